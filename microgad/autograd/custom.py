@@ -1,0 +1,129 @@
+"""PyTorch's form of a Function: static methods, and a context that carries what backward needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import errors, state
+from .. import function as core
+from ..tensor import Tensor
+
+
+class Context:
+    """What a Function's forward hands to its backward. Source: torch.autograd.function.FunctionCtx."""
+
+    needs_input_grad: tuple[bool, ...] = ()
+    saved_tensors: tuple[Tensor | None, ...] = ()  # there while backward runs
+
+    def __init__(self) -> None:
+        self.to_save: tuple[Tensor | None, ...] = ()
+        self.non_differentiable: set[int] = set()
+
+    def save_for_backward(self, *tensors: Tensor | None) -> None:
+        """Keep inputs, outputs or intermediates for backward, where they are `saved_tensors`."""
+        self.to_save = tensors
+
+    def mark_non_differentiable(self, *tensors: Tensor) -> None:
+        """Say which outputs carry no gradient."""
+        self.non_differentiable = {id(t) for t in tensors}
+
+
+class Function:
+    """An operation with its own derivative: subclass it with static `forward(ctx, ...)` and `backward(ctx, *grads)`.
+
+    `backward` receives Tensors and gives one gradient for each argument of forward, None where there is none. What it
+    does is recorded under create_graph. Also the form with `setup_context(ctx, inputs, output)` and a forward without
+    ctx. Source: torch.autograd.Function.
+
+    >>> class Double(torch.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x): return x * 2
+    ...     @staticmethod
+    ...     def backward(ctx, grad): return grad * 2
+    >>> x = torch.tensor(1.0, requires_grad=True)
+    >>> Double.apply(x).backward()
+    >>> x.grad
+    tensor(2.)
+    """
+
+    @staticmethod
+    def forward(*args: Any) -> Any:
+        """The operation."""
+        raise NotImplementedError("an autograd.Function needs a static forward")
+
+    @staticmethod
+    def backward(ctx: Context, *grads: Any) -> Any:
+        """The gradients of forward's arguments."""
+        raise NotImplementedError("an autograd.Function needs a static backward to be differentiated")
+
+    @classmethod
+    def apply(cls, *args: Any) -> Any:
+        """Run forward, and record it where a gradient is wanted."""
+        ctx = Context()
+        edges = [x.node if isinstance(x, Tensor) else None for x in args]
+        ctx.needs_input_grad = tuple(edge is not None for edge in edges)
+        with state.scope(grad_enabled=False):
+            if hasattr(cls, "setup_context"):
+                out = cls.forward(*args)
+                cls.setup_context(ctx, args, out)
+            else:
+                out = cls.forward(ctx, *args)
+        if not (any(ctx.needs_input_grad) and state.current().grad_enabled):
+            return out
+        several = isinstance(out, tuple)
+        outs = [Tensor._made(x.array) if any(x is a for a in args) else x for x in (out if several else (out,))]
+        node = _Custom.noted(edges, outs[0].array, cls=cls, ctx=ctx)
+        saved = [None if t is None else _Saved(t, outs) for t in ctx.to_save]
+        ctx.to_save = ()
+        node.kept = saved
+        node.counters = [s.counter for s in saved if s is not None]
+        node.versions = [counter[0] for counter in node.counters]
+        if several:
+            node.shape, node.dtype = [x.array.shape for x in outs], [x.array.dtype for x in outs]
+        for i, x in enumerate(outs):
+            if id(x) not in ctx.non_differentiable and x.array.dtype.kind in "fc":
+                x.node = core.Output(node, i) if several else node
+        return tuple(outs) if several else outs[0]
+
+
+class _Saved:
+    """A saved Tensor, without the cycle that an output saved as such would make."""
+
+    def __init__(self, tensor: Tensor, outs: list[Tensor]) -> None:
+        self.array = tensor.array
+        self.counter = tensor._counter()
+        self.output = next((i for i, x in enumerate(outs) if x is tensor), None)
+        self.node = tensor.node if self.output is None else None
+
+    def unpacked(self, node: core.Function) -> Tensor:
+        at = self.node
+        if self.output is not None:
+            at = core.Output(node, self.output) if isinstance(node.shape, list) else node
+        tensor: Tensor = Tensor._made(self.array, at)
+        return tensor
+
+
+class _Custom(core.Function):
+    """The node of an autograd.Function."""
+
+    cls: type[Function]
+    ctx: Context
+
+    def grad_inputs(self, grad: Any) -> tuple[Any, ...]:
+        grads = tuple(g if isinstance(g, Tensor) else Tensor._made(g) for g in (grad if type(grad) is tuple else (grad,)))
+        recording = state.current().grad_enabled
+        self.ctx.saved_tensors = tuple(None if s is None else s.unpacked(self) for s in self.kept or ())
+        try:
+            with state.scope(deriving=False):
+                result = self.cls.backward(self.ctx, *grads)
+        finally:
+            del self.ctx.saved_tensors
+        results = result if isinstance(result, tuple) else (result,)
+        if len(results) < len(self.edges):
+            raise errors.ShapeError(f"{self.cls.__name__}: backward gave {len(results)} gradients for {len(self.edges)} arguments")
+        return tuple(g if g is None or recording else g.array for g in results[: len(self.edges)])
+
+    def forward(self, *inputs: Any) -> Any:
+        raise NotImplementedError("an autograd.Function can't be replayed")
+
+

@@ -1,0 +1,105 @@
+"""Whether operations are recorded: context managers that are decorators too."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from .. import state
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _GradMode:
+    """Sets the mode for a block, or for every call of what it decorates."""
+
+    enabled: bool
+
+    def __init__(self) -> None:
+        self._tokens: list[Any] = []  # a stack, so that one object can be entered again inside itself
+
+    def __enter__(self) -> None:
+        self._tokens.append(state.variable.set(state.changed(grad_enabled=self.enabled)))
+
+    def __exit__(self, *_: object) -> None:
+        state.variable.reset(self._tokens.pop())
+
+    def __call__(self, function: F) -> F:
+        @functools.wraps(function)
+        def within(*args: Any, **kwargs: Any) -> Any:
+            with state.scope(grad_enabled=self.enabled):
+                return function(*args, **kwargs)
+
+        return within  # type: ignore[return-value]
+
+
+class no_grad(_GradMode):
+    """Record nothing. Source: torch.no_grad.
+
+    >>> x = torch.tensor(1.0, requires_grad=True)
+    >>> with torch.no_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
+    False
+    """
+
+    enabled = False
+
+    def __new__(cls, function: Any = None) -> Any:
+        self = object.__new__(cls)
+        if function is None:
+            return self
+        self.__init__()  # type: ignore[misc]
+        return self(function)  # @no_grad without parentheses
+
+    def __init__(self, function: Any = None) -> None:
+        super().__init__()
+
+
+class enable_grad(no_grad):
+    """Record, inside a block that doesn't. Source: torch.enable_grad.
+
+    >>> x = torch.tensor(1.0, requires_grad=True)
+    >>> with torch.no_grad(), torch.enable_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
+    True
+    """
+
+    enabled = True
+
+
+class inference_mode(no_grad):
+    """As `no_grad`. Source: torch.inference_mode.
+
+    >>> with torch.inference_mode():
+    ...     torch.is_grad_enabled()
+    False
+    """
+
+
+class set_grad_enabled(_GradMode):
+    """Record or not, from here on or for a block. Source: torch.set_grad_enabled.
+
+    >>> with torch.set_grad_enabled(False):
+    ...     torch.is_grad_enabled()
+    False
+    """
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__()
+        self.enabled = mode
+        self._tokens.append(state.variable.set(state.changed(grad_enabled=mode)))
+
+    def __enter__(self) -> None:
+        pass  # in force since it was made
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations are recorded. Source: torch.is_grad_enabled.
+
+    >>> torch.is_grad_enabled()
+    True
+    """
+    return state.current().grad_enabled

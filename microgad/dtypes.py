@@ -1,0 +1,176 @@
+"""PyTorch's dtypes and type promotion."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .errors import DtypeError
+
+# Categories order PyTorch's promotion: a tensor's dtype gives way only to a higher category of fewer dimensions.
+_BOOL, _INTEGER, _FLOATING, _COMPLEX = range(4)
+_CATEGORY = {"b": _BOOL, "i": _INTEGER, "u": _INTEGER, "f": _FLOATING, "c": _COMPLEX}
+
+
+class dtype:
+    """PyTorch's dtype objects; NumPy takes them wherever it takes a dtype, and they equal NumPy's own.
+
+    >>> import microgad, numpy
+    >>> microgad.float32, microgad.float32 == numpy.float32, numpy.zeros(2, microgad.float16).dtype
+    (torch.float32, True, dtype('float16'))
+    """
+
+    __slots__ = ("dtype", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.dtype = np.dtype(name)  # the attribute by which NumPy accepts this object as a dtype
+
+    @property
+    def is_floating_point(self) -> bool:
+        """Whether values are real floating-point numbers."""
+        return self.dtype.kind == "f"
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether values are complex numbers."""
+        return self.dtype.kind == "c"
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether values can be negative."""
+        return self.dtype.kind in "ifc"
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one value."""
+        return self.dtype.itemsize
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"  # PyTorch's words, so that a program prints the same after the swap of its import
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, dtype):
+            return self.dtype == other.dtype
+        try:
+            return other is not None and self.dtype == np.dtype(other)  # type: ignore[call-overload]
+        except TypeError:
+            return False
+
+    def __hash__(self) -> int:
+        return hash(self.dtype)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return of, (self.dtype.name,)
+
+
+float16, float32, float64 = dtype("float16"), dtype("float32"), dtype("float64")
+complex64, complex128 = dtype("complex64"), dtype("complex128")
+int8, int16, int32, int64 = dtype("int8"), dtype("int16"), dtype("int32"), dtype("int64")
+uint8, uint16, uint32, uint64 = dtype("uint8"), dtype("uint16"), dtype("uint32"), dtype("uint64")
+bool_ = dtype("bool")
+
+_ALL = (float16, float32, float64, complex64, complex128, int8, int16, int32, int64, uint8, uint16, uint32, uint64, bool_)
+_BY_NUMPY = {d.dtype: d for d in _ALL}
+_PYTHON = {bool: _BOOL, int: _INTEGER, float: _FLOATING, complex: _COMPLEX}
+_WEAK_WITH = {"f": (float, int, bool), "i": (int, bool), "u": (int, bool)}  # Python scalars that NumPy treats as PyTorch does
+_default = float32
+
+
+def of(numpy_dtype: Any) -> dtype:
+    """The microgad dtype of a NumPy dtype, of a name, or of a Python type."""
+    if isinstance(numpy_dtype, dtype):
+        return numpy_dtype
+    if numpy_dtype is float:
+        return _default
+    found = _BY_NUMPY.get(np.dtype(numpy_dtype))
+    if found is None:
+        raise DtypeError(f"there is no tensor of dtype {numpy_dtype}; the dtypes are {', '.join(d.name for d in _ALL)}")
+    return found
+
+
+def get_default_dtype() -> dtype:
+    """The dtype of new floating-point tensors: float32 unless `set_default_dtype` changed it."""
+    return _default
+
+
+def set_default_dtype(d: dtype) -> None:
+    """Make `d`, a floating-point dtype, the one of new floating-point tensors."""
+    global _default
+    if not of(d).is_floating_point:
+        raise DtypeError(f"only floating-point types are supported as the default type, got {d!r}")
+    _default = of(d)
+
+
+def default_for(category: Any) -> np.dtype[Any]:
+    """The NumPy dtype that a Python scalar brings in by itself."""
+    if category == _COMPLEX:
+        return np.dtype(np.complex128 if _default is float64 else np.complex64)
+    return (bool_, int64, _default)[category].dtype
+
+
+def _category(x: Any) -> Any:
+    return _CATEGORY[x.dtype.kind] if hasattr(x, "dtype") else _PYTHON[type(x)]
+
+
+def result_dtype(arrays: list[Any]) -> np.dtype[Any]:
+    """PyTorch's promotion: arrays with dimensions, then 0-d arrays, then Python scalars; each later group counts only
+    if its category is higher. Source: torch.result_type.
+    """
+    groups: tuple[list[Any], ...] = ([], [], [])
+    for x in arrays:
+        if x is not None:
+            groups[2 if not hasattr(x, "dtype") else 1 if x.ndim == 0 else 0].append(x)
+    result: np.dtype[Any] | None = None
+    for group in groups:
+        higher = [x for x in group if result is None or _category(x) > _CATEGORY[result.kind]]
+        if not higher:
+            continue
+        if group is groups[2]:
+            dtypes = [default_for(max(map(_category, higher)))]
+        else:
+            dtypes = [x.dtype for x in higher]
+        promoted = _join(dtypes)
+        if result is not None and promoted.kind == "c" and result.kind == "f":
+            promoted = np.result_type(np.complex64, result)
+        result = promoted
+    assert result is not None
+    return result
+
+
+def _join(dtypes: list[np.dtype[Any]]) -> np.dtype[Any]:
+    """NumPy's promotion but for integers meeting floats: there PyTorch keeps the float's size."""
+    top = max(_CATEGORY[d.kind] for d in dtypes)
+    if top >= _FLOATING:
+        dtypes = [d for d in dtypes if _CATEGORY[d.kind] >= _FLOATING]
+    return np.result_type(*dtypes)
+
+
+def promote(arrays: list[Any]) -> list[Any]:
+    """Operands of an elementwise operation, brought to PyTorch's common dtype (untouched where NumPy agrees)."""
+    if len(arrays) == 2:
+        a, b = arrays
+        if type(a) is np.ndarray:
+            if type(b) is np.ndarray:
+                if a.dtype is b.dtype:
+                    return arrays
+            elif type(b) in _WEAK_WITH.get(a.dtype.kind, ()):
+                return arrays
+        elif type(b) is np.ndarray and type(a) in _WEAK_WITH.get(b.dtype.kind, ()):
+            return arrays
+    return cast(arrays, result_dtype(arrays))
+
+
+def promote_floating(arrays: list[Any]) -> list[Any]:
+    """As `promote`, then integers and booleans to the default floating dtype: for division, exp and their like."""
+    arrays = promote(arrays)
+    for x in arrays:
+        if hasattr(x, "dtype") and x.dtype.kind not in "fc":
+            return cast(arrays, _default.dtype)
+    return arrays
+
+
+def cast(arrays: list[Any], to: np.dtype[Any]) -> list[Any]:
+    """Arrays of another dtype than `to` converted; Python scalars and None stay what they are."""
+    return [x.astype(to) if hasattr(x, "dtype") and x.dtype != to else x for x in arrays]

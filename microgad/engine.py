@@ -1,0 +1,421 @@
+"""Backward: a walk over the tape from the newest node to the oldest. It knows nodes, and no operation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from . import backend, errors, function, state
+from .function import Function, Leaf, Output
+
+
+class Pending:
+    """The gradient that a node has gathered so far. Owned: a fresh array, that nobody else will read or write."""
+
+    __slots__ = ("grad", "node", "owned")
+
+    def __init__(self, node: Function, grad: Any, owned: bool) -> None:
+        self.node = node
+        self.grad = grad
+        self.owned = owned
+
+
+def run(
+    roots: Sequence[Function],
+    seeds: Sequence[Any],
+    targets: Sequence[Function] | None = None,
+    retain_graph: bool = False,
+    create_graph: bool = False,
+) -> dict[int, Any]:
+    """Walk back from `roots` with the gradients `seeds` (Tensors under create_graph, else arrays).
+
+    Without targets, gradients end in the leaves' `.grad`. With targets nothing is stored: their gradients are given by
+    node number, and only nodes on a path to them are visited.
+    """
+    heap: list[int] = []  # negated numbers: the newest first
+    pending: dict[int, Pending] = {}
+    found: dict[int, Any] = {}
+    wanted = None if targets is None else _leading_to(roots, {node.number for node in targets})
+    ends = frozenset() if targets is None else frozenset(node.number for node in targets)
+
+    def send(node: Function, grad: Any, owned: bool) -> None:
+        number = node.number
+        waiting = pending.get(number)
+        if waiting is None:
+            heappush(heap, -number)
+            pending[number] = Pending(node, grad, owned)
+        elif waiting.owned and not create_graph:
+            waiting.grad += grad
+        else:
+            waiting.grad = waiting.grad + grad
+            waiting.owned = True
+
+    for node, seed in zip(roots, seeds, strict=True):
+        if wanted is None or node.number in wanted:
+            send(node, seed, False)
+
+    token = state.variable.set(state.changed(grad_enabled=create_graph, deriving=False))
+    deriving = state.changed(deriving=True)
+    observer = state.current().observer
+    try:
+        while heap:
+            number = -heappop(heap)
+            waiting = pending.pop(number)
+            node, grad, owned = waiting.node, waiting.grad, waiting.owned
+            if node.hooks:
+                grad, owned = _call_hooks(node, grad), False
+            if number in ends:
+                found[number] = grad if owned or create_graph else grad.copy()
+            if type(node) is Leaf:
+                if targets is None:
+                    _accumulate(node, grad, owned, create_graph)
+                continue
+            if type(node) is Output:
+                parent = node.edges[0]
+                if wanted is None or parent.number in wanted:
+                    _gather(heap, pending, parent, node.index, grad)
+                continue
+            if type(grad) is list:  # a node of several results: those that nobody used have gradient zero
+                grad = _with_zeros(node, grad)
+            edges = node.edges
+            needs = tuple([e is not None and (wanted is None or e.number in wanted) for e in edges])
+            if True not in needs:
+                continue
+            if create_graph:
+                inner = state.variable.set(deriving)
+                try:
+                    gradients = derive(node, grad, needs, create_graph)
+                finally:
+                    state.variable.reset(inner)
+            else:
+                gradients = derive(node, grad, needs, create_graph)
+            for i, g in enumerate(gradients):
+                if g is not None and needs[i]:
+                    g, owned = _fit(node, i, g, grad, gradients, create_graph)
+                    send(edges[i], g, owned)
+            if observer is not None:
+                observer.backward(node, gradients)
+            if not retain_graph:
+                free(node)
+    finally:
+        state.variable.reset(token)
+    return found
+
+
+def derive(node: Function, grad: Any, needs: tuple[bool, ...], create_graph: bool) -> list[Any]:
+    """The gradients of a node's inputs; None where not needed."""
+    kept = node.kept
+    if kept is None:
+        raise errors.GraphError(
+            f"{errors.place(type(node).__name__, node.path)}: backward through the graph a second time, but what it kept was "
+            "freed by the first. Give the first call retain_graph=True, or compute the result again"
+        )
+    for counter, version in zip(node.counters, node.versions, strict=True):
+        if counter[0] != version:
+            raise _overwritten(node)
+    plan = node.plan
+    gradients: list[Any] = [None] * len(node.edges)
+    if create_graph:
+        if plan.decomposition is not None:
+            return _derive_by_decomposition(node, grad, needs)
+        kept = _as_tensors(node)
+    if plan.joint is not None:
+        derivative, positions = plan.joint
+        node.needs = needs
+        result = derivative(node, grad, *[kept[j] for j in positions])
+        gradients = list(result) if type(result) in (tuple, list) else [result]
+        if len(gradients) != len(needs):
+            raise errors.ShapeError(f"{_name(node)}: backward gave {len(gradients)} gradients for {len(needs)} inputs")
+    else:
+        for i, derivative, positions in plan.derivatives:
+            if needs[i]:
+                gradients[i] = derivative(node, grad, *[kept[j] for j in positions])
+    if create_graph:
+        for i, g in enumerate(gradients):
+            if needs[i] and g is not None and not isinstance(g, function.Tensor):
+                raise errors.GraphError(
+                    f"{_name(node)}: its derivative for {_input(node, i)} returned a bare {type(g).__name__} under create_graph: "
+                    "somewhere in it the gradient was taken off the graph"
+                )
+    return gradients
+
+
+def free(node: Function) -> None:
+    """Let go of what a node kept, and of the arrays among its settings; its edges and its facts stay, to be drawn."""
+    if node.kept:
+        node.kept, node.counters, node.versions = None, (), ()
+    settings = vars(node)
+    for name in [name for name, value in settings.items() if type(value) is ndarray or backend.is_gpu(value)]:
+        del settings[name]
+        node.kept = None
+
+
+def _fit(
+    node: Function, i: int, g: Any, grad: Any, gradients: list[Any], create_graph: bool
+) -> tuple[Any, bool]:
+    """A gradient in its input's shape and dtype, and whether the array is nobody else's."""
+    edge = node.edges[i]
+    if g.shape != edge.shape:
+        if g.shape != node.shape and not node.broadcasts:
+            raise errors.ShapeError(
+                f"{_name(node)}: its derivative for {_input(node, i)} has shape {tuple(g.shape)}, but the input's shape is {edge.shape}"
+            )
+        g = sum_to(g, edge.shape)
+    if create_graph:
+        return (g if g.array.dtype == edge.dtype else np.astype(g, edge.dtype)), False
+    if type(g) is not ndarray:
+        g = backend.as_array(g)
+    if g.dtype != edge.dtype:
+        g = (g.real if g.dtype.kind == "c" and edge.dtype.kind != "c" else g).astype(edge.dtype)
+    shared = (
+        g is grad
+        or g.base is not None
+        or any(g is kept for kept in node.kept or ())
+        or (node.plan.joint is not None and sum(g is other for other in gradients) > 1)
+    )
+    return g, not shared
+
+
+def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
+    """Undo broadcasting: sum over the axes along which `shape` was stretched."""
+    lead = g.ndim - len(shape)
+    axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1 and g.shape[i + lead] != 1)
+    summed = g.sum(axes) if axes else g
+    return summed.reshape(shape)
+
+
+def _accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
+    tensor = leaf.tensor()
+    if tensor is None:
+        return
+    if tensor.grad is None:
+        if create_graph:
+            tensor.grad = grad
+        else:
+            tensor.grad = function.Tensor._made(grad if owned else grad.copy())
+    elif create_graph or tensor.grad.node is not None:
+        tensor.grad = tensor.grad + grad
+    else:
+        tensor.grad.array += grad
+        tensor.grad._bump()
+    for hook in tensor._after_accumulation():
+        hook(tensor)
+
+
+def _gather(heap: list[int], pending: dict[int, Pending], parent: Function, index: int, grad: Any) -> None:
+    """Put the gradient of one of several results at its place."""
+    waiting = pending.get(parent.number)
+    if waiting is None:
+        heappush(heap, -parent.number)
+        waiting = pending[parent.number] = Pending(parent, [None] * len(parent.shape), False)
+    waiting.grad[index] = grad
+
+
+def _with_zeros(node: Function, grads: list[Any]) -> tuple[Any, ...]:
+    known = next(g for g in grads if g is not None)
+    facts = zip(grads, node.shape, node.dtype, strict=True)
+    return tuple(np.zeros_like(known, shape=shape, dtype=dtype) if g is None else g for g, shape, dtype in facts)
+
+
+def _call_hooks(node: Function, grad: Any) -> Any:
+    Tensor = function.Tensor
+    bare = not isinstance(grad, Tensor)
+    grad = Tensor._made(grad) if bare else grad
+    for hook in list(node.hooks.values()):  # type: ignore[union-attr]
+        changed = hook(grad)
+        if changed is not None:
+            if changed.array.shape != grad.array.shape:
+                raise errors.ShapeError(f"{_name(node)}: a hook changed the gradient's shape {grad.array.shape} to {changed.array.shape}")
+            grad = changed
+    return grad.array if bare else grad
+
+
+def _leading_to(roots: Sequence[Function], ends: set[int]) -> set[int]:
+    """Numbers of the nodes from which a path leads to an end."""
+    reached: dict[int, Function] = {}
+    stack = list(roots)
+    oldest = min(ends, default=0)
+    while stack:
+        node = stack.pop()
+        if node.number not in reached and node.number >= oldest:
+            reached[node.number] = node
+            stack.extend(edge for edge in node.edges if edge is not None)
+    leading = set(ends)
+    for number in sorted(reached):
+        if any(edge is not None and edge.number in leading for edge in reached[number].edges):
+            leading.add(number)
+    return leading
+
+
+def _as_tensors(node: Function) -> list[Any]:
+    """What a node kept, each as a Tensor at its place in the graph; constants stay bare arrays."""
+    made = function.Tensor._made
+    plan, kept = node.plan, node.kept
+    tensors = [made(x, node.edges[i]) if backend.is_array(x) else x for i, x in zip(plan.inputs, kept, strict=False)]
+    if plan.out:
+        out = kept[len(tensors)]
+        tensors.append(tuple(made(x, Output(node, i)) for i, x in enumerate(out)) if type(out) is tuple else made(out, node))
+    return [*tensors, *kept[len(tensors) :]]
+
+
+def _derive_by_decomposition(node: Function, grad: Any, needs: tuple[bool, ...]) -> list[Any]:
+    """Derivatives of every order: the same operation in plain calls, from fresh copies of the inputs to its result.
+
+    Fresh, so that the derivatives are partial ones even where one Tensor comes in twice or one input depends on another.
+    """
+    decomposition, positions = node.plan.decomposition
+    made = function.Tensor._made
+    kept = list(node.kept)
+    starts: dict[int, Any] = {}
+    for j, i in enumerate(node.plan.inputs):
+        if backend.is_array(kept[j]):
+            kept[j] = made(kept[j], node.edges[i])
+            if node.edges[i] is not None:
+                kept[j] = starts[i] = Identity.apply(kept[j])
+    out = decomposition(node, *[kept[j] for j in positions])
+    outs, grads = (out, grad) if type(out) is tuple else ((out,), (grad,))
+    wanted = [i for i in starts if needs[i]]
+    pairs = [(y, g) for y, g in zip(outs, grads, strict=True) if y.node is not None]
+    found = run(
+        [y.node for y, _ in pairs], [g for _, g in pairs], [starts[i].node for i in wanted], retain_graph=True, create_graph=True
+    )
+    gradients: list[Any] = [None] * len(needs)
+    for i in wanted:
+        gradients[i] = found.get(starts[i].node.number)
+    return gradients
+
+
+class Identity(Function):
+    """The same values at a new place in the graph."""
+
+    def forward(self, x: Any) -> Any:
+        return x
+
+    def grad_x(self, grad: Any) -> Any:
+        return grad
+
+
+def _name(node: Function) -> str:
+    return errors.place(type(node).__name__, node.path)
+
+
+def _input(node: Function, i: int) -> str:
+    names = node.inputs
+    return f"{names[0]}[{i}]" if node.variadic else names[i]
+
+
+def _overwritten(node: Function) -> errors.GraphError:
+    changed = [(c[0], v) for c, v in zip(node.counters, node.versions, strict=True) if c[0] != v]
+    return errors.GraphError(
+        f"{_name(node)}: one of the values needed for gradient computation has been modified by an inplace operation: it is at "
+        f"version {changed[0][0]}, but version {changed[0][1]} was kept. Clone it before the write, or write out of place"
+    )
+
+
+def backward(
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """Add the gradients of `tensors` to `.grad` of the leaves that they depend on. Source: torch.autograd.backward.
+
+    Raises RuntimeError where a tensor isn't a scalar and no gradient is given for it, where nothing wants a gradient, and
+    where the graph's kept values are freed or overwritten.
+
+    >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> torch.autograd.backward((x * x).sum())
+    >>> x.grad
+    tensor([2., 4.])
+    """
+    tensors = _sequence(tensors)
+    roots, seeds = _seeds(tensors, grad_tensors, create_graph)
+    retain = create_graph if retain_graph is None else retain_graph
+    if inputs is None:
+        run(roots, seeds, None, retain, create_graph)
+        return
+    leaves = [_node_of(x, "backward", i) for i, x in enumerate(_sequence(inputs))]
+    found = run(roots, seeds, leaves, retain, create_graph)
+    for leaf in leaves:
+        if leaf.number in found and isinstance(leaf, Leaf):
+            _accumulate(leaf, found[leaf.number], True, create_graph)
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool | None = None,
+    materialize_grads: bool = False,
+) -> tuple[Any, ...]:
+    """The gradients of the sum of `outputs` with respect to `inputs`; nothing is stored. Source: torch.autograd.grad.
+
+    An input that the outputs don't depend on raises RuntimeError; with allow_unused its gradient is None, with
+    materialize_grads zeros.
+
+    >>> x = torch.tensor(3.0, requires_grad=True)
+    >>> (first,) = torch.autograd.grad(x**3, x, create_graph=True)
+    >>> torch.autograd.grad(first, x)
+    (tensor(18.),)
+    """
+    outputs, inputs = _sequence(outputs), _sequence(inputs)
+    if materialize_grads and allow_unused is False:
+        raise errors.ArgumentError("grad: materialize_grads needs allow_unused to be True or None, got False")
+    roots, seeds = _seeds(outputs, grad_outputs, create_graph)
+    targets = [_node_of(x, "grad", i) for i, x in enumerate(inputs)]
+    found = run(roots, seeds, targets, create_graph if retain_graph is None else retain_graph, create_graph)
+    results: list[Any] = []
+    for i, (x, target) in enumerate(zip(inputs, targets, strict=True)):
+        g = found.get(target.number)
+        if g is None and materialize_grads:
+            g = np.zeros_like(x.array)
+        elif g is None and not allow_unused:
+            raise errors.GraphError(
+                f"grad: inputs[{i}] of shape {tuple(x.shape)} appears to not have been used in the graph. Set allow_unused=True if "
+                "its gradient may be None"
+            )
+        results.append(g if g is None or isinstance(g, function.Tensor) else function.Tensor._made(g))
+    return tuple(results)
+
+
+def _sequence(tensors: Any) -> tuple[Any, ...]:
+    return (tensors,) if isinstance(tensors, function.Tensor) else tuple(tensors)
+
+
+def _node_of(tensor: Any, op: str, i: int) -> Any:
+    if tensor.node is None:
+        raise errors.GraphError(f"{op}: inputs[{i}] of shape {tuple(tensor.shape)} does not require grad")
+    return tensor.node
+
+
+def _seeds(tensors: Sequence[Any], grads: Any, create_graph: bool) -> tuple[list[Function], list[Any]]:
+    grads = [None] * len(tensors) if grads is None else _sequence(grads)
+    if len(grads) != len(tensors):
+        raise errors.ArgumentError(f"got {len(tensors)} tensors and {len(grads)} gradients")
+    roots, seeds = [], []
+    for i, (tensor, g) in enumerate(zip(tensors, grads, strict=True)):
+        if tensor.node is None:
+            raise errors.GraphError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+        if g is None:
+            if tensor.array.size != 1:
+                raise errors.GraphError(
+                    f"grad can be implicitly created only for scalar outputs, but element {i} has shape {tuple(tensor.shape)}: "
+                    "reduce it, or give its gradient"
+                )
+            g = function.Tensor._made(np.ones_like(tensor.array))
+        elif g.array.shape != tensor.array.shape:
+            raise errors.ShapeError(
+                f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of {tensor.shape}"
+            )
+        if g.array.dtype != tensor.array.dtype:
+            g = np.astype(g, tensor.array.dtype)
+        roots.append(tensor.node)
+        seeds.append(g if create_graph else g.array)
+    return roots, seeds

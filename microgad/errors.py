@@ -1,0 +1,78 @@
+"""Exceptions, and the one place that words them.
+
+Each is also the built-in class that PyTorch or NumPy raises in the same place, so `except RuntimeError` written for
+PyTorch goes on working.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class MicrogadError(Exception):
+    """Base class of every exception that microgad raises on purpose."""
+
+
+class ShapeError(MicrogadError, RuntimeError, ValueError):
+    """Shapes or sizes that do not fit together."""
+
+
+class DtypeError(MicrogadError, RuntimeError, TypeError):
+    """A dtype or a type that the operation does not take."""
+
+
+class DimError(MicrogadError, IndexError, ValueError):
+    """A dimension or an index out of range."""
+
+
+class DeviceError(MicrogadError, RuntimeError):
+    """Arrays on different devices, or a device that is not there."""
+
+
+class GraphError(MicrogadError, RuntimeError):
+    """A backward pass that can't be right: freed or overwritten values, no path, a non-scalar without gradient."""
+
+
+class ArgumentError(MicrogadError, RuntimeError, ValueError):
+    """An argument outside of what the operation allows."""
+
+
+FROM_FORWARD = (IndexError, TypeError, ValueError, RuntimeError)
+# What NumPy or CuPy raise inside a forward -> the class that PyTorch's users expect there.
+_REWORDED = ((IndexError, DimError), (TypeError, DtypeError), (ValueError, ShapeError), (RuntimeError, ShapeError))
+
+
+def plural(count: int, noun: str) -> str:
+    """"1 channel", "3 channels"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def place(op: str, path: str) -> str:
+    """"Conv2d (features.0)": an operation and the module that it was called in."""
+    return f"{op} ({path})" if path else op
+
+
+def in_forward(error: Exception, op: str, path: str, names: tuple[str, ...], inputs: tuple[Any, ...]) -> Exception:
+    """The error to raise in place of `error`, which `op`'s forward raised: op, module, rule, and every argument."""
+    kind = type(error) if isinstance(error, MicrogadError) else next(k for base, k in _REWORDED if isinstance(error, base))
+    if len(names) < len(inputs):  # forward(self, *inputs)
+        names = tuple(f"{names[-1]}[{i}]" for i in range(len(inputs)))
+    said = ", ".join(f"{name} {_describe(x)}" for name, x in zip(names, inputs, strict=False) if x is not None)
+    return kind(f"{place(op, path)}: {error} ({said})")
+
+
+def _describe(x: Any) -> str:
+    if not hasattr(x, "shape"):
+        return repr(x)
+    dtype = str(x.dtype).removeprefix("torch.")
+    return str(tuple(x.shape)) if dtype == "float32" else f"{tuple(x.shape)} {dtype}"
+
+
+def missing(whole: str, name: str, candidates: list[str]) -> str:
+    """What to say of a name that isn't there, with the nearest one that is."""
+    if name.startswith("_"):
+        return f"{whole} does not exist"
+    import difflib
+
+    near = difflib.get_close_matches(name, candidates, 1)
+    return f"microgad has no {whole}" + (f"; the nearest name is {near[0]}" if near else "")

@@ -1,0 +1,448 @@
+"""Function: one node of the tape. What a derivative reads, and so what a node keeps, is its signature."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy import ndarray
+
+from . import errors
+from .backend import as_array
+from .state import State, current
+
+_SCALARS = (float, int, bool, complex)
+numbers = count()  # nodes are numbered as the tape grows: the engine's order
+_new = object.__new__
+_VARARGS = 0x04  # a code object's flag for *inputs
+
+
+class _NoTensor:
+    """Stands for the Tensor class until tensor.py registers it."""
+
+
+Tensor: Any = _NoTensor
+
+
+def register_tensor(cls: type) -> None:
+    """Name the class that `apply` unwraps and makes: the one link from here up to tensor.py."""
+    global Tensor
+    Tensor = cls
+
+
+def _parameters(method: Callable[..., Any]) -> tuple[str, ...]:
+    """Names of a method's parameters after self; of `*inputs`, that name alone."""
+    code = method.__code__
+    return code.co_varnames[1 : code.co_argcount + bool(code.co_flags & _VARARGS)]
+
+
+class Plan:
+    """What a Function does for one set of inputs that want a gradient: worked out once, at its first call."""
+
+    __slots__ = ("computed", "decomposition", "derivatives", "inputs", "joint", "keeps", "out")
+
+    inputs: tuple[int, ...]  # positions of the inputs that are kept
+    out: bool  # whether the result is kept
+    keeps: bool  # whether anything is
+    computed: tuple[str, ...]  # intermediates that are kept, after those two
+    derivatives: tuple[tuple[int, Callable[..., Any], tuple[int, ...]], ...]  # input, grad_<input>, positions in `kept`
+    joint: tuple[Callable[..., Any], tuple[int, ...]] | None  # `backward` or `grad_inputs` in their place
+    decomposition: tuple[Callable[..., Any], tuple[int, ...]] | None
+
+    def __init__(self, cls: type[Function], wanted: list[bool]) -> None:
+        names = cls.inputs
+        single = [] if cls.joint else [(i, f) for i, f in enumerate(cls.derivatives) if wanted[i]]
+        for i, f in single:
+            if f is None:
+                raise errors.GraphError(f"{cls.__name__} has no derivative for its input {names[i]}; detach it")
+        methods = [f for _, f in single] + [f for f in (cls.joint, cls.decomposed) if f]
+        reads = {name for f in methods for name in cls.reads(f)}
+        if cls.variadic:
+            self.inputs = tuple(range(len(wanted))) if names[0] in reads else ()
+            order = [f"{names[0]}[{i}]" for i in self.inputs]
+        else:
+            self.inputs = tuple(i for i, name in enumerate(names) if name in reads)
+            order = [names[i] for i in self.inputs]
+        self.out = "out" in reads
+        self.computed = tuple(name for name in cls.computed if name in reads)
+        order += ["out"] * self.out + list(self.computed)
+        self.keeps = bool(order)
+
+        def positions(f: Callable[..., Any]) -> tuple[int, ...]:
+            read = cls.reads(f)
+            if cls.variadic and names[0] in read:
+                read = tuple(order[: len(self.inputs)]) + tuple(name for name in read if name != names[0])
+            return tuple(order.index(name) for name in read)
+
+        self.derivatives = tuple((i, f, positions(f)) for i, f in single)
+        self.joint = (cls.joint, positions(cls.joint)) if cls.joint else None
+        self.decomposition = (cls.decomposed, positions(cls.decomposed)) if cls.decomposed else None
+
+
+class Function:
+    """An operation, and a node of the tape when it is recorded: its settings are its attributes.
+
+    A subclass has `forward(self, x, ...)` and for each input a `grad_x(self, grad, ...)` whose further parameters name
+    what it reads: inputs, `out`, or what forward computed on the way (`self.winner = ...`). That, and nothing else, is
+    kept. Derivatives that share work are one `backward(self, grad, ...)` returning a gradient an input; `self.needs`
+    says which are wanted. `forward(self, *inputs)` goes with `grad_inputs(self, grad, ...)`. Bodies are plain NumPy:
+    on arrays they compute, on Tensors (under create_graph) they record.
+
+    >>> import microgad, numpy as np
+    >>> class Cube(microgad.Function):
+    ...     def forward(self, x): return x * x * x
+    ...     def grad_x(self, grad, x): return grad * (3 * x * x)
+    >>> x = microgad.tensor(2.0, requires_grad=True)
+    >>> microgad.autograd.grad(Cube.apply(x), x)
+    (tensor(12.),)
+    """
+
+    symbol: ClassVar[str] = ""  # how pictures show it; the class's name where empty
+    numpy: ClassVar[Any] = None  # the NumPy function that it answers for on Tensors
+    promote: ClassVar[Callable[[list[Any]], list[Any]] | None] = None  # brings operands to a common dtype
+    broadcasts: ClassVar[bool] = False  # whether a gradient may have more than the input's shape (matmul's batch axes)
+    may_share: ClassVar[bool] = False  # whether the result may be a view of the first input
+    constants: ClassVar[tuple[str, ...]] = ()  # intermediates that don't depend on the inputs' values: masks, indices
+
+    # Worked out when the class is defined:
+    inputs: ClassVar[tuple[str, ...]] = ()
+    variadic: ClassVar[bool] = False
+    computed: ClassVar[tuple[str, ...]] = ()
+    derivatives: ClassVar[tuple[Callable[..., Any] | None, ...]] = ()
+    joint: ClassVar[Callable[..., Any] | None] = None
+    decomposed: ClassVar[Callable[..., Any] | None] = None
+    differentiable: ClassVar[bool] = False
+    plans: ClassVar[dict[int, Plan]] = {}
+
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "counters",
+        "dtype",
+        "edges",
+        "hooks",
+        "kept",
+        "needs",
+        "number",
+        "path",
+        "plan",
+        "shape",
+        "versions",
+    )
+    number: int  # its place on the tape
+    edges: list[Any]  # for each input the node that made it, None where no gradient is wanted
+    kept: tuple[Any, ...] | list[Any] | None  # what the plan keeps; None once freed
+    counters: list[list[int]] | tuple[()]  # version counters of the kept arrays, and
+    versions: list[int] | tuple[()]  # the versions that were kept
+    shape: Any  # of the result; a list of them where there are several
+    dtype: Any
+    path: str  # of the module that called it
+    plan: Plan
+    hooks: dict[int, Callable[[Any], Any]] | None  # called with the gradient of the result
+    needs: tuple[bool, ...]  # for `backward`: which inputs want a gradient
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        forward = cls.forward
+        if forward is Function.forward:
+            return  # abstract
+        cls.inputs = _parameters(forward)
+        cls.variadic = bool(forward.__code__.co_flags & _VARARGS)
+        cls.joint = getattr(cls, "backward", None) or (getattr(cls, f"grad_{cls.inputs[0]}", None) if cls.variadic else None)
+        cls.derivatives = tuple(getattr(cls, f"grad_{name}", None) for name in cls.inputs)
+        cls.decomposed = getattr(cls, "decomposition", None)
+        cls.differentiable = cls.joint is not None or any(cls.derivatives)
+        cls.plans = {}
+        for name in vars(cls):
+            if name.startswith("grad_") and name[5:] not in cls.inputs:
+                raise errors.DtypeError(f"{cls.__name__}.{name} is no derivative: forward's inputs are {', '.join(cls.inputs)}")
+        methods = [f for f in (*cls.derivatives, cls.joint, cls.decomposed) if f is not None]
+        reads = dict.fromkeys(name for f in methods for name in cls.reads(f))
+        cls.computed = tuple(name for name in reads if name != "out" and name not in cls.inputs)
+        dependent = [name for name in cls.computed if name not in cls.constants]
+        if dependent and cls.decomposed is None:
+            raise errors.DtypeError(
+                f"{cls.__name__}: a derivative reads {', '.join(dependent)}, which is neither an input ({', '.join(cls.inputs)}) "
+                "nor out. If forward computes it and it is boolean or integer, name it in `constants`; if it depends on the "
+                "inputs, write a `decomposition`, or second derivatives would be silently wrong"
+            )
+
+    @classmethod
+    def reads(cls, method: Callable[..., Any]) -> tuple[str, ...]:
+        """What a derivative reads besides the gradient, or what the decomposition reads."""
+        names = _parameters(method)
+        return names if method is cls.decomposed else names[1:]
+
+    @classmethod
+    def apply(cls, *inputs: Any, **settings: Any) -> Any:
+        """Compute, and record where a gradient is wanted. On bare arrays it just computes, and gives bare arrays."""
+        arrays, edges, mask, bit, bare = [], [], 0, 1, True
+        for x in inputs:
+            if isinstance(x, Tensor):
+                bare = False
+                arrays.append(x.array)
+                node = x.node
+                edges.append(node)
+                if node is not None:
+                    mask += bit
+            else:
+                arrays.append(x if type(x) in _SCALARS else cls._operand(x))
+                edges.append(None)
+            bit += bit
+        self = _new(cls)
+        if settings:
+            self._set(settings)
+        if bare:
+            return self.forward(*arrays)
+
+        state = current()
+        try:
+            if cls.promote is not None:
+                arrays = cls.promote(arrays)
+            out = self.forward(*arrays)
+        except errors.FROM_FORWARD as error:
+            raise errors.in_forward(error, cls.__name__, state.path, cls.inputs, inputs) from error
+        recorded = mask and state.grad_enabled and (cls.differentiable or self._refuse(out, state))
+        if type(out) is not ndarray:
+            if type(out) is tuple:
+                return self._several(inputs, arrays, edges, mask if recorded else 0, state, out)
+            out = as_array(out)
+
+        result = _new(Tensor)
+        result.array = out
+        result.version = None
+        if recorded:
+            result.node = self
+            self.shape = out.shape
+            self.dtype = out.dtype
+            self._record(inputs, arrays, edges, mask, state, out)
+            if self.plan.out:
+                self._track(result)
+        else:
+            result.node = None
+        if cls.may_share and out.base is not None:
+            result._view_of(inputs[0], self)
+        if state.observer is not None:
+            state.observer.forward(self, inputs, result)
+        return result
+
+    @classmethod
+    def apply_(cls, target: Any, *others: Any, **settings: Any) -> Any:
+        """The same operation, written into the memory of its first input; gives that Tensor."""
+        inputs: list[Any] = [target, *others]
+        arrays = [x.array if isinstance(x, Tensor) else cls._operand(x) for x in inputs]
+        edges = [x.node if isinstance(x, Tensor) else None for x in inputs]
+        mask = sum(1 << i for i, edge in enumerate(edges) if edge is not None)
+        state = current()
+        recorded = bool(mask and state.grad_enabled)
+        target._check_writable(f"{cls.__name__}_", recorded)
+        self = _new(cls)
+        self._set(settings)
+        if recorded:
+            for i in cls._plan(mask, len(inputs)).inputs:
+                if np.may_share_memory(arrays[i], target.array):
+                    arrays[i] = inputs[i] = arrays[i].copy()  # what is kept for backward is the value before
+        try:
+            self.write(target.array, *(arrays if cls.promote is None else cls.promote(arrays)))
+        except errors.FROM_FORWARD as error:
+            raise errors.in_forward(error, cls.__name__ + "_", state.path, cls.inputs, (target, *others)) from error
+        target._bump()
+        if recorded:
+            self.shape = target.array.shape
+            self.dtype = target.array.dtype
+            self._record(inputs, arrays, edges, mask, state, target.array)
+            if self.plan.out:
+                self._track(target)
+            target._rebind(self)
+        return target
+
+    @classmethod
+    def noted(cls, edges: list[Any], out: Any, **settings: Any) -> Function:
+        """A node for what has been computed in another way, by a Function whose derivatives read no arrays."""
+        self = _new(cls)
+        self._set(settings)
+        self.shape, self.dtype = out.shape, out.dtype
+        mask = sum(1 << i for i, edge in enumerate(edges) if edge is not None)
+        self._record((None,) * len(edges), [], edges, mask, current(), out)
+        return self
+
+    def forward(self, *inputs: Any) -> Any:
+        """The operation on bare arrays."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def write(self, out: Any, *arrays: Any) -> None:
+        """The operation on bare arrays, written into `out`, which is also the memory of the first input."""
+        if isinstance(self.numpy, np.ufunc):
+            self.numpy(*arrays, out=out, casting="same_kind")
+            return
+        result = self.forward(*arrays)
+        if np.shape(result) != out.shape:
+            raise errors.ShapeError(f"the result's shape {np.shape(result)} is not the shape {out.shape} that it is written to")
+        np.copyto(out, result, casting="same_kind")
+
+    @classmethod
+    def _operand(cls, x: Any) -> Any:
+        if isinstance(x, np.generic):
+            return x.item()  # a NumPy scalar is as weak as Python's: float32 stays float32
+        if x is None or isinstance(x, (*_SCALARS, ndarray)) or hasattr(x, "__cuda_array_interface__"):
+            return x
+        raise errors.DtypeError(f"{cls.__name__}: expected a Tensor, an array or a number, got {type(x).__name__}")
+
+    def _set(self, settings: dict[str, Any]) -> None:
+        for name, value in settings.items():
+            if isinstance(value, Tensor):
+                raise errors.DtypeError(f"{type(self).__name__}: the setting {name} is a Tensor; hand Tensors in as inputs")
+            setattr(self, name, value)
+
+    def _refuse(self, out: Any, state: State) -> bool:
+        """Without a derivative, a result that isn't floating-point is a constant; any other would be detached in silence."""
+        if any(np.result_type(x).kind in "fc" for x in (out if type(out) is tuple else (out,))):
+            raise errors.GraphError(f"{errors.place(type(self).__name__, state.path)} has no derivative; detach its inputs")
+        return False
+
+    @classmethod
+    def _plan(cls, mask: int, count: int) -> Plan:
+        plan = cls.plans.get(mask)
+        if plan is None:
+            plan = cls.plans[mask] = Plan(cls, [bool(mask >> i & 1) for i in range(count)])
+        return plan
+
+    def _record(
+        self, inputs: Sequence[Any], arrays: list[Any], edges: list[Any], mask: int, state: State, out: Any
+    ) -> None:
+        """Become a node: keep what the derivatives will read, and at which versions."""
+        plan = type(self).plans.get(mask)
+        if plan is None:
+            plan = self._plan(mask, len(inputs))
+        if plan.keeps:
+            kept, counters, versions = [], [], []
+            for i in plan.inputs:
+                kept.append(arrays[i])
+                x = inputs[i]
+                if isinstance(x, Tensor):
+                    counter = x.version
+                    if counter is None:
+                        counter = x.version = [0]
+                    counters.append(counter)
+                    versions.append(counter[0])
+            if plan.out:
+                kept.append(out)
+            for name in plan.computed:
+                kept.append(getattr(self, name))
+            self.kept, self.counters, self.versions = kept, counters, versions
+        else:
+            self.kept = self.counters = self.versions = ()
+        if type(self).computed:
+            self._hide_computed()
+        self.number = next(numbers)
+        self.plan = plan
+        self.edges = edges
+        self.path = state.path
+        self.hooks = None
+
+    def _track(self, result: Any) -> None:
+        """Watch the version of a result that is kept."""
+        counter = result.version
+        if counter is None:
+            counter = result.version = [0]
+        self.counters.append(counter)  # type: ignore[union-attr]
+        self.versions.append(counter[0])  # type: ignore[union-attr]
+
+    def _hide_computed(self) -> None:
+        """Take intermediates off the node: a derivative reads them by its signature or not at all."""
+        for name in type(self).computed:
+            value = vars(self).pop(name)
+            if name in self.constants and value is not None and value.dtype.kind not in "biu":
+                raise errors.DtypeError(
+                    f"{type(self).__name__}: {name} is {value.dtype}, but constants are boolean or integer; what depends on "
+                    "the inputs' values needs a decomposition"
+                )
+
+    def _several(
+        self, inputs: Sequence[Any], arrays: list[Any], edges: list[Any], mask: int, state: State, out: tuple[Any, ...]
+    ) -> tuple[Any, ...]:
+        """Results of a forward that gives a tuple: each Tensor's node is an Output, which points at this one."""
+        out = tuple(map(as_array, out))
+        results = tuple(Tensor._made(x) for x in out)
+        if mask:
+            self.shape = [x.shape for x in out]
+            self.dtype = [x.dtype for x in out]
+            self._record(inputs, arrays, edges, mask, state, out)
+            for i, result in enumerate(results):
+                if self.plan.out:
+                    self._track(result)
+                if result.array.dtype.kind in "fc":
+                    result.node = Output(self, i)
+        if state.observer is not None:
+            state.observer.forward(self, inputs, results)
+        return results
+
+
+class Output(Function):
+    """One of several results of a Function: the engine gathers their gradients into a tuple."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, node: Function, index: int) -> None:
+        self.number = next(numbers)
+        self.edges = [node]
+        self.index = index
+        self.shape, self.dtype, self.path = node.shape[index], node.dtype[index], node.path
+        self.kept = self.counters = self.versions = ()
+        self.hooks = None
+
+
+class Leaf(Function):
+    """Where gradients end: adds them up in `.grad` of a Tensor, to which it refers weakly."""
+
+    __slots__ = ("tensor",)
+
+    def __init__(self, tensor: Any) -> None:
+        self.number = next(numbers)
+        self.edges = []
+        self.tensor = weakref.ref(tensor)
+        self.shape, self.dtype, self.path = tensor.array.shape, tensor.array.dtype, ""
+        self.kept = self.counters = self.versions = ()
+        self.hooks = None
+
+
+class LinearMap(Function):
+    """A linear operation of one input: `forward(self, x)` and its transpose `adjoint(self, grad)`, both on bare arrays.
+
+    Each is recorded as the other's derivative, to every order. `self.x_shape` is the shape of x in both.
+
+    >>> import microgad, numpy as np
+    >>> class Double(microgad.LinearMap):
+    ...     def forward(self, x): return x + x
+    ...     def adjoint(self, grad): return grad + grad
+    >>> x = microgad.ones(2, requires_grad=True)
+    >>> microgad.autograd.grad(Double.apply(x).sum(), x)
+    (tensor([2., 2.]),)
+    """
+
+    transposed: ClassVar[type[LinearMap]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "adjoint" in vars(cls) and "transposed" not in vars(cls):
+            body = {"forward": cls.adjoint, "adjoint": cls.forward, "transposed": cls, "__doc__": f"The adjoint of {cls.__name__}."}
+            cls.transposed = type(f"{cls.__name__}Adjoint", (LinearMap,), body)
+        cls.derivatives = (LinearMap.grad_x,)
+        cls.differentiable = True
+
+    @classmethod
+    def apply(cls, x: Any, **settings: Any) -> Any:
+        """Compute and record, as `Function.apply`."""
+        if "x_shape" not in settings:
+            settings["x_shape"] = x.array.shape if isinstance(x, Tensor) else np.shape(x)
+        return super().apply(x, **settings)
+
+    def adjoint(self, grad: Any) -> Any:
+        """The transpose of `forward`, on bare arrays."""
+        raise NotImplementedError(f"{type(self).__name__} has no adjoint")
+
+    def grad_x(self, grad: Any) -> Any:
+        return self.transposed.apply(grad, **vars(self)) if isinstance(grad, Tensor) else self.adjoint(grad)

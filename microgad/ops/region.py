@@ -1,0 +1,79 @@
+"""What an in-place write does to a base and its views. A region is what a chain of view operations shows of a base."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import backend
+from ..errors import GraphError
+from ..function import Function, LinearMap
+
+
+class RegionWrite(Function):
+    """The base with a region of it overwritten by value."""
+
+    symbol = "view[ ]="
+
+    def forward(self, base, value):
+        out = _laid_out(base, base.shape, self.order)
+        out[...] = base
+        _through(self.chain, out)[...] = value
+        return out
+
+    def grad_base(self, grad):
+        return RegionClear.apply(grad, chain=self.chain, order=self.order)
+
+    def grad_value(self, grad):
+        return Region.apply(grad, chain=self.chain, order=self.order)
+
+
+class RegionClear(LinearMap):
+    """The base with zeros in a region."""
+
+    symbol = "view[ ]=0"
+
+    def forward(self, x):
+        out = _laid_out(x, x.shape, self.order)
+        out[...] = x
+        _through(self.chain, out)[...] = 0
+        return out
+
+    def adjoint(self, grad):
+        return self.forward(grad)
+
+
+class Region(LinearMap):
+    """The values in a region."""
+
+    symbol = "view"
+
+    def forward(self, x):
+        return _through(self.chain, x, must_share=False).copy()
+
+    def adjoint(self, grad):
+        out = _laid_out(grad, self.x_shape, self.order)
+        out[...] = 0
+        _through(self.chain, out)[...] = grad
+        return out
+
+
+def order_of(base: Any) -> tuple[int, ...]:
+    """A base's axes from the widest stride to the narrowest: in the same order, the same chain gives views."""
+    return tuple(sorted(range(base.ndim), key=lambda axis: -abs(base.strides[axis])))
+
+
+def _laid_out(x: Any, shape: tuple[int, ...], order: tuple[int, ...]) -> Any:
+    """A new array of a shape whose axes lie in memory in an order."""
+    out = np.empty_like(x, shape=tuple(shape[axis] for axis in order), order="C")
+    return np.transpose(out, [order.index(axis) for axis in range(len(order))])
+
+
+def _through(chain: tuple[tuple[type[Function], dict[str, Any]], ...], x: Any, must_share: bool = True) -> Any:
+    view = x
+    for cls, settings in chain:
+        view = cls.apply(view, **settings)
+    if must_share and backend.owner(view) is not backend.owner(x):
+        raise GraphError("a write through a view can't be followed back to its base: clone the base before the write")
+    return view

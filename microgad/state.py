@@ -1,0 +1,56 @@
+"""What belongs to a thread of execution: grad mode, module path, observer. One context variable, one look-up an op."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+
+class Observer(Protocol):
+    """Sees every operation as it happens (anomaly detection, recorders)."""
+
+    def forward(self, node: Any, inputs: tuple[Any, ...], out: Any) -> None: ...
+
+    def backward(self, node: Any, gradients: list[Any]) -> None: ...
+
+
+class State:
+    """Immutable: a change is a new State, so that threads, tasks and nested scopes never see each other's."""
+
+    __slots__ = ("deriving", "grad_enabled", "observer", "path")
+
+    def __init__(
+        self, grad_enabled: bool = True, path: str = "", observer: Observer | None = None, deriving: bool = False
+    ) -> None:
+        self.grad_enabled = grad_enabled
+        self.path = path
+        self.observer = observer
+        self.deriving = deriving  # inside a derivative under create_graph
+
+
+variable: ContextVar[State] = ContextVar("microgad", default=State())
+current = variable.get
+
+
+def changed(**changes: Any) -> State:
+    """The current state with the given fields replaced."""
+    now = current()
+    return State(**{name: changes.get(name, getattr(now, name)) for name in State.__slots__})
+
+
+@contextmanager
+def scope(**changes: Any) -> Iterator[None]:
+    """Run a block under a changed state."""
+    token = variable.set(changed(**changes))
+    try:
+        yield
+    finally:
+        variable.reset(token)
+
+
+def inside(name: str) -> str:
+    """The path of `name` called from here: `features` + `0` -> `features.0`."""
+    path = current().path
+    return f"{path}.{name}" if path else name
