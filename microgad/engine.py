@@ -11,17 +11,16 @@ from numpy import ndarray
 
 from . import backend, errors, function, state
 from .function import Function, Leaf, Output
+from .state import State
 
 
 class Pending:
     """The gradient that a node has gathered so far. Owned: a fresh array, that nobody else will read or write."""
 
     __slots__ = ("grad", "node", "owned")
-
-    def __init__(self, node: Function, grad: Any, owned: bool) -> None:
-        self.node = node
-        self.grad = grad
-        self.owned = owned
+    node: Function
+    grad: Any
+    owned: bool
 
 
 def run(
@@ -39,28 +38,20 @@ def run(
     heap: list[int] = []  # negated numbers: the newest first
     pending: dict[int, Pending] = {}
     found: dict[int, Any] = {}
-    wanted = None if targets is None else _leading_to(roots, {node.number for node in targets})
-    ends = frozenset() if targets is None else frozenset(node.number for node in targets)
-
-    def send(node: Function, grad: Any, owned: bool) -> None:
-        number = node.number
-        waiting = pending.get(number)
-        if waiting is None:
-            heappush(heap, -number)
-            pending[number] = Pending(node, grad, owned)
-        elif waiting.owned and not create_graph:
-            waiting.grad += grad
-        else:
-            waiting.grad = waiting.grad + grad
-            waiting.owned = True
+    ends: frozenset[int] = frozenset()
+    wanted: set[int] | None = None
+    if targets is not None:
+        ends = frozenset(node.number for node in targets)
+        wanted = _leading_to(roots, ends)
 
     for node, seed in zip(roots, seeds, strict=True):
         if wanted is None or node.number in wanted:
-            send(node, seed, False)
+            _send(heap, pending, node, seed, False, create_graph)
 
-    token = state.variable.set(state.changed(grad_enabled=create_graph, deriving=False))
-    deriving = state.changed(deriving=True)
-    observer = state.current().observer
+    outer = state.current()
+    observer = outer.observer
+    token = state.variable.set(State(create_graph, outer.path, observer))
+    deriving = State(create_graph, outer.path, observer, True)
     try:
         while heap:
             number = -heappop(heap)
@@ -70,21 +61,25 @@ def run(
                 grad, owned = _call_hooks(node, grad), False
             if number in ends:
                 found[number] = grad if owned or create_graph else grad.copy()
-            if type(node) is Leaf:
-                if targets is None:
-                    _accumulate(node, grad, owned, create_graph)
+            kind = type(node)
+            if kind is Leaf:
+                if wanted is None:
+                    _accumulate(node, grad, owned, create_graph)  # type: ignore[arg-type]
                 continue
-            if type(node) is Output:
-                parent = node.edges[0]
+            edges = node.edges
+            if kind is Output:
+                parent = edges[0]
                 if wanted is None or parent.number in wanted:
-                    _gather(heap, pending, parent, node.index, grad)
+                    _gather(heap, pending, parent, node.index, grad)  # type: ignore[attr-defined]
                 continue
             if type(grad) is list:  # a node of several results: those that nobody used have gradient zero
                 grad = _with_zeros(node, grad)
-            edges = node.edges
-            needs = tuple([e is not None and (wanted is None or e.number in wanted) for e in edges])
-            if True not in needs:
-                continue
+            if wanted is None:
+                needs = [edge is not None for edge in edges]
+            else:
+                needs = [edge is not None and edge.number in wanted for edge in edges]
+                if True not in needs:
+                    continue
             if create_graph:
                 inner = state.variable.set(deriving)
                 try:
@@ -96,7 +91,7 @@ def run(
             for i, g in enumerate(gradients):
                 if g is not None and needs[i]:
                     g, owned = _fit(node, i, g, grad, gradients, create_graph)
-                    send(edges[i], g, owned)
+                    _send(heap, pending, edges[i], g, owned, create_graph)
             if observer is not None:
                 observer.backward(node, gradients)
             if not retain_graph:
@@ -106,7 +101,24 @@ def run(
     return found
 
 
-def derive(node: Function, grad: Any, needs: tuple[bool, ...], create_graph: bool) -> list[Any]:
+def _send(
+    heap: list[int], pending: dict[int, Pending], node: Function, grad: Any, owned: bool, create_graph: bool
+) -> None:
+    """Add a gradient to what waits for a node."""
+    number = node.number
+    waiting = pending.get(number)
+    if waiting is None:
+        heappush(heap, -number)
+        pending[number] = waiting = Pending()
+        waiting.node, waiting.grad, waiting.owned = node, grad, owned
+    elif waiting.owned and not create_graph:
+        waiting.grad += grad
+    else:
+        waiting.grad = waiting.grad + grad
+        waiting.owned = True
+
+
+def derive(node: Function, grad: Any, needs: list[bool], create_graph: bool) -> list[Any]:
     """The gradients of a node's inputs; None where not needed."""
     kept = node.kept
     if kept is None:
@@ -114,18 +126,19 @@ def derive(node: Function, grad: Any, needs: tuple[bool, ...], create_graph: boo
             f"{errors.place(type(node).__name__, node.path)}: backward through the graph a second time, but what it kept was "
             "freed by the first. Give the first call retain_graph=True, or compute the result again"
         )
-    for counter, version in zip(node.counters, node.versions, strict=True):
-        if counter[0] != version:
-            raise _overwritten(node)
+    seen = node.seen
+    for i in range(0, len(seen), 2):
+        if seen[i][0] != seen[i + 1]:
+            raise _overwritten(node, seen[i][0], seen[i + 1])
     plan = node.plan
-    gradients: list[Any] = [None] * len(node.edges)
+    gradients: list[Any] = [None] * len(needs)
     if create_graph:
         if plan.decomposition is not None:
             return _derive_by_decomposition(node, grad, needs)
         kept = _as_tensors(node)
     if plan.joint is not None:
         derivative, positions = plan.joint
-        node.needs = needs
+        node.needs = tuple(needs)
         result = derivative(node, grad, *[kept[j] for j in positions])
         gradients = list(result) if type(result) in (tuple, list) else [result]
         if len(gradients) != len(needs):
@@ -147,11 +160,12 @@ def derive(node: Function, grad: Any, needs: tuple[bool, ...], create_graph: boo
 def free(node: Function) -> None:
     """Let go of what a node kept, and of the arrays among its settings; its edges and its facts stay, to be drawn."""
     if node.kept:
-        node.kept, node.counters, node.versions = None, (), ()
+        node.kept, node.seen = None, ()
     settings = vars(node)
-    for name in [name for name, value in settings.items() if type(value) is ndarray or backend.is_gpu(value)]:
-        del settings[name]
-        node.kept = None
+    if settings:
+        for name in [name for name, value in settings.items() if backend.is_array(value)]:
+            del settings[name]
+            node.kept = None
 
 
 def _fit(
@@ -169,15 +183,14 @@ def _fit(
         return (g if g.array.dtype == edge.dtype else np.astype(g, edge.dtype)), False
     if type(g) is not ndarray:
         g = backend.as_array(g)
-    if g.dtype != edge.dtype:
+    if g.dtype is not edge.dtype and g.dtype != edge.dtype:
         g = (g.real if g.dtype.kind == "c" and edge.dtype.kind != "c" else g).astype(edge.dtype)
-    shared = (
-        g is grad
-        or g.base is not None
-        or any(g is kept for kept in node.kept or ())
-        or (node.plan.joint is not None and sum(g is other for other in gradients) > 1)
-    )
-    return g, not shared
+    if g is grad or g.base is not None:
+        return g, False
+    for kept in node.kept:  # type: ignore[union-attr]
+        if g is kept:
+            return g, False
+    return g, node.plan.joint is None or sum(g is other for other in gradients) == 1
 
 
 def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
@@ -211,7 +224,8 @@ def _gather(heap: list[int], pending: dict[int, Pending], parent: Function, inde
     waiting = pending.get(parent.number)
     if waiting is None:
         heappush(heap, -parent.number)
-        waiting = pending[parent.number] = Pending(parent, [None] * len(parent.shape), False)
+        waiting = pending[parent.number] = Pending()
+        waiting.node, waiting.grad, waiting.owned = parent, [None] * len(parent.shape), False
     waiting.grad[index] = grad
 
 
@@ -234,7 +248,7 @@ def _call_hooks(node: Function, grad: Any) -> Any:
     return grad.array if bare else grad
 
 
-def _leading_to(roots: Sequence[Function], ends: set[int]) -> set[int]:
+def _leading_to(roots: Sequence[Function], ends: frozenset[int]) -> set[int]:
     """Numbers of the nodes from which a path leads to an end."""
     reached: dict[int, Function] = {}
     stack = list(roots)
@@ -262,7 +276,7 @@ def _as_tensors(node: Function) -> list[Any]:
     return [*tensors, *kept[len(tensors) :]]
 
 
-def _derive_by_decomposition(node: Function, grad: Any, needs: tuple[bool, ...]) -> list[Any]:
+def _derive_by_decomposition(node: Function, grad: Any, needs: list[bool]) -> list[Any]:
     """Derivatives of every order: the same operation in plain calls, from fresh copies of the inputs to its result.
 
     Fresh, so that the derivatives are partial ones even where one Tensor comes in twice or one input depends on another.
@@ -308,11 +322,10 @@ def _input(node: Function, i: int) -> str:
     return f"{names[0]}[{i}]" if node.variadic else names[i]
 
 
-def _overwritten(node: Function) -> errors.GraphError:
-    changed = [(c[0], v) for c, v in zip(node.counters, node.versions, strict=True) if c[0] != v]
+def _overwritten(node: Function, now: int, then: int) -> errors.GraphError:
     return errors.GraphError(
         f"{_name(node)}: one of the values needed for gradient computation has been modified by an inplace operation: it is at "
-        f"version {changed[0][0]}, but version {changed[0][1]} was kept. Clone it before the write, or write out of place"
+        f"version {now}, but version {then} was kept. Clone it before the write, or write out of place"
     )
 
 

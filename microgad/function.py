@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dis  # NumPy has loaded it already
 import weakref
 from collections.abc import Callable, Sequence
 from itertools import count
+from types import MethodType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,10 +16,11 @@ from . import errors
 from .backend import as_array
 from .state import State, current
 
-_SCALARS = (float, int, bool, complex)
+_SCALARS = frozenset((float, int, bool, complex))
 numbers = count()  # nodes are numbered as the tape grows: the engine's order
 _new = object.__new__
 _VARARGS = 0x04  # a code object's flag for *inputs
+_STORE_ATTR = dis.opmap["STORE_ATTR"]
 
 
 class _NoTensor:
@@ -39,14 +42,24 @@ def _parameters(method: Callable[..., Any]) -> tuple[str, ...]:
     return code.co_varnames[1 : code.co_argcount + bool(code.co_flags & _VARARGS)]
 
 
+def _stored(method: Callable[..., Any]) -> list[str]:
+    """Names of the attributes that a method assigns."""
+    code = method.__code__
+    if _STORE_ATTR not in code.co_code[::2]:
+        return []
+    return [i.argval for i in dis.get_instructions(code) if i.opcode == _STORE_ATTR]
+
+
 class Plan:
     """What a Function does for one set of inputs that want a gradient: worked out once, at its first call."""
 
-    __slots__ = ("computed", "decomposition", "derivatives", "inputs", "joint", "keeps", "out")
+    __slots__ = ("computed", "decomposition", "derivatives", "hides", "inputs", "joint", "keeps", "out", "whole")
 
     inputs: tuple[int, ...]  # positions of the inputs that are kept
     out: bool  # whether the result is kept
     keeps: bool  # whether anything is
+    whole: bool  # whether that is just every input
+    hides: bool  # whether forward computes intermediates
     computed: tuple[str, ...]  # intermediates that are kept, after those two
     derivatives: tuple[tuple[int, Callable[..., Any], tuple[int, ...]], ...]  # input, grad_<input>, positions in `kept`
     joint: tuple[Callable[..., Any], tuple[int, ...]] | None  # `backward` or `grad_inputs` in their place
@@ -70,6 +83,8 @@ class Plan:
         self.computed = tuple(name for name in cls.computed if name in reads)
         order += ["out"] * self.out + list(self.computed)
         self.keeps = bool(order)
+        self.whole = len(order) == len(self.inputs) == len(wanted)
+        self.hides = bool(cls.computed)
 
         def positions(f: Callable[..., Any]) -> tuple[int, ...]:
             read = cls.reads(f)
@@ -120,7 +135,6 @@ class Function:
     __slots__ = (
         "__dict__",
         "__weakref__",
-        "counters",
         "dtype",
         "edges",
         "hooks",
@@ -129,14 +143,13 @@ class Function:
         "number",
         "path",
         "plan",
+        "seen",
         "shape",
-        "versions",
     )
     number: int  # its place on the tape
     edges: list[Any]  # for each input the node that made it, None where no gradient is wanted
     kept: tuple[Any, ...] | list[Any] | None  # what the plan keeps; None once freed
-    counters: list[list[int]] | tuple[()]  # version counters of the kept arrays, and
-    versions: list[int] | tuple[()]  # the versions that were kept
+    seen: Any  # version counters of what is kept, each followed by the version that was kept
     shape: Any  # of the result; a list of them where there are several
     dtype: Any
     path: str  # of the module that called it
@@ -156,12 +169,19 @@ class Function:
         cls.decomposed = getattr(cls, "decomposition", None)
         cls.differentiable = cls.joint is not None or any(cls.derivatives)
         cls.plans = {}
+        cls.apply = MethodType(cls.apply.__func__, cls)  # bound once, here, and not anew at each call
         for name in vars(cls):
             if name.startswith("grad_") and name[5:] not in cls.inputs:
                 raise errors.DtypeError(f"{cls.__name__}.{name} is no derivative: forward's inputs are {', '.join(cls.inputs)}")
         methods = [f for f in (*cls.derivatives, cls.joint, cls.decomposed) if f is not None]
         reads = dict.fromkeys(name for f in methods for name in cls.reads(f))
         cls.computed = tuple(name for name in reads if name != "out" and name not in cls.inputs)
+        for name in _stored(forward):
+            if name not in cls.computed:
+                raise errors.DtypeError(
+                    f"{cls.__name__}: forward sets self.{name}, but no derivative names {name} in its signature, which is the "
+                    "only way to read it"
+                )
         dependent = [name for name in cls.computed if name not in cls.constants]
         if dependent and cls.decomposed is None:
             raise errors.DtypeError(
@@ -179,51 +199,67 @@ class Function:
     @classmethod
     def apply(cls, *inputs: Any, **settings: Any) -> Any:
         """Compute, and record where a gradient is wanted. On bare arrays it just computes, and gives bare arrays."""
-        arrays, edges, mask, bit, bare = [], [], 0, 1, True
-        for x in inputs:
-            if isinstance(x, Tensor):
-                bare = False
-                arrays.append(x.array)
-                node = x.node
-                edges.append(node)
-                if node is not None:
-                    mask += bit
-            else:
-                arrays.append(x if type(x) in _SCALARS else cls._operand(x))
-                edges.append(None)
-            bit += bit
-        self = _new(cls)
+        # The hot path of the whole library, written for Python's interpreter: two Tensors, the most common case, are
+        # spelled out, since loops and f(*arrays) cost more than the arithmetic on a small array.
+        pair = False
+        if len(inputs) == 2:
+            x, y = inputs
+            pair = isinstance(x, Tensor) and isinstance(y, Tensor)
+        if pair:
+            a, b = arrays = [x.array, y.array]
+            m, n = edges = [x.node, y.node]
+            wanting = 3 if m is not None and n is not None else (m is not None) + 2 * (n is not None)
+        else:
+            arrays, edges, wanting, bare = cls._unwrap(inputs)
+            if bare:
+                return cls._computed(arrays, settings)
+        self = cls()
         if settings:
             self._set(settings)
-        if bare:
-            return self.forward(*arrays)
-
         state = current()
         try:
-            if cls.promote is not None:
-                arrays = cls.promote(arrays)
-            out = self.forward(*arrays)
+            if pair:
+                if a.dtype is not b.dtype and cls.promote is not None:
+                    a, b = arrays = cls.promote(arrays)
+                out = self.forward(a, b)
+            else:
+                if cls.promote is not None:
+                    arrays = cls.promote(arrays)
+                out = self.forward(*arrays)
         except errors.FROM_FORWARD as error:
             raise errors.in_forward(error, cls.__name__, state.path, cls.inputs, inputs) from error
-        recorded = mask and state.grad_enabled and (cls.differentiable or self._refuse(out, state))
         if type(out) is not ndarray:
             if type(out) is tuple:
-                return self._several(inputs, arrays, edges, mask if recorded else 0, state, out)
+                return self._several(inputs, arrays, edges, wanting, state, out)
             out = as_array(out)
 
         result = _new(Tensor)
         result.array = out
         result.version = None
-        if recorded:
+        plan = None
+        if wanting and state.grad_enabled:
+            plan = cls.plans.get(wanting) or cls._plan(wanting, len(inputs), out)
+        if plan is None:
+            result.node = None
+        else:
             result.node = self
+            self.plan = plan
+            self.edges = edges
+            self.number = next(numbers)
             self.shape = out.shape
             self.dtype = out.dtype
-            self._record(inputs, arrays, edges, mask, state, out)
-            if self.plan.out:
-                self._track(result)
-        else:
-            result.node = None
-        if cls.may_share and out.base is not None:
+            self.path = state.path
+            self.hooks = None
+            if pair and plan.whole:
+                self.kept = arrays
+                c = x.version or x._counter()
+                d = y.version or y._counter()
+                self.seen = (c, c[0], d, d[0])
+            elif not plan.keeps:
+                self.kept = self.seen = ()
+            else:
+                self._keep(plan, inputs, arrays, result)
+        if out.base is not None and cls.may_share:
             result._view_of(inputs[0], self)
         if state.observer is not None:
             state.observer.forward(self, inputs, result)
@@ -233,16 +269,14 @@ class Function:
     def apply_(cls, target: Any, *others: Any, **settings: Any) -> Any:
         """The same operation, written into the memory of its first input; gives that Tensor."""
         inputs: list[Any] = [target, *others]
-        arrays = [x.array if isinstance(x, Tensor) else cls._operand(x) for x in inputs]
-        edges = [x.node if isinstance(x, Tensor) else None for x in inputs]
-        mask = sum(1 << i for i, edge in enumerate(edges) if edge is not None)
+        arrays, edges, wanting, _ = cls._unwrap((target, *others))
         state = current()
-        recorded = bool(mask and state.grad_enabled)
-        target._check_writable(f"{cls.__name__}_", recorded)
-        self = _new(cls)
+        plan = cls._plan(wanting, len(inputs), target.array) if wanting and state.grad_enabled else None
+        target._check_writable(f"{cls.__name__}_", plan is not None)
+        self = cls()
         self._set(settings)
-        if recorded:
-            for i in cls._plan(mask, len(inputs)).inputs:
+        if plan is not None:
+            for i in plan.inputs:
                 if np.may_share_memory(arrays[i], target.array):
                     arrays[i] = inputs[i] = arrays[i].copy()  # what is kept for backward is the value before
         try:
@@ -250,23 +284,23 @@ class Function:
         except errors.FROM_FORWARD as error:
             raise errors.in_forward(error, cls.__name__ + "_", state.path, cls.inputs, (target, *others)) from error
         target._bump()
-        if recorded:
+        if plan is not None:
             self.shape = target.array.shape
             self.dtype = target.array.dtype
-            self._record(inputs, arrays, edges, mask, state, target.array)
-            if self.plan.out:
-                self._track(target)
+            self._record(plan, inputs, arrays, edges, state.path, target)
             target._rebind(self)
         return target
 
     @classmethod
     def noted(cls, edges: list[Any], out: Any, **settings: Any) -> Function:
         """A node for what has been computed in another way, by a Function whose derivatives read no arrays."""
-        self = _new(cls)
+        self = cls()
         self._set(settings)
         self.shape, self.dtype = out.shape, out.dtype
-        mask = sum(1 << i for i, edge in enumerate(edges) if edge is not None)
-        self._record((None,) * len(edges), [], edges, mask, current(), out)
+        wanting = sum(1 << i for i, edge in enumerate(edges) if edge is not None)
+        plan = cls._plan(wanting, len(edges), out)
+        assert plan is not None
+        self._record(plan, (None,) * len(edges), [], edges, current().path, None)
         return self
 
     def forward(self, *inputs: Any) -> Any:
@@ -287,7 +321,7 @@ class Function:
     def _operand(cls, x: Any) -> Any:
         if isinstance(x, np.generic):
             return x.item()  # a NumPy scalar is as weak as Python's: float32 stays float32
-        if x is None or isinstance(x, (*_SCALARS, ndarray)) or hasattr(x, "__cuda_array_interface__"):
+        if x is None or isinstance(x, (float, int, complex, ndarray)) or hasattr(x, "__cuda_array_interface__"):
             return x
         raise errors.DtypeError(f"{cls.__name__}: expected a Tensor, an array or a number, got {type(x).__name__}")
 
@@ -297,61 +331,64 @@ class Function:
                 raise errors.DtypeError(f"{type(self).__name__}: the setting {name} is a Tensor; hand Tensors in as inputs")
             setattr(self, name, value)
 
-    def _refuse(self, out: Any, state: State) -> bool:
-        """Without a derivative, a result that isn't floating-point is a constant; any other would be detached in silence."""
-        if any(np.result_type(x).kind in "fc" for x in (out if type(out) is tuple else (out,))):
-            raise errors.GraphError(f"{errors.place(type(self).__name__, state.path)} has no derivative; detach its inputs")
-        return False
-
     @classmethod
-    def _plan(cls, mask: int, count: int) -> Plan:
-        plan = cls.plans.get(mask)
+    def _plan(cls, wanting: int, count: int, out: Any) -> Plan | None:
+        """The plan for a set of inputs that want a gradient; None where the result can have none, being no float."""
+        plan = cls.plans.get(wanting)
         if plan is None:
-            plan = cls.plans[mask] = Plan(cls, [bool(mask >> i & 1) for i in range(count)])
+            if not cls.differentiable:
+                if out.dtype.kind in "fc":
+                    raise errors.GraphError(f"{errors.place(cls.__name__, current().path)} has no derivative; detach its inputs")
+                return None
+            plan = cls.plans[wanting] = Plan(cls, [bool(wanting >> i & 1) for i in range(count)])
         return plan
 
-    def _record(
-        self, inputs: Sequence[Any], arrays: list[Any], edges: list[Any], mask: int, state: State, out: Any
-    ) -> None:
-        """Become a node: keep what the derivatives will read, and at which versions."""
-        plan = type(self).plans.get(mask)
-        if plan is None:
-            plan = self._plan(mask, len(inputs))
-        if plan.keeps:
-            kept, counters, versions = [], [], []
-            for i in plan.inputs:
-                kept.append(arrays[i])
-                x = inputs[i]
-                if isinstance(x, Tensor):
-                    counter = x.version
-                    if counter is None:
-                        counter = x.version = [0]
-                    counters.append(counter)
-                    versions.append(counter[0])
-            if plan.out:
-                kept.append(out)
-            for name in plan.computed:
-                kept.append(getattr(self, name))
-            self.kept, self.counters, self.versions = kept, counters, versions
-        else:
-            self.kept = self.counters = self.versions = ()
-        if type(self).computed:
-            self._hide_computed()
-        self.number = next(numbers)
+    @classmethod
+    def _unwrap(cls, inputs: tuple[Any, ...]) -> tuple[list[Any], list[Any], int, bool]:
+        """Arrays, edges, a bit for each input that wants a gradient, and whether there is no Tensor at all."""
+        arrays, edges, wanting, bit, bare = [], [], 0, 1, True
+        for x in inputs:
+            if isinstance(x, Tensor):
+                bare = False
+                arrays.append(x.array)
+                node = x.node
+                edges.append(node)
+                if node is not None:
+                    wanting += bit
+            else:
+                arrays.append(x if type(x) in _SCALARS else cls._operand(x))
+                edges.append(None)
+            bit += bit
+        return arrays, edges, wanting, bare
+
+    @classmethod
+    def _computed(cls, arrays: list[Any], settings: dict[str, Any]) -> Any:
+        self = cls()
+        self._set(settings)
+        return self.forward(*arrays)
+
+    def _record(self, plan: Plan, inputs: Sequence[Any], arrays: list[Any], edges: list[Any], path: str, results: Any) -> None:
+        """Become a node of the tape, beside `apply`'s own lines for the common case."""
         self.plan = plan
         self.edges = edges
-        self.path = state.path
+        self.number = next(numbers)
+        self.path = path
         self.hooks = None
+        self._keep(plan, inputs, arrays, results)
 
-    def _track(self, result: Any) -> None:
-        """Watch the version of a result that is kept."""
-        counter = result.version
-        if counter is None:
-            counter = result.version = [0]
-        self.counters.append(counter)  # type: ignore[union-attr]
-        self.versions.append(counter[0])  # type: ignore[union-attr]
+    def _keep(self, plan: Plan, inputs: Sequence[Any], arrays: list[Any], results: Any) -> None:
+        """Keep what the derivatives will read, and at which versions."""
+        self.kept = kept = [arrays[i] for i in plan.inputs]
+        watched = [inputs[i] for i in plan.inputs if isinstance(inputs[i], Tensor)]
+        if plan.out:
+            several = type(results) is tuple
+            kept.append(tuple(r.array for r in results) if several else results.array)
+            watched += results if several else (results,)
+        self.seen = [x for counter in [tensor._counter() for tensor in watched] for x in (counter, counter[0])]
+        if plan.hides:
+            self._hide_computed(plan)
 
-    def _hide_computed(self) -> None:
+    def _hide_computed(self, plan: Plan) -> None:
         """Take intermediates off the node: a derivative reads them by its signature or not at all."""
         for name in type(self).computed:
             value = vars(self).pop(name)
@@ -360,20 +397,20 @@ class Function:
                     f"{type(self).__name__}: {name} is {value.dtype}, but constants are boolean or integer; what depends on "
                     "the inputs' values needs a decomposition"
                 )
+            if name in plan.computed:
+                self.kept.append(value)
 
     def _several(
-        self, inputs: Sequence[Any], arrays: list[Any], edges: list[Any], mask: int, state: State, out: tuple[Any, ...]
+        self, inputs: Sequence[Any], arrays: list[Any], edges: list[Any], wanting: int, state: State, out: tuple[Any, ...]
     ) -> tuple[Any, ...]:
         """Results of a forward that gives a tuple: each Tensor's node is an Output, which points at this one."""
-        out = tuple(map(as_array, out))
-        results = tuple(Tensor._made(x) for x in out)
-        if mask:
-            self.shape = [x.shape for x in out]
-            self.dtype = [x.dtype for x in out]
-            self._record(inputs, arrays, edges, mask, state, out)
+        results = tuple(Tensor._made(as_array(x)) for x in out)
+        plan = self._plan(wanting, len(inputs), results[0].array) if wanting and state.grad_enabled else None
+        if plan is not None:
+            self.shape = [x.array.shape for x in results]
+            self.dtype = [x.array.dtype for x in results]
+            self._record(plan, inputs, arrays, edges, state.path, results)
             for i, result in enumerate(results):
-                if self.plan.out:
-                    self._track(result)
                 if result.array.dtype.kind in "fc":
                     result.node = Output(self, i)
         if state.observer is not None:
@@ -391,7 +428,7 @@ class Output(Function):
         self.edges = [node]
         self.index = index
         self.shape, self.dtype, self.path = node.shape[index], node.dtype[index], node.path
-        self.kept = self.counters = self.versions = ()
+        self.kept = self.seen = ()
         self.hooks = None
 
 
@@ -405,7 +442,7 @@ class Leaf(Function):
         self.edges = []
         self.tensor = weakref.ref(tensor)
         self.shape, self.dtype, self.path = tensor.array.shape, tensor.array.dtype, ""
-        self.kept = self.counters = self.versions = ()
+        self.kept = self.seen = ()
         self.hooks = None
 
 

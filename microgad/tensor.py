@@ -95,6 +95,7 @@ class Tensor:
     tensor([2., 4.])
     """
 
+    __slots__ = ("__dict__", "__weakref__", "array", "node", "version")
     array: Any
     node: Any
     version: list[int] | None  # the counter of writes, shared by all views of one memory; None until someone looks
@@ -761,7 +762,7 @@ class Parameter(Tensor):
         return f"Parameter containing:\n{super().__repr__()}"
 
 
-_PLACE = ("array", "node", "version", "grad", "base", "chain", "views", "accumulation_hooks", "retains_grad")
+_PLACE = ("grad", "base", "chain", "views", "accumulation_hooks", "retains_grad")
 
 
 def _rebuilt(cls: type[Tensor], array: Any, requires_grad: bool, own: dict[str, Any]) -> Any:

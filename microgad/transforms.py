@@ -111,7 +111,8 @@ class Normalize:
 
     def _like(self, image: Tensor, name: str) -> Tensor:
         """Mean or std, (C,) -> (C, 1, 1), with the image's dtype and device."""
-        values = creation.tensor(getattr(self, name), dtype=image.dtype, device=image.device).reshape(-1, 1, 1)
+        column = np.reshape(getattr(self, name), (-1, 1, 1))
+        values = creation.tensor(column, dtype=image.dtype, device=image.device)
         if len(values) not in (1, image.shape[-3]):
             raise ShapeError(
                 f"Normalize: {name} has {len(values)} numbers, but the image {image.shape[-3]} channels "

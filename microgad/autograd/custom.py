@@ -76,8 +76,7 @@ class Function:
         saved = [None if t is None else _Saved(t, outs) for t in ctx.to_save]
         ctx.to_save = ()
         node.kept = saved
-        node.counters = [s.counter for s in saved if s is not None]
-        node.versions = [counter[0] for counter in node.counters]
+        node.seen = [x for s in saved if s is not None for x in (s.counter, s.counter[0])]
         if several:
             node.shape, node.dtype = [x.array.shape for x in outs], [x.array.dtype for x in outs]
         for i, x in enumerate(outs):

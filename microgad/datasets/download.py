@@ -1,0 +1,82 @@
+"""Fetch a file from the first of several mirrors that has it whole."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+
+from .idx import DataError
+
+CHUNK = 1 << 16  # bytes
+TIMEOUT = 30  # seconds without a byte
+
+
+def fetch(filename: str, md5: str, mirrors: Sequence[str], folder: str) -> None:
+    """Put `filename` into `folder`, from the first of `mirrors` whose copy has the checksum `md5`.
+
+    It is written to a temporary file, checked, then renamed: whatever goes wrong, nothing half-written stays behind.
+
+    Raises:
+        DataError: no mirror had it. The message holds what each of them answered.
+    """
+    from http.client import HTTPException
+
+    answers = []
+    for mirror in mirrors:
+        url = f"{mirror.rstrip('/')}/{filename}"
+        try:
+            return _fetch_from(url, md5, os.path.join(folder, filename))
+        except (OSError, HTTPException, ValueError) as error:  # ValueError: a malformed address, a wrong checksum
+            answers.append(f"\n  {url}: {error}")
+    raise DataError(f"{filename} could not be downloaded. Tried{''.join(answers) or ' nothing: no mirrors are listed'}")
+
+
+def _fetch_from(url: str, md5: str, target: str) -> None:
+    from urllib.request import Request, urlopen
+
+    partial = f"{target}.{os.getpid()}.part"
+    try:
+        with urlopen(Request(url, headers={"User-Agent": "microgad"}), timeout=TIMEOUT) as response:
+            size = int(response.headers.get("Content-Length") or 0)
+            digest = hashlib.md5(usedforsecurity=False)
+            with open(partial, "wb") as file, _progress(url, size) as advance:
+                while chunk := response.read(CHUNK):
+                    file.write(chunk)
+                    digest.update(chunk)
+                    advance(len(chunk))
+        if digest.hexdigest() != md5:
+            got = os.path.getsize(partial)
+            raise DataError(f"what came ({got} bytes) has MD5 {digest.hexdigest()}, expected {md5}")
+        os.replace(partial, target)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(partial)
+
+
+@contextlib.contextmanager
+def _progress(url: str, size: int) -> Iterator[Callable[[int], object]]:
+    """Show a download's progress on stderr: a bar on a terminal with tqdm, plain lines elsewhere."""
+    if sys.stderr.isatty():
+        try:
+            from tqdm import tqdm
+        except ImportError:
+            pass
+        else:
+            with tqdm(total=size or None, unit="B", unit_scale=True, desc=url.rpartition("/")[2]) as bar:
+                yield bar.update
+            return
+
+    print(f"downloading {url} ({size / 1e6:.1f} MB)" if size else f"downloading {url}", file=sys.stderr)
+    done = quarters = 0
+
+    def advance(count: int) -> None:
+        nonlocal done, quarters
+        done += count
+        if size and 4 * done // size > quarters:
+            quarters = 4 * done // size
+            print(f"  {done / size:.0%}", file=sys.stderr)
+
+    yield advance

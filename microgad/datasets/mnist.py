@@ -1,0 +1,234 @@
+"""MNIST: 28 x 28 images of handwritten digits, with torchvision's arguments."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..ops.creation import from_numpy
+from ..tensor import Tensor
+from .download import fetch
+from .idx import DataError, read_idx
+
+SHIPPED = os.path.join(os.path.dirname(__file__), "data")
+
+
+class MNIST:
+    """The MNIST database of handwritten digits (LeCun, Cortes and Burges, 1998); `torchvision.datasets.MNIST`.
+
+    The files lie in ``root/MNIST/raw``, as torchvision puts them, or directly in `root`; gzipped or not. A set of your
+    own in the same format works too. Without any file, `MNIST.subset` has 7,000 of the images.
+
+    Args:
+        root: the folder.
+        train: the training set (60,000 images) or the test set (10,000).
+        transform: called with each image, a (28, 28) uint8 NumPy array (torchvision: a PIL image), e.g. `ToTensor()`.
+        target_transform: called with each target, an int.
+        download: fetch what is missing from `mirrors` first, into ``root/MNIST/raw``.
+
+    Attributes:
+        data: (N, 28, 28) uint8 Tensor.
+        targets: (N,) int64 Tensor.
+        classes, class_to_idx: the classes' names, and the class of each name.
+
+    Indexing gives `(image, target)`: what the transforms return, else a (28, 28) uint8 Tensor and an int.
+
+    Raises:
+        DataError (a RuntimeError and a ValueError): files that are missing, damaged, or do not fit each other; a failed
+            download. A gzipped file is held against its own checksum, a downloaded one against `resources`. An unpacked
+            file has no checksum: if it has the official size but not the official contents, a warning says so.
+
+    >>> from microgad.datasets import MNIST
+    >>> test = MNIST.subset(train=False)
+    >>> len(test), tuple(test.data.shape), test.classes[3]
+    (1000, (1000, 28, 28), '3 - three')
+    >>> image, target = test[0]
+    >>> tuple(image.shape), target
+    ((28, 28), 7)
+    """
+
+    mirrors: ClassVar[list[str]] = [
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        "http://yann.lecun.com/exdb/mnist/",
+    ]
+    # The gzipped files and their MD5.
+    resources: ClassVar[list[tuple[str, str]]] = [
+        ("train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
+        ("train-labels-idx1-ubyte.gz", "d53e105ee54ea40749a09fcbcd1e9432"),
+        ("t10k-images-idx3-ubyte.gz", "9fb629c4189551a2d022fa330f9573f3"),
+        ("t10k-labels-idx1-ubyte.gz", "ec29112dd5afa0611ce80d1b7f02629c"),
+    ]
+    # The same files unpacked: their sizes in bytes and their MD5.
+    unpacked: ClassVar[dict[str, tuple[int, str]]] = {
+        "train-images-idx3-ubyte": (47_040_016, "6bbc9ace898e44ae57da46a324031adb"),
+        "train-labels-idx1-ubyte": (60_008, "a25bea736e30d166cdddb491f175f624"),
+        "t10k-images-idx3-ubyte": (7_840_016, "2646ac647ad5339dbf082846283269ea"),
+        "t10k-labels-idx1-ubyte": (10_008, "27ae3e4e09519cfbb04c329615203637"),
+    }
+    classes: ClassVar[list[str]] = [
+        "0 - zero",
+        "1 - one",
+        "2 - two",
+        "3 - three",
+        "4 - four",
+        "5 - five",
+        "6 - six",
+        "7 - seven",
+        "8 - eight",
+        "9 - nine",
+    ]
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        train: bool = True,
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
+        download: bool = False,
+    ) -> None:
+        self.root = os.path.expanduser(os.fspath(root))
+        self.train = train
+        self.transform = transform
+        self.target_transform = target_transform
+        if download:
+            self.download()
+        images, labels = self._load()
+        self.data: Tensor = from_numpy(images)
+        self.targets: Tensor = from_numpy(labels)
+
+    @classmethod
+    def subset(
+        cls,
+        train: bool = True,
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
+    ) -> Self:
+        """The part of MNIST that ships with microgad: 600 training or 100 test images of each digit. No files needed.
+
+        >>> from microgad.datasets import MNIST
+        >>> MNIST.subset().data.shape[0]
+        6000
+        """
+        return cls(SHIPPED, train, transform, target_transform)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        image: Any = self.data.numpy()[index].copy()  # a transform may write into its image, never into the data set
+        target: Any = int(self.targets.numpy()[index])
+        image = from_numpy(image) if self.transform is None else self.transform(image)
+        if self.target_transform is not None:
+            target = self.target_transform(target)
+        return image, target
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __repr__(self) -> str:
+        lines = [f"Dataset {type(self).__name__}", f"    Number of datapoints: {len(self)}"]
+        lines += [f"    Root location: {self.root}"]
+        lines += [f"    {line}" for line in self.extra_repr().splitlines()]
+        named = (("Transform: ", self.transform), ("Target transform: ", self.target_transform))
+        given = [(name, transform) for name, transform in named if transform is not None]
+        if given:
+            lines.append("    StandardTransform")
+        for name, transform in given:
+            lines.append(name + repr(transform).replace("\n", "\n" + " " * len(name)))
+        return "\n".join(lines)
+
+    def extra_repr(self) -> str:
+        """The repr's last lines: which split this is."""
+        return f"Split: {'Train' if self.train else 'Test'}"
+
+    @property
+    def class_to_idx(self) -> dict[str, int]:
+        """The class that each of `classes` names."""
+        return {name: number for number, name in enumerate(self.classes)}
+
+    @property
+    def raw_folder(self) -> str:
+        """Where the files lie: ``root/MNIST/raw``, or `root` where it alone has both files of this split."""
+        nested = os.path.join(self.root, type(self).__name__, "raw")
+        return self.root if self._is_complete(self.root) and not self._is_complete(nested) else nested
+
+    def download(self) -> None:
+        """Fetch all files that are missing, unless this split is complete.
+
+        Raises:
+            DataError: no mirror had one of them; those that came before it stay.
+        """
+        folder = self.raw_folder
+        if self._is_complete(folder):
+            return
+        os.makedirs(folder, exist_ok=True)
+        missing = [(name, md5) for name, md5 in self.resources if _find(folder, name.removesuffix(".gz")) is None]
+        for at, (name, md5) in enumerate(missing):
+            try:
+                fetch(name, md5, self.mirrors, folder)
+            except DataError as error:
+                names = ", ".join(name for name, _ in missing[at:])
+                raise DataError(
+                    f"{error}\nWithout a network: put {names} (gzipped or unpacked) into {folder!r} by hand, "
+                    f"or use MNIST.subset(train={self.train}), which ships with microgad"
+                ) from None
+
+    def _names(self) -> tuple[str, str]:
+        """The images' and the labels' file of this split."""
+        split = "train" if self.train else "t10k"
+        return f"{split}-images-idx3-ubyte", f"{split}-labels-idx1-ubyte"
+
+    def _is_complete(self, folder: str) -> bool:
+        return all(_find(folder, name) is not None for name in self._names())
+
+    def _load(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """(N, H, W) images and (N,) labels, checked."""
+        folder = self.raw_folder
+        paths = [path for name in self._names() if (path := _find(folder, name)) is not None]
+        if len(paths) < 2:
+            names = " and ".join(self._names())
+            raise DataError(
+                f"Dataset not found: {names} (or the same with .gz) lie neither in {folder!r} nor in {self.root!r}. "
+                f"Put them there, use download=True to fetch them, "
+                f"or use MNIST.subset(train={self.train}), which ships with microgad"
+            )
+        images, labels = self._read(paths[0]), self._read(paths[1])
+        if images.dtype != np.uint8 or images.ndim != 3:
+            raise DataError(f"{paths[0]}: holds {images.dtype} {images.shape}, images are uint8 (N, height, width)")
+        if labels.dtype.kind not in "iu" or labels.ndim != 1:
+            raise DataError(f"{paths[1]}: holds {labels.dtype} {labels.shape}, labels are integers (N,)")
+        if len(images) != len(labels):
+            raise DataError(
+                f"{paths[0]} holds {len(images)} images, but {paths[1]} {len(labels)} labels: "
+                "they are not of one set, replace one of them"
+            )
+        if len(labels) and not 0 <= labels.min() <= labels.max() < len(self.classes):
+            raise DataError(
+                f"{paths[1]}: labels from {labels.min()} to {labels.max()}, but there are {len(self.classes)} classes. "
+                f"For a set with other classes, subclass {type(self).__name__} and list them in `classes`"
+            )
+        return images, labels.astype(np.int64)
+
+    def _read(self, path: str) -> NDArray[Any]:
+        array = read_idx(path)
+        size, md5 = self.unpacked.get(os.path.basename(path), (None, None))
+        if os.path.getsize(path) == size:
+            with open(path, "rb") as file:
+                found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+            if found != md5:
+                warnings.warn(
+                    f"{path}: has the size of the official file, but not its contents (MD5 {found}, expected {md5}). "
+                    "Unless it is meant to differ, delete it and use download=True",
+                    stacklevel=4,  # _read, _load, __init__: the line that asked for the data set
+                )
+        return array
+
+
+def _find(folder: str, name: str) -> str | None:
+    """The path of the IDX file `name` in `folder`, unpacked or else gzipped; None if there is none."""
+    plain = os.path.join(folder, name)
+    return next((path for path in (plain, f"{plain}.gz") if os.path.isfile(path)), None)
