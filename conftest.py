@@ -15,5 +15,5 @@ def _names(doctest_namespace: dict[str, Any]) -> None:
     doctest_namespace.update(np=np, torch=microgad, microgad=microgad)
     try:
         doctest_namespace.update(nn=microgad.nn, F=microgad.nn.functional)
-    except ImportError:
+    except (ImportError, AttributeError):
         pass

@@ -219,7 +219,8 @@ class Function:
         state = current()
         try:
             if pair:
-                if a.dtype is not b.dtype and cls.promote is not None:
+                dtype = a.dtype
+                if (dtype is not b.dtype or dtype.kind != "f") and cls.promote is not None:
                     a, b = arrays = cls.promote(arrays)
                 out = self.forward(a, b)
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from .. import errors, state
 from .. import function as core
@@ -46,6 +46,12 @@ class Function:
     tensor(2.)
     """
 
+    node_class: type[_Custom]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.node_class = type(cls.__name__, (_Custom,), {"function": cls, "__doc__": cls.__doc__})
+
     @staticmethod
     def forward(*args: Any) -> Any:
         """The operation."""
@@ -72,7 +78,7 @@ class Function:
             return out
         several = isinstance(out, tuple)
         outs = [Tensor._made(x.array) if any(x is a for a in args) else x for x in (out if several else (out,))]
-        node = _Custom.noted(edges, outs[0].array, cls=cls, ctx=ctx)
+        node = cls.node_class.noted(edges, outs[0].array, ctx=ctx)
         saved = [None if t is None else _Saved(t, outs) for t in ctx.to_save]
         ctx.to_save = ()
         node.kept = saved
@@ -103,9 +109,9 @@ class _Saved:
 
 
 class _Custom(core.Function):
-    """The node of an autograd.Function."""
+    """The node of an autograd.Function; each has a subclass of its own name."""
 
-    cls: type[Function]
+    function: ClassVar[type[Function]]
     ctx: Context
 
     def grad_inputs(self, grad: Any) -> tuple[Any, ...]:
@@ -114,12 +120,12 @@ class _Custom(core.Function):
         self.ctx.saved_tensors = tuple(None if s is None else s.unpacked(self) for s in self.kept or ())
         try:
             with state.scope(deriving=False):
-                result = self.cls.backward(self.ctx, *grads)
+                result = self.function.backward(self.ctx, *grads)
         finally:
             del self.ctx.saved_tensors
         results = result if isinstance(result, tuple) else (result,)
         if len(results) < len(self.edges):
-            raise errors.ShapeError(f"{self.cls.__name__}: backward gave {len(results)} gradients for {len(self.edges)} arguments")
+            raise errors.ShapeError(f"{self.function.__name__}: backward gave {len(results)} gradients for {len(self.edges)} arguments")
         return tuple(g if g is None or recording else g.array for g in results[: len(self.edges)])
 
     def forward(self, *inputs: Any) -> Any:

@@ -1,0 +1,35 @@
+"""What `import microgad` costs beside `import numpy`: processor time, user and system, of fresh processes.
+
+The minimum of interleaved processes, the bare interpreter's subtracted.
+
+    python benchmarks/import_time.py
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+
+def processor_time(code: str) -> float:
+    """Seconds of user and system time of one Python process."""
+    process = subprocess.Popen([sys.executable, "-c", code])
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, code
+    return usage.ru_utime + usage.ru_stime
+
+
+def main(rounds: int = 20) -> None:
+    codes = {"bare": "pass", "numpy": "import numpy", "microgad": "import microgad"}
+    for code in codes.values():
+        processor_time(code)  # compiled files and disk caches are there from now on
+    times = [{name: processor_time(code) for name, code in codes.items()} for _ in range(rounds)]
+    best = {name: min(t[name] for t in times) for name in codes}
+    numpy, microgad = best["numpy"] - best["bare"], best["microgad"] - best["bare"]
+    print(f"import numpy {numpy * 1e3:.0f} ms   import microgad {microgad * 1e3:.0f} ms   ratio {microgad / numpy:.2f}")
+
+
+if __name__ == "__main__":
+    main()

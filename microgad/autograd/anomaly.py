@@ -1,0 +1,206 @@
+"""Where NaN and infinity come from: the operation that made the first one, not the first that it fell upon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from .. import errors, state
+from ..function import Output, Tensor
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class AnomalyError(errors.MicrogadError, RuntimeError):
+    """A NaN, or an infinity where none may be. `op` and `path` are the operation and the module that it came from."""
+
+    op: str = ""
+    path: str = ""
+
+
+class Source(NamedTuple):
+    """The operation that a non-finite value came from."""
+
+    order: int  # among all sources: the first one counts
+    op: str
+    path: str
+    told: str  # what it did, in words
+
+    def error(self, before: str = "", after: str = "") -> AnomalyError:
+        """The exception that says so, between other words."""
+        made = AnomalyError(f"{before}{errors.place(self.op, self.path)}: {self.told}{after}")
+        made.op, made.path = self.op, self.path
+        return made
+
+
+class Tracer:
+    """An observer that follows every non-finite value back to its source, forward and backward.
+
+    `names` are Tensors known by name, such as a model's parameters: a NaN that is there before any operation is told by
+    it. With `halt`, a NaN raises AnomalyError at once.
+
+    >>> x = torch.tensor([1.0, -1.0])
+    >>> tracer = Tracer()
+    >>> with np.errstate(all="ignore"), microgad.state.scope(observer=tracer):
+    ...     y = (x.log() * 2).exp()
+    >>> tracer.source(y).op, tracer.source(x)
+    ('Log', None)
+    """
+
+    def __init__(self, names: Mapping[str, Any] | None = None, halt: bool = False) -> None:
+        self.outer = state.current().observer
+        self.halt = halt
+        self._names = {id(tensor): name for name, tensor in (names or {}).items()}
+        self._sources: dict[int, tuple[Any, Source]] = {}  # by a Tensor's id; the Tensor is held, so that it stays its own
+        self._backward: dict[int, Source] = {}  # by the number of the node that gets the gradient
+
+    def source(self, tensor: Any) -> Source | None:
+        """Where the non-finite values of a Tensor came from; None where it has none, or no operation seen here made it."""
+        return self._sources.get(id(tensor), (None, None))[1]
+
+    def source_of_gradient(self, tensor: Any) -> Source | None:
+        """Where the non-finite values of a Tensor's gradient came from."""
+        return self._backward.get(tensor.node.number) if tensor.node is not None else None
+
+    def forward(self, node: Any, inputs: tuple[Any, ...], out: Any) -> None:
+        """See an operation's result."""
+        if self.outer is not None:
+            self.outer.forward(node, inputs, out)
+        bad = [(tensor, kind) for tensor in (out if type(out) is tuple else (out,)) if (kind := trouble(tensor))]
+        if not bad:
+            return
+        kind = bad[0][1]
+        source = self._inherited(inputs) or self._made(node, inputs, kind)
+        for tensor, _ in bad:
+            self._sources[id(tensor)] = tensor, source
+        if self.halt and any(kind == "NaN" for _, kind in bad):
+            here = errors.place(type(node).__name__, state.current().path)
+            raise source.error(after="" if source.told.startswith("produced NaN") else f". It became NaN in {here}")
+
+    def backward(self, node: Any, gradients: Iterable[Any]) -> None:
+        """See the gradients that an operation hands on to its inputs."""
+        if self.outer is not None:
+            self.outer.backward(node, list(gradients))
+        for i, (edge, grad) in enumerate(zip(node.edges, gradients, strict=True)):
+            kind = trouble(grad)
+            if not kind or edge is None:
+                continue
+            source = self._backward.get(node.number) or Source(
+                len(self._sources) + len(self._backward), type(node).__name__, node.path,
+                f"the gradient of its input {_name(node, i)} {tuple(grad.shape)} is the first one with {kind}",
+            )  # fmt: skip
+            for target in (edge, *(edge.edges if isinstance(edge, Output) else ())):
+                self._backward.setdefault(target.number, source)
+            if self.halt and kind == "NaN":
+                raise source.error(before="backward: ")
+
+    def _inherited(self, inputs: tuple[Any, ...]) -> Source | None:
+        """The source of the inputs' own trouble: of NaN before that of infinity, of the older before the younger."""
+        known = [(trouble(x) != "NaN", *self._sources[id(x)][1:]) for x in inputs if id(x) in self._sources]
+        return min(known)[1] if known else None
+
+    def _made(self, node: Any, inputs: tuple[Any, ...], kind: str) -> Source:
+        told = f"produced {kind} from finite inputs: {_ranges(node, inputs)}"
+        for i, x in enumerate(inputs):
+            if found := trouble(x):
+                name = self._names.get(id(x), "")
+                told = f"produced {kind}, but its input {_name(node, i)}{name and f' ({name})'} held {found} before"
+                break
+        return Source(len(self._sources) + len(self._backward), type(node).__name__, state.current().path, told)
+
+
+def trouble(x: Any) -> str:
+    """"NaN", "inf" or "-inf" where a Tensor, an array or a number holds one, "NaN" first; else "".
+
+    >>> trouble(torch.tensor([1.0, float("-inf")])), trouble(2.0), trouble(None)
+    ('-inf', '', '')
+    """
+    values = x.array if isinstance(x, Tensor) else x
+    if isinstance(values, (float, complex)):
+        values = np.asarray(values)
+    if getattr(getattr(values, "dtype", None), "kind", "") not in ("f", "c") or np.isfinite(values).all():
+        return ""
+    if np.isnan(values).any():
+        return "NaN"
+    return "inf" if (values.real == np.inf).any() else "-inf"
+
+
+def _name(node: Any, i: int) -> str:
+    return f"{node.inputs[0]}[{i}]" if node.variadic else node.inputs[i]
+
+
+def _ranges(node: Any, inputs: tuple[Any, ...]) -> str:
+    """ "x (128, 10) from -0.3 to 2.1, exponent 0.5"."""
+    told = []
+    for i, x in enumerate(inputs):
+        if isinstance(x, Tensor):
+            real = x.array.dtype.kind in "fiu" and x.array.size
+            span = f" from {x.array.min():.4g} to {x.array.max():.4g}" if real else ""
+            told.append(f"{_name(node, i)} {tuple(x.array.shape)}{span}")
+        elif x is not None:
+            told.append(f"{_name(node, i)} {x!r}")
+    return ", ".join(told)
+
+
+class set_detect_anomaly:
+    """Switch the watch of `detect_anomaly` on or off, from here on or for a block. Source: torch.autograd.
+
+    >>> torch.autograd.set_detect_anomaly(False)
+    set_detect_anomaly(False)
+    """
+
+    def __init__(self, mode: bool, check_nan: bool = True) -> None:
+        self.mode = mode
+        observer = state.current().observer
+        while isinstance(observer, Tracer) and observer.halt:
+            observer = observer.outer
+        self._token = state.variable.set(state.changed(observer=observer))
+        if mode and check_nan:
+            state.variable.set(state.changed(observer=Tracer(halt=True)))
+
+    def __enter__(self) -> None:
+        pass  # in force since it was made
+
+    def __exit__(self, *_: object) -> None:
+        state.variable.reset(self._token)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.mode})"
+
+
+class detect_anomaly:
+    """Raise RuntimeError where a NaN arises, in a block or in what this decorates: forward, and in the block's backward.
+
+    The error names the operation and the module that the NaN came from: where it grew out of an infinity, those that
+    made the infinity. PyTorch looks at gradients only, and at results only where a gradient is lost. Every value is
+    looked at, which takes time; an infinity alone doesn't raise. With check_nan=False nothing is looked at.
+    Source: torch.autograd.detect_anomaly.
+
+    >>> x = torch.tensor([4.0, -1.0], requires_grad=True)
+    >>> with torch.autograd.detect_anomaly(), np.errstate(invalid="ignore"):
+    ...     (x * 2).log().sum()
+    Traceback (most recent call last):
+    microgad.autograd.anomaly.AnomalyError: Log: produced NaN from finite inputs: input (2,) from -2 to 8
+    """
+
+    def __init__(self, check_nan: bool = True) -> None:
+        self.check_nan = check_nan
+        self._active: list[set_detect_anomaly] = []  # a stack, so that one object can be entered again inside itself
+
+    def __enter__(self) -> None:
+        self._active.append(set_detect_anomaly(True, self.check_nan))
+
+    def __exit__(self, *_: object) -> None:
+        self._active.pop().__exit__()
+
+    def __call__(self, function: F) -> F:
+        import functools
+
+        @functools.wraps(function)
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return function(*args, **kwargs)
+
+        return watched  # type: ignore[return-value]

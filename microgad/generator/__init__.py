@@ -1,0 +1,27 @@
+"""PyTorch's CPU random streams on bare NumPy arrays.
+
+After `manual_seed(s)` every draw here is the one that PyTorch makes on a CPU with that seed. Uniform, integer and
+Bernoulli draws are equal bit for bit. NumPy's logarithm, sine and cosine aren't PyTorch's: normal draws are equal to
+5 units in the last place in float32 (2 in float64), exponential ones to 2 in float64.
+
+The engine is NumPy's MT19937, which is PyTorch's: one stream of 32-bit words (stream.py). Everything else says how
+many words a draw takes, in which order, and what it makes of them. Fills run in the *memory order* of their
+destination. Bad arguments and empty arrays draw nothing.
+"""
+
+from .choices import multinomial, randperm
+from .fills import bernoulli_, dropout_noise, exponential_, normal_, random_, uniform_
+from .stream import Generator, default_generator
+
+__all__ = [
+    "Generator",
+    "bernoulli_",
+    "default_generator",
+    "dropout_noise",
+    "exponential_",
+    "multinomial",
+    "normal_",
+    "random_",
+    "randperm",
+    "uniform_",
+]

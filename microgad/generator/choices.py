@@ -1,0 +1,119 @@
+"""randperm and multinomial: draws among a finite number of things (ATen's TensorFactories and Distributions)."""
+
+from __future__ import annotations
+
+from operator import index
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from .fills import check_floating, empty_like, exponential_, largest_integer, working_dtype
+from .stream import Generator, default_generator
+
+
+def randperm(n: int, dtype: DTypeLike = np.int64, *, generator: Generator | None = None) -> NDArray[Any]:
+    """A random permutation of 0 .. n-1, shape (n,): `torch.randperm`. Fisher and Yates, as Durstenfeld (1964) has it.
+
+    n < 0, or more than the dtype holds: RuntimeError. A dtype that PyTorch doesn't offer, or n >= 214,748,364, where
+    PyTorch changes the algorithm: NotImplementedError.
+
+    >>> randperm(8, generator=Generator().manual_seed(2024))
+    array([0, 1, 6, 3, 7, 4, 2, 5])
+    """
+    n, dtype = index(n), np.dtype(dtype)
+    if dtype.kind not in "iuf" or dtype in (np.uint16, np.uint32, np.uint64):
+        raise NotImplementedError(f"randperm: not implemented for {dtype}; use int64 and convert")
+    if n < 0:
+        raise RuntimeError(f"randperm: n must be >= 0, but got {n}")
+    if n > largest_integer(dtype) + 1:
+        raise RuntimeError(f"randperm: n must be at most {largest_integer(dtype) + 1} for {dtype}, but got {n}")
+    if n >= 214748364:
+        raise NotImplementedError(f"randperm: n must be less than 214748364, but got {n}")
+    if n < 2:
+        return np.arange(n, dtype=dtype)
+    steps = np.arange(n - 1)
+    partners = steps + (generator or default_generator).random32(n - 1) % (n - steps)
+    shuffle = _shuffle_by_loop if n < 500 else _shuffle_by_sort
+    return shuffle(partners, n).astype(dtype, copy=False)
+
+
+def _shuffle_by_loop(partners: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """0 .. n-1 after swapping, for i = 0 .. n-2 in turn, places i and partners[i] >= i."""
+    order = list(range(n))
+    for i, j in enumerate(partners.tolist()):
+        order[i], order[j] = order[j], order[i]
+    return np.array(order)
+
+
+def _shuffle_by_sort(partners: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """The same without a loop.
+
+    Step i takes for good what lies in place j = partners[i], and leaves there what lay in place i. So what place x
+    holds when step x begins is what place i held when step i began, where i < x is the last step with partner x;
+    x itself if there was none. `held` follows these links to their ends. Step i then takes what the step before it
+    with the same partner left, or j if there was none.
+    """
+    keys = partners << 32 | np.arange(n - 1)
+    keys.sort()
+    place, step = keys >> 32, keys & 0xFFFFFFFF  # in the order of places, for each place in the order of steps
+    held = np.arange(n)
+    earlier = step < place
+    held[place[earlier]] = step[earlier]  # where a place comes twice, the last step stays
+    while not np.array_equal(followed := held[held], held):
+        held = followed
+    order = np.empty(n, np.int64)
+    order[step] = place
+    again = np.flatnonzero(place[1:] == place[:-1])
+    order[step[again + 1]] = held[step[again]]
+    order[n - 1] = held[n - 1]
+    return order
+
+
+def multinomial(
+    probabilities: NDArray[Any], num_samples: int, replacement: bool = False, *, generator: Generator | None = None
+) -> NDArray[np.int64]:
+    """(K,) or (N, K) weights, floating-point -> int64 (num_samples,) or (N, num_samples) indices: `torch.multinomial`.
+
+    Weights needn't add up to 1. RuntimeError where one is negative, infinite or NaN, where a row has none above 0,
+    and where more are to be drawn without replacement than there are.
+
+    >>> multinomial(np.array([1.0, 2, 3, 4], np.float32), 3, generator=Generator().manual_seed(2024))
+    array([2, 0, 3])
+    """
+    _check_multinomial(probabilities, num_samples, replacement)
+    if num_samples == 1 or not replacement:
+        # Efraimidis and Spirakis (2006): exponential clocks at these rates ring in the order of a draw
+        clocks = exponential_(empty_like(probabilities), generator=generator)
+        with np.errstate(divide="ignore", over="ignore"):
+            ranks = np.argsort(-(probabilities / clocks), axis=-1, kind="stable")
+        return np.ascontiguousarray(ranks[..., :num_samples])
+    rows = probabilities.reshape(-1, probabilities.shape[-1])
+    samples = np.empty((len(rows), num_samples), np.int64)
+    for row, out in zip(rows, samples, strict=True):
+        cumulative = np.cumsum(row, dtype=working_dtype(row))
+        cumulative /= cumulative[-1]
+        cumulative[-1] = 1
+        unit = (generator or default_generator).unit(num_samples, np.dtype(np.float64))
+        out[...] = np.searchsorted(cumulative, unit)
+    return samples.reshape(*probabilities.shape[:-1], num_samples)
+
+
+def _check_multinomial(probabilities: NDArray[Any], num_samples: int, replacement: bool) -> None:
+    check_floating("multinomial", probabilities, "probabilities", RuntimeError)
+    if probabilities.ndim not in (1, 2):
+        raise RuntimeError(f"multinomial: probabilities must be (K,) or (N, K), but have shape {probabilities.shape}")
+    categories = probabilities.shape[-1]
+    if num_samples < 1:
+        raise RuntimeError(f"multinomial: num_samples must be at least 1, but got {num_samples}")
+    if categories > 2**24:
+        raise RuntimeError(f"multinomial: there must be at most 2**24 categories, but there are {categories}")
+    if num_samples > categories and not (replacement and categories):
+        raise RuntimeError(
+            f"multinomial: num_samples must be at most the number of categories without replacement, "
+            f"but got {num_samples} of {categories}; pass replacement=True to draw one more than once"
+        )
+    if not (np.isfinite(probabilities) & (probabilities >= 0)).all():
+        raise RuntimeError("multinomial: probabilities must be finite and >= 0, but some are negative, infinite or NaN")
+    if not (probabilities > 0).any(-1).all():
+        raise RuntimeError("multinomial: probabilities must have an entry above 0 in every row")

@@ -1,0 +1,356 @@
+"""Fills: uniform_, normal_, exponential_, bernoulli_, random_ and dropout's noise (ATen's DistributionTemplates).
+
+`draw(part)` inside each is the distribution: how one contiguous 1-D stretch of the destination gets its next values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from operator import index
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .stream import Generator, default_generator
+
+Array = NDArray[Any]
+
+CHUNK = 1 << 15  # elements drawn at a time: words and temporaries stay in the cache
+FLOAT64 = np.dtype(np.float64)
+
+
+def uniform_(array: Array, low: float = 0.0, high: float = 1.0, *, generator: Generator | None = None) -> Array:
+    """Fill a floating-point array of any shape from [low, high): `Tensor.uniform_`, `torch.rand`. Returns the array.
+
+    low > high, or bounds that the dtype can't hold: RuntimeError. Other dtypes: NotImplementedError.
+
+    >>> uniform_(np.empty(1, np.float32), -2, 5, generator=Generator().manual_seed(2024))
+    array([1.7220111], dtype=float32)
+    """
+    check_floating("uniform_", array)
+    limit = float(np.finfo(array.dtype).max)
+    for name, bound in (("low", low), ("high", high)):
+        if not -limit <= bound <= limit:
+            raise RuntimeError(f"uniform_: {name} = {bound} is out of bounds for {array.dtype} (±{limit:g})")
+    if not 0 <= high - low <= limit:
+        raise RuntimeError(f"uniform_: high - low must be in [0, {limit:g}], but got low = {low}, high = {high}")
+    source, working = generator or default_generator, working_dtype(array)
+    start, width = float(working.type(low)), float(working.type(high) - working.type(low))
+    end = array.dtype.type(high)
+
+    def draw(part: Array) -> None:
+        unit = source.unit(part.size, working)
+        part[...] = unit if (start, width) == (0, 1) else _fma(unit, width, start)
+        rounded_up = part == end
+        if rounded_up.any():
+            part[rounded_up] = start  # the end is excluded
+
+    return _fill("uniform_", array, draw)
+
+
+def normal_(array: Array, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Array:
+    """Fill a floating-point array of any shape from N(mean, std²): `Tensor.normal_`, `torch.randn`. Returns the array.
+
+    Box and Muller (1958): by blocks of 16 where the array is contiguous and has 16 elements, else pair by pair.
+    std < 0: RuntimeError. Other dtypes: NotImplementedError.
+
+    >>> normal_(np.empty(3, np.float32), generator=Generator().manual_seed(2024)).round(4)
+    array([-0.0404,  1.726 , -0.814 ], dtype=float32)
+    """
+    check_floating("normal_", array)
+    if not std >= 0:
+        raise RuntimeError(f"normal_: std must be >= 0, but got {std}")
+    source = generator or default_generator
+    if array.size >= 16 and array.flags.c_contiguous:
+        _check_destination("normal_", array)
+        _normal_blocks(array.reshape(-1), mean, std, source)
+        return array
+
+    def draw(part: Array) -> None:
+        part[...] = _fma(_normal_pairs(source, part.size), std, mean).astype(working_dtype(part))
+
+    return _fill("normal_", array, draw)
+
+
+def _normal_blocks(flat: Array, mean: float, std: float, source: Generator) -> None:
+    """Blocks of 16: 8 radii, then 8 angles, become 8 cosines, then 8 sines. Is the last one not full, a whole one is
+    drawn over the last 16 elements."""
+    working, left_over = working_dtype(flat), flat.size % 16
+
+    def draw(part: Array) -> None:
+        blocks = source.unit(part.size, working).reshape(-1, 2, 8)
+        radius = np.sqrt(np.log(1 - blocks[:, 0]) * -2)
+        angle = blocks[:, 1] * working.type(2 * math.pi)
+        np.multiply(radius, np.cos(angle), out=blocks[:, 0])
+        np.multiply(radius, np.sin(angle), out=blocks[:, 1])
+        values = blocks.reshape(-1)
+        part[...] = values if (mean, std) == (0, 1) else _fma(values, float(working.type(std)), float(working.type(mean)))
+
+    for start in range(0, flat.size - left_over, CHUNK):
+        draw(flat[start : min(start + CHUNK, flat.size - left_over)])
+    if left_over:
+        if flat.dtype != np.float16:
+            source.unit(left_over, working)  # PyTorch fills all with uniform numbers first; float16 it goes by blocks
+        draw(flat[-16:])
+
+
+def _normal_pairs(source: Generator, count: int) -> NDArray[np.float64]:
+    """`count` values of N(0, 1), by two. A second one left over waits in the generator for the next scalar draw."""
+    waiting = [] if source.waiting_normal is None else [source.waiting_normal]
+    pairs = source.unit((count - len(waiting) + 1) // 2 * 2, FLOAT64).reshape(-1, 2)
+    logs = [math.log1p(-unit) for unit in pairs[:, 1].tolist()]  # NumPy's is off by an ulp on some processors
+    radius, angle = np.sqrt(np.array(logs) * -2), pairs[:, 0] * (2 * math.pi)
+    pairs[:, 0], pairs[:, 1] = radius * np.cos(angle), radius * np.sin(angle)
+    values = np.concatenate((waiting, pairs.reshape(-1)))
+    source.waiting_normal = float(values[count]) if len(values) > count else None
+    return values[:count]
+
+
+def exponential_(array: Array, lambd: float = 1.0, *, generator: Generator | None = None) -> Array:
+    """Fill a floating-point array of any shape from the density lambd·exp(-lambd·x): `Tensor.exponential_`.
+
+    Returns the array. lambd <= 0: RuntimeError. Other dtypes: NotImplementedError.
+
+    >>> exponential_(np.empty(1), generator=Generator().manual_seed(2024)).round(6)
+    array([0.292664])
+    """
+    check_floating("exponential_", array)
+    if not lambd > 0:
+        raise RuntimeError(f"exponential_: lambd must be > 0, but got {lambd}")
+    source = generator or default_generator
+
+    def draw(part: Array) -> None:
+        part[...] = (np.log1p(-source.unit(part.size, FLOAT64)) * (-1 / lambd)).astype(working_dtype(part))
+
+    return _fill("exponential_", array, draw)
+
+
+def bernoulli_(array: Array, p: float | Array = 0.5, *, generator: Generator | None = None) -> Array:
+    """Fill an array of any shape and dtype with 1, of probability p, and 0: `Tensor.bernoulli_`. Returns the array.
+
+    p is a number, or a floating-point array that broadcasts to the array's shape. A number or a float64 array takes
+    two words an element, a float16 or float32 array one. p outside of [0, 1]: RuntimeError.
+
+    >>> bernoulli_(np.empty(10, np.int8), 0.3, generator=Generator().manual_seed(2024))
+    array([1, 0, 0, 0, 0, 1, 0, 0, 0, 1], dtype=int8)
+    """
+    source = generator or default_generator
+    if isinstance(p, np.ndarray):
+        return _bernoulli_by_array(array, p, source)
+    threshold = _threshold("bernoulli_", "p", p)
+
+    def draw(part: Array) -> None:
+        part[...] = _below(threshold, source, part.size)
+
+    return _fill("bernoulli_", array, draw)
+
+
+def _bernoulli_by_array(array: Array, p: Array, source: Generator) -> Array:
+    check_floating("bernoulli_", p, "p")
+    inside = (p >= 0) & (p <= 1)
+    if not inside.all():
+        raise RuntimeError(f"bernoulli_: p must be in [0, 1], but contains {p[~inside].flat[0]}")
+    try:
+        p = np.broadcast_to(p, array.shape)
+    except ValueError:
+        raise RuntimeError(f"bernoulli_: p has shape {p.shape}, which doesn't broadcast to {array.shape}") from None
+    in_memory_order, working, done = p.transpose(_axes_in_memory(array)).reshape(-1), working_dtype(p), 0
+
+    def draw(part: Array) -> None:
+        nonlocal done
+        part[...] = source.unit(part.size, working) < in_memory_order[done : done + part.size]
+        done += part.size
+
+    return _fill("bernoulli_", array, draw)
+
+
+def dropout_noise(array: Array, keep: float, scale: float, *, generator: Generator | None = None) -> Array:
+    """A new array like this one: `scale` with probability `keep`, else 0. Multiply by it to drop out.
+
+    It has the array's shape, dtype and order of axes in memory, as PyTorch draws it:
+    `empty_like(array).bernoulli_(keep)`. keep outside of [0, 1]: RuntimeError. Other dtypes: NotImplementedError.
+
+    >>> dropout_noise(np.empty(4, np.float32), 0.5, 2.0, generator=Generator().manual_seed(2024))
+    array([2., 0., 2., 0.], dtype=float32)
+    """
+    check_floating("dropout_noise", array)
+    source, threshold, factor = generator or default_generator, _threshold("dropout_noise", "keep", keep), scale
+
+    def draw(part: Array) -> None:
+        part[...] = _below(threshold, source, part.size)
+        part *= factor
+
+    return _fill("dropout_noise", empty_like(array), draw)
+
+
+def random_(
+    array: Array, low: int | None = None, high: int | None = None, *, generator: Generator | None = None
+) -> Array:
+    """Fill an array of any shape and real dtype with integers of [low, high): `Tensor.random_`, `torch.randint`.
+
+    Without high: up to the dtype's largest integer, that one included (2**24 in float32). With high alone: from 0.
+    Without both: from 0 to the largest. Returns the array. An empty range, or bounds that the dtype can't hold:
+    RuntimeError. A dtype that PyTorch doesn't fill: NotImplementedError.
+
+    >>> random_(np.empty(6, np.int64), 0, 10, generator=Generator().manual_seed(2024))
+    array([2, 0, 4, 0, 3, 0])
+    """
+    dtype = array.dtype
+    if dtype.kind not in "biuf" or (dtype in (np.uint16, np.uint32, np.uint64) and high is None):
+        raise NotImplementedError(f"random_: not implemented for {dtype}{' without high' if dtype.kind == 'u' else ''}")
+    if low is None and high is None:
+        start, count, wide = 0, largest_integer(dtype) + 1, dtype.itemsize == 8
+    elif low == -(2**63) and high is None and dtype in (np.int64, np.float32, np.float64):
+        start, count, wide = 0, 2**64, True  # every int64
+    else:
+        start, end = _integer_bounds(dtype, low, high)
+        count = end - start
+        wide = count >= 2**28
+    source = generator or default_generator
+
+    def draw(part: Array) -> None:
+        words = source.random64(part.size) if wide else source.random32(part.size)
+        if count < 2**64:
+            words -= words // count * count  # words % count, four times as fast
+        # start + words in int64, as C++ has it
+        part[...] = (words.astype(np.uint64) + start % 2**64).view(np.int64) if wide or start else words
+
+    return _fill("random_", array, draw)
+
+
+def _integer_bounds(dtype: np.dtype[Any], low: int | None, high: int | None) -> tuple[int, int]:
+    """random_'s low and excluded high, checked. Where a floating-point dtype rounds them outwards they move inwards."""
+    low = 0 if low is None else index(low)
+    high = largest_integer(dtype) + 1 if high is None else index(high)
+    info = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype) if dtype.kind in "iu" else None
+    smallest, largest = (0, 1) if info is None else (int(info.min), int(info.max))
+    for name, bound in (("low", low), ("high - 1", high - 1)):
+        if not smallest <= bound <= min(largest, 2**63 - 1):
+            raise RuntimeError(f"random_: {name} = {bound} is out of bounds for {dtype} ({smallest} to {largest})")
+    if dtype.kind == "f":
+        digits = np.finfo(dtype).nmant + 1
+        if (first := int(dtype.type(low + 1))) < low:
+            low = first + 2 ** (abs(low + 1).bit_length() - digits)
+        if high <= (last := int(dtype.type(high - 1))) < 2**63:
+            high = last - 2 ** (abs(high - 1).bit_length() - digits)
+    if low >= high:
+        raise RuntimeError(f"random_: low must be less than high, but got low = {low}, high = {high}")
+    return low, high
+
+
+def _fill(name: str, array: Array, draw: Callable[[Array], None]) -> Array:
+    """Have `draw` fill one part of the array after the other, in the order in which they lie in memory."""
+    _check_destination(name, array)
+    ordered = array if array.flags.c_contiguous else array.transpose(_axes_in_memory(array))
+    dense = ordered.flags.c_contiguous
+    flat = ordered.reshape(-1) if dense else np.empty(array.size, array.dtype)
+    for start in range(0, flat.size, CHUNK):
+        draw(flat[start : start + CHUNK])
+    if not dense:
+        ordered[...] = flat.reshape(ordered.shape)
+    return array
+
+
+def _check_destination(name: str, array: Array) -> None:
+    expanded = any(stride == 0 and size > 1 for stride, size in zip(array.strides, array.shape, strict=True))
+    if expanded and array.size:
+        raise RuntimeError(f"{name}: elements of the array {array.shape} share memory (it was expanded); copy it first")
+    if not array.flags.writeable:
+        raise ValueError(f"{name}: the array {array.shape} is read-only; copy it first")
+
+
+def _axes_in_memory(array: Array) -> list[int]:
+    """The axes from the outermost to the innermost in memory; those of stride 0 (expanded) keep their place.
+
+    >>> _axes_in_memory(np.empty((2, 3, 4)).transpose(2, 0, 1))
+    [1, 2, 0]
+    """
+    strides = array.strides
+    moving = sorted((axis for axis in range(array.ndim) if strides[axis]), key=lambda axis: -abs(strides[axis]))
+    by_stride = iter(moving)
+    return [next(by_stride) if strides[axis] else axis for axis in range(array.ndim)]
+
+
+def empty_like(array: Array) -> Array:
+    """`torch.empty_like`: shape, dtype and order of axes in memory of the array, without its gaps.
+
+    >>> empty_like(np.empty((4, 6))[:, ::2].T).strides
+    (8, 24)
+    """
+    axes = _axes_in_memory(array)
+    ordered = np.empty([array.shape[axis] for axis in axes], array.dtype)
+    return ordered.transpose(sorted(range(array.ndim), key=axes.__getitem__))
+
+
+def largest_integer(dtype: np.dtype[Any]) -> int:
+    """The integer up to which the dtype has all of them: 255 in uint8, 2**24 in float32."""
+    if dtype.kind == "b":
+        return 1
+    return 2 ** (np.finfo(dtype).nmant + 1) if dtype.kind == "f" else int(np.iinfo(dtype).max)
+
+
+def check_floating(
+    name: str, array: Array, argument: str = "array", error: type[Exception] = NotImplementedError
+) -> None:
+    """Raise `error` unless the array is float16, float32 or float64."""
+    if array.dtype not in (np.float16, np.float32, np.float64):
+        raise error(f"{name}: {argument} must be float16, float32 or float64, but is {array.dtype}")
+
+
+def working_dtype(array: Array) -> np.dtype[Any]:
+    """float16 is computed in float32, and rounded to it first."""
+    return np.dtype(np.float32) if array.dtype == np.float16 else array.dtype
+
+
+def _threshold(name: str, argument: str, p: float) -> int:
+    if not 0 <= p <= 1:
+        raise RuntimeError(f"{name}: {argument} must be in [0, 1], but got {p}")
+    return math.ceil(p * 2**53)
+
+
+def _below(threshold: int, source: Generator, count: int) -> NDArray[np.bool_]:
+    """`source.unit(count, float64) < p` for threshold = ceil(p·2**53): integers do it in half the time."""
+    pairs = source.random64(count)
+    pairs &= np.uint64(2**53 - 1)
+    return pairs < threshold
+
+
+def _fma(x: Array, scale: float, shift: float) -> Array:
+    """x·scale + shift, rounded once (where nothing underflows); x is float32 or float64."""
+    if shift == 0:
+        return x * scale
+    if x.dtype == np.float32:  # in float64 the product is exact
+        return _add_to_odd(x.astype(np.float64) * scale, shift).astype(np.float32)
+    # Dekker (1971): halves of at most 27 bits multiply exactly, so that the product's error is known
+    mantissa, exponent = math.frexp(scale)
+    scale_high = math.ldexp(math.trunc(mantissa * 2**27), exponent - 27)
+    scale_low = scale - scale_high
+    x_high = x * 134217729.0
+    x_high -= x_high - x
+    x_low = x - x_high
+    product = x * scale
+    error = x_high * scale_high - product + x_high * scale_low + x_low * scale_high + x_low * scale_low
+    total, rest = _two_sum(product, shift)
+    return total + _add_to_odd(error, rest)
+
+
+def _two_sum(a: Array, b: Array | float) -> tuple[Array, Array]:
+    """a + b, and what its rounding lost: Knuth, The Art of Computer Programming, 4.2.2."""
+    total = a + b
+    b_part = total - a
+    return total, (a - (total - b_part)) + (b - b_part)
+
+
+def _add_to_odd(a: Array, b: Array | float) -> Array:
+    """a + b in float64, rounded to odd: cut off, and the last bit set where that lost something.
+
+    Rounded again, to fewer bits or in a last addition, it gives what one rounding gives (Boldo and Melquiond 2008).
+    """
+    total, lost = _two_sum(a, b)
+    inexact = lost != 0
+    bits = total.view(np.int64)
+    bits -= inexact & ((lost < 0) != (total < 0))
+    bits |= inexact
+    return total

@@ -1,0 +1,197 @@
+"""Generator: the stream of random words, and its state in PyTorch's bytes (ATen's CPUGeneratorImpl)."""
+
+from __future__ import annotations
+
+import os
+from operator import index
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+DEFAULT_SEED = 67280421310721
+
+# What torch.Generator.get_state() holds. Of the block of 624 words, `next` is the place of the one to come.
+STATE = np.dtype(
+    {
+        "names": ["seed", "left", "seeded", "next", "words", "normal", "has_normal"],
+        "formats": ["<u8", "<i4", "<i4", "<u8", ("<u8", 624), "<f8", "<i4"],
+        "offsets": [0, 8, 12, 16, 24, 5024, 5040],
+        "itemsize": 5056,
+    }
+)
+
+
+class Generator:
+    """A stream of random numbers: `torch.Generator` on the CPU. It can be pickled and deep-copied, state and all.
+
+    A new one has PyTorch's default seed, 67280421310721. A device that isn't a CPU raises RuntimeError.
+
+    >>> from microgad.generator import randperm
+    >>> randperm(8, generator=Generator().manual_seed(2024))
+    array([0, 1, 6, 3, 7, 4, 2, 5])
+    """
+
+    __slots__ = ("__weakref__", "_engine", "_fresh", "_seed", "device", "waiting_normal")
+
+    def __init__(self, device: Any = "cpu") -> None:
+        if str(device).partition(":")[0] != "cpu":
+            raise RuntimeError(f"Generator: device is {device}, but these are PyTorch's CPU streams: use device='cpu'")
+        self.device = device
+        self._engine: Any = None  # made when first needed: importing numpy.random takes milliseconds
+        self.waiting_normal: float | None  # scalar normal draws come in pairs; the second one waits here
+        self.manual_seed(DEFAULT_SEED)
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Begin the stream that belongs to `seed`; return self.
+
+        -2**63 <= seed < 2**64, else ValueError; a negative seed stands for seed + 2**64. Not an integer: TypeError.
+
+        >>> Generator().manual_seed(-1).initial_seed() == 2**64 - 1
+        True
+        """
+        try:
+            number = index(seed)
+        except TypeError:
+            raise TypeError(f"manual_seed: seed must be an integer, but got {type(seed).__name__}") from None
+        if not -(2**63) <= number < 2**64:
+            raise ValueError(f"manual_seed: seed must be in [-2**63, 2**64), but got {number}")
+        self._seed, self._fresh, self.waiting_normal = number % 2**64, True, None
+        if self._engine is not None:
+            self._reseed()
+        return self
+
+    def seed(self) -> int:
+        """Take a seed from the operating system's entropy and return it.
+
+        >>> g = Generator()
+        >>> g.seed() == g.initial_seed()
+        True
+        """
+        return self.manual_seed(int.from_bytes(os.urandom(8), "little")).initial_seed()
+
+    def initial_seed(self) -> int:
+        """The seed last given, all 64 bits of it.
+
+        >>> Generator().initial_seed()
+        67280421310721
+        """
+        return self._seed
+
+    def get_state(self) -> NDArray[np.uint8]:
+        """The state, uint8 (5056,), in the bytes of PyTorch's `Generator.get_state()`.
+
+        >>> Generator().get_state().shape
+        (5056,)
+        """
+        mt19937 = self._started()[0].state["state"]
+        record = np.zeros(1, STATE)
+        record["seed"], record["seeded"], record["words"] = self._seed, 1, mt19937["key"]
+        record["left"], record["next"] = 625 - mt19937["pos"], 0 if self._fresh else mt19937["pos"]
+        if self.waiting_normal is not None:
+            record["normal"], record["has_normal"] = self.waiting_normal, 1
+        return record.view(np.uint8)
+
+    def set_state(self, state: ArrayLike) -> None:
+        """Go on from what `get_state()`, PyTorch's or ours, has returned: uint8 (5056,).
+
+        Another dtype raises TypeError, another size or impossible contents RuntimeError; either changes nothing.
+
+        >>> a, b = Generator().manual_seed(1), Generator()
+        >>> b.set_state(a.get_state())
+        >>> b.initial_seed(), bool(a.random32(1) == b.random32(1))
+        (1, True)
+        """
+        data = np.asarray(state)
+        if data.dtype != np.uint8:
+            raise TypeError(f"set_state: state must be uint8, but got {data.dtype}")
+        if data.size != STATE.itemsize:
+            raise RuntimeError(f"set_state: state must have {STATE.itemsize} bytes, but got {data.size}")
+        record = np.ascontiguousarray(data.reshape(-1)).view(STATE)[0]
+        seeded, left, position = int(record["seeded"]), int(record["left"]), int(record["next"])
+        fresh = (left, position) == (1, 0)
+        if seeded != 1 or not 1 <= left <= 624 or not (fresh or position == 625 - left):
+            raise RuntimeError(
+                f"set_state: not a state of MT19937: seeded = {seeded} (must be 1), left = {left} (must be 1 to 624), "
+                f"next = {position} (must be 625 - left)"
+            )
+        words = {"key": record["words"].astype(np.uint32), "pos": 625 - left}
+        self._started()[0].state = {"bit_generator": "MT19937", "state": words}
+        self._seed, self._fresh = int(record["seed"]), fresh
+        self.waiting_normal = float(record["normal"]) if record["has_normal"] else None
+
+    def clone_state(self) -> Generator:
+        """A new Generator that goes on from here by itself: `torch.Generator.clone_state`.
+
+        >>> g = Generator().manual_seed(3)
+        >>> bool(g.clone_state().random32(1) == g.random32(1))
+        True
+        """
+        clone = Generator(self.device)
+        clone.set_state(self.get_state())
+        return clone
+
+    def __getstate__(self) -> tuple[Any, NDArray[np.uint8]]:
+        return self.device, self.get_state()
+
+    def __setstate__(self, saved: tuple[Any, NDArray[np.uint8]]) -> None:
+        device, state = saved
+        Generator.__init__(self, device)
+        self.set_state(state)
+
+    def random32(self, count: int) -> NDArray[np.uint32]:
+        """The next `count` words, uint32.
+
+        >>> Generator().manual_seed(2024).random32(2)
+        array([2525503112, 3251949050], dtype=uint32)
+        """
+        bits, _, bulk = self._started()
+        self._fresh = self._fresh and count == 0
+        if count < 2000:  # a call of random_raw is cheap, a call of integers costs microseconds
+            return bits.random_raw(count).astype(np.uint32)  # type: ignore[no-any-return]
+        return bulk.integers(0, 2**32, count, dtype=np.uint32)  # type: ignore[no-any-return]
+
+    def random64(self, count: int) -> NDArray[np.uint64]:
+        """The next 2 `count` words as pairs, uint64: the first word of a pair is the high half.
+
+        >>> int(Generator().manual_seed(2024).random64(1)[0]) == 2525503112 << 32 | 3251949050
+        True
+        """
+        bits, _, bulk = self._started()
+        self._fresh = self._fresh and count == 0
+        if count < 500:
+            words = bits.random_raw(2 * count)
+            return words[::2] << 32 | words[1::2]  # type: ignore[no-any-return]
+        return bulk.integers(0, 2**64, count, dtype=np.uint64)  # type: ignore[no-any-return]
+
+    def unit(self, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """The next `count` uniform numbers of [0, 1): float32 from 24 bits of a word, float64 from 53 bits of a pair.
+
+        >>> Generator().manual_seed(2024).unit(3, np.dtype(np.float32))
+        array([0.53171587, 0.83126795, 0.971838  ], dtype=float32)
+        """
+        if dtype == np.float32:
+            words = self.random32(count)
+            words &= np.uint32(2**24 - 1)
+            values = words.view(np.int32).astype(np.float32)  # a signed integer converts faster
+            values *= 2.0**-24
+        else:
+            pairs = self.random64(count)
+            pairs &= np.uint64(2**53 - 1)
+            values = pairs.view(np.int64).astype(np.float64)
+            values *= 2.0**-53
+        return values
+
+    def _started(self) -> Any:
+        """(MT19937, RandomState, numpy's Generator) on one stream: single words and state; PyTorch's seeding; bulk."""
+        if self._engine is None:
+            bits = np.random.MT19937(0)
+            self._engine = bits, np.random.RandomState(bits), np.random.Generator(bits)
+            self._reseed()
+        return self._engine
+
+    def _reseed(self) -> None:
+        self._engine[1].seed(self._seed & 0xFFFFFFFF)  # as in PyTorch, only the low word counts
+
+
+default_generator = Generator()

@@ -1,0 +1,367 @@
+"""The random streams against PyTorch's: values, and after each draw the whole state."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from microgad import generator as ours
+from microgad.generator.fills import CHUNK
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.filterwarnings("ignore:.*Due to precision limitations")
+
+FLOATS = ["float16", "float32", "float64"]
+DTYPES = [*FLOATS, "bool", "uint8", "int8", "int16", "int32", "int64"]
+# Units in the last place by which NumPy's logarithm, sine and cosine may move a value. All other draws are equal.
+NORMAL_ULPS = {"float16": 1, "float32": 5, "float64": 2}
+EXPONENTIAL_ULPS = {"float16": 0, "float32": 0, "float64": 2}
+SIZES = [0, 1, 2, 15, 16, 17, 31, 32, 33, 1000]
+
+sizes = st.one_of(st.sampled_from(SIZES), st.integers(0, 100))
+shapes = st.one_of(
+    st.just(()),
+    st.tuples(sizes),
+    st.lists(st.sampled_from([0, 1, 2, 3, 5, 16, 17]), min_size=2, max_size=4).map(tuple),
+    st.sampled_from([(CHUNK + 17,), (3, CHUNK // 2 + 1)]),
+)
+chances = st.one_of(st.sampled_from([0.0, 0.1, 0.5, 1.0]), st.floats(0, 1))
+moderate = st.floats(-1e3, 1e3).map(lambda x: x if abs(x) > 1e-200 else 0.0)  # the error of a product can't underflow
+
+
+class Pair(NamedTuple):
+    """PyTorch's generator and ours, in the same state."""
+
+    theirs: Any
+    ours: ours.Generator
+
+    def check_state(self):
+        np.testing.assert_array_equal(self.theirs.get_state().numpy(), self.ours.get_state())
+
+
+def pair(seed):
+    return Pair(torch.Generator().manual_seed(seed), ours.Generator().manual_seed(seed))
+
+
+def same(theirs, array, ulps=0):
+    """Equal, or at most so many units in the last place apart."""
+    expected = theirs.numpy()
+    assert (expected.shape, expected.dtype) == (array.shape, array.dtype)
+    if ulps == 0:
+        np.testing.assert_array_equal(array, expected)
+    else:
+        np.testing.assert_array_less(np.abs(array - expected), (ulps + 0.5) * np.spacing(np.abs(expected)))
+
+
+@st.composite
+def destinations(draw, dtypes):
+    """The same array twice, for PyTorch and for us: of any order of axes, with gaps or without."""
+    dtype = draw(st.sampled_from(dtypes))
+    shape = draw(shapes)
+    axes = draw(st.permutations(range(len(shape))))
+    gap = draw(st.sampled_from([1, 1, 2, 3])) if shape else 1
+
+    def make():
+        laid_out = [shape[axis] for axis in axes]
+        array = np.zeros([*laid_out[:-1], laid_out[-1] * gap] if shape else (), dtype)
+        return array[..., ::gap].transpose(np.argsort(axes)) if shape else array
+
+    return torch.from_numpy(make()), make()
+
+
+# Each strategy gives one step: a function that draws from both generators and compares the values.
+
+
+@st.composite
+def uniform(draw):
+    theirs, array = draw(destinations(FLOATS))
+    low, high = draw(st.one_of(st.just((0.0, 1.0)), st.tuples(moderate, moderate).map(sorted)))
+
+    def step(both):
+        same(
+            theirs.uniform_(low, high, generator=both.theirs), ours.uniform_(array, low, high, generator=both.ours)
+        )
+
+    return step
+
+
+@st.composite
+def normal(draw):
+    theirs, array = draw(destinations(FLOATS))
+    mean, std = draw(st.one_of(st.just((0.0, 1.0)), st.tuples(moderate, moderate.map(abs))))
+
+    def step(both):
+        standard = ours.normal_(array.copy(order="K"), generator=both.ours.clone_state())
+        theirs.normal_(mean, std, generator=both.theirs)
+        ours.normal_(array, mean, std, generator=both.ours)
+        blocks = array.size >= 16 and array.flags.c_contiguous
+        ulps = NORMAL_ULPS[array.dtype.name] if blocks else 0
+        if (mean, std) == (0, 1) or not blocks:
+            same(theirs, array, ulps)
+        else:  # the error of N(0, 1), scaled, and one rounding
+            scaled = ulps * std * np.spacing(np.abs(standard)).astype(np.float64)
+            error = np.abs(array.astype(np.float64) - theirs.numpy())
+            assert (error <= scaled + np.spacing(np.abs(array)).astype(np.float64)).all()
+
+    return step
+
+
+@st.composite
+def exponential(draw):
+    theirs, array = draw(destinations(FLOATS))
+    lambd = draw(st.floats(0.01, 100))
+
+    def step(both):
+        theirs.exponential_(lambd, generator=both.theirs)
+        same(theirs, ours.exponential_(array, lambd, generator=both.ours), EXPONENTIAL_ULPS[array.dtype.name])
+
+    return step
+
+
+@st.composite
+def bernoulli(draw):
+    theirs, array = draw(destinations(DTYPES))
+    p = draw(chances)
+
+    def step(both):
+        same(theirs.bernoulli_(p, generator=both.theirs), ours.bernoulli_(array, p, generator=both.ours))
+
+    return step
+
+
+@st.composite
+def bernoulli_by_array(draw):
+    theirs, array = draw(destinations(DTYPES))
+    broadcast = [size if draw(st.booleans()) else 1 for size in array.shape]
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    p = np.asarray(rng.random(broadcast[::-1]).T, draw(st.sampled_from(FLOATS)))
+
+    def step(both):
+        theirs.bernoulli_(torch.from_numpy(p), generator=both.theirs)
+        same(theirs, ours.bernoulli_(array, p, generator=both.ours))
+
+    return step
+
+
+def dropout_pair(both, x, array, p):
+    """PyTorch's dropout of ones, and our noise. Values, strides and the two states must agree."""
+    wide = np.float64 if array.dtype == np.float64 else np.float32
+    torch.default_generator.set_state(both.theirs.get_state())
+    expected = torch.nn.functional.dropout(x, p)
+    both.theirs.set_state(torch.default_generator.get_state())
+    noise = ours.dropout_noise(array, 1 - p, float(wide(1) / wide(1 - p)), generator=both.ours)
+    same(expected, noise)
+    if noise.size:
+        long = [axis for axis, size in enumerate(noise.shape) if size > 1]
+        assert [noise.strides[axis] for axis in long] == [expected.stride(axis) * noise.itemsize for axis in long]
+    both.check_state()
+
+
+@st.composite
+def dropout(draw):
+    x, array = draw(destinations(FLOATS))
+    p = draw(st.floats(0.01, 0.99))
+    return lambda both: dropout_pair(both, x.fill_(1), array, p)
+
+
+# Beyond 2**62 a float that stands for a bound can leave int64, where C++ promises nothing.
+integers = st.one_of(st.integers(-300, 300), st.integers(-(2**62), 2**62), st.just(2**28))
+ranges = st.one_of(
+    st.sampled_from([(None, None), (-(2**63), None), (-(2**63), 2**63 - 1)]),
+    st.tuples(integers, st.none()),
+    st.tuples(integers, st.sampled_from([1, 2, 10, 128, 2**16, 2**28 - 1, 2**28, 2**31, 2**53 + 7])).map(
+        lambda bounds: (bounds[0], sum(bounds))
+    ),
+    st.tuples(integers, integers).map(sorted).map(tuple),
+)
+
+
+@st.composite
+def random(draw):
+    theirs, array = draw(destinations(DTYPES))
+    low, high = draw(ranges) if array.size else (None, None)  # PyTorch checks an empty one's bounds by halves
+
+    def step(both):
+        before = both.theirs.get_state()
+        try:
+            theirs.random_(*(() if low is None else (low, high)), generator=both.theirs)
+        except RuntimeError:
+            both.theirs.set_state(before)
+            with pytest.raises(RuntimeError):
+                ours.random_(array, low, high, generator=both.ours)
+        else:
+            same(theirs, ours.random_(array, low, high, generator=both.ours))
+
+    return step
+
+
+@st.composite
+def permutation(draw):
+    n = draw(st.one_of(st.integers(0, 200), st.sampled_from([499, 500, 501, 5000])))
+    dtype = draw(st.sampled_from(["int64", "int32", "float32", "float64"]))
+
+    def step(both):
+        same(
+            torch.randperm(n, dtype=getattr(torch, dtype), generator=both.theirs),
+            ours.randperm(n, dtype, generator=both.ours),
+        )
+
+    return step
+
+
+@st.composite
+def multinomial(draw):
+    shape = draw(st.one_of(st.tuples(st.integers(1, 40)), st.tuples(st.integers(0, 5), st.integers(1, 40))))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    weights = rng.random(shape[::-1]).T
+    weights[weights < draw(st.sampled_from([0, 0.3]))] = 0
+    weights[..., 0] = 0.5
+    replacement = draw(st.booleans())
+    positive = int((weights > 0).sum(-1).min()) if weights.size else 1
+    count = draw(st.integers(1, 20 if replacement else positive))
+    # several float16 quotients can be equal, and PyTorch's topk takes any of them
+    weights = weights.astype(draw(st.sampled_from(FLOATS if count == 1 or replacement else FLOATS[1:])))
+
+    def step(both):
+        same(
+            torch.multinomial(torch.from_numpy(weights), count, replacement, generator=both.theirs),
+            ours.multinomial(weights, count, replacement, generator=both.ours),
+        )
+
+    return step
+
+
+steps = st.one_of(
+    uniform(), normal(), normal(), exponential(), bernoulli(), bernoulli_by_array(), dropout(), random(),
+    permutation(), multinomial(),
+)  # fmt: skip
+seeds = st.integers(-(2**63), 2**64 - 1)
+
+
+@settings(deadline=None, max_examples=150)
+@given(seeds, st.lists(steps, min_size=1, max_size=8))
+def test_any_sequence_of_draws(seed, sequence):
+    both = pair(seed)
+    for step in sequence:
+        step(both)
+        both.check_state()
+
+
+@settings(deadline=None, max_examples=30)
+@given(seeds, steps, steps)
+def test_states_are_exchanged(seed, before, after):
+    both = pair(seed)
+    before(both)
+    goes_on = pair(0)
+    goes_on.ours.set_state(both.theirs.get_state().numpy())
+    goes_on.theirs.set_state(torch.from_numpy(both.ours.get_state()))
+    after(goes_on)
+    goes_on.check_state()
+    assert goes_on.ours.initial_seed() == goes_on.theirs.initial_seed() == seed % 2**64
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("size", [*SIZES, 3 * CHUNK + 5])
+@pytest.mark.parametrize("layout", ["contiguous", "transposed", "gapped"])
+def test_normal_at_every_size(dtype, size, layout):
+    both = pair(size)
+
+    def make():
+        if layout == "contiguous":
+            return np.zeros(size, dtype)
+        return np.zeros((2, size), dtype).T if layout == "transposed" else np.zeros((size, 2), dtype)[:, 0]
+
+    theirs, array = torch.from_numpy(make()).normal_(generator=both.theirs), make()
+    ours.normal_(array, generator=both.ours)
+    same(theirs, array, NORMAL_ULPS[dtype] if size >= 16 and array.flags.c_contiguous else 0)
+    both.check_state()
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_uniform_excludes_its_end(dtype):
+    """Of neighbours about half the values round up to the end; they become the start."""
+    for low, high in ((1.0, math.nextafter(1, 2)), (1.0, 1 + 2**-23), (1.0, 1 + 2**-10), (0.1, 2.1), (0.0, 1.0)):
+        both = pair(1)
+        theirs = torch.zeros(20000, dtype=getattr(torch, dtype)).uniform_(low, high, generator=both.theirs)
+        array = ours.uniform_(np.zeros(20000, dtype), low, high, generator=both.ours)
+        same(theirs, array)
+        assert array.max() < high or np.dtype(dtype).type(high) == low
+
+
+@pytest.mark.parametrize("low", [0.0, -1.0, 0.3, -1e200, 5e-300])
+@pytest.mark.parametrize("width", [1.0, 0.2, 1e-9, 1e3, 1.7e308])
+def test_uniform_float64_rounds_once(low, width):
+    both = pair(7)
+    theirs = torch.zeros(5000, dtype=torch.float64).uniform_(low, low + width, generator=both.theirs)
+    same(theirs, ours.uniform_(np.zeros(5000), low, low + width, generator=both.ours))
+
+
+@pytest.mark.parametrize("n", [500, 60000, 200_001])
+def test_long_permutations(n):
+    both = pair(n)
+    same(torch.randperm(n, generator=both.theirs), ours.randperm(n, generator=both.ours))
+    both.check_state()
+
+
+@pytest.mark.parametrize("base", [(4, 5), (4, 1), (1, 5), (1, 1)])
+@pytest.mark.parametrize("axes", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (1, 2, 0)])
+@pytest.mark.parametrize("step", [1, 2])
+def test_noise_of_expanded_inputs(base, axes, step):
+    x = torch.ones(base).expand(6, 4, 5)[:, ::step].permute(axes)
+    array = np.broadcast_to(np.ones(base, np.float32), (6, 4, 5))[:, ::step].transpose(axes)
+    dropout_pair(pair(3), x, array, 0.5)
+
+
+REFUSALS = {
+    "uniform_ bounds": (lambda t: t.zeros(3).uniform_(2, 1), lambda: ours.uniform_(np.zeros(3), 2, 1)),
+    "uniform_ dtype": (lambda t: t.zeros(3, dtype=t.int64).uniform_(), lambda: ours.uniform_(np.zeros(3, int))),
+    "normal_ std": (lambda t: t.zeros(3).normal_(0, -1), lambda: ours.normal_(np.zeros(3), 0, -1)),
+    "normal_ dtype": (lambda t: t.zeros(3, dtype=t.int64).normal_(), lambda: ours.normal_(np.zeros(3, int))),
+    "exponential_": (lambda t: t.zeros(3).exponential_(0), lambda: ours.exponential_(np.zeros(3), 0)),
+    "bernoulli_": (lambda t: t.zeros(3).bernoulli_(1.5), lambda: ours.bernoulli_(np.zeros(3), 1.5)),
+    "bernoulli_ array": (
+        lambda t: t.zeros(3).bernoulli_(t.tensor([0.5, 1.5, 0])),
+        lambda: ours.bernoulli_(np.zeros(3), np.array([0.5, 1.5, 0])),
+    ),
+    "bernoulli_ shape": (lambda t: t.zeros(3).bernoulli_(t.zeros(2)), lambda: ours.bernoulli_(np.zeros(3), np.zeros(2))),
+    "expanded": (
+        lambda t: t.zeros(3).expand(4, 3).uniform_(),
+        lambda: ours.uniform_(np.broadcast_to(np.zeros(3), (4, 3))),
+    ),
+    "random_ unsigned": (lambda t: t.zeros(3, dtype=t.uint32).random_(), lambda: ours.random_(np.zeros(3, "u4"))),
+    "randperm n": (lambda t: t.randperm(-1), lambda: ours.randperm(-1)),
+    "randperm size": (lambda t: t.randperm(300, dtype=t.uint8), lambda: ours.randperm(300, "u1")),
+    "randperm dtype": (lambda t: t.randperm(3, dtype=t.bool), lambda: ours.randperm(3, bool)),
+    "multinomial dim": (lambda t: t.multinomial(t.ones(2, 2, 2), 1), lambda: ours.multinomial(np.ones((2, 2, 2)), 1)),
+    "multinomial count": (lambda t: t.multinomial(t.ones(3), 4), lambda: ours.multinomial(np.ones(3), 4)),
+    "multinomial zeros": (lambda t: t.multinomial(t.zeros(3), 1), lambda: ours.multinomial(np.zeros(3), 1)),
+    "multinomial dtype": (
+        lambda t: t.multinomial(t.tensor([1, 2]), 1),
+        lambda: ours.multinomial(np.array([1, 2]), 1),
+    ),
+    "seed": (lambda t: t.Generator().manual_seed(2**64), lambda: ours.Generator().manual_seed(2**64)),
+    "state size": (
+        lambda t: t.Generator().set_state(t.zeros(10, dtype=t.uint8)),
+        lambda: ours.Generator().set_state(np.zeros(10, np.uint8)),
+    ),
+    "state dtype": (
+        lambda t: t.Generator().set_state(t.zeros(5056)),
+        lambda: ours.Generator().set_state(np.zeros(5056)),
+    ),
+    "state": (
+        lambda t: t.Generator().set_state(t.zeros(5056, dtype=t.uint8)),
+        lambda: ours.Generator().set_state(np.zeros(5056, np.uint8)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_refusals_are_of_pytorchs_class(name):
+    theirs, mine = REFUSALS[name]
+    with pytest.raises(Exception) as refused:  # noqa: PT011
+        theirs(torch)
+    with pytest.raises(refused.type):
+        mine()

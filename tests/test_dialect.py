@@ -1,0 +1,93 @@
+"""The dialect of derivatives (bodies that run on arrays and on Tensors alike), held by reading their source."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgad
+from microgad import dispatch
+
+METHODS = {"reshape", "sum", "mean"}
+ATTRIBUTES = {"ndim", "shape", "dtype", "T"}
+# What NumPy's protocols don't dispatch, or what detaches.
+NEVER = {"asarray", "array", "full", "fromiter", "prod", "sqrt_", "empty", "zeros", "ones", "arange", "ascontiguousarray"}
+
+
+def subclasses(cls: type) -> Iterator[type]:
+    for sub in cls.__subclasses__():
+        yield sub
+        yield from subclasses(sub)
+
+
+def derivatives() -> list[tuple[str, Any]]:
+    import microgad.nn.functional  # noqa: F401 - defines every Function
+
+    found = {}
+    for cls in subclasses(microgad.Function):
+        if not cls.__module__.startswith("microgad.ops"):
+            continue
+        for name, member in vars(cls).items():
+            if (name.startswith("grad_") or name in ("backward", "decomposition")) and inspect.isfunction(member):
+                found[f"{cls.__name__}.{name}"] = member
+    return sorted(found.items())
+
+
+def problems(function: Any) -> list[str]:
+    """Where a body leaves the dialect."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    definition = tree.body[0]
+    assert isinstance(definition, ast.FunctionDef)
+    arrays = {a.arg for a in definition.args.args[1:]}
+    found = []
+    for node in ast.walk(definition):
+        where = f"line {getattr(node, 'lineno', 0)}: {ast.unparse(node)[:60]}" if isinstance(node, ast.expr | ast.stmt) else ""
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            if node.value.id == "np":
+                target = getattr(np, node.attr)
+                scalar_or_type = isinstance(target, (float, type)) or node.attr in ("newaxis",)
+                if node.attr in NEVER or not (scalar_or_type or target in dispatch.UFUNCS or target in dispatch.FUNCTIONS):
+                    found.append(f"{where}: np.{node.attr} is not in the dispatch table")
+            elif node.value.id in arrays and node.attr not in METHODS | ATTRIBUTES:
+                found.append(f"{where}: .{node.attr} means something else on a Tensor")
+        if isinstance(node, (ast.Assign, ast.AugAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                if isinstance(target, ast.Subscript):
+                    found.append(f"{where}: writes into an array")
+                if isinstance(node, ast.AugAssign) and isinstance(target, ast.Name) and target.id in arrays:
+                    found.append(f"{where}: writes into {target.id}")
+        if isinstance(node, ast.Call):
+            for keyword in node.keywords:
+                if keyword.arg in ("where", "initial", "out"):
+                    found.append(f"{where}: {keyword.arg}= isn't recorded")
+            if isinstance(node.func, ast.Name) and node.func.id in ("float", "int", "bool", "abs", "max", "min") and any(
+                isinstance(arg, ast.Name) and arg.id in arrays for arg in node.args
+            ):
+                found.append(f"{where}: takes a value off the graph")
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice) and isinstance(node.slice.step, ast.UnaryOp):
+            found.append(f"{where}: reversal is np.flip")
+    return found
+
+
+@pytest.mark.parametrize(("name", "function"), derivatives(), ids=lambda x: x if isinstance(x, str) else "")
+def test_derivatives_keep_to_the_dialect(name: str, function: Any) -> None:
+    assert problems(function) == []
+
+
+def test_the_lint_sees_what_it_should() -> None:
+    def grad_x(self, grad, x):  # type: ignore[no-untyped-def]
+        grad += 1
+        y = np.asarray(x) + np.linalg.norm(x) + x.max() + float(x) + x[::-1]
+        y[0] = np.add(x, grad, out=y)
+        return y
+
+    said = "\n".join(problems(grad_x))
+    for part in ("writes into grad", "np.asarray", ".max", "takes a value off", "np.flip", "writes into an array", "out= isn't"):
+        assert part in said, (part, said)

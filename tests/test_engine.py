@@ -1,0 +1,345 @@
+"""The engine: accumulation, sharing, freeing, depth, refusals."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import Function, errors, nn
+
+
+def test_two_leaves_never_share_a_gradient() -> None:
+    p, q = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    seed = torch.tensor([1.0, 2.0])
+    (p + q).backward(seed)
+    assert p.grad is not None
+    assert q.grad is not None
+    arrays = [p.grad.array, q.grad.array, seed.array]
+    assert not any(np.shares_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i])
+
+
+def test_gradients_asked_for_don_t_share_either() -> None:
+    p, q = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    a, b = torch.autograd.grad((p + q).sum(), (p, q))
+    assert not np.shares_memory(a.array, b.array)
+
+
+def test_a_sum_s_gradient_is_writable() -> None:
+    x = torch.ones(3, requires_grad=True)
+    x.sum().backward()
+    assert x.grad is not None
+    x.grad.mul_(2)
+    assert x.grad.tolist() == [2.0, 2.0, 2.0]
+
+
+def test_a_fresh_gradient_is_taken_over_without_a_copy() -> None:
+    made = []
+
+    class Make(Function):
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            return x * 2
+
+        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+            made.append(grad * 2)
+            return made[-1]
+
+    x = torch.ones(3, requires_grad=True)
+    Make.apply(x).sum().backward()
+    assert x.grad is not None
+    assert x.grad.array is made[0]
+
+
+def test_a_kept_array_is_never_handed_out() -> None:
+    class Keep(Function):
+        def forward(self, x, y):  # type: ignore[no-untyped-def]
+            return x * y
+
+        def grad_x(self, grad, y):  # type: ignore[no-untyped-def]
+            return y
+
+    x, y = torch.ones(3, requires_grad=True), torch.full((3,), 2.0)
+    Keep.apply(x, y).sum().backward()
+    assert x.grad is not None
+    assert x.grad.array is not y.array
+
+
+def test_gradients_accumulate_in_place_over_calls() -> None:
+    x = torch.ones(2, requires_grad=True)
+    (x * 3).sum().backward()
+    first = x.grad
+    (x * 4).sum().backward()
+    assert x.grad is first
+    assert first.tolist() == [7.0, 7.0]
+
+
+def test_a_gradient_of_the_wrong_shape_is_refused() -> None:
+    class Wrong(Function):
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            return x.sum(0)
+
+        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+            return np.ones((9, 3, 4), np.float32) * grad
+
+    x = torch.ones(3, 4, requires_grad=True)
+    with pytest.raises(RuntimeError, match=r"Wrong: its derivative for x has shape \(9, 3, 4\), but the input's shape is \(3, 4\)"):
+        Wrong.apply(x).sum().backward()
+    assert x.grad is None
+
+
+def test_a_derivative_that_leaves_the_graph_is_refused_under_create_graph() -> None:
+    class Detached(Function):
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            return x * x
+
+        def grad_x(self, grad, x):  # type: ignore[no-untyped-def]
+            out = np.zeros(x.shape, np.float32)
+            out[0] = 2 * x[0]
+            return out
+
+    x = torch.ones(1, requires_grad=True)
+    with pytest.raises((RuntimeError, ValueError)):
+        torch.autograd.grad(Detached.apply(x), x, create_graph=True)
+
+
+def test_a_bare_array_from_a_derivative_is_refused_under_create_graph() -> None:
+    class Bare(Function):
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            return x * 2
+
+        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+            return np.full(grad.shape, 2.0, np.float32)
+
+    x = torch.ones(1, requires_grad=True)
+    with pytest.raises(RuntimeError, match="Bare: its derivative for x returned a bare ndarray under create_graph"):
+        torch.autograd.grad(Bare.apply(x), x, create_graph=True)
+
+
+@pytest.mark.parametrize("read", [float, int, torch.Tensor.item, np.asarray], ids=["float", "int", "item", "asarray"])
+def test_values_stay_on_the_graph_while_a_derivative_runs(read: object) -> None:
+    class Reads(Function):
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            return x * x
+
+        def grad_x(self, grad, x):  # type: ignore[no-untyped-def]
+            return grad * (2 * read(x))  # type: ignore[operator]
+
+    x = torch.tensor(3.0, requires_grad=True)
+    with pytest.raises(RuntimeError, match=r"would be lost|requires grad"):
+        torch.autograd.grad(Reads.apply(x), x, create_graph=True)
+
+
+def test_second_backward_through_freed_values() -> None:
+    x = torch.ones(2, requires_grad=True)
+    y = (x * x).sum()
+    y.backward()
+    with pytest.raises(RuntimeError, match="Mul: backward through the graph a second time.*retain_graph=True"):
+        y.backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [2.0, 2.0]
+
+
+def test_second_backward_through_a_freed_dropout_mask() -> None:
+    x = torch.ones(100, requires_grad=True)
+    y = nn.functional.dropout(x).sum()
+    y.backward()
+    with pytest.raises(RuntimeError, match="Dropout: backward through the graph a second time"):
+        y.backward()
+
+
+def test_retained_graphs_go_back_again() -> None:
+    x = torch.ones(2, requires_grad=True)
+    y = (x * x).sum()
+    y.backward(retain_graph=True)
+    y.backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [4.0, 4.0]
+
+
+def test_backward_of_a_non_scalar() -> None:
+    with pytest.raises(RuntimeError, match="grad can be implicitly created only for scalar outputs"):
+        torch.ones(2, requires_grad=True).mul(2).backward()
+
+
+def test_backward_of_what_wants_no_gradient() -> None:
+    with pytest.raises(RuntimeError, match="does not require grad and does not have a grad_fn"):
+        torch.ones(1).backward()
+
+
+def test_unused_inputs() -> None:
+    x, y = torch.ones(2, requires_grad=True), torch.ones(3, requires_grad=True)
+    with pytest.raises(RuntimeError, match="appears to not have been used in the graph"):
+        torch.autograd.grad(x.sum(), (x, y))
+    assert torch.autograd.grad(x.sum(), (x, y), allow_unused=True)[1] is None
+    assert torch.autograd.grad(x.sum(), (x, y), materialize_grads=True)[1].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_several_outputs_and_an_interior_input() -> None:
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    y = x * x
+    z = y * 3
+    gy, gx = torch.autograd.grad((z.sum(), y.sum()), (y, x))
+    assert gy.tolist() == [4.0, 4.0]
+    assert gx.tolist() == [8.0, 16.0]
+    assert x.grad is None
+
+
+def test_backward_into_chosen_inputs() -> None:
+    x, y = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    (x * y).sum().backward(inputs=[x])
+    assert x.grad is not None
+    assert y.grad is None
+
+
+def test_a_million_nodes_go_forward_backward_and_away() -> None:
+    n = 1_000_000
+    gc.collect()
+    gc.disable()
+    try:
+        x = torch.ones(1, requires_grad=True)
+        y = x
+        for _ in range(n):
+            y = y + 1.0
+        weak = weakref.ref(y.node)
+        assert y.item() == n + 1
+        y.backward()
+        del y
+        assert x.grad is not None
+        assert x.grad.item() == 1.0
+        assert weak() is None
+    finally:
+        gc.enable()
+
+
+def test_a_training_step_leaves_nothing_for_the_garbage_collector() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.5), nn.Linear(27, 3)
+    )
+    optimizer = torch.optim.Adam(net.parameters())
+    data, target = torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, 0])
+
+    def step() -> None:
+        optimizer.zero_grad()
+        h = net(data)
+        h[:, 0].mul_(2)
+        nn.functional.cross_entropy(h, target).backward()
+        (g,) = torch.autograd.grad((net(data) ** 2).sum(), data_grad := data.clone().requires_grad_(), allow_unused=True)
+        assert g is None
+        del data_grad
+        optimizer.step()
+
+    step()
+    gc.collect()
+    gc.disable()
+    try:
+        step()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_double_backward_leaves_nothing_for_the_garbage_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        x = torch.rand(4, 3, requires_grad=True)
+        y = nn.functional.log_softmax(x.tanh() @ torch.rand(3, 3), 1)
+        (g,) = torch.autograd.grad((y * y).sum(), x, create_graph=True)
+        (g * g).sum().backward()
+        del x, y, g
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_hooks() -> None:
+    x = torch.ones(2, requires_grad=True)
+    y = x * 3
+    seen: list[list[float]] = []
+    y.register_hook(lambda g: seen.append(g.tolist()))
+    handle = x.register_hook(lambda g: g * 10)
+    y.retain_grad()
+    y.sum().backward(retain_graph=True)
+    assert seen == [[1.0, 1.0]]
+    assert x.grad is not None
+    assert y.grad is not None
+    assert (x.grad.tolist(), y.grad.tolist()) == ([30.0, 30.0], [1.0, 1.0])
+    handle.remove()
+    y.sum().backward()
+    assert x.grad.tolist() == [33.0, 33.0]
+
+
+def test_a_hook_may_keep_the_gradient() -> None:
+    x = torch.ones(2, requires_grad=True)
+    kept: list[torch.Tensor] = []
+    x.register_hook(kept.append)
+    (x * 3).sum().backward()
+    assert x.grad is not None
+    x.grad.zero_()
+    assert kept[0].tolist() == [3.0, 3.0]
+
+
+def test_post_accumulate_hook() -> None:
+    x = torch.ones(2, requires_grad=True)
+    seen: list[list[float]] = []
+    x.register_post_accumulate_grad_hook(lambda t: seen.append(t.grad.tolist()))
+    (x * 3).sum().backward()
+    assert seen == [[3.0, 3.0]]
+
+
+def test_mixed_dtypes_come_back_in_the_input_s() -> None:
+    x, y = torch.ones(2, requires_grad=True), torch.ones(2, dtype=torch.float64, requires_grad=True)
+    out = x * y
+    assert out.dtype == torch.float64
+    out.sum().backward()
+    assert x.grad is not None
+    assert y.grad is not None
+    assert (x.grad.dtype, y.grad.dtype) == (torch.float32, torch.float64)
+
+
+def test_a_failed_backward_changes_no_gradient() -> None:
+    x, y = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    z = (x * x).sum() + (y.exp() * 2).sum()
+    y.data = torch.zeros(2)
+    w = y * 1
+    h = w.exp()
+    h.mul_(2)
+    with pytest.raises(errors.GraphError):
+        (h.sum() + z).backward()
+    del w
+
+
+def test_autograd_function_with_ctx() -> None:
+    class Cube(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):  # type: ignore[no-untyped-def]
+            out = x * x * x
+            ctx.save_for_backward(x, out)
+            return out
+
+        @staticmethod
+        def backward(ctx, grad):  # type: ignore[no-untyped-def]
+            x, _ = ctx.saved_tensors
+            assert isinstance(grad, torch.Tensor)
+            return grad * 3 * x * x
+
+    gc.collect()
+    gc.disable()
+    try:
+        x = torch.tensor(2.0, requires_grad=True)
+        y = Cube.apply(x)
+        (g,) = torch.autograd.grad(y, x, create_graph=True)
+        (gg,) = torch.autograd.grad(g, x)
+        assert (g.item(), gg.item()) == (12.0, 12.0)
+        y = Cube.apply(x)
+        y.backward()
+        with pytest.raises(RuntimeError, match="Cube: backward through the graph a second time"):
+            y.backward()
+        del y, g, gg
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -1,0 +1,210 @@
+"""Function: what a node keeps is what its derivatives' signatures read, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import Function, LinearMap, errors
+from microgad.ops.arithmetic import Add, Mul
+
+
+def leaf(*shape: int, dtype: Any = torch.float64) -> torch.Tensor:
+    return torch.rand(*shape, dtype=dtype, requires_grad=True)
+
+
+def test_addition_keeps_nothing() -> None:
+    assert Add.apply(leaf(3), leaf(3)).node.kept == ()
+
+
+def test_a_product_keeps_what_the_wanted_derivatives_read() -> None:
+    x, c = leaf(3), torch.rand(3, dtype=torch.float64)
+    (kept,) = Mul.apply(x, c).node.kept
+    assert kept is c.array
+    y = leaf(3)
+    assert [k is t.array for k, t in zip(Mul.apply(x, y).node.kept, (x, y), strict=True)] == [True, True]
+
+
+def test_no_derivative_is_computed_that_nobody_asked_for() -> None:
+    called = []
+
+    class Watched(Function):
+        def forward(self, a, b):  # type: ignore[no-untyped-def]
+            return a * b
+
+        def grad_a(self, grad, b):  # type: ignore[no-untyped-def]
+            called.append("a")
+            return grad * b
+
+        def grad_b(self, grad, a):  # type: ignore[no-untyped-def]
+            called.append("b")
+            return grad * a
+
+    x, y = leaf(2), leaf(2)
+    Watched.apply(x, 2.0).sum().backward()
+    assert called == ["a"]
+    called.clear()
+    torch.autograd.grad(Watched.apply(x, y).sum(), y)
+    assert called == ["b"]
+
+
+def test_bare_arrays_are_computed_and_not_recorded() -> None:
+    out = Mul.apply(np.ones(2), np.full(2, 3.0))
+    assert type(out) is np.ndarray
+    assert out.tolist() == [3.0, 3.0]
+
+
+def test_a_tensor_as_a_setting_is_refused() -> None:
+    with pytest.raises(errors.DtypeError, match="Mul: the setting scale is a Tensor"):
+        Mul.apply(leaf(2), leaf(2), scale=leaf(2))
+
+
+def test_a_derivative_of_no_input_is_refused() -> None:
+    with pytest.raises(TypeError, match="grad_y is no derivative: forward's inputs are x"):
+
+        class Wrong(Function):
+            def forward(self, x):  # type: ignore[no-untyped-def]
+                return x
+
+            def grad_y(self, grad):  # type: ignore[no-untyped-def]
+                return grad
+
+
+def test_an_intermediate_without_a_decomposition_is_refused() -> None:
+    with pytest.raises(TypeError, match="reads norm.*decomposition"):
+
+        class Wrong(Function):
+            def forward(self, x):  # type: ignore[no-untyped-def]
+                self.norm = (x * x).sum()
+                return x / self.norm
+
+            def grad_x(self, grad, norm):  # type: ignore[no-untyped-def]
+                return grad / norm
+
+
+def test_an_intermediate_that_no_signature_reads_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"forward sets self\.inv_std, but no derivative names inv_std"):
+
+        class Wrong(Function):
+            def forward(self, x):  # type: ignore[no-untyped-def]
+                self.inv_std = 1 / x.std()
+                return x * self.inv_std
+
+            def grad_x(self, grad):  # type: ignore[no-untyped-def]
+                return grad * self.inv_std
+
+
+def test_a_declared_constant_must_be_boolean_or_integer() -> None:
+    class Wrong(Function):
+        constants = ("half",)
+
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            self.half = x / 2
+            return x * x
+
+        def grad_x(self, grad, half):  # type: ignore[no-untyped-def]
+            return grad * half * 4
+
+    with pytest.raises(TypeError, match="half is float64, but constants are boolean or integer"):
+        Wrong.apply(leaf(2))
+
+
+def test_an_operation_without_a_derivative_refuses_to_detach_in_silence() -> None:
+    class Floor(Function):
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            return np.floor(x)
+
+    with pytest.raises(RuntimeError, match="Floor has no derivative"):
+        Floor.apply(leaf(2))
+    assert not Floor.apply(leaf(2).detach()).requires_grad
+
+
+def test_several_results() -> None:
+    class SinCos(Function):
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            return np.sin(x), np.cos(x)
+
+        def grad_x(self, grad, x):  # type: ignore[no-untyped-def]
+            gs, gc = grad
+            return gs * np.cos(x) - gc * np.sin(x)
+
+    x = leaf(4)
+    s, c = SinCos.apply(x)
+    (g,) = torch.autograd.grad((s * s + 3 * c).sum(), x, create_graph=True)
+    expected = 2 * np.sin(x.array) * np.cos(x.array) - 3 * np.sin(x.array)
+    np.testing.assert_allclose(g.array, expected)
+    (gg,) = torch.autograd.grad(g.sum(), x)
+    np.testing.assert_allclose(gg.array, 2 * np.cos(2 * x.array) - 3 * np.cos(x.array))
+    (only,) = torch.autograd.grad(SinCos.apply(x)[1].sum(), x)  # the other result's gradient is zero
+    np.testing.assert_allclose(only.array, -np.sin(x.array))
+
+
+class Normalize(Function):
+    """A fused operation with a float intermediate: the decomposition makes its second derivative right."""
+
+    def forward(self, x, weight):  # type: ignore[no-untyped-def]
+        self.norm = np.sqrt((x * x).sum(0))
+        return x * weight / self.norm
+
+    def backward(self, grad, x, weight, norm):  # type: ignore[no-untyped-def]
+        gx = grad * weight / norm - x * ((grad * weight * x).sum(0) / (norm * norm * norm))
+        return gx if self.needs[0] else None, grad * x / norm if self.needs[1] else None
+
+    def decomposition(self, x, weight):  # type: ignore[no-untyped-def]
+        return x * weight / np.sqrt((x * x).sum(0))
+
+
+@pytest.mark.parametrize("same", ["apart", "one Tensor twice", "one depends on the other"])
+def test_decomposition_gives_partial_derivatives(same: str) -> None:
+    torch.manual_seed(1)
+    x = leaf(5)
+    weight = {"apart": leaf(5), "one Tensor twice": x, "one depends on the other": x * x}[same]
+
+    def plain(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        return x * w / ((x * x).sum(0)).sqrt()
+
+    results = []
+    for f in (Normalize.apply, plain):
+        g = torch.autograd.grad((f(x, weight) ** 2).sum(), x, create_graph=True)[0]
+        results.append((g, torch.autograd.grad((g * g).sum(), x, retain_graph=True)[0]))
+    for ours, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(ours.detach().array, expected.detach().array, rtol=1e-10)
+
+
+def test_a_linear_map_is_its_adjoints_derivative_to_every_order() -> None:
+    class Cumsum(LinearMap):
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            return np.cumsum(x)
+
+        def adjoint(self, grad):  # type: ignore[no-untyped-def]
+            return np.cumsum(grad[::-1])[::-1].copy()
+
+    x, seed = leaf(3), torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64, requires_grad=True)
+    (g,) = torch.autograd.grad(Cumsum.apply(x), x, seed, create_graph=True)
+    assert g.tolist() == [6.0, 5.0, 3.0]
+    assert type(g.node).__name__ == "CumsumAdjoint"
+    (gg,) = torch.autograd.grad(g, seed, torch.ones(3, dtype=torch.float64))
+    assert gg.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_errors_in_forward_name_the_operation_the_module_and_every_argument() -> None:
+    from microgad import state
+
+    with state.scope(path="features.0"), pytest.raises(ValueError, match=r"Mul \(features\.0\): .*\(a \(2, 3\), b \(4,\) float64\)"):
+        torch.zeros(2, 3) * torch.zeros(4, dtype=torch.float64)
+
+
+def test_what_is_no_operand_is_refused() -> None:
+    with pytest.raises(TypeError, match="Mul: expected a Tensor, an array or a number, got list"):
+        torch.zeros(2) * [1, 2]
+
+
+def test_numpy_scalars_are_as_weak_as_pythons() -> None:
+    x = torch.ones(2)
+    assert (x * np.float64(2)).dtype == torch.float32
+    assert (np.float64(2) * x / np.sqrt(4)).dtype == torch.float32
+    assert x.sum().array.shape == ()
+    assert type(x.sum().array) is np.ndarray

@@ -1,0 +1,361 @@
+"""The random streams without PyTorch: its numbers written down, the state, and what bad arguments leave behind."""
+
+import copy
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from microgad import generator
+from microgad.generator import (
+    Generator,
+    bernoulli_,
+    dropout_noise,
+    exponential_,
+    multinomial,
+    normal_,
+    random_,
+    randperm,
+    uniform_,
+)
+from microgad.generator.choices import _shuffle_by_loop, _shuffle_by_sort
+from microgad.generator.fills import CHUNK
+
+
+def seeded() -> Generator:
+    return Generator().manual_seed(2024)
+
+
+def float32(*shape):
+    return np.full(shape, 7, np.float32)
+
+
+def int64(*shape):
+    return np.full(shape, 7, np.int64)
+
+
+# What PyTorch 2.13 prints for each of these after torch.manual_seed(2024).
+DRAWS = {
+    "rand": (lambda g: uniform_(float32(3), generator=g), [0.53171587, 0.83126795, 0.97183800]),
+    "uniform_": (lambda g: uniform_(float32(1), -2, 5, generator=g), [1.7220111]),
+    "randn": (lambda g: normal_(float32(3), generator=g), [-0.04042917, 1.72599208, -0.81403875]),
+    "randn, blocks": (lambda g: normal_(float32(17), generator=g)[[0, 1, 16]], [-1.2262355, -2.1806846, -0.0776451]),
+    "randint": (lambda g: random_(int64(6), 0, 10, generator=g), [2, 0, 4, 0, 3, 0]),
+    "randint, wide": (lambda g: random_(int64(2), 0, 2**40, generator=g), [587367501306, 415489755776]),
+    "randperm": (lambda g: randperm(8, generator=g), [0, 1, 6, 3, 7, 4, 2, 5]),
+    "bernoulli_": (lambda g: bernoulli_(float32(10), 0.3, generator=g), [1, 0, 0, 0, 0, 1, 0, 0, 0, 1]),
+    "bernoulli": (
+        lambda g: bernoulli_(float32(10), np.full(10, 0.3, np.float32), generator=g),
+        [0, 0, 0, 1, 1, 0, 1, 0, 0, 0],
+    ),
+    "exponential_": (lambda g: exponential_(float32(1), generator=g), [0.29266423]),
+    "multinomial": (lambda g: multinomial(np.array([1, 2, 3, 4], np.float32), 3, generator=g), [2, 0, 3]),
+    "dropout": (
+        lambda g: dropout_noise(float32(10), 0.3, 2.5, generator=g),
+        [2.5, 0, 0, 0, 0, 2.5, 0, 0, 0, 2.5],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_pytorchs_numbers(name):
+    draw, expected = DRAWS[name]
+    np.testing.assert_allclose(draw(seeded()), expected, rtol=5e-7)
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_without_a_generator_the_default_one_draws(name):
+    draw, _ = DRAWS[name]
+    generator.default_generator.manual_seed(2024)
+    np.testing.assert_array_equal(draw(None), draw(seeded()))
+
+
+def test_fills_return_their_array_and_write_every_element_of_a_view_only():
+    for fill in (uniform_, normal_, exponential_, bernoulli_):
+        base = np.full((40, 6), 7.0)
+        view = base[:, ::2].T
+        assert fill(view) is view
+        assert not (view == 7).any()
+        assert (base[:, 1::2] == 7).all()
+
+
+def test_a_fill_runs_in_the_order_of_memory():
+    expected = uniform_(np.empty((3, 5)), generator=seeded())
+    np.testing.assert_array_equal(uniform_(np.empty((3, 5)).T, generator=seeded()), expected.T)
+    np.testing.assert_array_equal(uniform_(np.empty((3, 10))[:, ::2].T, generator=seeded()), expected.T)
+
+
+def test_chunks_join_without_a_seam():
+    size = CHUNK + 23
+    whole, parts = uniform_(np.empty(size), generator=seeded()), np.empty(size)
+    source = seeded()
+    for start in range(0, size, 1000):
+        uniform_(parts[start : start + 1000], generator=source)
+    np.testing.assert_array_equal(whole, parts)
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 0, 2)])
+def test_empty_arrays_draw_nothing(shape):
+    source = seeded()
+    for fill in (uniform_, normal_, exponential_, bernoulli_, random_):
+        assert fill(np.empty(shape, np.float32), generator=source).shape == shape
+    assert dropout_noise(np.empty(shape), 0.5, 2.0, generator=source).shape == shape
+    assert randperm(0, generator=source).shape == randperm(1, generator=source)[1:].shape == (0,)
+    assert multinomial(np.empty((0, 3)), 2, generator=source).shape == (0, 2)
+    assert multinomial(np.empty((0, 3)), 4, True, generator=source).shape == (0, 4)
+    np.testing.assert_array_equal(source.get_state(), seeded().get_state())
+
+
+@pytest.mark.parametrize(
+    ("array", "shape", "strides"),
+    [
+        (np.empty((4, 6)), (4, 6), (48, 8)),
+        (np.empty((4, 6)).T, (6, 4), (8, 48)),
+        (np.empty((4, 6))[:, ::2].T, (3, 4), (8, 24)),
+        (np.empty((2, 3, 4)).transpose(2, 0, 1), (4, 2, 3), (8, 96, 32)),
+        (np.broadcast_to(np.empty((4, 1)), (4, 5)), (4, 5), (40, 8)),
+        (np.broadcast_to(np.empty((4, 1)), (4, 5)).T, (5, 4), (32, 8)),
+        (np.empty(()), (), ()),
+    ],
+)
+def test_noise_keeps_the_order_of_axes_and_closes_gaps(array, shape, strides):
+    noise = dropout_noise(array, 0.5, 2.0, generator=seeded())
+    assert (noise.shape, noise.strides, noise.dtype) == (shape, strides, array.dtype)
+    in_memory = np.lib.stride_tricks.as_strided(noise, (noise.size,), (8,))
+    np.testing.assert_array_equal(in_memory, bernoulli_(np.empty(noise.size), 0.5, generator=seeded()) * 2)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_noise_is_mask_times_scale(dtype):
+    scale = float(dtype(1) / dtype(0.7))
+    noise = dropout_noise(np.empty((50, 40), dtype), 0.7, scale, generator=seeded())
+    mask = bernoulli_(np.empty((50, 40), dtype), 0.7, generator=seeded())
+    np.testing.assert_array_equal(noise, mask * dtype(scale))
+    assert noise.dtype == dtype
+
+
+@pytest.mark.parametrize(("p", "value"), [(0, 0), (1, 1)])
+def test_certain_events_draw_too(p, value):
+    source, other = seeded(), seeded()
+    assert (bernoulli_(float32(9), p, generator=source) == value).all()
+    other.random64(9)
+    np.testing.assert_array_equal(source.get_state(), other.get_state())
+
+
+@pytest.mark.parametrize("n", [2, 3, 50, 499, 500, 5000])
+def test_both_shuffles_make_the_same_permutation(n):
+    partners = np.arange(n - 1) + seeded().random32(n - 1) % (n - np.arange(n - 1))
+    np.testing.assert_array_equal(_shuffle_by_loop(partners, n), _shuffle_by_sort(partners, n))
+    np.testing.assert_array_equal(np.sort(randperm(n, generator=seeded())), np.arange(n))
+
+
+def test_a_new_generator_has_pytorchs_seed():
+    assert Generator().initial_seed() == 67280421310721
+    np.testing.assert_array_equal(Generator().get_state(), Generator().manual_seed(67280421310721).get_state())
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**32 + 1, 2**64 - 1, -1, -(2**63), np.int64(-5), True])
+def test_seeds(seed):
+    assert Generator().manual_seed(seed).initial_seed() == int(seed) % 2**64
+    low_word = Generator().manual_seed(int(seed) % 2**32)
+    np.testing.assert_array_equal(Generator().manual_seed(seed).random32(4), low_word.random32(4))
+
+
+@pytest.mark.parametrize(
+    ("seed", "error"), [(2**64, ValueError), (-(2**63) - 1, ValueError), (1.5, TypeError), ("1", TypeError)]
+)
+def test_bad_seeds_leave_the_generator_as_it_was(seed, error):
+    source = seeded()
+    source.random32(5)
+    before = source.get_state()
+    with pytest.raises(error, match="manual_seed: seed must be"):
+        source.manual_seed(seed)
+    np.testing.assert_array_equal(source.get_state(), before)
+
+
+def test_seed_takes_entropy():
+    a, b = Generator(), Generator()
+    assert a.seed() == a.initial_seed() != b.seed()
+
+
+def test_the_bytes_of_the_state():
+    source = seeded()
+
+    def numbers():
+        state = source.get_state()
+        assert (state.dtype, state.shape) == (np.uint8, (5056,))
+        return [
+            int(state[at : at + size].view(dtype)[0])
+            for at, size, dtype in ((0, 8, "<u8"), (8, 4, "<i4"), (12, 4, "<i4"), (16, 8, "<u8"), (5040, 4, "<i4"))
+        ]
+
+    assert numbers() == [2024, 1, 1, 0, 0]
+    source.random32(0)
+    assert numbers() == [2024, 1, 1, 0, 0]
+    source.random32(1)
+    assert numbers() == [2024, 624, 1, 1, 0]
+    source.random32(623)
+    assert numbers() == [2024, 1, 1, 624, 0]
+    normal_(np.empty(()), generator=source)
+    assert numbers() == [2024, 621, 1, 4, 1]
+    cached = source.get_state()[5024:5032].view("<f8")[0]
+    assert normal_(np.empty(()), generator=source) == cached
+    assert numbers() == [2024, 621, 1, 4, 0]
+
+
+@pytest.mark.parametrize("words", [0, 1, 623, 624, 625, 3000])
+@pytest.mark.parametrize("normals", [0, 1])
+def test_a_state_set_goes_on_equally(words, normals):
+    source = seeded()
+    source.random32(words)
+    normal_(np.empty(normals), generator=source)
+    copies = [
+        Generator(),
+        source.clone_state(),
+        copy.copy(source),
+        copy.deepcopy(source),
+        pickle.loads(pickle.dumps(source)),
+    ]
+    copies[0].set_state(source.get_state())
+    expected = normal_(np.empty(3), generator=source), randperm(700, generator=source)
+    for other in copies:
+        assert other.initial_seed() == 2024 and other.device == "cpu"
+        np.testing.assert_array_equal(normal_(np.empty(3), generator=other), expected[0])
+        np.testing.assert_array_equal(randperm(700, generator=other), expected[1])
+        np.testing.assert_array_equal(other.get_state(), source.get_state())
+
+
+def test_seeding_forgets_the_waiting_normal():
+    source = seeded()
+    normal_(np.empty(1), generator=source)
+    np.testing.assert_array_equal(source.manual_seed(2024).get_state(), seeded().get_state())
+
+
+def test_block_draws_leave_the_waiting_normal():
+    source = seeded()
+    normal_(np.empty(1), generator=source)
+    waiting = source.waiting_normal
+    normal_(np.empty(16), generator=source)
+    assert normal_(np.empty(1), generator=source) == waiting
+
+
+def broken_state(**fields):
+    record = seeded().get_state().view(generator.stream.STATE)
+    for name, value in fields.items():
+        record[name] = value
+    return record.view(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "message"),
+    [
+        (np.zeros(5056), TypeError, "must be uint8, but got float64"),
+        (np.zeros(10, np.uint8), RuntimeError, "must have 5056 bytes, but got 10"),
+        (np.zeros(5056, np.uint8), RuntimeError, r"seeded = 0 \(must be 1\)"),
+        (broken_state(left=0), RuntimeError, r"left = 0 \(must be 1 to 624\)"),
+        (broken_state(left=625), RuntimeError, "left = 625"),
+        (broken_state(left=3, next=5), RuntimeError, r"next = 5 \(must be 625 - left\)"),
+    ],
+)
+def test_bad_states_leave_the_generator_as_it_was(state, error, message):
+    source = seeded()
+    source.random32(5)
+    before = source.get_state()
+    with pytest.raises(error, match=message):
+        source.set_state(state)
+    np.testing.assert_array_equal(source.get_state(), before)
+
+
+def test_a_generator_of_another_device_is_refused():
+    with pytest.raises(RuntimeError, match="device is cuda:0"):
+        Generator("cuda:0")
+
+
+def test_importing_does_not_load_numpy_random():
+    program = "import sys, microgad.generator; assert 'numpy.random' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("fill", "arguments", "dtype", "error", "message"),
+    [
+        (uniform_, (2, 1), "f4", RuntimeError, "but got low = 2, high = 1"),
+        (uniform_, (NAN, 1), "f4", RuntimeError, "low = nan is out of bounds for float32"),
+        (uniform_, (0, INF), "f8", RuntimeError, "high = inf is out of bounds for float64"),
+        (uniform_, (0, 1e6), "f2", RuntimeError, "high = 1000000.0 is out of bounds for float16"),
+        (uniform_, (-3e38, 3e38), "f4", RuntimeError, "high - low must be in"),
+        (uniform_, (), "i8", NotImplementedError, "must be float16, float32 or float64, but is int64"),
+        (normal_, (0, -1), "f4", RuntimeError, "std must be >= 0, but got -1"),
+        (normal_, (0, NAN), "f4", RuntimeError, "std must be >= 0, but got nan"),
+        (normal_, (), "c8", NotImplementedError, "but is complex64"),
+        (exponential_, (0,), "f4", RuntimeError, "lambd must be > 0, but got 0"),
+        (exponential_, (), "i4", NotImplementedError, "but is int32"),
+        (bernoulli_, (1.5,), "f4", RuntimeError, r"p must be in \[0, 1\], but got 1.5"),
+        (bernoulli_, (NAN,), "f4", RuntimeError, "but got nan"),
+        (bernoulli_, (np.array([0.5, -0.25, 1]),), "f4", RuntimeError, "but contains -0.25"),
+        (bernoulli_, (np.array([0, 1, 1]),), "f4", NotImplementedError, "p must be float16.* is int64"),
+        (bernoulli_, (np.zeros(2),), "f4", RuntimeError, r"\(2,\), which doesn't broadcast to \(4, 3\)"),
+        (random_, (5, 5), "i8", RuntimeError, "but got low = 5, high = 5"),
+        (random_, (-1, 5), "u1", RuntimeError, "low = -1 is out of bounds for uint8"),
+        (random_, (0, 257), "u1", RuntimeError, "high - 1 = 256 is out of bounds for uint8"),
+        (random_, (300,), "u1", RuntimeError, "low = 300 is out of bounds"),
+        (random_, (0, 3), "?", RuntimeError, "high - 1 = 2 is out of bounds for bool"),
+        (random_, (3000,), "f2", RuntimeError, "low must be less than high"),
+        (random_, (-(2**63),), "i4", RuntimeError, "is out of bounds for int32"),
+        (random_, (), "u4", NotImplementedError, "uint32 without high"),
+        (random_, (0, 3), "c8", NotImplementedError, "complex64"),
+        (random_, (0.5, 3), "i8", TypeError, "float"),
+    ],
+)
+def test_bad_arguments_draw_nothing_and_write_nothing(fill, arguments, dtype, error, message):
+    source, array = seeded(), np.ones((4, 3), dtype)
+    with pytest.raises(error, match=message):
+        fill(array, *arguments, generator=source)
+    assert (array == 1).all()
+    np.testing.assert_array_equal(source.get_state(), seeded().get_state())
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (4, 30)])
+@pytest.mark.parametrize("fill", [uniform_, normal_, exponential_, bernoulli_, random_])
+def test_arrays_that_can_not_be_written_draw_nothing(fill, shape):
+    source, frozen = seeded(), np.ones(shape)
+    frozen.flags.writeable = False
+    for array, error in ((frozen, ValueError), (np.broadcast_to(np.ones(shape[1:]), shape), RuntimeError)):
+        with pytest.raises(error, match=fill.__name__):
+            fill(array, generator=source)
+    np.testing.assert_array_equal(source.get_state(), seeded().get_state())
+
+
+@pytest.mark.parametrize(
+    ("draw", "error", "message"),
+    [
+        (lambda g: randperm(-1, generator=g), RuntimeError, "n must be >= 0, but got -1"),
+        (lambda g: randperm(300, np.uint8, generator=g), RuntimeError, "n must be at most 256 for uint8, but got 300"),
+        (lambda g: randperm(2050, np.float16, generator=g), RuntimeError, "at most 2049 for float16"),
+        (lambda g: randperm(3, np.bool_, generator=g), NotImplementedError, "bool"),
+        (lambda g: randperm(2.5, generator=g), TypeError, "float"),
+        (lambda g: randperm(2**28, generator=g), NotImplementedError, "less than 214748364"),
+        (lambda g: multinomial(np.ones(()), 1, generator=g), RuntimeError, r"\(K,\) or \(N, K\), but have shape \(\)"),
+        (lambda g: multinomial(np.ones((2, 2, 2)), 1, generator=g), RuntimeError, r"shape \(2, 2, 2\)"),
+        (lambda g: multinomial(np.ones(3), 0, generator=g), RuntimeError, "at least 1, but got 0"),
+        (lambda g: multinomial(np.ones(3), 4, generator=g), RuntimeError, "got 4 of 3"),
+        (lambda g: multinomial(np.ones((2, 0)), 1, True, generator=g), RuntimeError, "got 1 of 0"),
+        (lambda g: multinomial(np.ones(2**24 + 1, "f2"), 1, generator=g), RuntimeError, "at most 2\\*\\*24"),
+        (lambda g: multinomial(np.array([[0, 1.0], [0, 0]]), 1, generator=g), RuntimeError, "above 0 in every row"),
+        (lambda g: multinomial(np.array([-1, 2.0]), 2, True, generator=g), RuntimeError, "finite and >= 0"),
+        (lambda g: multinomial(np.array([NAN, 2]), 1, generator=g), RuntimeError, "finite and >= 0"),
+        (lambda g: multinomial(np.array([1, 2]), 1, generator=g), RuntimeError, "probabilities must be float16"),
+        (lambda g: dropout_noise(np.ones(3), 1.5, 1.0, generator=g), RuntimeError, r"keep must be in \[0, 1\]"),
+        (lambda g: dropout_noise(int64(3), 0.5, 2.0, generator=g), NotImplementedError, "but is int64"),
+    ],
+)
+def test_bad_draws_leave_the_generator_as_it_was(draw, error, message):
+    source = seeded()
+    with pytest.raises(error, match=message):
+        draw(source)
+    np.testing.assert_array_equal(source.get_state(), seeded().get_state())

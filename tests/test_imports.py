@@ -1,0 +1,163 @@
+"""Imports run one way; optional packages have one room each; the engine knows no operation."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import microgad
+
+PACKAGE = Path(microgad.__file__).parent
+
+# From the ground up. A file may import what stands on a lower floor, or its own room.
+FLOORS = [
+    ["errors", "state"],
+    ["backend", "dtypes", "printing", "generator"],
+    ["function"],
+    ["engine"],
+    ["ops"],
+    ["dispatch"],
+    ["tensor"],
+    ["autograd"],
+    ["utils", "serialization", "transforms"],
+    ["nn", "optim", "datasets"],
+    ["graph", "testing"],
+    ["training"],
+    ["__init__", "__main__"],
+]
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+# Which file may import an optional package.
+HOMES = {
+    "cupy": {"backend.py"},
+    "cupyx": {"backend.py"},
+    "graphviz": {"graph/dot.py"},
+    "pygraphviz": {"graph/render.py"},
+    "hypothesis": {"testing/strategies.py"},
+    "matplotlib": {"training/plots.py"},
+    "tqdm": {"training/progress.py", "datasets/download.py"},
+    "threadpoolctl": {"training/checkpoint.py", "training/environment.py"},
+    "torch": set(),
+    "scipy": set(),
+    "pytest": set(),
+}
+
+
+def imports(file: Path) -> list[tuple[str, bool]]:
+    """(module, inside TYPE_CHECKING) for each import, in microgad's own names from the package's root."""
+    found = []
+    tree = ast.parse(file.read_text())
+    typing_only = {
+        node for block in ast.walk(tree) if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.unparse(block.test)
+        for node in ast.walk(block)
+    }  # fmt: skip
+    here = file.relative_to(PACKAGE).with_suffix("").parts
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, node in typing_only) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.append((node.module or "", node in typing_only))
+        elif isinstance(node, ast.ImportFrom):
+            base = ["microgad", *here][: len(here) + 1 - node.level]
+            if node.module:
+                found.append((".".join([*base, node.module]), node in typing_only))
+            else:
+                found += [(".".join([*base, alias.name]), node in typing_only) for alias in node.names]
+    return found
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(PACKAGE)))
+def test_no_import_runs_upwards(file: Path) -> None:
+    room = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    for module, typing_only in imports(file):
+        if not module.startswith("microgad") or typing_only:
+            continue
+        parts = module.split(".")
+        target = parts[1] if len(parts) > 1 and parts[1] in FLOOR else "__init__"
+        if target != room and room != "__init__":
+            assert FLOOR[target] < FLOOR[room], f"{file.name} imports {module} from a floor above or beside"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(PACKAGE)))
+def test_optional_packages_have_one_home(file: Path) -> None:
+    for module, _ in imports(file):
+        package = module.split(".")[0]
+        assert str(file.relative_to(PACKAGE)) in HOMES.get(package, {str(file.relative_to(PACKAGE))}), f"{module} in {file}"
+
+
+def test_every_room_has_a_floor() -> None:
+    rooms = {p.stem for p in PACKAGE.iterdir() if (p.suffix == ".py" or (p / "__init__.py").exists())}
+    assert rooms <= set(FLOOR), rooms - set(FLOOR)
+
+
+def test_importing_microgad_imports_nothing_optional() -> None:
+    code = "import sys, microgad; print(*sorted({m.split('.')[0] for m in sys.modules}))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent).stdout
+    loaded = set(out.split())
+    assert not loaded & {"graphviz", "pygraphviz", "hypothesis", "matplotlib", "tqdm", "cupy", "torch", "scipy", "pytest"}
+
+
+def test_runs_without_ctypes_multiprocessing_mmap_and_threads() -> None:
+    """Browser Python has none of them."""
+    code = """
+import sys, _thread
+for name in ("ctypes", "_ctypes", "multiprocessing", "_multiprocessing", "mmap"):
+    sys.modules[name] = None
+import numpy
+def refuse(*args, **kwargs): raise RuntimeError("can't start new thread")
+_thread.start_new_thread = refuse
+import threading
+threading._start_new_thread = refuse
+import microgad as torch
+from microgad import nn
+torch.manual_seed(0)
+net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.5), nn.Linear(18, 3))
+optimizer = torch.optim.Adam(net.parameters())
+loss = nn.functional.cross_entropy(net(torch.rand(4, 1, 8, 8)), torch.tensor([0, 1, 2, 0]))
+loss.backward()
+optimizer.step()
+print(loss.item())
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent)
+    assert out.returncode == 0, out.stderr
+    assert 0 < float(out.stdout) < 10
+
+
+def test_the_engine_knows_no_operation() -> None:
+    """A toy operation, defined here, goes through forward, backward and double backward; and no op is named in it."""
+
+    class Toy(microgad.Function):
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            return 3 * x * x
+
+        def grad_x(self, grad, x):  # type: ignore[no-untyped-def]
+            return grad * (6 * x)
+
+    x = microgad.tensor(2.0, requires_grad=True)
+    (first,) = microgad.autograd.grad(Toy.apply(x), x, create_graph=True)
+    (second,) = microgad.autograd.grad(first, x)
+    assert (first.item(), second.item()) == (12.0, 6.0)
+    assert not any(module.startswith("microgad.ops") for module, _ in imports(PACKAGE / "engine.py"))
+    assert not any(module.startswith("microgad.ops") for module, _ in imports(PACKAGE / "function.py"))
+
+
+def test_the_core_reads_in_one_sitting() -> None:
+    lines = 0
+    for name in ("errors", "state", "backend", "dtypes", "function", "engine", "tensor"):
+        tree = ast.parse((PACKAGE / f"{name}.py").read_text())
+        docs = {
+            n.lineno + i
+            for node in ast.walk(tree)
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node)
+            for n in [node.body[0]]
+            for i in range((n.end_lineno or 0) - n.lineno + 1)
+        }
+        source = (PACKAGE / f"{name}.py").read_text().splitlines()
+        lines += sum(1 for i, line in enumerate(source, 1) if line.strip() and not line.strip().startswith("#") and i not in docs)
+    assert lines < 1500, lines

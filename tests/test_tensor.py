@@ -1,0 +1,233 @@
+"""Tensor: views, versions and in-place writes right or refused; pickling, copying, NumPy's protocols."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import microgad as torch
+
+
+def test_a_kept_value_overwritten_in_place_is_noticed() -> None:
+    x = torch.ones(2, requires_grad=True)
+    h = x * 2
+    y = h * h
+    h.add_(1)
+    with pytest.raises(RuntimeError, match="Mul: one of the values needed for gradient computation has been modified"):
+        y.sum().backward()
+    assert x.grad is None
+
+
+def test_a_kept_value_overwritten_through_a_view_is_noticed() -> None:
+    h = torch.ones(2, requires_grad=True) * 2
+    y = (h * h).sum()
+    h[0].zero_()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.backward()
+
+
+def test_assigned_data_is_noticed() -> None:
+    p = torch.ones(2, requires_grad=True)
+    y = (p * p).sum()
+    p.data = torch.zeros(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.backward()
+
+
+def test_a_write_through_data_is_noticed() -> None:
+    p = torch.ones(2, requires_grad=True)
+    y = (p * p).sum()
+    p.data.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.backward()
+
+
+def test_overlapping_views_one_written() -> None:
+    a = torch.tensor([1.0, 2.0, 3.0, 4.0], requires_grad=True)
+    b = a * 1
+    left, right = b[0:3], b[1:4]
+    left.mul_(3)
+    right.sum().backward()
+    assert a.grad is not None
+    assert a.grad.tolist() == [0.0, 3.0, 3.0, 1.0]
+
+
+def test_a_view_of_a_view_written_reaches_all() -> None:
+    a = torch.arange(6.0).requires_grad_()
+    b = (a * 1).reshape(2, 3)
+    row = b.t()[1]
+    row.mul_(10)
+    assert b.tolist() == [[0.0, 10.0, 2.0], [3.0, 40.0, 5.0]]
+    (b * torch.arange(6.0).reshape(2, 3)).sum().backward()
+    assert a.grad is not None
+    assert a.grad.tolist() == [0.0, 10.0, 2.0, 3.0, 40.0, 5.0]
+
+
+def test_writes_into_leaves_are_refused() -> None:
+    x = torch.ones(2, requires_grad=True)
+    with pytest.raises(RuntimeError, match="a leaf Variable that requires grad is being used in an in-place operation"):
+        x.add_(1)
+    with pytest.raises(RuntimeError, match="a view of a leaf Variable that requires grad is being used in an in-place operation"):
+        x[:1].add_(5)
+    with pytest.raises(RuntimeError, match="SetItem_: a leaf Variable"):
+        x[0] = 5
+    assert x.tolist() == [1.0, 1.0]
+    with torch.no_grad():
+        x.add_(1)
+    assert x.tolist() == [2.0, 2.0]
+
+
+def test_writes_into_expanded_memory_are_refused() -> None:
+    with pytest.raises(RuntimeError, match="more than one element of the written-to tensor refers to a single memory location"):
+        torch.ones(1).expand(3).add_(1)
+
+
+def test_a_view_made_without_recording_can_t_be_written_with_it() -> None:
+    x = torch.ones(2, requires_grad=True) * 1
+    with torch.no_grad():
+        v = x[:1]
+    with pytest.raises(RuntimeError, match="created in no_grad mode"):
+        v.mul_(2)
+
+
+def test_item_assignment_carries_the_gradient() -> None:
+    w = torch.tensor([5.0, 6.0], requires_grad=True)
+    x = torch.zeros(4)
+    x[1:3] = w
+    x[torch.tensor([0, 3])] = w * 2
+    (x * torch.arange(4.0)).sum().backward()
+    assert x.tolist() == [10.0, 5.0, 6.0, 12.0]
+    assert w.grad is not None
+    assert w.grad.tolist() == [1.0, 8.0]
+
+
+def test_the_last_of_several_writes_to_one_place_takes_the_gradient() -> None:
+    w = torch.tensor([5.0, 6.0], requires_grad=True)
+    x = torch.zeros(2)
+    x[torch.tensor([0, 0])] = w
+    x.sum().backward()
+    assert x.tolist() == [6.0, 0.0]
+    assert w.grad is not None
+    assert w.grad.tolist() == [0.0, 1.0]
+
+
+def test_self_multiplied_in_place() -> None:
+    x = torch.tensor([3.0], requires_grad=True)
+    y = x * 1
+    y.mul_(y)
+    y.backward()
+    assert x.grad is not None
+    assert x.grad.item() == 6.0
+
+
+def test_a_write_of_another_shape_or_kind_changes_nothing() -> None:
+    x = torch.zeros(2)
+    with pytest.raises(RuntimeError, match="Add_"):
+        x.add_(torch.ones(3, 2))
+    i = torch.zeros(2, dtype=torch.int64)
+    with pytest.raises(RuntimeError, match="Add_"):
+        i.add_(0.5)
+    assert (x.tolist(), i.tolist()) == ([0.0, 0.0], [0, 0])
+
+
+def test_view_refuses_what_it_can_t_share() -> None:
+    x = torch.zeros(2, 3)
+    assert x.view(3, 2).base is x
+    with pytest.raises(RuntimeError, match=r"view: size \(6,\) is not compatible.*Use \.reshape"):
+        x.t().view(6)
+    with pytest.raises(RuntimeError, match=r"shape '\[4, 2\]' is invalid for input of size 6"):
+        x.view(4, 2)
+
+
+def test_detach_shares_memory_and_version() -> None:
+    x = torch.ones(2)
+    d = x.detach()
+    d.add_(1)
+    assert x.tolist() == [2.0, 2.0]
+    assert x._version == 1
+
+
+def test_numpy_refuses_to_detach_in_silence() -> None:
+    x = torch.ones(2, requires_grad=True)
+    for read in (np.asarray, torch.Tensor.numpy):
+        with pytest.raises(RuntimeError, match="Can't call numpy\\(\\) on Tensor that requires grad"):
+            read(x)
+    assert np.asarray(x.detach()).tolist() == [1.0, 1.0]
+
+
+def test_numpy_functions_are_recorded_operations() -> None:
+    x = torch.tensor([1.0, 4.0], requires_grad=True)
+    y = np.sum(np.sqrt(x) * np.array([2.0, 3.0], np.float32))
+    assert isinstance(y, torch.Tensor)
+    y.backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [1.0, 0.75]
+    assert np.var(x).item() == 2.25  # NumPy's default: ddof 0
+    assert x.var().item() == 4.5  # PyTorch's: correction 1
+    assert np.add.reduce(x).item() == 5.0
+
+
+def test_numpy_functions_that_are_not_in_the_table_say_so() -> None:
+    x = torch.ones(2, requires_grad=True)
+    with pytest.raises(TypeError, match=r"numpy\.linalg\.norm is not recorded"):
+        np.linalg.norm(x)
+    with pytest.raises(TypeError, match=r"numpy\.arctan2 is not recorded"):
+        np.arctan2(x, x)
+    with pytest.raises(TypeError, match=r"numpy\.add with out= is not recorded"):
+        array = np.ones(2, np.float32)
+        array += x
+    with pytest.raises(TypeError, match=r"numpy\.multiply\.reduce is not recorded"):
+        np.multiply.reduce(x)
+
+
+def test_promotion_is_pytorch_s() -> None:
+    i, f, d = torch.tensor([1, 2]), torch.tensor([1.0]), torch.tensor(1.0, dtype=torch.float64)
+    assert (i * f).dtype == torch.float32
+    assert (f * d).dtype == torch.float32  # a 0-d tensor gives way
+    assert (i * 2.5).dtype == torch.float32
+    assert (i / i).dtype == torch.float32
+    assert (f * 2.5 + 1).dtype == torch.float32
+    assert torch.exp(i).dtype == torch.float32
+    assert (i * True).dtype == torch.int64
+
+
+def test_deepcopy_and_pickle() -> None:
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    x.sum().backward()
+    for clone in (copy.deepcopy(x), pickle.loads(pickle.dumps(x))):
+        assert clone.requires_grad
+        assert clone.tolist() == [1.0, 2.0]
+        assert not np.shares_memory(clone.array, x.array)
+    assert copy.deepcopy(x).grad.tolist() == [1.0, 1.0]
+    p = copy.deepcopy([p := torch.Parameter(torch.ones(1)), p])
+    assert p[0] is p[1]
+    assert type(p[0]) is torch.Parameter
+    with pytest.raises(RuntimeError, match="support the deepcopy protocol"):
+        copy.deepcopy(x * 2)
+
+
+def test_requires_grad_rules() -> None:
+    with pytest.raises(RuntimeError, match="floating point"):
+        torch.tensor([1], requires_grad=True)
+    with pytest.raises(RuntimeError, match="leaf variables"):
+        (torch.ones(1, requires_grad=True) * 2).requires_grad = False
+
+
+def test_dtypes_are_numpy_s_too() -> None:
+    assert torch.float32 == np.float32
+    assert np.zeros(1, torch.float16).dtype == np.float16
+    assert torch.float64.is_floating_point
+    assert torch.int64.itemsize == 8
+    assert repr(torch.bool) == "torch.bool"
+    assert {torch.float32: 1}[torch.float32] == 1
+    assert pickle.loads(pickle.dumps(torch.float32)) is torch.float32
+
+
+def test_a_missing_name_names_the_nearest() -> None:
+    with pytest.raises(AttributeError, match=r"Tensor\.reshap; the nearest name is reshape"):
+        torch.zeros(1).reshap  # noqa: B018
+    with pytest.raises(AttributeError, match="the nearest name is zeros"):
+        torch.zeroes  # noqa: B018
