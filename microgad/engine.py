@@ -51,7 +51,6 @@ def run(
     outer = state.current()
     observer = outer.observer
     token = state.variable.set(State(create_graph, outer.path, observer))
-    deriving = State(create_graph, outer.path, observer, True)
     try:
         while heap:
             number = -heappop(heap)
@@ -81,7 +80,7 @@ def run(
                 if True not in needs:
                     continue
             if create_graph:
-                inner = state.variable.set(deriving)
+                inner = state.variable.set(State(True, node.path, observer, True))
                 try:
                     gradients = derive(node, grad, needs, create_graph)
                 finally:
@@ -163,9 +162,10 @@ def free(node: Function) -> None:
         node.kept, node.seen = None, ()
     settings = vars(node)
     if settings:
-        for name in [name for name, value in settings.items() if backend.is_array(value)]:
-            del settings[name]
-            node.kept = None
+        for name, value in list(settings.items()):
+            if backend.is_array(value) or (type(value) is tuple and any(map(backend.is_array, value))):
+                del settings[name]
+                node.kept = None
 
 
 def _fit(
@@ -185,7 +185,7 @@ def _fit(
         g = backend.as_array(g)
     if g.dtype is not edge.dtype and g.dtype != edge.dtype:
         g = (g.real if g.dtype.kind == "c" and edge.dtype.kind != "c" else g).astype(edge.dtype)
-    if g is grad or g.base is not None:
+    if g is grad or g.base is not None or (type(grad) is tuple and any(g is part for part in grad)):
         return g, False
     for kept in node.kept:  # type: ignore[union-attr]
         if g is kept:

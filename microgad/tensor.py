@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import copy as copying
+import importlib
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from . import backend, dispatch, dtypes, engine, errors, function, printing, state
 from .function import Function, Leaf
 from .ops import arithmetic, comparison, creation, elementwise, indexing, matmul, movement, random, reduction, region, selection
+
+if TYPE_CHECKING:
+    from .graph import Graph
 
 _new = object.__new__
 
@@ -314,6 +319,18 @@ class Tensor:
     def _after_accumulation(self) -> list[Any]:
         return list(self.accumulation_hooks.values()) if self.accumulation_hooks else []
 
+    def graph(self, **options: Any) -> Graph:
+        """How this Tensor was computed, to look at and to draw: see `microgad.graph.graph` for the options.
+
+        >>> x = torch.tensor(2.0, requires_grad=True)
+        >>> drawing = (x * x).graph()
+        >>> "Mul" in drawing.source
+        True
+        """
+        room = importlib.import_module("microgad.graph")  # a room above this one, loaded when first asked for
+        drawn: Graph = room.graph(self, **options)
+        return drawn
+
     # Views and versions
 
     def _counter(self) -> list[int]:
@@ -475,7 +492,7 @@ class Tensor:
         memo[id(self)] = copied
         for name, value in {**own, "grad": self.grad}.items():
             if value is not None:
-                setattr(copied, name, _deepcopy(value, memo))
+                setattr(copied, name, copying.deepcopy(value, memo))
         return copied
 
     # NumPy's protocols
@@ -769,12 +786,6 @@ def _rebuilt(cls: type[Tensor], array: Any, requires_grad: bool, own: dict[str, 
     self = cls._made(array)
     vars(self).update(own)
     return self.requires_grad_(requires_grad)
-
-
-def _deepcopy(value: Any, memo: dict[int, Any]) -> Any:
-    import copy
-
-    return copy.deepcopy(value, memo)
 
 
 function.register_tensor(Tensor)

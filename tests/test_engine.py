@@ -343,3 +343,20 @@ def test_autograd_function_with_ctx() -> None:
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+def test_a_tuple_of_gradients_handed_back_is_copied_for_the_leaf() -> None:
+    class Both(Function):
+        def forward(self, a, b):  # type: ignore[no-untyped-def]
+            return a * 1, b * 1
+
+        def backward(self, grad):  # type: ignore[no-untyped-def]
+            return grad
+
+    a, b = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    seeds = torch.ones(2), torch.ones(2)
+    torch.autograd.backward(Both.apply(a, b), seeds)
+    assert a.grad is not None
+    assert b.grad is not None
+    assert not np.shares_memory(a.grad.array, seeds[0].array)
+    assert not np.shares_memory(b.grad.array, seeds[1].array)

@@ -144,6 +144,15 @@ def test_certain_events_draw_too(p, value):
     np.testing.assert_array_equal(source.get_state(), other.get_state())
 
 
+def test_bernoulli_compares_all_53_bits():
+    for place in range(20):
+        source = seeded()
+        source.random64(place)
+        p = source.clone_state().unit(1, np.dtype(np.float64))[0]
+        assert bernoulli_(np.empty(1), p, generator=source.clone_state()) == 0
+        assert bernoulli_(np.empty(1), np.nextafter(p, 1), generator=source) == 1
+
+
 @pytest.mark.parametrize("n", [2, 3, 50, 499, 500, 5000])
 def test_both_shuffles_make_the_same_permutation(n):
     partners = np.arange(n - 1) + seeded().random32(n - 1) % (n - np.arange(n - 1))
@@ -219,9 +228,12 @@ def test_a_state_set_goes_on_equally(words, normals):
         pickle.loads(pickle.dumps(source)),
     ]
     copies[0].set_state(source.get_state())
+    for other in copies:
+        np.testing.assert_array_equal(other.get_state(), source.get_state())
     expected = normal_(np.empty(3), generator=source), randperm(700, generator=source)
     for other in copies:
-        assert other.initial_seed() == 2024 and other.device == "cpu"
+        assert other.initial_seed() == 2024
+        assert other.device == "cpu"
         np.testing.assert_array_equal(normal_(np.empty(3), generator=other), expected[0])
         np.testing.assert_array_equal(randperm(700, generator=other), expected[1])
         np.testing.assert_array_equal(other.get_state(), source.get_state())

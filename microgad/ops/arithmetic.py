@@ -146,7 +146,8 @@ class Pow(Function):
     def grad_x(self, grad, x, p):
         if isinstance(p, (int, float)):
             return grad * (p * _power(x, p - 1)) if p != 0 else np.zeros_like(grad)
-        return grad * np.where(p == 0, 0.0, p * x ** np.where(p == 0, 1.0, p - 1))
+        undefined = (x == 0) & (p == 0)  # 0 · 0⁻¹; elsewhere p = 0 gives 0 by itself, and the right second derivative
+        return grad * np.where(undefined, 0.0, p * x ** np.where(undefined, 1.0, p - 1))
 
     def grad_p(self, grad, x, p, out):
         known_zero = (x == 0) & (p >= 0)

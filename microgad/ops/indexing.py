@@ -21,7 +21,7 @@ class GetItem(LinearMap):
     symbol, may_share = "[ ]", True
 
     def forward(self, x):
-        return x[self.index]
+        return backend.as_array(x[self.index])
 
     def adjoint(self, grad):
         out = np.zeros_like(grad, shape=self.x_shape)
@@ -49,7 +49,7 @@ class SetItem(Function):
         return Clear.apply(grad, index=self.index)
 
     def grad_value(self, grad):
-        g = grad[self.index]
+        g = GetItem.apply(grad, index=self.index)
         return g if is_basic(self.index) else Select.apply(_last_writes(self.index, grad), g)
 
 
@@ -63,8 +63,7 @@ class Clear(LinearMap):
         out[self.index] = 0
         return out
 
-    def adjoint(self, grad):
-        return self.forward(grad)
+    adjoint = forward
 
 
 class Gather(LinearMap):
@@ -73,17 +72,19 @@ class Gather(LinearMap):
     symbol, numpy = "gather", np.take_along_axis
 
     def forward(self, x):
-        return x[self._at(x)]
+        return x[_along(self.axis, self.index, x)]
 
     def adjoint(self, grad):
         out = np.zeros_like(grad, shape=self.x_shape)
-        backend.add_at(out, self._at(grad), grad)
+        backend.add_at(out, _along(self.axis, self.index, grad), grad)
         return out
 
-    def _at(self, x):
-        grid = [backend.like(n, x) for n in np.ogrid[tuple(map(slice, self.index.shape))]]
-        grid[self.axis] = self.index
-        return tuple(grid)
+
+def _along(axis: int, index: Any, x: Any) -> tuple[Any, ...]:
+    """The integer index that takes `index` along one axis of x, and every other axis as it comes."""
+    grid = [backend.like(n, x) for n in np.ogrid[tuple(map(slice, index.shape))]]
+    grid[axis] = index
+    return tuple(grid)
 
 
 def is_basic(index: tuple[Any, ...]) -> bool:

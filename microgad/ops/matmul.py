@@ -20,6 +20,8 @@ class MatMul(Function):
     symbol, numpy, promote, broadcasts = "@", np.matmul, dtypes.promote, True
 
     def forward(self, a, b):
+        if a.shape[-1] != b.shape[-2]:
+            raise ShapeError(f"mat1 and mat2 shapes cannot be multiplied: a has {a.shape[-1]} columns, but b has {b.shape[-2]} rows")
         return np.matmul(a, b)
 
     def grad_a(self, grad, b):
@@ -35,6 +37,10 @@ class Linear(Function):
     symbol = "linear"
 
     def forward(self, x, weight, bias):
+        if x.ndim == 0 or weight.ndim != 2 or x.shape[-1] != weight.shape[1]:
+            raise ShapeError("mat1 and mat2 shapes cannot be multiplied: the last size of x must be that of weight, in_features")
+        if bias is not None and bias.shape != weight.shape[:1]:
+            raise ShapeError(f"bias has shape {bias.shape}, but weight has {weight.shape[0]} rows")
         out = np.matmul(_rows(x), weight.T)
         if bias is not None:
             out += bias

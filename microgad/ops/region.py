@@ -40,8 +40,7 @@ class RegionClear(LinearMap):
         _through(self.chain, out)[...] = 0
         return out
 
-    def adjoint(self, grad):
-        return self.forward(grad)
+    adjoint = forward
 
 
 class Region(LinearMap):

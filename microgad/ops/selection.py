@@ -138,7 +138,7 @@ class Select(Function):
     symbol = "select"
 
     def forward(self, mask, x):
-        if mask.shape != x.shape or x.dtype != np.float32 or x.size < 5000 or backend.is_gpu(x):
+        if x.size < 5000 or x.dtype != np.float32 or mask.shape != x.shape or backend.is_gpu(x):
             return np.where(mask, x, x.dtype.type(0))
         bits = np.negative(mask.view(np.int8)).astype(np.int32)  # all ones or all zeros: much faster than np.where
         bits &= np.ascontiguousarray(x).view(np.int32)

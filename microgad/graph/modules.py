@@ -1,0 +1,108 @@
+"""The calls of modules that a tape's operations came from, as a tree."""
+
+from __future__ import annotations
+
+from .tape import Op, Source, Tape
+
+
+class Call:
+    """One call of a module: what happened in it, in the order of the tape. The outermost has no path and no parent."""
+
+    __slots__ = ("members", "parent", "parts", "sources")
+
+    def __init__(self, parts: tuple[str, ...] = (), parent: Call | None = None) -> None:
+        self.parts = parts
+        self.parent = parent
+        self.members: list[Op | Call] = []
+        self.sources: list[Source] = []
+
+    @property
+    def path(self) -> str:
+        """The module's path: "features.0"."""
+        return ".".join(self.parts)
+
+
+class Modules:
+    """A tape's operations by module call, and its sources with the call that they belong to.
+
+    Modules at level `depth` are not opened: theirs is one Call with all operations below. A module that is called
+    twice, with something else between, is two Calls.
+    """
+
+    __slots__ = ("at", "calls", "folded", "home", "root")
+
+    def __init__(self, tape: Tape, depth: int | None = None) -> None:
+        self.root = Call()
+        self.calls: list[Call] = []  # all but the root, outer ones before inner ones
+        self.at: dict[int, Call] = {}  # number of an Op -> its Call
+        self.home: dict[int, Call] = {}  # number of a Source -> the Call that it is drawn in
+        self.folded: set[Call] = set()
+        call, path = self.root, ""
+        for op in tape:
+            if op.path != path:
+                path = op.path
+                call = self._enter(call, tuple(path.split("."))[:depth] if path else ())
+            call.members.append(op)
+            self.at[op.number] = call
+        if depth is not None:
+            self.folded = {call for call in self.calls if len(call.parts) == depth}
+        self._house(tape)
+
+    def _enter(self, call: Call, parts: tuple[str, ...]) -> Call:
+        while call.parts != parts[: len(call.parts)]:
+            assert call.parent is not None
+            call = call.parent
+        while len(call.parts) < len(parts):
+            inner = Call(parts[: len(call.parts) + 1], call)
+            call.members.append(inner)
+            self.calls.append(inner)
+            call = inner
+        return call
+
+    def _house(self, tape: Tape) -> None:
+        """A source belongs to the innermost call around its uses in the module that its name says it is of.
+
+        A parameter without a name belongs around all its uses; what its name says nothing of, to the root.
+        """
+        sources = {source.number: source for source in tape.sources}
+        level: dict[int, int] = {}  # of the uses that count: those in the innermost module with the name
+        for op in tape:
+            for x in op.inputs:
+                source = sources.get(x.source) if x.source is not None else None
+                if source is None:
+                    continue
+                call, n = self.at[op.number], source.number
+                if source.name or source.kind != "parameter":
+                    call = _holder(call, source.name)
+                    if len(call.parts) < level.get(n, 1):
+                        continue
+                    if len(call.parts) > level.get(n, 0):
+                        level[n] = len(call.parts)
+                        self.home.pop(n, None)
+                self.home[n] = _common(call, self.home.get(n, call))
+        for source in tape.sources:
+            self.home.setdefault(source.number, self.root).sources.append(source)
+
+    def boxes(self) -> int:
+        """How many boxes a drawing has."""
+        inside = sum(len(call.members) + len(call.sources) for call in self.folded)
+        return len(self.at) + len(self.home) - inside + len(self.folded)
+
+
+def _holder(call: Call, name: str) -> Call:
+    """The innermost call around `call` of the module whose parameter has this name; the root where there is none."""
+    while call.parent is not None and not name.startswith(f"{call.path}."):
+        call = call.parent
+    return call
+
+
+def _common(a: Call, b: Call) -> Call:
+    """The innermost call around both."""
+    while a is not b:
+        if len(a.parts) >= len(b.parts):
+            assert a.parent is not None
+            a = a.parent
+        else:
+            assert b.parent is not None
+            b = b.parent
+    return a

@@ -1,0 +1,141 @@
+"""A tape in words: titles, shapes, sizes, settings, and the table of its operations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import plural
+from .tape import Op, Shape, Source, Tape
+
+# Settings that say nothing where they have these values, and those that are one number for each direction.
+_NEUTRAL = {
+    "stride": 1, "dilation": 1, "groups": 1, "padding": 0, "output_padding": 0, "count_include_pad": True,
+    "ignore_index": -100,
+}  # fmt: skip
+_DIRECTIONS = {"kernel", "stride", "dilation", "padding", "output_padding"}
+_IN_SHAPES = {"x_shape", "size"}  # what the shapes around the operation say already
+_LONGEST = 40  # characters of a setting
+
+
+def table(tape: Tape, rows: int = 60) -> str:
+    """A line for each operation: module, result, what it keeps for backward. A long tape is shown without its middle.
+
+    >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> print(torch.graph.graph((x * x).exp()))
+    #  operation  module  result  keeps  bytes
+    0  × Mul              (2,)    a, b
+    1  Exp                (2,)    out      8 B
+    2 operations, 1 leaf; 8 B kept for backward
+    """
+    ops = list(enumerate(tape))
+    if len(ops) > rows:
+        ops = [*ops[: rows - rows // 2], *ops[len(ops) - rows // 2 :]]
+    lines = [("#", "operation", "module", "result", "keeps", "bytes")]
+    for i, op in ops:
+        results = ", ".join(shape_of(shape, dtype) for shape, dtype in zip(op.shapes, op.dtypes, strict=True))
+        keeps = "freed" if op.freed else ", ".join(kept.name for kept in op.kept)
+        lines.append((str(i), title(op), op.path, results, keeps, size(op.bytes) if op.bytes else ""))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    aligned = [str.rjust, str.ljust, str.ljust, str.ljust, str.ljust, str.rjust]
+    shown = [
+        "  ".join(align(cell, width) for align, cell, width in zip(aligned, line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+    if len(tape) > rows:
+        shown.insert(1 + rows - rows // 2, f"... {len(tape) - rows:,} more ...")
+    return "\n".join([*shown, summary(tape)])
+
+
+def summary(tape: Tape) -> str:
+    """What a tape amounts to, in a line."""
+    count = {kind: sum(source.kind == kind for source in tape.sources) for kind in ("parameter", "leaf", "constant")}
+    parts = [f"{len(tape):,} {'operation' if len(tape) == 1 else 'operations'}"]
+    if count["parameter"]:
+        numbers = sum(elements(source) for source in tape.sources if source.kind == "parameter")
+        arrays = plural(count["parameter"], "array")
+        parts.append(f"{numbers:,} {'parameter' if numbers == 1 else 'parameters'} in {arrays}")
+    if count["leaf"]:
+        parts.append("1 leaf" if count["leaf"] == 1 else f"{count['leaf']} leaves")
+    freed = any(op.freed for op in tape)
+    return ", ".join(parts) + ("; what was kept is freed" if freed else f"; {size(tape.bytes)} kept for backward")
+
+
+def elements(source: Source) -> int:
+    """How many numbers a source holds."""
+    n = 1
+    for length in source.shape or ():
+        n *= length
+    return n
+
+
+def title(op: Op) -> str:
+    """Symbol and name, or just the name where it has the symbol in it: "× Mul", "Conv2d"; of an adjoint "Sumᵀ"."""
+    if op.name.endswith("Adjoint"):
+        return op.name.removesuffix("Adjoint") + "ᵀ"
+    said = op.symbol.replace("_", "").replace(" ", "").lower() in op.name.lower()
+    return op.name if said else f"{op.symbol} {op.name}"
+
+
+def shape_of(shape: Shape | None, dtype: str | None) -> str:
+    """A shape, and the dtype where it isn't float32: "(8, 10)", "(8,) int64", "scalar"."""
+    if shape is None:
+        return ""
+    text = str(shape) if shape else "scalar"
+    return text if dtype in (None, "float32") else f"{text} {dtype}"
+
+
+def size(count: int) -> str:
+    """A number of bytes: "96 B", "12.2 KiB"."""
+    if count < 1024:
+        return f"{count} B"
+    amount = float(count)
+    for unit in ("KiB", "MiB", "GiB"):
+        amount /= 1024
+        if amount < 999.95 or unit == "GiB":
+            break
+    return f"{amount:,.1f} {unit}"
+
+
+def settings(op: Op) -> list[str]:
+    """The settings of an operation that its shapes don't say: "kernel 3", "axis (0, 2)", "[0, :]"."""
+    words: list[str] = []
+    kept = {kept.name for kept in op.kept}
+    flat: dict[str, Any] = {}
+    for name, value in op.settings.items():
+        flat |= value if isinstance(value, dict) else {name: value}
+    for name, value in flat.items():
+        if name in _IN_SHAPES or name in kept or value is None or value is False:
+            continue
+        if name == "index" and isinstance(value, tuple):
+            items = value[:-1] if len(value) > 1 and value[-1] == "..." else value
+            words.append(_short(f"[{', '.join(map(str, items))}]"))
+            continue
+        if name == "chain":
+            words.append(_short(", then ".join(step for step, _ in value)))
+            continue
+        if name in _DIRECTIONS:
+            value = _one(value)
+        if name not in _NEUTRAL or value != _NEUTRAL[name]:
+            words.append(_short(name if value is True else f"{name} {_shown(value)}"))
+    return words
+
+
+def number(value: Any) -> str:
+    """A Python number, short: "0.1", "2", "1.6e-05"."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _one(value: Any) -> Any:
+    """The number that all directions share, or what it was."""
+    if isinstance(value, tuple) and value:
+        ones = [_one(x) for x in value]
+        return ones[0] if all(x == ones[0] for x in ones) else value
+    return value
+
+
+def _shown(value: Any) -> str:
+    return number(value) if not isinstance(value, tuple) else str(value).replace("'", "")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

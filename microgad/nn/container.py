@@ -1,0 +1,248 @@
+"""Containers: modules that hold others in order, or by name."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from operator import index
+from typing import Any, Self
+
+from .module import Module
+
+
+class _Numbered(Module):
+    """What a Sequential and a ModuleList have in common: children named "0", "1", ..., reached like a list's items."""
+
+    _modules: dict[str, Module]  # type: ignore[assignment]
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self._modules.values())
+
+    def _key(self, i: Any) -> str:
+        n = index(i)
+        if not -len(self) <= n < len(self):
+            raise IndexError(f"index {n} is out of range")
+        return list(self._modules)[n]
+
+    def __setitem__(self, i: int, module: Module) -> None:
+        setattr(self, self._key(i), module)
+
+    def __delitem__(self, i: int | slice) -> None:
+        for name in list(self._modules)[i] if isinstance(i, slice) else (self._key(i),):
+            del self._modules[name]
+        self._renumber(list(self))
+
+    def _part(self, names: Iterable[str], modules: Iterable[Module]) -> Self:
+        """A container of some of the modules, which still stand where they did: a slice."""
+        part = type(self)()
+        part._modules.update(zip(names, modules, strict=True))
+        return part
+
+    def _renumber(self, modules: Iterable[Module]) -> None:
+        self._modules = {}
+        for i, module in enumerate(modules):
+            self._adopt(str(i), module)
+
+    def append(self, module: Module) -> Self:
+        """Add a module at the end."""
+        self.add_module(str(len(self)), module)
+        return self
+
+    def extend(self, modules: Iterable[Module]) -> Self:
+        """Add modules at the end."""
+        if not isinstance(modules, Iterable):
+            kind = type(modules).__name__
+            raise TypeError(f"{self._get_name()}.extend should be called with an iterable, but got {kind}")
+        for module in list(modules):
+            self.append(module)
+        return self
+
+    def insert(self, i: int, module: Module) -> Self:
+        """Put a module before place i; the ones from there on move up."""
+        if not isinstance(module, Module):
+            raise TypeError(f"insert: expected a Module, got {type(module).__name__}")
+        if not -len(self) <= i <= len(self):
+            raise IndexError(f"Index out of range: {i}")
+        modules = list(self)
+        modules.insert(i, module)
+        self._renumber(modules)
+        return self
+
+    def pop(self, i: int | slice) -> Any:
+        """Take the module at place i out, and give it."""
+        module = self[i]  # type: ignore[index]
+        del self[i]
+        return module
+
+
+class Sequential(_Numbered):
+    """Modules, each called with the result of the one before: `Sequential(a, b)(x)` is b(a(x)).
+
+    Made from modules, named "0", "1", ..., or from an OrderedDict of named ones. Source: torch.nn.Sequential.
+
+    >>> net = nn.Sequential(nn.Linear(4, 3), nn.ReLU())
+    >>> net
+    Sequential(
+      (0): Linear(in_features=4, out_features=3, bias=True)
+      (1): ReLU()
+    )
+    >>> net(torch.ones(2, 4)).shape, net[1]
+    (torch.Size([2, 3]), ReLU())
+    """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__()
+        named = len(args) == 1 and isinstance(args[0], OrderedDict)
+        for name, module in args[0].items() if named else ((str(i), module) for i, module in enumerate(args)):
+            self.add_module(name, module)
+
+    def forward(self, input: Any) -> Any:
+        for module in self._modules.values():
+            input = module(input)
+        return input
+
+    def __getitem__(self, i: int | slice) -> Any:
+        if isinstance(i, slice):
+            return self._part(list(self._modules)[i], list(self)[i])
+        return self._modules[self._key(i)]
+
+    def __add__(self, other: Sequential) -> Sequential:
+        return Sequential(*self, *_sequential(other))
+
+    def __iadd__(self, other: Sequential) -> Self:
+        return self.extend(_sequential(other))
+
+    def __mul__(self, times: int) -> Sequential:
+        return Sequential(*list(self) * _positive(times))
+
+    __rmul__ = __mul__
+
+    def __imul__(self, times: int) -> Self:
+        return self.extend(list(self) * (_positive(times) - 1))
+
+
+def _sequential(other: Any) -> Sequential:
+    if not isinstance(other, Sequential):
+        raise ValueError(f"add operator supports only objects of Sequential class, but {type(other)} is given.")
+    return other
+
+
+def _positive(times: Any) -> int:
+    if not isinstance(times, int):
+        raise TypeError(f"unsupported operand type(s) for *: Sequential and {type(times)}")
+    if times <= 0:
+        raise ValueError(f"Non-positive multiplication factor {times} for Sequential")
+    return times
+
+
+class ModuleList(_Numbered):
+    """A list of modules that are registered; what calls them is up to you. Source: torch.nn.ModuleList.
+
+    >>> layers = nn.ModuleList(nn.Linear(2, 2) for _ in range(3))
+    >>> layers
+    ModuleList(
+      (0-2): 3 x Linear(in_features=2, out_features=2, bias=True)
+    )
+    >>> len(layers[1:])
+    2
+    """
+
+    def __init__(self, modules: Iterable[Module] | None = None) -> None:
+        super().__init__()
+        if modules is not None:
+            self.extend(modules)
+
+    def __getitem__(self, i: int | slice) -> Any:
+        if isinstance(i, slice):
+            part = list(self)[i]
+            return self._part(map(str, range(len(part))), part)
+        return self._modules[self._key(i)]
+
+    def __add__(self, other: Iterable[Module]) -> ModuleList:
+        return ModuleList([*self, *other])
+
+    def __iadd__(self, other: Iterable[Module]) -> Self:
+        return self.extend(other)
+
+    def __repr__(self) -> str:
+        """Equal neighbours are printed once, with their number."""
+        runs: list[tuple[int, int, str]] = []  # first, last, text
+        for i, text in enumerate(map(repr, self)):
+            if runs and runs[-1][2] == text:
+                runs[-1] = (runs[-1][0], i, text)
+            else:
+                runs.append((i, i, text))
+        lines = [f"({i}): {text}" if i == j else f"({i}-{j}): {j - i + 1} x {text}" for i, j, text in runs]
+        inside = "".join("\n  " + line.replace("\n", "\n  ") for line in lines)
+        return f"{self._get_name()}({inside}\n)" if lines else f"{self._get_name()}()"
+
+
+class ModuleDict(Module):
+    """A dictionary of modules that are registered, in order of insertion. Source: torch.nn.ModuleDict.
+
+    >>> heads = nn.ModuleDict({"digit": nn.Linear(2, 10), "parity": nn.Linear(2, 2)})
+    >>> heads["parity"](torch.ones(1, 2)).shape, list(heads)
+    (torch.Size([1, 2]), ['digit', 'parity'])
+    """
+
+    _modules: dict[str, Module]  # type: ignore[assignment]
+
+    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None) -> None:
+        super().__init__()
+        if modules is not None:
+            self.update(modules)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._modules[key]
+
+    def __setitem__(self, key: str, module: Module) -> None:
+        self.add_module(key, module)
+
+    def __delitem__(self, key: str) -> None:
+        del self._modules[key]
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._modules
+
+    def keys(self) -> KeysView[str]:
+        """The names."""
+        return self._modules.keys()
+
+    def values(self) -> ValuesView[Module]:
+        """The modules."""
+        return self._modules.values()
+
+    def items(self) -> ItemsView[str, Module]:
+        """The names with their modules."""
+        return self._modules.items()
+
+    def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
+        """Take over modules by name, from a mapping or from pairs; names that are there already get the new ones."""
+        if not isinstance(modules, Iterable):
+            kind = type(modules).__name__
+            raise TypeError(f"ModuleDict.update should be called with an iterable of key/value pairs, but got {kind}")
+        pairs = modules.items() if isinstance(modules, (Mapping, ModuleDict)) else list(modules)
+        for i, pair in enumerate(pairs):
+            if len(pair) != 2:
+                raise ValueError(f"ModuleDict update sequence element #{i} has length {len(pair)}; 2 is required")
+        for name, module in pairs:
+            self[name] = module
+
+    def pop(self, key: str) -> Module:
+        """Take a module out, and give it."""
+        module = self._modules[key]
+        del self._modules[key]
+        return module
+
+    def clear(self) -> None:
+        """Take all modules out."""
+        self._modules.clear()

@@ -1,0 +1,271 @@
+"""Hooks: what a user has called around a module's forward, its backward, and its state."""
+
+from __future__ import annotations
+
+import warnings
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .. import state
+from ..errors import GraphError, ShapeError
+from ..function import Function
+from ..tensor import RemovableHandle, Tensor
+
+if TYPE_CHECKING:
+    from .module import Module
+
+
+class Hook(NamedTuple):
+    """A registered hook: of which kind, what to call, and how."""
+
+    kind: str
+    function: Callable[..., Any]
+    with_kwargs: bool = False
+    always_call: bool = False
+
+
+class Hooked:
+    """The part of Module that registers hooks; each gives a handle whose `remove()` takes the hook away again."""
+
+    # Seldom set, so they cost a module nothing until they are:
+    _hooks: OrderedDict[int, Hook] | None = None  # around forward and backward
+    _state_hooks: OrderedDict[int, Hook] | None = None  # around state_dict and load_state_dict
+
+    def _add_hook(self, registry: str, hook: Hook, prepend: bool = False) -> RemovableHandle:
+        registered = vars(self).setdefault(registry, OrderedDict())
+        handle = RemovableHandle(registered, hook)
+        if prepend:
+            registered.move_to_end(handle.id, last=False)
+        return handle
+
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Call hook(module, args) before forward; what it returns, if anything, takes the arguments' place.
+
+        With with_kwargs: hook(module, args, kwargs), which returns (args, kwargs) or None.
+
+        >>> layer = nn.ReLU()
+        >>> with layer.register_forward_pre_hook(lambda module, args: -args[0]):
+        ...     layer(torch.tensor([-1.0, 1.0]))
+        tensor([1., 0.])
+        """
+        return self._add_hook("_hooks", Hook("forward_pre", hook, with_kwargs), prepend)
+
+    def register_forward_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
+    ) -> RemovableHandle:
+        """Call hook(module, args, output) after forward; what it returns, if anything, takes the output's place.
+
+        With with_kwargs: hook(module, args, kwargs, output). With always_call also after an exception, then with None.
+
+        >>> layer = nn.ReLU()
+        >>> with layer.register_forward_hook(lambda module, args, output: output + 10):
+        ...     layer(torch.tensor([-1.0, 1.0]))
+        tensor([10., 11.])
+        """
+        return self._add_hook("_hooks", Hook("forward", hook, with_kwargs, always_call), prepend)
+
+    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call hook(module, grad_input, grad_output) when the gradients of the inputs are there, as tuples.
+
+        What it returns, if anything, takes the place of grad_input. Only positional inputs count. What is no Tensor has
+        None there, a Tensor that requires no grad has zeros, and where none requires grad all have None. An output that
+        nobody used has zeros in grad_output (in PyTorch None). Nothing is called for a module that is gone by then.
+        Inputs and outputs can't be written in place.
+
+        >>> layer = nn.ReLU()
+        >>> x = torch.tensor([-1.0, 1.0], requires_grad=True)
+        >>> with layer.register_full_backward_hook(lambda module, grad_input, grad_output: print(grad_input)):
+        ...     layer(x).sum().backward()
+        (tensor([0., 1.]),)
+        """
+        return self._add_hook("_hooks", Hook("backward", hook), prepend)
+
+    def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call hook(module, grad_output), a tuple, before the module's backward; what it returns takes its place."""
+        return self._add_hook("_hooks", Hook("backward_pre", hook), prepend)
+
+    def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call hook(module, prefix, keep_vars) before this module's part of `state_dict` is made."""
+        return self._add_hook("_state_hooks", Hook("save_pre", hook))
+
+    def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call hook(module, state_dict, prefix, local_metadata) after it, to change the state_dict in place."""
+        return self._add_hook("_state_hooks", Hook("save", hook))
+
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call hook(module, state_dict, prefix, metadata, strict, missing_keys, unexpected_keys, error_msgs) first."""
+        return self._add_hook("_state_hooks", Hook("load_pre", hook))
+
+    def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call hook(module, incompatible_keys) when all is loaded; keys that it takes away don't count as errors."""
+        return self._add_hook("_state_hooks", Hook("load", hook))
+
+    def _hooks_of(self, registry: str, kind: str) -> list[Hook]:
+        return [hook for hook in (getattr(self, registry) or {}).values() if hook.kind == kind]
+
+
+def run(module: Module, *args: Any, **kwargs: Any) -> Any:
+    """A module's forward with its hooks around it."""
+    due = module._hooks_of("_hooks", "forward")
+    result = None
+    try:
+        for hook in module._hooks_of("_hooks", "forward_pre"):
+            args, kwargs = _changed_arguments(hook, module, args, kwargs)
+        gates = _Gates.of(module)
+        if gates is not None:
+            args = gates.enter(args)
+        result = module.forward(*args, **kwargs)
+        while due:
+            result = _changed_result(due.pop(0), module, args, kwargs, result)
+        return result if gates is None else gates.leave(result)
+    except Exception:
+        for hook in due:
+            if hook.always_call:
+                try:
+                    result = _changed_result(hook, module, args, kwargs, result)
+                except Exception as error:
+                    warnings.warn(f"a forward hook with always_call raised {error!r} when forward failed", stacklevel=4)
+        raise
+
+
+def _changed_arguments(hook: Hook, module: Module, args: Any, kwargs: Any) -> tuple[Any, Any]:
+    if not hook.with_kwargs:
+        changed = hook.function(module, args)
+        if changed is None:
+            return args, kwargs
+        return (changed if isinstance(changed, tuple) else (changed,)), kwargs
+    changed = hook.function(module, args, kwargs)
+    if changed is None:
+        return args, kwargs
+    if isinstance(changed, tuple) and len(changed) == 2:
+        return changed
+    raise RuntimeError(f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {changed}.")
+
+
+def _changed_result(hook: Hook, module: Module, args: Any, kwargs: Any, result: Any) -> Any:
+    changed = hook.function(module, args, *((kwargs,) if hook.with_kwargs else ()), result)
+    return result if changed is None else changed
+
+
+class Gate(Function):
+    """Its inputs at a new place in the graph; on the way back, `watch` sees their gradients and may change them."""
+
+    symbol = "hook"
+    watch: Callable[[tuple[Any, ...]], tuple[Any, ...]]
+
+    def forward(self, *inputs: Any) -> Any:
+        return inputs
+
+    def grad_inputs(self, grad: Any) -> Any:
+        with state.scope(deriving=False):  # a hook may look at values
+            if isinstance(grad[0], Tensor):
+                return self.watch(grad)
+            changed = self.watch(tuple(map(Tensor._made, grad)))
+            return tuple(None if g is None else g.array[...] for g in changed)  # views: a hook may have kept the arrays
+
+
+class _Gates:
+    """The backward hooks of one call: a Gate for the inputs, and one for the outputs.
+
+    Nodes hold it, so it holds its module weakly: a module may store its outputs.
+    """
+
+    def __init__(self, module: Module, before: list[Hook], after: list[Hook]) -> None:
+        self.module = weakref.ref(module)
+        self.before, self.after = before, after
+        self.inputs: list[int] | None = None  # which arguments carry a gradient
+        self.outputs: list[int] | None = None
+        self.n_inputs = self.n_outputs = 0
+        self.constants: list[tuple[int, Any, Any]] = []  # the other Tensors among the arguments: where, shape, dtype
+        self.grad_output: tuple[Any, ...] | None = None  # between the two Gates
+
+    @classmethod
+    def of(cls, module: Module) -> _Gates | None:
+        """Those of a module that has backward hooks."""
+        before, after = module._hooks_of("_hooks", "backward_pre"), module._hooks_of("_hooks", "backward")
+        return cls(module, before, after) if before or after else None
+
+    def enter(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arguments, behind a Gate."""
+        self.n_inputs = len(args)
+        gated, self.inputs = _behind_gate(args, self.saw_inputs)
+        others = ((i, x) for i, x in enumerate(args) if isinstance(x, Tensor) and i not in (self.inputs or ()))
+        self.constants = [(i, x.array.shape, x.array.dtype) for i, x in others]
+        return gated
+
+    def leave(self, result: Any) -> Any:
+        """The result, behind a Gate."""
+        if not isinstance(result, (Tensor, tuple)):
+            kind = type(result).__name__
+            warnings.warn(f"backward hooks need a Tensor or a tuple of Tensors as output, got {kind}", stacklevel=5)
+            return result
+        results = result if isinstance(result, tuple) else (result,)
+        self.n_outputs = len(results)
+        gated, self.outputs = _behind_gate(results, self.saw_outputs)
+        return gated if isinstance(result, tuple) else gated[0]
+
+    def saw_outputs(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
+        module = self.module()
+        if module is None:
+            return grads
+        shown = _spread(self.outputs, grads, self.n_outputs)
+        for hook in self.before:
+            changed = hook.function(module, shown)
+            shown = _same_length("pre hook returned an invalid number of grad_output", changed, shown)
+        if self.inputs is not None:
+            self.grad_output = shown
+        elif self.after:
+            warnings.warn("a full backward hook is called without grad_input: no input requires grad", stacklevel=2)
+            for hook in self.after:
+                changed = hook.function(module, (None,) * self.n_inputs, shown)
+                if any(grad is not None for grad in changed or ()):
+                    raise GraphError("a backward hook can't change gradients of inputs of which none requires grad")
+        return tuple(shown[i] for i in self.outputs or ())
+
+    def saw_inputs(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
+        module, grad_output = self.module(), self.grad_output
+        if module is None or grad_output is None:  # gradients that came by another way than the outputs
+            return grads
+        self.grad_output = None
+        zeros = {i: Tensor._made(np.zeros_like(grads[0].array, shape=s, dtype=d)) for i, s, d in self.constants}
+        shown = tuple(zeros.get(i, g) for i, g in enumerate(_spread(self.inputs, grads, self.n_inputs)))
+        for hook in self.after:
+            changed = hook.function(module, shown, grad_output)
+            shown = _same_length("hook returned an invalid number of grad_input", changed, shown)
+        return tuple(shown[i] for i in self.inputs or ())
+
+
+def _behind_gate(values: tuple[Any, ...], watch: Callable[..., Any]) -> tuple[tuple[Any, ...], list[int] | None]:
+    """The values, those that carry a gradient behind a Gate; and which these are, None if there are none."""
+    at = [i for i, x in enumerate(values) if isinstance(x, Tensor) and x.requires_grad]
+    if not (at and state.current().grad_enabled):
+        return values, None
+    gated = list(values)
+    for i, x in zip(at, Gate.apply(*[values[i] for i in at], watch=watch), strict=True):
+        # the same memory, so written in place through neither
+        x.base, x.version = (values[i] if values[i].base is None else values[i].base), values[i]._counter()
+        gated[i] = x
+    return (type(values)(*gated) if hasattr(values, "_fields") else tuple(gated)), at
+
+
+def _spread(at: Sequence[int] | None, grads: tuple[Any, ...], count: int) -> tuple[Any, ...]:
+    """Gradients at their places among all inputs or outputs; None at the others."""
+    spread: list[Any] = [None] * count
+    for i, grad in zip(at or (), grads, strict=True):
+        spread[i] = grad
+    return tuple(spread)
+
+
+def _same_length(rule: str, changed: Any, shown: tuple[Any, ...]) -> tuple[Any, ...]:
+    if changed is None:
+        return shown
+    grads: tuple[Any, ...] = changed if isinstance(changed, tuple) else (changed,)
+    if len(grads) != len(shown):
+        raise ShapeError(f"Backward {rule}, got {len(grads)}, but expected {len(shown)}")
+    return grads

@@ -1,0 +1,298 @@
+"""Initial values, drawn in place and not recorded. After `manual_seed` they are the ones that PyTorch draws."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import state
+from ..generator import Generator
+from ..ops.creation import empty_like
+from ..ops.random import randperm
+from ..ops.selection import where
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+_GAINS = {"sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2.0), "selu": 3 / 4, "linear": 1.0}
+_GAINS |= {f"conv{transpose}{n}d": 1.0 for transpose in ("", "_transpose") for n in (1, 2, 3)}
+
+
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    """By what a nonlinearity asks its weights to be larger; param is leaky_relu's slope, 0.01 unless given.
+
+    Raises ValueError for one that isn't known. Source: torch.nn.init.calculate_gain.
+
+    >>> nn.init.calculate_gain("leaky_relu", 1.0)
+    1.0
+    """
+    if nonlinearity in _GAINS:
+        return _GAINS[nonlinearity]
+    if nonlinearity != "leaky_relu":
+        raise ValueError(f"Unsupported nonlinearity {nonlinearity}; known are {', '.join(_GAINS)}, leaky_relu")
+    if isinstance(param, bool) or not isinstance(param, (int, float, type(None))):
+        raise ValueError(f"negative_slope {param} not a valid number")
+    slope = 0.01 if param is None else param
+    return math.sqrt(2.0 / (1 + slope**2))
+
+
+def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Uniform in [a, b), any shape. Source: torch.nn.init.uniform_.
+
+    >>> _ = torch.manual_seed(2024)
+    >>> nn.init.uniform_(torch.empty(1), -2, 5)
+    tensor([1.7220])
+    """
+    with state.scope(grad_enabled=False):
+        return tensor.uniform_(a, b, generator=generator)
+
+
+def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Normal with that mean and standard deviation, any shape. Source: torch.nn.init.normal_.
+
+    >>> _ = torch.manual_seed(2024)
+    >>> nn.init.normal_(torch.empty(3))
+    tensor([-0.0404,  1.7260, -0.8140])
+    """
+    with state.scope(grad_enabled=False):
+        return tensor.normal_(mean, std, generator=generator)
+
+
+def trunc_normal_(
+    tensor: Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Normal, held within [a, b] by drawing again what falls outside, any shape. Source: torch.nn.init.trunc_normal_.
+
+    >>> nn.init.trunc_normal_(torch.empty(100), std=5.0).abs().max() <= 2
+    tensor(True)
+    """
+    if mean < a - 2 * std or mean > b + 2 * std:
+        warnings.warn("trunc_normal_: mean is more than 2 std from [a, b]; the distribution may be off", stacklevel=2)
+    with state.scope(grad_enabled=False):
+        inside = (math.erf((b - mean) / std / math.sqrt(2)) - math.erf((a - mean) / std / math.sqrt(2))) / 2
+        draw = _trunc_normal_by_normals if inside > 0.3 else _trunc_normal_by_uniforms
+        return tensor.copy_(draw(tensor, mean, std, a, b, generator))
+
+
+def _trunc_normal_by_normals(
+    tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Generator | None
+) -> Tensor:
+    """Normal numbers, all drawn again until each has once been inside."""
+    low, high = tensor.new_tensor(a).item(), tensor.new_tensor(b).item()  # rounded as the values are
+    values = tensor.normal_(mean, std, generator=generator)
+    while (outside := (values < low) | (values > high)).any():
+        values = where(outside, empty_like(tensor).normal_(mean, std, generator=generator), values)
+    return values
+
+
+def _trunc_normal_by_uniforms(
+    tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Generator | None
+) -> Tensor:
+    """Uniform numbers, kept with a probability that goes with their density: few normal ones would be inside."""
+    peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
+
+    def refused(candidates: Tensor) -> Tensor:
+        log_density = candidates.sub(mean).div(std).pow(2).mul(-0.5).sub(peak)
+        return empty_like(tensor).uniform_(generator=generator).log() > log_density
+
+    values = tensor.uniform_(a, b, generator=generator)
+    pending = refused(values)
+    while pending.any():
+        candidates = empty_like(tensor).uniform_(a, b, generator=generator)
+        values = where(pending, candidates, values)
+        pending = pending & refused(candidates)
+    return values
+
+
+def constant_(tensor: Tensor, val: float) -> Tensor:
+    """One value, any shape. Source: torch.nn.init.constant_.
+
+    >>> nn.init.constant_(torch.empty(2), 0.3)
+    tensor([0.3000, 0.3000])
+    """
+    with state.scope(grad_enabled=False):
+        return tensor.fill_(val)
+
+
+def ones_(tensor: Tensor) -> Tensor:
+    """Ones, any shape. Source: torch.nn.init.ones_."""
+    return constant_(tensor, 1)
+
+
+def zeros_(tensor: Tensor) -> Tensor:
+    """Zeros, any shape. Source: torch.nn.init.zeros_."""
+    return constant_(tensor, 0)
+
+
+def eye_(tensor: Tensor) -> Tensor:
+    """Ones on the diagonal of a matrix of zeros. Source: torch.nn.init.eye_.
+
+    >>> nn.init.eye_(torch.empty(2, 3))
+    tensor([[1., 0., 0.],
+            [0., 1., 0.]])
+    """
+    if tensor.ndim != 2:
+        raise ValueError(f"Only tensors with 2 dimensions are supported, got shape {tuple(tensor.shape)}")
+    diagonal = list(range(min(tensor.shape)))
+    with state.scope(grad_enabled=False):
+        tensor.zero_()[diagonal, diagonal] = 1
+    return tensor
+
+
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """A convolution's weight (O, C, K...) that gives its input, as far as the channels go; group by group.
+
+    Source: torch.nn.init.dirac_.
+
+    >>> nn.init.dirac_(torch.empty(1, 1, 3))
+    tensor([[[0., 1., 0.]]])
+    """
+    if tensor.ndim not in (3, 4, 5):
+        raise ValueError(f"Only tensors with 3, 4, or 5 dimensions are supported, got shape {tuple(tensor.shape)}")
+    out_channels, in_channels, *kernel = tensor.shape
+    if out_channels % groups:
+        raise ValueError(f"dim 0 must be divisible by groups, but {out_channels} is not by {groups}")
+    per_group = out_channels // groups
+    middle = [size // 2 for size in kernel]
+    with state.scope(grad_enabled=False):
+        tensor.zero_()
+        for group in range(groups):
+            for channel in range(min(per_group, in_channels)):
+                tensor[(group * per_group + channel, channel, *middle)] = 1
+    return tensor
+
+
+def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
+    """How many inputs a unit of a weight (O, C, K...) reads, and how many outputs an input reaches."""
+    if tensor.ndim < 2:
+        raise ValueError(
+            "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions, got shape "
+            f"{tuple(tensor.shape)}"
+        )
+    kernel = math.prod(tensor.shape[2:])
+    return tensor.shape[1] * kernel, tensor.shape[0] * kernel
+
+
+def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Uniform in ±gain · √(6 / (fan_in + fan_out)), for a weight (O, C, K...).
+
+    Source: torch.nn.init.xavier_uniform_; Glorot and Bengio (2010).
+
+    >>> nn.init.xavier_uniform_(torch.empty(3, 3)).abs().max() <= 1
+    tensor(True)
+    """
+    bound = math.sqrt(3.0) * _xavier_std(tensor, gain)
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Normal of standard deviation gain · √(2 / (fan_in + fan_out)): see `xavier_uniform_`."""
+    return normal_(tensor, 0.0, _xavier_std(tensor, gain), generator)
+
+
+def _xavier_std(tensor: Tensor, gain: float) -> float:
+    return gain * math.sqrt(2.0 / float(sum(_calculate_fan_in_and_fan_out(tensor))))
+
+
+def kaiming_uniform_(
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
+) -> Tensor:
+    """Uniform in ±gain · √(3 / fan), for a weight (O, C, K...); a is leaky_relu's slope.
+
+    Source: torch.nn.init.kaiming_uniform_; He et al. (2015).
+
+    >>> nn.init.kaiming_uniform_(torch.empty(3, 6), nonlinearity="relu").abs().max() <= 1
+    tensor(True)
+    """
+    if 0 in tensor.shape:
+        return _nothing_to_draw(tensor)
+    bound = math.sqrt(3.0) * _kaiming_std(tensor, a, mode, nonlinearity)
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def kaiming_normal_(
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
+) -> Tensor:
+    """Normal of standard deviation gain / √fan: see `kaiming_uniform_`."""
+    if 0 in tensor.shape:
+        return _nothing_to_draw(tensor)
+    return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
+
+
+def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
+    modes = ("fan_in", "fan_out")
+    if mode.lower() not in modes:
+        raise ValueError(f"Mode {mode} not supported, please use one of {modes}")
+    fan = _calculate_fan_in_and_fan_out(tensor)[modes.index(mode.lower())]
+    return calculate_gain(nonlinearity, a) / math.sqrt(fan)
+
+
+def _nothing_to_draw(tensor: Tensor) -> Tensor:
+    warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
+    return tensor
+
+
+def fan_in_uniform_(weight: Tensor, bias: Tensor | None) -> None:
+    """How linear and convolution layers start: both uniform in ±1/√fan_in, each bound rounded as PyTorch rounds it."""
+    kaiming_uniform_(weight, a=math.sqrt(5))
+    if bias is not None:
+        fan_in, _ = _calculate_fan_in_and_fan_out(weight)
+        bound = 1 / math.sqrt(fan_in) if fan_in > 0 else 0
+        uniform_(bias, -bound, bound)
+
+
+def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
+    """Orthonormal rows or columns, whichever are fewer, times gain; dimensions after the first count as one.
+
+    Source: torch.nn.init.orthogonal_; Saxe et al. (2013).
+
+    >>> w = nn.init.orthogonal_(torch.empty(2, 3))
+    >>> torch.allclose(w @ w.T, torch.eye(2), atol=1e-6)
+    True
+    """
+    if tensor.ndim < 2:
+        raise ValueError(f"Only tensors with 2 or more dimensions are supported, got shape {tuple(tensor.shape)}")
+    if tensor.numel() == 0:
+        return tensor
+    rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
+    drawn = tensor.new_zeros(rows, columns).normal_(generator=generator).array
+    q, r = np.linalg.qr(drawn.T if rows < columns else drawn)
+    q = q * np.sign(np.diagonal(r))  # unique, and so uniform over all orthogonal matrices: Mezzadri (2007)
+    with state.scope(grad_enabled=False):
+        return tensor.copy_(tensor.new_tensor((q.T if rows < columns else q).reshape(tensor.shape))).mul_(gain)
+
+
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
+    """Normal numbers, of which in each column of the matrix a fraction of `sparsity` is zero.
+
+    Which ones, PyTorch draws from the default generator, also where one is given. Source: torch.nn.init.sparse_;
+    Martens (2010).
+
+    >>> (nn.init.sparse_(torch.empty(4, 3), sparsity=0.5) == 0).sum(0)
+    tensor([2, 2, 2])
+    """
+    if tensor.ndim != 2:
+        raise ValueError(f"Only tensors with 2 dimensions are supported, got shape {tuple(tensor.shape)}")
+    rows, columns = tensor.shape
+    zeros = math.ceil(sparsity * rows)
+    with state.scope(grad_enabled=False):
+        tensor.normal_(0, std, generator=generator)
+        for column in range(columns):
+            tensor[randperm(rows)[:zeros], column] = 0
+    return tensor

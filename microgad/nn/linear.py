@@ -1,0 +1,113 @@
+"""Linear layers, and those that only rearrange."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import ShapeError
+from ..ops.creation import empty
+from ..tensor import Parameter, Tensor
+from . import functional as F
+from . import init
+from .module import Module
+
+
+class Linear(Module):
+    """(..., in_features) -> (..., out_features): x weightᵀ + bias, weight (out_features, in_features).
+
+    Both start uniform in ±1/√in_features. Source: torch.nn.Linear.
+
+    >>> _ = torch.manual_seed(0)
+    >>> nn.Linear(2, 1).weight
+    Parameter containing:
+    tensor([[-0.0053,  0.3793]], requires_grad=True)
+    """
+
+    weight: Parameter
+    bias: Parameter | None
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ) -> None:
+        super().__init__()
+        self.in_features = in_features
+        self.out_features = out_features
+        self.weight = Parameter(empty(out_features, in_features, device=device, dtype=dtype))
+        self.bias = Parameter(empty(out_features, device=device, dtype=dtype)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw new initial values."""
+        init.fan_in_uniform_(self.weight, self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.linear(input, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class Identity(Module):
+    """Gives its input; takes, and ignores, any arguments when it is made. Source: torch.nn.Identity.
+
+    >>> nn.Identity()(torch.tensor([1.0]))
+    tensor([1.])
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+
+    def forward(self, input: Any) -> Any:
+        return input
+
+
+class Flatten(Module):
+    """(N, ...) -> (N, features): the dimensions from start_dim to end_dim made one. Source: torch.nn.Flatten.
+
+    >>> nn.Flatten()(torch.zeros(2, 3, 4)).shape
+    torch.Size([2, 12])
+    """
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        super().__init__()
+        self.start_dim = start_dim
+        self.end_dim = end_dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input.flatten(self.start_dim, self.end_dim)
+
+    def extra_repr(self) -> str:
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """Dimension dim split into those of unflattened_size, of which one may be -1. Source: torch.nn.Unflatten.
+
+    >>> nn.Unflatten(1, (3, -1))(torch.zeros(2, 12)).shape
+    torch.Size([2, 3, 4])
+    """
+
+    def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
+        super().__init__()
+        if not isinstance(unflattened_size, (tuple, list)) or not all(isinstance(n, int) for n in unflattened_size):
+            raise TypeError(f"unflattened_size must be a tuple of ints, but found {unflattened_size!r}")
+        self.dim = dim
+        self.unflattened_size = unflattened_size
+
+    def forward(self, input: Tensor) -> Tensor:
+        shape, sizes = tuple(input.shape), tuple(self.unflattened_size)
+        size, known = shape[self.dim], math.prod(n for n in sizes if n != -1)
+        if -1 in sizes and known > 0:
+            sizes = tuple(size // known if n == -1 else n for n in sizes)
+        if math.prod(sizes) != size:
+            provided = list(self.unflattened_size)
+            raise ShapeError(
+                f"unflatten: Provided sizes {provided} don't multiply up to the size of dim {self.dim} ({size})"
+            )
+        at = self.dim % len(shape)
+        return input.reshape(shape[:at] + sizes + shape[at + 1 :])
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

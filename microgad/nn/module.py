@@ -1,0 +1,458 @@
+"""Module: what every model and layer is. It knows its parameters, buffers and children by name, and where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any, Self
+
+from .. import backend, dtypes, state
+from ..errors import DtypeError
+from ..tensor import Parameter, Tensor
+from . import hooks, saving
+
+_REGISTRIES = ("_parameters", "_buffers", "_modules")
+_new = object.__new__
+
+
+class Module(hooks.Hooked):
+    """A function with state: subclass it, make parameters and children in `__init__`, compute in `forward`.
+
+    What is assigned to an attribute is registered: a Parameter as parameter, a Module as child. A call runs `forward`
+    with the hooks around it, under the module's path ("features.0"), which errors and pictures show. The path is where
+    the module was last registered; called from elsewhere (a module that several share) it is the caller's path and the
+    module's own name. Source: torch.nn.Module.
+
+    >>> class Net(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.fc = nn.Linear(2, 1)
+    ...     def forward(self, x):
+    ...         return self.fc(x).relu()
+    >>> net = Net()
+    >>> net
+    Net(
+      (fc): Linear(in_features=2, out_features=1, bias=True)
+    )
+    >>> [name for name, _ in net.named_parameters()], net(torch.ones(3, 2)).shape
+    (['fc.weight', 'fc.bias'], torch.Size([3, 1]))
+    """
+
+    training: bool
+    _parameters: dict[str, Parameter | None]
+    _buffers: dict[str, Tensor | None]
+    _non_persistent_buffers_set: set[str]
+    _modules: dict[str, Module | None]
+
+    _path: str = ""  # from the outermost module, which has none itself
+    _version: int = 1  # of the state_dict's layout; a subclass that changes its own raises it
+
+    def __init__(self) -> None:
+        vars(self).update(training=True, _parameters={}, _buffers={}, _non_persistent_buffers_set=set(), _modules={})
+
+    def _no_forward(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+
+    forward: Callable[..., Any] = _no_forward
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        forward = partial(hooks.run, self) if self._hooks else self.forward
+        path = self._path
+        if not path:
+            return forward(*args, **kwargs)
+        now = state.current()
+        caller = now.path
+        if caller and not path.startswith(f"{caller}."):
+            path = f"{caller}.{path.rpartition('.')[2]}"
+        inner = _new(state.State)  # State(...) would be half of what a call costs
+        inner.path = path
+        inner.grad_enabled, inner.observer, inner.deriving = now.grad_enabled, now.observer, now.deriving
+        token = state.variable.set(inner)
+        try:
+            return forward(*args, **kwargs)
+        finally:
+            state.variable.reset(token)
+
+    # Attributes
+
+    def __getattr__(self, name: str) -> Any:
+        own = self.__dict__
+        for registry in _REGISTRIES:
+            if registry in own and name in own[registry]:
+                return own[registry][name]
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        own = self.__dict__
+        kind = Parameter if isinstance(value, Parameter) else Module if isinstance(value, Module) else None
+        if "_modules" not in own:
+            if kind is not None:
+                raise AttributeError(f"cannot assign {kind.__name__.lower()}s before Module.__init__() call")
+            object.__setattr__(self, name, value)
+        elif kind is Parameter:
+            own.pop(name, None)
+            self._forget(name, keep="_parameters")
+            self.register_parameter(name, value)
+        elif name in self._parameters:
+            if value is not None:
+                raise _not_assignable(value, "parameter", name, "torch.nn.Parameter")
+            self._parameters[name] = None
+        elif kind is Module:
+            own.pop(name, None)
+            self._forget(name, keep="_modules")
+            self._adopt(name, value)
+        elif name in self._modules:
+            if value is not None:
+                raise _not_assignable(value, "child module", name, "torch.nn.Module")
+            self._modules[name] = None
+        elif name in self._buffers:
+            if value is not None and not isinstance(value, Tensor):
+                raise _not_assignable(value, "buffer", name, "torch.Tensor")
+            self._buffers[name] = value
+        else:
+            object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if not self._forget(name):
+            object.__delattr__(self, name)
+
+    def __dir__(self) -> list[str]:
+        names = {*object.__dir__(self), *self._parameters, *self._buffers, *self._modules}
+        return sorted(name for name in names if not name[0].isdigit())
+
+    def _forget(self, name: str, keep: str = "") -> bool:
+        """Take a name out of every registry but one; whether it was there."""
+        own = self.__dict__
+        found = [own[registry] for registry in _REGISTRIES if registry != keep and name in own[registry]]
+        for registered in found:
+            del registered[name]
+        self._non_persistent_buffers_set.discard(name)
+        return bool(found)
+
+    def _adopt(self, name: str, module: Module | None) -> None:
+        """Make `module` the child `name`, and tell it and all that it holds where they now stand."""
+        self._modules[name] = module
+        if module is not None:
+            for path, inner in module.named_modules(prefix=f"{self._path}.{name}" if self._path else name):
+                inner.__dict__["_path"] = path
+
+    # Registration
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Make param, or None for "there is none", this module's parameter `name`.
+
+        Raises KeyError for a name that is taken, empty or has a dot, TypeError for what is no Parameter.
+        """
+        self._check_name("parameter", name, "_parameters")
+        if param is not None and not isinstance(param, Parameter):
+            raise _not_assignable(param, "parameter", name, "torch.nn.Parameter")
+        if param is not None and not param.is_leaf:
+            raise ValueError(
+                f"Cannot assign non-leaf Tensor to parameter '{name}'. Compute the value in forward(), or detach it"
+            )
+        self._parameters[name] = param
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Make tensor a part of the state that is not learned; one that isn't persistent stays out of `state_dict`.
+
+        Raises KeyError for a name that is taken, empty or has a dot, TypeError for what is no Tensor.
+
+        >>> layer = nn.Identity()
+        >>> layer.register_buffer("steps", torch.tensor(0))
+        >>> layer.state_dict()
+        OrderedDict([('steps', tensor(0))])
+        """
+        self._check_name("buffer", name, "_buffers")
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise _not_assignable(tensor, "buffer", name, "torch.Tensor")
+        self._buffers[name] = tensor
+        (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(name)
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Make module the child `name`; errors are register_parameter's."""
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(f"{_typename(module)} is not a Module subclass")
+        self._check_name("module", name, "_modules")
+        self._adopt(name, module)
+
+    register_module = add_module
+
+    def _check_name(self, kind: str, name: Any, registry: str) -> None:
+        if "_modules" not in self.__dict__:
+            raise AttributeError(f"cannot assign {kind} before Module.__init__() call")
+        if not isinstance(name, str):
+            raise TypeError(f"{kind} name should be a string. Got {_typename(name)}")
+        if "." in name:
+            raise KeyError(f'{kind} name can\'t contain ".", got: {name}')
+        if not name:
+            raise KeyError(f'{kind} name can\'t be empty string ""')
+        if name not in getattr(self, registry) and hasattr(self, name):
+            raise KeyError(f"attribute '{name}' already exists")
+
+    # What it holds
+
+    def _named_members(
+        self, members: Callable[[Module], Iterable[tuple[str, Any]]], prefix: str, recurse: bool, remove_duplicate: bool
+    ) -> Iterator[tuple[str, Any]]:
+        seen = set()
+        modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
+        for path, module in modules:
+            for name, member in members(module):
+                if member is None or id(member) in seen:
+                    continue
+                if remove_duplicate:
+                    seen.add(id(member))
+                yield f"{path}.{name}" if path else name, member
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """The parameters, each once: its own, then, with recurse, its descendants'."""
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """The parameters with their names, after prefix. A shared one comes once, unless remove_duplicate is False.
+
+        >>> [(name, tuple(p.shape)) for name, p in nn.Sequential(nn.Linear(2, 3)).named_parameters()]
+        [('0.weight', (3, 2)), ('0.bias', (3,))]
+        """
+        return self._named_members(lambda module: module._parameters.items(), prefix, recurse, remove_duplicate)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """The buffers, each once."""
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
+
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        """The buffers with their names: see `named_parameters`."""
+        return self._named_members(lambda module: module._buffers.items(), prefix, recurse, remove_duplicate)
+
+    def children(self) -> Iterator[Module]:
+        """The modules directly below, each once."""
+        return (module for _, module in self.named_children())
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """The modules directly below with their names, each once."""
+        seen: set[Module] = set()
+        for name, module in self._modules.items():
+            if module is not None and module not in seen:
+                seen.add(module)
+                yield name, module
+
+    def modules(self) -> Iterator[Module]:
+        """This module and all below, each once."""
+        return (module for _, module in self.named_modules())
+
+    def named_modules(
+        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
+        """This module, named prefix, and all below with their paths; modules in memo, and duplicates, are left out.
+
+        >>> [name for name, _ in nn.Sequential(nn.ReLU(), nn.Sequential(nn.ReLU())).named_modules()]
+        ['', '0', '1', '1.0']
+        """
+        memo = set() if memo is None else memo
+        if self in memo:
+            return
+        if remove_duplicate:
+            memo.add(self)
+        yield prefix, self
+        for name, module in self._modules.items():
+            if module is not None:
+                yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
+
+    def get_submodule(self, target: str) -> Module:
+        """The module at a path such as "features.0"; "" is this one. Raises AttributeError where there is none."""
+        module = self
+        for name in target.split(".") if target else ():
+            if not hasattr(module, name):
+                raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
+            module = getattr(module, name)
+            if not isinstance(module, Module):
+                raise AttributeError(f"`{name}` is not an nn.Module")
+        return module
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter at a path such as "features.0.weight". Raises AttributeError where there is none."""
+        found: Parameter = self._get_member(target, "_parameters", "an nn.Parameter")
+        return found
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer at a path such as "features.1.running_mean". Raises AttributeError where there is none."""
+        found: Tensor = self._get_member(target, "_buffers", "a buffer")
+        return found
+
+    def _get_member(self, target: str, registry: str, kind: str) -> Any:
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        if not hasattr(module, name):
+            raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
+        member = getattr(module, registry).get(name)
+        if member is None:
+            raise AttributeError(f"`{name}` is not {kind}")
+        return member
+
+    # State
+
+    def state_dict(self, *, destination: Any = None, prefix: str = "", keep_vars: bool = False) -> Any:
+        """Names -> the parameters and persistent buffers, on the same memory, off the graph unless keep_vars.
+
+        A subclass with `get_extra_state()` and `set_extra_state(state)` has what they give and take in it as well.
+
+        >>> list(nn.Linear(2, 3).state_dict())
+        ['weight', 'bias']
+        """
+        return saving.save(self, destination, prefix, keep_vars)
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> saving.IncompatibleKeys:
+        """Copy values from a state_dict; with assign, take its Tensors themselves.
+
+        Gives the keys that are missing there and those that are unexpected here. Raises RuntimeError for those, if
+        strict, and for sizes that differ; the module is then as it was before.
+
+        >>> nn.Linear(2, 3).load_state_dict(nn.Linear(2, 3).state_dict())
+        <All keys matched successfully>
+        """
+        return saving.load(self, state_dict, strict, assign)
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        """Put this module's own state, not its children's, into destination. Subclasses may extend it."""
+        saving.save_own(self, destination, prefix, keep_vars)
+
+    def _load_from_state_dict(
+        self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], strict: bool, missing_keys: list[str],
+        unexpected_keys: list[str], error_msgs: list[str],
+    ) -> None:  # fmt: skip
+        """Check this module's own state, and note what is to be copied. Subclasses may extend it."""
+        saving.load_own(self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
+
+    # Modes and conversions
+
+    def train(self, mode: bool = True) -> Self:
+        """Tell this module and all below whether they train: then dropout drops, and batch norm uses the batch."""
+        if not isinstance(mode, bool):
+            raise ValueError("training mode is expected to be boolean")
+        self.training = mode
+        for module in self.children():
+            module.train(mode)
+        return self
+
+    def eval(self) -> Self:
+        """`train(False)`."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Say whether gradients are to flow to the parameters."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Take the parameters' gradients away, or fill them with zeros."""
+        for parameter in self.parameters():
+            if parameter.grad is not None:
+                parameter.grad = None if set_to_none else parameter.grad.detach().zero_()
+
+    def apply(self, fn: Callable[[Module], None]) -> Self:
+        """Call fn with every module below, then with this one.
+
+        >>> net = nn.Linear(1, 1).apply(lambda module: nn.init.ones_(module.weight))
+        >>> net.weight.item()
+        1.0
+        """
+        for module in self.children():
+            module.apply(fn)
+        fn(self)
+        return self
+
+    def _apply(self, convert: Callable[[Tensor], Tensor]) -> Self:
+        """Convert the parameters, which stay the same objects, their gradients, and the buffers."""
+        for module in self.children():
+            module._apply(convert)
+        with state.scope(grad_enabled=False):
+            for tensor in (t for p in self._parameters.values() if p is not None for t in (p, p.grad) if t is not None):
+                converted = convert(tensor)
+                if converted is not tensor:
+                    tensor.data = converted
+            for name, buffer in self._buffers.items():
+                if buffer is not None:
+                    self._buffers[name] = convert(buffer)
+        return self
+
+    def to(self, *args: Any, device: Any = None, dtype: Any = None, non_blocking: bool = False) -> Self:
+        """To a device, a floating-point dtype (which integers ignore), or both: `to(device)`, `to(dtype)`, `to(like)`.
+
+        >>> nn.Linear(2, 1).to(torch.float64).weight.dtype
+        torch.float64
+        """
+        for arg in args:
+            if isinstance(arg, Tensor):
+                device, dtype = arg.device, arg.dtype
+            elif isinstance(arg, (str, backend.device)) or type(arg) is int:
+                device = arg
+            elif arg is not None and type(arg) is not bool:  # a bool is non_blocking, which has no effect
+                dtype = arg
+        kind = None if dtype is None else dtypes.of(dtype)
+        if kind is not None and not (kind.is_floating_point or kind.is_complex):
+            raise DtypeError(
+                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={kind}"
+            )
+        return self._apply(lambda t: t.to(device=device, dtype=kind if t.array.dtype.kind in "fc" else None))
+
+    def cpu(self) -> Self:
+        """To the CPU."""
+        return self._apply(lambda t: t.cpu())
+
+    def cuda(self, device: Any = None) -> Self:
+        """To a GPU."""
+        return self._apply(lambda t: t.cuda(device))
+
+    def type(self, dst_type: Any) -> Self:
+        """All parameters and buffers, integers too, to a dtype."""
+        return self._apply(lambda t: t.to(dtype=dst_type))
+
+    def float(self) -> Self:
+        """Floating-point parameters and buffers to float32."""
+        return self._apply(lambda t: t.float() if t.is_floating_point() else t)
+
+    def double(self) -> Self:
+        """Floating-point parameters and buffers to float64."""
+        return self._apply(lambda t: t.double() if t.is_floating_point() else t)
+
+    def half(self) -> Self:
+        """Floating-point parameters and buffers to float16."""
+        return self._apply(lambda t: t.half() if t.is_floating_point() else t)
+
+    # Printing
+
+    def _get_name(self) -> str:
+        return type(self).__name__
+
+    def extra_repr(self) -> str:
+        """What is printed between the brackets, before the children: a subclass gives its settings."""
+        return ""
+
+    def __repr__(self) -> str:
+        extra = self.extra_repr()
+        settings = extra.split("\n") if extra else []
+        children = [f"({name}): {module!r}".replace("\n", "\n  ") for name, module in self._modules.items()]
+        if len(settings) == 1 and not children:
+            return f"{self._get_name()}({extra})"
+        lines = "".join(f"\n  {line}" for line in settings + children)
+        return f"{self._get_name()}({lines}\n)" if lines else f"{self._get_name()}()"
+
+
+def _not_assignable(value: Any, kind: str, name: str, expected: str) -> TypeError:
+    return TypeError(f"cannot assign '{_typename(value)}' as {kind} '{name}' ({expected} or None expected)")
+
+
+def _typename(value: Any) -> str:
+    """A value's type in PyTorch's words."""
+    if isinstance(value, Tensor):
+        name: str = value.type()
+        return name
+    cls = type(value)
+    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"

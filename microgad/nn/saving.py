@@ -1,0 +1,176 @@
+"""state_dict and load_state_dict: a module's state as a flat dictionary, and back. All is checked before."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .. import state
+from ..tensor import Parameter, Tensor
+
+if TYPE_CHECKING:
+    from .module import Module
+
+_EXTRA = "_extra_state"
+
+
+class _Keys(NamedTuple):
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+class IncompatibleKeys(_Keys):
+    """What `load_state_dict` gives: keys that weren't there, and keys that nobody asked for."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return super().__repr__() if any(self) else "<All keys matched successfully>"
+
+    __str__ = __repr__
+
+
+def save(module: Module, destination: Any, prefix: str, keep_vars: bool) -> Any:
+    """What `Module.state_dict` does."""
+    if destination is None:
+        destination = OrderedDict()
+        destination._metadata = OrderedDict()
+    metadata = {"version": module._version}
+    if hasattr(destination, "_metadata"):
+        destination._metadata[prefix[:-1]] = metadata
+    for hook in module._hooks_of("_state_hooks", "save_pre"):
+        hook.function(module, prefix, keep_vars)
+    module._save_to_state_dict(destination, prefix, keep_vars)
+    for name, child in module._modules.items():
+        if child is not None:
+            child.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+    for hook in module._hooks_of("_state_hooks", "save"):
+        if hook.function(module, destination, prefix, metadata) is not None:
+            raise RuntimeError("state_dict post-hook must return None")
+    return destination
+
+
+def save_own(module: Module, destination: Any, prefix: str, keep_vars: bool) -> None:
+    """The part of one module without its children."""
+    for name, tensor in _persistent(module).items():
+        destination[prefix + name] = tensor if keep_vars else tensor.detach()
+    if hasattr(type(module), "get_extra_state"):
+        destination[prefix + _EXTRA] = module.get_extra_state()
+
+
+def _persistent(module: Module) -> dict[str, Tensor]:
+    left_out = module._non_persistent_buffers_set
+    buffers = {name: buffer for name, buffer in module._buffers.items() if name not in left_out}
+    return {name: tensor for name, tensor in {**module._parameters, **buffers}.items() if tensor is not None}
+
+
+def load(module: Module, state_dict: Mapping[str, Any], strict: bool, assign: bool) -> IncompatibleKeys:
+    """What `Module.load_state_dict` does."""
+    if not isinstance(state_dict, Mapping):
+        raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
+    metadata = getattr(state_dict, "_metadata", {})
+    keys = IncompatibleKeys([], [])
+    errors: list[str] = []
+    writes: list[Callable[[], Any]] = []
+    hooks: list[Callable[[], Any]] = []
+
+    def visit(module: Module, found: dict[str, Any], prefix: str) -> None:
+        local = {**metadata.get(prefix[:-1], {}), "assign_to_params_buffers": assign, "writes": writes}
+        module._load_from_state_dict(found, prefix, local, True, keys.missing_keys, keys.unexpected_keys, errors)
+        for name, child in module._modules.items():
+            if child is not None:
+                below = f"{prefix}{name}."
+                visit(child, {key: value for key, value in found.items() if key.startswith(below)}, below)
+        hooks.extend(partial(hook.function, module, keys) for hook in module._hooks_of("_state_hooks", "load"))
+
+    visit(module, dict(state_dict), "")
+    if errors or (strict and any(keys) and not hooks):
+        raise _failed(module, keys if strict else None, errors)
+    restore = _restorer(module) if strict and hooks else None
+    with state.scope(grad_enabled=False):
+        for write in writes:
+            write()
+    for call in hooks:
+        call()
+    if restore is not None and any(keys):
+        restore()
+        raise _failed(module, keys, errors)
+    return keys
+
+
+def load_own(
+    module: Module, state_dict: Any, prefix: str, metadata: dict[str, Any], strict: bool, missing: list[str],
+    unexpected: list[str], errors: list[str],
+) -> None:  # fmt: skip
+    """The part of one module without its children: what is wrong goes into the lists, what is to do into "writes"."""
+    for hook in module._hooks_of("_state_hooks", "load_pre"):
+        hook.function(module, state_dict, prefix, metadata, strict, missing, unexpected, errors)
+    own, assign, writes = _persistent(module), metadata["assign_to_params_buffers"], metadata["writes"]
+    for name, target in own.items():
+        key = prefix + name
+        if key not in state_dict:
+            missing.append(key)
+            continue
+        value = state_dict[key]
+        if not isinstance(value, Tensor):
+            errors.append(
+                f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from '
+                f"checkpoint but received {type(value)}"
+            )
+        elif value.shape != target.shape:
+            errors.append(
+                f"size mismatch for {key}: copying a param with shape {value.shape} from checkpoint, "
+                f"the shape in current model is {target.shape}."
+            )
+        elif assign:
+            writes.append(partial(_assign, module, name, target, value))
+        else:
+            writes.append(partial(target.copy_, value.detach().to(device=target.device, dtype=target.dtype)))
+    extra = prefix + _EXTRA
+    takes_extra = hasattr(type(module), "set_extra_state")
+    if takes_extra and extra in state_dict:
+        writes.append(partial(module.set_extra_state, state_dict[extra]))
+    elif takes_extra:
+        missing.append(extra)
+    for key in state_dict:
+        if key.startswith(prefix):
+            name, _, below = key.removeprefix(prefix).partition(".")
+            known = name in module._modules if below else name in own or (takes_extra and key == extra)
+            if not known:
+                unexpected.append(key)
+
+
+def _assign(module: Module, name: str, target: Tensor, value: Tensor) -> None:
+    if isinstance(target, Parameter):
+        if isinstance(value, Parameter):
+            value.requires_grad_(target.requires_grad)
+        else:
+            value = Parameter(value, target.requires_grad)
+    setattr(module, name, value)
+
+
+def _failed(module: Module, keys: IncompatibleKeys | None, errors: list[str]) -> RuntimeError:
+    said = []
+    for kind, names in zip(("Missing", "Unexpected"), keys or (), strict=False):
+        if names:
+            quoted = ", ".join(f'"{name}"' for name in names)
+            said.append(f"{kind} key(s) in state_dict: {quoted}. ")
+    lines = "\n\t".join(said + errors)
+    return RuntimeError(f"Error(s) in loading state_dict for {module._get_name()}:\n\t{lines}")
+
+
+def _restorer(module: Module) -> Callable[[], None]:
+    """A function that puts parameters and buffers back, for hooks that leave keys which must fail the load."""
+    held = [(m, dict(m._parameters), dict(m._buffers)) for m in module.modules()]
+    tensors = [t for _, parameters, buffers in held for t in (*parameters.values(), *buffers.values()) if t is not None]
+    values = [(t, t.array.copy()) for t in tensors]
+
+    def restore() -> None:
+        for m, parameters, buffers in held:
+            vars(m).update(_parameters=parameters, _buffers=buffers)
+        for tensor, array in values:
+            tensor.array[...] = array
+
+    return restore

@@ -1,0 +1,171 @@
+"""Batch normalization: by the batch's own statistics in training, by running ones in evaluation."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ArgumentError, DtypeError, ShapeError
+from ..function import Function
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+class BatchNorm(Function):
+    """(N, C, ...), (C), (C) -> (N, C, ...), normalized over all but C; and each channel's mean and biased variance."""
+
+    symbol = "batch norm"
+
+    def forward(self, input, weight, bias):
+        _check(input, weight=weight, bias=bias)
+        count = _count(input)
+        if count == 1:
+            raise ShapeError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
+        count = count or 1
+        out = np.empty_like(input, order="C")
+        x, centred = _flat(input), _flat(out)
+        mean = np.einsum("ncp->c", x) / count
+        np.subtract(x, mean[:, None], out=centred)
+        # By how much the mean was rounded (the corrected two-pass algorithm; Chan, Golub and LeVeque, 1983).
+        rest = np.einsum("ncp->c", centred) / count
+        var = np.einsum("ncp,ncp->c", centred, centred) / count - rest * rest
+        self.mean, self.inv_std = mean + rest, 1 / np.sqrt(var + self.eps)
+        scale = self.inv_std if weight is None else self.inv_std * weight
+        centred *= scale[:, None]
+        centred += (-rest * scale if bias is None else bias - rest * scale)[:, None]
+        return out, self.mean, var
+
+    def backward(self, grad, input, weight, mean, inv_std):
+        grad_out, grad_mean, grad_var = grad
+        g, count = _flat(grad_out), _count(input) or 1
+        grad_input = np.empty_like(input, order="C")
+        centred = np.subtract(_flat(input), mean[:, None], out=_flat(grad_input))
+        grad_weight = np.einsum("ncp,ncp->c", g, centred) * inv_std
+        grad_bias = np.einsum("ncp->c", g)
+        scale = inv_std if weight is None else inv_std * weight
+        centred *= ((2 * grad_var - scale * grad_weight * inv_std) / count)[:, None]
+        centred += ((grad_mean - scale * grad_bias) / count)[:, None]
+        centred += g * scale[:, None]
+        gradients = (grad_input, grad_weight, grad_bias)
+        return tuple(x if needed else None for x, needed in zip(gradients, self.needs, strict=True))
+
+    def decomposition(self, input, weight, bias):
+        axes = (0, *range(2, input.ndim))
+        mean = np.mean(input, axes)
+        centred = input - _column(mean, input)
+        var = np.mean(centred * centred, axes)
+        out = centred / _column(np.sqrt(var + self.eps), input)
+        if weight is not None:
+            out = out * _column(weight, input)
+        if bias is not None:
+            out = out + _column(bias, input)
+        return out, mean, var
+
+
+class FixedBatchNorm(Function):
+    """(N, C, ...), four of (C) -> (N, C, ...): normalized by a mean and a variance that don't depend on the input."""
+
+    symbol = "batch norm"
+
+    def forward(self, input, mean, var, weight, bias):
+        _check(input, running_mean=mean, running_var=var, weight=weight, bias=bias)
+        scale = self._scale(var, weight)
+        out = input * _column(scale, input)
+        out += _column(-mean * scale if bias is None else bias - mean * scale, input)
+        return out
+
+    def grad_input(self, grad, var, weight):
+        return grad * _column(self._scale(var, weight), grad)
+
+    def grad_mean(self, grad, var, weight):
+        return -_over_batch(grad) * self._scale(var, weight)
+
+    def grad_var(self, grad, input, mean, var, weight):
+        centred = _over_batch(grad * (input - _column(mean, input)))
+        return centred * self._scale(var, weight) * (-0.5 / (var + self.eps))
+
+    def grad_weight(self, grad, input, mean, var):
+        return _over_batch(grad * (input - _column(mean, input))) / np.sqrt(var + self.eps)
+
+    def grad_bias(self, grad):
+        return _over_batch(grad)
+
+    def _scale(self, var: Any, weight: Any) -> Any:
+        return (1 if weight is None else weight) / np.sqrt(var + self.eps)
+
+
+def batch_norm(
+    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None,
+    bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
+) -> Tensor:  # fmt: skip
+    """(input - mean) / sqrt(var + eps) · weight + bias for each channel. Source: torch.nn.functional.batch_norm,
+    Ioffe and Szegedy (2015).
+
+    input is (N, C, ...), the others (C), all of one floating-point dtype. In training, mean and variance are the
+    batch's, and the running ones move towards them (the variance unbiased) by momentum; else they are the running ones.
+
+    Raises RuntimeError where sizes or dtypes don't fit or where running statistics are missing, and ValueError in
+    training with one value a channel.
+
+    >>> x = torch.tensor([[1.0], [3.0]])
+    >>> mean, var = torch.zeros(1), torch.ones(1)
+    >>> batch_norm(x, mean, var, training=True)
+    tensor([[-1.0000],
+            [ 1.0000]])
+    >>> mean, var
+    (tensor([0.2000]), tensor([1.1000]))
+    """
+    if not training:
+        for name, running in (("running_mean", running_mean), ("running_var", running_var)):
+            if running is None:
+                raise ArgumentError(f"batch_norm: {name} must be defined in evaluation mode")
+        return FixedBatchNorm.apply(input, running_mean, running_var, weight, bias, eps=eps)
+    for name, running in (("running_mean", running_mean), ("running_var", running_var)):
+        if running is not None and running.array.shape != input.array.shape[1:2]:
+            raise ShapeError(f"batch_norm: {_size_rule(input, name, running)}")
+    out, mean, var = BatchNorm.apply(input, weight, bias, eps=eps)
+    count = _count(input.array)
+    if running_mean is not None and count:
+        running_mean.add_((mean.array - running_mean.array) * momentum)
+    if running_var is not None and count:
+        running_var.add_((var.array * (count / (count - 1)) - running_var.array) * momentum)
+    return out
+
+
+def _check(input: Any, **channelwise: Any) -> None:
+    if input.ndim < 2:
+        raise ShapeError(f"input must be (N, C, ...), but has shape {input.shape}")
+    if input.dtype.kind != "f":
+        raise DtypeError(f"input must be floating-point, but is {input.dtype}")
+    for name, x in channelwise.items():
+        if x is not None and x.shape != input.shape[1:2]:
+            raise ShapeError(_size_rule(input, name, x))
+        if x is not None and x.dtype != input.dtype:
+            raise DtypeError(f"input is {input.dtype}, but {name} is {x.dtype}; convert one of them")
+
+
+def _size_rule(input: Any, name: str, x: Any) -> str:
+    return f"{name} must have an element for each channel of input, {tuple(input.shape[1:2])}, but has {tuple(x.shape)}"
+
+
+def _count(input: Any) -> int:
+    """How many values a channel has."""
+    return math.prod((*input.shape[:1], *input.shape[2:]))
+
+
+def _flat(x: Any) -> Any:
+    """(N, C, ...) -> (N, C, P)"""
+    return x.reshape((*x.shape[:2], math.prod(x.shape[2:])))
+
+
+def _column(x: Any, like: Any) -> Any:
+    """(C) -> (C, 1, ...), to broadcast with (N, C, ...)"""
+    return x.reshape((-1, *(1,) * (like.ndim - 2)))
+
+
+def _over_batch(x: Any) -> Any:
+    """(N, C, ...) -> (C): the sum."""
+    return x.sum((0, *range(2, x.ndim)))

@@ -1,0 +1,147 @@
+"""Softmax, its logarithm, the logarithm of its denominator. The maximum is taken off first: exp can't overflow."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import dtypes
+from ..errors import DtypeError
+from ..function import Function
+from .reduction import axes, kept_shape
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+    from .reduction import Dim
+
+
+class Softmax(Function):
+    """eˣ / Σ eˣ along an axis."""
+
+    symbol = "softmax"
+
+    def forward(self, x):
+        out = x - maximum_along(x, self.axis)
+        np.exp(out, out=out)
+        out /= sum_along(out, self.axis)
+        return out
+
+    def grad_x(self, grad, out):
+        return (grad - _dot_along(grad, out, self.axis)) * out
+
+
+def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+    """exp(input) / Σ exp(input) along dim: positive numbers that add up to 1. Source: torch.nn.functional.softmax.
+
+    Takes floating-point numbers of any shape, or converts to `dtype` first; integers raise RuntimeError, a dim that
+    isn't there IndexError.
+
+    >>> softmax(torch.tensor([[1.0, 1.0], [1.0, 3.0]]), dim=1)
+    tensor([[0.5000, 0.5000],
+            [0.1192, 0.8808]])
+    """
+    return _apply(Softmax, "softmax", input, dim, _stacklevel, dtype)
+
+
+def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+    """The softmax of -input. Source: torch.nn.functional.softmin.
+
+    >>> softmin(torch.tensor([1.0, 3.0]), dim=0)
+    tensor([0.8808, 0.1192])
+    """
+    return _apply(Softmax, "softmin", -input, dim, _stacklevel, dtype)
+
+
+class LogSoftmax(Function):
+    """x - log Σ eˣ along an axis."""
+
+    symbol = "log softmax"
+
+    def forward(self, x):
+        out = x - maximum_along(x, self.axis)
+        out -= np.log(sum_along(np.exp(out), self.axis))
+        return out
+
+    def grad_x(self, grad, out):
+        return grad - np.exp(out) * sum_along(grad, self.axis)
+
+
+def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+    """The logarithm of softmax, without its loss of precision. Source: torch.nn.functional.log_softmax.
+
+    Arguments and errors are softmax's.
+
+    >>> log_softmax(torch.tensor([0.0, 1000.0]), dim=0)
+    tensor([-1000.,     0.])
+    """
+    return _apply(LogSoftmax, "log_softmax", input, dim, _stacklevel, dtype)
+
+
+def _apply(cls: type[Function], name: str, input: Tensor, dim: int | None, stacklevel: int, dtype: Any) -> Tensor:
+    if dim is None:
+        dim = 0 if input.ndim in (0, 1, 3) else 1
+        warnings.warn(
+            f"Implicit dimension choice for {name} has been deprecated. "
+            f"Change the call to include dim={dim} as an argument.",
+            stacklevel=stacklevel,
+        )
+    x = input if dtype is None else input.to(dtype)
+    if not x.dtype.is_floating_point:
+        raise DtypeError(f"{name}: input must be floating-point, got {x.dtype}; convert it or give dtype=")
+    if x.array.size == 0:
+        return x.clone()
+    if x.ndim == 0 and dim in (0, -1):
+        return cls.apply(x.reshape(1), axis=0).reshape(())
+    return cls.apply(x, axis=dim)
+
+
+class LogSumExp(Function):
+    """log Σ eˣ over axes; over nothing but -∞ it is -∞."""
+
+    symbol, promote = "log Σ exp", dtypes.promote_floating
+
+    def forward(self, x):
+        peak = maximum_along(x, self.axis)
+        peak[np.isinf(peak)] = 0  # ∞ - ∞ is no number
+        total = sum_along(np.exp(x - peak), self.axis)
+        with np.errstate(divide="ignore"):
+            out = np.log(total) + peak
+        return out if self.keepdims else np.squeeze(out, self.axis)
+
+    def grad_x(self, grad, x, out):
+        shape = kept_shape(x.shape, self.axis)
+        out = np.where(np.isinf(out), 0.0, out).reshape(shape)
+        return grad.reshape(shape) * np.exp(x - out)
+
+
+def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False) -> Tensor:
+    """log Σ exp(input) over dim, one or several, without overflow. Source: torch.logsumexp.
+
+    >>> logsumexp(torch.tensor([[1000.0, 1000.0], [0.0, -torch.inf]]), dim=1)
+    tensor([1000.6931,    0.0000])
+    """
+    return LogSumExp.apply(input, axis=axes(dim), keepdims=keepdim)
+
+
+def maximum_along(x: Any, axis: Any) -> Any:
+    """The maximum along axes, which keep length 1; 0 over nothing."""
+    if x.ndim > 1 and axis in (-1, x.ndim - 1) and 0 < x.shape[-1] < 32:
+        columns = np.ascontiguousarray(x.reshape((-1, x.shape[-1])).T)  # NumPy is slow on many short rows
+        return np.max(columns, 0).reshape((*x.shape[:-1], 1))
+    return np.max(x, axis, keepdims=True) if x.size else np.sum(x, axis, keepdims=True)
+
+
+def sum_along(x: Any, axis: Any) -> Any:
+    """The sum along axes, which keep length 1. Along the last one a matrix product is the fastest way."""
+    if axis in (-1, x.ndim - 1):
+        return np.matmul(x, np.ones_like(x, shape=x.shape[-1]))[..., None]
+    return np.sum(x, axis, keepdims=True)
+
+
+def _dot_along(a: Any, b: Any, axis: int) -> Any:
+    """The sum of products along an axis, which keeps length 1."""
+    if axis in (-1, a.ndim - 1):
+        return np.matmul(a[..., None, :], b[..., None])[..., 0]
+    return np.sum(a * b, axis, keepdims=True)

@@ -1,0 +1,239 @@
+"""The drawing: its structure, in Graphviz's own words."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+
+import graphviz
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import state
+from microgad.graph import Graph, graph
+from microgad.ops.matmul import Linear
+
+
+class Drop(torch.Function):
+    """A dropout with its mask given."""
+
+    symbol = "dropout"
+
+    def forward(self, x):
+        return x * self.mask * self.scale
+
+    def grad_x(self, grad):
+        return Drop.apply(grad, mask=self.mask, scale=self.scale)
+
+
+def network() -> tuple[torch.Tensor, dict[str, torch.Parameter]]:
+    """features.0: Linear, features.1: Relu, head: Drop and Linear, then a mean outside of all."""
+    p = {
+        "features.0.weight": torch.Parameter(torch.ones(4, 3)),
+        "features.0.bias": torch.Parameter(torch.ones(4)),
+        "head.weight": torch.Parameter(torch.ones(2, 4)),
+    }
+    with state.scope(path="features.0"):
+        h = Linear.apply(torch.ones(5, 3), p["features.0.weight"], p["features.0.bias"])
+    with state.scope(path="features.1"):
+        h = h.relu()
+    with state.scope(path="head"):
+        h = Drop.apply(h, mask=np.ones((5, 4), bool), scale=2.0)
+        h = Linear.apply(h, p["head.weight"], None)
+    return h.mean(), p
+
+
+def edges(drawn: Graph) -> list[tuple[str, str, str]]:
+    """(tail, head with port, label) of each edge."""
+    found = re.findall(r'^\t(\w+) -> ([\w:]+) \[label="([^"]*)"', drawn.source, re.MULTILINE)
+    return [(tail, head, label.strip()) for tail, head, label in found]
+
+
+def labels(drawn: Graph) -> dict[str, str]:
+    """Box -> its label's words."""
+    found = re.findall(r"^\s*((?:op|source|result|module)\d+) \[label=<(.*?)>(?: \w+=|\])", drawn.source, re.MULTILINE)
+    return {name: " ".join(re.sub(r"<[^>]*>", " ", label).split()) for name, label in found}
+
+
+def test_it_is_a_digraph():
+    assert isinstance(graph(network()[0]).dot, graphviz.Digraph)
+
+
+def test_boxes_edges_and_words():
+    loss, p = network()
+    drawn = graph(loss, params=p | {"loss": loss})
+    words = labels(drawn)
+    assert words == {
+        "op0": "x weight bias Linear keeps 60 B",
+        "op1": "Relu module features.1 out keeps 80 B",
+        "op2": "dropout Drop scale 2 mask (5, 4) bool keeps 20 B",
+        "op3": "x weight bias Linear keeps 80 B",
+        "op4": "Mean",
+        "source0": "features.0.weight",
+        "source1": "features.0.bias",
+        "source2": "head.weight",
+        "source3": "input",
+        "result0": f"loss {loss.item():.4g}",
+    }
+    assert sorted(edges(drawn)) == [
+        ("op0", "op1", "(5, 4)"),
+        ("op1", "op2", "(5, 4)"),
+        ("op2", "op3:0:n", "(5, 4)"),
+        ("op3", "op4", "(5, 2)"),
+        ("op4", "result0", "scalar"),
+        ("source0", "op0:1:n", "(4, 3)"),
+        ("source1", "op0:2:n", "(4,)"),
+        ("source2", "op3:1:n", "(2, 4)"),
+        ("source3", "op0:0:n", "(5, 3)"),
+    ]
+
+
+def test_dropout_is_one_box():
+    assert sum("Drop" in words for words in labels(graph(network()[0])).values()) == 1
+
+
+def clusters(drawn: Graph) -> dict[str, list[str]]:
+    """Box -> the labels of the clusters around it, outer ones first."""
+    opened: list[str] = []
+    inside = {}
+    for line in drawn.source.splitlines():
+        if "subgraph cluster" in line:
+            opened.append("")
+        elif (found := re.search(r"label=<<B>([\w.]+)</B>", line)) and opened and not opened[-1]:
+            opened[-1] = found[1]
+        elif box := re.match(r"\s*((?:op|source)\d+) \[", line):
+            inside[box[1]] = [*opened]
+        elif line.strip() == "}" and opened:
+            opened.pop()
+    return inside
+
+
+def test_modules_are_nested_clusters():
+    loss, _parameters = network()
+    inside = clusters(graph(loss))
+    assert inside["op0"] == inside["source0"] == inside["source1"] == ["features", "features.0"]
+    assert inside["op1"] == ["features", ""], "the box alone in features.1 has the path in itself"
+    assert inside["op2"] == inside["op3"] == inside["source2"] == ["head"]
+    assert inside["op4"] == inside["source3"] == []
+
+
+def test_depth_folds_modules_with_a_count():
+    loss, _parameters = network()
+    drawn = graph(loss, depth=1)
+    words = labels(drawn)
+    assert words["module0"] == "features Linear, Relu 2 operations 16 parameters keeps 140 B"
+    assert edges(drawn) == [
+        ("source3", "module0", "(5, 3)"),
+        ("module0", "module1", "(5, 4)"),
+        ("module1", "op4", "(5, 2)"),
+        ("op4", "result0", "scalar"),
+    ]
+
+
+def test_edges_alike_between_folded_modules_are_one():
+    x = torch.ones(2, requires_grad=True)
+    with state.scope(path="a"):
+        y = x.exp()
+    with state.scope(path="b"):
+        z = y.log() + y.tanh() * y
+    assert ("module0", "module1", "(2,) ×3") in edges(graph(z, depth=1))
+
+
+def test_a_square_has_two_edges():
+    x = torch.ones(2, requires_grad=True)
+    assert [edge[:2] for edge in edges(graph(x * x))][:2] == [("source0", "op0:0:n"), ("source0", "op0:1:n")]
+
+
+def test_other_dtypes_and_which_result_are_on_the_edge():
+    class Halves(torch.Function):
+        def forward(self, x):
+            return x[:1], x[1:]
+
+        def grad_x(self, grad):
+            return np.concatenate(grad)
+
+    x = torch.ones(3, requires_grad=True, dtype=torch.float64)
+    _, b = Halves.apply(x)
+    assert [label for _, _, label in edges(graph(b))] == ["(3,) float64", "[1] (2,) float64"]
+
+
+def test_numbers_are_in_the_argument_and_constants_have_dashed_edges():
+    x = torch.ones(2, requires_grad=True)
+    drawn = graph(x * 2.5 * torch.tensor([3.0, 4.0]))
+    assert labels(drawn)["op0"] == "a b = 2.5 × Mul"
+    assert re.search(r"source1 -> op1:1:n \[.*style=dashed", drawn.source)
+
+
+def test_show_saved_off_shows_none_of_it():
+    source = graph(network()[0], show_saved=False).source
+    assert "keeps" not in source
+    assert "kept for backward</FONT>" not in source
+    assert "#FFE0B0" not in source
+
+
+def caption(drawn: Graph) -> str:
+    return " ".join(re.sub(r"<[^>]*>", " ", drawn.source.splitlines()[1]).split())
+
+
+def test_the_legend_has_what_is_drawn():
+    loss, _parameters = network()
+    kinds = "parameter constant (no gradient) operation kept for backward result"
+    said = "5 operations, 24 parameters in 3 arrays; 240 B kept for backward"
+    assert f"{kinds} {said}" in caption(graph(loss))
+    assert f"= constant (no gradient) operation module result {said}" in caption(graph(loss, depth=1))
+    assert "= leaf (gets a gradient) operation result" in caption(graph(torch.ones(1, requires_grad=True) + 1.0))
+
+
+@pytest.mark.parametrize(("rankdir", "side"), [("TB", "n"), ("BT", "s"), ("LR", "w"), ("RL", "e")])
+def test_edges_come_in_at_the_side_that_faces_them(rankdir, side):
+    loss, _parameters = network()
+    drawn = graph(loss, rankdir=rankdir)
+    assert f"rankdir={rankdir}" in drawn.source
+    assert ("op2", f"op3:0:{side}", "(5, 4)") in edges(drawn)
+    assert (
+        labels(drawn)["op3"]
+        == {
+            "TB": "x weight bias Linear keeps 80 B",
+            "BT": "keeps 80 B Linear x weight bias",
+            "LR": "x Linear weight bias keeps 80 B",
+            "RL": "Linear x weight bias keeps 80 B",
+        }[rankdir]
+    )
+
+
+def test_the_same_program_gives_the_same_source():
+    assert graph(network()[0]).source == graph(network()[0]).source
+
+
+def test_any_name_is_drawn_as_it_is():
+    pytest.importorskip("pygraphviz")
+    x = torch.ones(2, requires_grad=True)
+    name = "<b>&\"'\\n \\N |{} é × %s [x]"
+    with state.scope(path="<&>.0"):
+        y = x.exp()
+    picture = graph(y, params={name: x})._picture("svg").decode()
+    texts = {
+        node.text.replace("\u200b", "") for node in ElementTree.fromstring(picture).iter() if node.tag.endswith("text")
+    }
+    assert {name, "<&>.0"} <= texts
+
+
+def test_kept_arrays_of_a_freed_graph_are_gone_from_the_picture():
+    loss, _ = network()
+    drawn = graph(loss)
+    loss.backward()
+    after = graph(loss)
+    assert "keeps 60 B" in drawn.source
+    assert "keeps" not in after.source.split("what was kept is freed")[1]
+    assert {name: label for name, label in labels(after).items() if name.startswith("source")} == {
+        name: label for name, label in labels(drawn).items() if name.startswith("source")
+    }
+
+
+def test_bad_options_say_what_is_allowed():
+    x = torch.ones(2, requires_grad=True)
+    with pytest.raises(ValueError, match="rankdir must be one of TB, BT, LR, RL, got 'up'"):
+        graph(x, rankdir="up")
+    with pytest.raises(ValueError, match=r"depth must be None or at least 1, .* got 0"):
+        graph(x, depth=0)

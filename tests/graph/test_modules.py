@@ -1,0 +1,75 @@
+"""The tree of module calls."""
+
+from __future__ import annotations
+
+import microgad as torch
+from microgad import state
+from microgad.graph import graph
+from microgad.graph.modules import Call, Modules
+from microgad.graph.tape import Op
+
+
+def shown(call: Call) -> list:
+    """A call as nested lists of names."""
+    return [member.name if isinstance(member, Op) else {member.path: shown(member)} for member in call.members]
+
+
+def at(path: str, tensor: torch.Tensor, op: str, *args) -> torch.Tensor:
+    with state.scope(path=path):
+        return getattr(tensor, op)(*args)
+
+
+def test_calls_nest_as_the_paths_do():
+    x = torch.ones(2, requires_grad=True)
+    y = at("net.0", x, "exp")
+    y = at("net", y, "tanh")
+    y = at("net.1.act", y, "log")
+    y = at("", y, "sum")
+    found = Modules(graph(y).tape)
+    assert shown(found.root) == [{"net": [{"net.0": ["Exp"]}, "Tanh", {"net.1": [{"net.1.act": ["Log"]}]}]}, "Sum"]
+    assert found.boxes() == 5
+    assert shown(Modules(graph(y).tape, 1).root) == [{"net": ["Exp", "Tanh", "Log"]}, "Sum"]
+    assert Modules(graph(y).tape, 1).boxes() == 3
+
+
+def test_a_module_called_twice_is_two_calls():
+    x = torch.ones(2, requires_grad=True)
+    y = at("shared", at("", at("shared", x, "exp"), "tanh"), "exp")
+    assert shown(Modules(graph(y).tape).root) == [{"shared": ["Exp"]}, "Tanh", {"shared": ["Exp"]}]
+
+
+def test_names_that_begin_alike_are_no_relatives():
+    x = torch.ones(2, requires_grad=True)
+    y = at("net.1", at("net.10", x, "exp"), "exp")
+    y = at("net.10", y, "exp")
+    nested = [{"net.10": ["Exp"]}, {"net.1": ["Exp"]}, {"net.10": ["Exp"]}]
+    assert shown(Modules(graph(y).tape).root) == [{"net": nested}]
+
+
+def homes(y, params, depth=None) -> dict[str, str]:
+    tape = graph(y, params=params).tape
+    modules = Modules(tape, depth)
+    return {source.name: modules.home[source.number].path for source in tape.sources}
+
+
+def test_a_parameter_is_at_home_in_its_module_and_an_input_outside():
+    w, x = torch.Parameter(torch.ones(2)), torch.ones(2)
+    y = at("net.0", x, "mul", w)
+    assert homes(y, {"net.0.w": w, "x": x}) == {"net.0.w": "net.0", "x": ""}
+    assert homes(y, {"net.0.w": w, "x": x}, depth=1) == {"net.0.w": "net", "x": ""}
+    assert homes(y, {"w": w, "x": x}) == {"w": "", "x": ""}
+    assert homes(y, {"x": x}) == {"": "net.0", "x": ""}
+
+
+def test_a_parameter_used_by_two_children_is_at_home_in_the_parent_that_has_it():
+    w = torch.Parameter(torch.ones(2))
+    y = at("net.b", at("net.a", w, "exp"), "mul", w)
+    assert homes(y, {"net.w": w}) == {"net.w": "net"}
+    assert homes(y, {"net.a.w": w}) == {"net.a.w": "net.a"}
+    assert homes(y, {"net.b.w": w}) == {"net.b.w": "net.b"}
+
+
+def test_a_use_outside_does_not_move_a_parameter_out():
+    w = torch.Parameter(torch.ones(2))
+    y = at("net.a", w, "exp") * w
+    assert homes(y, {"net.a.w": w}) == {"net.a.w": "net.a"}

@@ -1,0 +1,150 @@
+"""Saving and showing: each way to a renderer, and none."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+import warnings
+
+import pytest
+
+import microgad as torch
+import microgad.graph as room
+from microgad.graph import graph
+
+
+@pytest.fixture
+def drawn() -> room.Graph:
+    x = torch.ones(2, requires_grad=True)
+    return graph((x * x).exp().sum())
+
+
+@pytest.fixture
+def no_program(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+@pytest.fixture
+def no_wheel(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+
+
+MAGIC = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}
+
+
+@pytest.mark.parametrize("format", MAGIC)
+def test_the_wheel_draws_where_there_is_no_program(drawn, no_program, tmp_path, format):
+    pytest.importorskip("pygraphviz")
+    drawn.save(tmp_path / f"net.{format}")
+    picture = (tmp_path / f"net.{format}").read_bytes()
+    assert picture.startswith(MAGIC[format])
+    assert len(picture) > 1000
+
+
+@pytest.mark.parametrize("format", MAGIC)
+def test_the_program_draws_where_there_is_one(drawn, no_wheel, monkeypatch, tmp_path, format):
+    program = tmp_path / "dot"
+    program.write_text('#!/bin/sh\necho "drawn with $@"\n/bin/cat\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    drawn.save(str(tmp_path / f"net.{format.upper()}"))
+    written = (tmp_path / f"net.{format.upper()}").read_text()
+    assert written.startswith(f"drawn with -Kdot -T{format}\n")
+    assert ("dpi=144" in written) == (format == "png")
+    assert "digraph" in written
+    assert "dpi" not in drawn.source
+
+
+def test_without_both_the_source_is_written_and_the_error_says_both_ways(drawn, no_program, no_wheel, tmp_path):
+    with pytest.raises(RuntimeError) as caught:
+        drawn.save(tmp_path / "net.svg")
+    assert (tmp_path / "net.dot").read_text() == drawn.source
+    assert not (tmp_path / "net.svg").exists()
+    said = str(caught.value)
+    assert f"net.svg is not drawn, but its source is written to {tmp_path / 'net.dot'}" in said
+    assert "apt install graphviz" in said
+    assert "pip install 'microgad[dot]'" in said
+
+
+@pytest.mark.parametrize("suffix", ["dot", "gv"])
+def test_the_source_needs_no_renderer(drawn, no_program, no_wheel, tmp_path, suffix):
+    drawn.save(tmp_path / f"net.{suffix}")
+    assert (tmp_path / f"net.{suffix}").read_text(encoding="utf-8") == drawn.source
+
+
+@pytest.mark.parametrize("name", ["net.jpg", "net", "net.svg.txt"])
+def test_another_suffix_is_refused_and_nothing_is_written(drawn, tmp_path, name):
+    with pytest.raises(ValueError, match=r"can't save 'net.*': the suffix must be .svg, .png, .pdf, or .dot or .gv"):
+        drawn.save(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_many_boxes_are_refused_with_the_depth_that_helps(monkeypatch, tmp_path):
+    monkeypatch.setattr(room, "LARGEST", 5)
+    x = torch.ones(2, requires_grad=True)
+    y = x
+    for i in range(4):
+        for part in "ab":
+            with torch.state.scope(path=f"net{i // 2}.{i}.{part}"):
+                y = y.exp().log()
+    with pytest.raises(ValueError, match=r"17 boxes are more than can be read .*With depth=2, .* it is 5"):
+        graph(y).save(tmp_path / "net.svg")
+    assert list(tmp_path.iterdir()) == []
+    graph(y).save(tmp_path / "net.dot")
+    pytest.importorskip("pygraphviz")
+    graph(y, depth=2).save(tmp_path / "net.svg")
+    z = x
+    for _ in range(6):
+        z = z.tanh()
+    with pytest.raises(RuntimeError, match=r"7 boxes .*print\(graph\) lists them"):
+        graph(z).save(tmp_path / "chain.svg")
+
+
+def test_a_notebook_shows_the_picture_or_else_the_table(drawn, monkeypatch, no_program):
+    pytest.importorskip("pygraphviz")
+    shown = drawn._repr_mimebundle_()
+    assert "<svg" in shown["image/svg+xml"]
+    assert shown["text/plain"] == str(drawn)
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    shown = drawn._repr_mimebundle_(include=None, exclude=None)
+    assert set(shown) == {"text/plain"}
+    assert "pip install 'microgad[dot]'" in shown["text/plain"]
+
+
+def test_view_opens_the_picture(drawn, monkeypatch, no_program):
+    pytest.importorskip("pygraphviz")
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    drawn.view()
+    (uri,) = opened
+    assert uri.startswith("file://")
+    assert uri.endswith(".svg")
+
+
+def test_changes_to_the_drawing_are_saved(drawn, tmp_path):
+    drawn.dot.attr(bgcolor="pink")
+    drawn.save(tmp_path / "net.dot")
+    assert "pink" in (tmp_path / "net.dot").read_text()
+
+
+def test_graphviz_is_imported_only_to_draw(monkeypatch):
+    for name in [name for name in sys.modules if name.startswith(("graphviz", "pygraphviz", "microgad.graph"))]:
+        monkeypatch.delitem(sys.modules, name)
+    imported = builtins.__import__
+
+    def refusing(name, *args, **kwargs):
+        assert not name.startswith(("graphviz", "pygraphviz"))
+        return imported(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", refusing)
+    from microgad.graph import graph
+
+    x = torch.ones(2, requires_grad=True)
+    assert "Exp" in str(graph(x.exp()))
+
+
+def test_drawing_warns_of_nothing(drawn, no_program, tmp_path):
+    pytest.importorskip("pygraphviz")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        drawn.save(tmp_path / "net.svg")

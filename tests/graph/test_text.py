@@ -1,0 +1,96 @@
+"""The table, and the words that the drawing shares with it."""
+
+from __future__ import annotations
+
+import pytest
+
+import microgad as torch
+from microgad import state
+from microgad.graph import graph, text
+from microgad.graph.tape import Op
+from microgad.ops.window import conv, pool
+
+
+def test_the_table_has_a_line_for_each_operation():
+    x = torch.ones(256, 2, requires_grad=True, dtype=torch.float64)
+    with state.scope(path="net.0"):
+        y = x.exp()
+    assert str(graph(y.sum(), params={"x": x})).splitlines() == [
+        "#  operation  module  result            keeps    bytes",
+        "0  Exp        net.0   (256, 2) float64  out    4.0 KiB",
+        "1  Σ Sum              scalar float64",
+        "2 operations, 1 leaf; 4.0 KiB kept for backward",
+    ]
+
+
+def test_a_long_table_leaves_out_its_middle():
+    y = torch.ones(2, requires_grad=True)
+    for _ in range(1000):
+        y = y + 1.0
+    lines = str(graph(y)).splitlines()
+    assert len(lines) == 1 + 60 + 1 + 1
+    assert lines[31] == "... 940 more ..."
+    assert [lines[i].split()[0] for i in (1, 30, 32, 61)] == ["0", "29", "970", "999"]
+
+
+def test_after_backward_it_says_freed():
+    x = torch.ones(2, requires_grad=True)
+    y = x.exp().sum()
+    y.backward()
+    assert "freed" in str(graph(y)).splitlines()[1]
+    assert str(graph(y)).endswith("2 operations, 1 leaf; what was kept is freed")
+
+
+def test_repr_is_one_line():
+    w = torch.Parameter(torch.ones(3))
+    assert repr(graph(w * 2.0)) == "<Graph: 1 operation, 3 parameters in 1 array; 0 B kept for backward>"
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (1 << 20, "1.0 MiB"),
+        (1023 * 1024, "1.0 MiB"),
+        (5 << 40, "5,120.0 GiB"),
+    ],
+)
+def test_sizes(count, said):
+    assert text.size(count) == said
+
+
+def last(tensor) -> Op:
+    return graph(tensor).tape.ops[-1]
+
+
+def test_settings_that_say_something_are_said():
+    x = torch.ones(1, 2, 8, 8, requires_grad=True)
+    w = torch.ones(4, 2, 3, 3, requires_grad=True)
+    assert text.settings(last(conv.conv2d(x, w))) == ["kernel 3"]
+    strided = conv.conv2d(x, w, stride=(1, 2), padding=1, dilation=2)
+    assert text.settings(last(strided)) == ["kernel 3", "stride (1, 2)", "padding 1", "dilation 2"]
+    assert text.settings(last(pool.max_pool2d(x, 2))) == ["kernel 2", "stride 2"]
+    assert text.settings(last(x.sum((0, 2), keepdim=True))) == ["axis (0, 2)", "keepdims"]
+    assert text.settings(last(x.sum())) == []
+    assert text.settings(last(x[0, :, 1:3])) == ["[0, :, 1:3]"]
+    assert text.settings(last(x[..., None])) == ["[..., None]"]
+    assert text.settings(last(x[0, [0, 1]])) == ["[0, int64 (2,)]"]
+    assert text.settings(last(x.reshape(2, 64))) == []
+
+
+def test_long_settings_are_cut():
+    x = torch.ones(*[1] * 20, requires_grad=True)
+    (said,) = text.settings(last(x.permute(*range(20))))
+    assert len(said) == 40
+    assert said.endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol", "said"),
+    [("Mul", "×", "× Mul"), ("Conv2d", "conv2d", "Conv2d"), ("MaxPool2d", "max_pool2d", "MaxPool2d"),
+     ("Mine", "", "Mine"), ("SumAdjoint", "", "Sumᵀ")],
+)  # fmt: skip
+def test_titles(name, symbol, said):
+    assert text.title(Op(0, name, symbol, "", {}, [], [()], ["float32"], [], False)) == said

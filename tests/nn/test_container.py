@@ -1,0 +1,163 @@
+"""Sequential, ModuleList, ModuleDict."""
+
+from collections import OrderedDict
+
+import pytest
+
+import microgad as torch
+from microgad import nn
+
+
+def relus(count):
+    return [nn.ReLU() for _ in range(count)]
+
+
+def holds(container, modules):
+    """The children are these, by number, and stand where their numbers say."""
+    assert list(container) == list(modules)
+    assert list(container._modules) == [str(i) for i in range(len(modules))]
+    assert [m._path for m in container] == [str(i) for i in range(len(modules))]
+    return True
+
+
+def test_sequential_chains():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.ReLU())
+    x = torch.randn(2, 2, 2)
+    assert torch.equal(net(x), net[2](net[1](net[0](x))))
+    assert torch.equal(nn.Sequential()(x), x)
+
+
+def test_sequential_of_named_modules():
+    net = nn.Sequential(OrderedDict(fc=nn.Linear(2, 2), act=nn.ReLU()))
+    assert [name for name, _ in net.named_children()] == ["fc", "act"]
+    assert net[-1] is net.act
+    net[0] = nn.Identity()
+    assert isinstance(net.fc, nn.Identity)
+    assert [name for name, _ in net[1:].named_children()] == ["act"]
+
+
+@pytest.mark.parametrize("cls", [nn.Sequential, nn.ModuleList])
+def test_lists_of_modules(cls):
+    a, b, c, d = modules = relus(4)
+    net = cls(*modules) if cls is nn.Sequential else cls(modules)
+    assert holds(net, modules)
+    assert len(net) == 4
+    assert (net[0], net[-1]) == (a, d)
+    assert isinstance(net[1:3], cls)
+    assert list(net[1:3]) == [b, c]
+    assert list(net[1:3]._modules) == (["1", "2"] if cls is nn.Sequential else ["0", "1"])
+    assert holds(net, modules)  # a slice moves nothing
+    for i in (4, -5):
+        with pytest.raises(IndexError, match=f"index {i} is out of range"):
+            net[i]
+    with pytest.raises(TypeError):
+        net["0"]
+
+
+@pytest.mark.parametrize("cls", [nn.Sequential, nn.ModuleList])
+def test_lists_of_modules_change(cls):
+    a, b, c, d, e, f = modules = relus(6)
+    net = cls()
+    assert net.append(a) is net
+    net.extend(modules[1:3])
+    assert holds(net, [a, b, c])
+    net.insert(1, d)
+    assert holds(net, [a, d, b, c])
+    net.insert(-1, e)
+    assert holds(net, [a, d, b, e, c])
+    net.insert(5, f)
+    assert holds(net, [a, d, b, e, c, f])
+    net[0] = g = nn.ReLU()
+    assert holds(net, [g, d, b, e, c, f])
+    del net[1]
+    assert holds(net, [g, b, e, c, f])
+    del net[::2]
+    assert holds(net, [b, c])
+    assert net.pop(0) is b
+    assert holds(net, [c])
+    with pytest.raises(IndexError, match="Index out of range: 3"):
+        net.insert(3, a)
+    with pytest.raises(TypeError, match="int"):
+        net.insert(0, 3)
+    with pytest.raises(TypeError, match="int is not a Module subclass"):
+        net.append(3)
+    with pytest.raises(TypeError, match=f"{cls.__name__}.extend should be called with an iterable, but got int"):
+        net.extend(3)
+    assert holds(net, [c])
+
+
+def test_a_container_extended_by_itself():
+    a, b = relus(2)
+    assert list(nn.ModuleList([a, b]).extend(nn.ModuleList([a]))) == [a, b, a]
+    net = nn.ModuleList([a, b])
+    assert list(net.extend(net)) == [a, b, a, b]
+
+
+def test_arithmetic_on_sequentials():
+    a, b = relus(2)
+    net = nn.Sequential(a)
+    assert list(net + nn.Sequential(b)) == [a, b]
+    assert list(net * 3) == list(3 * net) == [a, a, a]
+    net += nn.Sequential(b)
+    assert list(net) == [a, b]
+    net *= 2
+    assert list(net) == [a, b, a, b]
+    assert list(net._modules) == ["0", "1", "2", "3"]
+    with pytest.raises(ValueError, match="only objects of Sequential class, but <class 'list'> is given"):
+        net.__add__([a])
+    with pytest.raises(ValueError, match="Non-positive multiplication factor 0"):
+        net * 0
+    with pytest.raises(TypeError, match="unsupported operand"):
+        net * 1.5
+
+
+def test_arithmetic_on_lists():
+    a, b = relus(2)
+    net = nn.ModuleList([a])
+    assert list(net + nn.ModuleList([b])) == [a, b]
+    net += [b]
+    assert list(net) == [a, b]
+
+
+def test_a_list_prints_equal_neighbours_once():
+    net = nn.ModuleList([nn.ReLU(), nn.ReLU(), nn.Sequential(nn.Tanh()), nn.ReLU()])
+    assert repr(net) == ("ModuleList(\n  (0-1): 2 x ReLU()\n  (2): Sequential(\n    (0): Tanh()\n  )\n  (3): ReLU()\n)")
+    assert repr(nn.ModuleList()) == "ModuleList()"
+
+
+def test_dictionaries_of_modules():
+    a, b, c = relus(3)
+    net = nn.ModuleDict({"a": a, "b": b})
+    assert (list(net), list(net.keys()), list(net.values()), list(net.items())) == (
+        ["a", "b"], ["a", "b"], [a, b], [("a", a), ("b", b)]
+    )  # fmt: skip
+    assert "a" in net
+    assert "forward" not in net
+    assert len(net) == 2
+    net["c"] = c
+    assert net["c"] is c
+    assert net.c is c
+    del net["a"]
+    assert net.pop("b") is b
+    assert list(net) == ["c"]
+    net.update([("a", a), ["b", b]])
+    net.update(nn.ModuleDict({"c": a}))
+    assert dict(net.items()) == {"c": a, "a": a, "b": b}
+    with pytest.raises(TypeError, match="int is not a Module subclass"):
+        net["d"] = 3
+    with pytest.raises(KeyError, match="attribute 'keys' already exists"):
+        net["keys"] = a
+    with pytest.raises(TypeError, match="an iterable of key/value pairs, but got int"):
+        net.update(3)
+    with pytest.raises(ValueError, match="element #1 has length 3; 2 is required"):
+        net.update([("e", a), ("f", b, c)])
+    assert "e" not in net
+    net.clear()
+    assert len(net) == 0
+
+
+def test_what_is_held_is_registered():
+    net = nn.ModuleDict({"list": nn.ModuleList([nn.Linear(1, 1)])})
+    assert [name for name, _ in net.named_parameters()] == ["list.0.weight", "list.0.bias"]
+    with pytest.raises(NotImplementedError, match="ModuleDict"):
+        net(torch.ones(1))

@@ -1,0 +1,270 @@
+"""Hooks around a module's forward and backward."""
+
+from typing import NamedTuple
+
+import pytest
+
+import microgad as torch
+from microgad import nn
+
+
+class Affine(nn.Module):
+    """x · weight + shift, with all ways of giving arguments."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([2.0, 3.0]))
+
+    def forward(self, x, shift=0.0):
+        return x * self.weight + shift
+
+
+def tensor(*values, grad=True):
+    return torch.tensor(values, requires_grad=grad)
+
+
+# Forward
+
+
+def test_hooks_run_in_order_around_forward():
+    layer, seen = Affine(), []
+    layer.register_forward_hook(lambda m, args, out: seen.append(("after", m is layer, args[0].tolist(), out.tolist())))
+    layer.register_forward_pre_hook(lambda m, args: seen.append(("before 1", m is layer, args[0].tolist())))
+    layer.register_forward_pre_hook(lambda m, args: seen.append("before 2"))
+    layer.register_forward_pre_hook(lambda m, args: seen.append("before 0"), prepend=True)
+    layer(tensor(1.0, 1.0))
+    assert seen == ["before 0", ("before 1", True, [1, 1]), "before 2", ("after", True, [1, 1], [2, 3])]
+
+
+def test_hooks_replace_arguments_and_results():
+    layer = Affine()
+    with layer.register_forward_pre_hook(lambda m, args: args[0] * 10):
+        assert layer(tensor(1.0, 1.0)).tolist() == [20, 30]
+    with layer.register_forward_pre_hook(lambda m, args: (args[0], 5.0)):
+        assert layer(tensor(1.0, 1.0)).tolist() == [7, 8]
+    with (
+        layer.register_forward_hook(lambda m, args, out: out - 1),
+        layer.register_forward_hook(lambda m, args, out: out * 2),
+    ):
+        assert layer(tensor(1.0, 1.0)).tolist() == [2, 4]
+    assert layer(tensor(1.0, 1.0)).tolist() == [2, 3]
+
+
+def test_hooks_with_kwargs():
+    layer, seen = Affine(), []
+    layer.register_forward_pre_hook(lambda m, args, kwargs: (args, {"shift": kwargs["shift"] + 1}), with_kwargs=True)
+    layer.register_forward_hook(lambda m, args, kwargs, out: seen.append(kwargs), with_kwargs=True)
+    assert layer(tensor(1.0, 1.0), shift=1.0).tolist() == [4, 5]
+    assert seen == [{"shift": 2.0}]
+    layer.register_forward_pre_hook(lambda m, args, kwargs: args, with_kwargs=True)
+    with pytest.raises(RuntimeError, match=r"forward pre-hook must return None or a tuple of \(new_args, new_kwargs\)"):
+        layer(tensor(1.0, 1.0), shift=1.0)
+
+
+def test_removal_of_a_hook():
+    layer, seen = Affine(), []
+    handle = layer.register_forward_hook(lambda m, args, out: seen.append(1))
+    handle.remove()
+    handle.remove()
+    layer(tensor(1.0, 1.0))
+    assert seen == []
+
+
+def test_always_call():
+    layer, seen = Affine(), []
+    layer.register_forward_hook(lambda m, args, out: seen.append("skipped"))
+    layer.register_forward_hook(lambda m, args, out: seen.append(out), always_call=True)
+    with pytest.raises(RuntimeError):
+        layer(torch.ones(7))
+    assert seen == [None]
+    layer.register_forward_hook(lambda m, args, out: 1 / 0, always_call=True)
+    with pytest.warns(UserWarning, match="ZeroDivisionError"), pytest.raises(RuntimeError, match="Mul"):
+        layer(torch.ones(7))
+
+
+def test_an_always_called_hook_is_called_once():
+    layer, seen = Affine(), []
+    layer.register_forward_hook(lambda m, args, out: seen.append("first"), always_call=True)
+    layer.register_forward_hook(lambda m, args, out: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        layer(tensor(1.0, 1.0))
+    assert seen == ["first"]
+
+
+def test_hooks_run_under_the_module_path():
+    net, paths = nn.Sequential(Affine()), []
+    net[0].register_forward_pre_hook(lambda m, args: paths.append((args[0] * 1).node.path))
+    net[0].register_forward_hook(lambda m, args, out: paths.append((out * 1).node.path))
+    net(tensor(1.0, 1.0))
+    assert paths == ["0", "0"]
+
+
+# Backward
+
+
+def test_backward_hooks_see_the_gradients_of_inputs_and_outputs():
+    layer, seen = Affine(), []
+    layer.register_full_backward_hook(
+        lambda m, gi, go: seen.append((m is layer, gi[0].tolist(), gi[1], go[0].tolist()))
+    )
+    layer.register_full_backward_pre_hook(lambda m, go: seen.append(("pre", go[0].tolist())))
+    x = tensor(1.0, 1.0)
+    (layer(x, 0.0) * 5).sum().backward()
+    assert seen == [("pre", [5, 5]), (True, [10, 15], None, [5, 5])]
+    assert x.grad.tolist() == [10, 15]
+    assert layer.weight.grad.tolist() == [5, 5]
+
+
+def test_backward_hooks_replace_gradients():
+    layer, x = Affine(), tensor(1.0, 1.0)
+    with layer.register_full_backward_hook(lambda m, gi, go: (gi[0] * 100,)):
+        layer(x).sum().backward()
+    assert x.grad.tolist() == [200, 300]
+    assert layer.weight.grad.tolist() == [1, 1]
+    x.grad = layer.weight.grad = None
+    with layer.register_full_backward_pre_hook(lambda m, go: (go[0] * 100,)):
+        layer(x).sum().backward()
+    assert x.grad.tolist() == [200, 300]
+    assert layer.weight.grad.tolist() == [100, 100]
+
+
+def test_backward_hooks_of_many_inputs_and_outputs():
+    class Pair(NamedTuple):
+        total: torch.Tensor
+        first: torch.Tensor
+        note: str
+
+    class Many(nn.Module):
+        def forward(self, a, b, c, scale):
+            return Pair(a * scale + b + c, a * 7, "note")
+
+    layer, seen = Many(), []
+    layer.register_full_backward_hook(
+        lambda m, gi, go: seen.append([[g if g is None else g.item() for g in grads] for grads in (gi, go)])
+    )
+    a, b, c = tensor(1.0), tensor(1.0), tensor(1.0, grad=False)
+    out = layer(a, b, c, 3.0)
+    assert isinstance(out, Pair)
+    assert out.note == "note"
+    (out.total + 2 * out.first).sum().backward()
+    assert seen == [[[3 + 14, 1, 0, None], [1, 2, None]]]
+    assert (a.grad.item(), b.grad.item()) == (17, 1)
+
+
+def test_backward_hooks_run_once_a_backward():
+    layer, x, seen = Affine(), tensor(1.0, 1.0), []
+    layer.register_full_backward_hook(lambda m, gi, go: seen.append(go[0].tolist()))
+    y = layer(x)
+    y.sum().backward(retain_graph=True)
+    (y * 2).sum().backward()
+    assert seen == [[1, 1], [2, 2]]
+
+
+def test_backward_hooks_of_a_module_called_twice():
+    layer, seen = Affine(), []
+    layer.register_full_backward_hook(lambda m, gi, go: seen.append(go[0].tolist()))
+    layer(layer(tensor(1.0, 1.0))).sum().backward()
+    assert seen == [[1, 1], [2, 3]]
+
+
+def test_without_an_input_that_requires_grad():
+    layer, seen = Affine(), []
+    handle = layer.register_full_backward_hook(lambda m, gi, go: seen.append((gi, go[0].tolist())))
+    with pytest.warns(UserWarning, match="no input requires grad"):
+        layer(torch.ones(2)).sum().backward()
+    assert seen == [((None,), [1, 1])]
+    handle.remove()
+    layer.register_full_backward_hook(lambda m, gi, go: (go[0],))
+    y = layer(torch.ones(2)).sum()
+    with pytest.warns(UserWarning, match="no input"), pytest.raises(RuntimeError, match="none requires grad"):
+        y.backward()
+
+
+def test_a_wrong_number_of_gradients():
+    layer, x = Affine(), tensor(1.0, 1.0)
+    with layer.register_full_backward_hook(lambda m, gi, go: (gi[0], gi[0])):
+        y = layer(x).sum()
+        with pytest.raises(RuntimeError, match="invalid number of grad_input, got 2, but expected 1"):
+            y.backward()
+    with layer.register_full_backward_pre_hook(lambda m, go: ()):
+        y = layer(x).sum()
+        with pytest.raises(RuntimeError, match="invalid number of grad_output, got 0, but expected 1"):
+            y.backward()
+
+
+def test_without_grad_nothing_is_hooked():
+    layer, seen = Affine(), []
+    layer.register_full_backward_hook(lambda m, gi, go: seen.append(1))
+    x = tensor(1.0, 1.0)
+    with torch.no_grad():
+        y = layer(x)
+    assert y.node is None
+    assert seen == []
+
+
+def test_an_output_of_another_kind_is_said():
+    class Dictionary(nn.Module):
+        def forward(self, x):
+            return {"out": x}
+
+    layer = Dictionary()
+    layer.register_full_backward_hook(lambda m, gi, go: None)
+    with pytest.warns(UserWarning, match="need a Tensor or a tuple of Tensors as output, got dict"):
+        layer(tensor(1.0))
+
+
+def test_second_derivatives_go_through_hooks():
+    layer, x, seen = Affine(), tensor(1.0, 2.0), []
+    layer.register_full_backward_hook(lambda m, gi, go: seen.append(gi[0].sum().item()))
+    (first,) = torch.autograd.grad((layer(x) ** 3).sum(), x, create_graph=True)
+    assert seen == [3 * 4 * 2 + 3 * 36 * 3]
+    (second,) = torch.autograd.grad(first.sum(), x)
+    assert second.tolist() == [6 * 1 * 8, 6 * 2 * 27]
+
+
+def test_inputs_and_outputs_behind_hooks_are_not_written_in_place():
+    layer = nn.ReLU(inplace=True)
+    layer.register_full_backward_hook(lambda m, gi, go: None)
+    x = tensor(-1.0, 1.0) * 1
+    with pytest.raises(RuntimeError, match="view"):
+        layer(x)
+    assert x.tolist() == [-1, 1]
+    y = Affine()
+    y.register_full_backward_hook(lambda m, gi, go: None)
+    out = y(tensor(1.0, 1.0))
+    with pytest.raises(RuntimeError, match="view"):
+        out += 1
+
+
+def test_what_a_hook_keeps_does_not_change():
+    layer, kept, x = nn.Identity(), [], tensor(1.0, 1.0)
+    layer.register_full_backward_hook(lambda m, gi, go: kept.extend((gi[0], go[0])))
+    (layer(x) * torch.tensor([2.0, 3.0])).sum().backward()
+    assert x.grad.tolist() == [2, 3]
+    assert [g.tolist() for g in kept] == [[2, 3], [2, 3]]
+    x.grad.zero_()
+    assert [g.tolist() for g in kept] == [[2, 3], [2, 3]]
+
+
+def test_gradients_that_come_past_the_outputs_call_no_hook():
+    class Stores(nn.Module):
+        def forward(self, x):
+            self.inner = x * 2
+            return self.inner * 3
+
+    layer, seen, x = Stores(), [], tensor(1.0)
+    layer.register_full_backward_hook(lambda m, gi, go: seen.append(go[0].item()))
+    layer(x).sum().backward(retain_graph=True)
+    layer.inner.sum().backward()
+    assert seen == [1]
+    assert x.grad.item() == 8
+
+
+def test_a_module_that_is_gone_calls_no_hook():
+    layer, seen, x = Affine(), [], tensor(1.0, 1.0)
+    layer.register_full_backward_hook(lambda m, gi, go: seen.append(1))
+    y = layer(x)
+    del layer
+    y.sum().backward()
+    assert seen == []
+    assert x.grad.tolist() == [2, 3]

@@ -1,0 +1,212 @@
+"""The layers: that each calls its operation with its settings, and refuses settings that don't fit."""
+
+import math
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import nn
+from microgad.nn import functional as F
+
+DEVICE_AND_DTYPE = {"device": "cpu", "dtype": torch.float64}
+
+
+def test_linear():
+    layer = nn.Linear(3, 2)
+    x = torch.randn(4, 5, 3)
+    np.testing.assert_allclose(layer(x).array, x.array @ layer.weight.array.T + layer.bias.array, rtol=1e-5)
+    assert nn.Linear(3, 2, bias=False).bias is None
+    assert [name for name, _ in nn.Linear(3, 2, False).named_parameters()] == ["weight"]
+    assert nn.Linear(3, 2, **DEVICE_AND_DTYPE).weight.dtype == torch.float64
+    with pytest.warns(UserWarning, match="zero-element"):
+        empty = nn.Linear(0, 2)
+    assert empty.bias.tolist() == [0, 0]
+
+
+def test_conv2d():
+    x = torch.randn(2, 4, 7, 6)
+    layer = nn.Conv2d(4, 6, (3, 2), stride=2, padding=(1, 0), dilation=(1, 2), groups=2)
+    assert layer.weight.shape == (6, 2, 3, 2)
+    assert torch.equal(layer(x), F.conv2d(x, layer.weight, layer.bias, 2, (1, 0), (1, 2), 2))
+    assert layer(x[0]).shape == layer(x).shape[1:]
+    assert nn.Conv2d(4, 2, 3, padding="same", dilation=2)(x).shape == (2, 2, 7, 6)
+    assert nn.Conv2d(4, 2, 3, padding="valid", bias=False)(x).shape == (2, 2, 5, 4)
+    assert nn.Conv2d(1, 1, 1, **DEVICE_AND_DTYPE).bias.dtype == torch.float64
+
+
+@pytest.mark.parametrize(("mode", "numpys"), [("reflect", "reflect"), ("replicate", "edge"), ("circular", "wrap")])
+@pytest.mark.parametrize("padding", [(2, 1), "same", "valid"])
+def test_conv2d_pads_otherwise(mode, numpys, padding):
+    layer = nn.Conv2d(1, 1, (4, 3), padding=padding, padding_mode=mode)
+    x = torch.randn(1, 1, 6, 5)
+    before_and_after = {"same": ((1, 2), (1, 1)), "valid": ((0, 0), (0, 0)), (2, 1): ((2, 2), (1, 1))}[padding]
+    padded = torch.tensor(np.pad(x.array, ((0, 0), (0, 0), *before_and_after), numpys))
+    assert torch.equal(layer(x), F.conv2d(padded, layer.weight, layer.bias))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ((3, 4, 3, 1, 0, 1, 2), "in_channels must be divisible by groups, but 3 is not by 2"),
+        ((4, 3, 3, 1, 0, 1, 2), "out_channels must be divisible by groups, but 3 is not by 2"),
+        ((4, 3, 3, 1, 0, 1, 0), "groups must be a positive integer"),
+        ((4, 3, 3, 1, "full"), "Invalid padding string 'full'"),
+        ((4, 3, 3, 2, "same"), "padding='same' is not supported for strided convolutions"),
+        ((4, 3, 3, 1, 0, 1, 1, True, "mirror"), "padding_mode must be one of"),
+    ],
+)
+def test_conv2d_refuses(settings, message):
+    with pytest.raises(ValueError, match=message):
+        nn.Conv2d(*settings)
+
+
+def test_pooling():
+    x = torch.randn(2, 3, 7, 7)
+    assert torch.equal(nn.MaxPool2d(3, 2, 1, 1, False, True)(x), F.max_pool2d(x, 3, 2, 1, 1, True))
+    values, indices = nn.MaxPool2d((2, 3), return_indices=True)(x)
+    assert values.shape == indices.shape == (2, 3, 3, 2)
+    assert torch.equal(nn.AvgPool2d(3, 2, 1, True, False, 5)(x), F.avg_pool2d(x, 3, 2, 1, True, False, 5))
+    assert nn.AvgPool2d(2)(x[0]).shape == (3, 3, 3)
+
+
+def test_flatten_and_unflatten():
+    x = torch.randn(2, 3, 4)
+    assert nn.Flatten()(x).shape == (2, 12)
+    assert nn.Flatten(0, 1)(x).shape == (6, 4)
+    assert nn.Unflatten(1, (3, 1))(x).shape == (2, 3, 1, 4)
+    assert nn.Unflatten(-1, [2, -1])(x).shape == (2, 3, 2, 2)
+    with pytest.raises(RuntimeError, match=r"Provided sizes \[2, 3\] don't multiply up to the size of dim 1 \(3\)"):
+        nn.Unflatten(1, (2, 3))(x)
+    with pytest.raises(RuntimeError, match=r"Provided sizes \[2, -1\]"):
+        nn.Unflatten(1, (2, -1))(x)
+    with pytest.raises(TypeError, match="must be a tuple of ints"):
+        nn.Unflatten(1, (2.0, 3))
+
+
+def test_identity_takes_anything():
+    assert nn.Identity(54, unused=0.1)("text") == "text"
+
+
+def test_activations():
+    x = torch.tensor([[-1.0, 0.0, 2.0]])
+    assert nn.ReLU()(x).tolist() == [[0, 0, 2]]
+    assert torch.equal(nn.Tanh()(x), x.tanh())
+    assert torch.equal(nn.Sigmoid()(x), x.sigmoid())
+    assert nn.Softmax(1)(x).sum().item() == pytest.approx(1)
+    assert torch.allclose(nn.LogSoftmax(dim=-1)(x).exp(), nn.Softmax(dim=-1)(x))
+    with pytest.warns(UserWarning, match="Implicit dimension choice"):
+        nn.Softmax()(x)
+
+
+def test_relu_in_place():
+    x = torch.tensor([-1.0, 2.0])
+    assert nn.ReLU(inplace=True)(x) is x
+    assert x.tolist() == [0, 2]
+
+
+def test_dropout():
+    x = torch.ones(1000)
+    layer = nn.Dropout(0.25)
+    torch.manual_seed(0)
+    y = layer(x)
+    assert sorted(set(y.tolist())) == pytest.approx([0, 4 / 3])
+    assert 200 < (y == 0).sum().item() < 300
+    torch.manual_seed(0)
+    assert torch.equal(layer(x), y)
+    layer.eval()
+    assert layer(x) is x
+    for p in (-0.1, 1.1):
+        with pytest.raises(ValueError, match=f"dropout probability has to be between 0 and 1, but got {p}"):
+            nn.Dropout(p)
+
+
+def test_batch_norm_tracks():
+    layer = nn.BatchNorm1d(2, momentum=0.5)
+    x = torch.tensor([[1.0, 10.0], [3.0, 30.0]])
+    assert torch.allclose(layer(x), torch.tensor([[-1.0, -1.0], [1.0, 1.0]]), atol=1e-4)
+    assert layer.running_mean.tolist() == [1, 10]
+    assert layer.running_var.tolist() == [1.5, 100.5]
+    assert layer.num_batches_tracked.item() == 1
+    layer.eval()
+    y = layer(x)
+    assert torch.allclose(y[:, 0], (x[:, 0] - 1) / math.sqrt(1.5 + 1e-5))
+    assert layer.num_batches_tracked.item() == 1
+    layer.reset_running_stats()
+    assert [b.tolist() for b in layer.buffers()] == [[0, 0], [1, 1], 0]
+
+
+def test_batch_norm_of_all_batches():
+    layer = nn.BatchNorm1d(1, momentum=None)
+    for values in ([[0.0], [2.0]], [[4.0], [6.0]], [[10.0], [14.0]]):
+        layer(torch.tensor(values))
+    assert layer.running_mean.item() == pytest.approx((1 + 5 + 12) / 3)
+    assert layer.running_var.item() == pytest.approx((2 + 2 + 8) / 3)
+
+
+def test_batch_norm_without_tracking():
+    layer = nn.BatchNorm2d(2, affine=False, track_running_stats=False).eval()
+    assert list(layer.state_dict()) == []
+    x = torch.randn(3, 2, 4, 4)
+    assert abs(layer(x).mean().item()) < 1e-6
+    assert nn.BatchNorm2d(2, bias=False).bias is None
+    assert nn.BatchNorm1d(2, **DEVICE_AND_DTYPE).running_mean.dtype == torch.float64
+
+
+def test_batch_norm_refuses_other_dimensions():
+    with pytest.raises(ValueError, match=r"expected 2D or 3D input \(got 4D input\)"):
+        nn.BatchNorm1d(2)(torch.zeros(1, 2, 3, 4))
+    layer = nn.BatchNorm2d(2)
+    with pytest.raises(ValueError, match=r"expected 4D input \(got 3D input\)"):
+        layer(torch.zeros(1, 2, 3))
+    assert layer.num_batches_tracked.item() == 0
+
+
+def test_losses():
+    logits, classes = torch.randn(4, 3), torch.tensor([0, 2, 1, -100])
+    weight = torch.tensor([1.0, 2.0, 3.0])
+    for reduction in ("mean", "sum", "none"):
+        cross = nn.CrossEntropyLoss(weight, reduction=reduction, label_smoothing=0.1)
+        expected = F.cross_entropy(logits, classes, weight, reduction=reduction, label_smoothing=0.1)
+        assert torch.equal(cross(logits, classes), expected)
+        nll = nn.NLLLoss(weight, ignore_index=2, reduction=reduction)
+        classes[3] = 0
+        expected = F.nll_loss(logits, classes, weight, ignore_index=2, reduction=reduction)
+        assert torch.equal(nll(logits, classes), expected)
+        mse = nn.MSELoss(reduction=reduction)
+        assert torch.equal(mse(logits, 2 * logits), F.mse_loss(logits, 2 * logits, reduction=reduction))
+        targets, options = (logits > 0).float(), {"pos_weight": weight + 1, "reduction": reduction}
+        bce = nn.BCEWithLogitsLoss(weight, **options)
+        expected = F.binary_cross_entropy_with_logits(logits, targets, weight, **options)
+        assert torch.equal(bce(logits, targets), expected)
+    assert list(bce.state_dict()) == ["weight", "pos_weight"]
+    assert list(nn.CrossEntropyLoss().state_dict()) == []
+
+
+def test_losses_take_the_old_reductions():
+    for old, new in (((False,), "sum"), ((None, False), "none"), ((True, True), "mean")):
+        with pytest.warns(UserWarning, match=f"please use reduction='{new}' instead"):
+            assert nn.MSELoss(*old).reduction == new
+
+
+def test_one_hot():
+    assert F.one_hot(torch.tensor([[0, 2]]), 3).tolist() == [[[1, 0, 0], [0, 0, 1]]]
+    assert F.one_hot(torch.tensor([1])).dtype == torch.int64
+    assert F.one_hot(torch.zeros(0, dtype=torch.int64), 3).shape == (0, 3)
+    for classes, count, message in (
+        (torch.tensor([1.0]), 3, "LongTensor"),
+        (torch.tensor([3]), 3, r"in \[0, 3\), got 3 to 3"),
+        (torch.tensor([-1]), -1, "got -1 to -1"),
+        (torch.zeros(0, dtype=torch.int64), -1, "empty"),
+    ):
+        with pytest.raises(RuntimeError, match=message):
+            F.one_hot(classes, count)
+
+
+def test_functional_relu_in_place():
+    x = torch.tensor([-1.0, 2.0])
+    assert F.relu(x, inplace=True) is x
+    assert F.relu_(torch.tensor([-1.0])).item() == 0
+    weight = nn.Parameter(x)
+    with pytest.raises(RuntimeError, match="leaf"):
+        F.relu(weight, inplace=True)

@@ -1,0 +1,63 @@
+"""Graphs that modules make are freed by reference counting alone."""
+
+import contextlib
+import gc
+
+import pytest
+
+import microgad as torch
+from microgad import nn
+
+
+class Keeps(nn.Module):
+    """Stores what it computes: no cycle may come of it."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        self.inputs = x
+        self.out = self.fc(x).relu()
+        return self.out
+
+
+@pytest.fixture
+def no_collector():
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("hooked", [False, True])
+def test_a_training_step_leaves_nothing_for_the_collector(hooked):
+    net = nn.Sequential(Keeps(), nn.Linear(4, 2))
+    seen = []
+    if hooked:
+        net[0].register_forward_hook(lambda module, args, out: None)
+        net[0].register_full_backward_hook(lambda module, grad_input, grad_output: seen.append(len(grad_output)))
+        net[0].register_full_backward_pre_hook(lambda module, grad_output: None)
+    x = torch.ones(3, 4, requires_grad=True)
+    gc.collect()
+    for _ in range(2):
+        net(x).sum().backward()
+        with torch.no_grad():
+            for p in net.parameters():
+                p.sub_(p.grad)
+        net.zero_grad()
+    net(x)  # a graph without backward
+    assert gc.collect() == 0
+    del net
+    assert gc.collect() == 0
+    assert seen == [1, 1] * hooked
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_a_failed_call_leaves_nothing_for_the_collector():
+    net = nn.Sequential(nn.Linear(4, 2))
+    for args in ((torch.ones(2, 7),), ()):
+        with contextlib.suppress(RuntimeError, TypeError):
+            net(*args)
+    assert gc.collect() == 0

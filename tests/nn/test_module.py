@@ -1,0 +1,346 @@
+"""Module: attributes, names, modes, conversions, the path of a call."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(nn.Linear(4, 3), nn.ReLU())
+        self.head = nn.Linear(3, 2)
+        self.register_buffer("seen", torch.zeros(1))
+        self.register_buffer("scratch", torch.zeros(1), persistent=False)
+
+    def forward(self, x):
+        return self.head(self.features(x))
+
+
+def names(pairs):
+    return [name for name, _ in pairs]
+
+
+# Attributes
+
+
+def test_what_is_assigned_is_registered_and_found():
+    net = Net()
+    assert list(net._parameters) == []
+    assert list(net._modules) == ["features", "head"]
+    assert list(net._buffers) == ["seen", "scratch"]
+    net.scale = nn.Parameter(torch.ones(1))
+    assert net.scale is net._parameters["scale"]
+    assert "scale" not in vars(net)
+    net.extra = nn.ReLU()
+    assert net.extra is net._modules["extra"]
+    net.plain = 3
+    assert vars(net)["plain"] == 3
+
+
+def test_a_new_kind_takes_the_name_from_the_old_one():
+    net = Net()
+    net.plain = 3
+    net.plain = nn.Parameter(torch.ones(1))
+    assert "plain" not in vars(net)
+    net.scratch = nn.Parameter(torch.ones(1))
+    assert "scratch" not in net._buffers
+    assert "scratch" not in net._non_persistent_buffers_set
+    net.features = nn.Parameter(torch.ones(1))
+    assert "features" not in net._modules
+    net.seen = nn.ReLU()
+    assert "seen" not in net._buffers
+    assert isinstance(net.seen, nn.ReLU)
+
+
+def test_a_parameter_child_or_buffer_name_keeps_its_kind():
+    net = Net()
+    net.scale = nn.Parameter(torch.ones(1))
+    with pytest.raises(
+        TypeError, match=r"'torch.FloatTensor' as parameter 'scale' \(torch.nn.Parameter or None expected\)"
+    ):
+        net.scale = torch.ones(1)
+    with pytest.raises(TypeError, match=r"cannot assign 'microgad.nn.activation.ReLU' as parameter 'scale'"):
+        net.scale = nn.ReLU()
+    with pytest.raises(TypeError, match=r"'int' as child module 'head' \(torch.nn.Module or None expected\)"):
+        net.head = 3
+    with pytest.raises(TypeError, match="cannot assign 'int' as buffer 'seen'"):
+        net.seen = 3
+    assert isinstance(net.scale, nn.Parameter)
+    assert isinstance(net.head, nn.Linear)
+    net.seen = torch.ones(2)
+    assert net._buffers["seen"].tolist() == [1, 1]
+    net.scale = net.head = net.seen = None
+    assert names(net.named_parameters()) == ["features.0.weight", "features.0.bias"]
+    assert net.scale is None
+    assert net._modules["head"] is None
+    assert names(net.named_children()) == ["features"]
+
+
+def test_before_init_nothing_can_be_registered():
+    class Early(nn.Module):
+        def __init__(self, value):
+            self.value = value
+            super().__init__()
+
+    with pytest.raises(AttributeError, match=r"cannot assign parameters before Module.__init__\(\) call"):
+        Early(nn.Parameter(torch.ones(1)))
+    with pytest.raises(AttributeError, match=r"cannot assign modules before Module.__init__\(\) call"):
+        Early(nn.ReLU())
+    assert Early(3).value == 3
+
+
+def test_a_missing_attribute_is_named():
+    with pytest.raises(AttributeError, match=r"^'Net' object has no attribute 'weight'$"):
+        Net().weight  # noqa: B018
+    with pytest.raises(AttributeError):
+        del Net().weight
+    assert not hasattr(nn.Module.__new__(nn.Module), "weight")  # not even initialised
+
+
+def test_deletion():
+    net = Net()
+    del net.head, net.seen, net.scratch
+    assert list(net._modules) == ["features"]
+    assert not net._buffers
+    assert not net._non_persistent_buffers_set
+    del net.features[0].bias
+    assert names(net.named_parameters()) == ["features.0.weight"]
+
+
+@pytest.mark.parametrize("register", ["register_parameter", "register_buffer", "add_module"])
+def test_registration_refuses_bad_names(register):
+    net = Net()
+    for name, error in (("a.b", KeyError), ("", KeyError), (3, TypeError), ("forward", KeyError)):
+        with pytest.raises(error):
+            getattr(net, register)(name, None)
+    getattr(net, register)("fine", None)
+    assert net.fine is None
+
+
+def test_registration_refuses_other_kinds():
+    net = Net()
+    with pytest.raises(TypeError, match=r"cannot assign 'torch.FloatTensor' as parameter 'p'"):
+        net.register_parameter("p", torch.ones(1))
+    with pytest.raises(TypeError, match="cannot assign 'int' as buffer 'b'"):
+        net.register_buffer("b", 3)
+    with pytest.raises(TypeError, match="int is not a Module subclass"):
+        net.register_module("m", 3)
+    with pytest.raises(KeyError, match="attribute 'head' already exists"):
+        net.register_buffer("head", None)
+
+
+def test_a_buffer_can_become_persistent_and_back():
+    net = Net()
+    assert next(iter(net.state_dict())) == "seen"
+    net.register_buffer("seen", torch.ones(1), persistent=False)
+    net.register_buffer("scratch", torch.ones(1))
+    assert next(iter(net.state_dict())) == "scratch"
+
+
+def test_dir_names_what_is_registered():
+    net = Net()
+    assert {"features", "seen", "forward", "training"} <= set(dir(net))
+    assert "0" not in dir(net.features)
+
+
+# What it holds
+
+
+def test_names_in_order_of_registration():
+    net = Net()
+    assert names(net.named_parameters()) == ["features.0.weight", "features.0.bias", "head.weight", "head.bias"]
+    assert names(net.named_parameters("p", recurse=False)) == []
+    assert names(net.head.named_parameters("p")) == ["p.weight", "p.bias"]
+    assert names(net.named_buffers()) == ["seen", "scratch"]
+    assert names(net.named_modules()) == ["", "features", "features.0", "features.1", "head"]
+    assert names(net.features.named_modules(prefix="f")) == ["f", "f.0", "f.1"]
+    assert names(net.named_children()) == ["features", "head"]
+    assert [type(m).__name__ for m in net.children()] == ["Sequential", "Linear"]
+    assert len(list(net.modules())) == 5
+    assert sum(p.numel() for p in net.parameters()) == 23
+
+
+def test_what_is_shared_comes_once():
+    act, fc = nn.ReLU(), nn.Linear(2, 2)
+    net = nn.Sequential(fc, act, fc, act, nn.Linear(2, 2))
+    net[4].weight = fc.weight
+    assert names(net.named_children()) == ["0", "1", "4"]
+    assert names(net.named_modules()) == ["", "0", "1", "4"]
+    assert names(net.named_modules(remove_duplicate=False)) == ["", "0", "1", "2", "3", "4"]
+    assert names(net.named_parameters()) == ["0.weight", "0.bias", "4.bias"]
+    assert names(net.named_parameters(remove_duplicate=False)) == [
+        "0.weight", "0.bias", "2.weight", "2.bias", "4.weight", "4.bias"
+    ]  # fmt: skip
+    assert names(net.named_modules(memo={fc})) == ["", "1", "4"]
+
+
+def test_members_by_path():
+    net = Net()
+    assert net.get_submodule("features.1") is net.features[1]
+    assert net.get_submodule("") is net
+    assert net.get_parameter("head.bias") is net.head.bias
+    assert net.get_buffer("seen") is net.seen
+    for get, target, message in (
+        (net.get_submodule, "features.7", "Sequential has no attribute `7`"),
+        (net.get_submodule, "head.weight", "`weight` is not an nn.Module"),
+        (net.get_parameter, "head.gain", "Linear has no attribute `gain`"),
+        (net.get_parameter, "head.in_features", "`in_features` is not an nn.Parameter"),
+        (net.get_buffer, "head.weight", "`weight` is not a buffer"),
+    ):
+        with pytest.raises(AttributeError, match=f"^{message}$"):
+            get(target)
+
+
+def test_apply_visits_children_first():
+    visited = []
+    net = Net()
+    assert net.apply(lambda module: visited.append(type(module).__name__)) is net
+    assert visited == ["Linear", "ReLU", "Sequential", "Linear", "Net"]
+
+
+# Modes and conversions
+
+
+def test_train_and_eval_reach_everything():
+    net = Net()
+    assert net.training
+    assert net.eval() is net
+    assert not any(m.training for m in net.modules())
+    net.train()
+    assert all(m.training for m in net.modules())
+    with pytest.raises(ValueError, match="training mode is expected to be boolean"):
+        net.train("yes")
+
+
+def test_requires_grad_and_zero_grad():
+    net = Net()
+    net(torch.ones(1, 4)).sum().backward()
+    net.zero_grad(set_to_none=False)
+    assert [p.grad.abs().sum().item() for p in net.parameters()] == [0, 0, 0, 0]
+    net.zero_grad()
+    assert [p.grad for p in net.parameters()] == [None] * 4
+    assert net.requires_grad_(False) is net
+    assert not net(torch.ones(1, 4)).requires_grad
+
+
+def test_zero_grad_takes_gradients_off_the_graph():
+    layer = nn.Linear(1, 1)
+    (layer(torch.ones(1, 1)) ** 2).sum().backward(create_graph=True)
+    layer.zero_grad(set_to_none=False)
+    assert layer.weight.grad.item() == 0
+    assert not layer.weight.grad.requires_grad
+
+
+def test_conversions_keep_the_parameters_and_convert_gradients_and_buffers():
+    net = Net()
+    net.register_buffer("count", torch.tensor(0))
+    weight = net.head.weight
+    net(torch.ones(1, 4)).sum().backward()
+    assert net.double() is net
+    assert net.head.weight is weight
+    assert weight.dtype == weight.grad.dtype == net.seen.dtype == torch.float64
+    assert net.count.dtype == torch.int64
+    net(torch.ones(1, 4, dtype=torch.float64)).sum().backward()  # the leaf takes gradients of the new dtype
+    assert net.half().head.bias.dtype == torch.float16
+    assert net.float().head.bias.dtype == torch.float32
+    assert net.type(torch.float64).count.dtype == torch.float64
+
+
+def test_to():
+    net = Net()
+    assert net.to(torch.float64).head.weight.dtype == torch.float64
+    assert net.to("cpu", torch.float32).head.weight.dtype == torch.float32
+    assert net.to(torch.zeros(1, dtype=torch.float64)).head.weight.dtype == torch.float64
+    assert net.to(dtype=torch.float16, device=torch.device("cpu"), non_blocking=True).seen.dtype == torch.float16
+    assert net.cpu() is net
+    with pytest.raises(TypeError, match=r"only accepts floating point or complex dtypes, but got .*int64"):
+        net.to(torch.int64)
+    assert net.head.weight.dtype == torch.float16
+
+
+def test_an_unknown_device_leaves_the_module_alone():
+    net = Net()
+    before = {name: p.array for name, p in net.named_parameters()}
+    with pytest.raises(RuntimeError):
+        net.to("tpu", torch.float64)
+    assert all(p.array is before[name] for name, p in net.named_parameters())
+
+
+def test_a_graph_recorded_before_a_conversion_is_noticed():
+    net = nn.Linear(2, 1)
+    x = torch.ones(1, 2, requires_grad=True)
+    y = net(x).sum()
+    net.double()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.backward()
+
+
+# Printing, copying
+
+
+def test_repr():
+    assert repr(Net()) == (
+        "Net(\n"
+        "  (features): Sequential(\n"
+        "    (0): Linear(in_features=4, out_features=3, bias=True)\n"
+        "    (1): ReLU()\n"
+        "  )\n"
+        "  (head): Linear(in_features=3, out_features=2, bias=True)\n"
+        ")"
+    )
+    assert repr(nn.Sequential()) == "Sequential()"
+
+    class Lines(nn.Module):
+        def extra_repr(self):
+            return "first\nsecond"
+
+    lines = Lines()
+    assert repr(lines) == "Lines(\n  first\n  second\n)"
+    lines.child = None
+    lines.child = nn.ReLU()
+    assert repr(lines) == "Lines(\n  first\n  second\n  (child): ReLU()\n)"
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module))])
+def test_copies_are_complete_and_independent(copied):
+    net = Net()
+    net.tied = nn.Linear(4, 3)
+    net.tied.weight = net.features[0].weight
+    net.eval()
+    twin = copied(net)
+    assert repr(twin) == repr(net)
+    assert list(twin.state_dict()) == list(net.state_dict())
+    assert twin.tied.weight is twin.features[0].weight
+    assert twin.tied.weight is not net.tied.weight
+    assert not twin.training
+    x = torch.randn(2, 4)
+    assert torch.equal(twin(x), net(x))
+    with torch.no_grad():
+        twin.head.weight.zero_()
+    assert net.head.weight.abs().sum().item() > 0
+    twin(x).sum().backward()
+    assert net.head.bias.grad is None
+    assert twin.head.bias.grad.tolist() == [2, 2]
+
+
+def test_without_forward():
+    with pytest.raises(NotImplementedError, match=r'Module \[Module\] is missing the required "forward"'):
+        nn.Module()(1)
+
+
+def test_gradients_are_those_of_numpy():
+    torch.manual_seed(0)
+    net = Net()
+    x = torch.randn(5, 4)
+    net(x).sum().backward()
+    w0, b0, w1 = net.features[0].weight.array, net.features[0].bias.array, net.head.weight.array
+    hidden = x.array @ w0.T + b0
+    grad_hidden = np.ones((5, 2), np.float32) @ w1 * (hidden > 0)
+    np.testing.assert_allclose(net.features[0].weight.grad.array, grad_hidden.T @ x.array, rtol=1e-5)
+    np.testing.assert_allclose(net.head.weight.grad.array[0], np.maximum(hidden, 0).sum(0), rtol=1e-5)

@@ -1,0 +1,290 @@
+"""state_dict and load_state_dict: what is in it, what fails, and that a failure changes nothing."""
+
+import copy
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import nn
+
+
+def net():
+    model = nn.Sequential(OrderedDict(fc=nn.Linear(3, 2), act=nn.ReLU(), norm=nn.BatchNorm1d(2)))
+    model.register_buffer("seen", torch.zeros(1))
+    model.register_buffer("scratch", torch.zeros(1), persistent=False)
+    return model
+
+
+def snapshot(model):
+    tensors = dict(model.named_parameters()) | dict(model.named_buffers())
+    return {name: (t, t.array, t.array.copy()) for name, t in tensors.items()}
+
+
+def assert_unchanged(model, before):
+    now = snapshot(model)
+    assert list(now) == list(before)
+    for name, (tensor, array, values) in before.items():
+        assert now[name][0] is tensor, name
+        assert now[name][1] is array, name
+        np.testing.assert_array_equal(now[name][2], values, name)
+
+
+# state_dict
+
+
+def test_keys_and_values():
+    model = net()
+    state = model.state_dict()
+    assert isinstance(state, OrderedDict)
+    norm = ["norm.weight", "norm.bias", "norm.running_mean", "norm.running_var", "norm.num_batches_tracked"]
+    assert list(state) == ["seen", "fc.weight", "fc.bias", *norm]
+    assert state["norm.num_batches_tracked"].shape == ()
+    assert state["norm.num_batches_tracked"].dtype == torch.int64
+    assert not state["fc.weight"].requires_grad
+    assert state["fc.weight"].array is model.fc.weight.array
+    assert model.state_dict(keep_vars=True)["fc.weight"] is model.fc.weight
+    assert list(model.fc.state_dict(prefix="p.")) == ["p.weight", "p.bias"]
+    assert [(path, known["version"]) for path, known in state._metadata.items()] == [
+        ("", 1), ("fc", 1), ("act", 1), ("norm", 2)
+    ]  # fmt: skip
+    mine = {}
+    assert model.fc.state_dict(destination=mine) is mine
+    assert list(mine) == ["weight", "bias"]
+
+
+def test_there_and_back():
+    torch.manual_seed(0)
+    one, other = net(), net()
+    assert not torch.equal(one.fc.weight, other.fc.weight)
+    weight, version = other.fc.weight, other.fc.weight._version
+    assert repr(other.load_state_dict(one.state_dict())) == "<All keys matched successfully>"
+    assert torch.equal(one.fc.weight, other.fc.weight)
+    assert other.fc.weight is weight
+    assert weight.array is not one.fc.weight.array
+    assert weight.requires_grad
+    assert weight._version > version
+
+
+def test_values_are_converted():
+    model = nn.Linear(1, 1)
+    model.register_buffer("count", torch.tensor(0))
+    bias = torch.tensor([0.5], dtype=torch.float64)
+    model.load_state_dict({"weight": torch.tensor([[2]]), "bias": bias, "count": torch.tensor(3.0)})
+    assert (model.weight.item(), model.bias.item(), model.count.item()) == (2.0, 0.5, 3)
+    assert (model.weight.dtype, model.bias.dtype, model.count.dtype) == (torch.float32, torch.float32, torch.int64)
+
+
+def test_a_graph_recorded_before_loading_is_noticed():
+    model = nn.Linear(2, 1)
+    y = model(torch.ones(1, 2, requires_grad=True)).sum()
+    model.load_state_dict(model.state_dict())
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.backward()
+
+
+def test_assign():
+    model, state = net(), net().double().state_dict()
+    kept = nn.Parameter(torch.zeros(2))
+    state["fc.bias"] = kept
+    model.fc.requires_grad_(False)
+    model.load_state_dict(state, assign=True)
+    assert model.fc.weight.dtype == torch.float64
+    assert model.fc.weight.array is state["fc.weight"].array
+    assert isinstance(model.fc.weight, nn.Parameter)
+    assert model.fc.bias is kept
+    assert not model.fc.weight.requires_grad
+    assert not kept.requires_grad
+    assert model.norm.weight.requires_grad
+    assert model.norm.running_mean is state["norm.running_mean"]
+    assert model.fc._parameters["weight"] is model.fc.weight
+
+
+# Failures
+
+
+SIZES = (
+    "size mismatch for fc.bias: copying a param with shape torch.Size([5]) from checkpoint, "
+    "the shape in current model is torch.Size([2])."
+)
+NO_TENSOR = (
+    'While copying the parameter named "fc.bias", expected torch.Tensor or Tensor-like object from checkpoint '
+    "but received <class 'list'>"
+)
+
+
+def broken(change):
+    state = net().state_dict()
+    change(state)
+    return state
+
+
+FAILURES = {
+    "missing": (
+        lambda s: (s.pop("seen"), s.pop("norm.bias")),
+        ['Missing key(s) in state_dict: "seen", "norm.bias". '],
+    ),
+    "unexpected": (
+        lambda s: s.update({"gone": torch.ones(1), "fc.gain": torch.ones(1), "old.weight": torch.ones(1)}),
+        ['Unexpected key(s) in state_dict: "gone", "old.weight", "fc.gain". '],
+    ),
+    "sizes": (lambda s: s.update({"fc.bias": torch.ones(5)}), [SIZES]),
+    "all": (
+        lambda s: (s.pop("seen"), s.update({"gone": torch.ones(1), "fc.bias": torch.ones(5)})),
+        ['Missing key(s) in state_dict: "seen". ', 'Unexpected key(s) in state_dict: "gone". ', SIZES],
+    ),
+    "no tensor": (lambda s: s.update({"fc.bias": [1.0, 2.0]}), [NO_TENSOR]),
+}
+
+
+@pytest.mark.parametrize("assign", [False, True])
+@pytest.mark.parametrize("kind", FAILURES)
+def test_a_failed_load_says_why_and_changes_nothing(kind, assign):
+    change, messages = FAILURES[kind]
+    model, state = net(), broken(change)
+    before = snapshot(model)
+    with pytest.raises(RuntimeError) as error:
+        model.load_state_dict(state, assign=assign)
+    assert str(error.value) == "\n\t".join(["Error(s) in loading state_dict for Sequential:", *messages])
+    assert_unchanged(model, before)
+    keys = list(state)
+    with pytest.raises(RuntimeError):
+        model.load_state_dict(state, assign=assign)
+    assert list(state) == keys
+
+
+@pytest.mark.parametrize("kind", ["sizes", "no tensor"])
+def test_not_strict_is_about_keys_alone(kind):
+    model, state = net(), broken(FAILURES[kind][0])
+    before = snapshot(model)
+    with pytest.raises(RuntimeError):
+        model.load_state_dict(state, strict=False)
+    assert_unchanged(model, before)
+
+
+def test_not_strict():
+    model, state = net(), broken(lambda s: (s.pop("seen"), s.update({"gone": torch.ones(1)})))
+    keys = model.load_state_dict(state, strict=False)
+    assert keys == (["seen"], ["gone"])
+    assert (keys.missing_keys, keys.unexpected_keys) == (["seen"], ["gone"])
+    assert repr(keys) == "IncompatibleKeys(missing_keys=['seen'], unexpected_keys=['gone'])"
+    assert torch.equal(model.fc.weight, state["fc.weight"])
+
+
+def test_a_value_that_cannot_be_converted_changes_nothing(monkeypatch):
+    model, state, to, calls = net(), net().state_dict(), torch.Tensor.to, []
+
+    def fails_at_the_third(self, **kwargs):
+        calls.append(self)
+        if len(calls) == 3:
+            raise RuntimeError("out of memory")
+        return to(self, **kwargs)
+
+    monkeypatch.setattr(torch.Tensor, "to", fails_at_the_third)
+    before = snapshot(model)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        model.load_state_dict(state)
+    assert len(calls) == 3
+    assert_unchanged(model, before)
+
+
+def test_only_mappings_are_loaded():
+    with pytest.raises(TypeError, match="Expected state_dict to be dict-like, got <class 'list'>"):
+        net().load_state_dict([])
+
+
+# Hooks and subclasses
+
+
+def test_saving_hooks():
+    model, seen = nn.Linear(1, 1), []
+    model.register_state_dict_pre_hook(lambda m, prefix, keep_vars: seen.append(("pre", prefix, keep_vars)))
+    model.register_state_dict_post_hook(lambda m, state, prefix, metadata: state.pop(f"{prefix}bias") and None)
+    outer = nn.Sequential(model)
+    assert list(outer.state_dict()) == ["0.weight"]
+    assert seen == [("pre", "0.", False)]
+    model.register_state_dict_post_hook(lambda m, state, prefix, metadata: state)
+    with pytest.raises(RuntimeError, match="post-hook must return None"):
+        outer.state_dict()
+
+
+def test_loading_hooks():
+    model, seen = nn.Sequential(nn.Linear(1, 1)), []
+
+    def rename(module, state, prefix, metadata, strict, missing, unexpected, errors):
+        state[f"{prefix}weight"] = state.pop(f"{prefix}w")
+
+    def forgive(module, keys):
+        seen.append((module.bias.item(), module.weight.item()))
+        keys.missing_keys.remove("0.bias")
+
+    model[0].register_load_state_dict_pre_hook(rename)
+    model[0].register_load_state_dict_post_hook(forgive)
+    with torch.no_grad():
+        model[0].bias.fill_(7)
+    keys = model.load_state_dict({"0.w": torch.tensor([[3.0]])})
+    assert keys == ([], [])
+    assert seen == [(7, 3)]  # the hook finds the module loaded
+
+
+def test_a_load_that_fails_after_its_hooks_is_undone():
+    for assign in (False, True):
+        model = net()
+        model.register_load_state_dict_post_hook(lambda module, keys: keys.missing_keys.append("more"))
+        before = snapshot(model)
+        with pytest.raises(RuntimeError, match=r'Missing key.* "more"'):
+            model.load_state_dict(net().state_dict(), assign=assign)
+        assert_unchanged(model, before)
+
+
+def test_extra_state():
+    class Counted(nn.Linear):
+        steps = 0
+
+        def get_extra_state(self):
+            return {"steps": self.steps}
+
+        def set_extra_state(self, state):
+            self.steps = state["steps"]
+
+    model = nn.Sequential(Counted(1, 1))
+    model[0].steps = 5
+    state = copy.deepcopy(model.state_dict())
+    assert state["0._extra_state"] == {"steps": 5}
+    model[0].steps = 0
+    model.load_state_dict(state)
+    assert model[0].steps == 5
+    del state["0._extra_state"]
+    with pytest.raises(RuntimeError, match=r'Missing key.* "0._extra_state"'):
+        model.load_state_dict(state)
+    with pytest.raises(RuntimeError, match=r'Unexpected key.* "0._extra_state"'):
+        nn.Sequential(nn.Linear(1, 1)).load_state_dict(model.state_dict())
+
+
+def test_a_subclass_with_an_older_layout():
+    class Renamed(nn.Linear):
+        _version = 2
+
+        def _load_from_state_dict(self, state_dict, prefix, local_metadata, *rest):
+            if local_metadata.get("version", 1) < 2:
+                state_dict[f"{prefix}weight"] = state_dict.pop(f"{prefix}kernel")
+            super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
+
+    model = nn.Sequential(Renamed(1, 1))
+    old = {"0.kernel": torch.tensor([[4.0]]), "0.bias": torch.tensor([1.0])}
+    model.load_state_dict(old)
+    assert model[0].weight.item() == 4
+    assert list(old) == ["0.kernel", "0.bias"]
+    model.load_state_dict(model.state_dict())
+
+
+def test_batch_norm_takes_state_from_before_it_counted():
+    model = nn.BatchNorm1d(2)
+    model.num_batches_tracked.fill_(3)
+    state = model.state_dict()
+    del state["num_batches_tracked"]
+    with pytest.raises(RuntimeError, match=r'Missing key.* "num_batches_tracked"'):
+        model.load_state_dict(state)
+    model.load_state_dict(dict(state))  # no version with it
+    assert model.num_batches_tracked.item() == 3

@@ -1,0 +1,82 @@
+"""Clipping of gradients, and parameters as one vector."""
+
+import math
+
+import pytest
+
+import microgad as torch
+from microgad import nn
+from microgad.nn import utils
+
+
+def with_gradients(*gradients):
+    parameters = [nn.Parameter(torch.zeros(len(g))) for g in gradients]
+    for p, g in zip(parameters, gradients, strict=True):
+        p.grad = torch.tensor(g)
+    return parameters
+
+
+def test_clip_by_norm():
+    parameters = [*with_gradients([3.0], [0.0, 4.0]), nn.Parameter(torch.zeros(1))]
+    kept = parameters[0].grad
+    assert utils.clip_grad_norm_(parameters, 1.0).item() == 5
+    assert kept is parameters[0].grad
+    assert kept.item() == pytest.approx(0.6)
+    assert parameters[1].grad.tolist() == pytest.approx([0, 0.8])
+    assert utils.clip_grad_norm_(iter(parameters), 10.0).item() == pytest.approx(1)
+    assert parameters[1].grad.tolist() == pytest.approx([0, 0.8])
+
+
+@pytest.mark.parametrize(("order", "norm"), [(1.0, 7.0), (math.inf, 4.0), (3, 91 ** (1 / 3))])
+def test_other_norms(order, norm):
+    parameters = with_gradients([3.0], [0.0, -4.0])
+    assert utils.clip_grad_norm_(parameters, 1.0, norm_type=order).item() == pytest.approx(norm)
+    assert parameters[1].grad[1].item() == pytest.approx(-4 / norm)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_a_norm_that_is_not_finite():
+    (p,) = with_gradients([1.0, math.inf])
+    with pytest.raises(RuntimeError, match=r"total norm of order 2.0 .* is non-finite"):
+        utils.clip_grad_norm_(p, 1.0, error_if_nonfinite=True)
+    assert p.grad.tolist() == [1, math.inf]
+    assert utils.clip_grad_norm_(p, 1.0).item() == math.inf
+    assert p.grad[0].item() == 0
+
+
+def test_nothing_to_clip():
+    assert utils.clip_grad_norm_([], 1.0).item() == 0
+    with pytest.warns(UserWarning, match="empty generator"):
+        utils.clip_grad_norm_(nn.ReLU().parameters(), 1.0)
+
+
+def test_clip_by_value():
+    parameters = with_gradients([3.0], [-0.5, -4.0])
+    utils.clip_grad_value_(parameters, 1)
+    assert [p.grad.tolist() for p in parameters] == [[1], [-0.5, -1]]
+    utils.clip_grad_value_(parameters[1], 0.25)
+    assert parameters[1].grad.tolist() == [-0.25, -0.25]
+
+
+def test_vector_and_back():
+    net = nn.Linear(3, 2)
+    vector = utils.parameters_to_vector(net.parameters())
+    assert vector.tolist() == net.weight.flatten().tolist() + net.bias.tolist()
+    vector.sum().backward()
+    assert net.weight.grad.tolist() == [[1, 1, 1], [1, 1, 1]]
+    weight = net.weight
+    utils.vector_to_parameters(torch.arange(8.0), net.parameters())
+    assert net.weight is weight
+    assert net.weight.tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert net.bias.tolist() == [6, 7]
+    assert net.weight.requires_grad
+
+
+def test_a_vector_that_does_not_fit():
+    net = nn.Linear(3, 2)
+    before = net.weight.tolist()
+    with pytest.raises(RuntimeError, match="vec has 7 elements, but the parameters have 8"):
+        utils.vector_to_parameters(torch.zeros(7), net.parameters())
+    with pytest.raises(TypeError, match=r"expected torch.Tensor, but got: list"):
+        utils.vector_to_parameters([0.0] * 8, net.parameters())
+    assert net.weight.tolist() == before

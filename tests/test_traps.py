@@ -1,0 +1,186 @@
+"""Each trap of DESIGN.md §8, into which a prototype fell: one test for each row of its table."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import nn
+from microgad.testing import gradcheck
+
+
+def leaf(*values: float, dtype=torch.float64):
+    return torch.tensor(values, dtype=dtype, requires_grad=True)
+
+
+@pytest.mark.parametrize(
+    "scaled",
+    [
+        lambda x: x / np.prod(x.shape),
+        lambda x: x * np.sqrt(4),
+        lambda x: np.sqrt(4) * x,
+        lambda x: x - np.array(1.5),
+        lambda x: np.array(1.5) * x,
+        lambda x: x[0] * np.float64(2),
+        lambda x: torch.maximum(x, torch.tensor(0.5, dtype=torch.float64)),
+        lambda x: x.mean() + np.float64(1),
+    ],
+)
+def test_numpy_scalars_do_not_make_float32_float64(scaled):
+    x = leaf(1, 2, dtype=torch.float32)
+    y = scaled(x)
+    (g,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+    for tensor in (y, g):
+        assert tensor.array.dtype == np.float32
+        assert type(tensor.array) is np.ndarray, "a NumPy scalar would promote later on"
+
+
+class SquareTimes(torch.Function):
+    """a² · b, with a decomposition."""
+
+    def forward(self, a, b):
+        self.square = a * a
+        return self.square * b
+
+    def grad_a(self, grad, a, b):
+        return grad * (2 * a * b)
+
+    def grad_b(self, grad, square):
+        return grad * square
+
+    def decomposition(self, a, b):
+        return a * a * b
+
+
+def test_a_decomposition_is_differentiated_partially():
+    """x³ by one Tensor that comes in twice, x⁴ by an input that depends on the other: at 2, second derivatives 12 and 48."""
+    for function, expected in ((lambda x: SquareTimes.apply(x, x), 12), (lambda x: SquareTimes.apply(x, x * x), 48)):
+        x = torch.tensor(2.0, requires_grad=True)
+        (first,) = torch.autograd.grad(function(x), x, create_graph=True)
+        (second,) = torch.autograd.grad(first, x)
+        assert second.item() == expected
+
+
+def test_what_forward_computes_can_only_be_read_by_a_signature():
+    with pytest.raises(TypeError, match="inv_std"):
+
+        class Standardized(torch.Function):
+            def forward(self, x):
+                self.inv_std = 1 / np.sqrt((x * x).mean(0))
+                return x * self.inv_std
+
+            def grad_x(self, grad):
+                return grad * self.inv_std
+
+    with pytest.raises(TypeError, match="decomposition"):
+
+        class Declared(torch.Function):
+            def forward(self, x):
+                self.inv_std = 1 / np.sqrt((x * x).mean(0))
+                return x * self.inv_std
+
+            def grad_x(self, grad, inv_std):
+                return grad * inv_std
+
+
+def test_a_write_through_one_of_two_overlapping_views():
+    x = leaf(1, 2, 3, 4)
+    base = x * 1
+    first, second = base[:2], base[1:3]
+    first.mul_(3)
+    second.sum().backward()
+    assert x.grad.tolist() == [0, 3, 1, 0]
+
+
+def test_leaves_do_not_share_a_gradient():
+    p, q = leaf(1, 2), leaf(3, 4)
+    given = torch.ones(2, dtype=torch.float64)
+    (p + q).backward(given)
+    p.grad.mul_(0)
+    assert q.grad.tolist() == [1, 1]
+    assert given.tolist() == [1, 1]
+    p.grad = None
+    p.sum().backward()
+    assert p.grad.array.flags.writeable
+    assert 0 not in p.grad.array.strides
+    p.grad.mul_(5)
+    assert p.grad.tolist() == [5, 5]
+
+
+def test_a_gradient_of_a_wrong_shape_is_refused():
+    class Wrong(torch.Function):
+        def forward(self, x, weight):
+            return x @ weight
+
+        def grad_x(self, grad, weight):
+            return grad @ weight.T
+
+        def grad_weight(self, grad, x):
+            return np.broadcast_to(x.T @ grad, (9, 3, 4))
+
+    x, weight = torch.zeros(2, 3), torch.zeros(3, 4, requires_grad=True)
+    with pytest.raises(RuntimeError, match=r"Wrong: .*weight has shape \(9, 3, 4\), but the input's shape is \(3, 4\)"):
+        Wrong.apply(x, weight).sum().backward()
+    assert weight.grad is None
+
+
+@pytest.mark.parametrize("detour", [lambda buffer, t: buffer.fill(t), lambda buffer, t: buffer.__setitem__(1, t)])
+def test_a_derivative_cannot_leave_the_graph_through_a_buffer(detour):
+    class Detour(torch.Function):
+        def forward(self, x):
+            return x * 3
+
+        def grad_x(self, grad):
+            buffer = np.zeros(2)
+            detour(buffer, grad)
+            return grad * buffer[1]
+
+    x = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
+    torch.autograd.grad(Detour.apply(x), x)  # the first derivative, on arrays, may
+    with pytest.raises((RuntimeError, ValueError)) as refused:  # some of NumPy's versions wrap it
+        torch.autograd.grad(Detour.apply(x), x, torch.ones_like(x).requires_grad_(), create_graph=True)
+    assert "derivative called item()" in f"{refused.value} {refused.value.__cause__}"
+
+
+def test_a_module_that_stores_its_output_is_no_cycle():
+    class Storing(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(2, 2)
+
+        def forward(self, x):
+            self.output = torch.tanh(self.linear(x))
+            return self.output
+
+    gc.collect()
+    gc.disable()
+    try:
+        module = Storing()
+        module(torch.ones(1, 2))
+        gone = weakref.ref(module)
+        assert "linear" in module.output.node.edges[0].path
+        del module
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_bit_for_bit_knows_the_number_of_blas_threads():
+    pytest.importorskip("threadpoolctl")
+    from microgad.training.environment import environment, with_threads
+
+    counts = []
+    for count in (1, 2):
+        with with_threads(count):
+            counts.append(environment()["threads"])
+    assert counts == [1, 2]
+
+
+def test_the_complex_step_shrinks_with_x():
+    x = leaf(1e-30, -1e-25, 1.0, 1e25)
+    assert gradcheck(lambda x: 1 / x, x, atol=0, rtol=1e-12)
+    assert gradcheck(lambda x: torch.log(x * x), x, atol=0, rtol=1e-12)
