@@ -57,7 +57,7 @@ class SquareTimes(torch.Function):
 
 
 def test_a_decomposition_is_differentiated_partially():
-    """x³ by one Tensor that comes in twice, x⁴ by an input that depends on the other: at 2, second derivatives 12 and 48."""
+    """x³ by one Tensor that comes in twice, x⁴ by an input that depends on the other: at 2, f'' is 12 and 48."""
     for function, expected in ((lambda x: SquareTimes.apply(x, x), 12), (lambda x: SquareTimes.apply(x, x * x), 48)):
         x = torch.tensor(2.0, requires_grad=True)
         (first,) = torch.autograd.grad(function(x), x, create_graph=True)

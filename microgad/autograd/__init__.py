@@ -1,4 +1,9 @@
-"""What PyTorch offers under this name: derivatives, grad modes, Functions with a context."""
+"""What PyTorch offers under this name: derivatives, grad modes, Functions with a context, anomaly detection, gradcheck."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from ..engine import backward as backward
 from ..engine import grad as grad
@@ -8,3 +13,23 @@ from .grad_mode import inference_mode as inference_mode
 from .grad_mode import is_grad_enabled as is_grad_enabled
 from .grad_mode import no_grad as no_grad
 from .grad_mode import set_grad_enabled as set_grad_enabled
+
+if TYPE_CHECKING:
+    from ..testing import gradcheck as gradcheck
+    from ..testing import gradgradcheck as gradgradcheck
+    from .anomaly import detect_anomaly as detect_anomaly
+    from .anomaly import set_detect_anomaly as set_detect_anomaly
+
+# Loaded when first asked for (PEP 562).
+_ELSEWHERE = {
+    "detect_anomaly": "microgad.autograd.anomaly",
+    "set_detect_anomaly": "microgad.autograd.anomaly",
+    "gradcheck": "microgad.testing",
+    "gradgradcheck": "microgad.testing",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ELSEWHERE:
+        return getattr(importlib.import_module(_ELSEWHERE[name]), name)
+    raise AttributeError(f"module 'microgad.autograd' has no attribute '{name}'")

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from .. import errors, state
-from ..function import Output, Tensor
+from ..function import Output
+from ..tensor import Tensor
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -53,11 +54,11 @@ class Tracer:
         self.outer = state.current().observer
         self.halt = halt
         self._names = {id(tensor): name for name, tensor in (names or {}).items()}
-        self._sources: dict[int, tuple[Any, Source]] = {}  # by a Tensor's id; the Tensor is held, so that it stays its own
+        self._sources: dict[int, tuple[Any, Source]] = {}  # by a Tensor's id; it is held, so that the id stays its
         self._backward: dict[int, Source] = {}  # by the number of the node that gets the gradient
 
     def source(self, tensor: Any) -> Source | None:
-        """Where the non-finite values of a Tensor came from; None where it has none, or no operation seen here made it."""
+        """Where the non-finite values of a Tensor came from; None where it has none, or nothing seen here made it."""
         return self._sources.get(id(tensor), (None, None))[1]
 
     def source_of_gradient(self, tensor: Any) -> Source | None:
@@ -124,7 +125,7 @@ def trouble(x: Any) -> str:
         return ""
     if np.isnan(values).any():
         return "NaN"
-    return "inf" if (values.real == np.inf).any() else "-inf"
+    return "-inf" if (values == -np.inf).any() else "inf"
 
 
 def _name(node: Any, i: int) -> str:
@@ -132,12 +133,12 @@ def _name(node: Any, i: int) -> str:
 
 
 def _ranges(node: Any, inputs: tuple[Any, ...]) -> str:
-    """ "x (128, 10) from -0.3 to 2.1, exponent 0.5"."""
+    """As "x (128, 10) from -0.3 to 2.1, other 0.5"."""
     told = []
     for i, x in enumerate(inputs):
         if isinstance(x, Tensor):
             real = x.array.dtype.kind in "fiu" and x.array.size
-            span = f" from {x.array.min():.4g} to {x.array.max():.4g}" if real else ""
+            span = f" from {float(x.array.min()):.4g} to {float(x.array.max()):.4g}" if real else ""
             told.append(f"{_name(node, i)} {tuple(x.array.shape)}{span}")
         elif x is not None:
             told.append(f"{_name(node, i)} {x!r}")
@@ -171,7 +172,7 @@ class set_detect_anomaly:
 
 
 class detect_anomaly:
-    """Raise RuntimeError where a NaN arises, in a block or in what this decorates: forward, and in the block's backward.
+    """Raise RuntimeError where a NaN arises, forward or backward, in a block or in what this decorates.
 
     The error names the operation and the module that the NaN came from: where it grew out of an infinity, those that
     made the infinity. PyTorch looks at gradients only, and at results only where a gradient is lost. Every value is
@@ -182,7 +183,7 @@ class detect_anomaly:
     >>> with torch.autograd.detect_anomaly(), np.errstate(invalid="ignore"):
     ...     (x * 2).log().sum()
     Traceback (most recent call last):
-    microgad.autograd.anomaly.AnomalyError: Log: produced NaN from finite inputs: input (2,) from -2 to 8
+    microgad.autograd.anomaly.AnomalyError: Log: produced NaN from finite inputs: x (2,) from -2 to 8
     """
 
     def __init__(self, check_nan: bool = True) -> None:

@@ -58,8 +58,7 @@ def _shuffle_by_sort(partners: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     keys.sort()
     place, step = keys >> 32, keys & 0xFFFFFFFF  # in the order of places, for each place in the order of steps
     held = np.arange(n)
-    earlier = step < place
-    held[place[earlier]] = step[earlier]  # where a place comes twice, the last step stays
+    held[place] = step  # the last step with this partner stays; nobody asks for a place that was swapped with itself
     while not np.array_equal(followed := held[held], held):
         held = followed
     order = np.empty(n, np.int64)
@@ -93,7 +92,6 @@ def multinomial(
     for row, out in zip(rows, samples, strict=True):
         cumulative = np.cumsum(row, dtype=working_dtype(row))
         cumulative /= cumulative[-1]
-        cumulative[-1] = 1
         unit = (generator or default_generator).unit(num_samples, np.dtype(np.float64))
         out[...] = np.searchsorted(cumulative, unit)
     return samples.reshape(*probabilities.shape[:-1], num_samples)

@@ -42,7 +42,7 @@ def uniform_(array: Array, low: float = 0.0, high: float = 1.0, *, generator: Ge
 
     def draw(part: Array) -> None:
         unit = source.unit(part.size, working)
-        part[...] = unit if (start, width) == (0, 1) else _fma(unit, width, start)
+        part[...] = _fma(unit, width, start)
         rounded_up = part == end
         if rounded_up.any():
             part[rounded_up] = start  # the end is excluded
@@ -75,8 +75,10 @@ def normal_(array: Array, mean: float = 0.0, std: float = 1.0, *, generator: Gen
 
 
 def _normal_blocks(flat: Array, mean: float, std: float, source: Generator) -> None:
-    """Blocks of 16: 8 radii, then 8 angles, become 8 cosines, then 8 sines. Is the last one not full, a whole one is
-    drawn over the last 16 elements."""
+    """By blocks of 16: 8 radii, then 8 angles, become 8 cosines, then 8 sines.
+
+    If the last block isn't full, a whole one is drawn over the last 16 elements.
+    """
     working, left_over = working_dtype(flat), flat.size % 16
 
     def draw(part: Array) -> None:
@@ -85,14 +87,13 @@ def _normal_blocks(flat: Array, mean: float, std: float, source: Generator) -> N
         angle = blocks[:, 1] * working.type(2 * math.pi)
         np.multiply(radius, np.cos(angle), out=blocks[:, 0])
         np.multiply(radius, np.sin(angle), out=blocks[:, 1])
-        values = blocks.reshape(-1)
-        part[...] = values if (mean, std) == (0, 1) else _fma(values, float(working.type(std)), float(working.type(mean)))
+        part[...] = _fma(blocks.reshape(-1), float(working.type(std)), float(working.type(mean)))
 
     for start in range(0, flat.size - left_over, CHUNK):
         draw(flat[start : min(start + CHUNK, flat.size - left_over)])
     if left_over:
         if flat.dtype != np.float16:
-            source.unit(left_over, working)  # PyTorch fills all with uniform numbers first; float16 it goes by blocks
+            source.unit(left_over, working)  # not used; PyTorch draws them for all dtypes but float16
         draw(flat[-16:])
 
 
@@ -176,11 +177,11 @@ def dropout_noise(array: Array, keep: float, scale: float, *, generator: Generat
     array([2., 0., 2., 0.], dtype=float32)
     """
     check_floating("dropout_noise", array)
-    source, threshold, factor = generator or default_generator, _threshold("dropout_noise", "keep", keep), scale
+    source, threshold = generator or default_generator, _threshold("dropout_noise", "keep", keep)
 
     def draw(part: Array) -> None:
         part[...] = _below(threshold, source, part.size)
-        part *= factor
+        part *= scale
 
     return _fill("dropout_noise", empty_like(array), draw)
 
@@ -213,8 +214,8 @@ def random_(
     def draw(part: Array) -> None:
         words = source.random64(part.size) if wide else source.random32(part.size)
         if count < 2**64:
-            words -= words // count * count  # words % count, four times as fast
-        # start + words in int64, as C++ has it
+            words -= words // count * count  # words % count, but NumPy does this four times as fast
+        # start + words, wrapping around in int64 as in C++
         part[...] = (words.astype(np.uint64) + start % 2**64).view(np.int64) if wide or start else words
 
     return _fill("random_", array, draw)
@@ -320,7 +321,7 @@ def _below(threshold: int, source: Generator, count: int) -> NDArray[np.bool_]:
 def _fma(x: Array, scale: float, shift: float) -> Array:
     """x·scale + shift, rounded once (where nothing underflows); x is float32 or float64."""
     if shift == 0:
-        return x * scale
+        return x if scale == 1 else x * scale
     if x.dtype == np.float32:  # in float64 the product is exact
         return _add_to_odd(x.astype(np.float64) * scale, shift).astype(np.float32)
     # Dekker (1971): halves of at most 27 bits multiply exactly, so that the product's error is known

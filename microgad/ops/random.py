@@ -10,7 +10,7 @@ import numpy as np
 from .. import backend, dtypes, state
 from .. import generator as draws
 from ..errors import ArgumentError, DtypeError
-from ..generator import Generator
+from ..generator import Generator, fills
 from .creation import finished, size_of
 from .indexing import SetItem
 
@@ -89,6 +89,11 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     return bernoulli_(out, input if p is None else p, generator=generator)
 
 
+def _like(input: Tensor, kind: np.dtype[Any]) -> Any:
+    """A NumPy array of input's shape, and laid out in memory as PyTorch would."""
+    return fills.empty_like(input.array).astype(kind, copy=False)
+
+
 def _new(size: tuple[Any, ...], dtype: Any) -> Tensor:
     kind = dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype)
     if not kind.is_floating_point:
@@ -127,7 +132,7 @@ def rand_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) 
     torch.Size([2, 3])
     """
     kind = input.array.dtype if dtype is None else dtypes.of(dtype).dtype
-    return uniform_(finished(np.empty_like(input.array, kind))).requires_grad_(requires_grad)
+    return uniform_(finished(_like(input, kind), input.device)).requires_grad_(requires_grad)
 
 
 def randn_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -137,7 +142,7 @@ def randn_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False)
     torch.Size([2, 3])
     """
     kind = input.array.dtype if dtype is None else dtypes.of(dtype).dtype
-    return normal_(finished(np.empty_like(input.array, kind))).requires_grad_(requires_grad)
+    return normal_(finished(_like(input, kind), input.device)).requires_grad_(requires_grad)
 
 
 def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None) -> Tensor:

@@ -120,7 +120,7 @@ def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False) -> Tensor:
     """log Σ exp(input) over dim, one or several, without overflow. Source: torch.logsumexp.
 
     >>> logsumexp(torch.tensor([[1000.0, 1000.0], [0.0, -torch.inf]]), dim=1)
-    tensor([1000.6931,    0.0000])
+    tensor([1000.6932,    0.0000])
     """
     return LogSumExp.apply(input, axis=axes(dim), keepdims=keepdim)
 

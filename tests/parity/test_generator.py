@@ -81,9 +81,7 @@ def uniform(draw):
     low, high = draw(st.one_of(st.just((0.0, 1.0)), st.tuples(moderate, moderate).map(sorted)))
 
     def step(both):
-        same(
-            theirs.uniform_(low, high, generator=both.theirs), ours.uniform_(array, low, high, generator=both.ours)
-        )
+        same(theirs.uniform_(low, high, generator=both.theirs), ours.uniform_(array, low, high, generator=both.ours))
 
     return step
 
@@ -291,18 +289,60 @@ def test_uniform_excludes_its_end(dtype):
         assert array.max() < high or np.dtype(dtype).type(high) == low
 
 
-@pytest.mark.parametrize("low", [0.0, -1.0, 0.3, -1e200, 5e-300])
-@pytest.mark.parametrize("width", [1.0, 0.2, 1e-9, 1e3, 1.7e308])
-def test_uniform_float64_rounds_once(low, width):
-    both = pair(7)
-    theirs = torch.zeros(5000, dtype=torch.float64).uniform_(low, low + width, generator=both.theirs)
-    same(theirs, ours.uniform_(np.zeros(5000), low, low + width, generator=both.ours))
+@pytest.mark.parametrize(("dtype", "least"), [("float32", 1e-30), ("float64", 5e-300)])
+@pytest.mark.parametrize("width", [1.0, 0.2, 1e-9, 1e3, 1e37])
+def test_uniform_rounds_once(dtype, least, width):
+    for low in (0.0, -1.0, 0.3, -1e30, least):
+        both = pair(7)
+        theirs = torch.zeros(5000, dtype=getattr(torch, dtype)).uniform_(low, low + width, generator=both.theirs)
+        same(theirs, ours.uniform_(np.zeros(5000, dtype), low, low + width, generator=both.ours))
 
 
-@pytest.mark.parametrize("n", [500, 60000, 200_001])
-def test_long_permutations(n):
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_integer_ranges(dtype):
+    """One word or two, and what floating-point dtypes make of bounds that they can't represent."""
+    bounds = [(None, None), (-3, 5), (0, 2), (1, None), (0, 2**28 - 1), (0, 2**28), (-5, 2**28 - 4), (0, 2**32)]
+    bounds += [(4097, 4200), (2047, 5001), (2**25 + 1, 2**25 + 99), (-(2**25) - 3, 2**25 + 3), (2**54 + 1, 2**55 - 1)]
+    drawn = 0
+    for low, high in bounds:
+        both = pair(drawn)
+        theirs = torch.zeros(300, dtype=getattr(torch, dtype))
+        try:
+            theirs.random_(*(() if low is None else (low, high)), generator=both.theirs)
+        except RuntimeError:
+            with pytest.raises(RuntimeError):
+                ours.random_(np.zeros(300, dtype), low, high, generator=both.ours)
+        else:
+            same(theirs, ours.random_(np.zeros(300, dtype), low, high, generator=both.ours))
+            drawn += 1
+        both.check_state()
+    assert drawn >= 2
+
+
+@pytest.mark.parametrize(("n", "dtype"), [(500, "int64"), (60000, "int64"), (200_001, "float32")])
+def test_long_permutations(n, dtype):
     both = pair(n)
-    same(torch.randperm(n, generator=both.theirs), ours.randperm(n, generator=both.ours))
+    theirs = torch.randperm(n, dtype=getattr(torch, dtype), generator=both.theirs)
+    same(theirs, ours.randperm(n, dtype, generator=both.ours))
+    both.check_state()
+
+
+@pytest.mark.parametrize(("n", "dtype"), [(256, "uint8"), (128, "int8"), (2049, "float16")])
+def test_the_longest_permutation_of_a_dtype(n, dtype):
+    both = pair(n)
+    theirs = torch.randperm(n, dtype=getattr(torch, dtype), generator=both.theirs)
+    same(theirs, ours.randperm(n, dtype, generator=both.ours))
+    with pytest.raises(RuntimeError):
+        ours.randperm(n + 1, dtype)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(("count", "replacement"), [(1, False), (1, True), (9, True)])
+def test_multinomial_of_many_rows(dtype, count, replacement):
+    weights = np.random.default_rng(0).random((500, 30)).astype(dtype)
+    both = pair(5)
+    theirs = torch.multinomial(torch.from_numpy(weights), count, replacement, generator=both.theirs)
+    same(theirs, ours.multinomial(weights, count, replacement, generator=both.ours))
     both.check_state()
 
 
@@ -326,7 +366,10 @@ REFUSALS = {
         lambda t: t.zeros(3).bernoulli_(t.tensor([0.5, 1.5, 0])),
         lambda: ours.bernoulli_(np.zeros(3), np.array([0.5, 1.5, 0])),
     ),
-    "bernoulli_ shape": (lambda t: t.zeros(3).bernoulli_(t.zeros(2)), lambda: ours.bernoulli_(np.zeros(3), np.zeros(2))),
+    "bernoulli_ shape": (
+        lambda t: t.zeros(3).bernoulli_(t.zeros(2)),
+        lambda: ours.bernoulli_(np.zeros(3), np.zeros(2)),
+    ),
     "expanded": (
         lambda t: t.zeros(3).expand(4, 3).uniform_(),
         lambda: ours.uniform_(np.broadcast_to(np.zeros(3), (4, 3))),

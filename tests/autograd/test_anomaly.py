@@ -1,0 +1,137 @@
+"""detect_anomaly and set_detect_anomaly: the operation that a NaN came from, forward and backward."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import nn, state
+from microgad.autograd.anomaly import AnomalyError, Tracer, trouble
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    with np.errstate(all="ignore"):
+        yield
+
+
+def watching():
+    return isinstance(state.current().observer, Tracer)
+
+
+def test_forward_raises_where_a_nan_arises():
+    x = torch.tensor([-1.0, 4.0], requires_grad=True)
+    with torch.autograd.detect_anomaly(), pytest.raises(RuntimeError) as caught:
+        x.sqrt()
+    assert str(caught.value) == "Sqrt: produced NaN from finite inputs: x (2,) from -1 to 4"
+    assert not watching()
+
+
+def test_the_module_is_named():
+    class Root(nn.Module):
+        def forward(self, x):
+            return x.sqrt()
+
+    model = nn.Sequential(nn.Identity(), Root())
+    with torch.no_grad(), torch.autograd.detect_anomaly(), pytest.raises(AnomalyError, match=r"^Sqrt \(1\): produced "):
+        model(torch.tensor([-1.0]))
+
+
+def test_an_infinity_alone_is_allowed_but_named_when_it_becomes_nan():
+    x = torch.tensor([0.0, 1.0])
+    with torch.autograd.detect_anomaly():
+        minus_infinity = x.log()
+        assert minus_infinity.exp().tolist() == [0.0, 1.0]
+        with pytest.raises(AnomalyError, match=r"^Log: produced -inf from .*\. It became NaN in Sub$") as caught:
+            minus_infinity - minus_infinity
+    assert caught.value.op == "Log"
+
+
+def test_backward_raises_where_a_nan_arises():
+    """0 times infinity: the slope of sqrt at 0 times that of a product with 0."""
+    x = torch.tensor([0.0, 4.0], requires_grad=True)
+    y = ((x * 0).sqrt() + x).sum()
+    message = r"^backward: Sqrt: the gradient of its input x \(2,\) is the first one with "
+    with torch.autograd.detect_anomaly(), pytest.raises(AnomalyError, match=message):
+        y.backward()
+    assert x.grad is None
+
+
+def test_second_derivatives_are_watched_too():
+    x = torch.tensor(0.0, requires_grad=True)
+    with torch.autograd.detect_anomaly(), pytest.raises(AnomalyError):
+        torch.autograd.grad((x * x).sqrt(), x, create_graph=True)
+
+
+def test_a_nan_from_outside():
+    with torch.autograd.detect_anomaly(), pytest.raises(AnomalyError, match="but its input x held NaN before"):
+        torch.tensor([float("nan")]).exp()
+
+
+def test_several_results_and_several_inputs():
+    a, b = torch.tensor([1.0]), torch.tensor([-1.0])
+    tracer = Tracer()
+    with state.scope(observer=tracer):
+        parts = torch.cat([a, b.log()]).split(1)
+    assert [trouble(part) for part in parts] == ["", "NaN"]
+    assert (tracer.source(parts[0]), tracer.source(parts[1]).op) == (None, "Log")
+
+
+def test_as_a_decorator_and_inside_itself():
+    watch = torch.autograd.detect_anomaly()
+
+    @watch
+    def root(x):
+        with watch:
+            assert watching()
+        assert watching()
+        return x.sqrt()
+
+    assert root(torch.tensor(4.0)).item() == 2
+    assert not watching()
+    with pytest.raises(AnomalyError):
+        root(torch.tensor(-4.0))
+
+
+def test_switched_on_and_off():
+    torch.autograd.set_detect_anomaly(True)
+    assert watching()
+    torch.autograd.set_detect_anomaly(False)
+    assert not watching()
+    with torch.autograd.set_detect_anomaly(True):
+        with torch.autograd.set_detect_anomaly(False):
+            assert not watching()
+        assert watching()
+    assert not watching()
+    with torch.autograd.detect_anomaly(check_nan=False):
+        assert not watching()
+
+
+def test_another_observer_goes_on_seeing():
+    class Counter:
+        def __init__(self):
+            self.seen = []
+
+        def forward(self, node, inputs, out):
+            self.seen.append(type(node).__name__)
+
+        def backward(self, node, gradients):
+            self.seen.append(f"{type(node).__name__} backward")
+
+    counter = Counter()
+    x = torch.tensor(2.0, requires_grad=True)
+    with state.scope(observer=counter), torch.autograd.detect_anomaly():
+        x.exp().backward()
+    assert counter.seen == ["Exp", "Exp backward"]
+
+
+@pytest.mark.parametrize(
+    ("x", "expected"),
+    [
+        (torch.tensor([1, 2]), ""), (torch.tensor([1.0, float("inf")]), "inf"), (float("nan"), "NaN"), (3, ""),
+        (np.array([-np.inf]), "-inf"), (complex(0, float("inf")), "inf"), (torch.zeros(0), ""), (None, ""),
+    ],
+)  # fmt: skip
+def test_trouble(x, expected):
+    assert trouble(x) == expected

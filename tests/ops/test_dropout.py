@@ -1,0 +1,102 @@
+"""Dropout: when it draws, what it draws, and what it leaves alone."""
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad.ops.dropout import Dropout, dropout
+
+
+def state():
+    return torch.get_rng_state().array.tobytes()
+
+
+@pytest.mark.parametrize("options", [{"training": False}, {"p": 0}, {"p": 0.0, "inplace": True}, {"training": False, "p": 1}])
+def test_where_nothing_is_dropped_the_input_itself_comes_back(options):
+    x, before = torch.ones(3, requires_grad=True), state()
+    assert dropout(x, **options) is x
+    assert state() == before
+
+
+def test_of_nothing_draws_nothing():
+    before = state()
+    x = torch.zeros(0, 3)
+    assert dropout(x) is x
+    assert state() == before
+
+
+def test_p_1_gives_zeros_without_drawing():
+    x, before = torch.ones(2, 3, requires_grad=True), state()
+    y = dropout(x, 1.0)
+    y.sum().backward()
+    assert not y.array.any()
+    assert not x.grad.array.any()
+    assert state() == before
+
+
+def test_the_gradient_is_the_noise():
+    torch.manual_seed(1)
+    x = torch.randn(50, 40, requires_grad=True)
+    y = dropout(x, 0.25)
+    y.backward(torch.ones_like(y))
+    assert set(np.unique(x.grad.array)) == {0, np.float32(1 / 0.75)}
+    np.testing.assert_array_equal(y.array, x.array * x.grad.array)
+    assert (x.grad.array == 0).mean() == pytest.approx(0.25, abs=0.03)
+
+
+def test_it_is_one_node_that_holds_its_noise():
+    x = torch.ones(4, requires_grad=True)
+    y = dropout(x)
+    assert type(y.grad_fn) is Dropout
+    np.testing.assert_array_equal(Dropout.apply(x.array, noise=y.grad_fn.noise), y.array)
+
+
+def test_the_same_seed_gives_the_same_noise():
+    draws = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        draws.append(dropout(torch.ones(100), 0.3).array)
+    np.testing.assert_array_equal(*draws)
+    assert (dropout(torch.ones(100), 0.3).array != draws[0]).any()
+
+
+def test_in_place():
+    x = torch.ones(8, requires_grad=True)
+    y = x * 1
+    torch.manual_seed(2)
+    assert dropout(y, inplace=True) is y
+    torch.manual_seed(2)
+    np.testing.assert_array_equal(y.array, dropout(torch.ones(8)).array)
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.array, y.array)
+
+
+def test_a_leaf_in_place_is_refused_before_anything_is_drawn():
+    x, before = torch.ones(3, requires_grad=True), state()
+    with pytest.raises(RuntimeError, match="a leaf Variable that requires grad is being used in an in-place operation"):
+        dropout(x, inplace=True)
+    assert state() == before
+    assert x.tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.5, float("nan")])
+def test_p_is_a_probability(p):
+    before = state()
+    with pytest.raises(ValueError, match=f"dropout probability has to be between 0 and 1, but got {p}"):
+        dropout(torch.ones(2), p)
+    assert state() == before
+
+
+def test_integers_are_refused():
+    before = state()
+    with pytest.raises(RuntimeError, match=r"dropout: input must be floating-point, but is torch.int64"):
+        dropout(torch.ones(2, dtype=torch.int64))
+    assert state() == before
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_the_dtype_stays(dtype):
+    x = torch.ones(64, dtype=dtype, requires_grad=True)
+    y = dropout(x, 0.3)
+    y.sum().backward()
+    assert y.dtype == x.grad.dtype == dtype

@@ -1,0 +1,212 @@
+"""Losses: extreme values, what is ignored, what is kept, errors."""
+
+import math
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad.ops.loss import (
+    CrossEntropy,
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    l1_loss,
+    logsigmoid,
+    mse_loss,
+    nll_loss,
+)
+
+LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.5, 0.5]])
+
+
+@pytest.mark.parametrize("columns", [3, 50])
+def test_large_logits_cost_a_small_loss_no_precision(columns):
+    """Of log Σ exp(x) - x there would be left what float32 can tell apart near 1000: nothing."""
+    x = torch.zeros(4, columns)
+    x[:, 1] = 1000.0
+    x[0, 2] = 988.0
+    x.requires_grad_()
+    loss = cross_entropy(x, torch.tensor([1, 1, 1, 0]), reduction="none")
+    np.testing.assert_allclose(loss.array, [math.log1p(math.exp(-12)), 0, 0, 1000], 1e-6, 6e-8)
+    loss.sum().backward()
+    np.testing.assert_allclose(x.grad.array[0, :3], [0, -math.exp(-12), math.exp(-12)], atol=6e-8)
+
+
+def test_the_gradient_of_the_logits_is_softmax_minus_one_hot():
+    x = LOGITS.clone().requires_grad_()
+    cross_entropy(x, torch.tensor([0, 2])).backward()
+    softmax = np.exp(LOGITS.array) / np.exp(LOGITS.array).sum(1, keepdims=True)
+    np.testing.assert_allclose(x.grad.array, (softmax - [[1, 0, 0], [0, 0, 1]]) / 2, 1e-6)
+
+
+def test_what_is_ignored_has_no_loss_and_no_gradient():
+    x = torch.tensor([[2.0, 0.0, -1.0], [torch.inf, 0.0, 0.0]])[[0, 0]].requires_grad_()
+    loss = cross_entropy(x, torch.tensor([1, -100]), reduction="none")
+    assert loss.array[1] == 0
+    cross_entropy(x, torch.tensor([1, -100])).backward()
+    alone = x[:1].detach().requires_grad_()
+    cross_entropy(alone, torch.tensor([1])).backward()
+    np.testing.assert_array_equal(x.grad.array, np.concatenate([alone.grad.array, np.zeros((1, 3))]))
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, nll_loss])
+def test_a_class_can_be_ignored(loss):
+    target = torch.tensor([0, 2])
+    np.testing.assert_allclose(loss(LOGITS, target, ignore_index=2).item(), loss(LOGITS[:1], target[:1]).item(), 1e-6)
+
+
+def test_a_weight_of_zero_hides_an_infinite_loss():
+    x = torch.tensor([[0.0, -torch.inf], [0.0, 0.0]], requires_grad=True)
+    loss = cross_entropy(x, torch.tensor([1, 0]), torch.tensor([1.0, 0.0]))
+    loss.backward()
+    assert loss.item() == pytest.approx(math.log(2))
+    np.testing.assert_allclose(x.grad.array, [[0, 0], [-0.5, 0.5]])
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, nll_loss])
+def test_the_mean_over_nothing_is_nan(loss):
+    x = LOGITS.clone().requires_grad_()
+    for y in (loss(x, torch.tensor([-100, -100])), loss(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64))):
+        assert math.isnan(y.item())
+    loss(x, torch.tensor([-100, -100])).backward()
+    assert not x.grad.array.any()
+    assert loss(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64), reduction="sum").item() == 0
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, nll_loss])
+@pytest.mark.parametrize(("error", "message", "target", "options"), [
+    (IndexError, "Target 10 is out of bounds: input has the classes 0 to 2", [0, 10], {}),
+    (IndexError, "Target -1 is out of bounds", [-1, 0], {}),
+    (IndexError, "Target -100 is out of bounds", [-100, 0], {"ignore_index": -1}),
+    (ValueError, r"target has shape \(3,\), but input \(2, 3\) needs class indices of shape \(2,\)", [0, 1, 1], {}),
+    (RuntimeError, r"target has shape \(2, 3\), but", [[0, 1, 1], [0, 1, 1]], {}),
+    (RuntimeError, r"class indices in target must be int64 or uint8, but are float32: use target.long\(\)", [0.0, 1.0], {}),
+    (RuntimeError, r"weight must have shape \(3,\), .* but has shape \(2,\)", [0, 1], {"weight": torch.ones(2)}),
+    (RuntimeError, "weight is float64, but input is float32", [0, 1], {"weight": torch.ones(3, dtype=torch.float64)}),
+    (ValueError, "x is not a valid value for reduction", [0, 1], {"reduction": "x"}),
+])  # fmt: skip
+def test_refusals(loss, error, message, target, options):
+    x = LOGITS.clone().requires_grad_()
+    with pytest.raises(error, match=message):
+        loss(x, torch.tensor(target), **options)
+
+
+def test_refusals_name_the_operation_and_every_argument():
+    said = r"\(input \(2, 3\), target \(2,\) int64\)$"
+    with pytest.raises(IndexError, match="^CrossEntropy: Target 3 .*" + said):
+        cross_entropy(LOGITS, torch.tensor([3, 0]))
+    with pytest.raises(IndexError, match="^nll_loss: Target 3 .*" + said):
+        nll_loss(LOGITS, torch.tensor([3, 0]))
+    with pytest.raises(RuntimeError, match="^CrossEntropy: input must be floating-point, but is int64"):
+        cross_entropy(LOGITS.long(), torch.tensor([1, 0]))
+    with pytest.raises(RuntimeError, match=r"label_smoothing must be between 0.0 and 1.0. Got: 2"):
+        cross_entropy(LOGITS, torch.tensor([1, 0]), label_smoothing=2)
+    with pytest.raises(RuntimeError, match="ignore_index=1 is not supported for class probabilities"):
+        cross_entropy(LOGITS, LOGITS, ignore_index=1)
+    with pytest.raises(RuntimeError, match=r"cross_entropy: weight must have shape \(3,\)"):
+        cross_entropy(LOGITS, LOGITS, torch.ones(2))
+
+
+def test_weights_of_classes_want_no_gradient():
+    with pytest.raises(RuntimeError, match="CrossEntropy has no derivative for its input weight"):
+        cross_entropy(LOGITS.clone().requires_grad_(), torch.tensor([0, 1]), torch.ones(3, requires_grad=True))
+
+
+def test_targets_written_before_backward_are_noticed():
+    target = torch.tensor([0, 1])
+    loss = cross_entropy(LOGITS.clone().requires_grad_(), target)
+    target[0] = 2
+    with pytest.raises(RuntimeError, match="CrossEntropy: .* modified by an inplace operation"):
+        loss.backward()
+
+
+def test_cross_entropy_keeps_two_numbers_a_row():
+    x, target = torch.randn(64, 100, requires_grad=True), torch.zeros(64, dtype=torch.int64)
+    node = cross_entropy(x, target).grad_fn
+    assert type(node) is CrossEntropy
+    kept = [k for k in node.kept if hasattr(k, "nbytes") and k is not x.array and k is not target.array]
+    assert [k.shape for k in kept] == [(64,), (64,)]
+
+
+def test_byte_targets():
+    a, b = (cross_entropy(LOGITS, torch.tensor([0, 2], dtype=dtype)) for dtype in (torch.uint8, torch.int64))
+    assert a.item() == b.item()
+
+
+@pytest.mark.parametrize(("options", "reduction"), [
+    ({"size_average": False}, "sum"), ({"reduce": False}, "none"), ({"size_average": True}, "mean"), ({"reduce": True}, "mean"),
+])  # fmt: skip
+def test_old_reduction_arguments(options, reduction):
+    x, y = torch.tensor([0.5, 0.25]), torch.tensor([0.0, 1.0])
+    for loss in (mse_loss, l1_loss, binary_cross_entropy, binary_cross_entropy_with_logits):
+        with pytest.warns(UserWarning, match=f"please use reduction='{reduction}' instead"):
+            old = loss(x, y, **options)
+        np.testing.assert_array_equal(old.array, loss(x, y, reduction=reduction).array)
+
+
+@pytest.mark.parametrize("loss", [mse_loss, l1_loss])
+def test_shapes_that_broadcast_are_warned_of(loss):
+    x, y = torch.ones(2, 3, requires_grad=True), torch.zeros(3, requires_grad=True)
+    with pytest.warns(UserWarning, match=r"target size \(torch.Size\(\[3\]\)\).*input size \(torch.Size\(\[2, 3\]\)\)"):
+        value = loss(x, y)
+    value.backward()
+    assert value.item() == 1
+    assert (x.grad.shape, y.grad.shape) == ((2, 3), (3,))
+
+
+@pytest.mark.parametrize("loss", [mse_loss, l1_loss])
+def test_errors_refuse(loss):
+    x = torch.ones(2)
+    with pytest.raises(ValueError, match="Weights and input must have the same size"):
+        loss(x, x, weight=torch.ones(3))
+    with pytest.raises(RuntimeError, match=f"{loss.__name__}: input or target must be floating-point"):
+        loss(x.long(), x.long())
+    with pytest.warns(UserWarning), pytest.raises(RuntimeError):
+        loss(x, torch.ones(3))
+
+
+@pytest.mark.parametrize("loss", [mse_loss, l1_loss, binary_cross_entropy, binary_cross_entropy_with_logits])
+def test_the_mean_loss_of_nothing_is_nan(loss):
+    x = torch.zeros(0, 2, requires_grad=True)
+    with np.errstate(invalid="ignore"):
+        y = loss(x, x.detach())
+    assert math.isnan(y.item())
+
+
+def test_a_sure_bit_has_a_small_loss_to_the_last_digits():
+    x = torch.tensor([20.0, -20.0, 200.0, -200.0], requires_grad=True)
+    loss = binary_cross_entropy_with_logits(x, torch.tensor([1.0, 0.0, 0.0, 1.0]), reduction="none")
+    np.testing.assert_allclose(loss.array, [math.exp(-20), math.exp(-20), 200, 200], 1e-6)
+    loss.sum().backward()
+    assert x.grad.tolist()[2:] == [1, -1]
+    np.testing.assert_allclose(logsigmoid(x).array, [-math.exp(-20), -20, 0, -200], 1e-6, 1e-30)
+
+
+def test_the_second_derivative_at_logit_0_is_a_quarter():
+    x = torch.zeros(1, requires_grad=True)
+    (g,) = torch.autograd.grad(binary_cross_entropy_with_logits(x, torch.ones(1)), x, create_graph=True)
+    assert g.tolist() == [-0.5]
+    assert torch.autograd.grad(g, x)[0].tolist() == [0.25]
+
+
+def test_binary_cross_entropy_holds_logarithms_at_100():
+    x = torch.tensor([0.0, 1.0, 0.0], requires_grad=True)
+    y = torch.tensor([1.0, 0.0, 0.0], requires_grad=True)
+    loss = binary_cross_entropy(x, y, reduction="none")
+    assert loss.tolist() == [100, 100, 0]
+    loss.sum().backward()
+    np.testing.assert_allclose(x.grad.array, [-1e12, 1e12, 0])
+    np.testing.assert_allclose(y.grad.array, [100, -100, 100])
+
+
+@pytest.mark.parametrize("wrong", [[1.5, 0.0], [-0.1, 0.0], [math.nan, 0.0]])
+def test_binary_cross_entropy_takes_probabilities(wrong):
+    with pytest.raises(RuntimeError, match="all elements of input should be between 0 and 1"):
+        binary_cross_entropy(torch.tensor(wrong), torch.zeros(2))
+
+
+@pytest.mark.parametrize("loss", [binary_cross_entropy, binary_cross_entropy_with_logits])
+def test_bits_need_one_shape(loss):
+    with pytest.raises(ValueError, match=rf"{loss.__name__}: target size .*\[2\].* must be the same as input size .*\[1\]"):
+        loss(torch.zeros(1), torch.zeros(2))

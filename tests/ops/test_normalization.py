@@ -1,0 +1,111 @@
+"""Batch norm: running statistics, what it keeps, refusals."""
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad.ops.normalization import BatchNorm, batch_norm
+
+
+def running(channels):
+    return torch.zeros(channels), torch.ones(channels)
+
+
+def test_each_channel_gets_mean_0_and_variance_1():
+    x = torch.randn(8, 3, 5, 4) * 7 + 3
+    y = batch_norm(x, None, None, training=True).array
+    np.testing.assert_allclose(y.mean((0, 2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(y.var((0, 2, 3)), 1, atol=1e-5)
+
+
+def test_a_mean_far_from_zero_costs_no_precision():
+    """It would in E[x²] - E[x]², and even in a mean that is rounded as its sum is."""
+    x = np.random.default_rng(0).standard_normal((64, 2, 10))
+    far = (x.astype(np.float32) + np.float32(4096)).astype(np.float64)  # what float32 can tell apart there
+    expected = (far - far.mean((0, 2), keepdims=True)) / far.std((0, 2), keepdims=True)
+    a = torch.tensor(far.astype(np.float32), requires_grad=True)
+    y = batch_norm(a, None, None, training=True, eps=1e-9)
+    np.testing.assert_allclose(y.array, expected, rtol=1e-6, atol=1e-6)
+    g = np.random.default_rng(1).standard_normal(x.shape)
+    weight, half_an_ulp = torch.ones(2, requires_grad=True), 2**-12  # of the mean that is kept
+    batch_norm(a, None, None, weight, training=True, eps=1e-9).backward(torch.tensor(g.astype(np.float32)))
+    bound = half_an_ulp * np.abs(g.sum((0, 2))) + 1e-4
+    assert (np.abs(weight.grad.array - (g * expected).sum((0, 2))) < bound).all()
+
+
+def test_running_statistics_move_by_momentum():
+    x = torch.randn(6, 2, 3)
+    mean, var = running(2)
+    batch_norm(x, mean, var, training=True, momentum=0.25)
+    np.testing.assert_allclose(mean.array, 0.25 * x.array.mean((0, 2)), 1e-5)
+    np.testing.assert_allclose(var.array, 0.75 + 0.25 * x.array.var((0, 2), ddof=1), 1e-5)
+    assert (mean._version, var._version) == (1, 1)
+    assert not mean.requires_grad
+
+
+def test_running_statistics_are_those_of_evaluation_and_stay():
+    mean, var = torch.tensor([1.0, 2.0]), torch.tensor([4.0, 9.0])
+    y = batch_norm(torch.tensor([[3.0, 8.0]]), mean, var, torch.tensor([1.0, 2.0]), torch.tensor([0.0, 1.0]), eps=0)
+    np.testing.assert_allclose(y.array, [[1, 5]], 1e-6)
+    assert (mean.tolist(), var.tolist()) == ([1, 2], [4, 9])
+
+
+def test_statistics_that_moved_between_evaluation_and_backward_are_noticed():
+    x = torch.randn(4, 2, requires_grad=True)
+    mean, var = running(2)
+    y = batch_norm(x, mean, var)
+    batch_norm(x, mean, var, training=True)
+    with pytest.raises(RuntimeError, match="FixedBatchNorm: .* modified by an inplace operation"):
+        y.sum().backward()
+
+
+def test_training_keeps_the_input_and_a_number_a_channel():
+    x, weight = torch.randn(4, 3, 5, requires_grad=True), torch.ones(3, requires_grad=True)
+    node = batch_norm(x, *running(3), weight, weight, training=True).grad_fn.edges[0]
+    assert type(node) is BatchNorm
+    assert [k.shape for k in node.kept] == [(4, 3, 5), (3,), (3,), (3,), (3,)]
+
+
+def test_a_batch_of_none():
+    mean, var = running(3)
+    assert batch_norm(torch.zeros(0, 3, 2), mean, var, training=True).shape == (0, 3, 2)
+    assert mean._version == 0
+
+
+def test_the_gradient_of_a_constant_batch_is_finite():
+    x = torch.full((4, 2), 3.0, requires_grad=True)
+    batch_norm(x, None, None, training=True).sum().backward()
+    np.testing.assert_allclose(x.grad.array, 0, atol=1e-4)
+
+
+def test_non_contiguous_input():
+    x = torch.randn(5, 4, 3)
+    a, b = (z.detach().requires_grad_() for z in (x.permute(2, 1, 0), x.permute(2, 1, 0).contiguous()))
+    for z in (a, b):
+        y = batch_norm(z, None, None, training=True)
+        (y * y * y).sum().backward()
+    np.testing.assert_allclose(a.grad.array, b.grad.array, 1e-5, 1e-6)
+
+
+def test_refusals_change_nothing():
+    x, (mean, var) = torch.randn(4, 3), running(3)
+    two = torch.ones(2)
+    wrong = [
+        (RuntimeError, r"BatchNorm: weight must have an element for each channel of input, \(3,\), but has \(2,\) \(input",
+         lambda: batch_norm(x, mean, var, two, None, True)),
+        (RuntimeError, r"FixedBatchNorm: bias must have .* \(3,\), but has \(2,\)", lambda: batch_norm(x, mean, var, None, two)),
+        (RuntimeError, r"running_mean must have .* \(3,\), but has \(2,\)", lambda: batch_norm(x, two, var, training=True)),
+        (RuntimeError, r"running_var must have .* \(3,\), but has \(2,\)", lambda: batch_norm(x, mean, two)),
+        (RuntimeError, "running_mean must be defined in evaluation mode", lambda: batch_norm(x, None, None)),
+        (ValueError, r"Expected more than 1 value per channel when training, got input size \(1, 3\)",
+         lambda: batch_norm(x[:1], mean, var, training=True)),
+        (RuntimeError, r"input must be \(N, C, ...\), but has shape \(3,\)", lambda: batch_norm(mean, None, None, training=True)),
+        (RuntimeError, "input must be floating-point, but is int64", lambda: batch_norm(x.long(), None, None, training=True)),
+        (RuntimeError, "input is float32, but weight is float64",
+         lambda: batch_norm(x, mean, var, torch.ones(3, dtype=torch.float64), None, True)),
+    ]  # fmt: skip
+    for error, message, call in wrong:
+        with pytest.raises(error, match=message):
+            call()
+    assert (mean.tolist(), var.tolist()) == ([0] * 3, [1] * 3)
+    assert mean._version == var._version == 0

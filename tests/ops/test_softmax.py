@@ -1,0 +1,86 @@
+"""Softmax and its kin: where exp would overflow, empty and infinite rows, arguments and errors."""
+
+import math
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad.ops.softmax import log_softmax, logsumexp, softmax, softmin
+
+
+@pytest.mark.parametrize("columns", [3, 50])  # short rows take another way
+def test_large_numbers_do_not_overflow(columns):
+    x = torch.zeros(2, columns)
+    x[0, 1], x[1] = 1e4, -1e4
+    assert softmax(x, 1).array[0].tolist() == [0, 1] + [0] * (columns - 2)
+    np.testing.assert_allclose(softmax(x, 1).array[1], 1 / columns, 1e-6)
+    np.testing.assert_allclose(log_softmax(x, 1).array[1], -math.log(columns), 1e-3)
+    np.testing.assert_allclose(logsumexp(x, 1).array, [1e4, math.log(columns) - 1e4], 1e-6)
+
+
+def test_small_probabilities_keep_their_logarithm():
+    assert log_softmax(torch.tensor([0.0, -200.0]), 0).tolist() == [0, -200]
+
+
+def test_logsumexp_of_minus_infinity():
+    x = torch.tensor([[-torch.inf, -torch.inf], [-torch.inf, 1.0]], requires_grad=True)
+    y = logsumexp(x, 1)
+    assert y.tolist() == [-torch.inf, 1]
+    y.sum().backward()
+    assert x.grad.tolist() == [[0, 0], [0, 1]]
+
+
+def test_over_nothing():
+    assert softmax(torch.zeros(3, 0), 1).shape == (3, 0)
+    assert log_softmax(torch.zeros(0, 3), 1).shape == (0, 3)
+    assert logsumexp(torch.zeros(2, 0), 1).tolist() == [-torch.inf] * 2
+
+
+def test_of_a_scalar():
+    x = torch.tensor(3.0, requires_grad=True)
+    assert softmax(x, 0).item() == 1
+    assert log_softmax(x, -1).item() == 0
+
+
+def test_logsumexp_over_several_dims():
+    x = torch.arange(24.0).reshape(2, 3, 4)
+    expected = np.log(np.exp(x.array).sum((0, 2)))
+    np.testing.assert_allclose(logsumexp(x, (0, 2)).array, expected, 1e-6)
+    assert logsumexp(x, (0, -1), keepdim=True).shape == (1, 3, 1)
+    assert logsumexp(torch.tensor([0, 0]), 0).item() == pytest.approx(math.log(2))
+
+
+def test_softmin_is_softmax_of_the_negative():
+    x = torch.tensor([[1.0, 2.0, 5.0]])
+    np.testing.assert_array_equal(softmin(x, 1).array, softmax(-x, 1).array)
+
+
+def test_dtype_is_converted_first():
+    assert softmax(torch.tensor([1, 2]), 0, dtype=torch.float64).dtype == torch.float64
+    assert log_softmax(torch.zeros(2, dtype=torch.float16), 0).dtype == torch.float16
+
+
+@pytest.mark.parametrize(("shape", "dim"), [((2, 3), 1), ((2, 3, 4), 0), ((2, 3, 4, 5), 1), ((3,), 0)])
+def test_without_dim_it_is_chosen_with_a_warning(shape, dim):
+    x = torch.randn(shape)
+    with pytest.warns(UserWarning, match=f"Implicit dimension choice for softmax has been deprecated.*dim={dim} "):
+        y = softmax(x)
+    np.testing.assert_array_equal(y.array, softmax(x, dim).array)
+
+
+@pytest.mark.parametrize("function", [softmax, log_softmax, softmin, logsumexp])
+def test_a_dim_that_is_not_there(function):
+    with pytest.raises(IndexError, match=r"axis 2 is out of bounds .*x \(2, 3\)"):
+        function(torch.zeros(2, 3), 2)
+
+
+def test_integers_are_refused():
+    with pytest.raises(RuntimeError, match=r"log_softmax: input must be floating-point, got torch.int64"):
+        log_softmax(torch.tensor([1, 2]), 0)
+
+
+def test_what_is_kept_is_the_result_only():
+    x = torch.randn(2, 3, requires_grad=True)
+    for y in (softmax(x, 1), log_softmax(x, 1)):
+        assert [kept is y.array for kept in y.grad_fn.kept] == [True]

@@ -1,0 +1,57 @@
+"""lr_scheduler: what goes wrong, and what is saved. The schedules themselves are held against PyTorch's."""
+
+from typing import Any
+
+import pytest
+
+import microgad
+from microgad.optim import SGD
+from microgad.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, StepLR
+
+
+def optimizer() -> SGD:
+    return SGD([microgad.ones(1, requires_grad=True)], lr=0.1)
+
+
+@pytest.mark.parametrize("kind", [lambda o: StepLR(o, 2), lambda o: CosineAnnealingLR(o, 7)])
+def test_a_saved_scheduler_goes_on(kind: Any) -> None:
+    whole, first = kind(optimizer()), kind(optimizer())
+    rates = []
+    for _ in range(9):
+        whole.step()
+        rates += whole.get_last_lr()
+    for _ in range(4):
+        first.step()
+    second = kind(optimizer())
+    second.load_state_dict(first.state_dict())
+    second.optimizer.load_state_dict(first.optimizer.state_dict())
+    for expected in rates[4:]:
+        second.step()
+        assert second.get_last_lr() == [expected] == [second.optimizer.param_groups[0]["lr"]]
+
+
+def test_attributes_of_a_callable_are_saved() -> None:
+    class Rule:
+        power = 1
+
+        def __call__(self, epoch: int) -> float:
+            return 0.5 ** (epoch * self.power)
+
+    a, b = Rule(), Rule()
+    a.power = 2
+    LambdaLR(optimizer(), b).load_state_dict(LambdaLR(optimizer(), a).state_dict())
+    assert b.power == 2
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "said"),
+    [
+        (lambda: StepLR("SGD", 2), TypeError, "str is not an Optimizer"),
+        (lambda: StepLR(optimizer(), 2, last_epoch=3), KeyError, "'initial_lr' is not specified in param_groups"),
+        (lambda: LambdaLR(optimizer(), [abs, abs]), ValueError, "Expected 1 lr_lambdas, but got 2"),
+        (lambda: LRScheduler(optimizer()), NotImplementedError, "must define get_lr"),
+    ],
+)
+def test_refusals(make: Any, error: Any, said: str) -> None:
+    with pytest.raises(error, match=said):
+        make()

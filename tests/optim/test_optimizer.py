@@ -1,0 +1,328 @@
+"""Optimizer: groups, closures, hooks, state, and refusals that leave everything as it was."""
+
+import copy
+import math
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgad
+from microgad.optim import SGD, Adam, AdamW, Eve, Optimizer
+from microgad.optim.chunks import SIZE, chunks
+
+OPTIMIZERS = [SGD, Adam, AdamW, Eve]
+
+
+def parameter(*values: float, dtype: Any = microgad.float32) -> Any:
+    return microgad.tensor(values, dtype=dtype, requires_grad=True)
+
+
+def with_gradient(*values: float) -> Any:
+    p = parameter(*values)
+    (p * p).sum().backward()
+    return p
+
+
+def contents(optimizer: Optimizer) -> Any:
+    """Parameters, state and options, as copies that can be compared."""
+    params = [p.array.tolist() for group in optimizer.param_groups for p in group["params"]]
+    state = {i: {k: v.array.tolist() for k, v in e.items()} for i, e in optimizer.state_dict()["state"].items()}
+    return params, state, copy.deepcopy(optimizer.state_dict()["param_groups"])
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_closure_is_called_once_and_its_loss_returned(kind: Any) -> None:
+    p, calls = parameter(1, 2), []
+    optimizer = kind([p], lr=0.1)
+
+    def closure() -> Any:
+        calls.append(microgad.is_grad_enabled())
+        optimizer.zero_grad()
+        loss = (p * p).sum()
+        loss.backward()
+        return loss
+
+    with microgad.no_grad():
+        assert optimizer.step(closure).item() == 5
+    assert calls == [True]
+    assert optimizer.step(closure).item() < 5
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_backward_notices_that_a_kept_parameter_has_moved(kind: Any) -> None:
+    p = with_gradient(1, 2)
+    loss = (p * p).sum()
+    kind([p], lr=0.1).step(lambda: 1.0)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_arrays_stay_in_place_and_their_dtype(kind: Any) -> None:
+    p = with_gradient(1, 2)
+    array = p.array
+    kind([p], lr=np.float64(0.1), weight_decay=np.float64(0.1)).step(lambda: 1.0)
+    assert p.array is array
+    assert array.dtype == np.float32
+    assert p.is_leaf
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_a_tensor_as_learning_rate(kind: Any) -> None:
+    p, q = with_gradient(1, 2), with_gradient(1, 2)
+    kind([p], lr=microgad.tensor(0.5)).step(lambda: 1.0)
+    kind([q], lr=0.5).step(lambda: 1.0)
+    assert p.tolist() == q.tolist()
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+@pytest.mark.filterwarnings("error")
+def test_nan_and_inf_go_their_way_without_warnings(kind: Any) -> None:
+    p = parameter(1, 2, 3)
+    p.grad = microgad.tensor([math.nan, math.inf, 1.0])
+    kind([p], lr=0.1).step(lambda: 1.0)
+    assert math.isnan(p[0].item())
+    assert math.isfinite(p[2].item())
+
+
+def test_parameters_without_gradient_are_left_alone() -> None:
+    p, q = with_gradient(1), parameter(2)
+    optimizer = Adam([p, q])
+    optimizer.step()
+    assert q.tolist() == [2]
+    assert list(optimizer.state_dict()["state"]) == [0]
+
+
+def test_zero_grad() -> None:
+    p, q = with_gradient(1, 2), parameter(1)
+    optimizer = SGD([p, q])
+    grad = p.grad
+    optimizer.zero_grad(set_to_none=False)
+    assert p.grad is grad
+    assert grad.tolist() == [0, 0]
+    assert q.grad is None
+    optimizer.zero_grad()
+    assert p.grad is None
+    (p * p).sum().backward(create_graph=True)
+    optimizer.zero_grad(set_to_none=False)
+    assert not p.grad.requires_grad
+
+
+# Groups
+
+
+def test_a_group_added_later_takes_the_defaults() -> None:
+    p, q = with_gradient(1), with_gradient(1)
+    optimizer = SGD([p], lr=0.5)
+    group = {"params": q, "weight_decay": 1.0}
+    optimizer.add_param_group(group)
+    assert optimizer.param_groups[1] is group
+    assert group["params"] == [q]
+    optimizer.step()
+    assert (p.tolist(), q.tolist()) == ([0], [-0.5])
+
+
+def test_parameters_may_come_from_a_generator() -> None:
+    optimizer = SGD(parameter(i) for i in range(3))
+    assert len(optimizer.param_groups[0]["params"]) == 3
+
+
+@pytest.mark.parametrize("bad", [{"lr": -1}, {"params": [3.0]}, {"params": [parameter(1) * 2]}, {}])
+def test_a_refused_group_changes_nothing(bad: Any) -> None:
+    """A rate below 0, a number, a Tensor that an operation made, a parameter that is there already."""
+    p = parameter(1)
+    optimizer = SGD([p])
+    before = copy.copy(optimizer.param_groups[0])
+    group = {"params": [p], **bad}
+    asked = dict(group)
+    with pytest.raises((ValueError, TypeError), match=r"learning rate|Tensors|non-leaf|more than one"):
+        optimizer.add_param_group(group)
+    assert optimizer.param_groups == [before]
+    assert group == asked
+
+
+def test_what_to_do_with_a_module() -> None:
+    class Module:
+        def parameters(self) -> Any:
+            return iter([parameter(1)])
+
+    with pytest.raises(TypeError, match=r"Module; did you mean \.parameters\(\)\?"):
+        SGD(Module())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam, AdamW])
+def test_differentiable_is_refused(kind: Any) -> None:
+    with pytest.raises(NotImplementedError, match="differentiable"):
+        kind([parameter(1)], differentiable=True)
+
+
+# A step that is refused
+
+
+@pytest.mark.parametrize(
+    ("grad", "said"),
+    [
+        (np.ones(3, np.float32), r"gradient is float32 \(3,\) on cpu, but its parameter is float32 \(1,\)"),
+        (np.ones(1), "gradient is float64"),
+    ],
+)
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_a_gradient_that_does_not_fit(kind: Any, grad: Any, said: str) -> None:
+    p, q = with_gradient(1), parameter(2)
+    q.grad = microgad.from_numpy(grad)
+    optimizer = kind([{"params": [p]}, {"params": [q]}])
+    before = contents(optimizer)
+    with pytest.raises(RuntimeError, match=f"{kind.__name__}: the {said}"):
+        optimizer.step(lambda: 1.0)
+    assert contents(optimizer) == before
+
+
+def test_a_parameter_whose_elements_share_memory() -> None:
+    p = microgad.tensor([1.0]).expand(3).requires_grad_()
+    p.grad = microgad.ones(3)
+    with pytest.raises(RuntimeError, match=r"SGD: more than one element .* single memory location"):
+        SGD([p]).step()
+    assert p.tolist() == [1, 1, 1]
+
+
+def test_update_must_be_defined() -> None:
+    with pytest.raises(NotImplementedError, match=r"must define update\(group, params, loss\)"):
+        Optimizer([parameter(1)], {}).step()
+
+
+# Hooks
+
+
+def test_hooks_see_the_step_and_can_be_taken_away() -> None:
+    p, seen = with_gradient(1), []
+    optimizer = SGD([p], lr=0.5)
+    before = optimizer.register_step_pre_hook(lambda *args: seen.append(("before", p.item(), *args)))
+    optimizer.register_step_post_hook(lambda *args: seen.append(("after", p.item(), *args)))
+    optimizer.step()
+    assert seen == [("before", 1, optimizer, (optimizer,), {}), ("after", 0, optimizer, (optimizer,), {})]
+    before.remove()
+    optimizer.step()
+    assert [name for name, *_ in seen] == ["before", "after", "after"]
+
+
+def test_a_pre_hook_can_replace_the_closure() -> None:
+    optimizer = SGD([parameter(1)])
+    optimizer.register_step_pre_hook(lambda optimizer, args, kwargs: ((optimizer, lambda: 7), kwargs))
+    assert optimizer.step(lambda: 3) == 7
+
+
+def test_hooks_of_an_optimizer_with_a_step_of_its_own() -> None:
+    class Own(Optimizer):
+        def step(self, closure: Any = None) -> None:
+            pass
+
+    with pytest.raises(NotImplementedError, match="Own overrides step"):
+        Own([parameter(1)], {}).register_step_post_hook(print)
+
+
+# State
+
+
+def trained(kind: Any, steps: int = 3, **options: Any) -> Any:
+    p = parameter(1, 2)
+    optimizer = kind([p], lr=0.1, **options)
+    run(optimizer, steps)
+    return optimizer
+
+
+def run(optimizer: Any, steps: int) -> None:
+    (p,) = optimizer.param_groups[0]["params"]
+
+    def closure() -> Any:
+        optimizer.zero_grad()
+        loss = (p * p).sum()
+        loss.backward()
+        return loss
+
+    for _ in range(steps):
+        optimizer.step(closure)
+
+
+CASES = [(SGD, {"momentum": 0.9}), (Adam, {"amsgrad": True}), (AdamW, {}), (Eve, {})]
+
+
+@pytest.mark.parametrize(("kind", "options"), CASES)
+def test_going_on_from_a_state_dict_gives_the_very_same_numbers(kind: Any, options: Any) -> None:
+    whole = trained(kind, 5, **options)
+    half = trained(kind, 3, **options)
+    resumed = kind([parameter(*half.param_groups[0]["params"][0].tolist())])
+    resumed.load_state_dict(half.state_dict())
+    run(half, 1)  # what was loaded is a copy
+    run(resumed, 2)
+    assert contents(resumed) == contents(whole)
+
+
+@pytest.mark.parametrize(("kind", "options"), CASES)
+@pytest.mark.parametrize("copied", [lambda x: pickle.loads(pickle.dumps(x)), copy.deepcopy])
+def test_copies_go_on_by_themselves(kind: Any, options: Any, copied: Any) -> None:
+    original = trained(kind, **options)
+    twin = copied(original)
+    before = contents(original)
+    run(twin, 2)
+    assert contents(original) == before
+    run(original, 2)
+    assert contents(original) == contents(twin)
+
+
+def test_loaded_state_takes_the_dtype_of_its_parameter() -> None:
+    donor = trained(Adam)
+    optimizer = Adam([parameter(1, 2, dtype=microgad.float64)])
+    optimizer.load_state_dict(donor.state_dict())
+    (state,) = optimizer.state.values()
+    assert {name: str(value.dtype) for name, value in state.items()} == {
+        "step": "torch.float32",
+        "exp_avg": "torch.float64",
+        "exp_avg_sq": "torch.float64",
+    }
+
+
+def test_switches_that_an_older_state_lacks_stay_as_they_are() -> None:
+    saved = trained(Adam).state_dict()
+    for switch in ("amsgrad", "maximize", "foreach", "capturable", "differentiable", "fused", "decoupled_weight_decay"):
+        del saved["param_groups"][0][switch]
+    optimizer = Adam([parameter(1, 2)], maximize=True)
+    optimizer.load_state_dict(saved)
+    assert optimizer.param_groups[0]["maximize"] is True
+    assert optimizer.param_groups[0]["lr"] == 0.1
+
+
+def transposed(saved: Any) -> None:
+    saved["state"][0]["exp_avg"] = saved["state"][0]["exp_avg"].reshape(2, 1)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda saved: saved["param_groups"].append({"params": []}), "different number of parameter groups: 2"),
+        (lambda saved: saved["param_groups"][0]["params"].append(1), "group 0 has 2 parameters, but here 1"),
+        (lambda saved: saved["param_groups"][0].pop("betas"), r"another kind of optimizer: Adam has the options betas"),
+        (transposed, r"exp_avg of shape \(2, 1\) for parameter 0, but this one has shape \(2,\)"),
+    ],
+)
+def test_a_state_of_another_optimizer_changes_nothing(spoil: Any, said: str) -> None:
+    optimizer, saved = trained(Adam), copy.deepcopy(trained(Adam, 7).state_dict())
+    before = contents(optimizer)
+    spoil(saved)
+    with pytest.raises(ValueError, match=said):
+        optimizer.load_state_dict(saved)
+    assert contents(optimizer) == before
+
+
+# Chunks
+
+
+@pytest.mark.parametrize("size", [0, 1, SIZE - 1, SIZE, SIZE + 1, 2 * SIZE + 3])
+def test_chunks_cover_every_element_once(size: int) -> None:
+    array = np.zeros(size, np.float32)
+    for part, spare in chunks(array, scratch=1):
+        assert part.shape == spare.shape
+        assert part.dtype == spare.dtype
+        part += 1
+    assert (array == 1).all()

@@ -1,0 +1,240 @@
+"""utils.data: orders, batches, and how far each generator moves, are PyTorch's."""
+
+import itertools
+from collections import OrderedDict, defaultdict, namedtuple
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import microgad
+
+torch = pytest.importorskip("torch")
+
+Point = namedtuple("Point", "x y")
+LIBRARIES = (microgad, torch)
+
+
+def plain(x: Any) -> Any:
+    """Numbers, lists and dtypes of any batch, with the kinds of its containers."""
+    if isinstance(x, LIBRARIES[0].Tensor | torch.Tensor):
+        return str(x.dtype), tuple(x.shape), x.tolist()
+    if isinstance(x, dict):
+        return type(x), {key: plain(value) for key, value in x.items()}
+    if isinstance(x, tuple | list):
+        return type(x), [plain(item) for item in x]
+    return x
+
+
+def same(program: Any, seed: int = 5) -> Any:
+    """What the program gives in both libraries, and that their default generators have come equally far."""
+    results = []
+    for lib in LIBRARIES:
+        lib.manual_seed(seed)
+        results.append((plain(program(lib, lib.utils.data)), lib.get_rng_state().tolist()))
+    assert results[0] == results[1]
+    return results[0][0]
+
+
+def tensors(lib: Any, n: int) -> tuple[Any, Any]:
+    x = np.arange(n * 6, dtype=np.float32).reshape(n, 2, 3)
+    return lib.from_numpy(x.copy()), lib.arange(n)
+
+
+class Sized:
+    """n samples that draw when they are fetched: what is drawn shows when that is."""
+
+    def __init__(self, lib: Any, n: int) -> None:
+        self.lib, self.n = lib, n
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, index: int) -> Any:
+        return index, self.lib.rand(1).item()
+
+
+loaders = st.fixed_dictionaries(
+    {"batch_size": st.sampled_from([None, 1, 2, 3, 50]), "shuffle": st.booleans()},
+    optional={"drop_last": st.booleans()},
+).filter(lambda options: options["batch_size"] is not None or not options.get("drop_last"))
+
+
+@given(
+    st.integers(1, 40), loaders, st.booleans(), st.sampled_from(["tensors", "subset", "sized"]),
+    st.lists(st.integers(0, 3), max_size=4), st.integers(-(2**63), 2**64 - 1),
+)  # fmt: skip
+def test_loader(n: int, options: Any, own: bool, kind: str, cuts: Any, seed: int) -> None:
+    """Passes cut short or run to the end, random draws in between, a generator of its own or the default one."""
+
+    def program(lib: Any, data: Any) -> Any:
+        dataset = Sized(lib, n) if kind == "sized" else data.TensorDataset(*tensors(lib, n))
+        if kind == "subset":
+            dataset = data.Subset(dataset, [i // 2 for i in range(n)])
+        generator = lib.Generator().manual_seed(9) if own else None
+        loader = data.DataLoader(dataset, **options, generator=generator)
+        seen: list[Any] = [len(loader)]
+        for cut in cuts:
+            seen += [list(itertools.islice(loader, cut)), lib.rand(2)]
+        seen += [list(loader), lib.rand(1)]
+        return seen + ([generator.get_state().tolist()] if own else [])
+
+    same(program, seed)
+
+
+def test_two_passes_at_once() -> None:
+    """Each draws when its iterator is made, and again at its first batch."""
+
+    def program(lib: Any, data: Any) -> Any:
+        loader = data.DataLoader(list(range(10)), batch_size=3, shuffle=True)
+        a, b = iter(loader), iter(loader)
+        return [next(a), next(b), lib.rand(1), next(a), list(b), list(a)]
+
+    same(program)
+
+
+def test_next_iter_twice() -> None:
+    """RANDOM.md's vector."""
+
+    def program(lib: Any, data: Any) -> Any:
+        loader = data.DataLoader(range(6), 6, shuffle=True)
+        return [next(iter(loader)), next(iter(loader)), lib.rand(1)]
+
+    _, (first, second, _) = same(program, 2024)
+    assert (first[2], second[2]) == ([3, 4, 5, 1, 2, 0], [3, 2, 4, 0, 5, 1])
+
+
+def test_batches_and_an_iterable_data_set() -> None:
+    def program(lib: Any, data: Any) -> Any:
+        class Stream(data.IterableDataset):  # type: ignore[misc]
+            def __iter__(self) -> Any:
+                return iter(lib.rand(7).tolist())
+
+        settings = [{"batch_size": 3}, {"batch_size": 3, "drop_last": True}, {"batch_size": None}, {"batch_size": 7}]
+        batches = [[4, 4], [0], [2, 1]]
+        own = data.DataLoader(list("abcdef"), batch_sampler=batches)
+        return [list(data.DataLoader(Stream(), **options)) for options in settings] + list(own) + [len(own)]
+
+    same(program)
+
+
+@given(st.integers(1, 700), st.booleans(), st.integers(1, 1500) | st.none(), st.booleans())
+def test_random_sampler(n: int, replacement: bool, num_samples: Any, own: bool) -> None:
+    def program(lib: Any, data: Any) -> Any:
+        generator = lib.Generator().manual_seed(1) if own else None
+        sampler = data.RandomSampler(range(n), replacement, num_samples, generator)
+        seen = [list(sampler), list(itertools.islice(sampler, n // 2)), list(sampler), len(sampler)]
+        return [*seen, generator.get_state().tolist() if own else None]
+
+    same(program)
+
+
+@given(
+    st.lists(st.floats(0.125, 8, width=32), min_size=1, max_size=20), st.integers(1, 30), st.booleans(), st.booleans()
+)
+def test_other_samplers(weights: Any, count: int, replacement: bool, drop_last: bool) -> None:
+    count = count if replacement else min(count, len(weights))
+
+    def program(lib: Any, data: Any) -> Any:
+        weighted = data.WeightedRandomSampler(weights, count, replacement)
+        subset = data.SubsetRandomSampler([3 * i for i in range(count)], lib.Generator().manual_seed(2))
+        batches = data.BatchSampler(subset, 4, drop_last)
+        seen = [list(weighted), list(weighted), list(subset), list(data.SubsetRandomSampler(weights)), list(batches)]
+        return [*seen, len(weighted), len(subset), len(batches)]
+
+    same(program)
+
+
+@pytest.mark.filterwarnings("ignore:Length of split:UserWarning")
+@given(st.integers(1, 50), st.lists(st.integers(0, 9), min_size=1, max_size=5).filter(any), st.booleans())
+def test_random_split(n: int, parts: Any, own: bool) -> None:
+    """By lengths and by fractions; with a remainder to share out."""
+
+    def program(lib: Any, data: Any) -> Any:
+        generator = {"generator": lib.Generator().manual_seed(3)} if own else {}
+        fractions = [part / sum(parts) for part in parts]
+        halves = data.random_split(range(n), [n // 2, n - n // 2], **generator)
+        shares = data.random_split(range(n), fractions, **generator) if sum(fractions) <= 1 else []
+        return [list(part) for part in [*halves, *shares]]
+
+    same(program)
+
+
+SAMPLES: list[Any] = [
+    [1, 2], [1.5, 2.5], [True, False], ["a", "b"], [b"a", b"b"], [(1, 2.0), (3, 4.0)], [[1, "a"], [2, "b"]],
+    [{"a": 1, "b": [1, 2]}, {"a": 2, "b": [3, 4]}], [OrderedDict(a=1), OrderedDict(a=2)],
+    [Point(1, 2.0), Point(3, 4.0)],
+    [defaultdict(int, a=1), defaultdict(int, a=2)], [np.arange(3), np.arange(3)], [np.float32(1), np.float32(2)],
+    [np.int8(1), np.int8(2)], [np.bool_(True), np.bool_(False)], [np.array(1.5), np.array(2.5)], [(), ()],
+    [np.zeros((0, 2), np.float16)] * 2, [{}, {}], [((1, (2,)), "a")] * 3,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("batch", SAMPLES, ids=repr)
+def test_collate_and_convert(batch: Any) -> None:
+    same(lambda lib, data: data.default_collate(batch))
+    same(lambda lib, data: data.default_convert(batch))
+    same(lambda lib, data: data.default_convert(batch[0]))
+
+
+def test_collate_tensors() -> None:
+    same(lambda lib, data: data.default_collate([lib.ones(2, dtype=lib.int8), lib.zeros(2, dtype=lib.int8)]))
+    same(lambda lib, data: data.default_convert([lib.ones(2), np.ones(2)]))
+
+
+REFUSED: list[Any] = [
+    lambda lib, data: data.default_collate([object(), object()]),
+    lambda lib, data: data.default_collate([np.array(["a"]), np.array(["b"])]),
+    lambda lib, data: data.default_collate([[1], [1, 2]]),
+    lambda lib, data: data.DataLoader([1], num_workers=-1),
+    lambda lib, data: data.DataLoader([1], timeout=-1),
+    lambda lib, data: data.DataLoader([1], batch_size=0),
+    lambda lib, data: data.DataLoader([1], batch_size=2.0),
+    lambda lib, data: data.DataLoader([1], drop_last=1),
+    lambda lib, data: data.DataLoader([1], shuffle=True, sampler=[0]),
+    lambda lib, data: data.DataLoader([1], batch_sampler=[[0]], batch_size=2),
+    lambda lib, data: data.DataLoader([1], batch_sampler=[[0]], shuffle=True),
+    lambda lib, data: data.DataLoader([1], batch_size=None, drop_last=True),
+    lambda lib, data: data.DataLoader([], shuffle=True),
+    lambda lib, data: setattr(data.DataLoader([1]), "batch_size", 2),
+    lambda lib, data: data.DataLoader(Stream(data), shuffle=True),
+    lambda lib, data: data.DataLoader(Stream(data), sampler=[0]),
+    lambda lib, data: data.DataLoader(Stream(data), batch_sampler=[[0]]),
+    lambda lib, data: len(data.DataLoader(Stream(data))),
+    lambda lib, data: data.RandomSampler([1], replacement=1),
+    lambda lib, data: data.RandomSampler([1], num_samples=0),
+    lambda lib, data: data.WeightedRandomSampler([1.0], 0),
+    lambda lib, data: data.WeightedRandomSampler([1.0], 1, replacement=1),
+    lambda lib, data: data.WeightedRandomSampler([[1.0]], 1),
+    lambda lib, data: list(data.WeightedRandomSampler([1.0], 2, False)),
+    lambda lib, data: data.random_split([1, 2], [1, 2]),
+    lambda lib, data: data.random_split([1, 2], [1.5, -0.5]),
+    lambda lib, data: data.TensorDataset(lib.ones(2), lib.ones(3)),
+    lambda lib, data: data.ConcatDataset([]),
+    lambda lib, data: data.ConcatDataset([Stream(data)]),
+    lambda lib, data: data.ConcatDataset([[1]])[1],
+    lambda lib, data: data.ConcatDataset([[1]])[-2],
+    lambda lib, data: data.Subset([1, 2], [5])[0],
+    lambda lib, data: data.TensorDataset(lib.ones(2))[2],
+    lambda lib, data: next(iter(data.DataLoader(data.Subset(data.TensorDataset(lib.ones(2)), [5])))),
+]
+
+
+def Stream(data: Any) -> Any:
+    return type("Stream", (data.IterableDataset,), {"__iter__": lambda self: iter(range(3))})()
+
+
+@pytest.mark.parametrize("program", REFUSED)
+def test_refused(program: Any) -> None:
+    with pytest.raises(Exception) as theirs:  # noqa: PT011 - whatever PyTorch raises
+        program(torch, torch.utils.data)
+    with pytest.raises(theirs.type):
+        program(microgad, microgad.utils.data)
+
+
+def test_fractions_that_leave_a_part_empty_warn() -> None:
+    for lib in LIBRARIES:
+        with pytest.warns(UserWarning, match="Length of split at index 1 is 0"):
+            lib.utils.data.random_split([1], [0.5, 0.5])

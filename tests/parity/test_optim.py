@@ -1,0 +1,325 @@
+"""optim: the same steps, state dicts, schedules, words and refusals as PyTorch's."""
+
+import copy
+import inspect
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import microgad
+from microgad.optim import lr_scheduler
+
+torch = pytest.importorskip("torch")
+
+SHAPES = [(10, 1, 3, 3), (7,), (1, 1), (3, 5), ()]
+NAMES = ["SGD", "Adam", "AdamW"]
+rates = st.sampled_from([1e-3, 0.03, 0.1])
+decays = st.sampled_from([0, 0.01, 0.3])
+sgd = st.fixed_dictionaries(
+    {
+        "lr": rates,
+        "momentum": st.sampled_from([0, 0.5, 0.9]),
+        "dampening": st.sampled_from([0, 0.2]),
+        "weight_decay": decays,
+        "nesterov": st.booleans(),
+        "maximize": st.booleans(),
+    }
+).filter(lambda options: not options["nesterov"] or (options["momentum"] and not options["dampening"]))
+adam = st.fixed_dictionaries(
+    {
+        "lr": rates,
+        "betas": st.sampled_from([(0.9, 0.999), (0.0, 0.5), (0.3, 0.9)]),
+        "eps": st.sampled_from([1e-8, 1e-3]),
+        "weight_decay": decays,
+        "amsgrad": st.booleans(),
+        "maximize": st.booleans(),
+    }
+)
+cases = {"SGD": sgd, "Adam": adam, "AdamW": adam}
+
+
+def to_torch(array: Any) -> Any:
+    return torch.from_numpy(array.copy())
+
+
+def converted(x: Any, tensor: Any) -> Any:
+    """A state dict with `tensor(array)` for each Tensor, ours or PyTorch's."""
+    if isinstance(x, dict):
+        return {key: converted(value, tensor) for key, value in x.items()}
+    if isinstance(x, list):
+        return [converted(item, tensor) for item in x]
+    return tensor(x.detach().numpy()) if isinstance(x, (microgad.Tensor, torch.Tensor)) else x
+
+
+class Twins:
+    """The same parameters and optimizer here and there."""
+
+    def __init__(self, name: str, options: Any, dtype: str = "float32", groups: Any = None) -> None:
+        self.random = np.random.default_rng(3)
+        self.dtype = dtype
+        values = [self.random.standard_normal(shape).astype(dtype) for shape in SHAPES]
+        self.ours = [microgad.Parameter(microgad.from_numpy(value.copy())) for value in values]
+        self.theirs = [torch.nn.Parameter(to_torch(value)) for value in values]
+        self.mine = getattr(microgad.optim, name)(self.grouped(self.ours, groups), **options)
+        self.other = getattr(torch.optim, name)(self.grouped(self.theirs, groups), **options)
+        self.sizes = [np.zeros(shape) for shape in SHAPES]  # of what gradients are computed from, the largest so far
+
+    @staticmethod
+    def grouped(params: Any, groups: Any) -> Any:
+        return params if groups is None else [{"params": params[:2]}, {"params": params[2:], **groups}]
+
+    def step(self, skipped: int | None = None) -> None:
+        for i, (p, q) in enumerate(zip(self.ours, self.theirs, strict=True)):
+            scale = 10.0 ** self.random.integers(-3, 2)
+            grad = np.asarray(self.random.standard_normal(p.shape) * scale).astype(self.dtype)
+            p.grad, q.grad = (None, None) if i == skipped else (microgad.from_numpy(grad), to_torch(grad))
+            decay = max(group["weight_decay"] for group in self.other.param_groups)
+            self.sizes[i] = np.maximum(self.sizes[i], abs(grad) + decay * abs(p.array))
+        self.mine.step()
+        self.other.step()
+
+    def check(self) -> None:
+        # a few roundings, each of half a unit in the last place of a number as large as the sum's parts
+        tolerance = 8 * float(np.finfo(self.dtype).eps)
+        for p, q in zip(self.ours, self.theirs, strict=True):
+            np.testing.assert_allclose(p.array, q.detach().numpy(), rtol=tolerance, atol=tolerance)
+        ours, theirs = converted(self.mine.state_dict(), lambda x: x), converted(self.other.state_dict(), lambda x: x)
+        assert ours["param_groups"] == theirs["param_groups"]
+        assert [list(group) for group in ours["param_groups"]] == [list(group) for group in theirs["param_groups"]]
+        assert {k: list(v) for k, v in ours["state"].items()} == {k: list(v) for k, v in theirs["state"].items()}
+        for number, entry in theirs["state"].items():
+            for name, value in entry.items():
+                mine = ours["state"][number][name]
+                assert (mine.shape, mine.dtype) == (value.shape, value.dtype), (number, name)
+                size = 0 if name == "step" else self.sizes[number] ** (2 if name.endswith("_sq") else 1)
+                assert (abs(mine - value) <= tolerance * (abs(value) + size)).all(), (number, name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(st.data())
+def test_steps(name: str, data: st.DataObject) -> None:
+    """A parameter without gradient in the second step keeps its value and its count."""
+    skipped = data.draw(st.integers(0, 3))
+    twins = Twins(name, data.draw(cases[name]), data.draw(st.sampled_from(["float32", "float64"])))
+    for t in range(5):
+        twins.step(skipped if t == 1 else None)
+        twins.check()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_groups_and_repr(name: str) -> None:
+    twins = Twins(name, {"lr": 0.1}, groups={"lr": 0.01, "weight_decay": 0.5})
+    twins.step()
+    twins.check()
+    assert repr(twins.mine) == repr(twins.other)
+    twins.mine.param_groups[0]["lr"] = twins.other.param_groups[0]["lr"] = 0.3
+    twins.step()
+    twins.check()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_named_parameters(name: str) -> None:
+    layer, twin = microgad.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    mine = getattr(microgad.optim, name)([("weight", layer)])
+    other = getattr(torch.optim, name)([("weight", twin)])
+    assert mine.state_dict() == other.state_dict()
+    assert repr(mine) == repr(other)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("SGD", {"momentum": 0.9}), ("Adam", {"amsgrad": True}), ("AdamW", {}), ("SGD", {})]
+)
+def test_state_goes_both_ways(name: str, options: Any) -> None:
+    """Each goes on from the other's state, with options from there too, to the same values."""
+    twins = Twins(name, {"lr": 0.05, **options}, groups={"lr": 0.02})
+    for _ in range(3):
+        twins.step()
+    fresh = Twins(name, {}, groups={})
+    for p, q, a, b in zip(fresh.ours, fresh.theirs, twins.ours, twins.theirs, strict=True):
+        p.array[...], q.data[...] = b.detach().numpy(), to_torch(a.array)
+    fresh.mine.load_state_dict(converted(twins.other.state_dict(), lambda x: microgad.from_numpy(x.copy())))
+    fresh.other.load_state_dict(converted(twins.mine.state_dict(), to_torch))
+    for _ in range(3):
+        fresh.step()
+    fresh.check()
+
+
+def test_adamw_takes_adams_state() -> None:
+    twins, donor = Twins("AdamW", {}), Twins("Adam", {"weight_decay": 0.3})
+    donor.step()
+    twins.mine.load_state_dict(donor.mine.state_dict())
+    twins.other.load_state_dict(donor.other.state_dict())
+    twins.step()
+    twins.check()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("transposed", [(), ("p",), ("grad",), ("p", "grad")])
+def test_large_and_transposed(name: str, transposed: Any) -> None:
+    """More than one chunk, and memory in another order than the gradient's."""
+    random = np.random.default_rng(0)
+    values, grad = random.standard_normal((2, 300, 300)).astype(np.float32)
+    p, q = microgad.from_numpy(values.copy()), to_torch(values)
+    grads = microgad.from_numpy(grad), to_torch(grad)
+    if "p" in transposed:
+        p, q = microgad.from_numpy(p.array.T), q.T
+    if "grad" in transposed:
+        grads = microgad.from_numpy(grads[0].array.T), grads[1].T
+    mine, other = (getattr(lib.optim, name)([x.requires_grad_()], lr=0.1) for lib, x in ((microgad, p), (torch, q)))
+    for _ in range(2):
+        p.grad, q.grad = grads
+        mine.step()
+        other.step()
+    np.testing.assert_allclose(p.array, q.detach().numpy(), rtol=1e-6, atol=1e-6)
+
+
+def test_without_memory_the_average_is_the_gradient() -> None:
+    """Not what is left of it after a far larger one: lerp reckons from the nearer side."""
+    averages = []
+    for lib in (microgad, torch):
+        p = lib.ones(1, requires_grad=True)
+        optimizer = lib.optim.Adam([p], betas=(0.0, 0.999))
+        for size in (1e9, 1.5):
+            p.grad = lib.full((1,), size)
+            optimizer.step()
+        averages.append(optimizer.state[p]["exp_avg"].tolist())
+    assert averages == [[1.5], [1.5]]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_complex_parameters(name: str) -> None:
+    values = (np.arange(6) - 2j).astype(np.complex64).reshape(2, 3)
+    p, q = microgad.tensor(values, requires_grad=True), to_torch(values).requires_grad_()
+    mine, other = getattr(microgad.optim, name)([p], lr=0.1), getattr(torch.optim, name)([q], lr=0.1)
+    for t in range(3):
+        grad = np.exp(1j * (values + t)).astype(np.complex64)
+        p.grad, q.grad = microgad.from_numpy(grad), to_torch(grad)
+        mine.step()
+        other.step()
+    np.testing.assert_allclose(p.array, q.detach().numpy(), rtol=1e-6)
+
+
+def test_float16_parameters_stay_float16() -> None:
+    p, q = microgad.ones(4, dtype=microgad.float16, requires_grad=True), torch.ones(4, dtype=torch.float16)
+    mine, other = microgad.optim.Adam([p], lr=0.1, eps=1e-3), torch.optim.Adam([q.requires_grad_()], lr=0.1, eps=1e-3)
+    p.grad, q.grad = microgad.full((4,), 0.5, dtype=microgad.float16), torch.full((4,), 0.5, dtype=torch.float16)
+    mine.step()
+    other.step()
+    np.testing.assert_allclose(p.array, q.detach().numpy(), atol=1e-3)
+    assert {str(value.dtype) for value in mine.state[p].values()} == {"torch.float16", "torch.float32"}
+
+
+def test_default_dtype_of_the_step_count() -> None:
+    old = microgad.get_default_dtype()
+    try:
+        microgad.set_default_dtype(microgad.float64)
+        torch.set_default_dtype(torch.float64)
+        twins = Twins("Adam", {}, "float64")
+        twins.step()
+        twins.check()
+    finally:
+        microgad.set_default_dtype(old)
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_arguments(name: str) -> None:
+    ours = inspect.signature(getattr(microgad.optim, name)).parameters.values()
+    theirs = inspect.signature(getattr(torch.optim, name)).parameters.values()
+    assert [(p.name, p.default, p.kind) for p in ours] == [(p.name, p.default, p.kind) for p in theirs]
+
+
+REFUSED = [
+    ("SGD", {"lr": -1}), ("SGD", {"momentum": -0.1}), ("SGD", {"weight_decay": -1}), ("SGD", {"nesterov": True}),
+    ("SGD", {"nesterov": True, "momentum": 0.9, "dampening": 0.1}), ("Adam", {"lr": -1}), ("Adam", {"eps": -1}),
+    ("Adam", {"betas": (1.0, 0.9)}), ("Adam", {"betas": (0.9, -0.1)}), ("AdamW", {"weight_decay": -1}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "options"), REFUSED)
+def test_refused_options(name: str, options: Any) -> None:
+    """PyTorch's class and words, and then the rule."""
+    with pytest.raises(Exception) as theirs:  # noqa: PT011 - whatever PyTorch raises
+        getattr(torch.optim, name)([torch.ones(1)], **options)
+    with pytest.raises(theirs.type) as ours:
+        getattr(microgad.optim, name)([microgad.ones(1)], **options)
+    assert str(ours.value).startswith(str(theirs.value))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        lambda lib: [],
+        lambda lib: lib.ones(1),
+        lambda lib: [1.0],
+        lambda lib: {lib.ones(1)} and [{"params": {lib.ones(1)}}],
+        lambda lib: [lib.ones(1, requires_grad=True) * 2],
+        lambda lib: [{"params": p} for p in [lib.ones(1)] * 2],
+        lambda lib: [("a", lib.ones(1)), lib.ones(1)],
+        lambda lib: [{"params": [("a", lib.ones(1))]}, {"params": [lib.ones(1)]}],
+        lambda lib: [{"params": [lib.ones(1)]}, lib.ones(1)],
+    ],
+)
+def test_refused_parameters(params: Any) -> None:
+    with pytest.raises(Exception) as theirs:  # noqa: PT011 - whatever PyTorch raises
+        torch.optim.SGD(params(torch))
+    with pytest.raises(theirs.type) as ours:
+        microgad.optim.SGD(params(microgad))
+    assert str(ours.value)[:30] == str(theirs.value)[:30]
+
+
+def test_duplicates_warn() -> None:
+    for lib in (torch, microgad):
+        with pytest.warns(UserWarning, match="duplicate parameters"):
+            lib.optim.SGD([lib.ones(1)] * 2)
+
+
+@pytest.mark.parametrize("saved", [[[0]], [[0], [1, 2], [3, 4]], [[0, 1], [2]]])
+def test_refused_states(saved: Any) -> None:
+    twins = Twins("Adam", {}, groups={})
+    groups = [{**twins.other.state_dict()["param_groups"][0], "params": numbers} for numbers in saved]
+    state = {"state": {}, "param_groups": groups}
+    with pytest.raises(ValueError, match="loaded state dict") as theirs:
+        twins.other.load_state_dict(copy.deepcopy(state))
+    with pytest.raises(ValueError, match="loaded state dict") as ours:
+        twins.mine.load_state_dict(state)
+    assert str(ours.value).startswith(str(theirs.value))
+
+
+SCHEDULES = [
+    ("StepLR", {"step_size": 3, "gamma": 0.3}),
+    ("CosineAnnealingLR", {"T_max": 5, "eta_min": 0.001}),
+    ("CosineAnnealingLR", {"T_max": 1}),
+    ("LambdaLR", {"lr_lambda": lambda epoch: 0.95**epoch}),
+    ("LambdaLR", {"lr_lambda": [lambda epoch: 0.9**epoch, lambda epoch: 1 / (1 + epoch)]}),
+]
+
+
+@pytest.mark.filterwarnings("ignore:.*lr_scheduler.step:UserWarning")
+@pytest.mark.parametrize(("name", "options"), SCHEDULES)
+def test_schedules(name: str, options: Any) -> None:
+    """The same learning rates to the last bit, also after the user changed one, and after loading a saved scheduler."""
+    twins = Twins("SGD", {"lr": 0.1}, groups={"lr": 0.7})
+    mine = getattr(lr_scheduler, name)(twins.mine, **options)
+    other = getattr(torch.optim.lr_scheduler, name)(twins.other, **options)
+    for epoch in range(14):
+        assert mine.get_last_lr() == other.get_last_lr()
+        assert [g["lr"] for g in twins.mine.param_groups] == [g["lr"] for g in twins.other.param_groups]
+        assert mine.last_epoch == other.last_epoch == epoch
+        if epoch == 6:
+            twins.mine.param_groups[0]["lr"] = twins.other.param_groups[0]["lr"] = 0.2
+        if epoch == 8:
+            loaded = getattr(lr_scheduler, name)(twins.mine, **options)
+            loaded.load_state_dict(other.state_dict())
+            twins.mine.load_state_dict(twins.other.state_dict())
+            mine = loaded
+        mine.step()
+        other.step()
+    resumed = getattr(lr_scheduler, name)(twins.mine, **options, last_epoch=4)
+    assert (
+        resumed.get_last_lr()
+        == getattr(torch.optim.lr_scheduler, name)(twins.other, **options, last_epoch=4).get_last_lr()
+    )

@@ -1,0 +1,127 @@
+"""Arithmetic: + - × ÷, powers, |x|, sign."""
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+import microgad as torch
+from microgad.ops.arithmetic import Abs, Add, Div, Mul, Neg, Pow, Sign, Sub
+from microgad.testing.strategies import broadcastable_tensors, numbers, tensors
+
+from .registry import checks
+
+nonzero = numbers(away_from=[0])
+positive = numbers(0.25, 3)
+scalars = numbers(-2, 2)
+
+
+def operands(draw, *elements):
+    """Two Tensors that broadcast together; sometimes a Python number in place of one."""
+    a, b = draw(broadcastable_tensors(2, elements=elements or None, min_side=0, requires_grad=True))
+    return [(a, b), (a, b), (a, float(b.array.flat[0])) if b.numel() else (a, b)][draw(st.integers(0, 2))]
+
+
+@checks(Add)
+def test_add(draw):
+    alpha = draw(st.sampled_from([1, 2, -0.5]))
+    return lambda a, b: torch.add(a, b, alpha=alpha), *operands(draw)
+
+
+@checks(Sub)
+def test_sub(draw):
+    a, b = operands(draw)
+    return draw(st.sampled_from([lambda a, b: a - b, lambda a, b: b - a, np.subtract])), a, b
+
+
+@checks(Mul)
+def test_mul(draw):
+    return torch.mul, *operands(draw)
+
+
+@checks(Mul)
+def test_one_tensor_times_itself(draw):
+    x = draw(tensors(requires_grad=True))
+    return torch.mul, x, x
+
+
+@checks(Div)
+def test_div(draw):
+    a, b = operands(draw, nonzero, nonzero)
+    return draw(st.sampled_from([lambda a, b: a / b, lambda a, b: b / a])), a, b
+
+
+@checks(Neg)
+def test_neg(draw):
+    return torch.neg, draw(tensors(requires_grad=True))
+
+
+@checks(Pow)
+def test_pow(draw):
+    x, p = draw(broadcastable_tensors(2, elements=[positive, scalars], requires_grad=True))
+    return torch.pow, x, p
+
+
+@checks(Pow)
+def test_pow_of_a_constant(draw):
+    base = draw(st.sampled_from([0.5, 1, 3]))
+    return lambda p: base**p, draw(tensors(requires_grad=True))
+
+
+@checks(Pow)
+def test_constant_power(draw):
+    """Whole powers of any number, others of positive numbers."""
+    p = draw(st.sampled_from([0, 1, 2, 3, 4, -1, -2, 0.5, 1.5, 2.0, -0.5]))
+    elements = positive if p != int(p) else numbers() if p >= 0 else nonzero
+    return lambda x: x**p, draw(tensors(elements=elements, requires_grad=True))
+
+
+@checks(Abs)
+def test_abs(draw):
+    return torch.abs, draw(tensors(elements=nonzero, requires_grad=True))
+
+
+@checks(Sign)
+def test_sign(draw):
+    return torch.sign, draw(tensors(elements=nonzero, requires_grad=True))
+
+
+@checks(Add, Sub, Mul, Div)
+def test_in_place(draw):
+    """x op= y, where y broadcasts to x's shape; what x was before is what the derivative sees."""
+    x = draw(tensors(elements=nonzero, requires_grad=True))
+    y = draw(tensors(tuple(draw(st.sampled_from([1, n])) for n in x.shape), elements=nonzero, requires_grad=True))
+    ops = [*draw(st.permutations(["add_", "sub_", "mul_"])), "div_"]  # what div_ gave is kept: it can't be overwritten
+
+    def function(x, y):
+        z = x.clone()
+        for op in ops:
+            z = getattr(z, op)(y)
+        return z
+
+    return function, x, y
+
+
+@checks(Neg, Abs, Pow)
+def test_in_place_on_its_own(draw):
+    x = draw(tensors(elements=positive, requires_grad=True))
+    return lambda x: (x * 2).neg_().abs_().pow_(1.5), x
+
+
+AT_ZERO = [(torch.abs, 0.0), (torch.sign, 0.0), (lambda x: x**0, 0.0), (lambda x: x**1, 1.0), (lambda x: x**2, 0.0)]
+
+
+@pytest.mark.parametrize(("function", "expected"), AT_ZERO)
+def test_at_zero(function, expected):
+    x = torch.tensor([0.0, -0.0], dtype=torch.float64, requires_grad=True)
+    (g,) = torch.autograd.grad(function(x).sum(), x)
+    assert g.tolist() == [expected, expected]
+
+
+@pytest.mark.parametrize("p", [0.0, 1.0, 2.0, 3.5])
+def test_power_of_zero(p):
+    """0ᵖ by tensors: p·0ᵖ⁻¹ for x, 0 for p, and nothing becomes NaN."""
+    x = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    p = torch.full((2,), p, dtype=torch.float64, requires_grad=True)
+    by_x, by_p = torch.autograd.grad((x**p).sum(), (x, p))
+    assert by_x.tolist() == [1.0 if p.tolist()[0] == 1 else 0.0] * 2
+    assert by_p.tolist() == [0.0, 0.0]

@@ -1,0 +1,64 @@
+"""Convolution, its transpose, the weight's derivative, im2col and col2im."""
+
+from hypothesis import strategies as st
+
+import microgad as torch
+from microgad.ops.window.conv import ChannelSum, Conv2d, Conv2dWeight, ConvTranspose2d, conv2d, conv_transpose2d
+from microgad.ops.window.unfold import Fold, Unfold, fold, unfold
+from microgad.testing.strategies import tensors
+
+from .registry import checks
+
+small = st.integers(1, 2)
+pairs = st.tuples(small, small)
+
+
+def geometry(draw):
+    """A kernel, its settings, and a plane that it fits in."""
+    kernel, stride, dilation = draw(st.tuples(st.integers(1, 3), small)), draw(pairs), draw(pairs)
+    padding = draw(st.tuples(st.integers(0, 1), st.integers(0, 1)))
+    spans = [(k - 1) * d + 1 - 2 * p for k, d, p in zip(kernel, dilation, padding, strict=True)]
+    plane = tuple(draw(st.integers(max(1, n), max(1, n) + 2)) for n in spans)
+    return plane, kernel, {"stride": stride, "padding": padding, "dilation": dilation}
+
+
+@checks(Conv2d, ConvTranspose2d, Conv2dWeight)
+def test_conv2d(draw):
+    plane, kernel, options = geometry(draw)
+    groups, c, o = draw(small), draw(small), draw(small)
+    x = draw(tensors((draw(small), c * groups, *plane), requires_grad=True))
+    weight = draw(tensors((o * groups, c, *kernel), requires_grad=True))
+    bias = draw(tensors((o * groups,), requires_grad=True))
+    return lambda x, weight, bias: conv2d(x, weight, bias, groups=groups, **options), x, weight, bias
+
+
+@checks(Conv2d)
+def test_conv2d_same_and_without_a_batch(draw):
+    x = draw(tensors((1, draw(small), draw(small)), requires_grad=True))
+    weight = draw(tensors((1, 1, *draw(pairs)), requires_grad=True))
+    padding = draw(st.sampled_from(["same", 1]))
+    return lambda x, weight: conv2d(x, weight, padding=padding), x, weight
+
+
+@checks(ConvTranspose2d, ChannelSum)
+def test_conv_transpose2d(draw):
+    _, kernel, options = geometry(draw)
+    options["padding"] = 0
+    groups, c, o = draw(small), draw(small), draw(small)
+    x = draw(tensors((1, c * groups, *draw(pairs)), requires_grad=True))
+    weight = draw(tensors((c * groups, o, *kernel), requires_grad=True))
+    bias = draw(st.none() | tensors((o * groups,), requires_grad=True))
+    return lambda x, weight, bias: conv_transpose2d(x, weight, bias, groups=groups, **options), x, weight, bias
+
+
+@checks(Unfold, Fold)
+def test_unfold(draw):
+    plane, kernel, options = geometry(draw)
+    return lambda x: unfold(x, kernel, **options), draw(tensors((draw(small), draw(small), *plane), requires_grad=True))
+
+
+@checks(Fold, Unfold)
+def test_fold(draw):
+    plane, kernel, options = geometry(draw)
+    columns = unfold(torch.zeros(draw(small), draw(small), *plane), kernel, **options)
+    return lambda x: fold(x, plane, kernel, **options), draw(tensors(tuple(columns.shape), requires_grad=True))

@@ -1,0 +1,64 @@
+"""Nodes that no operation makes: those of the engine, of autograd.Function, and of hooks on modules."""
+
+import numpy as np
+
+import microgad as torch
+from microgad import nn
+from microgad.autograd.custom import _Custom
+from microgad.engine import Identity
+from microgad.nn.hooks import Gate
+from microgad.testing.strategies import tensors
+
+from .registry import checks
+
+
+class Gauss(torch.Function):
+    """x · exp(-x²): what forward computes on the way is read by a derivative, so it has a decomposition."""
+
+    def forward(self, x):
+        self.bell = np.exp(-x * x)
+        return x * self.bell
+
+    def grad_x(self, grad, x, bell):
+        return grad * bell * (1 - 2 * x * x)
+
+    def decomposition(self, x):
+        return x * np.exp(-x * x)
+
+
+class Product(torch.autograd.Function):
+    """a · b and a + b, with a context."""
+
+    @staticmethod
+    def forward(ctx, a, b):
+        ctx.save_for_backward(a, b)
+        return a * b, a + b
+
+    @staticmethod
+    def backward(ctx, by_product, by_sum):
+        a, b = ctx.saved_tensors
+        return by_product * b + by_sum, by_product * a + by_sum
+
+
+@checks(Identity)
+def test_decomposition(draw):
+    return Gauss.apply, draw(tensors(requires_grad=True))
+
+
+@checks(_Custom)
+def test_autograd_function(draw):
+    x = draw(tensors(requires_grad=True))
+    return Product.apply, x, draw(tensors(tuple(x.shape), requires_grad=True))
+
+
+@checks(_Custom)
+def test_autograd_function_of_one_tensor_twice(draw):
+    return lambda x: Product.apply(x, x), draw(tensors(requires_grad=True))
+
+
+@checks(Gate)
+def test_backward_hook_of_a_module(draw):
+    module = nn.Tanh()
+    module.register_full_backward_hook(lambda module, grad_input, grad_output: (grad_input[0] * 3,))
+    module.register_full_backward_pre_hook(lambda module, grad_output: (grad_output[0] / 3,))
+    return module, draw(tensors(requires_grad=True))

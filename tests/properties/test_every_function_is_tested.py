@@ -1,0 +1,70 @@
+"""Every Function of the package has a property test, and that test meets it."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import strategies as st
+
+import microgad
+from microgad.autograd.custom import _Custom
+from microgad.function import Function, Leaf, LinearMap, Output
+from microgad.ops.arithmetic import Mul, Sub
+from microgad.testing.strategies import tensors
+
+from .laws import obeys_laws
+from .registry import REGISTRY, Case, Entry
+
+OF_THE_TAPE = {Leaf, Output}  # not operations: they compute nothing
+
+
+def packages_functions() -> Iterator[type[Function]]:
+    """Every operation defined in microgad. The adjoint of a LinearMap is tested with it."""
+    for module in pkgutil.walk_packages(microgad.__path__, "microgad."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    stack = Function.__subclasses__()
+    while stack:
+        cls = stack.pop()
+        if cls is not _Custom:  # whose subclasses are users' autograd.Functions
+            stack.extend(cls.__subclasses__())
+        made_as_adjoint = issubclass(cls, LinearMap) and cls.__module__ == LinearMap.__module__
+        abstract = cls.forward is Function.forward
+        if cls.__module__.startswith("microgad.") and not made_as_adjoint and not abstract and cls not in OF_THE_TAPE:
+            yield cls
+
+
+def untested() -> list[str]:
+    for file in Path(__file__).parent.glob("test_*.py"):
+        importlib.import_module(f".{file.stem}", __package__)
+    return sorted({f"{cls.__module__}.{cls.__name__}" for cls in packages_functions() if cls not in REGISTRY})
+
+
+def test_every_function_is_tested():
+    assert untested() == [], "register a property test for each: see registry.py"
+
+
+def test_a_function_without_a_test_is_found():
+    class Forgotten(Function):
+        __module__ = "microgad.ops.imagined"
+
+        def forward(self, x):
+            return x
+
+        def grad_x(self, grad):
+            return grad
+
+    assert "microgad.ops.imagined.Forgotten" in untested()
+    del Forgotten
+
+
+def test_a_test_that_never_meets_its_function_fails():
+    examples = st.builds(lambda x: Case(microgad.mul, x, x), tensors(requires_grad=True))
+    entry = Entry("test_wrong", examples, [], obeys_laws)
+    entry.classes = [Mul, Sub]
+    with pytest.raises(AssertionError, match="test_wrong never recorded Sub"):
+        entry.run()

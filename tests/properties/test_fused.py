@@ -1,0 +1,199 @@
+"""Operations that are one Function because that is faster or more exact: softmax, losses, batch norm, dropout."""
+
+import functools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import microgad as torch
+from microgad.ops.dropout import Dropout, dropout
+from microgad.ops.loss import (
+    BinaryCrossEntropy, BinaryCrossEntropyWithLogits, CrossEntropy, LogSigmoid, SquaredError, binary_cross_entropy,
+    binary_cross_entropy_with_logits, cross_entropy, l1_loss, logsigmoid, mse_loss, nll_loss
+)  # fmt: skip
+from microgad.ops.normalization import BatchNorm, FixedBatchNorm, batch_norm
+from microgad.ops.softmax import LogSoftmax, LogSumExp, Softmax, log_softmax, logsumexp, softmax, softmin
+from microgad.testing.strategies import axes, broadcastable_tensors, numbers, tensors
+
+from .registry import checks
+
+reductions = st.sampled_from(["none", "mean", "sum"])
+positive = numbers(0.2, 3)
+inside = numbers(0.1, 0.9)
+# A row of 40 takes another way through softmax than a short one.
+rows = st.one_of(st.tuples(st.integers(1, 3), st.integers(1, 4)), st.tuples(st.just(2), st.just(40)))
+batches = st.one_of(rows, st.tuples(*[st.integers(1, 3)] * 3), st.tuples(*[st.integers(1, 2)] * 4))
+
+
+def a_dim(draw, x):
+    return draw(st.integers(-x.ndim, x.ndim - 1)) if x.ndim else 0
+
+
+@checks(Softmax)
+def test_softmax(draw):
+    x = draw(tensors(draw(st.one_of(rows, batches, st.just(()))), requires_grad=True))
+    dim, function = a_dim(draw, x), draw(st.sampled_from([softmax, softmin]))
+    return lambda x: function(x, dim), x
+
+
+@checks(LogSoftmax)
+def test_log_softmax(draw):
+    x = draw(tensors(draw(st.one_of(rows, batches, st.just(()))), requires_grad=True))
+    dim = a_dim(draw, x)
+    return lambda x: log_softmax(x, dim), x
+
+
+@checks(LogSumExp)
+def test_logsumexp(draw):
+    x = draw(tensors(draw(batches), requires_grad=True))
+    dim, keepdim = draw(axes(x.ndim)), draw(st.booleans())
+    return lambda x: logsumexp(x, dim, keepdim), x
+
+
+def classes(draw, shape, *, ignored=False):
+    """(N, C, ...) -> indices (N, ...), among them -100 if `ignored`, but not only that."""
+    n, c, *rest = shape
+    target = draw(tensors((n, *rest), dtype=torch.int64, elements=st.integers(0, c - 1)))
+    if ignored and target.numel() > 1:
+        mask = draw(tensors((n, *rest), dtype=torch.bool)).array.copy()
+        mask.reshape(-1)[0] = False
+        target = torch.tensor(np.where(mask, -100, target.array))
+    return target
+
+
+@checks(CrossEntropy)
+def test_cross_entropy(draw):
+    x = draw(tensors(draw(batches), requires_grad=True))
+    target = classes(draw, x.shape, ignored=draw(st.booleans()))
+    weight = draw(st.one_of(st.none(), tensors((x.shape[1],), elements=positive)))
+    reduction = draw(reductions)
+    return lambda x, target, weight: cross_entropy(x, target, weight, reduction=reduction), x, target, weight
+
+
+@checks(LogSoftmax)
+def test_cross_entropy_with_smooth_labels(draw):
+    x = draw(tensors(draw(batches), requires_grad=True))
+    target = classes(draw, x.shape, ignored=draw(st.booleans()))
+    weight = draw(st.one_of(st.none(), tensors((x.shape[1],), elements=positive)))
+    options = {"reduction": draw(reductions), "label_smoothing": draw(st.sampled_from([0.1, 1.0]))}
+    return lambda x, target, weight: cross_entropy(x, target, weight, **options), x, target, weight
+
+
+@checks(LogSoftmax)
+def test_cross_entropy_with_probabilities(draw):
+    """They and the weights have derivatives too."""
+    x = draw(tensors(draw(batches), requires_grad=True))
+    target = draw(tensors(tuple(x.shape), elements=inside, requires_grad=True))
+    weight = draw(tensors((x.shape[1],), elements=positive, requires_grad=True))
+    options = {"reduction": draw(reductions), "label_smoothing": draw(st.sampled_from([0.0, 0.1]))}
+    return lambda x, target, weight: cross_entropy(x, target, weight, **options), x, target, weight
+
+
+@given(st.data())
+def test_cross_entropy_is_nll_loss_of_log_softmax(data):
+    x = data.draw(tensors(data.draw(batches)))
+    target = classes(data.draw, x.shape, ignored=data.draw(st.booleans()))
+    weight = data.draw(st.one_of(st.none(), tensors((x.shape[1],), elements=positive)))
+    reduction = data.draw(reductions)
+    a = cross_entropy(x, target, weight, reduction=reduction)
+    b = nll_loss(log_softmax(x, 1), target, weight, reduction=reduction)
+    np.testing.assert_allclose(a.array, b.array, 1e-12, 1e-12)
+
+
+@checks(SquaredError)
+def test_squared_error(draw):
+    x, y = draw(broadcastable_tensors(2, requires_grad=True, min_side=1))
+    reduction = draw(reductions)
+    if x.shape == y.shape and draw(st.booleans()):
+        weight = draw(tensors(tuple(x.shape), elements=positive))
+        return lambda x, y, weight: mse_loss(x, y, reduction=reduction, weight=weight), x, y, weight
+    return lambda x, y: SquaredError.apply(x, y, reduction=reduction), x, y
+
+
+@checks(LogSigmoid)
+def test_logsigmoid(draw):
+    return logsigmoid, draw(tensors(requires_grad=True))
+
+
+@checks(BinaryCrossEntropyWithLogits)
+def test_binary_cross_entropy_with_logits(draw):
+    x = draw(tensors(requires_grad=True))
+    target = draw(tensors(tuple(x.shape), elements=inside, requires_grad=True))
+    several = draw(st.booleans()) and x.ndim > 0
+    pos_weight = draw(tensors(tuple(x.shape[-1:]), elements=positive, requires_grad=True)) if several else None
+    weight = draw(st.one_of(st.none(), tensors(tuple(x.shape), elements=positive)))
+    reduction = draw(reductions)
+
+    def loss(x, target, weight, pos_weight):
+        return binary_cross_entropy_with_logits(x, target, weight, reduction=reduction, pos_weight=pos_weight)
+
+    return loss, x, target, weight, pos_weight
+
+
+@checks(BinaryCrossEntropy)
+def test_binary_cross_entropy(draw):
+    x = draw(tensors(elements=inside, requires_grad=True))
+    target = draw(tensors(tuple(x.shape), elements=inside, requires_grad=True))
+    weight = draw(st.one_of(st.none(), tensors(tuple(x.shape), elements=positive)))
+    reduction = draw(reductions)
+    return lambda x, target, weight: binary_cross_entropy(x, target, weight, reduction=reduction), x, target, weight
+
+
+big_eps = st.sampled_from([0.3, 1.0])  # where all values are equal, a small one makes the derivatives huge
+
+
+@checks(BatchNorm)
+def test_batch_norm(draw):
+    x = draw(tensors(draw(batches.filter(lambda s: s[0] * np.prod(s[2:]) > 1)), requires_grad=True))
+    weight, bias = (draw(st.one_of(st.none(), tensors((x.shape[1],), requires_grad=True))) for _ in range(2))
+    eps = draw(big_eps)
+    if draw(st.booleans()):  # with the mean and the variance
+        return lambda x, weight, bias: BatchNorm.apply(x, weight, bias, eps=eps), x, weight, bias
+    return lambda x, weight, bias: batch_norm(x, None, None, weight, bias, True, eps=eps), x, weight, bias
+
+
+@checks(BatchNorm)
+def test_batch_norm_where_inputs_depend_on_each_other(draw):
+    """One Tensor as weight and bias, or both computed from the input: derivatives have to be partial ones."""
+    x = draw(tensors((3, draw(st.integers(1, 3))), requires_grad=True))
+    eps = draw(big_eps)
+    if draw(st.booleans()):
+        weight = draw(tensors((x.shape[1],), requires_grad=True))
+        return lambda x, weight: batch_norm(x, None, None, weight, weight, True, eps=eps), x, weight
+    return lambda x: batch_norm(x, None, None, x[0], x[1] * x[2], True, eps=eps), x
+
+
+@checks(FixedBatchNorm)
+def test_batch_norm_in_evaluation(draw):
+    x = draw(tensors(draw(batches), requires_grad=True))
+    mean, weight, bias = (draw(tensors((x.shape[1],), requires_grad=True)) for _ in range(3))
+    var = draw(tensors((x.shape[1],), elements=positive, requires_grad=True))
+    weight, bias = draw(st.sampled_from([(weight, bias), (None, bias), (weight, None), (weight, weight)]))
+    return functools.partial(batch_norm, eps=draw(big_eps)), x, mean, var, weight, bias
+
+
+@checks(FixedBatchNorm)
+def test_batch_norm_in_evaluation_where_inputs_depend_on_each_other(draw):
+    x = draw(tensors((2, 3), requires_grad=True))
+    return lambda x: batch_norm(x, x[0], x[1] * x[1], x[1], x[0], eps=0.3), x
+
+
+@checks(Dropout)
+def test_dropout(draw):
+    p, in_place = draw(st.sampled_from([0.1, 0.5, 1.0])), draw(st.booleans())
+    x = draw(tensors(requires_grad=True, layout="contiguous"))  # what is drawn follows the order in memory
+    return lambda x: dropout(x.clone() if in_place else x, p, inplace=in_place), x
+
+
+@given(tensors(elements=numbers(0.1, 3)), numbers(0.1, 0.9))
+def test_dropout_drops_or_scales(x, p):
+    y = dropout(x, p).array
+    np.testing.assert_array_equal(np.where(y == 0, 0, x.array * (1 / (1 - p))), y)
+
+
+@given(tensors())
+def test_l1_loss_is_the_mean_of_absolute_differences(x):
+    loss = l1_loss(x, x * 3 + 1)
+    assert loss.item() == pytest.approx(np.abs(2 * x.array + 1).mean())

@@ -1,0 +1,76 @@
+"""Choosing between values: maximum, minimum, clamp, where."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+import microgad as torch
+from microgad.ops.selection import Clamp, Maximum, Minimum, Select, Where
+from microgad.testing.strategies import broadcastable_tensors, numbers, tensors
+
+from .registry import checks
+
+plain, shifted, shifted_again = (numbers().map(lambda x, by=by: x + by) for by in (0, 0.04, 0.08))  # never equal
+
+
+@checks(Maximum, Select)
+def test_maximum(draw):
+    a, b = draw(broadcastable_tensors(2, elements=[plain, shifted], min_side=0, requires_grad=True))
+    return draw(st.sampled_from([torch.maximum, np.maximum])), a, b
+
+
+@checks(Minimum, Select)
+def test_minimum(draw):
+    a, b = draw(broadcastable_tensors(2, elements=[plain, shifted], min_side=0, requires_grad=True))
+    return draw(st.sampled_from([torch.minimum, np.minimum])), a, b
+
+
+@checks(Clamp, Select)
+def test_clamp_by_tensors(draw):
+    """Also where low > high: then high wins."""
+    x, low, high = draw(broadcastable_tensors(3, elements=[plain, shifted, shifted_again], requires_grad=True))
+    one_sided = lambda x, low, high: torch.clamp(x, low, None) * torch.clamp(x, max=high)  # noqa: E731
+    return draw(st.sampled_from([torch.clamp, one_sided])), x, low, high
+
+
+@checks(Clamp)
+def test_clamp_by_numbers(draw):
+    low, high = draw(st.sampled_from([(-0.7, 0.7), (None, 0.3), (-0.3, None), (0.3, -0.3)]))
+    in_place = draw(st.booleans())
+    return lambda x: x.clone().clamp_(low, high) if in_place else x.clamp(low, high), draw(tensors(requires_grad=True))
+
+
+@checks(Where)
+def test_where(draw):
+    condition, a, b = draw(broadcastable_tensors(3, min_side=0, requires_grad=True))
+    condition = condition.detach() > 0
+    if draw(st.booleans()) or not b.numel():
+        return torch.where, condition, a, b
+    return torch.where, condition, *draw(st.sampled_from([(a, 0.5), (0.5, b)]))
+
+
+@checks(Select)
+def test_select(draw):
+    x = draw(tensors(requires_grad=True))
+    mask = draw(tensors(tuple(x.shape), dtype=torch.bool))
+    return Select.apply, mask, x
+
+
+@given(st.sampled_from([torch.maximum, torch.minimum]), numbers())
+def test_a_tie_is_shared_by_halves(function, value):
+    a, b = (torch.full((2,), value, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    for g in torch.autograd.grad(function(a, b).sum(), (a, b), create_graph=True):
+        assert g.tolist() == [0.5, 0.5]
+
+
+def test_on_the_bounds_the_gradient_is_the_inputs():
+    x = torch.tensor([-1.0, 0.0, 1.0], requires_grad=True)
+    low, high = (torch.tensor(bound, requires_grad=True) for bound in (-1.0, 1.0))
+    grads = torch.autograd.grad(torch.clamp(x, low, high).sum(), (x, low, high))
+    assert [g.tolist() for g in grads] == [[1, 1, 1], 0, 0]
+
+
+def test_what_is_not_selected_is_zero_even_beside_infinity():
+    x = torch.tensor([0.0, 1.0], requires_grad=True)
+    (g,) = torch.autograd.grad(torch.where(x > 0, 1.0, x), x, torch.tensor([1.0, float("inf")]))
+    assert g.tolist() == [1, 0]

@@ -1,0 +1,83 @@
+"""evaluate and predict: right means, bounded memory, no trace."""
+
+from __future__ import annotations
+
+import pytest
+
+import microgad as torch
+import microgad.nn.functional as F
+from microgad import nn
+from microgad.training import evaluate, predict
+from microgad.utils.data import DataLoader, TensorDataset
+
+
+class Watched(nn.Module):
+    """Notes how many samples come at once, in which mode, and whether they are recorded."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.5))
+        self.seen = []
+
+    def forward(self, x):
+        self.seen.append((len(x), self.training, torch.is_grad_enabled()))
+        return self.inner(x)
+
+
+@pytest.fixture
+def data():
+    torch.manual_seed(0)
+    return TensorDataset(torch.randn(50, 4), torch.randint(0, 3, (50,)))
+
+
+def test_chunks_bound_what_the_model_sees_and_change_nothing(data):
+    model = Watched()
+    x, target = data.tensors
+    whole = evaluate(model, data, F.cross_entropy, at_once=50)
+    for given in (data, data.tensors, DataLoader(data, batch_size=40), DataLoader(data, batch_size=7, shuffle=True)):
+        model.seen = []
+        score = evaluate(model, given, F.cross_entropy, at_once=16)
+        assert max(n for n, *_ in model.seen) <= 16
+        assert sum(n for n, *_ in model.seen) == 50
+        assert {(training, recorded) for _, training, recorded in model.seen} == {(False, False)}
+        assert score.error == pytest.approx(whole.error, rel=1e-6)
+        assert (score.correct, score.samples) == (whole.correct, 50)
+    model.eval()
+    assert whole.error == pytest.approx(F.cross_entropy(model(x), target).item(), rel=1e-6)
+    assert whole.correct == (model(x).argmax(1) == target).sum().item()
+
+
+def test_predict_gives_what_the_model_gives(data):
+    model = Watched()
+    out = predict(model, data.tensors[0], at_once=16)
+    assert max(n for n, *_ in model.seen) == 16
+    assert not out.requires_grad
+    assert torch.allclose(out, model.eval()(data.tensors[0]))
+
+
+def test_modes_and_streams_are_put_back(data):
+    model = Watched()
+    model.inner[1].eval()
+    stream = torch.Generator().manual_seed(1)
+    loader = DataLoader(data, batch_size=8, shuffle=True, generator=stream)
+    modes = [module.training for module in model.modules()]
+    before = torch.get_rng_state().tolist(), stream.get_state().tolist()
+    evaluate(model, loader, F.cross_entropy)
+    assert (torch.get_rng_state().tolist(), stream.get_state().tolist()) == before
+    assert [module.training for module in model.modules()] == modes
+    assert torch.is_grad_enabled()
+
+
+def test_everything_is_put_back_after_an_error(data):
+    model = Watched()
+    with pytest.raises(IndexError, match="Target 3 is out of bounds"):
+        evaluate(model, (torch.ones(4, 4), torch.full((4,), 3).long()), F.cross_entropy)
+    assert model.training
+    assert torch.is_grad_enabled()
+
+
+def test_no_samples():
+    model = nn.Linear(4, 3)
+    score = evaluate(model, (torch.ones(0, 4), torch.zeros(0).long()), F.cross_entropy)
+    assert score.error != score.error
+    assert (score.correct, score.samples) == (None, 0)

@@ -1,0 +1,187 @@
+"""fit: the loop, its means, its modes, optimizers that need the loss, early stopping."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import microgad as torch
+import microgad.nn.functional as F
+from microgad import nn
+from microgad.training import EarlyStopping, fit
+from microgad.utils.data import DataLoader, TensorDataset
+
+
+def test_the_loop_is_pytorchs_loop(problem, state):
+    """The same numbers as from the loop that everybody writes by hand."""
+    by_fit, by_hand = problem(), None
+    history = fit(**by_fit)
+    after_fit = state(by_fit)
+
+    by_hand = problem()
+    model, (adam, eve) = by_hand["model"], by_hand["optimizer"]
+    losses = []
+    for _ in range(by_hand["epochs"]):
+        total = count = 0
+        for x, target in by_hand["data"]:
+            adam.zero_grad()
+            eve.zero_grad()
+            loss = F.cross_entropy(model(x), target)
+            loss.backward()
+            adam.step()
+            eve.step(lambda loss=loss: loss)
+            total, count = total + loss.item() * len(x), count + len(x)
+        losses.append(total / count)
+    assert state(by_hand) == after_fit
+    assert history["loss"] == losses
+
+
+def test_evaluation_does_not_change_the_training(problem, state):
+    measured, bare = problem(), problem()
+    bare.update(held_out=None, train_error=False)
+    torch.manual_seed(7)
+    fit(**measured)
+    after = state(measured)
+    torch.manual_seed(7)
+    fit(**bare)
+    assert state(bare) == after
+
+
+def test_the_mean_counts_samples_and_the_last_batch(problem):
+    """50 samples in batches of 16: with a learning rate of zero, the running loss is that of all samples."""
+    given = problem(p=0.0)
+    given["model"][1] = nn.Identity()
+    given["optimizer"] = torch.optim.SGD(given["model"].parameters(), lr=0.0)
+    x, target = given["data"].dataset.tensors
+    expected = F.cross_entropy(given["model"](x), target).item()
+    (row,) = fit(**{**given, "epochs": 1})
+    assert row["loss"] == pytest.approx(expected, rel=1e-6)
+    assert row["train_error"] == pytest.approx(expected, rel=1e-6)
+    assert (row["train_samples"], row["held_out_samples"]) == (50, 20)
+
+
+def test_what_a_row_has(problem):
+    history = fit(**problem())
+    assert list(history[0]) == [
+        "epoch", "seconds", "loss", "train_error", "train_accuracy", "train_samples",
+        "held_out_error", "held_out_accuracy", "held_out_samples",
+    ]  # fmt: skip
+    assert history["epoch"] == [1, 2, 3, 4]
+    assert history["train_error"][-1] < history["train_error"][0]
+
+
+def test_modes_are_put_back(problem):
+    given = problem()
+    given["model"].eval()
+    given["model"][3].train()
+    modes = [module.training for module in given["model"].modules()]
+    seen = []
+    given["model"][3].register_forward_hook(lambda module, args, out: seen.append(module.training))
+    fit(**{**given, "epochs": 1, "train_error": False})
+    assert seen == [True] * 4 + [False]  # four batches, one evaluation
+    assert [module.training for module in given["model"].modules()] == modes
+
+
+def test_modes_are_put_back_after_an_error(problem):
+    given = problem()
+    given["model"].eval()
+
+    def stop(model, history):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(**given, after_epoch=stop)
+    assert not any(module.training for module in given["model"].modules())
+
+
+def test_an_optimizer_may_ask_for_the_loss_again():
+    """As SAM and LBFGS do: the first call of the closure is free, further ones compute anew."""
+
+    class Twice(torch.optim.SGD):
+        def step(self, closure=None):
+            calls = [closure().item()]
+            self.param_groups[0]["params"][0].array[...] = 2.0
+            calls.append(closure().item())
+            self.seen = calls, self.param_groups[0]["params"][0].grad.item()
+
+    model = nn.Linear(1, 1, bias=False)
+    model.weight.data = torch.ones(1, 1)
+    optimizer = Twice(model.parameters(), lr=0.1)
+    fit(model, [(torch.ones(1, 1), torch.zeros(1, 1))], optimizer, F.mse_loss, epochs=1, progress=False)
+    assert optimizer.seen == ([1.0, 4.0], 4.0)
+
+
+def test_a_regression_has_no_accuracy():
+    x = torch.linspace(-1, 1, 20).reshape(20, 1)
+    model = nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    data = DataLoader(TensorDataset(x, x), batch_size=8)
+    history = fit(model, data, optimizer, F.mse_loss, 2, held_out=(x, x), progress=False)
+    assert list(history[0]) == ["epoch", "seconds", "loss", "held_out_error"]
+
+
+def test_several_inputs():
+    class Sum(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(1))
+
+        def forward(self, a, b):
+            return (a + b) * self.weight
+
+    a = torch.ones(6, 1)
+    model = Sum()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    fit(model, DataLoader(TensorDataset(a, a, 4 * a), 2), optimizer, F.mse_loss, 20, held_out=(a, a, a), progress=False)
+    assert model.weight.item() == pytest.approx(2, abs=1e-3)
+
+
+def test_a_scheduler_steps_after_each_epoch(problem):
+    given = problem()
+    scheduler = torch.optim.lr_scheduler.StepLR(given["optimizer"][0], step_size=2, gamma=0.1)
+    fit(**given, scheduler=scheduler)
+    assert given["optimizer"][0].param_groups[0]["lr"] == pytest.approx(0.01 * 0.1**2)
+
+
+def test_stops_when_the_validation_error_falls_no_more(problem):
+    given = problem()
+    given["optimizer"] = torch.optim.SGD(given["model"].parameters(), lr=0.0)
+    given["model"][1] = nn.Identity()  # its running averages would go on changing
+    history = fit(**{**given, "epochs": 50}, validation=given["held_out"], stop=EarlyStopping(patience=3))
+    assert len(history) == 4
+    assert history.stopped.startswith("for 3 epochs the validation error has not fallen by more than 1e-08 below")
+
+
+def test_stopping_watches_the_best_error():
+    stop = EarlyStopping(patience=2, threshold=0.1)
+    assert stop.reason([1.0, 0.5, 0.6, 0.45]) is not None
+    assert stop.reason([1.0, 0.5, 0.6, 0.35]) is None
+    assert stop.reason([]) is None
+    with pytest.raises(ValueError, match="patience must be >= 1"):
+        EarlyStopping(patience=0)
+
+
+def test_arguments_that_do_not_fit(problem, state):
+    given = problem()
+    before = state(given)
+    stranger = torch.optim.SGD(nn.Linear(1, 1).parameters())
+    torch.set_rng_state(torch.tensor(before[-1], dtype=torch.uint8))
+    wrong = [
+        ({"stop": EarlyStopping()}, ValueError, "stop needs validation="),
+        ({"epochs": -1}, ValueError, "epochs must be >= 0"),
+        ({"at_once": 0}, ValueError, "at_once >= 1"),
+        ({"data": given["data"].dataset}, TypeError, r"must give batches: DataLoader\(data"),
+        ({"optimizer": stranger}, ValueError, r"optimizer 0 \(SGD\) has none of the model's parameters"),
+        ({"data": []}, TypeError, "data gave no batches in epoch 1"),
+        ({"data": [torch.ones(2, 4)]}, TypeError, r"a batch must be \(input, ..., target\), but is a Tensor"),
+    ]
+    for changed, kind, message in wrong:
+        with pytest.raises(kind, match=message):
+            fit(**{**given, **changed})
+        assert state(given) == before
+
+
+def test_float32_stays_float32(problem):
+    given = problem()
+    fit(**given)
+    assert all(p.array.dtype == np.float32 for p in given["model"].parameters())

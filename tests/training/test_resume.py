@@ -1,0 +1,313 @@
+"""Checkpoints: an interrupted run goes on to the very same numbers; a wrong file is refused and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import nn
+from microgad.training import CheckpointError, EarlyStopping, checkpoint, fit
+from microgad.utils.data import DataLoader
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt_after(batches):
+    """A loss that breaks off in the middle of an epoch."""
+    count = 0
+
+    def cross_entropy(output, target):  # its name is part of what a checkpoint is checked by
+        nonlocal count
+        count += output.requires_grad
+        if count > batches:
+            raise Interrupted
+        return nn.functional.cross_entropy(output, target)
+
+    cross_entropy.__qualname__ = "cross_entropy"
+    return cross_entropy
+
+
+def with_scheduler(given):
+    return given | {"scheduler": torch.optim.lr_scheduler.StepLR(given["optimizer"][0], step_size=2, gamma=0.5)}
+
+
+@pytest.mark.parametrize("batches", [0, 2, 4, 7, 15])  # four make an epoch
+def test_resumed_equals_uninterrupted(problem, state, numbers, tmp_path, batches):
+    whole = with_scheduler(problem())
+    expected = numbers(fit(**whole)), state(whole)
+
+    path = tmp_path / "run.ckpt"
+    with pytest.raises(Interrupted):
+        fit(**{**with_scheduler(problem()), "loss": interrupt_after(batches)}, checkpoint=path)
+    assert path.exists() == (batches >= 4)
+    torch.manual_seed(99)
+    again = with_scheduler(problem())
+    history = fit(**again, checkpoint=path, resume=True)
+    assert (numbers(history), state(again)) == expected
+
+
+def test_twice_interrupted(problem, state, numbers, tmp_path):
+    whole = problem()
+    expected = numbers(fit(**whole)), state(whole)
+    for batches in (5, 6):
+        with pytest.raises(Interrupted):
+            fit(**{**problem(), "loss": interrupt_after(batches)}, checkpoint=tmp_path / "run.ckpt", resume=True)
+    again = problem()
+    assert (numbers(fit(**again, checkpoint=tmp_path / "run.ckpt", resume=True)), state(again)) == expected
+
+
+def test_more_epochs_later(problem, state, numbers, tmp_path):
+    whole = problem()
+    expected = numbers(fit(**whole)), state(whole)
+    fit(**{**problem(), "epochs": 2}, checkpoint=tmp_path / "run.ckpt")
+    again = problem()
+    assert (numbers(fit(**again, checkpoint=tmp_path / "run.ckpt", resume=True)), state(again)) == expected
+
+
+def test_a_loader_with_a_stream_of_its_own(problem, state, numbers, tmp_path):
+    def given():
+        made = problem()
+        made["data"] = DataLoader(made["data"].dataset, 16, shuffle=True, generator=torch.Generator().manual_seed(5))
+        return made
+
+    whole = given()
+    expected = numbers(fit(**whole)), state(whole)
+    fit(**{**given(), "epochs": 2}, checkpoint=tmp_path / "run.ckpt")
+    again = given()
+    assert (numbers(fit(**again, checkpoint=tmp_path / "run.ckpt", resume=True)), state(again)) == expected
+
+
+def test_a_finished_run_is_not_done_again(problem, state, numbers, tmp_path):
+    first = problem()
+    history = fit(**first, checkpoint=tmp_path / "run.ckpt")
+    again = problem()
+    steps = []
+    again["optimizer"][0].register_step_post_hook(lambda *_: steps.append(1))
+    assert fit(**again, checkpoint=tmp_path / "run.ckpt", resume=True) == history
+    assert state(again) == state(first)
+    assert not steps
+
+
+def test_a_run_that_stopped_early_stays_stopped(problem, tmp_path):
+    def given():
+        made = problem()
+        return {**made, "epochs": 30, "validation": made["held_out"], "stop": EarlyStopping(patience=1, threshold=0.1)}
+
+    history = fit(**given(), checkpoint=tmp_path / "run.ckpt")
+    assert len(history) < 30
+    again = fit(**given(), checkpoint=tmp_path / "run.ckpt", resume=True)
+    assert (again, again.stopped) == (history, history.stopped)
+
+
+def test_without_resume_the_old_file_goes(problem, tmp_path):
+    path = tmp_path / "run.ckpt"
+    fit(**{**problem(), "epochs": 1}, checkpoint=path)
+    with pytest.raises(Interrupted):
+        fit(**{**problem(), "loss": interrupt_after(1)}, checkpoint=path)
+    assert not path.exists()
+
+
+PROGRAM = """
+import os, signal, sys, json, hashlib
+import microgad as torch
+import microgad.nn.functional as F
+from microgad import nn
+from microgad.training import fit
+from microgad.utils.data import DataLoader, TensorDataset
+
+path, kill_at, moment = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+torch.manual_seed(3)
+x = torch.randn(70, 1, 8, 8)
+data = TensorDataset(x, torch.randint(0, 4, (70,)))
+model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.5), nn.Linear(36, 4))
+optimizer = torch.optim.Adam(model.parameters())
+count = 0
+def loss(output, target):
+    global count
+    count += output.requires_grad
+    if moment == "step" and count == kill_at:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return F.cross_entropy(output, target)
+def replace(a, b, rename=os.replace):
+    if moment == "before rename" and count >= kill_at:
+        os.kill(os.getpid(), signal.SIGKILL)
+    rename(a, b)
+    if moment == "after rename" and count >= kill_at:
+        os.kill(os.getpid(), signal.SIGKILL)
+os.replace = replace
+loader = DataLoader(data, batch_size=16, shuffle=True)
+history = fit(model, loader, optimizer, loss, 5, held_out=data, checkpoint=path, resume=True, progress=False)
+weights = hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in model.parameters())).hexdigest()
+print(json.dumps([weights, [{k: v for k, v in row.items() if k != "seconds"} for row in history]]))
+"""
+
+
+def run_program(path, kill_at=0, moment="never"):
+    command = [sys.executable, "-c", PROGRAM, str(path), str(kill_at), moment]
+    here = Path(torch.__file__).parents[1]
+    return subprocess.run(command, capture_output=True, text=True, cwd=here)
+
+
+def test_kill_9_at_any_moment(tmp_path):
+    """In the middle of an epoch, before a checkpoint has its name, and right after: always to the same numbers."""
+    whole = run_program(tmp_path / "whole.ckpt")
+    assert whole.returncode == 0, whole.stderr
+    path = tmp_path / "run.ckpt"
+    for kill_at, moment in ((3, "step"), (10, "before rename"), (8, "step"), (10, "after rename")):
+        assert run_program(path, kill_at, moment).returncode == -signal.SIGKILL
+    resumed = run_program(path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert json.loads(resumed.stdout) == json.loads(whole.stdout)
+    assert len(json.loads(resumed.stdout)[1]) == 5
+
+
+def other_model(made):
+    made["model"][3] = nn.Dropout(0.5)
+
+
+def other_optimizer(made):
+    made["optimizer"] = torch.optim.Adam(made["model"].parameters(), lr=0.1)
+
+
+def other_batches(made):
+    made["data"] = DataLoader(made["data"].dataset, 10, shuffle=True)
+
+
+def other_loss(made):
+    made["loss"] = nn.CrossEntropyLoss(label_smoothing=0.1)
+
+
+def other_seed(made):
+    torch.manual_seed(4)
+
+
+def fewer_epochs(made):
+    made["epochs"] = 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (other_model, r"model is \(3\): Dropout\(p=0.2, inplace=False\) there, \(3\): Dropout\(p=0.5, inplace"),
+        (other_optimizer, r"optimizer is lr: 0.01 there, lr: 0.1 here"),
+        (other_batches, "data is 50 samples in 4 batches there, 50 samples in 5 batches here"),
+        (other_loss, r"loss is cross_entropy there, CrossEntropyLoss\(\) \{.*'label_smoothing': 0.1.*\} here"),
+        (other_seed, "seed is 0 there, 4 here"),
+        (fewer_epochs, "is of 2 epochs, but only 1 are wanted"),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused(problem, state, tmp_path, change, message):
+    path = tmp_path / "run.ckpt"
+    fit(**{**problem(), "epochs": 2}, checkpoint=path)
+    kept = path.read_bytes()
+    given = problem()
+    change(given)
+    before = state(given)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        fit(**given, checkpoint=path, resume=True)
+    assert isinstance(caught.value, RuntimeError)
+    assert str(path) in str(caught.value)
+    assert state(given) == before
+    assert path.read_bytes() == kept
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def flipped(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def emptied(path):
+    path.write_bytes(b"")
+
+
+def text(path):
+    path.write_text("epoch 3\n")
+
+
+def weights_alone(path):
+    torch.save({"weight": torch.ones(3)}, path)
+
+
+@pytest.mark.parametrize("damage", [truncated, flipped, emptied, text, weights_alone])
+def test_a_damaged_file_is_named(problem, state, tmp_path, damage):
+    path = tmp_path / "run.ckpt"
+    fit(**{**problem(), "epochs": 1}, checkpoint=path)
+    damage(path)
+    given = problem()
+    before = state(given)
+    with pytest.raises(CheckpointError, match=r"run\.ckpt"):
+        fit(**given, checkpoint=path, resume=True)
+    assert state(given) == before
+
+
+def test_a_file_that_does_not_fit_changes_nothing(problem, state, tmp_path):
+    """Its settings say that it fits, and it doesn't: the model, already loaded, is put back."""
+    path = tmp_path / "run.ckpt"
+    fit(**{**problem(), "epochs": 1}, checkpoint=path)
+    saved = torch.load(path)
+    saved["parts"]["optimizer 1"]["param_groups"].append({})
+    torch.save(saved, path)
+    given = problem()
+    before = state(given)
+    with pytest.raises(CheckpointError, match="does not fit, nothing was changed"):
+        fit(**given, checkpoint=path, resume=True)
+    assert state(given) == before
+
+
+def test_a_folder_that_is_not_there(problem, tmp_path):
+    with pytest.raises(RuntimeError, match="does not exist"):
+        fit(**problem(), checkpoint=tmp_path / "none" / "run.ckpt")
+
+
+def test_resuming_elsewhere_says_what_is_not_as_it_was(problem, tmp_path, monkeypatch):
+    path = tmp_path / "run.ckpt"
+    there = checkpoint.environment() | {"NumPy": "1.0.0", "CPU features": "X86_V2"}
+    monkeypatch.setattr(checkpoint, "environment", lambda: there)
+    fit(**{**problem(), "epochs": 1}, checkpoint=path)
+    monkeypatch.undo()
+    with pytest.warns(UserWarning, match="last digits may differ") as warned:
+        fit(**problem(), checkpoint=path, resume=True)
+    assert f"NumPy: 1.0.0 then, {np.__version__} now; CPU features: X86_V2 then, " in str(warned[0].message)
+
+
+def test_blas_gets_as_many_threads_as_it_had(problem, tmp_path):
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    path = tmp_path / "run.ckpt"
+    seen = []
+
+    def threads(*_):
+        seen.append(max(pool["num_threads"] for pool in threadpoolctl.threadpool_info()))
+
+    with threadpoolctl.threadpool_limits(1):
+        fit(**{**problem(), "epochs": 1}, checkpoint=path, after_epoch=threads)
+    with threadpoolctl.threadpool_limits(2):
+        fit(**{**problem(), "epochs": 2}, checkpoint=path, resume=True, after_epoch=threads)
+        threads()
+    assert seen == [1, 1, 2]
+
+
+def test_without_threadpoolctl_a_checkpoint_does_without(problem, numbers, tmp_path, monkeypatch):
+    expected = numbers(fit(**problem()))
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    fit(**{**problem(), "epochs": 2}, checkpoint=tmp_path / "run.ckpt")
+    assert numbers(fit(**problem(), checkpoint=tmp_path / "run.ckpt", resume=True)) == expected
+
+
+def test_a_checkpoint_is_one_file_and_nothing_else_is_left(problem, tmp_path):
+    fit(**problem(), checkpoint=tmp_path / "run.ckpt")
+    assert os.listdir(tmp_path) == ["run.ckpt"]

@@ -1,0 +1,176 @@
+"""utils.data: whole batches at once, and only where that changes nothing. Orders are held against PyTorch's."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgad
+from microgad.utils.data import (
+    ConcatDataset,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    Subset,
+    TensorDataset,
+    default_collate,
+    get_worker_info,
+)
+
+
+def numbers(n: int) -> TensorDataset:
+    return TensorDataset(microgad.arange(n).reshape(n, 1) * 1.5, microgad.arange(n))
+
+
+def batches(dataset: Any, **options: Any) -> list[Any]:
+    return [[x.tolist() for x in batch] for batch in DataLoader(dataset, **options)]
+
+
+class Counted(microgad.Tensor):
+    """A Tensor that counts how often it is indexed."""
+
+    count = 0
+
+    def __getitem__(self, index: Any) -> Any:
+        Counted.count += 1
+        return microgad.Tensor.__getitem__(self, index)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_batch_is_one_indexing(nested: bool) -> None:
+    x = Counted._made(np.arange(12.0))
+    dataset: Any = TensorDataset(x)
+    if nested:
+        dataset = Subset(Subset(dataset, range(12)), range(12))
+    Counted.count = 0
+    assert [batch.tolist() for (batch,) in DataLoader(dataset, batch_size=6)] == [[*range(6)], [*range(6, 12)]]
+    assert Counted.count == 2
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int8", "bool", "complex64"])
+def test_at_once_and_one_by_one_agree(dtype: str) -> None:
+    """A plain list of the same samples has no __getitems__."""
+    x = microgad.from_numpy(np.arange(24).reshape(6, 2, 2).astype(dtype))
+    x = x.permute(0, 2, 1)
+    dataset = TensorDataset(x, x[:, 0, 0])
+    for (a, b), (c, d) in zip(
+        DataLoader(dataset, 4), DataLoader([*map(dataset.__getitem__, range(6))], 4), strict=True
+    ):
+        assert (a.dtype, b.dtype) == (c.dtype, d.dtype) == (x.dtype, x.dtype)
+        assert (a.tolist(), b.tolist()) == (c.tolist(), d.tolist())
+        assert a.is_contiguous()
+        assert c.is_contiguous()
+
+
+def test_a_batch_is_a_copy() -> None:
+    dataset = numbers(3)
+    (x, y) = next(iter(DataLoader(dataset, batch_size=3)))
+    x.zero_()
+    y.zero_()
+    assert dataset[2][0].tolist() == [3.0]
+    assert dataset[2][1].item() == 2
+
+
+def test_gradients_flow_through_a_batch() -> None:
+    x = microgad.arange(4.0).requires_grad_()
+    for (batch,) in DataLoader(TensorDataset(x), batch_sampler=[[0, 2], [2, 3]]):
+        batch.sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [1, 0, 2, 1]
+
+
+def test_samples_that_differ_in_dtype_or_want_gradients() -> None:
+    mixed = default_collate([microgad.tensor([1]), microgad.tensor([0.5])])
+    assert (mixed.dtype, mixed.tolist()) == (microgad.float32, [[1], [0.5]])
+    x = microgad.ones(2, requires_grad=True)
+    (default_collate([x, 3 * x]).sum()).backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [4, 4]
+
+
+class Doubled(TensorDataset):
+    def __getitem__(self, index: Any) -> Any:
+        return tuple(2 * x for x in super().__getitem__(index))
+
+
+class Halved(Subset[Any]):
+    def __getitem__(self, index: Any) -> Any:
+        return tuple(x / 2 for x in super().__getitem__(index))
+
+
+def test_a_subclass_that_changes_its_samples_is_asked_for_each() -> None:
+    doubled = Doubled(microgad.arange(3))
+    assert batches(doubled, batch_size=3) == [[[0, 2, 4]]]
+    assert batches(Halved(doubled, [2, 1]), batch_size=2) == [[[2, 1]]]
+
+
+def test_a_collate_function_gets_samples() -> None:
+    def collate(samples: Any) -> Any:
+        assert len(samples) == 2
+        assert [s[1].item() for s in samples] == [samples[0][1].item(), samples[-1][1].item()]
+        assert [tuple(map(type, s)) for s in samples[:]] == [(microgad.Tensor,) * 2] * 2
+        return default_collate([*samples])
+
+    assert batches(numbers(4), batch_size=2, collate_fn=collate) == batches(numbers(4), batch_size=2)
+
+
+def test_getitems_of_a_users_data_set() -> None:
+    class Words(Dataset[str]):
+        def __len__(self) -> int:
+            return 3
+
+        def __getitems__(self, indices: Any) -> Any:
+            return ["abc"[i] for i in indices]
+
+    assert list(DataLoader(Words(), batch_size=2)) == [["a", "b"], ["c"]]
+
+
+def test_workers_are_accepted_and_there_are_none() -> None:
+    def never(worker: int) -> None:
+        raise AssertionError
+
+    options = {"num_workers": 3, "worker_init_fn": never, "pin_memory": True, "persistent_workers": True}
+    loader = DataLoader(numbers(3), batch_size=2, prefetch_factor=4, **options)  # type: ignore[arg-type]
+    assert len(list(loader)) == len(loader) == 2
+    assert loader.num_workers == 3
+    assert get_worker_info() is None
+
+
+def test_samples_one_by_one() -> None:
+    x = np.arange(3)
+    assert [type(sample) for sample in DataLoader([x, x], batch_size=None)] == [microgad.Tensor] * 2
+
+
+def test_datasets_add_up() -> None:
+    both = numbers(2) + numbers(3)
+    assert isinstance(both, ConcatDataset)
+    assert [both[i][1].item() for i in range(-5, 5)] == [0, 1, 0, 1, 2] * 2
+    assert batches(both, batch_size=5)[0][1] == [0, 1, 0, 1, 2]
+
+
+class Stream(IterableDataset[int]):
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(3))
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "said"),
+    [
+        (lambda: TensorDataset(np.zeros(2)), TypeError, "expected Tensors, but got ndarray"),
+        (
+            lambda: TensorDataset(microgad.ones(2), microgad.ones(3)),
+            AssertionError,
+            r"Size mismatch .*\[\(2,\), \(3,\)\]",
+        ),
+        (lambda: TensorDataset(), AssertionError, "Size mismatch"),
+        (lambda: Dataset()[0], NotImplementedError, "Dataset must define __getitem__"),
+        (lambda: numbers(2) + Stream(), AssertionError, "does not support IterableDataset"),
+        (lambda: default_collate([[1], [1, 2]]), RuntimeError, r"equal size, but the sizes are \[1, 2\]"),
+        (lambda: default_collate([{1}]), TypeError, "found <class 'set'>"),
+        (lambda: DataLoader([1], num_workers=-1), ValueError, "num_workers option should be non-negative, but got -1"),
+    ],
+)
+def test_refusals(make: Any, error: Any, said: str) -> None:
+    with pytest.raises(error, match=said):
+        make()
