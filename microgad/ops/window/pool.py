@@ -41,8 +41,9 @@ class Unpool(LinearMap):
     winner: Any
 
     def forward(self, x):
-        out = np.zeros_like(x, shape=(*x.shape[:2], *self.window.size), order="C")
+        out = np.empty_like(x, shape=(*x.shape[:2], *self.window.size), order="C")
         for images, cells in winning_cells(self.winner, self.window):
+            out[images] = 0
             backend.add_at(out[images].reshape(-1), cells, x[images].reshape(-1))
         return out
 
@@ -187,7 +188,7 @@ def largest(x: Any, window: Window) -> tuple[Any, Any]:
     """The largest value of each window, NaN where it has one, and how far its cell is from the window's corner.
 
     That distance, on the flat H·W plane, is a small unsigned integer. Of several equal values the first wins, of
-    several NaNs the last. Each tap's cells are first copied to lie together: what follows then costs little.
+    several NaNs the last. Each tap's cells are copied to lie together: what follows then costs little.
     """
     (_, w), (kh, kw), _, _, (dh, dw) = window
     offsets, shape = [i * dh * w + j * dw for i in range(kh) for j in range(kw)], (*x.shape[:2], *window.out)
@@ -197,15 +198,16 @@ def largest(x: Any, window: Window) -> tuple[Any, Any]:
         first[at] = offsets[k]
     first, plane = backend.like(first, x), padded(x, window, -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min)
     out, winner = np.empty_like(x, shape=shape, order="C"), np.empty_like(x, shape=shape, dtype=small, order="C")
-    for images, _ in blocks(x, 1, len(offsets) * math.prod(shape[1:])):
+    for images, _ in blocks(x, 1, math.prod(shape[1:])):
         seen, maximum, won = windows(plane[images], window), out[images], winner[images]
-        columns = [seen[:, :, i, j].copy() for i in range(kh) for j in range(kw)]
-        maximum[...], won[...] = columns[0], first
-        for offset, column in zip(offsets[1:], columns[1:], strict=True):
-            np.maximum(won, (column > maximum).astype(small) * offset, out=won)
+        columns = (seen[:, :, i, j].copy() for i in range(kh) for j in range(kw))
+        maximum[...], won[...] = next(columns), first
+        for offset, column in zip(offsets[1:], columns, strict=True):
+            np.maximum(won, (column > maximum).view(np.uint8) * small.type(offset), out=won)
             np.maximum(maximum, column, out=maximum)
         if (maximum != maximum).any():
-            for offset, column in zip(offsets, columns, strict=True):
+            for k, offset in enumerate(offsets):
+                column = seen[:, :, k // kw, k % kw]
                 won[column != column] = offset
     return out, winner
 
