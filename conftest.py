@@ -12,8 +12,4 @@ import microgad
 
 @pytest.fixture(autouse=True)
 def _names(doctest_namespace: dict[str, Any]) -> None:
-    doctest_namespace.update(np=np, torch=microgad, microgad=microgad)
-    try:
-        doctest_namespace.update(nn=microgad.nn, F=microgad.nn.functional)
-    except (ImportError, AttributeError):
-        pass
+    doctest_namespace.update(np=np, torch=microgad, microgad=microgad, nn=microgad.nn, F=microgad.nn.functional)

@@ -72,7 +72,10 @@ def main(turns: int = 15, steps: int = 40) -> None:
         times = np.array([(theirs(steps), ours(steps)) for _ in range(turns)])
         ratio = np.median(times[:, 1] / times[:, 0])
         t, m = times.min(axis=0)
-        print(f"step, dropout {dropout}: PyTorch {t:.2f} ms   microgad {m:.2f} ms   ratio {ratio:.2f} (of minima {m / t:.2f})")
+        print(
+            f"step, dropout {dropout}: PyTorch {t:.2f} ms   microgad {m:.2f} ms   "
+            f"ratio {ratio:.2f} (of minima {m / t:.2f})"
+        )
     t, m = peak_memory("torch"), peak_memory("microgad")
     print(f"peak memory of a training process: PyTorch {t:.0f} MiB   microgad {m:.0f} MiB   ratio {m / t:.2f}")
 

@@ -20,21 +20,20 @@ class device:
     """
 
     __slots__ = ("index", "type")
+    type: str
+    index: int | None
 
     def __init__(self, type: str | device | int, index: int | None = None) -> None:
         if isinstance(type, device):
-            type, index = type.type, type.index
-        elif isinstance(type, int):
-            type, index = "cuda", type
-        elif ":" in type:
-            type, number = type.split(":", 1)
-            if index is not None or not number.isdigit():
-                raise DeviceError(f"invalid device: '{type}:{number}'{'' if index is None else f' with index {index}'}")
-            index = int(number)
-        if type not in ("cpu", "cuda"):
+            self.type, self.index = type.type, type.index
+            return
+        kind, _, number = f"cuda:{type}".partition(":") if isinstance(type, int) else type.partition(":")
+        if number and (index is not None or not number.isdigit()):
+            raise DeviceError(f"invalid device: '{type}'{'' if index is None else f' with index {index}'}")
+        if kind not in ("cpu", "cuda"):
             raise DeviceError(f"the device is 'cpu' or 'cuda' (CuPy), got '{type}'")
-        self.type: str = type
-        self.index: int | None = index
+        self.type = kind
+        self.index = int(number) if number else index
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"

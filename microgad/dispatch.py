@@ -21,7 +21,9 @@ def ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, An
         return _sum(inputs[0], **{"axis": 0, **kwargs})
     options = f" with {', '.join(sorted(kwargs))}=" if kwargs else ""
     call = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
-    raise DtypeError(f"numpy.{call}{options} is not recorded on Tensors; write it out of place, or use tensor.detach().numpy()")
+    raise DtypeError(
+        f"numpy.{call}{options} is not recorded on Tensors; write it out of place, or use tensor.detach().numpy()"
+    )
 
 
 def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -36,11 +38,25 @@ def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 UFUNCS: dict[Any, Callable[..., Any]] = {
     cls.numpy: cls.apply
     for cls in (
-        *(arithmetic.Add, arithmetic.Sub, arithmetic.Mul, arithmetic.Div, arithmetic.Neg, arithmetic.Pow, arithmetic.Abs),
+        *(
+            arithmetic.Add,
+            arithmetic.Sub,
+            arithmetic.Mul,
+            arithmetic.Div,
+            arithmetic.Neg,
+            arithmetic.Pow,
+            arithmetic.Abs,
+        ),
         *(arithmetic.Sign, selection.Maximum, selection.Minimum),
         *(elementwise.Exp, elementwise.Log, elementwise.Sqrt, elementwise.Sin, elementwise.Cos, elementwise.Tanh),
         *(comparison.Equal, comparison.NotEqual, comparison.Less, comparison.LessEqual, comparison.Greater),
-        *(comparison.GreaterEqual, comparison.LogicalAnd, comparison.LogicalOr, comparison.LogicalXor, comparison.LogicalNot),
+        *(
+            comparison.GreaterEqual,
+            comparison.LogicalAnd,
+            comparison.LogicalOr,
+            comparison.LogicalXor,
+            comparison.LogicalNot,
+        ),
         *(comparison.BitwiseAnd, comparison.BitwiseOr, comparison.BitwiseXor, comparison.BitwiseNot),
         *(comparison.IsNaN, comparison.IsInf, comparison.IsFinite),
     )

@@ -71,10 +71,29 @@ int8, int16, int32, int64 = dtype("int8"), dtype("int16"), dtype("int32"), dtype
 uint8, uint16, uint32, uint64 = dtype("uint8"), dtype("uint16"), dtype("uint32"), dtype("uint64")
 bool_ = dtype("bool")
 
-_ALL = (float16, float32, float64, complex64, complex128, int8, int16, int32, int64, uint8, uint16, uint32, uint64, bool_)
+_ALL = (
+    float16,
+    float32,
+    float64,
+    complex64,
+    complex128,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+    bool_,
+)
 _BY_NUMPY = {d.dtype: d for d in _ALL}
 _PYTHON = {bool: _BOOL, int: _INTEGER, float: _FLOATING, complex: _COMPLEX}
-_WEAK_WITH = {"f": (float, int, bool), "i": (int, bool), "u": (int, bool)}  # Python scalars that NumPy treats as PyTorch does
+_WEAK_WITH = {
+    "f": (float, int, bool),
+    "i": (int, bool),
+    "u": (int, bool),
+}  # Python scalars that NumPy treats as PyTorch does
 _default = float32
 
 

@@ -69,7 +69,7 @@ def run(
             if kind is Output:
                 parent = edges[0]
                 if wanted is None or parent.number in wanted:
-                    _gather(heap, pending, parent, node.index, grad)  # type: ignore[attr-defined]
+                    _gather(heap, pending, parent, node.index, grad)
                 continue
             if type(grad) is list:  # a node of several results: those that nobody used have gradient zero
                 grad = _with_zeros(node, grad)
@@ -122,8 +122,8 @@ def derive(node: Function, grad: Any, needs: list[bool], create_graph: bool) -> 
     kept = node.kept
     if kept is None:
         raise errors.GraphError(
-            f"{errors.place(type(node).__name__, node.path)}: backward through the graph a second time, but what it kept was "
-            "freed by the first. Give the first call retain_graph=True, or compute the result again"
+            f"{_name(node)}: backward through the graph a second time, but what it kept was freed by the first."
+            " Give the first call retain_graph=True, or compute the result again"
         )
     seen = node.seen
     for i in range(0, len(seen), 2):
@@ -150,8 +150,8 @@ def derive(node: Function, grad: Any, needs: list[bool], create_graph: bool) -> 
         for i, g in enumerate(gradients):
             if needs[i] and g is not None and not isinstance(g, function.Tensor):
                 raise errors.GraphError(
-                    f"{_name(node)}: its derivative for {_input(node, i)} returned a bare {type(g).__name__} under create_graph: "
-                    "somewhere in it the gradient was taken off the graph"
+                    f"{_name(node)}: its derivative for {_input(node, i)} returned a bare {type(g).__name__} "
+                    "under create_graph: somewhere in it the gradient was taken off the graph"
                 )
     return gradients
 
@@ -168,15 +168,14 @@ def free(node: Function) -> None:
                 node.kept = None
 
 
-def _fit(
-    node: Function, i: int, g: Any, grad: Any, gradients: list[Any], create_graph: bool
-) -> tuple[Any, bool]:
+def _fit(node: Function, i: int, g: Any, grad: Any, gradients: list[Any], create_graph: bool) -> tuple[Any, bool]:
     """A gradient in its input's shape and dtype, and whether the array is nobody else's."""
     edge = node.edges[i]
     if g.shape != edge.shape:
         if g.shape != node.shape and not node.broadcasts:
             raise errors.ShapeError(
-                f"{_name(node)}: its derivative for {_input(node, i)} has shape {tuple(g.shape)}, but the input's shape is {edge.shape}"
+                f"{_name(node)}: its derivative for {_input(node, i)} has shape {tuple(g.shape)}, but the "
+                f"input's shape is {edge.shape}"
             )
         g = sum_to(g, edge.shape)
     if create_graph:
@@ -187,7 +186,7 @@ def _fit(
         g = (g.real if g.dtype.kind == "c" and edge.dtype.kind != "c" else g).astype(edge.dtype)
     if g is grad or g.base is not None or (type(grad) is tuple and any(g is part for part in grad)):
         return g, False
-    for kept in node.kept:  # type: ignore[union-attr]
+    for kept in node.kept:
         if g is kept:
             return g, False
     return g, node.plan.joint is None or sum(g is other for other in gradients) == 1
@@ -243,7 +242,9 @@ def _call_hooks(node: Function, grad: Any) -> Any:
         changed = hook(grad)
         if changed is not None:
             if changed.array.shape != grad.array.shape:
-                raise errors.ShapeError(f"{_name(node)}: a hook changed the gradient's shape {grad.array.shape} to {changed.array.shape}")
+                raise errors.ShapeError(
+                    f"{_name(node)}: a hook changed the gradient's shape {grad.array.shape} to {changed.array.shape}"
+                )
             grad = changed
     return grad.array if bare else grad
 
@@ -272,7 +273,9 @@ def _as_tensors(node: Function) -> list[Any]:
     tensors = [made(x, node.edges[i]) if backend.is_array(x) else x for i, x in zip(plan.inputs, kept, strict=False)]
     if plan.out:
         out = kept[len(tensors)]
-        tensors.append(tuple(made(x, Output(node, i)) for i, x in enumerate(out)) if type(out) is tuple else made(out, node))
+        tensors.append(
+            tuple(made(x, Output(node, i)) for i, x in enumerate(out)) if type(out) is tuple else made(out, node)
+        )
     rest = zip(plan.computed, kept[len(tensors) :], strict=False)
     return [*tensors, *(None if name in node.caches else x for name, x in rest)]
 
@@ -280,9 +283,9 @@ def _as_tensors(node: Function) -> list[Any]:
 def _derive_by_decomposition(node: Function, grad: Any, needs: list[bool]) -> list[Any]:
     """Derivatives of every order: the same operation in plain calls, from fresh copies of the inputs to its result.
 
-    Fresh, so that the derivatives are partial ones even where one Tensor comes in twice or one input depends on another.
+    Fresh, so that the derivatives are partial ones even where one Tensor comes in twice, or one depends on another.
     """
-    decomposition, positions = node.plan.decomposition
+    decomposition, positions = node.plan.decomposition  # type: ignore[misc]
     made = function.Tensor._made
     kept = list(node.kept)
     starts: dict[int, Any] = {}
@@ -296,7 +299,11 @@ def _derive_by_decomposition(node: Function, grad: Any, needs: list[bool]) -> li
     wanted = [i for i in starts if needs[i]]
     pairs = [(y, g) for y, g in zip(outs, grads, strict=True) if y.node is not None]
     found = run(
-        [y.node for y, _ in pairs], [g for _, g in pairs], [starts[i].node for i in wanted], retain_graph=True, create_graph=True
+        [y.node for y, _ in pairs],
+        [g for _, g in pairs],
+        [starts[i].node for i in wanted],
+        retain_graph=True,
+        create_graph=True,
     )
     gradients: list[Any] = [None] * len(needs)
     for i in wanted:
@@ -325,8 +332,9 @@ def _input(node: Function, i: int) -> str:
 
 def _overwritten(node: Function, now: int, then: int) -> errors.GraphError:
     return errors.GraphError(
-        f"{_name(node)}: one of the values needed for gradient computation has been modified by an inplace operation: it is at "
-        f"version {now}, but version {then} was kept. Clone it before the write, or write out of place"
+        f"{_name(node)}: one of the values needed for gradient computation has been modified by an inplace "
+        f"operation: it is at version {now}, but version {then} was kept. Clone it before the write, or write out of "
+        "place"
     )
 
 
@@ -339,8 +347,8 @@ def backward(
 ) -> None:
     """Add the gradients of `tensors` to `.grad` of the leaves that they depend on. Source: torch.autograd.backward.
 
-    Raises RuntimeError where a tensor isn't a scalar and no gradient is given for it, where nothing wants a gradient, and
-    where the graph's kept values are freed or overwritten.
+    Raises RuntimeError where a tensor isn't a scalar and no gradient is given for it, where nothing wants a gradient,
+    and where the graph's kept values are freed or overwritten.
 
     >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> torch.autograd.backward((x * x).sum())
@@ -392,8 +400,8 @@ def grad(
             g = np.zeros_like(x.array)
         elif g is None and not allow_unused:
             raise errors.GraphError(
-                f"grad: inputs[{i}] of shape {tuple(x.shape)} appears to not have been used in the graph. Set allow_unused=True if "
-                "its gradient may be None"
+                f"grad: inputs[{i}] of shape {tuple(x.shape)} appears to not have been used in the graph. "
+                "Set allow_unused=True if its gradient may be None"
             )
         results.append(g if g is None or isinstance(g, function.Tensor) else function.Tensor._made(g))
     return tuple(results)
@@ -420,13 +428,14 @@ def _seeds(tensors: Sequence[Any], grads: Any, create_graph: bool) -> tuple[list
         if g is None:
             if tensor.array.size != 1:
                 raise errors.GraphError(
-                    f"grad can be implicitly created only for scalar outputs, but element {i} has shape {tuple(tensor.shape)}: "
-                    "reduce it, or give its gradient"
+                    f"grad can be implicitly created only for scalar outputs, but element {i} has shape "
+                    f"{tuple(tensor.shape)}: reduce it, or give its gradient"
                 )
             g = function.Tensor._made(np.ones_like(tensor.array))
         elif g.array.shape != tensor.array.shape:
             raise errors.ShapeError(
-                f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of {tensor.shape}"
+                f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of "
+                f"{tensor.shape}"
             )
         if g.array.dtype != tensor.array.dtype:
             g = np.astype(g, tensor.array.dtype)

@@ -43,18 +43,20 @@ _REWORDED = ((IndexError, DimError), (TypeError, DtypeError), (ValueError, Shape
 
 
 def plural(count: int, noun: str) -> str:
-    """"1 channel", "3 channels"."""
+    """ "1 channel", "3 channels"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def place(op: str, path: str) -> str:
-    """"Conv2d (features.0)": an operation and the module that it was called in."""
+    """ "Conv2d (features.0)": an operation and the module that it was called in."""
     return f"{op} ({path})" if path else op
 
 
 def in_forward(error: Exception, op: str, path: str, names: tuple[str, ...], inputs: tuple[Any, ...]) -> Exception:
     """The error to raise in place of `error`, which `op`'s forward raised: op, module, rule, and every argument."""
-    kind = type(error) if isinstance(error, MicrogadError) else next(k for base, k in _REWORDED if isinstance(error, base))
+    kind = (
+        type(error) if isinstance(error, MicrogadError) else next(k for base, k in _REWORDED if isinstance(error, base))
+    )
     if len(names) < len(inputs):  # forward(self, *inputs)
         names = tuple(f"{names[-1]}[{i}]" for i in range(len(inputs)))
     said = ", ".join(f"{name} {_describe(x)}" for name, x in zip(names, inputs, strict=False) if x is not None)

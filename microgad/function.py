@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from itertools import count
 from types import MethodType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy import ndarray
@@ -67,10 +67,12 @@ class Plan:
 
     def __init__(self, cls: type[Function], wanted: list[bool]) -> None:
         names = cls.inputs
-        single = [] if cls.joint else [(i, f) for i, f in enumerate(cls.derivatives) if wanted[i]]
-        for i, f in single:
-            if f is None:
-                raise errors.GraphError(f"{cls.__name__} has no derivative for its input {names[i]}; detach it")
+        single: list[tuple[int, Callable[..., Any]]] = []
+        for i, derivative in enumerate(() if cls.joint else cls.derivatives):
+            if wanted[i]:
+                if derivative is None:
+                    raise errors.GraphError(f"{cls.__name__} has no derivative for its input {names[i]}; detach it")
+                single.append((i, derivative))
         methods = [f for _, f in single] + [f for f in (cls.joint, cls.decomposed) if f]
         reads = {name for f in methods for name in cls.reads(f)}
         if cls.variadic:
@@ -117,7 +119,7 @@ class Function:
 
     symbol: ClassVar[str] = ""  # how pictures show it; the class's name where empty
     numpy: ClassVar[Any] = None  # the NumPy function that it answers for on Tensors
-    promote: ClassVar[Callable[[list[Any]], list[Any]] | None] = None  # brings operands to a common dtype
+    promote: ClassVar[Any] = None  # brings operands to a common dtype
     broadcasts: ClassVar[bool] = False  # whether a gradient may have more than the input's shape (matmul's batch axes)
     may_share: ClassVar[bool] = False  # whether the result may be a view of the first input
     constants: ClassVar[tuple[str, ...]] = ()  # intermediates that don't depend on the inputs' values: masks, indices
@@ -149,7 +151,7 @@ class Function:
     )
     number: int  # its place on the tape
     edges: list[Any]  # for each input the node that made it, None where no gradient is wanted
-    kept: tuple[Any, ...] | list[Any] | None  # what the plan keeps; None once freed
+    kept: Any  # a list of what the plan keeps, () where that is nothing, None once freed
     seen: Any  # version counters of what is kept, each followed by the version that was kept
     shape: Any  # of the result; a list of them where there are several
     dtype: Any
@@ -158,6 +160,10 @@ class Function:
     hooks: dict[int, Callable[[Any], Any]] | None  # called with the gradient of the result
     needs: tuple[bool, ...]  # for `backward`: which inputs want a gradient
 
+    if TYPE_CHECKING:
+
+        def __getattr__(self, setting: str) -> Any: ...
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         forward = cls.forward
@@ -165,30 +171,36 @@ class Function:
             return  # abstract
         cls.inputs = _parameters(forward)
         cls.variadic = bool(forward.__code__.co_flags & _VARARGS)
-        cls.joint = getattr(cls, "backward", None) or (getattr(cls, f"grad_{cls.inputs[0]}", None) if cls.variadic else None)
+        cls.joint = getattr(cls, "backward", None) or (
+            getattr(cls, f"grad_{cls.inputs[0]}", None) if cls.variadic else None
+        )
         cls.derivatives = tuple(getattr(cls, f"grad_{name}", None) for name in cls.inputs)
         cls.decomposed = getattr(cls, "decomposition", None)
         cls.differentiable = cls.joint is not None or any(cls.derivatives)
         cls.plans = {}
-        cls.apply = MethodType(cls.apply.__func__, cls)  # bound once, here, and not anew at each call
+        # Bound once, here, and not anew at each call.
+        cls.apply = MethodType(cls.apply.__func__, cls)  # type: ignore[method-assign, attr-defined]
         for name in vars(cls):
             if name.startswith("grad_") and name[5:] not in cls.inputs:
-                raise errors.DtypeError(f"{cls.__name__}.{name} is no derivative: forward's inputs are {', '.join(cls.inputs)}")
+                raise errors.DtypeError(
+                    f"{cls.__name__}.{name} is no derivative: forward's inputs are {', '.join(cls.inputs)}"
+                )
         methods = [f for f in (*cls.derivatives, cls.joint, cls.decomposed) if f is not None]
         reads = dict.fromkeys(name for f in methods for name in cls.reads(f))
         cls.computed = tuple(name for name in reads if name != "out" and name not in cls.inputs)
         for name in _stored(forward):
             if name not in cls.computed:
                 raise errors.DtypeError(
-                    f"{cls.__name__}: forward sets self.{name}, but no derivative names {name} in its signature, which is the "
-                    "only way to read it"
+                    f"{cls.__name__}: forward sets self.{name}, but no derivative names {name} in its signature, "
+                    "which is the only way to read it"
                 )
         dependent = [name for name in cls.computed if name not in cls.constants + cls.caches]
         if dependent and cls.decomposed is None:
             raise errors.DtypeError(
-                f"{cls.__name__}: a derivative reads {', '.join(dependent)}, which is neither an input ({', '.join(cls.inputs)}) "
-                "nor out. If forward computes it and it is boolean or integer, name it in `constants`; if it depends on the "
-                "inputs, write a `decomposition`, or second derivatives would be silently wrong"
+                f"{cls.__name__}: a derivative reads {', '.join(dependent)}, which is neither an input "
+                f"({', '.join(cls.inputs)}) nor out. If forward computes it and it is boolean or integer, name it in "
+                "`constants`; if it depends on the inputs, write a `decomposition`, or second derivatives would be "
+                "silently wrong"
             )
 
     @classmethod
@@ -291,6 +303,8 @@ class Function:
             self.dtype = target.array.dtype
             self._record(plan, inputs, arrays, edges, state.path, target)
             target._rebind(self)
+        if state.observer is not None:
+            state.observer.forward(self, tuple(inputs), target)
         return target
 
     @classmethod
@@ -316,7 +330,9 @@ class Function:
             return
         result = self.forward(*arrays)
         if np.shape(result) != out.shape:
-            raise errors.ShapeError(f"the result's shape {np.shape(result)} is not the shape {out.shape} that it is written to")
+            raise errors.ShapeError(
+                f"the result's shape {np.shape(result)} is not the shape {out.shape} that it is written to"
+            )
         np.copyto(out, result, casting="same_kind")
 
     @classmethod
@@ -330,7 +346,9 @@ class Function:
     def _set(self, settings: dict[str, Any]) -> None:
         for name, value in settings.items():
             if isinstance(value, Tensor):
-                raise errors.DtypeError(f"{type(self).__name__}: the setting {name} is a Tensor; hand Tensors in as inputs")
+                raise errors.DtypeError(
+                    f"{type(self).__name__}: the setting {name} is a Tensor; hand Tensors in as inputs"
+                )
             setattr(self, name, value)
 
     @classmethod
@@ -340,7 +358,9 @@ class Function:
         if plan is None:
             if not cls.differentiable:
                 if out.dtype.kind in "fc":
-                    raise errors.GraphError(f"{errors.place(cls.__name__, current().path)} has no derivative; detach its inputs")
+                    raise errors.GraphError(
+                        f"{errors.place(cls.__name__, current().path)} has no derivative; detach its inputs"
+                    )
                 return None
             plan = cls.plans[wanting] = Plan(cls, [bool(wanting >> i & 1) for i in range(count)])
         return plan
@@ -369,7 +389,9 @@ class Function:
         self._set(settings)
         return self.forward(*arrays)
 
-    def _record(self, plan: Plan, inputs: Sequence[Any], arrays: list[Any], edges: list[Any], path: str, results: Any) -> None:
+    def _record(
+        self, plan: Plan, inputs: Sequence[Any], arrays: list[Any], edges: list[Any], path: str, results: Any
+    ) -> None:
         """Become a node of the tape, beside `apply`'s own lines for the common case."""
         self.plan = plan
         self.edges = edges
@@ -396,14 +418,20 @@ class Function:
             value = vars(self).pop(name)
             if name in self.constants and value is not None and value.dtype.kind not in "biu":
                 raise errors.DtypeError(
-                    f"{type(self).__name__}: {name} is {value.dtype}, but constants are boolean or integer; what depends on "
-                    "the inputs' values needs a decomposition"
+                    f"{type(self).__name__}: {name} is {value.dtype}, but constants are boolean or integer; what "
+                    "depends on the inputs' values needs a decomposition"
                 )
             if name in plan.computed:
                 self.kept.append(value)
 
     def _several(
-        self, inputs: Sequence[Any], arrays: list[Any], edges: list[Any], wanting: int, state: State, out: tuple[Any, ...]
+        self,
+        inputs: Sequence[Any],
+        arrays: list[Any],
+        edges: list[Any],
+        wanting: int,
+        state: State,
+        out: tuple[Any, ...],
     ) -> tuple[Any, ...]:
         """Results of a forward that gives a tuple: each Tensor's node is an Output, which points at this one."""
         results = tuple(Tensor._made(as_array(x)) for x in out)
@@ -416,7 +444,7 @@ class Function:
                 if result.array.dtype.kind in "fc":
                     result.node = Output(self, i)
         if state.observer is not None:
-            state.observer.forward(self, inputs, results)
+            state.observer.forward(self, tuple(inputs), results)
         return results
 
 
@@ -467,7 +495,12 @@ class LinearMap(Function):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "adjoint" in vars(cls) and "transposed" not in vars(cls):
-            body = {"forward": cls.adjoint, "adjoint": cls.forward, "transposed": cls, "__doc__": f"The adjoint of {cls.__name__}."}
+            body = {
+                "forward": cls.adjoint,
+                "adjoint": cls.forward,
+                "transposed": cls,
+                "__doc__": f"The adjoint of {cls.__name__}.",
+            }
             cls.transposed = type(f"{cls.__name__}Adjoint", (LinearMap,), body)
         cls.derivatives = (LinearMap.grad_x,)
         cls.differentiable = True

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Observer(Protocol):
@@ -30,7 +33,7 @@ class State:
         self.deriving = deriving  # inside a derivative under create_graph
 
 
-variable: ContextVar[State] = ContextVar("microgad", default=State())
+variable: ContextVar[State] = ContextVar("microgad", default=State())  # noqa: B039 - immutable
 current = variable.get
 
 
@@ -54,3 +57,18 @@ def inside(name: str) -> str:
     """The path of `name` called from here: `features` + `0` -> `features.0`."""
     path = current().path
     return f"{path}.{name}" if path else name
+
+
+def composite(function: F) -> F:
+    """For a public function made of several operations: its name goes on their path, so that pictures fold them."""
+
+    @functools.wraps(function)
+    def named(*args: Any, **kwargs: Any) -> Any:
+        now = current()
+        token = variable.set(State(now.grad_enabled, inside(f"{function.__name__}()"), now.observer, now.deriving))
+        try:
+            return function(*args, **kwargs)
+        finally:
+            variable.reset(token)
+
+    return named  # type: ignore[return-value]

@@ -12,10 +12,18 @@ import numpy as np
 
 from . import backend, dispatch, dtypes, engine, errors, function, printing, state
 from .function import Function, Leaf
-from .ops import arithmetic, comparison, creation, elementwise, indexing, matmul, movement, random, reduction, region, selection
+from .methods import Methods
+from .ops import (
+    movement,
+    region,
+)
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from .graph import Graph
+
+    Operand: TypeAlias = "Tensor | float"  # what the operators take beside a Tensor
 
 _new = object.__new__
 
@@ -61,34 +69,7 @@ class RemovableHandle:
         self.remove()
 
 
-def _in_place(cls: type[Function]) -> Callable[..., Tensor]:
-    """The method `op_` of a Function: the result is written into the Tensor's own memory."""
-
-    def method(self: Tensor, *others: Any) -> Tensor:
-        result: Tensor = cls.apply_(self, *others)
-        return result
-
-    method.__name__ = method.__qualname__ = f"{cls.__name__.lower()}_"
-    method.__doc__ = f"In place: {cls.__doc__}"
-    return method
-
-
-def _with_alpha(cls: type[Function]) -> Callable[..., Tensor]:
-    def method(self: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
-        result: Tensor = cls.apply_(self, other if alpha == 1 else other * alpha)
-        return result
-
-    method.__name__ = method.__qualname__ = f"{cls.__name__.lower()}_"
-    method.__doc__ = f"In place: {cls.__doc__}"
-    return method
-
-
-def _shape(sizes: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Sizes given one by one or as one sequence."""
-    return tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) and np.ndim(sizes[0]) else sizes
-
-
-class Tensor:
+class Tensor(Methods):
     """An array that remembers how it was computed. Source: torch.Tensor.
 
     `array` is NumPy's or CuPy's; `node` is the operation that made it, a Leaf where gradients end, None where none is
@@ -215,7 +196,11 @@ class Tensor:
     # Gradients
 
     def backward(
-        self, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
     ) -> None:
         """Add the gradient of this Tensor to `.grad` of the leaves that it depends on: see `autograd.backward`.
 
@@ -236,7 +221,9 @@ class Tensor:
         if not self.is_leaf:
             raise errors.GraphError("you can only change requires_grad flags of leaf variables; use detach()")
         if requires_grad and self.array.dtype.kind not in "fc":
-            raise errors.DtypeError(f"only Tensors of floating point and complex dtype can require gradients, got {self.dtype}")
+            raise errors.DtypeError(
+                f"only Tensors of floating point and complex dtype can require gradients, got {self.dtype}"
+            )
         self.node = Leaf(self) if requires_grad else None
         return self
 
@@ -311,7 +298,9 @@ class Tensor:
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
         """Call `hook` with this leaf each time its gradient has been added to `.grad`."""
         if type(self.node) is not Leaf:
-            raise errors.GraphError("post accumulate grad hooks can only be registered on leaf Tensors that require grad")
+            raise errors.GraphError(
+                "post accumulate grad hooks can only be registered on leaf Tensors that require grad"
+            )
         if self.accumulation_hooks is None:
             self.accumulation_hooks = {}
         return RemovableHandle(self.accumulation_hooks, hook)
@@ -350,21 +339,28 @@ class Tensor:
         self.base = base
         if state.current().grad_enabled and (source.base is None or source.chain is not None):
             self.chain = (*(source.chain or ()), (type(node), dict(vars(node))))
-        base.views = [ref for ref in base.views or () if ref() is not None]
-        base.views.append(weakref.ref(self))
+        views = base.views
+        if views is None:
+            views = base.views = []
+        elif len(views) & (len(views) - 1) == 0:  # at each power of two: the dead ones go, in linear time over all
+            views[:] = [ref for ref in views if ref() is not None]
+        views.append(weakref.ref(self))
 
     def _check_writable(self, op: str, recorded: bool) -> None:
         """Refuse an in-place operation that could not be right."""
         name = errors.place(op, state.current().path)
         strides = self.array.strides
-        if any(stride == 0 and n > 1 for stride, n in zip(strides, self.array.shape, strict=True)):
+        if self.array.size and any(stride == 0 and n > 1 for stride, n in zip(strides, self.array.shape, strict=True)):
             raise errors.GraphError(
-                f"{name}: more than one element of the written-to tensor refers to a single memory location; clone() it first"
+                f"{name}: more than one element of the written-to tensor refers to a single memory location; "
+                "clone() it first"
             )
         if not state.current().grad_enabled:
             return
         if type(self.node) is Leaf:
-            raise errors.GraphError(f"{name}: a leaf Variable that requires grad is being used in an in-place operation")
+            raise errors.GraphError(
+                f"{name}: a leaf Variable that requires grad is being used in an in-place operation"
+            )
         if self.base is not None:
             if type(self.base.node) is Leaf:
                 raise errors.GraphError(
@@ -415,9 +411,13 @@ class Tensor:
             return backend.to_numpy(self.array)
         self._stay_on_graph("numpy()")
         if self.node is not None:
-            raise errors.GraphError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead")
+            raise errors.GraphError(
+                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead"
+            )
         if self.is_cuda:
-            raise TypeError(f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy it first")
+            raise TypeError(
+                f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy it first"
+            )
         return self.array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -427,7 +427,9 @@ class Tensor:
     def _stay_on_graph(self, what: str) -> None:
         """A derivative under create_graph must not take values off the graph: it would be silently wrong."""
         if self.node is not None and state.current().deriving:
-            raise errors.GraphError(f"a derivative called {what} on a recorded Tensor: its own derivative would be lost")
+            raise errors.GraphError(
+                f"a derivative called {what} on a recorded Tensor: its own derivative would be lost"
+            )
 
     def __bool__(self) -> bool:
         if self.array.size != 1:
@@ -462,7 +464,9 @@ class Tensor:
         return bool((self == value).any())
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if self.array.ndim == 0 and self.node is None else object.__format__(self, spec)
+        return (
+            format(self.item(), spec) if self.array.ndim == 0 and self.node is None else object.__format__(self, spec)
+        )
 
     def __repr__(self) -> str:
         grad_fn = None if self.grad_fn is None else f"{type(self.node).__name__}Backward0"
@@ -483,7 +487,9 @@ class Tensor:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
-            raise errors.GraphError("only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol")
+            raise errors.GraphError(
+                "only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol"
+            )
         if id(self) in memo:
             found: Tensor = memo[id(self)]
             return found
@@ -508,254 +514,6 @@ class Tensor:
 
     def __dlpack_device__(self) -> Any:
         return self.array.__dlpack_device__()
-
-    # Operators
-
-    __add__ = __radd__ = arithmetic.add
-    __sub__ = arithmetic.sub
-    __mul__ = __rmul__ = arithmetic.mul
-    __truediv__ = arithmetic.div
-    __pow__ = arithmetic.pow
-    __matmul__ = matmul.matmul
-    __neg__ = arithmetic.neg
-    __abs__ = arithmetic.abs
-    __lt__, __le__, __gt__, __ge__ = comparison.lt, comparison.le, comparison.gt, comparison.ge
-    __and__ = __rand__ = comparison.bitwise_and
-    __or__ = __ror__ = comparison.bitwise_or
-    __xor__ = __rxor__ = comparison.bitwise_xor
-    __invert__ = comparison.bitwise_not
-
-    def __eq__(self, other: Any) -> Any:
-        return False if other is None else comparison.eq(self, other)
-
-    def __ne__(self, other: Any) -> Any:
-        return True if other is None else comparison.ne(self, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return arithmetic.Sub.apply(other, self)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return arithmetic.Div.apply(other, self)
-
-    def __rpow__(self, other: Any) -> Any:
-        return arithmetic.Pow.apply(other, self)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return matmul.matmul(creation.as_tensor(other), self)
-
-    __getitem__ = indexing.getitem
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        if not isinstance(value, (Tensor, int, float, complex)):
-            value = creation.as_tensor(value)
-        indexing.SetItem.apply_(self, value, index=indexing.normalized(index, self.array))
-
-    # Operations
-
-    add, sub, mul, div, neg = arithmetic.add, arithmetic.sub, arithmetic.mul, arithmetic.div, arithmetic.neg
-    subtract, multiply, divide, true_divide, negative = sub, mul, div, div, neg
-    pow, abs, absolute, sign = arithmetic.pow, arithmetic.abs, arithmetic.abs, arithmetic.sign
-    square = arithmetic.square
-    exp, log, sqrt, sin, cos = elementwise.exp, elementwise.log, elementwise.sqrt, elementwise.sin, elementwise.cos
-    tanh, sigmoid, relu = elementwise.tanh, elementwise.sigmoid, elementwise.relu
-    maximum, minimum, clamp, clip = selection.maximum, selection.minimum, selection.clamp, selection.clamp
-    eq, ne, lt, le, gt, ge = comparison.eq, comparison.ne, comparison.lt, comparison.le, comparison.gt, comparison.ge
-    logical_and, logical_or, logical_xor = comparison.logical_and, comparison.logical_or, comparison.logical_xor
-    logical_not, isnan, isinf, isfinite = comparison.logical_not, comparison.isnan, comparison.isinf, comparison.isfinite
-    allclose = comparison.allclose
-    equal = comparison.equal
-
-    def where(self, condition: Tensor, other: Any) -> Tensor:
-        """This Tensor where the condition holds, other elsewhere: see `where`."""
-        return selection.where(condition, self, other)
-
-    sum, mean, var, std = reduction.sum, reduction.mean, reduction.var, reduction.std
-    max, min, amax, amin, argmax, argmin = (
-        reduction.max, reduction.min, reduction.amax, reduction.amin, reduction.argmax, reduction.argmin
-    )  # fmt: skip
-    any, all = reduction.any, reduction.all
-
-    matmul, mm, bmm, dot, mv = matmul.matmul, matmul.matmul, matmul.matmul, matmul.matmul, matmul.matmul
-    gather, narrow = indexing.gather, movement.narrow
-    transpose, swapaxes, squeeze, unsqueeze = movement.transpose, movement.transpose, movement.squeeze, movement.unsqueeze
-    flatten, split, chunk, unbind, clone = movement.flatten, movement.split, movement.chunk, movement.unbind, movement.clone
-
-    def reshape(self, *shape: Any) -> Tensor:
-        """The same values in another shape: see `reshape`."""
-        return movement.reshape(self, _shape(shape))
-
-    def view(self, *shape: Any) -> Tensor:
-        """The same memory in another shape. Raises RuntimeError where the layout doesn't allow it; `reshape` then copies."""
-        result = movement.reshape(self, _shape(shape))
-        if result.numel() and backend.owner(result.array) is not backend.owner(self.array):
-            raise errors.ShapeError(
-                f"view: size {tuple(result.shape)} is not compatible with input tensor's size {tuple(self.shape)} and stride "
-                f"{self.stride()}. Use .reshape(...) instead"
-            )
-        return result
-
-    def view_as(self, other: Tensor) -> Tensor:
-        """`view` in the shape of other."""
-        return self.view(other.shape)
-
-    def permute(self, *dims: Any) -> Tensor:
-        """The dimensions in another order: see `permute`."""
-        return movement.permute(self, _shape(dims))
-
-    def expand(self, *size: Any) -> Tensor:
-        """Dimensions of size 1 repeated without a copy: see `expand`."""
-        return movement.expand(self, _shape(size))
-
-    def expand_as(self, other: Tensor) -> Tensor:
-        """`expand` to the shape of other."""
-        return movement.expand(self, other.shape)
-
-    def flip(self, *dims: Any) -> Tensor:
-        """The order along dims reversed: see `flip`."""
-        return movement.flip(self, _shape(dims))
-
-    def t(self) -> Tensor:
-        """The transpose of a matrix; vectors and scalars as they are."""
-        if self.ndim > 2:
-            raise errors.ShapeError(f"t: expects a tensor with <= 2 dimensions, but self is {self.ndim}D")
-        return self if self.ndim < 2 else movement.transpose(self, 0, 1)
-
-    @property
-    def T(self) -> Tensor:
-        """All dimensions in reverse order."""
-        return movement.permute(self, range(self.ndim)[::-1])
-
-    @property
-    def mT(self) -> Tensor:
-        """The last two dimensions exchanged."""
-        return movement.transpose(self, -2, -1)
-
-    def contiguous(self) -> Tensor:
-        """This Tensor if its values lie in row-major order, else a copy where they do."""
-        if self.is_contiguous():
-            return self
-        result: Tensor = movement.Clone.apply(self, order="C")
-        return result
-
-    # Conversion
-
-    def to(self, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False, **ignored: Any) -> Tensor:
-        """In another dtype, on another device, or both: `to(dtype)`, `to(device)`, `to(device, dtype)`, `to(other)`.
-
-        Gives this Tensor itself where nothing changes, unless `copy`. `non_blocking` has no effect.
-
-        >>> torch.tensor([1.7]).to(torch.int64)
-        tensor([1])
-        """
-        if ignored.keys() - {"non_blocking", "memory_format"}:
-            raise TypeError(f"to: unexpected keyword arguments {sorted(ignored)}")
-        for arg in args:
-            if isinstance(arg, Tensor):
-                device, dtype = arg.device, arg.dtype
-            elif isinstance(arg, (str, backend.device)) or type(arg) is int:
-                device = arg
-            elif isinstance(arg, dtypes.dtype) or arg in (float, int, bool) or isinstance(arg, (type, np.dtype)):
-                dtype = arg
-        result = self
-        if device is not None:
-            place = backend.device(device)
-            if place.type != self.device.type or (place.index is not None and place != self.device):
-                result = movement.Transfer.apply(result, to=place, source=result.device)
-        if dtype is not None and dtypes.of(dtype) != result.dtype:
-            to = dtypes.of(dtype).dtype
-            if to.kind not in "fc":
-                result = result.detach()  # integers carry no gradient
-            result = movement.Cast.apply(result, to=to, source=result.array.dtype)
-        return result.clone() if copy and result is self else result
-
-    def type(self, dtype: Any = None) -> Any:
-        """In another dtype; without an argument, PyTorch's name of this one's type."""
-        if dtype is None:
-            names = {"float32": "Float", "float64": "Double", "int64": "Long", "int32": "Int", "bool": "Bool", "float16": "Half"}
-            name = self.dtype.name
-            return f"torch.{'cuda.' if self.is_cuda else ''}{names.get(name, name.capitalize())}Tensor"
-        return self.to(dtype=dtype)
-
-    def type_as(self, other: Tensor) -> Tensor:
-        """In the dtype of other."""
-        return self.to(dtype=other.dtype)
-
-    def float(self) -> Tensor:
-        """As float32."""
-        return self.to(dtype=dtypes.float32)
-
-    def double(self) -> Tensor:
-        """As float64."""
-        return self.to(dtype=dtypes.float64)
-
-    def half(self) -> Tensor:
-        """As float16."""
-        return self.to(dtype=dtypes.float16)
-
-    def int(self) -> Tensor:
-        """As int32."""
-        return self.to(dtype=dtypes.int32)
-
-    def long(self) -> Tensor:
-        """As int64."""
-        return self.to(dtype=dtypes.int64)
-
-    def bool(self) -> Tensor:
-        """As bool."""
-        return self.to(dtype=dtypes.bool_)
-
-    def cpu(self) -> Tensor:
-        """On the CPU."""
-        return self.to(device="cpu")
-
-    def cuda(self, device: Any = None) -> Tensor:
-        """On a GPU."""
-        return self.to(device=backend.device("cuda" if device is None else device))
-
-    # In place
-
-    add_, sub_ = _with_alpha(arithmetic.Add), _with_alpha(arithmetic.Sub)
-    mul_, div_, pow_ = _in_place(arithmetic.Mul), _in_place(arithmetic.Div), _in_place(arithmetic.Pow)
-    neg_, abs_ = _in_place(arithmetic.Neg), _in_place(arithmetic.Abs)
-    exp_, log_, sqrt_ = _in_place(elementwise.Exp), _in_place(elementwise.Log), _in_place(elementwise.Sqrt)
-    tanh_, sigmoid_, relu_ = _in_place(elementwise.Tanh), _in_place(elementwise.Sigmoid), _in_place(elementwise.Relu)
-    __iadd__, __isub__, __imul__, __itruediv__, __ipow__ = add_, sub_, mul_, div_, pow_
-
-    def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
-        """In place: held between min and max."""
-        result: Tensor = selection.Clamp.apply_(self, min, max)
-        return result
-
-    def copy_(self, src: Any, non_blocking: Any = False) -> Tensor:
-        """Take over the values of src, broadcast and converted."""
-        self[...] = src
-        return self
-
-    def fill_(self, value: Any) -> Tensor:
-        """Set every element to value."""
-        self[...] = value
-        return self
-
-    def zero_(self) -> Tensor:
-        """Set every element to 0."""
-        self[...] = 0
-        return self
-
-    uniform_, normal_, bernoulli_, random_ = random.uniform_, random.normal_, random.bernoulli_, random.random_
-
-    # Creation
-
-    def new_tensor(self, data: Any, dtype: Any = None, requires_grad: Any = False) -> Tensor:
-        """A Tensor of data with this one's dtype and device."""
-        return creation.tensor(data, dtype=dtype or self.dtype, device=self.device, requires_grad=requires_grad)
-
-    def new_zeros(self, *size: Any, dtype: Any = None) -> Tensor:
-        """Zeros with this one's dtype and device."""
-        return creation.zeros(_shape(size), dtype=dtype or self.dtype, device=self.device)
-
-    def new_ones(self, *size: Any, dtype: Any = None) -> Tensor:
-        """Ones with this one's dtype and device."""
-        return creation.ones(_shape(size), dtype=dtype or self.dtype, device=self.device)
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(errors.missing(f"Tensor.{name}", name, dir(type(self))))

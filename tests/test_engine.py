@@ -85,7 +85,9 @@ def test_a_gradient_of_the_wrong_shape_is_refused() -> None:
             return np.ones((9, 3, 4), np.float32) * grad
 
     x = torch.ones(3, 4, requires_grad=True)
-    with pytest.raises(RuntimeError, match=r"Wrong: its derivative for x has shape \(9, 3, 4\), but the input's shape is \(3, 4\)"):
+    with pytest.raises(
+        RuntimeError, match=r"Wrong: its derivative for x has shape \(9, 3, 4\), but the input's shape is \(3, 4\)"
+    ):
         Wrong.apply(x).sum().backward()
     assert x.grad is None
 
@@ -136,7 +138,7 @@ def test_second_backward_through_freed_values() -> None:
     x = torch.ones(2, requires_grad=True)
     y = (x * x).sum()
     y.backward()
-    with pytest.raises(RuntimeError, match="Mul: backward through the graph a second time.*retain_graph=True"):
+    with pytest.raises(RuntimeError, match=r"Mul: backward through the graph a second time.*retain_graph=True"):
         y.backward()
     assert x.grad is not None
     assert x.grad.tolist() == [2.0, 2.0]
@@ -217,7 +219,13 @@ def test_a_million_nodes_go_forward_backward_and_away() -> None:
 def test_a_training_step_leaves_nothing_for_the_garbage_collector() -> None:
     torch.manual_seed(0)
     net = nn.Sequential(
-        nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.5), nn.Linear(27, 3)
+        nn.Conv2d(1, 3, 3),
+        nn.BatchNorm2d(3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(0.5),
+        nn.Linear(27, 3),
     )
     optimizer = torch.optim.Adam(net.parameters())
     data, target = torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, 0])
@@ -227,7 +235,9 @@ def test_a_training_step_leaves_nothing_for_the_garbage_collector() -> None:
         h = net(data)
         h[:, 0].mul_(2)
         nn.functional.cross_entropy(h, target).backward()
-        (g,) = torch.autograd.grad((net(data) ** 2).sum(), data_grad := data.clone().requires_grad_(), allow_unused=True)
+        (g,) = torch.autograd.grad(
+            (net(data) ** 2).sum(), data_grad := data.clone().requires_grad_(), allow_unused=True
+        )
         assert g is None
         del data_grad
         optimizer.step()

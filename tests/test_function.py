@@ -74,7 +74,7 @@ def test_a_derivative_of_no_input_is_refused() -> None:
 
 
 def test_an_intermediate_without_a_decomposition_is_refused() -> None:
-    with pytest.raises(TypeError, match="reads norm.*decomposition"):
+    with pytest.raises(TypeError, match=r"reads norm.*decomposition"):
 
         class Wrong(Function):
             def forward(self, x):  # type: ignore[no-untyped-def]
@@ -214,7 +214,10 @@ def test_a_linear_map_is_its_adjoints_derivative_to_every_order() -> None:
 def test_errors_in_forward_name_the_operation_the_module_and_every_argument() -> None:
     from microgad import state
 
-    with state.scope(path="features.0"), pytest.raises(ValueError, match=r"Mul \(features\.0\): .*\(a \(2, 3\), b \(4,\) float64\)"):
+    with (
+        state.scope(path="features.0"),
+        pytest.raises(ValueError, match=r"Mul \(features\.0\): .*\(a \(2, 3\), b \(4,\) float64\)"),
+    ):
         torch.zeros(2, 3) * torch.zeros(4, dtype=torch.float64)
 
 

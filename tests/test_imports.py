@@ -20,7 +20,7 @@ FLOORS = [
     ["function"],
     ["engine"],
     ["ops"],
-    ["dispatch"],
+    ["dispatch", "methods"],
     ["tensor"],
     ["autograd"],
     ["utils", "serialization", "transforms"],
@@ -88,7 +88,9 @@ def test_no_import_runs_upwards(file: Path) -> None:
 def test_optional_packages_have_one_home(file: Path) -> None:
     for module, _ in imports(file):
         package = module.split(".")[0]
-        assert str(file.relative_to(PACKAGE)) in HOMES.get(package, {str(file.relative_to(PACKAGE))}), f"{module} in {file}"
+        assert str(file.relative_to(PACKAGE)) in HOMES.get(package, {str(file.relative_to(PACKAGE))}), (
+            f"{module} in {file}"
+        )
 
 
 def test_every_room_has_a_floor() -> None:
@@ -98,9 +100,21 @@ def test_every_room_has_a_floor() -> None:
 
 def test_importing_microgad_imports_nothing_optional() -> None:
     code = "import sys, microgad; print(*sorted({m.split('.')[0] for m in sys.modules}))"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent).stdout
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
+    ).stdout
     loaded = set(out.split())
-    assert not loaded & {"graphviz", "pygraphviz", "hypothesis", "matplotlib", "tqdm", "cupy", "torch", "scipy", "pytest"}
+    assert not loaded & {
+        "graphviz",
+        "pygraphviz",
+        "hypothesis",
+        "matplotlib",
+        "tqdm",
+        "cupy",
+        "torch",
+        "scipy",
+        "pytest",
+    }
 
 
 def test_runs_without_ctypes_multiprocessing_mmap_and_threads() -> None:
@@ -159,5 +173,7 @@ def test_the_core_reads_in_one_sitting() -> None:
             for i in range((n.end_lineno or 0) - n.lineno + 1)
         }
         source = (PACKAGE / f"{name}.py").read_text().splitlines()
-        lines += sum(1 for i, line in enumerate(source, 1) if line.strip() and not line.strip().startswith("#") and i not in docs)
+        lines += sum(
+            1 for i, line in enumerate(source, 1) if line.strip() and not line.strip().startswith("#") and i not in docs
+        )
     assert lines < 1500, lines

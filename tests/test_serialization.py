@@ -77,6 +77,12 @@ def test_what_is_saved_comes_back(state: Any) -> None:
 )
 def test_numbers(number: Any) -> None:
     identical(through_a_file(number), number)
+    file = io.BytesIO()
+    save(number, file)
+    with zipfile.ZipFile(file) as entries:
+        json.loads(
+            entries.read("microgad.json"), parse_constant=pytest.fail
+        )  # no NaN or Infinity: other readers have none
 
 
 def test_shapes_and_text_of_every_kind() -> None:
@@ -99,11 +105,12 @@ def test_an_expanded_tensor() -> None:
 def test_parameters_and_leaves() -> None:
     p = microgad.Parameter(microgad.ones(2))
     frozen = microgad.Parameter(microgad.ones(2), requires_grad=False)
+    counts = microgad.Parameter(microgad.arange(2), requires_grad=False)
     made = p * 2
-    loaded = through_a_file([p, frozen, made])
-    assert [type(x) for x in loaded] == [microgad.Parameter, microgad.Parameter, microgad.Tensor]
-    assert [x.requires_grad for x in loaded] == [True, False, True]
-    assert loaded[2].is_leaf
+    loaded = through_a_file([p, frozen, counts, made])
+    assert [type(x) for x in loaded] == [microgad.Parameter] * 3 + [microgad.Tensor]
+    assert [x.requires_grad for x in loaded] == [True, False, False, True]
+    assert loaded[3].is_leaf
     (loaded[0] * 3).sum().backward()
     assert loaded[0].grad.tolist() == [3, 3]
 
@@ -145,6 +152,8 @@ def test_the_same_state_gives_the_same_bytes() -> None:
     for file in files:
         save({"w": microgad.arange(3), "epoch": 1}, file)
     assert files[0].getvalue() == files[1].getvalue()
+    with zipfile.ZipFile(files[0]) as entries:
+        assert {entry.date_time for entry in entries.infolist()} == {(1980, 1, 1, 0, 0, 0)}  # not the time of writing
 
 
 # Paths, files and devices

@@ -70,7 +70,9 @@ def test_writes_into_leaves_are_refused() -> None:
     x = torch.ones(2, requires_grad=True)
     with pytest.raises(RuntimeError, match="a leaf Variable that requires grad is being used in an in-place operation"):
         x.add_(1)
-    with pytest.raises(RuntimeError, match="a view of a leaf Variable that requires grad is being used in an in-place operation"):
+    with pytest.raises(
+        RuntimeError, match="a view of a leaf Variable that requires grad is being used in an in-place operation"
+    ):
         x[:1].add_(5)
     with pytest.raises(RuntimeError, match="SetItem_: a leaf Variable"):
         x[0] = 5
@@ -81,7 +83,9 @@ def test_writes_into_leaves_are_refused() -> None:
 
 
 def test_writes_into_expanded_memory_are_refused() -> None:
-    with pytest.raises(RuntimeError, match="more than one element of the written-to tensor refers to a single memory location"):
+    with pytest.raises(
+        RuntimeError, match="more than one element of the written-to tensor refers to a single memory location"
+    ):
         torch.ones(1).expand(3).add_(1)
 
 
@@ -176,8 +180,8 @@ def test_numpy_functions_that_are_not_in_the_table_say_so() -> None:
         np.linalg.norm(x)
     with pytest.raises(TypeError, match=r"numpy\.arctan2 is not recorded"):
         np.arctan2(x, x)
+    array = np.ones(2, np.float32)
     with pytest.raises(TypeError, match=r"numpy\.add with out= is not recorded"):
-        array = np.ones(2, np.float32)
         array += x
     with pytest.raises(TypeError, match=r"numpy\.multiply\.reduce is not recorded"):
         np.multiply.reduce(x)

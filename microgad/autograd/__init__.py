@@ -1,4 +1,4 @@
-"""What PyTorch offers under this name: derivatives, grad modes, Functions with a context, anomaly detection, gradcheck."""
+"""What PyTorch offers under this name: derivatives, grad modes, Functions with ctx, anomaly detection, gradcheck."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .grad_mode import no_grad as no_grad
 from .grad_mode import set_grad_enabled as set_grad_enabled
 
 if TYPE_CHECKING:
-    from ..testing import gradcheck as gradcheck
-    from ..testing import gradgradcheck as gradgradcheck
+    from ..testing.gradcheck import gradcheck as gradcheck
+    from ..testing.gradcheck import gradgradcheck as gradgradcheck
     from .anomaly import detect_anomaly as detect_anomaly
     from .anomaly import set_detect_anomaly as set_detect_anomaly
 

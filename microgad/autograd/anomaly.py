@@ -113,7 +113,7 @@ class Tracer:
 
 
 def trouble(x: Any) -> str:
-    """"NaN", "inf" or "-inf" where a Tensor, an array or a number holds one, "NaN" first; else "".
+    """ "NaN", "inf" or "-inf" where a Tensor, an array or a number holds one, "NaN" first; else "".
 
     >>> trouble(torch.tensor([1.0, float("-inf")])), trouble(2.0), trouble(None)
     ('-inf', '', '')

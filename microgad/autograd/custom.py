@@ -115,7 +115,9 @@ class _Custom(core.Function):
     ctx: Context
 
     def grad_inputs(self, grad: Any) -> tuple[Any, ...]:
-        grads = tuple(g if isinstance(g, Tensor) else Tensor._made(g) for g in (grad if type(grad) is tuple else (grad,)))
+        grads = tuple(
+            g if isinstance(g, Tensor) else Tensor._made(g) for g in (grad if type(grad) is tuple else (grad,))
+        )
         recording = state.current().grad_enabled
         self.ctx.saved_tensors = tuple(None if s is None else s.unpacked(self) for s in self.kept or ())
         try:
@@ -125,10 +127,10 @@ class _Custom(core.Function):
             del self.ctx.saved_tensors
         results = result if isinstance(result, tuple) else (result,)
         if len(results) < len(self.edges):
-            raise errors.ShapeError(f"{self.function.__name__}: backward gave {len(results)} gradients for {len(self.edges)} arguments")
+            raise errors.ShapeError(
+                f"{self.function.__name__}: backward gave {len(results)} gradients for {len(self.edges)} arguments"
+            )
         return tuple(g if g is None or recording else g.array for g in results[: len(self.edges)])
 
     def forward(self, *inputs: Any) -> Any:
         raise NotImplementedError("an autograd.Function can't be replayed")
-
-

@@ -148,8 +148,8 @@ class Generator:
         bits, _, bulk = self._started()
         self._fresh = self._fresh and count == 0
         if count < 2000:  # a call of random_raw is cheap, a call of integers costs microseconds
-            return bits.random_raw(count).astype(np.uint32)  # type: ignore[no-any-return]
-        return bulk.integers(0, 2**32, count, dtype=np.uint32)  # type: ignore[no-any-return]
+            return bits.random_raw(count).astype(np.uint32)
+        return bulk.integers(0, 2**32, count, dtype=np.uint32)
 
     def random64(self, count: int) -> NDArray[np.uint64]:
         """The next 2 `count` words as pairs, uint64: the first word of a pair is the high half.
@@ -161,8 +161,8 @@ class Generator:
         self._fresh = self._fresh and count == 0
         if count < 500:
             words = bits.random_raw(2 * count)
-            return words[::2] << 32 | words[1::2]  # type: ignore[no-any-return]
-        return bulk.integers(0, 2**64, count, dtype=np.uint64)  # type: ignore[no-any-return]
+            return words[::2] << 32 | words[1::2]
+        return bulk.integers(0, 2**64, count, dtype=np.uint64)
 
     def unit(self, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         """The next `count` uniform numbers of [0, 1): float32 from 24 bits of a word, float64 from 53 bits of a pair.

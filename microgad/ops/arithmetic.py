@@ -10,9 +10,7 @@ from .. import dtypes
 from ..function import Function
 
 if TYPE_CHECKING:
-    from ..tensor import Tensor
-
-    Operand = Tensor | float
+    from ..tensor import Operand, Tensor
 
 
 class Add(Function):

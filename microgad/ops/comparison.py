@@ -10,9 +10,7 @@ from .. import dtypes
 from ..function import Function
 
 if TYPE_CHECKING:
-    from ..tensor import Tensor
-
-    Operand = Tensor | float
+    from ..tensor import Operand, Tensor
 
 
 def _comparison(name: str, symbol: str, ufunc: np.ufunc) -> type[Function]:
@@ -22,7 +20,13 @@ def _comparison(name: str, symbol: str, ufunc: np.ufunc) -> type[Function]:
         return ufunc(a, b)
 
     doc = f"a {symbol} b, broadcast."
-    body = {"forward": forward, "symbol": symbol, "numpy": ufunc, "promote": staticmethod(dtypes.promote), "__doc__": doc}
+    body = {
+        "forward": forward,
+        "symbol": symbol,
+        "numpy": ufunc,
+        "promote": staticmethod(dtypes.promote),
+        "__doc__": doc,
+    }
     return type(name, (Function,), {**body, "__module__": __name__})
 
 

@@ -52,7 +52,7 @@ def _has_dtype(data: Any) -> bool:
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
-    """data as a Tensor, sharing memory with an array or Tensor where nothing has to be converted. Source: torch.as_tensor.
+    """data as a Tensor, sharing memory with an array or Tensor where nothing is converted. Source: torch.as_tensor.
 
     >>> array = np.zeros(2)
     >>> torch.as_tensor(array)[0] = 1
@@ -143,7 +143,13 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
 
 
 def arange(
-    start: float, end: float | None = None, step: float = 1, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    start: float,
+    end: float | None = None,
+    step: float = 1,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Values from start (0 if one bound is given) up to, not including, end. Source: torch.arange.
 
@@ -172,7 +178,9 @@ def linspace(
     # counted from both ends, as PyTorch does, so that the last value is exactly end
     first, last, i = kind.type(start), kind.type(end), np.arange(steps)
     step = (last - first) / kind.type(max(steps - 1, 1))
-    values = np.where(i < math.ceil(steps / 2), first + step * i.astype(kind), last - step * (steps - 1 - i).astype(kind))
+    values = np.where(
+        i < math.ceil(steps / 2), first + step * i.astype(kind), last - step * (steps - 1 - i).astype(kind)
+    )
     return finished(values.astype(kind, copy=False), device, requires_grad)
 
 

@@ -14,8 +14,6 @@ from .selection import Select
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
-    Operand = Tensor | float
-
 
 class Exp(Function):
     """e to the x."""

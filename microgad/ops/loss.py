@@ -335,10 +335,7 @@ class BinaryCrossEntropyWithLogits(Function):
     """-p t log σ(x) - (1 - t) log σ(-x), elementwise; p broadcasts, None is 1."""
 
     symbol = "binary cross entropy"
-
-    @staticmethod
-    def promote(arrays):
-        return [*dtypes.promote(arrays[:2]), arrays[2]]
+    promote = staticmethod(lambda arrays: [*dtypes.promote(arrays[:2]), arrays[2]])
 
     def forward(self, x, t, p):
         rest = np.log1p(np.exp(-np.abs(x)))  # log σ(x) is min(x, 0) - rest

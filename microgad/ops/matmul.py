@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,9 @@ class MatMul(Function):
 
     def forward(self, a, b):
         if a.shape[-1] != b.shape[-2]:
-            raise ShapeError(f"mat1 and mat2 shapes cannot be multiplied: a has {a.shape[-1]} columns, but b has {b.shape[-2]} rows")
+            raise ShapeError(
+                f"mat1 and mat2 shapes cannot be multiplied: a has {a.shape[-1]} columns, but b has {b.shape[-2]} rows"
+            )
         return np.matmul(a, b)
 
     def grad_a(self, grad, b):
@@ -38,7 +40,9 @@ class Linear(Function):
 
     def forward(self, x, weight, bias):
         if x.ndim == 0 or weight.ndim != 2 or x.shape[-1] != weight.shape[1]:
-            raise ShapeError("mat1 and mat2 shapes cannot be multiplied: the last size of x must be that of weight, in_features")
+            raise ShapeError(
+                "mat1 and mat2 shapes cannot be multiplied: the last size of x must be that of weight, in_features"
+            )
         if bias is not None and bias.shape != weight.shape[:1]:
             raise ShapeError(f"bias has shape {bias.shape}, but weight has {weight.shape[0]} rows")
         out = np.matmul(_rows(x), weight.T)
@@ -56,7 +60,7 @@ class Linear(Function):
         return _rows(grad).sum(0)
 
 
-def _rows(x):
+def _rows(x: Any) -> Any:
     """(..., n) -> (rows, n)"""
     return x if x.ndim == 2 else x.reshape((-1, x.shape[-1]))
 

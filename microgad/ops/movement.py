@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -108,7 +108,7 @@ class Transfer(LinearMap):
 class Cat(Function):
     """Arrays joined along an axis."""
 
-    symbol, numpy, promote = "cat", np.concatenate, staticmethod(lambda arrays: dtypes.promote(arrays))
+    symbol, numpy, promote = "cat", np.concatenate, staticmethod(dtypes.promote)
 
     def forward(self, *inputs):
         return np.concatenate(inputs, self.axis)
@@ -119,6 +119,21 @@ class Cat(Function):
             parts.append(grad[(*lead, slice(start, start + size))])
             start += size
         return tuple(parts)
+
+
+class Stack(Function):
+    """Arrays of one shape joined along a new axis."""
+
+    symbol, numpy, promote = "stack", np.stack, staticmethod(dtypes.promote)
+
+    def forward(self, *inputs):
+        shape = (*inputs[0].shape[: self.axis], len(inputs), *inputs[0].shape[self.axis :])
+        out = np.empty_like(inputs[0], shape=shape, order="C")  # row-major whatever the inputs' layout
+        return np.stack(inputs, self.axis, out=out)
+
+    def grad_inputs(self, grad):
+        lead = (slice(None),) * self.axis
+        return tuple(grad[(*lead, i)] for i in range(grad.shape[self.axis]))
 
 
 class Pad(Function):
@@ -155,7 +170,9 @@ def _size(input: Tensor, shape: Sequence[int]) -> tuple[int, ...]:
         raise ArgumentError(f"reshape: invalid shape dimension {min(size)} in {size}")
     if -1 in size:
         if known == 0:
-            raise ShapeError(f"reshape: cannot reshape tensor of {n} elements into shape {list(size)} because -1 can be any value")
+            raise ShapeError(
+                f"reshape: cannot reshape tensor of {n} elements into shape {list(size)} because -1 can be any value"
+            )
         size = tuple(n // known if s == -1 else s for s in size)
     if math.prod(size) != n:
         raise ShapeError(f"shape '{list(shape)}' is invalid for input of size {n}")
@@ -169,7 +186,9 @@ def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
     torch.Size([4, 2, 3])
     """
     if sorted(_dim(d, input.ndim, "permute") for d in dims) != list(range(input.ndim)):
-        raise ShapeError(f"permute: dims {tuple(dims)} are no order of the {input.ndim} dimensions of input {tuple(input.shape)}")
+        raise ShapeError(
+            f"permute: dims {tuple(dims)} are no order of the {input.ndim} dimensions of input {tuple(input.shape)}"
+        )
     return Permute.apply(input, order=tuple(d % input.ndim for d in dims))
 
 
@@ -204,7 +223,9 @@ def expand(input: Tensor, size: Sequence[int]) -> Tensor:
     """
     lead = len(size) - input.ndim
     if lead < 0 or any(s == -1 for s in size[:lead]):
-        raise ShapeError(f"expand: sizes {tuple(size)} don't fit the {input.ndim} dimensions of input {tuple(input.shape)}")
+        raise ShapeError(
+            f"expand: sizes {tuple(size)} don't fit the {input.ndim} dimensions of input {tuple(input.shape)}"
+        )
     return Expand.apply(input, size=tuple(input.shape[i - lead] if s == -1 else s for i, s in enumerate(size)))
 
 
@@ -280,7 +301,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     shapes = {tuple(t.shape) for t in tensors}
     if len(shapes) != 1:
         raise ShapeError(f"stack: expected at least one Tensor and all of one shape, got {sorted(shapes)}")
-    return cat([unsqueeze(t, dim) for t in tensors], dim)
+    return Stack.apply(*tensors, axis=_dim(dim, tensors[0].ndim + 1, "stack"))
 
 
 def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
@@ -299,7 +320,9 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
     else:
         sizes = list(split_size_or_sections)
         if sum(sizes) != n:
-            raise ShapeError(f"split: the sections {sizes} add up to {sum(sizes)}, but dimension {dim} of input has size {n}")
+            raise ShapeError(
+                f"split: the sections {sizes} add up to {sum(sizes)}, but dimension {dim} of input has size {n}"
+            )
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
     return tuple(narrow(tensor, axis, start, size) for start, size in zip(starts, sizes, strict=True))
 
@@ -332,7 +355,9 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     """
     axis = _dim(dim, input.ndim, "narrow")
     if not 0 <= start <= start + length <= input.shape[axis]:
-        raise DimError(f"narrow: start ({start}) + length ({length}) exceeds the size ({input.shape[axis]}) of dimension {dim}")
+        raise DimError(
+            f"narrow: start ({start}) + length ({length}) exceeds the size ({input.shape[axis]}) of dimension {dim}"
+        )
     return input[(*(slice(None),) * axis, slice(start, start + length))]
 
 
@@ -353,7 +378,9 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     if mode != "constant":
         return _pad_by_index(input, widths, mode)
     if any(low < 0 or high < 0 for low, high in widths):
-        input = input[tuple(slice(max(-low, 0), n - max(-high, 0)) for n, (low, high) in zip(input.shape, widths, strict=True))]
+        input = input[
+            tuple(slice(max(-low, 0), n - max(-high, 0)) for n, (low, high) in zip(input.shape, widths, strict=True))
+        ]
         widths = [(max(low, 0), max(high, 0)) for low, high in widths]
     return Pad.apply(input, widths=tuple(widths), value=value or 0)
 
@@ -366,7 +393,10 @@ def _pad_by_index(input: Tensor, widths: list[tuple[int, int]], mode: str) -> Te
         n = input.shape[axis]
         limit = {"reflect": n - 1, "circular": n, "replicate": math.inf}[mode]
         if max(low, high) > limit:
-            raise ShapeError(f"pad: {mode} padding of {max(low, high)} is more than {limit}, for dimension {axis} of input {tuple(input.shape)}")
+            raise ShapeError(
+                f"pad: {mode} padding of {max(low, high)} is more than {limit}, for dimension {axis} of "
+                f"input {tuple(input.shape)}"
+            )
         if (low, high) != (0, 0):
             index = np.pad(np.arange(n), (low, high), modes[mode])  # type: ignore[call-overload]
             input = input[(*(slice(None),) * axis, index)]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
-def _drawn(self: Tensor, name: str, draw: Callable[[Any], None]) -> Tensor:
+def _drawn(self: Tensor, name: str, draw: Callable[[Any], Any]) -> Tensor:
     """Overwrite a Tensor by a draw, in the memory order of its values."""
     self._check_writable(name, False)
     if backend.is_gpu(self.array):
@@ -28,7 +28,9 @@ def _drawn(self: Tensor, name: str, draw: Callable[[Any], None]) -> Tensor:
     else:
         draw(self.array)
     self._bump()
-    if state.current().grad_enabled and (self.node is not None or (self.base is not None and self.base.node is not None)):
+    if state.current().grad_enabled and (
+        self.node is not None or (self.base is not None and self.base.node is not None)
+    ):
         self._rebind(SetItem.noted([self.node, None], self.array, index=(Ellipsis,)))
     return self
 
@@ -56,8 +58,10 @@ def normal_(self: Tensor, mean: float = 0, std: float = 1, *, generator: Generat
     return _drawn(self, "normal_", lambda array: draws.normal_(array, mean, std, generator=generator))
 
 
-def random_(self: Tensor, from_: int | None = None, to: int | None = None, *, generator: Generator | None = None) -> Tensor:
-    """Fill with integers in [from, to), or up to the largest that the dtype holds exactly. Source: torch.Tensor.random_.
+def random_(
+    self: Tensor, from_: int | None = None, to: int | None = None, *, generator: Generator | None = None
+) -> Tensor:
+    """Fill with integers in [from, to), or all that the dtype holds exactly. Source: torch.Tensor.random_.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.empty(6, dtype=torch.int64).random_(0, 10)
@@ -192,7 +196,9 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, d
     return finished(draws.randperm(n, kind, generator=generator), device)
 
 
-def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Tensor:
+def multinomial(
+    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
+) -> Tensor:
     """Indices (int64) drawn with the weights in each row of input. Source: torch.multinomial.
 
     >>> _ = torch.manual_seed(2024)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .. import dtypes
 from ..errors import DtypeError
 from ..function import Function, LinearMap
+from ..state import composite
 from .indexing import gather
 from .selection import Select
 
@@ -47,10 +47,10 @@ class Mean(LinearMap):
 class Amax(Function):
     """The maximum over axes; elements that tie share the gradient equally."""
 
-    symbol, numpy, ufunc = "max", np.amax, np.maximum
+    symbol, numpy = "max", np.max
 
     def forward(self, x):
-        return self.ufunc.reduce(x, self.axis, keepdims=self.keepdims)
+        return np.max(x, self.axis, keepdims=self.keepdims)
 
     def grad_x(self, grad, x, out):
         shape = kept_shape(x.shape, self.axis)
@@ -62,7 +62,10 @@ class Amax(Function):
 class Amin(Amax):
     """The minimum over axes; elements that tie share the gradient equally."""
 
-    symbol, numpy, ufunc = "min", np.amin, np.minimum
+    symbol, numpy = "min", np.min
+
+    def forward(self, x):
+        return np.min(x, self.axis, keepdims=self.keepdims)
 
 
 class Argmax(Function):
@@ -192,7 +195,7 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 
 
 def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
-    """The maximum of all values; with an int dim, (values, indices) along it; with a Tensor, `maximum`. Source: torch.max.
+    """The maximum of all values; with an int dim, (values, indices); with a Tensor, `maximum`. Source: torch.max.
 
     >>> torch.max(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1).values
     tensor([5., 3.])
@@ -201,7 +204,7 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
 
 
 def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
-    """The minimum of all values; with an int dim, (values, indices) along it; with a Tensor, `minimum`. Source: torch.min.
+    """The minimum of all values; with an int dim, (values, indices); with a Tensor, `minimum`. Source: torch.min.
 
     >>> torch.min(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1).indices
     tensor([0, 1])
@@ -219,6 +222,7 @@ def _extremum(input: Tensor, dim: Any, keepdim: bool, of_all: Any, where: Any, o
     return Extremum(values, indices) if keepdim else Extremum(values.squeeze(dim), indices.squeeze(dim))
 
 
+@composite
 def var(input: Tensor, dim: Dim = None, *, correction: float = 1, keepdim: bool = False) -> Tensor:
     """The variance over dim, of the sum of squares over n - correction. Source: torch.var.
 
@@ -231,6 +235,7 @@ def var(input: Tensor, dim: Dim = None, *, correction: float = 1, keepdim: bool 
     return Sum.apply(centred * centred, axis=axis, keepdims=keepdim) / (n if n > 0 else math.nan)
 
 
+@composite
 def std(input: Tensor, dim: Dim = None, *, correction: float = 1, keepdim: bool = False) -> Tensor:
     """The standard deviation over dim: the root of `var`. Source: torch.std.
 

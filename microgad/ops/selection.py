@@ -11,9 +11,7 @@ from ..errors import ArgumentError
 from ..function import Function
 
 if TYPE_CHECKING:
-    from ..tensor import Tensor
-
-    Operand = Tensor | float
+    from ..tensor import Operand, Tensor
 
 
 class Maximum(Function):

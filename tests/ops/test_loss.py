@@ -81,7 +81,7 @@ def test_the_mean_over_nothing_is_nan(loss):
     (IndexError, "Target -100 is out of bounds", [-100, 0], {"ignore_index": -1}),
     (ValueError, r"target has shape \(3,\), but input \(2, 3\) needs class indices of shape \(2,\)", [0, 1, 1], {}),
     (RuntimeError, r"target has shape \(2, 3\), but", [[0, 1, 1], [0, 1, 1]], {}),
-    (RuntimeError, r"class indices in target must be int64 or uint8, but are float32: use target.long\(\)", [0.0, 1.0], {}),
+    (RuntimeError, r"target must be int64 or uint8, but are float32: use target.long\(\)", [0.0, 1.0], {}),
     (RuntimeError, r"weight must have shape \(3,\), .* but has shape \(2,\)", [0, 1], {"weight": torch.ones(2)}),
     (RuntimeError, "weight is float64, but input is float32", [0, 1], {"weight": torch.ones(3, dtype=torch.float64)}),
     (ValueError, "x is not a valid value for reduction", [0, 1], {"reduction": "x"}),
@@ -98,7 +98,7 @@ def test_refusals_name_the_operation_and_every_argument():
         cross_entropy(LOGITS, torch.tensor([3, 0]))
     with pytest.raises(IndexError, match="^nll_loss: Target 3 .*" + said):
         nll_loss(LOGITS, torch.tensor([3, 0]))
-    with pytest.raises(RuntimeError, match="^CrossEntropy: input must be floating-point, but is int64"):
+    with pytest.raises(RuntimeError, match=r"^CrossEntropy: input must be floating-point, but is int64"):
         cross_entropy(LOGITS.long(), torch.tensor([1, 0]))
     with pytest.raises(RuntimeError, match=r"label_smoothing must be between 0.0 and 1.0. Got: 2"):
         cross_entropy(LOGITS, torch.tensor([1, 0]), label_smoothing=2)
@@ -117,7 +117,7 @@ def test_targets_written_before_backward_are_noticed():
     target = torch.tensor([0, 1])
     loss = cross_entropy(LOGITS.clone().requires_grad_(), target)
     target[0] = 2
-    with pytest.raises(RuntimeError, match="CrossEntropy: .* modified by an inplace operation"):
+    with pytest.raises(RuntimeError, match=r"CrossEntropy: .* modified by an inplace operation"):
         loss.backward()
 
 
@@ -135,7 +135,8 @@ def test_byte_targets():
 
 
 @pytest.mark.parametrize(("options", "reduction"), [
-    ({"size_average": False}, "sum"), ({"reduce": False}, "none"), ({"size_average": True}, "mean"), ({"reduce": True}, "mean"),
+    ({"size_average": False}, "sum"), ({"size_average": True}, "mean"),
+    ({"reduce": False}, "none"), ({"reduce": True}, "mean"),
 ])  # fmt: skip
 def test_old_reduction_arguments(options, reduction):
     x, y = torch.tensor([0.5, 0.25]), torch.tensor([0.0, 1.0])
@@ -162,7 +163,7 @@ def test_errors_refuse(loss):
         loss(x, x, weight=torch.ones(3))
     with pytest.raises(RuntimeError, match=f"{loss.__name__}: input or target must be floating-point"):
         loss(x.long(), x.long())
-    with pytest.warns(UserWarning), pytest.raises(RuntimeError):
+    with pytest.warns(UserWarning, match="Using a target size"), pytest.raises(RuntimeError):
         loss(x, torch.ones(3))
 
 
@@ -208,5 +209,5 @@ def test_binary_cross_entropy_takes_probabilities(wrong):
 
 @pytest.mark.parametrize("loss", [binary_cross_entropy, binary_cross_entropy_with_logits])
 def test_bits_need_one_shape(loss):
-    with pytest.raises(ValueError, match=rf"{loss.__name__}: target size .*\[2\].* must be the same as input size .*\[1\]"):
+    with pytest.raises(ValueError, match=rf"{loss.__name__}: target size .*\[2\].* must be .* input size .*\[1\]"):
         loss(torch.zeros(1), torch.zeros(2))

@@ -126,7 +126,7 @@ def test_without_batch_the_target_may_have_one(reduction):
 @pytest.mark.filterwarnings("ignore:Using a target size")
 def test_errors(name, data, dtype, seed):
     rng = np.random.default_rng(seed)
-    shapes = data.draw(st.sampled_from([((2, 3), (2, 3)), ((), ()), ((2, 3), (3,)), ((1, 3), (2, 1)), ((3,), (1, 1, 3))]))
+    shapes = data.draw(st.sampled_from([((2, 3), (2, 3)), ((), ()), ((2, 3), (3,)), ((1, 3), (2, 1)), ((3,), (1, 3))]))
     arrays = [rng.standard_normal(shape).astype(dtype) for shape in shapes]
     weighted = shapes[0] == shapes[1] and data.draw(st.booleans())
     arrays += [rng.uniform(0.1, 2, shapes[0]).astype(dtype)] if weighted else [None]

@@ -65,7 +65,7 @@ def layout_does_not_matter(call: Callable[..., Any], inputs: Sequence[Any], outs
 def gradients_are_our_own(
     outs: Sequence[Any], wanted: Sequence[Any], inputs: Sequence[Any], grads: Sequence[Any]
 ) -> list[Any]:
-    """backward gives writable gradients of the input's shape and dtype that share memory with nothing, and adds them up."""
+    """backward gives writable gradients of the inputs' shapes and dtypes that share memory with nothing; it adds up."""
     others = [x.array for x in (*inputs, *outs, *grads) if isinstance(x, torch.Tensor)]
     kept = [g.array.copy() for g in grads]
     outs, grads = that_require_grad(outs, grads)

@@ -10,9 +10,19 @@ from hypothesis import strategies as st
 import microgad as torch
 from microgad.ops.dropout import Dropout, dropout
 from microgad.ops.loss import (
-    BinaryCrossEntropy, BinaryCrossEntropyWithLogits, CrossEntropy, LogSigmoid, SquaredError, binary_cross_entropy,
-    binary_cross_entropy_with_logits, cross_entropy, l1_loss, logsigmoid, mse_loss, nll_loss
-)  # fmt: skip
+    BinaryCrossEntropy,
+    BinaryCrossEntropyWithLogits,
+    CrossEntropy,
+    LogSigmoid,
+    SquaredError,
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    l1_loss,
+    logsigmoid,
+    mse_loss,
+    nll_loss,
+)
 from microgad.ops.normalization import BatchNorm, FixedBatchNorm, batch_norm
 from microgad.ops.softmax import LogSoftmax, LogSumExp, Softmax, log_softmax, logsumexp, softmax, softmin
 from microgad.testing.strategies import axes, broadcastable_tensors, numbers, tensors

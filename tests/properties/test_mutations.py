@@ -55,19 +55,10 @@ def broken(target: Any, name: str, body: Any) -> Iterator[None]:
 
 
 def after(target: Any, name: str, change: Callable[[Any], Any]) -> tuple[Any, str, Callable[..., Any]]:
-    """A derivative whose result is changed."""
+    """A derivative whose result is changed; its signature, which says what it reads, stays."""
     method = vars(target)[name]
-    if name == "adjoint":
-        return target, name, lambda self, grad: change(method(self, grad))
-    return (
-        target,
-        name,
-        {
-            ("grad",): lambda self, grad: change(method(self, grad)),
-            ("grad", "weight"): lambda self, grad, weight: change(method(self, grad, weight)),
-            ("grad", "input", "weight"): lambda self, grad, input, weight: change(method(self, grad, input, weight)),
-        }[method.__code__.co_varnames[1 : method.__code__.co_argcount]],
-    )
+    names = ", ".join(method.__code__.co_varnames[: method.__code__.co_argcount])
+    return target, name, eval(f"lambda {names}: change(method({names}))", {"change": change, "method": method})
 
 
 def frozen(x: Any) -> Any:
@@ -90,6 +81,10 @@ def first_only(g, shape):
     """Of what was stretched along an axis, the first gradient in place of the sum."""
     g = g[(0,) * (g.ndim - len(shape))]
     return g[tuple(slice(0, 1) if n == 1 else slice(None) for n in shape)]
+
+
+def exchanged(self, grad, condition):
+    return Select.apply(condition, grad)
 
 
 def not_transposed(self, grad, b):
@@ -139,12 +134,7 @@ MUTATIONS = {
     "relu: mask inverted": (elem.test_relu, Relu, "grad_x", lambda self, grad, x: Select.apply(x < 0, grad)),
     "maximum: the loser": (choice.test_maximum, Maximum, "grad_a", lambda self, grad, a, b: Select.apply(a < b, grad)),
     "clamp: as if within": (choice.test_clamp_by_numbers, Clamp, "grad_x", lambda self, grad: grad),
-    "where: exchanged": (
-        choice.test_where,
-        Where,
-        "grad_b",
-        lambda self, grad, condition: Select.apply(condition, grad),
-    ),
+    "where: exchanged": (choice.test_where, Where, "grad_b", exchanged),
     "mean: 1/n missing": (reduction.test_mean, Mean, "adjoint", Sum.adjoint),
     "sum: factor": (reduction.test_sum, *after(Sum, "adjoint", lambda g: g * 1.01)),
     "amax: the smallest": (reduction.test_amax, Amax, "grad_x", smallest),

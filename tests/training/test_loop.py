@@ -76,7 +76,7 @@ def test_modes_are_put_back(problem):
     given["model"][3].train()
     modes = [module.training for module in given["model"].modules()]
     seen = []
-    given["model"][3].register_forward_hook(lambda module, args, out: seen.append(module.training))
+    given["model"][1].register_forward_hook(lambda module, args, out: seen.append(module.training))
     fit(**{**given, "epochs": 1, "train_error": False})
     assert seen == [True] * 4 + [False]  # four batches, one evaluation
     assert [module.training for module in given["model"].modules()] == modes

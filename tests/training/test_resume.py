@@ -183,6 +183,10 @@ def other_batches(made):
     made["data"] = DataLoader(made["data"].dataset, 10, shuffle=True)
 
 
+def other_samples(made):
+    made["held_out"][0][0, 0] = 7  # the training data's own memory
+
+
 def other_loss(made):
     made["loss"] = nn.CrossEntropyLoss(label_smoothing=0.1)
 
@@ -200,7 +204,8 @@ def fewer_epochs(made):
     [
         (other_model, r"model is \(3\): Dropout\(p=0.2, inplace=False\) there, \(3\): Dropout\(p=0.5, inplace"),
         (other_optimizer, r"optimizer is lr: 0.01 there, lr: 0.1 here"),
-        (other_batches, "data is 50 samples in 4 batches there, 50 samples in 5 batches here"),
+        (other_batches, r"data is 50 samples \([0-9a-f]{8}\), 4 batches there, .*, 5 batches here"),
+        (other_samples, r"data is 50 samples \([0-9a-f]{8}\), 4 batches there, 50 samples .* held_out is 20 samples"),
         (other_loss, r"loss is cross_entropy there, CrossEntropyLoss\(\) \{.*'label_smoothing': 0.1.*\} here"),
         (other_seed, "seed is 0 there, 4 here"),
         (fewer_epochs, "is of 2 epochs, but only 1 are wanted"),
@@ -225,12 +230,6 @@ def truncated(path):
     path.write_bytes(path.read_bytes()[:-200])
 
 
-def flipped(path):
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(bytes(data))
-
-
 def emptied(path):
     path.write_bytes(b"")
 
@@ -243,7 +242,7 @@ def weights_alone(path):
     torch.save({"weight": torch.ones(3)}, path)
 
 
-@pytest.mark.parametrize("damage", [truncated, flipped, emptied, text, weights_alone])
+@pytest.mark.parametrize("damage", [truncated, emptied, text, weights_alone])
 def test_a_damaged_file_is_named(problem, state, tmp_path, damage):
     path = tmp_path / "run.ckpt"
     fit(**{**problem(), "epochs": 1}, checkpoint=path)
@@ -253,6 +252,30 @@ def test_a_damaged_file_is_named(problem, state, tmp_path, damage):
     with pytest.raises(CheckpointError, match=r"run\.ckpt"):
         fit(**given, checkpoint=path, resume=True)
     assert state(given) == before
+
+
+def test_a_flipped_bit_is_noticed_or_changes_no_number(problem, state, numbers, tmp_path):
+    """Some bytes of a zip archive say nothing, such as the time of a file in it."""
+    path = tmp_path / "run.ckpt"
+    fit(**{**problem(), "epochs": 1}, checkpoint=path)
+    whole = path.read_bytes()
+    given = problem()
+    expected = numbers(fit(**{**given, "epochs": 1}, checkpoint=path, resume=True)), state(given)
+    noticed = 0
+    for place in range(0, len(whole), 499):
+        data = bytearray(whole)
+        data[place] ^= 1 << place % 8
+        path.write_bytes(data)
+        given = problem()
+        before = state(given)
+        try:
+            history = fit(**{**given, "epochs": 1}, checkpoint=path, resume=True)
+        except CheckpointError:
+            noticed += 1
+            assert state(given) == before
+        else:
+            assert (numbers(history), state(given)) == expected
+    assert noticed > 30
 
 
 def test_a_file_that_does_not_fit_changes_nothing(problem, state, tmp_path):
@@ -291,7 +314,8 @@ def test_blas_gets_as_many_threads_as_it_had(problem, tmp_path):
     seen = []
 
     def threads(*_):
-        seen.append(max(pool["num_threads"] for pool in threadpoolctl.threadpool_info()))
+        pools = threadpoolctl.threadpool_info()
+        seen.append(max(pool["num_threads"] for pool in pools if pool["user_api"] == "blas"))
 
     with threadpoolctl.threadpool_limits(1):
         fit(**{**problem(), "epochs": 1}, checkpoint=path, after_epoch=threads)

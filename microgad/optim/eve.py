@@ -1,0 +1,77 @@
+"""Eve: Adam whose learning rate answers to how much the loss changes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..tensor import Tensor
+from .adam import MOMENTS, check_options, descend
+from .optimizer import Group, Optimizer, Params, require
+
+
+class Eve(Optimizer):
+    """Adam with lr / d for lr: the loss's changes feed back. Source: Koushik and Hayashi (2016), arXiv:1611.01505.
+
+    d starts as 1. From the second step on, with f the loss and f' that of the step before,
+    d = β₃ · d + (1 − β₃) · clip(|f − f'| / (min(f, f') − f_star), 1/c, c): a loss that jumps makes smaller steps, one
+    that hardly changes larger ones. `f_star` is the least value that the loss can have. Each group keeps its own "d"
+    and "previous_loss" among its options, so that `state_dict` has them.
+
+    The step needs the loss: `step(closure)`. It raises TypeError without a closure, and ValueError for a loss that
+    isn't finite or is under f_star; nothing has moved then. The constructor raises ValueError as Adam does, and for
+    c < 1.
+
+    >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = torch.optim.Eve([w], lr=0.1)
+    >>> def closure():
+    ...     optimizer.zero_grad()
+    ...     loss = (w * w).sum()
+    ...     loss.backward()
+    ...     return loss
+    >>> [round(optimizer.step(closure).item(), 4) for _ in range(3)]
+    [5.0, 4.42, 3.8808]
+    >>> round(optimizer.param_groups[0]["d"], 6)  # the changes: |4.42 - 5| / 4.42, |3.88 - 4.42| / 3.88
+    0.998271
+    """
+
+    shaped = MOMENTS[:2]
+
+    def __init__(
+        self, params: Params, lr: Any = 1e-3, betas: tuple[float, float, float] = (0.9, 0.999, 0.999),
+        eps: float = 1e-8, weight_decay: float = 0, c: float = 10.0, f_star: float = 0.0,
+    ) -> None:  # fmt: skip
+        defaults = {
+            "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "c": c, "f_star": f_star,
+            "d": 1.0, "previous_loss": None,
+        }  # fmt: skip
+        super().__init__(params, defaults)
+
+    def check(self, options: dict[str, Any]) -> None:
+        """Raise ValueError where an option is out of range."""
+        check_options(options)
+        require(len(options["betas"]) == 3, "betas", options["betas"], "must be three: β₁, β₂ and β₃")
+        require(options["c"] >= 1, "c", options["c"], "must be >= 1: d's changes are clipped to [1/c, c]")
+
+    def ready(self, group: Group, loss: Any) -> list[Tensor]:
+        """The parameters of a group that have a gradient, once the loss has been checked."""
+        if loss is None:
+            raise TypeError("Eve: step needs a closure that computes the gradients and returns the loss")
+        now, least = float(loss), group["f_star"]
+        if not math.isfinite(now):
+            raise ValueError(f"Eve: the loss is {now}, but must be finite")
+        if now < least:
+            raise ValueError(f"Eve: the loss is {now}, but must be >= f_star = {least}: lower f_star")
+        return super().ready(group, loss)
+
+    def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
+        """Move `params` in place."""
+        now, before, c = float(loss), group["previous_loss"], group["c"]
+        if before is not None:
+            change, height = abs(now - before), min(now, before) - group["f_star"]
+            ratio = change / height if height else math.inf if change else 0.0
+            beta3 = group["betas"][2]
+            group["d"] = beta3 * group["d"] + (1 - beta3) * min(max(ratio, 1 / c), c)
+        group["previous_loss"] = now
+        for p in params:
+            descend(p, self.state[p], group["lr"] / group["d"], group["betas"][:2], group["eps"], group["weight_decay"])

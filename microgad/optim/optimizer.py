@@ -1,0 +1,316 @@
+"""Optimizer: parameter groups, state per parameter, hooks, and the frame of a step."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from .. import backend, errors
+from .. import state as execution
+from ..tensor import RemovableHandle, Tensor
+
+Group = dict[str, Any]
+Params = Iterable[Tensor] | Iterable[Group] | Iterable[tuple[str, Tensor]]
+
+
+class Optimizer:
+    """Base class of optimizers. Source: torch.optim.Optimizer.
+
+    `params` are leaf Tensors, or pairs of a name and one, or groups: dicts with "params" and options of their own;
+    `defaults` are the options of all others. `param_groups` is the list of groups, `state[p]` what is remembered of
+    a parameter. A subclass checks options in `check` and moves the parameters in `update` (or, as in PyTorch,
+    overrides `step`).
+
+    Raises TypeError for what isn't a Tensor; ValueError where there is none, for one that an operation made, for one
+    that is in two groups, and for options out of range.
+
+    >>> class SignSGD(torch.optim.Optimizer):
+    ...     def update(self, group, params, loss):
+    ...         for p in params:
+    ...             p.array -= group["lr"] * np.sign(p.grad.array)
+    >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = SignSGD([w], {"lr": 0.5})
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([0.5000, 1.5000], requires_grad=True)
+    """
+
+    shaped: tuple[str, ...] = ()  # the entries of a parameter's state that have its shape
+
+    def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
+        self.check(defaults)
+        self.defaults = defaults
+        self.state: dict[Any, dict[str, Any]] = defaultdict(dict)
+        self.param_groups: list[Group] = []
+        self._without_hooks()
+        for group in _groups(params):
+            self.add_param_group(group)
+
+    def check(self, options: dict[str, Any]) -> None:
+        """Raise ValueError where an option is out of range. Called with the defaults and with each group."""
+
+    def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
+        """Move `params`, those of the group that have a gradient, in place. `loss` is the closure's, or None."""
+        raise NotImplementedError(f"{type(self).__name__} must define update(group, params, loss), or step(closure)")
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Move every parameter that has a gradient. With `closure`, call that first (it computes gradients) and return
+        the loss that it returns.
+
+        Raises RuntimeError where a gradient has another shape, dtype or device than its parameter; nothing has moved.
+        """
+        args: tuple[Any, ...] = (self,) if closure is None else (self, closure)
+        kwargs: dict[str, Any] = {}
+        for before in list(self._pre_hooks.values()):
+            replaced = before(self, args, kwargs)
+            if replaced is not None:
+                args, kwargs = replaced
+        loss = self._step(*args[1:], **kwargs)
+        for after in list(self._post_hooks.values()):
+            after(self, args, kwargs)
+        return loss
+
+    def _step(self, closure: Callable[[], Any] | None = None) -> Any:
+        loss = None
+        if closure is not None:
+            with execution.scope(grad_enabled=True):
+                loss = closure()
+        ready = [(group, self.ready(group, loss)) for group in self.param_groups]
+        with np.errstate(all="ignore"):  # NaN and inf go their way, as in PyTorch
+            for group, params in ready:
+                for p in params:
+                    p._bump()
+                self.update(group, params, loss)
+        return loss
+
+    def ready(self, group: Group, loss: Any) -> list[Tensor]:
+        """The parameters of a group that have a gradient. Raises before anything has moved."""
+        params = [p for p in group["params"] if p.grad is not None]
+        for p in params:
+            array, grad = p.array, p.grad.array
+            if grad.shape != array.shape or grad.dtype != array.dtype or backend.is_gpu(grad) != backend.is_gpu(array):
+                raise errors.ShapeError(
+                    f"{type(self).__name__}: the gradient is {_kind(grad)}, but its parameter is {_kind(array)}"
+                )
+            if 0 in array.strides:
+                with execution.scope(grad_enabled=False):
+                    p._check_writable(type(self).__name__, False)
+        return params
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Let the gradients go, or (set_to_none=False) fill them with zeros.
+
+        >>> w = torch.ones(2, requires_grad=True)
+        >>> w.sum().backward()
+        >>> torch.optim.SGD([w]).zero_grad(set_to_none=False)
+        >>> w.grad
+        tensor([0., 0.])
+        """
+        for group in self.param_groups:
+            for p in group["params"]:
+                if set_to_none:
+                    p.grad = None
+                elif p.grad is not None:
+                    p.grad.detach_().zero_()
+
+    def add_param_group(self, param_group: Group) -> None:
+        """Add a group: {"params": [...], and options where they differ from the defaults}.
+
+        Raises as the constructor does; the optimizer and `param_group` are then as they were.
+        """
+        if not isinstance(param_group, dict):
+            raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+        names, params = _named(param_group["params"])
+        for p in params:
+            if not isinstance(p, Tensor):
+                raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
+            if not p.is_leaf and not p.retains_grad:
+                raise ValueError(f"can't optimize a non-leaf Tensor: {type(p.node).__name__} made it")
+        if len(set(params)) != len(params):
+            warnings.warn("optimizer contains a parameter group with duplicate parameters", stacklevel=3)
+        if not {p for group in self.param_groups for p in group["params"]}.isdisjoint(params):
+            raise ValueError("some parameters appear in more than one parameter group")
+        if any(("param_names" in group) != bool(names) for group in self.param_groups):
+            raise ValueError("all optimizer param groups should be with/without names")
+        group = {**param_group, "params": params, **({"param_names": names} if names else {})}
+        for option, default in self.defaults.items():
+            group.setdefault(option, default)
+        self.check(group)
+        param_group.update(group)
+        self.param_groups.append(param_group)
+
+    def register_step_pre_hook(self, hook: Callable[[Any, Any, Any], Any]) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` before each step; a pair that it returns takes the arguments' place."""
+        self._check_hookable()
+        return RemovableHandle(self._pre_hooks, hook)
+
+    def register_step_post_hook(self, hook: Callable[[Any, Any, Any], None]) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` after each step.
+
+        >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)])
+        >>> with optimizer.register_step_post_hook(lambda optimizer, args, kwargs: print("stepped")):
+        ...     optimizer.step()
+        stepped
+        """
+        self._check_hookable()
+        return RemovableHandle(self._post_hooks, hook)
+
+    def _check_hookable(self) -> None:
+        if type(self).step is not Optimizer.step:
+            raise NotImplementedError(f"{type(self).__name__} overrides step, which calls hooks: define update instead")
+
+    def _without_hooks(self) -> None:
+        self._pre_hooks: dict[int, Any] = {}
+        self._post_hooks: dict[int, Any] = {}
+
+    # State
+
+    def state_dict(self) -> dict[str, Any]:
+        """{"state": what is remembered of each parameter, "param_groups": options}, parameters given by their numbers.
+
+        As in PyTorch the Tensors in it are the optimizer's own: later steps change them. `copy.deepcopy` keeps them.
+
+        >>> w = torch.ones(2, requires_grad=True)
+        >>> optimizer = torch.optim.SGD([w], lr=0.1, momentum=0.9)
+        >>> w.sum().backward()
+        >>> optimizer.step()
+        >>> optimizer.state_dict()["state"]
+        {0: {'momentum_buffer': tensor([1., 1.])}}
+        """
+        numbers: dict[Any, int] = {}
+        groups = []
+        first = 0
+        for group in self.param_groups:
+            for number, p in enumerate(group["params"], first):
+                numbers.setdefault(p, number)
+            first += len(group["params"])
+            options = {option: value for option, value in group.items() if option != "params"}
+            groups.append({**options, "params": [numbers[p] for p in group["params"]]})
+        return {"state": {numbers.get(p, p): entry for p, entry in self.state.items()}, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over the state and the options that `state_dict()` gave, copied, in each parameter's dtype and device.
+
+        Raises ValueError where groups, parameters' shapes or options are those of another optimizer; nothing has
+        changed then.
+        """
+        saved = state_dict["param_groups"]
+        if len(saved) != len(self.param_groups):
+            raise ValueError(
+                f"loaded state dict has a different number of parameter groups: {len(saved)}, "
+                f"but this optimizer has {len(self.param_groups)}"
+            )
+        groups: list[Group] = []
+        by_number: dict[Any, Tensor] = {}
+        for i, (ours, theirs) in enumerate(zip(self.param_groups, saved, strict=True)):
+            groups.append(self._merged(i, ours, theirs))
+            by_number.update(zip(theirs["params"], ours["params"], strict=True))
+        state: dict[Any, dict[str, Any]] = defaultdict(dict)
+        for key, entry in state_dict["state"].items():
+            if key in by_number:
+                p = by_number[key]
+                state[p] = {name: self._adapted(name, value, p, key) for name, value in entry.items()}
+            else:
+                state[key] = copy.deepcopy(entry)
+        self.state, self.param_groups = state, groups
+
+    def _merged(self, i: int, ours: Group, theirs: Group) -> Group:
+        """Our group with their options. What a version of PyTorch may not have known yet, a switch, stays ours."""
+        if len(ours["params"]) != len(theirs["params"]):
+            raise ValueError(
+                "loaded state dict contains a parameter group that doesn't match the size of optimizer's group: "
+                f"group {i} has {errors.plural(len(theirs['params']), 'parameter')}, but here {len(ours['params'])}"
+            )
+        switches = {k for k, v in self.defaults.items() if v is None or isinstance(v, bool)}
+        if missing := sorted(self.defaults.keys() - theirs.keys() - switches):
+            raise ValueError(
+                f"loaded state dict comes from another kind of optimizer: {type(self).__name__} has the options "
+                f"{', '.join(missing)}, but its group {i} has only {', '.join(sorted(theirs.keys() - {'params'}))}"
+            )
+        group = copy.deepcopy({**theirs, "params": None})
+        for option in (*switches, "param_names"):
+            if option in ours:
+                group.setdefault(option, ours[option])
+        return {**group, "params": ours["params"]}
+
+    def _adapted(self, name: str, value: Any, p: Tensor, number: Any) -> Any:
+        """A copy of one entry of a parameter's state, floating-point ones in its dtype; step counts keep theirs."""
+        if not isinstance(value, Tensor):
+            return copy.deepcopy(value)
+        if name == "step":
+            return value.detach().clone()
+        if name in self.shaped and value.shape != p.shape:
+            raise ValueError(
+                f"loaded state dict has {name} of shape {tuple(value.shape)} for parameter {number}, "
+                f"but this one has shape {tuple(p.shape)}"
+            )
+        dtype = p.array.dtype if p.is_floating_point() else value.array.dtype
+        return Tensor._made(backend.to_device(value.array, p.device).astype(dtype))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._without_hooks()
+
+    def __repr__(self) -> str:
+        text = f"{type(self).__name__} ("
+        for i, group in enumerate(self.param_groups):
+            options = [f"    {option}: {group[option]}\n" for option in sorted(group) if option != "params"]
+            text += f"\nParameter Group {i}\n{''.join(options)}"
+        return text + ")"
+
+
+def require(ok: Any, what: str, value: Any, rule: str) -> None:
+    """Raise PyTorch's ValueError for an option that breaks its rule.
+
+    >>> require(False, "learning rate", -1, "must be >= 0")
+    Traceback (most recent call last):
+    ValueError: Invalid learning rate: -1 (must be >= 0)
+    """
+    if not ok:
+        raise ValueError(f"Invalid {what}: {value} ({rule})")
+
+
+def refuse_differentiable(differentiable: bool) -> None:
+    """Updates are never recorded; PyTorch's switch for it must not be ignored in silence."""
+    if differentiable:
+        raise NotImplementedError("differentiable=True: updates run on bare arrays and aren't recorded")
+
+
+def _groups(params: Params) -> list[Group]:
+    if isinstance(params, Tensor) or not isinstance(params, Iterable):
+        hint = "; did you mean .parameters()?" if hasattr(params, "parameters") else ""
+        raise TypeError(
+            "params argument given to the optimizer should be an iterable of Tensors or dicts, "
+            f"but got {type(params).__name__}{hint}"
+        )
+    groups: list[Any] = list(params)
+    if not groups:
+        raise ValueError("optimizer got an empty parameter list")
+    return groups if isinstance(groups[0], dict) else [{"params": groups}]
+
+
+def _named(params: Any) -> tuple[list[str], list[Any]]:
+    """Names, if there are any, and parameters."""
+    if isinstance(params, set):
+        raise TypeError(
+            "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets "
+            "will change between runs. Please use a list instead"
+        )
+    items = [params] if isinstance(params, Tensor) else list(params)
+    names = [item[0] for item in items if isinstance(item, tuple)]
+    if names and len(names) != len(items):
+        raise ValueError("all optimizer params should be with/without names. Some param names are missing")
+    return names, [item[1] if isinstance(item, tuple) else item for item in items]
+
+
+def _kind(array: Any) -> str:
+    return f"{array.dtype} {array.shape} on {backend.device_of(array)}"

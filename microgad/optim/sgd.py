@@ -1,0 +1,85 @@
+"""SGD: steps along the gradient, with momentum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor
+from .chunks import chunks, descent
+from .optimizer import Group, Optimizer, Params, refuse_differentiable, require
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent. Source: torch.optim.SGD; momentum as in Sutskever et al. (2013), PyTorch's form.
+
+    buffer = momentum · buffer + (1 − dampening) · (gradient + weight_decay · p), the first time the gradient itself;
+    p = p − lr · buffer, or with `nesterov` p − lr · (gradient + momentum · buffer). `maximize` climbs.
+
+    `foreach` and `fused` say how PyTorch is to compute this; here they are only kept. Results differ from PyTorch's by
+    rounding: it fuses a multiplication and an addition where NumPy rounds both.
+
+    Raises ValueError for a negative lr, momentum or weight_decay, and for nesterov without momentum or with dampening.
+
+    >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = torch.optim.SGD([w], lr=0.1, momentum=0.9)
+    >>> for _ in range(2):
+    ...     optimizer.zero_grad()
+    ...     (w * w).sum().backward()
+    ...     optimizer.step()
+    >>> w
+    tensor([0.4600, 0.9200], requires_grad=True)
+    """
+
+    shaped = ("momentum_buffer",)
+
+    def __init__(
+        self, params: Params, lr: Any = 1e-3, momentum: float = 0, dampening: float = 0, weight_decay: float = 0,
+        nesterov: bool = False, *, maximize: bool = False, foreach: bool | None = None, differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:  # fmt: skip
+        refuse_differentiable(differentiable)
+        defaults = {
+            "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov,
+            "maximize": maximize, "foreach": foreach, "differentiable": differentiable, "fused": fused,
+        }  # fmt: skip
+        super().__init__(params, defaults)
+
+    def check(self, options: dict[str, Any]) -> None:
+        """Raise ValueError where an option is out of range."""
+        require(options["lr"] >= 0, "learning rate", options["lr"], "must be >= 0")
+        require(options["momentum"] >= 0, "momentum value", options["momentum"], "must be >= 0")
+        require(options["weight_decay"] >= 0, "weight_decay value", options["weight_decay"], "must be >= 0")
+        if options["nesterov"] and (options["momentum"] <= 0 or options["dampening"] != 0):
+            raise ValueError(
+                "Nesterov momentum requires a momentum and zero dampening, "
+                f"but got momentum {options['momentum']} and dampening {options['dampening']}"
+            )
+
+    def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
+        """Move `params` in place."""
+        lr, momentum, dampening = float(group["lr"]), float(group["momentum"]), float(group["dampening"])
+        for p in params:
+            first = momentum != 0 and self.state[p].get("momentum_buffer") is None
+            if first:
+                self.state[p]["momentum_buffer"] = Tensor._made(np.empty_like(p.array))
+            buffers = [self.state[p]["momentum_buffer"].array] if momentum else []
+            for values, grad, *buffer, a, b in chunks(p.array, p.grad.array, *buffers, scratch=2):  # type: ignore[union-attr]
+                grad = descent(grad, values, b, float(group["weight_decay"]), group["maximize"])
+                if momentum:
+                    grad = _averaged(grad, buffer[0], a, momentum, dampening, group["nesterov"], first)
+                values += np.multiply(grad, -lr, out=a)
+
+
+def _averaged(grad: Any, buffer: Any, out: Any, momentum: float, dampening: float, nesterov: bool, first: bool) -> Any:
+    if first:
+        buffer[...] = grad
+    else:
+        buffer *= momentum
+        buffer += np.multiply(grad, 1 - dampening, out=out) if dampening else grad
+    if not nesterov:
+        return buffer
+    np.multiply(buffer, momentum, out=out)
+    out += grad
+    return out

@@ -1,0 +1,34 @@
+"""Training: fit a model, compare variants of it, and see how they did.
+
+`fit` trains and gives a History; `compare` trains several variants from several seeds and gives a table, a CSV file and
+a picture; `evaluate` and `predict` ask a trained model.
+"""
+
+from .checkpoint import Checkpoint, CheckpointError
+from .compare import compare
+from .comparison import Comparison, Run
+from .environment import environment
+from .evaluate import Score, evaluate, predict
+from .history import History
+from .loop import fit
+from .progress import Progress
+from .step import Step, TrainingDiverged
+from .stopping import EarlyStopping
+
+__all__ = [
+    "Checkpoint",
+    "CheckpointError",
+    "Comparison",
+    "EarlyStopping",
+    "History",
+    "Progress",
+    "Run",
+    "Score",
+    "Step",
+    "TrainingDiverged",
+    "compare",
+    "environment",
+    "evaluate",
+    "fit",
+    "predict",
+]

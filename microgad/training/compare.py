@@ -1,0 +1,63 @@
+"""compare: several variants trained side by side, from the same seeds, and held against each other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ..ops.random import manual_seed
+from .comparison import Comparison, Run
+from .history import Path
+from .loop import fit
+from .progress import Progress, Silent
+from .step import TrainingDiverged
+
+
+def compare(
+    variants: Mapping[str, Callable[[], Mapping[str, Any]]], seeds: Iterable[int] = (0,), *,
+    folder: Path | None = None, resume: bool = False, progress: Progress | bool = True, **shared: Any,
+) -> Comparison:  # fmt: skip
+    """Train each variant from each seed by `fit`, seed by seed.
+
+    A variant is a function that makes `fit`'s arguments, at least "model" and "optimizer"; it is called after
+    `manual_seed(seed)`. `shared` are arguments for all. Into `folder`, which is made, goes a checkpoint of each run;
+    with `resume`, runs that are in there are not done again, and an interrupted one goes on. Raises as `fit` does.
+
+    >>> x = torch.linspace(-1, 1, 64).reshape(64, 1)
+    >>> data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, x * x), batch_size=16, shuffle=True)
+    >>> def with_rate(lr):
+    ...     def make():
+    ...         model = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1))
+    ...         return {"model": model, "optimizer": torch.optim.Adam(model.parameters(), lr=lr)}
+    ...     return make
+    >>> comparison = torch.training.compare(
+    ...     {"slow": with_rate(0.001), "fast": with_rate(0.01)}, seeds=(0, 1),
+    ...     data=data, loss=F.mse_loss, epochs=5, held_out=(x, x * x), progress=False,
+    ... )
+    >>> slow, fast = comparison.histories().values()
+    >>> len(slow), fast[0]["held_out_error"][-1] < slow[0]["held_out_error"][-1]
+    (2, True)
+    """
+    seeds = list(seeds)
+    shown = progress if isinstance(progress, Progress) else Progress() if progress else Silent()
+    width = max(map(len, variants), default=0)
+    runs = Comparison()
+    if folder is not None:
+        os.makedirs(folder, exist_ok=True)
+    for seed in seeds:
+        for name, make in variants.items():
+            shown.label = f"{name:{width}}  seed {seed}"
+            manual_seed(seed)
+            arguments = {**shared, **make()}
+            path = None if folder is None else os.path.join(folder, f"{_file_name(name)}-seed{seed}.ckpt")
+            try:
+                history = fit(**arguments, checkpoint=path, resume=resume, progress=shown)
+            except TrainingDiverged as error:
+                raise error.at(f"{name}, seed {seed}", "", error.history) from None
+            runs.append(Run(name, seed, history, arguments["model"]))
+    return runs
+
+
+def _file_name(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)

@@ -1,0 +1,103 @@
+"""Comparison: the runs of several variants, as a table, as a CSV file, as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ..nn import Module
+from .history import History, Path, Row, write_csv
+
+
+class Run(NamedTuple):
+    """One variant, trained from one seed."""
+
+    variant: str
+    seed: int
+    history: History
+    model: Module
+
+
+class Comparison(list[Run]):
+    """Runs of several variants, one for each seed; `compare` makes it.
+
+    >>> rows = [{"epoch": i, "seconds": 0.5, "loss": 1 / i, "held_out_error": 1 / i} for i in (1, 2)]
+    >>> print(Comparison([Run("small", 0, History(rows), nn.Linear(10, 5))]).table())
+    variant   best error   at epoch   last error   seconds/epoch   parameters
+    ───────   ──────────   ────────   ──────────   ─────────────   ──────────
+    small         0.5000          2       0.5000            0.50           55
+    """
+
+    def histories(self) -> dict[str, list[History]]:
+        """For each variant the histories of its runs, one a seed."""
+        names = dict.fromkeys(run.variant for run in self)
+        return {name: [run.history for run in self if run.variant == name] for name in names}
+
+    def table(self) -> str:
+        """A line for each variant. Errors and accuracies are those on held-out data; what isn't known is left out."""
+        names = list(self.histories())
+        rows = [_facts([run for run in self if run.variant == name]) for name in names]
+        columns = [column for column in (rows[0] if rows else ()) if any(row[column] for row in rows)]
+        lines = [["variant", *columns]]
+        lines += [[name, *(row[column] for column in columns)] for name, row in zip(names, rows, strict=True)]
+        widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+        lines.insert(1, ["─" * width for width in widths])
+        shown = ["   ".join([name.ljust(widths[0]), *map(str.rjust, cells, widths[1:])]) for name, *cells in lines]
+        if len(seeds := {run.seed for run in self}) > 1:
+            shown.append(f"Errors and seconds are means over {len(seeds)} seeds; accuracy is over the answers of all.")
+        return "\n".join(shown)
+
+    def save(self, path: Path) -> None:
+        """Write every row of every history to a CSV file, with "variant" and "seed" before it."""
+        write_csv(path, [{"variant": run.variant, "seed": run.seed, **row} for run in self for row in run.history])
+
+    def plot(self, *paths: Path, title: str = "") -> Any:
+        """Draw the error curves of all variants in one picture, into files such as "curves.png"; see `plots.curves`."""
+        from .plots import curves, write
+
+        figure = curves(self.histories(), title)
+        for path in paths:
+            write(figure, path)
+        return figure
+
+
+def _facts(runs: Sequence[Run]) -> dict[str, str]:
+    """A variant's cells by column, empty where there is nothing to say."""
+    histories = [run.history for run in runs if run.history]
+    last = [history[-1] for history in histories]
+    best_error = best_epoch = last_error = best_accuracy = last_accuracy = ""
+    if histories and all(history.has("held_out_error") for history in histories):
+        best = [history.best("held_out_error") for history in histories]
+        best_error = f"{_mean([row['held_out_error'] for row in best]):.4f}"
+        best_epoch = _span([row["epoch"] for row in best])
+        last_error = f"{_mean([row['held_out_error'] for row in last]):.4f}"
+    if histories and all(history.has("held_out_accuracy") for history in histories):
+        best_accuracy = _accuracy([max(history, key=lambda row: row["held_out_accuracy"]) for history in histories])
+        last_accuracy = _accuracy(last)
+    seconds = [_mean(history["seconds"]) for history in histories]
+    sizes = [sum(p.numel() for p in run.model.parameters()) for run in runs]
+    return {
+        "best error": best_error,
+        "at epoch": best_epoch,
+        "last error": last_error,
+        "best accuracy": best_accuracy,
+        "last accuracy": last_accuracy,
+        "seconds/epoch": f"{_mean(seconds):.2f}" if seconds else "",
+        "parameters": _span(sizes),
+    }
+
+
+def _accuracy(rows: Sequence[Row]) -> str:
+    """As "97.93 % (2938/3000)"."""
+    total = sum(int(row["held_out_samples"]) for row in rows)
+    right = sum(round(row["held_out_accuracy"] * row["held_out_samples"]) for row in rows)
+    return f"{100 * right / total:.2f} % ({right}/{total})"
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _span(values: Sequence[float]) -> str:
+    low, high = min(values), max(values)
+    return f"{low:,.0f}" if low == high else f"{low:,.0f}–{high:,.0f}"

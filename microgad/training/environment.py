@@ -1,0 +1,64 @@
+"""What the last bits of a result depend on, beside the program: NumPy, the CPU, and the number of BLAS threads."""
+
+from __future__ import annotations
+
+import os
+import platform
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+
+Environment = dict[str, Any]
+
+
+def environment() -> Environment:
+    """NumPy's version, the machine, the CPU's features that NumPy found, and the BLAS with its number of threads.
+
+    Without threadpoolctl the BLAS is not known: its entries are None.
+
+    >>> sorted(environment())
+    ['BLAS', 'CPU', 'CPU cores', 'CPU features', 'NumPy', 'threads']
+    """
+    found: dict[str, Any] = np.show_config(mode="dicts") or {}  # type: ignore[assignment]
+    simd = found.get("SIMD Extensions", {})
+    blas = _blas()
+    return {
+        "NumPy": np.__version__,
+        "CPU": platform.machine(),
+        "CPU features": ", ".join([*simd.get("baseline", ()), *simd.get("found", ())]),
+        "CPU cores": os.cpu_count(),
+        "BLAS": blas and f"{blas['internal_api']} {blas['version']} {blas.get('architecture', '')}".rstrip(),
+        "threads": blas and blas["num_threads"],
+    }
+
+
+def differences(saved: Environment, now: Environment) -> list[str]:
+    """What isn't as it was, each in words. The number of threads is left out where it can be set.
+
+    >>> differences({"NumPy": "2.1.0", "CPU": "arm64"}, {"NumPy": "2.4.6", "CPU": "arm64"})
+    ['NumPy: 2.1.0 then, 2.4.6 now']
+    """
+    settable = now.get("threads") is not None and saved.get("threads") is not None
+    names = [name for name in saved if not (name == "threads" and settable)]
+    return [f"{name}: {saved[name]} then, {now.get(name)} now" for name in names if saved[name] != now.get(name)]
+
+
+def with_threads(count: int | None) -> AbstractContextManager[Any]:
+    """A block in which BLAS has so many threads; as many as it has, where count is None or threadpoolctl is missing."""
+    if count is None or _blas() is None:
+        return nullcontext()
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[Any] = threadpool_limits(count, user_api="blas")
+    return limits
+
+
+def _blas() -> dict[str, Any] | None:
+    """What threadpoolctl says of NumPy's BLAS."""
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:
+        return None
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    return next((pool for pool in pools if "numpy" in pool["filepath"]), pools[0] if pools else None)

@@ -1,0 +1,131 @@
+"""What a model makes of data it isn't trained on: in evaluation mode, in chunks, leaving no trace."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from .. import generator, state
+from ..nn import Module
+from ..ops.movement import cat
+from ..tensor import Tensor
+from ..utils.data import DataLoader, TensorDataset
+
+Loss = Callable[[Any, Any], Tensor]
+
+
+class Score(NamedTuple):
+    """The mean error of so many samples, and how many classes were right among them: None where there are no classes.
+
+    >>> print(Score(0.08, 981, 1000))
+    error 0.0800, accuracy 98.10 % (981/1000)
+    """
+
+    error: float
+    correct: int | None
+    samples: int
+
+    @property
+    def accuracy(self) -> float | None:
+        """The part that was right."""
+        return None if self.correct is None else self.correct / self.samples
+
+    def __str__(self) -> str:
+        shown = f"error {self.error:.4f}"
+        if self.correct is not None:
+            shown += f", accuracy {self.correct / self.samples:.2%} ({self.correct}/{self.samples})".replace("%", " %")
+        return shown
+
+
+def evaluate(model: Module, data: Any, loss: Loss, at_once: int = 1000) -> Score:
+    """The mean loss over all samples, and how many classes are right, with dropout off and nothing recorded.
+
+    `data` is a DataLoader, a Dataset of (input, ..., target), or a tuple of Tensors (inputs, ..., targets). The model
+    never sees more than `at_once` samples together, so that memory has a bound. Samples count alike, also those of a
+    shorter last batch, as long as `loss(output, target)` is a mean. Right is an integer target at which the output is
+    highest among the classes, (N, C, ...). The modes of all modules, and the random streams, are afterwards as before.
+
+    >>> data = torch.tensor([[2.0, 0.0], [0.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0, 1])
+    >>> evaluate(nn.Identity(), data, F.cross_entropy, at_once=2).correct
+    2
+    """
+    total, correct, samples, classes = 0.0, 0, 0, True
+    with at_rest(model, data):
+        for inputs, target in _chunks(data, at_once, device_of(model)):
+            output = model(*inputs)
+            total += loss(output, target).item() * len(target)
+            samples += len(target)
+            classes = classes and _are_classes(output, target)
+            if classes:
+                correct += (output.argmax(1) == target).sum().item()
+    return Score(total / samples if samples else math.nan, correct if classes and samples else None, samples)
+
+
+def predict(model: Module, inputs: Tensor, at_once: int = 1000) -> Tensor:
+    """The model's outputs for all inputs (N, ...), with dropout off, at most `at_once` samples at a time.
+
+    >>> predict(nn.Flatten(), torch.ones(5, 2, 3), at_once=2).shape
+    torch.Size([5, 6])
+    """
+    # the last Tensor of a batch is its target: here the inputs themselves, which nobody reads
+    with at_rest(model, ()):
+        return cat([model(*chunk) for chunk, _ in _chunks((inputs, inputs), at_once, device_of(model))])
+
+
+def split(batch: Any, device: Any) -> tuple[list[Any], Any]:
+    """Inputs and target of a batch, on the device. Raises TypeError for what isn't a sequence of at least two."""
+    if not isinstance(batch, (tuple, list)) or len(batch) < 2:
+        given = type(batch).__name__
+        raise TypeError(f"a batch must be (input, ..., target), but is a {given}: give the DataLoader a collate_fn")
+    *inputs, target = (x.to(device) if isinstance(x, Tensor) else x for x in batch)
+    return inputs, target
+
+
+def device_of(model: Module) -> Any:
+    """The device of the model's parameters."""
+    return next((p.device for p in model.parameters()), "cpu")
+
+
+def streams_of(data: Any) -> list[generator.Generator]:
+    """The generators that a pass through the data may draw from, the default one first."""
+    sampler = getattr(data, "sampler", None)
+    inner = getattr(getattr(data, "batch_sampler", None), "sampler", None)
+    found = [generator.default_generator, *(getattr(part, "generator", None) for part in (data, sampler, inner))]
+    return list({id(stream): stream for stream in found if isinstance(stream, generator.Generator)}.values())
+
+
+@contextmanager
+def at_rest(model: Module, data: Any) -> Iterator[None]:
+    """A block in evaluation mode, unrecorded; each module's mode and the random streams are put back after it."""
+    modes = [(module, module.training) for module in model.modules()]
+    streams = [(stream, stream.get_state()) for stream in streams_of(data)]
+    model.eval()
+    try:
+        with state.scope(grad_enabled=False):
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+        for stream, before in streams:
+            stream.set_state(before)
+
+
+def _chunks(data: Any, at_once: int, device: Any) -> Iterator[tuple[list[Any], Any]]:
+    """Inputs and targets of at most `at_once` samples, on the device."""
+    if isinstance(data, tuple):
+        data = TensorDataset(*data)
+    for batch in data if isinstance(data, DataLoader) else DataLoader(data, at_once):
+        for start in range(0, len(batch[-1]), at_once):
+            yield split([x[start : start + at_once] for x in batch], device)
+
+
+def _are_classes(output: Any, target: Any) -> bool:
+    return (
+        isinstance(output, Tensor)
+        and isinstance(target, Tensor)
+        and target.array.dtype.kind in "iu"
+        and output.ndim >= 2
+        and output.shape[:1] + output.shape[2:] == target.shape
+    )

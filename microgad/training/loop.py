@@ -1,0 +1,182 @@
+"""fit: train a model, epoch by epoch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from operator import length_hint
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..nn import Module
+from ..optim import Optimizer
+from ..optim.lr_scheduler import LRScheduler
+from ..utils.data import Dataset
+from .checkpoint import Checkpoint
+from .environment import with_threads
+from .evaluate import Loss, evaluate, streams_of
+from .history import SETS, History, Path, Row
+from .progress import Progress, Silent
+from .settings import settings
+from .step import Step, TrainingDiverged, explain_evaluation
+from .stopping import EarlyStopping
+
+
+def fit(
+    model: Module, data: Iterable[Any], optimizer: Optimizer | Sequence[Optimizer], loss: Loss, epochs: int, *,
+    held_out: Any = None, validation: Any = None, train_error: bool = False, at_once: int = 1000,
+    stop: EarlyStopping | None = None, scheduler: LRScheduler | Sequence[LRScheduler] = (),
+    checkpoint: Path | None = None, resume: bool = False, progress: Progress | bool = True,
+    after_epoch: Callable[[Module, History], None] | None = None,
+) -> History:  # fmt: skip
+    """Train `model` on the batches (input, ..., target) of `data`, with one optimizer or several; give the history.
+
+    `data` is a DataLoader, or another iterable of batches that starts anew for each epoch; each batch goes to the
+    device of the model's parameters. `loss(output, target)` is the mean over a batch. Optimizers get the loss by
+    `step(closure)`; each should have parameters of its own. `scheduler` steps after each epoch.
+
+    A row of the history has "epoch", "seconds" (of training alone) and "loss", the mean over the epoch's samples while
+    they were trained on. To that come "held_out_error", and of classes "held_out_accuracy" and "held_out_samples", for
+    `held_out`; the same as "validation_..." for `validation`, and with `train_error` as "train_..." for the training
+    data with dropout off. What these may be, and `at_once`, `evaluate` says.
+
+    `stop` ends the run when the error on `validation` falls no more; `history.stopped` then says so. `progress` is
+    shown on standard output: True, False, or a Progress. `after_epoch(model, history)` is called after each epoch.
+
+    `checkpoint` is a file that has the state after the last whole epoch. With `resume`, a run goes on from there, if
+    the file is there, to the numbers that it would have had uninterrupted, bit for bit on the same machine; `epochs`
+    counts from the beginning. Streams of random numbers other than the default one and the DataLoader's are not kept,
+    nor are buffers that aren't persistent. Without `resume` an old file is deleted.
+
+    The modes of all modules are afterwards as before. Raises TrainingDiverged (a RuntimeError) for a loss, a gradient
+    or an error that isn't finite, naming the operation and the module that it came from, CheckpointError (a
+    RuntimeError and a ValueError) for a checkpoint that is damaged or of another run, TypeError for a `data` that gives
+    no batches, ValueError for other arguments that don't fit.
+
+    >>> _ = torch.manual_seed(0)
+    >>> x = torch.randn(50, 1)
+    >>> data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, 2 * x), batch_size=16, shuffle=True)
+    >>> model = nn.Linear(1, 1)
+    >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    >>> history = torch.training.fit(model, data, optimizer, F.mse_loss, epochs=20, held_out=(x, 2 * x), progress=False)
+    >>> history["held_out_error"][-1] < 1e-4, round(model.weight.item(), 1)
+    (True, 2.0)
+    """
+    sets = dict(zip(SETS, (data if train_error else None, validation, held_out), strict=True))
+    run = _Run(model, data, _several(optimizer), loss, at_once, sets)
+    run.check(epochs, stop)
+    schedulers = _several(scheduler)
+    history, threads, kept = History(), None, None
+    if checkpoint is not None:
+        said = settings(model, data, run.optimizers, loss, run.sets, stop, schedulers)
+        kept = Checkpoint(checkpoint, run.parts(schedulers), streams_of(data), said)
+        if resume and kept.exists():
+            history, threads = kept.load(at_most=epochs)
+        else:
+            kept.remove()
+    shown = progress if isinstance(progress, Progress) else Progress() if progress else Silent()
+    if history:
+        shown.say(f"{shown.label}   resumed after epoch {len(history)} of {epochs}".strip())
+    with with_threads(threads), _modes_kept(model):
+        shown.start(epochs, length_hint(data), len(history))
+        try:
+            while len(history) < epochs:
+                history.stopped = stop.reason(history["validation_error"]) if stop else None
+                if history.stopped:
+                    shown.say(f"{shown.label}   stopped after epoch {len(history)}: {history.stopped}".strip())
+                    break
+                row = run.epoch(history, shown)
+                for each in schedulers:
+                    each.step()
+                history.append(row)
+                if kept is not None:
+                    kept.save(history)
+                shown.epoch(row)
+                if after_epoch is not None:
+                    after_epoch(model, history)
+        finally:
+            shown.close()
+    return history
+
+
+class _Run:
+    """What stays the same from epoch to epoch."""
+
+    def __init__(
+        self, model: Module, data: Iterable[Any], optimizers: Sequence[Optimizer], loss: Loss, at_once: int,
+        sets: dict[str, Any],
+    ) -> None:  # fmt: skip
+        self.model, self.data, self.optimizers, self.loss, self.at_once = model, data, optimizers, loss, at_once
+        self.sets = {name: data for name, data in sets.items() if data is not None}
+        self.step = Step(model, optimizers, loss)
+
+    def check(self, epochs: int, stop: EarlyStopping | None) -> None:
+        """Raise ArgumentError or TypeError where arguments don't fit together."""
+        if epochs < 0 or self.at_once < 1:
+            raise ArgumentError(f"fit: epochs must be >= 0 and at_once >= 1, got {epochs} and {self.at_once}")
+        if isinstance(self.data, (Dataset, tuple)):
+            given = type(self.data).__name__
+            raise TypeError(f"fit: data is a {given}, but must give batches: DataLoader(data, batch_size=...)")
+        if stop is not None and "validation" not in self.sets:
+            raise ArgumentError(
+                "fit: stop needs validation=..., data whose error says when: not the test set, whose error would then "
+                "look better than it is. random_split can keep a part of the training data for it"
+            )
+        own = set(self.model.parameters())
+        for i, optimizer in enumerate(self.optimizers):
+            if own.isdisjoint(p for group in optimizer.param_groups for p in group["params"]):
+                kind = type(optimizer).__name__
+                raise ArgumentError(f"fit: optimizer {i} ({kind}) has none of the model's parameters")
+
+    def epoch(self, history: History, shown: Progress) -> Row:
+        """Train on every batch once, then measure."""
+        row: Row = {"epoch": len(history) + 1}
+        total, count, batches, started = 0.0, 0, 0, time.perf_counter()
+        try:
+            with np.errstate(all="ignore"):  # what isn't finite raises, and with more to say
+                self.model.train()
+                for batch in self.data:
+                    loss, n = self.step(batch)
+                    total, count, batches = total + loss * n, count + n, batches + 1
+                    shown.batch(total / count)
+                if not count:
+                    raise TypeError(f"fit: data gave no batches in epoch {row['epoch']}: can it be gone through again?")
+                row |= {"seconds": round(time.perf_counter() - started, 3), "loss": total / count}
+                self._measure(row)
+        except TrainingDiverged as error:
+            place = f"epoch {row['epoch']}" + ("" if "loss" in row else f", batch {batches + 1}")
+            kept = "" if "loss" in row else ". Model, optimizers and random stream are as they were before this batch"
+            raise error.at(place, kept, history) from None
+        return row
+
+    def _measure(self, row: Row) -> None:
+        for name, data in self.sets.items():
+            score = evaluate(self.model, data, self.loss, self.at_once)
+            if not np.isfinite(score.error):
+                raise explain_evaluation(SETS[name], self.model, data, self.loss, self.at_once)
+            row[f"{name}_error"] = score.error
+            if score.accuracy is not None:
+                row |= {f"{name}_accuracy": score.accuracy, f"{name}_samples": score.samples}
+
+    def parts(self, schedulers: Sequence[LRScheduler]) -> dict[str, Any]:
+        """What has a state that training changes."""
+        several = {"optimizer": self.optimizers, "scheduler": schedulers}
+        numbered = {f"{kind} {i}": part for kind, parts in several.items() for i, part in enumerate(parts)}
+        return {"model": self.model, **numbered}
+
+
+@contextmanager
+def _modes_kept(model: Module) -> Iterator[None]:
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def _several(one_or_more: Any) -> list[Any]:
+    return list(one_or_more) if isinstance(one_or_more, Sequence) else [one_or_more]

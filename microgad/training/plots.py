@@ -1,0 +1,127 @@
+"""Error curves as pictures. The only import of matplotlib."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from typing import Any, NamedTuple
+
+from .history import History, Path
+
+# Okabe and Ito's colours (2008), which the colour-blind can tell apart.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+SOLID, DASHED = "-", (0, (4, 2))
+KINDS = (("held_out_error", "held-out", SOLID, 2.0), ("train_error", "training", DASHED, 1.4))
+STYLE: dict[Any, Any] = {
+    "axes.edgecolor": "#999999", "axes.labelcolor": "#444444", "axes.spines.right": False, "axes.spines.top": False,
+    "font.size": 10, "svg.hashsalt": "microgad", "xtick.color": "#444444", "ytick.color": "#444444",
+}  # fmt: skip
+
+
+class End(NamedTuple):
+    """Where a line ends, and what is written there."""
+
+    y: float
+    x: float
+    label: str
+    colour: str
+
+
+def curves(histories: Mapping[str, Sequence[History]], title: str = "") -> Any:
+    """Error against epoch, on a log scale, every variant in one picture: a matplotlib Figure.
+
+    For each variant the held-out error as a solid line and, where it was measured, the training error with dropout off
+    as a dashed one, in one colour and with its name at its end; of several seeds the mean, in a band from the lowest to
+    the highest. Lines go as far as all seeds do. Raises ImportError, saying what to install, without matplotlib.
+
+    >>> figure = curves({"net": [History([{"epoch": 1, "held_out_error": 0.5}, {"epoch": 2, "held_out_error": 0.2}])]})
+    >>> [line.get_label() for line in figure.axes[0].lines]
+    ['net, held-out']
+    """
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ImportError("curves needs matplotlib: pip install 'microgad[train]'") from None
+
+    with rc_context(STYLE):
+        figure = Figure(figsize=(8.6, 5.0), dpi=160, layout="constrained")
+        axes = figure.add_subplot(xlabel="epoch", ylabel="error, log scale", yscale="log")
+        ends = []
+        for (name, runs), colour in zip(histories.items(), cycle(COLOURS), strict=False):
+            for column, kind, dashes, width in KINDS:
+                if not runs or not all(run.has(column) for run in runs):
+                    continue
+                values = list(zip(*(run[column] for run in runs), strict=False))  # for each epoch, one a seed
+                epochs = runs[0]["epoch"][: len(values)]
+                mean = [sum(at) / len(at) for at in values]
+                label = f"{name}, {kind}"
+                axes.plot(epochs, mean, color=colour, linestyle=dashes, linewidth=width, label=label)
+                if len(runs) > 1:
+                    axes.fill_between(epochs, [*map(min, values)], [*map(max, values)], color=colour, alpha=0.16, lw=0)
+                ends.append(End(mean[-1], epochs[-1], label, colour))
+        _scale(axes)
+        _label(axes, ends)
+        _head(axes, title, max(map(len, histories.values()), default=0))
+    return figure
+
+
+def write(figure: Any, path: Path) -> None:
+    """Save a figure; an SVG without the time in it, so that the same curves give the same file."""
+    from matplotlib import rc_context
+
+    with rc_context(STYLE):
+        figure.savefig(path, metadata={"Date": None} if os.fspath(path).endswith(".svg") else None)
+
+
+def _scale(axes: Any) -> None:
+    """Whole epochs; errors as plain numbers at 1, 2 and 5 of each power of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.grid(True, color="#e8e8e8", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.margins(x=0.01)
+
+
+def _label(axes: Any, ends: list[End]) -> None:
+    """Each line's name beside its end, moved as little as keeps them apart, and then tied to it."""
+    low, high = map(math.log, axes.get_ylim())
+    axes.set_ylim(axes.get_ylim())
+    ends = sorted(ends)
+    heights = spread([(math.log(end.y) - low) / (high - low) for end in ends], least=0.055)
+    for end, height in zip(ends, heights, strict=True):
+        axes.annotate(
+            end.label, (end.x, end.y), (1.03, height), textcoords="axes fraction", va="center", fontsize=9.5,
+            color=end.colour, annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": end.colour, "lw": 0.7, "alpha": 0.5, "shrinkA": 1, "shrinkB": 2},
+        )  # fmt: skip
+
+
+def spread(heights: Sequence[float], least: float) -> list[float]:
+    """Ascending heights, moved as little as possible (in squares) so that neighbours are `least` apart.
+
+    >>> [round(height, 2) for height in spread([0.1, 0.5, 0.52, 0.9], least=0.1)]
+    [0.1, 0.46, 0.56, 0.9]
+    """
+    groups: list[list[float]] = []  # neighbours that touch, each as where it would have its first one
+    for i, height in enumerate(heights):
+        group = [height - i * least]
+        while groups and sum(groups[-1]) / len(groups[-1]) > sum(group) / len(group):
+            group = groups.pop() + group
+        groups.append(group)
+    firsts = [sum(group) / len(group) for group in groups for _ in group]
+    return [first + i * least for i, first in enumerate(firsts)]
+
+
+def _head(axes: Any, title: str, seeds: int) -> None:
+    """The title, and under it what lines and bands are."""
+    band = f"; mean and range of {seeds} seeds" if seeds > 1 else ""
+    said = f"solid: held-out data; dashed: training data, dropout off{band}"
+    axes.set_title(title, loc="left", fontsize=13, pad=24)
+    axes.text(0, 1.02, said, transform=axes.transAxes, color="#666666", fontsize=9, va="bottom")

@@ -1,0 +1,148 @@
+"""One training step, and what to do when it goes wrong: nothing is changed, and the error says where it began."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from .. import state
+from ..autograd.anomaly import AnomalyError, Source, Tracer, trouble
+from ..generator import default_generator
+from ..nn import Module
+from ..optim import Optimizer
+from ..tensor import Tensor
+from .evaluate import Loss, device_of, evaluate, split
+from .history import History
+
+
+class TrainingDiverged(AnomalyError):
+    """The loss, a gradient or an error is NaN or infinite. `op` and `path` are the operation and the module that the
+    first such value came from; `history` is that of the run so far."""
+
+    history: History
+
+    def at(self, place: str, after: str, history: History) -> TrainingDiverged:
+        """The same error, with more words around it."""
+        error = TrainingDiverged(f"{place}: {self}{after}")
+        error.op, error.path, error.history = self.op, self.path, history
+        return error
+
+
+class Step:
+    """Steps of optimizers down the gradient of loss(model(input, ...), target), a batch at a time.
+
+    A loss or a gradient that isn't finite raises TrainingDiverged before any optimizer has moved: parameters, buffers,
+    optimizers and the default random stream are as they were before the batch. So they are after any other error in
+    the model, the loss or backward.
+
+    >>> model = nn.Linear(1, 1)
+    >>> step = Step(model, [torch.optim.SGD(model.parameters(), lr=0.1)], F.mse_loss)
+    >>> losses = [step((torch.ones(4, 1), torch.zeros(4, 1)))[0] for _ in range(10)]
+    >>> losses[-1] < losses[0] / 10
+    True
+    """
+
+    def __init__(self, model: Module, optimizers: Sequence[Optimizer], loss: Loss) -> None:
+        self.model = model
+        self.optimizers = optimizers
+        self.loss = loss
+        self.device = device_of(model)
+        moved = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
+        self.parameters = list(dict.fromkeys([*model.parameters(), *moved]))
+
+    def __call__(self, batch: Any) -> tuple[float, int]:
+        """The loss before the step, and the number of samples."""
+        inputs, target = split(batch, self.device)
+        stream = default_generator.get_state()
+        buffers = {name: buffer.detach().clone() for name, buffer in self.model.named_buffers()}
+
+        def put_back() -> None:
+            default_generator.set_state(stream)
+            with state.scope(grad_enabled=False):
+                for name, buffer in buffers.items():
+                    self.model.get_buffer(name).copy_(buffer)
+
+        try:
+            loss = self.loss(self.model(*inputs), target)
+            number = loss.item()
+            if math.isfinite(number):
+                self._clear()
+                loss.backward()
+            if not (math.isfinite(number) and self._gradients_are_finite()):
+                put_back()
+                self._explain(inputs, target)
+        except BaseException:
+            put_back()
+            self._clear()
+            raise
+        known = loss.detach()
+        for optimizer in self.optimizers:
+            optimizer.step(self._closure(known, inputs, target))
+        return number, len(target)
+
+    def _closure(self, known: Tensor | None, inputs: Sequence[Any], target: Any) -> Callable[[], Tensor]:
+        """The loss with its gradients: at the first call those that are there already, then computed anew."""
+
+        def closure() -> Tensor:
+            nonlocal known
+            if known is not None:
+                first, known = known, None
+                return first
+            self._clear()
+            loss = self.loss(self.model(*inputs), target)
+            loss.backward()
+            return loss.detach()
+
+        return closure
+
+    def _clear(self) -> None:
+        for p in self.parameters:
+            p.grad = None
+
+    def _gradients_are_finite(self) -> bool:
+        grads = [p.grad.array for p in self.parameters if p.grad is not None]
+        squares = sum(np.vdot(g, g) for g in grads)  # by far the fastest, but it overflows early
+        return bool(np.isfinite(squares)) or all(bool(np.isfinite(g).all()) for g in grads)
+
+    def _explain(self, inputs: Sequence[Any], target: Any) -> NoReturn:
+        """The same batch again, watched."""
+        names = {f"parameter {name}": p for name, p in self.model.named_parameters()}
+        given = {f"input {i} of the batch": x for i, x in enumerate(inputs)} | {"the batch's target": target}
+        tracer = Tracer(names | given)
+        with state.scope(observer=tracer):
+            loss = self.loss(self.model(*inputs), target)
+            if found := trouble(loss):
+                raise diverged(f"the loss is {found}", tracer.source(loss))
+            self._clear()
+            loss.backward()
+        for name, p in names.items():
+            if p.grad is not None and (found := trouble(p.grad)):
+                raise diverged(f"the gradient of {name} has {found}", tracer.source_of_gradient(p))
+        raise diverged("the loss or a gradient was not finite, but the second time the same batch was", None)
+
+
+def diverged(what: str, source: Source | None) -> TrainingDiverged:
+    """The error for a value that isn't finite."""
+    error = TrainingDiverged(f"{what}. {source.error()}" if source else what)
+    if source:
+        error.op, error.path = source.op, source.path
+    return error
+
+
+def explain_evaluation(name: str, model: Module, data: Any, loss: Loss, at_once: int) -> TrainingDiverged:
+    """The error for an evaluation whose mean is NaN or infinite."""
+    tracer = Tracer({f"parameter {name}": p for name, p in model.named_parameters()})
+    sources: list[Source | None] = []
+
+    def watched(output: Any, target: Any) -> Tensor:
+        value = loss(output, target)
+        if trouble(value):
+            sources.append(tracer.source(value))
+        return value
+
+    with state.scope(observer=tracer):
+        error = evaluate(model, data, watched, at_once).error
+    return diverged(f"the {name} error is {trouble(error)}", sources[0] if sources else None)

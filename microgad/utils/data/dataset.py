@@ -1,0 +1,200 @@
+"""Data sets: what can be indexed, or gone through, sample by sample."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from ... import generator as draws
+from ...generator import Generator
+from ...tensor import Tensor
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Dataset(Generic[T_co]):
+    """Base class: `__getitem__` gives a sample, `__len__` says how many there are. Source: torch.utils.data.Dataset.
+
+    A subclass may define `__getitems__(indices)` as well: a DataLoader then fetches a whole batch by it.
+
+    >>> class Squares(torch.utils.data.Dataset):
+    ...     def __getitem__(self, index):
+    ...         return index**2
+    ...     def __len__(self):
+    ...         return 4
+    >>> next(iter(torch.utils.data.DataLoader(Squares(), batch_size=3)))
+    tensor([0, 1, 4])
+    """
+
+    def __getitem__(self, index: Any) -> T_co:
+        raise NotImplementedError(f"{type(self).__name__} must define __getitem__")
+
+    def __add__(self, other: Dataset[Any]) -> ConcatDataset[Any]:
+        return ConcatDataset([self, other])
+
+
+class IterableDataset(Dataset[T_co], Iterable[T_co]):
+    """Base class of streams: `__iter__` gives one sample after the other. Source: torch.utils.data.IterableDataset.
+
+    >>> class Count(torch.utils.data.IterableDataset):
+    ...     def __iter__(self):
+    ...         return iter(range(5))
+    >>> list(torch.utils.data.DataLoader(Count(), batch_size=3))
+    [tensor([0, 1, 2]), tensor([3, 4])]
+    """
+
+
+class Samples(Sequence[tuple[Tensor, ...]]):
+    """Samples fetched at once: tuples, one for each row of `columns`, which `default_collate` takes as they are.
+
+    >>> samples = Samples((torch.tensor([1, 2]), torch.tensor([3, 4])))
+    >>> samples[1]
+    (tensor(2), tensor(4))
+    """
+
+    def __init__(self, columns: tuple[Tensor, ...]) -> None:
+        self.columns = columns
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(len(self))[index]]
+        return tuple(column[index] for column in self.columns)
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+
+class TensorDataset(Dataset[tuple[Tensor, ...]]):
+    """Samples are tuples of rows of Tensors, which must be equally many. Source: torch.utils.data.TensorDataset.
+
+    Raises AssertionError where they are not, TypeError for what isn't a Tensor. A DataLoader gets a batch by one
+    indexing of each Tensor.
+
+    >>> data = torch.utils.data.TensorDataset(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([0, 1]))
+    >>> data[1]
+    (tensor([3., 4.]), tensor(1))
+    """
+
+    def __init__(self, *tensors: Tensor) -> None:
+        for tensor in tensors:
+            if not isinstance(tensor, Tensor):
+                raise TypeError(f"TensorDataset: expected Tensors, but got {type(tensor).__name__}")
+        if not tensors or len({len(tensor) for tensor in tensors}) != 1:
+            raise AssertionError(f"Size mismatch between tensors: shapes {[tuple(tensor.shape) for tensor in tensors]}")
+        self.tensors = tensors
+
+    def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
+        return tuple(tensor[index] for tensor in self.tensors)
+
+    def __getitems__(self, indices: Sequence[int]) -> Sequence[tuple[Tensor, ...]]:
+        if type(self).__getitem__ is not TensorDataset.__getitem__:
+            return [self[i] for i in indices]
+        rows = np.asarray(indices, np.int64)
+        return Samples(tuple(tensor[rows].contiguous() for tensor in self.tensors))
+
+    def __len__(self) -> int:
+        return len(self.tensors[0])
+
+
+class Subset(Dataset[T_co]):
+    """The samples of a data set at the given indices. Source: torch.utils.data.Subset.
+
+    >>> torch.utils.data.Subset("abcdef", [4, 0])[0]
+    'e'
+    """
+
+    def __init__(self, dataset: Dataset[T_co], indices: Sequence[int]) -> None:
+        self.dataset = dataset
+        self.indices = indices
+
+    def __getitem__(self, index: Any) -> T_co:
+        if isinstance(index, list):
+            return self.dataset[[self.indices[i] for i in index]]
+        return self.dataset[self.indices[index]]
+
+    def __getitems__(self, indices: Sequence[int]) -> Sequence[T_co]:
+        at_once = getattr(self.dataset, "__getitems__", None)
+        if at_once is None or type(self).__getitem__ is not Subset.__getitem__:
+            return [self[i] for i in indices]
+        found: Sequence[T_co] = at_once([self.indices[i] for i in indices])
+        return found
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class ConcatDataset(Dataset[T_co]):
+    """Data sets one after the other: what `a + b` gives. Source: torch.utils.data.ConcatDataset.
+
+    Raises AssertionError for none at all and for an IterableDataset, ValueError for an index before the first.
+
+    >>> data = torch.utils.data.ConcatDataset(["abc", "de"])
+    >>> data[3], data[-1], len(data)
+    ('d', 'e', 5)
+    """
+
+    def __init__(self, datasets: Iterable[Any]) -> None:
+        self.datasets = list(datasets)
+        if not self.datasets:
+            raise AssertionError("datasets should not be an empty iterable")
+        if any(isinstance(dataset, IterableDataset) for dataset in self.datasets):
+            raise AssertionError("ConcatDataset does not support IterableDataset")
+        self.cumulative_sizes = list(accumulate(map(len, self.datasets)))
+
+    def __getitem__(self, index: int) -> T_co:
+        if index < 0:
+            if -index > len(self):
+                raise ValueError(f"absolute value of index should not exceed dataset length: {index}, {len(self)}")
+            index += len(self)
+        part = bisect_right(self.cumulative_sizes, index)
+        if part == len(self.datasets):
+            raise IndexError(f"ConcatDataset: index {index} is out of range for length {len(self)}")
+        found: T_co = self.datasets[part][index - (self.cumulative_sizes[part - 1] if part else 0)]
+        return found
+
+    def __len__(self) -> int:
+        return self.cumulative_sizes[-1]
+
+
+def random_split(dataset: Dataset[T], lengths: Sequence[float], generator: Generator | None = None) -> list[Subset[T]]:
+    """Subsets of the given lengths, without overlap, by one random permutation. Source: torch.utils.data.random_split.
+
+    Lengths that add up to 1 are fractions; what rounding down leaves over goes to the first ones, one each. Raises
+    ValueError for a fraction outside of [0, 1] and for lengths that don't add up to the data set's.
+
+    >>> parts = torch.utils.data.random_split(range(8), [0.75, 0.25], torch.Generator().manual_seed(2024))
+    >>> [list(part) for part in parts]
+    [[0, 1, 6, 3, 7, 4], [2, 5]]
+    """
+    n = len(dataset)  # type: ignore[arg-type]
+    sizes = [int(length) for length in lengths]
+    if math.isclose(sum(lengths), 1) and sum(lengths) <= 1:
+        for i, fraction in enumerate(lengths):
+            if not 0 <= fraction <= 1:
+                raise ValueError(f"Fraction at index {i} is not between 0 and 1: {fraction}")
+        sizes = [math.floor(n * fraction) for fraction in lengths]
+        for i in range(n - sum(sizes)):
+            sizes[i % len(sizes)] += 1
+        for i in [i for i, size in enumerate(sizes) if size == 0]:
+            warnings.warn(f"Length of split at index {i} is 0. This might result in an empty dataset.", stacklevel=2)
+    if sum(sizes) != n:
+        raise ValueError(f"Sum of input lengths does not equal the length of the input dataset: {list(lengths)}, {n}")
+    order = iter(draws.randperm(n, generator=generator).tolist())
+    return [Subset(dataset, [next(order) for _ in range(size)]) for size in sizes]
+
+
+def fetch(dataset: Any, indices: Sequence[Any]) -> Sequence[Any]:
+    """The samples at the indices: at once, where the data set can.
+
+    >>> fetch("abc", [2, 0])
+    ['c', 'a']
+    """
+    at_once = getattr(dataset, "__getitems__", None)
+    return at_once(indices) if at_once else [dataset[i] for i in indices]

@@ -1,0 +1,93 @@
+"""The headline example: its quick mode, from beginning to end, and interrupted."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import microgad as torch
+
+ROOT = Path(torch.__file__).parents[1]
+PROGRAM = Path(__file__).parents[2] / "examples" / "dropout_mnist.py"
+
+
+def start(out, *options):
+    # one thread: on a busy machine two of BLAS's wait for each other most of the time
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, str(PROGRAM), "--quick", "--out", str(out), *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def results(out):
+    with open(out / "results.csv", newline="") as file:
+        return [{name: text for name, text in row.items() if name != "seconds"} for row in csv.DictReader(file)]
+
+
+def test_quick_mode_and_an_interrupted_one_give_the_same_numbers(tmp_path):
+    whole = start(tmp_path / "whole")
+    said, errors = whole.communicate(timeout=300)
+    assert whole.returncode == 0, errors
+    table = said[said.index("variant") :]
+    assert "197,210" in table
+    assert "/500)" in table
+    assert "\npredicted   7 2 1" in said
+    assert "\ntruth       7 2 1 0 4" in said
+    written = {path.name for path in (tmp_path / "whole").iterdir()}
+    assert written - {"graph.svg", "graph.dot"} == {"results.csv", "curves.png", "curves.svg", "checkpoints"}
+    assert written & {"graph.svg", "graph.dot"}
+    rows = results(tmp_path / "whole")
+    assert len(rows) == 10
+    assert float(rows[4]["held_out_error"]) < float(rows[0]["held_out_error"]) / 2
+
+    broken = start(tmp_path / "broken")
+    checkpoint = tmp_path / "broken" / "checkpoints" / "dropout_0.5-seed0.ckpt"
+    while not checkpoint.exists():
+        assert broken.poll() is None
+        time.sleep(0.01)
+    broken.kill()
+    broken.communicate()
+    assert not (tmp_path / "broken" / "results.csv").exists()
+    resumed = start(tmp_path / "broken", "--resume")
+    said, errors = resumed.communicate(timeout=300)
+    assert resumed.returncode == 0, errors
+    assert "dropout 0.5  seed 0   resumed after epoch " in said
+    assert results(tmp_path / "broken") == rows
+
+    other = start(tmp_path / "broken", "--resume", "--optimizer", "series")
+    _, errors = other.communicate(timeout=300)
+    assert other.returncode == 1
+    assert "is of another run, nothing was changed: optimizer is " in errors
+    assert "Traceback" not in errors
+
+
+@pytest.fixture(scope="module")
+def example():
+    spec = importlib.util.spec_from_file_location("dropout_mnist", PROGRAM)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_network(example):
+    with_dropout, without = example.network(0.5), example.network(0.0)
+    for net in (with_dropout, without):
+        assert sum(p.numel() for p in net.parameters()) == 197_210
+        assert net(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+    names = [type(layer).__name__ for layer in with_dropout]
+    assert names == ["Conv2d", "ReLU", "MaxPool2d", "Flatten", "Linear", "ReLU", "Dropout", "Linear"]
+    assert [type(layer).__name__ for layer in without] == [name for name in names if name != "Dropout"]
+
+
+def test_the_optimizers_of_the_series(example):
+    net = example.network(0.5)
+    adam, eve = example.optimizers(net, "series")
+    assert (type(adam), type(eve)) == (torch.optim.Adam, torch.optim.Eve)
+    sizes = [[p.numel() for group in optimizer.param_groups for p in group["params"]] for optimizer in (adam, eve)]
+    assert sizes == [[90, 10, 1000, 10], [196_000, 100]]
