@@ -225,7 +225,7 @@ class Function:
         else:
             arrays, edges, wanting, bare = cls._unwrap(inputs)
             if bare:
-                return cls._computed(arrays, settings)
+                return cls._computed(inputs, settings)
         self = cls()
         if settings:
             self._set(settings)
@@ -384,10 +384,11 @@ class Function:
         return arrays, edges, wanting, bare
 
     @classmethod
-    def _computed(cls, arrays: list[Any], settings: dict[str, Any]) -> Any:
+    def _computed(cls, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+        """On bare arrays, as in a derivative; a NumPy scalar there is what became of a 0-d array."""
         self = cls()
         self._set(settings)
-        return self.forward(*arrays)
+        return self.forward(*[as_array(x) if isinstance(x, np.generic) else x for x in inputs])
 
     def _record(
         self, plan: Plan, inputs: Sequence[Any], arrays: list[Any], edges: list[Any], path: str, results: Any
@@ -499,9 +500,11 @@ class LinearMap(Function):
                 "forward": cls.adjoint,
                 "adjoint": cls.forward,
                 "transposed": cls,
+                "may_share": False,
+                "__module__": cls.__module__,
                 "__doc__": f"The adjoint of {cls.__name__}.",
             }
-            cls.transposed = type(f"{cls.__name__}Adjoint", (LinearMap,), body)
+            cls.transposed = type(f"{cls.__name__}Adjoint", (cls,), body)
         cls.derivatives = (LinearMap.grad_x,)
         cls.differentiable = True
 

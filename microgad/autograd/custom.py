@@ -50,7 +50,9 @@ class Function:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.node_class = type(cls.__name__, (_Custom,), {"function": cls, "__doc__": cls.__doc__})
+        cls.node_class = type(
+            cls.__name__, (_Custom,), {"function": cls, "__doc__": cls.__doc__, "__module__": cls.__module__}
+        )
 
     @staticmethod
     def forward(*args: Any) -> Any:

@@ -68,12 +68,11 @@ class _BatchNorm(Module):
             expected = " or ".join(f"{n}D" for n in self._dimensions)
             raise ShapeError(f"expected {expected} input (got {input.ndim}D input)")
         momentum = self.momentum
-        if self.training and self.track_running_stats and self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
-            if momentum is None:  # the mean of all batches seen
-                momentum = 1 / self.num_batches_tracked.item()
+        counts = self.training and self.track_running_stats and self.num_batches_tracked is not None
+        if counts and momentum is None:  # the mean of all batches seen
+            momentum = 1 / (self.num_batches_tracked.item() + 1)  # type: ignore[union-attr]
         keeps = not self.training or self.track_running_stats
-        return F.batch_norm(
+        out = F.batch_norm(
             input,
             self.running_mean if keeps else None,
             self.running_var if keeps else None,
@@ -83,6 +82,9 @@ class _BatchNorm(Module):
             0.0 if momentum is None else momentum,
             self.eps,
         )
+        if counts:  # last, so that a refused batch is not counted
+            self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
+        return out
 
     def extra_repr(self) -> str:
         return (

@@ -96,8 +96,8 @@ class Div(Function):
     def grad_a(self, grad, b):
         return grad / b
 
-    def grad_b(self, grad, b, out):
-        return -grad * out / b
+    def grad_b(self, grad, a, b):
+        return -grad * (a / b) / b
 
 
 def div(input: Tensor, other: Operand) -> Tensor:

@@ -32,7 +32,7 @@ def packages_functions() -> Iterator[type[Function]]:
         cls = stack.pop()
         if cls is not _Custom:  # whose subclasses are users' autograd.Functions
             stack.extend(cls.__subclasses__())
-        made_as_adjoint = issubclass(cls, LinearMap) and cls.__module__ == LinearMap.__module__
+        made_as_adjoint = issubclass(cls, LinearMap) and issubclass(cls, vars(cls).get("transposed", ()))
         abstract = cls.forward is Function.forward
         if cls.__module__.startswith("microgad.") and not made_as_adjoint and not abstract and cls not in OF_THE_TAPE:
             yield cls

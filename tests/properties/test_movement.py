@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import microgad as torch
 from microgad import backend
 from microgad.ops import movement
-from microgad.ops.movement import Cast, Cat, Clone, Expand, Flip, Pad, Permute, Reshape, Transfer
+from microgad.ops.movement import Cast, Cat, Clone, Expand, Flip, Pad, Permute, Reshape, Stack, Transfer
 from microgad.testing.strategies import axes, shapes, tensors
 
 from .registry import checks
@@ -102,7 +102,7 @@ def test_cat(draw):
     return lambda *parts: torch.cat(parts, dim), *parts
 
 
-@checks(Cat, Reshape)
+@checks(Stack)
 def test_stack(draw):
     shape = draw(sizes)
     dim = draw(st.integers(-len(shape) - 1, len(shape)))

@@ -1,0 +1,118 @@
+"""Derivatives by differences: the reference that written derivatives are held against."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import backend
+from ..function import Leaf
+
+Vector = Any  # (m,): all results of a function, flat, one after the other
+Direction = Any  # an array like the Tensor that is moved along it
+
+
+class Differences:
+    """How `values()` changes when the arrays in `tensors` are moved.
+
+    `values` computes from the Tensors' arrays and gives a Vector. A function that takes complex input is differentiated
+    by the complex step, f'(x) = Im f(x + ih) / h with h = 1e-20: no difference is taken, so it is exact to the last
+    digits (Squire & Trapp 1998). Any other by central differences at the steps eps and eps/2, extrapolated to 0
+    (Richardson): where it is smooth, the error is O(eps⁴).
+    """
+
+    def __init__(self, values: Callable[[], Vector], tensors: Sequence[Any], eps: float) -> None:
+        self.values, self.tensors, self.eps = values, tensors, eps
+        self.takes_complex = self._takes_complex()
+
+    def along(self, directions: Sequence[Direction | None]) -> Vector:
+        """The derivative along a direction for each Tensor; None leaves it where it is."""
+        return self._complex_step(directions) if self.takes_complex else self._central(directions)[0]
+
+    def jacobian(self, i: int) -> Any:
+        """(x.size, m): row j is the derivative for element j of Tensor i, flat."""
+        rows = [self.along(self._only(i, j)) for j in range(self.tensors[i].array.size)]
+        return np.stack(rows) if rows else np.zeros((0, self.values().size))
+
+    def one_sided(self, i: int, j: int) -> tuple[Vector, Vector]:
+        """The derivatives for element j of Tensor i from below and from above: at a kink they differ."""
+        directions = self._only(i, j)
+        h = self._step(directions)
+        here = self.values()
+        return (here - self._moved(directions, -h)) / h, (self._moved(directions, h) - here) / h
+
+    def _only(self, i: int, j: int) -> list[Direction | None]:
+        """The direction of element j of Tensor i."""
+        direction = np.zeros_like(self.tensors[i].array, order="C")
+        direction.reshape(-1)[j] = 1
+        return [direction if k == i else None for k in range(len(self.tensors))]
+
+    def _central(self, directions: Sequence[Direction | None], h: float | None = None) -> tuple[Vector, Vector]:
+        """The derivative, and how far it moved when the step was halved."""
+        h = h or self._step(directions)
+        coarse = (self._moved(directions, h) - self._moved(directions, -h)) / (2 * h)
+        fine = (self._moved(directions, h / 2) - self._moved(directions, -h / 2)) / h
+        return (4 * fine - coarse) / 3, np.abs(fine - coarse)
+
+    def _step(self, directions: Sequence[Direction | None]) -> float:
+        """eps, larger where x is so large that eps would drown in its rounding."""
+        moved = [t.array[d != 0] for t, d in zip(self.tensors, directions, strict=True) if d is not None]
+        return self.eps * max([1.0, *(float(np.abs(x).max()) for x in moved if x.size)])
+
+    def _complex_step(self, directions: Sequence[Direction | None]) -> Vector:
+        h = 1e-20
+        for t, d in zip(self.tensors, directions, strict=True):
+            if d is not None:
+                near = (d != 0) & (t.array != 0)
+                h = min([h, *(1e-20 * np.abs(t.array[near] / d[near])).tolist()])  # small beside every x that it moves
+        h = max(h, 1e-300)
+        out = self._moved(directions, 1j * h)
+        if out.dtype.kind != "c":
+            raise TypeError("the complex part was lost on the way")
+        return out.imag / h
+
+    def _takes_complex(self) -> bool:
+        """Whether the complex step can be trusted: it has to agree with central differences along a random direction.
+
+        Every x is moved by a share of itself, so that differences are good whatever its scale.
+        """
+        if any(t.array.dtype != np.float64 for t in self.tensors):
+            return False
+        rng = np.random.default_rng(0)
+        directions = []
+        for t in self.tensors:
+            share = backend.like(rng.uniform(0.5, 1, t.shape), t.array)
+            directions.append(share * np.where(t.array == 0, 1.0, np.abs(t.array)))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", np.exceptions.ComplexWarning)
+                exact = self._complex_step(directions)
+        except Exception:  # whatever it raises, it says no
+            return False
+        central, error = self._central(directions, self.eps)
+        agrees = np.abs(exact - central) <= 1e-3 * np.abs(exact) + 10 * error + 1e-8 * np.abs(self.values())
+        return bool(np.all(np.isfinite(exact) & (agrees | ~np.isfinite(central))))
+
+    def _moved(self, directions: Sequence[Direction | None], step: float | complex) -> Vector:
+        """The values at x + step · direction. A complex step makes every Tensor complex.
+
+        The axes keep their order in memory: random draws follow it.
+        """
+        kind = np.complex128 if isinstance(step, complex) else None
+        saved = [(t.array, t.node) for t in self.tensors]
+        try:
+            for t, d in zip(self.tensors, directions, strict=True):
+                if d is not None or kind:
+                    moved = np.empty_like(t.array, kind)
+                    np.add(t.array, 0 if d is None else step * d, out=moved)
+                    t.array = moved
+                if kind and t.node is not None:
+                    t.node = Leaf(t)  # gradients for it are complex as well
+            with np.errstate(all="ignore"):  # a step may leave the domain: the comparison sees the NaN
+                return self.values()
+        finally:
+            for t, (array, node) in zip(self.tensors, saved, strict=True):
+                t.array, t.node = array, node

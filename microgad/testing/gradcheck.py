@@ -1,0 +1,366 @@
+"""gradcheck: written derivatives against numerical ones, entry by entry."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import backend, engine
+from ..errors import ArgumentError, MicrogadError
+from ..generator import default_generator
+from ..tensor import Tensor
+from .differences import Differences
+from .report import Jacobians, explain
+
+
+class GradcheckError(MicrogadError, RuntimeError):
+    """A derivative that isn't the function's. Source: torch.autograd.gradcheck.GradcheckError."""
+
+
+def gradcheck(
+    func: Callable[..., Any],
+    inputs: Any,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_batched_forward_grad: bool = False,
+    check_forward_ad: bool = False,
+    check_backward_ad: bool = True,
+    fast_mode: bool = False,
+    masked: bool | None = None,
+) -> bool:
+    """Whether the gradients of `func(*inputs)` agree with its numerical derivative. Source: torch.autograd.gradcheck.
+
+    Every input Tensor that requires grad is moved, element by element; other arguments are passed through. The
+    numerical derivative is taken by the complex step where `func` takes complex input, else by central differences with
+    the steps `eps` and eps/2, extrapolated. An entry is right if |analytical - numerical| ≤ atol + rtol · |numerical|.
+    With `fast_mode` a random projection is compared in place of every entry. The default random generator is put back
+    before each evaluation, so that dropout can be checked as it is.
+
+    Also checked: `func` gives the same values each time and leaves its inputs as they were; backward gives the same
+    gradients again, up to `nondet_tol`; the gradient of one output is the same whether the others have a gradient of
+    zero or none (`check_undefined_grad`); gradients have their input's dtype (`check_grad_dtypes`).
+
+    Raises GradcheckError, a RuntimeError, which shows the worst entry (gives False if not `raise_exception`), and
+    ValueError where no input requires grad, where one is complex, and for forward mode, batched and masked gradients,
+    which microgad does not have. Warns of float32 inputs: they are too coarse.
+
+    >>> x = torch.tensor([0.5, -1.0], dtype=torch.float64, requires_grad=True)
+    >>> gradcheck(lambda x: torch.exp(x) * x, x)
+    True
+    >>> gradcheck(lambda x: x * x.detach(), x)
+    Traceback (most recent call last):
+    microgad.testing.gradcheck.GradcheckError: the derivative of output 0 (2,) with respect to input 0 (2,) is wrong in 2 of 4 entries. The worst: output 0[1] by input 0[1]
+        numerical  -2
+        analytical -1
+        difference  1, tolerance 0.00201 = atol + rtol · |numerical|
+    Everywhere the analytical derivative is 0.5 × the numerical one. Look at the derivatives of Mul
+    """  # noqa: E501
+    _refuse(check_batched_grad=check_batched_grad, check_batched_forward_grad=check_batched_forward_grad)
+    _refuse(check_forward_ad=check_forward_ad, check_backward_ad=not check_backward_ad, masked=bool(masked))
+    inputs = _sequence(inputs)
+    tensors = _wanted(inputs)
+
+    def outputs() -> list[Tensor]:
+        return _floating(func(*inputs))
+
+    check = _Check(outputs, outputs, tensors, _names(inputs, tensors), "output", eps, atol, rtol)
+    return check.passes(raise_exception, nondet_tol, check_undefined_grad, check_grad_dtypes, fast_mode)
+
+
+def gradgradcheck(
+    func: Callable[..., Any],
+    inputs: Any,
+    grad_outputs: Any = None,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    gen_non_contig_grad_outputs: bool = False,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_fwd_over_rev: bool = False,
+    check_rev_over_rev: bool = True,
+    fast_mode: bool = False,
+    masked: bool = False,
+) -> bool:
+    """Whether the gradients of the gradients of `func(*inputs)` are right. Source: torch.autograd.gradgradcheck.
+
+    What is checked, as by `gradcheck`, is the function from `inputs` and `grad_outputs` (random ones by default) to the
+    gradients of the inputs. Its numerical derivative is that of the plain backward pass, its analytical one that of the
+    recorded pass, which may go another way. Errors are those of `gradcheck`.
+
+    >>> x = torch.tensor([0.5, -1.0], dtype=torch.float64, requires_grad=True)
+    >>> gradgradcheck(torch.tanh, x)
+    True
+    """
+    _refuse(check_batched_grad=check_batched_grad, masked=masked)
+    _refuse(check_fwd_over_rev=check_fwd_over_rev, check_rev_over_rev=not check_rev_over_rev)
+    inputs = _sequence(inputs)
+    tensors = _wanted(inputs)
+
+    def outputs() -> list[Tensor]:
+        return [y for y in _floating(func(*inputs)) if y.requires_grad]
+
+    with _SameDraws():
+        grads = _grad_outputs(outputs(), grad_outputs, gen_non_contig_grad_outputs)
+    moved = [i for i, g in enumerate(grads) if g.requires_grad]
+
+    def gradients(create_graph: bool) -> list[Tensor]:
+        found = engine.grad(outputs(), tensors, grads, create_graph=create_graph, allow_unused=True)
+        return [g for g in found if g is not None]
+
+    check = _Check(
+        lambda: gradients(True),
+        lambda: gradients(False),
+        tensors + [grads[i] for i in moved],
+        _names(inputs, tensors) + [f"grad_outputs[{i}]" for i in moved],
+        "gradient",
+        eps,
+        atol,
+        rtol,
+    )
+    return check.passes(raise_exception, nondet_tol, check_undefined_grad, check_grad_dtypes, fast_mode)
+
+
+class _Check:
+    """One run. `recorded` gives outputs with a graph, `plain` the same values to take differences of."""
+
+    def __init__(
+        self,
+        recorded: Callable[[], list[Tensor]],
+        plain: Callable[[], list[Tensor]],
+        tensors: list[Tensor],
+        names: list[str],
+        kind: str,
+        eps: float,
+        atol: float,
+        rtol: float,
+    ) -> None:
+        self.recorded, self.plain = recorded, plain
+        self.tensors, self.names, self.kind = tensors, names, kind
+        self.eps, self.atol, self.rtol = eps, atol, rtol
+
+    def passes(self, raise_exception: bool, nondet_tol: float, undefined: bool, dtypes: bool, fast: bool) -> bool:
+        before = [t.array.copy() for t in self.tensors]
+        try:
+            with _SameDraws() as draws:
+                outputs = self.recorded()
+                draws.made()
+                differences = Differences(lambda: self._values(draws), self.tensors, self.eps)
+                self._check_values(outputs, draws)
+                (self._check_projections if fast else self._check_entries)(outputs, differences)
+                self._check_backward([y for y in outputs if y.requires_grad], nondet_tol, undefined, dtypes)
+                self._check_inputs(before)
+        except GradcheckError:
+            if raise_exception:
+                raise
+            return False
+        return True
+
+    def _values(self, draws: _SameDraws) -> Any:
+        draws.again()
+        return _flat(self.plain())
+
+    def _check_values(self, outputs: list[Tensor], draws: _SameDraws) -> None:
+        if not np.allclose(self._values(draws), _flat(outputs), 1e-9, 1e-12, equal_nan=True):
+            raise GradcheckError(
+                "func gives other values when it is called again, so it has no numerical derivative. Draw from the "
+                "default generator, which is put back before each call, or make the draw an input"
+            )
+
+    def _check_entries(self, outputs: list[Tensor], differences: Differences) -> None:
+        """Every entry of every Jacobian. Outputs off the graph are left out, as in PyTorch, unless all of them are."""
+        numerical = [differences.jacobian(i) for i in range(len(self.tensors))]
+        some = any(y.requires_grad for y in outputs)
+        wrong = []
+        for k, (y, at) in enumerate(zip(outputs, _slices(outputs), strict=True)):
+            if y.requires_grad or not some:
+                for i, analytical in enumerate(self._jacobians(y)):
+                    found = Jacobians(k, i, numerical[i][:, at], analytical, self.atol, self.rtol)
+                    if found.excess().any():
+                        wrong.append(found)
+        if wrong:
+            worst = max(wrong, key=lambda found: float(found.excess().max()))
+            y, x = outputs[worst.output], self.tensors[worst.input]
+            start = _slices(outputs)[worst.output].start
+            sides = differences.one_sided(worst.input, worst.at()[0])
+            below, above = (float(side[start + worst.at()[1]]) for side in sides)
+            name, output = self.names[worst.input], f"{self.kind} {worst.output}"
+            raise GradcheckError(explain(worst, output, y, name, x, below, above, self.eps))
+
+    def _jacobians(self, y: Tensor) -> list[Any]:
+        """For each input the derivative of one output, (x.size, y.size): a backward pass for each of its elements."""
+        found = [np.zeros((t.numel(), y.numel())) for t in self.tensors]
+        for j in range(y.numel() if y.requires_grad else 0):
+            seed = np.zeros_like(y.array, order="C")
+            seed.reshape(-1)[j] = 1
+            for jacobian, g in zip(found, _gradients([y], self.tensors, [seed]), strict=True):
+                if g is not None:
+                    jacobian[:, j] = backend.to_numpy(g).reshape(-1)
+        return found
+
+    def _check_projections(self, outputs: list[Tensor], differences: Differences) -> None:
+        """For random u and v, v · (J u) by differences against (Jᵀ v) · u by a backward pass."""
+        us, vs = _random_units(self.tensors), _random_units(outputs)
+        alone = [[u if i == j else None for j in range(len(us))] for i, u in enumerate(us)]
+        along = [differences.along(directions) for directions in alone]
+        for k, (y, v, at) in enumerate(zip(outputs, vs, _slices(outputs), strict=True)):
+            if not y.requires_grad:
+                continue
+            for i, (u, g) in enumerate(zip(us, _gradients([y], self.tensors, [v]), strict=True)):
+                numerical = float(along[i][at] @ backend.to_numpy(v).reshape(-1))
+                analytical = 0.0 if g is None else float((g * u).sum())
+                share = float(np.abs(u).sum() * np.abs(v).sum())  # what an error of atol in every entry adds up to
+                if not abs(analytical - numerical) <= self.atol * share + self.rtol * abs(numerical):
+                    self._check_entries(outputs, differences)  # says more
+                    raise GradcheckError(
+                        f"a random projection of the derivative of {self.kind} {k} with respect to {self.names[i]} is "
+                        f"numerically {numerical:.8g}, analytically {analytical:.8g}, although no entry by itself is "
+                        "outside of its tolerance"
+                    )
+        if not any(y.requires_grad for y in outputs):
+            self._check_entries(outputs, differences)
+
+    def _check_backward(self, outputs: list[Tensor], nondet_tol: float, undefined: bool, dtypes: bool) -> None:
+        if not outputs:
+            return
+        seeds = _random_units(outputs)
+        once, again = _gradients(outputs, self.tensors, seeds), _gradients(outputs, self.tensors, seeds)
+        for name, t, a, b in zip(self.names, self.tensors, once, again, strict=True):
+            gap = float(np.abs(a - b).max()) if a is not None and a.size else 0.0
+            if not gap <= nondet_tol:
+                raise GradcheckError(
+                    f"backward gives other gradients for {name} when it runs again on the same graph: they differ by "
+                    f"{gap:.3g}, more than nondet_tol = {nondet_tol:g}"
+                )
+            if dtypes and a is not None and a.dtype != t.array.dtype:
+                raise GradcheckError(f"the gradient of {name} has dtype {a.dtype}, but {name} has {t.array.dtype}")
+        for k in range(len(outputs)) if undefined and len(outputs) > 1 else ():
+            zeros = [seed if j == k else np.zeros_like(seed) for j, seed in enumerate(seeds)]
+            alone = _gradients(outputs[k : k + 1], self.tensors, seeds[k : k + 1])
+            for name, a, b in zip(self.names, alone, _gradients(outputs, self.tensors, zeros), strict=True):
+                a, b = (0 if g is None else backend.to_numpy(g) for g in (a, b))
+                if not np.allclose(a, b, equal_nan=True):
+                    raise GradcheckError(
+                        f"{self.kind} {k} gives {name} another gradient where the other outputs have a gradient of "
+                        "zero than where they have none"
+                    )
+
+    def _check_inputs(self, before: list[Any]) -> None:
+        for name, t, old in zip(self.names, self.tensors, before, strict=True):
+            if not np.array_equal(backend.to_numpy(t.array), backend.to_numpy(old), equal_nan=True):
+                raise GradcheckError(f"func, or its backward, changed {name} in place")
+
+
+class _SameDraws:
+    """Puts the default generator back before each evaluation, if the first one drew from it.
+
+    In the end it is where one evaluation leaves it.
+    """
+
+    def __enter__(self) -> _SameDraws:
+        self.before = self.after = default_generator.get_state()
+        return self
+
+    def made(self) -> None:
+        """The first evaluation has been made."""
+        self.after = default_generator.get_state()
+
+    def again(self) -> None:
+        """Another evaluation is to come."""
+        if (self.after != self.before).any():
+            default_generator.set_state(self.before)
+
+    def __exit__(self, *_: object) -> None:
+        default_generator.set_state(self.after)
+
+
+def _refuse(**asked: bool) -> None:
+    for name, value in asked.items():
+        if value:
+            raise ArgumentError(f"gradcheck: {name} must stay as it is by default: microgad has reverse mode only")
+
+
+def _sequence(x: Any) -> list[Any]:
+    return list(x) if isinstance(x, (tuple, list)) else [x]
+
+
+def _floating(outputs: Any) -> list[Tensor]:
+    """The outputs that can have a derivative."""
+    tensors = [y for y in _sequence(outputs) if isinstance(y, Tensor)]
+    return [y for y in tensors if y.array.dtype.kind in "fc"]
+
+
+def _wanted(inputs: list[Any]) -> list[Tensor]:
+    """The Tensors to differentiate for, each once."""
+    tensors: list[Tensor] = []
+    for i, x in enumerate(inputs):
+        if isinstance(x, Tensor) and x.requires_grad and not any(x is t for t in tensors):
+            if x.array.dtype.kind != "f":
+                raise ArgumentError(f"gradcheck: input {i} is {x.dtype}, but only real inputs can be checked")
+            if x.array.dtype != np.float64:
+                warnings.warn(
+                    f"gradcheck: input {i} requires grad and is {x.dtype}: the check will likely fail unless all such "
+                    "inputs are torch.float64",
+                    stacklevel=3,
+                )
+            tensors.append(x)
+    if not tensors:
+        raise ArgumentError("gradcheck: at least one input Tensor must require grad, but none does")
+    return tensors
+
+
+def _names(inputs: list[Any], tensors: list[Tensor]) -> list[str]:
+    return [f"input {next(i for i, x in enumerate(inputs) if x is t)}" for t in tensors]
+
+
+def _grad_outputs(outputs: list[Tensor], given: Any, gaps: bool) -> list[Tensor]:
+    if given is not None:
+        return _sequence(given)
+    rng, grads = np.random.default_rng(0), []
+    for y in outputs:
+        wide = backend.like(rng.standard_normal((*y.shape, 2)), y.array, y.array.dtype)
+        grads.append(Tensor._made(wide[..., 0] if gaps else wide[..., 0].copy()).requires_grad_())
+    return grads
+
+
+def _gradients(outputs: list[Tensor], tensors: list[Tensor], seeds: Sequence[Any]) -> list[Any]:
+    """Bare gradients; None where the outputs don't depend on a Tensor."""
+    grads = engine.grad(outputs, tensors, [Tensor._made(s) for s in seeds], retain_graph=True, allow_unused=True)
+    return [None if g is None else g.array for g in grads]
+
+
+def _flat(tensors: list[Tensor]) -> Any:
+    """(m,): all values, one Tensor after the other."""
+    return np.concatenate([np.zeros(0), *(backend.to_numpy(t.array).reshape(-1) for t in tensors)])
+
+
+def _slices(tensors: list[Tensor]) -> list[slice]:
+    """Where each Tensor lies in `_flat`."""
+    slices, start = [], 0
+    for t in tensors:
+        slices.append(slice(start, start + t.numel()))
+        start += t.numel()
+    return slices
+
+
+def _random_units(tensors: list[Tensor]) -> list[Any]:
+    """Arrays like the Tensors', each with values around 0 whose squares add up to 1."""
+    rng, units = np.random.default_rng(0), []
+    for t in tensors:
+        x = rng.standard_normal(tuple(t.shape))
+        units.append(backend.like(x / (np.sqrt((x * x).sum()) or 1.0), t.array, t.array.dtype))
+    return units

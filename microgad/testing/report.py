@@ -1,0 +1,93 @@
+"""What gradcheck says of a derivative that is wrong."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..function import Leaf
+from ..tensor import Tensor
+
+
+class Jacobians(NamedTuple):
+    """The derivative of one output with respect to one input, found in two ways: each (x.size, y.size)."""
+
+    output: int
+    input: int
+    numerical: Any
+    analytical: Any
+    atol: float
+    rtol: float
+
+    def excess(self) -> Any:
+        """By how much each entry is outside of its tolerance; by infinity where one of the two is not a number."""
+        a, n = self.analytical, self.numerical
+        with np.errstate(invalid="ignore"):
+            beyond = np.abs(a - n) - self.atol - self.rtol * np.abs(n)
+        return np.where(a == n, 0.0, np.where(np.isfinite(beyond), np.maximum(beyond, 0.0), np.inf))
+
+    def at(self) -> tuple[int, int]:
+        """The worst entry: which element of the input, which of the output."""
+        i, j = np.unravel_index(int(self.excess().argmax()), self.numerical.shape)
+        return int(i), int(j)
+
+
+def explain(
+    found: Jacobians, output: str, y: Tensor, name: str, x: Tensor, below: float, above: float, eps: float
+) -> str:
+    """The worst entry, both numbers, what they may mean, and where to look.
+
+    `below` and `above` are the one-sided derivatives there.
+    """
+    i, j = found.at()
+    n, a = float(found.numerical[i, j]), float(found.analytical[i, j])
+    wrong, size = int((found.excess() > 0).sum()), found.numerical.size
+    tolerance = found.atol + found.rtol * abs(n)
+    numbers = (
+        f"the derivative of {output} {tuple(y.shape)} with respect to {name} {tuple(x.shape)} is wrong in {wrong} "
+        f"of {size} entries. The worst: {output}{_index(j, y)} by {name}{_index(i, x)}\n"
+        f"    numerical  {n: .10g}\n"
+        f"    analytical {a: .10g}\n"
+        f"    difference {abs(a - n): .4g}, tolerance {tolerance:.4g} = atol + rtol · |numerical|"
+    )
+    lines = [numbers]
+    if abs(above - below) > found.atol + max(found.rtol, 0.01) * abs(n):
+        kink = f"From below the derivative is {below:.6g}, from above {above:.6g}: the input may sit on a kink. "
+        lines.append(f"{kink}Move it away by more than eps = {eps:g}")
+    if not y.requires_grad:
+        lines.append(f"{output} doesn't require grad: somewhere on the way the values were taken off the graph")
+    else:
+        lines.append(f"{_ratio(found)}Look at the derivatives of {', '.join(_operations(y))}")
+    return "\n".join(lines)
+
+
+def _index(flat: int, x: Tensor) -> str:
+    return f"[{', '.join(str(int(i)) for i in np.unravel_index(flat, tuple(x.shape)))}]" if x.ndim else ""
+
+
+def _ratio(found: Jacobians) -> str:
+    """What it says if the two differ by a constant factor."""
+    a, n = found.analytical, found.numerical
+    clear = np.abs(n) > 1e-3 * np.abs(n).max()
+    if not clear.any() or not np.isfinite(a).all():
+        return ""
+    ratio = float(np.median(a[clear] / n[clear]))
+    if not np.allclose(a, ratio * n, 1e-3, 1e-6 * float(np.abs(n).max())):
+        return ""
+    hint = {-1.0: ": a sign", 0.0: ": nothing arrives"}.get(round(ratio, 3), "")
+    return f"Everywhere the analytical derivative is {ratio:.4g} × the numerical one{hint}. "
+
+
+def _operations(y: Tensor) -> list[str]:
+    """The names of the operations that lead to a Tensor, each once, at most ten."""
+    names: dict[str, None] = {}
+    seen, stack = set(), [y.node]
+    while stack and len(names) < 10:
+        node = stack.pop()
+        if node is not None and node.number not in seen:
+            seen.add(node.number)
+            if not isinstance(node, Leaf):
+                names[type(node).__name__] = None
+            stack.extend(node.edges)
+    return list(names)

@@ -1,0 +1,88 @@
+"""Errors teach: class, operation, module, rule, both sides; and nothing is changed by what was refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import errors, nn
+
+
+def message(call: object) -> str:
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - the classes are tested below
+        call()  # type: ignore[operator]
+    assert isinstance(caught.value, RuntimeError | ValueError | TypeError | IndexError)
+    return str(caught.value)
+
+
+def test_a_convolution_of_too_few_channels_names_the_module_and_both_sides() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.features = nn.Sequential(nn.Conv2d(3, 10, 3))
+
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            return self.features(x)
+
+    with pytest.raises(RuntimeError) as caught:
+        Net()(torch.zeros(8, 1, 28, 28))
+    said = str(caught.value)
+    assert said.startswith(
+        "Conv2d (features.0): input has 1 channel, but weight has in_channels/groups = 3 (input (8, 1, 28"
+    )
+    assert "weight (10, 3, 3, 3)" in said
+
+
+def test_a_linear_layer_of_the_wrong_size_names_its_module() -> None:
+    net = nn.Sequential(nn.Linear(3, 4), nn.Linear(5, 2))
+    with pytest.raises(RuntimeError, match=r"Linear \(1\): mat1 and mat2 shapes cannot be multiplied.*x \(2, 4\)"):
+        net(torch.zeros(2, 3))
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "said"),
+    [
+        (lambda: torch.zeros(2, 3) + torch.zeros(4), ValueError, r"Add: .*\(a \(2, 3\), b \(4,\)\)"),
+        (lambda: torch.zeros(2, 3) @ torch.zeros(4, 5), RuntimeError, "MatMul: mat1 and mat2 shapes cannot be multiplied"),
+        (lambda: torch.zeros(2).sum(dim=3), IndexError, "Sum: axis 3 is out of bounds"),
+        (lambda: torch.zeros(2)[5], IndexError, "GetItem: index 5 is out of bounds"),
+        (lambda: torch.zeros(2)[torch.zeros(1)], IndexError, "tensors used as indices must be integer or boolean"),
+        (lambda: torch.tensor([1, 2]).mean(), RuntimeError, "mean: input must be floating-point"),
+        (lambda: torch.zeros(2).reshape(3), RuntimeError, "invalid for input of size 2"),
+        (lambda: torch.zeros(2, 3).permute(0, 0), RuntimeError, "permute"),
+        (lambda: torch.cat([]), ValueError, "cat: expected a non-empty list"),
+        (lambda: torch.cat([torch.zeros(2, 2), torch.zeros(3)]), RuntimeError, "Cat: "),
+        (lambda: torch.zeros(2).item(), RuntimeError, "2 elements cannot be converted to Scalar"),
+        (lambda: bool(torch.zeros(2)), RuntimeError, "ambiguous"),
+        (lambda: torch.zeros(2, device="cuda"), RuntimeError, "needs CuPy: pip install"),
+        (lambda: torch.zeros(2).cuda(), RuntimeError, "needs CuPy"),
+        (lambda: torch.device("tpu"), RuntimeError, "the device is 'cpu' or 'cuda'"),
+        (lambda: torch.tensor("text"), TypeError, "<U4|expected numbers"),
+        (lambda: torch.zeros(2) * "2", TypeError, "Mul: expected a Tensor, an array or a number, got str"),
+        (lambda: torch.clamp(torch.zeros(2)), ValueError, "at least one of min and max"),
+        (lambda: torch.split(torch.zeros(4), [1, 1]), RuntimeError, "add up to 2, but dimension 0 of input has size 4"),
+    ],
+)  # fmt: skip
+def test_misuse(call: object, kind: type[Exception], said: str) -> None:
+    with pytest.raises(kind, match=said):
+        call()  # type: ignore[operator]
+
+
+def test_every_exception_is_pytorch_s_class_too() -> None:
+    for cls in (errors.ShapeError, errors.DtypeError, errors.DeviceError, errors.GraphError, errors.ArgumentError):
+        assert issubclass(cls, RuntimeError)
+    assert issubclass(errors.DimError, IndexError)
+
+
+def test_a_refused_operation_leaves_everything_as_it_was() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.BatchNorm1d(3), nn.Dropout(0.5), nn.Linear(4, 2))
+    before = {name: value.numpy().copy() for name, value in net.state_dict().items()}
+    state = torch.get_rng_state().numpy().copy()
+    message(lambda: net[0](torch.zeros(5, 4)))
+    message(lambda: net[1](torch.tensor([1, 2])))
+    message(lambda: net[2](torch.zeros(2, 3)))
+    after = net.state_dict()
+    assert all(np.array_equal(before[name], after[name].numpy()) for name in before)
+    assert np.array_equal(state, torch.get_rng_state().numpy())

@@ -1,0 +1,266 @@
+"""gradcheck and gradgradcheck: what they accept, what they refuse, and what they say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import nn
+from microgad.testing import GradcheckError, gradcheck, gradgradcheck
+
+F = nn.functional
+
+
+def leaf(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.tensor(np.random.default_rng(seed).uniform(0.5, 2, shape), requires_grad=True)
+
+
+class WrongCube(torch.Function):
+    """x³, whose derivative has the wrong sign."""
+
+    def forward(self, x):
+        return x * x * x
+
+    def grad_x(self, grad, x):
+        return -3 * grad * x * x
+
+
+class OnceRight(torch.autograd.Function):
+    """exp, whose derivative is right but off the graph."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(torch.exp(x))
+        return torch.exp(x)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (out,) = ctx.saved_tensors
+        return grad * out.detach()
+
+
+@pytest.mark.parametrize("fast_mode", [False, True])
+def test_right_derivatives_pass(fast_mode):
+    x, w = leaf(2, 3), leaf(3, seed=1)
+    functions = [
+        lambda x, w: torch.exp(x) * w,
+        lambda x, w: (x.sum(), x @ w, torch.tensor([1, 2])),
+        lambda x, w: torch.relu(x - 1) * w,
+        lambda x, w: F.dropout(x, 0.5) * w,
+    ]
+    for function in functions:
+        assert gradcheck(function, (x, w), fast_mode=fast_mode)
+        assert gradgradcheck(function, (x, w), fast_mode=fast_mode)
+        assert gradgradcheck(function, [x, w], fast_mode=fast_mode, gen_non_contig_grad_outputs=True)
+
+
+@pytest.mark.parametrize("fast_mode", [False, True])
+def test_the_message_shows_the_worst_entry(fast_mode):
+    x = torch.tensor([[1.0, 2.0, 0.5]], dtype=torch.float64, requires_grad=True)
+    with pytest.raises(GradcheckError) as failed:
+        gradcheck(lambda c, x: WrongCube.apply(x), ("passed through", x), fast_mode=fast_mode)
+    lines = str(failed.value).splitlines()
+    assert lines[0] == (
+        "the derivative of output 0 (1, 3) with respect to input 1 (1, 3) is wrong in 3 of 9 entries. "
+        "The worst: output 0[0, 1] by input 1[0, 1]"
+    )
+    assert [line.split() for line in lines[1:3]] == [["numerical", "12"], ["analytical", "-12"]]
+    assert lines[3] == "    difference  24, tolerance 0.01201 = atol + rtol · |numerical|"
+    assert lines[4] == (
+        "Everywhere the analytical derivative is -1 × the numerical one: a sign. Look at the derivatives of WrongCube"
+    )
+    assert isinstance(failed.value, RuntimeError)
+    assert gradcheck(WrongCube.apply, x, raise_exception=False, fast_mode=fast_mode) is False
+
+
+def test_a_second_derivative_can_be_wrong_where_the_first_is_right():
+    x = leaf(3)
+    assert gradcheck(OnceRight.apply, x)
+    with pytest.raises(GradcheckError, match=r"the derivative of gradient 0 .* with respect to input 0"):
+        gradgradcheck(OnceRight.apply, x)
+    assert gradgradcheck(OnceRight.apply, x, raise_exception=False, fast_mode=True) is False
+
+
+def test_a_kink_is_said():
+    x = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
+    with pytest.raises(
+        GradcheckError, match="From below the derivative is 0, from above 1: the input may sit on a kink"
+    ):
+        gradcheck(torch.relu, x)
+
+
+def test_values_taken_off_the_graph():
+    x = leaf(2)
+    with pytest.raises(GradcheckError, match="output 0 doesn't require grad"):
+        gradcheck(lambda x: x.detach() * 2, x)
+    assert gradcheck(lambda x: (x * 2, x.detach()), x)  # beside an output on the graph it is on purpose, as in PyTorch
+    assert gradcheck(lambda x: torch.ones(2) * 2, x)  # does not depend on x
+
+
+def test_parameters_that_the_function_closes_over():
+    layer = nn.Linear(2, 2, dtype=torch.float64)
+    x = leaf(1, 2)
+    assert gradcheck(lambda x, *parameters: torch.tanh(layer(x)), (x, *layer.parameters()))
+
+
+def test_one_tensor_given_twice():
+    x = leaf(2)
+    assert gradcheck(torch.mul, (x, x))
+    assert gradgradcheck(torch.mul, (x, x))
+
+
+def test_inputs_that_an_operation_made():
+    x = leaf(2) * 2
+    assert gradcheck(torch.exp, x)
+    assert gradgradcheck(torch.exp, x)
+    assert type(x.node).__name__ == "Mul"
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-8, 1.0, 1e8, 1e30])
+def test_scales(scale):
+    """Where the function takes complex input, 1e-6 need not be a small step."""
+    x = torch.tensor([0.7 * scale, 1.3 * scale], dtype=torch.float64, requires_grad=True)
+    assert gradcheck(torch.log, x, atol=0, rtol=1e-10)
+    assert gradgradcheck(torch.sqrt, x, atol=0, rtol=1e-10)
+
+
+def test_a_function_that_only_seems_to_take_complex_input():
+    x = torch.tensor([-1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    assert gradcheck(lambda x: x * x.abs(), x)
+    assert gradcheck(lambda x: torch.where(x > 0, x, x * x), x)
+
+
+def test_draws_are_made_once_and_for_all():
+    x = leaf(20)
+    torch.manual_seed(5)
+    F.dropout(x, 0.5)
+    after_one = torch.rand(1)
+    torch.manual_seed(5)
+    assert gradcheck(lambda x: F.dropout(x, 0.5), x)
+    assert torch.equal(torch.rand(1), after_one)
+
+
+def test_draws_that_cannot_be_put_back():
+    rng = np.random.default_rng(0)
+    with pytest.raises(GradcheckError, match="other values when it is called again"):
+        gradcheck(lambda x: x * rng.random(), leaf(2))
+
+
+def test_an_input_changed_in_place():
+    def meddling(x):
+        x.array[0] += 1e-12
+        return x * 2
+
+    with pytest.raises(GradcheckError, match="changed input 0 in place"):
+        gradcheck(meddling, leaf(2))
+
+
+def test_unstable_backward():
+    class Unstable(torch.Function):
+        count = 0
+
+        def forward(self, x):
+            return x * 2
+
+        def grad_x(self, grad):
+            Unstable.count += 1
+            return grad * (2 + 1e-9 * Unstable.count)
+
+    with pytest.raises(GradcheckError, match="more than nondet_tol = 0"):
+        gradcheck(Unstable.apply, leaf(2))
+    assert gradcheck(Unstable.apply, leaf(2), nondet_tol=1e-6)
+
+
+def test_a_gradient_of_zero_and_none_at_all():
+    class Pair(torch.Function):
+        """x and 2 x; its backward looks at how much came in."""
+
+        def forward(self, x):
+            return x * 1, x * 2
+
+        def grad_x(self, grad):
+            return grad[0] + 2 * grad[1]
+
+    assert gradcheck(Pair.apply, leaf(2))
+    watched = []
+
+    def through_a_hook(x):
+        a, b = Pair.apply(x)
+        b.register_hook(lambda grad: watched.append(grad) or grad + 1)
+        return a, b
+
+    with pytest.raises(GradcheckError, match="output 0 gives input 0 another gradient"):
+        gradcheck(through_a_hook, leaf(2), atol=10)
+    assert gradcheck(through_a_hook, leaf(2), atol=10, check_undefined_grad=False)
+
+
+def test_gradients_have_the_dtype_of_their_inputs():
+    x = leaf(2)
+    x.register_hook(lambda grad: grad.float())
+    assert gradcheck(torch.exp, x)
+    with pytest.raises(GradcheckError, match="the gradient of input 0 has dtype float32, but input 0 has float64"):
+        gradcheck(torch.exp, x, check_grad_dtypes=True)
+
+
+def test_float32_is_warned_of():
+    with pytest.warns(UserWarning, match="input 0 requires grad and is torch.float32"):
+        assert gradcheck(lambda x: x * 2, torch.ones(2, requires_grad=True), eps=0.25)
+
+
+def test_given_grad_outputs():
+    x = leaf(2)
+    fixed = torch.tensor([1.0, 2.0], dtype=torch.float64)
+    assert gradgradcheck(torch.exp, x, fixed)
+    assert gradgradcheck(torch.exp, x, (fixed.clone().requires_grad_(),))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "options", "message"),
+    [
+        ((torch.ones(2),), {}, "at least one input Tensor must require grad"),
+        ((torch.tensor([1j], requires_grad=True),), {}, "input 0 is torch.complex64"),
+        ((torch.ones(2, requires_grad=True),), {"check_forward_ad": True}, "check_forward_ad"),
+        ((torch.ones(2, requires_grad=True),), {"check_batched_grad": True}, "check_batched_grad"),
+        ((torch.ones(2, requires_grad=True),), {"check_backward_ad": False}, "check_backward_ad"),
+    ],
+)
+def test_what_is_refused(inputs, options, message):
+    with pytest.raises(ValueError, match=message):
+        gradcheck(lambda x: x * 2, inputs, **options)
+
+
+def test_everything_is_as_it_was_afterwards():
+    x = leaf(2)
+    array, node = x.array, x.node
+    with pytest.raises(ZeroDivisionError):
+        gradcheck(lambda x: x * (1 / 0), x)
+    with pytest.raises(GradcheckError):
+        gradcheck(WrongCube.apply, x)
+    assert x.array is array
+    assert x.node is node
+    assert x.grad is None
+
+
+def test_it_is_torchs_name_too():
+    assert torch.autograd.gradcheck is gradcheck
+    assert torch.autograd.gradgradcheck is gradgradcheck
+
+
+def test_it_needs_no_hypothesis():
+    program = """
+import sys
+sys.modules["hypothesis"] = None
+import microgad as torch
+x = torch.ones(2, dtype=torch.float64, requires_grad=True)
+assert torch.testing.gradcheck(torch.exp, x)
+try:
+    torch.testing.strategies
+except ImportError:
+    print("only strategies do")
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout == "only strategies do\n"
