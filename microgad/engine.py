@@ -267,7 +267,7 @@ def _leading_to(roots: Sequence[Function], ends: frozenset[int]) -> set[int]:
 
 
 def _as_tensors(node: Function) -> list[Any]:
-    """What a node kept, each as a Tensor at its place in the graph; constants stay bare arrays, caches are left out."""
+    """What a node kept, each as a Tensor at its place in the graph; constants stay bare arrays."""
     made = function.Tensor._made
     plan, kept = node.plan, node.kept
     tensors = [made(x, node.edges[i]) if backend.is_array(x) else x for i, x in zip(plan.inputs, kept, strict=False)]
@@ -276,8 +276,7 @@ def _as_tensors(node: Function) -> list[Any]:
         tensors.append(
             tuple(made(x, Output(node, i)) for i, x in enumerate(out)) if type(out) is tuple else made(out, node)
         )
-    rest = zip(plan.computed, kept[len(tensors) :], strict=False)
-    return [*tensors, *(None if name in node.caches else x for name, x in rest)]
+    return [*tensors, *kept[len(tensors) :]]
 
 
 def _derive_by_decomposition(node: Function, grad: Any, needs: list[bool]) -> list[Any]:

@@ -123,7 +123,6 @@ class Function:
     broadcasts: ClassVar[bool] = False  # whether a gradient may have more than the input's shape (matmul's batch axes)
     may_share: ClassVar[bool] = False  # whether the result may be a view of the first input
     constants: ClassVar[tuple[str, ...]] = ()  # intermediates that don't depend on the inputs' values: masks, indices
-    caches: ClassVar[tuple[str, ...]] = ()  # intermediates that a derivative can do without: None under create_graph
 
     # Worked out when the class is defined:
     inputs: ClassVar[tuple[str, ...]] = ()
@@ -194,7 +193,7 @@ class Function:
                     f"{cls.__name__}: forward sets self.{name}, but no derivative names {name} in its signature, "
                     "which is the only way to read it"
                 )
-        dependent = [name for name in cls.computed if name not in cls.constants + cls.caches]
+        dependent = [name for name in cls.computed if name not in cls.constants]
         if dependent and cls.decomposed is None:
             raise errors.DtypeError(
                 f"{cls.__name__}: a derivative reads {', '.join(dependent)}, which is neither an input "

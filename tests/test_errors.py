@@ -44,7 +44,7 @@ def test_a_linear_layer_of_the_wrong_size_names_its_module() -> None:
     ("call", "kind", "said"),
     [
         (lambda: torch.zeros(2, 3) + torch.zeros(4), ValueError, r"Add: .*\(a \(2, 3\), b \(4,\)\)"),
-        (lambda: torch.zeros(2, 3) @ torch.zeros(4, 5), RuntimeError, "MatMul: mat1 and mat2 shapes cannot be multiplied"),
+        (lambda: torch.zeros(2, 3) @ torch.zeros(4, 5), RuntimeError, "MatMul: mat1 and mat2 shapes cannot"),
         (lambda: torch.zeros(2).sum(dim=3), IndexError, "Sum: axis 3 is out of bounds"),
         (lambda: torch.zeros(2)[5], IndexError, "GetItem: index 5 is out of bounds"),
         (lambda: torch.zeros(2)[torch.zeros(1)], IndexError, "tensors used as indices must be integer or boolean"),

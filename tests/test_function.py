@@ -112,27 +112,6 @@ def test_a_declared_constant_must_be_boolean_or_integer() -> None:
         Wrong.apply(leaf(2))
 
 
-def test_a_cache_is_there_on_arrays_and_absent_under_create_graph() -> None:
-    seen = []
-
-    class Cached(Function):
-        caches = ("square",)
-
-        def forward(self, x):  # type: ignore[no-untyped-def]
-            self.square = x * x
-            return self.square * x
-
-        def grad_x(self, grad, x, square):  # type: ignore[no-untyped-def]
-            seen.append(square is None)
-            return grad * (3 * (x * x if square is None else square))
-
-    x = torch.tensor(2.0, requires_grad=True)
-    (g,) = torch.autograd.grad(Cached.apply(x), x, create_graph=True)
-    (gg,) = torch.autograd.grad(g, x)
-    Cached.apply(x).backward()
-    assert (g.item(), gg.item(), x.grad.item(), seen) == (12.0, 12.0, 12.0, [True, False])
-
-
 def test_an_operation_without_a_derivative_refuses_to_detach_in_silence() -> None:
     class Floor(Function):
         def forward(self, x):  # type: ignore[no-untyped-def]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Conv2d(Function):
     """(N, C, H, W), (O, C/groups, KH, KW), (O,) or None -> (N, O, OH, OW): cross-correlation."""
 
-    symbol, caches = "conv2d", ("columns",)
+    symbol = "conv2d"
     window: Window
     groups: int
 
@@ -41,16 +41,15 @@ class Conv2d(Function):
                 f"weight has {plural(len(weight), 'filter')}, which groups = {self.groups} does not divide"
             )
         self.window.check()
-        out, self.columns = correlate(input, weight, bias, self.window, self.groups)
-        return out
+        return correlate(input, weight, bias, self.window, self.groups)
 
-    def backward(self, grad, input, weight, columns):
+    def backward(self, grad, input, weight):
         to_input, to_weight, to_bias = self.needs
         settings = {"window": self.window, "groups": self.groups}
         grad_input = ConvTranspose2d.apply(grad, weight, None, **settings) if to_input else None
         if to_weight and to_bias:
-            return grad_input, *Conv2dWeight.apply(grad, input, affine=True, columns=columns, **settings)
-        grad_weight = Conv2dWeight.apply(grad, input, affine=False, columns=columns, **settings) if to_weight else None
+            return grad_input, *Conv2dWeight.apply(grad, input, affine=True, **settings)
+        grad_weight = Conv2dWeight.apply(grad, input, affine=False, **settings) if to_weight else None
         return grad_input, grad_weight, ChannelSum.apply(grad) if to_bias else None
 
 
@@ -86,18 +85,16 @@ class ConvTranspose2d(Function):
 class Conv2dWeight(Function):
     """(N, O, OH, OW), (N, C, H, W) -> (O, C/groups, KH, KW): what each tap of a weight brings together.
 
-    If `affine`, also what a bias brings, (O,): in one pass over y, which takes a third less time than two. `columns` is
-    im2col of x where a forward kept it.
+    If `affine`, also what a bias brings, (O,): in one pass over y, which takes a third less time than two.
     """
 
     symbol = "conv2d_weight"
     window: Window
     groups: int
     affine: bool
-    columns: Any = None
 
     def forward(self, y, x):
-        return correlate_taps(y, x, self.window, self.groups, self.affine, self.columns)
+        return correlate_taps(y, x, self.window, self.groups, self.affine)
 
     def grad_y(self, grad, x):
         weight, bias = grad if self.affine else (grad, None)
@@ -209,32 +206,27 @@ def positive(op: str, groups: int) -> int:
 # The kernels, on bare arrays. Channels come in groups: x is (N, G, C/G, H, W), weight (G, O/G, C/G, KH, KW).
 
 
-def correlate(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> tuple[Any, Any]:
-    """x, weight, bias -> y, and the columns of x where they are worth keeping."""
+def correlate(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:
+    """x, weight, bias -> y."""
     n, o = len(x), len(weight)
     y = np.empty_like(x, shape=(n, groups, o // groups, *window.out), order="C")
     weight = weight.reshape(groups, o // groups, *weight.shape[1:])
     bias = None if bias is None else bias.reshape(groups, o // groups, 1)
     tall = window.kernel[0] >= 5 and window.dilation[0] == 1
     strategy = by_rows if tall and weight[0].nbytes <= 1 << 18 else by_columns
-    columns = strategy(x, weight, bias, window, y)
-    return y.reshape(n, o, *window.out), columns
+    strategy(x, weight, bias, window, y)
+    return y.reshape(n, o, *window.out)
 
 
-def by_columns(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> Any:
-    """im2col, a block at a time: the weight's matrix times all windows' columns. The bias is a weight of ones.
-
-    Columns that are no larger than y (few channels come in, many go out) are given back, for the weight's derivative.
-    """
+def by_columns(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
+    """im2col, a block at a time: the weight's matrix times all windows' columns. The bias is a weight of ones."""
     g, o, c, kh, kw = weight.shape
     (oh, ow), matrix, affine = window.out, weight.reshape(g, o, c * kh * kw), bias is not None
     if affine:
         matrix = np.concatenate((matrix, bias), 2)
-    flat, k = y.reshape(len(x), g, o, oh * ow), matrix.shape[2]
-    kept = np.empty_like(x, shape=(len(x), g, k, oh * ow), order="C") if k <= o and kh * kw > 1 else None
-    for images, places, columns in column_blocks(x, window, g, affine, kept):
+    flat = y.reshape(len(x), g, o, oh * ow)
+    for images, places, columns in column_blocks(x, window, g, affine):
         np.matmul(matrix, columns, out=flat[images, :, :, places])
-    return kept
 
 
 def by_rows(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
@@ -264,7 +256,7 @@ def transpose(y: Any, weight: Any, bias: Any, window: Window, groups: int) -> An
     weight = weight.reshape(groups, o, c, kh, kw)
     if window.stride == (1, 1) and o <= 2 * c * kh:
         turned = np.transpose(np.flip(weight, (3, 4)), (0, 2, 1, 3, 4)).copy()  # (G, C/G, O/G, KH, KW)
-        return correlate(y, turned.reshape(groups * c, o, kh, kw), bias, window.turned(), groups)[0]
+        return correlate(y, turned.reshape(groups * c, o, kh, kw), bias, window.turned(), groups)
     matrix = np.swapaxes(weight.reshape(groups, o, c * kh * kw), 1, 2)
     oh, ow = window.out
     flat = y.reshape(n, groups, o, oh * ow)
@@ -279,16 +271,12 @@ def transpose(y: Any, weight: Any, bias: Any, window: Window, groups: int) -> An
     return x
 
 
-def correlate_taps(y: Any, x: Any, window: Window, groups: int, affine: bool = False, kept: Any = None) -> Any:
-    """y, x -> weight; if affine -> weight, bias. `kept` are the columns of x, if they are at hand."""
+def correlate_taps(y: Any, x: Any, window: Window, groups: int, affine: bool = False) -> Any:
+    """y, x -> weight; if affine -> weight, bias."""
     o, c, (kh, kw), (oh, ow) = y.shape[1] // groups, x.shape[1] // groups, window.kernel, window.out
     flat, k = contiguous(y).reshape(len(y), groups, o, oh * ow), c * kh * kw
     matrix = np.zeros_like(x, shape=(groups, o, k + affine), order="C")
-    if kept is None:
-        pieces = column_blocks(x, window, groups, affine)
-    else:
-        pieces = ((images, slice(None), kept[images, :, : k + affine]) for images, _ in blocks(x, 1, kept[0].size))
-    for images, places, columns in pieces:
+    for images, places, columns in column_blocks(x, window, groups, affine):
         matrix += (flat[images, :, :, places] @ np.swapaxes(columns, 2, 3)).sum(0)
     weight = matrix[:, :, :k].reshape(groups * o, c, kh, kw)
     return (weight, matrix[:, :, k].reshape(groups * o)) if affine else weight
@@ -299,24 +287,20 @@ def contiguous(x: Any) -> Any:
     return x if x.flags.c_contiguous else x.copy()
 
 
-def column_blocks(
-    x: Any, window: Window, groups: int, affine: bool, store: Any = None
-) -> Iterator[tuple[slice, slice, Any]]:
+def column_blocks(x: Any, window: Window, groups: int, affine: bool) -> Iterator[tuple[slice, slice, Any]]:
     """im2col a block at a time: which images, which of the OH·OW places, columns (n, G, C/G·KH·KW, places).
 
-    If affine, a row of ones follows in each matrix. Else, of a 1 x 1 kernel, the columns are x itself. A `store`
-    (N, G, ..., OH·OW) takes them up.
+    If affine, a row of ones follows in each matrix. Else, of a 1 x 1 kernel, the columns are x itself.
     """
     taps = windows(padded(x, window), window)
     n, c, kh, kw, oh, ow = taps.shape
     k, taps = c // groups * kh * kw, taps.reshape(n, groups, c // groups, kh, kw, oh, ow)
     for images, rows in blocks(x, oh, c * kh * kw * ow):
         block, places = taps[images, ..., rows, :], slice(rows.start * ow, rows.stop * ow)
-        if affine or store is not None:
-            shape = (len(block), groups, k + affine, places.stop - places.start)
-            columns = np.empty_like(x, shape=shape, order="C") if store is None else store[images, :, :, places]
+        if affine:
+            columns = np.empty_like(x, shape=(len(block), groups, k + 1, places.stop - places.start), order="C")
             columns[:, :, :k].reshape(block.shape)[...] = block
-            columns[:, :, k:] = 1
+            columns[:, :, k] = 1
         else:
             columns = block.reshape(len(block), groups, k, places.stop - places.start)
         yield images, places, columns
