@@ -122,8 +122,10 @@ from .ops.random import (
 from .ops.reduction import all, amax, amin, any, argmax, argmin, max, mean, min, std, sum, var
 from .ops.selection import clamp, maximum, minimum, where
 from .ops.softmax import logsumexp
+from .parameter import Parameter
 from .printing import get_printoptions, set_printoptions
-from .tensor import Parameter, Size, Tensor
+from .size import Size
+from .tensor import Tensor
 
 if TYPE_CHECKING:
     from . import datasets, graph, nn, optim, testing, training, transforms, utils

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dis  # NumPy has loaded it already
 import weakref
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -14,13 +13,12 @@ from numpy import ndarray
 
 from . import errors
 from .backend import as_array
+from .plan import VARARGS, Plan, parameters, stored
 from .state import State, current
 
 _SCALARS = frozenset((float, int, bool, complex))
 numbers = count()  # nodes are numbered as the tape grows: the engine's order
 _new = object.__new__
-_VARARGS = 0x04  # a code object's flag for *inputs
-_STORE_ATTR = dis.opmap["STORE_ATTR"]
 
 
 class _NoTensor:
@@ -34,69 +32,6 @@ def register_tensor(cls: type) -> None:
     """Name the class that `apply` unwraps and makes: the one link from here up to tensor.py."""
     global Tensor
     Tensor = cls
-
-
-def _parameters(method: Callable[..., Any]) -> tuple[str, ...]:
-    """Names of a method's parameters after self; of `*inputs`, that name alone."""
-    code = method.__code__
-    return code.co_varnames[1 : code.co_argcount + bool(code.co_flags & _VARARGS)]
-
-
-def _stored(method: Callable[..., Any]) -> list[str]:
-    """Names of the attributes that a method assigns."""
-    code = method.__code__
-    if _STORE_ATTR not in code.co_code[::2]:
-        return []
-    return [i.argval for i in dis.get_instructions(code) if i.opcode == _STORE_ATTR]
-
-
-class Plan:
-    """What a Function does for one set of inputs that want a gradient: worked out once, at its first call."""
-
-    __slots__ = ("computed", "decomposition", "derivatives", "hides", "inputs", "joint", "keeps", "out", "whole")
-
-    inputs: tuple[int, ...]  # positions of the inputs that are kept
-    out: bool  # whether the result is kept
-    keeps: bool  # whether anything is
-    whole: bool  # whether that is just every input
-    hides: bool  # whether forward computes intermediates
-    computed: tuple[str, ...]  # intermediates that are kept, after those two
-    derivatives: tuple[tuple[int, Callable[..., Any], tuple[int, ...]], ...]  # input, grad_<input>, positions in `kept`
-    joint: tuple[Callable[..., Any], tuple[int, ...]] | None  # `backward` or `grad_inputs` in their place
-    decomposition: tuple[Callable[..., Any], tuple[int, ...]] | None
-
-    def __init__(self, cls: type[Function], wanted: list[bool]) -> None:
-        names = cls.inputs
-        single: list[tuple[int, Callable[..., Any]]] = []
-        for i, derivative in enumerate(() if cls.joint else cls.derivatives):
-            if wanted[i]:
-                if derivative is None:
-                    raise errors.GraphError(f"{cls.__name__} has no derivative for its input {names[i]}; detach it")
-                single.append((i, derivative))
-        methods = [f for _, f in single] + [f for f in (cls.joint, cls.decomposed) if f]
-        reads = {name for f in methods for name in cls.reads(f)}
-        if cls.variadic:
-            self.inputs = tuple(range(len(wanted))) if names[0] in reads else ()
-            order = [f"{names[0]}[{i}]" for i in self.inputs]
-        else:
-            self.inputs = tuple(i for i, name in enumerate(names) if name in reads)
-            order = [names[i] for i in self.inputs]
-        self.out = "out" in reads
-        self.computed = tuple(name for name in cls.computed if name in reads)
-        order += ["out"] * self.out + list(self.computed)
-        self.keeps = bool(order)
-        self.whole = len(order) == len(self.inputs) == len(wanted)
-        self.hides = bool(cls.computed)
-
-        def positions(f: Callable[..., Any]) -> tuple[int, ...]:
-            read = cls.reads(f)
-            if cls.variadic and names[0] in read:
-                read = tuple(order[: len(self.inputs)]) + tuple(name for name in read if name != names[0])
-            return tuple(order.index(name) for name in read)
-
-        self.derivatives = tuple((i, f, positions(f)) for i, f in single)
-        self.joint = (cls.joint, positions(cls.joint)) if cls.joint else None
-        self.decomposition = (cls.decomposed, positions(cls.decomposed)) if cls.decomposed else None
 
 
 class Function:
@@ -168,8 +103,8 @@ class Function:
         forward = cls.forward
         if forward is Function.forward:
             return  # abstract
-        cls.inputs = _parameters(forward)
-        cls.variadic = bool(forward.__code__.co_flags & _VARARGS)
+        cls.inputs = parameters(forward)
+        cls.variadic = bool(forward.__code__.co_flags & VARARGS)
         cls.joint = getattr(cls, "backward", None) or (
             getattr(cls, f"grad_{cls.inputs[0]}", None) if cls.variadic else None
         )
@@ -187,7 +122,7 @@ class Function:
         methods = [f for f in (*cls.derivatives, cls.joint, cls.decomposed) if f is not None]
         reads = dict.fromkeys(name for f in methods for name in cls.reads(f))
         cls.computed = tuple(name for name in reads if name != "out" and name not in cls.inputs)
-        for name in _stored(forward):
+        for name in stored(forward):
             if name not in cls.computed:
                 raise errors.DtypeError(
                     f"{cls.__name__}: forward sets self.{name}, but no derivative names {name} in its signature, "
@@ -205,7 +140,7 @@ class Function:
     @classmethod
     def reads(cls, method: Callable[..., Any]) -> tuple[str, ...]:
         """What a derivative reads besides the gradient, or what the decomposition reads."""
-        names = _parameters(method)
+        names = parameters(method)
         return names if method is cls.decomposed else names[1:]
 
     @classmethod

@@ -20,7 +20,9 @@ import numpy as np
 
 from . import backend, dtypes
 from .errors import ArgumentError, DeviceError, DtypeError, MicrogadError
-from .tensor import Parameter, Size, Tensor
+from .parameter import Parameter
+from .size import Size
+from .tensor import Tensor
 
 FORMAT = 1
 STRUCTURE = "microgad.json"

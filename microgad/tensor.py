@@ -12,11 +12,10 @@ import numpy as np
 
 from . import backend, dispatch, dtypes, engine, errors, function, printing, state
 from .function import Function, Leaf
+from .hooks import RemovableHandle
 from .methods import Methods
-from .ops import (
-    movement,
-    region,
-)
+from .ops import movement, region
+from .size import Size
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -26,47 +25,6 @@ if TYPE_CHECKING:
     Operand: TypeAlias = "Tensor | float"  # what the operators take beside a Tensor
 
 _new = object.__new__
-
-
-class Size(tuple[int, ...]):
-    """A shape. Source: torch.Size.
-
-    >>> torch.zeros(2, 3).shape.numel()
-    6
-    """
-
-    __slots__ = ()
-
-    def numel(self) -> int:
-        """The number of elements."""
-        n = 1
-        for size in self:
-            n *= size
-        return n
-
-    def __repr__(self) -> str:
-        return f"torch.Size({list(self)})"
-
-    __str__ = __repr__
-
-
-class RemovableHandle:
-    """Takes a hook away again: `handle.remove()`, or at the end of a `with` block."""
-
-    def __init__(self, hooks: dict[int, Any], hook: Any) -> None:
-        self.hooks = hooks
-        self.id = next(function.numbers)
-        hooks[self.id] = hook
-
-    def remove(self) -> None:
-        """Take the hook away; a second time does nothing."""
-        self.hooks.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.remove()
 
 
 class Tensor(Methods):
@@ -517,24 +475,6 @@ class Tensor(Methods):
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(errors.missing(f"Tensor.{name}", name, dir(type(self))))
-
-
-class Parameter(Tensor):
-    """A Tensor that a module learns: assigned to one, it is registered there. Source: torch.nn.Parameter.
-
-    >>> nn.Parameter(torch.zeros(2))
-    Parameter containing:
-    tensor([0., 0.], requires_grad=True)
-    """
-
-    def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
-        self = cls._made(np.empty(0, dtypes.get_default_dtype()) if data is None else data.array)
-        if data is not None:
-            self.version = data._counter()
-        return self.requires_grad_(requires_grad)
-
-    def __repr__(self) -> str:
-        return f"Parameter containing:\n{super().__repr__()}"
 
 
 _PLACE = ("grad", "base", "chain", "views", "accumulation_hooks", "retains_grad")

@@ -9,7 +9,8 @@ from .. import backend
 from ..autograd import custom
 from ..errors import DtypeError, GraphError
 from ..function import Function, Leaf, Output
-from ..tensor import Parameter, Tensor
+from ..parameter import Parameter
+from ..tensor import Tensor
 from .tape import Input, Kept, Op, Result, Source, Tape
 
 _Role = Literal["input", "output", "intermediate", "setting"]

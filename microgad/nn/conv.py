@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..ops.creation import empty
-from ..tensor import Parameter, Tensor
+from ..parameter import Parameter
+from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module

@@ -13,7 +13,8 @@ import numpy as np
 from .. import state
 from ..errors import GraphError, ShapeError
 from ..function import Function
-from ..tensor import RemovableHandle, Tensor
+from ..hooks import RemovableHandle
+from ..tensor import Tensor
 
 if TYPE_CHECKING:
     from .module import Module

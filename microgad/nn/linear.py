@@ -8,7 +8,8 @@ from typing import Any
 
 from ..errors import ShapeError
 from ..ops.creation import empty
-from ..tensor import Parameter, Tensor
+from ..parameter import Parameter
+from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module

@@ -8,7 +8,8 @@ from typing import Any, Self
 
 from .. import backend, dtypes, state
 from ..errors import DtypeError
-from ..tensor import Parameter, Tensor
+from ..parameter import Parameter
+from ..tensor import Tensor
 from . import hooks, saving
 
 _REGISTRIES = ("_parameters", "_buffers", "_modules")

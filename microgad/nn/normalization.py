@@ -6,7 +6,8 @@ from typing import Any
 
 from ..errors import ShapeError
 from ..ops.creation import empty, ones, tensor, zeros
-from ..tensor import Parameter, Tensor
+from ..parameter import Parameter
+from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module

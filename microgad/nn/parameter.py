@@ -1,3 +1,3 @@
 """Parameter, under PyTorch's name for its place."""
 
-from ..tensor import Parameter as Parameter
+from ..parameter import Parameter as Parameter
