@@ -43,24 +43,27 @@ _REWORDED = ((IndexError, DimError), (TypeError, DtypeError), (ValueError, Shape
 
 
 def plural(count: int, noun: str) -> str:
-    """ "1 channel", "3 channels"."""
+    """Say `1 channel`, `3 channels`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def place(op: str, path: str) -> str:
-    """ "Conv2d (features.0)": an operation and the module that it was called in."""
+    """Say `Conv2d (features.0)`: an operation and the module that it was called in."""
     return f"{op} ({path})" if path else op
 
 
 def in_forward(error: Exception, op: str, path: str, names: tuple[str, ...], inputs: tuple[Any, ...]) -> Exception:
     """The error to raise in place of `error`, which `op`'s forward raised: op, module, rule, and every argument."""
-    kind = (
-        type(error) if isinstance(error, MicrogadError) else next(k for base, k in _REWORDED if isinstance(error, base))
-    )
+    devices = sorted({str(x.device) for x in inputs if hasattr(x, "shape") and hasattr(x, "device")})
+    kind, rule = type(error), str(error)
+    if len(devices) > 1:
+        kind, rule = DeviceError, f"expected all tensors to be on the same device, but found {' and '.join(devices)}"
+    elif not isinstance(error, MicrogadError):
+        kind = next(cls for base, cls in _REWORDED if isinstance(error, base))
     if len(names) < len(inputs):  # forward(self, *inputs)
         names = tuple(f"{names[-1]}[{i}]" for i in range(len(inputs)))
     said = ", ".join(f"{name} {_describe(x)}" for name, x in zip(names, inputs, strict=False) if x is not None)
-    return kind(f"{place(op, path)}: {error} ({said})")
+    return kind(f"{place(op, path)}: {rule} ({said})")
 
 
 def _describe(x: Any) -> str:

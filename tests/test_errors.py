@@ -86,3 +86,13 @@ def test_a_refused_operation_leaves_everything_as_it_was() -> None:
     after = net.state_dict()
     assert all(np.array_equal(before[name], after[name].numpy()) for name in before)
     assert np.array_equal(state, torch.get_rng_state().numpy())
+
+
+def test_arrays_on_two_devices_name_both() -> None:
+    class Elsewhere:
+        shape, dtype, device = (2,), torch.float32, torch.device("cuda", 0)
+
+    error = errors.in_forward(TypeError("Unsupported type"), "Add", "block", ("a", "b"), (torch.zeros(2), Elsewhere()))
+    assert isinstance(error, errors.DeviceError)
+    said = "Add (block): expected all tensors to be on the same device, but found cpu and cuda:0 (a (2,), b (2,))"
+    assert str(error) == said

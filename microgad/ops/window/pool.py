@@ -200,9 +200,9 @@ def largest(x: Any, window: Window) -> tuple[Any, Any]:
     out, winner = np.empty_like(x, shape=shape, order="C"), np.empty_like(x, shape=shape, dtype=small, order="C")
     for images, _ in blocks(x, 1, math.prod(shape[1:])):
         seen, maximum, won = windows(plane[images], window), out[images], winner[images]
-        columns = (seen[:, :, i, j].copy() for i in range(kh) for j in range(kw))
-        maximum[...], won[...] = next(columns), first
-        for offset, column in zip(offsets[1:], columns, strict=True):
+        maximum[...], won[...] = seen[:, :, 0, 0], first
+        for k, offset in enumerate(offsets[1:], 1):
+            column = seen[:, :, k // kw, k % kw].copy()
             np.maximum(won, (column > maximum).view(np.uint8) * small.type(offset), out=won)
             np.maximum(maximum, column, out=maximum)
         if (maximum != maximum).any():
