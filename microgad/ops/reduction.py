@@ -104,14 +104,24 @@ class All(Function):
         return np.all(x, self.axis, keepdims=self.keepdims)
 
 
-class Extremum(NamedTuple):
-    """What `max` and `min` over a dimension give."""
+class Maxima(NamedTuple):
+    """What `max` over a dimension gives."""
 
     values: Any
     indices: Any
 
     def __repr__(self) -> str:
         return f"torch.return_types.max(\nvalues={self.values!r},\nindices={self.indices!r})"
+
+
+class Minima(NamedTuple):
+    """What `min` over a dimension gives."""
+
+    values: Any
+    indices: Any
+
+    def __repr__(self) -> str:
+        return f"torch.return_types.min(\nvalues={self.values!r},\nindices={self.indices!r})"
 
 
 def axes(dim: Dim) -> int | tuple[int, ...] | None:
@@ -200,7 +210,7 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     >>> torch.max(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1).values
     tensor([5., 3.])
     """
-    return _extremum(input, dim, keepdim, amax, argmax, "maximum")
+    return _extremum(input, dim, keepdim, amax, argmax, "maximum", Maxima)
 
 
 def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
@@ -209,17 +219,17 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     >>> torch.min(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1).indices
     tensor([0, 1])
     """
-    return _extremum(input, dim, keepdim, amin, argmin, "minimum")
+    return _extremum(input, dim, keepdim, amin, argmin, "minimum", Minima)
 
 
-def _extremum(input: Tensor, dim: Any, keepdim: bool, of_all: Any, where: Any, of_two: str) -> Any:
+def _extremum(input: Tensor, dim: Any, keepdim: bool, of_all: Any, where: Any, of_two: str, result: Any) -> Any:
     if dim is None:
         return of_all(input)
     if not isinstance(dim, int):
         return getattr(input, of_two)(dim)
     indices = where(input, dim, keepdim=True)
     values = gather(input, dim, indices)
-    return Extremum(values, indices) if keepdim else Extremum(values.squeeze(dim), indices.squeeze(dim))
+    return result(values, indices) if keepdim else result(values.squeeze(dim), indices.squeeze(dim))
 
 
 @composite
