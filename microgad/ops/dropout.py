@@ -50,7 +50,6 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
         noise = np.zeros_like(x)
     else:
         scale = 1 / (1 - p) if x.dtype == np.float64 else float(np.float32(1) / np.float32(1 - p))
-        noise = draws.dropout_noise(backend.to_numpy(x), 1 - p, scale)
-        if backend.is_gpu(x):
-            noise = backend.to_device(noise, input.device)
+        layout = draws.fills.empty_like(x) if backend.is_gpu(x) else x  # its values are not read
+        noise = backend.to_device(draws.dropout_noise(layout, 1 - p, scale), input.device)
     return Dropout.apply_(input, noise=noise) if inplace else Dropout.apply(input, noise=noise)
