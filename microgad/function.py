@@ -67,7 +67,7 @@ class Function:
     joint: ClassVar[Callable[..., Any] | None] = None
     decomposed: ClassVar[Callable[..., Any] | None] = None
     differentiable: ClassVar[bool] = False
-    plans: ClassVar[dict[int, Plan]] = {}
+    plans: ClassVar[dict[Any, Plan]] = {}  # by a bit for each input that wants a gradient
 
     __slots__ = (
         "__dict__",
@@ -288,7 +288,8 @@ class Function:
     @classmethod
     def _plan(cls, wanting: int, count: int, out: Any) -> Plan | None:
         """The plan for a set of inputs that want a gradient; None where the result can have none, being no float."""
-        plan = cls.plans.get(wanting)
+        key = (wanting, count) if cls.variadic else wanting
+        plan = cls.plans.get(key)
         if plan is None:
             if not cls.differentiable:
                 if out.dtype.kind in "fc":
@@ -296,7 +297,7 @@ class Function:
                         f"{errors.place(cls.__name__, current().path)} has no derivative; detach its inputs"
                     )
                 return None
-            plan = cls.plans[wanting] = Plan(cls, [bool(wanting >> i & 1) for i in range(count)])
+            plan = cls.plans[key] = Plan(cls, [bool(wanting >> i & 1) for i in range(count)])
         return plan
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -140,6 +141,24 @@ def test_several_results() -> None:
     np.testing.assert_allclose(gg.array, 2 * np.cos(2 * x.array) - 3 * np.cos(x.array))
     (only,) = torch.autograd.grad(SinCos.apply(x)[1].sum(), x)  # the other result's gradient is zero
     np.testing.assert_allclose(only.array, -np.sin(x.array))
+
+
+def test_any_number_of_inputs() -> None:
+    class Product(Function):
+        def forward(self, *inputs):  # type: ignore[no-untyped-def]
+            return math.prod(inputs)
+
+        def grad_inputs(self, grad, *inputs):  # type: ignore[no-untyped-def]
+            return tuple(grad * math.prod(inputs[:i] + inputs[i + 1 :]) for i in range(len(inputs)))
+
+    a, b, c = (torch.tensor(v, requires_grad=True) for v in (2.0, 3.0, 5.0))
+    plain = torch.tensor(7.0)
+    for inputs in ((a, b), (a, b, plain), (a, b, c), (plain, a)):
+        leaves = [x for x in inputs if x.requires_grad]
+        grads = torch.autograd.grad(Product.apply(*inputs), leaves, create_graph=True)
+        whole = math.prod(x.item() for x in inputs)
+        assert [g.item() for g in grads] == [whole / x.item() for x in leaves]
+        assert (grads[0].node is None) == (len(leaves) == 1)
 
 
 class Normalize(Function):
