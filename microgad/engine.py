@@ -313,6 +313,8 @@ def _derive_by_decomposition(node: Function, grad: Any, needs: list[bool]) -> li
 class Identity(Function):
     """The same values at a new place in the graph."""
 
+    may_share = True
+
     def forward(self, x: Any) -> Any:
         return x
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy import ndarray
 
 from . import errors
-from .backend import as_array
+from .backend import as_array, is_array, owner
 from .plan import VARARGS, Plan, parameters, stored
 from .state import State, current
 
@@ -186,7 +186,7 @@ class Function:
         result.version = None
         plan = None
         if wanting and state.grad_enabled:
-            plan = cls.plans.get(wanting) or cls._plan(wanting, len(inputs), out)
+            plan = cls.plans.get(wanting) or cls._plan(wanting, len(inputs), out, arrays)
         if plan is None:
             result.node = None
         else:
@@ -286,7 +286,7 @@ class Function:
             setattr(self, name, value)
 
     @classmethod
-    def _plan(cls, wanting: int, count: int, out: Any) -> Plan | None:
+    def _plan(cls, wanting: int, count: int, out: Any, arrays: Sequence[Any] = ()) -> Plan | None:
         """The plan for a set of inputs that want a gradient; None where the result can have none, being no float."""
         key = (wanting, count) if cls.variadic else wanting
         plan = cls.plans.get(key)
@@ -297,6 +297,11 @@ class Function:
                         f"{errors.place(cls.__name__, current().path)} has no derivative; detach its inputs"
                     )
                 return None
+            if not cls.may_share and any(is_array(x) and owner(x) is owner(out) for x in arrays):
+                raise errors.GraphError(
+                    f"{cls.__name__}: forward returned memory of an input: say may_share = True, or copy it; a write "
+                    "into one would go unnoticed by the other"
+                )
             plan = cls.plans[key] = Plan(cls, [bool(wanting >> i & 1) for i in range(count)])
         return plan
 
@@ -435,7 +440,7 @@ class LinearMap(Function):
                 "forward": cls.adjoint,
                 "adjoint": cls.forward,
                 "transposed": cls,
-                "may_share": False,
+                "may_share": True,
                 "__module__": cls.__module__,
                 "__doc__": f"The adjoint of {cls.__name__}.",
             }

@@ -98,6 +98,18 @@ def test_an_intermediate_that_no_signature_reads_is_refused() -> None:
                 return grad * self.inv_std
 
 
+def test_an_undeclared_view_is_refused() -> None:
+    class Half(Function):
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            return x[::2]
+
+        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+            return np.stack((grad, 0 * grad), 1).reshape(-1)
+
+    with pytest.raises(RuntimeError, match=r"Half: forward returned memory of an input: say may_share = True"):
+        Half.apply(leaf(4))
+
+
 def test_a_declared_constant_must_be_boolean_or_integer() -> None:
     class Wrong(Function):
         constants = ("half",)

@@ -94,9 +94,9 @@ class Cast(LinearMap):
 
 
 class Transfer(LinearMap):
-    """The same values on another device."""
+    """The same values on another device; the same memory, where they are there already."""
 
-    symbol = "transfer"
+    symbol, may_share = "transfer", True
 
     def forward(self, x):
         return backend.to_device(x, self.to)
