@@ -128,14 +128,14 @@ from .size import Size
 from .tensor import Tensor
 
 if TYPE_CHECKING:
-    from . import datasets, graph, nn, optim, testing, training, transforms, utils
+    from . import cuda, datasets, graph, nn, optim, testing, training, transforms, utils
 
 __version__ = "0.1.0"
 
 softmax, log_softmax = Tensor.softmax, Tensor.log_softmax
 
 # Rooms beyond the core, and names that live in them: loaded when first asked for (PEP 562).
-_ROOMS = ("datasets", "graph", "nn", "optim", "testing", "training", "transforms", "utils")
+_ROOMS = ("cuda", "datasets", "graph", "nn", "optim", "testing", "training", "transforms", "utils")
 _ELSEWHERE = {"save": "serialization", "load": "serialization"}
 
 

@@ -62,6 +62,15 @@ def _cupy() -> Any:
     return cupy
 
 
+def gpu_count() -> int:
+    """How many GPUs CuPy sees; 0 where there is no CuPy."""
+    try:
+        count: int = _cupy().cuda.runtime.getDeviceCount()
+    except (DeviceError, RuntimeError):  # no CuPy, or a CuPy that finds no driver
+        return 0
+    return count
+
+
 def is_gpu(x: Any) -> bool:
     """Whether `x` is a CuPy array."""
     return type(x) is not np.ndarray and "cupy" in sys.modules and isinstance(x, sys.modules["cupy"].ndarray)

@@ -25,7 +25,7 @@ FLOORS = [
     ["tensor"],
     ["parameter"],
     ["autograd"],
-    ["utils", "serialization", "transforms"],
+    ["cuda", "utils", "serialization", "transforms"],
     ["nn", "optim", "datasets"],
     ["graph", "testing"],
     ["training"],
