@@ -83,7 +83,7 @@ def is_array(x: Any) -> bool:
 
 def as_array(x: Any) -> Any:
     """NumPy's scalars, which reductions give, as 0-d arrays; arrays as they are."""
-    return x if is_array(x) else np.asarray(x)
+    return np.asarray(x) if isinstance(x, np.generic) or not is_array(x) else x
 
 
 def device_of(x: Any) -> device:

@@ -183,7 +183,8 @@ def promote(arrays: list[Any]) -> list[Any]:
 
 def promote_floating(arrays: list[Any]) -> list[Any]:
     """As `promote`, then integers and booleans to the default floating dtype: for division, exp and their like."""
-    arrays = promote(arrays)
+    if len(arrays) > 1:
+        arrays = promote(arrays)
     for x in arrays:
         if hasattr(x, "dtype") and x.dtype.kind not in "fc":
             return cast(arrays, _default.dtype)
