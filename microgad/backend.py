@@ -131,8 +131,8 @@ def add_at(target: Any, index: Any, values: Any) -> None:
 def _keep_freed_memory() -> None:
     """Ask glibc to reuse the memory of freed arrays instead of handing it back to the system.
 
-    Every training step frees and makes the same large arrays; the page faults cost more than the arithmetic (an MNIST
-    step: 13 ms, 4 ms without them). It acts on the whole process: `MICROGAD_MALLOC=system` leaves malloc alone, and
+    Every training step frees and makes the same large arrays; the page faults cost as much as the arithmetic (an MNIST
+    step: 15 ms, 7 ms without them). It acts on the whole process: `MICROGAD_MALLOC=system` leaves malloc alone, and
     `empty_cache()` gives free memory back.
     """
     libc = _glibc()

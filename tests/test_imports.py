@@ -40,7 +40,7 @@ HOMES = {
     "pygraphviz": {"graph/render.py"},
     "hypothesis": {"testing/strategies.py"},
     "matplotlib": {"training/plots.py"},
-    "tqdm": {"training/progress.py", "datasets/download.py"},
+    "tqdm": {"training/progress.py"},
     "threadpoolctl": {"training/checkpoint.py", "training/environment.py"},
     "torch": set(),
     "scipy": set(),

@@ -162,7 +162,7 @@ class set_detect_anomaly:
             state.variable.set(state.changed(observer=Tracer(halt=True)))
 
     def __enter__(self) -> None:
-        pass  # in force since it was made
+        """Nothing: in force since it was made."""
 
     def __exit__(self, *_: object) -> None:
         state.variable.reset(self._token)

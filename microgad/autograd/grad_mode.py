@@ -93,7 +93,11 @@ class set_grad_enabled(_GradMode):
         self._tokens.append(state.variable.set(state.changed(grad_enabled=mode)))
 
     def __enter__(self) -> None:
-        pass  # in force since it was made
+        """Nothing: in force since it was made."""
+
+    def __call__(self, function: F) -> F:
+        state.variable.reset(self._tokens.pop())  # a decorator is for the function's calls alone
+        return super().__call__(function)
 
 
 def is_grad_enabled() -> bool:

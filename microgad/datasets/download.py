@@ -58,17 +58,7 @@ def _fetch_from(url: str, md5: str, target: str) -> None:
 
 @contextlib.contextmanager
 def _progress(url: str, size: int) -> Iterator[Callable[[int], object]]:
-    """Show a download's progress on stderr: a bar on a terminal with tqdm, plain lines elsewhere."""
-    if sys.stderr.isatty():
-        try:
-            from tqdm import tqdm
-        except ImportError:
-            pass
-        else:
-            with tqdm(total=size or None, unit="B", unit_scale=True, desc=url.rpartition("/")[2]) as bar:
-                yield bar.update
-            return
-
+    """Say on stderr what is downloaded, and when each quarter of it is there."""
     print(f"downloading {url} ({size / 1e6:.1f} MB)" if size else f"downloading {url}", file=sys.stderr)
     done = quarters = 0
 

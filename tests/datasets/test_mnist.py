@@ -400,31 +400,9 @@ def test_an_interrupted_download_leaves_nothing(tmp_path, serve, monkeypatch):
     assert listing(tmp_path) == []
 
 
-def test_progress_is_lines_without_a_terminal(tmp_path, serve, capsys):
+def test_progress_is_lines(tmp_path, serve, capsys):
     address, _ = serve(PACKED)
     small_mnist(address)(tmp_path, download=True)
     lines = capsys.readouterr().err.splitlines()
     assert [line for line in lines if "%" not in line] == [f"downloading {address}{name} (0.0 MB)" for name in PACKED]
     assert lines.count("  100%") == 4
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-def test_progress_is_a_bar_on_a_terminal_with_tqdm(tmp_path, serve, monkeypatch):
-    pytest.importorskip("tqdm", reason="the progress bar is the extra `train`'s")
-    address, _ = serve(PACKED)
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    small_mnist(address)(tmp_path, download=True)
-    assert f"{TRAIN[0]}.gz: 100%" in sys.stderr.getvalue()
-    assert "downloading" not in sys.stderr.getvalue()
-
-
-def test_progress_is_lines_on_a_terminal_without_tqdm(tmp_path, serve, monkeypatch):
-    address, _ = serve(PACKED)
-    monkeypatch.setitem(sys.modules, "tqdm", None)
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    small_mnist(address)(tmp_path, download=True)
-    assert sys.stderr.getvalue().count("  100%") == 4
