@@ -42,14 +42,14 @@ class Unpool(LinearMap):
 
     def forward(self, x):
         out = np.empty_like(x, shape=(*x.shape[:2], *self.window.size), order="C")
-        for images, cells in winning_cells(self.winner, self.window):
+        for images, cells in winning_cells(x, self.winner, self.window):
             out[images] = 0
             backend.add_at(out[images].reshape(-1), cells, x[images].reshape(-1))
         return out
 
     def adjoint(self, grad):
         out = np.empty_like(grad, shape=self.winner.shape, order="C")
-        for images, cells in winning_cells(self.winner, self.window):
+        for images, cells in winning_cells(grad, self.winner, self.window):
             out[images] = np.take(grad[images], cells).reshape(out[images].shape)
         return out
 
@@ -198,33 +198,38 @@ def largest(x: Any, window: Window) -> tuple[Any, Any]:
         first[at] = offsets[k]
     first, plane = backend.like(first, x), padded(x, window, -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min)
     out, winner = np.empty_like(x, shape=shape, order="C"), np.empty_like(x, shape=shape, dtype=small, order="C")
-    for images, _ in blocks(x, 1, math.prod(shape[1:])):
-        seen, maximum, won = windows(plane[images], window), out[images], winner[images]
+    cells = windows(plane, window)
+    for images, _ in blocks(plane, 1, math.prod(plane.shape[1:])):
+        seen, maximum, won = cells[images], out[images], winner[images]
         maximum[...], won[...] = seen[:, :, 0, 0], first
         for k, offset in enumerate(offsets[1:], 1):
             column = seen[:, :, k // kw, k % kw].copy()
             np.maximum(won, (column > maximum).view(np.uint8) * small.type(offset), out=won)
             np.maximum(maximum, column, out=maximum)
-        if (maximum != maximum).any():
-            for k, offset in enumerate(offsets):
-                column = seen[:, :, k // kw, k % kw]
-                won[column != column] = offset
+    if (out != out).any():
+        for k, offset in enumerate(offsets):
+            column = cells[:, :, k // kw, k % kw]
+            winner[column != column] = offset
     return out, winner
 
 
 def positions(winner: Any, window: Window) -> Any:
     """The places on the flat H·W plane, int64, of the cells that won."""
+    return backend.like(corners(window), winner, np.int64) + winner
+
+
+def corners(window: Window) -> Any:
+    """(OH, OW): the places on the flat H·W plane, int64, of the windows' corners; outside of it, in the padding."""
     (_, w), _, (sh, sw), ((top, _), (left, _)), _ = window
     oh, ow = window.out
-    corners = (np.arange(oh)[:, None] * sh - top) * w + np.arange(ow) * sw - left
-    return backend.like(corners, winner, np.int64) + winner
+    return (np.arange(oh)[:, None] * sh - top) * w + np.arange(ow) * sw - left
 
 
-def winning_cells(winner: Any, window: Window) -> Iterator[tuple[slice, Any]]:
-    """The same a block of images at a time, on the block's flat memory."""
-    n, c, oh, ow = winner.shape
-    planes = backend.like(np.arange(n * c).reshape(n, c, 1, 1) * math.prod(window.size), winner, np.int64)
-    for images, _ in blocks(planes, 1, c * oh * ow):
-        cells = positions(winner[images], window)
-        cells += planes[: len(cells)]
-        yield images, cells.reshape(-1)
+def winning_cells(x: Any, winner: Any, window: Window) -> Iterator[tuple[slice, Any]]:
+    """The same a block of images of x's dtype at a time, flat, on the block's flat memory."""
+    channels, plane = winner.shape[1], math.prod(window.size)
+    for images, _ in blocks(x, 1, channels * plane):
+        if images.start == 0:  # no later block is larger
+            planes = np.arange(images.stop * channels).reshape(images.stop, channels, 1, 1) * plane
+            starts = backend.like(planes + corners(window), winner, np.int64)
+        yield images, (starts[: images.stop - images.start] + winner[images]).reshape(-1)
