@@ -142,13 +142,14 @@ def tanh(input: Tensor) -> Tensor:
 
 
 class Sigmoid(Function):
-    """1 / (1 + e⁻ˣ), by tanh: it can't overflow, and NumPy's tanh is vectorized."""
+    """1 / (1 + e⁻ˣ): where e⁻ˣ overflows it is 0, and small values keep their digits, which by tanh they don't."""
 
     symbol, promote = "σ", dtypes.promote_floating
 
     def forward(self, x):
-        out = np.tanh(0.5 * x)
-        return out * 0.5 + 0.5
+        with np.errstate(over="ignore"):
+            out = np.exp(-x)
+        return np.reciprocal(1 + out)
 
     def grad_x(self, grad, out):
         return grad * (out * (1 - out))

@@ -11,7 +11,7 @@ from ..errors import DtypeError
 from ..function import Function, LinearMap
 from ..state import composite
 from .indexing import gather
-from .selection import Select
+from .selection import Select, where
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -247,12 +247,13 @@ def var(input: Tensor, dim: Dim = None, *, correction: float = 1, keepdim: bool 
 
 @composite
 def std(input: Tensor, dim: Dim = None, *, correction: float = 1, keepdim: bool = False) -> Tensor:
-    """The standard deviation over dim: the root of `var`. Source: torch.std.
+    """The standard deviation over dim: the root of `var`. Where it is 0 its derivative is 0. Source: torch.std.
 
     >>> torch.std(torch.tensor([1.0, 2.0, 4.0]))
     tensor(1.5275)
     """
-    return var(input, dim, correction=correction, keepdim=keepdim).sqrt()
+    variance = var(input, dim, correction=correction, keepdim=keepdim)
+    return where(variance == 0, 0.0, variance).sqrt()
 
 
 def any(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:

@@ -85,7 +85,9 @@ class Clamp(Function):
         return Select.apply((x < low) if high is None else (x < low) & (low < high), grad)
 
     def grad_high(self, grad, x, low, high):
-        return Select.apply((x > high) if low is None else (x > high) | (low >= high), grad)
+        if low is None:
+            return Select.apply(x > high, grad)
+        return Select.apply((x > high) | (low > high) | ((low == high) & (x < high)), grad)
 
 
 def clamp(input: Tensor, min: Operand | None = None, max: Operand | None = None) -> Tensor:

@@ -112,8 +112,9 @@ class LogSumExp(Function):
 
     def grad_x(self, grad, x, out):
         shape = kept_shape(x.shape, self.axis)
-        out = np.where(np.isinf(out), 0.0, out).reshape(shape)
-        return grad.reshape(shape) * np.exp(x - out)
+        share = np.exp(x - np.where(np.isinf(out), 0.0, out).reshape(shape))
+        total = sum_along(share, self.axis)  # 1, but for the rounding of a large out
+        return grad.reshape(shape) * (share / np.where(total == 0, 1.0, total))
 
 
 def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False) -> Tensor:
