@@ -253,7 +253,8 @@ def std(input: Tensor, dim: Dim = None, *, correction: float = 1, keepdim: bool 
     tensor(1.5275)
     """
     variance = var(input, dim, correction=correction, keepdim=keepdim)
-    return where(variance == 0, 0.0, variance).sqrt()
+    constant = variance == 0
+    return where(constant, 0.0, where(constant, 1.0, variance).sqrt())
 
 
 def any(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
