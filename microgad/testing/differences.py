@@ -9,10 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend
-from ..function import Leaf
-
-Vector = Any  # (m,): all results of a function, flat, one after the other
-Direction = Any  # an array like the Tensor that is moved along it
+from .calls import Direction, Vector, moved
 
 
 class Differences:
@@ -96,23 +93,5 @@ class Differences:
         agrees = np.abs(exact - central) <= 1e-3 * np.abs(exact) + 10 * error + 1e-8 * np.abs(self.values())
         return bool(np.all(np.isfinite(exact) & (agrees | ~np.isfinite(central))))
 
-    def _moved(self, directions: Sequence[Direction | None], step: float | complex) -> Vector:
-        """The values at x + step · direction. A complex step makes every Tensor complex.
-
-        The axes keep their order in memory: random draws follow it.
-        """
-        kind = np.complex128 if isinstance(step, complex) else None
-        saved = [(t.array, t.node) for t in self.tensors]
-        try:
-            for t, d in zip(self.tensors, directions, strict=True):
-                if d is not None or kind:
-                    moved = np.empty_like(t.array, kind)
-                    np.add(t.array, 0 if d is None else step * d, out=moved)
-                    t.array = moved
-                if kind and t.node is not None:
-                    t.node = Leaf(t)  # gradients for it are complex as well
-            with np.errstate(all="ignore"):  # a step may leave the domain: the comparison sees the NaN
-                return self.values()
-        finally:
-            for t, (array, node) in zip(self.tensors, saved, strict=True):
-                t.array, t.node = array, node
+    def _moved(self, directions: Sequence[Direction | None], step: complex) -> Vector:
+        return moved(self.values, self.tensors, directions, step)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .. import backend, engine
-from ..errors import ArgumentError, MicrogadError
-from ..generator import default_generator
+from ..errors import ArgumentError
 from ..tensor import Tensor
+from .calls import (
+    GradcheckError,
+    SameDraws,
+    flat,
+    floating,
+    gradients,
+    numbered,
+    sequence,
+    slices,
+    wanted,
+    warn_of_float32,
+)  # fmt: skip
 from .differences import Differences
 from .report import Jacobians, explain
-
-
-class GradcheckError(MicrogadError, RuntimeError):
-    """A derivative that isn't the function's. Source: torch.autograd.gradcheck.GradcheckError."""
 
 
 def gradcheck(
@@ -59,7 +65,7 @@ def gradcheck(
     True
     >>> gradcheck(lambda x: x * x.detach(), x)
     Traceback (most recent call last):
-    microgad.testing.gradcheck.GradcheckError: the derivative of output 0 (2,) with respect to input 0 (2,) is wrong in 2 of 4 entries. The worst: output 0[1] by input 0[1]
+    microgad.testing.calls.GradcheckError: the derivative of output 0 (2,) with respect to input 0 (2,) is wrong in 2 of 4 entries. The worst: output 0[1] by input 0[1]
         numerical  -2
         analytical -1
         difference  1, tolerance 0.00201 = atol + rtol · |numerical|
@@ -67,13 +73,14 @@ def gradcheck(
     """  # noqa: E501
     _refuse(check_batched_grad=check_batched_grad, check_batched_forward_grad=check_batched_forward_grad)
     _refuse(check_forward_ad=check_forward_ad, check_backward_ad=not check_backward_ad, masked=bool(masked))
-    inputs = _sequence(inputs)
-    tensors = _wanted(inputs)
+    inputs = sequence(inputs)
+    tensors = wanted("gradcheck", inputs)
+    warn_of_float32("gradcheck", inputs)
 
     def outputs() -> list[Tensor]:
-        return _floating(func(*inputs))
+        return floating(func(*inputs))
 
-    check = _Check(outputs, outputs, tensors, _names(inputs, tensors), "output", eps, atol, rtol)
+    check = _Check(outputs, outputs, tensors, numbered(inputs, tensors), "output", eps, atol, rtol)
     return check.passes(raise_exception, nondet_tol, check_undefined_grad, check_grad_dtypes, fast_mode)
 
 
@@ -108,25 +115,26 @@ def gradgradcheck(
     """
     _refuse(check_batched_grad=check_batched_grad, masked=masked)
     _refuse(check_fwd_over_rev=check_fwd_over_rev, check_rev_over_rev=not check_rev_over_rev)
-    inputs = _sequence(inputs)
-    tensors = _wanted(inputs)
+    inputs = sequence(inputs)
+    tensors = wanted("gradgradcheck", inputs)
+    warn_of_float32("gradcheck", inputs)
 
     def outputs() -> list[Tensor]:
-        return [y for y in _floating(func(*inputs)) if y.requires_grad]
+        return [y for y in floating(func(*inputs)) if y.requires_grad]
 
-    with _SameDraws():
+    with SameDraws():
         grads = _grad_outputs(outputs(), grad_outputs, gen_non_contig_grad_outputs)
     moved = [i for i, g in enumerate(grads) if g.requires_grad]
 
-    def gradients(create_graph: bool) -> list[Tensor]:
+    def of_inputs(create_graph: bool) -> list[Tensor]:
         found = engine.grad(outputs(), tensors, grads, create_graph=create_graph, allow_unused=True)
         return [g for g in found if g is not None]
 
     check = _Check(
-        lambda: gradients(True),
-        lambda: gradients(False),
+        lambda: of_inputs(True),
+        lambda: of_inputs(False),
         tensors + [grads[i] for i in moved],
-        _names(inputs, tensors) + [f"grad_outputs[{i}]" for i in moved],
+        numbered(inputs, tensors) + [f"grad_outputs[{i}]" for i in moved],
         "gradient",
         eps,
         atol,
@@ -156,7 +164,7 @@ class _Check:
     def passes(self, raise_exception: bool, nondet_tol: float, undefined: bool, dtypes: bool, fast: bool) -> bool:
         before = [t.array.copy() for t in self.tensors]
         try:
-            with _SameDraws() as draws:
+            with SameDraws() as draws:
                 outputs = self.recorded()
                 draws.made()
                 differences = Differences(lambda: self._values(draws), self.tensors, self.eps)
@@ -170,12 +178,12 @@ class _Check:
             return False
         return True
 
-    def _values(self, draws: _SameDraws) -> Any:
+    def _values(self, draws: SameDraws) -> Any:
         draws.again()
-        return _flat(self.plain())
+        return flat(self.plain())
 
-    def _check_values(self, outputs: list[Tensor], draws: _SameDraws) -> None:
-        if not np.allclose(self._values(draws), _flat(outputs), 1e-9, 1e-12, equal_nan=True):
+    def _check_values(self, outputs: list[Tensor], draws: SameDraws) -> None:
+        if not np.allclose(self._values(draws), flat(outputs), 1e-9, 1e-12, equal_nan=True):
             raise GradcheckError(
                 "func gives other values when it is called again, so it has no numerical derivative. Draw from the "
                 "default generator, which is put back before each call, or make the draw an input"
@@ -186,7 +194,7 @@ class _Check:
         numerical = [differences.jacobian(i) for i in range(len(self.tensors))]
         some = any(y.requires_grad for y in outputs)
         wrong = []
-        for k, (y, at) in enumerate(zip(outputs, _slices(outputs), strict=True)):
+        for k, (y, at) in enumerate(zip(outputs, slices(outputs), strict=True)):
             if y.requires_grad or not some:
                 for i, analytical in enumerate(self._jacobians(y)):
                     found = Jacobians(k, i, numerical[i][:, at], analytical, self.atol, self.rtol)
@@ -195,7 +203,7 @@ class _Check:
         if wrong:
             worst = max(wrong, key=lambda found: float(found.excess().max()))
             y, x = outputs[worst.output], self.tensors[worst.input]
-            start = _slices(outputs)[worst.output].start
+            start = slices(outputs)[worst.output].start
             sides = differences.one_sided(worst.input, worst.at()[0])
             below, above = (float(side[start + worst.at()[1]]) for side in sides)
             name, output = self.names[worst.input], f"{self.kind} {worst.output}"
@@ -207,7 +215,7 @@ class _Check:
         for j in range(y.numel() if y.requires_grad else 0):
             seed = np.zeros_like(y.array, order="C")
             seed.reshape(-1)[j] = 1
-            for jacobian, g in zip(found, _gradients([y], self.tensors, [seed]), strict=True):
+            for jacobian, g in zip(found, gradients([y], self.tensors, [seed]), strict=True):
                 if g is not None:
                     jacobian[:, j] = backend.to_numpy(g).reshape(-1)
         return found
@@ -217,10 +225,10 @@ class _Check:
         us, vs = _random_units(self.tensors), _random_units(outputs)
         alone = [[u if i == j else None for j in range(len(us))] for i, u in enumerate(us)]
         along = [differences.along(directions) for directions in alone]
-        for k, (y, v, at) in enumerate(zip(outputs, vs, _slices(outputs), strict=True)):
+        for k, (y, v, at) in enumerate(zip(outputs, vs, slices(outputs), strict=True)):
             if not y.requires_grad:
                 continue
-            for i, (u, g) in enumerate(zip(us, _gradients([y], self.tensors, [v]), strict=True)):
+            for i, (u, g) in enumerate(zip(us, gradients([y], self.tensors, [v]), strict=True)):
                 numerical = float(along[i][at] @ backend.to_numpy(v).reshape(-1))
                 analytical = 0.0 if g is None else float((g * u).sum())
                 share = float(np.abs(u).sum() * np.abs(v).sum())  # what an error of atol in every entry adds up to
@@ -238,7 +246,7 @@ class _Check:
         if not outputs:
             return
         seeds = _random_units(outputs)
-        once, again = _gradients(outputs, self.tensors, seeds), _gradients(outputs, self.tensors, seeds)
+        once, again = gradients(outputs, self.tensors, seeds), gradients(outputs, self.tensors, seeds)
         for name, t, a, b in zip(self.names, self.tensors, once, again, strict=True):
             gap = float(np.abs(a - b).max()) if a is not None and a.size else 0.0
             if not gap <= nondet_tol:
@@ -250,8 +258,8 @@ class _Check:
                 raise GradcheckError(f"the gradient of {name} has dtype {a.dtype}, but {name} has {t.array.dtype}")
         for k in range(len(outputs)) if undefined and len(outputs) > 1 else ():
             zeros = [seed if j == k else np.zeros_like(seed) for j, seed in enumerate(seeds)]
-            alone = _gradients(outputs[k : k + 1], self.tensors, seeds[k : k + 1])
-            for name, a, b in zip(self.names, alone, _gradients(outputs, self.tensors, zeros), strict=True):
+            alone = gradients(outputs[k : k + 1], self.tensors, seeds[k : k + 1])
+            for name, a, b in zip(self.names, alone, gradients(outputs, self.tensors, zeros), strict=True):
                 a, b = (0 if g is None else backend.to_numpy(g) for g in (a, b))
                 if not np.allclose(a, b, equal_nan=True):
                     raise GradcheckError(
@@ -265,96 +273,20 @@ class _Check:
                 raise GradcheckError(f"func, or its backward, changed {name} in place")
 
 
-class _SameDraws:
-    """Puts the default generator back before each evaluation, if the first one drew from it.
-
-    In the end it is where one evaluation leaves it.
-    """
-
-    def __enter__(self) -> _SameDraws:
-        self.before = self.after = default_generator.get_state()
-        return self
-
-    def made(self) -> None:
-        """The first evaluation has been made."""
-        self.after = default_generator.get_state()
-
-    def again(self) -> None:
-        """Another evaluation is to come."""
-        if (self.after != self.before).any():
-            default_generator.set_state(self.before)
-
-    def __exit__(self, *_: object) -> None:
-        default_generator.set_state(self.after)
-
-
 def _refuse(**asked: bool) -> None:
     for name, value in asked.items():
         if value:
             raise ArgumentError(f"gradcheck: {name} must stay as it is by default: microgad has reverse mode only")
 
 
-def _sequence(x: Any) -> list[Any]:
-    return list(x) if isinstance(x, (tuple, list)) else [x]
-
-
-def _floating(outputs: Any) -> list[Tensor]:
-    """The outputs that can have a derivative."""
-    tensors = [y for y in _sequence(outputs) if isinstance(y, Tensor)]
-    return [y for y in tensors if y.array.dtype.kind in "fc"]
-
-
-def _wanted(inputs: list[Any]) -> list[Tensor]:
-    """The Tensors to differentiate for, each once."""
-    tensors: list[Tensor] = []
-    for i, x in enumerate(inputs):
-        if isinstance(x, Tensor) and x.requires_grad and not any(x is t for t in tensors):
-            if x.array.dtype.kind != "f":
-                raise ArgumentError(f"gradcheck: input {i} is {x.dtype}, but only real inputs can be checked")
-            if x.array.dtype != np.float64:
-                warnings.warn(
-                    f"gradcheck: input {i} requires grad and is {x.dtype}: the check will likely fail unless all such "
-                    "inputs are torch.float64",
-                    stacklevel=3,
-                )
-            tensors.append(x)
-    if not tensors:
-        raise ArgumentError("gradcheck: at least one input Tensor must require grad, but none does")
-    return tensors
-
-
-def _names(inputs: list[Any], tensors: list[Tensor]) -> list[str]:
-    return [f"input {next(i for i, x in enumerate(inputs) if x is t)}" for t in tensors]
-
-
 def _grad_outputs(outputs: list[Tensor], given: Any, gaps: bool) -> list[Tensor]:
     if given is not None:
-        return _sequence(given)
+        return sequence(given)
     rng, grads = np.random.default_rng(0), []
     for y in outputs:
         wide = backend.like(rng.standard_normal((*y.shape, 2)), y.array, y.array.dtype)
         grads.append(Tensor._made(wide[..., 0] if gaps else wide[..., 0].copy()).requires_grad_())
     return grads
-
-
-def _gradients(outputs: list[Tensor], tensors: list[Tensor], seeds: Sequence[Any]) -> list[Any]:
-    """Bare gradients; None where the outputs don't depend on a Tensor."""
-    grads = engine.grad(outputs, tensors, [Tensor._made(s) for s in seeds], retain_graph=True, allow_unused=True)
-    return [None if g is None else g.array for g in grads]
-
-
-def _flat(tensors: list[Tensor]) -> Any:
-    """(m,): all values, one Tensor after the other."""
-    return np.concatenate([np.zeros(0), *(backend.to_numpy(t.array).reshape(-1) for t in tensors)])
-
-
-def _slices(tensors: list[Tensor]) -> list[slice]:
-    """Where each Tensor lies in `_flat`."""
-    slices, start = [], 0
-    for t in tensors:
-        slices.append(slice(start, start + t.numel()))
-        start += t.numel()
-    return slices
 
 
 def _random_units(tensors: list[Tensor]) -> list[Any]:

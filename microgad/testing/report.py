@@ -8,6 +8,7 @@ import numpy as np
 
 from ..function import Leaf
 from ..tensor import Tensor
+from .finding import Finding
 
 
 class Jacobians(NamedTuple):
@@ -58,8 +59,45 @@ def explain(
     if not y.requires_grad:
         lines.append(f"{output} doesn't require grad: somewhere on the way the values were taken off the graph")
     else:
-        lines.append(f"{_ratio(found)}Look at the derivatives of {', '.join(_operations(y))}")
+        lines.append(f"{_ratio(found)}Look at the derivatives of {', '.join(operations(y))}")
     return "\n".join(lines)
+
+
+def describe(finding: Finding) -> str:
+    """The worst entry, both numbers, how far they may be apart, what the mistake may be, and code to paste."""
+    from .mistakes import likely_mistake
+    from .paste import as_code
+
+    at, of = finding.worst()
+    row = int(np.ravel_multi_index(at, finding.input_shape)) if at else 0
+    column = int(np.ravel_multi_index(of, finding.output_shape)) if of else 0
+    n, a = float(finding.numerical[row, column]), float(finding.analytical[row, column])
+    wrong, size = int((finding.excess() > 0).sum()), finding.numerical.size
+    output, name = ("output" if finding.order == 1 else "gradient"), finding.names[finding.input]
+    which = {1: "derivative", 2: "second derivative"}.get(finding.order, f"derivative of order {finding.order}")
+    what = (
+        f"{finding.op}: the {which} of {output} {finding.output} {finding.output_shape} with respect to {name} "
+        f"{finding.input_shape} is wrong in {wrong} of {size} entries. The worst: {output} {finding.output}"
+        f"{_brackets(of)} by {name}{_brackets(at)}"
+    )
+    error = float(finding.error[row, column])
+    lines = [
+        what,
+        f"    numerical  {n: .10g}",
+        f"    analytical {a: .10g}",
+        f"    difference {abs(a - n): .4g}, of which the estimate's error explains {error:.4g}",
+    ]
+    mistake = likely_mistake(finding)
+    if mistake:
+        lines.append(f"It looks like {mistake}")
+    if finding.operations:
+        lines.append(f"Look at the derivatives of {', '.join(finding.operations)}")
+    lines += ["To see it again:", *(f"    {line}" for line in as_code(finding).splitlines())]
+    return "\n".join(lines)
+
+
+def _brackets(index: tuple[int, ...]) -> str:
+    return f"[{', '.join(map(str, index))}]" if index else ""
 
 
 def _index(flat: int, x: Tensor) -> str:
@@ -79,7 +117,7 @@ def _ratio(found: Jacobians) -> str:
     return f"Everywhere the analytical derivative is {ratio:.4g} × the numerical one{hint}. "
 
 
-def _operations(y: Tensor) -> list[str]:
+def operations(y: Tensor) -> tuple[str, ...]:
     """The names of the operations that lead to a Tensor, each once, at most ten."""
     names: dict[str, None] = {}
     seen, stack = set(), [y.node]
@@ -90,4 +128,4 @@ def _operations(y: Tensor) -> list[str]:
             if not isinstance(node, Leaf):
                 names[type(node).__name__] = None
             stack.extend(node.edges)
-    return list(names)
+    return tuple(names)

@@ -1,0 +1,9 @@
+"""What is to be checked, as a callable on Tensors: Functions, Modules, NumPy functions with their vjp, torch's."""
+
+from __future__ import annotations
+
+from .adapt import adapt
+from .names import name_of
+from .of_torch import torch_function
+
+__all__ = ["adapt", "name_of", "torch_function"]

@@ -1,0 +1,54 @@
+"""adapt: anything that has a derivative, as a callable on Tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ... import autograd
+from ...errors import ArgumentError, DtypeError
+from ...function import Function
+from ...nn import Module
+from .names import name_of
+from .of_numpy import numpy_function
+from .of_torch import is_from_torch, torch_function
+
+
+def adapt(target: Any, vjp: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    """`target` as a callable on Tensors.
+
+    - A subclass of Function or of autograd.Function: its `apply`.
+    - A subclass of torch.autograd.Function, a torch.nn.Module, a function of torch: as `torch_function` has it. Wrap a
+      function of your own that calls torch yourself.
+    - A NumPy function with `vjp`, its derivative: an operation that computes with the two. `vjp(grad, *args)` is called
+      with the gradient of the result (a tuple of them where there are several) and with what the function was called
+      with, settings included. It returns a gradient for each array among these, None where there is none; a tuple
+      with one for every positional argument does as well.
+    - Any other callable, such as a Module or a function on Tensors: itself.
+
+    A vjp in NumPy calls that Tensors answer, and that reads nothing but its arguments, is recorded under create_graph,
+    and so has derivatives of its own. Of any other the second derivative raises RuntimeError.
+
+    Raises TypeError where `target` can't be called, ValueError where it is a class to make an instance of, or has a
+    derivative of its own beside `vjp`. When the callable is differentiated, it raises RuntimeError where `vjp` gives a
+    wrong number of gradients or one of another shape than its input's, and TypeError where one is no float.
+
+    >>> def cube(x): return x**3
+    >>> cubed = adapt(cube, vjp=lambda grad, x: grad * 3 * x**2)
+    >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> torch.autograd.grad(cubed(x).sum(), x)
+    (tensor([ 3., 12.]),)
+    """
+    if not callable(target):
+        raise DtypeError(f"expected a function, a Function or a Module to check, got {type(target).__name__}")
+    if vjp is not None:
+        if isinstance(target, (type, Module)) or is_from_torch(target):
+            raise ArgumentError(f"{name_of(target)} has a derivative of its own: vjp is for NumPy functions")
+        return numpy_function(target, vjp)
+    if is_from_torch(target):
+        return torch_function(target)
+    if isinstance(target, type):
+        if not issubclass(target, (Function, autograd.Function)):
+            raise ArgumentError(f"{target.__name__} is a class whose instances can be checked: hand in one of them")
+        return target.apply
+    return target

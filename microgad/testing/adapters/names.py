@@ -1,0 +1,35 @@
+"""Names for what is checked, as messages and pictures show them."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+
+def name_of(target: Any) -> str:
+    """The name of a class, `module.function`, or what an object says of itself in one line.
+
+    >>> name_of(torch.nn.Linear(2, 3)), name_of(np.sin), name_of(torch.ops.elementwise.Exp.apply), name_of(lambda x: x)
+    ('Linear(in_features=2, out_features=3, bias=True)', 'numpy.sin', 'Exp', '<lambda>')
+    """
+    target = core(getattr(target, "__wrapped__", target))
+    owner = getattr(target, "__self__", None)
+    if isinstance(owner, type) and target.__name__ == "apply":
+        target = owner
+    if isinstance(target, type):
+        return target.__name__
+    name = getattr(target, "__name__", None)
+    if name is None:
+        said = repr(target)
+        return type(target).__name__ if "\n" in said or said.startswith("<") else said
+    module = getattr(target, "__module__", None)
+    if name == "<lambda>" or module in (None, "__main__", "builtins"):
+        return str(name)
+    return ".".join([*(part for part in module.split(".") if not part.startswith("_")), name])
+
+
+def core(target: Any) -> Any:
+    """What a partial is a partial of."""
+    while isinstance(target, functools.partial):
+        target = target.func
+    return target

@@ -1,0 +1,115 @@
+"""NumPy functions whose derivative is written by hand, as functions on Tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ... import backend
+from ...errors import DtypeError, GraphError, ShapeError, place, plural
+from ...tensor import Tensor
+from .foreign import Arguments, arrays_of, is_array, leaves, named_after, node_class, packed, several, unpacked
+
+
+def numpy_function(f: Callable[..., Any], vjp: Callable[..., Any]) -> Callable[..., Any]:
+    """A function on arrays and its derivative `vjp(grad, *args)`, as a function on Tensors: see `adapt`.
+
+    >>> double = numpy_function(lambda x: 2 * x, lambda grad, x: 2 * grad)
+    >>> double(torch.ones(2, requires_grad=True))
+    tensor([2., 2.], grad_fn=<<lambda>Backward0>)
+    """
+    cls = node_class(f, _OfNumPy, function=staticmethod(f), vjp=staticmethod(vjp))
+
+    def called(*args: Any, **settings: Any) -> Any:
+        return unpacked(cls.apply(*arrays_of(args, settings), arguments=Arguments(args, settings)))
+
+    return named_after(f, called)
+
+
+class _OfNumPy:
+    """What the nodes do."""
+
+    function: ClassVar[Callable[..., Any]]
+    vjp: ClassVar[Callable[..., Any]]
+    arguments: Arguments
+    needs: tuple[bool, ...]
+    path: str
+
+    def forward(self, *inputs: Any) -> Any:
+        args, settings = self.arguments.filled(inputs)
+        found = self.function(*args, **settings)
+        results = tuple(backend.as_array(y).copy() for y in leaves(found))  # copied: it may be an input
+        if not results or any(y.dtype.kind not in "biufc" for y in results):
+            raise DtypeError(f"it returned {found!r}, expected an array or several")
+        if not any(map(_is_floating, results)) and any(map(_is_floating, inputs)):
+            raise DtypeError(f"it returned {results[0].dtype}, but only floating-point results have a derivative")
+        return packed(results)
+
+    def grad_inputs(self, grad: Any, *inputs: Any) -> list[Any]:
+        """On Tensors the vjp runs on the bare arrays as well: what it gives there is what has to be recorded."""
+        grads = several(grad)
+        plain = self._pulled_back(tuple(map(_bare, grads)), tuple(map(_bare, inputs)))
+        if not isinstance(grads[0], Tensor):
+            return plain
+        try:
+            recorded = self._pulled_back(grads, inputs)
+        except Exception as error:  # whatever it raises, it says no
+            raise self._only_once(f"raised {type(error).__name__} on Tensors: {error}") from error
+        for g, expected in zip(recorded, plain, strict=True):
+            if (g is None) != (expected is None) or (g is not None and not _same(_bare(g), expected)):
+                raise self._only_once("gives other values on Tensors, where some methods aren't NumPy's")
+        return recorded
+
+    def _pulled_back(self, grads: tuple[Any, ...], inputs: tuple[Any, ...]) -> list[Any]:
+        """For each input that needs one its gradient, in its shape."""
+        args, settings = self.arguments.filled(inputs)
+        found = self.vjp(unpacked(grads), *args, **settings)
+        gradients = list(found) if isinstance(found, (tuple, list)) else [found]
+        if len(gradients) == len(args) != len(inputs):
+            gradients = [g for g, x in zip(gradients, args, strict=True) if is_array(x)]
+        if len(gradients) != len(inputs):
+            counts = f"{plural(len(gradients), 'gradient')} for {plural(len(inputs), 'array')}"
+            raise ShapeError(f"{self._name}: its vjp gave {counts}")
+        return [self._checked(i, g, inputs[i]) if self.needs[i] else None for i, g in enumerate(gradients)]
+
+    def _checked(self, i: int, g: Any, x: Any) -> Any:
+        if g is None:
+            return None
+        if not isinstance(g, Tensor):
+            g = backend.as_array(g)
+        array = _bare(g)
+        if array.shape != _bare(x).shape:
+            raise ShapeError(
+                f"{self._name}: its vjp gave a gradient of shape {array.shape} for array {i}, whose shape is "
+                f"{_bare(x).shape}. Sum it over the axes along which the array was broadcast"
+            )
+        if not _is_floating(array):
+            raise DtypeError(f"{self._name}: its vjp gave a gradient of {array.dtype} for array {i}, expected a float")
+        return g
+
+    def _only_once(self, why: str) -> GraphError:
+        return GraphError(
+            f"{self._name}: there is no second derivative, because its vjp {why}. Write it out of place, in operators "
+            "and np. functions, or check the first derivative alone (order=1)"
+        )
+
+    @property
+    def _name(self) -> str:
+        return place(type(self).__name__, self.path)
+
+
+def _bare(x: Any) -> Any:
+    return x.array if isinstance(x, Tensor) else x
+
+
+def _is_floating(x: Any) -> bool:
+    return x.dtype.kind in "fc"
+
+
+def _same(x: Any, y: Any) -> bool:
+    """Whether two ways to compute the same gave the same."""
+    tolerance = float(np.sqrt(np.finfo(y.dtype).eps))
+    largest = float(np.abs(y).max()) if y.size else 0.0
+    return bool(np.allclose(x, y, tolerance, tolerance * largest, equal_nan=True))

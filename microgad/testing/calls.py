@@ -1,0 +1,135 @@
+"""Calling what is checked: with the same draws each time, on Tensors whose arrays the checks exchange."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import backend, engine
+from ..errors import ArgumentError, MicrogadError
+from ..function import Leaf
+from ..generator import default_generator
+from ..tensor import Tensor
+from .finding import Finding
+
+Vector = Any  # (m,): all results of a function, flat, one after the other
+Direction = Any  # an array like the Tensor that is moved along it
+
+
+class GradcheckError(MicrogadError, RuntimeError):
+    """A derivative that isn't the function's. Source: torch.autograd.gradcheck.GradcheckError.
+
+    `finding` has the two derivatives as data, where it is about their entries.
+    """
+
+    finding: Finding | None = None
+
+
+class SameDraws:
+    """Puts the default generator back before each evaluation, if the first one drew from it.
+
+    In the end it is where one evaluation leaves it.
+    """
+
+    def __enter__(self) -> SameDraws:
+        self.before = self.after = default_generator.get_state()
+        return self
+
+    def made(self) -> None:
+        """The first evaluation has been made."""
+        self.after = default_generator.get_state()
+
+    def again(self) -> None:
+        """Another evaluation is to come."""
+        if (self.after != self.before).any():
+            default_generator.set_state(self.before)
+
+    def __exit__(self, *_: object) -> None:
+        default_generator.set_state(self.after)
+
+
+def sequence(x: Any) -> list[Any]:
+    """What a function takes or gives: one thing stands for a list of it."""
+    return list(x) if isinstance(x, (tuple, list)) else [x]
+
+
+def floating(outputs: Any) -> list[Tensor]:
+    """The outputs that can have a derivative."""
+    tensors = [y for y in sequence(outputs) if isinstance(y, Tensor)]
+    return [y for y in tensors if y.array.dtype.kind in "fc"]
+
+
+def wanted(check: str, inputs: list[Any]) -> list[Tensor]:
+    """The Tensors to differentiate for, each once."""
+    tensors: list[Tensor] = []
+    for i, x in enumerate(inputs):
+        if isinstance(x, Tensor) and x.requires_grad and not any(x is t for t in tensors):
+            if x.array.dtype.kind != "f":
+                raise ArgumentError(f"{check}: input {i} is {x.dtype}, but only real inputs can be checked")
+            tensors.append(x)
+    if not tensors:
+        raise ArgumentError(f"{check}: at least one input Tensor must require grad, but none does")
+    return tensors
+
+
+def warn_of_float32(check: str, inputs: list[Any]) -> None:
+    """Differences of float32 values say little."""
+    for i, x in enumerate(inputs):
+        if isinstance(x, Tensor) and x.requires_grad and x.array.dtype != np.float64:
+            warnings.warn(
+                f"{check}: input {i} requires grad and is {x.dtype}: the check will likely fail unless all such "
+                "inputs are torch.float64",
+                stacklevel=4,
+            )
+
+
+def numbered(inputs: list[Any], tensors: list[Tensor]) -> list[str]:
+    """Names of the Tensors: "input 0"."""
+    return [f"input {next(i for i, x in enumerate(inputs) if x is t)}" for t in tensors]
+
+
+def gradients(outputs: list[Tensor], tensors: list[Tensor], seeds: Sequence[Any]) -> list[Any]:
+    """Bare gradients; None where the outputs don't depend on a Tensor."""
+    grads = engine.grad(outputs, tensors, [Tensor._made(s) for s in seeds], retain_graph=True, allow_unused=True)
+    return [None if g is None else g.array for g in grads]
+
+
+def flat(tensors: list[Tensor]) -> Vector:
+    """(m,): all values, one Tensor after the other."""
+    return np.concatenate([np.zeros(0), *(backend.to_numpy(t.array).reshape(-1) for t in tensors)])
+
+
+def slices(tensors: list[Tensor]) -> list[slice]:
+    """Where each Tensor lies in `flat`."""
+    found, start = [], 0
+    for t in tensors:
+        found.append(slice(start, start + t.numel()))
+        start += t.numel()
+    return found
+
+
+def moved(
+    values: Callable[[], Vector], tensors: Sequence[Tensor], directions: Sequence[Direction | None], step: complex
+) -> Vector:
+    """The values at x + step · direction; None leaves a Tensor where it is. A complex step makes every one complex.
+
+    The axes keep their order in memory: random draws follow it.
+    """
+    turned = isinstance(step, complex)
+    saved = [(t.array, t.node) for t in tensors]
+    try:
+        for t, d in zip(tensors, directions, strict=True):
+            if d is not None or turned:
+                there = np.empty_like(t.array, np.complex128 if turned else None)
+                np.add(t.array, 0 if d is None else step * d, out=there)
+                t.array = there
+            if turned and t.node is not None:
+                t.node = Leaf(t)  # gradients for it are complex as well
+        with np.errstate(all="ignore"):  # a step may leave the domain: the comparison sees the NaN
+            return values()
+    finally:
+        for t, (array, node) in zip(tensors, saved, strict=True):
+            t.array, t.node = array, node

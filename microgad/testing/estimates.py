@@ -1,0 +1,124 @@
+"""Derivatives along a direction that know how good they are, and where there is none because of a kink."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..tensor import Tensor
+from .calls import Direction, Vector, moved
+
+EPS = float(np.finfo(np.float64).eps)
+LEAST = float(np.finfo(np.float64).smallest_subnormal)
+STEPS = (1e-2, 1e-4, 1e-6)  # in turn, until one is good: directions are in units of their tensors' own sizes
+RATIOS = (1.0, 0.5303, 0.2876)  # of the three steps: no multiples, at which a wave would look smooth
+STEADY = 1e-5  # relative: with a larger error an estimate agrees with itself by chance
+GOOD = 1e-7  # beside the derivative and the result itself
+
+
+class Estimate(NamedTuple):
+    """The derivative of every result along a direction, (m,) each."""
+
+    value: Vector
+    error: Vector  # how far the value may be off: infinite where nothing can be said
+    below: Vector  # the one-sided derivatives
+    above: Vector
+    kinked: Vector  # bool: whether those two differ
+
+
+def estimate(
+    values: Callable[[], Vector], tensors: Sequence[Tensor], directions: Sequence[Direction | None], scale: float = 1.0
+) -> Estimate:
+    """How `values()` changes along `directions`: central differences at three steps, extrapolated twice (Richardson).
+
+    The error is what the last extrapolation changed, and what rounding does to a difference over so small a step.
+    Where both sides were smooth, the difference of the two one-sided derivatives would halve with the step: where it
+    stays, there is a kink. Where the steps do not agree, as near a kink, smaller ones have to agree twice. A jump, or a
+    wave shorter than any step, is steady at none: it counts as a kink too. All steps are times `scale`.
+    """
+    with np.errstate(all="ignore"):
+        here = values()
+    best = _at(values, tensors, directions, STEPS[0] * scale, here)
+    if not _good(best, here):
+        second = _at(values, tensors, directions, STEPS[1] * scale, here)
+        if _good(second, here) and not np.isinf(best.error).any():
+            best = _better(best, second)
+        else:
+            third = _at(values, tensors, directions, STEPS[2] * scale, here)
+            agree = np.abs(second.value - third.value) <= 10 * (second.error + third.error)
+            second = _better(second, third)
+            second = second._replace(error=np.where(agree & np.isfinite(second.error), second.error, np.inf))
+            best = _better(best, second)
+    jumps = np.isfinite(best.value) & ~np.isfinite(best.error)
+    swallowed = _swallowed(values, tensors, directions, here, best)
+    return best._replace(kinked=best.kinked | jumps, error=np.where(swallowed, np.inf, best.error))
+
+
+def _swallowed(
+    values: Callable[[], Vector], tensors: Sequence[Tensor], directions: Sequence[Direction | None], here: Vector,
+    best: Estimate,
+) -> Any:  # fmt: skip
+    """Which results stay the same only because the step drowns in the rounding of an input of a larger size."""
+    still = (best.value == 0) & (best.below == 0) & (best.above == 0)
+    largest = max((float(np.abs(t.array).max(initial=0)) for t in tensors), default=0.0)
+    moving = max((float(np.abs(d).max(initial=0)) for d in directions if d is not None), default=0.0)
+    if not still.any() or not 0 < 1e6 * moving < largest < np.inf:
+        return np.zeros_like(still)
+    return still & (moved(values, tensors, directions, largest / moving) != here)
+
+
+def _good(found: Estimate, here: Vector) -> bool:
+    good = found.error <= GOOD * (np.abs(found.value) + np.abs(here))
+    return bool(np.all(good | ~np.isfinite(here)))
+
+
+def _better(a: Estimate, b: Estimate) -> Estimate:
+    first = ~(b.error < a.error)
+    return Estimate(*(np.where(first, x, y) for x, y in zip(a, b, strict=True)))
+
+
+def _at(
+    values: Callable[[], Vector],
+    tensors: Sequence[Tensor],
+    directions: Sequence[Direction | None],
+    step: float,
+    here: Vector,
+) -> Estimate:
+    h0, h1, h2 = (step * ratio for ratio in RATIOS)
+    with np.errstate(all="ignore"):
+        after = [moved(values, tensors, directions, h) for h in (h0, h1, h2)]
+        before = [moved(values, tensors, directions, -h) for h in (h0, h1, h2)]
+        up = [(there - here) / h for there, h in zip(after, (h0, h1, h2), strict=True)]
+        down = [(here - there) / h for there, h in zip(before, (h0, h1, h2), strict=True)]
+        central = [(a + b) / 2 for a, b in zip(up, down, strict=True)]
+        coarse, fine = _to_zero(central[0], central[1], h0**2, h1**2), _to_zero(central[1], central[2], h1**2, h2**2)
+        value = _to_zero(coarse, fine, h0**2, h2**2)
+        largest = np.maximum(np.abs(here), np.maximum(np.abs(after[0]), np.abs(before[0])))
+        # of results, and of inputs: those that move by their own size are rounded to that size
+        rounding = (8 * (EPS * largest + LEAST) + 4 * EPS * np.abs(value)) / h2
+        changed = np.abs(value - fine)
+        steady = (changed <= STEADY * np.abs(value)) | (changed <= 10 * rounding)
+        above, below = (_to_zero(side[1], side[2], h1, h2) for side in (up, down))
+        gap, wider = np.abs(above - below), np.abs(_to_zero(up[0] - down[0], up[1] - down[1], h0, h1))
+        # of a smooth function the gap is of third order in the step: a sixth of the wider one
+        kinked = (gap > 0.4 * wider) & (gap > 1e-4 * (np.abs(above) + np.abs(below)) + 10 * rounding)
+        error = np.where(np.isfinite(value) & steady, changed + rounding, np.inf)
+    return Estimate(value, error, below, above, kinked)
+
+
+def _to_zero(coarse: Vector, fine: Vector, h: float, smaller: float) -> Vector:
+    """What is found at h and at a smaller h, extrapolated along a line to h = 0."""
+    return fine + (fine - coarse) * (smaller / (h - smaller))
+
+
+def unit(x: Any) -> Any:
+    """For each element a size that is small enough to move it by: its own, or a thousandth of the largest one's.
+
+    At least 1e-300: of smaller ones a step would have no digits.
+    """
+    size = np.abs(x)
+    finite = size[np.isfinite(size)]
+    largest = float(finite.max()) if finite.size else 0.0
+    return np.maximum(np.where(np.isfinite(size), size, 0), max(1e-3 * (largest or 1.0), 1e-300))

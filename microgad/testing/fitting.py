@@ -1,0 +1,174 @@
+"""Case: a finding as mistakes.py looks at it, which holds what a mistake would give against what was given."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .. import backend
+from .finding import Finding
+
+Matrix = Any  # (x.size, y.size): row i is the derivative of all of the output by element i of the input
+
+
+class Case:
+    """A finding with what is asked of it again and again.
+
+    A matrix seen as a grid has the axes of the input, then those of the output.
+    """
+
+    def __init__(self, finding: Finding) -> None:
+        self.order = finding.order
+        self.n, self.a = (np.asarray(j, np.float64) for j in (finding.numerical, finding.analytical))
+        self.error = np.nan_to_num(np.asarray(finding.error, np.float64), nan=0.0, posinf=np.inf)
+        self.wrong = finding.excess() > 0
+        self.there = (np.abs(self.n) > self.error) & np.isfinite(self.n)  # where each isn't 0
+        self.here = np.abs(self.a) > self.error
+        self.x_shape, self.y_shape = tuple(finding.input_shape), tuple(finding.output_shape)
+        self.shape = self.x_shape + self.y_shape
+        self.x_axes = list(range(len(self.x_shape)))
+        self.y_axes = list(range(len(self.x_shape), len(self.shape)))
+        self.name = finding.names[finding.input]
+        self.at = places(finding.names)[finding.input]
+        names = dict(zip(places(finding.names), finding.names, strict=True))
+        self.arguments = [(names.get(i, f"argument {i}"), value) for i, value in enumerate(finding.arguments)]
+
+    @cached_property
+    def x(self) -> Any:
+        """The input's value, flat; None where it isn't among the arguments."""
+        found = [value for i, _, value in self.values() if i == self.at and value.shape == self.x_shape]
+        return found[0].reshape(-1) if found else None
+
+    def values(self) -> Iterator[tuple[int, str, Any]]:
+        """(position, name, value) of each argument that is an array of numbers, or a number."""
+        for i, (name, value) in enumerate(self.arguments):
+            array = np.asarray(backend.to_numpy(value) if backend.is_array(value) else value, _kind(value))
+            if array.dtype.kind in "fiu":
+                yield i, name, array.astype(np.float64)
+
+    def explains(self, prediction: Matrix, error: Matrix) -> bool:
+        """Whether the analytical derivative is what is predicted, as far as both are known."""
+        known = np.isfinite(prediction) & np.isfinite(self.a) & np.isfinite(error)
+        close = np.abs(self.a - prediction) <= error
+        return bool(known[self.wrong].mean() > 0.5 and np.all(close | ~known))
+
+    def moved_by(self, move: Callable[..., Any], *how: Any) -> bool:
+        """Whether `move(grid, *how)` makes the analytical derivative of the numerical one."""
+        n, error = (move(j.reshape(self.shape), *how).reshape(j.shape) for j in (self.n, self.error))
+        return self.explains(n, error)
+
+    @cached_property
+    def factor(self) -> float | None:
+        """The k with analytical = k · numerical; None where there is no such."""
+        return self.factor_where(np.ones_like(self.there))
+
+    def factor_where(self, where: Matrix) -> float | None:
+        """The same, for some of the entries."""
+        known = where & np.isfinite(self.n) & np.isfinite(self.a)
+        clear = np.where(known & self.there, np.abs(self.n) / np.maximum(self.error, 1e-16 * np.abs(self.n)), 0.0)
+        if not clear.any():
+            return None
+        best = np.unravel_index(clear.argmax(), clear.shape)
+        k = float(self.a[best] / self.n[best])
+        for candidate in (simple(k), k) if math.isfinite(k) else ():
+            close = np.abs(self.a - candidate * self.n) <= (1 + abs(candidate)) * self.error
+            if np.all(close | ~known):
+                return candidate
+        return None
+
+    @cached_property
+    def elementwise(self) -> bool:
+        """Whether element i of the output depends on element i of the input alone, says either derivative."""
+        return self.x_shape == self.y_shape and not off_diagonal(self.there | self.here).any()
+
+    @cached_property
+    def same_values(self) -> bool:
+        """Whether the two may have the same entries, in other places."""
+        error = self.error.max()
+        return not np.isfinite(error) or bool(np.all(np.abs(np.sort(self.a, None) - np.sort(self.n, None)) <= error))
+
+    @cached_property
+    def dead(self) -> Any:
+        """(x.size,): which elements of the input have no influence at all."""
+        return ~self.there.any(1)
+
+    @cached_property
+    def summed(self) -> list[int]:
+        """The axes of the output along which each element of the input has several places, if it has one."""
+        axes = []
+        for axis in self.y_axes:
+            grid = self.there.reshape(-1, *self.y_shape)
+            others = tuple(k for k in range(1, grid.ndim) if k != axis - len(self.x_shape) + 1)
+            reached = grid.any(others).sum(1)
+            if reached.any() and not (reached == 1).any():
+                axes.append(axis)
+        return axes
+
+    def present(self, where: Matrix, axis: int) -> Any:
+        """At which indices along an axis of the grid there is an entry at all."""
+        return where.reshape(self.shape).any(tuple(k for k in range(len(self.shape)) if k != axis))
+
+    def axes(self, axes: Sequence[int]) -> str:
+        """Say `axes 0 and 1 of x, axis 0 of the output`."""
+        start, parts = len(self.x_shape), []
+        for whose, numbers in (
+            (self.name, [k for k in axes if k < start]),
+            ("the output", [k - start for k in axes if k >= start]),
+        ):
+            if numbers:
+                parts.append(f"{'axis' if len(numbers) == 1 else 'axes'} {' and '.join(map(str, numbers))} of {whose}")
+        return ", ".join(parts)
+
+
+def places(names: tuple[str, ...]) -> list[int]:
+    """Where each input is among the arguments: `input 2` is argument 2, others are in order.
+
+    -1 stands for a gradient that comes in, which is none.
+    """
+    found = []
+    for k, name in enumerate(names):
+        number = re.fullmatch(r"input (\d+)", name)
+        found.append(int(number[1]) if number else -1 if name.startswith("grad_outputs[") else k)
+    return found
+
+
+def off_diagonal(where: Matrix) -> Matrix:
+    """A matrix of truth values, without those on the diagonal."""
+    return where & (np.arange(where.shape[0])[:, None] != np.arange(where.shape[1]))
+
+
+def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    """Whether a shape can be stretched to another."""
+    return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(shape[::-1], to[::-1], strict=False))
+
+
+def spread(value: Any, shape: tuple[int, ...]) -> Any:
+    """(n,): a value for each element of a shape."""
+    return np.broadcast_to(value, shape).reshape(-1)
+
+
+def small(k: float) -> Fraction:
+    """The fraction with a small denominator that is nearest to a finite number."""
+    return Fraction(k).limit_denominator(16)
+
+
+def simple(k: float) -> float:
+    """A finite number as a small fraction, if it is near one."""
+    near = float(small(k))
+    return near if math.isclose(k, near, rel_tol=1e-5) else k
+
+
+def text(k: float) -> str:
+    """Say `1/3` or `0.123457`."""
+    return str(small(k)) if float(small(k)) == k else f"{k:.6g}"
+
+
+def _kind(value: Any) -> Any:
+    """What keeps NumPy from guessing at things that aren't numbers."""
+    return None if backend.is_array(value) or type(value) in (int, float) else object

@@ -1,0 +1,102 @@
+"""A derivative that is another formula's: recognised by the values of the arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import permutations, product
+from typing import Any
+
+import numpy as np
+
+from .fitting import Case, broadcasts, spread
+
+Map = Callable[[Any], Any]
+
+
+def wrong_function(case: Case) -> str | None:
+    """Another function's derivative; out read in place of the input, or the reverse."""
+    if case.x is None or not case.elementwise:
+        return None
+    x, error = case.x, np.diagonal(case.error)
+
+    def gives(values: Any) -> bool:
+        return bool(np.isfinite(values).all()) and case.explains(
+            np.diag(values), case.error + 1e-9 * np.diag(abs(values))
+        )
+
+    for f, (function, derivative, in_out) in FUNCTIONS.items():
+        if np.all(np.abs(derivative(x) - np.diagonal(case.n)) <= error):
+            out = function(x)
+            if gives(out):
+                return f"it is {f}({case.name}) itself"
+            if gives(in_out(x)):
+                return f"it is {f}'s in terms of out, but with {case.name} in its place"
+            if gives(derivative(out)):
+                return f"it is {f}'s in terms of {case.name}, but with out in its place"
+            for g, (_, _, other) in FUNCTIONS.items():
+                if gives(other(out)):
+                    return f"it is {g}'s in terms of out"
+    for g, (_, other, _) in FUNCTIONS.items():
+        if gives(other(x)):
+            return f"it is the derivative of {g}"
+    return None
+
+
+def _sigmoid(x: Any) -> Any:
+    return 1 / (1 + np.exp(-x))
+
+
+# name -> the function, its derivative in terms of x, and the same in terms of out
+FUNCTIONS: dict[str, tuple[Map, Map, Map]] = {
+    "exp": (np.exp, np.exp, lambda y: y),
+    "log": (np.log, lambda x: 1 / x, lambda y: np.exp(-y)),
+    "sqrt": (np.sqrt, lambda x: 0.5 / np.sqrt(x), lambda y: 0.5 / y),
+    "rsqrt": (lambda x: x**-0.5, lambda x: -0.5 * x**-1.5, lambda y: -0.5 * y**3),
+    "reciprocal": (lambda x: 1 / x, lambda x: -(x**-2.0), lambda y: -(y**2)),
+    "tanh": (np.tanh, lambda x: 1 - np.tanh(x) ** 2, lambda y: 1 - y**2),
+    "sigmoid": (_sigmoid, lambda x: _sigmoid(x) * _sigmoid(-x), lambda y: y * (1 - y)),
+    "softplus": (lambda x: np.log1p(np.exp(x)), _sigmoid, lambda y: 1 - np.exp(-y)),
+    "sin": (np.sin, np.cos, lambda y: np.sqrt(1 - y**2)),
+    "cos": (np.cos, lambda x: -np.sin(x), lambda y: -np.sqrt(1 - y**2)),
+    "tan": (np.tan, lambda x: 1 + np.tan(x) ** 2, lambda y: 1 + y**2),
+    "sinh": (np.sinh, np.cosh, lambda y: np.sqrt(1 + y**2)),
+    "cosh": (np.cosh, np.sinh, lambda y: np.sqrt(y**2 - 1)),
+    "arctan": (np.arctan, lambda x: 1 / (1 + x**2), lambda y: np.cos(y) ** 2),
+    "square": (np.square, lambda x: 2 * x, lambda y: 2 * np.sqrt(y)),
+    "log1p": (np.log1p, lambda x: 1 / (1 + x), lambda y: np.exp(-y)),
+}
+
+
+def value_factor(case: Case) -> str | None:
+    """A factor of the chain or product rule that is missing or too much, or another in its place."""
+    factors = [
+        (name, spread(value, shape).reshape(column))  # for the elements of the input, or for those of the output
+        for _, name, value in case.values()
+        for shape, column in ((case.x_shape, (-1, 1)), (case.y_shape, (1, -1)))
+        if value.ndim and broadcasts(value.shape, shape)
+    ]
+    for (name, value), (form, function) in product(factors, FORMS.items()):
+        for said, by in (("is too much", function(value)), ("is missing", 1 / function(value))):
+            if _scales(case, by):
+                return f"{form.format(name)} {said}"
+    for (name, value), (other, instead) in permutations(factors, 2):
+        if value.shape == instead.shape and _scales(case, value / instead):
+            return f"{name} stands where {other} belongs"
+    return None
+
+
+FORMS: dict[str, Map] = {
+    "{}": lambda v: v,
+    "{}²": lambda v: v**2,
+    "{}³": lambda v: v**3,
+    "{}⁴": lambda v: v**4,
+    "√{}": lambda v: np.sqrt(v),
+    "log({})": lambda v: np.log(v),
+    "exp({})": lambda v: np.exp(v),
+}
+
+
+def _scales(case: Case, by: Any) -> bool:
+    """Whether the analytical derivative is the numerical one times `by`, or minus, twice or half that."""
+    finite = bool(np.isfinite(by).all())
+    return finite and any(case.explains(case.n * by * k, case.error * (1 + np.abs(by * k))) for k in (1, -1, 2, 0.5))

@@ -1,0 +1,158 @@
+"""A finding as a few lines of Python that show it again."""
+
+from __future__ import annotations
+
+import base64
+import keyword
+import math
+import sys
+from typing import Any
+
+import numpy as np
+
+from .. import backend, dtypes
+from ..tensor import Tensor
+from .finding import Finding
+from .fitting import places
+
+SHORT = 50  # elements that are written out; of more there is a line of base64
+TAKEN = {"np", "torch", "base64", "check_grads", *keyword.kwlist}
+INFERRED = (np.float64, np.int64, np.bool_)  # what np.array makes of Python's numbers
+
+
+def as_code(finding: Finding) -> str:
+    """Code to paste that checks the same again: the arrays bit for bit, how they lie in memory, and the call.
+
+    Arrays have any shape and dtype; those that the finding names as inputs require grad. What can't be imported by the
+    name that the finding has, such as a lambda, and arguments that can't be written down are left as a PLACEHOLDER.
+    Raises nothing.
+
+    >>> from microgad.testing.finding import Finding
+    >>> from microgad.testing.paste import as_code
+    >>> x, derivative = np.array([0.5, -1.0], np.float32), np.eye(2)
+    >>> print(as_code(Finding("<lambda>", 1, 0, 0, ("x",), (2,), (2,), derivative, -derivative, derivative, (x, 2))))
+    import numpy as np
+    import microgad as torch
+    from microgad.testing import check_grads
+    <BLANKLINE>
+    f = ...  # PLACEHOLDER: put what was checked here: <lambda>
+    x = torch.from_numpy(np.array([0.5, -1.0], dtype=np.float32)).requires_grad_()
+    check_grads(f, (x, 2), order=1)
+    """
+    imports = ["import numpy as np", "import microgad as torch", "from microgad.testing import check_grads"]
+    lines: list[str] = []
+    module, _, op = finding.op.rpartition(".")
+    if callable(getattr(sys.modules.get(module), op, None)):
+        imports.append(f"from {module} import {op}")
+    else:
+        op = "f"
+        lines.append(f"f = ...  # PLACEHOLDER: put what was checked here: {_in_a_line(finding.op)}")
+    inputs = dict(zip(places(finding.names), finding.names, strict=True))
+    arguments: list[str] = []
+    for i, value in enumerate(finding.arguments):
+        given, written = inputs.get(i, ""), _written(value)
+        name = given if given.isidentifier() and given not in TAKEN | {op, *arguments} else f"x{i}"
+        if backend.is_array(value) and written:
+            lines.append(f"{name} = torch.from_numpy({written}){'.requires_grad_()' if i in inputs else ''}")
+        elif written is None:
+            lines.append(f"{name} = ...  # PLACEHOLDER: {_in_a_line(repr(value))}")
+        else:
+            name = written
+        arguments.append(name)
+    lines.append(f"check_grads({op}, {_tuple(arguments)}, order={finding.order})")
+    if any("base64." in line for line in lines):
+        imports.insert(0, "import base64")
+    return "\n".join([*imports, "", *lines])
+
+
+def _in_a_line(text: str) -> str:
+    """Fit for a comment."""
+    line = " ".join(text.split())
+    return line if len(line) < 80 else f"{line[:77]}..."
+
+
+def _tuple(words: list[str]) -> str:
+    return f"({words[0]},)" if len(words) == 1 else f"({', '.join(words)})"
+
+
+def _written(value: Any) -> str | None:
+    """An expression that gives an equal value; None where there is none."""
+    if isinstance(value, Tensor):
+        array = _written(value.array)
+        return array and f"torch.from_numpy({array}){'.requires_grad_()' if value.requires_grad else ''}"
+    if backend.is_array(value):
+        array = backend.to_numpy(value)
+        return None if array.dtype.hasobject else _laid_out(array)
+    if isinstance(value, np.generic):
+        array = _written(np.asarray(value))
+        return array and f"{array}[()]"
+    if type(value) in (list, tuple):
+        words = [_written(v) for v in value]
+        if None in words:
+            return None
+        return _tuple(words) if type(value) is tuple else f"[{', '.join(words)}]"  # type: ignore[arg-type]
+    if type(value) is dict:
+        words = [_written(v) for pair in value.items() for v in pair]
+        if None in words:
+            return None
+        return "{" + ", ".join(f"{k}: {v}" for k, v in zip(words[::2], words[1::2], strict=True)) + "}"
+    if type(value) is float:
+        return _float(value)
+    exact = value is None or value is ... or type(value) in (bool, int, str, bytes, dtypes.dtype)
+    return repr(value) if exact else None
+
+
+def _float(value: Any) -> str:
+    """A float, or NumPy's, in the fewest digits that say which."""
+    if np.isnan(value):
+        return "-np.nan" if np.signbit(value) else "np.nan"
+    return f"{'-' if value < 0 else ''}np.inf" if np.isinf(value) else str(value)
+
+
+def _laid_out(x: Any) -> str:
+    """An array that lies in memory in the same way: order of axes, direction, gaps, elements that share a place."""
+    if x.flags.c_contiguous:
+        return _array(x)
+    if x.flags.f_contiguous:
+        return f"np.asfortranarray({_array(x)})"
+    long = [axis for axis in range(x.ndim) if x.shape[axis] > 1]
+    shared = [axis for axis in long if x.strides[axis] == 0]
+    if shared:
+        one = x[tuple(slice(1) if axis in shared else slice(None) for axis in range(x.ndim))]
+        return f"np.broadcast_to({_laid_out(one)}, {x.shape})"
+    backwards = tuple(axis for axis in long if x.strides[axis] < 0)
+    if backwards:
+        return f"np.flip({_laid_out(np.flip(x, backwards))}, {backwards})"
+    order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
+    if order != sorted(order):
+        back = tuple(order.index(axis) for axis in range(x.ndim))
+        return f"np.transpose({_laid_out(x.transpose(order))}, {back})"
+    # There are gaps: along the last axis whose step isn't as long as all that it steps over.
+    gap = max(axis for axis in long if x.strides[axis] != x.itemsize * math.prod(x.shape[axis + 1 :]))
+    return f"np.repeat({_array(x)}, 2, {gap})[{':, ' * gap}::2]"
+
+
+def _array(x: Any) -> str:
+    """An array in row-major order, bit for bit."""
+    dtype = f"np.{x.dtype.name}" if x.dtype.isnative and hasattr(np, x.dtype.name) else repr(x.dtype.str)
+    if x.size == 0:
+        return f"np.zeros({x.shape}, dtype={dtype})"
+    if x.size <= SHORT and x.dtype.kind in "biuf":
+        words = [_float(v) if x.dtype.kind == "f" else str(v) for v in x.reshape(-1)]
+        if x.dtype.kind != "f" or _read(words, x.dtype) == x.tobytes():
+            return f"np.array({_nested(words, x.shape)}{'' if x.dtype in INFERRED else f', dtype={dtype}'})"
+    data = base64.b64encode(x.tobytes()).decode()
+    return f'np.frombuffer(base64.b64decode("{data}"), dtype={dtype}).reshape({x.shape}).copy()'
+
+
+def _read(words: list[str], dtype: Any) -> bytes:
+    """What Python will make of the words: other bits, for a NaN that carries a payload."""
+    return np.array([float(word.replace("np.", "")) for word in words], dtype).tobytes()
+
+
+def _nested(words: list[str], shape: tuple[int, ...]) -> str:
+    if not shape:
+        return words[0]
+    size = len(words) // shape[0]
+    rows = [_nested(words[i : i + size], shape[1:]) for i in range(0, len(words), size)]
+    return f"[{', '.join(rows)}]"

@@ -1,0 +1,43 @@
+"""hypothesis strategies for whatever operations and layers are called with. The only imports of hypothesis in testing.
+
+Everything shrinks to small, readable examples: few dimensions, sides of 1, zeros and multiples of 1/8, contiguous.
+"""
+
+from __future__ import annotations
+
+from .convolution import ConvProblem, conv_problems
+from .device import devices
+from .indexing import INDEX_KINDS, indices
+from .layout import LAYOUTS, laid_out, layouts
+from .network import modules
+from .pooling import PoolProblem, pool_problems
+from .products import EinsumProblem, einsum_problems, matmul_operands
+from .shape import Shape, axes, broadcastable_shapes, shapes
+from .tensor import broadcastable_tensors, tensors
+from .values import numbers, scales, special_numbers
+
+__all__ = [
+    "INDEX_KINDS",
+    "LAYOUTS",
+    "ConvProblem",
+    "EinsumProblem",
+    "PoolProblem",
+    "Shape",
+    "axes",
+    "broadcastable_shapes",
+    "broadcastable_tensors",
+    "conv_problems",
+    "devices",
+    "einsum_problems",
+    "indices",
+    "laid_out",
+    "layouts",
+    "matmul_operands",
+    "modules",
+    "numbers",
+    "pool_problems",
+    "scales",
+    "shapes",
+    "special_numbers",
+    "tensors",
+]

@@ -1,0 +1,81 @@
+"""Tensors: a shape, a dtype, elements, a layout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays_of
+
+from ... import dtypes
+from ...errors import ArgumentError
+from ...tensor import Tensor
+from .layout import LAYOUTS, laid_out, layouts
+from .shape import Shape, broadcastable_shapes, shapes
+from .values import numbers
+
+
+@st.composite
+def tensors(
+    draw: st.DrawFn,
+    /,
+    shape: Shape | st.SearchStrategy[Shape] | None = None,
+    dtype: Any = dtypes.float64,
+    elements: st.SearchStrategy[Any] | None = None,
+    requires_grad: bool = False,
+    layout: str | st.SearchStrategy[str] | None = None,
+    unique: bool = False,
+    scale: float | st.SearchStrategy[float] | None = None,
+) -> Tensor:
+    """Tensors of a shape (any of `shapes()` by default), a dtype, and elements (`numbers()`, or what the dtype holds).
+
+    `layout` is one of `layouts()`, any of them by default; `unique` makes all values differ, which leaves out
+    "broadcast" (ties are then the caller's to make). `scale` multiplies all elements, which are then by default up to
+    1000 times as large as the smallest but 0; float16 needs narrower ones than `scales()` has. `shape`, `layout` and
+    `scale` may be strategies.
+
+    Raises ValueError for a scale of a dtype that isn't a floating-point one.
+
+    >>> from hypothesis import find
+    >>> s = torch.testing.strategies
+    >>> find(s.tensors(), lambda x: x.ndim == 1 and x.sum() > 1)
+    tensor([1.1250], dtype=torch.float64)
+    >>> find(s.tensors((2,), torch.float32, scale=s.scales()), lambda x: x[1] > 1e6)
+    tensor([      0., 1250000.])
+    """
+    kind = dtypes.of(dtype).dtype
+    size = draw(shapes() if shape is None else shape) if not isinstance(shape, tuple) else shape
+    if scale is not None and kind.kind != "f":
+        raise ArgumentError(f"tensors: a scale needs a floating-point dtype, got {dtypes.of(dtype)!r}")
+    if elements is None:
+        readable = numbers() if scale is None else numbers(-125, 125)
+        elements = readable if kind.kind == "f" else arrays_of.from_dtype(kind)
+    array = draw(arrays_of.arrays(kind, size, elements=elements, fill=st.nothing(), unique=unique))
+    if scale is not None:
+        array *= draw(scale) if isinstance(scale, st.SearchStrategy) else scale
+    if layout is None:
+        layout = layouts() if not unique else st.sampled_from([name for name in LAYOUTS if name != "broadcast"])
+    made: Tensor = Tensor._made(laid_out(array, layout if isinstance(layout, str) else draw(layout)))
+    return made.requires_grad_(requires_grad)
+
+
+@st.composite
+def broadcastable_tensors(
+    draw: st.DrawFn,
+    /,
+    n: int,
+    *,
+    elements: Sequence[st.SearchStrategy[Any]] | None = None,
+    min_side: int = 1,
+    **options: Any,
+) -> list[Tensor]:
+    """`n` Tensors that broadcast together: `elements` for each, other options as `tensors` has them.
+
+    >>> from hypothesis import find
+    >>> find(torch.testing.strategies.broadcastable_tensors(2), lambda pair: pair[0].ndim > pair[1].ndim)
+    [tensor([0.], dtype=torch.float64), tensor(0., dtype=torch.float64)]
+    """
+    sizes = draw(broadcastable_shapes(n, min_side=min_side))
+    chosen = elements or [numbers()] * n
+    return [draw(tensors(size, elements=e, **options)) for size, e in zip(sizes, chosen, strict=True)]

@@ -1,0 +1,259 @@
+"""check_grads finds what is wrong, and finds nothing where nothing is: at kinks, at ties, at every scale."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import microgad as torch
+import microgad.nn.functional as F
+from microgad import Function
+from microgad.errors import ArgumentError
+from microgad.testing import GradcheckError, check_grads
+
+both = pytest.mark.parametrize("full", [True, False])
+
+
+def leaf(*values, dtype=torch.float64):
+    return torch.tensor(list(values), dtype=dtype, requires_grad=True)
+
+
+def random(*shape, scale=1.0, seed=0):
+    return torch.tensor(np.random.default_rng(seed).standard_normal(shape) * scale, requires_grad=True)
+
+
+OPERATIONS = {
+    "mul": (torch.mul, lambda s: (random(3, 4, scale=s), random(4, scale=1 / s, seed=1))),
+    "add": (torch.add, lambda s: (random(3, 4, scale=s), random(4, scale=1 / s, seed=1))),
+    "div": (torch.div, lambda s: (random(3, 4, scale=s), random(4, scale=s, seed=1))),
+    "exp": (torch.exp, lambda s: (random(3, 4, scale=s),)),
+    "sin": (torch.sin, lambda s: (random(3, 4, scale=s),)),
+    "softmax": (lambda x: F.softmax(x, 1), lambda s: (random(3, 4, scale=s),)),
+    "logsumexp": (lambda x: torch.logsumexp(x, 1), lambda s: (random(3, 4, scale=s),)),
+    "std": (lambda x: torch.std(x, 1), lambda s: (random(3, 4, scale=s),)),
+    "matmul": (torch.matmul, lambda s: (random(3, 4, scale=s), random(4, 2, scale=s, seed=1))),
+    "amax": (lambda x: torch.amax(x, 1), lambda s: (random(3, 4, scale=s),)),
+    "relu": (torch.relu, lambda s: (random(3, 4, scale=s),)),
+    "dropout": (lambda x: F.dropout(x, 0.4), lambda s: (random(3, 4, scale=s),)),
+    "conv2d": (F.conv2d, lambda s: (random(2, 2, 3, 4, scale=s), random(1, 2, 2, 2, seed=1))),
+}
+
+
+@both
+@pytest.mark.parametrize("scale", [1e-30, 1e-12, 1e-3, 1.0, 1e4, 1e12, 1e30])
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_right_derivatives_pass_at_every_scale(name, scale, full):
+    f, inputs = OPERATIONS[name]
+    check_grads(f, inputs(scale), order=2, modes=("rev", "fwd"), full=full)
+
+
+@both
+@pytest.mark.parametrize("f", [lambda x: x * x.detach(), lambda x: x.detach() * 2, lambda x: x + 1e-7 * x.detach()])
+def test_what_is_taken_off_the_graph_is_missed(f, full):
+    with pytest.raises(GradcheckError, match="wrong in"):
+        check_grads(f, [random(2, 3)], full=full)
+
+
+class Cubed(Function):
+    """Its second derivative is wrong: the first takes x off the graph."""
+
+    def forward(self, x):
+        return x**3
+
+    def grad_x(self, grad, x):
+        return grad * (3 * x * getattr(x, "array", x))
+
+
+@both
+def test_a_second_derivative_is_found_wrong_by_the_second_order_only(full):
+    check_grads(Cubed, [leaf(1.0, 2.0)], full=full)
+    with pytest.raises(GradcheckError, match="second derivative") as error:
+        check_grads(Cubed, [leaf(1.0, 2.0)], order=2, full=full)
+    assert error.value.finding.order == 2
+
+
+def test_a_third_derivative():
+    class Fourth(Function):
+        def forward(self, x):
+            return x**4
+
+        def grad_x(self, grad, x):
+            frozen = torch.tensor(getattr(x, "array", x))
+            return grad * (4 * (x**3 - (x - frozen) ** 2))  # right up to the second derivative
+
+    check_grads(Fourth, [leaf(1.0, 2.0)], order=2)
+    with pytest.raises(GradcheckError, match="order 3"):
+        check_grads(Fourth, [leaf(1.0, 2.0)], order=3)
+    check_grads(torch.exp, [leaf(0.5)], order=4)
+
+
+class TestKinks:
+    @both
+    @pytest.mark.parametrize("kinks", ["move", "accept"])
+    @pytest.mark.parametrize(
+        ("f", "values"),
+        [
+            (torch.relu, (0.0, 1.0, -1.0, -0.0)),
+            (torch.abs, (0.0, 2.0)),
+            (lambda x: torch.amax(x, 0), (1.0, 1.0, 0.0, 1.0)),
+            (lambda x: torch.maximum(x, x.flip(0)), (1.0, 1.0, 2.0)),
+            (lambda x: torch.clamp(x, 0, 1), (0.0, 1.0, 0.5, 2.0)),
+            (lambda x: F.max_pool2d(x.reshape(1, 1, 2, 2), 2), (1.0, 1.0, 1.0, 0.0)),
+            (lambda x: torch.minimum(x, x.flip(0)), (0.0, 0.0)),
+        ],
+    )
+    def test_are_no_error(self, f, values, kinks, full):
+        check_grads(f, [leaf(*values)], order=2 if kinks == "move" else 1, kinks=kinks, full=full)
+
+    def test_are_one_where_the_caller_says_so(self):
+        with pytest.raises(GradcheckError, match="kink"):
+            check_grads(torch.relu, [leaf(0.0, 1.0)], kinks="fail")
+        check_grads(torch.relu, [leaf(0.5, 1.0)], kinks="fail")
+
+    @given(st.sampled_from([0.0, 1.0]))
+    def test_reject_an_example_of_hypothesis(self, x):
+        check_grads(torch.relu, [leaf(x)], kinks="reject")
+        assert x == 1.0
+
+    def test_cannot_be_rejected_without_hypothesis(self):
+        with pytest.raises(GradcheckError, match="needs hypothesis"):
+            check_grads(torch.relu, [leaf(0.0)], kinks="reject")
+
+    @pytest.mark.parametrize("slope", [-0.5, 1.5])
+    def test_accept_takes_only_what_lies_between_the_two_sides(self, slope):
+        class Steep(Function):
+            def forward(self, x):
+                return np.maximum(x, 0)
+
+            def grad_x(self, grad, x):
+                return grad * ((x > 0) + slope * (x == 0))
+
+        check_grads(Steep, [leaf(0.0, 1.0)], kinks="move")
+        with pytest.raises(GradcheckError, match="wrong in 1 of 4"):
+            check_grads(Steep, [leaf(0.0, 1.0)], kinks="accept")
+
+    def test_what_is_wrong_at_ties_only_is_found(self):
+        class Largest(Function):
+            def forward(self, x):
+                return np.max(x, keepdims=True)
+
+            def grad_x(self, grad, x, out):
+                return grad * (x == out)  # each of several largest ones gets the whole gradient
+
+        check_grads(Largest, [leaf(1.0, 2.0, 3.0)])
+        with pytest.raises(GradcheckError, match="where values are equal"):
+            check_grads(Largest, [leaf(1.0, 3.0, 3.0)])
+
+    @both
+    def test_beside_a_kink_the_others_are_checked(self, full):
+        with pytest.raises(GradcheckError, match="wrong in"):
+            check_grads(lambda x: torch.cat([torch.relu(x[:1]), 2 * x[1:].detach()]), [leaf(0.0, 1.0)], full=full)
+
+
+def test_float32_is_held_against_float64():
+    check_grads(lambda x: torch.tanh(x) * x, [leaf(0.5, -1.0, 3.0, dtype=torch.float32)], order=2)
+
+    class Rough(Function):
+        def forward(self, x):
+            return x * x
+
+        def grad_x(self, grad, x):
+            return grad * (2 * x if x.dtype == np.float64 else 2.01 * x)
+
+    with pytest.raises(GradcheckError, match="between float32 and float64"):
+        check_grads(Rough, [leaf(1.0, dtype=torch.float32)])
+
+
+def test_float32_goes_back_to_what_it_was():
+    x = leaf(1.0, dtype=torch.float32)
+    check_grads(torch.exp, [x])
+    assert x.dtype == torch.float32
+    x.sum().backward()
+    assert x.grad.dtype == torch.float32
+
+
+@both
+def test_the_inputs_stay_as_they_are_and_the_generator_moves_once(full):
+    x = random(3, 4)
+    before, version = x.array, x.array.copy()
+    torch.manual_seed(0)
+    F.dropout(x, 0.5)
+    once = torch.get_rng_state()
+    torch.manual_seed(0)
+    check_grads(lambda x: F.dropout(x, 0.5), [x], order=2, full=full)
+    assert torch.equal(torch.get_rng_state(), once)
+    assert x.array is before
+    np.testing.assert_array_equal(x.array, version)
+    assert x.grad is None
+
+
+def test_a_call_that_writes_into_its_input_is_found():
+    def f(x):
+        x.array[...] += 1
+        return x * x
+
+    with pytest.raises(GradcheckError, match=r"other values|in place"):
+        check_grads(f, [leaf(1.0)])
+
+
+def test_a_call_with_draws_of_its_own_has_no_derivative():
+    rng = np.random.default_rng(0)
+    with pytest.raises(GradcheckError, match="gives other values when it is called again"):
+        check_grads(lambda x: x * rng.random(), [leaf(1.0)])
+
+
+def test_forward_mode_alone_shows_a_backward_that_is_not_linear():
+    class Squared(Function):
+        def forward(self, x):
+            return x * 1.0
+
+        def grad_x(self, grad):
+            return grad * grad
+
+    with pytest.raises(GradcheckError):
+        check_grads(Squared, [leaf(1.0)], modes=("fwd",))
+
+
+def test_a_finding_has_both_derivatives():
+    with pytest.raises(GradcheckError) as error:
+        check_grads(lambda x, y: x * y.detach() * y, [leaf(1.0, 2.0), leaf(3.0, 4.0)])
+    finding = error.value.finding
+    assert finding.names == ("input 0", "input 1")
+    assert finding.input == 1
+    np.testing.assert_allclose(finding.numerical, np.diag([6.0, 16.0]), rtol=1e-8)
+    np.testing.assert_allclose(finding.analytical, np.diag([3.0, 8.0]), rtol=1e-12)
+    assert finding.worst() == ((1,), (1,))
+    assert [a.tolist() for a in finding.arguments] == [[1, 2], [3, 4]]
+    assert "Mul" in finding.operations
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kinks": "ignore"}, "kinks must be one of move, accept, reject, fail, got 'ignore'"),
+        ({"modes": ("back",)}, "modes must be of rev, fwd"),
+        ({"modes": ()}, "modes must be of rev, fwd"),
+        ({"order": 0}, "order must be at least 1, got 0"),
+    ],
+)
+def test_options_are_checked(options, message):
+    with pytest.raises(ArgumentError, match=message):
+        check_grads(torch.exp, [leaf(1.0)], **options)
+
+
+def test_something_has_to_be_differentiated():
+    with pytest.raises(ArgumentError, match="check_grads: at least one input Tensor must require grad"):
+        check_grads(torch.exp, [torch.ones(2)])
+
+
+@both
+@pytest.mark.parametrize("shape", [(), (0,), (2, 0), (1, 1)])
+def test_any_shape(shape, full):
+    check_grads(torch.mul, [random(*shape), random(*shape, seed=1)], order=2, full=full)
+
+
+def test_one_tensor_twice_and_several_results():
+    x = leaf(1.0, 2.0)
+    check_grads(lambda x, y: (x * y, x + y, torch.tensor([1])), [x, x], order=2)

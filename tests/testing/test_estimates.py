@@ -1,0 +1,89 @@
+"""Numerical derivatives know their error: held against derivatives known exactly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import microgad as torch
+from microgad.testing.estimates import estimate, unit
+
+
+def along(f, x, direction=None, scale=1.0):
+    t = torch.tensor(np.asarray(x, float))
+    v = unit(t.array) if direction is None else direction
+    return estimate(lambda: f(t.array).reshape(-1), [t], [v], scale), v
+
+
+SMOOTH = {
+    "exp": (np.exp, np.exp),
+    "sin": (np.sin, np.cos),
+    "tanh": (np.tanh, lambda x: 1 / np.cosh(x) ** 2),
+    "square": (np.square, lambda x: 2 * x),
+    "cube": (lambda x: x**3, lambda x: 3 * x**2),
+    "constant": (np.ones_like, np.zeros_like),
+    "steep": (lambda x: np.tanh(1000 * x), lambda x: 1000 / np.cosh(np.clip(1000 * x, -700, 700)) ** 2),
+    "offset": (lambda x: 1e6 + x, np.ones_like),
+}
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+@given(st.lists(st.floats(-3, 3), min_size=1, max_size=4), st.sampled_from([1e-30, 1e-8, 1.0, 1e3]))
+def test_the_error_is_no_smaller_than_what_it_is(name, x, scale):
+    f, derivative = SMOOTH[name]
+    x = np.array(x) * scale
+    found, v = along(f, x)
+    with np.errstate(all="ignore"):
+        exact = derivative(x) * v
+    off = np.abs(found.value - exact)
+    known = np.isfinite(found.error) & np.isfinite(exact)
+    assert np.all(off[known] <= 10 * found.error[known] + 1e-12 * np.abs(exact[known]))
+
+
+@pytest.mark.parametrize("name", sorted(set(SMOOTH) - {"steep"}))
+def test_of_smooth_functions_the_error_is_small_and_there_is_no_kink(name):
+    f, derivative = SMOOTH[name]
+    x = np.random.default_rng(0).uniform(-2, 2, 50)
+    found, v = along(f, x)
+    assert not found.kinked.any()
+    assert np.all(found.error <= 1e-7 * np.maximum(np.abs(f(x)), np.abs(derivative(x) * v)))
+
+
+def test_a_kink_has_two_sides():
+    found, v = along(np.abs, [0.0, 1.0, -2.0])
+    assert found.kinked.tolist() == [True, False, False]
+    np.testing.assert_allclose(found.below / v, [-1, 1, -1], rtol=1e-9)
+    np.testing.assert_allclose(found.above / v, [1, 1, -1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("near", [1e-3, 1e-5])
+def test_a_kink_nearby_is_gone_around_by_smaller_steps(near):
+    found, v = along(lambda x: np.maximum(x, 1.0), [1 + near, 1 - near])
+    np.testing.assert_allclose(found.value, [v[0], 0], atol=1e-9)
+    assert not found.kinked.any()
+
+
+def test_a_jump_is_a_kink_without_a_derivative():
+    found, _ = along(np.floor, [2.0, 2.5])
+    assert found.kinked.tolist() == [True, False]
+    assert np.isinf(found.error[0])
+
+
+def test_of_a_wave_shorter_than_any_step_nothing_is_said():
+    found, _ = along(np.sin, np.random.default_rng(0).standard_normal(300) * 1e12)
+    assert np.mean(np.isinf(found.error)) > 0.99
+
+
+def test_where_the_function_is_not_a_number_nothing_is_said():
+    with np.errstate(all="ignore"):
+        found, _ = along(np.log, [-1.0, 1.0])
+    assert np.isinf(found.error).tolist() == [True, False]
+
+
+def test_an_element_moves_by_its_own_size_and_zero_by_a_thousandth_of_the_largest():
+    np.testing.assert_allclose(unit(np.array([4.0, -1e-9, 0.0])), [4, 4e-3, 4e-3])
+    np.testing.assert_allclose(unit(np.zeros(2)), 1e-3)
+    np.testing.assert_allclose(unit(np.array([np.inf, np.nan, 2.0])), [2e-3, 2e-3, 2])
+    assert unit(np.zeros(0)).shape == (0,)

@@ -1,0 +1,231 @@
+"""The code that a failure gives runs, and makes the same arrays again, bit for bit."""
+
+from __future__ import annotations
+
+import sys
+import types
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad.testing import paste
+from microgad.testing.calls import GradcheckError
+from microgad.testing.check_grads import check_grads
+from microgad.testing.finding import Finding
+from microgad.testing.paste import as_code
+
+
+def finding(*arguments, op="<lambda>", names=None, order=1):
+    names = tuple(f"input {i}" for i in range(len(arguments))) if names is None else names
+    return Finding(op, order, 0, 0, names, (2,), (2,), np.eye(2), -np.eye(2), np.zeros((2, 2)), arguments)
+
+
+def run(code):
+    """What the code calls check_grads with: the function, the arguments, the order."""
+    calls = []
+    fake = types.ModuleType("microgad.testing")
+    fake.check_grads = lambda f, args, order: calls.append((f, args, order))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "microgad.testing", fake)
+        exec(compile(code, "<pasted>", "exec"), {})
+    (call,) = calls
+    return call
+
+
+def again(x, **options):
+    """(the array that the code makes of x, the code)"""
+    code = as_code(finding(x, **options))
+    _, (tensor,), _ = run(code)
+    return tensor.array, code
+
+
+def same_bits(x, y):
+    return x.shape == y.shape and x.dtype == y.dtype and x.tobytes() == y.tobytes()
+
+
+NAN_WITH_PAYLOAD = np.array([0x7FF8_0000_0000_BEEF], np.uint64).view(np.float64)
+ARRAYS = {
+    "0-d": np.array(0.1),
+    "1": np.array([-1e-300, 5e-324, 1.7976931348623157e308, 1 / 3, 2.0]),
+    "3": np.random.default_rng(0).standard_normal((2, 3, 2)),
+    "ones": np.ones((1, 1)),
+    "float32": np.random.default_rng(1).standard_normal((3, 4)).astype(np.float32),
+    "float32 0-d": np.array(0.1, np.float32),
+    "float16": np.array([0.1, 65504, 6e-8], np.float16),
+    "int64": np.array([[1, -(2**63)], [2**63 - 1, 0]]),
+    "int32": np.array([1, 2], np.int32),
+    "uint8": np.array([255, 0], np.uint8),
+    "bool": np.array([[True, False]]),
+    "special": np.array([np.nan, -np.nan, np.inf, -np.inf, -0.0, 0.0]),
+    "special float32": np.array([np.nan, -np.nan, np.inf, -np.inf, -0.0], np.float32),
+    "a NaN with payload": NAN_WITH_PAYLOAD,
+    "complex": np.array([complex(-0.0, np.nan), 1 - 0j]),
+    "empty": np.zeros((0,)),
+    "empty int": np.zeros((2, 0, 3), np.int64),
+    "large": np.random.default_rng(2).standard_normal((10, 6)),
+    "large int": np.arange(100, dtype=np.int32),
+    "large bool": np.arange(100) % 3 == 0,
+}
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_arrays_come_back_bit_for_bit(name):
+    x = ARRAYS[name]
+    y, _ = again(x, names=() if x.dtype.kind not in "f" else None)
+    assert same_bits(x, y)
+    assert y.flags.c_contiguous
+
+
+def test_every_float32_is_told_by_its_shortest_digits():
+    bits = np.random.default_rng(3).integers(0, 2**32, 50 * 20, dtype=np.uint64).astype(np.uint32)
+    for x in np.split(bits.view(np.float32), 20):
+        assert same_bits(x, again(x)[0])
+
+
+BASE = np.arange(1.0, 25.0).reshape(2, 3, 4)
+LAYOUTS = {
+    "fortran": np.asfortranarray(BASE),
+    "transposed": BASE.transpose(1, 0, 2),
+    "swapped and flipped": BASE[:, ::-1].swapaxes(0, 2),
+    "flipped": BASE[::-1],
+    "steps in the last axis": BASE[..., ::2],
+    "steps in the first axis": BASE[0, ::2],
+    "part of a row": BASE[:, :, :3],
+    "a column": BASE[0, :, 1],
+    "stride 0": np.broadcast_to(BASE[:, :1], BASE.shape),
+    "stride 0, of one number": np.broadcast_to(np.array(2.5), (3, 2)),
+    "stride 0, transposed": np.broadcast_to(BASE[0], (5, 3, 4)).transpose(2, 0, 1),
+    "steps backwards": BASE[:, ::-2, ::-1],
+    "windows": np.lib.stride_tricks.sliding_window_view(np.arange(5.0), 2),
+    "large and transposed": np.arange(60.0).reshape(6, 10).T,
+}
+
+
+def layout(x):
+    """Whether it is contiguous, the direction of each axis, and their order in memory."""
+    strides = [s if n > 1 else 0 for s, n in zip(x.strides, x.shape, strict=True)]
+    directions = [int(np.sign(s)) for s in strides]
+    order = sorted(range(x.ndim), key=lambda axis: -abs(strides[axis]))
+    return x.flags.c_contiguous, x.flags.f_contiguous, directions, order
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_layouts_come_back(name):
+    x = LAYOUTS[name]
+    y, _ = again(x)
+    assert same_bits(x, y)
+    assert layout(x) == layout(y)
+
+
+def test_short_arrays_are_written_out_and_long_ones_are_one_line():
+    short, long = (np.random.default_rng(4).standard_normal(n) for n in (paste.SHORT, paste.SHORT + 1))
+    code = as_code(finding(short))
+    assert "base64" not in code
+    assert all(repr(float(v)) in code for v in short)
+    code = as_code(finding(long))
+    assert code.startswith("import base64\n")
+    assert len(code.splitlines()) == 8
+    assert len(code) < 1200
+
+
+def test_the_whole():
+    x, w = np.array([[0.5, -1.0]]), np.array([[1, 3], [2, 4]], np.float32).T
+    code = as_code(finding(x, w, None, op="microgad.exp", names=("x", "input 1"), order=2))
+    assert code == (
+        "import numpy as np\n"
+        "import microgad as torch\n"
+        "from microgad.testing import check_grads\n"
+        "from microgad import exp\n"
+        "\n"
+        "x = torch.from_numpy(np.array([[0.5, -1.0]])).requires_grad_()\n"
+        "x1 = torch.from_numpy(np.asfortranarray(np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float32)))"
+        ".requires_grad_()\n"
+        "check_grads(exp, (x, x1, None), order=2)"
+    )
+    f, (x_again, _, nothing), order = run(code)
+    assert f is torch.exp
+    assert x_again.requires_grad
+    assert nothing is None
+    assert order == 2
+
+
+def test_only_inputs_require_grad():
+    code = as_code(finding(np.ones(2), np.ones(2), np.ones(2), names=("input 1", "grad_outputs[0]")))
+    _, tensors, _ = run(code)
+    assert [t.requires_grad for t in tensors] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        "<lambda>",
+        "f",
+        "module_that.is_not_there",
+        "os.no_such",
+        "tests.test_x.f.<locals>.g",
+        "Linear(2,\n bias=True)",
+        "",
+    ],
+)
+def test_what_cannot_be_imported_is_a_placeholder(op):
+    code = as_code(finding(np.ones(2), op=op))
+    assert f"f = ...  # PLACEHOLDER: put what was checked here: {' '.join(op.split())}\n" in code
+    assert run(code)[0] is ...
+
+
+def test_names_that_are_taken_or_no_names():
+    names = ("np", "lambda", "x", "x", "a.weight", "exp")
+    code = as_code(finding(*[np.full(1, float(i)) for i in range(6)], op="microgad.exp", names=names))
+    f, tensors, _ = run(code)
+    assert f is torch.exp
+    assert [t.item() for t in tensors] == [0, 1, 2, 3, 4, 5]
+    assert "(x0, x1, x, x3, x4, x5)" in code
+
+
+def test_other_arguments():
+    weight = torch.tensor([1.0, 2.0], requires_grad=True)
+    arguments = (
+        None, True, -3, 0.1, np.inf, -np.inf, "a'b", b"c", ..., [1, (2,)], (), {"k": [np.float32(0.1)]}, torch.float32,
+        np.float64(1 / 3), np.int32(5), [np.array([1.5]), None],
+    )  # fmt: skip
+    _, found, _ = run(as_code(finding(*arguments, [weight], np.nan, names=())))
+    assert found[: len(arguments) - 1] == arguments[:-1]
+    assert [type(v) for v in found[: len(arguments)]] == [type(v) for v in arguments]
+    assert found[len(arguments) - 1][0].tolist() == [1.5]
+    assert found[-2][0].requires_grad
+    assert found[-2][0].tolist() == [1.0, 2.0]
+    assert np.isnan(found[-1])
+
+
+def test_arguments_that_cannot_be_written_down():
+    objects = object(), [object()], np.array([object()]), {"a": object()}, len
+    code = as_code(finding(*objects, names=()))
+    assert code.count("PLACEHOLDER") == 6
+    assert run(code)[1] == (...,) * 5
+
+
+class Wrong(torch.Function):
+    """x·w, with the wrong sign."""
+
+    def forward(self, x, w):
+        return x * w
+
+    def grad_x(self, grad, w):
+        return -grad * w
+
+
+def wrong(x, w):
+    return Wrong.apply(x, w)
+
+
+def test_what_was_found_is_found_again():
+    x = torch.tensor(np.array([[1.0, 2.0], [0.3, 4.0]]).T, requires_grad=True)
+    with pytest.raises(GradcheckError) as first:
+        check_grads(wrong, (x, torch.tensor([3.0, 1 / 3])))
+    code = as_code(first.value.finding)
+    assert f"from {wrong.__module__} import wrong" in code
+    f, args, order = run(code)
+    with pytest.raises(GradcheckError) as second:
+        check_grads(f, args, order)
+    np.testing.assert_array_equal(first.value.finding.analytical, second.value.finding.analytical)
