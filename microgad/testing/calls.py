@@ -22,10 +22,11 @@ Direction = Any  # an array like the Tensor that is moved along it
 class GradcheckError(MicrogadError, RuntimeError):
     """A derivative that isn't the function's. Source: torch.autograd.gradcheck.GradcheckError.
 
-    `finding` has the two derivatives as data, where it is about their entries.
+    `finding` has the two derivatives as data, where it is about their entries, and `call` what was called, and with what.
     """
 
     finding: Finding | None = None
+    call: tuple[Callable[..., Any], tuple[Any, ...]] | None = None
 
 
 class SameDraws:

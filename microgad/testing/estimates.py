@@ -56,6 +56,16 @@ def estimate(
     return best._replace(kinked=best.kinked | jumps, error=np.where(swallowed, np.inf, best.error))
 
 
+def sharpened(found: Estimate, exact: Vector) -> Estimate:
+    """An estimate with what the complex step gives in its place, where the two agree: there the function is analytic.
+
+    What is left of the error is rounding, which differences magnify a hundredfold.
+    """
+    agree = np.isfinite(found.error) & (np.abs(exact - found.value) <= 10 * found.error)
+    error = found.error / 100 + 64 * EPS * np.abs(exact)
+    return found._replace(value=np.where(agree, exact, found.value), error=np.where(agree, error, found.error))
+
+
 def _swallowed(
     values: Callable[[], Vector], tensors: Sequence[Tensor], directions: Sequence[Direction | None], here: Vector,
     best: Estimate,

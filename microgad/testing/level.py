@@ -10,7 +10,8 @@ import numpy as np
 from .. import backend, engine
 from ..tensor import Tensor
 from .calls import SameDraws, flat
-from .estimates import Estimate, estimate
+from .complex_step import complex_step
+from .estimates import Estimate, estimate, sharpened
 
 
 class Level:
@@ -30,6 +31,7 @@ class Level:
     ) -> None:
         self.order, self.tensors, self.names, self.draws = order, tensors, names, draws
         self._recorded, self._plain = recorded, plain
+        self.takes_complex = True  # until it is seen not to
 
     def recorded(self) -> list[Tensor]:
         self.draws.again()
@@ -40,10 +42,18 @@ class Level:
         return flat(self._plain())
 
     def along(self, directions: Sequence[Any | None], scale: float = 1.0) -> Estimate:
-        return estimate(self.values, self.tensors, directions, scale)
+        found = estimate(self.values, self.tensors, directions, scale)
+        exact = complex_step(self.values, self.tensors, directions) if self.takes_complex else None
+        self.takes_complex = exact is not None
+        return found if exact is None else sharpened(found, exact)
 
     def only(self, i: int, direction: Any) -> list[Any | None]:
         return [direction if k == i else None for k in range(len(self.tensors))]
+
+    @property
+    def derivative_name(self) -> str:
+        """Of the derivative that is checked."""
+        return {1: "derivative", 2: "second derivative"}.get(self.order, f"derivative of order {self.order}")
 
     def derivative(self, inputs: list[Tensor], rng: np.random.Generator) -> Level | None:
         """The level above: from the inputs, and from the gradients that come in, to the gradients that go out."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .adapt import adapt
+from .arguments import with_arguments
 from .names import name_of
 from .of_torch import torch_function
 
-__all__ = ["adapt", "name_of", "torch_function"]
+__all__ = ["adapt", "name_of", "torch_function", "with_arguments"]

@@ -9,9 +9,9 @@ from ... import autograd
 from ...errors import ArgumentError, DtypeError
 from ...function import Function
 from ...nn import Module
-from .names import name_of
+from .names import is_from, name_of
 from .of_numpy import numpy_function
-from .of_torch import is_from_torch, torch_function
+from .of_torch import torch_function
 
 
 def adapt(target: Any, vjp: Callable[..., Any] | None = None) -> Callable[..., Any]:
@@ -42,10 +42,10 @@ def adapt(target: Any, vjp: Callable[..., Any] | None = None) -> Callable[..., A
     if not callable(target):
         raise DtypeError(f"expected a function, a Function or a Module to check, got {type(target).__name__}")
     if vjp is not None:
-        if isinstance(target, (type, Module)) or is_from_torch(target):
+        if isinstance(target, (type, Module)) or is_from(target, "torch"):
             raise ArgumentError(f"{name_of(target)} has a derivative of its own: vjp is for NumPy functions")
         return numpy_function(target, vjp)
-    if is_from_torch(target):
+    if is_from(target, "torch"):
         return torch_function(target)
     if isinstance(target, type):
         if not issubclass(target, (Function, autograd.Function)):

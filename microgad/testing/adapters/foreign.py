@@ -48,7 +48,11 @@ def arrays_of(args: tuple[Any, ...], settings: dict[str, Any]) -> list[Any]:
 
 
 def leaves(x: Any) -> Iterator[Any]:
-    """What lies in a nest of lists, tuples and dicts, from left to right."""
+    """What lies in a nest of lists, tuples and dicts, from left to right.
+
+    >>> list(leaves([1, (2, {"a": 3}), 4]))
+    [1, 2, 3, 4]
+    """
     if isinstance(x, (list, tuple)):
         for y in x:
             yield from leaves(y)
@@ -59,10 +63,12 @@ def leaves(x: Any) -> Iterator[Any]:
 
 
 def _replaced(x: Any, change: Callable[[Any], Any]) -> Any:
-    """The same nest, with every leaf changed."""
-    if type(x) in (list, tuple):
-        return type(x)(_replaced(y, change) for y in x)
-    if type(x) is dict:
+    """The same nest, with every leaf changed. Named tuples stay such; other subclasses become what they are of."""
+    if isinstance(x, tuple):
+        return getattr(type(x), "_make", tuple)(_replaced(y, change) for y in x)
+    if isinstance(x, list):
+        return [_replaced(y, change) for y in x]
+    if isinstance(x, dict):
         return {name: _replaced(y, change) for name, y in x.items()}
     return change(x)
 

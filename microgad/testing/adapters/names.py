@@ -1,4 +1,4 @@
-"""Names for what is checked, as messages and pictures show them."""
+"""What is checked: its name, as messages and pictures show it, and where it comes from."""
 
 from __future__ import annotations
 
@@ -26,6 +26,19 @@ def name_of(target: Any) -> str:
     if name == "<lambda>" or module in (None, "__main__", "builtins"):
         return str(name)
     return ".".join([*(part for part in module.split(".") if not part.startswith("_")), name])
+
+
+def is_from(target: Any, package: str) -> bool:
+    """Whether it, its class or a base of that comes from a package, which isn't imported to see it.
+
+    >>> is_from(torch.nn.Linear(2, 3), "microgad"), is_from(np.sin, "microgad")
+    (True, False)
+    """
+    target = core(target)
+    modules = [getattr(target, "__module__", None)]
+    for x in (target, getattr(target, "__self__", None)):
+        modules += [base.__module__ for base in (x if isinstance(x, type) else type(x)).__mro__]
+    return any(isinstance(module, str) and module.partition(".")[0] == package for module in modules)
 
 
 def core(target: Any) -> Any:

@@ -57,9 +57,13 @@ class _OfNumPy:
             recorded = self._pulled_back(grads, inputs)
         except Exception as error:  # whatever it raises, it says no
             raise self._only_once(f"raised {type(error).__name__} on Tensors: {error}") from error
-        for g, expected in zip(recorded, plain, strict=True):
+        for i, (g, expected) in enumerate(zip(recorded, plain, strict=True)):
             if (g is None) != (expected is None) or (g is not None and not _same(_bare(g), expected)):
                 raise self._only_once("gives other values on Tensors, where some methods aren't NumPy's")
+            if g is not None and not isinstance(g, Tensor):
+                if g.any():
+                    raise self._only_once(f"takes the gradient of array {i} off the graph")
+                recorded[i] = Tensor._made(g)  # zeros are a constant
         return recorded
 
     def _pulled_back(self, grads: tuple[Any, ...], inputs: tuple[Any, ...]) -> list[Any]:
@@ -111,5 +115,6 @@ def _is_floating(x: Any) -> bool:
 def _same(x: Any, y: Any) -> bool:
     """Whether two ways to compute the same gave the same."""
     tolerance = float(np.sqrt(np.finfo(y.dtype).eps))
-    largest = float(np.abs(y).max()) if y.size else 0.0
+    sizes = np.abs(y[np.isfinite(y)])
+    largest = float(sizes.max()) if sizes.size else 0.0
     return bool(np.allclose(x, y, tolerance, tolerance * largest, equal_nan=True))

@@ -12,7 +12,6 @@ from ... import backend
 from ...errors import ArgumentError, DtypeError, GraphError
 from ...generator import default_generator
 from .foreign import Arguments, arrays_of, leaves, named_after, node_class, packed, several, unpacked
-from .names import core
 
 
 def torch_function(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -26,18 +25,19 @@ def torch_function(f: Callable[..., Any]) -> Callable[..., Any]:
     The parameters of a torch.nn.Module are constants (make it `.double()` to check it in float64). To check their
     gradients as well, make them arguments:
 
-        names = [name for name, _ in module.named_parameters()]
-
-        @torch_function
         def call(x, *parameters):
             return torch.func.functional_call(module, dict(zip(names, parameters)), (x,))
+
+        names = [name for name, _ in module.named_parameters()]
+        check_grads(call, (x, *module.parameters()))
 
     Raises ModuleNotFoundError where there is no PyTorch, ValueError where `f` is a class to make an instance of, and
     RuntimeError where torch has no derivative.
     """
+    torch = _torch()
     function: Any = f
     if isinstance(f, type):
-        if not issubclass(f, _torch().autograd.Function):
+        if not issubclass(f, torch.autograd.Function):
             raise ArgumentError(f"{f.__name__} is a class whose instances can be checked: hand in one of them")
         function = function.apply
     cls = node_class(f, _OfTorch)
@@ -49,15 +49,6 @@ def torch_function(f: Callable[..., Any]) -> Callable[..., Any]:
         return unpacked(results)
 
     return named_after(f, called)
-
-
-def is_from_torch(target: Any) -> bool:
-    """Whether it, its class or a base of that comes from PyTorch, which isn't imported to see it."""
-    target = core(target)
-    modules = [getattr(target, "__module__", None)]
-    for x in (target, getattr(target, "__self__", None)):
-        modules += [base.__module__ for base in (x if isinstance(x, type) else type(x)).__mro__]
-    return any(module is not None and module.partition(".")[0] == "torch" for module in modules)
 
 
 class _OfTorch:
@@ -163,4 +154,11 @@ def _to_torch(x: Any) -> Any:
 
 
 def _torch() -> Any:
-    return importlib.import_module("torch")
+    try:
+        return importlib.import_module("torch")
+    except ModuleNotFoundError as error:
+        if error.name != "torch":  # it is there, but something that it needs isn't
+            raise
+        raise ModuleNotFoundError(
+            "to check functions on torch's tensors, PyTorch has to be installed: pip install torch", name="torch"
+        ) from None

@@ -1,0 +1,67 @@
+"""What is to be checked together with its arguments: torch's tensors and NumPy's arrays among them as Tensors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ... import backend
+from ...errors import ArgumentError
+from ...tensor import Tensor
+from .adapt import adapt
+from .names import core, is_from, name_of
+from .of_torch import torch_function
+
+
+def with_arguments(
+    target: Any, args: Sequence[Any], vjp: Callable[..., Any] | None = None
+) -> tuple[Callable[..., Any], list[Any]]:
+    """`target` as a callable on Tensors, as `adapt` has it, and the arguments to call it with.
+
+    Torch's tensors become Tensors with copies of their values, which require grad where they did. Then `target` is a
+    function on torch's tensors, also one that just calls torch, unless it is microgad's or has a `vjp`. With `vjp`
+    floating-point arrays become Tensors that require grad, if nothing else requires it.
+
+    Raises what `adapt` raises, and ValueError for a torch.nn.Module whose parameters aren't float64.
+
+    >>> call, args = with_arguments(np.square, [np.ones(2)], vjp=lambda grad, x: 2 * x * grad)
+    >>> call(*args)
+    tensor([1., 1.], dtype=torch.float64, grad_fn=<squareBackward0>)
+    """
+    torch = _imported_torch()
+    theirs = {id(x): x for x in args if torch is not None and isinstance(x, torch.Tensor)}
+    made = {i: _as_tensor(x) for i, x in theirs.items()}
+    args = [made.get(id(x), x) for x in args]
+    if vjp is not None and not any(isinstance(x, Tensor) and x.requires_grad for x in args):
+        arrays = {id(x): x for x in args if backend.is_array(x) and x.dtype.kind == "f"}
+        fresh = {i: Tensor._made(x).requires_grad_() for i, x in arrays.items()}
+        args = [fresh.get(id(x), x) for x in args]
+    if torch is not None:
+        _refuse_single_precision(target, torch)
+    on_torch = theirs and vjp is None and callable(target) and not is_from(target, "microgad")
+    return (torch_function(target) if on_torch else adapt(target, vjp)), args
+
+
+def _imported_torch() -> Any:
+    """PyTorch; None where nobody has imported it, and so has no tensor of it, or where microgad goes by its name."""
+    torch = sys.modules.get("torch")
+    return None if getattr(torch, "__name__", None) != "torch" else torch
+
+
+def _as_tensor(x: Any) -> Tensor:
+    """Torch's tensor, wherever it lies, in memory of its own on the CPU."""
+    return Tensor._made(np.array(x.numpy(force=True))).requires_grad_(x.requires_grad)
+
+
+def _refuse_single_precision(target: Any, torch: Any) -> None:
+    module = getattr(core(target), "__self__", core(target))
+    if isinstance(module, torch.nn.Module):
+        for name, p in module.named_parameters():
+            if p.is_floating_point() and p.dtype != torch.float64:
+                raise ArgumentError(
+                    f"{name_of(target)}: its parameter {name} is {p.dtype}, but derivatives are checked in float64. "
+                    "Hand in the module as module.double()"
+                )

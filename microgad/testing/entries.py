@@ -1,0 +1,106 @@
+"""The thorough way: every entry of every Jacobian."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .. import backend
+from ..tensor import Tensor
+from .calls import GradcheckError, gradients, slices
+from .check import SCALES, Check
+from .estimates import Estimate, unit
+from .finding import Finding
+from .level import Level
+from .projection import ROUNDING, SAFETY
+from .reach import out_of_reach
+from .report import describe, operations
+
+
+def entries(check: Check, level: Level, outputs: list[Tensor], inputs: Sequence[int] | None = None) -> bool:
+    """Every entry of every Jacobian; gives whether some can't be known, at a kink or out of reach.
+
+    Outputs off the graph are left out, unless all of them are.
+    """
+    some, unknown, wrong = any(y.requires_grad for y in outputs), False, []
+    for i in range(len(level.tensors)) if inputs is None else inputs:
+        rows = _rows(level, i, SCALES[0])
+        unknown |= bool(rows.kinked.any())
+        for k, at in enumerate(slices(outputs)):
+            if outputs[k].requires_grad or not some:
+                finding = _finding(check, level, outputs, k, i, _part(rows, at))
+                for scale in SCALES[1:]:
+                    if finding.excess().any():  # wrong is what is wrong in each of the tries
+                        again = _finding(check, level, outputs, k, i, _part(_rows(level, i, scale), at))
+                        finding = replace(finding, error=np.where(again.excess() == 0, np.inf, finding.error))
+                if finding.excess().any():
+                    if out_of_reach(check, level, outputs, at, finding):
+                        unknown = True
+                    else:
+                        wrong.append(finding)
+    if wrong:
+        worst = max(wrong, key=lambda finding: float(finding.excess().max()))
+        error = GradcheckError(describe(worst))
+        error.finding, error.call = worst, (check.call, tuple(check.args))
+        raise error
+    return unknown
+
+
+def _rows(level: Level, i: int, scale: float) -> Estimate:
+    """(x.size, m) each: the derivatives of all results by each element of input i."""
+    x = level.tensors[i].array
+    sizes, rows = backend.to_numpy(unit(x)).reshape(-1), []
+    for j, size in enumerate(sizes):
+        direction = np.zeros_like(x, order="C")
+        direction.reshape(-1)[j] = size
+        value, error, below, above, kinked = level.along(level.only(i, direction), scale)
+        rows.append(Estimate(value / size, error / size, below / size, above / size, kinked))
+    if not rows:
+        return Estimate(*(np.zeros((0, level.values().size), kind) for kind in (float, float, float, float, bool)))
+    return Estimate(*(np.stack(parts) for parts in zip(*rows, strict=True)))
+
+
+def _finding(check: Check, level: Level, outputs: list[Tensor], output: int, i: int, rows: Estimate) -> Finding:
+    value, error, below, above, kinked = rows
+    y, x = outputs[output], level.tensors[i]
+    analytical = _jacobian(y, x)
+    largest = float(np.abs(value[np.isfinite(value)]).max(initial=0.0))
+    error = SAFETY * error + ROUNDING * (np.abs(value) + 1e-3 * largest)
+    if check.kinks == "accept":  # whatever lies between the two sides
+        with np.errstate(invalid="ignore"):
+            between = np.clip(analytical, np.minimum(below, above) - error, np.maximum(below, above) + error)
+        value = np.where(kinked & np.isfinite(between), between, value)
+    else:
+        error = np.where(kinked, np.inf, error)
+    unknown = ~np.isfinite(value) | ~np.isfinite(error)
+    # Where one result or derivative is infinite, 0 · inf makes NaN of the others.
+    infinite = ~np.isfinite(analytical).all(1, keepdims=True) & unknown.any(1, keepdims=True)
+    if infinite.any() or not np.isfinite(y.array).all():
+        unknown |= ~np.isfinite(analytical) & (infinite | (not np.isfinite(y.array).all()))
+    return Finding(
+        check.name, level.order, output, i, tuple(level.names), tuple(x.shape), tuple(y.shape),
+        value, analytical, np.where(unknown, np.inf, error), tuple(map(_bare, check.args)), operations(y),
+    )  # fmt: skip
+
+
+def _jacobian(y: Tensor, x: Tensor) -> Any:
+    """(x.size, y.size): a backward pass for each element of y."""
+    found = np.zeros((x.numel(), y.numel()))
+    for j in range(y.numel() if y.requires_grad else 0):
+        seed = np.zeros_like(y.array, order="C")
+        seed.reshape(-1)[j] = 1
+        (g,) = gradients([y], [x], [seed])
+        if g is not None:
+            found[:, j] = backend.to_numpy(g).reshape(-1)
+    return found
+
+
+def _part(rows: Estimate, at: slice) -> Estimate:
+    return Estimate(*(column[:, at] for column in rows))
+
+
+def _bare(x: Any) -> Any:
+    return x.array if isinstance(x, Tensor) else x

@@ -1,0 +1,47 @@
+"""Forward mode: the derivative along a direction, by a backward pass through the backward pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import engine
+from ..tensor import Tensor
+from .calls import GradcheckError, flat
+from .check import SCALES, Check
+from .estimates import Estimate
+from .level import Level
+from .projection import ROUNDING, SAFETY
+
+
+def forward(check: Check, level: Level, outputs: list[Tensor]) -> None:
+    """The derivative along a direction, by a backward pass through the backward pass, against differences."""
+    recorded = np.concatenate([np.full(y.numel(), y.requires_grad) for y in outputs])
+    outputs = [y for y in outputs if y.requires_grad]
+    for i, t in enumerate(level.tensors):
+        seeds = [Tensor._made(np.ones_like(y.array)).requires_grad_() for y in outputs]
+        (pulled,) = engine.grad(outputs, [t], seeds, create_graph=True, allow_unused=True, retain_graph=True)
+        if pulled is None or not pulled.requires_grad:
+            continue
+        for scale in SCALES:
+            v = check.direction(t)
+            found = engine.grad([pulled], seeds, [Tensor._made(v)], retain_graph=True, allow_unused=True)
+            pushed = flat([y * 0 if g is None else g for g, y in zip(found, outputs, strict=True)])
+            expected = Estimate(*(column[recorded] for column in level.along(level.only(i, v), scale)))
+            if _pushed_agrees(pushed, expected):
+                break
+        else:
+            raise GradcheckError(
+                f"{check.name}: forward mode gives another {level.derivative_name} along a direction of "
+                f"{level.names[i]} than differences: {pushed} in place of {expected.value}"
+            )
+
+
+def _pushed_agrees(pushed: Any, expected: Estimate) -> bool:
+    value, finite = expected.value, np.isfinite(expected.value)
+    tolerance = SAFETY * expected.error + ROUNDING * (np.abs(value) + np.abs(value[finite]).max(initial=0.0))
+    unknown = expected.kinked | ~np.isfinite(expected.error)
+    if not finite.all():
+        unknown |= ~np.isfinite(pushed)
+    return bool(np.all((np.abs(pushed - value) <= tolerance) | unknown))

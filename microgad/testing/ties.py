@@ -1,0 +1,44 @@
+"""What is wrong only where values are equal: at ties all steps of differences lead away from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import backend
+from ..tensor import Tensor
+from .calls import GradcheckError
+from .check import SCALES, Check
+from .level import Level
+from .projection import project
+from .reach import is_wave
+
+
+def ties(check: Check, level: Level, outputs: list[Tensor], values: Any) -> None:
+    """Once more along a direction in which equal values stay equal, and zeros zero: there are no kinks of ties."""
+    inputs = check.tensors
+    sizes = np.concatenate([np.abs(backend.to_numpy(t.array)).reshape(-1) for t in inputs])
+    distinct, which, counts = np.unique(sizes, return_inverse=True, return_counts=True)
+    if not (counts[distinct != 0] > 1).any() or not np.isfinite(distinct).all():
+        return
+    for scale in SCALES:
+        speed = check.weights(distinct.size)[which]
+        directions: list[Any] = [None] * len(level.tensors)
+        start = 0
+        for i, t in enumerate(inputs):
+            part = speed[start : start + t.numel()].reshape(tuple(t.shape))
+            directions[i] = t.array * backend.like(part, t.array)
+            start += t.numel()
+        found = level.along(directions, scale)
+        usable = np.isfinite(values) & ~found.kinked & np.isfinite(found.error)
+        u = np.where(usable, check.weights(values.size), 0.0)
+        grads = check.pulled(outputs, inputs, u)
+        if project(u, found, directions[: len(inputs)], grads, bool(usable.all())).agrees:
+            return
+    if any(is_wave(check, level, u, i, t.array) for i, t in enumerate(inputs)):
+        return
+    raise GradcheckError(
+        f"{check.name}: the {level.derivative_name} is wrong where values are equal: moved together, so that "
+        "they stay equal, they change the result in another way than the derivative says"
+    )
