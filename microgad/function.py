@@ -225,7 +225,7 @@ class Function:
         self._set(settings)
         if plan is not None:
             for i in plan.inputs:
-                if np.may_share_memory(arrays[i], target.array):
+                if arrays[i] is target.array or np.may_share_memory(arrays[i], target.array):
                     arrays[i] = inputs[i] = arrays[i].copy()  # what is kept for backward is the value before
         try:
             self.write(target.array, *(arrays if cls.promote is None else cls.promote(arrays)))

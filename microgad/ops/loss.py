@@ -86,13 +86,13 @@ def cross_entropy(
         if ignore_index >= 0:
             raise ArgumentError(f"cross_entropy: ignore_index={ignore_index} is not supported for class probabilities")
         if label_smoothing > 0:
-            target = target * (1 - label_smoothing) + label_smoothing / input.shape[1]
+            target = target * (1 - label_smoothing) + label_smoothing / max(input.shape[1], 1)
         losses = _of_probabilities(input, target, weight)
         return _plainly(losses, reduction)
     if label_smoothing == 0:
         return CrossEntropy.apply(input, target, weight, ignore_index=ignore_index, reduction=reduction)
     classes, row_weights = _checked_rows("cross_entropy", input, target, weight, ignore_index)
-    smooth = np.full_like(input.array, label_smoothing / input.shape[1])
+    smooth = np.full_like(input.array, label_smoothing / max(input.shape[1], 1))
     np.swapaxes(smooth, 0, 1)[_places(classes)] += 1 - label_smoothing
     counted = None if row_weights is None else target.array != ignore_index
     losses = _of_probabilities(input, smooth, weight)

@@ -22,7 +22,8 @@ Direction = Any  # an array like the Tensor that is moved along it
 class GradcheckError(MicrogadError, RuntimeError):
     """A derivative that isn't the function's. Source: torch.autograd.gradcheck.GradcheckError.
 
-    `finding` has the two derivatives as data, where it is about their entries, and `call` what was called, and with what.
+    `finding` has the two derivatives as data, where it is about their entries, and `call` what was called and its
+    arguments.
     """
 
     finding: Finding | None = None

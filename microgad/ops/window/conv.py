@@ -189,6 +189,8 @@ def check(input: Any, weight: Any, bias: Any, groups: int, out_channels: int) ->
         raise ShapeError(
             f"input must be (N, C, H, W) or (C, H, W) and weight have 4 dimensions, got {input.ndim} and {weight.ndim}"
         )
+    if 0 in input.shape[2:]:
+        raise ShapeError(f"input may be empty in its batch or its channels alone, got {input.shape}")
     if input.dtype.kind not in "fiu":
         raise DtypeError(f"input must be of real numbers, got {input.dtype}")
     for name, x in (("weight", weight), ("bias", bias)):

@@ -1,0 +1,46 @@
+"""Inputs with nothing in them: there is a gradient of their shape, or an error that says what can't be empty."""
+
+from __future__ import annotations
+
+import pytest
+
+import microgad as torch
+import microgad.nn.functional as F
+
+
+def zeros(*shape):
+    return torch.zeros(*shape, dtype=torch.float64, requires_grad=True)
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes", "out"),
+    [
+        (F.linear, [(3, 0, 3), (0, 3)], (3, 0, 0)),
+        (F.linear, [(3,), (0, 3)], (0,)),
+        (torch.matmul, [(1, 1, 2, 1), (1, 0)], (1, 1, 2, 0)),
+        (F.conv2d, [(0, 1, 2, 3), (1, 1, 1, 1)], (0, 1, 2, 3)),
+        (F.conv2d, [(1, 0, 2, 3), (1, 0, 1, 1)], (1, 1, 2, 3)),
+        (F.conv_transpose2d, [(0, 1, 2, 3), (1, 1, 3, 3)], (0, 1, 4, 5)),
+        (lambda x, y: x.clone().mul_(y).mul_(y), [(0,), (0,)], (0,)),
+    ],
+)
+def test_gradients_have_their_inputs_shapes(function, shapes, out):
+    inputs = [zeros(*shape) for shape in shapes]
+    y = function(*inputs)
+    assert tuple(y.shape) == out
+    y.sum().backward()
+    for x, shape in zip(inputs, shapes, strict=True):
+        assert tuple(x.grad.shape) == shape
+        assert not x.grad.any()
+
+
+@pytest.mark.parametrize("function", [F.conv2d, F.conv_transpose2d])
+@pytest.mark.parametrize("shape", [(1, 1, 0, 3), (1, 1, 3, 0)])
+def test_a_plane_of_nothing_is_refused(function, shape):
+    with pytest.raises(RuntimeError, match="empty in its batch or its channels alone"):
+        function(zeros(*shape), zeros(1, 1, 1, 1), padding=1)
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 3)])
+def test_the_mean_of_no_losses_is_nan(shape):
+    assert F.cross_entropy(zeros(*shape), torch.zeros(0, dtype=torch.int64), label_smoothing=0.1).isnan()
