@@ -16,6 +16,7 @@ from .calls import GradcheckError, SameDraws, flat, numbered, sequence, wanted
 from .check import SCALES, Check
 from .elsewhere import away, in_float64
 from .entries import entries
+from .estimates import unit
 from .forward import forward
 from .level import Level
 from .projection import project
@@ -92,23 +93,22 @@ def _up_to(check: Check, order: int, draws: SameDraws) -> None:
 
 def _here(check: Check, order: int, draws: SameDraws) -> bool:
     """Check each order where the inputs are; gives whether there was a kink."""
-    first = check.outputs()
+    outputs = check.outputs()
     draws.made()
     level = Level(1, check.outputs, check.outputs, check.tensors, numbered(check.args, check.tensors), draws)
-    if not np.allclose(level.values(), flat(first), 1e-9, 0, equal_nan=True):
+    if not np.allclose(level.here, flat(outputs), 1e-9, 0, equal_nan=True):
         raise GradcheckError(
             f"{check.name} gives other values when it is called again, so it has no numerical derivative. Draw from "
             "the default generator, which is put back before each call, or make the draw an input"
         )
-    kinked = _level(check, level)
-    while level.order < order and (above := level.derivative(check.tensors, check.rng)):
-        level = above
-        kinked |= _level(check, level)
+    kinked = _level(check, level, outputs)
+    while level.order < order and (above := level.derivative(outputs, check.tensors, check.rng)):
+        level, outputs = above, above.recorded()
+        kinked |= _level(check, level, outputs)
     return kinked
 
 
-def _level(check: Check, level: Level) -> bool:
-    outputs = level.recorded()
+def _level(check: Check, level: Level, outputs: list[Tensor]) -> bool:
     some = any(y.requires_grad for y in outputs)
     if level.order > 1 and not some:
         return False
@@ -126,28 +126,45 @@ def _level(check: Check, level: Level) -> bool:
 
 
 def _projections(check: Check, level: Level, outputs: list[Tensor], values: Any) -> bool:
-    """For random u and v, u · (J v) by differences against (Jᵀ u) · v by a backward pass, for each input."""
-    kinked, suspects = False, list(range(len(level.tensors)))
-    for scale in SCALES:
+    """For random u and v, u · (J v) by differences against (Jᵀ u) · v by a backward pass.
+
+    All inputs are moved together, and where that shows something, or one would drown in the other, one by one.
+    """
+    inputs, kinked = range(len(level.tensors)), False
+    suspects = [inputs] if _comparable(level.tensors) else [[i] for i in inputs]
+    for scale in (SCALES[0], *SCALES):
         directions = [check.direction(t) for t in level.tensors]
-        estimates = {i: level.along(level.only(i, directions[i]), scale) for i in suspects}
+        estimates = [
+            level.along([v if i in group else None for i, v in enumerate(directions)], scale) for group in suspects
+        ]
         usable = np.isfinite(values)
-        for found in estimates.values():
+        for found in estimates:
             kinked |= bool(found.kinked.any())
             usable &= ~found.kinked & np.isfinite(found.error)
         u = np.where(usable, check.weights(values.size), 0.0)
         grads = check.pulled(outputs, level.tensors, u)
-        suspects = [
-            i for i in suspects if not project(u, estimates[i], [directions[i]], [grads[i]], bool(usable.all())).agrees
+        wrong = [
+            group
+            for group, found in zip(suspects, estimates, strict=True)
+            if not project(
+                u, found, [directions[i] for i in group], [grads[i] for i in group], bool(usable.all())
+            ).agrees
         ]
-        if not suspects:
+        if not wrong:
             return kinked
-    if entries(check, level, outputs, suspects):  # says more, where something is wrong
+        suspects = [[i] for group in wrong for i in group]
+    if entries(check, level, outputs, [i for (i,) in suspects]):  # says more, where something is wrong
         return True
     raise GradcheckError(
         f"{check.name}: a random projection of the {level.derivative_name} with respect to "
-        f"{level.names[suspects[0]]} is wrong, although no entry by itself is outside of its tolerance"
+        f"{level.names[suspects[0][0]]} is wrong, although no entry by itself is outside of its tolerance"
     )
+
+
+def _comparable(tensors: list[Tensor]) -> bool:
+    """Whether none of the inputs' moves would drown in the rounding of another's."""
+    sizes = [float(unit(t.array).max()) for t in tensors if t.numel()]
+    return max(sizes, default=1) <= 1e3 * min(sizes, default=1)
 
 
 def _give_up(name: str) -> None:

@@ -29,17 +29,20 @@ class Estimate(NamedTuple):
 
 
 def estimate(
-    values: Callable[[], Vector], tensors: Sequence[Tensor], directions: Sequence[Direction | None], scale: float = 1.0
+    values: Callable[[], Vector],
+    here: Vector,
+    tensors: Sequence[Tensor],
+    directions: Sequence[Direction | None],
+    scale: float = 1.0,
 ) -> Estimate:
-    """How `values()` changes along `directions`: central differences at three steps, extrapolated twice (Richardson).
+    """How `values()`, which is `here` now, changes along `directions`.
 
+    Central differences at three steps are extrapolated twice (Richardson).
     The error is what the last extrapolation changed, and what rounding does to a difference over so small a step.
     Where both sides were smooth, the difference of the two one-sided derivatives would halve with the step: where it
     stays, there is a kink. Where the steps do not agree, as near a kink, smaller ones have to agree twice. A jump, or a
     wave shorter than any step, is steady at none: it counts as a kink too. All steps are times `scale`.
     """
-    with np.errstate(all="ignore"):
-        here = values()
     best = _at(values, tensors, directions, STEPS[0] * scale, here)
     if not _good(best, here):
         second = _at(values, tensors, directions, STEPS[1] * scale, here)

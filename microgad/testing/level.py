@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,14 @@ from .. import backend, engine
 from ..tensor import Tensor
 from .calls import SameDraws, flat
 from .complex_step import complex_step
-from .estimates import Estimate, estimate, sharpened
+from .estimates import EPS, Estimate, estimate, sharpened
 
 
 class Level:
     """A function whose derivative is checked: f itself, or the gradients of a level below.
 
-    `recorded` gives its results with a graph, `plain` the same without one, to take differences of.
+    `recorded` gives its results with a graph, `plain` the same without one, to take differences of. `natural` is how
+    large the results would be if nothing in them cancelled, (m,): rounding errors are of that size.
     """
 
     def __init__(
@@ -28,8 +30,9 @@ class Level:
         tensors: list[Tensor],
         names: list[str],
         draws: SameDraws,
+        natural: Any = 0.0,
     ) -> None:
-        self.order, self.tensors, self.names, self.draws = order, tensors, names, draws
+        self.order, self.tensors, self.names, self.draws, self.natural = order, tensors, names, draws, natural
         self._recorded, self._plain = recorded, plain
         self.takes_complex = True  # until it is seen not to
 
@@ -41,8 +44,14 @@ class Level:
         self.draws.again()
         return flat(self._plain())
 
+    @cached_property
+    def here(self) -> Any:
+        """The values at the place where the level was made."""
+        return self.values()
+
     def along(self, directions: Sequence[Any | None], scale: float = 1.0) -> Estimate:
-        found = estimate(self.values, self.tensors, directions, scale)
+        found = estimate(self.values, self.here, self.tensors, directions, scale)
+        found = found._replace(error=found.error + 8 * EPS * self.natural)
         exact = complex_step(self.values, self.tensors, directions) if self.takes_complex else None
         self.takes_complex = exact is not None
         return found if exact is None else sharpened(found, exact)
@@ -55,21 +64,41 @@ class Level:
         """Of the derivative that is checked."""
         return {1: "derivative", 2: "second derivative"}.get(self.order, f"derivative of order {self.order}")
 
-    def derivative(self, inputs: list[Tensor], rng: np.random.Generator) -> Level | None:
-        """The level above: from the inputs, and from the gradients that come in, to the gradients that go out."""
-        outputs = [y for y in self.recorded() if y.requires_grad]
+    def derivative(self, outputs: list[Tensor], inputs: list[Tensor], rng: np.random.Generator) -> Level | None:
+        """The level above: from the inputs, and the gradients of `outputs`, to the gradients that go out."""
+        outputs = [y for y in outputs if y.requires_grad]
         seeds = [
             Tensor._made(backend.like(rng.standard_normal(tuple(y.shape)), y.array)).requires_grad_() for y in outputs
         ]
         if not outputs:
             return None
 
-        def results(create_graph: bool) -> list[Tensor]:
+        def gradients(create_graph: bool) -> list[Tensor | None]:
             outputs = [y for y in self._recorded() if y.requires_grad]
-            found = engine.grad(outputs, inputs, seeds, create_graph=create_graph, allow_unused=True)
-            return [g for g in found if g is not None]
+            return list(engine.grad(outputs, inputs, seeds, create_graph=create_graph, allow_unused=True))
 
+        def results(create_graph: bool) -> list[Tensor]:
+            return [g for g in gradients(create_graph) if g is not None]
+
+        self.draws.again()
+        incoming = max(map(_largest, seeds)) * max(
+            float(np.max(self.natural, initial=0.0)), max(map(_largest, outputs))
+        )
+        reached = [x for x, g in zip(inputs, gradients(False), strict=True) if g is not None]
+        natural = np.concatenate([np.zeros(0), *(np.full(x.numel(), incoming / (_largest(x) or 1.0)) for x in reached)])
         names = self.names + [f"grad_outputs[{i}]" for i in range(len(seeds))]
         return Level(
-            self.order + 1, lambda: results(True), lambda: results(False), self.tensors + seeds, names, self.draws
+            self.order + 1,
+            lambda: results(True),
+            lambda: results(False),
+            self.tensors + seeds,
+            names,
+            self.draws,
+            np.where(np.isfinite(natural), natural, 0.0),
         )
+
+
+def _largest(x: Tensor) -> float:
+    """The largest finite magnitude among the values."""
+    size = np.abs(x.array)
+    return float(size[np.isfinite(size)].max(initial=0.0))

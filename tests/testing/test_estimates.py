@@ -14,7 +14,9 @@ from microgad.testing.estimates import estimate, unit
 def along(f, x, direction=None, scale=1.0):
     t = torch.tensor(np.asarray(x, float))
     v = unit(t.array) if direction is None else direction
-    return estimate(lambda: f(t.array).reshape(-1), [t], [v], scale), v
+    with np.errstate(all="ignore"):
+        here = f(t.array).reshape(-1)
+    return estimate(lambda: f(t.array).reshape(-1), here, [t], [v], scale), v
 
 
 SMOOTH = {
