@@ -83,7 +83,7 @@ def _swallowed(
 
 
 def _good(found: Estimate, here: Vector) -> bool:
-    good = found.error <= GOOD * (np.abs(found.value) + np.abs(here))
+    good = found.error <= GOOD * (np.abs(found.below) + np.abs(found.above) + np.abs(here)) + 1e10 * LEAST
     return bool(np.all(good | ~np.isfinite(here)))
 
 

@@ -36,7 +36,7 @@ def is_from(target: Any, package: str) -> bool:
     """
     target = core(target)
     modules = [getattr(target, "__module__", None)]
-    for x in (target, getattr(target, "__self__", None)):
+    for x in (target, getattr(target, "__self__", None), getattr(target, "__objclass__", None)):
         modules += [base.__module__ for base in (x if isinstance(x, type) else type(x)).__mro__]
     return any(isinstance(module, str) and module.partition(".")[0] == package for module in modules)
 

@@ -11,6 +11,7 @@ import numpy as np
 from ... import backend
 from ...errors import ArgumentError, DtypeError, GraphError
 from ...generator import default_generator
+from ...tensor import Tensor
 from .foreign import Arguments, arrays_of, leaves, named_after, node_class, packed, several, unpacked
 
 
@@ -43,9 +44,13 @@ def torch_function(f: Callable[..., Any]) -> Callable[..., Any]:
     cls = node_class(f, _OfTorch)
 
     def called(*args: Any, **settings: Any) -> Any:
-        call = _Call(function, Arguments(args, settings), default_generator.get_state())
-        results = cls.apply(*arrays_of(args, settings), call=call)
+        arrays = arrays_of(args, settings)
+        wants = tuple(isinstance(x, Tensor) and x.requires_grad for x in arrays)
+        call = _Call(function, Arguments(args, settings), default_generator.get_state(), wants)
+        results = cls.apply(*arrays, call=call)
         default_generator.set_state(call.end)
+        if type(results) is tuple and any(wants):
+            results = tuple(y if on else y.detach() for y, on in zip(results, call.on_graph, strict=True))
         return unpacked(results)
 
     return named_after(f, called)
@@ -54,13 +59,13 @@ def torch_function(f: Callable[..., Any]) -> Callable[..., Any]:
 class _OfTorch:
     """What the nodes do."""
 
-    call: Callable[..., tuple[Any, ...]]
+    call: _Call | _Gradients
     needs: tuple[bool, ...]
     apply: ClassVar[Callable[..., Any]]
 
     def forward(self, *inputs: Any) -> Any:
         with _torch().random.fork_rng(devices=[]):
-            results = self.call(*map(_to_torch, inputs))
+            results = self.call(*(_to_torch(x, want) for x, want in zip(inputs, self.call.wants, strict=True)))
         where = inputs[0] if inputs else None
         # Copied, since a result may be an input.
         return packed(tuple(backend.like(np.array(y.numpy(force=True)), where) for y in results))
@@ -76,9 +81,10 @@ class _Call:
     """A function of torch's tensors, the other arguments given. It makes the same draws each time."""
 
     end: Any  # where the draws left the stream
+    on_graph: tuple[bool, ...]  # which results torch can differentiate
 
-    def __init__(self, function: Callable[..., Any], arguments: Arguments, start: Any) -> None:
-        self.function, self.arguments, self.start = function, arguments, start
+    def __init__(self, function: Callable[..., Any], arguments: Arguments, start: Any, wants: tuple[bool, ...]) -> None:
+        self.function, self.arguments, self.start, self.wants = function, arguments, start, wants
 
     def __call__(self, *tensors: Any) -> tuple[Any, ...]:
         torch = _torch()
@@ -89,6 +95,7 @@ class _Call:
         found = tuple(y for y in leaves(results) if isinstance(y, torch.Tensor))
         if not found:
             raise DtypeError(f"it returned a {type(results).__name__}, expected torch's tensors")
+        self.on_graph = tuple(y.requires_grad for y in found)
         return found
 
     def __str__(self) -> str:  # how pictures show it
@@ -98,18 +105,17 @@ class _Call:
 class _Gradients:
     """The gradients of a call, as a call themselves: of the gradients of its results, and of its inputs."""
 
-    def __init__(self, name: str, call: Callable[..., tuple[Any, ...]], results: int, needs: tuple[bool, ...]) -> None:
+    def __init__(self, name: str, call: _Call | _Gradients, results: int, needs: tuple[bool, ...]) -> None:
         self.name, self.call, self.results, self.needs = name, call, results, needs
+        self.wants = (False,) * (results + len(needs))
 
     def __call__(self, *tensors: Any) -> tuple[Any, ...]:
         torch = _torch()
         grads, given = tensors[: self.results], tensors[self.results :]
         recorded = any(t.requires_grad for t in tensors)
         with torch.enable_grad():
-            # A view is a tensor of its own: gradients are partial ones, also where a tensor comes in twice.
-            inputs = [x.view_as(x).requires_grad_() if need else x for x, need in zip(given, self.needs, strict=True)]
-            wanted = [x for x, need in zip(inputs, self.needs, strict=True) if need]
-            pairs = [(y, g) for y, g in zip(self.call(*inputs), grads, strict=True) if y.requires_grad]
+            wanted = [x.requires_grad_() for x, need in zip(given, self.needs, strict=True) if need]
+            pairs = [(y, g) for y, g in zip(self.call(*given), grads, strict=True) if y.requires_grad]
             if not pairs:
                 return tuple(map(torch.zeros_like, wanted))
             outputs, seeds = zip(*pairs, strict=True)
@@ -145,12 +151,12 @@ def _ends_in_an_error(tensors: Sequence[Any]) -> bool:
     return False
 
 
-def _to_torch(x: Any) -> Any:
+def _to_torch(x: Any, requires_grad: bool) -> Any:
     """On the same memory, so that a function that writes into its inputs is found out."""
     array = backend.to_numpy(x)
     if not array.flags.writeable or min(array.strides, default=0) < 0:
         array = array.copy()  # torch has neither
-    return _torch().from_numpy(array)
+    return _torch().from_numpy(array).requires_grad_(requires_grad)
 
 
 def _torch() -> Any:

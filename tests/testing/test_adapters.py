@@ -1,0 +1,405 @@
+"""One call checks a Function, a Module, a NumPy function with its vjp, and whatever torch differentiates."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+import microgad
+import microgad.nn.functional as F
+from microgad import nn
+from microgad.errors import ArgumentError, DtypeError, GraphError, ShapeError
+from microgad.testing import GradcheckError, check_grads, torch_function
+from microgad.testing.adapters import adapt, name_of, with_arguments
+from microgad.testing.adapters.foreign import Arguments, arrays_of
+
+
+def random(*shape, seed=0, requires_grad=True):
+    x = np.random.default_rng(seed).standard_normal(shape)
+    return microgad.tensor(x, requires_grad=requires_grad)
+
+
+def wrong(f, args, order=1, match="derivative", **options):
+    """Checks up to `order` find a fault, and below nothing."""
+    if order > 1:
+        check_grads(f, args, order=order - 1, **options)
+    with pytest.raises(GradcheckError, match=match) as error:
+        check_grads(f, args, order=order, **options)
+    return error.value
+
+
+class Cube(microgad.Function):
+    def forward(self, x):
+        return x * x * x
+
+    def grad_x(self, grad, x):
+        return grad * (3 * x * x)
+
+
+class TestMicrogad:
+    def test_a_function(self):
+        check_grads(Cube, [random(3)], order=3, modes=("rev", "fwd"))
+        check_grads(Cube.apply, [random(3)], order=2)
+        check_grads(functools.partial(F.softmax, dim=1), [random(2, 3)], order=2)
+
+    def test_a_wrong_one(self):
+        class Twice(Cube):
+            def grad_x(self, grad, x):
+                return grad * (2 * x * x)
+
+        assert wrong(Twice, [random(3)], match="Twice: the derivative").finding.op == "Twice"
+
+    def test_one_with_ctx(self):
+        class Squared(microgad.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.save_for_backward(x)
+                return x * x
+
+            @staticmethod
+            def backward(ctx, grad):
+                (x,) = ctx.saved_tensors
+                return cls.factor(x) * grad
+
+        cls = Squared
+        cls.factor = lambda x: 2 * x
+        check_grads(Squared, [random(3)], order=2)
+        cls.factor = lambda x: 2 * x.detach()
+        wrong(Squared, [random(3)], order=2, match="Squared: the second derivative")
+        cls.factor = lambda x: -2 * x
+        wrong(Squared, [random(3)], match="Squared: the derivative")
+
+    def test_a_module(self):
+        module = nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.5), nn.Tanh()).double()
+        check_grads(module, random(4, 3), order=2)
+        check_grads(module.forward, random(4, 3), order=2)
+
+        class Detached(nn.Module):
+            def forward(self, x):
+                return x * x.detach()
+
+        wrong(Detached(), random(4, 3), match=r"Detached\(\): the derivative")
+
+    @pytest.mark.parametrize("cls", [nn.Linear, int, Cube(), 3, None])
+    def test_what_is_nothing_to_call_says_so(self, cls):
+        expected = ArgumentError if isinstance(cls, type) else DtypeError
+        with pytest.raises(expected, match="hand in one of them" if isinstance(cls, type) else "expected a function"):
+            check_grads(cls, [random(3)])
+
+
+# NumPy functions: value and vjp
+
+
+def cubed(x):
+    return x**3
+
+
+def cubed_vjp(grad, x):
+    return grad * 3 * x**2
+
+
+def affine(x, w, b, scale=1.0):
+    return scale * (x @ w) + b
+
+
+def affine_vjp(grad, x, w, b, scale=1.0):
+    return scale * (grad @ w.T), scale * (x.T @ grad), grad.sum(0)
+
+
+def polar(r, phi):
+    return r * np.cos(phi), r * np.sin(phi)
+
+
+def polar_vjp(grad, r, phi):
+    gx, gy = grad
+    return gx * np.cos(phi) + gy * np.sin(phi), r * (gy * np.cos(phi) - gx * np.sin(phi))
+
+
+class TestNumPy:
+    def test_one_input(self):
+        check_grads(cubed, [random(2, 3)], order=3, modes=("rev", "fwd"), vjp=cubed_vjp)
+        wrong(cubed, [random(2, 3)], vjp=lambda g, x: -cubed_vjp(g, x), match=r"cubed: the derivative[\s\S]*sign")
+
+    def test_a_ufunc(self):
+        check_grads(np.sin, [random(3)], order=2, vjp=lambda grad, x: grad * np.cos(x))
+        wrong(np.sin, [random(3)], vjp=lambda grad, x: grad * np.sin(x))
+
+    def test_several_inputs(self):
+        args = random(4, 3), random(3, 2, seed=1), random(2, seed=2)
+        check_grads(affine, args, order=2, vjp=affine_vjp)
+
+        def transposed(grad, x, w, b):
+            gx, gw, gb = affine_vjp(grad, x, w, b)
+            return gx, gw[::-1], gb
+
+        error = wrong(affine, args, vjp=transposed)
+        assert error.finding.names[error.finding.input] == "input 1"
+
+    def test_settings(self):
+        args = random(4, 3), random(3, 2, seed=1), random(2, seed=2)
+        check_grads(functools.partial(affine, scale=2.0), args, vjp=functools.partial(affine_vjp, scale=2.0))
+        call = adapt(affine, affine_vjp)
+        check_grads(lambda x, w, b: call(x, w, b, scale=0.5), args, order=2)
+
+    def test_arguments_that_are_no_arrays(self):
+        def power(x, n):
+            return x**n
+
+        check_grads(power, (random(3), 3), order=2, vjp=lambda grad, x, n: n * x ** (n - 1) * grad)
+        check_grads(power, (random(3), 3), order=2, vjp=lambda grad, x, n: (n * x ** (n - 1) * grad, None))
+
+    def test_arrays_in_lists_and_dicts(self):
+        class Pair(NamedTuple):
+            a: object
+            b: object
+
+        def weighted(pair, weights, scale):
+            return scale * (pair.a * weights["w"][0] + pair.b)
+
+        def vjp(grad, pair, weights, scale):
+            return grad * scale * weights["w"][0], grad * scale, grad * scale * pair.a
+
+        a, b, w = random(3), random(3, seed=1), random(3, seed=2)
+        call = adapt(weighted, vjp)
+        check_grads(lambda a, b, w: call(Pair(a, b), {"w": [w]}, 2.0), (a, b, w), order=2)
+        check_grads(lambda a, b, w: call(Pair(a, b), weights={"w": (w,)}, scale=2.0), (a, b, w), order=2)
+
+    def test_several_results(self):
+        args = random(3), random(3, seed=1)
+        check_grads(polar, args, order=2, vjp=polar_vjp)
+        check_grads(lambda r, phi: adapt(polar, polar_vjp)(r, phi)[1], args, order=2)  # the other gets no gradient
+
+        def only_first(grad, r, phi):
+            return polar_vjp((grad[0], 0 * grad[1]), r, phi)
+
+        assert wrong(polar, args, vjp=only_first).finding.output == 1
+
+    def test_a_result_that_is_no_float(self):
+        def largest(x):
+            return np.max(x), np.argmax(x)
+
+        def vjp(grad, x):
+            return grad[0] * (x == np.max(x))
+
+        check_grads(largest, [random(4)], order=2, vjp=vjp)
+        with pytest.raises(DtypeError, match="only floating-point results have a derivative"):
+            check_grads(np.argmax, [random(4)], vjp=lambda grad, x: x)
+        with pytest.raises(DtypeError, match="expected an array or several"):
+            check_grads(lambda x: None, [random(4)], vjp=lambda grad, x: x)
+
+    def test_a_result_that_is_its_input(self):
+        check_grads(lambda x: x, [random(3)], order=2, vjp=lambda grad, x: grad)
+        check_grads(lambda x: x[::-1], [random(3)], order=2, vjp=lambda grad, x: np.flip(grad))
+
+    def test_indices(self):
+        def taken(x, i):
+            return x[i]
+
+        def vjp(grad, x, i):
+            spread = np.arange(x.shape[0])[:, None] == i
+            return spread * 1.0 @ grad, None
+
+        check_grads(taken, (random(4), np.array([1, 1, 3])), vjp=vjp)
+
+    def test_none_is_no_gradient(self):
+        def first(x, y):
+            return x * 2 + 0 * y
+
+        check_grads(first, (random(3), random(3, seed=1)), order=2, vjp=lambda grad, x, y: (2 * grad, None))
+        wrong(lambda x, y: x * y, (random(3), random(3, seed=1)), vjp=lambda grad, x, y: (y * grad, None))
+
+    def test_a_sum_that_is_missing_over_a_broadcast_axis(self):
+        args = random(4, 3), random(3, seed=1)
+        check_grads(np.multiply, args, order=2, vjp=lambda grad, x, y: (grad * y, (grad * x).sum(0)))
+        with pytest.raises(ShapeError, match=r"gradient of shape \(4, 3\) for array 1, whose shape is \(3,\). Sum it"):
+            check_grads(np.multiply, args, vjp=lambda grad, x, y: (grad * y, grad * x))
+        wrong(np.multiply, args, vjp=lambda grad, x, y: (grad * y, (grad * x)[0]))
+        with pytest.raises(ShapeError, match="shape"):
+            check_grads(np.sum, [random(3)], vjp=lambda grad, x: grad)
+
+    def test_a_wrong_number_of_gradients(self):
+        with pytest.raises(ShapeError, match="<lambda>: its vjp gave 1 gradient for 2 arrays"):
+            check_grads(lambda x, y: x * y, (random(3), random(3)), vjp=lambda grad, x, y: grad * y)
+
+    def test_a_gradient_that_is_no_float(self):
+        with pytest.raises(DtypeError, match="gradient of int64 for array 0, expected a float"):
+            check_grads(np.ceil, [random(3)], vjp=lambda grad, x: np.zeros(x.shape, np.int64))
+
+    def test_a_second_derivative_that_is_wrong(self):
+        def half_detached(grad, x):
+            return grad * 3 * (x * microgad.tensor(x.array) if isinstance(x, microgad.Tensor) else x**2)
+
+        wrong(cubed, [random(3)], order=2, match="second derivative", vjp=half_detached)
+
+    @pytest.mark.parametrize(
+        ("vjp", "why"),
+        [
+            (lambda grad, x: grad * 3 * np.asarray(x) ** 2, "raised"),
+            (lambda grad, x: np.array([g * 3 * float(v) ** 2 for g, v in zip(grad, x, strict=True)]), "raised"),
+            (lambda grad, x: np.einsum("i,i->i", grad.copy(), 3 * x**2), "raised"),
+            (lambda grad, x: _bare(grad) * 3 * _bare(x) ** 2, "takes the gradient of array 0 off the graph"),
+        ],
+    )
+    def test_a_vjp_that_cannot_be_recorded_has_a_first_derivative_only(self, vjp, why):
+        check_grads(cubed, [random(3)], vjp=vjp)
+        with pytest.raises(
+            RuntimeError, match=rf"cubed: there is no second derivative, because its vjp {why}"
+        ) as error:
+            check_grads(cubed, [random(3)], order=2, vjp=vjp)
+        assert isinstance(error.value, GraphError)
+        assert "order=1" in str(error.value)
+
+    def test_a_method_that_means_something_else_on_tensors(self):
+        def spread(x):
+            return x.std()
+
+        def vjp(grad, x):  # std is the population's of an array, the sample's of a Tensor
+            return grad * (x - x.mean()) / (3 * x.std())
+
+        check_grads(spread, [random(3)], vjp=vjp)
+        with pytest.raises(GraphError, match="gives other values on Tensors"):
+            check_grads(spread, [random(3)], order=2, vjp=vjp)
+
+    def test_an_infinite_value_hides_no_other_one(self):
+        x = microgad.tensor([0.0, 1.0, 2.0], dtype=microgad.float64, requires_grad=True)
+        with np.errstate(all="ignore"):
+            y = adapt(np.log, lambda grad, x: grad / x * x.std())(x)
+        with np.errstate(all="ignore"), pytest.raises(GraphError, match="gives other values on Tensors"):
+            microgad.autograd.grad(y.sum(), x, create_graph=True)
+
+    def test_zeros_are_a_constant(self):
+        check_grads(np.floor, [random(3)], order=2, vjp=lambda grad, x: np.zeros(x.shape))
+        check_grads(np.floor, [random(3)], order=2, vjp=lambda grad, x: np.zeros_like(x))
+
+    def test_infinite_and_missing_values_are_the_same_on_tensors(self):
+        x = microgad.tensor([0.0, 1.0, np.nan, np.inf], dtype=microgad.float64, requires_grad=True)
+        root = adapt(np.sqrt, lambda grad, x: grad / (2 * np.sqrt(x)))
+        with np.errstate(all="ignore"):
+            (g,) = microgad.autograd.grad(root(x).sum(), x, create_graph=True)
+        np.testing.assert_array_equal(g.detach().numpy(), [np.inf, 0.5, np.nan, 0.0])
+
+    def test_a_function_that_writes_into_its_input(self):
+        def doubled(x):
+            x *= 2
+            return x * 1.0
+
+        with pytest.raises(GradcheckError, match=r"in place|other values"):
+            check_grads(doubled, [random(3)], vjp=lambda grad, x: 2 * grad)
+
+    def test_a_function_that_fails(self):
+        with pytest.raises(ShapeError, match="matmul"):
+            check_grads(affine, (random(4, 3), random(2, 2), random(2)), vjp=affine_vjp)
+
+    def test_a_random_one_draws_from_the_default_generator(self):
+        state = {}
+
+        def noisy(x):
+            state["mask"] = microgad.rand(3).numpy() > 0.5
+            return x * state["mask"]
+
+        check_grads(noisy, [random(3)], vjp=lambda grad, x: grad * state["mask"])
+
+    def test_a_vjp_for_what_has_a_derivative(self):
+        for target in (Cube, nn.Tanh()):
+            with pytest.raises(ArgumentError, match="vjp is for NumPy functions"):
+                check_grads(target, [random(3)], vjp=lambda grad, x: grad)
+
+    def test_what_is_recorded_has_the_functions_name(self):
+        y = adapt(cubed, cubed_vjp)(random(3))
+        assert "cubedBackward" in repr(y)
+        assert name_of(adapt(cubed, cubed_vjp)) == name_of(cubed)
+
+
+class TestArrays:
+    """NumPy's arrays as arguments."""
+
+    def test_are_differentiated_where_nothing_requires_grad(self):
+        check_grads(cubed, np.array([1.0, 2.0]), order=2, vjp=cubed_vjp)
+        args = random(4, 3).detach().numpy(), random(3, 2).detach().numpy(), random(2).detach().numpy()
+        check_grads(affine, args, order=2, vjp=affine_vjp)
+        error = wrong(affine, args, vjp=lambda grad, x, w, b: (*affine_vjp(grad, x, w, b)[:2], grad[0]))
+        assert error.finding.input == 2
+
+    def test_are_not_where_something_does(self):
+        def vjp(grad, x, y):
+            return grad * y, None
+
+        check_grads(np.multiply, (random(3), np.ones(3)), vjp=vjp)
+        with pytest.raises(GradcheckError):
+            check_grads(np.multiply, (np.ones(3), np.ones(3)), vjp=vjp)
+
+    def test_stay_as_they_are(self):
+        x = np.array([1.0, 2.0])
+        x.flags.writeable = False
+        check_grads(cubed, [x], order=2, vjp=cubed_vjp)
+        assert x.tolist() == [1.0, 2.0]
+
+    def test_of_float32_are_checked_in_float64(self):
+        check_grads(cubed, [np.array([1.0, 2.0], np.float32)], vjp=cubed_vjp)
+        wrong(cubed, [np.array([1.0, 2.0], np.float32)], vjp=lambda grad, x: grad * 2 * x**2)
+
+    def test_that_are_one_are_one_tensor(self):
+        x = np.array([1.0, 2.0])
+        _, (a, b) = with_arguments(np.multiply, [x, x], lambda grad, x, y: (grad * y, grad * x))
+        assert a is b
+        check_grads(np.multiply, (x, x), order=2, vjp=lambda grad, x, y: (grad * y, grad * x))
+
+    def test_of_integers_are_not(self):
+        with pytest.raises(ArgumentError, match="at least one input Tensor must require grad"):
+            check_grads(cubed, [np.array([1, 2])], vjp=cubed_vjp)
+
+    def test_without_a_vjp_are_constants(self):
+        with pytest.raises(ArgumentError, match="at least one input Tensor must require grad"):
+            check_grads(cubed, [np.array([1.0, 2.0])])
+
+
+def test_arguments_keep_no_arrays():
+    x, y = np.ones(2), np.zeros(2)
+    args, settings = (x, [1, (y,)]), {"scale": 2.0}
+    around = Arguments(args, settings)
+    assert str(around) == "(·, [1, (·,)], scale=2.0)"
+    found, same = around.filled([y, x])
+    assert found[0] is y
+    assert found[1][1][0] is x
+    assert same == settings
+    assert [a is b for a, b in zip(arrays_of(args, settings), (x, y), strict=True)] == [True, True]
+
+
+class TestWithoutTorch:
+    @pytest.fixture
+    def _absent(self, monkeypatch):
+        for name in [name for name in sys.modules if name.partition(".")[0] == "torch"]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.setitem(sys.modules, "torch", None)
+
+    @pytest.mark.usefixtures("_absent")
+    def test_a_function_of_torch_says_what_to_install(self):
+        with pytest.raises(ModuleNotFoundError, match="pip install torch"):
+            torch_function(lambda x: x)
+
+    @pytest.mark.usefixtures("_absent")
+    def test_everything_else_is_checked(self):
+        check_grads(Cube, [random(3)], order=2)
+        check_grads(cubed, np.ones(3), vjp=cubed_vjp)
+
+    def test_what_torch_itself_misses_is_said_as_it_is(self, monkeypatch):
+        def broken(name, *rest):
+            raise ModuleNotFoundError("No module named 'sympy'", name="sympy")
+
+        monkeypatch.setattr(importlib, "import_module", broken)
+        with pytest.raises(ModuleNotFoundError, match="sympy"):
+            torch_function(lambda x: x)
+
+    def test_microgad_under_its_name_is_not_taken_for_it(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "torch", microgad)
+        check_grads(Cube, [random(3)])
+        check_grads(lambda x: x * 2, [random(3)])
+
+
+def _bare(x):
+    return getattr(x, "array", x)
