@@ -33,15 +33,14 @@ def out_of_reach(check: Check, level: Level, outputs: list[Tensor], at: slice, f
         seen = project(u, found, [direction], check.pulled(outputs, [level.tensors[i]], u), True)
         if seen.agrees and seen.tolerance <= 1e-2 * abs(seen.analytical):
             return True
-    return is_wave(check, level, u, i)
+    return is_wave(check, level, u, i, x)
 
 
-def is_wave(check: Check, level: Level, u: Any, i: int) -> bool:
+def is_wave(check: Check, level: Level, u: Any, i: int, direction: Any) -> bool:
     """Whether the written derivative changes beyond recognition over a millionth of its input."""
-    t = level.tensors[i]
-    direction, seen = check.direction(t), []
+    seen = []
     for _ in range(4):
         with away(check.tensors, check.rng, 1e-6):
-            (g,) = check.pulled(level.recorded(), [t], u)
+            (g,) = check.pulled(level.recorded(), [level.tensors[i]], u)
             seen.append(0.0 if g is None else float((g * direction).sum()))
     return bool(np.ptp(seen) > 0.5 * np.abs(seen).max())
