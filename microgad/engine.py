@@ -113,7 +113,8 @@ def _send(
     elif waiting.owned and not create_graph:
         waiting.grad += grad
     else:
-        waiting.grad = waiting.grad + grad
+        total = waiting.grad + grad
+        waiting.grad = total if create_graph or type(total) is ndarray else backend.as_array(total)  # not a 0-d number
         waiting.owned = True
 
 

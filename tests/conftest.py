@@ -5,6 +5,8 @@ from __future__ import annotations
 import hypothesis
 import pytest
 
+collect_ignore = ["consumer"]  # a package with tests of its own, which tests/testing/test_consumer.py runs
+
 hypothesis.settings.register_profile("gate", max_examples=25, derandomize=True, deadline=None)
 hypothesis.settings.register_profile("thorough", max_examples=500, deadline=None)
 

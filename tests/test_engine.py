@@ -370,3 +370,11 @@ def test_a_tuple_of_gradients_handed_back_is_copied_for_the_leaf() -> None:
     assert b.grad is not None
     assert not np.shares_memory(a.grad.array, seeds[0].array)
     assert not np.shares_memory(b.grad.array, seeds[1].array)
+
+
+def test_the_sum_of_two_gradients_without_axes_is_an_array():
+    x = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)
+    (0.5 * x * (1 + x)).backward()
+    assert type(x.grad.array) is np.ndarray
+    x.grad.fill_(3.0)
+    assert x.grad.item() == 3

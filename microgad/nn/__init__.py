@@ -1,5 +1,6 @@
 """Modules, layers, losses, initial values: torch.nn's names."""
 
+from ..from_type import know as _know
 from . import functional as functional
 from . import init as init
 from . import utils as utils
@@ -27,3 +28,5 @@ from .normalization import BatchNorm2d as BatchNorm2d
 from .parameter import Parameter as Parameter
 from .pooling import AvgPool2d as AvgPool2d
 from .pooling import MaxPool2d as MaxPool2d
+
+_know(*[cls for cls in vars().values() if isinstance(cls, type) and issubclass(cls, Module)])

@@ -53,10 +53,10 @@ class BatchNorm(Function):
         return tuple(x if needed else None for x, needed in zip(gradients, self.needs, strict=True))
 
     def decomposition(self, input, weight, bias):
-        axes = (0, *range(2, input.ndim))
-        mean = np.mean(input, axes)
+        axes, count = (0, *range(2, input.ndim)), _count(input) or 1
+        mean = np.sum(input, axes) / count
         centred = input - _column(mean, input)
-        var = np.mean(centred * centred, axes)
+        var = np.sum(centred * centred, axes) / count
         out = centred / _column(np.sqrt(var + self.eps), input)
         if weight is not None:
             out = out * _column(weight, input)

@@ -18,7 +18,7 @@ from .elsewhere import away, in_float64
 from .entries import entries
 from .estimates import unit
 from .forward import forward
-from .level import Level
+from .level import Level, ordinary
 from .projection import project
 from .single import float32_agrees
 from .ties import ties
@@ -93,9 +93,11 @@ def _up_to(check: Check, order: int, draws: SameDraws) -> None:
 
 def _here(check: Check, order: int, draws: SameDraws) -> bool:
     """Check each order where the inputs are; gives whether there was a kink."""
+    draws.again()
     outputs = check.outputs()
     draws.made()
-    level = Level(1, check.outputs, check.outputs, check.tensors, numbered(check.args, check.tensors), draws)
+    names, natural = numbered(check.args, check.tensors), ordinary(check.tensors)
+    level = Level(1, check.outputs, check.outputs, check.tensors, names, draws, natural)
     if not np.allclose(level.here, flat(outputs), 1e-9, 0, equal_nan=True):
         raise GradcheckError(
             f"{check.name} gives other values when it is called again, so it has no numerical derivative. Draw from "

@@ -12,6 +12,7 @@ from .. import backend
 from ..tensor import Tensor
 from .calls import GradcheckError, gradients, slices
 from .check import SCALES, Check
+from .elsewhere import away
 from .estimates import Estimate, unit
 from .finding import Finding
 from .level import Level
@@ -25,8 +26,20 @@ def entries(check: Check, level: Level, outputs: list[Tensor], inputs: Sequence[
 
     Outputs off the graph are left out, unless all of them are.
     """
+    wrong, unknown = _wrong(check, level, outputs, range(len(level.tensors)) if inputs is None else inputs)
+    if wrong:
+        worst = max(wrong, key=lambda finding: float(finding.excess().max()))
+        worst = replace(worst, elsewhere=_elsewhere(check, level, worst))
+        error = GradcheckError(describe(worst))
+        error.finding, error.call = worst, (check.call, tuple(check.args))
+        raise error
+    return unknown
+
+
+def _wrong(check: Check, level: Level, outputs: list[Tensor], inputs: Sequence[int]) -> tuple[list[Finding], bool]:
+    """What is wrong, and whether some entries can't be known."""
     some, unknown, wrong = any(y.requires_grad for y in outputs), False, []
-    for i in range(len(level.tensors)) if inputs is None else inputs:
+    for i in inputs:
         rows = _rows(level, i, SCALES[0])
         unknown |= bool(rows.kinked.any())
         for k, at in enumerate(slices(outputs)):
@@ -35,18 +48,38 @@ def entries(check: Check, level: Level, outputs: list[Tensor], inputs: Sequence[
                 for scale in SCALES[1:]:
                     if finding.excess().any():  # wrong is what is wrong in each of the tries
                         again = _finding(check, level, outputs, k, i, _part(_rows(level, i, scale), at))
-                        finding = replace(finding, error=np.where(again.excess() == 0, np.inf, finding.error))
+                        right = (finding.excess() > 0) & (again.excess() == 0)
+                        finding = replace(finding, error=np.where(right, np.inf, finding.error))
                 if finding.excess().any():
                     if out_of_reach(check, level, outputs, at, finding):
                         unknown = True
                     else:
                         wrong.append(finding)
-    if wrong:
-        worst = max(wrong, key=lambda finding: float(finding.excess().max()))
-        error = GradcheckError(describe(worst))
-        error.finding, error.call = worst, (check.call, tuple(check.args))
-        raise error
-    return unknown
+    return wrong, unknown
+
+
+def _elsewhere(check: Check, level: Level, finding: Finding) -> Finding | None:
+    """What is wrong a little further on, where no zeros or equal values hide what the mistake is.
+
+    It may be the derivative of a lower order that is wrong there. None where nothing is.
+    """
+    names = level.names[: len(check.tensors)]
+    with away(check.tensors, check.rng, 0.4):
+        try:
+            there = Level(1, check.outputs, check.outputs, check.tensors, names, level.draws)
+            outputs = there.recorded()
+            while there.order < level.order:
+                wrong, _ = _wrong(check, there, outputs, range(len(there.tensors)))
+                if wrong:
+                    return max(wrong, key=lambda finding: float(finding.excess().max()))
+                above = there.derivative(outputs, check.tensors, check.rng)
+                if above is None:
+                    return None
+                there, outputs = above, above.recorded()
+            wrong, _ = _wrong(check, there, outputs, [finding.input])
+        except Exception:  # whatever happens there, it isn't what was found
+            return None
+    return next((other for other in wrong if other.output == finding.output), None)
 
 
 def _rows(level: Level, i: int, scale: float) -> Estimate:
@@ -83,6 +116,7 @@ def _finding(check: Check, level: Level, outputs: list[Tensor], output: int, i: 
     return Finding(
         check.name, level.order, output, i, tuple(level.names), tuple(x.shape), tuple(y.shape),
         value, analytical, np.where(unknown, np.inf, error), tuple(map(_bare, check.args)), operations(y),
+        getattr(check.call, "form", ""),
     )  # fmt: skip
 
 

@@ -34,22 +34,25 @@ def estimate(
     tensors: Sequence[Tensor],
     directions: Sequence[Direction | None],
     scale: float = 1.0,
+    noise: Any = 0.0,
 ) -> Estimate:
     """How `values()`, which is `here` now, changes along `directions`.
 
     Central differences at three steps are extrapolated twice (Richardson).
-    The error is what the last extrapolation changed, and what rounding does to a difference over so small a step.
+    The error is what the last extrapolation changed, what it wouldn't have seen, and what rounding does to a difference
+    over so small a step.
     Where both sides were smooth, the difference of the two one-sided derivatives would halve with the step: where it
     stays, there is a kink. Where the steps do not agree, as near a kink, smaller ones have to agree twice. A jump, or a
-    wave shorter than any step, is steady at none: it counts as a kink too. All steps are times `scale`.
+    wave shorter than any step, is steady at none: it counts as a kink too. All steps are times `scale`. `noise` is the
+    rounding error of the values, where it's larger than they show.
     """
-    best = _at(values, tensors, directions, STEPS[0] * scale, here)
+    best = _at(values, tensors, directions, STEPS[0] * scale, here, noise)
     if not _good(best, here):
-        second = _at(values, tensors, directions, STEPS[1] * scale, here)
+        second = _at(values, tensors, directions, STEPS[1] * scale, here, noise)
         if _good(second, here) and not np.isinf(best.error).any():
             best = _better(best, second)
         else:
-            third = _at(values, tensors, directions, STEPS[2] * scale, here)
+            third = _at(values, tensors, directions, STEPS[2] * scale, here, noise)
             agree = np.abs(second.value - third.value) <= 10 * (second.error + third.error)
             second = _better(second, third)
             second = second._replace(error=np.where(agree & np.isfinite(second.error), second.error, np.inf))
@@ -98,6 +101,7 @@ def _at(
     directions: Sequence[Direction | None],
     step: float,
     here: Vector,
+    noise: Any,
 ) -> Estimate:
     h0, h1, h2 = (step * ratio for ratio in RATIOS)
     with np.errstate(all="ignore"):
@@ -110,14 +114,17 @@ def _at(
         value = _to_zero(coarse, fine, h0**2, h2**2)
         largest = np.maximum(np.abs(here), np.maximum(np.abs(after[0]), np.abs(before[0])))
         # of results, and of inputs: those that move by their own size are rounded to that size
-        rounding = (8 * (EPS * largest + LEAST) + 4 * EPS * np.abs(value)) / h2
+        rounding = (8 * (EPS * largest + LEAST) + 4 * EPS * np.abs(value) + noise) / h2
+        # Where the second derivative jumps, the differences' error has odd powers of the step too.
+        slope, steeper = (central[1] - central[2]) / (h1 - h2), (central[0] - central[1]) / (h0 - h1)
+        odd = np.abs(slope - (steeper - slope) * (h1 + h2) / (h0 - h2))
         changed = np.abs(value - fine)
         steady = (changed <= STEADY * np.abs(value)) | (changed <= 10 * rounding)
         above, below = (_to_zero(side[1], side[2], h1, h2) for side in (up, down))
         gap, wider = np.abs(above - below), np.abs(_to_zero(up[0] - down[0], up[1] - down[1], h0, h1))
         # of a smooth function the gap is of third order in the step: a sixth of the wider one
         kinked = (gap > 0.4 * wider) & (gap > 1e-4 * (np.abs(above) + np.abs(below)) + 10 * rounding)
-        error = np.where(np.isfinite(value) & steady, changed + rounding, np.inf)
+        error = np.where(np.isfinite(value) & steady, changed + odd * h2 + rounding, np.inf)
     return Estimate(value, error, below, above, kinked)
 
 

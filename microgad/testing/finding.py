@@ -29,6 +29,8 @@ class Finding:
     error: Any
     arguments: tuple[Any, ...]  # what it was called with: arrays for Tensors
     operations: tuple[str, ...] = ()  # names of the operations that lead to the output
+    form: str = ""  # "vjp" where the derivative was given beside the function, "torch" where the function is torch's
+    elsewhere: Finding | None = None  # the same at other values: what fits here by accident doesn't fit there
 
     def excess(self) -> Any:
         """By how much each entry is outside of its tolerance; by infinity where one of the two is not a number."""

@@ -23,8 +23,10 @@ class Case:
     A matrix seen as a grid has the axes of the input, then those of the output.
     """
 
-    def __init__(self, finding: Finding) -> None:
+    def __init__(self, finding: Finding, again: Case | None = None) -> None:
+        self.again = again  # the same at other values
         self.order = finding.order
+        self.operations = " ".join((finding.op, *finding.operations)).lower()
         self.n, self.a = (np.asarray(j, np.float64) for j in (finding.numerical, finding.analytical))
         self.error = np.nan_to_num(np.asarray(finding.error, np.float64), nan=0.0, posinf=np.inf)
         self.wrong = finding.excess() > 0
@@ -65,8 +67,13 @@ class Case:
 
     @cached_property
     def factor(self) -> float | None:
-        """The k with analytical = k · numerical; None where there is no such."""
-        return self.factor_where(np.ones_like(self.there))
+        """The k with analytical = k · numerical; None where there is no such, or another one at other values."""
+        k = self.factor_where(np.ones_like(self.there))
+        if k is not None and self.again is not None:
+            other = self.again.factor
+            if other is None or not math.isclose(k, other, rel_tol=1e-4):
+                return None
+        return k
 
     def factor_where(self, where: Matrix) -> float | None:
         """The same, for some of the entries."""
@@ -86,6 +93,15 @@ class Case:
     def elementwise(self) -> bool:
         """Whether element i of the output depends on element i of the input alone, says either derivative."""
         return self.x_shape == self.y_shape and not off_diagonal(self.there | self.here).any()
+
+    @cached_property
+    def reduced(self) -> int:
+        """To how few an output brings its inputs together: how many elements of the input each of its own depends on.
+
+        1 where the output is as large as the input, or where elements of it differ in that.
+        """
+        counts = np.unique(self.there.sum(0))
+        return int(counts[0]) if counts.size == 1 and self.there.shape[1] < self.there.shape[0] else 1
 
     @cached_property
     def same_values(self) -> bool:

@@ -19,7 +19,7 @@ class Level:
     """A function whose derivative is checked: f itself, or the gradients of a level below.
 
     `recorded` gives its results with a graph, `plain` the same without one, to take differences of. `natural` is how
-    large the results would be if nothing in them cancelled, (m,): rounding errors are of that size.
+    large the results would be if nothing in them cancelled or was small, (m,): rounding errors are of that size.
     """
 
     def __init__(
@@ -50,11 +50,14 @@ class Level:
         return self.values()
 
     def along(self, directions: Sequence[Any | None], scale: float = 1.0) -> Estimate:
-        found = estimate(self.values, self.here, self.tensors, directions, scale)
-        found = found._replace(error=found.error + 8 * EPS * self.natural)
+        noise = 8 * EPS * self.natural
+        found = estimate(self.values, self.here, self.tensors, directions, scale, noise)
         exact = complex_step(self.values, self.tensors, directions) if self.takes_complex else None
         self.takes_complex = exact is not None
-        return found if exact is None else sharpened(found, exact)
+        if exact is not None:
+            found = sharpened(found, exact)
+        furthest = max((float(np.abs(d).max(initial=0.0)) for d in directions if d is not None), default=0.0)
+        return found._replace(error=found.error + noise * max(furthest, 1.0))
 
     def only(self, i: int, direction: Any) -> list[Any | None]:
         return [direction if k == i else None for k in range(len(self.tensors))]
@@ -85,7 +88,9 @@ class Level:
             float(np.max(self.natural, initial=0.0)), max(map(_largest, outputs))
         )
         reached = [x for x, g in zip(inputs, gradients(False), strict=True) if g is not None]
-        natural = np.concatenate([np.zeros(0), *(np.full(x.numel(), incoming / (_largest(x) or 1.0)) for x in reached)])
+        natural = np.concatenate(
+            [np.zeros(0), *(np.full(x.numel(), incoming / min(_largest(x) or 1.0, 1.0)) for x in reached)]
+        )
         names = self.names + [f"grad_outputs[{i}]" for i in range(len(seeds))]
         return Level(
             self.order + 1,
@@ -96,6 +101,12 @@ class Level:
             self.draws,
             np.where(np.isfinite(natural), natural, 0.0),
         )
+
+
+def ordinary(tensors: list[Tensor]) -> float:
+    """How large what is added up on the way may be, where inputs are neither small nor large: 1 + tanh(x) has a 1."""
+    largest = max(map(_largest, tensors), default=0.0)
+    return min(max(1.0, largest), 32.0) if largest >= 1e-3 else 0.0
 
 
 def _largest(x: Tensor) -> float:

@@ -30,13 +30,19 @@ def likely_mistake(finding: Finding) -> str | None:
     >>> likely_mistake(Finding("cube", 1, 0, 0, ("x",), (2,), (2,), derivative, -derivative, derivative * 1e-9, (x,)))
     'a sign: the analytical derivative is -1 × the numerical one'
     """
-    case = Case(finding)
+    there = finding.elsewhere
+    if there is not None and there.order < finding.order:
+        said = likely_mistake(there)
+        if said:
+            return f"{said}. At the values given it shows in the derivative of that alone"
+    again = Case(there) if there is not None and there.order == finding.order else None
+    case = Case(finding, again)
     if case.wrong.any():
         with np.errstate(all="ignore"):
-            for name, recogniser in MISTAKES:
-                said = recogniser(case)
-                if said:
-                    return f"{name}: {said}{_lower_order(case)}"
+            fitting = [(name, recogniser, said) for name, recogniser in MISTAKES if (said := recogniser(case))]
+            fitting_twice = [one for one in fitting if again is None or one[1](again)]
+            for name, _, said in fitting_twice or fitting:
+                return f"{name}: {said}{_lower_order(case)}"
     return None
 
 
@@ -67,7 +73,8 @@ def not_finite(case: Case) -> str | None:
 
 def nothing_arrives(case: Case) -> str | None:
     """A value that is off the graph, a gradient of None or zeros."""
-    return None if case.a.any() else f"the analytical derivative is 0 everywhere: {case.name} may be detached"
+    nothing = np.abs(case.a) <= np.where(np.isinf(case.error), 0.0, case.error)
+    return None if not nothing.all() else f"the analytical derivative is 0 everywhere: {case.name} may be detached"
 
 
 def no_influence(case: Case) -> str | None:
@@ -117,6 +124,9 @@ def mask_twice(case: Case) -> str | None:
     scale = _scale_of_mask(case)
     if not scale or not case.factor or not math.isclose(case.factor, scale, rel_tol=1e-5):
         return None
+    # Where nothing is seen to be held back, twice may be just that.
+    if not case.dead.any() and scale == 2 and not any(word in case.operations for word in ("drop", "mask")):
+        return None
     return f"{_times(scale)}, and {text(scale)} is the mask's own scale"
 
 
@@ -130,7 +140,7 @@ def mask_unscaled(case: Case) -> str | None:
 
 def _scale_of_mask(case: Case) -> float | None:
     """s > 1 where the numerical derivative is s for some elements of the input and 0 for the others."""
-    if not case.elementwise or not case.dead.any() or not case.there.any():
+    if not case.elementwise or not case.there.any():
         return None
     scale = simple(float(np.median(case.n[case.there])))
     same = np.abs(case.n - scale)[case.there] <= case.error[case.there]
@@ -153,7 +163,9 @@ def averaged(case: Case) -> str | None:
 
 def one_over_n(case: Case) -> str | None:
     """The 1/N of a mean, the 1/√N of a scale, N - 1 for N."""
-    if not case.factor or abs(case.factor) in (1, 2, 0.5):  # more often just that
+    if not case.factor or abs(case.factor) == 1:
+        return None
+    if abs(case.factor) in (2, 0.5) and case.reduced != 2:  # more often just that
         return None
     reading = _in_sizes(case, abs(case.factor))
     return f"{_times(case.factor)}: {reading}" if reading else None
@@ -162,9 +174,13 @@ def one_over_n(case: Case) -> str | None:
 def factor(case: Case) -> str | None:
     """Any other constant."""
     k = case.factor
-    if not k or (case.there.sum() < 2 and small(k) != k):  # of two numbers, one is always a multiple of the other
+    if not k or (
+        case.there.sum() < 2 and case.again is None and float(small(k)) != k
+    ):  # one number is always a multiple
         return None
     reading = _in_sizes(case, abs(k))
+    if k == _scale_of_mask(case):
+        reading = f"a mask is applied twice, since {text(k)} is its scale"
     return _times(k) + (f"; or {reading}" if reading else "")
 
 
@@ -197,18 +213,23 @@ def _subsets(axes: list[int]) -> Iterable[tuple[int, ...]]:
 
 
 def mask_inverted(case: Case) -> str | None:
-    """What is let through and what is held back, exchanged."""
-    reached = case.here.any(1)
-    if case.dead.any() and reached.any() and (reached == case.dead).all():
-        return f"the gradient of {case.name} is 0 exactly where it shouldn't be"
+    """What is let through and what is held back, exchanged, element by element."""
     if not case.elementwise:
         return None
     n = np.diagonal(case.n)
     low, high = n.min(), n.max()
     two = np.minimum(n - low, high - n) <= np.diagonal(case.error)
-    if not two.all() or not case.explains(np.diag(low + high - n), case.error.max()):
-        return None
-    return f"the analytical derivative is {low:.4g} where the numerical one is {high:.4g}, and the reverse"
+    if two.all() and case.explains(np.diag(low + high - n), case.error.max()):
+        return f"the analytical derivative is {low:.4g} where the numerical one is {high:.4g}, and the reverse"
+    return others_reached(case)
+
+
+def others_reached(case: Case) -> str | None:
+    """What is held back gets a gradient, and nothing else."""
+    reached = case.here.any(1)
+    if case.dead.any() and reached.any() and (reached == case.dead).all():
+        return f"the gradient of {case.name} is 0 exactly where it shouldn't be"
+    return None
 
 
 def mask_missing(case: Case) -> str | None:
@@ -253,7 +274,7 @@ def _slices(case: Case) -> dict[int, list[int]]:
     arriving = np.ones(case.shape, bool)
     for axis in range(len(case.shape)):
         arrives = case.present(case.here, axis)
-        if (case.present(case.there, axis) & ~arrives).any():
+        if arrives.any() and (case.present(case.there, axis) & ~arrives).any():
             lost[axis] = [int(i) for i in np.flatnonzero(arrives)]
             arriving &= np.expand_dims(arrives, [k for k in range(len(case.shape)) if k != axis])
     right = case.explains(np.where(arriving.reshape(case.n.shape), case.n, 0.0), case.error)
@@ -354,6 +375,22 @@ def wrong_places(case: Case) -> str | None:
     if not np.all(np.abs(np.sort(case.a, 0) - np.sort(case.n, 0)) <= case.error.max()) or np.isinf(case.error).any():
         return None
     return f"for each element of the output the numbers are right, but they go to other elements of {case.name}"
+
+
+def transposed_inside(case: Case) -> str | None:
+    """A matrix that is transposed before a nonlinearity: of a row or column the factors stay as they are."""
+    if not case.x_shape or case.x_shape != case.y_shape or case.x_shape[-1] < 2:
+        return None
+    size = case.x_shape[-1]
+    n, a, error = (j.reshape(-1, size, len(j) // size, size) for j in (case.n, case.a, case.error))
+    for row in range(len(n)):
+        numbers, written = n[row, :, row].T, a[row, :, row]
+        ratio = written / numbers
+        if not np.isfinite(ratio).all() or not (np.abs(numbers) > error[row, :, row].T).all():
+            return None
+        if not np.allclose(np.diagonal(ratio), 1, 1e-6) or not np.allclose(ratio * ratio.T, 1, 1e-6):
+            return None
+    return "but for factors of its rows or columns, the analytical derivative is that of a transposed matrix"
 
 
 # Another formula
@@ -467,12 +504,14 @@ MISTAKES: tuple[tuple[str, Callable[[Case], str | None]], ...] = (
     ("overwritten", overwritten),
     ("slices lost", slices_lost),
     ("rolled, an index off by one or more", rolled),
-    ("flipped", flipped),
     ("transposed", transposed),
+    ("flipped", flipped),
+    ("a mask inverted", others_reached),
     ("off-diagonal terms missing", not_diagonal),
     ("some signs", some_signs),
     ("the wrong function", wrong_function),
     ("a factor of the chain rule", value_factor),
+    ("transposed", transposed_inside),
     ("summed too much", summed_too_much),
     ("a constant offset", offset),
     ("a term through the mean or the sum", term_of_mean),

@@ -16,7 +16,7 @@ from .finding import Finding
 from .fitting import places
 
 SHORT = 50  # elements that are written out; of more there is a line of base64
-TAKEN = {"np", "torch", "base64", "check_grads", *keyword.kwlist}
+TAKEN = {"np", "torch", "base64", "check_grads", "torch_function", "vjp", *keyword.kwlist}
 INFERRED = (np.float64, np.int64, np.bool_)  # what np.array makes of Python's numbers
 
 
@@ -39,7 +39,8 @@ def as_code(finding: Finding) -> str:
     x = torch.from_numpy(np.array([0.5, -1.0], dtype=np.float32)).requires_grad_()
     check_grads(f, (x, 2), order=1)
     """
-    imports = ["import numpy as np", "import microgad as torch", "from microgad.testing import check_grads"]
+    kit = "check_grads, torch_function" if finding.form == "torch" else "check_grads"
+    imports = ["import numpy as np", "import microgad as torch", f"from microgad.testing import {kit}"]
     lines: list[str] = []
     module, _, op = finding.op.rpartition(".")
     if callable(getattr(sys.modules.get(module), op, None)):
@@ -59,7 +60,12 @@ def as_code(finding: Finding) -> str:
         else:
             name = written
         arguments.append(name)
-    lines.append(f"check_grads({op}, {_tuple(arguments)}, order={finding.order})")
+    options = f"order={finding.order}"
+    if finding.form == "vjp":
+        lines.append("vjp = ...  # PLACEHOLDER: its derivative, as it was checked")
+        options += ", vjp=vjp"
+    called = f"torch_function({op})" if finding.form == "torch" else op
+    lines.append(f"check_grads({called}, {_tuple(arguments)}, {options})")
     if any("base64." in line for line in lines):
         imports.insert(0, "import base64")
     return "\n".join([*imports, "", *lines])

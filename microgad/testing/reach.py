@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -38,9 +39,26 @@ def out_of_reach(check: Check, level: Level, outputs: list[Tensor], at: slice, f
 
 def is_wave(check: Check, level: Level, u: Any, i: int, direction: Any) -> bool:
     """Whether the written derivative changes beyond recognition over a millionth of its input."""
-    seen = []
+    seen, _ = _nearby(check, level, u, {i: direction})
+    return bool(np.ptp(seen) > 0.5 * np.abs(seen).max())
+
+
+def are_waves(check: Check, level: Level, u: Any, directions: Sequence[Any]) -> bool:
+    """The same of all inputs together: where they tie, each one's derivative may jump, but what they add up to may not.
+
+    Terms that cancel to nearly nothing say nothing.
+    """
+    seen, sizes = _nearby(check, level, u, dict(enumerate(directions)))
+    return bool(np.ptp(seen) > 0.5 * np.abs(seen).max() > 1e-3 * np.max(sizes))
+
+
+def _nearby(check: Check, level: Level, u: Any, directions: dict[int, Any]) -> tuple[list[float], list[float]]:
+    """The written derivative along directions at some places nearby, and the sizes of what it adds up."""
+    seen, sizes = [], []
     for _ in range(4):
         with away(check.tensors, check.rng, 1e-6):
-            (g,) = check.pulled(level.recorded(), [level.tensors[i]], u)
-            seen.append(0.0 if g is None else float((g * direction).sum()))
-    return bool(np.ptp(seen) > 0.5 * np.abs(seen).max())
+            grads = check.pulled(level.recorded(), [level.tensors[i] for i in directions], u)
+            products = [g * d for g, d in zip(grads, directions.values(), strict=True) if g is not None]
+            seen.append(sum(float(p.sum()) for p in products))
+            sizes.append(sum(float(np.abs(p).sum()) for p in products))
+    return seen, sizes

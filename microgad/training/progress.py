@@ -1,4 +1,4 @@
-"""How a run is doing: a bar with the time left on a terminal, a line an epoch elsewhere. The only import of tqdm."""
+"""How a run is doing: a bar with the time left on a terminal, a line an epoch elsewhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import sys
 import time
 from typing import Any, TextIO
 
+from ..utils.bar import bar
 from .history import SETS, Row
+
+FORM = "{desc}{percentage:3.0f} %|{bar}| {elapsed}, {remaining} left{postfix}"
 
 
 class Progress:
@@ -33,7 +36,8 @@ class Progress:
         self.epochs, self.done, self._held_out = epochs, done, ""
         self._started, self._first = time.perf_counter(), done
         if self.file.isatty():
-            self._bar = _bar(self.label, epochs * batches, done * batches, self.file)
+            name, total = f"{self.label}  " if self.label else "", epochs * batches or None
+            self._bar = bar(total, self.file, FORM, initial=done * batches, desc=name)
 
     def batch(self, loss: float) -> None:
         """A batch is done; `loss` is the mean over the epoch so far."""
@@ -100,18 +104,3 @@ def clock(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-
-
-def _bar(label: str, total: int, done: int, file: TextIO) -> Any:
-    """A bar of tqdm's; None where that isn't installed."""
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        return None
-
-    class Bar(tqdm):  # type: ignore[misc]
-        monitor_interval = 0  # no thread that watches over the bar: there are places without threads
-
-    form = "{desc}{percentage:3.0f} %|{bar}| {elapsed}, {remaining} left{postfix}"
-    name = f"{label}  " if label else ""
-    return Bar(total=total or None, initial=done, desc=name, file=file, bar_format=form, dynamic_ncols=True)

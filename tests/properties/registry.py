@@ -11,10 +11,9 @@ differentiated; settings (axis, stride, ...) are bound in the callable:
         dim = draw(axes(x.ndim))
         return lambda x: torch.sum(x, dim), x
 
-`checks` makes a hypothesis test of it: every example has to obey every law in laws.py (first and second derivative
+`checks` makes a hypothesis test of it: every example has to obey every law of `check_op` (first and second derivative
 against differences, shapes, dtypes, nothing mutated, nothing aliased, ...), and over the run every class named in
 `checks(...)` has to appear in a recorded graph, of the result or of its gradients; for a LinearMap so does its adjoint.
-Elements have to stay 0.01 away from kinks and ties: what happens on them is said by tests of their own.
 
 Functions without a derivative are held against a plain Python reference instead: `computes`.
 test_every_function_is_tested.py fails for a class that has no entry here.
@@ -30,21 +29,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from microgad.function import Function, LinearMap
-
-from .laws import computes_as, obeys_laws
+from microgad.testing.laws import op, values
+from microgad.testing.laws.case import Case
+from microgad.testing.laws.run import Law, hold
 
 REGISTRY: dict[type[Function], list[Entry]] = {}
-
-
-class Case:
-    """One example: a callable, and what to call it with."""
-
-    def __init__(self, function: Callable[..., Any], *inputs: Any) -> None:
-        self.function, self.inputs = function, inputs
-
-    def __repr__(self) -> str:
-        layouts = [f"strides {x.array.strides}" for x in self.inputs if hasattr(x, "array")]
-        return f"{getattr(self.function, '__name__', self.function)}{self.inputs!r} with {', '.join(layouts)}"
 
 
 class Entry:
@@ -55,7 +44,7 @@ class Entry:
         name: str,
         examples: st.SearchStrategy[Case],
         classes: Sequence[type[Function]],
-        law: Callable[..., set[type]],
+        law: Callable[[Case], set[type[Function]]],
     ) -> None:
         self.name, self.examples, self.classes, self.law = name, examples, classes, law
         for cls in classes:
@@ -68,31 +57,46 @@ class Entry:
         absent = sorted(cls.__name__ for cls in {*self.classes, *adjoints} - recorded)
         assert not absent, f"{self.name} never recorded {', '.join(absent)}: {sorted(cls.__name__ for cls in recorded)}"
 
-    def hold(self, **options: Any) -> set[type]:
+    def hold(self, **options: Any) -> set[type[Function]]:
         """Hold the law against many examples; gives the classes that were recorded.
 
         Options are hypothesis's settings, where they aren't the profile's.
         """
-        recorded: set[type] = set()
+        recorded: set[type[Function]] = set()
 
         @settings(**options)
         @given(self.examples)
         def every_example_obeys(case: Case) -> None:
-            recorded.update(self.law(case.function, case.inputs))
+            recorded.update(self.law(case))
 
         every_example_obeys()
         return recorded
 
 
-def checks(*classes: type[Function], **options: bool) -> Callable[[Callable[..., Any]], Callable[[], None]]:
+def obeys_laws(case: Case, *, laws: Sequence[Law[Case]] = op.LAWS) -> set[type[Function]]:
+    """Hold every law of an operation against an example; gives the classes that were recorded."""
+    case.evaluate_all()  # here, where a warning is an error
+    hold(case, laws)
+    return case.classes
+
+
+def computes_as(case: Case) -> set[type[Function]]:
+    """Hold the laws against an example of a Function without derivative; gives the classes that were called."""
+    assert not any(y.requires_grad for y in case.results)
+    hold(case, op.LAWS)
+    return {type(node) for node, _, _ in case.calls.seen}
+
+
+def checks(*classes: type[Function], float32: bool = True) -> Callable[[Callable[..., Any]], Callable[[], None]]:
     """Make a function that draws `(callable, *inputs)` the property test of the Functions named.
 
-    Options are those of `laws.obeys_laws`.
+    `float32=False` leaves out that float32 inputs give float32 results.
     """
+    laws = [law for law in op.LAWS if float32 or law is not values.float32]
 
     def decorate(example: Callable[..., Any]) -> Callable[[], None]:
-        cases = st.composite(lambda draw: Case(*example(draw)))()
-        entry = Entry(example.__name__, cases, classes, functools.partial(obeys_laws, **options))
+        cases = st.composite(lambda draw: _case(*example(draw)))()
+        entry = Entry(example.__name__, cases, classes, functools.partial(obeys_laws, laws=laws))
         return _test(example.__name__, entry)
 
     return decorate
@@ -100,8 +104,17 @@ def checks(*classes: type[Function], **options: bool) -> Callable[[Callable[...,
 
 def computes(cls: type[Function], function: Callable[..., Any], reference: Callable[..., Any], inputs: Any) -> Entry:
     """Hold a Function without derivative against a reference that works on arrays; `inputs` is a strategy of tuples."""
-    examples = inputs.map(lambda drawn: Case(function, *drawn))
-    return Entry(cls.__name__, examples, [cls], lambda function, inputs: computes_as(function, reference, inputs))
+
+    def case(drawn: Sequence[Any]) -> Case:
+        made = _case(function, *drawn)
+        made.reference = reference
+        return made
+
+    return Entry(cls.__name__, inputs.map(case), [cls], computes_as)
+
+
+def _case(function: Callable[..., Any], *inputs: Any) -> Case:
+    return Case(getattr(function, "__name__", type(function).__name__), function, inputs)
 
 
 def _test(name: str, entry: Entry) -> Callable[[], None]:

@@ -45,7 +45,7 @@ def test_conv_transpose2d(draw):
     _, kernel, options = geometry(draw)
     options["padding"] = 0
     groups, c, o = draw(small), draw(small), draw(small)
-    x = draw(tensors((1, c * groups, *draw(pairs)), requires_grad=True))
+    x = draw(tensors((draw(small), c * groups, *draw(pairs)), requires_grad=True))
     weight = draw(tensors((c * groups, o, *kernel), requires_grad=True))
     bias = draw(st.none() | tensors((o * groups,), requires_grad=True))
     return lambda x, weight, bias: conv_transpose2d(x, weight, bias, groups=groups, **options), x, weight, bias

@@ -14,10 +14,10 @@ import microgad
 from microgad.autograd.custom import _Custom
 from microgad.function import Function, Leaf, LinearMap, Output
 from microgad.ops.arithmetic import Mul, Sub
+from microgad.testing.laws.case import Case
 from microgad.testing.strategies import tensors
 
-from .laws import obeys_laws
-from .registry import REGISTRY, Case, Entry
+from .registry import REGISTRY, Entry, obeys_laws
 
 OF_THE_TAPE = {Leaf, Output}  # not operations: they compute nothing
 
@@ -63,7 +63,7 @@ def test_a_function_without_a_test_is_found():
 
 
 def test_a_test_that_never_meets_its_function_fails():
-    examples = st.builds(lambda x: Case(microgad.mul, x, x), tensors(requires_grad=True))
+    examples = st.builds(lambda x: Case("mul", microgad.mul, (x, x)), tensors(requires_grad=True))
     entry = Entry("test_wrong", examples, [], obeys_laws)
     entry.classes = [Mul, Sub]
     with pytest.raises(AssertionError, match="test_wrong never recorded Sub"):

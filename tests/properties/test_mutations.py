@@ -174,7 +174,7 @@ MUTATIONS = {
 def test_is_caught(name):
     test, target, attribute, body = MUTATIONS[name]
     with broken(target, attribute, body), pytest.raises((AssertionError, RuntimeError, IndexError)):
-        test.entry.hold(phases=[Phase.generate], database=None, report_multiple_bugs=False)
+        test.entry.hold(max_examples=100, phases=[Phase.generate], database=None, report_multiple_bugs=False)
 
 
 def test_all_is_whole_again():

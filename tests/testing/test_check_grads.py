@@ -257,3 +257,8 @@ def test_any_shape(shape, full):
 def test_one_tensor_twice_and_several_results():
     x = leaf(1.0, 2.0)
     check_grads(lambda x, y: (x * y, x + y, torch.tensor([1])), [x, x], order=2)
+
+
+def test_the_same_draws_are_made_where_a_kink_is_left():
+    torch.manual_seed(0)
+    check_grads(lambda x: F.dropout(torch.relu(x), 0.5), [leaf(0.0, 1.0, -1.0)], order=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import types
 
@@ -229,3 +230,22 @@ def test_what_was_found_is_found_again():
     with pytest.raises(GradcheckError) as second:
         check_grads(f, args, order)
     np.testing.assert_array_equal(first.value.finding.analytical, second.value.finding.analytical)
+
+
+def double(x):
+    return 2 * x
+
+
+def test_a_derivative_that_was_given_is_asked_for():
+    with pytest.raises(GradcheckError) as error:
+        check_grads(double, [np.ones(2)], vjp=lambda grad, x: grad)
+    code = as_code(error.value.finding)
+    assert "vjp = ...  # PLACEHOLDER" in code
+    assert code.endswith("order=1, vjp=vjp)")
+
+
+def test_a_function_that_calls_torch_is_wrapped():
+    found = dataclasses.replace(finding(np.ones(2), op="f"), form="torch")
+    code = as_code(found)
+    assert "from microgad.testing import check_grads, torch_function\n" in code
+    assert code.endswith("check_grads(torch_function(f), (x0,), order=1)")

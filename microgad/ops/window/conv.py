@@ -68,6 +68,8 @@ class ConvTranspose2d(Function):
             )
         if len(weight) % self.groups:
             raise ShapeError(f"in_channels = {len(weight)} is not divisible by groups = {self.groups}")
+        if min(self.window.kernel) < 1:
+            raise ShapeError(f"the kernel must be at least (1, 1), got {self.window.kernel}")
         if min(self.window.size) < 1:
             raise ShapeError(f"the output's size would be {self.window.size}: the padding takes all of it away")
         return transpose(input, weight, bias, self.window, self.groups)

@@ -95,6 +95,10 @@ def node_class(f: Any, behaviour: type, **attributes: Any) -> type[Function]:
     return type(name, (behaviour, Function), {"__module__": module, "__doc__": f.__doc__, **attributes})
 
 
-def named_after(f: Callable[..., Any], wrapper: Callable[..., Any]) -> Callable[..., Any]:
-    """The wrapper under the name of `f`. Its module and attributes stay its own: it is no function of torch."""
+def named_after(f: Callable[..., Any], wrapper: Callable[..., Any], form: str) -> Callable[..., Any]:
+    """The wrapper under the name of `f`. Its module and attributes stay its own: it is no function of torch.
+
+    Of these is `form`, which says how it came to be: see Finding.
+    """
+    wrapper.form = form  # type: ignore[attr-defined]
     return functools.update_wrapper(wrapper, f, ("__name__", "__qualname__", "__doc__"), ())

@@ -25,7 +25,7 @@ def numpy_function(f: Callable[..., Any], vjp: Callable[..., Any]) -> Callable[.
     def called(*args: Any, **settings: Any) -> Any:
         return unpacked(cls.apply(*arrays_of(args, settings), arguments=Arguments(args, settings)))
 
-    return named_after(f, called)
+    return named_after(f, called, "vjp")
 
 
 class _OfNumPy:

@@ -53,7 +53,7 @@ def torch_function(f: Callable[..., Any]) -> Callable[..., Any]:
             results = tuple(y if on else y.detach() for y, on in zip(results, call.on_graph, strict=True))
         return unpacked(results)
 
-    return named_after(f, called)
+    return named_after(f, called, "torch")
 
 
 class _OfTorch:

@@ -12,6 +12,7 @@ from .layout import LAYOUTS, laid_out, layouts
 from .network import modules
 from .pooling import PoolProblem, pool_problems
 from .products import EinsumProblem, einsum_problems, matmul_operands
+from .program import programs
 from .shape import Shape, axes, broadcastable_shapes, shapes
 from .tensor import broadcastable_tensors, tensors
 from .values import numbers, scales, special_numbers
@@ -36,6 +37,7 @@ __all__ = [
     "modules",
     "numbers",
     "pool_problems",
+    "programs",
     "scales",
     "shapes",
     "special_numbers",

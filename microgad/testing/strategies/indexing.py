@@ -54,7 +54,7 @@ def _integer(shape: Shape) -> st.SearchStrategy[Any]:
 
 def _masks(shape: Shape) -> st.SearchStrategy[Any]:
     covered = st.integers(min(1, len(shape)), len(shape))
-    return covered.flatmap(lambda ndim: arrays_of.arrays(bool, shape[:ndim]))
+    return covered.flatmap(lambda ndim: arrays_of.arrays(bool, shape[:ndim], fill=st.nothing()))
 
 
 @st.composite
@@ -63,7 +63,7 @@ def _mixed(draw: st.DrawFn, shape: Shape) -> tuple[Any, ...]:
     filled = [axis for axis, side in enumerate(shape) if side]
     arrays = draw(st.lists(st.sampled_from(filled), min_size=1, unique=True))
     index = [draw(_one_basic(side)) for side in shape]
-    first = draw(_places(shape[arrays[0]]) | arrays_of.arrays(bool, shape[arrays[0]]))
+    first = draw(_places(shape[arrays[0]]) | arrays_of.arrays(bool, shape[arrays[0]], fill=st.nothing()))
     chosen = int(first.sum()) if isinstance(first, np.ndarray) else len(first)
     index[arrays[0]] = first
     for axis in arrays[1:]:

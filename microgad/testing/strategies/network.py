@@ -36,19 +36,23 @@ def modules(draw: st.DrawFn, /, *, max_layers: int = 4, **options: Any) -> tuple
     side = st.integers(1, 3)
     start: Shape = draw(st.tuples(st.integers(2, 3), side) | st.tuples(st.just(2), st.integers(1, 2), side, side))
     shape, layers = start, []
-    with _seeded(draw(st.integers(0, 2**32 - 1))):
-        for _ in range(draw(st.integers(1, max_layers))):
+    with seeded(draw(st.integers(0, 2**32 - 1))):
+        more = True
+        while more:
             kinds = [_activation, _linear, _dropout, _batch_norm]
             if len(shape) == 4:
                 kinds += [_conv, _pool, _flatten]
             layer, shape = draw(st.sampled_from(kinds))(draw, shape)
             layers.append(layer)
+            more = len(layers) < max_layers and draw(
+                st.sampled_from((False, True, True))
+            )  # so that any can be left out
     input = draw(tensors(start, **options))
     return nn.Sequential(*layers).to(input.dtype), input
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Iterator[None]:
     """Initial values as after manual_seed(seed); the generator is put back afterwards."""
     state = default_generator.get_state()
     default_generator.manual_seed(seed)

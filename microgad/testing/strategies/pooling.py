@@ -53,6 +53,8 @@ def pool_problems(draw: st.DrawFn, /, dims: int = 2, *, dilated: bool = True, **
     steps = draw(st.tuples(*[st.integers(1, 2)] * dims)) if dilated else (1,) * dims
     # One cell for the kernel to fit, and as many as a step, or a window could step over all of x.
     least = [max(d, (k - 1) * d + 1 - 2 * p) for k, d, p in zip(kernel, steps, padding, strict=True)]
+    if dims == 3 and not dilated:  # PyTorch's avg_pool3d wants all of the kernel in x, whatever the padding
+        least = [max(n, k) for n, k in zip(least, kernel, strict=True)]
     size = [n + draw(st.integers(0, most)) for n in least]
     lead = draw(st.tuples(st.integers(1, 2)) | st.tuples(st.integers(1, 2), st.integers(1, 2)))  # C, or N and C
     x = draw(tensors((*lead, *size), **options))

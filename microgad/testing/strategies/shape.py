@@ -5,34 +5,51 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays_of
 
 Shape = tuple[int, ...]
 
 
-def shapes(*, min_dims: int = 0, max_dims: int = 3, min_side: int = 1, max_side: int = 4) -> st.SearchStrategy[Shape]:
+@st.composite
+def shapes(draw: st.DrawFn, /, *, min_dims: int = 0, max_dims: int = 3, min_side: int = 1, max_side: int = 4) -> Shape:
     """Shapes: `max_dims` and `max_side` are included; `min_side=0` lets arrays be empty.
+
+    The more dimensions, the more often: there is more that can be wrong. The last two are often of one size: what is
+    transposed by mistake has the right shape there alone.
 
     >>> from hypothesis import find
     >>> find(torch.testing.strategies.shapes(), lambda shape: len(shape) > 1)
     (1, 1)
     """
-    return arrays_of.array_shapes(min_dims=min_dims, max_dims=max_dims, min_side=min_side, max_side=max_side)
+    often = [(ndim, False) for ndim in range(min_dims, max_dims + 1) for _ in range(min(ndim, 2) + 1)]
+    often += [(ndim, True) for ndim in range(max(min_dims, 2), max_dims + 1) for _ in range(2)]
+    ndim, square = draw(st.sampled_from(often))
+    sides = [draw(st.integers(min_side, max_side)) for _ in range(ndim)]
+    return (*sides[:-1], sides[-2]) if square else tuple(sides)
 
 
+@st.composite
 def broadcastable_shapes(
-    n: int, *, min_dims: int = 0, max_dims: int = 3, min_side: int = 1, max_side: int = 4
-) -> st.SearchStrategy[tuple[Shape, ...]]:
-    """`n` shapes that broadcast together, by axes of size 1 and by missing ones.
+    draw: st.DrawFn, n: int, /, *, min_dims: int = 0, max_dims: int = 3, min_side: int = 1, max_side: int = 4
+) -> tuple[Shape, ...]:
+    """`n` shapes that broadcast together, by axes of size 1 and by missing ones, in each way about as often.
 
     >>> from hypothesis import find
     >>> find(torch.testing.strategies.broadcastable_shapes(2), lambda pair: len(pair[1]) > len(pair[0]))
     ((), (1,))
     """
-    together = arrays_of.mutually_broadcastable_shapes(
-        num_shapes=n, min_dims=min_dims, max_dims=max_dims, min_side=min_side, max_side=max_side
-    )
-    return together.map(lambda drawn: drawn.input_shapes)
+    whole = draw(shapes(min_dims=min_dims, max_dims=max_dims, min_side=min_side, max_side=max_side))
+    found = []
+    for _ in range(n):
+        way = draw(st.sampled_from(("whole", "one axis", "missing", "any")))
+        size = list(whole)
+        if way == "one axis" and size and min_side <= 1:
+            size[draw(st.integers(-len(size), -1))] = 1
+        if way == "any" and min_side <= 1:
+            size = [draw(st.sampled_from((side, 1))) for side in size]
+        if way in ("missing", "any"):
+            size = size[draw(st.integers(0, len(size) - min_dims)) :]
+        found.append(tuple(size))
+    return tuple(found)
 
 
 def axes(ndim: int, *, several: bool = True, all: bool = True) -> st.SearchStrategy[Any]:

@@ -1,0 +1,124 @@
+"""What check_op costs: operations over 100 random examples, in seconds of the processor and of the clock.
+
+Where PyTorch is installed, its gradcheck and gradgradcheck take the same examples, one thread each. They check
+derivatives alone; so does check_op in the column "derivatives", while elsewhere it holds every law. Ratios are of
+processor times. "Refused" counts the examples that PyTorch's checks say something against: those that sit on a kink.
+
+    python benchmarks/gradient_checks.py
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+
+import hypothesis
+from hypothesis import strategies as st
+
+import microgad
+from microgad.testing import check_op
+from microgad.testing.strategies import broadcastable_tensors, conv_problems, numbers, tensors
+
+EXAMPLES = 100
+positive = tensors(elements=numbers(0.125, 8.0))
+
+
+class Operation(NamedTuple):
+    name: str
+    of: Callable[[Any], Any]  # a library -> its function
+    inputs: st.SearchStrategy[Any]  # of tuples
+    aim: float  # seconds
+
+
+OPERATIONS = [
+    Operation("exp", lambda torch: torch.exp, st.tuples(tensors()), 1.0),
+    Operation("tanh", lambda torch: torch.tanh, st.tuples(tensors()), 1.0),
+    Operation("log", lambda torch: torch.log, st.tuples(positive), 1.0),
+    Operation("relu", lambda torch: torch.relu, st.tuples(tensors()), 1.0),
+    Operation("mul", lambda torch: torch.mul, broadcastable_tensors(2).map(tuple), 1.0),
+    Operation("maximum", lambda torch: torch.maximum, broadcastable_tensors(2).map(tuple), 1.0),
+    Operation(
+        "conv2d",
+        lambda torch: torch.nn.functional.conv2d,
+        conv_problems(2).map(lambda problem: (*problem.operands, *problem.settings.values())),
+        5.0,
+    ),
+]
+
+
+class Seconds(NamedTuple):
+    processor: float
+    clock: float
+
+    def __str__(self) -> str:
+        return f"{self.processor:.2f} ({self.clock:.2f})"
+
+
+def timed(action: Callable[[], object]) -> Seconds:
+    processor, clock = time.process_time(), time.perf_counter()
+    action()
+    return Seconds(time.process_time() - processor, time.perf_counter() - clock)
+
+
+class ByTorch:
+    """Its gradcheck and gradgradcheck of the same examples."""
+
+    def __init__(self, function: Any, examples: list[tuple[Any, ...]]) -> None:
+        self.function, self.examples = function, examples
+        self.refused = 0  # examples that it says something against
+
+    def check(self) -> None:
+        torch: Any = importlib.import_module("torch")
+        for example in self.examples:
+            inputs = [
+                torch.tensor(x.numpy().copy(), requires_grad=True) if isinstance(x, microgad.Tensor) else x
+                for x in example
+            ]
+            try:
+                torch.autograd.gradcheck(self.function, inputs)
+                torch.autograd.gradgradcheck(self.function, inputs)
+            except RuntimeError:
+                self.refused += 1
+
+
+def row(operation: Operation, torch: Any) -> list[str]:
+    """The cells of one operation."""
+    function, examples = operation.of(microgad), list[tuple[Any, ...]]()
+
+    def noted(example: tuple[Any, ...]) -> tuple[Any, ...]:
+        examples.append(example)
+        return example
+
+    ours = timed(lambda: check_op(function, operation.inputs.map(noted), examples=EXAMPLES))
+    alone = timed(lambda: check_op(function, operation.inputs, examples=EXAMPLES, laws=["derivatives"]))
+    cells = [operation.name, f"< {operation.aim}", str(ours), str(alone)]
+    if torch is not None:
+        peer = ByTorch(operation.of(torch), examples)
+        theirs = timed(peer.check)
+        ratios = [f"{seconds.processor / theirs.processor:.2f}" for seconds in (ours, alone)]
+        cells += [str(theirs), *ratios, str(peer.refused)]
+    return cells
+
+
+def main() -> None:
+    hypothesis.settings.register_profile("benchmark", derandomize=True, database=None)
+    hypothesis.settings.load_profile("benchmark")
+    torch = importlib.import_module("torch") if importlib.util.find_spec("torch") else None
+    titles = ["operation", "aim", "check_op", "derivatives", "PyTorch", "ratio", "derivatives'", "refused"]
+    if torch is not None:
+        torch.set_num_threads(1)
+        mine = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+        torch.autograd.gradcheck(torch.sin, mine)  # what is loaded at first use
+    check_op(microgad.sin, tensors(), examples=5)
+    print("seconds of the processor (of the clock)")
+    for cells in [titles, *(row(operation, torch) for operation in OPERATIONS)]:
+        print("  ".join(f"{cell:>13}" for cell in cells))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,10 @@
+"""`python -m microgad.testing check mypackage.ops:Softplus`, `python -m microgad.testing write mypackage.ops`."""
+
+from __future__ import annotations
+
+import sys
+
+from .shell import main
+
+if __name__ == "__main__":
+    sys.exit(main())

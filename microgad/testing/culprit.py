@@ -1,0 +1,75 @@
+"""Which operation it is: a function whose gradient is wrong is run again, and each operation in it is checked alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .. import state
+from ..autograd.custom import _Custom
+from ..errors import MicrogadError
+from ..function import Function
+from ..tensor import Tensor
+from .calls import GradcheckError, floating
+from .check_grads import check_grads
+
+
+class Suspects:
+    """One run of a function: its outputs, and the operations on the way, each with what it was called with.
+
+    >>> class Square(torch.Function):
+    ...     def forward(self, x): return x * x
+    ...     def grad_x(self, grad, x): return grad * x  # 2 is missing
+    >>> x = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    >>> suspects = Suspects(lambda x: Square.apply(x.exp()), [x])
+    >>> [node.symbol or type(node).__name__ for node in suspects.guilty(order=1)]
+    ['Square']
+    """
+
+    outputs: list[Tensor]
+
+    def __init__(self, function: Callable[..., Any], inputs: Sequence[Any]) -> None:
+        self.calls: list[tuple[Function, list[Any], dict[str, Any]]] = []
+        with state.scope(observer=self):
+            self.outputs = floating(function(*inputs))
+
+    def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
+        """An operation was called; those that were not recorded have no derivative to be wrong."""
+        if hasattr(node, "edges"):
+            self.calls.append((node, [_alone(x) for x in inputs], dict(vars(node))))
+
+    def backward(self, node: Function, gradients: list[Any]) -> None:
+        """An operation's derivative was called."""
+
+    def guilty(self, order: int) -> list[Function]:
+        """The operations whose derivative, up to `order`, is wrong on the very inputs that they had; oldest first."""
+        return [node for node, inputs, settings in self.calls if _is_wrong(type(node), inputs, settings, order)]
+
+    def unseen(self) -> list[Function]:
+        """Those in the outputs' graphs that can't be called alone: each autograd.Function is known by its node only."""
+        found: dict[int, Function] = {}
+        stack = [y.node for y in self.outputs]
+        while stack:
+            node = stack.pop()
+            if node is not None and node.number not in found:
+                found[node.number] = node
+                stack.extend(node.edges)
+        return [node for node in found.values() if isinstance(node, _Custom)]
+
+
+def _alone(x: Any) -> Any:
+    """A copy of an input, from which nothing leads back."""
+    if not isinstance(x, Tensor):
+        return x
+    copy: Tensor = Tensor._made(x.array.copy())
+    return copy.requires_grad_(x.requires_grad)
+
+
+def _is_wrong(op: type[Function], inputs: list[Any], settings: dict[str, Any], order: int) -> bool:
+    try:
+        check_grads(lambda *args: op.apply(*args, **settings), inputs, order=order, kinks="accept", full=False)
+    except GradcheckError:
+        return True
+    except MicrogadError:  # it can't be checked so: one of its inputs is complex, ...
+        return False
+    return False

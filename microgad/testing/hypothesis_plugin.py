@@ -1,0 +1,95 @@
+"""What `st.from_type` draws for a Tensor and for each layer and loss. `_microgad_hypothesis.py` registers it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from .. import nn
+from ..parameter import Parameter
+from ..tensor import Tensor
+from .strategies import modules, tensors
+from .strategies.network import seeded
+
+Strategy = st.SearchStrategy[Any]
+
+side = st.integers(1, 4)
+sizes = st.integers(1, 3)
+
+
+@st.composite
+def _conv2d(draw: st.DrawFn) -> nn.Conv2d:
+    groups = draw(st.integers(1, 2))
+    return nn.Conv2d(
+        groups * draw(st.integers(1, 2)),
+        groups * draw(st.integers(1, 2)),
+        kernel_size=draw(sizes),
+        stride=draw(sizes),
+        padding=draw(st.integers(0, 2)),
+        dilation=draw(st.integers(1, 2)),
+        groups=groups,
+        bias=draw(st.booleans()),
+    )
+
+
+@st.composite
+def _pool2d(draw: st.DrawFn, cls: Any) -> nn.Module:
+    kernel = draw(sizes)
+    pool: nn.Module = cls(
+        kernel,
+        stride=draw(st.none() | sizes),
+        padding=draw(st.integers(0, kernel // 2)),
+        ceil_mode=draw(st.booleans()),
+    )
+    return pool
+
+
+def _norm(cls: type[nn.Module]) -> Strategy:
+    return st.builds(cls, side, affine=st.booleans(), track_running_stats=st.booleans())
+
+
+def _loss(cls: type[nn.Module]) -> Strategy:
+    return st.builds(cls, reduction=st.sampled_from(("mean", "sum", "none")))
+
+
+def _along(cls: type[nn.Module]) -> Strategy:
+    return st.builds(cls, dim=st.sampled_from((0, 1, -1)))
+
+
+@st.composite
+def _from_a_seed(draw: st.DrawFn, layer: Strategy) -> Any:
+    """A layer whose initial values come from a drawn seed, while microgad's own generator stays as it is."""
+    with seeded(draw(st.integers(0, 2**32 - 1))):
+        return draw(layer)
+
+
+_linear = st.builds(nn.Linear, side, side, bias=st.booleans())
+_layers = st.lists(_linear, max_size=3)
+
+LAYERS: dict[type, Strategy] = {
+    nn.Linear: _from_a_seed(_linear),
+    nn.Conv2d: _from_a_seed(_conv2d()),
+    nn.MaxPool2d: _pool2d(nn.MaxPool2d),
+    nn.AvgPool2d: _pool2d(nn.AvgPool2d),
+    nn.BatchNorm1d: _norm(nn.BatchNorm1d),
+    nn.BatchNorm2d: _norm(nn.BatchNorm2d),
+    nn.Dropout: st.builds(nn.Dropout, st.sampled_from((0.5, 0.25))),
+    nn.ReLU: st.builds(nn.ReLU),
+    nn.Sigmoid: st.builds(nn.Sigmoid),
+    nn.Tanh: st.builds(nn.Tanh),
+    nn.Softmax: _along(nn.Softmax),
+    nn.LogSoftmax: _along(nn.LogSoftmax),
+    nn.Identity: st.builds(nn.Identity),
+    nn.Flatten: st.builds(nn.Flatten),
+    nn.Unflatten: st.builds(nn.Unflatten, st.just(1), st.tuples(side, side)),
+    nn.Sequential: modules().map(lambda drawn: drawn[0]),
+    nn.ModuleList: _from_a_seed(_layers.map(nn.ModuleList)),
+    nn.ModuleDict: _from_a_seed(_layers.map(lambda few: nn.ModuleDict({f"layer{i}": x for i, x in enumerate(few)}))),
+    nn.MSELoss: _loss(nn.MSELoss),
+    nn.NLLLoss: _loss(nn.NLLLoss),
+    nn.CrossEntropyLoss: _loss(nn.CrossEntropyLoss),
+    nn.BCEWithLogitsLoss: _loss(nn.BCEWithLogitsLoss),
+}
+
+STRATEGIES = {Tensor: tensors(), Parameter: tensors().map(Parameter), nn.Module: st.one_of(*LAYERS.values()), **LAYERS}

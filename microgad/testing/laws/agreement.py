@@ -1,0 +1,48 @@
+"""When two arrays that were computed in different ways are the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ... import backend
+
+ROUNDINGS = 256  # how many roundings of the largest value that was added up may come together
+
+
+def size(x: Any) -> float:
+    """The largest finite magnitude in an array; 0 where there is none."""
+    magnitude = np.abs(x)
+    largest = float(magnitude.max()) if magnitude.size else 0.0
+    if not np.isfinite(largest):
+        finite = magnitude[np.isfinite(magnitude)]
+        largest = float(finite.max()) if finite.size else 0.0
+    return largest
+
+
+def agree(found: Any, expected: Any, tolerance: float, what: str) -> None:
+    """Raise AssertionError, with the worst entry, unless the arrays agree. Infinity and NaN agree with each other:
+
+    where one way of computing adds 0 · inf, another does not.
+    """
+    if found.shape != expected.shape:
+        raise AssertionError(f"{what} has shape {found.shape}, expected {expected.shape}")
+    gap = np.abs(found - expected)
+    if not gap.size or float(gap.max()) <= tolerance:
+        return
+    same = (gap <= tolerance) | (found == expected) | ~(np.isfinite(found) | np.isfinite(expected))
+    if not same.all():
+        excess = backend.to_numpy(np.where(same, -1.0, np.where(np.isnan(gap), np.inf, gap)))
+        at = tuple(int(i) for i in np.unravel_index(int(excess.argmax()), excess.shape))
+        raise AssertionError(
+            f"{what} differs in {int((~same).sum())} of {found.size} entries, most at {list(at)}: "
+            f"{found[at]:.10g} in place of {expected[at]:.10g} (tolerance {tolerance:.3g})"
+        )
+
+
+def agree_exactly(found: Any, expected: Any, what: str) -> None:
+    """Raise AssertionError unless the arrays have the same shape, dtype and values."""
+    if found.dtype != expected.dtype and found.size:
+        raise AssertionError(f"{what} is {found.dtype}, expected {expected.dtype}")
+    agree(np.asarray(found, dtype=float), np.asarray(expected, dtype=float), 0.0, what)

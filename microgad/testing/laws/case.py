@@ -1,0 +1,289 @@
+"""Case: one example of a call, and what came of it. What several laws look at is evaluated once."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ... import backend, engine, state
+from ...autograd.custom import _Custom
+from ...function import Function, Leaf, Output
+from ...generator import default_generator
+from ...tensor import Tensor
+from ..calls import floating, sequence
+from .agreement import ROUNDINGS, agree, size
+
+NEARBY = 2.0**-20  # relative: how far the inputs are moved to see what a rounding error does to the results
+
+
+class Evaluation(NamedTuple):
+    """Bare arrays: floating-point outputs, and a gradient for each wanted input, None where there is none."""
+
+    outs: list[Any]
+    gradients: list[Any]
+
+
+class Case:
+    """What is called, and the inputs of one call. Those that require grad are differentiated.
+
+    Each evaluation begins with the default generator at the same seed, which depends on the inputs' values alone.
+    """
+
+    reference: Callable[..., Any] | None = None  # the same operation on bare arrays
+    linear = False  # whether it is jointly linear in what is differentiated
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        inputs: Sequence[Any],
+        *,
+        order: int = 2,
+        kinks: str = "move",
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.name, self.function, self.inputs = name, function, tuple(inputs)
+        self.order, self.kinks, self.settings = order, kinks, settings or {}
+        self.before = [x.array.copy() if isinstance(x, Tensor) else x for x in inputs]
+        self.seed = zlib.crc32(b"".join(backend.to_numpy(x).tobytes() for x in self.before if backend.is_array(x)))
+        self.rng = np.random.default_rng(self.seed)
+
+    def __repr__(self) -> str:
+        layouts = [f"strides {x.array.strides}" for x in self.inputs if isinstance(x, Tensor)]
+        settings = [f"{name} {value!r}" for name, value in self.settings.items()]
+        return f"{self.name}{self.inputs!r} with {', '.join(settings + layouts)}"
+
+    # Evaluations
+
+    def start_draws(self) -> None:
+        """Put the default generator where every evaluation begins."""
+        default_generator.manual_seed(self.seed)
+
+    def call(self, inputs: Sequence[Any]) -> list[Tensor]:
+        """Every Tensor that the function gives."""
+        self.start_draws()
+        return [y for y in sequence(self.function(*inputs)) if isinstance(y, Tensor)]
+
+    def outputs(self, inputs: Sequence[Any]) -> list[Tensor]:
+        """Those that can have a derivative."""
+        return floating(self.call(inputs))
+
+    def evaluate(self, inputs: Sequence[Any], seeds: Sequence[Any] | None = None) -> Evaluation:
+        """The function at other inputs, with its gradients for the incoming gradients `seeds`."""
+        outs = self.outputs(inputs)
+        found = pull(outs, wanted(inputs), self.seeds if seeds is None else seeds)
+        return Evaluation([y.array for y in outs], found)
+
+    def mapped(self, change: Callable[[Any], Any]) -> list[Any]:
+        """The inputs with other arrays: fresh leaves, one Tensor for one Tensor."""
+        made: dict[int, Tensor] = {}
+        for x in self.inputs:
+            if isinstance(x, Tensor) and id(x) not in made:
+                made[id(x)] = Tensor._made(change(x.array)).requires_grad_(x.requires_grad)
+        return [made.get(id(x), x) for x in self.inputs]
+
+    def at(self, inputs: Sequence[Any]) -> Case:
+        """The same call with other inputs."""
+        case = Case(self.name, self.function, inputs, order=self.order, kinks=self.kinks, settings=self.settings)
+        case.seed, case.linear, case.reference = self.seed, self.linear, self.reference
+        return case
+
+    @cached_property
+    def wanted(self) -> list[Tensor]:
+        return wanted(self.inputs)
+
+    @cached_property
+    def calls(self) -> Calls:
+        """The operations of the first evaluation."""
+        return Calls()
+
+    @cached_property
+    def results(self) -> list[Tensor]:
+        """Of the first evaluation, everything."""
+        with state.scope(observer=self.calls):
+            return self.call(self.inputs)
+
+    @cached_property
+    def outs(self) -> list[Tensor]:
+        return floating(self.results)
+
+    @cached_property
+    def draws(self) -> bool:
+        """Whether the function draws from the default generator."""
+        self.start_draws()
+        fresh = default_generator.get_state()
+        self.call(self.inputs)
+        return bool((default_generator.get_state() != fresh).any())
+
+    @cached_property
+    def seeds(self) -> list[Any]:
+        """A random incoming gradient for each output."""
+        return [self.random_like(y.array) for y in self.outs]
+
+    @cached_property
+    def gradients(self) -> list[Any]:
+        """Of the first evaluation."""
+        return pull(self.outs, self.wanted, self.seeds)
+
+    @cached_property
+    def recorded(self) -> tuple[list[Tensor], list[Tensor | None]]:
+        """Incoming gradients that require grad, and the gradients with their graphs."""
+        outs, seeds = that_require_grad(self.outputs(self.inputs), self.seeds)
+        incoming = [Tensor._made(s).requires_grad_() for s in seeds]
+        if not outs:
+            return [], [None] * len(self.wanted)
+        return incoming, list(engine.grad(outs, self.wanted, incoming, create_graph=True, allow_unused=True))
+
+    def evaluate_all(self) -> None:
+        """Forward, backward, and, if second derivatives are asked for, backward with a graph: each once."""
+        _ = self.gradients
+        if self.order > 1:
+            _ = self.recorded
+
+    @cached_property
+    def classes(self) -> set[type[Function]]:
+        """Of the operations in the graphs of the results, of their gradients, and of the gradients of those."""
+        tensors = list(self.outs)
+        if self.order > 1:
+            incoming, gradients = self.recorded
+            once = [g for g in gradients if g is not None and g.requires_grad]
+            ones = [Tensor._made(np.ones_like(g.array)).requires_grad_() for g in once]
+            if once:
+                twice = engine.grad(once, [*self.wanted, *incoming], ones, create_graph=True, allow_unused=True)
+                tensors += [*once, *(g for g in twice if g is not None)]
+        return classes_behind(tensors)
+
+    def random_like(self, x: Any) -> Any:
+        """Numbers from -1 to 1."""
+        return backend.like(self.rng.uniform(-1, 1, x.shape), x, x.dtype)
+
+    # Comparisons
+
+    @cached_property
+    def eps(self) -> float:
+        """The rounding error of the coarsest dtype at hand."""
+        kinds = [x.array.dtype for x in (*self.inputs, *self.outs) if isinstance(x, Tensor)]
+        return max((float(np.finfo(kind).eps) for kind in kinds if kind.kind in "fc"), default=0.0)
+
+    @cached_property
+    def scales(self) -> tuple[list[float], list[float]]:
+        """For outputs and gradients: how large what was added up is, so that times eps it is a rounding error.
+
+        Where a small relative change of the inputs changes a result by more than its own size, that counts. What
+        cancels in any case, as the gradients of a softmax do, is about as large as the incoming gradient; in values, as
+        1 + tanh(x) does, up to 1.
+        """
+        step = max(NEARBY, 16 * self.eps)
+        moved = self.evaluate(self.mapped(lambda a: self._nearby(a, step) if a.dtype.kind == "f" else a))
+        least = min(1.0, self.largest)
+        outs = [least + size(y.array) + size(z - y.array) / step for y, z in zip(self.outs, moved.outs, strict=True)]
+        incoming = max(map(size, self.seeds), default=0.0)
+        result = max(outs, default=0.0)
+        gradients = []
+        for x, g, h in zip(self.wanted, self.gradients, moved.gradients, strict=True):
+            change = size(h - g) / step if g is not None and h is not None else 0.0
+            largest = size(x.array)
+            through = incoming * max(1.0, result / largest if largest else 0.0)
+            gradients.append((0.0 if g is None else size(g)) + change + through)
+        return outs, gradients
+
+    @cached_property
+    def largest(self) -> float:
+        """The largest magnitude in a floating-point input."""
+        return max((size(x) for x in self.before if backend.is_array(x) and x.dtype.kind == "f"), default=0.0)
+
+    def _nearby(self, a: Any, step: float) -> Any:
+        """Each element moved by a share of itself. The axes keep their order in memory, which random draws follow."""
+        share = step * self.rng.uniform(0.5, 1, a.shape) * self.rng.choice((-1.0, 1.0), a.shape)
+        moved = np.empty_like(a)
+        np.multiply(a, backend.like(1 + share, a), out=moved, casting="same_kind")
+        return moved
+
+    def agrees(self, found: Evaluation, how: str, eps: float | None = None) -> None:
+        """Raise AssertionError unless an evaluation is that of this case, up to rounding."""
+        outs, gradients = self.scales
+        unit = ROUNDINGS * (self.eps if eps is None else eps)
+        for k, (y, z) in enumerate(zip(self.outs, found.outs, strict=True)):
+            agree(z, y.array, unit * outs[k], f"{how}: output {k}")
+        for i, (g, h) in enumerate(zip(self.gradients, found.gradients, strict=True)):
+            self.same_gradient(h, g, unit * gradients[i], f"{how}: the gradient of {self.input_name(i)}")
+
+    def same_gradient(self, found: Any, expected: Any, tolerance: float, what: str) -> None:
+        if (found is None) != (expected is None):
+            raise AssertionError(f"{what} is {'missing' if found is None else 'there, but was not before'}")
+        if found is not None:
+            agree(found, expected, tolerance, what)
+
+    def gradient_tolerance(self, i: int) -> float:
+        return ROUNDINGS * self.eps * self.scales[1][i]
+
+    def input_name(self, i: int) -> str:
+        """Of a wanted input: where it stands among the arguments, and its shape."""
+        x = self.wanted[i]
+        place = next(j for j, y in enumerate(self.inputs) if y is x)
+        return f"input {place} {tuple(x.shape)}"
+
+
+class Calls:
+    """Observes which operations are called: each with its inputs and its result."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[Function, tuple[Any, ...], Any]] = []
+
+    def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
+        self.seen.append((node, inputs, out))
+
+    def backward(self, node: Function, gradients: list[Any]) -> None:
+        pass
+
+    def constants(self, dtype: Any) -> bool:
+        """Whether an operation was called with an array or a Tensor of a dtype that no operation made."""
+        made = {id(y) for _, _, out in self.seen for y in (out if isinstance(out, tuple) else (out,))}
+        return any(
+            getattr(getattr(x, "array", x), "dtype", None) == dtype and id(x) not in made
+            for _, inputs, _ in self.seen
+            for x in inputs
+        )
+
+
+def wanted(inputs: Sequence[Any]) -> list[Tensor]:
+    """The Tensors that require grad, each once."""
+    return list({id(x): x for x in inputs if isinstance(x, Tensor) and x.requires_grad}.values())
+
+
+def pull(outs: Sequence[Tensor], inputs: Sequence[Tensor], seeds: Sequence[Any]) -> list[Any]:
+    """Bare gradients by a backward pass, after which the graph is still there."""
+    outs, seeds = that_require_grad(outs, seeds)
+    if not outs or not inputs:
+        return [None] * len(inputs)
+    incoming = [Tensor._made(s) for s in seeds]
+    found = engine.grad(outs, inputs, incoming, retain_graph=True, allow_unused=True)
+    return [None if g is None else g.array for g in found]
+
+
+def that_require_grad(outs: Sequence[Tensor], seeds: Sequence[Any]) -> tuple[list[Tensor], list[Any]]:
+    """Outputs on the graph, with their incoming gradients."""
+    chosen = [(y, s) for y, s in zip(outs, seeds, strict=True) if y.requires_grad]
+    return [y for y, _ in chosen], [s for _, s in chosen]
+
+
+def nodes_behind(tensors: Sequence[Tensor]) -> list[Function]:
+    """Every node in the graphs of some Tensors, leaves too."""
+    seen: dict[int, Function] = {}
+    stack = [t.node for t in tensors]
+    while stack:
+        node = stack.pop()
+        if node is not None and node.number not in seen:
+            seen[node.number] = node
+            stack.extend(node.edges)
+    return list(seen.values())
+
+
+def classes_behind(tensors: Sequence[Tensor]) -> set[type[Function]]:
+    """The classes of the operations in the graphs of some Tensors. Every autograd.Function counts as one class."""
+    classes = {_Custom if isinstance(node, _Custom) else type(node) for node in nodes_behind(tensors)}
+    return classes - {Leaf, Output}

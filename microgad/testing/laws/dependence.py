@@ -1,0 +1,106 @@
+"""Laws of what a module's first output depends on: rows of a batch, positions of a sequence, an order.
+
+Each is held by gradients, which have to be zero where nothing depends, and by values, which have to stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ... import backend
+from ...errors import ArgumentError
+from ...tensor import Tensor
+from .agreement import ROUNDINGS, agree, size
+from .case import pull
+from .module_case import ModuleCase
+
+
+def samples(case: ModuleCase) -> None:
+    """A row of a batch has the result that it has alone, and nothing leaks from one row to another."""
+    if not case.independent or case.batch_statistics:
+        return
+    batch = [x for x in case.given if isinstance(x, Tensor)]
+    n = _length(case, batch, 0)
+    row = int(case.rng.integers(n))
+    _no_leak(case, batch, 0, np.arange(n) == row, f"row {row}", "other rows")
+    if not case.draws:
+        alone = case.outputs(_changed(case, batch, lambda a: a[row : row + 1]))
+        _same_output(case, alone[0].array, case.outs[0].array[row : row + 1], f"row {row} alone")
+
+
+def causal(case: ModuleCase) -> None:
+    """A position along the axis depends on none that comes later."""
+    if case.causal is not None:
+        n = _length(case, case.given[:1], case.causal)
+        last = int(case.rng.integers(n))
+        _no_leak(case, case.given[:1], case.causal, np.arange(n) <= last, f"positions up to {last}", "later ones")
+
+
+def permutation_equivariant(case: ModuleCase) -> None:
+    """Of inputs in another order along the axis, results and gradients are the same, in that order."""
+    axis = case.permutation_equivariant
+    if axis is None or case.draws:
+        return
+    order = case.rng.permutation(_length(case, case.given[:1], axis))
+    back = np.argsort(order)
+    inputs = _changed(case, case.given[:1], lambda a: np.take(a, order, axis))
+    found = case.evaluate(inputs, [np.take(case.seeds[0], order, axis), *case.seeds[1:]])
+    _same_output(case, np.take(found.outs[0], back, axis), case.outs[0].array, "in another order")
+    for i, (g, h) in enumerate(zip(case.gradients, found.gradients, strict=True)):
+        what = f"in another order the gradient of {case.input_name(i)}"
+        moved = h is not None and case.wanted[i] is case.given[0]
+        case.same_gradient(np.take(h, back, axis) if moved else h, g, case.gradient_tolerance(i), what)
+
+
+def _no_leak(case: ModuleCase, inputs: Sequence[Tensor], axis: int, watched: Any, which: str, others: str) -> None:
+    """At the `watched` places along an axis, the output depends on the inputs at no other place."""
+    first, *rest = case.seeds
+    seeds = [np.where(_along(watched, first, axis), first, 0), *map(np.zeros_like, rest)]
+    for i, (x, g) in enumerate(zip(case.wanted, pull(case.outs, case.wanted, seeds), strict=True)):
+        if g is not None and any(x is y for y in inputs):
+            leak = size(np.where(_along(watched, g, axis), 0, g))
+            if leak > case.gradient_tolerance(i):
+                raise AssertionError(
+                    f"the gradient of {which} for {case.input_name(i)} should be 0 at {others}, but is {leak:.3g}"
+                )
+    found = case.outputs(_changed(case, inputs, lambda a: np.where(_along(watched, a, axis), a, _otherwise(a, axis))))
+    masks = [_along(watched, y, axis) for y in (found[0].array, case.outs[0].array)]
+    kept = [np.where(mask, y, 0) for mask, y in zip(masks, (found[0].array, case.outs[0].array), strict=True)]
+    _same_output(case, kept[0], kept[1], f"with {others} changed, at {which}")
+
+
+def _length(case: ModuleCase, inputs: Sequence[Any], axis: int) -> int:
+    """How long the inputs and the first output are along an axis. Raises ValueError if they differ."""
+    found = {f"input {i}": tuple(x.shape) for i, x in enumerate(inputs)} | {"output 0": tuple(case.outs[0].shape)}
+    lengths = {shape[axis] if -len(shape) <= axis < len(shape) else None for shape in found.values()}
+    if len(lengths) != 1 or None in lengths:
+        said = ", ".join(f"{name} {shape}" for name, shape in found.items())
+        raise ArgumentError(f"inputs and output must be of one length along axis {axis}: {said}")
+    (n,) = lengths
+    assert n is not None
+    return n
+
+
+def _along(mask: Any, a: Any, axis: int) -> Any:
+    """A mask for places along an axis, in a shape that broadcasts with an array."""
+    shape = [1] * a.ndim
+    shape[axis] = -1
+    return backend.like(mask, a).reshape(shape)
+
+
+def _otherwise(a: Any, axis: int) -> Any:
+    """Other values of the same kind: those from the other end, and of floating-point ones half as much again."""
+    return np.flip(a, axis) * 1.5 if a.dtype.kind == "f" else np.flip(a, axis)
+
+
+def _changed(case: ModuleCase, inputs: Sequence[Any], change: Any) -> list[Any]:
+    """The case's inputs and parameters, some of the inputs with other arrays."""
+    arrays = [x.array for x in inputs]
+    return case.mapped(lambda a: change(a) if any(a is b for b in arrays) else a)
+
+
+def _same_output(case: ModuleCase, found: Any, expected: Any, how: str) -> None:
+    agree(found, expected, ROUNDINGS * case.eps * case.scales[0][0], f"{how}, output 0")

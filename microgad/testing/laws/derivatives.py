@@ -1,0 +1,74 @@
+"""The law of derivatives, which check_grads holds: written ones are those of the function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...errors import FROM_FORWARD
+from ...function import Leaf, Output
+from ..calls import GradcheckError
+from ..check_grads import check_grads
+from ..elsewhere import away
+from .case import Case, nodes_behind
+
+FURTHER_ON = 2.0**-6  # of its own size each value is moved
+
+
+def derivatives(case: Case) -> None:
+    """Derivatives of order 1 and 2 agree with numerical ones, along random directions.
+
+    At a kink, which is left out of these, the derivative of one operation is no number, or one between the one-sided
+    derivatives. Of a composite it may be another: where two parts have a kink, each may have chosen another side.
+    A quarter of the examples is looked at a little further on as well, at values that float32 would round.
+    """
+    if not case.wanted or not case.outs:
+        return
+    _check(case, order=case.order, kinks=case.kinks, full=False)
+    if case.kinks == "move" and _is_primitive(case) and _on_a_kink(case):
+        _check(case, kinks="accept")
+    if case.kinks == "move" and case.seed % 4 == 0:
+        with away(case.wanted, case.rng, FURTHER_ON):
+            _check_if_defined(case)
+
+
+def _check(case: Case, **options: Any) -> None:
+    """check_grads, of which it doesn't count that the derivative at a kink is no number."""
+    case.start_draws()
+    try:
+        check_grads(case.function, case.inputs, **options)
+    except GradcheckError as error:
+        found = error.finding
+        if found is None or options["kinks"] != "accept" or (found.excess() > 0)[np.isfinite(found.analytical)].any():
+            raise
+
+
+def _check_if_defined(case: Case) -> None:
+    """The same, but of values that the function may refuse."""
+    try:
+        _check(case, order=case.order, kinks=case.kinks, full=False)
+    except GradcheckError:
+        raise
+    except FROM_FORWARD:
+        return
+
+
+def _is_primitive(case: Case) -> bool:
+    """Whether one node of one input gives all results, and isn't a function of NumPy or torch, which may do much.
+
+    Of several inputs that tie each has its convention: clamp's, where both bounds are the value, is no derivative.
+    """
+    nodes = [node for node in nodes_behind(case.outs) if not isinstance(node, (Leaf, Output))]
+    return len(nodes) == len(case.wanted) == 1 and not any(
+        "adapters" in base.__module__ for base in type(nodes[0]).__mro__
+    )
+
+
+def _on_a_kink(case: Case) -> bool:
+    case.start_draws()
+    try:
+        check_grads(case.function, case.inputs, kinks="fail", full=False)
+    except GradcheckError:  # since it was right away from kinks
+        return True
+    return False

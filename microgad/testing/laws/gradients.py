@@ -1,0 +1,117 @@
+"""Laws of a backward pass: what gradients are, whose memory they have, and that they are linear."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+
+from ... import backend, engine
+from ...function import Leaf
+from ...tensor import Tensor
+from .agreement import ROUNDINGS
+from .case import Case, nodes_behind, pull, that_require_grad, wanted
+
+A, B = 0.75, -1.5  # any two numbers
+
+
+def shapes(case: Case) -> None:
+    """Backward runs, and each gradient has its input's shape, dtype and device."""
+    for i, (x, g) in enumerate(zip(case.wanted, case.gradients, strict=True)):
+        if g is not None:
+            facts, expected = ((a.shape, a.dtype, backend.device_of(a)) for a in (g, x.array))
+            if facts != expected:
+                raise AssertionError(f"the gradient of {case.input_name(i)} has {facts}, its input {expected}")
+
+
+def aliasing(case: Case) -> None:
+    """Gradients are writable, and share memory with nothing: no other gradient, input, output, kept or set array."""
+    inputs, outs, seeds = _backward(case)
+    own = [(f"the gradient of {case.input_name(i)}", x.grad.array) for i, x in enumerate(inputs) if x.grad is not None]
+    others = [(f"input {i}", x.array) for i, x in enumerate(case.inputs) if isinstance(x, Tensor)]
+    others += [(f"output {k}", y.array) for k, y in enumerate(outs)]
+    others += [(f"the incoming gradient of output {k}", s.array) for k, s in enumerate(seeds)]
+    for node in nodes_behind(outs):
+        if not isinstance(node, Leaf):
+            held = [*node.kept, *vars(node).values()]
+            others += [(f"an array that {type(node).__name__} holds", x) for x in held if backend.is_array(x)]
+    for what, g in own:
+        if not backend.is_gpu(g) and not g.flags.writeable:
+            raise AssertionError(f"{what} is read-only")
+    for (what, g), (whose, other) in [*combinations(own, 2), *((a, b) for a in own for b in others)]:
+        if np.may_share_memory(g, other) and np.shares_memory(g, other):
+            raise AssertionError(f"{what} shares memory with {whose}")
+
+
+def _backward(case: Case) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """One `backward` into fresh leaves, with a graph that stays: leaves, outputs, incoming gradients."""
+    inputs = case.mapped(lambda a: a)
+    outs, seeds = that_require_grad(case.outputs(inputs), [Tensor._made(s) for s in case.seeds])
+    if outs:
+        engine.backward(outs, seeds, retain_graph=True)
+    return wanted(inputs), outs, seeds
+
+
+def accumulation(case: Case) -> None:
+    """A second backward adds the same again to `.grad`."""
+    inputs, outs, seeds = _backward(case)
+    once = [None if x.grad is None else x.grad.array.copy() for x in inputs]
+    if outs:
+        engine.backward(outs, seeds, retain_graph=True)
+    for i, (x, g) in enumerate(zip(inputs, once, strict=True)):
+        if g is not None and x.grad is not None:
+            what = f"after a second backward the gradient of {case.input_name(i)}"
+            case.same_gradient(x.grad.array, g + g, case.gradient_tolerance(i), what)
+
+
+def each_alone(case: Case) -> None:
+    """An input has the same gradient whether or not the others want one: what is kept depends on that."""
+    for i in range(len(case.wanted)) if len(case.wanted) > 1 else ():
+        inputs = [x.detach() if isinstance(x, Tensor) and x is not case.wanted[i] else x for x in case.inputs]
+        (alone,) = pull(case.outputs(inputs), [case.wanted[i]], case.seeds)
+        what = f"where no other input requires grad, the gradient of {case.input_name(i)}"
+        case.same_gradient(alone, case.gradients[i], case.gradient_tolerance(i), what)
+
+
+def linear_in_grad(case: Case) -> None:
+    """Backward is linear: of a·g + b·h it gives a times what it gives of g, and b times what it gives of h."""
+    others = [case.random_like(s) for s in case.seeds]
+    second = pull(case.outs, case.wanted, others)
+    both = pull(case.outs, case.wanted, [A * g + B * h for g, h in zip(case.seeds, others, strict=True)])
+    for i, (g, h, sum_) in enumerate(zip(case.gradients, second, both, strict=True)):
+        if g is not None:
+            what = f"of a sum of incoming gradients, the gradient of {case.input_name(i)}"
+            case.same_gradient(sum_, A * g + B * h, 4 * case.gradient_tolerance(i), what)
+
+
+def adjoint(case: Case) -> None:
+    """Of a linear operation A, ⟨A x, y⟩ = ⟨x, Aᵀ y⟩."""
+    if not case.linear:
+        return
+    pairs = [(y.array, s) for y, s in zip(case.outs, case.seeds, strict=True)]
+    back = [(x.array, g) for x, g in zip(case.wanted, case.gradients, strict=True) if g is not None]
+    forward, backward = (sum(float((a * b).sum()) for a, b in part) for part in (pairs, back))
+    terms = sum(float(np.abs(a * b).sum()) for a, b in (*pairs, *back))
+    if not abs(forward - backward) <= ROUNDINGS * case.eps * terms:
+        raise AssertionError(
+            f"⟨A x, y⟩ = {forward:.10g}, but ⟨x, Aᵀ y⟩ = {backward:.10g}, with x of the inputs' shapes"
+        )
+
+
+def chain_rule(case: Case) -> None:
+    """Between other operations the gradient is what the chain rule makes of it: of 2x - x and 3y·s - 2y·s."""
+    if case.draws:  # which may follow the order in memory
+        return
+    inputs = case.mapped(lambda a: a)
+    through = {id(x): 2 * x - x for x in inputs if isinstance(x, Tensor) and x.requires_grad}
+    outs = case.outputs([through.get(id(x), x) for x in inputs])
+    outs, seeds = that_require_grad(outs, case.seeds)
+    if not outs:
+        return
+    weights = [Tensor._made(s) for s in seeds]
+    losses = [(y * (3 * s) - (y + y) * s).sum() for y, s in zip(outs, weights, strict=True)]
+    found = engine.grad(losses, wanted(inputs), allow_unused=True)
+    for i, (g, h) in enumerate(zip(case.gradients, found, strict=True)):
+        tolerance = 4 * case.gradient_tolerance(i)
+        what = f"in a composite the gradient of {case.input_name(i)}"
+        case.same_gradient(None if h is None else h.array, g, tolerance, what)

@@ -1,0 +1,65 @@
+"""Laws of what a graph holds: what was declared, for as long as it is needed."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
+
+from ... import backend, engine
+from ...autograd.custom import _Custom
+from ...function import Function, Leaf
+from ...tensor import Tensor
+from .case import Case, nodes_behind, that_require_grad, wanted
+
+
+def graph_freed(case: Case) -> None:
+    """After backward, when the results are let go, every node and what it kept is gone, without the collector."""
+    inputs = case.mapped(lambda a: a)
+    traces = _through(case, inputs)
+    alive = sorted({name for name, trace in traces if trace() is not None})
+    if alive:
+        raise AssertionError(f"after backward there still is {', '.join(alive)}")
+
+
+def _through(case: Case, inputs: list[Any]) -> list[tuple[str, weakref.ref[Any]]]:
+    """Forward and backward; gives weak references to the nodes, and to the results that they kept."""
+    outs, seeds = that_require_grad(case.outputs(inputs), case.seeds)
+    traces: list[tuple[str, weakref.ref[Any]]] = []
+    given = nodes_behind([x for x in inputs if isinstance(x, Tensor)])
+    for node in nodes_behind(outs):
+        if not isinstance(node, Leaf) and not any(node is other for other in given):
+            name = type(node).__name__
+            traces.append((f"the node of {name}", weakref.ref(node)))
+            computed = node.kept[len(node.plan.inputs) :] if _has_plan(node) else ()
+            traces += [(f"what {name} kept", weakref.ref(x)) for x in computed if backend.is_array(x)]
+    if outs:
+        engine.grad(outs, wanted(inputs), [Tensor._made(s) for s in seeds], allow_unused=True)
+    return traces
+
+
+def kept(case: Case) -> None:
+    """A node keeps what its derivatives name in their signatures, and no other memory of an input or of the result."""
+    _ = case.results
+    for node, inputs, out in case.calls.seen:
+        if not _has_plan(node):
+            continue
+        name, plan = type(node).__name__, node.plan
+        declared = len(plan.inputs) + plan.out + len(plan.computed)
+        if len(node.kept) > declared:
+            raise AssertionError(f"{name} keeps {len(node.kept)} values, but its derivatives name {declared}")
+        outs = out if isinstance(out, tuple) else (out,)
+        values = [(f"input {i}", x.array) for i, x in enumerate(inputs) if isinstance(x, Tensor)]
+        values += [("its result", y.array) for y in outs]
+        for setting, held in vars(node).items():
+            for what, value in values if backend.is_array(held) else ():
+                if np.may_share_memory(held, value):
+                    raise AssertionError(
+                        f"{name} keeps {what}, {value.nbytes} bytes, as self.{setting}: no derivative names it"
+                    )
+
+
+def _has_plan(node: Function) -> bool:
+    """Whether the node was recorded by a Function whose derivatives' signatures say what is kept."""
+    return not isinstance(node, _Custom) and hasattr(node, "plan")

@@ -1,0 +1,119 @@
+"""check_module: every law of a module, over random inputs, in training and in evaluation."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from hypothesis import strategies as st
+
+from ...errors import ArgumentError
+from ...generator import default_generator
+from ...nn import Module
+from ..adapters import name_of
+from . import dependence, gradients, memory, second, state, values
+from .derivatives import derivatives
+from .given import Inputs, in_float64
+from .given import examples as given_examples
+from .module_case import ModuleCase
+from .report import Report
+from .run import Law, chosen, hold_for_all
+
+# In this order: what one law takes for granted, another has held before.
+LAWS: tuple[Law[ModuleCase], ...] = (
+    gradients.shapes,
+    values.unchanged,
+    values.deterministic,
+    values.layout,
+    values.float32,
+    values.devices,
+    gradients.aliasing,
+    gradients.accumulation,
+    gradients.each_alone,
+    gradients.linear_in_grad,
+    second.create_graph,
+    second.symmetry,
+    second.forward_mode,
+    memory.graph_freed,
+    dependence.samples,
+    dependence.causal,
+    dependence.permutation_equivariant,
+    state.registered,
+    state.modes,
+    state.state_dict,
+    state.deepcopy,
+    state.pickles,
+    state.zero_grad,
+    derivatives,
+)
+
+
+def check_module(
+    module: Module | Callable[[], Module] | st.SearchStrategy[Any],
+    *inputs: Any,
+    independent: str | None = None,
+    causal: int | None = None,
+    permutation_equivariant: int | None = None,
+    order: int = 2,
+    kinks: str = "move",
+    examples: int | None = None,
+    laws: Iterable[str] | None = None,
+    name: str | None = None,
+) -> Report:
+    """Hold a module against every law, over random inputs, in training and in evaluation.
+
+    `module` is a Module, of which copies are checked, something that makes one, called anew for each example, or a
+    hypothesis strategy: of modules, or without inputs of tuples (module, *inputs). `inputs` are one strategy of tuples,
+    or for each argument a strategy, an array, a Tensor or a value. Everything is converted to float64. All inputs that
+    are floating-point, and all parameters, are differentiated. Random layers are checked as they are: the default
+    generator is put back before each evaluation.
+
+    What is declared is checked of the first output: `independent="samples"`, that rows, along axis 0 of all Tensors, do
+    not depend on each other (of batch norm in evaluation alone); `causal`, an axis of the first input along which
+    nothing depends on what comes later; `permutation_equivariant`, an axis of the first input along which another order
+    gives the same results in that order.
+
+    The laws are the functions of the table `LAWS`; `laws` names some of them. `order`, `kinks` and `examples` are those
+    of `check_op`. Raises AssertionError, or GradcheckError for wrong derivatives, with the module, its mode, the law
+    and the numbers, and ValueError where a declaration does not fit the shapes, or a law isn't one.
+
+    >>> inputs = torch.testing.strategies.tensors((2, 3))
+    >>> report = check_module(nn.Linear(3, 2), inputs, independent="samples", examples=5)
+    >>> report.examples, "samples" in report.laws, "Linear" in report.classes
+    (5, True, True)
+    """
+    if independent not in (None, "samples"):
+        raise ArgumentError(f"check_module: independent is None or 'samples', got {independent!r}")
+    declared: dict[Law[ModuleCase], Any] = {
+        dependence.samples: independent,
+        dependence.causal: causal,
+        dependence.permutation_equivariant: permutation_equivariant,
+    }
+    held = [law for law in chosen(LAWS, laws) if declared.get(law, True) is not None]
+
+    @st.composite
+    def cases(draw: st.DrawFn) -> ModuleCase:
+        made, given = drawn(draw, module, inputs)
+        case = ModuleCase(name or name_of(made), made.double(), in_float64(given), draw(st.booleans()), order, kinks)
+        case.independent, case.causal, case.permutation_equivariant = independent, causal, permutation_equivariant
+        return case
+
+    title = name or str(getattr(module, "__name__", type(module).__name__))
+    return hold_for_all(title, cases(), held, examples)
+
+
+def drawn(draw: st.DrawFn, module: Any, inputs: Inputs) -> tuple[Module, Inputs]:
+    """A module that belongs to this example alone, and its inputs."""
+    if isinstance(module, st.SearchStrategy):
+        made = draw(module)
+        made, inputs = (made, inputs) if inputs else (made[0], tuple(made[1:]))
+        module = copy.deepcopy(made)
+    elif isinstance(module, Module):
+        module = copy.deepcopy(module)
+    else:
+        default_generator.manual_seed(draw(st.integers(0, 2**32 - 1)))
+        module = module()
+    if not isinstance(module, Module):
+        raise ArgumentError(f"check_module: expected a microgad Module, got {type(module).__name__}")
+    return module, draw(given_examples(inputs))

@@ -1,0 +1,140 @@
+"""check_op: every law of an operation, over random inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+from hypothesis import reject
+from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
+
+from ...errors import FROM_FORWARD, ArgumentError
+from ...function import Function, LinearMap
+from ..adapters import adapt, name_of
+from . import gradients, memory, second, values
+from .case import Case
+from .derivatives import derivatives
+from .given import differentiated, keywords
+from .given import examples as given_examples
+from .guess import Guess
+from .report import Report
+from .run import chosen, hold_for_all, quiet
+from .settings import guessed_settings
+from .sizes import sizes
+
+# In this order: what one law takes for granted, another has held before.
+LAWS = (
+    gradients.shapes,
+    values.unchanged,
+    values.reference,
+    values.deterministic,
+    values.layout,
+    values.float32,
+    values.devices,
+    gradients.aliasing,
+    gradients.accumulation,
+    gradients.each_alone,
+    gradients.linear_in_grad,
+    gradients.adjoint,
+    gradients.chain_rule,
+    second.create_graph,
+    second.symmetry,
+    second.forward_mode,
+    memory.kept,
+    memory.graph_freed,
+    sizes,
+    derivatives,
+)
+
+
+def check_op(
+    op: Any,
+    *inputs: Any,
+    reference: Callable[..., Any] | None = None,
+    vjp: Callable[..., Any] | None = None,
+    order: int = 2,
+    linear: bool | None = None,
+    kinks: str = "move",
+    examples: int | None = None,
+    laws: Iterable[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    name: str | None = None,
+) -> Report:
+    """Hold an operation against every law, over random inputs.
+
+    `op` is a Function, a function on Tensors, a torch Function, or a NumPy function whose derivative is
+    `vjp(grad, *arrays)`: see `adapt`. `inputs` are one hypothesis strategy of tuples, or for each argument a strategy,
+    an array, a Tensor or a value; without any, as many float64 Tensors as it takes, of the first family that it
+    accepts: any shapes that broadcast, matrices, images with their filters. Tensors that require grad are
+    differentiated; if none does, every floating-point one. `settings` are keyword arguments, values or strategies;
+    those that a Function annotates and that aren't given are drawn where their type says what they can be.
+
+    The laws are the functions of the table `LAWS`; `laws` names some of them. `reference` is the same operation on
+    NumPy arrays. With order 1 there is nothing about second derivatives. `linear` says that the operation is jointly
+    linear in what is differentiated, as a LinearMap is. `kinks` is check_grads's. `examples` is how many there are, by
+    default as hypothesis's profile has it.
+
+    Raises AssertionError, or GradcheckError for wrong derivatives, with the operation, the law and the numbers, and
+    ValueError where inputs or settings have to be given, or a law isn't one.
+
+    >>> class Cube(torch.Function):
+    ...     def forward(self, x): return x * x * x
+    ...     def grad_x(self, grad, x): return grad * (3 * x * x)
+    >>> print(check_op(Cube, examples=10, laws=["layout", "derivatives"]))
+    Cube: 10 examples obey 2 laws
+        laws: layout, derivatives
+        recorded: Add, Cube, Mul
+    """
+    name = name or name_of(op)
+    call = adapt(op, vjp)
+    is_function = isinstance(op, type) and issubclass(op, Function)
+    if linear is None:
+        linear = is_function and issubclass(op, LinearMap)
+    held = chosen(LAWS, laws)
+    left_out = ([] if linear else [gradients.adjoint]) + ([] if reference else [values.reference])
+    held = [law for law in held if law not in left_out]
+    guess = Guess(op, name)
+    options_of = keywords(guessed_settings(op, name, settings or {}))
+    refused: list[ArgumentError] = []
+
+    def inputs_for(function: Callable[..., Any], options: Mapping[str, Any]) -> st.SearchStrategy[Any]:
+        try:
+            return given_examples(inputs) if inputs else guess.inputs(function, options)
+        except ArgumentError as error:
+            if len(options) == len(settings or {}):
+                raise
+            refused.append(error)
+            reject()
+
+    @st.composite
+    def cases(draw: st.DrawFn) -> Case:
+        options = draw(options_of)
+        function = partial(call, **options) if options else call
+        drawn = draw(inputs_for(function, options))
+        fresh = differentiated(drawn, lambda i: not is_function or has_derivative(op, i))
+        case = Case(name, function, fresh, order=order, kinks=kinks, settings=options)
+        case.linear, case.reference = linear, partial(reference, **options) if reference else None
+        if not inputs or len(options) > len(settings or {}):
+            refuse_to_guess(case)
+        return case
+
+    try:
+        return hold_for_all(name, cases(), held, examples)
+    except Unsatisfiable as error:
+        raise (refused[-1] if refused else error) from None
+
+
+def has_derivative(op: type[Function], i: int) -> bool:
+    """Whether a Function has a derivative for its input i."""
+    return op.joint is not None or op.derivatives[i] is not None
+
+
+def refuse_to_guess(case: Case) -> None:
+    """Of inputs and settings that were guessed, have hypothesis draw others where the operation refuses them."""
+    try:
+        with quiet():
+            _ = case.results
+    except (*FROM_FORWARD, ZeroDivisionError):
+        reject()

@@ -1,0 +1,28 @@
+"""Report: what a check has seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Report:
+    """Of a check that found nothing wrong: how many examples there were, and which laws they obeyed.
+
+    >>> print(Report("Relu", 25, ("unchanged", "layout"), ("Relu", "SelectPositive")))
+    Relu: 25 examples obey 2 laws
+        laws: unchanged, layout
+        recorded: Relu, SelectPositive
+    """
+
+    op: str
+    examples: int
+    laws: tuple[str, ...]
+    classes: tuple[str, ...]  # names of the Functions that were recorded, in the results' graphs and their gradients'
+
+    def __str__(self) -> str:
+        return (
+            f"{self.op}: {self.examples} examples obey {len(self.laws)} laws\n"
+            f"    laws: {', '.join(self.laws)}\n"
+            f"    recorded: {', '.join(self.classes) or 'nothing'}"
+        )

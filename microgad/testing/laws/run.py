@@ -1,0 +1,94 @@
+"""Running hypothesis: many examples, each held against every law."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import HypothesisException
+
+from ...errors import ArgumentError
+from ...generator import default_generator
+from ..calls import GradcheckError
+from .case import Case
+from .nearby import wrong_derivatives
+from .report import Report
+
+seen: ContextVar[Callable[[], None]] = ContextVar("seen", default=lambda: None)  # is called after each example
+
+C = TypeVar("C", bound=Case)
+Law = Callable[[C], None]
+
+
+def chosen(laws: Sequence[Law[C]], names: Iterable[str] | None) -> list[Law[C]]:
+    """The laws named; all of them without names. Raises ValueError for a name that is none."""
+    if names is None:
+        return list(laws)
+    known, names = {law.__name__: law for law in laws}, list(names)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ArgumentError(f"laws: there is no law {', '.join(unknown)}; there are {', '.join(known)}")
+    return [known[name] for name in names]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No warnings of NumPy: laws go to places where a caller would not, such as means of nothing."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        yield
+
+
+def hold(case: C, laws: Sequence[Law[C]]) -> None:
+    """Hold each law against one example. Raises AssertionError, or GradcheckError, that names the operation and law."""
+    with quiet():
+        for law in laws:
+            try:
+                law(case)
+            except (AssertionError, GradcheckError) as error:
+                said = f"{case.name} breaks the law `{law.__name__}`: {error}"
+                found = wrong_derivatives(case) if isinstance(error, AssertionError) else None
+                if found is not None:  # which says what the mistake may be
+                    said = f"{said}\nIts derivatives are wrong, there or nearby. {found}"
+                    error.finding = found.finding  # type: ignore[union-attr]
+                error.args = (said,)
+                raise
+            except HypothesisException:
+                raise
+            except Exception as error:
+                said = f"{case.name} breaks the law `{law.__name__}`: {type(error).__name__}: {error}"
+                raise AssertionError(said) from error
+
+
+def hold_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]], examples: int | None) -> Report:
+    """Hold each law against many examples. Draws that the default generator makes are not seen outside."""
+    count, classes = 0, set[str]()
+
+    @settings(
+        settings() if examples is None else settings(max_examples=examples),
+        deadline=None,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(cases)
+    def every_example_obeys(case: C) -> None:
+        nonlocal count
+        hold(case, laws)
+        with quiet():
+            classes.update(cls.__name__ for cls in case.classes)
+        count += 1
+        seen.get()()
+
+    every_example_obeys.__qualname__ = f"{name}: every example obeys"  # hypothesis keeps failures under this name
+    saved = default_generator.get_state()
+    try:
+        every_example_obeys()
+    finally:
+        default_generator.set_state(saved)
+    return Report(name, count, tuple(law.__name__ for law in laws), tuple(sorted(classes)))

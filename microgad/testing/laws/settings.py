@@ -1,0 +1,115 @@
+"""Settings for an operation that came without: by their types, and by the names that such settings usually have."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from hypothesis import strategies as st
+
+from ...errors import ArgumentError
+from ...function import Function
+from ..strategies import numbers
+from .kinds import groups
+
+Strategy = st.SearchStrategy[Any]
+
+_axes: Strategy = st.sampled_from([-1, 0, 1, -2])
+_factors = numbers(0.125, 2)
+_sizes = st.integers(1, 3)
+
+TYPED: dict[Any, Strategy] = {
+    bool: st.booleans(),
+    int: st.integers(0, 3),
+    float: _factors,
+    types.NoneType: st.none(),
+}
+NAMED: dict[str, Strategy] = {
+    **dict.fromkeys(("axis", "dim"), _axes),
+    **dict.fromkeys(("keepdims", "keepdim"), st.booleans()),
+    **dict.fromkeys(("alpha", "beta", "gamma", "scale", "slope", "negative_slope", "eps", "p"), _factors),
+    **dict.fromkeys(("stride", "dilation", "kernel", "kernel_size"), _sizes),
+    "padding": st.integers(0, 2),
+    "groups": st.just(1),
+    "reduction": st.sampled_from(["mean", "sum", "none"]),
+}
+
+
+def guessed_settings(op: Any, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings given, and strategies for others that the operation has no default for.
+
+    A Function annotates them, or its forward reads them; a function on Tensors has arguments of such a name.
+    Raises ValueError where neither their name nor their type says what they can be.
+    """
+    found = dict(given)
+    if isinstance(op, type) and issubclass(op, Function):
+        for setting, kind in _annotated(op):
+            if setting not in found and not hasattr(op, setting):
+                found[setting] = _strategy(setting, kind, name)
+        while (missing := _missing(op, found)) is not None:
+            found[missing] = _strategy(missing, None, name)
+    elif not isinstance(op, type):
+        try:
+            arguments = list(inspect.signature(op).parameters.values())
+        except (TypeError, ValueError):
+            return found
+        for p in arguments[1:]:
+            if p.default is p.empty and p.name in NAMED and p.kind is not p.POSITIONAL_ONLY:
+                found.setdefault(p.name, NAMED[p.name])
+    return found
+
+
+def _annotated(op: type[Function]) -> Iterator[tuple[str, Any]]:
+    """Settings that a Function or its bases annotate, with their types; None where a type isn't known at run time."""
+    for cls in op.__mro__:
+        if cls.__module__ == Function.__module__:  # where the node's own attributes are annotated
+            return
+        for setting, kind in inspect.get_annotations(cls).items():
+            if not _is_class_variable(kind):
+                yield setting, _evaluated(kind, cls)
+
+
+def _missing(op: type[Function], known: Mapping[str, Any]) -> str | None:
+    """A setting that forward reads and that isn't known."""
+    n = 2 if op.variadic else len(op.inputs)
+    for sizes in (sizes for group in groups(n) for kind in group.kinds for sizes in kind.some):
+        node: Any = op()
+        vars(node).update(dict.fromkeys(known, 1), x_shape=sizes[0] if n else ())
+        try:
+            with np.errstate(all="ignore"):
+                node.forward(*map(np.ones, sizes))
+        except AttributeError as error:
+            if error.obj is node:
+                return error.name
+        except Exception:  # whatever it raises: it read no other setting before
+            continue
+    return None
+
+
+def _is_class_variable(kind: Any) -> bool:
+    return "ClassVar" in kind if isinstance(kind, str) else typing.get_origin(kind) is ClassVar
+
+
+def _evaluated(kind: Any, cls: type) -> Any:
+    """An annotation that may be written as text; None where its names aren't known at run time."""
+    if not isinstance(kind, str):
+        return kind
+    try:
+        return eval(kind, vars(inspect.getmodule(cls)) if inspect.getmodule(cls) else {})
+    except NameError:
+        return None
+
+
+def _strategy(setting: str, kind: Any, name: str) -> Strategy:
+    """By the setting's name, else by its type."""
+    if setting in NAMED:
+        return st.none() | NAMED[setting] if "None" in str(kind) and kind is not None else NAMED[setting]
+    kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    if not all(kind in TYPED for kind in kinds):
+        said = "" if kind is None else f", which {kind} doesn't say"
+        raise ArgumentError(f"{name}: give settings={{{setting!r}: ...}}{said}")
+    return st.one_of([TYPED[kind] for kind in kinds])

@@ -1,0 +1,135 @@
+"""Laws of a module's state: parameters, modes, saving and loading, copies. They look at copies of the module."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Sequence
+from typing import Any
+
+from ... import backend, engine
+from ...function import Leaf
+from ...generator import default_generator
+from ...nn import Module
+from ...tensor import Tensor
+from .agreement import ROUNDINGS, agree, size
+from .case import nodes_behind
+from .module_case import ModuleCase
+
+STEP = 0.25  # the learning rate of a training step
+
+
+def registered(case: ModuleCase) -> None:
+    """Whatever is learned is a parameter that the module knows."""
+    module = copy.deepcopy(case.module)
+    known = [*case.given, *module.parameters()]
+    for node in nodes_behind(case.run(module)):
+        tensor = node.tensor() if isinstance(node, Leaf) else None
+        if tensor is not None and not any(tensor is x for x in known):
+            raise AssertionError(
+                f"a Tensor {tuple(tensor.shape)} that requires grad is neither an input nor one of the parameters "
+                f"({', '.join(case.names) or 'there are none'}): is it, or its module, in a plain list?"
+            )
+
+
+def modes(case: ModuleCase) -> None:
+    """train() and then eval() come back to the same numbers. In eval nothing is drawn, and no buffer moves."""
+    module = copy.deepcopy(case.module).eval()
+    buffers = _bytes(module.buffers())
+    first = case.run(module)
+    drawn = default_generator.get_state()
+    case.start_draws()
+    if (default_generator.get_state() != drawn).any():
+        raise AssertionError("in eval it draws random numbers: does it hand `self.training` on?")
+    if _bytes(module.buffers()) != buffers:
+        raise AssertionError("in eval a call changes a buffer")
+    for mode in (True, False):
+        module.train(mode)
+        others = [name or "the module" for name, part in module.named_modules() if part.training is not mode]
+        if others:
+            raise AssertionError(f"train({mode}) leaves {', '.join(others)} in the other mode")
+    _same(case.run(module), first, "after train() and eval()")
+
+
+def state_dict(case: ModuleCase) -> None:
+    """Loaded into a copy that has been trained since, a state_dict brings its results back."""
+    module = copy.deepcopy(case.module).eval()
+    expected = case.run(module)
+    other = copy.deepcopy(module)
+    _train(case, other)
+    other.load_state_dict(module.state_dict())
+    _same(case.run(other.eval()), expected, "with the state_dict loaded")
+
+
+def deepcopy(case: ModuleCase) -> None:
+    """A deep copy has the same results, and training it leaves the original as it was."""
+    module = copy.deepcopy(case.module).eval()
+    expected = case.run(module)
+    other = copy.deepcopy(module)
+    _same(case.run(other), expected, "of a deep copy")
+    before = _bytes([*module.parameters(), *module.buffers()])
+    _train(case, other)
+    if _bytes([*module.parameters(), *module.buffers()]) != before:
+        raise AssertionError("training a deep copy changes the original's parameters or buffers")
+    if any(p.grad is not None for p in module.parameters()):
+        raise AssertionError("training a deep copy gives the original's parameters gradients")
+    _same(case.run(module), expected, "of the original, after a deep copy was trained,")
+
+
+def pickles(case: ModuleCase) -> None:
+    """If it can be pickled, what comes back has the same results."""
+    module = copy.deepcopy(case.module).eval()
+    try:
+        data = pickle.dumps(module)
+    except Exception:  # whatever its parts raise: a lambda, a class defined in a function
+        return
+    _same(case.run(pickle.loads(data)), case.run(module), "after pickle")
+
+
+def zero_grad(case: ModuleCase) -> None:
+    """After zero_grad() a backward pass gives the parameters the same gradients as the first one."""
+    module = copy.deepcopy(case.module)
+    parameters = dict(module.named_parameters())
+    _backward(case.run(module))
+    first = {name: p.grad.array.copy() for name, p in parameters.items() if p.grad is not None}
+    module.zero_grad()
+    for name, p in parameters.items():
+        if p.grad is not None and size(p.grad.array):
+            raise AssertionError(f"after zero_grad() {name} has the gradient {p.grad.array}")
+    _backward(case.run(module))
+    for name, g in first.items():
+        again = parameters[name].grad
+        if again is None:
+            raise AssertionError(f"after zero_grad() backward gives {name} no gradient")
+        agree(again.array, g, _tolerance(g), f"after zero_grad() the gradient of {name}")
+
+
+def _train(case: ModuleCase, module: Module) -> None:
+    """A training step in which every parameter and every saved buffer changes."""
+    mode = module.training
+    _backward(case.run(module.train(case.training)))
+    for p in module.parameters():
+        p.array -= STEP * (1 if p.grad is None else 1 + p.grad.array)
+    for b in module.state_dict().values():
+        if not any(b.array is p.array for p in module.parameters()):
+            b.array += 1
+    module.train(mode)
+
+
+def _backward(outs: Sequence[Tensor]) -> None:
+    losses = [y.sum() for y in outs if y.requires_grad]
+    if losses:
+        engine.backward(losses)
+
+
+def _bytes(tensors: Any) -> list[bytes]:
+    return [backend.to_numpy(t.array).tobytes() for t in tensors]
+
+
+def _same(found: Sequence[Tensor], expected: Sequence[Tensor], how: str) -> None:
+    for k, (y, z) in enumerate(zip(found, expected, strict=True)):
+        agree(y.array, z.array, _tolerance(z.array), f"{how} output {k}")
+
+
+def _tolerance(x: Any) -> float:
+    return ROUNDINGS * 2.0**-52 * size(x)

@@ -1,0 +1,158 @@
+"""Laws of what an operation computes: the same values and gradients however it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ... import backend, cuda, state
+from ...tensor import Tensor
+from ..elsewhere import away
+from ..strategies import LAYOUTS, laid_out
+from .agreement import ROUNDINGS, agree, agree_exactly
+from .case import Calls, Case, Evaluation, nodes_behind, pull, wanted
+
+REFERENCE = 1e-9  # relative: a reference may add up in another way
+FURTHER_ON = 2.0**-6  # relative: how far inputs are moved, so that they have many digits
+SHORT = 2.0**-12  # its multiples may be numbers that somebody wrote down
+ORDINARY = (2.0**-10, 32.0)  # magnitudes at which nothing on the way is out of float32's range
+
+
+def unchanged(case: Case) -> None:
+    """Inputs and incoming gradients are left as they were, by the call and by backward."""
+    seeds = [s.copy() for s in case.seeds]
+    _ = case.gradients
+    _untouched_by(case, seeds)
+    case.evaluate_all()  # a second time, which may undo what the first has done
+    _untouched_by(case, seeds)
+
+
+def _untouched_by(case: Case, seeds: list[Any]) -> None:
+    for i, (x, old) in enumerate(zip(case.inputs, case.before, strict=True)):
+        if isinstance(x, Tensor):
+            _untouched(x.array, old, f"input {i} {tuple(x.shape)}")
+    for k, (s, old) in enumerate(zip(case.seeds, seeds, strict=True)):
+        _untouched(s, old, f"the incoming gradient of output {k}")
+
+
+def _untouched(x: Any, old: Any, what: str) -> None:
+    x, old = backend.to_numpy(x), backend.to_numpy(old)
+    if x.tobytes() != old.tobytes():
+        raise AssertionError(f"{what} was changed in place: {x} was {old}")
+
+
+def reference(case: Case) -> None:
+    """The values are those of the reference."""
+    if case.reference is None:
+        return
+    expected = case.reference(*(backend.to_numpy(x) if backend.is_array(x) else x for x in case.before))
+    expected = expected if isinstance(expected, (tuple, list)) else (expected,)
+    if len(expected) != len(case.results):
+        raise AssertionError(f"there are {len(case.results)} outputs, but the reference gives {len(expected)}")
+    scales = iter(case.scales[0])
+    for k, (y, z) in enumerate(zip(case.results, map(np.asarray, expected), strict=True)):
+        found = backend.to_numpy(y.array)
+        if found.dtype.kind in "fc":
+            agree(found, z, max(REFERENCE, ROUNDINGS * case.eps) * next(scales), f"output {k}")
+        else:
+            agree_exactly(found, z, f"output {k}")
+
+
+def deterministic(case: Case) -> None:
+    """A second call with the same seed gives the same values and gradients."""
+    case.agrees(case.evaluate(case.inputs), "called again with the same seed")
+
+
+def layout(case: Case) -> None:
+    """How inputs and incoming gradients lie in memory does not matter: Fortran, gaps, reversed, stride 0, read-only."""
+    if case.draws:  # which follow the order in memory
+        return
+    for name in LAYOUTS:
+        same = case
+        if name == "broadcast":
+            same = case.at(case.mapped(lambda a: laid_out(a, "broadcast").copy()))
+            same.seeds = [laid_out(s, "broadcast").copy() for s in case.seeds]
+        laid = partial(laid_out, layout=name)
+        found = case.evaluate(case.mapped(laid), list(map(laid, case.seeds)))
+        same.agrees(found, f"with {name} inputs")
+
+
+def float32(case: Case) -> None:
+    """Of float32 inputs everything is float32, and agrees with the float64 run as far as float32 can.
+
+    A function that has float64 constants, as a module has parameters, says nothing of it. Of float64 inputs, whose
+    digits don't fit into float32, no result's do.
+    """
+    if not all(x.array.dtype == np.float64 for x in case.inputs if _is_floating(x)):
+        return
+    _unrounded(case)
+    single = case.mapped(lambda a: a.astype(np.float32) if a.dtype == np.float64 else a)
+    calls = Calls()
+    with state.scope(observer=calls):
+        outs = case.outputs(single)
+    if calls.constants(np.dtype(np.float64)):
+        return
+    for k, (y, z) in enumerate(zip(case.outs, outs, strict=True)):
+        if y.array.dtype == np.float64 and z.array.dtype != np.float32:
+            raise AssertionError(f"of float32 inputs output {k} is {z.array.dtype}")
+    for node in nodes_behind(outs):
+        for dtype in node.dtype if isinstance(node.dtype, list) else [node.dtype]:
+            if dtype == np.float64:
+                raise AssertionError(f"of float32 inputs {type(node).__name__}, on the way, gives float64")
+    gradients = pull(outs, wanted(single), [s.astype(z.array.dtype) for s, z in zip(case.seeds, outs, strict=True)])
+    if not case.draws and all(map(_is_ordinary, case.inputs)):  # another dtype, other draws
+        eps = float(np.finfo(np.float32).eps)
+        rounded = case.mapped(lambda a: a.astype(np.float32).astype(np.float64) if a.dtype == np.float64 else a)
+        same = case if all(map(_same_values, rounded, case.inputs)) else case.at(rounded)
+        same.seeds = case.seeds
+        same.agrees(Evaluation([z.array for z in outs], gradients), "in float32", eps)
+
+
+def _unrounded(case: Case) -> None:
+    with away(case.wanted, case.rng, FURTHER_ON):
+        outs = [y.array for y in case.outputs(case.inputs)]
+    for k, y in enumerate(outs):
+        long = y[np.isfinite(y) & (y / SHORT != np.round(y / SHORT))]
+        if y.dtype == np.float64 and long.size and bool((long == long.astype(np.float32)).all()):
+            raise AssertionError(f"of float64 inputs output {k} has been rounded to float32, as {float(long[0])!r}")
+
+
+def _is_floating(x: Any) -> bool:
+    return isinstance(x, Tensor) and x.array.dtype.kind == "f"
+
+
+def _is_ordinary(x: Any) -> bool:
+    if not _is_floating(x):
+        return True
+    size = np.abs(x.array)
+    return bool(((size == 0) | ((size >= ORDINARY[0]) & (size <= ORDINARY[1]))).all())
+
+
+def _same_values(x: Any, y: Any) -> bool:
+    return not isinstance(x, Tensor) or bool((x.array == y.array).all())
+
+
+def devices(case: Case) -> None:
+    """On every device at hand the values and gradients are the same, and stay there."""
+    for name, move in _others(case):
+        found = case.evaluate(case.mapped(move), [move(s) for s in case.seeds])
+        for x, y in zip((*found.outs, *found.gradients), (*(y.array for y in case.outs), *case.gradients), strict=True):
+            if x is not None and y is not None and type(x) is not type(move(y)):
+                raise AssertionError(f"on {name} a result is a {type(x).__module__}.{type(x).__name__}")
+        case.agrees(Evaluation(*([_beside(x, case) for x in part] for part in found)), f"on {name}")
+
+
+def _others(case: Case) -> list[tuple[str, Callable[[Any], Any]]]:
+    """Names of the devices where the inputs aren't, and how an array gets there."""
+    if case.draws or not cuda.is_available():  # a GPU draws other numbers
+        return []
+    name = "cpu" if any(backend.is_gpu(x) for x in case.before) else "cuda"
+    return [(name, lambda a: backend.to_device(a, name))]
+
+
+def _beside(x: Any, case: Case) -> Any:
+    """A result on the device where the case's own results are."""
+    return x if x is None else backend.to_device(x, backend.device_of(case.outs[0].array))

@@ -1,0 +1,240 @@
+"""The engine as a whole: random programs, step by step, held against the naive engine and against PyTorch."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Sequence
+from textwrap import indent
+from typing import Any, ClassVar, NoReturn
+
+import numpy as np
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from .programs import (
+    ALWAYS_REFUSED,
+    GRADIENTS,
+    OTHERS,
+    RESULTS,
+    SHARED_WEIGHTS,
+    STORED,
+    VIEWS,
+    WRITES,
+    Draft,
+    Instruction,
+    Program,
+    Step,
+    leads_to,
+    line,
+    run_line,
+)
+from .strategies.program import leaf_steps, steps
+
+# Where PyTorch alone may refuse, and says so. From there on microgad is held against the naive engine alone.
+ONLY_PYTORCH_REFUSES = (
+    "modified by an inplace operation",  # x.mul_(x): PyTorch keeps the memory that it overwrites, microgad a copy
+    "some elements of the input tensor and the written-to tensor",  # x.add_(x[0]): microgad reads before it writes
+    "leaf Variable that requires grad",  # a write through a view that is older than its base's wish for gradients
+)
+# PyTorch frees even a write through a view, which keeps nothing.
+ONLY_PYTORCH_REFUSES_BY_VIEW = "backward through the graph a second time"
+
+
+class GradMachine(RuleBasedStateMachine):
+    """Makes random programs, and after each statement holds a library's tensors against those of other engines.
+
+    Compared are values, gradients, `requires_grad`, `is_leaf`, and what is refused. The naive engine is always among
+    the others. A subclass says which library it is, microgad unless given, and what else it is held against, PyTorch
+    where that is installed unless given. Run it by `run_state_machine_as_test`, as `check_engine` does, or leave
+    `TestCase = GradMachine.TestCase` in a file of tests. Raises AssertionError with the program to paste.
+
+    >>> from hypothesis import settings
+    >>> from hypothesis.stateful import run_state_machine_as_test
+    >>> from microgad.testing.machine import GradMachine
+    >>> class Machine(GradMachine):
+    ...     library, against = torch, ()
+    >>> run_state_machine_as_test(Machine, settings=settings(max_examples=2, stateful_step_count=10, deadline=None))
+    """
+
+    library: ClassVar[Any] = None
+    against: ClassVar[Sequence[Any] | None] = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        library, against = type(self).library, type(self).against
+        if against is None:
+            against = [importlib.import_module("torch")] if importlib.util.find_spec("torch") else []
+        self.draft, self.failed = Draft(), False
+        self.ours = Side(library or importlib.import_module("microgad"))
+        self.others = [Side(other) for other in against]
+
+    @initialize(step=leaf_steps())
+    def first(self, step: Step) -> None:
+        self.take(step)
+
+    @rule(step=leaf_steps())
+    def leaf(self, step: Step) -> None:
+        self.take(step)
+
+    @rule(step=steps(RESULTS))
+    def result(self, step: Step) -> None:
+        self.take(step)
+
+    @rule(step=steps(VIEWS))
+    def view(self, step: Step) -> None:
+        self.take(step)
+
+    @rule(step=steps(WRITES))
+    def write(self, step: Step) -> None:
+        self.take(step)
+
+    @rule(step=steps(GRADIENTS | SHARED_WEIGHTS | STORED))
+    def gradient(self, step: Step) -> None:
+        self.take(step)
+
+    @rule(step=steps(OTHERS | ALWAYS_REFUSED))
+    def other(self, step: Step) -> None:
+        self.take(step)
+
+    def teardown(self) -> None:
+        """Compare every gradient that there is to ask for."""
+        tensors = {} if self.failed else self.draft.tensors
+        for z, output in tensors.items():
+            for x, variable in tensors.items():
+                if leads_to(variable, output):
+                    self._probe(("probe", z, x))
+
+    def _probe(self, instruction: Instruction) -> None:
+        self.draft.engine.doubtful = False
+        run_line(instruction, self.draft.names)
+        expected = self.draft.names["grad"]
+        for side in (self.ours, *self.others):
+            refusal = self._refusal(side, instruction)
+            if refusal is not None and not (self.draft.engine.doubtful or self._alone_may_refuse(side, refusal)):
+                self._fail(f"refuses what it can do: {refusal}", instruction, side)
+            difference = refusal is None and _difference("grad", side.names["grad"], expected)
+            if difference:
+                self._fail(difference, instruction, side)
+        self.draft.program.append(instruction)
+
+    def take(self, step: Step) -> None:
+        """Take a step in every engine, and compare them."""
+        instruction = self.draft.instruction(step)
+        if instruction is not None and (step.kind in SHARED_WEIGHTS or self.draft.overlaps(instruction)):
+            self.others = [other for other in self.others if other.name != "torch"]  # wrong there without a word
+        outcome = "out of bounds" if instruction is None else self.draft.add(instruction)
+        if instruction is None or outcome == "out of bounds":
+            return
+        refusal = self._refusal(self.ours, instruction)
+        if refusal is None and outcome == "refused":
+            self._fail("goes on, where every engine has to refuse", instruction)
+        if refusal is not None and outcome == "done":
+            self._fail(f"refuses what it can do: {refusal}", instruction)
+        for other in list(self.others):
+            theirs = self._refusal(other, instruction)
+            if (theirs is None) == (refusal is None):
+                continue
+            if theirs is None:
+                self._fail(f"refuses, unlike {other.name}: {refusal}", instruction)
+            if not self._alone_may_refuse(other, theirs):
+                self._fail(f"goes on, unlike {other.name}: {theirs}", instruction)
+            self.others.remove(other)
+        if refusal is not None:
+            self._refused(instruction, doubtful=outcome == "doubtful")
+        self._compare()
+
+    def _alone_may_refuse(self, side: Side, refusal: RuntimeError) -> bool:
+        """Whether it is PyTorch's refusal, of what others need not refuse."""
+        by_view = self.draft.engine.by_view and ONLY_PYTORCH_REFUSES_BY_VIEW in str(refusal)
+        return side.name == "torch" and (by_view or any(known in str(refusal) for known in ONLY_PYTORCH_REFUSES))
+
+    def _refusal(self, side: Side, instruction: Instruction) -> RuntimeError | None:
+        try:
+            run_line(instruction, side.names)
+        except RuntimeError as error:
+            return error
+        except Exception as error:
+            self._fail(f"{type(error).__name__}: {error}", instruction, side)
+        return None
+
+    def _refused(self, instruction: Instruction, doubtful: bool) -> None:
+        """Keep the statement as one that is refused, and forget gradients that may be halfway."""
+        if doubtful:
+            self.draft.take_back()
+        self.draft.add(("refused", indent(line(instruction), "    ")))
+        for name in [name for name, x in self.draft.tensors.items() if doubtful and x.grad is not None]:
+            self.draft.add(("forget", name))
+            for side in (self.ours, *self.others):
+                run_line(("forget", name), side.names)
+
+    def _compare(self) -> None:
+        for name, expected in self.draft.tensors.items():
+            for side in (self.ours, *self.others):
+                difference = _difference(name, side.names[name], expected)
+                if difference:
+                    self._fail(difference, None, side)
+
+    def _fail(self, what: str, instruction: Instruction | None, side: Side | None = None) -> NoReturn:
+        self.failed = True
+        program = Program(self.draft.program)
+        if instruction is not None and program[-1:] != [instruction]:
+            program.append(instruction)
+        raise AssertionError(f"{(side or self.ours).name}: {what}\n\n{program}")
+
+
+class Side:
+    """A library, and the tensors that a program made with it."""
+
+    def __init__(self, library: Any) -> None:
+        self.name: str = getattr(library, "__name__", type(library).__name__)
+        self.names: dict[str, Any] = {"torch": library}
+
+
+def _difference(name: str, found: Any, expected: Any) -> str | None:
+    """What differs between a tensor and the naive engine's; None where nothing does."""
+    for fact in ("requires_grad", "is_leaf"):
+        if getattr(found, fact) != getattr(expected, fact):
+            return f"{name}.{fact} is {getattr(found, fact)}, but must be {getattr(expected, fact)}"
+    pairs = [(name, found, expected)]
+    if found.is_leaf:  # of others PyTorch has no gradient, and warns of the question
+        pairs.append((f"{name}.grad", found.grad, expected.grad))
+    for what, x, y in pairs:
+        if (x is None) != (y is None):
+            return f"{what} is {x and x.tolist()}, but must be {y and y.tolist()}"
+        if x is not None and not _close(np.array(x.tolist()), np.array(y.tolist())):
+            return f"{what} is {x.tolist()}, but must be {y.tolist()}"
+    return None
+
+
+def _close(x: Any, y: Any) -> bool:
+    return x.shape == y.shape and bool((np.abs(x - y) <= 1e-7 * (1 + np.abs(y))).all())
+
+
+def check_engine(
+    library: Any = None, *, against: Sequence[Any] | None = None, examples: int | None = None, steps: int = 20
+) -> None:
+    """Hold an engine against the naive one, and against others, in random programs.
+
+    `library` is microgad, or a module with the same names. `against` are other modules, by default torch where it is
+    installed. `examples` is how many programs, by default as hypothesis's profile has it; each has at most `steps`
+    statements. Raises AssertionError with the shortest program found that tells them apart, as Python to paste.
+
+    >>> from microgad.testing.machine import check_engine
+    >>> check_engine(torch, against=(), examples=2)
+    """
+
+    class Machine(GradMachine):
+        pass
+
+    Machine.library, Machine.against = library, against
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            settings() if examples is None else settings(max_examples=examples),
+            stateful_step_count=steps,
+            deadline=None,
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,146 @@
+"""A page of wrong gradients: for each its numbers, code to paste, and the graph with the wrong operation marked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from .calls import GradcheckError
+from .culprit import Suspects
+from .finding import Finding
+from .mistakes import likely_mistake
+from .paste import as_code
+
+ENTRIES = 10  # rows of a table of numbers
+WRONG = "#D55E00"  # Okabe and Ito's vermilion, which colour-blind people tell from the graph's other colours
+
+STYLE = f"""
+body {{ font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
+section {{ border-top: 1px solid #ccc; margin-top: 2rem }}
+h2 small {{ font: 13px monospace; color: #6b6b6b; margin-left: .5em }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums }}
+th, td {{ text-align: right; padding: .15rem .8rem; border-bottom: 1px solid #eee }}
+pre {{ background: #f6f6f6; padding: .8rem; overflow-x: auto }}
+figure {{ margin: 0; overflow-x: auto }}
+.mistake, b {{ color: {WRONG} }}
+"""
+
+
+def page(examples: Iterable[str]) -> str:
+    """The whole page, which needs no other file, of what `example` gives.
+
+    >>> page([]).count("No gradient was found wrong")
+    1
+    """
+    body = "\n".join(examples) or "<p>No gradient was found wrong.</p>"
+    head = f'<meta charset="utf-8"><title>Wrong gradients</title><style>{STYLE}</style>'
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>\n'
+        f"<body>\n<h1>Wrong gradients</h1>\n{body}\n</body></html>\n"
+    )
+
+
+def facts(finding: Finding) -> dict[str, str]:
+    """What a finding is about and its worst entry, in a few words each."""
+    i, j = divmod(int(finding.excess().argmax()), finding.numerical.shape[1])
+    return {
+        "op": finding.op,
+        "input": finding.names[finding.input],
+        "order": str(finding.order),
+        "worst": f"output {finding.output}{_at(j, finding.output_shape)} by {_at(i, finding.input_shape)}",
+        "numerical": f"{finding.numerical[i, j]:.6g}",
+        "analytical": f"{finding.analytical[i, j]:.6g}",
+    }
+
+
+def example(test: str, error: GradcheckError) -> str:
+    """One failing example, which `test` found: what is wrong, code that shows it again, and the graph."""
+    finding = error.finding
+    if finding is None:
+        return _section(test, "", f"<pre>{escape(str(error))}</pre>")
+    mistake = likely_mistake(finding)
+    wrong = int((finding.excess() > 0).sum())
+    said = (
+        f"Order {finding.order}: the derivative of output {finding.output} {finding.output_shape} by "
+        f"{finding.names[finding.input]} {finding.input_shape} is wrong in {wrong} of {finding.numerical.size} entries."
+    )
+    return _section(
+        test,
+        finding.op,
+        f"<p>{escape(said)}</p>",
+        f'<p class="mistake">It looks like {escape(mistake)}</p>' if mistake else "",
+        numbers(finding),
+        f"<pre><code>{escape(as_code(finding))}</code></pre>",
+        _drawn(*error.call, finding.order) if error.call else "",
+    )
+
+
+def _section(test: str, title: str, *parts: str) -> str:
+    heading = f"<h2>{escape(title)}<small>{escape(test)}</small></h2>"
+    return "\n".join(("<section>", heading, *filter(None, parts), "</section>"))
+
+
+def _drawn(function: Callable[..., Any], inputs: Sequence[Any], order: int) -> str:
+    """The drawing, or why there is none: the page is about another error."""
+    try:
+        return drawing(function, inputs, order)
+    except Exception as error:
+        return f"<p>The graph can't be drawn: {escape(f'{type(error).__name__}: {error}')}</p>"
+
+
+def numbers(finding: Finding) -> str:
+    """The worst entries as a table."""
+    excess = finding.excess().reshape(-1)
+    rows = []
+    for flat in np.argsort(-excess, kind="stable")[:ENTRIES]:
+        if excess[flat] > 0:
+            i, j = divmod(int(flat), finding.numerical.shape[1])
+            n, a = finding.numerical[i, j], finding.analytical[i, j]
+            cells = [_at(j, finding.output_shape) or "·", _at(i, finding.input_shape) or "·"]
+            cells += [f"{x:.10g}" for x in (n, a)] + [f"{x:.3g}" for x in (abs(a - n), finding.error[i, j])]
+            rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    heads = (
+        f"output {finding.output}",
+        finding.names[finding.input],
+        "numerical",
+        "analytical",
+        "difference",
+        "tolerance",
+    )
+    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def drawing(function: Callable[..., Any], inputs: Sequence[Any], order: int) -> str:
+    """The graph of a call as inline SVG (as DOT where there is no Graphviz), its wrong operations marked."""
+    from ..graph import graph
+
+    suspects = Suspects(function, inputs)
+    recorded = [y for y in suspects.outputs if y.requires_grad]
+    if not recorded:
+        return "<p>No output has a graph: somewhere on the way the values were taken off it.</p>"
+    picture = graph(*recorded, params={f"input {i}": x for i, x in enumerate(inputs)})
+    guilty = suspects.guilty(order)
+    why = "its derivative is wrong by itself"
+    if not guilty:
+        guilty, why = suspects.unseen(), "the derivatives of all others are right by themselves"
+    numbers, names = {node.number for node in guilty}, []
+    for i, op in enumerate(picture.tape):
+        if op.number in numbers:
+            names.append(op.name)
+            picture.dot.node(f"op{i}", shape="box", style="filled", color=WRONG, fillcolor=WRONG, margin="0.08")
+    said = (
+        f"Marked: <b>{escape(', '.join(dict.fromkeys(names)))}</b>, since {why}."
+        if names
+        else "Each operation's derivative is right by itself, so that the mistake is between them."
+    )
+    svg = picture._repr_mimebundle_().get("image/svg+xml")
+    shown = svg[svg.index("<svg") :] if svg else f"<pre>{escape(picture.source)}</pre>"  # HTML takes no prolog
+    return f"<figure>{shown}<figcaption>{said}</figcaption></figure>"
+
+
+def _at(flat: int, shape: tuple[int, ...]) -> str:
+    return f"[{', '.join(str(int(i)) for i in np.unravel_index(flat, shape))}]" if shape else ""

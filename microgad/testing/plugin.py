@@ -1,0 +1,108 @@
+"""What the pytest plugin does where it is needed: check what a test returns, and say what is wrong.
+
+The hooks and the fixtures are in `_microgad_pytest.py`, beside the package.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from .. import backend
+from ..tensor import Tensor
+from .calls import GradcheckError
+from .check_grads import check_grads
+
+OPTIONS = [name for name in inspect.signature(check_grads).parameters if name not in ("f", "args")]
+COLUMNS = ("test", "op", "input", "order", "worst", "numerical", "analytical", "likely mistake")
+
+
+@contextmanager
+def checking(item: pytest.Function, mark: pytest.Mark) -> Iterator[None]:
+    """While it lasts, what a test returns is checked: once, or for each example that hypothesis draws."""
+    unknown = [*map(repr, mark.args), *(name for name in mark.kwargs if name not in OPTIONS)]
+    if unknown:
+        _refuse(item, f"the mark has no option {', '.join(unknown)}; there are {', '.join(OPTIONS)}, by name")
+    inner = getattr(item.obj, "hypothesis", None)  # its way for plugins to reach the test under @given
+    holder, name = (item, "obj") if inner is None else (inner, "inner_test")
+    function = getattr(holder, name)
+
+    @functools.wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> None:
+        __tracebackhide__ = True
+        returned = function(*args, **kwargs)
+        called, *inputs = returned if isinstance(returned, tuple) else (returned,)
+        if not callable(called) or not inputs:
+            _refuse(item, f"it returns the function to check and its inputs, `return function, x, y`; got {returned!r}")
+        check_grads(called, differentiated(inputs), **mark.kwargs)
+
+    setattr(holder, name, checked)
+    try:
+        yield
+    finally:
+        setattr(holder, name, function)
+
+
+def _refuse(item: pytest.Function, why: str) -> None:
+    __tracebackhide__ = True
+    pytest.fail(f"{item.name} is marked gradcheck: {why}", pytrace=False)
+
+
+def differentiated(inputs: Sequence[Any]) -> list[Any]:
+    """Arrays as Tensors. If none requires grad, all floating-point ones do, of which the caller's own stay as they are.
+
+    >>> [x.requires_grad for x in differentiated([np.ones(2), torch.ones(2), torch.arange(2)])]
+    [True, True, False]
+    >>> [x.requires_grad for x in differentiated([np.ones(2), torch.ones(2, requires_grad=True)])]
+    [False, True]
+    """
+    some = any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
+    made: dict[int, Tensor] = {}
+    for x in inputs:
+        if backend.is_array(x) or (isinstance(x, Tensor) and not some):
+            array = x.array if isinstance(x, Tensor) else x
+            made[id(x)] = Tensor._made(array).requires_grad_(not some and array.dtype.kind == "f")
+    return [made.get(id(x), x) for x in inputs]
+
+
+def rows(test: str, error: BaseException, page: bool) -> list[dict[str, str]]:
+    """Of the wrong gradients among a test's errors, what the table says of each, and with `page` the page too.
+
+    Plain text, as a worker of pytest-xdist can send it.
+    """
+    if isinstance(error, BaseExceptionGroup):  # hypothesis raises several so
+        return [row for each in error.exceptions for row in rows(test, each, page)]
+    if not isinstance(error, GradcheckError):
+        return []
+    from . import page as pages
+    from .mistakes import likely_mistake
+
+    row = {"test": test.rpartition("::")[2]}
+    if error.finding is None:
+        row["said"] = str(error).splitlines()[0]
+    else:
+        row |= pages.facts(error.finding) | {"likely mistake": likely_mistake(error.finding) or ""}
+    if page:
+        row["html"] = pages.example(test, error)
+    return [row]
+
+
+def table(found: Sequence[dict[str, str]]) -> list[str]:
+    """Rows as lines, the columns one below the other; of errors that are not about an entry, what they say.
+
+    >>> facts = dict.fromkeys(COLUMNS[1:], "x")
+    >>> print(*table([{"test": "test_exp", **facts}, {"test": "test_abs", "said": "abs sits on a kink"}]), sep="\\n")
+    test      op  input  order  worst  numerical  analytical  likely mistake
+    test_exp  x   x      x      x      x          x           x
+    test_abs: abs sits on a kink
+    """
+    cells = [[row[column] for column in COLUMNS] for row in found if "said" not in row]
+    cells = [list(COLUMNS), *cells] if cells else []
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["  ".join(cell.ljust(n) for cell, n in zip(line, widths, strict=True)).rstrip() for line in cells]
+    return lines + [f"{row['test']}: {row['said']}" for row in found if "said" in row]

@@ -1,0 +1,339 @@
+"""Programs of operations, views, in-place writes and backward passes: what they are made of, and how one is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from string import Formatter
+from types import CodeType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .naive import Naive, Refusal
+
+
+class Kind(NamedTuple):
+    """A statement, and where it is allowed.
+
+    Its fields: `new` is a name, `x` and `z` are tensors, `n` is a number, and `y` is z if its shape fits, else z.sum().
+    To fit is to broadcast with x, or into the part of x that is written. `when` looks at x and z of the naive engine.
+    """
+
+    source: str
+    when: Callable[[Any, Any], bool] = lambda x, z: True
+    written: Callable[[Any], Any] | None = None  # array -> the part of it that is written
+
+
+def _has_rows(x: Any, z: Any) -> bool:
+    return len(x.shape) > 0
+
+
+def _is_matrix(x: Any, z: Any) -> bool:
+    return len(x.shape) == 2
+
+
+def _has_grad(x: Any, z: Any) -> bool:
+    return x.grad is not None
+
+
+def _is_variable(x: Any, z: Any) -> bool:
+    return x.requires_grad and not x.view
+
+
+def _is_writable(x: Any, z: Any) -> bool:
+    return not x.trace.leaf
+
+
+def _has_writable_rows(x: Any, z: Any) -> bool:
+    return len(x.shape) > 0 and not x.trace.leaf
+
+
+def _wants_grad(x: Any, z: Any) -> bool:
+    return x.requires_grad
+
+
+def leads_to(x: Any, z: Any) -> bool:
+    """Whether the naive engine has a gradient of z by x."""
+    return _is_variable(x, z) and x.trace.own.start in z.trace.reach
+
+
+def _is_unused(x: Any, z: Any) -> bool:
+    return _is_variable(x, z) and z.requires_grad and not leads_to(x, z)
+
+
+IN_NO_GRAD = "with torch.no_grad():\n    "
+LEAVES = {"leaf": Kind("{new} = torch.tensor({data}, dtype=torch.float64, requires_grad={flag})")}
+RESULTS = {
+    "tanh": Kind("{new} = {x}.tanh()"),
+    "sigmoid": Kind("{new} = {x}.sigmoid()"),
+    "scale": Kind("{new} = {x} * {n}"),
+    "shift": Kind("{new} = {x} + {n}"),
+    "add": Kind("{new} = {x} + {y}"),
+    "mul": Kind("{new} = {x} * {y}"),
+    "matmul": Kind("{new} = {x} @ {z}", lambda x, z: len(x.shape) == len(z.shape) == 2 and x.shape[1] == z.shape[0]),
+    "gram": Kind("{new} = {x} @ {x}.t()", _is_matrix),
+    "sum": Kind("{new} = {x}.sum()"),
+    "sum_rows": Kind("{new} = {x}.sum(0)", _has_rows),
+    "sum_columns": Kind("{new} = {x}.sum(-1)", _has_rows),
+    "repeat": Kind("{new} = {x}[[0, 0]]", _has_rows),
+    "clone": Kind("{new} = {x}.clone()"),
+    "mul_in_no_grad": Kind(IN_NO_GRAD + "{new} = {x} * {y}"),
+}
+VIEWS = {
+    "row": Kind("{new} = {x}[0]", _has_rows),
+    "tail": Kind("{new} = {x}[1:]", lambda x, z: len(x.shape) > 0 and x.shape[0] > 1),
+    "column": Kind("{new} = {x}[:, -1]", _is_matrix),
+    "step": Kind("{new} = {x}[..., ::2]", _has_rows),
+    "transpose": Kind("{new} = {x}.t()", _is_matrix),
+    "flatten": Kind("{new} = {x}.reshape(-1)", lambda x, z: len(x.shape) == 2 and x.where.flags.c_contiguous),
+    "detach": Kind("{new} = {x}.detach()"),
+}
+WRITES = {
+    "scale_": Kind("{x}.mul_({n})", _is_writable),
+    "shift_": Kind("{x}.add_({n})", _is_writable),
+    "fill_": Kind("{x}.fill_({n})", _is_writable),
+    "tanh_": Kind("{x}.tanh_()", _is_writable),
+    "mul_": Kind("{x}.mul_({y})", _is_writable, lambda x: x),
+    "add_": Kind("{x}.add_({y})", _is_writable, lambda x: x),
+    "copy_": Kind("{x}.copy_({y})", _is_writable, lambda x: x),
+    "set_row": Kind("{x}[0] = {y}", _has_writable_rows, lambda x: x[0]),
+    "set_rows": Kind("{x}[[-1]] = {n}", _has_writable_rows),
+    "mul_row_": Kind("{x}[0].mul_({y})", _has_writable_rows, lambda x: x[0]),
+    "add_transposed_": Kind("{x}.t().add_({y})", lambda x, z: len(x.shape) == 2 and not x.trace.leaf, lambda x: x.T),
+    "copy_step_": Kind("{x}[..., ::2].copy_({y})", _has_writable_rows, lambda x: x[..., ::2]),
+    "add_in_no_grad_": Kind(IN_NO_GRAD + "{x}.add_({y})", written=lambda x: x),
+    "scale_row_in_no_grad_": Kind(IN_NO_GRAD + "{x}[0].mul_({n})", _has_rows),
+}
+GRADIENTS = {
+    "backward": Kind("{x}.sum().backward()", _wants_grad),
+    "backward_again": Kind("{x}.sum().backward(retain_graph=True)", _wants_grad),
+    "backward_weighted": Kind("{x}.backward({x}.detach().clone())", _wants_grad),
+    "grad": Kind("{new} = torch.autograd.grad({z}.sum(), {x})[0].clone()", leads_to),
+    "hook": Kind("{x}.register_hook(lambda grad: grad * {n})", _is_variable),
+}
+# PyTorch may store the weights themselves, or a view of them, as a leaf's gradient: what is written to one is seen in
+# the other.
+SHARED_WEIGHTS = {"backward_shared": Kind("{new} = {x}.detach()\n{x}.backward({new})", _wants_grad)}
+STORED = {
+    "read": Kind("{new} = {x}.grad.clone()", _has_grad),
+    "zero": Kind("{x}.grad.zero_()", _has_grad),
+    "forget": Kind("{x}.grad = None", _has_grad),
+    "descend": Kind(IN_NO_GRAD + "{x}.add_({x}.grad * {n})", _has_grad),
+}
+OTHERS = {
+    # A view that is older than its base's wish for gradients would be a case of its own.
+    "require": Kind("{x}.requires_grad_()", lambda x, z: not (x.requires_grad or x.view or x.trace.viewed)),
+    "drop": Kind("del {x}"),
+}
+ALWAYS_REFUSED = {
+    "scale_leaf_": Kind("{x}.mul_({n})", lambda x, z: x.trace.leaf),
+    "backward_constant": Kind("{x}.sum().backward()", lambda x, z: not x.requires_grad),
+    "hook_constant": Kind("{x}.register_hook(lambda grad: grad * {n})", lambda x, z: not x.requires_grad),
+    "grad_unused": Kind("torch.autograd.grad({z}.sum(), {x})", _is_unused),
+}
+WRITTEN_BY_THE_MACHINE = {
+    "refused": Kind("try:\n{lines}\nexcept RuntimeError:\n    pass"),
+    "probe": Kind("(grad,) = torch.autograd.grad({z}, {x}, {z}.detach() + 1.0, retain_graph=True)"),
+}
+CHOSEN = RESULTS | VIEWS | WRITES | GRADIENTS | STORED | OTHERS
+KINDS = LEAVES | CHOSEN | SHARED_WEIGHTS | ALWAYS_REFUSED | WRITTEN_BY_THE_MACHINE
+
+Instruction = tuple[str, ...]
+
+
+class Program(list[Instruction]):
+    """Instructions: each is the name of its kind and the words for the fields of that kind's source, in their order.
+
+    `str` gives Python to paste and run.
+
+    >>> from microgad.testing.programs import Program
+    >>> print(Program([("leaf", "t0", "[2.0]", "True"), ("mul", "t1", "t0", "t0"), ("backward", "t1")]))
+    import microgad as torch
+    <BLANKLINE>
+    t0 = torch.tensor([2.0], dtype=torch.float64, requires_grad=True)
+    t1 = t0 * t0
+    t1.sum().backward()
+    """
+
+    def __str__(self) -> str:
+        return "\n".join(["import microgad as torch\n", *map(line, self)])
+
+    def __repr__(self) -> str:
+        return f"Program({super().__repr__()})"
+
+
+def line(instruction: Instruction) -> str:
+    """The statement of an instruction."""
+    kind, *words = instruction
+    source = KINDS[kind].source
+    return source.format(**dict(zip(fields(source), words, strict=True)))
+
+
+@lru_cache
+def fields(source: str) -> tuple[str, ...]:
+    """Names of the fields of a statement, each once, in their order.
+
+    >>> from microgad.testing.programs import fields
+    >>> fields("{new} = {x} @ {x}.t()")
+    ('new', 'x')
+    """
+    return tuple(dict.fromkeys(name for _, name, _, _ in Formatter().parse(source) if name))
+
+
+def run_line(instruction: Instruction, names: dict[str, Any]) -> None:
+    """Run one instruction, with `torch` and the tensors among `names`. Raises what the library raises."""
+    exec(_compiled(line(instruction)), names)
+
+
+@lru_cache(4096)
+def _compiled(source: str) -> CodeType:
+    return compile(source, "<program>", "exec")
+
+
+def tensors_among(names: dict[str, Any]) -> dict[str, Any]:
+    """The tensors that a program made, by their names, from the oldest to the newest."""
+    return {name: value for name, value in names.items() if re.fullmatch(r"t\d+", name)}
+
+
+def execute(program: Program, library: Any) -> dict[str, Any]:
+    """Run a program, with `torch` in it meaning microgad, torch or a `Naive()`: the tensors by their names.
+
+    Raises what the library raises.
+
+    >>> from microgad.testing.programs import Program, execute
+    >>> program = Program([("leaf", "t0", "[2.0]", "True"), ("mul", "t1", "t0", "t0"), ("backward", "t1")])
+    >>> execute(program, torch)["t0"].grad
+    tensor([4.], dtype=torch.float64)
+    """
+    names = {"torch": library}
+    for instruction in program:
+        run_line(instruction, names)
+    return tensors_among(names)
+
+
+class Step(NamedTuple):
+    """A wish for an instruction: what its fields become depends on the tensors that there are by then.
+
+    `x` and `z` count from the newest tensor that the kind allows, round and round.
+    """
+
+    kind: str
+    x: int = 0
+    z: int = 0
+    n: float = 1.0
+    data: Any = None
+    flag: bool = False
+
+
+LIMIT = 1e3  # of values and derivatives: then those of two engines differ by rounding alone, by less than 1e-8
+
+
+class Draft:
+    """A program in the making, and the naive engine after it.
+
+    >>> from microgad.testing.programs import Draft, Step
+    >>> draft = Draft()
+    >>> for step in [Step("leaf", data=[1.0, 2.0], flag=True), Step("mul"), Step("backward")]:
+    ...     instruction = draft.instruction(step)
+    ...     outcome = draft.add(instruction)
+    >>> print(draft.program)
+    import microgad as torch
+    <BLANKLINE>
+    t0 = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    t1 = t0 * t0
+    t1.sum().backward()
+    >>> draft.tensors["t0"].grad.tolist()
+    [2.0, 4.0]
+    """
+
+    def __init__(self) -> None:
+        self.count = 0  # of names
+        self._restart(Program())
+
+    def _restart(self, program: Program) -> None:
+        self.program, self.engine = program, Naive(columns=512)
+        self.names: dict[str, Any] = {"torch": self.engine}
+        for instruction in program:
+            self._run(instruction)
+
+    def _run(self, instruction: Instruction) -> None:
+        before, kept = set(self.names), False
+        try:
+            run_line(instruction, self.names)
+            kept = instruction[0] != "refused"  # by other engines: what this one made they don't have
+        finally:
+            if not kept:
+                self.names = {name: value for name, value in self.names.items() if name in before}
+
+    @property
+    def tensors(self) -> dict[str, Any]:
+        """The naive engine's, by their names, from the oldest to the newest."""
+        return tensors_among(self.names)
+
+    def instruction(self, step: Step) -> Instruction | None:
+        """The instruction that a step asks for; None where no tensor allows it."""
+        kind, tensors = KINDS[step.kind], self.tensors
+        names = list(tensors)[::-1]
+        z = names[step.z % len(names)] if names else ""
+        allowed = [name for name in names if kind.when(tensors[name], tensors[z])]
+        if "x" in fields(kind.source) and not allowed:
+            return None
+        x = allowed[step.x % len(allowed)] if allowed else ""
+        y = z
+        if "y" in fields(kind.source) and not _fits(kind, tensors[x], tensors[z]):
+            y = f"{z}.sum()"
+        words = {"new": f"t{self.count}", "x": x, "y": y, "z": z, "n": step.n, "data": step.data, "flag": step.flag}
+        return step.kind, *(str(words[field]) for field in fields(kind.source))
+
+    def add(self, instruction: Instruction) -> str:
+        """Run an instruction, and take it into the program unless it is refused or its numbers are out of bounds.
+
+        Says which: "done", "refused", "out of bounds", or "doubtful", of one that an engine which keeps values may
+        refuse, and that is in the program.
+        """
+        self.engine.doubtful = False
+        try:
+            self._run(instruction)
+        except Refusal:
+            return "refused"
+        except OverflowError:
+            self._restart(self.program)
+            return "out of bounds"
+        if self._largest() > LIMIT:
+            self._restart(self.program)
+            return "out of bounds"
+        self.program.append(instruction)
+        self.count += "new" in fields(KINDS[instruction[0]].source)
+        return "doubtful" if self.engine.doubtful else "done"
+
+    def overlaps(self, instruction: Instruction) -> bool:
+        """Whether it writes to a memory what is elsewhere in it: all is read first, but PyTorch may not refuse it."""
+        kind, *words = instruction
+        tensors = self.tensors
+        if KINDS[kind].written is None or words[0] == words[1] or words[1] not in tensors:
+            return False
+        return tensors[words[0]].memory is tensors[words[1]].memory
+
+    def take_back(self) -> None:
+        """Undo the last instruction."""
+        self._restart(Program(self.program[:-1]))
+
+    def _largest(self) -> float:
+        """Of the magnitudes of all values, gradients and derivatives."""
+        tensors = self.tensors.values()
+        values = [x.values for x in tensors] + [x.grad.values for x in tensors if x.grad is not None]
+        slopes = [trace.slopes[:, : self.engine.used] for trace in self.engine.traces]
+        return max((float(np.abs(x).max(initial=0)) for x in values + slopes), default=0.0)
+
+
+def _fits(kind: Kind, x: Any, z: Any) -> bool:
+    try:
+        if kind.written is None:
+            np.broadcast_shapes(x.shape, z.shape)
+            return True
+        part = kind.written(x.where).shape
+        return np.broadcast_shapes(part, z.shape) == part
+    except ValueError:
+        return False

@@ -1,0 +1,231 @@
+"""The kit from the shell: `python -m microgad.testing check mypackage.ops:Softplus`, `... write mypackage.ops`."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import difflib
+import importlib
+import inspect
+import itertools
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from .. import autograd
+from ..errors import ArgumentError
+from ..function import Function
+from ..nn import Module
+from .calls import GradcheckError
+from .progress import Progress
+
+RIGHT, WRONG, USAGE = 0, 1, 2  # exit codes
+
+
+class Target(NamedTuple):
+    """Something to check, and how it's called."""
+
+    name: str  # "mypackage.ops:Softplus"
+    value: Any
+
+
+class UsageError(Exception):
+    """What was asked for can't be done."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; gives the exit code: 0 if all is right, 1 if a fault was found, 2 if something can't be checked.
+
+    `arguments` are those of the command line by default. What argparse doesn't understand raises SystemExit(2).
+
+    >>> main(["check", "microgad.ops.elementwise:Sin", "--examples", "10"])
+    Sin: 10 examples obey ... laws
+        laws: ...
+        recorded: ...
+    0
+    """
+    options = _parser().parse_args(arguments)
+    if find_spec("hypothesis") is None:
+        print("microgad.testing needs hypothesis: pip install 'microgad[test]'", file=sys.stderr)
+        return USAGE
+    try:
+        return int(options.run(options))
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USAGE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m microgad.testing", description="Property tests of derivatives.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    check = commands.add_parser(
+        "check",
+        help="hold operations and modules against every law, over random inputs",
+        description="Hold operations and modules against every law, over random inputs. Exit code 0: all is right; "
+        "1: a fault was found; 2: something can't be checked.",
+    )
+    check.add_argument(
+        "targets",
+        nargs="+",
+        metavar="TARGET",
+        help="mypackage.ops:Softplus, a Function, a Module or a function on Tensors; or mypackage.ops, for every "
+        "Function and Module class that is defined there",
+    )
+    check.add_argument("--examples", type=_positive, metavar="N", help="how many for each; hypothesis's default is 100")
+    check.add_argument("--order", type=_positive, default=2, help="of the derivatives; 2 by default")
+    check.set_defaults(run=_check)
+    write = commands.add_parser(
+        "write",
+        help="print a file of tests",
+        description="Print a file of tests, one for each Function that is defined in a module.",
+    )
+    write.add_argument("module", metavar="MODULE", help="mypackage.ops")
+    write.set_defaults(run=_write)
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
+    return int(text)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from hypothesis import settings
+
+    targets = [target for name in options.targets for target in targets_of(name)]
+    examples = options.examples or settings().max_examples
+    codes = []
+    with _shown(examples * len(targets)) as progress:
+        for i, target in enumerate(targets):
+            progress.at(target.name, i * examples)
+            code, said = held(target, examples, options.order)
+            progress.at(target.name, (i + 1) * examples)
+            codes.append(code)
+            progress.say(said, sys.stderr if code == USAGE else sys.stdout)
+    if len(targets) > 1:
+        counts = [(codes.count(RIGHT), "right"), (codes.count(WRONG), "wrong"), (codes.count(USAGE), "not checked")]
+        print(f"{len(targets)} checked: " + ", ".join(f"{n} {what}" for n, what in counts if n))
+    return WRONG if WRONG in codes else max(codes)
+
+
+@contextmanager
+def _shown(total: int) -> Iterator[Progress]:
+    """A bar on standard error, that every example moves on."""
+    from .laws.run import seen
+
+    progress = Progress(total, sys.stderr)
+    token = seen.set(progress.example)
+    try:
+        yield progress
+    finally:
+        seen.reset(token)
+        progress.close()
+
+
+def held(target: Target, examples: int, order: int) -> tuple[int, str]:
+    """An exit code, and what is to be said of a target."""
+    from hypothesis.errors import Flaky, Unsatisfiable
+
+    from .laws import check_module, check_op
+
+    name = target.name.partition(":")[2]
+    try:
+        if isinstance(target.value, Module) or _is_class(target.value, Module):
+            inputs = _inputs(target.value, name)
+            return RIGHT, str(check_module(target.value, inputs, examples=examples, order=order, name=name))
+        op = with_signature(target.value) if _is_class(target.value, autograd.Function) else target.value
+        return RIGHT, str(check_op(op, examples=examples, order=order, name=name))
+    except (AssertionError, GradcheckError, Flaky) as error:
+        notes = itertools.takewhile(lambda note: note != "Explanation:", getattr(error, "__notes__", ()))
+        return WRONG, "\n".join([str(error), *notes])
+    except (ArgumentError, Unsatisfiable, UsageError) as error:
+        return USAGE, f"{target.name} can't be checked from here: {error}. Write a test with check_op or check_module"
+    except Exception as error:  # the target's own, on its first call
+        return WRONG, f"{target.name} raised {type(error).__name__}: {error}"
+
+
+def _inputs(module: Any, name: str) -> Any:
+    """A strategy of inputs that a Module, or one that a class makes, accepts."""
+    from .laws.guess import Guess
+
+    if isinstance(module, type):
+        try:
+            module = module()
+        except TypeError as error:
+            raise UsageError(f"it takes arguments ({error})") from None
+    module = copy.deepcopy(module).double()
+    return Guess(module.forward, name).inputs(module, {})
+
+
+def with_signature(cls: type[autograd.Function]) -> Callable[..., Any]:
+    """`cls.apply`, with the arguments of its forward, so that it's known what it takes."""
+
+    def apply(*args: Any) -> Any:
+        return cls.apply(*args)
+
+    arguments = list(inspect.signature(cls.forward).parameters.values())[not hasattr(cls, "setup_context") :]
+    apply.__signature__ = inspect.Signature(arguments)  # type: ignore[attr-defined]
+    return apply
+
+
+def _is_class(value: Any, *bases: type) -> bool:
+    return isinstance(value, type) and issubclass(value, bases) and value not in bases
+
+
+def imported(name: str) -> ModuleType:
+    """A module by its name. Raises UsageError where there is none, or where it can't be imported."""
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
+            raise UsageError(f"there is no module {error.name}, here or among what is installed") from None
+        raise UsageError(f"{name} can't be imported: {type(error).__name__}: {error}") from error
+
+
+def targets_of(text: str) -> list[Target]:
+    """What "mypackage.ops:Softplus", or "mypackage.ops" alone, stands for. Raises UsageError where that is nothing.
+
+    >>> [target.name for target in targets_of("microgad.nn.dropout")]
+    ['microgad.nn.dropout:Dropout']
+    """
+    module_name, colon, path = text.partition(":")
+    module = imported(module_name)
+    if not colon:
+        found = operations(module, Function, autograd.Function, Module)
+        if not found:
+            raise UsageError(f"{module_name} defines no Function and no Module; name what to check: {module_name}:name")
+        return found
+    value: Any = module
+    for part in path.split("."):
+        if not hasattr(value, part):
+            near = difflib.get_close_matches(part, dir(value), 1)
+            raise UsageError(f"{module_name} has no {path!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        value = getattr(value, part)
+    if not callable(value):
+        raise UsageError(f"{text} is a {type(value).__name__}: expected a Function, a Module or a function on Tensors")
+    return [Target(text, value)]
+
+
+def operations(module: ModuleType, *bases: type) -> list[Target]:
+    """The classes with these bases that a module, or package, defines: in its order, without private ones."""
+    found = []
+    for name, value in vars(module).items():
+        its_own = _is_class(value, *bases) and f"{value.__module__}.".startswith(f"{module.__name__}.")
+        if its_own and not name.startswith("_") and not any(value.forward is base.forward for base in bases):  # type: ignore[attr-defined]
+            found.append(Target(f"{module.__name__}:{name}", value))
+    return found
+
+
+def _write(options: argparse.Namespace) -> int:
+    from .writing import written
+
+    module = imported(options.module)
+    found = operations(module, Function, autograd.Function)
+    if not found:
+        raise UsageError(f"{options.module} defines no Function")
+    print(written(module, [target.value for target in found]), end="")
+    return RIGHT

@@ -1,0 +1,61 @@
+"""tests/consumer, a package as a user of the kit has it, is tested in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+CONSUMER = Path(__file__).parents[1] / "consumer"
+FEW = """
+from hypothesis import settings
+settings.register_profile("few", max_examples=15)
+settings.load_profile("few")
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    """pytest in a copy of the package, away from microgad's own checkout: what is installed is what is used."""
+    for group, module in (("pytest11", "_microgad_pytest"), ("hypothesis", "_microgad_hypothesis:setup")):
+        assert module in [entry.value for entry in entry_points(group=group)], (
+            f"microgad isn't installed with its {group} entry point: pip install it again (an editable install too)"
+        )
+    home = shutil.copytree(CONSUMER, tmp_path / "consumer")
+    (home / "conftest.py").write_text(FEW)  # .ci/run runs it as it is
+
+    def run(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options]
+        return subprocess.run(command, cwd=home, env=os.environ | environment, capture_output=True, text=True)
+
+    return run
+
+
+def test_everything_of_the_kit_works_where_it_is_just_installed(run, tmp_path):
+    result = run("--grad-report", str(tmp_path / "r.html"), "--microgad-device", "cpu")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "10 passed" in result.stdout
+    assert "No gradient was found wrong" in (tmp_path / "r.html").read_text()
+
+
+def test_a_fault_is_a_line_of_the_table_and_marked_on_the_page(run, tmp_path):
+    result = run("--grad-report", str(tmp_path / "r.html"), ACTIVATIONS_FAULT="1")
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "1 failed, 9 passed" in result.stdout
+    table = result.stdout.partition("wrong gradients ===")[2]
+    assert table.splitlines()[2].startswith("test_slip")
+    page = (tmp_path / "r.html").read_text()
+    assert page.count("<section>") == 1
+    assert "Marked: <b>Slip</b>, since its derivative is wrong by itself." in page
+    assert "Softplus" in page
+
+
+def test_a_plugin_that_is_left_out_leaves_the_mark_unknown(run):
+    result = run("-p", "no:microgad")
+    assert result.returncode == 2
+    assert "'gradcheck' not found in `markers` configuration option" in result.stdout

@@ -1,0 +1,114 @@
+"""The hypothesis plugin, as it is loaded by its entry point: from_type, and a profile; and what it costs others."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import hypothesis
+import pytest
+from hypothesis import find, given, settings
+from hypothesis import strategies as st
+
+import microgad as torch
+from microgad import nn
+from microgad.testing.hypothesis_plugin import STRATEGIES
+
+LAYERS = [cls for cls in vars(nn).values() if isinstance(cls, type) and issubclass(cls, nn.Module)]
+
+
+def fresh(code: str, **environment: str) -> str:
+    """What a new process prints."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+ASKED = """
+from hypothesis import find, strategies as st
+linear = find(st.from_type(nn.Linear), lambda layer: layer.in_features == 2)
+print(type(linear).__name__, tuple(linear.weight.shape))
+for cls in (microgad.Tensor, nn.Parameter):
+    print(type(find(st.from_type(cls), lambda x: x.ndim == 1)).__name__)
+"""
+IMPORTS = {
+    "hypothesis first": "import hypothesis, microgad; from microgad import nn",
+    "microgad first": "import microgad; from microgad import nn; import hypothesis",
+    "between": "import microgad, hypothesis; from microgad import nn",
+    "a layer's file": "import hypothesis, microgad.nn.linear, microgad; from microgad import nn",
+}
+
+
+@pytest.mark.parametrize("first", IMPORTS.values(), ids=IMPORTS)
+def test_types_are_known_in_whatever_order_the_two_are_imported(first):
+    assert fresh(first + ASKED).split("\n") == ["Linear (1, 2)", "Tensor", "Parameter", ""]
+
+
+def test_importing_hypothesis_imports_neither_numpy_nor_microgad():
+    code = """
+import sys, hypothesis
+print("_microgad_hypothesis" in sys.modules, *{"numpy", "microgad"} & {*sys.modules})
+"""
+    assert fresh(code).split() == ["True"]
+
+
+def test_importing_both_imports_nothing_of_the_kit_until_a_type_is_asked_for():
+    code = f"""
+import sys
+{IMPORTS["hypothesis first"]}
+print([name for name in sys.modules if name.startswith("microgad.testing")])
+"""
+    assert fresh(code).strip() == "[]"
+
+
+def test_the_profile_is_registered():
+    profile = settings.get_profile("microgad")
+    assert profile.deadline is None
+    assert profile.print_blob
+
+
+@pytest.mark.parametrize("cls", LAYERS, ids=lambda cls: cls.__name__)
+def test_every_layer_has_a_strategy_of_its_own(cls):
+    @settings(max_examples=20, database=None)
+    @given(st.from_type(cls))
+    def drawn(layer):
+        assert isinstance(layer, cls)
+        assert cls is nn.Module or type(layer) is cls
+
+    assert cls in STRATEGIES
+    drawn()
+
+
+@pytest.mark.parametrize("cls", [torch.Tensor, nn.Parameter])
+def test_tensors_are_of_the_type_asked_for(cls):
+    drawn = find(st.from_type(cls), lambda x: x.ndim == 2)
+    assert type(drawn) is cls
+    assert tuple(drawn.shape) == (1, 1)
+
+
+def test_a_subclass_is_built_by_its_own_arguments():
+    class Net(nn.Module):
+        def __init__(self, layer: nn.Linear, x: torch.Tensor) -> None:
+            super().__init__()
+            self.layer, self.x = layer, x
+
+    # Annotations of a local class: hypothesis asks for the types by their names.
+    Net.__init__.__annotations__.update(layer=nn.Linear, x=torch.Tensor)
+    net = find(st.from_type(Net), lambda net: net.layer.in_features > 1 and net.x.ndim)
+    assert tuple(net.layer.weight.shape) == (1, 2)
+
+
+def test_initial_values_are_drawn_and_the_generator_stays_as_it_is():
+    before = torch.get_rng_state()
+    seen = []
+
+    @settings(max_examples=10, database=None, phases=[hypothesis.Phase.generate])
+    @given(st.from_type(nn.Linear))
+    def drawn(layer):
+        seen.append(layer.weight.flatten()[0].item())
+
+    drawn()
+    assert len(set(seen)) > 1
+    assert torch.equal(torch.get_rng_state(), before)
+    first, again = (find(st.from_type(nn.Conv2d), lambda layer: True) for _ in range(2))
+    assert torch.equal(first.weight, again.weight)

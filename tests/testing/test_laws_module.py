@@ -1,0 +1,206 @@
+"""check_module: each law of a module finds what breaks it, and correct modules obey them all."""
+
+import copy
+
+import numpy as np
+import pytest
+from hypothesis import Phase, settings
+
+import microgad as torch
+from microgad import nn
+from microgad.errors import ArgumentError
+from microgad.testing import GradcheckError, check_module
+from microgad.testing.laws.module import LAWS
+from microgad.testing.strategies import modules, tensors
+
+EXAMPLES = 10
+ROWS, SEQUENCES = tensors((2, 3)), tensors((2, 4, 3))
+
+
+@pytest.fixture(autouse=True)
+def _unshrunk(pytestconfig):
+    """A fault is found, and not made small, which takes the longest."""
+    settings.register_profile("unshrunk", settings(), phases=[Phase.generate], database=None)
+    settings.load_profile("unshrunk")
+    yield
+    settings.load_profile("thorough" if pytestconfig.getoption("--thorough") else "gate")
+
+
+class Scale(nn.Module):
+    """One parameter, which the planted faults are built around."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([1.5, -0.5, 2.0]))
+
+    def forward(self, x):
+        return x * self.weight
+
+
+class LeaksBetweenRows(Scale):
+    def forward(self, x):
+        return super().forward(x) + 0.1 * x.mean(0)
+
+
+class LooksAhead(Scale):
+    def forward(self, x):
+        return super().forward(x) + torch.flip(x, [1])
+
+
+class KnowsPlaces(Scale):
+    def forward(self, x):
+        return super().forward(x) * torch.arange(1, 5).reshape(1, 4, 1)
+
+
+class InAPlainList(Scale):
+    def __init__(self):
+        super().__init__()
+        self.hidden = [nn.Parameter(torch.ones(3))]
+
+    def forward(self, x):
+        return super().forward(x) * self.hidden[0]
+
+
+class AlwaysDrops(Scale):
+    def forward(self, x):
+        return nn.functional.dropout(super().forward(x), 0.5, training=True)
+
+
+class DoesNotPassTheModeOn(Scale):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Dropout(0.5)
+
+    def train(self, mode=True):
+        self.training = mode
+        return self
+
+
+class Forgets(Scale):
+    def state_dict(self, *args, **kwargs):
+        return {name: value * 0 for name, value in super().state_dict(*args, **kwargs).items()}
+
+
+class SharesItsWeight(Scale):
+    def __deepcopy__(self, memo):
+        other = type(self)()
+        if "weight" in self._parameters:
+            other._parameters["weight"] = self._parameters["weight"]
+        return other
+
+
+class PicklesOther(Scale):
+    def __reduce__(self):
+        return (nn.Identity, ())
+
+    def __deepcopy__(self, memo):
+        other = type(self)()
+        other.weight = nn.Parameter(self.weight.detach().clone())
+        return other
+
+
+class KeepsItsGradient(Scale):
+    def zero_grad(self, set_to_none=True):
+        pass
+
+
+class Detaches(Scale):
+    def forward(self, x):
+        return x * self.weight * self.weight.detach()
+
+
+PLANTED = {
+    "samples": (LeaksBetweenRows, ROWS, {"independent": "samples"}),
+    "causal": (LooksAhead, SEQUENCES, {"causal": 1}),
+    "permutation_equivariant": (KnowsPlaces, SEQUENCES, {"permutation_equivariant": 1}),
+    "registered": (InAPlainList, ROWS, {}),
+    "state_dict": (Forgets, ROWS, {}),
+    "pickles": (PicklesOther, ROWS, {}),
+    "zero_grad": (KeepsItsGradient, ROWS, {}),
+    "derivatives": (Detaches, ROWS, {}),
+}
+
+
+@pytest.mark.parametrize("law", PLANTED)
+def test_a_law_finds_what_breaks_it(law):
+    module, inputs, declared = PLANTED[law]
+    with pytest.raises((AssertionError, GradcheckError), match=f"breaks the law `{law}`"):
+        check_module(module(), inputs, examples=EXAMPLES, laws=[law], **declared)
+
+
+@pytest.mark.parametrize("law", ["samples", "causal", "permutation_equivariant", "state_dict", "pickles", "zero_grad"])
+def test_no_other_law_is_broken(law):
+    module, inputs, _ = PLANTED[law]
+    others = [other.__name__ for other in LAWS if other.__name__ not in (law, "deepcopy")]
+    check_module(module(), inputs, examples=3, laws=others)
+
+
+@pytest.mark.parametrize(("module", "said"), [(AlwaysDrops, "draws random numbers"), (DoesNotPassTheModeOn, "inner")])
+def test_modes(module, said):
+    with pytest.raises(AssertionError, match=f"breaks the law `modes`: .*{said}"):
+        check_module(module(), ROWS, examples=EXAMPLES, laws=["modes"])
+
+
+def test_deepcopy():
+    module = SharesItsWeight()
+    with pytest.raises(AssertionError, match="breaks the law `deepcopy`"):
+        check_module(module, ROWS, examples=EXAMPLES, laws=["deepcopy"])
+
+
+@pytest.mark.parametrize("law", PLANTED)
+def test_a_fault_is_found_without_naming_the_law(law):
+    module, inputs, declared = PLANTED[law]
+    with pytest.raises((AssertionError, GradcheckError), match="breaks the law"):
+        check_module(module(), inputs, examples=EXAMPLES, **declared)
+
+
+class Attention(nn.Module):
+    def __init__(self, causal=False):
+        super().__init__()
+        self.query, self.key, self.causal = nn.Linear(3, 3), nn.Linear(3, 3), causal
+
+    def forward(self, x):
+        scores = self.query(x) @ self.key(x).transpose(-1, -2)
+        if self.causal:
+            later = torch.tensor(np.triu(np.ones((x.shape[1], x.shape[1]), bool), 1))
+            scores = torch.where(later, -1e9, scores)
+        return torch.softmax(scores, -1) @ x
+
+
+IMAGES = tensors((2, 1, 3, 3))
+RIGHT = {
+    "mlp": (nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)), ROWS, {"independent": "samples"}),
+    "dropout": (nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5)), ROWS, {"independent": "samples"}),
+    "batch norm": (nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)), tensors((3, 3)), {"independent": "samples"}),
+    "conv net": (
+        nn.Sequential(nn.Conv2d(1, 2, 2), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(2, 2)),
+        IMAGES,
+        {"independent": "samples"},
+    ),
+    "attention": (Attention(), SEQUENCES, {"independent": "samples", "permutation_equivariant": 1}),
+    "causal attention": (Attention(causal=True), SEQUENCES, {"independent": "samples", "causal": 1}),
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_correct_modules_obey(name):
+    module, inputs, declared = RIGHT[name]
+    before = copy.deepcopy(module.state_dict())
+    check_module(module, inputs, examples=EXAMPLES, **declared)
+    assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
+    assert module.training
+    assert all(p.dtype == torch.float32 and p.grad is None for p in module.parameters())
+
+
+def test_modules_that_are_made_or_drawn():
+    check_module(lambda: nn.Linear(3, 2), ROWS, examples=EXAMPLES)
+    check_module(modules(), examples=EXAMPLES)
+
+
+def test_declarations_have_to_fit():
+    with pytest.raises(ArgumentError, match="independent is None or 'samples'"):
+        check_module(Scale(), ROWS, independent="rows")
+    with pytest.raises((ArgumentError, AssertionError), match="one length along axis 2"):
+        check_module(Scale(), ROWS, causal=2, examples=1)
+    with pytest.raises(ArgumentError, match="expected a microgad Module"):
+        check_module(lambda: 3, ROWS, examples=1)

@@ -1,0 +1,157 @@
+"""The page of wrong gradients, and which operations it marks."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import nn
+from microgad.testing import GradcheckError, check_grads
+from microgad.testing.culprit import Suspects
+from microgad.testing.page import ENTRIES, drawing, example, facts, numbers, page
+
+
+class Square(torch.Function):
+    """Its derivative lacks a factor of 2."""
+
+    def forward(self, x):
+        return x * x
+
+    def grad_x(self, grad, x):
+        return grad * x
+
+
+class Cube(torch.Function):
+    """Its second derivative is wrong."""
+
+    def forward(self, x):
+        return x * x * x
+
+    def grad_x(self, grad, x):
+        return grad * 3 * Square.apply(x)
+
+
+class Odd(torch.autograd.Function):
+    """Square, in PyTorch's form."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return grad * x
+
+
+def vector(*shape: int) -> torch.Tensor:
+    return torch.tensor(np.random.default_rng(0).uniform(0.5, 2, shape or (2,)), requires_grad=True)
+
+
+def wrong(f, *inputs, **options) -> GradcheckError:
+    with pytest.raises(GradcheckError) as caught:
+        check_grads(f, inputs, **options)
+    return caught.value
+
+
+def names(nodes) -> list[str]:
+    return [type(node).__name__ for node in nodes]
+
+
+def test_the_guilty_are_those_that_are_wrong_by_themselves():
+    net = nn.Sequential(nn.Conv2d(1, 2, 2), nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout())
+    net.double()
+    suspects = Suspects(lambda x: Square.apply(net(x)), [vector(2, 1, 5, 5)])
+    assert len(suspects.calls) >= 7
+    assert names(suspects.guilty(order=1)) == ["Square"]
+    assert names(Suspects(lambda x: Square.apply(x) + Square.apply(x.exp()), [vector()]).guilty(1)) == ["Square"] * 2
+    assert Suspects(net, [vector(2, 1, 5, 5)]).guilty(order=2) == []
+
+
+def test_an_operation_whose_second_derivative_is_wrong_is_guilty_at_order_2():
+    suspects = Suspects(Cube.apply, [vector()])
+    assert suspects.guilty(order=1) == []
+    assert names(suspects.guilty(order=2)) == ["Cube"]
+
+
+def test_an_operation_that_cannot_be_called_alone_is_marked_if_all_others_are_right():
+    suspects = Suspects(lambda x: Odd.apply(x.exp()).sum(), [vector()])
+    assert suspects.guilty(order=1) == []
+    assert names(suspects.unseen()) == ["Odd"]
+    assert "Marked: <b>Odd</b>, since the derivatives of all others are right" in drawing(Odd.apply, [vector()], 1)
+
+
+def test_what_was_taken_off_the_graph_is_between_operations():
+    shown = drawing(lambda x: x * x.detach(), [vector()], 1)
+    assert "Each operation's derivative is right by itself, so that the mistake is between them." in shown
+    assert "No output has a graph" in drawing(lambda x: x.detach() * 2, [vector()], 1)
+
+
+def test_the_drawing_has_the_wrong_operation_marked_and_inputs_named_by_their_places(monkeypatch):
+    pytest.importorskip("pygraphviz")
+    shown = drawing(lambda k, x: Square.apply(x.exp()) * k, [2.0, vector()], 1)
+    assert shown.startswith("<figure><svg")
+    assert "input 1" in shown
+    assert "input 0" not in shown
+    boxes = re.findall(r'<g id="node\d+".*?(?=<g id="(?:node|edge)|</svg>)', shown, re.DOTALL)
+    assert [re.search('xlink:title="(.*?)"', box)[1] for box in boxes if "#d55e00" in box.lower()] == ["Square"]
+
+
+def test_without_graphviz_there_is_the_source_of_the_drawing(monkeypatch, tmp_path):
+    monkeypatch.setitem(__import__("sys").modules, "pygraphviz", None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    shown = drawing(Square.apply, [vector()], 1)
+    assert shown.startswith("<figure><pre>digraph")
+    assert "#D55E00" in shown
+
+
+def test_an_example_has_the_numbers_the_mistake_and_code_to_paste():
+    error = wrong(Square, vector(3))
+    shown = example("test_it.py::test_<square>", error)
+    assert "test_it.py::test_&lt;square&gt;" in shown
+    assert "is wrong in 3 of 9 entries." in shown
+    assert '<p class="mistake">It looks like a factor' in shown
+    assert "check_grads(" in shown
+    assert "<figure>" in shown
+    worst = facts(error.finding)
+    assert float(worst["numerical"]) == pytest.approx(2 * float(worst["analytical"]), rel=1e-4)
+    assert (worst["op"], worst["input"], worst["order"]) == ("Square", "input 0", "1")
+
+
+def test_the_table_has_the_worst_entries_first_and_no_right_ones():
+    x = vector(4)
+    rows = re.findall("<td>(.*?)</td>" * 6, numbers(wrong(Square, x).finding))
+    assert len(rows) == 4
+    differences = [float(row[4]) for row in rows]
+    assert differences == sorted(differences, reverse=True)
+    assert all(row[0] == row[1] for row in rows)
+    assert numbers(wrong(Square, vector(20)).finding).count("<tr>") == ENTRIES + 1
+
+
+def test_an_error_about_no_entry_is_shown_as_it_is():
+    error = wrong(torch.relu, torch.zeros(1, dtype=torch.float64, requires_grad=True), kinks="fail")
+    assert error.finding is None
+    assert "sits on a kink" in example("test_it", error)
+
+
+def test_a_graph_that_cannot_be_drawn_does_not_hide_the_error():
+    error = wrong(Square, vector())
+
+    def fails(x):
+        raise ZeroDivisionError("<twice>")
+
+    error.call = fails, error.call[1]
+    shown = example("test_it", error)
+    assert "The graph can't be drawn: ZeroDivisionError: &lt;twice&gt;" in shown
+    assert "is wrong in 2 of 4 entries" in shown
+
+
+def test_the_page_needs_no_other_file():
+    shown = page([example("test_it", wrong(Square, vector()))])
+    assert shown.startswith("<!DOCTYPE html>")
+    assert shown.count("<section>") == 1
+    assert not re.search(r'(src|href)="http|@import|<script', shown)
