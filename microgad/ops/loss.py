@@ -345,7 +345,7 @@ class BinaryCrossEntropyWithLogits(Function):
 
     def grad_x(self, grad, x, t, p):
         sigmoid = Sigmoid.apply(x)
-        return grad * (sigmoid - t if p is None else (1 + (p - 1) * t) * sigmoid - p * t)
+        return grad * (sigmoid - t if p is None else (1 - t) * sigmoid - p * t * Sigmoid.apply(-x))
 
     def grad_t(self, grad, x, p):
         return -grad * x if p is None else grad * (LogSigmoid.apply(-x) - p * LogSigmoid.apply(x))

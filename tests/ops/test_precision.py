@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 import microgad as torch
+import microgad.nn.functional as F
 
 
 def leaf(*values):
@@ -56,3 +59,10 @@ def test_on_the_bounds_of_clamp_one_gradient_is_handed_on(values, expected):
     x, low, high = (torch.tensor(float(v), requires_grad=True) for v in values)
     torch.clamp(x, low, high).backward()
     assert (x.grad.item(), low.grad.item(), high.grad.item()) == expected
+
+
+def test_binary_cross_entropy_with_a_large_pos_weight_keeps_its_digits():
+    x = torch.tensor([50.0], dtype=torch.float64, requires_grad=True)
+    target, pos_weight = (torch.tensor([value], dtype=torch.float64) for value in (3.0, 1e20))
+    F.binary_cross_entropy_with_logits(x, target, pos_weight=pos_weight).backward()
+    assert x.grad.item() == pytest.approx(-2 - 3e20 * math.exp(-50), rel=1e-14)
