@@ -102,6 +102,8 @@ def float32(case: Case) -> None:
         for dtype in node.dtype if isinstance(node.dtype, list) else [node.dtype]:
             if dtype == np.float64:
                 raise AssertionError(f"of float32 inputs {type(node).__name__}, on the way, gives float64")
+    if case.order > 1:
+        _ = case.at(single).classes  # which takes second derivatives: there another dtype may be refused
     gradients = pull(outs, wanted(single), [s.astype(z.array.dtype) for s, z in zip(case.seeds, outs, strict=True)])
     if not case.draws and all(map(_is_ordinary, case.inputs)):  # another dtype, other draws
         eps = float(np.finfo(np.float32).eps)

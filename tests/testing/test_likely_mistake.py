@@ -1,0 +1,145 @@
+"""What is said of a wrong derivative where the example is so small, or so full of zeros, that much would explain it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad.testing import GradcheckError, check_grads
+from microgad.testing.laws import check_op
+from microgad.testing.mistakes import likely_mistake
+
+
+class Product(torch.Function):
+    """a @ b, whose derivative for a lacks a transpose."""
+
+    def forward(self, a, b):
+        return np.matmul(a, b)
+
+    def grad_a(self, grad, b):
+        return np.matmul(grad, b)
+
+    def grad_b(self, grad, a):
+        return np.matmul(a.T, grad)
+
+
+class Layer(torch.Function):
+    """tanh(x wᵀ), whose derivative for x has w transposed."""
+
+    def forward(self, x, w):
+        return np.tanh(np.matmul(x, w.T))
+
+    def grad_x(self, grad, w, out):
+        return np.matmul(grad * (1 - out * out), w.T)
+
+    def grad_w(self, grad, x, out):
+        return np.matmul((grad * (1 - out * out)).T, x)
+
+
+class Mean(torch.Function):
+    """The mean of a vector, without 1/N in its derivative."""
+
+    def forward(self, x):
+        return np.mean(x)
+
+    def grad_x(self, grad, x):
+        return grad * np.ones_like(x)
+
+
+class Scaled(torch.Function):
+    """x · scale, with `wrong` as the derivative."""
+
+    def forward(self, x):
+        return x * self.scale
+
+    def grad_x(self, grad):
+        return grad * self.wrong
+
+
+def leaf(*values):
+    return torch.tensor(np.array(values, float), requires_grad=True)
+
+
+def said(function, *args, order=1):
+    with pytest.raises(GradcheckError) as caught:
+        check_grads(function, args, order=order)
+    mistake = likely_mistake(caught.value.finding)
+    assert mistake is None or f"It looks like {mistake}" in str(caught.value)
+    return mistake or ""
+
+
+def test_one_value_that_is_not_zero_could_as_well_be_flipped():
+    assert said(Product.apply, leaf([0, 1], [0, 0]), leaf([0, 1], [0, 0])).startswith("transposed")
+
+
+def test_a_matrix_before_a_nonlinearity():
+    assert said(Layer.apply, leaf([0.5, -0.25]), leaf([1, 2], [0.5, -1])).startswith("transposed")
+
+
+def test_the_mean_of_two_lacks_its_half():
+    assert said(Mean.apply, leaf(1, 2)).startswith("a factor 1/N: the analytical derivative is 2 × the numerical one")
+
+
+def test_twice_an_elementwise_derivative_is_a_factor_even_of_two_elements():
+    assert said(lambda x: Scaled.apply(x, scale=1.0, wrong=2.0), leaf(1, 2)).startswith("a factor: ")
+
+
+@pytest.mark.parametrize("factor", [1.01, 0.9, 3.0])
+def test_a_factor_of_a_single_number(factor):
+    assert said(lambda x: Scaled.apply(x, scale=1.0, wrong=factor), leaf(0.0)).startswith("a factor: ")
+
+
+def test_a_mask_twice_of_which_nothing_is_held_back():
+    assert said(lambda x: Scaled.apply(x, scale=1.25, wrong=1.25**2), leaf(1)).startswith("a mask applied twice")
+    alternative = said(lambda x: Scaled.apply(x, scale=2.0, wrong=4.0), leaf(1))
+    assert alternative.startswith("a factor: ")
+    assert "a mask is applied twice" in alternative
+
+
+class FirstOnly(torch.Function):
+    """x + bias, whose derivative for the bias is the first row's."""
+
+    def forward(self, x, bias):
+        return x + bias
+
+    def grad_x(self, grad):
+        return grad
+
+    def grad_bias(self, grad):
+        return grad[0]
+
+
+def test_what_is_right_counts_as_known():
+    """The entries that are right say that something arrives."""
+    mistake = said(FirstOnly.apply, leaf([0, 0], [0, 0]), leaf(0, 0))
+    assert mistake.startswith("a missing sum: only [0] along axis 0 of the output arrives")
+
+
+def test_another_law_that_is_broken_says_it_too():
+    zeros = np.zeros((2, 2))
+    with pytest.raises(AssertionError, match="breaks the law `symmetry`") as caught:
+        check_op(Product, zeros, zeros + 0, examples=1, laws=["symmetry"])
+    assert "It looks like transposed" in str(caught.value)
+    assert likely_mistake(caught.value.finding).startswith("transposed")
+
+
+class BothBounds(torch.Function):
+    """x between low and high, of which both have the gradient where they are one."""
+
+    def forward(self, x, low, high):
+        return np.minimum(np.maximum(x, low), high)
+
+    def grad_x(self, grad, x, low, high):
+        return grad * ((x > low) & (x < high))
+
+    def grad_low(self, grad, x, low, high):
+        return grad * ((x < low) & (low <= high))
+
+    def grad_high(self, grad, x, low, high):
+        return grad * ((x > high) | (low >= high))
+
+
+def test_where_each_ones_derivative_jumps_their_sum_is_still_known():
+    with pytest.raises(GradcheckError, match="wrong where values are equal"):
+        check_grads(BothBounds.apply, [leaf(-1, 2), leaf(0.5, 0.25), leaf(0.5, 0.75)])
