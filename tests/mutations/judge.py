@@ -1,0 +1,293 @@
+"""Whether a fault is one, by comparing broken code with whole, and whether the kit catches it."""
+
+from __future__ import annotations
+
+import re
+import signal
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, settings
+
+import microgad as torch
+from microgad.errors import MicrogadError
+from microgad.function import Tensor
+from microgad.testing.calls import GradcheckError
+from microgad.testing.laws import check_op
+from microgad.testing.mistakes import likely_mistake
+
+from .fault import Fault
+from .inputs import INPUTS, Outcome, Pool, outcome, pool
+
+DEFAULT = 100  # examples: hypothesis's own default
+SHARING = 3  # property tests that share the inputs
+CHUNK = 250  # of them are evaluated with a fault planted once
+ONE_OF = 4  # faults that check_op is asked about as well
+PATIENCE = 60  # seconds, after which a fault that makes the library hang is taken for caught
+CLOSE, CLOSE_IN_FLOAT32 = 1e-9, 1e-4
+
+
+@dataclass
+class Verdict:
+    """What came of a fault."""
+
+    name: str
+    kind: str
+    real: str  # how it shows on some input; empty where it doesn't
+    caught: str  # the first line of what the kit says; empty where it says nothing
+    says: str = ""  # words of which the likely mistake has to have one
+    mistake: str = ""  # the likely mistake that is said
+    named: bool | None = None  # whether that is the kind that was planted; None where that isn't asked
+    guessed: bool | None = None  # whether check_op catches it with inputs of its own; None where that isn't asked
+
+
+class Hang(Exception):
+    """The library doesn't come back."""
+
+
+@contextmanager
+def patience(seconds: int) -> Iterator[None]:
+    def stop(*_: Any) -> None:
+        raise Hang(f"nothing for {seconds} seconds")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def judge(fault: Fault) -> Verdict:
+    """Whether it is real, whether it is caught, and if that is asked, whether the likely mistake is its kind."""
+    error = caught(fault)
+    verdict = Verdict(fault.name, fault.kind, real(fault), "" if error is None else _first_line(error))
+    if fault.says and verdict.real and error is not None:
+        mistake = explanation(fault)
+        if mistake is not None:
+            verdict.says, verdict.mistake = fault.says, mistake
+            verdict.named = re.search(fault.says, mistake) is not None
+    if verdict.real and zlib.crc32(fault.name.encode()) % ONE_OF == 0 and fault.cls and guessable(fault.cls):
+        verdict.guessed = by_check_op(fault) is not None
+    return verdict
+
+
+def by_check_op(fault: Fault) -> BaseException | None:
+    """What check_op says of the broken Function, with inputs and settings that it guesses."""
+
+    def check() -> None:
+        before = settings.default
+        settings.register_profile("mutations", database=None, derandomize=True, phases=[Phase.generate], deadline=None)
+        settings.load_profile("mutations")
+        try:
+            check_op(fault.cls, examples=DEFAULT)
+        finally:
+            settings.register_profile("as before", before)
+            settings.load_profile("as before")
+
+    return _raised(fault, check)
+
+
+@lru_cache
+def guessable(cls: Any) -> bool:
+    """Whether check_op finds inputs for a Function, and nothing wrong with it."""
+    return by_check_op(Fault("none", "", "", nullcontext, (), cls)) is None
+
+
+def holds(entry: Any) -> bool:
+    """Whether a property test holds as long as nothing is planted."""
+    return caught(Fault("none", "", "", nullcontext, (entry,))) is None
+
+
+def caught(fault: Fault, shrink: bool = False, examples: int = DEFAULT) -> BaseException | None:
+    """What the property tests of the broken code say, at the default number of examples."""
+    phases = [Phase.generate, Phase.shrink] if shrink else [Phase.generate]
+
+    def hold() -> None:
+        for entry in fault.entries:
+            entry.hold(
+                max_examples=examples, phases=phases, database=None, deadline=None, report_multiple_bugs=False,
+                derandomize=True, suppress_health_check=list(HealthCheck),
+            )  # fmt: skip
+
+    return _raised(fault, hold)
+
+
+def _raised(fault: Fault, check: Callable[[], None]) -> BaseException | None:
+    """What a check raises while a fault is planted; NumPy's warnings are errors."""
+    try:
+        with patience(PATIENCE), warnings.catch_warnings(), fault.plant():
+            warnings.simplefilter("error")
+            check()
+    except BaseException as error:
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            raise
+        return error
+    return None
+
+
+def explanation(fault: Fault) -> str | None:
+    """The likely mistake of the example that hypothesis shrinks to, empty where none is said.
+
+    None where that example has no derivative at all, since NumPy or the engine refuses a shape: that says enough.
+    """
+    error = caught(fault, shrink=True)
+    finding = getattr(error, "finding", None)
+    if finding is not None:
+        return likely_mistake(finding) or ""
+    return "" if isinstance(error, (AssertionError, GradcheckError)) and "Error:" not in str(error) else None
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0][:200]}"
+
+
+def real(fault: Fault, count: int | None = None) -> str:
+    """How a fault shows on one of the inputs, by comparison with the unbroken code; empty where it shows on none."""
+    entries = fault.entries[:SHARING]
+    share, choices = (count or INPUTS) // len(entries), 0
+    for entry in entries:
+        for start in range(0, share, CHUNK):
+            said = _shown(fault, pool(entry), range(start, min(start + CHUNK, share)))
+            if said and said != CHOICE:
+                return said
+            choices += bool(said)
+    return CHOICE if choices else ""
+
+
+def _shown(fault: Fault, inputs: Pool, numbers: range) -> str:
+    """The same for some inputs: planted once for all of them."""
+    whole, said = [inputs.whole(k) for k in numbers], ""
+    try:
+        with patience(PATIENCE), fault.plant():
+            for k, expected in zip(numbers, whole, strict=True):
+                broken = outcome(*inputs.inputs(k), k)
+                shown = difference(expected, broken)
+                if shown.startswith("first") and _another_choice(inputs, k):
+                    said = CHOICE
+                elif shown:
+                    return shown
+    except Exception as error:
+        return type(error).__name__
+    return said
+
+
+CHOICE = "another derivative where there are two"
+
+
+def difference(whole: Outcome, broken: Outcome) -> str:
+    """What isn't the same; empty where all that is finite and defined is."""
+    if whole.failed:
+        return ""
+    if broken.failed:
+        return f"raises {broken.failed}"
+    if len(whole.numbers) != len(broken.numbers):
+        return "other gradients"
+    for i, (x, y) in enumerate(zip(whole.numbers, broken.numbers, strict=True)):
+        which = "first" if i < whole.first else "second"
+        if x is None and y is None:
+            continue
+        if x is None or y is None:  # which stands for zeros
+            z = np.zeros_like(x if y is None else y)
+            x, y = (z if x is None else x), (z if y is None else y)
+        if x.shape != y.shape:
+            return f"{which}: another shape"
+        if x.size and _differ(x, y):
+            return f"{which}: other numbers"
+    if whole.facts != broken.facts:
+        return "other facts"
+    return ""
+
+
+def _differ(x: Any, y: Any) -> bool:
+    known = np.isfinite(x)
+    if not known.any():
+        return False
+    close = CLOSE if x.dtype == np.float64 and y.dtype == np.float64 else CLOSE_IN_FLOAT32
+    tolerance = close * (np.abs(x[known]).max() + (1e-3 if x.dtype == np.float64 else 1e-2))
+    gap = np.abs(y[known] - x[known])
+    return not bool(gap.max() <= tolerance)
+
+
+def _another_choice(inputs: Pool, k: int) -> bool:
+    try:
+        return another_choice(inputs, k)
+    except MicrogadError:  # it can't be moved there
+        return False
+
+
+def another_choice(inputs: Pool, k: int) -> bool:
+    """Whether, at a kink, the broken derivative is as good a choice: for each output, between the one-sided ones.
+
+    Along each element of an input, and along all elements together.
+    """
+    function, tensors = inputs.inputs(k)
+    wanted = list({id(x): x for x in tensors if isinstance(x, Tensor) and x.requires_grad}.values())
+    for x in wanted:
+        x.array = x.array.astype(np.float64)
+    values = _flat(function, tensors)
+    if not values.size or not wanted or not np.isfinite(values).all():
+        return False
+    jacobian = _jacobian(function, tensors, wanted, values.size)
+    offsets = np.cumsum([0, *(x.numel() for x in wanted)])
+    directions = [
+        *np.eye(offsets[-1])[:32],
+        np.ones(offsets[-1]),
+        np.where(np.arange(offsets[-1]) < offsets[1], 1.0, 0.0),
+    ]
+    kinks = 0
+    for v in directions:
+        parts = [v[a:b].reshape(x.array.shape) for a, b, x in zip(offsets, offsets[1:], wanted, strict=False)]
+        up, down = (_moved(function, tensors, wanted, parts, h) for h in (1e-6, -1e-6))
+        above, below, written = (up - values) / 1e-6, (values - down) / 1e-6, jacobian @ v
+        if not (np.isfinite(above).all() and np.isfinite(below).all()):
+            return False
+        slack = 1e-4 * (1 + np.abs(above) + np.abs(below))
+        if ((written < np.minimum(above, below) - slack) | (written > np.maximum(above, below) + slack)).any():
+            return False
+        kinks += int((np.abs(above - below) > slack).any())
+    return kinks > 0
+
+
+def _flat(function: Any, inputs: list[Any]) -> Any:
+    torch.manual_seed(0)
+    found = function(*inputs)
+    found = found if isinstance(found, (tuple, list)) else (found,)
+    arrays = [y.array.reshape(-1) for y in found if y.array.dtype.kind == "f"]
+    return np.concatenate(arrays) if arrays else np.zeros(0)
+
+
+def _moved(function: Any, inputs: list[Any], wanted: list[Any], parts: list[Any], h: float) -> Any:
+    there = {id(x): Tensor._made(x.array + h * d) for x, d in zip(wanted, parts, strict=True)}
+    return _flat(function, [there.get(id(x), x) for x in inputs])
+
+
+def _jacobian(function: Any, inputs: list[Any], wanted: list[Any], m: int) -> Any:
+    """(m, n) of the outputs, flat, by the inputs, flat."""
+    torch.manual_seed(0)
+    found = function(*inputs)
+    found = found if isinstance(found, (tuple, list)) else (found,)
+    outs = [y for y in found if y.array.dtype.kind == "f"]
+    rows = np.zeros((m, sum(x.numel() for x in wanted)))
+    start = 0
+    for y in outs:
+        for j in range(y.numel()):
+            if y.requires_grad:
+                one = np.zeros(y.array.shape)
+                one.reshape(-1)[j] = 1
+                grads = torch.autograd.grad(y, wanted, torch.tensor(one), retain_graph=True, allow_unused=True)
+                flat = [
+                    np.zeros(x.numel()) if g is None else g.array.reshape(-1)
+                    for x, g in zip(wanted, grads, strict=True)
+                ]
+                rows[start + j] = np.concatenate(flat)
+        start += y.numel()
+    return rows

@@ -1,0 +1,66 @@
+"""The kit catches faults that are planted in the library; --thorough plants six hundred, else a few are."""
+
+from __future__ import annotations
+
+import re
+from contextlib import nullcontext
+from types import FunctionType
+
+import pytest
+
+import microgad as torch
+from microgad.ops.arithmetic import Neg
+
+from .collection import THOROUGH, chosen, every_fault
+from .fault import Fault
+from .judge import caught, explanation, real
+from .misses import MISSES
+from .targets import entries_of, functions
+
+GATE = 25  # faults, in less than half a minute
+FEW = 300  # inputs that tell at the gate whether what isn't caught changes anything
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "fault" in metafunc.fixturenames:
+        faults = chosen(THOROUGH if metafunc.config.getoption("--thorough") else GATE)
+        metafunc.parametrize("fault", faults, ids=lambda fault: fault.name)
+
+
+def test_the_likely_mistake_is_right_for_four_of_five(pytestconfig):
+    """Of faults of the named kinds, on the example that hypothesis shrinks to."""
+    thorough = pytestconfig.getoption("--thorough")
+    faults = [fault for fault in chosen(THOROUGH) if fault.says][:: 5 if thorough else 60]
+    said = [(fault.name, fault.says, explanation(fault)) for fault in faults if caught(fault) is not None]
+    wrong = [(name, mistake) for name, says, mistake in said if mistake is not None and not re.search(says, mistake)]
+    assert len(said) >= len(faults) // 2
+    assert len(wrong) <= len(said) / 5, wrong
+
+
+def test_is_caught(fault, pytestconfig):
+    inputs = None if pytestconfig.getoption("--thorough") else FEW
+    assert caught(fault) is not None or not real(fault, inputs) or fault.name in MISSES
+
+
+def test_all_is_whole_again():
+    """Planting and taking out leaves every class as it was."""
+    before = {cls: (dict(vars(cls)), cls.inputs) for cls in functions()}
+    for fault in chosen(THOROUGH)[::10]:
+        with fault.plant():
+            pass
+    for cls, (attributes, inputs) in before.items():
+        methods = {name: x for name, x in attributes.items() if isinstance(x, FunctionType)}
+        assert {name: vars(cls)[name] for name in methods} == methods
+        assert cls.inputs == inputs
+
+
+def test_a_fault_is_planted_while_its_context_lasts():
+    fault = next(fault for fault in every_fault() if fault.name == "sign: Neg.grad_x: wrapped")
+    x = torch.tensor([1.0], requires_grad=True)
+    with fault.plant():
+        assert torch.autograd.grad(-x, x)[0].tolist() == [1.0]
+    assert torch.autograd.grad(-x, x)[0].tolist() == [-1.0]
+
+
+def test_what_changes_nothing_is_not_real():
+    assert real(Fault("none", "", "", nullcontext, entries_of(Neg)), FEW) == ""

@@ -1,0 +1,331 @@
+"""Faults made by a wrapper, the same for all derivatives and forwards: what comes out, or goes in, is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from microgad.function import Function, Tensor
+from microgad.ops.arithmetic import Sign
+
+from .fault import Fault
+from .plant import replaced
+from .targets import Derivative, derivatives, entries_of, functions
+
+Call = Callable[..., Any]
+
+
+def bare(x: Any) -> Any:
+    """The values, off the graph."""
+    return x.array if isinstance(x, Tensor) else x
+
+
+def around(method: Any, change: Callable[..., Any]) -> Any:
+    """`change(call, node, grad, kept)` with the signature of a derivative, which says what it reads."""
+    names = method.__code__.co_varnames[: method.__code__.co_argcount]
+    kept = "".join(f"{name}, " for name in names[2:])
+    source = f"lambda {', '.join(names)}: change(method, {names[0]}, {names[1]}, ({kept}))"
+    return eval(source, {"change": change, "method": method})
+
+
+def result(change: Callable[[Any], Any], which: int | None = None) -> Callable[..., Any]:
+    """A wrapper that changes the gradient, of a tuple one of them."""
+
+    def changed(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
+        found = call(node, grad, *kept)
+        if not isinstance(found, tuple):
+            return change(found)
+        return tuple(change(g) if g is not None and which in (None, i) else g for i, g in enumerate(found))
+
+    return changed
+
+
+# What becomes of a gradient, as an array and as a Tensor
+
+
+def negated(g: Any) -> Any:
+    return -g
+
+
+def doubled(g: Any) -> Any:
+    return g * 2
+
+
+def averaged(g: Any) -> Any:
+    return g / max(1, bare(g).size)
+
+
+def rolled(g: Any) -> Any:
+    return np.concatenate([g[-1:], g[:-1]]) if g.ndim and g.shape[0] > 1 else g
+
+
+def rolled_at_the_end(g: Any) -> Any:
+    return np.concatenate([g[..., 1:], g[..., :1]], -1) if g.ndim and g.shape[-1] > 1 else g
+
+
+def flipped(g: Any) -> Any:
+    return np.flip(g, g.ndim - 1).copy() if g.ndim and not isinstance(g, Tensor) else np.flip(g, -1) if g.ndim else g
+
+
+def transposed(g: Any) -> Any:
+    return np.swapaxes(g, -1, -2) if g.ndim > 1 and g.shape[-1] == g.shape[-2] else g
+
+
+def first_lost(g: Any) -> Any:
+    return g * _mask(g, lambda at: at > 0) if g.ndim and g.shape[0] > 1 else g
+
+
+def with_nan(g: Any) -> Any:
+    return g + _mask(g, lambda at: np.where(at == 0, np.nan, 0.0)) if bare(g).size else g
+
+
+def rounded(g: Any) -> Any:
+    return np.astype(np.astype(g, np.float32), bare(g).dtype)
+
+
+def a_little_more(g: Any) -> Any:
+    return g * (1 + 1e-5)
+
+
+def offset(g: Any) -> Any:
+    return g + 0.125
+
+
+def wide_wrong(g: Any) -> Any:
+    return g * _mask(g, lambda at: np.where(at > 2, 0.5, 1.0)) if g.ndim and g.shape[-1] > 3 else g
+
+
+def _mask(g: Any, of: Callable[[Any], Any]) -> Any:
+    """Numbers by the place in row-major order."""
+    size = bare(g).size
+    return np.asarray(of(np.arange(size)), bare(g).dtype).reshape(tuple(g.shape))
+
+
+# What a wrapper does with the call
+
+
+def frozen_values(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
+    return call(node, grad, *(Tensor._made(x.array) if isinstance(x, Tensor) else x for x in kept))
+
+
+def rounded_values(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
+    return call(node, grad, *(rounded(x) if getattr(bare(x), "dtype", None) == np.float64 else x for x in kept))
+
+
+def wrong_when_recorded(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
+    return result(doubled if isinstance(grad, Tensor) else lambda g: g)(call, node, grad, kept)
+
+
+def magnitude(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
+    return call(node, tuple(map(np.absolute, grad)) if isinstance(grad, tuple) else np.absolute(grad), *kept)
+
+
+def writes_into_grad(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
+    found = call(node, grad, *kept)
+    for g in grad if isinstance(grad, tuple) else (grad,):
+        bare(g)[...] *= 2
+    return result(lambda g: g.copy())(lambda *_: found, node, grad, kept)
+
+
+def writes_into_kept(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
+    found = call(node, grad, *kept)
+    for x in kept:
+        if isinstance(bare(x), np.ndarray) and bare(x).dtype.kind == "f":
+            bare(x)[...] *= 1.5
+            break
+    return found
+
+
+def gives_a_kept_array(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
+    found = call(node, grad, *kept)
+    for x in kept:
+        if type(found) is np.ndarray and type(x) is np.ndarray and (x.shape, x.dtype) == (found.shape, found.dtype):
+            x[...] = found
+            return x
+    return found
+
+
+def fails_on_nothing(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
+    if any(bare(g).size == 0 for g in (grad if isinstance(grad, tuple) else (grad,))):
+        raise ZeroDivisionError("mean of nothing")
+    return call(node, grad, *kept)
+
+
+def shapeless_on_nothing(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
+    return result(lambda g: g.reshape((0,)) if bare(g).size == 0 else g)(call, node, grad, kept)
+
+
+def wrong_if_strided(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
+    strided = not bare(grad[0] if isinstance(grad, tuple) else grad).flags.c_contiguous
+    return result(doubled if strided else lambda g: g)(call, node, grad, kept)
+
+
+def wrong_in_float32(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
+    single = bare(grad[0] if isinstance(grad, tuple) else grad).dtype == np.float32
+    return result(doubled if single else lambda g: g)(call, node, grad, kept)
+
+
+def wrong_if_alone(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
+    alone = sum(edge is not None for edge in node.edges) == 1 < len(node.edges)
+    return result(doubled if alone else lambda g: g)(call, node, grad, kept)
+
+
+def _where(condition: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Twice the gradient where a kept value of its shape is in some way."""
+
+    def changed(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
+        def double(g: Any) -> Any:
+            for x in map(bare, kept):
+                if isinstance(x, np.ndarray) and x.shape == tuple(g.shape):
+                    return g * np.where(condition(x), 2, 1).astype(bare(g).dtype)
+            return g
+
+        return result(double)(call, node, grad, kept)
+
+    return changed
+
+
+def _ties(x: Any) -> Any:
+    _, which, counts = np.unique(x, return_inverse=True, return_counts=True)
+    return (counts[which] > 1).reshape(x.shape)
+
+
+wrong_at_ties, wrong_at_zeros, wrong_if_negative = _where(_ties), _where(lambda x: x == 0), _where(lambda x: x < 0)
+
+# kind -> (the wrapper, what the likely mistake has to say)
+OF_ALL: dict[str, tuple[Callable[..., Any], str]] = {
+    "sign": (result(negated), "a sign"),
+    "factor 2": (result(doubled), "a factor"),
+    "1/N too much": (result(averaged), "1/N"),
+    "transposed": (result(transposed), "transposed"),
+    "rolled by one": (result(rolled), ""),
+    "rolled by one at the end": (result(rolled_at_the_end), ""),
+    "flipped": (result(flipped), ""),
+    "first slice lost": (result(first_lost), ""),
+    "NaN": (result(with_nan), ""),
+    "float32 rounding": (result(rounded), ""),
+    "100 000th part more": (result(a_little_more), ""),
+    "constant added": (result(offset), ""),
+    "wrong from index 3 on": (result(wide_wrong), ""),
+    "wrong second derivative only": (wrong_when_recorded, ""),
+    "magnitude of the gradient": (magnitude, ""),
+    "writes into the gradient": (writes_into_grad, ""),
+    "raises on nothing": (fails_on_nothing, ""),
+    "wrong shape on nothing": (shapeless_on_nothing, ""),
+    "wrong if strided": (wrong_if_strided, ""),
+    "wrong in float32": (wrong_in_float32, ""),
+}
+OF_READERS: dict[str, Callable[..., Any]] = {
+    "kept values off the graph": frozen_values,
+    "kept values rounded to float32": rounded_values,
+    "writes into what it kept": writes_into_kept,
+    "gives what it kept": gives_a_kept_array,
+    "wrong at ties only": wrong_at_ties,
+    "wrong at zeros only": wrong_at_zeros,
+    "wrong where negative": wrong_if_negative,
+}
+
+
+def wrapped() -> Iterator[Fault]:
+    """Every wrapper around every derivative."""
+    for derivative in derivatives():
+        reads = derivative.method.__code__.co_argcount > 2
+        chosen = dict(OF_ALL)
+        if reads:
+            chosen |= {kind: (change, "") for kind, change in OF_READERS.items()}
+        if len(derivative.cls.inputs) > 1 and derivative.name != "adjoint":
+            chosen["wrong if alone"] = (wrong_if_alone, "")
+        for kind, (change, says) in chosen.items():
+            yield _fault(derivative, kind, change, says)
+    for cls in functions():
+        yield from of_broadcast(cls)
+        yield from of_forward(cls)
+
+
+def _fault(derivative: Derivative, kind: str, change: Callable[..., Any], says: str) -> Fault:
+    body = around(derivative.method, change)
+    plant = replaced(derivative.cls, **{derivative.name: body})
+    return Fault(kind, derivative.place, "wrapped", plant, derivative.entries, derivative.cls, says)
+
+
+BROADCASTING = ("Add", "Sub", "Mul", "Div", "Pow", "Maximum", "Minimum", "Where", "Clamp", "SquaredError")
+
+
+def of_broadcast(cls: type[Function]) -> Iterator[Fault]:
+    """Over axes that were broadcast, the first gradient in place of the sum, or the mean."""
+    if cls.__name__ not in BROADCASTING:
+        return
+    forward = vars(cls)["forward"]
+
+    def noting(call: Call, node: Any, first: Any, others: tuple[Any, ...]) -> Any:
+        vars(node)["noted"] = [np.shape(x) for x in (first, *others)]
+        return call(node, first, *others)
+
+    for i, name in enumerate(cls.inputs):
+        method = vars(cls).get(f"grad_{name}")
+        for kind, weight, says in (
+            ("missing sum", lambda n: np.arange(n) == 0, "a missing sum"),
+            ("mean for sum", lambda n: np.full(n, 1 / max(n, 1)), "a missing sum|1/N"),
+        ):
+            if method is not None:
+
+                def change(
+                    call: Call, node: Any, grad: Any, kept: tuple[Any, ...], i: int = i, weight: Any = weight
+                ) -> Any:
+                    return _weighted(call(node, grad, *kept), vars(node)["noted"][i], weight)
+
+                bodies = {"forward": around(forward, noting), f"grad_{name}": around(method, change)}
+                place = f"{cls.__name__}.grad_{name}"
+                yield Fault(kind, place, "over broadcast axes", replaced(cls, **bodies), entries_of(cls), cls, says)
+
+
+def _weighted(g: Any, shape: tuple[int, ...], weight: Callable[[int], Any]) -> Any:
+    lead = g.ndim - len(shape)
+    for axis, n in enumerate(g.shape):
+        if n > 1 and (axis < lead or shape[axis - lead] == 1):
+            g = g * np.asarray(weight(n), bare(g).dtype).reshape((n,) + (1,) * (g.ndim - 1 - axis))
+    return g
+
+
+def of_forward(cls: type[Function]) -> Iterator[Fault]:
+    """A forward that changes, or breaks a law, while its derivative stays."""
+    forward = vars(cls).get("forward")
+    if forward is None or cls.variadic or forward is vars(cls).get("adjoint"):
+        return
+
+    def changed(change: Callable[[Any], Any]) -> Callable[..., Any]:
+        def body(call: Call, node: Any, first: Any, others: tuple[Any, ...]) -> Any:
+            out = call(node, first, *others)
+            return (change(out[0]), *out[1:]) if isinstance(out, tuple) else change(np.asarray(out))
+
+        return body
+
+    def writing(call: Call, node: Any, first: Any, others: tuple[Any, ...]) -> Any:
+        out = call(node, first, *others)
+        out = out.copy() if isinstance(out, np.ndarray) else out
+        for x in (first, *others):
+            if isinstance(x, np.ndarray) and x.dtype.kind == "f":
+                x[...] *= 0.5
+                break
+        return out
+
+    def keeping(call: Call, node: Any, first: Any, others: tuple[Any, ...]) -> Any:
+        vars(node)["more"] = first
+        return call(node, first, *others)
+
+    bodies = {
+        "forward: float64": changed(lambda y: y.astype(np.float64) if y.dtype.kind == "f" else y),
+        "forward: float32 rounding": changed(lambda y: rounded(y) if y.dtype.kind == "f" else y),
+        "forward: a tenth more": changed(lambda y: y * y.dtype.type(1.1) if y.dtype.kind == "f" else y),
+        "forward: writes into its input": writing,
+        "forward: keeps its input": keeping,
+    }  # fmt: skip
+    if any(method and cls.__name__ in method.__code__.co_names for method in (*cls.derivatives, cls.joint)):
+        del bodies["forward: a tenth more"]  # the derivative, which is made of the same forward, would follow
+    elif cls is Sign:
+        del bodies["forward: a tenth more"]  # whose derivative is 0 as well
+    for kind, change in bodies.items():
+        plant = replaced(cls, forward=around(forward, change))
+        yield Fault(kind, f"{cls.__name__}.forward", "wrapped", plant, entries_of(cls), cls)
