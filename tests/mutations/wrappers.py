@@ -9,6 +9,7 @@ import numpy as np
 
 from microgad.function import Function, Tensor
 from microgad.ops.arithmetic import Sign
+from microgad.ops.elementwise import Exp
 
 from .fault import Fault
 from .plant import replaced
@@ -324,8 +325,8 @@ def of_forward(cls: type[Function]) -> Iterator[Fault]:
     }  # fmt: skip
     if any(method and cls.__name__ in method.__code__.co_names for method in (*cls.derivatives, cls.joint)):
         del bodies["forward: a tenth more"]  # the derivative, which is made of the same forward, would follow
-    elif cls is Sign:
-        del bodies["forward: a tenth more"]  # whose derivative is 0 as well
+    elif cls in (Sign, Exp):
+        del bodies["forward: a tenth more"]  # the derivative is still right: 0 of the one, the result of the other
     for kind, change in bodies.items():
         plant = replaced(cls, forward=around(forward, change))
         yield Fault(kind, f"{cls.__name__}.forward", "wrapped", plant, entries_of(cls), cls)

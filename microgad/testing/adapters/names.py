@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import numpy as np
+
 
 def name_of(target: Any) -> str:
     """The name of a class, `module.function`, or what an object says of itself in one line.
@@ -22,7 +24,7 @@ def name_of(target: Any) -> str:
     if name is None:
         said = repr(target)
         return type(target).__name__ if "\n" in said or said.startswith("<") else said
-    module = getattr(target, "__module__", None)
+    module = "numpy" if isinstance(target, np.ufunc) else getattr(target, "__module__", None)
     if name == "<lambda>" or module in (None, "__main__", "builtins"):
         return str(name)
     return ".".join([*(part for part in module.split(".") if not part.startswith("_")), name])

@@ -123,6 +123,8 @@ class Guess:
         """How many Tensors it takes: as many arguments as have no default, two for any number of them."""
         if isinstance(self.op, type) and issubclass(self.op, Function):
             return 2 if self.op.variadic else len(self.op.inputs)
+        if isinstance(self.op, np.ufunc):  # NumPy's older ones have no signature
+            return self.op.nin
         if isinstance(self.op, type):  # an autograd.Function, of PyTorch too, whose forward has a context before them
             arguments = arguments_of(self.op.forward, self.name)[1:]  # type: ignore[attr-defined]
         else:

@@ -39,9 +39,10 @@ def chosen(laws: Sequence[Law[C]], names: Iterable[str] | None) -> list[Law[C]]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No warnings of NumPy: laws go to places where a caller would not, such as means of nothing."""
+    """No warnings of NumPy: laws go to places where a caller would not, such as means and indices of nothing."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
         yield
 
 
