@@ -36,6 +36,8 @@ inside = numbers(0.1, 0.9)
 rows = st.one_of(st.tuples(st.integers(1, 3), st.integers(1, 4)), st.tuples(st.just(2), st.just(40)))
 batches = st.one_of(rows, st.tuples(*[st.integers(1, 3)] * 3), st.tuples(*[st.integers(1, 2)] * 4))
 
+cubes = st.tuples(*[st.integers(2, 3)] * 3)  # with an axis in the middle
+
 
 def a_dim(draw, x):
     return draw(st.integers(-x.ndim, x.ndim - 1)) if x.ndim else 0
@@ -43,7 +45,8 @@ def a_dim(draw, x):
 
 @checks(Softmax)
 def test_softmax(draw):
-    x = draw(tensors(draw(st.one_of(rows, batches, st.just(()))), requires_grad=True))
+    shape = draw(draw(st.sampled_from([rows, batches, cubes, st.just(())])))
+    x = draw(tensors(shape, requires_grad=True))
     dim, function = a_dim(draw, x), draw(st.sampled_from([softmax, softmin]))
     return lambda x: function(x, dim), x
 
@@ -144,7 +147,9 @@ def test_binary_cross_entropy_with_logits(draw):
 
 @checks(BinaryCrossEntropy)
 def test_binary_cross_entropy(draw):
-    x = draw(tensors(elements=inside, requires_grad=True))
+    """Of a probability of 0 the derivative has no bounds, but that of its target has."""
+    zeros = draw(st.booleans())
+    x = draw(tensors(elements=st.sampled_from([0.0, 0.25]) if zeros else inside, requires_grad=not zeros))
     target = draw(tensors(tuple(x.shape), elements=inside, requires_grad=True))
     weight = draw(st.one_of(st.none(), tensors(tuple(x.shape), elements=positive)))
     reduction = draw(reductions)
