@@ -103,7 +103,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     mark = pyfuncitem.get_closest_marker("gradcheck")
     if mark is None:
         return (yield)
-    from microgad.testing.plugin import checking
+    from microgad.testing.plugins.for_pytest import checking
 
     with checking(pyfuncitem, mark):
         result = yield
@@ -140,7 +140,7 @@ def pytest_runtest_makereport(
         if SEED in item.stash:
             report.sections.append(("microgad rng", f"np.random.default_rng({item.stash[SEED]})"))
         if "microgad.testing" in sys.modules:  # where the error would be from
-            from microgad.testing.plugin import rows
+            from microgad.testing.plugins.for_pytest import rows
 
             page = item.config.getoption("--grad-report") is not None
             report.wrong_gradients = rows(item.nodeid, call.excinfo.value, page)  # type: ignore[attr-defined]
@@ -159,14 +159,14 @@ class WrongGradients:
 
     def pytest_sessionfinish(self) -> None:
         if self.path is not None:
-            from microgad.testing.page import page
+            from microgad.testing.findings.page import page
 
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.write_text(page(row["html"] for row in self.found), encoding="utf-8")
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self.found:
-            from microgad.testing.plugin import table
+            from microgad.testing.plugins.for_pytest import table
 
             terminalreporter.write_sep("=", "wrong gradients")
             for line in table(self.found):

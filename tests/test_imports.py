@@ -43,16 +43,16 @@ HOMES = {
         "from_type.py",
         "testing/strategies",
         "testing/laws",
-        "testing/machine.py",
-        "testing/hypothesis_plugin.py",
-        "testing/shell.py",
+        "testing/programs/machine.py",
+        "testing/plugins/for_hypothesis.py",
+        "testing/shell/command.py",
     },
     "matplotlib": {"training/plots.py"},
     "tqdm": {"utils/bar.py"},
     "threadpoolctl": {"training/checkpoint.py", "training/environment.py"},
-    "torch": set(),  # by importlib, in testing/adapters and testing/machine.py
+    "torch": set(),  # by importlib, in testing/adapters and testing/programs/machine.py
     "scipy": set(),
-    "pytest": {"testing/plugin.py"},
+    "pytest": {"testing/plugins/for_pytest.py"},
 }
 
 

@@ -13,7 +13,7 @@ from .gradcheck import gradcheck, gradgradcheck
 if TYPE_CHECKING:
     from . import strategies
     from .laws import check_module, check_op
-    from .machine import GradMachine, check_engine
+    from .programs.machine import GradMachine, check_engine
 
 __all__ = [
     "GradMachine",
@@ -35,5 +35,5 @@ def __getattr__(name: str) -> Any:  # what needs hypothesis, when first asked fo
     if name in ("check_module", "check_op"):
         return getattr(importlib.import_module(".laws", __name__), name)
     if name in ("GradMachine", "check_engine"):
-        return getattr(importlib.import_module(".machine", __name__), name)
+        return getattr(importlib.import_module(".programs.machine", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,7 +13,7 @@ from ..errors import ArgumentError, MicrogadError
 from ..function import Leaf
 from ..generator import default_generator
 from ..tensor import Tensor
-from .finding import Finding
+from .findings.finding import Finding
 
 Vector = Any  # (m,): all results of a function, flat, one after the other
 Direction = Any  # an array like the Tensor that is moved along it

@@ -13,15 +13,15 @@ from ..errors import ArgumentError
 from ..tensor import Tensor
 from .adapters import name_of, with_arguments
 from .calls import GradcheckError, SameDraws, flat, numbered, sequence, wanted
-from .check import SCALES, Check
-from .elsewhere import away, in_float64
-from .entries import entries
-from .estimates import unit
-from .forward import forward
-from .level import Level, ordinary
-from .projection import project
-from .single import float32_agrees
-from .ties import ties
+from .numerical.check import SCALES, Check
+from .numerical.elsewhere import away, in_float64
+from .numerical.entries import entries
+from .numerical.estimates import unit
+from .numerical.forward import forward
+from .numerical.level import Level, ordinary
+from .numerical.projection import project
+from .numerical.single import float32_agrees
+from .numerical.ties import ties
 
 KINKS = ("move", "accept", "reject", "fail")
 MODES = ("rev", "fwd")

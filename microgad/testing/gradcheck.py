@@ -22,8 +22,8 @@ from .calls import (
     wanted,
     warn_of_float32,
 )  # fmt: skip
-from .differences import Differences
-from .report import Jacobians, explain
+from .findings.report import Jacobians, explain
+from .numerical.differences import Differences
 
 
 def gradcheck(

@@ -19,8 +19,8 @@ import microgad as torch
 from microgad.errors import MicrogadError
 from microgad.function import Tensor
 from microgad.testing.calls import GradcheckError
+from microgad.testing.findings.mistakes import likely_mistake
 from microgad.testing.laws import check_op
-from microgad.testing.mistakes import likely_mistake
 
 from .fault import Fault
 from .inputs import INPUTS, Outcome, Pool, outcome, pool

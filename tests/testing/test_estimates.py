@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import microgad as torch
-from microgad.testing.estimates import estimate, unit
+from microgad.testing.numerical.estimates import estimate, unit
 
 
 def along(f, x, direction=None, scale=1.0):

@@ -7,8 +7,8 @@ import pytest
 
 import microgad as torch
 from microgad.testing import GradcheckError, check_grads
+from microgad.testing.findings.mistakes import likely_mistake
 from microgad.testing.laws import check_op
-from microgad.testing.mistakes import likely_mistake
 
 
 class Product(torch.Function):

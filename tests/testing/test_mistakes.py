@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import microgad as torch
-from microgad.testing.finding import Finding
-from microgad.testing.mistakes import MISTAKES, likely_mistake
+from microgad.testing.findings.finding import Finding
+from microgad.testing.findings.mistakes import MISTAKES, likely_mistake
 
 F = torch.nn.functional
 rng = np.random.default_rng(7)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from microgad.testing.machine import ONLY_PYTORCH_REFUSES, ONLY_PYTORCH_REFUSES_BY_VIEW
-from microgad.testing.naive import Naive, Refusal
-from microgad.testing.programs import Draft, execute
+from microgad.testing.programs.machine import ONLY_PYTORCH_REFUSES, ONLY_PYTORCH_REFUSES_BY_VIEW
+from microgad.testing.programs.naive import Naive, Refusal
+from microgad.testing.programs.program import Draft, execute
 from microgad.testing.strategies import programs
 
 

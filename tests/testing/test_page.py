@@ -10,8 +10,8 @@ import pytest
 import microgad as torch
 from microgad import nn
 from microgad.testing import GradcheckError, check_grads
-from microgad.testing.culprit import Suspects
-from microgad.testing.page import ENTRIES, drawing, example, facts, numbers, page
+from microgad.testing.findings.culprit import Suspects
+from microgad.testing.findings.page import ENTRIES, drawing, example, facts, numbers, page
 
 
 class Square(torch.Function):

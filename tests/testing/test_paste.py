@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import microgad as torch
-from microgad.testing import paste
 from microgad.testing.calls import GradcheckError
 from microgad.testing.check_grads import check_grads
-from microgad.testing.finding import Finding
-from microgad.testing.paste import as_code
+from microgad.testing.findings import paste
+from microgad.testing.findings.finding import Finding
+from microgad.testing.findings.paste import as_code
 
 
 def finding(*arguments, op="<lambda>", names=None, order=1):

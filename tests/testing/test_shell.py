@@ -9,7 +9,7 @@ from itertools import count
 
 import pytest
 
-from microgad.testing.shell import main
+from microgad.testing.shell.command import main
 
 OPS = """
 import numpy as np
@@ -184,7 +184,7 @@ def test_bad_usage_gives_code_2_and_says_what_is_wrong(check, module, arguments,
 
 
 def test_without_hypothesis_it_says_what_to_install(check, monkeypatch):
-    monkeypatch.setattr("microgad.testing.shell.find_spec", lambda name: None)
+    monkeypatch.setattr("microgad.testing.shell.command.find_spec", lambda name: None)
     assert check("microgad.ops.elementwise") == (
         2,
         "",
@@ -214,8 +214,8 @@ def test_the_bar_is_moved_by_every_example_and_ends_full(monkeypatch):
     pytest.importorskip("tqdm")
     from microgad.testing.laws import check_op
     from microgad.testing.laws.run import seen
-    from microgad.testing.progress import Progress
-    from microgad.testing.shell import _shown
+    from microgad.testing.shell.command import _shown
+    from microgad.testing.shell.progress import Progress
 
     moved = []
     monkeypatch.setattr(Progress, "example", lambda self: moved.append(self))

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from microgad.testing.shell import main
+from microgad.testing.shell.command import main
 
 RIGHT = """
 import numpy as np

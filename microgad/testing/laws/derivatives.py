@@ -10,7 +10,7 @@ from ...errors import FROM_FORWARD
 from ...function import Leaf, Output
 from ..calls import GradcheckError
 from ..check_grads import check_grads
-from ..elsewhere import away
+from ..numerical.elsewhere import away
 from .case import Case, nodes_behind
 
 FURTHER_ON = 2.0**-6  # of its own size each value is moved

@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import engine
 from ...tensor import Tensor
-from ..elsewhere import away
+from ..numerical.elsewhere import away
 from .agreement import size
 from .case import Case
 

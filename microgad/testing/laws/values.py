@@ -10,7 +10,7 @@ import numpy as np
 
 from ... import backend, cuda, state
 from ...tensor import Tensor
-from ..elsewhere import away
+from ..numerical.elsewhere import away
 from ..strategies import LAYOUTS, laid_out
 from .agreement import ROUNDINGS, agree, agree_exactly
 from .case import Calls, Case, Evaluation, nodes_behind, pull, wanted

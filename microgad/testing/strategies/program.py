@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from ..programs import CHOSEN, Draft, Program, Step
+from ..programs.program import CHOSEN, Draft, Program, Step
 from .shape import Shape
 
 NUMBERS = (2.0, -1.0, 0.5)
@@ -37,8 +37,8 @@ def _increasing(start: float, shape: Shape) -> Any:
 def programs(*, max_length: int = 20) -> st.SearchStrategy[Program]:
     """Programs of up to about `max_length` instructions that every engine has to run to the end.
 
-    `str` of one gives Python to paste and run; `microgad.testing.programs.execute` runs it in a library. All tensors
-    are float64, of at most 9 elements, and all values and derivatives stay below 1000.
+    `str` of one gives Python to paste and run; `microgad.testing.programs.program.execute` runs it in a library. All
+    tensors are float64, of at most 9 elements, and all values and derivatives stay below 1000.
 
     >>> from hypothesis import find
     >>> print(find(torch.testing.strategies.programs(), lambda program: ".backward(" in str(program)))

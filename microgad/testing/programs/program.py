@@ -148,7 +148,7 @@ class Program(list[Instruction]):
 
     `str` gives Python to paste and run.
 
-    >>> from microgad.testing.programs import Program
+    >>> from microgad.testing.programs.program import Program
     >>> print(Program([("leaf", "t0", "[2.0]", "True"), ("mul", "t1", "t0", "t0"), ("backward", "t1")]))
     import microgad as torch
     <BLANKLINE>
@@ -175,7 +175,7 @@ def line(instruction: Instruction) -> str:
 def fields(source: str) -> tuple[str, ...]:
     """Names of the fields of a statement, each once, in their order.
 
-    >>> from microgad.testing.programs import fields
+    >>> from microgad.testing.programs.program import fields
     >>> fields("{new} = {x} @ {x}.t()")
     ('new', 'x')
     """
@@ -202,7 +202,7 @@ def execute(program: Program, library: Any) -> dict[str, Any]:
 
     Raises what the library raises.
 
-    >>> from microgad.testing.programs import Program, execute
+    >>> from microgad.testing.programs.program import Program, execute
     >>> program = Program([("leaf", "t0", "[2.0]", "True"), ("mul", "t1", "t0", "t0"), ("backward", "t1")])
     >>> execute(program, torch)["t0"].grad
     tensor([4.], dtype=torch.float64)
@@ -233,7 +233,7 @@ LIMIT = 1e3  # of values and derivatives: then those of two engines differ by ro
 class Draft:
     """A program in the making, and the naive engine after it.
 
-    >>> from microgad.testing.programs import Draft, Step
+    >>> from microgad.testing.programs.program import Draft, Step
     >>> draft = Draft()
     >>> for step in [Step("leaf", data=[1.0, 2.0], flag=True), Step("mul"), Step("backward")]:
     ...     instruction = draft.instruction(step)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .. import state
-from ..autograd.custom import _Custom
-from ..errors import MicrogadError
-from ..function import Function
-from ..tensor import Tensor
-from .calls import GradcheckError, floating
-from .check_grads import check_grads
+from ... import state
+from ...autograd.custom import _Custom
+from ...errors import MicrogadError
+from ...function import Function
+from ...tensor import Tensor
+from ..calls import GradcheckError, floating
+from ..check_grads import check_grads
 
 
 class Suspects:

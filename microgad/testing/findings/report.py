@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..function import Leaf
-from ..tensor import Tensor
+from ...function import Leaf
+from ...tensor import Tensor
 from .finding import Finding
 
 

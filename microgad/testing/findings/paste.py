@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend, dtypes
-from ..tensor import Tensor
+from ... import backend, dtypes
+from ...tensor import Tensor
 from .finding import Finding
 from .fitting import places
 
@@ -27,8 +27,8 @@ def as_code(finding: Finding) -> str:
     name that the finding has, such as a lambda, and arguments that can't be written down are left as a PLACEHOLDER.
     Raises nothing.
 
-    >>> from microgad.testing.finding import Finding
-    >>> from microgad.testing.paste import as_code
+    >>> from microgad.testing.findings.finding import Finding
+    >>> from microgad.testing.findings.paste import as_code
     >>> x, derivative = np.array([0.5, -1.0], np.float32), np.eye(2)
     >>> print(as_code(Finding("<lambda>", 1, 0, 0, ("x",), (2,), (2,), derivative, -derivative, derivative, (x, 2))))
     import numpy as np

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend
-from ..tensor import Tensor
-from .calls import GradcheckError
+from ... import backend
+from ...tensor import Tensor
+from ..calls import GradcheckError
 from .check import SCALES, Check
 from .level import Level
 from .projection import project

@@ -62,7 +62,7 @@ class Naive:
     of the last gradient whether an engine that keeps values may refuse it, as some were freed or overwritten, and
     `by_view` whether a write through a view leads to it.
 
-    >>> from microgad.testing.naive import Naive
+    >>> from microgad.testing.programs.naive import Naive
     >>> torch = Naive()
     >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> y = x * x

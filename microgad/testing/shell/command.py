@@ -15,11 +15,11 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from .. import autograd
-from ..errors import ArgumentError
-from ..function import Function
-from ..nn import Module
-from .calls import GradcheckError
+from ... import autograd
+from ...errors import ArgumentError
+from ...function import Function
+from ...nn import Module
+from ..calls import GradcheckError
 from .progress import Progress
 
 RIGHT, WRONG, USAGE = 0, 1, 2  # exit codes
@@ -115,7 +115,7 @@ def _check(options: argparse.Namespace) -> int:
 @contextmanager
 def _shown(total: int) -> Iterator[Progress]:
     """A bar on standard error, that every example moves on."""
-    from .laws.run import seen
+    from ..laws.run import seen
 
     progress = Progress(total, sys.stderr)
     token = seen.set(progress.example)
@@ -130,7 +130,7 @@ def held(target: Target, examples: int, order: int) -> tuple[int, str]:
     """An exit code, and what is to be said of a target."""
     from hypothesis.errors import Flaky, Unsatisfiable
 
-    from .laws import check_module, check_op
+    from ..laws import check_module, check_op
 
     name = target.name.partition(":")[2]
     try:
@@ -150,7 +150,7 @@ def held(target: Target, examples: int, order: int) -> tuple[int, str]:
 
 def _inputs(module: Any, name: str) -> Any:
     """A strategy of inputs that a Module, or one that a class makes, accepts."""
-    from .laws.guess import Guess
+    from ..laws.guess import Guess
 
     if isinstance(module, type):
         try:

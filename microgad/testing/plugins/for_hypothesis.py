@@ -6,11 +6,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from .. import nn
-from ..parameter import Parameter
-from ..tensor import Tensor
-from .strategies import modules, tensors
-from .strategies.network import seeded
+from ... import nn
+from ...parameter import Parameter
+from ...tensor import Tensor
+from ..strategies import modules, tensors
+from ..strategies.network import seeded
 
 Strategy = st.SearchStrategy[Any]
 

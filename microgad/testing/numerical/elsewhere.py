@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend
-from ..function import Leaf
-from ..tensor import Tensor
+from ... import backend
+from ...function import Leaf
+from ...tensor import Tensor
 from .estimates import unit
 
 

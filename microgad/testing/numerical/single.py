@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend
-from ..tensor import Tensor
-from .calls import GradcheckError, SameDraws, gradients, numbered
+from ... import backend
+from ...tensor import Tensor
+from ..calls import GradcheckError, SameDraws, gradients, numbered
 from .check import Check
 from .elsewhere import away, in_float64
 

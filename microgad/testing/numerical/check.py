@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend
-from ..tensor import Tensor
-from .calls import floating, gradients, slices
+from ... import backend
+from ...tensor import Tensor
+from ..calls import floating, gradients, slices
 from .estimates import unit
 
 SCALES = (1.0, 0.3, 0.11)  # steps of another size for another try: a derivative is wrong if it is in all of them

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend
+from ... import backend
 from .finding import Finding
 
 Matrix = Any  # (x.size, y.size): row i is the derivative of all of the output by element i of the input

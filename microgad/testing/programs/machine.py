@@ -12,7 +12,8 @@ import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from .programs import (
+from ..strategies.program import leaf_steps, steps
+from .program import (
     ALWAYS_REFUSED,
     GRADIENTS,
     OTHERS,
@@ -29,7 +30,6 @@ from .programs import (
     line,
     run_line,
 )
-from .strategies.program import leaf_steps, steps
 
 # Where PyTorch alone may refuse, and says so. From there on microgad is held against the naive engine alone.
 ONLY_PYTORCH_REFUSES = (
@@ -51,7 +51,7 @@ class GradMachine(RuleBasedStateMachine):
 
     >>> from hypothesis import settings
     >>> from hypothesis.stateful import run_state_machine_as_test
-    >>> from microgad.testing.machine import GradMachine
+    >>> from microgad.testing.programs.machine import GradMachine
     >>> class Machine(GradMachine):
     ...     library, against = torch, ()
     >>> run_state_machine_as_test(Machine, settings=settings(max_examples=2, stateful_step_count=10, deadline=None))
@@ -220,7 +220,7 @@ def check_engine(
     installed. `examples` is how many programs, by default as hypothesis's profile has it; each has at most `steps`
     statements. Raises AssertionError with the shortest program found that tells them apart, as Python to paste.
 
-    >>> from microgad.testing.machine import check_engine
+    >>> from microgad.testing.programs.machine import check_engine
     >>> check_engine(torch, against=(), examples=2)
     """
 

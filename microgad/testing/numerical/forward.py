@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import engine
-from ..tensor import Tensor
-from .calls import GradcheckError, flat
+from ... import engine
+from ...tensor import Tensor
+from ..calls import GradcheckError, flat
 from .check import SCALES, Check
 from .estimates import Estimate
 from .level import Level

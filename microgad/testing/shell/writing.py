@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import autograd
-from ..errors import ArgumentError
-from .laws.guess import DOMAINS, Domain, Guess
-from .laws.settings import guessed_settings
-from .shell import with_signature
+from ... import autograd
+from ...errors import ArgumentError
+from ..laws.guess import DOMAINS, Domain, Guess
+from ..laws.settings import guessed_settings
+from .command import with_signature
 
 WIDTH = 88  # of lines: what formatters have by default
 IMPORTS = {  # by the name that is used

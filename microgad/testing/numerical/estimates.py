@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..tensor import Tensor
-from .calls import Direction, Vector, moved
+from ...tensor import Tensor
+from ..calls import Direction, Vector, moved
 
 EPS = float(np.finfo(np.float64).eps)
 LEAST = float(np.finfo(np.float64).smallest_subnormal)

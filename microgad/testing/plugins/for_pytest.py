@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from .. import backend
-from ..tensor import Tensor
-from .calls import GradcheckError
-from .check_grads import check_grads
+from ... import backend
+from ...tensor import Tensor
+from ..calls import GradcheckError
+from ..check_grads import check_grads
 
 OPTIONS = [name for name in inspect.signature(check_grads).parameters if name not in ("f", "args")]
 COLUMNS = ("test", "op", "input", "order", "worst", "numerical", "analytical", "likely mistake")
@@ -79,8 +79,8 @@ def rows(test: str, error: BaseException, page: bool) -> list[dict[str, str]]:
         return [row for each in error.exceptions for row in rows(test, each, page)]
     if not isinstance(error, GradcheckError):
         return []
-    from . import page as pages
-    from .mistakes import likely_mistake
+    from ..findings import page as pages
+    from ..findings.mistakes import likely_mistake
 
     row = {"test": test.rpartition("::")[2]}
     if error.finding is None:

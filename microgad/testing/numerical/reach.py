@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend
-from ..tensor import Tensor
+from ... import backend
+from ...tensor import Tensor
+from ..findings.finding import Finding
 from .check import Check
 from .elsewhere import away
-from .finding import Finding
 from .level import Level
 from .projection import project
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend, engine
-from ..tensor import Tensor
-from .calls import SameDraws, flat
+from ... import backend, engine
+from ...tensor import Tensor
+from ..calls import SameDraws, flat
 from .complex_step import complex_step
 from .estimates import EPS, Estimate, estimate, sharpened
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..tensor import Tensor
-from .calls import Direction, Vector, moved
+from ...tensor import Tensor
+from ..calls import Direction, Vector, moved
 
 
 def complex_step(

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend
-from .calls import Direction, Vector, moved
+from ... import backend
+from ..calls import Direction, Vector, moved
 from .complex_step import complex_step
 
 

@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend
-from ..tensor import Tensor
-from .calls import GradcheckError, gradients, slices
+from ... import backend
+from ...tensor import Tensor
+from ..calls import GradcheckError, gradients, slices
+from ..findings.finding import Finding
+from ..findings.report import describe, operations
 from .check import SCALES, Check
 from .elsewhere import away
 from .estimates import Estimate, unit
-from .finding import Finding
 from .level import Level
 from .projection import ROUNDING, SAFETY
 from .reach import out_of_reach
-from .report import describe, operations
 
 
 def entries(check: Check, level: Level, outputs: list[Tensor], inputs: Sequence[int] | None = None) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .calls import GradcheckError
+from ..calls import GradcheckError
 from .culprit import Suspects
 from .finding import Finding
 from .mistakes import likely_mistake
@@ -116,7 +116,7 @@ def numbers(finding: Finding) -> str:
 
 def drawing(function: Callable[..., Any], inputs: Sequence[Any], order: int) -> str:
     """The graph of a call as inline SVG (as DOT where there is no Graphviz), its wrong operations marked."""
-    from ..graph import graph
+    from ...graph import graph
 
     suspects = Suspects(function, inputs)
     recorded = [y for y in suspects.outputs if y.requires_grad]

@@ -1,0 +1,1 @@
+"""What the plugins of pytest and hypothesis do, once they are needed."""

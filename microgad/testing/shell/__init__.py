@@ -1,0 +1,1 @@
+"""The kit from the shell: check and write."""
