@@ -11,6 +11,7 @@ import numpy as np
 from ... import backend
 from ...nn import Module
 from ...tensor import Tensor
+from ..adapters.foreign import leaves
 
 
 class Functional:
@@ -61,14 +62,3 @@ class Functional:
 
     def _state(self) -> list[bytes]:
         return [backend.to_numpy(b.array).tobytes() for b in self.module.buffers()]
-
-
-def leaves(x: Any) -> Iterator[Any]:
-    """What lies in a nest of lists, tuples and dicts, from left to right."""
-    if isinstance(x, (list, tuple)):
-        for y in x:
-            yield from leaves(y)
-    elif isinstance(x, dict):
-        yield from leaves(list(x.values()))
-    else:
-        yield x

@@ -8,9 +8,10 @@ from typing import Any
 
 from ...nn import Module
 from ...tensor import Tensor
+from ..adapters.foreign import leaves
 from ..calls import floating
 from .case import Case
-from .functional import Functional, leaves
+from .functional import Functional
 
 
 class ModuleCase(Case):
