@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import dtypes
 from ..function import Function
-from .selection import SelectPositive
+from .selection import Select
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -174,7 +174,7 @@ class Relu(Function):
         return np.clip(x, 0, math.inf) if x.size > 5000 and x.dtype.kind == "f" else np.maximum(x, 0)
 
     def grad_x(self, grad, out):
-        return SelectPositive.apply(grad, out)
+        return Select.apply(out > 0, grad)
 
 
 def relu(input: Tensor) -> Tensor:

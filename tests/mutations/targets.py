@@ -11,14 +11,13 @@ from microgad import engine
 from microgad.autograd.custom import _Custom
 from microgad.function import Function
 from microgad.ops.arithmetic import Add, Div, Mul
-from microgad.ops.elementwise import Relu
 from microgad.ops.indexing import Clear, SetItem, _last_writes
 from microgad.ops.loss import CrossEntropy, _without_ignored
 from microgad.ops.matmul import MatMul
 from microgad.ops.normalization import BatchNorm, FixedBatchNorm, _over_batch
 from microgad.ops.reduction import Amax, Mean, Sum, kept_shape
 from microgad.ops.region import Region, RegionClear, RegionWrite
-from microgad.ops.selection import Clamp, Maximum, Minimum, Select, SelectPositive, Where, _inside, _winner
+from microgad.ops.selection import Clamp, Maximum, Minimum, Select, Where, _inside, _winner
 from microgad.ops.softmax import LogSumExp, Softmax, _dot_along
 from microgad.ops.window.conv import Conv2d, correlate_taps, transpose
 from microgad.ops.window.pool import MaxPool2d, Unpool, corners, winning_cells
@@ -91,7 +90,6 @@ HELPERS: dict[Callable[..., Any], tuple[type[Function], ...]] = {
     _winner: (Maximum, Minimum),
     _inside: (Clamp,),
     Select.forward: (Maximum, Where, SetItem),
-    SelectPositive.forward: (Relu,),
     _dot_along: (Softmax,),
     _over_batch: (FixedBatchNorm,),
     kept_shape: (Sum, Mean, Amax, LogSumExp),

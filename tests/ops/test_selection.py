@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from microgad.ops.selection import STRETCH, Select, SelectPositive
+from microgad.ops.selection import Select
 
 SPECIAL = [0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan]
 
 
 def draw(dtype, seed, layout=lambda x: x):
-    return layout(np.random.default_rng(seed).choice(np.array(SPECIAL, dtype), (STRETCH + 7) * 2).reshape(2, -1))
+    return layout(np.random.default_rng(seed).choice(np.array(SPECIAL, dtype), 6000).reshape(2, -1))
 
 
 @pytest.mark.parametrize("layout", [lambda x: x, lambda x: x.T, lambda x: x[:, ::-1], lambda x: x[:1]])
@@ -21,8 +21,8 @@ def test_every_bit_of_what_is_selected_stays_and_the_rest_is_positive_zero(dtype
     x, gate = draw(dtype, 0, layout), other(draw(dtype, 1, layout))
     bits = f"i{x.itemsize}"
     expected = np.where(gate > 0, x, dtype(0))
-    for out in (SelectPositive.apply(x, gate), Select.apply(gate > 0, x)):
-        np.testing.assert_array_equal(np.ascontiguousarray(out).view(bits), np.ascontiguousarray(expected).view(bits))
+    out = Select.apply(gate > 0, x)
+    np.testing.assert_array_equal(np.ascontiguousarray(out).view(bits), np.ascontiguousarray(expected).view(bits))
 
 
 def test_a_mask_that_is_broadcast():

@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 
 import microgad as torch
 from microgad.ops.elementwise import Cos, Exp, Log, Relu, Sigmoid, Sin, Sqrt, Tanh
-from microgad.ops.selection import SelectPositive
 from microgad.testing.strategies import numbers, shapes, tensors
 
 from .registry import checks
@@ -55,7 +54,7 @@ def test_sigmoid(draw):
     return example(draw, real, torch.sigmoid, torch.Tensor.sigmoid_)
 
 
-@checks(Relu, SelectPositive)
+@checks(Relu)
 def test_relu(draw):
     return example(draw, nonzero, torch.relu, torch.Tensor.relu_)
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 class Report:
     """Of a check that found nothing wrong: how many examples there were, and which laws they obeyed.
 
-    >>> print(Report("Relu", 25, ("unchanged", "layout"), ("Relu", "SelectPositive")))
+    >>> print(Report("Relu", 25, ("unchanged", "layout"), ("Relu", "Select")))
     Relu: 25 examples obey 2 laws
         laws: unchanged, layout
-        recorded: Relu, SelectPositive
+        recorded: Relu, Select
     """
 
     op: str
