@@ -141,6 +141,16 @@ class Case:
                 parts.append(f"{'axis' if len(numbers) == 1 else 'axes'} {' and '.join(map(str, numbers))} of {whose}")
         return ", ".join(parts)
 
+    def shared(self, axes: Sequence[int]) -> str:
+        """Say `axis 0 of the output, where b is broadcast`."""
+        how = "broadcast" if broadcasts(self.x_shape, self.y_shape) else "used again"
+        return f"{self.axes(axes)}, where {self.name} is {how}"
+
+
+def reduced(grid: Any, reduce: Callable[..., Any], axis: int) -> Any:
+    """A sum or a mean over an axis, spread out along it again."""
+    return np.broadcast_to(reduce(grid, axis, keepdims=True), grid.shape)
+
 
 def places(names: tuple[str, ...]) -> list[int]:
     """Where each input is among the arguments: `input 2` is argument 2, others are in order.

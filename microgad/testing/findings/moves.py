@@ -1,0 +1,90 @@
+"""Mistakes by which the right numbers are in the wrong places: transposed, flipped, off by one."""
+
+from __future__ import annotations
+
+import math
+from itertools import chain, combinations, permutations, product
+from typing import Any
+
+import numpy as np
+
+from .factors import subsets
+from .fitting import Case
+
+
+def transposed(case: Case) -> str | None:
+    """A transpose that is missing, or the wrong one; a sum over the wrong axis."""
+    if not case.same_values:
+        return None
+    for order in _orders(case.shape):
+        if case.moved_by(np.transpose, order):
+            moved = [axis for axis, came in enumerate(order) if came != axis]
+            over = [axis for axis in moved if axis in case.summed]
+            summed = f": the wrong axis is summed, not {case.shared(over)}" if over and moved[0] in case.y_axes else ""
+            return f"{case.axes(moved)} are exchanged{summed}"
+    for axes in permutations(case.x_axes) if len(case.x_axes) < 6 else ():
+        if case.moved_by(np.transpose, (*axes, *case.y_axes)):
+            return f"the gradient of {case.name} is reshaped where its axes have to be transposed"
+    return None
+
+
+def _orders(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """The orders of the axes that keep a shape, those that move few first; of very many the exchanges of two."""
+    groups = [[axis for axis, n in enumerate(shape) if n == size] for size in sorted({*shape} - {1})]
+    if math.prod(math.factorial(len(group)) for group in groups) <= 720:
+        choices = product(*map(permutations, groups))
+        moves = [dict(zip(chain(*groups), chain(*choice), strict=True)) for choice in choices]
+    else:
+        moves = [{i: j, j: i} for group in groups for i, j in combinations(group, 2)]
+    orders = [tuple(move.get(axis, axis) for axis in range(len(shape))) for move in moves]
+    return sorted(orders, key=lambda order: sum(axis != i for i, axis in enumerate(order)))
+
+
+def flipped(case: Case) -> str | None:
+    """An axis backwards: a flip that is missing, a kernel that isn't rotated."""
+    for axes in subsets([axis for axis, n in enumerate(case.shape) if n > 1][:8]) if case.same_values else ():
+        if case.moved_by(np.flip, axes):
+            kernel = {*axes} & {*case.x_axes} and {*axes} & {*case.y_axes}
+            rotated = ", as by a kernel that isn't rotated" if kernel else ""
+            return f"the analytical derivative is the numerical one, backwards along {case.axes(axes)}{rotated}"
+    return None
+
+
+def rolled(case: Case) -> str | None:
+    """Indices off by one, or by more; what is pushed out comes in again, or zeros do."""
+    for axis, size in enumerate(case.shape):
+        for by in sorted(range(1 - size, size), key=abs) if size > 2 else ():  # 2: it is a flip
+            again = by and case.same_values and case.moved_by(np.roll, by, axis)
+            if again or (0 < 2 * abs(by) < min(size, 5) and case.moved_by(_shifted, by, axis)):
+                return f"off by {abs(by)} along {case.axes([axis])}"
+    return None
+
+
+def _shifted(grid: Any, by: int, axis: int) -> Any:
+    """Like np.roll, with zeros coming in."""
+    shifted = np.moveaxis(np.roll(grid, by, axis), axis, 0).copy()
+    shifted[slice(by) if by > 0 else slice(by, None)] = 0
+    return np.moveaxis(shifted, 0, axis)
+
+
+def wrong_places(case: Case) -> str | None:
+    """The first of a window in place of its winner, tile for repeat."""
+    if not np.all(np.abs(np.sort(case.a, 0) - np.sort(case.n, 0)) <= case.error.max()) or np.isinf(case.error).any():
+        return None
+    return f"for each element of the output the numbers are right, but they go to other elements of {case.name}"
+
+
+def transposed_inside(case: Case) -> str | None:
+    """A matrix that is transposed before a nonlinearity: of a row or column the factors stay as they are."""
+    if not case.x_shape or case.x_shape != case.y_shape or case.x_shape[-1] < 2:
+        return None
+    size = case.x_shape[-1]
+    n, a, error = (j.reshape(-1, size, len(j) // size, size) for j in (case.n, case.a, case.error))
+    for row in range(len(n)):
+        numbers, written = n[row, :, row].T, a[row, :, row]
+        ratio = written / numbers
+        if not np.isfinite(ratio).all() or not (np.abs(numbers) > error[row, :, row].T).all():
+            return None
+        if not np.allclose(np.diagonal(ratio), 1, 1e-6) or not np.allclose(ratio * ratio.T, 1, 1e-6):
+            return None
+    return "but for factors of its rows or columns, the analytical derivative is that of a transposed matrix"
