@@ -62,6 +62,20 @@ def check_grads(
     Traceback (most recent call last):
     microgad.testing.calls.GradcheckError: <lambda>: the derivative of output 0 (3,) with respect to input 0 (3,) is wrong in 2 of 9 entries. ...
     """  # noqa: E501
+    sides_differ(f, args, order, modes, kinks=kinks, full=full, vjp=vjp)
+
+
+def sides_differ(
+    f: Any,
+    args: Any,
+    order: int = 1,
+    modes: Sequence[str] = ("rev",),
+    *,
+    kinks: str = "move",
+    full: bool = True,
+    vjp: Callable[..., Any] | None = None,
+) -> bool:
+    """check_grads, which says whether it came upon a kink."""
     if kinks not in KINKS:
         raise ArgumentError(f"check_grads: kinks must be one of {', '.join(KINKS)}, got {kinks!r}")
     if not modes or any(mode not in MODES for mode in modes):
@@ -75,11 +89,11 @@ def check_grads(
         if any(t.array.dtype != np.float64 for t in tensors):
             float32_agrees(check, draws)
         with in_float64(args):
-            _up_to(check, order, draws)
+            return _up_to(check, order, draws)
 
 
-def _up_to(check: Check, order: int, draws: SameDraws) -> None:
-    """Check each order, at the inputs, and where there were kinks a little away from them."""
+def _up_to(check: Check, order: int, draws: SameDraws) -> bool:
+    """Check each order, at the inputs, and where there were kinks a little away from them; gives whether there were."""
     before = [t.array.copy() for t in check.tensors]
     kinked = _here(check, order, draws)
     for t, old, name in zip(check.tensors, before, numbered(check.args, check.tensors), strict=True):
@@ -88,7 +102,8 @@ def _up_to(check: Check, order: int, draws: SameDraws) -> None:
     for _ in range(MOVES if kinked and check.kinks == "move" else 0):
         with away(check.tensors, check.rng):
             if not _here(check, order, draws):
-                return
+                break
+    return kinked
 
 
 def _here(check: Check, order: int, draws: SameDraws) -> bool:
@@ -120,10 +135,10 @@ def _level(check: Check, level: Level, outputs: list[Tensor]) -> bool:
         _give_up(check.name)
     if kinked and check.kinks == "fail":
         raise GradcheckError(f"{check.name} sits on a kink: there its one-sided derivatives differ")
-    if some:
+    if some and kinked:
         ties(check, level, outputs, values)
-        if "fwd" in check.modes:
-            forward(check, level, outputs)
+    if some and "fwd" in check.modes:
+        forward(check, level, outputs)
     return kinked
 
 

@@ -35,6 +35,7 @@ class Case:
 
     reference: Callable[..., Any] | None = None  # the same operation on bare arrays
     linear = False  # whether it is jointly linear in what is differentiated
+    thorough = True  # whether laws leave nothing to other examples
 
     def __init__(
         self,
@@ -90,7 +91,12 @@ class Case:
         """The same call with other inputs."""
         case = Case(self.name, self.function, inputs, order=self.order, kinks=self.kinks, settings=self.settings)
         case.seed, case.linear, case.reference = self.seed, self.linear, self.reference
+        case.thorough = self.thorough
         return case
+
+    def one_in(self, n: int, turn: int = 0) -> bool:
+        """Whether this example is one of those that what costs much is held against: each n-th, in turns."""
+        return self.thorough or (self.seed + turn) % n == 0
 
     @cached_property
     def wanted(self) -> list[Tensor]:

@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import FROM_FORWARD
 from ...function import Leaf, Output
 from ..calls import GradcheckError
-from ..check_grads import check_grads
+from ..check_grads import sides_differ
 from ..numerical.elsewhere import away
 from .case import Case, nodes_behind
 
@@ -25,23 +25,24 @@ def derivatives(case: Case) -> None:
     """
     if not case.wanted or not case.outs:
         return
-    _check(case, order=case.order, kinks=case.kinks, full=False)
-    if case.kinks == "move" and _is_primitive(case) and _on_a_kink(case):
+    on_a_kink = _check(case, order=case.order, kinks=case.kinks, full=False)
+    if case.kinks == "move" and on_a_kink and _is_primitive(case):
         _check(case, kinks="accept")
-    if case.kinks == "move" and case.seed % 4 == 0:
+    if case.kinks == "move" and case.one_in(4):
         with away(case.wanted, case.rng, FURTHER_ON):
             _check_if_defined(case)
 
 
-def _check(case: Case, **options: Any) -> None:
-    """check_grads, of which it doesn't count that the derivative at a kink is no number."""
+def _check(case: Case, **options: Any) -> bool:
+    """check_grads, of which it doesn't count that the derivative at a kink is no number; whether there was a kink."""
     case.start_draws()
     try:
-        check_grads(case.function, case.inputs, **options)
+        return sides_differ(case.function, case.inputs, **options)
     except GradcheckError as error:
         found = error.finding
         if found is None or options["kinks"] != "accept" or (found.excess() > 0)[np.isfinite(found.analytical)].any():
             raise
+        return True
 
 
 def _check_if_defined(case: Case) -> None:
@@ -63,12 +64,3 @@ def _is_primitive(case: Case) -> bool:
     return len(nodes) == len(case.wanted) == 1 and not any(
         "adapters" in base.__module__ for base in type(nodes[0]).__mro__
     )
-
-
-def _on_a_kink(case: Case) -> bool:
-    case.start_draws()
-    try:
-        check_grads(case.function, case.inputs, kinks="fail", full=False)
-    except GradcheckError:  # since it was right away from kinks
-        return True
-    return False

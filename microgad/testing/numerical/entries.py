@@ -89,15 +89,15 @@ def _rows(level: Level, i: int, scale: float) -> Estimate:
     for j, size in enumerate(sizes):
         direction = np.zeros_like(x, order="C")
         direction.reshape(-1)[j] = size
-        value, error, below, above, kinked = level.along(level.only(i, direction), scale)
-        rows.append(Estimate(value / size, error / size, below / size, above / size, kinked))
+        *parts, kinked = level.along(level.only(i, direction), scale)
+        rows.append(Estimate(*(part / size for part in parts), kinked))
     if not rows:
-        return Estimate(*(np.zeros((0, level.values().size), kind) for kind in (float, float, float, float, bool)))
+        return Estimate(*(np.zeros((0, level.values().size), kind) for kind in (*[float] * 5, bool)))
     return Estimate(*(np.stack(parts) for parts in zip(*rows, strict=True)))
 
 
 def _finding(check: Check, level: Level, outputs: list[Tensor], output: int, i: int, rows: Estimate) -> Finding:
-    value, error, below, above, kinked = rows
+    value, error, _, below, above, kinked = rows
     y, x = outputs[output], level.tensors[i]
     analytical = _jacobian(y, x)
     largest = float(np.abs(value[np.isfinite(value)]).max(initial=0.0))

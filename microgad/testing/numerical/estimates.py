@@ -16,6 +16,7 @@ STEPS = (1e-2, 1e-4, 1e-6)  # in turn, until one is good: directions are in unit
 RATIOS = (1.0, 0.5303, 0.2876)  # of the three steps: no multiples, at which a wave would look smooth
 STEADY = 1e-5  # relative: with a larger error an estimate agrees with itself by chance
 GOOD = 1e-7  # beside the derivative and the result itself
+ANALYTIC, SMOOTH = 1e-6, 1e-2  # relative: how far one step may be off a complex one, and its two sides from each other
 
 
 class Estimate(NamedTuple):
@@ -23,6 +24,7 @@ class Estimate(NamedTuple):
 
     value: Vector
     error: Vector  # how far the value may be off: infinite where nothing can be said
+    rounding: Vector  # how much of that would only be more with smaller steps
     below: Vector  # the one-sided derivatives
     above: Vector
     kinked: Vector  # bool: whether those two differ
@@ -62,8 +64,36 @@ def estimate(
     return best._replace(kinked=best.kinked | jumps, error=np.where(swallowed, np.inf, best.error))
 
 
+def confirmed(
+    exact: Vector,
+    values: Callable[[], Vector],
+    here: Vector,
+    tensors: Sequence[Tensor],
+    directions: Sequence[Direction | None],
+    scale: float = 1.0,
+    noise: Any = 0.0,
+) -> Estimate | None:
+    """What the complex step gives, where one small step to either side agrees with it: there the function is analytic.
+
+    None where a result doesn't, as at a kink: then it takes an estimate to say more.
+    """
+    h = STEPS[1] * scale
+    after, before = moved(values, tensors, directions, h), moved(values, tensors, directions, -h)
+    with np.errstate(all="ignore"):
+        up, down = (after - here) / h, (here - before) / h
+        rounding = (8 * (EPS * np.maximum(np.abs(here), np.maximum(np.abs(after), np.abs(before))) + LEAST) + noise) / h
+        size = np.abs(up) + np.abs(down)
+        agree = np.abs((up + down) / 2 - exact) <= ANALYTIC * size + 10 * rounding
+        smooth = np.abs(up - down) <= SMOOTH * size + 10 * rounding
+        if not (agree & smooth).all():
+            return None
+    found = Estimate(exact, h * rounding + 64 * EPS * np.abs(exact), rounding, down, up, np.zeros(exact.shape, bool))
+    swallowed = _swallowed(values, tensors, directions, here, found)
+    return found._replace(error=np.where(swallowed, np.inf, found.error))
+
+
 def sharpened(found: Estimate, exact: Vector) -> Estimate:
-    """An estimate with what the complex step gives in its place, where the two agree: there the function is analytic.
+    """An estimate with what the complex step gives in its place, for the results where the two agree.
 
     What is left of the error is rounding, which differences magnify a hundredfold.
     """
@@ -86,7 +116,8 @@ def _swallowed(
 
 
 def _good(found: Estimate, here: Vector) -> bool:
-    good = found.error <= GOOD * (np.abs(found.below) + np.abs(found.above) + np.abs(here)) + 1e10 * LEAST
+    small = found.error <= GOOD * (np.abs(found.below) + np.abs(found.above) + np.abs(here))
+    good = small | (found.error <= 2 * found.rounding)
     return bool(np.all(good | ~np.isfinite(here)))
 
 
@@ -125,7 +156,7 @@ def _at(
         # of a smooth function the gap is of third order in the step: a sixth of the wider one
         kinked = (gap > 0.4 * wider) & (gap > 1e-4 * (np.abs(above) + np.abs(below)) + 10 * rounding)
         error = np.where(np.isfinite(value) & steady, changed + odd * h2 + rounding, np.inf)
-    return Estimate(value, error, below, above, kinked)
+    return Estimate(value, error, rounding, below, above, kinked)
 
 
 def _to_zero(coarse: Vector, fine: Vector, h: float, smaller: float) -> Vector:

@@ -12,7 +12,7 @@ from ... import backend, engine
 from ...tensor import Tensor
 from ..calls import SameDraws, flat
 from .complex_step import complex_step
-from .estimates import EPS, Estimate, estimate, sharpened
+from .estimates import EPS, Estimate, confirmed, estimate, sharpened
 
 
 class Level:
@@ -51,11 +51,14 @@ class Level:
 
     def along(self, directions: Sequence[Any | None], scale: float = 1.0) -> Estimate:
         noise = 8 * EPS * self.natural
-        found = estimate(self.values, self.here, self.tensors, directions, scale, noise)
         exact = complex_step(self.values, self.tensors, directions) if self.takes_complex else None
         self.takes_complex = exact is not None
-        if exact is not None:
-            found = sharpened(found, exact)
+        place = (self.values, self.here, self.tensors, directions, scale, noise)
+        found = confirmed(exact, *place) if exact is not None else None
+        if found is None:
+            found = estimate(*place)
+            if exact is not None:
+                found = sharpened(found, exact)
         furthest = max((float(np.abs(d).max(initial=0.0)) for d in directions if d is not None), default=0.0)
         return found._replace(error=found.error + noise * max(furthest, 1.0))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -51,13 +52,18 @@ def tensors(
     if elements is None:
         readable = numbers() if scale is None else numbers(-125, 125)
         elements = readable if kind.kind == "f" else arrays_of.from_dtype(kind)
-    array = draw(arrays_of.arrays(kind, size, elements=elements, fill=st.nothing(), unique=unique))
+    array = draw(_arrays(kind, size, elements, unique))
     if scale is not None:
         array *= draw(scale) if isinstance(scale, st.SearchStrategy) else scale
     if layout is None:
         layout = layouts() if not unique else st.sampled_from([name for name in LAYOUTS if name != "broadcast"])
     made: Tensor = Tensor._made(laid_out(array, layout if isinstance(layout, str) else draw(layout)))
     return made.requires_grad_(requires_grad)
+
+
+@lru_cache(1000)  # hypothesis looks at a strategy that it knows once
+def _arrays(kind: Any, size: Shape, elements: Any, unique: bool) -> Any:
+    return arrays_of.arrays(kind, size, elements=elements, fill=st.nothing(), unique=unique)
 
 
 @st.composite

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,11 @@ def numbers(
     >>> find(torch.testing.strategies.numbers(away_from=[0]), lambda x: x < 0)
     -0.125
     """
+    return _numbers(low, high, tuple(away_from), by)
+
+
+@cache  # hypothesis looks at a strategy that it knows once
+def _numbers(low: float, high: float, away_from: tuple[float, ...], by: float) -> st.SearchStrategy[float]:
     first, last = math.ceil(8 * low), math.floor(8 * high)
     again = (last - first) // 8 if first <= 0 <= last and not any(abs(kink) < by for kink in away_from) else 0
     eighths = st.integers(first, last + again).map(lambda n: n / 8 if n <= last else 0.0)
