@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import microgad as torch
-from microgad.testing.numerical.estimates import estimate, unit
+from microgad.testing.numerical.complex_step import complex_step
+from microgad.testing.numerical.estimates import confirmed, estimate, unit
 
 
 def along(f, x, direction=None, scale=1.0):
@@ -89,3 +90,33 @@ def test_an_element_moves_by_its_own_size_and_zero_by_a_thousandth_of_the_larges
     np.testing.assert_allclose(unit(np.zeros(2)), 1e-3)
     np.testing.assert_allclose(unit(np.array([np.inf, np.nan, 2.0])), [2e-3, 2e-3, 2])
     assert unit(np.zeros(0)).shape == (0,)
+
+
+def confirmed_along(f, x):
+    t = torch.tensor(np.asarray(x, float))
+    values = lambda: f(t.array).reshape(-1)  # noqa: E731
+    exact = complex_step(values, [t], [unit(t.array)])
+    return confirmed(exact, values, f(t.array).reshape(-1), [t], [unit(t.array)])
+
+
+@pytest.mark.parametrize("f", [np.exp, np.sin, np.tanh, lambda x: x**3, lambda x: 1 / x])
+def test_a_complex_step_is_confirmed_by_one_difference(f):
+    x = np.array([0.5, -1.25, 3.0])
+    found, (expected, _) = confirmed_along(f, x), along(f, x)
+    assert np.all(found.error <= 1e-13 * np.abs(f(x)) + 1e-13 * np.abs(found.value))
+    assert np.all(np.abs(found.value - expected.value) <= 10 * expected.error)
+    np.testing.assert_allclose(found.below, found.above, rtol=1e-2)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.where(x.real > 0, x, 0 * x),  # a kink at 0
+        lambda x: np.where(x.real > 0, x, np.where(x.real < 0, -x, 0 * x)),  # one whose sides are 0 on average
+        lambda x: np.where(x.real > 1 + 1e-5, 2 * x, x),  # a jump within the step of 1
+        lambda x: x * np.abs(x),  # takes complex numbers, but isn't analytic
+        lambda x: np.sin(1e5 * x),  # a wave too short for the step
+    ],
+)
+def test_where_the_difference_says_otherwise_the_complex_step_is_not_taken(f):
+    assert confirmed_along(f, [0.0, 1.0]) is None

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
+from hypothesis.database import InMemoryExampleDatabase
 
 import microgad as torch
 from microgad import engine
@@ -16,7 +17,9 @@ from microgad.ops.reduction import Amax, Sum
 from microgad.ops.softmax import Softmax
 from microgad.testing import GradcheckError, check_op
 from microgad.testing.laws import values
+from microgad.testing.laws.case import Case
 from microgad.testing.laws.op import LAWS
+from microgad.testing.laws.run import hold_for_all
 from microgad.testing.strategies import broadcastable_tensors, conv_problems, tensors
 
 EXAMPLES = 40
@@ -388,3 +391,32 @@ def test_draws_are_not_seen_outside():
     before = torch.get_rng_state()
     check_op(torch.nn.functional.dropout, tensors((3,)), examples=3)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+squares = st.builds(Case, st.just("Square"), st.just(Square.apply), st.tuples(tensors()))
+
+
+def test_the_first_example_and_all_after_a_failure_are_looked_at_in_every_way():
+    seen = []
+
+    def noted(case):
+        seen.append((case.thorough, case.one_in(10**9)))
+        assert len(seen) < 4
+
+    with pytest.raises(AssertionError, match="noted"):
+        hold_for_all("Square", squares, [noted], 9)
+    assert seen[:4] == [(True, True), (False, False), (False, False), (False, False)]
+    assert seen[4:]
+    assert set(seen[4:]) == {(True, True)}
+
+
+def test_what_failed_at_one_of_many_examples_fails_again_when_hypothesis_replays_it():
+    def rare(case):
+        assert not case.one_in(10) or case.inputs[0].ndim < 3
+
+    settings.register_profile("replayed", settings(), phases=list(Phase), database=InMemoryExampleDatabase())
+    settings.load_profile("replayed")
+    with pytest.raises(AssertionError, match="rare"):
+        hold_for_all("Square", squares, [rare], 500)
+    with pytest.raises(AssertionError, match="rare"):
+        hold_for_all("Square", squares, [rare], 1)

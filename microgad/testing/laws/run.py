@@ -69,8 +69,7 @@ def hold(case: C, laws: Sequence[Law[C]]) -> None:
 
 def hold_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]], examples: int | None) -> Report:
     """Hold each law against many examples. Draws that the default generator makes are not seen outside."""
-    count, classes = 0, set[str]()
-    thorough = True  # at the first example, which may be one that failed in another run, and after one that fails
+    count, failed, classes = 0, False, set[str]()
 
     @settings(
         settings() if examples is None else settings(max_examples=examples),
@@ -80,10 +79,13 @@ def hold_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]],
     )
     @given(cases)
     def every_example_obeys(case: C) -> None:
-        nonlocal count, thorough
-        case.thorough, thorough = thorough, True
-        hold(case, laws)
-        thorough = False
+        nonlocal count, failed
+        case.thorough = failed or count == 0  # the first may be one that failed in another run
+        try:
+            hold(case, laws)
+        except (AssertionError, GradcheckError):
+            failed = True
+            raise
         with quiet():
             classes.update(cls.__name__ for cls in case.classes)
         count += 1

@@ -87,9 +87,9 @@ def float32(case: Case) -> None:
     """Of float32 inputs everything is float32, and agrees with the float64 run as far as float32 can.
 
     A function that has float64 constants, as a module has parameters, says nothing of it. Of float64 inputs, whose
-    digits don't fit into float32, no result's do.
+    digits don't fit into float32, no result's do. Every second example is looked at.
     """
-    if not all(x.array.dtype == np.float64 for x in case.inputs if _is_floating(x)):
+    if not case.one_in(2, 1) or not all(x.array.dtype == np.float64 for x in case.inputs if _is_floating(x)):
         return
     _unrounded(case)
     single = case.mapped(lambda a: a.astype(np.float32) if a.dtype == np.float64 else a)

@@ -90,7 +90,7 @@ def _rows(level: Level, i: int, scale: float) -> Estimate:
         direction = np.zeros_like(x, order="C")
         direction.reshape(-1)[j] = size
         *parts, kinked = level.along(level.only(i, direction), scale)
-        rows.append(Estimate(*(part / size for part in parts), kinked))
+        rows.append(Estimate._make([*(part / size for part in parts), kinked]))
     if not rows:
         return Estimate(*(np.zeros((0, level.values().size), kind) for kind in (*[float] * 5, bool)))
     return Estimate(*(np.stack(parts) for parts in zip(*rows, strict=True)))
