@@ -65,6 +65,7 @@ from .ops.comparison import (
     lt,
     ne,
 )  # fmt: skip
+from .ops.complex import conj, imag, real
 from .ops.creation import (
     arange,
     as_tensor,

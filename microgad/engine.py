@@ -119,7 +119,11 @@ def _send(
 
 
 def derive(node: Function, grad: Any, needs: list[bool], create_graph: bool) -> list[Any]:
-    """The gradients of a node's inputs; None where not needed."""
+    """The gradients of a node's inputs; None where not needed.
+
+    Derivatives are written as of real numbers, or holomorphic functions: grad · f'. PyTorch's gradient of a complex
+    number points uphill, grad · conj(f'), which is conj(conj(grad) · f').
+    """
     kept = node.kept
     if kept is None:
         raise errors.GraphError(
@@ -131,11 +135,15 @@ def derive(node: Function, grad: Any, needs: list[bool], create_graph: bool) -> 
         if seen[i][0] != seen[i + 1]:
             raise _overwritten(node, seen[i][0], seen[i + 1])
     plan = node.plan
-    gradients: list[Any] = [None] * len(needs)
     if create_graph:
         if plan.decomposition is not None:
             return _derive_by_decomposition(node, grad, needs)
         kept = _as_tensors(node)
+    gradients: list[Any] = [None] * len(needs)
+    dtype = node.dtype
+    conjugates = node.conjugates
+    if conjugates and (any(d.kind == "c" for d in dtype) if type(dtype) is list else dtype.kind == "c"):
+        grad = tuple(map(np.conjugate, grad)) if type(grad) is tuple else np.conjugate(grad)
     if plan.joint is not None:
         derivative, positions = plan.joint
         node.needs = tuple(needs)
@@ -147,6 +155,10 @@ def derive(node: Function, grad: Any, needs: list[bool], create_graph: bool) -> 
         for i, derivative, positions in plan.derivatives:
             if needs[i]:
                 gradients[i] = derivative(node, grad, *[kept[j] for j in positions])
+    if conjugates:
+        for i, edge in enumerate(node.edges):
+            if edge is not None and edge.dtype.kind == "c" and gradients[i] is not None:
+                gradients[i] = np.conjugate(gradients[i])
     if create_graph:
         for i, g in enumerate(gradients):
             if needs[i] and g is not None and not isinstance(g, function.Tensor):

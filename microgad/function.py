@@ -57,6 +57,7 @@ class Function:
     promote: ClassVar[Any] = None  # brings operands to a common dtype
     broadcasts: ClassVar[bool] = False  # whether a gradient may have more than the input's shape (matmul's batch axes)
     may_share: ClassVar[bool] = False  # whether the result may be a view of the first input
+    conjugates: ClassVar[bool] = True  # whether the engine makes PyTorch's complex gradients of its derivatives
     constants: ClassVar[tuple[str, ...]] = ()  # intermediates that don't depend on the inputs' values: masks, indices
 
     # Worked out when the class is defined:

@@ -147,6 +147,10 @@ class Tensor(Methods):
         contiguous: bool = self.array.flags.c_contiguous
         return contiguous
 
+    def is_complex(self) -> bool:
+        """Whether values are complex numbers."""
+        return self.dtype.is_complex
+
     def is_floating_point(self) -> bool:
         """Whether the dtype is a real floating-point one."""
         return self.dtype.is_floating_point

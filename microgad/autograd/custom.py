@@ -113,6 +113,7 @@ class _Saved:
 class _Custom(core.Function):
     """The node of an autograd.Function; each has a subclass of its own name."""
 
+    conjugates = False  # its users write PyTorch's gradients
     function: ClassVar[type[Function]]
     ctx: Context
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -87,10 +87,15 @@ class Cast(LinearMap):
     symbol, numpy = "cast", np.astype
 
     def forward(self, x):
-        return x.astype(self.to)
+        return _cast(x, self.to)
 
     def adjoint(self, grad):
-        return grad.astype(self.source)
+        return _cast(grad, self.source)
+
+
+def _cast(x: Any, to: Any) -> Any:
+    """An array in another dtype; of complex numbers the real parts, where it has no room for others."""
+    return (x.real if x.dtype.kind == "c" and to.kind != "c" else x).astype(to)
 
 
 class Transfer(LinearMap):

@@ -1,0 +1,26 @@
+"""NumPy's new arrays in the likeness of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from .. import function as core
+
+
+def _like(make: Callable[..., Any]) -> Callable[..., Any]:
+    def made(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
+        kind = a.array.dtype if dtype is None else dtypes.of(dtype).dtype
+        return core.Tensor._made(make(a.array, kind, shape=shape))
+
+    return made
+
+
+FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.zeros_like: _like(np.zeros_like),
+    np.ones_like: _like(np.ones_like),
+    np.empty_like: _like(np.empty_like),
+}

@@ -1,0 +1,19 @@
+"""The operations as methods and operators of Tensor: a visible table for each family, and the few that need more."""
+
+from __future__ import annotations
+
+from .conversion import Conversion
+from .creation import Creation
+from .elementwise import Elementwise
+from .indexing import Indexing
+from .linalg import Linalg
+from .movement import Movement
+from .operators import Operators
+from .random import Random
+from .reduction import Reduction
+
+
+class Methods(Operators, Elementwise, Reduction, Linalg, Movement, Indexing, Conversion, Creation, Random):
+    """What a Tensor can do, beside being one: the base of Tensor, and of nothing else."""
+
+    __slots__ = ()

@@ -1,0 +1,47 @@
+"""The keyword `out=`: results put into Tensors that the caller hands in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from .. import errors
+from ..state import current
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+R = TypeVar("R")
+
+
+def into(out: Any, result: R) -> R:
+    """The result, or, where `out` is given, `out` with the result's values; of several results each into its own.
+
+    An `out` of another shape is given the result's, as PyTorch resizes it. Raises RuntimeError where the result's dtype
+    is of a higher kind than out's, and where something wants a gradient, which PyTorch refuses as well.
+    """
+    if out is None:
+        return result
+    if isinstance(result, tuple):
+        if len(out) != len(result):
+            raise errors.ArgumentError(f"out= takes {len(result)} Tensors, got {len(out)}")
+        for target, value in zip(out, result, strict=True):
+            _put(target, value)
+        return type(result)(*out) if hasattr(result, "_fields") else tuple(out)  # type: ignore[return-value]
+    _put(out, result)
+    same: R = out
+    return same
+
+
+def _put(out: Tensor, result: Any) -> None:
+    if current().grad_enabled and (out.requires_grad or result.requires_grad):
+        raise errors.GraphError("functions with out=... arguments don't support automatic differentiation")
+    if not np.can_cast(result.array.dtype, out.array.dtype, "same_kind"):
+        raise errors.DtypeError(
+            f"out=: result type {result.dtype} can't be cast to the desired output type {out.dtype}"
+        )
+    if tuple(out.shape) == tuple(result.shape):
+        out[...] = result.detach()
+    else:
+        out.data = result.detach().to(dtype=out.dtype)
