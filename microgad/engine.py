@@ -50,7 +50,7 @@ def run(
 
     outer = state.current()
     observer = outer.observer
-    token = state.variable.set(State(create_graph, outer.path, observer))
+    token = state.variable.set(State(create_graph, outer.path, observer, False, outer.holomorphic))
     try:
         while heap:
             number = -heappop(heap)
@@ -80,7 +80,7 @@ def run(
                 if True not in needs:
                     continue
             if create_graph:
-                inner = state.variable.set(State(True, node.path, observer, True))
+                inner = state.variable.set(State(True, node.path, observer, True, outer.holomorphic))
                 try:
                     gradients = derive(node, grad, needs, create_graph)
                 finally:
@@ -141,8 +141,7 @@ def derive(node: Function, grad: Any, needs: list[bool], create_graph: bool) -> 
         kept = _as_tensors(node)
     gradients: list[Any] = [None] * len(needs)
     dtype = node.dtype
-    conjugates = node.conjugates
-    if conjugates and (any(d.kind == "c" for d in dtype) if type(dtype) is list else dtype.kind == "c"):
+    if (any(d.kind == "c" for d in dtype) if type(dtype) is list else dtype.kind == "c") and _conjugates(node):
         grad = tuple(map(np.conjugate, grad)) if type(grad) is tuple else np.conjugate(grad)
     if plan.joint is not None:
         derivative, positions = plan.joint
@@ -155,10 +154,9 @@ def derive(node: Function, grad: Any, needs: list[bool], create_graph: bool) -> 
         for i, derivative, positions in plan.derivatives:
             if needs[i]:
                 gradients[i] = derivative(node, grad, *[kept[j] for j in positions])
-    if conjugates:
-        for i, edge in enumerate(node.edges):
-            if edge is not None and edge.dtype.kind == "c" and gradients[i] is not None:
-                gradients[i] = np.conjugate(gradients[i])
+    for i, edge in enumerate(node.edges):
+        if edge is not None and edge.dtype.kind == "c" and gradients[i] is not None and _conjugates(node):
+            gradients[i] = np.conjugate(gradients[i])
     if create_graph:
         for i, g in enumerate(gradients):
             if needs[i] and g is not None and not isinstance(g, function.Tensor):
@@ -167,6 +165,11 @@ def derive(node: Function, grad: Any, needs: list[bool], create_graph: bool) -> 
                     "under create_graph: somewhere in it the gradient was taken off the graph"
                 )
     return gradients
+
+
+def _conjugates(node: Function) -> bool:
+    """Whether gradients of complex numbers have to be made PyTorch's: not its users' own, nor in a complex step."""
+    return node.conjugates and not state.current().holomorphic
 
 
 def free(node: Function) -> None:

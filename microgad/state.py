@@ -22,15 +22,21 @@ class Observer(Protocol):
 class State:
     """Immutable: a change is a new State, so that threads, tasks and nested scopes never see each other's."""
 
-    __slots__ = ("deriving", "grad_enabled", "observer", "path")
+    __slots__ = ("deriving", "grad_enabled", "holomorphic", "observer", "path")
 
     def __init__(
-        self, grad_enabled: bool = True, path: str = "", observer: Observer | None = None, deriving: bool = False
+        self,
+        grad_enabled: bool = True,
+        path: str = "",
+        observer: Observer | None = None,
+        deriving: bool = False,
+        holomorphic: bool = False,
     ) -> None:
         self.grad_enabled = grad_enabled
         self.path = path
         self.observer = observer
         self.deriving = deriving  # inside a derivative under create_graph
+        self.holomorphic = holomorphic  # gradients are grad · f' of complex numbers too, and so have derivatives again
 
 
 variable: ContextVar[State] = ContextVar("microgad", default=State())  # noqa: B039 - immutable
@@ -65,7 +71,8 @@ def composite(function: F) -> F:
     @functools.wraps(function)
     def named(*args: Any, **kwargs: Any) -> Any:
         now = current()
-        token = variable.set(State(now.grad_enabled, inside(f"{function.__name__}()"), now.observer, now.deriving))
+        path = inside(f"{function.__name__}()")
+        token = variable.set(State(now.grad_enabled, path, now.observer, now.deriving, now.holomorphic))
         try:
             return function(*args, **kwargs)
         finally:

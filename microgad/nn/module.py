@@ -67,7 +67,8 @@ class Module(hooks.Hooked):
             path = f"{caller}.{path.rpartition('.')[2]}"
         inner = _new(state.State)  # State(...) would be half of what a call costs
         inner.path = path
-        inner.grad_enabled, inner.observer, inner.deriving = now.grad_enabled, now.observer, now.deriving
+        inner.grad_enabled, inner.observer = now.grad_enabled, now.observer
+        inner.deriving, inner.holomorphic = now.deriving, now.holomorphic
         token = state.variable.set(inner)
         try:
             return forward(*args, **kwargs)

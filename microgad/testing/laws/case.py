@@ -164,8 +164,8 @@ class Case:
         return classes_behind(tensors)
 
     def random_like(self, x: Any) -> Any:
-        """Numbers from -1 to 1."""
-        return backend.like(self.rng.uniform(-1, 1, x.shape), x, x.dtype)
+        """Numbers of either sign, neither small nor large."""
+        return backend.like(self.rng.uniform(0.5, 1, x.shape) * self.rng.choice((-1.0, 1.0), x.shape), x, x.dtype)
 
     # Comparisons
 

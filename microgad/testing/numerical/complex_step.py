@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ... import state
 from ...tensor import Tensor
 from ..calls import Direction, Vector, moved
 
@@ -31,7 +32,7 @@ def complex_step(
             )  # small beside every x it moves
     h = max(h, 1e-300)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), state.scope(holomorphic=True):
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
             out = moved(values, tensors, directions, 1j * h)
     except Exception:  # whatever it raises, it says no
