@@ -195,6 +195,8 @@ def _fit(node: Function, i: int, g: Any, grad: Any, gradients: list[Any], create
             )
         g = sum_to(g, edge.shape)
     if create_graph:
+        if g.array.dtype.kind == "c" and edge.dtype.kind != "c":
+            g = np.real(g)
         return (g if g.array.dtype == edge.dtype else np.astype(g, edge.dtype)), False
     if type(g) is not ndarray:
         g = backend.as_array(g)

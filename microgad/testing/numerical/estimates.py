@@ -17,6 +17,7 @@ RATIOS = (1.0, 0.5303, 0.2876)  # of the three steps: no multiples, at which a w
 STEADY = 1e-5  # relative: with a larger error an estimate agrees with itself by chance
 GOOD = 1e-7  # beside the derivative and the result itself
 ANALYTIC, SMOOTH = 1e-6, 1e-2  # relative: how far one step may be off a complex one, and its two sides from each other
+ALIKE = 1e-3  # relative: what is further apart than this agrees by rounding errors alone, which says nothing
 
 
 class Estimate(NamedTuple):
@@ -83,7 +84,7 @@ def confirmed(
         up, down = (after - here) / h, (here - before) / h
         rounding = (8 * (EPS * np.maximum(np.abs(here), np.maximum(np.abs(after), np.abs(before))) + LEAST) + noise) / h
         size = np.abs(up) + np.abs(down)
-        agree = np.abs((up + down) / 2 - exact) <= ANALYTIC * size + 10 * rounding
+        agree = np.abs((up + down) / 2 - exact) <= ANALYTIC * size + np.minimum(10 * rounding, ALIKE * size)
         smooth = np.abs(up - down) <= SMOOTH * size + 10 * rounding
         if not (agree & smooth).all():
             return None
@@ -97,7 +98,8 @@ def sharpened(found: Estimate, exact: Vector) -> Estimate:
 
     What is left of the error is rounding, which differences magnify a hundredfold.
     """
-    agree = np.isfinite(found.error) & (np.abs(exact - found.value) <= 10 * found.error)
+    tolerance = np.minimum(10 * found.error, ALIKE * np.abs(found.value))
+    agree = np.isfinite(found.error) & (np.abs(exact - found.value) <= tolerance)
     error = found.error / 100 + 64 * EPS * np.abs(exact)
     return found._replace(value=np.where(agree, exact, found.value), error=np.where(agree, error, found.error))
 
