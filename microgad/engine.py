@@ -10,8 +10,11 @@ import numpy as np
 from numpy import ndarray
 
 from . import backend, errors, function, state
-from .function import Function, Leaf, Output
+from .function import Function, Leaf, Output, Packed
 from .state import State
+
+
+_PLAIN = frozenset((list, tuple, type(None)))  # what `kept` is where nothing is Packed
 
 
 class Pending:
@@ -72,13 +75,16 @@ def run(
                     _gather(heap, pending, parent, node.index, grad)
                 continue
             if type(grad) is list:  # a node of several results: those that nobody used have gradient zero
-                grad = _with_zeros(node, grad)
+                grad = _with_zeros(node, grad) if node.materializes else tuple(grad)
             if wanted is None:
                 needs = [edge is not None for edge in edges]
             else:
                 needs = [edge is not None and edge.number in wanted for edge in edges]
                 if True not in needs:
                     continue
+            packed = node.kept
+            if type(packed) not in _PLAIN:
+                node.kept = packed.unpack()
             if create_graph:
                 inner = state.variable.set(State(True, node.path, observer, True, outer.holomorphic))
                 try:
@@ -93,6 +99,7 @@ def run(
                     _send(heap, pending, edges[i], g, owned, create_graph)
             if observer is not None:
                 observer.backward(node, gradients)
+            node.kept = packed
             if not retain_graph:
                 free(node)
     finally:
@@ -174,7 +181,7 @@ def _conjugates(node: Function) -> bool:
 
 def free(node: Function) -> None:
     """Let go of what a node kept, and of the arrays among its settings; its edges and its facts stay, to be drawn."""
-    if node.kept:
+    if node.kept or isinstance(node.kept, Packed):
         node.kept, node.seen = None, ()
     settings = vars(node)
     if settings:
@@ -243,7 +250,8 @@ def _gather(heap: list[int], pending: dict[int, Pending], parent: Function, inde
         heappush(heap, -parent.number)
         waiting = pending[parent.number] = Pending()
         waiting.node, waiting.grad, waiting.owned = parent, [None] * len(parent.shape), False
-    waiting.grad[index] = grad
+    held = waiting.grad[index]  # from another Output of the same result, which a derivative read
+    waiting.grad[index] = grad if held is None else held + grad
 
 
 def _with_zeros(node: Function, grads: list[Any]) -> tuple[Any, ...]:
@@ -393,13 +401,15 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    is_grads_batched: bool = False,
     allow_unused: bool | None = None,
     materialize_grads: bool = False,
 ) -> tuple[Any, ...]:
     """The gradients of the sum of `outputs` with respect to `inputs`; nothing is stored. Source: torch.autograd.grad.
 
     An input that the outputs don't depend on raises RuntimeError; with allow_unused its gradient is None, with
-    materialize_grads zeros.
+    materialize_grads zeros. With is_grads_batched each of `grad_outputs` has one more axis in front, and so have the
+    gradients: one backward pass for each place on it.
 
     >>> x = torch.tensor(3.0, requires_grad=True)
     >>> (first,) = torch.autograd.grad(x**3, x, create_graph=True)
@@ -409,6 +419,13 @@ def grad(
     outputs, inputs = _sequence(outputs), _sequence(inputs)
     if materialize_grads and allow_unused is False:
         raise errors.ArgumentError("grad: materialize_grads needs allow_unused to be True or None, got False")
+    if is_grads_batched:
+        seeds = list(zip(*_sequence(grad_outputs), strict=True))
+        passes = [
+            grad(outputs, inputs, g, True, create_graph, allow_unused=allow_unused, materialize_grads=materialize_grads)
+            for g in seeds
+        ]
+        return tuple(None if parts[0] is None else np.stack(parts) for parts in zip(*passes, strict=True))
     roots, seeds = _seeds(outputs, grad_outputs, create_graph)
     targets = [_node_of(x, "grad", i) for i, x in enumerate(inputs)]
     found = run(roots, seeds, targets, create_graph if retain_graph is None else retain_graph, create_graph)

@@ -56,7 +56,8 @@ class Function:
     numpy: ClassVar[Any] = None  # the NumPy function that it answers for on Tensors
     promote: ClassVar[Any] = None  # brings operands to a common dtype
     broadcasts: ClassVar[bool] = False  # whether a gradient may have more than the input's shape (matmul's batch axes)
-    may_share: ClassVar[bool] = False  # whether the result may be a view of the first input
+    may_share: ClassVar[bool] = False  # whether the result may be a view of the first input; of several see `Split`
+    materializes: ClassVar[bool] = True  # whether gradients of results that nobody used are zeros, or None
     conjugates: ClassVar[bool] = True  # whether the engine makes PyTorch's complex gradients of its derivatives
     constants: ClassVar[tuple[str, ...]] = ()  # intermediates that don't depend on the inputs' values: masks, indices
 
@@ -378,6 +379,10 @@ class Function:
         """Results of a forward that gives a tuple: each Tensor's node is an Output, which points at this one."""
         results = tuple(Tensor._made(as_array(x)) for x in out)
         plan = self._plan(wanting, len(inputs), results[0].array) if wanting and state.grad_enabled else None
+        if self.may_share:
+            for i, result in enumerate(results):
+                if result.array.base is not None:
+                    result._view_of(inputs[0], self.part(i, arrays[0]))
         if plan is not None:
             self.shape = [x.array.shape for x in results]
             self.dtype = [x.array.dtype for x in results]
@@ -388,6 +393,14 @@ class Function:
         if state.observer is not None:
             state.observer.forward(self, tuple(inputs), results)
         return results
+
+
+class Packed(list[Any]):
+    """Stands in `kept` for values that are elsewhere until a derivative reads them; to all others it is empty."""
+
+    def unpack(self) -> list[Any]:
+        """What was kept."""
+        raise NotImplementedError
 
 
 class Output(Function):

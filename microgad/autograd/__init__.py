@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..engine import backward as backward
 from ..engine import grad as grad
+from ..tensor import Tensor
+from . import custom
 from .custom import Function as Function
 from .grad_mode import enable_grad as enable_grad
 from .grad_mode import inference_mode as inference_mode
@@ -17,6 +19,9 @@ from .grad_mode import set_grad_enabled as set_grad_enabled
 if TYPE_CHECKING:
     from ..testing.gradcheck import gradcheck as gradcheck
     from ..testing.gradcheck import gradgradcheck as gradgradcheck
+    from . import forward_ad as forward_ad
+    from . import functional as functional
+    from . import graph as graph
     from .anomaly import detect_anomaly as detect_anomaly
     from .anomaly import set_detect_anomaly as set_detect_anomaly
 
@@ -29,7 +34,13 @@ _ELSEWHERE = {
 }
 
 
+Variable, function = Tensor, custom  # PyTorch's old name of a Tensor, and of the room of `FunctionCtx`
+_ROOMS = ("forward_ad", "functional", "graph")
+
+
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"{__name__}.{name}")
     if name in _ELSEWHERE:
         return getattr(importlib.import_module(_ELSEWHERE[name]), name)
     raise AttributeError(f"module 'microgad.autograd' has no attribute '{name}'")

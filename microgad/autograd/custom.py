@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from .. import errors, state
@@ -18,6 +20,8 @@ class Context:
     def __init__(self) -> None:
         self.to_save: tuple[Tensor | None, ...] = ()
         self.non_differentiable: set[int] = set()
+        self.dirty: tuple[Tensor, ...] = ()
+        self.materialize_grads = True
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep inputs, outputs or intermediates for backward, where they are `saved_tensors`."""
@@ -26,6 +30,14 @@ class Context:
     def mark_non_differentiable(self, *tensors: Tensor) -> None:
         """Say which outputs carry no gradient."""
         self.non_differentiable = {id(t) for t in tensors}
+
+    def mark_dirty(self, *tensors: Tensor) -> None:
+        """Say which arguments forward has written to. It has to return them."""
+        self.dirty = tensors
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Whether backward is given zeros for outputs that nobody used, as it is at first, or None."""
+        self.materialize_grads = value
 
 
 class Function:
@@ -79,7 +91,11 @@ class Function:
         if not (any(ctx.needs_input_grad) and state.current().grad_enabled):
             return out
         several = isinstance(out, tuple)
-        outs = [Tensor._made(x.array) if any(x is a for a in args) else x for x in (out if several else (out,))]
+        dirty = {id(t) for t in ctx.dirty}
+        outs = [
+            Tensor._made(x.array) if id(x) not in dirty and any(x is a for a in args) else x
+            for x in (out if several else (out,))
+        ]
         node = cls.node_class.noted(edges, outs[0].array, ctx=ctx)
         saved = [None if t is None else _Saved(t, outs) for t in ctx.to_save]
         ctx.to_save = ()
@@ -89,7 +105,12 @@ class Function:
             node.shape, node.dtype = [x.array.shape for x in outs], [x.array.dtype for x in outs]
         for i, x in enumerate(outs):
             if id(x) not in ctx.non_differentiable and x.array.dtype.kind in "fc":
-                x.node = core.Output(node, i) if several else node
+                at = core.Output(node, i) if several else node
+                if id(x) in dirty:
+                    x._check_writable(cls.__name__, True)
+                    x._rebind(at)
+                else:
+                    x.node = at
         return tuple(outs) if several else outs[0]
 
 
@@ -117,9 +138,14 @@ class _Custom(core.Function):
     function: ClassVar[type[Function]]
     ctx: Context
 
+    @property
+    def materializes(self) -> bool:  # type: ignore[override]
+        return self.ctx.materialize_grads
+
     def grad_inputs(self, grad: Any) -> tuple[Any, ...]:
         grads = tuple(
-            g if isinstance(g, Tensor) else Tensor._made(g) for g in (grad if type(grad) is tuple else (grad,))
+            g if g is None or isinstance(g, Tensor) else Tensor._made(g)
+            for g in (grad if type(grad) is tuple else (grad,))
         )
         recording = state.current().grad_enabled
         self.ctx.saved_tensors = tuple(None if s is None else s.unpacked(self) for s in self.kept or ())
@@ -137,3 +163,50 @@ class _Custom(core.Function):
 
     def forward(self, *inputs: Any) -> Any:
         raise NotImplementedError("an autograd.Function can't be replayed")
+
+
+def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """For a static `backward` that isn't differentiable itself: what it gives refuses to be differentiated again.
+
+    Source: torch.autograd.function.once_differentiable.
+
+    >>> class Exp(torch.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         ctx.save_for_backward(x)
+    ...         return x.exp()
+    ...     @staticmethod
+    ...     @torch.autograd.function.once_differentiable
+    ...     def backward(ctx, grad): return grad * torch.exp(ctx.saved_tensors[0])
+    >>> x = torch.tensor(0.0, requires_grad=True)
+    >>> (g,) = torch.autograd.grad(Exp.apply(x), x, create_graph=True)
+    >>> g.backward()
+    Traceback (most recent call last):
+    microgad.errors.GraphError: trying to differentiate twice a function that was marked with @once_differentiable
+    """
+
+    @functools.wraps(backward)
+    def once(ctx: Context, *grads: Any) -> Any:
+        with state.scope(grad_enabled=False):
+            results = backward(ctx, *grads)
+        saved = [t for t in ctx.saved_tensors if t is not None]
+        behind = [t for t in (*grads, *saved) if t is not None and t.requires_grad]
+        if not (state.current().grad_enabled and behind):
+            return results
+        several = isinstance(results, tuple)
+        made = [g if g is None else _Once.apply(g, *behind) for g in (results if several else (results,))]
+        return tuple(made) if several else made[0]
+
+    return once
+
+
+class _Once(Function):
+    """The same values, of which there is no second derivative."""
+
+    @staticmethod
+    def forward(ctx: Context, result: Tensor, *behind: Tensor) -> Tensor:
+        return result
+
+    @staticmethod
+    def backward(ctx: Context, *grads: Any) -> Any:
+        raise errors.GraphError("trying to differentiate twice a function that was marked with @once_differentiable")

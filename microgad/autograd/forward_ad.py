@@ -1,0 +1,101 @@
+"""Forward mode: Tensors that carry a tangent. Source: torch.autograd.forward_ad.
+
+What an operation does is recorded, and `unpack_dual` finds the tangent of a result by a backward pass through the
+backward pass: PyTorch's numbers, from no other derivatives than those of backward.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import NamedTuple
+
+from .. import errors, state
+from ..ops.movement import clone
+from ..tensor import Tensor
+from .functional import along
+
+
+class UnpackedDualTensor(NamedTuple):
+    """A value and its tangent, None where it has none."""
+
+    primal: Tensor
+    tangent: Tensor | None
+
+
+_level: ContextVar[list[tuple[Tensor, Tensor]] | None] = ContextVar("level", default=None)  # values with tangents
+
+
+class dual_level:
+    """In a block Tensors may carry tangents. One level at a time, as in PyTorch.
+
+    >>> from microgad.autograd import forward_ad
+    >>> with forward_ad.dual_level():
+    ...     x = forward_ad.make_dual(torch.tensor(3.0), torch.tensor(1.0))
+    ...     forward_ad.unpack_dual(x * x).tangent
+    tensor(6.)
+    """
+
+    def __enter__(self) -> int:
+        if _level.get() is not None:
+            raise errors.GraphError("Nested forward mode AD is not supported at the moment")
+        self._token = _level.set([])
+        return 0
+
+    def __exit__(self, *_: object) -> None:
+        _level.reset(self._token)
+
+
+def enter_dual_level() -> int:
+    """Begin what `dual_level` does for a block."""
+    if _level.get() is not None:
+        raise errors.GraphError("Nested forward mode AD is not supported at the moment")
+    _level.set([])
+    return 0
+
+
+def exit_dual_level(*, level: int | None = None) -> None:
+    """End it. Raises RuntimeError outside of a level."""
+    if _level.get() is None:
+        raise errors.GraphError("Trying to exit a forward AD level that was not entered")
+    _level.set(None)
+
+
+def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> Tensor:
+    """`tensor` with a tangent, of its shape and dtype.
+
+    Raises RuntimeError outside of a level, ValueError where the two differ in shape, TypeError where they aren't
+    floating-point.
+    """
+    duals = _level.get()
+    if duals is None:
+        raise errors.GraphError("Trying to create a dual Tensor for forward AD but no level exists: use dual_level()")
+    for name, x in (("primal", tensor), ("tangent", tangent)):
+        if not (x.is_floating_point() or x.is_complex()):
+            raise errors.DtypeError(f"make_dual: expected {name} to be floating point or complex, got {x.dtype}")
+    if tuple(tensor.shape) != tuple(tangent.shape):
+        raise errors.ShapeError(
+            f"make_dual: tensor has shape {tuple(tensor.shape)}, but tangent has {tuple(tangent.shape)}"
+        )
+    with state.scope(grad_enabled=True):
+        dual = clone(tensor) if tensor.requires_grad else clone(tensor.detach()).requires_grad_()
+    duals.append((dual, tangent))
+    return dual
+
+
+def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
+    """A Tensor's value and its tangent.
+
+    >>> from microgad.autograd import forward_ad
+    >>> forward_ad.unpack_dual(torch.tensor(3.0))
+    UnpackedDualTensor(primal=tensor(3.), tangent=None)
+    """
+    duals = _level.get()
+    if not duals or not tensor.requires_grad:
+        return UnpackedDualTensor(tensor, None)
+    for dual, tangent in duals:
+        if dual is tensor:
+            return UnpackedDualTensor(tensor.detach(), tangent)
+    values, tangents = zip(*duals, strict=True)
+    wanted = any(t.requires_grad for t in tangents)
+    (tangent,) = along([tensor], values, tangents, wanted)
+    return UnpackedDualTensor(tensor.detach(), tangent)

@@ -1,0 +1,275 @@
+"""Derivatives of functions of Tensors: products with Jacobians and Hessians, and the matrices themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .. import engine, errors, state
+from ..ops.creation import ones_like, zeros, zeros_like
+from ..ops.movement import clone, stack
+from ..tensor import Tensor
+
+
+def vjp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
+    """`func(*inputs)` and the product of `v` with its Jacobian, vᵀ J: for each input in its shape.
+
+    `v` is like the outputs; a scalar output needs none. Source: torch.autograd.functional.vjp.
+
+    >>> x = torch.tensor([1.0, 2.0])
+    >>> torch.autograd.functional.vjp(lambda x: x * x, x, torch.tensor([1.0, 10.0]))
+    (tensor([1., 4.]), tensor([ 2., 40.]))
+    """
+    call = _Call("vjp", func, inputs, create_graph, strict)
+    grads = call.pulled(call.outputs, call.like_outputs(v), create_graph)
+    return call.given_outputs(), call.like_inputs(grads)
+
+
+def jvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
+    """`func(*inputs)` and the product of its Jacobian with `v`, J v: the derivative along `v`.
+
+    By a backward pass through the backward pass. Source: torch.autograd.functional.jvp.
+
+    >>> x = torch.tensor([1.0, 2.0])
+    >>> torch.autograd.functional.jvp(lambda x: x * x, x, torch.tensor([1.0, 10.0]))
+    (tensor([1., 4.]), tensor([ 2., 40.]))
+    """
+    call = _Call("jvp", func, inputs, create_graph, strict)
+    pushed = along(call.outputs, call.inputs, call.tangents(v), create_graph, call.refused if strict else None)
+    return call.given_outputs(), call.as_outputs(pushed)
+
+
+def vhp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
+    """`func(*inputs)`, a scalar, and the product of `v` with its Hessian, vᵀ H. Source: torch.autograd.functional.vhp.
+
+    >>> x = torch.tensor([1.0, 2.0])
+    >>> torch.autograd.functional.vhp(lambda x: (x**3).sum(), x, torch.tensor([1.0, 10.0]))
+    (tensor(9.), tensor([  6., 120.]))
+    """
+    call = _Call("vhp", func, inputs, create_graph, strict, scalar=True)
+    first = call.pulled(call.outputs, (None,), True)
+    grads = call.pulled(first, call.tangents(v), create_graph)
+    return call.given_outputs(), call.like_inputs(grads)
+
+
+def hvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
+    """`func(*inputs)`, a scalar, and the product of its Hessian with `v`, H v. Source: torch.autograd.functional.hvp.
+
+    >>> x = torch.tensor([1.0, 2.0])
+    >>> torch.autograd.functional.hvp(lambda x: (x**3).sum(), x, torch.tensor([1.0, 10.0]))
+    (tensor(9.), tensor([  6., 120.]))
+    """
+    call = _Call("hvp", func, inputs, create_graph, strict, scalar=True)
+    first = call.pulled(call.outputs, (None,), True)
+    grads = along(first, call.inputs, call.tangents(v), create_graph, call.refused if strict else None)
+    return call.given_outputs(), call.like_inputs(grads)
+
+
+def jacobian(
+    func: Callable[..., Any],
+    inputs: Any,
+    create_graph: bool = False,
+    strict: bool = False,
+    vectorize: bool = False,
+    strategy: str = "reverse-mode",
+) -> Any:
+    """The Jacobian of `func`: for each output and each input a Tensor of shape (*output, *input).
+
+    A backward pass for each element of the outputs, or, with strategy "forward-mode", a derivative along each element
+    of the inputs. One output, or one input, stands for itself, several for tuples. `vectorize` has no effect.
+    Source: torch.autograd.functional.jacobian.
+
+    >>> torch.autograd.functional.jacobian(lambda x: x * x, torch.tensor([1.0, 2.0]))
+    tensor([[2., 0.],
+            [0., 4.]])
+    """
+    if strategy not in ("reverse-mode", "forward-mode"):
+        raise errors.ArgumentError(f"jacobian: strategy must be 'reverse-mode' or 'forward-mode', got '{strategy}'")
+    call = _Call("jacobian", func, inputs, create_graph, strict)
+    rows = (_by_columns if strategy == "forward-mode" else _by_rows)(call, create_graph)
+    return call.as_outputs([call.like_inputs(row) for row in rows])
+
+
+def hessian(
+    func: Callable[..., Any],
+    inputs: Any,
+    create_graph: bool = False,
+    strict: bool = False,
+    vectorize: bool = False,
+    outer_jacobian_strategy: str = "reverse-mode",
+) -> Any:
+    """The Hessian of `func`, whose result is a scalar: for each two inputs a Tensor of shape (*one, *other).
+
+    Source: torch.autograd.functional.hessian.
+
+    >>> torch.autograd.functional.hessian(lambda x: (x**3).sum(), torch.tensor([1.0, 2.0]))
+    tensor([[ 6.,  0.],
+            [ 0., 12.]])
+    """
+    single = isinstance(inputs, Tensor)
+
+    def gradient(*inputs: Any) -> Any:
+        call = _Call("hessian", func, inputs, True, strict, scalar=True, fresh=False)
+        grads = call.pulled(call.outputs, (None,), True)
+        return grads[0] if single else tuple(grads)
+
+    return jacobian(gradient, inputs, create_graph, strict, vectorize, outer_jacobian_strategy)
+
+
+def along(
+    outputs: Sequence[Tensor],
+    inputs: Sequence[Tensor],
+    tangents: Sequence[Tensor],
+    create_graph: bool,
+    refused: Callable[[int], Exception] | None = None,
+) -> list[Tensor]:
+    """The derivatives of outputs along tangents of inputs: gradients are linear in what comes in, so their derivative
+    by it, in the direction of the tangents, is J v. `refused` makes the error of an output that has none.
+    """
+    recorded = [y for y in outputs if y.requires_grad]
+    with state.scope(grad_enabled=True):
+        seeds = [zeros_like(y).requires_grad_() for y in recorded]
+        found: Sequence[Any] = (None,) * len(inputs)
+        if recorded:
+            found = engine.grad(recorded, inputs, seeds, create_graph=True, allow_unused=True)
+        pairs = [(g, v) for g, v in zip(found, tangents, strict=True) if g is not None and g.requires_grad]
+        pushed: Sequence[Any] = (None,) * len(recorded)
+        if pairs:
+            grads, vs = zip(*pairs, strict=True)
+            pushed = engine.grad(grads, seeds, vs, True, create_graph, allow_unused=True)
+    by_output = {id(y): t for y, t in zip(recorded, pushed, strict=True) if t is not None}
+    if refused is not None:
+        for i, y in enumerate(outputs):
+            if id(y) not in by_output:
+                raise refused(i)
+    return [by_output[id(y)] if id(y) in by_output else zeros_like(y).detach() for y in outputs]
+
+
+def _by_rows(call: _Call, create_graph: bool) -> list[list[Tensor]]:
+    """For each output its derivatives by each input, a backward pass an element of it."""
+    result = []
+    for y in call.outputs:
+        rows = []
+        for i in range(y.numel()):
+            seed = zeros_like(y).detach()
+            seed.reshape(-1)[i] = 1
+            rows.append(call.pulled([y], (seed,), create_graph))
+        columns = zip(*rows, strict=True) if rows else [()] * len(call.inputs)
+        result.append([_stacked(c, y.shape, x) for c, x in zip(columns, call.inputs, strict=True)])
+    return result
+
+
+def _by_columns(call: _Call, create_graph: bool) -> list[list[Tensor]]:
+    """The same, a derivative along each element of each input."""
+    columns: list[list[list[Tensor]]] = [[[] for _ in call.inputs] for _ in call.outputs]
+    for k, x in enumerate(call.inputs):
+        for i in range(x.numel()):
+            tangents = [zeros_like(other).detach() for other in call.inputs]
+            tangents[k].reshape(-1)[i] = 1
+            for row, t in zip(columns, along(call.outputs, call.inputs, tangents, create_graph), strict=True):
+                row[k].append(t)
+    return [
+        [
+            stack(parts, -1).reshape(*y.shape, *x.shape) if parts else zeros(*y.shape, *x.shape, dtype=y.dtype)
+            for parts, x in zip(row, call.inputs, strict=True)
+        ]
+        for row, y in zip(columns, call.outputs, strict=True)
+    ]
+
+
+def _stacked(rows: Sequence[Tensor], shape: Sequence[int], x: Tensor) -> Tensor:
+    """Rows, one an element of an output of this shape, as (*output, *input)."""
+    whole = stack(list(rows)) if rows else zeros(0, *x.shape, dtype=x.dtype, device=x.device)
+    return whole.reshape(*shape, *x.shape)
+
+
+class _Call:
+    """A function called with inputs of its own, and what its results are compared with."""
+
+    def __init__(
+        self,
+        name: str,
+        func: Callable[..., Any],
+        inputs: Any,
+        create_graph: bool,
+        strict: bool,
+        scalar: bool = False,
+        fresh: bool = True,
+    ) -> None:
+        self.name, self.strict, self.create_graph = name, strict, create_graph
+        self.single = isinstance(inputs, Tensor)
+        given = (inputs,) if self.single else tuple(inputs)
+        for i, x in enumerate(given):
+            if not isinstance(x, Tensor):
+                raise errors.DtypeError(f"{name}: inputs must be Tensors, but inputs[{i}] is {type(x).__name__}")
+        with state.scope(grad_enabled=True):
+            self.inputs = [_own(x, create_graph) for x in given] if fresh else list(given)
+            outputs = func(*self.inputs)
+        self.several = not isinstance(outputs, Tensor)
+        self.outputs: list[Tensor] = list(outputs) if self.several else [outputs]
+        for i, y in enumerate(self.outputs):
+            if not isinstance(y, Tensor):
+                raise errors.DtypeError(f"{name}: outputs must be Tensors, but outputs[{i}] is {type(y).__name__}")
+            if strict and not y.requires_grad:
+                raise self.refused(i)
+        if scalar and (self.several or self.outputs[0].numel() != 1):
+            raise errors.ShapeError(f"{name}: the function must give a Tensor with a single element")
+
+    def refused(self, i: int) -> Exception:
+        """The error of an output that no input has a part in, where that isn't allowed."""
+        return errors.GraphError(
+            f"{self.name}: output {i} is independent of the inputs, which strict=True doesn't allow"
+        )
+
+    def pulled(self, outputs: Sequence[Tensor], seeds: Sequence[Tensor | None], create_graph: bool) -> list[Tensor]:
+        """The gradients of the inputs, zeros where there are none."""
+        pairs = [(y, s) for y, s in zip(outputs, seeds, strict=True) if y.requires_grad]
+        found: Sequence[Any] = (None,) * len(self.inputs)
+        if pairs:
+            ys, given = zip(*pairs, strict=True)
+            with state.scope(grad_enabled=True):
+                found = engine.grad(ys, self.inputs, given, True, create_graph, allow_unused=True)
+        if self.strict and any(g is None for g in found):
+            i = next(i for i, g in enumerate(found) if g is None)
+            raise errors.GraphError(
+                f"{self.name}: the output is independent of input {i}, which strict=True doesn't allow"
+            )
+        return [zeros_like(x).detach() if g is None else g for g, x in zip(found, self.inputs, strict=True)]
+
+    def like_outputs(self, v: Any) -> list[Tensor]:
+        """The vector given for the outputs; ones for a scalar."""
+        return self._vector(v, self.outputs, "outputs")
+
+    def tangents(self, v: Any) -> list[Tensor]:
+        """The vector given for the inputs; ones for a scalar."""
+        return self._vector(v, self.inputs, "inputs")
+
+    def _vector(self, v: Any, likes: Sequence[Tensor], whose: str) -> list[Tensor]:
+        if v is None:
+            if len(likes) != 1 or likes[0].numel() != 1:
+                raise errors.ArgumentError(f"{self.name}: v can be None only where the {whose} are a single element")
+            return [ones_like(likes[0]).detach()]
+        found = [v] if isinstance(v, Tensor) else list(v)
+        shapes = [tuple(x.shape) for x in found], [tuple(x.shape) for x in likes]
+        if shapes[0] != shapes[1]:
+            raise errors.ShapeError(
+                f"{self.name}: v must be like the {whose}: their shapes are {shapes[0]} and {shapes[1]}"
+            )
+        return found
+
+    def given_outputs(self) -> Any:
+        """What the function gave, on a graph only where one is to be made."""
+        return self.as_outputs([y if self.create_graph else y.detach() for y in self.outputs])
+
+    def as_outputs(self, found: Sequence[Any]) -> Any:
+        """One thing for each output, in the form in which the function gave these."""
+        return tuple(found) if self.several else found[0]
+
+    def like_inputs(self, found: Sequence[Any]) -> Any:
+        """One thing for each input, in the form in which they came."""
+        return found[0] if self.single else tuple(found)
+
+
+def _own(x: Tensor, create_graph: bool) -> Tensor:
+    """An input of the call's own: on the graph of the one that came, where derivatives are to have derivatives."""
+    return clone(x) if create_graph and x.requires_grad else clone(x.detach()).requires_grad_()

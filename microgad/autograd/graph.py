@@ -1,0 +1,98 @@
+"""What PyTorch offers as torch.autograd.graph: hooks on what is kept, and on several gradients at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from .. import errors, state
+from ..function import Function as Node
+from ..hooks import RemovableHandle
+from ..tensor import Tensor
+from .saved import refused, save_on_cpu, saved_tensors_hooks
+
+__all__ = [
+    "Node",
+    "disable_saved_tensors_hooks",
+    "increment_version",
+    "register_multi_grad_hook",
+    "save_on_cpu",
+    "saved_tensors_hooks",
+]
+
+
+class _Handles:
+    """Several hooks that are removed together."""
+
+    def __init__(self, handles: Sequence[RemovableHandle]) -> None:
+        self.handles = tuple(handles)
+
+    def remove(self) -> None:
+        """Call the hook no more."""
+        for handle in self.handles:
+            handle.remove()
+
+
+def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None], *, mode: str = "all") -> _Handles:
+    """Call `fn` once a backward pass: with all gradients when the last has come, or with "any" with the first one.
+
+    Gives a handle with `remove()`. Source: torch.autograd.graph.register_multi_grad_hook.
+
+    >>> a, b = torch.tensor(1.0, requires_grad=True), torch.tensor(2.0, requires_grad=True)
+    >>> handle = torch.autograd.graph.register_multi_grad_hook((a, b), print)
+    >>> (a * b).backward()
+    (tensor(2.), tensor(1.))
+    """
+    if mode not in ("all", "any"):
+        raise errors.ArgumentError(f"register_multi_grad_hook: mode must be 'all' or 'any', got '{mode}'")
+    task: list[Any] = [None]  # the state of a backward pass is its own
+    grads: dict[int, Tensor] = {}
+
+    def hook_of(i: int) -> Callable[[Tensor], None]:
+        def hook(grad: Tensor) -> None:
+            if task[0] is not state.current():
+                task[0] = state.current()
+                grads.clear()
+            grads[i] = grad
+            if mode == "any" and len(grads) == 1:
+                fn(grad)
+            if mode == "all" and len(grads) == len(tensors):
+                fn(tuple(grads[k] for k in range(len(tensors))))
+
+        return hook
+
+    return _Handles([tensor.register_hook(hook_of(i)) for i, tensor in enumerate(tensors)])
+
+
+@contextmanager
+def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
+    """In a block, `saved_tensors_hooks` raises RuntimeError with this message.
+
+    Source: torch.autograd.graph.disable_saved_tensors_hooks.
+
+    >>> with torch.autograd.graph.disable_saved_tensors_hooks("not here"):
+    ...     with torch.autograd.graph.save_on_cpu(): pass
+    Traceback (most recent call last):
+    RuntimeError: not here
+    """
+    token = refused.set(error_message)
+    try:
+        yield
+    finally:
+        refused.reset(token)
+
+
+def increment_version(tensor: Tensor | Sequence[Tensor]) -> None:
+    """Say that a Tensor has been written to in a way that wasn't seen. Source: torch.autograd.graph.increment_version.
+
+    >>> x = torch.tensor(1.0, requires_grad=True)
+    >>> kept = x * 1
+    >>> y = kept * kept
+    >>> torch.autograd.graph.increment_version(kept)
+    >>> y.backward()
+    Traceback (most recent call last):
+    microgad.errors.GraphError: Mul: one of the values needed for gradient computation has been modified by ...
+    """
+    for each in (tensor,) if isinstance(tensor, Tensor) else tensor:
+        each._bump()

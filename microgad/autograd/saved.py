@@ -1,0 +1,111 @@
+"""What is kept for backward in another form: packed by a user's functions, or moved to the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from typing import Any
+
+from .. import backend, errors, state
+from ..function import Function, Packed
+from ..tensor import Tensor
+
+refused: ContextVar[str] = ContextVar("refused", default="")  # why there may be no hooks, where there may be none
+
+
+class saved_tensors_hooks:
+    """In a block, what is kept for backward goes through `pack_hook`, and comes back through `unpack_hook`.
+
+    `pack_hook(tensor)` may give anything; `unpack_hook` gives a Tensor of the same shape and dtype of it. Source:
+    torch.autograd.graph.saved_tensors_hooks.
+
+    >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> with torch.autograd.graph.saved_tensors_hooks(lambda t: t.tolist(), lambda values: torch.tensor(values)):
+    ...     y = x * x
+    >>> y.sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+    """
+
+    def __init__(self, pack_hook: Callable[[Tensor], Any], unpack_hook: Callable[[Any], Tensor]) -> None:
+        self.pack_hook, self.unpack_hook = pack_hook, unpack_hook
+        self._tokens: list[Any] = []  # a stack, so that one object can be entered again inside itself
+
+    def __enter__(self) -> None:
+        if message := refused.get():
+            raise RuntimeError(message)
+        observer = Packing(state.current().observer, self.pack_hook, self.unpack_hook)
+        self._tokens.append(state.variable.set(state.changed(observer=observer)))
+
+    def __exit__(self, *_: object) -> None:
+        state.variable.reset(self._tokens.pop())
+
+
+class save_on_cpu(saved_tensors_hooks):
+    """In a block, what is kept for backward waits in the computer's memory. Source: torch.autograd.graph.save_on_cpu.
+
+    >>> x = torch.tensor(3.0, requires_grad=True)
+    >>> with torch.autograd.graph.save_on_cpu():
+    ...     y = x * x
+    >>> torch.autograd.grad(y, x)
+    (tensor(6.),)
+    """
+
+    def __init__(self, pin_memory: bool = False, device_type: str = "cuda") -> None:
+        super().__init__(lambda t: (t.device, t.cpu()), lambda packed: packed[1].to(packed[0]))
+
+
+class Packing:
+    """An observer that packs what each recorded operation keeps."""
+
+    def __init__(self, outer: Any, pack: Callable[[Tensor], Any], unpack: Callable[[Any], Tensor]) -> None:
+        self.outer, self.pack, self.unpack = outer, pack, unpack
+
+    def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
+        """See an operation."""
+        if self.outer is not None:
+            self.outer.forward(node, inputs, out)
+        kept = getattr(node, "kept", None)
+        if kept:
+            with state.scope(observer=self.outer, grad_enabled=False):
+                node.kept = PackedByHooks(kept, self.pack, self.unpack)
+
+    def backward(self, node: Function, gradients: list[Any]) -> None:
+        """See an operation's derivative."""
+        if self.outer is not None:
+            self.outer.backward(node, gradients)
+
+
+class PackedByHooks(Packed):
+    """Kept values as a user's function has packed them."""
+
+    def __init__(self, kept: Sequence[Any], pack: Callable[[Tensor], Any], unpack: Callable[[Any], Tensor]) -> None:
+        super().__init__()
+        self.facts = [_of_each(x, lambda a: (a.shape, a.dtype)) for x in kept]
+        self.values = [_of_each(x, lambda a: pack(Tensor._made(a))) for x in kept]
+        self.unpack_hook = unpack
+
+    def unpack(self) -> list[Any]:
+        """What was kept, from the user's form. Raises RuntimeError where it has another shape or dtype."""
+        with state.scope(grad_enabled=False, deriving=False):
+            return [
+                tuple(map(self._checked, value, fact)) if type(fact) is list else self._checked(value, fact)
+                for value, fact in zip(self.values, self.facts, strict=True)
+            ]
+
+    def _checked(self, value: Any, fact: Any) -> Any:
+        if type(fact) is not tuple:
+            return value
+        array = self.unpack_hook(value).array
+        if (array.shape, array.dtype) != fact:
+            raise errors.GraphError(
+                f"unpack_hook: expected shape {fact[0]} and dtype {fact[1]}, got {array.shape} and {array.dtype}"
+            )
+        return array
+
+
+def _of_each(x: Any, change: Callable[[Any], Any]) -> Any:
+    """Of an array, or of each of several outputs, something else; whatever isn't an array as it is."""
+    if type(x) is tuple:
+        return [_of_each(part, change) for part in x]
+    return change(x) if backend.is_array(x) else x

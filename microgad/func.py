@@ -1,0 +1,341 @@
+"""Derivatives as functions of functions: what PyTorch offers as torch.func.
+
+Arguments and results may be nested tuples, lists and dicts of Tensors. Transforms nest: the derivative of a derivative
+is `grad(grad(f))`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from . import engine, errors, state
+from .autograd.functional import along
+from .function import Leaf
+from .generator import default_generator
+from .nn.stateless import functional_call as functional_call
+from .ops.creation import ones_like, zeros_like
+from .ops.movement import clone, stack
+from .tensor import Tensor
+
+Argnums = int | tuple[int, ...]
+
+
+def grad(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """A function that gives the gradient of `func`, whose result is a scalar, by the arguments named.
+
+    With `has_aux`, `func` gives a pair, and what its second part is comes beside the gradient. Source: torch.func.grad.
+
+    >>> torch.func.grad(torch.func.grad(torch.sin))(torch.tensor(0.5))
+    tensor(-0.4794)
+    """
+    both = grad_and_value(func, argnums, has_aux)
+
+    @functools.wraps(func)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        found, value = both(*args, **kwargs)
+        return (found, value[1]) if has_aux else found
+
+    return gradient
+
+
+def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """The same with the value beside the gradient: (gradient, value), or (gradient, (value, aux)).
+
+    Source: torch.func.grad_and_value.
+
+    >>> torch.func.grad_and_value(lambda x: x * x)(torch.tensor(3.0))
+    (tensor(6.), tensor(9.))
+    """
+
+    @functools.wraps(func)
+    def both(*args: Any, **kwargs: Any) -> Any:
+        place = _Place(args, argnums)
+        value, aux = place.call(func, kwargs, has_aux)
+        if not isinstance(value, Tensor) or value.ndim:
+            shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise errors.ShapeError(f"grad: expected the function to return a scalar tensor, got {shape}")
+        found = place.rebuilt(place.pulled([value], [ones_like(value).detach()]))
+        return found, ((place.released(value), aux) if has_aux else place.released(value))
+
+    return both
+
+
+def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """`func(*primals)`, and a function that gives for cotangents of its results those of the primals, one each.
+
+    Source: torch.func.vjp.
+
+    >>> y, pull = torch.func.vjp(torch.sin, torch.tensor(0.0))
+    >>> pull(torch.tensor(2.0))
+    (tensor(2.),)
+    """
+    place = _Place(primals, tuple(range(len(primals))))
+    value, aux = place.call(func, {}, has_aux)
+    outputs, rebuild = flatten(value)
+
+    def pull(*cotangents: Any) -> Any:
+        given = cotangents[0] if len(cotangents) == 1 else cotangents
+        seeds, _ = flatten(given)
+        if len(seeds) != len(outputs):
+            raise errors.ArgumentError(
+                f"vjp: expected {len(outputs)} cotangents, one for each result, got {len(seeds)}"
+            )
+        found = place.rebuilt(place.pulled(outputs, seeds))
+        return found
+
+    result = rebuild([place.released(y) for y in outputs])
+    return (result, pull, aux) if has_aux else (result, pull)
+
+
+def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False) -> Any:
+    """`func(*primals)` and its derivative along tangents, like the primals. Source: torch.func.jvp.
+
+    >>> torch.func.jvp(torch.sin, (torch.tensor(0.0),), (torch.tensor(2.0),))
+    (tensor(0.), tensor(2.))
+    """
+    place = _Place(tuple(primals), tuple(range(len(primals))))
+    value, aux = place.call(func, {}, has_aux)
+    outputs, rebuild = flatten(value)
+    directions, _ = flatten(tuple(tangents))
+    if [tuple(v.shape) for v in directions] != [tuple(x.shape) for x in place.wanted]:
+        raise errors.ShapeError("jvp: tangents must have the structure and the shapes of primals")
+    graph = place.nested or any(v.requires_grad for v in directions)
+    pushed = rebuild(along(outputs, place.wanted, directions, graph))
+    result = rebuild([place.released(y) for y in outputs])
+    return (result, pushed, aux) if has_aux else (result, pushed)
+
+
+def jacrev(
+    func: Callable[..., Any],
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    chunk_size: int | None = None,
+    _preallocate_and_copy: bool = False,
+) -> Callable[..., Any]:
+    """A function that gives the Jacobian, a backward pass for each element of the results: (*output, *input).
+
+    Source: torch.func.jacrev.
+
+    >>> torch.func.jacrev(lambda x: x * x)(torch.tensor([1.0, 2.0]))
+    tensor([[2., 0.],
+            [0., 4.]])
+    """
+
+    @functools.wraps(func)
+    def jacobian(*args: Any, **kwargs: Any) -> Any:
+        place = _Place(args, argnums)
+        value, aux = place.call(func, kwargs, has_aux)
+        outputs, rebuild = flatten(value)
+        found = []
+        for y in outputs:
+            rows = []
+            for i in range(y.numel()):
+                seed = zeros_like(y).detach()
+                seed.reshape(-1)[i] = 1
+                rows.append(place.pulled([y], [seed]))
+            found.append(place.rebuilt([_matrix(rows, k, y, x) for k, x in enumerate(place.wanted)]))
+        return (rebuild(found), aux) if has_aux else rebuild(found)
+
+    return jacobian
+
+
+def jacfwd(
+    func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, *, randomness: str = "error"
+) -> Callable[..., Any]:
+    """The same, a derivative along each element of the arguments. Source: torch.func.jacfwd.
+
+    >>> torch.func.jacfwd(lambda x: x * x)(torch.tensor([1.0, 2.0]))
+    tensor([[2., 0.],
+            [0., 4.]])
+    """
+
+    @functools.wraps(func)
+    def jacobian(*args: Any, **kwargs: Any) -> Any:
+        place = _Place(args, argnums)
+        value, aux = place.call(func, kwargs, has_aux)
+        outputs, rebuild = flatten(value)
+        blocks: list[list[Tensor]] = [[] for _ in outputs]
+        for k, x in enumerate(place.wanted):
+            columns: list[list[Tensor]] = [[] for _ in outputs]
+            for i in range(x.numel()):
+                tangents = [zeros_like(other).detach() for other in place.wanted]
+                tangents[k].reshape(-1)[i] = 1
+                for column, t in zip(columns, along(outputs, place.wanted, tangents, place.nested), strict=True):
+                    column.append(t)
+            for y, column, row in zip(outputs, columns, blocks, strict=True):
+                row.append(stack(column, -1).reshape(*y.shape, *x.shape))
+        found = rebuild([place.rebuilt(row) for row in blocks])
+        return (found, aux) if has_aux else found
+
+    return jacobian
+
+
+def hessian(func: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
+    """A function that gives the Hessian of `func`. Source: torch.func.hessian.
+
+    >>> torch.func.hessian(lambda x: (x**3).sum())(torch.tensor([1.0, 2.0]))
+    tensor([[ 6.,  0.],
+            [ 0., 12.]])
+    """
+    return jacfwd(jacrev(func, argnums), argnums)
+
+
+def vmap(
+    func: Callable[..., Any],
+    in_dims: Any = 0,
+    out_dims: Any = 0,
+    randomness: str = "error",
+    *,
+    chunk_size: int | None = None,
+) -> Callable[..., Any]:
+    """A function that maps `func` over a dimension of its arguments, and stacks what it gives.
+
+    `in_dims` is a dimension, None for what isn't mapped over, or a structure of those like the arguments; `out_dims`
+    says where the dimension goes. It calls `func` once for each slice: whatever `func` does is allowed, and takes the
+    time of a loop. `randomness` "same" gives every slice the same draws; "different" and "error" go on drawing.
+    Source: torch.func.vmap.
+
+    >>> torch.func.vmap(torch.dot)(torch.ones(3, 2), torch.arange(6.0).reshape(3, 2))
+    tensor([1., 5., 9.])
+    """
+
+    @functools.wraps(func)
+    def mapped(*args: Any, **kwargs: Any) -> Any:
+        leaves, rebuild = flatten((args, kwargs), tensors_only=False)
+        dims = _dims_of(in_dims, args, kwargs)
+        sizes = {x.shape[d] for x, d in zip(leaves, dims, strict=True) if d is not None}
+        if len(sizes) != 1:
+            raise errors.ShapeError(
+                f"vmap: the mapped dimensions must be of one size, got {sorted(sizes)}" if sizes
+                else "vmap: at least one argument must be mapped over, but every in_dim is None"
+            )  # fmt: skip
+        (size,) = sizes
+        draws, results = default_generator.get_state(), []
+        for i in range(size):
+            if randomness == "same":
+                default_generator.set_state(draws)
+            slices = [x if d is None else x.select(d, i) for x, d in zip(leaves, dims, strict=True)]
+            given, named = rebuild(slices)
+            results.append(flatten(func(*given, **named)))
+        if not results:
+            raise errors.ShapeError("vmap: can't map over a dimension of size 0")
+        found = list(zip(*(outputs for outputs, _ in results), strict=True))
+        places = [out_dims] * len(found) if isinstance(out_dims, int) else list(out_dims)
+        return results[0][1]([stack(list(parts), at) for parts, at in zip(found, places, strict=True)])
+
+    return mapped
+
+
+def flatten(tree: Any, tensors_only: bool = True) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
+    """The leaves of nested tuples, lists and dicts, and a function that builds the same of other leaves.
+
+    With `tensors_only`, whatever isn't a Tensor stays what it is.
+    """
+    leaves: list[Any] = []
+
+    def take(x: Any) -> Callable[[Sequence[Any]], Any]:
+        if isinstance(x, dict):
+            parts = {name: take(part) for name, part in x.items()}
+            return lambda found: type(x)((name, build(found)) for name, build in parts.items())
+        if isinstance(x, (tuple, list)):
+            builds = [take(part) for part in x]
+            if hasattr(x, "_fields"):
+                return lambda found: type(x)(*(build(found) for build in builds))
+            return lambda found: type(x)(build(found) for build in builds)
+        if tensors_only and not isinstance(x, Tensor):
+            return lambda found: x
+        place = len(leaves)
+        leaves.append(x)
+        return lambda found: found[place]
+
+    return leaves, take(tree)
+
+
+class _Place:
+    """Arguments of a call, of which those named by `argnums` are the transform's own."""
+
+    def __init__(self, args: tuple[Any, ...], argnums: Argnums) -> None:
+        self.single = isinstance(argnums, int)
+        numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+        for n in numbers:
+            if not -len(args) <= n < len(args):
+                raise errors.ArgumentError(f"argnums: got {n}, but there are only {len(args)} positional arguments")
+        chosen = [args[n] for n in numbers]
+        leaves, self._rebuild = flatten(chosen)
+        # whether somebody outside wants a gradient: then results stay on the graph
+        self.nested = any(x.requires_grad for x in flatten((args,))[0])
+        with state.scope(grad_enabled=True):
+            self.wanted = [clone(x) if x.requires_grad else clone(x.detach()).requires_grad_() for x in leaves]
+        own = self._rebuild(self.wanted)
+        self.args = list(args)
+        for n, x in zip(numbers, own, strict=True):
+            self.args[n] = x
+
+    def call(self, func: Callable[..., Any], kwargs: dict[str, Any], has_aux: bool) -> tuple[Any, Any]:
+        """What the function gives, and what it gives beside it."""
+        with state.scope(grad_enabled=True):
+            result = func(*self.args, **kwargs)
+        self.nested |= self._captured(flatten(result)[0])
+        if not has_aux:
+            return result, None
+        if not (isinstance(result, tuple) and len(result) == 2):
+            raise errors.ArgumentError("has_aux: the function must return a tuple (output, aux)")
+        leaves, rebuild = flatten(result[1])
+        return result[0], rebuild([self.released(x) for x in leaves])
+
+    def _captured(self, outputs: list[Tensor]) -> bool:
+        """Whether results depend on more that wants a gradient than the arguments: on what the function closes over."""
+        own = {x.node.number for x in self.wanted}
+        seen, stack = set(own), [y.node for y in outputs]
+        while stack:
+            node = stack.pop()
+            if node is not None and node.number not in seen:
+                if type(node) is Leaf:
+                    return True
+                seen.add(node.number)
+                stack.extend(node.edges)
+        return False
+
+    def pulled(self, outputs: Sequence[Tensor], seeds: Sequence[Tensor]) -> list[Tensor]:
+        """The gradients of the wanted arguments, zeros where there are none."""
+        pairs = [(y, s) for y, s in zip(outputs, seeds, strict=True) if y.requires_grad]
+        found: Sequence[Any] = (None,) * len(self.wanted)
+        if pairs:
+            ys, given = zip(*pairs, strict=True)
+            graph = self.nested or any(s.requires_grad for s in given)
+            with state.scope(grad_enabled=True):
+                found = engine.grad(ys, self.wanted, given, True, graph, allow_unused=True)
+        return [zeros_like(x).detach() if g is None else g for g, x in zip(found, self.wanted, strict=True)]
+
+    def rebuilt(self, found: Sequence[Any]) -> Any:
+        """One thing for each wanted argument, in the form in which these came."""
+        made = self._rebuild(list(found))
+        return made[0] if self.single else tuple(made)
+
+    def released(self, y: Tensor) -> Tensor:
+        """A result, off the graph unless an outer derivative wants it."""
+        return y if self.nested else y.detach()
+
+
+def _matrix(rows: list[list[Tensor]], k: int, y: Tensor, x: Tensor) -> Tensor:
+    """Row for row the derivatives of y by x, as (*y.shape, *x.shape)."""
+    return stack([row[k] for row in rows]).reshape(*y.shape, *x.shape)
+
+
+def _dims_of(in_dims: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[int | None]:
+    """For each leaf of (args, kwargs) the dimension that is mapped over: of keyword arguments the first."""
+
+    def spread(x: Any, dims: Any) -> list[int | None]:
+        if isinstance(x, (tuple, list)):
+            each = dims if isinstance(dims, (tuple, list)) else [dims] * len(x)
+            return [d for part, dim in zip(x, each, strict=True) for d in spread(part, dim)]
+        if isinstance(x, dict):
+            return [d for name, part in x.items() for d in spread(part, dims[name] if isinstance(dims, dict) else dims)]
+        return [dims if isinstance(x, Tensor) else None]
+
+    if isinstance(in_dims, (tuple, list)) and len(in_dims) != len(args):
+        raise errors.ArgumentError(f"vmap: in_dims has {len(in_dims)} entries for {len(args)} arguments")
+    return [*spread(args, in_dims), *spread(kwargs, 0)]

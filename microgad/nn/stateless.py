@@ -1,0 +1,76 @@
+"""A module called with other parameters than its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from .. import errors
+from ..tensor import Tensor
+from .module import Module
+
+
+def functional_call(
+    module: Module,
+    parameters_and_buffers: Mapping[str, Tensor] | Sequence[Mapping[str, Tensor]],
+    args: Any = None,
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    tie_weights: bool = True,
+    strict: bool = False,
+) -> Any:
+    """`module(*args, **kwargs)` with the Tensors of a dict, by name, in place of its own parameters and buffers.
+
+    The module is as it was afterwards, also when it raises; what it writes to a buffer goes into the dict. Parameters
+    that are one Tensor stay one, unless `tie_weights` is false. With `strict` every parameter and buffer must be given.
+    Raises RuntimeError for names that the module hasn't. Source: torch.func.functional_call.
+
+    >>> layer = nn.Linear(2, 1)
+    >>> weights = {"weight": torch.tensor([[1.0, 2.0]]), "bias": torch.tensor([0.5])}
+    >>> torch.func.functional_call(layer, weights, torch.ones(2))
+    tensor([3.5000])
+    """
+    dicts = [parameters_and_buffers] if isinstance(parameters_and_buffers, Mapping) else list(parameters_and_buffers)
+    given: dict[str, Tensor] = {}
+    for each in dicts:
+        if twice := given.keys() & each.keys():
+            raise errors.ArgumentError(
+                f"functional_call: {', '.join(sorted(twice))} appears in more than one dictionary"
+            )
+        given.update(each)
+    with _exchanged(module, given, tie_weights, strict):
+        positional = args if isinstance(args, tuple) else () if args is None else (args,)
+        return module(*positional, **(kwargs or {}))
+
+
+@contextmanager
+def _exchanged(module: Module, given: Mapping[str, Tensor], tie_weights: bool, strict: bool) -> Iterator[None]:
+    """The module with other Tensors, while it lasts."""
+    places: dict[str, tuple[dict[str, Any], str]] = {}
+    for path, inner in module.named_modules(remove_duplicate=False):
+        registries: tuple[dict[str, Any], ...] = (inner._parameters, inner._buffers)
+        for registry in registries:
+            for name in registry:
+                places[f"{path}.{name}" if path else name] = registry, name
+    unknown, missing = [name for name in given if name not in places], places.keys() - given.keys()
+    if unknown:
+        raise errors.GraphError(f"functional_call: unexpected key(s): {', '.join(unknown)}")
+    chosen = dict(given)
+    if tie_weights:
+        by_tensor = {id(registry[name]): given[key] for key, (registry, name) in places.items() if key in given}
+        for key in sorted(missing):
+            registry, name = places[key]
+            if registry[name] is not None and id(registry[name]) in by_tensor:
+                chosen[key] = by_tensor[id(registry[name])]
+    if strict and (absent := [key for key in places if key not in chosen]):
+        raise errors.GraphError(f"functional_call: missing key(s): {', '.join(absent)}")
+    saved = [(registry, name, registry[name]) for registry, name in (places[key] for key in chosen)]
+    try:
+        for key, tensor in chosen.items():
+            registry, name = places[key]
+            registry[name] = tensor
+        yield
+    finally:
+        for registry, name, tensor in saved:
+            registry[name] = tensor

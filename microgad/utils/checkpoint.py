@@ -1,0 +1,153 @@
+"""Checkpointing: a part of the graph keeps nothing, and is computed again when backward needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .. import errors, state
+from ..function import Function, Packed
+from ..generator import default_generator
+from ..tensor import Tensor
+
+
+def checkpoint(
+    function: Callable[..., Any],
+    *args: Any,
+    use_reentrant: bool | None = None,
+    preserve_rng_state: bool = True,
+    determinism_check: str = "default",
+    **kwargs: Any,
+) -> Any:
+    """`function(*args, **kwargs)`, whose operations keep nothing: backward calls it again for what they would keep.
+
+    It takes the time of one more forward pass and saves the memory. The default generator is put back for the second
+    call, so that dropout drops the same, unless `preserve_rng_state` is false. Every kind of backward works, second
+    derivatives too; `use_reentrant` is accepted, and makes no difference.
+
+    Backward raises RuntimeError where the second call makes other operations than the first, or where an argument has
+    been written to since. Source: torch.utils.checkpoint.checkpoint.
+
+    >>> from microgad.utils.checkpoint import checkpoint
+    >>> x = torch.tensor([0.5, 1.0], requires_grad=True)
+    >>> y = checkpoint(lambda x: x.exp().tanh(), x)
+    >>> torch.allclose(torch.autograd.grad(y.sum(), x)[0], torch.autograd.grad(x.exp().tanh().sum(), x)[0])
+    True
+    """
+    if not state.current().grad_enabled:
+        return function(*args, **kwargs)
+    region = Region(function, args, kwargs, preserve_rng_state)
+    collector = Collector(state.current().observer)
+    with state.scope(observer=collector):
+        out = function(*args, **kwargs)
+    region.close(collector.nodes)
+    return out
+
+
+def checkpoint_sequential(
+    functions: Sequence[Callable[..., Any]], segments: int, input: Any, use_reentrant: bool | None = None, **kwargs: Any
+) -> Any:
+    """A sequence of functions, or of modules, in so many checkpointed segments; the last one keeps what it needs.
+
+    Source: torch.utils.checkpoint.checkpoint_sequential.
+
+    >>> from microgad.utils.checkpoint import checkpoint_sequential
+    >>> checkpoint_sequential([torch.exp, torch.tanh, torch.neg], 2, torch.tensor(0.0))
+    tensor(-0.7616)
+    """
+    functions = list(functions.children()) if hasattr(functions, "children") else list(functions)
+    size = len(functions) // segments
+
+    def segment(start: int, end: int) -> Callable[[Any], Any]:
+        def run(x: Any) -> Any:
+            for function in functions[start:end]:
+                x = function(x)
+            return x
+
+        return run
+
+    end = 0
+    for start in range(0, size * (segments - 1), size):
+        end = start + size
+        input = checkpoint(segment(start, end), input, use_reentrant=use_reentrant, **kwargs)
+    return segment(end, len(functions))(input)
+
+
+class Collector:
+    """An observer that collects the operations that are recorded."""
+
+    def __init__(self, outer: Any) -> None:
+        self.outer, self.nodes = outer, list[Function]()
+
+    def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
+        """See an operation."""
+        if self.outer is not None:
+            self.outer.forward(node, inputs, out)
+        if hasattr(node, "kept"):
+            self.nodes.append(node)
+
+    def backward(self, node: Function, gradients: list[Any]) -> None:
+        """See an operation's derivative."""
+        if self.outer is not None:
+            self.outer.backward(node, gradients)
+
+
+class Region:
+    """A call, and what its operations kept, as long as somebody has still to read it."""
+
+    def __init__(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], preserve: bool
+    ) -> None:
+        self.function, self.args, self.kwargs = function, args, kwargs
+        self.path = state.current().path
+        self.draws = default_generator.get_state() if preserve else None
+        tensors = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
+        self.versions = [(counter, counter[0]) for counter in (x._counter() for x in tensors)]
+        self.kinds: list[type[Function]] = []
+        self.kept: dict[int, Any] = {}
+
+    def close(self, nodes: list[Function]) -> None:
+        """Let go of what the operations of the first call keep."""
+        self.kinds = [type(node) for node in nodes]
+        self.versions = [(counter, counter[0]) for counter, _ in self.versions]
+        for i, node in enumerate(nodes):
+            if node.kept:
+                node.kept = Recomputed(self, i)
+
+    def take(self, i: int) -> Any:
+        """What operation i kept. The call is made again where nothing is left of the last one."""
+        if i not in self.kept:
+            self.kept = dict(enumerate(node.kept for node in self._again()))
+        return self.kept.pop(i)
+
+    def _again(self) -> list[Function]:
+        if any(counter[0] != then for counter, then in self.versions):
+            raise errors.GraphError("checkpoint: an argument has been modified by an inplace operation since the call")
+        collector, now = Collector(None), default_generator.get_state()
+        if self.draws is not None:
+            default_generator.set_state(self.draws)
+        try:
+            with state.scope(path=self.path, observer=collector, grad_enabled=True, deriving=False):
+                self.function(*self.args, **self.kwargs)
+        finally:
+            if self.draws is not None:
+                default_generator.set_state(now)
+        if [type(node) for node in collector.nodes] != self.kinds:
+            raise errors.GraphError(
+                f"checkpoint: the call was of {len(self.kinds)} operations, but called again it is of "
+                f"{len(collector.nodes)}, or of others"
+            )
+        return collector.nodes
+
+
+class Recomputed(Packed):
+    """What an operation of a region kept, to be computed again."""
+
+    def __init__(self, region: Region, i: int) -> None:
+        super().__init__()
+        self.region, self.i = region, i
+
+    def unpack(self) -> list[Any]:
+        """What was kept. Raises RuntimeError where the call can't be made again."""
+        kept: list[Any] = self.region.take(self.i)
+        return kept

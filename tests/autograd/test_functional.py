@@ -1,0 +1,56 @@
+"""Derivatives of functions, where there is no PyTorch to compare with, or PyTorch fails."""
+
+import pytest
+
+import microgad as torch
+from microgad import errors
+from microgad.autograd import forward_ad
+from microgad.autograd.functional import hessian, jacobian, jvp, vjp
+
+
+def test_the_jacobian_of_nothing():
+    x = torch.ones(3)
+    assert jacobian(lambda x: x[:0], x).shape == (0, 3)
+    assert jacobian(lambda x: x * 2, torch.ones(0)).shape == (0, 0)
+
+
+def test_both_ways_to_a_jacobian_agree():
+    x = torch.tensor([[0.5, -1.0], [2.0, 0.25]], dtype=torch.float64)
+    f = lambda x: (x @ x).tanh().sum(0)  # noqa: E731
+    assert torch.allclose(jacobian(f, x), jacobian(f, x, strategy="forward-mode"))
+
+
+def test_a_hessian_is_symmetric():
+    x = torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64)
+    h = hessian(lambda x: (x.prod() if hasattr(x, "prod") else x[0] * x[1] * x[2]).exp(), x)
+    assert torch.allclose(h, h.T)
+
+
+def test_what_is_refused():
+    x = torch.ones(2)
+    with pytest.raises(errors.ArgumentError, match="jvp: v can be None only where the inputs are a single element"):
+        jvp(lambda x: x, x)
+    with pytest.raises(errors.ShapeError, match="vjp: v must be like the outputs"):
+        vjp(lambda x: x, x, torch.ones(3))
+    with pytest.raises(errors.GraphError, match="jacobian: output 0 is independent of the inputs"):
+        jacobian(lambda x: torch.ones(2), x, strict=True)
+    with pytest.raises(errors.DtypeError, match=r"inputs\[1\] is float"):
+        vjp(lambda x, y: x, (x, 1.0))
+
+
+def test_a_function_is_called_with_tensors_of_its_own():
+    x = torch.ones(2)
+    seen = []
+    jacobian(lambda x: seen.append(x) or x * 2, x)
+    assert seen[0] is not x
+    assert not x.requires_grad
+
+
+def test_dual_levels_do_not_nest():
+    with forward_ad.dual_level():
+        with pytest.raises(RuntimeError, match="Nested"):
+            forward_ad.enter_dual_level()
+        with pytest.raises(errors.ShapeError, match=r"tensor has shape \(2,\), but tangent has \(3,\)"):
+            forward_ad.make_dual(torch.ones(2), torch.ones(3))
+    with pytest.raises(RuntimeError, match="no level exists"):
+        forward_ad.make_dual(torch.ones(2), torch.ones(2))

@@ -1,0 +1,66 @@
+"""What is kept for backward in another form."""
+
+import gc
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import errors
+from microgad.autograd.graph import disable_saved_tensors_hooks, save_on_cpu, saved_tensors_hooks
+
+
+def test_every_kept_array_is_packed_once_and_unpacked_once():
+    packed, unpacked = [], []
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    with saved_tensors_hooks(lambda t: packed.append(t) or len(packed) - 1, lambda i: unpacked.append(i) or packed[i]):
+        y = (x * x).exp().sum()
+    assert [t.tolist() for t in packed] == [[1, 2], [1, 2], [pytest.approx(np.e), pytest.approx(np.e**4)]]
+    y.backward()
+    assert sorted(unpacked) == [0, 1, 2]
+    assert x.grad.tolist() == pytest.approx([2 * np.e, 4 * np.e**4])
+
+
+def test_second_derivatives_and_several_passes():
+    x = torch.tensor([0.5, 2.0], dtype=torch.float64, requires_grad=True)
+    with save_on_cpu():
+        y = (x.sin() * x).sum()
+    (g,) = torch.autograd.grad(y, x, create_graph=True)
+    (h,) = torch.autograd.grad(g.sum(), x, retain_graph=True)
+    expected = 2 * np.cos(x.detach().numpy()) - x.detach().numpy() * np.sin(x.detach().numpy())
+    np.testing.assert_allclose(h.numpy(), expected)
+    assert torch.allclose(torch.autograd.grad(y, x)[0], g)
+    with pytest.raises(errors.GraphError, match="second time"):
+        y.backward()
+
+
+def test_it_holds_for_the_block_alone():
+    x = torch.tensor(1.0, requires_grad=True)
+    hooks = saved_tensors_hooks(lambda t: None, lambda packed: torch.ones(5))
+    with hooks:
+        y = x * x
+    z = x * x
+    z.backward()
+    with pytest.raises(errors.GraphError, match=r"unpack_hook: expected shape \(\) and dtype float32, got \(5,\)"):
+        y.backward()
+
+
+def test_none_where_they_are_refused():
+    with disable_saved_tensors_hooks("no hooks"), pytest.raises(RuntimeError, match="no hooks"), save_on_cpu():
+        pass
+    with save_on_cpu():
+        pass
+
+
+def test_a_graph_with_packed_values_is_freed_without_the_collector():
+    gc.collect()
+    gc.disable()
+    try:
+        x = torch.ones(3, requires_grad=True)
+        with save_on_cpu():
+            y = (x * x).tanh()
+        y.sum().backward()
+        del y, x
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -1,0 +1,42 @@
+"""functional_call: other parameters while it lasts, and afterwards the module as it was."""
+
+import pytest
+
+import microgad as torch
+from microgad import errors
+from microgad.func import functional_call
+
+
+def test_parameters_are_put_back_even_after_an_error():
+    layer = torch.nn.Linear(2, 1)
+    weight = layer.weight
+    with pytest.raises(RuntimeError, match="Linear"):
+        functional_call(layer, {"weight": torch.ones(1, 3)}, (torch.ones(2),))
+    assert layer.weight is weight
+
+
+def test_shared_parameters_stay_shared_unless_told_otherwise():
+    net = torch.nn.Sequential(torch.nn.Linear(2, 2, bias=False), torch.nn.Linear(2, 2, bias=False))
+    net[1].weight = net[0].weight
+    given = {"0.weight": torch.eye(2) * 2}
+    assert functional_call(net, given, torch.ones(2)).tolist() == [4, 4]
+    alone = functional_call(net, given, torch.ones(2), tie_weights=False)
+    assert torch.equal(alone, net[1](torch.full((2,), 2.0)))
+
+
+def test_buffers_are_written_into_the_dict():
+    net = torch.nn.BatchNorm1d(2)
+    given = {"running_mean": torch.zeros(2)}
+    functional_call(net, given, torch.ones(4, 2))
+    assert given["running_mean"].tolist() == pytest.approx([0.1, 0.1])
+    assert net.running_mean.tolist() == [0, 0]
+
+
+def test_names_that_are_not_there():
+    layer = torch.nn.Linear(2, 1)
+    with pytest.raises(errors.GraphError, match=r"unexpected key\(s\): weigth"):
+        functional_call(layer, {"weigth": torch.ones(1, 2)}, torch.ones(2))
+    with pytest.raises(errors.GraphError, match=r"missing key\(s\): bias"):
+        functional_call(layer, {"weight": torch.ones(1, 2)}, torch.ones(2), strict=True)
+    with pytest.raises(errors.ArgumentError, match="more than one dictionary"):
+        functional_call(layer, ({"weight": layer.weight}, {"weight": layer.weight}), torch.ones(2))

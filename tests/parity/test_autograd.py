@@ -1,0 +1,266 @@
+"""torch.autograd.functional, torch.func, forward mode, checkpoints and hooks: the same programs on both libraries."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgad
+
+torch = pytest.importorskip("torch")
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's own
+
+X = np.array([0.5, -1.25, 2.0])
+M = np.array([[0.5, 1.0, -0.25], [2.0, -1.5, 0.75]])
+
+
+def ad(lib: Any, name: str) -> Any:
+    return importlib.import_module(f"{lib.__name__}.{name}")
+
+
+def x_and_m(lib: Any) -> Any:
+    return lib.tensor(X), lib.tensor(M)
+
+
+def f(x: Any, m: Any) -> Any:
+    return (m @ x.sin()) * x[:2], (m * m).sum() * x.prod() if hasattr(x, "prod") else (m * m).sum() * x.exp().sum()
+
+
+def scalar(x: Any, m: Any) -> Any:
+    return ((m @ (x * x)) ** 2).sum() + x.exp().sum()
+
+
+def test_functional_products(both):
+    both(lambda t: ad(t, "autograd.functional").vjp(f, x_and_m(t), (t.ones(2).double(), t.tensor(2.0).double())))
+    both(lambda t: ad(t, "autograd.functional").jvp(f, x_and_m(t), x_and_m(t)))
+    both(lambda t: ad(t, "autograd.functional").vhp(scalar, x_and_m(t), x_and_m(t)))
+    both(lambda t: ad(t, "autograd.functional").hvp(scalar, x_and_m(t), x_and_m(t)))
+
+
+@pytest.mark.parametrize("strategy", ["reverse-mode", "forward-mode"])
+def test_functional_matrices(both, strategy):
+    vectorize = strategy == "forward-mode"
+    both(lambda t: ad(t, "autograd.functional").jacobian(f, x_and_m(t), vectorize=vectorize, strategy=strategy))
+    both(lambda t: ad(t, "autograd.functional").hessian(scalar, x_and_m(t)))
+    both(lambda t: ad(t, "autograd.functional").hessian(lambda x: (x**3).sum(), t.tensor(X)))
+
+
+def test_a_jacobian_with_a_graph(both):
+    def program(t):
+        x = t.tensor(X, requires_grad=True)
+        j = ad(t, "autograd.functional").jacobian(lambda x: x**3, x, create_graph=True)
+        (j * j).sum().backward()
+        return j, x.grad
+
+    both(program)
+
+
+def test_strict(raises):
+    raises(lambda t: ad(t, "autograd.functional").vjp(lambda x: t.ones(2), t.tensor(X), t.ones(2), strict=True))
+    raises(lambda t: ad(t, "autograd.functional").jvp(lambda x: x, t.tensor(X)))
+    raises(lambda t: ad(t, "autograd.functional").vhp(lambda x: x, t.tensor(X), t.tensor(X)))
+
+
+def test_func(both):
+    both(lambda t: ad(t, "func").grad(scalar)(*x_and_m(t)))
+    both(lambda t: ad(t, "func").grad(scalar, argnums=(0, 1))(*x_and_m(t)))
+    both(lambda t: ad(t, "func").grad_and_value(lambda x: (x.sum(), x * 2), has_aux=True)(t.tensor(X)))
+    both(lambda t: ad(t, "func").grad(lambda p: (p["w"] * p["b"][0]).sum())({"w": t.tensor(X), "b": [t.tensor(X)]}))
+    both(lambda t: ad(t, "func").jvp(f, x_and_m(t), x_and_m(t)))
+    both(lambda t: ad(t, "func").jacrev(f, argnums=(0, 1))(*x_and_m(t)))
+    both(lambda t: ad(t, "func").jacfwd(f, argnums=1)(*x_and_m(t)))
+    both(lambda t: ad(t, "func").hessian(scalar)(*x_and_m(t)))
+
+
+def test_func_nests(both):
+    third = lambda t, g: g(g(g(lambda x: (x**4).sum() if x.ndim else x**4)))  # noqa: E731
+    both(lambda t: third(t, ad(t, "func").grad)(t.tensor(1.5)))
+    both(lambda t: ad(t, "func").jacrev(ad(t, "func").grad(lambda x: (x**3).sum()))(t.tensor(X)))
+
+    def program(t):
+        x = t.tensor(X, requires_grad=True)
+        g = ad(t, "func").grad(lambda y: (y**3).sum())(x)
+        (g * g).sum().backward()
+        return g, x.grad
+
+    both(program)
+
+
+def test_func_vjp(both):
+    def program(t):
+        y, pull = ad(t, "func").vjp(f, *x_and_m(t))
+        return y, pull((t.ones(2).double(), t.tensor(3.0).double()))
+
+    both(program)
+
+
+def test_what_is_captured_keeps_its_graph(both):
+    def program(t):
+        w = t.tensor(X, requires_grad=True)
+        g = ad(t, "func").grad(lambda x: (x * x * w).sum())(t.tensor(X))
+        return (g.requires_grad, *t.autograd.grad(g.sum(), w))
+
+    both(program)
+
+
+def test_vmap(both):
+    both(lambda t: ad(t, "func").vmap(lambda a, b: (a * b).sum())(t.tensor(M), t.tensor(M)))
+    both(lambda t: ad(t, "func").vmap(lambda a, b: a @ b, in_dims=(1, None))(t.tensor(M), t.tensor(M[:, 0])))
+    both(lambda t: ad(t, "func").vmap(lambda a: (a, a * 2), out_dims=(0, 1))(t.tensor(M)))
+    both(lambda t: ad(t, "func").vmap(ad(t, "func").grad(lambda x: (x**3).sum()))(t.tensor(M)))
+
+
+def test_forward_mode(both):
+    def program(t):
+        fw = ad(t, "autograd.forward_ad")
+        with fw.dual_level():
+            a, b = fw.make_dual(t.tensor(X), t.tensor(X[::-1].copy())), fw.make_dual(t.tensor(M), t.ones(2, 3).double())
+            y = (b @ a).exp()
+            return fw.unpack_dual(y), fw.unpack_dual(a), fw.unpack_dual(t.tensor(X)).tangent is None
+
+    both(program)
+
+
+def test_functional_call(both):
+    def program(t):
+        net = t.nn.Sequential(t.nn.Linear(3, 3), t.nn.Tanh(), t.nn.Linear(3, 1)).double()
+        weights = {name: t.ones_like(p) * 0.25 for name, p in net.named_parameters()}
+        before = net[0].weight
+        found = ad(t, "func").functional_call(net, weights, (t.tensor(X),))
+        grads = ad(t, "func").grad(lambda w: ad(t, "func").functional_call(net, w, (t.tensor(X),)).sum())(weights)
+        return found, grads, net[0].weight is before
+
+    both(program)
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_a_checkpoint(both, reentrant):
+    def program(t):
+        t.manual_seed(3)
+        checkpoint = ad(t, "utils.checkpoint").checkpoint
+        net = t.nn.Sequential(t.nn.Linear(3, 8), t.nn.Tanh(), t.nn.Dropout(0.5), t.nn.Linear(8, 2))
+        x = t.tensor(X, dtype=t.float32, requires_grad=True)
+        y = checkpoint(net, x, use_reentrant=reentrant)
+        z = checkpoint(net, y[[0, 1, 0]] * 1, use_reentrant=reentrant)
+        z.sum().backward()
+        return z, x.grad, [p.grad for p in net.parameters()], t.rand(2)
+
+    both(program, rtol=1e-5)
+
+
+def test_second_derivatives_through_a_checkpoint(both):
+    def program(t):
+        x = t.tensor(X, requires_grad=True)
+        y = ad(t, "utils.checkpoint").checkpoint(lambda x: (x.sin() * x).exp(), x, use_reentrant=False)
+        (g,) = t.autograd.grad(y.sum(), x, create_graph=True)
+        return g, *t.autograd.grad((g * g).sum(), x)
+
+    both(program)
+
+
+def test_a_batch_of_gradients(both):
+    def program(t):
+        x = t.tensor(X, requires_grad=True)
+        return t.autograd.grad(x**2, x, t.eye(3).double(), is_grads_batched=True)
+
+    both(program)
+
+
+def test_hooks_on_several_gradients(both):
+    def program(t):
+        seen: list[Any] = []
+        a, b, c = (t.tensor(v, requires_grad=True) for v in (1.0, 2.0, 3.0))
+        graph = ad(t, "autograd.graph")
+        first = graph.register_multi_grad_hook((a, b, c), lambda grads: seen.append(("all", *grads)))
+        graph.register_multi_grad_hook((a, b), lambda grad: seen.append(("any",)), mode="any")
+        (a * b * c).backward()
+        (a * b * c).backward()
+        first.remove()
+        (a * b * c).backward()
+        return seen
+
+    both(program)
+
+
+def test_an_autograd_function_that_writes(both):
+    def program(t):
+        class Double(t.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                x.mul_(2)
+                ctx.mark_dirty(x)
+                return x
+
+            @staticmethod
+            def backward(ctx, grad):
+                return grad * 2
+
+        x = t.tensor(X, requires_grad=True)
+        y = x * 1
+        view = y[1:]
+        z = Double.apply(y)
+        (z * z).sum().backward()
+        return z is y, x.grad, view
+
+    both(program)
+
+
+def test_gradients_that_nobody_made(both):
+    def program(t):
+        seen = []
+
+        class Two(t.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.set_materialize_grads(False)
+                return x * 2, x * 3
+
+            @staticmethod
+            def backward(ctx, a, b):
+                seen.append((a is None, b is None))
+                return a * 2
+
+        x = t.tensor(X, requires_grad=True)
+        Two.apply(x)[0].sum().backward()
+        return seen, x.grad
+
+    both(program)
+
+
+def flat(x: Any) -> Any:
+    if isinstance(x, dict):
+        return [leaf for name in x for leaf in flat(x[name])]
+    if isinstance(x, (tuple, list)):
+        return [leaf for part in x for leaf in flat(part)]
+    return [x]
+
+
+@pytest.fixture
+def both():
+    def compare(program: Any, rtol: float = 1e-12) -> None:
+        ours, theirs = flat(program(microgad)), flat(program(torch))
+        assert len(ours) == len(theirs)
+        for a, b in zip(ours, theirs, strict=True):
+            if isinstance(b, torch.Tensor):
+                assert tuple(a.shape) == tuple(b.shape)
+                assert a.requires_grad == b.requires_grad
+                np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=rtol, atol=1e-12)
+            else:
+                assert a == b
+
+    return compare
+
+
+@pytest.fixture
+def raises():
+    def compare(program: Any) -> None:
+        with pytest.raises(Exception) as theirs:  # noqa: PT011 - whatever torch raises
+            program(torch)
+        with pytest.raises(theirs.type):
+            program(microgad)
+
+    return compare

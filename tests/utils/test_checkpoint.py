@@ -1,0 +1,102 @@
+"""Checkpoints: nothing is kept, what is needed is computed again, and what can't be is said."""
+
+import gc
+
+import pytest
+
+import microgad as torch
+from microgad import errors
+from microgad.utils.checkpoint import checkpoint, checkpoint_sequential
+
+
+def f(x):
+    return (x * x).tanh() * x
+
+
+def nodes(y):
+    seen, stack = {}, [y.node]
+    while stack:
+        node = stack.pop()
+        if node is not None and node.number not in seen:
+            seen[node.number] = node
+            stack.extend(node.edges)
+    return list(seen.values())
+
+
+def test_nothing_is_kept_until_backward():
+    x = torch.rand(5, dtype=torch.float64, requires_grad=True)
+    y = checkpoint(f, x)
+    assert not any(node.kept for node in nodes(y))
+    expected = torch.autograd.grad(f(x).sum(), x)
+    for _ in range(2):
+        assert torch.equal(torch.autograd.grad(y.sum(), x, retain_graph=True)[0], expected[0])
+    assert not any(node.kept for node in nodes(y))
+
+
+def test_the_function_is_called_once_more_a_pass():
+    calls = []
+    x = torch.rand(5, requires_grad=True)
+    y = checkpoint(lambda x: calls.append(1) or f(x), x)
+    y.sum().backward(retain_graph=True)
+    y.sum().backward()
+    assert len(calls) == 3
+
+
+def test_checkpoints_nest():
+    x = torch.rand(5, dtype=torch.float64, requires_grad=True)
+    y = checkpoint(lambda x: checkpoint(f, x * 2) * checkpoint(f, x), x)
+    expected = torch.autograd.grad((f(x * 2) * f(x)).sum(), x)
+    assert torch.allclose(torch.autograd.grad(y.sum(), x)[0], expected[0])
+
+
+def test_no_graph_no_checkpoint():
+    calls = []
+    with torch.no_grad():
+        y = checkpoint(lambda x: calls.append(1) or f(x), torch.rand(3))
+    assert not y.requires_grad
+    assert calls == [1]
+
+
+def test_another_call_is_said():
+    turn = []
+
+    def fickle(x):
+        turn.append(1)
+        return x.exp() * x if len(turn) == 1 else x.exp().tanh()
+
+    x = torch.rand(3, requires_grad=True)
+    with pytest.raises(
+        errors.GraphError, match="the call was of 2 operations, but called again")
+    ):
+        checkpoint(fickle, x).sum().backward()
+
+
+def test_an_argument_that_was_written_to_is_said():
+    x = torch.rand(3, requires_grad=True)
+    z = x * 1
+    y = checkpoint(f, z)
+    z.add_(1)
+    with pytest.raises(errors.GraphError, match="modified by an inplace"):
+        y.sum().backward()
+
+
+def test_a_sequence_in_segments():
+    net = torch.nn.Sequential(*(torch.nn.Linear(4, 4) for _ in range(5)))
+    x = torch.rand(2, 4)
+    y = checkpoint_sequential(net, 2, x)
+    assert torch.equal(y, net(x))
+    y.sum().backward()
+    assert all(p.grad is not None for p in net.parameters())
+
+
+def test_freed_without_the_collector():
+    gc.collect()
+    gc.disable()
+    try:
+        x = torch.rand(3, requires_grad=True)
+        y = checkpoint(f, x)
+        y.sum().backward()
+        del x, y
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
