@@ -65,9 +65,7 @@ def test_another_call_is_said():
         return x.exp() * x if len(turn) == 1 else x.exp().tanh()
 
     x = torch.rand(3, requires_grad=True)
-    with pytest.raises(
-        errors.GraphError, match="the call was of 2 operations, but called again")
-    ):
+    with pytest.raises(errors.GraphError, match="the call was of 2 operations, but called again"):
         checkpoint(fickle, x).sum().backward()
 
 
