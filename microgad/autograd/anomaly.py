@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -56,6 +57,7 @@ class Tracer:
         self._names = {id(tensor): name for name, tensor in (names or {}).items()}
         self._sources: dict[int, tuple[Any, Source]] = {}  # by a Tensor's id; it is held, so that the id stays its
         self._backward: dict[int, Source] = {}  # by the number of the node that gets the gradient
+        self._lines: dict[int, str] = {}  # by a node's number, where it was recorded
 
     def source(self, tensor: Any) -> Source | None:
         """Where the non-finite values of a Tensor came from; None where it has none, or nothing seen here made it."""
@@ -69,6 +71,8 @@ class Tracer:
         """See an operation's result."""
         if self.outer is not None:
             self.outer.forward(node, inputs, out)
+        if self.halt and hasattr(node, "number"):
+            self._lines[node.number] = callers_line()
         bad = [(tensor, kind) for tensor in (out if type(out) is tuple else (out,)) if (kind := trouble(tensor))]
         if not bad:
             return
@@ -95,7 +99,8 @@ class Tracer:
             for target in (edge, *(edge.edges if isinstance(edge, Output) else ())):
                 self._backward.setdefault(target.number, source)
             if self.halt and kind == "NaN":
-                raise source.error(before="backward: ")
+                line = self._lines.get(node.number)
+                raise source.error(before="backward: ", after=f". It was recorded at {line}" if line else "")
 
     def _inherited(self, inputs: tuple[Any, ...]) -> Source | None:
         """The source of the inputs' own trouble: of NaN before that of infinity, of the older before the younger."""
@@ -110,6 +115,14 @@ class Tracer:
                 told = f"produced {kind}, but its input {_name(node, i)}{name and f' ({name})'} held {found} before"
                 break
         return Source(len(self._sources) + len(self._backward), type(node).__name__, state.current().path, told)
+
+
+def callers_line() -> str:
+    """The file and the line of the caller's program: of the innermost frame that isn't microgad's own."""
+    frame: Any = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "microgad":
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}, line {frame.f_lineno}"
 
 
 def trouble(x: Any) -> str:
@@ -174,9 +187,10 @@ class set_detect_anomaly:
 class detect_anomaly:
     """Raise RuntimeError where a NaN arises, forward or backward, in a block or in what this decorates.
 
-    The error names the operation and the module that the NaN came from: where it grew out of an infinity, those that
-    made the infinity. PyTorch looks at gradients only, and at results only where a gradient is lost. Every value is
-    looked at, which takes time; an infinity alone doesn't raise. With check_nan=False nothing is looked at.
+    The error names the operation and the module that the NaN came from, where it grew out of an infinity, those that
+    made the infinity, and in a backward pass the line that recorded the operation. PyTorch looks at gradients only, and
+    at results only where a gradient is lost. Every value is looked at, which takes time; an infinity alone doesn't
+    raise. With check_nan=False nothing is looked at.
     Source: torch.autograd.detect_anomaly.
 
     >>> x = torch.tensor([4.0, -1.0], requires_grad=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -135,3 +137,12 @@ def test_another_observer_goes_on_seeing():
 )  # fmt: skip
 def test_trouble(x, expected):
     assert trouble(x) == expected
+
+
+def test_a_nan_in_backward_names_the_line_that_recorded_its_operation():
+    x = torch.tensor([0.0, 1.0], requires_grad=True)
+    with torch.autograd.detect_anomaly(), np.errstate(all="ignore"):
+        y = (x * 0).sqrt() * 0
+        line = sys._getframe().f_lineno - 1
+        with pytest.raises(RuntimeError, match=rf"backward: .*test_anomaly\.py, line {line}"):
+            y.sum().backward()
