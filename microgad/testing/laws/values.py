@@ -148,6 +148,7 @@ def devices(case: Case) -> None:
             if x is not None and y is not None and type(x) is not type(move(y)):
                 raise AssertionError(f"on {name} a result is a {type(x).__module__}.{type(x).__name__}")
         case.agrees(Evaluation(*([_beside(x, case) for x in part] for part in found)), f"on {name}")
+        _ = case.at(case.mapped(move)).classes  # which takes second derivatives
 
 
 def _others(case: Case) -> list[tuple[str, Callable[[Any], Any]]]:

@@ -1,0 +1,272 @@
+"""The array: what CuPy has, and nothing else.
+
+What it may do is read off CuPy itself (surface.json): functions, their parameters, ufuncs and their dtypes, attributes.
+Beyond that there is no way to NumPy but `get`, no mixing with NumPy's arrays, no NumPy scalar out of a reduction, and
+no error for an index that is out of range: it wraps.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+SURFACE = json.loads(Path(__file__).with_name("surface.json").read_text())
+FUNCTIONS, UFUNCS = SURFACE["functions"], SURFACE["ufuncs"]
+# Which ufuncs' methods CuPy has written.
+METHODS = {
+    "reduce": {"add", "multiply"},
+    "accumulate": {"add", "multiply"},
+    "reduceat": {"add"},
+    "at": {"add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor"},
+}
+SCALARS = (bool, int, float, complex, np.generic)
+transfers: Counter[str] = Counter()  # how often values came to the host, and how
+_CONVERSION = "Implicit conversion to a NumPy array is not allowed. Please use `.get()`"
+
+
+class ndarray:
+    """An array on the device that isn't there."""
+
+    __slots__ = ("_a",)
+    __hash__ = None  # type: ignore[assignment]
+    _a: np.ndarray[Any, Any]
+
+    def __init__(self, shape: Any, dtype: Any = float) -> None:
+        self._a = np.empty(shape, dtype)
+
+    # To the host
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError(_CONVERSION)
+
+    def get(self) -> Any:
+        """The values, on the host."""
+        transfers["get"] += 1
+        return self._a.copy()
+
+    def item(self, *args: Any) -> Any:
+        """One value, on the host."""
+        transfers["item"] += 1
+        return self._a.item(*args)
+
+    def tolist(self) -> Any:
+        """The values as lists, on the host."""
+        transfers["tolist"] += 1
+        return self._a.tolist()
+
+    def tobytes(self, order: str = "C") -> bytes:
+        """The bytes, on the host."""
+        transfers["tobytes"] += 1
+        return self._a.tobytes(order)  # type: ignore[arg-type]
+
+    def _scalar(self, kind: Callable[[Any], Any]) -> Any:
+        transfers[kind.__name__] += 1
+        return kind(self._a)
+
+    def __bool__(self) -> bool:
+        return self._scalar(bool)
+
+    def __int__(self) -> int:
+        return self._scalar(int)
+
+    def __float__(self) -> float:
+        return self._scalar(float)
+
+    def __complex__(self) -> complex:
+        return self._scalar(complex)
+
+    def __index__(self) -> int:
+        return self._scalar(lambda a: a.__index__())
+
+    def __repr__(self) -> str:
+        return repr(self._a)
+
+    def __len__(self) -> int:
+        return len(self._a)
+
+    def __iter__(self) -> Any:
+        return (wrapped(part) for part in self._a[...])
+
+    # Facts
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in SURFACE["attributes"]:
+            raise AttributeError(f"'cupy.ndarray' object has no attribute '{name}'")
+        if not hasattr(np.ndarray, name):
+            raise AttributeError(f"the stand-in has no {name}: nobody needed it")
+        found = getattr(self._a, name)
+        if not callable(found):
+            return wrapped(found)
+
+        def method(*args: Any, **kwargs: Any) -> Any:
+            if not_there := kwargs.keys() & {"where", "initial", "mean"}:
+                raise TypeError(f"{name}() got an unexpected keyword argument '{min(not_there)}'")
+            return wrapped(found(*bare(args), **bare(kwargs)))
+
+        return method
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        return {"shape": self._a.shape, "typestr": self._a.dtype.str, "data": (0, False), "version": 3}
+
+    @property
+    def device(self) -> Any:
+        """Where it is."""
+        return SimpleNamespace(id=0)
+
+    @property
+    def flags(self) -> Any:
+        """How it lies in memory: CuPy's arrays are always writeable, and have no word for it."""
+        flags = self._a.flags
+        return SimpleNamespace(c_contiguous=flags.c_contiguous, f_contiguous=flags.f_contiguous, owndata=flags.owndata)
+
+    @property
+    def base(self) -> Any:
+        """The array that owns the memory."""
+        return None if self._a.base is None else wrapped(self._a.base)
+
+    # NumPy's protocols
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        name = ufunc.__name__
+        if name not in UFUNCS and name not in FUNCTIONS[""]:
+            raise TypeError(f"CuPy has no ufunc {name}")
+        if method != "__call__" and method != "outer" and name not in METHODS.get(method, ()):
+            raise NotImplementedError(f"`{name}.{method}` is not supported in CuPy")
+        for x in inputs:
+            if not isinstance(x, (ndarray, *SCALARS)) and not (method == "at" and isinstance(x, (tuple, slice))):
+                raise TypeError(f"Unsupported type {type(x)}")
+        if unknown := kwargs.keys() - {"out", "dtype", "casting", "axis", "keepdims"}:
+            raise TypeError(f"Wrong arguments {sorted(unknown)}")
+        if method == "__call__" and name in UFUNCS:
+            check_dtypes(name, inputs, UFUNCS[name])
+        return wrapped(getattr(ufunc, method)(*bare(inputs), **bare(kwargs)))
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        path = func.__module__.removeprefix("numpy").lstrip(".").replace("_impl", "")
+        parameters = FUNCTIONS.get(path, {}).get(func.__name__)
+        if parameters is None:
+            raise TypeError(f"CuPy has no function {func.__module__}.{func.__name__}")
+        if "**" not in parameters and (unknown := kwargs.keys() - set(parameters)):
+            raise TypeError(f"{func.__name__}() got an unexpected keyword argument '{min(unknown)}'")
+        refuse_host_arrays((args, kwargs))
+        return wrapped(func(*bare(args), **bare(kwargs)))
+
+    # Indexing
+
+    def __getitem__(self, index: Any) -> ndarray:
+        return wrapped(self._a[prepared(index, self._a.shape)])
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if not isinstance(value, (ndarray, *SCALARS)):
+            raise TypeError(f"Unsupported type {type(value)}")
+        self._a[prepared(index, self._a.shape)] = bare(value)
+
+
+def _operator(name: str, ufunc: Any, turned: bool = False, in_place: bool = False) -> Any:
+    def operator(self: ndarray, *others: Any) -> Any:
+        if any(isinstance(x, np.ndarray) for x in others):
+            raise TypeError(f"Unsupported type {np.ndarray}")
+        if not all(isinstance(x, (ndarray, *SCALARS)) for x in others):
+            return NotImplemented
+        inputs = (*others, self) if turned else (self, *others)
+        return ufunc(*inputs, out=self, casting="same_kind") if in_place else ufunc(*inputs)
+
+    operator.__name__ = name
+    return operator
+
+
+BINARY = {
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide, "floordiv": np.floor_divide,
+    "mod": np.remainder, "pow": np.power, "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
+    "lshift": np.left_shift, "rshift": np.right_shift, "matmul": np.matmul,
+}  # fmt: skip
+for _name, _ufunc in BINARY.items():
+    setattr(ndarray, f"__{_name}__", _operator(_name, _ufunc))
+    setattr(ndarray, f"__r{_name}__", _operator(_name, _ufunc, turned=True))
+    if _name != "matmul":
+        setattr(ndarray, f"__i{_name}__", _operator(_name, _ufunc, in_place=True))
+for _name, _ufunc in {
+    "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "eq": np.equal, "ne": np.not_equal,
+    "neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert,
+}.items():  # fmt: skip
+    setattr(ndarray, f"__{_name}__", _operator(_name, _ufunc))
+
+
+def wrapped(x: Any) -> Any:
+    """What NumPy gives as the stand-in's: arrays, its scalars as arrays of no dimension, and tuples of them."""
+    if isinstance(x, (np.ndarray, np.generic)):
+        made = object.__new__(ndarray)
+        made._a = np.asarray(x)
+        return made
+    if isinstance(x, tuple) and type(x) is not tuple:  # a namedtuple of NumPy's
+        return type(x)(*map(wrapped, x))
+    if isinstance(x, (tuple, list)):
+        return type(x)(map(wrapped, x))
+    return x
+
+
+def bare(x: Any) -> Any:
+    """The same with NumPy's arrays in place of the stand-in's."""
+    if isinstance(x, ndarray):
+        return x._a
+    if isinstance(x, dict):
+        return {name: bare(value) for name, value in x.items()}
+    return type(x)(map(bare, x)) if type(x) in (tuple, list) else x
+
+
+def refuse_host_arrays(x: Any) -> None:
+    """Raise TypeError where there is a NumPy array among arguments."""
+    if isinstance(x, np.ndarray):
+        raise TypeError(f"Unsupported type {np.ndarray}")
+    for part in x.values() if isinstance(x, dict) else x if isinstance(x, (tuple, list)) else ():
+        refuse_host_arrays(part)
+
+
+def check_dtypes(name: str, inputs: Any, loops: list[str]) -> None:
+    """Raise TypeError where CuPy has no loop that takes the inputs' dtypes."""
+    kinds = [x.dtype if hasattr(x, "dtype") else type(x) for x in inputs]
+    weak = {bool: "?", int: "b", float: "e", complex: "F"}
+    chars = [weak.get(kind) or np.dtype(kind).char for kind in kinds]
+    for loop in loops:
+        taken = loop.partition("->")[0]
+        if len(taken) == len(chars) and all(np.can_cast(c, t, "same_kind" if k in weak else "safe")
+                                            for c, t, k in zip(chars, taken, kinds, strict=True)):  # fmt: skip
+            return
+    raise TypeError(f"Wrong type ({kinds}) of arguments for cupy_{name}")
+
+
+def prepared(index: Any, shape: tuple[int, ...]) -> Any:
+    """An index for NumPy. Arrays have to be the stand-in's; integers in them that are out of range wrap."""
+    items = index if isinstance(index, tuple) else (index,)
+    axis, out = 0, []
+    known = sum(axes_of(i) for i in items)
+    for i in items:
+        if isinstance(i, np.ndarray):
+            raise TypeError(f"Unsupported type {np.ndarray}")
+        if isinstance(i, list):
+            i = wrapped(np.asarray(i))
+        if i is Ellipsis:
+            axis += len(shape) - known
+        elif isinstance(i, ndarray) and i.dtype == bool:
+            axis += i.ndim
+        elif isinstance(i, ndarray):
+            n = shape[axis] if axis < len(shape) else 0
+            i, axis = (i._a % n if n and i.dtype.kind in "iu" else i._a), axis + 1
+        elif i is not None:
+            axis += 1
+        out.append(bare(i))
+    return tuple(out) if isinstance(index, tuple) else out[0]
+
+
+def axes_of(i: Any) -> int:
+    """How many axes an item of an index takes."""
+    if i is None or i is Ellipsis:
+        return 0
+    return i.ndim if isinstance(i, ndarray) and i.dtype.kind == "b" else 1

@@ -1,0 +1,76 @@
+"""The modules `cupy` and `cupyx`, as far as microgad asks for them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from .array import bare, ndarray, wrapped
+
+
+def asarray(x: Any, dtype: Any = None) -> ndarray:
+    """An array on the device: a copy of what comes from the host."""
+    if isinstance(x, ndarray):
+        return x if dtype is None or x.dtype == dtype else wrapped(x._a.astype(dtype))
+    return wrapped(np.array(x, dtype))
+
+
+def as_strided(x: ndarray, shape: Any = None, strides: Any = None) -> ndarray:
+    """A view with other strides."""
+    return wrapped(np.lib.stride_tricks.as_strided(x._a, shape, strides))
+
+
+def scatter(ufunc: Any) -> Any:
+    """target[index] op= values, each as often as it comes."""
+
+    def into(target: ndarray, index: Any, values: Any) -> None:
+        ufunc.at(target._a, bare(index), bare(values))
+
+    return into
+
+
+class _Namespace(ModuleType):
+    """A module of what is named, and no more."""
+
+    def __init__(self, name: str, **members: Any) -> None:
+        super().__init__(name)
+        vars(self).update(members)
+
+
+class _Pool:
+    """Memory that is given back."""
+
+    def free_all_blocks(self) -> None:
+        """Give it back."""
+
+
+def modules() -> dict[str, ModuleType]:
+    """What stands in `sys.modules`."""
+    runtime = _Namespace("cupy.cuda.runtime", getDeviceCount=lambda: 1)
+    cuda = _Namespace("cupy.cuda", runtime=runtime, Device=lambda index=None: nullcontext())
+    tricks = _Namespace("cupy.lib.stride_tricks", as_strided=as_strided)
+    lib = _Namespace("cupy.lib", stride_tricks=tricks)
+    cupy = _Namespace("cupy", ndarray=ndarray, asarray=asarray, cuda=cuda, lib=lib, get_default_memory_pool=_Pool)
+    kinds = {"add": np.add, "max": np.maximum, "min": np.minimum}
+    scatters = {f"scatter_{name}": scatter(ufunc) for name, ufunc in kinds.items()}
+    return {"cupy": cupy, "cupyx": _Namespace("cupyx", **scatters)}
+
+
+@contextmanager
+def installed() -> Iterator[None]:
+    """With the stand-in in CuPy's place."""
+    before = {name: sys.modules.get(name) for name in ("cupy", "cupyx")}
+    sys.modules.update(modules())
+    try:
+        yield
+    finally:
+        for name, module in before.items():
+            if module is None:
+                sys.modules.pop(name, None)
+            else:
+                sys.modules[name] = module
