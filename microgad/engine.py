@@ -149,7 +149,7 @@ def derive(node: Function, grad: Any, needs: list[bool], create_graph: bool) -> 
     gradients: list[Any] = [None] * len(needs)
     dtype = node.dtype
     if (any(d.kind == "c" for d in dtype) if type(dtype) is list else dtype.kind == "c") and _conjugates(node):
-        grad = tuple(map(np.conjugate, grad)) if type(grad) is tuple else np.conjugate(grad)
+        grad = tuple(map(_conjugate, grad)) if type(grad) is tuple else _conjugate(grad)
     if plan.joint is not None:
         derivative, positions = plan.joint
         node.needs = tuple(needs)
@@ -163,7 +163,7 @@ def derive(node: Function, grad: Any, needs: list[bool], create_graph: bool) -> 
                 gradients[i] = derivative(node, grad, *[kept[j] for j in positions])
     for i, edge in enumerate(node.edges):
         if edge is not None and edge.dtype.kind == "c" and gradients[i] is not None and _conjugates(node):
-            gradients[i] = np.conjugate(gradients[i])
+            gradients[i] = _conjugate(gradients[i])
     if create_graph:
         for i, g in enumerate(gradients):
             if needs[i] and g is not None and not isinstance(g, function.Tensor):
@@ -177,6 +177,11 @@ def derive(node: Function, grad: Any, needs: list[bool], create_graph: bool) -> 
 def _conjugates(node: Function) -> bool:
     """Whether gradients of complex numbers have to be made PyTorch's: not its users' own, nor in a complex step."""
     return node.conjugates and not state.current().holomorphic
+
+
+def _conjugate(x: Any) -> Any:
+    conjugate = np.conjugate(x)
+    return backend.as_array(conjugate) if isinstance(conjugate, np.generic) else conjugate  # of a 0-d array
 
 
 def free(node: Function) -> None:
