@@ -1,0 +1,279 @@
+"""Every public function of NumPy's, given Tensors: recorded and differentiable, or a TypeError that names it.
+
+Never detached in silence, never a wrong gradient: of what is recorded, values are NumPy's own and derivatives agree
+with numerical ones.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import dispatch
+from microgad.testing import check_grads
+
+rng = np.random.default_rng(0)
+SQUARE = np.array([[2.0, 0.5, -0.25], [0.5, 3.0, 0.75], [-0.25, 0.75, 1.5]])  # positive definite, distinct eigenvalues
+OTHER = rng.permutation(9).reshape(3, 3) / 4 + 0.3
+VECTOR = np.array([0.3, -1.2, 2.1])
+MASK = OTHER > 1
+# How functions are called: what is an array here is a Tensor that requires grad there.
+PATTERNS: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+    ((SQUARE,), {}),
+    ((SQUARE, OTHER), {}),
+    ((VECTOR, VECTOR + 1.1), {}),
+    ((SQUARE, 1), {}),
+    ((SQUARE, 0, 1), {}),
+    ((SQUARE, (3, 3)), {}),
+    (([SQUARE, OTHER],), {}),
+    ((SQUARE, 1, 0), {"axis": 0}),
+]
+# What takes other arguments.
+CALLS: dict[Any, tuple[tuple[Any, ...], dict[str, Any]]] = {
+    np.clip: ((SQUARE, 0.1, 2.2), {}),
+    np.pad: ((VECTOR, (1, 2)), {}),
+    np.where: ((MASK, SQUARE, OTHER), {}),
+    np.einsum: (("ij,kj->ik", SQUARE, OTHER), {}),
+    np.einsum_path: (("ij,kj->ik", SQUARE, OTHER), {}),
+    np.take_along_axis: ((SQUARE, np.array([[0, 2], [1, 1], [2, 0]]), 1), {}),
+    np.compress: ((np.array([True, False, True]), SQUARE), {"axis": 0}),
+    np.extract: ((MASK, SQUARE), {}),
+    np.select: (([MASK, ~MASK], [SQUARE, OTHER]), {}),
+    np.choose: ((np.array([0, 1, 0]), [VECTOR, VECTOR * 2]), {}),
+    np.take: ((SQUARE, np.array([0, 2, 2])), {}),
+    np.delete: ((SQUARE, 1, 0), {}),
+    np.insert: ((VECTOR, 1, 5.0), {}),
+    np.quantile: ((SQUARE, 0.3), {}),
+    np.percentile: ((SQUARE, 30), {}),
+    np.nanquantile: ((SQUARE, 0.3), {}),
+    np.nanpercentile: ((SQUARE, 30), {}),
+    np.astype: ((SQUARE, np.float64), {}),
+    np.broadcast_to: ((VECTOR, (2, 3)), {}),
+    np.reshape: ((SQUARE, (9,)), {}),
+    np.moveaxis: ((SQUARE, 0, 1), {}),
+    np.tensordot: ((SQUARE, OTHER), {"axes": 1}),
+    np.cross: ((VECTOR, VECTOR[::-1].copy()), {}),
+    np.interp: ((VECTOR, VECTOR, VECTOR), {}),
+    np.linalg.tensorsolve: ((SQUARE, VECTOR), {}),
+    np.linalg.tensorinv: ((SQUARE,), {"ind": 1}),
+    np.linalg.solve: ((SQUARE, OTHER), {}),
+    np.linalg.matrix_power: ((SQUARE, 3), {}),
+    np.linalg.cross: ((VECTOR, VECTOR[::-1].copy()), {}),
+    np.fft.hfft: ((VECTOR,), {}),
+    np.histogram: ((SQUARE,), {}),
+    np.searchsorted: ((np.sort(VECTOR), VECTOR), {}),
+    np.apply_along_axis: ((np.sum, 0, SQUARE), {}),
+    np.apply_over_axes: ((np.sum, SQUARE, [0]), {}),
+    np.piecewise: ((VECTOR, [VECTOR > 0], [1.0]), {}),
+    np.putmask: ((SQUARE, MASK, 0.0), {}),
+    np.place: ((SQUARE, MASK, [0.0]), {}),
+    np.put: ((SQUARE, [0], 0.0), {}),
+    np.put_along_axis: ((SQUARE, np.array([[0], [1], [2]]), 0.0, 1), {}),
+    np.fill_diagonal: ((SQUARE, 0.0), {}),
+    np.copyto: ((SQUARE, OTHER), {}),
+    np.bincount: ((np.array([0, 2, 1]),), {}),
+    np.can_cast: ((np.float32, np.float64), {}),
+    np.cumulative_prod: ((VECTOR,), {}),
+    np.cumulative_sum: ((VECTOR,), {}),
+    np.dsplit: ((SQUARE.reshape(1, 3, 3), 3), {}),
+    np.gradient: ((SQUARE,), {}),
+    np.isneginf: ((SQUARE,), {}),
+    np.isposinf: ((SQUARE,), {}),
+    np.packbits: ((MASK,), {}),
+    np.unpackbits: ((MASK.astype(np.uint8),), {}),
+    np.polyder: ((VECTOR,), {}),
+    np.polyfit: ((VECTOR, VECTOR * 2, 1), {}),
+    np.ravel_multi_index: ((([0, 1], [1, 2]), (3, 3)), {}),
+    np.roots: ((VECTOR,), {}),
+    np.save: ((BytesIO(), SQUARE), {}),
+    np.savetxt: ((BytesIO(), SQUARE), {}),
+    np.savez: ((BytesIO(), SQUARE), {}),
+    np.savez_compressed: ((BytesIO(), SQUARE), {}),
+    np.unravel_index: ((np.array([3, 5]), (3, 3)), {}),
+    np.vander: ((VECTOR,), {}),
+    np.linalg.pinv: ((SQUARE,), {}),
+    np.linalg.eig: ((SQUARE,), {}),
+    np.empty_like: ((SQUARE,), {}),
+}
+# They look at one triangle, and give a derivative to both: held against what they make of a symmetric matrix.
+SYMMETRIC = {np.linalg.cholesky, np.linalg.eigvalsh}
+# Whose derivative is not held against differences here: no function of the values alone, or only up to a phase.
+DATES = {np.busday_count, np.busday_offset, np.datetime_as_string, np.is_busday}
+UNDERIVED = {
+    np.linalg.eigvals,
+    np.linalg.eigh,
+    np.linalg.eig,
+    np.linalg.svd,
+    np.linalg.qr,
+    np.linalg.lstsq,
+    np.empty_like,
+}
+
+
+def public() -> Iterator[Any]:
+    """The functions that dispatch, each once, but for those of dates."""
+    seen = set(DATES)
+    for module in (np, np.linalg, np.fft):
+        for name in sorted(dir(module)):
+            function = getattr(module, name)
+            if not name.startswith("_") and hasattr(function, "_implementation") and function not in seen:
+                seen.add(function)
+                yield function
+
+
+def tensors(x: Any, wanted: bool = True) -> Any:
+    """Arguments with Tensors, that require grad if `wanted`, in place of floating-point arrays."""
+    if isinstance(x, np.ndarray) and x.dtype == np.float64:
+        return torch.tensor(x, requires_grad=wanted)
+    return type(x)(tensors(part, wanted) for part in x) if isinstance(x, (tuple, list)) else x
+
+
+def leaves(x: Any) -> list[Any]:
+    if isinstance(x, (tuple, list)):
+        return [leaf for part in x for leaf in leaves(part)]
+    return [x]
+
+
+def calls(function: Any) -> Iterator[tuple[tuple[Any, ...], dict[str, Any], Any]]:
+    """Arguments that NumPy takes, with what it makes of them."""
+    for args, kwargs in [CALLS[function]] if function in CALLS else PATTERNS:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                copies = [a.copy() if isinstance(a, np.ndarray) else a for a in args]
+                yield args, kwargs, function(*copies, **kwargs)
+            except Exception:  # not a way to call it
+                continue
+
+
+@pytest.mark.parametrize("function", list(public()), ids=lambda f: f"{f.__module__}.{f.__name__}")
+def test_recorded_or_refused(function: Callable[..., Any]) -> None:
+    ways = list(calls(function))
+    assert ways, "say in CALLS how it is called"
+    for args, kwargs, expected in ways:
+        given = tensors(args)
+        try:
+            found = function(*given, **kwargs)
+        except (TypeError, RuntimeError):  # of Tensors in a list, which NumPy doesn't look into, by `__array__`
+            continue
+        assert function in dispatch.FUNCTIONS or not any(isinstance(t, torch.Tensor) for t in leaves(given))
+        if function is not np.empty_like:
+            compare(found, expected)
+        inputs = [t for t in leaves(given) if isinstance(t, torch.Tensor)]
+        results = [y for y in leaves(found) if isinstance(y, torch.Tensor) and y.dtype.is_floating_point]
+        if function not in UNDERIVED and any(y.requires_grad for y in results):
+            check_grads(recall(function, given, kwargs), inputs, order=2, full=False)
+
+
+def test_what_is_in_the_table_is_recorded_in_some_way() -> None:
+    for function in dispatch.FUNCTIONS:
+        if hasattr(function, "_implementation"):
+            ways = [(tensors(args, wanted), kwargs) for args, kwargs, _ in calls(function) for wanted in (True, False)]
+            assert any(succeeds(function, args, kwargs) for args, kwargs in ways), function.__name__
+
+
+def succeeds(function: Any, args: Any, kwargs: Any) -> bool:
+    try:
+        function(*args, **kwargs)
+    except (TypeError, RuntimeError):
+        return False
+    return True
+
+
+@pytest.mark.parametrize("function", [f for f in public() if f not in dispatch.FUNCTIONS], ids=lambda f: f.__name__)
+def test_what_is_not_names_itself(function: Any) -> None:
+    with pytest.raises(TypeError, match=function.__name__):
+        dispatch.function(function, (torch.ones(2),), {})
+
+
+def recall(function: Any, given: Any, kwargs: Any) -> Any:
+    """The function of the Tensors among its arguments, to its floating-point results."""
+
+    def call(*inputs: Any) -> Any:
+        if function in SYMMETRIC:
+            inputs = tuple((x + x.mT) / 2 for x in inputs)
+        found = leaves(function(*exchanged(given, iter(inputs)), **kwargs))
+        return tuple(y for y in found if isinstance(y, torch.Tensor) and y.dtype.is_floating_point)
+
+    return call
+
+
+def exchanged(x: Any, inputs: Iterator[Any]) -> Any:
+    if isinstance(x, torch.Tensor):
+        return next(inputs)
+    return type(x)(exchanged(part, inputs) for part in x) if isinstance(x, (tuple, list)) else x
+
+
+def compare(found: Any, expected: Any) -> None:
+    ours, theirs = leaves(found), leaves(expected)
+    assert len(ours) == len(theirs)
+    for a, b in zip(ours, theirs, strict=True):
+        values = a.detach().numpy() if isinstance(a, torch.Tensor) else a
+        np.testing.assert_allclose(np.abs(values), np.abs(b), rtol=1e-10, atol=1e-10)
+        if (
+            isinstance(a, torch.Tensor) and a.array.dtype.kind != "c"
+        ):  # PyTorch's eig is complex, NumPy's if it has to be
+            assert a.array.dtype.kind == np.asarray(b).dtype.kind
+
+
+def test_a_function_that_does_not_dispatch_meets_array() -> None:
+    x = torch.ones(2, requires_grad=True)
+    with pytest.raises(RuntimeError, match="requires grad"):
+        np.asarray(x)
+
+
+def ufuncs() -> Iterator[np.ufunc]:
+    yield from sorted({f for f in vars(np).values() if isinstance(f, np.ufunc)}, key=lambda f: f.__name__)
+
+
+@pytest.mark.parametrize("ufunc", list(ufuncs()), ids=lambda f: f.__name__)
+def test_ufuncs(ufunc: np.ufunc) -> None:
+    arrays = [np.array([0.3, 0.7, 0.45]), np.array([0.6, 0.2, 1.7])][: ufunc.nin]
+    if ufunc is np.arccosh:
+        arrays = [1 + arrays[0]]
+    if ufunc.signature or ("dd->d" not in ufunc.types and "d->d" not in ufunc.types and "d->?" not in ufunc.types):
+        arrays = [SQUARE, OTHER][: ufunc.nin]
+    given = [torch.tensor(a, requires_grad=True) for a in arrays]
+    if ufunc not in dispatch.UFUNCS:
+        with pytest.raises(TypeError, match=ufunc.__name__):
+            ufunc(*given)
+        return
+    try:
+        expected = ufunc(*arrays)
+    except TypeError:  # of integers alone, or of an exponent
+        return
+    found = ufunc(*given)
+    compare(found, expected)
+    if any(y.requires_grad for y in leaves(found)):
+        check_grads(ufunc, given, order=2, full=False)
+
+
+@pytest.mark.parametrize("method", ["reduce", "accumulate", "reduceat", "outer", "at"])
+@pytest.mark.parametrize(
+    "ufunc", [f for f in ufuncs() if f.nin == 2 and f.nout == 1 and not f.signature], ids=lambda f: f.__name__
+)
+def test_methods_of_ufuncs(ufunc: np.ufunc, method: str) -> None:
+    args: dict[str, tuple[Any, ...]] = {
+        "reduce": (SQUARE,), "accumulate": (VECTOR,), "reduceat": (VECTOR, [0, 2]), "outer": (VECTOR, VECTOR + 2),
+        "at": (VECTOR.copy(), np.array([0, 2]), 1.5),
+    }  # fmt: skip
+    given = [torch.tensor(a) if isinstance(a, np.ndarray) and a.dtype == np.float64 else a for a in args[method]]
+    try:
+        with np.errstate(all="ignore"):
+            expected = getattr(ufunc, method)(*args[method])
+    except TypeError:
+        return
+    try:
+        with np.errstate(all="ignore"):
+            found = getattr(ufunc, method)(*given)
+    except TypeError:
+        with pytest.raises(TypeError, match=ufunc.__name__):
+            getattr(ufunc, method)(*given)
+        return
+    compare(given[0] if method == "at" else found, args[method][0] if method == "at" else expected)
