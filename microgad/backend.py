@@ -113,19 +113,35 @@ def to_numpy(x: Any) -> Any:
 
 def owner(x: Any) -> Any:
     """The array that owns the memory of `x`."""
-    while x.base is not None and is_array(x.base):
-        x = x.base
+    while (base := x.base) is not None:
+        if not is_array(base):
+            base = getattr(base, "base", None)  # NumPy's as_strided puts an object between
+            if not is_array(base):
+                break
+        x = base
     return x
+
+
+def as_strided(x: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
+    """A view of memory from the first element of `x` on, with strides in bytes. It can reach beyond x."""
+    library = _cupy() if is_gpu(x) else np
+    return library.lib.stride_tricks.as_strided(x, shape, strides)
+
+
+def at(ufunc: Any, target: Any, index: Any, values: Any) -> None:
+    """target[index] = ufunc(target[index], values), where an index that comes more than once counts each time."""
+    if is_gpu(target):
+        import cupyx
+
+        scatter = {np.add: cupyx.scatter_add, np.maximum: cupyx.scatter_max, np.minimum: cupyx.scatter_min}
+        scatter[ufunc](target, index, values)
+    else:
+        ufunc.at(target, index, values)
 
 
 def add_at(target: Any, index: Any, values: Any) -> None:
     """target[index] += values, where an index that comes more than once counts each time."""
-    if is_gpu(target):
-        import cupyx
-
-        cupyx.scatter_add(target, index, values)
-    else:
-        np.add.at(target, index, values)
+    at(np.add, target, index, values)
 
 
 def _keep_freed_memory() -> None:

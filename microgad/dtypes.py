@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,14 @@ class dtype:
     def is_signed(self) -> bool:
         """Whether values can be negative."""
         return self.dtype.kind in "ifc"
+
+    def to_complex(self) -> dtype:
+        """The complex dtype of the same precision."""
+        return of(np.result_type(self.dtype, np.complex64))
+
+    def to_real(self) -> dtype:
+        """The real dtype of the same precision."""
+        return of(np.finfo(self.dtype).dtype) if self.is_complex else self
 
     @property
     def itemsize(self) -> int:
@@ -101,8 +110,6 @@ def of(numpy_dtype: Any) -> dtype:
     """The microgad dtype of a NumPy dtype, of a name, or of a Python type."""
     if isinstance(numpy_dtype, dtype):
         return numpy_dtype
-    if numpy_dtype is float:
-        return _default
     found = _BY_NUMPY.get(np.dtype(numpy_dtype))
     if found is None:
         raise DtypeError(f"there is no tensor of dtype {numpy_dtype}; the dtypes are {', '.join(d.name for d in _ALL)}")
@@ -183,14 +190,55 @@ def promote(arrays: list[Any]) -> list[Any]:
 
 def promote_floating(arrays: list[Any]) -> list[Any]:
     """As `promote`, then integers and booleans to the default floating dtype: for division, exp and their like."""
-    if len(arrays) > 1:
-        arrays = promote(arrays)
-    for x in arrays:
+    promoted = promote(arrays) if len(arrays) > 1 else arrays
+    for x in promoted:
         if hasattr(x, "dtype") and x.dtype.kind not in "fc":
-            return cast(arrays, _default.dtype)
-    return arrays
+            return cast(arrays, _default.dtype)  # not by way of an integer dtype, in which a negative number may wrap
+    return promoted
+
+
+def only(kinds: str, promotion: Callable[[list[Any]], list[Any]] = promote) -> staticmethod[[list[Any]], list[Any]]:
+    """A promotion that refuses a common dtype but of these kinds: b(ool), i(nt), u(int), f(loat), c(omplex)."""
+
+    def checked(arrays: list[Any]) -> list[Any]:
+        promoted = promotion(arrays)
+        for x in promoted:
+            if hasattr(x, "dtype"):
+                if x.dtype.kind not in kinds:
+                    raise DtypeError(f"not implemented for {x.dtype}")
+                break
+        return promoted
+
+    return staticmethod(checked)
 
 
 def cast(arrays: list[Any], to: np.dtype[Any]) -> list[Any]:
     """Arrays of another dtype than `to` converted; Python scalars and None stay what they are."""
     return [x.astype(to) if hasattr(x, "dtype") and x.dtype != to else x for x in arrays]
+
+
+def result_type(tensor1: Any, tensor2: Any) -> dtype:
+    """The dtype of an operation of two Tensors or numbers. Source: torch.result_type.
+
+    >>> torch.result_type(torch.tensor([1, 2]), 1.0)
+    torch.float32
+    """
+    return of(result_dtype([getattr(x, "array", x) for x in (tensor1, tensor2)]))
+
+
+def promote_types(type1: Any, type2: Any) -> dtype:
+    """The smallest dtype to which both can be promoted. Source: torch.promote_types.
+
+    >>> torch.promote_types(torch.int64, torch.float16)
+    torch.float16
+    """
+    return of(_join([of(type1).dtype, of(type2).dtype]))
+
+
+def can_cast(from_: Any, to: Any) -> bool:
+    """Whether a result may be written into a Tensor of a dtype: not of a lower category. Source: torch.can_cast.
+
+    >>> torch.can_cast(torch.double, torch.float), torch.can_cast(torch.float, torch.int)
+    (True, False)
+    """
+    return _CATEGORY[of(from_).dtype.kind] <= _CATEGORY[of(to).dtype.kind]

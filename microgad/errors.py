@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 
 class MicrogadError(Exception):
     """Base class of every exception that microgad raises on purpose."""
@@ -37,9 +39,27 @@ class ArgumentError(MicrogadError, RuntimeError, ValueError):
     """An argument outside of what the operation allows."""
 
 
+class CallError(MicrogadError, AssertionError, RuntimeError, ValueError):
+    """Arguments that contradict each other, where PyTorch asserts that they don't."""
+
+
+class UnsupportedError(MicrogadError, NotImplementedError):
+    """What the operation does for other arguments, but not for these."""
+
+
+class LinAlgError(MicrogadError, RuntimeError, np.linalg.LinAlgError):
+    """A matrix that can't be inverted or factorized, or an iteration that doesn't converge."""
+
+
 FROM_FORWARD = (IndexError, TypeError, ValueError, RuntimeError)
 # What NumPy or CuPy raise inside a forward -> the class that PyTorch's users expect there.
-_REWORDED = ((IndexError, DimError), (TypeError, DtypeError), (ValueError, ShapeError), (RuntimeError, ShapeError))
+_REWORDED = (
+    (np.linalg.LinAlgError, LinAlgError),
+    (IndexError, DimError),
+    (TypeError, DtypeError),
+    (ValueError, ShapeError),
+    (RuntimeError, ShapeError),
+)
 
 
 def plural(count: int, noun: str) -> str:
@@ -73,10 +93,16 @@ def _describe(x: Any) -> str:
     return str(tuple(x.shape)) if dtype == "float32" else f"{tuple(x.shape)} {dtype}"
 
 
+# How names begin of dtypes and layouts that NumPy has no arrays of.
+_NOT_IN_NUMPY = ("bfloat16", "BFloat16", "chalf", "complex32", "float8_", "float4_", "qint", "quint", "sparse_")
+
+
 def missing(whole: str, name: str, candidates: list[str]) -> str:
     """What to say of a name that isn't there, with the nearest one that is."""
     if name.startswith("_"):
         return f"{whole} does not exist"
+    if name.startswith(_NOT_IN_NUMPY):
+        return f"microgad has no {whole}: NumPy can't hold it"
     import difflib
 
     near = difflib.get_close_matches(name, candidates, 1)

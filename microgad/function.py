@@ -262,14 +262,14 @@ class Function:
     def write(self, out: Any, *arrays: Any) -> None:
         """The operation on bare arrays, written into `out`, which is also the memory of the first input."""
         if isinstance(self.numpy, np.ufunc):
-            self.numpy(*arrays, out=out, casting="same_kind")
+            self.numpy(*arrays, out=out, casting=casting(out, *arrays))
             return
         result = self.forward(*arrays)
         if np.shape(result) != out.shape:
             raise errors.ShapeError(
                 f"the result's shape {np.shape(result)} is not the shape {out.shape} that it is written to"
             )
-        np.copyto(out, result, casting="same_kind")
+        np.copyto(out, result, casting=casting(out, result))
 
     @classmethod
     def _operand(cls, x: Any) -> Any:
@@ -382,7 +382,7 @@ class Function:
         if self.may_share:
             for i, result in enumerate(results):
                 if result.array.base is not None:
-                    result._view_of(inputs[0], self.part(i, arrays[0]))
+                    result._view_of(inputs[0], self, self.part(i, arrays[0]))
         if plan is not None:
             self.shape = [x.array.shape for x in results]
             self.dtype = [x.array.dtype for x in results]
@@ -401,6 +401,12 @@ class Packed(list[Any]):
     def unpack(self) -> list[Any]:
         """What was kept."""
         raise NotImplementedError
+
+
+def casting(out: Any, *arrays: Any) -> Any:
+    """NumPy's rule that is PyTorch's here, to whom integers with and without a sign are of one kind."""
+    whole = out.dtype.kind == "u" and all(np.result_type(x).kind in "biu" for x in arrays)
+    return "unsafe" if whole else "same_kind"
 
 
 class Output(Function):

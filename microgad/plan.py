@@ -23,10 +23,8 @@ def parameters(method: Callable[..., Any]) -> tuple[str, ...]:
 
 def stored(method: Callable[..., Any]) -> list[str]:
     """Names of the attributes that a method assigns."""
-    code = method.__code__
-    if _STORE_ATTR not in code.co_code[::2]:
-        return []
-    return [i.argval for i in dis.get_instructions(code) if i.opcode == _STORE_ATTR]
+    code, names = method.__code__.co_code, method.__code__.co_names
+    return [names[code[i + 1]] for i in range(0, len(code), 2) if code[i] == _STORE_ATTR]
 
 
 class Plan:

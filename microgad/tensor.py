@@ -142,8 +142,8 @@ class Tensor(Methods):
         strides = tuple(s // self.array.itemsize for s in self.array.strides)
         return strides if dim is None else strides[dim]
 
-    def is_contiguous(self) -> bool:
-        """Whether the values lie in memory in row-major order."""
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        """Whether the values lie in memory in row-major order; memory_format has no effect."""
         contiguous: bool = self.array.flags.c_contiguous
         return contiguous
 
@@ -292,15 +292,15 @@ class Tensor(Methods):
     def _bump(self) -> None:
         self._counter()[0] += 1
 
-    def _view_of(self, source: Tensor, node: Function) -> None:
-        """Remember what this is a view of, if the operation did give a view."""
+    def _view_of(self, source: Tensor, node: Function, step: Any = None) -> None:
+        """Remember what this is a view of, if the operation did give a view; `step` shows one of several alone."""
         if backend.owner(self.array) is not backend.owner(source.array):
             return
         base = source if source.base is None else source.base
         self.version = source._counter()
         self.base = base
         if state.current().grad_enabled and (source.base is None or source.chain is not None):
-            self.chain = (*(source.chain or ()), (type(node), dict(vars(node))))
+            self.chain = (*(source.chain or ()), step or (type(node), dict(vars(node))))
         views = base.views
         if views is None:
             views = base.views = []
@@ -308,30 +308,7 @@ class Tensor(Methods):
             views[:] = [ref for ref in views if ref() is not None]
         views.append(weakref.ref(self))
 
-    def _check_writable(self, op: str, recorded: bool) -> None:
-        """Refuse an in-place operation that could not be right."""
-        name = errors.place(op, state.current().path)
-        strides = self.array.strides
-        if self.array.size and any(stride == 0 and n > 1 for stride, n in zip(strides, self.array.shape, strict=True)):
-            raise errors.GraphError(
-                f"{name}: more than one element of the written-to tensor refers to a single memory location; "
-                "clone() it first"
-            )
-        if not state.current().grad_enabled:
-            return
-        if type(self.node) is Leaf:
-            raise errors.GraphError(
-                f"{name}: a leaf Variable that requires grad is being used in an in-place operation"
-            )
-        if self.base is not None:
-            if type(self.base.node) is Leaf:
-                raise errors.GraphError(
-                    f"{name}: a view of a leaf Variable that requires grad is being used in an in-place operation"
-                )
-            if self.chain is None and (recorded or self.base.node is not None):
-                raise errors.GraphError(
-                    f"{name}: a view was created in no_grad mode and is being modified inplace with grad mode enabled"
-                )
+    _check_writable, _check_history = region.check_writable, region.check_history
 
     def _rebind(self, node: Function) -> None:
         """After a write: the base and its live views, all of which it may have changed, get new nodes at once."""

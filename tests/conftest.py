@@ -9,7 +9,10 @@ import microgad
 
 from .strictarray import installed
 
-collect_ignore = ["consumer"]  # a package with tests of its own, which tests/testing/test_consumer.py runs
+collect_ignore = [
+    "consumer",  # a package with tests of its own, which tests/testing/test_consumer.py runs
+    "strictarray/read_surface.py",  # a program for a machine with CuPy
+]
 
 hypothesis.settings.register_profile("gate", max_examples=25, derandomize=True, deadline=None)
 hypothesis.settings.register_profile("thorough", max_examples=500, deadline=None)

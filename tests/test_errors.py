@@ -45,14 +45,14 @@ def test_a_linear_layer_of_the_wrong_size_names_its_module() -> None:
     [
         (lambda: torch.zeros(2, 3) + torch.zeros(4), ValueError, r"Add: .*\(a \(2, 3\), b \(4,\)\)"),
         (lambda: torch.zeros(2, 3) @ torch.zeros(4, 5), RuntimeError, "MatMul: mat1 and mat2 shapes cannot"),
-        (lambda: torch.zeros(2).sum(dim=3), IndexError, "Sum: axis 3 is out of bounds"),
+        (lambda: torch.zeros(2).sum(dim=3), IndexError, r"sum: Dimension out of range .* but got 3"),
         (lambda: torch.zeros(2)[5], IndexError, "GetItem: index 5 is out of bounds"),
-        (lambda: torch.zeros(2)[torch.zeros(1)], IndexError, "tensors used as indices must be integer or boolean"),
+        (lambda: torch.zeros(2)[torch.zeros(1)], IndexError, "tensors used as indices must be long, int"),
         (lambda: torch.tensor([1, 2]).mean(), RuntimeError, "mean: input must be floating-point"),
         (lambda: torch.zeros(2).reshape(3), RuntimeError, "invalid for input of size 2"),
         (lambda: torch.zeros(2, 3).permute(0, 0), RuntimeError, "permute"),
         (lambda: torch.cat([]), ValueError, "cat: expected a non-empty list"),
-        (lambda: torch.cat([torch.zeros(2, 2), torch.zeros(3)]), RuntimeError, "Cat: "),
+        (lambda: torch.cat([torch.zeros(2, 2), torch.zeros(3)]), RuntimeError, "cat: Tensors must have same number of dimensions: got 2 and 1"),
         (lambda: torch.zeros(2).item(), RuntimeError, "2 elements cannot be converted to Scalar"),
         (lambda: bool(torch.zeros(2)), RuntimeError, "ambiguous"),
         (lambda: torch.zeros(2, device="cuda"), RuntimeError, "needs CuPy: pip install"),
@@ -61,7 +61,7 @@ def test_a_linear_layer_of_the_wrong_size_names_its_module() -> None:
         (lambda: torch.tensor("text"), TypeError, "<U4|expected numbers"),
         (lambda: torch.zeros(2) * "2", TypeError, "Mul: expected a Tensor, an array or a number, got str"),
         (lambda: torch.clamp(torch.zeros(2)), ValueError, "at least one of min and max"),
-        (lambda: torch.split(torch.zeros(4), [1, 1]), RuntimeError, "add up to 2, but dimension 0 of input has size 4"),
+        (lambda: torch.split(torch.zeros(4), [1, 1]), RuntimeError, r"split_sizes to sum exactly to 4 .* sum to 2"),
     ],
 )  # fmt: skip
 def test_misuse(call: object, kind: type[Exception], said: str) -> None:

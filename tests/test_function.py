@@ -10,7 +10,7 @@ import pytest
 
 import microgad as torch
 from microgad import Function, LinearMap, errors
-from microgad.ops.arithmetic import Add, Mul
+from microgad.ops.elementwise import Add, Mul
 
 
 def leaf(*shape: int, dtype: Any = torch.float64) -> torch.Tensor:

@@ -15,9 +15,9 @@ PACKAGE = Path(microgad.__file__).parent
 
 # From the ground up. A file may import what stands on a lower floor, or its own room.
 FLOORS = [
-    ["errors", "state", "size", "hooks", "from_type"],
+    ["errors", "state", "size", "hooks", "formats", "from_type", "return_types"],
     ["backend", "dtypes", "printing", "generator"],
-    ["plan"],
+    ["plan", "limits"],
     ["function"],
     ["engine"],
     ["ops"],
@@ -25,9 +25,9 @@ FLOORS = [
     ["tensor"],
     ["parameter"],
     ["autograd"],
-    ["cuda", "utils", "serialization", "transforms"],
-    ["nn", "optim", "datasets"],
-    ["graph"],
+    ["cuda", "random", "utils", "serialization", "transforms"],
+    ["fft", "linalg", "nn", "signal", "special", "optim", "datasets"],
+    ["func", "graph"],
     ["testing"],  # draws graphs of wrong gradients
     ["training"],
     ["__init__", "__main__"],

@@ -98,6 +98,12 @@ CALLS: dict[Any, tuple[tuple[Any, ...], dict[str, Any]]] = {
     np.unravel_index: ((np.array([3, 5]), (3, 3)), {}),
     np.vander: ((VECTOR,), {}),
     np.linalg.pinv: ((SQUARE,), {}),
+    np.partition: ((VECTOR, 1), {}),
+    np.polyval: ((VECTOR, OTHER), {}),
+    np.nanvar: ((np.array([[1.0, np.nan, 3.0], [0.5, 2.0, 4.0]]), 1), {}),
+    np.nanstd: ((np.array([[1.0, np.nan, 3.0], [0.5, 2.0, 4.0]]), 1), {}),
+    np.full_like: ((SQUARE, 2.5), {}),
+    np.unwrap: ((VECTOR * 5,), {}),
     np.linalg.eig: ((SQUARE,), {}),
     np.empty_like: ((SQUARE,), {}),
 }

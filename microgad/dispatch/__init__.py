@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from ..errors import DtypeError
-from . import creation, elementwise, indexing, linalg, movement, reduction
+from . import composites, creation, elementwise, fourier, indexing, linalg, movement, reduction
 
-TABLES = (elementwise, reduction, linalg, movement, indexing, creation)
+TABLES = (elementwise, reduction, linalg, fourier, movement, indexing, creation, composites)
 UFUNCS: dict[Any, Callable[..., Any]] = {**elementwise.UFUNCS, **linalg.UFUNCS}
 FUNCTIONS: dict[Any, Callable[..., Any]] = {name: op for table in TABLES for name, op in table.FUNCTIONS.items()}
 
@@ -19,8 +17,11 @@ def ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, An
     """What `__array_ufunc__` answers."""
     if method == "__call__" and not kwargs and ufunc in UFUNCS:
         return UFUNCS[ufunc](*inputs)
-    if method == "reduce" and ufunc is np.add and not kwargs.keys() - {"axis", "keepdims", "dtype"}:
-        return reduction.sum(inputs[0], **{"axis": 0, **kwargs})
+    whole = reduction.METHODS.get(method, {}).get(ufunc)
+    if whole is not None and not kwargs.keys() - {"axis", "keepdims", "dtype"}:
+        return whole(inputs[0], **{"axis": 0, **kwargs})
+    if method == "at" and not kwargs and indexing.at(ufunc, *inputs):
+        return None
     options = f" with {', '.join(sorted(kwargs))}=" if kwargs else ""
     call = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     raise DtypeError(
@@ -34,4 +35,9 @@ def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if op is None:
         name = f"{func.__module__}.{func.__name__}"
         raise DtypeError(f"{name} is not recorded on Tensors; use microgad's own operation, or tensor.detach().numpy()")
-    return op(*args, **kwargs)
+    try:
+        return op(*args, **kwargs)
+    except AttributeError as error:  # an array where there can be a Tensor alone
+        raise DtypeError(
+            f"numpy.{func.__name__}: is recorded of Tensors, not of lists or of arrays: {error}"
+        ) from error

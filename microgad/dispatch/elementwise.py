@@ -9,33 +9,84 @@ import numpy as np
 
 from .. import dtypes
 from ..function import Function
-from ..ops import arithmetic, comparison, complex, elementwise, selection
+from ..ops import elementwise
 
 UFUNCS: dict[Any, Callable[..., Any]] = {
     cls.numpy: cls.apply
-    for module in (arithmetic, comparison, complex, elementwise, selection)
+    for module in (elementwise,)
     for cls in vars(module).values()
     if isinstance(cls, type) and issubclass(cls, Function) and isinstance(cls.numpy, np.ufunc)
 }
-UFUNCS[np.square] = arithmetic.square
+UFUNCS |= {
+    np.square: elementwise.square,
+    np.reciprocal: elementwise.reciprocal,
+    np.positive: elementwise.positive,
+    np.fabs: elementwise.abs,
+    np.rint: elementwise.round,
+    np.float_power: elementwise.float_power,
+    np.ldexp: elementwise.ldexp,
+    np.deg2rad: elementwise.deg2rad,
+    np.radians: elementwise.deg2rad,
+    np.rad2deg: elementwise.rad2deg,
+    np.degrees: elementwise.rad2deg,
+    np.divmod: lambda x1, x2: (elementwise.floor_divide(x1, x2), elementwise.remainder(x1, x2)),
+    np.modf: lambda x: (elementwise.frac(x), elementwise.trunc(x)),
+}
 
 
-def _where(condition: Any, x: Any, y: Any, /) -> Any:
-    return selection.Where.apply(condition, x, y)
+def _where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
+    return elementwise.where(condition, x, y)
 
 
 def _clip(a: Any, a_min: Any = None, a_max: Any = None, out: None = None, *, min: Any = None, max: Any = None) -> Any:
-    return selection.clamp(a, a_min if min is None else min, a_max if max is None else max)
+    return elementwise.clamp(a, a_min if min is None else min, a_max if max is None else max)
 
 
 def _astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:
     return x.to(dtype=dtypes.of(dtype), copy=copy)
 
 
+def _imag(val: Any) -> Any:
+    return elementwise.imag(val) if val.is_complex() else np.zeros_like(val)
+
+
+def _nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    return elementwise.nan_to_num(x, nan, posinf, neginf)
+
+
+def _isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
+    return elementwise.IsClose.apply(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)
+
+
+def _isin(
+    element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *, kind: Any = None
+) -> Any:
+    return elementwise.isin(element, test_elements, assume_unique=assume_unique, invert=invert)
+
+
+def _angle(z: Any, deg: bool = False) -> Any:
+    return elementwise.rad2deg(elementwise.angle(z)) if deg else elementwise.angle(z)
+
+
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.where: _where,
     np.clip: _clip,
     np.astype: _astype,
-    np.real: complex.real,
-    np.imag: complex.imag,
+    np.real: elementwise.real,
+    np.imag: _imag,
+    np.angle: _angle,
+    np.sinc: elementwise.sinc,
+    np.round: lambda a, decimals=0, out=None: elementwise.round(a, decimals=decimals),
+    np.fix: lambda x, out=None: elementwise.trunc(x),
+    np.nan_to_num: _nan_to_num,
+    np.isposinf: lambda x, out=None: elementwise.isposinf(x),
+    np.isneginf: lambda x, out=None: elementwise.isneginf(x),
+    np.isreal: elementwise.isreal,
+    np.iscomplex: lambda x: elementwise.logical_not(elementwise.isreal(x)),
+    np.isrealobj: lambda x: not x.is_complex(),
+    np.iscomplexobj: lambda x: x.is_complex(),
+    np.isclose: _isclose,
+    np.allclose: lambda *args, **options: bool(_isclose(*args, **options).array.all()),
+    np.array_equal: lambda a1, a2, equal_nan=False: elementwise.equal(a1, a2),
+    np.isin: _isin,
 }

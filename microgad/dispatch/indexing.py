@@ -1,4 +1,4 @@
-"""NumPy's functions of indices."""
+"""NumPy's functions of indices, and what ufuncs do in place at them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,121 @@ from typing import Any
 
 import numpy as np
 
-from ..ops import creation, indexing
+from .. import function as core
+from ..errors import ArgumentError
+from ..function import Function
+from ..ops import creation, indexing, movement
+from ..ops.indexing.index import number
 
 
-def _take_along_axis(arr: Any, indices: Any, axis: int = -1) -> Any:
-    return indexing.gather(arr, axis, creation.as_tensor(indices))
+def _indices(indices: Any, size: int, mode: str) -> Any:
+    """Indices as an array; where they are to be clipped or wrapped, within the size."""
+    array = creation.as_tensor(indices).array.astype(np.int64)
+    if mode == "raise":
+        return array
+    if mode not in ("clip", "wrap"):
+        raise ArgumentError(f"mode must be one of 'clip', 'raise' or 'wrap', got {mode!r}")
+    return np.clip(array, 0, size - 1) if mode == "clip" else array % size
 
 
-FUNCTIONS: dict[Any, Callable[..., Any]] = {np.take_along_axis: _take_along_axis}
+def _flat(a: Any) -> Any:
+    return movement.reshape(a, (-1,))
+
+
+def _take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
+    if out is not None:
+        raise ArgumentError("numpy.take: out= is not recorded on Tensors; take the result")
+    a, axis = (_flat(a), 0) if axis is None else (creation.as_tensor(a), axis)
+    return a[(*(slice(None),) * (axis % a.ndim), _indices(indices, a.shape[axis], mode))]
+
+
+def _take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
+    return indexing.take_along_dim(creation.as_tensor(arr), creation.as_tensor(indices, dtype="int64"), axis)
+
+
+def _compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
+    return _take(a, np.flatnonzero(creation.as_tensor(condition).array), axis, out)
+
+
+def _extract(condition: Any, arr: Any) -> Any:
+    return _compress(movement.reshape(creation.as_tensor(condition), (-1,)), creation.as_tensor(arr))
+
+
+def _put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
+    where = creation.finished(_indices(ind, a.numel(), mode)).reshape(-1)
+    a.put_(where, _repeated(v, where.numel(), a))
+
+
+def _repeated(values: Any, count: int, like: Any) -> Any:
+    """So many values of those given, again and again, in the dtype of a Tensor."""
+    flat = _flat(creation.as_tensor(values, device=like.device)).to(dtype=like.dtype)
+    return flat[np.arange(count) % max(flat.numel(), 1)] if count else flat[:0]
+
+
+def _put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
+    target, axis = (_flat(arr), 0) if axis is None else (arr, axis)
+    index, values = creation.as_tensor(indices, dtype="int64"), creation.as_tensor(values).to(dtype=arr.dtype)
+    shape = list(target.shape)
+    shape[axis] = index.shape[axis]
+    index = indexing.normalized((index.expand(shape),), target.array)[0] % target.shape[axis]
+    target.scatter_(axis, creation.finished(index), values.expand(shape))
+
+
+def _place(arr: Any, mask: Any, vals: Any) -> None:
+    chosen = np.flatnonzero(creation.as_tensor(mask).array)
+    arr.put_(creation.finished(chosen), _repeated(vals, chosen.size, arr))
+
+
+def _putmask(a: Any, mask: Any, values: Any) -> None:
+    chosen = np.flatnonzero(creation.as_tensor(mask).array)
+    a.put_(creation.finished(chosen), _repeated(values, a.numel(), a)[chosen])
+
+
+def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
+    src = src if isinstance(src, core.Tensor) else creation.as_tensor(src)
+    if not np.can_cast(src.array.dtype, dst.array.dtype, casting):  # type: ignore[arg-type]
+        raise TypeError(f"numpy.copyto: Cannot cast {src.dtype} to {dst.dtype} according to the rule {casting!r}")
+    if where is True:
+        dst.copy_(src)
+        return
+    mask = creation.as_tensor(where).expand(dst.shape)
+    dst[mask] = src.to(dtype=dst.dtype).expand(dst.shape)[mask]
+
+
+def _unravel_index(indices: Any, shape: Any, order: str = "C") -> Any:
+    return indexing.unravel_index(creation.as_tensor(indices), shape)
+
+
+FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.take: _take,
+    np.take_along_axis: _take_along_axis,
+    np.compress: _compress,
+    np.extract: _extract,
+    np.put: _put,
+    np.put_along_axis: _put_along_axis,
+    np.place: _place,
+    np.putmask: _putmask,
+    np.copyto: _copyto,
+    np.unravel_index: _unravel_index,
+}
+
+_AT: dict[Any, tuple[type[Function], dict[str, Any]]] = {
+    np.add: (indexing.AddItem, {}),
+    np.multiply: (indexing.MulItem, {}),
+    np.maximum: (indexing.ExtremeItem, {"largest": True}),
+    np.minimum: (indexing.ExtremeItem, {"largest": False}),
+}
+
+
+def at(ufunc: Any, a: Any, indices: Any, b: Any = None) -> bool:
+    """Do what `ufunc.at(a, indices, b)` does, in place; False where it isn't known how."""
+    if ufunc is np.subtract:
+        ufunc, b = np.add, -b
+    if ufunc not in _AT or not isinstance(a, core.Tensor):
+        return False
+    cls, settings = _AT[ufunc]
+    if not isinstance(b, core.Tensor):
+        b = number(ufunc.__name__, b, a.array.dtype) if isinstance(b, (int, float, complex)) else np.asarray(b)
+        b = creation.as_tensor(b, device=a.device)
+    cls.apply_(a, b.to(dtype=a.dtype), index=indexing.normalized(indices, a.array, True), **settings)
+    return True

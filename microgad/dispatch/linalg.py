@@ -7,12 +7,154 @@ from typing import Any
 
 import numpy as np
 
-from ..ops import creation, matmul
+from .. import dtypes
+from ..ops import elementwise, linalg, movement
+from ..ops.creation import as_tensor
 
 
 def _matmul(a: Any, b: Any, out: None = None) -> Any:
-    return matmul.matmul(creation.as_tensor(a), creation.as_tensor(b))
+    return linalg.product(*_promoted(a, b))
 
 
-UFUNCS: dict[Any, Callable[..., Any]] = {np.matmul: _matmul}
-FUNCTIONS: dict[Any, Callable[..., Any]] = {np.dot: _matmul}
+def _promoted(*operands: Any) -> Any:
+    """Operands as Tensors of one dtype, as NumPy's products have them."""
+    tensors = [as_tensor(x) for x in operands]
+    if any(x.array.dtype != tensors[0].array.dtype for x in tensors):
+        common = dtypes.of(np.result_type(*(x.array.dtype for x in tensors)))
+        tensors = [x.to(common) for x in tensors]
+    return tensors
+
+
+def _vecdot(a: Any, b: Any) -> Any:
+    return linalg.vecdot(*_promoted(a, b))
+
+
+def _matvec(a: Any, b: Any) -> Any:
+    x, y = _promoted(a, b)
+    return linalg.product(x, movement.unsqueeze(y, -1)).squeeze(-1)
+
+
+def _vecmat(a: Any, b: Any) -> Any:
+    x, y = _promoted(a, b)
+    return linalg.product(movement.unsqueeze(elementwise.conj(x), -2), y).squeeze(-2)
+
+
+UFUNCS: dict[Any, Callable[..., Any]] = {
+    np.matmul: _matmul,
+    np.vecdot: _vecdot,
+    np.matvec: _matvec,
+    np.vecmat: _vecmat,
+}
+
+
+def _dot(a: Any, b: Any, out: None = None) -> Any:
+    x, y = _promoted(a, b)
+    if x.ndim == 0 or y.ndim == 0:
+        return elementwise.mul(x, y)
+    return linalg.tensordot(x, y, ([-1], [max(y.ndim - 2, 0)])) if y.ndim > 2 else linalg.product(x, y)
+
+
+def _vdot(a: Any, b: Any, /) -> Any:
+    return linalg.vdot(*(movement.flatten(x) for x in _promoted(a, b)))
+
+
+def _outer(a: Any, b: Any, out: None = None) -> Any:
+    return linalg.outer(movement.flatten(as_tensor(a)), movement.flatten(as_tensor(b)))
+
+
+def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+    x, y = _promoted(a, b)
+    return linalg.tensordot(x, y, axes)
+
+
+def _einsum(*operands: Any, out: None = None, optimize: Any = False, **options: Any) -> Any:
+    if isinstance(operands[0], str):
+        return linalg.einsum(operands[0], *_promoted(*operands[1:]))
+    count = len(operands) // 2
+    lists = [list(axes) for axes in operands[1 : 2 * count : 2]]
+    pairs = [x for pair in zip(_promoted(*operands[: 2 * count : 2]), lists, strict=True) for x in pair]
+    return linalg.einsum(*pairs, *(list(axes) for axes in operands[2 * count :]))
+
+
+def _cross(
+    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> Any:  # fmt: skip
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    x, y = (movement.moveaxis(t, i, -1) for t, i in zip(_promoted(a, b), (axisa, axisb), strict=True))
+    n = max(x.ndim, y.ndim)
+    x, y = (t.reshape((1,) * (n - t.ndim) + tuple(t.shape)) for t in (x, y))
+    return movement.moveaxis(linalg.linalg_cross(x, y), -1, axisc)
+
+
+def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    return linalg.linalg_norm(x, ord, axis, keepdims)
+
+
+def _vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+    return linalg.vector_norm(x, ord, axis, keepdims)
+
+
+def _matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+    return linalg.matrix_norm(x, ord, (-2, -1), keepdims)
+
+
+def _solve(a: Any, b: Any) -> Any:
+    x, y = _promoted(a, b)
+    return linalg.solve(x, y) if y.ndim == 1 else linalg.Solve.apply(x, y)
+
+
+def _svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
+    return linalg.svd(a, full_matrices) if compute_uv else linalg.svdvals(a)
+
+
+def _lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
+    x, y = _promoted(a, b)
+    return linalg.lstsq(x, y, rcond, driver="gelsd")
+
+
+def _tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
+    x, y = _promoted(a, b)
+    return linalg.tensorsolve(x, y, axes)
+
+
+FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.dot: _dot,
+    np.vdot: _vdot,
+    np.inner: lambda a, b, /: linalg.inner(*_promoted(a, b)),
+    np.outer: _outer,
+    np.tensordot: _tensordot,
+    np.einsum: _einsum,
+    np.cross: _cross,
+    np.vander: lambda x, N=None, increasing=False: linalg.vander(x, N, increasing),
+    np.linalg.matmul: lambda x1, x2, /: _matmul(x1, x2),
+    np.linalg.outer: lambda x1, x2, /: _outer(x1, x2),
+    np.linalg.tensordot: lambda x1, x2, /, *, axes=2: _tensordot(x1, x2, axes),
+    np.linalg.vecdot: lambda x1, x2, /, *, axis=-1: linalg.vecdot(*_promoted(x1, x2), dim=axis),
+    np.linalg.cross: lambda x1, x2, /, *, axis=-1: _cross(x1, x2, axis=axis),
+    np.linalg.norm: _norm,
+    np.linalg.vector_norm: _vector_norm,
+    np.linalg.matrix_norm: _matrix_norm,
+    np.linalg.cond: lambda x, p=None: linalg.cond(x, p),
+    np.linalg.matrix_rank: lambda A, tol=None, hermitian=False, *, rtol=None: linalg.matrix_rank(
+        A, tol, hermitian, rtol=rtol
+    ),
+    np.linalg.multi_dot: lambda arrays, *, out=None: linalg.multi_dot(_promoted(*arrays)),
+    np.linalg.matrix_power: lambda a, n: linalg.matrix_power(a, n),
+    np.linalg.inv: lambda a: linalg.inv(a),
+    np.linalg.pinv: lambda a, rcond=None, hermitian=False, *, rtol=None: linalg.pinv(a, rcond, hermitian, rtol=rtol),
+    np.linalg.solve: _solve,
+    np.linalg.tensorinv: lambda a, ind=2: linalg.tensorinv(a, ind),
+    np.linalg.tensorsolve: _tensorsolve,
+    np.linalg.lstsq: _lstsq,
+    np.linalg.det: lambda a: linalg.det(a),
+    np.linalg.slogdet: lambda a: linalg.linalg_slogdet(a),
+    np.linalg.cholesky: lambda a, /, *, upper=False: linalg.cholesky(a, upper=upper),
+    np.linalg.qr: lambda a, mode="reduced": linalg.qr(a, mode) if mode != "r" else linalg.qr(a, mode).R,
+    np.linalg.svd: _svd,
+    np.linalg.svdvals: lambda x, /: linalg.svdvals(x),
+    np.linalg.eigh: lambda a, UPLO="L": linalg.eigh(a, UPLO),
+    np.linalg.eigvalsh: lambda a, UPLO="L": linalg.eigvalsh(a, UPLO),
+    np.linalg.eig: lambda a: linalg.eig(a),
+    np.linalg.eigvals: lambda a: linalg.eigvals(a),
+}

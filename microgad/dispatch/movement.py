@@ -7,60 +7,232 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ArgumentError, DtypeError
 from ..ops import creation, movement
+from ..ops.out import into
+
+_tensor = creation.as_tensor
 
 
-def _reshape(a: Any, /, shape: Any) -> Any:
-    return movement.reshape(a, (shape,) if isinstance(shape, int) else shape)
+def _tensors(arrays: Any) -> list[Any]:
+    return [_tensor(a) for a in arrays]
+
+
+def _made(result: Any, dtype: Any = None, out: Any = None) -> Any:
+    """A result in another dtype, and in another Tensor, where such are given."""
+    return into(out, result if dtype is None else result.to(dtype=dtype))
+
+
+def _shape(shape: Any) -> Any:
+    return (shape,) if isinstance(shape, int) else shape
+
+
+def _reversed(a: Any) -> Any:
+    return movement.permute(a, range(a.ndim)[::-1])
+
+
+def _reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
+    if order == "F" or (order == "A" and a.array.flags.fnc):  # in columns: the rows of the transpose
+        result = _reversed(movement.reshape(_reversed(a), _shape(shape)[::-1]))
+    else:
+        result = movement.reshape(a, _shape(shape))
+    return movement.clone(result) if copy else result
 
 
 def _transpose(a: Any, axes: Any = None) -> Any:
-    return movement.permute(a, range(a.ndim)[::-1] if axes is None else axes)
+    return _reversed(a) if axes is None else movement.permute(a, axes)
 
 
-def _moveaxis(a: Any, source: int, destination: int) -> Any:
-    order = [i for i in range(a.ndim) if i != source % a.ndim]
-    order.insert(destination % a.ndim, source % a.ndim)
-    return movement.permute(a, order)
+def _rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+    axis, start = axis % a.ndim, start + a.ndim if start < 0 else start
+    return movement.movedim(a, axis, start - 1 if start > axis else start)
+
+
+def _squeeze(a: Any, axis: Any = None) -> Any:
+    if axis is not None and any(a.shape[i] != 1 for i in _shape(axis)):
+        raise ArgumentError(f"squeeze: axes {axis} of shape {tuple(a.shape)} are not all of size 1")
+    return movement.squeeze(a, axis)
+
+
+def _expand_dims(a: Any, axis: Any) -> Any:
+    axes = _shape(axis)
+    for i in sorted(i % (a.ndim + len(axes)) for i in axes):
+        a = movement.unsqueeze(a, i)
+    return a
 
 
 def _broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
-    return movement.expand(array, (shape,) if isinstance(shape, int) else shape)
+    return movement.expand(array, _shape(shape))
 
 
-def _concatenate(arrays: Any, /, axis: int | None = 0) -> Any:
-    tensors = [creation.as_tensor(a) for a in arrays]
-    return movement.cat([movement.flatten(t) for t in tensors] if axis is None else tensors, axis or 0)
+def _broadcast_arrays(*args: Any, subok: bool = False) -> Any:
+    return movement.broadcast_tensors(*_tensors(args))
 
 
-def _stack(arrays: Any, axis: int = 0) -> Any:
-    return movement.stack([creation.as_tensor(a) for a in arrays], axis)
+def _concatenate(
+    arrays: Any, /, axis: int | None = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
+) -> Any:
+    tensors = _tensors(arrays)
+    joined = movement.cat([movement.ravel(t) for t in tensors] if axis is None else tensors, axis or 0)
+    return _made(joined, dtype, out)
+
+
+def _stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+    return _made(movement.stack(_tensors(arrays), axis), dtype, out)
+
+
+def _joined(op: Callable[..., Any]) -> Callable[..., Any]:
+    def join(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+        return _made(op(_tensors(tup)), dtype)
+
+    return join
+
+
+def _append(arr: Any, values: Any, axis: int | None = None) -> Any:
+    return _concatenate((arr, values), axis)
+
+
+def _block(arrays: Any) -> Any:
+    depth, row = 0, arrays
+    while isinstance(row, list):
+        depth, row = depth + 1, row[0]
+
+    def least(x: Any, ndim: int) -> Any:
+        return movement.reshape(x, (*(1,) * (ndim - x.ndim), *x.shape))
+
+    def joined(part: Any, level: int) -> Any:
+        if not isinstance(part, list):
+            return least(_tensor(part), depth)
+        parts = [joined(p, level + 1) for p in part]
+        ndim = max(p.ndim for p in parts)
+        return movement.cat([least(p, ndim) for p in parts], level - depth)
+
+    return movement.clone(_tensor(arrays)) if depth == 0 else joined(arrays, 0)
+
+
+def _insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
+    arr, values = _tensor(arr), _tensor(values)
+    if axis is None:
+        arr, axis = movement.ravel(arr), 0
+    places, axis = np.asarray(obj), axis % arr.ndim
+    n, values = arr.shape[axis], values.to(dtype=arr.dtype)
+    values = movement.reshape(values, (*(1,) * (arr.ndim - values.ndim), *values.shape))
+    if places.ndim == 0:
+        values = movement.movedim(values, 0, axis)
+    count = values.shape[axis] if places.size == 1 else places.size
+    values = movement.expand(values, (*arr.shape[:axis], count, *arr.shape[axis + 1 :]))
+    order = np.insert(np.arange(n), obj, n + np.arange(count))
+    return movement.cat([arr, values], axis)[(*(slice(None),) * axis, order)]
+
+
+def _delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
+    if axis is None:
+        arr, axis = movement.ravel(arr), 0
+    axis = axis % arr.ndim
+    return arr[(*(slice(None),) * axis, np.delete(np.arange(arr.shape[axis]), obj))]
+
+
+def _resize(a: Any, new_shape: Any) -> Any:
+    index = np.resize(np.arange(a.numel()), new_shape)
+    return movement.ravel(a)[index] if a.numel() else movement.reshape(a, index.shape)
+
+
+def _split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
+    n, parts = ary.shape[axis], indices_or_sections
+    if isinstance(parts, int) and (parts <= 0 or n % parts):
+        raise ArgumentError(f"split: the size {n} of axis {axis} can't be divided equally by {parts}")
+    return list(movement.tensor_split(ary, parts, axis))
+
+
+def _array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
+    return list(movement.tensor_split(ary, indices_or_sections, axis))
 
 
 def _pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Any:
-    pairs = np.broadcast_to(pad_width, (array.ndim, 2)).tolist()
-    modes = {"edge": "replicate", "wrap": "circular"}
-    return movement.pad(array, [n for pair in pairs[::-1] for n in pair], modes.get(mode, mode), constant_values)
+    if mode not in ("constant", "reflect", "symmetric", "edge", "wrap") or np.ndim(constant_values):
+        raise DtypeError(
+            f"numpy.pad on Tensors: mode is constant (of one value), reflect, symmetric, edge or wrap, got '{mode}'"
+        )
+    widths = [(int(low), int(high)) for low, high in np.broadcast_to(pad_width, (array.ndim, 2))]
+    return movement.padded(array, widths, mode, constant_values)
 
 
 def _flip(m: Any, axis: Any = None) -> Any:
     return movement.flip(m, tuple(range(m.ndim)) if axis is None else axis)
 
 
+def _roll(a: Any, shift: Any, axis: Any = None) -> Any:
+    shifts, axes = np.broadcast_arrays(shift, 0 if axis is None else axis)
+    return movement.roll(a, shifts.ravel().tolist(), None if axis is None else axes.ravel().tolist())
+
+
+def _tile(A: Any, reps: Any) -> Any:
+    return movement.tile(_tensor(A), _shape(reps))
+
+
+def _repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
+    return movement.repeat_interleave(a, repeats if isinstance(repeats, int) else _tensor(repeats), axis)
+
+
+def _trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:
+    return into(out, movement.diagonal(a, offset, axis1, axis2).sum(-1, dtype=dtype))
+
+
+def _atleast(op: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *arys: op(_tensor(arys[0])) if len(arys) == 1 else op(*_tensors(arys))
+
+
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.reshape: _reshape,
+    np.ravel: lambda a, order="C": _reshape(a, (-1,), order) if a.numel() else movement.ravel(a),
     np.transpose: _transpose,
     np.swapaxes: movement.transpose,
-    np.moveaxis: _moveaxis,
+    np.matrix_transpose: lambda x, /: movement.transpose(x, -2, -1),
+    np.moveaxis: lambda a, source, destination: movement.movedim(a, source, destination),
+    np.rollaxis: _rollaxis,
+    np.squeeze: _squeeze,
+    np.expand_dims: _expand_dims,
+    np.atleast_1d: _atleast(movement.atleast_1d),
+    np.atleast_2d: _atleast(movement.atleast_2d),
+    np.atleast_3d: _atleast(movement.atleast_3d),
     np.broadcast_to: _broadcast_to,
-    np.squeeze: lambda a, axis=None: movement.squeeze(a, axis),
-    np.expand_dims: lambda a, axis: movement.unsqueeze(a, axis),
-    np.ravel: lambda a, order="C": movement.flatten(a),
+    np.broadcast_arrays: _broadcast_arrays,
     np.concatenate: _concatenate,
     np.stack: _stack,
+    np.hstack: _joined(movement.hstack),
+    np.vstack: _joined(movement.vstack),
+    np.dstack: _joined(movement.dstack),
+    np.column_stack: _joined(movement.column_stack),
+    np.block: _block,
+    np.append: _append,
+    np.insert: _insert,
+    np.delete: _delete,
+    np.resize: _resize,
+    np.split: _split,
+    np.array_split: _array_split,
+    np.hsplit: lambda ary, indices_or_sections: list(movement.hsplit(ary, indices_or_sections)),
+    np.vsplit: lambda ary, indices_or_sections: list(movement.vsplit(ary, indices_or_sections)),
+    np.dsplit: lambda ary, indices_or_sections: list(movement.dsplit(ary, indices_or_sections)),
+    np.unstack: lambda x, /, *, axis=0: movement.unbind(x, axis),
     np.pad: _pad,
-    np.copy: lambda a, order="K", subok=False: movement.clone(a),
+    np.copy: lambda a, order="K", subok=False: movement.Clone.apply(a, order=order),
     np.flip: _flip,
+    np.fliplr: movement.fliplr,
+    np.flipud: movement.flipud,
+    np.rot90: lambda m, k=1, axes=(0, 1): movement.rot90(m, k, axes),
+    np.roll: _roll,
+    np.tile: _tile,
+    np.repeat: _repeat,
+    np.diag: lambda v, k=0: movement.diag(v, k),
+    np.diagflat: lambda v, k=0: movement.diagflat(_tensor(v), k),
+    np.diagonal: lambda a, offset=0, axis1=0, axis2=1: movement.diagonal(a, offset, axis1, axis2),
+    np.trace: _trace,
+    np.tril: lambda m, k=0: movement.tril(m, k),
+    np.triu: lambda m, k=0: movement.triu(m, k),
+    np.kron: lambda a, b: movement.kron(_tensor(a), _tensor(b)),
+    np.linalg.diagonal: lambda x, /, *, offset=0: movement.diagonal(x, offset, -2, -1),
+    np.linalg.trace: lambda x, /, *, offset=0, dtype=None: _trace(x, offset, -2, -1, dtype),
+    np.linalg.matrix_transpose: lambda x, /: movement.transpose(x, -2, -1),
     np.shape: lambda a: tuple(a.shape),
     np.ndim: lambda a: a.ndim,
     np.size: lambda a, axis=None: a.numel() if axis is None else a.shape[axis],

@@ -1,33 +1,79 @@
-"""NumPy's reductions."""
+"""NumPy's reductions, scans, order and statistics: where NumPy's rules are others than PyTorch's, NumPy's hold."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..ops import reduction
+from ..errors import DtypeError
+from ..ops import creation, reduction
+from ..ops.elementwise import where
+from ..ops.softmax import logsumexp
 
 
 def _axis(axis: Any) -> Any:
     return tuple(axis) if isinstance(axis, (list, tuple)) else axis
 
 
-def sum(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False) -> Any:
-    return reduction.sum(a, _axis(axis), keepdims, dtype=dtype)
+def _alone(out: Any, name: str) -> None:
+    if out is not None:
+        raise DtypeError(f"numpy.{name} with out= is not recorded on Tensors; write it out of place")
 
 
-def _mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False) -> Any:
-    return reduction.mean(a, _axis(axis), keepdims, dtype=dtype)
+def _reduced(op: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """A function (a, axis, out, keepdims)."""
+
+    def function(a: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
+        _alone(out, name)
+        return op(a, _axis(axis), keepdims)
+
+    return function
 
 
-def _amax(a: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
-    return reduction.amax(a, _axis(axis), keepdims)
+def _typed(op: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """A function (a, axis, dtype, out, keepdims)."""
+
+    def function(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False) -> Any:
+        _alone(out, name)
+        return op(_kind(a, dtype), _axis(axis), keepdims)
+
+    return function
 
 
-def _amin(a: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
-    return reduction.amin(a, _axis(axis), keepdims)
+def _kind(a: Any, dtype: Any) -> Any:
+    return a if dtype is None else a.to(np.dtype(dtype))
+
+
+sum = _typed(reduction.sum, "sum")
+_mean = _typed(lambda a, axis, keepdims: reduction.mean(_floating(a), axis, keepdims), "mean")
+
+
+def _floating(a: Any) -> Any:
+    return a if a.dtype.is_floating_point or a.dtype.is_complex else a.to(np.dtype(np.float64))
+
+
+def _prod(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Over several axes one after the other."""
+    if not isinstance(axis, tuple):
+        return reduction.prod(a, axis, keepdims)
+    for i in sorted((i % a.ndim for i in axis), reverse=True):
+        a = reduction.prod(a, i, keepdims)
+    return a
+
+
+def _spread(op: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """A function (a, axis, dtype, out, ddof, keepdims)."""
+
+    def function(
+        a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False
+    ) -> Any:
+        _alone(out, name)
+        return op(_floating(_kind(a, dtype)), _axis(axis), correction=ddof, keepdim=keepdims)
+
+    return function
 
 
 def _argmax(a: Any, axis: Any = None, out: None = None, *, keepdims: bool = False) -> Any:
@@ -38,33 +84,224 @@ def _argmin(a: Any, axis: Any = None, out: None = None, *, keepdims: bool = Fals
     return reduction.argmin(a, axis, keepdims)
 
 
-def _var(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False) -> Any:
-    return reduction.var(a if dtype is None else a.to(dtype), _axis(axis), correction=ddof, keepdim=keepdims)
+def _scan(op: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """A function (a, axis, dtype, out), over all elements where there is no axis."""
+
+    def function(a: Any, axis: Any = None, dtype: Any = None, out: None = None) -> Any:
+        _alone(out, name)
+        a = _kind(a, dtype)
+        return op(a.reshape(-1), 0) if axis is None else op(a, axis)
+
+    return function
 
 
-def _std(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False) -> Any:
-    return reduction.std(a if dtype is None else a.to(dtype), _axis(axis), correction=ddof, keepdim=keepdims)
+def _of_numbers(op: Callable[..., Any], filling: float) -> Callable[..., Any]:
+    """The operation with NaNs replaced."""
+    return lambda a, *args, **options: op(where(a == a, a, filling), *args, **options)
 
 
-def _any(a: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
-    return reduction.any(a, _axis(axis), keepdims)
+def _nan_extremum(op: Callable[..., Any], filling: float) -> Callable[..., Any]:
+    def function(a: Any, axis: Any, keepdims: bool) -> Any:
+        result = op(where(a == a, a, filling), axis, keepdims)
+        return where(reduction.any(a == a, axis, keepdims), result, math.nan)
+
+    return function
 
 
-def _all(a: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
-    return reduction.all(a, _axis(axis), keepdims)
+def _ptp(a: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
+    return reduction.amax(a, _axis(axis), keepdims) - reduction.amin(a, _axis(axis), keepdims)
+
+
+def _sort(a: Any, axis: int | None = -1, kind: Any = None, order: None = None, *, stable: Any = None) -> Any:
+    return reduction.sort(a.reshape(-1) if axis is None else a, -1 if axis is None else axis).values
+
+
+def _argsort(a: Any, axis: int | None = -1, kind: Any = None, order: None = None, *, stable: Any = None) -> Any:
+    return reduction.argsort(a.reshape(-1) if axis is None else a, -1 if axis is None else axis)
+
+
+def _quantile(op: Callable[..., Any], scale: float = 1) -> Callable[..., Any]:
+    """NumPy's quantiles by five of its methods; the percentile's q is 100 times as large."""
+
+    def function(
+        a: Any,
+        q: Any,
+        axis: Any = None,
+        out: None = None,
+        overwrite_input: bool = False,
+        method: str = "linear",
+        keepdims: bool = False,
+        **others: Any,
+    ) -> Any:
+        if isinstance(axis, (tuple, list)) or others.get("weights") is not None:
+            raise DtypeError("numpy.quantile over several axes or with weights is not recorded on Tensors")
+        a = _floating(a)
+        q = creation.as_tensor(q).to(a.dtype) / scale
+        flat = op(a, q.reshape(-1), axis, keepdims, interpolation=method)
+        return flat.reshape((*q.shape, *flat.shape[1:]))
+
+    return function
+
+
+def _median(op: Callable[..., Any]) -> Callable[..., Any]:
+    def function(
+        a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False
+    ) -> Any:
+        """The mean of the two in the middle, which PyTorch's is not."""
+        return op(_floating(a), 0.5, axis, keepdims, interpolation="midpoint")
+
+    return function
+
+
+def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
+    if weights is None or returned:
+        if returned:
+            raise DtypeError("numpy.average with returned=True is not recorded on Tensors")
+        return _mean(a, axis, keepdims=keepdims)
+    w = creation.as_tensor(weights)
+    if w.ndim == 1 and a.ndim > 1:
+        w = w.reshape([-1 if i == axis % a.ndim else 1 for i in range(a.ndim)])
+    total = reduction.sum(w * (a * 0 + 1), _axis(axis), keepdims)
+    return reduction.sum(a * w, _axis(axis), keepdims) / total
+
+
+def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    ends = (_as_slice(x, a, axis) for x in (prepend, append))
+    return reduction.diff(a, n, axis, *ends)
+
+
+def _as_slice(x: Any, a: Any, axis: int) -> Any:
+    if x is None or isinstance(x, type(np._NoValue)):
+        return None
+    t = creation.as_tensor(x)
+    return t if t.ndim else t.to(a.dtype).expand([1 if i == axis % a.ndim else n for i, n in enumerate(a.shape)])
+
+
+def _cov(
+    m: Any,
+    y: Any = None,
+    rowvar: bool = True,
+    bias: bool = False,
+    ddof: int | None = None,
+    fweights: Any = None,
+    aweights: Any = None,
+    *,
+    dtype: Any = None,
+) -> Any:
+    if y is not None:
+        raise DtypeError("numpy.cov of two arrays is not recorded on Tensors; stack them first")
+    x = _kind(m, dtype)
+    weights = (None if w is None else creation.as_tensor(w) for w in (fweights, aweights))
+    correction = ddof if ddof is not None else int(not bias)
+    fweights, aweights = weights
+    return reduction.cov(
+        x if rowvar or x.ndim < 2 else x.transpose(0, 1), correction=correction, fweights=fweights, aweights=aweights
+    )
+
+
+def _corrcoef(x: Any, y: Any = None, rowvar: bool = True, **others: Any) -> Any:
+    if y is not None:
+        raise DtypeError("numpy.corrcoef of two arrays is not recorded on Tensors; stack them first")
+    return reduction.corrcoef(x if rowvar or x.ndim < 2 else x.transpose(0, 1))
+
+
+def _trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
+    return reduction.trapezoid(y, dx=dx, dim=axis) if x is None else reduction.trapezoid(y, x, dim=axis)
+
+
+def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
+    steps = [creation.as_tensor(v) if np.ndim(v) else v for v in varargs]
+    spacing = steps[0] if len(steps) == 1 and not np.ndim(varargs[0]) else steps or 1
+    found = reduction.gradient(f, spacing=spacing, dim=_axis(axis), edge_order=edge_order)
+    return found[0] if len(found) == 1 else found
+
+
+def _unique(
+    ar: Any,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: int | None = None,
+    **others: Any,
+) -> Any:
+    if return_index:
+        raise DtypeError("numpy.unique with return_index=True is not recorded on Tensors")
+    return reduction.unique(ar, True, return_inverse, return_counts, axis)
+
+
+def _count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    return reduction.sum(a != 0, _axis(axis), keepdims)
+
+
+def _searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
+    return reduction.searchsorted(
+        creation.as_tensor(a), v, side=side, sorter=None if sorter is None else creation.as_tensor(sorter)
+    )
 
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.sum: sum,
     np.mean: _mean,
-    np.max: _amax,
-    np.amax: _amax,
-    np.min: _amin,
-    np.amin: _amin,
+    np.prod: _typed(_prod, "prod"),
+    np.nansum: _typed(reduction.nansum, "nansum"),
+    np.nanmean: _typed(reduction.nanmean, "nanmean"),
+    np.nanprod: _typed(_of_numbers(_prod, 1), "nanprod"),
+    np.max: _reduced(reduction.amax, "max"),
+    np.amax: _reduced(reduction.amax, "amax"),
+    np.min: _reduced(reduction.amin, "min"),
+    np.amin: _reduced(reduction.amin, "amin"),
+    np.nanmax: _reduced(_nan_extremum(reduction.amax, -math.inf), "nanmax"),
+    np.nanmin: _reduced(_nan_extremum(reduction.amin, math.inf), "nanmin"),
+    np.ptp: _ptp,
     np.argmax: _argmax,
     np.argmin: _argmin,
-    np.var: _var,
-    np.std: _std,
-    np.any: _any,
-    np.all: _all,
+    np.var: _spread(reduction.var, "var"),
+    np.std: _spread(reduction.std, "std"),
+    np.any: _reduced(reduction.any, "any"),
+    np.all: _reduced(reduction.all, "all"),
+    np.cumsum: _scan(reduction.cumsum, "cumsum"),
+    np.cumprod: _scan(reduction.cumprod, "cumprod"),
+    np.nancumsum: _scan(_of_numbers(reduction.cumsum, 0), "nancumsum"),
+    np.nancumprod: _scan(_of_numbers(reduction.cumprod, 1), "nancumprod"),
+    np.sort: _sort,
+    np.argsort: _argsort,
+    np.quantile: _quantile(reduction.quantile),
+    np.nanquantile: _quantile(reduction.nanquantile),
+    np.percentile: _quantile(reduction.quantile, 100),
+    np.nanpercentile: _quantile(reduction.nanquantile, 100),
+    np.median: _median(reduction.quantile),
+    np.nanmedian: _median(reduction.nanquantile),
+    np.average: _average,
+    np.diff: _diff,
+    np.cov: _cov,
+    np.corrcoef: _corrcoef,
+    np.trapezoid: _trapezoid,
+    np.gradient: _gradient,
+    np.unique: _unique,
+    np.count_nonzero: _count_nonzero,
+    np.nonzero: lambda a: reduction.nonzero(a, as_tuple=True),
+    np.flatnonzero: lambda a: reduction.nonzero(a.reshape(-1))[:, 0],
+    np.argwhere: reduction.argwhere,
+    np.searchsorted: _searchsorted,
+    np.bincount: lambda x, /, weights=None, minlength=0: reduction.bincount(x, weights, minlength),
+}
+
+# ufunc.reduce and ufunc.accumulate, along the first axis by default
+METHODS: dict[str, dict[Any, Callable[..., Any]]] = {
+    "reduce": {
+        np.add: sum,
+        np.multiply: FUNCTIONS[np.prod],
+        np.maximum: FUNCTIONS[np.max],
+        np.minimum: FUNCTIONS[np.min],
+        np.logical_and: FUNCTIONS[np.all],
+        np.logical_or: FUNCTIONS[np.any],
+        np.logaddexp: _reduced(logsumexp, "logaddexp.reduce"),
+    },
+    "accumulate": {
+        np.add: FUNCTIONS[np.cumsum],
+        np.multiply: FUNCTIONS[np.cumprod],
+        np.maximum: lambda a, axis: reduction.cummax(a, axis).values,
+        np.minimum: lambda a, axis: reduction.cummin(a, axis).values,
+        np.logaddexp: reduction.logcumsumexp,
+    },
 }

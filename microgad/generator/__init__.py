@@ -10,17 +10,24 @@ destination. Bad arguments and empty arrays draw nothing.
 """
 
 from .choices import multinomial, randperm
-from .fills import bernoulli_, dropout_noise, exponential_, normal_, random_, uniform_
+from .counts import binomial, poisson
+from .fills import bernoulli_, dropout_noise, normal_, random_, uniform_
 from .stream import Generator, default_generator
+from .transformed import cauchy_, exponential_, geometric_, log_normal_
 
 __all__ = [
     "Generator",
     "bernoulli_",
+    "binomial",
+    "cauchy_",
     "default_generator",
     "dropout_noise",
     "exponential_",
+    "geometric_",
+    "log_normal_",
     "multinomial",
     "normal_",
+    "poisson",
     "random_",
     "randperm",
     "uniform_",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from operator import index
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
 
-from .fills import check_floating, empty_like, exponential_, largest_integer, working_dtype
+from .fills import check_floating, empty_like, largest_integer, working_dtype
 from .stream import Generator, default_generator
+from .transformed import exponential_
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
 
 
 def randperm(n: int, dtype: DTypeLike = np.int64, *, generator: Generator | None = None) -> NDArray[Any]:

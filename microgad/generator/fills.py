@@ -1,4 +1,4 @@
-"""Fills: uniform_, normal_, exponential_, bernoulli_, random_ and dropout's noise (ATen's DistributionTemplates).
+"""Fills: uniform_, normal_, bernoulli_, random_ and dropout's noise (ATen's DistributionTemplates).
 
 `draw(part)` inside each is the distribution: how one contiguous 1-D stretch of the destination gets its next values.
 """
@@ -8,14 +8,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from operator import index
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .stream import Generator, default_generator
 
-Array = NDArray[Any]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
 
 CHUNK = 1 << 15  # elements drawn at a time: words and temporaries stay in the cache
 FLOAT64 = np.dtype(np.float64)
@@ -24,11 +27,15 @@ FLOAT64 = np.dtype(np.float64)
 def uniform_(array: Array, low: float = 0.0, high: float = 1.0, *, generator: Generator | None = None) -> Array:
     """Fill a floating-point array of any shape from [low, high): `Tensor.uniform_`, `torch.rand`. Returns the array.
 
-    low > high, or bounds that the dtype can't hold: RuntimeError. Other dtypes: NotImplementedError.
+    Complex numbers get both parts from there. low > high, or bounds that the dtype can't hold: RuntimeError. Other
+    dtypes: NotImplementedError.
 
     >>> uniform_(np.empty(1, np.float32), -2, 5, generator=Generator().manual_seed(2024))
     array([1.7220111], dtype=float32)
     """
+    if array.dtype.kind == "c":
+        uniform_(_parts(array), low, high, generator=generator)
+        return array
     check_floating("uniform_", array)
     limit = float(np.finfo(array.dtype).max)
     for name, bound in (("low", low), ("high", high)):
@@ -42,26 +49,30 @@ def uniform_(array: Array, low: float = 0.0, high: float = 1.0, *, generator: Ge
 
     def draw(part: Array) -> None:
         unit = source.unit(part.size, working)
-        part[...] = _fma(unit, width, start)
+        part[...] = fma(unit, width, start)
         rounded_up = part == end
         if rounded_up.any():
             part[rounded_up] = start  # the end is excluded
 
-    return _fill("uniform_", array, draw)
+    return fill("uniform_", array, draw)
 
 
 def normal_(array: Array, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Array:
     """Fill a floating-point array of any shape from N(mean, std²): `Tensor.normal_`, `torch.randn`. Returns the array.
 
     Box and Muller (1958): by blocks of 16 where the array is contiguous and has 16 elements, else pair by pair.
+    Each part of a complex number has the mean, and half of the variance.
     std < 0: RuntimeError. Other dtypes: NotImplementedError.
 
     >>> normal_(np.empty(3, np.float32), generator=Generator().manual_seed(2024)).round(4)
     array([-0.0404,  1.726 , -0.814 ], dtype=float32)
     """
-    check_floating("normal_", array)
     if not std >= 0:
         raise RuntimeError(f"normal_: std must be >= 0, but got {std}")
+    if array.dtype.kind == "c":
+        normal_(_parts(array), mean, std / math.sqrt(2), generator=generator)
+        return array
+    check_floating("normal_", array)
     source = generator or default_generator
     if array.size >= 16 and array.flags.c_contiguous:
         _check_destination("normal_", array)
@@ -69,9 +80,15 @@ def normal_(array: Array, mean: float = 0.0, std: float = 1.0, *, generator: Gen
         return array
 
     def draw(part: Array) -> None:
-        part[...] = _fma(_normal_pairs(source, part.size), std, mean).astype(working_dtype(part))
+        part[...] = fma(normal_pairs(source, part.size), std, mean).astype(working_dtype(part))
 
-    return _fill("normal_", array, draw)
+    return fill("normal_", array, draw)
+
+
+def _parts(array: Array) -> Array:
+    """The real and imaginary parts of a complex array along a last axis, on its memory."""
+    size = array.itemsize // 2
+    return np.lib.stride_tricks.as_strided(array.real, (*array.shape, 2), (*array.strides, size))
 
 
 def _normal_blocks(flat: Array, mean: float, std: float, source: Generator) -> None:
@@ -87,7 +104,7 @@ def _normal_blocks(flat: Array, mean: float, std: float, source: Generator) -> N
         angle = blocks[:, 1] * working.type(2 * math.pi)
         np.multiply(radius, np.cos(angle), out=blocks[:, 0])
         np.multiply(radius, np.sin(angle), out=blocks[:, 1])
-        part[...] = _fma(blocks.reshape(-1), float(working.type(std)), float(working.type(mean)))
+        part[...] = fma(blocks.reshape(-1), float(working.type(std)), float(working.type(mean)))
 
     for start in range(0, flat.size - left_over, CHUNK):
         draw(flat[start : min(start + CHUNK, flat.size - left_over)])
@@ -97,7 +114,7 @@ def _normal_blocks(flat: Array, mean: float, std: float, source: Generator) -> N
         draw(flat[-16:])
 
 
-def _normal_pairs(source: Generator, count: int) -> NDArray[np.float64]:
+def normal_pairs(source: Generator, count: int) -> NDArray[np.float64]:
     """`count` values of N(0, 1), by two. A second one left over waits in the generator for the next scalar draw."""
     waiting = [] if source.waiting_normal is None else [source.waiting_normal]
     pairs = source.unit((count - len(waiting) + 1) // 2 * 2, FLOAT64).reshape(-1, 2)
@@ -107,25 +124,6 @@ def _normal_pairs(source: Generator, count: int) -> NDArray[np.float64]:
     values = np.concatenate((waiting, pairs.reshape(-1)))
     source.waiting_normal = float(values[count]) if len(values) > count else None
     return values[:count]
-
-
-def exponential_(array: Array, lambd: float = 1.0, *, generator: Generator | None = None) -> Array:
-    """Fill a floating-point array of any shape from the density lambd·exp(-lambd·x): `Tensor.exponential_`.
-
-    Returns the array. lambd <= 0: RuntimeError. Other dtypes: NotImplementedError.
-
-    >>> exponential_(np.empty(1), generator=Generator().manual_seed(2024)).round(6)
-    array([0.292664])
-    """
-    check_floating("exponential_", array)
-    if not lambd > 0:
-        raise RuntimeError(f"exponential_: lambd must be > 0, but got {lambd}")
-    source = generator or default_generator
-
-    def draw(part: Array) -> None:
-        part[...] = (np.log1p(-source.unit(part.size, FLOAT64)) * (-1 / lambd)).astype(working_dtype(part))
-
-    return _fill("exponential_", array, draw)
 
 
 def bernoulli_(array: Array, p: float | Array = 0.5, *, generator: Generator | None = None) -> Array:
@@ -145,7 +143,7 @@ def bernoulli_(array: Array, p: float | Array = 0.5, *, generator: Generator | N
     def draw(part: Array) -> None:
         part[...] = _below(threshold, source, part.size)
 
-    return _fill("bernoulli_", array, draw)
+    return fill("bernoulli_", array, draw)
 
 
 def _bernoulli_by_array(array: Array, p: Array, source: Generator) -> Array:
@@ -164,7 +162,7 @@ def _bernoulli_by_array(array: Array, p: Array, source: Generator) -> Array:
         part[...] = source.unit(part.size, working) < in_memory_order[done : done + part.size]
         done += part.size
 
-    return _fill("bernoulli_", array, draw)
+    return fill("bernoulli_", array, draw)
 
 
 def dropout_noise(array: Array, keep: float, scale: float, *, generator: Generator | None = None) -> Array:
@@ -183,7 +181,7 @@ def dropout_noise(array: Array, keep: float, scale: float, *, generator: Generat
         part[...] = _below(threshold, source, part.size)
         part *= scale
 
-    return _fill("dropout_noise", empty_like(array), draw)
+    return fill("dropout_noise", empty_like(array), draw)
 
 
 def random_(
@@ -218,7 +216,7 @@ def random_(
         # start + words, wrapping around in int64 as in C++
         part[...] = (words.astype(np.uint64) + start % 2**64).view(np.int64) if wide or start else words
 
-    return _fill("random_", array, draw)
+    return fill("random_", array, draw)
 
 
 def _integer_bounds(dtype: np.dtype[Any], low: int | None, high: int | None) -> tuple[int, int]:
@@ -241,7 +239,7 @@ def _integer_bounds(dtype: np.dtype[Any], low: int | None, high: int | None) -> 
     return low, high
 
 
-def _fill(name: str, array: Array, draw: Callable[[Array], None]) -> Array:
+def fill(name: str, array: Array, draw: Callable[[Array], None]) -> Array:
     """Have `draw` fill one part of the array after the other, in the order in which they lie in memory."""
     _check_destination(name, array)
     ordered = array if array.flags.c_contiguous else array.transpose(_axes_in_memory(array))
@@ -318,7 +316,7 @@ def _below(threshold: int, source: Generator, count: int) -> NDArray[np.bool_]:
     return pairs < threshold
 
 
-def _fma(x: Array, scale: float, shift: float) -> Array:
+def fma(x: Array, scale: float, shift: float) -> Array:
     """x·scale + shift, rounded once (where nothing underflows); x is float32 or float64."""
     if shift == 0:
         return x if scale == 1 else x * scale

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from operator import index
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 DEFAULT_SEED = 67280421310721
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from .activation import Activation
 from .conversion import Conversion
 from .creation import Creation
 from .elementwise import Elementwise
+from .fourier import Fourier
 from .indexing import Indexing
 from .linalg import Linalg
 from .movement import Movement
 from .operators import Operators
 from .random import Random
 from .reduction import Reduction
+from .special import Special
 
 
-class Methods(Operators, Elementwise, Reduction, Linalg, Movement, Indexing, Conversion, Creation, Random):
+class Methods(
+    Operators, Elementwise, Activation, Reduction, Special, Linalg, Fourier, Movement, Indexing, Conversion,
+    Creation, Random,
+):
     """What a Tensor can do, beside being one: the base of Tensor, and of nothing else."""
 
     __slots__ = ()

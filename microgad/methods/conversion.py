@@ -2,16 +2,55 @@
 
 from __future__ import annotations
 
+import numbers
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from .. import backend, dtypes
+from .. import backend, dtypes, formats
 from .. import function as core
-from ..ops import movement
+from ..ops import facts, movement
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
+
+
+_TYPES = {
+    "float16": "Half",
+    "float32": "Float",
+    "float64": "Double",
+    "complex64": "ComplexFloat",
+    "complex128": "ComplexDouble",
+    "uint8": "Byte",
+    "int8": "Char",
+    "int16": "Short",
+    "int32": "Int",
+    "int64": "Long",
+    "bool": "Bool",
+    "uint16": "UInt16",
+    "uint32": "UInt32",
+    "uint64": "UInt64",
+}
+
+
+def _as(dtype: dtypes.dtype) -> Callable[..., Tensor]:
+    """The method that converts to a dtype."""
+
+    def method(self: Tensor, memory_format: Any = None) -> Tensor:
+        return self.to(dtype=dtype, memory_format=memory_format)
+
+    method.__doc__ = f"As {dtype.name}."
+    return method
+
+
+def _laid_out(x: Tensor, memory_format: Any) -> Tensor:
+    """In this order in memory, itself where it is in that already."""
+    if memory_format is formats.contiguous_format:
+        return x.contiguous()
+    axes = {formats.channels_last: 4, formats.channels_last_3d: 5}.get(memory_format)
+    if axes is None or axes != x.ndim:
+        return x
+    inside = movement.permute(x, (0, *range(2, axes), 1))
+    return x if inside.is_contiguous() else movement.permute(inside.contiguous(), (0, axes - 1, *range(1, axes - 1)))
 
 
 class Conversion:
@@ -29,15 +68,19 @@ class Conversion:
         >>> torch.tensor([1.7]).to(torch.int64)
         tensor([1])
         """
-        if ignored.keys() - {"non_blocking", "memory_format"}:
+        if ignored.keys() - {"non_blocking", "memory_format", "other"}:
             raise TypeError(f"to: unexpected keyword arguments {sorted(ignored)}")
-        for arg in args:
+        flags = []
+        for arg in (*args, *([ignored["other"]] if "other" in ignored else ())):
             if isinstance(arg, core.Tensor):
                 device, dtype = arg.device, arg.dtype
-            elif isinstance(arg, (str, backend.device)) or type(arg) is int:
+            elif type(arg) is bool:
+                flags.append(arg)  # non_blocking, then copy
+            elif isinstance(arg, (str, backend.device, numbers.Integral)):
                 device = arg
-            elif isinstance(arg, dtypes.dtype) or arg in (float, int, bool) or isinstance(arg, (type, np.dtype)):
+            elif arg is not None:
                 dtype = arg
+        copy = copy or flags[1:] == [True]
         result = self
         if device is not None:
             place = backend.device(device)
@@ -48,50 +91,27 @@ class Conversion:
             if to.kind not in "fc":
                 result = result.detach()  # integers carry no gradient
             result = movement.Cast.apply(result, to=to, source=result.array.dtype)
+        result = _laid_out(result, ignored.get("memory_format"))
         return result.clone() if copy and result is self else result
 
-    def type(self: Tensor, dtype: Any = None) -> Any:
-        """In another dtype; without an argument, PyTorch's name of this one's type."""
+    def type(self: Tensor, dtype: Any = None, non_blocking: Any = False) -> Any:
+        """In another dtype, also by PyTorch's name of its type; without an argument, this one's such name."""
         if dtype is None:
-            names = {
-                "float32": "Float",
-                "float64": "Double",
-                "int64": "Long",
-                "int32": "Int",
-                "bool": "Bool",
-                "float16": "Half",
-            }
-            name = self.dtype.name
-            return f"torch.{'cuda.' if self.is_cuda else ''}{names.get(name, name.capitalize())}Tensor"
+            return f"torch.{'cuda.' if self.is_cuda else ''}{_TYPES.get(self.dtype.name, self.dtype.name)}Tensor"
+        if isinstance(dtype, str) and dtype.endswith("Tensor"):
+            names = {name: dtype for dtype, name in _TYPES.items()}
+            dtype = names[dtype.rpartition(".")[2].removesuffix("Tensor")]
         return self.to(dtype=dtype)
 
     def type_as(self: Tensor, other: Tensor) -> Tensor:
         """In the dtype of other."""
         return self.to(dtype=other.dtype)
 
-    def float(self: Tensor) -> Tensor:
-        """As float32."""
-        return self.to(dtype=dtypes.float32)
-
-    def double(self: Tensor) -> Tensor:
-        """As float64."""
-        return self.to(dtype=dtypes.float64)
-
-    def half(self: Tensor) -> Tensor:
-        """As float16."""
-        return self.to(dtype=dtypes.float16)
-
-    def int(self: Tensor) -> Tensor:
-        """As int32."""
-        return self.to(dtype=dtypes.int32)
-
-    def long(self: Tensor) -> Tensor:
-        """As int64."""
-        return self.to(dtype=dtypes.int64)
-
-    def bool(self: Tensor) -> Tensor:
-        """As bool."""
-        return self.to(dtype=dtypes.bool_)
+    half, float, double = _as(dtypes.float16), _as(dtypes.float32), _as(dtypes.float64)
+    cfloat, cdouble = _as(dtypes.complex64), _as(dtypes.complex128)
+    byte, char, short = _as(dtypes.uint8), _as(dtypes.int8), _as(dtypes.int16)
+    int, long, bool = _as(dtypes.int32), _as(dtypes.int64), _as(dtypes.bool_)
+    is_nonzero, is_same_size, is_signed = facts.is_nonzero, facts.is_same_size, facts.is_signed
 
     def cpu(self: Tensor) -> Tensor:
         """On the CPU."""

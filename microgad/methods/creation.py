@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..ops import creation
-from .forms import shape_of
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
+def _new(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A function of sizes as a method."""
+
+    def method(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, **options: Any) -> Tensor:
+        return make(*size, dtype=dtype or self.dtype, device=device or self.device, **options)
+
+    method.__name__ = method.__qualname__ = f"new_{make.__name__}"
+    method.__doc__ = f"{(make.__doc__ or '').partition(' Source:')[0]} Shape one by one or as one sequence."
+    return method
+
+
 class Creation:
-    """`new_` methods."""
+    """`new_` methods: with this Tensor's dtype and device, where no other is given."""
 
     __slots__ = ()
 
-    def new_tensor(self: Tensor, data: Any, dtype: Any = None, requires_grad: Any = False) -> Tensor:
-        """A Tensor of data with this one's dtype and device."""
-        return creation.tensor(data, dtype=dtype or self.dtype, device=self.device, requires_grad=requires_grad)
+    def new_tensor(
+        self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: Any = False
+    ) -> Tensor:
+        """A Tensor with a copy of data."""
+        dtype, device = dtype or self.dtype, device or self.device
+        return creation.tensor(data, dtype=dtype, device=device, requires_grad=requires_grad)
 
-    def new_zeros(self: Tensor, *size: Any, dtype: Any = None) -> Tensor:
-        """Zeros with this one's dtype and device."""
-        return creation.zeros(shape_of(size), dtype=dtype or self.dtype, device=self.device)
+    def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, **options: Any) -> Tensor:
+        """A shape filled with one value."""
+        options["device"] = options.get("device") or self.device
+        return creation.full(size, fill_value, dtype=dtype or self.dtype, **options)
 
-    def new_ones(self: Tensor, *size: Any, dtype: Any = None) -> Tensor:
-        """Ones with this one's dtype and device."""
-        return creation.ones(shape_of(size), dtype=dtype or self.dtype, device=self.device)
+    def new_empty_strided(self: Tensor, size: Any, stride: Any, *, dtype: Any = None, **options: Any) -> Tensor:
+        """A Tensor with these strides, and whatever its memory holds."""
+        options["device"] = options.get("device") or self.device
+        return creation.empty_strided(size, stride, dtype=dtype or self.dtype, **options)
+
+    new_empty, new_zeros, new_ones = _new(creation.empty), _new(creation.zeros), _new(creation.ones)

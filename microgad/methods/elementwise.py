@@ -4,53 +4,139 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..ops import arithmetic, comparison, complex, elementwise, selection
-from .forms import in_place, with_alpha
+from ..errors import DtypeError
+from ..ops import elementwise as ops
+from .forms import by_copy, in_place, with_alpha
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
 class Elementwise:
-    """Methods that work element by element."""
+    """Methods that work element by element, and those of them that write into the Tensor itself."""
 
     __slots__ = ()
 
-    add, sub, mul, div, neg = arithmetic.add, arithmetic.sub, arithmetic.mul, arithmetic.div, arithmetic.neg
-    subtract, multiply, divide, true_divide, negative = sub, mul, div, div, neg
-    pow, abs, absolute, sign = arithmetic.pow, arithmetic.abs, arithmetic.abs, arithmetic.sign
-    square = arithmetic.square
-    exp, log, sqrt, sin, cos = elementwise.exp, elementwise.log, elementwise.sqrt, elementwise.sin, elementwise.cos
-    tanh, sigmoid, relu = elementwise.tanh, elementwise.sigmoid, elementwise.relu
-    maximum, minimum, clamp, clip = selection.maximum, selection.minimum, selection.clamp, selection.clamp
-    eq, ne, lt, le, gt, ge = comparison.eq, comparison.ne, comparison.lt, comparison.le, comparison.gt, comparison.ge
-    logical_and, logical_or, logical_xor = comparison.logical_and, comparison.logical_or, comparison.logical_xor
-    logical_not, isnan, isinf = comparison.logical_not, comparison.isnan, comparison.isinf
-    isfinite, allclose, equal = comparison.isfinite, comparison.allclose, comparison.equal
+    add, sub, mul, neg, positive, addcmul = ops.add, ops.sub, ops.mul, ops.neg, ops.positive, ops.addcmul
+    addcdiv, lerp = ops.addcdiv, ops.lerp
+    subtract, multiply, negative = sub, mul, neg
+    add_, sub_, mul_, neg_ = with_alpha(ops.Add), with_alpha(ops.Sub), in_place(ops.Mul), in_place(ops.Neg)
+    addcmul_, addcdiv_, lerp_ = by_copy(ops.addcmul), by_copy(ops.addcdiv), in_place(ops.Lerp)
+    subtract_, multiply_, negative_ = sub_, mul_, neg_
 
-    conj = complex.conj
+    div, floor_divide, remainder, fmod, gcd = ops.div, ops.floor_divide, ops.remainder, ops.fmod, ops.gcd
+    lcm = ops.lcm
+    divide, true_divide = div, div
+    floor_divide_, remainder_, fmod_ = in_place(ops.FloorDiv), in_place(ops.Remainder), in_place(ops.Fmod)
+    gcd_, lcm_ = in_place(ops.Gcd), in_place(ops.Lcm)
 
-    @property
-    def real(self: Tensor) -> Tensor:
-        """The real part, a view: see `real`."""
-        return complex.real(self)
+    def div_(self: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+        """In place: divided by other: see `div`."""
+        cls = {"floor": ops.FloorDiv, "trunc": ops.TruncDiv, None: ops.Div}[rounding_mode]
+        result: Tensor = cls.apply_(self, other)
+        return result
 
-    @property
-    def imag(self: Tensor) -> Tensor:
-        """The imaginary part, a view: see `imag`."""
-        return complex.imag(self)
+    divide_, true_divide_ = div_, div_
 
-    def where(self: Tensor, condition: Tensor, other: Any) -> Tensor:
-        """This Tensor where the condition holds, other elsewhere: see `where`."""
-        return selection.where(condition, self, other)
+    pow, float_power, square, sqrt, rsqrt = ops.pow, ops.float_power, ops.square, ops.sqrt, ops.rsqrt
+    reciprocal, hypot, ldexp, frexp = ops.reciprocal, ops.hypot, ops.ldexp, ops.frexp
+    pow_, sqrt_ = in_place(ops.Pow), in_place(ops.Sqrt)
+    rsqrt_, reciprocal_, hypot_ = in_place(ops.Rsqrt), in_place(ops.Reciprocal), in_place(ops.Hypot)
+    ldexp_, square_ = by_copy(ops.ldexp), by_copy(ops.square)
 
-    add_, sub_ = with_alpha(arithmetic.Add), with_alpha(arithmetic.Sub)
-    mul_, div_, pow_ = in_place(arithmetic.Mul), in_place(arithmetic.Div), in_place(arithmetic.Pow)
-    neg_, abs_ = in_place(arithmetic.Neg), in_place(arithmetic.Abs)
-    exp_, log_, sqrt_ = in_place(elementwise.Exp), in_place(elementwise.Log), in_place(elementwise.Sqrt)
-    tanh_, sigmoid_, relu_ = in_place(elementwise.Tanh), in_place(elementwise.Sigmoid), in_place(elementwise.Relu)
+    def float_power_(self: Tensor, exponent: Any) -> Tensor:
+        """In place: to the power exponent, of a Tensor in double precision: see `float_power`."""
+        if self.element_size() != (16 if self.is_complex() else 8):
+            raise DtypeError(f"float_power_: the base must be in double precision, not {self.dtype}")
+        return by_copy(ops.float_power)(self, exponent)
+
+    exp, exp2, expm1, log, log2, log10, log1p = ops.exp, ops.exp2, ops.expm1, ops.log, ops.log2, ops.log10, ops.log1p
+    logaddexp, logaddexp2, xlogy, sigmoid, logit = ops.logaddexp, ops.logaddexp2, ops.xlogy, ops.sigmoid, ops.logit
+    exp_, exp2_, expm1_, log_ = in_place(ops.Exp), in_place(ops.Exp2), in_place(ops.Expm1), in_place(ops.Log)
+    log2_, log10_, log1p_, xlogy_ = in_place(ops.Log2), in_place(ops.Log10), in_place(ops.Log1p), in_place(ops.XLogY)
+    sigmoid_, logit_ = in_place(ops.Sigmoid), by_copy(ops.logit)
+
+    sin, cos, tan, asin, acos, atan, atan2 = ops.sin, ops.cos, ops.tan, ops.asin, ops.acos, ops.atan, ops.atan2
+    sinc, deg2rad, rad2deg = ops.sinc, ops.deg2rad, ops.rad2deg
+    arcsin, arccos, arctan, arctan2 = asin, acos, atan, atan2
+    sin_, cos_, tan_, asin_ = in_place(ops.Sin), in_place(ops.Cos), in_place(ops.Tan), in_place(ops.Asin)
+    acos_, atan_, atan2_, sinc_ = in_place(ops.Acos), in_place(ops.Atan), in_place(ops.Atan2), in_place(ops.Sinc)
+    deg2rad_, rad2deg_ = by_copy(ops.deg2rad), by_copy(ops.rad2deg)
+    arcsin_, arccos_, arctan_, arctan2_ = asin_, acos_, atan_, atan2_
+
+    sinh, cosh, tanh, asinh, acosh, atanh = ops.sinh, ops.cosh, ops.tanh, ops.asinh, ops.acosh, ops.atanh
+    arcsinh, arccosh, arctanh = asinh, acosh, atanh
+    sinh_, cosh_, tanh_, asinh_ = in_place(ops.Sinh), in_place(ops.Cosh), in_place(ops.Tanh), in_place(ops.Asinh)
+    acosh_, atanh_ = in_place(ops.Acosh), in_place(ops.Atanh)
+    arcsinh_, arccosh_, arctanh_ = asinh_, acosh_, atanh_
+
+    ceil, floor, trunc, round, frac, nextafter = ops.ceil, ops.floor, ops.trunc, ops.round, ops.frac, ops.nextafter
+    fix = trunc
+    ceil_, floor_, trunc_, round_ = in_place(ops.Ceil), in_place(ops.Floor), in_place(ops.Trunc), by_copy(ops.round)
+    frac_, nextafter_ = in_place(ops.Frac), in_place(ops.NextAfter)
+    fix_ = trunc_
+
+    abs, sign, sgn, copysign, signbit = ops.abs, ops.sign, ops.sgn, ops.copysign, ops.signbit
+    heaviside = ops.heaviside
+    absolute = abs
+    abs_, sign_, sgn_, copysign_ = in_place(ops.Abs), by_copy(ops.sign), in_place(ops.Sign), in_place(ops.CopySign)
+    heaviside_ = in_place(ops.Heaviside)
+    absolute_ = abs_
+
+    eq, ne, lt, le, gt, ge, isnan, isinf = ops.eq, ops.ne, ops.lt, ops.le, ops.gt, ops.ge, ops.isnan, ops.isinf
+    isfinite, isposinf, isneginf, isreal, isclose = ops.isfinite, ops.isposinf, ops.isneginf, ops.isreal, ops.isclose
+    allclose, equal = ops.allclose, ops.equal
+    greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne
+    eq_, ne_, lt_, le_ = in_place(ops.Equal), in_place(ops.NotEqual), in_place(ops.Less), in_place(ops.LessEqual)
+    gt_, ge_ = in_place(ops.Greater), in_place(ops.GreaterEqual)
+    greater_, greater_equal_, less_, less_equal_, not_equal_ = gt_, ge_, lt_, le_, ne_
+
+    logical_and, logical_or, logical_xor = ops.logical_and, ops.logical_or, ops.logical_xor
+    logical_not, bitwise_and, bitwise_or = ops.logical_not, ops.bitwise_and, ops.bitwise_or
+    bitwise_xor, bitwise_not, bitwise_left_shift = ops.bitwise_xor, ops.bitwise_not, ops.bitwise_left_shift
+    bitwise_right_shift = ops.bitwise_right_shift
+    logical_and_, logical_or_ = in_place(ops.LogicalAnd), in_place(ops.LogicalOr)
+    logical_xor_, logical_not_ = in_place(ops.LogicalXor), in_place(ops.LogicalNot)
+    bitwise_and_, bitwise_or_ = in_place(ops.BitwiseAnd), in_place(ops.BitwiseOr)
+    bitwise_xor_, bitwise_not_ = in_place(ops.BitwiseXor), in_place(ops.BitwiseNot)
+    bitwise_left_shift_, bitwise_right_shift_ = in_place(ops.LeftShift), in_place(ops.RightShift)
+
+    maximum, minimum, fmax, fmin, clamp = ops.maximum, ops.minimum, ops.fmax, ops.fmin, ops.clamp
+    clamp_min, clamp_max, relu, nan_to_num = ops.clamp_min, ops.clamp_max, ops.relu, ops.nan_to_num
+    clip = clamp
+    clamp_min_, clamp_max_, relu_ = by_copy(ops.clamp_min), by_copy(ops.clamp_max), in_place(ops.Relu)
+    nan_to_num_ = by_copy(ops.nan_to_num)
 
     def clamp_(self: Tensor, min: Any = None, max: Any = None) -> Tensor:
         """In place: held between min and max."""
-        result: Tensor = selection.Clamp.apply_(self, min, max)
+        result: Tensor = ops.Clamp.apply_(self, min, max)
         return result
+
+    clip_ = clamp_
+
+    conj, conj_physical, resolve_conj, resolve_neg = ops.conj, ops.conj_physical, ops.resolve_conj, ops.resolve_neg
+    is_conj, is_neg, angle = ops.is_conj, ops.is_neg, ops.angle
+    conj_physical_ = by_copy(ops.conj_physical)
+
+    def where(self: Tensor, condition: Tensor, other: Any) -> Tensor:
+        """This Tensor where the condition holds, other elsewhere: see `where`."""
+        result: Tensor = ops.where(condition, self, other)
+        return result
+
+    @property
+    def real(self: Tensor) -> Tensor:
+        """The real part, a view: see `real`. What is assigned is written into it."""
+        return ops.real(self)
+
+    @real.setter
+    def real(self: Tensor, value: Any) -> None:
+        ops.real(self)[...] = value
+
+    @property
+    def imag(self: Tensor) -> Tensor:
+        """The imaginary part, a view: see `imag`. What is assigned is written into it."""
+        return ops.imag(self)
+
+    @imag.setter
+    def imag(self: Tensor, value: Any) -> None:
+        ops.imag(self)[...] = value

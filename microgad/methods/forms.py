@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import dtypes, errors
 from ..function import Function
+from ..ops.elementwise import times_alpha
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
 def in_place(cls: type[Function], name: str = "") -> Callable[..., Tensor]:
     """The method `op_` of a Function: the result is written into the Tensor's own memory."""
 
-    def method(self: Tensor, *others: Any) -> Tensor:
-        result: Tensor = cls.apply_(self, *others)
+    def method(self: Tensor, *others: Any, **named: Any) -> Tensor:
+        result: Tensor = cls.apply_(self, *others, *named.values())
         return result
 
     return _named(method, cls, name)
@@ -27,17 +29,47 @@ def with_alpha(cls: type[Function]) -> Callable[..., Tensor]:
     """The same with a keyword `alpha` that multiplies the other operand."""
 
     def method(self: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
-        result: Tensor = cls.apply_(self, other if alpha == 1 else other * alpha)
+        scaled = other if alpha == 1 and alpha is not True else times_alpha(f"{cls.__name__}_", self, other, alpha)
+        result: Tensor = cls.apply_(self, scaled)
         return result
 
     return _named(method, cls)
+
+
+def operator(cls: type[Function]) -> Callable[..., Any]:
+    """Python's operator for a Function."""
+
+    def method(self: Tensor, other: Any) -> Any:
+        return cls.apply(self, other)
+
+    return method
+
+
+def reflected(cls: type[Function]) -> Callable[..., Any]:
+    """The operator that Python calls where the Tensor stands on the right."""
+
+    def method(self: Tensor, other: Any) -> Any:
+        return cls.apply(other, self)
+
+    return method
 
 
 def by_copy(function: Callable[..., Any]) -> Callable[..., Tensor]:
     """The method `op_` of a composite: its result is copied into the Tensor's own memory."""
 
     def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
-        self[...] = function(self, *args, **options)
+        before = self if self.node is None else self.clone()  # what backward may need is not written over
+        result = function(before, *args, **options)
+        if not dtypes.can_cast(result.dtype, self.dtype):
+            raise errors.DtypeError(
+                f"{function.__name__}_: result type {result.dtype} can't be cast to the output's type {self.dtype}"
+            )
+        if result.shape != self.shape:
+            raise errors.ShapeError(
+                f"{function.__name__}_: output with shape {tuple(self.shape)} doesn't match the broadcast shape "
+                f"{tuple(result.shape)}"
+            )
+        self[...] = result
         return self
 
     method.__name__ = method.__qualname__ = f"{function.__name__}_"

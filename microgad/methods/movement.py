@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .. import backend, errors
-from ..ops import movement
+from .. import dtypes, errors
+from ..ops import movement as ops
+from ..ops.movement.memory import address, geometry
 from .forms import shape_of
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
+
+
+def _of_sizes(op: Callable[..., Tensor], keyword: str) -> Callable[..., Tensor]:
+    """The method of an operation that takes numbers: one by one, as one sequence, or by their name."""
+
+    def method(self: Tensor, *numbers: Any, **options: Any) -> Tensor:
+        given = options.pop(keyword) if keyword in options else shape_of(numbers)
+        return op(self, given, **options)
+
+    method.__name__ = method.__qualname__ = op.__name__
+    method.__doc__ = f"`{keyword}` as numbers or as one sequence. {op.__doc__}"
+    return method
+
+
+def _becoming(op: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The method `op_` of a view: the Tensor itself becomes it, and its memory stays."""
+
+    def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
+        return ops.become(self, op, *args, **options)
+
+    method.__name__ = method.__qualname__ = f"{op.__name__}_"
+    method.__doc__ = f"In place, the memory untouched: see `{op.__name__}`."
+    return method
 
 
 class Movement:
@@ -17,63 +43,86 @@ class Movement:
 
     __slots__ = ()
 
-    narrow, transpose, swapaxes = movement.narrow, movement.transpose, movement.transpose
-    squeeze, unsqueeze, flatten = movement.squeeze, movement.unsqueeze, movement.flatten
-    split, chunk, unbind, clone = movement.split, movement.chunk, movement.unbind, movement.clone
+    reshape, permute = _of_sizes(ops.reshape, "shape"), _of_sizes(ops.permute, "dims")
+    expand, sum_to_size = _of_sizes(ops.expand, "size"), _of_sizes(ops.sum_to_size, "size")
+    repeat, tile = _of_sizes(ops.repeat, "repeats"), _of_sizes(ops.tile, "dims")
+    flip, resize_, broadcast_to = _of_sizes(ops.flip, "dims"), _of_sizes(ops.resize_, "size"), ops.broadcast_to
+    view_as, reshape_as, expand_as, resize_as_ = ops.view_as, ops.reshape_as, ops.expand_as, ops.resize_as_
 
-    def reshape(self: Tensor, *shape: Any) -> Tensor:
-        """The same values in another shape: see `reshape`."""
-        return movement.reshape(self, shape_of(shape))
+    squeeze, unsqueeze, flatten, unflatten, ravel = ops.squeeze, ops.unsqueeze, ops.flatten, ops.unflatten, ops.ravel
+    transpose, swapaxes, swapdims, t, adjoint = ops.transpose, ops.swapaxes, ops.swapdims, ops.t, ops.adjoint
+    movedim, moveaxis, roll, rot90 = ops.movedim, ops.moveaxis, ops.roll, ops.rot90
+    fliplr, flipud = ops.fliplr, ops.flipud
+    squeeze_, unsqueeze_, t_, transpose_ = _becoming(squeeze), _becoming(unsqueeze), _becoming(t), _becoming(transpose)
+    swapaxes_, swapdims_, as_strided_ = _becoming(swapaxes), _becoming(swapdims), _becoming(ops.as_strided)
 
-    def view(self: Tensor, *shape: Any) -> Tensor:
-        """The same memory in another shape. Raises RuntimeError where the layout doesn't allow it: `reshape` copies."""
-        result = movement.reshape(self, shape_of(shape))
-        if result.numel() and backend.owner(result.array) is not backend.owner(self.array):
-            raise errors.ShapeError(
-                f"view: size {tuple(result.shape)} is not compatible with input tensor's size {tuple(self.shape)} "
-                f"and stride {self.stride()}. Use .reshape(...) instead"
-            )
-        return result
+    narrow, select, unbind, chunk, split = ops.narrow, ops.select, ops.unbind, ops.chunk, ops.split
+    split_with_sizes, tensor_split, hsplit = ops.split_with_sizes, ops.tensor_split, ops.hsplit
+    vsplit, dsplit, unsafe_split, unsafe_chunk = ops.vsplit, ops.dsplit, ops.unsafe_split, ops.unsafe_chunk
+    unsafe_split_with_sizes, unfold, as_strided = ops.unsafe_split_with_sizes, ops.unfold, ops.as_strided
+    narrow_copy, slice_scatter, select_scatter = ops.narrow_copy, ops.slice_scatter, ops.select_scatter
+    diagonal_scatter, as_strided_scatter = ops.diagonal_scatter, ops.as_strided_scatter
 
-    def view_as(self: Tensor, other: Tensor) -> Tensor:
-        """`view` in the shape of other."""
-        return self.view(other.shape)
+    diag, diag_embed, diagflat, diagonal, trace = ops.diag, ops.diag_embed, ops.diagflat, ops.diagonal, ops.trace
+    tril, triu, tril_, triu_ = ops.tril, ops.triu, ops.tril_, ops.triu_
+    repeat_interleave, kron, clone = ops.repeat_interleave, ops.kron, ops.clone
 
-    def permute(self: Tensor, *dims: Any) -> Tensor:
-        """The dimensions in another order: see `permute`."""
-        return movement.permute(self, shape_of(dims))
-
-    def expand(self: Tensor, *size: Any) -> Tensor:
-        """Dimensions of size 1 repeated without a copy: see `expand`."""
-        return movement.expand(self, shape_of(size))
-
-    def expand_as(self: Tensor, other: Tensor) -> Tensor:
-        """`expand` to the shape of other."""
-        return movement.expand(self, other.shape)
-
-    def flip(self: Tensor, *dims: Any) -> Tensor:
-        """The order along dims reversed: see `flip`."""
-        return movement.flip(self, shape_of(dims))
-
-    def t(self: Tensor) -> Tensor:
-        """The transpose of a matrix; vectors and scalars as they are."""
-        if self.ndim > 2:
-            raise errors.ShapeError(f"t: expects a tensor with <= 2 dimensions, but self is {self.ndim}D")
-        return self if self.ndim < 2 else movement.transpose(self, 0, 1)
+    def view(self: Tensor, *shape: Any, **options: Any) -> Tensor:
+        """The same memory in another shape, or read as another dtype: see `ops.movement.view`."""
+        given = (*shape, *options.values())
+        if options.keys() - {"dtype", "size"} or (options and len(given) > 1):
+            raise TypeError(f"view: expected sizes or a dtype, got {given}")
+        return ops.view(self, given[0] if given and isinstance(given[0], dtypes.dtype) else shape_of(given))
 
     @property
     def T(self: Tensor) -> Tensor:
-        """All dimensions in reverse order."""
-        return movement.permute(self, range(self.ndim)[::-1])
+        """All dimensions in reverse order: a view. Of other than matrices PyTorch warns, and so does this."""
+        if self.ndim != 2:
+            warnings.warn(
+                "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated: `x.mT` "
+                "transposes batches of matrices, `x.permute(*range(x.ndim)[::-1])` reverses the dimensions",
+                UserWarning,
+                stacklevel=2,
+            )
+        return ops.permute(self, range(self.ndim)[::-1])
 
     @property
     def mT(self: Tensor) -> Tensor:
-        """The last two dimensions exchanged."""
-        return movement.transpose(self, -2, -1)
+        """The last two dimensions exchanged: a view."""
+        return ops.matrix_transpose(self, "tensor.mT")
 
-    def contiguous(self: Tensor) -> Tensor:
-        """This Tensor if its values lie in row-major order, else a copy where they do."""
+    @property
+    def H(self: Tensor) -> Tensor:
+        """A matrix's conjugate transpose: see `adjoint`."""
+        if self.ndim not in (0, 2):
+            raise errors.ShapeError(f"tensor.H is only supported on matrices (2-D tensors). Got {self.ndim}-D tensor.")
+        return ops.matrix_transpose(self, "tensor.H").conj()
+
+    @property
+    def mH(self: Tensor) -> Tensor:
+        """The conjugate transpose of matrices: see `adjoint`."""
+        return ops.matrix_transpose(self, "tensor.mH").conj()
+
+    def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
+        """This Tensor if its values lie in row-major order, else a copy where they do; memory_format has no effect."""
         if self.is_contiguous():
             return self
-        result: Tensor = movement.Clone.apply(self, order="C")
+        result: Tensor = ops.Clone.apply(self, order="C")
         return result
+
+    def storage_offset(self: Tensor) -> int:
+        """How many elements of its memory lie before the first that this Tensor shows."""
+        return geometry(self.array)[2]
+
+    def is_set_to(self: Tensor, tensor: Tensor) -> bool:
+        """Whether both show the same memory in the same geometry."""
+        a, b = self.array, tensor.array
+        return address(a) == address(b) and (a.shape, a.strides, a.dtype) == (b.shape, b.strides, b.dtype)
+
+    def ndimension(self: Tensor) -> int:
+        """The number of dimensions."""
+        return self.ndim
+
+    def data_ptr(self: Tensor) -> int:
+        """The address of the first element."""
+        return address(self.array)

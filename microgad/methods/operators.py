@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from .. import backend
 from .. import function as core
-from ..ops import arithmetic, comparison, creation, indexing, matmul
-from .forms import in_place, with_alpha
+from ..ops import creation, indexing, linalg
+from ..ops import elementwise as ops
+from .forms import in_place, operator, reflected, with_alpha
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
+
+
+def _is_operand(x: Any) -> bool:
+    return isinstance(x, (core.Tensor, int, float, complex, np.generic)) or backend.is_array(x)
 
 
 class Operators:
@@ -17,44 +25,39 @@ class Operators:
 
     __slots__ = ()
 
-    __add__ = __radd__ = arithmetic.add
-    __sub__ = arithmetic.sub
-    __mul__ = __rmul__ = arithmetic.mul
-    __truediv__ = arithmetic.div
-    __pow__ = arithmetic.pow
-    __matmul__ = matmul.matmul
-    __neg__ = arithmetic.neg
-    __abs__ = arithmetic.abs
-    __lt__, __le__, __gt__, __ge__ = comparison.lt, comparison.le, comparison.gt, comparison.ge
-    __and__ = __rand__ = comparison.bitwise_and
-    __or__ = __ror__ = comparison.bitwise_or
-    __xor__ = __rxor__ = comparison.bitwise_xor
-    __invert__ = comparison.bitwise_not
+    __add__ = __radd__ = operator(ops.Add)
+    __sub__, __rsub__ = operator(ops.Sub), reflected(ops.Sub)
+    __mul__ = __rmul__ = operator(ops.Mul)
+    __truediv__ = __div__ = operator(ops.Div)
+    __rtruediv__ = __rdiv__ = reflected(ops.Div)
+    __floordiv__, __rfloordiv__ = operator(ops.FloorDiv), reflected(ops.FloorDiv)
+    __mod__, __rmod__ = operator(ops.Remainder), reflected(ops.Remainder)
+    __pow__, __rpow__ = operator(ops.Pow), reflected(ops.Pow)
+    __matmul__ = linalg.matmul
+    __neg__, __pos__, __abs__ = ops.neg, ops.positive, ops.abs
+    __lt__, __le__ = operator(ops.Less), operator(ops.LessEqual)
+    __gt__, __ge__ = operator(ops.Greater), operator(ops.GreaterEqual)
+    __and__ = __rand__ = operator(ops.BitwiseAnd)
+    __or__ = __ror__ = operator(ops.BitwiseOr)
+    __xor__ = __rxor__ = operator(ops.BitwiseXor)
+    __invert__ = ops.bitwise_not
+    __lshift__, __rlshift__ = operator(ops.LeftShift), reflected(ops.LeftShift)
+    __rshift__, __rrshift__ = operator(ops.RightShift), reflected(ops.RightShift)
 
     def __eq__(self: Tensor, other: Any) -> Any:
-        return False if other is None else comparison.eq(self, other)
+        return ops.Equal.apply(self, other) if _is_operand(other) else NotImplemented
 
     def __ne__(self: Tensor, other: Any) -> Any:
-        return True if other is None else comparison.ne(self, other)
-
-    def __rsub__(self: Tensor, other: Any) -> Any:
-        return arithmetic.Sub.apply(other, self)
-
-    def __rtruediv__(self: Tensor, other: Any) -> Any:
-        return arithmetic.Div.apply(other, self)
-
-    def __rpow__(self: Tensor, other: Any) -> Any:
-        return arithmetic.Pow.apply(other, self)
+        return ops.NotEqual.apply(self, other) if _is_operand(other) else NotImplemented
 
     def __rmatmul__(self: Tensor, other: Any) -> Any:
-        return matmul.matmul(creation.as_tensor(other), self)
+        return linalg.matmul(creation.as_tensor(other), self)
 
-    __getitem__ = indexing.getitem
+    __getitem__, __setitem__ = indexing.getitem, indexing.setitem
 
-    def __setitem__(self: Tensor, index: Any, value: Any) -> None:
-        if not isinstance(value, (core.Tensor, int, float, complex)):
-            value = creation.as_tensor(value)
-        indexing.SetItem.apply_(self, value, index=indexing.normalized(index, self.array))
-
-    __iadd__, __isub__ = with_alpha(arithmetic.Add), with_alpha(arithmetic.Sub)
-    __imul__, __itruediv__, __ipow__ = in_place(arithmetic.Mul), in_place(arithmetic.Div), in_place(arithmetic.Pow)
+    __iadd__, __isub__, __imul__ = with_alpha(ops.Add), with_alpha(ops.Sub), in_place(ops.Mul)
+    __itruediv__, __ifloordiv__ = in_place(ops.Div), in_place(ops.FloorDiv)
+    __imod__, __ipow__ = in_place(ops.Remainder), in_place(ops.Pow)
+    __iand__, __ior__, __ixor__ = in_place(ops.BitwiseAnd), in_place(ops.BitwiseOr), in_place(ops.BitwiseXor)
+    __ilshift__, __irshift__ = in_place(ops.LeftShift), in_place(ops.RightShift)
+    __idiv__ = __itruediv__

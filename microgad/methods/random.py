@@ -1,4 +1,4 @@
-"""Random draws in place."""
+"""Random draws."""
 
 from __future__ import annotations
 
@@ -10,4 +10,7 @@ class Random:
 
     __slots__ = ()
 
-    uniform_, normal_, bernoulli_, random_ = random.uniform_, random.normal_, random.bernoulli_, random.random_
+    uniform_, normal_, log_normal_, random_ = random.uniform_, random.normal_, random.log_normal_, random.random_
+    bernoulli_, geometric_ = random.bernoulli_, random.geometric_
+    exponential_, cauchy_ = random.exponential_, random.cauchy_
+    bernoulli, multinomial = random.bernoulli, random.multinomial

@@ -1,10 +1,13 @@
-"""Sums, extrema, statistics; softmax."""
+"""Reductions, scans, order, statistics; softmax."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from ..ops import reduction, softmax
+from ..ops.out import into
+from ..ops.spelling import numpy_spelling
+from .forms import by_copy
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -15,15 +18,31 @@ class Reduction:
 
     __slots__ = ()
 
-    sum, mean, var, std = reduction.sum, reduction.mean, reduction.var, reduction.std
+    sum, mean, prod, sum_to_size = reduction.sum, reduction.mean, reduction.prod, reduction.sum_to_size
+    nansum, nanmean = reduction.nansum, reduction.nanmean
     max, min, amax, amin = reduction.max, reduction.min, reduction.amax, reduction.amin
-    argmax, argmin, any, all = reduction.argmax, reduction.argmin, reduction.any, reduction.all
+    aminmax, argmax, argmin = reduction.aminmax, reduction.argmax, reduction.argmin
+    median, nanmedian, mode, kthvalue = reduction.median, reduction.nanmedian, reduction.mode, reduction.kthvalue
+    topk, sort, argsort, msort = reduction.topk, reduction.sort, reduction.argsort, reduction.msort
+    quantile, nanquantile = reduction.quantile, reduction.nanquantile
+    var, std, cov, corrcoef = reduction.var, reduction.std, reduction.cov, reduction.corrcoef
+    renorm, dist = reduction.renorm, reduction.dist
+    cumsum, cumprod, cummax, cummin = reduction.cumsum, reduction.cumprod, reduction.cummax, reduction.cummin
+    logcumsumexp, diff = reduction.logcumsumexp, reduction.diff
+    any, all, count_nonzero = reduction.any, reduction.all, reduction.count_nonzero
+    nonzero, nonzero_static, argwhere = reduction.nonzero, reduction.nonzero_static, reduction.argwhere
+    unique, unique_consecutive = reduction.unique, reduction.unique_consecutive
+    bincount, histc, histogram = reduction.bincount, reduction.histc, reduction.histogram
     logsumexp = softmax.logsumexp
 
-    def softmax(self: Tensor, dim: int, dtype: Any = None) -> Tensor:
-        """The softmax along dim: see `nn.functional.softmax`."""
-        return softmax.softmax(self, dim, dtype=dtype)
+    cumsum_, cumprod_, renorm_ = by_copy(reduction.cumsum), by_copy(reduction.cumprod), by_copy(reduction.renorm)
 
-    def log_softmax(self: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    @numpy_spelling
+    def softmax(input: Tensor, dim: int, dtype: Any = None, *, out: Tensor | None = None) -> Tensor:
+        """The softmax along dim: see `nn.functional.softmax`."""
+        return into(out, softmax.softmax(input, dim, dtype=dtype))
+
+    @numpy_spelling
+    def log_softmax(input: Tensor, dim: int, dtype: Any = None, *, out: Tensor | None = None) -> Tensor:
         """The logarithm of the softmax along dim: see `nn.functional.log_softmax`."""
-        return softmax.log_softmax(self, dim, dtype=dtype)
+        return into(out, softmax.log_softmax(input, dim, dtype=dtype))

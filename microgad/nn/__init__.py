@@ -13,6 +13,8 @@ from .container import ModuleDict as ModuleDict
 from .container import ModuleList as ModuleList
 from .container import Sequential as Sequential
 from .conv import Conv2d as Conv2d
+from .distance import CosineSimilarity as CosineSimilarity
+from .distance import PairwiseDistance as PairwiseDistance
 from .dropout import Dropout as Dropout
 from .linear import Flatten as Flatten
 from .linear import Identity as Identity

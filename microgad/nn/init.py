@@ -11,8 +11,8 @@ import numpy as np
 from .. import state
 from ..generator import Generator
 from ..ops.creation import empty_like
+from ..ops.elementwise import where
 from ..ops.random import randperm
-from ..ops.selection import where
 
 if TYPE_CHECKING:
     from ..tensor import Tensor

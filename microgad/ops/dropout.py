@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import backend
 from .. import generator as draws
-from ..errors import ArgumentError, DtypeError
+from ..errors import ArgumentError, DtypeError, ShapeError
 from ..function import Function
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
+
+ALPHA = 1.7580993408473766  # -ALPHA is what selu comes to far below zero
 
 
 class Dropout(Function):
@@ -27,6 +31,19 @@ class Dropout(Function):
         return Dropout.apply(grad, noise=self.noise)
 
 
+class AlphaDropout(Function):
+    """-ALPHA where the mask is 0, x where it is 1; then scaled and shifted so that mean 0 and variance 1 are kept."""
+
+    symbol = "alpha dropout"
+
+    def forward(self, x):
+        shift = ALPHA * self.scale
+        return x * (self.mask * self.scale) + ((self.mask + -1) * shift + shift * self.p)
+
+    def grad_x(self, grad):
+        return Dropout.apply(grad, noise=self.mask * self.scale)
+
+
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero with probability p, the rest scaled by 1/(1 - p). Source: torch.nn.functional.dropout, Hinton et al. (2012).
 
@@ -37,19 +54,144 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     >>> dropout(torch.ones(6))
     tensor([2., 0., 2., 0., 0., 2.])
     """
+    return _dropped("dropout", input, p, training, inplace)
+
+
+def _dropped(
+    op: str, input: Tensor, p: float, training: bool, inplace: bool, by_channel: bool = False, alpha: bool = False
+) -> Tensor:
     if not 0 <= p <= 1:
         raise ArgumentError(f"dropout probability has to be between 0 and 1, but got {p}")
     x = input.array
     if not training or p == 0 or x.size == 0:
         return input
     if x.dtype.kind != "f":
-        raise DtypeError(f"dropout: input must be floating-point, but is {input.dtype}")
+        raise DtypeError(f"{op}: input must be floating-point, but is {input.dtype}")
+    if by_channel and x.ndim < 2:
+        raise ShapeError(f"{op}: Feature dropout requires at least 2 dimensions in the input, got {x.ndim}")
     if inplace:
-        input._check_writable("dropout_", True)
+        input._check_writable(f"{op}_", True)
+    cls: type[Function]
+    settings: dict[str, Any]
     if p == 1:
-        noise = np.zeros_like(x)
+        cls, settings = Dropout, {"noise": np.zeros_like(x)}
+    elif alpha:
+        mask = _noise(input, p, 1.0, by_channel)
+        cls, settings = AlphaDropout, {"mask": mask, "scale": 1 / math.sqrt((ALPHA * ALPHA * p + 1) * (1 - p)), "p": p}
     else:
         scale = 1 / (1 - p) if x.dtype == np.float64 else float(np.float32(1) / np.float32(1 - p))
+        cls, settings = Dropout, {"noise": _noise(input, p, scale, by_channel)}
+    return cls.apply_(input, **settings) if inplace else cls.apply(input, **settings)
+
+
+def _noise(input: Tensor, p: float, scale: float, by_channel: bool) -> Any:
+    """`scale` with probability 1 - p, else 0, for each element or for each (N, C), as PyTorch draws it."""
+    x = input.array
+    if by_channel:
+        layout = np.empty((*x.shape[:2], *(1,) * (x.ndim - 2)), x.dtype)
+    else:
         layout = draws.fills.empty_like(x) if backend.is_gpu(x) else x  # its values are not read
-        noise = backend.to_device(draws.dropout_noise(layout, 1 - p, scale), input.device)
-    return Dropout.apply_(input, noise=noise) if inplace else Dropout.apply(input, noise=noise)
+    return backend.to_device(draws.dropout_noise(layout, 1 - p, scale), input.device)
+
+
+def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """As dropout, of whole channels of (N, C, L) or (C, L). Source: torch.nn.functional.dropout1d.
+
+    Raises RuntimeError for other dimensions.
+
+    >>> _ = torch.manual_seed(2024)
+    >>> F.dropout1d(torch.ones(2, 3))
+    tensor([[2., 2., 2.],
+            [0., 0., 0.]])
+    """
+    if input.ndim not in (2, 3):
+        raise ShapeError(f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input")
+    return _by_channel("dropout1d", input, p, training, inplace, input.ndim == 2)
+
+
+def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """As dropout, of whole channels of (N, C, H, W); (N, C, L) is taken, too. Source: torch.nn.functional.dropout2d.
+
+    >>> _ = torch.manual_seed(2024)
+    >>> F.dropout2d(torch.ones(1, 2, 1, 2))
+    tensor([[[[2., 2.]],
+    <BLANKLINE>
+             [[0., 0.]]]])
+    """
+    if input.ndim not in (3, 4):
+        warnings.warn(f"dropout2d: Received a {input.ndim}-D input to dropout2d, which is deprecated", stacklevel=2)
+    if input.ndim == 3:
+        warnings.warn(
+            "dropout2d: Received a 3D input to dropout2d: it is interpreted as shape (N, C, L), as by dropout1d",
+            stacklevel=2,
+        )
+    return _by_channel("dropout2d", input, p, training, inplace, False)
+
+
+def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """As dropout, of whole channels of (N, C, D, H, W) or (C, D, H, W). Source: torch.nn.functional.dropout3d.
+
+    >>> _ = torch.manual_seed(2024)
+    >>> F.dropout3d(torch.ones(2, 1, 1, 2)).flatten()
+    tensor([2., 2., 0., 0.])
+    """
+    if input.ndim not in (4, 5):
+        warnings.warn(f"dropout3d: Received a {input.ndim}-D input to dropout3d, which is deprecated", stacklevel=2)
+    return _by_channel("dropout3d", input, p, training, inplace, input.ndim != 5)
+
+
+def _by_channel(op: str, input: Tensor, p: float, training: bool, inplace: bool, unbatched: bool) -> Tensor:
+    if not unbatched:
+        return _dropped(op, input, p, training, inplace, by_channel=True)
+    out = _dropped(op, input.unsqueeze(0), p, training, inplace, by_channel=True)
+    return input if inplace else out.squeeze(0)
+
+
+def feature_dropout(input: Tensor, p: float, train: bool, inplace: bool = False) -> Tensor:
+    """As dropout, of whole channels of (N, C, ...). Source: torch.feature_dropout.
+
+    >>> _ = torch.manual_seed(2024)
+    >>> torch.feature_dropout(torch.ones(1, 2, 2), 0.5, True)
+    tensor([[[2., 2.],
+             [0., 0.]]])
+    """
+    return _dropped("feature_dropout", input, p, train, inplace, by_channel=True)
+
+
+def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+    """-1.7581 with probability p; then scaled and shifted, to keep mean 0 and variance 1. Source: torch.alpha_dropout.
+
+    Klambauer et al. (2017). Arguments and errors are dropout's.
+
+    >>> _ = torch.manual_seed(2024)
+    >>> F.alpha_dropout(torch.ones(3), training=True)
+    tensor([ 1.6656, -0.7792,  1.6656])
+    """
+    return _dropped("alpha_dropout", input, p, training, inplace, alpha=True)
+
+
+def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+    """As alpha_dropout, of whole channels of (N, C, ...). Source: torch.feature_alpha_dropout.
+
+    >>> _ = torch.manual_seed(2024)
+    >>> F.feature_alpha_dropout(torch.ones(1, 2, 2), training=True)
+    tensor([[[ 1.6656,  1.6656],
+             [-0.7792, -0.7792]]])
+    """
+    return _dropped("feature_alpha_dropout", input, p, training, inplace, by_channel=True, alpha=True)
+
+
+def native_dropout(input: Tensor, p: float, train: bool | None) -> tuple[Tensor, Tensor]:
+    """dropout, and a boolean Tensor of where values were kept. Source: torch.native_dropout.
+
+    >>> _ = torch.manual_seed(2024)
+    >>> torch.native_dropout(torch.ones(3), 0.5, True)
+    (tensor([2., 0., 2.]), tensor([ True, False,  True]))
+    """
+    if train is False or not input.array.size:
+        return input.clone(), input._made(np.ones_like(input.array, dtype=bool))
+    if not input.dtype.is_floating_point:
+        raise DtypeError(f"native_dropout: input must be floating-point, but is {input.dtype}")
+    mask = _noise(input, p, 1.0, False) != 0
+    noise = mask * input.array.dtype.type(1 / (1 - p) if p < 1 else 0)
+    return Dropout.apply(input, noise=noise), input._made(mask)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
-from .. import errors
+from .. import dtypes, errors
 from ..state import current
 
 if TYPE_CHECKING:
@@ -37,7 +35,7 @@ def into(out: Any, result: R) -> R:
 def _put(out: Tensor, result: Any) -> None:
     if current().grad_enabled and (out.requires_grad or result.requires_grad):
         raise errors.GraphError("functions with out=... arguments don't support automatic differentiation")
-    if not np.can_cast(result.array.dtype, out.array.dtype, "same_kind"):
+    if not dtypes.can_cast(result.dtype, out.dtype):
         raise errors.DtypeError(
             f"out=: result type {result.dtype} can't be cast to the desired output type {out.dtype}"
         )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import backend
-from ..errors import GraphError
-from ..function import Function, LinearMap
+from .. import backend, errors, state
+from ..function import Function, Leaf, LinearMap
+from .movement.memory import overlaps
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
 
 
 class RegionWrite(Function):
@@ -74,5 +77,41 @@ def _through(chain: tuple[tuple[type[Function], dict[str, Any]], ...], x: Any, m
     for cls, settings in chain:
         view = cls.apply(view, **settings)
     if must_share and backend.owner(view) is not backend.owner(x):
-        raise GraphError("a write through a view can't be followed back to its base: clone the base before the write")
+        raise errors.GraphError(
+            "a write through a view can't be followed back to its base: clone the base before the write"
+        )
     return view
+
+
+def check_writable(tensor: Tensor, op: str, recorded: bool) -> None:
+    """Refuse an in-place operation that could not be right."""
+    shape, strides = tensor.array.shape, tensor.array.strides
+    if tensor.array.size and any(stride == 0 and n > 1 for stride, n in zip(strides, shape, strict=True)):
+        raise errors.GraphError(
+            f"{errors.place(op, state.current().path)}: more than one element of the written-to tensor refers to a "
+            "single memory location; clone() it first"
+        )
+    check_history(tensor, op, recorded)
+    if tensor.base is not None and (recorded or tensor.base.node is not None) and overlaps(shape, strides):
+        raise errors.GraphError(
+            f"{errors.place(op, state.current().path)}: elements of the written-to view overlap in memory, so a "
+            "write through it has no gradient; clone() it first"
+        )
+
+
+def check_history(tensor: Tensor, op: str, recorded: bool) -> None:
+    """Refuse to give this Tensor another node where PyTorch does."""
+    if not state.current().grad_enabled:
+        return
+    name = errors.place(op, state.current().path)
+    if type(tensor.node) is Leaf:
+        raise errors.GraphError(f"{name}: a leaf Variable that requires grad is being used in an in-place operation")
+    if tensor.base is not None:
+        if type(tensor.base.node) is Leaf:
+            raise errors.GraphError(
+                f"{name}: a view of a leaf Variable that requires grad is being used in an in-place operation"
+            )
+        if tensor.chain is None and (recorded or tensor.base.node is not None):
+            raise errors.GraphError(
+                f"{name}: a view was created in no_grad mode and is being modified inplace with grad mode enabled"
+            )

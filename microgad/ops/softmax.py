@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import dtypes
+from .. import backend, dtypes
+from .. import generator as draws
 from ..errors import DtypeError
 from ..function import Function
+from ..state import composite
+from .movement.dims import dim_of
+from .out import into
 from .reduction import axes, kept_shape
+from .spelling import numpy_spelling
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
-    from .reduction import Dim
+    from .reduction.axes import Dim
 
 
 class Softmax(Function):
@@ -88,13 +93,36 @@ def _apply(cls: type[Function], name: str, input: Tensor, dim: int | None, stack
             stacklevel=stacklevel,
         )
     x = input if dtype is None else input.to(dtype)
-    if not x.dtype.is_floating_point:
+    if x.array.dtype.kind != "f":
         raise DtypeError(f"{name}: input must be floating-point, got {x.dtype}; convert it or give dtype=")
     if x.array.size == 0:
+        dim_of(dim, x.ndim, name)
         return x.clone()
     if x.ndim == 0 and dim in (0, -1):
         return cls.apply(x.reshape(1), axis=0).reshape(())
     return cls.apply(x, axis=dim)
+
+
+@composite
+def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
+    """The softmax of (logits + Gumbel noise) / tau along dim; the draws are PyTorch's. Source: torch.nn.functional.
+
+    With hard, 1 at the largest and 0 elsewhere, with the gradient of the soft result. Jang et al. (2016).
+
+    >>> _ = torch.manual_seed(2024)
+    >>> F.gumbel_softmax(torch.tensor([1.0, 2.0, 0.0]), hard=True)
+    tensor([1., 0., 0.])
+    """
+    if eps != 1e-10:
+        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=3)
+    drawn = draws.exponential_(np.empty(logits.array.shape, logits.array.dtype))
+    noise = backend.to_device(-np.log(drawn), logits.device)
+    soft = softmax((logits + noise) / tau, dim)
+    if not hard:
+        return soft
+    places = np.arange(soft.shape[dim]).reshape([-1 if i == dim % soft.ndim else 1 for i in range(soft.ndim)])
+    chosen = np.argmax(soft.array, dim, keepdims=True) == backend.like(places, soft.array)
+    return chosen.astype(soft.array.dtype) - soft.detach() + soft
 
 
 class LogSumExp(Function):
@@ -103,8 +131,8 @@ class LogSumExp(Function):
     symbol, promote = "log Σ exp", dtypes.promote_floating
 
     def forward(self, x):
-        peak = maximum_along(x, self.axis)
-        peak[np.isinf(peak)] = 0  # ∞ - ∞ is no number
+        peak = maximum_along(x.real, self.axis)
+        peak = np.where(np.isinf(peak), 0, peak)  # ∞ - ∞ is no number
         total = sum_along(np.exp(x - peak), self.axis)
         with np.errstate(divide="ignore"):
             out = np.log(total) + peak
@@ -113,17 +141,23 @@ class LogSumExp(Function):
     def grad_x(self, grad, x, out):
         shape = kept_shape(x.shape, self.axis)
         share = np.exp(x - np.where(np.isinf(out), 0.0, out).reshape(shape))
+        if self.complex:
+            return grad.reshape(shape) * share
         total = sum_along(share, self.axis)  # 1, but for the rounding of a large out
         return grad.reshape(shape) * (share / np.where(total == 0, 1.0, total))
 
 
-def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False) -> Tensor:
+@numpy_spelling
+def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """log Σ exp(input) over dim, one or several, without overflow. Source: torch.logsumexp.
 
     >>> logsumexp(torch.tensor([[1000.0, 1000.0], [0.0, -torch.inf]]), dim=1)
     tensor([1000.6932,    0.0000])
     """
-    return LogSumExp.apply(input, axis=axes(dim), keepdims=keepdim)
+    return into(
+        out,
+        LogSumExp.apply(input, axis=axes(dim, input.ndim, "logsumexp"), keepdims=keepdim, complex=input.is_complex()),
+    )
 
 
 def maximum_along(x: Any, axis: Any) -> Any:
@@ -131,11 +165,15 @@ def maximum_along(x: Any, axis: Any) -> Any:
     if x.ndim > 1 and axis in (-1, x.ndim - 1) and 0 < x.shape[-1] < 32:
         columns = np.ascontiguousarray(x.reshape((-1, x.shape[-1])).T)  # NumPy is slow on many short rows
         return np.max(columns, 0).reshape((*x.shape[:-1], 1))
-    return np.max(x, axis, keepdims=True) if x.size else np.sum(x, axis, keepdims=True)
+    if type(x) is np.ndarray and x.size:
+        return np.maximum.reduce(x, axis, keepdims=True)  # x.max() in a third of its overhead
+    return x.max(axis, keepdims=True) if x.size else x.sum(axis, keepdims=True)
 
 
 def sum_along(x: Any, axis: Any) -> Any:
     """The sum along axes, which keep length 1. Along the last one a matrix product is the fastest way."""
+    if type(x) is np.ndarray and x.size < 5000:
+        return np.add.reduce(x, axis, keepdims=True)
     if axis in (-1, x.ndim - 1):
         return np.matmul(x, np.ones_like(x, shape=x.shape[-1]))[..., None]
     return np.sum(x, axis, keepdims=True)

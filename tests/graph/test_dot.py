@@ -12,7 +12,7 @@ import pytest
 import microgad as torch
 from microgad import state
 from microgad.graph import Graph, graph
-from microgad.ops.matmul import Linear
+from microgad.ops.linalg import Linear
 
 
 class Drop(torch.Function):

@@ -151,7 +151,7 @@ def test_names_by_params_by_the_tensor_and_by_the_argument():
     y.name = "y"
     w, b = torch.Parameter(torch.ones(4, 2)), torch.Parameter(torch.ones(4))
     with state.scope(path="net.0"):
-        from microgad.ops.matmul import Linear
+        from microgad.ops.linalg import Linear
 
         out = Linear.apply(x * y, w, b)
     found = {s.number: s for s in tape(out).sources}

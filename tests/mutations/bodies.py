@@ -9,9 +9,12 @@ import numpy as np
 
 from microgad import engine
 from microgad.function import Function, Tensor
-from microgad.ops.normalization import FixedBatchNorm, _column, _count, _flat
+from microgad.ops.elementwise import Select
+from microgad.ops.normalization import FixedBatchNorm
+from microgad.ops.normalization.geometry import channel_size as _count
+from microgad.ops.normalization.geometry import column as _column
+from microgad.ops.normalization.geometry import flat as _flat
 from microgad.ops.reduction import Sum, kept_shape
-from microgad.ops.selection import Select
 from microgad.ops.window.conv import Conv2d
 from microgad.ops.window.pool import AvgPool2d, Unpool, divisor
 from microgad.ops.window.unfold import Unfold

@@ -10,17 +10,37 @@ import numpy as np
 
 from microgad import engine
 from microgad.nn.hooks import Gate
-from microgad.ops.arithmetic import Abs, Add, Div, Mul, Neg, Pow, Sub
 from microgad.ops.dropout import Dropout
-from microgad.ops.elementwise import Cos, Exp, Log, Relu, Sigmoid, Sin, Sqrt, Tanh
+from microgad.ops.elementwise import (
+    Abs,
+    Add,
+    Clamp,
+    Cos,
+    Div,
+    Exp,
+    Log,
+    Maximum,
+    Minimum,
+    Mul,
+    Neg,
+    Pow,
+    Relu,
+    Select,
+    Sigmoid,
+    Sin,
+    Sqrt,
+    Sub,
+    Tanh,
+    Where,
+)
 from microgad.ops.indexing import Gather, GetItem, SetItem
 from microgad.ops.loss import BinaryCrossEntropy, BinaryCrossEntropyWithLogits, CrossEntropy, LogSigmoid, SquaredError
-from microgad.ops.matmul import Linear, MatMul
+from microgad.ops.linalg import Linear, MatMul
 from microgad.ops.movement import Cat, Expand, Flip, Pad, Permute, Stack
-from microgad.ops.normalization import BatchNorm, FixedBatchNorm, _column
+from microgad.ops.normalization import BatchNorm, FixedBatchNorm
+from microgad.ops.normalization.geometry import column as _column
 from microgad.ops.reduction import Amax, Mean, Sum, count, kept_shape
 from microgad.ops.region import Region, RegionWrite
-from microgad.ops.selection import Clamp, Maximum, Minimum, Select, Where
 from microgad.ops.softmax import LogSoftmax, LogSumExp, Softmax, sum_along
 from microgad.ops.window.conv import ChannelSum, Conv2d, Conv2dWeight, ConvTranspose2d
 from microgad.ops.window.pool import AvgPool2d, MaxPool2d, Unpool

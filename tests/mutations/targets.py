@@ -10,14 +10,16 @@ from typing import Any, NamedTuple
 from microgad import engine
 from microgad.autograd.custom import _Custom
 from microgad.function import Function
-from microgad.ops.arithmetic import Add, Div, Mul
+from microgad.ops.elementwise import Add, Clamp, Div, Maximum, Minimum, Mul, Select, Where
+from microgad.ops.elementwise.selection import _inside, _winner
 from microgad.ops.indexing import Clear, SetItem, _last_writes
-from microgad.ops.loss import CrossEntropy, _without_ignored
-from microgad.ops.matmul import MatMul
-from microgad.ops.normalization import BatchNorm, FixedBatchNorm, _over_batch
+from microgad.ops.loss import CrossEntropy
+from microgad.ops.loss.classification import _without_ignored
+from microgad.ops.linalg import MatMul
+from microgad.ops.normalization import BatchNorm, FixedBatchNorm
+from microgad.ops.normalization.geometry import over_batch as _over_batch
 from microgad.ops.reduction import Amax, Mean, Sum, kept_shape
 from microgad.ops.region import Region, RegionClear, RegionWrite
-from microgad.ops.selection import Clamp, Maximum, Minimum, Select, Where, _inside, _winner
 from microgad.ops.softmax import LogSumExp, Softmax, _dot_along
 from microgad.ops.window.conv import Conv2d, correlate_taps, transpose
 from microgad.ops.window.pool import MaxPool2d, Unpool, corners, winning_cells

@@ -10,7 +10,7 @@ from types import FunctionType
 import pytest
 
 import microgad as torch
-from microgad.ops.arithmetic import Neg
+from microgad.ops.elementwise import Neg
 
 from .collection import THOROUGH, chosen, every_fault
 from .fault import Fault

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from microgad.function import Function, Tensor
-from microgad.ops.arithmetic import Sign
-from microgad.ops.elementwise import Exp
+from microgad.ops.elementwise import Exp, Sign
 
 from .fault import Fault
 from .plant import replaced

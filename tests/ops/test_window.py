@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import microgad as torch
-from microgad.ops.window import avg_pool2d, conv, conv2d, conv_transpose2d, fold, max_pool2d, pool, unfold
+from microgad.ops.window import avg_pool2d, conv2d, conv_transpose2d, correlation, fold, max_pool2d, pool, unfold
 from microgad.ops.window.geometry import Window
 
 
@@ -90,11 +90,11 @@ def test_derivatives_of_conv2d_are_of_one_trilinear_form(x, weight, settings):
     np.testing.assert_allclose(grads[2].array, y.sum((0, 2, 3)), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("strategy", [conv.by_columns, conv.by_rows])
+@pytest.mark.parametrize("strategy", [correlation.by_columns, correlation.by_rows])
 @pytest.mark.parametrize("room", [1, 500, 5000, 1 << 19])
 def test_strategies_and_blocks_agree(strategy, room, monkeypatch):
-    whole = conv.blocks
-    monkeypatch.setattr(conv, "blocks", lambda x, rows, numbers: whole(x, rows, numbers * (1 << 19) // room))
+    whole = correlation.blocks
+    monkeypatch.setattr(correlation, "blocks", lambda x, rows, numbers: whole(x, rows, numbers * (1 << 19) // room))
     x, weight, bias = random(5, 4, 9, 8), random(6, 2, 3, 2, seed=1), random(6, seed=2)
     window = Window((9, 8), (3, 2), (2, 1), ((1, 1), (0, 0)), (1, 3))
     y = np.empty((5, 2, 3, *window.out))
@@ -103,8 +103,8 @@ def test_strategies_and_blocks_agree(strategy, room, monkeypatch):
     np.testing.assert_allclose(y.reshape(expected.shape), expected + bias[:, None, None], rtol=0, atol=1e-12)
     g = random(*expected.shape, seed=2)
     form = (g * expected).sum()
-    assert abs((conv.transpose(g, weight, None, window, 2) * x).sum() - form) < 1e-11
-    assert abs((conv.correlate_taps(g, x, window, 2) * weight).sum() - form) < 1e-11
+    assert abs((correlation.transpose(g, weight, None, window, 2) * x).sum() - form) < 1e-11
+    assert abs((correlation.correlate_taps(g, x, window, 2) * weight).sum() - form) < 1e-11
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import microgad as torch
+import microgad.nn.functional as F
 from microgad.ops.window import avg_pool2d, conv2d, conv_transpose2d, fold, max_pool2d, unfold
 from microgad.state import scope
 
@@ -55,7 +56,7 @@ REFUSED = {
         RuntimeError,
         "bias must have shape (10,), one for each output channel, got (3,)",
     ),
-    "bool": (lambda: conv2d(x > 0, w[:, :1] > 0), RuntimeError, "input must be of real numbers, got bool"),
+    "bool": (lambda: conv2d(x > 0, w[:, :1] > 0), RuntimeError, "input must be of numbers, got bool"),
     "dimensions of input": (lambda: conv2d(torch.zeros(5, 5), w), RuntimeError, "got 2 and 4"),
     "dimensions of weight": (lambda: conv2d(x, w[0], padding="same"), RuntimeError, "got 4 and 3"),
     "kernel": (
@@ -151,8 +152,149 @@ REFUSED = {
     ),
     "pool, stride": (lambda: avg_pool2d(x, 2, 0), RuntimeError, "stride must be at least 1, got 0"),
     "pool, bool": (lambda: max_pool2d(x > 0, 2), RuntimeError, "input must be of real numbers, got bool"),
-    "mean of integers": (lambda: avg_pool2d(x.long(), 2), RuntimeError, "input must be floating-point, got int64"),
+    "mean of integers": (lambda: avg_pool2d(x.int(), 2), RuntimeError, "input must be floating-point, got int32"),
     "divisor": (lambda: avg_pool2d(x, 2, divisor_override=0), RuntimeError, "divisor_override must not be 0"),
+    "lines, dimensions": (lambda: F.conv1d(x, w), RuntimeError, "Conv1d (features.0): input must be (N, C, L)"),
+    "volumes, dimensions": (lambda: F.conv3d(x, w), RuntimeError, "weight have 5 dimensions, got 5 and 4"),
+    "stride of a volume": (
+        lambda: F.conv3d(x[None], w[None], stride=(1, 2)),
+        RuntimeError,
+        "Conv3d (features.0): stride must be an int or three ints, got (1, 2)",
+    ),
+    "convolution": (
+        lambda: torch.convolution(x, w[0, 0], None, 1, 0, 1, False, 0, 1),
+        RuntimeError,
+        "weight must have 3 to 5 dimensions, got 2",
+    ),
+    "conv_tbc": (lambda: F.conv_tbc(x, w, w), RuntimeError, "input and weight must have 3 dimensions, got 4 and 4"),
+    "max_pool1d": (lambda: F.max_pool1d(x, 2), RuntimeError, "input must be (N, C, L) or (C, L), got 4 dimensions"),
+    "max_pool3d": (lambda: F.max_pool3d(x, 29), RuntimeError, "the kernel's depth is 29 but the padded input's is 1"),
+    "avg_pool3d": (
+        lambda: F.avg_pool3d(x, 2, padding=1),
+        RuntimeError,
+        "input of size (1, 28, 28) is smaller than kernel_size (2, 2, 2)",
+    ),
+    "adaptive, dimensions": (lambda: F.adaptive_avg_pool1d(x, 2), RuntimeError, "input must have 2 or 3 dimensions"),
+    "adaptive, sizes": (
+        lambda: F.adaptive_max_pool2d(x, (1, 2, 3)),
+        RuntimeError,
+        "output_size must be an int or 2 ints, got (1, 2, 3)",
+    ),
+    "adaptive, negative": (lambda: F.adaptive_avg_pool2d(x, -1), RuntimeError, "output_size must be at least 0"),
+    "adaptive, empty": (lambda: F.adaptive_avg_pool2d(x[:, :0], 1), RuntimeError, "must not be empty but in its batch"),
+    "adaptive, integers": (lambda: F.adaptive_max_pool2d(x.long(), 1), RuntimeError, "must be floating-point"),
+    "fractional, no size": (lambda: F.fractional_max_pool2d(x, 2), ValueError, "output_size or output_ratio must be"),
+    "fractional, ratios": (
+        lambda: F.fractional_max_pool2d(x, 2, output_ratio=(0.5,)),
+        ValueError,
+        "output_ratio must be a number or 2 numbers, got (0.5,)",
+    ),
+    "fractional, too large": (
+        lambda: F.fractional_max_pool2d(x, 5, output_size=25),
+        RuntimeError,
+        "25 windows of 5 cells do not fit into 28",
+    ),
+    "fractional, samples": (
+        lambda: F.fractional_max_pool2d(x, 2, 2, _random_samples=torch.rand(8, 1, 3)),
+        RuntimeError,
+        "_random_samples must be (8, 1, 2), got (8, 1, 3)",
+    ),
+    "fractional, dtype of samples": (
+        lambda: F.fractional_max_pool2d(x, 2, 2, _random_samples=torch.rand(8, 1, 2).double()),
+        RuntimeError,
+        "_random_samples must be torch.float32, as input is, got torch.float64",
+    ),
+    "unpool, dtype": (
+        lambda: F.max_unpool2d(x, x, 2),
+        RuntimeError,
+        "indices must be of dtype int64, got torch.float32",
+    ),
+    "unpool, shape": (lambda: F.max_unpool2d(x, x[:1].long(), 2), RuntimeError, "indices must have the shape of input"),
+    "unpool, dimensions": (
+        lambda: F.max_unpool2d(x[0, 0], x[0, 0].long(), 2),
+        RuntimeError,
+        "input must have 3 or 4 dimensions, got 2",
+    ),
+    "unpool, place": (
+        lambda: F.max_unpool1d(x[:, 0, :1], x[:, 0, :1].long() + 56, 2),
+        RuntimeError,
+        "output volumes are of size (56,), indices reach from 56 to 56",
+    ),
+    "unpool, size": (
+        lambda: F.max_unpool2d(x, x.long(), 2, output_size=(1, 1, 56, 58)),
+        ValueError,
+        "invalid output_size (56, 58): dim 1 must be between 54 and 58",
+    ),
+    "unpool, sizes": (
+        lambda: F.max_unpool2d(x, x.long(), 2, output_size=(56,)),
+        ValueError,
+        "output_size must have 2 or 4 elements, got 1",
+    ),
+    "resize, neither": (lambda: F.interpolate(x), ValueError, "either size or scale_factor should be defined"),
+    "resize, both": (lambda: F.interpolate(x, 2, 2.0), ValueError, "only one of size and scale_factor"),
+    "resize, sizes": (
+        lambda: F.interpolate(x, scale_factor=(1.0,)),
+        ValueError,
+        "scale_factor must have one number for each of input's dimensions (28, 28), got (1.0,)",
+    ),
+    "resize, floats": (lambda: F.interpolate(x, 2.5), TypeError, "size must be an int or ints, got 2.5"),
+    "resize, nothing": (lambda: F.interpolate(x, 0), RuntimeError, "input and output sizes should be greater than 0"),
+    "resize, corners": (
+        lambda: F.interpolate(x, 2, align_corners=True),
+        ValueError,
+        "align_corners can be set for the modes that interpolate, not for nearest",
+    ),
+    "resize, recompute": (
+        lambda: F.interpolate(x, 2, recompute_scale_factor=True),
+        ValueError,
+        "recompute_scale_factor is not meaningful with an explicit size",
+    ),
+    "resize, antialias": (
+        lambda: F.interpolate(x, 2, antialias=True),
+        ValueError,
+        "antialias is for bilinear, bicubic and lanczos of 4-D input, got nearest and 4-D",
+    ),
+    "resize, mode": (lambda: F.interpolate(x, 2, mode="cubic"), NotImplementedError, "mode 'cubic' of 4-D input"),
+    "resize, dimensions": (
+        lambda: F.interpolate(x, 2, mode="linear"),
+        NotImplementedError,
+        "got 4-D input, but mode 'linear' needs 3-D input",
+    ),
+    "resize, lanczos": (lambda: F.interpolate(x, 2, mode="lanczos"), ValueError, "'lanczos' needs antialias=True"),
+    "resize, integers": (lambda: F.interpolate(x.long(), 2), RuntimeError, "takes floating-point numbers"),
+    "grid, mode": (
+        lambda: F.grid_sample(x, x, "linear"),
+        ValueError,
+        "mode must be one of 'bilinear', 'nearest', 'bicubic', got 'linear'",
+    ),
+    "grid, padding": (lambda: F.grid_sample(x, x, padding_mode="x"), ValueError, "padding_mode must be one of 'zeros'"),
+    "grid, dimensions": (lambda: F.grid_sample(x, x[0]), RuntimeError, "must both have 4 dimensions, or both 5"),
+    "grid, dtype": (lambda: F.grid_sample(x, x.double()), RuntimeError, "must be of one floating-point dtype"),
+    "grid, batch": (lambda: F.grid_sample(x, x[:1, ..., :2]), RuntimeError, "must have the same batch size"),
+    "grid, last": (lambda: F.grid_sample(x, x), RuntimeError, "grid must have size 2 in its last dimension"),
+    "grid, empty": (lambda: F.grid_sample(x[:, :, :0], x[..., :2]), RuntimeError, "input must not be empty but in"),
+    "grid, bicubic": (
+        lambda: F.grid_sample(x[None], x[None, ..., :3].expand(1, 8, 1, 28, 3)[..., :3], "bicubic"),
+        RuntimeError,
+        "mode 'bicubic' takes 4-D input only, got 5-D",
+    ),
+    "affine, dtype": (lambda: F.affine_grid(x.long(), (1, 1, 2, 2)), ValueError, "theta must be floating-point"),
+    "affine, dimensions": (lambda: F.affine_grid(x, (1, 2)), NotImplementedError, "size must be of 4 or 5 dimensions"),
+    "affine, theta": (
+        lambda: F.affine_grid(x, (8, 1, 2, 2)),
+        ValueError,
+        "theta must be (N, 2, 3) for size (8, 1, 2, 2)",
+    ),
+    "affine, size": (
+        lambda: F.affine_grid(torch.zeros(1, 2, 3), (1, 1, 0, 2)),
+        ValueError,
+        "size must be positive, got (1, 1, 0, 2)",
+    ),
+    "affine, batch": (
+        lambda: F.affine_grid(torch.zeros(1, 2, 3), (3, 1, 2, 2)),
+        RuntimeError,
+        "theta must have 3 maps for size (3, 1, 2, 2), got 1",
+    ),
 }
 
 
@@ -161,4 +303,4 @@ def test_refused(call, kind, message):
     with scope(path="features.0"), pytest.raises(kind) as error:
         call()
     assert message in str(error.value)
-    assert "(features.0): " in str(error.value)
+    assert "(features.0" in str(error.value)

@@ -119,6 +119,61 @@ def exponential(draw):
     return step
 
 
+# name, arguments, dtypes, and by how many units in the last place NumPy's tan, exp and log may move a float64 value
+TRANSFORMED = [
+    ("cauchy_", (0, 1), FLOATS, 3),
+    ("cauchy_", (0, 2.5), FLOATS, 3),
+    ("geometric_", (0.3,), [*FLOATS, "uint8", "int32", "int64"], 0),
+    ("geometric_", (0.9,), [*FLOATS, "uint8", "int32", "int64"], 0),
+    ("log_normal_", (0, 0.25), FLOATS, 4),
+    ("log_normal_", (1, 2), FLOATS, 9),
+]
+
+
+@st.composite
+def transformed(draw):
+    name, arguments, dtypes, ulps = draw(st.sampled_from(TRANSFORMED))
+    theirs, array = draw(destinations(dtypes))
+
+    def step(both):
+        getattr(theirs, name)(*arguments, generator=both.theirs)
+        getattr(ours, name)(array, *arguments, generator=both.ours)
+        same(theirs, array, ulps if array.dtype == np.float64 else 0)
+
+    return step
+
+
+@st.composite
+def complex_numbers(draw):
+    theirs, array = draw(destinations(["complex64", "complex128"]))
+
+    def step(both):
+        same(theirs.uniform_(-2, 3, generator=both.theirs), ours.uniform_(array, -2, 3, generator=both.ours))
+        theirs.normal_(generator=both.theirs)
+        ours.normal_(array, generator=both.ours)
+        np.testing.assert_allclose(array, theirs.numpy(), rtol=1e-6, atol=1e-6)
+
+    return step
+
+
+@st.composite
+def counts(draw):
+    n, dtype = draw(st.integers(0, 40)), draw(st.sampled_from(FLOATS[1:]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    size = draw(st.sampled_from([5, 60, 3000]))
+    rates = np.where(rng.random(n) < 0.1, 0, rng.uniform(0, size, n)).astype(dtype)
+    trials, chance = rng.integers(-1, size, n).astype(dtype), rng.uniform(-0.05, 1.05, n).astype(dtype)
+
+    def step(both):
+        same(torch.poisson(torch.from_numpy(rates), generator=both.theirs), ours.poisson(rates, generator=both.ours))
+        same(
+            torch.binomial(torch.from_numpy(trials), torch.from_numpy(chance), generator=both.theirs),
+            ours.binomial(trials, chance, generator=both.ours),
+        )
+
+    return step
+
+
 @st.composite
 def bernoulli(draw):
     theirs, array = draw(destinations(DTYPES))
@@ -234,7 +289,7 @@ def multinomial(draw):
 
 steps = st.one_of(
     uniform(), normal(), normal(), exponential(), bernoulli(), bernoulli_by_array(), dropout(), random(),
-    permutation(), multinomial(),
+    permutation(), multinomial(), transformed(), complex_numbers(), counts(),
 )  # fmt: skip
 seeds = st.integers(-(2**63), 2**64 - 1)
 
@@ -361,6 +416,28 @@ REFUSALS = {
     "normal_ std": (lambda t: t.zeros(3).normal_(0, -1), lambda: ours.normal_(np.zeros(3), 0, -1)),
     "normal_ dtype": (lambda t: t.zeros(3, dtype=t.int64).normal_(), lambda: ours.normal_(np.zeros(3, int))),
     "exponential_": (lambda t: t.zeros(3).exponential_(0), lambda: ours.exponential_(np.zeros(3), 0)),
+    "exponential_ dtype": (
+        lambda t: t.zeros(3, dtype=t.int64).exponential_(),
+        lambda: ours.exponential_(np.zeros(3, int)),
+    ),
+    "cauchy_": (lambda t: t.zeros(3).cauchy_(0, 0), lambda: ours.cauchy_(np.zeros(3), 0, 0)),
+    "cauchy_ dtype": (lambda t: t.zeros(3, dtype=t.int64).cauchy_(), lambda: ours.cauchy_(np.zeros(3, int))),
+    "geometric_": (lambda t: t.zeros(3).geometric_(1), lambda: ours.geometric_(np.zeros(3), 1)),
+    "geometric_ dtype": (
+        lambda t: t.zeros(3, dtype=t.bool).geometric_(0.5),
+        lambda: ours.geometric_(np.zeros(3, bool), 0.5),
+    ),
+    "log_normal_": (lambda t: t.zeros(3).log_normal_(0, 0), lambda: ours.log_normal_(np.zeros(3), 0, 0)),
+    "log_normal_ dtype": (
+        lambda t: t.zeros(3, dtype=t.int64).log_normal_(),
+        lambda: ours.log_normal_(np.zeros(3, int)),
+    ),
+    "poisson": (lambda t: t.poisson(t.tensor([-1.0])), lambda: ours.poisson(np.array([-1.0]))),
+    "poisson dtype": (lambda t: t.poisson(t.tensor([1])), lambda: ours.poisson(np.array([1]))),
+    "binomial dtype": (
+        lambda t: t.binomial(t.tensor([1]), t.tensor([1])),
+        lambda: ours.binomial(np.array([1]), np.array([1])),
+    ),
     "bernoulli_": (lambda t: t.zeros(3).bernoulli_(1.5), lambda: ours.bernoulli_(np.zeros(3), 1.5)),
     "bernoulli_ array": (
         lambda t: t.zeros(3).bernoulli_(t.tensor([0.5, 1.5, 0])),

@@ -1,4 +1,4 @@
-"""Convolution, folding and pooling against PyTorch's: values, first derivatives, and derivatives of those."""
+"""Convolution, folding, pooling, resizing against PyTorch's: values, first derivatives, and derivatives of those."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import microgad
-from microgad.ops import window as ours
+import microgad.nn.functional as ours
 
 torch = pytest.importorskip("torch")
 theirs = torch.nn.functional
@@ -214,6 +214,208 @@ def test_avg_pool2d(shapes, count_include_pad, divisor, dtype, seed):
     )
 
 
+def alike(name, *args, **settings):
+    """The function of that name in both libraries, with the same arguments after the Tensors."""
+    return lambda *a: getattr(ours, name)(*a, *args, **settings), lambda *b: getattr(theirs, name)(
+        *b, *args, **settings
+    )
+
+
+@given(st.sampled_from([1, 3]), st.booleans(), st.sampled_from(["float32", "float64"]), st.data(), seeds)
+def test_convolutions_of_lines_and_volumes(dims, transposed, dtype, data, seed):
+    def several(least, most):
+        return data.draw(st.tuples(*[st.integers(least, most)] * dims))
+
+    groups, kernel, stride, dilation = data.draw(sizes), several(1, 3), several(1, 3), several(1, 2)
+    span = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+    plane = tuple(data.draw(st.integers(n, n + 2)) for n in span)
+    batch = data.draw(st.sampled_from([(), (1,), (2,)]))
+    settings = {"stride": stride, "dilation": dilation, "groups": groups}
+    if transposed:
+        settings |= {"output_padding": tuple(max(s, d) - 1 for s, d in zip(stride, dilation, strict=True))}
+    else:
+        settings |= {"padding": several(0, 2)}
+    name = f"conv_transpose{dims}d" if transposed else f"conv{dims}d"
+    weight = (2 * groups, 1, *kernel)
+    channels, out = (2 * groups, groups) if transposed else (groups, 2 * groups)
+    check(*alike(name, **settings), ((*batch, channels, *plane), weight, (out,)), dtype, seed)
+
+
+@pytest.mark.parametrize("name", ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d"])
+@pytest.mark.parametrize("dtype", ["complex64", "complex128", "int64"])
+def test_convolutions_of_other_numbers(name, dtype):
+    dims, rng = int(name[-2]), np.random.default_rng(0)
+    arrays = [rng.integers(-9, 9, (2, 2, *[n] * dims)).astype(dtype) for n in (4, 2)]
+    arrays = [x * (1 - 0.5j) for x in arrays] if dtype.startswith("complex") else arrays
+    arrays = [x.astype(dtype) for x in arrays]
+    floating = dtype.startswith("complex")
+    a, b = ([lib.tensor(x, requires_grad=floating) for x in arrays] for lib in (microgad, torch))
+    out_a, out_b = getattr(ours, name)(*a, stride=2), getattr(theirs, name)(*b, stride=2)
+    same(out_a, out_b, 1e-4)
+    if floating:
+        up = arrays[0].reshape(-1)[0] * np.ones(tuple(out_b.shape), dtype)
+        for x, y in zip(
+            microgad.autograd.grad(out_a, a, microgad.tensor(up)),
+            torch.autograd.grad(out_b, b, torch.tensor(up)),
+            strict=True,
+        ):
+            same(x, y, 1e-3 if dtype == "complex64" else 1e-9)
+
+
+POOLS = {
+    "max_pool1d": ((2, 3, 7), (3, 2, 1), {}),
+    "max_pool1d, dilated": ((3, 9), (2,), {"dilation": 3, "ceil_mode": True}),
+    "max_pool3d": ((2, 2, 5, 6, 7), (2,), {}),
+    "max_pool3d, padded": ((2, 5, 4, 6), ((3, 2, 3), (1, 2, 3), 1), {"ceil_mode": True}),
+    "avg_pool1d": ((2, 3, 7), (3, 2, 1), {"count_include_pad": False}),
+    "avg_pool3d": ((2, 2, 5, 6, 7), ((1, 2, 3), 2), {"ceil_mode": True}),
+    "avg_pool3d, divisor": ((2, 5, 4, 6), (3, 1, 1), {"divisor_override": 5}),
+    "lp_pool2d": ((2, 3, 6, 7), (2, (3, 2)), {"stride": 2, "ceil_mode": True}),
+    "lp_pool2d, infinite": ((2, 3, 6, 7), (float("inf"), 2), {}),
+    "lp_pool3d": ((2, 4, 4, 4), (2, 2), {}),
+    "adaptive_avg_pool1d": ((2, 3, 7), (3,), {}),
+    "adaptive_avg_pool2d": ((2, 3, 5, 7), ((None, 3),), {}),
+    "adaptive_avg_pool2d, whole parts": ((3, 6, 8), ((3, 2),), {}),
+    "adaptive_avg_pool2d, larger": ((1, 2, 2, 3), (5,), {}),
+    "adaptive_avg_pool3d": ((1, 2, 3, 4, 5), (2,), {}),
+    "adaptive_avg_pool3d, one": ((1, 2, 3, 4, 5), (1,), {}),
+    "adaptive_max_pool1d": ((2, 3, 7), (3,), {}),
+    "adaptive_max_pool2d": ((2, 3, 5, 7), ((None, 3),), {}),
+    "adaptive_max_pool3d": ((2, 3, 4, 5), (2,), {}),
+    "adaptive_max_pool3d, whole parts": ((1, 2, 4, 2, 6), ((2, 1, 3),), {}),
+}
+
+
+@pytest.mark.parametrize("name", POOLS)
+def test_pools_of_all_dimensions(name):
+    shape, args, settings = POOLS[name]
+    check(*alike(name.partition(",")[0], *args, **settings), (shape,), "float64", 0)
+
+
+@pytest.mark.parametrize("name", [name for name in POOLS if "max_pool" in name])
+@pytest.mark.parametrize("values", [[0.0, 1.0], [0.0, 1.0, np.nan, -np.inf]])
+def test_places_of_winners(name, values):
+    shape, args, settings = POOLS[name]
+    x = np.random.default_rng(0).choice(values, shape)
+    mine, other = alike(name.partition(",")[0], *args, return_indices=True, **settings)
+    for a, b in zip(mine(microgad.tensor(x)), other(torch.tensor(x)), strict=True):
+        same(a, b)
+
+
+@pytest.mark.parametrize("name", ["avg_pool1d", "avg_pool2d", "avg_pool3d"])
+def test_means_of_integers(name):
+    x = np.random.default_rng(0).integers(-20, 20, (2, 3, *[5] * int(name[-2])))
+    mine, other = alike(name, 2, 1)
+    same(mine(microgad.tensor(x)), other(torch.tensor(x)))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "kernel", "settings"),
+    [
+        ("fractional_max_pool2d", (2, 3, 9, 8), 2, {"output_size": (4, 3)}),
+        ("fractional_max_pool2d", (3, 9, 8), (1, 3), {"output_ratio": (0.5, 0.6)}),
+        ("fractional_max_pool2d", (0, 3, 9, 8), 2, {"output_size": 1}),
+        ("fractional_max_pool3d", (2, 3, 6, 7, 8), 2, {"output_size": (2, 3, 4)}),
+        ("fractional_max_pool3d", (3, 6, 7, 8), 2, {"output_ratio": 0.5}),
+    ],
+)
+def test_fractional_max_pool(name, shape, kernel, settings):
+    def seeded(lib, pool):
+        def draw(x):
+            lib.manual_seed(5)
+            return pool(x, kernel, **settings)
+
+        return draw
+
+    mine, other = seeded(microgad, getattr(ours, name)), seeded(torch, getattr(theirs, name))
+    check(mine, other, (shape,), "float64", 0)
+    x = np.random.default_rng(0).choice([0.0, 1.0, np.nan], shape)
+    settings["return_indices"] = True
+    for a, b in zip(mine(microgad.tensor(x)), other(torch.tensor(x)), strict=True):
+        same(a, b)
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_max_unpool(dims):
+    def there_and_back(functions):
+        def program(x):
+            y, places = getattr(functions, f"max_pool{dims}d")(x, 3, 2, return_indices=True)
+            size = tuple(x.shape) if dims != 2 else tuple(x.shape[2:])
+            return getattr(functions, f"max_unpool{dims}d")(y, places, 3, 2, output_size=size)
+
+        return program
+
+    check(there_and_back(ours), there_and_back(theirs), ((2, 3, *[6] * dims),), "float64", 0)
+
+
+RESIZED = {1: ["linear"], 2: ["bilinear", "bicubic"], 3: ["trilinear"]}
+
+
+@given(st.integers(1, 3), st.sampled_from(["float32", "float64"]), st.data(), seeds)
+def test_interpolate(dims, dtype, data, seed):
+    mode = data.draw(st.sampled_from([*RESIZED[dims], "nearest", "nearest-exact", "area"]))
+    shape = (data.draw(sizes), data.draw(sizes), *data.draw(st.tuples(*[st.integers(1, 7)] * dims)))
+    settings = {"align_corners": data.draw(st.booleans())} if mode in RESIZED[dims] else {}
+    if data.draw(st.booleans()):
+        settings["size"] = data.draw(st.tuples(*[st.integers(2, 9)] * dims))
+    else:
+        scales = st.sampled_from([1.0, 1.7, 2.0, 2.5])
+        settings["scale_factor"] = data.draw(st.one_of(scales, st.tuples(*[scales] * dims)))
+        settings["recompute_scale_factor"] = data.draw(st.sampled_from([None, False, True]))
+    if dims == 2 and mode in RESIZED[2] and min(settings.get("size", shape[2:])) > 1:  # else PyTorch's are wrong
+        settings["antialias"] = data.draw(st.booleans())
+    check(*alike("interpolate", mode=mode, **settings), (shape,), dtype, seed)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
+@pytest.mark.parametrize("antialias", [False, True])
+def test_resizing_bytes(mode, antialias):
+    x = np.random.default_rng(0).integers(0, 256, (1, 2, 6, 7), dtype=np.uint8)
+    settings = {"size": (4, 9), "mode": mode, "antialias": antialias and mode != "nearest"}
+    a, b = ours.interpolate(microgad.tensor(x), **settings), theirs.interpolate(torch.tensor(x), **settings)
+    assert a.dtype == microgad.uint8
+    assert np.abs(a.array.astype(int) - b.numpy()).max() <= 1
+
+
+def test_lanczos():
+    check(*alike("interpolate", (4, 9), mode="lanczos", antialias=True), ((1, 2, 9, 5),), "float64", 0)
+
+
+@given(
+    st.sampled_from([("bilinear", 2), ("bilinear", 3), ("nearest", 2), ("nearest", 3), ("bicubic", 2)]),
+    st.sampled_from(["zeros", "border", "reflection"]),
+    st.booleans(),
+    st.sampled_from(["float32", "float64"]),
+    st.sampled_from([0.5, 1.0, 3.0]),
+    seeds,
+)
+def test_grid_sample(mode, padding, align, dtype, far, seed):
+    name, dims = mode
+    rng = np.random.default_rng(seed)
+    arrays = [
+        rng.standard_normal((2, 3, *rng.integers(1, 6, dims))).astype(dtype),
+        (far * rng.standard_normal((2, *rng.integers(1, 4, dims), dims))).astype(dtype),
+    ]
+    settings = {"mode": name, "padding_mode": padding, "align_corners": align}
+    a, b = ([lib.tensor(x, requires_grad=True) for x in arrays] for lib in (microgad, torch))
+    out_a, out_b = ours.grid_sample(*a, **settings), theirs.grid_sample(*b, **settings)
+    same(out_a, out_b, 10 * TOLERANCE[dtype])
+    up = rng.standard_normal(out_a.shape).astype(dtype)
+    for x, y in zip(
+        microgad.autograd.grad(out_a, a, microgad.tensor(up)),
+        torch.autograd.grad(out_b, b, torch.tensor(up)),
+        strict=True,
+    ):
+        same(x, y, 100 * TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("align", [True, False])
+@pytest.mark.parametrize("size", [(2, 1, 3, 4), (1, 1, 1, 2), (2, 1, 2, 3, 4)])
+def test_affine_grid(align, size):
+    dims = len(size) - 2
+    check(*alike("affine_grid", size, align_corners=align), ((size[0], dims, dims + 1),), "float64", 0)
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -237,10 +439,24 @@ def test_avg_pool2d(shapes, count_include_pad, divisor, dtype, seed):
         lambda f, t: f.max_pool2d(t.zeros(2, 4, 6, 6), 2.0),
         lambda f, t: f.max_pool2d(t.zeros(6, 6), 2),
         lambda f, t: f.avg_pool2d(t.zeros(2, 4, 6, 6), 2, divisor_override=0),
+        lambda f, t: f.avg_pool3d(t.zeros(2, 4, 6, 1, 6), 2, padding=1),
+        lambda f, t: f.adaptive_avg_pool2d(t.zeros(2, 4, 6, 6), (1, 2, 3)),
+        lambda f, t: f.fractional_max_pool2d(t.zeros(2, 4, 6, 6), 2),
+        lambda f, t: f.fractional_max_pool3d(t.zeros(2, 4, 3, 3, 3), 2, 2),
+        lambda f, t: f.max_unpool2d(t.zeros(1, 1, 2, 2), t.zeros(1, 1, 2, 2), 2),
+        lambda f, t: f.max_unpool2d(t.zeros(1, 1, 2, 2), t.zeros(1, 1, 2, 2, dtype=t.int64) + 99, 2),
+        lambda f, t: f.interpolate(t.zeros(2, 4, 6, 6), 2, 2.0),
+        lambda f, t: f.interpolate(t.zeros(2, 4, 6, 6), (2, 2, 2)),
+        lambda f, t: f.interpolate(t.zeros(2, 4, 6, 6), 2, mode="trilinear"),
+        lambda f, t: f.interpolate(t.zeros(2, 4, 6, 6), 2, align_corners=False),
+        lambda f, t: f.interpolate(t.zeros(2, 4, 6, 6), 2, mode="bilinear", antialias=1, recompute_scale_factor=True),
+        lambda f, t: f.grid_sample(t.zeros(2, 4, 6, 6), t.zeros(1, 2, 2, 2), align_corners=False),
+        lambda f, t: f.grid_sample(t.zeros(2, 4, 6, 6), t.zeros(2, 2, 2, 3), align_corners=False),
+        lambda f, t: f.affine_grid(t.zeros(1, 2, 3), (1, 1, 2, 2, 2), align_corners=False),
     ],
 )
 def test_refused_by_both(call):
-    with pytest.raises((RuntimeError, TypeError)) as error:
+    with pytest.raises((RuntimeError, TypeError, ValueError)) as error:
         call(theirs, torch)
     with pytest.raises(error.type):
         call(ours, microgad)

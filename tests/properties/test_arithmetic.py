@@ -1,14 +1,40 @@
-"""Arithmetic: + - × ÷, powers, |x|, sign."""
+"""Functions of two inputs: arithmetic, powers, signs, logarithms of sums, angles; |x|, sign."""
+
+import math
 
 import numpy as np
 import pytest
 from hypothesis import strategies as st
 
 import microgad as torch
-from microgad.ops.arithmetic import Abs, Add, Div, Mul, Neg, Pow, Sign, Sub
+from microgad.ops.elementwise import (
+    Abs,
+    Add,
+    Atan2,
+    CopySign,
+    Div,
+    FloorDiv,
+    Fmod,
+    Gcd,
+    Heaviside,
+    Hypot,
+    Lcm,
+    Lerp,
+    LogAddExp,
+    LogAddExp2,
+    Mul,
+    Neg,
+    NextAfter,
+    Pow,
+    Remainder,
+    Sign,
+    Sub,
+    TruncDiv,
+    XLogY,
+)
 from microgad.testing.strategies import broadcastable_tensors, numbers, tensors
 
-from .registry import checks
+from .registry import checks, computes
 
 nonzero = numbers(away_from=[0])
 positive = numbers(0.25, 3)
@@ -86,6 +112,118 @@ def test_abs(draw):
 @checks(Sign)
 def test_sign(draw):
     return torch.sign, draw(tensors(elements=nonzero, requires_grad=True))
+
+
+@checks(Lerp)
+def test_lerp(draw):
+    a, b, weight = draw(broadcastable_tensors(3, requires_grad=True))
+    if draw(st.booleans()):
+        return torch.lerp, a, b, weight
+    constant = draw(st.sampled_from([0.25, 0.5, 0.75]))
+    return lambda a, b: torch.lerp(a, b, constant), a, b
+
+
+@checks(Mul, Add, Div)
+def test_addcmul_and_addcdiv(draw):
+    value = draw(st.sampled_from([1, -0.5]))
+    function = draw(st.sampled_from([torch.addcmul, torch.addcdiv]))
+    x, a, b = draw(broadcastable_tensors(3, elements=[None, None, nonzero], requires_grad=True))
+    return lambda x, a, b: function(x, a, b, value=value), x, a, b
+
+
+never_whole = st.integers(-16, 16).map(lambda n: n / 8 + 0.03)  # times of the divisors
+divisors = st.sampled_from([-1.25, -0.5, 0.5, 0.75])
+
+
+def rounded_division(draw, *functions):
+    a, b = draw(broadcastable_tensors(2, elements=[never_whole, divisors], requires_grad=True))
+    return draw(st.sampled_from(functions)), a, b
+
+
+@checks(FloorDiv)
+def test_floor_division(draw):
+    by_mode = lambda a, b: torch.div(a, b, rounding_mode="floor")  # noqa: E731
+    return rounded_division(draw, torch.floor_divide, np.floor_divide, by_mode)
+
+
+@checks(TruncDiv)
+def test_division_towards_zero(draw):
+    return rounded_division(draw, lambda a, b: torch.div(a, b, rounding_mode="trunc"))
+
+
+@checks(Remainder)
+def test_remainder(draw):
+    return rounded_division(draw, torch.remainder, np.remainder, lambda a, b: a % b)
+
+
+@checks(Fmod)
+def test_fmod(draw):
+    return rounded_division(draw, torch.fmod, np.fmod)
+
+
+@checks(Hypot)
+def test_hypot(draw):
+    return draw(st.sampled_from([torch.hypot, np.hypot])), *operands_as_tensors(draw, nonzero, nonzero)
+
+
+@checks(Atan2)
+def test_atan2(draw):
+    return draw(st.sampled_from([torch.atan2, np.arctan2])), *operands_as_tensors(draw, nonzero, positive)
+
+
+@checks(LogAddExp)
+def test_logaddexp(draw):
+    return draw(st.sampled_from([torch.logaddexp, np.logaddexp])), *operands_as_tensors(draw, None, None)
+
+
+@checks(LogAddExp2)
+def test_logaddexp2(draw):
+    return draw(st.sampled_from([torch.logaddexp2, np.logaddexp2])), *operands_as_tensors(draw, None, None)
+
+
+@checks(XLogY)
+def test_xlogy(draw):
+    x, y = operands_as_tensors(draw, nonzero, positive)
+    ways = [(torch.xlogy, x, y), (lambda y: torch.xlogy(2, y), y), (lambda x: torch.xlogy(x, 0.5), x)]
+    return draw(st.sampled_from(ways))
+
+
+@checks(CopySign)
+def test_copysign(draw):
+    return draw(st.sampled_from([torch.copysign, np.copysign])), *operands_as_tensors(draw, nonzero, nonzero)
+
+
+@checks(Heaviside)
+def test_heaviside(draw):
+    x, values = operands_as_tensors(draw, st.sampled_from([-1.0, 0.0, 2.0]), None)
+    return draw(st.sampled_from([torch.heaviside, np.heaviside])), x.detach(), values
+
+
+@checks(Heaviside)
+def test_heaviside_beside_its_jump(draw):
+    return torch.heaviside, *operands_as_tensors(draw, nonzero, None)
+
+
+@checks(NextAfter)
+def test_nextafter(draw):
+    a, b = draw(broadcastable_tensors(2, elements=[never_whole, divisors], requires_grad=True))
+    return torch.nextafter, a, b
+
+
+def operands_as_tensors(draw, *elements):
+    return draw(broadcastable_tensors(2, elements=elements, min_side=0, requires_grad=True))
+
+
+WHOLE = broadcastable_tensors(2, elements=[st.integers(-12, 12)] * 2, dtype=torch.int64)
+DIVISORS = [
+    computes(cls, function, np.vectorize(reference, otypes=[np.int64]), WHOLE)
+    for cls, function, reference in [(Gcd, torch.gcd, math.gcd), (Lcm, torch.lcm, math.lcm)]
+]
+
+
+@pytest.mark.parametrize("entry", DIVISORS, ids=lambda entry: entry.name)
+def test_divisors_and_multiples(entry):
+    entry.run()
 
 
 @checks(Add, Sub, Mul, Div)

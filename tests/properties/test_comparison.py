@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 import microgad as torch
-from microgad.ops import comparison as ops
+from microgad.ops import elementwise as ops
 from microgad.testing.strategies import broadcastable_tensors, tensors
 
 from .registry import computes
@@ -53,7 +53,12 @@ BITS = {
     ops.BitwiseOr: (torch.bitwise_or, operator.or_),
     ops.BitwiseXor: (torch.bitwise_xor, operator.xor),
 }
+SHIFTS = broadcastable_tensors(2, elements=[st.integers(-300, 300), st.integers(0, 9)], dtype=torch.int64)
 ONE = {
+    ops.IsPosInf: (torch.isposinf, lambda x: x == math.inf),
+    ops.IsNegInf: (torch.isneginf, lambda x: x == -math.inf),
+    ops.IsReal: (torch.isreal, lambda x: True),
+    ops.SignBit: (torch.signbit, lambda x: math.copysign(1, x) < 0),
     ops.LogicalNot: (torch.logical_not, operator.not_),
     ops.IsNaN: (torch.isnan, math.isnan),
     ops.IsInf: (torch.isinf, math.isinf),
@@ -63,6 +68,10 @@ ENTRIES = [
     *(computes(cls, function, pythons(reference), FLOATS) for cls, (function, reference) in TWO.items()),
     *(computes(cls, function, pythons(reference, None), INTEGERS) for cls, (function, reference) in BITS.items()),
     *(computes(cls, function, pythons(reference), ONE_FLOAT) for cls, (function, reference) in ONE.items()),
+    computes(ops.LeftShift, torch.bitwise_left_shift, pythons(operator.lshift, None), SHIFTS),
+    computes(ops.RightShift, torch.bitwise_right_shift, pythons(operator.rshift, None), SHIFTS),
+    computes(ops.IsClose, torch.isclose, pythons(lambda a, b: math.isclose(a, b, rel_tol=0)), FLOATS),
+    computes(ops.IsIn, torch.isin, lambda a, b: np.array([x in b for x in a.flat], bool).reshape(a.shape), INTEGERS),
     computes(
         ops.BitwiseNot,
         torch.bitwise_not,
@@ -75,3 +84,16 @@ ENTRIES = [
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_values(entry):
     entry.run()
+
+
+def test_closeness_counts_from_the_second_operand():
+    a, b = torch.tensor([1.0, math.nan, math.inf]), torch.tensor([1.1, math.nan, math.inf])
+    assert torch.isclose(a, b, rtol=0.0909).tolist() == [False, False, True]
+    assert torch.isclose(a, b, rtol=0.091, equal_nan=True).tolist() == [True, True, True]
+    assert torch.isclose(torch.tensor([True]), torch.tensor([False])).tolist() == [False]
+
+
+@pytest.mark.parametrize("compare", [torch.lt, torch.le, torch.gt, torch.ge])
+def test_complex_numbers_have_no_order(compare):
+    with pytest.raises(RuntimeError, match="complex64"):
+        compare(torch.tensor([1j]), torch.tensor([2j]))

@@ -1,13 +1,19 @@
-"""Parts of complex numbers, between real inputs and real results."""
+"""Complex numbers, between real inputs and real results: their parts, and functions of them."""
+
+import functools
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
 
 import microgad as torch
-from microgad.ops.complex import Conj, Imag, Real
-from microgad.testing.strategies import broadcastable_tensors
+from microgad.ops import elementwise as ops
+from microgad.testing.strategies import broadcastable_tensors, numbers, tensors
 
 from .registry import checks
 
 
-@checks(Conj, Real, Imag, float32=False)
+@checks(ops.Conj, ops.Real, ops.Imag, float32=False)
 def test_parts_and_conjugates(draw):
     x, y = draw(broadcastable_tensors(2, requires_grad=True))
 
@@ -17,3 +23,84 @@ def test_parts_and_conjugates(draw):
         return torch.real(w) + torch.imag(w * 3j) * torch.imag(z)
 
     return parts, x, y
+
+
+@checks(ops.Complex, ops.ViewAsReal)
+def test_complex_numbers_of_two_parts(draw):
+    x, y = draw(broadcastable_tensors(2, requires_grad=True))
+    function = draw(st.sampled_from([torch.complex, torch.polar]))
+    return lambda x, y: torch.view_as_real(function(x, y) * (2 - 1j)), x, y
+
+
+@checks(ops.ViewAsComplex, ops.ViewAsReal)
+def test_pairs_as_complex_numbers(draw):
+    x = draw(tensors(draw(st.sampled_from([(2,), (3, 2), (2, 0, 2)])), requires_grad=True, layout="C"))
+
+    def squared(x):
+        z = torch.view_as_complex(x.contiguous())
+        return torch.view_as_real(z * z * 1j)
+
+    return squared, x
+
+
+# Where no branch is cut: x and y from 1/4 to 1, turned away from the axes.
+HOLOMORPHIC = [
+    *(torch.exp, torch.exp2, torch.expm1, torch.log, torch.log2, torch.log10, torch.log1p, torch.sqrt, torch.rsqrt),
+    *(torch.reciprocal, torch.sin, torch.cos, torch.tan, torch.asin, torch.acos, torch.atan, torch.sinc),
+    *(torch.sinh, torch.cosh, torch.tanh, torch.asinh, torch.acosh, torch.atanh, torch.sigmoid, torch.square),
+    *(lambda z: z**3.5, lambda z: 2**z, lambda z: z / (z + 1j), lambda z: torch.pow(z, z), lambda z: z ** (1 + 1j)),
+    *(lambda z: torch.logaddexp(z, z * z), lambda z: torch.lerp(z, z * z, z)),
+]
+ELSEWHERE = [torch.abs, torch.angle, torch.sgn, lambda z: torch.where(torch.real(z) > 0.5, z, torch.conj(z))]
+quarter = numbers(0.25, 1)
+
+
+def through(function, x, y):
+    w = function(torch.complex(x, y) * (0.6 + 0.3j))
+    return torch.real(w) + 2 * torch.imag(w) if w.is_complex() else w
+
+
+def example_of(function):
+    def example(draw):
+        x, y = draw(broadcastable_tensors(2, elements=[quarter, quarter], requires_grad=True))
+        return functools.partial(through, function), x, y
+
+    example.__name__ = f"complex_{function.__name__}"
+    return example
+
+
+CLASSES = {torch.abs: (ops.Abs, ops.Sign), torch.angle: (ops.Angle,), torch.sgn: (ops.Sign,)}
+TESTS = [
+    checks(ops.Complex, *CLASSES.get(function, ()), float32=False)(example_of(function))
+    for function in HOLOMORPHIC + ELSEWHERE
+]
+
+
+@pytest.mark.parametrize("test", TESTS, ids=lambda test: test.__name__)
+def test_derivatives(test):
+    test()
+
+
+@checks(ops.Angle)
+def test_angle_of_real_numbers(draw):
+    return draw(st.sampled_from([torch.angle, np.angle])), draw(
+        tensors(elements=numbers(away_from=[0]), requires_grad=True)
+    )
+
+
+def test_at_zero_abs_sgn_and_angle_have_the_derivative_zero():
+    for function in (torch.abs, torch.sgn, torch.angle):
+        z = torch.zeros(2, dtype=torch.complex64, requires_grad=True)
+        y = function(z)
+        (g,) = torch.autograd.grad(y, z, torch.ones_like(y))
+        assert g.tolist() == [0, 0]
+
+
+def test_views_of_the_parts_write_into_the_number():
+    z = torch.tensor([1 + 2j, 3 + 4j])
+    z.real = torch.tensor([5.0, 6.0])
+    z.imag[0] = 7
+    torch.view_as_real(z)[1, 1] = 8
+    assert z.tolist() == [5 + 7j, 6 + 8j]
+    torch.view_as_complex(torch.view_as_real(z))[0] = 0
+    assert z.tolist() == [0, 6 + 8j]

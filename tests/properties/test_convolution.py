@@ -3,9 +3,29 @@
 from hypothesis import strategies as st
 
 import microgad as torch
-from microgad.ops.window.conv import ChannelSum, Conv2d, Conv2dWeight, ConvTranspose2d, conv2d, conv_transpose2d
+from microgad.nn.functional import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_tbc,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
+from microgad.ops.window.conv import (
+    ChannelSum,
+    Conv1d,
+    Conv1dWeight,
+    Conv2d,
+    Conv2dWeight,
+    Conv3d,
+    Conv3dWeight,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+)
 from microgad.ops.window.unfold import Fold, Unfold, fold, unfold
-from microgad.testing.strategies import tensors
+from microgad.testing.strategies import conv_problems, tensors
 
 from .registry import checks
 
@@ -50,6 +70,57 @@ def test_conv_transpose2d(draw):
     weight = draw(tensors((c * groups, o, *kernel), requires_grad=True))
     bias = draw(st.none() | tensors((o * groups,), requires_grad=True))
     return lambda x, weight, bias: conv_transpose2d(x, weight, bias, groups=groups, **options), x, weight, bias
+
+
+@checks(Conv1d, ConvTranspose1d, Conv1dWeight)
+def test_conv1d(draw):
+    problem = draw(conv_problems(1, requires_grad=True))
+    return lambda *operands: conv1d(*operands, **problem.settings), *problem.operands
+
+
+@checks(Conv3d, ConvTranspose3d, Conv3dWeight)
+def test_conv3d(draw):
+    problem = draw(conv_problems(3, requires_grad=True))
+    return lambda *operands: conv3d(*operands, **problem.settings), *problem.operands
+
+
+def transposed(draw, dims, *weight):
+    """Arguments of a transposed convolution in one or three dimensions, and its settings."""
+    stride = draw(small)
+    x = draw(tensors((draw(small), 2, *draw(st.tuples(*[small] * dims))), requires_grad=True))
+    options = {"stride": stride, "output_padding": stride - 1, "groups": draw(small), "dilation": draw(small)}
+    return (x, draw(tensors((2, 1, *weight), requires_grad=True))), options
+
+
+@checks(ConvTranspose1d, Conv1d)
+def test_conv_transpose1d(draw):
+    operands, options = transposed(draw, 1, draw(st.integers(1, 3)))
+    return lambda x, weight: conv_transpose1d(x, weight, **options), *operands
+
+
+@checks(ConvTranspose3d, Conv3d)
+def test_conv_transpose3d(draw):
+    operands, options = transposed(draw, 3, 1, draw(small), draw(small))
+    return lambda x, weight: conv_transpose3d(x, weight, **options), *operands
+
+
+@checks(Conv1d)
+def test_conv_tbc(draw):
+    x = draw(tensors((2, draw(small), draw(small)), requires_grad=True))
+    weight = draw(tensors((draw(small), x.shape[2], draw(small)), requires_grad=True))
+    bias = draw(tensors((weight.shape[2],), requires_grad=True))
+    return conv_tbc, x, weight, bias
+
+
+def test_convolution_is_each_of_them():
+    rng = torch.Generator().manual_seed(0)
+    both = {1: (conv1d, conv_transpose1d), 2: (conv2d, conv_transpose2d), 3: (conv3d, conv_transpose3d)}
+    for dims, (plain, back) in both.items():
+        x, weight = (torch.randn(2, 2, *[n] * dims, generator=rng) for n in (4, 2))
+        assert torch.equal(
+            torch.convolution(x, weight, None, [2], [1], [1], False, [0], 1), plain(x, weight, None, 2, 1)
+        )
+        assert torch.equal(torch.convolution(x, weight, None, 2, 1, 1, True, 1, 1), back(x, weight, None, 2, 1, 1))
 
 
 @checks(Unfold, Fold)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import microgad
 from microgad.autograd.custom import _Custom
 from microgad.function import Function, Leaf, LinearMap, Output
-from microgad.ops.arithmetic import Mul, Sub
+from microgad.ops.elementwise import Mul, Sub
 from microgad.testing.laws.case import Case
 from microgad.testing.strategies import tensors
 

@@ -1,37 +1,53 @@
-"""Indexing, read and written: basic, integer, boolean, mixed."""
+"""Indexing, read and written: basic, integer, boolean, mixed; along a dimension, by mask, and flat."""
 
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
 import microgad as torch
-from microgad.ops.indexing import Clear, Gather, GetItem, SetItem
-from microgad.ops.selection import Select
-from microgad.testing.strategies import axes, shapes, tensors
+from microgad.ops.elementwise import Select
+from microgad.ops.indexing import AddItem, Clear, ExtremeItem, Gather, GetItem, MulItem, SetItem, places
+from microgad.testing.strategies import axes, indices, shapes, tensors
 
 from .registry import checks
 
 sizes = shapes(min_dims=1)
 
 
-@st.composite
-def indices(draw, shape):
-    """Everything that can stand between the brackets: integers may come more than once."""
-    kind = draw(st.sampled_from(["basic", "integer", "boolean", "rows", "mixed"]))
-    if kind == "basic":
-        return draw(arrays_of.basic_indices(shape, allow_newaxis=True))
-    if kind == "integer":
-        return draw(arrays_of.integer_array_indices(shape, result_shape=shapes(max_dims=2, max_side=3)))
-    if kind == "boolean":
-        return draw(arrays_of.arrays(bool, shape[: draw(st.integers(1, len(shape)))]))
-    rows = draw(st.lists(st.integers(-shape[0], shape[0] - 1), min_size=1, max_size=4))
-    return rows if kind == "rows" else (rows, ..., slice(None, None, 2) if len(shape) > 1 else None)
+def valid_index(draw, shape):
+    return draw(indices(shape, draw(st.sampled_from(["basic", "integer", "boolean", "mixed"]))))
+
+
+def value_for(draw, x, index):
+    """A value that broadcasts to x[index]."""
+    target = tuple(x.detach()[index].shape)
+    size = tuple(draw(st.sampled_from([1, n])) for n in target)[draw(st.integers(0, len(target))) :]
+    return draw(tensors(size, requires_grad=True))
+
+
+def along(draw, x):
+    """A dimension, and an index along it: shorter than x along the others, and longer along this one."""
+    dim = draw(axes(x.ndim, several=False, all=False))
+    shape = tuple(draw(st.integers(1, 4 if i == dim % x.ndim else n)) for i, n in enumerate(x.shape))
+    return dim, draw(arrays_of.arrays(np.int64, shape, elements=st.integers(0, x.shape[dim] - 1)))
+
+
+def rows(draw, x):
+    """A dimension, and a vector of indices along it."""
+    dim = draw(axes(x.ndim, several=False, all=False))
+    return dim, draw(st.lists(st.integers(0, x.shape[dim] - 1), min_size=1, max_size=4))
+
+
+def with_length(x, dim, length):
+    """x's shape with another length along a dimension."""
+    return tuple(length if i == dim % x.ndim else n for i, n in enumerate(x.shape))
 
 
 @checks(GetItem)
 def test_getitem(draw):
     x = draw(tensors(sizes, requires_grad=True))
-    index = draw(indices(tuple(x.shape)))
+    index = valid_index(draw, tuple(x.shape))
     return lambda x: x[index], x
 
 
@@ -48,14 +64,27 @@ def test_split_chunk_unbind_narrow(draw):
     return draw(st.sampled_from(functions)), x
 
 
+@checks(GetItem)
+def test_taken(draw):
+    """Slices by a vector of indices, values of the flat Tensor, and by a mask."""
+    x = draw(tensors(sizes, requires_grad=True))
+    dim, index = rows(draw, x)
+    flat = draw(st.lists(st.integers(-x.numel(), x.numel() - 1), min_size=1, max_size=6))
+    mask = draw(arrays_of.arrays(bool, tuple(x.shape)[draw(st.integers(0, x.ndim - 1)) :]))
+    functions = [
+        lambda x: torch.index_select(x, dim, torch.tensor(index)),
+        lambda x: torch.take(x, torch.tensor(flat)),
+        lambda x: torch.masked_select(x, torch.from_numpy(mask)),
+    ]
+    return draw(st.sampled_from(functions)), x
+
+
 @checks(SetItem, Clear, Select)
 def test_setitem(draw):
     """Where an index comes more than once, the last value stays; the value broadcasts."""
     x = draw(tensors(sizes, requires_grad=True))
-    index = draw(indices(tuple(x.shape)))
-    target = np.empty(x.shape)[index].shape
-    size = tuple(draw(st.sampled_from([1, n])) for n in target)[draw(st.integers(0, len(target))) :]
-    value = draw(tensors(size, requires_grad=True))
+    index = valid_index(draw, tuple(x.shape))
+    value = value_for(draw, x, index)
 
     def function(x, value):
         out = x.clone()
@@ -68,7 +97,7 @@ def test_setitem(draw):
 @checks(Clear)
 def test_a_number_written(draw):
     x = draw(tensors(sizes, requires_grad=True))
-    index = draw(indices(tuple(x.shape)))
+    index = valid_index(draw, tuple(x.shape))
 
     def function(x):
         out = x * 2
@@ -78,11 +107,146 @@ def test_a_number_written(draw):
     return function, x
 
 
+@checks(SetItem, Clear)
+def test_put_along_and_by_mask(draw):
+    x = draw(tensors(sizes, requires_grad=True))
+    dim, index = along(draw, x)
+    at, vector = rows(draw, x)
+    mask = draw(arrays_of.arrays(bool, tuple(x.shape)[draw(st.integers(0, x.ndim - 1)) :]))
+    one = draw(tensors((), requires_grad=True))
+    src = draw(tensors(index.shape, requires_grad=True))
+    slices = draw(tensors(with_length(x, at, len(vector)), requires_grad=True))
+    source = draw(tensors((x.numel() + 1,), requires_grad=True))
+    cases = [
+        (lambda x, src: torch.scatter(x, dim, torch.tensor(index), src), src),
+        (lambda x, slices: torch.index_copy(x, at, torch.tensor(vector), slices), slices),
+        (lambda x, one: torch.index_fill(x, at, torch.tensor(vector), one), one),
+        (lambda x, one: torch.masked_fill(x, torch.from_numpy(mask), one), one),
+        (lambda x, source: torch.masked_scatter(x, torch.from_numpy(mask), source), source),
+    ]
+    function, value = draw(st.sampled_from(cases))
+    return function, x, value
+
+
 @checks(Gather)
 def test_gather(draw):
-    """The index may be shorter than the input along every dimension, and longer along dim."""
     x = draw(tensors(sizes, requires_grad=True))
-    dim = draw(axes(x.ndim, several=False, all=False))
-    shape = tuple(draw(st.integers(1, 4 if i == dim % x.ndim else n)) for i, n in enumerate(x.shape))
-    index = draw(arrays_of.arrays(np.int64, shape, elements=st.integers(0, x.shape[dim] - 1)))
+    dim, index = along(draw, x)
     return lambda x: torch.gather(x, dim, torch.tensor(index)), x
+
+
+@checks(AddItem, GetItem)
+def test_added(draw):
+    """At places that come more than once each value counts."""
+    x = draw(tensors(sizes, requires_grad=True))
+    dim, index = along(draw, x)
+    at, vector = rows(draw, x)
+    where = draw(indices(tuple(x.shape), "integer"))
+    where = [torch.tensor(i) for i in (where if isinstance(where, tuple) else (where,))]
+    src = draw(tensors(index.shape, requires_grad=True))
+    slices = draw(tensors(with_length(x, at, len(vector)), requires_grad=True))
+    value = value_for(draw, x, tuple(where))
+    cases = [
+        (lambda x, src: torch.scatter_add(x, dim, torch.tensor(index), src), src),
+        (lambda x, slices: torch.index_add(x, at, torch.tensor(vector), slices, alpha=-2), slices),
+        (lambda x, value: torch.index_put(x, where, value, accumulate=True), value),
+        (lambda x, src: torch.scatter_reduce(x, dim, torch.tensor(index), src, "mean"), src),
+    ]
+    function, value = draw(st.sampled_from(cases))
+    return function, x, value
+
+
+def one_zero_at_most(index, src, dim):
+    """A source that has no two zeros that go to one place: there the second derivative refuses."""
+    array = src.detach().array
+    return src.detach().masked_fill(torch.from_numpy(np.cumsum(array == 0).reshape(array.shape) > 1), 0.5)
+
+
+@checks(MulItem)
+def test_multiplied(draw):
+    x = draw(tensors(sizes, requires_grad=True))
+    dim, index = along(draw, x)
+    src = one_zero_at_most(index, draw(tensors(index.shape)), dim).requires_grad_()
+    include = draw(st.booleans())
+    return (
+        lambda x, src: torch.scatter_reduce(x, dim, torch.tensor(index), src, "prod", include_self=include),
+        x,
+        src,
+    )
+
+
+@checks(ExtremeItem)
+def test_extremes(draw):
+    """Ties share the gradient; where the values that were there don't count, they have none."""
+    x = draw(tensors(sizes, requires_grad=True))
+    dim, index = along(draw, x)
+    src = draw(tensors(index.shape, requires_grad=True))
+    reduce, include = draw(st.sampled_from(["amax", "amin"])), draw(st.booleans())
+    return (
+        lambda x, src: torch.scatter_reduce(x, dim, torch.tensor(index), src, reduce, include_self=include),
+        x,
+        src,
+    )
+
+
+REDUCTIONS = {"sum": sum, "prod": np.prod, "mean": np.mean, "amax": max, "amin": min}
+
+
+@pytest.mark.parametrize("include_self", [True, False])
+@pytest.mark.parametrize("reduce", REDUCTIONS)
+def test_reduced_as_python_does_it(reduce, include_self):
+    x, src, index = [[-5.0, 7.0, 0.5]], [[-2.0, -3.0, -4.0, 6.0]], [[0, 0, 0, 2]]
+    out = torch.tensor(x).scatter_reduce(1, torch.tensor(index), torch.tensor(src), reduce, include_self=include_self)
+    groups = [[x[0][i]] * (include_self or i not in index[0]) for i in range(3)]
+    for i, value in zip(index[0], src[0], strict=True):
+        groups[i].append(value)
+    expected = [REDUCTIONS[reduce](group) for group in groups]
+    np.testing.assert_allclose(out[0].numpy(), expected, rtol=1e-6)
+
+
+def test_ties_share_the_gradient():
+    x, src = torch.tensor([2.0, 0.0], requires_grad=True), torch.tensor([2.0, 2.0, 1.0, 5.0], requires_grad=True)
+    out = torch.scatter_reduce(x, 0, torch.tensor([0, 0, 0, 1]), src, "amax")
+    by_x, by_src = torch.autograd.grad(out, (x, src), torch.tensor([3.0, 1.0]))
+    assert (by_x.tolist(), by_src.tolist()) == ([1, 0], [1, 1, 0, 1])
+
+
+SHAPES = [((40, 70), 300), ((3, 50, 40), 700), ((900, 3), 2000), ((2000,), 5000), ((9, 600), 60), ((5, 700), 900)]
+
+
+@pytest.mark.parametrize(("shape", "count"), SHAPES)
+@pytest.mark.parametrize("ufunc", [np.add, np.multiply, np.maximum])
+@pytest.mark.parametrize("dtype", [np.float64, np.int64])
+def test_many_values_go_where_few_do(shape, count, ufunc, dtype):
+    """The ways for many values, row by row and flat, against NumPy's own."""
+    rng = np.random.default_rng(0)
+    for axis in range(len(shape)):
+        for spread in (shape[axis], 7 if shape[axis] > 7 else 1):
+            where = rng.integers(-1, spread - 1, count)
+            index = (*(slice(None),) * axis, where)
+            values = rng.choice([-1, 1, 0.5, 2], (*shape[:axis], count, *shape[axis + 1 :]))
+            x = (rng.standard_normal(shape) * 3).astype(dtype)
+            expected, found = x.copy(), x.copy()
+            ufunc.at(expected, index, values.astype(dtype))
+            places.at(ufunc, found, (*index, *(slice(None),) * (len(shape) - axis - 1)), values.astype(dtype))
+            np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("contiguous", [True, False])
+def test_many_values_taken_and_put(contiguous):
+    rng = np.random.default_rng(0)
+    base = rng.standard_normal((60, 50, 4))
+    x = base if contiguous else base.transpose(1, 0, 2)[:, ::2]
+    many, mask = rng.integers(-9, 9, (40, 50)), rng.random(x.shape[:2]) < 0.5
+    every = (slice(None), many, slice(None)), (many, many, slice(None)), (many, many, many % 4), (mask, slice(None))
+    for index in every:
+        np.testing.assert_array_equal(places.take(x, index), x[index])
+        out, expected = x.copy(), x.copy()
+        places.put(out, index, 0)
+        expected[index] = 0
+        np.testing.assert_array_equal(out, expected)
+        values = rng.standard_normal(x[index].shape)
+        out, expected = x.copy(order="K"), x.copy()
+        places.add(out, index, values)
+        np.add.at(expected, index, values)
+        np.testing.assert_allclose(out, expected, rtol=1e-9)

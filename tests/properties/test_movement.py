@@ -8,12 +8,37 @@ from hypothesis import strategies as st
 import microgad as torch
 from microgad import backend
 from microgad.ops import movement
-from microgad.ops.movement import Cast, Cat, Clone, Expand, Flip, Pad, Permute, Reshape, Stack, Transfer
+from microgad.ops.movement import (
+    AsStrided,
+    Border,
+    Cast,
+    Cat,
+    Clone,
+    DiagEmbed,
+    Diagonal,
+    Expand,
+    Flip,
+    Pad,
+    Permute,
+    Reshape,
+    Roll,
+    Split,
+    Stack,
+    Transfer,
+    Tril,
+    Triu,
+    Unbind,
+    Windows,
+)  # fmt: skip
 from microgad.testing.strategies import axes, shapes, tensors
 
 from .registry import checks
 
 sizes = shapes(min_side=0)
+
+
+def turned(x):
+    return x.permute(*range(x.ndim)[::-1])
 
 
 @checks(Reshape)
@@ -45,7 +70,9 @@ def test_permute(draw):
 def test_transpose(draw):
     x = draw(tensors(shapes(min_dims=2, min_side=0), requires_grad=True))
     a, b = draw(axes(x.ndim, several=False, all=False)), draw(axes(x.ndim, several=False, all=False))
-    return draw(st.sampled_from([lambda x: x.transpose(a, b), lambda x: x.T, lambda x: x.mT])), x
+    return draw(
+        st.sampled_from([lambda x: x.transpose(a, b), lambda x: x.movedim(a, b), lambda x: x.mT if x.ndim else x])
+    ), x
 
 
 @checks(Expand)
@@ -66,7 +93,7 @@ def test_flip(draw):
 @checks(Clone)
 def test_clone(draw):
     x = draw(tensors(sizes, requires_grad=True))
-    return draw(st.sampled_from([torch.clone, lambda x: x.T.clone(), lambda x: x.T.contiguous()])), x
+    return draw(st.sampled_from([torch.clone, lambda x: turned(x).clone(), lambda x: turned(x).contiguous()])), x
 
 
 @checks(Cast, float32=False)
@@ -125,5 +152,134 @@ def test_pad(draw):
     return lambda x: movement.pad(x, widths, "constant", value), x
 
 
+@checks(Border)
+def test_border(draw):
+    """Widths up to what the mode allows, 0 among them."""
+    x = draw(tensors(shapes(min_dims=1, max_dims=2), requires_grad=True))
+    mode = draw(st.sampled_from(["reflect", "symmetric", "edge", "wrap"]))
+    most = [n - 1 if mode == "reflect" else n + 2 * (mode == "edge") for n in x.shape]
+    widths = [(draw(st.integers(0, n)), draw(st.integers(0, n))) for n in most]
+    return lambda x: movement.padded(x, widths, mode), x
+
+
+@checks(Border)
+def test_border_cut_off(draw):
+    """Negative widths as well, in the modes of torch's pad."""
+    x = draw(tensors(shapes(min_dims=2, max_dims=2, min_side=2), requires_grad=True))
+    mode = draw(st.sampled_from(["reflect", "replicate", "circular"]))
+    low, high = draw(st.sampled_from([(1, 1), (1, 0), (-1, 1), (0, -1), (1, -1)]))
+    return lambda x: movement.pad(x, (low, high), mode), x
+
+
 def test_pad_keeps_float32():
     assert movement.pad(torch.ones(2), (1, 1), value=np.float64(0.5)).dtype == torch.float32
+
+
+@checks(Roll)
+def test_roll(draw):
+    x = draw(tensors(sizes, requires_grad=True))
+    dims = draw(st.lists(st.integers(-x.ndim, x.ndim - 1), max_size=2)) if x.ndim else []
+    shifts = draw(st.lists(st.integers(-4, 4), min_size=len(dims) or 1, max_size=len(dims) or 1))
+    return lambda x: torch.roll(x, shifts, dims or None), x
+
+
+@checks(Flip)
+def test_rot90(draw):
+    x = draw(tensors(shapes(min_dims=2), requires_grad=True))
+    k = draw(st.integers(1, 7).filter(lambda k: k % 4))
+    a, b = draw(st.permutations(range(x.ndim)))[:2]
+    return lambda x: torch.rot90(x, k, (a, b)), x
+
+
+@checks(Split)
+def test_split(draw):
+    """Into pieces of one size, of given sizes, or so many; some of them may go unused."""
+    x = draw(tensors(shapes(min_dims=1, min_side=0), requires_grad=True))
+    dim = draw(axes(x.ndim, several=False, all=False))
+    n, size = x.shape[dim], draw(st.integers(1, 3))
+    cut = draw(st.integers(0, n))
+    parts = [
+        lambda x: x.split(size, dim),
+        lambda x: x.split([cut, n - cut], dim),
+        lambda x: x.chunk(size, dim),
+        lambda x: x.tensor_split(size, dim),
+        lambda x: x.tensor_split((cut,), dim),
+    ]
+    taken = draw(st.sampled_from(parts))
+    return draw(st.sampled_from([taken, lambda x: taken(x)[-1], lambda x: torch.cat(taken(x)[::-1], dim)])), x
+
+
+@checks(Unbind)
+def test_unbind(draw):
+    x = draw(tensors(shapes(min_dims=1), requires_grad=True))
+    dim = draw(axes(x.ndim, several=False, all=False))
+    return draw(st.sampled_from([lambda x: x.unbind(dim), lambda x: x.unbind(dim)[-1] * 2])), x
+
+
+@checks(Diagonal)
+def test_diagonal(draw):
+    x = draw(tensors(shapes(min_dims=2, min_side=0), requires_grad=True))
+    a, b = draw(st.permutations(range(-x.ndim, 0)))[:2]
+    offset = draw(st.integers(-3, 3))
+    return lambda x: torch.diagonal(x, offset, a, b), x
+
+
+@checks(DiagEmbed)
+def test_diag_embed(draw):
+    x = draw(tensors(shapes(min_dims=1, min_side=0), requires_grad=True))
+    a, b = draw(st.permutations(range(-x.ndim - 1, 0)))[:2]
+    offset = draw(st.integers(-2, 2))
+    return draw(st.sampled_from([lambda x: torch.diag_embed(x, offset, a, b), lambda x: torch.diagflat(x, offset)])), x
+
+
+@checks(Tril, Triu)
+def test_triangles(draw):
+    x = draw(tensors(shapes(min_dims=2, min_side=0), requires_grad=True))
+    k = draw(st.integers(-3, 3))
+    return lambda x: (torch.tril(x, k), torch.triu(x, k)), x
+
+
+@checks(Windows)
+def test_unfold(draw):
+    """Overlapping, side by side, and with gaps."""
+    x = draw(tensors(shapes(min_dims=1, min_side=1), requires_grad=True))
+    dim = draw(axes(x.ndim, several=False, all=False))
+    size, step = draw(st.integers(0, x.shape[dim])), draw(st.integers(1, 3))
+    return lambda x: x.unfold(dim, size, step), x
+
+
+@checks(AsStrided)
+def test_as_strided(draw):
+    """Of a Tensor by itself, and of views: within what they show, as what lies beyond has no gradient."""
+    x = draw(tensors(shapes(min_dims=1, max_dims=2), requires_grad=True))
+    n, row = x.numel(), x[0].numel()
+    show, first, end = draw(
+        st.sampled_from(
+            [
+                (lambda x: x, 0, n),
+                (turned, 0, n),
+                (lambda x: x[-1:], n - row, n),
+                (lambda x: x[:1].expand(2, *x.shape[1:]), 0, row),
+            ]
+        )
+    )
+    offset = draw(st.integers(first, end - 1))
+    most = end - 1 - offset
+    stride = draw(st.integers(0, most))
+    size = draw(st.integers(0, most // stride + 1 if stride else 3))
+    columns = draw(st.integers(0, most - max(size - 1, 0) * stride + 1))
+    return lambda x: show(x.contiguous() * 1).as_strided((size, columns), (stride, 1), offset), x
+
+
+@checks(Expand, Reshape)
+def test_repeat(draw):
+    x = draw(tensors(shapes(max_dims=2, min_side=0), requires_grad=True))
+    times = draw(st.lists(st.integers(0, 2), min_size=x.ndim, max_size=x.ndim + 1))
+    n, dim = draw(st.integers(0, 3)), draw(axes(x.ndim, several=False, all=False)) if x.ndim else None
+    return draw(st.sampled_from([lambda x: x.repeat(times), lambda x: x.repeat_interleave(n, dim)])), x
+
+
+@checks(Expand)
+def test_kron(draw):
+    a, b = (draw(tensors(shapes(max_dims=2), requires_grad=True)) for _ in range(2))
+    return lambda a, b: torch.kron(a, b.expand(2, *b.shape)), a, b

@@ -1,4 +1,4 @@
-"""Sums, means, extrema and where they are, variance."""
+"""Sums, products, means, extrema and where they are, variance, distances."""
 
 import numpy as np
 import pytest
@@ -6,11 +6,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import microgad as torch
-from microgad.ops.indexing import Gather
-from microgad.ops.reduction import All, Amax, Amin, Any_, Argmax, Argmin, Mean, Sum
+from microgad.ops.reduction import (
+    All,
+    Amax,
+    Amin,
+    Any_,
+    Argmax,
+    Argmin,
+    Cdist,
+    CountNonzero,
+    Mean,
+    Pick,
+    Prod,
+    Sum,
+    Var,
+)
 from microgad.testing.strategies import axes, numbers, shapes, tensors
 
 from .registry import checks, computes
+
+few = pytest.mark.filterwarnings("ignore:.*degrees of freedom")
+with_zeros = st.one_of(numbers(-2, 2), st.just(0.0))
 
 
 def reduced(draw, function, x, **options):
@@ -28,6 +44,20 @@ def test_mean(draw):
     return reduced(draw, torch.mean, draw(tensors(requires_grad=True)))
 
 
+@checks(Sum)
+def test_sum_to_size(draw):
+    x = draw(tensors(requires_grad=True))
+    size = [draw(st.sampled_from([1, n])) for n in x.shape][draw(st.integers(0, x.ndim)) :]
+    return lambda x: x.sum_to_size(size), x
+
+
+@checks(Prod)
+def test_prod(draw):
+    """Zeros are frequent: there the quotient by an element is no way to the derivative."""
+    x = draw(tensors(elements=with_zeros, requires_grad=True))
+    return reduced(draw, torch.prod, x, several=False)
+
+
 @checks(Amax)
 def test_amax(draw):
     return reduced(draw, torch.amax, draw(tensors(requires_grad=True, unique=draw(st.booleans()))))
@@ -38,26 +68,37 @@ def test_amin(draw):
     return reduced(draw, torch.amin, draw(tensors(requires_grad=True, unique=draw(st.booleans()))))
 
 
-@checks(Gather)
+@checks(Pick)
 def test_max_along_a_dimension(draw):
-    x = draw(tensors(shapes(min_dims=1), requires_grad=True, unique=True))
-    dim, function = draw(axes(x.ndim, several=False, all=False)), draw(st.sampled_from([torch.max, torch.min]))
-    return lambda x: function(x, dim).values, x
+    x = draw(tensors(shapes(), requires_grad=True, unique=True))
+    function, keepdim = draw(st.sampled_from([torch.max, torch.min])), draw(st.booleans())
+    dim = draw(axes(x.ndim, several=False, all=False)) if x.ndim else 0
+    return lambda x: function(x, dim, keepdim).values, x
 
 
-@checks(Mean, Sum)
+@few
+@checks(Var)
 def test_var(draw):
-    """A composite; of a single element with correction 1 it would be 0/0."""
+    """Of a single element with correction 1 it would be 0/0."""
     x = draw(tensors(shapes(min_dims=1, min_side=2), requires_grad=True))
-    dim, correction = draw(axes(x.ndim)), draw(st.sampled_from([0, 1, 0.5]))
-    return lambda x: torch.var(x, dim, correction=correction), x
+    dim, correction, keepdim = draw(axes(x.ndim)), draw(st.sampled_from([0, 1, 0.5])), draw(st.booleans())
+    return lambda x: torch.var(x, dim, correction=correction, keepdim=keepdim), x
 
 
-@checks(Mean, Sum)
-def test_std(draw):
+@few
+@checks(Mean, Var)
+def test_std_and_mean(draw):
     x = draw(tensors(shapes(min_dims=1, min_side=2), requires_grad=True, unique=True))
     dim = draw(axes(x.ndim))
-    return lambda x: torch.std(x, dim), x
+    return lambda x: torch.std_mean(x, dim), x
+
+
+@checks(Cdist)
+def test_cdist(draw):
+    p, r, m = (draw(st.integers(1, 4)) for _ in range(3))
+    a = draw(tensors((*draw(shapes(max_dims=1)), p, m), requires_grad=True))
+    b = draw(tensors((r, m), elements=numbers(4, 6), requires_grad=True))
+    return lambda a, b: torch.cdist(a, b, compute_mode="use_mm_for_euclid_dist"), a, b
 
 
 @given(tensors(elements=st.sampled_from([0.0, 1.0]), requires_grad=True), st.booleans())
@@ -95,6 +136,7 @@ ENTRIES = [
     computes(Argmin, lambda x: torch.argmin(x, -1), first(lambda a, b: a < b), WITH_TIES),
     computes(Any_, lambda x: torch.any(x, -1), over_rows(any), MASKS),
     computes(All, lambda x: torch.all(x, -1), over_rows(all), MASKS),
+    computes(CountNonzero, lambda x: torch.count_nonzero(x, -1), over_rows(sum), MASKS),
 ]
 
 

@@ -1,5 +1,7 @@
 """In-place writes through views: what they do to the base, and to other views of it."""
 
+import re
+
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
@@ -8,23 +10,34 @@ from microgad.testing.strategies import shapes, tensors
 
 from .registry import checks
 
+# A step that a view takes of an array with so many dimensions -> (the step, the dimensions after it).
+STEPS = {
+    "slice": lambda n: (lambda x: x[x.shape[0] // 2 :], n),
+    "transpose": lambda n: (lambda x: x.permute(*range(x.ndim)[::-1]), n),
+    "movedim": lambda n: (lambda x: x.movedim(0, -1), n),
+    "unsqueeze": lambda n: (lambda x: x.unsqueeze(-1), n + 1),
+    "part": lambda n: (lambda x: x.split(1, -1)[-1], n),
+    "expand": lambda n: (lambda x: x.expand(1, *x.shape), n + 1),
+    "windows": lambda n: (lambda x: x.unfold(0, min(2, len(x)), 2), n + 1),
+    "unflatten": lambda n: (lambda x: x.unflatten(0, (1, -1)), n + 1),
+    "become": lambda n: (lambda x: x[...].transpose_(0, -1), n),
+}
+OF_MORE = {
+    "index": lambda n: (lambda x: x[0], n - 1),
+    "flatten": lambda n: (lambda x: x[:1].flatten(0, 1), n - 1),
+    "unbind": lambda n: (lambda x: x.unbind(-1)[-1], n - 1),
+    "diagonal": lambda n: (lambda x: x.diagonal(0, -1, 0), n - 1),
+}
+
 
 @st.composite
 def view_makers(draw, ndim, depth=2):
     """A function that takes a view of a Tensor, in some steps."""
     steps = []
     for _ in range(draw(st.integers(1, depth))):
-        kind = draw(st.sampled_from(["index", "transpose", "unsqueeze", "slice"]))
-        if kind == "index" and ndim > 1:
-            steps.append(lambda x: x[0])
-            ndim -= 1
-        elif kind == "transpose":
-            steps.append(lambda x: x.T)
-        elif kind == "unsqueeze":
-            steps.append(lambda x: x.unsqueeze(-1))
-            ndim += 1
-        else:
-            steps.append(lambda x: x[x.shape[0] // 2 :])
+        known = STEPS | OF_MORE if ndim > 1 else STEPS
+        step, ndim = known[draw(st.sampled_from(sorted(known)))](ndim)
+        steps.append(step)
 
     def view(x):
         for step in steps:
@@ -54,7 +67,8 @@ def test_a_write_through_a_view(draw):
 @checks(RegionWrite)
 def test_a_value_copied_into_a_view(draw):
     x = draw(tensors(shapes(min_dims=1), requires_grad=True))
-    taken = draw(arrays_of.basic_indices(tuple(x.shape)))
+    forward = arrays_of.basic_indices(tuple(x.shape)).filter(lambda index: not re.search(r", -\d+\)", str(index)))
+    taken = draw(forward)
     value = draw(tensors((), requires_grad=True))
 
     def function(x, value):
@@ -75,5 +89,58 @@ def test_a_write_through_one_of_two_views(draw):
         first, second = base[:-1], base[1:]
         first.mul_(3)
         return second * second
+
+    return function, x
+
+
+@checks(RegionWrite)
+def test_a_write_through_as_strided(draw):
+    """Of a matrix in rows, and of a view of it."""
+    x = draw(tensors(shapes(min_dims=2, max_dims=2, min_side=2), requires_grad=True))
+    show = draw(st.sampled_from([lambda x: x, lambda x: x.t(), lambda x: x[1:]]))
+    stride = draw(st.integers(1, x.shape[1] - 1))
+
+    def function(x):
+        base = x.contiguous() * 2
+        view = show(base)
+        seen = view.as_strided((2,), (stride,), view.storage_offset())
+        seen.mul_(3)
+        return base * 1, view * 1, seen * 1
+
+    return function, x
+
+
+@checks(RegionWrite)
+def test_a_view_overwritten_out_of_place(draw):
+    """By PyTorch's names for it; second derivatives too."""
+    x = draw(tensors(shapes(min_dims=2, max_dims=3), requires_grad=True))
+    dim = draw(st.integers(-x.ndim, x.ndim - 1))
+    view, put = draw(
+        st.sampled_from(
+            [
+                (lambda x: x.diagonal(), lambda x, y: x.diagonal_scatter(y)),
+                (lambda x: x.select(dim, 0), lambda x, y: x.select_scatter(y, dim, 0)),
+                (lambda x: x.narrow(dim, 0, 1), lambda x, y: x.slice_scatter(y, dim, 0, 1)),
+            ]
+        )
+    )
+    y = draw(tensors(tuple(view(x).shape), requires_grad=True))
+    return put, x, y
+
+
+@checks(RegionWrite)
+def test_a_base_that_becomes_a_view(draw):
+    """With views from before and from after, and writes into each."""
+    x = draw(tensors(shapes(min_dims=2, max_dims=2), requires_grad=True))
+    written = draw(st.integers(0, 2))
+
+    def function(x):
+        base = x * 2
+        before = base[0]
+        base.t_()
+        base.unsqueeze_(0)
+        after = base[..., -1:]
+        (before, base, after)[written].mul_(x[0, 0])
+        return base * 1, before * 1, after * 1
 
     return function, x

@@ -1,11 +1,12 @@
 """Choosing between values: maximum, minimum, clamp, where."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import microgad as torch
-from microgad.ops.selection import Clamp, Maximum, Minimum, Select, Where
+from microgad.ops.elementwise import Clamp, Fmax, Fmin, Maximum, Minimum, NanToNum, Select, Where
 from microgad.testing.strategies import broadcastable_tensors, numbers, tensors
 
 from .registry import checks
@@ -28,12 +29,31 @@ def test_minimum(draw):
     return draw(st.sampled_from([torch.minimum, np.minimum])), a, b
 
 
+@checks(Fmax, Select)
+def test_fmax(draw):
+    a, b = draw(broadcastable_tensors(2, elements=[plain, shifted], min_side=0, requires_grad=True))
+    return draw(st.sampled_from([torch.fmax, np.fmax])), a, b
+
+
+@checks(Fmin, Select)
+def test_fmin(draw):
+    a, b = draw(broadcastable_tensors(2, elements=[plain, shifted], min_side=0, requires_grad=True))
+    return draw(st.sampled_from([torch.fmin, np.fmin])), a, b
+
+
+@checks(NanToNum)
+def test_nan_to_num(draw):
+    function = draw(st.sampled_from([torch.nan_to_num, np.nan_to_num, torch.Tensor.nan_to_num_]))
+    x = draw(tensors(requires_grad=True))
+    return (lambda x: function(x.clone())) if function.__name__.endswith("_") else function, x
+
+
 @checks(Clamp, Select)
 def test_clamp_by_tensors(draw):
     """Also where low > high: then high wins."""
     elements = draw(st.sampled_from([[plain, shifted, shifted_again], [few, few, few]]))
     x, low, high = draw(broadcastable_tensors(3, elements=elements, requires_grad=True))
-    one_sided = lambda x, low, high: torch.clamp(x, low, None) * torch.clamp(x, max=high)  # noqa: E731
+    one_sided = lambda x, low, high: torch.clamp_min(x, low) * torch.clamp(x, max=high)  # noqa: E731
     return draw(st.sampled_from([torch.clamp, one_sided])), x, low, high
 
 
@@ -78,3 +98,33 @@ def test_what_is_not_selected_is_zero_even_beside_infinity():
     x = torch.tensor([0.0, 1.0], requires_grad=True)
     (g,) = torch.autograd.grad(torch.where(x > 0, 1.0, x), x, torch.tensor([1.0, float("inf")]))
     assert g.tolist() == [1, 0]
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize("function", [torch.fmax, torch.fmin])
+@pytest.mark.parametrize(("a", "b", "to_a"), [(1.0, 1.0, 1), (NAN, 1.0, 0), (1.0, NAN, 1), (NAN, NAN, 1)])
+def test_a_tie_and_nan_among_fmax_and_fmin(function, a, b, to_a):
+    a, b = torch.tensor(a, requires_grad=True), torch.tensor(b, requires_grad=True)
+    grads = torch.autograd.grad(function(a, b), (a, b))
+    assert [g.item() for g in grads] == [to_a, 1 - to_a]
+
+
+def test_numbers_in_place_of_what_is_none():
+    x = torch.tensor([NAN, INF, -INF, 2.0], requires_grad=True)
+    y = torch.nan_to_num(x, nan=7, posinf=8)
+    assert y.tolist() == [7, 8, torch.finfo(torch.float32).min, 2]
+    assert torch.autograd.grad(y.sum(), x)[0].tolist() == [0, 0, 0, 1]
+
+
+def test_where_with_the_condition_alone_gives_places():
+    assert [i.tolist() for i in torch.where(torch.tensor([[True, False], [False, True]]))] == [[0, 1], [0, 1]]
+    assert [i.tolist() for i in torch.where(torch.tensor(True))] == [[0]]
+
+
+def test_where_of_numbers_gives_the_default_dtypes_and_wants_a_boolean_condition():
+    assert torch.where(torch.tensor([True]), 1.0, 2).dtype == torch.float32
+    assert torch.where(torch.tensor([True]), 1, 2).dtype == torch.int64
+    with pytest.raises(RuntimeError, match="boolean"):
+        torch.where(torch.tensor([1.0]), 1, 2)

@@ -15,7 +15,7 @@ import microgad
 from microgad import engine, state
 from microgad.autograd import grad_mode
 from microgad.function import Function
-from microgad.ops import indexing, matmul, movement, region
+from microgad.ops import indexing, linalg, movement, region
 from microgad.ops.elementwise import Tanh
 from microgad.testing.programs import program as made
 from microgad.testing.programs.machine import GradMachine, check_engine
@@ -144,8 +144,8 @@ def write_into_a_base_does_not_reach_its_views(patch):
 def views_of_views_forget_the_first_step(patch):
     right = Tensor._view_of
 
-    def view_of(self, source, node):
-        right(self, source, node)
+    def view_of(self, source, node, step=None):
+        right(self, source, node, step)
         if self.chain:
             self.chain = self.chain[-1:]
 
@@ -155,8 +155,8 @@ def views_of_views_forget_the_first_step(patch):
 def view_counts_its_own_writes(patch):
     right = Tensor._view_of
 
-    def view_of(self, source, node):
-        right(self, source, node)
+    def view_of(self, source, node, step=None):
+        right(self, source, node, step)
         self.version = None
 
     patch.setattr(Tensor, "_view_of", view_of)
@@ -248,12 +248,12 @@ def in_place_tanh_gives_another_tensor(patch):
 
 
 def matmul_by_the_reversed(patch):
-    right = matmul.MatMul.grad_a
+    right = linalg.MatMul.grad_a
 
     def grad_a(self, grad, b):
         return right(self, grad, np.flip(b))
 
-    patch.setattr(matmul.MatMul, "derivatives", (grad_a, matmul.MatMul.grad_b))
+    patch.setattr(linalg.MatMul, "derivatives", (grad_a, linalg.MatMul.grad_b))
 
 
 FAULTS = [

@@ -1,10 +1,44 @@
-"""Operations on windows of a plane: im2col, convolution, pooling."""
+"""Operations on windows of lines, planes and volumes: im2col, convolution, pooling, resizing, sampling at a grid."""
 
-from .conv import Conv2d, Conv2dWeight, ConvTranspose2d, conv2d, conv_transpose2d
-from .pool import AvgPool2d, MaxPool2d, avg_pool2d, max_pool2d
+# isort: skip_file
+from __future__ import annotations
+
+from .conv import (
+    Conv1d, Conv1dWeight, Conv2d, Conv2dWeight, Conv3d, Conv3dWeight, ConvTranspose1d, ConvTranspose2d,
+    ConvTranspose3d, conv1d, conv2d, conv3d, conv_tbc, conv_transpose1d, conv_transpose2d, conv_transpose3d,
+    convolution,
+)  # fmt: skip
+from .pool import (
+    AvgPool1d, AvgPool2d, AvgPool3d, MaxPool2d, avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d,
+    max_pool1d_with_indices, max_pool2d, max_pool2d_with_indices, max_pool3d, max_pool3d_with_indices,
+)  # fmt: skip
+from .boxes import (
+    Winners, fractional_max_pool2d, fractional_max_pool2d_with_indices, fractional_max_pool3d,
+    fractional_max_pool3d_with_indices,
+)  # fmt: skip
+from .adaptive import (
+    adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, adaptive_max_pool1d,
+    adaptive_max_pool1d_with_indices, adaptive_max_pool2d, adaptive_max_pool2d_with_indices, adaptive_max_pool3d,
+    adaptive_max_pool3d_with_indices,
+)  # fmt: skip
+from .grid import Cells, GridPlaces, affine_grid, grid_sample, grid_sampler
+from .interpolation import interpolate, upsample, upsample_bilinear, upsample_nearest
+from .lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
+from .resample import Resample
 from .unfold import Fold, Unfold, fold, unfold
+from .unpool import MaxUnpool, max_unpool1d, max_unpool2d, max_unpool3d
 
 __all__ = [
-    "AvgPool2d", "Conv2d", "Conv2dWeight", "ConvTranspose2d", "Fold", "MaxPool2d", "Unfold",
-    "avg_pool2d", "conv2d", "conv_transpose2d", "fold", "max_pool2d", "unfold",
+    "AvgPool1d", "AvgPool2d", "AvgPool3d", "Cells", "Conv1d", "Conv1dWeight", "Conv2d", "Conv2dWeight", "Conv3d",
+    "Conv3dWeight", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Fold", "GridPlaces", "MaxPool2d",
+    "MaxUnpool", "Resample", "Unfold", "Winners",
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
+    "adaptive_max_pool1d_with_indices", "adaptive_max_pool2d", "adaptive_max_pool2d_with_indices",
+    "adaptive_max_pool3d", "adaptive_max_pool3d_with_indices", "affine_grid", "avg_pool1d", "avg_pool2d", "avg_pool3d",
+    "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+    "convolution", "fold", "fractional_max_pool2d", "fractional_max_pool2d_with_indices", "fractional_max_pool3d",
+    "fractional_max_pool3d_with_indices", "grid_sample", "grid_sampler", "interpolate", "lp_pool1d", "lp_pool2d",
+    "lp_pool3d", "max_pool1d", "max_pool1d_with_indices", "max_pool2d", "max_pool2d_with_indices", "max_pool3d",
+    "max_pool3d_with_indices", "max_unpool1d", "max_unpool2d", "max_unpool3d", "unfold", "upsample",
+    "upsample_bilinear", "upsample_nearest",
 ]  # fmt: skip

@@ -1,9 +1,10 @@
-"""Pooling: the largest value or the mean of each window."""
+"""Pooling: the largest value or the mean of each window of one size. Others are in boxes.py."""
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,9 @@ import numpy as np
 from ... import backend
 from ...errors import DtypeError, ShapeError
 from ...function import Function, LinearMap
-from .geometry import Size, Window, refusal
+from ...state import composite
+from ..out import into
+from .geometry import Size, Window, refusal, same
 from .unfold import blocks, padded, reach, taps, windows
 
 if TYPE_CHECKING:
@@ -67,7 +70,7 @@ class MaxPool2dIndices(Function):
 
 
 class AvgPool2d(LinearMap):
-    """(N, C, H, W) -> (N, C, OH, OW): the mean of each window."""
+    """(N, C, H, W) -> (N, C, OH, OW): the mean of each window. Of lines and volumes as well, under other names."""
 
     symbol = "avg_pool2d"
     window: Window
@@ -75,21 +78,64 @@ class AvgPool2d(LinearMap):
     divisor_override: int | None
 
     def forward(self, input):
-        check(input, self.window, "f")
-        return sweep(np.add, padded(input, self.window), self.window) / divisor(self, input)
+        check(input, self.window, "f", also=np.int64)
+        return divided(sweep(np.add, padded(input, self.window), self.window), divisor(self, input))
 
     def adjoint(self, grad):
-        (h, w), (kh, kw), (sh, sw), ((top, _), (left, _)), _ = self.window
-        (oh, ow), grad = self.window.out, grad / divisor(self, grad)
-        if (sh, sw) == (kh, kw) and (top, left, h, w) == (0, 0, oh * kh, ow * kw):  # the windows tile the plane
-            return np.repeat(np.repeat(grad, kw, 3), kh, 2)
-        lines = np.zeros_like(grad, shape=(*grad.shape[:3], w), order="C")
-        for at, steps in (reach(w, ow, sw, j - left) for j in range(kw)):
-            lines[..., at] += grad[..., steps]
-        out = np.zeros_like(grad, shape=(*grad.shape[:2], h, w), order="C")
-        for at, steps in (reach(h, oh, sh, i - top) for i in range(kh)):
-            out[:, :, at] += lines[:, :, steps]
-        return out
+        window, grad = self.window, grad / divisor(self, grad)
+        if window.stride == window.kernel and window.bare and tiled(window):
+            for axis, k in reversed(list(enumerate(window.kernel, 2))):
+                grad = np.repeat(grad, k, axis)
+            return grad
+        lines = enumerate(zip(window.size, window.kernel, window.stride, window.padding, window.out, strict=True), 2)
+        for axis, (size, k, s, (before, _), steps) in reversed(list(lines)):
+            lead = (slice(None),) * axis
+            out = np.zeros_like(grad, shape=(*grad.shape[:axis], size, *grad.shape[axis + 1 :]), order="C")
+            for at, places in (reach(size, steps, s, i - before) for i in range(k)):
+                out[(*lead, at)] += grad[(*lead, places)]
+            grad = out
+        return grad
+
+
+class AvgPool1d(AvgPool2d):
+    """(N, C, L) -> (N, C, OL): the mean of each window."""
+
+    symbol = "avg_pool1d"
+
+
+class AvgPool3d(AvgPool2d):
+    """(N, C, D, H, W) -> (N, C, OD, OH, OW): the mean of each window."""
+
+    symbol = "avg_pool3d"
+
+
+@composite
+def max_pool1d(
+    input: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """The largest value of each window, (N, C, L) -> (N, C, OL). Otherwise as max_pool2d.
+
+    Source: torch.nn.functional.max_pool1d.
+
+    >>> F.max_pool1d(torch.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
+    tensor([[3., 2.]])
+    """
+    batched = input.ndim != 2
+    batch = input if batched else input.unsqueeze(0)
+    window = Window.pooling("max_pool1d", 1, batch.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
+    if batch.ndim != 3:
+        raise refusal("max_pool1d", f"input must be (N, C, L) or (C, L), got {input.ndim} dimensions", ShapeError)
+    plane, window = batch.unsqueeze(2), window.with_rows()
+    ops = (MaxPool2d, MaxPool2dIndices) if return_indices else (MaxPool2d,)
+    out = tuple(op.apply(plane, window=window).squeeze(2) for op in ops)
+    out = out if batched else tuple(x.squeeze(0) for x in out)
+    return out if return_indices else out[0]
 
 
 def max_pool2d(
@@ -115,9 +161,83 @@ def max_pool2d(
     if input.ndim == 3:
         out = max_pool2d(input.unsqueeze(0), kernel_size, stride, padding, dilation, ceil_mode, return_indices)
         return tuple(x.squeeze(0) for x in out) if return_indices else out.squeeze(0)
-    window = Window.pooling("MaxPool2d", input.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
+    window = Window.pooling("MaxPool2d", 2, input.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
     out = MaxPool2d.apply(input, window=window)
     return (out, MaxPool2dIndices.apply(input, window=window)) if return_indices else out
+
+
+@composite
+def max_pool3d(
+    input: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """The largest value of each window, (N, C, D, H, W) -> (N, C, OD, OH, OW). Otherwise as max_pool2d.
+
+    Source: torch.nn.functional.max_pool3d.
+
+    >>> F.max_pool3d(torch.arange(8.0).reshape(1, 2, 2, 2), 2)
+    tensor([[[[7.]]]])
+    """
+    op, batched = "max_pool3d", input.ndim != 4
+    batch = input if batched else input.unsqueeze(0)
+    window = Window.pooling(op, 3, batch.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
+    try:
+        check(batch.array, window, "fiu")
+    except (ShapeError, DtypeError) as error:
+        raise refusal(op, str(error), type(error)) from None
+    (n, c, d, h, w), (out_d, out_h, out_w) = batch.shape, window.out
+    area = out_h * out_w
+    # First each plane by itself, then the planes' results, of which each place is a line.
+    flat = same(*(field[1:] for field in window))
+    deep = same((d, area), *((field[0], other) for field, other in zip(window[1:], (1, 1, (0, 0), 1), strict=True)))
+    planes = batch.reshape(n, c * d, h, w)
+    lines = MaxPool2d.apply(planes, window=flat).reshape(n, c, d, area)
+    results = [MaxPool2d.apply(lines, window=deep)]
+    if return_indices:
+        inner = MaxPool2dIndices.apply(planes, window=flat).reshape(n, c, d * area)
+        outer = MaxPool2dIndices.apply(lines, window=deep).reshape(n, c, out_d * area)
+        results.append(outer // area * (h * w) + inner.gather(2, outer))
+    lead = (n, c) if batched else (c,)
+    out = tuple(x.reshape(*lead, out_d, out_h, out_w) for x in results)
+    return out if return_indices else out[0]
+
+
+def with_indices(pool: Callable[..., Any]) -> Callable[..., Any]:
+    """A pooling that always gives the winners' places as well: PyTorch's max_pool2d_with_indices and its kin."""
+    names = inspect.signature(pool).parameters
+
+    def both(*args: Any, **kwargs: Any) -> Any:
+        return pool(**{**dict(zip(names, args, strict=False)), **kwargs, "return_indices": True})
+
+    both.__name__ = both.__qualname__ = f"{pool.__name__}_with_indices"
+    both.__doc__ = f"`{pool.__name__}` with return_indices=True. Source: torch.nn.functional.{both.__name__}."
+    return both
+
+
+max_pool1d_with_indices = with_indices(max_pool1d)
+max_pool2d_with_indices = with_indices(max_pool2d)
+max_pool3d_with_indices = with_indices(max_pool3d)
+
+
+def avg_pool1d(
+    input: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:
+    """The mean of each window, (N, C, L) -> (N, C, OL). Otherwise as avg_pool2d. Source: torch.avg_pool1d.
+
+    >>> F.avg_pool1d(torch.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
+    tensor([[2., 1.]])
+    """
+    return _avg_pool(AvgPool1d, 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
 def avg_pool2d(
@@ -128,43 +248,90 @@ def avg_pool2d(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
+    *,
+    out: Tensor | None = None,
 ) -> Tensor:
     """The mean of each window, (N, C, H, W) -> (N, C, OH, OW). Source: torch.nn.functional.avg_pool2d.
 
     The stride is the kernel's size by default; the padding, of zeros, counts unless count_include_pad is false;
-    divisor_override replaces the number of cells. Without a batch, (C, H, W) gives (C, OH, OW). Raises RuntimeError
-    where the kernel does not fit or the input is not floating-point.
+    divisor_override replaces the number of cells. Without a batch, (C, H, W) gives (C, OH, OW). Means of int64 lose
+    their fractions. Raises RuntimeError where the kernel does not fit or the input is of other integers.
 
     >>> x = torch.arange(16.0).reshape(1, 1, 4, 4)
     >>> torch.nn.functional.avg_pool2d(x, 2)
     tensor([[[[ 2.5000,  4.5000],
               [10.5000, 12.5000]]]])
     """
-    if input.ndim == 3:
-        batch = input.unsqueeze(0)
-        return avg_pool2d(batch, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override).squeeze(
-            0
-        )
+    return into(
+        out,
+        _avg_pool(AvgPool2d, 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override),
+    )
+
+
+def avg_pool3d(
+    input: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+    *,
+    out: Tensor | None = None,
+) -> Tensor:
+    """The mean of each window, (N, C, D, H, W) -> (N, C, OD, OH, OW). Otherwise as avg_pool2d.
+
+    Source: torch.nn.functional.avg_pool3d.
+
+    >>> F.avg_pool3d(torch.arange(8.0).reshape(1, 2, 2, 2), 2)
+    tensor([[[[3.5000]]]])
+    """
+    return into(
+        out,
+        _avg_pool(AvgPool3d, 3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override),
+    )
+
+
+def _avg_pool(
+    op: type[AvgPool2d],
+    dims: int,
+    input: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: Any,
+) -> Any:
     if divisor_override == 0:
-        raise refusal("AvgPool2d", "divisor_override must not be 0")
-    window = Window.pooling("AvgPool2d", input.shape[2:], kernel_size, stride, padding, 1, ceil_mode)
-    return AvgPool2d.apply(input, window=window, count_include_pad=count_include_pad, divisor_override=divisor_override)
+        raise refusal(op.__name__, "divisor_override must not be 0")
+    batched = input.ndim != dims + 1
+    batch = input if batched else input.unsqueeze(0)
+    window = Window.pooling(op.__name__, dims, batch.shape[2:], kernel_size, stride, padding, 1, ceil_mode)
+    if dims == 3 and any(n < k for n, k in zip(window.size, window.kernel, strict=False)):  # as PyTorch, of volumes
+        raise refusal(
+            op.__name__, f"input of size {window.size} is smaller than kernel_size {window.kernel}", ShapeError
+        )
+    out = op.apply(batch, window=window, count_include_pad=count_include_pad, divisor_override=divisor_override)
+    return out if batched else out.squeeze(0)
 
 
-def check(input: Any, window: Window, kinds: str) -> None:
+def check(input: Any, window: Window, kinds: str, also: Any = None) -> None:
     """What every pooling asks of its input."""
-    if input.ndim != 4 or 0 in input.shape[1:]:
-        raise ShapeError("input must be (N, C, H, W) or (C, H, W), and only N may be 0")
-    if input.dtype.kind not in kinds:
+    if input.ndim != len(window.kernel) + 2 or 0 in input.shape[1:]:
+        names = ("L", "H, W", "D, H, W")[len(window.kernel) - 1]
+        raise ShapeError(f"input must be (N, C, {names}) or (C, {names}), and only N may be 0")
+    if input.dtype.kind not in kinds and input.dtype != also:
         raise DtypeError(f"input must be {'floating-point' if kinds == 'f' else 'of real numbers'}, got {input.dtype}")
     window.check()
 
 
 def sweep(ufunc: np.ufunc, plane: Any, window: Window) -> Any:
     """Combine each window's taps on a padded plane, down the rows, then across: in KH + KW steps, not KH · KW."""
-    for axis, k, s, d, steps in zip((2, 3), window.kernel, window.stride, window.dilation, window.out, strict=True):
+    lines = zip(window.kernel, window.stride, window.dilation, window.out, strict=True)
+    for axis, (k, s, d, steps) in enumerate(lines, 2):
         parts = [plane[(slice(None),) * axis + (slice(i * d, i * d + (steps - 1) * s + 1, s),)] for i in range(k)]
-        plane = ufunc(parts[0], parts[1]) if k > 1 else parts[0].copy()
+        plane = ufunc(parts[0], parts[1]) if k > 1 else parts[0]
         for part in parts[2:]:
             ufunc(plane, part, out=plane)
     return plane
@@ -174,14 +341,24 @@ def divisor(node: Any, x: Any) -> Any:
     """By what an average's sums are divided: a number, or (OH, OW) where windows at the border count fewer cells."""
     if node.divisor_override is not None:
         return node.divisor_override
-    if node.window.padding == ((0, 0), (0, 0)):
-        return node.window.kernel[0] * node.window.kernel[1]
-    counts = []
+    if node.window.bare:
+        return math.prod(node.window.kernel)
+    counts = np.ones((), np.int64)
     for size, k, s, (pad, _), steps in zip(*node.window[:4], node.window.out, strict=True):
         first = np.arange(steps) * s - pad
         low, high = (-pad, size + pad) if node.count_include_pad else (0, size)
-        counts.append(np.minimum(first + k, high) - np.maximum(first, low))
-    return backend.like(np.multiply.outer(*counts), x, x.dtype)
+        counts = np.multiply.outer(counts, np.minimum(first + k, high) - np.maximum(first, low))
+    return backend.like(counts, x, x.dtype)
+
+
+def divided(sums: Any, by: Any) -> Any:
+    """sums / by; of integers what is left of the point, as in C."""
+    return sums / by if sums.dtype.kind == "f" else np.sign(sums) * np.sign(by) * (np.abs(sums) // np.abs(by))
+
+
+def tiled(window: Window) -> bool:
+    """Whether the places of a kernel, as far apart as it is large, cover all of the plane."""
+    return all(n == k * steps for n, k, steps in zip(window.size, window.kernel, window.out, strict=True))
 
 
 def largest(x: Any, window: Window) -> tuple[Any, Any]:

@@ -1,17 +1,21 @@
-"""im2col and col2im: windows of a plane as columns, and columns added back where they came from."""
+"""im2col and col2im: windows of a plane as columns, and columns added back where they came from.
+
+Unfold and Fold are of planes, as PyTorch's are; what is below them takes lines and volumes too.
+"""
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from ... import backend
 from ...errors import ShapeError
 from ...function import LinearMap
-from .geometry import Size, Window, pair
+from .geometry import Size, Window, numbers
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -74,8 +78,8 @@ def unfold(input: Tensor, kernel_size: Size, dilation: Size = 1, padding: Size =
     """
     if input.ndim == 3:
         return unfold(input.unsqueeze(0), kernel_size, dilation, padding, stride).squeeze(0)
-    kernel = pair("Unfold", "kernel_size", kernel_size)
-    return Unfold.apply(input, window=Window.sliding("Unfold", input.shape[2:], kernel, stride, padding, dilation))
+    kernel = numbers("Unfold", "kernel_size", kernel_size, 2)
+    return Unfold.apply(input, window=Window.sliding("Unfold", 2, input.shape[2:], kernel, stride, padding, dilation))
 
 
 def fold(
@@ -92,44 +96,44 @@ def fold(
     """
     if input.ndim == 2:
         return fold(input.unsqueeze(0), output_size, kernel_size, dilation, padding, stride).squeeze(0)
-    size, kernel = pair("Fold", "output_size", output_size), pair("Fold", "kernel_size", kernel_size)
-    return Fold.apply(input, window=Window.sliding("Fold", size, kernel, stride, padding, dilation))
+    size, kernel = (numbers("Fold", n, v, 2) for n, v in (("output_size", output_size), ("kernel_size", kernel_size)))
+    return Fold.apply(input, window=Window.sliding("Fold", 2, size, kernel, stride, padding, dilation))
 
 
 def im2col(x: Any, window: Window) -> Any:
     """(N, C, H, W) -> (N, C·KH·KW, OH·OW), a copy."""
     taps = windows(padded(x, window), window)
-    n, c, kh, kw, oh, ow = taps.shape
-    return taps.copy().reshape(n, c * kh * kw, oh * ow)
+    return taps.copy().reshape(len(x), x.shape[1] * math.prod(window.kernel), math.prod(window.out))
 
 
 def col2im(columns: Any, window: Window) -> Any:
     """(N, C·KH·KW, OH·OW) -> (N, C, H, W)."""
-    (kh, kw), (oh, ow) = window.kernel, window.out
-    n, c = len(columns), columns.shape[1] // (kh * kw)
+    n, k = len(columns), math.prod(window.kernel)
+    c = columns.shape[1] // k
     x = np.zeros_like(columns, shape=(n, c, *window.size), order="C")
-    add_columns(columns.reshape(n, c, kh * kw, oh, ow), x, window)
+    add_columns(columns.reshape(n, c, k, *window.out), x, window)
     return x
 
 
 def add_columns(columns: Any, x: Any, window: Window, first: int = 0) -> None:
     """Add columns (..., KH·KW, rows, OW), of output rows from `first` on, to where they came from in x (..., H, W)."""
-    for k, cells, (rows, places) in taps(window, first, columns.shape[-2]):
-        x[cells] += columns[..., k, rows, places]
+    for k, cells, places in taps(window, first, columns.shape[-len(window.kernel)]):
+        x[cells] += columns[(..., k, *places)]
 
 
-def taps(window: Window, first: int = 0, rows: int | None = None) -> Iterator[tuple[int, Any, tuple[slice, slice]]]:
+def taps(window: Window, first: int = 0, rows: int | None = None) -> Iterator[tuple[int, Any, tuple[slice, ...]]]:
     """Each tap of the kernel in row-major order: its number, the cells that it meets, at which places of the output.
 
     Places where it meets the padding are left out. `first` and `rows` take a part of the output's rows.
     """
-    (h, w), (kh, kw), (sh, sw), ((top, _), (left, _)), (dh, dw) = window
-    oh, ow = window.out
-    across = [reach(w, ow, sw, j * dw - left) for j in range(kw)]
-    for i in range(kh):
-        cells, places = reach(h, oh if rows is None else rows, sh, i * dh - top + first * sh)
-        for j in range(kw):
-            yield i * kw + j, (..., cells, across[j][0]), (places, across[j][1])
+    lines: list[Any] = []
+    for size, k, s, (before, _), d, steps in zip(*window, window.out, strict=True):
+        if not lines:
+            before, steps = before - first * s, steps if rows is None else rows
+        lines.append([reach(size, steps, s, i * d - before) for i in range(k)])
+    for k, tap in enumerate(itertools.product(*lines)):
+        cells, places = zip(*tap, strict=True)
+        yield k, (..., *cells), places
 
 
 def reach(size: int, steps: int, stride: int, offset: int) -> tuple[slice, slice]:
@@ -142,21 +146,25 @@ def reach(size: int, steps: int, stride: int, offset: int) -> tuple[slice, slice
 
 def padded(x: Any, window: Window, value: float = 0) -> Any:
     """(N, C, H, W) -> (N, C, *window.padded): x itself where nothing is to be done."""
-    if window.padding == ((0, 0), (0, 0)):
+    if window.bare:
         return x
-    (top, bottom), (left, right) = window.padding
-    (h, w), (ph, pw) = window.size, window.padded
-    out = np.full_like(x, value, shape=(*x.shape[:2], ph, pw), order="C")
-    inside = np.s_[..., max(top, 0) : ph - max(bottom, 0), max(left, 0) : pw - max(right, 0)]
-    out[inside] = x[..., max(-top, 0) : h - max(-bottom, 0), max(-left, 0) : w - max(-right, 0)]
+    out = np.full_like(x, value, shape=(*x.shape[:2], *window.padded), order="C")
+    inside: Any = tuple(
+        slice(max(b, 0), n - max(a, 0)) for n, (b, a) in zip(window.padded, window.padding, strict=True)
+    )
+    kept: Any = tuple(slice(max(-b, 0), n - max(-a, 0)) for n, (b, a) in zip(window.size, window.padding, strict=True))
+    out[(..., *inside)] = x[(..., *kept)]
     return out
 
 
 def windows(plane: Any, window: Window) -> Any:
-    """A padded plane (N, C, H, W) -> (N, C, KH, KW, OH, OW): a read-only view."""
-    (sh, sw), (dh, dw) = window.stride, window.dilation
-    places = sliding_window_view(plane, window.span, axis=(2, 3))[:, :, ::sh, ::sw, ::dh, ::dw]
-    return np.transpose(places, (0, 1, 4, 5, 2, 3))
+    """A padded plane (N, C, H, W) -> (N, C, KH, KW, OH, OW): a view, whose cells lie in several windows."""
+    if plane.shape[2:] != window.padded:
+        raise ShapeError(f"the padded plane must be {window.padded}, got {plane.shape[2:]}")
+    lead, steps = plane.strides[:2], plane.strides[2:]
+    taps = [n * d for n, d in zip(steps, window.dilation, strict=True)]
+    places = [n * s for n, s in zip(steps, window.stride, strict=True)]
+    return backend.as_strided(plane, (*plane.shape[:2], *window.kernel, *window.out), (*lead, *taps, *places))
 
 
 def blocks(x: Any, rows: int, numbers: int) -> Iterator[tuple[slice, slice]]:

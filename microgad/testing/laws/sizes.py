@@ -97,4 +97,4 @@ def _said(there: Case) -> str:
 
 def _emptied(a: Any, n: int) -> Any:
     """Nothing of an array along the axes of length n."""
-    return a[tuple(slice(0, 0) if length == n else slice(None) for length in a.shape)]
+    return a[(*(slice(0, 0) if length == n else slice(None) for length in a.shape), ...)]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend, cuda, state
+from ...errors import DtypeError
 from ...tensor import Tensor
 from ..numerical.elsewhere import away
 from ..strategies import LAYOUTS, laid_out
@@ -95,7 +96,12 @@ def float32(case: Case) -> None:
     single = case.mapped(lambda a: a.astype(np.float32) if a.dtype == np.float64 else a)
     calls = Calls()
     with state.scope(observer=calls):
-        outs = case.outputs(single)
+        try:
+            outs = case.outputs(single)
+        except DtypeError as error:
+            if "same dtype" in str(error):
+                return  # a product with a float64 constant, which mixes with nothing
+            raise
     if calls.constants(np.dtype(np.float64)):
         return
     for k, (y, z) in enumerate(zip(case.outs, outs, strict=True)):

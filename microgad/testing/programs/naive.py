@@ -213,6 +213,22 @@ class Tensor:
         part = self._at(self.where.reshape(shape))
         return part if np.shares_memory(part.where, self.where) else part.clone()
 
+    def unsqueeze(self, dim: int) -> Tensor:
+        return self._at(np.expand_dims(self.where, dim))
+
+    def diagonal(self) -> Tensor:
+        return self._at(np.diagonal(self.where))
+
+    def tensor_split(self, sections: int) -> list[Tensor]:
+        return [self._at(part) for part in np.array_split(self.where, sections)]
+
+    def unfold(self, dim: int, size: int, step: int) -> Tensor:
+        windows = np.lib.stride_tricks.sliding_window_view(self.where, size, dim)
+        return self._at(np.moveaxis(np.moveaxis(windows, dim, 0)[::step], 0, dim))
+
+    def as_strided(self, size: tuple[int], stride: tuple[int]) -> Tensor:
+        return self._at(self.where.flat[0] + np.arange(size[0]) * stride[0])
+
     def detach(self) -> Tensor:
         return Tensor(self.engine, self.memory, Trace(self.engine, len(self.trace.slopes)), self.where)
 
@@ -235,6 +251,11 @@ class Tensor:
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self._at(self.where[index]).copy_(value)
+
+    def t_(self) -> Tensor:
+        self._write(lambda: self)
+        self.where, self.shape = self.where.T, self.where.T.shape
+        return self
 
     def copy_(self, value: Any) -> Tensor:
         return self._write(lambda: value)

@@ -46,6 +46,15 @@ def _is_writable(x: Any, z: Any) -> bool:
     return not x.trace.leaf
 
 
+def _has_the_next(x: Any, z: Any) -> bool:
+    """Whether x has the element that lies in memory behind its first."""
+    return x.where.size > 0 and x.where.flat[0] + 1 in x.where
+
+
+def _can_turn(x: Any, z: Any) -> bool:
+    return len(x.shape) == 2 and not x.trace.leaf and not x.view
+
+
 def _has_writable_rows(x: Any, z: Any) -> bool:
     return len(x.shape) > 0 and not x.trace.leaf
 
@@ -88,6 +97,11 @@ VIEWS = {
     "step": Kind("{new} = {x}[..., ::2]", _has_rows),
     "transpose": Kind("{new} = {x}.t()", _is_matrix),
     "flatten": Kind("{new} = {x}.reshape(-1)", lambda x, z: len(x.shape) == 2 and x.where.flags.c_contiguous),
+    "lift": Kind("{new} = {x}.unsqueeze(0)", lambda x, z: len(x.shape) < 3),
+    "diagonal": Kind("{new} = {x}.diagonal()", _is_matrix),
+    "part": Kind("{new} = {x}.tensor_split(2)[0]", _has_rows),
+    "windows": Kind("{new} = {x}.unfold(0, 2, 2)", lambda x, z: 0 < len(x.shape) < 3 and x.shape[0] > 1),
+    "stretch": Kind("{new} = {x}.as_strided((2,), (1,))", _has_the_next),
     "detach": Kind("{new} = {x}.detach()"),
 }
 WRITES = {
@@ -101,6 +115,8 @@ WRITES = {
     "set_row": Kind("{x}[0] = {y}", _has_writable_rows, lambda x: x[0]),
     "set_rows": Kind("{x}[[-1]] = {n}", _has_writable_rows),
     "mul_row_": Kind("{x}[0].mul_({y})", _has_writable_rows, lambda x: x[0]),
+    "turn_": Kind("{x}.t_()", _can_turn),
+    "scale_diagonal_": Kind("{x}.diagonal().mul_({n})", lambda x, z: len(x.shape) == 2 and not x.trace.leaf),
     "add_transposed_": Kind("{x}.t().add_({y})", lambda x, z: len(x.shape) == 2 and not x.trace.leaf, lambda x: x.T),
     "copy_step_": Kind("{x}[..., ::2].copy_({y})", _has_writable_rows, lambda x: x[..., ::2]),
     "add_in_no_grad_": Kind(IN_NO_GRAD + "{x}.add_({y})", written=lambda x: x),

@@ -15,11 +15,11 @@ INDEX_KINDS = ("basic", "integer", "boolean", "mixed")
 
 
 def indices(shape: Shape, kind: str | None = None) -> st.SearchStrategy[Any]:
-    """What a Tensor of a shape can be indexed by, as NumPy has it; any of the kinds, unless one is named.
+    """What a Tensor of a shape can be indexed by; any of the kinds, unless one is named.
 
-    basic: ints, slices (of negative steps too), `...` and None, which give a view. integer: an array of ints for each
-    dimension, or a list of ints for the first; an element may come more than once. boolean: a mask over the first
-    dimensions. mixed: lists of ints, or one mask and lists, among what is basic.
+    basic: ints, slices (of positive steps, as PyTorch has it), `...` and None, which give a view. integer: an array of
+    ints for each dimension, or a list of ints for the first; an element may come more than once. boolean: a mask over
+    the first dimensions. mixed: lists of ints, or one mask and lists, among what is basic.
 
     Raises ValueError for a kind that there isn't, and where nothing of the kind fits: only "basic" and "boolean" do
     where the shape has no dimension, and "integer" needs all sides, "mixed" one side, to be at least 1.
@@ -45,7 +45,14 @@ def indices(shape: Shape, kind: str | None = None) -> st.SearchStrategy[Any]:
 
 
 def _basic(shape: Shape) -> st.SearchStrategy[Any]:
-    return arrays_of.basic_indices(shape, allow_newaxis=True)
+    return arrays_of.basic_indices(shape, allow_newaxis=True).map(_forwards)
+
+
+def _forwards(index: Any) -> Any:
+    """The same with slices that run forwards."""
+    if type(index) is tuple:
+        return tuple(map(_forwards, index))
+    return slice(None, None, -index.step) if type(index) is slice and (index.step or 1) < 0 else index
 
 
 def _integer(shape: Shape) -> st.SearchStrategy[Any]:
@@ -76,7 +83,7 @@ def _mixed(draw: st.DrawFn, shape: Shape) -> tuple[Any, ...]:
 
 def _one_basic(side: int) -> st.SearchStrategy[Any]:
     """What indexes one axis and gives a view."""
-    slices = st.just(slice(None)) | st.slices(side)
+    slices = st.just(slice(None)) | st.slices(side).map(_forwards)
     return slices | st.integers(-side, side - 1) if side else slices
 
 

@@ -1,0 +1,35 @@
+"""PyTorch's names for how a tensor lies in memory."""
+
+from __future__ import annotations
+
+
+class _Format:
+    """A name that prints as PyTorch's."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+
+class memory_format(_Format):
+    """The order of the axes in memory. Operations take it where PyTorch's do, and go by their own rules."""
+
+    __slots__ = ()
+
+
+class layout(_Format):
+    """How elements are addressed: by strides, of which there is no other here."""
+
+    __slots__ = ()
+
+
+contiguous_format, preserve_format = memory_format("contiguous_format"), memory_format("preserve_format")
+channels_last, channels_last_3d = memory_format("channels_last"), memory_format("channels_last_3d")
+strided = layout("strided")

@@ -1,0 +1,179 @@
+"""poisson and binomial: draws that take as many uniform numbers as luck will have it (ATen's Distributions).
+
+One after the other, since each begins where the one before it ended. The numbers come in blocks, and the stream goes
+back to where the last draw ended.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .fills import FLOAT64, check_floating
+from .stream import Generator, default_generator
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+Unit = Callable[[], float]
+
+BLOCK = 1024
+
+
+class _Units:
+    """The next uniform number at each call; `rewind` gives back those that were drawn ahead."""
+
+    def __init__(self, source: Generator) -> None:
+        self.source, self.start, self.used = source, source.get_state(), 0
+        self.ahead: list[float] = []
+
+    def __call__(self) -> float:
+        if not self.ahead:
+            self.ahead = self.source.unit(BLOCK, FLOAT64).tolist()[::-1]
+        self.used += 1
+        return self.ahead.pop()
+
+    def rewind(self) -> None:
+        self.source.set_state(self.start)
+        self.source.random64(self.used)
+
+
+def _drawn(draw: Callable[..., float], generator: Generator | None, *parameters: Array) -> Array:
+    """A draw for each element, in row-major order."""
+    units = _Units(generator or default_generator)
+    values = [draw(units, *each) for each in zip(*(p.reshape(-1).tolist() for p in parameters), strict=True)]
+    units.rewind()
+    return np.array(values, np.float64).astype(parameters[0].dtype).reshape(parameters[0].shape)
+
+
+def poisson(rates: Array, *, generator: Generator | None = None) -> Array:
+    """How often what happens `rates` times on average does: a new array of that shape and dtype, `torch.poisson`.
+
+    Below 10 by Knuth's product of uniform numbers, else Hoermann's transformed rejection (1993). A rate below 0 or
+    NaN: RuntimeError. Other dtypes than floating-point: NotImplementedError.
+
+    >>> poisson(np.array([3.0, 30.0, 7.0]), generator=Generator().manual_seed(2024))
+    array([ 3., 37.,  5.])
+    """
+    check_floating("poisson", rates, "rates")
+    if not (rates >= 0).all():
+        raise RuntimeError("poisson: rates must be >= 0, but some are negative or NaN")
+    return _drawn(_poisson, generator, rates)
+
+
+def _poisson(unit: Unit, rate: float) -> float:
+    if rate == 0:
+        return 0
+    if rate >= 10:
+        return _poisson_by_rejection(unit, rate)
+    least, product, count = math.exp(-rate), unit(), 0
+    while product > least:
+        product *= unit()
+        count += 1
+    return count
+
+
+def _poisson_by_rejection(unit: Unit, rate: float) -> float:
+    root, log_rate = math.sqrt(rate), math.log(rate)
+    b = 0.931 + 2.53 * root
+    a = -0.059 + 0.02483 * b
+    inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
+    tight = 0.9277 - 3.6224 / (b - 2)
+    while True:
+        u = unit() - 0.5
+        v = unit()
+        edge = 0.5 - abs(u)
+        count = math.floor((2 * a / edge + b) * u + rate + 0.43)
+        if edge >= 0.07 and v <= tight:
+            return count
+        if count < 0 or (edge < 0.013 and v > edge):
+            continue
+        height = _log(v) + math.log(inverse_alpha) - math.log(a / (edge * edge) + b)
+        if height <= -rate + count * log_rate - math.lgamma(count + 1):
+            return count
+
+
+def binomial(counts: Array, probabilities: Array, *, generator: Generator | None = None) -> Array:
+    """How many of `counts` trials succeed, each with its probability: two arrays of one shape, `torch.binomial`.
+
+    By sums of geometric gaps where fewer than 10 are expected (Devroye 1986), else Hoermann's BTRS (1993).
+
+    >>> binomial(np.array([10.0, 200.0]), np.array([0.5, 0.4]), generator=Generator().manual_seed(2024))
+    array([ 6., 78.])
+    """
+    check_floating("binomial", counts, "counts", ValueError)
+    check_floating("binomial", probabilities, "probabilities", ValueError)
+    if np.float16 in (counts.dtype, probabilities.dtype):
+        raise NotImplementedError("binomial: not implemented for float16")
+    return _drawn(_binomial, generator, counts, probabilities)
+
+
+def _binomial(unit: Unit, count: float, p: float) -> float:
+    if count <= 0 or p <= 0:
+        return 0
+    if p >= 1:
+        return count
+    if not p <= 1:
+        return math.nan
+    rare = min(p, 1 - p)
+    found = _btrs(unit, count, rare) if count * rare >= 10 else _gaps(unit, count, rare)
+    return found if p <= 0.5 else count - found
+
+
+def _gaps(unit: Unit, count: float, p: float) -> float:
+    log_failure = math.log1p(-p)
+    place = successes = 0.0
+    while True:
+        u = unit()
+        place += math.ceil(math.log(u) / log_failure) if u else math.inf
+        if place > count:
+            return successes
+        successes += 1
+
+
+def _btrs(unit: Unit, count: float, p: float) -> float:
+    deviation = math.sqrt(count * p * (1 - p))
+    b = 1.15 + 2.53 * deviation
+    a = -0.0873 + 0.0248 * b + 0.01 * p
+    centre = count * p + 0.5
+    tight = 0.92 - 4.2 / b
+    odds = p / (1 - p)
+    alpha = (2.83 + 5.1 / b) * deviation
+    mode = math.floor((count + 1) * p)
+    while True:
+        u = unit() - 0.5
+        v = unit()
+        edge = 0.5 - abs(u)
+        k = math.floor((2 * a / edge + b) * u + centre)
+        if edge >= 0.07 and v <= tight:
+            return k
+        if k < 0 or k > count:
+            continue
+        bound = (
+            (mode + 0.5) * math.log((mode + 1) / (odds * (count - mode + 1)))
+            + (count + 1) * math.log((count - mode + 1) / (count - k + 1))
+            + (k + 0.5) * math.log(odds * (count - k + 1) / (k + 1))
+            + _stirling_tail(mode)
+            + _stirling_tail(count - mode)
+            - _stirling_tail(k)
+            - _stirling_tail(count - k)
+        )
+        if _log(v * alpha / (a / (edge * edge) + b)) <= bound:
+            return k
+
+
+def _log(x: float) -> float:
+    return math.log(x) if x > 0 else -math.inf
+
+
+def _stirling_tail(k: float) -> float:
+    """What Stirling's series for log k! leaves out."""
+    if k <= 9:
+        return math.lgamma(k + 1) - ((k + 0.5) * math.log(k + 1) - (k + 1) + 0.5 * math.log(2 * math.pi))
+    square = (k + 1) ** 2
+    return (1 / 12 - (1 / 360 - 1 / 1260 / square) / square) / (k + 1)

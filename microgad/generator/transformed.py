@@ -1,0 +1,97 @@
+"""Fills by a function of uniform or normal numbers: exponential_, cauchy_, geometric_, log_normal_."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .fills import FLOAT64, check_floating, fill, fma, normal_pairs, working_dtype
+from .stream import Generator, default_generator
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+
+def _by(name: str, array: Array, generator: Generator | None, function: Callable[[Array], Array]) -> Array:
+    """Fill an array with a function of uniform numbers, 53 bits each, in every dtype."""
+    source = generator or default_generator
+
+    def draw(part: Array) -> None:
+        with np.errstate(over="ignore"):  # in float16
+            part[...] = function(source.unit(part.size, FLOAT64)).astype(working_dtype(part))
+
+    return fill(name, array, draw)
+
+
+def exponential_(array: Array, lambd: float = 1.0, *, generator: Generator | None = None) -> Array:
+    """Fill a floating-point array of any shape from the density lambd·exp(-lambd·x): `Tensor.exponential_`.
+
+    Returns the array. lambd <= 0, other dtypes: RuntimeError.
+
+    >>> exponential_(np.empty(1), generator=Generator().manual_seed(2024)).round(6)
+    array([0.292664])
+    """
+    check_floating("exponential_", array, error=RuntimeError)
+    if not lambd > 0:
+        raise RuntimeError(f"exponential_: lambd must be > 0, but got {lambd}")
+    return _by("exponential_", array, generator, lambda unit: np.log1p(-unit) * (-1 / lambd))
+
+
+def cauchy_(array: Array, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None) -> Array:
+    """Fill a floating-point array of any shape from the density sigma/π / ((x - median)² + sigma²): `Tensor.cauchy_`.
+
+    Returns the array. sigma <= 0, other dtypes: RuntimeError.
+
+    >>> cauchy_(np.empty(1), generator=Generator().manual_seed(2024)).round(6)
+    array([-0.976851])
+    """
+    check_floating("cauchy_", array, error=RuntimeError)
+    if not sigma > 0:
+        raise RuntimeError(f"cauchy_: sigma must be > 0, but got {sigma}")
+    return _by("cauchy_", array, generator, lambda unit: fma(np.tan(math.pi * (unit - 0.5)), sigma, median))
+
+
+def geometric_(array: Array, p: float, *, generator: Generator | None = None) -> Array:
+    """Fill a real array of any shape with the number of trials up to the first success: `Tensor.geometric_`.
+
+    p is the probability of one. Returns the array. p outside of (0, 1): RuntimeError. Other dtypes:
+    NotImplementedError.
+
+    >>> geometric_(np.empty(4, np.int64), 0.3, generator=Generator().manual_seed(2024))
+    array([4, 1, 4, 1])
+    """
+    if not 0 < p < 1:
+        raise RuntimeError(f"geometric_: p must be in (0, 1), but got {p}")
+    if array.dtype.kind not in "iuf":
+        raise NotImplementedError(f"geometric_: not implemented for {array.dtype}")
+
+    def trials(unit: Array) -> Array:
+        with np.errstate(divide="ignore"):
+            return np.ceil(np.log(unit) / math.log1p(-p))
+
+    return _by("geometric_", array, generator, trials)
+
+
+def log_normal_(array: Array, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None) -> Array:
+    """Fill a floating-point array of any shape with exp of N(mean, std²): `Tensor.log_normal_`. Returns the array.
+
+    std <= 0: RuntimeError. Other dtypes: NotImplementedError.
+
+    >>> log_normal_(np.empty(1), generator=Generator().manual_seed(2024)).round(6)
+    array([2.507138])
+    """
+    if not std > 0:
+        raise RuntimeError(f"log_normal_: std must be > 0, but got {std}")
+    check_floating("log_normal_", array)
+    source = generator or default_generator
+
+    def draw(part: Array) -> None:
+        with np.errstate(over="ignore"):
+            part[...] = np.exp(fma(normal_pairs(source, part.size), std, mean)).astype(working_dtype(part))
+
+    return fill("log_normal_", array, draw)

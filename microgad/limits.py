@@ -1,0 +1,65 @@
+"""What a dtype can hold: `finfo` and `iinfo`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import dtypes
+from .errors import DtypeError
+
+
+class finfo:
+    """The limits of a floating-point dtype, the default one if none is given. Source: torch.finfo.
+
+    >>> torch.finfo(torch.float32).eps
+    1.1920928955078125e-07
+    """
+
+    def __init__(self, type: Any = None) -> None:
+        found = dtypes.get_default_dtype() if type is None else dtypes.of(type)
+        if found.dtype.kind not in "fc":
+            raise DtypeError(f"torch.finfo() requires a floating point input type, got {found}; use torch.iinfo")
+        info = np.finfo(found.dtype)
+        self.dtype = str(info.dtype)
+        self.bits = int(info.bits)
+        self.min, self.max, self.eps = float(info.min), float(info.max), float(info.eps)
+        self.tiny = self.smallest_normal = float(info.smallest_normal)
+        self.resolution = float(f"{info.resolution:.0e}")
+
+    def __repr__(self) -> str:
+        return (
+            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, eps={self.eps:g}, "
+            f"smallest_normal={self.smallest_normal:g}, tiny={self.tiny:g}, dtype={self.dtype})"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, finfo) and self.dtype == other.dtype
+
+    def __hash__(self) -> int:
+        return hash(self.dtype)
+
+
+class iinfo:
+    """The limits of an integer dtype. Source: torch.iinfo.
+
+    >>> torch.iinfo(torch.int8)
+    iinfo(min=-128, max=127, dtype=int8)
+    """
+
+    def __init__(self, type: Any) -> None:
+        found = dtypes.of(type)
+        if found.dtype.kind not in "iu":
+            raise DtypeError(f"torch.iinfo() requires an integer input type, got {found}; use torch.finfo")
+        info = np.iinfo(found.dtype)
+        self.dtype, self.bits, self.min, self.max = found.name, int(info.bits), int(info.min), int(info.max)
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, iinfo) and self.dtype == other.dtype
+
+    def __hash__(self) -> int:
+        return hash(self.dtype)

@@ -1,0 +1,31 @@
+"""Special functions, and in place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..ops import special
+from .forms import by_copy, in_place
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+class Special:
+    """Methods that compute special functions, and those of them that write into the Tensor itself."""
+
+    __slots__ = ()
+
+    erf, erfc, erfinv, i0 = special.erf, special.erfc, special.erfinv, special.i0
+    lgamma, digamma, mvlgamma = special.lgamma, special.digamma, special.mvlgamma
+    igamma, igammac = special.igamma, special.igammac
+    erf_, erfc_, erfinv_ = in_place(special.Erf), in_place(special.Erfc), in_place(special.Erfinv)
+    i0_, lgamma_, digamma_ = in_place(special.I0), in_place(special.Lgamma), in_place(special.Digamma)
+    igamma_, igammac_ = in_place(special.Igamma), in_place(special.Igammac)
+    mvlgamma_ = by_copy(special.mvlgamma)
+
+    def polygamma(self: Tensor, n: int) -> Tensor:
+        """The derivative of `digamma` of order n: see `polygamma`."""
+        return special.polygamma(n, self)
+
+    polygamma_ = by_copy(polygamma)

@@ -1,0 +1,20 @@
+"""Activations: those made of straight lines, those with curves."""
+
+# isort: skip_file
+from __future__ import annotations
+
+from .rectified import (
+    Hardswish, Hardtanh, PRelu, RRelu, hardshrink, hardsigmoid, hardswish, hardtanh, hardtanh_, leaky_relu,
+    leaky_relu_, prelu, relu6, rrelu, rrelu_, softshrink, threshold, threshold_,
+)  # fmt: skip
+from .smooth import (
+    Elu, Gelu, GeluTanh, LogSigmoid, Mish, Silu, Softplus, celu, celu_, elu, elu_, gelu, glu, logsigmoid, mish, selu,
+    selu_, silu, softplus, softsign, tanhshrink,
+)  # fmt: skip
+
+__all__ = [
+    "Elu", "Gelu", "GeluTanh", "Hardswish", "Hardtanh", "LogSigmoid", "Mish", "PRelu", "RRelu", "Silu", "Softplus",
+    "celu", "celu_", "elu", "elu_", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_",
+    "leaky_relu", "leaky_relu_", "logsigmoid", "mish", "prelu", "relu6", "rrelu", "rrelu_", "selu", "selu_", "silu",
+    "softplus", "softshrink", "softsign", "tanhshrink", "threshold", "threshold_",
+]  # fmt: skip

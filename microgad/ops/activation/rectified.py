@@ -1,0 +1,242 @@
+"""Activations made of straight lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend
+from ... import generator as draws
+from ...errors import ArgumentError, DtypeError, ShapeError
+from ...function import Function
+from ...state import composite
+from ..dropout import Dropout
+from ..elementwise import Select, clamp, where
+from ..out import into
+from .forms import applied, floating, put
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class PRelu(Function):
+    """x where it is positive, slope · x elsewhere; slope is a number or an array that broadcasts."""
+
+    symbol, promote = "prelu", staticmethod(floating)
+
+    def forward(self, x, slope):
+        if _plain(slope):
+            return np.maximum(x, x * slope)
+        return np.maximum(x, 0) + np.minimum(x, 0) * slope  # a third of the time of np.where
+
+    def grad_x(self, grad, x, slope):
+        positive = np.astype(x > 0, x.dtype)
+        return grad * (np.maximum(positive, slope) if _plain(slope) else positive + slope * (1 - positive))
+
+    def grad_slope(self, grad, x):
+        return Select.apply(np.logical_not(x > 0), grad * x)
+
+
+def _plain(slope: Any) -> bool:
+    """Whether the line below zero is nowhere above the identity."""
+    return isinstance(slope, (int, float)) and 0 < slope <= 1
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """input where it is positive, negative_slope · input elsewhere. Source: torch.nn.functional.leaky_relu.
+
+    >>> F.leaky_relu(torch.tensor([-1.0, 2.0]), 0.5)
+    tensor([-0.5000,  2.0000])
+    """
+    return applied(PRelu, input, float(negative_slope), inplace=inplace)
+
+
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
+    """input where it is positive, weight · input elsewhere. Source: torch.prelu.
+
+    weight has one element, or one for each channel of input (N, C, ...), else RuntimeError is raised.
+
+    >>> torch.prelu(torch.tensor([[-1.0, -1.0]]), torch.tensor([0.5, 0.25]))
+    tensor([[-0.5000, -0.2500]])
+    """
+    if input.dtype != weight.dtype:
+        raise DtypeError(f"prelu: Type promoting not supported. Got input {input.dtype} and weight {weight.dtype}")
+    if weight.ndim > 1:
+        raise ShapeError(f"prelu: weight must be a scalar or 1-D, but has shape {tuple(weight.shape)}")
+    channels = input.shape[1] if input.ndim > 1 else 1
+    if weight.numel() not in (1, channels):
+        raise ShapeError(
+            f"prelu: weight has {weight.numel()} elements, but input {tuple(input.shape)} needs {channels}"
+        )
+    if weight.numel() > 1:
+        return PRelu.apply(input, weight.reshape(-1, *(1,) * (input.ndim - 2)))
+    return PRelu.apply(input, weight.reshape(()) if weight.numel() else weight.reshape(channels, 1))
+
+
+class RRelu(Dropout):
+    """x times noise: 1 where x is positive, a slope drawn for the place elsewhere."""
+
+    symbol = "rrelu"
+
+
+def rrelu(
+    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False,
+    generator: draws.Generator | None = None,
+) -> Tensor:  # fmt: skip
+    """A leaky_relu whose slopes are drawn from [lower, upper), in evaluation their mean. Source: torch.rrelu.
+
+    The draws are PyTorch's. Xu et al. (2015). Raises RuntimeError where lower is more than upper.
+
+    >>> _ = torch.manual_seed(2024)
+    >>> F.rrelu(torch.tensor([-1.0, 2.0]), training=True)
+    tensor([-0.1779,  2.0000])
+    """
+    if not lower <= upper:
+        raise ArgumentError(f"rrelu: lower must be at most upper, but they are {lower} and {upper}")
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2, inplace)
+    x = backend.to_numpy(input.array)
+    floating([x])
+    noise, drawn = np.ones(x.shape, x.dtype), x <= 0
+    low, high = float(x.dtype.type(lower)), float(x.dtype.type(upper))
+    source = generator or draws.default_generator
+    noise[drawn] = source.unit(int(drawn.sum()), np.dtype(np.float64)) * (high - low) + low
+    return applied(RRelu, input, inplace=inplace, noise=backend.to_device(noise, input.device))
+
+
+class Hardtanh(Function):
+    """x held between low and high; beyond and on the bounds the derivative is 0."""
+
+    symbol = "hardtanh"
+
+    def forward(self, x):
+        return np.clip(x, self.low, self.high)
+
+    def grad_x(self, grad, out):
+        return Select.apply(np.logical_not((out <= self.low) | (out >= self.high)), grad)
+
+
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+    """input held between min_val and max_val, with derivative 0 on them. Source: torch.nn.functional.hardtanh.
+
+    Raises ValueError where min_val is more than max_val, RuntimeError for booleans.
+
+    >>> F.hardtanh(torch.tensor([-2.0, 0.5]))
+    tensor([-1.0000,  0.5000])
+    """
+    if min_val > max_val:
+        raise ArgumentError(f"hardtanh: min_val cannot be greater than max_val, but they are {min_val} and {max_val}")
+    kind = input.array.dtype.kind
+    if kind in "bc" or (kind == "u" and min_val < 0):
+        raise DtypeError(f"hardtanh: can't hold {input.dtype} between {min_val} and {max_val}; convert it")
+    low, high = (min_val, max_val) if kind == "f" else (int(min_val), int(max_val))
+    return applied(Hardtanh, input, inplace=inplace, low=low, high=high)
+
+
+def relu6(input: Tensor, inplace: bool = False) -> Tensor:
+    """input held between 0 and 6. Source: torch.nn.functional.relu6.
+
+    >>> F.relu6(torch.tensor([-1.0, 2.0, 8.0]))
+    tensor([0., 2., 6.])
+    """
+    return hardtanh(input, 0.0, 6.0, inplace)
+
+
+@composite
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    """relu6(input + 3) / 6. Source: torch.nn.functional.hardsigmoid.
+
+    >>> F.hardsigmoid(torch.tensor([-4.0, 0.0, 1.5]))
+    tensor([0.0000, 0.5000, 0.7500])
+    """
+    floating([input.array])
+    return put(input, relu6(input + 3) / 6, inplace)
+
+
+class Hardswish(Function):
+    """x relu6(x + 3) / 6."""
+
+    symbol, promote = "hardswish", staticmethod(floating)
+
+    def forward(self, x):
+        return x * np.clip(x + 3, 0, 6) / 6
+
+    def grad_x(self, grad, x):
+        sloping = np.astype(np.absolute(x) < 3, x.dtype)
+        return grad * (Hardtanh.apply(x + 3, low=0.0, high=6.0) + x * sloping) / 6
+
+
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    """input · hardsigmoid(input). Source: torch.nn.functional.hardswish; Howard et al. (2019).
+
+    >>> F.hardswish(torch.tensor([-4.0, 1.5, 4.0]))
+    tensor([-0.0000,  1.1250,  4.0000])
+    """
+    return applied(Hardswish, input, inplace=inplace)
+
+
+@composite
+def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
+    """input where it is more than threshold, value elsewhere. Source: torch.nn.functional.threshold.
+
+    >>> F.threshold(torch.tensor([0.5, 2.0]), 1, 20)
+    tensor([20.,  2.])
+    """
+    if input.array.dtype.kind in "bc":
+        raise DtypeError(f"threshold: is not implemented for {input.dtype}")
+    if not input.dtype.is_floating_point:
+        threshold, value = int(threshold), int(value)
+    return put(input, where(input <= threshold, value, input), inplace)
+
+
+@composite
+def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Tensor:
+    """input where it is beyond ±lambd, 0 elsewhere. Source: torch.nn.functional.hardshrink.
+
+    >>> F.hardshrink(torch.tensor([-2.0, 0.25]))
+    tensor([-2.,  0.])
+    """
+    floating([input.array])
+    return into(out, Select.apply(~((input >= -lambd) & (input <= lambd)), input))
+
+
+@composite
+def softshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Tensor:
+    """input brought nearer to 0 by lambd, 0 between ±lambd. Source: torch.nn.functional.softshrink.
+
+    Raises RuntimeError where lambd is negative.
+
+    >>> F.softshrink(torch.tensor([-2.0, 0.25]))
+    tensor([-1.5000,  0.0000])
+    """
+    floating([input.array])
+    if not lambd >= 0:
+        raise ArgumentError(f"softshrink: lambda must be greater or equal to 0, but found to be {lambd}")
+    return into(out, input - clamp(input, -lambd, lambd))
+
+
+def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """`leaky_relu`, written into input. Source: torch.nn.functional.leaky_relu_."""
+    return leaky_relu(input, negative_slope, True)
+
+
+def rrelu_(
+    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False,
+    generator: draws.Generator | None = None,
+) -> Tensor:  # fmt: skip
+    """`rrelu`, written into input. Source: torch.rrelu_."""
+    return rrelu(input, lower, upper, training, True, generator)
+
+
+def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+    """`hardtanh`, written into input. Source: torch.nn.functional.hardtanh_."""
+    return hardtanh(input, min_val, max_val, True)
+
+
+def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
+    """`threshold`, written into input. Source: torch.threshold_."""
+    return _over(input, threshold, value, True)
+
+
+_over = threshold  # which the argument hides

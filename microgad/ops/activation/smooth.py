@@ -1,0 +1,334 @@
+"""Activations with curves: exponential and sigmoid ones, GELU, SiLU, Mish, and the soft forms of relu and sign."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import function
+from ...errors import ArgumentError, DtypeError, ShapeError
+from ...function import Function
+from ...state import composite
+from ..elementwise import Select, Sigmoid
+from ..elementwise import sigmoid as _sigmoid
+from ..out import into
+from ..special.error import Erfc
+from .forms import applied, by_blocks, floating
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # Klambauer et al. (2017)
+
+
+# Exponents are held above these: what they give is nothing, and products with subnormal numbers take 20 times as long.
+SMALLEST = {np.dtype(np.float16): -10.0, np.dtype(np.float32): -80.0, np.dtype(np.float64): -640.0}
+
+
+class Elu(Function):
+    """scale · x where x is positive, size · (eˢˣ - 1) elsewhere: s is rate."""
+
+    symbol, promote = "elu", staticmethod(floating)
+    scale, rate = 1.0, 1.0
+
+    def forward(self, x):
+        out = np.expm1(np.minimum(x, 0) * self.rate)
+        out *= self.size
+        out += np.maximum(x, 0) * self.scale
+        return out
+
+    def grad_x(self, grad, x):
+        below = self.size * self.rate
+        slope = below * np.exp(Select.apply(x < 0, x) * self.rate)
+        if below == self.scale:
+            return grad * slope
+        return grad * (slope + np.astype(x > 0, x.dtype) * (self.scale - below))
+
+
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """input where it is positive, alpha (e to the input - 1) elsewhere. Source: torch.nn.functional.elu.
+
+    >>> F.elu(torch.tensor([-1.0, 2.0]))
+    tensor([-0.6321,  2.0000])
+    """
+    return applied(Elu, input, inplace=inplace, size=float(alpha))
+
+
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
+    """1.0507 elu(input, 1.6733): it keeps mean 0 and variance 1. Source: torch.selu; Klambauer et al. (2017).
+
+    >>> F.selu(torch.tensor([-1.0, 2.0]))
+    tensor([-1.1113,  2.1014])
+    """
+    return applied(Elu, input, inplace=inplace, size=SELU_SCALE * SELU_ALPHA, scale=SELU_SCALE)
+
+
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """input where it is positive, alpha (e to the input/alpha - 1) elsewhere. Source: torch.celu; Barron (2017).
+
+    Raises RuntimeError where alpha is 0.
+
+    >>> F.celu(torch.tensor([-1.0, 2.0]), 2.0)
+    tensor([-0.7869,  2.0000])
+    """
+    if alpha == 0:
+        raise ArgumentError("celu: alpha must not be 0: ZeroDivisionError")
+    return applied(Elu, input, inplace=inplace, size=float(alpha), rate=1 / alpha)
+
+
+class Silu(Function):
+    """x σ(x)."""
+
+    symbol = "silu"
+
+    @staticmethod
+    def promote(arrays):
+        return arrays if arrays[0].dtype.kind == "c" else floating(arrays)
+
+    def forward(self, x):
+        with np.errstate(over="ignore"):
+            out = np.exp(-x)
+        out += 1
+        return x / out
+
+    def grad_x(self, grad, x):
+        x = _held(x)
+        out, rest = _sigmoids(x)
+        return grad * (out * (1 + x * rest))
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """input times its sigmoid, also called swish. Source: torch.nn.functional.silu; Elfwing et al. (2017).
+
+    >>> F.silu(torch.tensor([0.0, 2.0]))
+    tensor([0.0000, 1.7616])
+    """
+    return applied(Silu, input, inplace=inplace)
+
+
+class Gelu(Function):
+    """x Φ(x), Φ being the normal distribution's."""
+
+    symbol, promote = "gelu", staticmethod(floating)
+
+    def forward(self, x):
+        return by_blocks(lambda x: x * _normal(x), x)
+
+    def grad_x(self, grad, x):
+        return by_blocks(lambda g, x: g * (_normal(x) + x * _density(x)), grad, x)
+
+
+ROOT_2PI = 1 / math.sqrt(2 * math.pi)
+# log Φ(x)/Φ(-x) = x P(x²), P's highest power first: a fit by Lawson's weights that leaves Φ wrong by 8e-8 / (1 + |x|).
+_LOGIT = (
+    3.687652995217586e-09, -2.703869135322912e-07, 7.996720605048627e-06, -0.0001109304533863154,
+    -6.462534592703907e-05, 0.07266601066272332, 1.5957696977160927,
+)  # fmt: skip
+
+
+def _normal(x: Any) -> Any:
+    """Φ(x)."""
+    if x.dtype != np.float32 or isinstance(x, function.Tensor):
+        return 0.5 * Erfc.apply(x * -math.sqrt(0.5))
+    with np.errstate(over="ignore"):
+        square = x * x
+        out = square * -_LOGIT[0]
+        for c in _LOGIT[1:-1]:
+            out -= c
+            out *= square
+        out -= _LOGIT[-1]
+        out *= x
+        return np.reciprocal(1 + np.exp(out))
+
+
+def _density(x: Any) -> Any:
+    """φ(x)."""
+    return ROOT_2PI * np.exp(_held(-0.5 * x * x))
+
+
+class GeluTanh(Function):
+    """x σ(2u) with u = √(2/π) (x + 0.044715 x³): close to x Φ(x)."""
+
+    symbol, promote = "gelu", staticmethod(floating)
+
+    def forward(self, x):
+        half = 0.5 * x
+        return half + half * np.tanh(x * (CUBE * x * x + SLOPE))
+
+    def grad_x(self, grad, x):
+        def slope(grad: Any, x: Any) -> Any:
+            x = np.clip(x, -30, 30)  # beyond, nothing changes
+            square = x * x
+            out, rest = _sigmoids(_held(x * (2 * CUBE * square + 2 * SLOPE)))
+            return grad * (out + out * rest * (x * (6 * CUBE * square + 2 * SLOPE)))
+
+        return by_blocks(slope, grad, x)
+
+
+def _sigmoids(x: Any) -> Any:
+    """σ(x) and σ(-x); 1 - σ(x) would lose the digits of a small one."""
+    inverse = np.exp(-x)
+    out = 1 / (1 + inverse)
+    return out, inverse * out
+
+
+def _held(x: Any) -> Any:
+    """x from where on exp(x) is a number with all its digits; complex numbers as they are."""
+    limit = SMALLEST.get(x.dtype)
+    return x if limit is None else np.maximum(x, limit)
+
+
+SLOPE = math.sqrt(2 / math.pi)
+CUBE = 0.044715 * SLOPE
+
+
+def gelu(input: Tensor, approximate: str = "none", *, out: Tensor | None = None) -> Tensor:
+    """input · Φ(input), Φ being the normal distribution's. Source: torch.nn.functional.gelu; Hendrycks, Gimpel (2016).
+
+    approximate is "none" or "tanh", else RuntimeError is raised.
+
+    >>> F.gelu(torch.tensor([-1.0, 2.0]))
+    tensor([-0.1587,  1.9545])
+    """
+    if approximate not in ("none", "tanh"):
+        raise ArgumentError(f"gelu: approximate argument must be either none or tanh, got '{approximate}'")
+    cls = Gelu if approximate == "none" else GeluTanh
+    if input.dtype.itemsize == 2:
+        return into(out, cls.apply(input.float()).to(input.dtype))
+    return into(out, cls.apply(input))
+
+
+class Mish(Function):
+    """x tanh(log(1 + eˣ)).
+
+    With n/m = eˣ, none of the two more than 1: tanh(log(1 + eˣ)) = n(n + 2m) / (n(n + 2m) + 2m²).
+    """
+
+    symbol, promote = "mish", staticmethod(floating)
+
+    def forward(self, x):
+        n, m = _halves(x)
+        upper = n * (n + 2 * m)
+        return x * (upper / (upper + 2 * m * m))
+
+    def grad_x(self, grad, x):
+        n, m = _halves(x)
+        upper = n * (n + 2 * m)
+        lower = upper + 2 * m * m
+        return grad * (upper + x * (4 * n * m * m * (n + m)) / lower) / lower
+
+
+def _halves(x: Any) -> Any:
+    return np.exp(np.minimum(x, 0)), np.exp(-np.maximum(x, 0))
+
+
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    """input · tanh(softplus(input)). Source: torch.nn.functional.mish; Misra (2019).
+
+    >>> F.mish(torch.tensor([0.0, 2.0]))
+    tensor([0.0000, 1.9440])
+    """
+    return applied(Mish, input, inplace=inplace)
+
+
+class Softplus(Function):
+    """log(1 + eᵝˣ) / β; beyond the threshold of βx it is x."""
+
+    symbol, promote = "softplus", staticmethod(floating)
+
+    def forward(self, x):
+        y = x * self.beta
+        out = (np.maximum(y, 0) + np.log1p(np.exp(-np.abs(y)))) / self.beta
+        return np.where(y > self.threshold, x, out)
+
+    def grad_x(self, grad, x):
+        y = x * self.beta
+        beyond = np.astype(y > self.threshold, x.dtype)
+        return grad * np.maximum(Sigmoid.apply(y), beyond)  # a tenth of the time of np.where
+
+
+def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0, *, out: Tensor | None = None) -> Tensor:
+    """log(1 + exp(beta · input)) / beta; input where beta · input is over threshold. Source: torch.nn.functional.
+
+    >>> F.softplus(torch.tensor([-1000.0, 0.0, 30.0]))
+    tensor([ 0.0000,  0.6931, 30.0000])
+    """
+    return into(out, Softplus.apply(input, beta=float(beta), threshold=float(threshold)))
+
+
+class LogSigmoid(Function):
+    """log 1/(1 + e⁻ˣ), which never overflows."""
+
+    symbol, promote = "log σ", staticmethod(floating)
+
+    def forward(self, x):
+        return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
+
+    def grad_x(self, grad, out):
+        return -grad * np.expm1(out)  # 1 - σ(x), with all digits
+
+
+def logsigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The logarithm of the sigmoid. Source: torch.nn.functional.logsigmoid.
+
+    >>> logsigmoid(torch.tensor([-1000.0, 0.0]))
+    tensor([-1.0000e+03, -6.9315e-01])
+    """
+    return into(out, LogSigmoid.apply(input))
+
+
+@composite
+def softsign(input: Tensor) -> Tensor:
+    """input / (1 + |input|). Source: torch.nn.functional.softsign.
+
+    >>> F.softsign(torch.tensor([-1.0, 3.0]))
+    tensor([-0.5000,  0.7500])
+    """
+    return input / (input.abs() + 1)
+
+
+@composite
+def tanhshrink(input: Tensor) -> Tensor:
+    """input - tanh(input). Source: torch.nn.functional.tanhshrink.
+
+    >>> F.tanhshrink(torch.tensor([0.0, 2.0]))
+    tensor([0.0000, 1.0360])
+    """
+    return input - input.tanh()
+
+
+@composite
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    """The first half of input along dim times the sigmoid of the second. Source: torch.nn.functional.glu.
+
+    Raises RuntimeError where dim has an odd size. Dauphin et al. (2016).
+
+    >>> F.glu(torch.tensor([1.0, 2.0, 0.0, 0.0]))
+    tensor([0.5000, 1.0000])
+    """
+    if input.ndim == 0:
+        raise ShapeError("glu: does not support 0-dimensional tensors")
+    if input.dtype.is_complex or not input.dtype.is_floating_point:
+        raise DtypeError(f"glu: is not implemented for {input.dtype}")
+    size = input.size(dim)
+    if size % 2:
+        raise ShapeError(f"glu: Halving dimension must be even, but dimension {dim} is size {size}")
+    first, second = input.split(size // 2, dim) if size else (input, input)
+    return first * _sigmoid(second)
+
+
+def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """`elu`, written into input. Source: torch.nn.functional.elu_."""
+    return elu(input, alpha, True)
+
+
+def selu_(input: Tensor) -> Tensor:
+    """`selu`, written into input. Source: torch.selu_."""
+    return selu(input, True)
+
+
+def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """`celu`, written into input. Source: torch.celu_."""
+    return celu(input, alpha, True)

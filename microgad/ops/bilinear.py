@@ -1,0 +1,35 @@
+"""The bilinear form of two inputs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import ShapeError
+from ..state import composite
+from .linalg import matmul
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+@composite
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """(..., in1), (..., in2), (out, in1, in2), (out) -> (..., out): input1ᵀ weight input2 + bias.
+
+    Source: torch.bilinear. Raises RuntimeError where the sizes don't fit.
+
+    >>> torch.bilinear(torch.tensor([[2.0]]), torch.tensor([[3.0]]), torch.tensor([[[4.0]]]), torch.tensor([1.0]))
+    tensor([[25.]])
+    """
+    lead, sizes = input1.shape[:-1], (input1.shape[-1:], input2.shape[-1:])
+    if input2.shape[:-1] != lead or weight.ndim != 3 or (weight.shape[1:2], weight.shape[2:]) != sizes:
+        raise ShapeError(
+            "bilinear: needs input1 (..., in1), input2 (..., in2) and weight (out, in1, in2), but they are "
+            f"{tuple(input1.shape)}, {tuple(input2.shape)} and {tuple(weight.shape)}"
+        )
+    if bias is not None and tuple(bias.shape) != tuple(weight.shape[:1]):
+        raise ShapeError(f"bilinear: bias must be ({weight.shape[0]},), but is {tuple(bias.shape)}")
+    out, in1, in2 = weight.shape
+    half = matmul(input1.reshape(-1, in1), weight.transpose(0, 1).reshape(in1, out * in2)).reshape(-1, out, in2)
+    result = matmul(half, input2.reshape(-1, in2, 1)).reshape(*lead, out)
+    return result if bias is None else result + bias

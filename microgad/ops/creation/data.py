@@ -1,0 +1,131 @@
+"""Tensors made from data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend, dtypes, function
+from ...errors import ArgumentError, DtypeError
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+_WITHOUT_EFFECT = frozenset(("layout", "pin_memory", "memory_format"))
+
+
+def finished(array: Any, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """An array as a new Tensor on a device."""
+    made: Tensor = function.Tensor._made(array if device is None else backend.to_device(array, device))
+    return made.requires_grad_() if requires_grad else made
+
+
+def refuse(op: str, options: dict[str, Any]) -> None:
+    """Raise TypeError for keyword arguments but layout, pin_memory and memory_format, which have no effect."""
+    unexpected = options.keys() - _WITHOUT_EFFECT
+    if unexpected:
+        raise TypeError(f"{op}() got an unexpected keyword argument '{min(unexpected)}'")
+
+
+def tensor(
+    data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False
+) -> Tensor:
+    """A new Tensor with a copy of data: numbers, nested sequences, arrays, Tensors. Source: torch.tensor.
+
+    Python numbers give int64, the default floating dtype, complex64 or bool; arrays keep their dtype.
+
+    >>> torch.tensor([[1, 2], [3, 4]], dtype=torch.float64)
+    tensor([[1., 2.],
+            [3., 4.]], dtype=torch.float64)
+    """
+    if isinstance(data, function.Tensor):
+        data = data.array
+    if backend.is_gpu(data):
+        array = data.copy() if dtype is None else data.astype(dtypes.of(dtype).dtype)
+        return finished(array, device, requires_grad)
+    array = np.array(data)
+    if array.dtype == object:
+        raise DtypeError(f"tensor: expected numbers or nested sequences of equal lengths, got {type(data).__name__}")
+    if dtype is not None:
+        array = array.astype(dtypes.of(dtype).dtype, copy=False)
+    elif not _has_dtype(data):
+        if array.dtype == np.uint64:
+            raise ArgumentError("tensor: Overflow: a number is too large for int64; give dtype=torch.uint64")
+        if array.dtype.kind in "fc":
+            array = array.astype(dtypes.default_for(2 if array.dtype.kind == "f" else 3), copy=False)
+    dtypes.of(array.dtype)  # refuse what PyTorch has no name for
+    return finished(array, device, requires_grad)
+
+
+def _has_dtype(data: Any) -> bool:
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    return hasattr(data, "dtype")
+
+
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """data as a Tensor, sharing memory with an array or Tensor where nothing is converted. Source: torch.as_tensor.
+
+    >>> array = np.zeros(2)
+    >>> torch.as_tensor(array)[0] = 1
+    >>> array
+    array([1., 0.])
+    """
+    if isinstance(data, function.Tensor):
+        found: Tensor = data.to(dtype=dtype, device=device)
+        return found
+    if backend.is_array(data) and (dtype is None or dtypes.of(dtype).dtype == data.dtype):
+        dtypes.of(data.dtype)
+        return finished(data, device)
+    return tensor(data, dtype=dtype, device=device)
+
+
+def asarray(
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+) -> Tensor:
+    """obj as a Tensor; copy=True copies always, copy=False never, and raises where it has to. Source: torch.asarray.
+
+    >>> torch.asarray([1, 2])
+    tensor([1, 2])
+    """
+    found = as_tensor(obj, dtype, device)
+    given = obj.array if isinstance(obj, function.Tensor) else obj
+    shares = backend.is_array(given) and np.may_share_memory(found.array, given)
+    if copy is False and not shares:
+        raise ArgumentError("asarray: copy=False, but the conversion of obj needs a copy")
+    if copy and shares:
+        found = found.clone()
+    return found.detach().requires_grad_() if requires_grad and not found.requires_grad else found
+
+
+def from_numpy(ndarray: Any) -> Tensor:
+    """A Tensor on the memory of a NumPy array. Source: torch.from_numpy.
+
+    >>> torch.from_numpy(np.arange(3))
+    tensor([0, 1, 2])
+    """
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    return as_tensor(ndarray)
+
+
+def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
+    """A Tensor on the memory of an object that has a buffer, such as a bytearray. Source: torch.frombuffer.
+
+    >>> torch.frombuffer(bytearray([1, 0, 2, 0]), dtype=torch.int16)
+    tensor([1, 2], dtype=torch.int16)
+    """
+    return finished(np.frombuffer(buffer, dtypes.of(dtype).dtype, count, offset), None, requires_grad)
+
+
+def scalar_tensor(
+    s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **options: Any
+) -> Tensor:
+    """One number without dimensions, in the default floating dtype. Source: torch.scalar_tensor.
+
+    >>> torch.scalar_tensor(2)
+    tensor(2.)
+    """
+    refuse("scalar_tensor", options)
+    return tensor(s, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad)

@@ -1,0 +1,260 @@
+"""Tensors made from nothing: one value everywhere, or whatever the memory holds."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend, dtypes, function
+from ...errors import ArgumentError, DtypeError, ShapeError
+from ..out import into
+from .data import finished, refuse
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+def size_of(size: tuple[Any, ...]) -> tuple[int, ...]:
+    """Sizes given one by one or as one sequence."""
+    sizes = tuple(size[0]) if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
+    shape = tuple(map(operator.index, sizes))
+    if any(n < 0 for n in shape):
+        raise ArgumentError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
+    return shape
+
+
+def floating(dtype: Any) -> np.dtype[Any]:
+    """The NumPy dtype of a dtype, the default floating one for None."""
+    return (dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype)).dtype
+
+
+def dtype_beside(op: str, dtype: Any, out: Tensor | None) -> Any:
+    """dtype, or that of `out`, which must not be another."""
+    if out is None:
+        return dtype
+    if dtype is not None and out.dtype != dtypes.of(dtype):
+        raise DtypeError(f"{op}: dtype {dtypes.of(dtype)} does not match dtype of out parameter ({out.dtype})")
+    return out.dtype
+
+
+def _filled(
+    op: str, make: Any, size: tuple[Any, ...], out: Any, dtype: Any, device: Any, requires_grad: bool, options: Any
+) -> Tensor:
+    if "size" in options:
+        size = (options.pop("size"),)
+    elif not size:
+        raise TypeError(f"{op}() missing 1 required positional arguments: 'size'")
+    refuse(op, options)
+    array = make(size_of(size), floating(dtype_beside(op, dtype, out)))
+    return into(out, finished(array, device, requires_grad))
+
+
+def empty(
+    *size: Any, out: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, **options: Any
+) -> Tensor:
+    """A Tensor with whatever its memory holds. Source: torch.empty.
+
+    >>> torch.empty(2, 3).shape
+    torch.Size([2, 3])
+    """
+    return _filled("empty", np.empty, size, out, dtype, device, requires_grad, options)
+
+
+def zeros(
+    *size: Any, out: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, **options: Any
+) -> Tensor:
+    """Zeros. Source: torch.zeros.
+
+    >>> torch.zeros(2)
+    tensor([0., 0.])
+    """
+    return _filled("zeros", np.zeros, size, out, dtype, device, requires_grad, options)
+
+
+def ones(
+    *size: Any, out: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, **options: Any
+) -> Tensor:
+    """Ones. Source: torch.ones.
+
+    >>> torch.ones(2, dtype=torch.int64)
+    tensor([1, 1])
+    """
+    return _filled("ones", np.ones, size, out, dtype, device, requires_grad, options)
+
+
+def full(
+    size: Any,
+    fill_value: Any,
+    *,
+    out: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **options: Any,
+) -> Tensor:
+    """A shape filled with one value, whose type gives the dtype. Source: torch.full.
+
+    >>> torch.full((2,), 7)
+    tensor([7, 7])
+    """
+    refuse("full", options)
+    value, dtype = _number("full", fill_value), dtype_beside("full", dtype, out)
+    kind = dtypes.result_dtype([value]) if dtype is None else dtypes.of(dtype).dtype
+    return into(out, finished(np.full(size_of((tuple(size),)), value, kind), device, requires_grad))
+
+
+def _number(op: str, value: Any) -> Any:
+    """A number, also from a Tensor without dimensions."""
+    if getattr(value, "ndim", 0):
+        raise DtypeError(f"{op}: argument 'fill_value' must be Number, not {type(value).__name__} with dimensions")
+    return value.item() if hasattr(value, "item") else value
+
+
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    out: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **options: Any,
+) -> Tensor:
+    """Ones on the diagonal of an (n, m) matrix of zeros. Source: torch.eye.
+
+    >>> torch.eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    refuse("eye", options)
+    m = n if m is None else m
+    for name, size in (("n", n), ("m", m)):
+        if size < 0:
+            raise ArgumentError(f"eye: {name} must be greater or equal to 0, got {size}")
+    array = np.eye(n, m, dtype=floating(dtype_beside("eye", dtype, out)))
+    return into(out, finished(array, device, requires_grad))
+
+
+def empty_strided(
+    size: Any, stride: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **options: Any
+) -> Tensor:
+    """A Tensor with these strides, and whatever its memory holds. Source: torch.empty_strided.
+
+    >>> torch.empty_strided((2, 3), (1, 2)).stride()
+    (1, 2)
+    """
+    refuse("empty_strided", options)
+    shape, kind = size_of((tuple(size),)), floating(dtype)
+    if len(shape) != len(stride):
+        raise ShapeError(f"empty_strided: dimensionality of sizes ({len(shape)}) must match strides ({len(stride)})")
+    span = 0 if 0 in shape else 1 + sum((n - 1) * s for n, s in zip(shape, stride, strict=True))
+    memory = finished(np.empty(span, kind), device).array
+    strides = tuple(s * kind.itemsize for s in stride)
+    return finished(backend.as_strided(memory, shape, strides), None, requires_grad)
+
+
+def empty_permuted(
+    size: Any, physical_layout: Sequence[int], *, dtype: Any = None, device: Any = None, **options: Any
+) -> Tensor:
+    """A Tensor whose dimensions lie in memory in this order, with whatever that holds. Source: torch.empty_permuted.
+
+    >>> torch.empty_permuted((2, 3, 5), (1, 2, 0)).stride()
+    (1, 10, 2)
+    """
+    shape, order = size_of((tuple(size),)), tuple(physical_layout)
+    if sorted(order) != list(range(len(shape))):
+        raise ArgumentError(f"empty_permuted: {order} is no order of the dimensions of {shape}")
+    strides, step = [0] * len(shape), 1
+    for axis in reversed(order):
+        strides[axis], step = step, step * max(shape[axis], 1)
+    return empty_strided(shape, strides, dtype=dtype, device=device, **options)
+
+
+def empty_like(
+    input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **options: Any
+) -> Tensor:
+    """A Tensor of input's shape, dtype and device with whatever its memory holds. Source: torch.empty_like.
+
+    >>> torch.empty_like(torch.zeros(2)).shape
+    torch.Size([2])
+    """
+    refuse("empty_like", options)
+    return finished(np.empty_like(input.array, _like(input, dtype)), device, requires_grad)
+
+
+def zeros_like(
+    input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **options: Any
+) -> Tensor:
+    """Zeros of input's shape, dtype and device. Source: torch.zeros_like.
+
+    >>> torch.zeros_like(torch.tensor([1, 2]))
+    tensor([0, 0])
+    """
+    refuse("zeros_like", options)
+    return finished(np.zeros_like(input.array, _like(input, dtype)), device, requires_grad)
+
+
+def ones_like(
+    input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **options: Any
+) -> Tensor:
+    """Ones of input's shape, dtype and device. Source: torch.ones_like.
+
+    >>> torch.ones_like(torch.tensor([1.5, 2.5]))
+    tensor([1., 1.])
+    """
+    refuse("ones_like", options)
+    return finished(np.ones_like(input.array, _like(input, dtype)), device, requires_grad)
+
+
+def full_like(
+    input: Tensor,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **options: Any,
+) -> Tensor:
+    """One value in input's shape, dtype and device. Source: torch.full_like.
+
+    >>> torch.full_like(torch.zeros(2), 3)
+    tensor([3., 3.])
+    """
+    refuse("full_like", options)
+    value = _number("full_like", fill_value)
+    return finished(np.full_like(input.array, value, _like(input, dtype)), device, requires_grad)
+
+
+def _like(input: Tensor, dtype: Any) -> Any:
+    return input.array.dtype if dtype is None else dtypes.of(dtype).dtype
+
+
+class Fill(function.Function):
+    """The value everywhere in the shape of x."""
+
+    symbol = "fill"
+
+    def forward(self, x, value):
+        out = np.empty_like(x)
+        out[...] = value
+        return out
+
+    def grad_x(self, grad):
+        return np.zeros_like(grad)
+
+    def grad_value(self, grad):
+        return grad.sum()
+
+
+def fill(input: Tensor, value: Any) -> Tensor:
+    """The value everywhere in input's shape and dtype; a number or a Tensor without dimensions. Source: torch.fill.
+
+    >>> torch.fill(torch.tensor([1, 2]), 3.7)
+    tensor([3, 3])
+    """
+    if getattr(value, "ndim", 0):
+        raise ShapeError(f"fill: only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions")
+    return Fill.apply(input, value)

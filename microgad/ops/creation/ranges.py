@@ -1,0 +1,205 @@
+"""Tensors made of numbers in order."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import dtypes
+from ...errors import ArgumentError, DtypeError
+from ..out import into
+from .data import finished, refuse
+from .filled import dtype_beside, floating
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+def arange(
+    start: Any = 0,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    out: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **options: Any,
+) -> Tensor:
+    """Values from start (0 if one bound is given) up to, not including, end. Source: torch.arange.
+
+    >>> torch.arange(1, 2.5, 0.5)
+    tensor([1.0000, 1.5000, 2.0000])
+    """
+    refuse("arange", options)
+    start, end = (0, start) if end is None else (start, end)
+    return _stepped("arange", start, end, step, 0, out, dtype, device, requires_grad)
+
+
+def range(
+    start: Any = 0,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    out: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **options: Any,
+) -> Tensor:
+    """Values from start up to end, which belongs to them, in the default floating dtype. Source: torch.range.
+
+    >>> torch.range(1, 3)
+    tensor([1., 2., 3.])
+    """
+    refuse("range", options)
+    start, end = (0, start) if end is None else (start, end)
+    kind = dtypes.get_default_dtype() if dtype is None and out is None else dtype
+    return _stepped("range", start, end, step, 1, out, kind, device, requires_grad)
+
+
+def _stepped(
+    op: str, start: Any, end: Any, step: Any, more: int, out: Any, dtype: Any, device: Any, requires_grad: bool
+) -> Tensor:
+    start, end, step = (_number(op, x) for x in (start, end, step))
+    if step == 0:
+        raise ArgumentError(f"{op}: step must be nonzero")
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise ArgumentError(f"{op}: unsupported range: {start} -> {end}")
+    if (end - start) * step < 0:
+        raise ArgumentError(
+            f"{op}: upper bound and lower bound inconsistent with step sign: step {step} doesn't lead from {start} "
+            f"to {end}"
+        )
+    dtype = dtype_beside(op, dtype, out)
+    whole = all(isinstance(x, int) for x in (start, end, step))
+    kind = dtypes.int64.dtype if dtype is None and whole else floating(dtype)
+    if kind == np.int64 and int(step):
+        start, end, step, whole = int(start), int(end), int(step), True
+    if whole:
+        count = -((start - end) // step) if not more else (end - start) // step + 1
+    else:
+        count = math.ceil((end - start) / step) if not more else math.floor((end - start) / step) + 1
+    if kind.kind in "iu":
+        if int(step) == 0:
+            raise ArgumentError(f"{op}: step must be nonzero, but {step} is 0 in {kind}")
+        values = int(start) + int(step) * np.arange(count)
+    else:
+        values = start + step * np.arange(count)
+    return into(out, finished(values.astype(kind, copy=False), device, requires_grad))
+
+
+def _number(op: str, x: Any) -> Any:
+    x = x.item() if hasattr(x, "item") else x
+    if not isinstance(x, (int, float)):
+        raise DtypeError(f"{op}: expected a real number, got {x!r}")
+    return x
+
+
+def linspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    *,
+    out: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **options: Any,
+) -> Tensor:
+    """`steps` evenly spaced values from start to end, both included. Source: torch.linspace.
+
+    >>> torch.linspace(0, 1, 5)
+    tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
+    """
+    refuse("linspace", options)
+    start, end, kind = _bounds("linspace", start, end, steps, dtype_beside("linspace", dtype, out))
+    # counted from both ends, as PyTorch does, so that the last value is exactly end
+    first, last, i = kind.type(start), kind.type(end), np.arange(steps)
+    step = (last - first) / kind.type(max(steps - 1, 1))
+    values = np.where(
+        i < math.ceil(steps / 2), first + step * i.astype(kind), last - step * (steps - 1 - i).astype(kind)
+    )
+    return into(out, finished(values.astype(kind, copy=False), device, requires_grad))
+
+
+def logspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    base: float = 10.0,
+    *,
+    out: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **options: Any,
+) -> Tensor:
+    """base to the powers of `steps` evenly spaced values from start to end. Source: torch.logspace.
+
+    >>> torch.logspace(0, 2, 3)
+    tensor([  1.,  10., 100.])
+    """
+    refuse("logspace", options)
+    start, end, kind = _bounds("logspace", start, end, steps, dtype_beside("logspace", dtype, out))
+    if kind.kind in "iu":
+        start, end = int(start), int(end)
+    exact = np.result_type(kind, np.float64)
+    exponents = linspace(start, end, steps, dtype=exact).array
+    with np.errstate(invalid="ignore"):  # of a negative base
+        values = np.power(exact.type(base), exponents)
+    return into(out, finished(values.astype(kind), device, requires_grad))
+
+
+def _bounds(op: str, start: Any, end: Any, steps: int, dtype: Any) -> tuple[Any, Any, Any]:
+    """Both ends as numbers, and the dtype of the result."""
+    for name, x in (("start", start), ("end", end)):
+        if getattr(x, "ndim", 0):
+            raise ArgumentError(
+                f"{op}: only supports 0-dimensional start and end tensors, but got {name} with {x.ndim}"
+            )
+    if operator.index(steps) < 0:
+        raise ArgumentError(f"{op}: number of steps must be non-negative, got {steps}")
+    start, end = (x.item() if hasattr(x, "item") else x for x in (start, end))
+    if dtype is None and isinstance(start + end, complex):
+        return start, end, dtypes.default_for(3)
+    kind = floating(dtype)
+    if kind.kind == "b":
+        raise DtypeError(f"{op}: not implemented for bool")
+    return start, end, kind
+
+
+def tril_indices(
+    row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, **options: Any
+) -> Tensor:
+    """The places of a (row, col) matrix's lower triangle, as a (2, n) Tensor. Source: torch.tril_indices.
+
+    >>> torch.tril_indices(2, 2)
+    tensor([[0, 1, 1],
+            [0, 0, 1]])
+    """
+    return _triangle("tril_indices", np.tril_indices, row, col, offset, dtype, device, options)
+
+
+def triu_indices(
+    row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, **options: Any
+) -> Tensor:
+    """The places of a (row, col) matrix's upper triangle, as a (2, n) Tensor. Source: torch.triu_indices.
+
+    >>> torch.triu_indices(2, 2)
+    tensor([[0, 0, 1],
+            [0, 1, 1]])
+    """
+    return _triangle("triu_indices", np.triu_indices, row, col, offset, dtype, device, options)
+
+
+def _triangle(op: str, places: Any, row: int, col: int, offset: int, dtype: Any, device: Any, options: Any) -> Tensor:
+    refuse(op, options)
+    for name, size in (("row", row), ("col", col)):
+        if size < 0:
+            raise ArgumentError(f"{op}: {name} must be non-negative, got {size}")
+    kind = dtypes.of(dtypes.int64 if dtype is None else dtype).dtype
+    return finished(np.stack(places(row, offset, col)).astype(kind), device)

@@ -1,0 +1,230 @@
+"""Arithmetic, broadcast as NumPy and PyTorch do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import dtypes
+from ...errors import ArgumentError, DtypeError
+from ...function import Function
+from ...state import composite
+from ..out import into
+from .operands import of_numbers, tensor, tensors
+
+if TYPE_CHECKING:
+    from ...tensor import Operand, Tensor
+
+
+class Add(Function):
+    """a + b, broadcast."""
+
+    symbol, numpy, promote = "+", np.add, dtypes.promote
+
+    def forward(self, a, b):
+        return a + b
+
+    def grad_a(self, grad):
+        return grad
+
+    def grad_b(self, grad):
+        return grad
+
+
+def add(input: Operand, other: Operand, *, alpha: float = 1, out: Tensor | None = None) -> Tensor:
+    """input + alpha · other, broadcast. Source: torch.add.
+
+    >>> torch.add(torch.tensor([1, 2]), 10)
+    tensor([11, 12])
+    """
+    scaled = other if alpha == 1 and alpha is not True else times_alpha("add", input, other, alpha)
+    result: Tensor = Add.apply(*of_numbers(input, scaled))
+    return result if out is None else into(out, result)
+
+
+def times_alpha(op: str, input: Any, other: Any, alpha: Any) -> Any:
+    """alpha · other, for `add` and `sub`."""
+    kinds = [np.dtype(x.dtype).kind for x in (input, other) if hasattr(x, "dtype")]
+    if isinstance(alpha, bool) and kinds != ["b"] * len(kinds):
+        raise ArgumentError(f"{op}: Boolean alpha only supported for Boolean results")
+    if not isinstance(alpha, (bool, int)) and kinds and all(kind in "biu" for kind in kinds):
+        raise ArgumentError(
+            f"{op}: for integral input tensors, argument alpha must not be a floating point number, got {alpha}"
+        )
+    return other * (bool(alpha) if set(kinds) == {"b"} else alpha)
+
+
+class Sub(Function):
+    """a - b, broadcast."""
+
+    symbol, numpy = "−", np.subtract
+
+    @staticmethod
+    def promote(arrays):
+        for x in arrays:
+            if type(x) is bool or (hasattr(x, "dtype") and x.dtype == bool):
+                raise DtypeError(
+                    "subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert "
+                    "a mask, use the `~` or `logical_not()` operator instead"
+                )
+        return dtypes.promote(arrays)
+
+    def forward(self, a, b):
+        return a - b
+
+    def grad_a(self, grad):
+        return grad
+
+    def grad_b(self, grad):
+        return -grad
+
+
+def sub(input: Operand, other: Operand, *, alpha: float = 1, out: Tensor | None = None) -> Tensor:
+    """input - alpha · other, broadcast. Source: torch.sub.
+
+    >>> torch.sub(torch.tensor([1, 2]), torch.tensor([3]), alpha=2)
+    tensor([-5, -4])
+    """
+    scaled = other if alpha == 1 and alpha is not True else times_alpha("sub", input, other, alpha)
+    result: Tensor = Sub.apply(*of_numbers(input, scaled))
+    return result if out is None else into(out, result)
+
+
+def rsub(input: Tensor, other: Operand, *, alpha: float = 1) -> Tensor:
+    """other - alpha · input, broadcast. Source: torch.rsub.
+
+    >>> torch.rsub(torch.tensor([1, 2]), 10)
+    tensor([9, 8])
+    """
+    return sub(other, tensor("rsub", input), alpha=alpha)
+
+
+class Mul(Function):
+    """a · b, broadcast."""
+
+    symbol, numpy, promote = "×", np.multiply, dtypes.promote
+
+    def forward(self, a, b):
+        return a * b
+
+    def grad_a(self, grad, b):
+        return grad * b
+
+    def grad_b(self, grad, a):
+        return grad * a
+
+
+def mul(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """input · other, broadcast. Source: torch.mul.
+
+    >>> torch.mul(torch.tensor([1.0, 2.0]), 3)
+    tensor([3., 6.])
+    """
+    result: Tensor = Mul.apply(*of_numbers(input, other))
+    return result if out is None else into(out, result)
+
+
+class Neg(Function):
+    """-x."""
+
+    symbol, numpy, promote = "−", np.negative, dtypes.only("iufc")
+
+    def forward(self, x):
+        return -x
+
+    def grad_x(self, grad):
+        return -grad
+
+
+def neg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """-input. Source: torch.neg.
+
+    Raises RuntimeError for booleans.
+
+    >>> torch.neg(torch.tensor([1, -2]))
+    tensor([-1,  2])
+    """
+    return into(out, Neg.apply(input))
+
+
+def positive(input: Tensor) -> Tensor:
+    """The input itself. Source: torch.positive.
+
+    Raises RuntimeError for booleans.
+
+    >>> torch.positive(torch.tensor([1, -2]))
+    tensor([ 1, -2])
+    """
+    if input.dtype == np.bool_:
+        raise DtypeError("positive: the `+` operator, on a bool tensor is not supported")
+    return input
+
+
+@composite
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1, out: Tensor | None = None) -> Tensor:
+    """input + value · tensor1 · tensor2, broadcast. Source: torch.addcmul.
+
+    >>> torch.addcmul(torch.tensor([1.0, 2.0]), torch.tensor([3.0]), torch.tensor([4.0]), value=0.5)
+    tensor([7., 8.])
+    """
+    product = tensor1 * tensor2
+    if np.dtype(product.dtype).kind in "biu":
+        value = int(value)
+    return into(out, input + (product if value == 1 else product * value))
+
+
+@composite
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1, out: Tensor | None = None) -> Tensor:
+    """input + value · tensor1 / tensor2, broadcast. Source: torch.addcdiv.
+
+    Raises RuntimeError where both tensors hold integers.
+
+    >>> torch.addcdiv(torch.tensor([1.0, 2.0]), torch.tensor([3.0]), torch.tensor([4.0]), value=2)
+    tensor([2.5000, 3.5000])
+    """
+    if all(np.dtype(x.dtype).kind in "biu" for x in (tensor1, tensor2)):
+        raise DtypeError("addcdiv: integer division of tensor1 by tensor2 is not supported; convert one of the two")
+    quotient = tensor1 / tensor2
+    return into(out, input + (quotient if value == 1 else quotient * value))
+
+
+class Lerp(Function):
+    """a + weight · (b - a), from the nearer end, so that it is exactly b where weight is 1."""
+
+    symbol = "lerp"
+
+    @staticmethod
+    def promote(arrays):
+        for x, name in zip(arrays[1:], ("end", "weight"), strict=True):
+            if hasattr(x, "dtype") and x.dtype != arrays[0].dtype:
+                raise DtypeError(f"expected dtype {arrays[0].dtype} for `{name}` but got dtype {x.dtype}")
+        if arrays[0].dtype.kind not in "fc":
+            raise DtypeError(f"not implemented for {arrays[0].dtype}")
+        return dtypes.promote(arrays)
+
+    def forward(self, a, b, weight):
+        if isinstance(weight, (int, float)):
+            return a + weight * (b - a) if weight < 0.5 else b - (b - a) * (1 - weight)
+        return np.where(np.abs(weight) < 0.5, a + weight * (b - a), b - (b - a) * (1 - weight))
+
+    def grad_a(self, grad, weight):
+        return grad * (1 - weight)
+
+    def grad_b(self, grad, weight):
+        return grad * weight
+
+    def grad_weight(self, grad, a, b):
+        return grad * (b - a)
+
+
+def lerp(input: Tensor, end: Tensor, weight: Operand, *, out: Tensor | None = None) -> Tensor:
+    """input + weight · (end - input), broadcast; all of one dtype. Source: torch.lerp.
+
+    >>> torch.lerp(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 8.0]), 0.5)
+    tensor([2., 5.])
+    """
+    return into(out, Lerp.apply(*tensors("lerp", input, end), weight))
+
+
+subtract, multiply, negative = sub, mul, neg

@@ -1,0 +1,274 @@
+"""Comparison: boolean results, which have no derivative."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import dtypes
+from ...errors import ArgumentError, DtypeError
+from ...function import Function
+from ..out import into
+from .operands import one_tensor, tensor, tensors
+
+if TYPE_CHECKING:
+    from ...tensor import Operand, Tensor
+
+
+def without_derivative(name: str, symbol: str, ufunc: np.ufunc, kinds: str, module: str = __name__) -> type[Function]:
+    """An operation of two operands whose result has no derivative, and which takes arrays of these kinds of dtype."""
+
+    def forward(self: Function, a: Any, b: Any) -> Any:
+        return ufunc(a, b)
+
+    body = {"forward": forward, "symbol": symbol, "numpy": ufunc, "promote": dtypes.only(kinds)}
+    return type(name, (Function,), {**body, "__doc__": f"a {symbol} b, broadcast.", "__module__": module})
+
+
+Equal = without_derivative("Equal", "=", np.equal, "biufc")
+NotEqual = without_derivative("NotEqual", "≠", np.not_equal, "biufc")
+Less = without_derivative("Less", "<", np.less, "biuf")
+LessEqual = without_derivative("LessEqual", "≤", np.less_equal, "biuf")
+Greater = without_derivative("Greater", ">", np.greater, "biuf")
+GreaterEqual = without_derivative("GreaterEqual", "≥", np.greater_equal, "biuf")
+
+
+def eq(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """input == other, elementwise and broadcast. Source: torch.eq.
+
+    >>> torch.eq(torch.tensor([1, 2, 3]), 2)
+    tensor([False,  True, False])
+    """
+    return into(out, Equal.apply(tensor("eq", input), other))
+
+
+def ne(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """input != other, elementwise and broadcast. Source: torch.ne.
+
+    >>> torch.ne(torch.tensor([1, 2, 3]), 2)
+    tensor([ True, False,  True])
+    """
+    return into(out, NotEqual.apply(tensor("ne", input), other))
+
+
+def lt(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """input < other, elementwise and broadcast. Source: torch.lt.
+
+    >>> torch.lt(torch.tensor([1, 2, 3]), 2)
+    tensor([ True, False, False])
+    """
+    return into(out, Less.apply(tensor("lt", input), other))
+
+
+def le(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """input <= other, elementwise and broadcast. Source: torch.le.
+
+    >>> torch.le(torch.tensor([1, 2, 3]), 2)
+    tensor([ True,  True, False])
+    """
+    return into(out, LessEqual.apply(tensor("le", input), other))
+
+
+def gt(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """input > other, elementwise and broadcast. Source: torch.gt.
+
+    >>> torch.gt(torch.tensor([1, 2, 3]), 2)
+    tensor([False, False,  True])
+    """
+    return into(out, Greater.apply(tensor("gt", input), other))
+
+
+def ge(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """input >= other, elementwise and broadcast. Source: torch.ge.
+
+    >>> torch.ge(torch.tensor([1, 2, 3]), 2)
+    tensor([False,  True,  True])
+    """
+    return into(out, GreaterEqual.apply(tensor("ge", input), other))
+
+
+class IsNaN(Function):
+    """Whether values are NaN."""
+
+    symbol, numpy = "isnan", np.isnan
+
+    def forward(self, x):
+        return np.isnan(x)
+
+
+def isnan(input: Tensor) -> Tensor:
+    """Whether values are NaN, elementwise. Source: torch.isnan.
+
+    >>> torch.isnan(torch.tensor([float('inf'), float('nan'), 1.0]))
+    tensor([False,  True, False])
+    """
+    return IsNaN.apply(input)
+
+
+class IsInf(Function):
+    """Whether values are infinite."""
+
+    symbol, numpy = "isinf", np.isinf
+
+    def forward(self, x):
+        return np.isinf(x)
+
+
+def isinf(input: Tensor) -> Tensor:
+    """Whether values are infinite, elementwise. Source: torch.isinf.
+
+    >>> torch.isinf(torch.tensor([float('inf'), float('nan'), 1.0]))
+    tensor([ True, False, False])
+    """
+    return IsInf.apply(input)
+
+
+class IsFinite(Function):
+    """Whether values are neither infinite nor NaN."""
+
+    symbol, numpy = "isfinite", np.isfinite
+
+    def forward(self, x):
+        return np.isfinite(x)
+
+
+def isfinite(input: Tensor) -> Tensor:
+    """Whether values are neither infinite nor NaN, elementwise. Source: torch.isfinite.
+
+    >>> torch.isfinite(torch.tensor([float('inf'), float('nan'), 1.0]))
+    tensor([False, False,  True])
+    """
+    return IsFinite.apply(input)
+
+
+class IsPosInf(Function):
+    """Whether values are +∞."""
+
+    symbol, numpy, promote = "= ∞", np.isposinf, dtypes.only("biuf", list)
+
+    def forward(self, x):
+        return x == math.inf
+
+
+def isposinf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Whether values are +∞, elementwise. Source: torch.isposinf.
+
+    >>> torch.isposinf(torch.tensor([float('inf'), -float('inf'), 1.0]))
+    tensor([ True, False, False])
+    """
+    return into(out, IsPosInf.apply(input))
+
+
+class IsNegInf(Function):
+    """Whether values are -∞."""
+
+    symbol, numpy, promote = "= -∞", np.isneginf, dtypes.only("biuf", list)
+
+    def forward(self, x):
+        return x == -math.inf
+
+
+def isneginf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Whether values are -∞, elementwise. Source: torch.isneginf.
+
+    >>> torch.isneginf(torch.tensor([float('inf'), -float('inf'), 1.0]))
+    tensor([False,  True, False])
+    """
+    return into(out, IsNegInf.apply(input))
+
+
+class IsReal(Function):
+    """Whether values have no imaginary part."""
+
+    symbol, numpy = "isreal", np.isreal
+
+    def forward(self, x):
+        return np.imag(x) == 0
+
+
+def isreal(input: Tensor) -> Tensor:
+    """Whether values have no imaginary part, elementwise. Source: torch.isreal.
+
+    >>> torch.isreal(torch.tensor([1 + 0j, 1j]))
+    tensor([ True, False])
+    """
+    return IsReal.apply(input)
+
+
+class IsClose(Function):
+    """Whether |a - b| ≤ atol + rtol · |b|, broadcast."""
+
+    symbol, promote = "≈", dtypes.promote
+
+    def forward(self, a, b):
+        if a.dtype.kind in "biu":
+            a, b = a.astype(np.float64), b.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # ∞ - ∞
+            distance = np.absolute(a - b)
+        close = (a == b) | (np.isfinite(distance) & (distance <= self.atol + np.absolute(self.rtol * b)))
+        return close | (np.isnan(a) & np.isnan(b)) if self.equal_nan else close
+
+
+def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
+    """Whether |input - other| ≤ atol + rtol · |other|, elementwise, of Tensors of one dtype. Source: torch.isclose.
+
+    >>> torch.isclose(torch.tensor([1.0, 2.0]), torch.tensor([1.0 + 1e-7, 3.0]))
+    tensor([ True, False])
+    """
+    tensors("isclose", input, other)
+    if input.dtype != other.dtype:
+        raise DtypeError(f"isclose: input's dtype {input.dtype} did not match other's {other.dtype}")
+    for name, bound in (("rtol", rtol), ("atol", atol)):
+        if not bound >= 0:
+            raise ArgumentError(f"isclose: {name} must be greater than or equal to zero, but got {bound}")
+    return IsClose.apply(input, other, rtol=rtol, atol=atol, equal_nan=equal_nan)
+
+
+def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
+    """Whether |input - other| ≤ atol + rtol · |other| everywhere. Source: torch.allclose.
+
+    >>> torch.allclose(torch.tensor([1.0]), torch.tensor([1.0 + 1e-7]))
+    True
+    """
+    return bool(isclose(input, other, rtol, atol, equal_nan).array.all())
+
+
+def equal(input: Tensor, other: Tensor) -> bool:
+    """Whether two Tensors have the same shape and values. Source: torch.equal.
+
+    >>> torch.equal(torch.tensor([1, 2]), torch.tensor([1, 2]))
+    True
+    """
+    return input.shape == other.shape and bool((input.array == other.array).all())
+
+
+class IsIn(Function):
+    """Which elements of a are in b."""
+
+    symbol, promote = "∈", dtypes.promote
+
+    def forward(self, a, b):
+        return np.isin(a, b, assume_unique=self.assume_unique, invert=self.invert)
+
+
+def isin(
+    elements: Operand,
+    test_elements: Operand,
+    *,
+    assume_unique: bool = False,
+    invert: bool = False,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Which elements are among test_elements; with `invert`, which aren't. Source: torch.isin.
+
+    >>> torch.isin(torch.tensor([1, 2, 3]), torch.tensor([3, 1]))
+    tensor([ True, False,  True])
+    """
+    return into(
+        out, IsIn.apply(*one_tensor("isin", elements, test_elements), assume_unique=assume_unique, invert=invert)
+    )
+
+
+greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne

@@ -1,0 +1,281 @@
+"""Complex numbers: their parts, their conjugates, and numbers made of parts."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import dtypes
+from ...errors import DtypeError, ShapeError
+from ...function import Function
+from ...state import composite
+from ..out import into
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class Conj(Function):
+    """The complex conjugate."""
+
+    symbol, numpy = "conj", np.conjugate
+
+    def forward(self, x):
+        return np.conjugate(x)
+
+    def grad_x(self, grad):
+        return np.conjugate(grad)
+
+
+def conj(input: Tensor) -> Tensor:
+    """The complex conjugate; real numbers as they are. Source: torch.conj.
+
+    It is a new Tensor, while PyTorch's shares the memory and conjugates on the way.
+
+    >>> torch.conj(torch.tensor([1 + 2j]))
+    tensor([1.-2.j])
+    """
+    return Conj.apply(input) if input.is_complex() else input
+
+
+def conj_physical(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The complex conjugate, in memory of its own. Source: torch.conj_physical.
+
+    >>> torch.conj_physical(torch.tensor([1 + 2j]))
+    tensor([1.-2.j])
+    """
+    return into(out, conj(input))
+
+
+def conjugate(x: Any) -> Any:
+    """The complex conjugate of an array or a Tensor in a derivative; real ones as they are, at no cost."""
+    return np.conjugate(x) if dtypes.of(x.dtype).is_complex else x
+
+
+def resolve_conj(input: Tensor) -> Tensor:
+    """The input itself: no Tensor here is conjugated on the way. Source: torch.resolve_conj.
+
+    >>> torch.resolve_conj(torch.tensor([1 + 2j]).conj())
+    tensor([1.-2.j])
+    """
+    return input
+
+
+def resolve_neg(input: Tensor) -> Tensor:
+    """The input itself: no Tensor here is negated on the way. Source: torch.resolve_neg.
+
+    >>> torch.resolve_neg(torch.tensor([1 + 2j]).conj().imag)
+    tensor([-2.])
+    """
+    return input
+
+
+def is_conj(input: Tensor) -> bool:
+    """False: no Tensor here is conjugated on the way. Source: torch.is_conj.
+
+    >>> torch.is_conj(torch.tensor([1 + 2j]).conj())
+    False
+    """
+    return False
+
+
+def is_neg(input: Tensor) -> bool:
+    """False: no Tensor here is negated on the way. Source: torch.is_neg.
+
+    >>> torch.is_neg(torch.tensor([1 + 2j]).conj().imag)
+    False
+    """
+    return False
+
+
+class Real(Function):
+    """The real part."""
+
+    symbol, numpy, may_share = "real", np.real, True
+
+    def forward(self, x):
+        return np.real(x)
+
+    def grad_x(self, grad):
+        return grad
+
+
+def real(input: Tensor) -> Tensor:
+    """The real part, a view; real numbers as they are. Source: torch.real.
+
+    >>> torch.real(torch.tensor([1 + 2j]))
+    tensor([1.])
+    """
+    return Real.apply(input) if input.is_complex() else input
+
+
+class Imag(Function):
+    """The imaginary part."""
+
+    symbol, numpy, may_share = "imag", np.imag, True
+
+    def forward(self, x):
+        return np.imag(x)
+
+    def grad_x(self, grad):
+        return grad * -1j  # which the engine conjugates: uphill is along i
+
+
+def imag(input: Tensor) -> Tensor:
+    """The imaginary part, a view. Source: torch.imag.
+
+    Raises RuntimeError for real numbers.
+
+    >>> torch.imag(torch.tensor([1 + 2j]))
+    tensor([2.])
+    """
+    if not input.is_complex():
+        raise DtypeError("imag: is not implemented for tensors with non-complex dtypes, got " + repr(input.dtype))
+    return Imag.apply(input)
+
+
+class Angle(Function):
+    """The angle of x in the complex plane: of real numbers 0 or π."""
+
+    symbol, numpy, promote = "angle", np.angle, dtypes.promote_floating
+
+    def forward(self, x):
+        return (
+            np.arctan2(np.imag(x), np.real(x))
+            if x.dtype.kind == "c"
+            else np.where(x < 0, math.pi, np.where(x == x, 0.0, x))
+        )
+
+    def grad_x(self, grad, x):
+        if not dtypes.of(x.dtype).is_complex:
+            return np.zeros_like(grad)
+        zero = x == 0
+        return np.where(zero, 0.0, grad * -1j / np.where(zero, 1.0, x))
+
+
+def angle(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The angle in the complex plane, in radians: of real numbers 0 or π. Source: torch.angle.
+
+    >>> torch.angle(torch.tensor([1j, -1, 1]))
+    tensor([1.5708, 3.1416, 0.0000])
+    """
+    return into(out, Angle.apply(input))
+
+
+class Complex(Function):
+    """a + b·i."""
+
+    symbol = "a + bi"
+
+    @staticmethod
+    def promote(arrays):
+        return _same_floats(arrays)
+
+    def forward(self, a, b):
+        return _joined(a, b)
+
+    def grad_a(self, grad):
+        return np.real(grad)
+
+    def grad_b(self, grad):
+        return -np.imag(grad)  # of the conjugate, which the engine hands in
+
+
+def _joined(a: Any, b: Any) -> Any:
+    """What a + 1j · b would be, were 1j · ∞ not NaN + ∞i."""
+    z = np.empty_like(a, shape=np.broadcast_shapes(a.shape, b.shape), dtype=np.result_type(a, np.complex64))
+    z.real, z.imag = a, b
+    return z
+
+
+def _same_floats(arrays: Any) -> Any:
+    a, b = (x.dtype for x in arrays)
+    if {a, b} - {dtypes.float32.dtype, dtypes.float64.dtype}:
+        raise DtypeError(f"expected both inputs to be float32 or float64 tensors but got {a} and {b}")
+    if a != b:
+        raise DtypeError(f"expected scalar type {a} but got scalar type {b} for the second argument")
+    return arrays
+
+
+def _refuse_other_dtype(op: str, result: Tensor, out: Tensor | None) -> Tensor:
+    if out is not None and out.dtype != result.dtype:
+        raise DtypeError(
+            f"{op}: expected scalar type {result.dtype} but got scalar type {out.dtype} for argument 'out'"
+        )
+    return result
+
+
+def complex(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """real + imag·i, broadcast, of two Tensors of the same floating dtype. Source: torch.complex.
+
+    >>> torch.complex(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
+    tensor([1.+3.j, 2.+4.j])
+    """
+    return into(out, _refuse_other_dtype("complex", Complex.apply(real, imag), out))
+
+
+@composite
+def polar(abs: Tensor, angle: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """abs · (cos(angle) + sin(angle)·i), of two Tensors of the same floating dtype. Source: torch.polar.
+
+    >>> torch.polar(torch.tensor([2.0]), torch.tensor([0.0]))
+    tensor([2.+0.j])
+    """
+    _same_floats((abs, angle))
+    result = Complex.apply(abs * np.cos(angle), abs * np.sin(angle))
+    return into(out, _refuse_other_dtype("polar", result, out))
+
+
+class ViewAsReal(Function):
+    """The same memory as pairs of real numbers, along a new last dimension."""
+
+    symbol, may_share = "as real", True
+
+    def forward(self, x):
+        return x[..., None].view(np.finfo(x.dtype).dtype)
+
+    def grad_x(self, grad):
+        return grad[..., 0] - 1j * grad[..., 1]
+
+
+def view_as_real(input: Tensor) -> Tensor:
+    """A view of complex numbers as pairs of real ones, along a new last dimension. Source: torch.view_as_real.
+
+    >>> torch.view_as_real(torch.tensor([1 + 2j]))
+    tensor([[1., 2.]])
+    """
+    if not input.is_complex():
+        raise DtypeError(f"view_as_real: is only supported for complex tensors, got {input.dtype}")
+    return ViewAsReal.apply(input)
+
+
+class ViewAsComplex(Function):
+    """Pairs of real numbers along the last dimension as complex ones, in the same memory."""
+
+    symbol, may_share = "as complex", True
+
+    def forward(self, x):
+        return (x if x.size else x.copy()).view(np.result_type(x, np.complex64))[..., 0]
+
+    def grad_x(self, grad):
+        return np.stack((np.real(grad), -np.imag(grad)), -1)
+
+
+def view_as_complex(input: Tensor) -> Tensor:
+    """A view of pairs of real numbers, the last dimension, as complex ones. Source: torch.view_as_complex.
+
+    Raises RuntimeError where the last dimension's size isn't 2, or its stride isn't 1.
+
+    >>> torch.view_as_complex(torch.tensor([[1.0, 2.0]]))
+    tensor([1.+2.j])
+    """
+    if not input.is_floating_point() or input.element_size() < 4:
+        raise DtypeError(f"view_as_complex: is only supported for float32 and float64 tensors, got {input.dtype}")
+    if not input.ndim or input.shape[-1] != 2:
+        raise ShapeError(f"view_as_complex: the last dimension must have size 2, got shape {tuple(input.shape)}")
+    *others, last = input.stride()
+    if input.numel() and (last != 1 or any(stride % 2 for stride in others)):
+        raise ShapeError(f"view_as_complex: the last stride must be 1 and all others even, got {input.stride()}")
+    return ViewAsComplex.apply(input)

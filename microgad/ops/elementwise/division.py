@@ -1,0 +1,191 @@
+"""Division: true, rounded, and what it leaves; common divisors and multiples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend, dtypes
+from ...errors import ArgumentError
+from ...function import Function
+from ..out import into
+from .operands import of_numbers, one_tensor, tensor, tensors
+
+if TYPE_CHECKING:
+    from ...tensor import Operand, Tensor
+
+
+class Div(Function):
+    """a / b, broadcast; integers give the default floating dtype."""
+
+    symbol, numpy, promote = "÷", np.true_divide, dtypes.promote_floating
+
+    def forward(self, a, b):
+        return a / b
+
+    def grad_a(self, grad, b):
+        return grad / b
+
+    def grad_b(self, grad, a, b):
+        return -grad * (a / b) / b
+
+
+def div(input: Operand, other: Operand, *, rounding_mode: str | None = None, out: Tensor | None = None) -> Tensor:
+    """input / other, broadcast; integers give floating-point numbers. Source: torch.div.
+
+    rounding_mode "trunc" rounds towards 0 and "floor" down; both keep integers, and have the derivative 0.
+
+    >>> torch.div(torch.tensor([1, 2]), 4)
+    tensor([0.2500, 0.5000])
+    >>> torch.div(torch.tensor([-7, 7]), 2, rounding_mode="trunc")
+    tensor([-3,  3])
+    """
+    if rounding_mode is None:
+        result: Tensor = Div.apply(*of_numbers(input, other))
+        return result if out is None else into(out, result)
+    if rounding_mode not in ("trunc", "floor"):
+        raise ArgumentError(
+            f"div: expected rounding_mode to be one of None, 'trunc', or 'floor', but found {rounding_mode!r}"
+        )
+    return into(out, (FloorDiv if rounding_mode == "floor" else TruncDiv).apply(*of_numbers(input, other)))
+
+
+_REAL = dtypes.only("iuf").__func__
+
+
+def _divisible(arrays: Any) -> Any:
+    """Promotion of integer division, which the CPU refuses by zero; a GPU is not asked, which would have to wait."""
+    arrays = _REAL(arrays)
+    whole = all(getattr(x, "dtype", np.dtype(type(x))).kind in "biu" for x in arrays)
+    if whole and not backend.is_gpu(arrays[1]) and not np.all(arrays[1]):
+        raise ArgumentError("ZeroDivisionError: integers can't be divided by zero")
+    return arrays
+
+
+class RoundedDiv(Function):
+    """a / b rounded to whole numbers, broadcast: constant but for its jumps."""
+
+    promote = staticmethod(_divisible)
+
+    def grad_a(self, grad):
+        return np.zeros_like(grad)
+
+    def grad_b(self, grad):
+        return np.zeros_like(grad)
+
+
+class FloorDiv(RoundedDiv):
+    """a / b rounded down, broadcast."""
+
+    symbol, numpy = "⌊÷⌋", np.floor_divide
+
+    def forward(self, a, b):
+        return np.floor_divide(a, b)
+
+
+class TruncDiv(RoundedDiv):
+    """a / b rounded towards 0, broadcast."""
+
+    symbol = "trunc(÷)"
+
+    def forward(self, a, b):
+        if np.result_type(a, b).kind == "f":
+            return np.trunc(a / b)
+        return (a - np.fmod(a, b)) // b
+
+
+def floor_divide(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """input / other rounded down, broadcast; the derivative is 0. Source: torch.floor_divide.
+
+    >>> torch.floor_divide(torch.tensor([-7, 7]), 2)
+    tensor([-4,  3])
+    """
+    return into(out, FloorDiv.apply(*of_numbers(input, other)))
+
+
+class Remainder(Function):
+    """a - b · ⌊a / b⌋: what division leaves, with the sign of b."""
+
+    symbol, numpy, promote = "mod", np.remainder, staticmethod(_divisible)
+
+    def forward(self, a, b):
+        return np.remainder(a, b)
+
+    def grad_a(self, grad):
+        return grad
+
+    def grad_b(self, grad, a, b):
+        return -grad * np.floor_divide(a, b)
+
+
+def remainder(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """input modulo other, with the sign of other, as Python's %. Source: torch.remainder.
+
+    >>> torch.remainder(torch.tensor([-3.0, 5.5]), 2)
+    tensor([1.0000, 1.5000])
+    """
+    return into(out, Remainder.apply(*one_tensor("remainder", input, other)))
+
+
+class Fmod(Function):
+    """a - b · trunc(a / b): what division leaves, with the sign of a."""
+
+    symbol, numpy, promote = "fmod", np.fmod, staticmethod(_divisible)
+
+    def forward(self, a, b):
+        return np.fmod(a, b)
+
+    def grad_a(self, grad):
+        return grad
+
+    def grad_b(self, grad, a, b):
+        return -grad * np.trunc(a / b)
+
+
+def fmod(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """input modulo other, with the sign of input, as C's fmod. Source: torch.fmod.
+
+    >>> torch.fmod(torch.tensor([-3.0, 5.5]), 2)
+    tensor([-1.0000,  1.5000])
+    """
+    return into(out, Fmod.apply(tensor("fmod", input), other))
+
+
+class Gcd(Function):
+    """The greatest common divisor."""
+
+    symbol, numpy, promote = "gcd", np.gcd, dtypes.only("iu")
+
+    def forward(self, a, b):
+        return np.gcd(a, b)
+
+
+def gcd(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The greatest common divisor of integers, broadcast. Source: torch.gcd.
+
+    >>> torch.gcd(torch.tensor([12, 5]), torch.tensor([18, 10]))
+    tensor([6, 5])
+    """
+    return into(out, Gcd.apply(*tensors("gcd", input, other)))
+
+
+class Lcm(Function):
+    """The least common multiple."""
+
+    symbol, numpy, promote = "lcm", np.lcm, dtypes.only("iu")
+
+    def forward(self, a, b):
+        return np.lcm(a, b)
+
+
+def lcm(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The least common multiple of integers, broadcast. Source: torch.lcm.
+
+    >>> torch.lcm(torch.tensor([4, 5]), torch.tensor([6, 10]))
+    tensor([12, 10])
+    """
+    return into(out, Lcm.apply(*tensors("lcm", input, other)))
+
+
+divide, true_divide = div, div

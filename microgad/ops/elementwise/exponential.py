@@ -1,0 +1,310 @@
+"""Exponentials, logarithms, and the logistic function with its inverse."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend, dtypes
+from ...function import Function
+from ..out import into
+from .operands import one_tensor, tensors
+from .selection import Select
+
+if TYPE_CHECKING:
+    from ...tensor import Operand, Tensor
+
+LOG_2, LOG_10 = math.log(2), math.log(10)
+
+
+class Exp(Function):
+    """e to the x."""
+
+    symbol, numpy, promote = "exp", np.exp, dtypes.promote_floating
+
+    def forward(self, x):
+        return np.exp(x)
+
+    def grad_x(self, grad, out):
+        return grad * out
+
+
+def exp(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """e to the power input. Source: torch.exp.
+
+    >>> torch.exp(torch.tensor([0.0, 1.0]))
+    tensor([1.0000, 2.7183])
+    """
+    return into(out, Exp.apply(input))
+
+
+class Exp2(Function):
+    """2 to the x."""
+
+    symbol, numpy, promote = "exp2", np.exp2, dtypes.promote_floating
+
+    def forward(self, x):
+        return np.exp2(x)
+
+    def grad_x(self, grad, out):
+        return grad * (out * LOG_2)
+
+
+def exp2(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """2 to the power input. Source: torch.exp2.
+
+    >>> torch.exp2(torch.tensor([0.0, 3.0]))
+    tensor([1., 8.])
+    """
+    return into(out, Exp2.apply(input))
+
+
+class Expm1(Function):
+    """e to the x, less 1, exact to the last digits near 0."""
+
+    symbol, numpy, promote = "expm1", np.expm1, dtypes.promote_floating
+
+    def forward(self, x):
+        return np.expm1(x)
+
+    def grad_x(self, grad, out):
+        return grad * (out + 1)
+
+
+def expm1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """e to the power input, less 1, exact to the last digits near 0. Source: torch.expm1.
+
+    >>> torch.expm1(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 1.7183])
+    """
+    return into(out, Expm1.apply(input))
+
+
+class Log(Function):
+    """The natural logarithm."""
+
+    symbol, numpy, promote = "log", np.log, dtypes.promote_floating
+
+    def forward(self, x):
+        return np.log(x)
+
+    def grad_x(self, grad, x):
+        return grad / x
+
+
+def log(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The natural logarithm. Source: torch.log.
+
+    >>> torch.log(torch.tensor([1.0, 10.0]))
+    tensor([0.0000, 2.3026])
+    """
+    return into(out, Log.apply(input))
+
+
+class Log2(Function):
+    """The logarithm to the base 2."""
+
+    symbol, numpy, promote = "log2", np.log2, dtypes.promote_floating
+
+    def forward(self, x):
+        return np.log2(x)
+
+    def grad_x(self, grad, x):
+        return grad / (x * LOG_2)
+
+
+def log2(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The logarithm to the base 2. Source: torch.log2.
+
+    >>> torch.log2(torch.tensor([1.0, 8.0]))
+    tensor([0., 3.])
+    """
+    return into(out, Log2.apply(input))
+
+
+class Log10(Function):
+    """The logarithm to the base 10."""
+
+    symbol, numpy, promote = "log10", np.log10, dtypes.promote_floating
+
+    def forward(self, x):
+        return np.log10(x)
+
+    def grad_x(self, grad, x):
+        return grad / (x * LOG_10)
+
+
+def log10(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The logarithm to the base 10. Source: torch.log10.
+
+    >>> torch.log10(torch.tensor([1.0, 2.0]))
+    tensor([0.0000, 0.3010])
+    """
+    return into(out, Log10.apply(input))
+
+
+class Log1p(Function):
+    """log(1 + x), exact to the last digits near 0."""
+
+    symbol, numpy, promote = "log1p", np.log1p, dtypes.promote_floating
+
+    def forward(self, x):
+        return np.log1p(x)
+
+    def grad_x(self, grad, x):
+        return grad / (x + 1)
+
+
+def log1p(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """log(1 + input), exact to the last digits near 0. Source: torch.log1p.
+
+    >>> torch.log1p(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.6931])
+    """
+    return into(out, Log1p.apply(input))
+
+
+class LogAddExp(Function):
+    """log(eᵃ + eᵇ), where no exponential overflows."""
+
+    symbol, numpy, promote = "logaddexp", np.logaddexp, dtypes.only("fc")
+
+    def forward(self, a, b):
+        if np.result_type(a, b).kind != "c":
+            return np.logaddexp(a, b)
+        first = np.real(a) > np.real(b)
+        larger, smaller = np.where(first, a, b), np.where(first, b, a)
+        return larger + np.log1p(np.exp(smaller - larger))
+
+    def grad_a(self, grad, a, b):
+        return grad * Sigmoid.apply(a - b)
+
+    def grad_b(self, grad, a, b):
+        return grad * Sigmoid.apply(b - a)
+
+
+def logaddexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """log(e to the input + e to the other), broadcast, where nothing overflows. Source: torch.logaddexp.
+
+    >>> torch.logaddexp(torch.tensor([-100.0, 1000.0]), torch.tensor([-100.0, 0.0]))
+    tensor([ -99.3069, 1000.0000])
+    """
+    return into(out, LogAddExp.apply(*tensors("logaddexp", input, other)))
+
+
+class LogAddExp2(Function):
+    """log₂(2ᵃ + 2ᵇ), where no power overflows."""
+
+    symbol, numpy, promote = "logaddexp2", np.logaddexp2, dtypes.only("f")
+
+    def forward(self, a, b):
+        return np.logaddexp2(a, b)
+
+    def grad_a(self, grad, a, b):
+        return grad * Sigmoid.apply((a - b) * LOG_2)
+
+    def grad_b(self, grad, a, b):
+        return grad * Sigmoid.apply((b - a) * LOG_2)
+
+
+def logaddexp2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """log₂(2 to the input + 2 to the other), broadcast, where nothing overflows. Source: torch.logaddexp2.
+
+    >>> torch.logaddexp2(torch.tensor([1.0, 1000.0]), torch.tensor([1.0, 0.0]))
+    tensor([   2., 1000.])
+    """
+    return into(out, LogAddExp2.apply(*tensors("logaddexp2", input, other)))
+
+
+_REAL = dtypes.only("f", dtypes.promote_floating).__func__
+
+
+class XLogY(Function):
+    """x · log(y), and 0 where x is 0, unless y is NaN."""
+
+    symbol = "xlogy"
+
+    @staticmethod
+    def promote(arrays):
+        arrays = _REAL(arrays)
+        array = next(x for x in arrays if hasattr(x, "dtype"))
+        return [x if hasattr(x, "dtype") else backend.like(x, array, array.dtype) for x in arrays]
+
+    def forward(self, x, y):
+        return x * np.log(_one_beside_zero(x, y))
+
+    def grad_x(self, grad, x, y):
+        return grad * np.log(_one_beside_zero(x, y))
+
+    def grad_y(self, grad, x, y):
+        return grad * (x / y)
+
+
+def _one_beside_zero(x: Any, y: Any) -> Any:
+    """y, or 1 where x is 0 and y a number: 0 · log(0) would be NaN."""
+    return np.where((x == 0) & (y == y), 1.0, y)
+
+
+def xlogy(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """input · log(other), broadcast; 0 where input is 0, unless other is NaN. Source: torch.xlogy.
+
+    >>> torch.xlogy(torch.tensor([0.0, 2.0]), torch.tensor([0.0, 1.0]))
+    tensor([0., 0.])
+    """
+    return into(out, XLogY.apply(*one_tensor("xlogy", input, other)))
+
+
+class Sigmoid(Function):
+    """1 / (1 + e⁻ˣ): where e⁻ˣ overflows it is 0, and small values keep their digits, which by tanh they don't."""
+
+    symbol, promote = "σ", dtypes.promote_floating
+
+    def forward(self, x):
+        with np.errstate(over="ignore"):
+            out = np.exp(-x)
+        return np.reciprocal(1 + out)
+
+    def grad_x(self, grad, out):
+        return grad * (out * (1 - out))
+
+
+def sigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """1 / (1 + e⁻ˣ). Source: torch.sigmoid.
+
+    >>> torch.sigmoid(torch.tensor([0.0, 2.0]))
+    tensor([0.5000, 0.8808])
+    """
+    return into(out, Sigmoid.apply(input))
+
+
+class Logit(Function):
+    """log(x / (1 - x)), of x held between eps and 1 - eps where eps isn't None."""
+
+    symbol, promote = "logit", dtypes.only("f", dtypes.promote_floating)
+
+    def forward(self, x):
+        if self.eps is not None:
+            x = np.clip(x, self.eps, 1 - self.eps)
+        return np.log(x / (1 - x))
+
+    def grad_x(self, grad, x):
+        low = self.eps or 0.0
+        inside = (x >= low) & (x <= 1 - low)
+        slope = grad / np.where(inside, x * (1 - x), 1.0)
+        return Select.apply(inside, slope) if self.eps is not None else np.where(inside, slope, math.nan)
+
+
+def logit(input: Tensor, eps: float | None = None, *, out: Tensor | None = None) -> Tensor:
+    """log(x / (1 - x)), the inverse of sigmoid; of x held between eps and 1 - eps if eps is given.
+
+    Source: torch.logit.
+
+    >>> torch.logit(torch.tensor([0.5, 0.8808]))
+    tensor([0.0000, 2.0000])
+    """
+    return into(out, Logit.apply(input, eps=eps))
+
+
+expit = sigmoid

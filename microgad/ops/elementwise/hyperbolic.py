@@ -1,0 +1,143 @@
+"""Hyperbolic functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ... import dtypes
+from ...function import Function
+from ..out import into
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class Sinh(Function):
+    """The hyperbolic sine."""
+
+    symbol, numpy, promote = "sinh", np.sinh, dtypes.promote_floating
+
+    def forward(self, x):
+        return np.sinh(x)
+
+    def grad_x(self, grad, x):
+        return grad * np.cosh(x)
+
+
+def sinh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The hyperbolic sine. Source: torch.sinh.
+
+    >>> torch.sinh(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 1.1752])
+    """
+    return into(out, Sinh.apply(input))
+
+
+class Cosh(Function):
+    """The hyperbolic cosine."""
+
+    symbol, numpy, promote = "cosh", np.cosh, dtypes.promote_floating
+
+    def forward(self, x):
+        return np.cosh(x)
+
+    def grad_x(self, grad, x):
+        return grad * np.sinh(x)
+
+
+def cosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The hyperbolic cosine. Source: torch.cosh.
+
+    >>> torch.cosh(torch.tensor([0.0, 1.0]))
+    tensor([1.0000, 1.5431])
+    """
+    return into(out, Cosh.apply(input))
+
+
+class Tanh(Function):
+    """The hyperbolic tangent."""
+
+    symbol, numpy, promote = "tanh", np.tanh, dtypes.promote_floating
+
+    def forward(self, x):
+        return np.tanh(x)
+
+    def grad_x(self, grad, out):
+        return grad * (1 - out * out)
+
+
+def tanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The hyperbolic tangent. Source: torch.tanh.
+
+    >>> torch.tanh(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.7616])
+    """
+    return into(out, Tanh.apply(input))
+
+
+class Asinh(Function):
+    """The inverse hyperbolic sine."""
+
+    symbol, numpy, promote = "asinh", np.arcsinh, dtypes.promote_floating
+
+    def forward(self, x):
+        return np.arcsinh(x)
+
+    def grad_x(self, grad, x):
+        return grad / np.sqrt(x * x + 1)
+
+
+def asinh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The inverse hyperbolic sine. Source: torch.asinh.
+
+    >>> torch.asinh(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.8814])
+    """
+    return into(out, Asinh.apply(input))
+
+
+class Acosh(Function):
+    """The inverse hyperbolic cosine."""
+
+    symbol, numpy, promote = "acosh", np.arccosh, dtypes.promote_floating
+
+    def forward(self, x):
+        return np.arccosh(x)
+
+    def grad_x(self, grad, x):
+        return grad / (np.sqrt(x - 1) * np.sqrt(x + 1))  # complex: not the root of the product
+
+
+def acosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The inverse hyperbolic cosine. Source: torch.acosh.
+
+    >>> torch.acosh(torch.tensor([1.0, 2.0]))
+    tensor([0.0000, 1.3170])
+    """
+    return into(out, Acosh.apply(input))
+
+
+class Atanh(Function):
+    """The inverse hyperbolic tangent."""
+
+    symbol, numpy, promote = "atanh", np.arctanh, dtypes.promote_floating
+
+    def forward(self, x):
+        return np.arctanh(x)
+
+    def grad_x(self, grad, x):
+        return grad / (1 - x * x)
+
+
+def atanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The inverse hyperbolic tangent. Source: torch.atanh.
+
+    >>> torch.atanh(torch.tensor([0.0, 0.5]))
+    tensor([0.0000, 0.5493])
+    """
+    return into(out, Atanh.apply(input))
+
+
+arcsinh, arccosh, arctanh = asinh, acosh, atanh

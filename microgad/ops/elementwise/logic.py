@@ -1,0 +1,136 @@
+"""Logic, and the bits of integers: results that have no derivative."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ... import dtypes
+from ...function import Function
+from ..out import into
+from .comparison import without_derivative
+from .operands import one_tensor, tensors
+
+if TYPE_CHECKING:
+    from ...tensor import Operand, Tensor
+
+
+LogicalAnd = without_derivative("LogicalAnd", "∧", np.logical_and, "biufc", __name__)
+LogicalOr = without_derivative("LogicalOr", "∨", np.logical_or, "biufc", __name__)
+LogicalXor = without_derivative("LogicalXor", "⊻", np.logical_xor, "biufc", __name__)
+BitwiseAnd = without_derivative("BitwiseAnd", "&", np.bitwise_and, "biu", __name__)
+BitwiseOr = without_derivative("BitwiseOr", "|", np.bitwise_or, "biu", __name__)
+BitwiseXor = without_derivative("BitwiseXor", "^", np.bitwise_xor, "biu", __name__)
+LeftShift = without_derivative("LeftShift", "<<", np.left_shift, "iu", __name__)
+RightShift = without_derivative("RightShift", ">>", np.right_shift, "iu", __name__)
+
+
+def logical_and(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """Whether both are nonzero, elementwise and broadcast. Source: torch.logical_and.
+
+    >>> torch.logical_and(torch.tensor([0, 1]), torch.tensor([2, 3]))
+    tensor([False,  True])
+    """
+    return into(out, LogicalAnd.apply(*tensors("logical_and", input, other)))
+
+
+def logical_or(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """Whether one of the two is nonzero, elementwise and broadcast. Source: torch.logical_or.
+
+    >>> torch.logical_or(torch.tensor([0, 1]), torch.tensor([2, 3]))
+    tensor([True, True])
+    """
+    return into(out, LogicalOr.apply(*tensors("logical_or", input, other)))
+
+
+def logical_xor(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """Whether exactly one of the two is nonzero, elementwise and broadcast. Source: torch.logical_xor.
+
+    >>> torch.logical_xor(torch.tensor([0, 1]), torch.tensor([2, 3]))
+    tensor([ True, False])
+    """
+    return into(out, LogicalXor.apply(*tensors("logical_xor", input, other)))
+
+
+class LogicalNot(Function):
+    """Not x."""
+
+    symbol, numpy = "¬", np.logical_not
+
+    def forward(self, x):
+        return np.logical_not(x)
+
+
+def logical_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Whether the value is zero, elementwise. Source: torch.logical_not.
+
+    >>> torch.logical_not(torch.tensor([0, 1]))
+    tensor([ True, False])
+    """
+    return into(out, LogicalNot.apply(input))
+
+
+def bitwise_and(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """The bits of integers or booleans combined, broadcast. Source: torch.bitwise_and.
+
+    >>> torch.bitwise_and(torch.tensor([6]), 3)
+    tensor([2])
+    """
+    return into(out, BitwiseAnd.apply(*one_tensor("bitwise_and", input, other)))
+
+
+def bitwise_or(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """The bits of integers or booleans combined, broadcast. Source: torch.bitwise_or.
+
+    >>> torch.bitwise_or(torch.tensor([6]), 3)
+    tensor([7])
+    """
+    return into(out, BitwiseOr.apply(*one_tensor("bitwise_or", input, other)))
+
+
+def bitwise_xor(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """The bits of integers or booleans combined, broadcast. Source: torch.bitwise_xor.
+
+    >>> torch.bitwise_xor(torch.tensor([6]), 3)
+    tensor([5])
+    """
+    return into(out, BitwiseXor.apply(*one_tensor("bitwise_xor", input, other)))
+
+
+class BitwiseNot(Function):
+    """The bits of x inverted; of booleans, not x."""
+
+    symbol, numpy, promote = "~", np.bitwise_not, dtypes.only("biu", list)
+
+    def forward(self, x):
+        return np.bitwise_not(x)
+
+
+def bitwise_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The bits of integers or booleans inverted. Source: torch.bitwise_not.
+
+    >>> torch.bitwise_not(torch.tensor([True, False]))
+    tensor([False,  True])
+    """
+    return into(out, BitwiseNot.apply(input))
+
+
+def bitwise_left_shift(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """The bits of integers moved to the left: input · 2 to the power other. Source: torch.bitwise_left_shift.
+
+    >>> torch.bitwise_left_shift(torch.tensor([1, 3]), 2)
+    tensor([ 4, 12])
+    """
+    return into(out, LeftShift.apply(*one_tensor("bitwise_left_shift", input, other)))
+
+
+def bitwise_right_shift(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """The bits of integers moved to the right: input / 2 to the power other, rounded down.
+
+    Source: torch.bitwise_right_shift.
+
+    >>> torch.bitwise_right_shift(torch.tensor([-8, 3]), 1)
+    tensor([-4,  1])
+    """
+    return into(out, RightShift.apply(*one_tensor("bitwise_right_shift", input, other)))

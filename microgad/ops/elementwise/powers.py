@@ -1,0 +1,254 @@
+"""Powers and roots, and numbers taken apart into mantissa and power of two."""
+
+from __future__ import annotations
+
+import cmath
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ... import dtypes
+from ...errors import ArgumentError, DtypeError
+from ...function import Function, casting
+from ...state import composite
+from ..out import into
+from .operands import one_tensor, tensors
+
+if TYPE_CHECKING:
+    from ...tensor import Operand, Tensor
+
+
+class Pow(Function):
+    """x to the power p, broadcast. Small constant powers are products, as in PyTorch: exact and fast."""
+
+    symbol, numpy = "xᵖ", np.power
+
+    @staticmethod
+    def promote(arrays):
+        x, p = arrays = dtypes.promote(arrays)
+        kind = (x if hasattr(x, "dtype") else p).dtype.kind
+        if kind == "b":
+            raise DtypeError("not implemented for bool")
+        if kind in "iu" and isinstance(p, int) and p < 0:
+            raise ArgumentError("integers to negative integer powers are not allowed")
+        return arrays
+
+    def forward(self, x, p):
+        return _power(x, p)
+
+    def write(self, out, x, p):
+        result = _power(x, p)  # np.power knows no products
+        np.copyto(out, result, casting=casting(out, result))
+
+    def grad_x(self, grad, x, p):
+        if isinstance(p, (int, float, complex)):
+            return grad * (p * _power(x, p - 1)) if p != 0 else np.zeros_like(grad)
+        undefined = (x == 0) & (p == 0)  # 0 · 0⁻¹; elsewhere p = 0 gives 0 by itself, and the right second derivative
+        return grad * np.where(undefined, 0.0, p * x ** np.where(undefined, 1.0, p - 1))
+
+    def grad_p(self, grad, x, p, out):
+        if not isinstance(x, (int, float, complex)):
+            known_zero = (x == 0) & (np.real(p) >= 0)
+            return grad * np.where(known_zero, 0.0, out * np.log(np.where(known_zero, 1.0, x)))
+        if x == 0:
+            return -grad * np.where(np.real(p) >= 0, 0.0 * p, math.inf)
+        return grad * (out * (cmath.log(x) if isinstance(x, complex) else math.log(x) if x > 0 else math.nan))
+
+
+def pow(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tensor:
+    """input to the power exponent, broadcast; one of the two may be a number. Source: torch.pow.
+
+    Raises RuntimeError for a negative whole number as the exponent of integers.
+
+    >>> torch.pow(torch.tensor([1.0, 2.0, 3.0]), 2)
+    tensor([1., 4., 9.])
+    """
+    return into(out, Pow.apply(*one_tensor("pow", input, exponent)))
+
+
+def _power(x: Any, p: Any) -> Any:
+    if isinstance(p, (int, float)):
+        if p == 1:
+            return x * 1
+        if p == 2:
+            return x * x
+        if p == 3:
+            return x * x * x
+        if p == 0.5:
+            return np.sqrt(x)
+        if p == -1:
+            return 1 / x
+    elif isinstance(p, np.ndarray) and p.dtype.kind == "i":
+        # NumPy refuses negative ones; PyTorch truncates 1 / xⁿ
+        whole = np.where(np.absolute(x) == 1, np.absolute(p), np.maximum(p, 0))
+        return np.where((p < 0) & (np.absolute(x) != 1), 0, x**whole)
+    return x**p
+
+
+@composite
+def float_power(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tensor:
+    """input to the power exponent, computed in double precision. Source: torch.float_power.
+
+    >>> torch.float_power(torch.tensor([4, 9]), 0.5)
+    tensor([2., 3.], dtype=torch.float64)
+    """
+    operands = one_tensor("float_power", input, exponent)
+    kinds = [np.dtype(getattr(x, "dtype", type(x))).kind for x in operands]
+    double: Any = dtypes.complex128 if "c" in kinds else dtypes.float64
+    x, p = (x.to(double) if hasattr(x, "to") else double.dtype.type(x).item() for x in operands)
+    return into(out, Pow.apply(x, p))
+
+
+def square(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """input · input. Source: torch.square.
+
+    >>> torch.square(torch.tensor([2.0, -3.0]))
+    tensor([4., 9.])
+    """
+    return into(out, Pow.apply(input, 2))
+
+
+class Sqrt(Function):
+    """The square root."""
+
+    symbol, numpy, promote = "√", np.sqrt, dtypes.promote_floating
+
+    def forward(self, x):
+        return np.sqrt(x)
+
+    def grad_x(self, grad, out):
+        return grad / (2 * out)
+
+
+def sqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The square root. Source: torch.sqrt.
+
+    >>> torch.sqrt(torch.tensor([4.0, 2.0]))
+    tensor([2.0000, 1.4142])
+    """
+    return into(out, Sqrt.apply(input))
+
+
+class Cbrt(Function):
+    """The cube root, of negative numbers too: NumPy's, which PyTorch hasn't."""
+
+    symbol, numpy, promote = "∛", np.cbrt, dtypes.promote_floating
+
+    def forward(self, x):
+        return np.cbrt(x)
+
+    def grad_x(self, grad, out):
+        return grad / (3 * out * out)
+
+
+class Rsqrt(Function):
+    """1 / √x."""
+
+    symbol, promote = "1/√", dtypes.promote_floating
+
+    def forward(self, x):
+        return 1 / np.sqrt(x)
+
+    def grad_x(self, grad, out):
+        return -0.5 * grad * (out * out * out)
+
+
+def rsqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """1 / √input. Source: torch.rsqrt.
+
+    >>> torch.rsqrt(torch.tensor([4.0, 2.0]))
+    tensor([0.5000, 0.7071])
+    """
+    return into(out, Rsqrt.apply(input))
+
+
+class Reciprocal(Function):
+    """1 / x."""
+
+    symbol, promote = "1/x", dtypes.promote_floating
+
+    def forward(self, x):
+        return 1 / x
+
+    def grad_x(self, grad, out):
+        return -grad * (out * out)
+
+
+def reciprocal(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """1 / input. Source: torch.reciprocal.
+
+    >>> torch.reciprocal(torch.tensor([4, 2]))
+    tensor([0.2500, 0.5000])
+    """
+    return into(out, Reciprocal.apply(input))
+
+
+class Hypot(Function):
+    """√(a² + b²), where no square overflows."""
+
+    symbol, numpy, promote = "hypot", np.hypot, dtypes.only("f")
+
+    def forward(self, a, b):
+        return np.hypot(a, b)
+
+    def grad_a(self, grad, a, out):
+        return grad * (a / out)
+
+    def grad_b(self, grad, b, out):
+        return grad * (b / out)
+
+
+def hypot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """√(input² + other²), broadcast, where no square overflows. Source: torch.hypot.
+
+    >>> torch.hypot(torch.tensor([3.0, 5.0]), torch.tensor([4.0, 12.0]))
+    tensor([ 5., 13.])
+    """
+    return into(out, Hypot.apply(*tensors("hypot", input, other)))
+
+
+@composite
+def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """input · 2 to the power other. Source: torch.ldexp.
+
+    >>> torch.ldexp(torch.tensor([1.0]), torch.tensor([1, 3]))
+    tensor([2., 8.])
+    """
+    tensors("ldexp", input, other)
+    exponent = other.to(input.dtype) if input.is_floating_point() and not other.is_floating_point() else other
+    return into(out, input * Pow.apply(2.0, exponent))
+
+
+class Frexp(Function):
+    """The mantissa, in [0.5, 1), and the exponent of x = mantissa · 2 to the power exponent."""
+
+    symbol, numpy = "frexp", np.frexp
+
+    @staticmethod
+    def promote(arrays):
+        if arrays[0].dtype.kind != "f":
+            raise DtypeError(f"only supports floating-point dtypes, got {arrays[0].dtype}")
+        return arrays
+
+    def forward(self, x):
+        return np.frexp(x)
+
+    def grad_x(self, grad, out):
+        return grad[0] / np.exp2(np.astype(out[1], grad[0].dtype))
+
+
+class FrexpResult(NamedTuple):
+    """What `frexp` gives."""
+
+    mantissa: Tensor
+    exponent: Tensor
+
+
+def frexp(input: Tensor, *, out: tuple[Tensor, Tensor] | None = None) -> FrexpResult:
+    """The mantissa, in [0.5, 1), and the exponent of input = mantissa · 2 to the power exponent. Source: torch.frexp.
+
+    >>> torch.frexp(torch.tensor([3.0])).mantissa
+    tensor([0.7500])
+    """
+    return into(out, FrexpResult(*Frexp.apply(input)))

@@ -1,0 +1,152 @@
+"""Rounding, and the numbers beside a number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import dtypes
+from ...errors import DtypeError
+from ...function import Function
+from ..out import into
+from .operands import tensors
+from .selection import Select
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class Steps(Function):
+    """A function that is constant but for its jumps."""
+
+    def grad_x(self, grad):
+        return np.zeros_like(grad)
+
+
+class Ceil(Steps):
+    """The smallest whole number that is not smaller."""
+
+    symbol, numpy, promote = "⌈x⌉", np.ceil, dtypes.only("iuf")
+
+    def forward(self, x):
+        return np.ceil(x)
+
+
+def ceil(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Rounded up; the derivative is 0. Source: torch.ceil.
+
+    >>> torch.ceil(torch.tensor([-1.5, 1.2]))
+    tensor([-1.,  2.])
+    """
+    return into(out, Ceil.apply(input))
+
+
+class Floor(Steps):
+    """The largest whole number that is not larger."""
+
+    symbol, numpy, promote = "⌊x⌋", np.floor, dtypes.only("iuf")
+
+    def forward(self, x):
+        return np.floor(x)
+
+
+def floor(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Rounded down; the derivative is 0. Source: torch.floor.
+
+    >>> torch.floor(torch.tensor([-1.5, 1.2]))
+    tensor([-2.,  1.])
+    """
+    return into(out, Floor.apply(input))
+
+
+class Trunc(Steps):
+    """The whole part."""
+
+    symbol, numpy, promote = "trunc", np.trunc, dtypes.only("iuf")
+
+    def forward(self, x):
+        return np.trunc(x)
+
+
+def trunc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Rounded towards 0; the derivative is 0. Source: torch.trunc.
+
+    >>> torch.trunc(torch.tensor([-1.5, 1.2]))
+    tensor([-1.,  1.])
+    """
+    return into(out, Trunc.apply(input))
+
+
+class Round(Steps):
+    """Rounded to a number of decimals, halves to even; negative numbers are places before the point."""
+
+    symbol, numpy, promote = "round", np.round, dtypes.only("iuf")
+
+    def forward(self, x):
+        return np.round(x, self.decimals)
+
+
+def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Tensor:
+    """Rounded to so many decimals, halves to the even neighbour; the derivative is 0. Source: torch.round.
+
+    >>> torch.round(torch.tensor([0.5, 1.5, -2.5]))
+    tensor([ 0.,  2., -2.])
+    >>> torch.round(torch.tensor([1.2345]), decimals=2)
+    tensor([1.2300])
+    """
+    return into(out, Round.apply(input, decimals=_decimals(input, decimals)))
+
+
+def _decimals(input: Any, decimals: int) -> int:
+    if decimals and not input.is_floating_point():
+        raise DtypeError(f"round: decimals={decimals} is not implemented for {input.dtype}")
+    return decimals
+
+
+class Frac(Function):
+    """x less its whole part."""
+
+    symbol, promote = "frac", dtypes.only("f")
+
+    def forward(self, x):
+        return x - np.trunc(x)
+
+    def grad_x(self, grad):
+        return grad
+
+
+def frac(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The fractional part, with the sign of input. Source: torch.frac.
+
+    >>> torch.frac(torch.tensor([1.25, -1.25]))
+    tensor([ 0.2500, -0.2500])
+    """
+    return into(out, Frac.apply(input))
+
+
+class NextAfter(Function):
+    """The next floating-point number after a on the way to b."""
+
+    symbol, numpy, promote = "nextafter", np.nextafter, dtypes.only("f")
+
+    def forward(self, a, b):
+        return np.nextafter(a, b)
+
+    def grad_a(self, grad, a, b):
+        return Select.apply(a != b, grad)
+
+    def grad_b(self, grad):
+        return np.zeros_like(grad)
+
+
+def nextafter(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The next floating-point number after input on the way to other. Source: torch.nextafter.
+
+    >>> torch.nextafter(torch.tensor([1.0]), torch.tensor([2.0])) - 1 == torch.finfo(torch.float32).eps
+    tensor([True])
+    """
+    return into(out, NextAfter.apply(*tensors("nextafter", input, other)))
+
+
+fix = trunc

@@ -1,0 +1,169 @@
+"""Absolute values and signs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ... import dtypes
+from ...errors import DtypeError
+from ...function import Function
+from ..out import into
+from .complex_numbers import conjugate
+from .operands import tensor, tensors
+from .selection import Select
+
+if TYPE_CHECKING:
+    from ...tensor import Operand, Tensor
+
+
+class Abs(Function):
+    """|x|."""
+
+    symbol, numpy, promote = "|x|", np.absolute, dtypes.only("iufc", list)
+
+    def forward(self, x):
+        return np.absolute(x)
+
+    def write(self, out, x):
+        if x.dtype.kind == "c":
+            raise DtypeError("in-place abs is not supported for complex tensors")
+        np.absolute(x, out=out)
+
+    def grad_x(self, grad, x):
+        return grad * conjugate(np.sign(x))
+
+
+def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """|input|; the derivative at 0 is 0. Source: torch.abs.
+
+    >>> torch.abs(torch.tensor([-1.5, 2.0]))
+    tensor([1.5000, 2.0000])
+    """
+    return into(out, Abs.apply(input))
+
+
+class Sign(Function):
+    """x / |x|: of real numbers -1 or 1; and 0 at 0."""
+
+    symbol, numpy = "sign", np.sign
+
+    def forward(self, x):
+        if x.dtype.kind == "c":
+            size = np.absolute(x)
+            return x / np.where(size == 0, 1, size)
+        if x.dtype.kind == "f":
+            x = np.where(x == x, x, 0)  # PyTorch's sign of NaN is 0
+        return np.sign(x) if x.dtype.kind != "b" else x.copy()
+
+    def write(self, out, x):
+        np.copyto(out, Sign.apply(x))
+
+    def grad_x(self, grad, x, out):
+        if not dtypes.of(x.dtype).is_complex:
+            return np.zeros_like(grad)
+        size = np.absolute(x)
+        size = np.where(size == 0, 1.0, size)
+        return Select.apply(x != 0, (grad - np.real(grad * out) * np.conjugate(out)) / size)
+
+
+def sign(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """-1, 0 or 1; its derivative is 0. Source: torch.sign.
+
+    Raises RuntimeError for complex numbers, which have `sgn`.
+
+    >>> torch.sign(torch.tensor([-3.0, 0.0, 2.0]))
+    tensor([-1.,  0.,  1.])
+    """
+    if input.is_complex():
+        raise DtypeError("sign: is not supported for complex tensors; use sgn")
+    return into(out, Sign.apply(input))
+
+
+def sgn(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """input / |input|, and 0 at 0: the sign, also of complex numbers. Source: torch.sgn.
+
+    >>> torch.sgn(torch.tensor([3 + 4j, 0]))
+    tensor([0.6000+0.8000j, 0.0000+0.0000j])
+    """
+    return into(out, Sign.apply(input))
+
+
+class CopySign(Function):
+    """|a| with the sign of b."""
+
+    symbol, numpy, promote = "copysign", np.copysign, dtypes.only("biuf", dtypes.promote_floating)
+
+    def forward(self, a, b):
+        return np.copysign(a, b)
+
+    def grad_a(self, grad, a, out):
+        return grad * (np.sign(a) * np.sign(out))
+
+    def grad_b(self, grad):
+        return np.zeros_like(grad)
+
+
+def copysign(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
+    """|input| with the sign of other, broadcast; integers give floating-point numbers. Source: torch.copysign.
+
+    >>> torch.copysign(torch.tensor([1.0, -2.0]), torch.tensor([-0.0, 3.0]))
+    tensor([-1.,  2.])
+    """
+    return into(out, CopySign.apply(tensor("copysign", input), other))
+
+
+class SignBit(Function):
+    """Whether the sign is minus, which -0.0 has too."""
+
+    symbol, numpy, promote = "signbit", np.signbit, dtypes.only("biuf")
+
+    def forward(self, x):
+        return np.signbit(x) if x.dtype.kind == "f" else x < 0
+
+
+def signbit(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Whether the sign is minus, which -0.0 has too. Source: torch.signbit.
+
+    >>> torch.signbit(torch.tensor([-0.0, 0.0, -1.0]))
+    tensor([ True, False,  True])
+    """
+    return into(out, SignBit.apply(input))
+
+
+class Heaviside(Function):
+    """0 where x < 0, 1 where x > 0, the value where x is 0."""
+
+    symbol, numpy = "heaviside", np.heaviside
+
+    @staticmethod
+    def promote(arrays):
+        x, values = arrays
+        if x.dtype != values.dtype or x.dtype.kind == "c":
+            raise DtypeError(f"not implemented for {x.dtype} and {values.dtype}; give two of the same real dtype")
+        return arrays
+
+    def forward(self, x, values):
+        return np.where(x == 0, values, x > 0).astype(x.dtype, copy=False)
+
+    def write(self, out, x, values):
+        np.copyto(out, Heaviside.apply(x, values))
+
+    def grad_x(self, grad):
+        return np.zeros_like(grad)
+
+    def grad_values(self, grad, x):
+        return Select.apply(x == 0, grad)
+
+
+def heaviside(input: Tensor, values: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """0 where input < 0, 1 where input > 0, values where it is 0; broadcast. Source: torch.heaviside.
+
+    >>> torch.heaviside(torch.tensor([-1.5, 0.0, 2.0]), torch.tensor([0.5]))
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+    return into(out, Heaviside.apply(*tensors("heaviside", input, values)))
+
+
+absolute = abs

@@ -1,0 +1,227 @@
+"""Trigonometric functions."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ... import dtypes
+from ...errors import DtypeError
+from ...function import Function
+from ...state import composite
+from ..out import into
+from .operands import tensors
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class Sin(Function):
+    """The sine."""
+
+    symbol, numpy, promote = "sin", np.sin, dtypes.promote_floating
+
+    def forward(self, x):
+        return np.sin(x)
+
+    def grad_x(self, grad, x):
+        return grad * np.cos(x)
+
+
+def sin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The sine, of radians. Source: torch.sin.
+
+    >>> torch.sin(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.8415])
+    """
+    return into(out, Sin.apply(input))
+
+
+class Cos(Function):
+    """The cosine."""
+
+    symbol, numpy, promote = "cos", np.cos, dtypes.promote_floating
+
+    def forward(self, x):
+        return np.cos(x)
+
+    def grad_x(self, grad, x):
+        return -grad * np.sin(x)
+
+
+def cos(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The cosine, of radians. Source: torch.cos.
+
+    >>> torch.cos(torch.tensor([0.0, 1.0]))
+    tensor([1.0000, 0.5403])
+    """
+    return into(out, Cos.apply(input))
+
+
+class Tan(Function):
+    """The tangent."""
+
+    symbol, numpy, promote = "tan", np.tan, dtypes.promote_floating
+
+    def forward(self, x):
+        return np.tan(x)
+
+    def grad_x(self, grad, out):
+        return grad * (1 + out * out)
+
+
+def tan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The tangent, of radians. Source: torch.tan.
+
+    >>> torch.tan(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 1.5574])
+    """
+    return into(out, Tan.apply(input))
+
+
+class Asin(Function):
+    """The inverse sine."""
+
+    symbol, numpy, promote = "asin", np.arcsin, dtypes.promote_floating
+
+    def forward(self, x):
+        return np.arcsin(x)
+
+    def grad_x(self, grad, x):
+        return grad / np.sqrt(1 - x * x)
+
+
+def asin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The inverse sine, in radians. Source: torch.asin.
+
+    >>> torch.asin(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 1.5708])
+    """
+    return into(out, Asin.apply(input))
+
+
+class Acos(Function):
+    """The inverse cosine."""
+
+    symbol, numpy, promote = "acos", np.arccos, dtypes.promote_floating
+
+    def forward(self, x):
+        return np.arccos(x)
+
+    def grad_x(self, grad, x):
+        return -grad / np.sqrt(1 - x * x)
+
+
+def acos(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The inverse cosine, in radians. Source: torch.acos.
+
+    >>> torch.acos(torch.tensor([0.0, 1.0]))
+    tensor([1.5708, 0.0000])
+    """
+    return into(out, Acos.apply(input))
+
+
+class Atan(Function):
+    """The inverse tangent."""
+
+    symbol, numpy, promote = "atan", np.arctan, dtypes.promote_floating
+
+    def forward(self, x):
+        return np.arctan(x)
+
+    def grad_x(self, grad, x):
+        return grad / (1 + x * x)
+
+
+def atan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The inverse tangent, in radians. Source: torch.atan.
+
+    >>> torch.atan(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.7854])
+    """
+    return into(out, Atan.apply(input))
+
+
+class Atan2(Function):
+    """The angle of the point (x, y) = (b, a), in (-π, π]."""
+
+    symbol, numpy, promote = "atan2", np.arctan2, dtypes.only("biuf", dtypes.promote_floating)
+
+    def forward(self, a, b):
+        return np.arctan2(a, b)
+
+    def grad_a(self, grad, a, b):
+        return grad * (b / (a * a + b * b))
+
+    def grad_b(self, grad, a, b):
+        return -grad * (a / (a * a + b * b))
+
+
+def atan2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The angle of the point (other, input), in radians from -π to π; broadcast. Source: torch.atan2.
+
+    >>> torch.atan2(torch.tensor([1.0, -1.0]), torch.tensor([1.0, -1.0]))
+    tensor([ 0.7854, -2.3562])
+    """
+    return into(out, Atan2.apply(*tensors("atan2", input, other)))
+
+
+class Sinc(Function):
+    """sin(πx) / (πx), and 1 at 0."""
+
+    symbol, numpy, promote = "sinc", np.sinc, dtypes.promote_floating
+
+    def forward(self, x):
+        return np.sinc(x)
+
+    def grad_x(self, grad, x):
+        # near 0, where the quotients lose their digits, a series, whose own derivatives are right at 0 as well
+        near = np.absolute(x) < 0.2
+        u = math.pi * np.where(near, 0.5, x)
+        far = (np.cos(u) - np.sin(u) / u) / u
+        u = math.pi * np.where(near, x, 0.0)
+        series = 0.0
+        for k in range(8, 0, -1):
+            series = series * (u * u) + (-1) ** k * 2 * k / math.factorial(2 * k + 1)
+        return grad * (math.pi * np.where(near, u * series, far))
+
+
+def sinc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """sin(πx) / (πx), and 1 at 0. Source: torch.sinc.
+
+    >>> torch.sinc(torch.tensor([0.0, 0.5]))
+    tensor([1.0000, 0.6366])
+    """
+    return into(out, Sinc.apply(input))
+
+
+@composite
+def deg2rad(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Degrees as radians. Source: torch.deg2rad.
+
+    >>> torch.deg2rad(torch.tensor([180.0, 90.0]))
+    tensor([3.1416, 1.5708])
+    """
+    _refuse_complex("deg2rad", input)
+    return into(out, input * (math.pi / 180))
+
+
+@composite
+def rad2deg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Radians as degrees. Source: torch.rad2deg.
+
+    >>> torch.rad2deg(torch.tensor([3.1416, 1.5708]))
+    tensor([180.0004,  90.0002])
+    """
+    _refuse_complex("rad2deg", input)
+    return into(out, input * (180 / math.pi))
+
+
+def _refuse_complex(op: str, input: Tensor) -> None:
+    if input.is_complex():
+        raise DtypeError(f"{op}: is not supported for complex tensors, got {input.dtype}")
+
+
+arcsin, arccos, arctan, arctan2 = asin, acos, atan, atan2

@@ -1,0 +1,251 @@
+"""Rows of a table looked up by integers: embeddings, bags of them, and one-hot rows."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import backend
+from ..errors import ArgumentError, CallError, DimError, DtypeError, ShapeError
+from ..function import Function, LinearMap
+from ..state import composite
+from .creation import arange
+from .elementwise import Select
+from .indexing import Gather
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+FEW = 8  # rows added up at one place that are each worth a round of additions over all places
+
+
+class Rows(LinearMap):
+    """(V, D) -> (..., D): the rows at an index."""
+
+    symbol = "rows"
+
+    def forward(self, x):
+        return x[self.index]
+
+    def adjoint(self, grad):
+        out = np.zeros_like(grad, shape=self.x_shape)
+        index = self.index.reshape(-1)
+        rows = grad.reshape((len(index), self.x_shape[1]))
+        if backend.is_gpu(out) or len(index) < FEW:
+            backend.add_at(out, index, rows)
+        else:
+            _add_rows(out, index, rows)
+        return out
+
+
+def _add_rows(out: Any, index: Any, rows: Any) -> None:
+    """out[index] += rows, out being 0: one row of each place, then a second, ... A tenth of the time of np.add.at."""
+    order = np.argsort(index, kind="stable")
+    places = index[order]
+    starts = np.flatnonzero(np.concatenate(([True], places[1:] != places[:-1])))
+    rank = np.arange(len(places)) - np.repeat(starts, np.diff(np.append(starts, len(places))))
+    out[places[starts]] = rows[order[starts]]
+    for turn in range(1, min(int(rank.max()) + 1, FEW)):
+        now = rank == turn
+        out[places[now]] += rows[order[now]]
+    ends = np.append(starts[1:], len(places))
+    for start, end in zip(starts + FEW, ends, strict=True):
+        if start < end:
+            out[places[start]] += rows[order[start:end]].sum(0)
+
+
+class Embedding(Function):
+    """(V, D) -> (..., D): the rows at an index; the gradient of each is times its `share`, where there is one."""
+
+    symbol = "embedding"
+
+    def forward(self, weight):
+        return weight[self.index]
+
+    def grad_weight(self, grad):
+        scaled = grad if self.share is None else grad * self.share
+        return Rows.transposed.apply(scaled, index=self.index, x_shape=self.shape_of_weight)
+
+
+def embedding(
+    input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None,
+    norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,
+) -> Tensor:  # fmt: skip
+    """Rows of weight (V, D) at input, int64 or int32 (...): (..., D). Source: torch.nn.functional.embedding.
+
+    The row padding_idx gets no gradient. Rows looked up whose norm is over max_norm are scaled down in weight first.
+    scale_grad_by_freq divides each row's gradient by how often it comes. Gradients are dense, `sparse` or not.
+
+    Raises IndexError where an index is no row, AssertionError where padding_idx isn't, RuntimeError for other shapes
+    and dtypes.
+
+    >>> F.embedding(torch.tensor([1, 0]), torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    tensor([[3., 4.],
+            [1., 2.]])
+    """
+    if weight.ndim != 2:
+        raise ShapeError(f"embedding: 'weight' must be 2-D, but is {tuple(weight.shape)}")
+    count = weight.shape[0]
+    if padding_idx is not None and not -count <= padding_idx < max(count, 1):
+        raise CallError(f"Padding_idx must be within num_embeddings, {count}, but is {padding_idx}")
+    index = _checked("embedding", input, count)
+    if max_norm is not None:
+        embedding_renorm_(weight.detach(), input, max_norm, norm_type)
+    share = None
+    if scale_grad_by_freq:
+        often = np.bincount(backend.to_numpy(index).reshape(-1), minlength=count)[backend.to_numpy(index)]
+        share = backend.like(1 / np.maximum(often, 1), weight.array, weight.array.dtype)[..., None]
+    if padding_idx is not None:
+        kept = (index != padding_idx % max(count, 1))[..., None]
+        share = kept.astype(weight.array.dtype) if share is None else share * kept
+    return Embedding.apply(weight, index=index, share=share, shape_of_weight=tuple(weight.shape))
+
+
+def _checked(op: str, input: Tensor, count: int) -> Any:
+    index = input.array
+    if index.dtype not in (np.dtype(np.int64), np.dtype(np.int32)):
+        raise DtypeError(f"{op}: indices must be int64 or int32, but are {input.dtype}")
+    if index.size and not 0 <= int(index.min()) <= int(index.max()) < count:
+        raise DimError(f"{op}: index out of range: weight has {count} rows, indices are {index.min()} to {index.max()}")
+    return index
+
+
+def embedding_renorm_(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> Tensor:
+    """Scale down, in place, the rows of weight at indices whose norm is over max_norm. Source: torch.embedding_renorm_.
+
+    >>> torch.embedding_renorm_(torch.tensor([[3.0, 4.0], [3.0, 4.0]]), torch.tensor([1]), 1.0, 2.0)
+    tensor([[3.0000, 4.0000],
+            [0.6000, 0.8000]])
+    """
+    rows = np.unique(backend.to_numpy(_checked("embedding_renorm_", indices, weight.shape[0])))
+    found = weight.detach()[backend.like(rows, weight.array)]
+    norms = found.norm(norm_type, 1)
+    long = backend.to_numpy(norms.array) > max_norm
+    if long.any():
+        where = backend.like(np.flatnonzero(long), weight.array)
+        scaled = found[where] * (max_norm / (norms[where] + 1e-7)).unsqueeze(1)
+        weight[backend.like(rows[long], weight.array)] = scaled
+    return weight
+
+
+@composite
+def embedding_bag(
+    input: Tensor, weight: Tensor, offsets: Tensor | None = None, max_norm: float | None = None, norm_type: float = 2,
+    scale_grad_by_freq: bool = False, mode: str = "mean", sparse: bool = False,
+    per_sample_weights: Tensor | None = None, include_last_offset: bool = False, padding_idx: int | None = None,
+) -> Tensor:  # fmt: skip
+    """The sum, mean or max of the rows of weight (V, D) in each bag of indices: (bags, D). Source: torch.nn.functional.
+
+    input is (bags, n), or (n) with offsets, int (bags), where the bags begin; with include_last_offset also where the
+    last one ends. Entries padding_idx don't count; nothing gives 0. per_sample_weights, of input's shape, multiply the
+    rows, for mode "sum". The rest is embedding's.
+
+    Raises ValueError where shapes, offsets or the mode don't fit, IndexError where an index is no row.
+
+    >>> weight = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> F.embedding_bag(torch.tensor([0, 1, 1]), weight, torch.tensor([0, 1]), mode="sum")
+    tensor([[1., 2.],
+            [6., 8.]])
+    """
+    if per_sample_weights is not None and input.shape != per_sample_weights.shape:
+        raise ShapeError(
+            f"embedding_bag: per_sample_weights {tuple(per_sample_weights.shape)} must have the same shape as the "
+            f"input {tuple(input.shape)}"
+        )
+    if weight.ndim != 2:
+        raise ShapeError(f"weight has to be a 2D Tensor, but got Tensor of dimension {weight.ndim}")
+    if mode not in ("sum", "mean", "max"):
+        raise ArgumentError(f"mode has to be one of sum, mean or max, got {mode!r}")
+    if mode == "max" and (scale_grad_by_freq or sparse):
+        raise ArgumentError("max mode does not support scaling the gradient by the frequency, nor sparse weights")
+    if per_sample_weights is not None and mode != "sum":
+        raise _NotSupported(f"embedding_bag: per_sample_weights is only supported for mode='sum', got mode='{mode}'")
+    if per_sample_weights is not None and per_sample_weights.dtype != weight.dtype:
+        raise DtypeError(f"embedding_bag: weight is {weight.dtype}, per_sample_weights {per_sample_weights.dtype}")
+    starts, sizes = _bags(input, offsets, include_last_offset)
+    flat = input.reshape(-1)
+    index = backend.to_numpy(_checked("embedding_bag", flat, weight.shape[0]))
+    if max_norm is not None:
+        embedding_renorm_(weight.detach(), flat, max_norm, norm_type)
+    entries = np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())
+    bag = np.repeat(np.arange(len(sizes)), sizes)
+    if padding_idx is not None:
+        kept = index[entries] != padding_idx % max(weight.shape[0], 1)
+        entries, bag = entries[kept], bag[kept]
+    counts, chosen = np.bincount(bag, minlength=len(sizes)), backend.like(entries, weight.array)
+    rows = embedding(flat[chosen], weight, scale_grad_by_freq=scale_grad_by_freq)
+    if mode == "max":
+        return _largest(rows, counts)
+    if per_sample_weights is not None:
+        rows = rows * per_sample_weights.reshape(-1)[chosen].unsqueeze(1)
+    shape = (len(sizes), weight.shape[1])
+    out = Rows.transposed.apply(rows, index=backend.like(bag, weight.array), x_shape=shape)
+    if mode == "mean":
+        out = out / backend.like(np.maximum(counts, 1)[:, None], weight.array, weight.array.dtype)
+    return out
+
+
+class _NotSupported(ArgumentError, NotImplementedError):
+    """What PyTorch raises for an option that it hasn't."""
+
+
+def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> tuple[Any, Any]:
+    """Where the bags begin, and how many entries each has."""
+    if input.ndim == 2:
+        if offsets is not None:
+            raise ArgumentError("if input is 2D, then offsets has to be None: the rows are the bags")
+        return np.arange(input.shape[0]) * input.shape[1], np.full(input.shape[0], input.shape[1])
+    if input.ndim != 1:
+        raise ShapeError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}")
+    if offsets is None or offsets.ndim != 1:
+        raise ShapeError(f"offsets has to be a 1D Tensor but got {None if offsets is None else tuple(offsets.shape)}")
+    if offsets.array.dtype.kind != "i":
+        raise DtypeError(f"embedding_bag: offsets must be int64 or int32, but are {offsets.dtype}")
+    starts, end = backend.to_numpy(offsets.array), input.shape[0]
+    if include_last_offset and not starts.size:
+        raise ArgumentError("embedding_bag: include_last_offset needs at least one offset")
+    if starts.size and starts[0] != 0:
+        raise ArgumentError(f"embedding_bag: offsets[0] has to be 0, but is {starts[0]}")
+    if starts.size and starts[-1] > end:
+        raise ArgumentError(f"embedding_bag: offsets[-1] can not be greater than input's length {end}: {starts[-1]}")
+    edges = starts if include_last_offset else np.append(starts, end)
+    if (np.diff(edges) < 0).any():
+        raise ArgumentError(f"embedding_bag: offsets must ascend, but are {starts.tolist()}")
+    return edges[:-1], np.diff(edges)
+
+
+def _largest(rows: Tensor, counts: Any) -> Tensor:
+    """(n, D) -> (bags, D): of each bag's rows the largest values, the first of equal ones; 0 of none."""
+    width = int(counts.max()) if counts.size else 0
+    if not width:
+        return Rows.transposed.apply(rows, index=np.zeros(0, np.int64), x_shape=(len(counts), rows.shape[1]))
+    inside = np.arange(width) < counts[:, None]
+    table = np.where(inside, (np.cumsum(counts) - counts)[:, None] + np.arange(width), 0)
+    table, inside, full = (backend.like(x, rows.array) for x in (table, inside, counts > 0))
+    values = np.where(inside[:, :, None], rows.array[table], -math.inf)
+    winners = np.argmax(values, 1)
+    index = table[backend.like(np.arange(len(counts))[:, None], rows.array), winners]
+    return Select.apply(full[:, None], Gather.apply(rows, index=index, axis=0))
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """Classes int64 (...) -> (..., num_classes) int64: 1 at the class, 0 elsewhere. The largest is the last by default.
+
+    Raises RuntimeError where a class is negative or too large. Source: torch.nn.functional.one_hot.
+
+    >>> F.one_hot(torch.tensor([0, 2]))
+    tensor([[1, 0, 0],
+            [0, 0, 1]])
+    """
+    if tensor.array.dtype != "int64":
+        raise DtypeError(f"one_hot is only applicable to index tensor of type LongTensor, got {tensor.dtype}")
+    if num_classes < 0 and not tensor.numel():
+        raise ArgumentError("one_hot: can not infer total number of classes from empty tensor; give num_classes")
+    low, high = (int(tensor.min().item()), int(tensor.max().item())) if tensor.numel() else (0, -1)
+    count = high + 1 if num_classes < 0 else num_classes
+    if low < 0 or high >= count:
+        raise ArgumentError(f"one_hot: classes must be in [0, {count}), got {low} to {high}")
+    found: Tensor = tensor.unsqueeze(-1) == arange(count, device=tensor.device)
+    return found.long()

@@ -1,0 +1,84 @@
+"""Facts about Tensors, as functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import function
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+def is_tensor(obj: Any) -> bool:
+    """Whether obj is a Tensor. Source: torch.is_tensor.
+
+    >>> torch.is_tensor(torch.tensor(1)), torch.is_tensor(1)
+    (True, False)
+    """
+    return isinstance(obj, function.Tensor)
+
+
+def is_storage(obj: Any) -> bool:
+    """False: a Tensor's memory is a NumPy or CuPy array. Source: torch.is_storage.
+
+    >>> torch.is_storage(torch.tensor(1))
+    False
+    """
+    return False
+
+
+def is_floating_point(input: Tensor) -> bool:
+    """Whether the dtype is a real floating-point one. Source: torch.is_floating_point.
+
+    >>> torch.is_floating_point(torch.tensor(1.0))
+    True
+    """
+    return input.is_floating_point()
+
+
+def is_complex(input: Tensor) -> bool:
+    """Whether values are complex numbers. Source: torch.is_complex.
+
+    >>> torch.is_complex(torch.tensor(1j))
+    True
+    """
+    return input.is_complex()
+
+
+def is_signed(input: Tensor) -> bool:
+    """Whether values can be negative. Source: torch.is_signed.
+
+    >>> torch.is_signed(torch.tensor(1)), torch.is_signed(torch.tensor(True))
+    (True, False)
+    """
+    return input.dtype.is_signed
+
+
+def is_nonzero(input: Tensor) -> bool:
+    """Whether the one value is not zero. Source: torch.is_nonzero.
+
+    Raises RuntimeError where there are more values, or none.
+
+    >>> torch.is_nonzero(torch.tensor([0.5]))
+    True
+    """
+    return bool(input)
+
+
+def is_same_size(input: Tensor, other: Tensor) -> bool:
+    """Whether two Tensors have the same shape. Source: torch.is_same_size.
+
+    >>> torch.is_same_size(torch.zeros(2), torch.ones(3))
+    False
+    """
+    return input.shape == other.shape
+
+
+def numel(input: Tensor) -> int:
+    """The number of elements. Source: torch.numel.
+
+    >>> torch.numel(torch.zeros(2, 3))
+    6
+    """
+    return input.numel()

@@ -1,0 +1,144 @@
+"""The short-time Fourier transform: a signal's frames, windowed and transformed, and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...errors import ArgumentError, ShapeError
+from ...state import composite
+from ..creation import ones
+from ..elementwise import view_as_complex, view_as_real
+from ..movement import pad, transpose
+from ..movement.strided import unfold
+from ..window import fold
+from .transforms import fft, ifft, irfft, rfft
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+@composite
+def stft(
+    input: Tensor,
+    n_fft: int,
+    hop_length: int | None = None,
+    win_length: int | None = None,
+    window: Tensor | None = None,
+    center: bool = True,
+    pad_mode: str = "reflect",
+    normalized: bool = False,
+    onesided: bool | None = None,
+    return_complex: bool | None = None,
+    align_to_window: bool | None = None,
+) -> Tensor:
+    """(L,) or (B, L) -> (..., frequencies, frames): the transform of each stretch of n_fft numbers times a window.
+
+    Frames are hop_length (n_fft // 4) apart, and centred on their places unless `center` is false. Of real signals the
+    first n_fft // 2 + 1 frequencies are given, unless `onesided` is false; `normalized` divides by √n_fft.
+    `return_complex=False` gives the parts on a last axis of 2. Raises RuntimeError where sizes don't fit. Source:
+    torch.stft.
+
+    >>> torch.stft(torch.ones(8), 4, window=torch.ones(4), return_complex=True).shape
+    torch.Size([3, 9])
+    """
+    complex_ = input.is_complex() or (window is not None and window.is_complex())
+    if return_complex is None:
+        if not complex_:
+            raise ArgumentError("stft requires the return_complex parameter be given for real inputs")
+        return_complex = True
+    onesided = not complex_ if onesided is None else onesided
+    if onesided and complex_:
+        raise ArgumentError("stft: Cannot have onesided output if window or input is complex")
+    hop, window = _checked("stft", input, n_fft, hop_length, win_length, window, center and align_to_window is not None)
+    if input.ndim not in (1, 2):
+        raise ShapeError(f"stft: expected a 1D or 2D tensor, but got {input.ndim}D")
+    x = input.unsqueeze(0) if input.ndim == 1 else input
+    if center:
+        x = pad(x.unsqueeze(1), (n_fft // 2, n_fft // 2), pad_mode).squeeze(1)
+    if not 0 < n_fft <= x.shape[-1]:
+        raise ArgumentError(f"stft: expected 0 < n_fft <= {x.shape[-1]}, but got n_fft={n_fft}")
+    frames = unfold(x, -1, n_fft, hop) * window  # (B, frames, n_fft)
+    norm = "ortho" if normalized else None
+    found = transpose(rfft(frames, norm=norm) if onesided else fft(frames, norm=norm), 1, 2)
+    found = found.squeeze(0) if input.ndim == 1 else found
+    return found if return_complex else view_as_real(found)
+
+
+@composite
+def istft(
+    input: Tensor,
+    n_fft: int,
+    hop_length: int | None = None,
+    win_length: int | None = None,
+    window: Tensor | None = None,
+    center: bool = True,
+    normalized: bool = False,
+    onesided: bool | None = None,
+    length: int | None = None,
+    return_complex: bool = False,
+) -> Tensor:
+    """The inverse of stft, (..., frequencies, frames) -> (..., length), in the least squares sense.
+
+    Frames are added up, and divided by the sum of their squared windows. Raises RuntimeError where that is zero, and
+    where sizes don't fit. Source: torch.istft.
+
+    >>> x, w = torch.arange(8.0), torch.hann_window(4)
+    >>> torch.allclose(torch.istft(torch.stft(x, 4, window=w, return_complex=True), 4, window=w), x, atol=1e-5)
+    True
+    """
+    x = input if input.is_complex() else view_as_complex(input)
+    if x.ndim not in (2, 3) or 0 in x.shape:
+        raise ShapeError(f"istft: expected a tensor of 2 or 3 dimensions, none of them empty, got {tuple(input.shape)}")
+    batch = x.unsqueeze(0) if x.ndim == 2 else x
+    hop, window = _checked("istft", x, n_fft, hop_length, win_length, window, False)
+    onesided = batch.shape[1] != n_fft if onesided is None else onesided
+    rows, frames = n_fft // 2 + 1 if onesided else n_fft, batch.shape[2]
+    if batch.shape[1] != rows:
+        raise ShapeError(
+            f"istft: expected the frequency dimension to be {rows} for n_fft={n_fft}, got {batch.shape[1]}"
+        )
+    if return_complex and onesided:
+        raise ArgumentError("istft: Cannot have onesided output if window or input is complex")
+    norm, spectra = "ortho" if normalized else None, transpose(batch, 1, 2)
+    if return_complex:
+        pieces = ifft(spectra, norm=norm)
+    else:
+        pieces = irfft(spectra[..., : n_fft // 2 + 1], n_fft, norm=norm)
+    total = n_fft + hop * (frames - 1)
+    signal = _overlapped(pieces * window, hop, total)
+    weights = _overlapped((window * window).expand(1, frames, n_fft), hop, total)
+    start = n_fft // 2 if center else 0
+    end = start + length if length is not None else total - (n_fft // 2 if center else 0)
+    signal, weights = signal[:, start:end], weights[:, start:end]
+    if bool((weights.abs() < 1e-11).any()):
+        raise ArgumentError("istft: the sum of the squared windows has zeros: choose a window that overlaps more")
+    signal = signal / weights
+    if length is not None and signal.shape[1] < length:
+        signal = pad(signal, (0, length - signal.shape[1]))
+    return signal.squeeze(0) if x.ndim == 2 else signal
+
+
+def _overlapped(frames: Tensor, hop: int, total: int) -> Tensor:
+    """(B, frames, n) -> (B, total): each frame added where it came from."""
+    n = frames.shape[-1]
+    return fold(transpose(frames, 1, 2), (1, total), (1, n), stride=(1, hop)).reshape(frames.shape[0], total)
+
+
+def _checked(
+    op: str, x: Tensor, n_fft: int, hop_length: int | None, win_length: int | None, window: Any, misaligned: bool
+) -> tuple[int, Tensor]:
+    """The distance of frames, and the window in the middle of n_fft places."""
+    hop = n_fft // 4 if hop_length is None else hop_length
+    size = n_fft if win_length is None else win_length
+    if misaligned:
+        raise ArgumentError(f"{op}: align_to_window should only be set when center=False")
+    if hop <= 0:
+        raise ArgumentError(f"{op}: expected hop_length > 0, but got hop_length={hop}")
+    if not 0 < size <= n_fft:
+        raise ArgumentError(f"{op}: expected 0 < win_length <= n_fft, but got win_length={size} and n_fft={n_fft}")
+    if window is None:
+        window = ones(size, dtype=x.real.dtype, device=x.device)
+    elif tuple(window.shape) != (size,):
+        raise ShapeError(f"{op}: expected a 1D window tensor of size {size}, but got {tuple(window.shape)}")
+    left = (n_fft - size) // 2
+    return hop, pad(window, (left, n_fft - size - left)) if size < n_fft else window

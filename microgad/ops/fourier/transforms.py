@@ -1,0 +1,450 @@
+"""Discrete Fourier transforms. The matrix of one is symmetric, so each is its own transpose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import dtypes
+from ...errors import ArgumentError, DimError, DtypeError
+from ...function import LinearMap
+from ...state import composite
+from ..elementwise import conj
+from ..movement import narrow, pad, roll
+from ..out import into
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+    Dims = int | Sequence[int] | None
+
+NORMS = (None, "backward", "forward", "ortho")
+# of the Hermitian transforms, which are the real ones the other way round
+TURNED = {None: "forward", "backward": "forward", "forward": "backward", "ortho": "ortho"}
+
+
+class Fft(LinearMap):
+    """Σⱼ xⱼ exp(-2πi jk/n) along each axis."""
+
+    symbol = "fft"
+
+    def forward(self, x):
+        return np.fft.fftn(x, axes=self.axes, norm=self.norm)
+
+    adjoint = forward
+
+
+class Ifft(LinearMap):
+    """1/n Σⱼ xⱼ exp(2πi jk/n) along each axis."""
+
+    symbol = "ifft"
+
+    def forward(self, x):
+        return np.fft.ifftn(x, axes=self.axes, norm=self.norm)
+
+    adjoint = forward
+
+
+class Rfft(LinearMap):
+    """The first n // 2 + 1 of fft's results along an axis of real numbers: the others are their conjugates."""
+
+    symbol = "rfft"
+
+    def forward(self, x):
+        return np.fft.rfft(x, axis=self.axis, norm=self.norm)
+
+    def adjoint(self, grad):
+        return np.real(np.fft.fft(grad, self.x_shape[self.axis], self.axis, self.norm))  # which puts zeros after it
+
+
+class Irfft(LinearMap):
+    """The n real numbers whose rfft is x: what its first and its middle element have of imaginary parts is left out."""
+
+    symbol = "irfft"
+
+    def forward(self, x):
+        return np.fft.irfft(x, self.n, self.axis, self.norm)
+
+    def adjoint(self, grad):
+        m = self.x_shape[self.axis]
+        front = (slice(None),) * self.axis
+        found = np.fft.ifft(grad, axis=self.axis, norm=self.norm)[(*front, slice(m))]
+        found[(*front, slice(1, (self.n + 1) // 2))] *= 2  # they stand for their conjugates as well
+        if found.shape[self.axis] < m:  # what lies beyond n // 2 + 1 isn't looked at
+            out = np.zeros_like(found, shape=self.x_shape)
+            out[(*front, slice(found.shape[self.axis]))] = found
+            return out
+        return found
+
+
+@composite
+def fft(
+    input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
+    """The discrete Fourier transform along dim, of n numbers: longer inputs are cut, shorter ones followed by zeros.
+
+    `norm` is where the factor 1/n goes: "backward" (to the inverse), "forward", or "ortho" (1/√n to both). Integers are
+    made floating-point. Raises RuntimeError for n < 1, IndexError for a dim that isn't there. Source: torch.fft.fft.
+
+    >>> torch.fft.fft(torch.tensor([1.0, 2.0]))
+    tensor([ 3.+0.j, -1.+0.j])
+    """
+    return into(out, _complex("fft", Fft, input, [n], [dim], norm))
+
+
+@composite
+def ifft(
+    input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
+    """The inverse of fft. Source: torch.fft.ifft.
+
+    >>> torch.fft.ifft(torch.fft.fft(torch.tensor([1.0, 2.0]))).real
+    tensor([1., 2.])
+    """
+    return into(out, _complex("ifft", Ifft, input, [n], [dim], norm))
+
+
+@composite
+def fftn(
+    input: Tensor, s: Dims = None, dim: Dims = None, norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
+    """fft along several dimensions: all, those of dim, or the last len(s). Source: torch.fft.fftn.
+
+    >>> torch.fft.fftn(torch.ones(2, 2))
+    tensor([[4.+0.j, 0.+0.j],
+            [0.+0.j, 0.+0.j]])
+    """
+    return into(out, _complex("fftn", Fft, input, *_several("fftn", input, s, dim), norm))
+
+
+@composite
+def ifftn(
+    input: Tensor, s: Dims = None, dim: Dims = None, norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
+    """The inverse of fftn. Source: torch.fft.ifftn.
+
+    >>> torch.fft.ifftn(torch.ones(1, 2))
+    tensor([[1.+0.j, 0.+0.j]])
+    """
+    return into(out, _complex("ifftn", Ifft, input, *_several("ifftn", input, s, dim), norm))
+
+
+def fft2(
+    input: Tensor, s: Dims = None, dim: Dims = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
+    """fftn along the last two dimensions. Source: torch.fft.fft2.
+
+    >>> torch.fft.fft2(torch.ones(1, 2))
+    tensor([[2.+0.j, 0.+0.j]])
+    """
+    return fftn(input, s, dim, norm, out=out)
+
+
+def ifft2(
+    input: Tensor, s: Dims = None, dim: Dims = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
+    """ifftn along the last two dimensions. Source: torch.fft.ifft2.
+
+    >>> torch.fft.ifft2(torch.ones(1, 2))
+    tensor([[1.+0.j, 0.+0.j]])
+    """
+    return ifftn(input, s, dim, norm, out=out)
+
+
+@composite
+def rfft(
+    input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
+    """The first n // 2 + 1 results of fft for real numbers. Complex ones raise RuntimeError. Source: torch.fft.rfft.
+
+    >>> torch.fft.rfft(torch.tensor([1.0, 2.0, 3.0]))
+    tensor([ 6.0000+0.0000j, -1.5000+0.8660j])
+    """
+    return into(out, _real("rfft", input, [n], [dim], norm))
+
+
+@composite
+def rfftn(
+    input: Tensor, s: Dims = None, dim: Dims = None, norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
+    """rfft along the last dimension, fft along the others. Source: torch.fft.rfftn.
+
+    >>> torch.fft.rfftn(torch.ones(2, 2))
+    tensor([[4.+0.j, 0.+0.j],
+            [0.+0.j, 0.+0.j]])
+    """
+    return into(out, _real("rfftn", input, *_several("rfftn", input, s, dim), norm))
+
+
+def rfft2(
+    input: Tensor, s: Dims = None, dim: Dims = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
+    """rfftn along the last two dimensions. Source: torch.fft.rfft2.
+
+    >>> torch.fft.rfft2(torch.ones(1, 2))
+    tensor([[2.+0.j, 0.+0.j]])
+    """
+    return rfftn(input, s, dim, norm, out=out)
+
+
+@composite
+def irfft(
+    input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
+    """The inverse of rfft: n real numbers, by default 2 (m - 1) of m. Source: torch.fft.irfft.
+
+    >>> torch.fft.irfft(torch.fft.rfft(torch.tensor([1.0, 2.0, 3.0])), n=3)
+    tensor([1., 2., 3.])
+    """
+    return into(out, _to_real("irfft", input, [n], [dim], norm))
+
+
+@composite
+def irfftn(
+    input: Tensor, s: Dims = None, dim: Dims = None, norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
+    """irfft along the last dimension, ifft along the others. Source: torch.fft.irfftn.
+
+    >>> torch.fft.irfftn(torch.fft.rfftn(torch.ones(2, 2)))
+    tensor([[1., 1.],
+            [1., 1.]])
+    """
+    return into(out, _to_real("irfftn", input, *_several("irfftn", input, s, dim), norm))
+
+
+def irfft2(
+    input: Tensor, s: Dims = None, dim: Dims = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
+    """irfftn along the last two dimensions. Source: torch.fft.irfft2.
+
+    >>> torch.fft.irfft2(torch.fft.rfft2(torch.ones(1, 2)))
+    tensor([[1., 1.]])
+    """
+    return irfftn(input, s, dim, norm, out=out)
+
+
+@composite
+def hfft(
+    input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
+    """The transform of a signal that is Hermitian in time, given by its first half: real numbers.
+
+    Source: torch.fft.hfft.
+
+    >>> torch.fft.hfft(torch.tensor([1.0, 2.0]))
+    tensor([ 3., -1.])
+    """
+    return into(out, _to_real("hfft", conj(input), [n], [dim], TURNED[_checked("hfft", norm)]))
+
+
+@composite
+def hfftn(
+    input: Tensor, s: Dims = None, dim: Dims = None, norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
+    """hfft along the last dimension, fft along the others. Source: torch.fft.hfftn.
+
+    >>> torch.fft.hfftn(torch.ones(1, 2))
+    tensor([[2., 0.]])
+    """
+    sizes, dims = _several("hfftn", input, s, dim)
+    return into(out, _to_real("hfftn", conj(input), sizes, dims, TURNED[_checked("hfftn", norm)]))
+
+
+def hfft2(
+    input: Tensor, s: Dims = None, dim: Dims = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
+    """hfftn along the last two dimensions. Source: torch.fft.hfft2.
+
+    >>> torch.fft.hfft2(torch.ones(1, 2))
+    tensor([[2., 0.]])
+    """
+    return hfftn(input, s, dim, norm, out=out)
+
+
+@composite
+def ihfft(
+    input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
+    """The inverse of hfft: the first half of a Hermitian signal. Source: torch.fft.ihfft.
+
+    >>> torch.fft.ihfft(torch.tensor([5.0, -3.0])).real
+    tensor([1., 4.])
+    """
+    return into(out, conj(_real("ihfft", input, [n], [dim], TURNED[_checked("ihfft", norm)])))
+
+
+@composite
+def ihfftn(
+    input: Tensor, s: Dims = None, dim: Dims = None, norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
+    """ihfft along the last dimension, ifft along the others. Source: torch.fft.ihfftn.
+
+    >>> torch.fft.ihfftn(torch.ones(1, 2)).real
+    tensor([[1., 0.]])
+    """
+    sizes, dims = _several("ihfftn", input, s, dim)
+    return into(out, conj(_real("ihfftn", input, sizes, dims, TURNED[_checked("ihfftn", norm)])))
+
+
+def ihfft2(
+    input: Tensor, s: Dims = None, dim: Dims = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
+    """ihfftn along the last two dimensions. Source: torch.fft.ihfft2.
+
+    >>> torch.fft.ihfft2(torch.ones(1, 2)).real
+    tensor([[1., 0.]])
+    """
+    return ihfftn(input, s, dim, norm, out=out)
+
+
+def fftshift(input: Tensor, dim: Dims = None) -> Tensor:
+    """With frequency 0 in the middle of each dimension. Source: torch.fft.fftshift.
+
+    >>> torch.fft.fftshift(torch.arange(4))
+    tensor([2, 3, 0, 1])
+    """
+    dims = _dims("fftshift", input, dim)
+    return roll(input, [input.shape[d] // 2 for d in dims], dims)
+
+
+def ifftshift(input: Tensor, dim: Dims = None) -> Tensor:
+    """The inverse of fftshift. Source: torch.fft.ifftshift.
+
+    >>> torch.fft.ifftshift(torch.arange(3))
+    tensor([1, 2, 0])
+    """
+    dims = _dims("ifftshift", input, dim)
+    return roll(input, [-(input.shape[d] // 2) for d in dims], dims)
+
+
+def fftfreq(
+    n: int, d: float = 1.0, *, out: Tensor | None = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """The frequencies of fft's n results, for samples d apart. Source: torch.fft.fftfreq.
+
+    >>> torch.fft.fftfreq(4)
+    tensor([ 0.0000,  0.2500, -0.5000, -0.2500])
+    """
+    return into(out, _frequencies(np.fft.fftfreq(n, d), dtype, device, requires_grad))
+
+
+def rfftfreq(
+    n: int, d: float = 1.0, *, out: Tensor | None = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """The frequencies of rfft's n // 2 + 1 results. Source: torch.fft.rfftfreq.
+
+    >>> torch.fft.rfftfreq(4)
+    tensor([0.0000, 0.2500, 0.5000])
+    """
+    return into(out, _frequencies(np.fft.rfftfreq(n, d), dtype, device, requires_grad))
+
+
+def _frequencies(values: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+    from ..creation import tensor
+
+    kind = dtypes.get_default_dtype() if dtype is None else dtype
+    return tensor(values, dtype=kind, device=device, requires_grad=requires_grad)
+
+
+# How inputs are brought to the size and the dtype that a transform takes.
+
+
+def _complex(op: str, cls: type[LinearMap], x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm: Any) -> Tensor:
+    dims = _dims(op, x, dims)
+    x = _resized(op, _floating(x), sizes, dims).to(dtype=_complex_dtype(x))
+    found: Tensor = cls.apply(x, axes=tuple(dims), norm=_checked(op, norm)) if dims else x
+    return found
+
+
+def _real(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm: Any) -> Tensor:
+    if x.is_complex():
+        raise DtypeError(f"{op} expects a real input tensor, but got {x.dtype}")
+    dims = _dims(op, x, dims)
+    if not dims:
+        raise ArgumentError(f"{op} must transform at least one axis")
+    x = _resized(op, _floating(x), sizes, dims)
+    norm = _checked(op, norm)
+    found: Tensor = Rfft.apply(x, axis=dims[-1], norm=norm)
+    return Fft.apply(found, axes=tuple(dims[:-1]), norm=norm) if len(dims) > 1 else found
+
+
+def _to_real(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm: Any) -> Tensor:
+    dims = _dims(op, x, dims)
+    if not dims:
+        raise ArgumentError(f"{op} must transform at least one axis")
+    *others, last = dims
+    x, norm, n = _floating(x), _checked(op, norm), sizes[-1]
+    n = 2 * (x.shape[last] - 1) if n in (None, -1) else n
+    if n < 1:
+        raise ArgumentError(f"{op}: Invalid number of data points ({n}) specified")
+    x = _resized(op, x, [*sizes[:-1], n // 2 + 1], dims).to(dtype=_complex_dtype(x))
+    if others:
+        x = Ifft.apply(x, axes=tuple(others), norm=norm)
+    found: Tensor = Irfft.apply(x, axis=last, n=n, norm=norm)
+    return found
+
+
+def _resized(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int]) -> Tensor:
+    """x with sizes[i] places along dims[i], cut or followed by zeros; None and -1 leave a size as it is."""
+    for n, d in zip(sizes, dims, strict=True):
+        size = x.shape[d] if n in (None, -1) else n
+        if size < 1:
+            raise ArgumentError(f"{op}: Invalid number of data points ({size}) specified")
+        if size < x.shape[d]:
+            x = narrow(x, d, 0, size)
+        elif size > x.shape[d]:
+            x = pad(x, [0, 0] * (x.ndim - 1 - d) + [0, size - x.shape[d]])
+    return x
+
+
+def _several(op: str, x: Tensor, s: Any, dim: Any) -> tuple[list[Any], list[int]]:
+    """Sizes and dimensions of a transform along several: all, those of dim, or the last len(s)."""
+    s = [s] if isinstance(s, int) else s
+    if dim is None:
+        count = x.ndim if s is None else len(s)
+        if count > x.ndim:
+            raise ArgumentError(f"{op}: Got shape with {count} values but input tensor only has {x.ndim} dimensions")
+        dims = list(range(x.ndim - count, x.ndim))
+    else:
+        dims = _dims(op, x, dim)
+    sizes = [None] * len(dims) if s is None else list(s)
+    if len(sizes) != len(dims):
+        raise ArgumentError(f"{op}: When given, dim and shape arguments must have the same length")
+    return sizes, dims
+
+
+def _dims(op: str, x: Tensor, dim: Any) -> list[int]:
+    """Dimensions counted from the front, each once."""
+    given = range(x.ndim) if dim is None else [dim] if isinstance(dim, int) else list(dim)
+    for d in given:
+        if not -x.ndim <= d < x.ndim:
+            raise DimError(
+                f"{op}: Dimension out of range (expected to be in range of [{-x.ndim}, {x.ndim - 1}], but got {d})"
+            )
+    dims = [d % x.ndim for d in given]
+    if len(set(dims)) < len(dims):
+        raise ArgumentError(f"{op}: FFT dims must be unique, got {tuple(given)}")
+    return dims
+
+
+def _checked(op: str, norm: Any) -> Any:
+    if norm not in NORMS:
+        raise ArgumentError(f'{op}: Invalid normalization mode: "{norm}"')
+    return norm
+
+
+def _floating(x: Tensor) -> Tensor:
+    """Integers as the default floating dtype. Raises RuntimeError for float16, which NumPy doesn't transform."""
+    if x.dtype == dtypes.float16:
+        raise DtypeError("Unsupported dtype torch.float16: NumPy has no transform of it")
+    return x if x.dtype.is_floating_point or x.dtype.is_complex else x.to(dtype=dtypes.get_default_dtype())
+
+
+def _complex_dtype(x: Tensor) -> Any:
+    if x.is_complex():
+        return x.dtype
+    return dtypes.complex128 if _floating(x).dtype == dtypes.float64 else dtypes.complex64

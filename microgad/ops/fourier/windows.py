@@ -1,0 +1,207 @@
+"""Windows: what frames are multiplied by, (M,). Symmetric ones for filters, periodic ones for spectra."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import dtypes
+from ...errors import ArgumentError
+from ..creation import tensor
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+def general_cosine(M: int, *, a: Iterable[float], sym: bool = True, **options: Any) -> Tensor:
+    """Σₖ (-1)ᵏ aₖ cos(2πkn/N), with N = M - 1, or M unless `sym`. Source: torch.signal.windows.general_cosine.
+
+    Options of all windows are `dtype`, a floating-point one, `device` and `requires_grad`. Raises RuntimeError for a
+    negative M, and where an argument is out of range.
+
+    >>> torch.signal.windows.general_cosine(5, a=[0.5, 0.5])
+    tensor([0.0000, 0.5000, 1.0000, 0.5000, 0.0000])
+    """
+    weights = list(a)
+    if not weights:
+        raise ArgumentError("general_cosine: Coefficients cannot be empty")
+
+    def values(n: Any, size: float) -> Any:
+        angle = 2 * math.pi * n / size if size else n
+        return sum((-1) ** k * w * np.cos(k * angle) for k, w in enumerate(weights))
+
+    return _made("general_cosine", values, M, sym, **options)
+
+
+def general_hamming(M: int, *, alpha: float = 0.54, sym: bool = True, **options: Any) -> Tensor:
+    """alpha - (1 - alpha) cos(2πn/N). Source: torch.signal.windows.general_hamming.
+
+    >>> torch.signal.windows.general_hamming(3, alpha=0.5)
+    tensor([0., 1., 0.])
+    """
+    return general_cosine(M, a=[alpha, 1 - alpha], sym=sym, **options)
+
+
+def hamming(M: int, *, sym: bool = True, **options: Any) -> Tensor:
+    """0.54 - 0.46 cos(2πn/N). Source: torch.signal.windows.hamming.
+
+    >>> torch.signal.windows.hamming(3)
+    tensor([0.0800, 1.0000, 0.0800])
+    """
+    return general_hamming(M, sym=sym, **options)
+
+
+def hann(M: int, *, sym: bool = True, **options: Any) -> Tensor:
+    """(1 - cos(2πn/N)) / 2. Source: torch.signal.windows.hann.
+
+    >>> torch.signal.windows.hann(4, sym=False)
+    tensor([0.0000, 0.5000, 1.0000, 0.5000])
+    """
+    return general_hamming(M, alpha=0.5, sym=sym, **options)
+
+
+def blackman(M: int, *, sym: bool = True, **options: Any) -> Tensor:
+    """0.42 - 0.5 cos(2πn/N) + 0.08 cos(4πn/N). Source: torch.signal.windows.blackman.
+
+    >>> torch.signal.windows.blackman(5)[1:4]
+    tensor([0.3400, 1.0000, 0.3400])
+    """
+    return general_cosine(M, a=[0.42, 0.5, 0.08], sym=sym, **options)
+
+
+def nuttall(M: int, *, sym: bool = True, **options: Any) -> Tensor:
+    """Nuttall's minimum of four terms. Source: torch.signal.windows.nuttall.
+
+    >>> torch.signal.windows.nuttall(3)
+    tensor([3.6280e-04, 1.0000e+00, 3.6280e-04])
+    """
+    return general_cosine(M, a=[0.3635819, 0.4891775, 0.1365995, 0.0106411], sym=sym, **options)
+
+
+def bartlett(M: int, *, sym: bool = True, **options: Any) -> Tensor:
+    """A triangle, 1 - |2n/N - 1|. Source: torch.signal.windows.bartlett.
+
+    >>> torch.signal.windows.bartlett(5)
+    tensor([0.0000, 0.5000, 1.0000, 0.5000, 0.0000])
+    """
+    return _made(
+        "bartlett", lambda n, size: 1 - np.abs(2 * n / size - 1) if size else np.ones_like(n), M, sym, **options
+    )
+
+
+def cosine(M: int, *, sym: bool = True, **options: Any) -> Tensor:
+    """sin(π (n + 1/2) / M), of M + 1 places unless `sym`. Source: torch.signal.windows.cosine.
+
+    >>> torch.signal.windows.cosine(3)
+    tensor([0.5000, 1.0000, 0.5000])
+    """
+    return _made("cosine", lambda n, size: np.sin(math.pi * (n + 0.5) / (size + 1)), M, sym, **options)
+
+
+def exponential(M: int, *, center: float | None = None, tau: float = 1.0, sym: bool = True, **options: Any) -> Tensor:
+    """exp(-|n - center| / tau), by default around the middle. Source: torch.signal.windows.exponential.
+
+    >>> torch.signal.windows.exponential(3)
+    tensor([0.3679, 1.0000, 0.3679])
+    """
+    if tau <= 0:
+        raise ArgumentError(f"exponential: Tau must be positive, got: {tau} instead.")
+    if sym and center is not None:
+        raise ArgumentError("exponential: Center must be None for symmetric windows")
+    return _made(
+        "exponential",
+        lambda n, size: np.exp(-np.abs(n - (size / 2 if center is None else center)) / tau), M, sym, **options,
+    )  # fmt: skip
+
+
+def gaussian(M: int, *, std: float = 1.0, sym: bool = True, **options: Any) -> Tensor:
+    """exp(-(n - N/2)² / (2 std²)). Source: torch.signal.windows.gaussian.
+
+    >>> torch.signal.windows.gaussian(3)
+    tensor([0.6065, 1.0000, 0.6065])
+    """
+    if std <= 0:
+        raise ArgumentError(f"gaussian: Standard deviation must be positive, got: {std} instead.")
+    return _made("gaussian", lambda n, size: np.exp(-(((n - size / 2) / std) ** 2) / 2), M, sym, **options)
+
+
+def kaiser(M: int, *, beta: float = 12.0, sym: bool = True, **options: Any) -> Tensor:
+    """I₀(beta √(1 - (2n/N - 1)²)) / I₀(beta). Source: torch.signal.windows.kaiser.
+
+    >>> torch.signal.windows.kaiser(3, beta=1.0)
+    tensor([0.7898, 1.0000, 0.7898])
+    """
+    if beta < 0:
+        raise ArgumentError(f"kaiser: beta must be non-negative, got: {beta} instead.")
+
+    def values(n: Any, size: float) -> Any:
+        place = 2 * n / size - 1 if size else 0 * n
+        return np.i0(beta * np.sqrt(np.maximum(1 - place * place, 0))) / np.i0(beta)
+
+    return _made("kaiser", values, M, sym, **options)
+
+
+def _made(
+    op: str, values: Any, M: int, sym: bool, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    if M < 0:
+        raise ArgumentError(f"{op}: requires non-negative window length, got M={M}")
+    kind = dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype)
+    if kind not in (dtypes.float32, dtypes.float64):
+        raise ArgumentError(f"{op}: expects float32 or float64 dtypes, got: {kind!r}")
+    found = np.ones(M) if M == 1 else values(np.arange(M, dtype=np.float64), M - 1 if sym else M) * np.ones(M)
+    return tensor(found, dtype=kind, device=device, requires_grad=requires_grad)
+
+
+# PyTorch's older names: periodic unless told otherwise.
+
+
+def hann_window(window_length: int, periodic: bool = True, **options: Any) -> Tensor:
+    """`signal.windows.hann`, periodic by default. Source: torch.hann_window.
+
+    >>> torch.hann_window(4)
+    tensor([0.0000, 0.5000, 1.0000, 0.5000])
+    """
+    return hann(window_length, sym=not periodic, **options)
+
+
+def hamming_window(
+    window_length: int, periodic: bool = True, alpha: float = 0.54, beta: float = 0.46, **options: Any
+) -> Tensor:
+    """alpha - beta cos(2πn/N), periodic by default. Source: torch.hamming_window.
+
+    >>> torch.hamming_window(2)
+    tensor([0.0800, 1.0000])
+    """
+    return general_cosine(window_length, a=[alpha, beta], sym=not periodic, **options)
+
+
+def blackman_window(window_length: int, periodic: bool = True, **options: Any) -> Tensor:
+    """`signal.windows.blackman`, periodic by default. Source: torch.blackman_window.
+
+    >>> torch.blackman_window(4)[1:]
+    tensor([0.3400, 1.0000, 0.3400])
+    """
+    return blackman(window_length, sym=not periodic, **options)
+
+
+def bartlett_window(window_length: int, periodic: bool = True, **options: Any) -> Tensor:
+    """`signal.windows.bartlett`, periodic by default. Source: torch.bartlett_window.
+
+    >>> torch.bartlett_window(4)
+    tensor([0.0000, 0.5000, 1.0000, 0.5000])
+    """
+    return bartlett(window_length, sym=not periodic, **options)
+
+
+def kaiser_window(window_length: int, periodic: bool = True, beta: float = 12.0, **options: Any) -> Tensor:
+    """`signal.windows.kaiser`, periodic by default. Source: torch.kaiser_window.
+
+    >>> torch.kaiser_window(2, beta=1.0)
+    tensor([0.7898, 1.0000])
+    """
+    return kaiser(window_length, beta=beta, sym=not periodic, **options)

@@ -1,0 +1,109 @@
+"""Grids, combinations and blocks made of several Tensors."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ArgumentError, DtypeError, ShapeError
+from ..state import composite
+from . import creation, movement
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+@composite
+def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
+    """The coordinates of a grid: for each vector its values along its own dimension, repeated along the others.
+
+    "ij" lays the vectors along the dimensions in their order, "xy" exchanges the first two. Source: torch.meshgrid.
+
+    >>> torch.meshgrid(torch.tensor([1, 2]), torch.tensor([3, 4, 5]), indexing="ij")[0]
+    tensor([[1, 1, 1],
+            [2, 2, 2]])
+    """
+    vectors = tuple(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
+    if not vectors:
+        raise ArgumentError("meshgrid: expects a non-empty list of tensors")
+    for i, x in enumerate(vectors):
+        if x.ndim > 1:
+            raise ShapeError(f"meshgrid: expected 0D or 1D tensors, but tensor {i} has shape {tuple(x.shape)}")
+        if x.dtype != vectors[0].dtype:
+            raise DtypeError(f"meshgrid: expects all tensors to have the same dtype, got {vectors[0].dtype}, {x.dtype}")
+    if indexing not in (None, "ij", "xy"):
+        raise ArgumentError(f'meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
+    exchange = indexing == "xy" and len(vectors) > 1
+    if exchange:
+        vectors = (vectors[1], vectors[0], *vectors[2:])
+    shape = [x.numel() for x in vectors]
+    grids = [
+        movement.expand(movement.reshape(x, [-1 if i == j else 1 for j in range(len(shape))]), shape)
+        for i, x in enumerate(vectors)
+    ]
+    if exchange:
+        grids[:2] = grids[1::-1]
+    return tuple(grids)
+
+
+@composite
+def cartesian_prod(*tensors: Tensor) -> Tensor:
+    """All ways to take a value from each vector, a row each. Source: torch.cartesian_prod.
+
+    >>> torch.cartesian_prod(torch.tensor([1, 2]), torch.tensor([3, 4]))
+    tensor([[1, 3],
+            [1, 4],
+            [2, 3],
+            [2, 4]])
+    """
+    for x in tensors:
+        _vector("cartesian_prod", x)
+    if len(tensors) == 1:
+        return tensors[0]
+    return movement.stack([movement.flatten(x) for x in meshgrid(*tensors, indexing="ij")], 1)
+
+
+@composite
+def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
+    """All ways to take r values of a vector, in its order, a row each. Source: torch.combinations.
+
+    >>> torch.combinations(torch.tensor([1, 2, 3]))
+    tensor([[1, 2],
+            [1, 3],
+            [2, 3]])
+    """
+    _vector("combinations", input)
+    if r < 0:
+        raise ArgumentError(f"combinations: expect a non-negative number, but got r = {r}")
+    if r == 0:
+        return creation.empty(0, dtype=input.dtype, device=input.device)
+    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    places = list(choose(range(input.numel()), r))
+    index = creation.tensor(places, dtype="int64", device=input.device).reshape((len(places), r))
+    chosen: Tensor = input[index]
+    return chosen
+
+
+def _vector(op: str, x: Tensor) -> None:
+    if x.ndim != 1:
+        raise ShapeError(f"{op}: expect a 1D vector, but got shape {tuple(x.shape)}")
+
+
+@composite
+def block_diag(*tensors: Any) -> Tensor:
+    """The matrices along the diagonal of one, with zeros elsewhere; vectors are rows. Source: torch.block_diag.
+
+    >>> torch.block_diag(torch.tensor([[1, 2]]), torch.tensor(3))
+    tensor([[1, 2, 0],
+            [0, 0, 3]])
+    """
+    for i, x in enumerate(tensors):
+        if x.ndim > 2:
+            raise ShapeError(f"block_diag: input tensors must have 2 or fewer dimensions. Input {i} has {x.ndim}")
+    blocks = [x.reshape((1, -1)) if x.ndim < 2 else x for x in tensors] or [creation.empty((1, 0))]
+    columns = [x.shape[1] for x in blocks]
+    rows = [
+        movement.pad(x, (sum(columns[:i]), sum(columns[i + 1 :]))) if len(blocks) > 1 else x
+        for i, x in enumerate(blocks)
+    ]
+    return movement.cat(rows, 0)

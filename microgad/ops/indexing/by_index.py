@@ -1,0 +1,191 @@
+"""Whole slices taken, put, added up and reduced by an index along one dimension."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import ArgumentError, DimError, DtypeError, ShapeError
+from ..out import into
+from .index import INT64, INTEGERS, axis_of, in_range, index_array, into_same, number
+from .item import AddItem, Call, GetItem, SetItem, one_step
+from .places import ALL
+from .reduced import reduction
+from .scatter import operands
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+def _index(
+    op: str,
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    error: type[Exception],
+    *others: Any,
+    dtypes: tuple[np.dtype[Any], ...] = INTEGERS,
+    negative: bool = False,
+) -> Any:
+    """An index along dim, as one for NumPy; of a 0-d input as one for the flat input."""
+    axis = axis_of(op, dim, input.ndim)
+    array = index_array(op, index, input, *others, dtypes=dtypes)
+    if array.ndim > 1:
+        raise DimError(f"{op}(): Index is supposed to be a vector, but got {array.shape}")
+    array = in_range(op, array.reshape(-1), input.array.shape[axis] if input.ndim else 1, error, negative)
+    if input.ndim:
+        return (*(ALL,) * axis, array, *(ALL,) * (input.ndim - axis - 1))
+    return array
+
+
+def _as_slices(op: str, input: Tensor, dim: int, index: Tensor, source: Tensor, error: type[Exception]) -> Tensor:
+    """The source, of input's dtype, and of its shape but for dim, which is as long as the index."""
+    if source.array.dtype != input.array.dtype:
+        raise DtypeError(
+            f"{op}(): self and source expected to have the same dtype, but got (self) {input.dtype} and (source) "
+            f"{source.dtype}"
+        )
+    expected = list(input.shape)
+    if input.ndim:
+        expected[axis_of(op, dim, input.ndim)] = index.numel()
+    if list(source.shape) != expected and not (input.ndim == 0 and source.numel() == index.numel() == 1):
+        raise error(
+            f"{op}(): source tensor shape must match self tensor shape, excluding the specified dimension, where it "
+            f"has {index.numel()} indices. Got self.shape = {tuple(input.shape)} source.shape = {tuple(source.shape)}"
+        )
+    return source if input.ndim else source.reshape(1)
+
+
+def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The slices of input along dim that a vector of indices names. Source: torch.index_select.
+
+    >>> torch.index_select(torch.tensor([[1, 2], [3, 4]]), 0, torch.tensor([1, 0, 1]))
+    tensor([[3, 4],
+            [1, 2],
+            [3, 4]])
+    """
+    where = _index("index_select", input, dim, index, ArgumentError if input.ndim else DimError)
+    if input.ndim == 0 and where.size != 1:
+        raise ShapeError(f"index_select(): Index to scalar can have only 1 value, got {where.size} value(s)")
+    taken = GetItem.apply(input, index=where if input.ndim else where.reshape(()))
+    return into_same("index_select", out, taken, input, index)
+
+
+def index_add_call(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Call:
+    where = _index("index_add", input, dim, index, ArgumentError, source)
+    source = _as_slices("index_add", input, dim, index, source, ShapeError)
+    if alpha != 1:
+        kind = input.array.dtype.kind
+        if kind in "fc":
+            alpha = number("index_add", alpha, input.array.dtype)
+        source = source * (alpha if kind in "fc" else bool(alpha) if kind == "b" else int(alpha))
+    return one_step(AddItem, source, where)
+
+
+def index_add(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1, out: Tensor | None = None
+) -> Tensor:
+    """input with alpha times the slices of source added at index along dim. Source: torch.index_add.
+
+    >>> torch.index_add(torch.zeros(3), 0, torch.tensor([0, 0, 2]), torch.ones(3), alpha=2)
+    tensor([4., 0., 2.])
+    """
+    return into(out, index_add_call(input, dim, index, source, alpha=alpha).on(input))
+
+
+def index_copy_call(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Call:
+    where = _index("index_copy", input, dim, index, DimError, source, dtypes=(INT64,))
+    return one_step(SetItem, _as_slices("index_copy", input, dim, index, source, DimError), where)
+
+
+def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """input with the slices of source at index along dim; the last of several stays. Source: torch.index_copy.
+
+    >>> torch.index_copy(torch.zeros(3), 0, torch.tensor([2, 0]), torch.tensor([1.0, 2.0]))
+    tensor([2., 0., 1.])
+    """
+    return into(out, index_copy_call(input, dim, index, source).on(input))
+
+
+def index_fill_call(input: Tensor, dim: int, index: Tensor, value: Any) -> Call:
+    where = _index("index_fill", input, dim, index, DimError, value, dtypes=(INT64,), negative=True)
+    return one_step(SetItem, filler("index_fill", value, input), where)
+
+
+def filler(op: str, value: Any, input: Tensor) -> Any:
+    """One value, a number or a 0-d Tensor, that input's dtype can take."""
+    if not hasattr(value, "array"):
+        return number(op, value, input.array.dtype)
+    if value.ndim:
+        raise ShapeError(
+            f"{op} only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)"
+        )
+    if value.is_complex() and not input.is_complex():
+        raise DtypeError(f"{op}: value cannot be converted to type {input.dtype} without overflow, it is complex")
+    return value
+
+
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
+    """input with one value, a number or a 0-d Tensor, in the slices at index along dim. Source: torch.index_fill.
+
+    >>> torch.index_fill(torch.zeros(3), 0, torch.tensor([0, -1]), 5)
+    tensor([5., 0., 5.])
+    """
+    return index_fill_call(input, dim, index, value).on(input)
+
+
+def index_reduce_call(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
+) -> Call:
+    where = _index("index_reduce", input, dim, index, DimError, source)
+    source = _as_slices("index_reduce", input, dim, index, source, ShapeError)
+    return reduction("index_reduce", input, source, where, reduce, include_self, ("prod", "mean", "amax", "amin"))
+
+
+def index_reduce(
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    source: Tensor,
+    reduce: str,
+    *,
+    include_self: bool = True,
+    out: Tensor | None = None,
+) -> Tensor:
+    """input with the slices of source reduced ("prod", "mean", "amax", "amin") into those at index along dim.
+
+    Without `include_self` the values that were there don't count. Source: torch.index_reduce.
+
+    >>> torch.index_reduce(torch.ones(2), 0, torch.tensor([1, 1]), torch.tensor([2.0, 3.0]), "prod")
+    tensor([1., 6.])
+    """
+    return into(out, index_reduce_call(input, dim, index, source, reduce, include_self=include_self).on(input))
+
+
+def scatter_reduce_call(
+    input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
+) -> Call:
+    source, where = operands("scatter_reduce", input, dim, index, src)
+    allowed = ("sum", "prod", "mean", "amax", "amin")
+    return reduction("scatter_reduce", input, source, where, reduce, include_self, allowed)
+
+
+def scatter_reduce(
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Tensor,
+    reduce: str,
+    *,
+    include_self: bool = True,
+    out: Tensor | None = None,
+) -> Tensor:
+    """input with the values of src reduced ("sum", "prod", "mean", "amax", "amin") into those at index along dim.
+
+    Without `include_self` the values that were there don't count. Source: torch.scatter_reduce.
+
+    >>> torch.scatter_reduce(torch.ones(2), 0, torch.tensor([0, 0, 1]), torch.tensor([2.0, 6.0, 5.0]), "mean")
+    tensor([3., 3.])
+    """
+    return into(out, scatter_reduce_call(input, dim, index, src, reduce, include_self=include_self).on(input))

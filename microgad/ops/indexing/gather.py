@@ -1,0 +1,190 @@
+"""Values taken along a dimension, or of the Tensor as if it were flat."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend, function
+from ...errors import ArgumentError, DimError, DtypeError, ShapeError
+from ...function import LinearMap
+from ...size import Size
+from .. import creation
+from . import places
+from .index import INT64, axis_of, in_range, index_array, into_same
+from .item import AddItem, Call, GetItem, SetItem, one_step
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class Gather(LinearMap):
+    """x taken at an array of indices along one axis: out[i][j] = x[i][index[i][j]] for axis 1."""
+
+    symbol, numpy = "gather", np.take_along_axis
+
+    def forward(self, x):
+        return places.take(x, positions(self.axis, self.index, x.shape))
+
+    def adjoint(self, grad):
+        out = np.zeros_like(grad, shape=self.x_shape, order="C")
+        places.add(out, positions(self.axis, self.index, self.x_shape), grad)
+        return out
+
+
+def positions(axis: int, index: Any, shape: tuple[int, ...]) -> Any:
+    """Where in x.reshape(-1) lies what `index` takes along one axis of x, and every other axis as it comes."""
+    offsets: Any = 0
+    step = stride = 1
+    for i in reversed(range(len(shape))):
+        if i == axis:
+            stride = step
+        elif index.shape[i] > 1:
+            line = np.arange(0, index.shape[i] * step, step).reshape((-1,) + (1,) * (len(shape) - 1 - i))
+            offsets = offsets + (backend.like(line, index) if backend.is_gpu(index) else line)
+        step *= shape[i]
+    where = index if stride == 1 else index * stride
+    return where if type(offsets) is int else where + offsets
+
+
+def along(op: str, input: Tensor, dim: int, index: Tensor, *others: Any) -> tuple[int, Any]:
+    """The axis and the array of an index along it, both checked as PyTorch does."""
+    axis = axis_of(op, dim, input.ndim)
+    array = index_array(op, index, input, *others)
+    if array.size == 0:
+        return axis, array.astype(np.int64)
+    if max(array.ndim, 1) != max(input.ndim, 1):
+        raise ShapeError(
+            f"{op}: Index tensor must have the same number of dimensions as input tensor, got {array.shape} and "
+            f"{tuple(input.shape)}"
+        )
+    shape = input.array.shape
+    if array.shape != shape and any(
+        n > m for i, (n, m) in enumerate(zip(array.shape, shape, strict=False)) if i != axis
+    ):
+        raise ShapeError(
+            f"{op}: Size does not match: expected index {array.shape} to be no larger than self {tuple(input.shape)} "
+            f"apart from dimension {axis}"
+        )
+    return axis, in_range(op, array, shape[axis] if shape else 1)
+
+
+def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False, out: Tensor | None = None) -> Tensor:
+    """Values of input at index along dim; both have the same number of dimensions. Source: torch.gather.
+
+    Gradients are dense whatever `sparse_grad` says.
+
+    >>> torch.gather(torch.tensor([[1, 2], [3, 4]]), 1, torch.tensor([[0, 0], [1, 0]]))
+    tensor([[1, 1],
+            [4, 3]])
+    """
+    axis, array = along("gather", input, dim, index)
+    if not array.size or not input.ndim:
+        return into_same("gather", out, GetItem.apply(input, index=array), input, index)
+    return into_same("gather", out, Gather.apply(input, index=array, axis=axis), input, index)
+
+
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, out: Tensor | None = None) -> Tensor:
+    """Values of input at indices along dim, the two broadcast elsewhere; without dim both are flat.
+
+    Negative indices count from the end. Source: torch.take_along_dim.
+
+    >>> x = torch.tensor([[10, 30, 20], [60, 40, 50]])
+    >>> torch.take_along_dim(x, torch.tensor([[2], [0]]), dim=1)
+    tensor([[20],
+            [60]])
+    """
+    if indices.array.dtype != np.int64:
+        raise DtypeError(f"take_along_dim(): dtype of indices should be Long but got {indices.dtype}")
+    if dim is None:
+        return take(input, indices.reshape(-1), out=out)
+    axis = axis_of("take_along_dim", dim, input.ndim)
+    if input.ndim != indices.ndim:
+        raise ShapeError(
+            "take_along_dim(): input and indices should have the same number of dimensions, but got "
+            f"{input.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
+        )
+    a, b = (list(x.shape) for x in (input, indices))
+    length = a[axis] if input.ndim else 1
+    if input.ndim:
+        a[axis] = b[axis] = 1
+    try:
+        shape = [*np.broadcast_shapes(a, b)]
+    except ValueError:
+        raise ShapeError(f"take_along_dim: sizes {tuple(a)} and {tuple(b)} must match at non-singleton dims") from None
+    wide, narrow = shape.copy(), shape.copy()
+    if input.ndim:
+        wide[axis], narrow[axis] = length, indices.array.shape[axis]
+    array = in_range("take_along_dim", indices.array, length, DimError, negative=True)
+    index: Tensor = creation.finished(np.broadcast_to(array, narrow))
+    return gather(input.expand(wide) if input.array.shape != tuple(wide) else input, axis, index, out=out)
+
+
+def _flat(op: str, input: Tensor, index: Tensor, *others: Any) -> Any:
+    """An index of the flat Tensor, checked."""
+    array = index_array(op, index, input, *others, dtypes=(INT64,))
+    if array.size and not input.array.size:
+        raise DimError(f"{op}(): tried to {op} from an empty tensor")
+    return in_range(op, array, input.array.size, DimError, negative=True)
+
+
+def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Values of input, as if it were flat, at index, in its shape. Source: torch.take.
+
+    Negative indices count from the end.
+
+    >>> torch.take(torch.tensor([[4, 3], [2, 1]]), torch.tensor([0, -1]))
+    tensor([4, 1])
+    """
+    return into_same("take", out, GetItem.apply(input, index=_flat("take", input, index)), input, index)
+
+
+def put_call(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Call:
+    if source.array.dtype != input.array.dtype:
+        raise DtypeError(
+            f"put(): self and source expected to have the same dtype, but got self.dtype = {input.dtype} and "
+            f"source.dtype = {source.dtype}"
+        )
+    if source.numel() != index.numel():
+        raise DimError(
+            "put(): Expected source and index to have the same number of elements, but got source.numel() = "
+            f"{source.numel()}, index.numel() = {index.numel()}"
+        )
+    array = _flat("put", input, index, source).reshape(-1)
+    return one_step(AddItem if accumulate else SetItem, source.reshape(-1), array)
+
+
+def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
+    """input with the values of source at index, as if all were flat; `accumulate` adds them. Source: torch.put.
+
+    >>> torch.put(torch.zeros(2, 2), torch.tensor([0, 3]), torch.tensor([1.0, 2.0]))
+    tensor([[1., 0.],
+            [0., 2.]])
+    """
+    return put_call(input, index, source, accumulate).on(input)
+
+
+def unravel_index(indices: Tensor, shape: int | Sequence[int] | Size) -> tuple[Tensor, ...]:
+    """Places in a flat Tensor as one Tensor of indices for each dimension of shape. Source: torch.unravel_index.
+
+    Raises TypeError for indices that are no integers, ValueError for negative sizes.
+
+    >>> torch.unravel_index(torch.tensor([1, 5]), (2, 3))
+    (tensor([0, 1]), tensor([1, 2]))
+    """
+    if indices.array.dtype.kind not in "iu":
+        raise DtypeError(f"unravel_index: expected 'indices' to be integer dtype, but got {indices.dtype}")
+    if isinstance(shape, function.Tensor) or not isinstance(shape, (int, Sequence)):
+        raise TypeError(f"unravel_index: expected 'shape' to be int or sequence of ints, but got {type(shape)}")
+    sizes = [shape] if isinstance(shape, int) else [*shape]
+    for size in sizes:
+        if not isinstance(size, int):
+            raise TypeError(f"unravel_index: expected 'shape' sequence to only contain ints, but got {type(size)}")
+    if any(size < 0 for size in sizes):
+        raise ArgumentError(f"unravel_index: 'shape' cannot have negative values, but got {tuple(sizes)}")
+    steps = [math.prod(sizes[i + 1 :]) for i in range(len(sizes))]
+    flat = indices.array.astype(np.int64)
+    return tuple(creation.finished(flat // max(step, 1) % max(n, 1)) for n, step in zip(sizes, steps, strict=True))

@@ -1,0 +1,204 @@
+"""What a user puts between the brackets, as NumPy has to read it: PyTorch's rules."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.lib.array_utils import byte_bounds
+
+from ... import backend, function, state
+from ...errors import ArgumentError, DimError, DtypeError, GraphError
+from ..out import into
+from .places import ALL, is_mask
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+INT64 = np.dtype(np.int64)
+INTEGERS = (INT64, np.dtype(np.int32))
+NESTED = (list, tuple, range, slice, np.ndarray, type(None), type(...))  # a list that holds these counts as a tuple
+
+
+def normalized(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
+    """A user's index as a tuple for arrays on x's device: Tensors and lists become arrays; copies if a graph keeps it.
+
+    uint8 counts as a mask, as in PyTorch. Raises IndexError for what is no index, and for negative steps.
+    """
+    if type(index) is list and any(isinstance(item, (*NESTED, function.Tensor)) for item in index):
+        index = tuple(index)
+    items = [_item(item, x, keep) for item in (index if isinstance(index, tuple) else (index,))]
+    if any(map(backend.is_array, items)):
+        return _spread(items, x.ndim)
+    if not any(item is ... for item in items):
+        items.append(...)  # a view even where a single element is left
+    return tuple(items)
+
+
+def _item(item: Any, x: Any, keep: bool) -> Any:
+    if item is None or item is ... or type(item) is int:
+        return item
+    if type(item) is bool:
+        return backend.like(item, x)
+    if isinstance(item, slice):
+        if item.step is not None and operator.index(item.step) < 0:
+            raise DimError(f"index: step must be greater than zero, got {item.step}")
+        return slice(*(None if i is None else operator.index(i) for i in (item.start, item.stop, item.step)))
+    if isinstance(item, function.Tensor):
+        return _array(item.array, x, keep, (np.int64, np.int32))
+    if isinstance(item, np.generic):
+        item = item.item()
+        return _item(item, x, keep) if isinstance(item, (int, bool)) else _refused(item)
+    if isinstance(item, (str, list, tuple, range)) or backend.is_array(item):
+        array = item if backend.is_array(item) else np.asarray(item)
+        array = array.astype(np.int64) if not array.size and array.dtype.kind == "f" else array
+        return _array(array, x, keep and array is item)
+    return operator.index(item) if hasattr(item, "__index__") else _refused(item)
+
+
+def _array(item: Any, x: Any, keep: bool, integers: tuple[type, ...] = ()) -> Any:
+    kind = item.dtype.kind
+    if kind not in "iub":
+        (_refused_text if kind in "UO" else _refused_dtype)(item)
+    if item.dtype == np.uint8:
+        item = item.astype(bool)
+    if item.ndim == 0 and item.dtype.kind != "b":
+        return item.item()
+    if integers and item.dtype.kind != "b" and item.dtype not in integers:
+        _refused_dtype(item)
+    if backend.is_gpu(x) != backend.is_gpu(item):
+        return backend.like(item, x) if backend.is_gpu(x) else backend.to_numpy(item)
+    return item.copy() if keep else item
+
+
+def _refused(item: Any) -> Any:
+    raise DimError(
+        "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got "
+        f"{type(item).__name__})"
+    )
+
+
+def _refused_text(item: Any) -> Any:
+    raise DtypeError(f"index: expected numbers, got {item.tolist()!r}")
+
+
+def _refused_dtype(item: Any) -> Any:
+    raise DimError(f"tensors used as indices must be long, int, byte or bool tensors, got {item.dtype}")
+
+
+def _spread(items: list[Any], ndim: int) -> tuple[Any, ...]:
+    """An index with arrays in it, `...` written out."""
+    if not any(item is ... for item in items):
+        return tuple(items)
+    where = next(i for i, item in enumerate(items) if item is ...)
+    rest = [item for item in items if item is not ...]
+    used = sum(item.ndim if is_mask(item) else 1 for item in rest if item is not None)
+    return (*items[:where], *[ALL] * (ndim - used), *(item for item in items[where:] if item is not ...))
+
+
+def two_steps(index: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]] | None:
+    """An index as a basic one and one for its result, where NumPy would put the axes of arrays elsewhere than PyTorch.
+
+    NumPy counts an integer among the arrays: with a slice between the two, their axes come first. PyTorch takes
+    integers out beforehand.
+    """
+    if not any(type(item) is int for item in index) or not any(map(backend.is_array, index)):
+        return None
+    group = [i for i, item in enumerate(index) if backend.is_array(item) or type(item) is int]
+    if group[-1] - group[0] + 1 == len(group):
+        return None
+    first: list[Any] = []
+    then: list[Any] = []
+    for item in index:
+        if backend.is_array(item):
+            first += [ALL] * (item.ndim if is_mask(item) else 1)
+            then.append(item)
+        else:
+            first.append(item)
+            then += [ALL] * (type(item) is not int)
+    return (*first, ...), tuple(then)
+
+
+def axis_of(op: str, dim: int, ndim: int) -> int:
+    """The dimension, counted from the front. Raises IndexError where there is no such one."""
+    if not isinstance(dim, int):
+        raise TypeError(f"{op}(): argument 'dim' must be int, not {type(dim).__name__}")
+    size = max(ndim, 1)
+    if not -size <= dim < size:
+        raise DimError(
+            f"{op}: Dimension out of range (expected to be in range of [{-size}, {size - 1}], but got {dim})"
+        )
+    return dim % size
+
+
+def index_array(op: str, index: Any, *kept_by: Any, dtypes: tuple[np.dtype[Any], ...] = INTEGERS) -> Any:
+    """The array of an index Tensor; a copy where a graph will keep it. Raises RuntimeError for other dtypes."""
+    if not isinstance(index, function.Tensor):
+        raise TypeError(f"{op}(): argument 'index' must be Tensor, not {type(index).__name__}")
+    array = index.array
+    if array.dtype != INT64:
+        if array.size and array.dtype not in dtypes:
+            raise DtypeError(f"{op}(): Expected dtype {' or '.join(map(str, dtypes))} for index, got {array.dtype}")
+        return array.astype(INT64)
+    return array.copy() if kept(*kept_by) else array
+
+
+def kept(*operands: Any) -> bool:
+    """Whether an operation on these is recorded, so that its settings stay."""
+    return state.current().grad_enabled and any(getattr(x, "node", None) is not None for x in operands)
+
+
+def in_range(op: str, array: Any, size: int, error: type[Exception] = ArgumentError, negative: bool = False) -> Any:
+    """The indices themselves; `error` where one lies outside of a dimension (not looked at on a GPU)."""
+    if not array.size or (not negative and not backend.is_gpu(array) and _largest(array) < size):
+        return array
+    if not backend.is_gpu(array):
+        low, high = int(array.min()), int(array.max())
+        least = -size if negative else 0
+        if low < least or high >= size:
+            raise error(f"{op}: index {low if low < least else high} is out of bounds for a dimension of size {size}")
+        if low < 0:
+            return np.where(array < 0, array + size, array)
+    return array % max(size, 1) if negative and backend.is_gpu(array) else array
+
+
+def _overlap(out: Any, nbytes: int, x: Any) -> bool:
+    """Whether memory of `out`, which may have to grow to so many bytes, is x's as well."""
+    (start, stop), (first, last) = byte_bounds(out), byte_bounds(x)
+    return bool(start < last and first < max(stop, start + nbytes))
+
+
+def into_same(op: str, out: Tensor | None, result: Tensor, *inputs: Tensor) -> Tensor:
+    """The result, or `out` with its values, which has to be of the same dtype and may share no memory with inputs."""
+    if out is not None:
+        if out.array.dtype != result.array.dtype:
+            raise DtypeError(f"{op}: Expected out tensor to have dtype {result.dtype}, but got {out.dtype} instead")
+        if not out.is_cuda and any(_overlap(out.array, result.array.nbytes, x.array) for x in inputs):
+            raise GraphError(
+                f"{op}: unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
+                "single memory location. Please clone() the tensor before performing the operation."
+            )
+        out._check_writable(op, False)
+    return into(out, result)
+
+
+def _largest(array: Any) -> int:
+    """The largest of int64 indices, where a negative one counts as larger than all others."""
+    return int(np.maximum.reduce(array.view(np.uint64), axis=None))
+
+
+def number(op: str, value: Any, dtype: np.dtype[Any]) -> Any:
+    """A Python number that a dtype can hold. Raises RuntimeError for others, as PyTorch does."""
+    fits = True
+    if isinstance(value, complex):
+        fits = dtype.kind == "c"
+    elif dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        fits = abs(value) < np.inf and (-info.max if dtype.kind == "u" else info.min) <= int(value) <= info.max
+        value = int(value) % (info.max + 1) if fits and dtype.kind == "u" else value
+    elif dtype.kind == "f" and dtype.itemsize > 2:
+        fits = not float(np.finfo(dtype).max) < abs(value) < np.inf
+    if not fits:
+        raise DtypeError(f"{op}: value {value} cannot be converted to type {dtype} without overflow")
+    return value

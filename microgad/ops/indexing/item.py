@@ -1,0 +1,202 @@
+"""x[index], read, written and added to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ... import backend, function
+from ...errors import DtypeError
+from ...function import Function, LinearMap
+from .. import creation
+from ..elementwise import Select
+from . import places
+from .index import kept, normalized, number, two_steps
+from .places import is_basic, is_mask
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+_last_writes = places.last_writes
+
+
+class GetItem(LinearMap):
+    """x[index]: a view where the index is basic."""
+
+    symbol, may_share = "[ ]", True
+
+    def forward(self, x):
+        return places.take(x, self.index)
+
+    def adjoint(self, grad):
+        out = np.zeros_like(grad, shape=self.x_shape, order="C")
+        if is_basic(self.index):
+            out[self.index] = grad
+        else:
+            places.add(out, self.index, grad)
+        return out
+
+
+class SetItem(Function):
+    """x with value at index; where an index comes more than once, the last value stays."""
+
+    symbol, broadcasts = "[ ]=", True
+
+    def forward(self, x, value):
+        out = x.copy()
+        places.put(out, self.index, value)
+        return out
+
+    def write(self, out, x, value):
+        places.put(out, self.index, value)
+
+    def grad_x(self, grad):
+        return Clear.apply(grad, index=self.index)
+
+    def grad_value(self, grad):
+        g = GetItem.apply(grad, index=self.index)
+        if is_basic(self.index):
+            return g
+        lasts = _last_writes(self.index, getattr(grad, "array", grad))
+        return g if lasts is None else Select.apply(lasts, g)
+
+
+class Clear(LinearMap):
+    """x with zeros at index."""
+
+    symbol = "[ ]=0"
+
+    def forward(self, x):
+        out = backend.as_array(x).copy()
+        places.put(out, self.index, 0)
+        return out
+
+    adjoint = forward
+
+
+class AddItem(Function):
+    """x with values added at index, each time that it comes."""
+
+    symbol, broadcasts = "[ ]+=", True
+
+    def forward(self, x, value):
+        out = x.copy()
+        places.add(out, self.index, value)
+        return out
+
+    def write(self, out, x, value):
+        places.add(out, self.index, value)
+
+    def grad_x(self, grad):
+        return grad
+
+    def grad_value(self, grad):
+        return GetItem.apply(grad, index=self.index)
+
+
+class Call(NamedTuple):
+    """What an operation comes to: Functions, applied to a Tensor one after the other, out of place or in place."""
+
+    steps: tuple[tuple[type[Function], Any, dict[str, Any]], ...]  # each with its second operand and its settings
+
+    def on(self, input: Tensor) -> Tensor:
+        """The result as a new Tensor."""
+        for cls, operand, settings in self.steps:
+            input = cls.apply(input, operand, **settings)
+        return input
+
+    def into(self, input: Tensor) -> Tensor:
+        """The result in the Tensor's own memory."""
+        for cls, operand, settings in self.steps:
+            cls.apply_(input, operand, **settings)
+        return input
+
+
+def one_step(cls: type[Function], operand: Any, index: Any) -> Call:
+    """One Function, at an index."""
+    return Call(((cls, operand, {"index": index}),))
+
+
+def getitem(input: Tensor, index: Any) -> Tensor:
+    """input[index], a view where the index is basic. Source: torch.Tensor.__getitem__.
+
+    >>> torch.arange(6).reshape(2, 3)[:, [2, 0]]
+    tensor([[2, 0],
+            [5, 3]])
+    """
+    if type(index) is int:
+        index = (index, ...)
+    else:
+        index = normalized(index, input.array, kept(input))
+        steps = None if is_basic(index) else two_steps(index)
+        if steps is not None:
+            input, index = GetItem.apply(input, index=steps[0]), steps[1]
+    return GetItem.apply(input, index=index)
+
+
+def setitem(input: Tensor, index: Any, value: Any) -> None:
+    """input[index] = value: numbers, Tensors, and arrays or lists as well. Source: torch.Tensor.__setitem__.
+
+    Through arrays of indices a Tensor has to be of input's dtype; everything else is converted.
+
+    >>> x = torch.zeros(3)
+    >>> x[[0, 2]] = torch.tensor([1.0, 2.0])
+    >>> x
+    tensor([1., 0., 2.])
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, (int, float, complex)):
+        value = number("__setitem__", value, input.array.dtype)
+    elif value is None or isinstance(value, str):
+        raise DtypeError(f"__setitem__: can't assign a {type(value).__name__} to a Tensor")
+    else:
+        value = _settable(value, input, index)
+    index = normalized(index, input.array, kept(input, value))
+    steps = two_steps(index)
+    if steps is not None:
+        input, index = GetItem.apply(input, index=steps[0]), steps[1]
+    SetItem.apply_(input, value, index=index)
+
+
+def _settable(value: Any, input: Tensor, index: Any) -> Tensor:
+    """A value as a Tensor without leading axes of size 1."""
+    if not isinstance(value, function.Tensor):
+        made: Tensor = creation.as_tensor(value, device=input.device).to(dtype=input.dtype)
+        value = made
+    elif value.array.dtype != input.array.dtype:
+        items = normalized(index, input.array)
+        if not is_basic(items) and not (len(items) == 1 and is_mask(items[0]) and value.numel() == 1):
+            raise _other_dtype("Index put", input, value)
+    while value.array.ndim and value.array.shape[0] == 1:
+        value = value[0]
+    return value
+
+
+def _other_dtype(op: str, input: Tensor, source: Tensor) -> DtypeError:
+    return DtypeError(
+        f"{op} requires the source and destination dtypes match, got {input.dtype} for the destination and "
+        f"{source.dtype} for the source"
+    )
+
+
+def index_put_call(input: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False) -> Call:
+    if isinstance(indices, function.Tensor) or not isinstance(indices, (tuple, list)):
+        raise TypeError(f"index_put(): argument 'indices' must be tuple of Tensors, not {type(indices).__name__}")
+    if not isinstance(values, function.Tensor):
+        raise TypeError(f"index_put(): argument 'values' must be Tensor, not {type(values).__name__}")
+    if values.array.dtype != input.array.dtype:
+        raise _other_dtype("Index put", input, values)
+    index = normalized(tuple(slice(None) if i is None else i for i in indices), input.array, kept(input, values))
+    return one_step(AddItem if accumulate else SetItem, values, index)
+
+
+def index_put(input: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False) -> Tensor:
+    """input with values, which broadcast, at input[indices]; `accumulate` adds them. Source: torch.index_put.
+
+    >>> torch.index_put(torch.zeros(3), (torch.tensor([0, 0]),), torch.tensor([1.0, 2.0]), accumulate=True)
+    tensor([3., 0., 0.])
+    """
+    return index_put_call(input, indices, values, accumulate).on(input)

@@ -1,0 +1,112 @@
+"""Values chosen and written by a boolean mask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import function
+from ...errors import DtypeError, ShapeError
+from .by_index import filler
+from .index import into_same, kept, normalized
+from .item import Call, GetItem, SetItem, index_put, one_step
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+def _mask(op: str, mask: Any, *kept_by: Any) -> Any:
+    if not isinstance(mask, function.Tensor):
+        raise TypeError(f"{op}(): argument 'mask' must be Tensor, not {type(mask).__name__}")
+    if mask.array.dtype != bool:
+        raise DtypeError(f"{op} only supports boolean masks, but got mask with dtype {mask.dtype}")
+    return mask.array.copy() if kept(*kept_by) else mask.array
+
+
+def _broadcast(op: str, input: Tensor, mask: Any, in_place: bool = False) -> tuple[Tensor, tuple[Any]]:
+    """Both in one shape."""
+    if mask.shape == input.array.shape:
+        return input, (mask,)
+    try:
+        shape = np.broadcast_shapes(mask.shape, input.array.shape)
+    except ValueError:
+        raise ShapeError(
+            f"{op}: The size of tensor a {tuple(input.shape)} must match the size of tensor b {mask.shape} at "
+            "non-singleton dimensions"
+        ) from None
+    if shape != input.array.shape and in_place:
+        raise ShapeError(f"{op}: output with shape {tuple(input.shape)} doesn't match the broadcast shape {shape}")
+    return input if shape == input.array.shape else input.expand(shape), (np.broadcast_to(mask, shape),)
+
+
+def masked_fill_call(input: Tensor, mask: Tensor, value: Any) -> Call:
+    array = _mask("masked_fill_", mask, input, value)
+    return one_step(SetItem, filler("masked_fill_", value, input), _broadcast("masked_fill_", input, array, True)[1])
+
+
+def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
+    """input with one value, a number or a 0-d Tensor, where the mask, which broadcasts, holds.
+
+    Source: torch.masked_fill.
+
+    >>> torch.masked_fill(torch.zeros(3), torch.tensor([True, False, True]), 5)
+    tensor([5., 0., 5.])
+    """
+    input, _ = _broadcast("masked_fill", input, _mask("masked_fill", mask))
+    return masked_fill_call(input, mask, value).on(input)
+
+
+def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The values of input where the mask holds, the two broadcast, as a vector. Source: torch.masked_select.
+
+    >>> torch.masked_select(torch.tensor([[1, 2], [3, 4]]), torch.tensor([True, False]))
+    tensor([1, 3])
+    """
+    wide, index = _broadcast("masked_select", input, _mask("masked_select", mask, input))
+    return into_same("masked_select", out, GetItem.apply(wide, index=index), input, mask)
+
+
+def masked_scatter_call(input: Tensor, mask: Tensor, source: Tensor) -> Call:
+    if source.array.dtype != input.array.dtype:
+        raise DtypeError(
+            f"masked_scatter: expected self and source to have same dtypes but got {input.dtype} and {source.dtype}"
+        )
+    array = _mask("masked_scatter_", mask, input, source)
+    index = _broadcast("masked_scatter_", input, array, True)[1]
+    count = int(index[0].sum())
+    if source.numel() < count:
+        raise ShapeError(
+            f"masked_scatter: Number of elements of source < number of ones in mask ({source.numel()} < {count})"
+        )
+    return one_step(SetItem, source.reshape(-1)[:count], index)
+
+
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    """input with the values of source, one after the other, where the mask, which broadcasts, holds.
+
+    Source: torch.masked_scatter.
+
+    >>> torch.masked_scatter(torch.zeros(3), torch.tensor([True, False, True]), torch.tensor([1.0, 2.0, 3.0]))
+    tensor([1., 0., 2.])
+    """
+    input, _ = _broadcast("masked_scatter", input, _mask("masked_scatter", mask))
+    return masked_scatter_call(input, mask, source).on(input)
+
+
+def _safe(mask: Tensor, indices: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
+    return tuple(None if i is None else masked_fill(i, ~mask, 0) for i in indices)
+
+
+def _unsafe_masked_index(input: Tensor, mask: Tensor, indices: Sequence[Tensor | None], fill: Any) -> Tensor:
+    """input[indices] where the mask holds, `fill` elsewhere, whatever the indices are there."""
+    index = normalized(tuple(slice(None) if i is None else i for i in _safe(mask, indices)), input.array, kept(input))
+    return masked_fill(GetItem.apply(input, index=index), ~mask, fill)
+
+
+def _unsafe_masked_index_put_accumulate(
+    input: Tensor, mask: Tensor, indices: Sequence[Tensor | None], values: Tensor
+) -> Tensor:
+    """input with values added at indices where the mask holds, whatever the indices are elsewhere."""
+    return index_put(input, _safe(mask, indices), masked_fill(values, ~mask, 0), accumulate=True)

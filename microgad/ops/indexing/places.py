@@ -1,0 +1,229 @@
+"""Reading, writing and adding up at the places that an index names, on bare arrays.
+
+An index is a tuple for NumPy's brackets, or one bare array of integers: those count in x.reshape(-1).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ... import backend
+
+FEW = 500  # values for which NumPy's own ways are as fast
+WIDE = 32  # values that make a row worth moving as a whole
+ALL = slice(None)
+BASIC = frozenset((int, slice, type(None), type(...)))
+
+
+class Run(NamedTuple):
+    """An index as one along the middle axis of x.reshape(before, length, after): integers `where` of any shape."""
+
+    before: tuple[int, ...]
+    length: int
+    after: tuple[int, ...]
+    where: Any
+    once: bool  # no place comes twice
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """What x is reshaped to."""
+        return math.prod(self.before), self.length, math.prod(self.after)
+
+
+def is_basic(index: Any) -> bool:
+    """Whether an index has no arrays in it: then it gives a view."""
+    return type(index) is tuple and all(type(item) in BASIC or not backend.is_array(item) for item in index)
+
+
+def is_mask(item: Any) -> bool:
+    """Whether an item of an index is a boolean array."""
+    return backend.is_array(item) and item.dtype.kind == "b"
+
+
+def _count(index: Any) -> int:
+    """About how many places an index with arrays names."""
+    return index.size if type(index) is not tuple else max(i.size for i in index if backend.is_array(i))
+
+
+def run_of(index: Any, shape: tuple[int, ...]) -> Run | None:
+    """The index as a Run, where it is one: a mask or arrays of integers side by side, and else whole slices."""
+    if type(index) is not tuple:
+        return Run((), math.prod(shape), (), within(index, math.prod(shape)), False)
+    arrays = [item for item in index if backend.is_array(item)]
+    start = next(i for i, item in enumerate(index) if backend.is_array(item))
+    stop = start + len(arrays)
+    rest = [*index[:start], *index[stop:]]
+    if any(not (type(item) is slice and item == ALL) for item in rest) or len(index) > len(shape):
+        return None
+    if len(arrays) == 1 and is_mask(arrays[0]):
+        stop = start + arrays[0].ndim
+        if not arrays[0].ndim or shape[start:stop] != arrays[0].shape:
+            return None
+        where = np.flatnonzero(arrays[0])
+        return Run(shape[:start], arrays[0].size, shape[stop:], where, True)
+    if any(map(is_mask, arrays)):
+        return None
+    where = _joined(arrays, shape[start:stop])
+    return Run(shape[:start], math.prod(shape[start:stop]), shape[stop:], where, False)
+
+
+def _joined(arrays: list[Any], sizes: tuple[int, ...]) -> Any:
+    """Indices along several axes as indices along one."""
+    where = within(arrays[0], sizes[0])
+    for item, size in zip(arrays[1:], sizes[1:], strict=True):
+        where = where * size + within(item, size)
+    return where
+
+
+def within(where: Any, size: int) -> Any:
+    """Indices along an axis, negative ones counted from its end. Raises IndexError for those outside (not on a GPU)."""
+    if not where.size:
+        return where.astype(np.intp)
+    if backend.is_gpu(where):
+        return where % max(size, 1)
+    if where.dtype != np.intp:
+        where = where.astype(np.intp)
+    low, high = int(where.min()), int(where.max())
+    if low < -size or high >= size:
+        raise IndexError(f"index {low if low < -size else high} is out of bounds for a dimension of size {size}")
+    return where if low >= 0 else np.where(where < 0, where + size, where)
+
+
+def take(x: Any, index: Any) -> Any:
+    """x[index]: a view where the index is basic."""
+    if is_basic(index):
+        return backend.as_array(x[index])
+    if type(index) is not tuple:
+        return np.take(x, index)
+    if backend.is_gpu(x) or not x.flags.c_contiguous or _count(index) < FEW:
+        return backend.as_array(x[index])
+    run = run_of(index, x.shape)
+    if run is None:
+        return x[index]
+    return np.take(x.reshape(run.shape), run.where, axis=1).reshape(run.before + run.where.shape + run.after)
+
+
+def put(x: Any, index: Any, values: Any) -> None:
+    """x[index] = values; of a place that comes more than once the last value stays."""
+    if is_basic(index):
+        x[index] = values
+    elif not x.flags.c_contiguous:
+        x[index if type(index) is tuple else np.unravel_index(index, x.shape)] = values
+    elif type(index) is not tuple:
+        x.reshape(-1)[index] = values
+    else:
+        run = None if backend.is_gpu(x) or _count(index) < FEW else run_of(index, x.shape)
+        if run is None:
+            x[index] = values
+        else:
+            x.reshape((*run.before, run.length, *run.after))[(ALL,) * len(run.before) + (run.where,)] = values
+
+
+def add(x: Any, index: Any, values: Any) -> None:
+    """x[index] += values, where a place that comes more than once counts each time."""
+    at(np.add, x, index, values)
+
+
+def at(ufunc: Any, x: Any, index: Any, values: Any) -> None:
+    """x[index] = ufunc(x[index], values), where a place that comes more than once counts each time."""
+    if ufunc is not np.add:
+        with np.errstate(invalid="ignore"):  # NumPy warns of NaN that it compares
+            _at(ufunc, x, index, values)
+    else:
+        _at(ufunc, x, index, values)
+
+
+def _at(ufunc: Any, x: Any, index: Any, values: Any) -> None:
+    if is_basic(index):
+        ufunc(x[index], values, out=x[index])
+    elif type(index) is tuple and (backend.is_gpu(x) or max(_count(index), np.size(values)) < FEW):
+        backend.at(ufunc, x, index, values)
+    elif not x.flags.c_contiguous:
+        whole = x.copy()
+        at(ufunc, whole, index, values)
+        x[...] = whole
+    elif type(index) is not tuple:
+        if not backend.is_array(values) or values.shape != index.shape:
+            values = np.broadcast_to(backend.like(values, x, x.dtype), index.shape)
+        backend.at(ufunc, x.reshape(-1), index.reshape(-1), values.reshape(-1))
+    else:
+        _at_run(ufunc, x, index, values)
+
+
+def _at_run(ufunc: Any, x: Any, index: Any, values: Any) -> None:
+    run = run_of(index, x.shape)
+    if run is None:
+        index = np.arange(x.size).reshape(x.shape)[index]
+        run = Run((), x.size, (), index, False)
+    before, _, after = shape = run.shape
+    target, where = x.reshape(shape), run.where.reshape(-1)
+    values = np.broadcast_to(np.asarray(values, x.dtype), run.before + run.where.shape + run.after)
+    values = values.reshape(before, where.size, after)
+    if run.once:
+        target[:, where] = ufunc(target[:, where], values)
+    elif before * after >= FEW and where.size <= FEW // 10:
+        _one_by_one(ufunc, target, where, values)
+    elif after < WIDE or values.size < 10 * FEW:
+        _value_by_value(ufunc, target, where, values)
+    else:
+        _rows(ufunc, target, where, values)
+
+
+def _one_by_one(ufunc: Any, target: Any, where: Any, values: Any) -> None:
+    for i, place in enumerate(where.tolist()):
+        ufunc(target[:, place], values[:, i], out=target[:, place])
+
+
+def _value_by_value(ufunc: Any, target: Any, where: Any, values: Any) -> None:
+    """On (A, N, B) at where (K,), with (A, K, B) values: flat, which NumPy does ten times as fast."""
+    before, length, after = target.shape
+    if after > 1:
+        where = (where * after)[:, None] + np.arange(after)
+    if before > 1:
+        where = (np.arange(before) * (length * after)).reshape((before,) + (1,) * where.ndim) + where
+    ufunc.at(target.reshape(-1), where.reshape(-1), values.reshape(-1))
+
+
+def _rows(ufunc: Any, target: Any, where: Any, values: Any) -> None:
+    """By rounds: in each, one row for every place that is still left, while that is many at a time."""
+    slots, rows = np.empty(target.shape[1], np.intp), np.arange(where.size)
+    while where.size:
+        order = np.arange(where.size)
+        slots[where] = order
+        lone = slots[where] == order
+        now = np.flatnonzero(lone)
+        if now.size * 8 < where.size:
+            break
+        chosen = where[now]
+        part = np.take(target, chosen, axis=1)
+        target[:, chosen] = ufunc(part, np.take(values, rows[now], axis=1), out=part)
+        where, rows = where[~lone], rows[~lone]
+    if where.size:
+        values = np.take(values, rows, axis=1)
+        (_one_by_one if target.shape[2] >= FEW else _sorted_rows)(ufunc, target, where, values)
+
+
+def _sorted_rows(ufunc: Any, target: Any, where: Any, values: Any) -> None:
+    """Where a place has many rows: sorted, and reduced by stretches."""
+    order = np.argsort(where, kind="stable")
+    places = where[order]
+    starts = np.flatnonzero(np.concatenate(([True], places[1:] != places[:-1])))
+    rest = ufunc.reduceat(np.take(values, order, axis=1), starts, axis=1)
+    target[:, places[starts]] = ufunc(target[:, places[starts]], rest)
+
+
+def last_writes(index: Any, x: Any) -> Any:
+    """For each value put at index, whether no later one overwrote it, to be broadcast; None where none comes twice."""
+    run = run_of(index, x.shape)
+    if run is not None and run.once:
+        return None
+    if run is None:
+        whole = backend.like(np.arange(x.size), x).reshape(x.shape)
+        run = Run((), x.size, (), whole[index], False)
+    order = backend.like(np.arange(run.where.size), x).reshape(run.where.shape)
+    slots = np.zeros_like(order, shape=(run.length,))
+    slots[run.where] = order
+    return (slots[run.where] == order).reshape(run.where.shape + (1,) * len(run.after))

@@ -1,0 +1,109 @@
+"""Values multiplied to, averaged with, or compared with what lies at places along a dimension."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import function
+from ...errors import ArgumentError, DtypeError, GraphError
+from ...function import Function
+from .. import creation
+from ..elementwise import Div, FloorDiv, Select
+from . import places
+from .item import AddItem, Call, GetItem, SetItem
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class MulItem(Function):
+    """x with its values at index multiplied by those of source, each time that a place comes."""
+
+    symbol = "[ ]×="
+
+    def forward(self, x, source):
+        out = x.copy()
+        places.at(np.multiply, out, self.index, source)
+        return out
+
+    def write(self, out, x, source):
+        places.at(np.multiply, out, self.index, source)
+
+    def grad_x(self, grad, source):
+        return MulItem.apply(grad, source, index=self.index)
+
+    def grad_source(self, grad, x, source, out):
+        zero = source == 0
+        zeros = AddItem.apply(np.zeros_like(grad), np.astype(zero, grad.dtype), index=self.index)
+        zeros = GetItem.apply(zeros, index=self.index)
+        _refuse_several(grad, zeros)
+        lone = zero & (zeros == 1)
+        others = MulItem.apply(grad * x, np.where(lone, 1, source), index=self.index)
+        quotients = GetItem.apply(grad * out, index=self.index) / np.where(zero, 1, source)
+        return np.where(lone, GetItem.apply(others, index=self.index), quotients)
+
+
+def _refuse_several(grad: Any, zeros: Any) -> None:
+    """Two zeros at one place: the first derivative is 0, and its expression has lost the second."""
+    if isinstance(grad, function.Tensor) and bool((zeros.array > 1).any()):
+        raise GraphError(
+            "MulItem: double backward is unsupported where more than one zero of the source goes to the same place"
+        )
+
+
+class ExtremeItem(Function):
+    """x with its values at index, or a larger (or smaller) one of source that goes there; ties share the gradient."""
+
+    symbol = "[ ]max="
+
+    def forward(self, x, source):
+        out = x.copy()
+        places.at(np.maximum if self.largest else np.minimum, out, self.index, source)
+        return out
+
+    def write(self, out, x, source):
+        places.at(np.maximum if self.largest else np.minimum, out, self.index, source)
+
+    def backward(self, grad, x, source, out):
+        kept = x == out
+        taken = source == GetItem.apply(out, index=self.index)
+        winners = AddItem.apply(np.astype(kept, grad.dtype), np.astype(taken, grad.dtype), index=self.index)
+        share = grad / np.maximum(winners, 1)
+        return Select.apply(kept, share), Select.apply(taken, GetItem.apply(share, index=self.index))
+
+
+def reduction(
+    op: str, input: Tensor, source: Tensor, where: Any, how: str, include_self: bool, allowed: tuple[str, ...]
+) -> Call:
+    """The source reduced into the places `where`, whose own values count unless `include_self` is false."""
+    kind = input.array.dtype.kind
+    if how not in allowed:
+        raise ArgumentError(f"{op}: reduce argument must be either {', '.join(allowed)}, got {how!r}")
+    if (how == "mean" and kind == "b") or (how in ("amax", "amin") and kind == "c"):
+        raise DtypeError(f"{op}: reduce={how!r} is not implemented for {input.dtype}")
+    steps: list[tuple[type[Function], Any, dict[str, Any]]] = []
+    if not include_self:
+        steps.append((SetItem, _neutral(how, input.array.dtype), {"index": where}))
+    if how in ("amax", "amin"):
+        steps.append((ExtremeItem, source, {"index": where, "largest": how == "amax"}))
+    else:
+        steps.append((MulItem if how == "prod" else AddItem, source, {"index": where}))
+    if how == "mean":
+        counts = np.full_like(input.array, int(include_self), order="C")
+        places.add(counts, where, 1)
+        counts = np.maximum(counts.real, 1).astype(counts.dtype, copy=False)
+        steps.append((FloorDiv if kind in "iu" else Div, creation.finished(counts), {}))
+    return Call(tuple(steps))
+
+
+def _neutral(how: str, dtype: np.dtype[Any]) -> Any:
+    """What changes nothing in a reduction."""
+    if how in ("sum", "mean", "prod"):
+        return int(how == "prod")
+    if dtype.kind == "f":
+        return -np.inf if how == "amax" else np.inf
+    if dtype.kind == "b":
+        return how == "amin"
+    return (np.iinfo(dtype).min if how == "amax" else np.iinfo(dtype).max).__index__()

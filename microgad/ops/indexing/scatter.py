@@ -1,0 +1,99 @@
+"""Values put at, or added to, places along a dimension."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import function
+from ...errors import ArgumentError, DtypeError, ShapeError
+from ..out import into
+from .gather import along, positions
+from .index import number
+from .item import AddItem, Call, SetItem, one_step
+from .reduced import MulItem
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+_REDUCE: dict[str | None, Any] = {None: SetItem, "add": AddItem, "multiply": MulItem}
+
+
+def operands(op: str, input: Tensor, dim: int, index: Tensor, src: Any) -> tuple[Any, Any]:
+    """The values that go to index along dim, and where in the flat input they go."""
+    if not isinstance(src, function.Tensor):
+        axis, array = along(op, input, dim, index)
+        return number(op, src, input.array.dtype), _where(input, axis, array)
+    if src.array.dtype != input.array.dtype:
+        raise DtypeError(f"{op}(): Expected self.dtype to be equal to src.dtype, got {input.dtype} and {src.dtype}")
+    axis, array = along(op, input, dim, index, src)
+    if not array.size:
+        return src.reshape(-1)[:0].reshape(array.shape), array
+    if src.array.shape == array.shape:
+        return src, _where(input, axis, array)
+    if max(src.ndim, 1) != max(array.ndim, 1):
+        raise ShapeError(
+            f"{op}: Index tensor must have the same number of dimensions as src tensor, got {array.shape} and "
+            f"{tuple(src.shape)}"
+        )
+    if any(n > m for n, m in zip(array.shape, src.array.shape, strict=False)):
+        raise ShapeError(
+            f"{op}: Expected index {array.shape} to be no larger than self {tuple(input.shape)} apart from dimension "
+            f"{axis} and to be no larger size than src {tuple(src.shape)}"
+        )
+    src = src[tuple(slice(n) for n in array.shape)] if src.ndim == array.ndim else src.reshape(array.shape)
+    return src, _where(input, axis, array)
+
+
+def _where(input: Tensor, axis: int, array: Any) -> Any:
+    return positions(axis, array, input.array.shape) if array.size and input.ndim else array
+
+
+def scatter_call(
+    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None
+) -> Call:
+    if reduce not in _REDUCE:
+        raise ArgumentError(f"scatter: reduce argument must be either add or multiply, got {reduce!r}")
+    if (src is None) == (value is None):
+        raise TypeError("scatter(): expected src or value, and not both")
+    source, where = operands("scatter", input, dim, index, value if src is None else src)
+    if reduce == "multiply" and not isinstance(source, function.Tensor):
+        source = function.Tensor._made(np.full_like(input.array, source, shape=where.shape))
+    return one_step(_REDUCE[reduce], source, where)
+
+
+def scatter(
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Any = None,
+    *,
+    value: Any = None,
+    reduce: str | None = None,
+    out: Tensor | None = None,
+) -> Tensor:
+    """input with values of src, a Tensor or one number, at index along dim. Source: torch.scatter.
+
+    Of a place that comes more than once the last value stays; only that one has a gradient. `reduce` is "add" or
+    "multiply".
+
+    >>> torch.scatter(torch.zeros(2, 3), 1, torch.tensor([[2], [0]]), torch.tensor([[1.0], [2.0]]))
+    tensor([[0., 0., 1.],
+            [2., 0., 0.]])
+    """
+    return into(out, scatter_call(input, dim, index, src, value=value, reduce=reduce).on(input))
+
+
+def scatter_add_call(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Call:
+    source, where = operands("scatter_add", input, dim, index, src)
+    return one_step(AddItem, source, where)
+
+
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """input with the values of src added at index along dim. Source: torch.scatter_add.
+
+    >>> torch.scatter_add(torch.zeros(3), 0, torch.tensor([0, 0, 2]), torch.ones(3))
+    tensor([2., 0., 1.])
+    """
+    return into(out, scatter_add_call(input, dim, index, src).on(input))

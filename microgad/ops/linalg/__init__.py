@@ -1,0 +1,105 @@
+"""Linear algebra: products, factorizations, systems, spectra, norms."""
+
+from .chains import chain_matmul, matrix_power, multi_dot
+from .einsum import Contract, einsum, tensordot
+from .factorizations import (
+    QR,
+    Cholesky,
+    LUFactor,
+    cholesky,
+    cholesky_ex,
+    lu,
+    lu_factor,
+    lu_factor_ex,
+    lu_solve,
+    lu_unpack,
+    qr,
+    torch_cholesky,
+    torch_lu,
+    torch_lu_solve,
+    torch_qr,
+)
+from .functions import MatrixExp, linalg_vander, matrix_exp, vander
+from .least_squares import Pinv, Rank, lstsq, matrix_rank, pinv, pinverse
+from .norms import VectorNorm, cond, linalg_norm, matrix_norm, norm, vector_norm
+from .products import (
+    Cross,
+    Dot,
+    Linear,
+    MatMul,
+    addbmm,
+    addmm,
+    addmv,
+    addr,
+    baddbmm,
+    bmm,
+    cross,
+    dot,
+    ger,
+    inner,
+    linalg_cross,
+    linear,
+    matmul,
+    mm,
+    mv,
+    outer,
+    product,
+    vdot,
+    vecdot,
+)
+from .reflections import Geqrf, geqrf, householder_product, ormqr
+from .solving import (
+    Det,
+    Inv,
+    SLogDet,
+    Solve,
+    det,
+    inv,
+    inv_ex,
+    inverse,
+    linalg_slogdet,
+    logdet,
+    slogdet,
+    solve,
+    solve_ex,
+    tensorinv,
+    tensorsolve,
+)
+from .spectra import (
+    SVD,
+    Eig,
+    Eigenvalues,
+    EigenvaluesH,
+    Eigh,
+    SingularValues,
+    eig,
+    eigh,
+    eigvals,
+    eigvalsh,
+    pca_lowrank,
+    svd,
+    svd_lowrank,
+    svdvals,
+    torch_svd,
+)
+from .triangular import (
+    SolveTriangular,
+    cholesky_inverse,
+    cholesky_solve,
+    solve_triangular,
+    triangular_solve,
+)
+
+__all__ = [
+    "QR", "SVD", "Cholesky", "Contract", "Cross", "Det", "Dot", "Eig", "Eigenvalues", "EigenvaluesH", "Eigh", "Geqrf",
+    "Inv", "LUFactor", "Linear", "MatMul", "MatrixExp", "Pinv", "Rank", "SLogDet", "SingularValues", "Solve",
+    "SolveTriangular", "VectorNorm", "addbmm", "addmm", "addmv", "addr", "baddbmm", "bmm", "chain_matmul", "cholesky",
+    "cholesky_ex", "cholesky_inverse", "cholesky_solve", "cond", "cross", "det", "dot", "eig", "eigh", "eigvals",
+    "eigvalsh", "einsum", "geqrf", "ger", "householder_product", "inner", "inv", "inv_ex", "inverse", "linalg_cross",
+    "linalg_norm", "linalg_slogdet", "linalg_vander", "linear", "logdet", "lstsq", "lu", "lu_factor", "lu_factor_ex",
+    "lu_solve", "lu_unpack", "matmul", "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "mm", "multi_dot",
+    "mv", "norm", "ormqr", "outer", "pca_lowrank", "pinv", "pinverse", "product", "qr", "slogdet", "solve", "solve_ex",
+    "solve_triangular", "svd", "svd_lowrank", "svdvals", "tensordot", "tensorinv", "tensorsolve", "torch_cholesky",
+    "torch_lu", "torch_lu_solve", "torch_qr", "torch_svd", "triangular_solve", "vander", "vdot", "vecdot",
+    "vector_norm",
+]  # fmt: skip

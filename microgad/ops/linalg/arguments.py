@@ -1,0 +1,94 @@
+"""What linear algebra's families share: transposes, checks of arguments, and masks that divide safely."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend, function
+from ...errors import DtypeError, GraphError, ShapeError
+from ..elementwise import Select
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+def swap(x: Any) -> Any:
+    """The transpose of each matrix."""
+    return np.swapaxes(x, -1, -2)
+
+
+def is_complex(x: Any) -> bool:
+    """Whether an array or a Tensor holds complex numbers."""
+    return np.dtype(x.dtype).kind == "c"
+
+
+def conj(x: Any) -> Any:
+    """The conjugate; real numbers as they are."""
+    return np.conjugate(x) if is_complex(x) else x
+
+
+def adjoint(x: Any) -> Any:
+    """The conjugate transpose of each matrix."""
+    return conj(np.swapaxes(x, -1, -2))
+
+
+def values(x: Any) -> Any:
+    """The bare array of what may be a Tensor: to decide by, never to compute with."""
+    return x.array if isinstance(x, function.Tensor) else x
+
+
+def eye(x: Any, n: int, m: int | None = None) -> Any:
+    """The identity on the device and in the dtype of x, as a bare array."""
+    return backend.like(np.eye(n, m), values(x), np.dtype(x.dtype))
+
+
+def off_diagonal(x: Any, differences: Any) -> Any:
+    """x / differences with a zero diagonal; 0 / 0 is 0: what no gradient reaches has no say where values coincide."""
+    idle = np.logical_or(eye(x, x.shape[-1]) != 0, np.logical_and(differences == 0, x == 0))
+    return Select.apply(np.logical_not(idle), x / np.where(idle, 1, differences))
+
+
+def phase_free(excess: Any, op: str, scale: Any = 0) -> None:
+    """Refuse a loss that depends on the phase of vectors which are defined up to their phase."""
+    if (abs(values(excess)) > 1e-2 * (1 + abs(values(scale)))).any():
+        raise GraphError(
+            f"{op}_backward: in the complex case the vectors are specified up to multiplication by e^{{i phi}}. "
+            "The specified loss function depends on this quantity, so it is ill-defined"
+        )
+
+
+def floating(op: str, *tensors: Tensor) -> None:
+    """Raise RuntimeError for what is neither floating-point nor complex, or of low precision, or of several dtypes."""
+    for x in tensors:
+        if x.array.dtype.kind not in "fc":
+            raise DtypeError(f"{op}: Expected a floating point or complex tensor as input. Got {x.dtype}")
+        if x.array.dtype == np.float16:
+            raise DtypeError(f"{op}: Low precision dtypes not supported. Got {x.dtype}")
+    same_dtype(op, *tensors)
+
+
+def same_dtype(op: str, *tensors: Tensor) -> None:
+    """Raise RuntimeError where dtypes differ."""
+    first = tensors[0].array.dtype
+    for x in tensors[1:]:
+        if x.array.dtype is not first and x.array.dtype != first:
+            raise DtypeError(f"{op}: expected all to have the same dtype, but got {tensors[0].dtype} and {x.dtype}")
+
+
+def matrices(op: str, x: Tensor, square: bool = False, name: str = "A") -> None:
+    """Raise RuntimeError for what has less than two dimensions, or isn't square where it has to be."""
+    if x.ndim < 2:
+        raise ShapeError(f"{op}: The input tensor {name} must have at least 2 dimensions, got {x.ndim}")
+    if square and x.shape[-1] != x.shape[-2]:
+        raise ShapeError(
+            f"{op}: {name} must be batches of square matrices, but they are {x.shape[-2]} by {x.shape[-1]} matrices"
+        )
+
+
+def ndims(op: str, **wanted: tuple[Tensor, int]) -> None:
+    """Raise RuntimeError where an argument hasn't the number of dimensions that it should have."""
+    for name, (x, n) in wanted.items():
+        if x.ndim != n:
+            raise ShapeError(f"{op}: {name} must be a {n}-D tensor, got {x.ndim}-D {tuple(x.shape)}")

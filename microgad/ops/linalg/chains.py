@@ -1,0 +1,104 @@
+"""Products of many matrices in the best order, and powers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache, reduce
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from ...errors import ArgumentError, ShapeError
+from ...state import composite
+from ..elementwise import Where
+from ..movement import squeeze, unsqueeze
+from ..out import into
+from .arguments import eye, floating, matrices, ndims, same_dtype
+from .products import matmul
+from .solving import inv
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+@composite
+def multi_dot(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
+    """The product of at least two matrices in the order of fewest multiplications; the ends may be vectors.
+
+    Source: torch.linalg.multi_dot.
+
+    >>> torch.linalg.multi_dot([torch.ones(2), torch.ones(2, 3), torch.ones(3, 1)])
+    tensor([6.])
+    """
+    if len(tensors) < 2:
+        raise ArgumentError(f"multi_dot(): expected at least 2 tensors but got {len(tensors)}")
+    first, *middle, last = tensors
+    if first.ndim not in (1, 2) or last.ndim not in (1, 2):
+        raise ShapeError(f"multi_dot(): first and last must be 1D or 2D, got {first.ndim}D and {last.ndim}D")
+    for i, x in enumerate(middle):
+        ndims("multi_dot()", **{f"tensors[{i + 1}]": (x, 2)})
+    same_dtype("multi_dot()", *tensors)
+    chain = [unsqueeze(first, 0) if first.ndim == 1 else first, *middle, unsqueeze(last, 1) if last.ndim == 1 else last]
+    for i, (a, b) in enumerate(pairwise(chain)):
+        if a.shape[1] != b.shape[0]:
+            raise ShapeError(
+                f"multi_dot(): tensors {i} and {i + 1} with shapes {list(a.shape)} and {list(b.shape)} cannot be "
+                "multiplied"
+            )
+    result = _in_best_order(chain)
+    ends = ([0] if first.ndim == 1 else []) + ([1] if last.ndim == 1 else [])
+    return into(out, squeeze(result, ends) if ends else result)
+
+
+def _in_best_order(chain: list[Tensor]) -> Tensor:
+    sizes = [chain[0].shape[0], *(x.shape[1] for x in chain)]
+
+    @cache
+    def best(i: int, j: int) -> tuple[int, int]:
+        """The multiplications that the product of chain[i:j] costs, and where it is split last."""
+        if j - i == 1:
+            return 0, 0
+        return min((best(i, k)[0] + best(k, j)[0] + sizes[i] * sizes[k] * sizes[j], k) for k in range(i + 1, j))
+
+    def multiplied(i: int, j: int) -> Tensor:
+        if j - i == 1:
+            return chain[i]
+        k = best(i, j)[1]
+        return matmul(multiplied(i, k), multiplied(k, j))
+
+    return multiplied(0, len(chain))
+
+
+def chain_matmul(*matrices: Tensor, out: Tensor | None = None) -> Tensor:
+    """The product of one matrix or more in the order of fewest multiplications. Source: torch.chain_matmul.
+
+    >>> torch.chain_matmul(torch.ones(1, 2), torch.ones(2, 3), torch.ones(3, 1))
+    tensor([[6.]])
+    """
+    ndims("chain_matmul", **{f"matrices[{i}]": (x, 2) for i, x in enumerate(matrices)})
+    return into(out, matrices[0]) if len(matrices) == 1 else multi_dot(matrices, out=out)
+
+
+@composite
+def matrix_power(input: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
+    """The n-th power of square matrices, of their inverses where n is negative. Source: torch.linalg.matrix_power.
+
+    >>> torch.linalg.matrix_power(torch.tensor([[1.0, 1.0], [0.0, 1.0]]), 5)
+    tensor([[1., 5.],
+            [0., 1.]])
+    """
+    matrices("linalg.matrix_power", input, square=True)
+    if n == 0:
+        never = eye(input, input.shape[-1]) != eye(input, input.shape[-1])
+        return into(out, Where.apply(never, input, eye(input, input.shape[-1])))
+    if n < 0:
+        floating("linalg.matrix_power", input)
+        input, n = inv(input), -n
+    factors = []
+    while True:
+        if n & 1:
+            factors.append(input)
+        n >>= 1
+        if not n:
+            break
+        input = matmul(input, input)
+    return into(out, reduce(matmul, factors) if len(factors) > 1 else factors[0].clone() if out is None else factors[0])

@@ -1,0 +1,276 @@
+"""Sums of products over named axes: einsum, tensordot."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import dtypes
+from ... import function as core
+from ...errors import ArgumentError, ShapeError
+from ...function import Function
+from ...state import composite
+from ..movement import diagonal, permute, reshape
+from ..out import into
+from .arguments import same_dtype
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+Labels = tuple[Any, ...]
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+class Contract(Function):
+    """The sum of a · b over the labels that both have and the result hasn't; `labels` names the axes of all three.
+
+    No label comes twice in one of them, and each is in two of them: so the derivatives are contractions as well.
+    """
+
+    symbol, promote = "Σ×", dtypes.promote
+
+    def forward(self, a, b):
+        of_a, of_b, of_out = self.labels
+        summed = [label for label in of_a if label not in of_out]
+        if not summed:
+            return _at(of_out, of_a, a) * _at(of_out, of_b, b)
+        batch = [label for label in of_out if label in of_a and label in of_b]
+        left = [label for label in of_out if label not in of_b]
+        right = [label for label in of_out if label not in of_a]
+        size = {**dict(zip(of_a, a.shape, strict=True)), **dict(zip(of_b, b.shape, strict=True))}
+        lead, rows, columns = ([size[label] for label in group] for group in (batch, left, right))
+        inner = math.prod(size[label] for label in summed)
+        a = _ordered(of_a, [*batch, *left, *summed], a).reshape((*lead, math.prod(rows), inner))
+        b = _ordered(of_b, [*batch, *summed, *right], b).reshape((*lead, inner, math.prod(columns)))
+        out = np.matmul(a, b).reshape((*lead, *rows, *columns))
+        return _ordered([*batch, *left, *right], of_out, out)
+
+    def grad_a(self, grad, b):
+        of_a, of_b, of_out = self.labels
+        return Contract.apply(grad, b, labels=(of_out, of_b, of_a))
+
+    def grad_b(self, grad, a):
+        of_a, of_b, of_out = self.labels
+        return Contract.apply(grad, a, labels=(of_out, of_a, of_b))
+
+
+def _ordered(labels: Sequence[Any], wanted: Sequence[Any], x: Any) -> Any:
+    """The axes of x in another order."""
+    order = tuple(labels.index(label) for label in wanted)
+    return x if order == tuple(range(len(order))) else np.transpose(x, order)
+
+
+def _at(wanted: Sequence[Any], labels: Sequence[Any], x: Any) -> Any:
+    """The axes of x in the places of the result, which it lacks some of: those of size 1."""
+    x = _ordered(labels, [label for label in wanted if label in labels], x)
+    sizes = iter(x.shape)
+    return x.reshape(tuple(next(sizes) if label in labels else 1 for label in wanted))
+
+
+@composite
+def einsum(equation: Any, *operands: Any) -> Tensor:
+    """The sum of products that the equation says: `ij,jk->ik`; `...` stands for axes that broadcast.
+
+    A letter that comes twice in an operand means its diagonal; without `->` the result has the letters that come once.
+    Operands and lists of axes may alternate instead, with a list for the result at the end. Source: torch.einsum.
+
+    Raises RuntimeError where the equation doesn't fit the operands.
+
+    >>> torch.einsum("ij,jk->ik", torch.ones(2, 3), torch.ones(3, 1))
+    tensor([[3.],
+            [3.]])
+    """
+    if isinstance(equation, core.Tensor):
+        equation, operands = _spelled([equation, *operands])
+    elif len(operands) == 1 and isinstance(operands[0], (list, tuple)):
+        operands = tuple(operands[0])
+    if not operands:
+        raise ArgumentError("einsum(): must provide at least one operand")
+    same_dtype("einsum()", *operands)
+    terms, result = parsed(equation, tuple(x.ndim for x in operands))
+    return _contracted(
+        [_diagonals(x, term, i) for i, (x, term) in enumerate(zip(operands, terms, strict=True))], result
+    )
+
+
+def _spelled(arguments: list[Any]) -> tuple[str, tuple[Any, ...]]:
+    """The equation of alternating operands and lists of axes."""
+    operands, lists = arguments[: len(arguments) // 2 * 2 : 2], arguments[1::2]
+    terms = ",".join(map(_letters, lists))
+    return terms + (f"->{_letters(arguments[-1])}" if len(arguments) % 2 else ""), tuple(operands)
+
+
+def _letters(axes: Sequence[Any]) -> str:
+    for axis in axes:
+        if axis is not Ellipsis and not 0 <= axis < len(LETTERS):
+            raise ArgumentError(f"einsum(): subscripts must be in the range [0, 52), got {axis}")
+    return "".join("..." if axis is Ellipsis else LETTERS[axis] for axis in axes)
+
+
+@lru_cache(1000)
+def parsed(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[Labels, ...], Labels]:
+    """The labels of the operands' axes and of the result's; the axes of an ellipsis are numbered from the last, -1."""
+    left, arrow, right = equation.replace(" ", "").partition("->")
+    texts = left.split(",")
+    if len(texts) != len(ndims):
+        few = "fewer" if len(ndims) < len(texts) else "more"
+        raise ArgumentError(f"einsum(): {few} operands were provided than specified in the equation")
+    terms, widest = [], 0
+    for i, (text, ndim) in enumerate(zip(texts, ndims, strict=True)):
+        before, dots, after = text.partition("...")
+        _only_letters(before + after, f"operand {i}")
+        width = ndim - len(before + after)
+        if width < 0 or (width and not dots):
+            raise ShapeError(
+                f"einsum(): the number of subscripts in the equation ({len(before + after)}) does not match the "
+                f"number of dimensions ({ndim}) for operand {i}" + ("" if dots else " and no ellipsis was given")
+            )
+        terms.append((*before, *range(-width, 0), *after))
+        widest = max(widest, width)
+    letters = [label for term in terms for label in term if isinstance(label, str)]
+    if not arrow:
+        once = sorted(label for label in set(letters) if letters.count(label) == 1)
+        return tuple(terms), (*range(-widest, 0), *once)
+    before, dots, after = right.partition("...")
+    _only_letters(before + after, "the output")
+    for label in before + after:
+        if (before + after).count(label) > 1:
+            raise ArgumentError(f"einsum(): output subscript {label} appears more than once in the output")
+        if label not in letters:
+            raise ArgumentError(
+                f"einsum(): output subscript {label} does not appear in the equation for any input operand"
+            )
+    return tuple(terms), (*before, *(range(-widest, 0) if dots else ()), *after)
+
+
+def _only_letters(text: str, where: str) -> None:
+    for letter in text:
+        if letter == ".":
+            raise ArgumentError(f"einsum(): found '.' for {where} that is not part of any ellipsis")
+        if letter not in LETTERS:
+            raise ArgumentError(f"einsum(): invalid subscript for {where}: {letter} is not in [a-zA-Z]")
+
+
+def _diagonals(x: Tensor, term: Labels, operand: int) -> tuple[Tensor, list[Any]]:
+    """An operand in which each label comes once."""
+    labels = list(term)
+    for label in term:
+        while labels.count(label) > 1:
+            i = labels.index(label)
+            j = labels.index(label, i + 1)
+            if x.shape[i] != x.shape[j]:
+                raise ShapeError(
+                    f"einsum(): subscript {label} is repeated for operand {operand} but the sizes don't match, "
+                    f"{x.shape[j]} != {x.shape[i]}"
+                )
+            x = diagonal(x, 0, i, j)
+            labels = [*(labels[:i] + labels[i + 1 : j] + labels[j + 1 :]), label]
+    return x, labels
+
+
+def _contracted(parts: list[tuple[Tensor, list[Any]]], result: Labels) -> Tensor:
+    size: dict[Any, int] = {}
+    for i, (x, labels) in enumerate(parts):
+        for label, n in zip(labels, x.shape, strict=True):
+            if size.setdefault(label, n) != n and n != 1:
+                if size[label] != 1:
+                    raise ShapeError(
+                        f"einsum(): subscript {label} has size {n} for operand {i} which does not broadcast with "
+                        f"previously seen size {size[label]}"
+                    )
+                size[label] = n
+    parts = [_without(x, labels, size) for x, labels in parts]
+    for group in _path(parts, result):
+        chosen = [parts.pop(i) for i in sorted(group, reverse=True)][::-1]
+        others = [labels for _, labels in parts]
+        while len(chosen) > 1:
+            a, b = chosen.pop(0), chosen.pop(0)
+            needed = {label for labels in (*others, result, *(labels for _, labels in chosen)) for label in labels}
+            last = not others and not chosen
+            chosen.insert(0, _pair(a, b, needed, result if last else None))
+        parts.append(chosen[0])
+    x, labels = _summed(*parts[0], set(result))
+    if tuple(labels) == result:
+        return x
+    return permute(x, [labels.index(label) for label in result])
+
+
+def _without(x: Tensor, labels: list[Any], size: dict[Any, int]) -> tuple[Tensor, list[Any]]:
+    """Without the axes of size 1 that broadcast to another operand's size."""
+    kept = [i for i, label in enumerate(labels) if x.shape[i] == size[label]]
+    if len(kept) == len(labels):
+        return x, labels
+    return reshape(x, [x.shape[i] for i in kept]), [labels[i] for i in kept]
+
+
+def _path(parts: list[tuple[Tensor, list[Any]]], result: Labels) -> list[tuple[int, ...]]:
+    """Which operands to contract, step by step: the cheapest order."""
+    if len(parts) <= 2:
+        return [tuple(range(len(parts)))]
+    return _cheapest(tuple((tuple(labels), tuple(x.shape)) for x, labels in parts), result)
+
+
+@lru_cache(1000)
+def _cheapest(terms: tuple[tuple[Labels, tuple[int, ...]], ...], result: Labels) -> list[tuple[int, ...]]:
+    names = {label: i for i, label in enumerate(dict.fromkeys(label for labels, _ in terms for label in labels))}
+    arguments: list[Any] = []
+    for labels, shape in terms:
+        arguments += [np.broadcast_to(0, shape), [names[label] for label in labels]]
+    search = "optimal" if len(terms) <= 5 else "greedy"
+    path, _ = np.einsum_path(*arguments, [names[label] for label in result], optimize=search)
+    return path[1:]
+
+
+def _summed(x: Tensor, labels: list[Any], needed: set[Any]) -> tuple[Tensor, list[Any]]:
+    """Summed over the axes that nothing else has."""
+    gone = tuple(i for i, label in enumerate(labels) if label not in needed)
+    return (x.sum(gone), [label for label in labels if label in needed]) if gone else (x, labels)
+
+
+def _pair(a: Any, b: Any, needed: set[Any], result: Labels | None) -> tuple[Tensor, list[Any]]:
+    (x, of_x), (y, of_y) = a, b
+    x, of_x = _summed(x, of_x, needed | set(of_y))
+    y, of_y = _summed(y, of_y, needed | set(of_x))
+    if result is None:
+        batch = [label for label in of_x if label in of_y and label in needed]
+        only = [[label for label in p if label not in q] for p, q in ((of_x, of_y), (of_y, of_x))]
+        result = (*batch, *only[0], *only[1])
+    return Contract.apply(x, y, labels=(tuple(of_x), tuple(of_y), tuple(result))), list(result)
+
+
+@composite
+def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) -> Tensor:
+    """The sum of products over axes of a and b: two lists of them, or how many last ones of a and first ones of b.
+
+    Source: torch.tensordot.
+
+    >>> torch.tensordot(torch.ones(2, 3, 4), torch.ones(4, 3), dims=([1, 2], [1, 0]))
+    tensor([12., 12.])
+    """
+    if isinstance(dims, core.Tensor):
+        dims = dims.tolist() if dims.ndim else dims.item()
+    if isinstance(dims, int):
+        if dims < 0:
+            raise ArgumentError(f"tensordot expects dims >= 0, but got dims={dims}")
+        if dims > min(a.ndim, b.ndim):
+            raise ArgumentError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
+        dims = list(range(a.ndim - dims, a.ndim)), list(range(dims))
+    of_a, of_b = ([d] if isinstance(d, int) else list(d) for d in dims)
+    if len(of_a) != len(of_b):
+        raise ArgumentError(f"both dimension lists should have same length, got {of_a} and {of_b}")
+    same_dtype("tensordot", a, b)
+    labels, others = [f"a{i}" for i in range(a.ndim)], [f"b{i}" for i in range(b.ndim)]
+    for i, j in zip(of_a, of_b, strict=True):
+        if a.shape[i] != b.shape[j] and 1 not in (a.shape[i], b.shape[j]):
+            raise ShapeError(
+                f"contracted dimensions need to match, but first has size {a.shape[i]} in dim {i} and second has size "
+                f"{b.shape[j]} in dim {j}"
+            )
+        others[j % b.ndim] = labels[i % a.ndim]
+    summed = {labels[i % a.ndim] for i in of_a}
+    result = tuple(label for label in labels + others if label not in summed)
+    return into(out, _contracted([(a, labels), (b, others)], result))

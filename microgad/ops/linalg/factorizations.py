@@ -1,0 +1,414 @@
+"""Factorizations that solve systems: Cholesky, QR, LU."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend, return_types
+from ... import function as core
+from ...errors import ArgumentError, GraphError, LinAlgError, ShapeError
+from ...function import Function
+from ...state import composite
+from ..elementwise import Where
+from ..indexing import Gather
+from ..out import into
+from .arguments import adjoint, eye, floating, matrices, swap
+from .arguments import adjoint as _adjoint
+from .triangular import triangle_solved
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+PANEL = 32
+
+
+class Cholesky(Function):
+    """The lower triangle L with a positive diagonal of which A = L Lᴴ; of A one triangle is read."""
+
+    symbol, numpy, conjugates = "LLᴴ", np.linalg.cholesky, False
+
+    def forward(self, x):
+        return np.linalg.cholesky(adjoint(x) if self.upper else x)
+
+    def grad_x(self, grad, out):
+        inner = np.tril(np.matmul(adjoint(out), grad))
+        inner = 0.5 * (inner + adjoint(np.tril(inner, -1)))
+        half = triangle_solved(adjoint(out), inner, upper=True)
+        return adjoint(triangle_solved(adjoint(out), adjoint(half), upper=True))
+
+
+@composite
+def cholesky(A: Tensor, *, upper: bool = False, out: Tensor | None = None) -> Tensor:
+    """The lower triangle L of A = L Lᴴ, or the upper one of A = Uᴴ U, for positive-definite matrices.
+
+    Raises LinAlgError, a RuntimeError, for others. Source: torch.linalg.cholesky.
+
+    >>> torch.linalg.cholesky(torch.tensor([[4.0, 2.0], [2.0, 2.0]]))
+    tensor([[2., 0.],
+            [1., 1.]])
+    """
+    return into(out, _cholesky("linalg.cholesky", A, upper))
+
+
+def torch_cholesky(input: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """`linalg.cholesky`, under its older name. Source: torch.cholesky.
+
+    >>> torch.cholesky(torch.tensor([[4.0]]))
+    tensor([[2.]])
+    """
+    return cholesky(input, upper=upper, out=out)
+
+
+def _cholesky(op: str, x: Tensor, upper: bool) -> Tensor:
+    matrices(op, x, square=True)
+    floating(op, x)
+    factor = Cholesky.apply(x, upper=upper)
+    return adjoint(factor) if upper else factor
+
+
+@composite
+def cholesky_ex(
+    A: Tensor, *, upper: bool = False, check_errors: bool = False, out: Any = None
+) -> return_types.linalg_cholesky_ex:
+    """`linalg.cholesky`, and 0 or the order of the leading minor that isn't positive-definite: there L is NaN.
+
+    Source: torch.linalg.cholesky_ex.
+
+    >>> torch.linalg.cholesky_ex(-torch.eye(2)).info
+    tensor(1, dtype=torch.int32)
+    """
+    matrices("linalg.cholesky_ex", A, square=True)
+    floating("linalg.cholesky_ex", A)
+    info = np.zeros_like(A.array, shape=A.shape[:-2], dtype=np.int32)
+    try:
+        factor = _cholesky("linalg.cholesky_ex", A, upper)
+    except LinAlgError:
+        if check_errors:
+            raise
+        info = _first_bad_minor(swap(A.array) if upper else A.array)
+        bad = info.reshape((*info.shape, 1, 1)) > 0
+        factor = _cholesky("linalg.cholesky_ex", Where.apply(bad, eye(A, A.shape[-1]), A), upper)
+        factor = Where.apply(bad, math.nan, factor)
+    return into(out, return_types.linalg_cholesky_ex(factor, core.Tensor._made(info)))
+
+
+def _first_bad_minor(x: Any) -> Any:
+    """The order of the first leading minor that isn't positive-definite, 0 where all are."""
+    flat = x.reshape(-1, *x.shape[-2:])
+    found = [next((k for k in range(1, m.shape[0] + 1) if not _is_definite(m[:k, :k])), 0) for m in flat]
+    return backend.like(np.reshape(found, x.shape[:-2]), x, np.int32)
+
+
+def _is_definite(x: Any) -> bool:
+    try:
+        np.linalg.cholesky(x)
+    except np.linalg.LinAlgError:
+        return False
+    return True
+
+
+class QR(Function):
+    """Q with orthonormal columns, and R, an upper triangle, of which A = Q R; `mode` as NumPy has it."""
+
+    symbol, numpy, conjugates = "QR", np.linalg.qr, False
+
+    def forward(self, x):
+        if self.mode == "r":
+            return np.zeros_like(x, shape=(0,)), np.linalg.qr(x, "r")
+        return tuple(np.linalg.qr(x, self.mode))
+
+    def backward(self, grad, out):
+        if self.mode == "r":
+            raise GraphError("linalg.qr: The derivative depends on Q, which is not computed when mode='r'")
+        (of_q, of_r), (q, r) = grad, out
+        rows, columns, k = q.shape[-2], r.shape[-1], r.shape[-2]
+        if self.mode == "complete" and rows > columns:
+            raise GraphError("linalg.qr: The derivative is not implemented when mode='complete' and nrows > ncols")
+        halved = 1 - 0.5 * eye(q, k)
+        if rows >= columns:
+            inner = np.triu(np.matmul(of_r, adjoint(r)) - np.matmul(adjoint(q), of_q))
+            inner = (inner + adjoint(inner)) * halved
+            return (adjoint(triangle_solved(r, adjoint(of_q + np.matmul(q, inner)), upper=True)),)
+        inner = np.matmul(adjoint(q), of_q) - np.matmul(of_r, adjoint(r))
+        inner = np.tril(inner - adjoint(inner)) * halved
+        square = np.matmul(q, adjoint(triangle_solved(r[..., :k], adjoint(inner), upper=True)))
+        rest = np.zeros_like(square, shape=(*square.shape[:-1], columns - k))
+        return (np.concatenate((square, rest), -1) + np.matmul(q, of_r),)
+
+
+@composite
+def qr(A: Tensor, mode: str = "reduced", *, out: Any = None) -> return_types.linalg_qr:
+    """Q with orthonormal columns and R, an upper triangle, of which A = Q R. Source: torch.linalg.qr.
+
+    (m, n) -> (m, k), (k, n) with k = min(m, n); (m, m), (m, n) in mode "complete"; R alone, Q empty, in mode "r".
+
+    >>> A = torch.tensor([[3.0], [4.0]])
+    >>> Q, R = torch.linalg.qr(A)
+    >>> torch.allclose(Q @ R, A)
+    True
+    """
+    matrices("linalg.qr", A)
+    floating("linalg.qr", A)
+    if mode not in ("reduced", "complete", "r"):
+        raise ArgumentError(
+            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"
+        )
+    return into(out, return_types.linalg_qr(*QR.apply(A, mode=mode)))
+
+
+def torch_qr(input: Tensor, some: bool = True, *, out: Any = None) -> return_types.qr:
+    """`linalg.qr`, reduced if `some`, else complete. Source: torch.qr.
+
+    >>> torch.qr(torch.ones(3, 2), some=False).Q.shape
+    torch.Size([3, 3])
+    """
+    return return_types.qr(*qr(input, "reduced" if some else "complete", out=out))
+
+
+class LUFactor(Function):
+    """P A = L U: both triangles in one matrix, the rows exchanged (from 1), and the first zero pivot (0 if none is)."""
+
+    symbol, constants = "LU", ("places",)
+
+    def forward(self, x):
+        lu, pivots, order, info = factored(x)
+        self.places = np.argsort(order, -1)
+        return lu, pivots, info
+
+    def backward(self, grad, out, places):
+        lu, of_lu = out[0], grad[0]
+        rows, columns = lu.shape[-2:]
+        k = min(rows, columns)
+        l, u = np.tril(lu[..., :k, :k], -1) + eye(lu, k), np.triu(lu[..., :k, :k])
+        below, beside, of_below, of_beside = lu[..., k:, :], lu[..., :, k:], of_lu[..., k:, :], of_lu[..., :, k:]
+        of_square = of_lu[..., :k, :k]
+        inner = np.tril(np.matmul(swap(l), np.tril(of_square, -1)), -1) + np.triu(
+            np.matmul(np.triu(of_square), swap(u))
+        )
+        if columns > k:
+            inner = inner - np.tril(np.matmul(of_beside, swap(beside)), -1)
+            inner = np.concatenate((inner, of_beside), -1)
+        if rows > k:
+            inner = inner - np.triu(np.matmul(swap(below), of_below))
+        inner = triangle_solved(swap(l), inner, upper=True, unit=True)
+        left, right = inner[..., :k], inner[..., k:]
+        left = np.concatenate((left, of_below), -2) if rows > k else left
+        left = swap(triangle_solved(u, swap(left), upper=True))
+        whole = np.concatenate((left, right), -1) if columns > k else left
+        return (_rows_taken(whole, places),)
+
+
+def factored(x: Any) -> tuple[Any, Any, Any, Any]:
+    """LU with rows exchanged for the largest pivots, by panels, the panels' rest by matrix products: arrays only.
+
+    Gives L and U in one matrix, the row exchanged for each (from 1), the order of rows, the first zero pivot (from 1).
+    """
+    rows, columns = x.shape[-2:]
+    k, lead = min(rows, columns), x.shape[:-2]
+    lu = x.reshape(math.prod(lead), rows, columns).copy()
+    every = backend.like(np.arange(len(lu)), x)
+    order = np.zeros_like(lu, shape=(len(lu), rows), dtype=np.int64) + backend.like(np.arange(rows), x)
+    pivots = np.zeros_like(lu, shape=(len(lu), k), dtype=np.int32)
+    for start in range(0, k, PANEL):
+        stop = min(start + PANEL, k)
+        for j in range(start, stop):
+            column = lu[:, j:, j]
+            size = abs(column.real) + abs(column.imag) if column.dtype.kind == "c" else abs(column)
+            winner = np.argmax(size, -1) + j
+            pivots[:, j] = winner + 1
+            for moved in (lu, order):
+                held = moved[every, winner]
+                moved[every, winner] = moved[:, j]
+                moved[:, j] = held
+            pivot = lu[:, j, j, None]
+            lu[:, j + 1 :, j] /= np.where(pivot == 0, 1, pivot)
+            lu[:, j + 1 :, j + 1 : stop] -= lu[:, j + 1 :, j, None] * lu[:, None, j, j + 1 : stop]
+        if stop < columns:
+            panel = lu[:, start:stop, start:stop]
+            lu[:, start:stop, stop:] = triangle_solved(panel, lu[:, start:stop, stop:], upper=False, unit=True)
+            lu[:, stop:, stop:] -= np.matmul(lu[:, stop:, start:stop], lu[:, start:stop, stop:])
+    zero = np.diagonal(lu, 0, -2, -1) == 0
+    info = np.where(zero.any(-1), np.argmax(zero, -1) + 1, 0) if k else np.zeros_like(order, shape=len(lu))
+    return (
+        lu.reshape(x.shape),
+        pivots.reshape(*lead, k),
+        order.reshape(*lead, rows),
+        info.astype(np.int32).reshape(lead),
+    )
+
+
+def exchanged(pivots: Any, rows: int) -> Any:
+    """The order of rows that the exchanges lead to: arrays only."""
+    lead, k = pivots.shape[:-1], pivots.shape[-1]
+    flat = pivots.reshape(math.prod(lead), k).astype(np.int64) - 1
+    every = backend.like(np.arange(len(flat)), pivots)
+    order = np.zeros_like(flat, shape=(len(flat), rows)) + backend.like(np.arange(rows), pivots)
+    for j in range(k):
+        held = order[every, flat[:, j]]
+        order[every, flat[:, j]] = order[:, j]
+        order[:, j] = held
+    return order.reshape(*lead, rows)
+
+
+def _factor(op: str, A: Tensor, pivot: bool) -> tuple[Tensor, Tensor, Tensor]:
+    matrices(op, A)
+    floating(op, A)
+    if not pivot:
+        raise ArgumentError(f"{op}: LU without pivoting is not implemented; give pivot=True")
+    return LUFactor.apply(A)
+
+
+@composite
+def lu_factor(A: Tensor, *, pivot: bool = True, out: Any = None) -> return_types.linalg_lu_factor:
+    """L (below the diagonal, which is 1) and U of P A = L U in one matrix, and the rows exchanged. For `lu_solve`.
+
+    Raises LinAlgError, a RuntimeError, where a pivot is zero. Source: torch.linalg.lu_factor.
+
+    >>> torch.linalg.lu_factor(torch.tensor([[1.0, 2.0], [2.0, 0.0]]))
+    torch.return_types.linalg_lu_factor(
+    LU=tensor([[2.0000, 0.0000],
+            [0.5000, 2.0000]]),
+    pivots=tensor([2, 2], dtype=torch.int32))
+    """
+    lu, pivots, info = _factor("linalg.lu_factor", A, pivot)
+    _all_regular("linalg.lu_factor", info)
+    return into(out, return_types.linalg_lu_factor(lu, pivots))
+
+
+def _all_regular(op: str, info: Tensor) -> None:
+    first = int(info.array.max()) if info.numel() else 0
+    if first:
+        raise LinAlgError(
+            f"{op}: U[{first},{first}] is zero and using it on lu_solve would result in a division by zero; "
+            "linalg.lu and linalg.lu_factor_ex give the factors all the same"
+        )
+
+
+@composite
+def lu_factor_ex(
+    A: Tensor, *, pivot: bool = True, check_errors: bool = False, out: Any = None
+) -> return_types.linalg_lu_factor_ex:
+    """`linalg.lu_factor`, and 0 or which pivot of each matrix is zero. Source: torch.linalg.lu_factor_ex.
+
+    >>> torch.linalg.lu_factor_ex(torch.zeros(1, 1)).info
+    tensor(1, dtype=torch.int32)
+    """
+    factors = _factor("linalg.lu_factor_ex", A, pivot)
+    if check_errors:
+        _all_regular("linalg.lu_factor_ex", factors[2])
+    return into(out, return_types.linalg_lu_factor_ex(*factors))
+
+
+def torch_lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = None) -> Any:
+    """`linalg.lu_factor`, or with get_infos `linalg.lu_factor_ex`, as a plain tuple. Source: torch.lu.
+
+    >>> torch.lu(torch.tensor([[2.0]]))[1]
+    tensor([1], dtype=torch.int32)
+    """
+    factors = return_types._lu_with_info(*lu_factor_ex(A, pivot=pivot)) if get_infos else lu_factor(A, pivot=pivot)
+    if out is None:
+        return factors if get_infos else tuple(factors)
+    for target, value in zip(out, factors, strict=True):
+        into(target, value.to(target.dtype))
+    return out
+
+
+@composite
+def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> return_types.linalg_lu:
+    """A permutation matrix P, a lower triangle L with ones on its diagonal, an upper one U, of which A = P L U.
+
+    Source: torch.linalg.lu.
+
+    >>> P, L, U = torch.linalg.lu(torch.tensor([[1.0, 2.0], [2.0, 0.0]]))
+    >>> P @ L @ U
+    tensor([[1., 2.],
+            [2., 0.]])
+    """
+    factors, pivots, _ = _factor("linalg.lu", A, pivot)
+    return into(out, return_types.linalg_lu(*lu_unpack(factors, pivots)))
+
+
+@composite
+def lu_unpack(
+    LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True, *, out: Any = None
+) -> return_types.lu_unpack:
+    """P, L and U out of what `linalg.lu_factor` gives; empty Tensors for what isn't wanted. Source: torch.lu_unpack.
+
+    >>> torch.lu_unpack(*torch.linalg.lu_factor(torch.tensor([[2.0]]))).U
+    tensor([[2.]])
+    """
+    made = core.Tensor._made
+    rows, columns = LU_data.shape[-2:]
+    k = min(rows, columns)
+    nothing = made(np.zeros_like(LU_data.array, shape=(0,)))
+    P = L = U = nothing
+    if unpack_pivots:
+        if LU_pivots.array.dtype != np.int32:
+            raise ArgumentError(f"lu_unpack: LU_pivots is expected to be of torch.int32, got {LU_pivots.dtype}")
+        order = exchanged(LU_pivots.array, rows)
+        P = made(swap((order[..., None] == backend.like(np.arange(rows), order)).astype(LU_data.array.dtype)))
+    if unpack_data:
+        L = np.tril(LU_data[..., :k], -1) + eye(LU_data, rows, k)
+        U = np.triu(LU_data[..., :k, :])
+    return into(out, return_types.lu_unpack(P, L, U))
+
+
+@composite
+def lu_solve(
+    LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False, out: Tensor | None = None
+) -> Tensor:
+    """X where A X = B, X A = B unless left, Aᴴ for A if adjoint, of the factors of A. Source: torch.linalg.lu_solve.
+
+    >>> A = torch.tensor([[1.0, 2.0], [2.0, 0.0]])
+    >>> torch.linalg.lu_solve(*torch.linalg.lu_factor(A), torch.ones(2, 1))
+    tensor([[0.5000],
+            [0.2500]])
+    """
+    op = "linalg.lu_solve"
+    floating(op, LU, B)
+    matrices(op, LU, square=True, name="LU")
+    matrices(op, B, name="B")
+    if pivots.array.dtype != np.int32:
+        raise ArgumentError(f"{op}: pivots should be a Tensor of scalar type torch.int32, got {pivots.dtype}")
+    if tuple(pivots.shape) != tuple(LU.shape[:-1]):
+        raise ShapeError(f"{op}: pivots has shape {tuple(pivots.shape)}, but LU needs {tuple(LU.shape[:-1])}")
+    if LU.shape[-1] != B.shape[-2 if left else -1]:
+        raise ShapeError(
+            f"{op}: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
+            f"({LU.shape[-2]}x{LU.shape[-1]} and {B.shape[-2]}x{B.shape[-1]})"
+        )
+    order = exchanged(pivots.array, LU.shape[-1])
+    if left:
+        return into(out, _lu_solved(LU, order, B, adjoint))
+    # X A = B  <=>  Aᴴ Xᴴ = Bᴴ
+    return into(out, _adjoint(_lu_solved(LU, order, _adjoint(B), not adjoint)))
+
+
+def _lu_solved(factors: Tensor, order: Any, b: Tensor, adjoint: bool) -> Tensor:
+    if not adjoint:
+        x = triangle_solved(factors, _rows_taken(b, order), upper=False, unit=True)
+        return triangle_solved(factors, x, upper=True)
+    flipped = _adjoint(factors)
+    x = triangle_solved(flipped, b, upper=False)
+    return _rows_taken(triangle_solved(flipped, x, upper=True, unit=True), np.argsort(order, -1))
+
+
+def _rows_taken(x: Any, order: Any) -> Any:
+    """The rows of matrices in another order."""
+    lead = np.broadcast_shapes(order.shape[:-1], tuple(x.shape[:-2]))
+    shape = (*lead, *x.shape[-2:])
+    x = np.broadcast_to(x, shape)
+    index = np.broadcast_to(order[..., None], shape)
+    return x if 0 in shape else Gather.apply(x, index=index, axis=len(shape) - 2)
+
+
+def torch_lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """`linalg.lu_solve`, its arguments in another order. Source: torch.lu_solve.
+
+    >>> torch.lu_solve(torch.ones(1, 1), *torch.linalg.lu_factor(torch.tensor([[2.0]])))
+    tensor([[0.5000]])
+    """
+    return lu_solve(LU_data, LU_pivots, b, out=out)

@@ -1,0 +1,105 @@
+"""The exponential of matrices, and matrices of powers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ... import backend
+from ...errors import ArgumentError, ShapeError
+from ...function import Function
+from ...state import composite
+from ..elementwise import Pow
+from ..movement import flip, unsqueeze
+from .arguments import eye, floating, matrices, swap
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+# The numerator of the Padé approximant of degree 13, from the constant on; it is used up to a norm of LARGEST
+# (Higham, The scaling and squaring method for the matrix exponential revisited, 2005).
+PADE = (
+    64764752532480000, 32382376266240000, 7771770303897600, 1187353796428800, 129060195264000, 10559470521600,
+    670442572800, 33522128640, 1323241920, 40840800, 960960, 16380, 182, 1,
+)  # fmt: skip
+LARGEST = 5.371920351148152
+
+
+class MatrixExp(Function):
+    """e to the power of each matrix, by scaling and squaring.
+
+    The derivative in direction G is the upper right block of exp([[A, G], [0, A]]): the same function again.
+    """
+
+    symbol = "exp(A)"
+
+    def forward(self, x):
+        n = x.shape[-1]
+        if x.size == 0:
+            return x.copy()
+        norm = abs(x).sum(-2).max(-1)[..., None, None]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            halvings = np.maximum(np.nan_to_num(np.ceil(np.log2(norm / LARGEST)), posinf=0.0), 0)
+        x = x * np.exp2(-halvings).astype(norm.dtype)
+        square = np.matmul(x, x)
+        odd = even = np.zeros_like(x)
+        power = np.zeros_like(x) + eye(x, n)
+        for k in range(0, len(PADE), 2):
+            even = even + float(PADE[k]) * power
+            odd = odd + float(PADE[k + 1]) * power
+            power = np.matmul(power, square)
+        odd = np.matmul(x, odd)
+        out = np.linalg.solve(even - odd, even + odd)
+        for i in range(int(halvings.max())):
+            out = np.where(halvings > i, np.matmul(out, out), out)
+        return out
+
+    def grad_x(self, grad, x):
+        n, t = x.shape[-1], swap(x)
+        upper, lower = np.concatenate((t, grad), -1), np.concatenate((np.zeros_like(t), t), -1)
+        return MatrixExp.apply(np.concatenate((upper, lower), -2))[..., :n, n:]
+
+
+def matrix_exp(A: Tensor) -> Tensor:
+    """e to the power of each matrix. Source: torch.linalg.matrix_exp.
+
+    >>> torch.linalg.matrix_exp(torch.tensor([[0.0, 1.0], [0.0, 0.0]]))
+    tensor([[1., 1.],
+            [0., 1.]])
+    """
+    floating("linalg.matrix_exp", A)
+    matrices("linalg.matrix_exp", A, square=True)
+    return MatrixExp.apply(A)
+
+
+@composite
+def linalg_vander(x: Tensor, N: int | None = None) -> Tensor:
+    """(..., n) -> (..., n, N): the powers 0 to N - 1 of each number; N is n by default. Source: torch.linalg.vander.
+
+    >>> torch.linalg.vander(torch.tensor([2.0, 3.0]), N=3)
+    tensor([[1., 2., 4.],
+            [1., 3., 9.]])
+    """
+    count = N if N is not None else x.shape[-1] if x.ndim else 1
+    if count <= 1:
+        raise ArgumentError(f"linalg.vander: N must be greater than 1, got {count}")
+    return _powers(x if x.ndim else unsqueeze(x, 0), count)
+
+
+def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
+    """(n) -> (n, N): the powers N - 1 to 0 of each number, or 0 to N - 1 if increasing. Source: torch.vander.
+
+    >>> torch.vander(torch.tensor([2, 3]), 3)
+    tensor([[4, 2, 1],
+            [9, 3, 1]])
+    """
+    if x.ndim != 1:
+        raise ShapeError(f"vander: x must be a one-dimensional tensor, got {x.ndim} dimensions")
+    powers = _powers(x, x.shape[0] if N is None else N)
+    return powers if increasing else flip(powers, (1,))
+
+
+def _powers(x: Tensor, count: int) -> Tensor:
+    x = x.to("int64") if x.array.dtype.kind == "b" else x
+    return Pow.apply(unsqueeze(x, -1), backend.like(np.arange(count), x.array))

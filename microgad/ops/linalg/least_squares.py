@@ -1,0 +1,173 @@
+"""Pseudo-inverses, least squares, ranks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend, return_types
+from ... import function as core
+from ...errors import ArgumentError, ShapeError
+from ...function import Function
+from ...state import composite
+from ..elementwise import abs as magnitude
+from ..movement import squeeze, unsqueeze
+from ..out import into
+from .arguments import adjoint, floating, matrices
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class Pinv(Function):
+    """The pseudo-inverse: of singular values (or eigenvalues, if `hermitian`) up to the threshold it takes no notice.
+
+    Its derivative is that of matrices of the same rank.
+    """
+
+    symbol, numpy, conjugates = "A⁺", np.linalg.pinv, False
+
+    def forward(self, x):
+        u, s, vh = _decomposed(x, self.hermitian)
+        large = abs(s) > _threshold(x, s, self.atol, self.rtol)
+        inverses = np.where(large, 1 / np.where(large, s, 1), 0).astype(s.dtype)
+        return np.matmul(adjoint(vh) * inverses[..., None, :], adjoint(u))
+
+    def grad_x(self, grad, x, out):
+        gh, ph = adjoint(grad), adjoint(out)
+        outside = np.matmul(gh, np.matmul(out, ph))
+        outside = outside - np.matmul(x, np.matmul(out, outside))
+        inside = np.matmul(np.matmul(ph, out), gh)
+        inside = inside - np.matmul(np.matmul(inside, out), x)
+        return outside + inside - np.matmul(np.matmul(ph, grad), ph)
+
+
+def _decomposed(x: Any, hermitian: bool) -> Any:
+    """U, S, Vh; of Hermitian matrices by eigenvalues, which may be negative."""
+    if not hermitian:
+        return np.linalg.svd(x, full_matrices=False)
+    w, v = np.linalg.eigh(x)
+    return v, w, adjoint(v)
+
+
+def _threshold(x: Any, s: Any, atol: Any, rtol: Any) -> Any:
+    """Below which singular values (…, k) count as zero: the larger of atol and rtol · the largest; (…, 1)."""
+    if rtol is None:
+        rtol = max(x.shape[-2:]) * float(np.finfo(s.dtype).eps) if atol is None else 0.0
+    if s.shape[-1] == 0:
+        return 0.0
+    largest = abs(s).max(-1)
+    return np.maximum(0.0 if atol is None else atol, rtol * largest)[..., None]
+
+
+def _bare(tolerance: Any) -> Any:
+    return tolerance.array if isinstance(tolerance, core.Tensor) else tolerance
+
+
+@composite
+def pinv(
+    A: Tensor,
+    rcond: Any = None,
+    hermitian: bool = False,
+    *,
+    atol: Any = None,
+    rtol: Any = None,
+    out: Tensor | None = None,
+) -> Tensor:
+    """The pseudo-inverse of each matrix; singular values up to max(atol, rtol · the largest) count as zero.
+
+    rtol (rcond) is by default max(m, n) · eps, or 0 where atol is given. Source: torch.linalg.pinv.
+
+    >>> torch.linalg.pinv(torch.tensor([[2.0, 0.0], [0.0, 0.0]]))
+    tensor([[0.5000, 0.0000],
+            [0.0000, 0.0000]])
+    """
+    floating("linalg.pinv", A)
+    matrices("linalg.pinv", A, square=hermitian)
+    rtol = rcond if rtol is None else rtol
+    return into(out, Pinv.apply(A, hermitian=hermitian, atol=_bare(atol), rtol=_bare(rtol)))
+
+
+def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
+    """`linalg.pinv`, where singular values up to rcond · the largest count as zero. Source: torch.pinverse.
+
+    >>> torch.pinverse(torch.tensor([[2.0]]))
+    tensor([[0.5000]])
+    """
+    return pinv(input, rcond)
+
+
+class Rank(Function):
+    """How many singular values (or eigenvalues, if `hermitian`) are above the threshold."""
+
+    symbol, numpy = "rank", np.linalg.matrix_rank
+
+    def forward(self, x):
+        s = abs(np.linalg.eigvalsh(x)) if self.hermitian else np.linalg.svd(x, compute_uv=False)
+        return (s > _threshold(x, s, self.atol, self.rtol)).sum(-1)
+
+
+@composite
+def matrix_rank(
+    A: Tensor,
+    tol: Any = None,
+    hermitian: bool = False,
+    *,
+    atol: Any = None,
+    rtol: Any = None,
+    out: Tensor | None = None,
+) -> Tensor:
+    """The rank of each matrix (int64): its singular values above max(atol, rtol · the largest).
+
+    atol (tol) and rtol default as in `linalg.pinv`. Source: torch.linalg.matrix_rank.
+
+    >>> torch.linalg.matrix_rank(torch.ones(3, 3))
+    tensor(1)
+    """
+    floating("linalg.matrix_rank", A)
+    matrices("linalg.matrix_rank", A, square=hermitian)
+    atol = tol if atol is None else atol
+    return into(out, Rank.apply(A.detach(), hermitian=hermitian, atol=_bare(atol), rtol=_bare(rtol)))
+
+
+@composite
+def lstsq(
+    A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None, out: Any = None
+) -> return_types.linalg_lstsq:
+    """The shortest X that makes |A X - B| least: B is matrices, or vectors for each A.
+
+    Beside the solution: the squares of the residuals (by column, where m > n, all ranks are n, and the driver is not
+    gelsy), the ranks (not for gels), the singular values (for gelsd and gelss); empty where not. The solution comes
+    from singular values whatever the driver. Source: torch.linalg.lstsq.
+
+    >>> torch.linalg.lstsq(torch.tensor([[1.0], [0.0]]), torch.tensor([[2.0], [3.0]])).solution
+    tensor([[2.]])
+    """
+    op = "linalg.lstsq"
+    floating(op, A, B)
+    matrices(op, A)
+    driver = "gelsy" if driver is None else driver
+    if driver not in ("gels", "gelsy", "gelsd", "gelss"):
+        raise ArgumentError(f"{op}: parameter `driver` should be one of (gels, gelsy, gelsd, gelss), got {driver}")
+    vectors = B.ndim == 1 or (A.ndim - 1 == B.ndim and tuple(B.shape) == tuple(A.shape[:-1]))
+    b = unsqueeze(B, -1) if vectors else B
+    rows, columns = A.shape[-2:]
+    if b.ndim < 2 or b.shape[-2] != rows:
+        raise ShapeError(f"{op}: input.size(-2) should match other.size(-2), got {tuple(A.shape)} and {tuple(B.shape)}")
+    tolerance = float(np.finfo(A.array.dtype).eps) * max(rows, columns) if rcond is None else rcond
+    s = np.linalg.svd(A.array, compute_uv=False)
+    rank = (s > _threshold(A.array, s, None, tolerance)).sum(-1)
+    nothing, made = np.zeros_like(s, shape=(0,)), core.Tensor._made
+    x = np.matmul(pinv(A, tolerance), b)
+    residuals = magnitude(x).flatten()[:0]
+    if rows > columns and driver != "gelsy" and (driver == "gels" or (rank == columns).all()):
+        misses = magnitude(np.matmul(A, x) - b)
+        residuals = (misses * misses).sum(-2)
+    result = return_types.linalg_lstsq(
+        squeeze(x, -1) if vectors else x,
+        residuals,
+        made(backend.as_array(rank) if driver != "gels" else np.zeros_like(nothing, dtype=np.int64)),
+        made(s if driver in ("gelsd", "gelss") else nothing),
+    )
+    return into(out, result)

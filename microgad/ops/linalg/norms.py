@@ -1,0 +1,238 @@
+"""Norms of vectors and matrices, condition numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import dtypes
+from ...errors import ArgumentError, DimError, DtypeError, ShapeError
+from ...function import Function
+from ...state import composite
+from ..elementwise import Select, where
+from ..movement import permute, reshape
+from ..out import into
+from .arguments import floating, is_complex, matrices, values
+from .solving import inv_ex
+from .spectra import svdvals
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class VectorNorm(Function):
+    """(Σ |x|ᵖ)^(1/p) over axes, with its limits: the largest magnitude, the smallest, how many aren't zero.
+
+    Where the norm is 0 its derivative is 0; magnitudes that tie share it.
+    """
+
+    symbol, conjugates = "‖x‖", False
+
+    def forward(self, x):
+        axis, keep = self.axis, self.keepdims
+        if self.p == 2:
+            if len(axis) == x.ndim and x.dtype.kind == "f" and x.itemsize > 2:
+                flat = x.reshape(x.size)
+                return np.sqrt(np.dot(flat, flat)).reshape((1,) * (x.ndim * keep))
+            square = x * x if x.dtype.kind == "f" else x.real * x.real + x.imag * x.imag
+            return np.sqrt(np.sum(square, axis, keepdims=keep))
+        size = abs(x)
+        if self.p == 1:
+            return np.sum(size, axis, keepdims=keep)
+        if self.p == 0:
+            return np.sum(x != 0, axis, keepdims=keep).astype(size.dtype)
+        if math.isinf(self.p):
+            return (np.max if self.p > 0 else np.min)(size, axis, keepdims=keep)
+        with np.errstate(divide="ignore"):
+            return np.sum(size**self.p, axis, keepdims=keep) ** (1 / self.p)
+
+    def grad_x(self, grad, x, out):
+        p = self.p
+        shape = tuple(1 if i in self.axis else n for i, n in enumerate(x.shape))
+        grad, out = grad.reshape(shape), out.reshape(shape)
+        if p == 0:
+            return np.broadcast_to(grad * 0, x.shape) * _direction(x)
+        if p == 1:
+            return grad * _direction(x)
+        if p == 2:
+            return x * _quotient(grad, out)
+        if math.isinf(p):
+            ties = np.absolute(x) == out
+            count = np.astype(np.sum(ties, self.axis, keepdims=True), grad.dtype)
+            return Select.apply(ties, _direction(x) * (grad / count))
+        zero = x == 0
+        power = Select.apply(np.logical_not(zero), np.absolute(np.where(zero, 1, x)) ** (p - 1 if p < 2 else p - 2))
+        scale = grad * out ** (1 - p) if p < 1 else _quotient(grad, out ** (p - 1))
+        return (_direction(x) if p < 2 else x) * power * scale
+
+
+def _direction(x: Any) -> Any:
+    """x / |x|, 0 at 0."""
+    if not is_complex(x):
+        return np.sign(x)
+    return _quotient(x, np.absolute(x))
+
+
+def _quotient(a: Any, b: Any) -> Any:
+    """a / b, 0 where b is."""
+    zero = b == 0
+    return Select.apply(np.logical_not(zero), a / np.where(zero, 1, b))
+
+
+def _cast(op: str, x: Tensor, dtype: Any) -> Tensor:
+    """x in the dtype that is to be computed in."""
+    if x.array.dtype.kind not in "fc":
+        raise DtypeError(f"{op}: Expected a floating point or complex tensor as input. Got {x.dtype}")
+    if dtype is None:
+        return x
+    kind = dtypes.of(dtype)
+    if not (kind.is_floating_point or kind.is_complex):
+        raise DtypeError(f"{op}: dtype should be floating point or complex, but got {kind}")
+    if kind.is_complex != x.is_complex():
+        real = "complex for complex" if x.is_complex() else "real for real"
+        raise DtypeError(f"{op}: dtype should be {real} inputs, but got {kind}")
+    if np.promote_types(x.array.dtype, kind.dtype) != kind.dtype:
+        raise DtypeError(
+            f"{op}: the dtype of the input ({x.dtype}) should be convertible without narrowing to the specified dtype "
+            f"({kind})"
+        )
+    return x.to(kind)
+
+
+def _dims(dim: Any, x: Tensor) -> tuple[int, ...]:
+    """Dimensions counted from the front; all of them for None and for none."""
+    chosen = [dim] if isinstance(dim, int) else range(x.ndim) if dim is None else list(dim) or range(x.ndim)
+    n = max(x.ndim, 1)
+    for d in chosen:
+        if not -n <= d < n:
+            raise DimError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {d})")
+    if len({d % n for d in chosen}) < len(chosen):
+        raise ArgumentError(f"dim {next(d for d in chosen)} appears multiple times in the list of dims {list(chosen)}")
+    return tuple(d % n for d in chosen) if x.ndim else ()
+
+
+@composite
+def vector_norm(
+    x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None
+) -> Tensor:
+    """(Σ |x|ᵒʳᵈ)^(1/ord) over dim, all by default; of inf the largest, of -inf the smallest, of 0 how many aren't 0.
+
+    Source: torch.linalg.vector_norm.
+
+    >>> torch.linalg.vector_norm(torch.tensor([[3.0, 4.0], [0.0, 0.0]]), dim=1)
+    tensor([5., 0.])
+    """
+    x = _cast("linalg.vector_norm", x, dtype)
+    axis, p = _dims(dim, x), float(ord)
+    if (p < 0 or p == math.inf) and 0 in (x.shape[a] for a in axis):
+        raise ShapeError(
+            f"linalg.vector_norm cannot compute the {ord} norm on an empty tensor because the operation does not have "
+            "an identity"
+        )
+    return into(out, VectorNorm.apply(x, p=p, axis=axis, keepdims=keepdim))
+
+
+@composite
+def matrix_norm(
+    A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None,
+    out: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """The norm of matrices: "fro", "nuc" (Σ σ), 2 and -2 (largest, smallest σ), inf and -inf (of row sums), 1 and -1.
+
+    Source: torch.linalg.matrix_norm.
+
+    >>> torch.linalg.matrix_norm(torch.tensor([[3.0, 0.0], [0.0, 4.0]]), ord="nuc")
+    tensor(7.)
+    """
+    op = "linalg.matrix_norm"
+    matrices(op, A)
+    x = _cast(op, A, dtype)
+    dims = (dim,) if isinstance(dim, int) else tuple(dim)
+    if len(dims) != 2:
+        raise ShapeError(f"{op}: dim must be a 2-tuple, got {dim}")
+    axis = _dims(dims, x)
+    if ord == "fro":
+        return into(out, vector_norm(x, 2, axis, keepdim))
+    if ord not in ("nuc", 2, -2, 1, -1, math.inf, -math.inf):
+        raise ArgumentError(f"{op}: Order {ord} not supported.")
+    if ord in ("nuc", 2, -2):
+        floating(op, x)
+        order = [*(i for i in range(x.ndim) if i not in axis), *axis]
+        sigma = svdvals(permute(x, order))
+        if ord != "nuc" and sigma.shape[-1] == 0:
+            result = sigma.sum(-1)
+        else:
+            result = sigma.sum(-1) if ord == "nuc" else (sigma.amax(-1) if ord > 0 else sigma.amin(-1))
+    else:
+        first, last = axis if abs(ord) == 1 else axis[::-1]
+        sums = abs(x).sum(first)
+        dim = last - (last > first)
+        result = sums.amax(dim) if ord > 0 else sums.amin(dim)
+    if keepdim:
+        result = reshape(result, [1 if i in axis else n for i, n in enumerate(x.shape)])
+    return into(out, result)
+
+
+@composite
+def linalg_norm(
+    A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None
+) -> Tensor:
+    """`vector_norm` over one dim, `matrix_norm` over two; without ord the 2-norm of all elements.
+
+    With ord and without dim, of one or two dimensions. Source: torch.linalg.norm.
+
+    >>> torch.linalg.norm(torch.tensor([3.0, 4.0]))
+    tensor(5.)
+    """
+    if ord is None:
+        return vector_norm(A, 2, dim, keepdim, dtype=dtype, out=out)
+    dims = [dim] if isinstance(dim, int) else dim
+    if dims is None and A.ndim not in (1, 2):
+        raise ShapeError(f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {A.ndim}D.")
+    if dims is not None and len(dims) not in (1, 2):
+        raise ShapeError(f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got {list(dims)}")
+    if (A.ndim if dims is None else len(dims)) == 1:
+        if isinstance(ord, str):
+            raise ShapeError(f"linalg.norm: Order {ord} is a matrix norm, and needs two dimensions")
+        return vector_norm(A, ord, dims, keepdim, dtype=dtype, out=out)
+    return matrix_norm(A, ord, (-2, -1) if dims is None else dims, keepdim, dtype=dtype, out=out)
+
+
+def norm(
+    input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Tensor | None = None, dtype: Any = None
+) -> Tensor:
+    """The p-norm of all elements, over whatever dimensions; "nuc" is a matrix's. Source: torch.norm.
+
+    >>> torch.norm(torch.tensor([[3.0, 0.0], [0.0, 4.0]]), p=1)
+    tensor(7.)
+    """
+    if p == "nuc":
+        return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, dtype=dtype, out=out)
+    if isinstance(p, str) and p != "fro":
+        raise ArgumentError(f"norm: p is a number, 'fro' or 'nuc', got '{p}'")
+    return vector_norm(input, 2 if p in ("fro", None) else p, dim, keepdim, dtype=dtype, out=out)
+
+
+@composite
+def cond(A: Tensor, p: Any = None, *, out: Tensor | None = None) -> Tensor:
+    """‖A‖ ‖A⁻¹‖ of each matrix in the norm p, by default the largest singular value over the smallest.
+
+    Infinite for singular matrices. Source: torch.linalg.cond.
+
+    >>> torch.linalg.cond(torch.tensor([[1.0, 0.0], [0.0, 4.0]]))
+    tensor(4.)
+    """
+    floating("linalg.cond", A)
+    matrices("linalg.cond", A, square=p not in (None, 2, -2))
+    if p is not None and p not in ("fro", "nuc", 2, -2, 1, -1, math.inf, -math.inf):
+        raise ArgumentError(f"linalg.cond: got an invalid norm type {p}")
+    if not A.numel():
+        return into(out, reshape(A, (*A.shape[:-2], 0)).sum(-1).real)
+    if p in (None, 2, -2):
+        sigma = svdvals(A)
+        return into(out, sigma[..., -1] / sigma[..., 0] if p == -2 else sigma[..., 0] / sigma[..., -1])
+    inverse, info = inv_ex(A)
+    result = matrix_norm(A, p) * matrix_norm(where(reshape(info, (*info.shape, 1, 1)) > 0, 0.0, inverse), p)
+    return into(out, where(info > 0, math.inf, result) if values(info).any() else result)

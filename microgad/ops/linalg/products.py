@@ -1,0 +1,386 @@
+"""Products of matrices and vectors."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend, dtypes
+from ...errors import DimError, ShapeError
+from ...function import Function
+from ...state import composite
+from ..elementwise import Mul, Where, conj, mul
+from ..movement import transpose, unsqueeze
+from ..out import into
+from .arguments import ndims, same_dtype
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class MatMul(Function):
+    """(..., n, k), (..., k, m) -> (..., n, m), leading axes broadcast."""
+
+    symbol, numpy, promote, broadcasts = "@", np.matmul, dtypes.promote, True
+
+    def forward(self, a, b):
+        if a.shape[-1] != b.shape[-2]:
+            raise ShapeError(
+                f"mat1 and mat2 shapes cannot be multiplied: a has {a.shape[-1]} columns, but b has {b.shape[-2]} rows"
+            )
+        return np.matmul(a, b)
+
+    def grad_a(self, grad, b):
+        return np.matmul(grad, np.swapaxes(b, -1, -2))
+
+    def grad_b(self, grad, a):
+        return np.matmul(np.swapaxes(a, -1, -2), grad)
+
+
+class Linear(Function):
+    """(..., in), (out, in), (out) -> (..., out): x Wᵀ + b, one matrix product for all leading axes.
+
+    A weight (in) and a bias () give (...).
+    """
+
+    symbol = "linear"
+
+    def forward(self, x, weight, bias):
+        if x.ndim == 0 or weight.ndim not in (1, 2) or x.shape[-1] != weight.shape[-1]:
+            raise ShapeError(
+                "mat1 and mat2 shapes cannot be multiplied: the last size of x must be that of weight, in_features"
+            )
+        if bias is not None and bias.shape != weight.shape[:-1]:
+            raise ShapeError(f"bias has shape {bias.shape}, but weight has {weight.shape[0]} rows")
+        out = np.matmul(_rows(x), weight.T)
+        if bias is not None:
+            out += bias
+        return out.reshape(x.shape[:-1] + weight.shape[:-1])
+
+    def grad_x(self, grad, weight):
+        if weight.ndim == 1:
+            return grad.reshape((*grad.shape, 1)) * weight
+        return np.matmul(_rows(grad), weight).reshape((*grad.shape[:-1], weight.shape[1]))
+
+    def grad_weight(self, grad, x):
+        if grad.ndim < x.ndim:  # a weight of one dimension
+            return np.matmul(grad.reshape((math.prod(grad.shape),)), _rows(x))
+        return np.matmul(_rows(grad).T, _rows(x))
+
+    def grad_bias(self, grad):
+        return _rows(grad).sum(0)
+
+
+def _rows(x: Any) -> Any:
+    """(..., n) -> (rows, n)"""
+    return x if x.ndim == 2 else x.reshape((math.prod(x.shape[:-1]), x.shape[-1]))
+
+
+class Dot(Function):
+    """(n), (n) -> (): Σ a·b."""
+
+    symbol, promote = "·", dtypes.promote
+
+    def forward(self, a, b):
+        return np.dot(a, b)
+
+    def grad_a(self, grad, b):
+        return grad * b
+
+    def grad_b(self, grad, a):
+        return grad * a
+
+
+class Cross(Function):
+    """The cross product of vectors of three along an axis, broadcast."""
+
+    symbol, promote = "×", dtypes.promote
+
+    def forward(self, a, b):
+        (a0, a1, a2), (b0, b1, b2) = (np.moveaxis(x, self.axis, 0) for x in (a, b))
+        return np.stack((a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0), self.axis)
+
+    def grad_a(self, grad, b):
+        return Cross.apply(b, grad, axis=self.axis)
+
+    def grad_b(self, grad, a):
+        return Cross.apply(grad, a, axis=self.axis)
+
+
+def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The matrix product, of vectors too, leading axes broadcast. Source: torch.matmul.
+
+    Raises RuntimeError where the inner sizes differ, or the dtypes.
+
+    >>> torch.matmul(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1.0, 1.0]))
+    tensor([3., 7.])
+    """
+    if input.array.dtype is not other.array.dtype:
+        same_dtype("matmul", input, other)
+    result = product(input, other)
+    return result if out is None else into(out, result)
+
+
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """`matmul` in the common dtype of its operands, as NumPy has it."""
+    if b.ndim == 2:
+        if a.ndim == 2:
+            return MatMul.apply(a, b)
+        if a.ndim:
+            return Linear.apply(a, transpose(b, 0, 1), None)
+    if a.ndim == 0 or b.ndim == 0:
+        raise ShapeError(f"both arguments to matmul need to be at least 1D, but they are {a.ndim}D and {b.ndim}D")
+    if b.ndim == 1:
+        return _dot("matmul", a, b) if a.ndim == 1 else Linear.apply(a, b, None)
+    return MatMul.apply(unsqueeze(a, 0), b).squeeze(-2) if a.ndim == 1 else MatMul.apply(a, b)
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Tensor | None = None) -> Tensor:
+    """(..., in), (out, in), (out) -> (..., out): input weightᵀ + bias. Source: torch.nn.functional.linear.
+
+    Raises RuntimeError where the sizes don't fit.
+
+    >>> F.linear(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]]), torch.tensor([0.5]))
+    tensor([[11.5000]])
+    """
+    if bias is not None and bias.array.shape != weight.array.shape[:1] and (bias.ndim != 1 or bias.numel() == 1):
+        result = Linear.apply(input, weight, None) + bias  # a bias that broadcasts
+    else:
+        result = Linear.apply(input, weight, bias)
+    return result if out is None else into(out, result)
+
+
+def mm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """(n, k), (k, m) -> (n, m): the product of two matrices. Source: torch.mm.
+
+    Raises RuntimeError for other than matrices, where the inner sizes differ, or the dtypes.
+
+    >>> torch.mm(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0], [4.0]]))
+    tensor([[11.]])
+    """
+    ndims("mm", input=(input, 2), mat2=(mat2, 2))
+    return matmul(input, mat2, out=out)
+
+
+def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """(b, n, k), (b, k, m) -> (b, n, m): the products of two batches of matrices. Source: torch.bmm.
+
+    Raises RuntimeError for other than three dimensions, and where the sizes don't fit.
+
+    >>> torch.bmm(torch.ones(2, 1, 3), torch.ones(2, 3, 1))
+    tensor([[[3.]],
+            [[3.]]])
+    """
+    ndims("bmm", batch1=(input, 3), batch2=(mat2, 3))
+    if input.shape[0] != mat2.shape[0]:
+        raise ShapeError(f"bmm: batch1 has {input.shape[0]} matrices, but batch2 has {mat2.shape[0]}")
+    return matmul(input, mat2, out=out)
+
+
+def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """(n, m), (m) -> (n): a matrix times a vector. Source: torch.mv.
+
+    >>> torch.mv(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1.0, 1.0]))
+    tensor([3., 7.])
+    """
+    ndims("mv", input=(input, 2), vec=(vec, 1))
+    return matmul(input, vec, out=out)
+
+
+def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """(n), (n) -> (): the sum of the products, without conjugates. Source: torch.dot.
+
+    >>> torch.dot(torch.tensor([2, 3]), torch.tensor([2, 1]))
+    tensor(7)
+    """
+    same_dtype("dot", input, tensor)
+    return into(out, _dot("dot", input, tensor))
+
+
+def vdot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """(n), (n) -> (): the sum of the products with input conjugated. Source: torch.vdot.
+
+    >>> torch.vdot(torch.tensor([1 + 2j]), torch.tensor([3 + 1j]))
+    tensor(5.-5.j)
+    """
+    same_dtype("vdot", input, other)
+    return into(out, _dot("vdot", conj(input), other))
+
+
+def _dot(op: str, a: Tensor, b: Tensor) -> Tensor:
+    if a.ndim != 1 or b.ndim != 1:
+        raise ShapeError(f"{op}: 1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors")
+    if a.array.shape != b.array.shape:
+        raise ShapeError(
+            f"{op}: inconsistent tensor size, expected both to have the same number of elements, but got "
+            f"{a.numel()} and {b.numel()} elements respectively"
+        )
+    return Dot.apply(a, b)
+
+
+@composite
+def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Tensor | None = None) -> Tensor:
+    """The sums of conj(x) · y along dim; the rest broadcasts. Source: torch.linalg.vecdot.
+
+    >>> torch.linalg.vecdot(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1.0, 1.0]))
+    tensor([3., 7.])
+    """
+    same_dtype("linalg.vecdot", x, y)
+    return into(out, mul(conj(x), y).sum(dim))
+
+
+@composite
+def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """(..., k), (*, k) -> (..., *): sums of products over the last axes; numbers multiply. Source: torch.inner.
+
+    >>> torch.inner(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1.0, 1.0]))
+    tensor([3., 7.])
+    """
+    if input.ndim == 0 or other.ndim == 0:
+        return into(out, mul(input, other))
+    same_dtype("inner", input, other)
+    if input.shape[-1] != other.shape[-1]:
+        raise ShapeError(
+            f"inner() the last dimension must match on both input tensors but got shapes {list(input.shape)} and "
+            f"{list(other.shape)}"
+        )
+    k = other.shape[-1]
+    rows = other if other.ndim <= 2 else other.reshape(math.prod(other.shape[:-1]), k)
+    result = Linear.apply(input, rows, None)
+    return into(out, result if other.ndim <= 2 else result.reshape(*input.shape[:-1], *other.shape[:-1]))
+
+
+@composite
+def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """(n), (m) -> (n, m): each product of an element of the one with an element of the other. Source: torch.outer.
+
+    >>> torch.outer(torch.tensor([1, 2]), torch.tensor([3, 4]))
+    tensor([[3, 4],
+            [6, 8]])
+    """
+    ndims("outer", input=(input, 1), vec2=(vec2, 1))
+    return into(out, Mul.apply(unsqueeze(input, 1), vec2))
+
+
+ger = outer
+
+
+def _added(op: str, input: Tensor, product: Tensor, beta: Any, alpha: Any, out: Tensor | None) -> Tensor:
+    """beta · input + alpha · product; with beta 0, input is not looked at."""
+    if product.array.dtype.kind in "iub":
+        beta, alpha = (product.array.dtype.type(x).item() for x in (beta, alpha))
+    shape = tuple(product.shape)
+    sizes = zip(input.shape[::-1], shape[::-1], strict=False)
+    if input.ndim > len(shape) or any(n not in (1, m) for n, m in sizes):
+        raise ShapeError(
+            f"{op}: input of shape {tuple(input.shape)} can't be expanded to the shape {shape} of the product"
+        )
+    result = product if alpha == 1 else product * alpha
+    if beta != 0:
+        result = result + (input if beta == 1 else input * beta)
+    elif input.requires_grad:  # of which the gradient is 0
+        result = result + Where.apply(backend.like(False, input.array), input, 0)
+    return into(out, result)
+
+
+@composite
+def addmm(
+    input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
+) -> Tensor:
+    """beta · input + alpha · mat1 mat2; with beta 0, input's NaN are ignored. Source: torch.addmm.
+
+    >>> torch.addmm(torch.tensor([1.0]), torch.ones(1, 2), torch.ones(2, 2), alpha=10)
+    tensor([[21., 21.]])
+    """
+    same_dtype("addmm", input, mat1, mat2)
+    return _added("addmm", input, mm(mat1, mat2), beta, alpha, out)
+
+
+@composite
+def addmv(
+    input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
+) -> Tensor:
+    """beta · input + alpha · mat vec; with beta 0, input's NaN are ignored. Source: torch.addmv.
+
+    >>> torch.addmv(torch.tensor([1.0]), torch.ones(1, 2), torch.ones(2))
+    tensor([3.])
+    """
+    same_dtype("addmv", input, mat, vec)
+    return _added("addmv", input, mv(mat, vec), beta, alpha, out)
+
+
+@composite
+def baddbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
+) -> Tensor:
+    """beta · input + alpha · batch1 batch2, matrix by matrix; with beta 0, input's NaN are ignored.
+
+    Source: torch.baddbmm.
+
+    >>> torch.baddbmm(torch.ones(1, 1, 1), torch.ones(1, 1, 2), torch.ones(1, 2, 1), beta=10)
+    tensor([[[12.]]])
+    """
+    same_dtype("baddbmm", input, batch1, batch2)
+    return _added("baddbmm", input, bmm(batch1, batch2), beta, alpha, out)
+
+
+@composite
+def addbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
+) -> Tensor:
+    """beta · input + alpha · Σ batch1 batch2, summed over the batch. Source: torch.addbmm.
+
+    >>> torch.addbmm(torch.ones(1, 1), torch.ones(3, 1, 2), torch.ones(3, 2, 1))
+    tensor([[7.]])
+    """
+    same_dtype("addbmm", input, batch1, batch2)
+    return _added("addbmm", input, bmm(batch1, batch2).sum(0), beta, alpha, out)
+
+
+@composite
+def addr(
+    input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
+) -> Tensor:
+    """beta · input + alpha · vec1 ⊗ vec2; with beta 0, input's NaN are ignored. Source: torch.addr.
+
+    >>> torch.addr(torch.zeros(2, 2), torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
+    tensor([[3., 4.],
+            [6., 8.]])
+    """
+    return _added("addr", input, outer(vec1, vec2), beta, alpha, out)
+
+
+def cross(input: Tensor, other: Tensor, dim: int | None = None, *, out: Tensor | None = None) -> Tensor:
+    """The cross product along dim, by default the first of size 3. Source: torch.cross.
+
+    Raises RuntimeError where dim hasn't size 3, or the numbers of dimensions differ.
+
+    >>> torch.cross(torch.tensor([1, 0, 0]), torch.tensor([0, 1, 0]))
+    tensor([0, 0, 1])
+    """
+    if dim is None:
+        dim = next((i for i, n in enumerate(input.shape) if n == 3), None)
+        if dim is None:
+            raise ShapeError(f"cross: no dimension of size 3 in input {tuple(input.shape)}")
+    return linalg_cross(input, other, dim=dim, out=out)
+
+
+def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Tensor | None = None) -> Tensor:
+    """The cross product along dim; the rest broadcasts. Source: torch.linalg.cross.
+
+    >>> torch.linalg.cross(torch.tensor([[1, 0, 0]]), torch.tensor([[0, 1, 0]]))
+    tensor([[0, 0, 1]])
+    """
+    if input.ndim != other.ndim:
+        raise ShapeError(
+            f"linalg.cross: inputs must have the same number of dimensions, got {input.ndim} and {other.ndim}"
+        )
+    if not -input.ndim <= dim < input.ndim:
+        raise DimError(f"linalg.cross: Dimension out of range, dim is {dim} for inputs of {input.ndim} dimensions")
+    if input.shape[dim] != 3 or other.shape[dim] != 3:
+        raise ShapeError(
+            f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.shape[dim]} and {other.shape[dim]}"
+        )
+    return into(out, Cross.apply(input, other, axis=dim % input.ndim))

@@ -1,0 +1,115 @@
+"""Householder's reflections, in which LAPACK's QR leaves Q."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import function as core
+from ... import return_types
+from ...errors import GraphError, ShapeError
+from ...function import Function
+from ...state import composite
+from ..movement import unsqueeze
+from ..out import into
+from .arguments import adjoint, conj, eye, floating, matrices, swap
+from .triangular import triangle_solved
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class Geqrf(Function):
+    """R and, below it, the vectors of the reflections whose product is Q; and their factors."""
+
+    symbol = "QR"
+
+    def forward(self, x):
+        vectors, factors = np.linalg.qr(x, "raw")
+        return np.ascontiguousarray(swap(vectors)), factors
+
+    def backward(self, grad):
+        raise GraphError("the derivative for 'geqrf' is not implemented; use linalg.qr")
+
+
+def geqrf(input: Tensor, *, out: Any = None) -> return_types.geqrf:
+    """R and, below it, the reflections' vectors; and their factors: for `linalg.householder_product` and `ormqr`.
+
+    Source: torch.geqrf.
+
+    >>> torch.linalg.householder_product(*torch.geqrf(torch.tensor([[3.0], [4.0]])))
+    tensor([[-0.6000],
+            [-0.8000]])
+    """
+    matrices("geqrf", input, name="input")
+    floating("geqrf", input)
+    return into(out, return_types.geqrf(*Geqrf.apply(input)))
+
+
+def _compact(op: str, vectors: Tensor, tau: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """V, and A and D of which the product of the reflections is I - V A⁻¹ D Vᴴ."""
+    matrices(op, vectors, name="input")
+    floating(op, vectors, tau)
+    rows, columns = vectors.shape[-2:]
+    k = tau.shape[-1] if tau.ndim else 0
+    if k > min(rows, columns):
+        raise ShapeError(
+            f"{op}: input.shape[-1] must be greater than or equal to tau.shape[-1], and input.shape[-2] as well, got "
+            f"{tuple(vectors.shape)} and {tuple(tau.shape)}"
+        )
+    if tuple(tau.shape[:-1]) != tuple(vectors.shape[:-2]):
+        raise ShapeError(
+            f"{op}: Expected batch dimensions of tau to be equal to input.shape[:-2], got {tuple(tau.shape)} and "
+            f"{tuple(vectors.shape)}"
+        )
+    v = np.tril(vectors[..., :k], -1) + eye(vectors, rows, k)
+    d = unsqueeze(tau, -1)
+    return v, d * np.triu(np.matmul(adjoint(v), v), 1), d
+
+
+@composite
+def householder_product(A: Tensor, tau: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The first columns of the product of the reflections I - τᵢ vᵢ vᵢᴴ, vᵢ below the diagonal of A.
+
+    Source: torch.linalg.householder_product.
+
+    >>> torch.linalg.householder_product(torch.zeros(2, 1), torch.tensor([2.0]))
+    tensor([[-1.],
+            [ 0.]])
+    """
+    v, a, d = _compact("linalg.householder_product", A, tau)
+    rows, columns = A.shape[-2:]
+    if columns > rows:
+        raise ShapeError(
+            "linalg.householder_product: input.shape[-2] must be greater than or equal to input.shape[-1], got "
+            f"{tuple(A.shape)}"
+        )
+    inner = triangle_solved(a, d * adjoint(v[..., :columns, :]), upper=True, unit=True)
+    return into(out, core.Tensor._made(eye(A, rows, columns)) - np.matmul(v, inner))
+
+
+@composite
+def ormqr(
+    input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpose: bool = False, *, out: Tensor | None = None
+) -> Tensor:
+    """Q · other, or other · Q unless left, Qᴴ for Q if transpose; Q is all reflections' product. Source: torch.ormqr.
+
+    >>> torch.ormqr(torch.zeros(2, 1), torch.tensor([2.0]), torch.ones(2, 1))
+    tensor([[-1.],
+            [ 1.]])
+    """
+    v, a, d = _compact("ormqr", input, tau)
+    matrices("ormqr", other, name="other")
+    if other.shape[-2 if left else -1] != input.shape[-2]:
+        raise ShapeError(
+            f"ormqr: other.shape[{-2 if left else -1}] must be equal to input.shape[-2], got {tuple(other.shape)} and "
+            f"{tuple(input.shape)}"
+        )
+    x = other if left else adjoint(other)
+    if left == transpose:  # Qᴴ = I - V D* A⁻ᴴ Vᴴ
+        inner = conj(d) * triangle_solved(adjoint(a), np.matmul(adjoint(v), x), upper=False, unit=True)
+    else:
+        inner = triangle_solved(a, d * np.matmul(adjoint(v), x), upper=True, unit=True)
+    result = x - np.matmul(v, inner)
+    return into(out, result if left else adjoint(result))

@@ -1,0 +1,302 @@
+"""Linear systems, inverses and determinants."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend, return_types
+from ...errors import ArgumentError, LinAlgError, ShapeError
+from ...function import Function
+from ...state import composite
+from ..elementwise import log, where
+from ..movement import permute, reshape, squeeze, unsqueeze
+from ..out import into
+from .arguments import adjoint, eye, floating, is_complex, matrices, swap, values
+from .factorizations import factored
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class Inv(Function):
+    """The inverse of each matrix."""
+
+    symbol, numpy = "A⁻¹", np.linalg.inv
+
+    def forward(self, x):
+        return np.linalg.inv(x)
+
+    def grad_x(self, grad, out):
+        t = swap(out)
+        return -np.matmul(np.matmul(t, grad), t)
+
+
+class Solve(Function):
+    """X where A X = B, of matrices whose leading axes broadcast."""
+
+    symbol, broadcasts = "A⁻¹B", True
+
+    def forward(self, a, b):
+        return np.linalg.solve(a, b)
+
+    def backward(self, grad, a, out):
+        solved = Solve.apply(swap(a), grad)
+        return (-np.matmul(solved, swap(out)) if self.needs[0] else None), solved
+
+
+class Det(Function):
+    """The determinant of each matrix."""
+
+    symbol, numpy = "det", np.linalg.det
+
+    def forward(self, x):
+        return np.linalg.det(x)
+
+    def grad_x(self, grad, x, out):
+        return grad.reshape((*grad.shape, 1, 1)) * _cofactors(x, out)
+
+
+class SLogDet(Function):
+    """The sign of each matrix's determinant, and the logarithm of its magnitude."""
+
+    symbol, numpy, conjugates = "log|det|", np.linalg.slogdet, False
+
+    def forward(self, x):
+        return tuple(np.linalg.slogdet(x))
+
+    def backward(self, grad, x, out):
+        of_sign, of_log = grad
+        if is_complex(x):
+            of_log = of_log - 1j * np.imag(np.conjugate(of_sign) * out[0])
+        return of_log.reshape((*of_log.shape, 1, 1)) * adjoint(Inv.apply(x))
+
+
+def _cofactors(x: Any, det: Any) -> Any:
+    """The derivative of the determinant: det · A⁻ᵀ, and where that is 0 · ∞, the same of a bordered matrix."""
+    small = abs(values(det)) < 100 * np.finfo(values(det).dtype).eps
+    small = small.reshape((*small.shape, 1, 1))
+    det = det.reshape((*det.shape, 1, 1))
+    if not small.any():
+        return det * swap(Inv.apply(x))
+    one = eye(x, x.shape[-1])
+    return np.where(small, _bordered(np.where(small, x, one)), det * swap(Inv.apply(np.where(small, one, x))))
+
+
+def _bordered(x: Any) -> Any:
+    """The cofactors of matrices that may be singular, with all their derivatives where the rank is n - 2 at least.
+
+    Let M = [[A, B], [C, 0]], B and C of k columns and rows, and S the last k rows and columns of M⁻¹. Then
+    det A = det M · det S. With A's last singular vectors for B and C, M is regular, and k = 2 says all up to the second
+    derivative: further down in rank they are 0.
+    """
+    n = x.shape[-1]
+    k = min(n, 2)
+    u, s, vh = np.linalg.svd(values(x))
+    lower = (s <= n * np.finfo(s.dtype).eps * s[..., :1]).sum(-1)[..., None, None] > k
+    x = np.where(lower, eye(x, n), x)
+    u, vh = np.where(lower, eye(u, n), u), np.where(lower, eye(u, n), vh)
+    right = np.concatenate((u[..., -k:], np.zeros_like(u[..., -k:, -k:])), -2)
+    whole = np.concatenate((np.concatenate((x, vh[..., -k:, :]), -2), right), -1)
+    w = swap(Inv.apply(whole))
+    corner = w[..., n:, n:]
+    if k == 2:
+        cofactors = np.flip(corner, (-2, -1)) * backend.like([[1, -1], [-1, 1]], values(x), np.dtype(x.dtype))
+        minor = (corner * cofactors)[..., :1, :].sum(-1)[..., None]
+    else:
+        cofactors, minor = eye(x, k), corner
+    found = minor * w - np.matmul(np.matmul(w[..., n:], swap(cofactors)), w[..., n:, :])
+    d = Det.apply(whole)
+    return np.where(lower, 0, d.reshape((*d.shape, 1, 1)) * found[..., :n, :n])
+
+
+@composite
+def inv(A: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The inverse of each matrix. Source: torch.linalg.inv.
+
+    Raises LinAlgError, a RuntimeError, where one is singular.
+
+    >>> torch.linalg.inv(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor([[0.5000, 0.0000],
+            [0.0000, 0.2500]])
+    """
+    _square("linalg.inv", A)
+    return into(out, Inv.apply(A))
+
+
+def inverse(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The inverse of each matrix: see `linalg.inv`. Source: torch.inverse.
+
+    >>> torch.inverse(torch.tensor([[4.0]]))
+    tensor([[0.2500]])
+    """
+    return inv(input, out=out)
+
+
+@composite
+def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> return_types.linalg_inv_ex:
+    """The inverse of each matrix, and 0 or which pivot is zero: there the inverse is infinite.
+
+    Source: torch.linalg.inv_ex.
+
+    >>> torch.linalg.inv_ex(torch.zeros(1, 1)).info
+    tensor(1, dtype=torch.int32)
+    """
+    _square("linalg.inv_ex", A)
+    info, regular = _checked("linalg.inv_ex", A, check_errors)
+    return into(out, return_types.linalg_inv_ex(_infinite(Inv.apply(regular), info), info))
+
+
+def _square(op: str, *tensors: Tensor) -> None:
+    floating(op, *tensors)
+    matrices(op, tensors[0], square=True)
+
+
+def _checked(op: str, a: Tensor, check_errors: bool) -> tuple[Tensor, Tensor]:
+    """Which pivot of each matrix is zero, counted from 1, 0 if none is; and the matrices, the identity for singular."""
+    info = np.where(np.linalg.slogdet(a.array)[0] == 0, a.shape[-1], 0).astype(np.int32)
+    if info.any():
+        found = factored(a.array)[3]
+        info = np.where((info > 0) & (found > 0), found, info)
+        if check_errors:
+            raise LinAlgError(f"{op}: The diagonal element {int(info.max())} is zero, the input matrix is singular")
+        bad = info.reshape((*info.shape, 1, 1)) > 0
+        a = where(type(a)._made(bad), type(a)._made(eye(a, a.shape[-1])), a)
+    return type(a)._made(info), a
+
+
+def _infinite(x: Tensor, info: Tensor) -> Tensor:
+    return where(reshape(info, (*info.shape, 1, 1)) > 0, math.inf, x) if info.array.any() else x
+
+
+@composite
+def solve(A: Tensor, B: Tensor, *, left: bool = True, out: Tensor | None = None) -> Tensor:
+    """X where A X = B, or X A = B unless left; B is matrices, or vectors for each A. Source: torch.linalg.solve.
+
+    Raises LinAlgError, a RuntimeError, where a matrix is singular.
+
+    >>> torch.linalg.solve(torch.tensor([[2.0, 0.0], [0.0, 4.0]]), torch.tensor([1.0, 1.0]))
+    tensor([0.5000, 0.2500])
+    """
+    return into(out, _solved("linalg.solve", A, B, left))
+
+
+@composite
+def solve_ex(
+    A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False, out: Any = None
+) -> return_types.linalg_solve_ex:
+    """`linalg.solve`, and 0 or which pivot of A is zero: there the solution is infinite. Source: torch.linalg.solve_ex.
+
+    >>> torch.linalg.solve_ex(torch.zeros(1, 1), torch.ones(1, 1)).info
+    tensor(1, dtype=torch.int32)
+    """
+    _square("linalg.solve_ex", A, B)
+    info, regular = _checked("linalg.solve_ex", A, check_errors)
+    result = _solved("linalg.solve_ex", regular, B, left)
+    if info.array.any():
+        extra = (1,) * (result.ndim - info.ndim)
+        result = where(reshape(info, (*info.shape, *extra)) > 0, math.inf, result)
+    return into(out, return_types.linalg_solve_ex(result, info))
+
+
+def _solved(op: str, a: Tensor, b: Tensor, left: bool) -> Tensor:
+    _square(op, a, b)
+    vectors = b.ndim == 1 or (b.ndim == a.ndim - 1 and tuple(b.shape) == tuple(a.shape[:-1]))
+    if vectors and not left:
+        raise ShapeError(f"{op}: Vector broadcasting of the left hand side is not supported for left=False")
+    x = unsqueeze(b, -1) if vectors else b
+    rows = x.shape[-2 if left else -1] if x.ndim > 1 else 0
+    if x.ndim < 2 or rows != a.shape[-1]:
+        raise ShapeError(
+            f"{op}: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
+            f"({a.shape[-2]}x{a.shape[-1]} and {'x'.join(map(str, x.shape[-2:]))})"
+        )
+    result = Solve.apply(a, x) if left else swap(Solve.apply(swap(a), swap(x)))
+    return squeeze(result, -1) if vectors else result
+
+
+@composite
+def det(A: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The determinant of each matrix. Source: torch.linalg.det.
+
+    >>> torch.linalg.det(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor(8.)
+    """
+    _square("linalg.det", A)
+    return into(out, Det.apply(A))
+
+
+@composite
+def linalg_slogdet(A: Tensor, *, out: Any = None) -> return_types.linalg_slogdet:
+    """The sign of each matrix's determinant, and the logarithm of its magnitude. Source: torch.linalg.slogdet.
+
+    >>> torch.linalg.slogdet(torch.tensor([[-1.0]]))
+    torch.return_types.linalg_slogdet(
+    sign=tensor(-1.),
+    logabsdet=tensor(0.))
+    """
+    _square("linalg.slogdet", A)
+    return into(out, return_types.linalg_slogdet(*SLogDet.apply(A)))
+
+
+def slogdet(input: Tensor, *, out: Any = None) -> return_types.slogdet:
+    """The sign of each matrix's determinant, and the logarithm of its magnitude. Source: torch.slogdet.
+
+    >>> torch.slogdet(torch.tensor([[-1.0]])).sign
+    tensor(-1.)
+    """
+    return return_types.slogdet(*linalg_slogdet(input, out=out))
+
+
+@composite
+def logdet(input: Tensor) -> Tensor:
+    """The logarithm of each matrix's determinant: NaN for a negative one. Source: torch.logdet.
+
+    >>> torch.logdet(torch.tensor([[1.0]]))
+    tensor(0.)
+    """
+    _square("logdet", input)
+    sign, logabsdet = SLogDet.apply(input)
+    return log(sign) + logabsdet if input.is_complex() else where(sign == -1, math.nan, logabsdet)
+
+
+@composite
+def tensorinv(A: Tensor, ind: int = 2, *, out: Tensor | None = None) -> Tensor:
+    """The inverse of A as a map from its last axes to its first `ind`. Source: torch.linalg.tensorinv.
+
+    >>> torch.linalg.tensorinv(torch.eye(4).reshape(4, 2, 2), ind=1).shape
+    torch.Size([2, 2, 4])
+    """
+    if ind <= 0:
+        raise ArgumentError(f"linalg.tensorinv: Expected a strictly positive integer for 'ind', got {ind}")
+    n, m = math.prod(A.shape[:ind]), math.prod(A.shape[ind:])
+    if n != m:
+        raise ShapeError(
+            "linalg.tensorinv: Expected self to satisfy the requirement prod(self.shape[ind:]) == "
+            f"prod(self.shape[:ind]), but got {m} != {n}"
+        )
+    return into(out, reshape(inv(reshape(A, (n, m))), (*A.shape[ind:], *A.shape[:ind])))
+
+
+@composite
+def tensorsolve(A: Tensor, B: Tensor, dims: Any = None, *, out: Tensor | None = None) -> Tensor:
+    """X where the sum of A · X over A's last axes is B; `dims` of A are moved to its end.
+
+    Source: torch.linalg.tensorsolve.
+
+    >>> torch.linalg.tensorsolve(2 * torch.eye(4).reshape(2, 2, 4), torch.ones(2, 2))
+    tensor([0.5000, 0.5000, 0.5000, 0.5000])
+    """
+    if dims is not None:
+        last = [d % A.ndim for d in dims]
+        A = permute(A, [*(i for i in range(A.ndim) if i not in last), *last])
+    shape = tuple(A.shape[B.ndim :])
+    if math.prod(A.shape[: B.ndim]) != math.prod(shape):
+        raise ShapeError(
+            "linalg.tensorsolve: Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == "
+            f"prod(self.shape[:other.ndim]), but got {math.prod(shape)} != {math.prod(A.shape[: B.ndim])}"
+        )
+    n = math.prod(shape)
+    return into(out, reshape(solve(reshape(A, (n, n)), reshape(B, (B.numel(),))), shape))

@@ -1,0 +1,266 @@
+"""Eigenvalues and singular values, with their vectors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import return_types
+from ...errors import ArgumentError
+from ...function import Function
+from ...state import composite, current
+from ..movement import expand
+from ..out import into
+from ..random import randn
+from .arguments import adjoint, conj, eye, floating, is_complex, matrices, off_diagonal, phase_free
+from .factorizations import qr
+from .solving import Solve
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+# Derivatives of vectors are PyTorch's, written as they are, with adjoints: `conjugates` is off.
+
+
+class Eigh(Function):
+    """Ascending eigenvalues and orthonormal eigenvectors of Hermitian matrices, of which one triangle is read."""
+
+    symbol, numpy, conjugates = "λ, v", np.linalg.eigh, False
+
+    def forward(self, x):
+        return tuple(np.linalg.eigh(x, self.triangle))
+
+    def backward(self, grad, out):
+        (of_values, of_vectors), (w, v) = grad, out
+        turned = np.matmul(adjoint(v), of_vectors)
+        if is_complex(v):
+            phase_free(np.imag((conj(v) * of_vectors).sum(-2)), "linalg_eigh")
+        skew = 0.5 * (turned - adjoint(turned))
+        inner = off_diagonal(skew, w[..., None, :] - w[..., None]) + eye(v, v.shape[-1]) * of_values[..., None, :]
+        return (np.matmul(np.matmul(v, inner), adjoint(v)),)
+
+
+class EigenvaluesH(Function):
+    """Ascending eigenvalues of Hermitian matrices, of which one triangle is read."""
+
+    symbol, numpy, conjugates = "λ", np.linalg.eigvalsh, False
+
+    def forward(self, x):
+        return np.linalg.eigvalsh(x, self.triangle)
+
+    def grad_x(self, grad, x):
+        _, v = Eigh.apply(x, triangle=self.triangle)
+        return np.matmul(v * grad[..., None, :], adjoint(v))
+
+
+class Eig(Function):
+    """Eigenvalues and eigenvectors of length 1, always complex."""
+
+    symbol, numpy, conjugates = "λ, v", np.linalg.eig, False
+
+    def forward(self, x):
+        w, v = np.linalg.eig(x)
+        dtype = np.result_type(x.dtype, np.complex64)
+        return w.astype(dtype), v.astype(dtype)
+
+    def backward(self, grad, out):
+        (of_values, of_vectors), (w, v) = grad, out
+        along = (conj(v) * of_vectors).sum(-2)
+        phase_free(np.imag(along), "linalg_eig")
+        turned = np.matmul(adjoint(v), of_vectors) - np.matmul(adjoint(v), v) * np.real(along)[..., None, :]
+        inner = (
+            off_diagonal(turned, conj(w[..., None, :] - w[..., None])) + eye(v, v.shape[-1]) * of_values[..., None, :]
+        )
+        return (Solve.apply(adjoint(v), np.matmul(inner, adjoint(v))),)
+
+
+class Eigenvalues(Function):
+    """Eigenvalues, always complex; where gradients are wanted they come from `Eig`, whose order they share."""
+
+    symbol, numpy = "λ", np.linalg.eigvals
+
+    def forward(self, x):
+        return np.linalg.eigvals(x).astype(np.result_type(x.dtype, np.complex64))
+
+
+class SVD(Function):
+    """Singular vectors and descending singular values: A = U diag(S) Vᴴ, the squares' further columns if `full`."""
+
+    symbol, numpy, conjugates = "UΣVᴴ", np.linalg.svd, False
+
+    def forward(self, x):
+        return tuple(np.linalg.svd(x, self.full))
+
+    def backward(self, grad, out):
+        k = out[1].shape[-1]
+        (of_u, of_s, of_vh), (u, s, vh) = ((g[..., :k], of, h[..., :k, :]) for g, of, h in (grad, out))
+        uhg, vhg = np.matmul(adjoint(u), of_u), np.matmul(vh, adjoint(of_vh))
+        skew_u, skew_v = uhg - adjoint(uhg), vhg - adjoint(vhg)
+        one = eye(u, k)
+        row, column = s[..., None, :], s[..., None]
+        gap = (row - column) * (row + column)
+        inner = off_diagonal(skew_u, gap) * row + column * off_diagonal(skew_v, gap) + one * of_s[..., None, :]
+        if is_complex(u):
+            of_left, of_right = np.imag((conj(u) * of_u).sum(-2)), np.imag((vh * conj(of_vh)).sum(-1))
+            phase_free(of_left + of_right, "svd", of_right)
+            inner = inner + one * skew_u / (2 * row)
+        whole = np.matmul(np.matmul(u, inner), vh)
+        if u.shape[-2] > k:
+            rest = (of_u - np.matmul(u, uhg)) / row
+            whole = whole + np.matmul(rest, vh)
+        if vh.shape[-1] > k:
+            rest = (of_vh - np.matmul(adjoint(vhg), vh)) / column
+            whole = whole + np.matmul(u, rest)
+        return (whole,)
+
+
+class SingularValues(Function):
+    """Descending singular values."""
+
+    symbol, conjugates = "σ", False
+
+    def forward(self, x):
+        return np.linalg.svd(x, compute_uv=False)
+
+    def grad_x(self, grad, x):
+        u, _, vh = SVD.apply(x, full=False)
+        return np.matmul(u * grad[..., None, :], vh)
+
+
+def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> return_types.linalg_eigh:
+    """Ascending real eigenvalues and orthonormal eigenvectors, as columns, of Hermitian matrices.
+
+    The lower triangle is read, or the upper one ("U"). A loss may not depend on the vectors' signs or phases.
+    Source: torch.linalg.eigh.
+
+    >>> torch.linalg.eigh(torch.tensor([[1.0, 0.0], [0.0, -2.0]])).eigenvalues
+    tensor([-2.,  1.])
+    """
+    _check("linalg.eigh", A, square=True)
+    return into(out, return_types.linalg_eigh(*Eigh.apply(A, triangle=_triangle("eigh", UPLO))))
+
+
+def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor:
+    """Ascending real eigenvalues of Hermitian matrices, of which one triangle is read. Source: torch.linalg.eigvalsh.
+
+    >>> torch.linalg.eigvalsh(torch.tensor([[1.0, 0.0], [0.0, -2.0]]))
+    tensor([-2.,  1.])
+    """
+    _check("linalg.eigvalsh", A, square=True)
+    return into(out, EigenvaluesH.apply(A, triangle=_triangle("eigvalsh", UPLO)))
+
+
+def _triangle(op: str, name: str) -> str:
+    if name.upper() not in ("L", "U"):
+        raise ArgumentError(f"linalg.{op}: Expected UPLO argument to be 'L' or 'U', but got {name}")
+    return name.upper()
+
+
+def _check(op: str, x: Tensor, square: bool) -> None:
+    floating(op, x)
+    matrices(op, x, square)
+
+
+def eig(A: Tensor, *, out: Any = None) -> return_types.linalg_eig:
+    """Eigenvalues and eigenvectors of length 1, as columns: complex numbers, in no particular order.
+
+    A loss may not depend on the vectors' phases. Source: torch.linalg.eig.
+
+    >>> torch.linalg.eig(torch.tensor([[0.0, 1.0], [-1.0, 0.0]])).eigenvalues
+    tensor([0.+1.j, 0.-1.j])
+    """
+    _check("linalg.eig", A, square=True)
+    return into(out, return_types.linalg_eig(*Eig.apply(A)))
+
+
+def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Eigenvalues: complex numbers, in no particular order. Source: torch.linalg.eigvals.
+
+    >>> torch.linalg.eigvals(torch.tensor([[0.0, 1.0], [-1.0, 0.0]]))
+    tensor([0.+1.j, 0.-1.j])
+    """
+    _check("linalg.eigvals", A, square=True)
+    wanted = A.requires_grad and current().grad_enabled
+    return into(out, Eig.apply(A)[0] if wanted else Eigenvalues.apply(A))
+
+
+def svd(
+    A: Tensor, full_matrices: bool = True, *, driver: str | None = None, out: Any = None
+) -> return_types.linalg_svd:
+    """A = U diag(S) Vh: singular vectors, those of Vh as rows, and descending values; all vectors if full_matrices.
+
+    A loss may not depend on the vectors' signs or phases, nor on those beyond the values. `driver` is for CUDA, and
+    ignored. Source: torch.linalg.svd.
+
+    >>> torch.linalg.svd(torch.tensor([[3.0, 0.0], [0.0, 4.0]])).S
+    tensor([4., 3.])
+    """
+    _check("linalg.svd", A, square=False)
+    return into(out, return_types.linalg_svd(*SVD.apply(A, full=full_matrices)))
+
+
+def svdvals(A: Tensor, *, driver: str | None = None, out: Tensor | None = None) -> Tensor:
+    """Descending singular values. Source: torch.linalg.svdvals.
+
+    >>> torch.linalg.svdvals(torch.tensor([[3.0, 0.0], [0.0, 4.0]]))
+    tensor([4., 3.])
+    """
+    _check("linalg.svdvals", A, square=False)
+    return into(out, SingularValues.apply(A))
+
+
+def torch_svd(input: Tensor, some: bool = True, compute_uv: bool = True, *, out: Any = None) -> return_types.svd:
+    """input = U diag(S) Vᴴ, V's vectors as columns; without compute_uv, zeros for vectors. Source: torch.svd.
+
+    >>> torch.svd(torch.ones(3, 2)).U.shape
+    torch.Size([3, 2])
+    """
+    if compute_uv:
+        u, s, vh = svd(input, not some)
+        return into(out, return_types.svd(u, s, adjoint(vh)))
+    s = svdvals(input)
+    zeros = (type(input)._made(np.zeros_like(input.array, shape=(*input.shape[:-2], n, n))) for n in input.shape[-2:])
+    return into(out, return_types.svd(next(zeros), s, next(zeros)))
+
+
+@composite
+def svd_lowrank(A: Tensor, q: int | None = 6, niter: int | None = 2, M: Tensor | None = None) -> tuple[Tensor, ...]:
+    """The q largest singular values of A - M with their vectors, about: U, S, V. Source: torch.svd_lowrank.
+
+    Halko et al. (2009), algorithm 5.1: q random directions, turned towards the large values `niter` times.
+
+    >>> U, S, V = torch.svd_lowrank(torch.ones(5, 4), q=2)
+    >>> U.shape, S.shape, V.shape
+    (torch.Size([5, 2]), torch.Size([2]), torch.Size([4, 2]))
+    """
+    matrices("svd_lowrank", A)
+    x = A if M is None else A - expand(M, A.shape)
+    wide = x.shape[-2] < x.shape[-1]
+    x = adjoint(x) if wide else x
+    basis = qr(np.matmul(x, randn(x.shape[-1], 6 if q is None else q, dtype=x.dtype, device=x.device))).Q
+    for _ in range(2 if niter is None else niter):
+        basis = qr(np.matmul(adjoint(x), basis)).Q
+        basis = qr(np.matmul(x, basis)).Q
+    u, s, vh = svd(np.matmul(adjoint(basis), x), full_matrices=False)
+    u, v = np.matmul(basis, u), adjoint(vh)
+    return (v, s, u) if wide else (u, s, v)
+
+
+@composite
+def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True, niter: int = 2) -> tuple[Tensor, ...]:
+    """Principal components: `svd_lowrank` of A less its columns' means, if center; q is 6 by default, or less.
+
+    Source: torch.pca_lowrank.
+
+    >>> torch.pca_lowrank(torch.ones(5, 4), q=1)[1].shape
+    torch.Size([1])
+    """
+    matrices("pca_lowrank", A)
+    most = min(A.shape[-2:])
+    q = min(6, most) if q is None else q
+    if not 0 <= q <= most:
+        raise ArgumentError(f"pca_lowrank: q(={q}) must be non-negative integer and not greater than min(m, n)={most}")
+    if niter < 0:
+        raise ArgumentError(f"pca_lowrank: niter(={niter}) must be non-negative integer")
+    return svd_lowrank(A - A.mean(-2, keepdim=True) if center else A, q, niter)

@@ -1,0 +1,99 @@
+"""Binary cross-entropy, of probabilities and of logits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ... import dtypes
+from ...errors import ArgumentError, ShapeError
+from ...function import Function
+from ..activation import LogSigmoid
+from ..elementwise import Sigmoid
+from .reduced import chosen, plainly
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class BinaryCrossEntropyWithLogits(Function):
+    """-p t log σ(x) - (1 - t) log σ(-x), elementwise; p broadcasts, None is 1."""
+
+    symbol = "binary cross entropy"
+    promote = staticmethod(lambda arrays: [*dtypes.promote(arrays[:2]), arrays[2]])
+
+    def forward(self, x, t, p):
+        rest = np.log1p(np.exp(-np.abs(x)))  # log σ(x) is min(x, 0) - rest
+        if p is None:
+            return (np.maximum(x, 0) - x * t) + rest  # if t is 0 or 1, the difference is exact
+        return (1 - t) * np.maximum(x, 0) - p * t * np.minimum(x, 0) + (1 + (p - 1) * t) * rest
+
+    def grad_x(self, grad, x, t, p):
+        sigmoid = Sigmoid.apply(x)
+        return grad * (sigmoid - t if p is None else (1 - t) * sigmoid - p * t * Sigmoid.apply(-x))
+
+    def grad_t(self, grad, x, p):
+        return -grad * x if p is None else grad * (LogSigmoid.apply(-x) - p * LogSigmoid.apply(x))
+
+    def grad_p(self, grad, x, t):
+        return -grad * t * LogSigmoid.apply(x)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str | int = "mean", pos_weight: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """Binary cross-entropy of sigmoid(input), without its loss of precision. Source: torch.nn.functional.
+
+    -pos_weight · target · log σ(input) - (1 - target) · log σ(-input), times weight. weight and pos_weight broadcast to
+    the shape of input; target has it, or ValueError is raised.
+
+    >>> binary_cross_entropy_with_logits(torch.tensor([0.0, 100.0]), torch.tensor([1.0, 1.0]))
+    tensor(0.3466)
+    """
+    reduction = chosen(size_average, reduce, reduction)
+    _check_same("binary_cross_entropy_with_logits", input, target)
+    losses = BinaryCrossEntropyWithLogits.apply(input, target, pos_weight)
+    return plainly(losses if weight is None else losses * weight, reduction)
+
+
+class BinaryCrossEntropy(Function):
+    """-t log x - (1 - t) log(1 - x), elementwise. Logarithms are held above -100, as in PyTorch."""
+
+    symbol = "binary cross entropy"
+
+    def forward(self, x, target):
+        if not ((x >= 0) & (x <= 1)).all():
+            raise ArgumentError("all elements of input should be between 0 and 1; logits have a loss of their own")
+        with np.errstate(divide="ignore"):
+            return -(target * np.maximum(np.log(x), -100) + (1 - target) * np.maximum(np.log1p(-x), -100))
+
+    def grad_x(self, grad, x, target):
+        return grad * (x - target) / np.maximum(x * (1 - x), 1e-12)
+
+    def grad_target(self, grad, x):
+        with np.errstate(divide="ignore"):
+            return grad * (np.maximum(np.log(1 - x), -100) - np.maximum(np.log(x), -100))
+
+
+def binary_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str | int = "mean",
+) -> Tensor:  # fmt: skip
+    """-target · log input - (1 - target) · log(1 - input), times weight. Source: torch.nn.functional.
+
+    Raises ValueError where input and target have different shapes, RuntimeError where input is outside of [0, 1].
+
+    >>> binary_cross_entropy(torch.tensor([0.5, 1.0]), torch.tensor([1.0, 1.0]))
+    tensor(0.3466)
+    """
+    reduction = chosen(size_average, reduce, reduction)
+    _check_same("binary_cross_entropy", input, target)
+    losses = BinaryCrossEntropy.apply(input, target)
+    return plainly(losses if weight is None else losses * weight, reduction)
+
+
+def _check_same(op: str, input: Tensor, target: Tensor) -> None:
+    if target.array.shape != input.array.shape:
+        raise ShapeError(f"{op}: target size ({target.shape}) must be the same as input size ({input.shape})")

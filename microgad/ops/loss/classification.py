@@ -1,0 +1,248 @@
+"""Losses of classes: cross-entropy, negative log-likelihood."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend, errors, state
+from ...errors import ArgumentError, DimError, DtypeError, ShapeError
+from ...function import Function
+from ...state import composite
+from ..elementwise import Select
+from ..matmul import linear
+from ..softmax import LogSoftmax, log_softmax
+from .reduced import chosen, plainly, reduced
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+INDICES = (np.dtype(np.int64), np.dtype(np.uint8))  # the dtypes of class indices
+
+
+class CrossEntropy(Function):
+    """(N, C, ...), int (N, ...), (C) -> (N, ...), or their sum or mean: log Σ exp(x) - x[target].
+
+    Of the softmax it keeps two numbers a row, the maximum and the sum; the way back forms the rest again.
+    """
+
+    symbol = "cross entropy"
+
+    def forward(self, input, target, weight):
+        classes, self.row_weights = _rows(input, target, weight, self.ignore_index)
+        self.divisor = _divisor(classes, self.row_weights)
+        x = _classes_first(input)
+        self.peak = x.max(0)
+        shifted = x - self.peak
+        own = shifted[_places(classes)]
+        self.total = _sum_of_first(np.exp(shifted, out=shifted))
+        return reduced(np.log(self.total) - own, self.row_weights, self.divisor, self.reduction)
+
+    def grad_input(self, grad, input, target, row_weights, divisor, peak, total):
+        scale = grad / divisor if self.reduction == "mean" else grad
+        if row_weights is not None:
+            target = _without_ignored(target, self.ignore_index)
+            scale = Select.apply(row_weights != 0, row_weights * scale)
+        out = _classes_first(input) - peak
+        np.exp(out, out=out)
+        out *= scale / total
+        out[_places(target)] -= scale
+        return out.swapaxes(0, 1)
+
+    def decomposition(self, input, target, row_weights, divisor):
+        if row_weights is not None:
+            target = _without_ignored(target, self.ignore_index)
+        log_probabilities = np.swapaxes(LogSoftmax.apply(input, axis=1), 0, 1)
+        return reduced(-log_probabilities[_places(target)], row_weights, divisor, self.reduction)
+
+
+def cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+    ignore_index: int = -100, reduce: bool | None = None, reduction: str | int = "mean", label_smoothing: float = 0.0,
+) -> Tensor:  # fmt: skip
+    """The negative logarithm of the softmax of input at the target classes. Source: torch.nn.functional.cross_entropy.
+
+    input is (C), (N, C) or (N, C, d1, ...). target is either class indices, int64 of shape (), (N) or (N, d1, ...),
+    where ignore_index counts for nothing, or probabilities of input's shape. weight (C) is the classes'. "mean" is over
+    the weights of the targets, with probabilities over N (and d1, ...).
+
+    Raises IndexError where a target is no class, ValueError and RuntimeError where shapes don't fit, RuntimeError for
+    other dtypes.
+
+    >>> cross_entropy(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]))
+    tensor(0.2395)
+    >>> cross_entropy(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([[0.5, 0.5, 0.0]]))
+    tensor(1.2395)
+    """
+    reduction = chosen(size_average, reduce, reduction)
+    if not 0 <= label_smoothing <= 1:
+        raise ArgumentError(f"cross_entropy: label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    if input.ndim == 1:
+        rest = {"weight": weight, "ignore_index": ignore_index, "label_smoothing": label_smoothing}
+        return _unbatched(cross_entropy, input, target, reduction=reduction, **rest)
+    if target.array.shape == input.array.shape and target.dtype.is_floating_point:
+        if ignore_index >= 0:
+            raise ArgumentError(f"cross_entropy: ignore_index={ignore_index} is not supported for class probabilities")
+        if label_smoothing > 0:
+            target = target * (1 - label_smoothing) + label_smoothing / max(input.shape[1], 1)
+        losses = _of_probabilities(input, target, weight)
+        return plainly(losses, reduction)
+    if label_smoothing == 0:
+        return CrossEntropy.apply(input, target, weight, ignore_index=ignore_index, reduction=reduction)
+    classes, row_weights = _checked_rows("cross_entropy", input, target, weight, ignore_index)
+    smooth = np.full_like(input.array, label_smoothing / max(input.shape[1], 1))
+    np.swapaxes(smooth, 0, 1)[_places(classes)] += 1 - label_smoothing
+    counted = None if row_weights is None else target.array != ignore_index
+    losses = _of_probabilities(input, smooth, weight)
+    return reduced(losses, counted, _divisor(classes, row_weights), reduction)
+
+
+def _of_probabilities(input: Tensor, target: Any, weight: Tensor | None) -> Tensor:
+    """(N, C, ...) twice, (C) -> (N, ...): each row's cross-entropy."""
+    products = log_softmax(input, 1) * target
+    if weight is not None:
+        if weight.array.shape != (input.shape[1],):
+            raise ShapeError(f"cross_entropy: {_weight_rule(weight.array, input.shape[1])}")
+        products = products * weight.reshape(-1, *(1,) * (input.ndim - 2))
+    return -products.sum(1)
+
+
+def nll_loss(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+    ignore_index: int = -100, reduce: bool | None = None, reduction: str | int = "mean",
+) -> Tensor:  # fmt: skip
+    """-input at the target classes. Source: torch.nn.functional.nll_loss.
+
+    input has log-probabilities: (C), (N, C) or (N, C, d1, ...). target, weight, the mean and the errors are those of
+    cross_entropy with class indices.
+
+    >>> nll_loss(torch.tensor([[-0.1, -2.4], [-0.7, -0.7]]), torch.tensor([0, 1]))
+    tensor(0.4000)
+    """
+    reduction = chosen(size_average, reduce, reduction)
+    if input.ndim == 1:
+        return _unbatched(nll_loss, input, target, reduction=reduction, weight=weight, ignore_index=ignore_index)
+    classes, row_weights = _checked_rows("nll_loss", input, target, weight, ignore_index)
+    losses = -input.transpose(0, 1)[_places(classes)]
+    return reduced(losses, row_weights, _divisor(classes, row_weights), reduction)
+
+
+@composite
+def linear_cross_entropy(
+    input: Tensor, linear_weight: Tensor, target: Tensor, *, linear_bias: Tensor | None = None,
+    weight: Tensor | None = None, reduction: str | int = "mean", ignore_index: int | None = None,
+    label_smoothing: float = 0.0, options: Any = None,
+) -> Tensor:  # fmt: skip
+    """The cross-entropy of linear(input, linear_weight, linear_bias). Source: torch.nn.functional.linear_cross_entropy.
+
+    input is (in) or (N, in), linear_weight (C, in) or (C, d1, ..., in), linear_bias as that without in; target and the
+    rest are cross_entropy's. `options` says how PyTorch saves memory: here it is taken and changes nothing. Raises
+    RuntimeError where shapes don't fit.
+
+    >>> F.linear_cross_entropy(torch.tensor([1.0]), torch.tensor([[2.0], [0.0], [0.0]]), torch.tensor(0))
+    tensor(0.2395)
+    """
+    classes, sizes = linear_weight.shape[:1], linear_weight.shape[1:-1]
+    if input.ndim not in (1, 2) or linear_weight.ndim < 2 or input.shape[-1] != linear_weight.shape[-1]:
+        raise ShapeError(
+            "linear_cross_entropy: input is (in) or (N, in) and linear_weight (C, ..., in), but they have "
+            f"{tuple(input.shape)} and {tuple(linear_weight.shape)}"
+        )
+    if linear_bias is not None and tuple(linear_bias.shape) != (*classes, *sizes):
+        raise ShapeError(
+            f"linear_cross_entropy: expected linear_bias shape {(*classes, *sizes)}, got {tuple(linear_bias.shape)}"
+        )
+    if sizes and input.ndim == 1:
+        raise ShapeError(f"linear_cross_entropy: linear_weight {tuple(linear_weight.shape)} needs input (N, in)")
+    shape = (*input.shape[:-1], *classes, *sizes)
+    if tuple(target.shape) == shape and ignore_index is not None:
+        raise ArgumentError("linear_cross_entropy: ignore_index cannot be specified when target contains probabilities")
+    bias = None if linear_bias is None else linear_bias.reshape(-1)
+    logits = linear(input, linear_weight.reshape(-1, input.shape[-1]), bias).reshape(shape)
+    return cross_entropy(
+        logits, target, weight, ignore_index=-100 if ignore_index is None else ignore_index, reduction=reduction,
+        label_smoothing=label_smoothing,
+    )  # fmt: skip
+
+
+def _unbatched(loss: Callable[..., Tensor], input: Tensor, target: Tensor, reduction: str, **rest: Any) -> Tensor:
+    """The loss of (C) is that of (1, C), without its batch dimension."""
+    indexed = target.array.shape == (1,) and not target.dtype.is_floating_point
+    out = loss(input.unsqueeze(0), target if indexed else target.unsqueeze(0), reduction=reduction, **rest)
+    return out.squeeze(0) if out.ndim and not indexed else out
+
+
+def _rows(input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any]:
+    """The rows' classes, 0 where they are ignored, and the rows' weights, 0 there; None if all weigh 1. Bare arrays."""
+    if input.dtype.kind != "f":
+        raise DtypeError(f"input must be floating-point, but is {input.dtype}")
+    if input.ndim == 0:
+        raise ShapeError("input needs the classes as a dimension: (C), (N, C) or (N, C, d1, ...), but has 0 dimensions")
+    count = input.shape[1]
+    if target.shape != input.shape[:1] + input.shape[2:]:
+        raise ShapeError(
+            f"target has shape {target.shape}, but input {input.shape} needs class indices of shape "
+            f"{input.shape[:1] + input.shape[2:]}, or floating-point class probabilities of its own shape"
+        )
+    if target.dtype not in INDICES:
+        raise DtypeError(f"class indices in target must be int64 or uint8, but are {target.dtype}: use target.long()")
+    if weight is not None and weight.shape != (count,):
+        raise ShapeError(_weight_rule(weight, count))
+    if weight is not None and weight.dtype != input.dtype:
+        raise DtypeError(f"weight is {weight.dtype}, but input is {input.dtype}; convert weight")
+    if _in_range(target, count) and not 0 <= ignore_index < count:
+        return target, None if weight is None else weight[target]
+    classes = _without_ignored(target, ignore_index)
+    if not _in_range(classes, count):
+        wrong = classes[(classes < 0) | (classes >= count)].reshape(-1)[0]
+        raise DimError(f"Target {wrong} is out of bounds: input has the classes 0 to {count - 1}")
+    row_weights = np.ones_like(input, shape=target.shape) if weight is None else weight[classes]
+    return classes, Select.apply(target != ignore_index, row_weights)
+
+
+def _in_range(classes: Any, count: int) -> bool:
+    # as unsigned numbers negative ones are huge: one comparison for both ends
+    return not classes.size or bool(classes.astype(np.uint64).max() < count)
+
+
+def _weight_rule(weight: Any, count: int) -> str:
+    return f"weight must have shape ({count},), a weight for each class of input, but has shape {weight.shape}"
+
+
+def _checked_rows(op: str, input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> tuple[Any, Any]:
+    """`_rows` of Tensors, for composites."""
+    try:
+        return _rows(input.array, target.array, None if weight is None else weight.array, ignore_index)
+    except errors.FROM_FORWARD as error:
+        names = ("input", "target", "weight")
+        raise errors.in_forward(error, op, state.current().path, names, (input, target, weight)) from None
+
+
+def _without_ignored(target: Any, ignore_index: int) -> Any:
+    return np.where(target == ignore_index, 0, target)
+
+
+def _classes_first(x: Any) -> Any:
+    """(N, C, ...) -> (C, N, ...), bare: a view; of a matrix of short rows, on which NumPy is slow, a copy."""
+    x = x.swapaxes(0, 1)
+    return x.copy() if x.ndim == 2 and x.shape[0] < 32 else x
+
+
+def _sum_of_first(x: Any) -> Any:
+    """(C, N, ...) -> (N, ...), bare: the sum. Along long rows a matrix product is the fastest way."""
+    return x.sum(0) if x.ndim > 2 or x.flags.c_contiguous else np.ones_like(x, shape=x.shape[0]) @ x
+
+
+def _places(classes: Any) -> tuple[Any, ...]:
+    """Of (C, N, ...) the index that gives (N, ...): at each place the class there."""
+    classes = getattr(classes, "array", classes)  # off the Tensor, if it is one: integers have no gradient
+    grid = [np.arange(n).reshape((n,) + (1,) * (classes.ndim - 1 - i)) for i, n in enumerate(classes.shape)]
+    return (classes, *(backend.like(rows, classes) for rows in grid))
+
+
+def _divisor(classes: Any, row_weights: Any) -> Any:
+    """What the mean divides by. PyTorch's mean over nothing is NaN."""
+    return (classes.size if row_weights is None else row_weights.sum()) or math.nan

@@ -1,0 +1,188 @@
+"""Connectionist temporal classification: the likelihood of a sequence of labels, whatever its alignment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend
+from ...errors import ArgumentError, DtypeError, ShapeError
+from ...function import Function
+from ...state import composite
+from ..elementwise import where
+from ..softmax import LogSumExp
+from .reduced import chosen
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class Ctc(Function):
+    """Log-probabilities (T, N, C) -> (N): the negative logarithm of the likelihood, summed over alignments.
+
+    states (N, S) are the labels with blanks before, between and after. A path through them starts where `starts` holds;
+    from one time to the next it stays, steps on by one, or by two into a state of `skips`; at `lengths` it is at one of
+    `ends`. Graves et al. (2006). The gradient is PyTorch's: it takes log_probs for the results of a log_softmax, and
+    adds that one's own term, the probabilities.
+    """
+
+    symbol = "ctc"
+
+    def forward(self, log_probs):
+        emitted = self._emitted(log_probs)
+        self.alphas = alphas = np.empty_like(emitted)
+        alpha = np.where(self.starts, 0, -math.inf).astype(emitted.dtype)
+        for t, here in enumerate(emitted):
+            if t:
+                alpha = _sum3(alpha, _shifted(alpha, 1), np.where(self.skips, _shifted(alpha, 2), -math.inf))
+            alphas[t] = alpha = (alpha + here).astype(here.dtype)
+        self.total = np.where(self._running(log_probs), np.exp(log_probs), 0).sum((0, 2))
+        last = alphas[np.maximum(self.lengths, 1) - 1, backend.like(np.arange(len(self.lengths)), alphas)]
+        return -_sum_of(np.where(self.ends, last, -math.inf)).astype(emitted.dtype)
+
+    def grad_log_probs(self, grad, log_probs, alphas, out):
+        emitted = self._emitted(log_probs)
+        share = np.zeros_like(emitted)  # of the likelihood that passes through a state
+        beta = np.full_like(emitted[0], -math.inf)
+        skips = np.concatenate([self.skips[:, 2:], np.zeros_like(self.skips[:, :2])], 1)
+        with np.errstate(invalid="ignore"):  # ∞ - ∞: of an infinite loss
+            for t in range(len(emitted) - 1, -1, -1):
+                going = _sum3(beta, _shifted(beta, -1), np.where(skips, _shifted(beta, -2), -math.inf))
+                after = np.where((self.lengths == t + 1)[:, None], np.where(self.ends, 0, -math.inf), going)
+                share[t] = np.exp(alphas[t] + after + out[:, None])
+                beta = after + emitted[t]
+        gradient = np.exp(log_probs)
+        backend.add_at(gradient, self._places(log_probs), -share)
+        gradient = np.where(np.isinf(out)[:, None], math.nan, gradient) * grad[:, None]
+        return np.where(self._running(log_probs) & (grad != 0)[:, None], gradient, 0)
+
+    def decomposition(self, log_probs, total):
+        emitted = self._emitted(log_probs)
+        nowhere = np.where(self.starts, -math.inf, np.zeros_like(emitted[0]) - math.inf)
+        alpha = last = np.where(self.starts, emitted[0], nowhere)
+        for t in range(1, len(emitted)):
+            one = np.concatenate([nowhere[:, :1], alpha[:, :-1]], 1)
+            two = np.concatenate([nowhere[:, :1], one[:, :-1]], 1)
+            ways = np.stack([alpha, one, np.where(self.skips, two, nowhere)])
+            alpha = LogSumExp.apply(ways, axis=0, keepdims=False, complex=False) + emitted[t]
+            last = np.where((self.lengths > t)[:, None], alpha, last)
+        loss = -LogSumExp.apply(np.where(self.ends, last, nowhere), axis=1, keepdims=False, complex=False)
+        return loss + (np.where(self._running(log_probs), np.exp(log_probs), 0.0).sum((0, 2)) - total)
+
+    def _emitted(self, log_probs: Any) -> Any:
+        """(T, N, S): the log-probability of each state's label."""
+        return log_probs[self._places(log_probs)]
+
+    def _places(self, log_probs: Any) -> Any:
+        times, rows = np.ogrid[: log_probs.shape[0], : log_probs.shape[1]]
+        return *(backend.like(i[..., None], self.states) for i in (times, rows)), self.states[None]
+
+    def _running(self, log_probs: Any) -> Any:
+        """(T, N, 1): whether an input goes on at that time."""
+        times = backend.like(np.arange(log_probs.shape[0]), self.states)
+        return (times[:, None] < self.lengths)[..., None]
+
+
+def _sum3(a: Any, b: Any, c: Any) -> Any:
+    return np.logaddexp(np.logaddexp(a, b), c)
+
+
+def _sum_of(x: Any) -> Any:
+    """The logarithm of the sum of exponentials along the last axis; of nothing but -∞ it is -∞."""
+    peak = np.max(x, -1, keepdims=True)
+    peak = np.where(np.isinf(peak), 0, peak)
+    with np.errstate(divide="ignore"):
+        return np.log(np.sum(np.exp(x - peak), -1)) + peak[..., 0]
+
+
+def _shifted(x: Any, by: int) -> Any:
+    """(N, S), bare: each value `by` states further on; -∞ where none comes from."""
+    out = np.full_like(x, -math.inf)
+    if by > 0:
+        out[:, by:] = x[:, :-by]
+    else:
+        out[:, :by] = x[:, -by:]
+    return out
+
+
+@composite
+def ctc_loss(
+    log_probs: Tensor, targets: Tensor, input_lengths: Tensor | Sequence[int], target_lengths: Tensor | Sequence[int],
+    blank: int = 0, reduction: str | int = "mean", zero_infinity: bool = False,
+) -> Tensor:  # fmt: skip
+    """The negative log-likelihood of targets under log_probs, over all alignments. Source: torch.nn.functional.
+
+    log_probs are (T, N, C), or (T, C) for one sequence; targets (N, S), or those of all sequences one after the other.
+    "mean" divides each loss by its target's length first. zero_infinity makes infinite losses, and their gradients, 0.
+    Raises RuntimeError where sizes, lengths or dtypes don't fit. Graves et al. (2006).
+
+    >>> x = torch.log(torch.tensor([[[0.5, 0.5]], [[0.5, 0.5]]]))
+    >>> F.ctc_loss(x, torch.tensor([[1]]), [2], [1]).exp()
+    tensor(1.3333)
+    """
+    reduction = chosen(None, None, reduction)
+    if log_probs.ndim not in (2, 3) or not log_probs.dtype.is_floating_point:
+        raise ShapeError(
+            f"ctc_loss: log_probs must be (T, N, C) or (T, C) floating-point, got {tuple(log_probs.shape)}"
+        )
+    batch = log_probs if log_probs.ndim == 3 else log_probs.unsqueeze(1)
+    longest, count, classes = batch.shape
+    if not 0 <= blank < classes:
+        raise ArgumentError(f"ctc_loss: blank must be in label range 0 to {classes - 1}, got {blank}")
+    if targets.array.dtype not in (np.dtype(np.int64), np.dtype(np.int32)):
+        raise DtypeError(f"ctc_loss: targets must be int64 or int32, but are {targets.dtype}")
+    lengths, sizes = (_lengths(n, x, count) for n, x in (("input", input_lengths), ("target", target_lengths)))
+    if count and (lengths.max() > longest or lengths.min() < 0 or sizes.min() < 0):
+        raise ShapeError(
+            f"ctc_loss: Expected input_lengths to have value at most {longest} and none to be negative, got {lengths} "
+            f"and target_lengths {sizes}"
+        )
+    labels = _padded(backend.to_numpy(targets.array), sizes, blank)
+    states = np.full((count, 2 * labels.shape[1] + 1), blank)
+    states[:, 1::2] = labels
+    place, end = np.arange(states.shape[1]), 2 * sizes[:, None]
+    skips = np.zeros(states.shape, bool)
+    skips[:, 2:] = states[:, 2:] != states[:, :-2]
+    starts = (place <= 1) & (place <= end)
+    ends = ((place == end) | (place == end - 1)) & ((lengths > 0) | (sizes == 0))[:, None]
+    tables = {"states": states, "skips": skips, "starts": starts, "ends": ends, "lengths": lengths}
+    losses = Ctc.apply(batch, **{name: backend.like(table, batch.array) for name, table in tables.items()})
+    if (lengths == 0).any():
+        losses = where(backend.like((lengths == 0) & (sizes == 0), batch.array), 0.0, losses)
+    if zero_infinity:
+        losses = where(losses == math.inf, 0.0, losses)
+    if reduction == "mean":
+        return (losses / backend.like(np.maximum(sizes, 1), batch.array)).mean()
+    if reduction == "sum":
+        return losses.sum()
+    return losses if log_probs.ndim == 3 else losses.squeeze(0)
+
+
+def _lengths(name: str, given: Any, count: int) -> Any:
+    array = backend.to_numpy(given.array) if hasattr(given, "array") else np.asarray(given)
+    array = array.reshape(-1) if array.size else array.reshape(-1).astype(np.int64)
+    if array.dtype.kind not in "iu":
+        raise DtypeError(f"ctc_loss: {name}_lengths must be integral, but are {array.dtype}")
+    if array.shape != (count,):
+        raise ShapeError(f"ctc_loss: {name}_lengths must be of size batch_size: {count}, but there are {array.size}")
+    return array.astype(np.int64)
+
+
+def _padded(targets: Any, sizes: Any, blank: int) -> Any:
+    """(N, S) of labels, blank after each sequence's own; from that, or from (sum of sizes)."""
+    width = int(sizes.max()) if sizes.size else 0
+    inside = np.arange(width) < sizes[:, None]
+    out = np.full(inside.shape, blank)
+    if targets.ndim == 2 and targets.shape[0] == len(sizes) and targets.shape[1] >= width:
+        out[inside] = targets[:, :width][inside]
+    elif targets.ndim == 1 and targets.size >= sizes.sum():
+        out[inside] = targets[: sizes.sum()]
+    else:
+        raise ShapeError(
+            f"ctc_loss: Expected targets to have size at least {width} for each of {len(sizes)} sequences, or "
+            f"{sizes.sum()} together, but they have shape {targets.shape}"
+        )
+    return out

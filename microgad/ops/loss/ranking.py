@@ -1,0 +1,238 @@
+"""Losses of margins: between scores, between classes, between distances."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ... import backend
+from ...errors import ArgumentError, DimError, DtypeError, ShapeError
+from ...state import composite
+from ..activation import logsigmoid
+from ..distance import pairwise_distance
+from ..elementwise import Select, clamp, minimum, relu, sqrt, where
+from .reduced import chosen, plainly
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+EPSILON = 1e-12  # added to the squares of lengths by cosine_embedding_loss
+
+
+@composite
+def soft_margin_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str | int = "mean",
+) -> Tensor:  # fmt: skip
+    """log(1 + exp(-target · input)), target being 1 or -1; it never overflows. Source: torch.nn.functional.
+
+    >>> F.soft_margin_loss(torch.tensor([0.0, 100.0]), torch.tensor([1.0, -1.0]))
+    tensor(50.3466)
+    """
+    reduction = chosen(size_average, reduce, reduction)
+    return plainly(-logsigmoid(target * input), reduction)
+
+
+@composite
+def margin_ranking_loss(
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str | int = "mean",
+) -> Tensor:  # fmt: skip
+    """max(0, -target · (input1 - input2) + margin): target 1 wants input1 to be more. Source: torch.nn.functional.
+
+    Raises RuntimeError where the numbers of dimensions differ.
+
+    >>> F.margin_ranking_loss(torch.tensor([1.0]), torch.tensor([3.0]), torch.tensor([1.0]), 0.5)
+    tensor(2.5000)
+    """
+    reduction = chosen(size_average, reduce, reduction)
+    if not input1.ndim == input2.ndim == target.ndim:
+        raise ShapeError(
+            "margin_ranking_loss: All input tensors should have same dimension but got sizes: input1: "
+            f"{input1.shape}, input2: {input2.shape}, target: {target.shape}"
+        )
+    return plainly(clamp(-target * (input1 - input2) + float(margin), min=0), reduction)
+
+
+@composite
+def hinge_embedding_loss(
+    input: Tensor, target: Tensor, margin: float = 1.0, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str | int = "mean",
+) -> Tensor:  # fmt: skip
+    """input where target is 1, max(0, margin - input) where it is -1. Source: torch.nn.functional.
+
+    >>> F.hinge_embedding_loss(torch.tensor([2.0, 0.25]), torch.tensor([1.0, -1.0]), reduction="none")
+    tensor([2.0000, 0.7500])
+    """
+    reduction = chosen(size_average, reduce, reduction)
+    beyond = where(target != 1, clamp(margin - input, min=0), 0.0)
+    return plainly(beyond + where(target != -1, input, 0.0), reduction)
+
+
+@composite
+def cosine_embedding_loss(
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str | int = "mean",
+) -> Tensor:  # fmt: skip
+    """1 - cos where target is 1, max(0, cos - margin) where it is -1: cos is that of the angle between the inputs.
+
+    Inputs are (N, D) and target (N), or (D) and (); else RuntimeError is raised. Source: torch.nn.functional.
+
+    >>> F.cosine_embedding_loss(torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 1.0]]), torch.tensor([1]))
+    tensor(0.2929)
+    """
+    reduction = chosen(size_average, reduce, reduction)
+    if target.ndim > 1:
+        raise ShapeError("cosine_embedding_loss: 0D or 1D target tensor expected, multi-target not supported")
+    if input1.ndim != target.ndim + 1 or input2.ndim != target.ndim + 1:
+        raise ShapeError(
+            f"cosine_embedding_loss: {target.ndim}D target tensor expects {target.ndim + 1}D input tensors, but found "
+            f"inputs with sizes {list(input1.shape)} and {list(input2.shape)}"
+        )
+    dot, square1, square2 = ((a * b).sum(-1) for a, b in ((input1, input2), (input1, input1), (input2, input2)))
+    cosine = dot / sqrt((square1 + EPSILON) * (square2 + EPSILON))
+    losses = where(target == 1, 1 - cosine, 0.0) + where(target == -1, clamp(cosine - margin, min=0), 0.0)
+    return plainly(losses, reduction)
+
+
+@composite
+def multi_margin_loss(
+    input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
+    size_average: bool | None = None, reduce: bool | None = None, reduction: str | int = "mean",
+) -> Tensor:  # fmt: skip
+    """The sum over other classes of weight · max(0, margin - input at target + input)ᵖ, divided by their number C.
+
+    input is (N, C) and target int64 (N), or (C) and (); weight is (C), p is 1 or 2. Raises ValueError or RuntimeError
+    where they aren't, IndexError where a target is no class. Source: torch.nn.functional.multi_margin_loss.
+
+    >>> F.multi_margin_loss(torch.tensor([[0.5, 0.25, 0.0]]), torch.tensor([0]))
+    tensor(0.4167)
+    """
+    reduction = chosen(size_average, reduce, reduction)
+    if p not in (1, 2):
+        raise ArgumentError(f"multi_margin_loss: only p == 1 and p == 2 supported, got {p}")
+    if weight is not None and weight.ndim != 1:
+        raise ArgumentError(f"multi_margin_loss: weight must be one-dimensional, but has shape {tuple(weight.shape)}")
+    x = input.reshape(1, -1) if input.ndim < 2 else input
+    if x.ndim != 2 or x.shape[1] == 0 or target.ndim > 1 or target.numel() != x.shape[0]:
+        raise ShapeError(
+            f"multi_margin_loss: input is (N, C) and target (N), but they have {tuple(input.shape)} and "
+            f"{tuple(target.shape)}: inconsistent target size"
+        )
+    if weight is not None and weight.numel() != x.shape[1]:
+        raise ShapeError(f"multi_margin_loss: inconsistent weight size: {weight.numel()} for {x.shape[1]} classes")
+    classes = _classes("multi_margin_loss", target.reshape(-1), x.shape[1])
+    own = x.gather(1, classes.unsqueeze(1))
+    others = classes.unsqueeze(1).array != backend.like(np.arange(x.shape[1]), x.array)
+    hinge = Select.apply(others, relu(margin - own + x))
+    if p == 2:
+        hinge = hinge * hinge
+    if weight is not None:
+        hinge = hinge * weight[classes].unsqueeze(1)
+    losses = hinge.sum(1) / x.shape[1]
+    return plainly(losses if target.ndim or reduction != "none" else losses.reshape(()), reduction)
+
+
+@composite
+def multilabel_margin_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str | int = "mean",
+) -> Tensor:  # fmt: skip
+    """The sum over labels and other classes of max(0, 1 - input at label + input), divided by the number of classes.
+
+    input and target are (N, C) or (C). A row of target, int64, has its labels first, then -1. Raises RuntimeError where
+    shapes differ. Source: torch.nn.functional.multilabel_margin_loss.
+
+    >>> F.multilabel_margin_loss(torch.tensor([[0.1, 0.2, 0.4, 0.8]]), torch.tensor([[3, 0, -1, 1]]))
+    tensor(0.8500)
+    """
+    reduction = chosen(size_average, reduce, reduction)
+    if input.shape != target.shape or input.ndim > 2 or (input.ndim and input.shape[-1] == 0):
+        raise ShapeError(
+            f"multilabel_margin_loss: input and target are (N, C) or (C), but have {tuple(input.shape)} and "
+            f"{tuple(target.shape)}: inconsistent size"
+        )
+    rows = (-1, input.shape[-1] if input.ndim else 1)
+    x, given = input.reshape(rows), target.array.reshape(rows)
+    ended = np.cumsum(given < 0, 1) > 0
+    labels = _classes("multilabel_margin_loss", target._made(np.where(ended, 0, given)), rows[1])
+    same = labels.array[:, :, None] == backend.like(np.arange(rows[1]), x.array)
+    is_label = (same & ~ended[:, :, None]).any(1)
+    counts = ~ended[:, :, None] & ~is_label[:, None, :]  # label, other class
+    hinge = relu(1 - x.gather(1, labels).unsqueeze(2) + x.unsqueeze(1))
+    losses = Select.apply(counts, hinge).sum((1, 2)) / rows[1]
+    return plainly(losses if input.ndim > 1 or reduction != "none" else losses.reshape(()), reduction)
+
+
+def _classes(op: str, target: Tensor, count: int) -> Tensor:
+    if target.array.dtype != np.int64:
+        raise DtypeError(f"{op}: target must be int64, but is {target.dtype}")
+    if target.numel() and not 0 <= target.min().item() <= target.max().item() < count:
+        raise DimError(f"{op}: target has classes outside of 0 to {count - 1}")
+    return target
+
+
+@composite
+def multilabel_soft_margin_loss(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str | int = "mean",
+) -> Tensor:  # fmt: skip
+    """-target · log σ(input) - (1 - target) · log σ(-input), times weight: the mean over the last dimension.
+
+    Source: torch.nn.functional.multilabel_soft_margin_loss.
+
+    >>> F.multilabel_soft_margin_loss(torch.tensor([[0.0, 0.0]]), torch.tensor([[1.0, 0.0]]))
+    tensor(0.6931)
+    """
+    reduction = chosen(size_average, reduce, reduction)
+    losses = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
+    if weight is not None:
+        losses = losses * weight
+    return plainly(losses.sum(-1) / input.shape[-1], reduction)
+
+
+def triplet_margin_loss(
+    anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2, eps: float = 1e-6,
+    swap: bool = False, size_average: bool | None = None, reduce: bool | None = None, reduction: str | int = "mean",
+) -> Tensor:  # fmt: skip
+    """max(0, d(anchor, positive) - d(anchor, negative) + margin), d being pairwise_distance with p and eps.
+
+    With swap, the lesser of d(anchor, negative) and d(positive, negative). Raises ValueError where margin isn't
+    positive. Source: torch.nn.functional.triplet_margin_loss.
+
+    >>> F.triplet_margin_loss(torch.tensor([[0.0]]), torch.tensor([[1.0]]), torch.tensor([[1.5]]))
+    tensor(0.5000)
+    """
+    return triplet_margin_with_distance_loss(
+        anchor, positive, negative, distance_function=lambda a, b: pairwise_distance(a, b, p, eps), margin=margin,
+        swap=swap, reduction=chosen(size_average, reduce, reduction),
+    )  # fmt: skip
+
+
+@composite
+def triplet_margin_with_distance_loss(
+    anchor: Tensor, positive: Tensor, negative: Tensor, *,
+    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None, margin: float = 1.0, swap: bool = False,
+    reduction: str | int = "mean",
+) -> Tensor:  # fmt: skip
+    """As triplet_margin_loss, with a distance of one's own. Source: torch.nn.functional.
+
+    >>> points = torch.tensor([[0.0]]), torch.tensor([[1.0]]), torch.tensor([[1.5]])
+    >>> F.triplet_margin_with_distance_loss(*points, distance_function=lambda a, b: (a - b).abs().sum(1))
+    tensor(0.5000)
+    """
+    reduction = chosen(None, None, reduction)
+    if margin <= 0:
+        raise ArgumentError(f"margin must be greater than 0, got {margin}")
+    if not anchor.ndim == positive.ndim == negative.ndim:
+        raise ShapeError(
+            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
+            f"anchor {anchor.ndim}D, positive {positive.ndim}D, and negative {negative.ndim}D inputs"
+        )
+    distance = distance_function or pairwise_distance
+    near, far = distance(anchor, positive), distance(anchor, negative)
+    if swap:
+        far = minimum(far, distance(positive, negative))
+    return plainly(clamp(margin + near - far, min=0), reduction)

@@ -1,0 +1,40 @@
+"""From losses to the loss: reductions."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from ...errors import ArgumentError
+from ..elementwise import Select
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+REDUCTIONS = ("none", "mean", "sum")  # by PyTorch's numbers, which functions on `torch` take
+
+
+def reduced(losses: Any, row_weights: Any, divisor: Any, reduction: str) -> Any:
+    """Weighted losses as they are, or their sum or mean."""
+    if row_weights is not None:
+        losses = Select.apply(row_weights != 0, losses) * row_weights
+    if reduction == "none":
+        return losses
+    return losses.sum() / divisor if reduction == "mean" else losses.sum()
+
+
+def plainly(losses: Tensor, reduction: str) -> Tensor:
+    return losses if reduction == "none" else losses.mean() if reduction == "mean" else losses.sum()
+
+
+def chosen(size_average: bool | None, reduce: bool | None, reduction: str | int) -> str:
+    """The reduction, by PyTorch's first arguments for it where these are given."""
+    if size_average is not None or reduce is not None:
+        reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
+        said = f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead."
+        warnings.warn(said, stacklevel=3)
+    if isinstance(reduction, int) and 0 <= reduction < len(REDUCTIONS):
+        return REDUCTIONS[reduction]
+    if reduction not in REDUCTIONS:
+        raise ArgumentError(f"{reduction} is not a valid value for reduction: it is 'none', 'mean' or 'sum'")
+    return str(reduction)

@@ -1,0 +1,239 @@
+"""Losses of numbers: squared and absolute errors, likelihoods, divergences."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import dtypes
+from ...errors import ArgumentError, DtypeError, ShapeError
+from ...function import Function
+from ...state import composite
+from ..creation import full_like
+from ..elementwise import clamp, exp, log, where, xlogy
+from .reduced import chosen, plainly, reduced
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class SquaredError(Function):
+    """(x - y)², broadcast, or the sum or mean of it."""
+
+    symbol, promote, broadcasts = "(x - y)²", dtypes.promote, True
+
+    def forward(self, x, y):
+        difference = x - y
+        if self.reduction == "none":
+            return difference * difference
+        flat = difference.reshape(-1)
+        return flat @ flat / self._count(difference)
+
+    def grad_x(self, grad, x, y):
+        difference = x - y
+        return difference * (grad * 2 / self._count(difference))
+
+    def grad_y(self, grad, x, y):
+        difference = y - x
+        return difference * (grad * 2 / self._count(difference))
+
+    def _count(self, difference: Any) -> float:
+        return (math.prod(difference.shape) or math.nan) if self.reduction == "mean" else 1
+
+
+def mse_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str | int = "mean", weight: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """(input - target)², each times its weight; the mean is over the weights. Source: torch.nn.functional.mse_loss.
+
+    Other shapes broadcast, with a warning. Raises ValueError where weight hasn't input's shape, RuntimeError for
+    integers.
+
+    >>> mse_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
+    tensor(2.)
+    """
+    reduction = chosen(size_average, reduce, reduction)
+    _check_operands("mse_loss", input, target)
+    if weight is None:
+        return SquaredError.apply(input, target, reduction=reduction)
+    return _weighted(SquaredError.apply(input, target, reduction="none"), input, weight, reduction)
+
+
+def l1_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str | int = "mean", weight: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """|input - target|, each times its weight; the mean is over the weights. Source: torch.nn.functional.l1_loss.
+
+    Arguments and errors are mse_loss's.
+
+    >>> l1_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
+    tensor(1.)
+    """
+    reduction = chosen(size_average, reduce, reduction)
+    _check_operands("l1_loss", input, target)
+    losses = (input - target).abs()
+    return plainly(losses, reduction) if weight is None else _weighted(losses, input, weight, reduction)
+
+
+def _check_operands(op: str, input: Tensor, target: Tensor) -> None:
+    if target.array.shape != input.array.shape:
+        warnings.warn(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). "
+            "This will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
+            stacklevel=3,
+        )
+    if not {input.array.dtype.kind, target.array.dtype.kind} & {*"fc"}:
+        raise DtypeError(f"{op}: input or target must be floating-point, but they are {input.dtype} and {target.dtype}")
+
+
+def _weighted(losses: Tensor, input: Tensor, weight: Tensor, reduction: str) -> Tensor:
+    if weight.shape != input.shape:
+        raise ShapeError(f"Weights and input must have the same size, but have {weight.shape} and {input.shape}")
+    return reduced(losses * weight, None, weight.sum(), reduction)
+
+
+class Huber(Function):
+    """½ d² where d = |x - y| is below δ, δ (d - ½ δ) elsewhere; broadcast."""
+
+    symbol, promote = "huber", dtypes.promote_floating
+
+    def forward(self, x, y):
+        out = np.abs(x - y)
+        near = np.minimum(out, self.delta)
+        out -= 0.5 * near
+        out *= near
+        return out
+
+    def grad_x(self, grad, x, y):
+        return grad * np.clip(x - y, -self.delta, self.delta)
+
+    def grad_y(self, grad, x, y):
+        return grad * np.clip(y - x, -self.delta, self.delta)
+
+
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str | int = "mean", delta: float = 1.0, weight: Tensor | None = None
+) -> Tensor:
+    """½ (input - target)² where |input - target| is below delta, delta (|input - target| - ½ delta) elsewhere.
+
+    weight has input's shape, or ValueError is raised; the mean is over the elements. Source:
+    torch.nn.functional.huber_loss; Huber (1964).
+
+    >>> huber_loss(torch.tensor([0.0, 0.0]), torch.tensor([1.0, 4.0]), reduction="none", delta=2.0)
+    tensor([0.5000, 6.0000])
+    """
+    reduction = chosen(None, None, reduction)
+    _check_operands("huber_loss", input, target)
+    if not delta > 0:
+        raise ArgumentError(f"huber_loss: does not support non-positive values for delta, got {delta}")
+    if weight is not None and weight.shape != input.shape:
+        raise ShapeError(f"Weights and input must have the same size, but have {weight.shape} and {input.shape}")
+    losses = Huber.apply(input, target, delta=float(delta))
+    return plainly(losses if weight is None else losses * weight, reduction)
+
+
+def smooth_l1_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str | int = "mean", beta: float = 1.0,
+) -> Tensor:  # fmt: skip
+    """½ (input - target)² / beta where |input - target| is below beta, |input - target| - ½ beta elsewhere.
+
+    With beta 0 it is l1_loss. Raises RuntimeError where beta is negative. Source: torch.nn.functional.smooth_l1_loss;
+    Girshick (2015).
+
+    >>> smooth_l1_loss(torch.tensor([0.0, 0.0]), torch.tensor([0.5, 4.0]), reduction="none")
+    tensor([0.1250, 3.5000])
+    """
+    reduction = chosen(size_average, reduce, reduction)
+    _check_operands("smooth_l1_loss", input, target)
+    if beta < 0:
+        raise ArgumentError(f"smooth_l1_loss: does not support negative values for beta, got {beta}")
+    if beta == 0:
+        return plainly((input - target).abs(), reduction)
+    losses = Huber.apply(input, target, delta=float(beta))
+    return plainly(losses if beta == 1 else losses / beta, reduction)
+
+
+@composite
+def poisson_nll_loss(
+    input: Tensor, target: Tensor, log_input: bool = True, full: bool = False, size_average: bool | None = None,
+    eps: float = 1e-8, reduce: bool | None = None, reduction: str | int = "mean",
+) -> Tensor:  # fmt: skip
+    """The negative log-likelihood of counts: exp(input) - target · input. Source: torch.nn.functional.poisson_nll_loss.
+
+    Without log_input, input is the rate itself: input - target · log(input + eps). full adds Stirling's approximation
+    of log(target!) where target is more than 1.
+
+    >>> poisson_nll_loss(torch.tensor([0.0, 1.0]), torch.tensor([1.0, 2.0]), reduction="none")
+    tensor([1.0000, 0.7183])
+    """
+    reduction = chosen(size_average, reduce, reduction)
+    losses = exp(input) - target * input if log_input else input - target * log(input + eps)
+    if full:
+        stirling = target * log(target) - target + 0.5 * log(target * (2 * math.pi))
+        losses = losses + where(target <= 1, 0.0, stirling)
+    return plainly(losses, reduction)
+
+
+@composite
+def gaussian_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    var: Tensor | float,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str | int = "mean",
+) -> Tensor:
+    """½ (log var + (input - target)² / var), var being at least eps; full adds ½ log 2π. Source: torch.nn.functional.
+
+    var is a number or has input's shape, or that without its last dimension, or with one dimension of size 1. Raises
+    ValueError where it has another, or a negative value.
+
+    >>> gaussian_nll_loss(torch.tensor([1.0]), torch.tensor([3.0]), torch.tensor([4.0]))
+    tensor(1.1931)
+    """
+    given = full_like(input, float(var)) if isinstance(var, (int, float)) else var
+    if (given < 0).any().item():
+        raise ArgumentError("var has negative entry/entries")
+    sizes, found = tuple(input.shape), tuple(given.shape)
+    if found == sizes[:-1] and found != sizes:
+        given = given.unsqueeze(-1)
+    elif found != sizes:
+        differing = [n for m, n in zip(sizes, found, strict=False) if m != n]
+        if len(found) != len(sizes) or sum(differing) != 1:
+            raise ShapeError(f"var is of incorrect size: it has {found}, but input {sizes}")
+    reduction = chosen(None, None, reduction)
+    given = given + clamp(eps - given.detach(), min=0)  # a gradient goes through to those below eps, too
+    losses = 0.5 * (log(given) + (input - target) ** 2 / given)
+    return plainly(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
+
+
+@composite
+def kl_div(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str | int = "mean", log_target: bool = False,
+) -> Tensor:  # fmt: skip
+    """target · (log target - input), input being log-probabilities: the Kullback-Leibler divergence from input.
+
+    With log_target, target has logarithms too. "batchmean" divides the sum by the size of the first dimension; "mean",
+    by the number of elements, warns. Source: torch.nn.functional.kl_div.
+
+    >>> kl_div(torch.tensor([[-0.7, -0.7]]), torch.tensor([[1.0, 0.0]]), reduction="batchmean")
+    tensor(0.7000)
+    """
+    if size_average is None and reduce is None and reduction == "mean":
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' divides "
+            "only by the batch size, and aligns with the KL div math definition.",
+            stacklevel=3,
+        )
+    by_batch = reduction == "batchmean" and size_average is None and reduce is None
+    reduction = chosen(size_average, reduce, "sum" if by_batch else reduction)
+    losses = exp(target) * (target - input) if log_target else xlogy(target, target) - target * input
+    out = plainly(losses, reduction)
+    return out / input.shape[0] if by_batch and input.ndim else out

@@ -1,0 +1,53 @@
+"""Operations that move values without changing them: shape, order, joining, splitting, padding, conversion."""
+
+# isort: skip_file
+from __future__ import annotations
+
+from .conversion import Cast, Clone, Transfer, clone
+from .diagonal import (
+    DiagEmbed, Diagonal, Tril, Triu, diag, diag_embed, diagflat, diagonal, linalg_diagonal, trace, tril, tril_,
+    triu, triu_,
+)  # fmt: skip
+from .joining import Cat, Stack, cat, column_stack, concat, concatenate, dstack, hstack, row_stack, stack, vstack
+from .order import (
+    Flip, Permute, Roll, adjoint, flip, fliplr, flipud, matrix_transpose, moveaxis, movedim, permute, roll, rot90,
+    swapaxes, swapdims, t, transpose,
+)  # fmt: skip
+from .padding import Border, Pad, constant_pad_nd, pad, padded
+from .repeating import (
+    Expand, broadcast_shapes, broadcast_tensors, broadcast_to, expand, expand_as, kron, repeat, repeat_interleave,
+    sum_to_size, tile,
+)  # fmt: skip
+from .shape import (
+    Reshape, atleast_1d, atleast_2d, atleast_3d, flatten, ravel, reshape, reshape_as, squeeze, unflatten, unsqueeze,
+    view, view_as,
+)  # fmt: skip
+from .splitting import (
+    Split, Unbind, chunk, dsplit, hsplit, narrow, select, slice, split, split_with_sizes, tensor_split, unbind,
+    unsafe_chunk, unsafe_split, unsafe_split_with_sizes, vsplit,
+)  # fmt: skip
+from .strided import AsStrided, Windows, as_strided, unfold
+from .views import (
+    alias, alias_copy, as_strided_copy, as_strided_scatter, become, detach, detach_copy, diagonal_copy,
+    diagonal_scatter, expand_copy, narrow_copy, permute_copy, resize_, resize_as_, select_copy, select_scatter,
+    slice_copy, slice_scatter, split_copy, split_with_sizes_copy, squeeze_copy, t_copy, transpose_copy, unbind_copy,
+    unfold_copy, unsqueeze_copy, view_as_complex_copy, view_as_real_copy, view_copy,
+)  # fmt: skip
+
+__all__ = [
+    "AsStrided", "Border", "Cast", "Cat", "Clone", "DiagEmbed", "Diagonal", "Expand", "Flip", "Pad", "Permute",
+    "Reshape", "Roll", "Split", "Stack", "Transfer", "Tril", "Triu", "Unbind", "Windows", "adjoint", "alias",
+    "alias_copy", "as_strided", "as_strided_copy", "as_strided_scatter", "atleast_1d", "atleast_2d", "atleast_3d",
+    "become", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "cat", "chunk", "clone", "column_stack",
+    "concat", "concatenate", "constant_pad_nd", "detach", "detach_copy", "diag", "diag_embed", "diagflat",
+    "diagonal", "diagonal_copy", "diagonal_scatter", "dsplit", "dstack", "expand", "expand_as", "expand_copy",
+    "flatten", "flip", "fliplr", "flipud", "hsplit", "hstack", "kron", "linalg_diagonal", "matrix_transpose",
+    "moveaxis", "movedim", "narrow", "narrow_copy", "pad", "padded", "permute", "permute_copy", "ravel", "repeat",
+    "repeat_interleave", "reshape", "reshape_as", "resize_", "resize_as_", "roll", "rot90", "row_stack", "select",
+    "select_copy", "select_scatter", "slice", "slice_copy", "slice_scatter", "split", "split_copy",
+    "split_with_sizes", "split_with_sizes_copy", "squeeze", "squeeze_copy", "stack", "sum_to_size", "swapaxes",
+    "swapdims", "t", "t_copy", "tensor_split", "tile", "trace", "transpose", "transpose_copy", "tril", "tril_",
+    "triu", "triu_", "unbind", "unbind_copy", "unflatten", "unfold", "unfold_copy", "unsafe_chunk", "unsafe_split",
+    "unsafe_split_with_sizes", "unsqueeze", "unsqueeze_copy", "view", "view_as", "view_as_complex_copy",
+    "view_as_real_copy", "view_copy", "vsplit", "vstack",
+]  # fmt: skip

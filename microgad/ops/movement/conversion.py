@@ -1,0 +1,65 @@
+"""The same values in other memory: a copy, another dtype, another device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend
+from ...function import LinearMap
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class Clone(LinearMap):
+    """A copy; `order` is NumPy's."""
+
+    symbol, numpy = "clone", np.copy
+
+    def forward(self, x):
+        return x.copy("C" if 0 in x.strides else self.order)  # what is stretched lies nowhere in an order
+
+    def adjoint(self, grad):
+        return grad
+
+
+class Cast(LinearMap):
+    """The same values in another dtype."""
+
+    symbol, numpy = "cast", np.astype
+
+    def forward(self, x):
+        return _cast(x, self.to)
+
+    def adjoint(self, grad):
+        return _cast(grad, self.source)
+
+
+def _cast(x: Any, to: Any) -> Any:
+    """An array in another dtype; of complex numbers the real parts, where it has no room for others."""
+    return (x.real if x.dtype.kind == "c" and to.kind != "c" else x).astype(to)
+
+
+class Transfer(LinearMap):
+    """The same values on another device; the same memory, where they are there already."""
+
+    symbol, may_share = "transfer", True
+
+    def forward(self, x):
+        return backend.to_device(x, self.to)
+
+    def adjoint(self, grad):
+        return backend.to_device(grad, self.source)
+
+
+def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
+    """A copy with the same layout; memory_format has no effect. Source: torch.clone.
+
+    >>> x = torch.tensor([1.0])
+    >>> y = torch.clone(x).add_(1)
+    >>> x
+    tensor([1.])
+    """
+    return Clone.apply(input, order="K")

@@ -1,0 +1,190 @@
+"""Diagonals, and the triangles beside them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend
+from ...errors import ArgumentError, DimError, ShapeError
+from ...function import LinearMap
+from ...state import composite
+from ..out import into
+from .conversion import clone
+from .dims import dim_of
+from .shape import flatten
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class Diagonal(LinearMap):
+    """A diagonal of two axes, as the last axis of the result: a view."""
+
+    symbol, numpy, may_share = "diagonal", np.diagonal, True
+
+    def forward(self, x):
+        return _diagonal(x, self.offset, self.axes)
+
+    def adjoint(self, grad):
+        return _embedded(grad, self.x_shape, self.offset, self.axes)
+
+
+class DiagEmbed(LinearMap):
+    """The last axis as a diagonal of two new ones, in zeros."""
+
+    symbol = "diag_embed"
+
+    def forward(self, x):
+        return _embedded(x, self.size, self.offset, self.axes)
+
+    def adjoint(self, grad):
+        return _diagonal(grad, self.offset, self.axes)
+
+
+def _diagonal(x: Any, offset: int, axes: tuple[int, int]) -> Any:
+    """A view of a diagonal; NumPy's own can't be written until it is allowed."""
+    out = np.diagonal(x, offset, *axes)
+    if not backend.is_gpu(x):
+        out.flags.writeable = x.flags.writeable
+    return out
+
+
+def _embedded(x: Any, shape: tuple[int, ...], offset: int, axes: tuple[int, int]) -> Any:
+    out = np.zeros_like(x, shape=shape)
+    _diagonal(out, offset, axes)[...] = x
+    return out
+
+
+class Tril(LinearMap):
+    """The lower triangle of the last two axes, up to the k-th diagonal; zeros above it."""
+
+    symbol, numpy = "tril", np.tril
+
+    def forward(self, x):
+        return np.tril(x, self.k)
+
+    adjoint = forward
+
+
+class Triu(LinearMap):
+    """The upper triangle of the last two axes, from the k-th diagonal on; zeros below it."""
+
+    symbol, numpy = "triu", np.triu
+
+    def forward(self, x):
+        return np.triu(x, self.k)
+
+    adjoint = forward
+
+
+def _axes(dim1: int, dim2: int, ndim: int, op: str) -> tuple[int, int]:
+    axes = dim_of(dim1, ndim, op), dim_of(dim2, ndim, op)
+    if axes[0] == axes[1]:
+        raise ArgumentError(f"{op}: diagonal dimensions cannot be identical {dim1}, {dim2}")
+    return axes
+
+
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """The diagonal of two dimensions, as the last one: a view. Source: torch.diagonal.
+
+    >>> torch.diagonal(torch.tensor([[1, 2], [3, 4]]))
+    tensor([1, 4])
+    """
+    return Diagonal.apply(input, offset=int(offset), axes=_axes(dim1, dim2, input.ndim, "diagonal"))
+
+
+def linalg_diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """The diagonal of matrices: a view. Source: torch.linalg.diagonal."""
+    return diagonal(A, offset, dim1, dim2)
+
+
+def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """The last dimension as the diagonal of two, in zeros. Source: torch.diag_embed.
+
+    >>> torch.diag_embed(torch.tensor([1, 2]))
+    tensor([[1, 0],
+            [0, 2]])
+    """
+    if input.ndim == 0:
+        raise DimError("diag_embed: input has no dimensions")
+    a, b = _axes(dim1, dim2, input.ndim + 1, "diag_embed")
+    n = input.shape[-1] + abs(offset)
+    size = list(input.shape[:-1])
+    for axis in sorted((a, b)):
+        size.insert(axis, n)
+    return DiagEmbed.apply(input, size=tuple(size), offset=int(offset), axes=(a, b))
+
+
+@composite
+def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
+    """A vector as the diagonal of a matrix of zeros; of a matrix the diagonal, copied. Source: torch.diag.
+
+    >>> torch.diag(torch.tensor([[1, 2], [3, 4]]))
+    tensor([1, 4])
+    """
+    if input.ndim not in (1, 2):
+        raise ShapeError(f"diag: Supports 1D or 2D tensors. Got {input.ndim}D")
+    if input.ndim == 1:
+        return into(out, diag_embed(input, diagonal))
+    return into(out, clone(Diagonal.apply(input, offset=int(diagonal), axes=(0, 1))))
+
+
+@composite
+def diagflat(input: Tensor, offset: int = 0) -> Tensor:
+    """All elements as the diagonal of a matrix of zeros. Source: torch.diagflat.
+
+    >>> torch.diagflat(torch.tensor([[1, 2]]))
+    tensor([[1, 0],
+            [0, 2]])
+    """
+    return diag_embed(flatten(input), offset)
+
+
+@composite
+def trace(input: Tensor) -> Tensor:
+    """The sum of a matrix's diagonal. Source: torch.trace.
+
+    >>> torch.trace(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    tensor(5.)
+    """
+    if input.ndim != 2:
+        raise ShapeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
+    return diagonal(input).sum()
+
+
+def _matrix(input: Tensor, op: str) -> Tensor:
+    if input.ndim < 2:
+        raise ShapeError(f"{op}: input tensor must have at least 2 dimensions, got {input.ndim}")
+    return input
+
+
+def tril(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
+    """The lower triangle of matrices, up to a diagonal; zeros above it. Source: torch.tril.
+
+    >>> torch.tril(torch.tensor([[1, 2], [3, 4]]))
+    tensor([[1, 0],
+            [3, 4]])
+    """
+    return into(out, Tril.apply(_matrix(input, "tril"), k=int(diagonal)))
+
+
+def triu(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
+    """The upper triangle of matrices, from a diagonal on; zeros below it. Source: torch.triu.
+
+    >>> torch.triu(torch.tensor([[1, 2], [3, 4]]))
+    tensor([[1, 2],
+            [0, 4]])
+    """
+    return into(out, Triu.apply(_matrix(input, "triu"), k=int(diagonal)))
+
+
+def tril_(input: Tensor, diagonal: int = 0) -> Tensor:
+    """In place: see `tril`. Source: torch.Tensor.tril_."""
+    return Tril.apply_(_matrix(input, "tril_"), k=int(diagonal), x_shape=input.array.shape)
+
+
+def triu_(input: Tensor, diagonal: int = 0) -> Tensor:
+    """In place: see `triu`. Source: torch.Tensor.triu_."""
+    return Triu.apply_(_matrix(input, "triu_"), k=int(diagonal), x_shape=input.array.shape)

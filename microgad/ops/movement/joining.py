@@ -1,0 +1,168 @@
+"""Several Tensors made one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import dtypes, function
+from ...errors import ArgumentError, DtypeError, GraphError, ShapeError
+from ...function import Function
+from ...state import composite
+from ..out import into
+from ..spelling import numpy_spelling
+from .dims import dim_of
+from .shape import atleast_1d, atleast_2d, atleast_3d, reshape
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class Cat(Function):
+    """Arrays joined along an axis."""
+
+    symbol, numpy, promote = "cat", np.concatenate, staticmethod(dtypes.promote)
+
+    def forward(self, *inputs):
+        return np.concatenate(inputs, self.axis)
+
+    def grad_inputs(self, grad):
+        lead, start, parts = (slice(None),) * self.axis, 0, []
+        for size in self.sizes:
+            parts.append(grad[(*lead, slice(start, start + size))])
+            start += size
+        return tuple(parts)
+
+
+class Stack(Function):
+    """Arrays of one shape joined along a new axis."""
+
+    symbol, numpy, promote = "stack", np.stack, staticmethod(dtypes.promote)
+
+    def forward(self, *inputs):
+        shape = (*inputs[0].shape[: self.axis], len(inputs), *inputs[0].shape[self.axis :])
+        out = np.empty_like(inputs[0], shape=shape, order="C")  # row-major whatever the inputs' layout
+        return np.stack(inputs, self.axis, out=out)
+
+    def grad_inputs(self, grad):
+        lead = (slice(None),) * self.axis
+        return tuple(grad[(*lead, i)] for i in range(grad.shape[self.axis]))
+
+
+@numpy_spelling
+def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
+    """Tensors joined along dim; other sizes must agree. Source: torch.cat.
+
+    Raises RuntimeError where they don't, and for Tensors without dimensions.
+
+    >>> torch.cat([torch.tensor([1, 2]), torch.tensor([3])])
+    tensor([1, 2, 3])
+    """
+    tensors = _given(tensors, "cat")
+    if out is not None and any(t is out or np.may_share_memory(t.array, out.array) for t in tensors):
+        raise GraphError("cat: out shares memory with one of the tensors")
+    ndim = max(t.ndim for t in tensors)
+    for i, t in enumerate(tensors):
+        if t.ndim == 0:
+            raise ShapeError(f"cat: zero-dimensional tensor (at position {i}) cannot be concatenated")
+    axis = dim_of(dim, ndim, "cat")
+    whole = next(tuple(t.shape) for t in tensors if t.ndim == ndim)
+    for i, t in enumerate(tensors):
+        if tuple(t.shape) == (0,) and ndim > 1:  # PyTorch's old empty tensor joins anything
+            tensors[i] = reshape(t, (*whole[:axis], 0, *whole[axis + 1 :]))
+        elif t.ndim != ndim:
+            raise ShapeError(f"cat: Tensors must have same number of dimensions: got {ndim} and {t.ndim}")
+        elif any(m != n for d, (m, n) in enumerate(zip(t.shape, whole, strict=True)) if d != axis):
+            raise ShapeError(
+                f"cat: Sizes of tensors must match except in dimension {axis}, but tensors[{i}] has shape "
+                f"{tuple(t.shape)}, and another {whole}"
+            )
+    return into(out, Cat.apply(*tensors, axis=axis, sizes=tuple(t.shape[axis] for t in tensors)))
+
+
+def _given(tensors: Any, op: str) -> list[Any]:
+    """A list of Tensors; RuntimeError where there are none, TypeError where it is something else."""
+    if isinstance(tensors, function.Tensor):
+        raise DtypeError(f"{op}: argument 'tensors' must be a tuple of Tensors, not a Tensor")
+    given = list(tensors)
+    if not given:
+        raise ArgumentError(f"{op}: expected a non-empty list of Tensors")
+    for i, t in enumerate(given):
+        if not isinstance(t, function.Tensor):
+            raise DtypeError(f"{op}: expected Tensor as element {i} in argument 'tensors', but got {type(t).__name__}")
+    return given
+
+
+concat = concatenate = cat
+
+
+@numpy_spelling
+def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
+    """Tensors of one shape joined along a new dimension. Source: torch.stack.
+
+    >>> torch.stack([torch.tensor([1, 2]), torch.tensor([3, 4])], dim=1)
+    tensor([[1, 3],
+            [2, 4]])
+    """
+    tensors = _given(tensors, "stack")
+    for i, t in enumerate(tensors):
+        if t.array.shape != tensors[0].array.shape:
+            raise ShapeError(
+                f"stack: expects each tensor to be equal size, but got {list(tensors[0].shape)} at entry 0 and "
+                f"{list(t.shape)} at entry {i}"
+            )
+    return into(out, Stack.apply(*tensors, axis=dim_of(dim, tensors[0].ndim + 1, "stack")))
+
+
+def _beside(tensors: Any, made: Callable[[Tensor], Tensor], dim: int, op: str, out: Tensor | None) -> Tensor:
+    """Tensors given dimensions, and then joined along one of them, or along their last."""
+    parts = [made(t) for t in _given(tensors, op)]
+    return cat(parts, min(dim, parts[0].ndim - 1), out=out)
+
+
+@composite
+def hstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
+    """Tensors joined side by side: along the second dimension, vectors along their only one. Source: torch.hstack.
+
+    >>> torch.hstack([torch.tensor([1, 2]), torch.tensor([3])])
+    tensor([1, 2, 3])
+    """
+    return _beside(tensors, atleast_1d, 1, "hstack", out)
+
+
+@composite
+def vstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
+    """Tensors joined one under another: along the first dimension, vectors as rows. Source: torch.vstack.
+
+    >>> torch.vstack([torch.tensor([1, 2]), torch.tensor([3, 4])])
+    tensor([[1, 2],
+            [3, 4]])
+    """
+    return _beside(tensors, atleast_2d, 0, "vstack", out)
+
+
+row_stack = vstack
+
+
+@composite
+def dstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
+    """Tensors joined along the third dimension. Source: torch.dstack.
+
+    >>> torch.dstack([torch.tensor([1, 2]), torch.tensor([3, 4])])
+    tensor([[[1, 3],
+             [2, 4]]])
+    """
+    return _beside(tensors, atleast_3d, 2, "dstack", out)
+
+
+@composite
+def column_stack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
+    """Tensors joined along the second dimension, vectors as columns. Source: torch.column_stack.
+
+    >>> torch.column_stack([torch.tensor([1, 2]), torch.tensor([3, 4])])
+    tensor([[1, 3],
+            [2, 4]])
+    """
+    return _beside(tensors, lambda x: reshape(x, (x.numel(), 1)) if x.ndim < 2 else x, 1, "column_stack", out)

@@ -1,0 +1,42 @@
+"""Where arrays lie: the memory behind them, and whether their elements share places."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ... import backend
+from ...errors import ShapeError
+
+Geometry = tuple[tuple[int, ...], tuple[int, ...], int]
+
+
+def memory_of(x: Any) -> Any:
+    """All the memory that `x` lies in, as a row of elements of its dtype."""
+    whole = backend.owner(x)
+    flat = np.transpose(whole, sorted(range(whole.ndim), key=lambda axis: -whole.strides[axis])).reshape(-1)
+    if whole.size and backend.owner(flat) is not whole:
+        raise ShapeError(f"the memory of an array of shape {whole.shape} and strides {whole.strides} has gaps")
+    return flat.view(x.dtype)
+
+
+def address(x: Any) -> int:
+    """Where in memory the first element is."""
+    return int(x.data.ptr if backend.is_gpu(x) else x.__array_interface__["data"][0])
+
+
+def geometry(x: Any) -> Geometry:
+    """The shape of an array, its strides, 0 where an axis has but one element, and where its memory it begins."""
+    strides = tuple(0 if n == 1 else s // x.itemsize for n, s in zip(x.shape, x.strides, strict=True))
+    return x.shape, strides, (address(x) - address(backend.owner(x))) // x.itemsize
+
+
+def overlaps(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
+    """Whether two elements of an array may lie at one place."""
+    reach = 0  # of the narrower axes together
+    for stride, n in sorted((abs(stride), n) for stride, n in zip(strides, shape, strict=True) if n > 1):
+        if stride <= reach:
+            return True
+        reach += stride * (n - 1)
+    return False

@@ -1,0 +1,226 @@
+"""The axes, or the values along them, in another order."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...errors import ArgumentError, DimError, ShapeError
+from ...function import LinearMap
+from ...state import composite
+from .conversion import clone
+from .dims import dim_of, dims_of
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class Permute(LinearMap):
+    """The axes in another order: a view."""
+
+    symbol, numpy, may_share = "permute", np.transpose, True
+
+    def forward(self, x):
+        return np.transpose(x, self.order)
+
+    def adjoint(self, grad):
+        inverse = [0] * len(self.order)
+        for i, axis in enumerate(self.order):
+            inverse[axis] = i
+        return np.transpose(grad, inverse)
+
+
+def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
+    """The dimensions in the order of dims: a view. Source: torch.permute.
+
+    >>> torch.permute(torch.zeros(2, 3, 4), (2, 0, 1)).shape
+    torch.Size([4, 2, 3])
+    """
+    if len(dims) != input.ndim or sorted(dim_of(d, input.ndim, "permute") for d in dims) != list(range(input.ndim)):
+        raise ShapeError(
+            f"permute: dims {tuple(dims)} are no order of the {input.ndim} dimensions of input {tuple(input.shape)}"
+        )
+    return Permute.apply(input, order=tuple(d % input.ndim for d in dims))
+
+
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """Two dimensions exchanged: a view. Source: torch.transpose.
+
+    >>> torch.transpose(torch.tensor([[1, 2], [3, 4]]), 0, 1)
+    tensor([[1, 3],
+            [2, 4]])
+    """
+    order = list(range(input.ndim))
+    a, b = dim_of(dim0, input.ndim, "transpose"), dim_of(dim1, input.ndim, "transpose")
+    if order:
+        order[a], order[b] = order[b], order[a]
+    return Permute.apply(input, order=tuple(order))
+
+
+swapdims = transpose
+
+
+def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
+    """Two dimensions exchanged: see `transpose`. Source: torch.swapaxes.
+
+    >>> torch.swapaxes(torch.zeros(2, 3, 4), 0, 2).shape
+    torch.Size([4, 3, 2])
+    """
+    return transpose(input, axis0, axis1)
+
+
+def t(input: Tensor) -> Tensor:
+    """The transpose of a matrix; vectors and scalars as they are: a view. Source: torch.t.
+
+    >>> torch.t(torch.tensor([[1, 2], [3, 4]]))
+    tensor([[1, 3],
+            [2, 4]])
+    """
+    if input.ndim > 2:
+        raise ShapeError(f"t: expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
+    return Permute.apply(input, order=tuple(range(input.ndim)[::-1]))
+
+
+def matrix_transpose(input: Tensor, op: str) -> Tensor:
+    """The last two dimensions exchanged, for those of PyTorch's names that want a matrix."""
+    if input.ndim == 1:
+        raise ShapeError(f"{op} is only supported on matrices or batches of matrices. Got 1-D tensor.")
+    if input.ndim == 0:
+        warnings.warn(f"{op} is deprecated on 0-D tensors", UserWarning, stacklevel=3)
+        return permute(input, ())
+    return transpose(input, -2, -1)
+
+
+def adjoint(input: Tensor) -> Tensor:
+    """The last two dimensions exchanged: a view, but of complex numbers a copy, conjugated. Source: torch.adjoint.
+
+    >>> torch.adjoint(torch.tensor([[1, 2j]]))
+    tensor([[1.-0.j],
+            [0.-2.j]])
+    """
+    return matrix_transpose(input, "adjoint()").conj()
+
+
+def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
+    """Dimensions moved to other places, the rest left in their order: a view. Source: torch.movedim.
+
+    >>> torch.movedim(torch.zeros(2, 3, 4), 0, -1).shape
+    torch.Size([3, 4, 2])
+    """
+    if isinstance(source, int) != isinstance(destination, int):
+        raise TypeError(f"movedim: source and destination are both ints or both tuples, got {source}, {destination}")
+    origins, places = dims_of(source, input.ndim, "movedim"), dims_of(destination, input.ndim, "movedim")
+    if len(origins) != len(places):
+        raise ShapeError(
+            f"movedim: Invalid source or destination dims: source {list(origins)} should contain the same number of "
+            f"dims as destination {list(places)}"
+        )
+    if input.ndim == 0:
+        return permute(input, ())
+    order = [d for d in range(input.ndim) if d not in origins]
+    for place, origin in sorted(zip(places, origins, strict=True)):
+        order.insert(place, origin)
+    return Permute.apply(input, order=tuple(order))
+
+
+moveaxis = movedim
+
+
+class Flip(LinearMap):
+    """The order along axes reversed."""
+
+    symbol, numpy = "flip", np.flip
+
+    def forward(self, x):
+        return np.flip(x, self.axis).copy()
+
+    def adjoint(self, grad):
+        return np.flip(grad, self.axis).copy()
+
+
+def flip(input: Tensor, dims: int | Sequence[int]) -> Tensor:
+    """The order along dims reversed: a copy. Source: torch.flip.
+
+    >>> torch.flip(torch.tensor([1, 2, 3]), (0,))
+    tensor([3, 2, 1])
+    """
+    axis = dims_of(dims, input.ndim, "flip")
+    return Flip.apply(input, axis=axis if input.ndim else ())
+
+
+def fliplr(input: Tensor) -> Tensor:
+    """The order along the second dimension reversed: a copy. Source: torch.fliplr.
+
+    >>> torch.fliplr(torch.tensor([[1, 2], [3, 4]]))
+    tensor([[2, 1],
+            [4, 3]])
+    """
+    if input.ndim < 2:
+        raise ShapeError(f"fliplr: Input must be >= 2-d, got {input.ndim}-d")
+    return flip(input, (1,))
+
+
+def flipud(input: Tensor) -> Tensor:
+    """The order along the first dimension reversed: a copy. Source: torch.flipud.
+
+    >>> torch.flipud(torch.tensor([[1, 2], [3, 4]]))
+    tensor([[3, 4],
+            [1, 2]])
+    """
+    if input.ndim < 1:
+        raise ShapeError("flipud: Input must be >= 1-d, got 0-d")
+    return flip(input, (0,))
+
+
+class Roll(LinearMap):
+    """Values moved along axes, those that fall out at one end coming in at the other."""
+
+    symbol, numpy = "roll", np.roll
+
+    def forward(self, x):
+        return np.roll(x, self.shifts, self.axis)
+
+    def adjoint(self, grad):
+        return np.roll(grad, tuple(-shift for shift in self.shifts), self.axis)
+
+
+def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:
+    """Values moved by shifts along dims, round and round; without dims as if in one row. Source: torch.roll.
+
+    >>> torch.roll(torch.tensor([[1, 2, 3], [4, 5, 6]]), 1, 1)
+    tensor([[3, 1, 2],
+            [6, 4, 5]])
+    """
+    steps = (shifts,) if isinstance(shifts, int) else tuple(shifts)
+    axes = (dims,) if isinstance(dims, int) else tuple(dims or ())
+    if not steps:
+        raise ShapeError("roll: `shifts` required")
+    if len(axes) != len(steps) and not (len(steps) == 1 and not axes):
+        raise ShapeError(f"roll: shifts and dimensions must align. shifts: {len(steps)}, dims: {len(axes)}")
+    if axes and input.ndim == 0:
+        raise DimError(f"roll: dim {axes[0]} was given, but input has no dimensions")
+    axes = tuple(dim_of(d, input.ndim, "roll") for d in axes)
+    return Roll.apply(input, shifts=steps, axis=axes or None)
+
+
+@composite
+def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
+    """Turned by k quarters, from the first of dims towards the second: a copy. Source: torch.rot90.
+
+    >>> torch.rot90(torch.tensor([[1, 2], [3, 4]]))
+    tensor([[2, 4],
+            [1, 3]])
+    """
+    if len(dims) != 2:
+        raise ShapeError(f"rot90: expected total rotation dims == 2, but got dims = {len(dims)}")
+    if input.ndim < 2:
+        raise ShapeError(f"rot90: expected total dims >= 2, but got total dims = {input.ndim}")
+    a, b = (dim_of(d, input.ndim, "rot90") for d in dims)
+    if a == b:
+        raise ArgumentError(f"rot90: expected rotation dims to be different, but got {dims[0]} and {dims[1]}")
+    turns = k % 4
+    turned = flip(input, ((), (b,), (a, b), (a,))[turns]) if turns else clone(input)
+    return transpose(turned, a, b) if turns % 2 else turned

@@ -1,0 +1,215 @@
+"""Values that come more than once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend, function
+from ...errors import ArgumentError, DimError, DtypeError, ShapeError
+from ...function import LinearMap
+from ...size import Size
+from ...state import composite
+from ..out import into
+from .conversion import clone
+from .dims import dim_of
+from .shape import flatten, reshape
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class Expand(LinearMap):
+    """Axes of size 1 (and new ones in front) repeated without a copy: a view."""
+
+    symbol, numpy, may_share = "expand", np.broadcast_to, True
+
+    def forward(self, x):
+        out = np.broadcast_to(x, self.size)
+        return x.reshape(self.size) if out.size == x.size else out  # nothing repeated: it can be written
+
+    def adjoint(self, grad):
+        lead = grad.ndim - len(self.x_shape)
+        stretched = (i + lead for i, n in enumerate(self.x_shape) if n == 1)
+        return grad.sum((*range(lead), *stretched)).reshape(self.x_shape)
+
+
+def expand(input: Tensor, size: Sequence[int]) -> Tensor:
+    """Dimensions of size 1 repeated without a copy: a view; -1 keeps a size. Source: torch.Tensor.expand.
+
+    >>> torch.tensor([[1], [2]]).expand(2, 3)
+    tensor([[1, 1, 1],
+            [2, 2, 2]])
+    """
+    shape, lead = tuple(input.shape), len(size) - input.ndim
+    if lead < 0 or any(s < 0 for s in size[:lead]):
+        raise ShapeError(f"expand: sizes {tuple(size)} don't fit the {input.ndim} dimensions of input {shape}")
+    kept = (n if s == -1 else s for n, s in zip(shape, size[lead:], strict=True))
+    wanted = tuple(int(s) for s in (*size[:lead], *kept))
+    for i, (n, s) in enumerate(zip(shape, wanted[lead:], strict=True), lead):
+        if n not in (1, s) or s < 0:
+            raise ShapeError(
+                f"expand: The expanded size of the tensor ({s}) must match the existing size ({n}) at non-singleton "
+                f"dimension {i}.  Target sizes: {list(size)}.  Tensor sizes: {list(shape)}"
+            )
+    return Expand.apply(input, size=wanted)
+
+
+def expand_as(input: Tensor, other: Tensor) -> Tensor:
+    """`expand` to the shape of other. Source: torch.Tensor.expand_as."""
+    return expand(input, other.shape)
+
+
+@composite
+def sum_to_size(input: Tensor, size: Sequence[int]) -> Tensor:
+    """The sum over the dimensions along which `size` was stretched to input's shape. Source: torch.Tensor.sum_to_size.
+
+    >>> torch.ones(2, 3).sum_to_size(1, 3)
+    tensor([[2., 2., 2.]])
+    """
+    shape, lead = tuple(int(n) for n in size), input.ndim - len(size)
+    if lead < 0 or any(n not in (1, whole) for n, whole in zip(shape, input.shape[lead:], strict=True)):
+        raise ShapeError(f"sum_to_size: size {list(shape)} is not expandable to size {list(input.shape)}")
+    stretched = (i for i, n in enumerate(shape, lead) if n != input.shape[i])
+    dims = (*range(lead), *stretched)
+    return reshape(input.sum(dims), shape) if dims else input
+
+
+def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
+    """Dimensions of size 1 repeated without a copy: see `Tensor.expand`. Source: torch.broadcast_to.
+
+    >>> torch.broadcast_to(torch.tensor([1, 2]), (2, 2))
+    tensor([[1, 2],
+            [1, 2]])
+    """
+    return expand(input, size)
+
+
+def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
+    """The shape that shapes have together, those of size 1 stretched. Source: torch.broadcast_shapes.
+
+    >>> torch.broadcast_shapes((2, 1), (3,))
+    torch.Size([2, 3])
+    """
+    sizes = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
+    if any(n < 0 for size in sizes for n in size):
+        raise ArgumentError(f"broadcast_shapes: a dimension can't be of negative length, got {sizes}")
+    try:
+        return Size(np.broadcast_shapes(*sizes))
+    except ValueError:
+        raise ShapeError(f"broadcast_shapes: shapes {sizes} can't be stretched to one") from None
+
+
+def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Views of Tensors, stretched to the shape that they have together. Source: torch.broadcast_tensors.
+
+    >>> a, b = torch.broadcast_tensors(torch.zeros(2, 1), torch.zeros(3))
+    >>> a.shape == b.shape == (2, 3)
+    True
+    """
+    several = tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], function.Tensor) else tensors
+    shape = broadcast_shapes(*(t.shape for t in several))
+    return tuple(expand(t, shape) for t in several)
+
+
+@composite
+def repeat(input: Tensor, repeats: Sequence[int]) -> Tensor:
+    """input put down so many times along each dimension, new ones in front: a copy. Source: torch.Tensor.repeat.
+
+    >>> torch.tensor([1, 2]).repeat(2, 2)
+    tensor([[1, 2, 1, 2],
+            [1, 2, 1, 2]])
+    """
+    times, lead = tuple(int(r) for r in repeats), len(repeats) - input.ndim
+    if lead < 0:
+        raise ShapeError(
+            f"repeat: Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor, got "
+            f"{times} for input {tuple(input.shape)}"
+        )
+    if any(r < 0 for r in times):
+        raise ArgumentError(f"repeat: Trying to create tensor with negative dimension, got repeats {times}")
+    shape = (*(1,) * lead, *input.shape)
+    apart = reshape(input, [m for n in shape for m in (1, n)])
+    wide = Expand.apply(apart, size=tuple(m for pair in zip(times, shape, strict=True) for m in pair))
+    return _reshaped(wide, [r * n for r, n in zip(times, shape, strict=True)])
+
+
+def _reshaped(wide: Tensor, shape: Sequence[int]) -> Tensor:
+    """In another shape, and a copy even where it could be a view."""
+    result = reshape(wide, shape)
+    return clone(result) if backend.owner(result.array) is backend.owner(wide.array) else result
+
+
+@composite
+def tile(input: Tensor, dims: Sequence[int]) -> Tensor:
+    """`repeat`, with dims 1 for those that aren't given. Source: torch.tile.
+
+    >>> torch.tile(torch.tensor([[1, 2]]), (2,))
+    tensor([[1, 2, 1, 2]])
+    """
+    return repeat(input, (*(1,) * (input.ndim - len(dims)), *dims))
+
+
+@composite
+def repeat_interleave(
+    input: Tensor, repeats: int | Tensor | None = None, dim: int | None = None, *, output_size: int | None = None
+) -> Tensor:
+    """Each slice along dim repeated, all as often or each as `repeats` says; without dim, of all elements in a row.
+
+    Of `repeats` alone it gives the indices. Source: torch.repeat_interleave.
+
+    >>> torch.repeat_interleave(torch.tensor([1, 2]), torch.tensor([2, 1]))
+    tensor([1, 1, 2])
+    """
+    if repeats is None:
+        return function.Tensor._made(backend.like(np.repeat(np.arange(input.numel()), _counts(input)), input.array))
+    if dim is None:
+        input, dim = flatten(input), 0
+    elif input.ndim == 0:
+        raise DimError(f"repeat_interleave: dim {dim} was given, but input has no dimensions")
+    axis = dim_of(dim, input.ndim, "repeat_interleave")
+    n = input.shape[axis]
+    counts = [repeats] if isinstance(repeats, int) else _counts(repeats).tolist()
+    if min(counts, default=0) < 0:
+        raise ArgumentError("repeat_interleave: repeats can not be negative")
+    if len(counts) not in (1, n):
+        raise ShapeError(
+            f"repeat_interleave: repeats must have the same size as input along dim, but got {len(counts)} repeats "
+            f"and size {n}"
+        )
+    total = sum(counts) * (n if len(counts) == 1 else 1)
+    if output_size not in (None, total):
+        raise ArgumentError(f"repeat_interleave: output_size is {output_size}, but repeats make {total}")
+    if len(counts) == 1:
+        before, after = tuple(input.shape[:axis]), tuple(input.shape[axis + 1 :])
+        wide = expand(reshape(input, (*before, n, 1, *after)), (*before, n, counts[0], *after))
+        return _reshaped(wide, (*before, total, *after))
+    index = np.repeat(np.arange(n), counts)
+    return input[(*(slice(None),) * axis, index)]
+
+
+def _counts(repeats: Any) -> Any:
+    counts = repeats.array if isinstance(repeats, function.Tensor) else None
+    if counts is None or counts.dtype.kind not in "iu":
+        raise DtypeError(f"repeat_interleave: repeats must be an int or an integer Tensor, got {repeats!r}")
+    if counts.ndim > 1:
+        raise ShapeError(f"repeat_interleave: only accepts 0-d or 1-d repeats, got {counts.ndim}-d")
+    counts = backend.to_numpy(counts).reshape(-1)
+    if counts.size and counts.min() < 0:
+        raise ArgumentError("repeat_interleave: repeats can not be negative")
+    return counts
+
+
+@composite
+def kron(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The Kronecker product: other, times each element of input in its place. Source: torch.kron.
+
+    >>> torch.kron(torch.tensor([1, 2]), torch.tensor([1, 10]))
+    tensor([ 1, 10,  2, 20])
+    """
+    ndim = max(input.ndim, other.ndim)
+    a, b = ((1,) * (ndim - x.ndim) + tuple(x.shape) for x in (input, other))
+    product = reshape(input, [m for n in a for m in (n, 1)]) * reshape(other, [m for n in b for m in (1, n)])
+    return into(out, reshape(product, [m * n for m, n in zip(a, b, strict=True)]))

@@ -1,0 +1,217 @@
+"""The same values in another shape."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend, dtypes, function
+from ...errors import ArgumentError, DtypeError, ShapeError
+from ...function import LinearMap
+from ..spelling import numpy_spelling
+from .dims import dim_of, dims_of
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class Reshape(LinearMap):
+    """The same values in another shape: a view where the layout allows."""
+
+    symbol, numpy, may_share = "reshape", np.reshape, True
+
+    def forward(self, x):
+        return x.reshape(self.size)
+
+    def adjoint(self, grad):
+        return grad.reshape(self.x_shape)
+
+
+def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
+    """The same values in another shape, a view where the layout allows; one size may be -1. Source: torch.reshape.
+
+    Raises RuntimeError where the numbers of elements differ.
+
+    >>> torch.reshape(torch.arange(4), (2, -1))
+    tensor([[0, 1],
+            [2, 3]])
+    """
+    return Reshape.apply(input, size=_size(input, shape, "reshape"))
+
+
+def _size(input: Tensor, shape: Sequence[int], op: str) -> tuple[int, ...]:
+    """The shape with its -1 worked out."""
+    size, n = tuple(int(s) for s in shape), input.array.size
+    known = math.prod(s for s in size if s != -1)
+    if size.count(-1) > 1:
+        raise ArgumentError(f"{op}: only one dimension can be inferred, got {size}")
+    if any(s < -1 for s in size):
+        raise ArgumentError(f"{op}: invalid shape dimension {min(size)} in {size}")
+    if -1 in size:
+        if known == 0:
+            raise ShapeError(
+                f"{op}: cannot reshape tensor of {n} elements into shape {list(size)} because -1 can be any value"
+            )
+        size = tuple(n // known if s == -1 else s for s in size)
+    if math.prod(size) != n:
+        raise ShapeError(f"shape '{list(shape)}' is invalid for input of size {n}")
+    return size
+
+
+def view(input: Tensor, size: Any) -> Tensor:
+    """The same memory in another shape; or read as another dtype, through which no gradient goes.
+
+    Raises RuntimeError where the layout doesn't allow it: `reshape` copies. Source: torch.Tensor.view.
+
+    >>> torch.arange(4).view(2, 2)
+    tensor([[0, 1],
+            [2, 3]])
+    """
+    if isinstance(size, dtypes.dtype):
+        return _view_as_dtype(input, size)
+    shape = _size(input, size, "view")
+    result: Tensor = Reshape.apply(input, size=shape)
+    if result.numel() and backend.owner(result.array) is not backend.owner(input.array):
+        raise ShapeError(
+            f"view: size {shape} is not compatible with input tensor's size {tuple(input.shape)} "
+            f"and stride {input.stride()}. Use .reshape(...) instead"
+        )
+    return result
+
+
+def _view_as_dtype(input: Tensor, dtype: dtypes.dtype) -> Tensor:
+    x, ratio = input.array, dtype.itemsize / input.element_size()
+    if ratio != 1:
+        said = f"view: to read {input.dtype} as {dtype} (different element sizes)"
+        if x.ndim == 0:
+            raise ShapeError(f"{said}, self.dim() cannot be 0")
+        if x.size and x.strides[-1] != x.itemsize:
+            raise ShapeError(f"{said}, self.stride(-1) must be 1, but got {input.stride(-1)}")
+        if ratio > 1 and (x.shape[-1] * x.itemsize) % dtype.itemsize:
+            raise ShapeError(f"{said}, self.size(-1) must be divisible by {int(ratio)}, but got {x.shape[-1]}")
+    result = input.detach()  # the same memory and counter of writes; PyTorch lets no gradient through either
+    result.array = x.view(dtype.dtype)
+    return result
+
+
+def view_as(input: Tensor, other: Tensor) -> Tensor:
+    """`view` in the shape of other. Source: torch.Tensor.view_as."""
+    return view(input, other.shape)
+
+
+def reshape_as(input: Tensor, other: Tensor) -> Tensor:
+    """`reshape` to the shape of other. Source: torch.Tensor.reshape_as."""
+    return reshape(input, other.shape)
+
+
+@numpy_spelling
+def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
+    """Without dimensions of size 1, all or those named: a view. Source: torch.squeeze.
+
+    >>> torch.squeeze(torch.zeros(1, 2, 1), 0).shape
+    torch.Size([2, 1])
+    """
+    gone = range(input.ndim) if dim is None else dims_of(dim, input.ndim, "squeeze")
+    return Reshape.apply(input, size=tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in gone))
+
+
+@numpy_spelling
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """With a dimension of size 1 put in at dim: a view. Source: torch.unsqueeze.
+
+    >>> torch.unsqueeze(torch.tensor([1, 2]), 1)
+    tensor([[1],
+            [2]])
+    """
+    at = dim_of(dim, input.ndim + 1, "unsqueeze")
+    return Reshape.apply(input, size=(*input.shape[:at], 1, *input.shape[at:]))
+
+
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Dimensions from start_dim to end_dim made one: a view where the layout allows. Source: torch.flatten.
+
+    >>> torch.flatten(torch.zeros(2, 3, 4), 1).shape
+    torch.Size([2, 12])
+    """
+    shape = tuple(input.shape) or (1,)
+    start, end = dim_of(start_dim, len(shape), "flatten"), dim_of(end_dim, len(shape), "flatten")
+    if start > end:
+        raise ShapeError(f"flatten: start_dim {start_dim} cannot come after end_dim {end_dim}")
+    if start == end and input.ndim > 0:
+        return input
+    return Reshape.apply(input, size=(*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
+
+
+@numpy_spelling
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+    """One dimension made several, of which one size may be -1: a view. Source: torch.unflatten.
+
+    >>> torch.unflatten(torch.zeros(2, 12), 1, (3, -1)).shape
+    torch.Size([2, 3, 4])
+    """
+    at, sizes = dim_of(dim, input.ndim, "unflatten"), tuple(int(s) for s in sizes)
+    if not sizes:
+        raise ShapeError("unflatten: sizes must be non-empty")
+    if input.ndim == 0:
+        raise ShapeError("unflatten: input has no dimensions")
+    n, known = input.shape[at], math.prod(s for s in sizes if s != -1)
+    if sizes.count(-1) > 1:
+        raise ArgumentError(f"unflatten: only one dimension can be inferred, got {sizes}")
+    if known * (n // known if -1 in sizes and known else 1) != n:
+        raise ShapeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({n}) in the input"
+        )
+    sizes = tuple(n // (known or 1) if s == -1 else s for s in sizes)
+    return Reshape.apply(input, size=(*input.shape[:at], *sizes, *input.shape[at + 1 :]))
+
+
+def ravel(input: Tensor) -> Tensor:
+    """One dimension: a view of what lies in memory row by row, else a copy. Source: torch.ravel.
+
+    >>> torch.ravel(torch.tensor([[1, 2], [3, 4]]))
+    tensor([1, 2, 3, 4])
+    """
+    return Reshape.apply(input.contiguous(), size=(input.array.size,))
+
+
+def atleast_1d(*tensors: Any) -> Any:
+    """Views with a dimension where there is none, of one Tensor or of several. Source: torch.atleast_1d.
+
+    >>> torch.atleast_1d(torch.tensor(1.0))
+    tensor([1.])
+    """
+    return _each(lambda x: reshape(x, (1,)) if x.ndim == 0 else x, tensors, "atleast_1d")
+
+
+def atleast_2d(*tensors: Any) -> Any:
+    """Views with two dimensions or more: vectors become rows. Source: torch.atleast_2d.
+
+    >>> torch.atleast_2d(torch.tensor([1.0, 2.0]))
+    tensor([[1., 2.]])
+    """
+    return _each(lambda x: reshape(x, (1, *x.shape) if x.ndim else (1, 1)) if x.ndim < 2 else x, tensors, "atleast_2d")
+
+
+def atleast_3d(*tensors: Any) -> Any:
+    """Views with three dimensions or more: (n) becomes (1, n, 1), (m, n) becomes (m, n, 1).
+
+    Source: torch.atleast_3d.
+
+    >>> torch.atleast_3d(torch.tensor([1.0, 2.0])).shape
+    torch.Size([1, 2, 1])
+    """
+    shapes = (lambda: (1, 1, 1), lambda n: (1, n, 1), lambda m, n: (m, n, 1))
+    return _each(lambda x: reshape(x, shapes[x.ndim](*x.shape)) if x.ndim < 3 else x, tensors, "atleast_3d")
+
+
+def _each(op: Any, tensors: tuple[Any, ...], name: str) -> Any:
+    several = tensors[0] if len(tensors) == 1 else tensors
+    if isinstance(several, function.Tensor):
+        return op(several)
+    for x in several:
+        if not isinstance(x, function.Tensor):
+            raise DtypeError(f"{name}: expected Tensors, got {type(x).__name__}")
+    return tuple(op(x) for x in several)

@@ -1,0 +1,257 @@
+"""Parts of a Tensor: all views."""
+
+from __future__ import annotations
+
+import builtins
+import operator
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import function
+from ...errors import ArgumentError, DimError, DtypeError, ShapeError
+from ...function import Function
+from ..spelling import numpy_spelling
+from .dims import dim_of
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class _Parts:
+    """What each of `indices` shows of an array: views."""
+
+    __slots__ = ()
+    indices: tuple[Any, ...]
+
+    def forward(self, x: Any) -> tuple[Any, ...]:
+        return tuple(x[index] for index in self.indices)
+
+    def part(self, i: int, x: Any) -> tuple[type[Function], dict[str, Any]]:
+        """The operation that shows the i-th alone: what a write into x makes of it."""
+        from ..indexing import GetItem  # here: indexing leans on movement
+
+        return GetItem, {"index": self.indices[i], "x_shape": x.shape}
+
+
+class Split(_Parts, Function):
+    """Stretches of an axis, which together are the whole: views."""
+
+    symbol, numpy, may_share = "split", np.split, True
+
+    def grad_x(self, grad):
+        return np.concatenate(grad, self.axis)
+
+
+class Unbind(_Parts, Function):
+    """The slices along an axis, without it: views."""
+
+    symbol, numpy, may_share = "unbind", np.unstack, True
+
+    def grad_x(self, grad):
+        return np.stack(grad, self.axis)
+
+
+def _stretches(input: Tensor, bounds: Sequence[int], axis: int) -> tuple[Tensor, ...]:
+    """Views between each two of the bounds, which begin with 0 and end with the size."""
+    lead = (builtins.slice(None),) * axis
+    indices = tuple((*lead, builtins.slice(a, b), ...) for a, b in pairwise(bounds))
+    if list(bounds) == sorted(bounds):
+        return Split.apply(input, indices=indices, axis=axis)
+    return tuple(input[index] for index in indices)
+
+
+def _check_ndim(input: Tensor, least: int, op: str) -> None:
+    if input.ndim < least:
+        raise ShapeError(f"{op}: expects at least a {least}-dimensional tensor, but got {input.ndim} dimensions")
+
+
+@numpy_spelling
+def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """Views along dim, of one size (the last may be smaller) or of the sizes given. Source: torch.split.
+
+    >>> torch.split(torch.arange(5), 2)
+    (tensor([0, 1]), tensor([2, 3]), tensor([4]))
+    """
+    if not isinstance(split_size_or_sections, int):
+        return split_with_sizes(tensor, split_size_or_sections, dim)
+    _check_ndim(tensor, 1, "split")
+    axis, step = dim_of(dim, tensor.ndim, "split"), split_size_or_sections
+    n = tensor.shape[axis]
+    if step < 0:
+        raise ArgumentError(f"split: expects split_size be non-negative, but got split_size={step}")
+    if step == 0 and n:
+        raise ArgumentError(f"split: split_size can only be 0 if dimension size is 0, but got dimension size of {n}")
+    return _stretches(tensor, [*range(0, n, step or 1), n] if n else [0, 0], axis)
+
+
+@numpy_spelling
+def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """Views along dim of the sizes given, which add up to input's. Source: torch.split_with_sizes.
+
+    >>> torch.split_with_sizes(torch.arange(3), [1, 2])
+    (tensor([0]), tensor([1, 2]))
+    """
+    _check_ndim(input, 1, "split")
+    axis, sizes = dim_of(dim, input.ndim, "split"), [int(s) for s in split_sizes]
+    n = input.shape[axis]
+    if any(s < 0 for s in sizes):
+        raise ArgumentError(f"split_with_sizes: expects split_sizes have only non-negative entries, but got {sizes}")
+    if sum(sizes) != n:
+        raise ShapeError(
+            f"split_with_sizes: expects split_sizes to sum exactly to {n} (input's size at dimension {dim}), but got "
+            f"{sizes}, which sum to {sum(sizes)}"
+        )
+    return _stretches(input, [0, *accumulate(sizes)], axis) if sizes else ()
+
+
+@numpy_spelling
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most `chunks` views along dim, of equal size but for the last. Source: torch.chunk.
+
+    >>> torch.chunk(torch.arange(5), 2)
+    (tensor([0, 1, 2]), tensor([3, 4]))
+    """
+    _check_ndim(input, 1, "chunk")
+    if chunks <= 0:
+        raise ArgumentError(f"chunk: expects `chunks` to be greater than 0, got: {chunks}")
+    n = input.shape[dim_of(dim, input.ndim, "chunk")]
+    return split(input, -(-n // chunks), dim) if n else split_with_sizes(input, [0] * chunks, dim)
+
+
+unsafe_split, unsafe_split_with_sizes, unsafe_chunk = split, split_with_sizes, chunk
+
+
+@numpy_spelling
+def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views along dim: so many of nearly equal size, or cut at the indices. Source: torch.tensor_split.
+
+    >>> torch.tensor_split(torch.arange(5), (1, 3))
+    (tensor([0]), tensor([1, 2]), tensor([3, 4]))
+    """
+    _check_ndim(input, 1, "tensor_split")
+    axis = dim_of(dim, input.ndim, "tensor_split")
+    n, cuts = input.shape[axis], indices_or_sections
+    if isinstance(cuts, function.Tensor):
+        if cuts.array.dtype.kind not in "iu":
+            raise DtypeError(f"tensor_split: indices_or_sections must be int64, but got {cuts.dtype}")
+        cuts = cuts.tolist()
+    if isinstance(cuts, int):
+        if cuts <= 0:
+            raise ArgumentError(f"tensor_split: number of sections must be larger than 0, got {cuts}")
+        least, more = divmod(n, cuts)
+        return _stretches(input, [least * i + min(i, more) for i in range(cuts + 1)], axis)
+    return _stretches(input, [0, *(builtins.slice(operator.index(i)).indices(n)[1] for i in cuts), n], axis)
+
+
+def _split_along(input: Tensor, parts: Any, least: int, axis: int, op: str) -> tuple[Tensor, ...]:
+    if input.ndim < least:
+        raise ShapeError(
+            f"{op}: requires a tensor with at least {least} dimension, but got a tensor with {input.ndim} dimensions!"
+        )
+    if isinstance(parts, int) and (parts <= 0 or input.shape[axis] % parts):
+        raise ArgumentError(
+            f"{op}: attempted to split along dimension {axis}, but the size of the dimension {input.shape[axis]} is "
+            f"not divisible by the split_size {parts}!"
+        )
+    return tensor_split(input, parts, axis)
+
+
+def hsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
+    """`tensor_split` along the second dimension, of vectors along their only one. Source: torch.hsplit.
+
+    >>> torch.hsplit(torch.tensor([[1, 2], [3, 4]]), 2)[1]
+    tensor([[2],
+            [4]])
+    """
+    return _split_along(input, indices_or_sections, 1, min(input.ndim, 2) - 1, "hsplit")
+
+
+def vsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
+    """`tensor_split` along the first dimension. Source: torch.vsplit.
+
+    >>> torch.vsplit(torch.tensor([[1, 2], [3, 4]]), 2)[1]
+    tensor([[3, 4]])
+    """
+    return _split_along(input, indices_or_sections, 2, 0, "vsplit")
+
+
+def dsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
+    """`tensor_split` along the third dimension. Source: torch.dsplit.
+
+    >>> torch.dsplit(torch.arange(4).reshape(1, 2, 2), 2)[1]
+    tensor([[[1],
+             [3]]])
+    """
+    return _split_along(input, indices_or_sections, 3, 2, "dsplit")
+
+
+@numpy_spelling
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """The slices along dim, without it: views. Source: torch.unbind.
+
+    >>> torch.unbind(torch.tensor([[1, 2], [3, 4]]))
+    (tensor([1, 2]), tensor([3, 4]))
+    """
+    if input.ndim == 0:
+        raise DimError(f"unbind: Dimension specified as {dim} but tensor has no dimensions")
+    axis = dim_of(dim, input.ndim, "unbind")
+    indices = tuple((*(builtins.slice(None),) * axis, i, ...) for i in range(input.shape[axis]))
+    return Unbind.apply(input, indices=indices, axis=axis) if indices else ()
+
+
+@numpy_spelling
+def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
+    """`length` slices along dim from `start` on, which may be counted from the end: a view. Source: torch.narrow.
+
+    >>> torch.narrow(torch.arange(5), 0, 1, 3)
+    tensor([1, 2, 3])
+    """
+    if isinstance(start, function.Tensor):
+        if start.ndim or start.array.dtype.kind not in "iu":
+            raise ArgumentError(f"narrow: start must be an 0-dim integral Tensor, got {start.dtype} {start.shape}")
+        start = int(start)
+    if input.ndim == 0:
+        raise ShapeError("narrow: cannot be applied to a 0-dim tensor")
+    axis = dim_of(dim, input.ndim, "narrow")
+    n = input.shape[axis]
+    if length < 0:
+        raise ArgumentError(f"narrow: length must be non-negative, got {length}")
+    if not -n <= start <= n:
+        raise DimError(f"narrow: start out of range (expected to be in range of [{-n}, {n}], but got {start})")
+    first = start + n if start < 0 else start
+    if first + length > n:
+        raise ShapeError(f"narrow: start ({start}) + length ({length}) exceeds dimension size ({n}) of dim {dim}")
+    return input[(*(builtins.slice(None),) * axis, builtins.slice(first, first + length))]
+
+
+@numpy_spelling
+def select(input: Tensor, dim: int, index: int) -> Tensor:
+    """The slice at index along dim, without it: a view. Source: torch.select.
+
+    >>> torch.select(torch.tensor([[1, 2], [3, 4]]), 1, 0)
+    tensor([1, 3])
+    """
+    if input.ndim == 0:
+        raise DimError("select: cannot be applied to a 0-dim tensor")
+    axis, index = dim_of(dim, input.ndim, "select"), int(index)
+    n = input.shape[axis]
+    if not -n <= index < n:
+        raise DimError(f"select: index {index} out of range for tensor of size {list(input.shape)} at dimension {dim}")
+    return input[(*(builtins.slice(None),) * axis, index)]
+
+
+def slice(input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Tensor:
+    """Every step-th slice along dim, from start up to, not including, end: a view. Source: torch.ops.aten.slice.
+
+    >>> torch.slice(torch.arange(5), 0, 1, None, 2)
+    tensor([1, 3])
+    """
+    if input.ndim == 0:
+        raise ShapeError("slice: cannot be applied to a 0-dim tensor")
+    if step <= 0:
+        raise ArgumentError(f"slice: step must be positive, got {step}")
+    axis = dim_of(dim, input.ndim, "slice")
+    return input[(*(builtins.slice(None),) * axis, builtins.slice(start, end, step))]

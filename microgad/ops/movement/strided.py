@@ -1,0 +1,122 @@
+"""The memory of a Tensor in another geometry."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend
+from ...errors import ArgumentError, ShapeError
+from ...function import LinearMap
+from .dims import dim_of
+from .memory import Geometry, geometry, memory_of, overlaps
+from .shape import reshape
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class Windows(LinearMap):
+    """Every step-th stretch of an axis, its elements as a new last axis: a view."""
+
+    symbol, may_share = "unfold", True
+
+    def forward(self, x):
+        axis, width = self.axis, x.strides[self.axis]
+        shape = (*x.shape[:axis], (x.shape[axis] - self.size) // self.step + 1, *x.shape[axis + 1 :], self.size)
+        return backend.as_strided(x, shape, (*x.strides[:axis], width * self.step, *x.strides[axis + 1 :], width))
+
+    def adjoint(self, grad):
+        out = np.zeros_like(grad, shape=self.x_shape)
+        lead, count = (slice(None),) * self.axis, grad.shape[self.axis]
+        for i in range(self.size):
+            out[(*lead, slice(i, i + self.step * (count - 1) + 1, self.step))] += grad[..., i]
+        return out
+
+
+class AsStrided(LinearMap):
+    """All memory behind x, seen in another geometry: a view of x.
+
+    `shown` is the geometry of the result and `held` that of x, each (shape, strides, offset), and `extent` the size of
+    the memory, in elements. An x that lies otherwise is put into a memory as it was, with zeros where x has nothing.
+    """
+
+    symbol, may_share = "as_strided", True
+
+    def forward(self, x):
+        memory = memory_of(x) if geometry(x) == self.held else None
+        if memory is None or memory.size != self.extent:
+            memory = self._spread(x / self._times(x), self.held)
+        return _at(memory, self.shown)
+
+    def adjoint(self, grad):
+        return _at(self._spread(grad, self.shown), self.held) / self._times(grad)
+
+    def _spread(self, x: Any, place: Geometry) -> Any:
+        """A memory with the elements of x at their places; what comes to one place is added up."""
+        memory = np.zeros_like(x, shape=(self.extent,))
+        backend.add_at(memory, backend.like(_at(np.arange(self.extent), place), x), x)
+        return memory
+
+    def _times(self, x: Any) -> Any:
+        """How often x has its elements: a gradient is shared among those that are one in memory, as PyTorch does."""
+        if not overlaps(*self.held[:2]):
+            return 1
+        addresses = _at(np.arange(self.extent), self.held)
+        return backend.like(np.bincount(addresses.reshape(-1), minlength=self.extent)[addresses], x, x.real.dtype)
+
+
+def _at(memory: Any, place: Geometry) -> Any:
+    shape, strides, offset = place
+    return backend.as_strided(memory[offset:], shape, tuple(s * memory.itemsize for s in strides))
+
+
+def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None) -> Tensor:
+    """The memory behind input in another shape, with other strides: a view. Source: torch.as_strided.
+
+    Raises RuntimeError where it would reach beyond that memory.
+
+    >>> torch.as_strided(torch.arange(4), (3, 2), (1, 1))
+    tensor([[0, 1],
+            [1, 2],
+            [2, 3]])
+    """
+    shape, strides = tuple(int(n) for n in size), tuple(int(s) for s in stride)
+    x = input.array
+    held, extent = geometry(x), memory_of(x).size
+    offset = held[2] if storage_offset is None else int(storage_offset)
+    if len(shape) != len(strides):
+        raise ShapeError(f"as_strided: mismatch in length of strides and shape: {shape}, {strides}")
+    if min((*shape, *strides, offset)) < 0:
+        raise ArgumentError(f"as_strided: negative numbers in size {shape}, stride {strides}, storage_offset {offset}")
+    needed = offset + 1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) if math.prod(shape) else 0
+    if needed > extent:
+        raise ShapeError(
+            f"as_strided: sizes {list(shape)}, strides {list(strides)}, storage offset {offset} requiring a storage of "
+            f"{needed} elements are out of bounds for storage of {extent}"
+        )
+    shown = shape, tuple(0 if n == 1 else s for n, s in zip(shape, strides, strict=True)), offset if needed else 0
+    return AsStrided.apply(input, shown=shown, held=held, extent=extent)
+
+
+def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
+    """Every step-th stretch of a dimension, `size` long, along a new last dimension: a view.
+
+    Source: torch.Tensor.unfold.
+
+    >>> torch.arange(5).unfold(0, 3, 2)
+    tensor([[0, 1, 2],
+            [2, 3, 4]])
+    """
+    axis = dim_of(dimension, input.ndim, "unfold")
+    if size < 0 or step <= 0:
+        raise ArgumentError(f"unfold: size must be >= 0 and step > 0, got size {size} and step {step}")
+    n = input.shape[axis] if input.ndim else 1
+    if size > n:
+        raise ShapeError(f"unfold: maximum size for tensor at dimension {dimension} is {n} but size is {size}")
+    if input.ndim == 0:
+        return reshape(input, (1,))[:size]
+    return Windows.apply(input, axis=axis, size=int(size), step=int(step))

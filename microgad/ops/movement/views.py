@@ -1,0 +1,203 @@
+"""What follows from a view: its values copied, input with it overwritten, and a Tensor that becomes it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import errors, function, state
+from .. import region
+from ..elementwise import view_as_complex, view_as_real
+from ..out import into
+from .conversion import Clone
+from .diagonal import diagonal
+from .memory import geometry, memory_of
+from .order import permute, t, transpose
+from .repeating import expand
+from .shape import reshape, squeeze, unsqueeze, view
+from .splitting import narrow, select, slice, split, split_with_sizes, unbind
+from .strided import as_strided, unfold
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+def alias(input: Tensor) -> Tensor:
+    """The same values at the same place: a view. Source: torch.ops.aten.alias."""
+    return reshape(input, input.shape)
+
+
+def detach(input: Tensor) -> Tensor:
+    """The same memory, off the graph: see `Tensor.detach`. Source: torch.detach."""
+    return input.detach()
+
+
+def _copied(name: str, op: Callable[..., Any]) -> Callable[..., Any]:
+    """The name under which what a view shows is copied, row by row."""
+
+    def copy(*args: Any, out: Any = None, **options: Any) -> Any:
+        shown = op(*args, **options)
+        if isinstance(shown, tuple):
+            return into(out, tuple(Clone.apply(x, order="C") for x in shown))
+        return into(out, Clone.apply(shown, order="C"))
+
+    copy.__name__ = copy.__qualname__ = name
+    copy.__doc__ = f"`{op.__name__}`, copied. Source: torch.{name}."
+    return state.composite(copy)
+
+
+alias_copy = _copied("alias_copy", alias)
+as_strided_copy = _copied("as_strided_copy", as_strided)
+detach_copy = _copied("detach_copy", detach)
+diagonal_copy = _copied("diagonal_copy", diagonal)
+expand_copy = _copied("expand_copy", expand)
+narrow_copy = _copied("narrow_copy", narrow)
+permute_copy = _copied("permute_copy", permute)
+select_copy = _copied("select_copy", select)
+slice_copy = _copied("slice_copy", slice)
+split_copy = _copied("split_copy", split)
+split_with_sizes_copy = _copied("split_with_sizes_copy", split_with_sizes)
+squeeze_copy = _copied("squeeze_copy", squeeze)
+t_copy = _copied("t_copy", t)
+transpose_copy = _copied("transpose_copy", transpose)
+unbind_copy = _copied("unbind_copy", unbind)
+unfold_copy = _copied("unfold_copy", unfold)
+unsqueeze_copy = _copied("unsqueeze_copy", unsqueeze)
+view_as_complex_copy = _copied("view_as_complex_copy", view_as_complex)
+view_as_real_copy = _copied("view_as_real_copy", view_as_real)
+view_copy = _copied("view_copy", view)
+
+
+def _overwritten(input: Tensor, src: Tensor, op: str, show: Callable[[Tensor], Tensor]) -> Tensor:
+    """A copy of input in which src stands where `show` looks."""
+    with state.scope(grad_enabled=True, observer=None):
+        shown = show(function.Tensor._made(input.array))
+    if shown.array.shape != src.array.shape:
+        raise errors.ShapeError(
+            f"{op}: expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = "
+            f"{list(shown.shape)}"
+        )
+    return region.RegionWrite.apply(input, src, chain=shown.chain or (), order=region.order_of(input.array))
+
+
+def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """A copy of input with src as its diagonal. Source: torch.diagonal_scatter.
+
+    >>> torch.diagonal_scatter(torch.zeros(2, 2), torch.ones(2))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    return _overwritten(input, src, "diagonal_scatter", lambda x: diagonal(x, offset, dim1, dim2))
+
+
+def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
+    """A copy of input with src as its slice at index along dim. Source: torch.select_scatter.
+
+    >>> torch.select_scatter(torch.zeros(2, 2), torch.ones(2), 0, 1)
+    tensor([[0., 0.],
+            [1., 1.]])
+    """
+    return _overwritten(input, src, "select_scatter", lambda x: select(x, dim, index))
+
+
+def slice_scatter(
+    input: Tensor,
+    src: Tensor,
+    dim: int = 0,
+    start: int | None = None,
+    end: int | None = None,
+    step: int = 1,
+    *,
+    out: Tensor | None = None,
+) -> Tensor:
+    """A copy of input with src as every step-th of its slices along dim. Source: torch.slice_scatter.
+
+    >>> torch.slice_scatter(torch.zeros(3), torch.ones(2), 0, 0, None, 2)
+    tensor([1., 0., 1.])
+    """
+    return into(out, _overwritten(input, src, "slice_scatter", lambda x: slice(x, dim, start, end, step)))
+
+
+def as_strided_scatter(
+    input: Tensor, src: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
+) -> Tensor:
+    """A copy of input with src where `as_strided` looks. Source: torch.as_strided_scatter.
+
+    >>> torch.as_strided_scatter(torch.zeros(2, 2), torch.ones(2), (2,), (3,))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    x = input.array
+    shape, strides, offset = geometry(x)
+    at = offset if storage_offset is None else storage_offset
+    extent = memory_of(x).size
+    if extent == x.size:
+        return _overwritten(input, src, "as_strided_scatter", lambda x: as_strided(x, size, stride, at))
+    row = as_strided(input, (extent,), (1,), 0)  # what lies between input's elements stays between them
+    written = _overwritten(row, src, "as_strided_scatter", lambda x: as_strided(x, size, stride, at))
+    return as_strided(written, shape, strides, offset)
+
+
+def become(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options: Any) -> Tensor:
+    """tensor itself becomes a view that `op` gives of it, by one operation, and views of it are views of that."""
+    tensor._check_history(f"{op.__name__}_", tensor.node is not None)
+    with state.scope(grad_enabled=True):
+        shown = op(tensor, *args, **options)
+    if shown is not tensor:
+        tensor.array, node = shown.array, shown.node
+        if tensor.base is not None:
+            tensor.node, tensor.chain = node, shown.chain
+        else:
+            if type(tensor.node) is function.Leaf:  # in no_grad: it stays one
+                node, hooks = function.Leaf(tensor), tensor.node.hooks
+                node.hooks = hooks
+            step, settings = (shown.chain or ())[-1]
+            back: Any = step.transposed  # type: ignore[attr-defined]  # of what moves values, the way back
+            del shown  # or it would be among the views
+            for seen in _views(tensor):
+                if seen.chain is not None:
+                    seen.chain = ((back, settings), *seen.chain)
+            tensor._rebind(node)
+    tensor._bump()
+    return tensor
+
+
+def _views(tensor: Tensor) -> list[Tensor]:
+    """The live ones."""
+    return [seen for ref in tensor.views or () if (seen := ref()) is not None]
+
+
+def resize_(input: Tensor, size: Sequence[int], *, memory_format: Any = None) -> Tensor:
+    """Another shape, in place: the same memory row by row, or where it is too small another with what it held.
+
+    Raises RuntimeError where input requires grad, and where a memory that is too small has other views, which PyTorch
+    moves with it. Source: torch.Tensor.resize_.
+
+    >>> torch.arange(6).resize_(2, 2)
+    tensor([[0, 1],
+            [2, 3]])
+    """
+    shape = tuple(int(n) for n in size)
+    if input.node is not None:
+        raise errors.GraphError("resize_: cannot resize variables that require grad")
+    if any(n < 0 for n in shape):
+        raise errors.ArgumentError(f"resize_: sizes must be non-negative, got {shape}")
+    x, memory = input.array, memory_of(input.array)
+    strides, first, count = np.empty(shape, np.int8).strides, geometry(x)[2], math.prod(shape)
+    if first + count <= memory.size:
+        return become(input, as_strided, shape, strides)
+    if input.base is not None or _views(input):
+        raise errors.GraphError(f"resize_: {shape} needs more memory than there is, and the memory has other views")
+    grown = np.empty_like(x, shape=(count,))
+    grown[: memory.size - first] = memory[first:]
+    input.array = grown.reshape(shape)
+    input._bump()
+    return input
+
+
+def resize_as_(input: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
+    """`resize_` to the shape of another Tensor. Source: torch.resize_as_."""
+    return resize_(input, the_template.shape)

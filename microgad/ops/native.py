@@ -1,0 +1,194 @@
+"""Functions whose arguments have another order on `torch` itself than in torch.nn.functional: PyTorch's own interface.
+
+Reductions are numbers there: 0 none, 1 mean, 2 sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..state import composite
+from . import dropout as dropouts
+from . import embedding as lookup
+from . import loss
+from . import normalization as norms
+from .out import into
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+def batch_norm(
+    input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None,
+    training: bool, momentum: float, eps: float, cudnn_enabled: bool = True,
+) -> Tensor:  # fmt: skip
+    """`nn.functional.batch_norm`. Source: torch.batch_norm."""
+    return norms.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+
+
+def instance_norm(
+    input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None,
+    use_input_stats: bool, momentum: float, eps: float, cudnn_enabled: bool = True,
+) -> Tensor:  # fmt: skip
+    """`nn.functional.instance_norm`. Source: torch.instance_norm."""
+    return norms.instance_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
+
+
+def layer_norm(
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, bias: Tensor | None = None,
+    eps: float = 1e-5, cudnn_enable: bool = True,
+) -> Tensor:  # fmt: skip
+    """`nn.functional.layer_norm`. Source: torch.layer_norm."""
+    return norms.layer_norm(input, normalized_shape, weight, bias, eps)
+
+
+def group_norm(
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5,
+    cudnn_enabled: bool = True,
+) -> Tensor:  # fmt: skip
+    """`nn.functional.group_norm`. Source: torch.group_norm."""
+    return norms.group_norm(input, num_groups, weight, bias, eps)
+
+
+def relu_(input: Tensor) -> Tensor:
+    """max(input, 0), written into input. Source: torch.relu_."""
+    return input.relu_()
+
+
+def dropout(input: Tensor, p: float, train: bool) -> Tensor:
+    """`nn.functional.dropout`. Source: torch.dropout."""
+    return dropouts.dropout(input, p, train)
+
+
+def dropout_(input: Tensor, p: float, train: bool) -> Tensor:
+    """`nn.functional.dropout`, written into input. Source: torch.dropout_."""
+    return dropouts.dropout(input, p, train, True)
+
+
+def feature_dropout_(input: Tensor, p: float, train: bool) -> Tensor:
+    """`feature_dropout`, written into input. Source: torch.feature_dropout_."""
+    return dropouts.feature_dropout(input, p, train, True)
+
+
+def margin_ranking_loss(
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 1
+) -> Tensor:
+    """`nn.functional.margin_ranking_loss`. Source: torch.margin_ranking_loss."""
+    return loss.margin_ranking_loss(input1, input2, target, margin, reduction=reduction)
+
+
+def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: int = 1) -> Tensor:
+    """`nn.functional.hinge_embedding_loss`. Source: torch.hinge_embedding_loss."""
+    return loss.hinge_embedding_loss(input, target, margin, reduction=reduction)
+
+
+def cosine_embedding_loss(
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 1
+) -> Tensor:
+    """`nn.functional.cosine_embedding_loss`. Source: torch.cosine_embedding_loss."""
+    return loss.cosine_embedding_loss(input1, input2, target, margin, reduction=reduction)
+
+
+def triplet_margin_loss(
+    anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2, eps: float = 1e-6,
+    swap: bool = False, reduction: int = 1,
+) -> Tensor:  # fmt: skip
+    """`nn.functional.triplet_margin_loss`. Source: torch.triplet_margin_loss."""
+    return loss.triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, reduction=reduction)
+
+
+def kl_div(input: Tensor, target: Tensor, reduction: int = 1, *, log_target: bool = False) -> Tensor:
+    """`nn.functional.kl_div`. Source: torch.kl_div."""
+    return loss.kl_div(input, target, reduction=reduction, log_target=log_target)
+
+
+def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool, full: bool, eps: float, reduction: int) -> Tensor:
+    """`nn.functional.poisson_nll_loss`. Source: torch.poisson_nll_loss."""
+    return loss.poisson_nll_loss(input, target, log_input, full, eps=eps, reduction=reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None, reduction: int = 1
+) -> Tensor:
+    """`nn.functional.binary_cross_entropy_with_logits`. Source: torch.binary_cross_entropy_with_logits."""
+    return loss.binary_cross_entropy_with_logits(input, target, weight, reduction=reduction, pos_weight=pos_weight)
+
+
+def embedding(
+    weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False
+) -> Tensor:
+    """`nn.functional.embedding`; a negative padding_idx is none. Source: torch.embedding."""
+    padding = None if padding_idx < 0 else padding_idx
+    return lookup.embedding(indices, weight, padding, scale_grad_by_freq=scale_grad_by_freq)
+
+
+def alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
+    """`nn.functional.alpha_dropout`. Source: torch.alpha_dropout."""
+    return dropouts.alpha_dropout(input, p, train)
+
+
+def alpha_dropout_(input: Tensor, p: float, train: bool) -> Tensor:
+    """`nn.functional.alpha_dropout`, written into input. Source: torch.alpha_dropout_."""
+    return dropouts.alpha_dropout(input, p, train, True)
+
+
+def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
+    """`nn.functional.feature_alpha_dropout`. Source: torch.feature_alpha_dropout."""
+    return dropouts.feature_alpha_dropout(input, p, train)
+
+
+def feature_alpha_dropout_(input: Tensor, p: float, train: bool) -> Tensor:
+    """`nn.functional.feature_alpha_dropout`, written into input. Source: torch.feature_alpha_dropout_."""
+    return dropouts.feature_alpha_dropout(input, p, train, True)
+
+
+@composite
+def native_layer_norm(
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None, bias: Tensor | None, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`layer_norm`, the means, and the inverses of the standard deviations. Source: torch.native_layer_norm.
+
+    >>> torch.native_layer_norm(torch.tensor([[1.0, 3.0]]), (2,), None, None, 0.0)[1:]
+    (tensor([[2.]]), tensor([[1.]]))
+    """
+    out = norms.layer_norm(input, normalized_shape, weight, bias, eps)
+    mean, inv_std = _statistics(input.detach(), tuple(range(-len(normalized_shape), 0)), eps, True)
+    return out, mean, inv_std
+
+
+@composite
+def native_group_norm(
+    input: Tensor, weight: Tensor | None, bias: Tensor | None, N: int, C: int, HxW: int, group: int, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`group_norm`, the means (N, group), and the inverses of the standard deviations. Source: torch.native_group_norm.
+
+    >>> torch.native_group_norm(torch.tensor([[1.0, 3.0]]), None, None, 1, 2, 1, 1, 0.0)[1:]
+    (tensor([[2.]]), tensor([[1.]]))
+    """
+    out = norms.group_norm(input, group, weight, bias, eps)
+    mean, inv_std = _statistics(input.detach().reshape(N, group, -1), -1, eps, False)
+    return out, mean, inv_std
+
+
+@composite
+def native_batch_norm(
+    input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None,
+    training: bool, momentum: float, eps: float, *, out: tuple[Tensor, Tensor, Tensor] | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """`batch_norm`, the batch's means (C), and the inverses of its deviations. Source: torch.native_batch_norm.
+
+    In evaluation these two are empty.
+
+    >>> torch.native_batch_norm(torch.tensor([[1.0], [3.0]]), None, None, None, None, True, 0.1, 1e-9)[1:]
+    (tensor([2.]), tensor([1.]))
+    """
+    x = input.detach()
+    axes = (0, *range(2, x.ndim))
+    mean, inv_std = _statistics(x, axes, eps, False) if training else (x.new_zeros(0), x.new_zeros(0))
+    result = norms.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    return into(out, (result, mean, inv_std))
+
+
+def _statistics(x: Tensor, axes: int | tuple[int, ...], eps: float, keepdim: bool) -> tuple[Tensor, Tensor]:
+    return x.mean(axes, keepdim), 1 / (x.var(axes, correction=0, keepdim=keepdim) + eps).sqrt()

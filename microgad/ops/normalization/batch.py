@@ -1,0 +1,176 @@
+"""Batch normalization: by the batch's own statistics in training, by running ones in evaluation."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import ArgumentError, ShapeError
+from ...function import Function
+from ...state import composite
+from .geometry import channel_size, check, column, flat, over_batch, size_rule
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class BatchNorm(Function):
+    """(N, C, ...), (C), (C) -> (N, C, ...), normalized over all but C; and each channel's mean and biased variance."""
+
+    symbol = "batch norm"
+
+    def forward(self, input, weight, bias):
+        check(input, weight=weight, bias=bias)
+        count = channel_size(input)
+        if count == 1:
+            raise ShapeError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
+        count = count or 1
+        out = np.empty_like(input, order="C")
+        x, centred = flat(input), flat(out)
+        mean = np.einsum("ncp->c", x) / count
+        np.subtract(x, mean[:, None], out=centred)
+        # By how much the mean was rounded (the corrected two-pass algorithm; Chan, Golub and LeVeque, 1983).
+        rest = np.einsum("ncp->c", centred) / count
+        var = np.einsum("ncp,ncp->c", centred, centred) / count - rest * rest
+        self.mean, self.inv_std = mean + rest, 1 / np.sqrt(var + self.eps)
+        scale = self.inv_std if weight is None else self.inv_std * weight
+        centred *= scale[:, None]
+        centred += (-rest * scale if bias is None else bias - rest * scale)[:, None]
+        return out, self.mean, var
+
+    def backward(self, grad, input, weight, mean, inv_std):
+        grad_out, grad_mean, grad_var = grad
+        g, count = flat(grad_out), channel_size(input) or 1
+        grad_input = np.empty_like(input, order="C")
+        centred = np.subtract(flat(input), mean[:, None], out=flat(grad_input))
+        grad_weight = np.einsum("ncp,ncp->c", g, centred) * inv_std
+        grad_bias = np.einsum("ncp->c", g)
+        scale = inv_std if weight is None else inv_std * weight
+        centred *= ((2 * grad_var - scale * grad_weight * inv_std) / count)[:, None]
+        centred += ((grad_mean - scale * grad_bias) / count)[:, None]
+        centred += g * scale[:, None]
+        gradients = (grad_input, grad_weight, grad_bias)
+        return tuple(x if needed else None for x, needed in zip(gradients, self.needs, strict=True))
+
+    def decomposition(self, input, weight, bias):
+        axes, count = (0, *range(2, input.ndim)), channel_size(input) or 1
+        mean = np.sum(input, axes) / count
+        centred = input - column(mean, input)
+        var = np.sum(centred * centred, axes) / count
+        out = centred / column(np.sqrt(var + self.eps), input)
+        if weight is not None:
+            out = out * column(weight, input)
+        if bias is not None:
+            out = out + column(bias, input)
+        return out, mean, var
+
+
+class FixedBatchNorm(Function):
+    """(N, C, ...), four of (C) -> (N, C, ...): normalized by a mean and a variance that don't depend on the input."""
+
+    symbol = "batch norm"
+
+    def forward(self, input, mean, var, weight, bias):
+        check(input, running_mean=mean, running_var=var, weight=weight, bias=bias)
+        scale = self._scale(var, weight)
+        out = input * column(scale, input)
+        out += column(-mean * scale if bias is None else bias - mean * scale, input)
+        return out
+
+    def grad_input(self, grad, var, weight):
+        return grad * column(self._scale(var, weight), grad)
+
+    def grad_mean(self, grad, var, weight):
+        return -over_batch(grad) * self._scale(var, weight)
+
+    def grad_var(self, grad, input, mean, var, weight):
+        centred = over_batch(grad * (input - column(mean, input)))
+        return centred * self._scale(var, weight) * (-0.5 / (var + self.eps))
+
+    def grad_weight(self, grad, input, mean, var):
+        return over_batch(grad * (input - column(mean, input))) / np.sqrt(var + self.eps)
+
+    def grad_bias(self, grad):
+        return over_batch(grad)
+
+    def _scale(self, var: Any, weight: Any) -> Any:
+        return (1 if weight is None else weight) / np.sqrt(var + self.eps)
+
+
+def batch_norm(
+    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None,
+    bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
+) -> Tensor:  # fmt: skip
+    """(input - mean) / sqrt(var + eps) · weight + bias for each channel. Source: torch.nn.functional.batch_norm,
+    Ioffe and Szegedy (2015).
+
+    input is (N, C, ...), the others (C), all of one floating-point dtype. In training, mean and variance are the
+    batch's, and the running ones move towards them (the variance unbiased) by momentum; else they are the running ones.
+
+    Raises RuntimeError where sizes or dtypes don't fit or where running statistics are missing, and ValueError in
+    training with one value a channel.
+
+    >>> x = torch.tensor([[1.0], [3.0]])
+    >>> mean, var = torch.zeros(1), torch.ones(1)
+    >>> batch_norm(x, mean, var, training=True)
+    tensor([[-1.0000],
+            [ 1.0000]])
+    >>> mean, var
+    (tensor([0.2000]), tensor([1.1000]))
+    """
+    if eps <= 0 if training else eps < 0:
+        rule = "positive during training" if training else "non-negative"
+        raise ArgumentError(f"batch_norm: eps must be {rule}, but got {eps}")
+    if input.array.ndim == 1 and not input.array.size:
+        return input.clone()
+    if not training:
+        for name, running in (("running_mean", running_mean), ("running_var", running_var)):
+            if running is None:
+                raise ArgumentError(f"batch_norm: {name} must be defined in evaluation mode")
+        return FixedBatchNorm.apply(input, running_mean, running_var, weight, bias, eps=eps)
+    for name, running in (("running_mean", running_mean), ("running_var", running_var)):
+        if running is not None and running.array.shape != input.array.shape[1:2]:
+            raise ShapeError(f"batch_norm: {size_rule(input, name, running)}")
+    out, mean, var = BatchNorm.apply(input, weight, bias, eps=eps)
+    count = channel_size(input.array)
+    if running_mean is not None and count:
+        running_mean.add_((mean.array - running_mean.array) * momentum)
+    if running_var is not None and count:
+        running_var.add_((var.array * (count / (count - 1)) - running_var.array) * momentum)
+    return out
+
+
+@composite
+def instance_norm(
+    input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None, weight: Tensor | None = None,
+    bias: Tensor | None = None, use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-5,
+) -> Tensor:  # fmt: skip
+    """batch_norm of each (channel of each) element of the batch by itself. Source: torch.nn.functional.instance_norm.
+
+    input is (N, C, ...), the others (C). Running statistics move towards the batch's mean ones; with use_input_stats
+    False they are used. Raises ValueError where a channel has one value. Ulyanov et al. (2016).
+
+    >>> F.instance_norm(torch.tensor([[[1.0, 3.0], [0.0, 4.0]]]))
+    tensor([[[-1.0000,  1.0000],
+             [-1.0000,  1.0000]]])
+    """
+    if use_input_stats and math.prod(input.shape[2:]) == 1:
+        raise ShapeError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
+    if not use_input_stats and (running_mean is None or running_var is None):
+        raise ArgumentError("Expected running_mean and running_var to be defined when use_input_stats is false")
+    if input.ndim < 2:
+        raise ShapeError(f"instance_norm: input must be (N, C, ...), but has shape {tuple(input.shape)}")
+    n, c = input.shape[:2]
+    for name, x in {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}.items():
+        if x is not None and tuple(x.shape) != (c,):
+            raise ShapeError(f"instance_norm: {size_rule(input.array, name, x)}")
+    mean, var, scale, shift = (None if x is None else x.repeat(n) for x in (running_mean, running_var, weight, bias))
+    x = input.reshape(1, n * c, *input.shape[2:])
+    out = batch_norm(x, mean, var, scale, shift, use_input_stats, momentum, eps).reshape(input.shape)
+    if use_input_stats:
+        for running, moved in ((running_mean, mean), (running_var, var)):
+            if running is not None and moved is not None:
+                running.copy_(moved.detach().reshape(n, c).mean(0))
+    return out

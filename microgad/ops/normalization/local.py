@@ -1,0 +1,34 @@
+"""Normalization by what lies around: local response norm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...errors import ArgumentError, ShapeError
+from ...state import composite
+from ..movement import narrow, pad
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+@composite
+def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+    """input / (k + alpha · the mean of squares of `size` channels around)ᵝ. Source: torch.nn.functional.
+
+    input is (N, C, L, ...), else ValueError is raised; channels that aren't there count as 0. Krizhevsky et al. (2012).
+
+    >>> F.local_response_norm(torch.tensor([[[1.0], [2.0]]]), 2, alpha=2.0, beta=1.0)
+    tensor([[[0.5000],
+             [0.3333]]])
+    """
+    if input.ndim < 3:
+        raise ShapeError(f"Expected 3D or higher dimensionality input (got {input.ndim} dimensions)")
+    if size <= 0:
+        raise ArgumentError(f"local_response_norm: size should be greater than zero, got {size}")
+    if not input.numel():
+        return input
+    around = pad(input * input, (*(0, 0) * (input.ndim - 2), size // 2, (size - 1) // 2))
+    total = sum(narrow(around, 1, i, input.shape[1]) for i in range(size))
+    mean = total / size if input.dtype.is_floating_point else total // size
+    return input / (mean * alpha + k) ** beta

@@ -1,0 +1,272 @@
+"""Normalization of each row, or group of channels, by its own statistics: layer, group and RMS norm."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import ArgumentError, DtypeError, ShapeError
+from ...function import Function
+from .geometry import column
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+BLOCK = 1 << 16  # elements
+
+
+class GroupNorm(Function):
+    """x as `rows` rows, each brought to mean 0 and variance 1; then, in the shape `view`, (N, C, ...), times (C), plus
+    (C). `affine` is the shape of weight and bias.
+    """
+
+    symbol, centred = "group norm", True
+
+    def forward(self, input, weight, bias):
+        x = self._rows(input)
+        out = np.empty_like(x, order="C")
+        self.mean, self.inv_std = (np.empty_like(x, shape=(self.rows, 1)) for _ in range(2))
+        scale, shift = self._affine(weight, x), self._affine(bias, x)
+        size, negligible = x.shape[1] or 1, float(np.finfo(x.dtype).eps)
+        for rows, whole in self._parts(x):
+            part, mean = out[rows], 0.0
+            if self.centred:
+                mean = _along(x[rows], None) / size
+                np.subtract(x[rows], _spread(mean, part), out=part)
+                rest = _along(part, None) / size  # the mean's rounding: see BatchNorm
+                inv_std = 1 / np.sqrt(_squares(part) / size - rest * rest + self.eps)
+                if (np.abs(rest * inv_std) > negligible).any():
+                    part -= rest
+                mean += rest
+                part *= _spread(inv_std, part)
+            else:
+                inv_std = 1 / np.sqrt(_squares(x[rows]) / size + self.eps)
+                np.multiply(x[rows], _spread(inv_std, part), out=part)
+            self.mean[rows], self.inv_std[rows] = mean, inv_std
+            part = self._viewed(out, whole)
+            if weight is not None:
+                part *= scale[: len(part)]
+            if bias is not None:
+                part += shift[: len(part)]
+        return out.reshape(input.shape)
+
+    def backward(self, grad, input, weight, mean, inv_std):
+        x, g = self._rows(input), self._rows(grad)
+        out = np.empty_like(x, order="C")
+        grad_weight, grad_bias = (np.zeros_like(x, shape=math.prod(self.affine)) for _ in range(2))
+        scale, size, groups = self._affine(weight, x), x.shape[1] or 1, self.rows // (self.view[0] or 1) or 1
+        for rows, whole in self._parts(x):
+            inv = inv_std[rows]
+            centred = x[rows] - _spread(mean[rows], x[rows]) if self.centred else x[rows]
+            product = g[rows] * centred
+            # (rows, channels of a group): sums over a channel's places
+            products, grads = (_over_places(part, self.view, groups) for part in (product, g[rows]))
+            if self.needs[1]:
+                grad_weight += _over_rows(products, inv, groups)
+            if self.needs[2]:
+                grad_bias += _over_rows(grads, None, groups)
+            if not self.needs[0]:
+                continue
+            centred = centred * _spread(_along(products, weight, groups) * (inv * inv / size), centred)
+            if self.centred:
+                centred += _spread(_along(grads, weight, groups) / size, centred)
+            part = out[rows]
+            if weight is None:
+                np.subtract(g[rows], centred, out=part)
+            else:
+                scaled = self._viewed(out, whole)
+                np.multiply(self._viewed(g, whole), scale[: len(scaled)], out=scaled)
+                part -= centred
+            part *= _spread(inv, part)
+        gradients = (out.reshape(input.shape), grad_weight.reshape(self.affine), grad_bias.reshape(self.affine))
+        return tuple(x if needed else None for x, needed in zip(gradients, self.needs, strict=True))
+
+    def _viewed(self, x: Any, whole: slice) -> Any:
+        """Some of the view (N, C, P) of rows; (N, C) where P is 1."""
+        return x.reshape(self.view if math.prod(self.view[2:]) != 1 else self.view[:2])[whole]
+
+    def _affine(self, values: Any, x: Any) -> Any:
+        """Weight or bias to go with a block of the view: stretched over it where channels are the last axis."""
+        if values is None:
+            return None
+        values = values.reshape(-1)
+        if math.prod(self.view[2:]) != 1:
+            return values[None, :, None]
+        count = min(self.view[0], BLOCK // (len(values) or 1) or 1)
+        return values[None] if x.size < SMALL else np.broadcast_to(values, (count, len(values))) + 0
+
+    def _parts(self, x: Any) -> Iterator[tuple[slice, slice]]:
+        """Slices of x's rows, each of which stays in the cache, and the same as slices of the view."""
+        each = self.rows // (self.view[0] or 1) or 1
+        count = max(1, BLOCK // (each * x.shape[1] or 1))
+        for i in range(0, self.view[0], count):
+            yield slice(each * i, each * (i + count)), slice(i, i + count)
+
+    def decomposition(self, input, weight, bias):
+        x = self._rows(input)
+        size = x.shape[1] or 1
+        out = x - np.sum(x, 1, keepdims=True) / size if self.centred else x
+        out = (out / np.sqrt(np.sum(out * out, 1, keepdims=True) / size + self.eps)).reshape(self.view)
+        if weight is not None:
+            out = out * column(weight.reshape(-1), out)
+        if bias is not None:
+            out = out + column(bias.reshape(-1), out)
+        return out.reshape(input.shape)
+
+    def _rows(self, x: Any) -> Any:
+        return x.reshape((self.rows, math.prod(x.shape) // (self.rows or 1)))
+
+
+class LayerNorm(GroupNorm):
+    """The last dimensions of x as rows, each brought to mean 0 and variance 1, then times weight, plus bias."""
+
+    symbol = "layer norm"
+
+
+class RmsNorm(GroupNorm):
+    """The last dimensions of x as rows, each divided by its root mean square, then times weight."""
+
+    symbol, centred = "rms norm", False
+
+
+SMALL = 8192  # elements, of which broadcasting is no concern
+
+
+def _spread(column: Any, block: Any) -> Any:
+    """(R, 1) to go with a block (R, n), stretched over it if large: NumPy is twice as fast on two whole operands."""
+    if block.size < SMALL or block.shape[1] < 32:
+        return column
+    out = np.empty_like(block)
+    out[...] = column
+    return out
+
+
+def _along(x: Any, weight: Any, groups: int = 1) -> Any:
+    """(R, n) -> (R, 1), bare: the sum, of values times their weights (groups · n); a product is the fastest."""
+    if weight is None or groups == 1:
+        return (x @ (np.ones_like(x, shape=x.shape[1]) if weight is None else weight.reshape(-1)))[:, None]
+    return (x.reshape((-1, groups, x.shape[1])) * weight.reshape((groups, -1))).sum(-1).reshape((-1, 1))
+
+
+def _squares(x: Any) -> Any:
+    """(R, n) -> (R, 1), bare: the sum of squares."""
+    return (x[:, None] @ x[..., None])[:, 0]
+
+
+def _over_places(x: Any, view: tuple[int, ...], groups: int) -> Any:
+    """Rows of (R, channels · places) -> (R, channels), bare: the sum over places."""
+    channels, places = view[1] // groups, math.prod(view[2:])
+    return x if places == 1 else _along(x.reshape((-1, places)), None).reshape((-1, channels))
+
+
+def _over_rows(x: Any, inv: Any, groups: int) -> Any:
+    """(R, n) -> (groups · n), bare: the sum over rows, each times its factor, of every group."""
+    if groups == 1:
+        return (np.ones_like(x, shape=len(x)) if inv is None else inv[:, 0]) @ x
+    scaled = x if inv is None else x * inv
+    return scaled.reshape((-1, groups * x.shape[1])).sum(0)
+
+
+def layer_norm(
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:  # fmt: skip
+    """The last dimensions brought to mean 0 and variance 1, then times weight, plus bias. Source: torch.layer_norm.
+
+    normalized_shape is theirs, weight's and bias's, else RuntimeError is raised. Ba et al. (2016).
+
+    >>> F.layer_norm(torch.tensor([[1.0, 3.0]]), (2,))
+    tensor([[-1.0000,  1.0000]])
+    """
+    return _by_rows("layer_norm", LayerNorm, input, normalized_shape, weight, bias, eps)
+
+
+def rms_norm(
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
+) -> Tensor:
+    """The last dimensions divided by their root mean square, then times weight. Source: torch.rms_norm.
+
+    eps is the dtype's by default; shapes are as in layer_norm. Zhang and Sennrich (2019).
+
+    >>> F.rms_norm(torch.tensor([[1.0, 7.0]]), (2,))
+    tensor([[0.2000, 1.4000]])
+    """
+    least = float(np.finfo(input.array.dtype).eps) if eps is None and input.array.dtype.kind in "fc" else eps
+    if input.dtype.is_complex:
+        last = tuple(range(-len(normalized_shape), 0))
+        out = input / ((input * input).mean(last, True) + least).sqrt()
+        return out if weight is None else out * weight
+    return _by_rows("rms_norm", RmsNorm, input, normalized_shape, weight, None, least)
+
+
+def _by_rows(
+    op: str, cls: type[Function], input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None,
+    bias: Tensor | None, eps: Any,
+) -> Tensor:  # fmt: skip
+    shape, sizes = tuple(input.shape), tuple(normalized_shape)
+    if not sizes:
+        raise ShapeError(f"{op}: Expected normalized_shape to be at least 1-dimensional, but got {list(sizes)}")
+    if shape[-len(sizes) :] != sizes:
+        raise ShapeError(
+            f"{op}: Given normalized_shape={list(sizes)}, expected input with shape [*, {str(list(sizes))[1:-1]}], but "
+            f"got input of size{list(shape)}"
+        )
+    for name, x in (("weight", weight), ("bias", bias)):
+        if x is not None and tuple(x.shape) != sizes:
+            raise ShapeError(
+                f"{op}: Expected {name} to be of same shape as normalized_shape, but got {name} of shape "
+                f"{list(x.shape)} and normalized_shape = {list(sizes)}"
+            )
+    rows = math.prod(shape[: -len(sizes)])
+    return _apply(op, cls, input, weight, bias, rows=rows, view=(rows, math.prod(sizes)), affine=sizes, eps=eps)
+
+
+def _apply(op: str, cls: type[Function], input: Tensor, *parameters: Tensor | None, **settings: Any) -> Tensor:
+    kind = input.dtype
+    if not kind.is_floating_point:
+        raise DtypeError(f"{op}: is not implemented for {kind}: convert input to a floating-point dtype")
+    wrong = next((x for x in parameters if x is not None and x.dtype != kind), None)
+    if wrong is not None:
+        raise DtypeError(f"{op}: mixed dtype: input is {kind}, but a parameter is {wrong.dtype}; convert one of them")
+    if kind.itemsize > 2:
+        result: Tensor = cls.apply(input, *parameters, **settings)
+        return result
+    return cls.apply(*(None if x is None else x.float() for x in (input, *parameters)), **settings).to(kind)
+
+
+def group_norm(
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """Groups of channels brought to mean 0 and variance 1, then each channel times weight, plus bias.
+
+    input is (N, C, ...), weight and bias (C); RuntimeError is raised where they aren't or num_groups doesn't divide C,
+    ValueError where a group has one value. Source: torch.group_norm; Wu and He (2018).
+
+    >>> F.group_norm(torch.tensor([[1.0, 3.0, 0.0, 4.0]]), 2)
+    tensor([[-1.0000,  1.0000, -1.0000,  1.0000]])
+    """
+    shape = tuple(input.shape)
+    if len(shape) < 2:
+        raise ShapeError(f"group_norm: Expected at least 2 dimensions for input tensor but received {len(shape)}")
+    if num_groups <= 0:
+        raise ArgumentError(f"group_norm: num_groups must be positive, got {num_groups}")
+    if shape[1] % num_groups:
+        raise ShapeError(
+            "group_norm: Expected number of channels in input to be divisible by num_groups, but got input of shape "
+            f"{list(shape)} and num_groups={num_groups}"
+        )
+    for name, x in (("weight", weight), ("bias", bias)):
+        if x is not None and tuple(x.shape) != shape[1:2]:
+            raise ShapeError(
+                f"group_norm: Expected {name} to be a vector of size equal to the number of channels in input, but got "
+                f"{name} of shape {list(x.shape)} and input of shape {list(shape)}"
+            )
+    if shape[0] * shape[1] // num_groups * math.prod(shape[2:]) == 1:
+        raise ShapeError(f"Expected more than 1 value per channel when training, got input size {list(shape)}")
+    view = (*shape[:2], math.prod(shape[2:]))
+    return _apply(
+        "group_norm", GroupNorm, input, weight, bias, rows=shape[0] * num_groups, view=view, affine=shape[1:2], eps=eps
+    )

@@ -1,0 +1,100 @@
+"""Draws whose chances are given by Tensors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend, function
+from ... import generator as draws
+from ...errors import DtypeError, ShapeError
+from ...generator import Generator
+from ..creation import finished
+from ..elementwise import Where
+from ..out import into
+from .in_place import bernoulli_
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+def for_draw(shape: tuple[int, ...], dtype: Any, out: Tensor | None, like: Tensor | None = None) -> Tensor:
+    """What a draw is to fill: `out` in that shape, or a new Tensor on the device of `like`."""
+    if out is None:
+        return finished(np.empty(shape, dtype), None if like is None else like.device)
+    return out if out.array.shape == shape else into(out, finished(np.empty(shape, out.array.dtype)))
+
+
+def without_gradient(drawn: Tensor, *inputs: Any) -> Tensor:
+    """A draw as a function of what it was drawn by: the gradients of these are zeros."""
+    for x in inputs:
+        if isinstance(x, function.Tensor) and x.requires_grad:
+            drawn = Where.apply(finished(np.asarray(True), drawn.device), drawn, x)
+    return drawn
+
+
+def bernoulli(
+    input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Tensor | None = None
+) -> Tensor:
+    """1 with the probabilities in input (or with p), 0 else, in input's shape and dtype. Source: torch.bernoulli.
+
+    The gradient is zeros.
+
+    >>> _ = torch.manual_seed(2024)
+    >>> torch.bernoulli(torch.full((10,), 0.3))
+    tensor([0., 0., 0., 1., 1., 0., 1., 0., 0., 0.])
+    """
+    drawn = for_draw(input.array.shape, input.array.dtype, out, input)
+    bernoulli_(drawn, input if p is None else p, generator=generator)
+    return drawn if out is not None else without_gradient(drawn, input)
+
+
+def multinomial(
+    input: Tensor,
+    num_samples: int,
+    replacement: bool = False,
+    *,
+    generator: Generator | None = None,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Indices (int64) drawn with the weights in each row of input. Source: torch.multinomial.
+
+    >>> _ = torch.manual_seed(2024)
+    >>> torch.multinomial(torch.tensor([1.0, 2.0, 3.0, 4.0]), 3)
+    tensor([2, 0, 3])
+    """
+    if out is not None and out.array.dtype != np.int64:
+        raise DtypeError(f"multinomial expects Long tensor out, got: {out.dtype}")
+    drawn = draws.multinomial(backend.to_numpy(input.array), num_samples, replacement, generator=generator)
+    return into(out, finished(drawn, input.device))
+
+
+def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """Counts drawn at the rates in input, in its shape and dtype; the gradient is zeros. Source: torch.poisson.
+
+    >>> _ = torch.manual_seed(2024)
+    >>> torch.poisson(torch.tensor([3.0, 30.0, 7.0]))
+    tensor([ 3., 37.,  5.])
+    """
+    drawn = draws.poisson(backend.to_numpy(input.array), generator=generator)
+    return without_gradient(finished(drawn, input.device), input)
+
+
+def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
+    """How many of `count` trials succeed, each with probability prob; the two broadcast. Source: torch.binomial.
+
+    The gradients are zeros.
+
+    >>> _ = torch.manual_seed(2024)
+    >>> torch.binomial(torch.tensor([10.0, 200.0]), torch.tensor([0.5, 0.4]))
+    tensor([ 6., 78.])
+    """
+    a, b = (backend.to_numpy(x.array) for x in (count, prob))
+    if a.dtype != b.dtype and a.dtype.kind == b.dtype.kind == "f":
+        raise DtypeError(f"binomial: Found dtype {prob.dtype} but expected {count.dtype}")
+    try:
+        a, b = np.broadcast_arrays(a, b)
+    except ValueError:
+        raise ShapeError(f"binomial: count {tuple(count.shape)} and prob {tuple(prob.shape)} must broadcast") from None
+    return without_gradient(finished(draws.binomial(a, b, generator=generator), count.device), count, prob)

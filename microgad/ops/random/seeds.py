@@ -1,0 +1,70 @@
+"""The default generator: its seed and its state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ... import backend
+from ...generator import Generator, default_generator
+from ..creation import finished
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+def manual_seed(seed: Any) -> Generator:
+    """Start the default generator anew from a seed, and return it. Source: torch.manual_seed.
+
+    >>> torch.manual_seed(0).initial_seed()
+    0
+    """
+    return default_generator.manual_seed(int(seed))
+
+
+def seed() -> int:
+    """Start the default generator from a random seed, and return that. Source: torch.seed."""
+    return default_generator.seed()
+
+
+def initial_seed() -> int:
+    """The seed that the default generator started from. Source: torch.initial_seed."""
+    return default_generator.initial_seed()
+
+
+def get_rng_state() -> Tensor:
+    """The default generator's state, a uint8 Tensor in PyTorch's layout. Source: torch.get_rng_state.
+
+    >>> saved = torch.get_rng_state()
+    >>> a = torch.rand(2)
+    >>> torch.set_rng_state(saved)
+    >>> torch.equal(a, torch.rand(2))
+    True
+    """
+    return finished(default_generator.get_state())
+
+
+def set_rng_state(new_state: Tensor) -> None:
+    """Put the default generator into a state. Source: torch.set_rng_state."""
+    default_generator.set_state(backend.to_numpy(getattr(new_state, "array", new_state)))
+
+
+@contextmanager
+def fork_rng(devices: Any = None, enabled: bool = True, device_type: str = "cuda", **ignored: Any) -> Iterator[None]:
+    """Run a block, and then go on in the random stream as if it had drawn nothing. Source: torch.random.fork_rng.
+
+    One stream serves all devices, so `devices` makes no difference.
+
+    >>> _ = torch.manual_seed(0)
+    >>> with torch.random.fork_rng():
+    ...     a = torch.rand(2)
+    >>> torch.equal(a, torch.rand(2))
+    True
+    """
+    saved = default_generator.get_state() if enabled else None
+    try:
+        yield
+    finally:
+        if saved is not None:
+            default_generator.set_state(saved)

@@ -1,0 +1,80 @@
+"""dim arguments as NumPy's axes, and what they leave of a shape."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...errors import ArgumentError, DimError, DtypeError, ShapeError
+from ..movement.dims import dim_of
+
+if TYPE_CHECKING:
+    from ...function import Function
+    from ...tensor import Tensor
+
+Dim = int | Sequence[int] | None
+Axis = int | tuple[int, ...] | None
+
+
+def axes(dim: Dim, ndim: int, op: str) -> Axis:
+    """A dim argument as NumPy's axis; no dims mean all. Raises RuntimeError where a dim is named twice."""
+    if dim is None:
+        return None
+    if isinstance(dim, (tuple, list)):
+        found = tuple(dim_of(d, ndim, op) for d in dim)
+        if len(set(found)) < len(found):
+            raise ArgumentError(f"{op}: a dim appears multiple times in the list of dims {tuple(dim)}")
+        return found if found and ndim else None
+    one = dim_of(dim, ndim, op)  # type: ignore[arg-type]
+    return one if ndim else None
+
+
+def kept_shape(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
+    """The shape after a reduction with keepdims."""
+    if axis is None:
+        return (1,) * len(shape)
+    reduced = {a % len(shape) if shape else 0 for a in (axis if isinstance(axis, tuple) else (axis,))}
+    return tuple(1 if i in reduced else n for i, n in enumerate(shape))
+
+
+def count(shape: tuple[int, ...], axis: Axis) -> int:
+    """How many elements are reduced to one."""
+    if axis is None or not shape:
+        return math.prod(shape)
+    return math.prod(shape[a] for a in (axis if isinstance(axis, tuple) else (axis,)))
+
+
+def not_empty(input: Tensor, axis: Axis, op: str) -> None:
+    """Refuse to look for one element among none: RuntimeError over all dims, IndexError over some."""
+    shape = input.array.shape
+    if not count(shape, axis):
+        if axis is None:
+            raise ShapeError(
+                f"{op}: Expected reduction dim to be specified for input of shape {shape} without elements"
+            )
+        raise DimError(f"{op}: Expected reduction dim {axis} to have non-zero size, got input of shape {shape}")
+
+
+def ordered(input: Tensor, op: str) -> None:
+    """Refuse complex numbers, which have no order."""
+    if input.array.dtype.kind == "c":
+        raise DtypeError(f"{op}: is not implemented for complex numbers, got {input.dtype}")
+
+
+def floating(input: Tensor, op: str) -> None:
+    """Refuse what is neither floating-point nor complex."""
+    if input.array.dtype.kind not in "fc":
+        raise DtypeError(f"{op}: input must be floating-point or complex, got {input.dtype}; convert it")
+
+
+def along(cls: type[Function], input: Tensor, axis: int) -> Tensor:
+    """A Function that keeps shapes, along an axis; a scalar is a line of one element."""
+    if input.array.ndim:
+        return cls.apply(input, axis=axis)
+    return cls.apply(input.reshape(1), axis=axis).reshape(())
+
+
+def line(input: Tensor) -> Any:
+    """The input, a scalar as a line of one element."""
+    return input if input.array.ndim else input.reshape(1)

@@ -1,0 +1,140 @@
+"""Integrals by the trapezoidal rule, derivatives by differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ... import function
+from ...errors import ArgumentError, DtypeError, ShapeError
+from ...state import composite
+from ..indexing import GetItem
+from ..movement import cat
+from ..movement.dims import dim_of
+from ..spelling import numpy_spelling
+from .axes import Dim, axes
+from .scans import cumsum
+from .sums import sum
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+def _areas(op: str, y: Tensor, x: Tensor | None, dx: Any, dim: int) -> tuple[Tensor, int]:
+    """Twice the area between each two neighbours along an axis."""
+    if y.array.dtype.kind == "b" or (x is not None and x.array.dtype.kind == "b"):
+        raise DtypeError(f"{op}: received a bool input, but bool is not supported")
+    axis = dim_of(dim, y.ndim, op)
+    if x is not None and dx is not None:
+        raise ArgumentError(f"{op}: give x or dx, not both")
+    if x is None:
+        return (_after(y, axis) + _before(y, axis)) * (1 if dx is None else dx), axis
+    if x.ndim == 1:
+        if x.shape[0] != y.shape[axis]:
+            raise ShapeError(f"{op}: there must be one x value for each sample point: {x.shape[0]}, {y.shape[axis]}")
+        x = x.reshape([-1 if i == axis else 1 for i in range(y.ndim)])
+    elif x.ndim < y.ndim:
+        x = x.reshape((1,) * (y.ndim - x.ndim) + tuple(x.shape))
+    return (_after(y, axis) + _before(y, axis)) * (_after(x, axis) - _before(x, axis)), axis
+
+
+def _part(x: Tensor, axis: int, part: slice | int) -> Tensor:
+    return GetItem.apply(x, index=(*(slice(None),) * axis, part, ...))
+
+
+def _after(x: Tensor, axis: int) -> Tensor:
+    return _part(x, axis, slice(1, None))
+
+
+def _before(x: Tensor, axis: int) -> Tensor:
+    return _part(x, axis, slice(0, -1))
+
+
+@composite
+def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1) -> Tensor:
+    """The integral of y along dim, at points x, or dx (1) apart, by the trapezoidal rule. Source: torch.trapezoid.
+
+    >>> torch.trapezoid(torch.tensor([1.0, 5.0, 10.0]), torch.tensor([1.0, 3.0, 6.0]))
+    tensor(28.5000)
+    """
+    if x is None and y.ndim and y.array.dtype.kind != "b":
+        axis = dim_of(dim, y.ndim, "trapezoid")
+        n = y.shape[axis]
+        area = sum(y, axis) - (_part(y, axis, 0) + _part(y, axis, n - 1)) / 2 if n else sum(y, axis)
+        return area if dx is None else area * dx
+    areas, axis = _areas("trapezoid", y, x, dx, dim)
+    return sum(areas, axis) / 2
+
+
+trapz = trapezoid
+
+
+@composite
+def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1) -> Tensor:
+    """The integral up to each point but the first: see `trapezoid`. Source: torch.cumulative_trapezoid.
+
+    >>> torch.cumulative_trapezoid(torch.tensor([1.0, 5.0, 10.0]))
+    tensor([ 3.0000, 10.5000])
+    """
+    areas, axis = _areas("cumulative_trapezoid", y, x, dx, dim)
+    return cumsum(areas, axis) / 2
+
+
+@numpy_spelling
+@composite
+def gradient(input: Tensor, *, spacing: Any = 1, dim: Dim = None, edge_order: int = 1) -> tuple[Tensor, ...]:
+    """The derivatives along dims (all by default) from central differences. Source: torch.gradient.
+
+    spacing is a distance, one for each dim, or the coordinates along each; edge_order 1 or 2 is of the one-sided
+    differences at the ends.
+
+    >>> torch.gradient(torch.tensor([1.0, 4.0, 9.0]), spacing=2.0)
+    (tensor([1.5000, 2.0000, 2.5000]),)
+    """
+    axis = axes(dim, input.ndim, "gradient")
+    over = tuple(range(input.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    several = isinstance(spacing, Sequence)
+    if several and len(spacing) != len(over):
+        raise ArgumentError(f"gradient: expected spacing for {len(over)} dims, got {len(spacing)}")
+    if edge_order not in (1, 2):
+        raise ArgumentError(f"gradient: only supports edge_order=1 and edge_order=2, got {edge_order}")
+    for i in over:
+        if input.shape[i] < edge_order + 1:
+            raise ShapeError(
+                f"gradient: expected each dimension size to be at least edge_order+1 = {edge_order + 1}, got "
+                f"{input.shape[i]} in dimension {i}"
+            )
+    steps = spacing if several else [1 if spacing is None else spacing] * len(over)
+    return tuple(_slope(input, i, step, edge_order) for i, step in zip(over, steps, strict=True))
+
+
+def _slope(f: Tensor, axis: int, spacing: Any, edge_order: int) -> Tensor:
+    n = f.shape[axis]
+
+    def at(start: int, stop: int) -> Tensor:
+        return _part(f, axis, slice(start, stop))
+
+    if isinstance(spacing, function.Tensor) and spacing.ndim:
+        if spacing.ndim != 1 or spacing.shape[0] != n:
+            raise ShapeError(f"gradient: expected {n} coordinates along dimension {axis}, got {tuple(spacing.shape)}")
+        gaps = (spacing[1:] - spacing[:-1]).reshape([-1 if i == axis else 1 for i in range(f.ndim)])
+        h = [_part(gaps, axis, slice(i, i + 1)) for i in (0, 1, n - 3, n - 2) if 0 <= i < n - 1]
+        left, right = _before(gaps, axis), _after(gaps, axis)
+        middle = (
+            at(2, n) * (left / (right * (left + right)))
+            + at(1, n - 1) * ((right - left) / (left * right))
+            - at(0, n - 2) * (right / (left * (left + right)))
+        )
+    else:
+        h = [spacing] * 4
+        middle = (at(2, n) - at(0, n - 2)) / (2 * spacing)
+    if edge_order == 1:
+        return cat([(at(1, 2) - at(0, 1)) / h[0], middle, (at(n - 1, n) - at(n - 2, n - 1)) / h[-1]], axis)
+    first = _end(at(0, 1), at(1, 2), at(2, 3), h[0], h[1])
+    last = _end(at(n - 1, n), at(n - 2, n - 1), at(n - 3, n - 2), h[-1], h[-2])
+    return cat([first, middle, -last], axis)
+
+
+def _end(f0: Tensor, f1: Tensor, f2: Tensor, a: Any, b: Any) -> Tensor:
+    """The derivative at the first of three points, a and then b apart, of the parabola through them."""
+    return f1 * ((a + b) / (a * b)) - f0 * ((2 * a + b) / (a * (a + b))) - f2 * (a / (b * (a + b)))

@@ -1,0 +1,207 @@
+"""Truth and counts: whether any or all hold, where they do, and how often a value comes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend, function
+from ...errors import ArgumentError, DtypeError, ShapeError
+from ...function import Function
+from ..movement.dims import dim_of
+from ..out import into
+from ..spelling import numpy_spelling
+from .axes import Dim, axes
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class Any_(Function):
+    """Whether any value along the axes is nonzero."""
+
+    symbol, numpy = "any", np.any
+
+    def forward(self, x):
+        return np.any(x, self.axis, keepdims=self.keepdims)
+
+
+class All(Function):
+    """Whether all values along the axes are nonzero."""
+
+    symbol, numpy = "all", np.all
+
+    def forward(self, x):
+        return np.all(x, self.axis, keepdims=self.keepdims)
+
+
+class CountNonzero(Function):
+    """How many values along the axes are not zero."""
+
+    symbol, numpy = "count", np.count_nonzero
+
+    def forward(self, x):
+        return np.count_nonzero(x, self.axis)
+
+
+def _truth(cls: type[Function], input: Tensor, dim: Dim, keepdim: bool, op: str) -> Tensor:
+    """Over no dims there is nothing to reduce; PyTorch answers uint8 with uint8."""
+    axis = () if dim == () else axes(dim, input.array.ndim, op)
+    result: Tensor = cls.apply(input, axis=axis, keepdims=keepdim)
+    return result.to(input.dtype) if input.array.dtype == np.uint8 else result
+
+
+@numpy_spelling
+def any(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """Whether any value over dim is nonzero. Source: torch.any.
+
+    >>> torch.any(torch.tensor([[0, 1], [0, 0]]), dim=1)
+    tensor([ True, False])
+    """
+    return into(out, _truth(Any_, input, dim, keepdim, "any"))
+
+
+@numpy_spelling
+def all(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """Whether all values over dim are nonzero. Source: torch.all.
+
+    >>> torch.all(torch.tensor([[1, 1], [0, 1]]), dim=1)
+    tensor([ True, False])
+    """
+    return into(out, _truth(All, input, dim, keepdim, "all"))
+
+
+@numpy_spelling
+def count_nonzero(input: Tensor, dim: Dim = None) -> Tensor:
+    """How many values over dim are not zero. Source: torch.count_nonzero.
+
+    >>> torch.count_nonzero(torch.tensor([[0, 1], [2, 3]]), dim=0)
+    tensor([1, 2])
+    """
+    return CountNonzero.apply(input, axis=axes(dim, input.array.ndim, "count_nonzero"))
+
+
+def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False) -> Any:
+    """The indices of what is not zero, a row each; or as a tuple, a Tensor for each dim. Source: torch.nonzero.
+
+    >>> torch.nonzero(torch.tensor([[1, 0], [0, 2]]))
+    tensor([[0, 0],
+            [1, 1]])
+    """
+    x = input.array
+    places = np.nonzero(x.reshape(x.shape or (1,)))
+    if as_tuple:
+        if out is not None:
+            raise DtypeError("nonzero: as_tuple=True takes no out=")
+        return tuple(map(function.Tensor._made, places))
+    found = np.stack(places, 1)
+    return into(out, function.Tensor._made(found if x.ndim else found[:, :0]))
+
+
+def argwhere(input: Tensor) -> Tensor:
+    """The indices of what is not zero, a row each. Source: torch.argwhere.
+
+    >>> torch.argwhere(torch.tensor([0, 3]))
+    tensor([[1]])
+    """
+    return nonzero(input)
+
+
+def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Tensor | None = None) -> Tensor:
+    """The first `size` rows of `nonzero`, filled up with fill_value. Source: torch.nonzero_static.
+
+    >>> torch.nonzero_static(torch.tensor([0, 3]), size=2)
+    tensor([[ 1],
+            [-1]])
+    """
+    if size < 0:
+        raise ArgumentError(f"nonzero_static: size must be a non-negative integer, got {size}")
+    found = nonzero(input).array[:size]
+    filling = np.full_like(found, fill_value, shape=(size - len(found), found.shape[1]))
+    return into(out, function.Tensor._made(np.concatenate([found, filling])))
+
+
+def unique(
+    input: Tensor,
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
+) -> Any:
+    """The values that occur, in order, each once; with a dim the slices. Source: torch.unique.
+
+    Then, where asked for, at which of them each element of input is, and how often each occurs. NaNs all differ.
+
+    >>> torch.unique(torch.tensor([3, 1, 1]), return_counts=True)
+    (tensor([1, 3]), tensor([2, 1]))
+    """
+    rows, shape = _rows(input, dim, "unique")
+    if rows.ndim == 1 and not return_inverse:
+        found, _, counts = _runs(np.sort(rows))
+        return _answer(input, dim, shape, found, None, counts if return_counts else None)
+    if rows.ndim == 1:
+        order = np.argsort(rows, kind="stable")
+    elif rows.shape[1]:
+        order = np.lexsort(np.flip(rows.T, 0))
+    else:
+        order = backend.like(np.arange(len(rows)), rows)
+    found, run, counts = _runs(rows[order])
+    inverse = np.empty_like(order)
+    inverse[order] = run
+    return _answer(input, dim, shape, found, inverse if return_inverse else None, counts if return_counts else None)
+
+
+def unique_consecutive(
+    input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
+    """`unique` of neighbours alone, in input's order. Source: torch.unique_consecutive.
+
+    >>> torch.unique_consecutive(torch.tensor([1, 1, 2, 1]))
+    tensor([1, 2, 1])
+    """
+    rows, shape = _rows(input, dim, "unique_consecutive")
+    found, run, counts = _runs(rows)
+    return _answer(input, dim, shape, found, run if return_inverse else None, counts if return_counts else None)
+
+
+def _rows(input: Tensor, dim: int | None, op: str) -> tuple[Any, Any]:
+    """What is compared, along the first axis: elements, or slices as rows; and the shape of the inverse."""
+    x = input.array
+    if x.dtype.kind == "c":
+        raise DtypeError(f"{op}: is not implemented for complex numbers, got {input.dtype}")
+    if dim is None:
+        return x.reshape(-1), x.shape
+    axis = dim_of(dim, x.ndim, op)
+    if x.ndim < 2:
+        return x.reshape(-1), (x.size,)
+    n = x.shape[axis]
+    if not n and x.size == 0 and 0 in (*x.shape[:axis], *x.shape[axis + 1 :]):
+        raise ShapeError(f"{op}: there are {x.shape.count(0)} zero sized dimensions, so {op} cannot be applied")
+    return np.moveaxis(x, axis, 0).reshape(n, x.size // n if n else 0), (n,)
+
+
+def _runs(rows: Any) -> tuple[Any, Any, Any]:
+    """The first of each run of equal rows, which run each row belongs to, and the runs' lengths."""
+    differ = rows[1:] != rows[:-1]
+    first = backend.like([True] * min(len(rows), 1), rows, bool)
+    new = np.concatenate([first, differ if rows.ndim == 1 else np.any(differ, 1)])
+    run = np.cumsum(new) - 1
+    starts = np.nonzero(new)[0]
+    ends = np.concatenate([starts[1:], starts[:1] * 0 + len(rows)])
+    return rows[starts], run, ends - starts
+
+
+def _answer(input: Tensor, dim: int | None, shape: Any, found: Any, inverse: Any, counts: Any) -> Any:
+    """What was asked for; slices back in their place."""
+    made = function.Tensor._made
+    if dim is not None and input.array.ndim > 1:
+        axis = dim % input.array.ndim
+        rest = [n for i, n in enumerate(input.array.shape) if i != axis]
+        found = np.ascontiguousarray(np.moveaxis(found.reshape(len(found), *rest), 0, axis))
+    results = [made(found)]
+    if inverse is not None:
+        results.append(made(inverse.reshape(shape)))
+    if counts is not None:
+        results.append(made(counts))
+    return tuple(results) if len(results) > 1 else results[0]

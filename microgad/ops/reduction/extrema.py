@@ -1,0 +1,204 @@
+"""Largest and smallest values, and where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import return_types
+from ...errors import DimError, DtypeError
+from ...function import Function
+from ..elementwise import Select, maximum, minimum
+from ..movement.dims import dim_of
+from ..out import into
+from ..spelling import numpy_spelling
+from .axes import Dim, axes, count, kept_shape, line, not_empty, ordered
+from .picking import picked
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class Amax(Function):
+    """The maximum over axes; elements that tie share the gradient equally, and NaNs do where there are any."""
+
+    symbol, numpy = "max", np.max
+
+    def forward(self, x):
+        return x.max(self.axis, keepdims=self.keepdims)
+
+    def grad_x(self, grad, x, out):
+        shape = kept_shape(x.shape, self.axis)
+        out = out.reshape(shape)
+        winners = (x == out) | ((x != x) & (out != out))
+        ties = np.astype(np.sum(winners, self.axis, keepdims=True), grad.dtype)
+        return Select.apply(winners, np.broadcast_to(grad.reshape(shape) / ties, x.shape))
+
+
+class Amin(Amax):
+    """The minimum over axes; elements that tie share the gradient equally, and NaNs do where there are any."""
+
+    symbol, numpy = "min", np.min
+
+    def forward(self, x):
+        return x.min(self.axis, keepdims=self.keepdims)
+
+
+class Median(Amax):
+    """The lower of the two elements in the middle of all, whose equals share the gradient; of numbers, if `skip`."""
+
+    symbol = "median"
+
+    def forward(self, x):
+        nans = int(np.sum(x != x)) if x.dtype.kind == "f" else 0
+        x = x.reshape(-1)
+        place = 0 if nans == x.size or (nans and not self.skip) else (x.size - nans - 1) // 2
+        if nans and not self.skip:
+            return np.sum(x)
+        return np.partition(x, place)[place]
+
+
+class Argmax(Function):
+    """The index of the first maximum along an axis."""
+
+    symbol, numpy = "argmax", np.argmax
+
+    def forward(self, x):
+        return np.argmax(x, self.axis, keepdims=self.keepdims)
+
+
+class Argmin(Function):
+    """The index of the first minimum along an axis."""
+
+    symbol, numpy = "argmin", np.argmin
+
+    def forward(self, x):
+        return np.argmin(x, self.axis, keepdims=self.keepdims)
+
+
+def _put(out: Any, result: Any, op: str) -> Any:
+    """The result, or `out`, whose dtypes have to be the result's."""
+    if out is not None:
+        parts = zip(out, result, strict=True) if isinstance(result, tuple) else [(out, result)]
+        for target, value in parts:
+            if target.dtype != value.dtype:
+                raise DtypeError(f"{op}: Expected out tensor to have dtype {value.dtype}, but got {target.dtype}")
+    return into(out, result)
+
+
+def _over(cls: type[Function], input: Tensor, dim: Dim, keepdim: bool, op: str) -> Tensor:
+    """A Function over dims that have elements, which have an order."""
+    axis = axes(dim, input.array.ndim, op)
+    not_empty(input, axis, op)
+    ordered(input, op)
+    return cls.apply(input, axis=axis, keepdims=keepdim)
+
+
+@numpy_spelling
+def amax(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """The maximum over dim, without indices; ties share the gradient equally. Source: torch.amax.
+
+    >>> torch.amax(torch.tensor([[1.0, 5.0], [3.0, 4.0]]), dim=1)
+    tensor([5., 4.])
+    """
+    return _put(out, _over(Amax, input, dim, keepdim, "amax"), "amax")
+
+
+@numpy_spelling
+def amin(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """The minimum over dim, without indices; ties share the gradient equally. Source: torch.amin.
+
+    >>> torch.amin(torch.tensor([[1.0, 5.0], [3.0, 4.0]]), dim=1)
+    tensor([1., 3.])
+    """
+    return _put(out, _over(Amin, input, dim, keepdim, "amin"), "amin")
+
+
+@numpy_spelling
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False, out: Any = None) -> return_types.aminmax:
+    """The minimum and the maximum over dim (of all elements by default). Source: torch.aminmax.
+
+    >>> torch.aminmax(torch.tensor([3.0, 1.0, 2.0])).max
+    tensor(3.)
+    """
+    found = (_over(cls, input, dim, keepdim, "aminmax") for cls in (Amin, Amax))
+    return _put(out, return_types.aminmax(*found), "aminmax")
+
+
+def _where(cls: type[Function], input: Tensor, dim: int | None, keepdim: bool, op: str) -> Tensor:
+    ordered(input, op)
+    if input.array.dtype.kind == "b":
+        raise DtypeError(f"{op}: does not support bool input")
+    axis = None if dim is None or not input.array.ndim else dim_of(dim, input.array.ndim, op)
+    if not count(input.array.shape, axis):
+        raise DimError(f"{op}: Expected reduction dim {dim} to have elements, got input of shape {tuple(input.shape)}")
+    return cls.apply(input, axis=axis, keepdims=keepdim)
+
+
+@numpy_spelling
+def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """The index (int64) of the first maximum along dim, or in the flattened input. Source: torch.argmax.
+
+    >>> torch.argmax(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1)
+    tensor([1, 0])
+    """
+    return into(out, _where(Argmax, input, dim, keepdim, "argmax"))
+
+
+@numpy_spelling
+def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """The index (int64) of the first minimum along dim, or in the flattened input. Source: torch.argmin.
+
+    >>> torch.argmin(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1)
+    tensor([0, 1])
+    """
+    return into(out, _where(Argmin, input, dim, keepdim, "argmin"))
+
+
+@numpy_spelling
+def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None, out: Any = None) -> Any:
+    """The maximum of all values; with an int dim, (values, indices); with a Tensor, `maximum`. Source: torch.max.
+
+    >>> torch.max(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1).values
+    tensor([5., 3.])
+    """
+    return _extremum(input, dim, keepdim, other, out, Amax, Argmax, maximum, return_types.max)
+
+
+@numpy_spelling
+def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None, out: Any = None) -> Any:
+    """The minimum of all values; with an int dim, (values, indices); with a Tensor, `minimum`. Source: torch.min.
+
+    >>> torch.min(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1).indices
+    tensor([0, 1])
+    """
+    return _extremum(input, dim, keepdim, other, out, Amin, Argmin, minimum, return_types.min)
+
+
+def _extremum(
+    input: Tensor,
+    dim: Any,
+    keepdim: bool,
+    other: Tensor | None,
+    out: Any,
+    whole: type[Function],
+    where: type[Function],
+    of_two: Callable[..., Any],
+    result: type,
+) -> Any:
+    op = result.__name__
+    if hasattr(dim, "array"):
+        dim, other = None, dim
+    if other is not None:
+        ordered(input, op)
+        return into(out, of_two(input, other))
+    if dim is None:
+        return into(out, _over(whole, input, None, keepdim, op))
+    axis = dim_of(dim, input.array.ndim, op)
+    x = line(input)
+    not_empty(x, axis, op)
+    ordered(input, op)
+    index = where.apply(x, axis=axis, keepdims=True)
+    return _put(out, picked(input, axis, index.array, keepdim, result), op)

@@ -1,0 +1,233 @@
+"""Counts by value: how often integers come, how many numbers are in each bin, and in which bin a number is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend, function, return_types
+from ...errors import ArgumentError, DtypeError, ShapeError
+from ..creation import as_tensor, linspace
+from ..out import into
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
+    """How often each of 0, 1, 2, ... comes in a line of integers, or what they weigh together. Source: torch.bincount.
+
+    >>> torch.bincount(torch.tensor([0, 2, 2]))
+    tensor([1, 0, 2])
+    """
+    x = input.array
+    if x.dtype.kind not in "iu":
+        raise DtypeError(f"bincount: is implemented for integers only, got {input.dtype}")
+    if minlength < 0:
+        raise ArgumentError(f"bincount: minlength should be >= 0, got {minlength}")
+    if x.ndim != 1 or (x.size and x.dtype.kind == "i" and x.min() < 0):
+        raise ShapeError(f"bincount: only supports 1-d non-negative integral inputs, got shape {x.shape}")
+    if weights is None:
+        return function.Tensor._made(np.bincount(x.astype(np.int64), minlength=minlength))
+    if weights.array.shape != x.shape:
+        raise ShapeError(f"bincount: input and weights should have the same length, got {x.shape}, {weights.shape}")
+    found = np.bincount(x.astype(np.int64), weights.array, minlength)
+    return function.Tensor._made(found.astype(np.float32) if weights.array.dtype == np.float32 else found)
+
+
+def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out: Tensor | None = None) -> Tensor:
+    """How many elements are in each of `bins` equal parts of [min, max]; of their own range by default.
+
+    Source: torch.histc.
+
+    >>> torch.histc(torch.tensor([1.0, 2.0, 1.0]), bins=4, min=0, max=3)
+    tensor([0., 2., 1., 0.])
+    """
+    if input.array.dtype.kind != "f":
+        raise DtypeError(f"histc: is implemented for floating-point numbers only, got {input.dtype}")
+    x = input.array.reshape(-1)
+    low, high = _range("histc", x, bins, float(min), float(max), 1)
+    x = x[(x >= low) & (x <= high)]
+    place = ((x - low) * bins / (high - low)).astype(np.int64)
+    counts = np.bincount(np.minimum(place, bins - 1), minlength=bins)
+    return into(out, function.Tensor._made(counts.astype(input.array.dtype)))
+
+
+def _range(op: str, x: Any, bins: int, low: float, high: float, margin: float) -> tuple[float, float]:
+    """The range that is to be parted: that of the elements where low = high, with a margin where there is none."""
+    if bins <= 0:
+        raise ArgumentError(f"{op}: bins must be > 0, but got {bins}")
+    if low == high:
+        low, high = (float(x.min()), float(x.max())) if x.size else (0.0, 1.0)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ArgumentError(f"{op}: range of [{low}, {high}] is not finite")
+    if low > high:
+        raise ArgumentError(f"{op}: max must be larger than min, got [{low}, {high}]")
+    return (low - margin, high + margin) if low == high else (low, high)
+
+
+def histogram(
+    input: Tensor,
+    bins: int | Tensor,
+    *,
+    range: tuple[float, float] | None = None,
+    weight: Tensor | None = None,
+    density: bool = False,
+    out: Any = None,
+) -> return_types.histogram:
+    """(hist, bin_edges): how many elements, or what weight of them, is in each bin. Source: torch.histogram.
+
+    Bins are the edges, or how many equal ones there are in a range. The last includes its right edge.
+
+    >>> torch.histogram(torch.tensor([1.0, 2.0, 1.0]), bins=3, range=(0.0, 3.0)).hist
+    tensor([0., 2., 1.])
+    """
+    hist, edges = _histogram("histogram", input.reshape(-1, 1), [bins], range, weight, density)
+    return into(out, return_types.histogram(hist, edges[0] if isinstance(bins, int) else edges[0].clone()))
+
+
+def histogramdd(
+    input: Tensor,
+    bins: int | Sequence[int] | Sequence[Tensor],
+    *,
+    range: Sequence[float] | None = None,
+    weight: Tensor | None = None,
+    density: bool = False,
+) -> return_types.histogramdd:
+    """(hist, bin_edges) of points (..., D): how many are in each cell. Source: torch.histogramdd.
+
+    >>> torch.histogramdd(torch.tensor([[0.0, 1.0], [1.0, 0.0]]), bins=[2, 2]).hist
+    tensor([[0., 1.],
+            [1., 0.]])
+    """
+    if input.ndim < 2:
+        raise ShapeError(f"histogramdd: input tensor should have at least 2 dimensions, got {input.ndim}")
+    d = input.shape[-1]
+    each = [bins] * d if isinstance(bins, int) else list(bins)
+    if len(each) != d:
+        raise ShapeError(f"histogramdd: expected {d} sequences of bin edges or counts, got {len(each)}")
+    return return_types.histogramdd(*_histogram("histogramdd", input.reshape(-1, d), each, range, weight, density))
+
+
+def _histogram(op: str, points: Tensor, bins: list[Any], range: Any, weight: Any, density: bool) -> Any:
+    x = points.array
+    if x.dtype.kind != "f":
+        raise DtypeError(f"{op}: is implemented for floating-point numbers only, got {points.dtype}")
+    if range is not None and len(range) != 2 * len(bins):
+        raise ShapeError(
+            f"{op}: for {len(bins)} dimensions range should have {2 * len(bins)} numbers, got {len(range)}"
+        )
+    if weight is not None and (weight.array.size != len(x) or weight.dtype != points.dtype):
+        raise ShapeError(f"{op}: expected weight to have a value of {points.dtype} for each of {len(x)} points")
+    edges: list[Tensor] = []
+    inside, cell = np.ones_like(x, shape=len(x), dtype=bool), np.zeros_like(x, shape=len(x), dtype=np.int64)
+    for i, part in enumerate(bins):
+        column, equal = x[:, i], False
+        if isinstance(part, int):
+            low, high = (0.0, 0.0) if range is None else (float(range[2 * i]), float(range[2 * i + 1]))
+            low, high = _range(op, column, part, low, high, 0.5)
+            part = linspace(low, high, part + 1, dtype=points.dtype, device=points.device)
+            equal = True
+        elif part.ndim != 1 or part.dtype != points.dtype:
+            raise ShapeError(f"{op}: edges must be one-dimensional and {points.dtype}, got {part.shape} {part.dtype}")
+        within = (column >= part.array[0]) & (column <= part.array[-1])
+        inside = inside & within
+        place = _equal_bins if equal else _any_bins
+        cell = cell * (len(part) - 1) + place(np.where(within, column, part.array[0]), part.array)
+        edges.append(part)
+    sizes = [len(e) - 1 for e in edges]
+    weights = None if weight is None else weight.array.reshape(-1)[inside]
+    hist = np.bincount(cell[inside], weights, math.prod(sizes)).astype(x.dtype).reshape(sizes)
+    if density:
+        hist = hist / hist.sum()
+        for i, e in enumerate(edges):
+            hist = hist / np.diff(e.array).reshape([-1 if i == j else 1 for j, _ in enumerate(sizes)])
+    return function.Tensor._made(hist), tuple(edges)
+
+
+def _any_bins(x: Any, edges: Any) -> Any:
+    """In which bin each number is; the last has its right edge, too."""
+    return np.minimum(np.searchsorted(edges, x, "right") - 1, len(edges) - 2)
+
+
+def _equal_bins(x: Any, edges: Any) -> Any:
+    """The same of equal bins: calculated, and moved where rounding put it across an edge."""
+    n = len(edges) - 1
+    scale = n / (edges[-1] - edges[0])
+    place = np.minimum(((x - edges[0]) * scale).astype(np.int64), n - 1)
+    place -= x < edges[place]
+    place += x >= edges[place + 1]
+    return np.minimum(place, n - 1)
+
+
+def searchsorted(
+    sorted_sequence: Tensor,
+    input: Tensor | float,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+    sorter: Tensor | None = None,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Where input's elements would go into lines in order, (..., N) and (..., M) -> (..., M).
+
+    Before equal elements, or behind them (right=True). A line alone serves any input. Source: torch.searchsorted.
+
+    >>> torch.searchsorted(torch.tensor([1, 3, 5]), torch.tensor([3, 6]), right=True)
+    tensor([2, 3])
+    """
+    if side not in (None, "left", "right"):
+        raise ArgumentError(f"searchsorted: side can only be 'left' or 'right' but got {side}")
+    if side == "left" and right:
+        raise ArgumentError("searchsorted: side and right can't be set to opposites, got side of left and right=True")
+    lines = sorted_sequence.array
+    values = as_tensor(input, device=sorted_sequence.device).array
+    if lines.ndim > 1 and lines.shape[:-1] != values.shape[:-1]:
+        raise ShapeError(
+            "searchsorted: sorted_sequence should have one dimension, or all but the last as input has: got "
+            f"{lines.shape} and {values.shape}"
+        )
+    if sorter is not None:
+        if sorter.array.dtype != np.int64 or sorter.array.shape != lines.shape:
+            raise ShapeError(
+                f"searchsorted: sorter must be int64 and have the shape {lines.shape} of sorted_sequence, got "
+                f"{sorter.array.shape} {sorter.dtype}"
+            )
+        lines = np.take_along_axis(lines, sorter.array, -1)
+    found = _searched(lines, values, right or side == "right")
+    return into(out, function.Tensor._made(backend.as_array(found).astype(np.int32 if out_int32 else np.int64)))
+
+
+def _searched(lines: Any, values: Any, right: bool) -> Any:
+    if lines.ndim == 1:
+        return np.searchsorted(lines, values, "right" if right else "left")
+    low = np.zeros_like(lines, shape=values.shape, dtype=np.int64)
+    high = low + lines.shape[-1]
+    for _ in range(lines.shape[-1].bit_length()):
+        middle = (low + high) // 2
+        there = np.take_along_axis(lines, np.minimum(middle, lines.shape[-1] - 1), -1)
+        after = (low < high) & np.logical_not(there > values if right else there >= values)
+        low, high = np.where(after, middle + 1, low), np.where(after, high, middle)
+    return low
+
+
+def bucketize(
+    input: Tensor | float,
+    boundaries: Tensor,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    out: Tensor | None = None,
+) -> Tensor:
+    """In which bucket between boundaries each element is: `searchsorted`. Source: torch.bucketize.
+
+    >>> torch.bucketize(torch.tensor([3, 6, 9]), torch.tensor([1, 3, 5, 7, 9]))
+    tensor([1, 3, 4])
+    """
+    if boundaries.ndim != 1:
+        raise ShapeError(f"bucketize: boundaries must have one dimension, got {tuple(boundaries.shape)}")
+    return searchsorted(boundaries, input, out_int32=out_int32, right=right, out=out)

@@ -1,0 +1,198 @@
+"""Order: sorting, and the elements that have a place in it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend, return_types
+from ...errors import ArgumentError
+from ..movement.dims import dim_of
+from ..out import into
+from ..spelling import numpy_spelling
+from .axes import line, not_empty, ordered
+from .extrema import Median
+from .picking import picked
+from .running import accumulated
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+FEW = 32  # elements that are sorted whole, equal ones as they come
+
+
+def ranking(x: Any, axis: int, descending: bool = False) -> Any:
+    """The indices that put an array in order, equal elements as they come; NaN counts as the greatest."""
+    if not descending:
+        return np.argsort(x, axis, kind="stable")
+    return x.shape[axis] - 1 - np.flip(np.argsort(np.flip(x, axis), axis, kind="stable"), axis)
+
+
+@numpy_spelling
+def sort(
+    input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False, out: Any = None
+) -> return_types.sort:
+    """(values, indices) in order along dim; NaN is the greatest. Always stable. Source: torch.sort.
+
+    >>> torch.sort(torch.tensor([3.0, 1.0, 2.0])).indices
+    tensor([1, 2, 0])
+    """
+    axis = dim_of(dim, input.array.ndim, "sort")
+    ordered(input, "sort")
+    index = ranking(line(input).array, axis, descending)
+    return into(out, picked(input, axis, index, True, return_types.sort))
+
+
+@numpy_spelling
+def argsort(
+    input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False, *, out: Tensor | None = None
+) -> Tensor:
+    """The indices that put input in order along dim. Always stable. Source: torch.argsort.
+
+    >>> torch.argsort(torch.tensor([3.0, 1.0, 2.0]), descending=True)
+    tensor([0, 2, 1])
+    """
+    return into(out, sort(input.detach(), dim, descending).indices)
+
+
+def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The values in order along the first dim. Source: torch.msort.
+
+    >>> torch.msort(torch.tensor([3.0, 1.0, 2.0]))
+    tensor([1., 2., 3.])
+    """
+    return into(out, sort(input, 0).values)
+
+
+@numpy_spelling
+def topk(
+    input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, out: Any = None
+) -> return_types.topk:
+    """(values, indices) of the k largest, or smallest, elements along dim, in order. Source: torch.topk.
+
+    Raises RuntimeError where there are fewer than k.
+
+    >>> torch.topk(torch.tensor([1.0, 5.0, 3.0]), 2).values
+    tensor([5., 3.])
+    """
+    axis = dim_of(dim, input.array.ndim, "topk")
+    ordered(input, "topk")
+    x = line(input).array
+    n = x.shape[axis]
+    if not 0 <= k <= n:
+        raise ArgumentError(f"topk: selected index k out of range: k is {k}, dimension {dim} has size {n}")
+    if n < FEW or 4 * k > n:
+        index = _cut(ranking(x, axis, largest), axis, 0, k)
+    else:
+        order = np.argpartition(x, n - k if largest else k, axis)
+        index = np.sort(_cut(order, axis, n - k, n) if largest else _cut(order, axis, 0, k), axis)
+        best = ranking(np.take_along_axis(x, index, axis), axis, largest)
+        index = np.take_along_axis(index, best, axis)
+    return into(out, picked(input, axis, index, True, return_types.topk))
+
+
+def _cut(x: Any, axis: int, start: int, stop: int) -> Any:
+    return x[(*(slice(None),) * axis, slice(start, stop))]
+
+
+@numpy_spelling
+def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out: Any = None) -> return_types.kthvalue:
+    """(values, indices) of the k-th smallest element along dim, counted from 1. Source: torch.kthvalue.
+
+    >>> torch.kthvalue(torch.tensor([4.0, 2.0, 9.0]), 2).values
+    tensor(4.)
+    """
+    axis = dim_of(dim, input.array.ndim, "kthvalue")
+    ordered(input, "kthvalue")
+    x = line(input)
+    not_empty(x, axis, "kthvalue")
+    if not 1 <= k <= x.shape[axis]:
+        raise ArgumentError(
+            f"kthvalue: selected number k out of range: k is {k}, dimension {dim} has size {x.shape[axis]}"
+        )
+    if out is not None and np.may_share_memory(out[0].array, input.array):
+        raise ArgumentError("kthvalue: input and out share memory; clone() the input first")
+    return into(out, picked(input, axis, _place(x.array, k - 1, axis), keepdim, return_types.kthvalue))
+
+
+def _place(x: Any, k: int, axis: int) -> Any:
+    """The index of the element at place k of the order, kept as an axis of length 1."""
+    order = ranking(x, axis) if x.shape[axis] < FEW else np.argpartition(x, k, axis)
+    return _cut(order, axis, k, k + 1)
+
+
+@numpy_spelling
+def median(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
+    """The median of all values, the lower of two; with a dim, (values, indices). NaN wins. Source: torch.median.
+
+    >>> torch.median(torch.tensor([4.0, 1.0, 3.0, 2.0]))
+    tensor(2.)
+    """
+    return _median(input, dim, keepdim, out, False, return_types.median)
+
+
+@numpy_spelling
+def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
+    """The median of what is not NaN, the lower of two; with a dim, (values, indices). Source: torch.nanmedian.
+
+    >>> torch.nanmedian(torch.tensor([4.0, torch.nan, 3.0]))
+    tensor(3.)
+    """
+    return _median(input, dim, keepdim, out, True, return_types.nanmedian)
+
+
+def _median(input: Tensor, dim: int | None, keepdim: bool, out: Any, skip: bool, result: type[Any]) -> Any:
+    op = result.__name__
+    ordered(input, op)
+    if dim is None:
+        if not input.array.size:
+            nothing = input.sum()
+            return into(out, nothing * math.nan if input.array.dtype.kind == "f" else nothing.to(input.dtype))
+        return into(out, Median.apply(input, skip=skip, axis=None))
+    axis = dim_of(dim, input.array.ndim, op)
+    x = line(input)
+    not_empty(x, axis, op)
+    return into(out, picked(input, axis, _middle(x.array, axis, skip), keepdim, result))
+
+
+def _middle(x: Any, axis: int, skip: bool) -> Any:
+    """Where the lower median of each line is; where there is a NaN, unless it is skipped, the first NaN."""
+    n = x.shape[axis]
+    nan = x != x
+    if not backend.is_gpu(x) and not np.any(nan):
+        return _place(x, (n - 1) // 2, axis)
+    if not skip:
+        first = np.argmax(nan, axis, keepdims=True)
+        return np.where(np.any(nan, axis, keepdims=True), first, _place(x, (n - 1) // 2, axis))
+    numbers = n - np.sum(nan, axis, keepdims=True)
+    return np.take_along_axis(ranking(x, axis), np.maximum(numbers - 1, 0) // 2, axis)
+
+
+@numpy_spelling
+def mode(input: Tensor, dim: int = -1, keepdim: bool = False, *, out: Any = None) -> return_types.mode:
+    """(values, indices) of the commonest element along dim, the smallest of several. Source: torch.mode.
+
+    >>> torch.mode(torch.tensor([3, 1, 2, 3])).values
+    tensor(3)
+    """
+    axis = dim_of(dim, input.array.ndim, "mode")
+    ordered(input, "mode")
+    x = line(input)
+    not_empty(x, axis, "mode")
+    order = ranking(x.array, axis)
+    values = np.take_along_axis(x.array, order, axis)
+    n = x.shape[axis]
+    place = backend.like(np.arange(n).reshape([n if i == axis else 1 for i in range(x.ndim)]), values)
+    new = np.concatenate([_cut(values != values, axis, 0, 1), _differ(values, axis)], axis)
+    run = place - accumulated(np.maximum, np.where(new, place, 0), axis)  # how many equal ones came before
+    end = np.argmax(run, axis, keepdims=True)
+    return into(out, picked(input, axis, np.take_along_axis(order, end, axis), keepdim, return_types.mode))
+
+
+def _differ(x: Any, axis: int) -> Any:
+    """Whether an element differs from the one before it."""
+    n = x.shape[axis]
+    return _cut(x, axis, 1, n) != _cut(x, axis, 0, n - 1)

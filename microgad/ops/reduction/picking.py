@@ -1,0 +1,43 @@
+"""Elements along an axis at indices none of which comes twice: what ordering, medians and extrema are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from ... import function
+from ...function import LinearMap
+from ..indexing.gather import positions
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+R = TypeVar("R")
+
+
+class Pick(LinearMap):
+    """x.reshape(-1) at places, none of which comes twice."""
+
+    symbol = "pick"
+
+    def forward(self, x):
+        return np.take(x, self.places)
+
+    def adjoint(self, grad):
+        out = np.zeros_like(grad, shape=self.x_shape, order="C")
+        out.reshape(-1)[self.places] = grad
+        return out
+
+
+def picked(input: Tensor, axis: int, index: Any, keepdim: bool, result: Callable[..., R]) -> R:
+    """(values, indices) at an array of indices along an axis, which without keepdim have one index in a line."""
+    shape = index.shape
+    if input.array.ndim == 0:
+        shape = ()
+    elif not keepdim:
+        shape = shape[:axis] + shape[axis + 1 :]
+    places = positions(axis, index, input.array.shape or (1,)) if index.size else index
+    values = Pick.apply(input, places=places.reshape(shape))
+    return result(values, function.Tensor._made(index.reshape(shape)))

@@ -1,0 +1,117 @@
+"""Quantiles: places between the elements in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import function
+from ...errors import ArgumentError, DtypeError, ShapeError
+from ...state import composite
+from ..creation import tensor
+from ..elementwise import lerp, where
+from ..indexing import Gather
+from ..movement.dims import dim_of
+from ..out import into
+from ..spelling import numpy_spelling
+from .axes import kept_shape
+from .order import sort
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+_ROUNDED: dict[str, Any] = {"lower": np.floor, "higher": np.ceil, "nearest": np.round}
+
+
+@numpy_spelling
+@composite
+def quantile(
+    input: Tensor,
+    q: Tensor | float,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
+    out: Tensor | None = None,
+) -> Tensor:
+    """The q-quantiles along dim (of all elements by default), q in [0, 1]; several q come first.
+
+    Between two elements it is linear, lower, higher, midpoint or nearest. NaN gives NaN. Source: torch.quantile.
+
+    >>> torch.quantile(torch.tensor([1.0, 2.0, 4.0]), torch.tensor([0.5, 0.75]))
+    tensor([2., 3.])
+    """
+    return into(out, _quantile("quantile", input, q, dim, keepdim, interpolation))
+
+
+@numpy_spelling
+@composite
+def nanquantile(
+    input: Tensor,
+    q: Tensor | float,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
+    out: Tensor | None = None,
+) -> Tensor:
+    """`quantile` of what is not NaN. Source: torch.nanquantile.
+
+    >>> torch.nanquantile(torch.tensor([1.0, torch.nan, 4.0]), 0.5)
+    tensor(2.5000)
+    """
+    return into(out, _quantile("nanquantile", input, q, dim, keepdim, interpolation))
+
+
+def _quantile(op: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str) -> Tensor:
+    q = _checked(op, input, q, interpolation)
+    whole = dim is None or input.ndim == 0
+    axis = 0 if dim is None else dim_of(dim, input.ndim, op)
+    x = input.reshape(-1) if whole else input.permute((*(i for i in range(input.ndim) if i != axis), axis))
+    values = sort(x).values
+    last = x.shape[-1] - 1
+    nans = np.sum(values.array != values.array, -1, keepdims=True)
+    highest = np.maximum(last - nans, 0) if op == "nanquantile" else last + 0 * nans
+    rank = q.reshape(-1) * function.Tensor._made(highest.astype(values.array.dtype))
+    if op == "quantile" and np.any(nans):
+        rank = where(function.Tensor._made(nans > 0), float(last), rank)  # where the last in order is NaN
+    found = _between(values, rank, interpolation)
+    found = found.permute((found.ndim - 1, *range(found.ndim - 1)))
+    if keepdim:
+        found = found.reshape((-1, *kept_shape(tuple(input.shape), None if whole else axis)))
+    return found if q.ndim else found.reshape(found.shape[1:])
+
+
+def _between(values: Tensor, rank: Tensor, interpolation: str) -> Tensor:
+    """Values at places along the last axis, which are not whole numbers."""
+
+    def at(place: Any) -> Any:
+        return Gather.apply(values, axis=values.ndim - 1, index=place.astype(np.int64))
+
+    if interpolation in _ROUNDED:
+        return at(_ROUNDED[interpolation](rank.array))
+    below = np.floor(rank.array)
+    low, high = at(below), at(np.ceil(rank.array))
+    weight = rank - function.Tensor._made(below) if interpolation == "linear" else rank * 0 + 0.5
+    return lerp(low, high, weight)
+
+
+def _checked(op: str, input: Tensor, q: Any, interpolation: str) -> Tensor:
+    if input.array.dtype.char not in "fd":
+        raise DtypeError(f"{op}: input tensor must be either float or double dtype, got {input.dtype}")
+    if not input.array.size:
+        raise ShapeError(f"{op}: input tensor must be non-empty, got shape {tuple(input.shape)}")
+    if interpolation not in (*_ROUNDED, "linear", "midpoint"):
+        raise ArgumentError(
+            f"{op}: interpolation must be one of linear, lower, higher, midpoint or nearest, but got {interpolation}"
+        )
+    if not isinstance(q, function.Tensor):
+        q = tensor(q, dtype=input.dtype, device=input.device)
+    if q.ndim > 1:
+        raise ShapeError(f"{op}: q must be a scalar or 1D tensor, got shape {tuple(q.shape)}")
+    if q.dtype != input.dtype:
+        raise DtypeError(f"{op}: q tensor must be same dtype as the input tensor: q {q.dtype}, input {input.dtype}")
+    if not bool(np.all((q.array >= 0) & (q.array <= 1))):
+        raise ArgumentError(f"{op}: q must be in the range [0, 1] but got {q.tolist()}")
+    return q

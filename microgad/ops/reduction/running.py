@@ -1,0 +1,36 @@
+"""Running results of any associative operation, on arrays and on Tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ... import backend
+
+
+def running(combine: Callable[[Any, Any], Any], x: Any, axis: int) -> Any:
+    """combine(x0, combine(x1, ...)) up to each element along an axis: by 1, 2, 4, ... elements at once."""
+    lead = (slice(None),) * axis
+    step, n = 1, x.shape[axis]
+    while step < n:
+        later = combine(x[(*lead, slice(0, n - step))], x[(*lead, slice(step, n))])
+        x = np.concatenate([x[(*lead, slice(0, step))], later], axis)
+        step *= 2
+    return x
+
+
+def accumulated(ufunc: Any, x: Any, axis: int) -> Any:
+    """`ufunc.accumulate` of an array, also on a GPU, where there is none."""
+    if backend.is_gpu(x):
+        return running(ufunc, x, axis)
+    if math.prod(x.shape[axis + 1 :]) < 128 or not x.size:
+        return ufunc.accumulate(x, axis)
+    out = np.empty_like(x, order="C")  # plane by plane, since NumPy goes line by line
+    planes, found = np.moveaxis(x, axis, 0), np.moveaxis(out, axis, 0)
+    found[0] = planes[0]
+    for before, plane, target in zip(found, planes[1:], found[1:], strict=False):
+        ufunc(before, plane, out=target)
+    return out

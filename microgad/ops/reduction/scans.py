@@ -1,0 +1,244 @@
+"""Running sums, extrema and log-sums, and differences."""
+
+from __future__ import annotations
+
+import cmath
+import math
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from ... import backend, return_types
+from ...errors import ArgumentError, ShapeError
+from ...function import Function, LinearMap
+from ...state import composite
+from ..indexing import Gather
+from ..movement import cat
+from ..movement.dims import dim_of
+from ..out import into
+from ..spelling import numpy_spelling
+from .axes import along, floating, line, ordered
+from .running import accumulated, running
+from .sums import converted, whole_numbers
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class Cumsum(LinearMap):
+    """The sum of an element and all before it along an axis."""
+
+    symbol, numpy = "cumsum", np.cumsum
+
+    def forward(self, x):
+        return running_sum(x, self.axis)
+
+    def adjoint(self, grad):
+        return np.flip(running_sum(np.flip(grad, self.axis), self.axis), self.axis).copy()
+
+
+_TRIANGLES: dict[str, Any] = {}
+
+
+def running_sum(x: Any, axis: int) -> Any:
+    """NumPy's cumsum; of long contiguous lines block by block, by products with a triangle of ones: 3 × as fast."""
+    n, size = x.shape[axis], 32
+    if axis != x.ndim - 1 and x.dtype.kind in "fc" and not backend.is_gpu(x):
+        return accumulated(np.add, x, axis)
+    if axis != x.ndim - 1 or n < 8 * size or x.size < 20_000 or x.dtype.char not in "fd" or backend.is_gpu(x):
+        return np.cumsum(x, axis)
+    whole = n - n % size
+    if x.dtype.char not in _TRIANGLES:
+        _TRIANGLES[x.dtype.char] = np.triu(np.ones((size, size), x.dtype))
+    lines = np.ascontiguousarray(x).reshape(-1, n)
+    blocks = (lines[:, :whole].reshape(-1, size) @ _TRIANGLES[x.dtype.char]).reshape(len(lines), -1, size)
+    ends = np.cumsum(blocks[:, :, -1], 1)
+    if not np.isfinite(ends[:, -1]).all():
+        return np.cumsum(x, axis)  # ∞ · 0 is no number
+    blocks[:, 1:] += ends[:, :-1, None]
+    blocks = blocks.reshape(len(lines), whole)
+    if whole < n:
+        rest = np.cumsum(lines[:, whole:], 1)
+        rest += ends[:, -1:]
+        blocks = np.concatenate([blocks, rest], 1)
+    return blocks.reshape(x.shape)
+
+
+@numpy_spelling
+def cumsum(input: Tensor, dim: int, *, dtype: Any = None, out: Tensor | None = None) -> Tensor:
+    """The running sum along dim. Integers and booleans give int64. Source: torch.cumsum.
+
+    >>> torch.cumsum(torch.tensor([1.0, 2.0, 3.0]), 0)
+    tensor([1., 3., 6.])
+    """
+    x = converted(input, dtype, out)
+    result = along(Cumsum, x, dim_of(dim, x.array.ndim, "cumsum"))
+    return into(out, whole_numbers(result, x, dtype, out))
+
+
+class Cummax(Function):
+    """The largest element so far along an axis, and the last index that it is at; NaN is larger than all."""
+
+    symbol, constants = "cummax", ("index",)
+    better: ClassVar[Any] = np.maximum
+
+    def forward(self, x):
+        best = accumulated(self.better, x, self.axis)
+        n = x.shape[self.axis]
+        place = backend.like(np.arange(n).reshape([n if i == self.axis else 1 for i in range(x.ndim)]), x)
+        self.index = accumulated(np.maximum, np.where((x == best) | (x != x), place, 0), self.axis)
+        return best, self.index
+
+    def grad_x(self, grad, index):
+        if 0 in index.shape:
+            return grad[0]
+        return Gather.transposed.apply(grad[0], index=index, axis=self.axis, x_shape=index.shape)
+
+
+class Cummin(Cummax):
+    """The smallest element so far along an axis, and the last index that it is at; NaN is smaller than all."""
+
+    symbol = "cummin"
+    better = np.minimum
+
+
+def _extremum(cls: type[Function], input: Tensor, dim: int, out: Any, result: Any) -> Any:
+    op = result.__name__
+    axis = dim_of(dim, input.array.ndim, op)
+    ordered(input, op)
+    found = cls.apply(line(input), axis=axis)
+    return into(out, result(*(found if input.array.ndim else (part.reshape(()) for part in found))))
+
+
+@numpy_spelling
+def cummax(input: Tensor, dim: int, *, out: Any = None) -> return_types.cummax:
+    """(values, indices) of the largest element so far along dim, the last of equal ones. Source: torch.cummax.
+
+    >>> torch.cummax(torch.tensor([1.0, 3.0, 2.0]), 0).values
+    tensor([1., 3., 3.])
+    """
+    return _extremum(Cummax, input, dim, out, return_types.cummax)
+
+
+@numpy_spelling
+def cummin(input: Tensor, dim: int, *, out: Any = None) -> return_types.cummin:
+    """(values, indices) of the smallest element so far along dim, the last of equal ones. Source: torch.cummin.
+
+    >>> torch.cummin(torch.tensor([3.0, 1.0, 2.0]), 0).values
+    tensor([3., 1., 1.])
+    """
+    return _extremum(Cummin, input, dim, out, return_types.cummin)
+
+
+class LogCumSumExp(Function):
+    """log Σ eˣ over an element and all before it along an axis."""
+
+    symbol = "log Σ exp so far"
+
+    def forward(self, x):
+        if backend.is_gpu(x):
+            return running(_add_exponentials, x, self.axis)
+        if x.dtype.kind != "c":
+            return np.logaddexp.accumulate(x, self.axis)
+        return _ADD_COMPLEX.accumulate(x.astype(object), self.axis).astype(x.dtype)
+
+    def grad_x(self, grad, x, out):
+        """eˣ times Σ grad / e^out over what follows, added up so that no power of e is more than 1."""
+        lead, n = (slice(None),) * self.axis, x.shape[self.axis]
+        low = np.where(out.real == -math.inf, 0, out)
+        total, decay = grad, np.exp(low[(*lead, slice(0, n - 1))] - low[(*lead, slice(1, n))])
+        decay = np.concatenate([decay, np.zeros_like(out[(*lead, slice(0, 1))])], self.axis)
+        step = 1
+        while step < n:
+            nothing = np.zeros_like(total[(*lead, slice(0, step))])
+            later = slice(step, n)
+            total = total + decay * np.concatenate([total[(*lead, later)], nothing], self.axis)
+            decay = decay * np.concatenate([decay[(*lead, later)], nothing], self.axis)
+            step *= 2
+        return np.exp(x - low) * total
+
+    def decomposition(self, x):
+        return running(_add_exponentials, x, self.axis)
+
+
+def _add_exponentials(a: Any, b: Any) -> Any:
+    """log(eᵃ + eᵇ), also of complex numbers: the one with the larger real part is taken off first."""
+    low = np.real(a) < np.real(b)
+    large, small = np.where(low, b, a), np.where(low, a, b)
+    nothing = np.real(large) == -math.inf
+    return large + np.log1p(np.exp(np.where(nothing, 0, small) - np.where(nothing, 0, large)))
+
+
+def _add_complex(a: complex, b: complex) -> complex:
+    """The same of Python's numbers, one after the other: which of its imaginary parts log gives hangs on the order."""
+    large, small = (b, a) if a.real < b.real else (a, b)
+    ratio = 0 if large.real == -math.inf else cmath.exp(small - large)
+    return large + cmath.log(1 + ratio) if ratio != -1 else complex(-math.inf)
+
+
+_ADD_COMPLEX = np.frompyfunc(_add_complex, 2, 1)
+
+
+@numpy_spelling
+def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tensor:
+    """log Σ exp(input) so far along dim, without overflow. Source: torch.logcumsumexp.
+
+    >>> torch.logcumsumexp(torch.tensor([0.0, 0.0, 0.0]), 0)
+    tensor([0.0000, 0.6931, 1.0986])
+    """
+    axis = dim_of(dim, input.array.ndim, "logcumsumexp")
+    floating(input, "logcumsumexp")
+    return into(out, along(LogCumSumExp, input, axis))
+
+
+class Diff(LinearMap):
+    """The differences of neighbours along an axis."""
+
+    symbol, numpy = "Δ", np.diff
+
+    def forward(self, x):
+        return x[self.later] - x[self.earlier]
+
+    def adjoint(self, grad):
+        out = np.zeros_like(grad, shape=self.x_shape)
+        out[self.later] = grad
+        out[self.earlier] -= grad
+        return out
+
+
+@numpy_spelling
+@composite
+def diff(
+    input: Tensor,
+    n: int = 1,
+    dim: int = -1,
+    prepend: Tensor | None = None,
+    append: Tensor | None = None,
+    *,
+    out: Tensor | None = None,
+) -> Tensor:
+    """The differences of neighbours along dim, taken n times; of booleans whether they differ. Source: torch.diff.
+
+    >>> torch.diff(torch.tensor([1, 4, 9, 16]), n=2)
+    tensor([2, 2])
+    """
+    if input.ndim == 0:
+        raise ShapeError("diff: expects input to be at least one-dimensional")
+    if n < 0:
+        raise ArgumentError(f"diff: order must be non-negative but got {n}")
+    axis = dim_of(dim, input.ndim, "diff")
+    parts = [x for x in (prepend, input, append) if x is not None]
+    if any(x.ndim != input.ndim for x in parts):
+        raise ShapeError(
+            f"diff: prepend and append must have the {input.ndim} dimensions of input, got "
+            f"{', '.join(str(tuple(x.shape)) for x in parts if x is not input)}"
+        )
+    x = cat(parts, axis) if len(parts) > 1 and n else input
+    lead = (slice(None),) * axis
+    later, earlier = (*lead, slice(1, None)), (*lead, slice(0, -1))
+    for _ in range(min(n, x.shape[axis])):
+        if x.array.dtype.kind == "b":
+            x = x[later] != x[earlier]
+        else:
+            x = Diff.apply(x, later=later, earlier=earlier)
+    return into(out, x.clone() if x is input else x)

@@ -1,0 +1,226 @@
+"""Variances, standard deviations, and how variables vary together."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import ArgumentError, DtypeError, ShapeError
+from ...function import Function
+from ...state import composite
+from ..elementwise import clamp, complex, conj, imag, real, where
+from ..linalg.products import matmul
+from ..out import into
+from ..spelling import numpy_spelling
+from .axes import Dim, axes, count, kept_shape
+from .sums import Mean, total
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class Var(Function):
+    """Σ |x - mean|² / n over axes, where n is how many they are less a correction."""
+
+    symbol, numpy = "var", np.var
+
+    def forward(self, x):
+        n = count(x.shape, self.axis)
+        centred = x - total(x, self.axis, True) / (n or math.nan)
+        if x.dtype.kind == "c":
+            squares = centred.real * centred.real
+            squares += centred.imag * centred.imag
+        else:
+            squares = centred
+            squares *= centred
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return total(squares, self.axis, self.keepdims) / max(n - self.correction, 0)
+
+    def grad_x(self, grad, x):
+        n = count(x.shape, self.axis) - self.correction
+        centred = x - Mean.apply(x, axis=self.axis, keepdims=True)
+        grad = grad.reshape(kept_shape(x.shape, self.axis))
+        if n <= 0:
+            return grad * np.where(centred == 0, math.nan, math.inf)
+        return grad * (np.conjugate(centred) if self.complex else centred) * (2 / n)
+
+
+def _var(op: str, input: Tensor, dim: Any, unbiased: bool | None, keepdim: bool, correction: float | None) -> Any:
+    """The variance, and the axes it is over."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    if correction is None:
+        correction = 0 if unbiased is False else 1
+    kind = input.array.dtype.kind
+    if kind not in "fc":
+        raise DtypeError(f"{op}: std and var only support floating point and complex dtypes, got {input.dtype}")
+    axis = axes(dim, input.array.ndim, op)
+    if count(input.array.shape, axis) <= correction:
+        warnings.warn(
+            f"{op}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input "
+            "numel divided by output numel).",
+            stacklevel=4,
+        )
+    found = Var.apply(input, axis=axis, keepdims=keepdim, correction=correction, complex=kind == "c")
+    return found, axis
+
+
+@numpy_spelling
+def var(
+    input: Tensor,
+    dim: Dim = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+    out: Tensor | None = None,
+) -> Tensor:
+    """The variance over dim, of the sum of squares over n - correction, which is 1 by default. Source: torch.var.
+
+    >>> torch.var(torch.tensor([1.0, 2.0, 4.0]))
+    tensor(2.3333)
+    """
+    return into(out, _var("var", input, dim, unbiased, keepdim, correction)[0])
+
+
+@numpy_spelling
+def var_mean(
+    input: Tensor,
+    dim: Dim = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+    out: Any = None,
+) -> tuple[Tensor, Tensor]:
+    """The variance and the mean over dim. Source: torch.var_mean.
+
+    >>> torch.var_mean(torch.tensor([1.0, 3.0]))
+    (tensor(2.), tensor(2.))
+    """
+    found, axis = _var("var_mean", input, dim, unbiased, keepdim, correction)
+    return into(out, (found, Mean.apply(input, axis=axis, keepdims=keepdim)))
+
+
+@numpy_spelling
+@composite
+def std(
+    input: Tensor,
+    dim: Dim = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+    out: Tensor | None = None,
+) -> Tensor:
+    """The standard deviation over dim: the root of `var`. Where it is 0 its derivative is 0. Source: torch.std.
+
+    >>> torch.std(torch.tensor([1.0, 2.0, 4.0]))
+    tensor(1.5275)
+    """
+    return into(out, _root(_var("std", input, dim, unbiased, keepdim, correction)[0]))
+
+
+@numpy_spelling
+@composite
+def std_mean(
+    input: Tensor,
+    dim: Dim = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+    out: Any = None,
+) -> tuple[Tensor, Tensor]:
+    """The standard deviation and the mean over dim. Source: torch.std_mean.
+
+    >>> torch.std_mean(torch.tensor([1.0, 3.0]))
+    (tensor(1.4142), tensor(2.))
+    """
+    found, axis = _var("std_mean", input, dim, unbiased, keepdim, correction)
+    return into(out, (_root(found), Mean.apply(input, axis=axis, keepdims=keepdim)))
+
+
+def _root(variance: Tensor) -> Tensor:
+    if variance.node is None:
+        return variance.sqrt()
+    constant = variance == 0
+    return where(constant, 0.0, where(constant, 1.0, variance).sqrt())
+
+
+@composite
+def cov(
+    input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None
+) -> Tensor:
+    """The covariances of variables, a row each; columns are observations, with weights. Source: torch.cov.
+
+    fweights say how often an observation was made, aweights how much it counts.
+
+    >>> torch.cov(torch.tensor([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]))
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
+    if input.ndim > 2 or input.array.dtype.kind == "b":
+        raise ShapeError(f"cov: expected input to have two or fewer dimensions and numbers, got {_said(input)}")
+    x = input.reshape(1, -1) if input.ndim < 2 else input
+    weights = _weights(x.shape[1], fweights, aweights)
+    if weights is None:
+        norm: Any = x.shape[1] - correction
+        centred = weighted = x - x.sum(1, keepdim=True) / x.shape[1] if x.shape[1] else x * 1.0
+    else:
+        whole = weights.sum()
+        if not whole.item():
+            raise ArgumentError("cov: weights sum to zero, can't be normalized")
+        norm = whole - correction
+        if aweights is not None and correction:
+            norm = whole - correction * (weights * aweights).sum() / whole
+        centred = x - (x * weights).sum(1, keepdim=True) / whole
+        weighted = centred * weights
+    if norm <= 0:
+        warnings.warn("cov(): degrees of freedom is <= 0", stacklevel=3)
+        norm = 0
+    product = matmul(centred, conj(weighted.transpose(0, 1)))
+    found = product / norm if weights is not None or norm else product * math.nan
+    return found.reshape(()) if x.shape[0] == 1 else found
+
+
+def _weights(n: int, fweights: Tensor | None, aweights: Tensor | None) -> Any:
+    """How much each of n observations counts; None where all count the same."""
+    for name, given, kinds in (("fweights", fweights, "iu"), ("aweights", aweights, "f")):
+        if given is None:
+            continue
+        if given.ndim > 1 or given.array.size != n:
+            raise ShapeError(f"cov: expected {name} to have {n} elements in one dimension, got {_said(given)}")
+        if given.array.dtype.kind not in kinds:
+            raise DtypeError(f"cov: expected {name} to have {'integral' if kinds == 'iu' else 'floating point'} dtype")
+        if np.any(given.array < 0):
+            raise ArgumentError(f"cov: {name} cannot be negative")
+    if fweights is None or aweights is None:
+        return aweights if fweights is None else fweights
+    return fweights * aweights
+
+
+def _said(x: Tensor) -> str:
+    return f"{tuple(x.shape)} {x.dtype}"
+
+
+@composite
+def corrcoef(input: Tensor) -> Tensor:
+    """Pearson's correlations of variables, a row each. Source: torch.corrcoef.
+
+    >>> torch.corrcoef(torch.tensor([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]))
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
+    if input.ndim > 2:
+        raise ShapeError(f"corrcoef: expected input to have two or fewer dimensions, got {_said(input)}")
+    c = cov(input)
+    if c.ndim == 0:
+        return c / c
+    places = list(range(c.shape[0]))
+    deviations = real(c[places, places]).sqrt()
+    c = c / deviations.unsqueeze(1) / deviations
+    return clamp(c, -1, 1) if not c.is_complex() else complex(clamp(real(c), -1, 1), clamp(imag(c), -1, 1))

@@ -1,0 +1,83 @@
+"""Values moved between channels and places, or between groups of channels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import ArgumentError, ShapeError
+from ..state import composite
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+@composite
+def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
+    """(..., C r², H, W) -> (..., C, H r, W r): r · r channels become the pixels of one. Source: torch.pixel_shuffle.
+
+    Raises RuntimeError where r² doesn't divide the channels. Shi et al. (2016).
+
+    >>> torch.pixel_shuffle(torch.arange(4).reshape(4, 1, 1), 2)
+    tensor([[[0, 1],
+             [2, 3]]])
+    """
+    r = _factor("pixel_shuffle", input, upscale_factor)
+    *lead, channels, height, width = input.shape
+    if channels % (r * r):
+        raise ShapeError(
+            f"pixel_shuffle expects its input's 'channel' dimension to be divisible by {r * r}, but it is {channels}"
+        )
+    n, c = len(lead), channels // (r * r)
+    split = input.reshape(*lead, c, r, r, height, width)
+    order = (*range(n), n, n + 3, n + 1, n + 4, n + 2)
+    out = split.permute(order).reshape(*lead, c, height * r, width * r)
+    return out.clone() if r == 1 else out
+
+
+@composite
+def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
+    """(..., C, H r, W r) -> (..., C r², H, W): what pixel_shuffle undoes. Source: torch.pixel_unshuffle.
+
+    Raises RuntimeError where r doesn't divide height and width.
+
+    >>> torch.pixel_unshuffle(torch.tensor([[[0, 1], [2, 3]]]), 2).shape
+    torch.Size([4, 1, 1])
+    """
+    r = _factor("pixel_unshuffle", input, downscale_factor)
+    *lead, c, height, width = input.shape
+    if height % r or width % r:
+        raise ShapeError(
+            f"pixel_unshuffle expects height and width to be divisible by {r}, but they are {height}, {width}"
+        )
+    n = len(lead)
+    split = input.reshape(*lead, c, height // r, r, width // r, r)
+    order = (*range(n), n, n + 2, n + 4, n + 1, n + 3)
+    out = split.permute(order).reshape(*lead, c * r * r, height // r, width // r)
+    return out.clone() if r == 1 else out
+
+
+def _factor(op: str, input: Tensor, factor: int) -> int:
+    if input.ndim < 3:
+        raise ShapeError(f"{op} expects input to have at least 3 dimensions, but got input with {input.ndim}")
+    if factor <= 0:
+        raise ArgumentError(f"{op} expects a positive factor, but got {factor}")
+    return factor
+
+
+@composite
+def channel_shuffle(input: Tensor, groups: int) -> Tensor:
+    """(N, C, ...): the channels of `groups` groups, one after another of each. Source: torch.channel_shuffle.
+
+    Raises RuntimeError where groups doesn't divide C. Zhang et al. (2018).
+
+    >>> torch.channel_shuffle(torch.arange(4).reshape(1, 4, 1), 2).flatten()
+    tensor([0, 2, 1, 3])
+    """
+    if input.ndim < 3:
+        raise ShapeError(f"channel_shuffle expects input with > 2 dims, but got input with sizes {tuple(input.shape)}")
+    if groups <= 0:
+        raise ArgumentError(f"channel_shuffle: number of groups to divide channels in must be positive, got {groups}")
+    if input.shape[1] % groups:
+        raise ShapeError(f"channel_shuffle: number of channels {input.shape[1]} must be divisible by groups {groups}")
+    n, c, *rest = input.shape
+    return input.reshape(n, groups, c // groups, *rest).transpose(1, 2).reshape(input.shape)

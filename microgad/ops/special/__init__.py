@@ -1,0 +1,44 @@
+"""Special functions: a file for each kind, and all their names here."""
+
+# isort: skip_file
+from __future__ import annotations
+
+from .airy import AiryAi, airy_ai
+from .bessel import (
+    BesselJ0, BesselJ1, BesselY0, BesselY1, SphericalBesselJ0, bessel_j0, bessel_j1, bessel_y0, bessel_y1,
+    spherical_bessel_j0,
+)  # fmt: skip
+from .entropy import Entr, XLog1PY, entr, xlog1py
+from .error import Erf, Erfc, Erfcx, erf, erfc, erfcx
+from .gamma import Lgamma, Digamma, Polygamma, lgamma, digamma, polygamma, mvlgamma
+from .incomplete import Igamma, Igammac, igamma, igammac
+from .modified_bessel import (
+    I0, I0e, I1, I1e, BesselRatio, ModifiedI0, ModifiedI1, ModifiedK0, ModifiedK1, ScaledK0, ScaledK1, i0, i0e, i1, i1e,
+    modified_bessel_i0, modified_bessel_i1, modified_bessel_k0, modified_bessel_k1, scaled_modified_bessel_k0,
+    scaled_modified_bessel_k1,
+)  # fmt: skip
+from .normal import Ndtr, LogNdtr, ndtr, log_ndtr
+from .polynomials import (
+    ChebyshevT, ChebyshevU, ChebyshevV, ChebyshevW, ShiftedChebyshevT, ShiftedChebyshevU, ShiftedChebyshevV,
+    ShiftedChebyshevW, HermiteH, HermiteHe, LaguerreL, LegendreP, chebyshev_polynomial_t, chebyshev_polynomial_u,
+    chebyshev_polynomial_v, chebyshev_polynomial_w, shifted_chebyshev_polynomial_t, shifted_chebyshev_polynomial_u,
+    shifted_chebyshev_polynomial_v, shifted_chebyshev_polynomial_w, hermite_polynomial_h, hermite_polynomial_he,
+    laguerre_polynomial_l, legendre_polynomial_p,
+)  # fmt: skip
+from .quantile import Erfinv, Ndtri, erfinv, ndtri
+from .zeta import Zeta, zeta
+
+__all__ = [
+    "I0", "I1", "AiryAi", "BesselJ0", "BesselJ1", "BesselRatio", "BesselY0", "BesselY1", "ChebyshevT", "ChebyshevU",
+    "ChebyshevV", "ChebyshevW", "Digamma", "Entr", "Erf", "Erfc", "Erfcx", "Erfinv", "HermiteH", "HermiteHe", "I0e",
+    "I1e", "Igamma", "Igammac", "LaguerreL", "LegendreP", "Lgamma", "LogNdtr", "ModifiedI0", "ModifiedI1", "ModifiedK0",
+    "ModifiedK1", "Ndtr", "Ndtri", "Polygamma", "ScaledK0", "ScaledK1", "ShiftedChebyshevT", "ShiftedChebyshevU",
+    "ShiftedChebyshevV", "ShiftedChebyshevW", "SphericalBesselJ0", "XLog1PY", "Zeta", "airy_ai", "bessel_j0",
+    "bessel_j1", "bessel_y0", "bessel_y1", "chebyshev_polynomial_t", "chebyshev_polynomial_u", "chebyshev_polynomial_v",
+    "chebyshev_polynomial_w", "digamma", "entr", "erf", "erfc", "erfcx", "erfinv", "hermite_polynomial_h",
+    "hermite_polynomial_he", "i0", "i0e", "i1", "i1e", "igamma", "igammac", "laguerre_polynomial_l",
+    "legendre_polynomial_p", "lgamma", "log_ndtr", "modified_bessel_i0", "modified_bessel_i1", "modified_bessel_k0",
+    "modified_bessel_k1", "mvlgamma", "ndtr", "ndtri", "polygamma", "scaled_modified_bessel_k0",
+    "scaled_modified_bessel_k1", "shifted_chebyshev_polynomial_t", "shifted_chebyshev_polynomial_u",
+    "shifted_chebyshev_polynomial_v", "shifted_chebyshev_polynomial_w", "spherical_bessel_j0", "xlog1py", "zeta",
+]  # fmt: skip

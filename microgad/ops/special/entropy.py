@@ -1,0 +1,68 @@
+"""Products with a logarithm that are 0 where their factor is."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend
+from ...function import Function
+from ..elementwise.operands import one_tensor
+from ..out import into
+from .numeric import promote
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class Entr(Function):
+    """-x log x: 0 at 0, -∞ below."""
+
+    symbol, promote = "−x log x", promote
+
+    def forward(self, x):
+        return np.where(x < 0, -math.inf, 0.0 - x * np.log(np.where(x > 0, x, 1)))
+
+    def grad_x(self, grad, x):
+        return grad * (-1 - np.log(x))
+
+
+def entr(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """-input log(input): 0 at 0, -∞ for negative numbers. Source: torch.special.entr.
+
+    >>> torch.special.entr(torch.tensor([-1.0, 0.0, 0.5]))
+    tensor([  -inf, 0.0000, 0.3466])
+    """
+    return into(out, Entr.apply(input))
+
+
+class XLog1PY(Function):
+    """x · log(1 + y), broadcast; 0 where x is 0, unless y is NaN."""
+
+    symbol = "x log(1 + y)"
+
+    @staticmethod
+    def promote(arrays: Any) -> Any:
+        arrays = promote(arrays)
+        array = next(x for x in arrays if hasattr(x, "dtype"))
+        return [x if hasattr(x, "dtype") else backend.like(x, array, array.dtype) for x in arrays]
+
+    def forward(self, x, y):
+        return x * np.log1p(np.where((x == 0) & (y == y), 0, y))
+
+    def grad_x(self, grad, x, y):
+        return grad * np.log1p(np.where((x == 0) & (y <= -1), 0, y))
+
+    def grad_y(self, grad, x, y):
+        return grad * (x / (y + 1))
+
+
+def xlog1py(input: Tensor | float, other: Tensor | float, *, out: Tensor | None = None) -> Tensor:
+    """input · log(1 + other), broadcast; 0 where input is 0, unless other is NaN. Source: torch.special.xlog1py.
+
+    >>> torch.special.xlog1py(torch.tensor([0.0, 2.0]), torch.tensor([-1.0, 1.0]))
+    tensor([0.0000, 1.3863])
+    """
+    return into(out, XLog1PY.apply(*one_tensor("xlog1py", input, other)))

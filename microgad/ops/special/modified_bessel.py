@@ -1,0 +1,306 @@
+"""Modified Bessel functions of order 0 and 1: plain, and scaled by e^-|x| (first kind) or e^x (second kind)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...function import Function
+from ..out import into
+from .numeric import in_double, pieces, polynomial, promote, rational, without_derivative
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+# I₀(x) and I₁(x) / x by x²/4, |x| < 8
+_I0 = (
+    9.199490192822799e-25, 1.1271315698780286e-22, 2.6398039041166653e-20, 4.345576463193113e-18,
+    6.277947933796445e-16, 7.593864679920678e-14, 7.594072929478665e-12, 6.151186544390525e-10, 3.936759919236813e-08,
+    1.9290123448717815e-06, 6.944444444590053e-05, 0.001736111111109441, 0.027777777777778893, 0.24999999999999964,
+    1.0, 1.0,
+)  # fmt: skip
+_I1 = (
+    6.95061261121761e-24, 7.8416221392869965e-22, 1.7178762589840457e-19, 2.6068680875619995e-17,
+    3.452943523545877e-15, 3.7969251841741726e-13, 3.417333283037435e-11, 2.460474598956462e-09,
+    1.3778659721252566e-07, 5.78703703461938e-06, 0.00017361111111452218, 0.003472222222219402, 0.04166666666666785,
+    0.2499999999999998, 0.5,
+)  # fmt: skip
+# √x e^-x I(x) by 1/x, x >= 8
+_I0_LARGE = (
+    2.776102603011665e+16, -3.740974497027211e+16, 2.327327582911764e+16, -8863782660603840.0, 2311340439101619.0,
+    -437407247946150.06, 62158165386732.97, -6773245681301.506, 573156810828.1549, -37914714429.24238,
+    1963833538.5299406, -79393646.38300286, 2484372.3728457014, -59269.42119234208, 1055.287483608551,
+    -12.687922294320652, 0.34146042847263747, 0.09006985638614554, 0.04474260826870796, 0.029219414261081714,
+    0.028050629051510036, 0.04986778505022934, 0.39894228040143265,
+)  # fmt: skip
+_I1_LARGE = (
+    -2.893321171183265e+16, 3.907148563696379e+16, -2.436274555719628e+16, 9301926838309038.0, -2432257190265750.5,
+    461688636346594.44, -65830928591934.86, 7200814157581.196, -611985622456.2366, 40686691056.16702,
+    -2119884798.3081622, 86314158.8338723, -2724899.0500022112, 65755.64149216427, -1189.3431428968552,
+    14.641951421183618, -0.40593512188114605, -0.11002783458508328, -0.057526957899371095, -0.04090717406169342,
+    -0.04675104844774439, -0.149603355150588, 0.3989422804014327,
+)  # fmt: skip
+# K₀(x) + log(x) I₀(x), and (K₁(x) - 1/x - log(x) I₁(x)) / x, by x², x < 1
+_K0 = (
+    6.611697199137138e-12, 1.2082660548092037e-09, 1.6271068932192254e-07, 1.4914719243031542e-05,
+    0.0008460350907213902, 0.025248929932161213, 0.27898287891460316, 0.11593151565841245,
+)  # fmt: skip
+_K1 = (
+    -4.221989438282024e-13, -8.87092489601584e-11, -1.4030171839891595e-08, -1.5592887664345827e-06,
+    -0.00011253607036725078, -0.004642182766471444, -0.08537071972865079, -0.3079657578292062,
+)  # fmt: skip
+# x (√x e^x K(x) - √(π/2)) by 1/x, x >= 1
+_K0_LARGE = (
+    -0.14490576307528058, -3.163981288374647, -16.54974376476671, -32.56181692355288, -28.641262734241593,
+    -11.94099431069759, -2.2726792379932115, -0.1566642671644177,
+), (
+    0.17203967488268743, 6.559983998705684, 58.16950066191228, 194.1891235997939, 295.2514890160229,
+    222.19928856941732, 84.11075930351254, 15.069185405177954, 1.0,
+)  # fmt: skip
+_K1_LARGE = (
+    0.35363726853632405, 7.809741556335268, 41.968684880989315, 85.33533477338872, 77.7353711114344,
+    33.56313503408529, 6.606455439151326, 0.46999280149328126,
+), (
+    0.02851865951969755, 2.546747527970391, 31.642018187210923, 128.71317959899068, 223.6370578191048,
+    185.48646665213738, 75.62889543136491, 14.369003457396161, 1.0,
+)  # fmt: skip
+
+
+def over_power(y: Any, n: Any, scaled: Any) -> Any:
+    """Iₙ(y) / yⁿ of y >= 0, times e^-y where `scaled`."""
+
+    def small(y: Any) -> Any:
+        z = y * y / 4
+        out = polynomial(z, (_I0, _I1)[n]) if n < 2 else polynomial(z, _taylor(n))
+        return out * np.exp(-y) if scaled else out
+
+    def large(y: Any) -> Any:
+        u = 1 / y
+        root = np.sqrt(u)
+        before, out = polynomial(u, _I0_LARGE) * root, polynomial(u, _I1_LARGE) * root * u
+        for m in range(1, n):
+            before, out = out, (before - 2 * m * out) * (u * u)
+        return _unscaled(before if n == 0 else out, y, scaled)
+
+    return pieces((y,), (y < 8, small), (y >= 8, large))
+
+
+def _unscaled(value: Any, y: Any, scaled: Any) -> Any:
+    """The value, or its product with e^y: in two steps, of which the first doesn't overflow."""
+    if scaled:
+        return value
+    half = np.exp(np.minimum(y, 1e4) / 2)
+    return np.where(y > 1e4, math.inf, value * half * half)
+
+
+def _taylor(n: int) -> tuple[float, ...]:
+    """Σ (x²/4)^k / (k! (n + k)! 2ⁿ): Iₙ(x) / xⁿ for |x| < 8."""
+    return tuple(1 / (math.factorial(k) * math.factorial(n + k) * 2**n) for k in range(24, -1, -1))
+
+
+def _i1(x: Any, scaled: Any) -> Any:
+    def small(y: Any) -> Any:
+        return y * over_power(y, 1, scaled)
+
+    def large(y: Any) -> Any:
+        return _unscaled(polynomial(1 / y, _I1_LARGE) / np.sqrt(y), y, scaled)
+
+    y = abs(x)
+    return np.copysign(pieces((y,), (y < 8, small), (y >= 8, large)), x)
+
+
+class I0(Function):
+    """I₀(x)."""
+
+    symbol, promote = "I₀", promote
+
+    def forward(self, x):
+        return in_double(lambda x: over_power(abs(x), 0, False), x)
+
+    def grad_x(self, grad, x):
+        return grad * I1.apply(x)
+
+
+def i0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The modified Bessel function of the first kind, of order 0. Source: torch.i0.
+
+    >>> torch.i0(torch.tensor([0.0, 1.0, -2.0]))
+    tensor([1.0000, 1.2661, 2.2796])
+    """
+    return into(out, I0.apply(input))
+
+
+class I0e(Function):
+    """e^-|x| I₀(x)."""
+
+    symbol, promote = "e⁻ˣI₀", promote
+
+    def forward(self, x):
+        return in_double(lambda x: over_power(abs(x), 0, True), x)
+
+    def grad_x(self, grad, x, out):
+        return grad * (I1e.apply(x) - np.sign(x) * out)
+
+
+def i0e(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """e^-|input| times `i0`. Source: torch.special.i0e.
+
+    >>> torch.special.i0e(torch.tensor([0.0, 1.0, -2.0]))
+    tensor([1.0000, 0.4658, 0.3085])
+    """
+    return into(out, I0e.apply(input))
+
+
+class I1(Function):
+    """I₁(x)."""
+
+    symbol, promote = "I₁", promote
+
+    def forward(self, x):
+        return in_double(lambda x: _i1(x, False), x)
+
+    def grad_x(self, grad, x):
+        return grad * (I0.apply(x) - BesselRatio.apply(x, n=1, scaled=False))
+
+
+def i1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The modified Bessel function of the first kind, of order 1. Source: torch.special.i1.
+
+    >>> torch.special.i1(torch.tensor([0.0, 1.0, -2.0]))
+    tensor([ 0.0000,  0.5652, -1.5906])
+    """
+    return into(out, I1.apply(input))
+
+
+class I1e(Function):
+    """e^-|x| I₁(x)."""
+
+    symbol, promote = "e⁻ˣI₁", promote
+
+    def forward(self, x):
+        return in_double(lambda x: _i1(x, True), x)
+
+    def grad_x(self, grad, x, out):
+        return grad * (I0e.apply(x) - BesselRatio.apply(x, n=1, scaled=True) - np.sign(x) * out)
+
+
+def i1e(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """e^-|input| times `i1`. Source: torch.special.i1e.
+
+    >>> torch.special.i1e(torch.tensor([0.0, 1.0, -2.0]))
+    tensor([ 0.0000,  0.2079, -0.2153])
+    """
+    return into(out, I1e.apply(input))
+
+
+class BesselRatio(Function):
+    """Iₙ(x) / xⁿ, which by x has the derivative x times the next: so nothing cancels near 0, to no order."""
+
+    symbol, promote = "Iₙ/xⁿ", promote
+
+    def forward(self, x):
+        return in_double(lambda x: over_power(abs(x), self.n, self.scaled), x)
+
+    def grad_x(self, grad, x, out):
+        slope = x * BesselRatio.apply(x, n=self.n + 1, scaled=self.scaled)
+        return grad * (slope - np.sign(x) * out if self.scaled else slope)
+
+
+def _k0(x: Any, scaled: Any) -> Any:
+    def small(x: Any) -> Any:
+        out = polynomial(x * x, _K0) - np.log(x) * polynomial(x * x / 4, _I0)
+        return out * np.exp(x) if scaled else out
+
+    return pieces((x,), ((x >= 0) & (x < 1), small), (x >= 1, lambda x: _large(x, _K0_LARGE, scaled)))
+
+
+def _k1(x: Any, scaled: Any) -> Any:
+    def small(x: Any) -> Any:
+        out = 1 / x + x * (polynomial(x * x, _K1) + np.log(x) * polynomial(x * x / 4, _I1))
+        return np.where(x == 0, math.inf, out * np.exp(x) if scaled else out)
+
+    return pieces((x,), ((x >= 0) & (x < 1), small), (x >= 1, lambda x: _large(x, _K1_LARGE, scaled)))
+
+
+def _large(x: Any, table: Any, scaled: Any) -> Any:
+    u = 1 / x
+    out = (math.sqrt(math.pi / 2) + u * rational(u, *table)) / np.sqrt(x)
+    return out if scaled else out * np.exp(-x)
+
+
+ModifiedI0 = without_derivative("ModifiedI0", lambda x: over_power(abs(x), 0, False))
+
+
+def modified_bessel_i0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The modified Bessel function of the first kind, of order 0: `i0` without a derivative.
+
+    Source: torch.special.modified_bessel_i0.
+
+    >>> torch.special.modified_bessel_i0(torch.tensor([1.0, 2.0]))
+    tensor([1.2661, 2.2796])
+    """
+    return into(out, ModifiedI0.apply(input))
+
+
+ModifiedI1 = without_derivative("ModifiedI1", lambda x: _i1(x, False))
+
+
+def modified_bessel_i1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The modified Bessel function of the first kind, of order 1: `i1` without a derivative.
+
+    Source: torch.special.modified_bessel_i1.
+
+    >>> torch.special.modified_bessel_i1(torch.tensor([1.0, 2.0]))
+    tensor([0.5652, 1.5906])
+    """
+    return into(out, ModifiedI1.apply(input))
+
+
+ModifiedK0 = without_derivative("ModifiedK0", lambda x: _k0(x, False))
+
+
+def modified_bessel_k0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The modified Bessel function of the second kind, of order 0. Source: torch.special.modified_bessel_k0.
+
+    >>> torch.special.modified_bessel_k0(torch.tensor([1.0, 2.0]))
+    tensor([0.4210, 0.1139])
+    """
+    return into(out, ModifiedK0.apply(input))
+
+
+ModifiedK1 = without_derivative("ModifiedK1", lambda x: _k1(x, False))
+
+
+def modified_bessel_k1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The modified Bessel function of the second kind, of order 1. Source: torch.special.modified_bessel_k1.
+
+    >>> torch.special.modified_bessel_k1(torch.tensor([1.0, 2.0]))
+    tensor([0.6019, 0.1399])
+    """
+    return into(out, ModifiedK1.apply(input))
+
+
+ScaledK0 = without_derivative("ScaledK0", lambda x: _k0(x, True))
+
+
+def scaled_modified_bessel_k0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """e^input times `modified_bessel_k0`. Source: torch.special.scaled_modified_bessel_k0.
+
+    >>> torch.special.scaled_modified_bessel_k0(torch.tensor([1.0, 2.0]))
+    tensor([1.1445, 0.8416])
+    """
+    return into(out, ScaledK0.apply(input))
+
+
+ScaledK1 = without_derivative("ScaledK1", lambda x: _k1(x, True))
+
+
+def scaled_modified_bessel_k1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """e^input times `modified_bessel_k1`. Source: torch.special.scaled_modified_bessel_k1.
+
+    >>> torch.special.scaled_modified_bessel_k1(torch.tensor([1.0, 2.0]))
+    tensor([1.6362, 1.0335])
+    """
+    return into(out, ScaledK1.apply(input))

@@ -1,0 +1,116 @@
+"""The Hurwitz zeta function."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...function import Function
+from ..elementwise.operands import one_tensor
+from ..out import into
+from .numeric import in_double, pieces, promote
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+_TERMS = 10  # summed one by one before Euler and Maclaurin's series takes over, of 12 terms
+
+
+def _weights(count: int) -> list[float]:
+    """B₂ⱼ / (2j)! for j = 1, ..., count: the coefficients of z/2 coth(z/2), by dividing power series."""
+    series = [Fraction(1)]
+    for n in range(1, 2 * count + 1):
+        series.append(-sum((series[n - k] / math.factorial(k + 1) for k in range(1, n + 1)), Fraction(0)))
+    return [float(c) for c in series[2::2]]
+
+
+_WEIGHTS = _weights(12)
+
+
+def _euler_maclaurin(s: Any, w: Any) -> Any:
+    """Σ (w + k)^-s of w >= 10, unless s is much larger: the integral, half a term, and corrections."""
+    s_small = np.minimum(s, 1e4)  # w^-s is 0 from there on
+    step = 1 / (w * w)
+    total = np.full_like(w, _WEIGHTS[-1])
+    for j in range(len(_WEIGHTS) - 1, 0, -1):
+        total *= (s_small + (2 * j - 1)) * (s_small + 2 * j) * step
+        total += _WEIGHTS[j - 1]
+    total *= s_small / w
+    total += 0.5
+    total += w / (s - 1)
+    return total * np.power(w, -s)
+
+
+def _term(s: Any, q: Any, k: Any) -> Any:
+    """(q + k)^-s; where s is large, the rounding of q + k counts."""
+    w = q + k
+    lost = q - (w - k)
+    out = np.power(w, -s)
+    return out - out * (s * lost / w)
+
+
+def _summed(s: Any, q: Any) -> Any:
+    s_small = np.minimum(s, 1e4)
+    parts = [np.power(q, -s), *(_term(s_small, q, k) for k in range(1, _TERMS))]
+    parts.append(_euler_maclaurin(s, q + _TERMS))
+    while len(parts) > 1:  # neighbours first: few roundings
+        parts = [sum(parts[k + 1 : k + 2], parts[k]) for k in range(0, len(parts), 2)]
+    return parts[0]
+
+
+def hurwitz(s: Any, q: Any) -> Any:
+    """Σ (q + k)^-s of s > 1 and 0 < q < 1e100."""
+    near = q < s + _TERMS
+    return pieces((s, q), (near, _summed), (~near, _euler_maclaurin))
+
+
+def _far(s: Any, q: Any) -> Any:
+    """Of q >= 1e100: the integral, its power in two halves, lest it underflow."""
+    half = np.power(q, s / -2)
+    return np.where(q == math.inf, 0.0, half * (q * half) / (s - 1))
+
+
+def _negative(s: Any, q: Any) -> Any:
+    """Of q < 0 and integer s: the terms on either side of 0, all of them positive."""
+    fraction = -q - np.floor(-q)
+    below = hurwitz(s, fraction) - hurwitz(s, 1 - q)
+    return hurwitz(s, 1 - fraction) + np.where(s % 2 == 0, below, -below)
+
+
+def zeta_of(s: Any, q: Any) -> Any:
+    """Σ (q + k)^-s in float64."""
+    converges = s > 1
+    pole = q == np.floor(q)
+    return pieces(
+        (s, q),
+        (converges & (q > 0) & (q < 1e100), hurwitz),
+        (converges & (q >= 1e100), _far),
+        ((s == 1) | (converges & (q <= 0) & pole), lambda s, q: np.full_like(s, math.inf)),
+        (converges & (q < 0) & ~pole & (s == np.floor(s)), _negative),
+    )
+
+
+class Zeta(Function):
+    """Σ (q + k)^-s over k >= 0."""
+
+    symbol, promote = "ζ", promote
+
+    def forward(self, s, q):
+        return in_double(zeta_of, s, q)
+
+    def grad_q(self, grad, s, q):
+        return grad * (-s * Zeta.apply(s + 1, q))
+
+
+def zeta(input: Tensor | float, other: Tensor | float, *, out: Tensor | None = None) -> Tensor:
+    """The Hurwitz zeta function Σ (other + k)^-input over k >= 0, broadcast. Source: torch.special.zeta.
+
+    It has a derivative for other only, as in PyTorch.
+
+    >>> torch.special.zeta(torch.tensor([2.0, 4.0]), 1)
+    tensor([1.6449, 1.0823])
+    """
+    return into(out, Zeta.apply(*one_tensor("zeta", input, other)))

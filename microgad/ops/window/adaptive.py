@@ -1,0 +1,139 @@
+"""Adaptive pooling: of nearly equal parts, as many as the output has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import plural
+from ...state import composite
+from .boxes import checked, of_boxes
+from .geometry import numbers, refusal
+from .pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d, with_indices
+from .resample import Resample, Taps
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+Sizes = int | Sequence[int | None]
+
+
+@composite
+def adaptive_max_pool1d(input: Tensor, output_size: Sizes, return_indices: bool = False) -> Any:
+    """The largest value of each of output_size nearly equal parts, (N, C, L) -> (N, C, OL). As adaptive_max_pool2d.
+
+    Source: torch.nn.functional.adaptive_max_pool1d.
+
+    >>> F.adaptive_max_pool1d(torch.tensor([[1.0, 3.0, 2.0]]), 2)
+    tensor([[3., 3.]])
+    """
+    return _adaptive_max(1, input, output_size, return_indices)
+
+
+@composite
+def adaptive_max_pool2d(input: Tensor, output_size: Sizes, return_indices: bool = False) -> Any:
+    """The largest value of each of OH · OW nearly equal parts of a plane, (N, C, H, W) -> (N, C, OH, OW).
+
+    Part i reaches from floor(i · H / OH) to ceil((i + 1) · H / OH). None keeps a dimension. With return_indices the
+    winners' places on the flat plane come as well. Source: torch.nn.functional.adaptive_max_pool2d.
+
+    >>> F.adaptive_max_pool2d(torch.arange(9.0).reshape(1, 3, 3), 2)
+    tensor([[[4., 5.],
+             [7., 8.]]])
+    """
+    return _adaptive_max(2, input, output_size, return_indices)
+
+
+@composite
+def adaptive_max_pool3d(input: Tensor, output_size: Sizes, return_indices: bool = False) -> Any:
+    """The same of a volume, (N, C, D, H, W) -> (N, C, OD, OH, OW). Source: torch.nn.functional.adaptive_max_pool3d.
+
+    >>> F.adaptive_max_pool3d(torch.arange(8.0).reshape(1, 2, 2, 2), (1, 1, 2))
+    tensor([[[[6., 7.]]]])
+    """
+    return _adaptive_max(3, input, output_size, return_indices)
+
+
+@composite
+def adaptive_avg_pool1d(input: Tensor, output_size: Sizes) -> Tensor:
+    """The mean of each of output_size nearly equal parts, (N, C, L) -> (N, C, OL). As adaptive_avg_pool2d.
+
+    Source: torch.nn.functional.adaptive_avg_pool1d.
+
+    >>> F.adaptive_avg_pool1d(torch.tensor([[1.0, 3.0, 2.0]]), 2)
+    tensor([[2.0000, 2.5000]])
+    """
+    return _adaptive_avg(1, input, output_size)
+
+
+@composite
+def adaptive_avg_pool2d(input: Tensor, output_size: Sizes) -> Tensor:
+    """The mean of each of OH · OW nearly equal parts of a plane, (N, C, H, W) -> (N, C, OH, OW).
+
+    The parts are those of adaptive_max_pool2d. Source: torch.nn.functional.adaptive_avg_pool2d.
+
+    >>> F.adaptive_avg_pool2d(torch.arange(9.0).reshape(1, 3, 3), (1, None))
+    tensor([[[3., 4., 5.]]])
+    """
+    return _adaptive_avg(2, input, output_size)
+
+
+@composite
+def adaptive_avg_pool3d(input: Tensor, output_size: Sizes) -> Tensor:
+    """The same of a volume, (N, C, D, H, W) -> (N, C, OD, OH, OW). Source: torch.nn.functional.adaptive_avg_pool3d.
+
+    >>> F.adaptive_avg_pool3d(torch.arange(8.0).reshape(1, 2, 2, 2), 1)
+    tensor([[[[3.5000]]]])
+    """
+    return _adaptive_avg(3, input, output_size)
+
+
+adaptive_max_pool1d_with_indices = with_indices(adaptive_max_pool1d)
+adaptive_max_pool2d_with_indices = with_indices(adaptive_max_pool2d)
+adaptive_max_pool3d_with_indices = with_indices(adaptive_max_pool3d)
+
+
+def _adaptive_max(dims: int, input: Tensor, output_size: Sizes, return_indices: bool) -> Any:
+    op = f"adaptive_max_pool{dims}d"
+    size, out = checked(op, input, dims), output_sizes(op, input, output_size, dims)
+    kernel = whole_parts(size, out)
+    if kernel:
+        return (max_pool1d, max_pool2d, max_pool3d)[dims - 1](input, kernel, return_indices=return_indices)
+    return of_boxes(input, [parts(n, m) for n, m in zip(size, out, strict=True)], return_indices)
+
+
+def _adaptive_avg(dims: int, input: Tensor, output_size: Sizes) -> Tensor:
+    op = f"adaptive_avg_pool{dims}d"
+    size, out = checked(op, input, dims), output_sizes(op, input, output_size, dims)
+    if max(out) == 1 == min(out):
+        return input.mean(tuple(range(-dims, 0)), keepdim=True)
+    kernel = whole_parts(size, out)
+    if kernel:
+        return (avg_pool1d, avg_pool2d, avg_pool3d)[dims - 1](input, kernel)
+    for axis, (n, m) in enumerate(zip(size, out, strict=True), input.ndim - dims):
+        input = Resample.apply(input, axis=axis, taps=Taps.parts(n, m))
+    return input
+
+
+def output_sizes(op: str, input: Tensor, output_size: Sizes, dims: int) -> tuple[int, ...]:
+    """output_size of an adaptive pooling: one for all dimensions, or one each, None where it stays."""
+    if isinstance(output_size, Sequence):
+        if len(output_size) != dims:
+            raise refusal(op, f"output_size must be an int or {plural(dims, 'int')}, got {output_size!r}")
+        output_size = [n if m is None else m for m, n in zip(output_size, input.shape[-dims:], strict=False)]
+    return numbers(op, "output_size", output_size, dims, least=0)
+
+
+def whole_parts(size: tuple[int, ...], out: tuple[int, ...]) -> list[int]:
+    """How large equal parts are, empty where some have to be larger than others."""
+    whole = all(m and n % m == 0 for n, m in zip(size, out, strict=True))
+    return [n // m for n, m in zip(size, out, strict=True)] if whole else []
+
+
+def parts(size: int, steps: int) -> Any:
+    """Along one dimension the cells of nearly equal parts, (taps, steps)."""
+    i = np.arange(steps)
+    start, stop = i * size // max(steps, 1), -((i + 1) * -size // max(steps, 1))
+    return np.minimum(start + np.arange((stop - start).max(initial=1))[:, None], stop - 1)

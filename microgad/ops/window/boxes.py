@@ -1,0 +1,176 @@
+"""The largest value of windows that are boxes of any sizes at any places, as adaptive and fractional pooling have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend
+from ...errors import DtypeError, ShapeError
+from ...function import Function
+from ...state import composite
+from ..indexing import Gather
+from ..random.new import rand
+from .geometry import Size, numbers, refusal
+from .pool import with_indices
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class Winners(Function):
+    """(..., H, W) -> (..., OH, OW) int64: where on the flat plane the largest value of each window is.
+
+    A window is a box: `tables` has for each dimension the cells of all windows along it, (taps, OH), or (taps, N, C,
+    OH) where planes differ, with a window's last cell repeated where it has fewer. The first of equals wins, of NaNs
+    the last; so it goes dimension by dimension, from the last one on.
+    """
+
+    symbol = "argmax_pool"
+    tables: Sequence[Any]
+
+    def forward(self, input):
+        best, place, step = input, None, 1
+        for axis in range(-1, -len(self.tables) - 1, -1):
+            best, place = largest_along(best, place, axis, self.tables[axis], step)
+            step *= input.shape[axis]
+        return place
+
+
+@composite
+def fractional_max_pool2d(
+    input: Tensor,
+    kernel_size: Size,
+    output_size: Size | None = None,
+    output_ratio: float | Sequence[float] | None = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> Any:
+    """The largest value of OH · OW windows at places drawn for each channel, (N, C, H, W) -> (N, C, OH, OW).
+
+    The size is output_size, or output_ratio times the input's. Source: torch.nn.functional.fractional_max_pool2d.
+
+    >>> F.fractional_max_pool2d(torch.arange(9.0).reshape(1, 3, 3), 2, output_size=2)
+    tensor([[[4., 5.],
+             [7., 8.]]])
+    """
+    return _fractional(2, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
+
+
+@composite
+def fractional_max_pool3d(
+    input: Tensor,
+    kernel_size: Size,
+    output_size: Size | None = None,
+    output_ratio: float | Sequence[float] | None = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> Any:
+    """The same of a volume, (N, C, D, H, W) -> (N, C, OD, OH, OW). Source: torch.nn.functional.fractional_max_pool3d.
+
+    >>> F.fractional_max_pool3d(torch.arange(8.0).reshape(1, 2, 2, 2), 1, output_size=1)
+    tensor([[[[7.]]]])
+    """
+    return _fractional(3, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
+
+
+fractional_max_pool2d_with_indices = with_indices(fractional_max_pool2d)
+fractional_max_pool3d_with_indices = with_indices(fractional_max_pool3d)
+
+
+def _fractional(
+    dims: int,
+    input: Tensor,
+    kernel_size: Size,
+    output_size: Size | None,
+    output_ratio: float | Sequence[float] | None,
+    return_indices: bool,
+    samples: Tensor | None,
+) -> Any:
+    op = f"fractional_max_pool{dims}d"
+    if output_size is None and output_ratio is None:
+        raise refusal(op, "output_size or output_ratio must be given")
+    size, kernel = checked(op, input, dims), numbers(op, "kernel_size", kernel_size, dims)
+    if output_size is None:
+        ratios: Any = output_ratio if isinstance(output_ratio, Sequence) else (output_ratio,) * dims
+        if len(ratios) != dims:
+            raise refusal(op, f"output_ratio must be a number or {dims} numbers, got {output_ratio}")
+        output_size = [int(n * ratio) for n, ratio in zip(size, ratios, strict=True)]
+    out = numbers(op, "output_size", output_size, dims)
+    planes = (input.shape[0] if input.ndim == dims + 2 else 1, input.shape[-dims - 1])
+    if samples is None:
+        samples = rand(*planes, dims, dtype=input.dtype, device=input.device)
+    elif samples.ndim != 3 or samples.shape[0] < planes[0] or tuple(samples.shape[1:]) != (planes[1], dims):
+        raise refusal(op, f"_random_samples must be {(*planes, dims)}, got {tuple(samples.shape)}", ShapeError)
+    elif samples.array.dtype != input.array.dtype:
+        raise refusal(op, f"_random_samples must be {input.dtype}, as input is, got {samples.dtype}", DtypeError)
+    for n, k, m in zip(size, kernel, out, strict=True):
+        if m + k - 1 > n - (dims == 3):  # PyTorch wants one cell more of a volume
+            raise refusal(op, f"{m} windows of {k} cells do not fit into {n}: kernel_size {kernel}, input {size}")
+    # Of a plane PyTorch's first number is for the width, of a volume for the depth.
+    drawn = [samples.array[: planes[0], :, i] for i in (range(dims) if dims == 3 else (1, 0))]
+    tables = [drawn_places(u, n, k, m) for u, n, k, m in zip(drawn, size, kernel, out, strict=True)]
+    if input.ndim == dims + 1:
+        tables = [table[:, 0] for table in tables]
+    return of_boxes(input, tables, return_indices)
+
+
+def checked(op: str, input: Tensor, dims: int, kinds: str = "f") -> tuple[int, ...]:
+    """The sizes of an input's last dimensions, of which none may be empty."""
+    if input.ndim not in (dims + 1, dims + 2):
+        raise refusal(op, f"input must have {dims + 1} or {dims + 2} dimensions, got {input.ndim}", ShapeError)
+    if 0 in input.shape[1:]:
+        raise refusal(op, f"input must not be empty but in its batch, got {tuple(input.shape)}", ShapeError)
+    if input.array.dtype.kind not in kinds:
+        numbers = "floating-point" if kinds == "f" else "of real numbers"
+        raise refusal(op, f"input must be {numbers}, got {input.dtype}", DtypeError)
+    return tuple(input.shape[-dims:])
+
+
+def of_boxes(input: Tensor, tables: Sequence[Any], return_indices: bool) -> Any:
+    """The largest value of each box, and, if asked for, where it is."""
+    tables = [backend.like(t, input.array) if isinstance(t, np.ndarray) else t for t in tables]
+    place = Winners.apply(input, tables=tables)
+    lead, area = tuple(input.shape[: -len(tables)]), math.prod(input.shape[-len(tables) :])
+    flat = place.array.reshape(*lead, math.prod(place.shape[-len(tables) :]))
+    out = Gather.apply(input.reshape(*lead, area), index=flat, axis=len(lead)).reshape(place.shape)
+    return (out, place) if return_indices else out
+
+
+def drawn_places(sample: Any, size: int, kernel: int, steps: int) -> Any:
+    """Along one dimension the cells of windows where numbers in [0, 1) put them: (N, C) -> (taps, N, C, steps)."""
+    dtype = sample.dtype.type
+    u, i = sample[..., None], backend.like(np.arange(steps), sample, dtype)
+    step = dtype(size - kernel) / dtype(max(steps - 1, 1))
+    start = np.trunc((i + u) * step).astype(np.int64) - np.trunc(u * step).astype(np.int64)
+    start[..., -1] = size - kernel
+    return start + backend.like(np.arange(kernel), sample).reshape(-1, 1, 1, 1)
+
+
+def largest_along(x: Any, place: Any, axis: int, table: Any, step: int) -> tuple[Any, Any]:
+    """The largest value of windows along one axis, counted from the end, and its place: `place` says x's own."""
+    *planes, steps = table.shape[1:]
+    aligned = (*planes, *(1,) * (x.ndim + axis - len(planes)), steps, *(1,) * (-axis - 1))
+    best = taken(x, table[0].reshape(aligned), axis)
+    won = np.zeros_like(best, dtype=np.min_scalar_type(len(table)))  # the tap that leads to it
+    for tap, cells in enumerate(table[1:], 1):
+        value = taken(x, cells.reshape(aligned), axis)
+        np.copyto(won, tap, where=value > best)
+        np.maximum(best, value, out=best)
+    if (best != best).any():
+        for tap, cells in enumerate(table):
+            value = taken(x, cells.reshape(aligned), axis)
+            np.copyto(won, tap, where=value != value)
+    window = backend.like(np.arange(table[0].size).reshape(aligned), x)
+    cells = np.take(table, won * np.int64(table[0].size) + window)
+    return best, cells * step if place is None else cells * step + np.take_along_axis(place, cells, axis)
+
+
+def taken(x: Any, cells: Any, axis: int) -> Any:
+    """x at cells along an axis, which are the same for all planes where `cells` says so."""
+    if cells.size == cells.shape[axis]:
+        return np.take(x, cells.reshape(-1), axis)
+    return np.take_along_axis(x, cells, axis)

@@ -1,0 +1,143 @@
+"""Resizing lines, planes and volumes, one dimension after the other."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import DtypeError, ShapeError, UnsupportedError
+from ...state import composite
+from .adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
+from .geometry import refusal
+from .resample import KERNELS, Resample, Taps
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+Scale = float | Sequence[float] | None
+
+
+@composite
+def interpolate(
+    input: Tensor,
+    size: int | Sequence[int] | None = None,
+    scale_factor: Scale = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+) -> Tensor:
+    """Resize the last dimensions of (N, C, L), (N, C, H, W) or (N, C, D, H, W) to `size`, or `scale_factor` times.
+
+    Modes: "nearest", "nearest-exact", "area"; "linear" of lines, "bilinear" and "bicubic" of planes, "trilinear" of
+    volumes; "lanczos" of planes if antialias. With align_corners the corners' centres stay where they are. Raises
+    ValueError for arguments that contradict each other, NotImplementedError for a mode of other dimensions. Source:
+    torch.nn.functional.interpolate.
+
+    >>> F.interpolate(torch.tensor([[[1.0, 3.0]]]), scale_factor=2, mode="linear")
+    tensor([[[1.0000, 1.5000, 2.5000, 3.0000]]])
+    """
+    op, dims = "interpolate", input.ndim - 2
+    plain = mode in ("nearest", "nearest-exact", "area")
+    if plain and align_corners is not None:
+        raise refusal(op, f"align_corners can be set for the modes that interpolate, not for {mode}")
+    out, scales = _sizes(op, input, size, scale_factor, dims)
+    if recompute_scale_factor and size is not None:
+        raise refusal(op, "recompute_scale_factor is not meaningful with an explicit size")
+    if recompute_scale_factor:
+        scales = [None] * dims
+    if antialias and (mode not in KERNELS or dims != 2):
+        raise refusal(op, f"antialias is for bilinear, bicubic and lanczos of 4-D input, got {mode} and {dims + 2}-D")
+    wanted = {"linear": 1, "bilinear": 2, "bicubic": 2, "lanczos": 2, "trilinear": 3}.get(mode)
+    if (wanted is None and not plain) or dims not in (1, 2, 3):
+        raise refusal(op, f"mode {mode!r} of {dims + 2}-D input is not supported", UnsupportedError)
+    if wanted not in (None, dims):
+        raise refusal(op, f"got {dims + 2}-D input, but mode {mode!r} needs {wanted + 2}-D input", UnsupportedError)
+    if mode == "lanczos" and (align_corners or not antialias):
+        raise refusal(op, "mode 'lanczos' needs antialias=True, and takes no align_corners")
+    if min(out) < (mode != "area") or 0 in input.shape[1:]:
+        raise refusal(op, f"input and output sizes should be greater than 0, got {tuple(input.shape)} and {out}")
+    dtype = input.array.dtype
+    if dtype.kind != "f" and (dtype != np.uint8 or mode in ("linear", "trilinear", "area")):
+        raise refusal(
+            op, f"mode {mode!r} takes floating-point numbers, or bytes of planes; got {input.dtype}", DtypeError
+        )
+    if mode == "area":
+        return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[dims - 1](input, out)
+    changed = [i for i in range(dims) if not _stays(mode, antialias, input.shape[i + 2], out[i], scales[i])] or [0]
+    kind = "float64" if dtype in (np.float64, np.uint8) else "float32"
+    taps = [
+        Taps.resizing(mode, input.shape[i + 2], out[i], bool(align_corners), scales[i], antialias, kind)
+        for i in range(dims)
+    ]
+    if dtype == np.uint8 and not plain:
+        result = input.double()
+        for i in reversed(changed):  # the width first, and bytes between
+            result = (Resample.apply(result, axis=i + 2, taps=taps[i].rounded) + 0.5).floor().clamp(0, 255)
+        return result.to(input.dtype)
+    result = input
+    for i in sorted(changed, key=lambda i: out[i] / input.shape[i + 2]):
+        result = Resample.apply(result, axis=i + 2, taps=taps[i])
+    return result
+
+
+def upsample(
+    input: Tensor,
+    size: int | Sequence[int] | None = None,
+    scale_factor: Scale = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> Tensor:
+    """`interpolate`, under its old name. Source: torch.nn.functional.upsample.
+
+    >>> F.upsample(torch.tensor([[[1.0, 3.0]]]), 4)
+    tensor([[[1., 1., 3., 3.]]])
+    """
+    return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+def upsample_nearest(input: Tensor, size: int | Sequence[int] | None = None, scale_factor: Scale = None) -> Tensor:
+    """`interpolate` with mode="nearest". Source: torch.nn.functional.upsample_nearest.
+
+    >>> F.upsample_nearest(torch.tensor([[[1.0, 3.0]]]), scale_factor=2)
+    tensor([[[1., 1., 3., 3.]]])
+    """
+    return interpolate(input, size, scale_factor, mode="nearest")
+
+
+def upsample_bilinear(input: Tensor, size: int | Sequence[int] | None = None, scale_factor: Scale = None) -> Tensor:
+    """`interpolate` with mode="bilinear" and align_corners. Source: torch.nn.functional.upsample_bilinear.
+
+    >>> F.upsample_bilinear(torch.tensor([[[[1.0, 3.0]]]]), (1, 3))
+    tensor([[[[1., 2., 3.]]]])
+    """
+    return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)
+
+
+def _sizes(op: str, input: Tensor, size: Any, scale_factor: Any, dims: int) -> tuple[list[int], list[Any]]:
+    """The output's sizes, and the scales where those were given."""
+    if (size is None) == (scale_factor is None):
+        rule = "either size or scale_factor" if size is None else "only one of size and scale_factor"
+        raise refusal(op, f"{rule} should be defined")
+    name, given = ("size", size) if scale_factor is None else ("scale_factor", scale_factor)
+    if not isinstance(given, Sequence):
+        given = [given] * dims
+    elif len(given) != dims:
+        sizes = tuple(input.shape[2:])
+        raise refusal(
+            op, f"{name} must have one number for each of input's dimensions {sizes}, got {given}", ShapeError
+        )
+    if scale_factor is not None:
+        return [int(n * scale) for n, scale in zip(input.shape[2:], given, strict=True)], [*map(float, given)]
+    try:
+        return [*map(operator.index, given)], [None] * dims
+    except TypeError:
+        raise refusal(op, f"size must be an int or ints, got {size!r}", DtypeError) from None
+
+
+def _stays(mode: str, antialias: bool, size: int, steps: int, scale: float | None) -> bool:
+    """Whether resizing along an axis changes nothing."""
+    return size == steps and (scale in (None, 1) or (mode.endswith("linear") and not antialias))

@@ -1,0 +1,68 @@
+"""Pooling by a norm of each window."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from ...state import composite
+from .geometry import Size, numbers
+from .pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+_POOLS: dict[int, tuple[Any, Any]] = {
+    1: (avg_pool1d, max_pool1d),
+    2: (avg_pool2d, max_pool2d),
+    3: (avg_pool3d, max_pool3d),
+}
+
+
+@composite
+def lp_pool1d(
+    input: Tensor, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False
+) -> Tensor:
+    """The norm_type-norm of each window, (N, C, L) -> (N, C, OL). As lp_pool2d. Source: torch.nn.functional.lp_pool1d.
+
+    >>> F.lp_pool1d(torch.tensor([[3.0, 4.0]]), 2, 2)
+    tensor([[5.]])
+    """
+    return _lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+@composite
+def lp_pool2d(
+    input: Tensor, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False
+) -> Tensor:
+    """(Σ x^p)^(1/p) over each window, (N, C, H, W) -> (N, C, OH, OW): of x as it is, where p is odd negative too.
+
+    With p infinite it is the largest size, with -inf the smallest. Source: torch.nn.functional.lp_pool2d.
+
+    >>> F.lp_pool2d(torch.ones(1, 2, 2), 2, 2)
+    tensor([[[2.]]])
+    """
+    return _lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+@composite
+def lp_pool3d(
+    input: Tensor, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False
+) -> Tensor:
+    """The same of volumes, (N, C, D, H, W) -> (N, C, OD, OH, OW). Source: torch.nn.functional.lp_pool3d.
+
+    >>> F.lp_pool3d(torch.ones(1, 2, 2, 2), 3, 2)
+    tensor([[[[2.]]]])
+    """
+    return _lp_pool(3, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def _lp_pool(dims: int, input: Any, norm_type: float, kernel_size: Size, stride: Any, ceil_mode: bool) -> Any:
+    avg_pool, max_pool = _POOLS[dims]
+    if norm_type == math.inf:
+        return max_pool(input.abs(), kernel_size, stride, ceil_mode=ceil_mode)
+    if norm_type == -math.inf:
+        return -max_pool(-input.abs(), kernel_size, stride, ceil_mode=ceil_mode)
+    out = avg_pool(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
+    cells = math.prod(numbers(f"lp_pool{dims}d", "kernel_size", kernel_size, dims))
+    return (out.sign() * out.abs().relu()).mul(cells).pow(1 / norm_type)

@@ -1,0 +1,152 @@
+"""Along an axis every output is a weighted sum of a few cells: a sparse matrix, of resizing or of adaptive averages."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ... import backend
+from ...function import LinearMap
+
+
+@dataclass(frozen=True, eq=False)
+class Taps:
+    """A sparse matrix (steps, size): row i has `weights[:, i]` in the columns `cells[:, i]`, both (taps, steps).
+
+    Without weights they are 1. A cell that is `size` stands for zero: rows have less than all taps.
+    """
+
+    size: int
+    cells: Any
+    weights: Any = None
+
+    @staticmethod
+    @functools.lru_cache(maxsize=64)
+    def parts(size: int, steps: int) -> Taps:
+        """The mean of each of `steps` nearly equal parts, as adaptive pooling takes them."""
+        i = np.arange(steps)
+        start, stop = i * size // max(steps, 1), -((i + 1) * -size // max(steps, 1))
+        cells = start + np.arange((stop - start).max(initial=1))[:, None]
+        inside = cells < stop
+        return Taps(size, np.where(inside, cells, size), inside / (stop - start))
+
+    @staticmethod
+    @functools.lru_cache(maxsize=64)
+    def resizing(mode: str, size: int, steps: int, align: bool, scale: float | None, smooth: bool, dtype: str) -> Taps:
+        """`interpolate`'s along one axis. Places are computed in the precision of `dtype`, as PyTorch does."""
+        real = np.dtype(dtype).type
+        if align:
+            step = real(size - 1) / real(steps - 1) if steps > 1 else real(0)
+        else:
+            step = real(1 / scale) if scale else real(size) / real(steps)
+        i = np.arange(steps, dtype=real)
+        if smooth:
+            return smoothed(mode, size, step, i)
+        if mode.startswith("nearest"):
+            cells = np.floor((i if mode == "nearest" else i + real(0.5)) * step).astype(np.int64)
+            return Taps(size, np.minimum(cells, size - 1)[None])
+        at = i * step if align else (i + real(0.5)) * step - real(0.5)
+        if mode == "bicubic":
+            low = np.floor(at)
+            weights = np.stack([KERNELS["bicubic"][1](at - low - j, -0.75) for j in range(-1, 3)])
+            return Taps(size, np.clip(low.astype(np.int64) + np.arange(-1, 3)[:, None], 0, size - 1), weights)
+        at = np.maximum(at, 0)
+        low = np.minimum(at.astype(np.int64), size - 1)
+        part = np.clip(at - low, 0, 1)
+        return Taps(size, np.stack([low, np.minimum(low + 1, size - 1)]), np.stack([1 - part, part]))
+
+    @functools.cached_property
+    def transposed(self) -> Taps:
+        """The transposed matrix."""
+        steps = self.cells.shape[1]
+        cells = self.cells.reshape(-1)
+        order = np.argsort(cells, kind="stable")
+        order = order[cells[order] < self.size]
+        cells = cells[order]
+        rank = np.arange(len(cells)) - np.searchsorted(cells, cells)  # which of its cell's taps each is
+        turned = np.full((rank.max(initial=0) + 1, self.size), steps)
+        turned[rank, cells] = order % steps
+        if self.weights is None:
+            return Taps(steps, turned)
+        weights = np.zeros(turned.shape, self.weights.dtype)
+        weights[rank, cells] = self.weights.reshape(-1)[order]
+        return Taps(steps, turned, weights)
+
+    @functools.cached_property
+    def rounded(self) -> Taps:
+        """With weights of 15 bits, by which PyTorch resizes bytes."""
+        bits = min(14 - math.frexp(self.weights.max())[1] + 1, 22)
+        return Taps(
+            self.size, self.cells, np.floor(np.abs(self.weights) * 2**bits + 0.5) * np.sign(self.weights) / 2**bits
+        )
+
+    def times(self, x: Any, axis: int) -> Any:
+        """The matrix times each line of x along an axis."""
+        if self.cells.max(initial=0) == self.size:
+            zero = np.zeros_like(x, shape=(*x.shape[:axis], 1, *x.shape[axis + 1 :]))
+            x = np.concatenate((x, zero), axis)
+        cells, out = backend.like(self.cells, x), None
+        column = (-1, *(1,) * (x.ndim - axis - 1))
+        weights = None if self.weights is None else backend.like(self.weights, x, x.dtype)
+        for i, row in enumerate(cells):
+            part = np.take(x, row, axis)
+            if weights is not None:
+                part *= weights[i].reshape(column)
+            out = part if out is None else np.add(out, part, out=out)
+        return out
+
+
+class Resample(LinearMap):
+    """(..., n, ...) -> (..., m, ...): along one axis, each a weighted sum of the cells that `taps` says."""
+
+    symbol = "resample"
+    axis: int
+    taps: Taps
+
+    def forward(self, input):
+        return self.taps.times(input, self.axis)
+
+    def adjoint(self, grad):
+        return self.taps.transposed.times(grad, self.axis)
+
+
+def triangle(x: Any) -> Any:
+    return np.maximum(1 - np.abs(x), 0)
+
+
+def cubic(x: Any, a: float = -0.5) -> Any:
+    """Keys' kernel: 1 at 0, 0 at all other integers, and 0 from 2 on."""
+    x = np.abs(x)
+    near, far = ((a + 2) * x - (a + 3)) * x * x + 1, (((x - 5) * x + 8) * x - 4) * a
+    return np.where(x <= 1, near, np.where(x < 2, far, 0))
+
+
+def lanczos(x: Any) -> Any:
+    return np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0)
+
+
+# How far each reaches, and its height there.
+KERNELS: dict[str, tuple[int, Callable[..., Any]]] = {
+    "bilinear": (1, triangle),
+    "bicubic": (2, cubic),
+    "lanczos": (3, lanczos),
+}
+
+
+def smoothed(mode: str, size: int, step: Any, i: Any) -> Taps:
+    """Antialiased: where it shrinks, the kernel grows as wide as the step."""
+    reach, kernel = KERNELS[mode]
+    wide = max(step, type(step)(1))
+    center = (i + type(step)(0.5)) * step
+    start = np.maximum((center - reach * wide + type(step)(0.5)).astype(np.int64), 0)
+    stop = np.minimum((center + reach * wide + type(step)(0.5)).astype(np.int64), size)
+    cells = start + np.arange((stop - start).max(initial=1))[:, None]
+    weights = np.where(cells < stop, kernel((cells - center + type(step)(0.5)) / wide), 0)
+    total = weights.sum(0)
+    weights = (weights / np.where(total == 0, 1, total)).astype(step.dtype)
+    return Taps(size, np.where(cells < stop, cells, size), weights)

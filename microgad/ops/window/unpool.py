@@ -1,0 +1,131 @@
+"""Max pooling undone: values put back where they were found."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import DtypeError, ShapeError
+from ...function import Function
+from ...state import composite
+from ..indexing import Gather
+from ..indexing.gather import positions
+from .geometry import Size, numbers, refusal
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+
+class MaxUnpool(Function):
+    """(..., P) -> (..., size): zeros, but for the values put at `cells`, (..., P); of several at one the last."""
+
+    symbol = "max_unpool"
+    cells: Any
+    size: int
+
+    def forward(self, input):
+        out = np.zeros_like(input, shape=(*input.shape[:-1], self.size), order="C")
+        out.reshape(-1)[positions(out.ndim - 1, self.cells, out.shape)] = input
+        return out
+
+    def grad_input(self, grad):
+        return Gather.apply(grad, index=self.cells, axis=grad.ndim - 1)
+
+
+@composite
+def max_unpool1d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    output_size: Sequence[int] | None = None,
+) -> Tensor:
+    """Values put back where max_pool1d found them, among zeros, (N, C, L) -> (N, C, OL). As max_unpool2d.
+
+    Source: torch.nn.functional.max_unpool1d.
+
+    >>> F.max_unpool1d(torch.tensor([[3.0, 2.0]]), torch.tensor([[1, 2]]), 2)
+    tensor([[0., 3., 2., 0.]])
+    """
+    return _max_unpool(1, input, indices, kernel_size, stride, padding, output_size)
+
+
+@composite
+def max_unpool2d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    output_size: Sequence[int] | None = None,
+) -> Tensor:
+    """Values put back where max_pool2d found them, among zeros, (N, C, H, W) -> (N, C, OH, OW).
+
+    output_size, with or without N and C, chooses among the sizes that pool to input's. Raises ValueError for any other
+    size, RuntimeError for places outside of it. Source: torch.nn.functional.max_unpool2d.
+
+    >>> F.max_unpool2d(torch.tensor([[[5.0]]]), torch.tensor([[[2]]]), 2)
+    tensor([[[0., 0.],
+             [5., 0.]]])
+    """
+    return _max_unpool(2, input, indices, kernel_size, stride, padding, output_size)
+
+
+@composite
+def max_unpool3d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    output_size: Sequence[int] | None = None,
+) -> Tensor:
+    """The same of a volume, (N, C, D, H, W) -> (N, C, OD, OH, OW). Source: torch.nn.functional.max_unpool3d.
+
+    >>> F.max_unpool3d(torch.tensor([[[[5.0]]]]), torch.tensor([[[[1]]]]), (1, 1, 2))
+    tensor([[[[0., 5.]]]])
+    """
+    return _max_unpool(3, input, indices, kernel_size, stride, padding, output_size)
+
+
+def _max_unpool(
+    dims: int, input: Tensor, indices: Tensor, kernel_size: Any, stride: Any, padding: Any, output_size: Any
+) -> Tensor:
+    op = f"max_unpool{dims}d"
+    kernel = numbers(op, "kernel_size", kernel_size, dims)
+    stride = kernel if stride in (None, (), []) else numbers(op, "stride", stride, dims)
+    padding = numbers(op, "padding", padding, dims, least=0)
+    if indices.array.dtype != np.int64:
+        raise refusal(op, f"indices must be of dtype int64, got {indices.dtype}", DtypeError)
+    if input.ndim not in (dims + 1, dims + 2):
+        raise refusal(op, f"input must have {dims + 1} or {dims + 2} dimensions, got {input.ndim}", ShapeError)
+    if indices.shape != input.shape:
+        shapes = f"{tuple(indices.shape)} and {tuple(input.shape)}"
+        raise refusal(op, f"indices must have the shape of input, got {shapes}", ShapeError)
+    if 0 in input.shape[1:]:
+        raise refusal(op, f"input may be empty in its first dimension alone, got {tuple(input.shape)}", ShapeError)
+    size = [(n - 1) * s + k - 2 * p for n, k, s, p in zip(input.shape[-dims:], kernel, stride, padding, strict=True)]
+    if output_size is not None:
+        given = [*map(operator.index, output_size)]
+        given = given[2:] if len(given) == dims + 2 else given
+        if len(given) != dims:
+            raise refusal(op, f"output_size must have {dims} or {dims + 2} elements, got {len(output_size)}")
+        for i, (n, expected, s) in enumerate(zip(given, size, stride, strict=True)):
+            if not expected - s < n < expected + s:
+                limits = f"between {expected - s} and {expected + s}"
+                raise refusal(op, f"invalid output_size {tuple(given)}: dim {i} must be {limits}")
+        size = given
+    if min(size) < 0:
+        raise refusal(op, f"output_size must not be negative, got {tuple(size)}")
+    lead, area = tuple(input.shape[:-dims]), math.prod(size)
+    cells = indices.array.reshape(*lead, math.prod(input.shape[-dims:]))
+    if cells.size and (cells.min() < 0 or cells.max() >= area):
+        raise refusal(op, f"found an invalid max index: output volumes are of size {tuple(size)}, indices reach "
+                      f"from {cells.min()} to {cells.max()}")  # fmt: skip
+    flat = input.reshape(cells.shape)
+    return MaxUnpool.apply(flat, cells=cells, size=area).reshape((*lead, *size))

@@ -1,0 +1,3 @@
+"""What PyTorch offers as torch.signal: windows."""
+
+from . import windows as windows

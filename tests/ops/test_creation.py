@@ -1,0 +1,131 @@
+"""Tensors made from data, from nothing, of numbers in order: dtypes, sizes, strides, what is refused."""
+
+import numpy as np
+import pytest
+
+import microgad as torch
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (lambda: torch.arange(0, 1, 0.3), [0, 0.3, 0.6, 0.9]),
+        (lambda: torch.arange(5, 0, -2), [5, 3, 1]),
+        (lambda: torch.arange(torch.tensor(3)), [0, 1, 2]),
+        (lambda: torch.arange(0.9, -8.001, -4.0, dtype=torch.int64), [0, -4]),
+        (lambda: torch.range(0, 1, 0.5), [0, 0.5, 1]),
+        (lambda: torch.linspace(10, 0, 4, dtype=torch.int32), [10, 6, 3, 0]),
+        (lambda: torch.linspace(0, 1j, 3), [0, 0.5j, 1j]),
+        (lambda: torch.linspace(torch.tensor(0.0), 1, 1), [0]),
+        (lambda: torch.logspace(0, 2, 3, base=-2), [1, -2, 4]),
+        (lambda: torch.logspace(0.5, 3.5, 4, base=2, dtype=torch.int64), [1, 2, 4, 8]),
+        (lambda: torch.zeros(size=(2,)), [0, 0]),
+        (lambda: torch.full((2,), torch.tensor(3)), [3, 3]),
+        (lambda: torch.full((1,), 1.5, dtype=torch.int64), [1]),
+        (lambda: torch.scalar_tensor(True), 1),
+        (lambda: torch.fill(torch.tensor([1, 2]), 3.7), [3, 3]),
+        (lambda: torch.tril_indices(2, 3, -1), [[1], [0]]),
+        (lambda: torch.triu_indices(0, 3), [[], []]),
+        (lambda: torch.tensor([torch.tensor(1.5), 2]), [1.5, 2]),
+        (lambda: torch.tensor([1.0]).new_full((2,), 3), [3, 3]),
+        (lambda: torch.tensor([1]).new_tensor(2.7), 2),
+        (lambda: torch.block_diag(), [[]]),
+        (lambda: torch.combinations(torch.tensor([1, 2]), r=0), []),
+    ],
+)
+def test_values(made, expected):
+    assert np.allclose(made().numpy(), expected)
+
+
+@pytest.mark.parametrize(
+    ("made", "dtype"),
+    [
+        (lambda: torch.arange(3), torch.int64),
+        (lambda: torch.arange(3.0), torch.float32),
+        (lambda: torch.arange(3, out=torch.empty(0)), torch.float32),
+        (lambda: torch.range(0, 3), torch.float32),
+        (lambda: torch.full((), True), torch.bool),
+        (lambda: torch.full((), 1), torch.int64),
+        (lambda: torch.full((), 1j), torch.complex64),
+        (lambda: torch.zeros(1, dtype=float), torch.float64),
+        (lambda: torch.zeros(1, dtype=complex), torch.complex128),
+        (lambda: torch.scalar_tensor(2), torch.float32),
+        (lambda: torch.linspace(0, 1j, 2), torch.complex64),
+        (lambda: torch.zeros(2, dtype=torch.uint8).new_ones(1), torch.uint8),
+        (lambda: torch.zeros(2).new_zeros(3, dtype=torch.int16), torch.int16),
+        (lambda: torch.asarray(3, dtype=torch.float64), torch.float64),
+    ],
+)
+def test_dtypes(made, dtype):
+    assert made().dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "said"),
+    [
+        (lambda: torch.arange(5, 1), RuntimeError, "doesn't lead from 5 to 1"),
+        (lambda: torch.arange(0, 1, 0), RuntimeError, "step must be nonzero"),
+        (lambda: torch.arange(0, 2.5, 0.5, dtype=torch.int64), ValueError, "0.5 is 0 in int64"),
+        (lambda: torch.arange(float("inf")), RuntimeError, "unsupported range"),
+        (lambda: torch.linspace(0, 1, -1), RuntimeError, "non-negative, got -1"),
+        (lambda: torch.linspace(torch.zeros(1), 1, 3), RuntimeError, "0-dimensional"),
+        (lambda: torch.zeros(), TypeError, "'size'"),
+        (lambda: torch.zeros(2.5), TypeError, "float"),
+        (lambda: torch.zeros(-1), RuntimeError, "negative dimension -1"),
+        (lambda: torch.ones(2, color="red"), TypeError, "'color'"),
+        (lambda: torch.ones(2, dtype=torch.float64, out=torch.empty(2)), RuntimeError, "does not match"),
+        (lambda: torch.full((2,), torch.zeros(1)), TypeError, "fill_value"),
+        (lambda: torch.fill(torch.zeros(2), torch.zeros(1)), RuntimeError, "0-dimension value"),
+        (lambda: torch.eye(2, -1), RuntimeError, "m must be greater or equal to 0, got -1"),
+        (lambda: torch.tensor(2**63), ValueError, "Overflow"),
+        (lambda: torch.empty_permuted((2, 3), (1, 1)), RuntimeError, "no order"),
+        (lambda: torch.empty_strided((2, 3), (1,)), RuntimeError, "strides"),
+        (lambda: torch.asarray([1], copy=False), ValueError, "needs a copy"),
+        (lambda: torch.meshgrid(torch.ones(1), torch.tensor([1])), RuntimeError, "same dtype"),
+        (lambda: torch.meshgrid(torch.ones(1), indexing="xx"), RuntimeError, "indexing"),
+        (lambda: torch.cartesian_prod(torch.ones(1, 1)), RuntimeError, "1D vector"),
+        (lambda: torch.combinations(torch.ones(1), r=-1), RuntimeError, "r = -1"),
+        (lambda: torch.block_diag(torch.ones(1, 1, 1)), RuntimeError, "2 or fewer"),
+        (lambda: torch.bfloat16, AttributeError, "NumPy can't hold it"),
+        (lambda: torch.ones(1).bfloat16(), AttributeError, "NumPy can't hold it"),
+        (lambda: torch.finfo(torch.int8), TypeError, "iinfo"),
+        (lambda: torch.iinfo(torch.bool), TypeError, "integer"),
+    ],
+)
+def test_misuse(call, error, said):
+    with pytest.raises(error, match=said):
+        call()
+
+
+def test_strides():
+    assert torch.empty_permuted((2, 3, 5), (1, 2, 0)).stride() == (1, 10, 2)
+    assert torch.empty_strided((2, 3), (1, 4)).stride() == (1, 4)
+    assert torch.zeros(1).new_empty_strided((2,), (3,)).stride() == (3,)
+    assert torch.zeros(2, 3, 4, 5).to(memory_format=torch.channels_last).stride() == (60, 1, 15, 3)
+
+
+def test_memory_is_shared_or_not():
+    array = np.zeros(2)
+    assert torch.asarray(array).data_ptr() == array.ctypes.data
+    assert torch.asarray(array, copy=True).data_ptr() != array.ctypes.data
+    buffer = bytearray(4)
+    torch.frombuffer(buffer, dtype=torch.uint8)[1] = 7
+    assert buffer[1] == 7
+
+
+def test_limits_of_dtypes():
+    assert repr(torch.finfo(torch.float16)) == (
+        "finfo(resolution=0.001, min=-65504, max=65504, eps=0.000976562, smallest_normal=6.10352e-05, "
+        "tiny=6.10352e-05, dtype=float16)"
+    )
+    assert torch.finfo() == torch.finfo(torch.float32)
+    assert torch.iinfo(torch.uint8).max == 255
+
+
+def test_promotion_by_name():
+    assert torch.promote_types(torch.int8, torch.uint8) == torch.int16
+    assert torch.promote_types(torch.float64, torch.complex64) == torch.complex128
+    assert torch.result_type(torch.tensor(1, dtype=torch.int8), 1000) == torch.int8
+    assert torch.result_type(1, 2.0) == torch.float32
+    assert torch.can_cast(torch.int64, torch.uint8)
+    assert not torch.can_cast(torch.complex64, torch.float64)

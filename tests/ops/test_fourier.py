@@ -1,0 +1,53 @@
+"""Fourier transforms against NumPy's, and what they refuse."""
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import errors
+
+X = np.random.default_rng(0).normal(size=(3, 5))
+
+
+@pytest.mark.parametrize("name", ["fft", "ifft", "rfft", "hfft", "ihfft", "fftn", "ifftn", "rfftn", "fft2", "rfft2"])
+def test_the_same_as_numpys_under_both_names(name):
+    expected = getattr(np.fft, name)(X)
+    np.testing.assert_allclose(getattr(torch.fft, name)(torch.tensor(X)).numpy(), expected)
+    np.testing.assert_allclose(getattr(np.fft, name)(torch.tensor(X)).numpy(), expected)
+
+
+@pytest.mark.parametrize("name", ["irfft", "irfftn", "irfft2"])
+def test_inverses(name):
+    there = torch.fft.rfftn(torch.tensor(X)) if name != "irfft" else torch.fft.rfft(torch.tensor(X))
+    sizes = 5 if name == "irfft" else (3, 5)
+    np.testing.assert_allclose(getattr(torch.fft, name)(there, sizes).numpy(), X)
+
+
+def test_single_precision_stays():
+    assert torch.fft.fft(torch.ones(4)).dtype == torch.complex64
+    assert torch.fft.irfft(torch.ones(4)).dtype == torch.float32
+    assert torch.hann_window(4).dtype == torch.float32
+
+
+def test_what_is_refused():
+    x = torch.ones(3, 4)
+    with pytest.raises(errors.ArgumentError, match='Invalid normalization mode: "most"'):
+        torch.fft.fft(x, norm="most")
+    with pytest.raises(errors.ArgumentError, match=r"Invalid number of data points \(0\)"):
+        torch.fft.fft(x, n=0)
+    with pytest.raises(errors.DimError, match="but got 2"):
+        torch.fft.fft(x, dim=2)
+    with pytest.raises(errors.ArgumentError, match="FFT dims must be unique"):
+        torch.fft.fftn(x, dim=(0, -2))
+    with pytest.raises(errors.DtypeError, match="rfft expects a real input tensor"):
+        torch.fft.rfft(x * 1j)
+    with pytest.raises(errors.ArgumentError, match="expected 0 < n_fft <= 3, but got n_fft=8"):
+        torch.stft(torch.ones(3), 8, center=False, return_complex=True)
+
+
+def test_a_signal_comes_back():
+    x, w = torch.tensor(X), torch.hann_window(4, dtype=torch.float64)
+    spectra = torch.stft(x, 4, 1, window=w, return_complex=True)
+    assert torch.allclose(torch.istft(spectra, 4, 1, window=w, length=5), x)
+    with pytest.raises(errors.ArgumentError, match="sum of the squared windows"):
+        torch.istft(spectra, 4, 4, window=w, center=False)

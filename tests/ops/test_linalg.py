@@ -1,0 +1,234 @@
+"""Linear algebra: what holds of results that are defined up to signs and phases, blocks, singular matrices, errors."""
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad.ops.linalg import factorizations, triangular
+
+
+def of(*shape, dtype="float64", seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal(shape)
+    return torch.from_numpy((x + 1j * rng.standard_normal(shape) if dtype == "complex128" else x).astype(dtype))
+
+
+def close(x, y, tolerance=1e-10):
+    np.testing.assert_allclose(x.array, y.array if isinstance(y, torch.Tensor) else y, tolerance, tolerance)
+
+
+both = pytest.mark.parametrize("dtype", ["float64", "complex128"])
+
+
+@both
+@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("shape", [(4, 4), (2, 5, 3), (3, 5), (0, 3), (2, 0, 2)])
+def test_svd_multiplies_back(dtype, full, shape):
+    A = of(*shape, dtype=dtype)
+    U, S, Vh = torch.linalg.svd(A, full_matrices=full)
+    k = min(shape[-2:])
+    assert S.dtype == torch.float64
+    assert U.shape[-1] == (shape[-2] if full else k)
+    assert Vh.shape[-2] == (shape[-1] if full else k)
+    close(U[..., :k] * S[..., None, :] @ Vh[..., :k, :], A)
+    close(U.mH @ U, np.broadcast_to(np.eye(U.shape[-1]), (*shape[:-2], U.shape[-1], U.shape[-1])))
+
+
+@both
+def test_eigenvectors_are(dtype):
+    A = of(2, 4, 4, dtype=dtype)
+    w, V = torch.linalg.eig(A)
+    assert w.is_complex()
+    close(A.to(torch.complex128) @ V, V * w[..., None, :])
+    np.testing.assert_allclose(np.sort_complex(torch.linalg.eigvals(A).array), np.sort_complex(w.array))
+    H = A + A.mH
+    w, V = torch.linalg.eigh(H)
+    close(H @ V, V * w[..., None, :])
+    close(torch.linalg.eigvalsh(H, "U"), w)
+
+
+@both
+@pytest.mark.parametrize("shape", [(90, 90), (2, 50, 70), (70, 50), (3, 0), (0, 3)])
+def test_lu_by_panels(dtype, shape):
+    A = of(*shape, dtype=dtype)
+    P, L, U = torch.linalg.lu(A)
+    close(P @ L @ U, A)
+    assert (abs(L.array) <= 1.5).all()  # the largest pivots, by |re| + |im|
+    assert shape[-1] > factorizations.PANEL or 0 in shape
+
+
+@pytest.mark.parametrize("upper", [True, False])
+@pytest.mark.parametrize("left", [True, False])
+def test_substitution_by_blocks(upper, left):
+    n = 2 * triangular.BLOCK + 3
+    A, B = of(n, n) / n + 2 * torch.eye(n, dtype=torch.float64), of(2, *((n, 3) if left else (3, n)))
+    X = torch.linalg.solve_triangular(A, B, upper=upper, left=left)
+    T = torch.triu(A) if upper else torch.tril(A)
+    close(T @ X if left else X @ T, B)
+
+
+def test_substitution_looks_at_one_triangle_only():
+    A = torch.tensor([[2.0, float("nan")], [1.0, 4.0]])
+    close(torch.linalg.solve_triangular(A, torch.ones(2, 1), upper=False), [[0.5], [0.125]])
+
+
+def test_substitution_divides_by_zeros():
+    X = torch.linalg.solve_triangular(torch.zeros(2, 2), torch.ones(2, 1), upper=True)
+    np.testing.assert_array_equal(X.array, [[np.nan], [np.inf]])
+
+
+def test_householder_products_are_q():
+    A = of(2, 5, 3, dtype="complex128")
+    a, tau = torch.geqrf(A)
+    Q = torch.linalg.householder_product(a, tau)
+    close(Q @ torch.triu(a[..., :3, :]), A)
+    C = of(2, 5, 2, dtype="complex128", seed=1)
+    close(torch.ormqr(a, tau, C, transpose=True)[..., :3, :], Q.mH @ C)
+
+
+def test_singular_matrices_are_named():
+    S = torch.tensor([[[1.0, 2.0], [2.0, 4.0]], [[2.0, 0.0], [0.0, 1.0]]])
+    with pytest.raises(torch.linalg.LinAlgError, match=r"[Ss]ingular"):
+        torch.linalg.inv(S)
+    with pytest.raises(RuntimeError, match="Solve"):
+        torch.linalg.solve(S, torch.ones(2, 2))
+    with pytest.raises(np.linalg.LinAlgError, match=r"U\[2,2\] is zero"):
+        torch.linalg.lu_factor(S)
+    inverse, info = torch.linalg.inv_ex(S)
+    assert info.tolist() == [2, 0]
+    assert info.dtype == torch.int32
+    close(inverse[1], [[0.5, 0.0], [0.0, 1.0]])
+    assert torch.linalg.solve_ex(S, torch.ones(2, 2)).info.tolist() == [2, 0]
+    assert torch.linalg.cond(S, 1).tolist()[0] == float("inf")
+
+
+def test_the_first_minor_that_is_not_definite():
+    A = torch.stack([torch.diag(torch.tensor([1.0, 2.0, -3.0, 4.0])), torch.eye(4)])
+    L, info = torch.linalg.cholesky_ex(A)
+    assert info.tolist() == [3, 0]
+    close(L[1], np.eye(4))
+    with pytest.raises(torch.linalg.LinAlgError, match="positive definite"):
+        torch.linalg.cholesky(A)
+
+
+@pytest.mark.parametrize("rank", [0, 1, 2, 3])
+def test_derivatives_of_the_determinant_of_singular_matrices(rank):
+    """Against the cofactors, spelled out."""
+    n = 3
+    A = (of(n, rank, seed=rank) @ of(rank, n, seed=rank + 9)).requires_grad_()
+    minors = [[torch.det(A[[k for k in range(n) if k != i]][:, [k for k in range(n) if k != j]]) for j in range(n)]
+              for i in range(n)]  # fmt: skip
+    cofactors = torch.stack([torch.stack([(-1) ** (i + j) * minors[i][j] for j in range(n)]) for i in range(n)])
+    (grad,) = torch.autograd.grad(torch.det(A), A, create_graph=True)
+    close(grad, cofactors.detach())
+    weights = of(n, n, seed=20)
+    (second,) = torch.autograd.grad((grad * weights).sum(), A)
+    (expected,) = torch.autograd.grad((cofactors * weights).sum(), A)
+    close(second, expected, 1e-8)
+
+
+def test_phases_must_not_matter():
+    A = of(3, 3, dtype="complex128").requires_grad_()
+    for vectors in (torch.linalg.eig(A).eigenvectors, torch.linalg.eigh(A).eigenvectors, torch.linalg.svd(A).U):
+        with pytest.raises(RuntimeError, match="ill-defined"):
+            vectors.real.sum().backward()
+
+
+def test_values_that_coincide_have_derivatives():
+    A = torch.eye(3, dtype=torch.float64, requires_grad=True)
+    for values in (torch.linalg.svd(A).S, torch.linalg.svdvals(A), torch.linalg.eigh(A).eigenvalues):
+        (grad,) = torch.autograd.grad(values.sum(), A)
+        close(grad, np.eye(3))
+
+
+def test_einsum_takes_the_cheapest_order():
+    a, b, c = of(50, 2), of(2, 50), of(50, 1)
+    with torch.no_grad():
+        close(torch.einsum("ij,jk,kl->il", a, b, c), a @ (b @ c))
+    assert einsum_sizes("ij,jk,kl->il", a, b, c) == [(2, 1), (50, 1)]
+
+
+def einsum_sizes(equation, *operands):
+    """The shapes on the way."""
+    result = torch.einsum(equation, *[x.requires_grad_() for x in operands])
+    found, nodes = [], [result.node]
+    while nodes:
+        node = nodes.pop()
+        if type(node).__name__ == "Contract":
+            found.append(node.shape)
+        nodes += [edge for edge in node.edges if edge is not None]
+    return found[::-1]
+
+
+@pytest.mark.parametrize(
+    ("equation", "said"),
+    [
+        ("ij,jk->iz", "subscript z does not appear"),
+        ("ij,jk->ii", "i appears more than once"),
+        ("i.j,jk", "not part of any ellipsis"),
+        ("ij", "more operands"),
+        ("ijk,jk", r"number of subscripts .* \(3\) does not match"),
+        ("ii,jk", "repeated for operand 0 but the sizes don't match"),
+        ("ij,ik", "does not broadcast"),
+    ],
+)
+def test_einsum_names_what_is_wrong(equation, said):
+    with pytest.raises(RuntimeError, match=said):
+        torch.einsum(equation, torch.ones(2, 3), torch.ones(3, 4))
+
+
+def test_dtypes_are_not_mixed_nor_integer():
+    a, b = torch.ones(2, 2), torch.ones(2, 2, dtype=torch.float64)
+    for product in (torch.matmul, torch.mm, torch.inner, torch.tensordot, lambda a, b: torch.einsum("ij,jk", a, b)):
+        with pytest.raises(RuntimeError, match="same dtype"):
+            product(a, b)
+    assert np.matmul(a, b).dtype == torch.float64  # NumPy's function promotes
+    with pytest.raises(RuntimeError, match=r"linalg\.inv: Expected a floating point"):
+        torch.linalg.inv(torch.ones(2, 2, dtype=torch.int64))
+    assert (torch.ones(2, 2, dtype=torch.int64) @ torch.ones(2, 2, dtype=torch.int64)).tolist() == [[2, 2], [2, 2]]
+
+
+def test_beta_zero_ignores_nan():
+    bad = torch.full((2, 2), float("nan"), requires_grad=True)
+    result = torch.addmm(bad, torch.eye(2), torch.eye(2), beta=0)
+    close(result, np.eye(2))
+    (grad,) = torch.autograd.grad(result.sum(), bad)
+    close(grad, np.zeros((2, 2)))
+
+
+NUMPY = {
+    np.dot: [(2, 3), (3, 4)], np.vdot: [(2, 3), (2, 3)], np.inner: [(2, 3), (4, 3)], np.outer: [(2, 3), (2,)],
+    np.tensordot: [(2, 3, 4), (3, 4, 2)], np.cross: [(2, 3), (3,)], np.vander: [(3,)], np.linalg.norm: [(2, 3, 2)],
+    np.linalg.cond: [(3, 3)], np.linalg.inv: [(2, 3, 3)], np.linalg.pinv: [(3, 2)], np.linalg.det: [(2, 3, 3)],
+    np.linalg.slogdet: [(3, 3)], np.linalg.solve: [(2, 3, 3), (3, 2)], np.linalg.tensorinv: [(2, 3, 6)],
+    np.linalg.tensorsolve: [(2, 3, 6), (2, 3)], np.linalg.qr: [(3, 2)], np.linalg.svd: [(3, 2)],
+    np.linalg.eigvalsh: [(3, 3)], np.linalg.matrix_rank: [(3, 2)], np.linalg.vector_norm: [(2, 3)],
+    np.linalg.matrix_norm: [(2, 3)], np.linalg.outer: [(2,), (3,)], np.linalg.vecdot: [(2, 3), (3,)],
+    np.linalg.cross: [(2, 3), (2, 3)], np.linalg.matmul: [(2, 3), (3, 2)], np.linalg.svdvals: [(3, 2)],
+    np.linalg.tensordot: [(2, 3, 4), (3, 4, 2)], np.vecdot: [(2, 3), (3,)], np.matvec: [(4, 2, 3), (3,)],
+    np.vecmat: [(2,), (4, 2, 3)], np.matmul: [(2, 3), (2, 3, 2)],
+}  # fmt: skip
+
+
+@both
+@pytest.mark.parametrize("function", NUMPY, ids=lambda f: f.__name__)
+def test_numpys_functions_give_what_numpy_gives(function, dtype):
+    arguments = [of(*shape, dtype=dtype, seed=i) for i, shape in enumerate(NUMPY[function])]
+    found, expected = function(*arguments), function(*(x.array for x in arguments))
+    pairs = zip(found, expected, strict=True) if isinstance(expected, tuple) else [(found, expected)]
+    for x, y in pairs:
+        close(x, y)
+
+
+def test_numpys_dot_of_many_dimensions():
+    a, b = of(2, 3, 4), of(5, 4, 2)
+    close(np.dot(a, b), np.dot(a.array, b.array))
+    close(np.dot(a, b[:, :, 0].mT), np.dot(a.array, b.array[:, :, 0].mT))
+
+
+@both
+@pytest.mark.parametrize("p", [float("inf"), float("-inf")])
+def test_magnitudes_that_tie_share_a_norms_gradient(p, dtype):
+    x = torch.tensor([1.0, -1.0], dtype=getattr(torch, dtype), requires_grad=True)
+    torch.linalg.vector_norm(x, p).backward()
+    close(x.grad, [0.5, -0.5])

@@ -1,0 +1,249 @@
+"""Views share memory and copies don't, as in PyTorch; what is refused; a Tensor that becomes another view of itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad.errors import ArgumentError, DimError, ShapeError
+
+F = torch.nn.functional
+
+VIEWS = {
+    "adjoint": lambda x: x.adjoint(),
+    "as_strided": lambda x: x.as_strided((2, 2), (1, 4), 1),
+    "atleast_3d": torch.atleast_3d,
+    "broadcast_to": lambda x: torch.broadcast_to(x, (1, 3, 4)),
+    "chunk": lambda x: x.chunk(2, 1)[1],
+    "diagonal": lambda x: x.diagonal(1),
+    "expand": lambda x: x.expand(1, -1, -1),
+    "hsplit": lambda x: torch.hsplit(x, 2)[0],
+    "mT": lambda x: x.mT,
+    "movedim": lambda x: x.movedim(0, -1),
+    "narrow": lambda x: x.narrow(0, -2, 1),
+    "ravel": torch.ravel,
+    "select": lambda x: x.select(1, -1),
+    "slice": lambda x: torch.slice(x, 1, 0, None, 2),
+    "split": lambda x: x.split([1, 3], 1)[1],
+    "squeeze": lambda x: x[:1].squeeze(0),
+    "swapaxes": lambda x: x.swapaxes(0, 1),
+    "t": torch.t,
+    "tensor_split": lambda x: x.tensor_split((1,))[1],
+    "unbind": lambda x: x.unbind(1)[2],
+    "unflatten": lambda x: x.unflatten(1, (2, -1)),
+    "unfold": lambda x: x.unfold(1, 2, 2),
+    "unsqueeze": lambda x: x.unsqueeze(1),
+    "view": lambda x: x.view(2, -1),
+    "view of a dtype": lambda x: x.view(torch.float32),
+    "view_as": lambda x: x.view_as(torch.zeros(2, 6)),
+    "vsplit": lambda x: torch.vsplit(x, 3)[2],
+}
+COPIES = {
+    "as_strided_copy": lambda x: torch.as_strided_copy(x, (2, 2), (1, 4)),
+    "diag": torch.diag,
+    "diagonal_scatter": lambda x: x.diagonal_scatter(torch.zeros(3)),
+    "flip": lambda x: x.flip(()),
+    "narrow_copy": lambda x: x.narrow_copy(0, 0, 3),
+    "pad": lambda x: F.pad(x, (0, 0)),
+    "permute_copy": lambda x: torch.permute_copy(x, (0, 1)),
+    "ravel of columns": lambda x: x.t().ravel(),
+    "repeat": lambda x: x.repeat(1, 1),
+    "repeat_interleave": lambda x: x.repeat_interleave(1, 0),
+    "roll": lambda x: x.roll(0, 0),
+    "rot90": lambda x: x.rot90(4),
+    "select_scatter": lambda x: x.select_scatter(torch.zeros(4), 0, 0),
+    "split_copy": lambda x: torch.split_copy(x, 3)[0],
+    "tile": lambda x: x.tile(2, 1, 1),
+    "tril": lambda x: x.tril(9),
+    "unbind_copy": lambda x: torch.unbind_copy(x)[0],
+}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_what_is_written_into_a_view_is_seen_in_its_base(name: str) -> None:
+    x = torch.arange(12.0).reshape(3, 4)
+    view = VIEWS[name](x)
+    version = x._version
+    view.fill_(-1)
+    assert (x == -1).sum() == view.numel()
+    assert x._version == view._version > version
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_what_is_written_into_a_copy_is_not(name: str) -> None:
+    x = torch.arange(12.0).reshape(3, 4)
+    COPIES[name](x).fill_(-1)
+    assert (x >= 0).all()
+
+
+def test_parts_of_one_split_are_views_of_one_base():
+    """PyTorch refuses the write; here it is right."""
+    x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    base = x * 1
+    first, second = base.split([1, 2])
+    first.mul_(10)
+    second.mul_(first.clone())
+    (g,) = torch.autograd.grad((base * torch.tensor([1.0, 10.0, 100.0])).sum(), x)
+    assert base.tolist() == [10, 20, 30]
+    assert g.tolist() == [10 + 10 * (10 * 2 + 100 * 3), 10 * 10, 10 * 100]
+
+
+def test_a_write_into_overlapping_windows_is_refused_where_it_would_have_a_gradient():
+    x = torch.zeros(3, requires_grad=True) * 1
+    with pytest.raises(RuntimeError, match="overlap in memory"):
+        x.unfold(0, 2, 1).add_(1)
+    torch.zeros(3).unfold(0, 2, 1).fill_(1)
+
+
+@pytest.mark.parametrize(
+    ("become", "shape"),
+    [
+        (lambda x: x.t_(), (3, 2)),
+        (lambda x: x.unsqueeze_(1), (2, 1, 3)),
+        (lambda x: x.transpose_(0, -1), (3, 2)),
+        (lambda x: x.swapaxes_(0, 1), (3, 2)),
+        (lambda x: x.squeeze_(), (2, 3)),
+        (lambda x: x.as_strided_((2, 2), (3, 1)), (2, 2)),
+    ],
+)
+def test_a_tensor_becomes_a_view_of_its_own_memory(become, shape):
+    x = torch.arange(6.0).reshape(2, 3)
+    before, memory, version = x[1], x.data_ptr(), x._version
+    assert become(x) is x
+    assert (tuple(x.shape), x.data_ptr()) == (shape, memory)
+    assert x._version > version
+    before.fill_(-1)
+    assert (x == -1).any()
+
+
+def test_a_leaf_that_requires_grad_becomes_nothing_but_in_no_grad():
+    x = torch.zeros(2, 3, requires_grad=True)
+    with pytest.raises(RuntimeError, match="leaf Variable"):
+        x.t_()
+    with pytest.raises(RuntimeError, match="view of a leaf"):
+        x[0].unsqueeze_(0)
+    with torch.no_grad():
+        x.t_()
+    x.sum().backward()
+    assert x.is_leaf
+    assert x.grad.shape == (3, 2)
+
+
+def test_resize_keeps_the_memory_where_it_is_enough():
+    x = torch.arange(6)
+    view = x[2:]
+    assert x.resize_(2, 2).tolist() == [[0, 1], [2, 3]]
+    assert view.resize_(2).tolist() == [2, 3]
+    with pytest.raises(RuntimeError, match="other views"):
+        view.resize_(7)
+    y = torch.arange(2)
+    assert y.resize_as_(torch.zeros(2, 2))[0].tolist() == [0, 1]
+    with pytest.raises(RuntimeError, match="require grad"):
+        torch.zeros(2, requires_grad=True).resize_(1)
+
+
+def test_the_T_of_other_than_matrices_warns():
+    with pytest.warns(UserWarning, match="deprecated"):
+        assert torch.zeros(2, 3, 4).T.shape == (4, 3, 2)
+    with pytest.warns(UserWarning, match="deprecated"):
+        assert torch.zeros(()).mT.shape == ()
+
+
+X = torch.arange(12.0).reshape(3, 4)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "match"),
+    [
+        (lambda: torch.cat([]), ValueError, "non-empty list"),
+        (lambda: torch.cat(X), TypeError, "must be a tuple of Tensors"),
+        (lambda: torch.cat([torch.tensor(1.0)]), RuntimeError, "zero-dimensional tensor"),
+        (lambda: torch.cat([X, X[:, :1]]), ShapeError, r"tensors\[1\] has shape \(3, 1\)"),
+        (lambda: torch.cat([X, X[0]]), ShapeError, "same number of dimensions: got 2 and 1"),
+        (lambda: torch.stack([X, X[0]]), ShapeError, r"equal size, but got \[3, 4\] at entry 0 and \[4\] at entry 1"),
+        (lambda: X.squeeze(2), IndexError, r"squeeze: Dimension out of range .*\[-2, 1\], but got 2"),
+        (lambda: X.expand(3, 5), ShapeError, r"\(5\) must match the existing size \(4\)"),
+        (lambda: X.expand(-1, 3, 4), ShapeError, "expand"),
+        (lambda: X.permute(0, 0), ShapeError, "permute"),
+        (lambda: X.movedim((0, 0), (0, 1)), ShapeError, "appears multiple times"),
+        (lambda: X.unflatten(1, (3, -1)), ShapeError, "don't multiply up to the size of dim 1"),
+        (lambda: X.t().view(12), ShapeError, "Use .reshape"),
+        (lambda: X.view(4, 3, dtype=torch.float64), TypeError, "view: expected sizes or a dtype"),
+        (lambda: torch.zeros(3).view(torch.float64), ShapeError, "divisible by 2"),
+        (lambda: X.split(0), ArgumentError, "split_size can only be 0"),
+        (lambda: X.split([1, 1]), ShapeError, "sum exactly to 3"),
+        (lambda: X.hsplit(3), ArgumentError, "not divisible by the split_size 3"),
+        (lambda: X.tensor_split(0), ArgumentError, "larger than 0"),
+        (lambda: X.chunk(0), ArgumentError, "greater than 0"),
+        (lambda: X.narrow(0, 4, 0), DimError, "start out of range"),
+        (lambda: X.narrow(0, 1, 3), ShapeError, "exceeds dimension size"),
+        (lambda: X.select(0, 3), DimError, "index 3 out of range"),
+        (lambda: X.diagonal(0, 1, 1), ArgumentError, "cannot be identical"),
+        (lambda: X.diagonal_scatter(torch.zeros(4)), ShapeError, r"src size = \[4\], slice size = \[3\]"),
+        (lambda: X.as_strided((20, 2), (1, 2)), ShapeError, "requiring a storage of 22 elements are out of bounds"),
+        (lambda: X.unfold(0, 4, 1), ShapeError, "maximum size for tensor at dimension 0 is 3 but size is 4"),
+        (lambda: X.repeat(2), ShapeError, "can not be smaller"),
+        (lambda: X.repeat_interleave(-1), ArgumentError, "can not be negative"),
+        (lambda: X.repeat_interleave(torch.tensor([1, 2]), 0), ShapeError, "same size as input along dim"),
+        (lambda: X.roll((1, 2), 0), ShapeError, "must align"),
+        (lambda: X.rot90(1, (0, 0)), ArgumentError, "different"),
+        (lambda: X[0].tril(), ShapeError, "at least 2 dimensions"),
+        (lambda: X[0].trace(), ShapeError, "expected a matrix"),
+        (lambda: torch.broadcast_shapes((2,), (3,)), ShapeError, "can't be stretched"),
+        (lambda: F.pad(X, (1,)), ShapeError, "divisible by 2"),
+        (lambda: F.pad(X, (1, 1), "mirror"), NotImplementedError, "mode is constant"),
+        (lambda: F.pad(X, (1, 1), "reflect", 1.0), ArgumentError, "doesn't take in value"),
+        (lambda: F.pad(X, (1, 1, 1, 1), "reflect"), NotImplementedError, "not supported for 2D input"),
+        (lambda: F.pad(X, (4, 0), "reflect"), ShapeError, "at most 3 in mode reflect"),
+        (lambda: F.pad(X, (5, 0), "circular"), ShapeError, "at most 4 in mode wrap"),
+    ],
+)
+def test_errors(call, error, match):
+    with pytest.raises(error, match=match):
+        call()
+
+
+A = np.arange(24.0).reshape(2, 3, 4)
+NUMPYS = [
+    lambda a: np.reshape(a, (-1, 6), order="F"),
+    lambda a: np.ravel(a, "F"),
+    lambda a: np.rollaxis(a, 2, 1),
+    lambda a: np.expand_dims(a, (0, -1)),
+    lambda a: np.moveaxis(a, [0, 1], [-1, 0]),
+    lambda a: np.concatenate([a, a], axis=None, dtype=np.float32),
+    lambda a: np.block([[a[0], a[1]], [a[1], a[0]]]),
+    lambda a: np.append(a, a[:1], 0),
+    lambda a: np.insert(a, 1, 9.0),
+    lambda a: np.insert(a, 1, np.arange(3.0), axis=2),
+    lambda a: np.insert(a, [0, 2], 5.0, axis=1),
+    lambda a: np.delete(a, [0, 2], 1),
+    lambda a: np.resize(a, (5, 7)),
+    lambda a: np.split(a, [1, 3], -1),
+    lambda a: np.array_split(a, 3, 2),
+    lambda a: np.unstack(a, axis=1),
+    lambda a: np.pad(a, ((0, 0), (1, 2), (2, 1)), "symmetric"),
+    lambda a: np.pad(a, 1, constant_values=2),
+    lambda a: np.rot90(a, 3, (1, 2)),
+    lambda a: np.roll(a, 1, (0, 1)),
+    lambda a: np.tile(a, (2, 1, 1, 2)),
+    lambda a: np.repeat(a, [1, 0, 2], axis=1),
+    lambda a: np.diagonal(a, 1, 0, 2),
+    lambda a: np.trace(a, 0, 1, 2),
+    lambda a: np.kron(a, [1.0, 2.0]),
+    lambda a: np.dstack([a, a]),
+    lambda a: np.tril(a, -1),
+    lambda a: np.linalg.diagonal(a, offset=1),
+]
+
+
+@pytest.mark.parametrize("function", NUMPYS)
+def test_numpys_functions(function):
+    """Their values, recorded."""
+    found, expected = function(torch.tensor(A, requires_grad=True)), function(A)
+    assert type(found) is type(expected) or isinstance(found, torch.Tensor)
+    pairs = zip(found, expected, strict=True) if isinstance(found, (list, tuple)) else [(found, expected)]
+    for ours, theirs in pairs:
+        assert ours.requires_grad
+        np.testing.assert_array_equal(ours.detach().numpy(), theirs)
+        assert ours.dtype == theirs.dtype

@@ -1,0 +1,197 @@
+"""Reductions, scans, order, counts: ways that only large arrays take, and what there is to refuse or to print."""
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+
+import microgad as torch
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+LARGE = [(50_000,), (5_001, 7), (3, 20_011), (40, 1_030), (2, 300, 130)]
+
+
+@pytest.mark.parametrize("shape", LARGE)
+@pytest.mark.parametrize("name", ["sum", "mean", "prod", "cumsum", "cumprod", "logcumsumexp", "var", "amax"])
+def test_large_arrays_take_other_ways_to_the_same_result(rng, shape, name):
+    x = rng.standard_normal(shape) if name not in ("prod", "cumprod") else rng.uniform(0.999, 1.001, shape)
+    reference = {"logcumsumexp": np.logaddexp.accumulate, "var": lambda x, axis: np.var(x, axis, ddof=1)}
+    for dim in [*range(len(shape)), None]:
+        if dim is None and name.startswith(("cum", "log")):
+            continue
+        expected = reference.get(name, getattr(np, name, None))(x, axis=dim)
+        for array, rtol in ((x, 1e-12), (x.astype(np.float32), 3e-4)):
+            given = torch.tensor(array)
+            found = getattr(torch, name)(given) if dim is None else getattr(torch, name)(given, dim)
+            assert found.array.dtype == array.dtype
+            assert np.shape(found.array) == np.shape(expected)
+            np.testing.assert_allclose(found.array, expected, rtol=rtol, atol=rtol * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_infinite_numbers_in_large_arrays(rng, value):
+    x = rng.standard_normal((3, 20_011)).astype(np.float32)
+    x[1, 70] = value
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(torch.tensor(x).cumsum(1).isfinite().array, np.isfinite(np.cumsum(x, 1)))
+        np.testing.assert_array_equal(torch.tensor(x).sum(1).isfinite().array, [True, False, True])
+
+
+@pytest.mark.parametrize("largest", [True, False])
+def test_the_few_largest_of_many(rng, largest):
+    x = rng.integers(0, 500, (4, 2_000))
+    values, indices = torch.topk(torch.tensor(x), 20, largest=largest)
+    ordered = np.sort(x, -1)
+    np.testing.assert_array_equal(values.array, ordered[:, :-21:-1] if largest else ordered[:, :20])
+    np.testing.assert_array_equal(np.take_along_axis(x, indices.array, -1), values.array)
+    assert all(len(set(row)) == 20 for row in indices.tolist())
+
+
+def test_medians_of_many_and_of_nan(rng):
+    x = rng.standard_normal((3, 1_001))
+    np.testing.assert_array_equal(torch.median(torch.tensor(x), 1).values.array, np.median(x, 1))
+    assert torch.median(torch.tensor(x)).item() == np.median(x)
+    x[1, 5] = np.nan
+    assert torch.median(torch.tensor(x)).isnan()
+    assert torch.median(torch.tensor(x), 1).values.isnan().tolist() == [False, True, False]
+    assert torch.median(torch.tensor(x), 1).indices[1] == 5
+    assert torch.nanmedian(torch.tensor(x)).item() == np.sort(x, None)[1500]
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, torch.bool])
+def test_sums_of_integers_are_int64(dtype):
+    x = torch.tensor([1, 1, 0]).to(dtype)
+    for function in (torch.sum, torch.prod, torch.nansum):
+        assert function(x).dtype == torch.int64
+    assert torch.cumsum(x, 0).dtype == torch.cumprod(x, 0).dtype == torch.int64
+    assert torch.sum(x, dtype=torch.int32).dtype == torch.int32
+
+
+def test_bytes_are_answered_with_bytes():
+    x = torch.tensor([[0, 3]], dtype=torch.uint8)
+    assert torch.any(x).dtype == torch.uint8
+    assert torch.all(x, 1).tolist() == [0]
+    assert torch.any(x, ()).tolist() == [[0, 1]]
+
+
+def test_second_derivatives_of_products_at_zeros():
+    """Of xyz by x and y it is z, whatever x and y are; torch has it as well."""
+    x = torch.tensor([0.0, 0.0, 3.0], requires_grad=True)
+    for product in (torch.prod(x), torch.cumprod(x, 0)[2]):
+        (g,) = torch.autograd.grad(product, x, create_graph=True)
+        assert g.tolist() == [0, 0, 0]
+        (h,) = torch.autograd.grad(g[0], x)
+        assert h.tolist() == [0, 3, 0]
+
+
+@pytest.mark.parametrize("dim", [0, -1, (0,), None, ()])
+def test_a_scalar_has_one_dim(dim):
+    x = torch.tensor(2.0, requires_grad=True)
+    for function in (torch.sum, torch.mean, torch.amax, torch.logsumexp, torch.norm):
+        y = function(x, dim=dim)
+        assert y.shape == ()
+        assert torch.autograd.grad(y, x)[0].item() == 1
+
+
+def test_selections_of_a_scalar():
+    x = torch.tensor(2.0, requires_grad=True)
+    functions = (torch.max, torch.sort, torch.median, torch.mode, torch.cummax)
+    for values, indices in (*(f(x, dim=0) for f in functions), torch.topk(x, 1), torch.kthvalue(x, 1)):
+        assert (values.shape, indices.item()) == ((), 0)
+        assert torch.autograd.grad(values, x)[0].item() == 1
+
+
+def test_numpy_names_of_arguments():
+    x = torch.tensor([[1.0, 5.0], [3.0, 2.0]])
+    assert torch.sum(x, axis=1, keepdims=True).tolist() == [[6], [5]]
+    assert torch.max(a=x, axis=0).values.tolist() == [3, 5]
+    assert x.cumsum(axis=0).tolist() == [[1, 5], [4, 7]]
+    with pytest.raises(TypeError):
+        torch.sum(x, axes=1)
+
+
+def test_results_print_as_in_torch():
+    found = torch.tensor([1.0, 3.0]).max(0)
+    assert repr(found) == "torch.return_types.max(\nvalues=tensor(3.),\nindices=tensor(1))"
+    assert isinstance(found, torch.return_types.max)
+    assert found.values is found[0]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "said"),
+    [
+        (lambda x: torch.sum(x, 2), IndexError, r"sum: Dimension out of range .*\[-2, 1\], but got 2"),
+        (lambda x: torch.sum(x, (0, -2)), RuntimeError, r"sum: a dim appears multiple times .*\(0, -2\)"),
+        (lambda x: torch.amax(x[:0], 0), IndexError, r"amax: Expected reduction dim 0 .*\(0, 3\)"),
+        (lambda x: torch.max(x[:0]), RuntimeError, "max: Expected reduction dim to be specified"),
+        (lambda x: torch.sort(x * 1j), RuntimeError, "sort: is not implemented for complex numbers"),
+        (lambda x: torch.var(x.long()), RuntimeError, "only support floating point .* torch.int64"),
+        (lambda x: torch.topk(x, 4), RuntimeError, "k is 4, dimension -1 has size 3"),
+        (lambda x: torch.quantile(x, 1.5), RuntimeError, r"\[0, 1\] but got 1.5"),
+        (lambda x: torch.cdist(x, x[:, :2]), RuntimeError, r"\(2, 3\) and \(2, 2\)"),
+        (lambda x: torch.histc(x, max=-1), RuntimeError, "max must be larger than min"),
+        (lambda x: torch.bincount(torch.tensor([-1])), RuntimeError, "non-negative"),
+        (lambda x: torch.searchsorted(x, x[0]), RuntimeError, r"\(2, 3\) and \(3,\)"),
+        (lambda x: torch.segment_reduce(x, "median", lengths=[2]), RuntimeError, "got median"),
+    ],
+)
+def test_refused(call, error, said):
+    with pytest.raises(error, match=said):
+        call(torch.zeros(2, 3))
+
+
+def test_a_variance_of_too_few_warns():
+    with pytest.warns(UserWarning, match="degrees of freedom"):
+        assert torch.var(torch.tensor([1.0])).isnan()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert torch.var(torch.tensor([1.0]), correction=0) == 0
+
+
+@pytest.mark.parametrize("dim", [None, 0, 1])
+@pytest.mark.parametrize("sorted_first", [True, False])
+def test_unique(rng, dim, sorted_first):
+    x = rng.integers(0, 2, (6, 3))
+    function = torch.unique if sorted_first else torch.unique_consecutive
+    values, inverse, counts = function(torch.tensor(x), return_inverse=True, return_counts=True, dim=dim)
+    assert function(torch.tensor(x), dim=dim).tolist() == values.tolist()
+    again = values.array[inverse.array] if dim is None else np.take(values.array, inverse.array, dim)
+    np.testing.assert_array_equal(again, x)
+    np.testing.assert_array_equal(np.bincount(inverse.array.reshape(-1)), counts.array)
+    if sorted_first:
+        np.testing.assert_array_equal(values.array, np.unique(x, axis=dim))
+
+
+def test_nans_are_all_unique():
+    assert torch.unique(torch.tensor([math.nan, 1.0, math.nan])).shape == (3,)
+
+
+@pytest.mark.parametrize("bins", [1, 7, [-1.0, 0.0, 0.5, 2.0]])
+@pytest.mark.parametrize("density", [True, False])
+def test_histogram(rng, bins, density):
+    x, weight = rng.standard_normal((2, 1_000))
+    edges = bins if isinstance(bins, int) else torch.tensor(bins, dtype=torch.float64)
+    found = torch.histogram(torch.tensor(x), edges, weight=torch.tensor(weight), density=density)
+    hist, at = np.histogram(x, bins, weights=weight, density=density)
+    np.testing.assert_allclose(found.hist.array, hist, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(found.bin_edges.array, at)
+
+
+def test_numbers_on_the_edges_of_equal_bins():
+    x = torch.linspace(0, 1, 11)
+    assert torch.histogram(x, 10).hist.tolist() == [1] * 9 + [2]
+    assert torch.histogramdd(torch.stack([x, x], 1), 10).hist.sum().item() == 11
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_searchsorted_in_several_lines(rng, right):
+    lines, values = np.sort(rng.integers(0, 9, (2, 3, 5)), -1), rng.integers(-1, 11, (2, 3, 7))
+    found = torch.searchsorted(torch.tensor(lines), torch.tensor(values), right=right).array
+    for line, wanted, at in zip(*(a.reshape(6, -1) for a in (lines, values, found)), strict=True):
+        np.testing.assert_array_equal(at, np.searchsorted(line, wanted, "right" if right else "left"))

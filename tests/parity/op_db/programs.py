@@ -1,0 +1,114 @@
+"""The programs that both libraries are given: what each returns has to be the same in both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from torch.testing._internal.opinfo.core import SampleInput
+
+import microgad
+
+from .swap import Copies, Swapped, function
+
+SEED = 7  # the libraries' random streams are the same
+
+
+class Call:
+    """The arguments of a sample, copied for one library, and the Tensors among them."""
+
+    def __init__(self, sample: SampleInput, copies: Copies) -> None:
+        self.lib = copies.lib
+        self.input, self.args, self.kwargs = copies((sample.input, sample.args, sample.kwargs))
+        self.tensors = copies.tensors
+        process = sample.output_process_fn_grad  # such as leaving out the phases of eigenvectors
+        self.process = function(process) if isinstance(copies, Swapped) else process
+
+    def __call__(self, f: Callable[..., Any]) -> Any:
+        self.lib.default_generator.manual_seed(SEED)
+        return f(self.input, *self.args, **self.kwargs)
+
+
+def forward(f: Any, call: Call) -> Any:
+    """The result, and what became of the arguments."""
+    return {"result": call(f), "argument": call.tensors}
+
+
+def memory(f: Any, call: Call) -> Any:
+    """Which results lie in the memory of which arguments: a write into one is seen in the other."""
+    results = flat(call(f), call.lib.Tensor)
+    return {"shares memory": [[np.may_share_memory(array(r), array(t)) for t in call.tensors] for r in results]}
+
+
+def inplace(f: Any, call: Call) -> Any:
+    """The result is the first argument itself, which was changed."""
+    result = call(f)
+    return {"result": result, "result is input": result is call.input, "argument": call.tensors}
+
+
+def out(f: Any, call: Call) -> Any:
+    """The result is what was given as `out`."""
+    result, given = call(f), call.kwargs["out"]
+    pairs = zip(result, given, strict=True) if isinstance(given, tuple) else [(result, given)]
+    return {"out": given, "result is out": all(a is b for a, b in pairs), "argument": call.tensors}
+
+
+def gradient(f: Any, call: Call) -> Any:
+    """The vector-Jacobian product, for random cotangents."""
+    leaves, results, wanting = recorded(f, call)
+    grads = []
+    if wanting:
+        cotangents = [random(call.lib, t, i) for i, t in enumerate(wanting)]
+        grads = or_zeros(call.lib, call.lib.autograd.grad(wanting, leaves, cotangents, allow_unused=True), leaves)
+    return {"result": results, "requires_grad": [t.requires_grad for t in results], "gradient": grads}
+
+
+def gradgrad(f: Any, call: Call) -> Any:
+    """The same under create_graph, and the derivatives of that by the inputs and by the cotangents."""
+    leaves, _, wanting = recorded(f, call)
+    if not wanting:
+        return {}
+    lib, grad = call.lib, call.lib.autograd.grad
+    cotangents = [random(lib, t, i).requires_grad_() for i, t in enumerate(wanting)]
+    grads = grad(wanting, leaves, cotangents, create_graph=True, allow_unused=True)
+    pairs = [(g, random(lib, g, i + 100)) for i, g in enumerate(grads) if g is not None and g.requires_grad]
+    inputs = [*leaves, *cotangents]
+    seconds = grad([g for g, _ in pairs], inputs, [v for _, v in pairs], allow_unused=True)
+    return {"gradient": or_zeros(lib, grads, leaves), "second derivative": or_zeros(lib, seconds, inputs)}
+
+
+def recorded(f: Any, call: Call) -> tuple[list[Any], list[Any], list[Any]]:
+    """The arguments that require grad, the results, and the results that do."""
+    leaves = [t for t in call.tensors if t.requires_grad]
+    results = list(flat(call.process(call(f)), call.lib.Tensor))
+    return leaves, results, [t for t in results if t.requires_grad]
+
+
+def random(lib: Any, like: Any, seed: int) -> Any:
+    """Numbers from NumPy, which are the same for both libraries."""
+    rng, shape, dtype = np.random.default_rng([seed, *like.shape]), tuple(like.shape), name_of(like.dtype)
+    values = rng.standard_normal(shape) + (1j * rng.standard_normal(shape) if "complex" in dtype else 0)
+    return lib.from_numpy(np.asarray(values, dtype))
+
+
+def name_of(dtype: Any) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def array(t: Any) -> Any:
+    """The memory of a Tensor, seen by NumPy; torch's lazy conjugates are copies, as NumPy's are."""
+    return t.array if isinstance(t, microgad.Tensor) else t.numpy(force=True)
+
+
+def flat(x: Any, kind: type) -> Iterator[Any]:
+    """Tensors in nested containers."""
+    if isinstance(x, kind):
+        yield x
+    elif isinstance(x, dict | tuple | list):
+        for item in x.values() if isinstance(x, dict) else x:
+            yield from flat(item, kind)
+
+
+def or_zeros(lib: Any, grads: Any, inputs: list[Any]) -> list[Any]:
+    return [lib.zeros_like(t) if g is None else g for g, t in zip(grads, inputs, strict=True)]

@@ -1,0 +1,24 @@
+"""What of op_db is out of scope: names under the reason."""
+
+from __future__ import annotations
+
+REASONS = {
+    "a sparse layout": "sparse.mm sparse.sampled_addmm to_sparse",
+    "a dtype that NumPy doesn't have": "bfloat16 chalf torch._scaled_mm torch._scaled_mm_v2",
+    "compiles CUDA source": """
+        jiterator_2inputs_2outputs jiterator_4inputs_with_extra_args jiterator_binary jiterator_binary_return_by_ref
+        jiterator_unary
+    """,
+    "a kernel inside PyTorch; programs call the op around it": """
+        _batch_norm_with_update _chunk_cat _native_batch_norm_legit _segment_reduce _softmax_backward_data
+        _unsafe_masked_index _unsafe_masked_index_put_accumulate _upsample_bilinear2d_aa grid_sampler_2d grid_sampler_3d
+        hash_tensor max_pool2d_with_indices_backward native_batch_norm native_dropout_backward native_group_norm
+        native_layer_norm slice torch.ops.aten._efficient_attention_forward torch.ops.aten._flash_attention_forward
+        torch.ops.aten._safe_softmax.default
+    """,
+    "for PyTorch's compiler, which takes views out of a program": """
+        alias_copy as_strided_copy diagonal_copy expand_copy narrow_copy permute_copy split_with_sizes_copy squeeze_copy
+        t_copy transpose_copy unbind_copy unfold_copy unsqueeze_copy view_copy
+    """,
+}
+OUT = {name: reason for reason, names in REASONS.items() for name in names.split()}

@@ -1,0 +1,114 @@
+"""The walk goes red: each fault, planted in an op, fails the check that is there for it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import microgad
+
+from .walk import Walk, infos
+
+exp, add, add_, split, permute = (
+    microgad.exp, microgad.add, microgad.Tensor.add_, microgad.split, microgad.permute
+)  # fmt: skip
+
+
+class TwiceTheGradient(microgad.Function):
+    def forward(self, x):
+        return np.exp(x)
+
+    def grad_x(self, grad, out):
+        return grad * out * 2
+
+
+class NoSecondDerivative(microgad.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        out = x.exp()
+        ctx.save_for_backward(out)
+        return out
+
+    @staticmethod
+    def backward(ctx, grad):
+        (out,) = ctx.saved_tensors
+        return grad * out.detach().conj()
+
+
+def wrong_in_a_gap(x):
+    """Right on contiguous memory."""
+    return exp(x) if x.array.flags.c_contiguous else exp(x) * 2
+
+
+def wrong_for_infinity(x):
+    return microgad.clamp(exp(x), max=1e30)
+
+
+def changes_its_argument(x):
+    out = exp(x)
+    if not x.requires_grad:
+        x.array[...] = 0
+    return out
+
+
+def requires_no_grad(x):
+    return exp(x.detach())
+
+
+def ignores_out(*args, out=None, **kwargs):
+    return add(*args, **kwargs)
+
+
+def writes_to_out_alone(*args, out=None, **kwargs):
+    result = add(*args, **kwargs)
+    if out is not None:
+        out.array[...] = result.array
+    return result
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "fault", "check"),
+    [
+        ("exp", microgad, lambda x: exp(x) * (1 + 1e-9), "forward float64"),
+        ("exp", microgad, lambda x: exp(x) * (1 + 1e-4), "forward float32"),
+        ("exp", microgad, lambda x: exp(x).to(microgad.float64), "forward float32"),
+        ("exp", microgad, lambda x: exp(x)[None], "forward int64"),
+        ("exp", microgad, lambda x: exp(x).array, "forward float64"),
+        ("exp", microgad, lambda x: 1 / 0, "forward complex64"),
+        ("exp", microgad, wrong_for_infinity, "forward float64 reference"),
+        ("exp", microgad, wrong_in_a_gap, "forward noncontiguous"),
+        ("exp", microgad, changes_its_argument, "forward float64"),
+        ("exp", microgad, requires_no_grad, "gradient float64"),
+        ("exp", microgad, TwiceTheGradient.apply, "gradient complex128"),
+        ("exp", microgad, TwiceTheGradient.apply, "gradient float64 noncontiguous"),
+        ("exp", microgad, NoSecondDerivative.apply, "gradgrad float64"),
+        ("exp", microgad, NoSecondDerivative.apply, "gradgrad complex128"),
+        ("exp", microgad.Tensor, lambda x: exp(x) * 2, "method"),
+        ("add", microgad.Tensor, lambda x, *args, **kwargs: x - args[0], "method"),
+        ("add_", microgad.Tensor, lambda x, *args, **kwargs: add(x, *args, **kwargs), "in place"),
+        ("add", microgad, ignores_out, "out"),
+        ("add", microgad, writes_to_out_alone, "out"),
+        ("split", microgad, lambda *args, **kwargs: list(split(*args, **kwargs)), "forward float64"),
+        ("split", microgad, lambda *args, **kwargs: split(*args, **kwargs)[:1], "forward float64"),
+        ("permute", microgad, lambda *args, **kwargs: permute(*args, **kwargs).clone(), "memory"),
+        ("gather", microgad, lambda x, dim, index: x, "errors"),
+    ],
+)
+def test_a_fault_is_found(monkeypatch, name, where, fault, check):
+    before, found = failing(monkeypatch, name, where, fault)
+    assert check in found
+    assert found[check] != before.get(check)  # what an op that isn't done fails by
+
+
+def test_nothing_else_is_found(monkeypatch):
+    """A right gradient with a wrong derivative fails no check but that of the second derivative."""
+    before, found = failing(monkeypatch, "exp", microgad, NoSecondDerivative.apply)
+    assert {*found} - {*before} - {"out", "out float32", "out int64"} == {"gradgrad float64", "gradgrad complex128"}
+
+
+def failing(monkeypatch, name, where, fault):
+    """What is wrong with an op, without the fault and with it."""
+    op = infos([name.rstrip("_")])[0]
+    before = {failure.check: failure.reason for failure in Walk(op).failures()}
+    monkeypatch.setattr(where, name, fault)
+    return before, {failure.check: failure.reason for failure in Walk(op).failures()}

@@ -1,0 +1,271 @@
+"""PyTorch's operator database, walked: the checks of each op, every one a program that both libraries run."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.testing._internal.common_methods_invocations import op_db
+from torch.testing._internal.common_utils import noncontiguous_like
+from torch.testing._internal.opinfo.core import SampleInput
+
+from .compare import Different, same
+from .exceptions import LEFT_OUT, SLACK, UNDEFINED
+from .programs import Call, forward, gradgrad, gradient, inplace, memory, name_of, out
+from .swap import CannotHold, Copies, Swapped, function, named
+
+DTYPES = ("float32", "float64", "complex64", "complex128", "int64", "bool")
+REFERENCE = ("float32", "float64", "int64")  # of the reference inputs: extreme values, more shapes
+SAMPLES = 12  # of an op in a dtype
+FEWER = 4  # of them: for second derivatives, and for each other form of the call
+LARGE = 1000  # elements, which a sample of the reference inputs may have
+
+
+@dataclass
+class Failure:
+    """A check that microgad doesn't pass."""
+
+    check: str
+    reason: str
+    sample: SampleInput | None = None
+    trace: str = ""
+    missing: bool = False  # microgad doesn't have the op at all
+
+    def __str__(self) -> str:
+        return f"{self.check}: {self.reason}" + (f"   [{summary(self.sample)}]" if self.sample else "")
+
+
+@dataclass
+class Check:
+    """A program, the function that it calls, in torch and in microgad, and the arguments."""
+
+    name: str
+    program: Callable[[Any, Call], Any]
+    functions: tuple[Any, Any]
+    sample: SampleInput
+    requires_grad: bool = False
+    raises: Any = None  # where torch raises, microgad has to raise this; None: that proves nothing
+
+    def failure(self, slack: float = 1, values: bool = True) -> Failure | None:
+        """What is wrong."""
+        try:
+            theirs, ours = (Call(self.sample, copies(self.requires_grad)) for copies in (Copies, Swapped))
+        except CannotHold:
+            return None
+        except Exception as error:
+            return self.failed(f"argument: {described(error)}", error)
+        try:
+            expected = self.program(self.functions[0], theirs)
+        except Exception as error:
+            return self.unraised(ours, error) if self.raises else None
+        try:
+            same(expected, self.program(self.functions[1], ours), slack=slack, values=values)
+        except CannotHold:
+            return None
+        except Different as error:
+            return self.failed(str(error))
+        except Exception as error:
+            return self.failed(described(error), error)
+        return None
+
+    def unraised(self, ours: Call, expected: Exception) -> Failure | None:
+        try:
+            self.program(self.functions[1], ours)
+        except self.raises as error:
+            return None if str(error) else self.failed(f"{type(error).__name__} without a message")
+        except Exception as error:
+            return self.failed(f"{described(error)}, where torch has {described(expected)}", error)
+        return self.failed(f"nothing raised, where torch has {described(expected)}")
+
+    def failed(self, reason: str, error: Exception | None = None) -> Failure:
+        trace = "".join(traceback.format_exception(error, limit=-4)) if error else ""
+        missing = isinstance(error, AttributeError) and self.name.startswith("forward")
+        return Failure(self.name, reason, self.sample, trace, missing)
+
+
+class Walk:
+    """All checks of one op."""
+
+    def __init__(self, op: Any, dtypes: tuple[str, ...] = DTYPES, thorough: bool = False) -> None:
+        self.op = op
+        supported = set(map(name_of, op.supported_dtypes("cpu")))
+        self.dtypes = [t for t in dtypes if t in supported]
+        self.differentiable = set(map(name_of, op.supported_backward_dtypes("cpu"))) if op.supports_autograd else set()
+        self.most, self.fewer = (None, None) if thorough else (SAMPLES, FEWER)
+
+    def failures(self) -> Iterator[Failure]:
+        """The first failure of each check, as soon as it is found."""
+        op, failed = self.op, set()
+        slack, values, left_out = SLACK.get(op.name, (1, ""))[0], op.name not in UNDEFINED, LEFT_OUT.get(op.name, {})
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            for check in self.checks():
+                name = check.check if isinstance(check, Failure) else check.name
+                if name in failed or any(name.startswith(prefix) for prefix in left_out):
+                    continue
+                failure = check if isinstance(check, Failure) else check.failure(slack, values)
+                if failure:
+                    failed.add(name)
+                    yield failure
+                    if failure.missing:
+                        return
+
+    def checks(self) -> Iterator[Check | Failure]:
+        op = self.op
+        try:
+            ours = function(op.op)
+            functions = op.op, named(op.name) if ours is op.op else ours
+        except AttributeError as error:
+            yield Failure("forward", str(error), missing=True)
+            return
+        for dtype in self.dtypes:
+            samples = self.samples(op.sample_inputs_func, dtype)
+            yield from (Check(f"forward {dtype}", forward, functions, sample) for sample in samples)
+            if op.reference_inputs_func is not None and (dtype in REFERENCE or self.most is None):
+                for sample in filter(ordinary, self.samples(op.reference_inputs_func, dtype)):
+                    yield Check(f"forward {dtype} reference", forward, functions, sample)
+            if dtype in ("float64", "complex128") and dtype in self.differentiable:
+                yield from self.derivatives(dtype, functions, samples)
+        if not self.dtypes:
+            return
+        dtype = "float64" if "float64" in self.dtypes else self.dtypes[0]
+        samples = self.samples(op.sample_inputs_func, dtype)
+        for sample in samples:
+            with contextlib.suppress(Exception):  # torch can't copy a sample that holds no Tensor
+                yield Check("forward noncontiguous", forward, functions, sample.noncontiguous())
+        yield from self.forms(functions, spread(samples, self.fewer), dtype in self.differentiable)
+        yield from self.errors(functions)
+
+    def derivatives(self, dtype: str, functions: Any, samples: list[SampleInput]) -> Iterator[Check]:
+        for sample in samples:
+            yield Check(f"gradient {dtype}", gradient, functions, sample, requires_grad=True)
+        for sample in spread(samples, self.fewer):
+            gaps = sample.noncontiguous()
+            yield Check(f"gradient {dtype} noncontiguous", gradient, functions, gaps, requires_grad=True)
+            if self.op.supports_gradgrad:
+                yield Check(f"gradgrad {dtype}", gradgrad, functions, sample, requires_grad=True)
+
+    def forms(self, functions: Any, samples: list[SampleInput], differentiable: bool) -> Iterator[Check | Failure]:
+        """The same op called in other ways."""
+        op = self.op
+        for name, theirs, path in self.spellings():
+            try:
+                both = theirs, named(path) if path else function(theirs)
+            except AttributeError as error:
+                yield Failure(name, str(error))
+                continue
+            for sample in samples:
+                if "in place" not in name:
+                    yield Check(name, forward, both, sample)
+                    continue
+                yield Check(name, inplace, both, sample, raises=Exception)
+                if differentiable and op.supports_inplace_autograd:
+                    of_copies = tuple(map(on_a_copy, both))
+                    yield Check(f"{name} gradient", gradient, of_copies, sample, requires_grad=True)
+        for sample in samples:
+            yield Check("memory", memory, functions, sample)
+            if op.supports_out:
+                yield from self.out(functions, sample)
+
+    def spellings(self) -> Iterator[tuple[str, Any, str]]:
+        """What it is called, torch's function, and its name where that is known."""
+        op = self.op
+        for alias in op.aliases:
+            yield f"alias {alias.name}", alias.op, alias.name
+        for name, of in [("", op), *((f" {alias.name}", alias) for alias in op.aliases)]:
+            if of.method_variant is not None:
+                yield f"method{name}", of.method_variant, ""
+            if of.inplace_variant is not None:
+                yield f"in place{name}", of.inplace_variant, ""
+        if op.operator_variant is not None:
+            yield "operator", op.operator_variant, ""
+        if op.inplace_operator_variant is not None:
+            yield "operator in place", op.inplace_operator_variant, ""
+
+    def out(self, functions: Any, sample: SampleInput) -> Iterator[Check]:
+        """Into memory with gaps, of the result's dtype, of another float, of integers."""
+        try:
+            results = Call(sample, Copies(requires_grad=False))(functions[0])
+            tensors = results if isinstance(results, tuple) else (results,)
+            places = [noncontiguous_like(torch.ones_like(t)) for t in tensors]
+        except Exception:
+            return
+        for dtype in (None, torch.float32, torch.int64):
+            given = [t.to(dtype) if dtype and t.dtype == torch.float64 else t for t in places]
+            kwargs = {**sample.kwargs, "out": tuple(given) if isinstance(results, tuple) else given[0]}
+            with_out = SampleInput(sample.input, args=sample.args, kwargs=kwargs)
+            kind = f" {name_of(dtype)}" if dtype else ""
+            yield Check(f"out{kind}", out, functions, with_out, raises=Exception if dtype == torch.int64 else None)
+
+    def errors(self, functions: Any) -> Iterator[Check]:
+        with contextlib.suppress(Exception):  # torch fails to make some of its own error inputs
+            for error in self.op.error_inputs_func(self.op, "cpu"):
+                if self.op.name.startswith("__") and not isinstance(error.sample_input.input, torch.Tensor):
+                    continue  # a method of no Tensor: Python's error
+                yield Check("errors", forward, functions, error.sample_input, raises=error.error_type)
+
+    def samples(self, source: Any, dtype: str) -> list[SampleInput]:
+        """All that op_db has; without --thorough the first and a seeded choice."""
+        for seed in (random.seed, np.random.seed, torch.default_generator.manual_seed):
+            seed(0)
+        samples = []
+        with contextlib.suppress(Exception):  # torch fails to make some of its own samples
+            samples.extend(source(self.op, "cpu", getattr(torch, dtype), dtype in self.differentiable))
+        if self.most is None or len(samples) <= self.most:
+            return samples
+        chosen = sorted(random.Random(0).sample(range(1, len(samples)), self.most - 1))
+        return [samples[0], *(samples[i] for i in chosen)]
+
+
+def ordinary(sample: SampleInput) -> bool:
+    """Small, and no complex infinities, of which C++ and C compilers think differently."""
+    tensors = Call(sample, Copies()).tensors
+    return all(t.numel() <= LARGE and not (t.is_complex() and not t.isfinite().all()) for t in tensors)
+
+
+def spread(samples: list[SampleInput], most: int | None) -> list[SampleInput]:
+    """The first, the last, and some between."""
+    if most is None or len(samples) <= most:
+        return samples
+    return [samples[i * (len(samples) - 1) // (most - 1)] for i in range(most)]
+
+
+def on_a_copy(f: Any) -> Any:
+    """An in-place operation on an input that requires grad."""
+    return lambda x, *args, **kwargs: f(x.clone(), *args, **kwargs)
+
+
+def described(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".strip().split("\n")[0]
+
+
+def summary(sample: SampleInput) -> str:
+    text = sample.summary().removeprefix("SampleInput(").partition(", broadcasts_input=")[0]
+    for noise in (', device="cpu"', "dtype=torch.", "size="):
+        text = text.replace(noise, "")
+    return text if len(text) < 300 else text[:300] + "..."
+
+
+def infos(selected: list[str] | None = None) -> list[Any]:
+    """The entries of op_db under these names, and under these prefixes where there is no such name."""
+    names = {op.name for op in op_db}
+    unknown = [s for s in selected or () if not any(name.startswith(s) for name in names)]
+    if unknown:
+        raise SystemExit(f"op_db has no name and no prefix {', '.join(unknown)}")
+    return [
+        op
+        for op in op_db
+        if not selected or any(op.name == s or (s not in names and op.name.startswith(s)) for s in selected)
+    ]
+
+
+def title(op: Any) -> str:
+    """Its name and variant."""
+    return f"{op.name}.{op.variant_test_name}" if op.variant_test_name else op.name

@@ -1,0 +1,206 @@
+"""Indexing as PyTorch has it: what is read and written, the gradients, and what is refused with which class."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import microgad
+from microgad.testing import strategies as s
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+
+def converted(lib, index):
+    """An index whose arrays are Tensors."""
+    if isinstance(index, tuple):
+        return tuple(converted(lib, item) for item in index)
+    return lib.from_numpy(index) if isinstance(index, np.ndarray) else index
+
+
+def numbers(rng, shape):
+    return rng.integers(-8, 9, shape) / 4
+
+
+@given(st.data())
+def test_read_and_written(data):
+    shape = data.draw(s.shapes(min_dims=1))
+    index, kind = data.draw(s.indices(shape)), data.draw(st.sampled_from(["read", "write", "number", "add"]))
+    rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
+    a, target = numbers(rng, shape), tuple(torch.zeros(shape)[converted(torch, index)].shape)
+    value = numbers(rng, [data.draw(st.sampled_from([1, n])) for n in target][data.draw(st.integers(0, len(target))) :])
+    weights = numbers(rng, target if kind == "read" else shape)
+
+    def run(lib):
+        x, v = (lib.tensor(y, requires_grad=True) for y in (a, value))
+        at, out = converted(lib, index), x * 1
+        if kind == "read":
+            out = out[at]
+        elif kind == "add":
+            out[at] += v
+        else:
+            out[at] = v if kind == "write" else 2.5
+        grads = lib.autograd.grad((out * out * lib.tensor(weights)).sum(), (x, v), allow_unused=True)
+        return [y.detach().numpy() for y in (out, *grads) if y is not None]
+
+    theirs, mine = run(torch), run(microgad)
+    repeated = np.zeros(shape)
+    np.add.at(repeated, np.unravel_index(np.arange(repeated.size).reshape(shape)[index], shape), 1)
+    # of values that are overwritten PyTorch says that they have a gradient
+    checked = 2 if kind in ("write", "add") and repeated.max(initial=0) > 1 else 3
+    for p, q in zip(theirs[:checked], mine[:checked], strict=True):
+        np.testing.assert_array_equal(q, p)
+
+
+READ = """
+x[0, :, [1, 2]]; x[T(0), :, [1, 2]]; x[[0, 1], :, 0]; x[[0, 1], None, [1, 2]]; x[None, [0, 1], None]; x[True]
+x[False]; x[T(True)]; x[T(True), [0, 1]]; x[True, :, True]; x[[0], True]; x[:, True]; x[:, False, 0]
+x[None, None, ..., True, 0]; x[[]]; x[()]; x[[[0, 1], [1, 0]]]; x[[slice(0, 1), 0]]; x[[None]]; x[[T(0), T(1)]]
+x[[T([0]), T([1])]]; x[range(2)]; x[[True, False]]; x[0:T(1)]; x[np.int64(0):np.int32(1)]
+x[np.array([1, 0], np.int16)]; x[np.array([1, 0], np.uint8)]; x[T([1, 0], dtype=torch.uint8)]
+x[T([1, 0], dtype=torch.int32)]; x[T(1, dtype=torch.int8)]; x[-1]; x[10:2]; x[-100:100:2]
+x[T([True, False]), T([True, False, True])]; x[T([True, True]), :, T([True, False, True, False])]
+x[0, [0, 1], [1, 2]]; x[[0, 1], 0, [1, 2]]; x[[0, 1], :, T(1)]; T(5.0)[()]; T(5.0)[...]; T(5.0)[None]; T(5.0)[True]
+T(5.0)[T(True)]; x[::-1]; x[T([0.5])]; x[T([1, 0], dtype=torch.int8)]; x[1.0]; x["a"]; x[5]; x[0, 0, 0, 0]; x[[0, 5]]
+x[T([0, 5])]; x[:, T([True, False])]; x[[0, 1], [0, 1, 2]]; x[T([])]; x[0:1.5]; x[T([-3])]; T(5.0)[0]; T(5.0)[T([0])]
+x[{}]; x[::0]; x[T([0, 1]):]; x[0, "a"]; x[T(1.0)]; x[T([[True]])]
+"""
+CALLS = """
+m.gather(1, I(0, 1)); m.gather(1, T([[0, 3]])); m.gather(1, T([[0, -1]])); m.gather(2, T([[0, 1]]))
+m.gather(0, T([])); m.gather(0, T([[0, 1, 0, 1]])); m.gather(0, T([[0, 1]], dtype=torch.int32))
+m.gather(0, T([[0.0, 1]])); z.gather(0, T(0)); z.gather(0, I(0, 0)); z.gather(-1, T(0))
+m.scatter(1, T([[0, 1]]), torch.ones(1, 1)); m.scatter(1, T([[0, 1]]), 5); m.scatter(1, T([[0, 1]]), T([[1, 2]]))
+n.scatter(1, T([[0, 1]]), 5.5); m.scatter(1, T([[0, 1]]), T(5.0)); m.scatter(1, T([[0, 1]]), 1j)
+m.scatter(1, T([[0, 3]]), 5); m.scatter(1, T([[0, 1]]), 7, reduce="add")
+m.scatter(1, T([[0, 1]]), torch.ones(1, 2) * 3, reduce="multiply"); m.scatter(1, T([[0, 1]]), 7, reduce="sum")
+m.scatter(1, T([[0, 0, 1]]), 3, reduce="multiply"); m.scatter(dim=1, index=T([[0, 1]]), value=5)
+z.scatter(0, T(0), 2); m.scatter_add(1, T([[0, 1], [0, 1]]), torch.ones(1, 2))
+b.scatter_add(1, T([[0, 0]]), b[:1, :2]); m.scatter_reduce(1, T([[0, 0]]), torch.ones(1, 2), "foo")
+n.scatter_reduce(1, T([[0, 0]]), n[:1, 1:] + 2, "mean"); n.scatter_reduce(1, T([[0, 0]]), -n[:1, 1:] - 5, "mean")
+b.scatter_reduce(1, T([[0, 0]]), b[:1, 1:], "prod")
+n.scatter_reduce(1, T([[0, 0]]), n[:1, 1:] + 2, "mean", include_self=False)
+z.scatter_reduce(0, I(0, 0), F(1, 2), "sum"); m.scatter_reduce(1, T([[0, 0]]), T([[float("nan"), 1]]), "amax")
+n.scatter_reduce(1, T([[0, 0]]), n[:1, 1:], "amin"); m.index_select(1, I(0, 2)); m.index_select(1, I(0, -1))
+m.index_select(1, T(1)); z.index_select(0, I(0)); z.index_select(0, I(0, 0)); z.index_select(0, I(1))
+m.index_select(1, T([[0]])); m.index_select(1, T([0.0])); m.index_add(1, I(0, 0), torch.ones(2, 2), alpha=2.5)
+n.index_add(1, I(0, 0), torch.ones(2, 2).long(), alpha=2.5); m.index_add(1, I(0, 0), torch.ones(2, 2).double())
+m.index_add(1, I(0, 0), torch.ones(2, 3)); z.index_add(0, T(0), T(2.0)); m.index_add(1, I(0, 0), torch.ones(1, 2))
+m.index_add(1, I(0, 3), torch.ones(2, 2)); b.index_add(1, I(0), b[:, :1])
+m.index_copy(1, I(0, 0), T([[1.0, 2], [3, 4]])); m.index_copy(1, I(0, -1), torch.ones(2, 2))
+z.index_copy(0, I(0), F(2)); m.index_copy(1, T([0], dtype=torch.int32), torch.ones(2, 1))
+m.index_copy(1, T(0), torch.ones(2, 1)); m.index_fill(1, I(0, -1), 5); m.index_fill(1, I(0, 3), 5)
+n.index_fill(1, I(0), T(5.7)); m.index_fill(1, I(0), F(5)); m.index_fill(1, I(0), 1j); z.index_fill(0, I(0, 0), 5)
+b.index_fill(1, I(0), 2); m.index_put((I(0, 1),), T(1)); m.index_put((I(0, 0),), T(1.0), accumulate=True)
+m.index_put([b], T(1.0)); m.index_put((I(0, 1), I(0, 1, 2)), F(1, 2)); m.index_put((I(0, 5),), T(1.0))
+m.index_put((I(0, -1),), T(1.0)); m.index_put((I(0, 1),), 5.0); m.index_put(I(0, 1), T(5.0))
+b.index_put((I(0, 0),), T(True), accumulate=True); m.index_reduce(1, I(0, 0), torch.ones(2, 2) * 3, "prod")
+m.index_reduce(1, I(0, 0), torch.ones(2, 2) * 3, "mean", include_self=False); m.index_reduce(1, I(0), m[:, :1], "sum")
+n.index_reduce(1, I(0, 0), torch.ones(2, 2).long() * -3, "mean"); m.index_reduce(1, I(0, 5), torch.ones(2, 2), "prod")
+m.take(I(0, -1)); m.take(I(0, 6)); m.take(T([[0], [1]])); m.take(T([0], dtype=torch.int32)); z.take(I(0, 0))
+torch.empty(0).take(I(0)); m.put(I(0, 5), T([[7.0, 8]])); m.put(I(0, 5), F(7, 8, 9))
+m.put(I(0, 0), F(7, 8), accumulate=True); m.put(I(0, -1), F(7, 8)); m.put(I(0), T([7]))
+torch.take_along_dim(m, T([[0], [1]]), 1); torch.take_along_dim(m, I(0, 1)); torch.take_along_dim(m, I(0, 1), 1)
+torch.take_along_dim(m, T([[0, -1]]), 1); torch.take_along_dim(m, T([[0, 1]]), 5); m.masked_fill(b[0], 5)
+m.masked_fill(torch.ones(4, 2, 3).bool(), 5); m.masked_fill_(torch.ones(4, 2, 3).bool(), 5); m.masked_fill(n, 5)
+m.masked_fill(b, F(5)); n.masked_fill(b, 5.5); n.masked_fill(b, T(5.5)); m.masked_fill(b, 1j); b.masked_fill(b, 0.5)
+m.masked_fill(torch.ones(4).bool(), 5); m.masked_select(b); m.masked_select(n)
+m.masked_select(torch.ones(2, 2, 3).bool()); z.masked_select(T(True)); m.masked_scatter(b, F(10, 20, 30, 40))
+m.masked_scatter(b, F(10)); m.masked_scatter(b, I(1, 2, 3))
+m.masked_scatter(torch.ones(2, 2, 3).bool(), torch.arange(12.0)); torch.unravel_index(I(3, 7), (2, 3))
+torch.unravel_index(I(-1), (2, 3)); torch.unravel_index(T([3.0]), (2, 3)); torch.unravel_index(I(3), (2, -3))
+torch.unravel_index(I(3), 6); torch.unravel_index(I(3), T([2, 3]))
+torch._unsafe_masked_index(m, T([True, False]), [I(0, 9), I(0, 1)], 7)
+"""
+WRITES = """
+y[0] = I(1, 2, 3, 4); y[[0]] = I(1, 2, 3, 4); y[[0, 1]] = T(5); y[T(0)] = T(5); i[0] = 1.7; i[[0]] = 1.7
+i[0] = T(1.7); i[[0]] = T(1.7); y[0] = 1j; y[[0]] = 1j; y[0] = torch.ones(1, 1, 4); y[[0, 1]] = torch.ones(1, 1, 4)
+y[0] = torch.ones(3); y[[0, 1]] = torch.ones(2); y[0] = torch.ones(2, 4); y[y > 5] = F(1); y[y > 5] = torch.ones(6)
+y[y > 5] = torch.ones(5); y[y > 5] = I(1); y[True] = 5; y[False] = 5; y[...] = T(3); y[()] = 4; y[0, [0, 1]] = 7
+y[:, None, [0]] = 7; i[0] = True; y["a"] = 1; y[9] = 1; y[[9]] = 1; y[None] = 1; y[T(True)] = 9; y[0] = None
+y[0] = "a"; i[i > 3] = T(1.5); i[i > 3] = F(1.5); y[::2] = T([[1], [2]]); y[[0, 1]] = T(True)
+y[0, :, None] = torch.ones(4, 1); y[[0], [0]] = T([[1.0]]); y[::-1] = 1; y[T([[0, 1]])] = torch.ones(1, 2, 4)
+c[0] = 300; c[[0]] = 300; c[0] = 127; u[0] = -1; i[0] = float("nan"); y[0] = 1e40
+"""
+
+
+def several(text):
+    return [line.strip() for line in text.replace("\n", ";").split(";") if line.strip()]
+
+
+def names(lib: Any) -> dict[str, Any]:
+    m, t = lib.arange(6.0).reshape(2, 3), lib.tensor
+    return {
+        "torch": lib,
+        "np": np,
+        "T": t,
+        "I": lambda *v: t(list(v)),
+        "F": lambda *v: t([float(x) for x in v]),
+        "x": lib.arange(24.0).reshape(2, 3, 4),
+        "m": m,
+        "n": m.long(),
+        "b": m > 2,
+        "z": t(3.0),
+        "y": lib.arange(12.0).reshape(3, 4),
+        "i": lib.arange(12).reshape(3, 4),
+        "c": lib.zeros(2, dtype=lib.int8),
+        "u": lib.zeros(2, dtype=lib.uint8),
+    }
+
+
+def outcome(lib, run, code):
+    scope = names(lib)
+    try:
+        result = run(code, scope)
+    except Exception as error:  # its class is what is compared
+        return error
+    results = (
+        result if isinstance(result, tuple) else (result,) if result is not None else tuple(scope[n] for n in "yicu")
+    )
+    return [(tuple(r.shape), str(r.dtype), r.numpy()) for r in results]
+
+
+@pytest.mark.parametrize("code", [*several(READ), *several(CALLS), *several(WRITES)])
+def test_as_pytorch_has_it(code):
+    run = eval if " = " not in code else exec
+    theirs, mine = outcome(torch, run, code), outcome(microgad, run, code)
+    if isinstance(theirs, Exception):
+        assert isinstance(mine, type(theirs)), (theirs, mine)
+        return
+    assert not isinstance(mine, Exception), mine
+    for p, q in zip(theirs, mine, strict=True):
+        assert q[:2] == p[:2]
+        np.testing.assert_array_equal(q[2], p[2])
+
+
+@pytest.mark.parametrize("include_self", [True, False])
+@pytest.mark.parametrize("reduce", ["prod", "amax", "amin", "mean"])
+def test_gradients_at_ties_and_zeros(reduce, include_self):
+    index = np.array([[0, 0, 0], [1, 1, 2]])
+    for values in ([[2, 2, 1], [0, 3, 4]], [[0, 0, 1], [0, 0, 0]], [[1, 1, 1], [-1, 5, 0]]):
+        grads = []
+        for lib in (torch, microgad):
+            # PyTorch counts a value that was there among the winners, if it happens to equal them, even if it is out
+            x = lib.tensor([[2.0, 7, 7], [8, 0, 4]] if include_self else [[9.0] * 3] * 2, requires_grad=True)
+            src = lib.tensor(np.array(values, np.float32), requires_grad=True)
+            out = lib.scatter_reduce(x, 1, lib.tensor(index), src, reduce, include_self=include_self)
+            grads.append([g.numpy() for g in lib.autograd.grad(out.sum(), (x, src))])
+        for p, q in zip(*grads, strict=True):
+            np.testing.assert_allclose(q, p, rtol=1e-6)
+
+
+def test_two_zeros_at_one_place_have_no_second_derivative():
+    for lib in (torch, microgad):
+        src = lib.tensor([0.0, 0.0], requires_grad=True)
+        out = lib.ones(1).scatter_reduce(0, lib.tensor([0, 0]), src, "prod")
+        with pytest.raises(RuntimeError, match=r"[Dd]ouble backward is unsupported"):
+            lib.autograd.grad(lib.autograd.grad(out, src, create_graph=True)[0].sum(), src)
+
+
+def test_an_index_written_to_after_its_use_changes_no_gradient():
+    x, index = microgad.ones(3, requires_grad=True), microgad.tensor([0, 1])
+    out = x[index] * microgad.tensor([1.0, 2.0])
+    index[:] = 2
+    assert microgad.autograd.grad(out.sum(), x)[0].tolist() == [1, 2, 0]

@@ -1,0 +1,117 @@
+"""Activations, each of them where no kink is near."""
+
+import functools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import microgad as torch
+import microgad.nn.functional as F
+from microgad.ops.activation import Elu, Gelu, GeluTanh, Hardswish, Hardtanh, Mish, PRelu, RRelu, Silu, Softplus
+from microgad.testing.strategies import numbers, shapes, tensors
+
+from .registry import checks
+
+nonzero = numbers(away_from=[0])
+
+
+def example(draw, function, elements=None, *, inplace=True, **options):
+    """The function with options, or the same in place."""
+    x = draw(tensors(shapes(min_side=0), elements=numbers() if elements is None else elements, requires_grad=True))
+    if inplace and draw(st.booleans()):
+        return (lambda x: function(x.clone(), inplace=True, **options)), x
+    return functools.partial(function, **options), x
+
+
+@checks(PRelu)
+def test_leaky_relu(draw):
+    return example(draw, F.leaky_relu, nonzero, negative_slope=draw(st.sampled_from([0.01, 1.0, 2.0, 0.0, -0.5])))
+
+
+@checks(PRelu)
+def test_prelu(draw):
+    x = draw(tensors(shapes(min_side=0), elements=nonzero, requires_grad=True))
+    channels = x.shape[1] if x.ndim > 1 and draw(st.booleans()) else 1
+    weight = draw(tensors((channels,), requires_grad=True))
+    return F.prelu, x, weight
+
+
+@checks(RRelu)
+def test_rrelu(draw):
+    return example(draw, F.rrelu, nonzero, training=True)
+
+
+@checks(Hardtanh)
+def test_hardtanh(draw):
+    low, high = draw(st.sampled_from([(-1.0, 1.0), (0.0, 2.0), (-2.0, -0.5)]))
+    return example(draw, F.hardtanh, numbers(away_from=[low, high]), min_val=low, max_val=high)
+
+
+@checks(Hardtanh, Hardswish)
+def test_hard_sigmoid_swish_and_relu6(draw):
+    function = draw(st.sampled_from([F.hardsigmoid, F.hardswish, F.relu6]))
+    return example(draw, function, numbers(-8, 8, away_from=[-3, 0, 3, 6]))
+
+
+@checks(Elu)
+def test_elu(draw):
+    return example(draw, F.elu, nonzero, alpha=draw(st.sampled_from([1.0, 0.5, 2.0])))
+
+
+@checks(Elu)
+def test_celu_and_selu(draw):
+    if draw(st.booleans()):
+        return example(draw, F.selu, nonzero)
+    return example(draw, F.celu, nonzero, alpha=draw(st.sampled_from([1.0, 0.5, 2.0])))
+
+
+@checks(Gelu, GeluTanh)
+def test_gelu(draw):
+    return example(draw, F.gelu, inplace=False, approximate=draw(st.sampled_from(["none", "tanh"])))
+
+
+@checks(Silu)
+def test_silu(draw):
+    return example(draw, F.silu)
+
+
+@checks(Mish)
+def test_mish(draw):
+    return example(draw, F.mish)
+
+
+@checks(Softplus)
+def test_softplus(draw):
+    beta, threshold = draw(st.sampled_from([(1.0, 20.0), (2.0, 1.0), (0.5, 0.25)]))
+    return example(
+        draw, F.softplus, numbers(away_from=[threshold / beta]), inplace=False, beta=beta, threshold=threshold
+    )
+
+
+@given(st.sampled_from([F.silu, F.mish, F.gelu, functools.partial(F.gelu, approximate="tanh")]))
+def test_far_from_zero_derivatives_are_those_of_relu(function):
+    for dtype in (torch.float32, torch.float64):
+        x = torch.tensor([-1e4, -200.0, 200.0, 1e4], dtype=dtype, requires_grad=True)
+        (g,) = torch.autograd.grad(function(x).sum(), x)
+        assert g.tolist() == pytest.approx([0, 0, 1, 1], abs=1e-20)
+
+
+@pytest.mark.parametrize("function", [F.silu, F.mish, F.gelu, functools.partial(F.gelu, approximate="tanh")])
+def test_float32_gradients_have_float32s_digits(function):
+    values = np.linspace(-12, 12, 2001)
+    gradients = []
+    for dtype in (np.float32, np.float64):
+        x = torch.tensor(values.astype(np.float32).astype(dtype), requires_grad=True)
+        (g,) = torch.autograd.grad(function(x).sum(), x)
+        gradients.append(g.numpy())
+    np.testing.assert_allclose(*gradients, rtol=0, atol=6e-7)
+
+
+@given(tensors(shapes(min_dims=1), elements=nonzero))
+def test_softshrink_hardshrink_and_threshold(x):
+    y = x.array
+    np.testing.assert_array_equal(F.softshrink(x).array, np.sign(y) * np.maximum(np.abs(y) - 0.5, 0))
+    np.testing.assert_array_equal(F.hardshrink(x, 0.25).array, np.where(np.abs(y) > 0.25, y, 0))
+    np.testing.assert_array_equal(F.threshold(x, 0.5, 7).array, np.where(y > 0.5, y, 7))

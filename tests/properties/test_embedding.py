@@ -1,0 +1,71 @@
+"""Rows looked up in a table, and what comes back to them."""
+
+import functools
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+import microgad as torch
+import microgad.nn.functional as F
+from microgad.ops.embedding import Embedding, Rows
+from microgad.testing.strategies import shapes, tensors
+
+from .registry import checks
+
+
+def indices(draw, rows, size=None):
+    size = draw(shapes(min_side=0)) if size is None else size
+    return draw(tensors(size, dtype=torch.int64, elements=st.integers(0, rows - 1), layout="contiguous"))
+
+
+@checks(Embedding, Rows)
+def test_embedding(draw):
+    weight = draw(tensors((draw(st.integers(1, 4)), draw(st.integers(1, 3))), requires_grad=True))
+    return functools.partial(F.embedding, indices(draw, len(weight))), weight
+
+
+@checks(Rows)
+def test_rows(draw):
+    """Of few and of many that are the same."""
+    x = draw(tensors((draw(st.integers(1, 3)), 2), requires_grad=True))
+    index = indices(draw, len(x), draw(st.sampled_from([(), (3,), (2, 3), (40,)]))).array
+    return lambda x: Rows.apply(x, index=index), x
+
+
+@checks(Embedding)
+def test_embedding_bag(draw):
+    weight = draw(tensors((4, 2), requires_grad=True, unique=True))
+    mode = draw(st.sampled_from(["sum", "mean", "max"]))
+    index = indices(draw, 4, (draw(st.integers(0, 6)),))
+    offsets = torch.tensor([0, *sorted(draw(st.lists(st.integers(0, len(index)), max_size=2)))])
+    if mode == "sum" and draw(st.booleans()):
+        scale = draw(tensors(tuple(index.shape), requires_grad=True))
+        return (
+            lambda weight, scale: F.embedding_bag(index, weight, offsets, mode=mode, per_sample_weights=scale),
+            weight,
+            scale,
+        )
+    return lambda weight: F.embedding_bag(index, weight, offsets, mode=mode), weight
+
+
+@given(st.data())
+def test_what_comes_back_to_a_row_is_the_sum(data):
+    index = indices(data.draw, 5, data.draw(st.sampled_from([(7,), (30,), (3, 20)])))
+    weight = torch.zeros(5, 2, dtype=torch.float64, requires_grad=True)
+    rows = F.embedding(index, weight, padding_idx=1, scale_grad_by_freq=True)
+    seed = torch.tensor(np.random.default_rng(0).standard_normal(rows.shape))
+    (g,) = torch.autograd.grad(rows, weight, seed)
+    expected = np.zeros((5, 2))
+    np.add.at(expected, index.array, seed.array)
+    often = np.maximum(np.bincount(index.array.reshape(-1), minlength=5), 1)
+    expected /= often[:, None]
+    expected[1] = 0
+    np.testing.assert_allclose(g.array, expected, atol=1e-12)
+
+
+def test_rows_too_long_are_scaled_down_in_the_table():
+    weight = torch.tensor([[3.0, 4.0], [0.3, 0.4], [6.0, 8.0]], requires_grad=True)
+    rows = F.embedding(torch.tensor([0, 1]), weight, max_norm=1.0)
+    np.testing.assert_allclose(rows.detach().array, [[0.6, 0.8], [0.3, 0.4]], rtol=1e-6)
+    np.testing.assert_allclose(weight.detach().array, [[0.6, 0.8], [0.3, 0.4], [6, 8]], rtol=1e-6)

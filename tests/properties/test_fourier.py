@@ -1,0 +1,47 @@
+"""Fourier transforms: between real inputs and the parts of what comes out."""
+
+from hypothesis import strategies as st
+
+import microgad as torch
+from microgad.ops.elementwise import view_as_real
+from microgad.ops.fourier import Fft, Ifft, Irfft, Rfft
+from microgad.testing.strategies import shapes, tensors
+
+from .registry import checks
+
+norms = st.sampled_from([None, "forward", "backward", "ortho"])
+
+
+def example(draw, *names):
+    name, norm = draw(st.sampled_from(names)), draw(norms)
+    x = draw(tensors(shapes(min_dims=1), requires_grad=True))
+    if name.endswith("n"):
+        dims = draw(st.lists(st.integers(0, x.ndim - 1), min_size=1, max_size=x.ndim, unique=True))
+        sizes = draw(st.none() | st.just([draw(st.integers(1, 5)) for _ in dims]))
+    else:
+        dims, sizes = draw(st.integers(-x.ndim, x.ndim - 1)), draw(st.none() | st.integers(1, 5))
+        if sizes is None and x.shape[dims] == 1:
+            sizes = draw(st.integers(1, 3))  # of one element the inverse for real numbers has none
+    if sizes is None and name == "irfftn":
+        sizes = [draw(st.integers(1, 5)) for _ in dims]
+
+    def transform(x):
+        y = getattr(torch.fft, name)(x * (1 - 0.5j) if not name.startswith("r") else x, sizes, dims, norm)
+        return view_as_real(y) if y.is_complex() else y
+
+    return transform, x
+
+
+@checks(Fft, Ifft, float32=False)
+def test_complex(draw):
+    return example(draw, "fft", "fftn", "ifft", "ifftn")
+
+
+@checks(Rfft, Fft, float32=False)
+def test_of_real_numbers(draw):
+    return example(draw, "rfft", "rfftn")
+
+
+@checks(Irfft, Ifft, float32=False)
+def test_to_real_numbers(draw):
+    return example(draw, "irfft", "irfftn")

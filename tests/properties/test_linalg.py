@@ -1,0 +1,287 @@
+"""Linear algebra: what is solved, factorized, decomposed. Matrices are kept away from singular ones."""
+
+import math
+
+import numpy as np
+from hypothesis import strategies as st
+
+import microgad as torch
+from microgad.ops.linalg import (
+    QR,
+    SVD,
+    Cholesky,
+    Det,
+    Eig,
+    Eigenvalues,
+    EigenvaluesH,
+    Eigh,
+    Geqrf,
+    Inv,
+    LUFactor,
+    MatrixExp,
+    Pinv,
+    Rank,
+    SingularValues,
+    SLogDet,
+    Solve,
+    SolveTriangular,
+    VectorNorm,
+)
+from microgad.testing.strategies import axes, numbers, shapes, tensors
+
+from .registry import checks, computes
+
+leads = st.sampled_from([(), (2,), (1, 2)])
+sides = st.integers(1, 3)
+
+
+def square(draw, lead=None):
+    n = draw(sides)
+    return draw(tensors((*(draw(leads) if lead is None else lead), n, n), requires_grad=True))
+
+
+def regular(x):
+    """A matrix with a dominant diagonal of values that differ."""
+    n = x.shape[-1]
+    return 0.1 * x + torch.diag(torch.tensor([(-1) ** i * (i + 2.0) for i in range(n)], dtype=x.dtype))
+
+
+def definite(x):
+    n = x.shape[-1]
+    return x @ x.transpose(-2, -1) + torch.diag(torch.arange(n, dtype=x.dtype) + 2)
+
+
+def rectangular(draw, lead=None):
+    n, m = draw(sides), draw(sides)
+    return draw(tensors((*(draw(leads) if lead is None else lead), n, m), requires_grad=True))
+
+
+def full_rank(x):
+    """Of singular values that differ."""
+    n, m = x.shape[-2:]
+    return 0.1 * x + torch.diag(torch.arange(max(n, m), dtype=x.dtype) + 2)[:n, :m]
+
+
+@checks(Inv)
+def test_inv(draw):
+    function = draw(st.sampled_from([torch.linalg.inv, np.linalg.inv, lambda x: torch.linalg.inv_ex(x).inverse]))
+    return lambda x: function(regular(x)), square(draw)
+
+
+@checks(Solve)
+def test_solve(draw):
+    """Also where leading axes broadcast, and of vectors."""
+    x = square(draw)
+    n = x.shape[-1]
+    left = draw(st.booleans())
+    b = draw(tensors((*draw(leads), *((n, 4) if left else (4, n))), requires_grad=True))
+    if draw(st.booleans()):
+        return lambda x, b: torch.linalg.solve(regular(x), b), x, draw(tensors((n,), requires_grad=True))
+    return lambda x, b: torch.linalg.solve(regular(x), b, left=left), x, b
+
+
+@checks(SolveTriangular)
+def test_solve_triangular(draw):
+    x = square(draw)
+    n = x.shape[-1]
+    left, upper, unit = draw(st.booleans()), draw(st.booleans()), draw(st.booleans())
+    b = draw(tensors((*draw(leads), *((n, 4) if left else (4, n))), requires_grad=True))
+    options = {"upper": upper, "left": left, "unitriangular": unit}
+    return lambda x, b: torch.linalg.solve_triangular(regular(x), b, **options), x, b
+
+
+@checks(SolveTriangular)
+def test_solve_with_a_cholesky_factor(draw):
+    x = square(draw)
+    b, upper = draw(tensors((x.shape[-1], 2), requires_grad=True)), draw(st.booleans())
+    triangle = torch.triu if upper else torch.tril
+    if draw(st.booleans()):
+        return lambda x: torch.cholesky_inverse(triangle(regular(x)), upper), x
+    return lambda x, b: torch.cholesky_solve(b, triangle(regular(x)), upper), x, b
+
+
+@checks(Det)
+def test_det(draw):
+    n = draw(st.integers(0, 3))
+    x = draw(tensors((*draw(leads), n, n), requires_grad=True))
+    return lambda x: torch.det(regular(x)) if n else torch.det(x), x
+
+
+@checks(SLogDet)
+def test_slogdet(draw):
+    if draw(st.booleans()):
+        return lambda x: torch.logdet(definite(x)), square(draw)
+    return lambda x: torch.linalg.slogdet(regular(x)).logabsdet, square(draw)
+
+
+@checks(Cholesky)
+def test_cholesky(draw):
+    upper = draw(st.booleans())
+    return lambda x: torch.linalg.cholesky(definite(x), upper=upper), square(draw)
+
+
+@checks(QR)
+def test_qr(draw):
+    x = rectangular(draw)
+    complete = draw(st.booleans())
+
+    def factors(x):
+        wide = x.shape[-2] <= x.shape[-1]
+        q, r = torch.linalg.qr(full_rank(x), "complete" if complete and wide else "reduced")
+        signs = torch.sign(torch.diagonal(r, 0, -2, -1)).detach()  # which change at zeros below the diagonal
+        return q * signs[..., None, :], r * signs[..., None]
+
+    return factors, x
+
+
+@checks(LUFactor)
+def test_lu(draw):
+    x = rectangular(draw)
+    if x.shape[-2] != x.shape[-1] or draw(st.booleans()):
+        return lambda x: tuple(torch.linalg.lu(full_rank(x)))[1:], x
+    return lambda x: torch.linalg.lu_factor(regular(x)).LU, x
+
+
+@checks(LUFactor)
+def test_lu_of_exchanged_rows(draw):
+    x = rectangular(draw)
+    return lambda x: torch.linalg.lu(torch.flip(full_rank(x), (-2,))).L * 2, x
+
+
+@checks(LUFactor, SolveTriangular)
+def test_lu_solve(draw):
+    x = square(draw)
+    n, left, adjoint = x.shape[-1], draw(st.booleans()), draw(st.booleans())
+    b = draw(tensors((n, 2) if left else (2, n), requires_grad=True))
+
+    def solved(x, b):
+        factors = torch.linalg.lu_factor(torch.flip(regular(x), (-2,)))
+        return torch.linalg.lu_solve(*factors, b, left=left, adjoint=adjoint)
+
+    return solved, x, b
+
+
+@checks(SolveTriangular)
+def test_householder_product(draw):
+    x = draw(tensors((*draw(leads), 3, 2), requires_grad=True))
+    tau = draw(tensors((*x.shape[:-2], draw(st.integers(0, 2))), elements=numbers(-1, 1), requires_grad=True))
+    if draw(st.booleans()):
+        return torch.linalg.householder_product, x, tau
+    left, transpose = draw(st.booleans()), draw(st.booleans())
+    c = draw(tensors((3, 2) if left else (2, 3), requires_grad=True))
+    return lambda x, tau, c: torch.ormqr(x, tau, c, left, transpose), x, tau, c
+
+
+@checks(Eigh)
+def test_eigh(draw):
+    triangle = draw(st.sampled_from(["L", "U"]))
+
+    def projections(x):
+        w, v = torch.linalg.eigh(regular(x + x.transpose(-2, -1)), triangle)
+        return w, v[..., None, :, :] * v[..., :, None, :]  # whatever the signs
+
+    return projections, square(draw)
+
+
+@checks(EigenvaluesH, Eigh)
+def test_eigvalsh(draw):
+    function = draw(st.sampled_from([torch.linalg.eigvalsh, np.linalg.eigvalsh]))
+    return lambda x: function(regular(x + x.transpose(-2, -1))), square(draw)
+
+
+@checks(Eig, float32=False)
+def test_eig(draw):
+    def of_real_eigenvalues(x):
+        w, v = torch.linalg.eig(regular(x))
+        return torch.real(w * w), torch.real(v * v)
+
+    return of_real_eigenvalues, square(draw)
+
+
+@checks(SVD)
+def test_svd(draw):
+    full = draw(st.booleans())
+
+    def triples(x):
+        u, s, vh = torch.linalg.svd(full_rank(x), full_matrices=full)
+        k = s.shape[-1]
+        return s, u[..., None, :k] * vh.transpose(-2, -1)[..., None, :, :k]  # whatever the signs
+
+    return triples, rectangular(draw)
+
+
+@checks(SingularValues, SVD)
+def test_svdvals(draw):
+    return lambda x: torch.linalg.svdvals(full_rank(x)), rectangular(draw)
+
+
+@checks(Pinv)
+def test_pinv(draw):
+    if draw(st.booleans()):
+        return lambda x: torch.linalg.pinv(regular(x + x.transpose(-2, -1)), hermitian=True), square(draw)
+    return lambda x: torch.linalg.pinv(full_rank(x)), rectangular(draw)
+
+
+@checks(Pinv)
+def test_pinv_of_low_rank(draw):
+    """The derivative is that of matrices of the same rank."""
+    n, m = draw(st.integers(2, 3)), draw(st.integers(2, 3))
+    a, b = draw(tensors((n, 1), requires_grad=True)), draw(tensors((1, m), requires_grad=True))
+    return lambda a, b: torch.linalg.pinv(full_rank(a) @ full_rank(b), atol=1e-3), a, b
+
+
+@checks(Pinv)
+def test_lstsq(draw):
+    x = rectangular(draw)
+    b = draw(tensors((*x.shape[:-1], 2), requires_grad=True))
+    driver = draw(st.sampled_from(["gelsy", "gelsd"]))
+    wanted = 2 if driver == "gelsd" and x.shape[-2] > x.shape[-1] else 1
+    return lambda x, b: tuple(torch.linalg.lstsq(full_rank(x), b, driver=driver))[:wanted], x, b
+
+
+@checks(MatrixExp)
+def test_matrix_exp(draw):
+    """Also of norms that are halved first."""
+    scale = draw(st.sampled_from([0.2, 4.0]))
+    return lambda x: torch.linalg.matrix_exp(scale * x) * math.exp(-9 * scale), square(draw)
+
+
+@checks(VectorNorm)
+def test_vector_norm(draw):
+    """Away from 0, where it has kinks."""
+    p = draw(st.sampled_from([2, 1, 0, 0.5, 1.5, 3, -1, math.inf, -math.inf]))
+    elements = numbers(away_from=[0])
+    x = draw(tensors(draw(shapes()), elements=elements, unique=math.isinf(p), requires_grad=True))
+    dim = draw(axes(x.ndim))
+    if math.isinf(p):
+        return lambda x: torch.linalg.vector_norm(x * x, p, dim), x
+    return lambda x: torch.linalg.vector_norm(x, p, dim), x
+
+
+@checks(SingularValues, VectorNorm)
+def test_matrix_norms(draw):
+    x = rectangular(draw)
+    p = draw(st.sampled_from(["fro", "nuc", 2, -2]))
+    return lambda x: torch.linalg.norm(full_rank(x), p, (-2, -1), keepdim=True), x
+
+
+eigenvalues = computes(
+    Eigenvalues,
+    lambda x: torch.linalg.eigvals(torch.triu(x)),
+    lambda x: np.linalg.eigvals(np.triu(x)),
+    st.tuples(tensors((2, 3, 3))),
+)
+rank = computes(Rank, torch.linalg.matrix_rank, np.linalg.matrix_rank, st.tuples(tensors((2, 3, 2))))
+
+
+def reflections(x):
+    h, tau = np.linalg.qr(x, "raw")
+    return h.T, tau
+
+
+geqrf = computes(Geqrf, torch.geqrf, reflections, st.tuples(tensors((3, 2))))
+
+
+def test_what_has_no_derivative():
+    for entry in (eigenvalues, rank, geqrf):
+        entry.run()

@@ -1,0 +1,97 @@
+"""Losses that are a Function, and the algebra of those that aren't."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import microgad as torch
+import microgad.nn.functional as F
+from microgad.ops.loss import Ctc, Huber
+from microgad.testing.strategies import broadcastable_tensors, numbers, tensors
+
+from .registry import checks
+
+reductions = st.sampled_from(["none", "mean", "sum"])
+
+
+@checks(Huber)
+def test_huber(draw):
+    """Multiples of 1/8 are never at a kink of a delta that is none."""
+    x, y = draw(broadcastable_tensors(2, requires_grad=True, min_side=1))
+    delta, function = draw(st.sampled_from([0.3, 1.3])), draw(st.sampled_from(["huber", "smooth"]))
+    if x.shape != y.shape:
+        return lambda x, y: Huber.apply(x, y, delta=delta), x, y
+    reduction = draw(reductions)
+    if function == "huber":
+        return lambda x, y: F.huber_loss(x, y, reduction, delta), x, y
+    return lambda x, y: F.smooth_l1_loss(x, y, reduction=reduction, beta=delta), x, y
+
+
+@checks(Ctc)
+def test_ctc(draw):
+    """Where log_probs are results of log_softmax; elsewhere its derivative is PyTorch's, which isn't that."""
+    time, count, classes = draw(st.integers(3, 5)), draw(st.integers(1, 2)), draw(st.integers(2, 4))
+    x = draw(tensors((time, count, classes), elements=numbers(-1.5, 1.5), requires_grad=True))
+    blank = draw(st.integers(0, classes - 1))
+    labels = st.sampled_from([c for c in range(classes) if c != blank])
+    targets = draw(tensors((count, 2), dtype=torch.int64, elements=labels))
+    lengths = [draw(st.integers(3, time)) for _ in range(count)]
+    sizes = [draw(st.integers(0, 2)) for _ in range(count)]
+    options = {"blank": blank, "reduction": draw(reductions)}
+    return lambda x: F.ctc_loss(F.log_softmax(x, 2), targets, lengths, sizes, **options), x
+
+
+def by_all_paths(log_probs, target, blank):
+    """The definition: the sum over all sequences of labels that come to the target."""
+    time, classes = log_probs.shape
+    total = 0.0
+    for path in np.ndindex(*(classes,) * time):
+        merged = [c for i, c in enumerate(path) if i == 0 or c != path[i - 1]]
+        if [c for c in merged if c != blank] == list(target):
+            total += math.exp(sum(log_probs[t, c] for t, c in enumerate(path)))
+    return -math.log(total) if total else math.inf
+
+
+@given(st.data())
+def test_ctc_sums_over_all_paths(data):
+    classes, blank = data.draw(st.integers(2, 3)), data.draw(st.integers(0, 1))
+    x = F.log_softmax(data.draw(tensors((4, 1, classes))), 2)
+    labels = st.sampled_from([c for c in range(classes) if c != blank])
+    target = data.draw(st.lists(labels, max_size=3))
+    length = data.draw(st.integers(1, 4))
+    found = F.ctc_loss(x, torch.tensor([target], dtype=torch.int64), [length], [len(target)], blank, "none")
+    assert found.item() == pytest.approx(by_all_paths(x.array[:length, 0], target, blank))
+
+
+def test_an_impossible_ctc_target():
+    x = F.log_softmax(torch.randn(2, 2, 3), 2).detach().requires_grad_()
+    target = torch.tensor([[1, 1], [1, 2]])
+    loss = F.ctc_loss(x, target, [2, 2], [2, 2], reduction="none")
+    assert loss[0].item() == math.inf
+    (g,) = torch.autograd.grad(loss.sum(), x)
+    assert np.isnan(g.array[:, 0]).all()
+    assert np.isfinite(g.array[:, 1]).all()
+    for create_graph in (False, True):
+        loss = F.ctc_loss(x, target, [2, 2], [2, 2], zero_infinity=True)
+        (g,) = torch.autograd.grad(loss, x, create_graph=create_graph)
+        assert (g.array[:, 0] == 0).all()
+        assert (g.array[:, 1] != 0).any()
+
+
+@given(tensors((3, 4), elements=numbers()), tensors((3,), dtype=torch.int64, elements=st.integers(0, 3)))
+def test_multi_margin_is_multilabel_margin_of_one_label(x, target):
+    one = F.multi_margin_loss(x, target, reduction="none")
+    labels = torch.tensor(np.pad(target.array[:, None], ((0, 0), (0, 3)), constant_values=-1))
+    several = F.multilabel_margin_loss(x, labels, reduction="none")
+    np.testing.assert_allclose(one.array, several.array)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_poisson_of_a_logarithm(full):
+    x, target = torch.tensor([0.5, 2.0]), torch.tensor([1.0, 3.0])
+    a = F.poisson_nll_loss(torch.log(x), target, full=full)
+    b = F.poisson_nll_loss(x, target, log_input=False, full=full, eps=0)
+    assert a.item() == pytest.approx(b.item())

@@ -1,0 +1,83 @@
+"""Order: sorted values, those that have a place in it, and between two places."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+import microgad as torch
+from microgad.ops.indexing import Gather
+from microgad.ops.reduction import Median, Pick
+from microgad.testing.strategies import axes, numbers, shapes, special_numbers, tensors
+
+from .registry import checks
+
+
+def line_of(draw, x):
+    return draw(axes(x.ndim, several=False, all=False)) if x.ndim else draw(st.sampled_from([0, -1]))
+
+
+@checks(Pick)
+def test_sort(draw):
+    x = draw(tensors(requires_grad=True, unique=True))
+    dim, descending = line_of(draw, x), draw(st.booleans())
+    return lambda x: torch.sort(x, dim, descending).values, x
+
+
+@checks(Pick)
+def test_a_place_in_the_order(draw):
+    x = draw(tensors(requires_grad=True, unique=True))
+    dim, keepdim = line_of(draw, x), draw(st.booleans())
+    n = x.shape[dim] if x.ndim else 1
+    k = draw(st.integers(1, n))
+    functions = [
+        lambda x: torch.kthvalue(x, k, dim, keepdim).values,
+        lambda x: torch.topk(x, k, dim, largest=keepdim).values,
+        lambda x: torch.median(x, dim, keepdim).values,
+        lambda x: torch.mode(x, dim, keepdim).values,
+    ]
+    return draw(st.sampled_from(functions)), x
+
+
+@checks(Median)
+def test_the_median_of_all(draw):
+    x = draw(tensors(requires_grad=True, unique=True))
+    return draw(st.sampled_from([torch.median, torch.nanmedian])), x
+
+
+@checks(Pick, Gather)
+def test_quantile(draw):
+    x = draw(tensors(requires_grad=True, unique=True))
+    dim, keepdim = (line_of(draw, x) if draw(st.booleans()) else None), draw(st.booleans())
+    q = draw(tensors(draw(shapes(max_dims=1)), elements=st.sampled_from([0.05, 0.15, 0.45, 0.6, 0.95])))
+    way = draw(st.sampled_from(["linear", "lower", "higher", "midpoint", "nearest"]))
+    function = draw(st.sampled_from([torch.quantile, torch.nanquantile]))
+    return lambda x: function(x, q.to(x.dtype), dim, keepdim, interpolation=way), x
+
+
+@given(tensors(shapes(min_dims=1), elements=numbers(-0.5, 0.5) | special_numbers()), st.booleans())
+def test_order_is_stable_and_nan_is_the_greatest(x, descending):
+    values, indices = torch.sort(x, -1, descending)
+    for row, found, order in zip(*(t.array.reshape(-1, x.shape[-1]) for t in (x, values, indices)), strict=True):
+        rank = [(value != value, 0.0 if value != value else value) for value in row.tolist()]
+        expected = sorted(range(len(row)), key=rank.__getitem__, reverse=descending)
+        assert order.tolist() == expected
+        np.testing.assert_array_equal(found, row[expected])
+
+
+@given(tensors(shapes(min_dims=1), elements=numbers(-0.5, 0.5)), st.data())
+def test_extreme_and_frequent_values_are_those_of_sorted_lines(x, data):
+    n = x.shape[-1]
+    k = data.draw(st.integers(1, n))
+    ordered = np.sort(x.array, -1)
+    modes = [min(row, key=lambda v, row=row: (-row.count(v), v)) for row in x.array.reshape(-1, n).tolist()]
+    for found, expected in (
+        (torch.kthvalue(x, k), ordered[..., k - 1]),
+        (torch.median(x, -1), ordered[..., (n - 1) // 2]),
+        (torch.mode(x), np.reshape(modes, x.shape[:-1])),
+        (torch.topk(x, k), np.flip(ordered, -1)[..., :k]),
+        (torch.topk(x, k, largest=False), ordered[..., :k]),
+    ):
+        np.testing.assert_array_equal(found.values.array, expected)
+        indices = found.indices if found.indices.ndim == x.ndim else found.indices.unsqueeze(-1)
+        at = np.take_along_axis(x.array, indices.array, -1)
+        np.testing.assert_array_equal(at.reshape(expected.shape), expected)

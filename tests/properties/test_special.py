@@ -1,0 +1,236 @@
+"""Special functions: derivatives, and what has none against series, integrals and NumPy's polynomials."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+from numpy.polynomial import chebyshev, hermite, hermite_e, laguerre, legendre
+
+import microgad as torch
+from microgad.ops import special as ops
+from microgad.testing.strategies import broadcastable_tensors, numbers, shapes, tensors
+
+from .registry import checks, computes
+
+real, positive, nonzero = numbers(), numbers(0.25, 3), numbers(away_from=[0])
+probability = st.integers(1, 31).map(lambda n: n / 32)
+off_the_poles = numbers(-2.5, 3, away_from=[-2, -1, 0], by=0.2)
+special = torch.special
+
+
+def example(draw, elements, *functions):
+    """A way to write the function, the last of them in place, and a Tensor."""
+    function = draw(st.sampled_from(functions))
+    x = draw(tensors(shapes(min_side=0), elements=elements, requires_grad=True))
+    return (lambda x: function(x.clone())) if function.__name__.endswith("_") else function, x
+
+
+@checks(ops.Erf)
+def test_erf(draw):
+    return example(draw, real, torch.erf, special.erf, torch.Tensor.erf, torch.Tensor.erf_)
+
+
+@checks(ops.Erfc)
+def test_erfc(draw):
+    return example(draw, real, torch.erfc, special.erfc, torch.Tensor.erfc_)
+
+
+@checks(ops.Erfcx)
+def test_erfcx(draw):
+    return example(draw, real, special.erfcx)
+
+
+@checks(ops.Erfinv)
+def test_erfinv(draw):
+    return example(draw, probability.map(lambda p: 2 * p - 1), torch.erfinv, torch.Tensor.erfinv_)
+
+
+@checks(ops.Ndtr)
+def test_ndtr(draw):
+    return example(draw, real, special.ndtr)
+
+
+@checks(ops.LogNdtr)
+def test_log_ndtr(draw):
+    return example(draw, real, special.log_ndtr)
+
+
+@checks(ops.Ndtri)
+def test_ndtri(draw):
+    return example(draw, probability, special.ndtri)
+
+
+@checks(ops.Lgamma)
+def test_lgamma(draw):
+    return example(draw, off_the_poles, torch.lgamma, special.gammaln, torch.Tensor.lgamma_)
+
+
+@checks(ops.Lgamma)
+def test_mvlgamma(draw):
+    p = draw(st.integers(1, 4))
+    return example(draw, numbers(2, 6), lambda x: torch.mvlgamma(x, p), lambda x: special.multigammaln(x, p))
+
+
+@checks(ops.Digamma)
+def test_digamma(draw):
+    return example(draw, off_the_poles, torch.digamma, special.psi, torch.Tensor.digamma_)
+
+
+@checks(ops.Polygamma)
+def test_polygamma(draw):
+    n = draw(st.integers(1, 4))
+    return example(draw, positive, lambda x: torch.polygamma(n, x), lambda x: x.polygamma(n))
+
+
+@checks(ops.Zeta)
+def test_zeta(draw):
+    s, q = draw(broadcastable_tensors(2, elements=[numbers(1.5, 6), positive]))
+    s = draw(st.sampled_from([s, 2.5]))
+    return lambda q: special.zeta(s, q), q.requires_grad_()
+
+
+@checks(ops.I0, ops.I1)
+def test_i0(draw):
+    return example(draw, real, torch.i0, special.i0, torch.Tensor.i0_)
+
+
+@checks(ops.I0e, ops.I1e)
+def test_i0e(draw):
+    return example(draw, nonzero, special.i0e)
+
+
+@checks(ops.I1, ops.BesselRatio)
+def test_i1(draw):
+    return example(draw, real, special.i1)
+
+
+@checks(ops.I1e, ops.BesselRatio)
+def test_i1e(draw):
+    return example(draw, nonzero, special.i1e)
+
+
+@checks(ops.Entr)
+def test_entr(draw):
+    return example(draw, positive, special.entr)
+
+
+@checks(ops.XLog1PY)
+def test_xlog1py(draw):
+    x, y = draw(broadcastable_tensors(2, elements=[real, numbers(-0.75, 3)], requires_grad=True))
+    kind = draw(st.sampled_from(["tensors", "first", "second"]))
+    if kind == "tensors":
+        return special.xlog1py, x, y
+    return (lambda y: special.xlog1py(1.5, y), y) if kind == "first" else (lambda x: special.xlog1py(x, 0.5), x)
+
+
+@checks(ops.Igamma)
+def test_igamma(draw):
+    return incomplete(draw, torch.igamma, special.gammainc, torch.Tensor.igamma)
+
+
+@checks(ops.Igammac)
+def test_igammac(draw):
+    return incomplete(draw, torch.igammac, special.gammaincc, torch.Tensor.igammac)
+
+
+def incomplete(draw, *functions):
+    function = draw(st.sampled_from(functions))
+    a, x = draw(broadcastable_tensors(2, elements=[positive, positive]))
+    return lambda x: function(a, x), x.requires_grad_()
+
+
+@np.vectorize
+def integral_j(x, n):
+    """Jₙ(x) by the mean of cos(nθ - x sin θ), which the trapezoidal rule has to all digits."""
+    theta = np.arange(64) * (2 * math.pi / 64)
+    return np.cos(n * theta - x * np.sin(theta)).mean()
+
+
+@np.vectorize
+def integral_i(x, n):
+    theta = np.arange(64) * (2 * math.pi / 64)
+    return (np.exp(x * np.cos(theta)) * np.cos(n * theta)).mean()
+
+
+@np.vectorize
+def integral_k(x, n):
+    """Kₙ(x) by ∫ exp(-x cosh t) cosh(nt), by the trapezoidal rule as well."""
+    t = np.arange(-160, 161) / 20
+    return (np.exp(-x * np.cosh(t)) * np.cosh(n * t)).sum() / 40
+
+
+@np.vectorize
+def series_y(x, n):
+    z, harmonic = -x * x / 4, lambda k: sum(1 / j for j in range(1, k + 1))
+    total = sum((harmonic(k) + harmonic(k + n)) * z**k / (math.factorial(k) * math.factorial(k + n)) for k in range(30))
+    pole = 2 / (math.pi * x) if n else 0
+    euler = 0.5772156649015329
+    return 2 / math.pi * (math.log(x / 2) + euler) * integral_j(x, n) - pole - total * (x / 2) ** n / math.pi
+
+
+@np.vectorize
+def series_airy(x):
+    f, g, total = 0.355028053887817239, -0.258819403792806798 * x, 0.0
+    for k in range(2, 90, 3):
+        total += f + g
+        f, g = f * x**3 / (k * (k + 1)), g * x**3 / ((k + 1) * (k + 2))
+    return total
+
+
+def second_kind(n):
+    return chebyshev.chebder(np.eye(n + 2)[n + 1]) / (n + 1) if n >= 0 else np.zeros(1)
+
+
+def by_degree(value):
+    """A function of (x, n), the polynomial of each integer degree given."""
+    return lambda x, n: np.vectorize(lambda x, n: value(x, int(n)) if n >= 0 else 0.0, otypes=[float])(x, n)
+
+
+KINDS = {
+    "t": lambda x, n: chebyshev.chebval(x, np.eye(n + 1)[n]),
+    "u": lambda x, n: chebyshev.chebval(x, second_kind(n)),
+    "v": lambda x, n: chebyshev.chebval(x, second_kind(n)) - chebyshev.chebval(x, second_kind(n - 1)),
+    "w": lambda x, n: chebyshev.chebval(x, second_kind(n)) + chebyshev.chebval(x, second_kind(n - 1)),
+}
+POLYNOMIALS = {
+    ops.HermiteH: (special.hermite_polynomial_h, lambda x, n: hermite.hermval(x, np.eye(n + 1)[n])),
+    ops.HermiteHe: (special.hermite_polynomial_he, lambda x, n: hermite_e.hermeval(x, np.eye(n + 1)[n])),
+    ops.LaguerreL: (special.laguerre_polynomial_l, lambda x, n: laguerre.lagval(x, np.eye(n + 1)[n])),
+    ops.LegendreP: (special.legendre_polynomial_p, lambda x, n: legendre.legval(x, np.eye(n + 1)[n])),
+}
+for kind, value in KINDS.items():
+    name = f"chebyshev_polynomial_{kind}"
+    POLYNOMIALS[getattr(ops, f"Chebyshev{kind.upper()}")] = getattr(special, name), value
+    POLYNOMIALS[getattr(ops, f"ShiftedChebyshev{kind.upper()}")] = (
+        getattr(special, f"shifted_{name}"),
+        lambda x, n, value=value: value(2 * x - 1, n),
+    )
+TENTHS = st.integers(-30, 30).map(lambda n: n / 10 + 0.03)  # whose powers float32 doesn't hold, as it does an eighth's
+DEGREES = broadcastable_tensors(2, elements=[TENTHS, st.integers(-1, 7).map(float)])
+BESSEL = {
+    ops.BesselJ0: (special.bessel_j0, lambda x: integral_j(x, 0), real),
+    ops.BesselJ1: (special.bessel_j1, lambda x: integral_j(x, 1), nonzero),
+    ops.BesselY0: (special.bessel_y0, lambda x: series_y(x, 0), positive),
+    ops.BesselY1: (special.bessel_y1, lambda x: series_y(x, 1), positive),
+    ops.ModifiedI0: (special.modified_bessel_i0, lambda x: integral_i(x, 0), real),
+    ops.ModifiedI1: (special.modified_bessel_i1, lambda x: integral_i(x, 1), nonzero),
+    ops.ModifiedK0: (special.modified_bessel_k0, lambda x: integral_k(x, 0), positive),
+    ops.ModifiedK1: (special.modified_bessel_k1, lambda x: integral_k(x, 1), positive),
+    ops.ScaledK0: (special.scaled_modified_bessel_k0, lambda x: integral_k(x, 0) * np.exp(x), positive),
+    ops.ScaledK1: (special.scaled_modified_bessel_k1, lambda x: integral_k(x, 1) * np.exp(x), positive),
+    ops.SphericalBesselJ0: (special.spherical_bessel_j0, lambda x: np.sinc(x / math.pi), real),
+    ops.AiryAi: (special.airy_ai, series_airy, real),
+}
+ENTRIES = [
+    *(computes(cls, f, by_degree(value), DEGREES) for cls, (f, value) in POLYNOMIALS.items()),
+    *(
+        computes(cls, f, reference, tensors(shapes(min_side=1), elements=elements).map(lambda x: (x,)))
+        for cls, (f, reference, elements) in BESSEL.items()
+    ),
+]
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_values(entry):
+    entry.run()
