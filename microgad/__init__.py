@@ -58,10 +58,6 @@ from .formats import (
 from .function import Function, LinearMap
 from .generator import Generator, default_generator
 from .limits import finfo, iinfo
-from .ops.facts import (
-    is_complex, is_floating_point, is_nonzero, is_same_size, is_signed, is_storage, is_tensor, numel,
-)  # fmt: skip
-from .ops.grids import block_diag, cartesian_prod, combinations, meshgrid
 from .ops.activation import celu, celu_, hardshrink, prelu, rrelu, rrelu_, selu, selu_, threshold, threshold_
 from .ops.bilinear import bilinear
 from .ops.creation import (
@@ -228,6 +224,16 @@ from .ops.elementwise import (
     xlogy,
 )  # fmt: skip
 from .ops.embedding import embedding_renorm_
+from .ops.facts import (
+    is_complex,
+    is_floating_point,
+    is_nonzero,
+    is_same_size,
+    is_signed,
+    is_storage,
+    is_tensor,
+    numel,
+)  # fmt: skip
 from .ops.fourier import (
     bartlett_window,
     blackman_window,
@@ -237,6 +243,7 @@ from .ops.fourier import (
     kaiser_window,
     stft,
 )
+from .ops.grids import block_diag, cartesian_prod, combinations, meshgrid
 from .ops.indexing import (
     _unsafe_masked_index,
     _unsafe_masked_index_put_accumulate,
@@ -529,6 +536,7 @@ if TYPE_CHECKING:
     from . import (
         cuda,
         datasets,
+        fft,
         func,
         graph,
         linalg,
@@ -536,6 +544,8 @@ if TYPE_CHECKING:
         optim,
         random,
         return_types,
+        signal,
+        special,
         testing,
         training,
         transforms,
@@ -559,6 +569,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"{__name__}.{name}")
     if name in _ELSEWHERE:
         return getattr(importlib.import_module(f"{__name__}.{_ELSEWHERE[name]}"), name)
+    if name.endswith("_") and not name.startswith("_") and hasattr(Tensor, name):
+        return getattr(Tensor, name)  # torch.relu_(x) and its kin
     from .errors import missing
 
     raise AttributeError(missing(f"name '{name}'", name, __dir__()))

@@ -17,8 +17,18 @@ from .special import Special
 
 
 class Methods(
-    Operators, Elementwise, Activation, Reduction, Special, Linalg, Fourier, Movement, Indexing, Conversion,
-    Creation, Random,
+    Operators,
+    Elementwise,
+    Activation,
+    Reduction,
+    Special,
+    Linalg,
+    Fourier,
+    Movement,
+    Indexing,
+    Conversion,
+    Creation,
+    Random,
 ):
     """What a Tensor can do, beside being one: the base of Tensor, and of nothing else."""
 

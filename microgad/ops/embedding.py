@@ -18,6 +18,7 @@ from .indexing import Gather
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
+SMALL = 1 << 15  # elements that are best added up one by one
 FEW = 8  # rows added up at one place that are each worth a round of additions over all places
 
 
@@ -30,11 +31,14 @@ class Rows(LinearMap):
         return x[self.index]
 
     def adjoint(self, grad):
-        out = np.zeros_like(grad, shape=self.x_shape)
+        out = np.zeros_like(grad, shape=self.x_shape, order="C")
         index = self.index.reshape(-1)
         rows = grad.reshape((len(index), self.x_shape[1]))
-        if backend.is_gpu(out) or len(index) < FEW:
+        if backend.is_gpu(out):
             backend.add_at(out, index, rows)
+        elif rows.size < SMALL:
+            places = index[:, None].astype(np.intp) * rows.shape[1] + np.arange(rows.shape[1])
+            np.add.at(out.reshape(-1), places.reshape(-1), rows.reshape(-1))  # far faster on numbers than on rows
         else:
             _add_rows(out, index, rows)
         return out
@@ -45,15 +49,18 @@ def _add_rows(out: Any, index: Any, rows: Any) -> None:
     order = np.argsort(index, kind="stable")
     places = index[order]
     starts = np.flatnonzero(np.concatenate(([True], places[1:] != places[:-1])))
-    rank = np.arange(len(places)) - np.repeat(starts, np.diff(np.append(starts, len(places))))
-    out[places[starts]] = rows[order[starts]]
-    for turn in range(1, min(int(rank.max()) + 1, FEW)):
-        now = rank == turn
-        out[places[now]] += rows[order[now]]
-    ends = np.append(starts[1:], len(places))
-    for start, end in zip(starts + FEW, ends, strict=True):
-        if start < end:
-            out[places[start]] += rows[order[start:end]].sum(0)
+    counts = np.diff(np.append(starts, len(places)))
+    places = places[starts]
+    out[places] = rows[order[starts]]
+    for turn in range(1, FEW):
+        more = counts > turn
+        if not more.any():
+            return
+        places, starts, counts = places[more], starts[more], counts[more]
+        out[places] += rows[order[starts + turn]]
+    for place, start, count in zip(places, starts, counts, strict=True):
+        if count > FEW:
+            out[place] += np.ones(count - FEW, rows.dtype) @ rows[order[start + FEW : start + count]]
 
 
 class Embedding(Function):

@@ -96,7 +96,7 @@ def test_refusals_name_the_operation_and_every_argument():
     said = r"\(input \(2, 3\), target \(2,\) int64\)$"
     with pytest.raises(IndexError, match="^CrossEntropy: Target 3 .*" + said):
         cross_entropy(LOGITS, torch.tensor([3, 0]))
-    with pytest.raises(IndexError, match="^nll_loss: Target 3 .*" + said):
+    with pytest.raises(IndexError, match="^NllLoss: Target 3 .*" + said):
         nll_loss(LOGITS, torch.tensor([3, 0]))
     with pytest.raises(RuntimeError, match=r"^CrossEntropy: input must be floating-point, but is int64"):
         cross_entropy(LOGITS.long(), torch.tensor([1, 0]))

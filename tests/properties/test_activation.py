@@ -9,7 +9,20 @@ from hypothesis import strategies as st
 
 import microgad as torch
 import microgad.nn.functional as F
-from microgad.ops.activation import Elu, Gelu, GeluTanh, Hardswish, Hardtanh, Mish, PRelu, RRelu, Silu, Softplus
+from microgad.ops.activation import (
+    Elu,
+    Gelu,
+    GeluTanh,
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
+    Mish,
+    PRelu,
+    RRelu,
+    Silu,
+    Softplus,
+    Softshrink,
+)
 from microgad.testing.strategies import numbers, shapes, tensors
 
 from .registry import checks
@@ -49,10 +62,16 @@ def test_hardtanh(draw):
     return example(draw, F.hardtanh, numbers(away_from=[low, high]), min_val=low, max_val=high)
 
 
-@checks(Hardtanh, Hardswish)
+@checks(Hardtanh, Hardsigmoid, Hardswish)
 def test_hard_sigmoid_swish_and_relu6(draw):
     function = draw(st.sampled_from([F.hardsigmoid, F.hardswish, F.relu6]))
     return example(draw, function, numbers(-8, 8, away_from=[-3, 0, 3, 6]))
+
+
+@checks(Softshrink)
+def test_softshrink(draw):
+    lambd = draw(st.sampled_from([0.0, 0.5, 2.0]))
+    return example(draw, F.softshrink, numbers(away_from=[-lambd, lambd]), inplace=False, lambd=lambd)
 
 
 @checks(Elu)

@@ -14,6 +14,7 @@ from microgad.ops.loss import (
     BinaryCrossEntropyWithLogits,
     CrossEntropy,
     LogSigmoid,
+    NllLoss,
     SquaredError,
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -83,6 +84,15 @@ def test_cross_entropy(draw):
     weight = draw(st.one_of(st.none(), tensors((x.shape[1],), elements=positive)))
     reduction = draw(reductions)
     return lambda x, target, weight: cross_entropy(x, target, weight, reduction=reduction), x, target, weight
+
+
+@checks(NllLoss)
+def test_nll_loss(draw):
+    x = draw(tensors(draw(batches), requires_grad=True))
+    target = classes(draw, x.shape, ignored=draw(st.booleans()))
+    weight = draw(st.one_of(st.none(), tensors((x.shape[1],), elements=positive)))
+    reduction = draw(reductions)
+    return lambda x, target, weight: nll_loss(x, target, weight, reduction=reduction), x, target, weight
 
 
 @checks(LogSoftmax)

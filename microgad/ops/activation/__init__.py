@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from .rectified import (
-    Hardswish, Hardtanh, PRelu, RRelu, hardshrink, hardsigmoid, hardswish, hardtanh, hardtanh_, leaky_relu,
-    leaky_relu_, prelu, relu6, rrelu, rrelu_, softshrink, threshold, threshold_,
+    Hardsigmoid, Hardswish, Hardtanh, PRelu, RRelu, Softshrink, hardshrink, hardsigmoid, hardswish, hardtanh,
+    hardtanh_, leaky_relu, leaky_relu_, prelu, relu6, rrelu, rrelu_, softshrink, threshold, threshold_,
 )  # fmt: skip
 from .smooth import (
     Elu, Gelu, GeluTanh, LogSigmoid, Mish, Silu, Softplus, celu, celu_, elu, elu_, gelu, glu, logsigmoid, mish, selu,
@@ -13,8 +13,9 @@ from .smooth import (
 )  # fmt: skip
 
 __all__ = [
-    "Elu", "Gelu", "GeluTanh", "Hardswish", "Hardtanh", "LogSigmoid", "Mish", "PRelu", "RRelu", "Silu", "Softplus",
-    "celu", "celu_", "elu", "elu_", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_",
-    "leaky_relu", "leaky_relu_", "logsigmoid", "mish", "prelu", "relu6", "rrelu", "rrelu_", "selu", "selu_", "silu",
-    "softplus", "softshrink", "softsign", "tanhshrink", "threshold", "threshold_",
+    "Elu", "Gelu", "GeluTanh", "Hardsigmoid", "Hardswish", "Hardtanh", "LogSigmoid", "Mish", "PRelu", "RRelu", "Silu",
+    "Softplus", "Softshrink", "celu", "celu_", "elu", "elu_", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish",
+    "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "logsigmoid", "mish", "prelu", "relu6",
+    "rrelu", "rrelu_", "selu", "selu_", "silu", "softplus", "softshrink", "softsign", "tanhshrink", "threshold",
+    "threshold_",
 ]  # fmt: skip

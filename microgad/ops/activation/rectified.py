@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
 from ...state import composite
 from ..dropout import Dropout
-from ..elementwise import Select, clamp, where
+from ..elementwise import Select, where
 from ..out import into
 from .forms import applied, floating, put
 
@@ -28,7 +29,11 @@ class PRelu(Function):
     def forward(self, x, slope):
         if _plain(slope):
             return np.maximum(x, x * slope)
-        return np.maximum(x, 0) + np.minimum(x, 0) * slope  # a third of the time of np.where
+        if x.size < 5000:
+            return np.maximum(x, 0) + np.minimum(x, 0) * slope
+        out = np.clip(x, -math.inf, 0) * slope  # a third of the time of minimum, a tenth of that of np.where
+        out += np.clip(x, 0, math.inf)
+        return out
 
     def grad_x(self, grad, x, slope):
         positive = np.astype(x > 0, x.dtype)
@@ -143,15 +148,28 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     return hardtanh(input, 0.0, 6.0, inplace)
 
 
-@composite
+class Hardsigmoid(Function):
+    """relu6(x + 3) / 6."""
+
+    symbol, promote = "hardsigmoid", staticmethod(floating)
+
+    def forward(self, x):
+        out = np.add(x, 3, out=np.empty_like(x))
+        np.clip(out, 0, 6, out=out)
+        out /= 6
+        return out
+
+    def grad_x(self, grad, out):
+        return Select.apply(np.logical_not((out <= 0) | (out >= 1)), grad) / 6
+
+
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """relu6(input + 3) / 6. Source: torch.nn.functional.hardsigmoid.
 
     >>> F.hardsigmoid(torch.tensor([-4.0, 0.0, 1.5]))
     tensor([0.0000, 0.5000, 0.7500])
     """
-    floating([input.array])
-    return put(input, relu6(input + 3) / 6, inplace)
+    return applied(Hardsigmoid, input, inplace=inplace)
 
 
 class Hardswish(Function):
@@ -160,11 +178,24 @@ class Hardswish(Function):
     symbol, promote = "hardswish", staticmethod(floating)
 
     def forward(self, x):
-        return x * np.clip(x + 3, 0, 6) / 6
+        out = np.add(x, 3, out=np.empty_like(x))
+        np.clip(out, 0, 6, out=out)
+        out *= x
+        out /= 6
+        return out
 
     def grad_x(self, grad, x):
         sloping = np.astype(np.absolute(x) < 3, x.dtype)
-        return grad * (Hardtanh.apply(x + 3, low=0.0, high=6.0) + x * sloping) / 6
+        sloping *= x
+        out = np.add(x, 3, out=np.empty_like(x))
+        np.clip(out, 0, 6, out=out)
+        out += sloping
+        out *= grad
+        out /= 6
+        return out
+
+    def decomposition(self, x):
+        return x * Hardtanh.apply(x + 3, low=0.0, high=6.0) / 6
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
@@ -187,10 +218,11 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
         raise DtypeError(f"threshold: is not implemented for {input.dtype}")
     if not input.dtype.is_floating_point:
         threshold, value = int(threshold), int(value)
+    if value == 0:
+        return put(input, Select.apply(np.logical_not(input.array <= threshold), input), inplace)
     return put(input, where(input <= threshold, value, input), inplace)
 
 
-@composite
 def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Tensor:
     """input where it is beyond ±lambd, 0 elsewhere. Source: torch.nn.functional.hardshrink.
 
@@ -198,10 +230,22 @@ def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) 
     tensor([-2.,  0.])
     """
     floating([input.array])
-    return into(out, Select.apply(~((input >= -lambd) & (input <= lambd)), input))
+    return into(out, Select.apply(np.logical_not(np.absolute(input.array) <= lambd), input))
 
 
-@composite
+class Softshrink(Function):
+    """x brought nearer to 0 by `by`, 0 between ±by."""
+
+    symbol, promote = "softshrink", staticmethod(floating)
+
+    def forward(self, x):
+        out = np.clip(x, -self.by, self.by, out=np.empty_like(x))
+        return np.subtract(x, out, out=out)
+
+    def grad_x(self, grad, x):
+        return Select.apply(np.logical_not(np.absolute(x) <= self.by), grad)
+
+
 def softshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Tensor:
     """input brought nearer to 0 by lambd, 0 between ±lambd. Source: torch.nn.functional.softshrink.
 
@@ -210,10 +254,9 @@ def softshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) 
     >>> F.softshrink(torch.tensor([-2.0, 0.25]))
     tensor([-1.5000,  0.0000])
     """
-    floating([input.array])
     if not lambd >= 0:
         raise ArgumentError(f"softshrink: lambda must be greater or equal to 0, but found to be {lambd}")
-    return into(out, input - clamp(input, -lambd, lambd))
+    return into(out, Softshrink.apply(input, by=lambd))
 
 
 def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:

@@ -41,10 +41,19 @@ class Elu(Function):
 
     def grad_x(self, grad, x):
         below = self.size * self.rate
-        slope = below * np.exp(Select.apply(x < 0, x) * self.rate)
-        if below == self.scale:
-            return grad * slope
-        return grad * (slope + np.astype(x > 0, x.dtype) * (self.scale - below))
+        slope = np.exp(Select.apply(x < 0, x) * self.rate)
+        if below != 1:
+            slope *= below
+        if below != self.scale:
+            above = np.astype(x > 0, x.dtype)
+            above *= self.scale - below
+            slope += above
+        slope *= grad
+        return slope
+
+    def decomposition(self, x):
+        negative = Select.apply(np.logical_not(x > 0), x)
+        return self.size * np.expm1(negative * self.rate) + self.scale * Select.apply(x > 0, x)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -88,15 +97,26 @@ class Silu(Function):
         return arrays if arrays[0].dtype.kind == "c" else floating(arrays)
 
     def forward(self, x):
+        out = np.negative(x, out=np.empty_like(x))
         with np.errstate(over="ignore"):
-            out = np.exp(-x)
+            np.exp(out, out=out)
         out += 1
-        return x / out
+        return np.divide(x, out, out=out)
 
     def grad_x(self, grad, x):
         x = _held(x)
-        out, rest = _sigmoids(x)
-        return grad * (out * (1 + x * rest))
+        out = np.negative(x, out=np.empty_like(x))
+        np.exp(out, out=out)
+        slope = np.reciprocal(out + 1)
+        out *= slope  # σ(-x)
+        out *= x
+        out += 1
+        out *= slope
+        out *= grad
+        return out
+
+    def decomposition(self, x):
+        return x * Sigmoid.apply(x)
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -177,7 +197,9 @@ def _sigmoids(x: Any) -> Any:
 def _held(x: Any) -> Any:
     """x from where on exp(x) is a number with all its digits; complex numbers as they are."""
     limit = SMALLEST.get(x.dtype)
-    return x if limit is None else np.maximum(x, limit)
+    if limit is None:
+        return x
+    return np.maximum(x, limit) if math.prod(x.shape) < 5000 else np.clip(x, limit, math.inf)  # NumPy's faster one
 
 
 SLOPE = math.sqrt(2 / math.pi)
@@ -244,9 +266,19 @@ class Softplus(Function):
         return np.where(y > self.threshold, x, out)
 
     def grad_x(self, grad, x):
+        out = np.multiply(x, -self.beta, out=np.empty_like(x))
+        beyond = np.astype(out < -self.threshold, x.dtype)
+        with np.errstate(over="ignore"):
+            np.exp(out, out=out)
+        out += 1
+        np.reciprocal(out, out=out)
+        np.maximum(out, beyond, out=out)  # a tenth of the time of np.where
+        out *= grad
+        return out
+
+    def decomposition(self, x):
         y = x * self.beta
-        beyond = np.astype(y > self.threshold, x.dtype)
-        return grad * np.maximum(Sigmoid.apply(y), beyond)  # a tenth of the time of np.where
+        return np.where(y > self.threshold, x, np.logaddexp(y, 0.0) / self.beta)
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0, *, out: Tensor | None = None) -> Tensor:

@@ -13,7 +13,7 @@ from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...function import Function
 from ...state import composite
 from ..elementwise import Select
-from ..matmul import linear
+from ..linalg import linear
 from ..softmax import LogSoftmax, log_softmax
 from .reduced import chosen, plainly, reduced
 
@@ -110,6 +110,31 @@ def _of_probabilities(input: Tensor, target: Any, weight: Tensor | None) -> Tens
     return -products.sum(1)
 
 
+class NllLoss(Function):
+    """(N, C, ...), int (N, ...), (C) -> (N, ...), or their sum or mean: -x[target]."""
+
+    symbol = "nll"
+
+    def forward(self, input, target, weight):
+        classes, self.row_weights = _rows(input, target, weight, self.ignore_index)
+        self.divisor = _divisor(classes, self.row_weights)
+        return reduced(-input.swapaxes(0, 1)[_places(classes)], self.row_weights, self.divisor, self.reduction)
+
+    def grad_input(self, grad, target, row_weights, divisor):
+        scale = -grad / divisor if self.reduction == "mean" else -grad
+        if row_weights is not None:
+            target = _without_ignored(target, self.ignore_index)
+            scale = Select.apply(row_weights != 0, row_weights * scale)
+        out = np.zeros_like(grad, shape=self.sizes)
+        out.swapaxes(0, 1)[_places(target)] = scale
+        return out
+
+    def decomposition(self, input, target, row_weights, divisor):
+        if row_weights is not None:
+            target = _without_ignored(target, self.ignore_index)
+        return reduced(-np.swapaxes(input, 0, 1)[_places(target)], row_weights, divisor, self.reduction)
+
+
 def nll_loss(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
     ignore_index: int = -100, reduce: bool | None = None, reduction: str | int = "mean",
@@ -125,9 +150,8 @@ def nll_loss(
     reduction = chosen(size_average, reduce, reduction)
     if input.ndim == 1:
         return _unbatched(nll_loss, input, target, reduction=reduction, weight=weight, ignore_index=ignore_index)
-    classes, row_weights = _checked_rows("nll_loss", input, target, weight, ignore_index)
-    losses = -input.transpose(0, 1)[_places(classes)]
-    return reduced(losses, row_weights, _divisor(classes, row_weights), reduction)
+    sizes = tuple(input.shape)
+    return NllLoss.apply(input, target, weight, ignore_index=ignore_index, reduction=reduction, sizes=sizes)
 
 
 @composite

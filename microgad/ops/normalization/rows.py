@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
-from .geometry import column
+from .geometry import column, over_batch
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -29,74 +29,47 @@ class GroupNorm(Function):
         x = self._rows(input)
         out = np.empty_like(x, order="C")
         self.mean, self.inv_std = (np.empty_like(x, shape=(self.rows, 1)) for _ in range(2))
-        scale, shift = self._affine(weight, x), self._affine(bias, x)
-        size, negligible = x.shape[1] or 1, float(np.finfo(x.dtype).eps)
         for rows, whole in self._parts(x):
-            part, mean = out[rows], 0.0
-            if self.centred:
-                mean = _along(x[rows], None) / size
-                np.subtract(x[rows], _spread(mean, part), out=part)
-                rest = _along(part, None) / size  # the mean's rounding: see BatchNorm
-                inv_std = 1 / np.sqrt(_squares(part) / size - rest * rest + self.eps)
-                if (np.abs(rest * inv_std) > negligible).any():
-                    part -= rest
-                mean += rest
-                part *= _spread(inv_std, part)
-            else:
-                inv_std = 1 / np.sqrt(_squares(x[rows]) / size + self.eps)
-                np.multiply(x[rows], _spread(inv_std, part), out=part)
-            self.mean[rows], self.inv_std[rows] = mean, inv_std
-            part = self._viewed(out, whole)
+            part = out[rows]
+            mean = _mean(x[rows]) if self.centred else 0.0
+            np.subtract(x[rows], mean, out=part)
+            rest = _mean(part) if self.centred else np.zeros_like(x, shape=1)  # the mean's rounding: see BatchNorm
+            inv_std = 1 / np.sqrt(_dot(part, part) / (x.shape[1] or 1) - rest * rest + self.eps)
+            part *= inv_std
+            if (np.abs(rest * inv_std) > np.finfo(x.dtype).eps).any():
+                part -= rest * inv_std
+            self.mean[rows], self.inv_std[rows] = mean + rest, inv_std
+            part = out.reshape(self.view)[whole]
             if weight is not None:
-                part *= scale[: len(part)]
+                part *= column(weight.reshape(-1), part)
             if bias is not None:
-                part += shift[: len(part)]
+                part += column(bias.reshape(-1), part)
         return out.reshape(input.shape)
 
     def backward(self, grad, input, weight, mean, inv_std):
         x, g = self._rows(input), self._rows(grad)
         out = np.empty_like(x, order="C")
         grad_weight, grad_bias = (np.zeros_like(x, shape=math.prod(self.affine)) for _ in range(2))
-        scale, size, groups = self._affine(weight, x), x.shape[1] or 1, self.rows // (self.view[0] or 1) or 1
         for rows, whole in self._parts(x):
-            inv = inv_std[rows]
-            centred = x[rows] - _spread(mean[rows], x[rows]) if self.centred else x[rows]
-            product = g[rows] * centred
-            # (rows, channels of a group): sums over a channel's places
-            products, grads = (_over_places(part, self.view, groups) for part in (product, g[rows]))
+            part, scaled = out[rows], g[rows]
+            np.subtract(x[rows], mean[rows], out=part)
+            part *= inv_std[rows]
             if self.needs[1]:
-                grad_weight += _over_rows(products, inv, groups)
+                grad_weight += over_batch(g.reshape(self.view)[whole] * out.reshape(self.view)[whole])
             if self.needs[2]:
-                grad_bias += _over_rows(grads, None, groups)
+                grad_bias += over_batch(g.reshape(self.view)[whole])
             if not self.needs[0]:
                 continue
-            centred = centred * _spread(_along(products, weight, groups) * (inv * inv / size), centred)
+            if weight is not None:
+                scaled = g.reshape(self.view)[whole]
+                scaled = (scaled * column(weight.reshape(-1), scaled)).reshape(part.shape)
+            part *= _dot(scaled, part) / -(x.shape[1] or 1)
+            part += scaled
             if self.centred:
-                centred += _spread(_along(grads, weight, groups) / size, centred)
-            part = out[rows]
-            if weight is None:
-                np.subtract(g[rows], centred, out=part)
-            else:
-                scaled = self._viewed(out, whole)
-                np.multiply(self._viewed(g, whole), scale[: len(scaled)], out=scaled)
-                part -= centred
-            part *= _spread(inv, part)
+                part -= _mean(scaled)
+            part *= inv_std[rows]
         gradients = (out.reshape(input.shape), grad_weight.reshape(self.affine), grad_bias.reshape(self.affine))
         return tuple(x if needed else None for x, needed in zip(gradients, self.needs, strict=True))
-
-    def _viewed(self, x: Any, whole: slice) -> Any:
-        """Some of the view (N, C, P) of rows; (N, C) where P is 1."""
-        return x.reshape(self.view if math.prod(self.view[2:]) != 1 else self.view[:2])[whole]
-
-    def _affine(self, values: Any, x: Any) -> Any:
-        """Weight or bias to go with a block of the view: stretched over it where channels are the last axis."""
-        if values is None:
-            return None
-        values = values.reshape(-1)
-        if math.prod(self.view[2:]) != 1:
-            return values[None, :, None]
-        count = min(self.view[0], BLOCK // (len(values) or 1) or 1)
-        return values[None] if x.size < SMALL else np.broadcast_to(values, (count, len(values))) + 0
 
     def _parts(self, x: Any) -> Iterator[tuple[slice, slice]]:
         """Slices of x's rows, each of which stays in the cache, and the same as slices of the view."""
@@ -132,42 +105,14 @@ class RmsNorm(GroupNorm):
     symbol, centred = "rms norm", False
 
 
-SMALL = 8192  # elements, of which broadcasting is no concern
+def _mean(x: Any) -> Any:
+    """(R, n) -> (R, 1), bare: a matrix product is the fastest sum."""
+    return (x @ np.ones_like(x, shape=x.shape[1]) / (x.shape[1] or 1))[:, None]
 
 
-def _spread(column: Any, block: Any) -> Any:
-    """(R, 1) to go with a block (R, n), stretched over it if large: NumPy is twice as fast on two whole operands."""
-    if block.size < SMALL or block.shape[1] < 32:
-        return column
-    out = np.empty_like(block)
-    out[...] = column
-    return out
-
-
-def _along(x: Any, weight: Any, groups: int = 1) -> Any:
-    """(R, n) -> (R, 1), bare: the sum, of values times their weights (groups · n); a product is the fastest."""
-    if weight is None or groups == 1:
-        return (x @ (np.ones_like(x, shape=x.shape[1]) if weight is None else weight.reshape(-1)))[:, None]
-    return (x.reshape((-1, groups, x.shape[1])) * weight.reshape((groups, -1))).sum(-1).reshape((-1, 1))
-
-
-def _squares(x: Any) -> Any:
-    """(R, n) -> (R, 1), bare: the sum of squares."""
-    return (x[:, None] @ x[..., None])[:, 0]
-
-
-def _over_places(x: Any, view: tuple[int, ...], groups: int) -> Any:
-    """Rows of (R, channels · places) -> (R, channels), bare: the sum over places."""
-    channels, places = view[1] // groups, math.prod(view[2:])
-    return x if places == 1 else _along(x.reshape((-1, places)), None).reshape((-1, channels))
-
-
-def _over_rows(x: Any, inv: Any, groups: int) -> Any:
-    """(R, n) -> (groups · n), bare: the sum over rows, each times its factor, of every group."""
-    if groups == 1:
-        return (np.ones_like(x, shape=len(x)) if inv is None else inv[:, 0]) @ x
-    scaled = x if inv is None else x * inv
-    return scaled.reshape((-1, groups * x.shape[1])).sum(0)
+def _dot(a: Any, b: Any) -> Any:
+    """(R, n) twice -> (R, 1), bare."""
+    return (a[:, None] @ b[..., None])[:, 0]
 
 
 def layer_norm(

@@ -15,7 +15,7 @@ SLACK: dict[str, tuple[float, str]] = {
         "the samples' reflections stretch by 1e4: torch's own move by 1e-8 where the input moves by one ulp",
     ),
     **dict.fromkeys(("lgamma", "digamma", "mvlgamma", "polygamma", "special.polygamma"), (10, "torch's has 9 digits")),
-    **dict.fromkeys(("special.bessel_j0", "special.bessel_j1", "special.bessel_y0"), (1e3, "torch's have 8 digits")),
+    **dict.fromkeys(("special.bessel_j0", "special.bessel_j1", "special.bessel_y0"), (1e5, "torch's have 6 digits")),
     "special.bessel_y1": (1e6, "torch's has 5 digits beyond x = 5"),
     "special.airy_ai": (1e4, "torch's has 7 digits far to the left"),
 }
@@ -47,7 +47,7 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         ("forward float32 reference", "forward float64 reference"), "torch's Bessel function overflows: it gives NaN"
     ),
     "as_strided_scatter": {
-        "grad": "torch's gradient by input is wrong, which its own gradcheck finds: it is where src went, not elsewhere",
+        "grad": "torch's gradient by input is wrong, as its own gradcheck finds: it is where src went, not elsewhere",
     },
     "linalg.eig": {"forward": PHASES, "out": PHASES},
     "linalg.eigvals": {"forward": PHASES, "out": PHASES},

@@ -16,9 +16,13 @@ REASONS = {
         native_layer_norm slice torch.ops.aten._efficient_attention_forward torch.ops.aten._flash_attention_forward
         torch.ops.aten._safe_softmax.default
     """,
-    "for PyTorch's compiler, which takes views out of a program": """
-        alias_copy as_strided_copy diagonal_copy expand_copy narrow_copy permute_copy split_with_sizes_copy squeeze_copy
-        t_copy transpose_copy unbind_copy unfold_copy unsqueeze_copy view_copy
+    "torch.masked, a prototype": """
+        masked.amax masked.amin masked.argmax masked.argmin masked.cumprod masked.cumsum masked.log_softmax
+        masked.logaddexp masked.logsumexp masked.mean masked.median masked.norm masked.normalize masked.prod
+        masked.softmax masked.softmin masked.std masked.sum masked.var
+    """,
+    "LAPACK's pivoting by blocks of two, which NumPy has not": """
+        linalg.ldl_factor linalg.ldl_factor_ex linalg.ldl_solve
     """,
 }
 OUT = {name: reason for reason, names in REASONS.items() for name in names.split()}

@@ -128,7 +128,7 @@ def swapped(x: Any) -> Any:
     if isinstance(x, types.ModuleType) and (x.__name__ + ".").startswith("torch."):
         return functools.reduce(getattr, x.__name__.split(".")[1:], microgad)
     if isinstance(x, torch.nn.Module):
-        settings = {name: getattr(x, name) for name in x.__constants__}
+        settings = {{"norm": "p"}.get(name, name): getattr(x, name) for name in x.__constants__}
         return getattr(microgad.nn, type(x).__name__)(**settings)
     return function(x) if callable(x) and not isinstance(x, type) else x
 

@@ -1,0 +1,107 @@
+"""Special functions at the ends of their domains, in other dtypes, and what they refuse."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import microgad as torch
+
+special = torch.special
+inf, nan = math.inf, math.nan
+AT_THE_ENDS = [
+    (torch.erf, [0, inf, -inf, nan, 1e-320], [0, 1, -1, nan, 1.1284e-320]),
+    (torch.erfc, [0, inf, -inf, nan, 27.5], [1, 0, 2, nan, 0]),
+    (special.erfcx, [0, inf, -inf, -30, nan], [1, 0, inf, inf, nan]),
+    (torch.erfinv, [0, 1, -1, 1.1, nan], [0, inf, -inf, nan, nan]),
+    (special.ndtri, [0, 1, 0.5, -1, 2, nan], [-inf, inf, 0, nan, nan, nan]),
+    (special.ndtr, [0, inf, -inf, nan], [0.5, 1, 0, nan]),
+    (special.log_ndtr, [inf, -inf, nan], [0, -inf, nan]),
+    (torch.lgamma, [0, -1, -3, inf, -inf, 1, 2, nan], [inf, inf, inf, inf, inf, 0, 0, nan]),
+    (torch.digamma, [0.0, -0.0, -1, inf, -inf, nan], [-inf, inf, nan, inf, nan, nan]),
+    (lambda x: torch.polygamma(1, x), [0, -1, inf, nan], [inf, inf, 0, nan]),
+    (lambda x: torch.polygamma(2, x), [0, inf, nan], [-inf, 0, nan]),
+    (torch.i0, [0, inf, -inf, nan], [1, inf, inf, nan]),
+    (special.i0e, [0, inf, -inf, nan], [1, 0, 0, nan]),
+    (special.i1, [0, inf, -inf, nan], [0, inf, -inf, nan]),
+    (special.i1e, [0, inf, -inf, nan], [0, 0, 0, nan]),
+    (special.modified_bessel_k0, [0, -1, inf, nan], [inf, nan, 0, nan]),
+    (special.modified_bessel_k1, [0, -1, inf, nan], [inf, nan, 0, nan]),
+    (special.bessel_y0, [0, -1, nan], [-inf, nan, nan]),
+    (special.bessel_y1, [0, -1, nan], [-inf, nan, nan]),
+    (special.bessel_j0, [0, nan], [1, nan]),
+    (special.spherical_bessel_j0, [0, inf, nan], [1, 0, nan]),
+    (special.airy_ai, [1e3, nan], [0, nan]),
+    (special.entr, [0, -1, inf, nan], [0, -inf, -inf, nan]),
+    (lambda x: special.zeta(x, 2.0), [1, 0.5, inf, nan], [inf, nan, 0, nan]),
+    (lambda q: special.zeta(2.0, q), [0, -1, inf, nan, -0.5], [inf, inf, 0, nan, 8.934802200544679]),
+    (lambda x: torch.igamma(torch.ones_like(x), x), [0, inf, -1, nan], [0, 1, nan, nan]),
+    (lambda a: torch.igammac(a, torch.ones_like(a)), [0, inf, -1, nan], [0, 1, nan, nan]),
+    (lambda x: special.xlog1py(0.0, x), [-1, inf, nan], [0, 0, nan]),
+    (lambda n: special.legendre_polynomial_p(torch.full_like(n, 0.5), n), [-1, 0, 1.9, inf], [0, 1, 0.5, 0]),
+]
+
+
+@pytest.mark.parametrize(("function", "at", "values"), AT_THE_ENDS)
+def test_at_the_ends(function, at, values):
+    found = function(torch.tensor(at, dtype=torch.float64)).array
+    np.testing.assert_allclose(found, values, rtol=1e-3 if 1e-320 in at else 1e-15)
+
+
+@pytest.mark.parametrize("kind", "tuvw")
+def test_a_high_degree_of_chebyshevs_polynomials_goes_on_where_the_recurrence_ends(kind):
+    function = getattr(special, f"chebyshev_polynomial_{kind}")
+    x = torch.tensor([-1.0, 1.0, 0.3, -0.9, 1.001, -1.001], dtype=torch.float64)
+    before, last, following = (function(x, n).array for n in (63, 64, 65))
+    np.testing.assert_allclose(following, 2 * x.array * last - before, rtol=1e-11)
+
+
+def test_float32_and_float16_stay_what_they_are():
+    for dtype in (torch.float32, torch.float16):
+        x = torch.tensor([0.5, 2.0], dtype=dtype)
+        for function in (torch.erf, torch.lgamma, torch.i0, special.ndtr, special.bessel_j0, torch.digamma):
+            assert function(x).dtype == dtype
+        assert special.zeta(2, x).dtype == special.xlog1py(x, 2.5).dtype == torch.igamma(x, x).dtype == dtype
+    assert torch.erf(torch.tensor([1, 2])).dtype == torch.float32
+    x = np.linspace(-4, 4, 4001, dtype=np.float32)
+    single, double = torch.erf(torch.tensor(x)).array, torch.erf(torch.tensor(x.astype(np.float64))).array
+    assert (abs(single - double) <= 4 * np.spacing(abs(double).astype(np.float32))).all()
+
+
+def test_what_has_no_derivative_says_so():
+    x = torch.tensor([2.0], requires_grad=True)
+    for function in (special.bessel_j0, special.airy_ai, lambda x: special.legendre_polynomial_p(x, 2)):
+        with pytest.raises(RuntimeError, match="derivative"):
+            function(x)
+    for function in (torch.igamma, special.zeta):
+        with pytest.raises(RuntimeError, match="derivative for its input"):
+            function(x, torch.ones(1))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: torch.polygamma(-1, torch.ones(1)), RuntimeError, "negative n"),
+        (lambda: torch.mvlgamma(torch.ones(1), 0), RuntimeError, "p = 0"),
+        (lambda: torch.erf(torch.ones(1, dtype=torch.complex64)), RuntimeError, "complex"),
+        (lambda: special.zeta(2, 3), TypeError, "Tensor"),
+        (lambda: torch.igamma(torch.ones(1), 2), TypeError, "Tensor"),
+        (lambda: torch.ones(1, dtype=torch.int64).erf_(), RuntimeError, "cast"),
+    ],
+)
+def test_refused(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+
+
+def test_derivatives_to_the_third_order_at_zero():
+    """I₁'''(0) = 3/8, which a quotient by x would lose."""
+    x = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)
+    y = special.i1(x)
+    found = []
+    for _ in range(3):
+        (y,) = torch.autograd.grad(y, x, create_graph=True)
+        found.append(y.item())
+    assert found == [0.5, 0.0, 0.375]

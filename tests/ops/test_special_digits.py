@@ -1,0 +1,162 @@
+"""Special functions to the last digits, against mpmath."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import microgad as torch
+
+mp = pytest.importorskip("mpmath")
+mp.mp.dps = 50
+special = torch.special
+UNIFORM = np.random.default_rng(7).uniform
+
+
+def between(low, high, count=60):
+    return UNIFORM(low, high, count)
+
+
+def decades(low, high, count=40):
+    """Numbers of all magnitudes."""
+    return np.exp(UNIFORM(np.log(low), np.log(high), count))
+
+
+def points(*parts):
+    return np.concatenate([np.atleast_1d(part) for part in parts])
+
+
+def ulps(value, exact, scale=0):
+    """How far a number is from the exact one, in units of the last place, of it or of a scale if that is larger."""
+    unit = max(float(np.spacing(abs(float(exact)))), 2**-53 * float(scale))
+    return float(abs(mp.mpf(float(value)) - exact)) / unit
+
+
+def hurwitz(s, q):
+    with mp.workdps(50 + int(max(0, s * mp.log10(max(q, 1))))):
+        return mp.zeta(s, q)
+
+
+def tail(x):
+    return mp.erfc(x / mp.sqrt(2)) / 2
+
+
+def quantile(p):
+    """By Newton's steps on the logarithm of the tail."""
+    if mp.mpf("0.1") < p < mp.mpf("0.9"):
+        return mp.sqrt(2) * mp.erfinv(2 * p - 1)
+    small = min(p, 1 - p)
+    x = mp.sqrt(-2 * mp.log(small))
+    for _ in range(100):
+        step = (mp.log(tail(x)) - mp.log(small)) * tail(x) / (mp.exp(-x * x / 2) / mp.sqrt(2 * mp.pi))
+        x += step
+        if abs(step) < mp.mpf(10) ** -40:
+            break
+    return x if p > mp.mpf("0.5") else -x
+
+
+def amplitude(x):
+    """Of the waves of a Bessel function, whose zeros no formula in float64 has relatively."""
+    return mp.sqrt(2 / (mp.pi * abs(x))) * 2 if abs(x) > 1 else 0
+
+
+def airys_amplitude(x):
+    return 2 / (mp.sqrt(mp.pi) * abs(x) ** 0.25) if x < -1 else 0
+
+
+HALF_LINE = points(between(0, 4), between(4, 30), decades(1e-300, 1), decades(30, 1e4), 1, 2, 3, 4)
+LINE = points(between(-1, 1), between(-6, 6), between(-27, 27), decades(1e-300, 1), -decades(1e-300, 1), 0.75, 5)
+SIGNED = points(HALF_LINE[HALF_LINE < 600], -HALF_LINE[HALF_LINE < 600], 8, -8)
+NEAR_ZEROS = points(1 + between(-1e-6, 1e-6, 20), 2 + between(-1e-6, 1e-6, 20), 1.4616321449683622)
+WAVES = points(between(0, 5), between(5, 60), decades(1e-300, 1), decades(60, 1e6))
+FUNCTIONS = {
+    "erf": (torch.erf, mp.erf, LINE),
+    "erfc": (torch.erfc, mp.erfc, LINE[LINE < 26]),
+    "erfcx": (special.erfcx, lambda x: mp.exp(x * x) * mp.erfc(x), points(LINE[LINE > -26], decades(30, 1e3))),
+    "erfinv": (
+        torch.erfinv,
+        lambda x: mp.erfinv(x) if abs(x) < mp.mpf("0.8") else quantile((1 + x) / 2) / mp.sqrt(2),
+        points(between(-1, 1), 1 - decades(1e-16, 0.1), decades(1e-300, 1), -0.85, 0.5),
+    ),
+    "ndtr": (special.ndtr, lambda x: tail(-x), points(LINE, between(-37, 8))),
+    "ndtri": (special.ndtri, quantile, points(between(0, 1), decades(1e-300, 1), 1 - decades(1e-16, 0.1))),
+    "log_ndtr": (
+        special.log_ndtr,
+        lambda x: mp.log1p(-tail(x)) if x > 0 else mp.log(tail(-x)),
+        points(LINE, between(-37, 37), -decades(10, 1e4)),
+    ),
+    "lgamma": (torch.lgamma, mp.loggamma, points(HALF_LINE, NEAR_ZEROS, decades(1e4, 1e300))),
+    "digamma": (torch.digamma, mp.digamma, points(HALF_LINE, NEAR_ZEROS, decades(1e4, 1e300))),
+    "trigamma": (lambda x: torch.polygamma(1, x), lambda x: mp.polygamma(1, x), HALF_LINE[HALF_LINE > 1e-100]),
+    "polygamma(3)": (lambda x: torch.polygamma(3, x), lambda x: 6 * hurwitz(4, x), HALF_LINE[HALF_LINE > 1e-50]),
+    "polygamma(9)": (
+        lambda x: torch.polygamma(9, x),
+        lambda x: math.factorial(9) * hurwitz(10, x),
+        HALF_LINE[HALF_LINE > 1e-20],
+    ),
+    "trigamma, negative": (lambda x: torch.polygamma(1, x), lambda x: mp.polygamma(1, x), -between(0, 8)),
+    "i0": (torch.i0, lambda x: mp.besseli(0, x), SIGNED),
+    "i1": (special.i1, lambda x: mp.besseli(1, x), SIGNED),
+    "i0e": (special.i0e, lambda x: mp.besseli(0, x) * mp.exp(-abs(x)), SIGNED),
+    "i1e": (special.i1e, lambda x: mp.besseli(1, x) * mp.exp(-abs(x)), SIGNED),
+    "k0": (special.modified_bessel_k0, lambda x: mp.besselk(0, x), HALF_LINE[HALF_LINE < 600]),
+    "k1": (special.modified_bessel_k1, lambda x: mp.besselk(1, x), HALF_LINE[HALF_LINE < 600]),
+    "k0e": (special.scaled_modified_bessel_k0, lambda x: mp.besselk(0, x) * mp.exp(x), HALF_LINE[HALF_LINE < 600]),
+    "k1e": (special.scaled_modified_bessel_k1, lambda x: mp.besselk(1, x) * mp.exp(x), HALF_LINE[HALF_LINE < 600]),
+    "j0": (special.bessel_j0, lambda x: mp.besselj(0, x), points(WAVES, -WAVES), amplitude),
+    "j1": (special.bessel_j1, lambda x: mp.besselj(1, x), points(WAVES, -WAVES), amplitude),
+    "j0, its first zero": (special.bessel_j0, lambda x: mp.besselj(0, x), 2.404825557695773 + between(-1e-9, 1e-9)),
+    "y0": (
+        special.bessel_y0,
+        lambda x: mp.bessely(0, x),
+        WAVES,
+        lambda x: amplitude(x) if x > 1 else 0.3 * (x > 0.5),
+    ),
+    "y1": (special.bessel_y1, lambda x: mp.bessely(1, x), WAVES, amplitude),
+    "spherical j0": (special.spherical_bessel_j0, lambda x: mp.sin(x) / x, SIGNED),
+    "airy": (
+        special.airy_ai,
+        mp.airyai,
+        points(between(-4, 4), between(-100, 100), decades(1e-300, 1)),
+        airys_amplitude,
+    ),
+    "entr": (special.entr, lambda x: -x * mp.log(x), HALF_LINE[HALF_LINE != 1]),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_to_four_units_in_the_last_place(name):
+    function, exact, at, *scale = FUNCTIONS[name]
+    values = function(torch.tensor(at)).tolist()
+    scale = scale[0] if scale else lambda x: 0
+    errors = [ulps(y, exact(mp.mpf(x)), scale(mp.mpf(x))) for x, y in zip(at.tolist(), values, strict=True)]
+    assert max(errors) <= 4, (max(errors), at[int(np.argmax(errors))])
+
+
+@pytest.mark.parametrize("function", [torch.lgamma, torch.digamma])
+def test_of_negative_numbers_as_far_as_the_zeros_allow(function):
+    """Two terms of opposite signs make the zeros: the error is a few units of the larger."""
+    at = -between(0, 40, 300)
+    exact = {torch.lgamma: lambda x: mp.log(abs(mp.gamma(x))), torch.digamma: mp.digamma}[function]
+    for x, y in zip(at.tolist(), function(torch.tensor(at)).tolist(), strict=True):
+        scale = 4 * (1 + abs(exact(mp.mpf(-x))))
+        assert ulps(y, exact(mp.mpf(x)), scale) <= 4, x
+
+
+def test_zeta():
+    s = points(1 + decades(1e-9, 1), between(1, 60), between(1, 8))
+    q = points(decades(1e-3, 1e4), between(0, 40), between(0, 3))
+    for a, b, y in zip(s.tolist(), q.tolist(), special.zeta(torch.tensor(s), torch.tensor(q)).tolist(), strict=True):
+        assert ulps(y, hurwitz(mp.mpf(a), mp.mpf(b))) <= 4, (a, b)
+
+
+@pytest.mark.parametrize("function", [torch.igamma, torch.igammac])
+def test_incomplete_gamma_functions(function):
+    """Two more units than the others, where three errors of a unit and a half come together."""
+    a = points(between(0, 4), decades(1e-6, 1), between(0, 20), between(20, 200), decades(200, 2000, 20))
+    x = a * points(between(0, 2), decades(1e-2, 1e2), between(0.3, 2), between(0.5, 1.6), between(0.9, 1.1, 20))
+    limits = {torch.igamma: lambda x: (0, x), torch.igammac: lambda x: (x, mp.inf)}[function]
+    for p, z, y in zip(a.tolist(), x.tolist(), function(torch.tensor(a), torch.tensor(x)).tolist(), strict=True):
+        assert ulps(y, mp.gammainc(mp.mpf(p), *limits(mp.mpf(z)), regularized=True)) <= 6, (p, z)
