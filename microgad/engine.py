@@ -13,7 +13,6 @@ from . import backend, errors, function, state
 from .function import Function, Leaf, Output, Packed
 from .state import State
 
-
 _PLAIN = frozenset((list, tuple, type(None)))  # what `kept` is where nothing is Packed
 
 

@@ -34,8 +34,8 @@ from microgad.ops.elementwise import (
     Where,
 )
 from microgad.ops.indexing import Gather, GetItem, SetItem
-from microgad.ops.loss import BinaryCrossEntropy, BinaryCrossEntropyWithLogits, CrossEntropy, LogSigmoid, SquaredError
 from microgad.ops.linalg import Linear, MatMul
+from microgad.ops.loss import BinaryCrossEntropy, BinaryCrossEntropyWithLogits, CrossEntropy, LogSigmoid, SquaredError
 from microgad.ops.movement import Cat, Expand, Flip, Pad, Permute, Stack
 from microgad.ops.normalization import BatchNorm, FixedBatchNorm
 from microgad.ops.normalization.geometry import column as _column

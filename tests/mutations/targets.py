@@ -13,9 +13,9 @@ from microgad.function import Function
 from microgad.ops.elementwise import Add, Clamp, Div, Maximum, Minimum, Mul, Select, Where
 from microgad.ops.elementwise.selection import _inside, _winner
 from microgad.ops.indexing import Clear, SetItem, _last_writes
+from microgad.ops.linalg import MatMul
 from microgad.ops.loss import CrossEntropy
 from microgad.ops.loss.classification import _without_ignored
-from microgad.ops.linalg import MatMul
 from microgad.ops.normalization import BatchNorm, FixedBatchNorm
 from microgad.ops.normalization.geometry import over_batch as _over_batch
 from microgad.ops.reduction import Amax, Mean, Sum, kept_shape

@@ -185,11 +185,10 @@ class Hardswish(Function):
         return out
 
     def grad_x(self, grad, x):
-        sloping = np.astype(np.absolute(x) < 3, x.dtype)
-        sloping *= x
-        out = np.add(x, 3, out=np.empty_like(x))
-        np.clip(out, 0, 6, out=out)
-        out += sloping
+        held = np.clip(x, -3, 3)
+        out = np.multiply(held, np.absolute(held) < 3, out=np.empty_like(x))
+        out += held
+        out += 3
         out *= grad
         out /= 6
         return out

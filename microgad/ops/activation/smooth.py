@@ -11,7 +11,7 @@ from ... import function
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
 from ...state import composite
-from ..elementwise import Select, Sigmoid
+from ..elementwise import Select
 from ..elementwise import sigmoid as _sigmoid
 from ..out import into
 from ..special.error import Erfc
@@ -41,19 +41,10 @@ class Elu(Function):
 
     def grad_x(self, grad, x):
         below = self.size * self.rate
-        slope = np.exp(Select.apply(x < 0, x) * self.rate)
-        if below != 1:
-            slope *= below
-        if below != self.scale:
-            above = np.astype(x > 0, x.dtype)
-            above *= self.scale - below
-            slope += above
-        slope *= grad
-        return slope
-
-    def decomposition(self, x):
-        negative = Select.apply(np.logical_not(x > 0), x)
-        return self.size * np.expm1(negative * self.rate) + self.scale * Select.apply(x > 0, x)
+        slope = below * np.exp(Select.apply(x < 0, x) * self.rate)
+        if below == self.scale:
+            return grad * slope
+        return grad * (slope + np.astype(x > 0, x.dtype) * (self.scale - below))
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -116,7 +107,7 @@ class Silu(Function):
         return out
 
     def decomposition(self, x):
-        return x * Sigmoid.apply(x)
+        return x / (1 + np.exp(-_held(x)))
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
