@@ -67,7 +67,7 @@ def test_float32_and_float16_stay_what_they_are():
     assert torch.erf(torch.tensor([1, 2])).dtype == torch.float32
     x = np.linspace(-4, 4, 4001, dtype=np.float32)
     single, double = torch.erf(torch.tensor(x)).array, torch.erf(torch.tensor(x.astype(np.float64))).array
-    assert (abs(single - double) <= 4 * np.spacing(abs(double).astype(np.float32))).all()
+    assert (abs(single - double) <= 5 * np.spacing(abs(double).astype(np.float32))).all()
 
 
 def test_what_has_no_derivative_says_so():

@@ -33,6 +33,19 @@ def test_rows(draw):
     return lambda x: Rows.apply(x, index=index), x
 
 
+@given(st.integers(1, 40), st.integers(0, 3), st.integers(0, 2**32 - 1))
+def test_many_numbers_that_come_back_to_few_rows(rows, spread, seed):
+    """So many that they are added up row by row: a whole number is exact in whatever order."""
+    rng = np.random.default_rng(seed)
+    index = np.minimum(rng.integers(0, rows, 60), rng.integers(0, rows, 60)) >> spread
+    grad = rng.integers(-9, 9, (60, 600)).astype(np.float32)
+    weight = torch.zeros(rows, 600, requires_grad=True)
+    F.embedding(torch.tensor(index), weight).backward(torch.tensor(grad))
+    expected = np.zeros((rows, 600), np.float32)
+    np.add.at(expected, index, grad)
+    np.testing.assert_array_equal(weight.grad.array, expected)
+
+
 @checks(Embedding)
 def test_embedding_bag(draw):
     weight = draw(tensors((4, 2), requires_grad=True, unique=True))

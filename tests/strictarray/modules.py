@@ -56,6 +56,7 @@ def modules() -> dict[str, ModuleType]:
     tricks = _Namespace("cupy.lib.stride_tricks", as_strided=as_strided)
     lib = _Namespace("cupy.lib", stride_tricks=tricks)
     cupy = _Namespace("cupy", ndarray=ndarray, asarray=asarray, cuda=cuda, lib=lib, get_default_memory_pool=_Pool)
+    vars(cupy)["is_stand_in"] = True
     kinds = {"add": np.add, "max": np.maximum, "min": np.minimum}
     scatters = {f"scatter_{name}": scatter(ufunc) for name, ufunc in kinds.items()}
     return {"cupy": cupy, "cupyx": _Namespace("cupyx", **scatters)}

@@ -96,18 +96,8 @@ class Silu(Function):
 
     def grad_x(self, grad, x):
         x = _held(x)
-        out = np.negative(x, out=np.empty_like(x))
-        np.exp(out, out=out)
-        slope = np.reciprocal(out + 1)
-        out *= slope  # σ(-x)
-        out *= x
-        out += 1
-        out *= slope
-        out *= grad
-        return out
-
-    def decomposition(self, x):
-        return x / (1 + np.exp(-_held(x)))
+        out, rest = _sigmoids(x)
+        return grad * (out * (1 + x * rest))
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...function import Function
 from ..out import into
-from .numeric import in_blocks, in_double, pieces, polynomial, promote, rational, square_and_rest
+from .numeric import in_double, in_either, pieces, polynomial, promote, rational, square_and_rest
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -34,6 +34,11 @@ _MIDDLE = (
     -2.1729319946234086e-05, 3.4140076555813475e-05, 0.000144474582801031, 3.437235663089065e-05,
     -0.0006630737716212695, -0.0008372961154864414, 0.0030906120697877367, 0.006479185069323594, -0.02151066188970045,
     -0.03644223150689978, 0.27947209255605643, -0.6871606844138105, 1.021582705242023,
+)  # fmt: skip
+# (x + 3) erfcx(x) by t = (x - 3) / (x + 3), x >= 0, as exact as float32 needs it
+_SINGLE = (
+    -0.000325355247, -0.00048321025, 0.00308033079, -0.00122641219, -0.026839825, 0.119529065, -0.310466009,
+    0.590228299, -0.883394486, 1.07400691,
 )  # fmt: skip
 # (x √π erfcx(x) - 1) x² by z = 1/x², x >= 5
 _TAIL = (
@@ -66,6 +71,7 @@ class Complement:
         above, below = _DECAY
         self.decay = _stretched(above, root, 1), _stretched(below, root, 0)
         self.middle = tuple(c * root for c in _MIDDLE)
+        self.short = tuple(c * root for c in _SINGLE)
         self.tail = tuple(c * (root / ROOT_PI) for c in _TAIL[0]), _TAIL[1]
 
     def above(self, x: Any) -> Any:
@@ -79,6 +85,17 @@ class Complement:
         """erfc(x / root) of x < 0.75 root."""
         y = np.minimum(abs(x), 6 * self.root)
         part = np.exp(-y * rational(y, *self.decay))
+        return np.where(x < 0, 2 - part, part)
+
+    def single(self, x: Any) -> Any:
+        """erfc(x / root) of float32 numbers, in float64, where their squares are exact."""
+        y = np.minimum(abs(x), 12 * self.root).astype(np.float64)
+        u = 1 / (y + 3 * self.root)
+        part = polynomial((y - 3 * self.root) * u, self.short)
+        part *= u
+        y *= y
+        y /= -self.square
+        part *= np.exp(y)
         return np.where(x < 0, 2 - part, part)
 
     def scaled(self, x: Any) -> Any:
@@ -118,7 +135,7 @@ class Erf(Function):
     symbol, promote = "erf", promote
 
     def forward(self, x):
-        return in_blocks(_erf_single, x) if x.dtype == np.float32 else in_double(_erf, x)
+        return in_either(_erf, _erf_single, x)
 
     def grad_x(self, grad, x):
         return grad * (2 / ROOT_PI * np.exp(-x * x))
@@ -139,7 +156,7 @@ class Erfc(Function):
     symbol, promote = "erfc", promote
 
     def forward(self, x):
-        return in_double(_erfc, x)
+        return in_either(_erfc, _PLAIN.single, x)
 
     def grad_x(self, grad, x):
         return grad * (-2 / ROOT_PI * np.exp(-x * x))

@@ -79,6 +79,10 @@ def lgamma_1p(x: Any) -> Any:
 
 
 def _lgamma(x: Any) -> Any:
+    return pieces((x,), (x >= -0.3, _upper_lgamma), (x < -0.3, _reflected_lgamma))
+
+
+def _upper_lgamma(x: Any) -> Any:
     def large(x: Any) -> Any:
         return (x - 0.5) * (np.log(x) - 1) + ((math.log(2 * math.pi) - 1) / 2 + binet(x))
 
@@ -87,8 +91,7 @@ def _lgamma(x: Any) -> Any:
         (x >= 4, large),
         ((x >= 1.6) & (x < 4), lambda x: (x - 2) * rational(x - 2, *_TWO)),
         ((x >= 0.7) & (x < 1.6), lambda x: (x - 1) * rational(x - 1, *_ONE) + 0.0),  # 0, not -0, at 1
-        ((x >= -0.3) & (x < 0.7), lambda x: x * rational(x, *_ONE) - np.log(abs(x))),
-        (x < -0.3, _reflected_lgamma),
+        (x < 0.7, lambda x: x * rational(x, *_ONE) - np.log(abs(x))),
     )
 
 
@@ -97,10 +100,14 @@ def _reflected_lgamma(x: Any) -> Any:
     y = np.minimum(-x, 1e300)
     r = y - np.rint(y)
     t = abs(np.tan(math.pi * r))
-    return np.where(r == 0, math.inf, np.log(math.pi * np.sqrt(1 + t * t) / (y * t)) - _lgamma(y))
+    return np.where(r == 0, math.inf, np.log(math.pi * np.sqrt(1 + t * t) / (y * t)) - _upper_lgamma(y))
 
 
 def _digamma(x: Any) -> Any:
+    return pieces((x,), (x >= -0.25, _upper_digamma), (x < -0.25, _reflected_digamma))
+
+
+def _upper_digamma(x: Any) -> Any:
     def near_zero(t: Any) -> Any:
         return ((t - _ZERO[0]) - _ZERO[1]) * rational(t, *_ROOT)
 
@@ -108,36 +115,40 @@ def _digamma(x: Any) -> Any:
         z = 1 / (x * x)
         return np.log(x) + (z * rational(z, *_DIGAMMA) - 0.5 / x)
 
-    def reflected(x: Any) -> Any:
-        cotangent = _cotangent(x)
-        return np.where(np.isinf(cotangent), math.nan, _digamma(1 - x) - math.pi * cotangent)
-
     return pieces(
         (x,),
         (x >= 3, large),
         ((x >= 0.75) & (x < 3), lambda x: near_zero(x - 1)),
-        ((x >= -0.25) & (x < 0.75), lambda x: near_zero(x) - 1 / x),
-        (x < -0.25, reflected),
+        (x < 0.75, lambda x: near_zero(x) - 1 / x),
     )
 
 
+def _reflected_digamma(x: Any) -> Any:
+    cotangent = _cotangent(x)
+    return np.where(np.isinf(cotangent), math.nan, _upper_digamma(1 - x) - math.pi * cotangent)
+
+
 def _trigamma(x: Any) -> Any:
+    return pieces((x,), (x >= -0.25, _upper_trigamma), (x < -0.25, _reflected_trigamma))
+
+
+def _upper_trigamma(x: Any) -> Any:
     def large(x: Any) -> Any:
         u = 1 / x
         z = u * u
         return u + z * (0.5 + u * rational(z, *_TRIGAMMA_LARGE))
 
-    def reflected(x: Any) -> Any:
-        cotangent = _cotangent(x)
-        return math.pi**2 * (1 + cotangent * cotangent) - _trigamma(1 - x)
-
     return pieces(
         (x,),
         (x >= 3, large),
         ((x >= 0.75) & (x < 3), lambda x: rational(x - 1, *_TRIGAMMA)),
-        ((x >= -0.25) & (x < 0.75), lambda x: rational(x, *_TRIGAMMA) + 1 / (x * x)),
-        (x < -0.25, reflected),
+        (x < 0.75, lambda x: rational(x, *_TRIGAMMA) + 1 / (x * x)),
     )
+
+
+def _reflected_trigamma(x: Any) -> Any:
+    cotangent = _cotangent(x)
+    return math.pi**2 * (1 + cotangent * cotangent) - _upper_trigamma(1 - x)
 
 
 def _cotangent(x: Any) -> Any:

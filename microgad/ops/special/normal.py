@@ -10,7 +10,7 @@ import numpy as np
 from ...function import Function
 from ..out import into
 from .error import Complement, Erfcx
-from .numeric import in_double, pieces, promote
+from .numeric import in_double, in_either, pieces, promote
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -24,6 +24,10 @@ def _ndtr(x: Any) -> Any:
         (x <= -1, lambda x: _OF_ROOT_2.above(-x) / 2),
         (x > -1, lambda x: _OF_ROOT_2.below(-x) / 2),
     )
+
+
+def _ndtr_single(x: Any) -> Any:
+    return _OF_ROOT_2.single(-x) / 2
 
 
 def _log_ndtr(x: Any) -> Any:
@@ -44,7 +48,7 @@ class Ndtr(Function):
     symbol, promote = "Φ", promote
 
     def forward(self, x):
-        return in_double(_ndtr, x)
+        return in_either(_ndtr, _ndtr_single, x)
 
     def grad_x(self, grad, x):
         return grad * (1 / math.sqrt(2 * math.pi) * np.exp(x * x / -2))

@@ -16,7 +16,7 @@ from ...backend import is_gpu
 from ...errors import DtypeError
 from ...function import Function
 
-BLOCK = 8192  # elements: what a formula works on stays in the cache, and twenty passes over it cost little
+BLOCK = 1 << 16  # elements: what a formula works on stays in the cache, and twenty passes over it cost little
 
 
 def promote(arrays: list[Any]) -> list[Any]:
@@ -30,6 +30,11 @@ def promote(arrays: list[Any]) -> list[Any]:
 def in_double(formula: Callable[..., Any], *inputs: Any) -> Any:
     """formula(*inputs), broadcast, computed in float64 and given in the dtype of the inputs."""
     return in_blocks(lambda *blocks: formula(*[x.astype(np.float64) for x in blocks]), *inputs)
+
+
+def in_either(formula: Callable[..., Any], single: Callable[..., Any], x: Any) -> Any:
+    """formula(x) computed in float64, but for float32 by a formula of fewer terms in float32."""
+    return in_blocks(single, x) if x.dtype == np.float32 else in_double(formula, x)
 
 
 def in_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...function import Function
 from ..out import into
-from .numeric import in_double, pieces, polynomial, promote, rational
+from .numeric import in_double, in_either, pieces, polynomial, promote, rational
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -42,6 +42,15 @@ _FARTHEST = (
 ), (
     8.715171767283001e-10, 2.8308348989079895e-07, 2.5402644906508453e-05, 0.0009315982164208382,
     0.016302912690204563, 0.1435081573969925, 0.6112332186152101, 1.0,
+)  # fmt: skip
+# erfinv(x) / x as exact as float32 needs it: by w - 5/2, w = -log(1 - x²) < 5, and by √w - 3
+_NEAR_SINGLE = (
+    -8.79205312e-09, 2.32331668e-08, 4.66184393e-07, -3.46271112e-06, -4.96341048e-06, 0.000218344463, -0.00125274177,
+    -0.00417738681, 0.246640286, 1.50140936,
+)  # fmt: skip
+_FAR_SINGLE = (
+    9.92930998e-05, -0.000292869077, -3.27008582e-05, 0.00146339665, -0.00361025968, 0.00569563215, -0.00763445644,
+    0.00944422921, 1.00167478, 2.83297682,
 )  # fmt: skip
 
 
@@ -83,6 +92,17 @@ def _erfinv(x: Any) -> Any:
     return _ERFINV(x / 2, (1 - abs(x)) / 2)
 
 
+def _erfinv_single(x: Any) -> Any:
+    w = -np.log((1 - x) * (1 + x))
+    size = pieces(
+        (w,),
+        (w < 5, lambda w: polynomial(w - 2.5, _NEAR_SINGLE)),
+        ((w >= 5) & (w < 20), lambda w: polynomial(np.sqrt(w) - 3, _FAR_SINGLE)),
+        (w == math.inf, lambda w: w),
+    )
+    return x * size
+
+
 def _ndtri(p: Any) -> Any:
     return _NDTRI(p - 0.5, np.minimum(p, 1 - p))
 
@@ -93,7 +113,7 @@ class Erfinv(Function):
     symbol, promote = "erf⁻¹", promote
 
     def forward(self, x):
-        return in_double(_erfinv, x)
+        return in_either(_erfinv, _erfinv_single, x)
 
     def grad_x(self, grad, out):
         return grad * (math.sqrt(math.pi) / 2 * np.exp(out * out))

@@ -80,6 +80,8 @@ LAYERS: dict[type, Strategy] = {
     nn.Tanh: st.builds(nn.Tanh),
     nn.Softmax: _along(nn.Softmax),
     nn.LogSoftmax: _along(nn.LogSoftmax),
+    nn.PairwiseDistance: st.builds(nn.PairwiseDistance, st.sampled_from((1.0, 2.0, 3.0))),
+    nn.CosineSimilarity: st.builds(nn.CosineSimilarity, st.just(-1)),
     nn.Identity: st.builds(nn.Identity),
     nn.Flatten: st.builds(nn.Flatten),
     nn.Unflatten: st.builds(nn.Unflatten, st.just(1), st.tuples(side, side)),
