@@ -18,6 +18,8 @@ import microgad as torch
 from microgad import dispatch
 from microgad.testing import check_grads
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of functions that NumPy gives up
+
 rng = np.random.default_rng(0)
 SQUARE = np.array([[2.0, 0.5, -0.25], [0.5, 3.0, 0.75], [-0.25, 0.75, 1.5]])  # positive definite, distinct eigenvalues
 OTHER = rng.permutation(9).reshape(3, 3) / 4 + 0.3

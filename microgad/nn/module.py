@@ -161,8 +161,8 @@ class Module(hooks.Hooked):
 
         >>> layer = nn.Identity()
         >>> layer.register_buffer("steps", torch.tensor(0))
-        >>> layer.state_dict()
-        OrderedDict([('steps', tensor(0))])
+        >>> layer.state_dict()["steps"]
+        tensor(0)
         """
         self._check_name("buffer", name, "_buffers")
         if tensor is not None and not isinstance(tensor, Tensor):
