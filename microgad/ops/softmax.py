@@ -162,7 +162,7 @@ def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False, *, out: Tensor | N
 
 def maximum_along(x: Any, axis: Any) -> Any:
     """The maximum along axes, which keep length 1; 0 over nothing."""
-    if x.ndim > 1 and axis in (-1, x.ndim - 1) and 0 < x.shape[-1] < 32:
+    if type(x) is np.ndarray and x.ndim > 1 and axis in (-1, x.ndim - 1) and 0 < x.shape[-1] < 32:
         columns = np.ascontiguousarray(x.reshape((-1, x.shape[-1])).T)  # NumPy is slow on many short rows
         return np.max(columns, 0).reshape((*x.shape[:-1], 1))
     if type(x) is np.ndarray and x.size:
