@@ -101,6 +101,7 @@ CALLS: dict[Any, tuple[tuple[Any, ...], dict[str, Any]]] = {
     np.vander: ((VECTOR,), {}),
     np.linalg.pinv: ((SQUARE,), {}),
     np.partition: ((VECTOR, 1), {}),
+    np.trim_zeros: ((VECTOR,), {}),
     np.polyval: ((VECTOR, OTHER), {}),
     np.nanvar: ((np.array([[1.0, np.nan, 3.0], [0.5, 2.0, 4.0]]), 1), {}),
     np.nanstd: ((np.array([[1.0, np.nan, 3.0], [0.5, 2.0, 4.0]]), 1), {}),

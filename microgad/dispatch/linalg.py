@@ -42,9 +42,9 @@ def _vecmat(a: Any, b: Any) -> Any:
 UFUNCS: dict[Any, Callable[..., Any]] = {
     np.matmul: _matmul,
     np.vecdot: _vecdot,
-    np.matvec: _matvec,
-    np.vecmat: _vecmat,
 }
+if hasattr(np, "matvec"):  # since NumPy 2.2
+    UFUNCS |= {np.matvec: _matvec, np.vecmat: _vecmat}
 
 
 def _dot(a: Any, b: Any, out: None = None) -> Any:

@@ -205,9 +205,11 @@ NUMPY = {
     np.linalg.eigvalsh: [(3, 3)], np.linalg.matrix_rank: [(3, 2)], np.linalg.vector_norm: [(2, 3)],
     np.linalg.matrix_norm: [(2, 3)], np.linalg.outer: [(2,), (3,)], np.linalg.vecdot: [(2, 3), (3,)],
     np.linalg.cross: [(2, 3), (2, 3)], np.linalg.matmul: [(2, 3), (3, 2)], np.linalg.svdvals: [(3, 2)],
-    np.linalg.tensordot: [(2, 3, 4), (3, 4, 2)], np.vecdot: [(2, 3), (3,)], np.matvec: [(4, 2, 3), (3,)],
-    np.vecmat: [(2,), (4, 2, 3)], np.matmul: [(2, 3), (2, 3, 2)],
+    np.linalg.tensordot: [(2, 3, 4), (3, 4, 2)], np.vecdot: [(2, 3), (3,)],
+    np.matmul: [(2, 3), (2, 3, 2)],
 }  # fmt: skip
+if hasattr(np, "matvec"):  # since NumPy 2.2
+    NUMPY |= {np.matvec: [(4, 2, 3), (3,)], np.vecmat: [(2,), (4, 2, 3)]}
 
 
 @both

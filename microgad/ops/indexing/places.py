@@ -217,6 +217,8 @@ def _sorted_rows(ufunc: Any, target: Any, where: Any, values: Any) -> None:
 
 def last_writes(index: Any, x: Any) -> Any:
     """For each value put at index, whether no later one overwrote it, to be broadcast; None where none comes twice."""
+    if 0 in x.shape:
+        return None
     run = run_of(index, x.shape)
     if run is not None and run.once:
         return None
