@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Any
@@ -119,9 +120,13 @@ def _send(
     elif waiting.owned and not create_graph:
         waiting.grad += grad
     else:
-        total = waiting.grad + grad
-        waiting.grad = total if create_graph or type(total) is ndarray else backend.as_array(total)  # not a 0-d number
+        waiting.grad = _sum(waiting.grad, grad)
         waiting.owned = True
+
+
+def _sum(a: Any, b: Any) -> Any:
+    total = a + b
+    return backend.as_array(total) if isinstance(total, np.generic) else total  # of 0-d arrays
 
 
 def derive(node: Function, grad: Any, needs: list[bool], create_graph: bool) -> list[Any]:
@@ -180,7 +185,7 @@ def _conjugates(node: Function) -> bool:
 
 def _conjugate(x: Any) -> Any:
     conjugate = np.conjugate(x)
-    return backend.as_array(conjugate) if isinstance(conjugate, np.generic) else conjugate  # of a 0-d array
+    return backend.as_array(conjugate) if isinstance(conjugate, np.generic) else conjugate
 
 
 def free(node: Function) -> None:
@@ -255,7 +260,7 @@ def _gather(heap: list[int], pending: dict[int, Pending], parent: Function, inde
         waiting = pending[parent.number] = Pending()
         waiting.node, waiting.grad, waiting.owned = parent, [None] * len(parent.shape), False
     held = waiting.grad[index]  # from another Output of the same result, which a derivative read
-    waiting.grad[index] = grad if held is None else held + grad
+    waiting.grad[index] = grad if held is None else _sum(held, grad)
 
 
 def _with_zeros(node: Function, grads: list[Any]) -> tuple[Any, ...]:
@@ -405,8 +410,9 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
-    is_grads_batched: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Any, ...]:
     """The gradients of the sum of `outputs` with respect to `inputs`; nothing is stored. Source: torch.autograd.grad.
@@ -424,11 +430,11 @@ def grad(
     if materialize_grads and allow_unused is False:
         raise errors.ArgumentError("grad: materialize_grads needs allow_unused to be True or None, got False")
     if is_grads_batched:
-        seeds = list(zip(*_sequence(grad_outputs), strict=True))
-        passes = [
-            grad(outputs, inputs, g, True, create_graph, allow_unused=allow_unused, materialize_grads=materialize_grads)
-            for g in seeds
-        ]
+        if grad_outputs is None or any(g is None for g in _sequence(grad_outputs)):
+            raise errors.ArgumentError("grad: is_grads_batched needs a gradient for each of outputs")
+        one = functools.partial(grad, allow_unused=allow_unused, materialize_grads=materialize_grads)
+        batch = zip(*_sequence(grad_outputs), strict=True)
+        passes = [one(outputs, inputs, seeds, True, create_graph) for seeds in batch]
         return tuple(None if parts[0] is None else np.stack(parts) for parts in zip(*passes, strict=True))
     roots, seeds = _seeds(outputs, grad_outputs, create_graph)
     targets = [_node_of(x, "grad", i) for i, x in enumerate(inputs)]

@@ -378,3 +378,24 @@ def test_the_sum_of_two_gradients_without_axes_is_an_array():
     assert type(x.grad.array) is np.ndarray
     x.grad.fill_(3.0)
     assert x.grad.item() == 3
+
+
+def test_two_parts_of_one_result_add_up_their_gradients() -> None:
+    """A derivative may read a result, and so give its parts new places in the graph."""
+    w = torch.tensor([[2.0, 0.5], [0.5, 1.0]], dtype=torch.float64, requires_grad=True)
+
+    def f(w: torch.Tensor) -> torch.Tensor:
+        values, vectors = torch.linalg.eigh(w)
+        return (values * values).sum() + (vectors * vectors).sum(0).prod() * values[0]
+
+    (g,) = torch.autograd.grad(f(w), w, create_graph=True)
+    (h,) = torch.autograd.grad(g[0, 0] + g[1, 1], w)
+    torch.autograd.gradgradcheck(lambda w: f((w + w.mT) / 2), (w,))
+    assert h.shape == (2, 2)
+
+
+def test_a_batch_of_gradients_needs_one_for_each_output() -> None:
+    x = torch.ones(2, requires_grad=True)
+    with pytest.raises(errors.ArgumentError, match="is_grads_batched needs a gradient for each"):
+        torch.autograd.grad(x * 2, x, is_grads_batched=True)
+    assert torch.autograd.grad(x * 2, x, torch.eye(2), is_grads_batched=True)[0].tolist() == [[2, 0], [0, 2]]

@@ -1,7 +1,5 @@
 """Rows looked up in a table, and what comes back to them."""
 
-import functools
-
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,15 +20,15 @@ def indices(draw, rows, size=None):
 @checks(Embedding, Rows)
 def test_embedding(draw):
     weight = draw(tensors((draw(st.integers(1, 4)), draw(st.integers(1, 3))), requires_grad=True))
-    return functools.partial(F.embedding, indices(draw, len(weight))), weight
+    return F.embedding, indices(draw, len(weight)), weight
 
 
 @checks(Rows)
 def test_rows(draw):
     """Of few and of many that are the same."""
     x = draw(tensors((draw(st.integers(1, 3)), 2), requires_grad=True))
-    index = indices(draw, len(x), draw(st.sampled_from([(), (3,), (2, 3), (40,)]))).array
-    return lambda x: Rows.apply(x, index=index), x
+    index = indices(draw, len(x), draw(st.sampled_from([(), (3,), (2, 3), (40,)])))
+    return lambda x, index: Rows.apply(x, index=index.array), x, index
 
 
 @given(st.integers(1, 40), st.integers(0, 3), st.integers(0, 2**32 - 1))
@@ -55,11 +53,12 @@ def test_embedding_bag(draw):
     if mode == "sum" and draw(st.booleans()):
         scale = draw(tensors(tuple(index.shape), requires_grad=True))
         return (
-            lambda weight, scale: F.embedding_bag(index, weight, offsets, mode=mode, per_sample_weights=scale),
-            weight,
-            scale,
+            lambda index, weight, offsets, scale: F.embedding_bag(
+                index, weight, offsets, mode=mode, per_sample_weights=scale
+            ),
+            *(index, weight, offsets, scale),
         )
-    return lambda weight: F.embedding_bag(index, weight, offsets, mode=mode), weight
+    return lambda index, weight, offsets: F.embedding_bag(index, weight, offsets, mode=mode), index, weight, offsets
 
 
 @given(st.data())

@@ -41,7 +41,7 @@ def test_ctc(draw):
     lengths = [draw(st.integers(3, time)) for _ in range(count)]
     sizes = [draw(st.integers(0, 2)) for _ in range(count)]
     options = {"blank": blank, "reduction": draw(reductions)}
-    return lambda x: F.ctc_loss(F.log_softmax(x, 2), targets, lengths, sizes, **options), x
+    return lambda x, targets: F.ctc_loss(F.log_softmax(x, 2), targets, lengths, sizes, **options), x, targets
 
 
 def by_all_paths(log_probs, target, blank):
