@@ -234,3 +234,13 @@ def test_magnitudes_that_tie_share_a_norms_gradient(p, dtype):
     x = torch.tensor([1.0, -1.0], dtype=getattr(torch, dtype), requires_grad=True)
     torch.linalg.vector_norm(x, p).backward()
     close(x.grad, [0.5, -0.5])
+
+
+@both
+def test_residuals_of_zero_have_a_second_derivative(dtype):
+    dtype = getattr(torch, dtype)
+    b = torch.zeros(2, 1, dtype=dtype, requires_grad=True)
+    residuals = torch.linalg.lstsq(torch.zeros(2, 0, dtype=dtype), b, driver="gelsd").residuals
+    (grad,) = torch.autograd.grad(residuals.sum(), b, create_graph=True)
+    (second,) = torch.autograd.grad(grad.sum().real, b)
+    assert second.tolist() == [[2], [2]]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import microgad as torch
 from microgad.testing.numerical.complex_step import complex_step
-from microgad.testing.numerical.estimates import confirmed, estimate, unit
+from microgad.testing.numerical.estimates import Estimate, confirmed, estimate, sharpened, unit
 
 
 def along(f, x, direction=None, scale=1.0):
@@ -120,3 +120,12 @@ def test_a_complex_step_is_confirmed_by_one_difference(f):
 )
 def test_where_the_difference_says_otherwise_the_complex_step_is_not_taken(f):
     assert confirmed_along(f, [0.0, 1.0]) is None
+
+
+def test_a_complex_step_that_is_wrong_for_one_result_is_believed_for_none():
+    """Of what isn't analytic it may be off by little elsewhere: by 1e-6 here, within a difference's error."""
+    exact = np.array([1.0, 2.0])
+    by_differences = Estimate(exact, np.array([1e-6, 1e-9]), *[np.zeros(2)] * 3, np.zeros(2, bool))
+    off = exact + [1e-6, -4.0]
+    assert sharpened(by_differences, off).value.tolist() == exact.tolist()
+    assert sharpened(by_differences, exact + [1e-6, 0]).error[0] < 1e-7

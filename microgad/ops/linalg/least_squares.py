@@ -162,8 +162,8 @@ def lstsq(
     x = np.matmul(pinv(A, tolerance), b)
     residuals = magnitude(x).flatten()[:0]
     if rows > columns and driver != "gelsy" and (driver == "gels" or (rank == columns).all()):
-        misses = magnitude(np.matmul(A, x) - b)
-        residuals = (misses * misses).sum(-2)
+        misses = np.matmul(A, x) - b
+        residuals = np.real(misses * np.conj(misses)).sum(-2)
     result = return_types.linalg_lstsq(
         squeeze(x, -1) if vectors else x,
         residuals,
