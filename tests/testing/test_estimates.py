@@ -126,6 +126,6 @@ def test_a_complex_step_that_is_wrong_for_one_result_is_believed_for_none():
     """Of what isn't analytic it may be off by little elsewhere: by 1e-6 here, within a difference's error."""
     exact = np.array([1.0, 2.0])
     by_differences = Estimate(exact, np.array([1e-6, 1e-9]), *[np.zeros(2)] * 3, np.zeros(2, bool))
-    off = exact + [1e-6, -4.0]
+    off = exact + np.array([1e-6, -4.0])
     assert sharpened(by_differences, off).value.tolist() == exact.tolist()
-    assert sharpened(by_differences, exact + [1e-6, 0]).error[0] < 1e-7
+    assert sharpened(by_differences, exact + np.array([1e-6, 0])).error[0] < 1e-7
