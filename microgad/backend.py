@@ -50,15 +50,58 @@ class device:
     def __reduce__(self) -> tuple[Any, ...]:
         return device, (self.type, self.index)
 
+    def __enter__(self) -> device:
+        _left.append(_default)
+        set_default_device(self)
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        global _default
+        _default = _left.pop()
+
 
 CPU = device("cpu")
+_default: device | None = None  # None: the CPU, with nothing to ask
+_left: list[device | None] = []  # the defaults before each `with device(...)`
+
+
+def set_default_device(device: Any) -> None:
+    """Where new Tensors are made that are given no device; None for the CPU. Source: torch.set_default_device.
+
+    `with torch.device("cuda"):` does the same for a block.
+
+    >>> torch.set_default_device("cpu")
+    >>> torch.get_default_device()
+    device(type='cpu')
+    """
+    global _default
+    where = CPU if device is None else type(CPU)(device)
+    _default = None if where == CPU else where
+
+
+def get_default_device() -> device:
+    """Where new Tensors are made that are given no device. Source: torch.get_default_device.
+
+    >>> torch.get_default_device()
+    device(type='cpu')
+    """
+    if _default is None or _default.index is not None:
+        return _default or CPU
+    return device(_default.type, 0)
+
+
+def chosen(where: Any) -> Any:
+    """Where a new Tensor is made: the device that it was given, else the default one; None for the CPU."""
+    return _default if where is None else where
 
 
 def _cupy() -> Any:
     try:
         import cupy
     except ImportError:
-        raise DeviceError("device 'cuda' needs CuPy: pip install 'microgad[cuda]'") from None
+        cupy = None
+    if not hasattr(cupy, "ndarray"):  # a stray folder of that name is a module too
+        raise DeviceError("device 'cuda' needs CuPy: pip install 'microgad[cuda]'")
     return cupy
 
 
@@ -73,7 +116,9 @@ def gpu_count() -> int:
 
 def is_gpu(x: Any) -> bool:
     """Whether `x` is a CuPy array."""
-    return type(x) is not np.ndarray and "cupy" in sys.modules and isinstance(x, sys.modules["cupy"].ndarray)
+    if type(x) is np.ndarray or "cupy" not in sys.modules:
+        return False
+    return isinstance(x, getattr(sys.modules["cupy"], "ndarray", ()))
 
 
 def is_array(x: Any) -> bool:
@@ -130,13 +175,30 @@ def as_strided(x: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
 
 def at(ufunc: Any, target: Any, index: Any, values: Any) -> None:
     """target[index] = ufunc(target[index], values), where an index that comes more than once counts each time."""
-    if is_gpu(target):
-        import cupyx
+    if not is_gpu(target):
+        ufunc.at(target, index, values)
+        return
+    import cupyx
 
-        scatter = {np.add: cupyx.scatter_add, np.maximum: cupyx.scatter_max, np.minimum: cupyx.scatter_min}
+    scatter = {np.add: cupyx.scatter_add, np.maximum: cupyx.scatter_max, np.minimum: cupyx.scatter_min}
+    if ufunc in scatter:
         scatter[ufunc](target, index, values)
     else:
-        ufunc.at(target, index, values)
+        _in_turns(ufunc, target, index, values)
+
+
+def _in_turns(ufunc: Any, target: Any, index: Any, values: Any) -> None:
+    """The same where CuPy hasn't that ufunc's: in each turn a place comes once."""
+    places = like(np.arange(target.size), target).reshape(target.shape)[index]
+    values = np.broadcast_to(values, places.shape).reshape(-1)
+    places = places.reshape(-1)
+    order = np.argsort(places)  # CuPy's is stable
+    ordered, flat = places[order], target.reshape(-1)
+    turn = like(np.arange(places.size), target) - np.searchsorted(ordered, ordered)
+    for i in range(int(turn.max()) + 1 if places.size else 0):
+        chosen = order[turn == i]
+        flat[places[chosen]] = ufunc(flat[places[chosen]], values[chosen])
+    target[...] = flat.reshape(target.shape)
 
 
 def add_at(target: Any, index: Any, values: Any) -> None:
@@ -174,7 +236,7 @@ def empty_cache() -> None:
     libc = _glibc()
     if libc is not None:
         libc.malloc_trim(0)
-    if "cupy" in sys.modules:
+    if hasattr(sys.modules.get("cupy"), "ndarray"):
         sys.modules["cupy"].get_default_memory_pool().free_all_blocks()
 
 

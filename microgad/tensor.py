@@ -6,23 +6,25 @@ import copy as copying
 import importlib
 import weakref
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
-from . import backend, dispatch, dtypes, engine, errors, function, printing, state
+from . import backend, dtypes, engine, errors, function, printing, state
 from .function import Function, Leaf
 from .hooks import RemovableHandle
+from .lazy import Room
 from .methods import Methods
-from .ops import movement, region
 from .size import Size
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
+    from . import dispatch
     from .graph import Graph
+    from .ops import movement, region
 
     Operand: TypeAlias = "Tensor | float"  # what the operators take beside a Tensor
+else:
+    dispatch, movement, region = Room("microgad.dispatch"), Room("microgad.ops.movement"), Room("microgad.ops.region")
 
 _new = object.__new__
 

@@ -15,7 +15,7 @@ PACKAGE = Path(microgad.__file__).parent
 
 # From the ground up. A file may import what stands on a lower floor, or its own room.
 FLOORS = [
-    ["errors", "state", "size", "hooks", "formats", "from_type", "return_types"],
+    ["errors", "state", "size", "hooks", "formats", "from_type", "return_types", "lazy"],
     ["backend", "dtypes", "printing", "generator"],
     ["plan", "limits"],
     ["function"],
@@ -76,6 +76,8 @@ def imports(file: Path) -> list[tuple[str, bool]]:
                 found.append((".".join([*base, node.module]), node in typing_only))
             else:
                 found += [(".".join([*base, alias.name]), node in typing_only) for alias in node.names]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "Room":
+            found.append((ast.literal_eval(node.args[0]), False))
     return found
 
 
@@ -105,6 +107,25 @@ def test_optional_packages_have_one_home(file: Path) -> None:
 def test_every_room_has_a_floor() -> None:
     rooms = {p.stem for p in PACKAGE.iterdir() if (p.suffix == ".py" or (p / "__init__.py").exists())}
     assert rooms <= set(FLOOR), rooms - set(FLOOR)
+
+
+def test_names_are_those_of_the_stub() -> None:
+    for name in microgad.__all__:
+        getattr(microgad, name)
+    assert {"Tensor", "relu", "nn", "float32", "load"} <= set(microgad.__all__) <= set(dir(microgad))
+
+
+def test_operations_are_loaded_when_they_are_called() -> None:
+    code = """
+import sys, microgad
+assert not [name for name in sys.modules if name.startswith("microgad.ops")]
+x = microgad.ones(2)
+assert "microgad.ops.elementwise" not in sys.modules or "microgad.ops.special" not in sys.modules
+assert (x + x).tolist() == [2, 2] and (x @ x).item() == 2 and x.reshape(1, 2).sum().item() == 2
+assert "microgad.ops.special" not in sys.modules and microgad.Tensor.erf is not None
+assert "microgad.ops.special" in sys.modules and vars(microgad.methods.Special)["erf"] is microgad.erf
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent)
 
 
 def test_importing_microgad_imports_nothing_optional() -> None:

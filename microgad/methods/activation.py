@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from ..ops import activation
+from typing import TYPE_CHECKING
+
+from ..lazy import Room
+
+if TYPE_CHECKING:
+    from ..ops import activation
+else:
+    activation = Room("microgad.ops.activation")
 
 
 class Activation:

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from .. import backend, dtypes, formats
 from .. import function as core
-from ..ops import facts, movement
+from ..lazy import Room
 
 if TYPE_CHECKING:
+    from ..ops import facts, movement
     from ..tensor import Tensor
+else:
+    facts = Room("microgad.ops.facts")
+    movement = Room("microgad.ops.movement")
 
 
 _TYPES = {

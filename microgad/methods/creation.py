@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..ops import creation
+from ..lazy import Room, of_later
 
 if TYPE_CHECKING:
+    from ..ops import creation
     from ..tensor import Tensor
+else:
+    creation = Room("microgad.ops.creation")
 
 
+@of_later
 def _new(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """A function of sizes as a method."""
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DtypeError
-from ..ops import elementwise as ops
+from ..lazy import Room
 from .forms import by_copy, in_place, with_alpha
 
 if TYPE_CHECKING:
+    from ..ops import elementwise as ops
     from ..tensor import Tensor
+else:
+    ops = Room("microgad.ops.elementwise")
 
 
 class Elementwise:

@@ -9,12 +9,16 @@ import numpy as np
 
 from .. import dtypes, errors
 from ..function import Function
-from ..ops.elementwise import times_alpha
+from ..lazy import Room, of_later
 
 if TYPE_CHECKING:
+    from ..ops import elementwise
     from ..tensor import Tensor
+else:
+    elementwise = Room("microgad.ops.elementwise")
 
 
+@of_later
 def in_place(cls: type[Function], name: str = "") -> Callable[..., Tensor]:
     """The method `op_` of a Function: the result is written into the Tensor's own memory."""
 
@@ -25,17 +29,20 @@ def in_place(cls: type[Function], name: str = "") -> Callable[..., Tensor]:
     return _named(method, cls, name)
 
 
+@of_later
 def with_alpha(cls: type[Function]) -> Callable[..., Tensor]:
     """The same with a keyword `alpha` that multiplies the other operand."""
 
     def method(self: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
-        scaled = other if alpha == 1 and alpha is not True else times_alpha(f"{cls.__name__}_", self, other, alpha)
-        result: Tensor = cls.apply_(self, scaled)
+        if alpha != 1 or alpha is True:
+            other = elementwise.times_alpha(f"{cls.__name__}_", self, other, alpha)
+        result: Tensor = cls.apply_(self, other)
         return result
 
     return _named(method, cls)
 
 
+@of_later
 def operator(cls: type[Function]) -> Callable[..., Any]:
     """Python's operator for a Function."""
 
@@ -45,6 +52,7 @@ def operator(cls: type[Function]) -> Callable[..., Any]:
     return method
 
 
+@of_later
 def reflected(cls: type[Function]) -> Callable[..., Any]:
     """The operator that Python calls where the Tensor stands on the right."""
 
@@ -54,6 +62,7 @@ def reflected(cls: type[Function]) -> Callable[..., Any]:
     return method
 
 
+@of_later
 def by_copy(function: Callable[..., Any]) -> Callable[..., Tensor]:
     """The method `op_` of a composite: its result is copied into the Tensor's own memory."""
 

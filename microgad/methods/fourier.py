@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from ..ops import fourier
+from typing import TYPE_CHECKING
+
+from ..lazy import Room
+
+if TYPE_CHECKING:
+    from ..ops import fourier
+else:
+    fourier = Room("microgad.ops.fourier")
 
 
 class Fourier:

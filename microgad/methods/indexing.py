@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..ops import indexing
-from ..ops.indexing.by_index import (
-    index_add_call,
-    index_copy_call,
-    index_fill_call,
-    index_reduce_call,
-    scatter_reduce_call,
-)
-from ..ops.indexing.gather import put_call
-from ..ops.indexing.item import Call, index_put_call
-from ..ops.indexing.masked import masked_fill_call, masked_scatter_call
-from ..ops.indexing.scatter import scatter_add_call, scatter_call
+from ..lazy import Room, of_later
 
 if TYPE_CHECKING:
+    from ..ops import indexing
+    from ..ops.indexing.item import Call
     from ..tensor import Tensor
+else:
+    indexing = Room("microgad.ops.indexing")
 
 
+@of_later
 def _written(call: Callable[..., Call]) -> Callable[..., Tensor]:
     """The method `op_`: what the operation comes to, in the Tensor's own memory."""
 
@@ -40,18 +34,18 @@ class Indexing:
     __slots__ = ()
 
     gather, take, take_along_dim = indexing.gather, indexing.take, indexing.take_along_dim
-    put, put_ = indexing.put, _written(put_call)
-    index_put, index_put_ = indexing.index_put, _written(index_put_call)
-    scatter, scatter_ = indexing.scatter, _written(scatter_call)
-    scatter_add, scatter_add_ = indexing.scatter_add, _written(scatter_add_call)
-    scatter_reduce, scatter_reduce_ = indexing.scatter_reduce, _written(scatter_reduce_call)
+    put, put_ = indexing.put, _written(indexing.put_call)
+    index_put, index_put_ = indexing.index_put, _written(indexing.index_put_call)
+    scatter, scatter_ = indexing.scatter, _written(indexing.scatter_call)
+    scatter_add, scatter_add_ = indexing.scatter_add, _written(indexing.scatter_add_call)
+    scatter_reduce, scatter_reduce_ = indexing.scatter_reduce, _written(indexing.scatter_reduce_call)
     index_select = indexing.index_select
-    index_add, index_add_ = indexing.index_add, _written(index_add_call)
-    index_copy, index_copy_ = indexing.index_copy, _written(index_copy_call)
-    index_fill, index_fill_ = indexing.index_fill, _written(index_fill_call)
-    index_reduce, index_reduce_ = indexing.index_reduce, _written(index_reduce_call)
-    masked_fill, masked_fill_ = indexing.masked_fill, _written(masked_fill_call)
-    masked_scatter, masked_scatter_ = indexing.masked_scatter, _written(masked_scatter_call)
+    index_add, index_add_ = indexing.index_add, _written(indexing.index_add_call)
+    index_copy, index_copy_ = indexing.index_copy, _written(indexing.index_copy_call)
+    index_fill, index_fill_ = indexing.index_fill, _written(indexing.index_fill_call)
+    index_reduce, index_reduce_ = indexing.index_reduce, _written(indexing.index_reduce_call)
+    masked_fill, masked_fill_ = indexing.masked_fill, _written(indexing.masked_fill_call)
+    masked_scatter, masked_scatter_ = indexing.masked_scatter, _written(indexing.masked_scatter_call)
     masked_select = indexing.masked_select
 
     def copy_(self: Tensor, src: Any, non_blocking: Any = False) -> Tensor:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from ..ops import linalg
+from typing import TYPE_CHECKING
+
+from ..lazy import Room
 from .forms import by_copy
+
+if TYPE_CHECKING:
+    from ..ops import linalg
+else:
+    linalg = Room("microgad.ops.linalg")
 
 
 class Linalg:

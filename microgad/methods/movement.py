@@ -7,14 +7,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .. import dtypes, errors
-from ..ops import movement as ops
-from ..ops.movement.memory import address, geometry
+from ..lazy import Room, of_later
 from .forms import shape_of
 
 if TYPE_CHECKING:
+    from ..ops import movement as ops
+    from ..ops.movement import memory
     from ..tensor import Tensor
+else:
+    ops = Room("microgad.ops.movement")
+    memory = Room("microgad.ops.movement.memory")
 
 
+@of_later
 def _of_sizes(op: Callable[..., Tensor], keyword: str) -> Callable[..., Tensor]:
     """The method of an operation that takes numbers: one by one, as one sequence, or by their name."""
 
@@ -27,6 +32,7 @@ def _of_sizes(op: Callable[..., Tensor], keyword: str) -> Callable[..., Tensor]:
     return method
 
 
+@of_later
 def _becoming(op: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """The method `op_` of a view: the Tensor itself becomes it, and its memory stays."""
 
@@ -112,12 +118,12 @@ class Movement:
 
     def storage_offset(self: Tensor) -> int:
         """How many elements of its memory lie before the first that this Tensor shows."""
-        return geometry(self.array)[2]
+        return memory.geometry(self.array)[2]
 
     def is_set_to(self: Tensor, tensor: Tensor) -> bool:
         """Whether both show the same memory in the same geometry."""
         a, b = self.array, tensor.array
-        return address(a) == address(b) and (a.shape, a.strides, a.dtype) == (b.shape, b.strides, b.dtype)
+        return memory.address(a) == memory.address(b) and (a.shape, a.strides, a.dtype) == (b.shape, b.strides, b.dtype)
 
     def ndimension(self: Tensor) -> int:
         """The number of dimensions."""
@@ -125,4 +131,4 @@ class Movement:
 
     def data_ptr(self: Tensor) -> int:
         """The address of the first element."""
-        return address(self.array)
+        return memory.address(self.array)

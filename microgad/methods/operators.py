@@ -8,12 +8,18 @@ import numpy as np
 
 from .. import backend
 from .. import function as core
-from ..ops import creation, indexing, linalg
-from ..ops import elementwise as ops
+from ..lazy import Room
 from .forms import in_place, operator, reflected, with_alpha
 
 if TYPE_CHECKING:
+    from ..ops import creation, indexing, linalg
+    from ..ops import elementwise as ops
     from ..tensor import Tensor
+else:
+    creation = Room("microgad.ops.creation")
+    indexing = Room("microgad.ops.indexing")
+    linalg = Room("microgad.ops.linalg")
+    ops = Room("microgad.ops.elementwise")
 
 
 def _is_operand(x: Any) -> bool:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from ..ops import random
+from typing import TYPE_CHECKING
+
+from ..lazy import Room
+
+if TYPE_CHECKING:
+    from ..ops import random
+else:
+    random = Room("microgad.ops.random")
 
 
 class Random:

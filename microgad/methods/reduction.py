@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..ops import reduction, softmax
-from ..ops.out import into
-from ..ops.spelling import numpy_spelling
+from ..lazy import Room
 from .forms import by_copy
 
 if TYPE_CHECKING:
-    from ..tensor import Tensor
+    from ..ops import native, reduction
+    from ..ops import softmax as exponentials
+else:
+    reduction = Room("microgad.ops.reduction")
+    exponentials = Room("microgad.ops.softmax")
+    native = Room("microgad.ops.native")
 
 
 class Reduction:
@@ -33,16 +36,7 @@ class Reduction:
     nonzero, nonzero_static, argwhere = reduction.nonzero, reduction.nonzero_static, reduction.argwhere
     unique, unique_consecutive = reduction.unique, reduction.unique_consecutive
     bincount, histc, histogram = reduction.bincount, reduction.histc, reduction.histogram
-    logsumexp = softmax.logsumexp
+    logsumexp = exponentials.logsumexp
 
     cumsum_, cumprod_, renorm_ = by_copy(reduction.cumsum), by_copy(reduction.cumprod), by_copy(reduction.renorm)
-
-    @numpy_spelling
-    def softmax(input: Tensor, dim: int, dtype: Any = None, *, out: Tensor | None = None) -> Tensor:
-        """The softmax along dim: see `nn.functional.softmax`."""
-        return into(out, softmax.softmax(input, dim, dtype=dtype))
-
-    @numpy_spelling
-    def log_softmax(input: Tensor, dim: int, dtype: Any = None, *, out: Tensor | None = None) -> Tensor:
-        """The logarithm of the softmax along dim: see `nn.functional.log_softmax`."""
-        return into(out, softmax.log_softmax(input, dim, dtype=dtype))
+    softmax, log_softmax = native.softmax, native.log_softmax

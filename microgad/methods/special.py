@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..ops import special
+from ..lazy import Room
 from .forms import by_copy, in_place
 
 if TYPE_CHECKING:
+    from ..ops import special
     from ..tensor import Tensor
+else:
+    special = Room("microgad.ops.special")
 
 
 class Special:

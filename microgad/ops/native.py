@@ -6,14 +6,16 @@ Reductions are numbers there: 0 none, 1 mean, 2 sum.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..state import composite
 from . import dropout as dropouts
 from . import embedding as lookup
 from . import loss
 from . import normalization as norms
+from . import softmax as exponentials
 from .out import into
+from .spelling import numpy_spelling
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -192,3 +194,15 @@ def native_batch_norm(
 
 def _statistics(x: Tensor, axes: int | tuple[int, ...], eps: float, keepdim: bool) -> tuple[Tensor, Tensor]:
     return x.mean(axes, keepdim), 1 / (x.var(axes, correction=0, keepdim=keepdim) + eps).sqrt()
+
+
+@numpy_spelling
+def softmax(input: Tensor, dim: int, dtype: Any = None, *, out: Tensor | None = None) -> Tensor:
+    """`nn.functional.softmax`. Source: torch.softmax."""
+    return into(out, exponentials.softmax(input, dim, dtype=dtype))
+
+
+@numpy_spelling
+def log_softmax(input: Tensor, dim: int, dtype: Any = None, *, out: Tensor | None = None) -> Tensor:
+    """`nn.functional.log_softmax`. Source: torch.log_softmax."""
+    return into(out, exponentials.log_softmax(input, dim, dtype=dtype))

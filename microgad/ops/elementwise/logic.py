@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from ...tensor import Operand, Tensor
 
 
-LogicalAnd = without_derivative("LogicalAnd", "∧", np.logical_and, "biufc", __name__)
-LogicalOr = without_derivative("LogicalOr", "∨", np.logical_or, "biufc", __name__)
-LogicalXor = without_derivative("LogicalXor", "⊻", np.logical_xor, "biufc", __name__)
-BitwiseAnd = without_derivative("BitwiseAnd", "&", np.bitwise_and, "biu", __name__)
-BitwiseOr = without_derivative("BitwiseOr", "|", np.bitwise_or, "biu", __name__)
-BitwiseXor = without_derivative("BitwiseXor", "^", np.bitwise_xor, "biu", __name__)
-LeftShift = without_derivative("LeftShift", "<<", np.left_shift, "iu", __name__)
-RightShift = without_derivative("RightShift", ">>", np.right_shift, "iu", __name__)
+LogicalAnd: type[Function] = without_derivative("LogicalAnd", "∧", np.logical_and, "biufc", __name__)
+LogicalOr: type[Function] = without_derivative("LogicalOr", "∨", np.logical_or, "biufc", __name__)
+LogicalXor: type[Function] = without_derivative("LogicalXor", "⊻", np.logical_xor, "biufc", __name__)
+BitwiseAnd: type[Function] = without_derivative("BitwiseAnd", "&", np.bitwise_and, "biu", __name__)
+BitwiseOr: type[Function] = without_derivative("BitwiseOr", "|", np.bitwise_or, "biu", __name__)
+BitwiseXor: type[Function] = without_derivative("BitwiseXor", "^", np.bitwise_xor, "biu", __name__)
+LeftShift: type[Function] = without_derivative("LeftShift", "<<", np.left_shift, "iu", __name__)
+RightShift: type[Function] = without_derivative("RightShift", ">>", np.right_shift, "iu", __name__)
 
 
 def logical_and(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:

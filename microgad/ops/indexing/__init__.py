@@ -1,19 +1,33 @@
 """Indexing, read and written: basic (views), integer, boolean and mixed; by dimension, by mask, and flat."""
 
-from .by_index import index_add, index_copy, index_fill, index_reduce, index_select, scatter_reduce
-from .gather import Gather, gather, put, take, take_along_dim, unravel_index
+from .by_index import (
+    index_add,
+    index_add_call,
+    index_copy,
+    index_copy_call,
+    index_fill,
+    index_fill_call,
+    index_reduce,
+    index_reduce_call,
+    index_select,
+    scatter_reduce,
+    scatter_reduce_call,
+)  # fmt: skip
+from .gather import Gather, gather, put, put_call, take, take_along_dim, unravel_index
 from .index import normalized
-from .item import AddItem, Clear, GetItem, SetItem, _last_writes, getitem, index_put, setitem
+from .item import AddItem, Clear, GetItem, SetItem, _last_writes, getitem, index_put, index_put_call, setitem
 from .masked import (
     _unsafe_masked_index,
     _unsafe_masked_index_put_accumulate,
     masked_fill,
+    masked_fill_call,
     masked_scatter,
+    masked_scatter_call,
     masked_select,
 )
 from .places import is_basic
 from .reduced import ExtremeItem, MulItem
-from .scatter import scatter, scatter_add
+from .scatter import scatter, scatter_add, scatter_add_call, scatter_call
 
 __all__ = [
     "AddItem",
@@ -29,20 +43,31 @@ __all__ = [
     "gather",
     "getitem",
     "index_add",
+    "index_add_call",
     "index_copy",
+    "index_copy_call",
     "index_fill",
+    "index_fill_call",
     "index_put",
+    "index_put_call",
     "index_reduce",
+    "index_reduce_call",
     "index_select",
     "is_basic",
     "masked_fill",
+    "masked_fill_call",
     "masked_scatter",
+    "masked_scatter_call",
     "masked_select",
     "normalized",
     "put",
+    "put_call",
     "scatter",
     "scatter_add",
+    "scatter_add_call",
+    "scatter_call",
     "scatter_reduce",
+    "scatter_reduce_call",
     "setitem",
     "take",
     "take_along_dim",
