@@ -10,7 +10,7 @@ tensor([2., 4.])
 from __future__ import annotations
 
 from . import autograd as autograd
-from .lazy import names
+from .lazy import names as _names
 from .tensor import Tensor
 
 
@@ -20,9 +20,9 @@ def _in_place(name):
         return getattr(Tensor, name)
     from .errors import missing
 
-    raise AttributeError(missing(f"name '{name}'", name, __dir__()))
+    raise AttributeError(missing(f"name '{name}'", name, __getattr__("__all__")))
 
 
 __version__ = "0.1.0"
 del tensor  # noqa: F821 - the module, whose name a function has here
-__getattr__, __dir__ = names(globals(), _in_place)
+__getattr__, __dir__ = _names(globals(), _in_place)

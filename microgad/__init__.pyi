@@ -5,6 +5,8 @@ from math import inf as inf
 from math import nan as nan
 from math import pi as pi
 
+from numpy import newaxis as newaxis
+
 import microgad.dtypes
 import microgad.ops.linalg
 import microgad.ops.shuffle
@@ -62,10 +64,22 @@ from .formats import layout as layout
 from .formats import memory_format as memory_format
 from .formats import preserve_format as preserve_format
 from .formats import strided as strided
+from .func import vmap as vmap
 from .function import Function as Function
 from .function import LinearMap as LinearMap
 from .generator import Generator as Generator
 from .generator import default_generator as default_generator
+from .legacy import BoolTensor as BoolTensor
+from .legacy import ByteTensor as ByteTensor
+from .legacy import CharTensor as CharTensor
+from .legacy import DoubleTensor as DoubleTensor
+from .legacy import FloatTensor as FloatTensor
+from .legacy import HalfTensor as HalfTensor
+from .legacy import IntTensor as IntTensor
+from .legacy import LongTensor as LongTensor
+from .legacy import ShortTensor as ShortTensor
+from .legacy import set_default_tensor_type as set_default_tensor_type
+from .legacy import typename as typename
 from .limits import finfo as finfo
 from .limits import iinfo as iinfo
 from .ops.activation import celu as celu

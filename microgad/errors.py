@@ -76,25 +76,30 @@ def in_forward(error: Exception, op: str, path: str, names: tuple[str, ...], inp
     """The error to raise in place of `error`, which `op`'s forward raised: op, module, rule, and every argument."""
     devices = sorted({str(x.device) for x in inputs if hasattr(x, "shape") and hasattr(x, "device")})
     kind, rule = type(error), str(error)
-    if len(devices) > 1:
-        kind, rule = DeviceError, f"expected all tensors to be on the same device, but found {' and '.join(devices)}"
+    apart = len(devices) > 1
+    if apart:
+        found = f"but found at least two devices, {' and '.join(devices)}!"
+        kind, rule = DeviceError, f"Expected all tensors to be on the same device, {found}"
     elif not isinstance(error, MicrogadError):
         kind = next(cls for base, cls in _REWORDED if isinstance(error, base))
     if len(names) < len(inputs):  # forward(self, *inputs)
         names = tuple(f"{names[-1]}[{i}]" for i in range(len(inputs)))
-    said = ", ".join(f"{name} {_describe(x)}" for name, x in zip(names, inputs, strict=False) if x is not None)
+    said = ", ".join(f"{name} {_describe(x, apart)}" for name, x in zip(names, inputs, strict=False) if x is not None)
     return kind(f"{place(op, path)}: {rule} ({said})")
 
 
-def _describe(x: Any) -> str:
+def _describe(x: Any, where: bool) -> str:
     if not hasattr(x, "shape"):
         return repr(x)
-    dtype = str(x.dtype).removeprefix("torch.")
-    return str(tuple(x.shape)) if dtype == "float32" else f"{tuple(x.shape)} {dtype}"
+    dtype, said = str(x.dtype).removeprefix("torch."), str(tuple(x.shape))
+    said = said if dtype == "float32" else f"{said} {dtype}"
+    return f"{said} on {x.device}" if where else said
 
 
 # How names begin of dtypes and layouts that NumPy has no arrays of.
-_NOT_IN_NUMPY = ("bfloat16", "BFloat16", "chalf", "complex32", "float8_", "float4_", "qint", "quint", "sparse_")
+_NOT_IN_NUMPY = (
+    "bfloat16", "BFloat16", "chalf", "complex32", "float8_", "float4_", "nested", "qint", "quint", "quantize", "sparse",
+)  # fmt: skip
 
 
 def missing(whole: str, name: str, candidates: list[str]) -> str:

@@ -115,48 +115,6 @@ class Tensor(Methods):
     def _version(self) -> int:
         return self.version[0] if self.version is not None else 0
 
-    @property
-    def is_cuda(self) -> bool:
-        """Whether the array is CuPy's."""
-        return backend.is_gpu(self.array)
-
-    def size(self, dim: int | None = None) -> Any:
-        """The shape, or the size of one dimension."""
-        return self.shape if dim is None else self.shape[dim]
-
-    def dim(self) -> int:
-        """The number of dimensions."""
-        return self.ndim
-
-    def numel(self) -> int:
-        """The number of elements."""
-        n: int = self.array.size
-        return n
-
-    nelement = numel
-
-    def element_size(self) -> int:
-        """Bytes of one element."""
-        return self.dtype.itemsize
-
-    def stride(self, dim: int | None = None) -> Any:
-        """How many elements lie between neighbours, in each dimension or in one."""
-        strides = tuple(s // self.array.itemsize for s in self.array.strides)
-        return strides if dim is None else strides[dim]
-
-    def is_contiguous(self, memory_format: Any = None) -> bool:
-        """Whether the values lie in memory in row-major order; memory_format has no effect."""
-        contiguous: bool = self.array.flags.c_contiguous
-        return contiguous
-
-    def is_complex(self) -> bool:
-        """Whether values are complex numbers."""
-        return self.dtype.is_complex
-
-    def is_floating_point(self) -> bool:
-        """Whether the dtype is a real floating-point one."""
-        return self.dtype.is_floating_point
-
     # Gradients
 
     def backward(

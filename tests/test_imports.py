@@ -26,7 +26,7 @@ FLOORS = [
     ["parameter"],
     ["autograd"],
     ["cuda", "random", "utils", "serialization", "transforms"],
-    ["fft", "linalg", "nn", "signal", "special", "optim", "datasets"],
+    ["fft", "legacy", "linalg", "nn", "signal", "special", "optim", "datasets"],
     ["func", "graph"],
     ["testing"],  # draws graphs of wrong gradients
     ["training"],

@@ -154,6 +154,7 @@ def test_detach_shares_memory_and_version() -> None:
     assert x._version == 1
 
 
+@pytest.mark.host("numpy() gives the array on the CPU")
 def test_numpy_refuses_to_detach_in_silence() -> None:
     x = torch.ones(2, requires_grad=True)
     for read in (np.asarray, torch.Tensor.numpy):
@@ -162,6 +163,7 @@ def test_numpy_refuses_to_detach_in_silence() -> None:
     assert np.asarray(x.detach()).tolist() == [1.0, 1.0]
 
 
+@pytest.mark.host("an array of NumPy's is on the CPU")
 def test_numpy_functions_are_recorded_operations() -> None:
     x = torch.tensor([1.0, 4.0], requires_grad=True)
     y = np.sum(np.sqrt(x) * np.array([2.0, 3.0], np.float32))
@@ -235,3 +237,61 @@ def test_a_missing_name_names_the_nearest() -> None:
         torch.zeros(1).reshap  # noqa: B018
     with pytest.raises(AttributeError, match="the nearest name is zeros"):
         torch.zeroes  # noqa: B018
+
+
+def test_facts() -> None:
+    x = torch.zeros(2, 3, dtype=torch.float64)
+    assert (x.itemsize, x.nbytes, x.get_device(), x.is_cpu, x.layout) == (8, 48, -1, True, torch.strided)
+    assert (x.dim_order(), x.mT.dim_order()) == ((0, 1), (1, 0))
+    assert not any((x.is_sparse, x.is_quantized, x.is_meta, x.is_pinned(), x.is_shared()))
+    assert x.to_dense() is x
+
+
+def test_types_of_before_dtypes() -> None:
+    assert torch.FloatTensor([1, 2]).dtype is torch.float32
+    assert torch.LongTensor(2, 3).shape == (2, 3)
+    x = torch.ones(2)
+    assert isinstance(x, torch.FloatTensor)
+    assert not isinstance(x, torch.LongTensor)
+    assert x.type(torch.LongTensor).dtype is torch.int64
+    assert x.new(3).shape == (3,)
+    assert x.new([3.0]).tolist() == [3]
+    with pytest.raises(TypeError, match="invalid type object"):
+        torch.set_default_tensor_type("torch.NoTensor")
+
+
+def test_python_functions_of_elements() -> None:
+    x, y = torch.arange(4.0).reshape(2, 2), torch.tensor([10.0, 20.0])
+    assert x.clone().apply_(lambda v: v * v).tolist() == [[0, 1], [4, 9]]
+    assert x.clone().map_(y, lambda a, b: a + b).tolist() == [[10, 21], [12, 23]]
+    assert x.clone().map2_(y, y, lambda a, b, c: a + b + c).tolist() == [[20, 41], [22, 43]]
+    with pytest.raises(RuntimeError, match=r"Can't call apply_\(\)"):
+        x.requires_grad_().apply_(abs)
+
+
+def test_a_diagonal_is_filled() -> None:
+    tall = torch.zeros(7, 2).fill_diagonal_(1, wrap=True)
+    assert tall.nonzero().tolist() == [[0, 0], [1, 1], [3, 0], [4, 1], [6, 0]]
+    x = torch.ones(2, 2, requires_grad=True)
+    y = x * 3
+    y.fill_diagonal_(0)
+    y.sum().backward()
+    assert x.grad.tolist() == [[0, 3], [3, 0]]
+    with pytest.raises(RuntimeError, match="equal length"):
+        torch.zeros(2, 2, 3).fill_diagonal_(1)
+
+
+def test_other_memory() -> None:
+    class Named(torch.Tensor):
+        pass
+
+    x, y = torch.ones(2, requires_grad=True), torch.zeros(3)
+    named = (x * 2).as_subclass(Named)
+    assert type(named) is Named
+    named.sum().backward()
+    assert x.grad.tolist() == [2, 2]
+    z = torch.ones(2).set_(y)
+    y[0] = 5
+    assert z.tolist() == [5, 0, 0]
+    with pytest.raises(RuntimeError, match="set_: is not recorded"):
+        x.set_(y)

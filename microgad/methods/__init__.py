@@ -6,6 +6,7 @@ from .activation import Activation
 from .conversion import Conversion
 from .creation import Creation
 from .elementwise import Elementwise
+from .facts import Facts
 from .fourier import Fourier
 from .indexing import Indexing
 from .linalg import Linalg
@@ -26,6 +27,7 @@ class Methods(
     Fourier,
     Movement,
     Indexing,
+    Facts,
     Conversion,
     Creation,
     Random,

@@ -6,7 +6,7 @@ import numbers
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .. import backend, dtypes, formats
+from .. import backend, dtypes, errors, formats
 from .. import function as core
 from ..lazy import Room
 
@@ -105,7 +105,7 @@ class Conversion:
         if isinstance(dtype, str) and dtype.endswith("Tensor"):
             names = {name: dtype for dtype, name in _TYPES.items()}
             dtype = names[dtype.rpartition(".")[2].removesuffix("Tensor")]
-        return self.to(dtype=dtype)
+        return self.to(dtype=getattr(dtype, "dtype", dtype))  # of torch.FloatTensor, which is a type
 
     def type_as(self: Tensor, other: Tensor) -> Tensor:
         """In the dtype of other."""
@@ -116,6 +116,23 @@ class Conversion:
     byte, char, short = _as(dtypes.uint8), _as(dtypes.int8), _as(dtypes.int16)
     int, long, bool = _as(dtypes.int32), _as(dtypes.int64), _as(dtypes.bool_)
     is_nonzero, is_same_size, is_signed = facts.is_nonzero, facts.is_same_size, facts.is_signed
+
+    def as_subclass(self: Tensor, cls: Any) -> Any:
+        """The same memory, and place in the graph, as an instance of a subclass of Tensor."""
+        made = cls._made(self.array, self.node)
+        made.version = self._counter()
+        return made
+
+    def set_(self: Tensor, source: Tensor) -> Tensor:
+        """Show the memory of source from now on."""
+        if self.requires_grad or source.requires_grad:
+            raise errors.GraphError("set_: is not recorded, so neither Tensor may require grad: use detach() first")
+        self.data = source
+        return self
+
+    def pin_memory(self: Tensor, device: Any = None) -> Tensor:
+        """This Tensor: CuPy copies from memory that isn't pinned."""
+        return self
 
     def cpu(self: Tensor) -> Tensor:
         """On the CPU."""

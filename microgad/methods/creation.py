@@ -48,4 +48,9 @@ class Creation:
         options["device"] = options.get("device") or self.device
         return creation.empty_strided(size, stride, dtype=dtype or self.dtype, **options)
 
+    def new(self: Tensor, *args: Any) -> Tensor:
+        """Of sizes, whatever its memory holds, or of data: PyTorch's old spelling of `new_empty` and `new_tensor`."""
+        sizes = all(isinstance(arg, int) for arg in args)
+        return self.new_empty(args or (0,)) if sizes else self.new_tensor(*args)
+
     new_empty, new_zeros, new_ones = _new(creation.empty), _new(creation.zeros), _new(creation.ones)

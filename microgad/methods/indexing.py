@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .. import errors
 from ..lazy import Room, of_later
 
 if TYPE_CHECKING:
@@ -26,6 +27,14 @@ def _written(call: Callable[..., Call]) -> Callable[..., Tensor]:
     method.__name__ = method.__qualname__ = f"{name}_"
     method.__doc__ = f"In place: see `{name}`."
     return method
+
+
+def _each(op: str, function: Callable[..., Any], self: Tensor, *others: Tensor) -> Tensor:
+    if any(x.requires_grad for x in (self, *others)):
+        raise errors.GraphError(f"Can't call {op}() on a Tensor that requires grad. Use detach().{op}() instead")
+    rows = zip(*(x.expand(self.shape).reshape(-1).tolist() for x in (self, *others)), strict=True)
+    self.copy_(self.new_tensor([function(*row) for row in rows]).reshape(self.shape))
+    return self
 
 
 class Indexing:
@@ -52,6 +61,18 @@ class Indexing:
         """Take over the values of src, broadcast and converted."""
         self[...] = src
         return self
+
+    def apply_(self: Tensor, callable: Callable[[Any], Any]) -> Tensor:
+        """Call a Python function of each element, and put what it returns at its place. Slow, and on the CPU alone."""
+        return _each("apply_", callable, self)
+
+    def map_(self: Tensor, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> Tensor:
+        """The same with each element of another Tensor, broadcast."""
+        return _each("map_", callable, self, tensor)
+
+    def map2_(self: Tensor, x: Tensor, y: Tensor, callable: Callable[[Any, Any, Any], Any]) -> Tensor:
+        """The same with each element of two other Tensors, broadcast."""
+        return _each("map2_", callable, self, x, y)
 
     def fill_(self: Tensor, value: Any) -> Tensor:
         """Set every element to value."""

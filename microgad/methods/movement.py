@@ -70,6 +70,7 @@ class Movement:
     diagonal_scatter, as_strided_scatter = ops.diagonal_scatter, ops.as_strided_scatter
 
     diag, diag_embed, diagflat, diagonal, trace = ops.diag, ops.diag_embed, ops.diagflat, ops.diagonal, ops.trace
+    fill_diagonal_ = ops.fill_diagonal_
     tril, triu, tril_, triu_ = ops.tril, ops.triu, ops.tril_, ops.triu_
     repeat_interleave, kron, clone = ops.repeat_interleave, ops.kron, ops.clone
 
@@ -124,10 +125,6 @@ class Movement:
         """Whether both show the same memory in the same geometry."""
         a, b = self.array, tensor.array
         return memory.address(a) == memory.address(b) and (a.shape, a.strides, a.dtype) == (b.shape, b.strides, b.dtype)
-
-    def ndimension(self: Tensor) -> int:
-        """The number of dimensions."""
-        return self.ndim
 
     def data_ptr(self: Tensor) -> int:
         """The address of the first element."""

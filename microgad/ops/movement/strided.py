@@ -102,6 +102,30 @@ def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storag
     return AsStrided.apply(input, shown=shown, held=held, extent=extent)
 
 
+def fill_diagonal_(input: Tensor, fill_value: float, wrap: bool = False) -> Tensor:
+    """Set the main diagonal, where all indices are equal; `wrap` begins again below a tall matrix's last row.
+
+    Raises RuntimeError for fewer than two dimensions, and for more than two of different lengths.
+    Source: torch.Tensor.fill_diagonal_.
+
+    >>> torch.zeros(3, 2).fill_diagonal_(5)
+    tensor([[5., 0.],
+            [0., 5.],
+            [0., 0.]])
+    """
+    if input.ndim < 2:
+        raise ShapeError(f"fill_diagonal_: dimensions must be larger than 1, but input has {input.ndim}")
+    if input.ndim > 2 and len(set(input.shape)) > 1:
+        raise ShapeError(f"fill_diagonal_: all dimensions of input must be of equal length, got {tuple(input.shape)}")
+    rows, columns = input.shape[0], input.shape[-1]
+    start, step = geometry(input.array)[2], sum(input.stride())
+    as_strided(input, (min(input.shape),), (step,))[...] = fill_value
+    if wrap and input.ndim == 2 and rows > columns + 1:
+        below = -(-input.numel() // (columns + 1)) - columns
+        as_strided(input, (below,), (step,), start + input.stride(0) * (columns + 1))[...] = fill_value
+    return input
+
+
 def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     """Every step-th stretch of a dimension, `size` long, along a new last dimension: a view.
 

@@ -1,0 +1,73 @@
+"""PyTorch's first spelling of dtypes, as types: `torch.FloatTensor(2, 3)`, `torch.set_default_tensor_type`.
+
+Programs of before 2018 use them, and `x.type()` still answers in them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import dtypes
+from .errors import DtypeError
+from .ops.creation import tensor
+from .tensor import Tensor
+
+
+class _Type(type):
+    dtype: dtypes.dtype
+
+    def __instancecheck__(cls, x: Any) -> bool:
+        return isinstance(x, Tensor) and x.dtype == cls.dtype and not x.is_cuda
+
+    def __repr__(cls) -> str:
+        return f"<class 'torch.{cls.__name__}'>"
+
+
+def _type(name: str, dtype: dtypes.dtype) -> Any:
+    def make(cls: Any, *args: Any) -> Tensor:
+        if len(args) == 1 and not isinstance(args[0], (int, np.integer)):
+            return tensor(args[0], dtype=dtype)
+        result: Tensor = Tensor._made(np.empty(args or (0,), dtype.dtype))
+        return result
+
+    doc = f"Tensors of {dtype.name}: made of sizes, whatever their memory holds, or of data. Source: torch.{name}."
+    return _Type(name, (), {"__new__": make, "__doc__": doc, "__module__": "torch", "dtype": dtype})
+
+
+HalfTensor, FloatTensor = _type("HalfTensor", dtypes.float16), _type("FloatTensor", dtypes.float32)
+DoubleTensor, ByteTensor = _type("DoubleTensor", dtypes.float64), _type("ByteTensor", dtypes.uint8)
+CharTensor, ShortTensor = _type("CharTensor", dtypes.int8), _type("ShortTensor", dtypes.int16)
+IntTensor, LongTensor = _type("IntTensor", dtypes.int32), _type("LongTensor", dtypes.int64)
+BoolTensor = _type("BoolTensor", dtypes.bool_)
+
+
+def set_default_tensor_type(t: Any) -> None:
+    """Make the dtype of a type, or of its name, the one of new floating-point Tensors.
+
+    Source: torch.set_default_tensor_type.
+
+    >>> torch.set_default_tensor_type(torch.DoubleTensor)
+    >>> torch.tensor(1.5).dtype
+    torch.float64
+    >>> torch.set_default_tensor_type("torch.FloatTensor")
+    """
+    found = globals().get(t.removeprefix("torch.")) if isinstance(t, str) else t
+    if not isinstance(found, _Type):
+        raise DtypeError(f"set_default_tensor_type: invalid type object {t!r}")
+    dtypes.set_default_dtype(found.dtype)
+
+
+def typename(obj: Any) -> str:
+    """The name of an object's type, with its module. Source: torch.typename.
+
+    >>> torch.typename(torch.ones(1)), torch.typename(3)
+    ('torch.FloatTensor', 'int')
+    """
+    if isinstance(obj, Tensor):
+        kind: str = obj.type()
+        return kind
+    place = obj if hasattr(obj, "__qualname__") else type(obj)
+    module = getattr(place, "__module__", None)
+    return place.__qualname__ if module in (None, "builtins") else f"{module}.{place.__qualname__}"
