@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from . import autograd as autograd
 from .lazy import names as _names
+from .lazy import refuse as _refuse
 from .tensor import Tensor
 
 
@@ -18,9 +19,7 @@ def _in_place(name):
     """`torch.relu_(x)` and its kin are methods of Tensor."""
     if name.endswith("_") and not name.startswith("_") and hasattr(Tensor, name):
         return getattr(Tensor, name)
-    from .errors import missing
-
-    raise AttributeError(missing(f"name '{name}'", name, __getattr__("__all__")))
+    return _refuse(__name__, name)
 
 
 __version__ = "0.1.0"

@@ -21,6 +21,7 @@ from . import graph as graph
 from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
+from . import porting as porting
 from . import random as random
 from . import return_types as return_types
 from . import signal as signal
@@ -547,6 +548,7 @@ from .ops.window import max_pool1d_with_indices as max_pool1d_with_indices
 from .ops.window import max_pool2d as max_pool2d
 from .ops.window import max_pool3d as max_pool3d
 from .parameter import Parameter as Parameter
+from .porting import as_torch as as_torch
 from .printing import get_printoptions as get_printoptions
 from .printing import set_printoptions as set_printoptions
 from .serialization import load as load

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import backend
+from .lazy import absent as _absent
 from .ops.random import manual_seed as manual_seed
 
 empty_cache = backend.empty_cache
@@ -25,3 +26,6 @@ def device_count() -> int:
     True
     """
     return backend.gpu_count()
+
+
+_absent(globals())

@@ -72,9 +72,21 @@ def place(op: str, path: str) -> str:
     return f"{op} ({path})" if path else op
 
 
-def in_forward(error: Exception, op: str, path: str, names: tuple[str, ...], inputs: tuple[Any, ...]) -> Exception:
-    """The error to raise in place of `error`, which `op`'s forward raised: op, module, rule, and every argument."""
-    devices = sorted({str(x.device) for x in inputs if hasattr(x, "shape") and hasattr(x, "device")})
+def in_forward(
+    error: Exception, op: str, path: str, names: tuple[str, ...], inputs: tuple[Any, ...],
+    settings: dict[str, Any] | None = None,
+) -> Exception:  # fmt: skip
+    """The error to raise in place of `error`, which `op`'s forward raised: op, module, rule, and every argument.
+
+    Of settings those are named that are arrays on another device.
+    """
+    if len(names) < len(inputs):  # forward(self, *inputs)
+        names = tuple(f"{names[-1]}[{i}]" for i in range(len(inputs)))
+    for name, x in (settings or {}).items():
+        for part in x if isinstance(x, tuple) else (x,):
+            if hasattr(part, "shape") and not any(_device(y) == _device(part) for y in inputs):
+                names, inputs = (*names, name), (*inputs, part)
+    devices = list(dict.fromkeys(filter(None, map(_device, inputs))))
     kind, rule = type(error), str(error)
     apart = len(devices) > 1
     if apart:
@@ -82,10 +94,16 @@ def in_forward(error: Exception, op: str, path: str, names: tuple[str, ...], inp
         kind, rule = DeviceError, f"Expected all tensors to be on the same device, {found}"
     elif not isinstance(error, MicrogadError):
         kind = next(cls for base, cls in _REWORDED if isinstance(error, base))
-    if len(names) < len(inputs):  # forward(self, *inputs)
-        names = tuple(f"{names[-1]}[{i}]" for i in range(len(inputs)))
     said = ", ".join(f"{name} {_describe(x, apart)}" for name, x in zip(names, inputs, strict=False) if x is not None)
     return kind(f"{place(op, path)}: {rule} ({said})")
+
+
+def _device(x: Any) -> str | None:
+    """Of Tensors and NumPy's arrays the name, of CuPy's the one that a Tensor has."""
+    if not hasattr(x, "shape"):
+        return None
+    where: Any = getattr(x, "device", None)
+    return f"cuda:{where.id}" if hasattr(where, "id") else where and str(where)
 
 
 def _describe(x: Any, where: bool) -> str:
@@ -93,7 +111,7 @@ def _describe(x: Any, where: bool) -> str:
         return repr(x)
     dtype, said = str(x.dtype).removeprefix("torch."), str(tuple(x.shape))
     said = said if dtype == "float32" else f"{said} {dtype}"
-    return f"{said} on {x.device}" if where else said
+    return f"{said} on {_device(x)}" if where else said
 
 
 # How names begin of dtypes and layouts that NumPy has no arrays of.

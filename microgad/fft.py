@@ -1,5 +1,6 @@
 """Fourier transforms under torch.fft's names."""
 
+from .lazy import absent as _absent
 from .ops.fourier.transforms import fft as fft
 from .ops.fourier.transforms import fft2 as fft2
 from .ops.fourier.transforms import fftfreq as fftfreq
@@ -22,3 +23,5 @@ from .ops.fourier.transforms import rfft as rfft
 from .ops.fourier.transforms import rfft2 as rfft2
 from .ops.fourier.transforms import rfftfreq as rfftfreq
 from .ops.fourier.transforms import rfftn as rfftn
+
+_absent(globals())

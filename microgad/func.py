@@ -14,6 +14,7 @@ from . import engine, errors, state
 from .autograd.functional import along
 from .function import Leaf
 from .generator import default_generator
+from .lazy import absent as _absent
 from .nn.stateless import functional_call as functional_call
 from .ops.creation import ones_like, zeros_like
 from .ops.movement import clone, stack
@@ -339,3 +340,6 @@ def _dims_of(in_dims: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> lis
     if isinstance(in_dims, (tuple, list)) and len(in_dims) != len(args):
         raise errors.ArgumentError(f"vmap: in_dims has {len(in_dims)} entries for {len(args)} arguments")
     return [*spread(args, in_dims), *spread(kwargs, 0)]
+
+
+_absent(globals())

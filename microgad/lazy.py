@@ -7,7 +7,11 @@ import importlib
 import re
 import sys
 from collections.abc import Callable
+from opcode import opmap
+from types import FrameType
 from typing import Any, TypeVar
+
+from .errors import missing
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -66,6 +70,37 @@ def of_later(make: F) -> F:
         return Later(lambda: make(source.load(), *args)) if isinstance(source, Later) else make(source, *args)
 
     return made  # type: ignore[return-value]
+
+
+def absent(module: dict[str, Any]) -> None:
+    """Let a room say of a name it doesn't have which is the nearest. Call with its globals(), where it ends."""
+
+    def __getattr__(name: str) -> Any:
+        return refuse(module["__name__"], name)
+
+    module.setdefault("__getattr__", __getattr__)
+
+
+def refuse(room: str, name: str) -> Any:
+    """Raise AttributeError of a name that a room doesn't have; inside of an import, give what `when_imported` gives."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    module, frame = sys.modules[room], sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals["__name__"] in (__name__, "microgad"):
+        frame = frame.f_back
+    public = getattr(module, "__all__", None) or [known for known in dir(module) if not known.startswith("_")]
+    said = missing(".".join([*room.split(".")[1:], name]), name, public)
+    if when_imported is not None and is_import(frame):
+        return when_imported(said)
+    raise AttributeError(said, name=name, obj=module)
+
+
+when_imported: Callable[[str], Any] | None = None  # set while microgad goes by the name of torch
+
+
+def is_import(frame: FrameType) -> bool:
+    """Whether a frame is at `from room import name`."""
+    return frame.f_code.co_code[frame.f_lasti] == opmap["IMPORT_FROM"]
 
 
 def names(module: Any, fallback: Callable[[str], Any]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .errors import LinAlgError as LinAlgError
+from .lazy import absent as _absent
 from .ops.linalg import cholesky as cholesky
 from .ops.linalg import cholesky_ex as cholesky_ex
 from .ops.linalg import cond as cond
@@ -48,3 +49,5 @@ __all__ = [
     "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve",
     "solve_ex", "solve_triangular", "svd", "svdvals", "tensorinv", "tensorsolve", "vander", "vecdot", "vector_norm",
 ]  # fmt: skip
+
+_absent(globals())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .lazy import absent as _absent
 from .ops import softmax as _softmax
 from .ops.elementwise import exp2, expm1, log1p, logit, round, sinc, xlogy
 from .ops.elementwise import sigmoid as expit
@@ -87,3 +88,6 @@ def log_softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     tensor([-0.6931, -0.6931])
     """
     return _softmax.log_softmax(input, dim, dtype=dtype)
+
+
+_absent(globals())

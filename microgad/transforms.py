@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ArgumentError, DtypeError, ShapeError
+from .lazy import absent as _absent
 from .ops import creation
 from .tensor import Tensor
 
@@ -146,3 +147,6 @@ class Lambda:
 
     def __repr__(self) -> str:
         return "Lambda()"
+
+
+_absent(globals())

@@ -15,7 +15,8 @@ PACKAGE = Path(microgad.__file__).parent
 
 # From the ground up. A file may import what stands on a lower floor, or its own room.
 FLOORS = [
-    ["errors", "state", "size", "hooks", "formats", "from_type", "return_types", "lazy"],
+    ["errors"],
+    ["state", "size", "hooks", "formats", "from_type", "return_types", "lazy"],
     ["backend", "dtypes", "printing", "generator"],
     ["plan", "limits"],
     ["function"],
@@ -29,7 +30,7 @@ FLOORS = [
     ["fft", "legacy", "linalg", "nn", "signal", "special", "optim", "datasets"],
     ["func", "graph"],
     ["testing"],  # draws graphs of wrong gradients
-    ["training"],
+    ["training", "porting"],
     ["__init__", "__main__"],
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

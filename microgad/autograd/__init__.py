@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..engine import backward as backward
 from ..engine import grad as grad
+from ..lazy import refuse as _refuse
 from ..tensor import Tensor
 from . import custom
 from .custom import Function as Function
@@ -43,4 +44,4 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"{__name__}.{name}")
     if name in _ELSEWHERE:
         return getattr(importlib.import_module(_ELSEWHERE[name]), name)
-    raise AttributeError(f"module 'microgad.autograd' has no attribute '{name}'")
+    return _refuse(__name__, name)

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import NamedTuple
 
 from .. import errors, state
+from ..lazy import absent as _absent
 from ..ops.movement import clone
 from ..tensor import Tensor
 from .functional import along
@@ -99,3 +100,6 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
     wanted = any(t.requires_grad for t in tangents)
     (tangent,) = along([tensor], values, tangents, wanted)
     return UnpackedDualTensor(tensor.detach(), tangent)
+
+
+_absent(globals())

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import engine, errors, state
+from ..lazy import absent as _absent
 from ..ops.creation import ones_like, zeros, zeros_like
 from ..ops.movement import clone, stack
 from ..tensor import Tensor
@@ -273,3 +274,6 @@ class _Call:
 def _own(x: Tensor, create_graph: bool) -> Tensor:
     """An input of the call's own: on the graph of the one that came, where derivatives are to have derivatives."""
     return clone(x) if create_graph and x.requires_grad else clone(x.detach()).requires_grad_()
+
+
+_absent(globals())

@@ -9,6 +9,7 @@ from typing import Any
 from .. import errors, state
 from ..function import Function as Node
 from ..hooks import RemovableHandle
+from ..lazy import absent as _absent
 from ..tensor import Tensor
 from .saved import refused, save_on_cpu, saved_tensors_hooks
 
@@ -96,3 +97,6 @@ def increment_version(tensor: Tensor | Sequence[Tensor]) -> None:
     """
     for each in (tensor,) if isinstance(tensor, Tensor) else tensor:
         each._bump()
+
+
+_absent(globals())

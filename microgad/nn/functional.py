@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..lazy import absent as _absent
 from ..ops import elementwise
 from ..ops.activation import celu as celu
 from ..ops.activation import celu_ as celu_
@@ -146,3 +147,6 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 def relu_(input: Tensor) -> Tensor:
     """`relu`, written into input. Source: torch.nn.functional.relu_."""
     return input.relu_()
+
+
+_absent(globals())

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import state
 from ..generator import Generator
+from ..lazy import absent as _absent
 from ..ops.creation import empty_like
 from ..ops.elementwise import where
 from ..ops.random import randperm
@@ -296,3 +297,6 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
         for column in range(columns):
             tensor[randperm(rows)[:zeros], column] = 0
     return tensor
+
+
+_absent(globals())

@@ -1,5 +1,6 @@
 """Windows under torch.signal.windows' names."""
 
+from ..lazy import absent as _absent
 from ..ops.fourier.windows import bartlett as bartlett
 from ..ops.fourier.windows import blackman as blackman
 from ..ops.fourier.windows import cosine as cosine
@@ -11,3 +12,5 @@ from ..ops.fourier.windows import hamming as hamming
 from ..ops.fourier.windows import hann as hann
 from ..ops.fourier.windows import kaiser as kaiser
 from ..ops.fourier.windows import nuttall as nuttall
+
+_absent(globals())

@@ -1,0 +1,163 @@
+"""as_torch: while it lasts, `import torch` and `import torchvision` give microgad."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.util
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType, TracebackType
+from typing import Any, NoReturn
+
+from .. import lazy
+from ..errors import MicrogadError
+
+# Where a room of PyTorch's is another's of microgad; any other `torch.a.b` is `microgad.a.b`.
+ROOMS = {
+    "torch": "microgad",
+    "torchvision": "microgad.porting.vision",
+    "torchvision.datasets": "microgad.datasets",
+    "torchvision.transforms": "microgad.transforms",
+    "torchvision.models": "microgad.models",
+}
+LIKE = "2.13.0"  # the version of PyTorch that programs are told of
+
+
+class NameTakenError(MicrogadError, ImportError):
+    """PyTorch itself is imported already."""
+
+
+class as_torch:
+    """Let `import torch`, and `import torchvision`, give microgad: from the call on, or as a context for a while.
+
+    A name that microgad doesn't have raises AttributeError where it is used, not where it is imported. While it goes by
+    the name of torch, `__version__` is that of the PyTorch it follows. Raises ImportError where PyTorch itself is
+    imported already: a program would be given parts of both.
+
+    >>> import subprocess, sys
+    >>> program = '''
+    ... import microgad
+    ... with microgad.as_torch():
+    ...     import torch
+    ... print(torch is microgad, torch.relu(torch.tensor([-1.0, 2.0])))
+    ... '''
+    >>> print(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout, end="")
+    True tensor([0., 2.])
+    """
+
+    def __init__(self) -> None:
+        for name in ("torch", "torchvision"):
+            found = sys.modules.get(name)
+            if found is not None and found.__name__.partition(".")[0] != "microgad":
+                raise NameTakenError(
+                    f"as_torch: {name} itself is imported already: call it before, or in a new process"
+                )
+        self._before = set(sys.modules)
+        self._finder = _Finder()
+        sys.meta_path.insert(0, self._finder)
+        self._root: Any = importlib.import_module("microgad")
+        self._placeholder = lazy.when_imported
+        self._version = self._root.__version__
+        self._root.__version__ = f"{LIKE}+microgad.{self._version.rpartition('+microgad.')[2]}"
+        lazy.when_imported = Absent
+
+    def __enter__(self) -> ModuleType:
+        return self._root
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        sys.meta_path.remove(self._finder)
+        self._root.__version__, lazy.when_imported = self._version, self._placeholder
+        for name in sorted(set(sys.modules) - self._before, reverse=True):  # what is in a room before the room
+            if name.partition(".")[0] in ("torch", "torchvision"):
+                gone, (room, _, name) = sys.modules.pop(name), name.rpartition(".")
+                if isinstance(gone, Nowhere):
+                    vars(sys.modules.get(room, gone)).pop(name, None)
+
+
+class Absent:
+    """What a program has imported that microgad doesn't have: whatever is done with it says so."""
+
+    def __init__(self, said: str) -> None:
+        object.__setattr__(self, "said", said)
+
+    def __repr__(self) -> str:
+        return f"<{said_of(self)}>"
+
+    def _used(self, *args: Any, **options: Any) -> NoReturn:
+        raise AttributeError(f"{_place()}: {said_of(self)}")
+
+    __call__ = __getattr__ = __setattr__ = __getitem__ = __iter__ = __enter__ = _used
+    __mro_entries__ = __instancecheck__ = __subclasscheck__ = _used
+
+
+class Nowhere(ModuleType):
+    """A module of PyTorch's that microgad doesn't have. What it holds may be in a room above; else it is Absent."""
+
+    def __call__(self, *args: Any, **options: Any) -> NoReturn:
+        raise AttributeError(f"{_place()}: {said_of(self)}")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        room = self.__name__
+        while "." in room:
+            room = room.rpartition(".")[0]
+            above = room_of(room)
+            if hasattr(above, name):
+                return getattr(above, name)
+        said = f"{said_of(self)}.{name}"
+        if lazy.is_import(sys._getframe(1)):
+            return Absent(said)
+        raise AttributeError(f"{_place()}: {said}")
+
+
+def said_of(x: Any) -> str | None:
+    """What there is to say of something absent; None of anything else."""
+    if isinstance(x, Nowhere):
+        return f"microgad has no {x.__name__.removeprefix('torch.')}"
+    said: str | None = object.__getattribute__(x, "said") if type(x) is Absent else None
+    return said
+
+
+def _place() -> str:
+    """File and line of the program's that is running: the newest one outside of microgad."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("microgad."):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def room_of(name: str) -> ModuleType | None:
+    """microgad's module for one of PyTorch's, by name; None where there is none."""
+    found = ROOMS.get(name) or name.replace("torch", "microgad", 1)
+    try:
+        there = importlib.util.find_spec(found)
+    except ModuleNotFoundError:  # nor what it would be in
+        return None
+    if there is None:
+        return None
+    room = importlib.import_module(found)
+    lazy.absent(vars(room))
+    return room
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds torch.a.b as microgad.a.b, the same module under both names."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
+        root = name.partition(".")[0]
+        return ModuleSpec(name, self, is_package=True) if root in ("torch", "torchvision") else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return Nowhere(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Put microgad's module at the place of the new one, which is kept where there is none."""
+        room = room_of(module.__name__)
+        if room is not None:
+            vars(room).setdefault("__path__", [])  # so that what would be in it is asked for here
+            sys.modules[module.__name__] = room

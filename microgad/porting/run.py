@@ -1,0 +1,77 @@
+"""The command: run a program that was written for PyTorch, or say what of it microgad doesn't have."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from .alias import as_torch
+from .check import check
+
+USAGE = """usage: python -m microgad program.py [argument ...]
+       python -m microgad -m module [argument ...]
+       python -m microgad -c code [argument ...]
+       python -m microgad check program.py [program.py ...]
+
+Runs a program in which `import torch` gives microgad, or lists the names that it uses and microgad doesn't have.
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """What `python -m microgad` does with its arguments; gives the exit code, and passes on the program's own."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0 if arguments else 2
+    first, *rest = arguments
+    if first == "check":
+        return _check(rest)
+    if first in ("-m", "-c") and not rest:
+        print(f"python -m microgad: argument expected for the {first} option\n{USAGE}", file=sys.stderr, end="")
+        return 2
+    as_torch()
+    try:
+        _run(first, rest)
+    except Exception as error:  # told as Python tells it of a program that it runs itself
+        error.__traceback__ = _of_the_program(error.__traceback__)
+        sys.excepthook(type(error), error, error.__traceback__)
+        return 1
+    return 0
+
+
+def _run(first: str, rest: list[str]) -> None:
+    if first == "-m":
+        sys.argv = rest
+        sys.path[0] = ""
+        runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+    elif first == "-c":
+        sys.argv = ["-c", *rest[1:]]
+        sys.path[0] = ""
+        exec(compile(rest[0], "<string>", "exec"), {"__name__": "__main__", "__builtins__": __builtins__})
+    else:
+        sys.argv = [first, *rest]
+        sys.path[0] = str(Path(first).resolve().parent)
+        runpy.run_path(first, run_name="__main__")
+
+
+def _of_the_program(traceback: TracebackType | None) -> TracebackType | None:
+    """A traceback without what led to the program: this file's frames and runpy's."""
+    inner = traceback
+    while inner is not None and (
+        inner.tb_frame.f_globals["__name__"] == __name__ or "runpy" in inner.tb_frame.f_code.co_filename
+    ):
+        inner = inner.tb_next
+    return inner or traceback
+
+
+def _check(files: Sequence[str]) -> int:
+    """Print what each file misses; 1 if there is anything."""
+    if not files:
+        print(f"python -m microgad check: which program?\n{USAGE}", file=sys.stderr, end="")
+        return 2
+    absences = [absence for file in files for absence in check(file)]
+    for absence in absences:
+        print(absence)
+    return 1 if absences else 0

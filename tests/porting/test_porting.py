@@ -1,0 +1,175 @@
+"""Programs that say `import torch`, run by microgad: each in a process of its own, where PyTorch isn't imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from microgad.porting import check
+
+
+def run(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=folder)
+
+
+def ported(program: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    (folder / "program.py").write_text(program)
+    return run("-m", "microgad", "program.py", *arguments, folder=folder)
+
+
+def test_a_program_runs_unchanged(tmp_path: Path) -> None:
+    program = """
+import sys
+import torch
+import torch.nn as nn, torch.nn.functional as F
+from torch import optim, Tensor
+from torch.nn.modules.module import Module
+from torch.nn.modules.batchnorm import BatchNorm2d
+from torch.optim.lr_scheduler import StepLR
+from torch.utils.data import DataLoader, TensorDataset
+from torchvision import datasets, transforms
+import torchvision.transforms as T
+
+torch.manual_seed(0)
+net = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+loss = F.mse_loss(net(torch.ones(4, 2)), torch.zeros(4, 3))
+loss.backward()
+assert Module is nn.Module and BatchNorm2d is nn.BatchNorm2d and T is transforms
+assert tuple(int(part) for part in torch.__version__.split("+")[0].split(".")) >= (2, 0, 0)
+print(f"{loss.item():.6f}", __name__, sys.argv[1:], isinstance(net[0].weight, Tensor))
+sys.exit(7)
+"""
+    done = ported(program, tmp_path, "a", "--b")
+    assert done.returncode == 7, done.stderr
+    pytest.importorskip("torch")
+    theirs = run("-c", program.replace("__name__", "'__main__'"), "a", "--b")
+    assert done.stdout == theirs.stdout != ""
+
+
+def test_what_is_missing_raises_where_it_is_used(tmp_path: Path) -> None:
+    program = """
+import torch
+import torch.distributed as dist
+from torch import Absentee
+from torch.nn import Linar
+from torch.utils.tensorboard import SummaryWriter
+
+def used(f):
+    try:
+        f()
+    except AttributeError as error:
+        print(error)
+
+used(lambda: dist.init_process_group("gloo"))
+used(lambda: Absentee(1))
+used(lambda: Linar)
+used(lambda: Linar(2, 3))
+used(lambda: SummaryWriter())
+used(lambda: torch.bfloat16)
+print(hasattr(torch, "sparse_coo_tensor"))
+
+class Net(Linar):
+    pass
+"""
+    done = ported(program, tmp_path)
+    assert done.stdout.splitlines() == [
+        "program.py:14: microgad has no distributed.init_process_group",
+        "program.py:15: microgad has no Absentee",
+        "program.py:17: microgad has no nn.Linar; the nearest name is Linear",
+        "program.py:18: microgad has no utils.tensorboard.SummaryWriter",
+        "microgad has no bfloat16: NumPy can't hold it",
+        "False",
+    ]
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        "AttributeError: program.py:22: microgad has no nn.Linar; the nearest name is Linear\n"
+    ), done.stderr
+
+
+def test_a_traceback_is_that_of_the_program(tmp_path: Path) -> None:
+    done = ported("import torch\ndef f():\n    return torch.ones(2) @ torch.ones(3)\nf()", tmp_path)
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.splitlines() if line.startswith("  File")]
+    assert '"program.py", line 4' in lines[0]
+    assert '"program.py", line 3' in lines[1]
+
+
+def test_modules_and_code(tmp_path: Path) -> None:
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text(
+        "import sys, torch\nprint(torch.ones(2).sum().item(), sys.argv[1:], __package__)"
+    )
+    done = run("-m", "microgad", "-m", "package", "x", folder=tmp_path)
+    assert done.stdout == "2.0 ['x'] package\n", done.stderr
+    done = run("-m", "microgad", "-c", "import torch, sys; print(torch.zeros(1).item(), sys.argv)", "y")
+    assert done.stdout == "0.0 ['-c', 'y']\n", done.stderr
+    assert run("-m", "microgad").returncode == 2
+    assert "usage" in run("-m", "microgad", "--help").stdout
+    assert "argument expected for the -m option" in run("-m", "microgad", "-m").stderr
+    missing = run("-m", "microgad", "absent.py", folder=tmp_path)
+    assert (missing.returncode, "absent.py" in missing.stderr) == (1, True)
+
+
+def test_for_a_while_and_for_good() -> None:
+    done = run(
+        "-c",
+        """
+import sys, microgad
+before = microgad.__version__
+with microgad.as_torch() as given:
+    import torch, torch.nn, torch.absent
+    assert torch is given is microgad and torch.nn is microgad.nn
+    assert torch.__version__ == f"2.13.0+microgad.{before}"
+    with microgad.as_torch():
+        assert torch.__version__ == f"2.13.0+microgad.{before}"
+assert microgad.__version__ == before and not hasattr(microgad, "absent")
+assert not [name for name in sys.modules if name.partition(".")[0] == "torch"]
+try:
+    from microgad import Absentee
+except ImportError:
+    microgad.as_torch()
+    from torch import Absentee
+    print(Absentee)
+""",
+    )
+    assert done.stdout == "<microgad has no Absentee>\n", done.stderr
+
+
+def test_pytorch_itself_is_not_mixed_in() -> None:
+    pytest.importorskip("torch")
+    done = run("-c", "import torch, microgad; microgad.as_torch()")
+    assert "ImportError" not in done.stdout
+    assert "NameTakenError: as_torch: torch itself is imported already" in done.stderr
+
+
+def test_check_lists_what_is_missing(tmp_path: Path) -> None:
+    file = tmp_path / "program.py"
+    file.write_text(
+        """
+import torch, torch.distributed
+import torch.nn as nn
+from torch.nn import functional as F, Linar
+from torch import *
+import numpy
+
+x = torch.relu(torch.Tensor(2)).anything.at_all
+y = F.rellu(x), nn.Conv2d, torch.nn.init.zeros_, numpy.absent, torch.quantize_per_tensor
+nn.Module.absent
+"""
+    )
+    assert [(absence.line, absence.said) for absence in check(file)] == [
+        (2, "microgad has no distributed"),
+        (4, "microgad has no nn.Linar"),
+        (9, "microgad has no nn.functional.rellu; the nearest name is relu"),
+        (9, "microgad has no quantize_per_tensor: NumPy can't hold it"),
+    ]
+    done = run("-m", "microgad", "check", str(file))
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[0] == f"{file}:2: microgad has no distributed"
+    file.write_text("import torch\ntorch.ones(2)")
+    assert run("-m", "microgad", "check", str(file)).returncode == 0
