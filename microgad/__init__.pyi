@@ -12,6 +12,7 @@ import microgad.ops.linalg
 import microgad.ops.shuffle
 import microgad.ops.window
 
+from . import amp as amp
 from . import autograd as autograd
 from . import cuda as cuda
 from . import datasets as datasets
@@ -30,6 +31,7 @@ from . import testing as testing
 from . import training as training
 from . import transforms as transforms
 from . import utils as utils
+from .amp import autocast as autocast
 from .autograd import enable_grad as enable_grad
 from .autograd import inference_mode as inference_mode
 from .autograd import is_grad_enabled as is_grad_enabled
@@ -462,6 +464,14 @@ from .ops.random import randn_like as randn_like
 from .ops.random import randperm as randperm
 from .ops.random import seed as seed
 from .ops.random import set_rng_state as set_rng_state
+from .ops.recurrent import gru as gru
+from .ops.recurrent import gru_cell as gru_cell
+from .ops.recurrent import lstm as lstm
+from .ops.recurrent import lstm_cell as lstm_cell
+from .ops.recurrent import rnn_relu as rnn_relu
+from .ops.recurrent import rnn_relu_cell as rnn_relu_cell
+from .ops.recurrent import rnn_tanh as rnn_tanh
+from .ops.recurrent import rnn_tanh_cell as rnn_tanh_cell
 from .ops.reduction import all as all
 from .ops.reduction import amax as amax
 from .ops.reduction import amin as amin
@@ -549,6 +559,25 @@ from .ops.window import max_pool2d as max_pool2d
 from .ops.window import max_pool3d as max_pool3d
 from .parameter import Parameter as Parameter
 from .porting import as_torch as as_torch
+from .porting.rooms import accelerator as accelerator
+from .porting.rooms import backends as backends
+from .porting.rooms import compiler as compiler
+from .porting.rooms import hub as hub
+from .porting.rooms import jit as jit
+from .porting.rooms import mps as mps
+from .porting.rooms.compiler import compile as compile
+from .porting.rooms.settings import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
+from .porting.rooms.settings import get_float32_matmul_precision as get_float32_matmul_precision
+from .porting.rooms.settings import get_num_interop_threads as get_num_interop_threads
+from .porting.rooms.settings import get_num_threads as get_num_threads
+from .porting.rooms.settings import (
+    is_deterministic_algorithms_warn_only_enabled as is_deterministic_algorithms_warn_only_enabled,
+)
+from .porting.rooms.settings import set_float32_matmul_precision as set_float32_matmul_precision
+from .porting.rooms.settings import set_flush_denormal as set_flush_denormal
+from .porting.rooms.settings import set_num_interop_threads as set_num_interop_threads
+from .porting.rooms.settings import set_num_threads as set_num_threads
+from .porting.rooms.settings import use_deterministic_algorithms as use_deterministic_algorithms
 from .printing import get_printoptions as get_printoptions
 from .printing import set_printoptions as set_printoptions
 from .serialization import load as load

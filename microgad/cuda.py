@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from . import amp as amp
 from . import backend
 from .lazy import absent as _absent
+from .ops.random import initial_seed as initial_seed
 from .ops.random import manual_seed as manual_seed
+from .ops.random import seed as seed
 
 empty_cache = backend.empty_cache
+manual_seed_all, seed_all = manual_seed, seed
 
 
 def is_available() -> bool:
@@ -19,6 +25,9 @@ def is_available() -> bool:
     return backend.gpu_count() > 0
 
 
+is_initialized = is_available
+
+
 def device_count() -> int:
     """How many GPUs CuPy sees; 0 where there is no CuPy. Source: torch.cuda.device_count.
 
@@ -26,6 +35,88 @@ def device_count() -> int:
     True
     """
     return backend.gpu_count()
+
+
+def init() -> None:
+    """Nothing to do before the first use. Source: torch.cuda.init."""
+
+
+def is_bf16_supported(including_emulation: bool = True) -> bool:
+    """False: arrays have no bfloat16. Source: torch.cuda.is_bf16_supported."""
+    return False
+
+
+def current_device() -> int:
+    """The number of the GPU in use. Raises RuntimeError where there is none. Source: torch.cuda.current_device."""
+    return int(_runtime().getDevice())
+
+
+def set_device(device: Any) -> None:
+    """Use this GPU from now on. Source: torch.cuda.set_device."""
+    index = backend.device("cuda" if device is None else device).index
+    if index is not None:
+        _runtime().setDevice(index)
+
+
+def synchronize(device: Any = None) -> None:
+    """Wait for what the GPU is doing; nothing where there is none. Source: torch.cuda.synchronize.
+
+    >>> torch.cuda.synchronize()
+    """
+    if is_available():
+        _runtime().deviceSynchronize()
+
+
+def get_device_name(device: Any = None) -> str:
+    """What a GPU is called. Source: torch.cuda.get_device_name."""
+    name: bytes = _runtime().getDeviceProperties(_index(device))["name"]
+    return name.decode()
+
+
+def get_device_capability(device: Any = None) -> tuple[int, int]:
+    """Its compute capability, (major, minor). Source: torch.cuda.get_device_capability."""
+    properties = _runtime().getDeviceProperties(_index(device))
+    return int(properties["major"]), int(properties["minor"])
+
+
+def mem_get_info(device: Any = None) -> tuple[int, int]:
+    """Bytes that are free, and all. Source: torch.cuda.mem_get_info."""
+    free, total = _runtime().memGetInfo()
+    return int(free), int(total)
+
+
+def memory_allocated(device: Any = None) -> int:
+    """Bytes in arrays; 0 without a GPU. Source: torch.cuda.memory_allocated.
+
+    >>> torch.cuda.memory_allocated() >= 0
+    True
+    """
+    return int(_cupy().get_default_memory_pool().used_bytes()) if is_available() else 0
+
+
+def memory_reserved(device: Any = None) -> int:
+    """Bytes held, in arrays or for the next ones; 0 without a GPU. Source: torch.cuda.memory_reserved."""
+    return int(_cupy().get_default_memory_pool().total_bytes()) if is_available() else 0
+
+
+def reset_peak_memory_stats(device: Any = None) -> None:
+    """No effect: CuPy keeps no peaks. Source: torch.cuda.reset_peak_memory_stats."""
+
+
+max_memory_allocated, max_memory_reserved = memory_allocated, memory_reserved  # now: CuPy keeps no peaks
+
+
+def _cupy() -> Any:
+    return backend._cupy()
+
+
+def _runtime() -> Any:
+    return _cupy().cuda.runtime
+
+
+def _index(device: Any) -> int:
+    index = None if device is None else backend.device(device).index
+    return current_device() if index is None else index
 
 
 _absent(globals())

@@ -15,7 +15,7 @@ from .errors import missing
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_IMPORTED = re.compile(r"^from (\S+) import (\w+) as (\w+)$", re.MULTILINE)
+_IMPORTED = re.compile(r"^from (\S+) import \(?\s*(\w+) as (\w+)", re.MULTILINE)
 _RENAMED = re.compile(r"^(\w+) = (\S+)\.(\w+)$", re.MULTILINE)
 
 
@@ -103,6 +103,14 @@ def is_import(frame: FrameType) -> bool:
     return frame.f_code.co_code[frame.f_lasti] == opmap["IMPORT_FROM"]
 
 
+def _imported(package: str, where: str, what: str) -> Any:
+    """What `from where import what` gives inside of a package."""
+    if where == ".":
+        return importlib.import_module(f".{what}", package)
+    room = importlib.import_module(where, package)
+    return getattr(room, what) if hasattr(room, what) else importlib.import_module(f"{where}.{what}", package)
+
+
 def names(module: Any, fallback: Callable[[str], Any]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """`__getattr__` and `__dir__` of a module whose names are written down in a stub beside it (PEP 562).
 
@@ -123,12 +131,7 @@ def names(module: Any, fallback: Callable[[str], Any]) -> tuple[Callable[[str], 
         if name not in table():
             return fallback(name)
         where, what = table()[name]
-        value = (
-            importlib.import_module(f"{where}{what}", package)
-            if not where.strip(".")
-            else getattr(importlib.import_module(where, package), what)
-        )
-        module[name] = value
+        module[name] = value = _imported(package, where, what)
         return value
 
     def __dir__() -> list[str]:

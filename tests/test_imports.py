@@ -16,7 +16,7 @@ PACKAGE = Path(microgad.__file__).parent
 # From the ground up. A file may import what stands on a lower floor, or its own room.
 FLOORS = [
     ["errors"],
-    ["state", "size", "hooks", "formats", "from_type", "return_types", "lazy"],
+    ["state", "size", "hooks", "formats", "from_type", "return_types", "lazy", "notices"],
     ["backend", "dtypes", "printing", "generator"],
     ["plan", "limits"],
     ["function"],
@@ -26,11 +26,13 @@ FLOORS = [
     ["tensor"],
     ["parameter"],
     ["autograd"],
+    ["amp"],
     ["cuda", "random", "utils", "serialization", "transforms"],
     ["fft", "legacy", "linalg", "nn", "signal", "special", "optim", "datasets"],
     ["func", "graph"],
     ["testing"],  # draws graphs of wrong gradients
-    ["training", "porting"],
+    ["training"],
+    ["porting"],
     ["__init__", "__main__"],
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
@@ -50,7 +52,7 @@ HOMES = {
     },
     "matplotlib": {"training/plots.py"},
     "tqdm": {"utils/bar.py"},
-    "threadpoolctl": {"training/checkpoint.py", "training/environment.py"},
+    "threadpoolctl": {"training/environment.py"},
     "torch": set(),  # by importlib, in testing/adapters and testing/programs/machine.py
     "scipy": set(),
     "pytest": {"testing/plugins/for_pytest.py"},

@@ -17,6 +17,7 @@ from ..errors import MicrogadError
 # Where a room of PyTorch's is another's of microgad; any other `torch.a.b` is `microgad.a.b`.
 ROOMS = {
     "torch": "microgad",
+    "torch.cuda.amp": "microgad.amp",
     "torchvision": "microgad.porting.vision",
     "torchvision.datasets": "microgad.datasets",
     "torchvision.transforms": "microgad.transforms",
@@ -47,6 +48,8 @@ class as_torch:
     True tensor([0., 2.])
     """
 
+    _root: Any
+
     def __init__(self) -> None:
         for name in ("torch", "torchvision"):
             found = sys.modules.get(name)
@@ -57,7 +60,7 @@ class as_torch:
         self._before = set(sys.modules)
         self._finder = _Finder()
         sys.meta_path.insert(0, self._finder)
-        self._root: Any = importlib.import_module("microgad")
+        self._root = sys.modules["microgad"]
         self._placeholder = lazy.when_imported
         self._version = self._root.__version__
         self._root.__version__ = f"{LIKE}+microgad.{self._version.rpartition('+microgad.')[2]}"
@@ -133,16 +136,17 @@ def _place() -> str:
 
 def room_of(name: str) -> ModuleType | None:
     """microgad's module for one of PyTorch's, by name; None where there is none."""
-    found = ROOMS.get(name) or name.replace("torch", "microgad", 1)
-    try:
-        there = importlib.util.find_spec(found)
-    except ModuleNotFoundError:  # nor what it would be in
-        return None
-    if there is None:
-        return None
-    room = importlib.import_module(found)
-    lazy.absent(vars(room))
-    return room
+    inside = name.removeprefix("torch.")
+    for found in (ROOMS.get(name, f"microgad.{inside}"), f"microgad.porting.rooms.{inside}"):
+        try:
+            there = importlib.util.find_spec(found)
+        except ModuleNotFoundError:  # nor what it would be in
+            continue
+        if there is not None:
+            room = importlib.import_module(found)
+            lazy.absent(vars(room))
+            return room
+    return None
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):

@@ -54,6 +54,14 @@ def with_threads(count: int | None) -> AbstractContextManager[Any]:
     return limits
 
 
+def set_threads(count: int) -> None:
+    """Give BLAS so many threads from now on, if threadpoolctl is there to do it."""
+    if _blas() is not None:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(count, user_api="blas")
+
+
 def _blas() -> dict[str, Any] | None:
     """What threadpoolctl says of NumPy's BLAS."""
     try:

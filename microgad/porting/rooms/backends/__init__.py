@@ -1,0 +1,9 @@
+"""torch.backends: flags that a program may set, which have no effect, and what there is."""
+
+from . import cpu as cpu
+from . import cuda as cuda
+from . import cudnn as cudnn
+from . import mkl as mkl
+from . import mkldnn as mkldnn
+from . import mps as mps
+from . import openmp as openmp

@@ -1,0 +1,15 @@
+"""torch.backends.cpu."""
+
+from __future__ import annotations
+
+from ....training.environment import environment
+
+
+def get_cpu_capability() -> str:
+    """What PyTorch would call the processor's vectors. Source: torch.backends.cpu.get_cpu_capability.
+
+    >>> torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "AVX2", "AVX512")
+    True
+    """
+    features = str(environment()["CPU features"])
+    return "AVX512" if "AVX512" in features else "AVX2" if "AVX2" in features else "DEFAULT"

@@ -1,0 +1,39 @@
+"""torch.backends.cuda: flags without effect."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+matmul = SimpleNamespace(
+    allow_tf32=False, allow_fp16_reduced_precision_reduction=True, allow_bf16_reduced_precision_reduction=True
+)
+
+
+def is_built() -> bool:
+    """False. Source: torch.backends.cuda.is_built.
+
+    >>> torch.backends.cuda.matmul.allow_tf32 = True
+    >>> torch.backends.cuda.is_built()
+    False
+    """
+    return False
+
+
+def enable_flash_sdp(enabled: bool) -> None:
+    """No effect: attention has one form. Source: torch.backends.cuda.enable_flash_sdp."""
+
+
+enable_mem_efficient_sdp = enable_math_sdp = enable_cudnn_sdp = enable_flash_sdp
+
+
+def flash_sdp_enabled() -> bool:
+    """False. Source: torch.backends.cuda.flash_sdp_enabled."""
+    return False
+
+
+mem_efficient_sdp_enabled = cudnn_sdp_enabled = flash_sdp_enabled
+
+
+def math_sdp_enabled() -> bool:
+    """True: attention is as it is written. Source: torch.backends.cuda.math_sdp_enabled."""
+    return True

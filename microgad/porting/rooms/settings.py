@@ -1,0 +1,76 @@
+"""Settings of torch that are as they are here: determinism, precision of products, threads."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ...errors import ArgumentError
+from ...training.environment import environment, set_threads
+
+
+def get_num_threads() -> int:
+    """How many threads the BLAS has; the number of cores where threadpoolctl isn't installed.
+
+    Source: torch.get_num_threads.
+
+    >>> torch.get_num_threads() >= 1
+    True
+    """
+    return environment()["threads"] or os.cpu_count() or 1
+
+
+def set_num_threads(num_threads: int) -> None:
+    """Give the BLAS so many threads; without threadpoolctl nothing changes. Source: torch.set_num_threads.
+
+    Raises RuntimeError where the number isn't positive.
+
+    >>> torch.set_num_threads(torch.get_num_threads())
+    """
+    if num_threads < 1:
+        raise RuntimeError("set_num_threads expects a positive integer")
+    set_threads(num_threads)
+
+
+def get_num_interop_threads() -> int:
+    """1: operations run one after the other. Source: torch.get_num_interop_threads."""
+    return 1
+
+
+def set_num_interop_threads(num_threads: int) -> None:
+    """No effect. Source: torch.set_num_interop_threads."""
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """No effect: on the CPU everything is deterministic. Source: torch.use_deterministic_algorithms."""
+    _settings["deterministic"] = mode, warn_only
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """What was asked for. Source: torch.are_deterministic_algorithms_enabled."""
+    return bool(_settings["deterministic"][0])
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    """What was asked for. Source: torch.is_deterministic_algorithms_warn_only_enabled."""
+    return bool(_settings["deterministic"][1])
+
+
+def get_float32_matmul_precision() -> str:
+    """What was asked for, at first "highest". Source: torch.get_float32_matmul_precision."""
+    return str(_settings["precision"])
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """No effect: products are as precise as the BLAS is. Source: torch.set_float32_matmul_precision."""
+    if precision not in ("highest", "high", "medium"):
+        raise ArgumentError(f"set_float32_matmul_precision: must be one of highest, high or medium, got {precision!r}")
+    _settings["precision"] = precision
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """False: it can't be set. Source: torch.set_flush_denormal."""
+    return False
+
+
+_settings: dict[str, Any] = {"deterministic": (False, False), "precision": "highest"}

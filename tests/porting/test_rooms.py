@@ -1,0 +1,99 @@
+"""What has no effect says so once, and what a program asks of it is answered."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+
+import microgad as torch
+from microgad import notices
+
+
+@pytest.fixture(autouse=True)
+def _unsaid():
+    notices.once.cache_clear()
+    yield
+    notices.once.cache_clear()
+
+
+def test_nothing_is_compiled_and_that_is_said_once() -> None:
+    net = torch.nn.Linear(1, 1)
+    with pytest.warns(UserWarning, match="nothing is compiled"):
+        assert torch.compile(net) is net
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert torch.compile(mode="max-autotune")(net) is net
+    with pytest.warns(UserWarning, match="nothing is scripted"):
+        assert torch.jit.script(net) is torch.jit.trace(net, torch.ones(1)) is net
+    assert not torch.jit.is_scripting()
+    assert not torch.compiler.is_compiling()
+    assert torch.jit.ignore(len) is torch.jit.ignore()(len) is torch.compiler.disable(len) is len
+    with pytest.raises(NotImplementedError, match="no TorchScript files"):
+        torch.jit.save(net, "file")
+    with pytest.raises(RuntimeError, match="microgad downloads no code"):
+        torch.hub.load("a", "b")
+
+
+def test_mixed_precision_is_one_precision() -> None:
+    net, scaler = torch.nn.Linear(2, 1), torch.amp.GradScaler("cpu")
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    with pytest.warns(UserWarning, match="nothing is cast"), torch.autocast("cpu", dtype=torch.float16):
+        loss = net(torch.ones(3, 2)).sum()
+    assert loss.dtype is torch.float32
+    before = net.weight.tolist()
+    scaler.scale(loss).backward()
+    scaler.step(optimizer)
+    scaler.update()
+    moved = net.weight.tolist()
+    assert moved != before
+    net.weight.grad[0, 0] = float("inf")
+    assert scaler.step(optimizer) is None
+    assert net.weight.tolist() == moved
+    assert torch.cuda.amp is torch.amp
+
+
+def test_settings_are_remembered() -> None:
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    assert torch.are_deterministic_algorithms_enabled()
+    assert torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(False)
+    assert not torch.are_deterministic_algorithms_enabled()
+    torch.set_float32_matmul_precision("high")
+    assert torch.get_float32_matmul_precision() == "high"
+    torch.set_float32_matmul_precision("highest")
+    with pytest.raises(ValueError, match="must be one of highest, high or medium"):
+        torch.set_float32_matmul_precision("low")
+    with pytest.raises(RuntimeError, match="positive"):
+        torch.set_num_threads(0)
+
+
+def test_threads_are_those_of_the_blas() -> None:
+    pools = pytest.importorskip("threadpoolctl")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    assert torch.get_num_threads() == 1
+    assert {pool["num_threads"] for pool in pools.threadpool_info() if pool["user_api"] == "blas"} == {1}
+    torch.set_num_threads(before)
+
+
+def test_flags_of_backends() -> None:
+    cudnn = torch.backends.cudnn
+    cudnn.benchmark = True
+    with cudnn.flags(benchmark=False, deterministic=True):
+        assert (cudnn.benchmark, cudnn.deterministic) == (False, True)
+    assert (cudnn.benchmark, cudnn.deterministic) == (True, False)
+    cudnn.benchmark = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    assert not torch.backends.mps.is_available()
+    assert not torch.mps.is_available()
+
+
+def test_without_a_gpu() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    assert torch.accelerator.current_accelerator() is None
+    assert (torch.cuda.device_count(), torch.cuda.memory_allocated()) == (0, 0)
+    torch.cuda.synchronize()
+    with pytest.raises(RuntimeError, match="needs CuPy"):
+        torch.cuda.current_device()
