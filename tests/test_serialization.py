@@ -1,12 +1,12 @@
 """save and load: everything comes back, no code runs, and errors say which file is wrong and how."""
 
 import io
-import json
 import math
 import os
 import pickle
 import zipfile
 from collections import OrderedDict, namedtuple
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,30 @@ def through_a_file(obj: Any) -> Any:
     save(obj, file)
     file.seek(0)
     return load(file)
+
+
+def text(x: str) -> bytes:
+    """How a pickle has it."""
+    return b"X" + len(x).to_bytes(4, "little") + x.encode()
+
+
+def records(content: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(content)) as entries:
+        return {entry.filename: entries.read(entry) for entry in entries.infolist()}
+
+
+def zipped(entries: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as made:
+        for name, content in entries.items():
+            made.writestr(name, content)
+    return file.getvalue()
+
+
+def with_pickle(content: bytes, change: Callable[[bytes], bytes]) -> bytes:
+    """A file whose pickle was changed."""
+    entries = records(content)
+    return zipped({**entries, "archive/data.pkl": change(entries["archive/data.pkl"])})
 
 
 def identical(a: Any, b: Any) -> None:
@@ -73,16 +97,10 @@ def test_what_is_saved_comes_back(state: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "number", [2**100, -0.0, math.nan, -math.inf, 5e-324, True, complex(-0.0, math.inf), np.float64(0.1)]
+    "number", [2**100, -(2**2100), -129, 70000, -0.0, math.nan, -math.inf, 5e-324, True, 1e400j, np.float64(0.1)]
 )
 def test_numbers(number: Any) -> None:
     identical(through_a_file(number), number)
-    file = io.BytesIO()
-    save(number, file)
-    with zipfile.ZipFile(file) as entries:
-        json.loads(
-            entries.read("microgad.json"), parse_constant=pytest.fail
-        )  # no NaN or Infinity: other readers have none
 
 
 def test_shapes_and_text_of_every_kind() -> None:
@@ -140,13 +158,6 @@ def test_training_state_goes_on(tmp_path: Path) -> None:
     identical(other.state_dict(), optimizer.state_dict())
 
 
-def test_numpy_opens_the_file(tmp_path: Path) -> None:
-    save({"w": microgad.arange(3)}, tmp_path / "w.npz")
-    with np.load(tmp_path / "w.npz") as file:
-        assert file["0"].tolist() == [0, 1, 2]
-        assert json.loads(file["microgad.json"])["object"] == {"dict": [["w", {"tensor": 0}]]}
-
-
 def test_the_same_state_gives_the_same_bytes() -> None:
     files = [io.BytesIO(), io.BytesIO()]
     for file in files:
@@ -181,7 +192,7 @@ def test_an_interrupted_save_leaves_the_old_file(tmp_path: Path, monkeypatch: py
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(np.lib.format, "write_array", interrupted)
+        patch.setattr("microgad.serialization.archive.Writer.write", interrupted)
         with pytest.raises(KeyboardInterrupt):
             save({"epoch": 2, "w": microgad.ones(3)}, path)
     with pytest.raises(TypeError):
@@ -201,27 +212,34 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "where", [None, "cpu", microgad.device("cpu"), {"cuda:0": "cpu"}, {microgad.device("cpu"): "cpu"}]
+    "where",
+    [
+        None,
+        "cpu",
+        microgad.device("cpu"),
+        {"cuda:0": "cpu"},
+        {microgad.device("cpu"): "cpu"},
+        lambda storage, place: storage,
+        lambda storage, place: "cpu",
+    ],
 )
 def test_map_location(where: Any) -> None:
     file = io.BytesIO()
     save(microgad.ones(2), file)
+    file.seek(0)
     assert load(file, map_location=where, weights_only=False).device == microgad.device("cpu")
 
 
 def test_map_location_of_another_kind() -> None:
-    with pytest.raises(TypeError, match="map_location must be a device or a dict, but got function"):
-        load(io.BytesIO(), map_location=lambda storage, place: storage)
+    with pytest.raises(TypeError, match="map_location must be a device, a dict or a function, got int"):
+        load(io.BytesIO(), map_location=0)
 
 
 def on_a_gpu() -> io.BytesIO:
     """The file of a Tensor on a GPU."""
-    file, changed = io.BytesIO(), io.BytesIO()
+    file = io.BytesIO()
     save([microgad.ones(2)], file)
-    with zipfile.ZipFile(file) as old, zipfile.ZipFile(changed, "w") as new:
-        new.writestr("microgad.json", old.read("microgad.json").replace(b'"cpu"', b'"cuda:0"'))
-        new.writestr("0.npy", old.read("0.npy"))
-    return changed
+    return io.BytesIO(with_pickle(file.getvalue(), lambda pickled: pickled.replace(text("cpu"), text("cuda:0"))))
 
 
 def test_a_device_that_is_not_there() -> None:
@@ -247,9 +265,9 @@ Point = namedtuple("Point", "x y")
     ("obj", "said"),
     [
         ({"net": Module()}, r"obj\['net'\] is a .*Module; only dicts.*save its state_dict\(\)"),
-        ([1, (2, {3})], r"obj\[1\]\[1\] is a builtins\.set"),
+        ([1, (2, {3: slice(4)})], r"obj\[1\]\[1\]\[3\] is a builtins\.slice"),
         (Point(1, 2), "obj is a .*Point"),
-        ({b"k": 1}, "a key of obj is a builtins.bytes"),
+        ({frozenset(): 1}, "a key of obj is a builtins.frozenset"),
         ({"w": np.array([object()])}, r"obj\['w'\] is an array of Python objects"),
         (len, "obj is a builtins.builtin_function_or_method"),
     ],
@@ -264,8 +282,13 @@ def test_what_cannot_be_saved(obj: Any, said: str) -> None:
 def test_an_object_that_contains_itself() -> None:
     loop: list[Any] = []
     loop.append(loop)
-    with pytest.raises(RuntimeError, match="contains itself, or is nested too deeply"):
-        save(loop, io.BytesIO())
+    loaded = through_a_file(loop)
+    assert loaded[0] is loaded
+    nested: Any = []
+    for _ in range(10_000):
+        nested = [nested]
+    with pytest.raises(RuntimeError, match="nested too deeply"):
+        save(nested, io.BytesIO())
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
@@ -276,18 +299,6 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 # What can't be loaded
 
 
-def archive(**entries: Any) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as made:
-        for name, content in entries.items():
-            made.writestr(name.replace("_", "."), content)
-    return file.getvalue()
-
-
-def structure(obj: Any, **others: Any) -> bytes:
-    return archive(microgad_json=json.dumps({"format": 1, "tensors": [], "object": obj, **others}))
-
-
 def whole() -> bytes:
     file = io.BytesIO()
     save({"w": microgad.arange(5), "b": [1.5, None]}, file)
@@ -296,21 +307,10 @@ def whole() -> bytes:
 
 DAMAGED = [
     (b"", "is empty"),
-    (b"hello", r"is not a file that microgad\.save wrote"),
-    (pickle.dumps({"w": 1}), r"is not a file that microgad\.save wrote"),
+    (b"hello", r"is not a file that torch\.save wrote"),
+    (pickle.dumps({"w": 1}), "is a pickle, but not one of PyTorch's"),
     (whole()[:-30], "is damaged or cut off"),
     (whole()[:100], "is damaged or cut off"),
-    (archive(x_npy=b""), r"is a zip archive that microgad\.save didn't write: it holds x\.npy"),
-    (archive(archive_data_pkl=b""), r"was written by torch\.save"),
-    (archive(microgad_json="{"), "is damaged: it makes no sense"),
-    (archive(microgad_json="[" * 5000), "is damaged: it makes no sense"),
-    (archive(microgad_json='{"format": 2}'), "has format 2, but this microgad reads format 1"),
-    (structure({"array": 0}), r"is damaged.*no item named '0\.npy'"),
-    (structure({"tensor": 0}), "is damaged"),
-    (structure({"eval": "exit()"}), "is damaged.*'eval'"),
-    (structure({"dict": [[[1], 2]]}), "is damaged.*unhashable"),
-    (structure({"dict": 1, "tuple": 2}), "is damaged"),
-    (structure({"tensor": -1}, tensors=[{"array": 0}]), "is damaged"),
 ]
 
 
@@ -327,28 +327,6 @@ def test_damaged_and_foreign_files(tmp_path: Path, content: bytes, said: str) ->
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"none\.pt"):
         load(tmp_path / "none.pt")
-
-
-def test_an_array_of_objects_is_not_unpickled() -> None:
-    npy = io.BytesIO()
-    np.save(npy, np.array([print]), allow_pickle=True)
-    content = archive(
-        microgad_json=json.dumps({"format": 1, "tensors": [], "object": {"array": 0}}), **{"0_npy": npy.getvalue()}
-    )
-    with pytest.raises(FileError, match=r"is damaged.*Object arrays cannot be loaded"):
-        load(io.BytesIO(content))
-
-
-@pytest.mark.parametrize("shape", ["(5000000000000,)", "(3,)", "(7,)", "(-5,)"])
-def test_an_array_whose_header_lies(shape: str) -> None:
-    npy = io.BytesIO()
-    np.lib.format.write_array_header_1_0(npy, {"descr": "<i8", "fortran_order": False, "shape": (5,)})
-    header = npy.getvalue().replace(b"(5,)", shape.encode()).replace(b" " * (len(shape) - 4), b"", 1)
-    content = archive(
-        microgad_json=json.dumps({"format": 1, "tensors": [], "object": {"array": 0}}), **{"0_npy": header + bytes(40)}
-    )
-    with pytest.raises(FileError, match="is damaged"):
-        load(io.BytesIO(content))
 
 
 @given(st.data())

@@ -1,0 +1,212 @@
+"""Objects as the pickles that PyTorch writes: protocol 2, of a few kinds of objects, Tensors among them."""
+
+from __future__ import annotations
+
+import struct
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .. import backend, dtypes, formats
+from ..errors import ArgumentError, DtypeError
+from ..ops.movement.memory import geometry, memory_of
+from ..parameter import Parameter
+from ..size import Size
+from ..tensor import Tensor
+from .kinds import CLASS_OF, UNTYPED
+
+
+class Pickler:
+    """Makes a pickle of an object; collects the memory of its Tensors, each piece once.
+
+    An object that comes twice is written once, and is one again when it is loaded.
+    """
+
+    def __init__(self) -> None:
+        self.storages: list[Any] = []  # rows of elements, by the numbers that the pickle calls them
+        self._numbers: dict[int, int] = {}  # of storages, by the id of the array that owns the memory
+        self._out = bytearray(b"\x80\x02")
+        self._memo: dict[Any, int] = {}
+        self._kept: list[Any] = []  # so that no id is used again
+        self._kinds: dict[type, Callable[[Any, str], None]] = {
+            type(None): lambda x, place: self._write(b"N"),
+            bool: lambda x, place: self._write(b"\x88" if x else b"\x89"),
+            int: lambda x, place: self._integer(x),
+            float: lambda x, place: self._write(b"G" + struct.pack(">d", x)),
+            complex: lambda x, place: self._call("__builtin__ complex", (x.real, x.imag), place),
+            str: lambda x, place: self._text(x),
+            bytes: lambda x, place: self._call("_codecs encode", (x.decode("latin-1"), "latin1"), place),
+            list: self._list,
+            tuple: self._tuple,
+            set: lambda x, place: self._call("__builtin__ set", (list(x),), place),
+            dict: lambda x, place: self._pairs(x, place, b"}"),
+            OrderedDict: self._ordered,
+            Size: lambda x, place: self._call("torch Size", (tuple(x),), place),
+            backend.device: lambda x, place: self._call("torch device", (str(x),), place),
+            dtypes.dtype: lambda x, place: self._global(f"torch {x.name}"),
+            formats.layout: lambda x, place: self._call("torch.serialization _get_layout", (repr(x),), place),
+            np.ndarray: self._array,
+        }
+
+    def pickle(self, obj: Any) -> bytes:
+        """The whole of it. Raises TypeError of what can't be saved, by its place; ValueError of what is too deep."""
+        try:
+            self._save(obj, "obj")
+        except RecursionError:
+            raise ArgumentError("save: the object contains itself, or is nested too deeply") from None
+        return bytes(self._out + b".")
+
+    def _save(self, x: Any, place: str) -> None:
+        if id(x) in self._memo:
+            self._get(self._memo[id(x)])
+        elif type(x) in self._kinds:
+            self._kinds[type(x)](x, place)
+        elif isinstance(x, Parameter):
+            data = x.detach()
+            self._call("torch._utils _rebuild_parameter", (data, x.requires_grad, OrderedDict()), place, x)
+        elif isinstance(x, Tensor):
+            self._tensor(x, place)
+        elif isinstance(x, np.dtype):
+            self._dtype(x, place)
+        elif isinstance(x, np.generic):
+            self._call("numpy.core.multiarray scalar", (x.dtype, x.tobytes()), place)
+        else:
+            raise DtypeError(
+                f"save: {place} is a {type(x).__module__}.{type(x).__qualname__}; only dicts, lists, tuples, sets, "
+                "numbers, text, None, Tensors and arrays can be: of a module or an optimizer save its state_dict()"
+            )
+
+    def _write(self, code: bytes) -> None:
+        self._out += code
+
+    def _get(self, number: int) -> None:
+        self._write(b"h" + bytes([number]) if number < 256 else b"j" + struct.pack("<I", number))
+
+    def _put(self, x: Any, key: Any = None) -> None:
+        """Remember what was made last under a number, and that it is x."""
+        number = len(self._memo)
+        self._memo[id(x) if key is None else key] = number
+        self._kept.append(x)
+        self._write(b"q" + bytes([number]) if number < 256 else b"r" + struct.pack("<I", number))
+
+    def _integer(self, x: int) -> None:
+        if 0 <= x < 256:
+            self._write(b"K" + bytes([x]))
+        elif -(2**31) <= x < 2**31:
+            self._write(b"J" + struct.pack("<i", x))
+        else:
+            data = x.to_bytes(x.bit_length() // 8 + 1, "little", signed=True)
+            self._write(b"\x8a" + bytes([len(data)]) if len(data) < 256 else b"\x8b" + struct.pack("<i", len(data)))
+            self._write(data)
+
+    def _text(self, x: str) -> None:
+        data = x.encode("utf-8", "surrogatepass")
+        self._write(b"X" + struct.pack("<I", len(data)) + data)
+        self._put(x)
+
+    def _global(self, name: str) -> None:
+        """A name in a module, "module name"."""
+        if name in self._memo:
+            self._get(self._memo[name])
+            return
+        self._write(b"c%s\n%s\n" % tuple(name.encode().split(b" ")))
+        self._put(name, name)
+
+    def _call(self, name: str, arguments: tuple[Any, ...], place: str, made: Any = None) -> None:
+        """What a function makes of arguments, remembered as `made`."""
+        self._global(name)
+        self._tuple(arguments, place)
+        self._write(b"R")
+        if made is not None:
+            self._put(made)
+
+    def _tuple(self, x: tuple[Any, ...], place: str) -> None:
+        if x:
+            self._write(b"(")
+        for i, item in enumerate(x):
+            self._save(item, f"{place}[{i}]")
+        self._write(b"t" if x else b")")
+
+    def _list(self, x: list[Any], place: str) -> None:
+        self._write(b"]")
+        self._put(x)
+        if x:
+            self._write(b"(")
+            for i, item in enumerate(x):
+                self._save(item, f"{place}[{i}]")
+            self._write(b"e")
+
+    def _pairs(self, x: Mapping[Any, Any], place: str, empty: bytes = b"") -> None:
+        """Keys and values, put into the empty dict that `empty` makes, or that was made."""
+        self._write(empty)
+        self._put(x)
+        if x:
+            self._write(b"(")
+            for key, value in x.items():
+                self._save(key, f"a key of {place}")
+                self._save(value, f"{place}[{key!r}]")
+            self._write(b"u")
+
+    def _ordered(self, x: OrderedDict[Any, Any], place: str) -> None:
+        self._call("collections OrderedDict", (), place)
+        self._pairs(x, place)
+
+    def _tensor(self, x: Tensor, place: str) -> None:
+        """A piece of memory, and where in it the Tensor lies."""
+        array = backend.to_numpy(x.array)
+        if any(stride < 0 or stride % array.itemsize for stride in array.strides) or not array.flags.aligned:
+            array = np.ascontiguousarray(array)  # PyTorch has no such strides
+        storage, (shape, _, offset) = memory_of(array), geometry(array)
+        typed = x.dtype in CLASS_OF
+        self._global(f"torch._utils _rebuild_tensor_{'v2' if typed else 'v3'}")
+        self._write(b"((")
+        self._save("storage", place)
+        self._global(f"torch {CLASS_OF[x.dtype]}" if typed else UNTYPED)
+        self._save(self._storage(backend.owner(array), storage), place)
+        self._save(str(x.device), place)
+        self._integer(storage.size if typed else storage.nbytes)
+        self._write(b"tQ")
+        self._integer(offset)
+        self._tuple(shape, place)
+        self._tuple(tuple(stride // array.itemsize for stride in array.strides), place)
+        self._save(x.requires_grad, place)
+        self._call("collections OrderedDict", (), place)
+        if not typed:
+            self._global(f"torch {x.dtype.name}")
+        self._write(b"tR")
+        self._put(x)
+
+    def _storage(self, owner: Any, memory: Any) -> str:
+        """The number that a piece of memory has, or gets."""
+        if id(owner) not in self._numbers:
+            self._numbers[id(owner)] = len(self.storages)
+            self._kept.append(owner)
+            self.storages.append(memory)
+        return str(self._numbers[id(owner)])
+
+    def _dtype(self, x: Any, place: str) -> None:
+        """A NumPy dtype, as NumPy pickles it."""
+        self._call("numpy dtype", (x.str[1:], False, True), place)
+        self._write(b"(K\x03")
+        self._save(x.str[0], place)
+        self._write(b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb")
+
+    def _array(self, x: Any, place: str) -> None:
+        """An array, as NumPy pickles it."""
+        if x.dtype.hasobject or x.dtype.names:
+            raise DtypeError(f"save: {place} is an array of Python objects; only numbers and text can be saved")
+        self._global("numpy.core.multiarray _reconstruct")
+        self._write(b"(")
+        self._global("numpy ndarray")
+        self._tuple((0,), place)
+        self._save(b"b", place)
+        self._write(b"tR")
+        self._put(x)
+        self._write(b"(K\x01")
+        self._tuple(x.shape, place)
+        self._dtype(x.dtype, place)
+        self._save(False, place)
+        self._save(np.ascontiguousarray(x).tobytes(), place)
+        self._write(b"tb")

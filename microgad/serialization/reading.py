@@ -1,0 +1,164 @@
+"""load: what PyTorch, or microgad, wrote to a file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import IO, Any
+
+import numpy as np
+
+from .. import backend
+from ..errors import DeviceError
+from .archive import Reader
+from .errors import FileError
+from .kinds import STORAGES
+from .storages import Storage
+from .unpickling import Name, Unpickler
+
+Path = str | os.PathLike[str]
+Location = Callable[[str], str]
+_MAGIC = 0x1950A86A20F9469CFC6C  # what a file of before PyTorch 1.6 begins with, pickled
+
+
+def load(
+    f: Path | IO[bytes], map_location: Any = None, pickle_module: Any = None, *, weights_only: bool = True,
+    mmap: bool | None = None, **options: Any,
+) -> Any:  # fmt: skip
+    """What `save`, PyTorch's or microgad's, wrote to a file. Source: torch.load.
+
+    No code in a file is ever run, whatever `weights_only` says: Tensors, arrays, dicts, lists, sets, numbers and text
+    are loaded, anything else is an error that names it. Tensors come back on the device they were saved from;
+    `map_location` names another, or is a dict from device to device, or a function of a storage and its device's name
+    that gives a name. With `mmap` their memory is the file's, read where it is looked at.
+
+    Raises RuntimeError, which names the file and what is wrong, where it is damaged or may not be loaded; OSError where
+    it can't be read.
+    """
+    place = _location(map_location)
+    if hasattr(f, "read"):
+        return _read(f, getattr(f, "name", "the file"), place, False)
+    with open(f, "rb") as file:
+        return _read(file, os.fspath(f), place, bool(mmap))
+
+
+def _location(map_location: Any) -> Location:
+    """Where what was saved on a device comes to lie."""
+    if map_location is None:
+        return lambda saved: saved
+    if isinstance(map_location, dict):
+        moved = {str(old): str(new) for old, new in map_location.items()}
+        return lambda saved: moved.get(saved, saved)
+    if isinstance(map_location, (str, backend.device)):
+        return lambda saved: str(map_location)
+    if callable(map_location):
+
+        def asked(saved: str) -> str:
+            found = map_location(None, saved)
+            return saved if found is None else str(found)
+
+        return asked
+    raise TypeError(f"load: map_location must be a device, a dict or a function, got {type(map_location).__name__}")
+
+
+def _read(file: Any, name: Any, place: Location, mapped: bool) -> Any:
+    start = file.read(4)
+    file.seek(0)
+    try:
+        if not start:
+            raise FileError("is empty")
+        if start == b"PK\3\4":
+            return _read_archive(Reader(file), place, mapped)
+        return _read_stream(file.read(), place)
+    except FileError as error:
+        raise FileError(f"load: {name} {error}") from None
+    except DeviceError as error:
+        raise DeviceError(f"load: {error}, or load with map_location='cpu'") from None
+
+
+def _read_archive(archive: Reader, place: Location, mapped: bool) -> Any:
+    """The format of PyTorch since 1.6: a pickle, and a record for each piece of memory."""
+    if "data.pkl" not in archive:
+        raise FileError("is a zip archive, but not one of PyTorch's: it holds no data.pkl")
+    little = "byteorder" not in archive or archive.read("byteorder") == b"little"
+    swapped = little != (sys.byteorder == "little")
+    memories: dict[tuple[str, str], Any] = {}
+    versions: dict[tuple[str, str], list[int]] = {}
+
+    def storage(kind: Name, key: Any, location: Any, count: Any, *rest: Any) -> Storage:
+        record, device, dtype = f"data/{key}", place(str(location)), _dtype_of(kind)
+        nbytes = archive.size(record)
+        if type(count) is not int or count < 0 or count * (dtype.itemsize if dtype else 1) > nbytes:
+            raise FileError(f"claims {count} elements of {record!r}, which has {nbytes} bytes")
+
+        def memory() -> Any:
+            if (record, device) not in memories:
+                data = archive.mapped(record) if mapped else archive.array(record)
+                if swapped:
+                    data = _swapped(data, dtype)
+                memories[record, device] = backend.to_device(data, device)
+            return memories[record, device]
+
+        return Storage(memory, nbytes, dtype, versions.setdefault((record, device), [0]))
+
+    return Unpickler(archive.read("data.pkl"), storage).load()
+
+
+def _read_stream(data: bytes, place: Location) -> Any:
+    """The format of before 1.6: pickles one after the other, then the memory."""
+    if not data.startswith(b"\x80"):
+        raise FileError("is not a file that torch.save wrote")
+    memories: dict[str, Any] = {}
+    versions: dict[str, list[int]] = {}
+    claimed = 0
+
+    def storage(kind: Name, key: Any, location: Any, count: Any, view: Any = None) -> Storage:
+        nonlocal claimed
+        dtype, key = _dtype_of(kind), str(key)
+        each = dtype.itemsize if dtype else 1
+        if type(count) is not int or count < 0:
+            raise FileError(f"claims {count} elements of a storage")
+        if key not in memories:
+            claimed += count * each
+            if claimed > len(data):
+                raise FileError(f"is {len(data)} bytes long, but its storages claim {claimed}")
+            memories[key] = backend.to_device(np.zeros(count * each, np.uint8), place(str(location)))
+        memory = memories[key]
+        if view is not None:
+            _, offset, size = view
+            if min(offset, size) < 0:
+                raise FileError("holds a view of a storage that begins before it")
+            memory = memory[offset * each : (offset + size) * each]
+        return Storage(lambda: memory, memory.size, dtype, versions.setdefault(key, [0]))
+
+    def unpickled(at: int) -> tuple[Any, int]:
+        machine = Unpickler(data, storage, at)
+        return machine.load(), machine.at
+
+    magic, at = unpickled(0)
+    if magic != _MAGIC:
+        raise FileError("is a pickle, but not one of PyTorch's")
+    for _ in range(2):  # the protocol, and facts of the machine
+        _, at = unpickled(at)
+    obj, at = unpickled(at)
+    keys, at = unpickled(at)
+    for key in keys if type(keys) is list else ():
+        count = int.from_bytes(data[at : at + 8], "little")
+        memory = memories.get(str(key))
+        if memory is None or memory.size < count or at + 8 + memory.size > len(data):
+            raise FileError("ends within its storages")
+        memory[...] = backend.like(np.frombuffer(data, np.uint8, memory.size, at + 8), memory)
+        at += 8 + memory.size
+    return obj
+
+
+def _dtype_of(kind: Name) -> Any:
+    return STORAGES.get(kind.name.rpartition(" ")[2])
+
+
+def _swapped(data: Any, dtype: Any) -> Any:
+    """Numbers of the other order of bytes."""
+    if dtype is None:
+        raise FileError("is of the other order of bytes, and doesn't say of which numbers")
+    return data.view(dtype.dtype).byteswap().view("u1")

@@ -1,0 +1,44 @@
+"""Memory that Tensors of a file lie in, and Tensors on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from .. import backend, dtypes
+from ..tensor import Tensor
+from .errors import FileError
+
+
+class Storage(NamedTuple):
+    """A piece of memory: bytes, read when they are asked for; of elements of a dtype, None where a Tensor says it."""
+
+    memory: Callable[[], Any]
+    nbytes: int
+    dtype: dtypes.dtype | None
+    version: list[int]  # the counter of writes, which all Tensors on it share
+
+
+def tensor(
+    storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any = False, dtype: dtypes.dtype | None = None
+) -> Tensor:
+    """A Tensor on a storage. Raises FileError where it would reach beyond it."""
+    if type(storage) is not Storage:
+        raise FileError("holds a Tensor without a storage")
+    kind = dtype if storage.dtype is None else storage.dtype
+    if type(kind) is not dtypes.dtype or type(size) is not tuple or type(stride) is not tuple:
+        raise FileError("holds a Tensor without a dtype or a shape")
+    if len(size) != len(stride) or any(type(n) is not int or n < 0 for n in (offset, *size, *stride)):
+        raise FileError(f"holds a Tensor of sizes {size}, strides {stride} and offset {offset}")
+    needed = offset + 1 + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) if 0 not in size else 0
+    if needed * kind.itemsize > storage.nbytes:
+        raise FileError(
+            f"holds a Tensor of sizes {size}, strides {stride} and offset {offset}, which reaches beyond its storage "
+            f"of {storage.nbytes // kind.itemsize} elements"
+        )
+    memory = storage.memory()
+    row = memory[: memory.size // kind.itemsize * kind.itemsize].view(kind.dtype)
+    shown = backend.as_strided(row[offset if needed else 0 :], size, tuple(step * kind.itemsize for step in stride))
+    made: Tensor = Tensor._made(shown)
+    made.version = storage.version
+    return made.requires_grad_(bool(requires_grad))

@@ -1,0 +1,318 @@
+"""PyTorch's pickles read by a machine of its own, which can do nothing but what is written here.
+
+Python's unpickler calls what a file names. This one knows the names in `CALLS`, and what each does with its arguments;
+it puts items into lists and dicts that the file itself made, and gives a state to nothing but arrays. So no code in a
+file is ever run, and nothing is allocated that isn't in the file.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import backend, formats
+from ..parameter import Parameter
+from ..size import Size
+from ..tensor import Tensor
+from .errors import FileError
+from .kinds import DTYPES, STORAGES, UNTYPED
+from .storages import Storage, tensor
+
+_MARK = object()
+
+
+class Name:
+    """A global name in a file: something that CALLS has, a storage's class, a dtype."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class _Array:
+    """A NumPy array that waits for its state."""
+
+    array: Any = None
+
+
+class _Dtype:
+    """A NumPy dtype that waits for its state, which says the order of bytes."""
+
+    def __init__(self, text: Any) -> None:
+        self.text, self.order = text, "="
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        found = np.dtype(self.order.replace("|", "=") + self.text)
+        if found.hasobject or found.names or found.kind not in "fciubSU":
+            raise FileError(f"holds an array of {self.text!r}, which may not be loaded")
+        return found
+
+
+def _parameter(data: Any, requires_grad: Any, hooks: Any, *state: Any) -> Any:
+    if type(data) is not Tensor:
+        raise FileError(f"holds a Parameter of a {type(data).__name__}")
+    return Parameter(data, bool(requires_grad))
+
+
+def _bytes(text: Any, encoding: Any = "latin1") -> bytes:
+    if type(text) is not str or encoding not in ("latin1", "latin-1"):
+        raise FileError("holds bytes in another encoding than PyTorch's")
+    return text.encode("latin-1")
+
+
+def _scalar(dtype: Any, data: Any) -> Any:
+    kind = dtype.dtype
+    if type(data) is not bytes or len(data) != kind.itemsize:
+        raise FileError("holds a NumPy number of another size than its dtype's")
+    return np.frombuffer(data, kind)[0]
+
+
+def _dtype(text: Any, *flags: Any) -> _Dtype:
+    if type(text) is not str:
+        raise FileError("holds a dtype without a name")
+    return _Dtype(text)
+
+
+def _ordered(pairs: Any = ()) -> Any:
+    return OrderedDict((key, value) for key, value in _listed(pairs))
+
+
+def _listed(items: Any) -> list[Any]:
+    if type(items) not in (list, tuple):
+        raise FileError(f"makes something of a {type(items).__name__} that is made of lists")
+    return list(items)
+
+
+def _layout(name: Any) -> Any:
+    if name != "torch.strided":
+        raise FileError(f"holds the layout {name!r}; arrays have strides alone")
+    return formats.strided
+
+
+def _without_state(value: Callable[..., Any], kind: Any, arguments: Any, state: Any = None) -> Any:
+    """A subclass of Tensor: the Tensor itself."""
+    return CALLS[value.name](*arguments)  # type: ignore[attr-defined]
+
+
+CALLS: dict[str, Callable[..., Any]] = {
+    "collections OrderedDict": _ordered,
+    "torch._utils _rebuild_tensor": lambda storage, offset, size, stride: tensor(storage, offset, size, stride),
+    "torch._utils _rebuild_tensor_v2": lambda storage, offset, size, stride, grad=False, hooks=None, metadata=None: (
+        tensor(storage, offset, size, stride, grad)
+    ),
+    "torch._utils _rebuild_tensor_v3": (
+        lambda storage, offset, size, stride, grad, hooks, dtype, metadata=None: tensor(
+            storage, offset, size, stride, grad, dtype
+        )
+    ),
+    "torch._utils _rebuild_parameter": _parameter,
+    "torch._utils _rebuild_parameter_with_state": _parameter,
+    "torch._tensor _rebuild_from_type_v2": _without_state,
+    "torch.serialization _get_layout": _layout,
+    "torch Size": lambda sizes: Size(int(n) for n in _listed(sizes)),
+    "torch device": lambda kind, index=None: backend.device(kind if index is None else f"{kind}:{int(index)}"),
+    "_codecs encode": _bytes,
+    "__builtin__ complex": lambda real, imag: complex(float(real), float(imag)),
+    "__builtin__ set": lambda items: set(_listed(items)),
+    "__builtin__ bytes": lambda *args: _bytes(*args) if args else b"",
+    "__builtin__ bytearray": lambda *args: bytearray(_bytes(*args)) if args else bytearray(),
+    "numpy dtype": _dtype,
+    "numpy.core.multiarray scalar": _scalar,
+    "numpy.core.multiarray _reconstruct": lambda kind, shape, data: _Array(),
+}
+_VALUES = {f"torch {name}": dtype for name, dtype in DTYPES.items()}
+_KNOWN = {*CALLS, *_VALUES, *(f"torch {name}" for name in STORAGES), UNTYPED, "numpy ndarray"} | {
+    "torch Tensor", "torch._tensor Tensor", "torch.nn.parameter Parameter", "torch.storage TypedStorage",
+}  # fmt: skip
+_MOVED = {"builtins": "__builtin__", "numpy._core.multiarray": "numpy.core.multiarray"}
+
+
+class Unpickler:
+    """Runs one pickle of a stream; `storage(Name, *facts)` gives what a persistent reference of Tensors stands for."""
+
+    def __init__(self, data: bytes, storage: Callable[..., Storage], at: int = 0) -> None:
+        self.at = at  # what comes after the pickle begins here, once it has been read
+        self._data, self._storage = data, storage
+        self._stack: list[Any] = []
+        self._memo: dict[int, Any] = {}
+
+    def load(self) -> Any:
+        """The object. Raises FileError, which says what is wrong with the pickle."""
+        try:
+            while True:
+                code = self._take(1)
+                if code == b".":
+                    return _finished(self._stack.pop())
+                step = _STEPS.get(code)
+                if step is None:
+                    raise FileError(f"holds the pickle instruction {code!r}, which PyTorch's files don't")
+                step(self)
+        except FileError:
+            raise
+        except (LookupError, TypeError, ValueError, OverflowError, RecursionError, ArithmeticError) as error:
+            raise FileError(f"makes no sense: {type(error).__name__}: {error}") from None
+
+    def _take(self, n: int) -> bytes:
+        found = self._data[self.at : self.at + n]
+        if len(found) != n or n < 0:
+            raise FileError("ends within its pickle")
+        self.at += n
+        return found
+
+    def _line(self) -> str:
+        end = self._data.find(b"\n", self.at)
+        if end < 0:
+            raise FileError("ends within its pickle")
+        found, self.at = self._data[self.at : end], end + 1
+        return found.decode()
+
+    def _number(self, form: str) -> int:
+        number: int = struct.unpack(form, self._take(struct.calcsize(form)))[0]
+        return number
+
+    def _push(self, x: Any) -> None:
+        self._stack.append(x)
+
+    def _marked(self) -> list[Any]:
+        """What was put on the stack since the last mark."""
+        for i in range(len(self._stack) - 1, -1, -1):
+            if self._stack[i] is _MARK:
+                found = self._stack[i + 1 :]
+                del self._stack[i:]
+                return found
+        raise FileError("closes what it didn't open")
+
+    def _tuple(self, n: int) -> None:
+        if len(self._stack) < n:
+            raise FileError("takes more than there is")
+        items = self._stack[len(self._stack) - n :]
+        del self._stack[len(self._stack) - n :]
+        self._push(tuple(map(_finished, items)))
+
+    def _name(self, module: str, what: str) -> None:
+        name = f"{_MOVED.get(module, module)} {what}"
+        if name not in _KNOWN:
+            raise FileError(
+                f"names {module}.{what}, which may not be loaded: a file may hold Tensors, arrays, dicts, lists, "
+                "numbers and text, and no code is run"
+            )
+        self._push(_VALUES.get(name) or Name(name))
+
+    def _call(self) -> None:
+        arguments, function = self._stack.pop(), self._stack.pop()
+        if type(function) is not Name or function.name not in CALLS or type(arguments) is not tuple:
+            raise FileError("calls what is no function")
+        self._push(CALLS[function.name](*map(_finished, arguments)))
+
+    def _state(self) -> None:
+        state, x = self._stack.pop(), self._stack[-1]
+        if type(x) is _Dtype and type(state) is tuple and len(state) > 1 and state[1] in ("<", ">", "|", "="):
+            x.order = state[1]
+        elif type(x) is _Array and x.array is None and type(state) is tuple and len(state) == 5:
+            _, shape, dtype, columns, data = state
+            x.array = _array(shape, dtype, columns, data)
+        elif type(x) is OrderedDict and type(state) is dict:  # a module's state_dict has `_metadata` there
+            metadata = state.get("_metadata")
+            if type(metadata) is OrderedDict:
+                x._metadata = metadata  # type: ignore[attr-defined]
+        elif isinstance(x, Tensor):
+            pass  # attributes of a Tensor, which stay behind
+        else:
+            raise FileError(f"gives a state to a {type(x).__name__}")
+
+    def _append(self, items: list[Any]) -> None:
+        if type(self._stack[-1]) not in (list, set):
+            raise FileError(f"appends to a {type(self._stack[-1]).__name__}")
+        items = list(map(_finished, items))
+        self._stack[-1].extend(items) if type(self._stack[-1]) is list else self._stack[-1].update(items)
+
+    def _set_items(self, items: list[Any]) -> None:
+        if type(self._stack[-1]) not in (dict, OrderedDict) or len(items) % 2:
+            raise FileError(f"puts items into a {type(self._stack[-1]).__name__}")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            self._stack[-1][_finished(key)] = _finished(value)
+
+    def _persistent(self) -> None:
+        facts = self._stack.pop()
+        if type(facts) is not tuple or len(facts) < 5 or facts[0] != "storage" or type(facts[1]) is not Name:
+            raise FileError("holds a reference to what is no storage")
+        self._push(self._storage(*facts[1:]))
+
+    def _get(self, number: int) -> None:
+        self._push(self._memo[number])
+
+    def _put(self, number: int) -> None:
+        self._memo[number] = self._stack[-1]
+
+
+def _array(shape: Any, dtype: Any, columns: Any, data: Any) -> Any:
+    if type(dtype) is not _Dtype or type(data) is not bytes:
+        raise FileError("holds an array of something else than numbers or text")
+    flat = np.frombuffer(data, dtype.dtype).copy()
+    return flat.reshape(tuple(int(n) for n in _listed(shape)), order="F" if columns else "C")
+
+
+def _finished(x: Any) -> Any:
+    """What is meant where an array, or a dtype, was waiting for its state."""
+    if type(x) is _Array:
+        if x.array is None:
+            raise FileError("holds an array without values")
+        return x.array
+    if x is _MARK:
+        raise FileError("leaves something open")
+    return x
+
+
+def _long(self: Unpickler, n: int) -> None:
+    self._push(int.from_bytes(self._take(n), "little", signed=True))
+
+
+_STEPS: dict[bytes, Callable[[Unpickler], Any]] = {
+    b"\x80": lambda self: self._take(1),
+    b"\x95": lambda self: self._take(8),
+    b"(": lambda self: self._push(_MARK),
+    b"0": lambda self: self._stack.pop(),
+    b"N": lambda self: self._push(None),
+    b"\x88": lambda self: self._push(True),
+    b"\x89": lambda self: self._push(False),
+    b"K": lambda self: self._push(self._number("<B")),
+    b"M": lambda self: self._push(self._number("<H")),
+    b"J": lambda self: self._push(self._number("<i")),
+    b"\x8a": lambda self: _long(self, self._number("<B")),
+    b"\x8b": lambda self: _long(self, self._number("<i")),
+    b"G": lambda self: self._push(struct.unpack(">d", self._take(8))[0]),
+    b"X": lambda self: self._push(self._take(self._number("<I")).decode("utf-8", "surrogatepass")),
+    b"\x8c": lambda self: self._push(self._take(self._number("<B")).decode("utf-8", "surrogatepass")),
+    b"\x8d": lambda self: self._push(self._take(self._number("<Q")).decode("utf-8", "surrogatepass")),
+    b"C": lambda self: self._push(self._take(self._number("<B"))),
+    b"B": lambda self: self._push(self._take(self._number("<I"))),
+    b"U": lambda self: self._push(self._take(self._number("<B")).decode("latin-1")),
+    b"T": lambda self: self._push(self._take(self._number("<i")).decode("latin-1")),
+    b"]": lambda self: self._push([]),
+    b"}": lambda self: self._push({}),
+    b")": lambda self: self._push(()),
+    b"\x8f": lambda self: self._push(set()),
+    b"t": lambda self: self._push(tuple(map(_finished, self._marked()))),
+    b"\x85": lambda self: self._tuple(1),
+    b"\x86": lambda self: self._tuple(2),
+    b"\x87": lambda self: self._tuple(3),
+    b"a": lambda self: self._append([self._stack.pop()]),
+    b"e": lambda self: self._append(self._marked()),
+    b"\x90": lambda self: self._append(self._marked()),
+    b"s": lambda self: self._set_items([*reversed((self._stack.pop(), self._stack.pop()))]),
+    b"u": lambda self: self._set_items(self._marked()),
+    b"c": lambda self: self._name(self._line(), self._line()),
+    b"\x93": lambda self: self._name(*reversed((str(self._stack.pop()), str(self._stack.pop())))),
+    b"R": Unpickler._call,
+    b"b": Unpickler._state,
+    b"Q": Unpickler._persistent,
+    b"q": lambda self: self._put(self._number("<B")),
+    b"r": lambda self: self._put(self._number("<I")),
+    b"\x94": lambda self: self._put(len(self._memo)),
+    b"h": lambda self: self._get(self._number("<B")),
+    b"j": lambda self: self._get(self._number("<I")),
+}

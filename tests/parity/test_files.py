@@ -1,0 +1,144 @@
+"""Files of PyTorch's: opened here, and written here and opened there."""
+
+from __future__ import annotations
+
+import io
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+
+import microgad
+
+torch = pytest.importorskip("torch")
+
+DTYPES = [
+    "float16", "float32", "float64", "complex64", "complex128", "uint8", "uint16", "uint32", "uint64", "int8", "int16",
+    "int32", "int64", "bool",
+]  # fmt: skip
+
+
+def state(lib):
+    """The same objects in either library."""
+    w = lib.arange(12.0).reshape(3, 4)
+    return {
+        "views": [w, w[1:], w.t(), w[:, ::2], w[0, 1].expand(3)],
+        "tied": [w, w],
+        "parameter": lib.nn.Parameter(w * 2),
+        "frozen": lib.nn.Parameter(lib.zeros(2), requires_grad=False),
+        "leaf": lib.ones(1, dtype=lib.float64, requires_grad=True),
+        "empty": lib.zeros(0, 3),
+        "number": lib.tensor(5),
+        "facts": (lib.float32, lib.device("cpu"), lib.Size([2, 3]), None, True, -(2**70), 1e-300, 2j, "ü", b"\xff\0"),
+        "nested": OrderedDict(a={1: [set(), {2}]}),
+    }
+
+
+def written(lib, obj, **options):
+    file = io.BytesIO()
+    lib.save(obj, file, **options)
+    file.seek(0)
+    return file
+
+
+def same(ours, theirs):
+    if isinstance(theirs, torch.Tensor):
+        assert type(ours).__name__ == type(theirs).__name__
+        assert (ours.shape, ours.stride(), ours.requires_grad) == (theirs.shape, theirs.stride(), theirs.requires_grad)
+        assert ours.dtype.name == str(theirs.dtype).removeprefix("torch.")
+        np.testing.assert_array_equal(ours.detach().numpy(), theirs.detach().numpy())
+    elif isinstance(theirs, dict):
+        assert list(ours) == list(theirs)
+        for key in theirs:
+            same(ours[key], theirs[key])
+    elif isinstance(theirs, (list, tuple)):
+        assert len(ours) == len(theirs)
+        for x, y in zip(ours, theirs, strict=True):
+            same(x, y)
+    else:
+        assert repr(ours) == repr(theirs)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_their_files(zipped):
+    theirs = state(torch)
+    ours = microgad.load(written(torch, theirs, _use_new_zipfile_serialization=zipped))
+    same(ours, theirs)
+    whole, rows, *_ = ours["views"]
+    whole[1, 0] = 50
+    assert rows[0, 0].item() == 50
+    assert rows._version == whole._version == 1
+    assert ours["tied"][0] is ours["tied"][1]
+
+
+def test_our_files():
+    ours = state(microgad)
+    theirs = torch.load(written(microgad, ours), weights_only=True)
+    same(ours, theirs)
+    whole, rows, *_ = theirs["views"]
+    whole[1, 0] = 50
+    assert rows[0, 0].item() == 50
+    assert theirs["tied"][0] is theirs["tied"][1]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_dtypes(dtype):
+    values = [0, 1, 1]
+    ours = microgad.tensor(values).to(getattr(microgad, dtype))
+    theirs = torch.tensor(values).to(getattr(torch, dtype))
+    same(microgad.load(written(torch, theirs)), theirs)
+    same(ours, torch.load(written(microgad, ours), weights_only=True))
+
+
+def test_memory_is_mapped(tmp_path):
+    path = tmp_path / "large.pt"
+    torch.save({"w": torch.arange(100_000.0)}, path)
+    loaded = microgad.load(path, mmap=True)
+    assert isinstance(microgad.backend.owner(loaded["w"].array), np.memmap)
+    loaded["w"][0] = 7
+    assert torch.load(path)["w"][0] == 0
+    microgad.save({"w": microgad.arange(100_000.0)}, path)
+    assert loaded["w"][1].item() == 1  # the old file's
+    same(microgad.load(path), torch.load(path, mmap=True))
+
+
+def test_arrays():
+    obj = {
+        "a": np.arange(6.0).reshape(2, 3).T,
+        "number": np.float32(3),
+        "text": np.array(["ab", "c"]),
+        "empty": np.zeros(0),
+    }
+    for loaded in (
+        microgad.load(written(torch, obj)),
+        microgad.load(written(microgad, obj)),
+        torch.load(written(microgad, obj), weights_only=False),
+    ):
+        for name, value in obj.items():
+            assert (type(loaded[name]), loaded[name].dtype) == (type(value), value.dtype)
+            np.testing.assert_array_equal(loaded[name], value)
+
+
+def test_training_goes_on_in_the_other_library(tmp_path):
+    path = tmp_path / "run.pt"
+    for saving, loading in ((torch, microgad), (microgad, torch)):
+        saving.manual_seed(0)
+        nets = [lib.nn.Sequential(lib.nn.Linear(3, 4), lib.nn.ReLU(), lib.nn.Linear(4, 1)) for lib in (saving, loading)]
+        optimizers = [lib.optim.Adam(net.parameters(), 0.1) for lib, net in zip((saving, loading), nets, strict=True)]
+
+        def step(lib, net, optimizer):
+            loss = (net(lib.ones(2, 3)) ** 2).sum()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return loss.item()
+
+        step(saving, nets[0], optimizers[0])
+        saving.save({"net": nets[0].state_dict(), "optimizer": optimizers[0].state_dict()}, path)
+        saved = loading.load(path)
+        nets[1].load_state_dict(saved["net"])
+        optimizers[1].load_state_dict(saved["optimizer"])
+        for _ in range(3):
+            assert step(saving, nets[0], optimizers[0]) == pytest.approx(
+                step(loading, nets[1], optimizers[1]), rel=1e-5
+            )

@@ -1,0 +1,215 @@
+"""Files that want something else than to be loaded: an error, nothing run, and nothing allocated that isn't there."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import struct
+import tracemalloc
+import zipfile
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import microgad as torch
+from microgad.serialization import FileError
+
+WHOLE = io.BytesIO()
+torch.save({"w": torch.arange(6.0).reshape(2, 3), "n": [1.5, None]}, WHOLE)
+with zipfile.ZipFile(WHOLE) as whole:
+    RECORDS = {entry.filename.partition("/")[2]: whole.read(entry) for entry in whole.infolist()}
+
+
+def made(**changed: Any) -> bytes:
+    """An archive with other records, data/0 as data_0."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as entries:
+        for name, content in {**RECORDS, **{k.replace("_", "/"): v for k, v in changed.items()}}.items():
+            entries.writestr(f"archive/{name}", content)
+    return file.getvalue()
+
+
+def with_pickle(code: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as entries:
+        for name, content in {**RECORDS, "data.pkl": b"\x80\x02" + code}.items():
+            entries.writestr(f"archive/{name}", content)
+    return file.getvalue()
+
+
+def refused(content: bytes, said: str) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(FileError, match=said):
+            torch.load(io.BytesIO(content))
+        assert tracemalloc.get_traced_memory()[1] < 20 * len(content) + 200_000
+    finally:
+        tracemalloc.stop()
+
+
+class Runs:
+    def __init__(self, function: Any, *arguments: Any) -> None:
+        self.reduced = function, arguments
+
+    def __reduce__(self) -> Any:
+        return self.reduced
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
+@pytest.mark.parametrize(
+    "call", [(os.system, "touch /tmp/run"), (eval, "1"), (getattr, [], "append"), (bytearray, 10**12)]
+)
+def test_no_code_is_run(call: Any, protocol: int) -> None:
+    refused(with_pickle(pickle.dumps(Runs(*call), protocol)), "names|instruction|makes no sense|encoding")
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (b"cos\nsystem\n.", r"names os\.system, which may not be loaded"),
+        (b"c__builtin__\neval\n(X\x01\x00\x00\x001tR.", "names __builtin__.eval"),
+        (b"ccollections\nOrderedDict\n}b.", "gives a state to a Name"),
+        (b"ccollections\nOrderedDict\n)RK\x01b.", "gives a state to a OrderedDict"),
+        (b"]K\x01K\x02s.", "puts items into a list"),
+        (b"}K\x01a.", "appends to a dict"),
+        (b"K\x05)R.", "calls what is no function"),
+        (b"ctorch\nFloatStorage\n)R.", "calls what is no function"),
+        (b"ctorch.storage\nUntypedStorage\n)R.", "calls what is no function"),
+        (b"K\x01Q.", "holds a reference to what is no storage"),
+        (b"ctorch._utils\n_rebuild_tensor_v2\n(K\x00K\x00)))tR.", "without a storage"),
+        (b"h\x05.", "makes no sense"),
+        (b"t.", "closes what it didn't open"),
+        (b"(.", "leaves something open"),
+        (b"}(]K\x01u.", "makes no sense: TypeError: unhashable"),
+        (b"X\xff\xff\xff\xffabc.", "ends within its pickle"),
+        (b"\x8b\xff\xff\xff\x7f.", "ends within its pickle"),
+        (b"\x8b\xff\xff\xff\xff.", "ends within its pickle"),
+        (b"", "ends within its pickle"),
+        (b"i__main__\nX\n.", "the pickle instruction b'i'"),
+        (b"cnumpy.core.multiarray\n_reconstruct\n)R.", "makes no sense"),
+        (b"cnumpy\ndtype\n(X\x01\x00\x00\x00OtR.", "."),
+    ],
+)
+def test_what_a_pickle_may_not_do(code: bytes, said: str) -> None:
+    if code.endswith(b"OtR."):
+        code = code[:-1] + b"(K\x03X\x01\x00\x00\x00|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK?tb."
+        array = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tX\x01\x00\x00\x00btR"
+        code = array + b"(K\x01(K\x01t" + code[:-1] + b"\x89C\x0812345678tb."
+        said = "'O', which may not be loaded"
+    refused(with_pickle(code), said)
+
+
+def tensor(count: int, offset: int, size: bytes, stride: bytes, key: bytes = b"0") -> bytes:
+    """The pickle of a Tensor on a storage that claims to have `count` elements."""
+    return (
+        b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\n"
+         b"X" + struct.pack("<I", len(key)) + key
+        + b"X\x03\x00\x00\x00cpu\x8a\x08" + struct.pack("<q", count)
+        + b"tQ\x8a\x08" + struct.pack("<q", offset) + size + stride + b"\x89N}tR."
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((7, 0, b"(K\x06t", b"(K\x01t"), "claims 7 elements of 'data/0', which has 24 bytes"),
+        ((2**61, 0, b"(K\x06t", b"(K\x01t"), "claims 2305843009213693952 elements"),
+        ((-1, 0, b"(K\x06t", b"(K\x01t"), "claims -1 elements"),
+        ((6, 1, b"(K\x06t", b"(K\x01t"), "reaches beyond its storage of 6 elements"),
+        ((6, -1, b"(K\x02t", b"(K\x01t"), "offset -1"),
+        ((6, 0, b"(K\x02t", b"(J\xff\xff\xff\xfft"), r"strides \(-1,\)"),
+        ((6, 0, b"(K\x02t", b"(K\x06t"), "reaches beyond"),
+        ((6, 0, b"(K\x02K\x02t", b"(K\x01t"), r"sizes \(2, 2\), strides \(1,\)"),
+        ((6, 0, b"(G\x40\x00\x00\x00\x00\x00\x00\x00t", b"(K\x01t"), r"sizes \(2\.0,\)"),
+        ((6, 0, b"(\x8a\x09" + bytes(8) + b"\x01t", b"(K\x00t"), "makes no sense"),
+        ((6, 0, b"(K\x06t", b"(K\x01t", b"../../etc/passwd"), "has no record"),
+        ((6, 0, b"(K\x06t", b"(K\x01t", b"9"), "has no record 'data/9'"),
+    ],
+)
+def test_a_tensor_beyond_its_storage(arguments: Any, said: str) -> None:
+    refused(with_pickle(tensor(*arguments)), said)
+
+
+def test_the_same_pickle_of_a_tensor_within_it() -> None:
+    assert torch.load(io.BytesIO(with_pickle(tensor(6, 1, b"(K\x02t", b"(K\x03t")))).tolist() == [1, 4]
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "archive/../x", "archive\\x", "archive", "other/x"])
+def test_names_that_climb(name: str) -> None:
+    file = io.BytesIO(made())
+    with zipfile.ZipFile(file, "a") as entries:
+        entries.writestr(name, b"x")
+    refused(file.getvalue(), "which is none|in several folders")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_records_of_one_name() -> None:
+    file = io.BytesIO(made())
+    with zipfile.ZipFile(file, "a") as entries:
+        entries.writestr("archive/data.pkl", b"\x80\x02K\x01.")
+    refused(file.getvalue(), "holds two records of the name 'data.pkl'")
+
+
+def test_a_zip_bomb() -> None:
+    file = io.BytesIO(made())
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as entries:
+        entries.writestr("archive/data/1", bytes(50_000_000))
+    refused(file.getvalue(), "compressed or encrypted")
+
+
+def test_records_over_each_other() -> None:
+    """Many entries of the list may point at one place: together they claim more than there is."""
+    content = made(data_0=bytes(5000))
+    with zipfile.ZipFile(io.BytesIO(content)) as entries:
+        directory = entries.start_dir
+    end = content.rindex(b"PK\5\6")
+    entry = next(
+        part for part in (b"PK\1\2" + rest for rest in content[directory:end].split(b"PK\1\2")[1:]) if b"data/0" in part
+    )
+    copies = b"".join(entry.replace(b"data/0", b"data/%c" % (65 + i)) for i in range(20))
+    tail = bytearray(content[end:])
+    tail[8:12] = struct.pack("<2H", *(struct.unpack("<H", tail[8:10])[0] + 20,) * 2)
+    tail[12:16] = struct.pack("<L", end - directory + len(copies))
+    refused(content[:end] + copies + tail, "its records claim|has another record")
+
+
+def test_many_entries() -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as entries:
+        for i in range(2000):
+            entries.writestr(f"archive/data/{i}", b"")
+    refused(file.getvalue(), "holds no data.pkl")
+
+
+def test_a_wrong_checksum() -> None:
+    content = bytearray(made())
+    place = content.index(RECORDS["data/0"])
+    content[place + 5] ^= 1
+    refused(bytes(content), "the checksum of 'data/0' is wrong")
+
+
+def test_cut_anywhere() -> None:
+    for end in range(len(WHOLE.getvalue()) - 1):
+        with pytest.raises(FileError):
+            torch.load(io.BytesIO(WHOLE.getvalue()[:end]))
+
+
+@given(st.data())
+def test_pickles_of_known_parts_in_any_order(data: st.DataObject) -> None:
+    """Instructions that each may be right: whatever they come to, it is loaded or refused."""
+    parts = [
+        b"(", b"t", b"R", b"b", b"}", b"]", b")", b"u", b"s", b"a", b"e", b"N", b"0", b"Q", b"q\x00", b"h\x00", b"\x85",
+        b"\x86", b"\x88", b"K\x01", b"K\x06", b"X\x01\x00\x00\x000", b"X\x07\x00\x00\x00storage",
+        b"ctorch\nFloatStorage\n", b"ctorch\nSize\n",
+        b"X\x03\x00\x00\x00cpu", b"ccollections\nOrderedDict\n", b"ctorch._utils\n_rebuild_tensor_v2\n",
+        b"ctorch\ndevice\n", b"ctorch._utils\n_rebuild_parameter\n", b"cnumpy\ndtype\n", b"c__builtin__\nset\n",
+        b"cnumpy.core.multiarray\n_reconstruct\n", b"cnumpy.core.multiarray\nscalar\n", b"c_codecs\nencode\n",
+    ]  # fmt: skip
+    code = b"".join(data.draw(st.lists(st.sampled_from(parts), max_size=30))) + b"."
+    try:
+        torch.load(io.BytesIO(with_pickle(code)))
+    except (FileError, RuntimeError):
+        return
