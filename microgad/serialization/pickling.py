@@ -188,10 +188,10 @@ class Pickler:
 
     def _dtype(self, x: Any, place: str) -> None:
         """A NumPy dtype, as NumPy pickles it."""
-        self._call("numpy dtype", (x.str[1:], False, True), place)
-        self._write(b"(K\x03")
-        self._save(x.str[0], place)
-        self._write(b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb")
+        _, arguments, state = x.__reduce__()
+        self._call("numpy dtype", arguments, place)
+        self._tuple(state, place)
+        self._write(b"b")
 
     def _array(self, x: Any, place: str) -> None:
         """An array, as NumPy pickles it."""
