@@ -37,10 +37,10 @@ from .autograd import inference_mode as inference_mode
 from .autograd import is_grad_enabled as is_grad_enabled
 from .autograd import no_grad as no_grad
 from .autograd import set_grad_enabled as set_grad_enabled
-from .backend import device as device
 from .backend import empty_cache as empty_cache
-from .backend import get_default_device as get_default_device
-from .backend import set_default_device as set_default_device
+from .devices import device as device
+from .devices import get_default_device as get_default_device
+from .devices import set_default_device as set_default_device
 from .dtypes import can_cast as can_cast
 from .dtypes import complex64 as complex64
 from .dtypes import complex128 as complex128

@@ -62,7 +62,7 @@ def run(
             if node.hooks:
                 grad, owned = _call_hooks(node, grad), False
             if number in ends:
-                found[number] = grad if owned or create_graph else grad.copy()
+                found[number] = grad if owned or create_graph else _copy(grad)
             kind = type(node)
             if kind is Leaf:
                 if wanted is None:
@@ -122,6 +122,12 @@ def _send(
     else:
         waiting.grad = _sum(waiting.grad, grad)
         waiting.owned = True
+
+
+def _copy(grad: Any) -> Any:
+    """A copy; of an array that shows one value at many places, of the values alone."""
+    index = tuple(slice(0, 1) if stride == 0 else slice(None) for stride in grad.strides)
+    return np.broadcast_to(grad[index].copy(), grad.shape) if 0 in grad.strides else grad.copy()
 
 
 def _sum(a: Any, b: Any) -> Any:

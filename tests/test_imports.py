@@ -16,7 +16,8 @@ PACKAGE = Path(microgad.__file__).parent
 # From the ground up. A file may import what stands on a lower floor, or its own room.
 FLOORS = [
     ["errors"],
-    ["state", "size", "hooks", "formats", "from_type", "return_types", "lazy", "notices"],
+    ["state", "size", "hooks", "memory", "formats", "from_type", "return_types", "lazy", "notices"],
+    ["devices"],
     ["backend", "dtypes", "printing", "generator"],
     ["plan", "limits"],
     ["function"],
@@ -28,7 +29,8 @@ FLOORS = [
     ["autograd"],
     ["amp"],
     ["cuda", "random", "utils", "serialization", "transforms"],
-    ["fft", "legacy", "linalg", "nn", "signal", "special", "optim", "datasets"],
+    ["fft", "legacy", "linalg", "nn", "signal", "special", "datasets"],
+    ["optim"],
     ["func", "graph"],
     ["testing"],  # draws graphs of wrong gradients
     ["training"],

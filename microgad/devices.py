@@ -1,0 +1,88 @@
+"""Where arrays live, and where new ones are made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .errors import DeviceError
+
+
+class device:
+    """Where an array lives: `device("cpu")`, `device("cuda")`, `device("cuda:1")`, `device("cuda", 1)`.
+
+    >>> import microgad
+    >>> microgad.device("cuda:1").type, microgad.device("cuda:1").index, microgad.device("cpu")
+    ('cuda', 1, device(type='cpu'))
+    """
+
+    __slots__ = ("index", "type")
+    type: str
+    index: int | None
+
+    def __init__(self, type: str | device | int, index: int | None = None) -> None:
+        if isinstance(type, device):
+            self.type, self.index = type.type, type.index
+            return
+        kind, _, number = f"cuda:{type}".partition(":") if isinstance(type, int) else type.partition(":")
+        if number and (index is not None or not number.isdigit()):
+            raise DeviceError(f"invalid device: '{type}'{'' if index is None else f' with index {index}'}")
+        if kind not in ("cpu", "cuda"):
+            raise DeviceError(f"the device is 'cpu' or 'cuda' (CuPy), got '{type}'")
+        self.type = kind
+        self.index = int(number) if number else index
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __repr__(self) -> str:
+        return f"device(type='{self.type}'" + (")" if self.index is None else f", index={self.index})")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, device) and (self.type, self.index) == (other.type, other.index)
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.index))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return device, (self.type, self.index)
+
+    def __enter__(self) -> device:
+        _left.append(_default)
+        set_default_device(self)
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        global _default
+        _default = _left.pop()
+
+
+CPU = device("cpu")
+_default: device | None = None  # None: the CPU, with nothing to ask
+_left: list[device | None] = []  # the defaults before each `with device(...)`
+
+
+def set_default_device(device: Any) -> None:
+    """Where new Tensors are made that are given no device; None for the CPU. Source: torch.set_default_device.
+
+    `with torch.device("cuda"):` does the same for a block.
+
+    >>> torch.set_default_device("cpu")
+    >>> torch.get_default_device()
+    device(type='cpu')
+    """
+    global _default
+    _default = None if device is None or (where := type(CPU)(device)) == CPU else where
+
+
+def get_default_device() -> device:
+    """Where new Tensors are made that are given no device. Source: torch.get_default_device.
+
+    >>> torch.get_default_device()
+    device(type='cpu')
+    """
+    return CPU if _default is None else device("cuda", _default.index or 0)
+
+
+def chosen(where: Any) -> Any:
+    """Where a new Tensor is made: the device that it was given, else the default one; None for the CPU."""
+    return _default if where is None else where
