@@ -84,24 +84,84 @@ WORKLOADS = [
     Workload("sum of the last axis", lambda t, x: x.sum(-1), (MILLION,), 1.1),
 ]  # fmt: skip
 
-# One line a family for the sweep: what follows takes one array, or two of one shape.
+# For the sweep: what takes one array with numbers in every domain,
 UNARY = [
     "abs", "acos", "asin", "atan", "ceil", "cos", "cosh", "deg2rad", "digamma", "erf", "erfc", "erfinv", "exp",
     "exp2", "expm1", "floor", "frac", "i0", "lgamma", "log", "log10", "log1p", "log2", "logit", "neg",
     "reciprocal", "round", "rsqrt", "sigmoid", "sign", "sin", "sinc", "sinh", "sqrt", "square", "tan", "tanh",
-    "trunc", "isnan", "cumsum", "cumprod", "sum", "mean", "var", "std", "amax", "argmax", "sort", "argsort",
-    "flip", "prod", "logsumexp", "median", "trace", "tril", "triu", "norm", "nn.functional.elu",
-    "nn.functional.gelu", "nn.functional.hardswish", "nn.functional.leaky_relu", "nn.functional.logsigmoid",
-    "nn.functional.mish", "nn.functional.relu6", "nn.functional.selu", "nn.functional.silu",
-    "nn.functional.softplus", "nn.functional.softsign", "nn.functional.hardtanh", "special.i0e", "special.i1",
-    "special.entr", "special.ndtr", "special.log_ndtr", "special.erfcx",
+    "trunc", "isnan", "sum", "mean", "var", "std", "amax", "argmax", "prod", "median", "trace", "tril", "triu", "norm",
+    "special.i0e", "special.i1", "special.entr", "special.ndtr", "special.ndtri", "special.log_ndtr", "special.erfcx",
 ]  # fmt: skip
+# one with numbers of both signs,
+SIGNED = [
+    "sign", "angle", "nan_to_num", "all", "any", "count_nonzero", "nansum", "nanmean", "std_mean", "aminmax",
+    *(f"nn.functional.{name}" for name in (
+        "elu", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "logsigmoid", "mish",
+        "relu6", "selu", "silu", "softplus", "softshrink", "softsign", "tanhshrink", "normalize",
+    )),
+]  # fmt: skip
+# one along each of its dimensions,
+ALONG = [
+    "sum", "mean", "var", "amax", "argmax", "max", "prod", "median", "logsumexp", "cumsum", "cumprod", "cummax",
+    "logcumsumexp", "sort", "argsort", "diff", "softmax", "log_softmax", "all",
+]  # fmt: skip
+# two of one shape.
 BINARY = [
-    "add", "sub", "mul", "div", "pow", "maximum", "minimum", "fmod", "remainder", "floor_divide", "atan2",
-    "hypot", "logaddexp", "copysign", "xlogy", "eq", "lt", "nn.functional.mse_loss", "nn.functional.l1_loss",
-    "nn.functional.smooth_l1_loss", "nn.functional.huber_loss", "matmul", "kron",
+    "add", "sub", "mul", "div", "maximum", "minimum", "fmax", "fmod", "remainder", "atan2", "hypot", "logaddexp",
+    "logaddexp2", "copysign", "eq", "lt", "isclose", "dist",
+    *(f"nn.functional.{name}" for name in (
+        "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "poisson_nll_loss", "cosine_similarity",
+        "pairwise_distance",
+    )),
 ]  # fmt: skip
-WITH_DIM = {"cumsum", "cumprod", "logsumexp", "sort", "argsort", "flip"}
+# The rest says what it takes: x normal numbers (n, n), u ones between 0 and 1, r a row of normal ones; i indices
+# (n, n), j a row of them, m a mask.
+OTHERS: dict[str, tuple[str, Callable[..., Any]]] = {
+    "pow": ("uu", lambda t, x, y: t.pow(x, y)),
+    "x**3": ("x", lambda t, x: x**3),
+    "xlogy": ("xu", lambda t, x, y: t.xlogy(x, y)),
+    "floor_divide": ("xx", lambda t, x, y: t.floor_divide(x.detach(), y.detach())),
+    "flip": ("x", lambda t, x: t.flip(x, (1,))),
+    "clamp": ("x", lambda t, x: t.clamp(x, -0.5, 0.5)),
+    "where": ("mxx", lambda t, m, x, y: t.where(m, x, y)),
+    "lerp": ("xxu", lambda t, x, y, w: t.lerp(x, y, w)),
+    "addcmul": ("xxx", lambda t, x, y, z: t.addcmul(x, y, z)),
+    "add a row": ("xr", lambda t, x, r: x + r),
+    "threshold": ("x", lambda t, x: t.nn.functional.threshold(x, 0.1, 2.0)),
+    "topk": ("x", lambda t, x: t.topk(x, 5)),
+    "kthvalue": ("x", lambda t, x: t.kthvalue(x, 5)),
+    "quantile": ("x", lambda t, x: t.quantile(x, 0.3, dim=1)),
+    "vector_norm 3": ("x", lambda t, x: t.linalg.vector_norm(x, 3)),
+    "gather": ("xi", lambda t, x, i: x.gather(1, i)),
+    "scatter_add": ("xix", lambda t, x, i, y: x.scatter_add(0, i, y)),
+    "scatter_reduce": ("xix", lambda t, x, i, y: x.scatter_reduce(1, i, y, "amax")),
+    "index_select": ("xj", lambda t, x, j: x.index_select(1, j)),
+    "index_add": ("xjx", lambda t, x, j, y: x.index_add(0, j, y)),
+    "x[j]": ("xj", lambda t, x, j: x[j]),
+    "x[m]": ("xm", lambda t, x, m: x[m]),
+    "masked_fill": ("xm", lambda t, x, m: x.masked_fill(m, 2.0)),
+    "masked_scatter": ("xmx", lambda t, x, m, y: x.masked_scatter(m, y)),
+    "nonzero": ("m", lambda t, m: t.nonzero(m)),
+    "embedding_bag": ("jx", lambda t, j, x: t.nn.functional.embedding_bag(j.reshape(-1, 4), x)),
+    "one_hot": ("j", lambda t, j: t.nn.functional.one_hot(j)),
+    "layer_norm": ("xrr", lambda t, x, w, b: t.nn.functional.layer_norm(x, x.shape[1:], w, b)),
+    "rms_norm": ("xr", lambda t, x, w: t.nn.functional.rms_norm(x, x.shape[1:], w)),
+    "group_norm": ("x", lambda t, x: t.nn.functional.group_norm(x.reshape(-1, 8, x.shape[1]), 4)),
+    "bce_with_logits": ("xu", lambda t, x, y: t.nn.functional.binary_cross_entropy_with_logits(x, y.detach())),
+    "cross_entropy": ("xj", lambda t, x, j: t.nn.functional.cross_entropy(x, j)),
+    "smooth cross_entropy": ("xj", lambda t, x, j: t.nn.functional.cross_entropy(x, j, label_smoothing=0.1)),
+    "multi_margin_loss": ("xj", lambda t, x, j: t.nn.functional.multi_margin_loss(x, j)),
+    "matmul": ("xx", lambda t, x, y: x @ y),
+    "outer": ("rr", lambda t, x, y: t.outer(x, y)),
+}
+DRAW: dict[str, Callable[[np.random.Generator, int], Any]] = {
+    "x": lambda r, n: r.normal(size=(n, n)).astype(np.float32),
+    "u": lambda r, n: r.uniform(0.05, 0.95, (n, n)).astype(np.float32),
+    "r": lambda r, n: r.normal(size=n).astype(np.float32),
+    "i": lambda r, n: r.integers(0, n, (n, n)),
+    "j": lambda r, n: r.integers(0, n, n),
+    "m": lambda r, n: r.random((n, n)) < 0.5,
+}
 
 
 def named(library: Any, name: str) -> Any:
@@ -112,15 +172,17 @@ def named(library: Any, name: str) -> Any:
 
 def sweep() -> Iterator[Workload]:
     """Operations without a target of their own, of 1e3 and of 1e6 elements."""
+    calls = dict(OTHERS)
+    for kinds, names in (("u", UNARY), ("x", SIGNED), ("xx", BINARY)):
+        calls |= {name: (kinds, lambda t, *xs, name=name: named(t, name)(*xs)) for name in names}
+    for dim in (0, 1):
+        calls |= {
+            f"{name} of {dim}": ("x", lambda t, x, name=name, dim=dim: named(t, name)(x, dim=dim)) for name in ALONG
+        }
     for n in (32, 1000):
-        for name in UNARY:
-            args = (1,) if name in WITH_DIM else ()
-            yield Workload(
-                f"{name} {n * n:.0e}", lambda t, x, name=name, args=args: named(t, name)(x, *args), ((n, n),)
-            )
-        for name in BINARY:
-            if name != "kron" or n == 32:
-                yield Workload(f"{name} {n * n:.0e}", lambda t, x, y, name=name: named(t, name)(x, y), ((n, n), (n, n)))
+        for name, (kinds, call) in calls.items():
+            draw = lambda r, n=n, kinds=kinds: [DRAW[kind](r, n) for kind in kinds]  # noqa: E731
+            yield Workload(f"{name} {n * n:.0e}", call, (), data=draw)
 
 
 def arrays_of(workload: Workload) -> list[Any]:
@@ -156,7 +218,7 @@ class Contestant:
             y = self._forward()
             middle = time.process_time()
             if self.differentiable:
-                self.library.autograd.grad(y, self.wanted, self.seed)
+                self.library.autograd.grad(y, self.wanted, self.seed, allow_unused=True)
             end = time.process_time()
             spent[0] += middle - start
             spent[1] += end - middle

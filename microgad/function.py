@@ -12,7 +12,7 @@ import numpy as np
 from numpy import ndarray
 
 from . import errors
-from .backend import as_array, is_array, owner
+from .backend import as_array, device_of, is_array, is_gpu, owner, to_device
 from .plan import VARARGS, Plan, parameters, stored
 from .state import State, current
 
@@ -177,7 +177,9 @@ class Function:
                     arrays = cls.promote(arrays)
                 out = self.forward(*arrays)
         except errors.FROM_FORWARD as error:
-            raise errors.in_forward(error, cls.__name__, state.path, cls.inputs, inputs) from error
+            if near := cls._together(inputs):
+                return cls.apply(*near, **settings)
+            raise errors.in_forward(error, cls.__name__, state.path, cls.inputs, inputs, settings) from error
         if type(out) is not ndarray:
             if type(out) is tuple:
                 return self._several(inputs, arrays, edges, wanting, state, out)
@@ -232,7 +234,10 @@ class Function:
         try:
             self.write(target.array, *(arrays if cls.promote is None else cls.promote(arrays)))
         except errors.FROM_FORWARD as error:
-            raise errors.in_forward(error, cls.__name__ + "_", state.path, cls.inputs, (target, *others)) from error
+            if is_gpu(target.array) and (near := cls._together((target, *others))):
+                return cls.apply_(*near, **settings)
+            op, given = cls.__name__ + "_", (target, *others)
+            raise errors.in_forward(error, op, state.path, cls.inputs, given, settings) from error
         target._bump()
         if plan is not None:
             self.shape = target.array.shape
@@ -324,6 +329,21 @@ class Function:
                 edges.append(None)
             bit += bit
         return arrays, edges, wanting, bare
+
+    @classmethod
+    def _together(cls, inputs: tuple[Any, ...]) -> list[Any] | None:
+        """Operands with those of no dimension brought from the CPU to the GPU of the others, as PyTorch takes them.
+
+        None where there is nothing to bring, or something else.
+        """
+        arrays = [getattr(x, "array", x) for x in inputs]
+        where = next((device_of(a) for a in arrays if is_gpu(a)), None)
+        if cls.promote is None or where is None or {a.ndim for a in arrays if isinstance(a, ndarray)} != {0}:
+            return None
+        return [
+            x if not isinstance(a, ndarray) else to_device(a, where) if a is x else x.to(where)
+            for x, a in zip(inputs, arrays, strict=True)
+        ]
 
     @classmethod
     def _computed(cls, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import backend
 from ..errors import ArgumentError, DtypeError, ShapeError
+from ..function import Function
 from ..state import composite
 from .elementwise import clamp
+from .linalg.arguments import values
 from .out import into
 
 if TYPE_CHECKING:
@@ -55,7 +59,119 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     return (a * b).sum(dim)
 
 
-@composite
+ROOM = 1 << 15  # numbers that are at hand quickly
+
+
+class Pdist(Function):
+    """(N, M) -> (N (N - 1) / 2): the p-norms of the differences of rows i < j, without keeping the differences."""
+
+    symbol = "pdist"
+    p: float
+
+    def forward(self, x):
+        n = len(x)
+        if self.p == 2 and n:
+            later, centred, lengths = _centred(x)
+            squares = lengths - 2 * np.matmul(centred, centred.T)
+            near = first, second = np.nonzero(np.logical_and(later, np.logical_not(squares > lengths / 4)))
+            if len(first) <= n:
+                ways = np.take(x, first, 0) - np.take(x, second, 0)
+                squares[near] = (ways * ways).sum(1)
+                return np.sqrt(squares[later])
+        out = np.empty_like(x, shape=(n * (n - 1) // 2,))
+        for ways, _, pairs, upper in _row_blocks(x):
+            out[pairs] = np.take(_lengths(ways, self.p), upper)
+        return out
+
+    def grad_x(self, grad, x, out):
+        n, p = len(x), self.p
+        if p == 0 or not x.size:
+            return np.zeros_like(x)
+        if p not in (1, math.inf):
+            length = np.where(out == 0, 1, out)
+            grad = grad / (length if p == 2 else length ** (p - 1))
+        if p == 2:
+            later, centred, lengths = _centred(x)
+            weight, squares = np.zeros_like(x, shape=(2, n, n))
+            weight[later], squares[later] = grad, out * out
+            near = first, second = np.nonzero(np.logical_and(later, np.logical_not(squares > lengths / 4)))
+            if len(first) <= n:
+                close = weight[near][:, None] * (np.take(x, first, 0) - np.take(x, second, 0))
+                weight[near] = 0
+                weight += weight.T
+                result = weight.sum(1)[:, None] * centred - np.matmul(weight, centred)
+                backend.add_at(result, first, close)
+                backend.add_at(result, second, -close)
+                return result
+        result = np.zeros_like(x.T, order="C")
+        for ways, rows, pairs, upper in _row_blocks(x):
+            weight = np.zeros_like(ways, shape=ways.shape[1:])
+            weight.reshape(-1)[upper] = grad[pairs]
+            ways = _slopes(ways, p) * weight
+            result[:, rows] += ways.sum(2)
+            result[:, rows.start :] -= ways.sum(1)
+        return np.copy(result.T, "C")
+
+    def decomposition(self, x):
+        return _pair_by_pair(x, self.p if x.shape[1] else 1)  # there is no maximum of nothing
+
+
+def _pair_by_pair(x: Any, p: float) -> Any:
+    first, second = (backend.like(i, values(x)) for i in np.triu_indices(x.shape[0], 1))
+    return np.linalg.norm(x[first] - x[second], p, 1)
+
+
+def _centred(x: Any) -> tuple[Any, Any, Any]:
+    """(N, N): which pairs of rows count; x without its mean; (N, N): the sums of the squares of two rows' lengths.
+
+    Rows whose distance is small beside that would lose digits in products, and are looked at one by one.
+    """
+    later = backend.like(np.triu(np.ones((len(x), len(x)), bool), 1), x)
+    x = x - x.mean(0)
+    lengths = np.einsum("ij,ij->i", x, x)
+    return later, x, lengths[:, None] + lengths
+
+
+def _row_blocks(x: Any) -> Iterator[tuple[Any, slice, slice, Any]]:
+    """A few rows at a time: their differences from themselves and later rows, (M, rows, later rows), since sums along
+    the first axis are fast; the rows; their pairs, and where these are among the differences.
+    """
+    n, m = x.shape
+    x = np.copy(x.T, "C")
+    start = done = 0
+    while start < n - 1:
+        stop = min(n, start + max(1, ROOM // ((n - start) * max(m, 1))))
+        upper = np.flatnonzero(np.arange(start, n) > np.arange(start, stop)[:, None])
+        ways = x[:, start:stop, None] - x[:, None, start:]
+        yield ways, slice(start, stop), slice(done, done + len(upper)), backend.like(upper, x)
+        start, done = stop, done + len(upper)
+
+
+def _lengths(x: Any, p: float) -> Any:
+    """The p-norms along the first axis."""
+    if p == 2:
+        return np.sqrt((x * x).sum(0))
+    if p == 0:
+        return (x != 0).astype(x.dtype).sum(0)
+    x = abs(x)
+    if p == math.inf:
+        return np.max(x, 0) if len(x) else x.sum(0)
+    return x.sum(0) if p == 1 else (x**p).sum(0) ** (1 / p)
+
+
+def _slopes(x: Any, p: float) -> Any:
+    """The derivatives of the p-norms along the first axis, times lengthᵖ⁻¹; the largest share that of the maximum."""
+    if p == 2:
+        return x
+    if p == 1:
+        return np.sign(x)
+    size = abs(x)
+    if p == math.inf:
+        largest = (size == np.max(size, 0)).astype(x.dtype)
+        return np.sign(x) * (largest / largest.sum(0))
+    return np.sign(x) * np.where(size == 0, 1, size) ** (p - 1)
+
+
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     """(N, M) -> (N (N - 1) / 2): the p-norms of the differences of rows i < j, by i, then j. Source: torch.pdist.
 
@@ -70,5 +186,4 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
         raise DtypeError(f"pdist: only supports floating-point dtypes, got {input.dtype}")
     if not p >= 0:
         raise ArgumentError(f"pdist: only supports non-negative p values, got {p}")
-    first, second = (backend.like(i, input.array) for i in np.triu_indices(input.shape[0], 1))
-    return (input[first] - input[second]).norm(p, 1)
+    return Pdist.apply(input, p=float(p))

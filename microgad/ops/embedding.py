@@ -11,7 +11,6 @@ from .. import backend
 from ..errors import ArgumentError, CallError, DimError, DtypeError, ShapeError
 from ..function import Function, LinearMap
 from ..state import composite
-from .creation import arange
 from .elementwise import Select
 from .indexing import Gather
 
@@ -45,14 +44,20 @@ class Rows(LinearMap):
 
 
 def _add_rows(out: Any, index: Any, rows: Any) -> None:
-    """out[index] += rows, out being 0: one row of each place, then a second, ... A tenth of the time of np.add.at."""
-    order = np.argsort(index, kind="stable")
+    """out[index] += rows, out being 0, in a tenth of the time of np.add.at.
+
+    Each place's last row is written; of the others one of each place is added, then a second, ...
+    """
+    turns = np.arange(len(index))
+    last = np.empty(len(out), turns.dtype)
+    last[index], out[index] = turns, rows
+    order = np.flatnonzero(last[index] != turns)
+    order = order[np.argsort(index[order], kind="stable")]
     places = index[order]
-    starts = np.flatnonzero(np.concatenate(([True], places[1:] != places[:-1])))
-    counts = np.diff(np.append(starts, len(places)))
+    starts = np.flatnonzero(np.diff(places, prepend=-1))
+    counts = np.diff(starts, append=len(places))
     places = places[starts]
-    out[places] = rows[order[starts]]
-    for turn in range(1, FEW):
+    for turn in range(FEW):
         more = counts > turn
         if not more.any():
             return
@@ -102,8 +107,8 @@ def embedding(
         embedding_renorm_(weight.detach(), input, max_norm, norm_type)
     share = None
     if scale_grad_by_freq:
-        often = np.bincount(backend.to_numpy(index).reshape(-1), minlength=count)[backend.to_numpy(index)]
-        share = backend.like(1 / np.maximum(often, 1), weight.array, weight.array.dtype)[..., None]
+        often = np.bincount(index.reshape(-1), minlength=count)[index]
+        share = (1 / np.maximum(often, 1)).astype(weight.array.dtype)[..., None]
     if padding_idx is not None:
         kept = (index != padding_idx % max(count, 1))[..., None]
         share = kept.astype(weight.array.dtype) if share is None else share * kept
@@ -188,7 +193,10 @@ def embedding_bag(
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.reshape(-1)[chosen].unsqueeze(1)
     shape = (len(sizes), weight.shape[1])
-    out = Rows.transposed.apply(rows, index=backend.like(bag, weight.array), x_shape=shape)
+    if input.ndim == 2 and padding_idx is None:
+        out = rows.reshape(*input.shape, shape[1]).sum(1)
+    else:
+        out = Rows.transposed.apply(rows, index=backend.like(bag, weight.array), x_shape=shape)
     if mode == "mean":
         out = out / backend.like(np.maximum(counts, 1)[:, None], weight.array, weight.array.dtype)
     return out
@@ -227,7 +235,9 @@ def _largest(rows: Tensor, counts: Any) -> Tensor:
     """(n, D) -> (bags, D): of each bag's rows the largest values, the first of equal ones; 0 of none."""
     width = int(counts.max()) if counts.size else 0
     if not width:
-        return Rows.transposed.apply(rows, index=np.zeros(0, np.int64), x_shape=(len(counts), rows.shape[1]))
+        return Rows.transposed.apply(
+            rows, index=backend.like([], rows.array, np.int64), x_shape=(len(counts), rows.shape[1])
+        )
     inside = np.arange(width) < counts[:, None]
     table = np.where(inside, (np.cumsum(counts) - counts)[:, None] + np.arange(width), 0)
     table, inside, full = (backend.like(x, rows.array) for x in (table, inside, counts > 0))
@@ -250,9 +260,11 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         raise DtypeError(f"one_hot is only applicable to index tensor of type LongTensor, got {tensor.dtype}")
     if num_classes < 0 and not tensor.numel():
         raise ArgumentError("one_hot: can not infer total number of classes from empty tensor; give num_classes")
-    low, high = (int(tensor.min().item()), int(tensor.max().item())) if tensor.numel() else (0, -1)
+    x = tensor.array
+    low, high = (int(x.min()), int(x.max())) if x.size else (0, -1)
     count = high + 1 if num_classes < 0 else num_classes
     if low < 0 or high >= count:
         raise ArgumentError(f"one_hot: classes must be in [0, {count}), got {low} to {high}")
-    found: Tensor = tensor.unsqueeze(-1) == arange(count, device=tensor.device)
-    return found.long()
+    out = np.zeros_like(x, shape=(x.size, count))
+    out[backend.like(np.arange(x.size), x), x.reshape(-1)] = 1
+    return tensor._made(out.reshape((*x.shape, count)))

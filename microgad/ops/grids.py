@@ -77,6 +77,10 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         raise ArgumentError(f"combinations: expect a non-negative number, but got r = {r}")
     if r == 0:
         return creation.empty(0, dtype=input.dtype, device=input.device)
+    if r == 2:
+        pairs = creation.triu_indices(input.numel(), input.numel(), not with_replacement, device=input.device)
+        paired: Tensor = input[movement.transpose(pairs, 0, 1)]
+        return paired
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     places = list(choose(range(input.numel()), r))
     index = creation.tensor(places, dtype="int64", device=input.device).reshape((len(places), r))

@@ -39,6 +39,11 @@ def _put(out: Tensor, result: Any) -> None:
         raise errors.DtypeError(
             f"out=: result type {result.dtype} can't be cast to the desired output type {out.dtype}"
         )
+    if type(out.array) is not type(result.array):
+        raise errors.DeviceError(
+            "Expected all tensors to be on the same device, but found at least two devices, "
+            f"{result.device} and {out.device}! (the result and out)"
+        )
     if tuple(out.shape) == tuple(result.shape):
         out[...] = result.detach()
     else:

@@ -10,7 +10,7 @@ from microgad.ops.linalg import factorizations, triangular
 def of(*shape, dtype="float64", seed=0):
     rng = np.random.default_rng(seed)
     x = rng.standard_normal(shape)
-    return torch.from_numpy((x + 1j * rng.standard_normal(shape) if dtype == "complex128" else x).astype(dtype))
+    return torch.tensor((x + 1j * rng.standard_normal(shape) if dtype == "complex128" else x).astype(dtype))
 
 
 def close(x, y, tolerance=1e-10):
@@ -65,6 +65,27 @@ def test_substitution_by_blocks(upper, left):
     X = torch.linalg.solve_triangular(A, B, upper=upper, left=left)
     T = torch.triu(A) if upper else torch.tril(A)
     close(T @ X if left else X @ T, B)
+
+
+@pytest.mark.parametrize("unit", [True, False])
+@pytest.mark.parametrize("upper", [True, False])
+def test_substitution_in_many_small_matrices(upper, unit):
+    count, n = triangular.MANY * 5, 5
+    A, B = of(count, n, n) / n + 2 * torch.eye(n, dtype=torch.float64), of(count, n, 2)
+    X = torch.linalg.solve_triangular(A, B, upper=upper, unitriangular=unit)
+    one_by_one = [
+        torch.linalg.solve_triangular(a, b, upper=upper, unitriangular=unit) for a, b in zip(A, B, strict=True)
+    ]
+    close(X, torch.stack(one_by_one))
+
+
+@both
+@pytest.mark.parametrize("shape", [(40, 40), (70, 35), (35, 70), (5, 0)])
+def test_lu_of_one_matrix_is_that_of_many(dtype, shape):
+    A = of(*shape, dtype=dtype)
+    results = factorizations.factored(A.array), factorizations.factored(torch.stack([A, A]).array)
+    for one, many in zip(*results, strict=True):
+        np.testing.assert_allclose(one, many[1], 1e-10, 1e-10)
 
 
 def test_substitution_looks_at_one_triangle_only():

@@ -37,7 +37,7 @@ def test_the_gradient_of_the_logits_is_softmax_minus_one_hot():
     x = LOGITS.clone().requires_grad_()
     cross_entropy(x, torch.tensor([0, 2])).backward()
     softmax = np.exp(LOGITS.array) / np.exp(LOGITS.array).sum(1, keepdims=True)
-    np.testing.assert_allclose(x.grad.array, (softmax - [[1, 0, 0], [0, 0, 1]]) / 2, 1e-6)
+    np.testing.assert_allclose(x.grad.array, (softmax - np.array([[1, 0, 0], [0, 0, 1]])) / 2, 1e-6)
 
 
 def test_what_is_ignored_has_no_loss_and_no_gradient():

@@ -245,5 +245,5 @@ def test_numpys_functions(function):
     pairs = zip(found, expected, strict=True) if isinstance(found, (list, tuple)) else [(found, expected)]
     for ours, theirs in pairs:
         assert ours.requires_grad
-        np.testing.assert_array_equal(ours.detach().numpy(), theirs)
+        np.testing.assert_array_equal(ours.detach().cpu().numpy(), theirs)
         assert ours.dtype == theirs.dtype

@@ -66,3 +66,35 @@ def test_binary_cross_entropy_with_a_large_pos_weight_keeps_its_digits():
     target, pos_weight = (torch.tensor([value], dtype=torch.float64) for value in (3.0, 1e20))
     F.binary_cross_entropy_with_logits(x, target, pos_weight=pos_weight).backward()
     assert x.grad.item() == pytest.approx(-2 - 3e20 * math.exp(-50), rel=1e-14)
+
+
+def test_the_logarithm_of_complex_numbers_near_1_keeps_the_digits_of_its_real_part():
+    z = [1e-20 + 2e-20j, 1e-10 + 1e-5j, 1e-200 + 0j, -0.0 + 0j, 0.1 - 0j, 3 + 4j]
+    found = torch.log1p(torch.tensor(z, dtype=torch.complex128)).array
+    real = [1e-20, 1.499999999825e-10, 1e-200, 0, math.log(1.1), 1.7328679513998633]
+    np.testing.assert_allclose(found.real, real, rtol=1e-14)
+    np.testing.assert_allclose(found.imag, np.angle(1 + np.array(z)), rtol=1e-9)
+    assert torch.log1p(torch.tensor(1e-20 + 0j)).dtype == torch.complex64
+
+
+def test_bicubic_sampling_has_a_second_derivative_on_the_middle_of_a_cell():
+    x = torch.tensor([[[[2.875, -1.0], [2.125, 0.5], [0.0, 3.0]]]], dtype=torch.float64)
+
+    def slope(y):
+        place = leaf(1.0, y).reshape(1, 1, 1, 2)
+        sampled = F.grid_sample(x, place, "bicubic", align_corners=True)
+        (first,) = torch.autograd.grad(sampled, place, create_graph=True)
+        (second,) = torch.autograd.grad(first[..., 1].sum(), place)
+        return second[..., 1].item()
+
+    assert slope(0.0) == pytest.approx(slope(1e-9), rel=1e-6)
+
+
+def test_the_second_derivative_of_log_ndtr_where_erfcx_overflows():
+    x = leaf(-40.0, -1.0, 1.0, 30.0, 37.0, 40.0, 1e200)
+    (first,) = torch.autograd.grad(torch.special.log_ndtr(x).sum(), x, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), x)
+    f, x = first.detach().array, x.detach().array
+    np.testing.assert_allclose(f[:5], [40.0249688472, 1.5251352762, 0.28759997094, 1.4736461e-196, 2.1200065e-298])
+    with np.errstate(over="ignore"):
+        np.testing.assert_allclose(second.array, -f * (x + f), rtol=1e-7)

@@ -117,7 +117,7 @@ def test_numpy_names_of_arguments():
 
 
 def test_results_print_as_in_torch():
-    found = torch.tensor([1.0, 3.0]).max(0)
+    found = torch.tensor([1.0, 3.0], device="cpu").max(0)
     assert repr(found) == "torch.return_types.max(\nvalues=tensor(3.),\nindices=tensor(1))"
     assert isinstance(found, torch.return_types.max)
     assert found.values is found[0]

@@ -1,5 +1,7 @@
 """Windows, convolutions and pools against the plainest of loops; their errors; ties, borders and odd inputs."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -203,6 +205,7 @@ def test_inputs_without_a_batch():
         (3, 1, 1, (2, 1)),
         (1, 1, 0, 1),
         (1, 2, 0, 1),
+        ((4, 7), (4, 7), 0, 1),
     ],
 )
 def test_pools_are_the_maximum_and_the_mean_of_each_window(kernel, stride, padding, dilation):
@@ -216,6 +219,37 @@ def test_pools_are_the_maximum_and_the_mean_of_each_window(kernel, stride, paddi
         np.testing.assert_allclose(
             out, patches(x, kernel, stride, padding).mean((4, 5)).transpose(0, 3, 1, 2), rtol=0, atol=1e-12
         )
+
+
+@pytest.mark.parametrize("nan", [False, True])
+@pytest.mark.parametrize("kernel", [(4, 4), (8, 2), (8, 16)])
+def test_windows_of_many_taps_have_the_same_winners(kernel, nan, monkeypatch):
+    x = torch.tensor(np.random.default_rng(0).integers(0, 5, (2, 3, 8, 16)).astype(np.float64))
+    if nan:
+        x[0, 0, 0, :3] = float("nan")
+    found = max_pool2d(x, kernel, return_indices=True)
+    monkeypatch.setattr(pool, "MANY_TAPS", 1000)
+    for a, b in zip(found, max_pool2d(x, kernel, return_indices=True), strict=True):
+        np.testing.assert_array_equal(a.array, b.array)
+
+
+@pytest.mark.parametrize("nan", [False, True])
+@pytest.mark.parametrize(("size", "out"), [((80,), 5), ((64,), 3), ((3, 41), (2, 3)), ((41, 3), (3, 2))])
+def test_adaptive_pools_of_few_large_parts(size, out, nan):
+    x = np.random.default_rng(0).integers(0, 5, (2, 3, *size)).astype(np.float64)
+    if nan:
+        x[0, 0, ..., 1:3] = np.nan
+    F, d = torch.nn.functional, len(size)
+    largest = getattr(F, f"adaptive_max_pool{d}d")(torch.tensor(x), out, return_indices=True)
+    mean = getattr(F, f"adaptive_avg_pool{d}d")(torch.tensor(x), out)
+    for at in np.ndindex(mean.shape):
+        steps = zip(at[2:], size, mean.shape[2:], strict=True)
+        part = tuple(slice(i * n // m, -((i + 1) * -n // m)) for i, n, m in steps)
+        cells, places = x[at[:2]][part], np.arange(math.prod(size)).reshape(size)[part]
+        wins = places[cells != cells][-1:] if np.isnan(cells).any() else places[cells == cells.max()][:1]
+        np.testing.assert_allclose(mean.array[at], cells.mean(), 1e-12)
+        np.testing.assert_array_equal(largest[0].array[at], cells.max())
+        assert largest[1].array[at] == wins[0]
 
 
 def test_the_first_of_equals_has_the_gradient():
@@ -329,11 +363,11 @@ def test_layouts_dtypes_and_untouched_inputs(op, dtype):
     results = []
     for layout in layouts:
         before = layout.copy()
-        x = torch.from_numpy(layout).requires_grad_()
+        x = torch.as_tensor(layout).requires_grad_()
         out = op(x)
         assert out.array.dtype == dtype
         np.testing.assert_allclose(out.array, expected, rtol=0, atol=100 * np.finfo(dtype).eps)
-        upstream = torch.from_numpy(np.asfortranarray(g))
+        upstream = torch.as_tensor(np.asfortranarray(g))
         (grad,) = torch.autograd.grad(out, x, upstream)
         assert grad.array.dtype == dtype
         results.append(grad.array)

@@ -1,11 +1,14 @@
 """Sums, products, means, extrema and where they are, variance, distances."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import microgad as torch
+from microgad.ops.distance import Pdist
 from microgad.ops.reduction import (
     All,
     Amax,
@@ -99,6 +102,14 @@ def test_cdist(draw):
     a = draw(tensors((*draw(shapes(max_dims=1)), p, m), requires_grad=True))
     b = draw(tensors((r, m), elements=numbers(4, 6), requires_grad=True))
     return lambda a, b: torch.cdist(a, b, compute_mode="use_mm_for_euclid_dist"), a, b
+
+
+@checks(Pdist)
+def test_pdist(draw):
+    p = draw(st.sampled_from([2.0, 2.0, 1.0, 3.0, math.inf, 0.0]))
+    shape = draw(st.integers(2, 5)), draw(st.integers(1, 4))
+    x = draw(tensors(shape, requires_grad=True, unique=True))
+    return lambda x: torch.pdist(x, p), x
 
 
 @given(tensors(elements=st.sampled_from([0.0, 1.0]), requires_grad=True), st.booleans())

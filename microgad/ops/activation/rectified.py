@@ -37,7 +37,7 @@ class PRelu(Function):
 
     def grad_x(self, grad, x, slope):
         positive = np.astype(x > 0, x.dtype)
-        return grad * (np.maximum(positive, slope) if _plain(slope) else positive + slope * (1 - positive))
+        return grad * (np.clip(positive, slope, 1) if _plain(slope) else positive + slope * (1 - positive))
 
     def grad_slope(self, grad, x):
         return Select.apply(np.logical_not(x > 0), grad * x)
@@ -101,13 +101,13 @@ def rrelu(
         raise ArgumentError(f"rrelu: lower must be at most upper, but they are {lower} and {upper}")
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
-    x = backend.to_numpy(input.array)
+    x = input.array
     floating([x])
-    noise, drawn = np.ones(x.shape, x.dtype), x <= 0
+    noise, drawn = np.ones_like(x), x <= 0
     low, high = float(x.dtype.type(lower)), float(x.dtype.type(upper))
     source = generator or draws.default_generator
-    noise[drawn] = source.unit(int(drawn.sum()), np.dtype(np.float64)) * (high - low) + low
-    return applied(RRelu, input, inplace=inplace, noise=backend.to_device(noise, input.device))
+    noise[drawn] = backend.like(source.unit(int(drawn.sum()), np.dtype(np.float64)) * (high - low) + low, x, x.dtype)
+    return applied(RRelu, input, inplace=inplace, noise=noise)
 
 
 class Hardtanh(Function):

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import function
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
 from ...state import composite
-from ..elementwise import Select
+from ..elementwise import Select, Sigmoid
 from ..elementwise import sigmoid as _sigmoid
+from ..elementwise.blocks import by_blocks
 from ..out import into
 from ..special.error import Erfc
-from .forms import applied, by_blocks, floating
+from .forms import applied, floating
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -34,10 +34,16 @@ class Elu(Function):
     scale, rate = 1.0, 1.0
 
     def forward(self, x):
-        out = np.expm1(np.minimum(x, 0) * self.rate)
-        out *= self.size
-        out += np.maximum(x, 0) * self.scale
-        return out
+        def elu(out: Any, x: Any) -> None:
+            np.clip(x, -math.inf, 0, out=out)
+            out *= self.rate
+            np.expm1(out, out=out)
+            out *= self.size
+            above = np.clip(x, 0, math.inf)
+            above *= self.scale
+            out += above
+
+        return by_blocks(elu, x)
 
     def grad_x(self, grad, x):
         below = self.size * self.rate
@@ -88,16 +94,33 @@ class Silu(Function):
         return arrays if arrays[0].dtype.kind == "c" else floating(arrays)
 
     def forward(self, x):
-        out = np.negative(x, out=np.empty_like(x))
-        with np.errstate(over="ignore"):
+        def silu(out: Any, x: Any) -> None:
+            np.negative(x, out=out)
             np.exp(out, out=out)
-        out += 1
-        return np.divide(x, out, out=out)
+            out += 1
+            np.divide(x, out, out=out)
+
+        with np.errstate(over="ignore"):
+            return by_blocks(silu, x)
 
     def grad_x(self, grad, x):
-        x = _held(x)
-        out, rest = _sigmoids(x)
-        return grad * (out * (1 + x * rest))
+        """With e = e⁻ˣ: grad (1 + x e / (1 + e)) / (1 + e)."""
+
+        def slope(out: Any, grad: Any, x: Any) -> None:
+            x = _held(x)
+            np.negative(x, out=out)
+            np.exp(out, out=out)
+            below = out + 1
+            out *= x
+            out /= below
+            out += 1
+            out /= below
+            out *= grad
+
+        return by_blocks(slope, grad, x)
+
+    def decomposition(self, x):
+        return x * Sigmoid.apply(x)
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -115,10 +138,30 @@ class Gelu(Function):
     symbol, promote = "gelu", staticmethod(floating)
 
     def forward(self, x):
-        return by_blocks(lambda x: x * _normal(x), x)
+        def gelu(out: Any, x: Any) -> None:
+            _normal(out, x)
+            out *= x
+
+        return by_blocks(gelu, x)
 
     def grad_x(self, grad, x):
-        return by_blocks(lambda g, x: g * (_normal(x) + x * _density(x)), grad, x)
+        reach = 12.0 if x.dtype == np.float32 else 35.0  # beyond, nothing changes
+
+        def slope(out: Any, grad: Any, x: Any) -> None:
+            x = np.clip(x, -reach, reach)
+            _normal(out, x)
+            density = x * x
+            density *= -0.5
+            density = np.exp(density)
+            density *= ROOT_2PI
+            density *= x
+            out += density
+            out *= grad
+
+        return by_blocks(slope, grad, x)
+
+    def decomposition(self, x):
+        return x * (0.5 * Erfc.apply(x * -math.sqrt(0.5)))
 
 
 ROOT_2PI = 1 / math.sqrt(2 * math.pi)
@@ -129,24 +172,22 @@ _LOGIT = (
 )  # fmt: skip
 
 
-def _normal(x: Any) -> Any:
+def _normal(out: Any, x: Any) -> None:
     """Φ(x)."""
-    if x.dtype != np.float32 or isinstance(x, function.Tensor):
-        return 0.5 * Erfc.apply(x * -math.sqrt(0.5))
+    if x.dtype != np.float32:
+        out[...] = 0.5 * Erfc.apply(x * -math.sqrt(0.5))
+        return
     with np.errstate(over="ignore"):
         square = x * x
-        out = square * -_LOGIT[0]
+        np.multiply(square, -_LOGIT[0], out=out)
         for c in _LOGIT[1:-1]:
             out -= c
             out *= square
         out -= _LOGIT[-1]
         out *= x
-        return np.reciprocal(1 + np.exp(out))
-
-
-def _density(x: Any) -> Any:
-    """φ(x)."""
-    return ROOT_2PI * np.exp(_held(-0.5 * x * x))
+        np.exp(out, out=out)
+        out += 1
+        np.divide(1, out, out=out)
 
 
 class GeluTanh(Function):
@@ -155,24 +196,44 @@ class GeluTanh(Function):
     symbol, promote = "gelu", staticmethod(floating)
 
     def forward(self, x):
-        half = 0.5 * x
-        return half + half * np.tanh(x * (CUBE * x * x + SLOPE))
+        def gelu(out: Any, x: Any) -> None:
+            np.multiply(x, x, out=out)
+            out *= CUBE
+            out += SLOPE
+            out *= x
+            np.tanh(out, out=out)
+            half = 0.5 * x
+            out *= half
+            out += half
+
+        return by_blocks(gelu, x)
 
     def grad_x(self, grad, x):
-        def slope(grad: Any, x: Any) -> Any:
-            x = np.clip(x, -30, 30)  # beyond, nothing changes
+        """With e = e⁻²ᵘ: grad (1 + x 2u' e / (1 + e)) / (1 + e)."""
+        reach = 9.5 if x.dtype == np.float32 else 20.0  # beyond, nothing changes, and e⁻²ᵘ overflows
+
+        def slope(out: Any, grad: Any, x: Any) -> None:
+            x = np.clip(x, -reach, reach)
             square = x * x
-            out, rest = _sigmoids(_held(x * (2 * CUBE * square + 2 * SLOPE)))
-            return grad * (out + out * rest * (x * (6 * CUBE * square + 2 * SLOPE)))
+            np.multiply(square, -2 * CUBE, out=out)
+            out -= 2 * SLOPE
+            out *= x
+            np.exp(out, out=out)
+            below = out + 1
+            square *= 6 * CUBE
+            square += 2 * SLOPE
+            square *= x
+            out *= square
+            out /= below
+            out += 1
+            out /= below
+            out *= grad
 
         return by_blocks(slope, grad, x)
 
-
-def _sigmoids(x: Any) -> Any:
-    """σ(x) and σ(-x); 1 - σ(x) would lose the digits of a small one."""
-    inverse = np.exp(-x)
-    out = 1 / (1 + inverse)
-    return out, inverse * out
+    def decomposition(self, x):
+        u = np.clip(x, -30, 30)
+        return x * Sigmoid.apply(u * (2 * CUBE * u * u + 2 * SLOPE))
 
 
 def _held(x: Any) -> Any:
@@ -252,7 +313,7 @@ class Softplus(Function):
         with np.errstate(over="ignore"):
             np.exp(out, out=out)
         out += 1
-        np.reciprocal(out, out=out)
+        np.divide(1, out, out=out)
         np.maximum(out, beyond, out=out)  # a tenth of the time of np.where
         out *= grad
         return out

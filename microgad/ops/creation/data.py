@@ -44,7 +44,10 @@ def tensor(
     if backend.is_gpu(data):
         array = data.copy() if dtype is None else data.astype(dtypes.of(dtype).dtype)
         return finished(array, device, requires_grad)
-    array = np.array(data)
+    try:
+        array = np.array(data)
+    except TypeError:
+        array = np.array(_on_the_cpu(data))
     if array.dtype == object:
         raise DtypeError(f"tensor: expected numbers or nested sequences of equal lengths, got {type(data).__name__}")
     if dtype is not None:
@@ -55,7 +58,14 @@ def tensor(
         if array.dtype.kind in "fc":
             array = array.astype(dtypes.default_for(2 if array.dtype.kind == "f" else 3), copy=False)
     dtypes.of(array.dtype)  # refuse what PyTorch has no name for
-    return finished(array, device, requires_grad)
+    return finished(array, backend.chosen(device), requires_grad)
+
+
+def _on_the_cpu(data: Any) -> Any:
+    """Nested sequences with Tensors of a GPU among them."""
+    if isinstance(data, (list, tuple)):
+        return [_on_the_cpu(x) for x in data]
+    return data.cpu() if isinstance(data, function.Tensor) else data
 
 
 def _has_dtype(data: Any) -> bool:
@@ -77,7 +87,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
         return found
     if backend.is_array(data) and (dtype is None or dtypes.of(dtype).dtype == data.dtype):
         dtypes.of(data.dtype)
-        return finished(data, device)
+        return finished(data, device if backend.is_gpu(data) else backend.chosen(device))
     return tensor(data, dtype=dtype, device=device)
 
 
@@ -107,7 +117,7 @@ def from_numpy(ndarray: Any) -> Tensor:
     """
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
-    return as_tensor(ndarray)
+    return as_tensor(ndarray, device="cpu")
 
 
 def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:

@@ -49,7 +49,7 @@ def _filled(
         raise TypeError(f"{op}() missing 1 required positional arguments: 'size'")
     refuse(op, options)
     array = make(size_of(size), floating(dtype_beside(op, dtype, out)))
-    return into(out, finished(array, device, requires_grad))
+    return into(out, finished(array, backend.chosen(device), requires_grad))
 
 
 def empty(
@@ -103,7 +103,7 @@ def full(
     refuse("full", options)
     value, dtype = _number("full", fill_value), dtype_beside("full", dtype, out)
     kind = dtypes.result_dtype([value]) if dtype is None else dtypes.of(dtype).dtype
-    return into(out, finished(np.full(size_of((tuple(size),)), value, kind), device, requires_grad))
+    return into(out, finished(np.full(size_of((tuple(size),)), value, kind), backend.chosen(device), requires_grad))
 
 
 def _number(op: str, value: Any) -> Any:
@@ -135,7 +135,7 @@ def eye(
         if size < 0:
             raise ArgumentError(f"eye: {name} must be greater or equal to 0, got {size}")
     array = np.eye(n, m, dtype=floating(dtype_beside("eye", dtype, out)))
-    return into(out, finished(array, device, requires_grad))
+    return into(out, finished(array, backend.chosen(device), requires_grad))
 
 
 def empty_strided(
@@ -151,7 +151,7 @@ def empty_strided(
     if len(shape) != len(stride):
         raise ShapeError(f"empty_strided: dimensionality of sizes ({len(shape)}) must match strides ({len(stride)})")
     span = 0 if 0 in shape else 1 + sum((n - 1) * s for n, s in zip(shape, stride, strict=True))
-    memory = finished(np.empty(span, kind), device).array
+    memory = finished(np.empty(span, kind), backend.chosen(device)).array
     strides = tuple(s * kind.itemsize for s in stride)
     return finished(backend.as_strided(memory, shape, strides), None, requires_grad)
 
@@ -182,7 +182,7 @@ def empty_like(
     torch.Size([2])
     """
     refuse("empty_like", options)
-    return finished(np.empty_like(input.array, _like(input, dtype)), device, requires_grad)
+    return finished(np.empty_like(input.array, _like(input, dtype), _order(input)), device, requires_grad)
 
 
 def zeros_like(
@@ -194,7 +194,7 @@ def zeros_like(
     tensor([0, 0])
     """
     refuse("zeros_like", options)
-    return finished(np.zeros_like(input.array, _like(input, dtype)), device, requires_grad)
+    return finished(np.zeros_like(input.array, _like(input, dtype), _order(input)), device, requires_grad)
 
 
 def ones_like(
@@ -206,7 +206,7 @@ def ones_like(
     tensor([1., 1.])
     """
     refuse("ones_like", options)
-    return finished(np.ones_like(input.array, _like(input, dtype)), device, requires_grad)
+    return finished(np.ones_like(input.array, _like(input, dtype), _order(input)), device, requires_grad)
 
 
 def full_like(
@@ -225,11 +225,17 @@ def full_like(
     """
     refuse("full_like", options)
     value = _number("full_like", fill_value)
-    return finished(np.full_like(input.array, value, _like(input, dtype)), device, requires_grad)
+    return finished(np.full_like(input.array, value, _like(input, dtype), _order(input)), device, requires_grad)
 
 
 def _like(input: Tensor, dtype: Any) -> Any:
     return input.array.dtype if dtype is None else dtypes.of(dtype).dtype
+
+
+def _order(input: Tensor) -> Any:
+    """The strides are kept, but for those of what is expanded, which has no place for other values."""
+    x = input.array
+    return "C" if any(s == 0 and n > 1 for s, n in zip(x.strides, x.shape, strict=True)) else "K"
 
 
 class Fill(function.Function):

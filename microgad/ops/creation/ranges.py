@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import dtypes
+from ... import backend, dtypes
 from ...errors import ArgumentError, DtypeError
 from ..out import into
 from .data import finished, refuse
@@ -88,8 +88,10 @@ def _stepped(
             raise ArgumentError(f"{op}: step must be nonzero, but {step} is 0 in {kind}")
         values = int(start) + int(step) * np.arange(count)
     else:
-        values = start + step * np.arange(count)
-    return into(out, finished(values.astype(kind, copy=False), device, requires_grad))
+        values = np.arange(count, dtype=np.float64)
+        values *= step
+        values += start
+    return into(out, finished(values.astype(kind, copy=False), backend.chosen(device), requires_grad))
 
 
 def _number(op: str, x: Any) -> Any:
@@ -118,12 +120,13 @@ def linspace(
     refuse("linspace", options)
     start, end, kind = _bounds("linspace", start, end, steps, dtype_beside("linspace", dtype, out))
     # counted from both ends, as PyTorch does, so that the last value is exactly end
-    first, last, i = kind.type(start), kind.type(end), np.arange(steps)
-    step = (last - first) / kind.type(max(steps - 1, 1))
-    values = np.where(
-        i < math.ceil(steps / 2), first + step * i.astype(kind), last - step * (steps - 1 - i).astype(kind)
-    )
-    return into(out, finished(values.astype(kind, copy=False), device, requires_grad))
+    first, last, half = kind.type(start), kind.type(end), math.ceil(steps / 2)
+    if kind.kind in "iu":  # of which the difference may have no place in the dtype
+        first, last = int(first), int(last)
+    step = (last - first) / max(steps - 1, 1)
+    forth, back = np.arange(half, dtype=kind), np.arange(steps - half - 1, -1, -1, dtype=kind)
+    values = np.concatenate((first + step * forth, last - step * back))
+    return into(out, finished(values.astype(kind, copy=False), backend.chosen(device), requires_grad))
 
 
 def logspace(
@@ -148,10 +151,10 @@ def logspace(
     if kind.kind in "iu":
         start, end = int(start), int(end)
     exact = np.result_type(kind, np.float64)
-    exponents = linspace(start, end, steps, dtype=exact).array
+    exponents = linspace(start, end, steps, dtype=exact, device="cpu").array
     with np.errstate(invalid="ignore"):  # of a negative base
         values = np.power(exact.type(base), exponents)
-    return into(out, finished(values.astype(kind), device, requires_grad))
+    return into(out, finished(values.astype(kind), backend.chosen(device), requires_grad))
 
 
 def _bounds(op: str, start: Any, end: Any, steps: int, dtype: Any) -> tuple[Any, Any, Any]:
@@ -202,4 +205,4 @@ def _triangle(op: str, places: Any, row: int, col: int, offset: int, dtype: Any,
         if size < 0:
             raise ArgumentError(f"{op}: {name} must be non-negative, got {size}")
     kind = dtypes.of(dtypes.int64 if dtype is None else dtype).dtype
-    return finished(np.stack(places(row, offset, col)).astype(kind), device)
+    return finished(np.stack(places(row, offset, col)).astype(kind), backend.chosen(device))

@@ -12,6 +12,7 @@ from ...function import Function
 from ...state import composite
 from ..out import into
 from .operands import of_numbers, tensor, tensors
+from .selection import Where
 
 if TYPE_CHECKING:
     from ...tensor import Operand, Tensor
@@ -206,7 +207,8 @@ class Lerp(Function):
     def forward(self, a, b, weight):
         if isinstance(weight, (int, float)):
             return a + weight * (b - a) if weight < 0.5 else b - (b - a) * (1 - weight)
-        return np.where(np.abs(weight) < 0.5, a + weight * (b - a), b - (b - a) * (1 - weight))
+        difference = b - a
+        return Where.apply(np.abs(weight) < 0.5, a + weight * difference, b - difference * (1 - weight))
 
     def grad_a(self, grad, weight):
         return grad * (1 - weight)

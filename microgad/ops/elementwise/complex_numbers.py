@@ -142,11 +142,11 @@ class Angle(Function):
     symbol, numpy, promote = "angle", np.angle, dtypes.promote_floating
 
     def forward(self, x):
-        return (
-            np.arctan2(np.imag(x), np.real(x))
-            if x.dtype.kind == "c"
-            else np.where(x < 0, math.pi, np.where(x == x, 0.0, x))
-        )
+        if x.dtype.kind == "c":
+            return np.arctan2(np.imag(x), np.real(x))
+        out = np.multiply(x < 0, math.pi, out=np.empty_like(x), dtype=x.dtype)
+        np.copyto(out, x, where=x != x)
+        return out
 
     def grad_x(self, grad, x):
         if not dtypes.of(x.dtype).is_complex:

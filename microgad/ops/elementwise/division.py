@@ -81,7 +81,32 @@ class FloorDiv(RoundedDiv):
     symbol, numpy = "⌊÷⌋", np.floor_divide
 
     def forward(self, a, b):
-        return np.floor_divide(a, b)
+        exact = _in_double(a, b)
+        return np.floor_divide(a, b) if exact is None else np.floor(exact[2]).astype(np.float32)
+
+
+def _in_double(a: Any, b: Any) -> tuple[Any, Any, Any] | None:
+    """Of large arrays of float32 a, b and a / b in float64, if that is below 2²⁴, where its whole part is exact.
+
+    NumPy's own functions take 5 to 10 times as long: they find the rest first, number by number.
+    """
+    if np.result_type(a, b) != np.float32 or np.size(a) < 5000 or backend.is_gpu(a):
+        return None
+    a, b = (np.asarray(x, np.float64) for x in (a, b))
+    with np.errstate(all="ignore"):
+        quotient = a / b
+    largest = np.maximum(quotient.max(initial=0), -quotient.min(initial=0))
+    return (a, b, quotient) if largest < 1 << 24 else None
+
+
+def _rest(operands: tuple[Any, Any, Any], whole: Any, sign: Any) -> Any:
+    """a - b · whole(a / b), exact, with a sign, which its zeros need."""
+    a, b, quotient = operands
+    whole(quotient, out=quotient)
+    quotient *= b
+    np.subtract(a, quotient, out=quotient)
+    out = quotient.astype(np.float32)
+    return np.copysign(out, np.asarray(sign, np.float32), out=out)
 
 
 class TruncDiv(RoundedDiv):
@@ -110,13 +135,14 @@ class Remainder(Function):
     symbol, numpy, promote = "mod", np.remainder, staticmethod(_divisible)
 
     def forward(self, a, b):
-        return np.remainder(a, b)
+        exact = _in_double(a, b)
+        return np.remainder(a, b) if exact is None else _rest(exact, np.floor, b)
 
     def grad_a(self, grad):
         return grad
 
     def grad_b(self, grad, a, b):
-        return -grad * np.floor_divide(a, b)
+        return -grad * FloorDiv.apply(a, b)
 
 
 def remainder(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -134,7 +160,8 @@ class Fmod(Function):
     symbol, numpy, promote = "fmod", np.fmod, staticmethod(_divisible)
 
     def forward(self, a, b):
-        return np.fmod(a, b)
+        exact = _in_double(a, b)
+        return np.fmod(a, b) if exact is None else _rest(exact, np.trunc, a)
 
     def grad_a(self, grad):
         return grad

@@ -66,7 +66,7 @@ def minimum(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tens
 
 
 def _winner(grad: Any, lost: Any, tie: Any) -> Any:
-    return Select.apply(np.logical_not(lost), np.where(tie, 0.5 * grad, grad))
+    return Select.apply(np.logical_not(lost), Where.apply(tie, 0.5 * grad, grad))
 
 
 class Fmax(Function):
@@ -202,6 +202,8 @@ class NanToNum(Function):
     symbol, numpy = "nan_to_num", np.nan_to_num
 
     def forward(self, x):
+        if not backend.is_gpu(x) and np.isfinite(x).all():
+            return x.copy()
         return np.nan_to_num(x, nan=self.nan, posinf=self.posinf, neginf=self.neginf)
 
     def grad_x(self, grad, x):
@@ -241,7 +243,17 @@ class Where(Function):
         return [condition, *dtypes.promote(values)]
 
     def forward(self, condition, a, b):
-        return np.where(condition, a, b)
+        kind = np.result_type(a, b)
+        if condition.size < 5000 or kind.itemsize > 8 or backend.is_gpu(condition):
+            return np.where(condition, a, b)
+        out = np.empty(np.broadcast_shapes(condition.shape, np.shape(a), np.shape(b)), kind)
+        a, b = (np.asarray(x, kind).view(f"i{kind.itemsize}") for x in (a, b))
+        bits = out.view(a.dtype)  # of a random condition in a fifth of the time of np.where, which branches
+        bits[...] = condition.view(np.int8)
+        np.negative(bits, out=bits)
+        bits &= a ^ b
+        bits ^= b
+        return out
 
     def grad_a(self, grad, condition):
         return Select.apply(condition, grad)
@@ -274,11 +286,13 @@ class Select(Function):
     symbol = "select"
 
     def forward(self, mask, x):
-        if x.size < 5000 or x.dtype != np.float32 or mask.shape != x.shape or backend.is_gpu(x):
+        if x.size < 5000 or x.dtype.itemsize > 8 or mask.shape != x.shape or backend.is_gpu(x):
             return np.where(mask, x, x.dtype.type(0))
-        bits = np.negative(mask.view(np.int8)).astype(np.int32)  # all ones or all zeros: much faster than np.where
-        bits &= np.ascontiguousarray(x).view(np.int32)
-        return bits.view(np.float32)
+        out = np.empty_like(x, order="C")
+        bits = out.view(f"i{x.dtype.itemsize}")
+        bits[...] = mask.view(np.int8)
+        bits *= x.view(bits.dtype)  # 0 or the number's own bits: much faster than np.where
+        return out
 
     def grad_x(self, grad, mask):
         return Select.apply(mask, grad)

@@ -53,8 +53,8 @@ class Sign(Function):
         if x.dtype.kind == "c":
             size = np.absolute(x)
             return x / np.where(size == 0, 1, size)
-        if x.dtype.kind == "f":
-            x = np.where(x == x, x, 0)  # PyTorch's sign of NaN is 0
+        if x.dtype.kind == "f":  # of NaN it is 0, as PyTorch's
+            return np.subtract((x > 0).view(np.int8), (x < 0).view(np.int8)).astype(x.dtype)
         return np.sign(x) if x.dtype.kind != "b" else x.copy()
 
     def write(self, out, x):

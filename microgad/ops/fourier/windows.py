@@ -30,8 +30,12 @@ def general_cosine(M: int, *, a: Iterable[float], sym: bool = True, **options: A
         raise ArgumentError("general_cosine: Coefficients cannot be empty")
 
     def values(n: Any, size: float) -> Any:
-        angle = 2 * math.pi * n / size if size else n
-        return sum((-1) ** k * w * np.cos(k * angle) for k, w in enumerate(weights))
+        if not size:
+            return sum((-1) ** k * w for k, w in enumerate(weights))
+        half = int(size) // 2 + 1
+        angle = 2 * math.pi * n[:half] / size
+        first = weights[0] + sum(((-1) ** k * w * np.cos(k * angle) for k, w in enumerate(weights[1:], 1)), 0 * angle)
+        return np.concatenate((first, first[int(size) - len(n) + 1 : int(size) - half + 1][::-1]))  # it is symmetric
 
     return _made("general_cosine", values, M, sym, **options)
 

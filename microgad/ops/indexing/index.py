@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 from ... import backend, function, state
-from ...errors import ArgumentError, DimError, DtypeError, GraphError
+from ...errors import ArgumentError, DeviceError, DimError, DtypeError, GraphError
 from ..out import into
 from .places import ALL, is_mask
 
@@ -68,7 +68,9 @@ def _array(item: Any, x: Any, keep: bool, integers: tuple[type, ...] = ()) -> An
     if integers and item.dtype.kind != "b" and item.dtype not in integers:
         _refused_dtype(item)
     if backend.is_gpu(x) != backend.is_gpu(item):
-        return backend.like(item, x) if backend.is_gpu(x) else backend.to_numpy(item)
+        if backend.is_gpu(item):
+            raise DeviceError("indices should be either on cpu or on the same device as the indexed tensor (cpu)")
+        return backend.like(item, x)
     return item.copy() if keep else item
 
 

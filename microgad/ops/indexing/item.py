@@ -172,6 +172,10 @@ def _settable(value: Any, input: Tensor, index: Any) -> Tensor:
             raise _other_dtype("Index put", input, value)
     while value.array.ndim and value.array.shape[0] == 1:
         value = value[0]
+    if type(value.array) is not type(input.array) and (
+        value.array.ndim == 0 or is_basic(normalized(index, input.array))
+    ):  # from another device, as PyTorch copies it
+        value = value.to(device=input.device)
     return value
 
 

@@ -136,11 +136,29 @@ def at(ufunc: Any, x: Any, index: Any, values: Any) -> None:
         _at(ufunc, x, index, values)
 
 
+def _scatter(ufunc: Any, x: Any, index: Any, values: Any) -> None:
+    """The same on a GPU also for multiplication, which CuPy has no `at` of: in turns in which a place comes once."""
+    if not backend.is_gpu(x) or ufunc is not np.multiply:
+        backend.at(ufunc, x, index, values)
+        return
+    where = backend.like(np.arange(x.size), x).reshape(x.shape)[index]
+    values, where = np.broadcast_to(values, where.shape).reshape(-1), where.reshape(-1)
+    order = np.argsort(where)  # CuPy's is stable
+    ordered, flat = where[order], x.reshape(-1)
+    turn = backend.like(np.arange(where.size), x) - np.searchsorted(ordered, ordered)
+    for i in range(int(turn.max()) + 1 if where.size else 0):
+        chosen = order[turn == i]
+        flat[where[chosen]] *= values[chosen]
+    x[...] = flat.reshape(x.shape)
+
+
 def _at(ufunc: Any, x: Any, index: Any, values: Any) -> None:
     if is_basic(index):
         ufunc(x[index], values, out=x[index])
     elif type(index) is tuple and (backend.is_gpu(x) or max(_count(index), np.size(values)) < FEW):
-        backend.at(ufunc, x, index, values)
+        if x.ndim == 1 == np.ndim(values):  # which NumPy 2.4 doesn't broadcast along an index of more axes: it reads on
+            values = np.broadcast_to(values, x[index].shape)
+        _scatter(ufunc, x, index, values)
     elif not x.flags.c_contiguous:
         whole = x.copy()
         at(ufunc, whole, index, values)
@@ -148,7 +166,7 @@ def _at(ufunc: Any, x: Any, index: Any, values: Any) -> None:
     elif type(index) is not tuple:
         if not backend.is_array(values) or values.shape != index.shape:
             values = np.broadcast_to(backend.like(values, x, x.dtype), index.shape)
-        backend.at(ufunc, x.reshape(-1), index.reshape(-1), values.reshape(-1))
+        _scatter(ufunc, x.reshape(-1), index.reshape(-1), values.reshape(-1))
     else:
         _at_run(ufunc, x, index, values)
 

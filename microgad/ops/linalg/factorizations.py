@@ -212,7 +212,9 @@ def factored(x: Any) -> tuple[Any, Any, Any, Any]:
     every = backend.like(np.arange(len(lu)), x)
     order = np.zeros_like(lu, shape=(len(lu), rows), dtype=np.int64) + backend.like(np.arange(rows), x)
     pivots = np.zeros_like(lu, shape=(len(lu), k), dtype=np.int32)
-    for start in range(0, k, PANEL):
+    if len(lu) == 1:
+        _factor_in_place(lu[0], pivots[0], order[0])
+    for start in range(0, 0 if len(lu) == 1 else k, PANEL):
         stop = min(start + PANEL, k)
         for j in range(start, stop):
             column = lu[:, j:, j]
@@ -224,7 +226,7 @@ def factored(x: Any) -> tuple[Any, Any, Any, Any]:
                 moved[every, winner] = moved[:, j]
                 moved[:, j] = held
             pivot = lu[:, j, j, None]
-            lu[:, j + 1 :, j] /= np.where(pivot == 0, 1, pivot)
+            lu[:, j + 1 :, j] /= pivot + (pivot == 0)
             lu[:, j + 1 :, j + 1 : stop] -= lu[:, j + 1 :, j, None] * lu[:, None, j, j + 1 : stop]
         if stop < columns:
             panel = lu[:, start:stop, start:stop]
@@ -240,12 +242,46 @@ def factored(x: Any) -> tuple[Any, Any, Any, Any]:
     )
 
 
+def _factor_in_place(lu: Any, pivots: Any, order: Any) -> None:
+    """`factored` of one matrix: each panel is laid out by columns, and the other columns' rows follow afterwards."""
+    for start in range(0, len(pivots), PANEL):
+        stop = min(start + PANEL, len(pivots))
+        panel = np.copy(lu[start:, start:stop].T, "C")
+        for j in range(stop - start):
+            column = panel[j, j:]
+            size = abs(column.real) + abs(column.imag) if column.dtype.kind == "c" else abs(column)
+            winner = np.argmax(size) + j
+            _exchange(panel.T, j, winner)
+            pivot, below = panel[j, j], panel[j, j + 1 :]
+            below /= pivot + (pivot == 0)
+            panel[j + 1 :, j + 1 :] -= panel[j + 1 :, j, None] * below
+            if len(panel) < lu.shape[1]:
+                _exchange(lu, start + j, winner + start)
+            _exchange(order, start + j, winner + start)
+            pivots[start + j] = winner + (start + 1)
+        lu[start:, start:stop] = panel.T
+        right = lu[start:stop, stop:]
+        if right.size:
+            right[...] = triangle_solved(lu[start:stop, start:stop], right, upper=False, unit=True)
+            lu[stop:, stop:] -= np.matmul(lu[stop:, start:stop], right)
+
+
+def _exchange(x: Any, i: Any, j: Any) -> None:
+    held = x[j].copy()
+    x[j] = x[i]
+    x[i] = held
+
+
 def exchanged(pivots: Any, rows: int) -> Any:
     """The order of rows that the exchanges lead to: arrays only."""
     lead, k = pivots.shape[:-1], pivots.shape[-1]
     flat = pivots.reshape(math.prod(lead), k).astype(np.int64) - 1
     every = backend.like(np.arange(len(flat)), pivots)
     order = np.zeros_like(flat, shape=(len(flat), rows)) + backend.like(np.arange(rows), pivots)
+    if len(flat) == 1:
+        for j in range(k):
+            _exchange(order[0], j, flat[0, j])
+        return order.reshape(*lead, rows)
     for j in range(k):
         held = order[every, flat[:, j]]
         order[every, flat[:, j]] = order[:, j]

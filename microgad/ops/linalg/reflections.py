@@ -27,7 +27,7 @@ class Geqrf(Function):
 
     def forward(self, x):
         vectors, factors = np.linalg.qr(x, "raw")
-        return np.ascontiguousarray(swap(vectors)), factors
+        return np.copy(swap(vectors), "C"), factors
 
     def backward(self, grad):
         raise GraphError("the derivative for 'geqrf' is not implemented; use linalg.qr")

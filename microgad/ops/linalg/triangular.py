@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import return_types
+from ... import backend, return_types
 from ...errors import ShapeError
 from ...function import Function
 from ...state import composite
@@ -16,7 +18,8 @@ from .arguments import adjoint, eye, floating, matrices, swap
 if TYPE_CHECKING:
     from ...tensor import Tensor
 
-BLOCK = 64
+BLOCK = 32
+MANY, SMALL = 4, 512  # so many matrices for each of their rows, with results so small, take longer one by one
 
 
 class SolveTriangular(Function):
@@ -28,43 +31,58 @@ class SolveTriangular(Function):
     symbol, broadcasts = "◺⁻¹", True
 
     def forward(self, a, b):
-        if self.upper:
-            return _substituted(a, b, self.unit)
-        return np.flip(_substituted(np.flip(a, (-2, -1)), np.flip(b, -2), self.unit), -2)
+        return _substituted(a, b, self.upper, self.unit)
 
     def backward(self, grad, a, out):
         solved = SolveTriangular.apply(swap(a), grad, upper=not self.upper, unit=self.unit, whole=self.whole)
         if not self.needs[0]:
             return None, solved
-        of_a = -np.matmul(solved, swap(out))
+        of_a = np.matmul(-solved, swap(out))
         if not self.whole:
             of_a = np.triu(of_a, int(self.unit)) if self.upper else np.tril(of_a, -int(self.unit))
         return of_a, solved
 
 
-def _substituted(a: Any, b: Any, unit: bool) -> Any:
-    """Back substitution, from the last block on."""
+def _substituted(a: Any, b: Any, upper: bool, unit: bool) -> Any:
+    """Substitution by blocks, from the last one on if `upper`, else from the first one on."""
     n = a.shape[-1]
-    if n > BLOCK:
-        cut = n // 2
-        last = _substituted(a[..., cut:, cut:], b[..., cut:, :], unit)
-        rest = b[..., :cut, :] - np.matmul(a[..., :cut, cut:], last)
-        first = _substituted(a[..., :cut, :cut], rest, unit)
-        return np.concatenate((np.broadcast_to(first, (*last.shape[:-2], cut, last.shape[-1])), last), -2)
-    block = np.triu(a, 1) + eye(a, n) if unit else np.triu(a)
-    try:
-        return np.linalg.solve(block, b)  # exchanges no rows of an upper triangle
-    except np.linalg.LinAlgError:
-        return _row_by_row(block, b)
+    if n <= BLOCK:
+        if upper:
+            return _last_substituted(a, b, unit)
+        return _last_substituted(a[..., ::-1, ::-1], b[..., ::-1, :], unit)[..., ::-1, :]
+    halves = slice(n // 2), slice(n // 2, n)
+    done, left = halves[::-1] if upper else halves
+    known = _substituted(a[..., done, done], b[..., done, :], upper, unit)
+    rest = _substituted(a[..., left, left], b[..., left, :] - np.matmul(a[..., left, done], known), upper, unit)
+    if known.ndim < rest.ndim or known.shape[:-2] != rest.shape[:-2]:
+        known = np.broadcast_to(known, (*rest.shape[:-2], *known.shape[-2:]))
+    return np.concatenate((rest, known) if upper else (known, rest), -2)
+
+
+def _last_substituted(a: Any, b: Any, unit: bool) -> Any:
+    """Of an upper block."""
+    n = a.shape[-1]
+    block = np.where(backend.like(_upper(n, int(unit)), a), a, eye(a, n) if unit else 0)
+    if math.prod(a.shape[:-2]) < MANY * n or n * b.shape[-1] > SMALL:
+        try:
+            return np.linalg.solve(block, b)  # exchanges no rows of an upper triangle
+        except np.linalg.LinAlgError:
+            pass
+    return _row_by_row(block, b)
+
+
+@functools.lru_cache(maxsize=64)
+def _upper(n: int, k: int) -> Any:
+    return np.triu(np.ones((n, n), bool), k)
 
 
 def _row_by_row(a: Any, b: Any) -> Any:
-    """With zeros on the diagonal: what is divided by them is infinite, or NaN."""
+    """Of an upper block, all matrices at once. What is divided by zeros on the diagonal is infinite, or NaN."""
     out = np.broadcast_to(b, np.broadcast_shapes(a.shape[:-2], b.shape[:-2]) + b.shape[-2:]).copy()
     with np.errstate(all="ignore"):
         for i in range(a.shape[-1])[::-1]:
-            known = np.matmul(a[..., i : i + 1, i + 1 :], out[..., i + 1 :, :])
-            out[..., i : i + 1, :] = (out[..., i : i + 1, :] - known) / a[..., i : i + 1, i : i + 1]
+            out[..., i, :] /= a[..., i, i, None]
+            out[..., :i, :] -= a[..., :i, i, None] * out[..., i, None, :]
     return out
 
 

@@ -46,11 +46,16 @@ class CrossEntropy(Function):
         if row_weights is not None:
             target = _without_ignored(target, self.ignore_index)
             scale = Select.apply(row_weights != 0, row_weights * scale)
-        out = _classes_first(input) - peak
-        np.exp(out, out=out)
-        out *= scale / total
-        out[_places(target)] -= scale
-        return out.swapaxes(0, 1)
+        gradient = np.empty_like(input, order="C")
+        x, out = _classes_first(input), gradient.swapaxes(0, 1)
+        part = out if x.base is not None else np.empty_like(x)
+        np.subtract(x, peak, out=part)
+        np.exp(part, out=part)
+        part *= scale / total
+        part[_places(target)] -= scale
+        if part is not out:
+            out[...] = part
+        return gradient
 
     def decomposition(self, input, target, row_weights, divisor):
         if row_weights is not None:

@@ -103,10 +103,10 @@ class Huber(Function):
     symbol, promote = "huber", dtypes.promote_floating
 
     def forward(self, x, y):
-        out = np.abs(x - y)
-        near = np.clip(out, 0, self.delta)  # of large arrays faster than minimum
+        out = x - y
+        near = np.clip(out, -self.delta, self.delta)
         out -= 0.5 * near
-        out *= near
+        out *= near  # of the same sign
         return out
 
     def grad_x(self, grad, x, y):

@@ -58,7 +58,10 @@ class AsStrided(LinearMap):
     def _spread(self, x: Any, place: Geometry) -> Any:
         """A memory with the elements of x at their places; what comes to one place is added up."""
         memory = np.zeros_like(x, shape=(self.extent,))
-        backend.add_at(memory, backend.like(_at(np.arange(self.extent), place), x), x)
+        if overlaps(*place[:2]):
+            backend.add_at(memory, backend.like(_at(np.arange(self.extent), place), x), x)
+        else:
+            _at(memory, place)[...] = x
         return memory
 
     def _times(self, x: Any) -> Any:

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ... import backend
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
-from .geometry import column, over_batch
+from .geometry import column
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
 
-BLOCK = 1 << 16  # elements
+BLOCK = 1 << 18  # elements
 
 
 class GroupNorm(Function):
@@ -26,38 +27,41 @@ class GroupNorm(Function):
     symbol, centred = "group norm", True
 
     def forward(self, input, weight, bias):
-        x = self._rows(input)
-        out = np.empty_like(x, order="C")
-        self.mean, self.inv_std = (np.empty_like(x, shape=(self.rows, 1)) for _ in range(2))
+        result = np.empty_like(input, order="C")
+        x, out = self._rows(input), self._rows(result)
+        self.mean, self.inv_std = (np.zeros_like(x, shape=(self.rows, 1)) for _ in range(2))
         for rows, whole in self._parts(x):
-            part = out[rows]
-            mean = _mean(x[rows]) if self.centred else 0.0
+            part, mean = out[rows], self.mean[rows]
+            if self.centred:
+                mean += _mean(x[rows])
             np.subtract(x[rows], mean, out=part)
-            rest = _mean(part) if self.centred else np.zeros_like(x, shape=1)  # the mean's rounding: see BatchNorm
-            inv_std = 1 / np.sqrt(_dot(part, part) / (x.shape[1] or 1) - rest * rest + self.eps)
+            var = _dot(part, part) / (x.shape[1] or 1)
+            if self.centred and (backend.is_gpu(x) or (mean * mean > var).any()):
+                rest = _mean(part)  # the mean's rounding, which counts where that is large: see BatchNorm
+                part -= rest
+                mean += rest
+                var -= rest * rest
+            inv_std = self.inv_std[rows] = 1 / np.sqrt(var + self.eps)
             part *= inv_std
-            if (np.abs(rest * inv_std) > np.finfo(x.dtype).eps).any():
-                part -= rest * inv_std
-            self.mean[rows], self.inv_std[rows] = mean + rest, inv_std
-            part = out.reshape(self.view)[whole]
+            part = result.reshape(self.view)[whole]
             if weight is not None:
                 part *= column(weight.reshape(-1), part)
             if bias is not None:
                 part += column(bias.reshape(-1), part)
-        return out.reshape(input.shape)
+        return result
 
     def backward(self, grad, input, weight, mean, inv_std):
-        x, g = self._rows(input), self._rows(grad)
-        out = np.empty_like(x, order="C")
+        grad_input = np.empty_like(input, order="C")
+        x, g, out = (self._rows(a) for a in (input, grad, grad_input))
         grad_weight, grad_bias = (np.zeros_like(x, shape=math.prod(self.affine)) for _ in range(2))
         for rows, whole in self._parts(x):
             part, scaled = out[rows], g[rows]
             np.subtract(x[rows], mean[rows], out=part)
             part *= inv_std[rows]
             if self.needs[1]:
-                grad_weight += over_batch(g.reshape(self.view)[whole] * out.reshape(self.view)[whole])
+                grad_weight += _by_channel(g.reshape(self.view)[whole], out.reshape(self.view)[whole])
             if self.needs[2]:
-                grad_bias += over_batch(g.reshape(self.view)[whole])
+                grad_bias += _by_channel(g.reshape(self.view)[whole])
             if not self.needs[0]:
                 continue
             if weight is not None:
@@ -68,7 +72,7 @@ class GroupNorm(Function):
             if self.centred:
                 part -= _mean(scaled)
             part *= inv_std[rows]
-        gradients = (out.reshape(input.shape), grad_weight.reshape(self.affine), grad_bias.reshape(self.affine))
+        gradients = (grad_input, grad_weight.reshape(self.affine), grad_bias.reshape(self.affine))
         return tuple(x if needed else None for x, needed in zip(gradients, self.needs, strict=True))
 
     def _parts(self, x: Any) -> Iterator[tuple[slice, slice]]:
@@ -106,13 +110,20 @@ class RmsNorm(GroupNorm):
 
 
 def _mean(x: Any) -> Any:
-    """(R, n) -> (R, 1), bare: a matrix product is the fastest sum."""
-    return (x @ np.ones_like(x, shape=x.shape[1]) / (x.shape[1] or 1))[:, None]
+    """(R, n) -> (R, 1), bare."""
+    return _dot(x, np.ones_like(x, shape=(1, x.shape[1]))) / (x.shape[1] or 1)
 
 
 def _dot(a: Any, b: Any) -> Any:
-    """(R, n) twice -> (R, 1), bare."""
+    """(R, n) twice -> (R, 1), bare: products of matrices are the fastest sums."""
     return (a[:, None] @ b[..., None])[:, 0]
+
+
+def _by_channel(a: Any, b: Any = None) -> Any:
+    """(N, C) or (N, C, P) -> (C), bare: the sum of a, or of a · b."""
+    if a.ndim == 2:
+        return (a if b is None else a * b).sum(0)
+    return (a @ np.ones_like(a, shape=a.shape[2]) if b is None else (a[..., None, :] @ b[..., None])[..., 0, 0]).sum(0)
 
 
 def layer_norm(

@@ -19,7 +19,7 @@ def _drawn(self: Tensor, name: str, draw: Callable[[Any], Any]) -> Tensor:
     """Overwrite a Tensor by a draw, in the memory order of its values."""
     self._check_writable(name, False)
     if backend.is_gpu(self.array):
-        host = backend.to_numpy(self.array)
+        host = draws.fills.empty_like(self.array)  # the values there are not read
         draw(host)
         self.array[...] = backend.to_device(host, self.device)
     else:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import dtypes, function
+from ... import backend, dtypes, function
 from ... import generator as draws
 from ...errors import ArgumentError
 from ...generator import Generator, fills
@@ -50,7 +50,7 @@ def rand(
     tensor([0.5317, 0.8313, 0.9718])
     """
     made = uniform_(_empty(_sizes(size, sizes, "rand"), dtype, out), generator=generator)
-    return made if out is not None else finished(made.array, device, requires_grad)
+    return made if out is not None else finished(made.array, backend.chosen(device), requires_grad)
 
 
 def randn(
@@ -64,7 +64,7 @@ def randn(
     tensor([-0.0404,  1.7260, -0.8140])
     """
     made = normal_(_empty(_sizes(size, sizes, "randn"), dtype, out), generator=generator)
-    return made if out is not None else finished(made.array, device, requires_grad)
+    return made if out is not None else finished(made.array, backend.chosen(device), requires_grad)
 
 
 def rand_like(
@@ -108,7 +108,7 @@ def randint(
         low, high, size = None, low, high
     low, high = _bounds(low, high)
     made = random_(_empty((size,), dtype, out, dtypes.int64), low, high, generator=generator)
-    return made if out is not None else finished(made.array, device, requires_grad)
+    return made if out is not None else finished(made.array, backend.chosen(device), requires_grad)
 
 
 def randint_like(
@@ -147,7 +147,9 @@ def randperm(
     tensor([0, 1, 6, 3, 7, 4, 2, 5])
     """
     kind = dtypes.of(dtype) if dtype is not None else dtypes.int64 if out is None else out.dtype
-    return into(out, finished(draws.randperm(n, kind.dtype, generator=generator), device, requires_grad))
+    return into(
+        out, finished(draws.randperm(n, kind.dtype, generator=generator), backend.chosen(device), requires_grad)
+    )
 
 
 def normal(
@@ -164,7 +166,7 @@ def normal(
     """
     if size is not None:
         made = normal_(_empty((size,), dtype, out), mean, std, generator=generator)
-        return made if out is not None else finished(made.array, device, requires_grad)
+        return made if out is not None else finished(made.array, backend.chosen(device), requires_grad)
     tensors = [x for x in (mean, std) if isinstance(x, function.Tensor)]
     if not tensors:
         raise ArgumentError("normal: with numbers for mean and std, size must be given")

@@ -198,7 +198,7 @@ def _answer(input: Tensor, dim: int | None, shape: Any, found: Any, inverse: Any
     if dim is not None and input.array.ndim > 1:
         axis = dim % input.array.ndim
         rest = [n for i, n in enumerate(input.array.shape) if i != axis]
-        found = np.ascontiguousarray(np.moveaxis(found.reshape(len(found), *rest), 0, axis))
+        found = np.copy(np.moveaxis(found.reshape(len(found), *rest), 0, axis), "C")
     results = [made(found)]
     if inverse is not None:
         results.append(made(inverse.reshape(shape)))

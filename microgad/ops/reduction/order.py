@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 FEW = 32  # elements that are sorted whole, equal ones as they come
+FEWEST = 10  # elements that are found faster one after the other
 
 
 def ranking(x: Any, axis: int, descending: bool = False) -> Any:
@@ -84,14 +85,38 @@ def topk(
     n = x.shape[axis]
     if not 0 <= k <= n:
         raise ArgumentError(f"topk: selected index k out of range: k is {k}, dimension {dim} has size {n}")
-    if n < FEW or 4 * k > n:
+    index = _one_by_one(x, k, axis, largest) if k <= FEWEST and x.size > 5000 else None
+    if index is None and (n <= FEW or 4 * k > n):
         index = _cut(ranking(x, axis, largest), axis, 0, k)
-    else:
+    elif index is None:
         order = np.argpartition(x, n - k if largest else k, axis)
         index = np.sort(_cut(order, axis, n - k, n) if largest else _cut(order, axis, 0, k), axis)
         best = ranking(np.take_along_axis(x, index, axis), axis, largest)
         index = np.take_along_axis(index, best, axis)
     return into(out, picked(input, axis, index, True, return_types.topk))
+
+
+def _one_by_one(x: Any, k: int, axis: int, largest: bool) -> Any:
+    """The indices of the k best elements, each found when those before are struck out; None where that goes wrong."""
+    if x.dtype.kind not in "if" or not x.size or backend.is_gpu(x):
+        return None
+    moved = np.moveaxis(x, axis, -1)
+    lines = np.array(moved, order="C").reshape(-1, moved.shape[-1])
+    rows, worst = np.arange(len(lines)), _worst(x.dtype, largest)
+    index = np.empty((len(lines), k), np.int64)
+    for i in range(k):
+        place = index[:, i] = lines.argmax(1) if largest else lines.argmin(1)
+        found = lines[rows, place]
+        if (found == worst).any() or not (largest or (found == found).all()):
+            return None  # one may be found twice; and to argmin NaN is the least
+        lines[rows, place] = worst
+    return np.moveaxis(index.reshape(*moved.shape[:-1], k), -1, axis)
+
+
+def _worst(dtype: Any, largest: bool) -> Any:
+    if dtype.kind == "f":
+        return -np.inf if largest else np.inf
+    return np.iinfo(dtype).min if largest else np.iinfo(dtype).max
 
 
 def _cut(x: Any, axis: int, start: int, stop: int) -> Any:

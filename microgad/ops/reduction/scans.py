@@ -84,15 +84,29 @@ class Cummax(Function):
 
     def forward(self, x):
         best = accumulated(self.better, x, self.axis)
-        n = x.shape[self.axis]
-        place = backend.like(np.arange(n).reshape([n if i == self.axis else 1 for i in range(x.ndim)]), x)
-        self.index = accumulated(np.maximum, np.where((x == best) | (x != x), place, 0), self.axis)
+        n, reached = x.shape[self.axis], (x == best) | (x != x)
+        if self.axis == x.ndim - 1 and not backend.is_gpu(x):
+            self.index = _latest(reached.reshape(-1, n)).reshape(x.shape) if x.size else np.zeros(x.shape, np.int64)
+        else:
+            place = backend.like(np.arange(n).reshape([n if i == self.axis else 1 for i in range(x.ndim)]), x)
+            self.index = accumulated(np.maximum, np.where(reached, place, 0), self.axis)
         return best, self.index
 
     def grad_x(self, grad, index):
         if 0 in index.shape:
             return grad[0]
         return Gather.transposed.apply(grad[0], index=index, axis=self.axis, x_shape=index.shape)
+
+
+def _latest(reached: Any) -> Any:
+    """(R, n) booleans -> (R, n): the last place so far in each row that is true, as the first of it is."""
+    places = np.flatnonzero(reached)
+    stretches = np.full_like(places, reached.size)
+    stretches[:-1] = places[1:]
+    stretches -= places
+    index = np.repeat(places, stretches).reshape(reached.shape)
+    index -= np.arange(0, reached.size, reached.shape[1])[:, None]
+    return index
 
 
 class Cummin(Cummax):

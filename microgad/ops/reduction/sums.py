@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,7 @@ class Mean(LinearMap):
 
 
 _BLOCK = 1024  # elements that a product with ones adds up at once: more would cost digits
+_ones = functools.lru_cache(maxsize=16)(np.ones)
 
 
 def total(x: Any, axis: Any, keepdims: bool) -> Any:
@@ -59,7 +61,9 @@ def total(x: Any, axis: Any, keepdims: bool) -> Any:
     length = rows.shape[1]
     size = length if length <= 2 * _BLOCK else _BLOCK
     whole = length - length % size
-    sums = (rows[:, :whole].reshape(-1, size) @ np.ones(size, x.dtype)).reshape(len(rows), -1).sum(1)
+    sums = rows[:, :whole].reshape(-1, size) @ _ones(size, x.dtype)
+    if size < whole:
+        sums = sums.reshape(len(rows), -1).sum(1)
     if whole < length:
         sums += rows[:, whole:].sum(1)
     return sums.reshape(kept_shape(x.shape, axis) if keepdims else () if axis is None else x.shape[:-1])

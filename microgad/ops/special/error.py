@@ -9,7 +9,7 @@ import numpy as np
 
 from ...function import Function
 from ..out import into
-from .numeric import in_double, in_either, pieces, polynomial, promote, rational, square_and_rest
+from .numeric import in_either, pieces, polynomial, promote, rational, square_and_rest
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -129,6 +129,19 @@ def erfcx_of(x: Any) -> Any:
     return pieces((x,), (x >= 0.75, _PLAIN.scaled), (x < 0.75, below))
 
 
+def _erfcx_single(x: Any) -> Any:
+    def near(x: Any) -> Any:
+        y = np.minimum(abs(x), 30.0).astype(np.float64)
+        u = 1 / (y + 3)
+        part = polynomial((y - 3) * u, _SINGLE)
+        part *= u
+        square = np.minimum(x, 0.0).astype(np.float64)
+        square *= square
+        return np.where(x < 0, 2 * np.exp(square) - part, part)
+
+    return pieces((x,), (x < 6, near), (x >= 6, lambda x: _PLAIN.scaled(x.astype(np.float64))))
+
+
 class Erf(Function):
     """2/√π ∫₀ˣ exp(-t²) dt."""
 
@@ -177,7 +190,7 @@ class Erfcx(Function):
     symbol, promote = "erfcx", promote
 
     def forward(self, x):
-        return in_double(erfcx_of, x)
+        return in_either(erfcx_of, _erfcx_single, x)
 
     def grad_x(self, grad, x, out):
         return grad * (2 * (x * out) - 2 / ROOT_PI)

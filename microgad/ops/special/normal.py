@@ -71,8 +71,12 @@ class LogNdtr(Function):
     def forward(self, x):
         return in_double(_log_ndtr, x)
 
-    def grad_x(self, grad, x):
-        return grad * (math.sqrt(2 / math.pi) / Erfcx.apply(x * -math.sqrt(0.5)))
+    def grad_x(self, grad, x, out):
+        low = x < 0
+        tail = math.sqrt(2 / math.pi) / Erfcx.apply(np.where(low, x, 0) * -math.sqrt(0.5))
+        # Of large x, where erfcx of -x, or its square, overflows: from 40 on the density is 0.
+        square = np.where(low, 0, np.minimum(x, 40)) ** 2
+        return grad * np.where(low, tail, np.exp(square / -2 - np.where(low, 0, out)) / math.sqrt(2 * math.pi))
 
 
 def log_ndtr(input: Tensor, *, out: Tensor | None = None) -> Tensor:

@@ -153,12 +153,16 @@ def drawn_places(sample: Any, size: int, kernel: int, steps: int) -> Any:
 def largest_along(x: Any, place: Any, axis: int, table: Any, step: int) -> tuple[Any, Any]:
     """The largest value of windows along one axis, counted from the end, and its place: `place` says x's own."""
     *planes, steps = table.shape[1:]
+    if not planes and len(table) > 2 * steps and not backend.is_gpu(table):
+        found = largest_of_few(x, place, axis, table, step)
+        if found is not None:
+            return found
     aligned = (*planes, *(1,) * (x.ndim + axis - len(planes)), steps, *(1,) * (-axis - 1))
     best = taken(x, table[0].reshape(aligned), axis)
     won = np.zeros_like(best, dtype=np.min_scalar_type(len(table)))  # the tap that leads to it
     for tap, cells in enumerate(table[1:], 1):
         value = taken(x, cells.reshape(aligned), axis)
-        np.copyto(won, tap, where=value > best)
+        np.maximum(won, (value > best) * won.dtype.type(tap), out=won)
         np.maximum(best, value, out=best)
     if (best != best).any():
         for tap, cells in enumerate(table):
@@ -167,6 +171,19 @@ def largest_along(x: Any, place: Any, axis: int, table: Any, step: int) -> tuple
     window = backend.like(np.arange(table[0].size).reshape(aligned), x)
     cells = np.take(table, won * np.int64(table[0].size) + window)
     return best, cells * step if place is None else cells * step + np.take_along_axis(place, cells, axis)
+
+
+def largest_of_few(x: Any, place: Any, axis: int, table: Any, step: int) -> tuple[Any, Any] | None:
+    """`largest_along`, a window after the other, each of neighbours; None where there is a NaN."""
+    cells = []
+    for first, last in zip(table[0].tolist(), table[-1].tolist(), strict=True):
+        part = x[(..., slice(first, last + 1), *(slice(None),) * (-axis - 1))]
+        cells.append(np.argmax(part, axis, keepdims=True) + first)
+    won = np.concatenate(cells, axis)
+    best = np.take_along_axis(x, won, axis)
+    if (best != best).any():
+        return None
+    return best, won * step if place is None else won * step + np.take_along_axis(place, won, axis)
 
 
 def taken(x: Any, cells: Any, axis: int) -> Any:

@@ -25,21 +25,21 @@ MODES, PADDINGS = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "refle
 
 
 class GridPlaces(Function):
-    """(..., D), in [-1, 1] from edge to edge, x first -> (..., D), in cells: 0 is the middle of the first one.
+    """(N, D, P), in [-1, 1] from edge to edge, x first -> (N, D, P), in cells: 0 is the middle of the first one.
 
     With padding "border" or "reflection" what is outside comes back inside, and doesn't move with its place any more,
     or moves against it.
     """
 
     symbol, constants = "grid places", ("turn",)
-    size: Any  # of the axes, x first
+    size: Any  # of the axes, x first, (D, 1)
     scale: Any  # how many cells a place moves by when its number grows by one, along each axis
     align: bool
     padding: str
 
     def forward(self, grid):
-        size = self.size
-        at = (grid + 1) * self.scale if self.align else ((grid + 1) * size - 1) / 2
+        size, grid = self.size, np.copy(grid, "C") + 1  # each axis by itself: long loops
+        at = grid * self.scale if self.align else (grid * size - 1) / 2
         self.turn = None
         if self.padding != "zeros":
             turn = np.ones_like(at, dtype=np.int8)
@@ -86,7 +86,7 @@ def reflected(at: Any, size: Any, align: bool) -> tuple[Any, Any]:
     span = size - 1 if align else size
     far = np.abs(at - low)
     turns = np.floor(far / np.where(span > 0, span, 1))
-    back = turns % 2 == 1
+    back = turns != 2 * np.floor(turns / 2)
     rest = far - turns * span
     inside = np.where(span > 0, np.where(back, span - rest, rest) + low, 0)
     turn = np.where(back == (at < low), 1, -1) * (span > 0)
@@ -119,22 +119,23 @@ def grid_sample(
     n, *out, dims = grid.shape
     area, places = math.prod(size), math.prod(out)
     padding = "zeros" if mode == "bicubic" else padding_mode  # which is applied to each of its cells
-    axes = backend.like(size[::-1], grid.array, grid.array.dtype)
+    axes = backend.like(size[::-1], grid.array, grid.array.dtype).reshape(-1, 1)
     scale = (axes - align) / 2
-    at = GridPlaces.apply(grid.reshape(n, places, dims), size=axes, scale=scale, align=align, padding=padding)
+    lines = grid.reshape(n, places, dims).transpose(1, 2)
+    at = GridPlaces.apply(lines, size=axes, scale=scale, align=align, padding=padding)
     place: Any = 0
     outside: Any = False
     taps = {"nearest": 1, "bilinear": 2, "bicubic": 4}[mode]
     along = [(n, *(taps if i == k else 1 for k in range(dims)), places) for i in range(dims)]
     for i, length in enumerate(size):  # each axis has its taps along an axis of its own
-        cell = _cells(at.array[:, None, :, -1 - i], length, mode, padding_mode, align).reshape(along[i])
+        cell = _cells(at.array[:, None, -1 - i], length, mode, padding_mode, align).reshape(along[i])
         place, outside = place * length + cell, outside | (cell < 0) | (cell >= length)
     cells, taps = np.where(outside, area, place), taps**dims
     values = Cells.apply(input.reshape(n, input.shape[1], area), cells=cells.reshape(n, taps * places))
     if mode == "nearest" and not at.requires_grad:
         return values.reshape(n, input.shape[1], *out)
     weights = _weights(at, mode)
-    weight = functools.reduce(operator.mul, (weights[..., -1 - i].reshape(along[i]) for i in range(dims)))
+    weight = functools.reduce(operator.mul, (weights[:, :, -1 - i].reshape(along[i]) for i in range(dims)))
     sums: Tensor = (values.reshape(n, input.shape[1], taps, places) * weight.reshape(n, 1, taps, places)).sum(2)
     return sums.reshape(n, input.shape[1], *out)
 
@@ -218,7 +219,7 @@ def _cells(at: Any, size: int, mode: str, padding: str, align: bool) -> Any:
 
 
 def _weights(at: Tensor, mode: str) -> Any:
-    """Of places (N, P, D) the weights of the cells that they read along each axis, (N, taps, P, D)."""
+    """Of places (N, D, P) the weights of the cells that they read along each axis, (N, taps, D, P)."""
     if mode == "nearest":
         return (at.nan_to_num(0.0, 0.0, 0.0) * 0 + 1)[:, None]  # which have no derivative, but are asked for one
     part = (at - finished(np.floor(at.array)))[:, None]

@@ -20,6 +20,8 @@ from .unfold import blocks, padded, reach, taps, windows
 if TYPE_CHECKING:
     from ...tensor import Tensor
 
+MANY_TAPS = 12  # of windows that do not overlap: then one argmax is faster than a step for each tap
+
 
 class MaxPool2d(Function):
     """(N, C, H, W) -> (N, C, OH, OW): the largest value of each window. At a tie the first in row-major order wins."""
@@ -79,7 +81,7 @@ class AvgPool2d(LinearMap):
 
     def forward(self, input):
         check(input, self.window, "f", also=np.int64)
-        return divided(sweep(np.add, padded(input, self.window), self.window), divisor(self, input))
+        return divided(sums(padded(input, self.window), self.window), divisor(self, input))
 
     def adjoint(self, grad):
         window, grad = self.window, grad / divisor(self, grad)
@@ -326,14 +328,16 @@ def check(input: Any, window: Window, kinds: str, also: Any = None) -> None:
     window.check()
 
 
-def sweep(ufunc: np.ufunc, plane: Any, window: Window) -> Any:
-    """Combine each window's taps on a padded plane, down the rows, then across: in KH + KW steps, not KH · KW."""
+def sums(plane: Any, window: Window) -> Any:
+    """The sum of each window's taps on a padded plane, down the rows, then across: in KH + KW steps, not KH · KW."""
     lines = zip(window.kernel, window.stride, window.dilation, window.out, strict=True)
     for axis, (k, s, d, steps) in enumerate(lines, 2):
+        if k >= MANY_TAPS and plane.dtype.kind == "f" and plane.shape[axis:] == (k * steps,) and (s, d) == (k, 1):
+            return np.matmul(plane.reshape(*plane.shape[:-1], steps, k), np.ones_like(plane, shape=(k,)))
         parts = [plane[(slice(None),) * axis + (slice(i * d, i * d + (steps - 1) * s + 1, s),)] for i in range(k)]
-        plane = ufunc(parts[0], parts[1]) if k > 1 else parts[0]
+        plane = parts[0] + parts[1] if k > 1 else parts[0]
         for part in parts[2:]:
-            ufunc(plane, part, out=plane)
+            plane += part
     return plane
 
 
@@ -367,7 +371,11 @@ def largest(x: Any, window: Window) -> tuple[Any, Any]:
     That distance, on the flat H·W plane, is a small unsigned integer. Of several equal values the first wins, of
     several NaNs the last. Each tap's cells are copied to lie together: what follows then costs little.
     """
-    (_, w), (kh, kw), _, _, (dh, dw) = window
+    (_, w), (kh, kw), stride, _, (dh, dw) = window
+    if kh * kw >= MANY_TAPS and stride == window.kernel and window.bare and tiled(window) and (dh, dw) == (1, 1):
+        out, place = largest_tiles(x, window)
+        if not (out != out).any():
+            return out, place
     offsets, shape = [i * dh * w + j * dw for i in range(kh) for j in range(kw)], (*x.shape[:2], *window.out)
     small = np.min_scalar_type(offsets[-1])
     first = np.zeros(window.out, small)  # a window's first cell that isn't padding
@@ -388,6 +396,16 @@ def largest(x: Any, window: Window) -> tuple[Any, Any]:
             column = cells[:, :, k // kw, k % kw]
             winner[column != column] = offset
     return out, winner
+
+
+def largest_tiles(x: Any, window: Window) -> tuple[Any, Any]:
+    """`largest` of many taps that each lie in one window, but of several NaNs the first wins."""
+    (n, c, _, w), (kh, kw), (oh, ow) = x.shape, window.kernel, window.out
+    tiles = np.swapaxes(x.reshape(n, c, oh, kh, ow, kw), 3, 4).reshape(n * c * oh * ow, kh * kw)
+    tap = tiles.argmax(-1)
+    out = np.take(tiles, tap + backend.like(np.arange(len(tiles)) * (kh * kw), x)).reshape(n, c, oh, ow)
+    place = (tap // kw * w + tap % kw).astype(np.min_scalar_type((kh - 1) * w + kw - 1))
+    return out, place.reshape(out.shape)
 
 
 def positions(winner: Any, window: Window) -> Any:

@@ -90,6 +90,8 @@ class Taps:
         if self.cells.max(initial=0) == self.size:
             zero = np.zeros_like(x, shape=(*x.shape[:axis], 1, *x.shape[axis + 1 :]))
             x = np.concatenate((x, zero), axis)
+        if len(self.cells) > 2 * self.cells.shape[1]:
+            return self.row_by_row(x, axis)
         cells, out = backend.like(self.cells, x), None
         column = (-1, *(1,) * (x.ndim - axis - 1))
         weights = None if self.weights is None else backend.like(self.weights, x, x.dtype)
@@ -99,6 +101,16 @@ class Taps:
                 part *= weights[i].reshape(column)
             out = part if out is None else np.add(out, part, out=out)
         return out
+
+    def row_by_row(self, x: Any, axis: int) -> Any:
+        """`times` of few rows with many taps."""
+        lines = x.reshape(*x.shape[: axis + 1], math.prod(x.shape[axis + 1 :]))
+        weights = np.ones_like(x, shape=self.cells.shape) if self.weights is None else self.weights
+        rows = []
+        for cells, row in zip(self.cells.T, backend.like(weights, x, x.dtype).T, strict=True):
+            part = np.take(lines, backend.like(cells, x), axis)
+            rows.append(np.matmul(row, part) if part.shape[-1] != 1 else np.matmul(part[..., 0], row)[..., None])
+        return np.stack(rows, axis).reshape(*x.shape[:axis], len(rows), *x.shape[axis + 1 :])
 
 
 class Resample(LinearMap):
@@ -121,9 +133,9 @@ def triangle(x: Any) -> Any:
 
 def cubic(x: Any, a: float = -0.5) -> Any:
     """Keys' kernel: 1 at 0, 0 at all other integers, and 0 from 2 on."""
-    x = np.abs(x)
-    near, far = ((a + 2) * x - (a + 3)) * x * x + 1, (((x - 5) * x + 8) * x - 4) * a
-    return np.where(x <= 1, near, np.where(x < 2, far, 0))
+    far, square = np.abs(x), x * x  # of |x|² the second derivative at 0 would be lost
+    inner, outer = ((a + 2) * far - (a + 3)) * square + 1, (((far - 5) * far + 8) * far - 4) * a
+    return np.where(far <= 1, inner, np.where(far <= 2, outer, 0))  # at 2 with outer's second derivative
 
 
 def lanczos(x: Any) -> Any:

@@ -7,13 +7,14 @@ UNDEFINED = {"empty", "empty_like", "empty_permuted", "empty_strided", "new_empt
 SLACK: dict[str, tuple[float, str]] = {
     "cov": (10, "gradients of float32 weights that are 0 on paper"),
     "logcumsumexp": (10, "second derivatives that are 0 on paper: what cancellation leaves"),
-    "nn.functional.binary_cross_entropy": (10, "second derivatives near 0 and 1 are what cancellation leaves"),
+    "nn.functional.binary_cross_entropy": (100, "second derivatives near 0 and 1 are what cancellation leaves"),
     "nn.functional.normalize": (10, "second derivatives that are 0 on paper: what cancellation leaves"),
     "nn.functional.hardsigmoid": (1000, "torch's derivative is the float32 nearest to 1/6"),
     "linalg.householder_product": (
-        100,
+        1000,
         "the samples' reflections stretch by 1e4: torch's own move by 1e-8 where the input moves by one ulp",
     ),
+    **dict.fromkeys(("igamma", "igammac"), (10, "torch's have 9 digits where both arguments are large and alike")),
     **dict.fromkeys(("lgamma", "digamma", "mvlgamma", "polygamma", "special.polygamma"), (10, "torch's has 9 digits")),
     **dict.fromkeys(("special.bessel_j0", "special.bessel_j1", "special.bessel_y0"), (1e5, "torch's have 6 digits")),
     "special.bessel_y1": (1e6, "torch's has 5 digits beyond x = 5"),
@@ -26,12 +27,26 @@ TIES = "torch's own order of equal elements, which hangs on how it sorts"
 
 PHASES = "vectors are defined up to signs or phases, eigenvalues up to their order: whatever LAPACK is at hand has it"
 
+OVERFLOW = "torch's recurrence overflows in float32, and then is NaN"
+POLYNOMIALS = (
+    *(f"{shifted}chebyshev_polynomial_{kind}" for shifted in ("", "shifted_") for kind in "tuvw"),
+    "hermite_polynomial_h",
+    "hermite_polynomial_he",
+    "legendre_polynomial_p",
+)
+
 # Checks that aren't made: how their names begin, and the reason.
 LEFT_OUT: dict[str, dict[str, str]] = {
     "nn.functional.linear_cross_entropy": {
         "gradgrad": "with options torch's second derivative is 0, which its documentation says is not supported",
     },
-    "cov": {"gradgrad float64": "the weights are float32 there, in which the two libraries round differently"},
+    "cov": {
+        "gradgrad": "the weights are float32 there, in which the two libraries round differently",
+        **dict.fromkeys(
+            ("forward complex128", "gradient complex128"),
+            "over a divisor of 0: an imaginary part that is 0 on paper is NaN in torch, what rounding left is infinite",
+        ),
+    },
     "kthvalue": {"forward int64": TIES},
     "topk": {"forward int64": TIES},
     "mode": {"forward int64": TIES, "forward bool": TIES},
@@ -42,7 +57,8 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         "out": "torch writes wrong values into an out that is not contiguous",
         "errors": "torch fails an internal assertion for a dim out of range",
     },
-    "fft.ihfftn": {"out": "torch leaves an out as it was where there is more than one dimension"},
+    "fft.ihfft2": {"out": "torch leaves an out as it was where it transforms along one dimension only"},
+    "fft.ihfftn": {"out": "torch leaves an out as it was where it transforms along one dimension only"},
     "signal.windows.kaiser": dict.fromkeys(
         ("forward float32 reference", "forward float64 reference"), "torch's Bessel function overflows: it gives NaN"
     ),
@@ -53,7 +69,7 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     "linalg.eigvals": {"forward": PHASES, "out": PHASES},
     "linalg.eigh": {"forward": PHASES, "out": PHASES},
     "linalg.svd": {"forward": PHASES, "out": PHASES},
-    "svd": {"forward": PHASES, "out": PHASES},
+    "svd": {"forward": PHASES, "method": PHASES, "out": PHASES},
     "svd_lowrank": {
         "forward": PHASES,
         "gradgrad complex128": "torch's own move by as much (1e-8 of the largest) where the input moves by one ulp",
@@ -65,7 +81,14 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     "linalg.norm": {"gradgrad": "where the norm is 0 torch has NaN, microgad 0 as in the first derivative"},
     **{
         name: dict.fromkeys(EXTREMES, "torch has NaN at infinity, where microgad has the limit")
-        for name in ("i0", "special.i1", "special.zeta", "special.modified_bessel_i0", "special.modified_bessel_i1")
+        for name in (
+            "i0",
+            "polygamma",
+            "special.i1",
+            "special.zeta",
+            "special.modified_bessel_i0",
+            "special.modified_bessel_i1",
+        )
     },
     **{
         name: dict.fromkeys(EXTREMES, "torch's float32 has lost its digits far out, for want of an exact phase")
@@ -77,8 +100,7 @@ LEFT_OUT: dict[str, dict[str, str]] = {
             "special.airy_ai",
         )
     },
-    "special.laguerre_polynomial_l": {
-        "forward float32 reference": "torch's recurrence overflows in float32, and then is NaN"
-    },
+    **{f"special.{name}": {"forward int64 reference": OVERFLOW} for name in POLYNOMIALS},
+    "special.laguerre_polynomial_l": dict.fromkeys(("forward float32 reference", "forward int64 reference"), OVERFLOW),
     "addbmm": {"in place": "torch resizes an input that is too small, which it does in no other product"},
 }

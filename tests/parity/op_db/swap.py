@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import copy
 import functools
+import importlib
 import inspect
 import types
 from collections.abc import Callable
@@ -11,10 +13,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import PackedSequence
 from torch.testing._internal import common_methods_invocations
 
 import microgad
 
+EVERY_MODULE = vars(torch.nn.Module())  # what each has: registries, hooks
 ROOMS = (torch, torch.nn.functional, torch.linalg, torch.special, torch.fft, torch.Tensor)
 
 
@@ -61,6 +65,8 @@ class Copies:
             return type(x)(self(item) for item in x)
         if type(x) is dict:
             return {key: self(value) for key, value in x.items()}
+        if isinstance(x, PackedSequence):
+            return self.lib.nn.utils.rnn.PackedSequence(*map(self, x))
         if type(x) is slice:
             return slice(self(x.start), self(x.stop), self(x.step))
         return self.other(x)
@@ -79,6 +85,8 @@ class Copies:
         return memory.as_strided(shape, strides, offset)
 
     def other(self, x: Any) -> Any:
+        if isinstance(x, torch.nn.Module):
+            return copy.deepcopy(x)
         return torch.Generator().set_state(x.get_state()) if isinstance(x, torch.Generator) else x
 
 
@@ -96,7 +104,26 @@ class Swapped(Copies):
         return microgad.from_numpy(np.lib.stride_tricks.as_strided(flat[offset:], shape, strides))
 
     def other(self, x: Any) -> Any:
-        return swapped(x)
+        return self.module(x) if isinstance(x, torch.nn.Module) else swapped(x)
+
+    def module(self, x: torch.nn.Module) -> Any:
+        """microgad's module of that name with the same attributes."""
+        name = type(x).__name__
+        rooms = (microgad.nn, importlib.import_module("microgad.nn.attention"))
+        made = object.__new__(next(getattr(room, name) for room in rooms if hasattr(room, name)))
+        microgad.nn.Module.__init__(made)
+        made.training = x.training
+        for name, value in vars(x).items():
+            if not (name in EVERY_MODULE or isinstance(getattr(type(made), name, None), property)):
+                setattr(made, name, self(value))
+        for name, parameter in x._parameters.items():
+            held = parameter if parameter is None else microgad.nn.Parameter(self(parameter.data))
+            made.register_parameter(name, held)
+        for name, buffer in x._buffers.items():
+            made.register_buffer(name, self(buffer), name not in x._non_persistent_buffers_set)
+        for name, child in x._modules.items():
+            made.add_module(name, self(child))
+        return made
 
 
 def held(dtype: torch.dtype) -> str:
@@ -128,8 +155,7 @@ def swapped(x: Any) -> Any:
     if isinstance(x, types.ModuleType) and (x.__name__ + ".").startswith("torch."):
         return functools.reduce(getattr, x.__name__.split(".")[1:], microgad)
     if isinstance(x, torch.nn.Module):
-        settings = {{"norm": "p"}.get(name, name): getattr(x, name) for name in x.__constants__}
-        return getattr(microgad.nn, type(x).__name__)(**settings)
+        return Swapped().module(x)
     return function(x) if callable(x) and not isinstance(x, type) else x
 
 

@@ -52,11 +52,12 @@ class Check:
     sample: SampleInput
     requires_grad: bool = False
     raises: Any = None  # where torch raises, microgad has to raise this; None: that proves nothing
+    call: Any = Call  # of a sample for one library
 
     def failure(self, slack: float = 1, values: bool = True) -> Failure | None:
         """What is wrong."""
         try:
-            theirs, ours = (Call(self.sample, copies(self.requires_grad)) for copies in (Copies, Swapped))
+            theirs, ours = (self.call(self.sample, copies(self.requires_grad)) for copies in (Copies, Swapped))
         except CannotHold:
             return None
         except Exception as error:
@@ -218,6 +219,8 @@ class Walk:
         samples = []
         with contextlib.suppress(Exception):  # torch fails to make some of its own samples
             samples.extend(source(self.op, "cpu", getattr(torch, dtype), dtype in self.differentiable))
+        if self.op.name.startswith("__"):  # a method of no Tensor is Python's
+            samples = [sample for sample in samples if isinstance(sample.input, torch.Tensor)]
         if self.most is None or len(samples) <= self.most:
             return samples
         chosen = sorted(random.Random(0).sample(range(1, len(samples)), self.most - 1))

@@ -1,0 +1,69 @@
+"""Elementwise operations of large arrays, which take faster ways, beside small pieces, which take plain ones."""
+
+import numpy as np
+import pytest
+
+import microgad as torch
+import microgad.nn.functional as F
+from microgad.ops.elementwise.blocks import BLOCK
+
+PIECE = 4_000
+SPECIAL = np.array([0, -0.0, 1e-30, -1e-30, 1e30, -1e30, np.inf, -np.inf, np.nan, 1, -1, 2], np.float32)
+EXACT = {
+    "fmod": torch.fmod, "remainder": torch.remainder, "floor_divide": torch.floor_divide,
+    "where": lambda x, y: torch.where(x > y, x, y), "where of a number": lambda x, y: torch.where(x > y, x, 2.0),
+    "nan_to_num": lambda x, y: torch.nan_to_num(x), "clamp's gradient": lambda x, y: gradient(torch.clamp, x, -1, 1),
+}  # fmt: skip
+CLOSE = {"logaddexp": torch.logaddexp, "logaddexp2": torch.logaddexp2, "logit": lambda x, y: gradient(torch.logit, x)}
+
+
+def gradient(f, x, *args):
+    x = x.detach().requires_grad_()
+    return torch.autograd.grad(f(x, *args).sum(), x)[0]
+
+
+def in_pieces(f, *arrays):
+    parts = range(0, len(arrays[0]), PIECE)
+    return np.concatenate([f(*[torch.tensor(a[i : i + PIECE]) for a in arrays]).array for i in parts])
+
+
+@pytest.mark.parametrize("name", [*EXACT, *CLOSE])
+@pytest.mark.parametrize("kind", ["usual", "whole", "far apart", "special"])
+def test_two_operands(rng, name, kind):
+    x, y = rng.standard_normal((2, 3 * PIECE)).astype(np.float32)
+    if kind == "whole":
+        x, y = np.rint(9 * x), np.rint(y) + 0.5
+    elif kind == "far apart":
+        x *= 1e20
+    elif kind == "special":
+        x, y = (a.reshape(-1) for a in np.meshgrid(np.resize(SPECIAL, 120), np.resize(SPECIAL, 100)))
+    f = EXACT.get(name) or CLOSE[name]
+    with np.errstate(all="ignore"):
+        found, expected = f(torch.tensor(x), torch.tensor(y)).array, in_pieces(f, x, y)
+    assert found.dtype == expected.dtype
+    if name in CLOSE:
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=2e-7 * np.abs(x[np.isfinite(x)]).max())
+    else:
+        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
+
+
+@pytest.mark.parametrize("f", [torch.sigmoid, F.silu, F.elu, F.selu, F.gelu, lambda x: F.gelu(x, "tanh"), F.hardswish])
+def test_blocks_are_computed_as_the_whole(rng, f):
+    x = (4 * rng.standard_normal(BLOCK + 1_000)).astype(np.float32)
+    for operation in (f, lambda x: gradient(f, x)):
+        np.testing.assert_allclose(operation(torch.tensor(x)).array, in_pieces(operation, x), rtol=3e-7)
+
+
+@pytest.mark.parametrize("f", [F.silu, F.gelu, lambda x: F.gelu(x, "tanh")])
+def test_derivatives_in_place_are_those_of_the_decomposition(rng, f):
+    x = torch.tensor([*(4 * rng.standard_normal(500)), -80.0, -20.0, 20.0, 80.0], requires_grad=True)
+    (fast,) = torch.autograd.grad(f(x).sum(), x)
+    (plain,) = torch.autograd.grad(f(x).sum(), x, create_graph=True)
+    np.testing.assert_allclose(fast.array, plain.detach().array, rtol=1e-5, atol=3e-7)
+
+
+def test_gelu_of_huge_numbers_has_the_derivative_1_or_0():
+    for dtype in (torch.float32, torch.float64):
+        x = torch.tensor([-3e38, -1e10, 1e10, 3e38], dtype=dtype)
+        np.testing.assert_allclose(gradient(F.gelu, x).array, [0, 0, 1, 1], atol=1e-12)
