@@ -16,10 +16,12 @@ from . import amp as amp
 from . import autograd as autograd
 from . import cuda as cuda
 from . import datasets as datasets
+from . import distributions as distributions
 from . import fft as fft
 from . import func as func
 from . import graph as graph
 from . import linalg as linalg
+from . import models as models
 from . import nn as nn
 from . import optim as optim
 from . import porting as porting

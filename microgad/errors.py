@@ -112,21 +112,3 @@ def _describe(x: Any, where: bool) -> str:
     dtype, said = str(x.dtype).removeprefix("torch."), str(tuple(x.shape))
     said = said if dtype == "float32" else f"{said} {dtype}"
     return f"{said} on {_device(x)}" if where else said
-
-
-# How names begin of dtypes and layouts that NumPy has no arrays of.
-_NOT_IN_NUMPY = (
-    "bfloat16", "BFloat16", "chalf", "complex32", "float8_", "float4_", "nested", "qint", "quint", "quantize", "sparse",
-)  # fmt: skip
-
-
-def missing(whole: str, name: str, candidates: list[str]) -> str:
-    """What to say of a name that isn't there, with the nearest one that is."""
-    if name.startswith("_"):
-        return f"{whole} does not exist"
-    if name.startswith(_NOT_IN_NUMPY):
-        return f"microgad has no {whole}: NumPy can't hold it"
-    import difflib
-
-    near = difflib.get_close_matches(name, candidates, 1)
-    return f"microgad has no {whole}" + (f"; the nearest name is {near[0]}" if near else "")

@@ -11,8 +11,6 @@ from opcode import opmap
 from types import FrameType
 from typing import Any, TypeVar
 
-from .errors import missing
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 _IMPORTED = re.compile(r"^from (\S+) import \(?\s*(\w+) as (\w+)", re.MULTILINE)
@@ -138,3 +136,21 @@ def names(module: Any, fallback: Callable[[str], Any]) -> tuple[Callable[[str], 
         return sorted({*module, *table()})
 
     return __getattr__, __dir__
+
+
+# How names begin of dtypes and layouts that NumPy has no arrays of.
+_NOT_IN_NUMPY = (
+    "bfloat16", "BFloat16", "chalf", "complex32", "float8_", "float4_", "nested", "qint", "quint", "quantize", "sparse",
+)  # fmt: skip
+
+
+def missing(whole: str, name: str, candidates: list[str]) -> str:
+    """What to say of a name that isn't there, with the nearest one that is."""
+    if name.startswith("_"):
+        return f"{whole} does not exist"
+    if name.startswith(_NOT_IN_NUMPY):
+        return f"microgad has no {whole}: NumPy can't hold it"
+    import difflib
+
+    near = difflib.get_close_matches(name, candidates, 1)
+    return f"microgad has no {whole}" + (f"; the nearest name is {near[0]}" if near else "")

@@ -13,7 +13,7 @@ import numpy as np
 from . import backend, dtypes, engine, errors, function, printing, state
 from .function import Function, Leaf
 from .hooks import RemovableHandle
-from .lazy import Room
+from .lazy import Room, missing
 from .methods import Methods
 from .size import Size
 
@@ -415,7 +415,7 @@ class Tensor(Methods):
         return self.array.__dlpack_device__()
 
     def __getattr__(self, name: str) -> NoReturn:
-        raise AttributeError(errors.missing(f"Tensor.{name}", name, dir(type(self))))
+        raise AttributeError(missing(f"Tensor.{name}", name, dir(type(self))))
 
 
 _PLACE = ("grad", "base", "chain", "views", "accumulation_hooks", "retains_grad")

@@ -1,31 +1,85 @@
-"""What every test has at hand."""
+"""What every test has at hand, and how the suite runs a second time on a GPU, or on a stand-in for CuPy."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 import hypothesis
 import pytest
 
 import microgad
 
-from .strictarray import installed
+from .strictarray import askers, installed
 
 collect_ignore = [
     "consumer",  # a package with tests of its own, which tests/testing/test_consumer.py runs
     "strictarray/read_surface.py",  # a program for a machine with CuPy
 ]
+HERE = Path(__file__).parent
+# What says nothing of a device, and doesn't run a second time; nor do doctests, which print what is on the CPU.
+OF_THE_HOST = {
+    "examples": "runs of programs",
+    "mutations": "what the kit finds",
+    "ops/test_special_digits.py": "digits of the CPU",
+    "parity": "comparisons with PyTorch's CPU",
+    "porting/test_porting.py": "processes of their own",
+    "properties/test_every_function_is_tested.py": "source code",
+    "properties/test_false_alarms.py": "numerical derivatives",
+    "testing": "the kit's own tests: numerical derivatives, reports, pytest's plugin",
+    "test_dialect.py": "source code",
+    "test_imports.py": "source code",
+}
 
 hypothesis.settings.register_profile("gate", max_examples=25, derandomize=True, deadline=None)
+hypothesis.settings.register_profile("device", max_examples=8, derandomize=True, deadline=None)
 hypothesis.settings.register_profile("thorough", max_examples=500, deadline=None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--thorough", action="store_true", help="run every long check in full, not a seeded sample")
-    parser.addoption("--device", default="cpu", help="cuda: also on a GPU, by a stand-in for CuPy where there is none")
+    parser.addoption("--device", default="cpu", help="cuda: on a GPU, or on a stand-in for CuPy where there is none")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    hypothesis.settings.load_profile("thorough" if config.getoption("--thorough") else "gate")
-    if config.getoption("--device") == "cuda" and not microgad.cuda.is_available():
-        stand_in = installed()
-        stand_in.__enter__()
-        config.add_cleanup(lambda: stand_in.__exit__(None, None, None))
+    config.addinivalue_line("markers", "host(reason): what a test says holds on the CPU alone")
+    second = on_a_device(config)
+    hypothesis.settings.load_profile("thorough" if config.getoption("--thorough") else "device" if second else "gate")
+    if second:
+        config.option.ignore = [*(config.option.ignore or []), *(str(HERE / path) for path in OF_THE_HOST)]
+        if config.args_source is config.ArgsSource.TESTPATHS:
+            config.args = [str(HERE)]
+        if not microgad.cuda.is_available():
+            stand_in = installed()
+            stand_in.__enter__()
+            config.add_cleanup(lambda: stand_in.__exit__(None, None, None))
+            askers.tests_look = True
+
+
+def on_a_device(config: pytest.Config) -> bool:
+    return config.getoption("--device") == "cuda"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items if on_a_device(config) else ():
+        if mark := item.get_closest_marker("host"):
+            item.add_marker(pytest.mark.skip(reason=mark.args[0]))
+
+
+def place(node: pytest.Item | pytest.Collector) -> AbstractContextManager[object]:
+    """New Tensors are on the device. The laws of tests/properties move their inputs there themselves."""
+    moves = on_a_device(node.config) and not node.path.is_relative_to(HERE / "properties")
+    return microgad.device("cuda") if moves else nullcontext()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    with place(collector):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    with place(item):
+        return (yield)

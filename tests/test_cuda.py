@@ -1,14 +1,31 @@
-"""GPUs: what a program asks before it uses one, with no CuPy and with one that stands in for it."""
+"""GPUs: what a program asks before it uses one, and what is where, with no CuPy and with a stand-in for it."""
 
 from __future__ import annotations
 
+import subprocess
 import sys
-from collections.abc import Callable
-from types import SimpleNamespace
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
 import microgad as torch
+from microgad import backend, errors, nn
+from microgad.ops.indexing import places
+
+from .strictarray import installed, ndarray
+
+F = nn.functional
+
+
+@pytest.fixture
+def cuda() -> Iterator[None]:
+    """The stand-in for CuPy, and new Tensors on the CPU."""
+    with installed(), torch.device("cpu"):
+        yield
 
 
 def stand_in(count: Callable[[], int]) -> SimpleNamespace:
@@ -26,6 +43,37 @@ def test_without_cupy_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.cuda.device_count() == 0
 
 
+def test_without_cupy_a_device_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    for call in (lambda: torch.zeros(2, device="cuda"), lambda: torch.zeros(2, device="cpu").cuda()):
+        with pytest.raises(RuntimeError, match=r"needs CuPy: pip install 'microgad\[cuda\]'"):
+            call()
+
+
+def test_a_folder_called_cupy_is_no_cupy(tmp_path: Path) -> None:
+    """Python takes it for a package, whose attributes there are none of."""
+    (tmp_path / "cupy").mkdir()
+    program = """
+import cupy
+import microgad as torch
+x = torch.ones(2, requires_grad=True)
+(x * 2).sum().backward()
+torch.empty_cache()
+print(x.grad.tolist(), torch.cuda.is_available())
+try:
+    x.cuda()
+except RuntimeError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.startswith("[2.0, 2.0] False\nTransfer: device 'cuda' needs CuPy"), done.stderr
+
+
+def test_what_is_no_array_is_not_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", ModuleType("cupy"))
+    assert not any(map(backend.is_gpu, (np.ones(2), np.float64(1), 1.0, None)))
+
+
 @pytest.mark.parametrize("count", [0, 2])
 def test_cupy_says_how_many_there_are(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cupy", stand_in(lambda: count))
@@ -36,3 +84,143 @@ def test_cupy_says_how_many_there_are(count: int, monkeypatch: pytest.MonkeyPatc
 def test_without_a_driver_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cupy", stand_in(no_driver))
     assert not torch.cuda.is_available()
+
+
+# Where things are, on the stand-in
+
+
+@pytest.mark.usefixtures("cuda")
+def test_tensors_move_and_gradients_come_back() -> None:
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    ways = (x.cuda(), x.to("cuda"), x.to("cuda:0"), x.to(torch.device("cuda", 0)), x.to(0), x.to(torch.ones(1).cuda()))
+    for y in ways:
+        assert (str(y.device), y.is_cuda, type(y.array)) == ("cuda:0", True, ndarray)
+        assert y.to("cuda") is y.cuda() is y
+        (g,) = torch.autograd.grad((y * y).sum(), x)
+        assert (str(g.device), g.tolist()) == ("cpu", [2.0, 4.0])
+    z = ways[0].cpu()
+    assert (str(z.device), z.tolist()) == ("cpu", [1.0, 2.0])
+    assert x.cpu() is x
+    assert ways[0].to("cuda", torch.float64).dtype == torch.float64
+
+
+@pytest.mark.usefixtures("cuda")
+def test_what_is_made_there() -> None:
+    there = torch.ones(2, device="cuda")
+    made = [
+        torch.zeros(2, device="cuda"), torch.tensor([1.0], device="cuda"), torch.arange(3, device="cuda"),
+        torch.randn(2, device="cuda"), torch.eye(2, device="cuda"), torch.linspace(0, 1, 3, device="cuda"),
+        torch.randperm(3, device="cuda"), torch.full((2,), 1.0, device="cuda"), torch.as_tensor([1], device="cuda"),
+        torch.zeros_like(there), torch.rand_like(there), there.new_zeros(2), there.new_tensor([1.0]), there[0],
+        there.clone(), there.sum(), there > 0, nn.Linear(2, 2, device="cuda").weight, nn.Linear(2, 2).cuda().bias,
+        torch.zeros_like(torch.ones(2), device="cuda"),
+    ]  # fmt: skip
+    assert [str(x.device) for x in made] == ["cuda:0"] * len(made)
+    assert str(torch.zeros_like(there, device="cpu").device) == "cpu"
+
+
+@pytest.mark.usefixtures("cuda")
+def test_the_default_device() -> None:
+    makers = [
+        lambda: torch.zeros(2), lambda: torch.tensor(1.0), lambda: torch.arange(3), lambda: torch.randn(2),
+        lambda: torch.eye(2), lambda: torch.randint(3, (2,)), lambda: torch.randperm(3), lambda: torch.full((2,), 1),
+        lambda: torch.linspace(0, 1, 3), lambda: torch.as_tensor(np.ones(2)), lambda: nn.Linear(2, 2).weight,
+        lambda: torch.hann_window(4), lambda: torch.tril_indices(2, 2), lambda: torch.empty_strided((2,), (1,)),
+    ]  # fmt: skip
+    torch.set_default_device("cuda")
+    try:
+        assert torch.get_default_device() == torch.device("cuda", 0)
+        assert [str(make().device) for make in makers] == ["cuda:0"] * len(makers)
+        with torch.device("cpu"):
+            assert {str(make().device) for make in makers} == {"cpu"}
+        assert str(torch.zeros(1, device="cpu").device) == "cpu"
+        on_the_cpu = torch.ones(2, device="cpu")
+        stay = (torch.from_numpy(np.ones(2)), torch.zeros_like(on_the_cpu), on_the_cpu + 1, on_the_cpu.new_zeros(2))
+        assert {str(x.device) for x in stay} == {"cpu"}
+    finally:
+        torch.set_default_device(None)
+    assert {str(make().device) for make in makers} == {"cpu"}
+
+
+APART: list[Callable[[Any, Any], Any]] = [
+    lambda x, y: x + y, lambda x, y: x @ y.T, lambda x, y: torch.cat([x, y]), lambda x, y: torch.where(x > 0, x, y),
+    lambda x, y: F.linear(x, y), lambda x, y: F.cross_entropy(x, torch.tensor([0, 1])), lambda x, y: x == y,
+    lambda x, y: F.embedding(torch.tensor([0]), x), lambda x, y: torch.gather(x, 1, torch.tensor([[0], [1]])),
+    lambda x, y: x.masked_fill(y > 0, 1.0), lambda x, y: torch.take(x, torch.tensor([0])), lambda x, y: x.add_(y),
+    lambda x, y: torch.add(x, x, out=torch.empty(2, 3)), lambda x, y: nn.BatchNorm1d(3)(x),
+    lambda x, y: torch.einsum("ij,ij->", x, y), lambda x, y: x.lerp(y, 0.5),
+]  # fmt: skip
+
+
+@pytest.mark.usefixtures("cuda")
+@pytest.mark.parametrize("call", APART)
+def test_two_devices_are_refused_in_pytorch_s_words(call: Callable[[Any, Any], Any]) -> None:
+    said = "Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu!"
+    with pytest.raises(RuntimeError, match=said) as caught:
+        call(torch.ones(2, 3, device="cuda"), torch.ones(2, 3))
+    assert isinstance(caught.value, errors.DeviceError)
+
+
+@pytest.mark.usefixtures("cuda")
+def test_both_arguments_are_named() -> None:
+    with pytest.raises(
+        RuntimeError, match=r"found at least two devices, cpu and cuda:0! \(a \(2,\) on cpu, b \(2,\) on "
+    ):
+        torch.ones(2) * torch.ones(2, device="cuda")
+
+
+@pytest.mark.usefixtures("cuda")
+def test_a_number_of_the_cpu_goes_with_everything() -> None:
+    """As in PyTorch a Tensor without dimensions does, and has its gradient where it is."""
+    x, w = torch.ones(2, device="cuda", requires_grad=True), torch.tensor(3.0, requires_grad=True)
+    y = x * w
+    y.sum().backward()
+    assert x.grad is not None
+    assert w.grad is not None
+    assert (str(y.device), str(w.grad.device), w.grad.item(), x.grad.tolist()) == ("cuda:0", "cpu", 2.0, [3.0, 3.0])
+    z = torch.ones(2, device="cuda")
+    assert z.mul_(torch.tensor(2.0)).tolist() == [2.0, 2.0]
+    with pytest.raises(RuntimeError, match="same device"):
+        torch.tensor(2.0).mul_(z[0])
+
+
+@pytest.mark.usefixtures("cuda")
+def test_writes_copy_from_the_other_device() -> None:
+    x, y = torch.zeros(2, 2, device="cuda"), torch.tensor([1.0, 2.0])
+    x[0] = y
+    x[1].copy_(y)
+    assert x.tolist() == [[1.0, 2.0], [1.0, 2.0]]
+    assert torch.zeros(2).copy_(x[0]).tolist() == [1.0, 2.0]
+
+
+@pytest.mark.usefixtures("cuda")
+def test_indices_may_be_on_the_cpu_but_not_the_other_way() -> None:
+    x, at = torch.tensor([1.0, 2.0], device="cuda"), torch.tensor([1])
+    assert x[at].tolist() == [2.0]
+    with pytest.raises(RuntimeError, match=r"indices should be either on cpu or on the same device .*\(cpu\)"):
+        torch.ones(2)[at.cuda()]
+
+
+@pytest.mark.usefixtures("cuda")
+def test_numpy_wants_cpu_first() -> None:
+    x = torch.ones(2, device="cuda")
+    for read in (lambda: x.numpy(), lambda: np.asarray(x)):
+        with pytest.raises(TypeError, match=r"can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu\(\)"):
+            read()
+    assert x.cpu().numpy().tolist() == x.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.usefixtures("cuda")
+@pytest.mark.parametrize("ufunc", [np.add, np.multiply, np.maximum, np.minimum])
+def test_places_that_come_more_than_once(ufunc: Any) -> None:
+    """Also by ufuncs that CuPy has no `at` of."""
+    rng = np.random.default_rng(0)
+    for index in (rng.integers(0, 3, 9), (slice(None), rng.integers(0, 4, 6)), rng.integers(0, 3, (2, 3))):
+        x = rng.uniform(1, 2, (3, 4))
+        values = rng.uniform(1, 2, x[index].shape)
+        expected, found = x.copy(), backend.to_device(x, "cuda")
+        ufunc.at(expected, index, values)
+        there = index if isinstance(index, tuple) else (index,)
+        there = tuple(i if isinstance(i, slice) else backend.like(i, found) for i in there)
+        places.at(ufunc, found, there, backend.like(values, found))
+        np.testing.assert_allclose(backend.to_numpy(found), expected)

@@ -55,8 +55,6 @@ def test_a_linear_layer_of_the_wrong_size_names_its_module() -> None:
         (lambda: torch.cat([torch.zeros(2, 2), torch.zeros(3)]), RuntimeError, "cat: Tensors must have same"),
         (lambda: torch.zeros(2).item(), RuntimeError, "2 elements cannot be converted to Scalar"),
         (lambda: bool(torch.zeros(2)), RuntimeError, "ambiguous"),
-        (lambda: torch.zeros(2, device="cuda"), RuntimeError, "needs CuPy: pip install"),
-        (lambda: torch.zeros(2).cuda(), RuntimeError, "needs CuPy"),
         (lambda: torch.device("tpu"), RuntimeError, "the device is 'cpu' or 'cuda'"),
         (lambda: torch.tensor("text"), TypeError, "<U4|expected numbers"),
         (lambda: torch.zeros(2) * "2", TypeError, "Mul: expected a Tensor, an array or a number, got str"),
@@ -78,21 +76,22 @@ def test_every_exception_is_pytorch_s_class_too() -> None:
 def test_a_refused_operation_leaves_everything_as_it_was() -> None:
     torch.manual_seed(0)
     net = nn.Sequential(nn.BatchNorm1d(3), nn.Dropout(0.5), nn.Linear(4, 2))
-    before = {name: value.numpy().copy() for name, value in net.state_dict().items()}
-    state = torch.get_rng_state().numpy().copy()
+    before = {name: value.cpu().numpy().copy() for name, value in net.state_dict().items()}
+    state = torch.get_rng_state().cpu().numpy().copy()
     message(lambda: net[0](torch.zeros(5, 4)))
     message(lambda: net[1](torch.tensor([1, 2])))
     message(lambda: net[2](torch.zeros(2, 3)))
     after = net.state_dict()
-    assert all(np.array_equal(before[name], after[name].numpy()) for name in before)
-    assert np.array_equal(state, torch.get_rng_state().numpy())
+    assert all(np.array_equal(before[name], after[name].cpu().numpy()) for name in before)
+    assert np.array_equal(state, torch.get_rng_state().cpu().numpy())
 
 
 def test_arrays_on_two_devices_name_both() -> None:
     class Elsewhere:
         shape, dtype, device = (2,), torch.float32, torch.device("cuda", 0)
 
-    error = errors.in_forward(TypeError("Unsupported type"), "Add", "block", ("a", "b"), (torch.zeros(2), Elsewhere()))
+    inputs = torch.zeros(2, device="cpu"), Elsewhere()
+    error = errors.in_forward(TypeError("Unsupported type"), "Add", "block", ("a", "b"), inputs)
     assert isinstance(error, errors.DeviceError)
-    said = "Add (block): expected all tensors to be on the same device, but found cpu and cuda:0 (a (2,), b (2,))"
-    assert str(error) == said
+    rule = "Expected all tensors to be on the same device, but found at least two devices, cpu and cuda:0!"
+    assert str(error) == f"Add (block): {rule} (a (2,) on cpu, b (2,) on cuda:0)"

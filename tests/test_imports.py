@@ -30,7 +30,7 @@ FLOORS = [
     ["amp"],
     ["cuda", "random", "utils", "serialization", "transforms"],
     ["fft", "legacy", "linalg", "nn", "signal", "special", "datasets"],
-    ["optim"],
+    ["optim", "distributions", "models"],
     ["func", "graph"],
     ["testing"],  # draws graphs of wrong gradients
     ["training"],

@@ -225,7 +225,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 )
 def test_map_location(where: Any) -> None:
     file = io.BytesIO()
-    save(microgad.ones(2), file)
+    save(microgad.ones(2, device="cpu"), file)
     file.seek(0)
     assert load(file, map_location=where, weights_only=False).device == microgad.device("cpu")
 

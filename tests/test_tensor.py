@@ -239,6 +239,7 @@ def test_a_missing_name_names_the_nearest() -> None:
         torch.zeroes  # noqa: B018
 
 
+@pytest.mark.host("what Tensors on the CPU say of themselves")
 def test_facts() -> None:
     x = torch.zeros(2, 3, dtype=torch.float64)
     assert (x.itemsize, x.nbytes, x.get_device(), x.is_cpu, x.layout) == (8, 48, -1, True, torch.strided)
@@ -247,6 +248,7 @@ def test_facts() -> None:
     assert x.to_dense() is x
 
 
+@pytest.mark.host("what Tensors on the CPU say of themselves")
 def test_types_of_before_dtypes() -> None:
     assert torch.FloatTensor([1, 2]).dtype is torch.float32
     assert torch.LongTensor(2, 3).shape == (2, 3)

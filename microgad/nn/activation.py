@@ -1,28 +1,44 @@
-"""Activation layers."""
+"""Activation layers: a function of each element."""
 
 from __future__ import annotations
 
+import warnings
+from typing import Any
+
+from ..ops.creation import empty
+from ..parameter import Parameter
 from ..tensor import Tensor
 from . import functional as F
+from . import init as initial
+from .attention import MultiheadAttention as MultiheadAttention
 from .module import Module
+from .settings import shown
+from .softmax import LogSoftmax as LogSoftmax
+from .softmax import Softmax as Softmax
+from .softmax import Softmax2d as Softmax2d
+from .softmax import Softmin as Softmin
 
 
-class ReLU(Module):
+class _InPlace(Module):
+    """Written into the input if inplace."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def extra_repr(self) -> str:
+        return shown(self, "inplace")
+
+
+class ReLU(_InPlace):
     """max(x, 0), of any shape; in place if inplace. Source: torch.nn.ReLU.
 
     >>> nn.ReLU()(torch.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
 
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
     def forward(self, input: Tensor) -> Tensor:
         return F.relu(input, self.inplace)
-
-    def extra_repr(self) -> str:
-        return "inplace=True" if self.inplace else ""
 
 
 class Tanh(Module):
@@ -47,37 +63,354 @@ class Sigmoid(Module):
         return F.sigmoid(input)
 
 
-class Softmax(Module):
-    """eˣ divided by its sum along dim, of any shape. Source: torch.nn.Softmax.
+class LogSigmoid(Module):
+    """The logarithm of Sigmoid, without overflow. Source: torch.nn.LogSigmoid.
 
-    >>> nn.Softmax(dim=0)(torch.tensor([0.0, 0.0]))
-    tensor([0.5000, 0.5000])
+    >>> nn.LogSigmoid()(torch.tensor([0.0, 200.0]))
+    tensor([-0.6931,  0.0000])
     """
 
-    def __init__(self, dim: int | None = None) -> None:
+    def forward(self, input: Tensor) -> Tensor:
+        return F.logsigmoid(input)
+
+
+class Softsign(Module):
+    """x / (1 + |x|), of any shape. Source: torch.nn.Softsign.
+
+    >>> nn.Softsign()(torch.tensor([-1.0, 3.0]))
+    tensor([-0.5000,  0.7500])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.softsign(input)
+
+
+class Tanhshrink(Module):
+    """x - tanh(x), of any shape. Source: torch.nn.Tanhshrink.
+
+    >>> nn.Tanhshrink()(torch.tensor([0.0, 2.0]))
+    tensor([0.0000, 1.0360])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.tanhshrink(input)
+
+
+class Hardsigmoid(_InPlace):
+    """x/6 + 1/2 held within [0, 1], of any shape. Source: torch.nn.Hardsigmoid; Courbariaux et al. (2015).
+
+    >>> nn.Hardsigmoid()(torch.tensor([-4.0, 0.0, 4.0]))
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.hardsigmoid(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        return ""
+
+
+class Hardswish(_InPlace):
+    """x · Hardsigmoid(x), of any shape. Source: torch.nn.Hardswish; Howard et al. (2019).
+
+    >>> nn.Hardswish()(torch.tensor([-4.0, 3.0]))
+    tensor([-0.,  3.])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.hardswish(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        return ""
+
+
+class SiLU(_InPlace):
+    """x · sigmoid(x), of any shape, also called swish. Source: torch.nn.SiLU; Elfwing et al. (2017).
+
+    >>> nn.SiLU()(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.7311])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.silu(input, self.inplace)
+
+
+class Mish(_InPlace):
+    """x · tanh(softplus(x)), of any shape. Source: torch.nn.Mish; Misra (2019).
+
+    >>> nn.Mish()(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.8651])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.mish(input, self.inplace)
+
+
+class SELU(_InPlace):
+    """ELU scaled so that deep nets keep mean 0 and variance 1, of any shape.
+
+    Source: torch.nn.SELU; Klambauer et al. (2017).
+
+    >>> nn.SELU()(torch.tensor([-1.0, 1.0]))
+    tensor([-1.1113,  1.0507])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.selu(input, self.inplace)
+
+
+class _Alpha(Module):
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__()
+        self.alpha = alpha
+        self.inplace = inplace
+
+    def extra_repr(self) -> str:
+        return shown(self, "alpha inplace")
+
+
+class ELU(_Alpha):
+    """x, or alpha · (eˣ - 1) where x is negative, of any shape. Source: torch.nn.ELU; Clevert et al. (2015).
+
+    >>> nn.ELU()(torch.tensor([-1.0, 2.0]))
+    tensor([-0.6321,  2.0000])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.elu(input, self.alpha, self.inplace)
+
+
+class CELU(_Alpha):
+    """x, or alpha · (e^(x/alpha) - 1) where x is negative, of any shape. Source: torch.nn.CELU; Barron (2017).
+
+    >>> nn.CELU(2.0)(torch.tensor([-1.0, 2.0]))
+    tensor([-0.7869,  2.0000])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.celu(input, self.alpha, self.inplace)
+
+
+class LeakyReLU(Module):
+    """x, or negative_slope · x where x is negative, of any shape. Source: torch.nn.LeakyReLU.
+
+    >>> nn.LeakyReLU(0.1)(torch.tensor([-1.0, 2.0]))
+    tensor([-0.1000,  2.0000])
+    """
+
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
+        super().__init__()
+        self.negative_slope = negative_slope
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.leaky_relu(input, self.negative_slope, self.inplace)
+
+    def extra_repr(self) -> str:
+        return shown(self, "negative_slope inplace")
+
+
+class RReLU(Module):
+    """LeakyReLU whose slopes are drawn from [lower, upper] in training, one an element, else their mean.
+
+    Source: torch.nn.RReLU; Xu et al. (2015).
+
+    >>> nn.RReLU(0.1, 0.3).eval()(torch.tensor([-1.0, 2.0]))
+    tensor([-0.2000,  2.0000])
+    """
+
+    def __init__(self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False) -> None:
+        super().__init__()
+        self.lower = lower
+        self.upper = upper
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        return shown(self, "lower upper inplace")
+
+
+class PReLU(Module):
+    """LeakyReLU whose slope is learned: weight (1), or one for each channel. Source: torch.nn.PReLU; He et al. (2015).
+
+    >>> nn.PReLU()(torch.tensor([-1.0, 2.0]))
+    tensor([-0.2500,  2.0000], grad_fn=...)
+    """
+
+    weight: Parameter
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None) -> None:
+        super().__init__()
+        self.num_parameters = num_parameters
+        self.init = init
+        self.weight = Parameter(empty(num_parameters, device=device, dtype=dtype))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Every slope init."""
+        initial.constant_(self.weight, self.init)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.prelu(input, self.weight)
+
+    def extra_repr(self) -> str:
+        return shown(self, "num_parameters")
+
+
+class Threshold(Module):
+    """x, or value where x is not above threshold, of any shape. Source: torch.nn.Threshold.
+
+    >>> nn.Threshold(1.0, 20.0)(torch.tensor([1.0, 2.0]))
+    tensor([20.,  2.])
+    """
+
+    def __init__(self, threshold: float, value: float, inplace: bool = False) -> None:
+        super().__init__()
+        self.threshold = threshold
+        self.value = value
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.threshold(input, self.threshold, self.value, self.inplace)
+
+    def extra_repr(self) -> str:
+        return shown(self, "threshold value inplace")
+
+
+class Hardtanh(Module):
+    """x held within [min_val, max_val], of any shape; min_value and max_value are old names for these.
+
+    Source: torch.nn.Hardtanh.
+
+    >>> nn.Hardtanh()(torch.tensor([-3.0, 0.5]))
+    tensor([-1.0000,  0.5000])
+    """
+
+    def __init__(
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
+    ) -> None:
+        super().__init__()
+        for name, value in (("min", min_value), ("max", max_value)):
+            if value is not None:
+                said = f"keyword argument `{name}_value` is deprecated and renamed to `{name}_val`"
+                warnings.warn(said, FutureWarning, stacklevel=2)
+        self.min_val = min_val if min_value is None else min_value
+        self.max_val = max_val if max_value is None else max_value
+        self.inplace = inplace
+        if self.max_val <= self.min_val:
+            raise AssertionError(f"max_val ({self.max_val}) must be greater than min_val ({self.min_val})")
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
+
+    def extra_repr(self) -> str:
+        return shown(self, "min_val max_val inplace")
+
+
+class ReLU6(Hardtanh):
+    """x held within [0, 6], of any shape. Source: torch.nn.ReLU6; Krizhevsky (2010).
+
+    >>> nn.ReLU6()(torch.tensor([-1.0, 8.0]))
+    tensor([0., 6.])
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__(0.0, 6.0, inplace)
+
+    def extra_repr(self) -> str:
+        return shown(self, "inplace")
+
+
+class Softplus(Module):
+    """log(1 + e^(beta·x)) / beta, of any shape; x where beta · x is above threshold. Source: torch.nn.Softplus.
+
+    >>> nn.Softplus()(torch.tensor([0.0, 50.0]))
+    tensor([ 0.6931, 50.0000])
+    """
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+        super().__init__()
+        self.beta = beta
+        self.threshold = threshold
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.softplus(input, self.beta, self.threshold)
+
+    def extra_repr(self) -> str:
+        return shown(self, "beta threshold")
+
+
+class _Shrink(Module):
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__()
+        self.lambd = lambd
+
+    def extra_repr(self) -> str:
+        return str(self.lambd)
+
+
+class Hardshrink(_Shrink):
+    """x, or 0 where |x| is not above lambd, of any shape. Source: torch.nn.Hardshrink.
+
+    >>> nn.Hardshrink()(torch.tensor([-2.0, 0.4]))
+    tensor([-2.,  0.])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.hardshrink(input, self.lambd)
+
+
+class Softshrink(_Shrink):
+    """x brought closer to 0 by lambd, 0 where it was not farther than that. Source: torch.nn.Softshrink.
+
+    >>> nn.Softshrink()(torch.tensor([-2.0, 0.4]))
+    tensor([-1.5000,  0.0000])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.softshrink(input, self.lambd)
+
+
+class GELU(Module):
+    """x · Φ(x), Φ the normal distribution's; or, approximate="tanh", by a tanh. Any shape.
+
+    Source: torch.nn.GELU; Hendrycks, Gimpel (2016).
+
+    >>> nn.GELU()(torch.tensor([-1.0, 1.0]))
+    tensor([-0.1587,  0.8413])
+    """
+
+    def __init__(self, approximate: str = "none") -> None:
+        super().__init__()
+        self.approximate = approximate
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.gelu(input, self.approximate)
+
+    def extra_repr(self) -> str:
+        return f"approximate={self.approximate!r}"
+
+
+class GLU(Module):
+    """a · sigmoid(b), a and b the halves of the input along dim. Source: torch.nn.GLU; Dauphin et al. (2016).
+
+    >>> nn.GLU()(torch.tensor([4.0, 0.0]))
+    tensor([2.])
+    """
+
+    def __init__(self, dim: int = -1) -> None:
         super().__init__()
         self.dim = dim
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.softmax(input, self.dim)
+        return F.glu(input, self.dim)
 
     def extra_repr(self) -> str:
-        return f"dim={self.dim}"
-
-
-class LogSoftmax(Module):
-    """The logarithm of Softmax, without overflow. Source: torch.nn.LogSoftmax.
-
-    >>> nn.LogSoftmax(dim=0)(torch.tensor([0.0, 0.0]))
-    tensor([-0.6931, -0.6931])
-    """
-
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.log_softmax(input, self.dim)
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
+        return shown(self, "dim")

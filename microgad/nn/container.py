@@ -8,6 +8,8 @@ from operator import index
 from typing import Any, Self
 
 from .module import Module
+from .parameters import ParameterDict as ParameterDict
+from .parameters import ParameterList as ParameterList
 
 
 class _Numbered(Module):

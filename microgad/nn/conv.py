@@ -2,34 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..errors import ArgumentError
 from ..ops.creation import empty
 from ..parameter import Parameter
 from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module
+from .settings import Size, each, named
 
-Size = int | Sequence[int]
 _MODES = ("zeros", "reflect", "replicate", "circular")
 
 
-class Conv2d(Module):
-    """(N, in_channels, H, W) -> (N, out_channels, OH, OW): cross-correlation; also without N.
-
-    weight is (out_channels, in_channels/groups, KH, KW). It and bias start uniform in ±1/√fan_in, the number of values
-    that an output reads. Raises ValueError for settings that don't fit together. Source: torch.nn.Conv2d.
-
-    >>> conv = nn.Conv2d(1, 10, kernel_size=3, padding=1)
-    >>> conv, conv(torch.zeros(8, 1, 28, 28)).shape
-    (Conv2d(1, 10, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1)), torch.Size([8, 10, 28, 28]))
-    """
+class _ConvNd(Module):
+    """What convolutions of all dimensions, and the transposed ones, have in common."""
 
     weight: Parameter
     bias: Parameter | None
 
+    transposed = False
+    _n: int
+    _convolve: Callable[..., Tensor]
+
+    def _set(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size,
+        padding: Size | str,
+        dilation: Size,
+        output_padding: Size,
+        groups: int,
+        bias: bool,
+        padding_mode: str,
+        device: Any,
+        dtype: Any,
+    ) -> None:
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.kernel_size = each(kernel_size, self._n)
+        self.stride = each(stride, self._n)
+        self.padding = padding if isinstance(padding, str) else each(padding, self._n)
+        self.dilation = each(dilation, self._n)
+        self.output_padding = each(output_padding, self._n)
+        self.groups = groups
+        self.padding_mode = padding_mode
+        self._check_settings()
+        self.weight = Parameter(empty(self._weight_shape(), device=device, dtype=dtype))
+        self.register_parameter("bias", Parameter(empty(out_channels, device=device, dtype=dtype)) if bias else None)
+        self.reset_parameters()
+
+    def _check_settings(self) -> None:
+        if self.groups <= 0:
+            raise ValueError(f"groups must be a positive integer, got {self.groups}")
+        for name, channels in (("in_channels", self.in_channels), ("out_channels", self.out_channels)):
+            if channels % self.groups:
+                raise ValueError(f"{name} must be divisible by groups, but {channels} is not by {self.groups}")
+        if isinstance(self.padding, str):
+            if self.padding not in ("same", "valid"):
+                raise ValueError(f"Invalid padding string {self.padding!r}, should be 'same' or 'valid'")
+            if self.padding == "same" and any(stride != 1 for stride in self.stride):
+                raise ValueError(f"padding='same' is not supported for strided convolutions, got stride {self.stride}")
+        if self.padding_mode not in _MODES:
+            raise ValueError(f"padding_mode must be one of {_MODES}, but got padding_mode={self.padding_mode!r}")
+
+    def _weight_shape(self) -> tuple[int, ...]:
+        first, second = self.out_channels, self.in_channels
+        if self.transposed:
+            first, second = second, first
+        return (first, second // self.groups, *self.kernel_size)
+
+    def reset_parameters(self) -> None:
+        """Draw new initial values."""
+        init.fan_in_uniform_(self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        said = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        if self.padding != (0,) * len(self.padding):
+            said += f", padding={self.padding}"
+        if self.dilation != (1,) * self._n:
+            said += f", dilation={self.dilation}"
+        if self.output_padding != (0,) * self._n:
+            said += f", output_padding={self.output_padding}"
+        if self.groups != 1:
+            said += f", groups={self.groups}"
+        if self.bias is None:
+            said += ", bias=False"
+        if self.padding_mode != "zeros":
+            said += f", padding_mode={self.padding_mode}"
+        return said
+
+
+class _Conv(_ConvNd):
     def __init__(
         self,
         in_channels: int,
@@ -45,48 +113,26 @@ class Conv2d(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        self.in_channels = in_channels
-        self.out_channels = out_channels
-        self.kernel_size = _pair(kernel_size)
-        self.stride = _pair(stride)
-        self.padding = padding if isinstance(padding, str) else _pair(padding)
-        self.dilation = _pair(dilation)
-        self.groups = groups
-        self.padding_mode = padding_mode
-        self._check_settings()
-        shape = (out_channels, in_channels // groups, *self.kernel_size)
-        self.weight = Parameter(empty(shape, device=device, dtype=dtype))
-        self.bias = Parameter(empty(out_channels, device=device, dtype=dtype)) if bias else None
-        self.reset_parameters()
-
-    def _check_settings(self) -> None:
-        if self.groups <= 0:
-            raise ValueError(f"groups must be a positive integer, got {self.groups}")
-        for name, channels in (("in_channels", self.in_channels), ("out_channels", self.out_channels)):
-            if channels % self.groups:
-                raise ValueError(f"{name} must be divisible by groups, but {channels} is not by {self.groups}")
-        if isinstance(self.padding, str):
-            if self.padding not in ("same", "valid"):
-                raise ValueError(f"Invalid padding string {self.padding!r}, should be 'same' or 'valid'")
-            if self.padding == "same" and self.stride != (1, 1):
-                raise ValueError(f"padding='same' is not supported for strided convolutions, got stride {self.stride}")
-        if self.padding_mode not in _MODES:
-            raise ValueError(f"padding_mode must be one of {_MODES}, but got padding_mode={self.padding_mode!r}")
-
-    def reset_parameters(self) -> None:
-        """Draw new initial values."""
-        init.fan_in_uniform_(self.weight, self.bias)
+        self._set(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, 0, groups, bias, padding_mode,
+            device, dtype,
+        )  # fmt: skip
 
     def forward(self, input: Tensor) -> Tensor:
+        return self._conv_forward(input, self.weight, self.bias)
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """What forward does, for subclasses that compute their weights."""
         padding: Size | str = self.padding
         if self.padding_mode != "zeros":
-            input, padding = F.pad(input, self._widths(), mode=self.padding_mode), 0
-        return F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+            input, padding = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode), 0
+        return self._convolve(input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
-    def _widths(self) -> list[int]:
+    @property
+    def _reversed_padding_repeated_twice(self) -> list[int]:
         """The padding as `F.pad` takes it: left, right, top, bottom."""
         widths = []
-        for i in (1, 0):
+        for i in reversed(range(self._n)):
             if isinstance(self.padding, str):
                 total = self.dilation[i] * (self.kernel_size[i] - 1) if self.padding == "same" else 0
                 widths += [total // 2, total - total // 2]
@@ -94,20 +140,126 @@ class Conv2d(Module):
                 widths += [self.padding[i]] * 2
         return widths
 
-    def extra_repr(self) -> str:
-        said = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
-        if self.padding != (0, 0):
-            said += f", padding={self.padding}"
-        if self.dilation != (1, 1):
-            said += f", dilation={self.dilation}"
-        if self.groups != 1:
-            said += f", groups={self.groups}"
-        if self.bias is None:
-            said += ", bias=False"
-        if self.padding_mode != "zeros":
-            said += f", padding_mode={self.padding_mode}"
-        return said
+
+class Conv1d(_Conv):
+    """(N, in_channels, L) -> (N, out_channels, OL): see Conv2d. Source: torch.nn.Conv1d.
+
+    >>> nn.Conv1d(1, 10, kernel_size=3, padding="same")(torch.zeros(8, 1, 28)).shape
+    torch.Size([8, 10, 28])
+    """
+
+    _n, _convolve = 1, staticmethod(F.conv1d)
 
 
-def _pair(size: Size) -> tuple[int, ...]:
-    return (size, size) if isinstance(size, int) else tuple(size)
+class Conv2d(_Conv):
+    """(N, in_channels, H, W) -> (N, out_channels, OH, OW): cross-correlation; also without N.
+
+    weight is (out_channels, in_channels/groups, KH, KW). It and bias start uniform in ±1/√fan_in, the number of values
+    that an output reads. Raises ValueError for settings that don't fit together. Source: torch.nn.Conv2d.
+
+    >>> conv = nn.Conv2d(1, 10, kernel_size=3, padding=1)
+    >>> conv, conv(torch.zeros(8, 1, 28, 28)).shape
+    (Conv2d(1, 10, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1)), torch.Size([8, 10, 28, 28]))
+    """
+
+    _n, _convolve = 2, staticmethod(F.conv2d)
+
+
+class Conv3d(_Conv):
+    """(N, in_channels, D, H, W) -> (N, out_channels, OD, OH, OW): see Conv2d. Source: torch.nn.Conv3d.
+
+    >>> nn.Conv3d(1, 10, kernel_size=3, stride=2)(torch.zeros(1, 9, 9, 9)).shape
+    torch.Size([10, 4, 4, 4])
+    """
+
+    _n, _convolve = 3, staticmethod(F.conv3d)
+
+
+class _ConvTransposeNd(_ConvNd):
+    transposed = True
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size = 0,
+        output_padding: Size = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Size = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        if padding_mode != "zeros":
+            raise ValueError(f'Only "zeros" padding mode is supported for {self._get_name()}, got {padding_mode!r}')
+        self._set(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding, groups, bias,
+            padding_mode, device, dtype,
+        )  # fmt: skip
+
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        extra = self.output_padding if output_size is None else self._padding_for(input, output_size)
+        return self._convolve(
+            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
+        )
+
+    def _padding_for(self, input: Tensor, output_size: Sequence[int]) -> tuple[int, ...]:
+        """The output_padding with which the result has that size."""
+        n, name = self._n, named(self)
+        batched = input.ndim == n + 2
+        wanted = tuple(output_size)[2 if batched else 1 :] if len(output_size) == input.ndim else tuple(output_size)
+        if len(wanted) != n:
+            raise ArgumentError(
+                f"{name}: for {input.ndim}D input, output_size must have {n} or {input.ndim} elements "
+                f"(got {len(output_size)})"
+            )
+        sizes = tuple(input.shape)[-n:]
+        settings = zip(sizes, self.stride, self.padding, self.dilation, self.kernel_size, strict=True)
+        least = [(size - 1) * s - 2 * int(p) + d * (k - 1) + 1 for size, s, p, d, k in settings]
+        most = [m + s - 1 for m, s in zip(least, self.stride, strict=True)]
+        if any(not a <= w <= b for w, a, b in zip(wanted, least, most, strict=True)):
+            raise ArgumentError(
+                f"{name}: requested an output size of {wanted}, but valid sizes range from {least} to {most} "
+                f"(for an input of {sizes})"
+            )
+        return tuple(w - a for w, a in zip(wanted, least, strict=True))
+
+
+class ConvTranspose1d(_ConvTransposeNd):
+    """(N, in_channels, L) -> (N, out_channels, OL): see ConvTranspose2d. Source: torch.nn.ConvTranspose1d.
+
+    >>> nn.ConvTranspose1d(2, 3, kernel_size=4, stride=2, padding=1)(torch.zeros(2, 7)).shape
+    torch.Size([3, 14])
+    """
+
+    _n, _convolve = 1, staticmethod(F.conv_transpose1d)
+
+
+class ConvTranspose2d(_ConvTransposeNd):
+    """(N, in_channels, H, W) -> (N, out_channels, OH, OW): the gradient of a Conv2d by its input, as a layer.
+
+    weight is (in_channels, out_channels/groups, KH, KW). forward takes an output_size where the stride leaves it open.
+    Source: torch.nn.ConvTranspose2d.
+
+    >>> up = nn.ConvTranspose2d(4, 1, kernel_size=3, stride=2, padding=1)
+    >>> up(torch.zeros(8, 4, 7, 7)).shape, up(torch.zeros(8, 4, 7, 7), output_size=(14, 13)).shape
+    (torch.Size([8, 1, 13, 13]), torch.Size([8, 1, 14, 13]))
+    """
+
+    _n, _convolve = 2, staticmethod(F.conv_transpose2d)
+
+
+class ConvTranspose3d(_ConvTransposeNd):
+    """(N, in_channels, D, H, W) -> (N, out_channels, OD, OH, OW): see ConvTranspose2d.
+
+    Source: torch.nn.ConvTranspose3d.
+
+    >>> nn.ConvTranspose3d(2, 3, kernel_size=2, stride=2)(torch.zeros(2, 3, 4, 5)).shape
+    torch.Size([3, 6, 8, 10])
+    """
+
+    _n, _convolve = 3, staticmethod(F.conv_transpose3d)

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..tensor import Tensor
 from . import functional as F
 from .module import Module
 
 
-class Dropout(Module):
+class _DropoutNd(Module):
+    """Raises ValueError unless p is in [0, 1]."""
+
+    _drop: Callable[..., Tensor]
+
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
+        super().__init__()
+        if not 0 <= p <= 1:
+            raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+        self.p = p
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self._drop(input, self.p, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}, inplace={self.inplace}"
+
+
+class Dropout(_DropoutNd):
     """In training, each element is zero with probability p, and the others are divided by 1 - p; else the input itself.
 
     Raises ValueError unless p is in [0, 1]. Source: torch.nn.Dropout; Srivastava et al. (2014).
@@ -18,15 +39,60 @@ class Dropout(Module):
     (tensor([0., 0., 2., 0., 0., 0.]), tensor([1., 1., 1.]))
     """
 
-    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
-        super().__init__()
-        if not 0 <= p <= 1:
-            raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
-        self.p = p
-        self.inplace = inplace
+    _drop = staticmethod(F.dropout)
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.dropout(input, self.p, self.training, self.inplace)
 
-    def extra_repr(self) -> str:
-        return f"p={self.p}, inplace={self.inplace}"
+class Dropout1d(_DropoutNd):
+    """(N, C, L) or (C, L): Dropout of whole channels. Source: torch.nn.Dropout1d.
+
+    >>> _ = torch.manual_seed(0)
+    >>> nn.Dropout1d(0.5)(torch.ones(3, 2))
+    tensor([[0., 0.],
+            [0., 0.],
+            [2., 2.]])
+    """
+
+    _drop = staticmethod(F.dropout1d)
+
+
+class Dropout2d(_DropoutNd):
+    """(N, C, H, W): Dropout of whole channels. Source: torch.nn.Dropout2d; Tompson et al. (2014).
+
+    >>> nn.Dropout2d(0.0)(torch.ones(1, 1, 1, 2))
+    tensor([[[[1., 1.]]]])
+    """
+
+    _drop = staticmethod(F.dropout2d)
+
+
+class Dropout3d(_DropoutNd):
+    """(N, C, D, H, W) or (C, D, H, W): Dropout of whole channels. Source: torch.nn.Dropout3d.
+
+    >>> nn.Dropout3d(1.0)(torch.ones(1, 1, 1, 2))
+    tensor([[[[0., 0.]]]])
+    """
+
+    _drop = staticmethod(F.dropout3d)
+
+
+class AlphaDropout(_DropoutNd):
+    """Dropout for SELU nets: mean and variance stay what they are.
+
+    Source: torch.nn.AlphaDropout; Klambauer et al. (2017).
+
+    >>> _ = torch.manual_seed(0)
+    >>> nn.AlphaDropout(0.5)(torch.zeros(4))
+    tensor([-0.7792, -0.7792,  0.7792, -0.7792])
+    """
+
+    _drop = staticmethod(F.alpha_dropout)
+
+
+class FeatureAlphaDropout(_DropoutNd):
+    """(N, C, ...): AlphaDropout of whole channels. Source: torch.nn.FeatureAlphaDropout.
+
+    >>> nn.FeatureAlphaDropout(0.5).eval()(torch.ones(1, 1, 2))
+    tensor([[[1., 1.]]])
+    """
+
+    _drop = staticmethod(F.feature_alpha_dropout)

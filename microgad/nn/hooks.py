@@ -20,27 +20,50 @@ if TYPE_CHECKING:
     from .module import Module
 
 
-class Hook(NamedTuple):
-    """A registered hook: of which kind, what to call, and how."""
+class _Registry:
+    """Hooks of one kind by their handles' ids: made when it is asked for, so that it costs other modules nothing."""
 
-    kind: str
-    function: Callable[..., Any]
-    with_kwargs: bool = False
-    always_call: bool = False
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, module: Any, owner: type | None = None) -> Any:
+        if module is None:
+            return self
+        made: OrderedDict[int, Any] = OrderedDict()
+        vars(module)[self.name] = made
+        vars(module)["_hooked"] = True
+        return made
 
 
 class Hooked:
     """The part of Module that registers hooks; each gives a handle whose `remove()` takes the hook away again."""
 
-    # Seldom set, so they cost a module nothing until they are:
-    _hooks: OrderedDict[int, Hook] | None = None  # around forward and backward
-    _state_hooks: OrderedDict[int, Hook] | None = None  # around state_dict and load_state_dict
+    _hooked = False  # whether a registry has been made, so that a call has to look
+    _forward_pre_hooks = _Registry()
+    _forward_pre_hooks_with_kwargs = _Registry()  # ids, as keys
+    _forward_hooks = _Registry()
+    _forward_hooks_with_kwargs = _Registry()
+    _forward_hooks_always_called = _Registry()
+    _backward_pre_hooks = _Registry()
+    _backward_hooks = _Registry()
+    _is_full_backward_hook: bool | None = None
+    _state_dict_pre_hooks = _Registry()
+    _state_dict_hooks = _Registry()
+    _state_dict_hooks_without_result = _Registry()
+    _load_state_dict_pre_hooks = _Registry()
+    _load_state_dict_pre_hooks_with_module = _Registry()
+    _load_state_dict_post_hooks = _Registry()
 
-    def _add_hook(self, registry: str, hook: Hook, prepend: bool = False) -> RemovableHandle:
-        registered = vars(self).setdefault(registry, OrderedDict())
+    def _add_hook(
+        self, registry: str, hook: Callable[..., Any], prepend: bool = False, **marks: bool
+    ) -> RemovableHandle:
+        registered = getattr(self, registry)
         handle = RemovableHandle(registered, hook)
         if prepend:
             registered.move_to_end(handle.id, last=False)
+        for mark, there in marks.items():
+            if there:
+                getattr(self, f"{registry}_{mark}")[handle.id] = True
         return handle
 
     def register_forward_pre_hook(
@@ -55,7 +78,7 @@ class Hooked:
         ...     layer(torch.tensor([-1.0, 1.0]))
         tensor([1., 0.])
         """
-        return self._add_hook("_hooks", Hook("forward_pre", hook, with_kwargs), prepend)
+        return self._add_hook("_forward_pre_hooks", hook, prepend, with_kwargs=with_kwargs)
 
     def register_forward_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
@@ -69,7 +92,7 @@ class Hooked:
         ...     layer(torch.tensor([-1.0, 1.0]))
         tensor([10., 11.])
         """
-        return self._add_hook("_hooks", Hook("forward", hook, with_kwargs, always_call), prepend)
+        return self._add_hook("_forward_hooks", hook, prepend, with_kwargs=with_kwargs, always_called=always_call)
 
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call hook(module, grad_input, grad_output) when the gradients of the inputs are there, as tuples.
@@ -85,38 +108,86 @@ class Hooked:
         ...     layer(x).sum().backward()
         (tensor([0., 1.]),)
         """
-        return self._add_hook("_hooks", Hook("backward", hook), prepend)
+        return self._add_backward_hook(hook, prepend, full=True)
+
+    def register_backward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """register_full_backward_hook, under an older name: grad_input is always the module's, not its last node's.
+
+        The two kinds can't be on one module: that raises RuntimeError.
+        """
+        return self._add_backward_hook(hook, False, full=False)
+
+    def _add_backward_hook(self, hook: Callable[..., Any], prepend: bool, full: bool) -> RemovableHandle:
+        if self._is_full_backward_hook is not (None if self._is_full_backward_hook is None else full):
+            raise GraphError(
+                "Cannot use both regular backward hooks and full backward hooks on a single Module. Please use only "
+                "one of them."
+            )
+        self._is_full_backward_hook = full
+        return self._add_hook("_backward_hooks", hook, prepend)
 
     def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call hook(module, grad_output), a tuple, before the module's backward; what it returns takes its place."""
-        return self._add_hook("_hooks", Hook("backward_pre", hook), prepend)
+        return self._add_hook("_backward_pre_hooks", hook, prepend)
 
     def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call hook(module, prefix, keep_vars) before this module's part of `state_dict` is made."""
-        return self._add_hook("_state_hooks", Hook("save_pre", hook))
+        return self._add_hook("_state_dict_pre_hooks", hook)
 
     def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call hook(module, state_dict, prefix, local_metadata) after it, to change the state_dict in place."""
-        return self._add_hook("_state_hooks", Hook("save", hook))
+        return self._add_hook("_state_dict_hooks", hook, without_result=True)
+
+    def _register_state_dict_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """The same, whose result, if any, takes the state_dict's place."""
+        return self._add_hook("_state_dict_hooks", hook)
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call hook(module, state_dict, prefix, metadata, strict, missing_keys, unexpected_keys, error_msgs) first."""
-        return self._add_hook("_state_hooks", Hook("load_pre", hook))
+        return self._register_load_state_dict_pre_hook(hook, with_module=True)
+
+    def _register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], with_module: bool = False
+    ) -> RemovableHandle:
+        return self._add_hook("_load_state_dict_pre_hooks", hook, with_module=with_module)
 
     def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call hook(module, incompatible_keys) when all is loaded; keys that it takes away don't count as errors."""
-        return self._add_hook("_state_hooks", Hook("load", hook))
+        return self._add_hook("_load_state_dict_post_hooks", hook)
 
-    def _hooks_of(self, registry: str, kind: str) -> list[Hook]:
-        return [hook for hook in (getattr(self, registry) or {}).values() if hook.kind == kind]
+
+everywhere = Hooked()  # hooks of all modules
+register_module_forward_pre_hook = everywhere.register_forward_pre_hook
+register_module_forward_hook = everywhere.register_forward_hook
+register_module_full_backward_pre_hook = everywhere.register_full_backward_pre_hook
+register_module_full_backward_hook = everywhere.register_full_backward_hook
+register_module_backward_hook = everywhere.register_backward_hook
+
+
+class Hook(NamedTuple):
+    """What to call, and how."""
+
+    function: Callable[..., Any]
+    with_kwargs: bool = False
+    always_call: bool = False
+
+
+def _due(module: Hooked, registry: str) -> list[Hook]:
+    """The hooks of a kind: first those of all modules."""
+    found = []
+    for holder in (everywhere, module):
+        if hooks := vars(holder).get(registry):
+            with_kwargs, always = (vars(holder).get(f"{registry}_{m}", ()) for m in ("with_kwargs", "always_called"))
+            found += [Hook(function, i in with_kwargs, i in always) for i, function in hooks.items()]
+    return found
 
 
 def run(module: Module, *args: Any, **kwargs: Any) -> Any:
     """A module's forward with its hooks around it."""
-    due = module._hooks_of("_hooks", "forward")
+    due = _due(module, "_forward_hooks")
     result = None
     try:
-        for hook in module._hooks_of("_hooks", "forward_pre"):
+        for hook in _due(module, "_forward_pre_hooks"):
             args, kwargs = _changed_arguments(hook, module, args, kwargs)
         gates = _Gates.of(module)
         if gates is not None:
@@ -189,7 +260,7 @@ class _Gates:
     @classmethod
     def of(cls, module: Module) -> _Gates | None:
         """Those of a module that has backward hooks."""
-        before, after = module._hooks_of("_hooks", "backward_pre"), module._hooks_of("_hooks", "backward")
+        before, after = _due(module, "_backward_pre_hooks"), _due(module, "_backward_hooks")
         return cls(module, before, after) if before or after else None
 
     def enter(self, args: tuple[Any, ...]) -> tuple[Any, ...]:

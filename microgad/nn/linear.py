@@ -13,6 +13,7 @@ from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module
+from .settings import named, shown
 
 
 class Linear(Module):
@@ -36,7 +37,7 @@ class Linear(Module):
         self.in_features = in_features
         self.out_features = out_features
         self.weight = Parameter(empty(out_features, in_features, device=device, dtype=dtype))
-        self.bias = Parameter(empty(out_features, device=device, dtype=dtype)) if bias else None
+        self.register_parameter("bias", Parameter(empty(out_features, device=device, dtype=dtype)) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -48,6 +49,52 @@ class Linear(Module):
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class Bilinear(Module):
+    """(..., in1_features), (..., in2_features) -> (..., out_features): x1ᵀ W x2 + bias for each matrix W of weight.
+
+    weight is (out_features, in1_features, in2_features). Both start uniform in ±1/√in1_features.
+    Source: torch.nn.Bilinear.
+
+    >>> nn.Bilinear(2, 3, 4)(torch.ones(5, 2), torch.ones(5, 3)).shape
+    torch.Size([5, 4])
+    """
+
+    weight: Parameter
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self.in1_features = in1_features
+        self.in2_features = in2_features
+        self.out_features = out_features
+        self.weight = Parameter(empty(out_features, in1_features, in2_features, device=device, dtype=dtype))
+        self.register_parameter("bias", Parameter(empty(out_features, device=device, dtype=dtype)) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw new initial values."""
+        if self.in1_features <= 0:
+            raise ValueError(f"in1_features must be > 0, but got (in1_features={self.in1_features})")
+        bound = 1 / math.sqrt(self.in1_features)
+        init.uniform_(self.weight, -bound, bound)
+        if self.bias is not None:
+            init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
+        return F.bilinear(input1, input2, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"{shown(self, 'in1_features in2_features out_features')}, bias={self.bias is not None}"
 
 
 class Identity(Module):
@@ -105,7 +152,7 @@ class Unflatten(Module):
         if math.prod(sizes) != size:
             provided = list(self.unflattened_size)
             raise ShapeError(
-                f"unflatten: Provided sizes {provided} don't multiply up to the size of dim {self.dim} ({size})"
+                f"{named(self)}: Provided sizes {provided} don't multiply up to the size of dim {self.dim} ({size})"
             )
         at = self.dim % len(shape)
         return input.reshape(shape[:at] + sizes + shape[at + 1 :])

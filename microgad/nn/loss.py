@@ -1,29 +1,29 @@
-"""Losses as layers."""
+"""Losses as layers: of regression, classification, distributions."""
 
 from __future__ import annotations
 
-import warnings
+import math
+from dataclasses import dataclass
+from typing import Any
 
+from ..errors import ArgumentError, ShapeError
 from ..tensor import Tensor
 from . import functional as F
-from .module import Module
+from .linear import Linear
+from .margin import CosineEmbeddingLoss as CosineEmbeddingLoss
+from .margin import HingeEmbeddingLoss as HingeEmbeddingLoss
+from .margin import MarginRankingLoss as MarginRankingLoss
+from .margin import MultiLabelMarginLoss as MultiLabelMarginLoss
+from .margin import MultiLabelSoftMarginLoss as MultiLabelSoftMarginLoss
+from .margin import MultiMarginLoss as MultiMarginLoss
+from .margin import SoftMarginLoss as SoftMarginLoss
+from .margin import TripletMarginLoss as TripletMarginLoss
+from .margin import TripletMarginWithDistanceLoss as TripletMarginWithDistanceLoss
+from .reduced import _Loss, _WeightedLoss
+from .settings import shown
 
 
-class _Loss(Module):
-    """reduction is "mean", "sum" or "none"; size_average and reduce are PyTorch's first arguments for the same."""
-
-    def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
-        super().__init__()
-        if size_average is not None or reduce is not None:
-            reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
-            warnings.warn(
-                f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
-                stacklevel=3,
-            )
-        self.reduction = reduction
-
-
-class CrossEntropyLoss(_Loss):
+class CrossEntropyLoss(_WeightedLoss):
     """Logits (N, C, ...) and classes int64 (N, ...), or their probabilities (N, C, ...) -> the mean cross-entropy.
 
     weight (C) is the classes'. Source: torch.nn.CrossEntropyLoss.
@@ -31,8 +31,6 @@ class CrossEntropyLoss(_Loss):
     >>> nn.CrossEntropyLoss()(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
     tensor(0.6931)
     """
-
-    weight: Tensor | None
 
     def __init__(
         self,
@@ -43,8 +41,7 @@ class CrossEntropyLoss(_Loss):
         reduction: str = "mean",
         label_smoothing: float = 0.0,
     ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.register_buffer("weight", weight)
+        super().__init__(weight, size_average, reduce, reduction)
         self.ignore_index = ignore_index
         self.label_smoothing = label_smoothing
 
@@ -59,7 +56,7 @@ class CrossEntropyLoss(_Loss):
         )
 
 
-class NLLLoss(_Loss):
+class NLLLoss(_WeightedLoss):
     """Log-probabilities (N, C, ...) and classes int64 (N, ...) -> the mean of their negatives at the classes.
 
     weight (C) is the classes'. Source: torch.nn.NLLLoss.
@@ -67,8 +64,6 @@ class NLLLoss(_Loss):
     >>> nn.NLLLoss()(torch.tensor([[-0.5, -1.0]]), torch.tensor([1]))
     tensor(1.)
     """
-
-    weight: Tensor | None
 
     def __init__(
         self,
@@ -78,12 +73,15 @@ class NLLLoss(_Loss):
         reduce: bool | None = None,
         reduction: str = "mean",
     ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.register_buffer("weight", weight)
+        super().__init__(weight, size_average, reduce, reduction)
         self.ignore_index = ignore_index
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.nll_loss(input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
+
+
+class NLLLoss2d(NLLLoss):
+    """NLLLoss, under an older name. Source: torch.nn.NLLLoss2d."""
 
 
 class MSELoss(_Loss):
@@ -95,6 +93,138 @@ class MSELoss(_Loss):
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.mse_loss(input, target, reduction=self.reduction)
+
+
+class L1Loss(_Loss):
+    """Two Tensors of one shape -> the mean of |input - target|. Source: torch.nn.L1Loss.
+
+    >>> nn.L1Loss()(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
+    tensor(1.)
+    """
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.l1_loss(input, target, reduction=self.reduction)
+
+
+class SmoothL1Loss(_Loss):
+    """The mean of |input - target| - beta/2, or of its square / (2 beta) where it is below beta.
+
+    Source: torch.nn.SmoothL1Loss; Girshick (2015).
+
+    >>> nn.SmoothL1Loss()(torch.tensor([0.0, 2.0]), torch.tensor([1.0, 4.0]))
+    tensor(1.)
+    """
+
+    def __init__(
+        self,
+        size_average: bool | None = None,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+        beta: float = 1.0,
+    ) -> None:
+        super().__init__(size_average, reduce, reduction)
+        self.beta = beta
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
+
+
+class HuberLoss(_Loss):
+    """delta times SmoothL1Loss with beta = delta. Source: torch.nn.HuberLoss; Huber (1964).
+
+    >>> nn.HuberLoss(delta=0.5)(torch.tensor([0.0]), torch.tensor([1.0]))
+    tensor(0.3750)
+    """
+
+    def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
+        if not isinstance(delta, (float, int)):
+            raise TypeError(f"delta must be a float or int, got: {type(delta)}")
+        super().__init__(reduction=reduction)
+        self.delta = delta
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.huber_loss(input, target, reduction=self.reduction, delta=self.delta)
+
+
+class KLDivLoss(_Loss):
+    """Log-probabilities and probabilities (or, with log_target, their logarithms) -> the Kullback-Leibler divergence.
+
+    reduction may be "batchmean" as well: only that is the divergence. Source: torch.nn.KLDivLoss.
+
+    >>> nn.KLDivLoss(reduction="batchmean")(torch.tensor([[0.5, 0.5]]).log(), torch.tensor([[1.0, 0.0]]))
+    tensor(0.6931)
+    """
+
+    def __init__(
+        self,
+        size_average: bool | None = None,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+        log_target: bool = False,
+    ) -> None:
+        super().__init__(size_average, reduce, reduction)
+        self.log_target = log_target
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
+
+
+class PoissonNLLLoss(_Loss):
+    """Log-rates (or, without log_input, rates) and counts -> the mean of e^input - target · input.
+
+    With full Stirling's term of the target too; eps is added to rates. Source: torch.nn.PoissonNLLLoss.
+
+    >>> nn.PoissonNLLLoss()(torch.tensor([0.0]), torch.tensor([2.0]))
+    tensor(1.)
+    """
+
+    def __init__(
+        self,
+        log_input: bool = True,
+        full: bool = False,
+        size_average: bool | None = None,
+        eps: float = 1e-8,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(size_average, reduce, reduction)
+        self.log_input = log_input
+        self.full = full
+        self.eps = eps
+
+    def forward(self, log_input: Tensor, target: Tensor) -> Tensor:
+        return F.poisson_nll_loss(
+            log_input, target, log_input=self.log_input, full=self.full, eps=self.eps, reduction=self.reduction
+        )
+
+
+class GaussianNLLLoss(_Loss):
+    """Means, targets and variances -> the mean of (log var + (input - target)² / var) / 2.
+
+    With full the constant as well; var is at least eps. Source: torch.nn.GaussianNLLLoss; Nix, Weigend (1994).
+
+    >>> nn.GaussianNLLLoss()(torch.tensor([0.0]), torch.tensor([2.0]), torch.tensor([1.0]))
+    tensor(2.)
+    """
+
+    def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.full = full
+        self.eps = eps
+
+    def forward(self, input: Tensor, target: Tensor, var: Tensor | float) -> Tensor:
+        return F.gaussian_nll_loss(input, target, var, full=self.full, eps=self.eps, reduction=self.reduction)
+
+
+class BCELoss(_WeightedLoss):
+    """Probabilities of one shape with their targets -> the mean binary cross-entropy. Source: torch.nn.BCELoss.
+
+    >>> nn.BCELoss()(torch.tensor([0.5]), torch.tensor([1.0]))
+    tensor(0.6931)
+    """
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
 
 
 class BCEWithLogitsLoss(_Loss):
@@ -125,3 +255,97 @@ class BCEWithLogitsLoss(_Loss):
         return F.binary_cross_entropy_with_logits(
             input, target, self.weight, pos_weight=self.pos_weight, reduction=self.reduction
         )
+
+
+class CTCLoss(_Loss):
+    """Log-probabilities (T, N, C), targets (N, S) or all in a row, and both their lengths (N) -> -log p(targets).
+
+    By connectionist temporal classification: all ways of repeating the targets, with blanks between, count. With "mean"
+    each is divided by its target's length. zero_infinity has infinite losses be 0. Also without N.
+    Source: torch.nn.CTCLoss; Graves et al. (2006).
+
+    >>> log_probs = torch.tensor([[[0.5, 0.5]], [[0.5, 0.5]]]).log()
+    >>> nn.CTCLoss()(log_probs, torch.tensor([[1]]), (2,), (1,))
+    tensor(0.2877)
+    """
+
+    def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False) -> None:
+        super().__init__(reduction=reduction)
+        self.blank = blank
+        self.zero_infinity = zero_infinity
+
+    def forward(self, log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any) -> Tensor:
+        return F.ctc_loss(
+            log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction, self.zero_infinity
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LinearCrossEntropyOptions:
+    """How PyTorch saves memory in `F.linear_cross_entropy`: here it is taken and changes nothing.
+
+    Source: torch.nn.LinearCrossEntropyOptions.
+    """
+
+    allow_retain_graph: bool = False
+    batch_chunk_size: int | None = None
+    chunking_method: str | None = "auto"
+    acc_policy: str = "auto"
+    acc_dtype: Any = None
+
+
+class LinearCrossEntropyLoss(_WeightedLoss):
+    """(N, in_features) and classes -> a Linear layer's logits, and CrossEntropyLoss of them.
+
+    With out_features (D...) the logits are (N, num_classes, D...). Source: torch.nn.LinearCrossEntropyLoss.
+
+    >>> nn.LinearCrossEntropyLoss(4, 3)(torch.zeros(2, 4), torch.tensor([0, 2]))
+    tensor(1.0986, grad_fn=...)
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        num_classes: int,
+        *,
+        out_features: tuple[int, ...] = (),
+        bias: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        reduction: str = "mean",
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
+        options: Any = None,
+    ) -> None:
+        if weight is not None and tuple(weight.shape) != (num_classes,):
+            raise ShapeError(f"expected weight shape to be {(num_classes,)}, got {tuple(weight.shape)}")
+        if not 0 <= label_smoothing <= 1:
+            raise ArgumentError(f"expected label_smoothing to be in range [0, 1], got {label_smoothing}")
+        super().__init__(weight, reduction=reduction)
+        self.num_classes = num_classes
+        self.out_features = out_features
+        self.ignore_index = ignore_index
+        self.label_smoothing = label_smoothing
+        size = math.prod(out_features, start=num_classes)
+        self.linear = Linear(in_features, size, bias=bias, device=device, dtype=dtype)
+        self.options = options
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        shape, bias = (self.num_classes, *self.out_features), self.linear.bias
+        return F.linear_cross_entropy(
+            input,
+            self.linear.weight.reshape(*shape, self.linear.in_features),
+            target,
+            linear_bias=None if bias is None else bias.reshape(shape),
+            weight=self.weight,
+            reduction=self.reduction,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+            options=self.options,
+        )
+
+    def extra_repr(self) -> str:
+        said = f"in_features={self.linear.in_features}, {shown(self, 'num_classes out_features')}"
+        rest = shown(self, "reduction ignore_index label_smoothing options")
+        return f"{said}, bias={self.linear.bias is not None}, {rest}"

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Self
 
 from .. import backend, dtypes, state
 from ..errors import DtypeError
+from ..ops.creation import empty_like
 from ..parameter import Parameter
 from ..tensor import Tensor
 from . import hooks, saving
+from .hooks import register_module_backward_hook as register_module_backward_hook
+from .hooks import register_module_forward_hook as register_module_forward_hook
+from .hooks import register_module_forward_pre_hook as register_module_forward_pre_hook
+from .hooks import register_module_full_backward_hook as register_module_full_backward_hook
+from .hooks import register_module_full_backward_pre_hook as register_module_full_backward_pre_hook
+from .parameter import Buffer, is_lazy
 
 _REGISTRIES = ("_parameters", "_buffers", "_modules")
 _new = object.__new__
@@ -48,8 +56,17 @@ class Module(hooks.Hooked):
     _path: str = ""  # from the outermost module, which has none itself
     _version: int = 1  # of the state_dict's layout; a subclass that changes its own raises it
 
-    def __init__(self) -> None:
+    call_super_init: bool = False  # whether a class beside Module is initialized, with all arguments, as well
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if not self.call_super_init and (args or kwargs):
+            said = f"{type(self).__name__}.__init__()"
+            if kwargs:
+                raise TypeError(f"{said} got an unexpected keyword argument '{next(iter(kwargs))}'")
+            raise TypeError(f"{said} takes 1 positional argument but {len(args) + 1} were given")
         vars(self).update(training=True, _parameters={}, _buffers={}, _non_persistent_buffers_set=set(), _modules={})
+        if self.call_super_init:
+            super().__init__(*args, **kwargs)
 
     def _no_forward(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
@@ -57,7 +74,7 @@ class Module(hooks.Hooked):
     forward: Callable[..., Any] = _no_forward
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        forward = partial(hooks.run, self) if self._hooks else self.forward
+        forward = partial(hooks.run, self) if self._hooked or hooks.everywhere._hooked else self.forward
         path = self._path
         if not path:
             return forward(*args, **kwargs)
@@ -86,10 +103,11 @@ class Module(hooks.Hooked):
 
     def __setattr__(self, name: str, value: Any) -> None:
         own = self.__dict__
-        kind = Parameter if isinstance(value, Parameter) else Module if isinstance(value, Module) else None
+        kind = next((kind for kind in (Parameter, Module, Buffer) if isinstance(value, kind)), None)
         if "_modules" not in own:
             if kind is not None:
-                raise AttributeError(f"cannot assign {kind.__name__.lower()}s before Module.__init__() call")
+                many = "parameters" if kind is Parameter else kind.__name__.lower()
+                raise AttributeError(f"cannot assign {many} before Module.__init__() call")
             object.__setattr__(self, name, value)
         elif kind is Parameter:
             own.pop(name, None)
@@ -107,9 +125,13 @@ class Module(hooks.Hooked):
             if value is not None:
                 raise _not_assignable(value, "child module", name, "torch.nn.Module")
             self._modules[name] = None
+        elif kind is Buffer:
+            own.pop(name, None)
+            self._forget(name, keep="_buffers")
+            self.register_buffer(name, value, value.persistent)
         elif name in self._buffers:
             if value is not None and not isinstance(value, Tensor):
-                raise _not_assignable(value, "buffer", name, "torch.Tensor")
+                raise _not_assignable(value, "buffer", name, "torch.nn.Buffer, torch.Tensor")
             self._buffers[name] = value
         else:
             object.__setattr__(self, name, value)
@@ -117,6 +139,9 @@ class Module(hooks.Hooked):
     def __delattr__(self, name: str) -> None:
         if not self._forget(name):
             object.__delattr__(self, name)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
 
     def __dir__(self) -> list[str]:
         names = {*object.__dir__(self), *self._parameters, *self._buffers, *self._modules}
@@ -147,7 +172,7 @@ class Module(hooks.Hooked):
         """
         self._check_name("parameter", name, "_parameters")
         if param is not None and not isinstance(param, Parameter):
-            raise _not_assignable(param, "parameter", name, "torch.nn.Parameter")
+            raise _not_registrable(param, "parameter", name, "torch.nn.Parameter")
         if param is not None and not param.is_leaf:
             raise ValueError(
                 f"Cannot assign non-leaf Tensor to parameter '{name}'. Compute the value in forward(), or detach it"
@@ -166,7 +191,7 @@ class Module(hooks.Hooked):
         """
         self._check_name("buffer", name, "_buffers")
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise _not_assignable(tensor, "buffer", name, "torch.Tensor")
+            raise _not_registrable(tensor, "buffer", name, "torch Tensor")
         self._buffers[name] = tensor
         (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(name)
 
@@ -185,7 +210,7 @@ class Module(hooks.Hooked):
         if not isinstance(name, str):
             raise TypeError(f"{kind} name should be a string. Got {_typename(name)}")
         if "." in name:
-            raise KeyError(f'{kind} name can\'t contain ".", got: {name}')
+            raise KeyError(f'{kind} name can\'t contain "."' + (f", got: {name}" if kind == "module" else ""))
         if not name:
             raise KeyError(f'{kind} name can\'t be empty string ""')
         if name not in getattr(self, registry) and hasattr(self, name):
@@ -275,6 +300,23 @@ class Module(hooks.Hooked):
                 raise AttributeError(f"`{name}` is not an nn.Module")
         return module
 
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put module at a path such as "features.0", in place of what is there, or, unless strict, where nothing is.
+
+        Raises ValueError for an empty path or what is no Module, AttributeError where the path leads nowhere.
+        """
+        if not target:
+            raise ValueError("Cannot set the submodule without a target name!")
+        if not isinstance(module, Module):
+            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
+        path, _, name = target.rpartition(".")
+        parent = self.get_submodule(path)
+        if strict and not hasattr(parent, name):
+            raise AttributeError(f"{parent._get_name()} has no attribute `{name}`")
+        if hasattr(parent, name) and not isinstance(getattr(parent, name), Module):
+            raise AttributeError(f"`{name}` is not an nn.Module")
+        setattr(parent, name, module)
+
     def get_parameter(self, target: str) -> Parameter:
         """The parameter at a path such as "features.0.weight". Raises AttributeError where there is none."""
         found: Parameter = self._get_member(target, "_parameters", "an nn.Parameter")
@@ -297,7 +339,7 @@ class Module(hooks.Hooked):
 
     # State
 
-    def state_dict(self, *, destination: Any = None, prefix: str = "", keep_vars: bool = False) -> Any:
+    def state_dict(self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False) -> Any:
         """Names -> the parameters and persistent buffers, on the same memory, off the graph unless keep_vars.
 
         A subclass with `get_extra_state()` and `set_extra_state(state)` has what they give and take in it as well.
@@ -305,11 +347,19 @@ class Module(hooks.Hooked):
         >>> list(nn.Linear(2, 3).state_dict())
         ['weight', 'bias']
         """
+        if args:
+            warnings.warn(
+                "Positional args are being deprecated, use kwargs instead: destination=, prefix=, keep_vars=",
+                FutureWarning,
+                stacklevel=2,
+            )
+            given: list[Any] = [*args, *(destination, prefix, keep_vars)[len(args) :]]
+            destination, prefix, keep_vars = given
         return saving.save(self, destination, prefix, keep_vars)
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> saving.IncompatibleKeys:
+    ) -> saving._IncompatibleKeys:
         """Copy values from a state_dict; with assign, take its Tensors themselves.
 
         Gives the keys that are missing there and those that are unexpected here. Raises RuntimeError for those, if
@@ -370,18 +420,22 @@ class Module(hooks.Hooked):
         fn(self)
         return self
 
-    def _apply(self, convert: Callable[[Tensor], Tensor]) -> Self:
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Convert the parameters, which stay the same objects, their gradients, and the buffers."""
-        for module in self.children():
-            module._apply(convert)
+        for module in self.children() if recurse else ():
+            module._apply(fn)
         with state.scope(grad_enabled=False):
             for tensor in (t for p in self._parameters.values() if p is not None for t in (p, p.grad) if t is not None):
-                converted = convert(tensor)
+                converted = fn(tensor)
                 if converted is not tensor:
                     tensor.data = converted
             for name, buffer in self._buffers.items():
-                if buffer is not None:
-                    self._buffers[name] = convert(buffer)
+                if buffer is None:
+                    continue
+                if is_lazy(buffer):
+                    buffer.data = fn(buffer)
+                else:
+                    self._buffers[name] = fn(buffer)
         return self
 
     def to(self, *args: Any, device: Any = None, dtype: Any = None, non_blocking: bool = False) -> Self:
@@ -403,6 +457,17 @@ class Module(hooks.Hooked):
                 f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={kind}"
             )
         return self._apply(lambda t: t.to(device=device, dtype=kind if t.array.dtype.kind in "fc" else None))
+
+    def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
+        """To a device, with values of no meaning; without recurse this module alone."""
+        return self._apply(lambda t: empty_like(t, device=device), recurse)
+
+    def share_memory(self) -> Self:
+        """The module as it is: nothing is shared with other processes."""
+        return self
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: there is no compiler."""
 
     def cpu(self) -> Self:
         """To the CPU."""
@@ -449,6 +514,10 @@ class Module(hooks.Hooked):
 
 def _not_assignable(value: Any, kind: str, name: str, expected: str) -> TypeError:
     return TypeError(f"cannot assign '{_typename(value)}' as {kind} '{name}' ({expected} or None expected)")
+
+
+def _not_registrable(value: Any, kind: str, name: str, expected: str) -> TypeError:
+    return TypeError(f"cannot assign '{_typename(value)}' object to {kind} '{name}' ({expected} or None required)")
 
 
 def _typename(value: Any) -> str:

@@ -1,125 +1,196 @@
-"""Normalization layers."""
+"""Normalization layers that know of no batch: over layers, groups, neighbouring channels."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 from ..errors import ShapeError
-from ..ops.creation import empty, ones, tensor, zeros
+from ..ops.creation import empty
+from ..ops.movement import cat
 from ..parameter import Parameter
 from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module
+from .settings import named, shown
 
 
-class _BatchNorm(Module):
-    _version = 2  # since there is num_batches_tracked
-    _dimensions: tuple[int, ...]
+class _Scaled(Module):
+    """A normalization with a learned weight and bias, or without."""
 
     weight: Parameter | None
     bias: Parameter | None
-    running_mean: Tensor | None
-    running_var: Tensor | None
-    num_batches_tracked: Tensor | None
+
+    def _register(self, names: Sequence[str], shape: Any, there: Sequence[bool], device: Any, dtype: Any) -> None:
+        for name, needed in zip(names, there, strict=True):
+            made = Parameter(empty(shape, device=device, dtype=dtype)) if needed else None
+            self.register_parameter(name, made)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Weight 1, bias 0."""
+        for name, fill in (("weight", init.ones_), ("bias", init.zeros_)):
+            parameter = self._parameters.get(name)
+            if parameter is not None:
+                fill(parameter)
+
+
+class LayerNorm(_Scaled):
+    """(..., *normalized_shape): brought to mean 0 and variance 1 over these dimensions, times weight, plus bias.
+
+    Source: torch.nn.LayerNorm; Ba et al. (2016).
+
+    >>> nn.LayerNorm(2)(torch.tensor([[1.0, 3.0]]))
+    tensor([[-1.0000,  1.0000]], grad_fn=...)
+    """
 
     def __init__(
         self,
-        num_features: int,
+        normalized_shape: int | Sequence[int],
         eps: float = 1e-5,
-        momentum: float | None = 0.1,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self.normalized_shape = _shape(normalized_shape)
+        self.eps = eps
+        self.elementwise_affine = elementwise_affine
+        there = elementwise_affine, elementwise_affine and bias
+        self._register(("weight", "bias"), self.normalized_shape, there, device, dtype)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        affine, bias = self.elementwise_affine, self.bias is not None
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={affine}, bias={bias}"
+
+
+class RMSNorm(_Scaled):
+    """(..., *normalized_shape): divided by the root of the mean square over these dimensions, times weight.
+
+    eps None is the dtype's. Source: torch.nn.RMSNorm; Zhang, Sennrich (2019).
+
+    >>> nn.RMSNorm(2)(torch.tensor([[1.0, 7.0]]))
+    tensor([[0.2000, 1.4000]], grad_fn=...)
+    """
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self.normalized_shape = _shape(normalized_shape)
+        self.eps = eps
+        self.elementwise_affine = elementwise_affine
+        self._register(("weight",), self.normalized_shape, (elementwise_affine,), device, dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+
+
+class GroupNorm(_Scaled):
+    """(N, C, ...): the channels of each group brought to mean 0 and variance 1, times weight (C), plus bias (C).
+
+    Raises ValueError unless num_groups divides num_channels. Source: torch.nn.GroupNorm; Wu, He (2018).
+
+    >>> nn.GroupNorm(2, 4)(torch.tensor([[1.0, 3.0, 5.0, 9.0]]))
+    tensor([[-1.0000,  1.0000, -1.0000,  1.0000]], grad_fn=...)
+    """
+
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
         affine: bool = True,
-        track_running_stats: bool = True,
         device: Any = None,
         dtype: Any = None,
         *,
         bias: bool = True,
     ) -> None:
         super().__init__()
-        self.num_features = num_features
+        if num_channels % num_groups:
+            raise ValueError(f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")
+        self.num_groups = num_groups
+        self.num_channels = num_channels
         self.eps = eps
-        self.momentum = momentum
         self.affine = affine
-        self.track_running_stats = track_running_stats
-        self.weight = Parameter(empty(num_features, device=device, dtype=dtype)) if affine else None
-        self.bias = Parameter(empty(num_features, device=device, dtype=dtype)) if affine and bias else None
-        track = track_running_stats
-        self.register_buffer("running_mean", zeros(num_features, device=device, dtype=dtype) if track else None)
-        self.register_buffer("running_var", ones(num_features, device=device, dtype=dtype) if track else None)
-        self.register_buffer("num_batches_tracked", tensor(0, device=device) if track else None)
-        self.reset_parameters()
-
-    def reset_running_stats(self) -> None:
-        """Forget the batches seen: mean 0, variance 1."""
-        if self.track_running_stats:
-            self.running_mean.zero_()  # type: ignore[union-attr]
-            self.running_var.fill_(1)  # type: ignore[union-attr]
-            self.num_batches_tracked.zero_()  # type: ignore[union-attr]
-
-    def reset_parameters(self) -> None:
-        """Weight 1, bias 0, no batches seen."""
-        self.reset_running_stats()
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        self._register(("weight", "bias"), num_channels, (affine, affine and bias), device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
-        if input.ndim not in self._dimensions:
-            expected = " or ".join(f"{n}D" for n in self._dimensions)
-            raise ShapeError(f"expected {expected} input (got {input.ndim}D input)")
-        momentum = self.momentum
-        counts = self.training and self.track_running_stats and self.num_batches_tracked is not None
-        if counts and momentum is None:  # the mean of all batches seen
-            momentum = 1 / (self.num_batches_tracked.item() + 1)  # type: ignore[union-attr]
-        keeps = not self.training or self.track_running_stats
-        out = F.batch_norm(
-            input,
-            self.running_mean if keeps else None,
-            self.running_var if keeps else None,
-            self.weight,
-            self.bias,
-            self.training or (self.running_mean is None and self.running_var is None),
-            0.0 if momentum is None else momentum,
-            self.eps,
-        )
-        if counts:  # last, so that a refused batch is not counted
-            self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
-        return out
+        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
-        )
-
-    def _load_from_state_dict(self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], *rest: Any) -> None:
-        if local_metadata.get("version", 1) < 2 and self.num_batches_tracked is not None:
-            state_dict.setdefault(f"{prefix}num_batches_tracked", self.num_batches_tracked)
-        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
+        said = f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+        return f"{said}, bias={self.bias is not None}"
 
 
-class BatchNorm1d(_BatchNorm):
-    """(N, C) or (N, C, L): each channel brought to mean 0 and variance 1, then times weight (C), plus bias (C).
+class LocalResponseNorm(Module):
+    """(N, C, ...): divided by (k + alpha · mean of squares of `size` channels around)^beta.
 
-    In training by the batch's statistics, which move running_mean and running_var (of the unbiased variance) by
-    momentum, or with momentum None make them the mean over all batches; else by those. Raises ValueError for other
-    dimensions. Source: torch.nn.BatchNorm1d; Ioffe, Szegedy (2015).
+    Source: torch.nn.LocalResponseNorm; Krizhevsky et al. (2012).
 
-    >>> norm = nn.BatchNorm1d(1)
-    >>> norm(torch.tensor([[1.0], [3.0]])), norm.running_mean
-    (tensor([[-1.0000],
-            [ 1.0000]], grad_fn=...), tensor([0.2000]))
+    >>> nn.LocalResponseNorm(1, alpha=1.0, beta=0.5, k=0.0)(torch.tensor([[[-3.0], [2.0]]])).flatten()
+    tensor([-1.,  1.])
     """
 
-    _dimensions = (2, 3)
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+        super().__init__()
+        self.size = size
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, {shown(self, 'alpha beta k')}"
 
 
-class BatchNorm2d(_BatchNorm):
-    """(N, C, H, W): each channel brought to mean 0 and variance 1; see BatchNorm1d. Source: torch.nn.BatchNorm2d.
+class CrossMapLRN2d(Module):
+    """(N, C, H, W): LocalResponseNorm as Torch7 had it, in PyTorch's form, whose windows never let go of channel 0.
 
-    >>> nn.BatchNorm2d(3)(torch.randn(2, 3, 4, 4)).shape
-    torch.Size([2, 3, 4, 4])
+    The gradient is this function's, which PyTorch's is not. Source: torch.nn.CrossMapLRN2d.
+
+    >>> nn.CrossMapLRN2d(1, alpha=1.0, beta=0.5, k=0)(torch.tensor([-3.0, 4.0]).reshape(1, 2, 1, 1)).flatten()
+    tensor([-1.0000,  0.8000])
     """
 
-    _dimensions = (4,)
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
+        super().__init__()
+        self.size = size
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim != 4:
+            raise ShapeError(f"{named(self)}: expected input to be 4D, got {input.ndim}D instead")
+        squares, reach = input * input, int((self.size - 1) / 2 + 1)
+        sums = []
+        for c in range(input.shape[1]):
+            first = max(0, c - reach + 1)
+            window = squares[:, first : c + reach].sum(1, keepdim=True)
+            sums.append(window + squares[:, :1] if first > 0 else window)
+        return input * (cat(sums, 1) * (self.alpha / self.size) + self.k) ** -self.beta
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, {shown(self, 'alpha beta k')}"
+
+
+def _shape(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
+    sizes = normalized_shape if isinstance(normalized_shape, Sequence) else (normalized_shape,)
+    return tuple(map(index, sizes))

@@ -1,3 +1,104 @@
-"""Parameter, under PyTorch's name for its place."""
+"""Parameters and buffers, and such as have no shape yet."""
 
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+from ..errors import GraphError
+from ..ops.creation import empty
 from ..parameter import Parameter as Parameter
+from ..tensor import Tensor
+
+
+class Buffer(Tensor):
+    """A Tensor that is a module's state and isn't learned: assigned to one, it is registered there.
+
+    One that isn't persistent stays out of `state_dict`. Source: torch.nn.Buffer.
+
+    >>> layer = nn.Identity()
+    >>> layer.steps = nn.Buffer(torch.tensor(0))
+    >>> layer.state_dict()["steps"]
+    tensor(0)
+    """
+
+    persistent: bool
+
+    def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Any:
+        given = empty(0) if data is None else data
+        self = cls._made(given.array)
+        self.version = given._counter()
+        self.persistent = persistent
+        return self.requires_grad_(given.requires_grad)
+
+
+class _Uninitialized(Tensor):
+    """Nothing can be done with it but convert it, and `materialize` it."""
+
+    cls_to_become: ClassVar[type[Tensor]]
+
+    def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
+        """Make it what it is to become, with this shape and undefined values."""
+        held = self.array
+        self.data = empty(tuple(shape), device=self.device if device is None else device, dtype=dtype or held.dtype)
+        self.__class__ = self.cls_to_become  # type: ignore[assignment]
+
+    @property
+    def shape(self) -> Any:
+        raise GraphError(
+            "Can't access the shape of an uninitialized parameter or buffer. Call `forward` to initialize the "
+            "parameters before accessing their attributes"
+        )
+
+    def numel(self) -> int:
+        return math.prod(self.shape)
+
+    def detach(self) -> Any:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        made = memo[id(self)] = type(self)(self.requires_grad, self.device, self.dtype)
+        return made
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return type(self), (self.requires_grad, None, self.dtype)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class UninitializedParameter(_Uninitialized, Parameter):
+    """A Parameter without a shape. Source: torch.nn.parameter.UninitializedParameter.
+
+    >>> p = nn.UninitializedParameter()
+    >>> p.materialize((2, 3))
+    >>> type(p).__name__, p.shape
+    ('Parameter', torch.Size([2, 3]))
+    """
+
+    cls_to_become = Parameter
+
+    def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
+        return Parameter.__new__(cls, empty(0, device=device, dtype=dtype), requires_grad)
+
+
+class UninitializedBuffer(_Uninitialized):
+    """A buffer without a shape. Source: torch.nn.parameter.UninitializedBuffer.
+
+    >>> b = nn.UninitializedBuffer()
+    >>> b.materialize((2, 3))
+    >>> type(b).__name__, b.shape
+    ('Tensor', torch.Size([2, 3]))
+    """
+
+    cls_to_become = Tensor
+
+    def __new__(
+        cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True
+    ) -> Any:
+        return cls._made(empty(0, device=device, dtype=dtype).array).requires_grad_(requires_grad)
+
+
+def is_lazy(param: Any) -> bool:
+    """Whether it is a parameter or buffer without a shape."""
+    return isinstance(param, _Uninitialized)

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..errors import ArgumentError
 from ..tensor import Tensor
 from . import functional as F
 from .module import Module
+from .settings import Size, each, shown
 
-Size = int | Sequence[int]
+Pool = Callable[..., Any]
 
 
-class MaxPool2d(Module):
-    """(N, C, H, W) -> (N, C, OH, OW): the largest value of each window; stride is kernel_size unless given.
+class _MaxPool(Module):
+    """stride is kernel_size unless given."""
 
-    With return_indices a pair: the values, and where on the flat plane they are. Source: torch.nn.MaxPool2d.
-
-    >>> nn.MaxPool2d(2)(torch.arange(16.0).reshape(1, 1, 4, 4))
-    tensor([[[[ 5.,  7.],
-              [13., 15.]]]])
-    """
+    _pool: Pool
 
     def __init__(
         self,
@@ -40,26 +37,134 @@ class MaxPool2d(Module):
         self.ceil_mode = ceil_mode
 
     def forward(self, input: Tensor) -> Any:
-        return F.max_pool2d(
+        return self._pool(
             input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
         )
 
     def extra_repr(self) -> str:
-        return (
-            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
-            f"ceil_mode={self.ceil_mode}"
-        )
+        return shown(self, "kernel_size stride padding dilation ceil_mode")
 
 
-class AvgPool2d(Module):
-    """(N, C, H, W) -> (N, C, OH, OW): the mean of each window; stride is kernel_size unless given.
+class MaxPool1d(_MaxPool):
+    """(N, C, L) or (C, L) -> (..., OL): the largest value of each window. Source: torch.nn.MaxPool1d.
 
-    Source: torch.nn.AvgPool2d.
-
-    >>> nn.AvgPool2d(2)(torch.arange(16.0).reshape(1, 1, 4, 4))
-    tensor([[[[ 2.5000,  4.5000],
-              [10.5000, 12.5000]]]])
+    >>> nn.MaxPool1d(2)(torch.tensor([[1.0, 3.0, 2.0, 0.0]]))
+    tensor([[3., 2.]])
     """
+
+    _pool = staticmethod(F.max_pool1d)
+
+
+class MaxPool2d(_MaxPool):
+    """(N, C, H, W) -> (N, C, OH, OW): the largest value of each window; stride is kernel_size unless given.
+
+    With return_indices a pair: the values, and where on the flat plane they are. Source: torch.nn.MaxPool2d.
+
+    >>> nn.MaxPool2d(2)(torch.arange(16.0).reshape(1, 1, 4, 4))
+    tensor([[[[ 5.,  7.],
+              [13., 15.]]]])
+    """
+
+    _pool = staticmethod(F.max_pool2d)
+
+
+class MaxPool3d(_MaxPool):
+    """(N, C, D, H, W) -> (N, C, OD, OH, OW): the largest value of each window. Source: torch.nn.MaxPool3d.
+
+    >>> nn.MaxPool3d(2)(torch.arange(8.0).reshape(1, 1, 2, 2, 2)).flatten()
+    tensor([7.])
+    """
+
+    _pool = staticmethod(F.max_pool3d)
+
+
+class _MaxUnpool(Module):
+    _pool: Pool
+    _n: int
+
+    def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> None:
+        super().__init__()
+        self.kernel_size = each(kernel_size, self._n)
+        self.stride = each(kernel_size if stride is None else stride, self._n)
+        self.padding = each(padding, self._n)
+
+    def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        out: Tensor = self._pool(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+        return out
+
+    def extra_repr(self) -> str:
+        return shown(self, "kernel_size stride padding")
+
+
+class MaxUnpool1d(_MaxUnpool):
+    """MaxPool1d's values and indices -> a line of zeros with the values in place. Source: torch.nn.MaxUnpool1d.
+
+    >>> values, indices = nn.MaxPool1d(2, return_indices=True)(torch.tensor([[1.0, 3.0, 2.0, 0.0]]))
+    >>> nn.MaxUnpool1d(2)(values, indices)
+    tensor([[0., 3., 2., 0.]])
+    """
+
+    _pool, _n = staticmethod(F.max_unpool1d), 1
+
+
+class MaxUnpool2d(_MaxUnpool):
+    """MaxPool2d's values and indices -> a plane of zeros with the values in place; output_size where that is open.
+
+    Source: torch.nn.MaxUnpool2d.
+
+    >>> values, indices = nn.MaxPool2d(2, return_indices=True)(torch.arange(4.0).reshape(1, 2, 2))
+    >>> nn.MaxUnpool2d(2)(values, indices)
+    tensor([[[0., 0.],
+             [0., 3.]]])
+    """
+
+    _pool, _n = staticmethod(F.max_unpool2d), 2
+
+
+class MaxUnpool3d(_MaxUnpool):
+    """MaxPool3d's values and indices -> a box of zeros with the values in place. Source: torch.nn.MaxUnpool3d.
+
+    >>> values, indices = nn.MaxPool3d(2, return_indices=True)(torch.arange(8.0).reshape(1, 2, 2, 2))
+    >>> nn.MaxUnpool3d(2)(values, indices).flatten()
+    tensor([0., 0., 0., 0., 0., 0., 0., 7.])
+    """
+
+    _pool, _n = staticmethod(F.max_unpool3d), 3
+
+
+class AvgPool1d(Module):
+    """(N, C, L) or (C, L) -> (..., OL): the mean of each window; stride is kernel_size unless given.
+
+    Source: torch.nn.AvgPool1d.
+
+    >>> nn.AvgPool1d(2)(torch.tensor([[1.0, 3.0, 2.0, 0.0]]))
+    tensor([[2., 1.]])
+    """
+
+    def __init__(
+        self,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Size = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
+        super().__init__()
+        self.kernel_size = each(kernel_size, 1)
+        self.stride = each(kernel_size if stride is None else stride, 1)
+        self.padding = each(padding, 1)
+        self.ceil_mode = ceil_mode
+        self.count_include_pad = count_include_pad
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
+
+    def extra_repr(self) -> str:
+        return shown(self, "kernel_size stride padding")
+
+
+class _AvgPool(Module):
+    _pool: Pool
 
     def __init__(
         self,
@@ -79,7 +184,7 @@ class AvgPool2d(Module):
         self.divisor_override = divisor_override
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.avg_pool2d(
+        out: Tensor = self._pool(
             input,
             self.kernel_size,
             self.stride,
@@ -88,6 +193,227 @@ class AvgPool2d(Module):
             self.count_include_pad,
             self.divisor_override,
         )
+        return out
 
     def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+        return shown(self, "kernel_size stride padding")
+
+
+class AvgPool2d(_AvgPool):
+    """(N, C, H, W) -> (N, C, OH, OW): the mean of each window; stride is kernel_size unless given.
+
+    Source: torch.nn.AvgPool2d.
+
+    >>> nn.AvgPool2d(2)(torch.arange(16.0).reshape(1, 1, 4, 4))
+    tensor([[[[ 2.5000,  4.5000],
+              [10.5000, 12.5000]]]])
+    """
+
+    _pool = staticmethod(F.avg_pool2d)
+
+
+class AvgPool3d(_AvgPool):
+    """(N, C, D, H, W) -> (N, C, OD, OH, OW): the mean of each window. Source: torch.nn.AvgPool3d.
+
+    >>> nn.AvgPool3d(2)(torch.arange(8.0).reshape(1, 1, 2, 2, 2)).flatten()
+    tensor([3.5000])
+    """
+
+    _pool = staticmethod(F.avg_pool3d)
+
+
+class _LPPool(Module):
+    _pool: Pool
+
+    def __init__(
+        self, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False
+    ) -> None:
+        super().__init__()
+        self.norm_type = norm_type
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.ceil_mode = ceil_mode
+
+    def forward(self, input: Tensor) -> Tensor:
+        out: Tensor = self._pool(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
+        return out
+
+    def extra_repr(self) -> str:
+        return shown(self, "norm_type kernel_size stride ceil_mode")
+
+
+class LPPool1d(_LPPool):
+    """(N, C, L) or (C, L) -> (..., OL): (Σ xᵖ)^(1/p) of each window, p the norm_type. Source: torch.nn.LPPool1d.
+
+    >>> nn.LPPool1d(2, 2)(torch.tensor([[3.0, 4.0]]))
+    tensor([[5.]])
+    """
+
+    _pool = staticmethod(F.lp_pool1d)
+
+
+class LPPool2d(_LPPool):
+    """(N, C, H, W) -> (N, C, OH, OW): (Σ xᵖ)^(1/p) of each window, p the norm_type. Source: torch.nn.LPPool2d.
+
+    >>> nn.LPPool2d(1, 2)(torch.ones(1, 2, 2))
+    tensor([[[4.]]])
+    """
+
+    _pool = staticmethod(F.lp_pool2d)
+
+
+class LPPool3d(_LPPool):
+    """(N, C, D, H, W) -> (N, C, OD, OH, OW): (Σ xᵖ)^(1/p) of each window. Source: torch.nn.LPPool3d.
+
+    >>> nn.LPPool3d(1, 2)(torch.ones(1, 2, 2, 2))
+    tensor([[[[8.]]]])
+    """
+
+    _pool = staticmethod(F.lp_pool3d)
+
+
+class _FractionalMaxPool(Module):
+    _pool: Pool
+    _n: int
+
+    def __init__(
+        self,
+        kernel_size: Size,
+        output_size: Size | None = None,
+        output_ratio: float | Sequence[float] | None = None,
+        return_indices: bool = False,
+        _random_samples: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        self.kernel_size = each(kernel_size, self._n)
+        self.return_indices = return_indices
+        self.register_buffer("_random_samples", _random_samples)
+        self.output_size = None if output_size is None else each(output_size, self._n)
+        self.output_ratio = None if output_ratio is None else each(output_ratio, self._n)
+        name = self._get_name()
+        if (output_size is None) == (output_ratio is None):
+            raise ArgumentError(f"{name} requires either output_size or output_ratio, and only one of them")
+        if self.output_ratio is not None and not all(0 < ratio < 1 for ratio in self.output_ratio):
+            raise ArgumentError(f"output_ratio must be between 0 and 1 (got {output_ratio})")
+
+    def forward(self, input: Tensor) -> Any:
+        return self._pool(
+            input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices, self._random_samples
+        )
+
+
+class FractionalMaxPool2d(_FractionalMaxPool):
+    """(N, C, H, W) -> (N, C, OH, OW): the largest value of windows at random places.
+
+    The result's size is output_size, or output_ratio of the input's.
+    Source: torch.nn.FractionalMaxPool2d; Graham (2014).
+
+    >>> nn.FractionalMaxPool2d(2, output_ratio=0.5)(torch.zeros(1, 8, 6)).shape
+    torch.Size([1, 4, 3])
+    """
+
+    _pool, _n = staticmethod(F.fractional_max_pool2d), 2
+
+
+class FractionalMaxPool3d(_FractionalMaxPool):
+    """(N, C, D, H, W) -> (N, C, OD, OH, OW): see FractionalMaxPool2d. Source: torch.nn.FractionalMaxPool3d.
+
+    >>> nn.FractionalMaxPool3d(2, output_size=3)(torch.zeros(1, 8, 6, 7)).shape
+    torch.Size([1, 3, 3, 3])
+    """
+
+    _pool, _n = staticmethod(F.fractional_max_pool3d), 3
+
+
+class _AdaptiveAvgPool(Module):
+    _pool: Pool
+
+    def __init__(self, output_size: Any) -> None:
+        super().__init__()
+        self.output_size = output_size
+
+    def forward(self, input: Tensor) -> Tensor:
+        out: Tensor = self._pool(input, self.output_size)
+        return out
+
+    def extra_repr(self) -> str:
+        return shown(self, "output_size")
+
+
+class AdaptiveAvgPool1d(_AdaptiveAvgPool):
+    """(..., L) -> (..., output_size): means of as many windows. Source: torch.nn.AdaptiveAvgPool1d.
+
+    >>> nn.AdaptiveAvgPool1d(2)(torch.tensor([[1.0, 3.0, 2.0, 0.0]]))
+    tensor([[2., 1.]])
+    """
+
+    _pool = staticmethod(F.adaptive_avg_pool1d)
+
+
+class AdaptiveAvgPool2d(_AdaptiveAvgPool):
+    """(..., H, W) -> (..., *output_size): means of as many windows; None keeps a size, one number is meant for both.
+
+    Source: torch.nn.AdaptiveAvgPool2d.
+
+    >>> nn.AdaptiveAvgPool2d(1)(torch.arange(4.0).reshape(1, 2, 2))
+    tensor([[[1.5000]]])
+    """
+
+    _pool = staticmethod(F.adaptive_avg_pool2d)
+
+
+class AdaptiveAvgPool3d(_AdaptiveAvgPool):
+    """(..., D, H, W) -> (..., *output_size): see AdaptiveAvgPool2d. Source: torch.nn.AdaptiveAvgPool3d.
+
+    >>> nn.AdaptiveAvgPool3d((1, None, 2))(torch.zeros(1, 4, 4, 4)).shape
+    torch.Size([1, 1, 4, 2])
+    """
+
+    _pool = staticmethod(F.adaptive_avg_pool3d)
+
+
+class _AdaptiveMaxPool(Module):
+    _pool: Pool
+
+    def __init__(self, output_size: Any, return_indices: bool = False) -> None:
+        super().__init__()
+        self.output_size = output_size
+        self.return_indices = return_indices
+
+    def forward(self, input: Tensor) -> Any:
+        return self._pool(input, self.output_size, self.return_indices)
+
+    def extra_repr(self) -> str:
+        return shown(self, "output_size")
+
+
+class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+    """(..., L) -> (..., output_size): the largest value of as many windows. Source: torch.nn.AdaptiveMaxPool1d.
+
+    >>> nn.AdaptiveMaxPool1d(2)(torch.tensor([[1.0, 3.0, 2.0, 0.0]]))
+    tensor([[3., 2.]])
+    """
+
+    _pool = staticmethod(F.adaptive_max_pool1d)
+
+
+class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+    """(..., H, W) -> (..., *output_size): the largest value of as many windows; with return_indices their places, too.
+
+    Source: torch.nn.AdaptiveMaxPool2d.
+
+    >>> nn.AdaptiveMaxPool2d(1)(torch.arange(4.0).reshape(1, 2, 2))
+    tensor([[[3.]]])
+    """
+
+    _pool = staticmethod(F.adaptive_max_pool2d)
+
+
+class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+    """(..., D, H, W) -> (..., *output_size): see AdaptiveMaxPool2d. Source: torch.nn.AdaptiveMaxPool3d.
+
+    >>> nn.AdaptiveMaxPool3d(2)(torch.zeros(1, 4, 4, 4)).shape
+    torch.Size([1, 2, 2, 2])
+    """
+
+    _pool = staticmethod(F.adaptive_max_pool3d)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .. import state
 from ..parameter import Parameter
 from ..tensor import Tensor
+from .parameter import is_lazy
 
 if TYPE_CHECKING:
     from .module import Module
@@ -22,7 +23,7 @@ class _Keys(NamedTuple):
     unexpected_keys: list[str]
 
 
-class IncompatibleKeys(_Keys):
+class _IncompatibleKeys(_Keys):
     """What `load_state_dict` gives: keys that weren't there, and keys that nobody asked for."""
 
     __slots__ = ()
@@ -41,15 +42,17 @@ def save(module: Module, destination: Any, prefix: str, keep_vars: bool) -> Any:
     metadata = {"version": module._version}
     if hasattr(destination, "_metadata"):
         destination._metadata[prefix[:-1]] = metadata
-    for hook in module._hooks_of("_state_hooks", "save_pre"):
-        hook.function(module, prefix, keep_vars)
+    for hook in vars(module).get("_state_dict_pre_hooks", {}).values():
+        hook(module, prefix, keep_vars)
     module._save_to_state_dict(destination, prefix, keep_vars)
     for name, child in module._modules.items():
         if child is not None:
             child.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
-    for hook in module._hooks_of("_state_hooks", "save"):
-        if hook.function(module, destination, prefix, metadata) is not None:
+    for i, hook in vars(module).get("_state_dict_hooks", {}).items():
+        changed = hook(module, destination, prefix, metadata)
+        if changed is not None and i in vars(module).get("_state_dict_hooks_without_result", ()):
             raise RuntimeError("state_dict post-hook must return None")
+        destination = destination if changed is None else changed
     return destination
 
 
@@ -67,12 +70,12 @@ def _persistent(module: Module) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in {**module._parameters, **buffers}.items() if tensor is not None}
 
 
-def load(module: Module, state_dict: Mapping[str, Any], strict: bool, assign: bool) -> IncompatibleKeys:
+def load(module: Module, state_dict: Mapping[str, Any], strict: bool, assign: bool) -> _IncompatibleKeys:
     """What `Module.load_state_dict` does."""
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
     metadata = getattr(state_dict, "_metadata", {})
-    keys = IncompatibleKeys([], [])
+    keys = _IncompatibleKeys([], [])
     errors: list[str] = []
     writes: list[Callable[[], Any]] = []
     hooks: list[Callable[[], Any]] = []
@@ -84,7 +87,8 @@ def load(module: Module, state_dict: Mapping[str, Any], strict: bool, assign: bo
             if child is not None:
                 below = f"{prefix}{name}."
                 visit(child, {key: value for key, value in found.items() if key.startswith(below)}, below)
-        hooks.extend(partial(hook.function, module, keys) for hook in module._hooks_of("_state_hooks", "load"))
+        after = vars(module).get("_load_state_dict_post_hooks", {}).values()
+        hooks.extend(partial(hook, module, keys) for hook in after)
 
     visit(module, dict(state_dict), "")
     if errors or (strict and any(keys) and not hooks):
@@ -106,8 +110,9 @@ def load_own(
     unexpected: list[str], errors: list[str],
 ) -> None:  # fmt: skip
     """The part of one module without its children: what is wrong goes into the lists, what is to do into "writes"."""
-    for hook in module._hooks_of("_state_hooks", "load_pre"):
-        hook.function(module, state_dict, prefix, metadata, strict, missing, unexpected, errors)
+    for i, hook in vars(module).get("_load_state_dict_pre_hooks", {}).items():
+        whose = (module,) if i in vars(module).get("_load_state_dict_pre_hooks_with_module", ()) else ()
+        hook(*whose, state_dict, prefix, metadata, strict, missing, unexpected, errors)
     own, assign, writes = _persistent(module), metadata["assign_to_params_buffers"], metadata["writes"]
     for name, target in own.items():
         key = prefix + name
@@ -115,6 +120,8 @@ def load_own(
             missing.append(key)
             continue
         value = state_dict[key]
+        if is_lazy(target) and is_lazy(value):
+            continue
         if not isinstance(value, Tensor):
             errors.append(
                 f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from '
@@ -152,7 +159,7 @@ def _assign(module: Module, name: str, target: Tensor, value: Tensor) -> None:
     setattr(module, name, value)
 
 
-def _failed(module: Module, keys: IncompatibleKeys | None, errors: list[str]) -> RuntimeError:
+def _failed(module: Module, keys: _IncompatibleKeys | None, errors: list[str]) -> RuntimeError:
     said = []
     for kind, names in zip(("Missing", "Unexpected"), keys or (), strict=False):
         if names:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from .. import dtypes
 from ..tensor import Tensor
-from .chunks import chunks, descent
-from .optimizer import Group, Optimizer, Params, refuse_differentiable, require
+from .chunks import begun, counted, descents, mix, mix_square
+from .optimizer import Group, Optimizer, Params, require, require_positive
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
-OPTIONS = ("lr", "betas", "eps", "weight_decay", "amsgrad", "maximize", "decoupled_weight_decay")
 
 
 class Adam(Optimizer):
@@ -45,23 +44,24 @@ class Adam(Optimizer):
         capturable: bool = False, differentiable: bool = False, fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:  # fmt: skip
-        refuse_differentiable(differentiable)
         defaults = {
-            "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
-            "maximize": maximize, "foreach": foreach, "capturable": capturable, "differentiable": differentiable,
+            "lr": lr, "betas": _numbers(betas, bool(foreach) and not capturable), "eps": eps,
+            "weight_decay": weight_decay, "amsgrad": amsgrad, "maximize": maximize, "foreach": foreach,
+            "capturable": capturable, "differentiable": differentiable,
             "fused": fused, "decoupled_weight_decay": decoupled_weight_decay,
         }  # fmt: skip
         super().__init__(params, defaults)
 
     def check(self, options: dict[str, Any]) -> None:
         """Raise ValueError where an option is out of range."""
+        if isinstance(options["lr"], Tensor) and options["foreach"] and not options["capturable"]:
+            raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
         check_options(options)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         """Move `params` in place."""
-        options = {name: group[name] for name in OPTIONS}
         for p in params:
-            descend(p, self.state[p], **options)
+            descend(p, self.state[p], group)
 
 
 class AdamW(Adam):
@@ -94,55 +94,41 @@ class AdamW(Adam):
             group["decoupled_weight_decay"] = True
 
 
-def check_options(options: dict[str, Any]) -> None:
+def check_options(options: Mapping[str, Any]) -> None:
     """Raise ValueError where lr, eps, weight_decay or one of the betas is out of range."""
-    require(options["lr"] >= 0, "learning rate", options["lr"], "must be >= 0")
-    require(options["eps"] >= 0, "epsilon value", options["eps"], "must be >= 0")
-    require(options["weight_decay"] >= 0, "weight_decay value", options["weight_decay"], "must be >= 0")
+    require_positive(options, "lr", "eps", "weight_decay")
     for i, beta in enumerate(options["betas"]):
         require(0 <= beta < 1, f"beta parameter at index {i}", beta, "must be in [0, 1)")
 
 
-def descend(
-    p: Tensor, state: dict[str, Any], lr: Any, betas: tuple[Any, Any], eps: float, weight_decay: float,
-    amsgrad: bool = False, maximize: bool = False, decoupled_weight_decay: bool = False,
-) -> None:  # fmt: skip
+def _numbers(betas: tuple[Any, Any], plain: bool) -> tuple[float, ...]:
+    """Betas may be two Tensors, as in PyTorch, but where they must be plain numbers."""
+    tensors = [isinstance(beta, Tensor) for beta in betas]
+    if not all(tensors) and not all(isinstance(beta, float) for beta in betas):
+        raise ValueError(f"betas must be either both floats or both Tensors, but are {betas}")
+    if any(tensors) and plain:
+        raise ValueError("betas[0] as a Tensor is not supported for capturable=False and foreach=True")
+    if any(tensors) and any(beta.numel() != 1 for beta in betas):
+        raise ValueError("Tensor betas must be 1-element")
+    return tuple(float(beta) for beta in betas)
+
+
+def descend(p: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> None:
     """One step of Adam with one parameter, in place."""
-    lr, weight_decay, beta1, beta2 = float(lr), float(weight_decay), float(betas[0]), float(betas[1])
-    names = MOMENTS if amsgrad else MOMENTS[:2]
-    if not state:
-        counter = dtypes.float64 if dtypes.get_default_dtype() == dtypes.float64 else dtypes.float32
-        state["step"] = Tensor._made(np.zeros((), counter.dtype))
-        state.update({name: Tensor._made(np.zeros_like(p.array)) for name in names})
-    state["step"].array += 1
-    step = float(state["step"].array)
+    beta1, beta2 = map(float, group["betas"])
+    names = MOMENTS if group.get("amsgrad") else MOMENTS[:2]
+    begun(state, p, names, step=0)
+    step = counted(state)
     root = math.sqrt(1 - beta2**step)
-    step_size = lr * root / (1 - beta1**step)
-    moments = [state[name].array for name in names]
-    for values, grad, m, v, *largest, a, b, c in chunks(p.array, p.grad.array, *moments, scratch=3):  # type: ignore[union-attr]
-        if decoupled_weight_decay and weight_decay:
-            values *= 1 - lr * weight_decay
-        grad = descent(grad, values, c, 0 if decoupled_weight_decay else weight_decay, maximize)
-        _mix(m, grad, 1 - beta1, a)
-        v *= beta2
-        np.multiply(grad, 1 - beta2, out=a)
-        a *= grad
-        v += a
+    step_size = float(group["lr"]) * root / (1 - beta1**step)
+    eps = group["eps"] * root  # the division of √v by root is in step_size: a pass less (Kingma and Ba, section 2)
+    for values, grad, m, v, *largest, a, b in descents(p, group, *(state[name] for name in names), scratch=2):
+        mix(m, grad, 1 - beta1, a)
+        mix_square(v, grad, beta2, a)
         if largest:
             v = np.maximum(largest[0], v, out=largest[0])
         np.sqrt(v, out=a)
-        a += eps * root  # the division by root is in step_size: one pass less, as Kingma and Ba have it (section 2)
+        a += eps
         np.multiply(m, -step_size, out=b)
         b /= a
         values += b
-
-
-def _mix(start: Any, end: Any, weight: float, out: Any) -> None:
-    """start + weight · (end − start), in place; reckoned from the nearer side, as torch.lerp does."""
-    np.subtract(end, start, out=out)
-    if weight < 0.5:
-        out *= weight
-        start += out
-    else:
-        out *= 1 - weight
-        np.subtract(end, out, out=start)

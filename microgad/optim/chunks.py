@@ -1,15 +1,48 @@
-"""What updates of every kind share: stretches that stay in the cache, and the gradient with its weight decay."""
+"""What updates of every kind share: a parameter's state, stretches that stay in the cache, and moving averages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from .. import backend
+from .. import backend, dtypes
+from ..tensor import Tensor
 
 SIZE = 1 << 16  # elements at a time: measured, 64k to 128k are best; 4k doubles the time
+
+
+def begun(state: dict[str, Any], p: Tensor, zeros: Sequence[str], **numbers: float) -> dict[str, Any]:
+    """A parameter's state, made at its first step: 0-d Tensors of the numbers, zeros like the parameter of the rest.
+
+    >>> begun({}, torch.tensor([1.0, 2.0]), ["exp_avg"], step=0)
+    {'step': tensor(0.), 'exp_avg': tensor([0., 0.])}
+    """
+    if not state:
+        state.update({name: scalar(value) for name, value in numbers.items()})
+        state.update({name: Tensor._made(np.zeros_like(p.array)) for name in zeros})
+    return state
+
+
+def scalar(value: float) -> Tensor:
+    """A 0-d Tensor on the CPU, float32 but where the default dtype is float64.
+
+    >>> scalar(1.0)
+    tensor(1.)
+    """
+    wide = dtypes.get_default_dtype() == dtypes.float64
+    return Tensor._made(np.array(value, np.float64 if wide else np.float32))
+
+
+def counted(state: dict[str, Any]) -> float:
+    """The number of this step, after counting it.
+
+    >>> counted({"step": torch.tensor(2.0)})
+    3.0
+    """
+    state["step"].array += 1
+    return float(state["step"].array)
 
 
 def chunks(*arrays: Any, scratch: int) -> Iterator[tuple[Any, ...]]:
@@ -33,6 +66,26 @@ def chunks(*arrays: Any, scratch: int) -> Iterator[tuple[Any, ...]]:
             yield *(array[start : start + SIZE] for array in flat), *(s[: first.size - start] for s in spare)
 
 
+def descents(p: Tensor, group: Mapping[str, Any], *kept: Tensor, scratch: int) -> Iterator[tuple[Any, ...]]:
+    """Stretches of a parameter, of the gradient to step against, of what is kept for it, and to write on.
+
+    Weight decay has been done as the group's options say: added to the gradient, or (decoupled) to the parameter.
+
+    >>> p = torch.tensor([1.0, 2.0])
+    >>> p.grad = torch.tensor([1.0, 1.0])
+    >>> next(descents(p, {"weight_decay": 0.5, "maximize": True}, scratch=0))
+    (array([1., 2.], dtype=float32), array([-0.5,  0. ], dtype=float32))
+    """
+    decay, maximize = float(group.get("weight_decay", 0)), group.get("maximize", False)
+    arrays = p.array, p.grad.array, *(tensor.array for tensor in kept)  # type: ignore[union-attr]
+    for values, grad, *rest, spare in chunks(*arrays, scratch=scratch + 1):
+        if decay and group.get("decoupled_weight_decay"):
+            values *= 1 - float(group["lr"]) * decay
+            yield values, descent(grad, values, spare, 0, maximize), *rest
+        else:
+            yield values, descent(grad, values, spare, decay, maximize), *rest
+
+
 def descent(grad: Any, values: Any, out: Any, weight_decay: float, maximize: bool) -> Any:
     """The gradient to step against, `weight_decay` · values included: `grad` itself where nothing changes, else `out`.
 
@@ -43,3 +96,34 @@ def descent(grad: Any, values: Any, out: Any, weight_decay: float, maximize: boo
         np.multiply(values, weight_decay, out=out)
         return (np.subtract if maximize else np.add)(out, grad, out=out)
     return np.negative(grad, out=out) if maximize else grad
+
+
+def mix(start: Any, end: Any, weight: float, out: Any) -> None:
+    """start + weight · (end − start), in place; reckoned from the nearer side, as torch.lerp does.
+
+    >>> average = np.array([1.0, 2.0])
+    >>> mix(average, np.array([2.0, 2.0]), 0.25, out=np.empty(2))
+    >>> average
+    array([1.25, 2.  ])
+    """
+    np.subtract(end, start, out=out)
+    if weight < 0.5:
+        out *= weight
+        start += out
+    else:
+        out *= 1 - weight
+        np.subtract(end, out, out=start)
+
+
+def mix_square(average: Any, x: Any, beta: float, out: Any) -> None:
+    """beta · average + (1 − beta) · x², in place.
+
+    >>> average = np.array([1.0, 2.0])
+    >>> mix_square(average, np.array([2.0, 0.0]), 0.75, out=np.empty(2))
+    >>> average
+    array([1.75, 1.5 ])
+    """
+    average *= beta
+    np.multiply(x, 1 - beta, out=out)
+    out *= x
+    average += out

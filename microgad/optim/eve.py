@@ -73,5 +73,6 @@ class Eve(Optimizer):
             beta3 = group["betas"][2]
             group["d"] = beta3 * group["d"] + (1 - beta3) * min(max(ratio, 1 / c), c)
         group["previous_loss"] = now
+        options = {**group, "lr": group["lr"] / group["d"], "betas": group["betas"][:2]}
         for p in params:
-            descend(p, self.state[p], group["lr"] / group["d"], group["betas"][:2], group["eps"], group["weight_decay"])
+            descend(p, self.state[p], options)

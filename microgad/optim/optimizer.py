@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import functools
 import warnings
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,50 @@ from .. import backend, errors
 from .. import state as execution
 from ..hooks import RemovableHandle
 from ..tensor import Tensor
+from .chunks import scalar
 
 Group = dict[str, Any]
 Params = Iterable[Tensor] | Iterable[Group] | Iterable[tuple[str, Tensor]]
+Hooks = OrderedDict[int, Callable[..., Any]]
+
+HOOKS = ("step_pre", "step_post", "state_dict_pre", "state_dict_post", "load_state_dict_pre", "load_state_dict_post")
+_pre_hooks, _post_hooks = Hooks(), Hooks()  # around the steps of all optimizers
+
+
+class _Required:
+    """The default of an option that each group must give."""
+
+    def __repr__(self) -> str:
+        return "<required parameter>"
+
+
+required = _Required()
+
+
+def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A class's `step` with the hooks called around it; a step that a subclass's step calls is part of that one."""
+
+    @functools.wraps(step)
+    def with_hooks(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        if type(self).step is not with_hooks:
+            return step(self, *args, **kwargs)
+        if "_opt_called" in vars(self):
+            self._opt_called = True
+        args = (self, *args)
+        for before in (*_pre_hooks.values(), *self._hooks["step_pre"].values()):
+            replaced = before(self, args, kwargs)
+            if replaced is not None:
+                if not isinstance(replaced, tuple) or len(replaced) != 2:
+                    raise RuntimeError(
+                        f"{before} must return None or a tuple of (new_args, new_kwargs), but got {replaced}."
+                    )
+                args, kwargs = replaced
+        loss = step(*args, **kwargs)
+        for after in (*self._hooks["step_post"].values(), *_post_hooks.values()):
+            after(self, args, kwargs)
+        return loss
+
+    return with_hooks
 
 
 class Optimizer:
@@ -43,9 +85,15 @@ class Optimizer:
     """
 
     shaped: tuple[str, ...] = ()  # the entries of a parameter's state that have its shape
+    _opt_called: bool  # whether a step was taken since a scheduler wants to know
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in vars(cls):
+            cls.step = hooked(vars(cls)["step"])  # type: ignore[method-assign]
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
-        self.check(defaults)
+        self._check(defaults)
         self.defaults = defaults
         self.state: dict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[Group] = []
@@ -56,28 +104,29 @@ class Optimizer:
     def check(self, options: dict[str, Any]) -> None:
         """Raise ValueError where an option is out of range. Called with the defaults and with each group."""
 
+    def _check(self, options: dict[str, Any]) -> None:
+        if options.get("fused"):
+            if options.get("differentiable"):
+                raise RuntimeError("`fused` does not support `differentiable`")
+            if options.get("foreach"):
+                raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+        if options.get("differentiable"):
+            raise NotImplementedError(
+                f"{type(self).__name__}: differentiable=True: updates run on bare arrays and aren't recorded"
+            )
+        self.check(options)
+
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         """Move `params`, those of the group that have a gradient, in place. `loss` is the closure's, or None."""
         raise NotImplementedError(f"{type(self).__name__} must define update(group, params, loss), or step(closure)")
 
+    @hooked
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Move every parameter that has a gradient. With `closure`, call that first (it computes gradients) and return
         the loss that it returns.
 
         Raises RuntimeError where a gradient has another shape, dtype or device than its parameter; nothing has moved.
         """
-        args: tuple[Any, ...] = (self,) if closure is None else (self, closure)
-        kwargs: dict[str, Any] = {}
-        for before in list(self._pre_hooks.values()):
-            replaced = before(self, args, kwargs)
-            if replaced is not None:
-                args, kwargs = replaced
-        loss = self._step(*args[1:], **kwargs)
-        for after in list(self._post_hooks.values()):
-            after(self, args, kwargs)
-        return loss
-
-    def _step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None
         if closure is not None:
             with execution.scope(grad_enabled=True):
@@ -138,18 +187,22 @@ class Optimizer:
         if not {p for group in self.param_groups for p in group["params"]}.isdisjoint(params):
             raise ValueError("some parameters appear in more than one parameter group")
         if any(("param_names" in group) != bool(names) for group in self.param_groups):
-            raise ValueError("all optimizer param groups should be with/without names")
+            raise ValueError(
+                "all optimizer param groups should be with/without names. "
+                f"cannot add param group {'with' if names else 'without'} names to the optimizer"
+            )
         group = {**param_group, "params": params, **({"param_names": names} if names else {})}
         for option, default in self.defaults.items():
+            if default is required and option not in group:
+                raise ValueError(f"parameter group didn't specify a value of required optimization parameter {option}")
             group.setdefault(option, default)
-        self.check(group)
+        self._check(group)
         param_group.update(group)
         self.param_groups.append(param_group)
 
     def register_step_pre_hook(self, hook: Callable[[Any, Any, Any], Any]) -> RemovableHandle:
         """Call `hook(optimizer, args, kwargs)` before each step; a pair that it returns takes the arguments' place."""
-        self._check_hookable()
-        return RemovableHandle(self._pre_hooks, hook)
+        return self._add_hook("step_pre", hook)
 
     def register_step_post_hook(self, hook: Callable[[Any, Any, Any], None]) -> RemovableHandle:
         """Call `hook(optimizer, args, kwargs)` after each step.
@@ -159,16 +212,35 @@ class Optimizer:
         ...     optimizer.step()
         stepped
         """
-        self._check_hookable()
-        return RemovableHandle(self._post_hooks, hook)
+        return self._add_hook("step_post", hook)
 
-    def _check_hookable(self) -> None:
-        if type(self).step is not Optimizer.step:
-            raise NotImplementedError(f"{type(self).__name__} overrides step, which calls hooks: define update instead")
+    def register_state_dict_pre_hook(self, hook: Callable[[Any], None], prepend: bool = False) -> RemovableHandle:
+        """Call `hook(optimizer)` before `state_dict` gathers anything."""
+        return self._add_hook("state_dict_pre", hook, prepend)
+
+    def register_state_dict_post_hook(self, hook: Callable[[Any, Any], Any], prepend: bool = False) -> RemovableHandle:
+        """Call `hook(optimizer, state_dict)`; what it returns, if anything, is given in the state dict's place."""
+        return self._add_hook("state_dict_post", hook, prepend)
+
+    def register_load_state_dict_pre_hook(
+        self, hook: Callable[[Any, Any], Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(optimizer, state_dict)` before a load; what it returns, if anything, is loaded in its place."""
+        return self._add_hook("load_state_dict_pre", hook, prepend)
+
+    def register_load_state_dict_post_hook(self, hook: Callable[[Any], None], prepend: bool = False) -> RemovableHandle:
+        """Call `hook(optimizer)` after a load."""
+        return self._add_hook("load_state_dict_post", hook, prepend)
+
+    def _add_hook(self, kind: str, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        hooks = self._hooks[kind]
+        handle = RemovableHandle(hooks, hook)
+        if prepend:
+            hooks.move_to_end(handle.id, last=False)
+        return handle
 
     def _without_hooks(self) -> None:
-        self._pre_hooks: dict[int, Any] = {}
-        self._post_hooks: dict[int, Any] = {}
+        self._hooks = {kind: Hooks() for kind in HOOKS}
 
     # State
 
@@ -184,6 +256,8 @@ class Optimizer:
         >>> optimizer.state_dict()["state"]
         {0: {'momentum_buffer': tensor([1., 1.])}}
         """
+        for hook in self._hooks["state_dict_pre"].values():
+            hook(self)
         numbers: dict[Any, int] = {}
         groups = []
         first = 0
@@ -193,7 +267,11 @@ class Optimizer:
             first += len(group["params"])
             options = {option: value for option, value in group.items() if option != "params"}
             groups.append({**options, "params": [numbers[p] for p in group["params"]]})
-        return {"state": {numbers.get(p, p): entry for p, entry in self.state.items()}, "param_groups": groups}
+        state = {"state": {numbers.get(p, p): entry for p, entry in self.state.items()}, "param_groups": groups}
+        for hook in self._hooks["state_dict_post"].values():
+            replaced = hook(self, state)
+            state = state if replaced is None else replaced
+        return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over the state and the options that `state_dict()` gave, copied, in each parameter's dtype and device.
@@ -201,6 +279,10 @@ class Optimizer:
         Raises ValueError where groups, parameters' shapes or options are those of another optimizer; nothing has
         changed then.
         """
+        state_dict = dict(state_dict)
+        for hook in self._hooks["load_state_dict_pre"].values():
+            replaced = hook(self, state_dict)
+            state_dict = state_dict if replaced is None else replaced
         saved = state_dict["param_groups"]
         if len(saved) != len(self.param_groups):
             raise ValueError(
@@ -219,7 +301,9 @@ class Optimizer:
                 state[p] = {name: self._adapted(name, value, p, key) for name, value in entry.items()}
             else:
                 state[key] = copy.deepcopy(entry)
-        self.state, self.param_groups = state, groups
+        self.__setstate__({"state": state, "param_groups": groups})
+        for hook in self._hooks["load_state_dict_post"].values():
+            hook(self)
 
     def _merged(self, i: int, ours: Group, theirs: Group) -> Group:
         """Our group with their options. What a version of PyTorch may not have known yet, a switch, stays ours."""
@@ -242,8 +326,13 @@ class Optimizer:
 
     def _adapted(self, name: str, value: Any, p: Tensor, number: Any) -> Any:
         """A copy of one entry of a parameter's state, floating-point ones in its dtype; step counts keep theirs."""
+        if isinstance(value, Mapping):
+            return {key: self._adapted(key, item, p, number) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return type(value)(self._adapted("", item, p, number) for item in value)
         if not isinstance(value, Tensor):
-            return copy.deepcopy(value)
+            old = name == "step" and self.shaped  # PyTorch before 1.12 counted steps in plain numbers
+            return scalar(value) if old else copy.deepcopy(value)
         if name == "step":
             return value.detach().clone()
         if name in self.shaped and value.shape != p.shape:
@@ -259,7 +348,8 @@ class Optimizer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._without_hooks()
+        if "_hooks" not in vars(self):
+            self._without_hooks()
 
     def __repr__(self) -> str:
         text = f"{type(self).__name__} ("
@@ -280,10 +370,28 @@ def require(ok: Any, what: str, value: Any, rule: str) -> None:
         raise ValueError(f"Invalid {what}: {value} ({rule})")
 
 
-def refuse_differentiable(differentiable: bool) -> None:
-    """Updates are never recorded; PyTorch's switch for it must not be ignored in silence."""
-    if differentiable:
-        raise NotImplementedError("differentiable=True: updates run on bare arrays and aren't recorded")
+def require_positive(options: Mapping[str, Any], *names: str) -> None:
+    """Raise PyTorch's ValueError for an option that is negative, and for a learning rate of several elements.
+
+    >>> require_positive({"lr": 0.1, "eps": -1}, "lr", "eps")
+    Traceback (most recent call last):
+    ValueError: Invalid epsilon value: -1 (must be >= 0)
+    """
+    if isinstance(options["lr"], Tensor) and options["lr"].numel() != 1:
+        raise ValueError(f"Tensor lr must be 1-element, but has shape {tuple(options['lr'].shape)}")
+    for name in names:
+        what = {"lr": "learning rate", "eps": "epsilon value"}.get(name, f"{name} value")
+        require(options[name] >= 0, what, options[name], "must be >= 0")
+
+
+def register_optimizer_step_pre_hook(hook: Callable[[Any, Any, Any], Any]) -> RemovableHandle:
+    """Call `hook(optimizer, args, kwargs)` before each step of any optimizer."""
+    return RemovableHandle(_pre_hooks, hook)
+
+
+def register_optimizer_step_post_hook(hook: Callable[[Any, Any, Any], None]) -> RemovableHandle:
+    """Call `hook(optimizer, args, kwargs)` after each step of any optimizer."""
+    return RemovableHandle(_post_hooks, hook)
 
 
 def _groups(params: Params) -> list[Group]:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
-from .chunks import chunks, descent
-from .optimizer import Group, Optimizer, Params, refuse_differentiable, require
+from .chunks import descents
+from .optimizer import Group, Optimizer, Params, require_positive
 
 
 class SGD(Optimizer):
@@ -39,7 +39,6 @@ class SGD(Optimizer):
         nesterov: bool = False, *, maximize: bool = False, foreach: bool | None = None, differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:  # fmt: skip
-        refuse_differentiable(differentiable)
         defaults = {
             "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov,
             "maximize": maximize, "foreach": foreach, "differentiable": differentiable, "fused": fused,
@@ -48,9 +47,7 @@ class SGD(Optimizer):
 
     def check(self, options: dict[str, Any]) -> None:
         """Raise ValueError where an option is out of range."""
-        require(options["lr"] >= 0, "learning rate", options["lr"], "must be >= 0")
-        require(options["momentum"] >= 0, "momentum value", options["momentum"], "must be >= 0")
-        require(options["weight_decay"] >= 0, "weight_decay value", options["weight_decay"], "must be >= 0")
+        require_positive(options, "lr", "momentum", "weight_decay")
         if options["nesterov"] and (options["momentum"] <= 0 or options["dampening"] != 0):
             raise ValueError(
                 "Nesterov momentum requires a momentum and zero dampening, "
@@ -64,9 +61,8 @@ class SGD(Optimizer):
             first = momentum != 0 and self.state[p].get("momentum_buffer") is None
             if first:
                 self.state[p]["momentum_buffer"] = Tensor._made(np.empty_like(p.array))
-            buffers = [self.state[p]["momentum_buffer"].array] if momentum else []
-            for values, grad, *buffer, a, b in chunks(p.array, p.grad.array, *buffers, scratch=2):  # type: ignore[union-attr]
-                grad = descent(grad, values, b, float(group["weight_decay"]), group["maximize"])
+            buffers = [self.state[p]["momentum_buffer"]] if momentum else []
+            for values, grad, *buffer, a in descents(p, group, *buffers, scratch=1):
                 if momentum:
                     grad = _averaged(grad, buffer[0], a, momentum, dampening, group["nesterov"], first)
                 values += np.multiply(grad, -lr, out=a)

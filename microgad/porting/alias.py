@@ -136,8 +136,9 @@ def _place() -> str:
 
 def room_of(name: str) -> ModuleType | None:
     """microgad's module for one of PyTorch's, by name; None where there is none."""
-    inside = name.removeprefix("torch.")
-    for found in (ROOMS.get(name, f"microgad.{inside}"), f"microgad.porting.rooms.{inside}"):
+    inside, (above, _, last) = name.removeprefix("torch."), name.rpartition(".")
+    known = ROOMS.get(name) or (f"{ROOMS[above]}.{last}" if above in ROOMS else f"microgad.{inside}")
+    for found in (known, f"microgad.porting.rooms.{inside}"):
         try:
             there = importlib.util.find_spec(found)
         except ModuleNotFoundError:  # nor what it would be in

@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 __version__ = "0.28.0"
-_ROOMS = {"datasets": "microgad.datasets", "transforms": "microgad.transforms"}
+_ROOMS = {"datasets": "microgad.datasets", "models": "microgad.models", "transforms": "microgad.transforms"}
 
 
 def __getattr__(name: str) -> Any:

@@ -155,9 +155,10 @@ class Pickler:
 
     def _tensor(self, x: Tensor, place: str) -> None:
         """A piece of memory, and where in it the Tensor lies."""
-        array = backend.to_numpy(x.array)
-        if any(stride < 0 or stride % array.itemsize for stride in array.strides) or not array.flags.aligned:
-            array = np.ascontiguousarray(array)  # PyTorch has no such strides
+        array = x.array
+        odd = any(stride < 0 or stride % array.itemsize for stride in array.strides)
+        if odd or not (backend.is_gpu(array) or array.flags.aligned):
+            array = np.ascontiguousarray(backend.to_numpy(array))  # PyTorch has no such strides
         storage, (shape, _, offset) = memory_of(array), geometry(array)
         typed = x.dtype in CLASS_OF
         self._global(f"torch._utils _rebuild_tensor_{'v2' if typed else 'v3'}")
@@ -183,7 +184,7 @@ class Pickler:
         if id(owner) not in self._numbers:
             self._numbers[id(owner)] = len(self.storages)
             self._kept.append(owner)
-            self.storages.append(memory)
+            self.storages.append(backend.to_numpy(memory))
         return str(self._numbers[id(owner)])
 
     def _dtype(self, x: Any, place: str) -> None:

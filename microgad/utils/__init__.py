@@ -1,4 +1,7 @@
 """Tools around models, as PyTorch groups them: `utils.data`, `utils.checkpoint`."""
 
+from ..lazy import absent as _absent
 from . import checkpoint as checkpoint
 from . import data as data
+
+_absent(globals())

@@ -27,8 +27,8 @@ def test_second_derivatives_and_several_passes():
         y = (x.sin() * x).sum()
     (g,) = torch.autograd.grad(y, x, create_graph=True)
     (h,) = torch.autograd.grad(g.sum(), x, retain_graph=True)
-    expected = 2 * np.cos(x.detach().numpy()) - x.detach().numpy() * np.sin(x.detach().numpy())
-    np.testing.assert_allclose(h.numpy(), expected)
+    expected = 2 * np.cos(x.detach().cpu().numpy()) - x.detach().cpu().numpy() * np.sin(x.detach().cpu().numpy())
+    np.testing.assert_allclose(h.cpu().numpy(), expected)
     assert torch.allclose(torch.autograd.grad(y, x)[0], g)
     with pytest.raises(errors.GraphError, match="second time"):
         y.backward()

@@ -239,6 +239,7 @@ def test_writes_in_place_through_views_are_on_the_tape():
     assert [i.name for i in region.inputs] == ["base", "value"]
 
 
+@pytest.mark.host("as many nodes, whatever their arrays are")
 def test_a_chain_of_100_000_operations_is_read_without_recursion():
     x = torch.tensor(1.0, requires_grad=True)
     y = x
@@ -247,6 +248,7 @@ def test_a_chain_of_100_000_operations_is_read_without_recursion():
     assert len(tape(y)) == 100_000
 
 
+@pytest.mark.host("as many nodes, whatever their arrays are")
 def test_20_000_operations_are_read_in_well_under_a_second():
     x = leaf(3)
     y = x

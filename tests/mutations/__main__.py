@@ -11,25 +11,17 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
-from .collection import THOROUGH, chosen
+from .collection import THOROUGH, chosen, every_fault
 from .fault import Fault
-from .judge import CHOICE, Verdict, holds, judge
+from .judge import CHOICE, Verdict, judge
 from .misses import MISSES
+from .targets import derivatives, unreached
 
 PAGE = Path(__file__).parents[2] / "benchmarks" / "MUTATIONS.md"
 FAULTS: list[Fault] = []  # made before the processes fork: a plant can't be sent to one
-
-
-ENTRIES: list[Any] = []
-
-
-def _green(number: int) -> bool:
-    return holds(ENTRIES[number])
 
 
 def _judged(number: int) -> Verdict:
@@ -41,29 +33,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=THOROUGH, help="how many faults")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--page", type=Path, default=PAGE, help="what is written")
+    parser.add_argument("--kinds", nargs="+", help="all faults of these kinds in place of a choice; no page is written")
+    parser.add_argument("--list", action="store_true", help="say how many faults each derivative gets, and plant none")
     given = parser.parse_args(arguments)
-    faults = chosen(given.count)
-    ENTRIES[:] = {entry.name: entry for fault in faults for entry in fault.entries}.values()
+    if given.list:
+        return reach(chosen(given.count))
+    faults = [fault for fault in every_fault() if fault.kind in given.kinds] if given.kinds else chosen(given.count)
+    FAULTS[:] = faults
     start, verdicts = time.perf_counter(), []
     with ProcessPoolExecutor(given.jobs, mp_context=get_context("fork")) as processes:
-        green = list(processes.map(_green, range(len(ENTRIES))))
-    red = {entry.name for entry, holds in zip(ENTRIES, green, strict=True) if not holds}
-    if red:
-        print("not used, since they fail without any fault:", ", ".join(sorted(red)), flush=True)
-    for fault in faults:
-        whole = tuple(entry for entry in fault.entries if entry.name not in red)
-        FAULTS.extend([replace(fault, entries=whole)] if whole else [])
-    with ProcessPoolExecutor(given.jobs, mp_context=get_context("fork")) as processes:
-        for verdict in processes.map(_judged, range(len(FAULTS)), chunksize=8):
+        for verdict in processes.map(_judged, range(len(FAULTS)), chunksize=4):
             verdicts.append(verdict)
             if verdict.real and not verdict.caught and verdict.real != CHOICE:
                 print(f"missed: {verdict.name} ({verdict.real})", flush=True)
             elif verdict.named is False:
                 print(f"not named: {verdict.name}: {verdict.mistake or verdict.caught}", flush=True)
-    given.page.write_text(page(verdicts, time.perf_counter() - start, given.jobs))
+    if not given.kinds:
+        given.page.write_text(page(verdicts, time.perf_counter() - start, given.jobs))
     missed = [v for v in verdicts if is_real(v) and not v.caught and v.name not in MISSES]
-    print(f"{given.page.name} written: {len(verdicts)} faults, {len(missed)} missed")
+    print(f"{len(verdicts)} faults, {len(missed)} missed")
     return 1 if missed else 0
+
+
+def reach(faults: list[Fault]) -> int:
+    """How many faults a choice has of each derivative; 1 where a derivative of the library has none."""
+    counts = {derivative.place: 0 for derivative in derivatives()} | {cls.__name__: 0 for cls in unreached()}
+    for fault in faults:
+        if fault.place in counts:
+            counts[fault.place] += 1
+    print(*(f"{count:4}  {place}" for place, count in counts.items()), sep="\n")
+    none = [place for place, count in counts.items() if not count]
+    print(f"{len(counts)} derivatives, without a fault:", ", ".join(none) or "none")
+    return 1 if none else 0
 
 
 def is_real(verdict: Verdict) -> bool:

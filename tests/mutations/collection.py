@@ -3,38 +3,68 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 
 from .by_hand import by_hand
 from .fault import Fault
-from .operators import rewrites
-from .wrappers import wrapped
+from .operators import other_reads, rewrites
+from .targets import derivatives, functions, helpers, methods
+from .wrappers import of_broadcast, of_forward, wrapped
 
 SEED = 3
-THOROUGH = 600  # faults in all; a program makes more than seven times as many
+THOROUGH = 600  # faults in all; a program makes more than twenty times as many
+
+Source = Callable[[], Iterator[Fault]]
+
+
+@cache
+def sources() -> dict[str, list[Source]]:
+    """By place what makes the faults there, for it takes seconds to make all: derivatives first."""
+    found: dict[str, list[Source]] = {}
+    for derivative in derivatives():
+        parts = [partial(wrapped, derivative), *([] if derivative.part else [partial(other_reads, derivative)])]
+        found.setdefault(derivative.place, []).extend(parts)
+    for function, entries in (*methods(), *helpers()):
+        found.setdefault(function.__qualname__, []).append(partial(rewrites, function, entries))
+    for cls in functions():
+        found.setdefault(f"{cls.__name__}.forward", []).extend((partial(of_broadcast, cls), partial(of_forward, cls)))
+    return found
+
+
+@cache
+def made(place: str) -> list[Fault]:
+    """All that a program makes at a place."""
+    return [fault for source in sources()[place] for fault in source()]
 
 
 def every_fault() -> list[Fault]:
     """All that can be planted."""
-    return [*by_hand(), *rewrites(), *wrapped()]
+    return [*by_hand(), *(fault for place in sources() for fault in made(place))]
 
 
 def chosen(count: int = THOROUGH) -> list[Fault]:
-    """`count` faults, of every kind and place some, those of one place one after the other."""
-    faults = every_fault()
-    by = [fault for fault in faults if fault.kind == "by hand"]
-    rest = [fault for fault in faults if fault.kind != "by hand"]
+    """`count` faults, of every kind some, those of one place one after the other; of each derivative one at least."""
+    by = list(by_hand())
     rng = random.Random(SEED)
     rng.shuffle(by)
-    rng.shuffle(rest)
-    share = min(len(by), max(1, count // 4))
-    return sorted(by[:share] + _in_turn(rest)[: count - share], key=lambda fault: (fault.place, fault.name))
+    by = by[: max(1, count // 4)]
+    return sorted(by + _in_turn(rng, count - len(by)), key=lambda fault: (fault.place, fault.name))
 
 
-def _in_turn(faults: list[Fault]) -> list[Fault]:
-    """One of each place, then another of each, ..."""
-    turns: dict[str, int] = {}
-    numbered = []
-    for fault in faults:
-        turns[fault.place] = turn = turns.get(fault.place, 0) + 1
-        numbered.append((turn, fault))
-    return [fault for _, fault in sorted(numbered, key=lambda pair: pair[0])]
+def _in_turn(rng: random.Random, count: int) -> list[Fault]:
+    """One of each derivative, then one of each other place, then another of each, ..."""
+    first = {derivative.place for derivative in derivatives()}
+    places = rng.sample(list(sources()), len(sources()))
+    places.sort(key=lambda place: place not in first)
+    taken: list[Fault] = []
+    left: dict[str, list[Fault]] = {}
+    while places and len(taken) < count:
+        for place in places[: count - len(taken)]:
+            if place not in left:
+                faults = made(place)
+                left[place] = random.Random(f"{SEED} {place}").sample(faults, len(faults))
+            taken += left[place][:1]
+            del left[place][:1]
+        places = [place for place in places if left.get(place)]
+    return taken

@@ -17,6 +17,7 @@ from microgad.testing.strategies import LAYOUTS, laid_out
 
 INPUTS = 10_000  # for each fault
 STRUCTURES = 400  # examples of the property test, whose values and layouts are then changed
+FEW = 20  # of them are tried first, since most faults show on these
 
 Values = Callable[[Any, np.random.Generator], Any]
 VALUES: dict[str, Values] = {
@@ -47,12 +48,12 @@ class Outcome(NamedTuple):
 class Pool:
     """The inputs of one property test."""
 
-    def __init__(self, entry: Any) -> None:
+    def __init__(self, entry: Any, structures: int = STRUCTURES) -> None:
         self.cases: list[Any] = []
 
         @seed(0)
         @settings(
-            max_examples=STRUCTURES, database=None, phases=[Phase.generate], deadline=None,
+            max_examples=structures, database=None, phases=[Phase.generate], deadline=None,
             suppress_health_check=list(HealthCheck),
         )  # fmt: skip
         @given(entry.examples)
@@ -86,7 +87,7 @@ class Pool:
         return self.known[k]
 
 
-pool = lru_cache(maxsize=6)(Pool)
+pool = lru_cache(maxsize=12)(Pool)
 
 
 def outcome(function: Any, inputs: Sequence[Any], k: int) -> Outcome:

@@ -11,23 +11,16 @@ from typing import Any
 
 from .fault import Fault
 from .plant import replaced, rewritten
-from .targets import Derivative, derivatives, helpers
+from .targets import Derivative
 
 Node = ast.AST
 Change = tuple[str, str, Node]  # the kind of fault, what is changed in words, and what the place becomes
 
 
-def rewrites() -> Iterator[Fault]:
-    """Every fault that one of the operators makes."""
-    for derivative in derivatives():
-        for kind, what, code in mutants(derivative.method):
-            yield Fault(
-                kind, derivative.place, what, rewritten(derivative.method, code), derivative.entries, derivative.cls
-            )
-        yield from other_reads(derivative)
-    for function, entries in helpers():
-        for kind, what, code in mutants(function):
-            yield Fault(kind, function.__qualname__, what, rewritten(function, code), entries)
+def rewrites(function: Any, entries: tuple[Any, ...]) -> Iterator[Fault]:
+    """Every fault that one of the operators makes of a function."""
+    for kind, what, code in mutants(function):
+        yield Fault(kind, function.__qualname__, what, rewritten(function, code), entries)
 
 
 def mutants(function: Any) -> Iterator[tuple[str, str, Any]]:
@@ -216,11 +209,12 @@ OPERATORS: tuple[Callable[[Node], Iterator[tuple[str, Node]]], ...] = (
 def other_reads(derivative: Derivative) -> Iterator[Fault]:
     """Another kept value in place of one: the input for the result, one operand for the other."""
     cls, method = derivative.cls, derivative.method
-    reads = cls.reads(method) if derivative.name != "adjoint" else ()
+    reads = cls.reads(method) if derivative.name in vars(cls) and derivative.name != "adjoint" else ()
     known = [name for name in (*cls.inputs, "out") if not cls.variadic and name not in ("input", "target")]
+    bound = {node.arg for node in ast.walk(_parsed(method)) if isinstance(node, ast.arg)}
     for name in reads:
         for other in known:
-            if name in known and other not in reads:
+            if name in known and other not in bound:
                 tree = _parsed(method)
                 for node in ast.walk(tree.body[0]):
                     if isinstance(node, ast.Name) and node.id == name:

@@ -32,7 +32,7 @@ def replaced(owner: Any, **attributes: Any) -> Plant:
 
     @contextmanager
     def plant() -> Iterator[None]:
-        whole = {name: vars(owner).get(name) for name in attributes}
+        whole = {name: vars(owner).get(name) for name in (*attributes, "transposed")}  # a class may be given one
         try:
             _put(owner, attributes)
             yield
@@ -45,13 +45,14 @@ def replaced(owner: Any, **attributes: Any) -> Plant:
 def _put(owner: Any, attributes: dict[str, Any]) -> None:
     for name, value in attributes.items():
         before = vars(owner).get(name)
-        if value is None:
-            delattr(owner, name)
-        else:
+        if value is not None:
             setattr(owner, name, value)
+        elif before is not None:
+            delattr(owner, name)
         transposed = vars(owner).get("transposed")
-        for mine, its in (("adjoint", "forward"), ("forward", "adjoint")):
-            if transposed is not None and name == mine and vars(transposed).get(its) is before:
-                setattr(transposed, its, value)
+        if transposed is not None and issubclass(transposed, owner):  # and not the map that owner is the adjoint of
+            for mine, its in (("adjoint", "forward"), ("forward", "adjoint")):
+                if name == mine and vars(transposed).get(its) is before:
+                    setattr(transposed, its, value)
     if isinstance(owner, type) and issubclass(owner, Function):
         owner.__init_subclass__()

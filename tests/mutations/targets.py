@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Iterator
 from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
+import microgad
 from microgad import engine
 from microgad.autograd.custom import _Custom
-from microgad.function import Function
-from microgad.ops.elementwise import Add, Clamp, Div, Maximum, Minimum, Mul, Select, Where
-from microgad.ops.elementwise.selection import _inside, _winner
-from microgad.ops.indexing import Clear, SetItem, _last_writes
+from microgad.function import Function, LinearMap
+from microgad.ops.elementwise import Add, Div, Mul
 from microgad.ops.linalg import MatMul
-from microgad.ops.loss import CrossEntropy
-from microgad.ops.loss.classification import _without_ignored
-from microgad.ops.normalization import BatchNorm, FixedBatchNorm
-from microgad.ops.normalization.geometry import over_batch as _over_batch
-from microgad.ops.reduction import Amax, Mean, Sum, kept_shape
-from microgad.ops.region import Region, RegionClear, RegionWrite
-from microgad.ops.softmax import LogSumExp, Softmax, _dot_along
-from microgad.ops.window.conv import Conv2d, correlate_taps, transpose
-from microgad.ops.window.pool import MaxPool2d, Unpool, corners, winning_cells
-from microgad.ops.window.unfold import Unfold, add_columns, col2im
+from microgad.ops.normalization import BatchNorm
 from tests.properties.registry import REGISTRY, Entry
 
 PROPERTIES = Path(__file__).parent.parent / "properties"
@@ -33,27 +25,25 @@ for file in sorted(PROPERTIES.glob("test_*.py")):
         importlib.import_module(f"tests.properties.{file.stem}")
 
 PLAIN = ("microgad.ops", "microgad.nn", "microgad.engine")
+ARGUMENTS = ("microgad.ops.creation", "microgad.ops.out")  # what all go through, and no derivative's own
 
 
 class Derivative(NamedTuple):
-    """A method of a Function that is a derivative, or makes some of them."""
+    """A method that is a derivative of a Function, or makes some of them; of those `part` is one, of a tuple."""
 
     cls: type[Function]
     name: str
+    part: int | None
     entries: tuple[Entry, ...]
 
     @property
     def method(self) -> Any:
-        return vars(self.cls)[self.name]
+        return getattr(self.cls, self.name)
 
     @property
     def place(self) -> str:
-        return f"{self.cls.__name__}.{self.name}"
-
-    @property
-    def joint(self) -> bool:
-        """Whether it gives a tuple, a gradient for each input."""
-        return self.name == "backward" or self.cls.variadic
+        of = "" if self.part is None else f" of {self.cls.inputs[self.part]}"
+        return f"{self.cls.__name__}.{self.name}{of}"
 
 
 def entries_of(*classes: type[Function]) -> tuple[Entry, ...]:
@@ -68,43 +58,81 @@ def functions() -> list[type[Function]]:
     return sorted((cls for cls in classes if cls.differentiable), key=lambda cls: (cls.__module__, cls.__name__))
 
 
+def unreached() -> list[type[Function]]:
+    """Functions with a derivative and without a property test, adjoints of maps aside."""
+    known, stack = set(functions()), Function.__subclasses__()
+    found = []
+    while stack:
+        cls = stack.pop()
+        stack += [] if cls is _Custom else cls.__subclasses__()
+        made = issubclass(cls, LinearMap) and issubclass(cls, vars(cls).get("transposed", ()))
+        if cls.__module__.startswith(PLAIN) and cls.differentiable and cls not in known and not made:
+            found.append(cls)
+    return found
+
+
 def derivatives() -> Iterator[Derivative]:
-    """Every derivative that a class writes itself."""
+    """Every derivative of every class: its own ones, and those that it has of another."""
     for cls in functions():
-        for name, method in vars(cls).items():
-            written = name.startswith("grad_") or name in ("backward", "adjoint")
-            if written and callable(method) and method is not vars(cls).get("forward"):
-                yield Derivative(cls, name, entries_of(cls))
+        names = ("adjoint",) if issubclass(cls, LinearMap) else ("backward", *(f"grad_{name}" for name in cls.inputs))
+        for name in names:
+            if hasattr(cls, name):
+                parts = range(len(cls.inputs)) if name == "backward" and not cls.variadic else (None,)
+                yield from (Derivative(cls, name, part, entries_of(cls)) for part in parts)
+
+
+def methods() -> Iterator[tuple[Any, tuple[Entry, ...]]]:
+    """The same, each once, whoever has it. An adjoint that is its own forward would be right with any mistake."""
+    found: dict[Any, dict[type[Function], None]] = {}
+    for cls, name, *_ in derivatives():
+        if getattr(cls, name) is not cls.forward:
+            found.setdefault(getattr(cls, name), {})[cls] = None
+    for method, classes in found.items():
+        yield method, entries_of(*classes)
 
 
 def helpers() -> Iterator[tuple[Any, tuple[Entry, ...]]]:
     """Functions and methods that a derivative goes through and the forward it belongs to does not."""
-    for function, classes in HELPERS.items():
-        yield function, entries_of(*classes)
+    found: dict[FunctionType, dict[type[Function], None]] = {engine.sum_to: dict.fromkeys((Add, Mul, Div, MatMul))}
+    found[engine._with_zeros] = {BatchNorm: None}
     for cls in functions():
         if cls.decomposed is not None:
-            yield cls.decomposed, entries_of(cls)
+            found.setdefault(cls.decomposed, {})[cls] = None
+    for cls, name, *_ in derivatives():
+        whole = _reached(cls, cls.forward)
+        for function in _reached(cls, getattr(cls, name)):
+            if function not in whole and function is not getattr(cls, name) and not function.__code__.co_freevars:
+                found.setdefault(function, {})[cls] = None
+    for function, classes in found.items():
+        yield function, entries_of(*classes)
 
 
-HELPERS: dict[Callable[..., Any], tuple[type[Function], ...]] = {
-    engine.sum_to: (Add, Mul, Div, MatMul),
-    engine._with_zeros: (BatchNorm,),
-    _winner: (Maximum, Minimum),
-    _inside: (Clamp,),
-    Select.forward: (Maximum, Where, SetItem),
-    _dot_along: (Softmax,),
-    _over_batch: (FixedBatchNorm,),
-    kept_shape: (Sum, Mean, Amax, LogSumExp),
-    _last_writes: (SetItem,),
-    Clear.forward: (SetItem,),
-    _without_ignored: (CrossEntropy,),
-    RegionClear.forward: (RegionWrite,),
-    Region.forward: (RegionWrite,),
-    transpose: (Conv2d,),
-    correlate_taps: (Conv2d,),
-    col2im: (Unfold,),
-    add_columns: (Unfold, Conv2d),
-    Unpool.forward: (MaxPool2d,),
-    corners: (MaxPool2d,),
-    winning_cells: (MaxPool2d,),
-}
+def _reached(cls: type[Function], method: Any) -> dict[FunctionType, None]:
+    """What a method calls in the rooms of operations, as far as names in its code tell; public ones have tests."""
+    found: dict[FunctionType, None] = {}
+    stack: list[tuple[Any, Any]] = [(cls, method)]
+    while stack:
+        owner, function = stack.pop()
+        function = inspect.unwrap(function)
+        if not isinstance(function, FunctionType) or function in found:
+            continue
+        found[function] = None
+        known = function.__globals__
+        modules = [x for x in known.values() if isinstance(x, ModuleType) and x.__name__.startswith("microgad.ops")]
+        for name in _names(function.__code__):
+            x = known.get(name) or next((vars(m)[name] for m in modules if name in vars(m)), None)
+            if isinstance(x, type) and issubclass(x, Function):
+                owner, x = x, x.forward
+            elif x is None and not name.startswith("grad_") and name not in ("apply", "forward", "adjoint"):
+                x = getattr(owner, name, None)
+            home, public = str(getattr(x, "__module__", "")), getattr(microgad, getattr(x, "__name__", ""), None) is x
+            if home.startswith("microgad.ops") and not home.startswith(ARGUMENTS) and not public:
+                stack.append((owner, x))
+    return found
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _names(inner)

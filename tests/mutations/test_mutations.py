@@ -12,7 +12,8 @@ import pytest
 import microgad as torch
 from microgad.ops.elementwise import Neg
 
-from .collection import THOROUGH, chosen, every_fault
+from .__main__ import reach
+from .collection import THOROUGH, chosen, made
 from .fault import Fault
 from .judge import caught, explanation, real
 from .misses import MISSES
@@ -45,6 +46,10 @@ def test_is_caught(fault, pytestconfig):
     assert caught(fault) is not None or not real(fault, inputs) or fault.name in MISSES
 
 
+def test_each_derivative_gets_a_fault():
+    assert reach(chosen(THOROUGH)) == 0
+
+
 def test_all_is_whole_again():
     """Planting and taking out leaves every class as it was."""
     before = {cls: (dict(vars(cls)), cls.inputs) for cls in functions()}
@@ -54,11 +59,12 @@ def test_all_is_whole_again():
     for cls, (attributes, inputs) in before.items():
         methods = {name: x for name, x in attributes.items() if isinstance(x, FunctionType)}
         assert {name: vars(cls)[name] for name in methods} == methods
+        assert vars(cls).get("transposed") is attributes.get("transposed")
         assert cls.inputs == inputs
 
 
 def test_a_fault_is_planted_while_its_context_lasts():
-    fault = next(fault for fault in every_fault() if fault.name == "sign: Neg.grad_x: wrapped")
+    fault = next(fault for fault in made("Neg.grad_x") if fault.name == "sign: Neg.grad_x: wrapped")
     x = torch.tensor([1.0], requires_grad=True)
     with fault.plant():
         assert torch.autograd.grad(-x, x)[0].tolist() == [1.0]

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from microgad.function import Function, Tensor
+from microgad.function import Function, LinearMap, Tensor
 from microgad.ops.elementwise import Exp, Sign
 
 from .fault import Fault
 from .plant import replaced
-from .targets import Derivative, derivatives, entries_of, functions
+from .targets import Derivative, entries_of
 
 Call = Callable[..., Any]
 
@@ -115,7 +115,8 @@ def rounded_values(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> A
 
 
 def wrong_when_recorded(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
-    return result(doubled if isinstance(grad, Tensor) else lambda g: g)(call, node, grad, kept)
+    recorded = any(isinstance(g, Tensor) for g in (grad if isinstance(grad, tuple) else (grad,)))
+    return result(doubled if recorded else lambda g: g)(call, node, grad, kept)
 
 
 def magnitude(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
@@ -194,28 +195,30 @@ def _ties(x: Any) -> Any:
 
 wrong_at_ties, wrong_at_zeros, wrong_if_negative = _where(_ties), _where(lambda x: x == 0), _where(lambda x: x < 0)
 
-# kind -> (the wrapper, what the likely mistake has to say)
-OF_ALL: dict[str, tuple[Callable[..., Any], str]] = {
-    "sign": (result(negated), "a sign"),
-    "factor 2": (result(doubled), "a factor"),
-    "1/N too much": (result(averaged), "1/N"),
-    "transposed": (result(transposed), "transposed"),
-    "rolled by one": (result(rolled), ""),
-    "rolled by one at the end": (result(rolled_at_the_end), ""),
-    "flipped": (result(flipped), ""),
-    "first slice lost": (result(first_lost), ""),
-    "NaN": (result(with_nan), ""),
-    "float32 rounding": (result(rounded), ""),
-    "100 000th part more": (result(a_little_more), ""),
-    "constant added": (result(offset), ""),
-    "wrong from index 3 on": (result(wide_wrong), ""),
-    "wrong second derivative only": (wrong_when_recorded, ""),
-    "magnitude of the gradient": (magnitude, ""),
-    "writes into the gradient": (writes_into_grad, ""),
-    "raises on nothing": (fails_on_nothing, ""),
-    "wrong shape on nothing": (shapeless_on_nothing, ""),
-    "wrong if strided": (wrong_if_strided, ""),
-    "wrong in float32": (wrong_in_float32, ""),
+# kind -> (what becomes of a gradient, what the likely mistake has to say)
+OF_RESULTS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "sign": (negated, "a sign"),
+    "factor 2": (doubled, "a factor"),
+    "1/N too much": (averaged, "1/N"),
+    "transposed": (transposed, "transposed"),
+    "rolled by one": (rolled, ""),
+    "rolled by one at the end": (rolled_at_the_end, ""),
+    "flipped": (flipped, ""),
+    "first slice lost": (first_lost, ""),
+    "NaN": (with_nan, ""),
+    "float32 rounding": (rounded, ""),
+    "100 000th part more": (a_little_more, ""),
+    "constant added": (offset, ""),
+    "wrong from index 3 on": (wide_wrong, ""),
+}
+OF_ALL: dict[str, Callable[..., Any]] = {
+    "wrong second derivative only": wrong_when_recorded,
+    "magnitude of the gradient": magnitude,
+    "writes into the gradient": writes_into_grad,
+    "raises on nothing": fails_on_nothing,
+    "wrong shape on nothing": shapeless_on_nothing,
+    "wrong if strided": wrong_if_strided,
+    "wrong in float32": wrong_in_float32,
 }
 OF_READERS: dict[str, Callable[..., Any]] = {
     "kept values off the graph": frozen_values,
@@ -228,43 +231,45 @@ OF_READERS: dict[str, Callable[..., Any]] = {
 }
 
 
-def wrapped() -> Iterator[Fault]:
-    """Every wrapper around every derivative."""
-    for derivative in derivatives():
-        reads = derivative.method.__code__.co_argcount > 2
-        chosen = dict(OF_ALL)
-        if reads:
-            chosen |= {kind: (change, "") for kind, change in OF_READERS.items()}
-        if len(derivative.cls.inputs) > 1 and derivative.name != "adjoint":
-            chosen["wrong if alone"] = (wrong_if_alone, "")
-        for kind, (change, says) in chosen.items():
-            yield _fault(derivative, kind, change, says)
-    for cls in functions():
-        yield from of_broadcast(cls)
-        yield from of_forward(cls)
+def wrapped(derivative: Derivative) -> Iterator[Fault]:
+    """Every wrapper around a derivative; those that aren't of one gradient around the first of several only."""
+    for kind, (change, says) in OF_RESULTS.items():
+        yield _fault(derivative, kind, result(change, derivative.part), says)
+    if derivative.part:
+        return
+    others = dict(OF_ALL)
+    if derivative.method.__code__.co_argcount > 2:
+        others |= OF_READERS
+    if len(derivative.cls.inputs) > 1 and derivative.name != "adjoint":
+        others["wrong if alone"] = wrong_if_alone
+    if derivative.cls.decomposed is not None:  # which the second derivative is made of
+        del others["wrong second derivative only"]
+        others.pop("kept values off the graph", None)
+    for kind, around_it in others.items():
+        yield _fault(derivative, kind, around_it, "")
 
 
 def _fault(derivative: Derivative, kind: str, change: Callable[..., Any], says: str) -> Fault:
-    body = around(derivative.method, change)
-    plant = replaced(derivative.cls, **{derivative.name: body})
-    return Fault(kind, derivative.place, "wrapped", plant, derivative.entries, derivative.cls, says)
-
-
-BROADCASTING = ("Add", "Sub", "Mul", "Div", "Pow", "Maximum", "Minimum", "Where", "Clamp", "SquaredError")
+    cls, name, _, entries = derivative
+    owner = cls
+    if kind == "wrong second derivative only" and issubclass(cls, LinearMap):
+        owner, change = cls.transposed, result(doubled)  # whose adjoint is the second derivative
+    plant = replaced(owner, **{name: around(getattr(owner, name), change)})
+    return Fault(kind, derivative.place, "wrapped", plant, entries, cls, says)
 
 
 def of_broadcast(cls: type[Function]) -> Iterator[Fault]:
     """Over axes that were broadcast, the first gradient in place of the sum, or the mean."""
-    if cls.__name__ not in BROADCASTING:
+    if cls.promote is None or len(cls.inputs) < 2:
         return
-    forward = vars(cls)["forward"]
+    forward = cls.forward
 
     def noting(call: Call, node: Any, first: Any, others: tuple[Any, ...]) -> Any:
         vars(node)["noted"] = [np.shape(x) for x in (first, *others)]
         return call(node, first, *others)
 
     for i, name in enumerate(cls.inputs):
-        method = vars(cls).get(f"grad_{name}")
+        method = getattr(cls, f"grad_{name}", None)
         for kind, weight, says in (
             ("missing sum", lambda n: np.arange(n) == 0, "a missing sum"),
             ("mean for sum", lambda n: np.full(n, 1 / max(n, 1)), "a missing sum|1/N"),

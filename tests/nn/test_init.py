@@ -82,8 +82,8 @@ def test_uniform_bounds(name, args, bound):
 def test_normal_deviations(name, args, std):
     torch.manual_seed(0)
     weight = getattr(init, name)(torch.empty(400, 300), *args).array
-    assert weight.std() == pytest.approx(std, rel=0.02)
-    assert weight.mean() == pytest.approx(0, abs=std / 50)
+    assert weight.std().item() == pytest.approx(std, rel=0.02)
+    assert weight.mean().item() == pytest.approx(0, abs=std / 50)
 
 
 @pytest.mark.parametrize(("mean", "std", "a", "b"), [(0, 1, -2, 2), (0, 1, -0.1, 0.1), (3, 1, 0, 2), (0, 2, 1, 5)])
@@ -93,7 +93,7 @@ def test_truncated_normal(mean, std, a, b):
     assert a <= values.min() < values.max() <= b
     grid = np.linspace(a, b, 10001)
     density = np.exp(-0.5 * ((grid - mean) / std) ** 2)
-    assert values.mean() == pytest.approx((grid * density).sum() / density.sum(), abs=0.02 * std)
+    assert values.mean().item() == pytest.approx((grid * density).sum() / density.sum(), abs=0.02 * std)
 
 
 def test_truncated_normal_far_away():

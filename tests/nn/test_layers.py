@@ -210,3 +210,39 @@ def test_functional_relu_in_place():
     weight = nn.Parameter(x)
     with pytest.raises(RuntimeError, match="leaf"):
         F.relu(weight, inplace=True)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        (nn.BatchNorm1d(2), (1, 2, 3, 3), "BatchNorm1d (1): expected 2D or 3D input (got 4D input)"),
+        (nn.SyncBatchNorm(2), (2,), "SyncBatchNorm (1): expected at least 2D input (got 1D input)"),
+        (nn.InstanceNorm2d(3, affine=True), (2, 2, 3, 3), "InstanceNorm2d (1): expected input's size at dim=1, 2, to"),
+        (nn.Softmax2d(), (2, 2), "Softmax2d (1): expected input to be 3D or 4D, got 2D instead"),
+        (nn.CircularPad2d(1), (2, 2), "CircularPad2d (1): expected 3D or 4D input (got 2D input)"),
+        (nn.CrossMapLRN2d(3), (2, 2), "CrossMapLRN2d (1): expected input to be 4D, got 2D instead"),
+        (nn.Unflatten(1, (2, 2)), (2, 3), "Unflatten (1): Provided sizes [2, 2] don't multiply up"),
+        (nn.LazyConv1d(2, 1), (2,), "LazyConv1d (1): expected 2D (unbatched) or 3D (batched) input"),
+    ],
+)
+def test_errors_say_where(layer, shape, message):
+    net = nn.Sequential(nn.Identity(), layer)
+    with pytest.raises((RuntimeError, ValueError)) as error:
+        net(torch.zeros(shape))
+    assert message in str(error.value)
+
+
+def test_data_parallel():
+    layer = nn.Linear(2, 3)
+    net = nn.DataParallel(layer, device_ids=[0, 1])
+    x = torch.randn(4, 2)
+    assert torch.equal(net(x), layer(x))
+    assert net.module is layer
+    assert list(net.state_dict()) == ["module.weight", "module.bias"]
+
+
+@pytest.mark.host("numerical derivatives")
+def test_cross_map_has_the_gradient_of_its_result():
+    x = torch.randn(2, 6, 1, 2, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(nn.CrossMapLRN2d(3, 1.0), (x,))
+    assert torch.autograd.gradgradcheck(nn.CrossMapLRN2d(3, 1.0), (x,))

@@ -168,7 +168,7 @@ def test_not_strict():
     keys = model.load_state_dict(state, strict=False)
     assert keys == (["seen"], ["gone"])
     assert (keys.missing_keys, keys.unexpected_keys) == (["seen"], ["gone"])
-    assert repr(keys) == "IncompatibleKeys(missing_keys=['seen'], unexpected_keys=['gone'])"
+    assert repr(keys) == "_IncompatibleKeys(missing_keys=['seen'], unexpected_keys=['gone'])"
     assert torch.equal(model.fc.weight, state["fc.weight"])
 
 

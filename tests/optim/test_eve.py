@@ -41,7 +41,7 @@ def test_eve_is_the_papers(losses: Any, betas: Any, c: float, f_star: float) -> 
     p = microgad.tensor(start, requires_grad=True)
     optimizer = Eve([p], lr=0.1, betas=betas, c=c, f_star=f_star)
     for loss, grad, d in zip(losses, grads, ds, strict=True):
-        p.grad = microgad.from_numpy(grad)
+        p.grad = microgad.tensor(grad)
         assert optimizer.step(lambda loss=loss: microgad.tensor(loss, dtype=microgad.float64)).item() == loss
         assert optimizer.param_groups[0]["d"] == pytest.approx(d, rel=1e-12)
     np.testing.assert_allclose(p.array, expected, rtol=1e-9, atol=1e-12)

@@ -13,6 +13,7 @@ def optimizer() -> SGD:
     return SGD([microgad.ones(1, requires_grad=True)], lr=0.1)
 
 
+@pytest.mark.filterwarnings("ignore:Detected call of .lr_scheduler.step:UserWarning")
 @pytest.mark.parametrize("kind", [lambda o: StepLR(o, 2), lambda o: CosineAnnealingLR(o, 7)])
 def test_a_saved_scheduler_goes_on(kind: Any) -> None:
     whole, first = kind(optimizer()), kind(optimizer())

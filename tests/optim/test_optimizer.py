@@ -9,10 +9,34 @@ import numpy as np
 import pytest
 
 import microgad
-from microgad.optim import SGD, Adam, AdamW, Eve, Optimizer
+from microgad.optim import (
+    ASGD,
+    LBFGS,
+    SGD,
+    Adadelta,
+    Adafactor,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Eve,
+    Muon,
+    NAdam,
+    Optimizer,
+    RAdam,
+    RMSprop,
+    Rprop,
+)
 from microgad.optim.chunks import SIZE, chunks
+from microgad.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+    required,
+)
 
-OPTIMIZERS = [SGD, Adam, AdamW, Eve]
+OPTIMIZERS = [
+    SGD, Adam, AdamW, Eve, Adadelta, Adafactor, Adagrad, Adamax, ASGD, NAdam, RAdam, RMSprop, Rprop
+]  # fmt: skip
 
 
 def parameter(*values: float, dtype: Any = microgad.float32) -> Any:
@@ -27,9 +51,16 @@ def with_gradient(*values: float) -> Any:
 
 def contents(optimizer: Optimizer) -> Any:
     """Parameters, state and options, as copies that can be compared."""
-    params = [p.array.tolist() for group in optimizer.param_groups for p in group["params"]]
-    state = {i: {k: v.array.tolist() for k, v in e.items()} for i, e in optimizer.state_dict()["state"].items()}
-    return params, state, copy.deepcopy(optimizer.state_dict()["param_groups"])
+    params = [p.tolist() for group in optimizer.param_groups for p in group["params"]]
+    return params, listed(optimizer.state_dict()["state"]), copy.deepcopy(optimizer.state_dict()["param_groups"])
+
+
+def listed(x: Any) -> Any:
+    if isinstance(x, dict):
+        return {key: listed(value) for key, value in x.items()}
+    if isinstance(x, list):
+        return [listed(item) for item in x]
+    return x.tolist() if isinstance(x, microgad.Tensor) else x
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
@@ -63,7 +94,8 @@ def test_backward_notices_that_a_kept_parameter_has_moved(kind: Any) -> None:
 def test_arrays_stay_in_place_and_their_dtype(kind: Any) -> None:
     p = with_gradient(1, 2)
     array = p.array
-    kind([p], lr=np.float64(0.1), weight_decay=np.float64(0.1)).step(lambda: 1.0)
+    decay = {} if kind is Rprop else {"weight_decay": np.float64(0.1)}
+    kind([p], lr=np.float64(0.1), **decay).step(lambda: 1.0)
     assert p.array is array
     assert array.dtype == np.float32
     assert p.is_leaf
@@ -213,20 +245,72 @@ def test_a_pre_hook_can_replace_the_closure() -> None:
     assert optimizer.step(lambda: 3) == 7
 
 
-def test_hooks_of_an_optimizer_with_a_step_of_its_own() -> None:
-    class Own(Optimizer):
-        def step(self, closure: Any = None) -> None:
-            pass
+class Own(SGD):
+    """An optimizer with a step of its own, as programs written for PyTorch have it."""
 
-    with pytest.raises(NotImplementedError, match="Own overrides step"):
-        Own([parameter(1)], {}).register_step_post_hook(print)
+    @microgad.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        return super().step(closure) or "stepped"
+
+
+def test_hooks_of_an_optimizer_with_a_step_of_its_own() -> None:
+    """Once, though that calls its base's step."""
+    seen: list[str] = []
+    optimizer = Own([with_gradient(1)])
+    optimizer.register_step_pre_hook(lambda *_: seen.append("before"))
+    optimizer.register_step_post_hook(lambda *_: seen.append("after"))
+    assert optimizer.step() == "stepped"
+    assert seen == ["before", "after"]
+
+
+def test_hooks_of_all_optimizers() -> None:
+    seen: list[Any] = []
+    optimizer = SGD([with_gradient(1)])
+    optimizer.register_step_post_hook(lambda *_: seen.append("own"))
+    with (
+        register_optimizer_step_pre_hook(lambda optimizer, *_: seen.append(optimizer)),
+        register_optimizer_step_post_hook(lambda *_: seen.append("all")),
+    ):
+        optimizer.step()
+    optimizer.step()
+    assert seen == [optimizer, "own", "all", "own"]
+
+
+def test_what_a_pre_hook_returns() -> None:
+    optimizer = SGD([parameter(1)])
+    optimizer.register_step_pre_hook(lambda *_: 3)
+    with pytest.raises(RuntimeError, match="must return None or a tuple of"):
+        optimizer.step()
+
+
+def test_hooks_around_the_state_dict() -> None:
+    seen: list[Any] = []
+    optimizer = SGD([parameter(1)], lr=0.5)
+    optimizer.register_state_dict_pre_hook(lambda o: seen.append(o))
+    optimizer.register_state_dict_post_hook(lambda o, state: {**state, "second": 2})
+    optimizer.register_state_dict_post_hook(lambda o, state: {**state, "first": "second" not in state}, prepend=True)
+    saved = optimizer.state_dict()
+    assert (seen, saved["first"], saved["second"]) == ([optimizer], True, 2)
+    optimizer.register_load_state_dict_pre_hook(lambda o, state: {**state, "param_groups": [{**state["groups"][0]}]})
+    optimizer.register_load_state_dict_post_hook(lambda o: seen.append(o.param_groups[0]["lr"]))
+    given = {"state": {}, "groups": [{**saved["param_groups"][0], "lr": 0.25}]}
+    optimizer.load_state_dict(given)
+    assert seen == [optimizer, 0.25]
+    assert set(given) == {"state", "groups"}
+    assert optimizer.state_dict()["second"] == 2  # a load keeps hooks
+
+
+def test_an_option_that_each_group_must_give() -> None:
+    with pytest.raises(ValueError, match="didn't specify a value of required optimization parameter lr"):
+        Optimizer([parameter(1)], {"lr": required})
+    assert Optimizer([{"params": parameter(1), "lr": 2}], {"lr": required}).param_groups[0]["lr"] == 2
 
 
 # State
 
 
 def trained(kind: Any, steps: int = 3, **options: Any) -> Any:
-    p = parameter(1, 2)
+    p = microgad.tensor([[1.0, 2.0]], requires_grad=True) if kind in MATRICES else parameter(1, 2)
     optimizer = kind([p], lr=0.1, **options)
     run(optimizer, steps)
     return optimizer
@@ -245,14 +329,19 @@ def run(optimizer: Any, steps: int) -> None:
         optimizer.step(closure)
 
 
-CASES = [(SGD, {"momentum": 0.9}), (Adam, {"amsgrad": True}), (AdamW, {}), (Eve, {})]
+MATRICES = (Adafactor, Muon)
+CASES = [
+    (SGD, {"momentum": 0.9}), (Adam, {"amsgrad": True}), (RMSprop, {"momentum": 0.9, "centered": True}),
+    (LBFGS, {"max_iter": 2}), (LBFGS, {"max_iter": 2, "line_search_fn": "strong_wolfe"}), (ASGD, {"t0": 1}),
+    *((kind, {}) for kind in (AdamW, Eve, Adadelta, Adafactor, Adagrad, Adamax, Muon, NAdam, RAdam, Rprop)),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("kind", "options"), CASES)
 def test_going_on_from_a_state_dict_gives_the_very_same_numbers(kind: Any, options: Any) -> None:
     whole = trained(kind, 5, **options)
     half = trained(kind, 3, **options)
-    resumed = kind([parameter(*half.param_groups[0]["params"][0].tolist())])
+    resumed = kind([half.param_groups[0]["params"][0].detach().clone().requires_grad_()])
     resumed.load_state_dict(half.state_dict())
     run(half, 1)  # what was loaded is a copy
     run(resumed, 2)
@@ -281,6 +370,24 @@ def test_loaded_state_takes_the_dtype_of_its_parameter() -> None:
         "exp_avg": "torch.float64",
         "exp_avg_sq": "torch.float64",
     }
+
+
+def test_counts_of_steps_were_plain_numbers_once() -> None:
+    saved = trained(Adam).state_dict()
+    saved["state"][0]["step"] = 3
+    optimizer = Adam([parameter(1, 2)])
+    optimizer.load_state_dict(saved)
+    (state,) = optimizer.state.values()
+    assert (state["step"].item(), str(state["step"].dtype)) == (3, "torch.float32")
+
+
+@pytest.mark.parametrize(("kind", "options"), CASES)
+def test_they_go_down(kind: Any, options: Any) -> None:
+    optimizer = trained(kind, 0, **options)
+    (p,) = optimizer.param_groups[0]["params"]
+    before = (p * p).sum().item()
+    run(optimizer, 5)
+    assert (p * p).sum().item() < before
 
 
 def test_switches_that_an_older_state_lacks_stay_as_they_are() -> None:

@@ -1,6 +1,7 @@
 """utils.data: orders, batches, and how far each generator moves, are PyTorch's."""
 
 import itertools
+import random
 from collections import OrderedDict, defaultdict, namedtuple
 from typing import Any
 
@@ -162,6 +163,79 @@ def test_random_split(n: int, parts: Any, own: bool) -> None:
     same(program)
 
 
+@given(st.integers(1, 30), st.integers(1, 7), st.booleans(), st.booleans(), st.integers(0, 9))
+def test_distributed_sampler(n: int, replicas: int, shuffle: bool, drop_last: bool, epoch: int) -> None:
+    def program(lib: Any, data: Any) -> Any:
+        seen = []
+        for rank in range(replicas):
+            sampler = data.DistributedSampler(range(n), replicas, rank, shuffle, 5, drop_last)
+            sampler.set_epoch(epoch)
+            seen.append((list(sampler), len(sampler), sampler.total_size))
+        return seen
+
+    if not drop_last or n >= replicas:  # else torch has no samples, and says that they're wrong in number
+        same(program)
+
+
+def test_stacked_and_chained() -> None:
+    def program(lib: Any, data: Any) -> Any:
+        rows = data.TensorDataset(*tensors(lib, 5))
+        several = [data.StackDataset(rows, range(5)), data.StackDataset(x=range(5), y=rows)]
+        batches = [list(data.DataLoader(each, batch_size=2)) for each in several]
+        chain = data.ChainDataset([Stream(data), Stream(data)])
+        return batches, several[0][3], several[1][2], len(several[1]), list(data.DataLoader(chain, 4))
+
+    same(program)
+
+
+class Squares:
+    """A sample is a number, its square, and what the worker draws for it."""
+
+    def __init__(self, lib: Any) -> None:
+        self.lib = lib
+
+    def __len__(self) -> int:
+        return 23
+
+    def __getitem__(self, i: int) -> Any:
+        info = self.lib.utils.data.get_worker_info()
+        drawn = self.lib.rand(2), np.random.rand(), random.random()  # noqa: NPY002
+        return i, self.lib.full((3,), float(i * i)), drawn, (info.id, info.num_workers, info.seed % 2**31)
+
+
+few_cores = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
+
+
+@few_cores
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("options", [{}, {"prefetch_factor": 1, "persistent_workers": True}, {"drop_last": True}])
+def test_workers(shuffle: bool, options: Any) -> None:
+    """The same batches, made by the same worker from the same draws, in two passes."""
+
+    def program(lib: Any, data: Any) -> Any:
+        loader = data.DataLoader(Squares(lib), 4, shuffle, num_workers=3, **options)
+        return [list(loader), lib.rand(1), list(loader), len(loader)]
+
+    same(program)
+
+
+@few_cores
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_workers_of_a_stream(batch_size: Any) -> None:
+    """Each has the whole stream, but for what it makes of its worker's number; they end at different times."""
+
+    def program(lib: Any, data: Any) -> Any:
+        class Stream(data.IterableDataset):  # type: ignore[misc]
+            def __iter__(self) -> Any:
+                number = data.get_worker_info().id
+                return iter(range(10 * number, 10 * number + 3 + 2 * number))
+
+        loader = data.DataLoader(Stream(), batch_size, num_workers=3, persistent_workers=True)
+        return [list(loader), list(loader)]
+
+    same(program)
+
+
 SAMPLES: list[Any] = [
     [1, 2], [1.5, 2.5], [True, False], ["a", "b"], [b"a", b"b"], [(1, 2.0), (3, 4.0)], [[1, "a"], [2, "b"]],
     [{"a": 1, "b": [1, 2]}, {"a": 2, "b": [3, 4]}], [OrderedDict(a=1), OrderedDict(a=2)],
@@ -190,6 +264,18 @@ REFUSED: list[Any] = [
     lambda lib, data: data.default_collate([[1], [1, 2]]),
     lambda lib, data: data.DataLoader([1], num_workers=-1),
     lambda lib, data: data.DataLoader([1], timeout=-1),
+    lambda lib, data: data.DataLoader([1], prefetch_factor=2),
+    lambda lib, data: data.DataLoader([1], persistent_workers=True),
+    lambda lib, data: data.DataLoader([1], num_workers=1, prefetch_factor=-1),
+    lambda lib, data: data.DataLoader([1], multiprocessing_context="fork"),
+    lambda lib, data: data.DataLoader([1], num_workers=1, multiprocessing_context="spoon"),
+    lambda lib, data: data.DataLoader([1], num_workers=1, multiprocessing_context=3),
+    lambda lib, data: data.StackDataset(),
+    lambda lib, data: data.StackDataset([1], [1, 2]),
+    lambda lib, data: data.StackDataset([1], a=[1]),
+    lambda lib, data: list(data.ChainDataset([[1]])),
+    lambda lib, data: len(data.ChainDataset([[1]])),
+    lambda lib, data: data.DistributedSampler([1], 2, 2),
     lambda lib, data: data.DataLoader([1], batch_size=0),
     lambda lib, data: data.DataLoader([1], batch_size=2.0),
     lambda lib, data: data.DataLoader([1], drop_last=1),

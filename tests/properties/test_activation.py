@@ -134,3 +134,8 @@ def test_softshrink_hardshrink_and_threshold(x):
     np.testing.assert_array_equal(F.softshrink(x).array, np.sign(y) * np.maximum(np.abs(y) - 0.5, 0))
     np.testing.assert_array_equal(F.hardshrink(x, 0.25).array, np.where(np.abs(y) > 0.25, y, 0))
     np.testing.assert_array_equal(F.threshold(x, 0.5, 7).array, np.where(y > 0.5, y, 7))
+
+
+@pytest.mark.parametrize("shape", [(2, 0), (0, 0), (2, 0, 3)])
+def test_prelu_has_a_slope_for_each_of_no_channels(shape):
+    assert F.prelu(torch.zeros(shape), torch.zeros(0)).shape == shape

@@ -48,31 +48,43 @@ HOLOMORPHIC = [
     *(torch.exp, torch.exp2, torch.expm1, torch.log, torch.log2, torch.log10, torch.log1p, torch.sqrt, torch.rsqrt),
     *(torch.reciprocal, torch.sin, torch.cos, torch.tan, torch.asin, torch.acos, torch.atan, torch.sinc),
     *(torch.sinh, torch.cosh, torch.tanh, torch.asinh, torch.acosh, torch.atanh, torch.sigmoid, torch.square),
-    *(lambda z: z**3.5, lambda z: 2**z, lambda z: z / (z + 1j), lambda z: torch.pow(z, z), lambda z: z ** (1 + 1j)),
-    *(lambda z: torch.logaddexp(z, z * z), lambda z: torch.lerp(z, z * z, z)),
 ]
-ELSEWHERE = [torch.abs, torch.angle, torch.sgn, lambda z: torch.where(torch.real(z) > 0.5, z, torch.conj(z))]
+OF_TWO = {
+    "power": lambda z: z**3.5,
+    "exponential": lambda z: 2**z,
+    "quotient": lambda z: z / (z + 1j),
+    "power_of_itself": lambda z: torch.pow(z, z),
+    "complex_power": lambda z: z ** (1 + 1j),
+    "logaddexp": lambda z: torch.logaddexp(z, z * z),
+    "lerp": lambda z: torch.lerp(z, z * z, z),
+}
+ELSEWHERE = {
+    "abs": torch.abs,
+    "angle": torch.angle,
+    "sgn": torch.sgn,
+    "where": lambda z: torch.where(torch.real(z) > 0.5, z, torch.conj(z)),
+}
 quarter = numbers(0.25, 1)
 
 
 def through(function, x, y):
     w = function(torch.complex(x, y) * (0.6 + 0.3j))
-    return torch.real(w) + 2 * torch.imag(w) if w.is_complex() else w
+    return torch.real(w) + 3 * torch.imag(w) if w.is_complex() else w  # of conj(z) with 2 no x would be left
 
 
-def example_of(function):
+def example_of(name, function):
     def example(draw):
         x, y = draw(broadcastable_tensors(2, elements=[quarter, quarter], requires_grad=True))
         return functools.partial(through, function), x, y
 
-    example.__name__ = f"complex_{function.__name__}"
+    example.__name__ = f"complex_{name}"
     return example
 
 
-CLASSES = {torch.abs: (ops.Abs, ops.Sign), torch.angle: (ops.Angle,), torch.sgn: (ops.Sign,)}
+CLASSES = {"abs": (ops.Abs, ops.Sign), "angle": (ops.Angle,), "sgn": (ops.Sign,)}
 TESTS = [
-    checks(ops.Complex, *CLASSES.get(function, ()), float32=False)(example_of(function))
-    for function in HOLOMORPHIC + ELSEWHERE
+    checks(ops.Complex, *CLASSES.get(name, ()), float32=False)(example_of(name, function))
+    for name, function in ({f.__name__: f for f in HOLOMORPHIC} | OF_TWO | ELSEWHERE).items()
 ]
 
 

@@ -89,19 +89,20 @@ def transposed(draw, dims, *weight):
     stride = draw(small)
     x = draw(tensors((draw(small), 2, *draw(st.tuples(*[small] * dims))), requires_grad=True))
     options = {"stride": stride, "output_padding": stride - 1, "groups": draw(small), "dilation": draw(small)}
-    return (x, draw(tensors((2, 1, *weight), requires_grad=True))), options
+    bias = draw(st.none() | tensors((options["groups"],), requires_grad=True))
+    return (x, draw(tensors((2, 1, *weight), requires_grad=True)), bias), options
 
 
 @checks(ConvTranspose1d, Conv1d)
 def test_conv_transpose1d(draw):
     operands, options = transposed(draw, 1, draw(st.integers(1, 3)))
-    return lambda x, weight: conv_transpose1d(x, weight, **options), *operands
+    return lambda x, weight, bias: conv_transpose1d(x, weight, bias, **options), *operands
 
 
 @checks(ConvTranspose3d, Conv3d)
 def test_conv_transpose3d(draw):
     operands, options = transposed(draw, 3, 1, draw(small), draw(small))
-    return lambda x, weight: conv_transpose3d(x, weight, **options), *operands
+    return lambda x, weight, bias: conv_transpose3d(x, weight, bias, **options), *operands
 
 
 @checks(Conv1d)

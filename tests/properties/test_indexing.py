@@ -72,9 +72,9 @@ def test_taken(draw):
     flat = draw(st.lists(st.integers(-x.numel(), x.numel() - 1), min_size=1, max_size=6))
     mask = draw(arrays_of.arrays(bool, tuple(x.shape)[draw(st.integers(0, x.ndim - 1)) :]))
     functions = [
-        lambda x: torch.index_select(x, dim, torch.tensor(index)),
-        lambda x: torch.take(x, torch.tensor(flat)),
-        lambda x: torch.masked_select(x, torch.from_numpy(mask)),
+        lambda x: torch.index_select(x, dim, torch.tensor(index, device=x.device)),
+        lambda x: torch.take(x, torch.tensor(flat, device=x.device)),
+        lambda x: torch.masked_select(x, torch.tensor(mask, device=x.device)),
     ]
     return draw(st.sampled_from(functions)), x
 
@@ -118,11 +118,11 @@ def test_put_along_and_by_mask(draw):
     slices = draw(tensors(with_length(x, at, len(vector)), requires_grad=True))
     source = draw(tensors((x.numel() + 1,), requires_grad=True))
     cases = [
-        (lambda x, src: torch.scatter(x, dim, torch.tensor(index), src), src),
-        (lambda x, slices: torch.index_copy(x, at, torch.tensor(vector), slices), slices),
-        (lambda x, one: torch.index_fill(x, at, torch.tensor(vector), one), one),
-        (lambda x, one: torch.masked_fill(x, torch.from_numpy(mask), one), one),
-        (lambda x, source: torch.masked_scatter(x, torch.from_numpy(mask), source), source),
+        (lambda x, src: torch.scatter(x, dim, torch.tensor(index, device=x.device), src), src),
+        (lambda x, slices: torch.index_copy(x, at, torch.tensor(vector, device=x.device), slices), slices),
+        (lambda x, one: torch.index_fill(x, at, torch.tensor(vector, device=x.device), one), one),
+        (lambda x, one: torch.masked_fill(x, torch.tensor(mask, device=x.device), one), one),
+        (lambda x, source: torch.masked_scatter(x, torch.tensor(mask, device=x.device), source), source),
     ]
     function, value = draw(st.sampled_from(cases))
     return function, x, value
@@ -132,7 +132,7 @@ def test_put_along_and_by_mask(draw):
 def test_gather(draw):
     x = draw(tensors(sizes, requires_grad=True))
     dim, index = along(draw, x)
-    return lambda x: torch.gather(x, dim, torch.tensor(index)), x
+    return lambda x: torch.gather(x, dim, torch.tensor(index, device=x.device)), x
 
 
 @checks(AddItem, GetItem)
@@ -147,10 +147,10 @@ def test_added(draw):
     slices = draw(tensors(with_length(x, at, len(vector)), requires_grad=True))
     value = value_for(draw, x, tuple(where))
     cases = [
-        (lambda x, src: torch.scatter_add(x, dim, torch.tensor(index), src), src),
-        (lambda x, slices: torch.index_add(x, at, torch.tensor(vector), slices, alpha=-2), slices),
+        (lambda x, src: torch.scatter_add(x, dim, torch.tensor(index, device=x.device), src), src),
+        (lambda x, slices: torch.index_add(x, at, torch.tensor(vector, device=x.device), slices, alpha=-2), slices),
         (lambda x, value: torch.index_put(x, where, value, accumulate=True), value),
-        (lambda x, src: torch.scatter_reduce(x, dim, torch.tensor(index), src, "mean"), src),
+        (lambda x, src: torch.scatter_reduce(x, dim, torch.tensor(index, device=x.device), src, "mean"), src),
     ]
     function, value = draw(st.sampled_from(cases))
     return function, x, value
@@ -169,7 +169,9 @@ def test_multiplied(draw):
     src = one_zero_at_most(index, draw(tensors(index.shape)), dim).requires_grad_()
     include = draw(st.booleans())
     return (
-        lambda x, src: torch.scatter_reduce(x, dim, torch.tensor(index), src, "prod", include_self=include),
+        lambda x, src: torch.scatter_reduce(
+            x, dim, torch.tensor(index, device=x.device), src, "prod", include_self=include
+        ),
         x,
         src,
     )
@@ -183,7 +185,9 @@ def test_extremes(draw):
     src = draw(tensors(index.shape, requires_grad=True))
     reduce, include = draw(st.sampled_from(["amax", "amin"])), draw(st.booleans())
     return (
-        lambda x, src: torch.scatter_reduce(x, dim, torch.tensor(index), src, reduce, include_self=include),
+        lambda x, src: torch.scatter_reduce(
+            x, dim, torch.tensor(index, device=x.device), src, reduce, include_self=include
+        ),
         x,
         src,
     )
@@ -250,3 +254,12 @@ def test_many_values_taken_and_put(contiguous):
         places.add(out, index, values)
         np.add.at(expected, index, values)
         np.testing.assert_allclose(out, expected, rtol=1e-9)
+
+
+def test_values_broadcast_along_an_index_of_more_axes_than_the_tensor():
+    """NumPy 2.4 reads on behind the values there."""
+    x, value = torch.zeros(3, dtype=torch.float64), torch.tensor([4.0, 7.0], dtype=torch.float64)
+    index = torch.tensor([[0, 1], [1, 0], [2, 2]])
+    assert torch.index_put(x, (index,), value, accumulate=True).tolist() == [11, 11, 11]
+    np.add.at(x, index.numpy(), value)
+    assert x.tolist() == [11, 11, 11]

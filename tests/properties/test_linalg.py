@@ -43,12 +43,12 @@ def square(draw, lead=None):
 def regular(x):
     """A matrix with a dominant diagonal of values that differ."""
     n = x.shape[-1]
-    return 0.1 * x + torch.diag(torch.tensor([(-1) ** i * (i + 2.0) for i in range(n)], dtype=x.dtype))
+    return 0.1 * x + torch.diag(torch.tensor([(-1) ** i * (i + 2.0) for i in range(n)], dtype=x.dtype, device=x.device))
 
 
 def definite(x):
     n = x.shape[-1]
-    return x @ x.transpose(-2, -1) + torch.diag(torch.arange(n, dtype=x.dtype) + 2)
+    return x @ x.transpose(-2, -1) + torch.diag(torch.arange(n, dtype=x.dtype, device=x.device) + 2)
 
 
 def rectangular(draw, lead=None):
@@ -59,7 +59,7 @@ def rectangular(draw, lead=None):
 def full_rank(x):
     """Of singular values that differ."""
     n, m = x.shape[-2:]
-    return 0.1 * x + torch.diag(torch.arange(max(n, m), dtype=x.dtype) + 2)[:n, :m]
+    return 0.1 * x + torch.diag(torch.arange(max(n, m), dtype=x.dtype, device=x.device) + 2)[:n, :m]
 
 
 @checks(Inv)
@@ -195,7 +195,7 @@ def test_eigvalsh(draw):
 def test_eig(draw):
     def of_real_eigenvalues(x):
         # not diagonal: there LAPACK gives eigenvalues in the order in which they stand, and in another one nearby
-        w, v = torch.linalg.eig(regular(x) + 0.033 * (1 - torch.eye(x.shape[-1], dtype=x.dtype)))
+        w, v = torch.linalg.eig(regular(x) + 0.033 * (1 - torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)))
         return torch.real(w * w), torch.real(v * v)
 
     return of_real_eigenvalues, square(draw)

@@ -6,7 +6,6 @@ import numpy as np
 from hypothesis import strategies as st
 
 import microgad as torch
-from microgad import backend
 from microgad.ops import movement
 from microgad.ops.movement import (
     AsStrided,
@@ -113,8 +112,7 @@ def test_cast_gives_gradients_in_the_source_dtype():
 
 @checks(Transfer)
 def test_transfer(draw):
-    cpu = backend.device("cpu")
-    return lambda x: Transfer.apply(x, to=cpu, source=cpu), draw(tensors(sizes, requires_grad=True))
+    return lambda x: Transfer.apply(x, to=x.device, source=x.device), draw(tensors(sizes, requires_grad=True))
 
 
 @checks(Cat)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -103,7 +105,7 @@ def confirmed_along(f, x):
 def test_a_complex_step_is_confirmed_by_one_difference(f):
     x = np.array([0.5, -1.25, 3.0])
     found, (expected, _) = confirmed_along(f, x), along(f, x)
-    assert np.all(found.error <= 1e-13 * np.abs(f(x)) + 1e-13 * np.abs(found.value))
+    assert np.all(found.error <= 1e-9 * (np.abs(f(x)) + np.abs(found.value)))
     assert np.all(np.abs(found.value - expected.value) <= 10 * expected.error)
     np.testing.assert_allclose(found.below, found.above, rtol=1e-2)
 
@@ -113,7 +115,7 @@ def test_a_complex_step_is_confirmed_by_one_difference(f):
     [
         lambda x: np.where(x.real > 0, x, 0 * x),  # a kink at 0
         lambda x: np.where(x.real > 0, x, np.where(x.real < 0, -x, 0 * x)),  # one whose sides are 0 on average
-        lambda x: np.where(x.real > 1 + 1e-5, 2 * x, x),  # a jump within the step of 1
+        lambda x: np.where(x.real > 1 + 1e-6, 2 * x, x),  # a jump within the step of 1
         lambda x: x * np.abs(x),  # takes complex numbers, but isn't analytic
         lambda x: np.sin(1e5 * x),  # a wave too short for the step
     ],
@@ -128,4 +130,14 @@ def test_a_complex_step_that_is_wrong_for_one_result_is_believed_for_none():
     by_differences = Estimate(exact, np.array([1e-6, 1e-9]), *[np.zeros(2)] * 3, np.zeros(2, bool))
     off = exact + np.array([1e-6, -4.0])
     assert sharpened(by_differences, off).value.tolist() == exact.tolist()
-    assert sharpened(by_differences, exact + np.array([1e-6, 0])).error[0] < 1e-7
+    assert sharpened(by_differences, exact + np.array([1e-7, 0])).error[0] < 2e-7
+
+
+def test_what_a_complex_step_is_off_the_difference_counts_as_error():
+    """NumPy's Cholesky factor takes complex numbers, of whose diagonal it reads the real part."""
+    t = torch.tensor([0.00125], dtype=torch.float64)
+    values = lambda: t.array * np.linalg.cholesky((2 + t.array * t.array).reshape(1, 1))[0]  # noqa: E731
+    x, here = float(t.array[0]), values()
+    exact = complex_step(values, [t], [t.array])
+    found = confirmed(exact, values, here, [t], [t.array])
+    assert abs(found.value - x * (2 + 2 * x * x) / math.sqrt(2 + x * x)) <= 2 * found.error <= 1e-5 * found.value

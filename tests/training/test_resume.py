@@ -158,6 +158,7 @@ def run_program(path, kill_at=0, moment="never"):
     return subprocess.run(command, capture_output=True, text=True, cwd=here)
 
 
+@pytest.mark.host("processes of their own")
 def test_kill_9_at_any_moment(tmp_path):
     """In the middle of an epoch, before a checkpoint has its name, and right after: always to the same numbers."""
     whole = run_program(tmp_path / "whole.ckpt")

@@ -15,7 +15,6 @@ from microgad.utils.data import (
     Subset,
     TensorDataset,
     default_collate,
-    get_worker_info,
 )
 
 
@@ -124,17 +123,6 @@ def test_getitems_of_a_users_data_set() -> None:
             return ["abc"[i] for i in indices]
 
     assert list(DataLoader(Words(), batch_size=2)) == [["a", "b"], ["c"]]
-
-
-def test_workers_are_accepted_and_there_are_none() -> None:
-    def never(worker: int) -> None:
-        raise AssertionError
-
-    options = {"num_workers": 3, "worker_init_fn": never, "pin_memory": True, "persistent_workers": True}
-    loader = DataLoader(numbers(3), batch_size=2, prefetch_factor=4, **options)  # type: ignore[arg-type]
-    assert len(list(loader)) == len(loader) == 2
-    assert loader.num_workers == 3
-    assert get_worker_info() is None
 
 
 def test_samples_one_by_one() -> None:

@@ -74,9 +74,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         raise ShapeError(
             f"prelu: weight has {weight.numel()} elements, but input {tuple(input.shape)} needs {channels}"
         )
-    if weight.numel() > 1:
-        return PRelu.apply(input, weight.reshape(-1, *(1,) * (input.ndim - 2)))
-    return PRelu.apply(input, weight.reshape(()) if weight.numel() else weight.reshape(channels, 1))
+    return PRelu.apply(input, weight.reshape(() if weight.numel() == 1 else (channels, *(1,) * (input.ndim - 2))))
 
 
 class RRelu(Dropout):

@@ -159,7 +159,7 @@ def devices(case: Case) -> None:
 
 def _others(case: Case) -> list[tuple[str, Callable[[Any], Any]]]:
     """Names of the devices where the inputs aren't, and how an array gets there."""
-    if case.draws or not cuda.is_available():  # a GPU draws other numbers
+    if not cuda.is_available():
         return []
     name = "cpu" if any(backend.is_gpu(x) for x in case.before) else "cuda"
     return [(name, lambda a: backend.to_device(a, name))]

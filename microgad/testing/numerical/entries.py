@@ -51,7 +51,7 @@ def _wrong(check: Check, level: Level, outputs: list[Tensor], inputs: Sequence[i
                         right = (finding.excess() > 0) & (again.excess() == 0)
                         finding = replace(finding, error=np.where(right, np.inf, finding.error))
                 if finding.excess().any():
-                    if out_of_reach(check, level, outputs, at, finding):
+                    if out_of_reach(check, level, outputs, at, finding, rows.kinked[:, at]):
                         unknown = True
                     else:
                         wrong.append(finding)

@@ -13,6 +13,7 @@ from ..calls import Direction, Vector, moved
 EPS = float(np.finfo(np.float64).eps)
 LEAST = float(np.finfo(np.float64).smallest_subnormal)
 STEPS = (1e-2, 1e-4, 1e-6)  # in turn, until one is good: directions are in units of their tensors' own sizes
+ONCE = 1e-5  # the only step beside a complex one: what it is off by itself and by rounding is about the same
 RATIOS = (1.0, 0.5303, 0.2876)  # of the three steps: no multiples, at which a wave would look smooth
 STEADY = 1e-5  # relative: with a larger error an estimate agrees with itself by chance
 GOOD = 1e-7  # beside the derivative and the result itself
@@ -76,19 +77,22 @@ def confirmed(
 ) -> Estimate | None:
     """What the complex step gives, where one small step to either side agrees with it: there the function is analytic.
 
-    None where a result doesn't, as at a kink: then it takes an estimate to say more.
+    None where a result doesn't, as at a kink: then it takes an estimate to say more. By how much they agree is part of
+    the error: of a function that takes complex numbers and isn't analytic the complex step may be off by so much.
     """
-    h = STEPS[1] * scale
+    h = ONCE * scale
     after, before = moved(values, tensors, directions, h), moved(values, tensors, directions, -h)
     with np.errstate(all="ignore"):
         up, down = (after - here) / h, (here - before) / h
         rounding = (8 * (EPS * np.maximum(np.abs(here), np.maximum(np.abs(after), np.abs(before))) + LEAST) + noise) / h
         size = np.abs(up) + np.abs(down)
-        agree = np.abs((up + down) / 2 - exact) <= ANALYTIC * size + np.minimum(10 * rounding, ALIKE * size)
+        off = np.abs((up + down) / 2 - exact)
+        agree = off <= ANALYTIC * size + np.minimum(10 * rounding, ALIKE * size)
         smooth = np.abs(up - down) <= SMOOTH * size + 10 * rounding
         if not (agree & smooth).all():
             return None
-    found = Estimate(exact, h * rounding + 64 * EPS * np.abs(exact), rounding, down, up, np.zeros(exact.shape, bool))
+    error = off + h * rounding + 64 * EPS * np.abs(exact)
+    found = Estimate(exact, error, rounding, down, up, np.zeros(exact.shape, bool))
     swallowed = _swallowed(values, tensors, directions, here, found)
     return found._replace(error=np.where(swallowed, np.inf, found.error))
 
@@ -96,15 +100,15 @@ def confirmed(
 def sharpened(found: Estimate, exact: Vector) -> Estimate:
     """An estimate with what the complex step gives in its place, if the two agree wherever there is one.
 
-    Where they don't the function isn't analytic, and may be off by less elsewhere. What is left of the error is
-    rounding, which differences magnify a hundredfold.
+    Where they don't the function isn't analytic, and may be off by less elsewhere. What is left of the error is by how
+    much they agree, and rounding, which differences magnify a hundredfold.
     """
     known = np.isfinite(found.error) & ~found.kinked
     off = np.abs(exact - found.value)
     if (known & (off > 10 * found.error)).any():
         return found
     agree = known & (off <= ALIKE * np.abs(found.value))
-    error = found.error / 100 + 64 * EPS * np.abs(exact)
+    error = off + found.error / 100 + 64 * EPS * np.abs(exact)
     return found._replace(value=np.where(agree, exact, found.value), error=np.where(agree, error, found.error))
 
 

@@ -12,19 +12,21 @@ from ...tensor import Tensor
 from ..findings.finding import Finding
 from .check import Check
 from .elsewhere import away
+from .estimates import unit
 from .level import Level
 from .projection import project
 
 
-def out_of_reach(check: Check, level: Level, outputs: list[Tensor], at: slice, finding: Finding) -> bool:
+def out_of_reach(check: Check, level: Level, outputs: list[Tensor], at: slice, finding: Finding, kinked: Any) -> bool:
     """Whether differences can't show what a finding says: its input has not the size at which the results change.
 
     Among values of 1e20 a zero may sit where the function changes over a distance of 1: steps of that size then
-    agree with the derivative. Or the function is a wave much shorter than any step.
+    agree with the derivative. Or it is a wave much shorter than any step: what is written changes beyond recognition
+    over a millionth of the input. At a kink, where `kinked`, both sides are known.
     """
     i, wrong = finding.input, finding.excess() > 0
     x = level.tensors[i].array
-    if not any(y.requires_grad for y in outputs):
+    if not any(y.requires_grad for y in outputs) or (wrong & kinked).any():
         return False
     direction = check.weights(x.size).reshape(x.shape) * wrong.any(1).reshape(x.shape)
     found = level.along(level.only(i, backend.like(direction, x)))
@@ -34,31 +36,26 @@ def out_of_reach(check: Check, level: Level, outputs: list[Tensor], at: slice, f
         seen = project(u, found, [direction], check.pulled(outputs, [level.tensors[i]], u), True)
         if seen.agrees and seen.tolerance <= 1e-2 * abs(seen.analytical):
             return True
-    return is_wave(check, level, u, i, x)
-
-
-def is_wave(check: Check, level: Level, u: Any, i: int, direction: Any) -> bool:
-    """Whether the written derivative changes beyond recognition over a millionth of its input."""
-    seen, _ = _nearby(check, level, u, {i: direction})
-    return bool(np.ptp(seen) > 0.5 * np.abs(seen).max())
+    products = _nearby(check, level, u, {i: unit(x) * backend.like(direction, x)})
+    return bool(np.ptp(products, axis=0).sum() > 0.5 * np.abs(products).max(0).sum())
 
 
 def are_waves(check: Check, level: Level, u: Any, directions: Sequence[Any]) -> bool:
-    """The same of all inputs together: where they tie, each one's derivative may jump, but what they add up to may not.
+    """Whether what the written derivatives of all inputs add up to changes beyond recognition over their millionth.
 
-    Terms that cancel to nearly nothing say nothing.
+    Where they tie, each one's may jump, but the sum may not. Terms that cancel to nearly nothing say nothing.
     """
-    seen, sizes = _nearby(check, level, u, dict(enumerate(directions)))
-    return bool(np.ptp(seen) > 0.5 * np.abs(seen).max() > 1e-3 * np.max(sizes))
+    products = _nearby(check, level, u, dict(enumerate(directions)))
+    seen = products.sum(1)
+    return bool(np.ptp(seen) > 0.5 * np.abs(seen).max() > 1e-3 * np.abs(products).sum(1).max())
 
 
-def _nearby(check: Check, level: Level, u: Any, directions: dict[int, Any]) -> tuple[list[float], list[float]]:
-    """The written derivative along directions at some places nearby, and the sizes of what it adds up."""
-    seen, sizes = [], []
+def _nearby(check: Check, level: Level, u: Any, directions: dict[int, Any]) -> Any:
+    """What the written derivative along directions adds up, at some places nearby: a row for each."""
+    rows = []
     for _ in range(4):
         with away(check.tensors, check.rng, 1e-6):
             grads = check.pulled(level.recorded(), [level.tensors[i] for i in directions], u)
             products = [g * d for g, d in zip(grads, directions.values(), strict=True) if g is not None]
-            seen.append(sum(float(p.sum()) for p in products))
-            sizes.append(sum(float(np.abs(p).sum()) for p in products))
-    return seen, sizes
+            rows.append(np.concatenate([np.zeros(0), *(backend.to_numpy(p).reshape(-1) for p in products)]))
+    return np.stack(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from hypothesis import strategies as st
@@ -64,6 +65,12 @@ def _from_a_seed(draw: st.DrawFn, layer: Strategy) -> Any:
         return draw(layer)
 
 
+def _by_numbers(cls: type[nn.Module]) -> Strategy:
+    """Numbers for what a layer must be told, nothing for what it needn't."""
+    told = [p for p in inspect.signature(cls).parameters.values() if p.default is p.empty]
+    return _from_a_seed(st.builds(cls, *[side for p in told if p.kind is p.POSITIONAL_OR_KEYWORD]))
+
+
 _linear = st.builds(nn.Linear, side, side, bias=st.booleans())
 _layers = st.lists(_linear, max_size=3)
 
@@ -94,4 +101,38 @@ LAYERS: dict[type, Strategy] = {
     nn.BCEWithLogitsLoss: _loss(nn.BCEWithLogitsLoss),
 }
 
-STRATEGIES = {Tensor: tensors(), Parameter: tensors().map(Parameter), nn.Module: st.one_of(*LAYERS.values()), **LAYERS}
+_heads = st.sampled_from(((1, 1), (2, 1), (2, 2), (4, 2)))  # a width, and a number that divides it
+
+
+def _with_heads(cls: Any) -> Strategy:
+    return _heads.map(lambda drawn: cls(*drawn))
+
+
+_block = _heads.map(lambda drawn: nn.TransformerEncoderLayer(*drawn, 3))
+_OWN_WAY: dict[type, Strategy] = {
+    nn.AdaptiveLogSoftmaxWithLoss: st.builds(nn.AdaptiveLogSoftmaxWithLoss, st.just(16), st.just(9), st.just([2, 5])),
+    nn.FractionalMaxPool2d: st.builds(nn.FractionalMaxPool2d, sizes, output_ratio=st.just(0.5)),
+    nn.FractionalMaxPool3d: st.builds(nn.FractionalMaxPool3d, sizes, output_ratio=st.just(0.5)),
+    nn.GroupNorm: _heads.map(lambda drawn: nn.GroupNorm(drawn[1], drawn[0])),
+    nn.RNNBase: st.builds(nn.RNNBase, st.sampled_from(("GRU", "LSTM")), side, side),
+    **{cls: st.builds(cls, side, side) for cls in (nn.RNN, nn.GRU, nn.LSTM)},
+    **{
+        cls: _with_heads(cls) for cls in (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)
+    },
+    nn.Transformer: sizes.map(lambda n: nn.Transformer(2 * n, 2, 1, 1, 3, batch_first=True)),
+    nn.TransformerEncoder: _block.map(lambda block: nn.TransformerEncoder(block, 1, enable_nested_tensor=False)),
+    nn.TransformerDecoder: _heads.map(lambda drawn: nn.TransformerDecoder(nn.TransformerDecoderLayer(*drawn, 3), 1)),
+}
+OTHERS = {
+    cls: _from_a_seed(_OWN_WAY[cls]) if cls in _OWN_WAY else _by_numbers(cls)
+    for cls in vars(nn).values()
+    if isinstance(cls, type) and issubclass(cls, nn.Module) and cls not in {nn.Module, *LAYERS}
+}
+
+STRATEGIES = {
+    Tensor: tensors(),
+    Parameter: tensors().map(Parameter),
+    nn.Module: st.one_of(*LAYERS.values()),
+    **LAYERS,
+    **OTHERS,
+}

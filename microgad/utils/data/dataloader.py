@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from typing import Any
 
 from ...generator import Generator
 from .collate import default_collate, default_convert
-from .dataset import IterableDataset, fetch
+from .dataset import IterableDataset
 from .sampler import BatchSampler, RandomSampler, SequentialSampler, draw_seed
+from .workers import Recipe
+from .workers import get_worker_info as get_worker_info
 
 
 class DataLoader:
@@ -19,9 +22,12 @@ class DataLoader:
     the place of the arguments that it makes pointless. `collate_fn` makes a batch of a list of samples;
     `batch_size=None` gives the samples one by one.
 
-    All is done in this process, at the moment when a batch is asked for: `num_workers`, `worker_init_fn`,
-    `pin_memory` and the other arguments for worker processes are accepted and have no effect. The order is the one
-    that PyTorch has with any number of workers; what a data set draws itself is as with none.
+    With `num_workers` as many processes fetch the batches, each asked for `prefetch_factor` (2) of them beforehand, and
+    kept for the next pass with `persistent_workers`. Batches come in the same order, or with in_order=False as they are
+    ready. A worker's random streams start at the loader's seed plus its number; `worker_init_fn(number)` is called
+    first, and get_worker_info() tells it who it is. Arrays come back in shared memory. An exception in a worker is
+    raised again here; a worker that died, or nothing to be had within `timeout` seconds, raises RuntimeError.
+    `pin_memory` is accepted and has no effect.
 
     Each `iter()` draws one int64 from `generator`, or from the default one, shuffled or not, as PyTorch does.
 
@@ -47,6 +53,17 @@ class DataLoader:
             raise ValueError(f"num_workers option should be non-negative, but got {num_workers}")
         if timeout < 0:
             raise ValueError(f"timeout option should be non-negative, but got {timeout}")
+        if num_workers == 0 and prefetch_factor is not None:
+            raise ValueError(
+                "prefetch_factor option could only be specified in multiprocessing. let num_workers > 0 to enable "
+                f"multiprocessing, otherwise set prefetch_factor to None. It is {prefetch_factor}"
+            )
+        if prefetch_factor is not None and prefetch_factor < 0:
+            raise ValueError(f"prefetch_factor option should be non-negative, but got {prefetch_factor}")
+        if persistent_workers and num_workers == 0:
+            raise ValueError("persistent_workers option needs num_workers > 0")
+        if multiprocessing_context is not None:
+            _check_context(multiprocessing_context, num_workers)
         streams = isinstance(dataset, IterableDataset)
         if streams:
             for name, value in (("shuffle", shuffle or None), ("sampler", sampler), ("batch_sampler", batch_sampler)):
@@ -75,9 +92,10 @@ class DataLoader:
         self.drop_last = drop_last
         self.generator = generator
         self.collate_fn = collate_fn or (default_convert if batch_sampler is None else default_collate)
-        self._indices: Any = sampler if batch_sampler is None else batch_sampler
         self.num_workers, self.worker_init_fn, self.timeout = num_workers, worker_init_fn, timeout
-        self.prefetch_factor, self.persistent_workers = prefetch_factor, persistent_workers
+        self.prefetch_factor = 2 if num_workers and prefetch_factor is None else prefetch_factor
+        self.persistent_workers = persistent_workers
+        self._workers: Any = None
         self.multiprocessing_context, self.in_order = multiprocessing_context, in_order
         self.pin_memory, self.pin_memory_device = pin_memory, pin_memory_device
 
@@ -87,21 +105,25 @@ class DataLoader:
         super().__setattr__(name, value)
 
     def __iter__(self) -> Iterator[Any]:
-        indices = None if isinstance(self.dataset, IterableDataset) else iter(self._indices)
-        draw_seed(self.generator)  # for workers, of which there are none; but it moves the stream
-        return self._stream(iter(self.dataset)) if indices is None else map(self._fetch, indices)
+        recipe = Recipe(self.dataset, self.collate_fn, self.batch_sampler is not None, self.drop_last)
+        if self.num_workers == 0:
+            indices = iter(self._indices)
+            draw_seed(self.generator)  # for workers, of which there are none; but it moves the stream
+            return _batches(recipe.fetcher(), indices)
+        from .processes import Processes
 
-    def _fetch(self, index: Any) -> Any:
-        return self.collate_fn(self.dataset[index] if self.batch_sampler is None else fetch(self.dataset, index))
+        if not self.persistent_workers:
+            return Processes(self, recipe)
+        if self._workers is None or not self._workers.close.still_active():
+            self._workers = Processes(self, recipe)
+            return self._workers
+        return self._workers.again(self)
 
-    def _stream(self, samples: Iterator[Any]) -> Iterator[Any]:
-        if self.batch_size is None:
-            yield from map(self.collate_fn, samples)
-            return
-        while batch := list(islice(samples, self.batch_size)):
-            if self.drop_last and len(batch) < self.batch_size:
-                return
-            yield self.collate_fn(batch)
+    @property
+    def _indices(self) -> Any:
+        if not isinstance(self.dataset, IterableDataset):
+            return self.sampler if self.batch_sampler is None else self.batch_sampler
+        return itertools.repeat(None if self.batch_size is None else (None,) * self.batch_size)
 
     def __len__(self) -> int:
         if not isinstance(self.dataset, IterableDataset):
@@ -112,8 +134,29 @@ class DataLoader:
         return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
 
 
-def get_worker_info() -> None:
-    """None: there are no worker processes. Source: torch.utils.data.get_worker_info.
+def _batches(make: Callable[[Any], Any], indices: Iterator[Any]) -> Iterator[Any]:
+    for at in indices:
+        try:
+            batch = make(at)
+        except StopIteration:
+            return
+        yield batch
 
-    >>> torch.utils.data.get_worker_info()
-    """
+
+def _check_context(context: Any, num_workers: int) -> None:
+    if num_workers == 0:
+        raise ValueError(
+            "multiprocessing_context can only be used with multi-process loading (num_workers > 0), but got "
+            f"num_workers={num_workers}"
+        )
+    methods = multiprocessing.get_all_start_methods()
+    if isinstance(context, str) and context not in methods:
+        raise ValueError(
+            f"multiprocessing_context option should specify a valid start method in {methods}, but got "
+            f"multiprocessing_context={context!r}"
+        )
+    if not isinstance(context, (str, multiprocessing.context.BaseContext)):
+        raise TypeError(
+            "multiprocessing_context option should be a valid context object or a string specifying the start method, "
+            f"but got multiprocessing_context={context}"
+        )

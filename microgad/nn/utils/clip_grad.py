@@ -1,4 +1,4 @@
-"""What is done to all gradients, or all parameters, of a model at once."""
+"""Clipping of gradients: of all together, or of each by itself."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from types import GeneratorType
 
 import numpy as np
 
-from .. import backend, state
-from ..errors import ArgumentError, ShapeError
-from ..ops.creation import finished, zeros
-from ..ops.movement import cat, flatten
-from ..tensor import Tensor
+from ... import backend, state
+from ...errors import ArgumentError
+from ...ops.creation import finished, zeros
+from ...tensor import Tensor
 
 
 def clip_grad_norm_(
@@ -33,20 +32,74 @@ def clip_grad_norm_(
     (tensor(5.), tensor([0.6000, 0.8000]))
     """
     grads = _gradients(parameters)
-    if not grads:
+    norm = get_total_norm(grads, norm_type, error_if_nonfinite)
+    _scale(grads, max_norm, norm)
+    return norm
+
+
+def get_total_norm(
+    tensors: Tensor | Iterable[Tensor],
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:
+    """The norm of all the Tensors together, as of one vector, off the graph; 0 of none. foreach has no effect.
+
+    Raises RuntimeError where it is no finite number, if error_if_nonfinite. Source: torch.nn.utils.get_total_norm.
+
+    >>> nn.utils.get_total_norm([torch.tensor([3.0]), torch.tensor([[0.0, 4.0]])])
+    tensor(5.)
+    """
+    each = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    if not each:
         return zeros(())
-    norms = [np.linalg.norm(grad.array.reshape(-1), norm_type) for grad in grads]
+    norms = [np.linalg.norm(x.array.reshape(-1), norm_type) for x in each]
     norm = finished(backend.as_array(np.linalg.norm(np.stack(norms), norm_type)))
     if error_if_nonfinite and not norm.isfinite():
         raise ArgumentError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite: nothing was clipped. "
             "With error_if_nonfinite=False they are scaled by it all the same"
         )
+    return norm
+
+
+def clip_grads_with_norm_(
+    parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor, foreach: bool | None = None
+) -> None:
+    """Scale all gradients, in place, by max_norm / total_norm, where that is less than 1; foreach has no effect.
+
+    Source: torch.nn.utils.clip_grads_with_norm_.
+
+    >>> p = nn.Parameter(torch.zeros(2))
+    >>> p.grad = torch.tensor([3.0, 4.0])
+    >>> nn.utils.clip_grads_with_norm_(p, 1.0, torch.tensor(10.0))
+    >>> p.grad
+    tensor([0.3000, 0.4000])
+    """
+    _scale(_gradients(parameters), max_norm, total_norm)
+
+
+def _scale(grads: list[Tensor], max_norm: float, norm: Tensor) -> None:
     with state.scope(grad_enabled=False):
-        scale = (max_norm / (norm + 1e-6)).clamp(max=1.0)
+        scale = (float(max_norm) / (norm + 1e-6)).clamp(max=1.0)
         for grad in grads:
             grad.mul_(scale)
-    return norm
+
+
+def clip_grad_norm(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:
+    """clip_grad_norm_ under its old name. Source: torch.nn.utils.clip_grad_norm."""
+    warnings.warn(
+        "`torch.nn.utils.clip_grad_norm` is now deprecated in favor of `torch.nn.utils.clip_grad_norm_`.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return clip_grad_norm_(parameters, max_norm, norm_type, error_if_nonfinite, foreach)
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
@@ -71,34 +124,3 @@ def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
     if not tensors and isinstance(parameters, GeneratorType):
         warnings.warn("`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=3)
     return [p.grad for p in tensors if p.grad is not None]
-
-
-def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """All parameters as one vector, recorded. Source: torch.nn.utils.parameters_to_vector.
-
-    >>> nn.utils.parameters_to_vector(nn.Linear(2, 3).parameters()).shape
-    torch.Size([9])
-    """
-    return cat([flatten(p) for p in parameters])
-
-
-def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
-    """Give the parameters new values, on the memory of vec's slices. Source: torch.nn.utils.vector_to_parameters.
-
-    Raises TypeError where vec is no Tensor, RuntimeError where it is too short; no parameter is changed then.
-
-    >>> net = nn.Linear(2, 1)
-    >>> nn.utils.vector_to_parameters(torch.tensor([1.0, 2.0, 3.0]), net.parameters())
-    >>> net.weight.tolist(), net.bias.tolist()
-    ([[1.0, 2.0]], [3.0])
-    """
-    if not isinstance(vec, Tensor):
-        raise TypeError(f"expected torch.Tensor, but got: {type(vec).__name__}")
-    tensors = list(parameters)
-    needed = sum(p.numel() for p in tensors)
-    if vec.numel() < needed:
-        raise ShapeError(f"vec has {vec.numel()} elements, but the parameters have {needed}")
-    start = 0
-    for p in tensors:
-        p.data = vec.data[start : start + p.numel()].view_as(p)
-        start += p.numel()

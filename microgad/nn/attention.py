@@ -1,0 +1,126 @@
+"""Attention of several heads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ops.creation import empty
+from ..parameter import Parameter
+from ..tensor import Tensor
+from . import functional as F
+from . import init
+from .linear import Linear
+from .module import Module
+
+
+class NonDynamicallyQuantizableLinear(Linear):
+    """A Linear, under the name that PyTorch prints for the projection of attention's results."""
+
+
+class MultiheadAttention(Module):
+    """For each query the mean of values, weighted by how well their keys fit it: num_heads times, between projections.
+
+    query (L, N, E), key (S, N, kdim), value (S, N, vdim), with batch_first N in front, or all without N -> (L, N, E),
+    and, with need_weights, the weights (N, L, S): means over the heads, or with average_attn_weights False
+    (N, num_heads, L, S). key_padding_mask (N, S) and attn_mask (L, S) or (N · num_heads, L, S) are True where a key
+    doesn't count, or are added; is_causal says that attn_mask is the causal one. bias_k, bias_v (add_bias_kv) and zeros
+    (add_zero_attn) are one more key and value. dropout is of the weights.
+
+    Raises ValueError and AssertionError for sizes that don't fit. Source: torch.nn.MultiheadAttention; Vaswani et al.
+    (2017).
+
+    >>> x = torch.ones(2, 1, 4)
+    >>> out, weights = nn.MultiheadAttention(4, num_heads=2)(x, x, x)
+    >>> out.shape, weights.detach()
+    (torch.Size([2, 1, 4]), tensor([[[0.5000, 0.5000],
+             [0.5000, 0.5000]]]))
+    """
+
+    in_proj_weight: Parameter | None
+    q_proj_weight: Parameter | None
+    k_proj_weight: Parameter | None
+    v_proj_weight: Parameter | None
+    in_proj_bias: Parameter | None
+    bias_k: Parameter | None
+    bias_v: Parameter | None
+
+    def __init__(
+        self,
+        embed_dim: int,
+        num_heads: int,
+        dropout: float = 0.0,
+        bias: bool = True,
+        add_bias_kv: bool = False,
+        add_zero_attn: bool = False,
+        kdim: int | None = None,
+        vdim: int | None = None,
+        batch_first: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        if embed_dim <= 0 or num_heads <= 0:
+            raise ValueError(
+                f"embed_dim and num_heads must be greater than 0, got embed_dim={embed_dim} and num_heads={num_heads} "
+                "instead"
+            )
+        super().__init__()
+        self.embed_dim = embed_dim
+        self.kdim = embed_dim if kdim is None else kdim
+        self.vdim = embed_dim if vdim is None else vdim
+        self._qkv_same_embed_dim = self.kdim == self.vdim == embed_dim
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.batch_first = batch_first
+        self.head_dim = embed_dim // num_heads
+        if self.head_dim * num_heads != embed_dim:
+            raise AssertionError("embed_dim must be divisible by num_heads")
+        shapes: dict[str, tuple[int, ...]] = {
+            "q_proj_weight": (embed_dim, embed_dim),
+            "k_proj_weight": (embed_dim, self.kdim),
+            "v_proj_weight": (embed_dim, self.vdim),
+            "in_proj_weight": (3 * embed_dim, embed_dim),
+            "in_proj_bias": (3 * embed_dim,),
+        }
+        for name, shape in shapes.items():
+            there = bias if name == "in_proj_bias" else self._qkv_same_embed_dim == (name == "in_proj_weight")
+            parameter = Parameter(empty(shape, device=device, dtype=dtype)) if there else None
+            self.register_parameter(name, parameter)
+        self.out_proj = NonDynamicallyQuantizableLinear(embed_dim, embed_dim, bias, device, dtype)
+        for name in ("bias_k", "bias_v"):
+            more = Parameter(empty(1, 1, embed_dim, device=device, dtype=dtype)) if add_bias_kv else None
+            self.register_parameter(name, more)
+        self.add_zero_attn = add_zero_attn
+        self._reset_parameters()
+
+    def _reset_parameters(self) -> None:
+        for name in ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"):
+            if (weight := getattr(self, name)) is not None:
+                init.xavier_uniform_(weight)
+        if self.in_proj_bias is not None and self.out_proj.bias is not None:
+            init.zeros_(self.in_proj_bias)
+            init.zeros_(self.out_proj.bias)
+        for more in (self.bias_k, self.bias_v):
+            if more is not None:
+                init.xavier_normal_(more)
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        key_padding_mask: Tensor | None = None,
+        need_weights: bool = True,
+        attn_mask: Tensor | None = None,
+        average_attn_weights: bool = True,
+        is_causal: bool = False,
+    ) -> tuple[Tensor, Tensor | None]:
+        turned = self.batch_first and query.ndim == 3
+        if turned:
+            query, key, value = (x.transpose(0, 1) for x in (query, key, value))
+        out, weights = F.multi_head_attention_forward(
+            query, key, value, self.embed_dim, self.num_heads, self.in_proj_weight, self.in_proj_bias, self.bias_k,
+            self.bias_v, self.add_zero_attn, self.dropout, self.out_proj.weight, self.out_proj.bias, self.training,
+            key_padding_mask, need_weights, attn_mask, not self._qkv_same_embed_dim, self.q_proj_weight,
+            self.k_proj_weight, self.v_proj_weight, average_attn_weights=average_attn_weights, is_causal=is_causal,
+        )  # fmt: skip
+        return out.transpose(0, 1) if turned else out, weights

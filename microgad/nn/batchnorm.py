@@ -1,0 +1,196 @@
+"""Batch normalization layers."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from ..errors import ShapeError
+from ..ops.creation import empty, ones, tensor, zeros
+from ..parameter import Parameter
+from ..tensor import Tensor
+from . import functional as F
+from . import init
+from .module import Module
+from .settings import named
+
+
+class _NormBase(Module):
+    """What batch and instance normalization have in common: weight, bias, running statistics."""
+
+    _version = 2  # since there is num_batches_tracked
+    _dimensions: tuple[int, ...]
+
+    weight: Parameter | None
+    bias: Parameter | None
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.num_features = num_features
+        self.eps = eps
+        self.momentum = momentum
+        self.affine = affine
+        self.track_running_stats = track_running_stats
+        for name, there in (("weight", affine), ("bias", affine and bias)):
+            made = Parameter(empty(num_features, device=device, dtype=dtype)) if there else None
+            self.register_parameter(name, made)
+        track = track_running_stats
+        self.register_buffer("running_mean", zeros(num_features, device=device, dtype=dtype) if track else None)
+        self.register_buffer("running_var", ones(num_features, device=device, dtype=dtype) if track else None)
+        self.register_buffer("num_batches_tracked", tensor(0, device=device) if track else None)
+        self.reset_parameters()
+
+    def reset_running_stats(self) -> None:
+        """Forget the batches seen: mean 0, variance 1."""
+        if self.track_running_stats:
+            self.running_mean.zero_()  # type: ignore[union-attr]
+            self.running_var.fill_(1)  # type: ignore[union-attr]
+            self.num_batches_tracked.zero_()  # type: ignore[union-attr]
+
+    def reset_parameters(self) -> None:
+        """Weight 1, bias 0, no batches seen."""
+        self.reset_running_stats()
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.ndim not in self._dimensions:
+            expected = " or ".join(f"{n}D" for n in self._dimensions)
+            raise ShapeError(f"{named(self)}: expected {expected} input (got {input.ndim}D input)")
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+        )
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], *rest: Any) -> None:
+        if local_metadata.get("version", 1) < 2 and self.num_batches_tracked is not None:
+            state_dict.setdefault(f"{prefix}num_batches_tracked", self.num_batches_tracked)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
+
+
+class _BatchNorm(_NormBase):
+    def forward(self, input: Tensor) -> Tensor:
+        self._check_input_dim(input)
+        momentum = self.momentum
+        counts = self.training and self.track_running_stats and self.num_batches_tracked is not None
+        if counts and momentum is None:  # the mean of all batches seen
+            momentum = 1 / (self.num_batches_tracked.item() + 1)  # type: ignore[union-attr]
+        keeps = not self.training or self.track_running_stats
+        out = F.batch_norm(
+            input,
+            self.running_mean if keeps else None,
+            self.running_var if keeps else None,
+            self.weight,
+            self.bias,
+            self.training or (self.running_mean is None and self.running_var is None),
+            0.0 if momentum is None else momentum,
+            self.eps,
+        )
+        if counts:  # last, so that a refused batch is not counted
+            self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
+        return out
+
+
+class BatchNorm1d(_BatchNorm):
+    """(N, C) or (N, C, L): each channel brought to mean 0 and variance 1, then times weight (C), plus bias (C).
+
+    In training by the batch's statistics, which move running_mean and running_var (of the unbiased variance) by
+    momentum, or with momentum None make them the mean over all batches; else by those. Raises ValueError for other
+    dimensions. Source: torch.nn.BatchNorm1d; Ioffe, Szegedy (2015).
+
+    >>> norm = nn.BatchNorm1d(1)
+    >>> norm(torch.tensor([[1.0], [3.0]])), norm.running_mean
+    (tensor([[-1.0000],
+            [ 1.0000]], grad_fn=...), tensor([0.2000]))
+    """
+
+    _dimensions = (2, 3)
+
+
+class BatchNorm2d(_BatchNorm):
+    """(N, C, H, W): each channel brought to mean 0 and variance 1; see BatchNorm1d. Source: torch.nn.BatchNorm2d.
+
+    >>> nn.BatchNorm2d(3)(torch.randn(2, 3, 4, 4)).shape
+    torch.Size([2, 3, 4, 4])
+    """
+
+    _dimensions = (4,)
+
+
+class BatchNorm3d(_BatchNorm):
+    """(N, C, D, H, W): each channel brought to mean 0 and variance 1; see BatchNorm1d. Source: torch.nn.BatchNorm3d.
+
+    >>> nn.BatchNorm3d(3)(torch.randn(2, 3, 4, 4, 4)).shape
+    torch.Size([2, 3, 4, 4, 4])
+    """
+
+    _dimensions = (5,)
+
+
+class SyncBatchNorm(_BatchNorm):
+    """(N, C, ...): BatchNorm of any number of dimensions. In one process, which all of microgad's runs are.
+
+    process_group is kept, and has no effect. Source: torch.nn.SyncBatchNorm.
+
+    >>> net = nn.SyncBatchNorm.convert_sync_batchnorm(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)))
+    >>> net[1], net(torch.randn(4, 2)).shape
+    (SyncBatchNorm(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True), torch.Size([4, 3]))
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        process_group: Any = None,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        self.process_group = process_group
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.ndim < 2:
+            raise ShapeError(f"{named(self)}: expected at least 2D input (got {input.ndim}D input)")
+        if input.shape[1] == 0:
+            raise ShapeError(f"{named(self)}: number of input channels should be non-zero")
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
+        """The module with a SyncBatchNorm, of the same parameters and buffers, for each BatchNorm in it."""
+        converted = module
+        if isinstance(module, _BatchNorm):
+            converted = cls._like(module, process_group)
+        for name, child in module.named_children():
+            converted.add_module(name, cls.convert_sync_batchnorm(child, process_group))
+        return converted
+
+    @classmethod
+    def _like(cls, norm: _BatchNorm, process_group: Any) -> Self:
+        settings = norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats
+        made = cls(*settings, process_group, bias=norm.bias is not None)
+        made._parameters.update(norm._parameters)
+        made._buffers.update(norm._buffers)
+        made.training = norm.training
+        return made

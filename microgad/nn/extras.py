@@ -1,0 +1,136 @@
+"""Activation layers and an initializer that are microgad's own: PyTorch has none of that name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..generator import Generator
+from ..ops.creation import empty
+from ..ops.elementwise import clamp, exp, hypot, sigmoid, tanh
+from ..parameter import Parameter
+from ..tensor import Tensor
+from . import init as initial
+from .module import Module
+from .settings import shown
+
+
+class BentIdentity(Module):
+    """(√(x² + 1) - 1)/2 + x, of any shape. microgad's own.
+
+    >>> nn.BentIdentity()(torch.tensor([0.0, 0.75]))
+    tensor([0.0000, 0.8750])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return (hypot(input, input.new_ones(())) - 1) / 2 + input
+
+
+class TanhExp(Module):
+    """x · tanh(eˣ), of any shape. microgad's own; Liu, Di (2020).
+
+    >>> nn.TanhExp()(torch.tensor([-1.0, 100.0]))
+    tensor([ -0.3521, 100.0000])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input * tanh(exp(clamp(input, max=20)))  # beyond 20 it is 1, and e^x is not to overflow
+
+
+class Swish(Module):
+    """x · sigmoid(beta · x), of any shape; SiLU is that of beta 1. microgad's own; Ramachandran et al. (2017).
+
+    >>> nn.Swish(2.0)(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.8808])
+    """
+
+    def __init__(self, beta: float = 1.0) -> None:
+        super().__init__()
+        self.beta = beta
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input * sigmoid(input * self.beta)
+
+    def extra_repr(self) -> str:
+        return shown(self, "beta")
+
+
+class _Acon(Module):
+    """Parameters that are learned: of one number, or of one for each channel (dimension 1)."""
+
+    _starts: dict[str, float]
+
+    def __init__(self, num_parameters: int = 1, device: Any = None, dtype: Any = None) -> None:
+        super().__init__()
+        self.num_parameters = num_parameters
+        for name in self._starts:
+            setattr(self, name, Parameter(empty(num_parameters, device=device, dtype=dtype)))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """All parameters as they start."""
+        for name, start in self._starts.items():
+            initial.constant_(getattr(self, name), start)
+
+    def _broadcast(self, name: str, input: Tensor) -> Tensor:
+        parameter: Tensor = getattr(self, name)
+        return parameter.reshape(-1, *[1] * (input.ndim - 2)) if self.num_parameters > 1 else parameter
+
+    def extra_repr(self) -> str:
+        return shown(self, "num_parameters")
+
+
+class AconA(_Acon):
+    """x · sigmoid(beta · x), beta learned: a smooth max(x, 0). microgad's own; ACON-A of Ma et al. (2021).
+
+    >>> nn.AconA()(torch.tensor([[0.0, 1.0]]))
+    tensor([[0.0000, 0.7311]], grad_fn=...)
+    """
+
+    _starts = {"beta": 1.0}
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input * sigmoid(input * self._broadcast("beta", input))
+
+
+class AconB(_Acon):
+    """(1 - p) · x · sigmoid(beta · (1 - p) · x) + p · x: a smooth max(x, p · x). microgad's own; ACON-B, see AconA.
+
+    beta starts as 1, p as 0.25.
+
+    >>> nn.AconB()(torch.tensor([[0.0, 1.0]]))
+    tensor([[0.0000, 0.7594]], grad_fn=...)
+    """
+
+    _starts = {"beta": 1.0, "p": 0.25}
+
+    def forward(self, input: Tensor) -> Tensor:
+        beta, p = self._broadcast("beta", input), self._broadcast("p", input)
+        above = input * (1 - p)
+        return above * sigmoid(beta * above) + p * input
+
+
+class AconC(_Acon):
+    """(p1 - p2) · x · sigmoid(beta · (p1 - p2) · x) + p2 · x: a smooth max(p1 · x, p2 · x). microgad's own; ACON-C.
+
+    beta and p1 start as 1, p2 as 0. See AconA.
+
+    >>> nn.AconC()(torch.tensor([[0.0, 1.0]]))
+    tensor([[0.0000, 0.7311]], grad_fn=...)
+    """
+
+    _starts = {"p1": 1.0, "p2": 0.0, "beta": 1.0}
+
+    def forward(self, input: Tensor) -> Tensor:
+        p1, p2, beta = (self._broadcast(name, input) for name in self._starts)
+        above = input * (p1 - p2)
+        return above * sigmoid(beta * above) + p2 * input
+
+
+def small_normal_(tensor: Tensor, generator: Generator | None = None) -> Tensor:
+    """0.05 · N(0, 1), any shape, drawn in place: `init.normal_` of that deviation. microgad's own.
+
+    >>> from microgad.nn.extras import small_normal_
+    >>> small_normal_(torch.empty(1000)).std() < 0.06
+    tensor(True)
+    """
+    return initial.normal_(tensor, std=0.05, generator=generator)

@@ -1,0 +1,84 @@
+"""Instance normalization layers."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from ..errors import ShapeError
+from ..tensor import Tensor
+from . import functional as F
+from .batchnorm import _NormBase
+from .settings import named
+
+
+class _InstanceNorm(_NormBase):
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        self._check_input_dim(input)
+        unbatched, _ = self._dimensions
+        dim = input.ndim - unbatched
+        if input.shape[dim] != self.num_features:
+            found = f"input's size at dim={dim}, {input.shape[dim]}, to match num_features ({self.num_features})"
+            if self.affine:
+                raise ShapeError(f"{named(self)}: expected {found}")
+            warnings.warn(f"expected {found}, which is not used because affine=False", stacklevel=2)
+        return self._normalized(input.unsqueeze(0)).squeeze(0) if dim == 0 else self._normalized(input)
+
+    def _normalized(self, input: Tensor) -> Tensor:
+        return F.instance_norm(
+            input,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or not self.track_running_stats,
+            0.0 if self.momentum is None else self.momentum,
+            self.eps,
+        )
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """(N, C, L) or (C, L): each channel of each example brought to mean 0 and variance 1.
+
+    With affine then times weight (C), plus bias (C). With track_running_stats by running statistics when it isn't
+    training. Source: torch.nn.InstanceNorm1d; Ulyanov et al. (2016).
+
+    >>> nn.InstanceNorm1d(1)(torch.tensor([[1.0, 3.0]]))
+    tensor([[-1.0000,  1.0000]])
+    """
+
+    _dimensions = (2, 3)
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """(N, C, H, W) or (C, H, W): see InstanceNorm1d. Source: torch.nn.InstanceNorm2d.
+
+    >>> nn.InstanceNorm2d(3)(torch.randn(2, 3, 4, 4)).shape
+    torch.Size([2, 3, 4, 4])
+    """
+
+    _dimensions = (3, 4)
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """(N, C, D, H, W) or (C, D, H, W): see InstanceNorm1d. Source: torch.nn.InstanceNorm3d.
+
+    >>> nn.InstanceNorm3d(3)(torch.randn(2, 3, 4, 4, 4)).shape
+    torch.Size([2, 3, 4, 4, 4])
+    """
+
+    _dimensions = (4, 5)

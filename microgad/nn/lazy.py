@@ -1,0 +1,51 @@
+"""Layers that learn their input's size from their first input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import GraphError
+from .module import Module
+from .parameter import is_lazy
+
+
+class LazyModuleMixin(Module):
+    """A module whose parameters get their shapes in the first call: then `initialize_parameters(*args)` is called.
+
+    That materializes the UninitializedParameters and -Buffers; afterwards the module's class is `cls_to_become`, if
+    there is one. Source: torch.nn.modules.lazy.LazyModuleMixin.
+
+    >>> layer = nn.LazyLinear(3)
+    >>> layer.weight
+    <UninitializedParameter>
+    >>> layer(torch.zeros(1, 2)).shape, type(layer).__name__
+    (torch.Size([1, 3]), 'Linear')
+    """
+
+    cls_to_become: type[Module] | None = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        become = self.cls_to_become
+        if become is not None or self.has_uninitialized_params():
+            self.initialize_parameters(*args, **kwargs)
+            if self.has_uninitialized_params():
+                raise GraphError(f"module {self._get_name()} has not been fully initialized")
+            if become is not None:
+                self.__class__ = become  # type: ignore[assignment]
+                return self(*args, **kwargs)
+        return super().__call__(*args, **kwargs)
+
+    def initialize_parameters(self, *args: Any, **kwargs: Any) -> None:
+        """Give the parameters their shapes, by the input that forward is about to get. A subclass says how."""
+        raise NotImplementedError(f"initialize_parameters is not implemented for {self._get_name()}")
+
+    def has_uninitialized_params(self) -> bool:
+        """Whether a parameter or buffer of its own has no shape yet."""
+        return any(map(is_lazy, (*self._parameters.values(), *self._buffers.values())))
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        for name, own in (*self._parameters.items(), *self._buffers.items()):
+            value = state_dict.get(prefix + name)
+            if is_lazy(own) and value is not None and not is_lazy(value):
+                own.materialize(value.shape)  # type: ignore[union-attr]
+        super()._load_from_state_dict(state_dict, prefix, *rest)

@@ -1,0 +1,283 @@
+"""Linear, convolution and normalization layers that learn their input's size from their first input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import ShapeError, place
+from ..ops.creation import tensor
+from ..tensor import Tensor
+from . import batchnorm, conv, instancenorm
+from .lazy import LazyModuleMixin
+from .linear import Linear
+from .parameter import UninitializedBuffer, UninitializedParameter
+from .settings import Size
+
+
+class LazyLinear(LazyModuleMixin, Linear):
+    """A Linear whose in_features is the last dimension of its first input. Source: torch.nn.LazyLinear.
+
+    >>> layer = nn.LazyLinear(3)
+    >>> layer(torch.zeros(1, 2)).shape, layer
+    (torch.Size([1, 3]), Linear(in_features=2, out_features=3, bias=True))
+    """
+
+    cls_to_become = Linear
+
+    def __init__(self, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
+        super().__init__(0, 0, False)
+        self.weight = UninitializedParameter(device=device, dtype=dtype)
+        self.out_features = out_features
+        if bias:
+            self.bias = UninitializedParameter(device=device, dtype=dtype)
+
+    def reset_parameters(self) -> None:
+        """Draw new initial values, where there are shapes."""
+        if not self.has_uninitialized_params() and self.in_features != 0:
+            super().reset_parameters()
+
+    def initialize_parameters(self, input: Tensor) -> None:
+        """Shapes, and initial values."""
+        if self.in_features == 0:
+            self.in_features = input.shape[-1]
+        if isinstance(self.weight, UninitializedParameter):
+            self.weight.materialize((self.out_features, self.in_features))
+            if isinstance(self.bias, UninitializedParameter):
+                self.bias.materialize((self.out_features,))
+            self.reset_parameters()
+
+
+class _LazyConv(LazyModuleMixin, conv._ConvNd):
+    def _set_lazy(self, out_channels: int, bias: bool, device: Any, dtype: Any) -> None:
+        self.weight = UninitializedParameter(device=device, dtype=dtype)
+        self.out_channels = out_channels
+        if bias:
+            self.bias = UninitializedParameter(device=device, dtype=dtype)
+
+    def reset_parameters(self) -> None:
+        """Draw new initial values, where there are shapes."""
+        if not self.has_uninitialized_params() and self.in_channels != 0:
+            super().reset_parameters()
+
+    def initialize_parameters(self, input: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Shapes, and initial values."""
+        if self.in_channels == 0:
+            n = self._n
+            if input.ndim not in (n + 1, n + 2):
+                where = place(self._get_name(), self._path)
+                raise ShapeError(
+                    f"{where}: expected {n + 1}D (unbatched) or {n + 2}D (batched) input, but got input of size "
+                    f"{tuple(input.shape)}"
+                )
+            self.in_channels = input.shape[input.ndim - n - 1]
+            self._check_settings()
+        if isinstance(self.weight, UninitializedParameter):
+            self.weight.materialize(self._weight_shape())
+            if isinstance(self.bias, UninitializedParameter):
+                self.bias.materialize((self.out_channels,))
+            self.reset_parameters()
+
+
+class _LazyConvNd(_LazyConv, conv._Conv):
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size | str = 0,
+        dilation: Size = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode)
+        self._set_lazy(out_channels, bias, device, dtype)
+
+
+class LazyConv1d(_LazyConvNd, conv.Conv1d):
+    """A Conv1d whose in_channels are its first input's. Source: torch.nn.LazyConv1d.
+
+    >>> nn.LazyConv1d(10, 3)(torch.zeros(8, 2, 28)).shape
+    torch.Size([8, 10, 26])
+    """
+
+    cls_to_become = conv.Conv1d
+
+
+class LazyConv2d(_LazyConvNd, conv.Conv2d):
+    """A Conv2d whose in_channels are its first input's. Source: torch.nn.LazyConv2d.
+
+    >>> layer = nn.LazyConv2d(10, 3)
+    >>> layer(torch.zeros(8, 2, 28, 28)).shape, layer
+    (torch.Size([8, 10, 26, 26]), Conv2d(2, 10, kernel_size=(3, 3), stride=(1, 1)))
+    """
+
+    cls_to_become = conv.Conv2d
+
+
+class LazyConv3d(_LazyConvNd, conv.Conv3d):
+    """A Conv3d whose in_channels are its first input's. Source: torch.nn.LazyConv3d.
+
+    >>> nn.LazyConv3d(4, 3)(torch.zeros(2, 5, 5, 5)).shape
+    torch.Size([4, 3, 3, 3])
+    """
+
+    cls_to_become = conv.Conv3d
+
+
+class _LazyConvTransposeNd(_LazyConv, conv._ConvTransposeNd):
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size = 0,
+        output_padding: Size = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Size = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode)
+        self._set_lazy(out_channels, bias, device, dtype)
+
+
+class LazyConvTranspose1d(_LazyConvTransposeNd, conv.ConvTranspose1d):
+    """A ConvTranspose1d whose in_channels are its first input's. Source: torch.nn.LazyConvTranspose1d.
+
+    >>> nn.LazyConvTranspose1d(3, 2, stride=2)(torch.zeros(8, 2, 7)).shape
+    torch.Size([8, 3, 14])
+    """
+
+    cls_to_become = conv.ConvTranspose1d
+
+
+class LazyConvTranspose2d(_LazyConvTransposeNd, conv.ConvTranspose2d):
+    """A ConvTranspose2d whose in_channels are its first input's. Source: torch.nn.LazyConvTranspose2d.
+
+    >>> nn.LazyConvTranspose2d(3, 2, stride=2)(torch.zeros(2, 7, 7)).shape
+    torch.Size([3, 14, 14])
+    """
+
+    cls_to_become = conv.ConvTranspose2d
+
+
+class LazyConvTranspose3d(_LazyConvTransposeNd, conv.ConvTranspose3d):
+    """A ConvTranspose3d whose in_channels are its first input's. Source: torch.nn.LazyConvTranspose3d.
+
+    >>> nn.LazyConvTranspose3d(3, 2, stride=2)(torch.zeros(2, 2, 2, 2)).shape
+    torch.Size([3, 4, 4, 4])
+    """
+
+    cls_to_become = conv.ConvTranspose3d
+
+
+class _LazyNorm(LazyModuleMixin, batchnorm._NormBase):
+    def __init__(
+        self,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(0, eps, momentum, False, False, device, dtype)
+        self.affine = affine
+        self.track_running_stats = track_running_stats
+        if affine:
+            self.weight = UninitializedParameter(device=device, dtype=dtype)
+        if affine and bias:
+            self.bias = UninitializedParameter(device=device, dtype=dtype)
+        if track_running_stats:
+            self.running_mean = UninitializedBuffer(device=device, dtype=dtype)
+            self.running_var = UninitializedBuffer(device=device, dtype=dtype)
+            self.num_batches_tracked = tensor(0, device=device)
+
+    def reset_parameters(self) -> None:
+        """Weight 1, bias 0, no batches seen, where there are shapes."""
+        if not self.has_uninitialized_params() and self.num_features != 0:
+            super().reset_parameters()
+
+    def initialize_parameters(self, input: Tensor) -> None:
+        """Shapes, and initial values."""
+        if self.num_features == 0:
+            self.num_features = input.shape[1]
+        if self.has_uninitialized_params():
+            for own in (self.weight, self.bias, self.running_mean, self.running_var):
+                if isinstance(own, UninitializedParameter | UninitializedBuffer):
+                    own.materialize((self.num_features,))
+            self.reset_parameters()
+
+
+class LazyBatchNorm1d(_LazyNorm, batchnorm.BatchNorm1d):
+    """A BatchNorm1d whose num_features is the size of its first input's dimension 1. Source: torch.nn.LazyBatchNorm1d.
+
+    >>> nn.LazyBatchNorm1d()(torch.randn(4, 2)).shape
+    torch.Size([4, 2])
+    """
+
+    cls_to_become = batchnorm.BatchNorm1d
+
+
+class LazyBatchNorm2d(_LazyNorm, batchnorm.BatchNorm2d):
+    """A BatchNorm2d whose num_features is the size of its first input's dimension 1. Source: torch.nn.LazyBatchNorm2d.
+
+    >>> layer = nn.LazyBatchNorm2d()
+    >>> layer(torch.randn(4, 2, 3, 3)).shape, layer.num_features
+    (torch.Size([4, 2, 3, 3]), 2)
+    """
+
+    cls_to_become = batchnorm.BatchNorm2d
+
+
+class LazyBatchNorm3d(_LazyNorm, batchnorm.BatchNorm3d):
+    """A BatchNorm3d whose num_features is the size of its first input's dimension 1. Source: torch.nn.LazyBatchNorm3d.
+
+    >>> nn.LazyBatchNorm3d()(torch.randn(4, 2, 3, 3, 3)).shape
+    torch.Size([4, 2, 3, 3, 3])
+    """
+
+    cls_to_become = batchnorm.BatchNorm3d
+
+
+class LazyInstanceNorm1d(_LazyNorm, instancenorm.InstanceNorm1d):
+    """An InstanceNorm1d whose num_features is the size of its first input's dimension 1.
+
+    Source: torch.nn.LazyInstanceNorm1d.
+
+    >>> nn.LazyInstanceNorm1d()(torch.randn(4, 2, 5)).shape
+    torch.Size([4, 2, 5])
+    """
+
+    cls_to_become = instancenorm.InstanceNorm1d
+
+
+class LazyInstanceNorm2d(_LazyNorm, instancenorm.InstanceNorm2d):
+    """An InstanceNorm2d whose num_features is the size of its first input's dimension 1.
+
+    Source: torch.nn.LazyInstanceNorm2d.
+
+    >>> nn.LazyInstanceNorm2d()(torch.randn(4, 2, 5, 5)).shape
+    torch.Size([4, 2, 5, 5])
+    """
+
+    cls_to_become = instancenorm.InstanceNorm2d
+
+
+class LazyInstanceNorm3d(_LazyNorm, instancenorm.InstanceNorm3d):
+    """An InstanceNorm3d whose num_features is the size of its first input's dimension 1.
+
+    Source: torch.nn.LazyInstanceNorm3d.
+
+    >>> nn.LazyInstanceNorm3d()(torch.randn(4, 2, 5, 5, 5)).shape
+    torch.Size([4, 2, 5, 5, 5])
+    """
+
+    cls_to_become = instancenorm.InstanceNorm3d

@@ -1,0 +1,28 @@
+"""torch.nn.modules: the rooms of microgad.nn where programs written for PyTorch look for layers and their bases.
+
+>>> from microgad.nn.modules.batchnorm import _BatchNorm
+>>> isinstance(nn.BatchNorm2d(3), _BatchNorm)
+True
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+from . import utils as utils
+
+_ROOMS = (
+    "activation adaptive batchnorm container conv distance dropout fold instancenorm lazy linear loss module "
+    "normalization padding pixelshuffle pooling rnn sparse transformer upsampling"
+)
+for _name in _ROOMS.split():
+    globals()[_name] = sys.modules[f"{__name__}.{_name}"] = importlib.import_module(f"..{_name}", __name__)
+for _name, _room in (("channelshuffle", "pixelshuffle"), ("flatten", "linear")):
+    globals()[_name] = sys.modules[f"{__name__}.{_name}"] = globals()[_room]
+
+
+def __getattr__(name: str) -> Any:
+    """A layer's name."""
+    return getattr(importlib.import_module("..", __name__), name)

@@ -1,0 +1,214 @@
+"""Padding layers: a border around the last dimensions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import ShapeError
+from ..tensor import Tensor
+from . import functional as F
+from .module import Module
+from .settings import Size, each, named
+
+
+class _Pad(Module):
+    """padding is one width for all sides, or (left, right, top, bottom, front, back) as far as there are dimensions."""
+
+    _mode = "constant"
+    _sides: int
+
+    def __init__(self, padding: Size) -> None:
+        super().__init__()
+        self.padding = each(padding, self._sides)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.pad(input, self.padding, self._mode)
+
+    def extra_repr(self) -> str:
+        return f"{self.padding}"
+
+
+class _ConstantPad(_Pad):
+    def __init__(self, padding: Size, value: float) -> None:
+        super().__init__(padding)
+        self.value = value
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.pad(input, self.padding, "constant", self.value)
+
+    def extra_repr(self) -> str:
+        return f"padding={self.padding}, value={self.value}"
+
+
+class ConstantPad1d(_ConstantPad):
+    """(..., L): `value` on both sides; padding is (left, right) or one width. Source: torch.nn.ConstantPad1d.
+
+    >>> nn.ConstantPad1d((1, 2), 9.0)(torch.zeros(2))
+    tensor([9., 0., 0., 9., 9.])
+    """
+
+    _sides = 2
+
+
+class ConstantPad2d(_ConstantPad):
+    """(..., H, W): `value` on all sides, (left, right, top, bottom) or one width. Source: torch.nn.ConstantPad2d.
+
+    >>> nn.ConstantPad2d(1, 9.0)(torch.zeros(1, 1))
+    tensor([[9., 9., 9.],
+            [9., 0., 9.],
+            [9., 9., 9.]])
+    """
+
+    _sides = 4
+
+
+class ConstantPad3d(_ConstantPad):
+    """(..., D, H, W): `value` on all sides: see ConstantPad2d. Source: torch.nn.ConstantPad3d.
+
+    >>> nn.ConstantPad3d(1, 9.0)(torch.zeros(2, 2, 2)).shape
+    torch.Size([4, 4, 4])
+    """
+
+    _sides = 6
+
+
+class _ZeroPad(_ConstantPad):
+    def __init__(self, padding: Size) -> None:
+        super().__init__(padding, 0.0)
+
+    def extra_repr(self) -> str:
+        return f"{self.padding}"
+
+
+class ZeroPad1d(_ZeroPad, ConstantPad1d):
+    """(..., L): zeros on both sides. Source: torch.nn.ZeroPad1d.
+
+    >>> nn.ZeroPad1d(1)(torch.ones(2))
+    tensor([0., 1., 1., 0.])
+    """
+
+
+class ZeroPad2d(_ZeroPad, ConstantPad2d):
+    """(..., H, W): zeros on all sides. Source: torch.nn.ZeroPad2d.
+
+    >>> nn.ZeroPad2d((1, 0, 0, 1))(torch.ones(1, 1))
+    tensor([[0., 1.],
+            [0., 0.]])
+    """
+
+
+class ZeroPad3d(_ZeroPad, ConstantPad3d):
+    """(..., D, H, W): zeros on all sides. Source: torch.nn.ZeroPad3d.
+
+    >>> nn.ZeroPad3d(1)(torch.ones(1, 1, 1)).sum()
+    tensor(1.)
+    """
+
+
+class _Reflection(_Pad):
+    _mode = "reflect"
+
+
+class ReflectionPad1d(_Reflection):
+    """(..., C, L): mirrored at the first and last value. Source: torch.nn.ReflectionPad1d.
+
+    >>> nn.ReflectionPad1d(2)(torch.tensor([[0.0, 1.0, 2.0]]))
+    tensor([[2., 1., 0., 1., 2., 1., 0.]])
+    """
+
+    _sides = 2
+
+
+class ReflectionPad2d(_Reflection):
+    """(..., C, H, W): mirrored at the borders. Source: torch.nn.ReflectionPad2d.
+
+    >>> nn.ReflectionPad2d(1)(torch.arange(4.0).reshape(1, 2, 2))[0, 0]
+    tensor([3., 2., 3., 2.])
+    """
+
+    _sides = 4
+
+
+class ReflectionPad3d(_Reflection):
+    """(..., C, D, H, W): mirrored at the borders. Source: torch.nn.ReflectionPad3d.
+
+    >>> nn.ReflectionPad3d(1)(torch.zeros(1, 2, 2, 2)).shape
+    torch.Size([1, 4, 4, 4])
+    """
+
+    _sides = 6
+
+
+class _Replication(_Pad):
+    _mode = "replicate"
+
+
+class ReplicationPad1d(_Replication):
+    """(..., C, L): the first and last value, repeated. Source: torch.nn.ReplicationPad1d.
+
+    >>> nn.ReplicationPad1d(2)(torch.tensor([[0.0, 1.0]]))
+    tensor([[0., 0., 0., 1., 1., 1.]])
+    """
+
+    _sides = 2
+
+
+class ReplicationPad2d(_Replication):
+    """(..., C, H, W): the values at the borders, repeated. Source: torch.nn.ReplicationPad2d.
+
+    >>> nn.ReplicationPad2d(1)(torch.arange(4.0).reshape(1, 2, 2))[0, 0]
+    tensor([0., 0., 1., 1.])
+    """
+
+    _sides = 4
+
+
+class ReplicationPad3d(_Replication):
+    """(..., C, D, H, W): the values at the borders, repeated. Source: torch.nn.ReplicationPad3d.
+
+    >>> nn.ReplicationPad3d(1)(torch.zeros(1, 2, 2, 2)).shape
+    torch.Size([1, 4, 4, 4])
+    """
+
+    _sides = 6
+
+
+class _Circular(_Pad):
+    _mode = "circular"
+
+    def forward(self, input: Tensor) -> Any:
+        allowed = self._sides // 2 + 1, self._sides // 2 + 2
+        if input.ndim not in allowed:
+            expected = " or ".join(f"{n}D" for n in allowed)
+            raise ShapeError(f"{named(self)}: expected {expected} input (got {input.ndim}D input)")
+        return super().forward(input)
+
+
+class CircularPad1d(_Circular):
+    """(..., C, L): each side goes on with the other. Source: torch.nn.CircularPad1d.
+
+    >>> nn.CircularPad1d(2)(torch.tensor([[0.0, 1.0, 2.0]]))
+    tensor([[1., 2., 0., 1., 2., 0., 1.]])
+    """
+
+    _sides = 2
+
+
+class CircularPad2d(_Circular):
+    """(..., C, H, W): each side goes on with the opposite one. Source: torch.nn.CircularPad2d.
+
+    >>> nn.CircularPad2d(1)(torch.arange(4.0).reshape(1, 2, 2))[0, 0]
+    tensor([3., 2., 3., 2.])
+    """
+
+    _sides = 4
+
+
+class CircularPad3d(_Circular):
+    """(..., C, D, H, W): each side goes on with the opposite one. Source: torch.nn.CircularPad3d.
+
+    >>> nn.CircularPad3d(1)(torch.zeros(1, 2, 2, 2)).shape
+    torch.Size([1, 4, 4, 4])
+    """
+
+    _sides = 6

@@ -1,0 +1,63 @@
+"""Layers that move values between channels and places, or between channels."""
+
+from __future__ import annotations
+
+from ..tensor import Tensor
+from . import functional as F
+from .module import Module
+from .settings import shown
+
+
+class PixelShuffle(Module):
+    """(..., C·r², H, W) -> (..., C, H·r, W·r), r the upscale_factor. Source: torch.nn.PixelShuffle; Shi et al. (2016).
+
+    >>> nn.PixelShuffle(2)(torch.arange(4.0).reshape(4, 1, 1))
+    tensor([[[0., 1.],
+             [2., 3.]]])
+    """
+
+    def __init__(self, upscale_factor: int) -> None:
+        super().__init__()
+        self.upscale_factor = upscale_factor
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.pixel_shuffle(input, self.upscale_factor)
+
+    def extra_repr(self) -> str:
+        return shown(self, "upscale_factor")
+
+
+class PixelUnshuffle(Module):
+    """(..., C, H·r, W·r) -> (..., C·r², H, W), r the downscale_factor. Source: torch.nn.PixelUnshuffle.
+
+    >>> nn.PixelUnshuffle(2)(torch.arange(4.0).reshape(1, 2, 2)).flatten()
+    tensor([0., 1., 2., 3.])
+    """
+
+    def __init__(self, downscale_factor: int) -> None:
+        super().__init__()
+        self.downscale_factor = downscale_factor
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.pixel_unshuffle(input, self.downscale_factor)
+
+    def extra_repr(self) -> str:
+        return shown(self, "downscale_factor")
+
+
+class ChannelShuffle(Module):
+    """(N, C, ...): the channels of `groups` groups dealt in turn. Source: torch.nn.ChannelShuffle; Zhang et al. (2017).
+
+    >>> nn.ChannelShuffle(2)(torch.arange(4.0).reshape(1, 4, 1)).flatten()
+    tensor([0., 2., 1., 3.])
+    """
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.channel_shuffle(input, self.groups)
+
+    def extra_repr(self) -> str:
+        return shown(self, "groups")

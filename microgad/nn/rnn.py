@@ -1,0 +1,365 @@
+"""Recurrent layers and cells."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import warnings
+from typing import Any
+
+from ..ops import recurrent
+from ..ops.creation import empty, zeros
+from ..parameter import Parameter
+from ..tensor import Tensor
+from . import init
+from .module import Module
+from .utils.rnn import PackedSequence
+
+_GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
+
+
+class RNNBase(Module):
+    """What RNN, LSTM and GRU have in common: parameters, states, and the ways in and out of a batch.
+
+    Each layer and direction has weight_ih_l0 (gates · H, I), weight_hh_l0 (gates · H, H or P), without bias=False
+    bias_ih_l0 and bias_hh_l0, and with proj_size P weight_hr_l0 (P, H); "_reverse" is added for the direction back. All
+    start uniform in ±1/√H. Raises TypeError and ValueError for settings that don't fit. Source: torch.nn.RNNBase.
+    """
+
+    def __init__(
+        self,
+        mode: str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        if not isinstance(dropout, numbers.Number) or isinstance(dropout, bool) or not 0 <= dropout <= 1:
+            raise ValueError(
+                "dropout should be a number in range [0, 1] representing the probability of an element being zeroed"
+            )
+        self.mode = mode
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.bias = bias
+        self.batch_first = batch_first
+        self.dropout = float(dropout)
+        self.bidirectional = bidirectional
+        self.proj_size = proj_size
+        self._check_settings()
+        kept = proj_size or hidden_size
+        self._all_weights = []
+        for layer in range(num_layers):
+            for suffix in ("", "_reverse")[: 1 + bidirectional]:
+                rows = _GATES[mode] * hidden_size
+                size = kept * (1 + bidirectional) if layer else input_size
+                shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, size), "weight_hh": (rows, kept)}
+                if bias:
+                    shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+                if proj_size:
+                    shapes["weight_hr"] = proj_size, hidden_size
+                named = {f"{name}_l{layer}{suffix}": shape for name, shape in shapes.items()}
+                self._all_weights.append(list(named))
+                for name, shape in named.items():
+                    setattr(self, name, Parameter(empty(shape, device=device, dtype=dtype)))
+        self.reset_parameters()
+
+    def _check_settings(self) -> None:
+        if self.dropout > 0 and self.num_layers == 1:
+            warnings.warn(
+                "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects "
+                f"num_layers greater than 1, but got dropout={self.dropout:g} and num_layers={self.num_layers}",
+                stacklevel=4,
+            )
+        for name, kind in (("bias", bool), ("batch_first", bool), ("input_size", int), ("hidden_size", int)):
+            value = getattr(self, name)
+            if not isinstance(value, kind):
+                raise TypeError(f"{name} should be of type {kind.__name__}, got: {type(value).__name__}")
+        for name in ("input_size", "hidden_size", "num_layers"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be greater than zero")
+        if self.proj_size < 0:
+            raise ValueError("proj_size should be a positive integer or zero to disable projections")
+        if self.proj_size >= self.hidden_size:
+            raise ValueError("proj_size has to be smaller than hidden_size")
+        if self.mode not in _GATES:
+            raise ValueError(f"Unrecognized RNN mode: {self.mode}")
+
+    def reset_parameters(self) -> None:
+        """Draw new initial values."""
+        _start(self, self.hidden_size)
+
+    @property
+    def all_weights(self) -> list[list[Parameter]]:
+        """The parameters of each layer and direction."""
+        return [[getattr(self, name) for name in names] for names in self._all_weights]
+
+    @property
+    def _flat_weights(self) -> list[Parameter]:
+        return [weight for weights in self.all_weights for weight in weights]
+
+    def flatten_parameters(self) -> None:
+        """Nothing: where the parameters lie in memory makes no difference here."""
+
+    def _state_sizes(self) -> list[int]:
+        return [self.proj_size or self.hidden_size]
+
+    def forward(self, input: Tensor | PackedSequence, hx: Any = None) -> tuple[Any, Any]:
+        """input (T, B, I), (T, I), with batch_first (B, T, I), or packed; hx (layers · directions, B, H), or zeros.
+
+        Gives the last layer's state of each step, of both directions side by side, and all layers' states at the end.
+        """
+        states = None if hx is None else [hx] if isinstance(hx, Tensor) else list(hx)
+        x: Any
+        x, batch_sizes, order, back = input if isinstance(input, PackedSequence) else (input, None, None, None)
+        packed = batch_sizes is not None
+        one = not packed and x.ndim == 2
+        if not packed:
+            self._check_dimensions(x, states)
+        if one:
+            x = x.unsqueeze(0 if self.batch_first else 1)
+            states = None if states is None else [s.unsqueeze(1) for s in states]
+        batch = x.shape[0 if self.batch_first else 1] if batch_sizes is None else int(batch_sizes[0])
+        leading = self.num_layers * (1 + self.bidirectional), batch
+        shapes: list[tuple[int, ...]] = [(*leading, size) for size in self._state_sizes()]
+        if states is None:
+            states = [zeros(shape, dtype=x.dtype, device=x.device) for shape in shapes]
+        elif order is not None:
+            states = [s.index_select(1, order) for s in states]
+        self._check(x, states, shapes, 2 if packed else 3)
+        out, *states = self._run(x, batch_sizes, states)
+        if one:
+            out, states = out.squeeze(0 if self.batch_first else 1), [s.squeeze(1) for s in states]
+        if back is not None:
+            states = [s.index_select(1, back) for s in states]
+        last = tuple(states) if len(states) > 1 else states[0]
+        return PackedSequence(out, batch_sizes, order, back) if packed else out, last
+
+    def _check_dimensions(self, x: Tensor, states: list[Tensor] | None) -> None:
+        if x.ndim not in (2, 3):
+            raise ValueError(f"{self._get_name()}: Expected input to be 2D or 3D, got {x.ndim}D instead")
+        if states is not None and any(s.ndim != x.ndim for s in states):
+            kind, several = "batched" if x.ndim == 3 else "unbatched", len(states) > 1
+            found = f"({', '.join(f'{s.ndim}-D' for s in states)})" if several else f"{states[0].ndim}-D"
+            raise RuntimeError(
+                f"For {kind} {x.ndim}-D input, {'hx and cx' if several else 'hx'} should also be {x.ndim}-D but got "
+                f"{found} {'tensors' if several else 'tensor'}"
+            )
+
+    def _check(self, x: Tensor, states: list[Tensor], shapes: list[tuple[int, ...]], dimensions: int) -> None:
+        weight = self._flat_weights[0]
+        if x.dtype != weight.dtype:
+            raise ValueError(
+                f"RNN input dtype ({x.dtype}) does not match weight dtype ({weight.dtype}). "
+                f"Convert input: input.to({weight.dtype}), or convert model: model.to({x.dtype})"
+            )
+        if x.ndim != dimensions:
+            raise RuntimeError(f"input must have {dimensions} dimensions, got {x.ndim}")
+        if x.shape[-1] != self.input_size:
+            raise RuntimeError(
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {x.shape[-1]}"
+            )
+        for i, (state, shape) in enumerate(zip(states, shapes, strict=True)):
+            if tuple(state.shape) != shape:
+                which = f"hidden[{i}]" if len(shapes) > 1 else "hidden"
+                raise RuntimeError(f"Expected {which} size {shape}, got {list(state.shape)}")
+
+    def _run(self, x: Tensor, batch_sizes: Tensor | None, states: list[Tensor]) -> tuple[Tensor, ...]:
+        lead = (x,) if batch_sizes is None else (x, batch_sizes)
+        said = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
+        tail = (self.batch_first,) if batch_sizes is None else ()
+        op = getattr(recurrent, self.mode.lower())
+        hx = states[0] if len(states) == 1 else tuple(states)
+        found: tuple[Tensor, ...] = op(*lead, hx, self._flat_weights, *said, *tail)
+        return found
+
+    def extra_repr(self) -> str:
+        defaults = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0}
+        said = f"{self.input_size}, {self.hidden_size}"
+        for name, default in {**defaults, "bidirectional": False}.items():
+            if getattr(self, name) != default:
+                said += f", {name}={getattr(self, name)}"
+        return said
+
+
+class RNN(RNNBase):
+    """Elman networks on one another: h = tanh(w_ih x + b_ih + w_hh h + b_hh), or relu. Source: torch.nn.RNN.
+
+    (T, B, I) -> (T, B, H) and (layers, B, H): see `RNNBase`. Elman (1990).
+
+    >>> _ = torch.manual_seed(0)
+    >>> out, h = nn.RNN(2, 3)(torch.ones(4, 1, 2))
+    >>> out.shape, h
+    (torch.Size([4, 1, 3]), tensor([[[-0.4051, -0.7316,  0.6750]]], grad_fn=<StackBackward0>))
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        _no_projection(kwargs)
+        given = list(args)
+        self.nonlinearity = given.pop(3) if len(given) > 3 else kwargs.pop("nonlinearity", "tanh")
+        if self.nonlinearity not in ("tanh", "relu"):
+            raise ValueError(f"Unknown nonlinearity '{self.nonlinearity}'. Select from 'tanh' or 'relu'.")
+        super().__init__(f"RNN_{self.nonlinearity.upper()}", *given, **kwargs)
+
+
+class LSTM(RNNBase):
+    """Long short-term memories on one another: cells that gates fill, keep and read. Source: torch.nn.LSTM.
+
+    (T, B, I) -> (T, B, H) and (h, c), each (layers, B, H); hx is a pair as well. With proj_size P results and h have P
+    numbers. See `RNNBase`. Hochreiter and Schmidhuber (1997); Sak et al. (2014).
+
+    >>> out, (h, c) = nn.LSTM(2, 3, num_layers=2, bidirectional=True)(torch.ones(4, 1, 2))
+    >>> out.shape, h.shape, c.shape
+    (torch.Size([4, 1, 6]), torch.Size([4, 1, 3]), torch.Size([4, 1, 3]))
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__("LSTM", *args, **kwargs)
+
+    def _state_sizes(self) -> list[int]:
+        return [self.proj_size or self.hidden_size, self.hidden_size]
+
+
+class GRU(RNNBase):
+    """Gated recurrent units on one another: a gate decides how much of the state is new. Source: torch.nn.GRU.
+
+    (T, B, I) -> (T, B, H) and (layers, B, H): see `RNNBase`. Cho et al. (2014).
+
+    >>> nn.GRU(2, 3, batch_first=True)(torch.ones(1, 4, 2))[0].shape
+    torch.Size([1, 4, 3])
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        _no_projection(kwargs)
+        super().__init__("GRU", *args, **kwargs)
+
+
+def _no_projection(kwargs: dict[str, Any]) -> None:
+    if "proj_size" in kwargs:
+        raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+
+
+def _start(module: Module, hidden_size: int) -> None:
+    bound = 1 / math.sqrt(hidden_size) if hidden_size > 0 else 0
+    for parameter in module.parameters():
+        init.uniform_(parameter, -bound, bound)
+
+
+class RNNCellBase(Module):
+    """What the cells have in common: weight_ih (gates · H, I), weight_hh (gates · H, H), bias_ih, bias_hh."""
+
+    weight_ih: Parameter
+    weight_hh: Parameter
+    bias_ih: Parameter | None
+    bias_hh: Parameter | None
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool, num_chunks: int, device: Any = None, dtype: Any = None
+    ) -> None:
+        super().__init__()
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.bias = bias
+        rows = num_chunks * hidden_size
+        for name, shape in (
+            ("weight_ih", (rows, input_size)), ("weight_hh", (rows, hidden_size)), ("bias_ih", (rows,)),
+            ("bias_hh", (rows,)),
+        ):  # fmt: skip
+            there = bias or name.startswith("weight")
+            self.register_parameter(name, Parameter(empty(shape, device=device, dtype=dtype)) if there else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw new initial values."""
+        _start(self, self.hidden_size)
+
+    def extra_repr(self) -> str:
+        said = f"{self.input_size}, {self.hidden_size}" + ("" if self.bias is True else f", bias={self.bias}")
+        nonlinearity = getattr(self, "nonlinearity", "tanh")
+        return said if nonlinearity == "tanh" else f"{said}, nonlinearity={nonlinearity}"
+
+    def _step(self, op: str, input: Tensor, hx: Any, states: int = 1) -> Any:
+        """A step of `op`, for a batch or for one; without hx from zeros."""
+        name = self._get_name()
+        given = None if hx is None else list(hx) if states > 1 else [hx]
+        if input.ndim not in (1, 2):
+            raise ValueError(f"{name}: Expected input to be 1D or 2D, got {input.ndim}D instead")
+        for i, state in enumerate(given or ()):
+            if state.ndim not in (1, 2):
+                which = f"hx[{i}]" if states > 1 else "hidden"
+                raise ValueError(f"{name}: Expected {which} to be 1D or 2D, got {state.ndim}D instead")
+        one = input.ndim == 1
+        x = input.unsqueeze(0) if one else input
+        if given is None:
+            given = [zeros(x.shape[0], self.hidden_size, dtype=x.dtype, device=x.device)] * states
+        elif one:
+            given = [s.unsqueeze(0) for s in given]
+        weights = self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
+        new = getattr(recurrent, op)(x, given[0] if states == 1 else tuple(given), *weights)
+        if not one:
+            return new
+        return new.squeeze(0) if states == 1 else tuple(s.squeeze(0) for s in new)
+
+
+class RNNCell(RNNCellBase):
+    """A step of RNN: (B, I), state (B, H) -> the new state; also without B. Source: torch.nn.RNNCell.
+
+    >>> nn.RNNCell(2, 3)(torch.ones(1, 2)).shape
+    torch.Size([1, 3])
+    """
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", device: Any = None,
+        dtype: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__(input_size, hidden_size, bias, 1, device, dtype)
+        self.nonlinearity = nonlinearity
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        if self.nonlinearity not in ("tanh", "relu"):
+            raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
+        new: Tensor = self._step(f"rnn_{self.nonlinearity}_cell", input, hx)
+        return new
+
+
+class LSTMCell(RNNCellBase):
+    """A step of LSTM: (B, I), (h, c) of (B, H) -> new (h, c); also without B. Source: torch.nn.LSTMCell.
+
+    >>> h, c = nn.LSTMCell(2, 3)(torch.ones(1, 2))
+    >>> h.shape, c.shape
+    (torch.Size([1, 3]), torch.Size([1, 3]))
+    """
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ) -> None:
+        super().__init__(input_size, hidden_size, bias, 4, device, dtype)
+
+    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
+        new: tuple[Tensor, Tensor] = self._step("lstm_cell", input, hx, 2)
+        return new
+
+
+class GRUCell(RNNCellBase):
+    """A step of GRU: (B, I), state (B, H) -> the new state; also without B. Source: torch.nn.GRUCell.
+
+    >>> nn.GRUCell(2, 3)(torch.ones(1, 2)).shape
+    torch.Size([1, 3])
+    """
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ) -> None:
+        super().__init__(input_size, hidden_size, bias, 3, device, dtype)
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        new: Tensor = self._step("gru_cell", input, hx)
+        return new

@@ -1,0 +1,37 @@
+"""What layers have in common: sizes in one number or in several, and how settings are printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from .. import state
+from ..errors import place
+
+Size = int | Sequence[int]
+
+
+def each(size: Any, n: int) -> tuple[Any, ...]:
+    """One for each of n dimensions: a single one is meant for all.
+
+    >>> from microgad.nn.settings import each
+    >>> each(3, 2), each((1, 2), 2)
+    ((3, 3), (1, 2))
+    """
+    return tuple(size) if isinstance(size, Iterable) else (size,) * n
+
+
+def shown(module: Any, names: str) -> str:
+    """Settings as they are printed, "name=value, ..."; inplace where it is so.
+
+    >>> from microgad.nn.settings import shown
+    >>> shown(nn.ELU(2.0), "alpha inplace")
+    'alpha=2.0'
+    """
+    said = ((name, getattr(module, name)) for name in names.split())
+    return ", ".join(f"{name}={value}" for name, value in said if value or name != "inplace")
+
+
+def named(module: Any) -> str:
+    """A layer and its path, as errors begin: "BatchNorm1d (features.1)"."""
+    return place(module._get_name(), state.current().path)

@@ -1,0 +1,64 @@
+"""Softmax and its like: activation layers along a dimension."""
+
+from __future__ import annotations
+
+from ..errors import ShapeError
+from ..tensor import Tensor
+from . import functional as F
+from .module import Module
+from .settings import named, shown
+
+
+class _Along(Module):
+    def __init__(self, dim: int | None = None) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def extra_repr(self) -> str:
+        return shown(self, "dim")
+
+
+class Softmax(_Along):
+    """eˣ divided by its sum along dim, of any shape. Source: torch.nn.Softmax.
+
+    >>> nn.Softmax(dim=0)(torch.tensor([0.0, 0.0]))
+    tensor([0.5000, 0.5000])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.softmax(input, self.dim)
+
+
+class Softmin(_Along):
+    """Softmax of -x. Source: torch.nn.Softmin.
+
+    >>> nn.Softmin(dim=0)(torch.tensor([0.0, 1.0]))
+    tensor([0.7311, 0.2689])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.softmin(input, self.dim)
+
+
+class LogSoftmax(_Along):
+    """The logarithm of Softmax, without overflow. Source: torch.nn.LogSoftmax.
+
+    >>> nn.LogSoftmax(dim=0)(torch.tensor([0.0, 0.0]))
+    tensor([-0.6931, -0.6931])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.log_softmax(input, self.dim)
+
+
+class Softmax2d(Module):
+    """(N, C, H, W) or (C, H, W): Softmax over the channels of each place. Source: torch.nn.Softmax2d.
+
+    >>> nn.Softmax2d()(torch.zeros(4, 1, 1)).flatten()
+    tensor([0.2500, 0.2500, 0.2500, 0.2500])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim not in (3, 4):
+            raise ShapeError(f"{named(self)}: expected input to be 3D or 4D, got {input.ndim}D instead")
+        return F.softmax(input, -3)

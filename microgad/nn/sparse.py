@@ -1,0 +1,238 @@
+"""Layers that look vectors up by number."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from ..ops.creation import empty
+from ..parameter import Parameter
+from ..state import scope
+from ..tensor import Tensor
+from . import functional as F
+from . import init
+from .module import Module
+
+
+class _Table(Module):
+    """weight (num_embeddings, embedding_dim), drawn from N(0, 1); the row padding_idx is zero and learns nothing."""
+
+    weight: Parameter
+
+    def _set(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None,
+        weight: Tensor | None,
+        freeze: bool,
+        device: Any,
+        dtype: Any,
+    ) -> None:
+        self.num_embeddings = num_embeddings
+        self.embedding_dim = embedding_dim
+        if padding_idx is not None:
+            if not -num_embeddings <= padding_idx < num_embeddings:
+                raise AssertionError(
+                    f"Padding_idx must be within num_embeddings, but {padding_idx} is not within {num_embeddings}"
+                )
+            padding_idx %= num_embeddings
+        self.padding_idx = padding_idx
+        if weight is None:
+            shape = num_embeddings, embedding_dim
+            self.weight = Parameter(empty(shape, device=device, dtype=dtype), requires_grad=not freeze)
+            self.reset_parameters()
+        elif tuple(weight.shape) != (num_embeddings, embedding_dim):
+            raise AssertionError(
+                "Shape of weight does not match num_embeddings and embedding_dim: "
+                f"{tuple(weight.shape)} is not {num_embeddings, embedding_dim}"
+            )
+        else:
+            self.weight = Parameter(weight, requires_grad=not freeze)
+
+    def reset_parameters(self) -> None:
+        """Draw new initial values."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            with scope(grad_enabled=False):
+                self.weight[self.padding_idx].fill_(0)
+
+
+class Embedding(_Table):
+    """int (...) -> (..., embedding_dim): the rows of weight (num_embeddings, embedding_dim) with these numbers.
+
+    weight starts as N(0, 1). The row padding_idx starts as zeros and learns nothing. With max_norm rows that are longer
+    are scaled down in place when they are used. sparse has no effect. Source: torch.nn.Embedding.
+
+    >>> nn.Embedding.from_pretrained(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))(torch.tensor([1, 0]))
+    tensor([[3., 4.],
+            [1., 2.]])
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+        _weight: Tensor | None = None,
+        _freeze: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self.max_norm = max_norm
+        self.norm_type = norm_type
+        self.scale_grad_by_freq = scale_grad_by_freq
+        self.sparse = sparse
+        self._set(num_embeddings, embedding_dim, padding_idx, _weight, _freeze, device, dtype)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.embedding(
+            input,
+            self.weight,
+            self.padding_idx,
+            self.max_norm,
+            self.norm_type,
+            self.scale_grad_by_freq,
+            self.sparse,
+        )
+
+    def extra_repr(self) -> str:
+        said = f"{self.num_embeddings}, {self.embedding_dim}"
+        if self.padding_idx is not None:
+            said += f", padding_idx={self.padding_idx}"
+        if self.max_norm is not None:
+            said += f", max_norm={self.max_norm}"
+        if self.norm_type != 2:
+            said += f", norm_type={self.norm_type}"
+        if self.scale_grad_by_freq:
+            said += f", scale_grad_by_freq={self.scale_grad_by_freq}"
+        return said + ", sparse=True" * self.sparse
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        embeddings: Tensor,
+        freeze: bool = True,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+    ) -> Self:
+        """A layer on the rows of a Tensor (num_embeddings, embedding_dim), which don't learn if `freeze`."""
+        rows, columns = _matrix(embeddings)
+        return cls(
+            rows,
+            columns,
+            padding_idx,
+            max_norm,
+            norm_type,
+            scale_grad_by_freq,
+            sparse,
+            _weight=embeddings,
+            _freeze=freeze,
+        )
+
+
+class EmbeddingBag(_Table):
+    """Sums, means or largest values of rows of weight: int (B, N) -> (B, embedding_dim).
+
+    Or int (N) with offsets (B), where each bag begins. mode is "sum", "mean" or "max". See Embedding.
+    Source: torch.nn.EmbeddingBag.
+
+    >>> table = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    >>> nn.EmbeddingBag.from_pretrained(table, mode="sum")(torch.tensor([0, 1, 2]), torch.tensor([0, 1]))
+    tensor([[ 1.,  2.],
+            [ 8., 10.]])
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        _weight: Tensor | None = None,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self.max_norm = max_norm
+        self.norm_type = norm_type
+        self.scale_grad_by_freq = scale_grad_by_freq
+        self.mode = mode
+        self.sparse = sparse
+        self.include_last_offset = include_last_offset
+        self._set(num_embeddings, embedding_dim, padding_idx, _weight, False, device, dtype)
+
+    def forward(self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None) -> Tensor:
+        return F.embedding_bag(
+            input,
+            self.weight,
+            offsets,
+            self.max_norm,
+            self.norm_type,
+            self.scale_grad_by_freq,
+            self.mode,
+            self.sparse,
+            per_sample_weights,
+            self.include_last_offset,
+            self.padding_idx,
+        )
+
+    def extra_repr(self) -> str:
+        said = f"{self.num_embeddings}, {self.embedding_dim}"
+        if self.max_norm is not None:
+            said += f", max_norm={self.max_norm}"
+        if self.norm_type != 2:
+            said += f", norm_type={self.norm_type}"
+        if self.scale_grad_by_freq:
+            said += f", scale_grad_by_freq={self.scale_grad_by_freq}"
+        said += f", mode={self.mode!r}"
+        return said if self.padding_idx is None else f"{said}, padding_idx={self.padding_idx}"
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        embeddings: Tensor,
+        freeze: bool = True,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+    ) -> Self:
+        """A layer on the rows of a Tensor (num_embeddings, embedding_dim), which don't learn if `freeze`."""
+        rows, columns = _matrix(embeddings)
+        made = cls(
+            rows,
+            columns,
+            max_norm,
+            norm_type,
+            scale_grad_by_freq,
+            mode,
+            sparse,
+            embeddings,
+            include_last_offset,
+            padding_idx,
+        )
+        made.weight.requires_grad_(not freeze)
+        return made
+
+
+def _matrix(embeddings: Tensor) -> tuple[int, int]:
+    if embeddings.ndim != 2:
+        raise AssertionError(f"Embeddings parameter is expected to be 2-dimensional, but has {embeddings.ndim}")
+    rows, columns = embeddings.shape
+    return rows, columns

@@ -1,0 +1,398 @@
+"""Transformers: stacks of attention and of small networks for each place."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from .. import state
+from ..ops.creation import full
+from ..tensor import Tensor
+from . import functional as F
+from . import init
+from .activation import GELU, ReLU
+from .attention import MultiheadAttention
+from .container import ModuleList
+from .dropout import Dropout
+from .linear import Linear
+from .module import Module
+from .normalization import LayerNorm
+
+Activation = str | Callable[[Tensor], Tensor]
+
+
+class _Layer(Module):
+    """What layers of the encoder and of the decoder have in common: blocks, each of which is added to its input."""
+
+    def _make(
+        self, attentions: tuple[str, ...], d_model: int, nhead: int, dim_feedforward: int, dropout: float,
+        activation: Activation, layer_norm_eps: float, batch_first: bool, norm_first: bool, bias: bool, device: Any,
+        dtype: Any,
+    ) -> None:  # fmt: skip
+        for name in attentions:
+            attention = MultiheadAttention(
+                d_model, nhead, dropout, bias, batch_first=batch_first, device=device, dtype=dtype
+            )
+            setattr(self, name, attention)
+        self.linear1 = Linear(d_model, dim_feedforward, bias, device, dtype)
+        self.dropout = Dropout(dropout)
+        self.linear2 = Linear(dim_feedforward, d_model, bias, device, dtype)
+        self.norm_first = norm_first
+        numbers = range(1, len(attentions) + 2)
+        for i in numbers:
+            setattr(self, f"norm{i}", LayerNorm(d_model, layer_norm_eps, bias=bias, device=device, dtype=dtype))
+        for i in numbers:
+            setattr(self, f"dropout{i}", Dropout(dropout))
+        self.activation = _activation(activation) if isinstance(activation, str) else activation
+
+    def _added(self, x: Tensor, i: int, block: Callable[[Tensor], Tensor]) -> Tensor:
+        """x and what block i makes of it, normalized before or after."""
+        norm, dropout = getattr(self, f"norm{i}"), getattr(self, f"dropout{i}")
+        if self.norm_first:
+            return x + dropout(block(norm(x)))
+        return norm(x + dropout(block(x)))
+
+    def _network(self, x: Tensor) -> Tensor:
+        out: Tensor = self.linear2(self.dropout(self.activation(self.linear1(x))))
+        return out
+
+
+class TransformerEncoderLayer(_Layer):
+    """Self-attention, then a network of two layers for each place, each added to its input and normalized.
+
+    (S, N, E), with batch_first (N, S, E), or (S, E) -> the same. src_mask, src_key_padding_mask and is_causal are
+    MultiheadAttention's masks. activation is relu, gelu or a callable; with norm_first the norms come before the
+    blocks. Source: torch.nn.TransformerEncoderLayer; Vaswani et al. (2017).
+
+    >>> nn.TransformerEncoderLayer(d_model=4, nhead=2, dim_feedforward=8)(torch.ones(3, 1, 4)).shape
+    torch.Size([3, 1, 4])
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        nhead: int,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: Activation = F.relu,
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self._make(
+            ("self_attn",), d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first,
+            norm_first, bias, device, dtype,
+        )  # fmt: skip
+        known = {1: (F.relu, ReLU), 2: (F.gelu, GELU)}
+        self.activation_relu_or_gelu = next(
+            (i for i, (f, cls) in known.items() if self.activation is f or isinstance(self.activation, cls)), 0
+        )
+
+    def forward(
+        self,
+        src: Tensor,
+        src_mask: Tensor | None = None,
+        src_key_padding_mask: Tensor | None = None,
+        is_causal: bool = False,
+    ) -> Tensor:
+        def attention(x: Tensor) -> Tensor:
+            out: Tensor = self.self_attn(
+                x, x, x, src_key_padding_mask, need_weights=False, attn_mask=src_mask, is_causal=is_causal
+            )[0]
+            return out
+
+        return self._added(self._added(src, 1, attention), 2, self._network)
+
+
+class TransformerDecoderLayer(_Layer):
+    """Self-attention, attention to the encoder's results, and a network of two layers for each place.
+
+    (T, N, E) and memory (S, N, E), with batch_first N in front, or without N -> (T, N, E). Masks, activation and
+    norm_first are the encoder layer's. Source: torch.nn.TransformerDecoderLayer; Vaswani et al. (2017).
+
+    >>> layer = nn.TransformerDecoderLayer(d_model=4, nhead=2, dim_feedforward=8)
+    >>> layer(torch.ones(3, 1, 4), torch.ones(5, 1, 4)).shape
+    torch.Size([3, 1, 4])
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        nhead: int,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: Activation = F.relu,
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self._make(
+            ("self_attn", "multihead_attn"), d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps,
+            batch_first, norm_first, bias, device, dtype,
+        )  # fmt: skip
+
+    def forward(
+        self,
+        tgt: Tensor,
+        memory: Tensor,
+        tgt_mask: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+        tgt_key_padding_mask: Tensor | None = None,
+        memory_key_padding_mask: Tensor | None = None,
+        tgt_is_causal: bool = False,
+        memory_is_causal: bool = False,
+    ) -> Tensor:
+        def to_itself(x: Tensor) -> Tensor:
+            out: Tensor = self.self_attn(
+                x, x, x, tgt_key_padding_mask, need_weights=False, attn_mask=tgt_mask, is_causal=tgt_is_causal
+            )[0]
+            return out
+
+        def to_memory(x: Tensor) -> Tensor:
+            out: Tensor = self.multihead_attn(
+                x, memory, memory, memory_key_padding_mask, need_weights=False, attn_mask=memory_mask,
+                is_causal=memory_is_causal,
+            )[0]  # fmt: skip
+            return out
+
+        x = self._added(self._added(tgt, 1, to_itself), 2, to_memory)
+        return self._added(x, 3, self._network)
+
+
+class TransformerEncoder(Module):
+    """num_layers copies of an encoder layer, one after another, then norm. Source: torch.nn.TransformerEncoder.
+
+    mask, src_key_padding_mask and is_causal are the layers'; is_causal None asks whether mask is the causal one.
+    enable_nested_tensor and mask_check are as in PyTorch, which in evaluation without gradients leaves padded places
+    out of the batch where it can: their results are 0 then.
+
+    >>> layer = nn.TransformerEncoderLayer(d_model=4, nhead=2, dim_feedforward=8, batch_first=True)
+    >>> nn.TransformerEncoder(layer, num_layers=2)(torch.ones(1, 3, 4)).shape
+    torch.Size([1, 3, 4])
+    """
+
+    def __init__(
+        self,
+        encoder_layer: Module,
+        num_layers: int,
+        norm: Module | None = None,
+        enable_nested_tensor: bool = True,
+        mask_check: bool = True,
+    ) -> None:
+        super().__init__()
+        self.layers = _copies(encoder_layer, num_layers)
+        self.num_layers = num_layers
+        self.norm = norm
+        self.enable_nested_tensor = enable_nested_tensor
+        why_not = _why_not_nested(encoder_layer)
+        if enable_nested_tensor and why_not:
+            warnings.warn(
+                f"enable_nested_tensor is True, but self.use_nested_tensor is False because encoder_layer{why_not}",
+                stacklevel=2,
+            )
+        self.use_nested_tensor = enable_nested_tensor and not why_not
+        self.mask_check = mask_check
+
+    def forward(
+        self,
+        src: Tensor,
+        mask: Tensor | None = None,
+        src_key_padding_mask: Tensor | None = None,
+        is_causal: bool | None = None,
+    ) -> Tensor:
+        causal = _is_causal(mask, is_causal, src, self.layers[0])
+        out = src
+        for layer in self.layers:
+            out = layer(out, src_mask=mask, is_causal=causal, src_key_padding_mask=src_key_padding_mask)
+        if src_key_padding_mask is not None and mask is None and self._leaves_padding_out(src, src_key_padding_mask):
+            out = out.masked_fill(_is_padding(src_key_padding_mask).unsqueeze(-1), 0.0)
+        return out if self.norm is None else self.norm(out)
+
+    def _leaves_padding_out(self, src: Tensor, padding: Tensor) -> bool:
+        first = self.layers[0]
+        if not self.use_nested_tensor or first.training or src.ndim != 3:
+            return False
+        if state.current().grad_enabled and any(x.requires_grad for x in (src, *first.parameters())):
+            return False
+        there = ~_is_padding(padding).array
+        return not self.mask_check or bool((there[:, 1:] <= there[:, :-1]).all())  # places before padding alone
+
+
+class TransformerDecoder(Module):
+    """num_layers copies of a decoder layer, one after another, then norm. Source: torch.nn.TransformerDecoder.
+
+    Masks are the layers'; tgt_is_causal None asks whether tgt_mask is the causal one.
+
+    >>> layer = nn.TransformerDecoderLayer(d_model=4, nhead=2, dim_feedforward=8)
+    >>> nn.TransformerDecoder(layer, num_layers=2)(torch.ones(3, 1, 4), torch.ones(5, 1, 4)).shape
+    torch.Size([3, 1, 4])
+    """
+
+    def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
+        super().__init__()
+        self.layers = _copies(decoder_layer, num_layers)
+        self.num_layers = num_layers
+        self.norm = norm
+
+    def forward(
+        self,
+        tgt: Tensor,
+        memory: Tensor,
+        tgt_mask: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+        tgt_key_padding_mask: Tensor | None = None,
+        memory_key_padding_mask: Tensor | None = None,
+        tgt_is_causal: bool | None = None,
+        memory_is_causal: bool = False,
+    ) -> Tensor:
+        causal = _is_causal(tgt_mask, tgt_is_causal, tgt, self.layers[0])
+        out = tgt
+        for layer in self.layers:
+            out = layer(
+                out, memory, tgt_mask=tgt_mask, memory_mask=memory_mask, tgt_key_padding_mask=tgt_key_padding_mask,
+                memory_key_padding_mask=memory_key_padding_mask, tgt_is_causal=causal,
+                memory_is_causal=memory_is_causal,
+            )  # fmt: skip
+        return out if self.norm is None else self.norm(out)
+
+
+class Transformer(Module):
+    """An encoder of src, and a decoder of tgt that attends to what the encoder made. Source: torch.nn.Transformer.
+
+    src (S, N, E), tgt (T, N, E), with batch_first N in front, or without N -> (T, N, E). Weights start by Glorot and
+    Bengio's rule. Raises RuntimeError where sizes don't fit. Vaswani et al. (2017).
+
+    >>> net = nn.Transformer(4, 2, num_encoder_layers=1, num_decoder_layers=1, dim_feedforward=8, batch_first=True)
+    >>> mask = nn.Transformer.generate_square_subsequent_mask(3)
+    >>> mask, net(torch.ones(1, 5, 4), torch.ones(1, 3, 4), tgt_mask=mask).shape
+    (tensor([[0., -inf, -inf],
+            [0., 0., -inf],
+            [0., 0., 0.]]), torch.Size([1, 3, 4]))
+    """
+
+    def __init__(
+        self,
+        d_model: int = 512,
+        nhead: int = 8,
+        num_encoder_layers: int = 6,
+        num_decoder_layers: int = 6,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: Activation = F.relu,
+        custom_encoder: Any = None,
+        custom_decoder: Any = None,
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        settings = (
+            d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias, device,
+            dtype,
+        )  # fmt: skip
+
+        def norm() -> LayerNorm:
+            return LayerNorm(d_model, layer_norm_eps, bias=bias, device=device, dtype=dtype)
+
+        self.encoder = custom_encoder
+        if custom_encoder is None:
+            self.encoder = TransformerEncoder(TransformerEncoderLayer(*settings), num_encoder_layers, norm())
+        self.decoder = custom_decoder
+        if custom_decoder is None:
+            self.decoder = TransformerDecoder(TransformerDecoderLayer(*settings), num_decoder_layers, norm())
+        self._reset_parameters()
+        self.d_model = d_model
+        self.nhead = nhead
+        self.batch_first = batch_first
+
+    def forward(
+        self,
+        src: Tensor,
+        tgt: Tensor,
+        src_mask: Tensor | None = None,
+        tgt_mask: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+        src_key_padding_mask: Tensor | None = None,
+        tgt_key_padding_mask: Tensor | None = None,
+        memory_key_padding_mask: Tensor | None = None,
+        src_is_causal: bool | None = None,
+        tgt_is_causal: bool | None = None,
+        memory_is_causal: bool = False,
+    ) -> Tensor:
+        batch = 0 if self.batch_first else 1
+        if src.ndim == 3 and src.shape[batch] != tgt.shape[batch]:
+            raise RuntimeError("the batch number of src and tgt must be equal")
+        if src.shape[-1] != self.d_model or tgt.shape[-1] != self.d_model:
+            raise RuntimeError("the feature number of src and tgt must be equal to d_model")
+        memory = self.encoder(src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal)
+        out: Tensor = self.decoder(
+            tgt, memory, tgt_mask=tgt_mask, memory_mask=memory_mask, tgt_key_padding_mask=tgt_key_padding_mask,
+            memory_key_padding_mask=memory_key_padding_mask, tgt_is_causal=tgt_is_causal,
+            memory_is_causal=memory_is_causal,
+        )  # fmt: skip
+        return out
+
+    @staticmethod
+    def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Tensor:
+        """(sz, sz) to be added to the scores: -∞ where a key comes after the query, else 0."""
+        return full((sz, sz), -float("inf"), device=device, dtype=dtype).triu(1)
+
+    def _reset_parameters(self) -> None:
+        for parameter in self.parameters():
+            if parameter.ndim > 1:
+                init.xavier_uniform_(parameter)
+
+
+def _activation(name: str) -> Callable[[Tensor], Tensor]:
+    if name not in ("relu", "gelu"):
+        raise RuntimeError(f"activation should be relu/gelu, not {name}")
+    return F.relu if name == "relu" else F.gelu
+
+
+def _copies(module: Module, count: int) -> ModuleList:
+    return ModuleList([copy.deepcopy(module) for _ in range(count)])
+
+
+def _is_causal(mask: Tensor | None, said: bool | None, x: Tensor, layer: Any) -> bool:
+    """Whether a mask is the causal one: as it is said, else by its values."""
+    if said is not None or mask is None:
+        return said is True
+    length = x.shape[1 if x.ndim == 3 and layer.self_attn.batch_first else 0]
+    causal = Transformer.generate_square_subsequent_mask(length, mask.device)
+    return mask.shape == causal.shape and bool((mask == (causal.bool() if mask.array.dtype == bool else causal)).all())
+
+
+def _is_padding(mask: Tensor) -> Tensor:
+    return mask if mask.array.dtype == bool else mask != 0
+
+
+def _why_not_nested(layer: Module) -> str:
+    """Why PyTorch couldn't leave padded places out of a batch, if that is so."""
+    if not isinstance(layer, TransformerEncoderLayer):
+        return " was not TransformerEncoderLayer"
+    attention = layer.self_attn
+    reasons = {
+        ".norm_first was True": layer.norm_first,
+        ".self_attn.batch_first was not True(use batch_first for better inference performance)": (
+            not attention.batch_first
+        ),
+        ".self_attn._qkv_same_embed_dim was not True": not attention._qkv_same_embed_dim,
+        ".self_attn was passed bias=False": attention.in_proj_bias is None,
+        ".activation_relu_or_gelu was not True": not layer.activation_relu_or_gelu,
+        ".norm1.eps was not equal to encoder_layer.norm2.eps": layer.norm1.eps != layer.norm2.eps,
+        ".self_attn.num_heads is odd": attention.num_heads % 2,
+    }
+    return next((why for why, holds in reasons.items() if holds), "")

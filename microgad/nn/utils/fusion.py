@@ -1,0 +1,79 @@
+"""Batch normalization in evaluation, folded into the layer before it."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from typing import Any, TypeVar
+
+from ...ops.creation import ones_like, zeros_like
+from ...ops.elementwise import rsqrt
+from ...parameter import Parameter
+from ...tensor import Tensor
+from ..module import Module
+
+M = TypeVar("M", bound=Module)
+
+
+def fuse_conv_bn_eval(conv: M, bn: Any, transpose: bool = False) -> M:
+    """A convolution that does what conv and then bn do. Source: torch.nn.utils.fusion.fuse_conv_bn_eval.
+
+    Raises AssertionError in training, and without running statistics.
+
+    >>> conv, bn = nn.Conv2d(1, 2, 3).eval(), nn.BatchNorm2d(2).eval()
+    >>> fused = nn.utils.fusion.fuse_conv_bn_eval(conv, bn)
+    >>> x = torch.rand(1, 1, 4, 4)
+    >>> torch.allclose(fused(x), bn(conv(x)), atol=1e-6)
+    True
+    """
+    return _fused(conv, bn, functools.partial(fuse_conv_bn_weights, transpose=transpose))
+
+
+def fuse_conv_bn_weights(
+    conv_w: Tensor, conv_b: Tensor | None, bn_rm: Tensor, bn_rv: Tensor, bn_eps: float, bn_w: Tensor | None,
+    bn_b: Tensor | None, transpose: bool = False,
+) -> tuple[Parameter, Parameter]:  # fmt: skip
+    """Weight and bias of that convolution. Source: torch.nn.utils.fusion.fuse_conv_bn_weights."""
+    bias = zeros_like(bn_rm) if conv_b is None else conv_b
+    scale = rsqrt(bn_rv + bn_eps) * (ones_like(bn_rm) if bn_w is None else bn_w)
+    shape = [1] * conv_w.ndim
+    shape[1 if transpose else 0] = -1
+    shift = (bias - bn_rm) * scale + (zeros_like(bn_rm) if bn_b is None else bn_b)
+    weight = (conv_w * scale.reshape(shape)).to(conv_w.dtype)
+    return (
+        Parameter(weight.detach(), conv_w.requires_grad),
+        Parameter(shift.detach().to(conv_w.dtype if conv_b is None else conv_b.dtype), bias.requires_grad),
+    )
+
+
+def fuse_linear_bn_eval(linear: M, bn: Any) -> M:
+    """A linear layer that does what linear and then bn do. Source: torch.nn.utils.fusion.fuse_linear_bn_eval.
+
+    Raises AssertionError in training, without running statistics, and where sizes don't fit.
+    """
+    features: Any = linear
+    if features.out_features != bn.num_features and bn.num_features != 1:
+        raise AssertionError(
+            "To fuse, linear.out_features == bn.num_features or bn.num_features == 1, got linear.out_features="
+            f"{features.out_features} and bn.num_features={bn.num_features}"
+        )
+    return _fused(linear, bn, fuse_linear_bn_weights)
+
+
+def fuse_linear_bn_weights(
+    linear_w: Tensor, linear_b: Tensor | None, bn_rm: Tensor, bn_rv: Tensor, bn_eps: float, bn_w: Tensor, bn_b: Tensor
+) -> tuple[Parameter, Parameter]:
+    """Weight and bias of that layer. Source: torch.nn.utils.fusion.fuse_linear_bn_weights."""
+    return fuse_conv_bn_weights(linear_w, linear_b, bn_rm, bn_rv, bn_eps, bn_w, bn_b)
+
+
+def _fused(layer: Any, bn: Any, weights: Any) -> Any:
+    if layer.training or bn.training:
+        raise AssertionError("Fusion only for eval!")
+    if bn.running_mean is None or bn.running_var is None:
+        raise AssertionError("bn.running_mean and bn.running_var must not be None")
+    fused = copy.deepcopy(layer)
+    fused.weight, fused.bias = weights(
+        fused.weight, fused.bias, bn.running_mean, bn.running_var, bn.eps, bn.weight, bn.bias
+    )
+    return fused

@@ -1,0 +1,28 @@
+"""Modules without initial values."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, TypeVar
+
+from ...errors import ArgumentError
+from ...ops.random import fork_rng
+from ..module import Module
+
+M = TypeVar("M", bound=Module)
+
+
+def skip_init(module_cls: type[M], *args: Any, **kwargs: Any) -> M:
+    """module_cls(*args, **kwargs), whose parameters have values of no meaning, and which draws no random numbers.
+
+    Raises RuntimeError for what is no Module class, or takes no device. Source: torch.nn.utils.skip_init.
+
+    >>> nn.utils.skip_init(nn.Linear, 5, 1).weight.shape
+    torch.Size([1, 5])
+    """
+    if not issubclass(module_cls, Module):
+        raise ArgumentError(f"Expected a Module; got {module_cls}")
+    if "device" not in inspect.signature(module_cls).parameters:
+        raise ArgumentError("Module must support a 'device' arg to skip initialization")
+    with fork_rng():
+        return module_cls(*args, **kwargs)

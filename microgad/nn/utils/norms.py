@@ -1,0 +1,34 @@
+"""Norms of weights: of the part at each place along a dimension, and what power iteration starts from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...ops.linalg import vector_norm
+from ...tensor import Tensor
+from .. import functional as F
+from ..conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from ..module import Module
+
+
+def norm_except_dim(v: Tensor, pow: int = 2, dim: int = 0) -> Tensor:
+    """The norms over all dimensions but dim, which are kept; with dim -1 that of all of v."""
+    if dim == -1:
+        return vector_norm(v, pow)
+    return vector_norm(v, pow, [i for i in range(v.ndim) if i != dim % v.ndim], keepdim=True)
+
+
+def scaled_to(v: Tensor, g: Tensor, dim: int) -> Tensor:
+    """g v / |v|: directions v with lengths g."""
+    return v * (g / norm_except_dim(v, 2, dim))
+
+
+def unit_vectors(matrix: Tensor, eps: float) -> tuple[Any, Any]:
+    """Directions drawn at random, for each side of a matrix."""
+    u, v = (matrix.new_empty(n).normal_(0, 1) for n in matrix.shape)
+    return F.normalize(u, dim=0, eps=eps), F.normalize(v, dim=0, eps=eps)
+
+
+def channel_dim(module: Module) -> int:
+    """Where a layer's weight has its results' channels."""
+    return 1 if isinstance(module, (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)) else 0

@@ -1,0 +1,235 @@
+"""Parametrizations of weights: orthogonal ones, ones of spectral norm 1, and ones of a length and a direction."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from ... import state
+from ...errors import DimError
+from ...limits import finfo
+from ...ops.creation import eye, zeros_like
+from ...ops.elementwise import allclose
+from ...ops.linalg import geqrf, householder_product, matrix_exp, mv, solve, vdot
+from ...ops.movement import cat
+from ...ops.random import randn
+from ...tensor import Tensor
+from .. import functional as F
+from ..module import Module
+from . import parametrize
+from .norms import channel_dim, norm_except_dim, scaled_to, unit_vectors
+
+M = TypeVar("M", bound=Module)
+_MAPS = ("matrix_exp", "cayley", "householder")
+
+
+class _Orthogonal(Module):
+    """A matrix with orthonormal rows or columns, by a map from matrices without bounds: base times that, if base is."""
+
+    base: Tensor | None
+
+    def __init__(self, weight: Tensor, orthogonal_map: str, *, use_trivialization: bool = True) -> None:
+        super().__init__()
+        if weight.is_complex() and orthogonal_map == "householder":
+            raise ValueError("The householder parametrization does not support complex tensors.")
+        self.shape = weight.shape
+        self.orthogonal_map = orthogonal_map
+        if use_trivialization:
+            self.register_buffer("base", None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = x.shape[-2] < x.shape[-1]
+        x = x.mT if wide else x
+        n, k = x.shape[-2:]
+        if self.orthogonal_map == "householder":
+            below = x.tril(-1)
+            q = householder_product(below, 2 / (1 + (below * below).sum(-2)))
+            q = q * x.diagonal(dim1=-2, dim2=-1).int().unsqueeze(-2)
+        else:
+            x = x.tril()
+            if n != k:
+                x = cat([x, x.new_zeros(n, n - k).expand(*x.shape[:-2], n, n - k)], -1)
+            skew = x - x.mH
+            if self.orthogonal_map == "matrix_exp":
+                q = matrix_exp(skew)
+            else:
+                one = eye(n, dtype=skew.dtype, device=skew.device)
+                q = solve(one - skew * 0.5, one + skew * 0.5)
+            q = q[..., :k]
+        if hasattr(self, "base"):
+            q = self.base @ q
+        return q.mT if wide else q
+
+    def right_inverse(self, q: Tensor) -> Tensor:
+        if q.shape != self.shape:
+            raise ValueError(
+                f"Expected a matrix or batch of matrices of shape {self.shape}. Got a tensor of shape {q.shape}."
+            )
+        with state.scope(grad_enabled=False):
+            return self._based_on(q) if hasattr(self, "base") else self._reflections_of(q)
+
+    def _based_on(self, weight: Tensor) -> Tensor:
+        """Make base of the nearest orthogonal matrix by QR, so that minus the identity is what leads to it."""
+        q = weight.mT if weight.shape[-2] < weight.shape[-1] else weight
+        n, k = q.shape[-2:]
+        if n != k:
+            q = _orthonormalized(cat([q, randn(*q.shape[:-2], n, n - k, dtype=q.dtype, device=q.device)], -1))
+        else:
+            q = q.clone() if _is_orthogonal(q) else _orthonormalized(q)
+        self.base = q
+        start = zeros_like(weight)
+        start.diagonal(dim1=-2, dim2=-1).fill_(-1.0)
+        return start
+
+    def _reflections_of(self, weight: Tensor) -> Tensor:
+        if self.orthogonal_map != "householder":
+            raise NotImplementedError(
+                "It is not possible to assign to the matrix exponential or the Cayley parametrizations when "
+                "use_trivialization=False."
+            )
+        wide = weight.shape[-2] < weight.shape[-1]
+        a, tau = geqrf(weight.mT if wide else weight)
+        a.diagonal(dim1=-2, dim2=-1).sign_()
+        a.diagonal(dim1=-2, dim2=-1)[tau == 0.0] *= -1
+        return a.mT if wide else a
+
+
+def _is_orthogonal(q: Tensor) -> bool:
+    n, k = q.shape[-2:]
+    return allclose(q.mH @ q, eye(k, dtype=q.dtype, device=q.device), atol=10 * n * finfo(q.dtype).eps)
+
+
+def _orthonormalized(a: Tensor) -> Tensor:
+    r, tau = geqrf(a)
+    return householder_product(r, tau) * r.diagonal(dim1=-2, dim2=-1).sgn().unsqueeze(-2)
+
+
+def orthogonal(
+    module: M, name: str = "weight", orthogonal_map: str | None = None, *, use_trivialization: bool = True
+) -> M:
+    """Keep a matrix's rows or columns, whichever are fewer, orthonormal. Source: torch.nn.utils.parametrizations.
+
+    orthogonal_map is matrix_exp, cayley or householder; None takes the first for square matrices, the last for others.
+    With use_trivialization it maps to what is multiplied by an orthogonal matrix found at first. Raises ValueError for
+    what is no matrix, and for another map. Lezcano-Casado (2019).
+
+    >>> layer = nn.utils.parametrizations.orthogonal(nn.Linear(3, 2))
+    >>> torch.allclose(layer.weight @ layer.weight.T, torch.eye(2), atol=1e-5)
+    True
+    """
+    weight = _weight(module, name)
+    if weight.ndim < 2:
+        raise ValueError(f"Expected a matrix or batch of matrices. Got a tensor of {weight.ndim} dimensions.")
+    if orthogonal_map is None:
+        square = weight.shape[-2] == weight.shape[-1] or weight.is_complex()
+        orthogonal_map = "matrix_exp" if square else "householder"
+    if orthogonal_map not in _MAPS:
+        raise ValueError(
+            f'orthogonal_map has to be one of "matrix_exp", "cayley", "householder". Got: {orthogonal_map}'
+        )
+    made = _Orthogonal(weight, orthogonal_map, use_trivialization=use_trivialization)
+    return parametrize.register_parametrization(module, name, made, unsafe=True)
+
+
+def _weight(module: Module, name: str) -> Tensor:
+    weight = getattr(module, name, None)
+    if not isinstance(weight, Tensor):
+        raise ValueError(f"Module '{module}' has no parameter or buffer with name '{name}'")
+    return weight
+
+
+class _WeightNorm(Module):
+    def __init__(self, dim: int | None = 0) -> None:
+        super().__init__()
+        self.dim = -1 if dim is None else dim
+
+    def forward(self, weight_g: Tensor, weight_v: Tensor) -> Tensor:
+        return scaled_to(weight_v, weight_g, self.dim)
+
+    def right_inverse(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        return norm_except_dim(weight, 2, self.dim), weight
+
+
+def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
+    """Learn a weight as lengths (original0) and directions (original1): g v / |v|, a length for each place along dim.
+
+    With dim None there is one length. Source: torch.nn.utils.parametrizations.weight_norm; Salimans and Kingma (2016).
+
+    >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(3, 2))
+    >>> layer.parametrizations.weight.original0.shape, layer.parametrizations.weight.original1.shape
+    (torch.Size([2, 1]), torch.Size([2, 3]))
+    """
+    parametrize.register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
+
+    def renamed(state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
+        """What a module with `torch.nn.utils.weight_norm` saved."""
+        old = [f"{prefix}{name}_{letter}" for letter in "gv"]
+        if all(key in state_dict for key in old):
+            for i, key in enumerate(old):
+                state_dict[f"{prefix}parametrizations.{name}.original{i}"] = state_dict.pop(key)
+
+    module._register_load_state_dict_pre_hook(renamed)
+    return module
+
+
+class _SpectralNorm(Module):
+    """weight / σ, σ being its largest singular value, by power iteration: in training one or more steps a call."""
+
+    _u: Tensor
+    _v: Tensor
+
+    def __init__(self, weight: Tensor, n_power_iterations: int = 1, dim: int = 0, eps: float = 1e-12) -> None:
+        super().__init__()
+        ndim = weight.ndim
+        if not -ndim <= dim < ndim:
+            raise DimError(f"Dimension out of range (expected to be in range of [-{ndim}, {ndim - 1}] but got {dim})")
+        if n_power_iterations <= 0:
+            raise ValueError(
+                f"Expected n_power_iterations to be positive, but got n_power_iterations={n_power_iterations}"
+            )
+        self.dim = dim % ndim
+        self.eps = eps
+        if ndim > 1:
+            self.n_power_iterations = n_power_iterations
+            matrix = self._matrix(weight.detach())
+            u, v = unit_vectors(matrix, eps)
+            self.register_buffer("_u", u)
+            self.register_buffer("_v", v)
+            self._iterate(matrix, 15)
+
+    def _matrix(self, weight: Tensor) -> Tensor:
+        return weight.movedim(self.dim, 0).flatten(1)
+
+    def _iterate(self, matrix: Tensor, count: int) -> None:
+        with state.scope(grad_enabled=False):
+            for _ in range(count):
+                F.normalize(mv(matrix, self._v), dim=0, eps=self.eps, out=self._u)
+                F.normalize(mv(matrix.mH, self._u), dim=0, eps=self.eps, out=self._v)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        if weight.ndim == 1:
+            return F.normalize(weight, dim=0, eps=self.eps)
+        matrix = self._matrix(weight)
+        if self.training:
+            self._iterate(matrix, self.n_power_iterations)
+        u, v = self._u.clone(), self._v.clone()  # the next call writes into them
+        return weight / vdot(u, mv(matrix, v))
+
+    def right_inverse(self, value: Tensor) -> Tensor:
+        return value
+
+
+def spectral_norm(
+    module: M, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12, dim: int | None = None
+) -> M:
+    """Keep a weight's largest singular value at 1, as a matrix with rows along dim: 0, of transposed layers 1.
+
+    Source: torch.nn.utils.parametrizations.spectral_norm; Miyato et al. (2018).
+
+    >>> _ = torch.manual_seed(0)
+    >>> layer = nn.utils.parametrizations.spectral_norm(nn.Linear(3, 2))
+    >>> round(torch.linalg.matrix_norm(layer.weight, 2).item(), 3)
+    1.0
+    """
+    weight = _weight(module, name)
+    made = _SpectralNorm(weight, n_power_iterations, channel_dim(module) if dim is None else dim, eps)
+    return parametrize.register_parametrization(module, name, made)

@@ -1,0 +1,433 @@
+"""Pruning: a weight multiplied by a mask before each forward. What is learned is `name_orig`, the mask `name_mask`."""
+
+from __future__ import annotations
+
+import numbers
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar, TypeVar
+
+from ...errors import DimError
+from ...ops.creation import ones_like, zeros_like
+from ...ops.linalg import norm
+from ...ops.random import rand, rand_like
+from ...ops.reduction import kthvalue, topk
+from ...tensor import Tensor
+from ..module import Module
+from .convert_parameters import parameters_to_vector
+
+M = TypeVar("M", bound=Module)
+
+
+class BasePruningMethod(ABC):
+    """A way to prune, and the hook that does it. A subclass has `compute_mask`, and a PRUNING_TYPE.
+
+    unstructured: the mask is made of what earlier prunings left; structured: of the channels along `dim` that they
+    left; global: of all. Source: torch.nn.utils.prune.BasePruningMethod.
+    """
+
+    PRUNING_TYPE: ClassVar[str]
+    _tensor_name: str
+
+    def __call__(self, module: Module, inputs: Any) -> None:
+        setattr(module, self._tensor_name, self.apply_mask(module))
+
+    @abstractmethod
+    def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
+        """The mask for importances t, 0 where default_mask is and where it prunes."""
+
+    def apply_mask(self, module: Module) -> Tensor:
+        """The pruned weight."""
+        mask, weight = (getattr(module, f"{self._tensor_name}_{part}") for part in ("mask", "orig"))
+        pruned: Tensor = mask.to(weight.dtype) * weight
+        return pruned
+
+    @classmethod
+    def apply(
+        cls, module: Module, name: str, *args: Any, importance_scores: Tensor | None = None, **kwargs: Any
+    ) -> Any:
+        """Prune a parameter, the arguments being the method's; more than one pruning are kept as a container."""
+        method: BasePruningMethod = cls(*args, **kwargs)
+        method._tensor_name = name
+        registered = module._forward_pre_hooks
+        before = [(i, hook) for i, hook in registered.items() if _prunes(hook, name)]
+        if len(before) > 1:
+            raise AssertionError(
+                f"Avoid adding multiple pruning hooks to the same tensor {name} of module {module}. Use a "
+                "PruningContainer."
+            )
+        for i, hook in before:
+            del registered[i]
+            container = hook if isinstance(hook, PruningContainer) else PruningContainer(hook)
+            container.add_pruning_method(method)
+            method = container
+        weight = getattr(module, name)
+        if importance_scores is not None and importance_scores.shape != weight.shape:
+            raise AssertionError(
+                f"importance_scores should have the same shape as parameter {name} of {module}, got "
+                f"{importance_scores.shape} vs {weight.shape}"
+            )
+        first = not isinstance(method, PruningContainer)
+        if first:
+            del module._parameters[name]
+            module.register_parameter(f"{name}_orig", weight)
+            default = ones_like(weight)
+        else:
+            default = getattr(module, f"{name}_mask").detach().clone()
+        try:
+            scores = weight if importance_scores is None else importance_scores
+            module.register_buffer(f"{name}_mask", method.compute_mask(scores.detach(), default_mask=default))
+            method(module, None)
+            module.register_forward_pre_hook(method)
+        except Exception:
+            if first:
+                del module._parameters[f"{name}_orig"]
+                module.register_parameter(name, weight)
+            raise
+        return method
+
+    def prune(self, t: Tensor, default_mask: Tensor | None = None, importance_scores: Tensor | None = None) -> Tensor:
+        """A Tensor pruned, with no module."""
+        if importance_scores is not None and importance_scores.shape != t.shape:
+            raise AssertionError(
+                f"importance_scores should have the same shape as tensor t, got {importance_scores.shape} vs {t.shape}"
+            )
+        scores = t if importance_scores is None else importance_scores
+        return t * self.compute_mask(scores, default_mask=ones_like(t) if default_mask is None else default_mask)
+
+    def remove(self, module: Module) -> None:
+        """Make the weight a parameter again, as it is pruned; the mask goes."""
+        name = self._tensor_name
+        weight = self.apply_mask(module)
+        delattr(module, name)
+        original = module._parameters.pop(f"{name}_orig")
+        del module._buffers[f"{name}_mask"]
+        assert original is not None
+        original.data = weight.detach()
+        setattr(module, name, original)
+
+
+def _prunes(hook: Any, name: str) -> bool:
+    return isinstance(hook, BasePruningMethod) and hook._tensor_name == name
+
+
+class PruningContainer(BasePruningMethod):
+    """Prunings of one parameter, one after another; the last one is applied to what the others left.
+
+    Source: torch.nn.utils.prune.PruningContainer.
+    """
+
+    def __init__(self, *args: BasePruningMethod) -> None:
+        self._pruning_methods: tuple[Any, ...] = ()
+        if len(args) == 1:
+            self._tensor_name = args[0]._tensor_name
+        for method in args:
+            self.add_pruning_method(method)
+
+    def add_pruning_method(self, method: BasePruningMethod | None) -> None:
+        """Add one of the same parameter. Raises TypeError for what is none, ValueError for another parameter."""
+        if method is not None and not isinstance(method, BasePruningMethod):
+            raise TypeError(f"{type(method)} is not a BasePruningMethod subclass")
+        if method is not None and self._tensor_name != method._tensor_name:
+            raise ValueError(
+                f"Can only add pruning methods acting on the parameter named '{self._tensor_name}' to PruningContainer "
+                f"{self}. Found '{method._tensor_name}'"
+            )
+        self._pruning_methods += (method,)
+
+    def __len__(self) -> int:
+        return len(self._pruning_methods)
+
+    def __iter__(self) -> Iterator[BasePruningMethod]:
+        return iter(self._pruning_methods)
+
+    def __getitem__(self, idx: Any) -> Any:
+        return self._pruning_methods[idx]
+
+    def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
+        method: Any = self._pruning_methods[-1]
+        mask = default_mask.to(t.dtype)
+        where: Any
+        if method.PRUNING_TYPE == "unstructured":
+            where = default_mask == 1
+        elif method.PRUNING_TYPE == "structured":
+            if not hasattr(method, "dim"):
+                raise AttributeError(
+                    'Pruning methods of PRUNING_TYPE "structured" need to have the attribute `dim` defined.'
+                )
+            if method.dim < -t.ndim:
+                raise DimError(f"Index is out of bounds for tensor with dimensions {t.ndim}")
+            others = [i for i in range(t.ndim) if i != method.dim % t.ndim]
+            where = _along(t, method.dim, default_mask.sum(others) != 0)
+        elif method.PRUNING_TYPE == "global":
+            where = ...
+        else:
+            raise ValueError(f"Unrecognized PRUNING_TYPE {method.PRUNING_TYPE}")
+        mask = mask.clone()
+        mask[where] = method.compute_mask(t[where], default_mask=default_mask[where]).to(mask.dtype)
+        return mask
+
+
+def _along(t: Tensor, dim: int, index: Any) -> tuple[Any, ...]:
+    """An index along one dimension."""
+    whole: list[Any] = [slice(None)] * t.ndim
+    whole[dim] = index
+    return tuple(whole)
+
+
+class Identity(BasePruningMethod):
+    """Prunes nothing, but has a mask of ones."""
+
+    PRUNING_TYPE = "unstructured"
+
+    def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
+        return default_mask
+
+    @classmethod
+    def apply(cls, module: Module, name: str) -> Any:  # type: ignore[override]
+        return super().apply(module, name)
+
+
+class _ByAmount(BasePruningMethod):
+    """Prunes a number of places, or a share of them."""
+
+    def __init__(self, amount: Any) -> None:
+        if not isinstance(amount, numbers.Real):
+            raise TypeError(f"Invalid type for amount: {amount}. Must be int or float.")
+        whole = isinstance(amount, numbers.Integral)
+        if float(amount) < 0 or (not whole and float(amount) > 1):
+            raise ValueError(f"amount={amount} should either be a float in the range [0, 1] or a non-negative integer")
+        self.amount: Any = amount
+
+    def _count(self, size: int) -> int:
+        whole = isinstance(self.amount, numbers.Integral)
+        if whole and self.amount > size:
+            raise ValueError(f"amount={self.amount} should be smaller than the number of parameters to prune={size}")
+        return int(self.amount) if whole else round(self.amount * size)
+
+
+class RandomUnstructured(_ByAmount):
+    """Prunes at random."""
+
+    PRUNING_TYPE = "unstructured"
+
+    def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
+        return _without(default_mask, self._count(t.numel()), lambda: rand_like(t), largest=True)
+
+    @classmethod
+    def apply(cls, module: Module, name: str, amount: Any) -> Any:  # type: ignore[override]
+        return super().apply(module, name, amount=amount)
+
+
+class L1Unstructured(_ByAmount):
+    """Prunes what is nearest to 0."""
+
+    PRUNING_TYPE = "unstructured"
+
+    def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
+        return _without(default_mask, self._count(t.numel()), t.abs, largest=False)
+
+    @classmethod
+    def apply(  # type: ignore[override]
+        cls, module: Module, name: str, amount: Any, importance_scores: Tensor | None = None
+    ) -> Any:
+        return super().apply(module, name, amount=amount, importance_scores=importance_scores)
+
+
+def _without(mask: Tensor, count: int, scores: Any, largest: bool) -> Tensor:
+    """The mask with 0 at the `count` places of the largest or least scores."""
+    mask = mask.clone()
+    if count:
+        mask.view(-1)[topk(scores().reshape(-1), count, largest=largest).indices] = 0
+    return mask
+
+
+class _Structured(_ByAmount):
+    """Prunes channels along dim."""
+
+    PRUNING_TYPE = "structured"
+
+    def __init__(self, amount: Any, dim: int = -1) -> None:
+        super().__init__(amount)
+        self.dim = dim
+
+    def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
+        if t.ndim <= 1:
+            raise ValueError(
+                "Structured pruning can only be applied to multidimensional tensors. Found tensor of shape "
+                f"{t.shape} with {t.ndim} dims"
+            )
+        if self.dim >= t.ndim:
+            raise DimError(f"Invalid index {self.dim} for tensor of size {t.shape}")
+        size = t.shape[self.dim]
+        count = self._count(size)
+        kept = self._kept(t, size, count)
+        if not count:
+            return default_mask
+        mask = zeros_like(t)
+        mask[_along(t, self.dim, kept)] = 1
+        return mask * default_mask.to(mask.dtype)
+
+    @abstractmethod
+    def _kept(self, t: Tensor, size: int, count: int) -> Any:
+        """Which channels stay when `count` of them go."""
+
+
+class RandomStructured(_Structured):
+    """Prunes channels along dim at random."""
+
+    def _kept(self, t: Tensor, size: int, count: int) -> Any:
+        if not count:
+            return None
+        drawn = rand(size)
+        return drawn > kthvalue(drawn, count).values
+
+    @classmethod
+    def apply(cls, module: Module, name: str, amount: Any, dim: int = -1) -> Any:  # type: ignore[override]
+        return super().apply(module, name, amount=amount, dim=dim)
+
+
+class LnStructured(_Structured):
+    """Prunes the channels along dim of the least norms, of order n."""
+
+    def __init__(self, amount: Any, n: Any, dim: int = -1) -> None:
+        super().__init__(amount, dim)
+        self.n = n
+
+    def _kept(self, t: Tensor, size: int, count: int) -> Any:
+        norms = norm(t, self.n, [i for i in range(t.ndim) if i != self.dim % t.ndim])
+        return topk(norms, size - count).indices
+
+    @classmethod
+    def apply(  # type: ignore[override]
+        cls, module: Module, name: str, amount: Any, n: Any, dim: int, importance_scores: Tensor | None = None
+    ) -> Any:
+        return super().apply(module, name, amount=amount, n=n, dim=dim, importance_scores=importance_scores)
+
+
+class CustomFromMask(BasePruningMethod):
+    """Prunes by a mask that is given."""
+
+    PRUNING_TYPE = "global"
+
+    def __init__(self, mask: Tensor) -> None:
+        self.mask = mask
+
+    def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
+        if default_mask.shape != self.mask.shape:
+            raise AssertionError(
+                f"default_mask shape {default_mask.shape} must match self.mask shape {self.mask.shape}"
+            )
+        return default_mask * self.mask.to(default_mask.dtype)
+
+    @classmethod
+    def apply(cls, module: Module, name: str, mask: Tensor) -> Any:  # type: ignore[override]
+        return super().apply(module, name, mask=mask)
+
+
+def identity(module: M, name: str) -> M:
+    """Give a parameter a mask of ones. Source: torch.nn.utils.prune.identity."""
+    Identity.apply(module, name)
+    return module
+
+
+def random_unstructured(module: M, name: str, amount: Any) -> M:
+    """Prune amount, a number or a share, of a parameter's elements at random. Source: torch.nn.utils.prune.
+
+    >>> layer = nn.utils.prune.random_unstructured(nn.Linear(2, 3), "weight", amount=2)
+    >>> int((layer.weight == 0).sum()), list(layer.state_dict())
+    (2, ['bias', 'weight_orig', 'weight_mask'])
+    """
+    RandomUnstructured.apply(module, name, amount)
+    return module
+
+
+def l1_unstructured(module: M, name: str, amount: Any, importance_scores: Tensor | None = None) -> M:
+    """Prune amount, a number or a share, of a parameter's elements: those nearest to 0, or of the least importance.
+
+    Source: torch.nn.utils.prune.l1_unstructured.
+    """
+    L1Unstructured.apply(module, name, amount=amount, importance_scores=importance_scores)
+    return module
+
+
+def random_structured(module: M, name: str, amount: Any, dim: int) -> M:
+    """Prune amount, a number or a share, of the channels along dim at random. Source: torch.nn.utils.prune."""
+    RandomStructured.apply(module, name, amount, dim)
+    return module
+
+
+def ln_structured(module: M, name: str, amount: Any, n: Any, dim: int, importance_scores: Tensor | None = None) -> M:
+    """Prune amount, a number or a share, of the channels along dim: those of the least norms of order n.
+
+    Source: torch.nn.utils.prune.ln_structured.
+    """
+    LnStructured.apply(module, name, amount, n, dim, importance_scores=importance_scores)
+    return module
+
+
+def global_unstructured(
+    parameters: Iterable[tuple[Module, str]],
+    pruning_method: type[BasePruningMethod],
+    importance_scores: dict[tuple[Module, str], Tensor] | None = None,
+    **kwargs: Any,
+) -> None:
+    """Prune parameters, (module, name) each, as if they were one. Source: torch.nn.utils.prune.global_unstructured.
+
+    Raises TypeError for a method that isn't unstructured.
+
+    >>> net = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    >>> places = [(net[0], "weight"), (net[1], "weight")]
+    >>> nn.utils.prune.global_unstructured(places, nn.utils.prune.L1Unstructured, amount=3)
+    >>> int(sum((layer.weight == 0).sum() for layer in net))
+    3
+    """
+    if not isinstance(parameters, Iterable):
+        raise TypeError("global_unstructured(): parameters is not an Iterable")
+    scores = {} if importance_scores is None else importance_scores
+    if not isinstance(scores, dict):
+        raise TypeError("global_unstructured(): importance_scores must be of type dict")
+    places = list(parameters)
+    importance = parameters_to_vector([scores.get((m, name), getattr(m, name)) for m, name in places])
+    default = parameters_to_vector([getattr(m, f"{name}_mask", ones_like(getattr(m, name))) for m, name in places])
+    method = pruning_method(**kwargs)
+    if method.PRUNING_TYPE != "unstructured":
+        raise TypeError(
+            f'Only "unstructured" PRUNING_TYPE supported for the `pruning_method`. Found method {pruning_method} of '
+            f"type {method.PRUNING_TYPE}"
+        )
+    method._tensor_name = "temp"
+    mask, start = PruningContainer(method).compute_mask(importance.detach(), default), 0
+    for module, name in places:
+        weight = getattr(module, name)
+        custom_from_mask(module, name, mask=mask[start : start + weight.numel()].view_as(weight))
+        start += weight.numel()
+
+
+def custom_from_mask(module: M, name: str, mask: Tensor) -> M:
+    """Prune a parameter where mask is 0. Source: torch.nn.utils.prune.custom_from_mask."""
+    CustomFromMask.apply(module, name, mask)
+    return module
+
+
+def remove(module: M, name: str) -> M:
+    """Make the weight a parameter again, as it is pruned. Raises ValueError where it isn't.
+
+    Source: torch.nn.utils.prune.remove.
+
+    >>> layer = nn.utils.prune.l1_unstructured(nn.Linear(2, 3), "weight", amount=0.5)
+    >>> list(nn.utils.prune.remove(layer, "weight").state_dict())
+    ['bias', 'weight']
+    """
+    for i, hook in module._forward_pre_hooks.items():
+        if _prunes(hook, name):
+            hook.remove(module)
+            del module._forward_pre_hooks[i]
+            return module
+    raise ValueError(f"Parameter '{name}' of module {module} has to be pruned before pruning can be removed")
+
+
+def is_pruned(module: Module) -> bool:
+    """Whether any parameter of the module or of those below is pruned. Source: torch.nn.utils.prune.is_pruned."""
+    hooks = (hook for m in module.modules() for hook in vars(m).get("_forward_pre_hooks", {}).values())
+    return any(isinstance(hook, BasePruningMethod) for hook in hooks)

@@ -1,0 +1,123 @@
+"""Spectral normalization, in its older form: a hook before each forward. See also `parametrizations.spectral_norm`."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from ... import state
+from ...ops.linalg import dot, mv
+from ...parameter import Parameter
+from ...tensor import Tensor
+from .. import functional as F
+from ..module import Module
+from ..parameter import is_lazy
+from .norms import channel_dim, unit_vectors
+
+M = TypeVar("M", bound=Module)
+
+
+class SpectralNorm:
+    """The hook: it computes the weight `name` as `name_orig` / σ, by power iteration on `name_u` and `name_v`."""
+
+    def __init__(self, name: str = "weight", n_power_iterations: int = 1, dim: int = 0, eps: float = 1e-12) -> None:
+        if n_power_iterations <= 0:
+            raise ValueError(
+                f"Expected n_power_iterations to be positive, but got n_power_iterations={n_power_iterations}"
+            )
+        self.name = name
+        self.dim = dim
+        self.n_power_iterations = n_power_iterations
+        self.eps = eps
+
+    def reshape_weight_to_matrix(self, weight: Tensor) -> Tensor:
+        """With rows along dim."""
+        matrix = weight.movedim(self.dim, 0)
+        return matrix.reshape(matrix.shape[0], -1)
+
+    def compute_weight(self, module: Module, do_power_iteration: bool) -> Tensor:
+        """weight / σ."""
+        weight, u, v = (getattr(module, f"{self.name}_{part}") for part in ("orig", "u", "v"))
+        matrix = self.reshape_weight_to_matrix(weight)
+        if do_power_iteration:
+            with state.scope(grad_enabled=False):
+                for _ in range(self.n_power_iterations):
+                    F.normalize(mv(matrix.T, u), dim=0, eps=self.eps, out=v)
+                    F.normalize(mv(matrix, v), dim=0, eps=self.eps, out=u)
+                u, v = u.clone(), v.clone()  # the next call writes into them
+        out: Tensor = weight / dot(u, mv(matrix, v))
+        return out
+
+    def remove(self, module: Module) -> None:
+        """Make the weight a parameter again, with its present value."""
+        with state.scope(grad_enabled=False):
+            weight = self.compute_weight(module, do_power_iteration=False)
+        for name in (self.name, *(f"{self.name}_{part}" for part in ("u", "v", "orig"))):
+            delattr(module, name)
+        module.register_parameter(self.name, Parameter(weight.detach()))
+
+    def __call__(self, module: Module, inputs: Any) -> None:
+        setattr(module, self.name, self.compute_weight(module, do_power_iteration=module.training))
+
+
+def spectral_norm(
+    module: M, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12, dim: int | None = None
+) -> M:
+    """Keep a weight's largest singular value at 1, as a matrix with rows along dim: 0, of transposed layers 1.
+
+    `weight_orig` is learned; in training each call makes n_power_iterations steps of power iteration. Raises
+    RuntimeError the second time. Source: torch.nn.utils.spectral_norm; Miyato et al. (2018).
+
+    >>> _ = torch.manual_seed(0)
+    >>> layer = nn.utils.spectral_norm(nn.Linear(3, 2))
+    >>> list(layer.state_dict())
+    ['bias', 'weight_orig', 'weight_u', 'weight_v']
+    """
+    if any(isinstance(hook, SpectralNorm) and hook.name == name for hook in module._forward_pre_hooks.values()):
+        raise RuntimeError(f"Cannot register two spectral_norm hooks on the same parameter {name}")
+    hook = SpectralNorm(name, n_power_iterations, channel_dim(module) if dim is None else dim, eps)
+    weight = module._parameters[name]
+    if weight is None:
+        raise ValueError(f"`SpectralNorm` cannot be applied as parameter `{name}` is None")
+    if is_lazy(weight):
+        raise ValueError(
+            "The module passed to `SpectralNorm` can't have uninitialized parameters. Make sure to run the dummy "
+            "forward before applying spectral normalization"
+        )
+    u, v = unit_vectors(hook.reshape_weight_to_matrix(weight.detach()), eps)
+    delattr(module, name)
+    module.register_parameter(f"{name}_orig", weight)
+    setattr(module, name, weight.detach())
+    module.register_buffer(f"{name}_u", u)
+    module.register_buffer(f"{name}_v", v)
+    module.register_forward_pre_hook(hook)
+    module._register_state_dict_hook(_Version(name))
+    return module
+
+
+class _Version:
+    """Says in a state_dict's metadata that it has `name_v`, as PyTorch asks."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, module: Module, state_dict: Any, prefix: str, metadata: dict[str, Any]) -> None:
+        metadata.setdefault("spectral_norm", {})[f"{self.name}.version"] = 1
+
+
+def remove_spectral_norm(module: M, name: str = "weight") -> M:
+    """Make the weight a parameter again. Raises ValueError where it isn't normalized so.
+
+    Source: torch.nn.utils.remove_spectral_norm.
+    """
+    for i, hook in module._forward_pre_hooks.items():
+        if isinstance(hook, SpectralNorm) and hook.name == name:
+            hook.remove(module)
+            del module._forward_pre_hooks[i]
+            break
+    else:
+        raise ValueError(f"spectral_norm of '{name}' not found in {module}")
+    for i, hook in module._state_dict_hooks.items():
+        if isinstance(hook, _Version) and hook.name == name:
+            del module._state_dict_hooks[i]
+            break
+    return module

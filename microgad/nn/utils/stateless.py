@@ -1,0 +1,19 @@
+"""A module called with other parameters than its own, under PyTorch's older name for its place."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from .. import stateless
+from ..module import Module
+
+
+def functional_call(module: Module, parameters_and_buffers: Any, *args: Any, **options: Any) -> Any:
+    """`torch.func.functional_call`. Source: torch.nn.utils.stateless.functional_call."""
+    warnings.warn(
+        "`torch.nn.utils.stateless.functional_call` is deprecated; use `torch.func.functional_call`",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return stateless.functional_call(module, parameters_and_buffers, *args, **options)

@@ -1,0 +1,77 @@
+"""Weight normalization, in its older form: a hook before each forward. See also `parametrizations.weight_norm`."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, TypeVar
+
+from ...parameter import Parameter
+from ...tensor import Tensor
+from ..module import Module
+from ..parameter import is_lazy
+from .norms import norm_except_dim, scaled_to
+
+M = TypeVar("M", bound=Module)
+
+
+class WeightNorm:
+    """The hook: it computes the weight `name` from lengths `name_g` and directions `name_v`."""
+
+    def __init__(self, name: str, dim: int | None) -> None:
+        self.name = name
+        self.dim = -1 if dim is None else dim
+
+    def compute_weight(self, module: Module) -> Tensor:
+        """g v / |v|."""
+        return scaled_to(getattr(module, f"{self.name}_v"), getattr(module, f"{self.name}_g"), self.dim)
+
+    def remove(self, module: Module) -> None:
+        """Make the weight a parameter again, with its present value."""
+        weight = self.compute_weight(module)
+        delattr(module, self.name)
+        del module._parameters[f"{self.name}_g"], module._parameters[f"{self.name}_v"]
+        setattr(module, self.name, Parameter(weight.detach()))
+
+    def __call__(self, module: Module, inputs: Any) -> None:
+        setattr(module, self.name, self.compute_weight(module))
+
+
+def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
+    """Learn a weight as lengths `weight_g` and directions `weight_v`: g v / |v|, a length for each place along dim.
+
+    With dim None there is one length. Raises RuntimeError the second time. Source: torch.nn.utils.weight_norm;
+    Salimans and Kingma (2016).
+    """
+    warnings.warn(
+        "`torch.nn.utils.weight_norm` is deprecated in favor of `torch.nn.utils.parametrizations.weight_norm`.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    if any(isinstance(hook, WeightNorm) and hook.name == name for hook in module._forward_pre_hooks.values()):
+        raise RuntimeError(f"Cannot register two weight_norm hooks on the same parameter {name}")
+    hook = WeightNorm(name, dim)
+    weight = getattr(module, name)
+    if is_lazy(weight):
+        raise ValueError(
+            "The module passed to `WeightNorm` can't have uninitialized parameters. Make sure to run the dummy forward "
+            "before applying weight normalization"
+        )
+    del module._parameters[name]
+    module.register_parameter(f"{name}_g", Parameter(norm_except_dim(weight, 2, hook.dim).detach()))
+    module.register_parameter(f"{name}_v", Parameter(weight.detach()))
+    hook(module, None)
+    module.register_forward_pre_hook(hook)
+    return module
+
+
+def remove_weight_norm(module: M, name: str = "weight") -> M:
+    """Make the weight a parameter again. Raises ValueError where it isn't normalized so.
+
+    Source: torch.nn.utils.remove_weight_norm.
+    """
+    for i, hook in module._forward_pre_hooks.items():
+        if isinstance(hook, WeightNorm) and hook.name == name:
+            hook.remove(module)
+            del module._forward_pre_hooks[i]
+            return module
+    raise ValueError(f"weight_norm of '{name}' not found in {module}")

@@ -1,0 +1,15 @@
+"""Recurrent layers: Elman networks, long short-term memory, gated recurrent units; and a step of each."""
+
+# isort: skip_file
+from __future__ import annotations
+
+from .cells import gru_cell, lstm_cell, rnn_relu_cell, rnn_tanh_cell
+from .gru import Gru
+from .layers import gru, lstm, rnn_relu, rnn_tanh
+from .lstm import Lstm
+from .rnn import Rnn
+
+__all__ = [
+    "Gru", "Lstm", "Rnn", "gru", "gru_cell", "lstm", "lstm_cell", "rnn_relu", "rnn_relu_cell", "rnn_tanh",
+    "rnn_tanh_cell",
+]  # fmt: skip

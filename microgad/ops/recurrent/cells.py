@@ -1,0 +1,93 @@
+"""One step of a recurrent layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ... import function
+from ...errors import DtypeError, ShapeError
+from .gru import Gru
+from .lstm import Lstm
+from .rnn import Rnn
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+    from .steps import Recurrent
+
+
+def lstm_cell(
+    input: Tensor, hx: Sequence[Tensor], w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None,
+    b_hh: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """A step of `lstm`: input (B, I), states (h, c), each (B, H) -> new (h, c). Source: torch.lstm_cell.
+
+    Raises RuntimeError where sizes don't fit.
+
+    >>> x, w = torch.ones(1, 1), torch.ones(4, 1)
+    >>> torch.lstm_cell(x, (torch.zeros(1, 1), torch.zeros(1, 1)), w, w)
+    (tensor([[0.3696]]), tensor([[0.5568]]))
+    """
+    if isinstance(hx, function.Tensor):
+        raise DtypeError("lstm_cell(): argument 'hx' must be tuple of Tensors, not Tensor")
+    if len(hx) != 2:
+        raise ShapeError("lstm_cell expects two hidden states")
+    _, h, c = _step(Lstm, input, hx, 4, w_ih, w_hh, b_ih, b_hh, None)
+    return h, c
+
+
+def gru_cell(
+    input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
+) -> Tensor:
+    """A step of `gru`: input (B, I), state (B, H) -> the new state. Source: torch.gru_cell.
+
+    >>> x, w = torch.ones(1, 1), torch.ones(3, 1)
+    >>> torch.gru_cell(x, torch.zeros(1, 1), w, w)
+    tensor([[0.2048]])
+    """
+    new: Tensor = _step(Gru, input, (hx,), 3, w_ih, w_hh, b_ih, b_hh)[1]
+    return new
+
+
+def rnn_tanh_cell(
+    input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
+) -> Tensor:
+    """A step of `rnn_tanh`: input (B, I), state (B, H) -> the new state. Source: torch.rnn_tanh_cell.
+
+    >>> w = torch.ones(1, 1)
+    >>> torch.rnn_tanh_cell(w, torch.zeros(1, 1), w, w)
+    tensor([[0.7616]])
+    """
+    new: Tensor = _step(Rnn, input, (hx,), 1, w_ih, w_hh, b_ih, b_hh, relu=False)[1]
+    return new
+
+
+def rnn_relu_cell(
+    input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
+) -> Tensor:
+    """A step of `rnn_relu`: input (B, I), state (B, H) -> the new state. Source: torch.rnn_relu_cell.
+
+    >>> w = torch.ones(1, 1)
+    >>> torch.rnn_relu_cell(w, w, w, w)
+    tensor([[2.]])
+    """
+    new: Tensor = _step(Rnn, input, (hx,), 1, w_ih, w_hh, b_ih, b_hh, relu=True)[1]
+    return new
+
+
+def _step(
+    cls: type[Recurrent], input: Tensor, hx: Sequence[Tensor], gates: int, w_ih: Tensor, w_hh: Tensor, *rest: Any,
+    **settings: Any,
+) -> Any:  # fmt: skip
+    if input.ndim != 2:
+        raise ShapeError(f"{cls.symbol}_cell: input must be (batch, size), but has shape {tuple(input.shape)}")
+    if input.shape[1] != w_ih.shape[1]:
+        raise ShapeError(f"input has inconsistent input_size: got {input.shape[1]} expected {w_ih.shape[1]}")
+    for i, state in enumerate(hx):
+        if state.shape[0] != input.shape[0]:
+            raise ShapeError(f"Input batch size {input.shape[0]} doesn't match hidden{i} batch size {state.shape[0]}")
+        if state.shape[1] != w_hh.shape[0] // gates:
+            raise ShapeError(
+                f"hidden{i} has inconsistent hidden_size: got {state.shape[1]}, expected {w_hh.shape[0] // gates}"
+            )
+    return cls.apply(input, *hx, w_ih, w_hh, *rest, batch_sizes=(input.shape[0],), reverse=False, **settings)

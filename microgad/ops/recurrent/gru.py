@@ -1,0 +1,81 @@
+"""The gated recurrent unit: a gate decides how much of the state is new."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..elementwise import Sigmoid
+from .steps import Recurrent, flat, in_rows, projected
+
+
+class Gru(Recurrent):
+    """r, z = σ of w_ih x + b_ih + w_hh h + b_hh; n = tanh(w_in x + b_in + r (w_hn h + b_hn)); h = (1 - z) n + z h.
+
+    Cho et al. (2014).
+    """
+
+    symbol = "gru"
+
+    def forward(self, input, hx, w_ih, w_hh, b_ih, b_hh):
+        self.check(input, hx)
+        h, size = hx.copy(), hx.shape[-1]
+        self.gates = projected(input, w_ih, b_ih)
+        if b_hh is not None:
+            self.gates[:, : 2 * size] += b_hh[: 2 * size]
+        # σ(z) = (1 + tanh(z/2)) / 2, with the first half in the weights.
+        self.gates[:, : 2 * size] *= 0.5
+        w = in_rows(np.concatenate([w_hh[: 2 * size] * 0.5, w_hh[2 * size :]]).T)
+        self.recurrent = np.empty_like(h, shape=(self.gates.shape[0], size))  # w_hn h + b_hn
+        self.after = np.empty_like(self.recurrent)
+        for start, count in self.steps():
+            stop = start + count
+            sums = np.matmul(h[:count], w)
+            both, new = self.gates[start:stop, : 2 * size], self.gates[start:stop, 2 * size :]
+            both += sums[:, : 2 * size]
+            np.tanh(both, out=both)
+            both *= 0.5
+            both += 0.5
+            of_state = self.recurrent[start:stop]
+            of_state[...] = sums[:, 2 * size :]
+            if b_hh is not None:
+                of_state += b_hh[2 * size :]
+            new += both[:, :size] * of_state
+            np.tanh(new, out=new)
+            state = h[:count]
+            state -= new
+            state *= both[:, size:]
+            state += new
+            self.after[start:stop] = state
+        return self.after.reshape((*input.shape[:-1], size)).copy(), h  # which may be written in place
+
+    def backward(self, grad, input, hx, w_ih, w_hh, gates, recurrent, after):
+        grad_out, grad_h, size = flat(grad[0]), grad[1].copy(), hx.shape[-1]
+        r, z, n = gates[:, :size], gates[:, size : 2 * size], gates[:, 2 * size :]
+        before = self.before(hx, after)
+        new = (1 - z) * (1 - n * n)
+        # What the sums of r, z and w_hn h + b_hn get of h's gradient.
+        d = np.concatenate([new * recurrent * r * (1 - r), (before - n) * z * (1 - z), new * r], 1)
+        for start, count in reversed(self.steps()):
+            stop = start + count
+            h = grad_h[:count]
+            h += grad_out[start:stop]
+            here = d[start:stop]
+            by_gate = here.reshape((count, 3, size))
+            by_gate *= h[:, None]
+            new[start:stop] *= h
+            h *= z[start:stop]
+            h += np.matmul(here, w_hh)
+        grad_ih = np.concatenate([d[:, : 2 * size], new], 1)
+        return self.gradients(input, w_ih, grad_ih, d, before, hx=lambda: grad_h)
+
+    def decomposition(self, input, hx, w_ih, w_hh, b_ih, b_hh):
+        size = hx.shape[-1]
+
+        def step(x, h):
+            of_state = projected(h, w_hh, b_hh)
+            r, z = (Sigmoid.apply(x[:, k] + of_state[:, k]) for k in (slice(size), slice(size, 2 * size)))
+            n = np.tanh(x[:, 2 * size :] + r * of_state[:, 2 * size :])
+            return ((1 - z) * n + z * h,)
+
+        out, h = self.unrolled(step, projected(input, w_ih, b_ih), hx)
+        return out.reshape((*input.shape[:-1], size)), h

@@ -1,0 +1,150 @@
+"""Recurrent layers on one another: a node of the tape for each layer and direction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ... import function
+from ...errors import DtypeError, ShapeError
+from ...state import composite
+from ..dropout import dropout
+from ..movement import cat, stack, unbind
+from .gru import Gru
+from .lstm import Lstm
+from .rnn import Rnn
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+    from .steps import Recurrent
+
+_BATCH = (
+    "input", "hx", "params", "has_biases", "num_layers", "dropout", "train", "bidirectional", "batch_first",
+)  # fmt: skip
+_PACKED = ("data", "batch_sizes", *_BATCH[1:-1])
+
+
+@composite
+def lstm(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first) -> results, h, c.
+
+    Long short-term memories on one another. input is (T, B, I), with batch_first (B, T, I); hx the states (h, c) at
+    first, each (layers · directions, B, H); params for each layer and direction w_ih (4 H, I), w_hh (4 H, H), with
+    has_biases b_ih, b_hh (4 H), and w_hr (P, H) where h and the results have another size. Between layers in training
+    dropout. Of sequences of several lengths: (data, batch_sizes, hx, ...), see `nn.utils.rnn.PackedSequence`, without
+    batch_first. Raises RuntimeError where sizes or dtypes don't fit. Source: torch.lstm; Hochreiter and Schmidhuber
+    (1997).
+
+    >>> x, state, weights = torch.ones(2, 1, 1), torch.zeros(1, 1, 1), [torch.ones(4, 1), torch.ones(4, 1)]
+    >>> torch.lstm(x, (state, state), weights, False, 1, 0.0, True, False, False)[0].flatten()
+    tensor([0.3696, 0.6505])
+    """
+    said = _arguments("lstm", args, kwargs)
+    hx = said["hx"]
+    if isinstance(hx, function.Tensor) or len(hx) != 2:
+        raise ShapeError("lstm expects two hidden states")
+    others = 2 if said["has_biases"] else 0
+    projected = len(said["params"]) == (3 + others) * said["num_layers"] * (1 + said["bidirectional"])
+    return _run(Lstm, "lstm", said, hx, 3 if projected else 2)  # type: ignore[return-value]
+
+
+@composite
+def gru(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+    """(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first) -> results, h.
+
+    Gated recurrent units on one another: as lstm, but hx is one Tensor, and w_ih, w_hh, b_ih, b_hh have 3 H rows.
+    Source: torch.gru; Cho et al. (2014).
+
+    >>> x, state, weights = torch.ones(2, 1, 1), torch.zeros(1, 1, 1), [torch.ones(3, 1), torch.ones(3, 1)]
+    >>> torch.gru(x, state, weights, False, 1, 0.0, True, False, False)[0].flatten()
+    tensor([0.2048, 0.3468])
+    """
+    return _single(Gru, "gru", args, kwargs)
+
+
+@composite
+def rnn_tanh(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+    """(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first) -> results, h.
+
+    Elman networks on one another: as lstm, but hx is one Tensor, and w_ih, w_hh, b_ih, b_hh have H rows.
+    Source: torch.rnn_tanh; Elman (1990).
+
+    >>> x, state, weights = torch.ones(2, 1, 1), torch.zeros(1, 1, 1), [torch.ones(1, 1), torch.ones(1, 1)]
+    >>> torch.rnn_tanh(x, state, weights, False, 1, 0.0, True, False, False)[0].flatten()
+    tensor([0.7616, 0.9427])
+    """
+    return _single(Rnn, "rnn_tanh", args, kwargs, relu=False)
+
+
+@composite
+def rnn_relu(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+    """rnn_tanh with relu in place of tanh. Source: torch.rnn_relu.
+
+    >>> x, state, weights = torch.ones(2, 1, 1), torch.zeros(1, 1, 1), [torch.ones(1, 1), torch.ones(1, 1)]
+    >>> torch.rnn_relu(x, state, weights, False, 1, 0.0, True, False, False)[0].flatten()
+    tensor([1., 2.])
+    """
+    return _single(Rnn, "rnn_relu", args, kwargs, relu=True)
+
+
+def _arguments(op: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """By name. Of sequences of several lengths there are integers where states would be."""
+    packed = kwargs.keys() & {"data", "batch_sizes"} or (
+        len(args) > 1 and isinstance(args[1], function.Tensor) and args[1].array.dtype.kind in "iu"
+    )
+    names = _PACKED if packed else _BATCH
+    said = {**dict(zip(names, args, strict=False)), **kwargs}
+    if len(args) > len(names) or said.keys() != set(names):
+        raise DtypeError(f"{op}() takes the arguments ({', '.join(names)})")
+    return said
+
+
+def _single(cls: type[Recurrent], op: str, args: Any, kwargs: Any, **settings: Any) -> tuple[Tensor, Tensor]:
+    said = _arguments(op, args, kwargs)
+    return _run(cls, op, said, (said["hx"],), 2, **settings)  # type: ignore[return-value]
+
+
+def _run(
+    cls: type[Recurrent], op: str, said: dict[str, Any], hx: Sequence[Tensor], weights: int, **settings: Any
+) -> tuple[Tensor, ...]:
+    """The layers' results, and each of their states after the end; `weights` is how many a layer has."""
+    x = said["data"] if "data" in said else said["input"]
+    batch_first = said.get("batch_first", False)
+    if batch_first:
+        x = x.transpose(0, 1)
+    if not x.shape[0]:
+        raise ShapeError("Expected sequence length to be larger than 0 in RNN")
+    sizes = tuple(said["batch_sizes"].tolist()) if "data" in said else (x.shape[1],) * x.shape[0]
+    layers, directions = said["num_layers"], 1 + said["bidirectional"]
+    params, biases = list(said["params"]), 2 if said["has_biases"] else 0
+    each = weights + biases
+    if len(params) != each * layers * directions:
+        raise ShapeError(f"{op}: got an incorrect number of RNN parameters, {len(params)}")
+    for state in hx:
+        if tuple(state.shape[:2]) != (layers * directions, sizes[0]):
+            raise ShapeError(
+                f"{op}: hx must be (layers · directions, batch, size), ({layers * directions}, {sizes[0]}, ...), but "
+                f"is {tuple(state.shape)}"
+            )
+    for y in (*hx, *params):
+        if y.dtype != x.dtype:
+            raise DtypeError(f"{op}: expected input, states and weights of one dtype, but got {x.dtype} and {y.dtype}")
+    states = list(zip(*map(unbind, hx), strict=True))
+    after = []
+    for layer in range(layers):
+        results = []
+        for direction in range(directions):
+            place = layer * directions + direction
+            mine = params[place * each : (place + 1) * each]
+            if not biases:
+                mine[2:2] = None, None
+            extra = [None] if len(cls.inputs) == 8 and len(mine) == 4 else []
+            out, *last = cls.apply(
+                x, *states[place], *mine, *extra, batch_sizes=sizes, reverse=direction == 1, **settings
+            )
+            results.append(out)
+            after.append(last)
+        x = results[0] if directions == 1 else cat(results, -1)
+        if said["dropout"] and said["train"] and layer < layers - 1:
+            x = dropout(x, said["dropout"])
+    return x.transpose(0, 1) if batch_first else x, *map(stack, zip(*after, strict=True))

@@ -1,0 +1,93 @@
+"""Long short-term memory: a cell that gates fill, keep and read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ... import backend
+from ..elementwise import Sigmoid
+from .steps import Recurrent, flat, in_rows, projected
+
+
+class Lstm(Recurrent):
+    """i, f, g, o = σ, σ, tanh, σ of w_ih x + b_ih + w_hh h + b_hh; c = f c + i g; h = w_hr (o tanh c).
+
+    Hochreiter and Schmidhuber (1997); Gers et al. (2000); w_hr, if any, of Sak et al. (2014).
+    """
+
+    symbol = "lstm"
+
+    def forward(self, input, hx, cx, w_ih, w_hh, b_ih, b_hh, w_hr):
+        self.check(input, hx, cx)
+        h, c, size = hx.copy(), cx.copy(), cx.shape[-1]
+        # σ(z) = (1 + tanh(z/2)) / 2: with the halves in the weights one tanh does for all gates.
+        half = backend.like(np.repeat((0.5, 0.5, 1.0, 0.5), size), w_hh, w_hh.dtype)
+        self.gates, w, rest = projected(input, w_ih, b_ih, b_hh), in_rows(w_hh.T * half), 1 - half
+        self.gates *= half
+        self.cells = np.empty_like(c, shape=(self.gates.shape[0], size))
+        out = np.empty_like(h, shape=(*input.shape[:-1], hx.shape[-1]))
+        rows = flat(out)
+        for start, count in self.steps():
+            stop = start + count
+            z = self.gates[start:stop]
+            z += np.matmul(h[:count], w)
+            np.tanh(z, out=z)
+            z *= half
+            z += rest
+            i, f, g, o = columns(z)
+            cell = c[:count]
+            cell *= f
+            cell += i * g
+            self.cells[start:stop] = cell
+            read = o * np.tanh(cell)
+            h[:count] = read if w_hr is None else np.matmul(read, w_hr.T)
+            rows[start:stop] = h[:count]
+        return out, h, c
+
+    def backward(self, grad, input, hx, cx, w_ih, w_hh, w_hr, gates, cells):
+        grad_out, grad_h, grad_c = flat(grad[0]), grad[1].copy(), grad[2].copy()
+        i, f, g, o = columns(gates)
+        seen = np.tanh(cells)
+        after = o * seen if w_hr is None else np.matmul(o * seen, w_hr.T)
+        through = o * (1 - seen * seen)  # from h to c
+        # What the gates' sums get of c's gradient, and the last one of h's.
+        kept = self.before(cx, cells)
+        d = np.concatenate([i * (1 - i) * g, f * (1 - f) * kept, (1 - g * g) * i, o * (1 - o) * seen], 1)
+        grad_rows = grad_out if w_hr is None else np.empty_like(grad_out)
+        for start, count in reversed(self.steps()):
+            stop = start + count
+            h, c = grad_h[:count], grad_c[:count]
+            h += grad_out[start:stop]
+            read = h
+            if w_hr is not None:
+                grad_rows[start:stop] = h
+                read = np.matmul(h, w_hr)
+            c += read * through[start:stop]
+            here = d[start:stop]
+            by_gate = here.reshape((count, 4, c.shape[-1]))
+            by_gate[:, :3] *= c[:, None]
+            by_gate[:, 3] *= read
+            c *= f[start:stop]
+            np.matmul(here, w_hh, out=h)
+        return self.gradients(
+            input, w_ih, d, d, self.before(hx, after), hx=lambda: grad_h, cx=lambda: grad_c,
+            w_hr=lambda: np.matmul(grad_rows.T, o * seen),
+        )  # fmt: skip
+
+    def decomposition(self, input, hx, cx, w_ih, w_hh, b_ih, b_hh, w_hr):
+        def step(x, h, c):
+            i, f, g, o = columns(x + np.matmul(h, w_hh.T))
+            c = Sigmoid.apply(f) * c + Sigmoid.apply(i) * np.tanh(g)
+            read = Sigmoid.apply(o) * np.tanh(c)
+            return read if w_hr is None else np.matmul(read, w_hr.T), c
+
+        out, h, c = self.unrolled(step, projected(input, w_ih, b_ih, b_hh), hx, cx)
+        return out.reshape((*input.shape[:-1], hx.shape[-1])), h, c
+
+
+def columns(z: Any) -> list[Any]:
+    """(N, 4 H) -> four of (N, H)"""
+    size = z.shape[1] // 4
+    return [z[:, k * size : (k + 1) * size] for k in range(4)]

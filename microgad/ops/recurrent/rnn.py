@@ -1,0 +1,42 @@
+"""The Elman network: the state is a tanh, or a relu, of the input and the state before."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..elementwise import Relu
+from .steps import Recurrent, flat, in_rows, projected
+
+
+class Rnn(Recurrent):
+    """h = f(w_ih x + b_ih + w_hh h + b_hh), f being tanh or relu; (N, I), (B, H) -> (N, H), (B, H). Elman (1990)."""
+
+    symbol = "rnn"
+
+    def forward(self, input, hx, w_ih, w_hh, b_ih, b_hh):
+        self.check(input, hx)
+        self.after, h, w = projected(input, w_ih, b_ih, b_hh), hx.copy(), in_rows(w_hh.T)
+        for start, count in self.steps():
+            z = self.after[start : start + count]
+            z += np.matmul(h[:count], w)
+            np.maximum(z, 0, out=z) if self.relu else np.tanh(z, out=z)
+            h[:count] = z
+        return self.after.reshape((*input.shape[:-1], hx.shape[-1])).copy(), h  # which may be written in place
+
+    def backward(self, grad, input, hx, w_ih, w_hh, after):
+        grad_out, grad_h = flat(grad[0]), grad[1].copy()
+        d = (after > 0).astype(after.dtype) if self.relu else 1 - after * after
+        for start, count in reversed(self.steps()):
+            here, h = d[start : start + count], grad_h[:count]
+            h += grad_out[start : start + count]
+            here *= h
+            np.matmul(here, w_hh, out=h)
+        return self.gradients(input, w_ih, d, d, self.before(hx, after), hx=lambda: grad_h)
+
+    def decomposition(self, input, hx, w_ih, w_hh, b_ih, b_hh):
+        def step(x, h):
+            z = x + np.matmul(h, w_hh.T)
+            return (Relu.apply(z) if self.relu else np.tanh(z),)
+
+        out, h = self.unrolled(step, projected(input, w_ih, b_ih, b_hh), hx)
+        return out.reshape((*input.shape[:-1], hx.shape[-1])), h

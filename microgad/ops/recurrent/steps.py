@@ -1,0 +1,85 @@
+"""What recurrent Functions have in common: the order of steps, and the way back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ...errors import ShapeError
+from ...function import Function
+
+
+class Recurrent(Function):
+    """Rows of T steps, states (B, H), w_ih (G, I), w_hh (G, H), biases (G) -> rows of results, states after the end.
+
+    The rows of a step lie together, `batch_sizes[t]` of them, those of the longest sequences first: a batch of one
+    length and a packed one are the same then, and so are both directions. A step takes the states of the sequences that
+    it has rows of and leaves the others alone, which have ended, or, in reverse, have not yet begun.
+    """
+
+    batch_sizes: tuple[int, ...]
+    reverse: bool
+
+    def check(self, input: Any, *states: Any) -> None:
+        """Raise ShapeError where rows or states are not as many as the batch sizes say."""
+        rows, batch = sum(self.batch_sizes), self.batch_sizes[0]
+        if math.prod(input.shape[:-1]) != rows or any(s.shape[0] != batch for s in states):
+            raise ShapeError(f"expected {rows} rows of input in all, and states of {batch} sequences")
+
+    def steps(self) -> list[tuple[int, int]]:
+        """First row and number of rows of each step, in the order in which they are done."""
+        starts = np.cumsum((0, *self.batch_sizes)).tolist()
+        found = [(start, stop - start) for start, stop in pairwise(starts)]
+        return found[::-1] if self.reverse else found
+
+    def before(self, first: Any, after: Any) -> Any:
+        """The rows of a state before each step, by what it was at first and by its rows after each step."""
+        pieces, last, known = [], 0, 0
+        for start, count in self.steps():
+            both = min(count, known)
+            pieces.append((after[last : last + both], first[both:count]))
+            last, known = start, count
+        return np.concatenate([x for pair in (pieces[::-1] if self.reverse else pieces) for x in pair])
+
+    def unrolled(self, step: Callable[..., tuple[Any, ...]], rows: Any, *states: Any) -> tuple[Any, ...]:
+        """step(rows, *states), which gives the new states, for each step, in plain calls; rows of the first are out."""
+        out = []
+        for start, count in self.steps():
+            new: Sequence[Any] = step(rows[start : start + count], *[s[:count] for s in states])
+            out.append(new[0])
+            whole = count == states[0].shape[0]
+            states = tuple(new if whole else (np.concatenate([a, s[count:]]) for a, s in zip(new, states, strict=True)))
+        return np.concatenate(out[::-1] if self.reverse else out), *states
+
+    def gradients(self, input: Any, w_ih: Any, grad_ih: Any, grad_hh: Any, before: Any, **others: Any) -> Any:
+        """Those of all inputs by those of the two sums in each step, x w_ihᵀ + b_ih and h w_hhᵀ + b_hh."""
+        found = {
+            "input": lambda: np.matmul(grad_ih, w_ih).reshape(input.shape),
+            "w_ih": lambda: np.matmul(grad_ih.T, flat(input)),
+            "w_hh": lambda: np.matmul(grad_hh.T, before),
+            "b_ih": lambda: np.sum(grad_ih, 0),
+            "b_hh": lambda: np.sum(grad_hh, 0),
+            **others,
+        }
+        return tuple(found[name]() if needed else None for name, needed in zip(self.inputs, self.needs, strict=True))
+
+
+def flat(x: Any) -> Any:
+    """(..., I) -> rows (N, I)"""
+    return x.reshape((math.prod(x.shape[:-1]), x.shape[-1])) if x.ndim > 2 else x
+
+
+def projected(x: Any, w: Any, *biases: Any) -> Any:
+    """x wᵀ + biases: for the rows of all steps one product of matrices."""
+    present = [b for b in biases if b is not None]
+    product = np.matmul(flat(x), w.T)
+    return product + sum(present[1:], present[0]) if present else product
+
+
+def in_rows(w: Any) -> Any:
+    """A copy in row-major order, by which few rows are multiplied up to 1.7 × as fast as by a transposed view."""
+    return w.copy()

@@ -1,0 +1,61 @@
+"""Adadelta: steps as large as the last ones were, relative to the gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor
+from .chunks import begun, counted, descents, mix_square
+from .optimizer import Group, Optimizer, Params, require, require_positive
+
+
+class Adadelta(Optimizer):
+    """Adadelta, Zeiler (2012). Source: torch.optim.Adadelta.
+
+    v and u are running averages of the squares of the gradient g (+ weight_decay · p) and of the steps Δ:
+    v = ρ · v + (1 − ρ) · g², Δ = √(u + eps) / √(v + eps) · g, u = ρ · u + (1 − ρ) · Δ², p = p − lr · Δ.
+    `maximize` climbs; `foreach` and `capturable` are only kept.
+
+    Raises ValueError for a negative lr, eps or weight_decay, and for a rho outside of [0, 1].
+
+    >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = torch.optim.Adadelta([w], eps=1e-2)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([0.6877, 1.6848], requires_grad=True)
+    """
+
+    shaped = ("square_avg", "acc_delta")
+
+    def __init__(
+        self, params: Params, lr: Any = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0,
+        foreach: bool | None = None, *, capturable: bool = False, maximize: bool = False, differentiable: bool = False,
+    ) -> None:  # fmt: skip
+        defaults = {
+            "lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": maximize,
+            "capturable": capturable, "foreach": foreach, "differentiable": differentiable,
+        }  # fmt: skip
+        super().__init__(params, defaults)
+
+    def check(self, options: dict[str, Any]) -> None:
+        """Raise ValueError where an option is out of range."""
+        require_positive(options, "lr", "eps", "weight_decay")
+        require(0 <= options["rho"] <= 1, "rho value", options["rho"], "must be in [0, 1]")
+
+    def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
+        """Move `params` in place."""
+        lr, rho, eps = float(group["lr"]), group["rho"], group["eps"]
+        for p in params:
+            state = begun(self.state[p], p, self.shaped, step=0)
+            counted(state)
+            for values, grad, v, u, delta, a in descents(p, group, state["square_avg"], state["acc_delta"], scratch=2):
+                mix_square(v, grad, rho, a)
+                np.sqrt(np.add(u, eps, out=delta), out=delta)
+                delta /= np.sqrt(np.add(v, eps, out=a), out=a)
+                delta *= grad
+                mix_square(u, delta, rho, a)
+                delta *= lr
+                values -= delta

@@ -1,0 +1,109 @@
+"""Adafactor: steps scaled by the gradient's square, of which rows and columns alone are remembered."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor
+from .chunks import begun, counted, descent, mix, scalar
+from .optimizer import Group, Optimizer, Params, require_positive
+
+
+class Adafactor(Optimizer):
+    """Adafactor, Shazeer and Stern (2018). Source: torch.optim.Adafactor.
+
+    V estimates the gradient's square: for matrices (the last two dimensions) the averages r of rows and c of columns,
+    V = r · c / mean(r), each of them running with the weight t^beta2_decay at step t; for less it is the average
+    itself. The step is u = g / √V, clipped to a root mean square of `d`, and
+    p = (1 − lr · weight_decay) · p − max(eps[1], rms(p)) · min(lr, 1/√t) · u. eps[0] keeps r and V from 0: by default
+    the dtype's own. `maximize` climbs; `foreach` is only kept.
+
+    Raises ValueError for a negative lr, eps or weight_decay, for beta2_decay > 0 and for d < 1; `step` raises
+    RuntimeError for complex parameters.
+
+    >>> w = torch.tensor([[1.0, 2.0]], requires_grad=True)
+    >>> optimizer = torch.optim.Adafactor([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([[0.8419, 1.8419]], requires_grad=True)
+    """
+
+    shaped = ("variance",)
+
+    def __init__(
+        self, params: Params, lr: Any = 1e-2, beta2_decay: float = -0.8, eps: tuple[float | None, float] = (None, 1e-3),
+        d: float = 1.0, weight_decay: float = 0.0, *, foreach: bool | None = None, maximize: bool = False,
+    ) -> None:  # fmt: skip
+        defaults = {
+            "lr": lr, "beta2_decay": beta2_decay, "eps": eps, "d": d, "weight_decay": weight_decay,
+            "foreach": foreach, "maximize": maximize,
+        }  # fmt: skip
+        super().__init__(params, defaults)
+
+    def check(self, options: dict[str, Any]) -> None:
+        """Raise ValueError where an option is out of range."""
+        require_positive(options)
+        eps1, eps2 = options["eps"]
+        for what, value, ok, rule in (
+            ("Learning rate", options["lr"], options["lr"] >= 0, ">= 0"),
+            ("beta2_decay", options["beta2_decay"], options["beta2_decay"] <= 0, "<= 0"),
+            ("epsilon1", eps1, eps1 is None or eps1 >= 0, ">= 0"),
+            ("epsilon2", eps2, eps2 >= 0, ">= 0"),
+            ("Clipping threshold d", options["d"], options["d"] >= 1, ">= 1"),
+            ("weight_decay", options["weight_decay"], options["weight_decay"] >= 0, ">= 0"),
+        ):
+            if not ok:
+                raise ValueError(f"{what} should be {rule} but is: {value}")
+
+    def ready(self, group: Group, loss: Any) -> list[Tensor]:
+        """The parameters of a group that have a gradient. Raises before anything has moved."""
+        params = super().ready(group, loss)
+        if any(p.is_complex() for p in params):
+            raise RuntimeError("Adafactor does not support complex parameters")
+        return params
+
+    def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
+        """Move `params` in place."""
+        lr, (eps1, eps2) = float(group["lr"]), group["eps"]
+        for p in params:
+            if eps1 is None:
+                eps1 = float(np.finfo(p.array.dtype).eps)
+            values = p.array
+            grad = descent(p.grad.array, values, np.empty_like(values), 0, group["maximize"])  # type: ignore[union-attr]
+            state = self._begun(p)
+            step = counted(state)
+            alpha = max(eps2, _rms(values)) * min(lr, 1 / math.sqrt(step))
+            if group["weight_decay"]:
+                values *= 1 - lr * group["weight_decay"]
+            square = _square(state, grad, step ** group["beta2_decay"], eps1)
+            update = grad / np.sqrt(np.maximum(square, eps1 * eps1))
+            values -= update * (alpha / max(1.0, _rms(update) / group["d"]))
+
+    def _begun(self, p: Tensor) -> dict[str, Any]:
+        state = self.state[p]
+        if state or p.ndim < 2:
+            return begun(state, p, self.shaped, step=0)
+        state["step"] = scalar(0)
+        state["row_var"] = Tensor._made(np.zeros_like(p.array[..., :1]))
+        state["col_var"] = Tensor._made(np.zeros_like(p.array[..., :1, :]))
+        return state
+
+
+def _square(state: dict[str, Any], grad: Any, weight: float, least: float) -> Any:
+    """What the gradient's square is thought to be, this gradient counted in."""
+    square = np.multiply(grad, grad, out=np.empty_like(grad))
+    if "variance" in state:
+        mix(state["variance"].array, square, weight, np.empty_like(grad))
+        return state["variance"].array
+    rows, columns = state["row_var"].array, state["col_var"].array
+    for average, axis in ((rows, -1), (columns, -2)):
+        mix(average, square.mean(axis, keepdims=True), weight, np.empty_like(average))
+    return rows * columns / np.maximum(rows.mean(-2, keepdims=True), least)
+
+
+def _rms(x: Any) -> float:
+    return float(np.linalg.norm(x)) / math.sqrt(x.size or 1)

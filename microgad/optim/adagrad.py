@@ -1,0 +1,69 @@
+"""Adagrad: steps scaled by all gradients so far."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor
+from .chunks import begun, counted, descents
+from .optimizer import Group, Optimizer, Params, require_positive
+
+
+class Adagrad(Optimizer):
+    """Adagrad, Duchi et al. (2011). Source: torch.optim.Adagrad.
+
+    s sums up the squares of the gradient g (+ weight_decay · p), from `initial_accumulator_value` on; at step t
+    p = p − lr / (1 + (t − 1) · lr_decay) · g / (√s + eps). `maximize` climbs; `foreach` and `fused` are only kept.
+
+    Raises ValueError for a negative lr, lr_decay, weight_decay, initial_accumulator_value or eps.
+
+    >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = torch.optim.Adagrad([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([0.9000, 1.9000], requires_grad=True)
+    """
+
+    shaped = ("sum",)
+
+    def __init__(
+        self, params: Params, lr: Any = 1e-2, lr_decay: float = 0, weight_decay: float = 0,
+        initial_accumulator_value: float = 0, eps: float = 1e-10, foreach: bool | None = None, *,
+        maximize: bool = False, differentiable: bool = False, fused: bool | None = None,
+    ) -> None:  # fmt: skip
+        defaults = {
+            "lr": lr, "lr_decay": lr_decay, "eps": eps, "weight_decay": weight_decay,
+            "initial_accumulator_value": initial_accumulator_value, "foreach": foreach, "maximize": maximize,
+            "differentiable": differentiable, "fused": fused,
+        }  # fmt: skip
+        super().__init__(params, defaults)
+        for group in self.param_groups:  # PyTorch keeps sums of those that never get a gradient, too
+            for p in group["params"]:
+                self._begun(p)
+
+    def _begun(self, p: Tensor) -> dict[str, Any]:
+        state = self.state[p]
+        if not state:
+            start = self.defaults["initial_accumulator_value"]
+            begun(state, p, self.shaped, step=0)["sum"].array[...] = start * (1 + 1j if p.is_complex() else 1)
+        return state
+
+    def check(self, options: dict[str, Any]) -> None:
+        """Raise ValueError where an option is out of range."""
+        require_positive(options, "lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps")
+
+    def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
+        """Move `params` in place."""
+        for p in params:
+            state = self._begun(p)
+            rate = float(group["lr"]) / (1 + (counted(state) - 1) * group["lr_decay"])
+            for values, grad, s, a, b in descents(p, group, state["sum"], scratch=2):
+                s += np.multiply(grad, grad, out=a)
+                np.sqrt(s, out=a)
+                a += group["eps"]
+                np.multiply(grad, rate, out=b)
+                b /= a
+                values -= b

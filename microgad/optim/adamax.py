@@ -1,0 +1,62 @@
+"""Adamax: Adam with the largest gradient, fading, in place of the average square."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor
+from .adam import check_options
+from .chunks import begun, counted, descents, mix
+from .optimizer import Group, Optimizer, Params
+
+
+class Adamax(Optimizer):
+    """Adamax, Kingma and Ba (2015), section 7.1. Source: torch.optim.Adamax.
+
+    m is a running average of the gradient g (+ weight_decay · p), u its fading maximum, max(β₂ · u, |g| + eps); at
+    step t p = p − lr / (1 − β₁ᵗ) · m / u. `maximize` climbs; `foreach` and `capturable` are only kept.
+
+    Raises ValueError as Adam does.
+
+    >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = torch.optim.Adamax([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([0.9000, 1.9000], requires_grad=True)
+    """
+
+    shaped = ("exp_avg", "exp_inf")
+
+    def __init__(
+        self, params: Params, lr: Any = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+        weight_decay: float = 0, foreach: bool | None = None, *, maximize: bool = False, differentiable: bool = False,
+        capturable: bool = False,
+    ) -> None:  # fmt: skip
+        defaults = {
+            "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "foreach": foreach,
+            "maximize": maximize, "differentiable": differentiable, "capturable": capturable,
+        }  # fmt: skip
+        super().__init__(params, defaults)
+
+    def check(self, options: dict[str, Any]) -> None:
+        """Raise ValueError where an option is out of range."""
+        check_options(options)
+
+    def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
+        """Move `params` in place."""
+        beta1, beta2 = map(float, group["betas"])
+        for p in params:
+            state = begun(self.state[p], p, self.shaped, step=0)
+            step_size = float(group["lr"]) / (1 - beta1 ** counted(state))
+            for values, grad, m, u, a in descents(p, group, state["exp_avg"], state["exp_inf"], scratch=1):
+                mix(m, grad, 1 - beta1, a)
+                u *= beta2
+                np.abs(grad, out=a)
+                a += group["eps"]
+                np.maximum(u, a, out=u)
+                np.multiply(m, step_size, out=a)
+                a /= u
+                values -= a

@@ -1,0 +1,64 @@
+"""ASGD: gradient descent that keeps the average of where it has been."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor
+from .chunks import begun, counted, descents, scalar
+from .optimizer import Group, Optimizer, Params, require_positive
+
+
+class ASGD(Optimizer):
+    """Averaged stochastic gradient descent, Polyak and Juditsky (1992). Source: torch.optim.ASGD.
+
+    p = (1 − lambd · η) · p − η · g for the gradient g (+ weight_decay · p), where η = lr at first and
+    lr / (1 + lambd · lr · t)^alpha after step t. The average of p, from step `t0` on, is state[p]["ax"]; before, ax is
+    p itself. `maximize` climbs; `foreach` and `capturable` are only kept.
+
+    Raises ValueError for a negative lr or weight_decay.
+
+    >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = torch.optim.ASGD([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([0.8000, 1.6000], requires_grad=True)
+    """
+
+    shaped = ("ax",)
+
+    def __init__(
+        self, params: Params, lr: Any = 1e-2, lambd: float = 1e-4, alpha: float = 0.75, t0: float = 1e6,
+        weight_decay: float = 0, foreach: bool | None = None, maximize: bool = False, differentiable: bool = False,
+        capturable: bool = False,
+    ) -> None:  # fmt: skip
+        defaults = {
+            "lr": lr, "lambd": lambd, "alpha": alpha, "t0": t0, "weight_decay": weight_decay, "foreach": foreach,
+            "maximize": maximize, "differentiable": differentiable, "capturable": capturable,
+        }  # fmt: skip
+        super().__init__(params, defaults)
+
+    def check(self, options: dict[str, Any]) -> None:
+        """Raise ValueError where an option is out of range."""
+        require_positive(options, "lr", "weight_decay")
+
+    def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
+        """Move `params` in place."""
+        lr, lambd = float(group["lr"]), group["lambd"]
+        for p in params:
+            state = begun(self.state[p], p, self.shaped, step=0, eta=lr, mu=1)
+            step, eta, mu = counted(state), float(state["eta"].array), float(state["mu"].array)
+            for values, grad, mean, a in descents(p, group, state["ax"], scratch=1):
+                values *= 1 - lambd * eta
+                values -= np.multiply(grad, eta, out=a)
+                if mu == 1:
+                    mean[...] = values
+                else:
+                    np.subtract(values, mean, out=a)
+                    a *= mu
+                    mean += a
+            state["eta"].array[...] = scalar(lr / (1 + lambd * lr * step) ** group["alpha"]).item()
+            state["mu"].array[...] = scalar(1 / max(1, step - group["t0"])).item()

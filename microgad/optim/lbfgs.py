@@ -1,0 +1,278 @@
+"""LBFGS: steps along Newton's direction, with a Hessian learnt from the last steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import state as execution
+from ..tensor import Tensor
+from .optimizer import Optimizer, Params, require_positive
+
+Closure = Callable[[], Any]
+
+
+class LBFGS(Optimizer):
+    """Limited-memory BFGS, Nocedal (1980), with all parameters as one vector. Source: torch.optim.LBFGS.
+
+    A step is up to `max_iter` iterations and `max_eval` (max_iter · 5/4) calls of the closure, which must compute the
+    loss and the gradients anew. Each goes `lr` times the direction that the last `history_size` changes of gradient
+    give, or with line_search_fn="strong_wolfe" as far as fulfils the strong Wolfe conditions. A largest gradient of at
+    most `tolerance_grad`, and a change of parameters or loss of less than `tolerance_change`, end the step.
+
+    `step(closure)` returns the loss at its start. What is remembered is kept as the first parameter's state. Raises
+    ValueError for a negative lr and for more than one group, RuntimeError for another line search.
+
+    >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = torch.optim.LBFGS([w], line_search_fn="strong_wolfe")
+    >>> def closure():
+    ...     optimizer.zero_grad()
+    ...     loss = ((w - 3) ** 4).sum()
+    ...     loss.backward()
+    ...     return loss
+    >>> optimizer.step(closure)
+    tensor(17., grad_fn=<SumBackward0>)
+    >>> closure().item() < 1e-6
+    True
+    """
+
+    def __init__(
+        self, params: Params, lr: Any = 1, max_iter: int = 20, max_eval: int | None = None,
+        tolerance_grad: float = 1e-7, tolerance_change: float = 1e-9, history_size: int = 100,
+        line_search_fn: str | None = None,
+    ) -> None:  # fmt: skip
+        defaults = {
+            "lr": lr, "max_iter": max_iter, "max_eval": max_iter * 5 // 4 if max_eval is None else max_eval,
+            "tolerance_grad": tolerance_grad, "tolerance_change": tolerance_change, "history_size": history_size,
+            "line_search_fn": line_search_fn,
+        }  # fmt: skip
+        super().__init__(params, defaults)
+        if len(self.param_groups) != 1:
+            raise ValueError("LBFGS doesn't support per-parameter options (parameter groups)")
+
+    def check(self, options: dict[str, Any]) -> None:
+        """Raise ValueError where an option is out of range."""
+        require_positive(options, "lr")
+        if options["line_search_fn"] not in (None, "strong_wolfe"):
+            raise RuntimeError(f"only 'strong_wolfe' is supported, but line_search_fn is {options['line_search_fn']!r}")
+
+    def step(self, closure: Closure) -> Any:
+        """Iterate from where the parameters are, and return the loss that was there."""
+        group = self.param_groups[0]
+        state = self.state[group["params"][0]]
+        memory = {"func_evals": 0, "n_iter": 0, **{name: _bare(value) for name, value in state.items()}}
+        with execution.scope(grad_enabled=False), np.errstate(all="ignore"):
+            first = self._iterate(closure, group, memory)
+        state.update({name: _kept(value) for name, value in memory.items()})
+        return first
+
+    def _iterate(self, closure: Closure, group: dict[str, Any], memory: dict[str, Any]) -> Any:
+        lr, max_iter, max_eval = float(group["lr"]), group["max_iter"], group["max_eval"]
+        first = _with_grad(closure)
+        loss, grad, calls = float(first), self._gradient(), 1
+        memory["func_evals"] += 1
+        for iteration in range(1, max_iter + 1):
+            if _largest(grad) <= group["tolerance_grad"]:
+                break
+            memory["n_iter"] += 1
+            direction = _direction(memory, grad, group["history_size"])
+            slope, t, before = grad.dot(direction), lr, loss
+            if memory["n_iter"] == 1:
+                t = min(1.0, 1.0 / np.abs(grad).sum()) * lr
+            memory.update(d=direction, t=t, prev_flat_grad=grad, prev_loss=loss)
+            if slope > -group["tolerance_change"]:
+                break
+            called = 0
+            if group["line_search_fn"]:
+                start = Point(0, loss, grad, slope)
+                (t, loss, grad, _), called = strong_wolfe(
+                    self._along(closure, direction), start, t, _largest(direction), max_eval - calls
+                )
+                memory["t"] = t
+                self._move(t, direction)
+            else:
+                self._move(t, direction)
+                if iteration != max_iter:  # nobody would look at it
+                    loss, grad, called = float(_with_grad(closure)), self._gradient(), 1
+            calls += called
+            memory["func_evals"] += called
+            changes = _largest(direction * t), abs(loss - before)
+            if calls >= max_eval or changes[0] <= group["tolerance_change"] or changes[1] < group["tolerance_change"]:
+                break
+        return first
+
+    def _along(self, closure: Closure, direction: Any) -> Callable[[float], Point]:
+        """The loss as a function of how far to go; the parameters stay where they are."""
+
+        def at(t: float) -> Point:
+            before = [p.array.copy() for p in self._params]
+            self._move(t, direction)
+            loss, grad = float(_with_grad(closure)), self._gradient()
+            for p, values in zip(self._params, before, strict=True):
+                p.array[...] = values
+                p._bump()
+            return Point(t, loss, grad, grad.dot(direction))
+
+        return at
+
+    @property
+    def _params(self) -> list[Tensor]:
+        params: list[Tensor] = self.param_groups[0]["params"]
+        return params
+
+    def _gradient(self) -> Any:
+        """All gradients as one real vector."""
+        return np.concatenate([_real(np.zeros_like(p.array) if p.grad is None else p.grad.array) for p in self._params])
+
+    def _move(self, t: float, direction: Any) -> None:
+        """Move all parameters by t · direction."""
+        first = 0
+        for p in self._params:
+            last = first + p.numel() * (2 if p.is_complex() else 1)
+            part = direction[first:last]
+            p.array[...] += t * (part.view(p.array.dtype) if p.is_complex() else part).reshape(p.shape)
+            p._bump()
+            first = last
+
+
+def _direction(memory: dict[str, Any], grad: Any, size: int) -> Any:
+    """Where to go from here: the inverse Hessian, as the memory has it, times the gradient downwards."""
+    if memory["n_iter"] == 1:
+        memory.update(old_dirs=[], old_stps=[], ro=[], H_diag=1)
+        return -grad
+    change, step = grad - memory["prev_flat_grad"], memory["d"] * memory["t"]
+    curvature = change.dot(step)
+    if curvature > 1e-10:
+        for name, value in (("old_dirs", change), ("old_stps", step), ("ro", 1.0 / curvature)):
+            memory[name].append(value)
+            del memory[name][:-size]
+        memory["H_diag"] = curvature / change.dot(change)
+    weights = memory.setdefault("al", [None] * size)
+    remembered = list(enumerate(zip(memory["old_dirs"], memory["old_stps"], memory["ro"], strict=True)))
+    direction = -grad
+    for i, (change, step, ro) in reversed(remembered):
+        weights[i] = step.dot(direction) * ro
+        direction -= weights[i] * change
+    direction *= memory["H_diag"]
+    for i, (change, step, ro) in remembered:
+        direction += (weights[i] - change.dot(direction) * ro) * step
+    return direction
+
+
+class Point(NamedTuple):
+    """How far along a direction, the loss and the gradient there, and the loss's slope along the direction."""
+
+    t: float
+    loss: float
+    grad: Any
+    slope: float
+
+
+def strong_wolfe(
+    evaluate: Callable[[float], Point], start: Point, t: float, reach: float, max_rounds: int, c1: float = 1e-4,
+    c2: float = 0.9, tolerance: float = 1e-9,
+) -> tuple[Point, int]:  # fmt: skip
+    """A point where the loss is low and flat enough, first tried at t, and how many were looked at.
+
+    Source: Nocedal and Wright (2006), algorithms 3.5 and 3.6. Low: at most loss + c1 · t · slope of the start; flat: of
+    a slope c2 times that of the start. A bracket of less than `tolerance`, in the parameter that moves the most
+    (`reach`), is given up.
+
+    >>> def parabola(t):
+    ...     return Point(t, (t - 3.0) ** 2, None, 2 * (t - 3.0))
+    >>> point, looks = strong_wolfe(parabola, parabola(0.0), 10.0, 1.0, 25)
+    >>> float(point.t), looks
+    (3.0, 2)
+    """
+
+    def high(point: Point) -> bool:
+        return point.loss > start.loss + c1 * point.t * start.slope
+
+    def flat(point: Point) -> bool:
+        return abs(point.slope) <= -c2 * start.slope
+
+    before, now = start, evaluate(t)
+    rounds = 0
+    while rounds < max_rounds:  # go further until the low and flat point is here or has been passed
+        if high(now) or (rounds > 1 and now.loss >= before.loss):
+            break
+        if flat(now):
+            return now, rounds + 1
+        if now.slope >= 0:
+            break
+        t = _lowest(before, now, now.t + 0.01 * (now.t - before.t), now.t * 10)
+        before, now = now, evaluate(t)
+        rounds += 1
+    bracket = [start if rounds == max_rounds else before, now]
+    low = 0 if bracket[0].loss <= bracket[1].loss else 1
+    near_end = False
+    while rounds < max_rounds:  # it's between the two: nearer and nearer
+        left, right = sorted(point.t for point in bracket)
+        if (right - left) * reach < tolerance:
+            break
+        t = _lowest(bracket[0], bracket[1], left, right)
+        margin = 0.1 * (right - left)
+        if min(right - t, t - left) < margin:
+            if near_end or t >= right or t <= left:  # a second time, or at the end: come away from it
+                t = right - margin if abs(t - right) < abs(t - left) else left + margin
+                near_end = False
+            else:
+                near_end = True
+        else:
+            near_end = False
+        now = evaluate(t)
+        rounds += 1
+        if high(now) or now.loss >= bracket[low].loss:
+            bracket[1 - low] = now
+            low = 0 if bracket[0].loss <= bracket[1].loss else 1
+            continue
+        if not flat(now) and now.slope * (bracket[1 - low].t - bracket[low].t) >= 0:
+            bracket[1 - low] = bracket[low]
+        bracket[low] = now
+        if flat(now):
+            break
+    return bracket[low], rounds + 1
+
+
+def _lowest(a: Point, b: Point, left: float, right: float) -> float:
+    """Where the cubic through both points, with their slopes, is lowest; the middle where it has no such place."""
+    if a.t > b.t:
+        a, b = b, a
+    d1 = a.slope + b.slope - 3 * (a.loss - b.loss) / (a.t - b.t)
+    square = d1**2 - a.slope * b.slope
+    if not square >= 0:
+        return (left + right) / 2.0
+    d2 = np.sqrt(square)
+    t = b.t - (b.t - a.t) * ((b.slope + d2 - d1) / (b.slope - a.slope + 2 * d2))
+    return min(max(t, left), right)
+
+
+def _with_grad(closure: Closure) -> Any:
+    with execution.scope(grad_enabled=True):
+        return closure()
+
+
+def _largest(x: Any) -> Any:
+    return np.abs(x).max()
+
+
+def _real(x: Any) -> Any:
+    """As a vector, a complex number as two."""
+    flat = x.reshape(-1)
+    return flat.copy().view(flat.real.dtype) if flat.dtype.kind == "c" else flat
+
+
+def _bare(x: Any) -> Any:
+    if isinstance(x, list):
+        return [_bare(item) for item in x]
+    return x.array if isinstance(x, Tensor) else x
+
+
+def _kept(x: Any) -> Any:
+    if isinstance(x, list):
+        return [_kept(item) for item in x]
+    if isinstance(x, np.generic):
+        x = np.array(x)
+    return Tensor._made(x) if hasattr(x, "dtype") else x

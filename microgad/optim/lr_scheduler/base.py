@@ -1,0 +1,175 @@
+"""LRScheduler: what all schedules share."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from ... import state as execution
+from ...tensor import Tensor
+from ..optimizer import Optimizer
+
+TOO_EARLY = (
+    "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 and later, you should call "
+    "them in the opposite order: `optimizer.step()` before `lr_scheduler.step()`. Else the first value of the learning "
+    "rate schedule is skipped."
+)
+NOT_GET_LR = "To get the last learning rate computed by the scheduler, please use `get_last_lr()`."
+NO_EPOCH = (
+    "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where possible. Please use "
+    "`scheduler.step()` to step the scheduler. An epoch takes the closed form, where there is one."
+)
+
+
+class LRScheduler:
+    """Base class: `get_lr` gives the learning rates for `last_epoch`. Source: torch.optim.lr_scheduler.LRScheduler.
+
+    The learning rates at the start are kept in the groups, as "initial_lr". To go on from a saved run, make the
+    scheduler first and load the optimizer's state after that. A learning rate that is a Tensor is written in place. A
+    `step()` before the optimizer's first one warns.
+
+    With last_epoch >= 0 a group without "initial_lr" raises KeyError; what isn't an Optimizer raises TypeError.
+
+    >>> class Halved(torch.optim.lr_scheduler.LRScheduler):
+    ...     def get_lr(self):
+    ...         return [lr * 0.5**self.last_epoch for lr in self.base_lrs]
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.1)
+    >>> scheduler = Halved(optimizer)
+    >>> optimizer.step()
+    >>> scheduler.step()
+    >>> scheduler.get_last_lr()
+    [0.05]
+    """
+
+    _is_initial = False
+    _get_lr_called_within_step = False
+
+    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
+        self.optimizer = checked(optimizer)
+        for i, group in enumerate(optimizer.param_groups):
+            if last_epoch == -1:
+                group.setdefault("initial_lr", copied(group["lr"]))
+            elif "initial_lr" not in group:
+                raise KeyError(
+                    f"param 'initial_lr' is not specified in param_groups[{i}] when resuming scheduler with "
+                    f"last_epoch = {last_epoch}: load the optimizer's state first"
+                )
+        self.base_lrs: list[Any] = values(optimizer, "initial_lr")
+        self.last_epoch = last_epoch
+        vars(optimizer).setdefault("_opt_called", False)  # from here on it notes whether it was stepped
+        self._initial_step()
+
+    def _initial_step(self) -> None:
+        self._step_count = 0
+        self._is_initial = True
+        try:
+            self.step()
+        finally:
+            self._is_initial = False
+
+    def get_lr(self) -> list[Any]:
+        """The learning rates for `last_epoch`, one a group. `step` calls it; get_last_lr() tells what they are."""
+        raise NotImplementedError(f"{type(self).__name__} must define get_lr()")
+
+    def get_last_lr(self) -> list[Any]:
+        """The learning rates in force since the last step, one a group."""
+        return self._last_lr
+
+    def step(self, epoch: int | None = None) -> None:
+        """Go on to the next epoch, or (in old programs) to `epoch`: put its learning rates into the groups."""
+        if self._step_count == 1 and not getattr(self.optimizer, "_opt_called", True):
+            warnings.warn(TOO_EARLY, UserWarning, stacklevel=2)
+        self._step_count += 1
+        if epoch is not None:
+            warnings.warn(NO_EPOCH, UserWarning, stacklevel=2)
+        self._update_lr(epoch)
+
+    def _update_lr(self, epoch: int | None = None) -> None:
+        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
+        closed = None if epoch is None else getattr(self, "_get_closed_form_lr", None)
+        self._get_lr_called_within_step = True
+        try:
+            rates = (closed or self.get_lr)()
+        finally:
+            self._get_lr_called_within_step = False
+        for group, lr in zip(self.optimizer.param_groups, rates, strict=True):
+            put(group, lr)
+        self._last_lr: list[Any] = self._current()
+
+    def _current(self) -> list[Any]:
+        return values(self.optimizer, "lr")
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the scheduler remembers, but for the optimizer."""
+        return {name: value for name, value in vars(self).items() if name != "optimizer"}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what `state_dict()` gave."""
+        vars(self).update(state_dict)
+
+
+class _LRScheduler(LRScheduler):
+    """LRScheduler's name before PyTorch 2.0."""
+
+
+class Schedule(LRScheduler):
+    """A schedule of the library: `rates` are the learning rates. Asked for them out of turn, it warns."""
+
+    def rates(self) -> list[Any]:
+        """The learning rates for `last_epoch`, one a group."""
+        raise NotImplementedError
+
+    def get_lr(self) -> list[Any]:
+        """The learning rates for `last_epoch`, one a group. `step` calls it; get_last_lr() tells what they are."""
+        if not self._get_lr_called_within_step:
+            warnings.warn(NOT_GET_LR, UserWarning, stacklevel=2)
+        return self.rates()
+
+
+def checked(optimizer: Any) -> Optimizer:
+    """The optimizer, if it is one.
+
+    >>> checked("SGD")
+    Traceback (most recent call last):
+    TypeError: str is not an Optimizer
+    """
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
+    return optimizer
+
+
+def values(optimizer: Optimizer, option: str) -> list[Any]:
+    """What each group has for an option."""
+    return [copied(group[option]) for group in optimizer.param_groups]
+
+
+def copied(value: Any) -> Any:
+    """A Tensor's copy: a learning rate that is one will be written in place."""
+    return value.clone() if isinstance(value, Tensor) else value
+
+
+def put(group: dict[str, Any], lr: Any) -> None:
+    """Make `lr` a group's learning rate."""
+    if isinstance(group["lr"], Tensor):
+        with execution.scope(grad_enabled=False):
+            group["lr"].fill_(float(lr))
+    else:
+        group["lr"] = lr
+
+
+def of_each_group(name: str, optimizer: Optimizer, value: Any) -> list[Any]:
+    """One value a group: those of a list, or the same for all.
+
+    >>> of_each_group("max_lr", torch.optim.SGD([torch.ones(1)]), [0.1, 0.2])
+    Traceback (most recent call last):
+    ValueError: max_lr must have the same length as optimizer.param_groups. max_lr has 2 values, param_groups has 1.
+    """
+    groups = len(optimizer.param_groups)
+    if not isinstance(value, (list, tuple)):
+        return [copied(value) for _ in range(groups)]
+    if len(value) != groups:
+        raise ValueError(
+            f"{name} must have the same length as optimizer.param_groups. "
+            f"{name} has {len(value)} values, param_groups has {groups}."
+        )
+    return [copied(item) for item in value]

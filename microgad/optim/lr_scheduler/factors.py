@@ -1,0 +1,287 @@
+"""Schedules that multiply: each learning rate is the one before, or the first one, times a factor."""
+
+from __future__ import annotations
+
+import types
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from ..optimizer import Optimizer
+from .base import Schedule
+
+Rule = Callable[[int], float]
+
+
+class _Rules(Schedule):
+    """A function of the epoch for each group, or one for all."""
+
+    def __init__(self, optimizer: Optimizer, lr_lambda: Rule | Sequence[Rule], last_epoch: int = -1) -> None:
+        groups = len(optimizer.param_groups)
+        self.lr_lambdas: list[Any] = list(lr_lambda) if isinstance(lr_lambda, (list, tuple)) else [lr_lambda] * groups
+        if len(self.lr_lambdas) != groups:
+            raise ValueError(f"Expected {groups} lr_lambdas, but got {len(self.lr_lambdas)}")
+        for rule in self.lr_lambdas:
+            if not callable(rule):
+                raise TypeError(f"lr_lambda should be a function, but got {type(rule).__name__}")
+        super().__init__(optimizer, last_epoch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the scheduler remembers, but for the optimizer; of a callable object its attributes."""
+        return {**super().state_dict(), "lr_lambdas": [attributes(rule) for rule in self.lr_lambdas]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what `state_dict()` gave; functions stay, a callable object's attributes are set."""
+        rules = self.lr_lambdas
+        super().load_state_dict({**state_dict, "lr_lambdas": rules})
+        for rule, saved in zip(rules, state_dict["lr_lambdas"], strict=True):
+            vars(rule).update(saved or {})
+
+
+def attributes(rule: Any) -> dict[str, Any] | None:
+    """What is saved of a callable: a function can't be."""
+    return None if isinstance(rule, types.FunctionType) else dict(getattr(rule, "__dict__", {}))
+
+
+class LambdaLR(_Rules):
+    """initial_lr · lr_lambda(epoch); one function, or one a group. Source: torch.optim.lr_scheduler.LambdaLR.
+
+    Functions are not saved; of a callable object `state_dict()` has the attributes. Another number of functions than
+    groups raises ValueError.
+
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.5)
+    >>> scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 / (1 + epoch))
+    >>> optimizer.step()
+    >>> scheduler.step()
+    >>> optimizer.param_groups[0]["lr"]
+    0.25
+    """
+
+    def rates(self) -> list[Any]:
+        """The learning rates for `last_epoch`, one a group."""
+        return [lr * rule(self.last_epoch) for lr, rule in zip(self.base_lrs, self.lr_lambdas, strict=True)]
+
+
+class MultiplicativeLR(_Rules):
+    """The learning rate times lr_lambda(epoch); one function, or one a group.
+
+    Source: torch.optim.lr_scheduler.MultiplicativeLR. Saved and refused as LambdaLR does.
+
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.5)
+    >>> scheduler = torch.optim.lr_scheduler.MultiplicativeLR(optimizer, lambda epoch: 1 / (1 + epoch))
+    >>> optimizer.step()
+    >>> scheduler.step()
+    >>> optimizer.param_groups[0]["lr"]
+    0.25
+    """
+
+    def rates(self) -> list[Any]:
+        """The learning rates for `last_epoch`, one a group."""
+        if self._is_initial:
+            return self._current()
+        return [lr * rule(self.last_epoch) for lr, rule in zip(self._current(), self.lr_lambdas, strict=True)]
+
+
+class _Factors(Schedule):
+    """Each epoch multiplies by its `ratio`; `product` is the closed form of all up to it."""
+
+    def ratio(self) -> float:
+        raise NotImplementedError
+
+    def product(self) -> float:
+        raise NotImplementedError
+
+    def rates(self) -> list[Any]:
+        ratio = self.ratio()
+        return [lr * ratio for lr in self._current()]
+
+    def _get_closed_form_lr(self) -> list[Any]:
+        product = self.product()
+        return [lr * product for lr in self.base_lrs]
+
+
+class StepLR(_Factors):
+    """The learning rate times `gamma` every `step_size` epochs. Source: torch.optim.lr_scheduler.StepLR.
+
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+    >>> scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.5)
+    >>> for _ in range(3):
+    ...     optimizer.step()
+    ...     scheduler.step()
+    ...     print(*scheduler.get_last_lr())
+    1.0
+    0.5
+    0.5
+    """
+
+    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
+        self.step_size = step_size
+        self.gamma = gamma
+        super().__init__(optimizer, last_epoch)
+
+    def ratio(self) -> float:
+        return self.gamma if self.last_epoch and self.last_epoch % self.step_size == 0 else 1
+
+    def product(self) -> float:
+        return self.gamma ** (self.last_epoch // self.step_size)
+
+
+class MultiStepLR(_Factors):
+    """The learning rate times `gamma` at each of the `milestones`. Source: torch.optim.lr_scheduler.MultiStepLR.
+
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+    >>> scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones=[1, 3], gamma=0.5)
+    >>> for _ in range(3):
+    ...     optimizer.step()
+    ...     scheduler.step()
+    ...     print(*scheduler.get_last_lr())
+    0.5
+    0.5
+    0.25
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1
+    ) -> None:
+        self.milestones = Counter(milestones)
+        self.gamma = gamma
+        super().__init__(optimizer, last_epoch)
+
+    def ratio(self) -> float:
+        times = self.milestones[self.last_epoch]
+        return self.gamma**times if times else 1
+
+    def product(self) -> float:
+        return self.gamma ** bisect_right(sorted(self.milestones.elements()), self.last_epoch)
+
+
+class ConstantLR(_Factors):
+    """The learning rate times `factor` until epoch `total_iters`. Source: torch.optim.lr_scheduler.ConstantLR.
+
+    A factor outside of [0, 1] raises ValueError.
+
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+    >>> scheduler = torch.optim.lr_scheduler.ConstantLR(optimizer, factor=0.5, total_iters=2)
+    >>> for _ in range(3):
+    ...     print(*scheduler.get_last_lr())
+    ...     optimizer.step()
+    ...     scheduler.step()
+    0.5
+    0.5
+    1.0
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, factor: float = 1.0 / 3, total_iters: int = 5, last_epoch: int = -1
+    ) -> None:
+        if factor > 1.0 or factor < 0:
+            raise ValueError(f"Constant multiplicative factor expected to be between 0 and 1. It is {factor}")
+        self.factor = factor
+        self.total_iters = total_iters
+        super().__init__(optimizer, last_epoch)
+
+    def ratio(self) -> float:
+        if self.last_epoch == 0:
+            return self.factor
+        return 1.0 / self.factor if self.last_epoch == self.total_iters else 1
+
+    def product(self) -> float:
+        return self.factor + (self.last_epoch >= self.total_iters) * (1 - self.factor)
+
+
+class LinearLR(_Factors):
+    """The learning rate times a factor that goes from `start_factor` to `end_factor` in `total_iters` epochs.
+
+    Source: torch.optim.lr_scheduler.LinearLR. Raises ValueError for a start_factor outside of (0, 1] and an end_factor
+    outside of [0, 1].
+
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+    >>> scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.5, total_iters=2)
+    >>> for _ in range(3):
+    ...     print(*scheduler.get_last_lr())
+    ...     optimizer.step()
+    ...     scheduler.step()
+    0.5
+    0.75
+    1.0
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, start_factor: float = 1.0 / 3, end_factor: float = 1.0, total_iters: int = 5,
+        last_epoch: int = -1,
+    ) -> None:  # fmt: skip
+        if start_factor > 1.0 or start_factor <= 0:
+            raise ValueError(
+                "Starting multiplicative factor expected to be greater than 0 and less or equal to 1. "
+                f"It is {start_factor}"
+            )
+        if end_factor > 1.0 or end_factor < 0:
+            raise ValueError(f"Ending multiplicative factor expected to be between 0 and 1. It is {end_factor}")
+        self.start_factor = start_factor
+        self.end_factor = end_factor
+        self.total_iters = total_iters
+        super().__init__(optimizer, last_epoch)
+
+    def ratio(self) -> float:
+        if self.last_epoch == 0:
+            return self.start_factor
+        if self._is_initial or self.last_epoch > self.total_iters:
+            return 1
+        rise = self.end_factor - self.start_factor
+        return 1.0 + rise / (self.total_iters * self.start_factor + (self.last_epoch - 1) * rise)
+
+    def product(self) -> float:
+        rise = self.end_factor - self.start_factor
+        return self.start_factor + rise * min(self.total_iters, self.last_epoch) / self.total_iters
+
+
+class ExponentialLR(_Factors):
+    """The learning rate times `gamma` every epoch. Source: torch.optim.lr_scheduler.ExponentialLR.
+
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+    >>> scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+    >>> for _ in range(2):
+    ...     optimizer.step()
+    ...     scheduler.step()
+    >>> scheduler.get_last_lr()
+    [0.25]
+    """
+
+    def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
+        self.gamma = gamma
+        super().__init__(optimizer, last_epoch)
+
+    def ratio(self) -> float:
+        return 1 if self._is_initial else self.gamma
+
+    def product(self) -> float:
+        return self.gamma**self.last_epoch
+
+
+class PolynomialLR(_Factors):
+    """The learning rate times (1 − epoch / total_iters)^power, until it is 0.
+
+    Source: torch.optim.lr_scheduler.PolynomialLR.
+
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+    >>> scheduler = torch.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=2)
+    >>> optimizer.step()
+    >>> scheduler.step()
+    >>> scheduler.get_last_lr()
+    [0.5]
+    """
+
+    def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1) -> None:
+        self.total_iters = total_iters
+        self.power = power
+        super().__init__(optimizer, last_epoch)
+
+    def ratio(self) -> float:
+        if self._is_initial or self.last_epoch > self.total_iters:
+            return 1
+        now, before = (1.0 - epoch / self.total_iters for epoch in (self.last_epoch, self.last_epoch - 1))
+        return (now / before) ** self.power
+
+    def product(self) -> float:
+        return (1.0 - min(self.total_iters, self.last_epoch) / self.total_iters) ** self.power

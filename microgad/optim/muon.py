@@ -1,0 +1,120 @@
+"""Muon: steps along the nearest orthogonal matrix to the momentum."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor
+from .chunks import begun, mix
+from .optimizer import Group, Optimizer, Params, require_positive
+
+RATIOS = {
+    "original": lambda rows, columns: math.sqrt(max(1, rows / columns)),
+    "match_rms_adamw": lambda rows, columns: 0.2 * math.sqrt(max(rows, columns)),
+}
+
+
+class Muon(Optimizer):
+    """Muon, Jordan et al. (2024), for matrices. Source: torch.optim.Muon.
+
+    m is a running average of the gradient g, taken for the step, or with `nesterov` the average of g and m. All its
+    singular values are brought near 1 by `ns_steps` steps of Newton and Schulz's iteration (a, b and c are
+    `ns_coefficients`): X = a · X + (b · XXᵀ + c · (XXᵀ)²) · X. Then p = (1 − lr · weight_decay) · p − lr · r · X, where
+    r is √max(1, rows/columns), or with adjust_lr_fn="match_rms_adamw" 0.2 · √max(rows, columns).
+
+    As in PyTorch the iteration rounds to bfloat16: three digits.
+
+    Raises ValueError for what isn't a matrix, a negative lr, momentum or weight_decay, and another adjust_lr_fn;
+    `step` raises RuntimeError for complex parameters.
+
+    >>> w = torch.tensor([[1.0, 2.0], [3.0, 5.0]], requires_grad=True)
+    >>> optimizer = torch.optim.Muon([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w.shape
+    torch.Size([2, 2])
+    """
+
+    shaped = ("momentum_buffer",)
+
+    def __init__(
+        self, params: Params, lr: Any = 1e-3, weight_decay: float = 0.1, momentum: float = 0.95, nesterov: bool = True,
+        ns_coefficients: tuple[float, float, float] = (3.4445, -4.7750, 2.0315), eps: float = 1e-7, ns_steps: int = 5,
+        adjust_lr_fn: str | None = None,
+    ) -> None:  # fmt: skip
+        defaults = {
+            "lr": lr, "weight_decay": weight_decay, "momentum": momentum, "nesterov": nesterov,
+            "ns_coefficients": ns_coefficients, "eps": eps, "ns_steps": ns_steps, "adjust_lr_fn": adjust_lr_fn,
+        }  # fmt: skip
+        super().__init__(params, defaults)
+        for p in (p for group in self.param_groups for p in group["params"]):
+            if p.ndim != 2:
+                raise ValueError(f"Muon only supports 2D parameters whereas we found a parameter with size: {p.shape}")
+
+    def check(self, options: dict[str, Any]) -> None:
+        """Raise ValueError where an option is out of range."""
+        require_positive(options)
+        for what, name in (("Learning rate", "lr"), ("momentum", "momentum"), ("weight decay", "weight_decay")):
+            if options[name] < 0:
+                raise ValueError(f"{what} should be >= 0 but is: {options[name]}")
+        if options["adjust_lr_fn"] not in (None, *RATIOS):
+            raise ValueError(
+                f"Adjust learning rate function {options['adjust_lr_fn']} is not supported: only {', '.join(RATIOS)}"
+            )
+        if options["ns_steps"] >= 100:
+            raise ValueError("Number of steps must be less than 100 for computational efficiency")
+        if len(options["ns_coefficients"]) != 3:
+            raise ValueError("Coefficients must be a tuple of exactly 3 values")
+
+    def ready(self, group: Group, loss: Any) -> list[Tensor]:
+        """The parameters of a group that have a gradient. Raises before anything has moved."""
+        params = super().ready(group, loss)
+        if any(p.is_complex() for p in params):
+            raise RuntimeError("Muon does not support complex parameters")
+        return params
+
+    def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
+        """Move `params` in place."""
+        lr, momentum = float(group["lr"]), group["momentum"]
+        for p in params:
+            values, grad = p.array, p.grad.array  # type: ignore[union-attr]
+            mean = begun(self.state[p], p, self.shaped)["momentum_buffer"].array
+            mix(mean, grad, 1 - momentum, np.empty_like(values))
+            step = mean
+            if group["nesterov"]:
+                step = grad.copy()
+                mix(step, mean, momentum, np.empty_like(values))
+            step = orthogonal(step, group["ns_coefficients"], group["ns_steps"], group["eps"])
+            values *= 1 - lr * group["weight_decay"]
+            values -= step.astype(values.dtype) * (lr * RATIOS[group["adjust_lr_fn"] or "original"](*values.shape))
+
+
+def orthogonal(x: Any, coefficients: tuple[float, float, float], steps: int, eps: float) -> Any:
+    """A matrix with the singular vectors of x and singular values near 1, rounded as bfloat16.
+
+    >>> x = orthogonal(np.array([[3.0, 0.0], [0.0, 4.0]]), (3.4445, -4.7750, 2.0315), 5, 1e-7)
+    >>> bool(np.abs(x - np.eye(2)).max() < 0.35)
+    True
+    """
+    a, b, c = coefficients
+    wide = x if len(x) <= len(x.T) else x.T
+    wide = bfloat16(wide)
+    wide = bfloat16(wide / np.maximum(bfloat16(np.linalg.norm(wide, None, None, True)), eps))
+    for _ in range(steps):
+        gram = bfloat16(wide @ wide.T)
+        change = bfloat16(b * gram + c * (gram @ gram))
+        wide = bfloat16(a * wide + change @ wide)
+    return wide if len(x) <= len(x.T) else wide.T
+
+
+def bfloat16(x: Any) -> Any:
+    """x, rounded to bfloat16's eight bits, as float32.
+
+    >>> bfloat16(np.array([1.001, 3.14159]))
+    array([1.      , 3.140625], dtype=float32)
+    """
+    bits = x.astype(np.float32).view(np.uint32)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).view(np.float32)

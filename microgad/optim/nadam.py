@@ -1,0 +1,72 @@
+"""NAdam: Adam with Nesterov's momentum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor
+from .adam import check_options
+from .chunks import begun, counted, descents, mix, mix_square
+from .optimizer import Group, Optimizer, Params, require_positive
+
+
+class NAdam(Optimizer):
+    """NAdam, Dozat (2016). Source: torch.optim.NAdam.
+
+    m and v are running averages of the gradient g (+ weight_decay · p) and of g², as in Adam. Its momentum grows:
+    μₜ = β₁ · (1 − 0.96^(t · momentum_decay) / 2), and with M = μ₁ · … · μₜ at step t
+    p = p − lr · ((1 − μₜ) / (1 − M) · g + μₜ₊₁ / (1 − M · μₜ₊₁) · m) / (√(v / (1 − β₂ᵗ)) + eps).
+    With `decoupled_weight_decay` p shrinks by lr · weight_decay · p instead. `maximize` climbs; `foreach` and
+    `capturable` are only kept.
+
+    Raises ValueError as Adam does, and for a negative momentum_decay.
+
+    >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = torch.optim.NAdam([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([0.8944, 1.8944], requires_grad=True)
+    """
+
+    shaped = ("exp_avg", "exp_avg_sq")
+
+    def __init__(
+        self, params: Params, lr: Any = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+        weight_decay: float = 0, momentum_decay: float = 4e-3, decoupled_weight_decay: bool = False, *,
+        foreach: bool | None = None, maximize: bool = False, capturable: bool = False, differentiable: bool = False,
+    ) -> None:  # fmt: skip
+        defaults = {
+            "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "momentum_decay": momentum_decay,
+            "decoupled_weight_decay": decoupled_weight_decay, "maximize": maximize, "foreach": foreach,
+            "capturable": capturable, "differentiable": differentiable,
+        }  # fmt: skip
+        super().__init__(params, defaults)
+
+    def check(self, options: dict[str, Any]) -> None:
+        """Raise ValueError where an option is out of range."""
+        check_options(options)
+        require_positive(options, "momentum_decay")
+
+    def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
+        """Move `params` in place."""
+        lr, eps, (beta1, beta2) = float(group["lr"]), group["eps"], map(float, group["betas"])
+        for p in params:
+            state = begun(self.state[p], p, self.shaped, step=0, mu_product=1)
+            step = counted(state)
+            mu, later = (beta1 * (1 - 0.5 * 0.96 ** (t * group["momentum_decay"])) for t in (step, step + 1))
+            state["mu_product"].array *= mu
+            product = float(state["mu_product"].array)
+            of_grad = -lr * (1 - mu) / (1 - product)
+            of_mean = -lr * later / (1 - product * later)
+            for values, grad, m, v, a, b in descents(p, group, state["exp_avg"], state["exp_avg_sq"], scratch=2):
+                mix(m, grad, 1 - beta1, a)
+                mix_square(v, grad, beta2, a)
+                np.multiply(grad, of_grad, out=b)
+                b += np.multiply(m, of_mean, out=a)
+                np.sqrt(np.divide(v, 1 - beta2**step, out=a), out=a)
+                a += eps
+                b /= a
+                values += b

@@ -1,0 +1,79 @@
+"""RAdam: Adam that waits until it knows the gradient's variance."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor
+from .adam import check_options
+from .chunks import begun, counted, descents, mix, mix_square
+from .optimizer import Group, Optimizer, Params
+
+
+class RAdam(Optimizer):
+    """Rectified Adam, Liu et al. (2020). Source: torch.optim.RAdam.
+
+    m and v are running averages of the gradient g (+ weight_decay · p) and of g², as in Adam. At step t, with
+    ρ∞ = 2 / (1 − β₂) − 1 and ρ = ρ∞ − 2t · β₂ᵗ / (1 − β₂ᵗ), p = p − lr · m / (1 − β₁ᵗ) while ρ <= 5, and then
+    p = p − lr · m / (1 − β₁ᵗ) · r · √(1 − β₂ᵗ) / (√v + eps) with
+    r = √((ρ − 4)(ρ − 2) ρ∞ / ((ρ∞ − 4)(ρ∞ − 2) ρ)). With `decoupled_weight_decay` p shrinks by
+    lr · weight_decay · p instead. `maximize` climbs; `foreach` and `capturable` are only kept.
+
+    Raises ValueError as Adam does.
+
+    >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = torch.optim.RAdam([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([0.8000, 1.6000], requires_grad=True)
+    """
+
+    shaped = ("exp_avg", "exp_avg_sq")
+
+    def __init__(
+        self, params: Params, lr: Any = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+        weight_decay: float = 0, decoupled_weight_decay: bool = False, *, foreach: bool | None = None,
+        maximize: bool = False, capturable: bool = False, differentiable: bool = False,
+    ) -> None:  # fmt: skip
+        defaults = {
+            "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize,
+            "foreach": foreach, "capturable": capturable, "decoupled_weight_decay": decoupled_weight_decay,
+            "differentiable": differentiable,
+        }  # fmt: skip
+        super().__init__(params, defaults)
+
+    def check(self, options: dict[str, Any]) -> None:
+        """Raise ValueError where an option is out of range."""
+        check_options(options)
+
+    def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
+        """Move `params` in place."""
+        beta1, beta2 = map(float, group["betas"])
+        for p in params:
+            state = begun(self.state[p], p, self.shaped, step=0)
+            step = counted(state)
+            step_size = float(group["lr"]) / (1 - beta1**step)
+            rectified = _rectified(beta2, step)
+            for values, grad, m, v, a, b in descents(p, group, state["exp_avg"], state["exp_avg_sq"], scratch=2):
+                mix(m, grad, 1 - beta1, a)
+                mix_square(v, grad, beta2, a)
+                np.multiply(m, step_size * (rectified or 1), out=b)
+                if rectified:
+                    np.sqrt(v, out=a)
+                    a += group["eps"]
+                    b /= a
+                values -= b
+
+
+def _rectified(beta2: float, step: float) -> float | None:
+    """r · √(1 − β₂ᵗ), once the variance can be told."""
+    known = 1 - beta2**step
+    most = 2 / (1 - beta2) - 1
+    rho = most - 2 * step * beta2**step / known
+    if rho <= 5:
+        return None
+    return math.sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho) * known)

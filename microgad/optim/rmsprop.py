@@ -1,0 +1,74 @@
+"""RMSprop: steps scaled by a running average of the gradient's square."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor
+from .chunks import begun, counted, descents, mix, mix_square
+from .optimizer import Group, Optimizer, Params, require_positive
+
+
+class RMSprop(Optimizer):
+    """RMSprop, Hinton's lecture 6a (2012). Source: torch.optim.RMSprop.
+
+    v is a running average of the square of the gradient g (+ weight_decay · p): v = alpha · v + (1 − alpha) · g², and
+    p = p − lr · g / (√v + eps). `centered` takes the variance, v less the square of g's running average, for v
+    (Graves, 2013). With momentum, buffer = momentum · buffer + g / (√v + eps) and p = p − lr · buffer. `maximize`
+    climbs; `foreach` and `capturable` are only kept.
+
+    Raises ValueError for a negative lr, eps, momentum, weight_decay or alpha.
+
+    >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = torch.optim.RMSprop([w], lr=0.01)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([0.9000, 1.9000], requires_grad=True)
+    """
+
+    shaped = ("square_avg", "momentum_buffer", "grad_avg")
+
+    def __init__(
+        self, params: Params, lr: Any = 1e-2, alpha: float = 0.99, eps: float = 1e-8, weight_decay: float = 0,
+        momentum: float = 0, centered: bool = False, capturable: bool = False, foreach: bool | None = None,
+        maximize: bool = False, differentiable: bool = False,
+    ) -> None:  # fmt: skip
+        defaults = {
+            "lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps, "centered": centered,
+            "weight_decay": weight_decay, "capturable": capturable, "foreach": foreach, "maximize": maximize,
+            "differentiable": differentiable,
+        }  # fmt: skip
+        super().__init__(params, defaults)
+
+    def check(self, options: dict[str, Any]) -> None:
+        """Raise ValueError where an option is out of range."""
+        require_positive(options, "lr", "eps", "momentum", "weight_decay", "alpha")
+
+    def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
+        """Move `params` in place."""
+        lr, alpha, momentum = float(group["lr"]), group["alpha"], group["momentum"]
+        used = [True, momentum > 0, group["centered"]]
+        names = [name for name, needed in zip(self.shaped, used, strict=True) if needed]
+        for p in params:
+            state = begun(self.state[p], p, names, step=0)
+            counted(state)
+            for values, grad, v, *rest, a, b in descents(p, group, *(state[name] for name in names), scratch=2):
+                mix_square(v, grad, alpha, a)
+                if group["centered"]:
+                    mix(rest[-1], grad, 1 - alpha, a)
+                    np.multiply(rest[-1], rest[-1], out=a)
+                    np.sqrt(np.subtract(v, a, out=a), out=a)
+                else:
+                    np.sqrt(v, out=a)
+                a += group["eps"]
+                np.divide(grad, a, out=b)
+                if momentum > 0:
+                    rest[0] *= momentum
+                    rest[0] += b
+                    np.multiply(rest[0], lr, out=b)
+                else:
+                    b *= lr
+                values -= b

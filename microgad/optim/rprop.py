@@ -1,0 +1,71 @@
+"""Rprop: step sizes of their own for each number, which only the gradient's sign moves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor
+from .chunks import begun, counted, descents
+from .optimizer import Group, Optimizer, Params, require_positive
+
+
+class Rprop(Optimizer):
+    """Resilient backpropagation, Riedmiller and Braun (1993). Source: torch.optim.Rprop.
+
+    Each number has its step size, lr at first, in state[p]["step_size"]. Where the gradient has the sign that it had
+    before, the step size grows by etas[1]; where the sign has changed, it shrinks by etas[0], and the gradient counts
+    as 0. Within `step_sizes` it stays. p = p − sign(g) · step size. `maximize` climbs; `foreach` and `capturable` are
+    only kept.
+
+    Raises ValueError for a negative lr and for etas that aren't 0 < etas[0] < 1 < etas[1].
+
+    >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = torch.optim.Rprop([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([0.9000, 1.9000], requires_grad=True)
+    """
+
+    shaped = ("prev", "step_size")
+
+    def __init__(
+        self, params: Params, lr: Any = 1e-2, etas: tuple[float, float] = (0.5, 1.2),
+        step_sizes: tuple[float, float] = (1e-6, 50), *, capturable: bool = False, foreach: bool | None = None,
+        maximize: bool = False, differentiable: bool = False,
+    ) -> None:  # fmt: skip
+        defaults = {
+            "lr": lr, "etas": etas, "step_sizes": step_sizes, "foreach": foreach, "maximize": maximize,
+            "differentiable": differentiable, "capturable": capturable,
+        }  # fmt: skip
+        super().__init__(params, defaults)
+
+    def check(self, options: dict[str, Any]) -> None:
+        """Raise ValueError where an option is out of range."""
+        require_positive(options, "lr")
+        low, high = options["etas"]
+        if not 0 < low < 1 < high:
+            raise ValueError(f"Invalid eta values: {low}, {high} (must be 0 < {low} < 1 < {high})")
+
+    def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
+        """Move `params` in place."""
+        (shrink, grow), (least, most) = group["etas"], group["step_sizes"]
+        for p in params:
+            state = self.state[p]
+            if not state:
+                start = float(group["lr"]) * (1 + 1j if p.is_complex() else 1)
+                begun(state, p, self.shaped, step=0)["step_size"].array[...] = start
+            counted(state)
+            for values, grad, before, sizes, a in descents(p, group, state["prev"], state["step_size"], scratch=1):
+                np.multiply(grad, before, out=a)
+                turned = a < 0
+                a[a > 0] = grow
+                a[turned] = shrink
+                a[a == 0] = 1
+                sizes *= a
+                np.clip(sizes, least, most, out=sizes)
+                before[...] = grad
+                before[turned] = 0
+                values -= np.multiply(np.sign(before, out=a), sizes, out=a)

@@ -1,0 +1,257 @@
+"""Averages of models: over a training's last stretch (SWA), or fading (EMA). Source: torch.optim.swa_utils."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..autograd import no_grad
+from ..dtypes import int64
+from ..lazy import absent as _absent
+from ..nn.batchnorm import _BatchNorm
+from ..nn.module import Module
+from ..ops.creation import tensor
+from ..tensor import Tensor
+from .lr_scheduler.base import Schedule, of_each_group
+from .optimizer import Optimizer
+
+Average = Callable[[Tensor, Tensor, Any], Tensor]
+Averages = Callable[[list[Tensor], list[Tensor], Any], None]
+
+
+def get_ema_avg_fn(decay: float = 0.999) -> Average:
+    """An `avg_fn` whose averages fade: decay · average + (1 − decay) · parameter.
+
+    Source: torch.optim.swa_utils.get_ema_avg_fn. A decay outside of [0, 1] raises ValueError.
+
+    >>> torch.optim.swa_utils.get_ema_avg_fn(0.75)(torch.tensor([0.0]), torch.tensor([1.0]), 0)
+    tensor([0.2500])
+    """
+    _check_decay(decay)
+
+    @no_grad()
+    def ema_update(ema_param: Tensor, current_param: Tensor, num_averaged: Any) -> Tensor:
+        return decay * ema_param + (1 - decay) * current_param
+
+    return ema_update
+
+
+def get_swa_avg_fn() -> Average:
+    """An `avg_fn` whose averages count all alike: average + (parameter − average) / (n + 1).
+
+    Source: torch.optim.swa_utils.get_swa_avg_fn.
+
+    >>> torch.optim.swa_utils.get_swa_avg_fn()(torch.tensor([0.0]), torch.tensor([1.0]), 3)
+    tensor([0.2500])
+    """
+
+    @no_grad()
+    def swa_update(averaged_param: Tensor, current_param: Tensor, num_averaged: Any) -> Tensor:
+        return averaged_param + (current_param - averaged_param) / (num_averaged + 1)
+
+    return swa_update
+
+
+def get_ema_multi_avg_fn(decay: float = 0.999) -> Averages:
+    """A `multi_avg_fn` that does what get_ema_avg_fn does, in place, to lists of parameters.
+
+    Source: torch.optim.swa_utils.get_ema_multi_avg_fn. A decay outside of [0, 1] raises ValueError.
+
+    >>> averages = [torch.tensor([0.0])]
+    >>> torch.optim.swa_utils.get_ema_multi_avg_fn(0.75)(averages, [torch.tensor([1.0])], 0)
+    >>> averages
+    [tensor([0.2500])]
+    """
+    _check_decay(decay)
+
+    @no_grad()
+    def ema_update(ema_param_list: list[Tensor], current_param_list: list[Tensor], _: Any) -> None:
+        for average, current in zip(ema_param_list, current_param_list, strict=True):
+            if average.is_floating_point() or average.is_complex():
+                average.lerp_(current, 1 - decay)
+            else:
+                average.copy_(average * decay + current * (1 - decay))
+
+    return ema_update
+
+
+def get_swa_multi_avg_fn() -> Averages:
+    """A `multi_avg_fn` that does what get_swa_avg_fn does, in place, to lists of parameters.
+
+    Source: torch.optim.swa_utils.get_swa_multi_avg_fn.
+
+    >>> averages = [torch.tensor([0.0])]
+    >>> torch.optim.swa_utils.get_swa_multi_avg_fn()(averages, [torch.tensor([1.0])], 3)
+    >>> averages
+    [tensor([0.2500])]
+    """
+
+    @no_grad()
+    def swa_update(averaged_param_list: list[Tensor], current_param_list: list[Tensor], num_averaged: Any) -> None:
+        for average, current in zip(averaged_param_list, current_param_list, strict=True):
+            if average.is_floating_point() or average.is_complex():
+                average.lerp_(current, 1 / (num_averaged + 1))
+            else:
+                average.add_((current - average) / (num_averaged + 1))
+
+    return swa_update
+
+
+def _check_decay(decay: float) -> None:
+    if decay < 0.0 or decay > 1.0:
+        raise ValueError(f"Invalid decay value {decay} provided. Please provide a value in [0,1] range.")
+
+
+class AveragedModel(Module):
+    """A copy of a model, `module`, whose parameters are averages of the model's.
+
+    `update_parameters(model)` counts the model in: the first time it is copied, then averaged by `avg_fn(average,
+    parameter, n_averaged)` or `multi_avg_fn` on lists of them, by default all alike. Buffers are copied, or with
+    `use_buffers` averaged too. `n_averaged`, a buffer, says how many were counted in.
+
+    Source: torch.optim.swa_utils.AveragedModel. Both functions at once raise AssertionError.
+
+    >>> model = nn.Linear(1, 1)
+    >>> average = torch.optim.swa_utils.AveragedModel(model)
+    >>> for value in (1.0, 2.0):
+    ...     _ = nn.init.constant_(model.weight, value)
+    ...     average.update_parameters(model)
+    >>> average.module.weight, average.n_averaged
+    (Parameter containing:
+    tensor([[1.5000]], requires_grad=True), tensor(2))
+    """
+
+    n_averaged: Tensor
+
+    def __init__(
+        self, model: Module, device: Any = None, avg_fn: Average | None = None, multi_avg_fn: Averages | None = None,
+        use_buffers: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        if avg_fn is not None and multi_avg_fn is not None:
+            raise AssertionError("Only one of avg_fn and multi_avg_fn should be provided")
+        self.module = copy.deepcopy(model)
+        if device is not None:
+            self.module = self.module.to(device)
+        self.register_buffer("n_averaged", tensor(0, dtype=int64, device=device))
+        self.avg_fn = avg_fn
+        self.multi_avg_fn = multi_avg_fn
+        self.use_buffers = use_buffers
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the averaged model gives."""
+        return self.module(*args, **kwargs)
+
+    @no_grad()
+    def update_parameters(self, model: Module) -> None:
+        """Count the model's parameters in."""
+        averages: Iterable[Tensor] = self.parameters()
+        if self.use_buffers:
+            averages = itertools.chain(self.module.parameters(), self.module.buffers())
+        currents = itertools.chain(model.parameters(), model.buffers() if self.use_buffers else ())
+        pairs = [(average, current.detach().to(average.device)) for average, current in zip(averages, currents)]  # noqa: B905 - as many as there are
+        self._average([(average.detach(), current) for average, current in pairs])
+        if not self.use_buffers:
+            for ours, theirs in zip(self.module.buffers(), model.buffers(), strict=True):
+                ours.detach().copy_(theirs.detach().to(ours.device))
+        self.n_averaged += 1
+
+    def _average(self, pairs: list[tuple[Tensor, Tensor]]) -> None:
+        if self.n_averaged == 0:
+            for average, current in pairs:
+                average.copy_(current)
+        elif self.multi_avg_fn is not None:
+            alike = defaultdict(list)
+            for pair in pairs:
+                alike[pair[0].dtype, pair[0].device].append(pair)
+            for (_, device), some in alike.items():
+                several, news = map(list, zip(*some, strict=True))
+                self.multi_avg_fn(several, news, self.n_averaged.to(device))
+        else:
+            rule = self.avg_fn or get_swa_avg_fn()
+            for average, current in pairs:
+                average.copy_(rule(average, current, self.n_averaged.to(average.device)))
+
+
+@no_grad()
+def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
+    """Reckon the running statistics of a model's batch normalizations anew, over all batches of the loader.
+
+    Of a batch that is a list or tuple the first item is the model's input. Source: torch.optim.swa_utils.update_bn.
+
+    >>> model = nn.BatchNorm1d(1)
+    >>> torch.optim.swa_utils.update_bn([torch.tensor([[1.0], [3.0]]), torch.tensor([[3.0], [5.0]])], model)
+    >>> model.running_mean
+    tensor([3.])
+    """
+    layers = {module: module.momentum for module in model.modules() if isinstance(module, _BatchNorm)}
+    if not layers:
+        return
+    was_training = model.training
+    model.train()
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # an average over all batches, each counted alike
+    for batch in loader:
+        inputs = batch[0] if isinstance(batch, (list, tuple)) else batch
+        model(inputs if device is None else inputs.to(device))
+    for layer, momentum in layers.items():
+        layer.momentum = momentum
+    model.train(was_training)
+
+
+class SWALR(Schedule):
+    """From the learning rate there is to `swa_lr`, in `anneal_epochs` along a cosine or "linear", and constant then.
+
+    Source: Izmailov et al. (2018); torch.optim.swa_utils.SWALR. Raises ValueError for another strategy, and for
+    anneal_epochs that aren't an integer >= 0.
+
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+    >>> scheduler = torch.optim.swa_utils.SWALR(optimizer, swa_lr=0.5, anneal_epochs=2, anneal_strategy="linear")
+    >>> for _ in range(3):
+    ...     optimizer.step()
+    ...     scheduler.step()
+    ...     print(*scheduler.get_last_lr())
+    0.75
+    0.5
+    0.5
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, swa_lr: float | list[float], anneal_epochs: int = 10,
+        anneal_strategy: str = "cos", last_epoch: int = -1,
+    ) -> None:  # fmt: skip
+        for group, lr in zip(optimizer.param_groups, of_each_group("swa_lr", optimizer, swa_lr), strict=True):
+            group["swa_lr"] = lr
+        if anneal_strategy not in ("cos", "linear"):
+            raise ValueError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}")
+        if not isinstance(anneal_epochs, int) or anneal_epochs < 0:
+            raise ValueError(f"anneal_epochs must be equal or greater than 0, got {anneal_epochs}")
+        self._anneal_strategy = anneal_strategy
+        self.anneal_epochs = anneal_epochs
+        super().__init__(optimizer, last_epoch)
+
+    def rates(self) -> list[Any]:
+        """The learning rates for `last_epoch`, one a group."""
+        step = self._step_count - 1
+        if self.anneal_epochs == 0:
+            step = max(1, step)
+        before, now = self._share(step - 1), self._share(step)
+        rates = []
+        for group in self.optimizer.param_groups:
+            start = group["swa_lr"]
+            if before != 1:
+                start = (group["lr"] - before * group["swa_lr"]) / (1 - before)
+            rates.append(group["swa_lr"] * now + start * (1 - now))
+        return rates
+
+    def _share(self, step: int) -> float:
+        share = max(0, min(1, step / max(1, self.anneal_epochs)))
+        return share if self._anneal_strategy == "linear" else (1 - math.cos(math.pi * share)) / 2
+
+
+_absent(globals())

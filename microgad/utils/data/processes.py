@@ -1,0 +1,173 @@
+"""A pass through a data set by worker processes: who is asked for which batch, and what if one is gone."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import time
+import warnings
+import weakref
+from collections.abc import Iterator
+from itertools import count
+from multiprocessing.connection import wait
+from multiprocessing.util import Finalize
+from typing import Any
+
+from .sampler import draw_seed
+from .transfer import SHARED, receive, send
+from .workers import Ended, Failed, Recipe, work
+
+GRACE = 2.0  # seconds that a worker has to end by itself
+_ends: weakref.WeakSet[Any] = weakref.WeakSet()  # this process's ends of the pipes to all workers
+
+
+class Processes(Iterator[Any]):
+    """Batches from worker processes, in the order of the indices.
+
+    Each worker has a pipe of its own, so that one that dies harms no other. Workers are asked in turn, `ahead` batches
+    each beforehand. A worker that is gone, and a wait longer than `timeout`, raise RuntimeError; the workers have then
+    been ended. They are, too, at the end of a pass (unless they persist), and when nobody holds this object.
+    """
+
+    def __init__(self, loader: Any, recipe: Recipe) -> None:
+        self.indices = iter(loader._indices)
+        self.base_seed = draw_seed(loader.generator)
+        self.timeout, self.in_order, self.persist = loader.timeout, loader.in_order, loader.persistent_workers
+        context: Any = loader.multiprocessing_context or multiprocessing.get_context()
+        if isinstance(context, str):
+            context = multiprocessing.get_context(context)
+        forks = context.get_start_method() == "fork"
+        self.pipes: list[Any] = []
+        self.workers: list[Any] = []
+        self.close = Finalize(self, _end, (self.workers, self.pipes), exitpriority=10)  # at exit: before daemons' turn
+        try:
+            for number in range(loader.num_workers):
+                here, there = context.Pipe()
+                self.pipes.append(here)
+                _ends.add(here)
+                args = (there, list(_ends) if forks else [], recipe, loader.worker_init_fn, self.base_seed)
+                worker = context.Process(target=work, args=(*args, number, loader.num_workers), daemon=True)
+                with warnings.catch_warnings():  # of threads: BLAS's, which survive a fork
+                    warnings.filterwarnings("ignore", ".*multi-threaded.*", DeprecationWarning)
+                    worker.start()
+                there.close()
+                self.workers.append(worker)
+        except BaseException:
+            self.close()
+            raise
+        # Where all goes through a pipe both ends could wait for each other to read; not if only idle workers are asked.
+        self.ahead = loader.prefetch_factor if SHARED else 1
+        self.turn = -1
+        self._begin()
+
+    def again(self, loader: Any) -> Processes:
+        """A new pass by the same workers."""
+        self.indices = iter(loader._indices)
+        self._begin()
+        return self
+
+    def _begin(self) -> None:
+        self.turn += 1  # answers of a pass that was broken off are told by it
+        self.asked, self.given = 0, 0
+        self.of: dict[int, int] = {}  # who was asked for a batch that isn't here yet
+        self.ready: dict[int, Any] = {}
+        self.active = [True] * len(self.workers)
+        self.order = count()
+        for _ in range(self.ahead * len(self.workers)):
+            self._ask()
+
+    def _ask(self) -> None:
+        """Ask the next worker whose stream goes on for a batch."""
+        if not any(self.active):
+            return
+        at = next(self.indices, self)
+        if at is self:
+            return
+        number = next(self.order) % len(self.workers)
+        while not self.active[number]:
+            number = next(self.order) % len(self.workers)
+        self.of[self.asked] = number
+        try:
+            send(self.pipes[number], (self.turn, self.asked, at))
+        except OSError:
+            self._gone(number)
+        self.asked += 1
+
+    def __iter__(self) -> Processes:
+        return self
+
+    def __next__(self) -> Any:
+        if not self.workers:
+            raise StopIteration
+        try:
+            batch = self._next()
+        except BaseException as error:
+            if not (isinstance(error, StopIteration) and self.persist):
+                self.close()
+            raise
+        self._ask()
+        if isinstance(batch, Failed):
+            raise batch.again()
+        return batch
+
+    def _next(self) -> Any:
+        while True:
+            while self.given < self.asked and self.given not in self.of and self.given not in self.ready:
+                self.given += 1  # given already, or asked of a stream that had ended
+            if self.given in self.ready:
+                return self.ready.pop(self.given)
+            if not self.of:
+                raise StopIteration
+            index, batch = self._answer()
+            number = self.of.pop(index)
+            if isinstance(batch, Ended):
+                self.active[number] = False
+                self._ask()
+            elif self.in_order and index != self.given:
+                self.ready[index] = batch
+            else:
+                return batch
+
+    def _answer(self) -> tuple[int, Any]:
+        """The next answer that comes in from any worker."""
+        limit = time.monotonic() + self.timeout if self.timeout else None
+        while True:
+            left = None if limit is None else max(0.0, limit - time.monotonic())
+            heard = wait(self.pipes, left)
+            if not heard:
+                pids = ", ".join(str(worker.pid) for worker in self.workers)
+                raise RuntimeError(f"DataLoader timed out after {self.timeout} seconds (workers {pids})")
+            number = self.pipes.index(heard[0])
+            try:
+                turn, index, batch = receive(self.pipes[number])
+            except (EOFError, OSError):
+                self._gone(number)
+            if turn == self.turn:
+                return index, batch
+
+    def _gone(self, number: int) -> None:
+        worker = self.workers[number]
+        worker.join(GRACE)
+        code = worker.exitcode
+        how = "is not to be reached" if code is None else f"exited with code {code}"
+        if code is not None and code < 0:
+            how = f"was killed by signal {signal.Signals(-code).name}"
+        raise RuntimeError(
+            f"DataLoader worker (pid(s) {worker.pid}) exited unexpectedly: worker {number} {how}"
+        ) from None
+
+
+def _end(workers: list[Any], pipes: list[Any]) -> None:
+    """End the workers: by themselves, when their pipes close, or else by force, which ends stopped ones too."""
+    for pipe in pipes:
+        pipe.close()
+    deadline = time.monotonic() + GRACE
+    for worker in workers:
+        worker.join(max(0.0, deadline - time.monotonic()))
+    for worker in workers:
+        if worker.is_alive():
+            worker.kill()
+        worker.join()
+        worker.close()
+    workers.clear()
+    pipes.clear()

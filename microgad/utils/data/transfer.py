@@ -1,0 +1,63 @@
+"""Objects sent from a process to another, their arrays through memory that both have and that has no name.
+
+Nothing is left of it when a process dies at any moment, as there is of named shared memory.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import pickle
+from itertools import accumulate
+from multiprocessing import reduction
+from typing import Any
+
+ALIGNED = 64  # bytes: where arrays start
+LARGE = 4096  # bytes: less goes by the pipe
+SHARED = hasattr(os, "memfd_create")  # Linux
+
+
+def send(connection: Any, value: Any) -> None:
+    """Send a value: pickled, its arrays apart; all but little ones in shared memory."""
+    buffers: list[Any] = []
+    pickled = pickle.dumps(value, protocol=5, buffer_callback=lambda buffer: buffers.append(buffer.raw()))
+    parts = [memoryview(pickled), *buffers]
+    ends = list(accumulate(-(-part.nbytes // ALIGNED) * ALIGNED for part in parts))
+    shared = SHARED and ends[-1] > LARGE
+    connection.send_bytes(pickle.dumps((shared, [part.nbytes for part in parts])))
+    if not shared:
+        for part in parts:
+            connection.send_bytes(part)
+        return
+    descriptor = os.memfd_create("microgad")
+    try:
+        os.ftruncate(descriptor, ends[-1])
+        with mmap.mmap(descriptor, ends[-1]) as memory:
+            for part, end in zip(parts, [0, *ends], strict=False):
+                memory[end : end + part.nbytes] = part
+        reduction.send_handle(connection, descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def receive(connection: Any) -> Any:
+    """What was sent. Its arrays are the shared memory itself, which goes when the last of them does.
+
+    >>> from multiprocessing import Pipe
+    >>> here, there = Pipe()
+    >>> send(here, [np.ones(2), "a"])
+    >>> receive(there)
+    [array([1., 1.]), 'a']
+    """
+    shared, sizes = pickle.loads(connection.recv_bytes())
+    if not shared:
+        pickled, *buffers = [bytearray(connection.recv_bytes()) for _ in sizes]
+        return pickle.loads(pickled, buffers=buffers)
+    descriptor = reduction.recv_handle(connection)
+    try:
+        memory = memoryview(mmap.mmap(descriptor, 0))
+    finally:
+        os.close(descriptor)
+    starts = accumulate((-(-size // ALIGNED) * ALIGNED for size in sizes), initial=0)
+    parts = [memory[start : start + size] for start, size in zip(starts, sizes, strict=False)]
+    return pickle.loads(parts[0], buffers=parts[1:])

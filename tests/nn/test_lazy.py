@@ -1,0 +1,109 @@
+"""Layers that learn their input's size from their first input."""
+
+import copy
+import pickle
+
+import pytest
+
+import microgad as torch
+from microgad import nn
+
+LAYERS = [
+    (lambda: nn.LazyLinear(3), (4, 5), nn.Linear),
+    (lambda: nn.LazyConv2d(3, 2, bias=False), (4, 5, 6, 6), nn.Conv2d),
+    (lambda: nn.LazyConvTranspose1d(4, 2, groups=2), (4, 6, 6), nn.ConvTranspose1d),
+    (lambda: nn.LazyBatchNorm1d(), (4, 5), nn.BatchNorm1d),
+    (lambda: nn.LazyInstanceNorm2d(affine=False), (4, 5, 6, 6), nn.InstanceNorm2d),
+]
+
+
+def uninitialized(layer):
+    return [name for name, p in [*layer.named_parameters(), *layer.named_buffers()] if nn.parameter.is_lazy(p)]
+
+
+@pytest.mark.parametrize(("make", "shape", "becomes"), LAYERS)
+def test_becomes_a_common_layer(make, shape, becomes):
+    layer = make()
+    assert uninitialized(layer)
+    layer(torch.randn(shape))
+    assert type(layer) is becomes
+    assert not uninitialized(layer)
+    assert all(type(p) is nn.Parameter for p in layer.parameters())
+    assert all(type(b) is torch.Tensor for b in layer.buffers())
+
+
+@pytest.mark.parametrize(("make", "shape", "becomes"), LAYERS)
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])
+def test_copies_have_no_shape_either(make, shape, becomes, copied):
+    layer = make().double()
+    other = copied(layer)
+    assert uninitialized(other) == uninitialized(layer)
+    x = torch.randn(shape, dtype=torch.float64)
+    assert other(x).dtype == torch.float64
+    assert uninitialized(layer)
+
+
+@pytest.mark.parametrize(("make", "shape", "becomes"), LAYERS)
+def test_state(make, shape, becomes):
+    trained, fresh, other = make(), make(), make()
+    assert other.load_state_dict(fresh.state_dict()) == ([], [])  # neither has a shape: nothing is copied
+    trained(torch.randn(shape))
+    fresh.load_state_dict(trained.state_dict())
+    assert not uninitialized(fresh)
+    for name, value in trained.state_dict().items():
+        assert torch.equal(fresh.state_dict()[name], value)
+    x = torch.randn(shape)
+    assert torch.equal(fresh.eval()(x), trained.eval()(x))
+    assert type(fresh) is becomes
+    with pytest.raises(RuntimeError, match="shape of an uninitialized"):
+        trained.load_state_dict(make().state_dict())
+
+
+def test_in_a_net():
+    net = nn.Sequential(nn.LazyConv2d(4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(2))
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    net(torch.randn(5, 1, 6, 6)).sum().backward()
+    before = net[3].bias.detach().clone()
+    optimizer.step()
+    assert not torch.equal(net[3].bias, before)
+    assert net[3].in_features == 4 * 4 * 4
+    assert "3.weight" in net.state_dict()
+
+
+def test_a_layer_of_ones_own():
+    class Scale(nn.modules.lazy.LazyModuleMixin, nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.by = nn.UninitializedParameter()
+
+        def initialize_parameters(self, x):
+            if self.has_uninitialized_params():
+                self.by.materialize(x.shape[-1:])
+                nn.init.constant_(self.by, 2)
+
+        def forward(self, x):
+            return x * self.by
+
+    layer = Scale()
+    assert layer(torch.ones(2, 3)).tolist() == [[2] * 3] * 2
+    assert layer.by.shape == (3,)
+    assert torch.equal(layer(torch.ones(3)), layer.by)
+
+
+def test_refuses():
+    class Forgets(nn.modules.lazy.LazyModuleMixin, nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.by = nn.UninitializedParameter()
+
+        def initialize_parameters(self, x):
+            pass
+
+    with pytest.raises(RuntimeError, match="module Forgets has not been fully initialized"):
+        Forgets()(torch.ones(1))
+    with pytest.raises(RuntimeError, match=r"LazyConv2d: expected 3D \(unbatched\) or 4D \(batched\) input"):
+        nn.LazyConv2d(1, 1)(torch.ones(2, 2))
+    with pytest.raises(ValueError, match="in_channels must be divisible by groups, but 3 is not by 2"):
+        nn.LazyConv1d(2, 1, groups=2)(torch.ones(3, 4))
+    with pytest.raises(NotImplementedError, match="initialize_parameters is not implemented"):
+        nn.modules.lazy.LazyModuleMixin.initialize_parameters(nn.LazyLinear(1), torch.ones(1))

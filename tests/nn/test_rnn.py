@@ -1,0 +1,63 @@
+"""Recurrent layers and packed sequences, on every device."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import nn
+from microgad.nn.utils import rnn
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_a_packed_batch_gives_what_its_sequences_give(kind):
+    layer = getattr(nn, kind)(2, 3, 2, bidirectional=True)
+    sequences = [torch.rand(n, 2) for n in (2, 4, 3)]
+    packed, last = layer(rnn.pack_sequence(sequences, enforce_sorted=False))
+    for i, (x, out) in enumerate(zip(sequences, rnn.unpack_sequence(packed), strict=True)):
+        alone, state = layer(x)
+        assert out.allclose(alone, atol=1e-6)
+        for whole, one in zip(*((s,) if kind != "LSTM" else s for s in (last, state)), strict=True):
+            assert whole[:, i].allclose(one, atol=1e-6)
+
+
+def test_padding_is_undone():
+    sequences = [torch.arange(float(n)) for n in (3, 1, 2)]
+    padded = rnn.pad_sequence(sequences, batch_first=True, padding_value=-1)
+    assert padded.tolist() == [[0, 1, 2], [0, -1, -1], [0, 1, -1]]
+    back = rnn.unpad_sequence(padded, torch.tensor([3, 1, 2]), batch_first=True)
+    assert [x.tolist() for x in back] == [x.tolist() for x in sequences]
+
+
+def test_gradients_go_through_a_packed_batch():
+    x = torch.ones(3, 2, 1, requires_grad=True)
+    packed = rnn.pack_padded_sequence(x, [1, 3], enforce_sorted=False)
+    out, lengths = rnn.pad_packed_sequence(packed)
+    (out * 2).sum().backward()
+    assert x.grad.squeeze(-1).tolist() == [[2, 2], [0, 2], [0, 2]]
+    assert lengths.tolist() == [1, 3]
+
+
+def test_cells_are_a_step_of_layers():
+    layer, cell = nn.LSTM(2, 3), nn.LSTMCell(2, 3)
+    cell.load_state_dict({name.removesuffix("_l0"): x for name, x in layer.state_dict().items()})
+    x, state = torch.rand(4, 1, 2), None
+    out, _ = layer(x)
+    for i in range(4):
+        state = cell(x[i], state)
+        assert state[0].allclose(out[i], atol=1e-6)
+
+
+def test_the_same_layer_after_a_copy_and_a_pickle():
+    layer = nn.GRU(2, 3, bidirectional=True)
+    x = torch.rand(4, 1, 2)
+    for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        np.testing.assert_array_equal(other(x)[0].detach().cpu().numpy(), layer(x)[0].detach().cpu().numpy())
+        assert other.all_weights[0][0] is not layer.all_weights[0][0]
+
+
+def test_one_node_a_layer_and_direction():
+    out, _ = nn.LSTM(2, 3, 2, bidirectional=True)(torch.ones(9, 1, 2))
+    assert str(torch.graph.graph(out.sum())).count("Lstm") == 4

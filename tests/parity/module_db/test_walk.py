@@ -1,0 +1,94 @@
+"""The walk goes red: each fault, planted in a layer, fails the check that is there for it."""
+
+from __future__ import annotations
+
+import pytest
+
+import microgad
+from microgad import nn
+
+from .walk import Walk
+
+linear = nn.Linear.forward
+build = nn.Linear.__init__
+
+
+def draws_once_more(self, *args, **kwargs):
+    build(self, *args, **kwargs)
+    microgad.rand(1)
+
+
+def in_another_order(self, *args, **kwargs):
+    build(self, *args, **kwargs)
+    self._parameters = dict(reversed(self._parameters.items()))
+
+
+def wrong_in_float64_alone(self, *args, dtype=None, **kwargs):
+    build(self, *args, **kwargs)
+    if dtype is not None:
+        self.double()
+
+
+def other_arguments(self, in_features, out_features, bias=True, dtype=None, device=None):
+    build(self, in_features, out_features, bias, device, dtype)
+
+
+def without_a_setting(self, *args, **kwargs):
+    build(self, *args, **kwargs)
+    del self.in_features
+
+
+def keeps_its_weight(self, input):
+    weight = self.__dict__.setdefault("kept", self.weight.detach().clone())
+    return microgad.nn.functional.linear(input, weight, self.bias)
+
+
+def writes_its_input(self, input):
+    result = linear(self, input)
+    with microgad.no_grad():
+        input.detach().zero_()
+    return result
+
+
+def takes_any_kernel(self, *args, **kwargs):
+    return "anything"
+
+
+def a_wrong_gap(self, input):
+    return linear(self, input) if input.array.flags.c_contiguous else linear(self, input * 2)
+
+
+FAULTS = [
+    ("Linear", "__init__", draws_once_more, "state float32"),
+    ("Linear", "__init__", in_another_order, "state float64"),
+    ("Linear", "__init__", wrong_in_float64_alone, "factory"),
+    ("Linear", "__init__", other_arguments, "arguments"),
+    ("Linear", "__init__", without_a_setting, "attributes float64"),
+    ("Linear", "reset_parameters", lambda self: nn.init.ones_(self.weight), "state float32"),
+    ("Linear", "extra_repr", lambda self: "", "repr float32"),
+    ("Linear", "forward", lambda self, input: linear(self, input) * (1 + 1e-9), "forward float64"),
+    ("Linear", "forward", lambda self, input: linear(self, input).double(), "forward float32"),
+    ("Linear", "forward", lambda self, input: linear(self, input.detach()), "gradient float64"),
+    ("Linear", "forward", keeps_its_weight, "gradient float64"),
+    ("Linear", "forward", writes_its_input, "forward float64"),
+    ("Linear", "forward", a_wrong_gap, "forward float64 noncontiguous"),
+    ("Linear", "__deepcopy__", lambda self, memo: self, "copies float64"),
+    ("Linear", "_load_from_state_dict", lambda self, *args: None, "state_dict float64"),
+    ("BatchNorm2d", "forward", lambda self, x: nn.functional.batch_norm(x, None, None, self.weight, self.bias, True),
+     "forward float64"),
+    ("MaxPool2d", "forward", takes_any_kernel, "errors"),
+    ("Sigmoid", "forward", lambda self, x: (x * x.detach().neg().exp() / x.detach()).add(1).reciprocal(),
+     "gradgrad float64"),
+    ("LazyLinear", "has_uninitialized_params", lambda self: True, "forward float32"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "method", "fault", "check"), FAULTS)
+def test_a_fault_is_found(monkeypatch, name, method, fault, check):
+    monkeypatch.setattr(getattr(nn, name), method, fault, raising=False)
+    assert check in {failure.check for failure in Walk(f"nn.{name}").failures()}
+
+
+@pytest.mark.parametrize("name", sorted({name for name, *_ in FAULTS}))
+def test_none_where_there_is_none(name):
+    assert not list(Walk(f"nn.{name}").failures())

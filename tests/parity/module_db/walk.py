@@ -1,0 +1,167 @@
+"""torch.nn's layers, walked: the checks of each, every one a program that both libraries run."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import random
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch.testing._internal.common_modules import ModuleErrorEnum, module_db
+
+import microgad
+from tests.parity.op_db.compare import Different, same
+from tests.parity.op_db.programs import gradgrad, gradient
+from tests.parity.op_db.swap import Copies, Swapped
+from tests.parity.op_db.walk import Check, Failure, described, spread
+
+from .cases import CASES
+from .exceptions import LEFT_OUT, NORMAL, SLACK
+from .programs import Built, Given, Sample, arguments, attributes, called, copied, lazy, printed, run, state
+from .scope import OUT
+
+DTYPES = ("float32", "float64", "complex128", "float16")
+SAMPLES = 8  # of a layer, in a dtype and mode
+FEWER = 3  # of them: for second derivatives, copies, gaps
+ULPS = 0.05  # of the tolerances
+NAMES = {f"nn.{name}" for name in torch.nn.modules.__all__ if not name.endswith("Options")}
+
+
+@dataclass
+class Across(Check):
+    """A state_dict of torch's loaded by microgad's layer, and the other way round."""
+
+    def failure(self, slack: float = 1, values: bool = True) -> Failure | None:
+        try:
+            theirs, ours = (Built(self.sample, copies(), seed) for copies, seed in ((Copies, 1), (Swapped, 2)))
+            fresh = Built(self.sample, Copies(), 3)
+            first, expected = copy.deepcopy(theirs.module.state_dict()), theirs(called)
+        except Exception:
+            return None
+        if lazy(fresh.module):
+            return None
+        try:
+            arrays = {name: microgad.from_numpy(t.numpy().copy()) for name, t in first.items()}
+            ours.module.load_state_dict(arrays)
+            same(expected, ours(called), "with torch's state: result", slack)
+            same(dict(theirs.module.state_dict()), dict(ours.module.state_dict()), "with torch's state: state", slack)
+            back = {name: torch.from_numpy(t.numpy().copy()) for name, t in ours.module.state_dict().items()}
+            fresh.module.load_state_dict(back)
+            again = Built(self.sample, Swapped())  # another copy of the arguments
+            again.module = ours.module
+            same(fresh(called), again(called), "with microgad's state: result", slack)
+        except Different as error:
+            return self.failed(str(error))
+        except Exception as error:
+            return self.failed(described(error), error)
+        return None
+
+
+class Walk:
+    """All checks of one layer: of its entries in module_db and in cases.py."""
+
+    def __init__(self, name: str, dtypes: tuple[str, ...] = DTYPES, thorough: bool = False) -> None:
+        self.name, self.cls = name, getattr(torch.nn, name.removeprefix("nn."))
+        self.infos = [info for info in (*module_db, *CASES) if info.module_cls is self.cls]
+        self.dtypes = dtypes
+        self.most, self.fewer = (None, None) if thorough else (SAMPLES, FEWER)
+
+    def failures(self) -> Iterator[Failure]:
+        """The first failure of each check, as soon as it is found."""
+        slack, left_out, failed = SLACK.get(self.name, (1, ""))[0], LEFT_OUT.get(self.name, {}), set()
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            for check in self.checks():
+                name = check.check if isinstance(check, Failure) else check.name
+                if name in failed or any(name.startswith(prefix) for prefix in left_out):
+                    continue
+                exact = name.partition(" ")[0] in ("state", "factory")
+                used = (ULPS if self.name in NORMAL else 0) if exact else slack
+                failure = check if isinstance(check, Failure) else check.failure(used)
+                if failure:
+                    failed.add(name)
+                    yield failure
+                    if failure.missing:
+                        return
+
+    def checks(self) -> Iterator[Check | Failure]:
+        yield from self.declared()
+        for info in self.infos:
+            for dtype in (t for t in self.dtypes if getattr(torch, t) in info.dtypes):
+                for training in (True, False) if info.train_and_eval_differ else (True,):
+                    yield from self.called(info, dtype, self.samples(info, dtype, training))
+                    yield from self.errors(info, dtype, training)
+
+    def declared(self) -> Iterator[Failure]:
+        """What the class takes."""
+        try:
+            ours = getattr(microgad.nn, self.cls.__name__)
+        except AttributeError as error:
+            yield Failure("layer", str(error), missing=True)
+            return
+        try:
+            same(arguments(self.cls), arguments(ours), "arguments")
+        except Different as error:
+            yield Failure("arguments", str(error))
+
+    def called(self, info: Any, dtype: str, samples: list[Sample]) -> Iterator[Check]:
+        few = spread(samples, self.fewer)
+        for sample in samples:
+            if self.name not in NORMAL or dtype == "float32":
+                yield check(f"state {dtype}", state, sample, call=Built)
+            yield check(f"repr {dtype}", printed, sample)
+            yield check(f"attributes {dtype}", attributes, sample)
+            yield check(f"forward {dtype}", run, sample)
+            if dtype in ("float64", "complex128"):
+                yield check(f"gradient {dtype}", gradient, sample, requires_grad=True)
+        for sample in few:
+            with contextlib.suppress(Exception):  # torch can't copy a sample that holds no Tensor
+                yield check(f"forward {dtype} noncontiguous", run, sample.noncontiguous())
+            yield check(f"copies {dtype}", copied, sample)
+            yield Across(f"state_dict {dtype}", called, (called, called), sample)  # type: ignore[arg-type]
+            if "dtype" in {name for name, *_ in arguments(self.cls)} and dtype == "float64":
+                factory = {"dtype": torch.float64, "device": torch.device("cpu")}
+                yield check("factory", state, replace(sample, factory=factory), call=Built)
+            if dtype == "float64" and info.supports_gradgrad:
+                yield check(f"gradgrad {dtype}", gradgrad, sample, requires_grad=True)
+
+    def errors(self, info: Any, dtype: str, training: bool) -> Iterator[Check]:
+        if info.module_error_inputs_func is None:
+            return
+        for error in info.module_error_inputs_func(info, "cpu", getattr(torch, dtype), False, training):
+            sample = Sample.of(self.cls, error.module_error_input, getattr(torch, dtype), training)
+            program = state if error.error_on == ModuleErrorEnum.CONSTRUCTION_ERROR else run
+            yield check("errors", program, sample, raises=error.error_type)
+
+    def samples(self, info: Any, dtype: str, training: bool) -> list[Sample]:
+        """All that there are; without --thorough the first and a seeded choice."""
+        for seed in (random.seed, np.random.seed, torch.default_generator.manual_seed):
+            seed(0)
+        given = info.module_inputs_func(info, "cpu", getattr(torch, dtype), True, training)
+        samples = [Sample.of(self.cls, each, getattr(torch, dtype), training) for each in given]
+        if self.most is None or len(samples) <= self.most:
+            return samples
+        chosen = sorted(random.Random(0).sample(range(1, len(samples)), self.most - 1))
+        return [samples[0], *(samples[i] for i in chosen)]
+
+
+def check(name: str, program: Any, sample: Sample, **settings: Any) -> Check:
+    call = Given if f"nn.{sample.cls.__name__}" in NORMAL else Built
+    return Check(name, program, (called, called), sample, **{"call": call, **settings})  # type: ignore[arg-type]
+
+
+def selected(names: list[str]) -> list[str]:
+    """The layers of these names and prefixes; all in scope if there are none."""
+    found = [n for n in sorted(NAMES) if (n not in OUT if not names else n in names)]
+    for prefix in names:
+        if prefix not in NAMES:
+            matching = [n for n in sorted(NAMES) if n.startswith(prefix)]
+            if not matching:
+                raise SystemExit(f"torch.nn has no layer and no prefix {prefix}")
+            found += matching
+    return found

@@ -1,0 +1,488 @@
+"""nn.utils: norms, parametrizations, pruning, fusion, and gradients of a model, as PyTorch has them."""
+
+import copy
+import math
+
+import pytest
+import torch.nn.utils.prune  # noqa: F401 - PyTorch doesn't load it by itself
+
+from .both import Programs
+
+program = Programs()
+
+
+def learned(module):
+    """Names, values and gradients of all that is learned, buffers, and how it is printed."""
+    gradients = [p.grad for p in module.parameters()]
+    return [list(module.state_dict()), dict(module.state_dict()), gradients, repr(module)]
+
+
+def stepped(t, module, x, count=2):
+    """Outputs of forward and backward, then all that is learned."""
+    outs = []
+    for _ in range(count):
+        out = module(x)
+        (out * out).sum().backward()
+        outs.append(out.detach())
+    return outs, learned(module), module.eval()(x)
+
+
+# The older norms
+
+
+@program
+def weight_norm(t, nn):
+    found = []
+    for dim in (0, 1, None, -1):
+        m = nn.utils.weight_norm(nn.Linear(3, 2), dim=dim)
+        found.append(stepped(t, m, t.rand(4, 3)))
+        nn.utils.remove_weight_norm(m)
+        found.append(list(m.state_dict()))
+    return found
+
+
+@program
+def weight_norm_of_a_convolution(t, nn):
+    return stepped(t, nn.utils.weight_norm(nn.Conv2d(2, 3, 2), "weight", 1), t.rand(2, 2, 4, 4))
+
+
+@program
+def weight_norm_of_a_recurrent_layer(t, nn):
+    m = nn.utils.weight_norm(nn.LSTM(3, 2), "weight_hh_l0")
+    out, _ = m(t.rand(4, 2, 3))
+    out.sum().backward()
+    return out, learned(m)
+
+
+@program
+def weight_norm_twice(t, nn):
+    nn.utils.weight_norm(nn.utils.weight_norm(nn.Linear(3, 2)))
+
+
+@program
+def weight_norm_not_there(t, nn):
+    nn.utils.remove_weight_norm(nn.Linear(3, 2))
+
+
+@program
+def weight_norm_copied(t, nn):
+    m = nn.utils.weight_norm(nn.Linear(3, 2))
+    m(t.rand(4, 3)).sum().backward()
+    with t.no_grad():
+        m(t.rand(4, 3))
+    c = copy.deepcopy(m)
+    return c(t.ones(1, 3)), list(c.state_dict())
+
+
+@program
+def spectral_norm(t, nn):
+    m = nn.utils.spectral_norm(nn.Linear(3, 4), n_power_iterations=2)
+    found = [stepped(t, m, t.rand(4, 3)), dict(m.state_dict()._metadata)]
+    other = nn.utils.spectral_norm(nn.Linear(3, 4))
+    other.load_state_dict(m.state_dict())
+    found.append(other.eval()(t.ones(1, 3)))
+    nn.utils.remove_spectral_norm(m)
+    return [*found, list(m.state_dict()), dict(m.state_dict()._metadata), m(t.ones(1, 3))]
+
+
+@program
+def spectral_norm_of_convolutions(t, nn):
+    layers = nn.Conv2d(2, 3, 2), nn.ConvTranspose2d(2, 3, 2)
+    return [stepped(t, nn.utils.spectral_norm(layer), t.rand(2, 2, 4, 4)) for layer in layers]
+
+
+@program
+def spectral_norm_twice(t, nn):
+    nn.utils.spectral_norm(nn.utils.spectral_norm(nn.Linear(3, 2)))
+
+
+@program
+def spectral_norm_without_iterations(t, nn):
+    nn.utils.spectral_norm(nn.Linear(3, 2), n_power_iterations=0)
+
+
+@program
+def spectral_norm_of_nothing(t, nn):
+    nn.utils.spectral_norm(nn.Linear(3, 2, bias=False), "bias")
+
+
+@program
+def spectral_norm_not_there(t, nn):
+    nn.utils.remove_spectral_norm(nn.Linear(3, 2))
+
+
+# Parametrizations
+
+
+def symmetric(nn):
+    class Symmetric(nn.Module):
+        def forward(self, x):
+            return x.triu() + x.triu(1).transpose(-1, -2)
+
+        def right_inverse(self, a):
+            return a.triu()
+
+    return Symmetric()
+
+
+def scaled(nn, factor=2.0):
+    class Scaled(nn.Module):
+        def forward(self, x):
+            return x * factor
+
+    return Scaled()
+
+
+@program
+def parametrized(t, nn):
+    p = nn.utils.parametrize
+    m = p.register_parametrization(nn.Linear(3, 3), "weight", symmetric(nn))
+    p.register_parametrization(m, "weight", scaled(nn))
+    p.register_parametrization(m, "bias", scaled(nn, 3.0))
+    found = [
+        stepped(t, m, t.rand(4, 3)),
+        p.is_parametrized(m),
+        p.is_parametrized(m, "weight"),
+        p.is_parametrized(m, "x"),
+        p.type_before_parametrizations(m) is nn.Linear,
+        type(m).__name__,
+        isinstance(m, nn.Linear),
+    ]
+    c = copy.deepcopy(m)
+    found += [c(t.ones(1, 3)), list(c.state_dict()), c.weight]
+    with p.cached():
+        found.append(m.weight is m.weight)
+    found.append(m.weight is m.weight)
+    p.remove_parametrizations(m, "weight")
+    found += [learned(m), m.weight]
+    p.remove_parametrizations(m, "bias", leave_parametrized=False)
+    return [*found, learned(m), type(m) is nn.Linear]
+
+
+@program
+def assigned(t, nn):
+    m = nn.utils.parametrize.register_parametrization(nn.Linear(3, 3), "weight", symmetric(nn))
+    m.weight = t.arange(9.0).reshape(3, 3)
+    return m.weight, dict(m.state_dict())
+
+
+@program
+def assigned_without_inverse(t, nn):
+    m = nn.utils.parametrize.register_parametrization(nn.Linear(3, 3), "weight", scaled(nn))
+    m.weight = t.ones(3, 3)
+
+
+@program
+def parametrized_buffer(t, nn):
+    m = nn.BatchNorm1d(2)
+    nn.utils.parametrize.register_parametrization(m, "running_mean", scaled(nn))
+    return learned(m), m.running_mean
+
+
+@program
+def several_originals(t, nn):
+    class Product(nn.Module):
+        def forward(self, a, b):
+            return a @ b
+
+        def right_inverse(self, x):
+            return x[:, :1].clone(), x[:1].clone()
+
+    m = nn.utils.parametrize.register_parametrization(nn.Linear(3, 2), "weight", Product())
+    found = stepped(t, m, t.rand(4, 3)), m.parametrizations.weight.ntensors, m.parametrizations.weight.is_tensor
+    m.weight = t.ones(2, 3)
+    return *found, m.weight, nn.utils.parametrize.remove_parametrizations(m, "weight").weight
+
+
+@program
+def several_originals_left(t, nn):
+    m = nn.utils.parametrizations.weight_norm(nn.Linear(3, 2))
+    nn.utils.parametrize.remove_parametrizations(m, "weight", leave_parametrized=False)
+
+
+@program
+def of_another_shape(t, nn):
+    class Cut(nn.Module):
+        def forward(self, x):
+            return x[:1]
+
+    nn.utils.parametrize.register_parametrization(nn.Linear(3, 2), "weight", Cut())
+
+
+@program
+def of_another_shape_unsafely(t, nn):
+    class Cut(nn.Module):
+        def forward(self, x):
+            return x[:1]
+
+    m = nn.utils.parametrize.register_parametrization(nn.Linear(3, 2, bias=False), "weight", Cut(), unsafe=True)
+    return m(t.ones(1, 3)), learned(m)
+
+
+@program
+def of_another_dtype(t, nn):
+    class Double(nn.Module):
+        def forward(self, x):
+            return x.double()
+
+    nn.utils.parametrize.register_parametrization(nn.Linear(3, 2), "weight", Double())
+
+
+@program
+def another_of_another_dtype(t, nn):
+    class Double(nn.Module):
+        def forward(self, x):
+            return x.double()
+
+    m = nn.utils.parametrize.register_parametrization(nn.Linear(3, 2), "weight", scaled(nn))
+    nn.utils.parametrize.register_parametrization(m, "weight", Double())
+
+
+@program
+def of_nothing(t, nn):
+    nn.utils.parametrize.register_parametrization(nn.Linear(3, 2), "nope", scaled(nn))
+
+
+@program
+def not_parametrized(t, nn):
+    nn.utils.parametrize.remove_parametrizations(nn.Linear(3, 2), "weight")
+
+
+@program
+def transferred(t, nn):
+    m = nn.utils.parametrize.register_parametrization(nn.Linear(3, 3), "weight", symmetric(nn))
+    other = nn.utils.parametrize.transfer_parametrizations_and_params(m, nn.Linear(3, 3))
+    return learned(other), other.weight
+
+
+@program
+def parametrized_weight_norm(t, nn):
+    found = []
+    for dim in (0, 1, None):
+        m = nn.utils.parametrizations.weight_norm(nn.Linear(3, 2), dim=dim)
+        found.append(stepped(t, m, t.rand(4, 3)))
+        m.weight = t.ones(2, 3)
+        found.append(m.weight)
+    return found
+
+
+@program
+def old_weight_norm_loaded(t, nn):
+    m = nn.utils.parametrizations.weight_norm(nn.Linear(3, 2))
+    m.load_state_dict({"weight_g": t.ones(2, 1), "weight_v": t.ones(2, 3), "bias": t.ones(2)})
+    return m.weight
+
+
+@program
+def parametrized_spectral_norm(t, nn):
+    layers = (nn.Linear(3, 4), t.rand(4, 3)), (nn.ConvTranspose2d(2, 3, 2), t.rand(2, 2, 4, 4))
+    found = [stepped(t, nn.utils.parametrizations.spectral_norm(layer), x) for layer, x in layers]
+    m = nn.utils.parametrizations.spectral_norm(nn.LayerNorm(4), "weight")
+    return found, m.weight, learned(m)
+
+
+@program
+def parametrized_spectral_norm_of_a_dim_not_there(t, nn):
+    nn.utils.parametrizations.spectral_norm(nn.Linear(3, 2), dim=2)
+
+
+@program
+def orthogonal(t, nn):
+    found = []
+    for shape in ((3, 3), (4, 2), (2, 4)):
+        for way in ("matrix_exp", "cayley", "householder", None):
+            for trivialized in (True, False):
+                m = nn.Linear(*shape)
+                nn.utils.parametrizations.orthogonal(m, "weight", way, use_trivialization=trivialized)
+                out = m(t.rand(2, shape[0]))
+                (out * out).sum().backward()
+                found += [m.weight, [p.grad for p in m.parameters()], list(m.state_dict()), repr(m)]
+                if trivialized or way == "householder":
+                    m.weight = nn.init.orthogonal_(t.empty(shape[::-1]))
+                    found.append(m.weight)
+    return found
+
+
+@program
+def orthogonal_in_no_way(t, nn):
+    nn.utils.parametrizations.orthogonal(nn.Linear(3, 3), orthogonal_map="x")
+
+
+@program
+def orthogonal_vector(t, nn):
+    nn.utils.parametrizations.orthogonal(nn.Linear(3, 3), "bias")
+
+
+@program
+def orthogonal_nothing(t, nn):
+    nn.utils.parametrizations.orthogonal(nn.ReLU())
+
+
+# Pruning
+
+
+def net(nn):
+    return nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(64, 5))
+
+
+@program
+def pruned(t, nn):
+    prune, m, x = nn.utils.prune, net(nn), t.rand(2, 2, 4, 4)
+    prune.random_unstructured(m[0], "weight", 0.3)
+    prune.l1_unstructured(m[0], "bias", 2)
+    prune.ln_structured(m[3], "weight", 0.4, n=2, dim=1)
+    prune.random_structured(m[3], "weight", 2, dim=0)
+    prune.l1_unstructured(m[3], "weight", 5)
+    found = [stepped(t, m, x), prune.is_pruned(m), len(m[3]._forward_pre_hooks)]
+    found.append([type(hook).__name__ for hook in m[3]._forward_pre_hooks.values()])
+    prune.remove(m[0], "weight")
+    prune.remove(m[3], "weight")
+    return [*found, learned(m), m(x), prune.is_pruned(m)]
+
+
+@program
+def pruned_by_importance_and_mask(t, nn):
+    prune, m = nn.utils.prune, nn.Linear(3, 4)
+    prune.l1_unstructured(m, "weight", 4, importance_scores=t.arange(12.0).reshape(4, 3))
+    prune.ln_structured(m, "weight", 1, n=math.inf, dim=0, importance_scores=t.arange(12.0).reshape(4, 3))
+    prune.custom_from_mask(m, "bias", t.tensor([1, 0, 1, 0]))
+    prune.identity(m, "bias")
+    return learned(m), m.weight, m.bias
+
+
+@program
+def pruned_together(t, nn):
+    prune, m = nn.utils.prune, net(nn)
+    places = [(m[0], "weight"), (m[3], "weight"), (m[3], "bias")]
+    prune.global_unstructured(places, pruning_method=prune.L1Unstructured, amount=0.3)
+    first = learned(m)
+    prune.global_unstructured(places, pruning_method=prune.RandomUnstructured, amount=10)
+    return first, learned(m), m(t.ones(1, 2, 4, 4))
+
+
+@program
+def pruned_together_by_importance(t, nn):
+    prune, m = nn.utils.prune, nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    places = [(m[0], "weight"), (m[1], "weight")]
+    scores = {(m[0], "weight"): t.full((3, 2), 9.0)}
+    prune.global_unstructured(places, prune.L1Unstructured, scores, amount=3)
+    return learned(m)
+
+
+@program
+def pruned_by_a_class_of_ones_own(t, nn):
+    class EverySecond(nn.utils.prune.BasePruningMethod):
+        PRUNING_TYPE = "unstructured"
+
+        def compute_mask(self, x, default_mask):
+            mask = default_mask.clone()
+            mask.view(-1)[::2] = 0
+            return mask
+
+    m = nn.Linear(3, 2)
+    EverySecond.apply(m, "weight")
+    EverySecond.apply(m, "bias")
+    return learned(m), m.weight, EverySecond().prune(t.ones(4))
+
+
+@program
+def pruned_and_copied(t, nn):
+    m = nn.utils.prune.l1_unstructured(nn.Linear(3, 2), "weight", 3)
+    with t.no_grad():
+        m(t.ones(1, 3))
+    c = copy.deepcopy(m)
+    return c(t.ones(1, 3)), list(c.state_dict())
+
+
+for label, call in {
+    "amount": lambda t, nn: nn.utils.prune.l1_unstructured(nn.Linear(3, 2), "weight", 1.5),
+    "amount_of_another_type": lambda t, nn: nn.utils.prune.l1_unstructured(nn.Linear(3, 2), "weight", "x"),
+    "too_many": lambda t, nn: nn.utils.prune.random_unstructured(nn.Linear(3, 2), "weight", 7),
+    "vector": lambda t, nn: nn.utils.prune.ln_structured(nn.Linear(3, 2), "bias", 1, 2, 0),
+    "dim": lambda t, nn: nn.utils.prune.random_structured(nn.Linear(3, 2), "weight", 1, 2),
+    "not_pruned": lambda t, nn: nn.utils.prune.remove(nn.Linear(3, 2), "weight"),
+    "name": lambda t, nn: nn.utils.prune.identity(nn.Linear(3, 2), "nope"),
+    "importance": lambda t, nn: nn.utils.prune.l1_unstructured(nn.Linear(3, 2), "weight", 1, t.ones(2)),
+    "structured_together": lambda t, nn: nn.utils.prune.global_unstructured(
+        [(nn.Linear(3, 2), "weight")], nn.utils.prune.LnStructured, amount=1, n=2
+    ),
+    "mask": lambda t, nn: nn.utils.prune.custom_from_mask(nn.Linear(3, 2), "weight", t.ones(3)),
+}.items():
+    program[f"wrong_{label}_for_pruning"] = call
+
+
+# Fusion, and gradients
+
+
+@program
+def fused(t, nn):
+    found = []
+    for bias in (True, False):
+        conv, bn = nn.Conv2d(2, 3, 3, bias=bias), nn.BatchNorm2d(3)
+        bn(conv(t.rand(4, 2, 5, 5)))
+        made = nn.utils.fusion.fuse_conv_bn_eval(conv.eval(), bn.eval())
+        found += [learned(made), made(t.ones(1, 2, 5, 5))]
+        back, bn = nn.ConvTranspose2d(3, 2, 3, bias=bias).eval(), nn.BatchNorm2d(2, affine=False).eval()
+        found.append(learned(nn.utils.fusion.fuse_conv_bn_eval(back, bn, transpose=True)))
+        linear, bn = nn.Linear(3, 4, bias=bias).eval(), nn.BatchNorm1d(4).eval()
+        found.append(learned(nn.utils.fusion.fuse_linear_bn_eval(linear, bn)))
+    return found
+
+
+@program
+def fused_in_training(t, nn):
+    nn.utils.fusion.fuse_conv_bn_eval(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3))
+
+
+@program
+def fused_sizes(t, nn):
+    nn.utils.fusion.fuse_linear_bn_eval(nn.Linear(3, 4).eval(), nn.BatchNorm1d(3).eval())
+
+
+@program
+def norms_of_gradients(t, nn):
+    found = []
+    for order in (2.0, 1.0, math.inf, 3):
+        m = nn.Linear(3, 2)
+        (m(t.rand(4, 3)) ** 2).sum().backward()
+        grads = [p.grad for p in m.parameters()]
+        total = nn.utils.get_total_norm(grads, order)
+        found += [total, nn.utils.clip_grad_norm_(m.parameters(), 0.5, order), learned(m)]
+        nn.utils.clip_grads_with_norm_(m.parameters(), 0.1, total)
+        nn.utils.clip_grad_value_(m.parameters(), 0.01)
+        found.append(learned(m))
+    return [*found, nn.utils.get_total_norm([]), nn.utils.clip_grad_norm(m.parameters(), 1.0)]
+
+
+@program
+def vectors(t, nn):
+    m = nn.Linear(3, 2)
+    vector = nn.utils.parameters_to_vector(m.parameters())
+    nn.utils.vector_to_parameters(t.arange(8.0), m.parameters())
+    return vector, learned(m)
+
+
+@program
+def initial_values_skipped(t, nn):
+    m = nn.utils.skip_init(nn.Linear, 3, 2, bias=False)
+    return tuple(m.weight.shape), m.weight.requires_grad, t.rand(2)
+
+
+@program
+def initial_values_skipped_of_no_module(t, nn):
+    nn.utils.skip_init(dict)
+
+
+@program
+def initial_values_skipped_without_device(t, nn):
+    nn.utils.skip_init(nn.ReLU)
+
+
+# Messages that say more, or where PyTorch's come from inside of its kernels.
+OTHER_WORDS = {"wrong_name_for_pruning"}
+ROUNDED = {"orthogonal": 8, "parametrized_spectral_norm": 4, "spectral_norm": 4, "spectral_norm_of_convolutions": 8}
+
+
+@pytest.mark.parametrize("name", program)
+def test_utils(name):
+    program.check(name, slack=ROUNDED.get(name, 2), in_words=name not in OTHER_WORDS)

@@ -1,0 +1,223 @@
+"""Recurrent layers against PyTorch's: states, packed batches, dropout's draws, gradients of two orders, errors."""
+
+import itertools
+
+import pytest
+
+from .both import Programs
+
+program = Programs()
+
+
+def learned(module):
+    return [repr(module), list(module.state_dict()), dict(module.state_dict()), [p.grad for p in module.parameters()]]
+
+
+def parts(states):
+    return list(states) if isinstance(states, tuple) else [states]
+
+
+def ran(kind, settings, packed):
+    def run(t, nn):
+        m = getattr(nn, kind)(4, 5, **settings)
+        rows = 2 if settings.get("batch_first") else 3
+        x = t.rand(*((rows, 6, 4) if settings.get("batch_first") else (6, rows, 4))).requires_grad_()
+        lengths = [3, 6, 4][:rows]
+        directions = m.num_layers * (2 if m.bidirectional else 1)
+        hx = [t.rand(directions, rows, m.proj_size or 5).requires_grad_()]
+        if kind == "LSTM":
+            hx.append(t.rand(directions, rows, 5).requires_grad_())
+        found = []
+        for given in (None, tuple(hx) if kind == "LSTM" else hx[0]):
+            batch = x
+            if packed:
+                batch = nn.utils.rnn.pack_padded_sequence(x, lengths, m.batch_first, enforce_sorted=False)
+            out, states = m(batch, given)
+            if packed:
+                found.append(list(out))
+                out, long = nn.utils.rnn.pad_packed_sequence(out, m.batch_first, -1.0, 7)
+                found.append(long)
+            found += [out, parts(states)]
+            (out.cos().sum() + sum((s * s).sum() for s in parts(states))).backward()
+        found += [x.grad, [s.grad for s in hx], learned(m), m.all_weights[0][0] is m.weight_ih_l0]
+        m.eval()
+        one, states = m(x[0])
+        return [*found, one, parts(states)]
+
+    return run
+
+
+SETTINGS = {
+    "plain": {},
+    "layers": {"num_layers": 3, "dropout": 0.4},
+    "both_ways": {"bidirectional": True, "num_layers": 2, "dropout": 0.3, "batch_first": True},
+    "without_bias": {"bias": False, "batch_first": True},
+}
+for kind, (label, settings), packed in itertools.product(("RNN", "LSTM", "GRU"), SETTINGS.items(), (True, False)):
+    program[f"{kind}_{label}{'_packed' * packed}"] = ran(kind, settings, packed)
+program["RNN_relu"] = ran("RNN", {"nonlinearity": "relu", "num_layers": 2}, False)
+for packed in (True, False):
+    projected = {"proj_size": 2, "num_layers": 2, "bidirectional": True}
+    program[f"LSTM_projected{'_packed' * packed}"] = ran("LSTM", projected, packed)
+
+
+@program
+def second_derivatives(t, nn):
+    found = []
+    for kind in ("RNN", "LSTM", "GRU"):
+        m = getattr(nn, kind)(2, 3, 2, bidirectional=True).double()
+        x = t.rand(3, 2, 2, dtype=t.float64, requires_grad=True)
+        out, states = m(x)
+        first = t.autograd.grad(out.cos().sum() + parts(states)[0].sum(), [x, *m.parameters()], create_graph=True)
+        found += [first, t.autograd.grad(sum((g * g).sum() for g in first), [x, *m.parameters()])]
+    return found
+
+
+@program
+def cells(t, nn):
+    found = []
+    for kind in ("RNNCell", "LSTMCell", "GRUCell"):
+        for bias in (True, False):
+            m, x = getattr(nn, kind)(4, 3, bias), t.rand(2, 4, requires_grad=True)
+            states = m(x)
+            for _ in range(3):
+                states = m(x, states)
+            sum(s.sum() for s in parts(states)).backward()
+            found += [parts(states), x.grad, learned(m), parts(m(x[0])), parts(m(x[0], m(x[0])))]
+    return [*found, nn.RNNCell(2, 3, nonlinearity="relu")(t.rand(1, 2)), repr(nn.RNNCell(2, 3, nonlinearity="relu"))]
+
+
+@program
+def weights_by_hand(t, nn):
+    x, h = t.rand(2, 3), t.rand(2, 4)
+    args = {n: (t.rand(n * 4, 3), t.rand(n * 4, 4), t.rand(n * 4), t.rand(n * 4)) for n in (1, 3, 4)}
+    return [
+        t.rnn_tanh_cell(x, h, *args[1]),
+        t.rnn_relu_cell(x, h, *args[1][:2]),
+        t.gru_cell(x, h, *args[3]),
+        t.lstm_cell(x, (h, h), *args[4]),
+        t.gru(x[:, None], h[:1, None], args[3], True, 1, 0.0, False, False, False),
+        t.rnn_tanh(x, t.tensor([1, 1]), h[:1, None], args[1][:2], False, 1, 0.0, False, False),
+        t.lstm(x[:, None], (h[:1, None], h[:1, None]), args[4], True, 1, 0.0, False, False, False),
+    ]
+
+
+@program
+def weights_replaced(t, nn):
+    m = nn.GRU(2, 3)
+    m.weight_ih_l0 = nn.Parameter(t.ones(9, 2))
+    m.flatten_parameters()
+    other = {name: t.zeros_like(p) for name, p in m.named_parameters()}
+    return m(t.ones(2, 1, 2)), t.func.functional_call(m, other, t.ones(2, 1, 2)), m.double()(t.ones(2, 1, 2).double())
+
+
+@program
+def results_written_in_place(t, nn):
+    found = []
+    for kind in ("RNN", "GRU"):
+        m = getattr(nn, kind)(2, 3, 2)
+        out, state = m(t.rand(4, 1, 2))
+        out.mul_(2).add_(1)
+        state.mul_(3)
+        (out.sum() + state.sum()).backward()
+        found.append(learned(m))
+    return found
+
+
+@program
+def settings_by_position(t, nn):
+    made = nn.RNN(2, 3, 2, "relu", False, True), nn.LSTM(2, 3, 2, False, True, 0.5, True, 1), nn.GRU(2, 3, 1, True)
+    return [(repr(m), m.batch_first, m.mode) for m in made]
+
+
+# Packed sequences
+
+
+@program
+def packing(t, nn):
+    u = nn.utils.rnn
+    rows = [t.arange(3.0), t.arange(2.0) + 10, t.ones(1)]
+    packed = u.pack_sequence(rows)
+    mixed = u.pack_sequence(rows[::-1], enforce_sorted=False)
+    return [
+        list(packed),
+        list(mixed),
+        repr(packed),
+        u.pad_packed_sequence(mixed),
+        u.unpack_sequence(mixed),
+        u.pad_sequence(rows),
+        u.pad_sequence(rows, True, -1, "left"),
+        u.unpad_sequence(u.pad_sequence(rows, True), t.tensor([3, 2, 1]), True),
+        u.invert_permutation(t.tensor([2, 0, 1])),
+        u.invert_permutation(None),
+        list(packed.double()),
+        packed.to("cpu") is packed,
+        packed.cpu() is packed,
+        packed.is_cuda,
+        list(u.PackedSequence((t.ones(3), t.tensor([2, 1])))),
+        list(u.PackedSequence(t.ones(3), t.tensor([2, 1]), t.tensor([1, 0]))),
+    ]
+
+
+@program
+def packing_has_gradients(t, nn):
+    u = nn.utils.rnn
+    rows = [t.rand(n, 2, requires_grad=True) for n in (2, 3, 1)]
+    padded, _ = u.pad_packed_sequence(u.pack_sequence(rows, enforce_sorted=False))
+    (padded * padded).sum().backward()
+    return [x.grad for x in rows]
+
+
+for label, call in {
+    "unsorted": lambda t, u: u.pack_padded_sequence(t.rand(4, 3, 2), [3, 1, 0]),
+    "too_few": lambda t, u: u.pack_padded_sequence(t.rand(4, 3, 2), [3, 1]),
+    "empty": lambda t, u: u.pack_padded_sequence(t.rand(4, 0, 2), []),
+    "total": lambda t, u: u.pad_packed_sequence(u.pack_sequence([t.rand(3)]), total_length=2),
+    "none": lambda t, u: u.pad_sequence([]),
+    "number": lambda t, u: u.pad_sequence(5),
+    "side": lambda t, u: u.pad_sequence([t.ones(2)], padding_side="x"),
+    "alone": lambda t, u: u.PackedSequence(t.ones(3)),
+}.items():
+    program[f"packing_{label}"] = lambda t, nn, call=call: call(t, nn.utils.rnn)
+
+
+# Errors
+
+for label, call in {
+    "mode": lambda t, nn: nn.RNN(2, 3, nonlinearity="x"),
+    "projection": lambda t, nn: nn.GRU(2, 3, proj_size=1),
+    "projection_too_large": lambda t, nn: nn.LSTM(2, 3, proj_size=3),
+    "projection_negative": lambda t, nn: nn.LSTM(2, 3, proj_size=-1),
+    "dropout": lambda t, nn: nn.LSTM(2, 3, dropout=2),
+    "dropout_of_one_layer": lambda t, nn: repr(nn.LSTM(2, 3, dropout=0.5)),
+    "hidden": lambda t, nn: nn.LSTM(2, 0),
+    "hidden_of_another_type": lambda t, nn: nn.LSTM(2, 3.0),
+    "bias": lambda t, nn: nn.LSTM(2, 3, bias=1),
+    "layers": lambda t, nn: nn.LSTM(2, 3, 0),
+    "dimensions": lambda t, nn: nn.GRU(2, 3)(t.rand(2)),
+    "dtype": lambda t, nn: nn.GRU(2, 3)(t.rand(2, 1, 2).double()),
+    "size": lambda t, nn: nn.GRU(2, 3)(t.rand(2, 1, 5)),
+    "state": lambda t, nn: nn.GRU(2, 3)(t.rand(2, 1, 2), t.rand(1, 2, 3)),
+    "state_dimensions": lambda t, nn: nn.GRU(2, 3)(t.rand(2, 1, 2), t.rand(1, 3)),
+    "state_of_one": lambda t, nn: nn.RNN(2, 3)(t.rand(2, 2), t.rand(1, 1, 3)),
+    "cell_state": lambda t, nn: nn.LSTM(2, 3)(t.rand(2, 1, 2), (t.rand(1, 1, 3), t.rand(1, 2, 3))),
+    "cell_state_dimensions": lambda t, nn: nn.LSTM(2, 3)(t.rand(2, 1, 2), (t.rand(1, 3), t.rand(1, 3))),
+    "length": lambda t, nn: nn.LSTM(2, 3)(t.rand(0, 1, 2)),
+    "no_batch": lambda t, nn: nn.GRU(2, 3)(t.rand(2, 0, 2)),
+    "cell": lambda t, nn: nn.GRUCell(2, 3)(t.rand(2, 1, 2)),
+    "cell_of_state": lambda t, nn: nn.LSTMCell(2, 3)(t.rand(2, 2), (t.rand(2, 1, 3), t.rand(2, 3))),
+    "cell_size": lambda t, nn: nn.GRUCell(2, 3)(t.rand(2, 5)),
+    "cell_batch": lambda t, nn: nn.GRUCell(2, 3)(t.rand(2, 2), t.rand(3, 3)),
+    "cell_hidden": lambda t, nn: nn.GRUCell(2, 3)(t.rand(2, 2), t.rand(2, 4)),
+    "one_state": lambda t, nn: t.lstm_cell(t.rand(2, 2), (t.rand(2, 3),), t.rand(12, 2), t.rand(12, 3)),
+}.items():
+    program[f"wrong_{label}"] = call
+
+# Messages that say more.
+OTHER_WORDS = {"packing_unsorted", "wrong_dimensions"}
+
+
+@pytest.mark.parametrize("name", program)
+def test_rnn(name):
+    # PyTorch warns of a kernel that it can't take.
+    program.check(name, slack=4, in_words=name not in OTHER_WORDS, warned_alike=not name.startswith("LSTM_projected"))

@@ -1,0 +1,203 @@
+"""Attention and transformers against PyTorch's: states, masks, dropout's draws, gradients, errors."""
+
+import itertools
+
+import pytest
+import torch.nn.functional as F
+
+import microgad.nn.functional as G
+
+from .both import Programs
+
+program = Programs()
+
+
+def learned(module):
+    return [repr(module), list(module.state_dict()), dict(module.state_dict()), [p.grad for p in module.parameters()]]
+
+
+def functional(t):
+    return {"torch": F, "microgad": G}[t.__name__]
+
+
+def padding(t, batch, length):
+    """The first sequence has one place of padding, the second two."""
+    mask = t.zeros(batch, length, dtype=t.bool)
+    mask[0, -1] = True
+    mask[1, -2:] = True
+    return mask
+
+
+# Attention
+
+
+def attended(name, layer, call):
+    def attend(t, nn):
+        m = nn.MultiheadAttention(8, 2, **layer)
+        batch_first = layer.get("batch_first", False)
+        sizes = {"query": (3, 5, 8), "key": (3, 6, layer.get("kdim", 8)), "value": (3, 6, layer.get("vdim", 8))}
+        inputs = {k: t.rand(*(s if batch_first else (s[1], s[0], s[2]))).requires_grad_() for k, s in sizes.items()}
+        masks = {
+            "causal": {"attn_mask": t.full((5, 6), float("-inf")).triu(1)},
+            "boolean": {"attn_mask": t.ones(5, 6, dtype=t.bool).triu(2)},
+            "of_each_head": {"attn_mask": t.rand(6, 5, 6)},
+            "padded": {"key_padding_mask": padding(t, 3, 6)},
+            "padded_by_numbers": {"key_padding_mask": t.rand(3, 6), "attn_mask": t.rand(5, 6)},
+        }
+        options = {**call, **masks.get(name, {})}
+        out, weights = m(**inputs, **options)
+        (out * out).sum().backward()
+        return out, weights, [x.grad for x in inputs.values()], learned(m), m.eval()(**inputs, **options)
+
+    program[f"attention_{name}"] = attend
+
+
+for name, layer in {
+    "plain": {},
+    "batch_first": {"batch_first": True},
+    "dropout": {"dropout": 0.4},
+    "other_sizes": {"kdim": 4, "vdim": 7, "bias": False},
+    "more_keys": {"add_bias_kv": True, "add_zero_attn": True},
+    "causal": {},
+    "boolean": {"batch_first": True, "add_bias_kv": True},
+    "of_each_head": {"add_zero_attn": True},
+    "padded": {"dropout": 0.1, "batch_first": True},
+    "padded_by_numbers": {"add_bias_kv": True, "kdim": 3},
+}.items():
+    attended(name, layer, {})
+attended("without_weights", {"dropout": 0.4, "batch_first": True}, {"need_weights": False})
+attended("weights_of_heads", {"batch_first": True}, {"average_attn_weights": False})
+
+
+@program
+def attention_of_one_sequence(t, nn):
+    m, x = nn.MultiheadAttention(8, 4, batch_first=True), t.rand(5, 8)
+    return m(x, x, x, attn_mask=t.ones(5, 5).triu(1).bool())
+
+
+@program
+def attention_heads(t, nn):
+    nn.MultiheadAttention(8, 3)
+
+
+@program
+def attention_of_nothing(t, nn):
+    nn.MultiheadAttention(0, 3)
+
+
+# Layers and stacks
+
+
+def stacks():
+    for train, batch_first, norm_first, pad, mask in itertools.product([True, False], repeat=5):
+        settings = {"train": train, "batch_first": batch_first, "norm_first": norm_first, "pad": pad, "mask": mask}
+        yield "_".join(name for name, there in settings.items() if there) or "plain", settings
+
+
+def encoded(train, batch_first, norm_first, pad, mask):
+    def encode(t, nn):
+        layer = nn.TransformerEncoderLayer(8, 2, 16, 0.3, batch_first=batch_first, norm_first=norm_first)
+        m = nn.TransformerEncoder(layer, 2, nn.LayerNorm(8)).train(train).double()
+        x = t.rand(*((3, 5, 8) if batch_first else (5, 3, 8)), dtype=t.float64).requires_grad_()
+        options = {"src_key_padding_mask": padding(t, 3, 5)} if pad else {}
+        if mask:
+            options["mask"] = nn.Transformer.generate_square_subsequent_mask(5, dtype=t.float64)
+        out = m(x, **options)
+        (out * out).sum().backward()
+        with t.no_grad():
+            without = m(x, **options)  # in evaluation PyTorch takes a way of its own
+        return out, x.grad, learned(m), without
+
+    return encode
+
+
+def decoded(train, batch_first, norm_first, pad, mask):
+    def decode(t, nn):
+        layer = nn.TransformerDecoderLayer(8, 2, 16, 0.3, "gelu", batch_first=batch_first, norm_first=norm_first)
+        m = nn.TransformerDecoder(layer, 2).train(train).double()
+        sizes = [(3, n, 8) if batch_first else (n, 3, 8) for n in (5, 6)]
+        x, memory = (t.rand(*size, dtype=t.float64).requires_grad_() for size in sizes)
+        options = {}
+        if pad:
+            options = {"tgt_key_padding_mask": padding(t, 3, 5), "memory_key_padding_mask": padding(t, 3, 6)}
+        if mask:
+            causal = nn.Transformer.generate_square_subsequent_mask(5, dtype=t.float64)
+            options |= {"tgt_mask": causal.isinf() if pad else causal}
+        out = m(x, memory, **options)
+        (out * out).sum().backward()
+        return out, x.grad, memory.grad, learned(m)
+
+    return decode
+
+
+for name, settings in stacks():
+    program[f"encoder_{name}"] = encoded(**settings)
+    program[f"decoder_{name}"] = decoded(**settings)
+
+
+@program
+def transformer(t, nn):
+    found = []
+    for batch_first in (True, False):
+        m = nn.Transformer(8, 2, 2, 2, 16, batch_first=batch_first, dtype=t.float64)
+        x = t.rand(4, 5, 8, dtype=t.float64)
+        y = t.rand(*((4, 6, 8) if batch_first else (6, 5, 8)), dtype=t.float64)
+        mask = m.generate_square_subsequent_mask(6, dtype=t.float64)
+        out = m(x, y, tgt_mask=mask)
+        (out * out).sum().backward()
+        found += [out, m(x, y, tgt_mask=mask, tgt_is_causal=True), m(x, y, tgt_mask=mask.isinf()), learned(m)]
+    return found
+
+
+@program
+def transformer_of_one_sequence(t, nn):
+    return nn.Transformer(8, 2, 1, 1, 16, norm_first=True, bias=False)(t.rand(5, 8), t.rand(3, 8))
+
+
+@program
+def activations(t, nn):
+    f = functional(t)
+    found = []
+    for activation in ("relu", "gelu", f.gelu, nn.ReLU(), f.silu, nn.GELU()):
+        layer = nn.TransformerEncoderLayer(8, 2, 16, 0.0, activation, batch_first=True)
+        found += [layer(t.rand(2, 3, 8)), layer.activation_relu_or_gelu]
+        nn.TransformerEncoder(layer, 1)
+    return found
+
+
+@program
+def padding_in_between(t, nn):
+    """Such batches PyTorch doesn't pack, as mask_check tells."""
+    m = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2).eval()
+    x, mask = t.rand(2, 4, 8), t.tensor([[True, False, False, False], [False, False, False, True]])
+    with t.no_grad():
+        return m(x, src_key_padding_mask=mask), m(x, src_key_padding_mask=padding(t, 2, 4))
+
+
+@program
+def padding_without_nested_tensors(t, nn):
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    m = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False).eval()
+    with t.no_grad():
+        return m(t.rand(2, 4, 8), src_key_padding_mask=padding(t, 2, 4))
+
+
+@program
+def unknown_activation(t, nn):
+    nn.TransformerEncoderLayer(8, 2, activation="x")
+
+
+@program
+def batches_that_differ(t, nn):
+    nn.Transformer(8, 2, 1, 1, 16, batch_first=True)(t.rand(4, 5, 8), t.rand(3, 5, 8))
+
+
+@program
+def features_that_differ(t, nn):
+    nn.Transformer(8, 2, 1, 1, 16)(t.rand(4, 5, 8), t.rand(4, 5, 7))
+
+
+@pytest.mark.parametrize("name", program)
+def test_transformer(name):
+    # PyTorch warns of masks of two kinds and of nested tensors.
+    program.check(name, slack=4, warned_alike="pad" not in name)

@@ -1,0 +1,23 @@
+"""Where microgad may fetch an array from the device, and why: parts of it, files, or functions in them."""
+
+ALLOWED = {
+    "tensor.py": "the user asks for the values",
+    "ops/movement/conversion.py:Transfer": "the user moves the Tensor",
+    "ops/creation/data.py:finished": "the user asks for a copy on the host",
+    "printing.py": "text is made on the host",
+    "serialization/": "files are written on the host",
+    "graph/": "pictures are made on the host",
+    "training/": "a checksum of the parameters",
+    "testing/": "checks compare on the host",
+    # What decides on shapes: as many numbers as there are bags, sequences or slices.
+    "ops/embedding.py:_bags": "where bags begin",
+    "ops/embedding.py:embedding_bag": "the indices, of which those at padding_idx don't count",
+    "ops/loss/ctc.py": "labels and lengths of sequences",
+    "ops/movement/repeating.py:_counts": "how often each slice comes",
+    # What decides on draws: one stream, PyTorch's of the CPU, serves all devices.
+    "ops/random/sampling.py": "the probabilities to draw with",
+    "ops/random/in_place.py:bernoulli_": "the probabilities to draw with",
+    "ops/random/seeds.py": "the state of a generator",
+    # What works on few rows.
+    "ops/embedding.py:embedding_renorm_": "which rows there are, and which are too long",
+}

@@ -1,0 +1,175 @@
+"""The stand-in for CuPy itself: that it refuses what CuPy does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from microgad import backend
+from microgad.ops import embedding
+
+from . import askers, installed, ndarray, transfers
+from .modules import asarray
+
+HOST = np.array([1.0, -2.0, 3.0])
+
+
+@pytest.fixture(autouse=True)
+def strict(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with installed():
+        yield
+
+
+@pytest.fixture
+def x() -> Any:
+    return asarray(HOST)
+
+
+CONVERSIONS: list[Callable[[Any], Any]] = [
+    np.asarray, np.array, np.ascontiguousarray, lambda x: np.zeros(3) + np.asarray(x), lambda x: np.add.at(HOST, 0, x),
+    lambda x: np.full(2, x), lambda x: HOST.__setitem__(slice(None), x), lambda x: np.testing.assert_array_equal(x, 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("convert", CONVERSIONS)
+def test_nothing_becomes_numpys_by_itself(x: Any, convert: Callable[[Any], Any]) -> None:
+    before = transfers.total()
+    with pytest.raises(TypeError, match=r"Implicit conversion|Unsupported type"):
+        convert(x)
+    assert transfers.total() == before
+
+
+MIXTURES: list[Callable[[Any], Any]] = [
+    lambda x: x + HOST, lambda x: HOST + x, lambda x: x * HOST, lambda x: np.maximum(x, HOST), lambda x: x @ HOST,
+    lambda x: x.__iadd__(HOST), lambda x: np.add(x, x, out=HOST), lambda x: np.where(HOST > 0, x, 0.0),
+    lambda x: np.concatenate([x, HOST]), lambda x: np.take(x, np.array([0])), lambda x: x[np.array([0])],
+    lambda x: x[HOST > 0], lambda x: x.__setitem__(0, np.array(1.0)), lambda x: x.__setitem__(slice(None), HOST),
+    lambda x: np.add(x, np.array(1.0)), lambda x: x + [1.0],  # noqa: RUF005
+    lambda x: x > HOST,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mix", MIXTURES)
+def test_numpys_arrays_dont_mix(x: Any, mix: Callable[[Any], Any]) -> None:
+    with pytest.raises(TypeError):
+        mix(x)
+
+
+def test_numbers_do(x: Any) -> None:
+    for y in (x + 1, 2.0 * x, np.float64(2) * x, x - np.float64(1), np.power(x, 2), -x, x == 1):
+        assert type(y) is ndarray
+        assert y.shape == (3,)
+
+
+REDUCTIONS: list[Callable[[Any], Any]] = [
+    np.sum, np.max, np.mean, np.argmax, np.prod, np.linalg.norm, np.add.reduce, lambda x: x.sum(), lambda x: x[0],
+    lambda x: x @ x, np.any, np.median, lambda x: np.cumsum(x)[-1],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("reduce", REDUCTIONS)
+def test_reductions_give_arrays_of_no_dimension(x: Any, reduce: Callable[[Any], Any]) -> None:
+    y = reduce(x)
+    assert type(y) is ndarray
+    assert y.shape == ()
+    assert type(y.item()) in (float, int, bool)
+
+
+NOT_THERE: list[Callable[[Any], Any]] = [
+    lambda x: np.maximum.reduce(x), lambda x: np.maximum.accumulate(x), lambda x: np.logaddexp.reduce(x),
+    lambda x: np.multiply.at(x, asarray(np.array([0])), 2.0), lambda x: x.sum(where=x > 0), lambda x: x.max(initial=0),
+    lambda x: np.sum(x, where=x > 0), lambda x: np.max(x, initial=0.0), lambda x: np.add(x, 1, where=x > 0),
+    lambda x: np.vecdot(x, x), lambda x: np.unstack(x), lambda x: np.insert(x, 0, 1.0), lambda x: np.block([x, x]),
+    lambda x: np.linalg.vector_norm(x), lambda x: np.linalg.multi_dot([x, x]), lambda x: np.spacing(x),
+    lambda x: np.sort(x, stable=True), lambda x: np.sum(x, None, None, None, False, 0.0), lambda x: x.setflags(),
+    lambda x: x.flags.writeable, lambda x: x.ctypes, lambda x: x.__array_interface__, lambda x: x.dumped,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("call", NOT_THERE)
+def test_what_cupy_lacks(x: Any, call: Callable[[Any], Any]) -> None:
+    with pytest.raises((TypeError, NotImplementedError, AttributeError)):
+        call(x)
+
+
+def test_dtypes_that_cupy_has_no_loops_for(x: Any) -> None:
+    for call in (lambda: np.bitwise_and(x, x), lambda: x << 1, lambda: np.gcd(x, x), lambda: np.logaddexp(x + 1j, x)):
+        with pytest.raises(TypeError, match="Wrong type"):
+            call()
+
+
+def test_an_index_out_of_range_wraps(x: Any) -> None:
+    at = asarray(np.array([3, -4, 7]))
+    assert x[at].tolist() == [1.0, 3.0, -2.0]
+    assert np.take(x, at).tolist() == [1.0, 3.0, -2.0]
+    x[asarray(np.array([4]))] = 9.0
+    assert x.tolist() == [1.0, 9.0, 3.0]
+    with pytest.raises(IndexError):
+        x[3]
+
+
+def test_one_mask_in_an_index() -> None:
+    m = asarray(np.ones((2, 2)))
+    yes = asarray(np.array([True, False]))
+    assert m[yes].shape == (1, 2)
+    with pytest.raises(ValueError, match="one boolean array"):
+        m[yes, yes]
+
+
+def test_what_comes_to_the_host_is_counted(x: Any) -> None:
+    transfers.clear()
+    x.get()
+    x.tolist()
+    float(x[0])
+    bool(x[1] > 0)
+    x[2].item()
+    assert transfers == {"get": 1, "tolist": 1, "item": 3}
+
+
+def test_views_know_whose_memory_it_is(x: Any) -> None:
+    assert x.base is None
+    assert x[1:].base is x[::-1].reshape(3)[:2].base is x
+    assert backend.owner(x[1:][1:]) is x
+    assert x.copy().base is x[asarray(np.array(1))].base is None
+    assert x.data.ptr + x.itemsize == x[1:].data.ptr
+    np.diagonal(square := asarray(np.ones((2, 2))))[...] = 5.0
+    assert square.tolist() == [[5.0, 1.0], [1.0, 5.0]]
+
+
+def test_an_operation_fetches_nothing_without_a_reason(x: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def curious(x: Any) -> Any:
+        return backend.to_numpy(x)
+
+    place = {"filename": embedding.__file__, "qualname": "Curious.forward"}
+    monkeypatch.setattr(curious, "__code__", curious.__code__.replace(co_filename=place["filename"]))
+    with pytest.raises(AssertionError, match=r"ops/embedding.py:.*curious fetches an array from the device \(get\)"):
+        curious(x)
+    monkeypatch.setattr(askers, "ALLOWED", {"ops/embedding.py": "it may"})
+    assert curious(x).tolist() == HOST.tolist()
+
+
+def test_a_test_of_the_second_run_may_look(x: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(x: Any) -> Any:
+        np.testing.assert_array_equal(x, HOST)
+        return x + HOST
+
+    monkeypatch.setattr(look, "__code__", look.__code__.replace(co_filename=f"{askers.TESTS}/test_something.py"))
+    monkeypatch.setattr(askers, "tests_look", False)
+    with pytest.raises(TypeError):
+        look(x)
+    monkeypatch.setattr(askers, "tests_look", True)
+    assert type(look(x)) is np.ndarray
+
+
+def test_what_is_no_array_answers_itself(x: Any) -> None:
+    class Other:
+        def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> str:
+            return ufunc.__name__
+
+        def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> str:
+            return func.__name__
+
+    assert (x + Other(), np.where(x > 0, x, Other())) == ("add", "where")  # type: ignore[call-overload]
