@@ -438,8 +438,12 @@ class Module(hooks.Hooked):
                     self._buffers[name] = fn(buffer)
         return self
 
-    def to(self, *args: Any, device: Any = None, dtype: Any = None, non_blocking: bool = False) -> Self:
+    def to(
+        self, *args: Any, device: Any = None, dtype: Any = None, non_blocking: bool = False, memory_format: Any = None
+    ) -> Self:
         """To a device, a floating-point dtype (which integers ignore), or both: `to(device)`, `to(dtype)`, `to(like)`.
+
+        memory_format is of parameters and buffers that have four or five dimensions.
 
         >>> nn.Linear(2, 1).to(torch.float64).weight.dtype
         torch.float64
@@ -456,7 +460,11 @@ class Module(hooks.Hooked):
             raise DtypeError(
                 f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={kind}"
             )
-        return self._apply(lambda t: t.to(device=device, dtype=kind if t.array.dtype.kind in "fc" else None))
+
+        def convert(t: Tensor) -> Tensor:
+            return t.to(device=device, dtype=kind if t.array.dtype.kind in "fc" else None, memory_format=memory_format)
+
+        return self._apply(convert)
 
     def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
         """To a device, with values of no meaning; without recurse this module alone."""

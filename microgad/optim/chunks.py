@@ -76,9 +76,15 @@ def descents(p: Tensor, group: Mapping[str, Any], *kept: Tensor, scratch: int) -
     >>> next(descents(p, {"weight_decay": 0.5, "maximize": True}, scratch=0))
     (array([1., 2.], dtype=float32), array([-0.5,  0. ], dtype=float32))
     """
-    decay, maximize = float(group.get("weight_decay", 0)), group.get("maximize", False)
     arrays = p.array, p.grad.array, *(tensor.array for tensor in kept)  # type: ignore[union-attr]
-    for values, grad, *rest, spare in chunks(*arrays, scratch=scratch + 1):
+    if not (group.get("weight_decay") or group.get("maximize")):
+        return chunks(*arrays, scratch=scratch)
+    return _descents(chunks(*arrays, scratch=scratch + 1), group)
+
+
+def _descents(stretches: Iterator[tuple[Any, ...]], group: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    decay, maximize = float(group.get("weight_decay", 0)), group.get("maximize", False)
+    for values, grad, *rest, spare in stretches:
         if decay and group.get("decoupled_weight_decay"):
             values *= 1 - float(group["lr"]) * decay
             yield values, descent(grad, values, spare, 0, maximize), *rest

@@ -12,24 +12,33 @@ from .gradcheck import gradcheck, gradgradcheck
 
 if TYPE_CHECKING:
     from . import strategies
+    from .comparing import assert_close
     from .laws import check_module, check_op
+    from .making import make_tensor
     from .programs.machine import GradMachine, check_engine
 
 __all__ = [
     "GradMachine",
     "GradcheckError",
+    "assert_close",
     "check_engine",
     "check_grads",
     "check_module",
     "check_op",
     "gradcheck",
     "gradgradcheck",
+    "make_tensor",
     "strategies",
     "torch_function",
 ]
 
 
-def __getattr__(name: str) -> Any:  # what needs hypothesis, when first asked for
+_LATER = {"assert_close": ".comparing", "make_tensor": ".making"}
+
+
+def __getattr__(name: str) -> Any:  # what needs hypothesis, or is for programs, when first asked for
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name], __name__), name)
     if name == "strategies":
         return importlib.import_module(".strategies", __name__)
     if name in ("check_module", "check_op"):

@@ -537,6 +537,16 @@ def conversions(t, nn):
 
 
 @program
+def memory_formats(t, nn):
+    m = nn.Sequential(nn.Conv2d(2, 3, 2), nn.Linear(2, 1)).to(memory_format=t.channels_last)
+    found = [[p.stride() for p in m.parameters()], m[0](t.ones(1, 2, 3, 3))]
+    for convert in (nn.utils.convert_conv2d_weight_memory_format, nn.utils.convert_conv3d_weight_memory_format):
+        made = convert(nn.Sequential(nn.Conv2d(2, 3, 2), nn.ConvTranspose2d(3, 2, 2)), t.channels_last)
+        found.append([p.stride() for p in made.parameters()])
+    return found
+
+
+@program
 def to_integers(t, nn):
     net(t, nn).to(t.int64)
 

@@ -39,8 +39,8 @@ PLACES = {
     "random": lambda x, rng: rng.standard_normal(x.shape),
     "small and large": lambda x, rng: rng.standard_normal(x.shape) * 10.0 ** rng.uniform(-3, 0, x.shape),
 }
-# Differences say nothing of four operations in turn that cancel to nothing, nor of a batch or layer norm of equal values
-# so large that eps is less than the distance to the next number. Binary cross-entropy, as PyTorch has it, takes the
+# Differences say nothing of four operations in turn that cancel to nothing, nor of norms over equal values that are so
+# large that eps is less than the distance to the next number. Binary cross-entropy, as PyTorch has it, takes the
 # derivative of another function where a probability is below 1e-12. Where a value and both of its bounds tie, clamp's
 # derivative is 1, as PyTorch's: among zeros of other scales no move shows that it is a kink.
 # The derivatives of erfcx, of which log_ndtr's is made, and of a complex logaddexp are differences and quotients of

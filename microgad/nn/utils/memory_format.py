@@ -1,0 +1,34 @@
+"""Weights of convolutions laid out for a memory format."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from ..conv import _ConvNd
+from ..module import Module
+
+M = TypeVar("M", bound=Module)
+
+
+def convert_conv2d_weight_memory_format(module: M, memory_format: Any) -> M:
+    """Lay out the four-dimensional weights of all convolutions in memory so: values and results stay.
+
+    Source: torch.nn.utils.convert_conv2d_weight_memory_format.
+
+    >>> layer = nn.utils.convert_conv2d_weight_memory_format(nn.Conv2d(2, 3, 2), torch.channels_last)
+    >>> layer.weight.stride()
+    (8, 1, 4, 2)
+    """
+    return _laid_out(module, memory_format, 4)
+
+
+def convert_conv3d_weight_memory_format(module: M, memory_format: Any) -> M:
+    """The same of five-dimensional weights. Source: torch.nn.utils.convert_conv3d_weight_memory_format."""
+    return _laid_out(module, memory_format, 5)
+
+
+def _laid_out(module: M, memory_format: Any, ndim: int) -> M:
+    for layer in module.modules():
+        if isinstance(layer, _ConvNd) and layer.weight.ndim == ndim:
+            layer.weight.data = layer.weight.detach().to(memory_format=memory_format)
+    return module

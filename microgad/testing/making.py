@@ -1,0 +1,87 @@
+"""make_tensor: Tensors of uniform numbers, of any dtype and layout."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from .. import dtypes
+from ..limits import finfo, iinfo
+from ..ops.creation import empty
+from ..ops.elementwise import view_as_real
+from ..ops.random import randint
+from ..tensor import Tensor
+
+
+def make_tensor(
+    *shape: Any,
+    dtype: Any,
+    device: Any,
+    low: float | None = None,
+    high: float | None = None,
+    requires_grad: bool = False,
+    noncontiguous: bool = False,
+    exclude_zero: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
+    """Uniform numbers in [low, high), from -9 to 9 without bounds; with exclude_zero the smallest number in 0's place.
+
+    Bounds beyond the dtype's are cut; ValueError where they hold nothing. Source: torch.testing.make_tensor.
+
+    >>> torch.testing.make_tensor((2, 3), dtype=torch.int64, device="cpu", low=0, high=1)
+    tensor([[0, 0, 0],
+            [0, 0, 0]])
+    """
+    sizes = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], Sequence) else shape
+    kind = dtypes.of(dtype)
+    inexact = kind.is_floating_point or kind.is_complex
+    if noncontiguous and memory_format is not None:
+        raise ValueError(
+            "The parameters `noncontiguous` and `memory_format` are mutually exclusive, "
+            f"but got {noncontiguous=} and {memory_format=}"
+        )
+    if requires_grad and not inexact:
+        raise ValueError(f"`requires_grad=True` is not supported for boolean and integral dtypes, but got dtype={kind}")
+    gaps = noncontiguous and math.prod(sizes) > 1
+    drawn = (*sizes[:-1], 2 * sizes[-1]) if gaps else sizes
+    first, last = _bounds(kind, low, high)
+    if inexact:
+        made = empty(drawn, dtype=kind, device=device)
+        parts = view_as_real(made) if kind.is_complex else made
+        if last - first >= finfo(kind).max:  # more than a number of the dtype
+            parts.uniform_(first / 2, last / 2).mul_(2)
+        else:
+            parts.uniform_(first, last)
+    else:
+        made = randint(math.ceil(first), math.ceil(last), drawn, dtype=kind, device=device)
+    if gaps:
+        made = made[..., 1::2]
+    elif memory_format is not None:
+        made = made.clone(memory_format=memory_format)
+    if exclude_zero:
+        made[made == 0] = finfo(kind).tiny if inexact else 1
+    return made.requires_grad_(requires_grad) if requires_grad else made
+
+
+def _bounds(kind: Any, low: float | None, high: float | None) -> tuple[float, float]:
+    """The bounds, or those of a dtype, cut to what it holds."""
+    inexact = kind.is_floating_point or kind.is_complex
+    if inexact:
+        least, most, usual = finfo(kind).min, finfo(kind).max, (-9, 9)
+    elif kind == dtypes.bool_:
+        least, most, usual = 0, 2, (0, 2)
+    else:
+        # the end is excluded, and has to be an int64 itself
+        least, most, usual = iinfo(kind).min, min(iinfo(kind).max + 1, 2**63 - 1), (-9, 10)
+    first, last = usual[0] if low is None else low, usual[1] if high is None else high
+    if math.isnan(first) or math.isnan(last):
+        raise ValueError(f"`low` and `high` cannot be NaN, but got low={first} and high={last}")
+    if first > last or (first == last and not inexact):
+        raise ValueError(f"`low` must be less than `high`, but got {first} >= {last}")
+    if last < least or first >= most:
+        raise ValueError(
+            f"The value interval specified by `low` and `high` is [{first}, {last}), "
+            f"but {kind} only supports [{least}, {most})"
+        )
+    return min(max(first, least), most), min(max(last, least), most)

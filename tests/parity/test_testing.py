@@ -1,0 +1,131 @@
+"""torch.testing: the same words for the same difference, the same Tensors from the same seed."""
+
+import numpy as np
+import pytest
+
+import microgad
+
+torch = pytest.importorskip("torch")
+LIBRARIES = (microgad, torch)
+NAN, INF = float("nan"), float("inf")
+
+# What is compared, made by a library's `tensor`, and options.
+PAIRS = [
+    (lambda t, lib: (t([1.0, 2, 3]), t([1, 2.5, 3])), {}),
+    (lambda t, lib: (t([1.0, 2, 3]), t([1, 2 + 1e-6, 3])), {}),
+    (lambda t, lib: (t([[1.0, 2], [3, 4]]), t([[1, 2.5], [9, 4]])), {"rtol": 0, "atol": 0.1}),
+    (lambda t, lib: (t([[1.0, 2], [3, 4]]), t([[1, 2.5], [9, 4]])), {"rtol": 0.0, "atol": 0.0}),
+    (lambda t, lib: (t([1, 2]), t([1, 3])), {}),
+    (lambda t, lib: (t([1, 2], dtype=lib.uint8), t([3, 1], dtype=lib.uint8)), {}),
+    (lambda t, lib: (t([True]), t([False])), {}),
+    (lambda t, lib: (t([1 + 2j]), t([1 + 3j])), {}),
+    (lambda t, lib: (t(1.0), t(2.0)), {}),
+    (lambda t, lib: (t(1), t(2)), {}),
+    (lambda t, lib: (1.0, 2.0), {}),
+    (lambda t, lib: (1.0, 0.0), {}),
+    (lambda t, lib: (1.0, 1.5), {"rtol": 0, "atol": 0}),
+    (lambda t, lib: (1, 2), {}),
+    (lambda t, lib: (1.0, 1), {}),
+    (lambda t, lib: (1.0, 1), {"check_dtype": False}),
+    (lambda t, lib: (1 + 1j, 1 + 2j), {}),
+    (lambda t, lib: (True, False), {}),
+    (lambda t, lib: (None, 1), {}),
+    (lambda t, lib: (None, None), {}),
+    (lambda t, lib: (NAN, NAN), {}),
+    (lambda t, lib: (NAN, NAN), {"equal_nan": True}),
+    (lambda t, lib: (INF, 1.0), {}),
+    (lambda t, lib: (INF, INF), {}),
+    (lambda t, lib: (t([NAN]), t([NAN])), {}),
+    (lambda t, lib: (t([NAN, 1.0]), t([NAN, 1.0])), {"equal_nan": True}),
+    (lambda t, lib: (t([INF, 1.0]), t([1.0, 1.0])), {}),
+    (lambda t, lib: (t([0.0]), t([1.0])), {}),
+    (lambda t, lib: (t([1.0]), t([0.0])), {}),
+    (lambda t, lib: (t([]), t([])), {}),
+    (lambda t, lib: (t([1.0]), t([1.0], dtype=lib.float64)), {}),
+    (lambda t, lib: (t([1.0, 2]), t([1.0, 3], dtype=lib.float64)), {"check_dtype": False}),
+    (lambda t, lib: (t([1.0]), t([1.0, 2.0])), {}),
+    (lambda t, lib: (t([[1.0, 2], [3, 4]]).T, t([[1.0, 3], [2, 4]])), {"check_stride": True}),
+    (lambda t, lib: (t([[1.0, 2], [3, 4]]).T, t([[1.0, 3], [2, 4]])), {}),
+    (lambda t, lib: (t([1.0], requires_grad=True), t([1.0])), {}),
+    (lambda t, lib: ([1.0, t([2.0])], [1.0, t([3.0])]), {}),
+    (lambda t, lib: ([1, [2, 3]], [1, (2, 4)]), {}),
+    (lambda t, lib: ({"a": 1, "b": t([1.0])}, {"b": t([2.0]), "a": 1}), {}),
+    (lambda t, lib: ({"x": [t(1.0), {"y": 2}]}, {"x": [t(1.0), {"y": 3}]}), {}),
+    (lambda t, lib: ([1, 2], [1]), {}),
+    (lambda t, lib: ({"a": [1, 2]}, {"a": [1]}), {}),
+    (lambda t, lib: ({"a": 1}, {"b": 1}), {}),
+    (lambda t, lib: ({"a": 1}, {"a": 1, "b": 1}), {}),
+    (lambda t, lib: (np.array([1.0]), np.array([2.0])), {}),
+    (lambda t, lib: (np.float64(1), 1.0), {}),
+    (lambda t, lib: (t([1.0]), np.array([1.0], np.float32)), {}),
+    (lambda t, lib: (t([1.0]), 1.0), {}),
+    (lambda t, lib: ("a", "a"), {}),
+    (lambda t, lib: ([], {}), {}),
+    (lambda t, lib: ({1}, {1}), {}),
+    (lambda t, lib: (lib.nn.Parameter(t([1.0])), t([1.0])), {}),
+    (lambda t, lib: (lib.nn.Parameter(t([1.0])), t([1.0])), {"allow_subclasses": False}),
+    (lambda t, lib: (t([1.0]), t([2.0])), {"msg": "hello"}),
+    (lambda t, lib: (t([1.0]), t([2.0])), {"msg": lambda said: f"so: {said}"}),
+    (lambda t, lib: (t([1.0]), t([1.0])), {"rtol": 1.0}),
+    (lambda t, lib: (t([1.0]), t([1.0])), {"atol": 1.0}),
+]
+
+
+@pytest.mark.parametrize("case", range(len(PAIRS)))
+def test_assert_close(case):
+    make, options = PAIRS[case]
+    said = []
+    for library in LIBRARIES:
+        try:
+            library.testing.assert_close(*make(library.tensor, library), **options)
+            said.append("close")
+        except (AssertionError, TypeError, ValueError) as error:
+            said.append(f"{type(error).__name__}: {error}")
+    words = said[0].replace("microgad.tensor.Tensor", "torch.Tensor")
+    assert words.replace("microgad.parameter.Parameter", "torch.nn.parameter.Parameter") == said[1]
+
+
+DTYPES = ["bool", "uint8", "int8", "int64", "float16", "float32", "float64", "complex64", "complex128"]
+OPTIONS = [
+    {},
+    {"low": 1, "high": 2},
+    {"low": -3.5, "high": 100.0},
+    {"exclude_zero": True},
+    {"noncontiguous": True},
+    {"low": -1e40, "high": 1e40},
+    {"requires_grad": True},
+    {"low": 2, "high": 1},
+    {"low": NAN},
+    {"low": 1e40, "high": 2e40},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_make_tensor(dtype, options):
+    for shape in (((2, 3),), (4, 5), ((),), ((0, 2),)):
+        made = []
+        for library in LIBRARIES:
+            library.manual_seed(4)
+            try:
+                x = library.testing.make_tensor(*shape, dtype=getattr(library, dtype), device="cpu", **options)
+                made.append((x.detach().numpy(), x.numel() and x.stride(), x.requires_grad, str(x.dtype)))
+            except ValueError as error:
+                made.append(str(error))
+        if isinstance(made[1], str):
+            assert made[0] == made[1] or "interval" in made[0]
+            continue
+        np.testing.assert_array_equal(made[0][0], made[1][0])
+        assert made[0][1:] == made[1][1:]
+
+
+def test_importing_the_kit_loads_neither():
+    import subprocess
+    import sys
+
+    code = """
+import sys, microgad.testing as kit
+assert not {"microgad.testing.comparing", "microgad.testing.making"} & set(sys.modules)
+kit.assert_close(1, 1)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
