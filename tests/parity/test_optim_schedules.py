@@ -89,9 +89,9 @@ MAKERS = [
         lambda lib, o, s, name=name, options=options, **more: getattr(
             s if hasattr(torch.optim.lr_scheduler, name) else lib.optim.swa_utils, name
         )(o, **copy.deepcopy(options), **more),
-        id=f"{name}-{options}",
+        id=f"{name}-{number}",
     )
-    for name, options in SCHEDULES
+    for number, (name, options) in enumerate(SCHEDULES)
 ]
 
 

@@ -1,0 +1,71 @@
+"""Timers: PyTorch's names and arithmetic; times of a clock that is told what to say."""
+
+import pytest
+
+import microgad as torch
+from microgad.utils.benchmark import Compare, Measurement, TaskSpec, Timer
+
+
+class Clock:
+    """Goes on by a second at each look."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        self.now += 1.0
+        return self.now
+
+
+def test_a_statement_sees_its_globals_and_torch():
+    seen = []
+    measured = Timer("seen.append(torch.ones(1).item() + y)", "y = 1", globals={"seen": seen}).timeit(5)
+    assert seen[0] == 2.0
+    assert len(seen) >= 5
+    assert measured.number_per_run == 5
+    assert len(measured.times) == 1
+    assert measured.mean == measured.median > 0
+
+
+def test_by_a_clock():
+    timer = Timer("pass", timer=Clock(), label="nothing", sub_label="none", num_threads=2)
+    assert timer.timeit(4).times == [0.25]
+    blocks = timer.blocked_autorange(min_run_time=3)
+    assert blocks.raw_times == [1.0, 1.0, 1.0]
+    assert blocks.iqr == 0
+    assert not blocks.has_warnings
+    assert len(timer.adaptive_autorange(min_run_time=2, max_run_time=50).times) == 6
+    said = repr(blocks)
+    assert "nothing: none" in said
+    assert "Median: 1.00 s" in said
+    assert "3 measurements, 1 runs per measurement, 2 threads" in said
+
+
+def test_quartiles_are_those_of_torch():
+    theirs = pytest.importorskip("torch.utils.benchmark")
+    times = [1.0, 5.0, 2.0, 8.0, 3.0]
+    mine = Measurement(2, times, TaskSpec("f()", "pass", description="d"))
+    other = theirs.Measurement(2, times, theirs.TaskSpec("f()", "pass", description="d"))
+    for name in ("times", "median", "mean", "iqr", "has_warnings", "title", "as_row_name", "description", "stmt"):
+        assert getattr(mine, name) == getattr(other, name)
+    with pytest.raises(AttributeError):
+        mine.unheard_of  # noqa: B018
+
+
+def test_a_table():
+    made = [
+        Measurement(1, [t], TaskSpec("s", "pass", label="sum", sub_label=row, description=column))
+        for row, column, t in (("a", "x", 1e-3), ("a", "y", 2e-3), ("b", "y", 30e-3))
+    ]
+    lines = str(Compare(made)).splitlines()
+    assert lines[3].split() == ["a", "|", "1.0", "|", "2.0"]
+    assert lines[4].split() == ["b", "|", "|", "30.0"]
+    assert "sum" in lines[0]
+    assert lines[-1] == "Times are in milliseconds (ms)."
+
+
+def test_what_it_cannot_do_it_says():
+    with pytest.raises(NotImplementedError, match="language"):
+        Timer("x", language="c++")
+    with pytest.raises(ValueError, match="global_setup"):
+        torch.utils.benchmark.Timer("x", global_setup="#include")
