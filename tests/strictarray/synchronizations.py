@@ -18,6 +18,7 @@ ALLOWED = {
     "ops/random/sampling.py": "the probabilities to draw with",
     "ops/random/in_place.py:bernoulli_": "the probabilities to draw with",
     "ops/random/seeds.py": "the state of a generator",
+    "distributions/reparameterized.py": "the parameters to draw with, and of draws what their derivatives are",
     # What works on few rows.
     "ops/embedding.py:embedding_renorm_": "which rows there are, and which are too long",
 }

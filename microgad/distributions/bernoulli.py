@@ -1,0 +1,97 @@
+"""The Bernoulli distribution, and what distributions with probs or logits share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import ArgumentError
+from ..lazy import absent as _absent
+from ..nn.functional import binary_cross_entropy_with_logits
+from ..ops.creation import arange
+from ..ops.elementwise import where
+from ..ops.random import bernoulli
+from ..state import scope
+from ..tensor import Tensor
+from . import constraints
+from .distribution import ExponentialFamily
+from .utils import broadcast_all, lazy_property, logits_to_probs, probs_to_logits
+
+
+def given(probs: Any, logits: Any) -> str:
+    """Which of the two was given; both or none raise ValueError."""
+    if (probs is None) == (logits is None):
+        raise ArgumentError("Either `probs` or `logits` must be specified, but not both.")
+    return "logits" if probs is None else "probs"
+
+
+class _Odds:
+    """probs and logits of a success: one is given, the other computed when first read."""
+
+    _param: Tensor
+
+    @lazy_property
+    def logits(self) -> Tensor:
+        """The log odds."""
+        return probs_to_logits(self.probs, is_binary=True)
+
+    @lazy_property
+    def probs(self) -> Tensor:
+        """The probabilities."""
+        return logits_to_probs(self.logits, is_binary=True)
+
+    @property
+    def param_shape(self) -> Any:
+        """The shape of what was given."""
+        return self._param.size()
+
+    def _set(self, name: str, value: Tensor) -> None:
+        self.__dict__[name] = self._param = value
+
+
+class Bernoulli(_Odds, ExponentialFamily):
+    """1 with probability probs, which is sigmoid(logits); 0 else. Source: torch.distributions.Bernoulli.
+
+    >>> d = torch.distributions.Bernoulli(probs=0.25)
+    >>> d.log_prob(torch.tensor(1.0)), d.mean, d.enumerate_support()
+    (tensor(-1.3863), tensor(0.2500), tensor([0., 1.]))
+    """
+
+    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
+    support = constraints.boolean
+    has_enumerate_support = True
+
+    def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
+        name = given(probs, logits)
+        self._set(name, broadcast_all(logits if probs is None else probs)[0])
+        super().__init__(self._param.shape, validate_args=validate_args)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.probs
+
+    @property
+    def mode(self) -> Tensor:
+        mode = (self.probs >= 0.5).to(self.probs)
+        return where(self.probs == 0.5, float("nan"), mode)
+
+    @property
+    def variance(self) -> Tensor:
+        return self.probs * (1 - self.probs)
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        with scope(grad_enabled=False):
+            return bernoulli(self.probs.expand(self._extended_shape(sample_shape)))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        self._checked(value)
+        logits, value = broadcast_all(self.logits, value)
+        return -binary_cross_entropy_with_logits(logits, value, reduction="none")
+
+    def entropy(self) -> Tensor:
+        return binary_cross_entropy_with_logits(self.logits, self.probs, reduction="none")
+
+    def enumerate_support(self, expand: bool = True) -> Tensor:
+        return self._enumerated(arange(2, dtype=self._param.dtype, device=self._param.device), expand)
+
+
+_absent(globals())

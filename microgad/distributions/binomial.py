@@ -1,0 +1,86 @@
+"""The binomial distribution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..lazy import absent as _absent
+from ..ops.creation import arange
+from ..ops.random import binomial
+from ..state import scope
+from ..tensor import Tensor
+from . import constraints
+from .bernoulli import _Odds, given
+from .distribution import Distribution
+from .utils import broadcast_all
+
+
+class Binomial(_Odds, Distribution):
+    """How many of total_count trials succeed, each with probability probs. Source: torch.distributions.Binomial.
+
+    >>> torch.distributions.Binomial(2, probs=0.5).log_prob(torch.tensor([0.0, 1.0, 2.0]))
+    tensor([-1.3863, -0.6931, -1.3863])
+    """
+
+    arg_constraints = {
+        "total_count": constraints.nonnegative_integer,
+        "probs": constraints.unit_interval,
+        "logits": constraints.real,
+    }
+    has_enumerate_support = True
+
+    def __init__(
+        self, total_count: Any = 1, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+    ) -> None:
+        name = given(probs, logits)
+        count, parameter = broadcast_all(total_count, logits if probs is None else probs)
+        self.total_count = count.type_as(parameter)
+        self._set(name, parameter)
+        super().__init__(parameter.shape, validate_args=validate_args)
+
+    @constraints.dependent_property(is_discrete=True, event_dim=0)
+    def support(self) -> Any:
+        return constraints.integer_interval(0, self.total_count)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.total_count * self.probs
+
+    @property
+    def mode(self) -> Tensor:
+        return ((self.total_count + 1) * self.probs).floor().clamp(max=self.total_count)
+
+    @property
+    def variance(self) -> Tensor:
+        return self.total_count * self.probs * (1 - self.probs)
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        shape = self._extended_shape(sample_shape)
+        with scope(grad_enabled=False):
+            return binomial(self.total_count.expand(shape), self.probs.expand(shape))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        self._checked(value)
+        n, logits = self.total_count, self.logits
+        # n log(1 + exp(logits)), without overflow
+        above = (logits.clamp(min=0) + logits - logits.clamp(max=0)) / 2
+        normalizer = n * above + n * (-logits.abs()).exp().log1p() - (n + 1).lgamma()
+        return value * logits - (value + 1).lgamma() - (n - value + 1).lgamma() - normalizer
+
+    def _count(self, what: str) -> int:
+        count = int(self.total_count.max())
+        if not self.total_count.min() == count:
+            raise NotImplementedError(f"Inhomogeneous total count not supported by `{what}`.")
+        return count
+
+    def entropy(self) -> Tensor:
+        self._count("entropy")
+        log_prob = self.log_prob(self.enumerate_support(False))
+        return -(log_prob.exp() * log_prob).sum(0)
+
+    def enumerate_support(self, expand: bool = True) -> Tensor:
+        count = self._count("enumerate_support")
+        return self._enumerated(arange(1 + count, dtype=self._param.dtype, device=self._param.device), expand)
+
+
+_absent(globals())

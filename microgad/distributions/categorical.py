@@ -1,0 +1,99 @@
+"""The categorical distribution."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..errors import ArgumentError
+from ..lazy import absent as _absent
+from ..limits import finfo
+from ..ops.creation import arange
+from ..ops.movement import broadcast_tensors
+from ..ops.random import multinomial
+from ..size import Size
+from ..state import scope
+from ..tensor import Tensor
+from . import constraints
+from .bernoulli import given
+from .distribution import Distribution
+from .utils import lazy_property, logits_to_probs, probs_to_logits
+
+
+class Categorical(Distribution):
+    """One of K indices, with the probabilities in the last dimension of probs (scaled to add up to 1), or of logits.
+
+    Source: torch.distributions.Categorical.
+
+    >>> d = torch.distributions.Categorical(torch.tensor([0.25, 0.25, 0.5]))
+    >>> d.log_prob(torch.tensor(2)), d.sample((2,)).shape
+    (tensor(-0.6931), torch.Size([2]))
+    """
+
+    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    has_enumerate_support = True
+
+    def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
+        name = given(probs, logits)
+        value: Tensor = logits if probs is None else probs
+        if value.dim() < 1:
+            raise ArgumentError(f"`{name}` parameter must be at least one-dimensional.")
+        if probs is None:
+            value = value - value.logsumexp(dim=-1, keepdim=True)
+        else:
+            value = value / value.sum(-1, keepdim=True)
+        self.__dict__[name] = self._param = value
+        self._num_events = value.size()[-1]
+        super().__init__(value.shape[:-1], validate_args=validate_args)
+
+    @constraints.dependent_property(is_discrete=True, event_dim=0)
+    def support(self) -> Any:
+        return constraints.integer_interval(0, self._num_events - 1)
+
+    @lazy_property
+    def logits(self) -> Tensor:
+        """The logarithms of the probabilities."""
+        return probs_to_logits(self.probs)
+
+    @lazy_property
+    def probs(self) -> Tensor:
+        """The probabilities."""
+        return logits_to_probs(self.logits)
+
+    @property
+    def param_shape(self) -> Any:
+        """The shape of what was given."""
+        return self._param.size()
+
+    @property
+    def mean(self) -> Tensor:
+        return self._param.new_full(self._extended_shape(), math.nan)
+
+    @property
+    def mode(self) -> Tensor:
+        return self.probs.argmax(dim=-1)
+
+    @property
+    def variance(self) -> Tensor:
+        return self.mean
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        shape = Size(sample_shape)
+        with scope(grad_enabled=False):
+            drawn = multinomial(self.probs.reshape(-1, self._num_events), shape.numel(), True).T
+            return drawn.reshape(self._extended_shape(shape))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        self._checked(value)
+        value, logits = broadcast_tensors(value.long().unsqueeze(-1), self.logits)
+        return logits.gather(-1, value[..., :1]).squeeze(-1)
+
+    def entropy(self) -> Tensor:
+        logits = self.logits.clamp(min=finfo(self.logits.dtype).min)
+        return -(logits * self.probs).sum(-1)
+
+    def enumerate_support(self, expand: bool = True) -> Tensor:
+        return self._enumerated(arange(self._num_events, device=self._param.device), expand)
+
+
+_absent(globals())

@@ -1,0 +1,30 @@
+"""The distribution of sums of squared normal draws."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..lazy import absent as _absent
+from ..tensor import Tensor
+from . import constraints
+from .gamma import Gamma
+
+
+class Chi2(Gamma):
+    """Gamma(df/2, 1/2): a sum of df squares of standard normal draws. Source: torch.distributions.Chi2.
+
+    >>> torch.distributions.Chi2(3.0).mean
+    tensor(3.)
+    """
+
+    arg_constraints = {"df": constraints.positive}
+
+    def __init__(self, df: Any, validate_args: bool | None = None) -> None:
+        super().__init__(0.5 * df, 0.5, validate_args=validate_args)
+
+    @property
+    def df(self) -> Tensor:
+        return self.concentration * 2
+
+
+_absent(globals())

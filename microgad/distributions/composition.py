@@ -1,0 +1,406 @@
+"""Transforms, their inverses, and transforms made of others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+from weakref import ReferenceType, ref
+
+from ..lazy import absent as _absent
+from ..ops.creation import zeros_like
+from ..ops.movement import cat, stack
+from ..tensor import Tensor
+from . import constraints
+from .utils import _sum_rightmost
+
+
+class Transform:
+    """y = f(x), its inverse, and log |dy/dx|. A subclass has _call, _inverse and log_abs_det_jacobian.
+
+    With cache_size = 1 the last value is remembered, so that the inverse of y is x itself.
+    Source: torch.distributions.transforms.Transform.
+    """
+
+    bijective = False
+    domain: Any
+    codomain: Any
+    _sign: Any = None
+
+    def __init__(self, cache_size: int = 0) -> None:
+        if cache_size not in (0, 1):
+            raise ValueError("cache_size must be 0 or 1")
+        self._cache_size = cache_size
+        self._cached_x_y: tuple[Any, Any] = (None, None)
+        self._inv: ReferenceType[Transform] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_inv": None}  # a weak reference can't be pickled
+
+    @property
+    def event_dim(self) -> int:
+        """How many last dimensions are transformed together."""
+        if self.domain.event_dim != self.codomain.event_dim:
+            raise ValueError("Please use either .domain.event_dim or .codomain.event_dim")
+        return self.domain.event_dim
+
+    @property
+    def inv(self) -> Transform:
+        """The inverse transform."""
+        there = None if self._inv is None else self._inv()
+        if there is None:
+            there = _InverseTransform(self)
+            self._inv = ref(there)
+        return there
+
+    @property
+    def sign(self) -> Any:
+        """Of the derivative: 1 where the transform rises, -1 where it falls."""
+        if self._sign is None:
+            raise NotImplementedError(f"{type(self).__name__} has no sign")
+        return self._sign
+
+    def with_cache(self, cache_size: int = 1) -> Any:
+        """The same transform with that cache."""
+        if self._cache_size == cache_size:
+            return self
+        if type(self).__init__ is not Transform.__init__:
+            raise NotImplementedError(f"{type(self)}.with_cache is not implemented")
+        return type(self)(cache_size=cache_size)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = object.__hash__
+
+    def __call__(self, x: Any) -> Any:
+        if self._cache_size and x is self._cached_x_y[0]:
+            return self._cached_x_y[1]
+        y = self._call(x)
+        self._remember(x, y)
+        return y
+
+    def _inv_call(self, y: Any) -> Any:
+        if self._cache_size and y is self._cached_x_y[1]:
+            return self._cached_x_y[0]
+        x = self._inverse(y)
+        self._remember(x, y)
+        return x
+
+    def _remember(self, x: Any, y: Any) -> None:
+        if self._cache_size:
+            self._cached_x_y = x, y
+
+    def _call(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        """log |dy/dx| at a pair of values, without the dimensions that are transformed together."""
+        raise NotImplementedError
+
+    def forward_shape(self, shape: Any) -> Any:
+        """The shape of y for that of x."""
+        return shape
+
+    def inverse_shape(self, shape: Any) -> Any:
+        """The shape of x for that of y."""
+        return shape
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class _InverseTransform(Transform):
+    def __init__(self, transform: Transform) -> None:
+        super().__init__(cache_size=transform._cache_size)
+        self._back = transform
+
+    @property
+    def domain(self) -> Any:
+        return self._back.codomain
+
+    @property
+    def codomain(self) -> Any:
+        return self._back.domain
+
+    @property
+    def bijective(self) -> bool:  # type: ignore[override]
+        return self._back.bijective
+
+    @property
+    def sign(self) -> Any:
+        return self._back.sign
+
+    @property
+    def inv(self) -> Transform:
+        return self._back
+
+    def with_cache(self, cache_size: int = 1) -> Any:
+        return self._back.with_cache(cache_size).inv
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _InverseTransform) and self._back == other._back
+
+    __hash__ = Transform.__hash__
+
+    def __call__(self, x: Any) -> Any:
+        return self._back._inv_call(x)
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        return -self._back.log_abs_det_jacobian(y, x)
+
+    def forward_shape(self, shape: Any) -> Any:
+        return self._back.inverse_shape(shape)
+
+    def inverse_shape(self, shape: Any) -> Any:
+        return self._back.forward_shape(shape)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._back!r})"
+
+
+class ComposeTransform(Transform):
+    """One transform after the other, the first first. Source: torch.distributions.ComposeTransform.
+
+    >>> t = torch.distributions.transforms
+    >>> t.ComposeTransform([t.ExpTransform(), t.AffineTransform(1.0, 2.0)])(torch.tensor(0.0))
+    tensor(3.)
+    """
+
+    def __init__(self, parts: Sequence[Transform], cache_size: int = 0) -> None:
+        self.parts = [part.with_cache(cache_size) for part in parts] if cache_size else list(parts)
+        super().__init__(cache_size=cache_size)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ComposeTransform) and self.parts == other.parts
+
+    __hash__ = Transform.__hash__
+
+    @property
+    def domain(self) -> Any:
+        if not self.parts:
+            return constraints.real
+        return self._widened(self.parts[0].domain, self._event_dims()[0])
+
+    @property
+    def codomain(self) -> Any:
+        if not self.parts:
+            return constraints.real
+        return self._widened(self.parts[-1].codomain, self._event_dims()[-1])
+
+    @staticmethod
+    def _widened(constraint: Any, event_dim: int) -> Any:
+        more = event_dim - constraint.event_dim
+        return constraints.independent(constraint, more) if more else constraint
+
+    def _event_dims(self) -> list[int]:
+        """How many dimensions are one value: before the first part, and after each."""
+        dim = self.parts[-1].codomain.event_dim
+        for part in reversed(self.parts):
+            dim = max(dim + part.domain.event_dim - part.codomain.event_dim, part.domain.event_dim)
+        dims = [dim]
+        for part in self.parts:
+            dims.append(dims[-1] + part.codomain.event_dim - part.domain.event_dim)
+        return dims
+
+    @property
+    def bijective(self) -> bool:  # type: ignore[override]
+        return all(part.bijective for part in self.parts)
+
+    @property
+    def sign(self) -> Any:
+        return math.prod(part.sign for part in self.parts)
+
+    def with_cache(self, cache_size: int = 1) -> Any:
+        return self if self._cache_size == cache_size else ComposeTransform(self.parts, cache_size=cache_size)
+
+    def _call(self, x: Any) -> Any:
+        for part in self.parts:
+            x = part(x)
+        return x
+
+    def _inverse(self, y: Any) -> Any:
+        for part in reversed(self.parts):
+            y = part.inv(y)
+        return y
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        if not self.parts:
+            return zeros_like(x)
+        values = [x]
+        for part in self.parts[:-1]:
+            values.append(part(values[-1]))
+        values.append(y)
+        total: Any = 0
+        for part, dim, before, after in zip(self.parts, self._event_dims(), values, values[1:], strict=False):
+            total = total + _sum_rightmost(part.log_abs_det_jacobian(before, after), dim - part.domain.event_dim)
+        return total
+
+    def forward_shape(self, shape: Any) -> Any:
+        for part in self.parts:
+            shape = part.forward_shape(shape)
+        return shape
+
+    def inverse_shape(self, shape: Any) -> Any:
+        for part in reversed(self.parts):
+            shape = part.inverse_shape(shape)
+        return shape
+
+    def __repr__(self) -> str:
+        lines = ",\n    ".join(map(repr, self.parts))
+        return f"{type(self).__name__}(\n    {lines}\n)"
+
+
+identity_transform = ComposeTransform([])
+
+
+class IndependentTransform(Transform):
+    """A transform whose last batch dimensions count as one value. Source: torch.distributions.IndependentTransform."""
+
+    def __init__(self, base_transform: Transform, reinterpreted_batch_ndims: int, cache_size: int = 0) -> None:
+        super().__init__(cache_size=cache_size)
+        self.base_transform = base_transform.with_cache(cache_size)
+        self.reinterpreted_batch_ndims = reinterpreted_batch_ndims
+
+    def with_cache(self, cache_size: int = 1) -> Any:
+        if self._cache_size == cache_size:
+            return self
+        return IndependentTransform(self.base_transform, self.reinterpreted_batch_ndims, cache_size=cache_size)
+
+    @property
+    def domain(self) -> Any:
+        return constraints.independent(self.base_transform.domain, self.reinterpreted_batch_ndims)
+
+    @property
+    def codomain(self) -> Any:
+        return constraints.independent(self.base_transform.codomain, self.reinterpreted_batch_ndims)
+
+    @property
+    def bijective(self) -> bool:  # type: ignore[override]
+        return self.base_transform.bijective
+
+    @property
+    def sign(self) -> Any:
+        return self.base_transform.sign
+
+    def _call(self, x: Tensor) -> Tensor:
+        if x.dim() < self.domain.event_dim:
+            raise ValueError("Too few dimensions on input")
+        return self.base_transform(x)
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        if y.dim() < self.codomain.event_dim:
+            raise ValueError("Too few dimensions on input")
+        return self.base_transform.inv(y)
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        return _sum_rightmost(self.base_transform.log_abs_det_jacobian(x, y), self.reinterpreted_batch_ndims)
+
+    def forward_shape(self, shape: Any) -> Any:
+        return self.base_transform.forward_shape(shape)
+
+    def inverse_shape(self, shape: Any) -> Any:
+        return self.base_transform.inverse_shape(shape)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.base_transform!r}, {self.reinterpreted_batch_ndims})"
+
+
+class CatTransform(Transform):
+    """Transforms side by side along dim, each of so many values. Source: torch.distributions.CatTransform."""
+
+    transforms: list[Transform]
+
+    def __init__(
+        self, tseq: Sequence[Transform], dim: int = 0, lengths: Sequence[int] | None = None, cache_size: int = 0
+    ) -> None:
+        super().__init__(cache_size=cache_size)
+        self.transforms = [t.with_cache(cache_size) if cache_size else t for t in tseq]
+        self.lengths = [1] * len(self.transforms) if lengths is None else list(lengths)
+        self.dim = dim
+
+    def with_cache(self, cache_size: int = 1) -> Any:
+        if self._cache_size == cache_size:
+            return self
+        return CatTransform(self.transforms, self.dim, self.lengths, cache_size)
+
+    @property
+    def event_dim(self) -> int:
+        return max(t.event_dim for t in self.transforms)
+
+    @property
+    def length(self) -> int:
+        """How many values there are along dim."""
+        return sum(self.lengths)
+
+    @property
+    def bijective(self) -> bool:  # type: ignore[override]
+        return all(t.bijective for t in self.transforms)
+
+    @property
+    def domain(self) -> Any:
+        return constraints.cat([t.domain for t in self.transforms], self.dim, self.lengths)
+
+    @property
+    def codomain(self) -> Any:
+        return constraints.cat([t.codomain for t in self.transforms], self.dim, self.lengths)
+
+    def _parts(self, x: Tensor) -> Any:
+        return zip(self.transforms, x.split(self.lengths, self.dim), strict=True)
+
+    def _call(self, x: Tensor) -> Tensor:
+        return cat([t(part) for t, part in self._parts(x)], self.dim)
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return cat([t.inv(part) for t, part in self._parts(y)], self.dim)
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        logs = []
+        for (t, before), (_, after) in zip(self._parts(x), self._parts(y), strict=True):
+            logs.append(_sum_rightmost(t.log_abs_det_jacobian(before, after), self.event_dim - t.event_dim))
+        dim = self.dim - x.dim() if self.dim >= 0 else self.dim
+        dim += self.event_dim
+        return cat(logs, dim) if dim < 0 else sum(logs[1:], logs[0])
+
+
+class StackTransform(Transform):
+    """A transform for each place along dim. Source: torch.distributions.StackTransform."""
+
+    def __init__(self, tseq: Sequence[Transform], dim: int = 0, cache_size: int = 0) -> None:
+        super().__init__(cache_size=cache_size)
+        self.transforms = [t.with_cache(cache_size) if cache_size else t for t in tseq]
+        self.dim = dim
+
+    def with_cache(self, cache_size: int = 1) -> Any:
+        return self if self._cache_size == cache_size else StackTransform(self.transforms, self.dim, cache_size)
+
+    @property
+    def bijective(self) -> bool:  # type: ignore[override]
+        return all(t.bijective for t in self.transforms)
+
+    @property
+    def domain(self) -> Any:
+        return constraints.stack([t.domain for t in self.transforms], self.dim)
+
+    @property
+    def codomain(self) -> Any:
+        return constraints.stack([t.codomain for t in self.transforms], self.dim)
+
+    def _parts(self, x: Tensor) -> Any:
+        return zip(self.transforms, x.unbind(self.dim), strict=True)
+
+    def _call(self, x: Tensor) -> Tensor:
+        return stack([t(part) for t, part in self._parts(x)], self.dim)
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return stack([t.inv(part) for t, part in self._parts(y)], self.dim)
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        pairs = zip(self._parts(x), self._parts(y), strict=True)
+        return stack([t.log_abs_det_jacobian(before, after) for (t, before), (_, after) in pairs], self.dim)
+
+
+_absent(globals())

@@ -1,0 +1,300 @@
+"""Kullback and Leibler's divergence of two distributions, by a table of formulas for pairs of classes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from ..lazy import absent as _absent
+from ..linalg import solve_triangular
+from ..ops.elementwise import where
+from ..tensor import Tensor
+from .bernoulli import Bernoulli
+from .beta import Beta
+from .binomial import Binomial
+from .categorical import Categorical
+from .cauchy import Cauchy
+from .dirichlet import Dirichlet
+from .distribution import Distribution
+from .exponential import Exponential
+from .gamma import Gamma
+from .geometric import Geometric
+from .gumbel import Gumbel
+from .half_normal import HalfNormal
+from .independent import Independent
+from .laplace import Laplace
+from .multivariate_normal import MultivariateNormal, half_log_det, mahalanobis
+from .normal import Normal
+from .one_hot_categorical import OneHotCategorical
+from .pareto import Pareto
+from .poisson import Poisson
+from .transformed_distribution import TransformedDistribution
+from .uniform import Uniform
+from .utils import _sum_rightmost, euler_constant
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_formulas: dict[tuple[type, type], Callable[[Any, Any], Tensor]] = {}
+
+
+def register_kl(type_p: type, type_q: type) -> Callable[[F], F]:
+    """Enter the decorated function of p and q in the table, for two classes and what inherits of them.
+
+    Classes that aren't distributions raise TypeError. Source: torch.distributions.register_kl.
+
+    >>> class Certain(torch.distributions.Bernoulli): pass
+    >>> @torch.distributions.register_kl(Certain, Certain)
+    ... def between(p, q): return torch.zeros(p.batch_shape)
+    >>> torch.distributions.kl_divergence(Certain(probs=0.5), Certain(probs=0.5))
+    tensor(0.)
+    """
+    for name, cls in (("type_p", type_p), ("type_q", type_q)):
+        if not (isinstance(cls, type) and issubclass(cls, Distribution)):
+            raise TypeError(f"Expected {name} to be a Distribution subclass but got {cls}")
+
+    def enter(function: F) -> F:
+        _formulas[type_p, type_q] = function
+        return function
+
+    return enter
+
+
+def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
+    """∫ p log(p/q), batch_shape. NotImplementedError for a pair that isn't in the table.
+
+    Source: torch.distributions.kl_divergence.
+
+    >>> d = torch.distributions
+    >>> d.kl_divergence(d.Normal(0.0, 1.0), d.Normal(1.0, 1.0))
+    tensor(0.5000)
+    """
+    for of_p in type(p).__mro__:  # the nearest classes, p's first
+        for of_q in type(q).__mro__:
+            if (of_p, of_q) in _formulas:
+                return _formulas[of_p, of_q](p, q)
+    raise NotImplementedError(
+        f"No KL(p || q) is implemented for p type {type(p).__name__} and q type {type(q).__name__}"
+    )
+
+
+@register_kl(Normal, Normal)
+def _normal(p: Normal, q: Normal) -> Tensor:
+    ratio = (p.scale / q.scale).pow(2)
+    return 0.5 * (ratio + ((p.loc - q.loc) / q.scale).pow(2) - 1 - ratio.log())
+
+
+@register_kl(HalfNormal, HalfNormal)
+def _half_normal(p: HalfNormal, q: HalfNormal) -> Tensor:
+    return _normal(p.base_dist, q.base_dist)
+
+
+@register_kl(Laplace, Laplace)
+def _laplace(p: Laplace, q: Laplace) -> Tensor:
+    ratio = p.scale / q.scale
+    distance = (p.loc - q.loc).abs()
+    return -ratio.log() + distance / q.scale + ratio * (-distance / p.scale).exp() - 1
+
+
+@register_kl(Cauchy, Cauchy)
+def _cauchy(p: Cauchy, q: Cauchy) -> Tensor:
+    return ((p.scale + q.scale).pow(2) + (p.loc - q.loc).pow(2)).log() - (4 * p.scale * q.scale).log()
+
+
+@register_kl(Gumbel, Gumbel)
+def _gumbel(p: Gumbel, q: Gumbel) -> Tensor:
+    ratio, apart = p.scale / q.scale, (p.loc - q.loc) / q.scale
+    return ((1 + ratio).lgamma() - apart).exp() + apart - ratio.log() + ratio * euler_constant - (1 + euler_constant)
+
+
+@register_kl(Pareto, Pareto)
+def _pareto(p: Pareto, q: Pareto) -> Tensor:
+    ratio = q.alpha / p.alpha
+    kl = q.alpha * (p.scale / q.scale).log() - ratio.log() + ratio - 1
+    return where(p.scale < q.scale, math.inf, kl)
+
+
+@register_kl(Uniform, Uniform)
+def _uniform(p: Uniform, q: Uniform) -> Tensor:
+    outside = (q.low > p.low) | (q.high < p.high)
+    return where(outside, math.inf, ((q.high - q.low) / (p.high - p.low)).log())
+
+
+@register_kl(Exponential, Exponential)
+def _exponential(p: Exponential, q: Exponential) -> Tensor:
+    ratio = q.rate / p.rate
+    return -ratio.log() + ratio - 1
+
+
+@register_kl(Gamma, Gamma)
+def _gamma(p: Gamma, q: Gamma) -> Tensor:
+    a, b = p.concentration, q.concentration
+    slopes = (a - b) * a.digamma() + (q.rate - p.rate) * (a / p.rate)
+    return b * (p.rate / q.rate).log() + b.lgamma() - a.lgamma() + slopes
+
+
+@register_kl(Beta, Beta)
+def _beta(p: Beta, q: Beta) -> Tensor:
+    return _dirichlet(p._dirichlet, q._dirichlet)
+
+
+@register_kl(Dirichlet, Dirichlet)
+def _dirichlet(p: Dirichlet, q: Dirichlet) -> Tensor:
+    a, b = p.concentration, q.concentration
+    total = a.sum(-1)
+    heights = total.lgamma() - b.sum(-1).lgamma() - (a.lgamma() - b.lgamma()).sum(-1)
+    return heights + ((a - b) * (a.digamma() - total.digamma().unsqueeze(-1))).sum(-1)
+
+
+@register_kl(Bernoulli, Bernoulli)
+def _bernoulli(p: Bernoulli, q: Bernoulli) -> Tensor:
+    def term(a: Tensor, b: Tensor) -> Tensor:
+        return where(a == 0, 0.0, where(b == 0, math.inf, a.xlogy(a) - a.xlogy(b)))
+
+    return term(p.probs, q.probs) + term(1 - p.probs, 1 - q.probs)
+
+
+@register_kl(Binomial, Binomial)
+def _binomial(p: Binomial, q: Binomial) -> Tensor:
+    if (p.total_count < q.total_count).any():
+        raise NotImplementedError("KL between Binomials where q.total_count > p.total_count is not implemented")
+    kl = p.total_count * (p.probs * (p.logits - q.logits) + (-p.probs).log1p() - (-q.probs).log1p())
+    return where(p.total_count > q.total_count, math.inf, kl)
+
+
+@register_kl(Geometric, Geometric)
+def _geometric(p: Geometric, q: Geometric) -> Tensor:
+    return -p.entropy() - (-q.probs).log1p() / p.probs - q.logits
+
+
+@register_kl(Poisson, Poisson)
+def _poisson(p: Poisson, q: Poisson) -> Tensor:
+    return p.rate * (p.rate.log() - q.rate.log()) - (p.rate - q.rate)
+
+
+@register_kl(Categorical, Categorical)
+def _categorical(p: Categorical, q: Categorical) -> Tensor:
+    terms = p.probs * (p.logits - q.logits)
+    terms = where((q.probs == 0).expand(terms.shape), math.inf, terms)
+    return where((p.probs == 0).expand(terms.shape), 0.0, terms).sum(-1)
+
+
+@register_kl(OneHotCategorical, OneHotCategorical)
+def _one_hot(p: OneHotCategorical, q: OneHotCategorical) -> Tensor:
+    return _categorical(p._categorical, q._categorical)
+
+
+@register_kl(MultivariateNormal, MultivariateNormal)
+def _multivariate_normal(p: MultivariateNormal, q: MultivariateNormal) -> Tensor:
+    if p.event_shape != q.event_shape:
+        raise ValueError(f"KL-divergence between two Multivariate Normals with different event shapes {p}, {q}")
+    mixed = solve_triangular(q._factor, p._factor, upper=False).square().sum((-2, -1))
+    distance = mahalanobis(q._factor, q.loc - p.loc)
+    return half_log_det(q._factor) - half_log_det(p._factor) + 0.5 * (mixed + distance - p.event_shape[0])
+
+
+@register_kl(Independent, Independent)
+def _independent(p: Independent, q: Independent) -> Tensor:
+    if p.reinterpreted_batch_ndims != q.reinterpreted_batch_ndims:
+        raise NotImplementedError
+    return _sum_rightmost(kl_divergence(p.base_dist, q.base_dist), p.reinterpreted_batch_ndims)
+
+
+@register_kl(TransformedDistribution, TransformedDistribution)
+def _transformed(p: TransformedDistribution, q: TransformedDistribution) -> Tensor:
+    if p.transforms != q.transforms or p.event_shape != q.event_shape:
+        raise NotImplementedError
+    return kl_divergence(p.base_dist, q.base_dist)
+
+
+# Of one kind of distribution against another, where q is positive all over p's support.
+
+
+@register_kl(Exponential, Gamma)
+def _exponential_gamma(p: Exponential, q: Gamma) -> Tensor:
+    return _gamma(Gamma(p.rate.new_ones(p.rate.shape), p.rate, validate_args=False), q)
+
+
+@register_kl(Gamma, Exponential)
+def _gamma_exponential(p: Gamma, q: Exponential) -> Tensor:
+    return _gamma(p, Gamma(q.rate.new_ones(q.rate.shape), q.rate, validate_args=False))
+
+
+def _against_normal(p: Any, q: Normal) -> Tensor:
+    distance = (p.variance + (p.mean - q.loc).pow(2)) / (2 * q.variance)
+    return -p.entropy() + distance + q.scale.log() + 0.5 * math.log(2 * math.pi)
+
+
+for _kind in (Beta, Exponential, Gamma, Laplace, Uniform):
+    register_kl(_kind, Normal)(_against_normal)
+
+
+@register_kl(Normal, Laplace)
+def _normal_laplace(p: Normal, q: Laplace) -> Tensor:
+    away = p.loc - q.loc
+    d = away / p.scale
+    distance = p.scale * math.sqrt(2 / math.pi) * (-0.5 * d.square()).exp() + away * (math.sqrt(0.5) * d).erf()
+    return -p.entropy() + distance / q.scale + (2 * q.scale).log()
+
+
+def _against_gamma(p: Any, q: Gamma, mean_log: Tensor) -> Tensor:
+    a = q.concentration
+    return -p.entropy() + a.lgamma() - a * q.rate.log() - (a - 1) * mean_log + q.rate * p.mean
+
+
+def _against_exponential(p: Any, q: Exponential) -> Tensor:
+    return -p.entropy() - q.rate.log() + q.rate * p.mean
+
+
+@register_kl(Beta, Gamma)
+def _beta_gamma(p: Beta, q: Gamma) -> Tensor:
+    mean_log = p.concentration1.digamma() - (p.concentration1 + p.concentration0).digamma()
+    return _against_gamma(p, q, mean_log)
+
+
+@register_kl(Uniform, Gamma)
+def _uniform_gamma(p: Uniform, q: Gamma) -> Tensor:
+    low, high = (x.masked_fill(p.low < 0, i + 1.0) for i, x in enumerate((p.low, p.high)))
+    inside = low.masked_fill(low == 0, 1.0)  # 0 log 0 is 0, as is 1 log 1
+    mean_log = (high * high.log() - inside * inside.log()) / (high - low) - 1
+    return where(p.low < 0, math.inf, _against_gamma(p, q, mean_log))
+
+
+register_kl(Beta, Exponential)(_against_exponential)
+
+
+@register_kl(Uniform, Exponential)
+def _uniform_exponential(p: Uniform, q: Exponential) -> Tensor:
+    return where(p.low < 0, math.inf, _against_exponential(p, q))
+
+
+@register_kl(Beta, Uniform)
+def _beta_uniform(p: Beta, q: Uniform) -> Tensor:
+    return where((q.low > 0) | (q.high < 1), math.inf, -p.entropy() + (q.high - q.low).log())
+
+
+@register_kl(Bernoulli, Poisson)
+def _bernoulli_poisson(p: Bernoulli, q: Poisson) -> Tensor:
+    return -p.entropy() - p.probs * q.rate.log() + q.rate
+
+
+def _infinite(p: Any, q: Any) -> Tensor:
+    """p lies where q can't."""
+    return p.mean.new_full((p.mean + q.mean).shape, math.inf)
+
+
+_OUTSIDE: list[tuple[type, list[type]]] = [
+    (Normal, [Beta, Exponential, Gamma, Pareto, Uniform]),
+    (Laplace, [Beta, Exponential, Gamma, Pareto, Uniform]),
+    (Exponential, [Beta, Pareto, Uniform]),
+    (Gamma, [Beta, Pareto, Uniform]),
+    (Beta, [Pareto]),
+    (Gumbel, [Beta, Exponential, Gamma, Pareto, Uniform]),
+    (Pareto, [Beta, Uniform]),
+    (Poisson, [Bernoulli, Binomial]),
+]
+for _type_p, _types_q in _OUTSIDE:
+    for _type_q in _types_q:
+        register_kl(_type_p, _type_q)(_infinite)
+
+_absent(globals())

@@ -1,0 +1,112 @@
+"""Mixtures of distributions of one family."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import ArgumentError
+from ..lazy import absent as _absent
+from ..ops.softmax import log_softmax
+from ..state import scope
+from ..tensor import Tensor
+from . import constraints
+from .categorical import Categorical
+from .distribution import Distribution
+
+
+class MixtureSameFamily(Distribution):
+    """A draw of one component, of those in component_distribution's last batch dimension, as mixture_distribution says.
+
+    Source: torch.distributions.MixtureSameFamily.
+
+    >>> d = torch.distributions
+    >>> d.MixtureSameFamily(d.Categorical(torch.ones(2)), d.Normal(torch.tensor([-1.0, 1.0]), 1.0)).mean
+    tensor(0.)
+    """
+
+    arg_constraints: Any = {}
+
+    def __init__(
+        self, mixture_distribution: Categorical, component_distribution: Distribution, validate_args: bool | None = None
+    ) -> None:
+        if not isinstance(mixture_distribution, Categorical):
+            raise ArgumentError(" The Mixture distribution needs to be an instance of torch.distributions.Categorical")
+        if not isinstance(component_distribution, Distribution):
+            raise ArgumentError("The Component distribution need to be an instance of torch.distributions.Distribution")
+        mixed, components = mixture_distribution.batch_shape, component_distribution.batch_shape
+        for a, b in zip(reversed(mixed), reversed(components[:-1]), strict=False):
+            if 1 not in (a, b) and a != b:
+                raise ArgumentError(
+                    f"`mixture_distribution.batch_shape` ({mixed}) is not compatible with "
+                    f"`component_distribution.batch_shape`({components})"
+                )
+        if mixture_distribution._num_events != components[-1]:
+            raise ArgumentError(
+                f"`mixture_distribution component` ({mixture_distribution._num_events}) does not equal "
+                f"`component_distribution.batch_shape[-1]` ({components[-1]})"
+            )
+        self._mixture_distribution, self._component_distribution = mixture_distribution, component_distribution
+        super().__init__(components[:-1], component_distribution.event_shape, validate_args=validate_args)
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+        new = super().expand(batch_shape, _instance)
+        count = self._mixture_distribution._num_events
+        new._mixture_distribution = self._mixture_distribution.expand(batch_shape)
+        new._component_distribution = self._component_distribution.expand((*batch_shape, count))
+        return new
+
+    @constraints.dependent_property
+    def support(self) -> Any:
+        return constraints.MixtureSameFamilyConstraint(self._component_distribution.support)
+
+    @property
+    def mixture_distribution(self) -> Categorical:
+        """Which component."""
+        return self._mixture_distribution
+
+    @property
+    def component_distribution(self) -> Distribution:
+        """The components."""
+        return self._component_distribution
+
+    def _shares(self) -> Tensor:
+        probs = self._mixture_distribution.probs
+        return probs.reshape(*probs.shape, *(1,) * len(self._event_shape))
+
+    def _averaged(self, values: Tensor) -> Tensor:
+        return (self._shares() * values).sum(-1 - len(self._event_shape))
+
+    @property
+    def mean(self) -> Tensor:
+        return self._averaged(self._component_distribution.mean)
+
+    @property
+    def variance(self) -> Tensor:
+        away = self._component_distribution.mean - self.mean.unsqueeze(-1 - len(self._event_shape))
+        return self._averaged(self._component_distribution.variance) + self._averaged(away.pow(2.0))
+
+    def _each(self, value: Tensor) -> Tensor:
+        return value.unsqueeze(-1 - len(self._event_shape))
+
+    def cdf(self, x: Tensor) -> Tensor:
+        return (self._component_distribution.cdf(self._each(x)) * self._mixture_distribution.probs).sum(-1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        self._checked(x)
+        each = self._component_distribution.log_prob(self._each(x))
+        return (each + log_softmax(self._mixture_distribution.logits, -1)).logsumexp(-1)
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        dim = len(sample_shape) + len(self._batch_shape)
+        with scope(grad_enabled=False):
+            which = self._mixture_distribution.sample(sample_shape)
+            drawn = self._component_distribution.sample(sample_shape)
+            which = which.reshape(*which.shape, 1, *(1,) * len(self._event_shape))
+            which = which.expand(*drawn.shape[:dim], 1, *self._event_shape)
+            return drawn.gather(dim, which).squeeze(dim)
+
+    def __repr__(self) -> str:
+        return f"MixtureSameFamily(\n  {self._mixture_distribution},\n  {self._component_distribution})"
+
+
+_absent(globals())

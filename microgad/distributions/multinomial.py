@@ -1,0 +1,87 @@
+"""The multinomial distribution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..lazy import absent as _absent
+from ..ops.creation import ones_like, tensor
+from ..size import Size
+from ..state import scope
+from ..tensor import Tensor
+from . import constraints
+from .binomial import Binomial
+from .categorical import Categorical
+from .distribution import Distribution
+from .utils import broadcast_all
+
+
+class Multinomial(Distribution):
+    """How often each of K categories comes up in total_count draws. Source: torch.distributions.Multinomial.
+
+    >>> d = torch.distributions.Multinomial(2, torch.tensor([0.5, 0.5]))
+    >>> d.log_prob(torch.tensor([1.0, 1.0])), d.sample().sum()
+    (tensor(-0.6931), tensor(2.))
+    """
+
+    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
+
+    def __init__(
+        self, total_count: int = 1, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+    ) -> None:
+        if not isinstance(total_count, int):
+            raise NotImplementedError("inhomogeneous total_count is not supported")
+        self.total_count = total_count
+        self._categorical = Categorical(probs, logits)
+        super().__init__(self._categorical.batch_shape, self._categorical.param_shape[-1:], validate_args=validate_args)
+
+    @constraints.dependent_property(is_discrete=True, event_dim=1)
+    def support(self) -> Any:
+        return constraints.multinomial(self.total_count)
+
+    @property
+    def probs(self) -> Tensor:
+        """The probabilities."""
+        return self._categorical.probs
+
+    @property
+    def logits(self) -> Tensor:
+        """The logarithms of the probabilities."""
+        return self._categorical.logits
+
+    @property
+    def param_shape(self) -> Any:
+        """The shape of what was given."""
+        return self._categorical.param_shape
+
+    @property
+    def mean(self) -> Tensor:
+        return self.probs * self.total_count
+
+    @property
+    def variance(self) -> Tensor:
+        return self.total_count * self.probs * (1 - self.probs)
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        shape = Size(sample_shape)
+        with scope(grad_enabled=False):
+            drawn = self._categorical.sample((self.total_count, *shape)).movedim(0, -1)
+            counts = drawn.new_zeros(self._extended_shape(shape))
+            return counts.scatter_add_(-1, drawn, ones_like(drawn)).type_as(self.probs)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        self._checked(value)
+        logits, value = broadcast_all(self.logits, value)
+        ways = (value.sum(-1) + 1).lgamma() - (value + 1).lgamma().sum(-1)
+        impossible = (value == 0) & (logits == float("-inf"))
+        return ways + (logits.masked_fill(impossible, 0) * value).sum(-1)
+
+    def entropy(self) -> Tensor:
+        n = self.total_count
+        counts = Binomial(n, probs=self.probs)
+        values = counts.enumerate_support(expand=False)[1:]
+        spread = (counts.log_prob(values).exp() * (values + 1).lgamma()).sum((0, -1))
+        return n * self._categorical.entropy() - tensor(n + 1.0).lgamma() + spread
+
+
+_absent(globals())

@@ -1,0 +1,69 @@
+"""The negative binomial distribution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..lazy import absent as _absent
+from ..nn.functional import logsigmoid
+from ..ops.random import poisson
+from ..state import scope
+from ..tensor import Tensor
+from . import constraints
+from .bernoulli import _Odds, given
+from .distribution import Distribution
+from .gamma import Gamma
+from .utils import broadcast_all
+
+
+class NegativeBinomial(_Odds, Distribution):
+    """How many trials succeed, with probability probs, before total_count fail.
+
+    Source: torch.distributions.NegativeBinomial.
+
+    >>> torch.distributions.NegativeBinomial(1, probs=torch.tensor(0.5)).log_prob(torch.tensor(1.0))
+    tensor(-1.3863)
+    """
+
+    arg_constraints = {
+        "total_count": constraints.greater_than_eq(0),
+        "probs": constraints.half_open_interval(0.0, 1.0),
+        "logits": constraints.real,
+    }
+    support = constraints.nonnegative_integer
+
+    def __init__(
+        self, total_count: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+    ) -> None:
+        name = given(probs, logits)
+        count, parameter = broadcast_all(total_count, logits if probs is None else probs)
+        self.total_count = count.type_as(parameter)
+        self._set(name, parameter)
+        super().__init__(parameter.shape, validate_args=validate_args)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.total_count * self.logits.exp()
+
+    @property
+    def mode(self) -> Tensor:
+        return ((self.total_count - 1) * self.logits.exp()).floor().clamp(min=0.0)
+
+    @property
+    def variance(self) -> Tensor:
+        return self.mean / (-self.logits).sigmoid()
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        with scope(grad_enabled=False):
+            rates = Gamma(self.total_count, (-self.logits).exp(), validate_args=False)
+            return poisson(rates.sample(sample_shape))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        self._checked(value)
+        n = self.total_count
+        ways = (n + value).lgamma() - (1.0 + value).lgamma() - n.lgamma()
+        likely = n * logsigmoid(-self.logits) + value * logsigmoid(self.logits)
+        return likely + ways.masked_fill(n + value == 0.0, 0.0)
+
+
+_absent(globals())

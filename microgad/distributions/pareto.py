@@ -1,0 +1,54 @@
+"""The Pareto distribution."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..lazy import absent as _absent
+from ..tensor import Tensor
+from . import constraints
+from .exponential import Exponential
+from .transformed_distribution import TransformedDistribution
+from .transforms import AffineTransform, ExpTransform
+from .utils import broadcast_all
+
+
+class Pareto(TransformedDistribution):
+    """x^(-alpha - 1) from scale on, scaled to 1. Source: torch.distributions.Pareto.
+
+    >>> torch.distributions.Pareto(1.0, 2.0).mean
+    tensor(2.)
+    """
+
+    arg_constraints = {"alpha": constraints.positive, "scale": constraints.positive}
+
+    def __init__(self, scale: Any, alpha: Any, validate_args: bool | None = None) -> None:
+        self.scale, self.alpha = broadcast_all(scale, alpha)
+        transforms = [ExpTransform(), AffineTransform(0, self.scale)]
+        super().__init__(Exponential(self.alpha, validate_args=validate_args), transforms, validate_args)
+
+    @constraints.dependent_property(is_discrete=False, event_dim=0)
+    def support(self) -> Any:
+        return constraints.greater_than_eq(self.scale)
+
+    @property
+    def mean(self) -> Tensor:
+        a = self.alpha.masked_fill(self.alpha <= 1, 2.0)
+        return (a * self.scale / (a - 1)).masked_fill(self.alpha <= 1, math.inf)
+
+    @property
+    def mode(self) -> Tensor:
+        return self.scale
+
+    @property
+    def variance(self) -> Tensor:
+        a = self.alpha.masked_fill(self.alpha <= 2, 3.0)
+        variance = self.scale.pow(2) * a / ((a - 1).pow(2) * (a - 2))
+        return variance.masked_fill(self.alpha <= 2, math.inf)
+
+    def entropy(self) -> Tensor:
+        return (self.scale / self.alpha).log() + (1 + self.alpha.reciprocal())
+
+
+_absent(globals())

@@ -1,0 +1,88 @@
+"""The Bernoulli distribution made continuous (Maddison et al. 2017)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..lazy import absent as _absent
+from ..ops.random import rand
+from ..tensor import Tensor
+from . import constraints
+from .bernoulli import _Odds, given
+from .distribution import Distribution
+from .transformed_distribution import TransformedDistribution
+from .transforms import SigmoidTransform
+from .utils import broadcast_all, probs_to_logits
+
+
+class LogitRelaxedBernoulli(_Odds, Distribution):
+    """The logit of a RelaxedBernoulli. Source: torch.distributions.relaxed_bernoulli.LogitRelaxedBernoulli.
+
+    >>> torch.distributions.relaxed_bernoulli.LogitRelaxedBernoulli(torch.tensor(0.5), torch.tensor(0.3)).param_shape
+    torch.Size([])
+    """
+
+    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
+    support = constraints.real
+
+    def __init__(
+        self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+    ) -> None:
+        self._temperature = [temperature]  # which isn't expanded
+        name = given(probs, logits)
+        self._set(name, broadcast_all(logits if probs is None else probs)[0])
+        super().__init__(self._param.shape, validate_args=validate_args)
+
+    @property
+    def temperature(self) -> Any:
+        """How far draws are from 0 or 1."""
+        return self._temperature[0]
+
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
+        shape = self._extended_shape(sample_shape)
+        unit = rand(shape, dtype=self._param.dtype, device=self._param.device)
+        return (probs_to_logits(unit, True) + probs_to_logits(self.probs.expand(shape), True)) / self.temperature
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        self._checked(value)
+        logits, value = broadcast_all(self.logits, value)
+        difference = logits - value * self.temperature
+        return self.temperature.log() + difference - 2 * difference.exp().log1p()
+
+
+class RelaxedBernoulli(TransformedDistribution):
+    """Nearly 0 or 1, with a gradient. Source: torch.distributions.RelaxedBernoulli.
+
+    >>> d = torch.distributions.RelaxedBernoulli(torch.tensor(0.5), logits=torch.zeros(2))
+    >>> d.rsample().shape
+    torch.Size([2])
+    """
+
+    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
+    support = constraints.unit_interval
+    has_rsample = True
+
+    def __init__(
+        self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+    ) -> None:
+        super().__init__(
+            LogitRelaxedBernoulli(temperature, probs, logits), SigmoidTransform(), validate_args=validate_args
+        )
+
+    @property
+    def temperature(self) -> Any:
+        """How far draws are from 0 or 1."""
+        return self.base_dist.temperature
+
+    @property
+    def probs(self) -> Tensor:
+        """The probabilities."""
+        return self.base_dist.probs
+
+    @property
+    def logits(self) -> Tensor:
+        """The log odds."""
+        return self.base_dist.logits
+
+
+_absent(globals())

@@ -1,0 +1,108 @@
+"""The categorical distribution made continuous (Jang et al. 2017, Maddison et al. 2017)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..lazy import absent as _absent
+from ..ops.creation import full_like
+from ..ops.random import rand
+from ..tensor import Tensor
+from . import constraints
+from .categorical import Categorical
+from .distribution import Distribution
+from .transformed_distribution import TransformedDistribution
+from .transforms import ExpTransform
+from .utils import broadcast_all, clamp_probs
+
+
+class ExpRelaxedCategorical(Distribution):
+    """The logarithm of a RelaxedOneHotCategorical. Source: torch.distributions.relaxed_categorical.
+
+    >>> d = torch.distributions.relaxed_categorical.ExpRelaxedCategorical(torch.tensor(0.5), torch.ones(3))
+    >>> d.sample().shape
+    torch.Size([3])
+    """
+
+    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    support = constraints.real_vector
+    has_rsample = True
+
+    def __init__(
+        self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+    ) -> None:
+        self._categorical = Categorical(probs, logits)
+        self._temperature = [temperature]  # which isn't expanded
+        super().__init__(self._categorical.batch_shape, self._categorical.param_shape[-1:], validate_args=validate_args)
+
+    @property
+    def temperature(self) -> Any:
+        """How far draws are from a one-hot vector."""
+        return self._temperature[0]
+
+    @property
+    def probs(self) -> Tensor:
+        """The probabilities."""
+        return self._categorical.probs
+
+    @property
+    def logits(self) -> Tensor:
+        """The logarithms of the probabilities."""
+        return self._categorical.logits
+
+    @property
+    def param_shape(self) -> Any:
+        """The shape of what was given."""
+        return self._categorical.param_shape
+
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
+        logits = self.logits
+        unit = rand(self._extended_shape(sample_shape), dtype=logits.dtype, device=logits.device)
+        scores = (logits - (-clamp_probs(unit).log()).log()) / self.temperature
+        return scores - scores.logsumexp(dim=-1, keepdim=True)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        self._checked(value)
+        count = self._categorical._num_events
+        logits, value = broadcast_all(self.logits, value)
+        scale = full_like(self.temperature, float(count)).lgamma() + (count - 1) * self.temperature.log()
+        score = logits - value * self.temperature
+        return (score - score.logsumexp(dim=-1, keepdim=True)).sum(-1) + scale
+
+
+class RelaxedOneHotCategorical(TransformedDistribution):
+    """softmax((logits + Gumbel draws)/temperature): nearly one-hot, with a gradient.
+
+    Source: torch.distributions.RelaxedOneHotCategorical.
+
+    >>> torch.distributions.RelaxedOneHotCategorical(torch.tensor(0.5), torch.ones(3)).rsample().shape
+    torch.Size([3])
+    """
+
+    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    support = constraints.simplex
+    has_rsample = True
+
+    def __init__(
+        self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+    ) -> None:
+        base = ExpRelaxedCategorical(temperature, probs, logits, validate_args=validate_args)
+        super().__init__(base, ExpTransform(), validate_args=validate_args)
+
+    @property
+    def temperature(self) -> Any:
+        """How far draws are from a one-hot vector."""
+        return self.base_dist.temperature
+
+    @property
+    def probs(self) -> Tensor:
+        """The probabilities."""
+        return self.base_dist.probs
+
+    @property
+    def logits(self) -> Tensor:
+        """The logarithms of the probabilities."""
+        return self.base_dist.logits
+
+
+_absent(globals())

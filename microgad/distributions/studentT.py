@@ -1,0 +1,65 @@
+"""Student's t distribution."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..lazy import absent as _absent
+from ..tensor import Tensor
+from . import constraints
+from .chi2 import Chi2
+from .distribution import Distribution
+from .utils import _standard_normal, broadcast_all
+
+
+class StudentT(Distribution):
+    """(1 + ((x - loc)/scale)²/df)^(-(df + 1)/2), scaled to 1. Source: torch.distributions.StudentT.
+
+    >>> torch.distributions.StudentT(2.0).log_prob(torch.tensor(0.0))
+    tensor(-1.0397)
+    """
+
+    arg_constraints = {"df": constraints.positive, "loc": constraints.real, "scale": constraints.positive}
+    support = constraints.real
+    has_rsample = True
+
+    def __init__(self, df: Any, loc: Any = 0.0, scale: Any = 1.0, validate_args: bool | None = None) -> None:
+        self.df, self.loc, self.scale = broadcast_all(df, loc, scale)
+        self._chi2 = Chi2(self.df)
+        super().__init__(self.df.shape, validate_args=validate_args)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.loc.masked_fill(self.df <= 1, math.nan)
+
+    @property
+    def mode(self) -> Tensor:
+        return self.loc
+
+    @property
+    def variance(self) -> Tensor:
+        df = self.df.masked_fill(self.df <= 2, 3.0)  # any that has a variance
+        variance = (self.scale.pow(2) * df / (df - 2)).masked_fill(self.df <= 2, math.inf)
+        return variance.masked_fill(self.df <= 1, math.nan)
+
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
+        normal = _standard_normal(self._extended_shape(sample_shape), self.df.dtype, self.df.device)
+        return self.loc + self.scale * normal * (self._chi2.rsample(sample_shape) / self.df).rsqrt()
+
+    def _log_beta(self) -> Tensor:
+        return (0.5 * self.df).lgamma() + 0.5 * math.log(math.pi) - (0.5 * (self.df + 1)).lgamma()
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        self._checked(value)
+        y = (value - self.loc) / self.scale
+        scale = self.scale.log() + 0.5 * self.df.log() + self._log_beta()
+        return -0.5 * (self.df + 1.0) * (y**2.0 / self.df).log1p() - scale
+
+    def entropy(self) -> Tensor:
+        half = 0.5 * (self.df + 1)
+        spread = half * (half.digamma() - (0.5 * self.df).digamma())
+        return self.scale.log() + spread + 0.5 * self.df.log() + self._log_beta()
+
+
+_absent(globals())

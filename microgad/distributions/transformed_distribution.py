@@ -1,0 +1,117 @@
+"""The distribution of transformed draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .. import state
+from ..errors import ArgumentError
+from ..lazy import absent as _absent
+from ..tensor import Tensor
+from . import constraints
+from .distribution import Distribution
+from .independent import Independent
+from .transforms import ComposeTransform, Transform
+from .utils import _sum_rightmost
+
+
+class TransformedDistribution(Distribution):
+    """f(X), where X is drawn of base_distribution and f is a transform, or several, the first first.
+
+    Source: torch.distributions.TransformedDistribution.
+
+    >>> d = torch.distributions
+    >>> log_normal = d.TransformedDistribution(d.Normal(0.0, 1.0), d.ExpTransform())
+    >>> log_normal.log_prob(torch.tensor(1.0))
+    tensor(-0.9189)
+    """
+
+    arg_constraints: Any = {}
+
+    def __init__(
+        self,
+        base_distribution: Distribution,
+        transforms: Transform | Sequence[Transform],
+        validate_args: bool | None = None,
+    ) -> None:
+        self.transforms = [transforms] if isinstance(transforms, Transform) else list(transforms)
+        if not all(isinstance(t, Transform) for t in self.transforms):
+            raise ArgumentError(f"transforms must be a Transform or a list, but was {transforms}")
+        base, transform = base_distribution, ComposeTransform(self.transforms)
+        shape = base.batch_shape + base.event_shape
+        if len(shape) < transform.domain.event_dim:
+            raise ArgumentError(
+                f"base_distribution needs to have shape with size at least {transform.domain.event_dim}, "
+                f"but got {shape}."
+            )
+        after = transform.forward_shape(shape)
+        before = transform.inverse_shape(after)
+        if tuple(shape) != tuple(before):  # parameters of the transforms broadcast the batch
+            base = base.expand(before[: len(before) - len(base.event_shape)])
+        more = transform.domain.event_dim - len(base.event_shape)
+        self.base_dist: Any = Independent(base, more) if more > 0 else base
+        event_dim = transform.codomain.event_dim + max(-more, 0)
+        cut = len(after) - event_dim
+        super().__init__(after[:cut], after[cut:], validate_args=validate_args)
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+        new = super().expand(batch_shape, _instance)
+        shape = ComposeTransform(self.transforms).inverse_shape((*batch_shape, *self.event_shape))
+        new.base_dist = self.base_dist.expand(shape[: len(shape) - len(self.base_dist.event_shape)])
+        return new
+
+    @constraints.dependent_property(is_discrete=False)
+    def support(self) -> Any:
+        if not self.transforms:
+            return self.base_dist.support
+        support = self.transforms[-1].codomain
+        more = len(self.event_shape) - support.event_dim
+        return constraints.independent(support, more) if more > 0 else support
+
+    @property
+    def has_rsample(self) -> bool:  # type: ignore[override]
+        return self.base_dist.has_rsample
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        with state.scope(grad_enabled=False):
+            return self._transformed(self.base_dist.sample(sample_shape))
+
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
+        return self._transformed(self.base_dist.rsample(sample_shape))
+
+    def _transformed(self, x: Tensor) -> Tensor:
+        for transform in self.transforms:
+            x = transform(x)
+        return x
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        self._checked(value)
+        event_dim, total = len(self.event_shape), 0.0
+        y: Any = value
+        for transform in reversed(self.transforms):
+            x = transform.inv(y)
+            event_dim += transform.domain.event_dim - transform.codomain.event_dim
+            change = transform.log_abs_det_jacobian(x, y)
+            total = total - _sum_rightmost(change, event_dim - transform.domain.event_dim)
+            y = x
+        return total + _sum_rightmost(self.base_dist.log_prob(y), event_dim - len(self.base_dist.event_shape))
+
+    def _falling(self, value: Tensor) -> Tensor:
+        """1 − value where the transforms fall, value where they rise."""
+        sign: Any = 1
+        for transform in self.transforms:
+            sign = sign * transform.sign
+        return value if isinstance(sign, int) and sign == 1 else sign * (value - 0.5) + 0.5
+
+    def cdf(self, value: Tensor) -> Tensor:
+        for transform in reversed(self.transforms):
+            value = transform.inv(value)
+        self.base_dist._checked(value)
+        return self._falling(self.base_dist.cdf(value))
+
+    def icdf(self, value: Tensor) -> Tensor:
+        return self._transformed(self.base_dist.icdf(self._falling(value)))
+
+
+_absent(globals())

@@ -1,0 +1,122 @@
+"""What distributions share: broadcasting of parameters, and ways between probabilities and logits."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from numbers import Number
+from typing import Any
+
+from .. import state
+from ..dtypes import get_default_dtype
+from ..errors import ArgumentError
+from ..lazy import absent as _absent
+from ..limits import finfo
+from ..ops.creation import arange, empty, tensor
+from ..ops.movement import broadcast_tensors
+from ..ops.softmax import softmax
+from ..tensor import Tensor
+
+euler_constant = 0.57721566490153286
+
+
+def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
+    """Tensors and numbers in one shape; numbers become Tensors of the dtype and device of the first Tensor.
+
+    Anything else raises ValueError. Source: torch.distributions.utils.broadcast_all.
+
+    >>> torch.distributions.utils.broadcast_all(torch.zeros(2), 1)
+    (tensor([0., 0.]), tensor([1., 1.]))
+    """
+    wrong = [type(v).__name__ for v in values if not isinstance(v, (Tensor, Number))]
+    if wrong:
+        raise ArgumentError(f"Input arguments must all be instances of Number or Tensor, but one is {wrong[0]}")
+    first = next((v for v in values if isinstance(v, Tensor)), None)
+    like = {"dtype": get_default_dtype()} if first is None else {"dtype": first.dtype, "device": first.device}
+    return tuple(broadcast_tensors(*(v if isinstance(v, Tensor) else tensor(v, **like) for v in values)))
+
+
+def _standard_normal(shape: Any, dtype: Any, device: Any) -> Tensor:
+    return empty(shape, dtype=dtype, device=device).normal_()
+
+
+def _sum_rightmost(value: Tensor, dim: int) -> Tensor:
+    """The sum over the last `dim` dimensions."""
+    return value.reshape(*value.shape[: value.ndim - dim], -1).sum(-1) if dim else value
+
+
+def logits_to_probs(logits: Tensor, is_binary: bool = False) -> Tensor:
+    """Log odds -> probabilities, or unnormalized log-probabilities in the last dimension -> probabilities.
+
+    Source: torch.distributions.utils.logits_to_probs.
+
+    >>> torch.distributions.utils.logits_to_probs(torch.zeros(2))
+    tensor([0.5000, 0.5000])
+    """
+    return logits.sigmoid() if is_binary else softmax(logits, -1)
+
+
+def clamp_probs(probs: Tensor) -> Tensor:
+    """Probabilities, kept an eps away from 0 and 1. Source: torch.distributions.utils.clamp_probs.
+
+    >>> torch.distributions.utils.clamp_probs(torch.tensor([0.5, 0.0]))
+    tensor([5.0000e-01, 1.1921e-07])
+    """
+    eps = finfo(probs.dtype).eps
+    return probs.clamp(min=eps, max=1 - eps)
+
+
+def probs_to_logits(probs: Tensor, is_binary: bool = False) -> Tensor:
+    """The inverse of logits_to_probs, finite at 0 and 1. Source: torch.distributions.utils.probs_to_logits.
+
+    >>> torch.distributions.utils.probs_to_logits(torch.tensor(0.5), is_binary=True)
+    tensor(0.)
+    """
+    inside = clamp_probs(probs)
+    return inside.log() - (-inside).log1p() if is_binary else inside.log()
+
+
+class lazy_property(cached_property):  # type: ignore[type-arg]
+    """An attribute computed when first read, with its gradient. Source: torch.distributions.utils.lazy_property."""
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        with state.scope(grad_enabled=True):
+            return super().__get__(instance, owner)
+
+
+def _tril(n: int, diag: int, device: Any) -> Tensor:
+    places = arange(n, device=device)
+    return places < places.view(-1, 1) + (diag + 1)
+
+
+def tril_matrix_to_vec(mat: Tensor, diag: int = 0) -> Tensor:
+    """(*, D, D) -> the values up to a diagonal, row by row. Source: torch.distributions.utils.tril_matrix_to_vec.
+
+    >>> torch.distributions.utils.tril_matrix_to_vec(torch.tensor([[1.0, 0.0], [2.0, 3.0]]))
+    tensor([1., 2., 3.])
+    """
+    n = mat.shape[-1]
+    if not -n <= diag < n:
+        raise ArgumentError(f"diag ({diag}) provided is outside [{-n}, {n - 1}].")
+    return mat[..., _tril(n, diag, mat.device)]
+
+
+def vec_to_tril_matrix(vec: Tensor, diag: int = 0) -> Tensor:
+    """The inverse of tril_matrix_to_vec. Source: torch.distributions.utils.vec_to_tril_matrix.
+
+    >>> torch.distributions.utils.vec_to_tril_matrix(torch.tensor([1.0, 2.0, 3.0]))
+    tensor([[1., 0.],
+            [2., 3.]])
+    """
+    size = vec.shape[-1]
+    n = (-(1 + 2 * diag) + ((1 + 2 * diag) ** 2 + 8 * size + 4 * abs(diag) * (diag + 1)) ** 0.5) / 2
+    if n != round(n):
+        raise ArgumentError(f"The size of last dimension is {size}: not that of a triangle of a square matrix")
+    n = round(n)
+    mat = vec.new_zeros((*vec.shape[:-1], n, n))
+    mat[..., _tril(n, diag, vec.device)] = vec
+    return mat
+
+
+_absent(globals())

@@ -1,0 +1,68 @@
+"""gamma and dirichlet: draws by rejection (ATen's Distributions), one after the other, from one stream."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .fills import FLOAT64, normal_pairs
+from .stream import Generator, default_generator
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+# PyTorch writes these constants as float32, also where it computes in float64.
+_THIRD, _SQUEEZE = float(np.float32(1) / np.float32(3)), float(np.float32(0.0331))
+
+
+def gamma(shapes: Array, *, generator: Generator | None = None) -> Array:
+    """A draw of the density x^(a-1) exp(-x) / Γ(a) for each a >= 0 in `shapes`: `torch._standard_gamma`.
+
+    By Marsaglia and Tsang (2000), in row-major order. At least the smallest normal number of the dtype.
+
+    >>> gamma(np.array([0.5, 3.0]), generator=Generator().manual_seed(2024)).round(4)
+    array([0.7375, 1.4583])
+    """
+    source = generator or default_generator
+    kind = shapes.dtype.type
+    values = [_gamma(source, a, kind) for a in shapes.reshape(-1)]
+    return np.maximum(np.array(values, shapes.dtype).reshape(shapes.shape), np.finfo(kind).tiny)
+
+
+def _gamma(source: Generator, a: Any, kind: Any) -> float:
+    if a == 0:
+        return 0.0
+    scale = 1.0
+    if a < 1:  # of a + 1, times a uniform number's power
+        scale = (1 - _unit(source)) ** float(kind(1) / a)
+        a = a + kind(1)
+    d = float(a - kind(_THIRD))
+    c = 1 / math.sqrt(9 * d)
+    while True:
+        x = float(normal_pairs(source, 1)[0])
+        v = (1 + c * x) ** 3
+        if v <= 0:
+            continue
+        u, square = 1 - _unit(source), x * x
+        if u < 1 - _SQUEEZE * square * square or math.log(u) < 0.5 * square + d * (1 - v + math.log(v)):
+            return scale * d * v
+
+
+def _unit(source: Generator) -> float:
+    return float(source.unit(1, FLOAT64)[0])
+
+
+def dirichlet(concentrations: Array, *, generator: Generator | None = None) -> Array:
+    """(*, K) concentrations -> probabilities that add up to 1 along the last axis: `torch._sample_dirichlet`.
+
+    >>> dirichlet(np.ones((1, 2)), generator=Generator().manual_seed(2024)).sum()
+    np.float64(1.0)
+    """
+    parts = gamma(concentrations.astype(np.float64), generator=generator)
+    shares = (parts / parts.sum(-1, keepdims=True)).astype(concentrations.dtype)
+    below_one = np.nextafter(np.float32(1), np.float32(0))
+    return np.clip(shares, np.finfo(shares.dtype).tiny, shares.dtype.type(below_one))

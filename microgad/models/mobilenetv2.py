@@ -1,0 +1,129 @@
+"""MobileNetV2: Sandler et al. (2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..lazy import absent as _absent
+from ..nn import BatchNorm2d, Conv2d, Dropout, Linear, Module, ReLU6, Sequential, init
+from ..nn import functional as F
+from ..tensor import Tensor
+from .building import builder, by_kaiming
+
+
+def _make_divisible(v: float, divisor: int, min_value: int | None = None) -> int:
+    """The multiple of divisor nearest to v, but not more than a tenth below it."""
+    found = max(min_value or divisor, int(v + divisor / 2) // divisor * divisor)
+    return found + divisor if found < 0.9 * v else found
+
+
+class Conv2dNormActivation(Sequential):
+    """A convolution that keeps the plane, normalization, ReLU6. Source: torchvision.ops.Conv2dNormActivation."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        stride: int = 1,
+        groups: int = 1,
+        norm_layer: Callable[..., Module] = BatchNorm2d,
+    ) -> None:
+        padding = (kernel_size - 1) // 2
+        super().__init__(
+            Conv2d(in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=False),
+            norm_layer(out_channels),
+            ReLU6(inplace=True),
+        )
+        self.out_channels = out_channels
+
+
+class InvertedResidual(Module):
+    """Wider by expand_ratio, each channel by itself, narrow again; beside the identity where shapes allow.
+
+    Source: torchvision.models.mobilenetv2.InvertedResidual.
+
+    >>> torch.models.mobilenetv2.InvertedResidual(8, 8, 1, 6)(torch.zeros(1, 8, 4, 4)).shape
+    torch.Size([1, 8, 4, 4])
+    """
+
+    def __init__(
+        self, inp: int, oup: int, stride: int, expand_ratio: int, norm_layer: Callable[..., Module] | None = None
+    ) -> None:
+        super().__init__()
+        if stride not in (1, 2):
+            raise ValueError(f"stride should be 1 or 2 instead of {stride}")
+        norm, hidden = norm_layer or BatchNorm2d, round(inp * expand_ratio)
+        self.stride = stride
+        self.use_res_connect = stride == 1 and inp == oup
+        wider = [Conv2dNormActivation(inp, hidden, kernel_size=1, norm_layer=norm)] if expand_ratio != 1 else []
+        self.conv = Sequential(
+            *wider,
+            Conv2dNormActivation(hidden, hidden, stride=stride, groups=hidden, norm_layer=norm),
+            Conv2d(hidden, oup, 1, 1, 0, bias=False),
+            norm(oup),
+        )
+        self.out_channels = oup
+        self._is_cn = stride > 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv(x) if self.use_res_connect else self.conv(x)
+
+
+# By what a stage widens inside, its channels, how many blocks it has, the stride of the first.
+_STAGES = [
+    [1, 16, 1, 1], [6, 24, 2, 2], [6, 32, 3, 2], [6, 64, 4, 2], [6, 96, 3, 1], [6, 160, 3, 2], [6, 320, 1, 1],
+]  # fmt: skip
+
+
+class MobileNetV2(Module):
+    """(N, 3, H, W) -> (N, num_classes); width_mult scales all channels. Source: torchvision.models.MobileNetV2.
+
+    >>> torch.models.MobileNetV2(num_classes=10, width_mult=0.25).eval()(torch.zeros(1, 3, 32, 32)).shape
+    torch.Size([1, 10])
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 1000,
+        width_mult: float = 1.0,
+        inverted_residual_setting: list[list[int]] | None = None,
+        round_nearest: int = 8,
+        block: Callable[..., Module] | None = None,
+        norm_layer: Callable[..., Module] | None = None,
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__()
+        make, norm = block or InvertedResidual, norm_layer or BatchNorm2d
+        stages = inverted_residual_setting or _STAGES
+        if len(stages[0]) != 4:
+            raise ValueError(
+                f"inverted_residual_setting should be non-empty or a 4-element list, got {inverted_residual_setting}"
+            )
+        channels = _make_divisible(32 * width_mult, round_nearest)
+        self.last_channel = _make_divisible(1280 * max(1.0, width_mult), round_nearest)
+        features: list[Module] = [Conv2dNormActivation(3, channels, stride=2, norm_layer=norm)]
+        for expand_ratio, width, count, first in stages:
+            out = _make_divisible(width * width_mult, round_nearest)
+            for stride in [first, *[1] * (count - 1)]:
+                features.append(make(channels, out, stride, expand_ratio=expand_ratio, norm_layer=norm))
+                channels = out
+        features.append(Conv2dNormActivation(channels, self.last_channel, kernel_size=1, norm_layer=norm))
+        self.features = Sequential(*features)
+        self.classifier = Sequential(Dropout(p=dropout), Linear(self.last_channel, num_classes))
+        by_kaiming(self, "fan_out")
+        init.normal_(self.classifier[1].weight, 0, 0.01)
+        init.zeros_(self.classifier[1].bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(F.adaptive_avg_pool2d(self.features(x), (1, 1)).flatten(1))
+
+
+@builder
+def mobilenet_v2(**options: Any) -> MobileNetV2:
+    """MobileNetV2, drawn anew. Source: torchvision.models.mobilenet_v2."""
+    return MobileNetV2(**options)
+
+
+_absent(globals())

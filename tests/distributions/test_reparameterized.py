@@ -1,0 +1,102 @@
+"""Gradients of draws, of which PyTorch knows three or four digits, against integrals; what can't be told refuses."""
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad.distributions import Beta, Dirichlet, Gamma, Normal, Uniform
+from microgad.distributions.reparameterized import _beta_slope, _gamma_slope, gamma_cdf
+
+mpmath = pytest.importorskip("mpmath")
+RNG = np.random.default_rng(5)
+
+
+def slopes_match(mine, cdf, density, parameters, x):
+    with mpmath.workdps(40):
+        for i, (a, at) in enumerate(zip(parameters, x, strict=True)):
+            a, at = mpmath.mpf(float(a)), mpmath.mpf(float(at))
+            exact = -mpmath.diff(lambda z, i=i, at=at: cdf(z, at, i), a) / density(a, at, i)
+            assert abs(float(mine[i] / exact) - 1) < 1e-8, (i, a, at)
+
+
+def test_gamma():
+    a = 10 ** RNG.uniform(-2, 2, 25)
+    x = np.maximum(RNG.gamma(a), 1e-290)
+    slopes_match(
+        _gamma_slope(a, x),
+        lambda a, x, i: mpmath.gammainc(a, 0, x, regularized=True),
+        lambda a, x, i: x ** (a - 1) * mpmath.exp(-x) / mpmath.gamma(a),
+        a,
+        x,
+    )
+
+
+def test_beta():
+    a, b = 10 ** RNG.uniform(-1, 2, (2, 25))
+    x = np.clip(RNG.beta(a, b), 1e-30, 1 - 1e-15)
+    slopes_match(
+        _beta_slope(a, b, x),
+        lambda a, x, i: mpmath.betainc(a, b[i], 0, x, regularized=True),
+        lambda a, x, i: (1 - x) * x ** (a - 1) * (1 - x) ** (mpmath.mpf(b[i]) - 1) / mpmath.beta(a, b[i]),
+        a,
+        x,
+    )
+
+
+@pytest.mark.host("numerical derivatives")
+def test_a_cdf_has_a_derivative_by_the_concentration():
+    a = torch.tensor([0.3, 2.0, 30.0], dtype=torch.float64, requires_grad=True)
+    x = torch.tensor([0.5, 1.0, 40.0], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(gamma_cdf, (a, x))
+    assert Gamma(a, 1.0).cdf(x).requires_grad
+
+
+@pytest.mark.parametrize("draw", [lambda a: Gamma(a, 1.0), lambda a: Beta(a, 1.0), lambda a: Dirichlet(a)])
+def test_second_derivatives_refuse(draw):
+    a = torch.tensor([1.0, 2.0], requires_grad=True)
+    (first,) = torch.autograd.grad(draw(a).rsample().square().sum(), a, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        torch.autograd.grad(first.sum(), a)
+
+
+def test_means_of_draws_move_with_the_parameters():
+    torch.manual_seed(0)
+    a = torch.tensor(3.0, dtype=torch.float64, requires_grad=True)
+    draws = Gamma(a, 2.0).rsample((4000,))
+    (slope,) = torch.autograd.grad(draws.mean(), a)
+    assert abs(slope - 0.5) < 0.02
+    assert abs(draws.mean() - 1.5) < 0.05
+
+
+def test_subclasses_of_programs():
+    class Shifted(Normal):
+        def __init__(self, by):
+            self.by = by
+            super().__init__(torch.zeros(2) + by, 1.0)
+
+    shifted = Shifted(3.0)
+    assert shifted.expand((4, 2)).loc.shape == (4, 2)
+    assert shifted.expand((4, 2)).by == 3.0
+
+    class Unknown(torch.distributions.Distribution):
+        arg_constraints = {}
+
+    for name in ("mean", "variance", "stddev", "mode"):
+        with pytest.raises(NotImplementedError):
+            getattr(Unknown(), name)
+    for name in ("log_prob", "cdf", "icdf"):
+        with pytest.raises(NotImplementedError):
+            getattr(Unknown(), name)(torch.zeros(1))
+    with pytest.raises(NotImplementedError):
+        Unknown().sample()
+
+
+def test_checks_can_be_turned_off():
+    assert Normal(0.0, -1.0, validate_args=False).scale == -1
+    torch.distributions.Distribution.set_default_validate_args(False)
+    try:
+        Uniform(1.0, 0.0)
+    finally:
+        torch.distributions.Distribution.set_default_validate_args(True)
+    with pytest.raises(ValueError, match="satisfy the constraint"):
+        Uniform(torch.tensor(1.0), torch.tensor(0.0), validate_args=None)

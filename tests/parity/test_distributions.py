@@ -1,0 +1,373 @@
+"""Distributions against PyTorch's: from one seed the same draws, and the same values, gradients, errors and reprs."""
+
+import numpy as np
+import pytest
+
+import microgad
+
+torch = pytest.importorskip("torch")
+LIBRARIES = (microgad, torch)
+
+LOC = np.array([[0.3, -1.2, 2.0], [0.0, 0.5, -0.7]])
+SCALE = np.array([0.5, 1.0, 2.5])
+RATE = np.array([[0.4, 1.0, 3.0], [20.0, 0.1, 2.0]])
+PROBS = np.array([0.1, 0.45, 0.9])
+LOGITS = np.array([[-1.0, 0.5, 2.0], [0.2, -0.3, 0.0]])
+ROOT = np.array([[1.0, 0, 0], [0.5, 2.0, 0], [-0.3, 0.1, 0.7]])
+COVARIANCE = ROOT @ ROOT.T
+CASES = {
+    "Normal": {"loc": LOC, "scale": SCALE},
+    "LogNormal": {"loc": LOC, "scale": SCALE},
+    "HalfNormal": {"scale": SCALE},
+    "Laplace": {"loc": LOC, "scale": SCALE},
+    "Uniform": {"low": LOC, "high": LOC + SCALE},
+    "Exponential": {"rate": RATE},
+    "Gamma": {"concentration": RATE, "rate": SCALE},
+    "Chi2": {"df": RATE},
+    "Beta": {"concentration1": RATE, "concentration0": SCALE},
+    "Dirichlet": {"concentration": RATE},
+    "Bernoulli": {"probs": PROBS},
+    "Bernoulli logits": {"logits": LOGITS},
+    "Geometric": {"probs": PROBS},
+    "Geometric logits": {"logits": LOGITS},
+    "Binomial": {"total_count": 12, "probs": PROBS},
+    "Binomial logits": {"total_count": 3, "logits": LOGITS},
+    "Categorical": {"probs": RATE},
+    "Categorical logits": {"logits": LOGITS},
+    "OneHotCategorical": {"probs": RATE},
+    "OneHotCategoricalStraightThrough": {"logits": LOGITS},
+    "Multinomial": {"total_count": 5, "probs": RATE},
+    "Multinomial logits": {"total_count": 5, "logits": LOGITS},
+    "Poisson": {"rate": RATE},
+    "MultivariateNormal": {"loc": LOC, "scale_tril": ROOT},
+    "MultivariateNormal covariance": {"loc": LOC[0], "covariance_matrix": COVARIANCE},
+    "MultivariateNormal precision": {"loc": LOC, "precision_matrix": COVARIANCE},
+    "Cauchy": {"loc": LOC, "scale": SCALE},
+    "HalfCauchy": {"scale": SCALE},
+    "StudentT": {"df": RATE, "loc": LOC, "scale": SCALE},
+    "Gumbel": {"loc": LOC, "scale": SCALE},
+    "RelaxedOneHotCategorical": {"temperature": np.array(0.7), "logits": LOGITS},
+    "RelaxedBernoulli": {"temperature": np.array(0.7), "probs": PROBS},
+    "NegativeBinomial": {"total_count": 4, "probs": PROBS},
+    "NegativeBinomial logits": {"total_count": 4, "logits": LOGITS},
+    "InverseGamma": {"concentration": RATE, "rate": SCALE},
+    "Weibull": {"scale": SCALE, "concentration": 1 + RATE},
+    "Pareto": {"scale": SCALE, "alpha": RATE + 0.05},
+    "LogisticNormal": {"loc": LOC, "scale": SCALE},
+}
+# PyTorch's implicit derivatives are rational approximations.
+BY_APPROXIMATION = {"Gamma", "Chi2", "Beta", "Dirichlet", "StudentT", "InverseGamma", "FisherSnedecor", "LKJCholesky"}
+
+
+def made(library, case, dtype=np.float64, **more):
+    """A distribution, and its parameters that want a gradient."""
+    numbers = {"total_count", "dim"}
+    arguments = {
+        name: x if name in numbers else library.tensor(np.asarray(x, dtype), requires_grad=True)
+        for name, x in CASES[case].items()
+    }
+    parameters = [x for name, x in arguments.items() if name not in numbers]
+    return getattr(library.distributions, case.split()[0])(**arguments, **more), parameters
+
+
+def seeded(seed=3):
+    for library in LIBRARIES:
+        library.manual_seed(seed)
+
+
+def streams():
+    return {microgad.get_rng_state().array.tobytes(), torch.get_rng_state().numpy().tobytes()}
+
+
+def both(function):
+    """A function of a library and its name, in both; where PyTorch refuses, its class must be ours."""
+    found = []
+    for library in LIBRARIES:
+        try:
+            found.append(function(library))
+        except (NotImplementedError, ValueError, IndexError) as error:
+            found.append(next(c for c in (NotImplementedError, ValueError, IndexError) if isinstance(error, c)))
+    return found
+
+
+def close(mine, other, rtol=1e-9, atol=1e-11):
+    if not isinstance(mine, microgad.Tensor):
+        assert mine == other
+        return
+    assert tuple(mine.shape) == tuple(other.shape)
+    assert str(mine.dtype) == str(other.dtype)
+    np.testing.assert_allclose(mine.detach().numpy(), other.detach().numpy(), rtol=rtol, atol=atol)
+
+
+def gradients(library, result, parameters):
+    if not isinstance(result, library.Tensor) or not result.requires_grad:
+        return None
+    weights = library.tensor(np.cos(np.arange(result.numel())).reshape(tuple(result.shape)), dtype=result.dtype)
+    total = (library.where(result.isfinite(), result, 0.0) * weights).sum()
+    found = library.autograd.grad(total, parameters, allow_unused=True, retain_graph=True)
+    return [library.zeros_like(p) if g is None else g for g, p in zip(found, parameters, strict=True)]
+
+
+def same(case, function, rtol=1e-9, **more):
+    """A function of a distribution: its result, and its gradients by the parameters."""
+
+    def run(library):
+        d, parameters = made(library, case, **more)
+        result = function(library, d)
+        return result, gradients(library, result, parameters)
+
+    mine, other = both(run)
+    if not isinstance(mine, tuple) or not isinstance(other, tuple):
+        assert mine == other
+        return
+    close(mine[0], other[0])
+    assert (mine[1] is None) == (other[1] is None)
+    for a, b in zip(mine[1] or (), other[1] or (), strict=True):
+        # where PyTorch has NaN, it multiplies the gradient of an infinite moment by 0
+        close(a, torch.where(b.isnan(), torch.from_numpy(a.numpy()), b), rtol, rtol)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_facts(case):
+    (mine, _), (other, _) = both(lambda library: made(library, case))
+    for fact in ("batch_shape", "event_shape"):
+        assert tuple(getattr(mine, fact)) == tuple(getattr(other, fact))
+    for fact in ("has_rsample", "has_enumerate_support"):
+        assert getattr(mine, fact) == getattr(other, fact)
+    assert repr(mine) == repr(other)
+    assert repr(mine.support).replace(", grad_fn", "") == repr(other.support).replace(", grad_fn", "") or "(" in repr(
+        other.support
+    )
+    assert (mine.support.event_dim, mine.support.is_discrete) == (other.support.event_dim, other.support.is_discrete)
+    assert sorted(mine.arg_constraints) == sorted(other.arg_constraints)
+
+
+@pytest.mark.parametrize("fact", ["mean", "mode", "variance", "stddev", "entropy", "perplexity", "enumerate_support"])
+@pytest.mark.parametrize("case", CASES)
+def test_moments(case, fact):
+    def ask(library, d):
+        found = getattr(d, fact)
+        return found() if callable(found) else found
+
+    same(case, ask)
+    if (case.split()[0], fact) not in {("Multinomial", "entropy"), ("Multinomial", "perplexity")}:  # PyTorch fails
+        same(case, lambda library, d: ask(library, d.expand((4, *d.batch_shape))))
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (2, 3)])
+@pytest.mark.parametrize("case", CASES)
+def test_draws(case, shape):
+    for dtype, rtol in ((np.float32, 2e-6), (np.float64, 1e-12)):
+        seeded()
+        mine, other = both(lambda library, dtype=dtype: made(library, case, dtype)[0].sample(shape))
+        close(mine, other, rtol, rtol)
+        assert len(streams()) == 1
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_draws_with_gradients(case):
+    seeded()
+    rtol = 5e-3 if case.split()[0] in BY_APPROXIMATION else 1e-9
+    same(case, lambda library, d: d.rsample((7,)), rtol)
+    same(case, lambda library, d: d.expand((2, *d.batch_shape)).sample((2,)))
+    assert len(streams()) == 1
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_log_prob_and_cdf(case):
+    seeded(11)
+    value = made(torch, case)[0].sample((6,)).numpy()
+    same(case, lambda library, d: d.log_prob(library.tensor(value)))
+    same(case, lambda library, d: d.expand((6, *d.batch_shape)).log_prob(library.tensor(value)))
+    if case not in ("Gamma", "Chi2", "InverseGamma"):  # where PyTorch has no gradient by concentration
+        same(case, lambda library, d: d.cdf(library.tensor(value)))
+    unit = np.linspace(0.05, 0.95, 6).reshape(6, *(1,) * len(made(torch, case)[0].batch_shape))
+    same(case, lambda library, d: d.icdf(library.tensor(unit)))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_gradients_by_the_value(case):
+    value = made(torch, case)[0].sample((6,)).numpy()
+
+    def run(library):
+        d, _ = made(library, case)
+        x = library.tensor(value, dtype=library.float64, requires_grad=True)
+        return gradients(library, d.log_prob(x), [x])
+
+    mine, other = both(run)
+    assert (mine is None) == (other is None)
+    for a, b in zip(mine or (), other or (), strict=True):
+        close(a, b)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_refusals(case):
+    """A parameter outside of its constraint, a value outside of the support, shapes that don't fit."""
+    for name, x in CASES[case].items():
+        if name == "total_count":
+            continue
+        wrong = np.asarray(x, float).copy()
+        wrong.reshape(-1)[0] = np.nan
+
+        def build(library, name=name, wrong=wrong):
+            cls = getattr(library.distributions, case.split()[0])
+            rest = {k: v if k == "total_count" else library.tensor(v) for k, v in CASES[case].items()}
+            return str(cls(**{**rest, name: library.tensor(wrong)}))
+
+        mine, other = both(build)
+        assert mine == other
+    shape = tuple(made(torch, case)[0].sample().shape)
+    for bad in (*(np.full(shape, x) for x in (-7.5, 0.25, 1.5, np.nan)), np.zeros((3, 5))):
+
+        def score(library, bad=bad):
+            return "scored" if made(library, case)[0].log_prob(library.tensor(bad)) is not None else ""
+
+        mine, other = both(score)
+        assert mine == other, bad
+
+
+def pairs():
+    for p in CASES:
+        for q in CASES:
+            yield p, q
+
+
+def test_kl():
+    known = 0
+    for p, q in pairs():
+
+        def run(library, p=p, q=q):
+            a, first = made(library, p)
+            b, second = made(library, q)
+            result = library.distributions.kl_divergence(a, b)
+            return result, gradients(library, result, first + second)
+
+        mine, other = both(run)
+        if isinstance(mine, tuple) and isinstance(other, tuple):
+            known += 1
+            close(mine[0], other[0])
+            for a, b in zip(mine[1] or (), other[1] or (), strict=True):
+                close(a, torch.where(b.isnan(), torch.from_numpy(a.numpy()), b), 1e-8, 1e-9)
+        elif p.split()[0] == q.split()[0] and other is not IndexError:  # which is PyTorch's failure to broadcast
+            assert mine == other, (p, q)
+    assert known >= 100
+
+
+def transforms(library):
+    t = library.distributions.transforms
+    x = library.tensor
+    normal = library.distributions.Normal(x(0.0, dtype=library.float64), x(1.0, dtype=library.float64))
+    return {
+        "exp": t.ExpTransform(),
+        "power": t.PowerTransform(x(2.0)),
+        "sigmoid": t.SigmoidTransform(),
+        "softplus": t.SoftplusTransform(),
+        "tanh": t.TanhTransform(cache_size=1),
+        "abs": t.AbsTransform(),
+        "affine": t.AffineTransform(0.5, -2.0),
+        "affine of vectors": t.AffineTransform(x([0.5, 1.0, 2.0]), x([1.0, -2.0, 3.0]), event_dim=1),
+        "softmax": t.SoftmaxTransform(),
+        "stick breaking": t.StickBreakingTransform(),
+        "correlation": t.CorrCholeskyTransform(),
+        "reshape": t.ReshapeTransform((3,), (1, 3)),
+        "cdf": t.CumulativeDistributionTransform(normal),
+        "composed": t.ComposeTransform([t.AffineTransform(1.0, 2.0), t.TanhTransform(), t.ExpTransform()]),
+        "mixed": t.ComposeTransform([t.ExpTransform(), t.AffineTransform(1.0, 2.0, event_dim=1)]),
+        "independent": t.IndependentTransform(t.ExpTransform(), 1),
+        "inverse": t.ExpTransform().inv,
+        "side by side": t.CatTransform([t.ExpTransform(), t.TanhTransform()], dim=-1, lengths=[1, 2]),
+        "stacked": t.StackTransform([t.ExpTransform(), t.TanhTransform(), t.AffineTransform(0, 2)], dim=-1),
+        "lower": t.LowerCholeskyTransform(),
+        "definite": t.PositiveDefiniteTransform(),
+    }
+
+
+@pytest.mark.parametrize("name", transforms(microgad))
+def test_transforms(name):
+    array = np.array([[0.3, 1.2, 0.7], [0.5, 0.1, 0.9], [0.4, 0.2, 1.5]])
+    (mine, x), (other, y) = [
+        (transforms(library)[name], library.tensor(array, requires_grad=True)) for library in LIBRARIES
+    ]
+    assert (mine.bijective, mine.domain.event_dim, mine.codomain.event_dim) == (
+        other.bijective, other.domain.event_dim, other.codomain.event_dim,
+    )  # fmt: skip
+    a, b = mine(x), other(y)
+    close(a, b)
+    for p, q in zip(gradients(microgad, a, [x]), gradients(torch, b, [y]), strict=True):
+        close(p, q)
+    close(mine.inv(a.detach()), other.inv(b.detach()))
+    if hasattr(type(other), "log_abs_det_jacobian") and name not in ("abs", "softmax", "lower", "definite"):
+        close(mine.log_abs_det_jacobian(x, a), other.log_abs_det_jacobian(y, b))
+        assert tuple(mine.forward_shape((4, 3))) == tuple(other.forward_shape((4, 3)))
+    assert repr(mine) == repr(other) or "independent" in name
+
+
+def test_transformed_distributions():
+    def flow(library):
+        d = library.distributions
+        base = d.Independent(d.Normal(library.zeros(3, dtype=library.float64), 1.0), 1)
+        scale = library.tensor([1.0, 2.0, 3.0], dtype=library.float64)
+        return d.TransformedDistribution(base, [d.AffineTransform(scale, scale, event_dim=1), d.TanhTransform()])
+
+    seeded()
+    mine, other = both(lambda library: (flow(library), flow(library).rsample((4,))))
+    close(mine[1], other[1], 1e-12)
+    close(mine[0].log_prob(mine[1] * 0.5), other[0].log_prob(other[1] * 0.5))
+    assert tuple(mine[0].event_shape) == tuple(other[0].event_shape)
+    shapes = [tuple(d[0].expand((5,)).sample((2,)).shape) for d in (mine, other)]
+    assert shapes[0] == shapes[1]
+
+    def squashed(library):  # broadcasts over its transform's parameters
+        d = library.distributions
+        t = d.TransformedDistribution(
+            d.Uniform(0.0, 1.0), [d.SigmoidTransform().inv, d.AffineTransform(library.arange(3.0), 2.0)]
+        )
+        return t, t.sample((2,)), t.cdf(library.ones(3)), t.icdf(library.full((3,), 0.25)), t.batch_shape
+
+    seeded()
+    for a, b in zip(squashed(microgad)[1:], squashed(torch)[1:], strict=True):
+        close(a, b, 1e-5) if isinstance(a, microgad.Tensor) else None
+
+
+def test_mixtures():
+    def mixture(library):
+        d = library.distributions
+        weights = library.tensor(RATE, requires_grad=True)
+        normal = d.Normal(library.tensor(LOC), library.tensor(SCALE))
+        return d.MixtureSameFamily(d.Categorical(weights), normal), [weights]
+
+    def vectors(library):
+        d = library.distributions
+        weights = library.tensor(PROBS, requires_grad=True)
+        normal = d.Independent(d.Normal(library.tensor(LOC).T, 1.0), 1)
+        return d.MixtureSameFamily(d.Categorical(weights), normal), [weights]
+
+    for build in (mixture, vectors):
+        seeded()
+        (mine, p), (other, q) = build(microgad), build(torch)
+        x, y = mine.sample((5,)), other.sample((5,))
+        close(x, y, 1e-12)
+        asked = [lambda d, v: d.log_prob(v), lambda d, v: d.mean, lambda d, v: d.variance]
+        asked += [lambda d, v: d.cdf(v)] if build is mixture else []
+        for ask in asked:
+            a, b = ask(mine, x), ask(other, y)
+            close(a, b)
+            for g, h in zip(gradients(microgad, a, p), gradients(torch, b, q), strict=True):
+                close(g, h)
+        expanded = [tuple(d.expand((3, *d.batch_shape)).sample((2,)).shape) for d in (mine, other)]
+        assert expanded[0] == expanded[1]
+
+
+@pytest.mark.parametrize("registry", ["biject_to", "transform_to"])
+@pytest.mark.parametrize(
+    "name", ["real", "positive", "nonnegative", "unit_interval", "simplex", "corr_cholesky", "real_vector"]
+)
+def test_from_all_numbers(registry, name):
+    array = np.random.default_rng(0).standard_normal((2, 3))
+    mine, other = both(
+        lambda library: getattr(library.distributions, registry)(getattr(library.distributions.constraints, name))(
+            library.tensor(array)
+        )
+    )
+    close(mine, other)
+    assert bool(getattr(microgad.distributions.constraints, name).check(mine).all())
