@@ -27,12 +27,12 @@ def without_derivative(name: str, symbol: str, ufunc: np.ufunc, kinds: str, modu
     return type(name, (Function,), {**body, "__doc__": f"a {symbol} b, broadcast.", "__module__": module})
 
 
-Equal = without_derivative("Equal", "=", np.equal, "biufc")
-NotEqual = without_derivative("NotEqual", "≠", np.not_equal, "biufc")
-Less = without_derivative("Less", "<", np.less, "biuf")
-LessEqual = without_derivative("LessEqual", "≤", np.less_equal, "biuf")
-Greater = without_derivative("Greater", ">", np.greater, "biuf")
-GreaterEqual = without_derivative("GreaterEqual", "≥", np.greater_equal, "biuf")
+Equal: type[Function] = without_derivative("Equal", "=", np.equal, "biufc")
+NotEqual: type[Function] = without_derivative("NotEqual", "≠", np.not_equal, "biufc")
+Less: type[Function] = without_derivative("Less", "<", np.less, "biuf")
+LessEqual: type[Function] = without_derivative("LessEqual", "≤", np.less_equal, "biuf")
+Greater: type[Function] = without_derivative("Greater", ">", np.greater, "biuf")
+GreaterEqual: type[Function] = without_derivative("GreaterEqual", "≥", np.greater_equal, "biuf")
 
 
 def eq(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:

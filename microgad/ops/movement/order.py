@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,7 +60,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     return Permute.apply(input, order=tuple(order))
 
 
-swapdims = transpose
+swapdims: Callable[..., Tensor] = transpose
 
 
 def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
@@ -126,7 +126,7 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
     return Permute.apply(input, order=tuple(order))
 
 
-moveaxis = movedim
+moveaxis: Callable[..., Tensor] = movedim
 
 
 class Flip(LinearMap):
