@@ -189,8 +189,8 @@ def imported(name: str) -> ModuleType:
 def targets_of(text: str) -> list[Target]:
     """What "mypackage.ops:Softplus", or "mypackage.ops" alone, stands for. Raises UsageError where that is nothing.
 
-    >>> [target.name for target in targets_of("microgad.nn.dropout")]
-    ['microgad.nn.dropout:Dropout']
+    >>> [target.name for target in targets_of("microgad.nn.distance")]
+    ['microgad.nn.distance:PairwiseDistance', 'microgad.nn.distance:CosineSimilarity']
     """
     module_name, colon, path = text.partition(":")
     module = imported(module_name)
