@@ -10,6 +10,4 @@ MISSES: dict[str, str] = {
     "wrong in float32: ChannelSum.adjoint: wrapped": IN_FLOAT32,
     "wrong in float32: Dropout.grad_x: wrapped": IN_FLOAT32,
     "wrong at zeros only: LogSoftmax.grad_x: wrapped": "shows only for a logit that is larger than all others by 37",
-    "off by one: _without_ignored: line 2, `0` becomes `1`": "shows only with one class and an ignored target, which "
-    "100 examples may not have",
 }

@@ -32,16 +32,16 @@ def example(draw, *names):
     return transform, x
 
 
-@checks(Fft, Ifft, float32=False)
+@checks(Fft, Ifft)
 def test_complex(draw):
     return example(draw, "fft", "fftn", "ifft", "ifftn")
 
 
-@checks(Rfft, Fft, float32=False)
+@checks(Rfft, Fft)
 def test_of_real_numbers(draw):
     return example(draw, "rfft", "rfftn")
 
 
-@checks(Irfft, Ifft, float32=False)
+@checks(Irfft, Ifft)
 def test_to_real_numbers(draw):
     return example(draw, "irfft", "irfftn")

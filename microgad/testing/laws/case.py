@@ -250,7 +250,7 @@ class Calls:
         """Whether an operation was called with an array or a Tensor of a dtype that no operation made."""
         made = {id(y) for _, _, out in self.seen for y in (out if isinstance(out, tuple) else (out,))}
         return any(
-            getattr(getattr(x, "array", x), "dtype", None) == dtype and id(x) not in made
+            hasattr(x, "dtype") and getattr(x, "array", x).dtype == dtype and id(x) not in made  # None == float64, too
             for _, inputs, _ in self.seen
             for x in inputs
         )
