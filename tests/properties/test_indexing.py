@@ -225,8 +225,9 @@ def test_many_values_go_where_few_do(shape, count, ufunc, dtype):
     """The ways for many values, row by row and flat, against NumPy's own."""
     rng = np.random.default_rng(0)
     for axis in range(len(shape)):
-        for spread in (shape[axis], 7 if shape[axis] > 7 else 1):
+        for spread, of_one in ((shape[axis], 0), (7 if shape[axis] > 7 else 1, 0), (shape[axis], count // 2)):
             where = rng.integers(-1, spread - 1, count)
+            where[:of_one] = 0  # a few rounds by rows, and then the other way
             index = (*(slice(None),) * axis, where)
             values = rng.choice([-1, 1, 0.5, 2], (*shape[:axis], count, *shape[axis + 1 :]))
             x = (rng.standard_normal(shape) * 3).astype(dtype)
