@@ -1,0 +1,6 @@
+"""Without PyTorch there is nothing to compare with: what imports it at once is left out, the rest skips."""
+
+from importlib.util import find_spec
+
+AT_ONCE = ["both.py", "test_module.py", "test_nn_utils.py", "test_rnn.py", "test_transformer.py"]
+collect_ignore = [] if find_spec("torch") else AT_ONCE
