@@ -116,9 +116,10 @@ def _swallowed(
     values: Callable[[], Vector], tensors: Sequence[Tensor], directions: Sequence[Direction | None], here: Vector,
     best: Estimate,
 ) -> Any:  # fmt: skip
-    """Which results stay the same only because the step drowns in the rounding of an input of a larger size."""
+    """Which results stay the same only because the step drowns in the rounding of a larger input or result."""
     still = (best.value == 0) & (best.below == 0) & (best.above == 0)
-    largest = max((float(np.abs(t.array).max(initial=0)) for t in tensors), default=0.0)
+    sizes = (here[still], *(t.array for t in tensors))
+    largest = max(float(np.abs(x).max(initial=0)) for x in sizes)
     moving = max((float(np.abs(d).max(initial=0)) for d in directions if d is not None), default=0.0)
     if not still.any() or not 0 < 1e6 * moving < largest < np.inf:
         return np.zeros_like(still)
