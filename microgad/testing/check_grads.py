@@ -20,6 +20,7 @@ from .numerical.estimates import unit
 from .numerical.forward import forward
 from .numerical.level import Level, ordinary
 from .numerical.projection import project
+from .numerical.reach import are_waves
 from .numerical.single import float32_agrees
 from .numerical.ties import ties
 
@@ -170,7 +171,10 @@ def _projections(check: Check, level: Level, outputs: list[Tensor], values: Any)
         if not wrong:
             return kinked
         suspects = [[i] for group in wrong for i in group]
-    if entries(check, level, outputs, [i for (i,) in suspects]):  # says more, where something is wrong
+    wrong_inputs = [i for (i,) in suspects]
+    if entries(check, level, outputs, wrong_inputs):  # says more, where something is wrong
+        return True
+    if are_waves(check, level, u, {i: directions[i] for i in wrong_inputs}):
         return True
     raise GradcheckError(
         f"{check.name}: a random projection of the {level.derivative_name} with respect to "

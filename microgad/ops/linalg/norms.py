@@ -216,6 +216,50 @@ def norm(
 
 
 @composite
+def frobenius_norm(input: Tensor, dim: Any, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """The square root of the sum of squares over one or two dims, () for all. Source: torch.frobenius_norm.
+
+    Raises RuntimeError for more than two dims.
+
+    >>> torch.frobenius_norm(torch.tensor([[3.0, 0.0], [0.0, 4.0]]), (0, 1))
+    tensor(5.)
+    """
+    dims = (dim,) if isinstance(dim, int) else tuple(dim)
+    if len(dims) > 2:
+        raise ShapeError(f"frobenius_norm: expected at most 2 dimensions in dim, but got {len(dims)}")
+    return vector_norm(input, 2, dims or None, keepdim, out=out)
+
+
+@composite
+def nuclear_norm(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """The sum of the singular values of matrices, which lie in two dims, the last by default.
+
+    Source: torch.nuclear_norm, whose second argument is `keepdim` where it is a bool.
+
+    >>> torch.nuclear_norm(torch.tensor([[3.0, 0.0], [0.0, 4.0]]))
+    tensor(7.)
+    """
+    if isinstance(dim, bool):
+        dim, keepdim = None, dim
+    return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, out=out)
+
+
+@composite
+def norm_except_dim(v: Tensor, pow: int = 2, dim: int = 0) -> Tensor:
+    """The p-norm over all dimensions but one, which are kept with size 1; with dim -1 over all of them.
+
+    Source: torch.norm_except_dim.
+
+    >>> torch.norm_except_dim(torch.tensor([[3.0, 4.0], [0.0, 1.0]]))
+    tensor([[5.],
+            [1.]])
+    """
+    if dim == -1:
+        return vector_norm(v, pow)
+    return vector_norm(v, pow, [i for i in range(v.ndim) if i != dim % v.ndim], keepdim=True)
+
+
+@composite
 def cond(A: Tensor, p: Any = None, *, out: Tensor | None = None) -> Tensor:
     """‖A‖ ‖A⁻¹‖ of each matrix in the norm p, by default the largest singular value over the smallest.
 

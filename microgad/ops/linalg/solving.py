@@ -71,6 +71,9 @@ class SLogDet(Function):
         of_sign, of_log = grad
         if is_complex(x):
             of_log = of_log - 1j * np.imag(np.conjugate(of_sign) * out[0])
+        singular = values(out[1]) == -math.inf
+        if singular.any():  # they have no inverse, and no gradient
+            x = np.where(singular.reshape((*singular.shape, 1, 1)), math.nan, x)
         return of_log.reshape((*of_log.shape, 1, 1)) * adjoint(Inv.apply(x))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ... import state
+from ... import backend, state
 from ...tensor import Tensor
 from ..calls import Direction, Vector, moved
 
@@ -28,7 +28,7 @@ def complex_step(
         if d is not None:
             near = (d != 0) & (t.array != 0)
             h = min(
-                [h, 1e-20 * float(np.abs(t.array[near] / d[near]).min(initial=1.0))]
+                [h, 1e-20 * float(np.abs(backend.to_numpy(t.array[near] / d[near])).min(initial=1.0))]
             )  # small beside every x it moves
     h = max(h, 1e-300)
     try:

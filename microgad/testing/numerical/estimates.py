@@ -119,11 +119,16 @@ def _swallowed(
     """Which results stay the same only because the step drowns in the rounding of a larger input or result."""
     still = (best.value == 0) & (best.below == 0) & (best.above == 0)
     sizes = (here[still], *(t.array for t in tensors))
-    largest = max(float(np.abs(x).max(initial=0)) for x in sizes)
-    moving = max((float(np.abs(d).max(initial=0)) for d in directions if d is not None), default=0.0)
-    if not still.any() or not 0 < 1e6 * moving < largest < np.inf:
+    size = max(map(largest, sizes))
+    moving = max((largest(d) for d in directions if d is not None), default=0.0)
+    if not still.any() or not 0 < 1e6 * moving < size < np.inf:
         return np.zeros_like(still)
-    return still & (moved(values, tensors, directions, largest / moving) != here)
+    return still & (moved(values, tensors, directions, size / moving) != here)
+
+
+def largest(x: Any) -> float:
+    """The largest magnitude in an array, 0 where it is empty."""
+    return float(np.abs(x).max()) if x.size else 0.0
 
 
 def _good(found: Estimate, here: Vector) -> bool:

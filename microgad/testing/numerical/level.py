@@ -12,7 +12,7 @@ from ... import backend, engine
 from ...tensor import Tensor
 from ..calls import SameDraws, flat
 from .complex_step import complex_step
-from .estimates import EPS, Estimate, confirmed, estimate, sharpened
+from .estimates import EPS, Estimate, confirmed, estimate, largest, sharpened
 
 
 class Level:
@@ -59,7 +59,7 @@ class Level:
             found = estimate(*place)
             if exact is not None:
                 found = sharpened(found, exact)
-        furthest = max((float(np.abs(d).max(initial=0.0)) for d in directions if d is not None), default=0.0)
+        furthest = max((largest(d) for d in directions if d is not None), default=0.0)
         return found._replace(error=found.error + noise * max(furthest, 1.0))
 
     def only(self, i: int, direction: Any) -> list[Any | None]:
@@ -114,5 +114,4 @@ def ordinary(tensors: list[Tensor]) -> float:
 
 def _largest(x: Tensor) -> float:
     """The largest finite magnitude among the values."""
-    size = np.abs(x.array)
-    return float(size[np.isfinite(size)].max(initial=0.0))
+    return largest(x.array[np.isfinite(x.array)])

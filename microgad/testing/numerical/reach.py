@@ -33,19 +33,19 @@ def out_of_reach(check: Check, level: Level, outputs: list[Tensor], at: slice, f
     u = np.zeros(found.value.size)
     u[at] = check.weights(finding.analytical.shape[1]) * wrong.any(0)
     if not (found.kinked | ~np.isfinite(found.error))[u != 0].any():
-        seen = project(u, found, [direction], check.pulled(outputs, [level.tensors[i]], u), True)
+        seen = project(u, found, [backend.like(direction, x)], check.pulled(outputs, [level.tensors[i]], u), True)
         if seen.agrees and seen.tolerance <= 1e-2 * abs(seen.analytical):
             return True
     products = _nearby(check, level, u, {i: unit(x) * backend.like(direction, x)})
     return bool(np.ptp(products, axis=0).sum() > 0.5 * np.abs(products).max(0).sum())
 
 
-def are_waves(check: Check, level: Level, u: Any, directions: Sequence[Any]) -> bool:
-    """Whether what the written derivatives of all inputs add up to changes beyond recognition over their millionth.
+def are_waves(check: Check, level: Level, u: Any, directions: dict[int, Any]) -> bool:
+    """Whether what the written derivatives of inputs add up to changes beyond recognition over their millionth.
 
     Where they tie, each one's may jump, but the sum may not. Terms that cancel to nearly nothing say nothing.
     """
-    products = _nearby(check, level, u, dict(enumerate(directions)))
+    products = _nearby(check, level, u, directions)
     seen = products.sum(1)
     return bool(np.ptp(seen) > 0.5 * np.abs(seen).max() > 1e-3 * np.abs(products).sum(1).max())
 

@@ -36,7 +36,7 @@ def ties(check: Check, level: Level, outputs: list[Tensor], values: Any) -> None
         grads = check.pulled(outputs, inputs, u)
         if project(u, found, directions[: len(inputs)], grads, bool(usable.all())).agrees:
             return
-    if are_waves(check, level, u, [t.array for t in inputs]):
+    if are_waves(check, level, u, {i: t.array for i, t in enumerate(inputs)}):
         return
     raise GradcheckError(
         f"{check.name}: the {level.derivative_name} is wrong where values are equal: moved together, so that "
