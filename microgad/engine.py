@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Any
@@ -14,6 +15,7 @@ from . import backend, errors, function, state
 from .function import Function, Leaf, Output, Packed
 from .state import State
 
+_ON_THE_CPU = np.zeros(())
 _PLAIN = frozenset((list, tuple, type(None)))  # what `kept` is where nothing is Packed
 
 
@@ -85,6 +87,8 @@ def run(
             packed = node.kept
             if type(packed) not in _PLAIN:
                 node.kept = packed.unpack()
+            if observer is not None:
+                observer.begin_backward(node, grad)
             if create_graph:
                 inner = state.variable.set(State(True, node.path, observer, True, outer.holomorphic))
                 try:
@@ -449,10 +453,10 @@ def grad(
     for i, (x, target) in enumerate(zip(inputs, targets, strict=True)):
         g = found.get(target.number)
         if g is None and materialize_grads:
-            g = np.zeros_like(x.array)
+            g = np.zeros_like(_array_of(x), shape=target.shape, dtype=target.dtype)
         elif g is None and not allow_unused:
             raise errors.GraphError(
-                f"grad: inputs[{i}] of shape {tuple(x.shape)} appears to not have been used in the graph. "
+                f"grad: inputs[{i}] of shape {target.shape} appears to not have been used in the graph. "
                 "Set allow_unused=True if its gradient may be None"
             )
         results.append(g if g is None or isinstance(g, function.Tensor) else function.Tensor._made(g))
@@ -460,7 +464,12 @@ def grad(
 
 
 def _sequence(tensors: Any) -> tuple[Any, ...]:
-    return (tensors,) if isinstance(tensors, function.Tensor) else tuple(tensors)
+    return (tensors,) if hasattr(tensors, "node") else tuple(tensors)  # a Tensor, or a GradientEdge
+
+
+def _array_of(tensor: Any) -> Any:
+    """Any array on its device; of a GradientEdge, which has no Tensor, the CPU is supposed."""
+    return getattr(tensor, "array", _ON_THE_CPU)
 
 
 def _node_of(tensor: Any, op: str, i: int) -> Any:
@@ -477,20 +486,20 @@ def _seeds(tensors: Sequence[Any], grads: Any, create_graph: bool) -> tuple[list
     for i, (tensor, g) in enumerate(zip(tensors, grads, strict=True)):
         if tensor.node is None:
             raise errors.GraphError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+        shape, dtype = tensor.node.shape, tensor.node.dtype
         if g is None:
-            if tensor.array.size != 1:
+            if math.prod(shape) != 1:
                 raise errors.GraphError(
-                    f"grad can be implicitly created only for scalar outputs, but element {i} has shape "
-                    f"{tuple(tensor.shape)}: reduce it, or give its gradient"
+                    f"grad can be implicitly created only for scalar outputs, but element {i} has shape {shape}: "
+                    "reduce it, or give its gradient"
                 )
-            g = function.Tensor._made(np.ones_like(tensor.array))
-        elif g.array.shape != tensor.array.shape:
+            g = function.Tensor._made(np.ones_like(_array_of(tensor), shape=shape, dtype=dtype))
+        elif g.array.shape != shape:
             raise errors.ShapeError(
-                f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of "
-                f"{tensor.shape}"
+                f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of {shape}"
             )
-        if g.array.dtype != tensor.array.dtype:
-            g = np.astype(g, tensor.array.dtype)
+        if g.array.dtype != dtype:
+            g = np.astype(g, dtype)
         roots.append(tensor.node)
         seeds.append(g if create_graph else g.array)
     return roots, seeds

@@ -166,6 +166,9 @@ class Function:
         if settings:
             self._set(settings)
         state = current()
+        observer = state.observer
+        if observer is not None:
+            observer.begin(self, inputs)
         try:
             if pair:
                 dtype = a.dtype
@@ -213,8 +216,8 @@ class Function:
                 self._keep(plan, inputs, arrays, result)
         if out.base is not None and cls.may_share:
             result._view_of(inputs[0], self)
-        if state.observer is not None:
-            state.observer.forward(self, inputs, result)
+        if observer is not None:
+            observer.forward(self, inputs, result)
         return result
 
     @classmethod
@@ -231,6 +234,8 @@ class Function:
             for i in plan.inputs:
                 if arrays[i] is target.array or np.may_share_memory(arrays[i], target.array):
                     arrays[i] = inputs[i] = arrays[i].copy()  # what is kept for backward is the value before
+        if state.observer is not None:
+            state.observer.begin(self, (target, *others), target)
         try:
             self.write(target.array, *(arrays if cls.promote is None else cls.promote(arrays)))
         except errors.FROM_FORWARD as error:

@@ -6,17 +6,43 @@ import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Observer(Protocol):
-    """Sees every operation as it happens (anomaly detection, recorders)."""
+class Observer:
+    """Sees every operation as it happens, forward and backward: anomaly detection, recorders, profilers.
 
-    def forward(self, node: Any, inputs: tuple[Any, ...], out: Any) -> None: ...
+    A subclass overrides what it wants to see, and calls the same method here, which tells the observer around it. An
+    operation that isn't recorded is seen as well: its node has settings, and no edges.
+    """
 
-    def backward(self, node: Any, gradients: list[Any]) -> None: ...
+    outer: Observer | None = None
+
+    def begin(self, node: Any, inputs: tuple[Any, ...], target: Any = None) -> None:
+        """An operation is about to compute; `target` is the Tensor that it writes to, if it works in place."""
+        if self.outer is not None:
+            self.outer.begin(node, inputs, target)
+
+    def forward(self, node: Any, inputs: tuple[Any, ...], out: Any) -> None:
+        """It has: `out` is its result, a tuple where there are several, or the Tensor that was written to."""
+        if self.outer is not None:
+            self.outer.forward(node, inputs, out)
+
+    def begin_backward(self, node: Any, grad: Any) -> None:
+        """A node's derivatives are about to be computed from the gradient of its result."""
+        if self.outer is not None:
+            self.outer.begin_backward(node, grad)
+
+    def backward(self, node: Any, gradients: list[Any]) -> None:
+        """They have been: a gradient an input, None where nobody wants it."""
+        if self.outer is not None:
+            self.outer.backward(node, gradients)
+
+    def call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call a public function that is made of several operations, or computes on bare arrays in between."""
+        return function(*args, **kwargs) if self.outer is None else self.outer.call(function, args, kwargs)
 
 
 class State:
@@ -74,8 +100,19 @@ def composite(function: F) -> F:
         path = inside(f"{function.__name__}()")
         token = variable.set(State(now.grad_enabled, path, now.observer, now.deriving, now.holomorphic))
         try:
-            return function(*args, **kwargs)
+            return function(*args, **kwargs) if now.observer is None else now.observer.call(function, args, kwargs)
         finally:
             variable.reset(token)
+
+    return named  # type: ignore[return-value]
+
+
+def observed(function: F) -> F:
+    """For a public function that computes on bare arrays in between: an observer that wants it whole makes the call."""
+
+    @functools.wraps(function)
+    def named(*args: Any, **kwargs: Any) -> Any:
+        observer = current().observer
+        return function(*args, **kwargs) if observer is None else observer.call(function, args, kwargs)
 
     return named  # type: ignore[return-value]

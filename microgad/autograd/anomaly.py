@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -37,7 +37,7 @@ class Source(NamedTuple):
         return made
 
 
-class Tracer:
+class Tracer(state.Observer):
     """An observer that follows every non-finite value back to its source, forward and backward.
 
     `names` are Tensors known by name, such as a model's parameters: a NaN that is there before any operation is told by
@@ -69,8 +69,7 @@ class Tracer:
 
     def forward(self, node: Any, inputs: tuple[Any, ...], out: Any) -> None:
         """See an operation's result."""
-        if self.outer is not None:
-            self.outer.forward(node, inputs, out)
+        super().forward(node, inputs, out)
         if self.halt and hasattr(node, "number"):
             self._lines[node.number] = callers_line()
         bad = [(tensor, kind) for tensor in (out if type(out) is tuple else (out,)) if (kind := trouble(tensor))]
@@ -84,10 +83,9 @@ class Tracer:
             here = errors.place(type(node).__name__, state.current().path)
             raise source.error(after="" if source.told.startswith("produced NaN") else f". It became NaN in {here}")
 
-    def backward(self, node: Any, gradients: Iterable[Any]) -> None:
+    def backward(self, node: Any, gradients: list[Any]) -> None:
         """See the gradients that an operation hands on to its inputs."""
-        if self.outer is not None:
-            self.outer.backward(node, list(gradients))
+        super().backward(node, gradients)
         for i, (edge, grad) in enumerate(zip(node.edges, gradients, strict=True)):
             kind = trouble(grad)
             if not kind or edge is None:
@@ -219,3 +217,25 @@ class detect_anomaly:
                 return function(*args, **kwargs)
 
         return watched  # type: ignore[return-value]
+
+
+def is_anomaly_enabled() -> bool:
+    """Whether `detect_anomaly` looks at values. Source: torch.is_anomaly_enabled.
+
+    >>> with torch.autograd.detect_anomaly():
+    ...     torch.is_anomaly_enabled()
+    True
+    """
+    observer = state.current().observer
+    return isinstance(observer, Tracer) and observer.halt
+
+
+is_anomaly_check_nan_enabled = is_anomaly_enabled  # to look at values is all that it does
+
+
+def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:
+    """Switch `detect_anomaly` on or off, from here on. Source: torch.set_anomaly_enabled.
+
+    >>> torch.set_anomaly_enabled(False)
+    """
+    set_detect_anomaly(mode, check_nan)

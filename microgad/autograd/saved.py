@@ -55,7 +55,7 @@ class save_on_cpu(saved_tensors_hooks):
         super().__init__(lambda t: (t.device, t.cpu()), lambda packed: packed[1].to(packed[0]))
 
 
-class Packing:
+class Packing(state.Observer):
     """An observer that packs what each recorded operation keeps."""
 
     def __init__(self, outer: Any, pack: Callable[[Tensor], Any], unpack: Callable[[Any], Tensor]) -> None:
@@ -63,17 +63,11 @@ class Packing:
 
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
         """See an operation."""
-        if self.outer is not None:
-            self.outer.forward(node, inputs, out)
+        super().forward(node, inputs, out)
         kept = getattr(node, "kept", None)
         if kept:
             with state.scope(observer=self.outer, grad_enabled=False):
                 node.kept = PackedByHooks(kept, self.pack, self.unpack)
-
-    def backward(self, node: Function, gradients: list[Any]) -> None:
-        """See an operation's derivative."""
-        if self.outer is not None:
-            self.outer.backward(node, gradients)
 
 
 class PackedByHooks(Packed):

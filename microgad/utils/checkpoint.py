@@ -73,7 +73,7 @@ def checkpoint_sequential(
     return segment(end, len(functions))(input)
 
 
-class Collector:
+class Collector(state.Observer):
     """An observer that collects the operations that are recorded."""
 
     def __init__(self, outer: Any) -> None:
@@ -81,15 +81,9 @@ class Collector:
 
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
         """See an operation."""
-        if self.outer is not None:
-            self.outer.forward(node, inputs, out)
+        super().forward(node, inputs, out)
         if hasattr(node, "kept"):
             self.nodes.append(node)
-
-    def backward(self, node: Function, gradients: list[Any]) -> None:
-        """See an operation's derivative."""
-        if self.outer is not None:
-            self.outer.backward(node, gradients)
 
 
 class Region:
@@ -151,3 +145,12 @@ class Recomputed(Packed):
         """What was kept. Raises RuntimeError where the call can't be made again."""
         kept: list[Any] = self.region.take(self.i)
         return kept
+
+
+def get_device_states(*args: Any) -> tuple[list[int], list[Any]]:
+    """The GPUs of Tensors and their generators' states: none, draws are the CPU's. Source: torch.utils.checkpoint."""
+    return [], []
+
+
+def set_device_states(devices: list[int], states: list[Any], **options: Any) -> None:
+    """Nothing to put back. Source: torch.utils.checkpoint.set_device_states."""

@@ -111,7 +111,7 @@ def test_switched_on_and_off():
 
 
 def test_another_observer_goes_on_seeing():
-    class Counter:
+    class Counter(state.Observer):
         def __init__(self):
             self.seen = []
 

@@ -14,7 +14,7 @@ from ..calls import GradcheckError, floating
 from ..check_grads import check_grads
 
 
-class Suspects:
+class Suspects(state.Observer):
     """One run of a function: its outputs, and the operations on the way, each with what it was called with.
 
     >>> class Square(torch.Function):
@@ -37,9 +37,6 @@ class Suspects:
         """An operation was called; those that were not recorded have no derivative to be wrong."""
         if hasattr(node, "edges"):
             self.calls.append((node, [_alone(x) for x in inputs], dict(vars(node))))
-
-    def backward(self, node: Function, gradients: list[Any]) -> None:
-        """An operation's derivative was called."""
 
     def guilty(self, order: int) -> list[Function]:
         """The operations whose derivative, up to `order`, is wrong on the very inputs that they had; oldest first."""

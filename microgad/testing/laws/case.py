@@ -234,7 +234,7 @@ class Case:
         return f"input {place} {tuple(x.shape)}"
 
 
-class Calls:
+class Calls(state.Observer):
     """Observes which operations are called: each with its inputs and its result."""
 
     def __init__(self) -> None:
@@ -242,9 +242,6 @@ class Calls:
 
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
         self.seen.append((node, inputs, out))
-
-    def backward(self, node: Function, gradients: list[Any]) -> None:
-        pass
 
     def constants(self, dtype: Any) -> bool:
         """Whether an operation was called with an array or a Tensor of a dtype that no operation made."""
