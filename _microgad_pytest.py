@@ -26,6 +26,8 @@ MARK = (
     "gradcheck(order=1, kinks='move', ...): the test returns `function, *inputs`, whose derivatives are checked; the "
     "options are those of microgad.testing.check_grads"
 )
+# pytest puts filters of warnings of its own in the place of microgad's: see microgad/notices.py.
+QUIET = "ignore:(divide by zero|overflow|underflow|invalid value) encountered:RuntimeWarning:microgad"
 SEED = pytest.StashKey[int]()
 CHECKED = pytest.StashKey[bool]()
 
@@ -43,6 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARK)
+    config.addinivalue_line("filterwarnings", QUIET)
     names = config.getoption("--microgad-device")
     if names:
         _refuse_unknown(names)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
 
 import numpy as np
 import pytest
 
 import microgad
+
+# Without the package that they need.
+collect_ignore_glob = [] if importlib.util.find_spec("onnx") else ["microgad/onnx/*"]
 
 
 @pytest.fixture(autouse=True)

@@ -10,18 +10,24 @@ tensor([2., 4.])
 from __future__ import annotations
 
 from . import autograd as autograd
+from . import notices
 from .lazy import names as _names
 from .lazy import refuse as _refuse
 from .tensor import Tensor
 
 
 def _in_place(name):
-    """`torch.relu_(x)` and its kin are methods of Tensor."""
+    """`torch.relu_(x)` and its kin are methods of Tensor; `torch._foreach_add(xs, 1)` and its kin are made of them."""
     if name.endswith("_") and not name.startswith("_") and hasattr(Tensor, name):
         return getattr(Tensor, name)
+    if name.startswith("_foreach_"):
+        from .porting.rooms import foreach
+
+        return foreach.of(name.removeprefix("_foreach_")) or _refuse(__name__, name)
     return _refuse(__name__, name)
 
 
+notices.quiet_numbers()
 __version__ = "0.1.0"
 del tensor  # noqa: F821 - the module, whose name a function has here
 __getattr__, __dir__ = _names(globals(), _in_place)

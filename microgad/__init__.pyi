@@ -23,30 +23,54 @@ from . import graph as graph
 from . import linalg as linalg
 from . import models as models
 from . import nn as nn
+from . import onnx as onnx
 from . import optim as optim
 from . import porting as porting
+from . import profiler as profiler
 from . import random as random
 from . import return_types as return_types
+from . import serialization as serialization
 from . import signal as signal
 from . import special as special
 from . import testing as testing
 from . import training as training
 from . import transforms as transforms
 from . import utils as utils
+from .amp import GradScaler as GradScaler
 from .amp import autocast as autocast
+from .amp import clear_autocast_cache as clear_autocast_cache
+from .amp import get_autocast_cpu_dtype as get_autocast_cpu_dtype
+from .amp import get_autocast_dtype as get_autocast_dtype
+from .amp import get_autocast_gpu_dtype as get_autocast_gpu_dtype
+from .amp import is_autocast_cache_enabled as is_autocast_cache_enabled
+from .amp import is_autocast_cpu_enabled as is_autocast_cpu_enabled
+from .amp import is_autocast_enabled as is_autocast_enabled
+from .amp import set_autocast_cache_enabled as set_autocast_cache_enabled
+from .amp import set_autocast_cpu_dtype as set_autocast_cpu_dtype
+from .amp import set_autocast_cpu_enabled as set_autocast_cpu_enabled
+from .amp import set_autocast_dtype as set_autocast_dtype
+from .amp import set_autocast_enabled as set_autocast_enabled
+from .amp import set_autocast_gpu_dtype as set_autocast_gpu_dtype
 from .autograd import enable_grad as enable_grad
 from .autograd import inference_mode as inference_mode
 from .autograd import is_grad_enabled as is_grad_enabled
 from .autograd import no_grad as no_grad
 from .autograd import set_grad_enabled as set_grad_enabled
+from .autograd.anomaly import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
+from .autograd.anomaly import is_anomaly_enabled as is_anomaly_enabled
+from .autograd.anomaly import set_anomaly_enabled as set_anomaly_enabled
+from .autograd.grad_mode import is_inference_mode_enabled as is_inference_mode_enabled
 from .backend import empty_cache as empty_cache
 from .devices import device as device
 from .devices import get_default_device as get_default_device
 from .devices import set_default_device as set_default_device
+from .dtypes import bfloat16 as bfloat16
 from .dtypes import can_cast as can_cast
 from .dtypes import complex64 as complex64
 from .dtypes import complex128 as complex128
 from .dtypes import dtype as dtype
+from .dtypes import float8_e4m3fn as float8_e4m3fn
+from .dtypes import float8_e5m2 as float8_e5m2
 from .dtypes import float16 as float16
 from .dtypes import float32 as float32
 from .dtypes import float64 as float64
@@ -74,6 +98,8 @@ from .function import Function as Function
 from .function import LinearMap as LinearMap
 from .generator import Generator as Generator
 from .generator import default_generator as default_generator
+from .graph.recording import record as record
+from .graph.recording import trace as trace
 from .legacy import BoolTensor as BoolTensor
 from .legacy import ByteTensor as ByteTensor
 from .legacy import CharTensor as CharTensor
@@ -107,6 +133,8 @@ from .ops.creation import empty_permuted as empty_permuted
 from .ops.creation import empty_strided as empty_strided
 from .ops.creation import eye as eye
 from .ops.creation import fill as fill
+from .ops.creation import from_dlpack as from_dlpack
+from .ops.creation import from_file as from_file
 from .ops.creation import from_numpy as from_numpy
 from .ops.creation import frombuffer as frombuffer
 from .ops.creation import full as full
@@ -261,8 +289,11 @@ from .ops.elementwise import view_as_real as view_as_real
 from .ops.elementwise import where as where
 from .ops.elementwise import xlogy as xlogy
 from .ops.embedding import embedding_renorm_ as embedding_renorm_
+from .ops.facts import get_device as get_device
 from .ops.facts import is_complex as is_complex
+from .ops.facts import is_distributed as is_distributed
 from .ops.facts import is_floating_point as is_floating_point
+from .ops.facts import is_inference as is_inference
 from .ops.facts import is_nonzero as is_nonzero
 from .ops.facts import is_same_size as is_same_size
 from .ops.facts import is_signed as is_signed
@@ -312,10 +343,12 @@ from .ops.linalg import cross as cross
 from .ops.linalg import det as det
 from .ops.linalg import dot as dot
 from .ops.linalg import einsum as einsum
+from .ops.linalg import frobenius_norm as frobenius_norm
 from .ops.linalg import geqrf as geqrf
 from .ops.linalg import ger as ger
 from .ops.linalg import inner as inner
 from .ops.linalg import inverse as inverse
+from .ops.linalg import lobpcg as lobpcg
 from .ops.linalg import logdet as logdet
 from .ops.linalg import lu_unpack as lu_unpack
 from .ops.linalg import matmul as matmul
@@ -324,6 +357,8 @@ from .ops.linalg import matrix_power as matrix_power
 from .ops.linalg import mm as mm
 from .ops.linalg import mv as mv
 from .ops.linalg import norm as norm
+from .ops.linalg import norm_except_dim as norm_except_dim
+from .ops.linalg import nuclear_norm as nuclear_norm
 from .ops.linalg import ormqr as ormqr
 from .ops.linalg import outer as outer
 from .ops.linalg import pca_lowrank as pca_lowrank
@@ -404,7 +439,6 @@ from .ops.movement import t as t
 from .ops.movement import t_copy as t_copy
 from .ops.movement import tensor_split as tensor_split
 from .ops.movement import tile as tile
-from .ops.movement import trace as trace
 from .ops.movement import transpose as transpose
 from .ops.movement import transpose_copy as transpose_copy
 from .ops.movement import tril as tril
@@ -431,6 +465,7 @@ from .ops.native import cosine_embedding_loss as cosine_embedding_loss
 from .ops.native import dropout as dropout
 from .ops.native import dropout_ as dropout_
 from .ops.native import embedding as embedding
+from .ops.native import embedding_bag as embedding_bag
 from .ops.native import feature_alpha_dropout as feature_alpha_dropout
 from .ops.native import feature_alpha_dropout_ as feature_alpha_dropout_
 from .ops.native import feature_dropout_ as feature_dropout_
@@ -561,31 +596,67 @@ from .ops.window import max_pool2d as max_pool2d
 from .ops.window import max_pool3d as max_pool3d
 from .parameter import Parameter as Parameter
 from .porting import as_torch as as_torch
+from .porting.rooms import _C as _C
+from .porting.rooms import _dynamo as _dynamo
+from .porting.rooms import _inductor as _inductor
 from .porting.rooms import accelerator as accelerator
 from .porting.rooms import backends as backends
 from .porting.rooms import compiler as compiler
+from .porting.rooms import cpu as cpu
+from .porting.rooms import distributed as distributed
+from .porting.rooms import fx as fx
 from .porting.rooms import hub as hub
 from .porting.rooms import jit as jit
 from .porting.rooms import mps as mps
+from .porting.rooms import multiprocessing as multiprocessing
+from .porting.rooms import sparse as sparse
+from .porting.rooms import types as types
+from .porting.rooms import version as version
+from .porting.rooms import xpu as xpu
 from .porting.rooms.compiler import compile as compile
+from .porting.rooms.control import cond as cond
+from .porting.rooms.control import sym_float as sym_float
+from .porting.rooms.control import sym_int as sym_int
+from .porting.rooms.control import sym_ite as sym_ite
+from .porting.rooms.control import sym_max as sym_max
+from .porting.rooms.control import sym_min as sym_min
+from .porting.rooms.control import sym_not as sym_not
+from .porting.rooms.control import sym_sqrt as sym_sqrt
+from .porting.rooms.control import sym_sum as sym_sum
+from .porting.rooms.control import while_loop as while_loop
+from .porting.rooms.fx import _assert as _assert
 from .porting.rooms.settings import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
+from .porting.rooms.settings import get_deterministic_debug_mode as get_deterministic_debug_mode
+from .porting.rooms.settings import get_device_module as get_device_module
 from .porting.rooms.settings import get_float32_matmul_precision as get_float32_matmul_precision
 from .porting.rooms.settings import get_num_interop_threads as get_num_interop_threads
 from .porting.rooms.settings import get_num_threads as get_num_threads
+from .porting.rooms.settings import has_lapack as has_lapack
+from .porting.rooms.settings import has_mkl as has_mkl
+from .porting.rooms.settings import has_openmp as has_openmp
+from .porting.rooms.settings import has_spectral as has_spectral
 from .porting.rooms.settings import (
     is_deterministic_algorithms_warn_only_enabled as is_deterministic_algorithms_warn_only_enabled,
 )
+from .porting.rooms.settings import is_vulkan_available as is_vulkan_available
+from .porting.rooms.settings import is_warn_always_enabled as is_warn_always_enabled
+from .porting.rooms.settings import set_deterministic_debug_mode as set_deterministic_debug_mode
 from .porting.rooms.settings import set_float32_matmul_precision as set_float32_matmul_precision
 from .porting.rooms.settings import set_flush_denormal as set_flush_denormal
 from .porting.rooms.settings import set_num_interop_threads as set_num_interop_threads
 from .porting.rooms.settings import set_num_threads as set_num_threads
+from .porting.rooms.settings import set_warn_always as set_warn_always
 from .porting.rooms.settings import use_deterministic_algorithms as use_deterministic_algorithms
+from .porting.rooms.sparse import sparse_coo_tensor as sparse_coo_tensor
 from .printing import get_printoptions as get_printoptions
 from .printing import set_printoptions as set_printoptions
 from .serialization import load as load
 from .serialization import save as save
 from .size import Size as Size
+from .storage import TypedStorage as TypedStorage
+from .storage import UntypedStorage as UntypedStorage
 from .tensor import Tensor as Tensor
+from .utils.dlpack import to_dlpack as to_dlpack
 
 # Under another name than its own (an import that renames gives none, by PEP 484).
 bool = microgad.dtypes.bool_
@@ -598,6 +669,7 @@ short = microgad.dtypes.int16
 int = microgad.dtypes.int32
 long = microgad.dtypes.int64
 orgqr = microgad.ops.linalg.householder_product
+spmm = microgad.ops.linalg.mm
 cholesky = microgad.ops.linalg.torch_cholesky
 lu = microgad.ops.linalg.torch_lu
 lu_solve = microgad.ops.linalg.torch_lu_solve

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+from . import dtypes
 from .lazy import absent as _absent
 from .notices import once as _once
 from .tensor import Tensor
@@ -90,9 +91,51 @@ def custom_fwd(fwd: Callable[..., Any] | None = None, **options: Any) -> Any:
 custom_bwd = custom_fwd
 
 
+def is_autocast_enabled(device_type: str = "cuda") -> bool:
+    """False: nothing is cast. Source: torch.is_autocast_enabled.
+
+    >>> with torch.autocast("cpu", enabled=False):
+    ...     torch.is_autocast_enabled("cpu")
+    False
+    """
+    return False
+
+
+is_autocast_cpu_enabled = is_autocast_cache_enabled = is_autocast_enabled
+
+
+def set_autocast_enabled(*args: Any) -> None:
+    """No effect. Source: torch.set_autocast_enabled."""
+
+
+set_autocast_cpu_enabled = set_autocast_cache_enabled = set_autocast_dtype = set_autocast_enabled
+set_autocast_cpu_dtype = set_autocast_gpu_dtype = set_autocast_enabled
+
+
+def get_autocast_dtype(device_type: str = "cuda") -> Any:
+    """The dtype that PyTorch would cast to. Source: torch.get_autocast_dtype.
+
+    >>> torch.get_autocast_dtype("cuda"), torch.get_autocast_dtype("cpu")
+    (torch.float16, torch.bfloat16)
+    """
+    return dtypes.bfloat16 if device_type == "cpu" else dtypes.float16
+
+
+def get_autocast_cpu_dtype() -> Any:
+    """The one for the CPU. Source: torch.get_autocast_cpu_dtype."""
+    return get_autocast_dtype("cpu")
+
+
+get_autocast_gpu_dtype = get_autocast_dtype
+
+
 def is_autocast_available(device_type: str) -> bool:
     """False. Source: torch.amp.is_autocast_available."""
     return False
+
+
+def clear_autocast_cache() -> None:
+    """Nothing was cached. Source: torch.clear_autocast_cache."""
 
 
 _absent(globals())

@@ -25,7 +25,7 @@ def is_available() -> bool:
     return backend.gpu_count() > 0
 
 
-is_initialized = is_available
+is_initialized, _initialized = is_available, False
 
 
 def device_count() -> int:

@@ -55,6 +55,8 @@ def run(
 
     outer = state.current()
     observer = outer.observer
+    if observer is not None:
+        observer.start_backward(roots, seeds)
     token = state.variable.set(State(create_graph, outer.path, observer, False, outer.holomorphic))
     try:
         while heap:
@@ -214,7 +216,7 @@ def _fit(node: Function, i: int, g: Any, grad: Any, gradients: list[Any], create
     """A gradient in its input's shape and dtype, and whether the array is nobody else's."""
     edge = node.edges[i]
     if g.shape != edge.shape:
-        if g.shape != node.shape and not node.broadcasts:
+        if g.shape != node.shape and not (node.broadcasts and _stretches(edge.shape, g.shape)):
             raise errors.ShapeError(
                 f"{_name(node)}: its derivative for {_input(node, i)} has shape {tuple(g.shape)}, but the "
                 f"input's shape is {edge.shape}"
@@ -234,6 +236,11 @@ def _fit(node: Function, i: int, g: Any, grad: Any, gradients: list[Any], create
         if g is kept:
             return g, False
     return g, node.plan.joint is None or sum(g is other for other in gradients) == 1
+
+
+def _stretches(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    """Whether arrays of a shape broadcast to another."""
+    return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(shape[::-1], to[::-1], strict=False))
 
 
 def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
@@ -389,6 +396,7 @@ def backward(
     grad_tensors: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    grad_variables: Any = None,
     inputs: Any = None,
 ) -> None:
     """Add the gradients of `tensors` to `.grad` of the leaves that they depend on. Source: torch.autograd.backward.
@@ -402,7 +410,8 @@ def backward(
     tensor([2., 4.])
     """
     tensors = _sequence(tensors)
-    roots, seeds = _seeds(tensors, grad_tensors, create_graph)
+    given = grad_tensors if grad_variables is None else grad_variables  # as it was called before version 0.4
+    roots, seeds = _seeds(tensors, given, create_graph)
     retain = create_graph if retain_graph is None else retain_graph
     if inputs is None:
         run(roots, seeds, None, retain, create_graph)

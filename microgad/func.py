@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from . import engine, errors, state
 from .autograd.functional import along
@@ -16,11 +16,14 @@ from .function import Leaf
 from .generator import default_generator
 from .lazy import absent as _absent
 from .nn.stateless import functional_call as functional_call
+from .nn.stateless import replace_all_batch_norm_modules_ as replace_all_batch_norm_modules_
+from .nn.stateless import stack_module_state as stack_module_state
 from .ops.creation import ones_like, zeros_like
 from .ops.movement import clone, stack
 from .tensor import Tensor
 
 Argnums = int | tuple[int, ...]
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def grad(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -106,6 +109,39 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
     pushed = rebuild(along(outputs, place.wanted, directions, graph))
     result = rebuild([place.released(y) for y in outputs])
     return (result, pushed, aux) if has_aux else (result, pushed)
+
+
+def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
+    """`func(*primals)`, and a function that gives for tangents of the primals the derivative along them.
+
+    The graph is kept: each further direction costs a backward pass. Source: torch.func.linearize.
+
+    >>> y, push = torch.func.linearize(torch.sin, torch.tensor(0.0))
+    >>> push(torch.tensor(2.0))
+    tensor(2.)
+    """
+    place = _Place(primals, tuple(range(len(primals))))
+    value, _ = place.call(func, {}, False)
+    outputs, rebuild = flatten(value)
+
+    def push(*tangents: Any) -> Any:
+        directions, _ = flatten(tangents)
+        if [tuple(v.shape) for v in directions] != [tuple(x.shape) for x in place.wanted]:
+            raise errors.ShapeError("linearize: tangents must have the structure and the shapes of primals")
+        graph = place.nested or any(v.requires_grad for v in directions)
+        return rebuild(along(outputs, place.wanted, directions, graph))
+
+    return rebuild([place.released(y) for y in outputs]), push
+
+
+def functionalize(func: F, *, remove: str = "mutations") -> F:
+    """The function itself: what it writes in place is recorded as it is. Source: torch.func.functionalize."""
+    return func
+
+
+def debug_unwrap(tensor: Tensor, *, recurse: bool = True) -> Tensor:
+    """The Tensor itself: transforms wrap nothing. Source: torch.func.debug_unwrap."""
+    return tensor
 
 
 def jacrev(

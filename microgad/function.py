@@ -14,7 +14,7 @@ from numpy import ndarray
 from . import errors
 from .backend import as_array, device_of, is_array, is_gpu, owner, to_device
 from .plan import VARARGS, Plan, parameters, stored
-from .state import State, current
+from .state import State, current, inside, scope
 
 _SCALARS = frozenset((float, int, bool, complex))
 numbers = count()  # nodes are numbered as the tape grows: the engine's order
@@ -115,7 +115,8 @@ class Function:
         cls.differentiable = cls.joint is not None or any(cls.derivatives)
         cls.plans = {}
         # Bound once, here, and not anew at each call.
-        cls.apply = MethodType(cls.apply.__func__, cls)  # type: ignore[method-assign, attr-defined]
+        apply = cls.apply if cls.decomposed is None else cls._apply_decomposed
+        cls.apply = MethodType(apply.__func__, cls)  # type: ignore[method-assign, attr-defined]
         for name in vars(cls):
             if name.startswith("grad_") and name[5:] not in cls.inputs:
                 raise errors.DtypeError(
@@ -221,6 +222,28 @@ class Function:
         return result
 
     @classmethod
+    def _apply_decomposed(cls, *inputs: Any, **settings: Any) -> Any:
+        """`apply` of a class that has a decomposition: where the state is fine, that is what is recorded.
+
+        The operation itself is done first, so that its errors are raised, and for what the decomposition reads.
+        """
+        whole = Function.apply.__func__  # type: ignore[attr-defined]
+        if not current().fine:
+            return whole(cls, *inputs, **settings)
+        with scope(observer=None):
+            out = whole(cls, *inputs, **settings)
+        nodes = [x.node for x in (out if type(out) is tuple else (out,)) if isinstance(x, Tensor) and x.node]
+        if not nodes:
+            return out if current().observer is None else whole(cls, *inputs, **settings)
+        node = nodes[0].edges[0] if type(nodes[0]) is Output else nodes[0]
+        decomposition, positions = node.plan.decomposition
+        given = [inputs[i] for i in node.plan.inputs]
+        kept = [x if isinstance(x, Tensor) else array for x, array in zip(given, node.kept, strict=False)]
+        kept += node.kept[len(kept) :]
+        with scope(path=inside(f"{cls.__name__}()")):
+            return decomposition(node, *[kept[j] for j in positions])
+
+    @classmethod
     def apply_(cls, target: Any, *others: Any, **settings: Any) -> Any:
         """The same operation, written into the memory of its first input; gives that Tensor."""
         inputs: list[Any] = [target, *others]
@@ -250,7 +273,7 @@ class Function:
             self._record(plan, inputs, arrays, edges, state.path, target)
             target._rebind(self)
         if state.observer is not None:
-            state.observer.forward(self, tuple(inputs), target)
+            state.observer.forward(self, (target, *others), target)
         return target
 
     @classmethod
@@ -264,6 +287,25 @@ class Function:
         assert plan is not None
         self._record(plan, (None,) * len(edges), [], edges, current().path, None)
         return self
+
+    def name(self) -> str:
+        """What PyTorch calls such a node: "MulBackward0". Source: torch.autograd.graph.Node.name."""
+        return "AccumulateGrad" if type(self) is Leaf else f"{type(self).__name__}Backward0"
+
+    def __repr__(self) -> str:
+        return f"<{Function.name(self)} object at {id(self):#x}>"
+
+    @property
+    def next_functions(self) -> tuple[tuple[Function | None, int], ...]:
+        """For each input the node that made it and which of its results it is; None where no gradient is wanted.
+
+        Source: torch.autograd.graph.Node.next_functions.
+
+        >>> x = torch.tensor(2.0, requires_grad=True)
+        >>> (x.exp() * 3).grad_fn.next_functions[0][0].name()
+        'ExpBackward0'
+        """
+        return tuple((e.edges[0], e.index) if type(e) is Output else (e, 0) for e in self.edges)
 
     def forward(self, *inputs: Any) -> Any:
         """The operation on bare arrays."""
@@ -448,6 +490,15 @@ class Output(Function):
         self.hooks = None
 
 
+class Detach(Function):
+    """The same memory, off the graph: only observers see it, where a Tensor is detached."""
+
+    may_share = True
+
+    def forward(self, x: Any) -> Any:
+        return x
+
+
 class Leaf(Function):
     """Where gradients end: adds them up in `.grad` of a Tensor, to which it refers weakly."""
 
@@ -460,6 +511,11 @@ class Leaf(Function):
         self.shape, self.dtype, self.path = tensor.array.shape, tensor.array.dtype, ""
         self.kept = self.seen = ()
         self.hooks = None
+
+    @property
+    def variable(self) -> Any:
+        """The Tensor; None where it is gone."""
+        return self.tensor()
 
 
 class LinearMap(Function):

@@ -87,7 +87,8 @@ def refuse(room: str, name: str) -> Any:
     while frame.f_back is not None and frame.f_globals["__name__"] in (__name__, "microgad"):
         frame = frame.f_back
     public = getattr(module, "__all__", None) or [known for known in dir(module) if not known.startswith("_")]
-    said = missing(".".join([*room.split(".")[1:], name]), name, public)
+    where = room.removeprefix("microgad").replace(".porting.rooms", "", 1).strip(".")
+    said = missing(f"{where}.{name}".lstrip("."), name, public)
     if when_imported is not None and is_import(frame):
         return when_imported(said)
     raise AttributeError(said, name=name, obj=module)
@@ -138,19 +139,14 @@ def names(module: Any, fallback: Callable[[str], Any]) -> tuple[Callable[[str], 
     return __getattr__, __dir__
 
 
-# How names begin of dtypes and layouts that NumPy has no arrays of.
-_NOT_IN_NUMPY = (
-    "bfloat16", "BFloat16", "chalf", "complex32", "float8_", "float4_", "nested", "qint", "quint", "quantize", "sparse",
-)  # fmt: skip
-
-
 def missing(whole: str, name: str, candidates: list[str]) -> str:
-    """What to say of a name that isn't there, with the nearest one that is."""
+    """What to say of a name that isn't there: why, where that is known, and the nearest one that is."""
     if name.startswith("_"):
         return f"{whole} does not exist"
-    if name.startswith(_NOT_IN_NUMPY):
-        return f"microgad has no {whole}: NumPy can't hold it"
     import difflib
 
-    near = difflib.get_close_matches(name, candidates, 1)
-    return f"microgad has no {whole}" + (f"; the nearest name is {near[0]}" if near else "")
+    from .absences import reason
+
+    why, near = reason(whole), difflib.get_close_matches(name, candidates, 1)
+    said = f"microgad has no {whole}" + (f": {why}" if why else "")
+    return said + (f"; the nearest name is {near[0]}" if near else "")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from .lazy import absent as _absent
+
 if TYPE_CHECKING:
     from .tensor import Tensor
 
@@ -218,6 +220,14 @@ class geqrf(NamedTuple):
 
 
 @_printed
+class frexp(NamedTuple):
+    """Mantissas, and exponents of 2."""
+
+    mantissa: Tensor
+    exponent: Tensor
+
+
+@_printed
 class triangular_solve(NamedTuple):
     """The solution, and a copy of the triangle."""
 
@@ -243,3 +253,6 @@ class slogdet(linalg_slogdet):
 
 class _lu_with_info(linalg_lu_factor_ex):
     """As `linalg_lu_factor_ex`."""
+
+
+_absent(globals())

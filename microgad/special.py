@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     from .tensor import Tensor
 
 
-def softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """The softmax along dim: see `nn.functional.softmax`. Source: torch.special.softmax.
 
     >>> torch.special.softmax(torch.tensor([0.0, 0.0]), 0)

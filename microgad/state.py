@@ -8,47 +8,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+from .observer import Observer as Observer
+
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Observer:
-    """Sees every operation as it happens, forward and backward: anomaly detection, recorders, profilers.
-
-    A subclass overrides what it wants to see, and calls the same method here, which tells the observer around it. An
-    operation that isn't recorded is seen as well: its node has settings, and no edges.
-    """
-
-    outer: Observer | None = None
-
-    def begin(self, node: Any, inputs: tuple[Any, ...], target: Any = None) -> None:
-        """An operation is about to compute; `target` is the Tensor that it writes to, if it works in place."""
-        if self.outer is not None:
-            self.outer.begin(node, inputs, target)
-
-    def forward(self, node: Any, inputs: tuple[Any, ...], out: Any) -> None:
-        """It has: `out` is its result, a tuple where there are several, or the Tensor that was written to."""
-        if self.outer is not None:
-            self.outer.forward(node, inputs, out)
-
-    def begin_backward(self, node: Any, grad: Any) -> None:
-        """A node's derivatives are about to be computed from the gradient of its result."""
-        if self.outer is not None:
-            self.outer.begin_backward(node, grad)
-
-    def backward(self, node: Any, gradients: list[Any]) -> None:
-        """They have been: a gradient an input, None where nobody wants it."""
-        if self.outer is not None:
-            self.outer.backward(node, gradients)
-
-    def call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call a public function that is made of several operations, or computes on bare arrays in between."""
-        return function(*args, **kwargs) if self.outer is None else self.outer.call(function, args, kwargs)
 
 
 class State:
     """Immutable: a change is a new State, so that threads, tasks and nested scopes never see each other's."""
 
-    __slots__ = ("deriving", "grad_enabled", "holomorphic", "observer", "path")
+    __slots__ = ("deriving", "fine", "grad_enabled", "holomorphic", "observer", "path")
 
     def __init__(
         self,
@@ -57,12 +25,14 @@ class State:
         observer: Observer | None = None,
         deriving: bool = False,
         holomorphic: bool = False,
+        fine: bool = False,
     ) -> None:
         self.grad_enabled = grad_enabled
         self.path = path
         self.observer = observer
         self.deriving = deriving  # inside a derivative under create_graph
         self.holomorphic = holomorphic  # gradients are grad · f' of complex numbers too, and so have derivatives again
+        self.fine = fine  # a Function that has a decomposition is recorded as that
 
 
 variable: ContextVar[State] = ContextVar("microgad", default=State())  # noqa: B039 - immutable
@@ -98,7 +68,7 @@ def composite(function: F) -> F:
     def named(*args: Any, **kwargs: Any) -> Any:
         now = current()
         path = inside(f"{function.__name__}()")
-        token = variable.set(State(now.grad_enabled, path, now.observer, now.deriving, now.holomorphic))
+        token = variable.set(State(now.grad_enabled, path, now.observer, now.deriving, now.holomorphic, now.fine))
         try:
             return function(*args, **kwargs) if now.observer is None else now.observer.call(function, args, kwargs)
         finally:

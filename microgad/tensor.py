@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 import numpy as np
 
 from . import backend, dtypes, engine, errors, function, printing, state
-from .function import Function, Leaf
+from .function import Detach, Function, Leaf
 from .hooks import RemovableHandle
 from .lazy import Room, missing
 from .methods import Methods
@@ -55,6 +55,8 @@ class Tensor(Methods):
     name: str | None = None
 
     def __new__(cls, *sizes: Any) -> Any:
+        if len(sizes) == 1 and isinstance(sizes[0], Size):
+            sizes = tuple(sizes[0])
         if len(sizes) == 1 and not isinstance(sizes[0], int):
             array = np.array(sizes[0].array if isinstance(sizes[0], Tensor) else sizes[0], dtypes.get_default_dtype())
         else:
@@ -131,7 +133,7 @@ class Tensor(Methods):
         >>> x.grad
         tensor(6.)
         """
-        engine.backward(self, None if gradient is None else (gradient,), retain_graph, create_graph, inputs)
+        engine.backward(self, None if gradient is None else (gradient,), retain_graph, create_graph, inputs=inputs)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Say whether gradients are to flow to this leaf.
@@ -158,6 +160,11 @@ class Tensor(Methods):
         """
         result: Tensor = Tensor._made(self.array)
         result.version = self._counter()
+        observer = state.current().observer
+        if observer is not None:
+            node = Detach()
+            observer.begin(node, (self,))
+            observer.forward(node, (self,), result)
         return result
 
     def detach_(self) -> Tensor:
@@ -279,13 +286,15 @@ class Tensor(Methods):
         else:
             order = region.order_of(base.array)
             base.node = region.RegionWrite.noted([base.node, node], base.array, chain=self.chain, order=order)
-        for ref in base.views or ():
-            view = ref()
-            if view is not None and view.chain is not None:
-                shown = Tensor._made(base.array, base.node)
-                for cls, settings in view.chain:
-                    shown = cls.apply(shown, **settings)
-                view.node = shown.node
+        if base.views:
+            with state.scope(observer=None):  # nothing is computed
+                for ref in base.views:
+                    view = ref()
+                    if view is not None and view.chain is not None:
+                        shown = Tensor._made(base.array, base.node)
+                        for cls, settings in view.chain:
+                            shown = cls.apply(shown, **settings)
+                        view.node = shown.node
 
     # Values
 
@@ -360,12 +369,15 @@ class Tensor(Methods):
         return iter(movement.unbind(self))
 
     def __contains__(self, value: Any) -> bool:
+        if not isinstance(value, (Tensor, int, float, complex, np.number)):
+            raise errors.ArgumentError(
+                f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(value)}."
+            )
         return bool((self == value).any())
 
     def __format__(self, spec: str) -> str:
-        return (
-            format(self.item(), spec) if self.array.ndim == 0 and self.node is None else object.__format__(self, spec)
-        )
+        plain = self.array.ndim == 0 and type(self) is Tensor
+        return format(self.detach().item(), spec) if plain else object.__format__(self, spec)
 
     def __repr__(self) -> str:
         grad_fn = None if self.grad_fn is None else f"{type(self.node).__name__}Backward0"
@@ -409,7 +421,9 @@ class Tensor(Methods):
         return dispatch.function(func, args, kwargs)
 
     def __dlpack__(self, **kwargs: Any) -> Any:
-        return self.detach().array.__dlpack__(**kwargs)
+        if self.node is not None:
+            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+        return self.array.__dlpack__(**kwargs)
 
     def __dlpack_device__(self) -> Any:
         return self.array.__dlpack_device__()

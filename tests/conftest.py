@@ -23,6 +23,7 @@ OF_THE_HOST = {
     "examples": "runs of programs",
     "mutations": "what the kit finds",
     "ops/test_special_digits.py": "digits of the CPU",
+    "onnx": "files, and another runtime on the CPU",
     "parity": "comparisons with PyTorch's CPU",
     "porting/test_porting.py": "processes of their own",
     "properties/test_every_function_is_tested.py": "source code",

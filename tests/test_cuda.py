@@ -224,3 +224,23 @@ def test_places_that_come_more_than_once(ufunc: Any) -> None:
         there = tuple(i if isinstance(i, slice) else backend.like(i, found) for i in there)
         places.at(ufunc, found, there, backend.like(values, found))
         np.testing.assert_allclose(backend.to_numpy(found), expected)
+
+
+def test_gradients_are_checked_there(cuda: None) -> None:
+    x = torch.randn(3, 4, dtype=torch.float64).cuda().requires_grad_()
+    y = torch.randn(4, 2, dtype=torch.float64).cuda().requires_grad_()
+    for order, full in ((1, True), (2, True), (1, False)):
+        torch.testing.check_grads(torch.matmul, [x, y], order=order, full=full)
+        torch.testing.check_grads(torch.relu, [x], order=order, full=full)
+    torch.testing.check_grads(torch.sin, [x], modes=("rev", "fwd"))
+    assert torch.autograd.gradcheck(torch.matmul, (x, y))
+    assert torch.autograd.gradgradcheck(torch.matmul, (x, y))
+    with pytest.raises(torch.testing.GradcheckError, match="wrong in 12 of 144 entries"):
+        torch.testing.check_grads(lambda x: x * x.detach(), [x])
+
+
+def test_tensors_of_two_devices_are_not_compared(cuda: None) -> None:
+    x = torch.ones(2)
+    assert torch.equal(x.cuda(), x.cuda())
+    with pytest.raises(RuntimeError, match=r"Cannot compare two tensors on different devices\. Got: cuda:0 and cpu"):
+        torch.equal(x.cuda(), x)

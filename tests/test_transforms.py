@@ -1,9 +1,14 @@
 """Transforms: torchvision's values, shapes, reprs and refusals."""
 
+import random
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import microgad
+from microgad import transforms
 from microgad.datasets import MNIST
 from microgad.transforms import Compose, Lambda, Normalize, ToTensor
 
@@ -35,7 +40,7 @@ def test_to_tensor_keeps_other_dtypes_and_copies(dtype):
 
 
 def test_to_tensor_refuses_what_is_no_image():
-    with pytest.raises(TypeError, match="ToTensor: pic is list, expected a NumPy array"):
+    with pytest.raises(TypeError, match="ToTensor: pic is list, expected a PIL image or a NumPy array"):
         ToTensor()([[1, 2]])
     with pytest.raises(ValueError, match=r"ToTensor: pic has 4 dimensions \(1, 1, 1, 1\)"):
         ToTensor()(np.zeros((1, 1, 1, 1)))
@@ -101,3 +106,109 @@ def test_mnist_goes_through_transforms():
         "    StandardTransform\nTransform: Compose(\n               ToTensor()\n"
         "               Normalize(mean=(0.5,), std=(0.5,))\n           )"
     )
+
+
+# What holds without torchvision: laws of the functions, on random images.
+
+F = transforms.functional
+
+
+@st.composite
+def images(draw, channels=(1, 3)):
+    """(C, H, W) of bytes or floats."""
+    shape = draw(st.sampled_from(channels)), draw(st.integers(3, 9)), draw(st.integers(3, 9))
+    pixels = np.random.default_rng(draw(st.integers(0, 99))).integers(0, 256, shape, np.uint8)
+    return microgad.tensor(pixels if draw(st.booleans()) else pixels / np.float32(255))
+
+
+@given(images())
+def test_what_is_its_own_inverse(image):
+    for function in (F.hflip, F.vflip, F.invert):
+        np.testing.assert_allclose(function(function(image)).numpy(), image.numpy(), atol=1e-6)
+
+
+@given(images())
+def test_what_changes_nothing(image):
+    same = [
+        F.rotate(image, 0),
+        F.affine(image, 0, [0, 0], 1.0, 0.0),
+        F.adjust_brightness(image, 1),
+        F.adjust_contrast(image, 1),
+        F.adjust_saturation(image, 1),
+        F.adjust_sharpness(image, 1),
+        F.adjust_gamma(image, 1),
+        F.resize(image, list(image.shape[-2:])),
+        F.pad(F.pad(image, (1, 2, 0, 1), padding_mode="reflect"), (-1, -2, 0, -1)),
+        F.crop(image, 0, 0, *image.shape[-2:]),
+    ]
+    for found in same:
+        assert found.dtype == image.dtype
+        np.testing.assert_allclose(found.numpy().astype(float), image.numpy().astype(float), atol=1e-5)
+
+
+@given(images(), st.integers(1, 3))
+def test_quarter_turns_are_those_of_numpy(image, turns):
+    if image.shape[-1] != image.shape[-2]:
+        image = image[..., :3, :3]
+    np.testing.assert_array_equal(F.rotate(image, 90 * turns).numpy(), np.rot90(image.numpy(), turns, (1, 2)))
+
+
+@given(images(), st.tuples(*[st.integers(0, 2)] * 4), st.sampled_from(["constant", "edge", "reflect", "symmetric"]))
+def test_padding_is_numpys(image, sides, mode):
+    left, top, right, bottom = sides
+    wanted = np.pad(image.numpy(), ((0, 0), (top, bottom), (left, right)), mode=mode)
+    np.testing.assert_array_equal(F.pad(image, sides, padding_mode=mode).numpy(), wanted)
+
+
+@given(images(), st.integers(1, 12), st.integers(1, 12))
+def test_parts_have_the_size_that_is_asked_for(image, height, width):
+    for found in (F.center_crop(image, (height, width)), F.resize(image, (height, width))):
+        assert tuple(found.shape) == (image.shape[0], height, width)
+    part = transforms.RandomCrop((height, width), pad_if_needed=True)(image)
+    assert tuple(part.shape) == (image.shape[0], height, width)
+
+
+@given(images((3,)), st.sampled_from(["RGB", "HSV"]))
+def test_to_pillow_and_back(image, mode):
+    pytest.importorskip("PIL")
+    pixels = F.convert_image_dtype(image, microgad.uint8)
+    np.testing.assert_array_equal(F.pil_to_tensor(F.to_pil_image(pixels, mode)).numpy(), pixels.numpy())
+
+
+NAMES = ["RandomCrop", "RandomResizedCrop", "RandomRotation", "RandomAffine", "ColorJitter", "GaussianBlur",
+         "RandomPerspective", "RandomErasing", "ElasticTransform", "RandomHorizontalFlip"]  # fmt: skip
+ARGUMENTS = {"RandomCrop": (3,), "RandomResizedCrop": (4,), "RandomRotation": (30,), "RandomAffine": (30,),
+             "ColorJitter": (0.5, 0.5, 0.5, 0.5), "GaussianBlur": (3,), "ElasticTransform": (9.0, 0.1)}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_seed_gives_one_image_and_gradients_go_through(name):
+    transform = getattr(transforms, name)(*ARGUMENTS.get(name, ()))
+    found = []
+    for _ in range(2):
+        microgad.manual_seed(5)
+        image = microgad.rand(3, 6, 7, generator=microgad.Generator().manual_seed(1)).requires_grad_()
+        result = transform(image)
+        result.sum().backward()
+        found.append((result.detach().numpy(), image.grad.numpy()))
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert np.isfinite(found[0][1]).all()
+
+
+def test_pythons_generator_orders_and_chooses():
+    order = transforms.RandomOrder([lambda x: [*x, 1], lambda x: [*x, 2], lambda x: [*x, 3]])
+    random.seed(1)
+    first = [order([]) for _ in range(9)]
+    random.seed(1)
+    assert [order([]) for _ in range(9)] == first
+    assert {tuple(x) for x in first} > {(1, 2, 3)}
+
+
+def test_without_pillow_its_extra_is_named(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    with pytest.raises(ImportError, match=r"images need the package pillow: pip install 'microgad\[images\]'"):
+        transforms.ToPILImage()(microgad.zeros(1, 2, 2))
+    assert transforms.RandomHorizontalFlip(1.0)(microgad.tensor([[[1, 2]]])).tolist() == [[[2, 1]]]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from ..engine import backward as backward
 from ..engine import grad as grad
 from ..lazy import refuse as _refuse
-from ..tensor import Tensor
 from . import custom
 from .custom import Function as Function
 from .grad_mode import enable_grad as enable_grad
@@ -16,13 +15,17 @@ from .grad_mode import inference_mode as inference_mode
 from .grad_mode import is_grad_enabled as is_grad_enabled
 from .grad_mode import no_grad as no_grad
 from .grad_mode import set_grad_enabled as set_grad_enabled
+from .grad_mode import set_multithreading_enabled as set_multithreading_enabled
+from .variable import Variable as Variable
 
 if TYPE_CHECKING:
     from ..testing.gradcheck import gradcheck as gradcheck
     from ..testing.gradcheck import gradgradcheck as gradgradcheck
     from . import forward_ad as forward_ad
+    from . import function_hooks as function_hooks
     from . import functional as functional
     from . import graph as graph
+    from . import profiler as profiler
     from .anomaly import detect_anomaly as detect_anomaly
     from .anomaly import set_detect_anomaly as set_detect_anomaly
 
@@ -35,8 +38,8 @@ _ELSEWHERE = {
 }
 
 
-Variable, function = Tensor, custom  # PyTorch's old name of a Tensor, and of the room of `FunctionCtx`
-_ROOMS = ("forward_ad", "functional", "graph")
+function = custom  # PyTorch's name of the room of `FunctionCtx`
+_ROOMS = ("forward_ad", "function_hooks", "functional", "graph", "profiler")
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from .. import errors, state
 from .. import function as core
+from ..lazy import absent as _absent
 from ..tensor import Tensor
 
 
@@ -38,6 +39,9 @@ class Context:
     def set_materialize_grads(self, value: bool) -> None:
         """Whether backward is given zeros for outputs that nobody used, as it is at first, or None."""
         self.materialize_grads = value
+
+
+FunctionCtx: type[Context] = Context
 
 
 class Function:
@@ -82,13 +86,21 @@ class Function:
         ctx = Context()
         edges = [x.node if isinstance(x, Tensor) else None for x in args]
         ctx.needs_input_grad = tuple(edge is not None for edge in edges)
-        with state.scope(grad_enabled=False):
+        observer = state.current().observer
+        unrecorded = cls.node_class()
+        if observer is not None:
+            observer.begin(unrecorded, args)
+        given = {id(x): x._counter() for x in args if isinstance(x, Tensor)}
+        versions = {key: counter[0] for key, counter in given.items()}
+        with state.scope(grad_enabled=False, observer=observer and observer.inside(unrecorded)):
             if hasattr(cls, "setup_context"):
                 out = cls.forward(*args)
                 cls.setup_context(ctx, args, out)
             else:
                 out = cls.forward(ctx, *args)
         if not (any(ctx.needs_input_grad) and state.current().grad_enabled):
+            if observer is not None:
+                observer.forward(unrecorded, args, out)
             return out
         several = isinstance(out, tuple)
         dirty = {id(t) for t in ctx.dirty}
@@ -96,6 +108,9 @@ class Function:
             Tensor._made(x.array) if id(x) not in dirty and any(x is a for a in args) else x
             for x in (out if several else (out,))
         ]
+        for x in out if several else (out,):
+            if id(x) in given and id(x) not in dirty:  # written through .data, if at all: PyTorch doesn't notice either
+                given[id(x)][0] = versions[id(x)]
         node = cls.node_class.noted(edges, outs[0].array, ctx=ctx)
         saved = [None if t is None else _Saved(t, outs) for t in ctx.to_save]
         ctx.to_save = ()
@@ -111,7 +126,10 @@ class Function:
                     x._rebind(at)
                 else:
                     x.node = at
-        return tuple(outs) if several else outs[0]
+        out = tuple(outs) if several else outs[0]
+        if observer is not None:
+            observer.forward(node, args, out)
+        return out
 
 
 class _Saved:
@@ -134,8 +152,10 @@ class _Saved:
 class _Custom(core.Function):
     """The node of an autograd.Function; each has a subclass of its own name."""
 
+    broadcasts = True  # a gradient of the result's shape is summed to the argument's
     conjugates = False  # its users write PyTorch's gradients
     function: ClassVar[type[Function]]
+    variadic, inputs = True, ("args",)
     ctx: Context
 
     @property
@@ -210,3 +230,6 @@ class _Once(Function):
     @staticmethod
     def backward(ctx: Context, *grads: Any) -> Any:
         raise errors.GraphError("trying to differentiate twice a function that was marked with @once_differentiable")
+
+
+_absent(globals())

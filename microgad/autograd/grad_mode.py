@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from .. import state
+from ..lazy import absent as _absent
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -70,13 +71,24 @@ class enable_grad(no_grad):
     enabled = True
 
 
-class inference_mode(no_grad):
-    """As `no_grad`. Source: torch.inference_mode.
+class inference_mode(_GradMode):
+    """As `no_grad`; with mode False as `enable_grad`. Source: torch.inference_mode.
 
     >>> with torch.inference_mode():
     ...     torch.is_grad_enabled()
     False
     """
+
+    def __new__(cls, mode: Any = True) -> Any:
+        self = object.__new__(cls)
+        if not callable(mode):
+            return self
+        self.__init__()  # type: ignore[misc]
+        return self(mode)  # @inference_mode without parentheses
+
+    def __init__(self, mode: Any = True) -> None:
+        super().__init__()
+        self.enabled = not mode
 
 
 class set_grad_enabled(_GradMode):
@@ -107,3 +119,29 @@ def is_grad_enabled() -> bool:
     True
     """
     return state.current().grad_enabled
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether operations are not recorded: `inference_mode` is as `no_grad`. Source: torch.is_inference_mode_enabled.
+
+    >>> with torch.inference_mode():
+    ...     torch.is_inference_mode_enabled()
+    True
+    """
+    return not is_grad_enabled()
+
+
+class set_multithreading_enabled:
+    """No effect: backward runs in the thread that calls it. Source: torch.autograd.set_multithreading_enabled."""
+
+    def __init__(self, mode: bool) -> None:
+        self.mode = mode
+
+    def __enter__(self) -> None:
+        """Nothing."""
+
+    def __exit__(self, *raised: object) -> None:
+        """Nothing."""
+
+
+_absent(globals())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import errors, state
 from ..function import Function as Node
@@ -14,13 +14,44 @@ from ..tensor import Tensor
 from .saved import refused, save_on_cpu, saved_tensors_hooks
 
 __all__ = [
+    "GradientEdge",
     "Node",
     "disable_saved_tensors_hooks",
+    "get_gradient_edge",
     "increment_version",
     "register_multi_grad_hook",
     "save_on_cpu",
     "saved_tensors_hooks",
 ]
+
+
+class GradientEdge(NamedTuple):
+    """A place in the graph, without the Tensor that was there: `grad` and `backward` take it in a Tensor's place.
+
+    Source: torch.autograd.graph.GradientEdge.
+    """
+
+    node: Node
+    output_nr: int
+    ownership_token: Any = None
+
+
+def get_gradient_edge(tensor: Tensor) -> GradientEdge:
+    """Where in the graph a Tensor is. Raises RuntimeError where it doesn't require grad.
+
+    Source: torch.autograd.graph.get_gradient_edge.
+
+    >>> x = torch.tensor(3.0, requires_grad=True)
+    >>> y = x * x
+    >>> torch.autograd.grad(y, torch.autograd.graph.get_gradient_edge(x))
+    (tensor(6.),)
+    """
+    if tensor.node is None:
+        raise errors.GraphError(
+            "It is not possible to get the gradient edge for a Tensor that does not require gradients"
+        )
+    # A Leaf knows its Tensor weakly: the edge holds it.
+    return GradientEdge(tensor.node, 0, tensor if tensor.is_leaf else None)
 
 
 class _Handles:

@@ -1,9 +1,20 @@
-"""Data sets in files that are checked: MNIST, whole or as the real subset that ships with microgad."""
+"""Data sets of images in files that are checked, with torchvision's arguments; a real subset of MNIST ships here."""
 
 from ..lazy import absent as _absent
-from .idx import DataError, decode_idx, encode_idx, read_idx
-from .mnist import MNIST
-
-__all__ = ["MNIST", "DataError", "decode_idx", "encode_idx", "read_idx"]
+from .cifar import CIFAR10 as CIFAR10
+from .cifar import CIFAR100 as CIFAR100
+from .fake import FakeData as FakeData
+from .folder import DatasetFolder as DatasetFolder
+from .folder import ImageFolder as ImageFolder
+from .idx import DataError as DataError
+from .idx import decode_idx as decode_idx
+from .idx import encode_idx as encode_idx
+from .idx import read_idx as read_idx
+from .mnist import MNIST as MNIST
+from .mnist_kin import EMNIST as EMNIST
+from .mnist_kin import KMNIST as KMNIST
+from .mnist_kin import QMNIST as QMNIST
+from .mnist_kin import FashionMNIST as FashionMNIST
+from .vision import VisionDataset as VisionDataset
 
 _absent(globals())

@@ -7,6 +7,7 @@ uint32, then the values in row-major order. It is often gzipped.
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import os
 import zlib
@@ -16,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MicrogadError
+from ..serialization.archive import most_unpacked
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 CODES = {np.dtype(dtype).newbyteorder("="): code for code, dtype in DTYPES.items()}
-GZIP_MAGIC = b"\x1f\x8b"
+GZIP_MAGIC, XZ_MAGIC = b"\x1f\x8b", b"\xfd7zXZ"
 
 
 class DataError(MicrogadError, RuntimeError, ValueError):
@@ -27,7 +29,7 @@ class DataError(MicrogadError, RuntimeError, ValueError):
 
 
 def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
-    """The array in the IDX file at `path`, gzipped or not (the contents say which, not the name).
+    """The array in the IDX file at `path`, gzipped, of xz, or not (the contents say which, not the name).
 
     Args:
         path: the file.
@@ -51,14 +53,45 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
     """
     with open(path, "rb") as file:
         content = file.read()
-    if content.startswith(GZIP_MAGIC):
-        try:
-            content = gzip.decompress(content)
-        except EOFError:
-            raise _damaged(path, "the gzip stream is cut off") from None
-        except (gzip.BadGzipFile, zlib.error) as error:
-            raise _damaged(path, f"the gzip stream is broken ({error})") from None
-    return decode_idx(content, path)
+    return decode_idx(unpacked(content, path), path)
+
+
+def unpacked(content: bytes, name: str | os.PathLike[str]) -> bytes:
+    """`content` itself, or what is packed in it: no more than a file of its length should come to.
+
+    Raises:
+        DataError: it can't be unpacked, or is a bomb.
+
+    >>> from microgad.datasets.idx import unpacked
+    >>> import gzip
+    >>> unpacked(gzip.compress(b"IDX"), "a file"), unpacked(b"IDX", "a file")
+    (b'IDX', b'IDX')
+    """
+    if not content.startswith((GZIP_MAGIC, XZ_MAGIC)):
+        return content
+    kind, opened, damage = _opened(content)
+    most, found = most_unpacked(len(content)), bytearray()
+    try:
+        with opened as stream:
+            while part := stream.read(2**18):
+                found += part
+                if len(found) > most:
+                    raise _damaged(name, f"{len(content)} bytes that unpack to more than {most}")
+    except EOFError:
+        raise _damaged(name, f"the {kind} stream is cut off") from None
+    except (gzip.BadGzipFile, damage) as error:
+        raise _damaged(name, f"the {kind} stream is broken ({error})") from None
+    return bytes(found)
+
+
+def _opened(content: bytes) -> tuple[str, Any, type[Exception]]:
+    """The kind of what is packed, a stream of it, and what that raises of damage."""
+    file = io.BytesIO(content)
+    if content.startswith(XZ_MAGIC):
+        import lzma  # which a Python in a browser may lack
+
+        return "xz", lzma.LZMAFile(file), lzma.LZMAError
+    return "gzip", gzip.GzipFile(fileobj=file), zlib.error
 
 
 def decode_idx(content: bytes, name: str | os.PathLike[str] = "IDX data") -> NDArray[Any]:
@@ -92,8 +125,12 @@ def decode_idx(content: bytes, name: str | os.PathLike[str] = "IDX data") -> NDA
         difference = len(content) - expected
         trouble = f"{difference} trailing bytes" if difference > 0 else f"{-difference} bytes are missing"
         raise _damaged(name, f"{trouble}: the IDX header says shape {shape}, {expected} bytes; found {len(content)}")
+    try:
+        values = np.frombuffer(content, dtype, offset=start).reshape(shape)
+    except ValueError:  # nothing, of sizes that are too large without the zero
+        raise _damaged(name, f"no array has the shape {shape} in the IDX header") from None
     # astype copies: the array owns writable memory, and `content` can go.
-    return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
+    return values.astype(dtype.newbyteorder("="))
 
 
 def encode_idx(array: NDArray[Any]) -> bytes:

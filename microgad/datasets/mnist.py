@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
-from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,11 +13,12 @@ from ..ops.creation import from_numpy
 from ..tensor import Tensor
 from .download import fetch
 from .idx import DataError, read_idx
+from .vision import Transform, VisionDataset, md5_of
 
 SHIPPED = os.path.join(os.path.dirname(__file__), "data")
 
 
-class MNIST:
+class MNIST(VisionDataset):
     """The MNIST database of handwritten digits (LeCun, Cortes and Burges, 1998); `torchvision.datasets.MNIST`.
 
     The files lie in ``root/MNIST/raw``, as torchvision puts them, or directly in `root`; gzipped or not. A set of your
@@ -28,7 +27,7 @@ class MNIST:
     Args:
         root: the folder.
         train: the training set (60,000 images) or the test set (10,000).
-        transform: called with each image, a (28, 28) uint8 NumPy array (torchvision: a PIL image), e.g. `ToTensor()`.
+        transform: called with each image, a PIL image; without Pillow a (28, 28) uint8 NumPy array; e.g. `ToTensor()`.
         target_transform: called with each target, an int.
         download: fetch what is missing from `mirrors` first, into ``root/MNIST/raw``.
 
@@ -37,7 +36,8 @@ class MNIST:
         targets: (N,) int64 Tensor.
         classes, class_to_idx: the classes' names, and the class of each name.
 
-    Indexing gives `(image, target)`: what the transforms return, else a (28, 28) uint8 Tensor and an int.
+    Indexing gives `(image, target)`: what the transforms return, else a PIL image (without Pillow a (28, 28) uint8
+    Tensor) and an int.
 
     Raises:
         DataError (a RuntimeError and a ValueError): files that are missing, damaged, or do not fit each other; a failed
@@ -49,10 +49,12 @@ class MNIST:
     >>> len(test), tuple(test.data.shape), test.classes[3]
     (1000, (1000, 28, 28), '3 - three')
     >>> image, target = test[0]
-    >>> tuple(image.shape), target
+    >>> image.size, target
     ((28, 28), 7)
     """
 
+    _ships = True  # there is a subset of it in the package
+    _label: ClassVar[tuple[int, ...]] = ()  # a label's shape; of several numbers the first is the class
     mirrors: ClassVar[list[str]] = [
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -89,14 +91,12 @@ class MNIST:
         self,
         root: str | os.PathLike[str],
         train: bool = True,
-        transform: Callable[[Any], Any] | None = None,
-        target_transform: Callable[[Any], Any] | None = None,
+        transform: Transform = None,
+        target_transform: Transform = None,
         download: bool = False,
     ) -> None:
-        self.root = os.path.expanduser(os.fspath(root))
+        super().__init__(root, transform=transform, target_transform=target_transform)
         self.train = train
-        self.transform = transform
-        self.target_transform = target_transform
         if download:
             self.download()
         images, labels = self._load()
@@ -107,8 +107,8 @@ class MNIST:
     def subset(
         cls,
         train: bool = True,
-        transform: Callable[[Any], Any] | None = None,
-        target_transform: Callable[[Any], Any] | None = None,
+        transform: Transform = None,
+        target_transform: Transform = None,
     ) -> Self:
         """The part of MNIST that ships with microgad: 600 training or 100 test images of each digit. No files needed.
 
@@ -116,30 +116,16 @@ class MNIST:
         >>> MNIST.subset().data.shape[0]
         6000
         """
+        if not cls._ships:
+            raise DataError(f"{cls.__name__}: no subset ships with microgad, of MNIST alone")
         return cls(SHIPPED, train, transform, target_transform)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        image: Any = self.data.numpy()[index].copy()  # a transform may write into its image, never into the data set
-        target: Any = int(self.targets.numpy()[index])
-        image = from_numpy(image) if self.transform is None else self.transform(image)
-        if self.target_transform is not None:
-            target = self.target_transform(target)
-        return image, target
+        image = self._picture(self.data.numpy()[index], "L")
+        return self._transformed(image, int(self.targets.numpy()[index]))
 
     def __len__(self) -> int:
         return len(self.data)
-
-    def __repr__(self) -> str:
-        lines = [f"Dataset {type(self).__name__}", f"    Number of datapoints: {len(self)}"]
-        lines += [f"    Root location: {self.root}"]
-        lines += [f"    {line}" for line in self.extra_repr().splitlines()]
-        named = (("Transform: ", self.transform), ("Target transform: ", self.target_transform))
-        given = [(name, transform) for name, transform in named if transform is not None]
-        if given:
-            lines.append("    StandardTransform")
-        for name, transform in given:
-            lines.append(name + repr(transform).replace("\n", "\n" + " " * len(name)))
-        return "\n".join(lines)
 
     def extra_repr(self) -> str:
         """The repr's last lines: which split this is."""
@@ -166,16 +152,18 @@ class MNIST:
         if self._is_complete(folder):
             return
         os.makedirs(folder, exist_ok=True)
-        missing = [(name, md5) for name, md5 in self.resources if _find(folder, name.removesuffix(".gz")) is None]
+        missing = [(name, md5) for name, md5 in self.resources if _find(folder, os.path.splitext(name)[0]) is None]
         for at, (name, md5) in enumerate(missing):
             try:
                 fetch(name, md5, self.mirrors, folder)
             except DataError as error:
                 names = ", ".join(name for name, _ in missing[at:])
-                raise DataError(
-                    f"{error}\nWithout a network: put {names} (gzipped or unpacked) into {folder!r} by hand, "
-                    f"or use MNIST.subset(train={self.train}), which ships with microgad"
-                ) from None
+                put = f"put {names} (gzipped or unpacked) into {folder!r} by hand"
+                raise DataError(f"{error}\nWithout a network: {put}{self._otherwise()}") from None
+
+    def _otherwise(self) -> str:
+        """What there is without files."""
+        return f"; or use MNIST.subset(train={self.train}), which ships with microgad" if self._ships else ""
 
     def _names(self) -> tuple[str, str]:
         """The images' and the labels' file of this split."""
@@ -193,22 +181,23 @@ class MNIST:
             names = " and ".join(self._names())
             raise DataError(
                 f"Dataset not found: {names} (or the same with .gz) lie neither in {folder!r} nor in {self.root!r}. "
-                f"Put them there, use download=True to fetch them, "
-                f"or use MNIST.subset(train={self.train}), which ships with microgad"
+                f"Put them there, or use download=True to fetch them{self._otherwise()}"
             )
         images, labels = self._read(paths[0]), self._read(paths[1])
         if images.dtype != np.uint8 or images.ndim != 3:
             raise DataError(f"{paths[0]}: holds {images.dtype} {images.shape}, images are uint8 (N, height, width)")
-        if labels.dtype.kind not in "iu" or labels.ndim != 1:
-            raise DataError(f"{paths[1]}: holds {labels.dtype} {labels.shape}, labels are integers (N,)")
+        if labels.dtype.kind not in "iu" or labels.ndim == 0 or labels.shape[1:] != self._label:
+            wanted = ("N", *self._label)
+            raise DataError(f"{paths[1]}: holds {labels.dtype} {labels.shape}, labels are integers {wanted}")
         if len(images) != len(labels):
             raise DataError(
                 f"{paths[0]} holds {len(images)} images, but {paths[1]} {len(labels)} labels: "
                 "they are not of one set, replace one of them"
             )
-        if len(labels) and not 0 <= labels.min() <= labels.max() < len(self.classes):
+        found = labels[:, 0] if self._label else labels
+        if len(found) and not 0 <= found.min() <= found.max() < len(self.classes):
             raise DataError(
-                f"{paths[1]}: labels from {labels.min()} to {labels.max()}, but there are {len(self.classes)} classes. "
+                f"{paths[1]}: labels from {found.min()} to {found.max()}, but there are {len(self.classes)} classes. "
                 f"For a set with other classes, subclass {type(self).__name__} and list them in `classes`"
             )
         return images, labels.astype(np.int64)
@@ -217,8 +206,7 @@ class MNIST:
         array = read_idx(path)
         size, md5 = self.unpacked.get(os.path.basename(path), (None, None))
         if os.path.getsize(path) == size:
-            with open(path, "rb") as file:
-                found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+            found = md5_of(path)
             if found != md5:
                 warnings.warn(
                     f"{path}: has the size of the official file, but not its contents (MD5 {found}, expected {md5}). "
@@ -229,6 +217,6 @@ class MNIST:
 
 
 def _find(folder: str, name: str) -> str | None:
-    """The path of the IDX file `name` in `folder`, unpacked or else gzipped; None if there is none."""
+    """The path of the IDX file `name` in `folder`, unpacked or else packed; None if there is none."""
     plain = os.path.join(folder, name)
-    return next((path for path in (plain, f"{plain}.gz") if os.path.isfile(path)), None)
+    return next((path for path in (plain, f"{plain}.gz", f"{plain}.xz") if os.path.isfile(path)), None)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import DtypeError
-from . import composites, creation, elementwise, fourier, indexing, linalg, movement, reduction, special
+from . import composites, creation, elementwise, files, fourier, indexing, linalg, movement, reduction, special
 
-TABLES = (elementwise, reduction, linalg, fourier, movement, indexing, creation, composites, special)
+TABLES = (elementwise, reduction, linalg, fourier, movement, indexing, creation, composites, special, files)
 UFUNCS: dict[Any, Callable[..., Any]] = {**elementwise.UFUNCS, **linalg.UFUNCS}
 FUNCTIONS: dict[Any, Callable[..., Any]] = {name: op for table in TABLES for name, op in table.FUNCTIONS.items()}
 

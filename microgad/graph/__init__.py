@@ -17,11 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError
 from . import text
+from .formulas import Formula as Formula
+from .formulas import formula as formula
 from .modules import Modules
 from .reading import read
 from .render import RendererMissing as RendererMissing
 from .render import rendered
+from .steps import fine as fine
 from .tape import Tape as Tape
+from .watching import watch as watch
 
 if TYPE_CHECKING:
     import pathlib

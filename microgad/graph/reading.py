@@ -31,10 +31,10 @@ def read(tensors: tuple[Tensor, ...], params: Any = None) -> Tape:
                 f"graph: Tensor {i} of shape {tuple(tensor.shape)} has no graph: nothing that led to it requires grad, "
                 "or it was detached or made under no_grad. Set requires_grad on what it is computed from"
             )
-    return _Reader(_names(params)).tape(tensors)
+    return Reader(names_of(params)).tape(tensors)
 
 
-def _names(params: Any) -> dict[str, Tensor]:
+def names_of(params: Any) -> dict[str, Tensor]:
     """Names and Tensors of a module, or of a mapping, in which anything else is passed over."""
     if params is None:
         return {}
@@ -47,7 +47,7 @@ def _names(params: Any) -> dict[str, Tensor]:
     return {str(name): x for name, x in items if isinstance(x, Tensor)}
 
 
-class _Reader:
+class Reader:
     """One reading. It holds nodes and arrays while it runs; the Tape that it gives holds none."""
 
     def __init__(self, names: dict[str, Tensor]) -> None:
@@ -60,14 +60,14 @@ class _Reader:
         self.dtypes: dict[Any, str] = {}
 
     def tape(self, tensors: tuple[Tensor, ...]) -> Tape:
-        nodes = _reached([_folded(tensor.node)[0] for tensor in tensors])
+        nodes = _reached([folded(tensor.node)[0] for tensor in tensors])
         for number, node in nodes.items():
             if type(node) is Leaf:
                 self.sources[number] = self.leaf(node)
         ops = [self.op(node) for node in nodes.values() if type(node) is not Leaf]
         results = []
         for tensor in tensors:
-            (node, index), x = _folded(tensor.node), tensor.array
+            (node, index), x = folded(tensor.node), tensor.array
             results.append(Result(node.number, index, self.name(tensor), x.shape, self.dtype(x.dtype), _value(x)))
         return Tape(ops, [*self.sources.values(), *self.constants.values()], results)
 
@@ -95,13 +95,13 @@ class _Reader:
         arrays = dict(zip(plan.inputs, node.kept or (), strict=False))
         inputs = []
         for i, edge in enumerate(node.edges):
-            name = f"{cls.inputs[0]}[{i}]" if cls.variadic else cls.inputs[i]
+            name = argument(cls, i)
             if edge is None:
                 inputs.append(self.constant(node, name, i, arrays))
                 continue
-            made, index = _folded(edge)
+            made, index = folded(edge)
             if type(made) is Leaf:
-                self.suggest(self.sources[made.number], name, node)
+                self.suggest(self.sources[made.number], name, node.path)
             inputs.append(Input(name, made.number, index, edge.shape, self.dtype(edge.dtype)))
         return Op(
             node.number,
@@ -133,26 +133,26 @@ class _Reader:
                 source.name = self.array_names.get(id(array), "")
                 source.shape, source.dtype, source.value = array.shape, self.dtype(array.dtype), _value(array)
             self.constants[key] = source
-        self.suggest(source, name, node)
+        self.suggest(source, name, node.path)
         return Input(name, source.number, 0, source.shape, source.dtype)
 
-    def suggest(self, source: Source, argument: str, node: Function) -> None:
+    def suggest(self, source: Source, argument: str, path: str) -> None:
         """A source that has no name takes its argument's, a leaf with the module's path, if that says anything."""
         if source.name:
             return
-        says = "" if node.variadic or len(argument) <= 2 else argument
+        says = "" if argument.endswith("]") or len(argument) <= 2 else argument
         if source.kind == "constant":
-            source.name = says or ("input" if node.path else "")
+            source.name = says or ("input" if path else "")
         elif says == "input":
             source.name = "input" if source.kind == "leaf" else ""
         elif says:
-            source.name = f"{node.path}.{says}" if node.path else says
+            source.name = f"{path}.{says}" if path else says
 
     def kept(self, node: Function) -> list[Kept]:
         found: list[Kept] = []
         if node.kept:
             plan, cls = node.plan, type(node)
-            names = [f"{cls.inputs[0]}[{i}]" if cls.variadic else cls.inputs[i] for i in plan.inputs]
+            names = [argument(cls, i) for i in plan.inputs]
             roles: list[_Role] = ["input"] * len(names)
             if plan.out:
                 names.append("out")
@@ -179,12 +179,21 @@ class _Reader:
         if not backend.is_array(value):
             return
         owner = backend.owner(value)
-        memory = self.memories.setdefault(id(owner), len(self.memories))
         size = min(value.nbytes, owner.nbytes)
-        found.append(Kept(name, role, value.shape, self.dtype(value.dtype), size, memory, self.leaves.get(id(owner))))
+        facts = self.memory(owner), self.leaves.get(id(owner))
+        found.append(Kept(name, role, value.shape, self.dtype(value.dtype), size, *facts))
+
+    def memory(self, owner: Any) -> int:
+        """The number of some memory: of an array that is alive as long as the reading takes."""
+        return self.memories.setdefault(id(owner), len(self.memories))
 
 
-def _folded(node: Function) -> tuple[Function, int]:
+def argument(cls: type[Function], i: int) -> str:
+    """What an operation calls its input i: "weight", "inputs[1]"."""
+    return f"{cls.inputs[0]}[{i}]" if cls.variadic else cls.inputs[i]
+
+
+def folded(node: Function) -> tuple[Function, int]:
     """A node and the index of its result: an Output is folded into the node that it belongs to."""
     return (node.edges[0], node.index) if type(node) is Output else (node, 0)
 

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import pathlib
+    from pathlib import Path
+
+    from .recipe import Recipe
+    from .replaying import Replay
+    from .statistics import Stats
+    from .verifying import Verification
 
 Shape = tuple[int, ...]
 
@@ -19,6 +28,9 @@ class Source:
     shape: Shape | None  # None: a constant of which nothing is left
     dtype: str | None
     value: Any = None  # the number itself, of a 0-d one
+    array: Any = None  # its values when it was first read, to be replayed from
+    stats: Stats | None = None
+    gradient: Stats | None = None
 
 
 @dataclass(slots=True)
@@ -60,11 +72,25 @@ class Op:
     dtypes: list[str]
     kept: list[Kept]
     freed: bool  # backward has let go of what it kept
+    call: int = 0  # which call of that module it was in, of those seen
+    line: str = ""  # of the program, that called it: "train.py:12"
+    layouts: list[str] = field(default_factory=list)  # of each result in memory: "contiguous", "view", "expanded"
+    flops: int | None = None  # additions and multiplications; None: not known
+    seconds: float | None = None
+    backward_seconds: float | None = None
+    stats: list[Stats] | None = None  # of each result
+    gradients: list[Stats | None] | None = None  # of the gradient of each result
+    values: list[Any] | None = None  # the results themselves, copied
+    recipe: Recipe | None = None  # all that it takes to do it again
 
     @property
     def bytes(self) -> int:
         """Bytes kept for backward that would not be there anyway."""
         return total([self])
+
+    def __repr__(self) -> str:
+        where = f" in {self.path}" if self.path else ""
+        return f"<Op {self.number}: {self.name}{where}, {', '.join(map(str, self.shapes))}>"
 
 
 @dataclass(slots=True)
@@ -79,6 +105,17 @@ class Result:
     value: Any = None  # the number itself, of a 0-d one
 
 
+@dataclass(slots=True)
+class Seed:
+    """A gradient with which a backward pass started."""
+
+    passed: int  # which pass
+    op: int  # number of the Op that it started at, and which of its results
+    index: int
+    written: bool  # whether the result had been written to in the meantime
+    values: Any
+
+
 class Tape:
     """The operations that led to some Tensors, and where their values came in. It holds no array and no node.
 
@@ -90,14 +127,24 @@ class Tape:
     (['Mul', 'Exp'], ['leaf'])
     """
 
-    __slots__ = ("_by_number", "ops", "results", "sources")
+    __slots__ = ("_by_number", "ops", "results", "seeds", "sources")
 
     def __init__(self, ops: list[Op], sources: list[Source], results: list[Result]) -> None:
         self.ops = ops
         self.sources = sources
         self.results = results
+        self.seeds: list[Seed] = []  # of a tape that can be replayed
         self._by_number: dict[int, Op | Source] = {op.number: op for op in ops}
         self._by_number.update((source.number, source) for source in sources)
+
+    def add(self, entry: Op | Source) -> None:
+        """Put an operation, or where values come in, at the end."""
+        (self.ops if isinstance(entry, Op) else self.sources).append(entry)  # type: ignore[arg-type]
+        self._by_number[entry.number] = entry
+
+    def find(self, number: int | None) -> Op | Source | None:
+        """What has this number; None where nothing has."""
+        return self._by_number.get(number)  # type: ignore[arg-type]
 
     def __len__(self) -> int:
         return len(self.ops)
@@ -105,8 +152,100 @@ class Tape:
     def __iter__(self) -> Iterator[Op]:
         return iter(self.ops)
 
-    def __getitem__(self, number: int) -> Op | Source:
-        return self._by_number[number]
+    def op(self, place: int) -> Op:
+        """The operation at a place, counted from 0: `tape.op(17)`; from the end where negative."""
+        return self.ops[place]
+
+    def __getitem__(self, key: Any) -> Any:
+        """What is asked for.
+
+        `tape[17]` is the Op or Source of that number, `tape["Conv2d"]` all operations of that name, `tape["Conv2d", 2]`
+        the third of them, `tape["features.0"]` all that a module did, `tape["features.0", 2]` the third of these, and
+        `tape["features.0.weight"]` the Source of that name. Raises KeyError that says what is there.
+        """
+        if isinstance(key, tuple):
+            name, place = key
+            return self[name][place]
+        if not isinstance(key, str):
+            return self._by_number[key]
+        found = [op for op in self.ops if op.name == key]
+        found = found or [op for op in self.ops if op.path == key or op.path.startswith(f"{key}.")]
+        if found:
+            return found
+        for source in self.sources:
+            if source.name == key:
+                return source
+        import difflib
+
+        names = dict.fromkeys([op.name for op in self.ops] + [op.path for op in self.ops if op.path])
+        near = difflib.get_close_matches(key, [*names, *(s.name for s in self.sources)], 3, 0.5)
+        raise KeyError(
+            f"no operation, module or source is named {key!r}" + (f"; there is {', '.join(near)}" if near else "")
+        )
+
+    def replay(self, **given: Any) -> Replay:
+        """Run it again, with other `inputs`, `params`, `dtype`, `device` or `edits`: see `graph.replaying.replay`."""
+        from .replaying import replay
+
+        return replay(self, **given)
+
+    def verify(self) -> Verification:
+        """Whether a replay gives the same results and gradients, bit for bit: the proof that nothing is missing.
+
+        Of a tape recorded with `replay=True`; RuntimeError for others.
+
+        >>> with torch.record(replay=True) as tape:
+        ...     torch.nn.functional.dropout(torch.ones(3, requires_grad=True)).sum().backward()
+        >>> tape.verify()
+        <verified: 2 operations and 2 gradients are the same, bit for bit>
+        """
+        from .verifying import verify
+
+        return verify(self)
+
+    def page(self, path: str | Path | None = None, title: str = "", steps: Sequence[Tape] = ()) -> str:
+        """It as one HTML file to explore in a browser, without a network: written to `path`, and given as text.
+
+        Modules open and close, a side panel tells all that is known of an operation, its derivative and its line
+        among it, boxes can be coloured by time, bytes or gradients, and everything can be searched. `steps` are later
+        recordings of the same operations, to be moved through. Raises ValueError for steps that have others, and for
+        more operations than a browser holds.
+
+        >>> x = torch.ones(2, requires_grad=True)
+        >>> (x * 3).sum().graph().tape.page(title="Three times").splitlines()[6]
+        '<title>Three times</title>'
+        """
+        from .page import page
+
+        return page(self, path, title, steps)
+
+    def to_json(self, path: str | pathlib.Path | None = None) -> str:
+        """The whole tape as JSON, with the arrays that it holds; written to `path` too, if there is one.
+
+        >>> tape = torch.trace(torch.nn.Linear(2, 1), torch.ones(1, 2))
+        >>> bool(torch.graph.Tape.from_json(tape.to_json()).verify())
+        True
+        """
+        from .encoding import to_json
+
+        return to_json(self, path)
+
+    @staticmethod
+    def from_json(text: str | pathlib.Path) -> Tape:
+        """The tape that `to_json` wrote, from its text or a file's path. Nothing in it is run. Raises ValueError."""
+        from .encoding import from_json
+
+        return from_json(text)
+
+    def __repr__(self) -> str:
+        from .text import summary
+
+        return f"<Tape: {summary(self)}>"
+
+    def __str__(self) -> str:
+        from .text import table
+
+        return table(self)
 
     @property
     def bytes(self) -> int:

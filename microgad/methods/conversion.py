@@ -11,9 +11,11 @@ from .. import function as core
 from ..lazy import Room
 
 if TYPE_CHECKING:
+    from .. import storage
     from ..ops import facts, movement
     from ..tensor import Tensor
 else:
+    storage = Room("microgad.storage")
     facts = Room("microgad.ops.facts")
     movement = Room("microgad.ops.movement")
 
@@ -44,17 +46,6 @@ def _as(dtype: dtypes.dtype) -> Callable[..., Tensor]:
 
     method.__doc__ = f"As {dtype.name}."
     return method
-
-
-def _laid_out(x: Tensor, memory_format: Any) -> Tensor:
-    """In this order in memory, itself where it is in that already."""
-    if memory_format is formats.contiguous_format:
-        return x.contiguous()
-    axes = {formats.channels_last: 4, formats.channels_last_3d: 5}.get(memory_format)
-    if axes is None or axes != x.ndim:
-        return x
-    inside = movement.permute(x, (0, *range(2, axes), 1))
-    return x if inside.is_contiguous() else movement.permute(inside.contiguous(), (0, axes - 1, *range(1, axes - 1)))
 
 
 class Conversion:
@@ -95,7 +86,8 @@ class Conversion:
             if to.kind not in "fc":
                 result = result.detach()  # integers carry no gradient
             result = movement.Cast.apply(result, to=to, source=result.array.dtype)
-        result = _laid_out(result, ignored.get("memory_format"))
+        if ignored.get("memory_format") not in (None, formats.preserve_format):
+            result = result.contiguous(ignored["memory_format"])
         return result.clone() if copy and result is self else result
 
     def type(self: Tensor, dtype: Any = None, non_blocking: Any = False) -> Any:
@@ -123,10 +115,24 @@ class Conversion:
         made.version = self._counter()
         return made
 
-    def set_(self: Tensor, source: Tensor) -> Tensor:
-        """Show the memory of source from now on."""
+    def set_(self: Tensor, source: Any = None, storage_offset: Any = 0, size: Any = None, stride: Any = None) -> Tensor:
+        """Show the memory of source, a Tensor or a storage, from now on: all of it as it is, or what the rest says.
+
+        Without arguments nothing. Raises RuntimeError where a gradient is wanted, or memory is too small.
+
+        >>> torch.zeros(0).set_(torch.arange(4.0), 1, (2,), (2,))
+        tensor([1., 3.])
+        """
+        if source is None:
+            source = self.new_empty(0)
+        if isinstance(source, storage.UntypedStorage):
+            source = type(self)._made(source.row.view(self.array.dtype))
         if self.requires_grad or source.requires_grad:
             raise errors.GraphError("set_: is not recorded, so neither Tensor may require grad: use detach() first")
+        if size is not None:
+            whole = movement.as_strided(source, (source.untyped_storage().nbytes() // source.element_size(),), (1,), 0)
+            strides = self.new_empty(size).stride() if stride is None else stride
+            source = movement.as_strided(whole, size, strides, storage_offset)
         self.data = source
         return self
 
@@ -134,10 +140,11 @@ class Conversion:
         """This Tensor: CuPy copies from memory that isn't pinned."""
         return self
 
-    def cpu(self: Tensor) -> Tensor:
+    def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
         """On the CPU."""
-        return self.to(device="cpu")
+        return self.to(device="cpu", memory_format=memory_format)
 
-    def cuda(self: Tensor, device: Any = None) -> Tensor:
+    def cuda(self: Tensor, device: Any = None, non_blocking: Any = False, memory_format: Any = None) -> Tensor:
         """On a GPU."""
-        return self.to(device=backend.device("cuda" if device is None else device))
+        where = backend.device("cuda" if device is None else device)
+        return self.to(device=where, memory_format=memory_format)

@@ -5,9 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .. import backend, formats
+from ..lazy import Room
 
 if TYPE_CHECKING:
+    from .. import storage
+    from ..ops.movement import sharing
     from ..tensor import Tensor
+else:
+    storage = Room("microgad.storage")
+    sharing = Room("microgad.ops.movement.sharing")
 
 
 class Facts:
@@ -49,14 +55,20 @@ class Facts:
         strides = tuple(s // self.array.itemsize for s in self.array.strides)
         return strides if dim is None else strides[dim]
 
-    def dim_order(self: Tensor) -> tuple[int, ...]:
-        """The dimensions from the outermost in memory to the innermost."""
+    def dim_order(self: Tensor, *, ambiguity_check: Any = False) -> tuple[int, ...]:
+        """The dimensions from the outermost in memory to the innermost; those of equal strides in their order."""
         strides = self.stride()
         return tuple(sorted(range(self.ndim), key=lambda i: -strides[i]))
 
-    def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
-        """Whether the values lie in memory in row-major order; memory_format has no effect."""
-        contiguous: bool = self.array.flags.c_contiguous
+    def is_contiguous(self: Tensor, memory_format: Any = formats.contiguous_format) -> bool:
+        """Whether the values lie in memory in row-major order, or in that of memory_format."""
+        array = self.array
+        if memory_format in formats.AXES:
+            axes = formats.AXES[memory_format]
+            if len(axes) != array.ndim:
+                return False
+            array = array.transpose(axes)
+        contiguous: bool = array.flags.c_contiguous
         return contiguous
 
     def is_complex(self: Tensor) -> bool:
@@ -82,6 +94,40 @@ class Facts:
         index = self.device.index
         return -1 if index is None else index
 
+    def untyped_storage(self: Tensor) -> Any:
+        """The whole memory that it lies in, as bytes: see `UntypedStorage`."""
+        return storage.of(self.array, storage.UntypedStorage)
+
+    def storage(self: Tensor) -> Any:
+        """The same, as elements of its dtype: see `TypedStorage`."""
+        return storage.of(self.array, storage.TypedStorage)
+
+    def const_data_ptr(self: Tensor) -> int:
+        """The address of the first element: see `data_ptr`."""
+        return self.data_ptr()
+
+    @property
+    def output_nr(self: Tensor) -> int:
+        """0: each of several results has a node of its own."""
+        return 0
+
+    @property
+    def grad_dtype(self: Tensor) -> Any:
+        """The dtype of its gradient, which is its own."""
+        return self.dtype
+
+    def is_inference(self: Tensor) -> bool:
+        """False: what `inference_mode` gives is as any other Tensor."""
+        return False
+
+    def is_distributed(self: Tensor) -> bool:
+        """False: it is on one device."""
+        return False
+
+    def module_load(self: Tensor, other: Tensor, assign: bool = False) -> Tensor:
+        """What `Module.load_state_dict` puts in this one's place: its values written into it, or with assign other."""
+        return other.detach() if assign else self.copy_(other).detach()
+
     @property
     def layout(self: Tensor) -> formats.layout:
         """`torch.strided`: there is no other."""
@@ -91,14 +137,27 @@ class Facts:
     is_sparse = is_sparse_csr = is_quantized = is_nested = is_meta = is_mkldnn = False
     is_mps = is_xpu = is_xla = is_ipu = is_maia = is_mtia = is_vulkan = False
 
-    def to_dense(self: Tensor) -> Tensor:
-        """This Tensor, which is dense already."""
+    def to_dense(self: Tensor, dtype: Any = None, *, masked_grad: bool = True) -> Tensor:
+        """This Tensor, which is dense already; in another dtype where one is given."""
+        return self if dtype is None else self.to(dtype)
+
+    def to_sparse(self: Tensor, *args: Any, **options: Any) -> Tensor:
+        """This Tensor: arrays are dense."""
         return self
+
+    coalesce = to_sparse
 
     def is_pinned(self: Tensor, device: Any = None) -> bool:
         """False: memory is never pinned."""
         return False
 
-    def is_shared(self: Tensor) -> bool:
-        """False: memory is never shared between processes."""
-        return False
+    @property
+    def _grad(self: Tensor) -> Tensor | None:
+        """`grad`, under the name by which programs with several workers write it."""
+        return self.grad
+
+    @_grad.setter
+    def _grad(self: Tensor, value: Tensor | None) -> None:
+        self.grad = value
+
+    is_shared, share_memory_ = sharing.is_shared, sharing.share_memory_

@@ -12,10 +12,10 @@ from ..function import Function
 from ..lazy import Room, of_later
 
 if TYPE_CHECKING:
-    from ..ops import elementwise
+    from ..ops import elementwise, spelling
     from ..tensor import Tensor
 else:
-    elementwise = Room("microgad.ops.elementwise")
+    elementwise, spelling = Room("microgad.ops.elementwise"), Room("microgad.ops.spelling")
 
 
 @of_later
@@ -33,7 +33,9 @@ def in_place(cls: type[Function], name: str = "") -> Callable[..., Tensor]:
 def with_alpha(cls: type[Function]) -> Callable[..., Tensor]:
     """The same with a keyword `alpha` that multiplies the other operand."""
 
-    def method(self: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
+    def method(self: Tensor, other: Any, *rest: Any, alpha: float = 1) -> Tensor:
+        if rest:
+            other, alpha = spelling.old_order(f"{cls.__name__.lower()}_", other, rest)
         if alpha != 1 or alpha is True:
             other = elementwise.times_alpha(f"{cls.__name__}_", self, other, alpha)
         result: Tensor = cls.apply_(self, other)

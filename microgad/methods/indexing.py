@@ -57,9 +57,9 @@ class Indexing:
     masked_scatter, masked_scatter_ = indexing.masked_scatter, _written(indexing.masked_scatter_call)
     masked_select = indexing.masked_select
 
-    def copy_(self: Tensor, src: Any, non_blocking: Any = False) -> Tensor:
-        """Take over the values of src, broadcast and converted."""
-        self[...] = src
+    def copy_(self: Tensor, other: Any, non_blocking: Any = False) -> Tensor:
+        """Take over the values of other, broadcast and converted."""
+        self[...] = other
         return self
 
     def apply_(self: Tensor, callable: Callable[[Any], Any]) -> Tensor:

@@ -23,7 +23,7 @@ class Linalg:
     addmm, addmv, addr, addbmm, baddbmm = linalg.addmm, linalg.addmv, linalg.addr, linalg.addbmm, linalg.baddbmm
     addmm_, addmv_, addr_ = by_copy(linalg.addmm), by_copy(linalg.addmv), by_copy(linalg.addr)
     addbmm_, baddbmm_ = by_copy(linalg.addbmm), by_copy(linalg.baddbmm)
-    matrix_power, matrix_exp, norm = linalg.matrix_power, linalg.matrix_exp, linalg.norm
+    matrix_power, matrix_exp, norm = linalg.matrix_power, linalg.matrix_exp, linalg.tensor_norm
     inverse, pinverse, det, slogdet, logdet = (
         linalg.inverse, linalg.pinverse, linalg.det, linalg.slogdet, linalg.logdet
     )  # fmt: skip

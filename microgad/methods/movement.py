@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .. import dtypes, errors
+from .. import dtypes, errors, formats
 from ..lazy import Room, of_later
 from .forms import shape_of
 
@@ -110,12 +110,20 @@ class Movement:
         """The conjugate transpose of matrices: see `adjoint`."""
         return ops.matrix_transpose(self, "tensor.mH").conj()
 
-    def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
-        """This Tensor if its values lie in row-major order, else a copy where they do; memory_format has no effect."""
-        if self.is_contiguous():
+    def contiguous(self: Tensor, memory_format: Any = formats.contiguous_format) -> Tensor:
+        """This Tensor if its values lie in row-major order, or in that of memory_format, else a copy where they do.
+
+        Operations go by their own rules: their results needn't lie as their inputs do.
+
+        >>> x = torch.zeros(2, 3, 4, 5).contiguous(memory_format=torch.channels_last)
+        >>> x.stride(), x.is_contiguous(), x.is_contiguous(memory_format=torch.channels_last)
+        ((60, 1, 15, 3), False, True)
+        """
+        if self.is_contiguous(memory_format):
             return self
-        result: Tensor = ops.Clone.apply(self, order="C")
-        return result
+        if memory_format is formats.preserve_format:
+            raise errors.ArgumentError("contiguous: preserve memory format is unsupported by the contiguous operator")
+        return ops.clone(self, memory_format=memory_format)
 
     def storage_offset(self: Tensor) -> int:
         """How many elements of its memory lie before the first that this Tensor shows."""

@@ -1,22 +1,53 @@
 """Networks with torchvision's names, so that its state_dicts load. Source: torchvision.models."""
 
+from __future__ import annotations
+
+import sys
+
 from ..lazy import absent as _absent
+from . import convnext as convnext
 from . import densenet as densenet
+from . import efficientnet as efficientnet
 from . import mobilenetv2 as mobilenetv2
+from . import mobilenetv3 as mobilenetv3
 from . import resnet as resnet
+from . import shufflenetv2 as shufflenetv2
 from . import squeezenet as squeezenet
 from . import vgg as vgg
+from . import vision_transformer as vision_transformer
 from .alexnet import AlexNet as AlexNet
 from .alexnet import alexnet as alexnet
+from .building import BUILDERS
 from .building import get_model as get_model
+from .building import get_model_builder as get_model_builder
 from .building import list_models as list_models
+from .convnext import ConvNeXt as ConvNeXt
+from .convnext import convnext_base as convnext_base
+from .convnext import convnext_large as convnext_large
+from .convnext import convnext_small as convnext_small
+from .convnext import convnext_tiny as convnext_tiny
 from .densenet import DenseNet as DenseNet
 from .densenet import densenet121 as densenet121
 from .densenet import densenet161 as densenet161
 from .densenet import densenet169 as densenet169
 from .densenet import densenet201 as densenet201
+from .efficientnet import EfficientNet as EfficientNet
+from .efficientnet import efficientnet_b0 as efficientnet_b0
+from .efficientnet import efficientnet_b1 as efficientnet_b1
+from .efficientnet import efficientnet_b2 as efficientnet_b2
+from .efficientnet import efficientnet_b3 as efficientnet_b3
+from .efficientnet import efficientnet_b4 as efficientnet_b4
+from .efficientnet import efficientnet_b5 as efficientnet_b5
+from .efficientnet import efficientnet_b6 as efficientnet_b6
+from .efficientnet import efficientnet_b7 as efficientnet_b7
+from .efficientnet import efficientnet_v2_l as efficientnet_v2_l
+from .efficientnet import efficientnet_v2_m as efficientnet_v2_m
+from .efficientnet import efficientnet_v2_s as efficientnet_v2_s
 from .mobilenetv2 import MobileNetV2 as MobileNetV2
 from .mobilenetv2 import mobilenet_v2 as mobilenet_v2
+from .mobilenetv3 import MobileNetV3 as MobileNetV3
+from .mobilenetv3 import mobilenet_v3_large as mobilenet_v3_large
+from .mobilenetv3 import mobilenet_v3_small as mobilenet_v3_small
 from .resnet import ResNet as ResNet
 from .resnet import resnet18 as resnet18
 from .resnet import resnet34 as resnet34
@@ -28,6 +59,11 @@ from .resnet import resnext101_32x8d as resnext101_32x8d
 from .resnet import resnext101_64x4d as resnext101_64x4d
 from .resnet import wide_resnet50_2 as wide_resnet50_2
 from .resnet import wide_resnet101_2 as wide_resnet101_2
+from .shufflenetv2 import ShuffleNetV2 as ShuffleNetV2
+from .shufflenetv2 import shufflenet_v2_x0_5 as shufflenet_v2_x0_5
+from .shufflenetv2 import shufflenet_v2_x1_0 as shufflenet_v2_x1_0
+from .shufflenetv2 import shufflenet_v2_x1_5 as shufflenet_v2_x1_5
+from .shufflenetv2 import shufflenet_v2_x2_0 as shufflenet_v2_x2_0
 from .squeezenet import SqueezeNet as SqueezeNet
 from .squeezenet import squeezenet1_0 as squeezenet1_0
 from .squeezenet import squeezenet1_1 as squeezenet1_1
@@ -40,5 +76,19 @@ from .vgg import vgg16 as vgg16
 from .vgg import vgg16_bn as vgg16_bn
 from .vgg import vgg19 as vgg19
 from .vgg import vgg19_bn as vgg19_bn
+from .vision_transformer import VisionTransformer as VisionTransformer
+from .vision_transformer import vit_b_16 as vit_b_16
+from .vision_transformer import vit_b_32 as vit_b_32
+from .vision_transformer import vit_h_14 as vit_h_14
+from .vision_transformer import vit_l_16 as vit_l_16
+from .vision_transformer import vit_l_32 as vit_l_32
+from .weights import Weights as Weights
+from .weights import WeightsEnum as WeightsEnum
+from .weights import enums
+from .weights import get_model_weights as get_model_weights
+from .weights import get_weight as get_weight
 
+for _build in BUILDERS.values():  # programs take them from the rooms of models, too
+    vars(sys.modules[_build.__module__]).update(enums())
+globals().update(enums())
 _absent(globals())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ..errors import UnsupportedError
 from ..nn import BatchNorm2d, Conv2d, GroupNorm, Module, init
+from .weights import of_model
 
 M = TypeVar("M", bound=Module)
 
@@ -18,12 +19,13 @@ def builder(build: Callable[..., M]) -> Callable[..., M]:
 
     def built(weights: Any = None, progress: bool = True, **options: Any) -> M:
         weights = options.pop("pretrained", None) or weights
-        if weights:
-            raise UnsupportedError(
-                f"{build.__name__}: weights={weights!r} would be downloaded, which microgad doesn't do: download the "
-                "file, and load_state_dict(torch.load(file))"
-            )
-        return build(**options)
+        if not weights:
+            return build(**options)
+        known = of_model(build.__name__)
+        state = (known["DEFAULT"] if weights is True else known.verify(weights)).get_state_dict()
+        model = build(**options)
+        model.load_state_dict(state)
+        return model
 
     built.__name__ = built.__qualname__ = build.__name__
     built.__doc__, built.__module__ = build.__doc__, build.__module__
@@ -43,21 +45,36 @@ def by_kaiming(model: Module, mode: str, nonlinearity: str = "leaky_relu") -> No
             init.zeros_(module.get_parameter("bias"))
 
 
+def get_model_builder(name: str) -> Callable[..., Any]:
+    """A model's function. ValueError where there is none. Source: torchvision.models.get_model_builder.
+
+    >>> torch.models.get_model_builder("ResNet18").__name__
+    'resnet18'
+    """
+    if name.lower() not in BUILDERS:
+        raise ValueError(f"Unknown model {name}; known are {', '.join(list_models())}")
+    return BUILDERS[name.lower()]
+
+
 def get_model(name: str, **options: Any) -> Any:
     """A model by the name of its function. ValueError where there is none. Source: torchvision.models.get_model.
 
     >>> torch.models.get_model("resnet18", num_classes=10).fc
     Linear(in_features=512, out_features=10, bias=True)
     """
-    if name.lower() not in BUILDERS:
-        raise ValueError(f"Unknown model {name}; known are {', '.join(list_models())}")
-    return BUILDERS[name.lower()](**options)
+    return get_model_builder(name)(**options)
 
 
-def list_models() -> list[str]:
-    """The names that get_model knows. Source: torchvision.models.list_models.
+def list_models(module: Any = None, include: Any = None, exclude: Any = None) -> list[str]:
+    """The names that get_model knows, or some: of a module, and by patterns. Source: torchvision.models.list_models.
 
-    >>> torch.models.list_models()[:3]
-    ['alexnet', 'densenet121', 'densenet161']
+    >>> torch.models.list_models(include="resnet*", exclude=["*1", "*2"])
+    ['resnet18', 'resnet34', 'resnet50']
     """
-    return sorted(BUILDERS)
+
+    def listed(patterns: Any, name: str) -> bool:
+        return any(fnmatch.fnmatch(name, p) for p in ([patterns] if isinstance(patterns, str) else patterns))
+
+    names = [name for name, build in BUILDERS.items() if module is None or build.__module__.startswith(module.__name__)]
+    names = [name for name in names if not include or listed(include, name)]
+    return sorted(name for name in names if not exclude or not listed(exclude, name))

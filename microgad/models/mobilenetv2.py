@@ -9,34 +9,8 @@ from ..lazy import absent as _absent
 from ..nn import BatchNorm2d, Conv2d, Dropout, Linear, Module, ReLU6, Sequential, init
 from ..nn import functional as F
 from ..tensor import Tensor
+from .blocks import Conv2dNormActivation, make_divisible
 from .building import builder, by_kaiming
-
-
-def _make_divisible(v: float, divisor: int, min_value: int | None = None) -> int:
-    """The multiple of divisor nearest to v, but not more than a tenth below it."""
-    found = max(min_value or divisor, int(v + divisor / 2) // divisor * divisor)
-    return found + divisor if found < 0.9 * v else found
-
-
-class Conv2dNormActivation(Sequential):
-    """A convolution that keeps the plane, normalization, ReLU6. Source: torchvision.ops.Conv2dNormActivation."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int = 3,
-        stride: int = 1,
-        groups: int = 1,
-        norm_layer: Callable[..., Module] = BatchNorm2d,
-    ) -> None:
-        padding = (kernel_size - 1) // 2
-        super().__init__(
-            Conv2d(in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=False),
-            norm_layer(out_channels),
-            ReLU6(inplace=True),
-        )
-        self.out_channels = out_channels
 
 
 class InvertedResidual(Module):
@@ -55,12 +29,13 @@ class InvertedResidual(Module):
         if stride not in (1, 2):
             raise ValueError(f"stride should be 1 or 2 instead of {stride}")
         norm, hidden = norm_layer or BatchNorm2d, round(inp * expand_ratio)
+        how: Any = {"norm_layer": norm, "activation_layer": ReLU6}
         self.stride = stride
         self.use_res_connect = stride == 1 and inp == oup
-        wider = [Conv2dNormActivation(inp, hidden, kernel_size=1, norm_layer=norm)] if expand_ratio != 1 else []
+        wider = [Conv2dNormActivation(inp, hidden, kernel_size=1, **how)] if expand_ratio != 1 else []
         self.conv = Sequential(
             *wider,
-            Conv2dNormActivation(hidden, hidden, stride=stride, groups=hidden, norm_layer=norm),
+            Conv2dNormActivation(hidden, hidden, stride=stride, groups=hidden, **how),
             Conv2d(hidden, oup, 1, 1, 0, bias=False),
             norm(oup),
         )
@@ -101,15 +76,16 @@ class MobileNetV2(Module):
             raise ValueError(
                 f"inverted_residual_setting should be non-empty or a 4-element list, got {inverted_residual_setting}"
             )
-        channels = _make_divisible(32 * width_mult, round_nearest)
-        self.last_channel = _make_divisible(1280 * max(1.0, width_mult), round_nearest)
-        features: list[Module] = [Conv2dNormActivation(3, channels, stride=2, norm_layer=norm)]
+        how: Any = {"norm_layer": norm, "activation_layer": ReLU6}
+        channels = make_divisible(32 * width_mult, round_nearest)
+        self.last_channel = make_divisible(1280 * max(1.0, width_mult), round_nearest)
+        features: list[Module] = [Conv2dNormActivation(3, channels, stride=2, **how)]
         for expand_ratio, width, count, first in stages:
-            out = _make_divisible(width * width_mult, round_nearest)
+            out = make_divisible(width * width_mult, round_nearest)
             for stride in [first, *[1] * (count - 1)]:
                 features.append(make(channels, out, stride, expand_ratio=expand_ratio, norm_layer=norm))
                 channels = out
-        features.append(Conv2dNormActivation(channels, self.last_channel, kernel_size=1, norm_layer=norm))
+        features.append(Conv2dNormActivation(channels, self.last_channel, kernel_size=1, **how))
         self.features = Sequential(*features)
         self.classifier = Sequential(Dropout(p=dropout), Linear(self.last_channel, num_classes))
         by_kaiming(self, "fan_out")

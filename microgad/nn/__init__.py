@@ -4,6 +4,7 @@ from ..from_type import know as _know
 from ..lazy import absent as _absent
 from . import common_types as common_types
 from . import functional as functional
+from . import grad as grad
 from . import init as init
 from . import modules as modules
 from . import utils as utils

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import enum
+from collections.abc import Iterator
 from typing import Any
 
+from ..lazy import absent as _absent
 from ..ops.creation import empty
 from ..parameter import Parameter
 from ..tensor import Tensor
@@ -11,6 +15,24 @@ from . import functional as F
 from . import init
 from .linear import Linear
 from .module import Module
+
+
+class SDPBackend(enum.IntEnum):
+    """PyTorch's ways to compute attention. Source: torch.nn.attention.SDPBackend."""
+
+    ERROR, MATH, FLASH_ATTENTION, EFFICIENT_ATTENTION, CUDNN_ATTENTION, OVERRIDEABLE = range(-1, 5)
+
+
+@contextlib.contextmanager
+def sdpa_kernel(backends: Any, set_priority: bool = False) -> Iterator[None]:
+    """A block in which attention is computed as ever: there is one way. Source: torch.nn.attention.sdpa_kernel.
+
+    >>> from microgad.nn.attention import SDPBackend, sdpa_kernel
+    >>> with sdpa_kernel(SDPBackend.MATH):
+    ...     F.scaled_dot_product_attention(*[torch.ones(1, 2, 2)] * 3).sum()
+    tensor(4.)
+    """
+    yield
 
 
 class NonDynamicallyQuantizableLinear(Linear):
@@ -124,3 +146,6 @@ class MultiheadAttention(Module):
             self.k_proj_weight, self.v_proj_weight, average_attn_weights=average_attn_weights, is_causal=is_causal,
         )  # fmt: skip
         return out.transpose(0, 1) if turned else out, weights
+
+
+_absent(globals())

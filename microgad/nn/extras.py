@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..generator import Generator
+from ..ops.activation import acon_a, acon_b, acon_c, bent_identity, swish, tanhexp
 from ..ops.creation import empty
-from ..ops.elementwise import clamp, exp, hypot, sigmoid, tanh
 from ..parameter import Parameter
 from ..tensor import Tensor
 from . import init as initial
@@ -22,7 +22,7 @@ class BentIdentity(Module):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        return (hypot(input, input.new_ones(())) - 1) / 2 + input
+        return bent_identity(input)
 
 
 class TanhExp(Module):
@@ -33,7 +33,7 @@ class TanhExp(Module):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        return input * tanh(exp(clamp(input, max=20)))  # beyond 20 it is 1, and e^x is not to overflow
+        return tanhexp(input)
 
 
 class Swish(Module):
@@ -48,7 +48,7 @@ class Swish(Module):
         self.beta = beta
 
     def forward(self, input: Tensor) -> Tensor:
-        return input * sigmoid(input * self.beta)
+        return swish(input, self.beta)
 
     def extra_repr(self) -> str:
         return shown(self, "beta")
@@ -89,7 +89,7 @@ class AconA(_Acon):
     _starts = {"beta": 1.0}
 
     def forward(self, input: Tensor) -> Tensor:
-        return input * sigmoid(input * self._broadcast("beta", input))
+        return acon_a(input, self._broadcast("beta", input))
 
 
 class AconB(_Acon):
@@ -104,9 +104,7 @@ class AconB(_Acon):
     _starts = {"beta": 1.0, "p": 0.25}
 
     def forward(self, input: Tensor) -> Tensor:
-        beta, p = self._broadcast("beta", input), self._broadcast("p", input)
-        above = input * (1 - p)
-        return above * sigmoid(beta * above) + p * input
+        return acon_b(input, self._broadcast("p", input), self._broadcast("beta", input))
 
 
 class AconC(_Acon):
@@ -121,9 +119,7 @@ class AconC(_Acon):
     _starts = {"p1": 1.0, "p2": 0.0, "beta": 1.0}
 
     def forward(self, input: Tensor) -> Tensor:
-        p1, p2, beta = (self._broadcast(name, input) for name in self._starts)
-        above = input * (p1 - p2)
-        return above * sigmoid(beta * above) + p2 * input
+        return acon_c(input, *(self._broadcast(name, input) for name in self._starts))
 
 
 def small_normal_(tensor: Tensor, generator: Generator | None = None) -> Tensor:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from ..lazy import absent as _absent
 from ..ops import elementwise
+from ..ops.activation import acon_a as acon_a
+from ..ops.activation import acon_b as acon_b
+from ..ops.activation import acon_c as acon_c
+from ..ops.activation import bent_identity as bent_identity
 from ..ops.activation import celu as celu
 from ..ops.activation import celu_ as celu_
 from ..ops.activation import elu as elu
@@ -29,6 +33,8 @@ from ..ops.activation import silu as silu
 from ..ops.activation import softplus as softplus
 from ..ops.activation import softshrink as softshrink
 from ..ops.activation import softsign as softsign
+from ..ops.activation import swish as swish
+from ..ops.activation import tanhexp as tanhexp
 from ..ops.activation import tanhshrink as tanhshrink
 from ..ops.activation import threshold as threshold
 from ..ops.activation import threshold_ as threshold_
@@ -131,6 +137,7 @@ from ..ops.window import upsample as upsample
 from ..ops.window import upsample_bilinear as upsample_bilinear
 from ..ops.window import upsample_nearest as upsample_nearest
 from ..tensor import Tensor
+from . import grad as grad
 
 _threshold = threshold  # what PyTorch calls it by, too
 
@@ -148,5 +155,7 @@ def relu_(input: Tensor) -> Tensor:
     """`relu`, written into input. Source: torch.nn.functional.relu_."""
     return input.relu_()
 
+
+native_channel_shuffle = channel_shuffle
 
 _absent(globals())

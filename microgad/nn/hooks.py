@@ -164,6 +164,9 @@ register_module_full_backward_hook = everywhere.register_full_backward_hook
 register_module_backward_hook = everywhere.register_backward_hook
 
 
+HOOKS = {name for name, value in vars(Hooked).items() if isinstance(value, _Registry)}  # of the attributes
+
+
 class Hook(NamedTuple):
     """What to call, and how."""
 

@@ -85,7 +85,9 @@ class Module(hooks.Hooked):
         inner = _new(state.State)  # State(...) would be half of what a call costs
         inner.path = path
         inner.grad_enabled, inner.observer = now.grad_enabled, now.observer
-        inner.deriving, inner.holomorphic = now.deriving, now.holomorphic
+        inner.deriving, inner.holomorphic, inner.fine = now.deriving, now.holomorphic, now.fine
+        if now.observer is not None:
+            now.observer.enter(self, path)
         token = state.variable.set(inner)
         try:
             return forward(*args, **kwargs)
@@ -462,7 +464,8 @@ class Module(hooks.Hooked):
             )
 
         def convert(t: Tensor) -> Tensor:
-            return t.to(device=device, dtype=kind if t.array.dtype.kind in "fc" else None, memory_format=memory_format)
+            there = t.to(device=device, dtype=kind if t.array.dtype.kind in "fc" else None)
+            return there.to(memory_format=memory_format) if t.ndim in (4, 5) else there
 
         return self._apply(convert)
 
@@ -471,8 +474,8 @@ class Module(hooks.Hooked):
         return self._apply(lambda t: empty_like(t, device=device), recurse)
 
     def share_memory(self) -> Self:
-        """The module as it is: nothing is shared with other processes."""
-        return self
+        """Move parameters and buffers to memory that processes share: see `Tensor.share_memory_`."""
+        return self._apply(lambda t: t.share_memory_())
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Nothing: there is no compiler."""

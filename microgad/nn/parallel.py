@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
+from ..lazy import absent as _absent
 from .module import Module
 
 
@@ -25,3 +28,41 @@ class DataParallel(Module):
 
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
         return self.module(*inputs, **kwargs)
+
+
+class DistributedDataParallel(DataParallel):
+    """The module, under the name "module", in one process: there are no gradients of others to average.
+
+    Options of how processes share gradients have no effect. Source: torch.nn.parallel.DistributedDataParallel.
+
+    >>> net = nn.parallel.DistributedDataParallel(nn.Linear(2, 3))
+    >>> with net.no_sync():
+    ...     net(torch.zeros(1, 2)).sum().backward()
+    >>> net.module.bias.grad
+    tensor([1., 1., 1.])
+    """
+
+    def __init__(
+        self, module: Module, device_ids: Any = None, output_device: Any = None, dim: int = 0, **options: Any
+    ) -> None:
+        super().__init__(module, device_ids, output_device, dim)
+
+    @contextlib.contextmanager
+    def no_sync(self) -> Iterator[None]:
+        """A block after which gradients aren't averaged: they never are."""
+        yield
+
+
+def data_parallel(
+    module: Module, inputs: Any, device_ids: Any = None, output_device: Any = None, dim: int = 0,
+    module_kwargs: Any = None,
+) -> Any:  # fmt: skip
+    """The module, called on one device. Source: torch.nn.parallel.data_parallel.
+
+    >>> nn.parallel.data_parallel(nn.Linear(2, 3), torch.zeros(1, 2)).shape
+    torch.Size([1, 3])
+    """
+    return module(*(inputs if isinstance(inputs, tuple) else (inputs,)), **(module_kwargs or {}))
+
+
+_absent(globals())

@@ -6,6 +6,7 @@ import math
 from typing import Any, ClassVar
 
 from ..errors import GraphError
+from ..lazy import absent as _absent
 from ..ops.creation import empty
 from ..parameter import Parameter as Parameter
 from ..tensor import Tensor
@@ -49,6 +50,15 @@ class _Uninitialized(Tensor):
             "Can't access the shape of an uninitialized parameter or buffer. Call `forward` to initialize the "
             "parameters before accessing their attributes"
         )
+
+    @property
+    def data(self) -> Tensor:
+        """The empty array it stands on: what is written to it, as programs do to fill weights, has no effect."""
+        return Tensor.detach(self)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        Tensor.data.__set__(self, value)  # type: ignore[attr-defined]
 
     def numel(self) -> int:
         return math.prod(self.shape)
@@ -102,3 +112,6 @@ class UninitializedBuffer(_Uninitialized):
 def is_lazy(param: Any) -> bool:
     """Whether it is a parameter or buffer without a shape."""
     return isinstance(param, _Uninitialized)
+
+
+_absent(globals())

@@ -106,6 +106,10 @@ class RNNBase(Module):
     def _flat_weights(self) -> list[Parameter]:
         return [weight for weights in self.all_weights for weight in weights]
 
+    @property
+    def _flat_weights_names(self) -> list[str]:
+        return [name for names in self._all_weights for name in names]
+
     def flatten_parameters(self) -> None:
         """Nothing: where the parameters lie in memory makes no difference here."""
 

@@ -7,13 +7,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from .. import errors
+from ..ops.movement import stack
 from ..tensor import Tensor
+from .batchnorm import _BatchNorm
 from .module import Module
 
 
 def functional_call(
     module: Module,
-    parameters_and_buffers: Mapping[str, Tensor] | Sequence[Mapping[str, Tensor]],
+    parameter_and_buffer_dicts: Mapping[str, Tensor] | Sequence[Mapping[str, Tensor]],
     args: Any = None,
     kwargs: Mapping[str, Any] | None = None,
     *,
@@ -31,7 +33,11 @@ def functional_call(
     >>> torch.func.functional_call(layer, weights, torch.ones(2))
     tensor([3.5000])
     """
-    dicts = [parameters_and_buffers] if isinstance(parameters_and_buffers, Mapping) else list(parameters_and_buffers)
+    dicts = (
+        [parameter_and_buffer_dicts]
+        if isinstance(parameter_and_buffer_dicts, Mapping)
+        else list(parameter_and_buffer_dicts)
+    )
     given: dict[str, Tensor] = {}
     for each in dicts:
         if twice := given.keys() & each.keys():
@@ -74,3 +80,48 @@ def _exchanged(module: Module, given: Mapping[str, Tensor], tie_weights: bool, s
     finally:
         for registry, name, tensor in saved:
             registry[name] = tensor
+
+
+def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The parameters and the buffers of modules of one class, each stacked under its name: new leaves.
+
+    With `functional_call` and `vmap` they run as an ensemble. Raises RuntimeError where there are none, or where their
+    classes or modes differ. Source: torch.func.stack_module_state.
+
+    >>> models = [nn.Linear(2, 1), nn.Linear(2, 1), nn.Linear(2, 1)]
+    >>> weights, buffers = torch.func.stack_module_state(models)
+    >>> call = lambda weights, x: torch.func.functional_call(models[0], weights, x)
+    >>> torch.vmap(call, (0, None))(weights, torch.ones(4, 2)).shape
+    torch.Size([3, 4, 1])
+    """
+    if not models:
+        raise errors.ArgumentError("stack_module_state: Expected at least one model, got 0.")
+    if len({model.training for model in models}) > 1:
+        raise errors.ArgumentError("stack_module_state: Expected all models to have the same training/eval mode.")
+    if len({type(model) for model in models}) > 1:
+        raise errors.ArgumentError("stack_module_state: Expected all models to be of the same class.")
+
+    def stacked(states: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        return {
+            name: stack([state[name].detach() for state in states]).requires_grad_(first.requires_grad)
+            for name, first in states[0].items()
+        }
+
+    named = stacked([dict(model.named_parameters()) for model in models])
+    return named, stacked([dict(model.named_buffers()) for model in models])
+
+
+def replace_all_batch_norm_modules_(root: Module) -> Module:
+    """Let every batch norm in a module use its batch's statistics alone: it has no others afterwards.
+
+    Source: torch.func.replace_all_batch_norm_modules_.
+
+    >>> net = torch.func.replace_all_batch_norm_modules_(nn.Sequential(nn.BatchNorm1d(2)))
+    >>> list(net.state_dict())
+    ['0.weight', '0.bias']
+    """
+    for module in root.modules():
+        if isinstance(module, _BatchNorm) and module.track_running_stats:
+            module.running_mean = module.running_var = module.num_batches_tracked = None
+            module.track_running_stats = False
+    return root

@@ -366,6 +366,9 @@ def _copies(module: Module, count: int) -> ModuleList:
     return ModuleList([copy.deepcopy(module) for _ in range(count)])
 
 
+_get_activation_fn, _get_clones = _activation, _copies  # the names that programs take from PyTorch
+
+
 def _is_causal(mask: Tensor | None, said: bool | None, x: Tensor, layer: Any) -> bool:
     """Whether a mask is the causal one: as it is said, else by its values."""
     if said is not None or mask is None:

@@ -2,26 +2,185 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import backend
 from ..errors import ArgumentError, CallError, DtypeError, ShapeError
-from ..state import composite
+from ..function import Function
+from ..state import composite, current, observed
 from .creation import zeros
-from .dropout import dropout
+from .dropout import noise_like
 from .elementwise import where
-from .linalg import linear, matmul
+from .linalg import linear
 from .movement import cat, pad
-from .softmax import softmax
+from .softmax import Softmax, maximum_along, sum_along
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
+BLOCK = 1 << 16  # scores at a time: with what is made of them they stay in the cache
+ROWS = 32  # in a block at least: products of fewer are slow
+KEPT = 1 << 22  # scores at most that are kept for backward: that is faster, but takes memory
 
-@composite
+
+class Attention(Function):
+    """softmax(query keyᵀ · scale + mask) value, batch axes broadcast. If `weighted`, the softmax is a result, too.
+
+    `noise`, if any, is a factor of the softmax: dropout. If `safe`, the softmax of a row that is all -∞ is 0. There is
+    a score for each query and key: they are made in blocks that stay in the cache, and unless `keep`, backward makes
+    them again, by each row's maximum and sum. Dao et al. (2022).
+    """
+
+    symbol = "attention"
+    broadcasts, materializes = True, False
+    constants = ("empty",)
+
+    def forward(self, query, key, value, mask):
+        lead = self.check(query, key, value, mask)
+        new = functools.partial(np.empty_like, query, order="C")
+        out, shape = new(shape=(*lead, value.shape[-1])), (*lead, key.shape[-2])
+        self.top, self.total = new(shape=(*lead, 1)), new(shape=(*lead, 1))
+        self.exps = new(shape=shape) if self.keep else None
+        weights = new(shape=shape) if self.weighted else None
+        for _, here, q, k, v, added, noise in self.blocks(lead, query, key, value, mask):
+            exps = self.scores(q, k, added, None if self.exps is None else self.exps[here])
+            top = self.top[here] = maximum_along(exps, -1)
+            self.exponentiate(exps, top)
+            total = sum_along(exps, -1)
+            if self.safe:
+                total += total == 0
+            self.total[here] = total
+            dropped = exps if noise is None else exps * noise
+            if weights is not None:
+                weights[here] = dropped / total
+            out[here] = np.matmul(dropped, v) / total
+        self.empty = self.top == -math.inf if self.safe and mask is not None else None
+        return out if weights is None else (out, weights)
+
+    def backward(self, grad, query, key, value, mask, top, total, exps):
+        lead, needs = top.shape[:-1], self.needs
+        grad_out, grad_weights = grad if self.weighted else (grad, None)
+        if grad_out is None:
+            grad_out = np.zeros_like(value, shape=(*lead, value.shape[-1]))
+        shapes = [(*lead[:-1], *x.shape[-2:]) for x in (query, key, value)] + [(*lead, key.shape[-2])]
+        new = functools.partial(np.empty_like, query, order="C")
+        found: list[Any] = [new(shape=shape) if need else None for shape, need in zip(shapes, needs, strict=True)]
+        for every, here, q, k, v, added, noise in self.blocks(lead, query, key, value, mask):
+            if exps is None:
+                e = self.scores(q, k, added)
+                self.exponentiate(e, top[here])
+            else:
+                e = exps[here]
+            divisor = total[here]  # of e: then it is the softmax
+            g = grad_out[here] / divisor
+            if needs[2]:
+                dropped = e if noise is None else e * noise
+                _gather(found[2], every, here, np.matmul(np.swapaxes(dropped, -1, -2), g))
+            if not (needs[0] or needs[1] or needs[3]):
+                continue
+            d = np.matmul(g, np.swapaxes(v, -1, -2))
+            if grad_weights is not None:
+                d += grad_weights[here] / divisor
+            if noise is not None:
+                d *= noise
+            d -= np.einsum("...s,...s->...", d, e)[..., None] / divisor
+            d *= e
+            if needs[3]:
+                found[3][here] = d
+            if needs[0]:
+                found[0][here] = np.matmul(d, k) * self.scale
+            if needs[1]:
+                _gather(found[1], every, here, np.matmul(np.swapaxes(d, -1, -2), q * self.scale))
+        return tuple(found)
+
+    def decomposition(self, query, key, value, mask, empty):
+        scores = np.matmul(query * self.scale, np.swapaxes(key, -1, -2))
+        if mask is not None:
+            scores = scores + mask
+        if empty is None:
+            weights = Softmax.apply(scores, axis=-1)
+        else:
+            weights = np.where(empty, 0.0, Softmax.apply(np.where(empty, 0.0, scores), axis=-1))
+        if self.noise is not None:
+            weights = weights * self.noise
+        out = np.matmul(weights, value)
+        return (out, weights) if self.weighted else out
+
+    def check(self, query: Any, key: Any, value: Any, mask: Any) -> tuple[int, ...]:
+        """(..., L): the batch axes and the queries. Raises ShapeError where shapes don't fit."""
+        if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
+            raise ShapeError(
+                "query (..., L, E), key (..., S, E) and value (..., S, D) must have the same E and S, but are "
+                f"{query.shape}, {key.shape} and {value.shape}"
+            )
+        lead = np.broadcast_shapes(*(x.shape[:-2] for x in (query, key, value)))
+        scores = (*lead, query.shape[-2], key.shape[-2])
+        if mask is not None and np.broadcast_shapes(mask.shape, scores) != scores:
+            raise ShapeError(f"attn_mask {mask.shape} doesn't broadcast to (..., L, S) = {scores}")
+        return scores[:-1]
+
+    def blocks(self, lead: tuple[int, ...], *operands: Any) -> Iterator[tuple[Any, ...]]:
+        """Where a block is in the batch, where its queries are, and what is there of query, key, value, mask, noise."""
+        query, key, value, mask = operands
+        batch, shape = lead[:-1], (*lead, key.shape[-2])
+        q, k, v = (_broadcast(x, (*batch, *x.shape[-2:])) for x in (query, key, value))
+        added, noise = (None if x is None else _broadcast(x, shape) for x in (mask, self.noise))
+        for every, rows in places(batch, lead[-1], key.shape[-2], math.inf if backend.is_gpu(query) else self.block):
+            here = (*every, rows, slice(None))
+            yield every, here, q[here], k[every], v[every], *(None if x is None else x[here] for x in (added, noise))
+
+    def scores(self, query: Any, key: Any, added: Any, out: Any = None) -> Any:
+        """query keyᵀ · scale + mask"""
+        scores = np.matmul(query * self.scale, np.swapaxes(key, -1, -2), out=out)
+        if added is not None:
+            scores += added
+        return scores
+
+    def exponentiate(self, scores: Any, top: Any) -> None:
+        """Write e to the power of scores less their maximum in their place."""
+        scores -= np.where(top == -math.inf, 0, top) if self.safe else top
+        np.exp(scores, out=scores)
+
+
+def _gather(out: Any, every: Any, here: Any, part: Any) -> None:
+    """Add what the queries of a block give to their keys or values; the first ones begin."""
+    if here[-2].start:
+        out[every] += part
+    else:
+        out[every] = part
+
+
+def _broadcast(x: Any, shape: tuple[int, ...]) -> Any:
+    return x if x.shape == shape else np.broadcast_to(x, shape)
+
+
+def places(batch: tuple[int, ...], length: int, keys: int, block: float) -> Iterator[tuple[tuple[Any, ...], slice]]:
+    """An index of batch axes, and rows of queries, for about `block` scores at a time.
+
+    >>> [place for place in places((2, 3), 100, 200, 65536)][0]
+    ((slice(0, 1, None), Ellipsis), slice(0, 100, None))
+    """
+    size, axis = length * keys, len(batch)
+    while axis and size * batch[axis - 1] <= block:
+        axis -= 1
+        size *= batch[axis]
+    outer: list[tuple[Any, ...]] = [(...,)]
+    if axis:
+        step = int(max(1, block // size))
+        parts = [slice(start, start + step) for start in range(0, batch[axis - 1], step)]
+        outer = [(*index, part, ...) for index in np.ndindex(batch[: axis - 1]) for part in parts]
+    rows = length if size <= block else int(block // min(keys, max(1, block // ROWS)))
+    for every in outer:
+        for first in range(0, max(length, 1), max(rows, 1)):
+            yield every, slice(first, first + rows)
+
+
+@observed
 def scaled_dot_product_attention(
     query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
     is_causal: bool = False, *, scale: float | None = None, enable_gqa: bool = False,
@@ -32,37 +191,55 @@ def scaled_dot_product_attention(
     (..., L, S): booleans say which keys count, numbers are added. With is_causal the first i keys count for query i. A
     query for which no key counts gives 0. dropout_p, of the weights, takes effect whatever the mode. With enable_gqa
     key and value may have fewer heads (the third last dimension) than query. Raises RuntimeError where shapes or dtypes
-    don't fit.
+    don't fit, and where there is a mask and is_causal.
 
     >>> x = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     >>> F.scaled_dot_product_attention(x, x, x, is_causal=True)
     tensor([[1.0000, 0.0000],
             [0.3302, 0.6698]])
     """
-    _check(query, key, value, attn_mask)
+    _check(query, key, value, attn_mask, is_causal)
     if enable_gqa:
         key, value = (_for_each_query_head(x, query) for x in (key, value))
-    scores = matmul(query * (1 / math.sqrt(query.shape[-1] or 1) if scale is None else scale), key.transpose(-2, -1))
-    allowed = None
+    mask: Any = attn_mask
     if is_causal:
-        allowed = backend.like(np.tri(*scores.shape[-2:], dtype=bool), scores.array)
-    if attn_mask is not None and attn_mask.array.dtype == bool:
-        allowed = attn_mask.array if allowed is None else allowed & attn_mask.array
-    elif attn_mask is not None:
-        scores = scores + attn_mask
-    if allowed is not None:
-        scores = where(allowed, scores, -math.inf)
-    weights = _softmax_of_masked(scores) if attn_mask is not None else softmax(scores, -1)
-    return matmul(dropout(weights, dropout_p) if dropout_p else weights, value)
+        mask = _causal(query, key)
+    elif attn_mask is not None and attn_mask.array.dtype == bool:
+        mask = where(attn_mask, zeros(1, dtype=query.dtype, device=query.device), -math.inf)
+    return _attended(
+        query, key, value, mask, dropout_p, 1 / math.sqrt(query.shape[-1] or 1) if scale is None else scale
+    )
 
 
-def _check(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> None:
+def _attended(
+    query: Tensor, key: Tensor, value: Tensor, mask: Any, dropout_p: float, scale: float, weighted: bool = False
+) -> Any:
+    """Attention with dropout, drawn as for a contiguous array of weights. With its weights it isn't safe."""
+    lead = np.broadcast_shapes(query.shape[:-2], key.shape[:-2])
+    shape = (*lead, query.shape[-2], key.shape[-2])
+    noise = None
+    if dropout_p and 0 not in shape:
+        noise = noise_like(np.empty(shape, query.array.dtype), dropout_p, query.device)
+    keep = math.prod(shape) <= KEPT and current().grad_enabled
+    return Attention.apply(
+        query, key, value, mask, scale=float(scale), noise=noise, weighted=weighted, safe=not weighted, keep=keep,
+        block=BLOCK,
+    )  # fmt: skip
+
+
+def _causal(query: Tensor, key: Tensor) -> Any:
+    """(L, S), to be added: -∞ for keys after the query."""
+    counts = backend.like(np.tri(query.shape[-2], key.shape[-2], dtype=bool), query.array)
+    return np.where(counts, np.zeros_like(query.array, shape=()), -math.inf)
+
+
+def _check(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None, is_causal: bool) -> None:
     if min(query.ndim, key.ndim, value.ndim) < 2:
         raise ShapeError(
             "scaled_dot_product_attention: Expected query, key, and value to all be at least 2 dimensional, but got "
             f"{query.ndim}, {key.ndim} and {value.ndim}"
         )
-    if not query.dtype == key.dtype == value.dtype or query.array.dtype.kind not in "fc":
+    if not query.dtype == key.dtype == value.dtype or query.array.dtype.kind != "f":
         raise DtypeError(
             "scaled_dot_product_attention: Expected query, key, and value to have the same floating-point dtype, but "
             f"got {query.dtype}, {key.dtype} and {value.dtype}"
@@ -86,14 +263,6 @@ def _for_each_query_head(x: Tensor, query: Tensor) -> Tensor:
         )
     spread = x.unsqueeze(-3).expand(*x.shape[:-2], wanted // heads, *x.shape[-2:])
     return spread.reshape(*x.shape[:-3], wanted, *x.shape[-2:])
-
-
-def _softmax_of_masked(scores: Tensor) -> Tensor:
-    """The softmax along the last dimension; 0 where all of it is -∞."""
-    empty = (scores.array == -math.inf).all(-1, keepdims=True)
-    if not empty.any():
-        return softmax(scores, -1)
-    return where(empty, 0.0, softmax(where(empty, 0.0, scores), -1))
 
 
 @composite
@@ -171,23 +340,13 @@ def multi_head_attention_forward(
         each = padding.reshape(count, 1, 1, -1).expand(count, num_heads, 1, padding.shape[-1]).reshape(heads, 1, -1)
         mask = each if mask is None else mask + each
 
-    dropout_p = dropout_p if training else 0.0
+    added: Any = _causal(q, k) if hint else mask
+    out = _attended(q, k, v, added, dropout_p if training else 0.0, math.sqrt(num_heads / size), need_weights)
     found = None
     if need_weights:
-        scores = matmul(q * math.sqrt(1 / (size // num_heads)), k.transpose(1, 2))
-        found = softmax(scores if mask is None else scores + mask, -1)
-        if dropout_p:
-            found = dropout(found, dropout_p)
-        out = matmul(found, v)
+        out, found = out
         found = found.reshape(count, num_heads, length, -1)
         found = found.mean(1) if average_attn_weights else found
-    else:
-        split = [x.reshape(count, num_heads, -1, size // num_heads) for x in (q, k, v)]
-        if mask is not None:
-            mask = mask.unsqueeze(0) if mask.shape[0] == 1 else mask.reshape(count, num_heads, -1, mask.shape[-1])
-        out = scaled_dot_product_attention(split[0], split[1], split[2], mask, dropout_p, hint).reshape(
-            heads, length, -1
-        )
     out = linear(out.transpose(0, 1).reshape(length, count, size), out_proj_weight, out_proj_bias)
     if batched:
         return out, found

@@ -60,8 +60,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 def _dropped(
     op: str, input: Tensor, p: float, training: bool, inplace: bool, by_channel: bool = False, alpha: bool = False
 ) -> Tensor:
-    if not 0 <= p <= 1:
-        raise ArgumentError(f"dropout probability has to be between 0 and 1, but got {p}")
+    _check_probability(p)
     x = input.array
     if not training or p == 0 or x.size == 0:
         return input
@@ -71,27 +70,38 @@ def _dropped(
         raise ShapeError(f"{op}: Feature dropout requires at least 2 dimensions in the input, got {x.ndim}")
     if inplace:
         input._check_writable(f"{op}_", True)
-    cls: type[Function]
-    settings: dict[str, Any]
-    if p == 1:
-        cls, settings = Dropout, {"noise": np.zeros_like(x)}
-    elif alpha:
-        mask = _noise(input, p, 1.0, by_channel)
-        cls, settings = AlphaDropout, {"mask": mask, "scale": 1 / math.sqrt((ALPHA * ALPHA * p + 1) * (1 - p)), "p": p}
+    cls: type[Function] = Dropout
+    if alpha and p < 1:
+        cls = AlphaDropout
+        scale = 1 / math.sqrt((ALPHA * ALPHA * p + 1) * (1 - p))
+        settings: dict[str, Any] = {"mask": noise_like(x, p, input.device, by_channel, 1.0), "scale": scale, "p": p}
     else:
-        scale = 1 / (1 - p) if x.dtype == np.float64 else float(np.float32(1) / np.float32(1 - p))
-        cls, settings = Dropout, {"noise": _noise(input, p, scale, by_channel)}
+        settings = {"noise": noise_like(x, p, input.device, by_channel)}
     return cls.apply_(input, **settings) if inplace else cls.apply(input, **settings)
 
 
-def _noise(input: Tensor, p: float, scale: float, by_channel: bool) -> Any:
-    """`scale` with probability 1 - p, else 0, for each element or for each (N, C), as PyTorch draws it."""
-    x = input.array
+def noise_like(x: Any, p: float, where: Any, by_channel: bool = False, scale: float | None = None) -> Any:
+    """`scale` with probability 1 - p, else 0, for each element or for each (N, C), as PyTorch draws it.
+
+    x is an array of that shape, dtype and order in memory, whose values are not read; the noise is on device `where`.
+    Without `scale` it is 1/(1 - p), by which the mean stays, and for p = 1 nothing is drawn. Raises ValueError where p
+    isn't in [0, 1].
+    """
+    _check_probability(p)
+    if scale is None:
+        if p == 1:
+            return backend.to_device(np.zeros_like(x), where)
+        scale = 1 / (1 - p) if x.dtype == np.float64 else float(np.float32(1) / np.float32(1 - p))
     if by_channel:
         layout = np.empty((*x.shape[:2], *(1,) * (x.ndim - 2)), x.dtype)
     else:
-        layout = draws.fills.empty_like(x) if backend.is_gpu(x) else x  # its values are not read
-    return backend.to_device(draws.dropout_noise(layout, 1 - p, scale), input.device)
+        layout = draws.fills.empty_like(x) if backend.is_gpu(x) else x
+    return backend.to_device(draws.dropout_noise(layout, 1 - p, scale), where)
+
+
+def _check_probability(p: float) -> None:
+    if not 0 <= p <= 1:
+        raise ArgumentError(f"dropout probability has to be between 0 and 1, but got {p}")
 
 
 def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -192,6 +202,6 @@ def native_dropout(input: Tensor, p: float, train: bool | None) -> tuple[Tensor,
         return input.clone(), input._made(np.ones_like(input.array, dtype=bool))
     if not input.dtype.is_floating_point:
         raise DtypeError(f"native_dropout: input must be floating-point, but is {input.dtype}")
-    mask = _noise(input, p, 1.0, False) != 0
+    mask = noise_like(input.array, p, input.device, scale=1.0) != 0
     noise = mask * input.array.dtype.type(1 / (1 - p) if p < 1 else 0)
     return Dropout.apply(input, noise=noise), input._made(mask)

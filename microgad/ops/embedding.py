@@ -10,7 +10,7 @@ import numpy as np
 from .. import backend
 from ..errors import ArgumentError, CallError, DimError, DtypeError, ShapeError
 from ..function import Function, LinearMap
-from ..state import composite
+from ..state import composite, observed
 from .elementwise import Select
 from .indexing import Gather
 
@@ -247,6 +247,7 @@ def _largest(rows: Tensor, counts: Any) -> Tensor:
     return Select.apply(full[:, None], Gather.apply(rows, index=index, axis=0))
 
 
+@observed
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """Classes int64 (...) -> (..., num_classes) int64: 1 at the class, 0 elsewhere. The largest is the last by default.
 

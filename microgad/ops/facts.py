@@ -75,6 +75,25 @@ def is_same_size(input: Tensor, other: Tensor) -> bool:
     return input.shape == other.shape
 
 
+def is_inference(input: Tensor) -> bool:
+    """False: what `inference_mode` gives is as any other Tensor. Source: torch.is_inference."""
+    return False
+
+
+def is_distributed(input: Tensor) -> bool:
+    """False: a Tensor is on one device. Source: torch.is_distributed."""
+    return False
+
+
+def get_device(input: Tensor) -> int:
+    """The number of its GPU, -1 on the CPU. Source: torch.get_device.
+
+    >>> torch.get_device(torch.ones(1)) >= -1
+    True
+    """
+    return input.get_device()
+
+
 def numel(input: Tensor) -> int:
     """The number of elements. Source: torch.numel.
 

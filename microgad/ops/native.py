@@ -14,7 +14,10 @@ from . import embedding as lookup
 from . import loss
 from . import normalization as norms
 from . import softmax as exponentials
+from .creation import arange, ones_like
+from .elementwise import where
 from .out import into
+from .reduction import bucketize
 from .spelling import numpy_spelling
 
 if TYPE_CHECKING:
@@ -123,6 +126,38 @@ def embedding(
     """`nn.functional.embedding`; a negative padding_idx is none. Source: torch.embedding."""
     padding = None if padding_idx < 0 else padding_idx
     return lookup.embedding(indices, weight, padding, scale_grad_by_freq=scale_grad_by_freq)
+
+
+@composite
+def embedding_bag(
+    weight: Tensor, indices: Tensor, offsets: Tensor, scale_grad_by_freq: bool = False, mode: int = 0,
+    sparse: bool = False, per_sample_weights: Tensor | None = None, include_last_offset: bool = False,
+    padding_idx: int | None = None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    """`nn.functional.embedding_bag`; mode is 0 sum, 1 mean, 2 max. Source: torch.embedding_bag.
+
+    Beside it: the bag of each index (n), how many of each bag's count (bags), and for the mode max which indices won
+    (bags, D), for others the sizes again. PyTorch leaves some of them empty.
+
+    >>> weight = torch.tensor([[1.0, 2.0], [3.0, 0.0]])
+    >>> torch.embedding_bag(weight, torch.tensor([0, 1]), torch.tensor([0]), mode=2)
+    (tensor([[3., 2.]]), tensor([0, 0]), tensor([2]), tensor([[1, 0]]))
+    """
+    result = lookup.embedding_bag(
+        indices, weight, offsets, scale_grad_by_freq=scale_grad_by_freq, mode=("sum", "mean", "max")[mode],
+        sparse=sparse, per_sample_weights=per_sample_weights, include_last_offset=include_last_offset,
+        padding_idx=padding_idx,
+    )  # fmt: skip
+    bag = bucketize(arange(indices.numel(), device=indices.device), offsets, right=True) - 1
+    counted = ones_like(bag) if padding_idx is None else (indices != padding_idx % max(weight.shape[0], 1)).long()
+    sizes = bag.new_zeros(result.shape[0]).index_add(0, bag, counted)
+    if mode != 2:
+        return result, bag, sizes, sizes
+    won = (weight.detach()[indices] == result.detach()[bag]) & counted.bool().unsqueeze(1)
+    order = where(won, arange(bag.numel(), device=bag.device).unsqueeze(1), bag.numel())
+    first = order.new_full(result.shape, bag.numel()).index_reduce(0, bag, order, "amin")
+    winners = where(first < bag.numel(), indices[first.clamp(max=max(bag.numel() - 1, 0))], 0)
+    return result, bag, sizes, winners
 
 
 def alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:

@@ -28,13 +28,18 @@ class Softmax(Function):
     symbol = "softmax"
 
     def forward(self, x):
+        x = backend.contiguous(x)
         out = x - maximum_along(x, self.axis)
         np.exp(out, out=out)
         out /= sum_along(out, self.axis)
         return out
 
     def grad_x(self, grad, out):
-        return (grad - _dot_along(grad, out, self.axis)) * out
+        centred = grad - _dot_along(grad, out, self.axis)
+        if type(centred) is not np.ndarray:
+            return centred * out
+        centred *= out
+        return centred
 
 
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
@@ -65,6 +70,7 @@ class LogSoftmax(Function):
     symbol = "log softmax"
 
     def forward(self, x):
+        x = backend.contiguous(x)
         out = x - maximum_along(x, self.axis)
         out -= np.log(sum_along(np.exp(out), self.axis))
         return out

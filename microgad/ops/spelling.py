@@ -1,4 +1,4 @@
-"""NumPy's names of arguments, which PyTorch takes beside its own."""
+"""What PyTorch takes beside its own spelling: NumPy's names of arguments, and the order of before version 1.5."""
 
 from __future__ import annotations
 
@@ -6,16 +6,24 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from .. import function as core
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _PYTORCH = {"axis": "dim", "keepdims": "keepdim", "a": "input", "x": "input", "x1": "input", "x2": "other"}
+# What PyTorch calls arguments for which its documentation has better names: by their place.
+_PLACES = {
+    "input": 0, "input2": 1, "input3": 2, "b": 1, "other": 1, "indices": 1, "sections": 1,
+    "tensor_indices_or_sections": 1, "split_size": 1,
+}  # fmt: skip
 
 
 def numpy_spelling(function: F) -> F:
-    """Let a public function take `axis` for `dim`, `keepdims` for `keepdim`, `x` or `a` for `input`."""
+    """Let a public function take `axis` for `dim`, `keepdims` for `keepdim`, `x` for `input`, `input` for `A`."""
     code = function.__wrapped__.__code__ if hasattr(function, "__wrapped__") else function.__code__
     own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    renamed = {theirs: ours for theirs, ours in _PYTORCH.items() if ours in own and theirs not in own}
+    renamed = {name: own[place] for name, place in _PLACES.items() if place < code.co_argcount and name not in own}
+    renamed |= {theirs: ours for theirs, ours in _PYTORCH.items() if ours in own and theirs not in own}
 
     @functools.wraps(function)
     def spelled(*args: Any, **kwargs: Any) -> Any:
@@ -24,3 +32,29 @@ def numpy_spelling(function: F) -> F:
         return function(*args, **kwargs)
 
     return spelled  # type: ignore[return-value]
+
+
+def numbers_first(function: F) -> F:
+    """Let a public function take its factors before the tensors that they scale, as `addcmul(input, value, a, b)`.
+
+    Programs of before 2020 call so: `addmm(beta, input, alpha, mat1, mat2)`, where alpha may be left out.
+    """
+    code = function.__wrapped__.__code__ if hasattr(function, "__wrapped__") else function.__code__
+    names = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+
+    @functools.wraps(function)
+    def ordered(*args: Any, **kwargs: Any) -> Any:
+        if len(args) > 3 and isinstance(args[-1], core.Tensor):
+            numbers = [x for x in args if not isinstance(x, core.Tensor)]
+            args = tuple(x for x in args if isinstance(x, core.Tensor))
+            kwargs = {**dict(zip(names, numbers, strict=False)), **kwargs}
+        return function(*args, **kwargs)
+
+    return ordered  # type: ignore[return-value]
+
+
+def old_order(op: str, alpha: Any, rest: tuple[Any, ...]) -> tuple[Any, Any]:
+    """other and alpha of `add(input, alpha, other)`. Raises TypeError where what comes third is no Tensor."""
+    if len(rest) > 1 or not isinstance(rest[0], core.Tensor):
+        raise TypeError(f"{op}() takes 2 positional arguments but {2 + len(rest)} were given")
+    return rest[0], alpha

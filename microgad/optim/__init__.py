@@ -1,12 +1,14 @@
-"""Optimizers: PyTorch's, and Eve. Updates run on the raw arrays, in place."""
+"""Optimizers: PyTorch's, and some that are microgad's own. Updates run on the raw arrays, in place."""
 
 from ..lazy import absent as _absent
 from . import lr_scheduler as lr_scheduler
 from . import swa_utils as swa_utils
+from .adabelief import AdaBelief
+from .adabound import AdaBound, AMSBound
 from .adadelta import Adadelta
 from .adafactor import Adafactor
 from .adagrad import Adagrad
-from .adam import Adam, AdamW
+from .adam import Adam, AdamW, AMSGrad
 from .adamax import Adamax
 from .asgd import ASGD
 from .eve import Eve
@@ -16,13 +18,24 @@ from .nadam import NAdam
 from .optimizer import Optimizer
 from .radam import RAdam
 from .rmsprop import RMSprop
+from .rmsprop_graves import RMSpropGraves
 from .rprop import Rprop
+from .sam import SAM
+from .santa import SantaE, SantaSSS
 from .sgd import SGD
+from .smorms3 import SMORMS3
+from .sparse_adam import SparseAdam
 
 __all__ = [
     "ASGD",
     "LBFGS",
+    "SAM",
     "SGD",
+    "SMORMS3",
+    "AMSBound",
+    "AMSGrad",
+    "AdaBelief",
+    "AdaBound",
     "Adadelta",
     "Adafactor",
     "Adagrad",
@@ -35,7 +48,11 @@ __all__ = [
     "Optimizer",
     "RAdam",
     "RMSprop",
+    "RMSpropGraves",
     "Rprop",
+    "SantaE",
+    "SantaSSS",
+    "SparseAdam",
     "lr_scheduler",
     "swa_utils",
 ]

@@ -94,6 +94,26 @@ class AdamW(Adam):
             group["decoupled_weight_decay"] = True
 
 
+class AMSGrad(Adam):
+    """Adam with `amsgrad`: Reddi et al. (2018), with PyTorch's bias correction. microgad's own name for it.
+
+    Arguments and errors as for Adam.
+
+    >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = torch.optim.AMSGrad([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([0.9000, 1.9000], requires_grad=True)
+    """
+
+    def __init__(
+        self, params: Params, lr: Any = 1e-3, betas: tuple[Any, Any] = (0.9, 0.999), eps: float = 1e-8,
+        weight_decay: float = 0, *, maximize: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad=True, maximize=maximize)
+
+
 def check_options(options: Mapping[str, Any]) -> None:
     """Raise ValueError where lr, eps, weight_decay or one of the betas is out of range."""
     require_positive(options, "lr", "eps", "weight_decay")

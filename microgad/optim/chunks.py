@@ -42,7 +42,7 @@ def counted(state: dict[str, Any]) -> float:
     3.0
     """
     state["step"].array += 1
-    return float(state["step"].array)
+    return float(state["step"].array.item())  # programs make it of shape (1,) as well
 
 
 def chunks(*arrays: Any, scratch: int) -> Iterator[tuple[Any, ...]]:

@@ -15,10 +15,25 @@ from .. import backend, errors
 from .. import state as execution
 from ..hooks import RemovableHandle
 from ..tensor import Tensor
+from . import differentiable
+from .authors import _capturable_doc as _capturable_doc
+from .authors import _default_to_fused_or_foreach as _default_to_fused_or_foreach
+from .authors import _differentiable_doc as _differentiable_doc
+from .authors import _disable_dynamo_if_unsupported as _disable_dynamo_if_unsupported
+from .authors import _dispatch_sqrt as _dispatch_sqrt
+from .authors import _foreach_doc as _foreach_doc
+from .authors import _fused_doc as _fused_doc
+from .authors import _get_capturable_supported_devices as _get_capturable_supported_devices
+from .authors import _get_value as _get_value
+from .authors import _maximize_doc as _maximize_doc
+from .authors import _params_doc as _params_doc
+from .authors import _use_grad_for_differentiable as _use_grad_for_differentiable
+from .authors import _view_as_real as _view_as_real
 from .chunks import scalar
 
 Group = dict[str, Any]
 Params = Iterable[Tensor] | Iterable[Group] | Iterable[tuple[str, Tensor]]
+ParamsT = params_t = _params_t = Params  # as PyTorch has called it, from version to version
 Hooks = OrderedDict[int, Callable[..., Any]]
 
 HOOKS = ("step_pre", "step_post", "state_dict_pre", "state_dict_post", "load_state_dict_pre", "load_state_dict_post")
@@ -40,7 +55,7 @@ def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(step)
     def with_hooks(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        if type(self).step is not with_hooks:
+        if type(self).step is not with_hooks or "_hooks" not in vars(self):  # some never call __init__
             return step(self, *args, **kwargs)
         if "_opt_called" in vars(self):
             self._opt_called = True
@@ -110,7 +125,7 @@ class Optimizer:
                 raise RuntimeError("`fused` does not support `differentiable`")
             if options.get("foreach"):
                 raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
-        if options.get("differentiable"):
+        if options.get("differentiable") and not differentiable.rule_of(type(self)):
             raise NotImplementedError(
                 f"{type(self).__name__}: differentiable=True: updates run on bare arrays and aren't recorded"
             )
@@ -134,6 +149,11 @@ class Optimizer:
         ready = [(group, self.ready(group, loss)) for group in self.param_groups]
         with np.errstate(all="ignore"):  # NaN and inf go their way, as in PyTorch
             for group, params in ready:
+                if group.get("differentiable"):
+                    with execution.scope(grad_enabled=True):
+                        for p in params:
+                            differentiable.move(self, group, p)
+                    continue
                 for p in params:
                     p._bump()
                 self.update(group, params, loss)
@@ -180,7 +200,7 @@ class Optimizer:
         for p in params:
             if not isinstance(p, Tensor):
                 raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
-            if not p.is_leaf and not p.retains_grad:
+            if not p.is_leaf and not p.retains_grad and not self.defaults.get("differentiable"):
                 raise ValueError(f"can't optimize a non-leaf Tensor: {type(p.node).__name__} made it")
         if len(set(params)) != len(params):
             warnings.warn("optimizer contains a parameter group with duplicate parameters", stacklevel=3)

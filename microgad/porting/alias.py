@@ -1,4 +1,4 @@
-"""as_torch: while it lasts, `import torch` and `import torchvision` give microgad."""
+"""as_torch: while it lasts, `import torch`, `import torchvision` and `import safetensors` give microgad."""
 
 from __future__ import annotations
 
@@ -17,12 +17,17 @@ from ..errors import MicrogadError
 # Where a room of PyTorch's is another's of microgad; any other `torch.a.b` is `microgad.a.b`.
 ROOMS = {
     "torch": "microgad",
+    "torch.autograd.function": "microgad.autograd.custom",
     "torch.cuda.amp": "microgad.amp",
+    "torch.utils.hooks": "microgad.hooks",
+    "torch.utils.model_zoo": "microgad.porting.rooms.hub",
     "torchvision": "microgad.porting.vision",
     "torchvision.datasets": "microgad.datasets",
     "torchvision.transforms": "microgad.transforms",
     "torchvision.models": "microgad.models",
+    "safetensors": "microgad.porting.safetensors",
 }
+ROOTS = ("torch", "torchvision", "safetensors")
 LIKE = "2.13.0"  # the version of PyTorch that programs are told of
 
 
@@ -31,7 +36,7 @@ class NameTakenError(MicrogadError, ImportError):
 
 
 class as_torch:
-    """Let `import torch`, and `import torchvision`, give microgad: from the call on, or as a context for a while.
+    """Let `import torch`, torchvision and safetensors give microgad: from the call on, or as a context for a while.
 
     A name that microgad doesn't have raises AttributeError where it is used, not where it is imported. While it goes by
     the name of torch, `__version__` is that of the PyTorch it follows. Raises ImportError where PyTorch itself is
@@ -51,7 +56,7 @@ class as_torch:
     _root: Any
 
     def __init__(self) -> None:
-        for name in ("torch", "torchvision"):
+        for name in ROOTS:
             found = sys.modules.get(name)
             if found is not None and found.__name__.partition(".")[0] != "microgad":
                 raise NameTakenError(
@@ -75,10 +80,28 @@ class as_torch:
         sys.meta_path.remove(self._finder)
         self._root.__version__, lazy.when_imported = self._version, self._placeholder
         for name in sorted(set(sys.modules) - self._before, reverse=True):  # what is in a room before the room
-            if name.partition(".")[0] in ("torch", "torchvision"):
+            if name.partition(".")[0] in ROOTS:
                 gone, (room, _, name) = sys.modules.pop(name), name.rpartition(".")
                 if isinstance(gone, Nowhere):
                     vars(sys.modules.get(room, gone)).pop(name, None)
+
+
+def _none_is(absent: object, x: object) -> bool:
+    """isinstance(x, what microgad doesn't have)."""
+    return False
+
+
+class Arguments(list[str]):
+    """sys.argv of a program that runs as PyTorch's: a process that it spawns is given it before it imports anything."""
+
+    def __reduce__(self) -> Any:
+        return _as_its_parent, (list(self),)
+
+
+def _as_its_parent(arguments: list[str]) -> Arguments:
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        as_torch()
+    return Arguments(arguments)
 
 
 class Absent:
@@ -93,15 +116,18 @@ class Absent:
     def _used(self, *args: Any, **options: Any) -> NoReturn:
         raise AttributeError(f"{_place()}: {said_of(self)}")
 
-    __call__ = __getattr__ = __setattr__ = __getitem__ = __iter__ = __enter__ = _used
-    __mro_entries__ = __instancecheck__ = __subclasscheck__ = _used
+    __call__ = __getattr__ = __setattr__ = __getitem__ = __iter__ = __enter__ = __mro_entries__ = _used
+    __instancecheck__ = __subclasscheck__ = _none_is
 
 
 class Nowhere(ModuleType):
     """A module of PyTorch's that microgad doesn't have. What it holds may be in a room above; else it is Absent."""
 
-    def __call__(self, *args: Any, **options: Any) -> NoReturn:
+    def _used(self, *args: Any, **options: Any) -> NoReturn:
         raise AttributeError(f"{_place()}: {said_of(self)}")
+
+    __call__ = __mro_entries__ = __getitem__ = _used
+    __instancecheck__ = __subclasscheck__ = _none_is
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -154,8 +180,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds torch.a.b as microgad.a.b, the same module under both names."""
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
-        root = name.partition(".")[0]
-        return ModuleSpec(name, self, is_package=True) if root in ("torch", "torchvision") else None
+        return ModuleSpec(name, self, is_package=True) if name.partition(".")[0] in ROOTS else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         return Nowhere(spec.name)

@@ -8,9 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from .alias import Nowhere, room_of, said_of
-
-_ROOTS = ("torch", "torchvision")
+from .alias import ROOTS, Nowhere, room_of, said_of
 
 
 class Absence(NamedTuple):
@@ -49,11 +47,11 @@ def _of_imports(tree: ast.AST, known: dict[str, Any]) -> Iterator[tuple[int, str
         if isinstance(node, ast.Import):
             for alias in node.names:
                 root = alias.name.partition(".")[0]
-                if root in _ROOTS:
+                if root in ROOTS:
                     found = _module(alias.name)
                     known[alias.asname or root] = found if alias.asname else _module(root)
                     yield from _if_absent(node, found)
-        elif isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").partition(".")[0] in _ROOTS:
+        elif isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").partition(".")[0] in ROOTS:
             module = _module(node.module or "")
             for alias in node.names:
                 if alias.name == "*":

@@ -6,9 +6,9 @@ import runpy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 
-from .alias import as_torch
+from .alias import Arguments, as_torch
 from .check import check
 
 USAGE = """usage: python -m microgad program.py [argument ...]
@@ -43,15 +43,16 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(first: str, rest: list[str]) -> None:
     if first == "-m":
-        sys.argv = rest
+        sys.argv = Arguments(rest)
         sys.path[0] = ""
         runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
     elif first == "-c":
-        sys.argv = ["-c", *rest[1:]]
+        sys.argv = Arguments(["-c", *rest[1:]])
         sys.path[0] = ""
-        exec(compile(rest[0], "<string>", "exec"), {"__name__": "__main__", "__builtins__": __builtins__})
+        sys.modules["__main__"] = main = ModuleType("__main__")  # where what the code defines is found again
+        exec(compile(rest[0], "<string>", "exec"), vars(main))
     else:
-        sys.argv = [first, *rest]
+        sys.argv = Arguments([first, *rest])
         sys.path[0] = str(Path(first).resolve().parent)
         runpy.run_path(first, run_name="__main__")
 

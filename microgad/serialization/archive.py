@@ -1,4 +1,4 @@
-"""The zip archives of PyTorch's files: records that are stored as they are, each aligned, each with its checksum."""
+"""The zip archives of PyTorch's files and of NumPy's: records that lie as they are, aligned, each with its checksum."""
 
 from __future__ import annotations
 
@@ -13,25 +13,28 @@ from .errors import FileError
 
 ALIGNMENT = 64  # bytes: where a record begins, so that it can be mapped into memory
 _LOCAL = struct.Struct("<4s5H3L2H")  # a zip's header before each record
+PACKED = 100  # times its size: what a packed file may unpack to. More is a bomb: Tensors don't pack so well.
+_END = struct.Struct("<4s4H2LH")  # and after the list of them
 _PADDING = b"FB"  # PyTorch's name for a header's extra field of no meaning
 
 
 class Writer:
-    """Writes records into an archive, all in a folder of one name."""
+    """Writes records into an archive, all in a folder of one name, if any."""
 
-    def __init__(self, file: IO[bytes], folder: str) -> None:
+    def __init__(self, file: IO[bytes], folder: str = "") -> None:
         self._zip, self._folder = zipfile.ZipFile(file, "w"), folder
 
-    def write(self, name: str, data: Any) -> None:
-        """A record: bytes, or an array of them."""
-        entry = zipfile.ZipInfo(f"{self._folder}/{name}")
-        entry.file_size = len(data)
-        large = len(data) >= zipfile.ZIP64_LIMIT
+    def write(self, name: str, *parts: Any) -> None:
+        """A record: bytes, or arrays of them, one after the other."""
+        entry = zipfile.ZipInfo(f"{self._folder}/{name}" if self._folder else name)
+        entry.file_size = sum(map(len, parts))
+        large = entry.file_size >= zipfile.ZIP64_LIMIT
         begins = self._zip.start_dir + _LOCAL.size + len(entry.filename.encode()) + 20 * large
         padding = -(begins + 4) % ALIGNMENT
         entry.extra = _PADDING + struct.pack("<H", padding) + bytes(padding)
         with self._zip.open(entry, "w", force_zip64=large) as record:
-            record.write(data)
+            for part in parts:
+                record.write(part)
 
     def __enter__(self) -> Writer:
         return self
@@ -41,8 +44,13 @@ class Writer:
         self._zip.close()
 
 
+def most_unpacked(length: int) -> int:
+    """The bytes that a packed file of a length may come to."""
+    return max(PACKED * length, 2**20)
+
+
 class Reader:
-    """The records of an archive, by their names in it, the first folder left out.
+    """The records of an archive, by their names in it.
 
     Before a record is read everything is checked that could make a reader allocate more than the file is long, or read
     one thing under two names. Raises FileError, which says what is wrong.
@@ -50,32 +58,50 @@ class Reader:
 
     def __init__(self, file: IO[bytes]) -> None:
         file.seek(0, 2)
-        self._file, self._length = file, file.tell()
+        self._file, self.length = file, file.tell()
         try:
             with zipfile.ZipFile(file) as archive:
                 entries = archive.infolist()
         except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
             raise FileError(f"is damaged or cut off: {error}") from None
+        file.seek(max(0, self.length - _END.size))
+        end = file.read(_END.size)
+        if end[:4] != b"PK\5\6" or _END.unpack(end)[4] not in (len(entries), 0xFFFF):
+            raise FileError(f"ends with no list of {len(entries)} records, but these were found")
         self._entries: dict[str, zipfile.ZipInfo] = {}
-        folders = set()
         for entry in entries:
-            folder, _, name = entry.filename.partition("/")
-            parts = entry.filename.split("/")
-            if entry.filename.startswith("/") or ".." in parts or "\\" in entry.filename or not name:
-                raise FileError(f"holds a record of the name {entry.filename!r}, which is none")
+            name = entry.filename
+            if name.startswith("/") or ".." in name.split("/") or "\\" in name or not name:
+                raise FileError(f"holds a record of the name {name!r}, which is none")
             if name in self._entries:
                 raise FileError(f"holds two records of the name {name!r}")
-            if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
-                raise FileError(f"holds {name!r} compressed or encrypted; records are stored as they are")
-            if entry.compress_size != entry.file_size:
+            if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or entry.flag_bits & 1:
+                raise FileError(f"holds {name!r} encrypted, or compressed as zip files seldom are")
+            if entry.compress_type == zipfile.ZIP_STORED and entry.compress_size != entry.file_size:
                 raise FileError(f"says two sizes of {name!r}: {entry.compress_size} and {entry.file_size}")
             self._entries[name] = entry
-            folders.add(folder)
+        total = sum(entry.compress_size for entry in entries)
+        if total > self.length:
+            raise FileError(f"is {self.length} bytes long, but its records claim {total}")
+        unpacked = sum(entry.file_size for entry in entries)
+        if unpacked > most_unpacked(self.length):
+            raise FileError(f"is {self.length} bytes long, but unpacks to {unpacked}")
+
+    def names(self) -> list[str]:
+        """Of all records."""
+        return list(self._entries)
+
+    def leave_folder(self) -> None:
+        """Let names begin after the folder that all records lie in, as in PyTorch's files, which pack nothing."""
+        folders = {name.partition("/")[0] for name in self._entries}
         if len(folders) > 1:
             raise FileError(f"holds records in several folders: {', '.join(sorted(folders)[:3])}")
-        total = sum(entry.file_size for entry in entries)
-        if total > self._length:
-            raise FileError(f"is {self._length} bytes long, but its records claim {total}")
+        for name, entry in self._entries.items():
+            if entry.compress_type != zipfile.ZIP_STORED:
+                raise FileError(f"holds {name!r} compressed; records are stored as they are")
+        self._entries = {name.partition("/")[2]: entry for name, entry in self._entries.items()}
+        if "" in self._entries:
+            raise FileError(f"holds a record of the name {folders.pop()!r}, which is none")
 
     def __contains__(self, name: str) -> bool:
         return name in self._entries
@@ -92,14 +118,17 @@ class Reader:
         """A record's bytes as an array of its own memory, checked."""
         entry = self._entry(name)
         self._file.seek(self.begins(name))
-        data = np.empty(entry.file_size, np.uint8)
-        if _read_into(self._file, data) != entry.file_size:
-            raise FileError(f"ends within {name!r}")
+        if entry.compress_type == zipfile.ZIP_DEFLATED:
+            data = _inflated(self._file.read(entry.compress_size), entry.file_size, name)
+        else:
+            data = read_array(self._file, entry.file_size, name)
         self._check(name, data)
         return data
 
     def mapped(self, name: str) -> Any:
         """The same, mapped from the file on disk; what is written into it stays in memory."""
+        if self._entry(name).compress_type != zipfile.ZIP_STORED:
+            return self.array(name)
         begins, size = self.begins(name), self.size(name)
         data = np.memmap(self._file, np.uint8, "c", begins, size) if size else np.empty(0, np.uint8)
         self._check(name, data)
@@ -116,7 +145,7 @@ class Reader:
         if self._file.read(length) != entry.orig_filename.encode("utf-8" if entry.flag_bits & 0x800 else "cp437"):
             raise FileError(f"has another record where {name!r} should begin")
         begins = entry.header_offset + _LOCAL.size + length + extra
-        if begins + entry.file_size > self._length:
+        if begins + entry.compress_size > self.length:
             raise FileError(f"ends within {name!r}")
         return begins
 
@@ -130,15 +159,28 @@ class Reader:
             raise FileError(f"is damaged: the checksum of {name!r} is wrong")
 
 
-def _read_into(file: IO[bytes], data: Any) -> int:
-    if hasattr(file, "readinto"):
+def read_array(file: IO[bytes], nbytes: int, name: str) -> Any:
+    """Bytes from where a file is, as an array of its own memory."""
+    data: Any = np.empty(nbytes, np.uint8)
+    if not hasattr(file, "readinto"):
+        read = file.read(nbytes)
+        done = len(read)
+        data[:done] = np.frombuffer(read, np.uint8)
+    else:
         done = 0
-        while done < data.size:
-            got = file.readinto(memoryview(data)[done:])
-            if not got:
-                break
+        while done < nbytes and (got := file.readinto(memoryview(data)[done:])):
             done += got
-        return done
-    read = file.read(data.size)
-    data[: len(read)] = np.frombuffer(read, np.uint8)
-    return len(read)
+    if done != nbytes:
+        raise FileError(f"ends within {name!r}")
+    return data
+
+
+def _inflated(packed: bytes, nbytes: int, name: str) -> Any:
+    machine = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        data = machine.decompress(packed, nbytes + 1)
+    except zlib.error as error:
+        raise FileError(f"is damaged: {name!r} can't be unpacked: {error}") from None
+    if len(data) != nbytes:
+        raise FileError(f"says that {name!r} has {nbytes} bytes, but it unpacks to others")
+    return np.frombuffer(bytearray(data), np.uint8)

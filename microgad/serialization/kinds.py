@@ -18,6 +18,7 @@ STORAGES = {
     "ByteStorage": dtypes.uint8,
     "BoolStorage": dtypes.bool_,
 }
+TENSORS = {name.replace("Storage", "Tensor"): dtype for name, dtype in STORAGES.items()}  # of PyTorch 0.1
 CLASS_OF = {dtype: name for name, dtype in STORAGES.items()}
 UNTYPED = "torch.storage UntypedStorage"
 DTYPES = {

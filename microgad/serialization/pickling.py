@@ -15,6 +15,7 @@ from ..ops.movement.memory import geometry, memory_of
 from ..parameter import Parameter
 from ..size import Size
 from ..tensor import Tensor
+from . import objects
 from .kinds import CLASS_OF, UNTYPED
 
 
@@ -72,10 +73,14 @@ class Pickler:
             self._dtype(x, place)
         elif isinstance(x, np.generic):
             self._call("numpy.core.multiarray scalar", (x.dtype, x.tobytes()), place)
+        elif (name := objects.named(x, place)) is not None:
+            self._global(name)
+        elif (own := objects.attributes(x, place)) is not None:
+            self._object(x, own, place)
         else:
             raise DtypeError(
                 f"save: {place} is a {type(x).__module__}.{type(x).__qualname__}; only dicts, lists, tuples, sets, "
-                "numbers, text, None, Tensors and arrays can be: of a module or an optimizer save its state_dict()"
+                "numbers, text, None, Tensors, arrays and modules can be: of an optimizer save its state_dict()"
             )
 
     def _write(self, code: bytes) -> None:
@@ -152,6 +157,14 @@ class Pickler:
     def _ordered(self, x: OrderedDict[Any, Any], place: str) -> None:
         self._call("collections OrderedDict", (), place)
         self._pairs(x, place)
+
+    def _object(self, x: Any, own: dict[str, Any], place: str) -> None:
+        """An object of a class, empty, and then its attributes."""
+        self._global(f"{type(x).__module__} {type(x).__qualname__}")
+        self._write(b")\x81")
+        self._put(x)
+        self._pairs(own, place, b"}")
+        self._write(b"b")
 
     def _tensor(self, x: Tensor, place: str) -> None:
         """A piece of memory, and where in it the Tensor lies."""

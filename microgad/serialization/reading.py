@@ -1,8 +1,9 @@
-"""load: what PyTorch, or microgad, wrote to a file."""
+"""load: what is in a file of PyTorch's, of safetensors or of NumPy."""
 
 from __future__ import annotations
 
 import os
+import struct
 import sys
 from collections.abc import Callable
 from typing import IO, Any
@@ -11,14 +12,20 @@ import numpy as np
 
 from .. import backend
 from ..errors import DeviceError
+from . import objects
 from .archive import Reader
-from .errors import FileError
+from .errors import FileError, shown
 from .kinds import STORAGES
-from .storages import Storage
-from .unpickling import Name, Unpickler
+from .npz import arrays_of, is_npz
+from .safetensors import File, is_safetensors
+from .storages import Storage, placed
+from .tar import is_tar, read_tar
+from .unpickling import Name, Unpickler, of_storages
 
 Path = str | os.PathLike[str]
 Location = Callable[[str], str]
+# What instructions that make no sense come to, wherever they are carried out.
+NONSENSE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, struct.error)
 _MAGIC = 0x1950A86A20F9469CFC6C  # what a file of before PyTorch 1.6 begins with, pickled
 
 
@@ -26,10 +33,13 @@ def load(
     f: Path | IO[bytes], map_location: Any = None, pickle_module: Any = None, *, weights_only: bool = True,
     mmap: bool | None = None, **options: Any,
 ) -> Any:  # fmt: skip
-    """What `save`, PyTorch's or microgad's, wrote to a file. Source: torch.load.
+    """What is in a file that `save`, PyTorch's or microgad's, wrote. Source: torch.load.
+
+    What begins as a safetensors file, or an npz file of NumPy's, is read as that: a dict of Tensors by name.
 
     No code in a file is ever run, whatever `weights_only` says: Tensors, arrays, dicts, lists, sets, numbers and text
-    are loaded, anything else is an error that names it. Tensors come back on the device they were saved from;
+    are loaded; with weights_only=False modules too, if the program has their classes: objects are made empty and given
+    their attributes. Anything else is an error that names it. Tensors come back on the device they were saved from;
     `map_location` names another, or is a dict from device to device, or a function of a storage and its device's name
     that gives a name. With `mmap` their memory is the file's, read where it is looked at.
 
@@ -37,10 +47,11 @@ def load(
     it can't be read.
     """
     place = _location(map_location)
-    if hasattr(f, "read"):
-        return _read(f, getattr(f, "name", "the file"), place, False)
-    with open(f, "rb") as file:
-        return _read(file, os.fspath(f), place, bool(mmap))
+    with objects.trusted(not weights_only):
+        if hasattr(f, "read"):
+            return _read(f, getattr(f, "name", "the file"), place, False)
+        with open(f, "rb") as file:
+            return _read(file, os.fspath(f), place, bool(mmap))
 
 
 def _location(map_location: Any) -> Location:
@@ -63,22 +74,38 @@ def _location(map_location: Any) -> Location:
 
 
 def _read(file: Any, name: Any, place: Location, mapped: bool) -> Any:
-    start = file.read(4)
+    start = file.read(512)
     file.seek(0)
     try:
         if not start:
             raise FileError("is empty")
-        if start == b"PK\3\4":
-            return _read_archive(Reader(file), place, mapped)
+        if start.startswith((b"PK\3\4", b"PK\5\6")):
+            archive = Reader(file)
+            if archive.names() and not is_npz(archive):
+                return _read_archive(archive, place, mapped)
+            return {name: placed(array, place("cpu")) for name, array in arrays_of(archive, mapped)}
+        if is_safetensors(start):
+            tensors = File(file)
+            return {name: placed(tensors.array(name, mapped), place("cpu")) for name in tensors.names()}
+        if is_tar(start):
+            return read_tar(file.read(), place)
         return _read_stream(file.read(), place)
     except FileError as error:
         raise FileError(f"load: {name} {error}") from None
     except DeviceError as error:
         raise DeviceError(f"load: {error}, or load with map_location='cpu'") from None
+    except NONSENSE as error:
+        raise FileError(f"load: {name} makes no sense: {_said(error)}") from None
+
+
+def _said(error: Exception) -> str:
+    facts = (fact if type(fact) is str else shown(fact) for fact in error.args)  # a KeyError has the key
+    return f"{type(error).__name__}: {', '.join(facts)}"
 
 
 def _read_archive(archive: Reader, place: Location, mapped: bool) -> Any:
     """The format of PyTorch since 1.6: a pickle, and a record for each piece of memory."""
+    archive.leave_folder()
     if "data.pkl" not in archive:
         raise FileError("is a zip archive, but not one of PyTorch's: it holds no data.pkl")
     little = "byteorder" not in archive or archive.read("byteorder") == b"little"
@@ -87,10 +114,10 @@ def _read_archive(archive: Reader, place: Location, mapped: bool) -> Any:
     versions: dict[tuple[str, str], list[int]] = {}
 
     def storage(kind: Name, key: Any, location: Any, count: Any, *rest: Any) -> Storage:
-        record, device, dtype = f"data/{key}", place(str(location)), _dtype_of(kind)
+        record, device, dtype = f"data/{key}", _one(place(location)), _dtype_of(kind)
         nbytes = archive.size(record)
         if type(count) is not int or count < 0 or count * (dtype.itemsize if dtype else 1) > nbytes:
-            raise FileError(f"claims {count} elements of {record!r}, which has {nbytes} bytes")
+            raise FileError(f"claims {shown(count)} elements of {record!r}, which has {nbytes} bytes")
 
         def memory() -> Any:
             if (record, device) not in memories:
@@ -102,13 +129,13 @@ def _read_archive(archive: Reader, place: Location, mapped: bool) -> Any:
 
         return Storage(memory, nbytes, dtype, versions.setdefault((record, device), [0]))
 
-    return Unpickler(archive.read("data.pkl"), storage).load()
+    return Unpickler(archive.read("data.pkl"), of_storages(storage)).load()
 
 
 def _read_stream(data: bytes, place: Location) -> Any:
     """The format of before 1.6: pickles one after the other, then the memory."""
     if not data.startswith(b"\x80"):
-        raise FileError("is not a file that torch.save wrote")
+        raise FileError("is not a file that torch.save wrote, nor one of safetensors or npz")
     memories: dict[str, Any] = {}
     versions: dict[str, list[int]] = {}
     claimed = 0
@@ -118,12 +145,12 @@ def _read_stream(data: bytes, place: Location) -> Any:
         dtype, key = _dtype_of(kind), str(key)
         each = dtype.itemsize if dtype else 1
         if type(count) is not int or count < 0:
-            raise FileError(f"claims {count} elements of a storage")
+            raise FileError(f"claims {shown(count)} elements of a storage")
         if key not in memories:
             claimed += count * each
             if claimed > len(data):
                 raise FileError(f"is {len(data)} bytes long, but its storages claim {claimed}")
-            memories[key] = backend.to_device(np.zeros(count * each, np.uint8), place(str(location)))
+            memories[key] = backend.to_device(np.zeros(count * each, np.uint8), place(location))
         memory = memories[key]
         if view is not None:
             _, offset, size = view
@@ -133,7 +160,7 @@ def _read_stream(data: bytes, place: Location) -> Any:
         return Storage(lambda: memory, memory.size, dtype, versions.setdefault(key, [0]))
 
     def unpickled(at: int) -> tuple[Any, int]:
-        machine = Unpickler(data, storage, at)
+        machine = Unpickler(data, of_storages(storage), at)
         return machine.load(), machine.at
 
     magic, at = unpickled(0)
@@ -143,7 +170,7 @@ def _read_stream(data: bytes, place: Location) -> Any:
         _, at = unpickled(at)
     obj, at = unpickled(at)
     keys, at = unpickled(at)
-    for key in keys if type(keys) is list else ():
+    for key in keys if type(keys) is list and all(type(key) in (str, int) for key in keys) else ():
         count = int.from_bytes(data[at : at + 8], "little")
         memory = memories.get(str(key))
         if memory is None or memory.size < count or at + 8 + memory.size > len(data):
@@ -151,6 +178,11 @@ def _read_stream(data: bytes, place: Location) -> Any:
         memory[...] = backend.like(np.frombuffer(data, np.uint8, memory.size, at + 8), memory)
         at += 8 + memory.size
     return obj
+
+
+def _one(name: str) -> str:
+    """One name for the CPU, which goes by many: what lies there is read once."""
+    return "cpu" if backend.device(name).type == "cpu" else name
 
 
 def _dtype_of(kind: Name) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from .. import backend, dtypes
 from ..tensor import Tensor
-from .errors import FileError
+from .errors import FileError, shown
 
 
 class Storage(NamedTuple):
@@ -17,6 +17,11 @@ class Storage(NamedTuple):
     nbytes: int
     dtype: dtypes.dtype | None
     version: list[int]  # the counter of writes, which all Tensors on it share
+
+
+def placed(array: Any, where: str = "cpu") -> Any:
+    """A Tensor of an array; what no Tensor holds, such as text, stays an array."""
+    return Tensor._made(backend.to_device(array, where)) if array.dtype in dtypes._BY_NUMPY else array
 
 
 def tensor(
@@ -29,7 +34,7 @@ def tensor(
     if type(kind) is not dtypes.dtype or type(size) is not tuple or type(stride) is not tuple:
         raise FileError("holds a Tensor without a dtype or a shape")
     if len(size) != len(stride) or any(type(n) is not int or n < 0 for n in (offset, *size, *stride)):
-        raise FileError(f"holds a Tensor of sizes {size}, strides {stride} and offset {offset}")
+        raise FileError(f"holds a Tensor of sizes {shown(size)}, strides {shown(stride)} and offset {shown(offset)}")
     needed = offset + 1 + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) if 0 not in size else 0
     if needed * kind.itemsize > storage.nbytes:
         raise FileError(
@@ -38,7 +43,7 @@ def tensor(
         )
     memory = storage.memory()
     row = memory[: memory.size // kind.itemsize * kind.itemsize].view(kind.dtype)
-    shown = backend.as_strided(row[offset if needed else 0 :], size, tuple(step * kind.itemsize for step in stride))
-    made: Tensor = Tensor._made(shown)
+    view = backend.as_strided(row[offset if needed else 0 :], size, tuple(step * kind.itemsize for step in stride))
+    made: Tensor = Tensor._made(view)
     made.version = storage.version
     return made.requires_grad_(bool(requires_grad))

@@ -7,6 +7,7 @@ file is ever run, and nothing is allocated that isn't in the file.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections import OrderedDict
 from collections.abc import Callable
@@ -18,11 +19,14 @@ from .. import backend, formats
 from ..parameter import Parameter
 from ..size import Size
 from ..tensor import Tensor
-from .errors import FileError
-from .kinds import DTYPES, STORAGES, UNTYPED
+from . import objects
+from .errors import FileError, shown
+from .kinds import DTYPES, STORAGES, TENSORS, UNTYPED
 from .storages import Storage, tensor
 
 _MARK = object()
+LARGEST_KEY = 10_000  # parts of a tuple that is one
+COPIES = 8  # times its length: what functions may make, one by one, of parts that a pickle holds once
 
 
 class Name:
@@ -30,6 +34,13 @@ class Name:
 
     def __init__(self, name: str) -> None:
         self.name = name
+
+
+class _Known:
+    """A class or function that the program has."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
 
 
 class _Array:
@@ -58,6 +69,13 @@ def _parameter(data: Any, requires_grad: Any, hooks: Any, *state: Any) -> Any:
     return Parameter(data, bool(requires_grad))
 
 
+def _variable(data: Any) -> Any:
+    """What PyTorch had around Tensors before 0.4."""
+    if not isinstance(data, Tensor):
+        raise FileError(f"holds a Variable of a {type(data).__name__}")
+    return data.detach()
+
+
 def _bytes(text: Any, encoding: Any = "latin1") -> bytes:
     if type(text) is not str or encoding not in ("latin1", "latin-1"):
         raise FileError("holds bytes in another encoding than PyTorch's")
@@ -72,13 +90,13 @@ def _scalar(dtype: Any, data: Any) -> Any:
 
 
 def _dtype(text: Any, *flags: Any) -> _Dtype:
-    if type(text) is not str:
-        raise FileError("holds a dtype without a name")
+    if type(text) is not str or not re.fullmatch(r"[a-zA-Z]\d{0,9}", text):  # NumPy would evaluate others
+        raise FileError(f"holds a dtype of the name {shown(text)}, which is none")
     return _Dtype(text)
 
 
 def _ordered(pairs: Any = ()) -> Any:
-    return OrderedDict((key, value) for key, value in _listed(pairs))
+    return OrderedDict((_key(key), value) for key, value in _listed(pairs))
 
 
 def _listed(items: Any) -> list[Any]:
@@ -87,9 +105,15 @@ def _listed(items: Any) -> list[Any]:
     return list(items)
 
 
+def _device(kind: Any, index: Any = None) -> backend.device:
+    if type(kind) is not str:
+        raise FileError("holds a device without a name")
+    return backend.device(kind if index is None else f"{kind}:{int(index)}")
+
+
 def _layout(name: Any) -> Any:
     if name != "torch.strided":
-        raise FileError(f"holds the layout {name!r}; arrays have strides alone")
+        raise FileError(f"holds the layout {shown(name)}; arrays have strides alone")
     return formats.strided
 
 
@@ -111,13 +135,15 @@ CALLS: dict[str, Callable[..., Any]] = {
     ),
     "torch._utils _rebuild_parameter": _parameter,
     "torch._utils _rebuild_parameter_with_state": _parameter,
+    "torch.nn.parameter Parameter": lambda data, requires_grad=True: _parameter(data, requires_grad, None),
+    "torch.autograd.variable Variable": _variable,
     "torch._tensor _rebuild_from_type_v2": _without_state,
     "torch.serialization _get_layout": _layout,
     "torch Size": lambda sizes: Size(int(n) for n in _listed(sizes)),
-    "torch device": lambda kind, index=None: backend.device(kind if index is None else f"{kind}:{int(index)}"),
+    "torch device": _device,
     "_codecs encode": _bytes,
     "__builtin__ complex": lambda real, imag: complex(float(real), float(imag)),
-    "__builtin__ set": lambda items: set(_listed(items)),
+    "__builtin__ set": lambda items: set(map(_key, _listed(items))),
     "__builtin__ bytes": lambda *args: _bytes(*args) if args else b"",
     "__builtin__ bytearray": lambda *args: bytearray(_bytes(*args)) if args else bytearray(),
     "numpy dtype": _dtype,
@@ -125,36 +151,47 @@ CALLS: dict[str, Callable[..., Any]] = {
     "numpy.core.multiarray _reconstruct": lambda kind, shape, data: _Array(),
 }
 _VALUES = {f"torch {name}": dtype for name, dtype in DTYPES.items()}
-_KNOWN = {*CALLS, *_VALUES, *(f"torch {name}" for name in STORAGES), UNTYPED, "numpy ndarray"} | {
-    "torch Tensor", "torch._tensor Tensor", "torch.nn.parameter Parameter", "torch.storage TypedStorage",
+_CLASSES = [f"{room} {name}" for room in ("torch", "torch.cuda") for name in (*STORAGES, *TENSORS)]
+_KNOWN = {*CALLS, *_VALUES, *_CLASSES, UNTYPED, "numpy ndarray"} | {
+    "torch Tensor", "torch._tensor Tensor", "torch.storage TypedStorage",
 }  # fmt: skip
 _MOVED = {"builtins": "__builtin__", "numpy._core.multiarray": "numpy.core.multiarray"}
 
 
-class Unpickler:
-    """Runs one pickle of a stream; `storage(Name, *facts)` gives what a persistent reference of Tensors stands for."""
+def of_storages(storage: Callable[..., Storage]) -> Callable[[Any], Storage]:
+    """References as PyTorch's files have them, to `storage(Name, *facts)`."""
 
-    def __init__(self, data: bytes, storage: Callable[..., Storage], at: int = 0) -> None:
+    def referred(facts: Any) -> Storage:
+        if type(facts) is not tuple or len(facts) < 5 or facts[0] != "storage" or type(facts[1]) is not Name:
+            raise FileError("holds a reference to what is no storage")
+        if type(facts[2]) not in (str, int) or type(facts[3]) is not str:
+            raise FileError("holds a storage without a name or a place")
+        return storage(*facts[1:])
+
+    return referred
+
+
+class Unpickler:
+    """Runs one pickle of a stream; `referred` gives what a persistent reference stands for."""
+
+    def __init__(self, data: bytes, referred: Callable[[Any], Any], at: int = 0) -> None:
         self.at = at  # what comes after the pickle begins here, once it has been read
-        self._data, self._storage = data, storage
+        self._data, self._referred = data, referred
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
+        self._copies = 0
+        self._empty: dict[int, Any] = {}  # objects that wait for their attributes, by their ids
 
     def load(self) -> Any:
-        """The object. Raises FileError, which says what is wrong with the pickle."""
-        try:
-            while True:
-                code = self._take(1)
-                if code == b".":
-                    return _finished(self._stack.pop())
-                step = _STEPS.get(code)
-                if step is None:
-                    raise FileError(f"holds the pickle instruction {code!r}, which PyTorch's files don't")
-                step(self)
-        except FileError:
-            raise
-        except (LookupError, TypeError, ValueError, OverflowError, RecursionError, ArithmeticError) as error:
-            raise FileError(f"makes no sense: {type(error).__name__}: {error}") from None
+        """The object. Raises FileError, and what its instructions raise where they make no sense."""
+        while True:
+            code = self._take(1)
+            if code == b".":
+                return _finished(self._stack.pop())
+            step = _STEPS.get(code)
+            if step is None:
+                raise FileError(f"holds the pickle instruction {code!r}, which PyTorch's files don't")
+            step(self)
 
     def _take(self, n: int) -> bytes:
         found = self._data[self.at : self.at + n]
@@ -196,21 +233,44 @@ class Unpickler:
     def _name(self, module: str, what: str) -> None:
         name = f"{_MOVED.get(module, module)} {what}"
         if name not in _KNOWN:
-            raise FileError(
-                f"names {module}.{what}, which may not be loaded: a file may hold Tensors, arrays, dicts, lists, "
-                "numbers and text, and no code is run"
-            )
+            found = objects.known(module, what)
+            if found is None:
+                raise FileError(
+                    f"names {module}.{what}, which may not be loaded: a file may hold Tensors, arrays, dicts, lists, "
+                    "numbers and text, with weights_only=False also modules, and with "
+                    "torch.serialization.safe_globals([...]) objects of those classes; no code is run"
+                )
+            self._push(_Known(found))
+            return
         self._push(_VALUES.get(name) or Name(name))
 
     def _call(self) -> None:
         arguments, function = self._stack.pop(), self._stack.pop()
         if type(function) is not Name or function.name not in CALLS or type(arguments) is not tuple:
             raise FileError("calls what is no function")
+        self._copied(*arguments)
         self._push(CALLS[function.name](*map(_finished, arguments)))
+
+    def _copied(self, *parts: Any) -> None:
+        """Count what is copied: a part can be said once and copied often."""
+        self._copies += sum(len(part) for part in parts if isinstance(part, (str, bytes, list, tuple, dict)))
+        if self._copies > COPIES * len(self._data) + 10_000:
+            raise FileError("makes many times more of its parts than it holds")
+
+    def _object(self) -> None:
+        arguments, known = self._stack.pop(), self._stack.pop()
+        if type(known) is not _Known or arguments != ():
+            raise FileError("makes an object of what is no class, or with arguments")
+        made = objects.empty(known.value)
+        self._empty[id(made)] = made
+        self._push(made)
 
     def _state(self) -> None:
         state, x = self._stack.pop(), self._stack[-1]
-        if type(x) is _Dtype and type(state) is tuple and len(state) > 1 and state[1] in ("<", ">", "|", "="):
+        self._copied(state, *(state if type(state) is tuple else ()))
+        if self._empty.pop(id(x), None) is not None:
+            objects.fill(x, state)
+        elif type(x) is _Dtype and type(state) is tuple and len(state) > 1 and state[1] in ("<", ">", "|", "="):
             x.order = state[1]
         elif type(x) is _Array and x.array is None and type(state) is tuple and len(state) == 5:
             _, shape, dtype, columns, data = state
@@ -219,8 +279,9 @@ class Unpickler:
             metadata = state.get("_metadata")
             if type(metadata) is OrderedDict:
                 x._metadata = metadata  # type: ignore[attr-defined]
-        elif isinstance(x, Tensor):
-            pass  # attributes of a Tensor, which stay behind
+        elif isinstance(x, Tensor):  # attributes of a Tensor, which stay behind, but for a Variable's first
+            if type(state) is tuple and len(state) == 3 and type(state[0]) is bool:
+                x.requires_grad_(state[0])
         else:
             raise FileError(f"gives a state to a {type(x).__name__}")
 
@@ -228,19 +289,16 @@ class Unpickler:
         if type(self._stack[-1]) not in (list, set):
             raise FileError(f"appends to a {type(self._stack[-1]).__name__}")
         items = list(map(_finished, items))
-        self._stack[-1].extend(items) if type(self._stack[-1]) is list else self._stack[-1].update(items)
+        self._stack[-1].extend(items) if type(self._stack[-1]) is list else self._stack[-1].update(map(_key, items))
 
     def _set_items(self, items: list[Any]) -> None:
         if type(self._stack[-1]) not in (dict, OrderedDict) or len(items) % 2:
             raise FileError(f"puts items into a {type(self._stack[-1]).__name__}")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            self._stack[-1][_finished(key)] = _finished(value)
+            self._stack[-1][_key(_finished(key))] = _finished(value)
 
     def _persistent(self) -> None:
-        facts = self._stack.pop()
-        if type(facts) is not tuple or len(facts) < 5 or facts[0] != "storage" or type(facts[1]) is not Name:
-            raise FileError("holds a reference to what is no storage")
-        self._push(self._storage(*facts[1:]))
+        self._push(self._referred(self._stack.pop()))
 
     def _get(self, number: int) -> None:
         self._push(self._memo[number])
@@ -250,10 +308,25 @@ class Unpickler:
 
 
 def _array(shape: Any, dtype: Any, columns: Any, data: Any) -> Any:
+    if type(data) is str:  # as the bytes of Python 2 come
+        data = data.encode("latin-1")
     if type(dtype) is not _Dtype or type(data) is not bytes:
         raise FileError("holds an array of something else than numbers or text")
     flat = np.frombuffer(data, dtype.dtype).copy()
     return flat.reshape(tuple(int(n) for n in _listed(shape)), order="F" if columns else "C")
+
+
+def _key(x: Any) -> Any:
+    """What is hashed, which takes as long as it is large: a file of 100 bytes can say a tuple of 2**40 parts."""
+    todo, left = [x], LARGEST_KEY
+    while todo:
+        part = todo.pop()
+        if isinstance(part, tuple):
+            left -= len(part)
+            if left < 0:
+                raise FileError("has a key that is too large")
+            todo.extend(part)
+    return x
 
 
 def _finished(x: Any) -> Any:
@@ -262,8 +335,16 @@ def _finished(x: Any) -> Any:
         if x.array is None:
             raise FileError("holds an array without values")
         return x.array
+    if type(x) is _Known:
+        return x.value
     if x is _MARK:
         raise FileError("leaves something open")
+    return x
+
+
+def _text(x: Any) -> str:
+    if type(x) is not str:
+        raise FileError(f"has a {type(x).__name__} where a name belongs")
     return x
 
 
@@ -306,9 +387,10 @@ _STEPS: dict[bytes, Callable[[Unpickler], Any]] = {
     b"s": lambda self: self._set_items([*reversed((self._stack.pop(), self._stack.pop()))]),
     b"u": lambda self: self._set_items(self._marked()),
     b"c": lambda self: self._name(self._line(), self._line()),
-    b"\x93": lambda self: self._name(*reversed((str(self._stack.pop()), str(self._stack.pop())))),
+    b"\x93": lambda self: self._name(*reversed((_text(self._stack.pop()), _text(self._stack.pop())))),
     b"R": Unpickler._call,
     b"b": Unpickler._state,
+    b"\x81": Unpickler._object,
     b"Q": Unpickler._persistent,
     b"q": lambda self: self._put(self._number("<B")),
     b"r": lambda self: self._put(self._number("<I")),

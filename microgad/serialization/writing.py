@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from ..errors import ArgumentError
 from .archive import ALIGNMENT, Writer
 from .pickling import Pickler
 
+try:
+    import fcntl
+except ImportError:  # Windows, browsers
+    fcntl = None  # type: ignore[assignment]
+
 Path = str | os.PathLike[str]
 
 
 def save(
     obj: Any, f: Path | IO[bytes], pickle_module: Any = None, pickle_protocol: int = 2,
-    _use_new_zipfile_serialization: bool = True,
+    _use_new_zipfile_serialization: bool = True, _disable_byteorder_record: bool = False,
 ) -> None:  # fmt: skip
-    """Write dicts, lists, tuples, sets, numbers, text, None, Tensors and arrays to a file. Source: torch.save.
+    """Write dicts, lists, tuples, sets, numbers, text, None, Tensors, arrays, modules to a file. Source: torch.save.
 
     `f` is a path or a binary file. PyTorch opens the file with `weights_only=True`, unless there are arrays in it.
     Dtypes, strides, `requires_grad` and Parameters are kept; Tensors on one memory share it when they are loaded, and
-    what comes twice is one again. Gradients and graphs are not saved. The file is written under another name and takes
-    its place at the end, so an interrupted `save` leaves an older one whole. The other arguments have no effect.
+    what comes twice is one again. A module is saved as its class's name and its attributes: `load` it with
+    weights_only=False where its class is. Gradients and graphs are not saved. The file is written under another name and takes
+    its place at the end, so an interrupted `save`, or a full disk, leaves an older one whole. The other arguments have
+    no effect.
 
-    Raises TypeError, which names the place, for anything else; RuntimeError where the folder doesn't exist.
+    Raises TypeError, which names the place, for anything else; RuntimeError where the folder doesn't exist; OSError
+    where the file can't be written.
 
     >>> import io
     >>> file = io.BytesIO()
@@ -59,18 +68,56 @@ def _write(file: Any, folder: str, pickled: bytes, storages: list[Any]) -> None:
 def replacing(path: str) -> Iterator[IO[bytes]]:
     """A new file that takes the place of `path` at the end of the block, whole; an error leaves the old one.
 
-    Raises RuntimeError where the folder doesn't exist.
+    Until then it is locked, and called `path` and a number, .tmp: what a process that was killed has left is so known
+    from what another is writing, and removed. Raises RuntimeError where the folder doesn't exist; OSError, which names
+    `path`, where the disk is full or can't be written.
     """
-    if not os.path.isdir(os.path.dirname(path)):
-        raise ArgumentError(f"save: the folder {os.path.dirname(path)} does not exist: make it first (os.makedirs)")
-    unfinished = f"{path}.{os.urandom(4).hex()}.tmp"
+    folder, name = os.path.split(path)
+    if not os.path.isdir(folder):
+        raise ArgumentError(f"save: the folder {folder} does not exist: make it first (os.makedirs)")
+    _remove_left(folder, name)
+    unfinished = None
     try:
-        with open(unfinished, "xb") as file:
+        file, unfinished = _begun(path)
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except BaseException:
-        if os.path.exists(unfinished):
+            if os.path.exists(path):
+                os.chmod(unfinished, os.stat(path).st_mode & 0o777)
+            if fcntl is None:
+                file.close()  # where files have no locks, open ones can't be renamed
+            os.replace(unfinished, path)
+    except BaseException as error:
+        if unfinished is not None and os.path.exists(unfinished):
             os.remove(unfinished)
+        if isinstance(error, OSError) and error.errno:
+            said = f"save: {error.strerror}; a file that was there is as it was"
+            raise OSError(error.errno, said, path) from None
         raise
+
+
+def _begun(path: str) -> tuple[IO[bytes], str]:
+    """A new file beside `path`, locked, and its name."""
+    while True:
+        name = f"{path}.{os.urandom(4).hex()}.tmp"
+        file = open(name, "xb")  # noqa: SIM115 - closed by the caller
+        with suppress(OSError):  # there are file systems without locks: nothing is removed from them
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_EX)
+        if fcntl is None or os.fstat(file.fileno()).st_nlink:
+            return file, name
+        file.close()  # removed by another process, before it was locked
+
+
+def _remove_left(folder: str, name: str) -> None:
+    """Remove unfinished files of a name that nobody is writing."""
+    left = re.compile(re.escape(name) + r"\.[0-9a-f]{8}\.tmp")
+    for found in filter(left.fullmatch, os.listdir(folder)):
+        with suppress(OSError):  # written right now, or removed by another
+            if fcntl is None:
+                os.remove(os.path.join(folder, found))
+                continue
+            with open(os.path.join(folder, found), "r+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.remove(file.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ..lazy import refuse as _refuse
 from .adapters import torch_function
 from .calls import GradcheckError
 from .check_grads import check_grads
@@ -45,4 +46,4 @@ def __getattr__(name: str) -> Any:  # what needs hypothesis, or is for programs,
         return getattr(importlib.import_module(".laws", __name__), name)
     if name in ("GradMachine", "check_engine"):
         return getattr(importlib.import_module(".programs.machine", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _refuse(__name__, name)

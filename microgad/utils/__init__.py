@@ -1,8 +1,50 @@
 """Tools around models, as PyTorch groups them: `utils.data`, `utils.checkpoint`, `utils.benchmark`."""
 
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import GraphError as _GraphError
 from ..lazy import absent as _absent
+from ..tensor import Tensor as _Tensor
 from . import benchmark as benchmark
 from . import checkpoint as checkpoint
 from . import data as data
+from . import dlpack as dlpack
+from . import hooks as hooks
+
+
+def swap_tensors(t1: _Tensor, t2: _Tensor) -> None:
+    """Exchange what two Tensors are, so that every reference to one finds the other. Source: torch.utils.swap_tensors.
+
+    Raises RuntimeError where one of them isn't a leaf, or has views.
+
+    >>> a, b = torch.zeros(1), torch.ones(1)
+    >>> torch.utils.swap_tensors(a, b)
+    >>> a, b
+    (tensor([1.]), tensor([0.]))
+    """
+    for name, t in (("t1", t1), ("t2", t2)):
+        if not t.is_leaf or t.views or t.base is not None:
+            raise _GraphError(f"swap_tensors: {name} must be a leaf without views")
+    wanted = t2.requires_grad, t1.requires_grad
+    for t in (t1, t2):
+        t.requires_grad_(False)
+    t1.__class__, t2.__class__ = t2.__class__, t1.__class__
+    t1.array, t2.array = t2.array, t1.array
+    first, second = dict(vars(t1)), dict(vars(t2))
+    for t, own, requires_grad in ((t1, second, wanted[0]), (t2, first, wanted[1])):
+        vars(t).clear()
+        vars(t).update(own)
+        t._bump()
+        t.requires_grad_(requires_grad)
+
+
+def set_module(obj: Any, mod: str) -> None:
+    """Say that an object is of a module, to print it so. Source: torch.utils.set_module."""
+    if not isinstance(mod, str):
+        raise TypeError("The mod argument should be a string")
+    obj.__module__ = mod
+
 
 _absent(globals())

@@ -5,6 +5,43 @@ from __future__ import annotations
 from typing import Any, TextIO
 
 
+def tqdm() -> Any:
+    """The class of that name; where tqdm isn't installed one that goes through an iterable and shows nothing.
+
+    >>> [x for x in tqdm()(["a"], disable=True)]
+    ['a']
+    """
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return _Unseen
+    return tqdm
+
+
+class _Unseen:
+    """A bar that shows nothing, with what programs call of a bar's."""
+
+    def __init__(self, iterable: Any = (), *args: Any, **options: Any) -> None:
+        self.iterable = iterable
+
+    def __iter__(self) -> Any:
+        return iter(self.iterable)
+
+    def __len__(self) -> int:
+        return len(self.iterable)
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        pass
+
+    def update(self, *args: Any, **options: Any) -> None:
+        """Nothing."""
+
+    set_postfix = set_description = set_postfix_str = close = write = update
+
+
 def bar(total: int | None, file: TextIO, form: str, **options: Any) -> Any:
     """A bar of tqdm's in the format `form`; None where that isn't installed.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from .. import errors, state
 from ..function import Function, Packed
 from ..generator import default_generator
+from ..lazy import absent as _absent
 from ..tensor import Tensor
 
 
@@ -154,3 +156,35 @@ def get_device_states(*args: Any) -> tuple[list[int], list[Any]]:
 
 def set_device_states(devices: list[int], states: list[Any], **options: Any) -> None:
     """Nothing to put back. Source: torch.utils.checkpoint.set_device_states."""
+
+
+class CheckpointError(errors.GraphError):
+    """A recomputation that isn't the first computation's. Source: torch.utils.checkpoint.CheckpointError."""
+
+
+def noop_context_fn() -> tuple[Any, Any]:
+    """Contexts that do nothing, of the forward and of the recomputation."""
+    return contextlib.nullcontext(), contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def set_checkpoint_early_stop(enable: bool) -> Iterator[None]:
+    """No effect: a region is recomputed whole. Source: torch.utils.checkpoint.set_checkpoint_early_stop."""
+    yield
+
+
+@contextlib.contextmanager
+def set_checkpoint_debug_enabled(enabled: bool | None) -> Iterator[None]:
+    """No effect. Source: torch.utils.checkpoint.set_checkpoint_debug_enabled."""
+    yield
+
+
+def detach_variable(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Off the graph what is a Tensor, as a leaf that requires grad where it did.
+
+    Source: torch.utils.checkpoint.detach_variable.
+    """
+    return tuple(x.detach().requires_grad_(x.requires_grad) if isinstance(x, Tensor) else x for x in inputs)
+
+
+_absent(globals())

@@ -18,6 +18,7 @@ import pytest
 
 import microgad.datasets
 from microgad.datasets import MNIST, DataError, encode_idx, read_idx
+from microgad.transforms import ToTensor
 
 SHIPPED = Path(microgad.datasets.__file__).parent / "data"
 SCRIPT = Path(__file__).parents[2] / "scripts" / "make_mnist_subset.py"
@@ -111,26 +112,39 @@ def test_subset_loads_what_is_shipped(train, count):
 # Items, attributes, repr
 
 
-def test_items_are_uint8_images_and_ints():
+@pytest.fixture(params=["pillow", "none"])
+def images_are(request, monkeypatch):
+    """Whether Pillow is installed: the test runs with it, and as if without."""
+    if request.param == "none":
+        monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    else:
+        pytest.importorskip("PIL")
+    return request.param
+
+
+def test_items_are_images_and_ints(images_are):
     subset = MNIST.subset(train=False)
     assert subset.data.numpy().dtype == np.uint8
     assert subset.targets.numpy().dtype == np.int64
     image, target = subset[-1]
-    assert isinstance(image, type(subset.data))
+    assert type(image).__module__ == ("PIL.Image" if images_are == "pillow" else "microgad.tensor")
     assert isinstance(target, int)
-    np.testing.assert_array_equal(image.numpy(), subset.data.numpy()[999])
+    np.testing.assert_array_equal(np.array(image), subset.data.numpy()[999])
     assert target == subset.targets.numpy()[999]
     assert sum(1 for _ in subset) == 1000
     with pytest.raises(IndexError):
         subset[1000]
 
 
-def test_transforms_get_an_array_of_their_own_and_an_int():
+def test_transforms_get_an_image_of_their_own_and_an_int(images_are):
     def blank(image):
-        assert isinstance(image, np.ndarray)
-        assert image.dtype == np.uint8
-        assert image.shape == (28, 28)
-        image[:] = 0
+        if images_are == "pillow":
+            assert (image.mode, image.size) == ("L", (28, 28))
+            image.paste(0, (0, 0, 28, 28))
+        else:
+            assert isinstance(image, np.ndarray)
+            assert (image.dtype, image.shape) == (np.uint8, (28, 28))
+            image[:] = 0
         return "image"
 
     subset = MNIST.subset(train=False, transform=blank, target_transform=lambda target: -target)
@@ -138,11 +152,16 @@ def test_transforms_get_an_array_of_their_own_and_an_int():
     assert subset.data.numpy()[0].any()
 
 
+def test_values_are_the_same_with_pillow_and_without(images_are):
+    subset = MNIST.subset(train=False, transform=ToTensor())
+    np.testing.assert_array_equal(subset[3][0].numpy()[0], subset.data.numpy()[3] / np.float32(255))
+
+
 def test_what_a_program_assigns_is_what_it_gets():
     subset = MNIST.subset(train=False)
     subset.data, subset.targets = subset.data[10:12], subset.targets[10:12]
     assert len(subset) == 2
-    np.testing.assert_array_equal(subset[1][0].numpy(), MNIST.subset(train=False)[11][0].numpy())
+    assert subset[1][1] == MNIST.subset(train=False)[11][1]
 
 
 def test_a_dataset_can_be_pickled():

@@ -13,18 +13,24 @@ from microgad.optim import (
     ASGD,
     LBFGS,
     SGD,
+    SMORMS3,
+    AdaBelief,
+    AdaBound,
     Adadelta,
     Adafactor,
     Adagrad,
     Adam,
     Adamax,
     AdamW,
+    AMSBound,
+    AMSGrad,
     Eve,
     Muon,
     NAdam,
     Optimizer,
     RAdam,
     RMSprop,
+    RMSpropGraves,
     Rprop,
 )
 from microgad.optim.chunks import SIZE, chunks
@@ -35,7 +41,8 @@ from microgad.optim.optimizer import (
 )
 
 OPTIMIZERS = [
-    SGD, Adam, AdamW, Eve, Adadelta, Adafactor, Adagrad, Adamax, ASGD, NAdam, RAdam, RMSprop, Rprop
+    SGD, Adam, AdamW, Eve, Adadelta, Adafactor, Adagrad, Adamax, ASGD, NAdam, RAdam, RMSprop, Rprop, AMSGrad, AdaBound,
+    AMSBound, AdaBelief, RMSpropGraves, SMORMS3
 ]  # fmt: skip
 
 
@@ -184,7 +191,7 @@ def test_what_to_do_with_a_module() -> None:
         SGD(Module())  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("kind", [SGD, Adam, AdamW])
+@pytest.mark.parametrize("kind", [ASGD, Rprop])
 def test_differentiable_is_refused(kind: Any) -> None:
     with pytest.raises(NotImplementedError, match="differentiable"):
         kind([parameter(1)], differentiable=True)

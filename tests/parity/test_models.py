@@ -1,5 +1,7 @@
 """torchvision's networks: the same names, shapes, initial values from one seed, and outputs."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -11,8 +13,17 @@ theirs = pytest.importorskip("torchvision.models")
 
 SMALL = {"num_classes": 7}
 # Names and options of those that are cheap, and the side of an input.
-RUN = [("resnet18", 32), ("mobilenet_v2", 32), ("squeezenet1_1", 64), ("densenet121", 32)]
-NAMED = ["resnet50", "squeezenet1_0", "resnext50_32x4d", "wide_resnet50_2", "densenet169", "resnet34"]
+RUN = [
+    ("resnet18", 32),
+    ("mobilenet_v2", 32),
+    ("squeezenet1_1", 64),
+    ("densenet121", 32),
+    ("mobilenet_v3_small", 32),
+    ("shufflenet_v2_x0_5", 64),
+    ("efficientnet_b0", 32),
+]
+NAMED = ["resnet50", "squeezenet1_0", "resnext50_32x4d", "wide_resnet50_2", "densenet169", "resnet34",
+         "mobilenet_v3_large", "shufflenet_v2_x1_5", "efficientnet_b2", "efficientnet_v2_s"]  # fmt: skip
 
 
 def shapes(net):
@@ -88,6 +99,100 @@ def test_small_ones_train_alike(name, side):
 
 @pytest.mark.parametrize("options", [{"weights": "DEFAULT"}, {"pretrained": True}, {"weights": "IMAGENET1K_V1"}])
 def test_nothing_is_downloaded(options):
-    with pytest.raises(NotImplementedError, match=r"resnet18: weights=.* would be downloaded"):
+    with pytest.raises(
+        NotImplementedError,
+        match=r"ResNet18_Weights.IMAGENET1K_V1 would be downloaded.*put resnet18-f37072fd\.pth into",
+    ):
         models.resnet18(**options)
     assert models.resnet18(weights=None, **SMALL).fc.out_features == 7
+
+
+def test_weights_are_named_and_images_prepared_alike():
+    for name, mine in models.weights.enums().items():
+        other = getattr(theirs, name)
+        shown = [x for x in other if x.name != "IMAGENET1K_FEATURES"]
+        assert [repr(x) for x in mine] == [repr(x) for x in shown]
+        assert repr(mine.DEFAULT) == repr(other.DEFAULT)
+        assert [x.value.file for x in mine] == [x.url.rpartition("/")[2] for x in shown]
+        assert pickle.loads(pickle.dumps(mine.DEFAULT)) is mine.DEFAULT
+        for a, b in zip(mine, shown, strict=True):
+            assert repr(a.transforms()) == repr(b.transforms())
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 300, 280), np.uint8)
+    a, b = (w.ResNet50_Weights.DEFAULT.transforms()(t.tensor(pixels)) for w, t in ((models, microgad), (theirs, torch)))
+    np.testing.assert_allclose(a.numpy(), b.numpy(), atol=0.02)  # a byte may be rounded the other way
+
+
+def test_weights_that_are_there_are_loaded(tmp_path, monkeypatch):
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    torch.save(theirs.squeezenet1_1().state_dict(), folder / "squeezenet1_1-b8a52dc0.pth")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    found = models.get_model("squeezenet1_1", weights="SqueezeNet1_1_Weights.DEFAULT")
+    wanted = torch.load(folder / "squeezenet1_1-b8a52dc0.pth")
+    same_values(found, type("", (), {"state_dict": lambda self: wanted})())
+    with pytest.raises(TypeError, match="Invalid Weight class provided"):
+        models.squeezenet1_1(weights=models.ResNet18_Weights.DEFAULT)
+    with pytest.raises(KeyError):
+        models.squeezenet1_1(weights="NONE")
+
+
+def test_lists_of_models():
+    options = [{}, {"include": "resnet*"}, {"include": ["vgg*", "alex*"], "exclude": "*_bn"}, {"exclude": "d*"}]
+    for choice in options:
+        assert models.list_models(**choice) == [n for n in theirs.list_models(**choice) if n in models.list_models()]
+    assert models.list_models(models.resnet) == [n for n in models.list_models() if "res" in n]
+    assert models.get_weight("VGG16_Weights.DEFAULT") is models.get_model_weights("vgg16").DEFAULT
+    for refused in (lambda m: m.get_model("x"), lambda m: m.get_weight("x"), lambda m: m.get_model_weights("x")):
+        for library in (models, theirs):
+            with pytest.raises(ValueError, match="x"):
+                refused(library)
+
+
+OF_OWN_SIZES = {
+    "vit": lambda m: m.VisionTransformer(16, 4, 2, 2, 16, 32, dropout=0.1, num_classes=5),
+    "vit_wide_head": lambda m: m.VisionTransformer(16, 8, 1, 4, 16, 32, num_classes=5, representation_size=6),
+    "convnext": lambda m: m.ConvNeXt(
+        [m.convnext.CNBlockConfig(8, 16, 2), m.convnext.CNBlockConfig(16, None, 2)], 0.3, 0.5, num_classes=5
+    ),
+    "efficientnet": lambda m: m.EfficientNet(
+        [m.efficientnet.FusedMBConvConfig(1, 3, 1, 8, 8, 2), m.efficientnet.FusedMBConvConfig(4, 3, 2, 8, 16, 2),
+         m.efficientnet.MBConvConfig(4, 3, 2, 16, 24, 3, 1.0, 1.2)], 0.1, 0.4, num_classes=5
+    ),
+    "mobilenet_dilated": lambda m: m.mobilenet_v3_small(num_classes=5, dilated=True, reduced_tail=True, width_mult=0.5),
+    "shufflenet": lambda m: m.ShuffleNetV2([1, 2, 1], [8, 16, 24, 32, 40], num_classes=5),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OF_OWN_SIZES)
+def test_of_own_sizes(name):
+    """Names, initial values, draws while training, outputs and gradients."""
+    seeded()
+    mine, other = OF_OWN_SIZES[name](models), OF_OWN_SIZES[name](theirs)
+    same_values(mine, other)
+    assert repr(mine) == repr(other)
+    mine.load_state_dict({k: microgad.tensor(v.numpy()) for k, v in other.state_dict().items()})
+    x = np.random.default_rng(0).standard_normal((4, 3, 16, 16)).astype(np.float32)
+    found = []
+    for library, net in ((microgad, mine), (torch, other)):
+        net.double()
+        library.manual_seed(2)
+        loss = (net(library.tensor(x).double()) ** 2).sum()
+        loss.backward()
+        found.append([loss.item(), *(p.grad.numpy() for p in net.parameters())])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+def test_settings_that_are_refused():
+    for library in (models, theirs):
+        for name in ("MobileNetV3", "EfficientNet"):
+            with pytest.raises(ValueError, match="should not be empty"):
+                getattr(library, name)([], 8)
+            with pytest.raises(TypeError, match="should be List"):
+                getattr(library, name)([1], 8)
+        with pytest.raises(ValueError, match="expected stages_repeats"):
+            library.ShuffleNetV2([1], [1])
+        with pytest.raises(AssertionError, match="indivisible by patch size"):
+            library.VisionTransformer(10, 4, 1, 1, 8, 8)
+        with pytest.raises(AssertionError, match="Wrong image"):
+            library.VisionTransformer(8, 4, 1, 1, 8, 8)((torch if library is theirs else microgad).zeros(1, 3, 9, 9))

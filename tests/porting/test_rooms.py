@@ -8,6 +8,7 @@ import pytest
 
 import microgad as torch
 from microgad import notices
+from microgad.utils import bar
 
 
 @pytest.fixture(autouse=True)
@@ -97,3 +98,17 @@ def test_without_a_gpu() -> None:
     torch.cuda.synchronize()
     with pytest.raises(RuntimeError, match="needs CuPy"):
         torch.cuda.current_device()
+
+
+def test_there_is_no_xpu_and_tqdm_is_where_programs_take_it() -> None:
+    assert not torch.xpu.is_available()
+    assert torch.xpu.device_count() == 0
+    assert list(torch.hub.tqdm([1, 2], disable=True)) == [1, 2]
+    unseen = bar._Unseen([1, 2], desc="a")
+    with unseen as shown:
+        shown.update(1)
+        shown.set_postfix(loss=1)
+    assert list(unseen) == [1, 2]
+    assert len(unseen) == 2
+    with pytest.raises(AttributeError, match=r"no hub\.lod"):
+        torch.hub.lod  # noqa: B018

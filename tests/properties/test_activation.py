@@ -23,6 +23,7 @@ from microgad.ops.activation import (
     Softplus,
     Softshrink,
 )
+from microgad.ops.elementwise import Sigmoid
 from microgad.testing.strategies import numbers, shapes, tensors
 
 from .registry import checks
@@ -139,3 +140,16 @@ def test_softshrink_hardshrink_and_threshold(x):
 @pytest.mark.parametrize("shape", [(2, 0), (0, 0), (2, 0, 3)])
 def test_prelu_has_a_slope_for_each_of_no_channels(shape):
     assert F.prelu(torch.zeros(shape), torch.zeros(0)).shape == shape
+
+
+@checks(Sigmoid)
+def test_activations_of_microgads_own(draw):
+    """Composites, which have no Function of their own; with parameters that have gradients, one for each channel."""
+    x = draw(tensors(shapes(min_side=0), elements=numbers(-4, 4), requires_grad=True))
+    function, count = draw(
+        st.sampled_from(
+            [(F.bent_identity, 0), (F.tanhexp, 0), (F.swish, 1), (F.acon_a, 1), (F.acon_b, 2), (F.acon_c, 3)]
+        )
+    )
+    channels = x.shape[-1:] if draw(st.booleans()) else ()
+    return function, x, *[draw(tensors(tuple(channels), requires_grad=True)) for _ in range(count)]

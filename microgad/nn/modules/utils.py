@@ -1,9 +1,11 @@
-"""Sizes for each dimension, under the names that programs take from torch.nn.modules.utils."""
+"""Sizes for each dimension, and names in state dicts, as programs take them from torch.nn.modules.utils."""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
+from ...lazy import absent as _absent
 from ..settings import each
 
 _single, _pair, _triple, _quadruple = (partial(each, n=n) for n in (1, 2, 3, 4))
@@ -12,3 +14,17 @@ _single, _pair, _triple, _quadruple = (partial(each, n=n) for n in (1, 2, 3, 4))
 def _ntuple(n: int, name: str = "parse") -> partial[tuple[object, ...]]:
     """A function that makes n of one number."""
     return partial(each, n=n)
+
+
+def consume_prefix_in_state_dict_if_present(state_dict: dict[str, Any], prefix: str) -> None:
+    """Take a prefix off the names in a state dict, in place: "module." of what DataParallel wrote.
+
+    Source: torch.nn.modules.utils.consume_prefix_in_state_dict_if_present.
+    """
+    for names in (state_dict, getattr(state_dict, "_metadata", {})):
+        for name in list(names):
+            if name and (name.startswith(prefix) or f"{name}." == prefix):
+                names[name[len(prefix) :]] = names.pop(name)
+
+
+_absent(globals())

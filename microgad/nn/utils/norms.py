@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...ops.linalg import vector_norm
+from ...ops.linalg import norm_except_dim
 from ...tensor import Tensor
 from .. import functional as F
 from ..conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from ..module import Module
-
-
-def norm_except_dim(v: Tensor, pow: int = 2, dim: int = 0) -> Tensor:
-    """The norms over all dimensions but dim, which are kept; with dim -1 that of all of v."""
-    if dim == -1:
-        return vector_norm(v, pow)
-    return vector_norm(v, pow, [i for i in range(v.ndim) if i != dim % v.ndim], keepdim=True)
 
 
 def scaled_to(v: Tensor, g: Tensor, dim: int) -> Tensor:

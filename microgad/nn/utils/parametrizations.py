@@ -6,17 +6,18 @@ from typing import Any, TypeVar
 
 from ... import state
 from ...errors import DimError
+from ...lazy import absent as _absent
 from ...limits import finfo
 from ...ops.creation import eye, zeros_like
 from ...ops.elementwise import allclose
-from ...ops.linalg import geqrf, householder_product, matrix_exp, mv, solve, vdot
+from ...ops.linalg import geqrf, householder_product, matrix_exp, mv, norm_except_dim, solve, vdot
 from ...ops.movement import cat
 from ...ops.random import randn
 from ...tensor import Tensor
 from .. import functional as F
 from ..module import Module
 from . import parametrize
-from .norms import channel_dim, norm_except_dim, scaled_to, unit_vectors
+from .norms import channel_dim, scaled_to, unit_vectors
 
 M = TypeVar("M", bound=Module)
 _MAPS = ("matrix_exp", "cayley", "householder")
@@ -233,3 +234,6 @@ def spectral_norm(
     weight = _weight(module, name)
     made = _SpectralNorm(weight, n_power_iterations, channel_dim(module) if dim is None else dim, eps)
     return parametrize.register_parametrization(module, name, made)
+
+
+_absent(globals())

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from ... import state
 from ...errors import GraphError
+from ...lazy import absent as _absent
 from ...parameter import Parameter
 from ...tensor import Tensor
 from ..container import ModuleDict, ModuleList
@@ -301,3 +302,6 @@ def transfer_parametrizations_and_params(from_module: Module, to_module: M, tens
         for key in ("original",) if source.is_tensor else [f"original{i}" for i in range(source.ntensors)]:
             setattr(to_module.parametrizations[name], key, getattr(source, key))
     return to_module
+
+
+_absent(globals())

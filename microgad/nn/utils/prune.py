@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, TypeVar
 
 from ...errors import DimError
+from ...lazy import absent as _absent
 from ...ops.creation import ones_like, zeros_like
 from ...ops.linalg import norm
 from ...ops.random import rand, rand_like
@@ -431,3 +432,6 @@ def is_pruned(module: Module) -> bool:
     """Whether any parameter of the module or of those below is pruned. Source: torch.nn.utils.prune.is_pruned."""
     hooks = (hook for m in module.modules() for hook in vars(m).get("_forward_pre_hooks", {}).values())
     return any(isinstance(hook, BasePruningMethod) for hook in hooks)
+
+
+_absent(globals())

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...dtypes import int64
 from ...errors import ArgumentError, DtypeError, ShapeError
+from ...lazy import absent as _absent
 from ...ops.creation import as_tensor, full, tensor
 from ...ops.movement import cat
 from ...tensor import Tensor
@@ -270,3 +271,6 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     """
     padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
     return unpad_sequence(padded, lengths, batch_first=True)
+
+
+_absent(globals())

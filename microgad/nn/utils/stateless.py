@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from ...lazy import absent as _absent
 from .. import stateless
 from ..module import Module
 
@@ -17,3 +18,6 @@ def functional_call(module: Module, parameters_and_buffers: Any, *args: Any, **o
         stacklevel=2,
     )
     return stateless.functional_call(module, parameters_and_buffers, *args, **options)
+
+
+_absent(globals())

@@ -5,11 +5,12 @@ from __future__ import annotations
 import warnings
 from typing import Any, TypeVar
 
+from ...ops.linalg import norm_except_dim
 from ...parameter import Parameter
 from ...tensor import Tensor
 from ..module import Module
 from ..parameter import is_lazy
-from .norms import norm_except_dim, scaled_to
+from .norms import scaled_to
 
 M = TypeVar("M", bound=Module)
 

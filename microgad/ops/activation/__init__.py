@@ -11,11 +11,12 @@ from .smooth import (
     Elu, Gelu, GeluTanh, LogSigmoid, Mish, Silu, Softplus, celu, celu_, elu, elu_, gelu, glu, logsigmoid, mish, selu,
     selu_, silu, softplus, softsign, tanhshrink,
 )  # fmt: skip
+from .own import acon_a, acon_b, acon_c, bent_identity, swish, tanhexp
 
 __all__ = [
-    "Elu", "Gelu", "GeluTanh", "Hardsigmoid", "Hardswish", "Hardtanh", "LogSigmoid", "Mish", "PRelu", "RRelu", "Silu",
-    "Softplus", "Softshrink", "celu", "celu_", "elu", "elu_", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish",
-    "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "logsigmoid", "mish", "prelu", "relu6",
-    "rrelu", "rrelu_", "selu", "selu_", "silu", "softplus", "softshrink", "softsign", "tanhshrink", "threshold",
-    "threshold_",
+    "Elu", "Gelu", "GeluTanh", "Hardsigmoid", "Hardswish", "Hardtanh", "LogSigmoid", "Mish", "PRelu", "RRelu",
+    "Silu", "Softplus", "Softshrink", "acon_a", "acon_b", "acon_c", "bent_identity", "celu", "celu_", "elu", "elu_",
+    "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_",
+    "logsigmoid", "mish", "prelu", "relu6", "rrelu", "rrelu_", "selu", "selu_", "silu", "softplus", "softshrink",
+    "softsign", "swish", "tanhexp", "tanhshrink", "threshold", "threshold_",
 ]  # fmt: skip

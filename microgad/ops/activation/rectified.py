@@ -11,7 +11,7 @@ from ... import backend
 from ... import generator as draws
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
-from ...state import composite
+from ...state import composite, observed
 from ..dropout import Dropout
 from ..elementwise import Select, where
 from ..out import into
@@ -220,6 +220,7 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
     return put(input, where(input <= threshold, value, input), inplace)
 
 
+@observed
 def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Tensor:
     """input where it is beyond ±lambd, 0 elsewhere. Source: torch.nn.functional.hardshrink.
 

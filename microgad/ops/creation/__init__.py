@@ -3,7 +3,9 @@
 # isort: skip_file
 from __future__ import annotations
 
-from .data import as_tensor, asarray, finished, from_numpy, frombuffer, refuse, scalar_tensor, tensor
+from .data import (
+    as_tensor, asarray, finished, from_dlpack, from_file, from_numpy, frombuffer, refuse, scalar_tensor, tensor,
+)  # fmt: skip
 from .filled import (
     Fill, dtype_beside, empty, empty_like, empty_permuted, empty_strided, eye, fill, floating, full, full_like, ones,
     ones_like, size_of, zeros, zeros_like,
@@ -12,7 +14,8 @@ from .ranges import arange, linspace, logspace, range, tril_indices, triu_indice
 
 __all__ = [
     "Fill", "arange", "as_tensor", "asarray", "dtype_beside", "empty", "empty_like", "empty_permuted", "empty_strided",
-    "eye", "fill", "finished", "floating", "from_numpy", "frombuffer", "full", "full_like", "linspace", "logspace",
+    "eye", "fill", "finished", "floating", "from_dlpack", "from_file",
+    "from_numpy", "frombuffer", "full", "full_like", "linspace", "logspace",
     "ones", "ones_like", "range", "refuse", "scalar_tensor", "size_of", "tensor", "tril_indices", "triu_indices",
     "zeros", "zeros_like",
 ]  # fmt: skip

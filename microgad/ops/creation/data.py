@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -118,6 +119,67 @@ def from_numpy(ndarray: Any) -> Tensor:
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
     return as_tensor(ndarray, device="cpu")
+
+
+def from_file(
+    filename: Any, shared: bool | None = None, size: int = 0, *, dtype: Any = None, requires_grad: bool = False,
+    **options: Any,
+) -> Tensor:  # fmt: skip
+    """A Tensor on the memory of a file of `size` elements: with `shared` what is written goes into the file.
+
+    Where shared, the file is made if there is none. Raises ValueError where it is too short. Source: torch.from_file.
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     _ = torch.from_file(file.name, shared=True, size=2).fill_(1.0)
+    ...     torch.from_file(file.name, size=2)
+    tensor([1., 1.])
+    """
+    refuse("from_file", options)
+    kind = dtypes.of(dtype or dtypes.get_default_dtype()).dtype
+    there = os.path.exists(filename) and os.path.getsize(filename) >= size * kind.itemsize
+    mode: Any = "c" if not shared else "r+" if there else "w+"
+    return finished(np.asarray(np.memmap(filename, kind, mode, shape=(size,))), None, requires_grad)
+
+
+class _Capsule:
+    """A capsule, as `utils.dlpack.to_dlpack` gives it, in the form that NumPy takes: it tells no device."""
+
+    def __init__(self, capsule: Any) -> None:
+        self.capsule = capsule
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.capsule
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 1, 0
+
+
+def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
+    """A Tensor on the memory of another library's array, by DLPack: of NumPy, CuPy, PyTorch, JAX, ...
+
+    With `copy` on memory of its own. Writes into it are not noticed by backward. Raises BufferError where its library
+    refuses, RuntimeError where its dtype is none of NumPy's, and ValueError where copy=False, but the device is
+    another. Source: torch.from_dlpack.
+
+    >>> array = np.zeros(2)
+    >>> torch.from_dlpack(array)[0] = 1
+    >>> array
+    array([1., 0.])
+    """
+    if isinstance(ext_tensor, function.Tensor):
+        ext_tensor = ext_tensor.detach().array
+    source = ext_tensor if hasattr(ext_tensor, "__dlpack__") else _Capsule(ext_tensor)
+    on_cpu = source.__dlpack_device__()[0] == 1
+    try:
+        array = ext_tensor if backend.is_array(ext_tensor) else backend.from_dlpack(source, on_cpu)
+        dtypes.of(array.dtype)
+    except (RuntimeError, TypeError) as error:
+        raise DtypeError(f"from_dlpack: {error}") from error
+    made = finished(array, device)
+    if copy is False and made.array is not array:
+        raise ArgumentError(f"from_dlpack: copy=False, but to reach {made.device} the values have to be copied")
+    return made.clone() if copy and made.array is array else made
 
 
 def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:

@@ -120,11 +120,12 @@ def linspace(
     refuse("linspace", options)
     start, end, kind = _bounds("linspace", start, end, steps, dtype_beside("linspace", dtype, out))
     # counted from both ends, as PyTorch does, so that the last value is exactly end
-    first, last, half = kind.type(start), kind.type(end), math.ceil(steps / 2)
+    first, last, half = kind.type(start), kind.type(end), max(steps // 2, min(steps, 1))
     if kind.kind in "iu":  # of which the difference may have no place in the dtype
         first, last = int(first), int(last)
     step = (last - first) / max(steps - 1, 1)
-    forth, back = np.arange(half, dtype=kind), np.arange(steps - half - 1, -1, -1, dtype=kind)
+    wide = np.float64 if kind == np.float32 else kind  # PyTorch multiplies and adds with one rounding
+    forth, back = np.arange(half, dtype=wide), np.arange(steps - half - 1, -1, -1, dtype=wide)
     values = np.concatenate((first + step * forth, last - step * back))
     return into(out, finished(values.astype(kind, copy=False), backend.chosen(device), requires_grad))
 

@@ -33,7 +33,7 @@ from .logic import (
     logical_not, logical_or, logical_xor,
 )  # fmt: skip
 from .powers import (
-    Cbrt, Frexp, FrexpResult, Hypot, Pow, Reciprocal, Rsqrt, Sqrt, float_power, frexp, hypot, ldexp, pow, reciprocal,
+    Cbrt, Frexp, Hypot, Pow, Reciprocal, Rsqrt, Sqrt, float_power, frexp, hypot, ldexp, pow, reciprocal,
     rsqrt,
     sqrt, square,
 )  # fmt: skip
@@ -83,7 +83,6 @@ __all__ = [
     "Fmod",
     "Frac",
     "Frexp",
-    "FrexpResult",
     "Gcd",
     "Greater",
     "GreaterEqual",

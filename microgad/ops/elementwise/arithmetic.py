@@ -11,6 +11,7 @@ from ...errors import ArgumentError, DtypeError
 from ...function import Function
 from ...state import composite
 from ..out import into
+from ..spelling import numbers_first, old_order
 from .operands import of_numbers, tensor, tensors
 from .selection import Where
 
@@ -33,12 +34,14 @@ class Add(Function):
         return grad
 
 
-def add(input: Operand, other: Operand, *, alpha: float = 1, out: Tensor | None = None) -> Tensor:
+def add(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tensor | None = None) -> Tensor:
     """input + alpha · other, broadcast. Source: torch.add.
 
     >>> torch.add(torch.tensor([1, 2]), 10)
     tensor([11, 12])
     """
+    if rest:
+        other, alpha = old_order("add", other, rest)
     scaled = other if alpha == 1 and alpha is not True else times_alpha("add", input, other, alpha)
     result: Tensor = Add.apply(*of_numbers(input, scaled))
     return result if out is None else into(out, result)
@@ -81,18 +84,20 @@ class Sub(Function):
         return -grad
 
 
-def sub(input: Operand, other: Operand, *, alpha: float = 1, out: Tensor | None = None) -> Tensor:
+def sub(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tensor | None = None) -> Tensor:
     """input - alpha · other, broadcast. Source: torch.sub.
 
     >>> torch.sub(torch.tensor([1, 2]), torch.tensor([3]), alpha=2)
     tensor([-5, -4])
     """
+    if rest:
+        other, alpha = old_order("sub", other, rest)
     scaled = other if alpha == 1 and alpha is not True else times_alpha("sub", input, other, alpha)
     result: Tensor = Sub.apply(*of_numbers(input, scaled))
     return result if out is None else into(out, result)
 
 
-def rsub(input: Tensor, other: Operand, *, alpha: float = 1) -> Tensor:
+def rsub(input: Tensor, other: Operand, alpha: float = 1) -> Tensor:
     """other - alpha · input, broadcast. Source: torch.rsub.
 
     >>> torch.rsub(torch.tensor([1, 2]), 10)
@@ -162,6 +167,7 @@ def positive(input: Tensor) -> Tensor:
     return input
 
 
+@numbers_first
 @composite
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1, out: Tensor | None = None) -> Tensor:
     """input + value · tensor1 · tensor2, broadcast. Source: torch.addcmul.
@@ -175,6 +181,7 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
     return into(out, input + (product if value == 1 else product * value))
 
 
+@numbers_first
 @composite
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1, out: Tensor | None = None) -> Tensor:
     """input + value · tensor1 / tensor2, broadcast. Source: torch.addcdiv.

@@ -13,7 +13,7 @@ BLOCK = 1 << 18
 def by_blocks(formula: Callable[..., None], *inputs: Any) -> Any:
     """What formula(out, *inputs), elementwise, writes into out; of large arrays block by block, each in the cache."""
     first = inputs[0]
-    out = np.empty_like(first, order="C")
+    out = np.empty_like(first)
     if (
         first.size <= BLOCK
         or type(first) is not np.ndarray

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import dtypes
-from ...errors import ArgumentError, DtypeError
+from ...errors import ArgumentError, DeviceError, DtypeError
 from ...function import Function
 from ..out import into
 from .operands import one_tensor, tensor, tensors
@@ -238,9 +238,15 @@ def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether two Tensors have the same shape and values. Source: torch.equal.
 
+    Raises RuntimeError where they are on different devices.
+
     >>> torch.equal(torch.tensor([1, 2]), torch.tensor([1, 2]))
     True
     """
+    if input.device != other.device:
+        raise DeviceError(
+            f"equal: Cannot compare two tensors on different devices. Got: {input.device} and {other.device}"
+        )
     return input.shape == other.shape and bool((input.array == other.array).all())
 
 

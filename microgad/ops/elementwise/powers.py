@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import cmath
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import dtypes
+from ... import dtypes, return_types
 from ...errors import ArgumentError, DtypeError
 from ...function import Function, casting
 from ...state import composite
@@ -238,17 +238,10 @@ class Frexp(Function):
         return grad[0] / np.exp2(np.astype(out[1], grad[0].dtype))
 
 
-class FrexpResult(NamedTuple):
-    """What `frexp` gives."""
-
-    mantissa: Tensor
-    exponent: Tensor
-
-
-def frexp(input: Tensor, *, out: tuple[Tensor, Tensor] | None = None) -> FrexpResult:
+def frexp(input: Tensor, *, out: tuple[Tensor, Tensor] | None = None) -> return_types.frexp:
     """The mantissa, in [0.5, 1), and the exponent of input = mantissa · 2 to the power exponent. Source: torch.frexp.
 
     >>> torch.frexp(torch.tensor([3.0])).mantissa
     tensor([0.7500])
     """
-    return into(out, FrexpResult(*Frexp.apply(input)))
+    return into(out, return_types.frexp(*Frexp.apply(input)))

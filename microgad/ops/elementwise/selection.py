@@ -184,7 +184,7 @@ class Relu(Function):
         return np.clip(x, 0, math.inf) if x.size > 5000 and x.dtype.kind == "f" else np.maximum(x, 0)
 
     def grad_x(self, grad, out):
-        return Select.apply(out > 0, grad)
+        return Select.apply(out != 0, grad)  # of NaN the gradient passes, as PyTorch's
 
 
 def relu(input: Tensor) -> Tensor:

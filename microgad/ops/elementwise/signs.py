@@ -32,7 +32,7 @@ class Abs(Function):
         np.absolute(x, out=out)
 
     def grad_x(self, grad, x):
-        return grad * conjugate(np.sign(x))
+        return grad * conjugate(Sign.apply(x))  # of NaN it is 0, which np.sign's isn't
 
 
 def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:

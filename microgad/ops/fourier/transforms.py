@@ -320,7 +320,7 @@ def ifftshift(input: Tensor, dim: Dims = None) -> Tensor:
 
 
 def fftfreq(
-    n: int, d: float = 1.0, *, out: Tensor | None = None, dtype: Any = None, device: Any = None,
+    n: int, d: float = 1.0, *, out: Tensor | None = None, dtype: Any = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """The frequencies of fft's n results, for samples d apart. Source: torch.fft.fftfreq.
@@ -332,7 +332,7 @@ def fftfreq(
 
 
 def rfftfreq(
-    n: int, d: float = 1.0, *, out: Tensor | None = None, dtype: Any = None, device: Any = None,
+    n: int, d: float = 1.0, *, out: Tensor | None = None, dtype: Any = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """The frequencies of rfft's n // 2 + 1 results. Source: torch.fft.rfftfreq.

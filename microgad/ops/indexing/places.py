@@ -99,10 +99,10 @@ def take(x: Any, index: Any) -> Any:
     if type(index) is not tuple:
         return np.take(x, index)
     if backend.is_gpu(x) or not x.flags.c_contiguous or _count(index) < FEW:
-        return backend.as_array(x[index])
+        return backend.contiguous(backend.as_array(x[index]))
     run = run_of(index, x.shape)
     if run is None:
-        return x[index]
+        return backend.contiguous(x[index])
     return np.take(x.reshape(run.shape), run.where, axis=1).reshape(run.before + run.where.shape + run.after)
 
 

@@ -30,6 +30,7 @@ from .norms import (
     norm,
     norm_except_dim,
     nuclear_norm,
+    tensor_norm,
     vector_norm,
 )
 from .products import (
@@ -86,6 +87,7 @@ from .spectra import (
     eigh,
     eigvals,
     eigvalsh,
+    lobpcg,
     pca_lowrank,
     svd,
     svd_lowrank,
@@ -106,10 +108,10 @@ __all__ = [
     "SolveTriangular", "VectorNorm", "addbmm", "addmm", "addmv", "addr", "baddbmm", "bmm", "chain_matmul", "cholesky",
     "cholesky_ex", "cholesky_inverse", "cholesky_solve", "cond", "cross", "det", "dot", "eig", "eigh", "eigvals",
     "eigvalsh", "einsum", "frobenius_norm", "geqrf", "ger", "householder_product", "inner", "inv", "inv_ex", "inverse",
-    "linalg_cross", "linalg_norm", "linalg_slogdet", "linalg_vander", "linear", "logdet", "lstsq", "lu", "lu_factor",
-    "lu_factor_ex", "lu_solve", "lu_unpack", "matmul", "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank",
-    "mm", "multi_dot", "mv", "norm", "norm_except_dim", "nuclear_norm", "ormqr", "outer", "pca_lowrank", "pinv",
-    "pinverse", "product", "qr", "slogdet", "solve", "solve_ex", "solve_triangular", "svd", "svd_lowrank", "svdvals",
-    "tensordot", "tensorinv", "tensorsolve", "torch_cholesky", "torch_lu", "torch_lu_solve", "torch_qr", "torch_svd",
-    "triangular_solve", "vander", "vdot", "vecdot", "vector_norm",
+    "linalg_cross", "linalg_norm", "linalg_slogdet", "linalg_vander", "linear", "lobpcg", "logdet", "lstsq", "lu",
+    "lu_factor", "lu_factor_ex", "lu_solve", "lu_unpack", "matmul", "matrix_exp", "matrix_norm", "matrix_power",
+    "matrix_rank", "mm", "multi_dot", "mv", "norm", "norm_except_dim", "nuclear_norm", "ormqr", "outer", "pca_lowrank",
+    "pinv", "pinverse", "product", "qr", "slogdet", "solve", "solve_ex", "solve_triangular", "svd", "svd_lowrank",
+    "svdvals", "tensor_norm", "tensordot", "tensorinv", "tensorsolve", "torch_cholesky", "torch_lu", "torch_lu_solve",
+    "torch_qr", "torch_svd", "triangular_solve", "vander", "vdot", "vecdot", "vector_norm",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import dtypes
+from ... import backend, dtypes
 from ... import function as core
 from ...errors import ArgumentError, ShapeError
 from ...function import Function
@@ -46,7 +46,11 @@ class Contract(Function):
         inner = math.prod(size[label] for label in summed)
         a = _ordered(of_a, [*batch, *left, *summed], a).reshape((*lead, math.prod(rows), inner))
         b = _ordered(of_b, [*batch, *summed, *right], b).reshape((*lead, inner, math.prod(columns)))
-        out = np.matmul(a, b).reshape((*lead, *rows, *columns))
+        if (*batch, *right, *left) == of_out:  # then the result lies in order in memory, as PyTorch's does
+            return backend.contiguous(np.matmul(np.swapaxes(b, -1, -2), np.swapaxes(a, -1, -2))).reshape(
+                (*lead, *columns, *rows)
+            )
+        out = backend.contiguous(np.matmul(a, b)).reshape((*lead, *rows, *columns))
         return _ordered([*batch, *left, *right], of_out, out)
 
     def grad_a(self, grad, b):

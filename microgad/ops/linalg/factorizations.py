@@ -15,6 +15,7 @@ from ...state import composite
 from ..elementwise import Where
 from ..indexing import Gather
 from ..out import into
+from ..spelling import numpy_spelling
 from .arguments import adjoint, eye, floating, matrices, swap
 from .arguments import adjoint as _adjoint
 from .triangular import triangle_solved
@@ -40,6 +41,7 @@ class Cholesky(Function):
         return adjoint(triangle_solved(adjoint(out), adjoint(half), upper=True))
 
 
+@numpy_spelling
 @composite
 def cholesky(A: Tensor, *, upper: bool = False, out: Tensor | None = None) -> Tensor:
     """The lower triangle L of A = L Lᴴ, or the upper one of A = Uᴴ U, for positive-definite matrices.
@@ -69,6 +71,7 @@ def _cholesky(op: str, x: Tensor, upper: bool) -> Tensor:
     return adjoint(factor) if upper else factor
 
 
+@numpy_spelling
 @composite
 def cholesky_ex(
     A: Tensor, *, upper: bool = False, check_errors: bool = False, out: Any = None

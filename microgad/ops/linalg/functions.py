@@ -12,6 +12,7 @@ from ...function import Function
 from ...state import composite
 from ..elementwise import Pow
 from ..movement import flip, unsqueeze
+from ..spelling import numpy_spelling
 from .arguments import eye, floating, matrices, swap
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class MatrixExp(Function):
         return MatrixExp.apply(np.concatenate((upper, lower), -2))[..., :n, n:]
 
 
+@numpy_spelling
 def matrix_exp(A: Tensor) -> Tensor:
     """e to the power of each matrix. Source: torch.linalg.matrix_exp.
 

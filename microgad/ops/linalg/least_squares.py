@@ -14,6 +14,7 @@ from ...state import composite
 from ..elementwise import abs as magnitude
 from ..movement import squeeze, unsqueeze
 from ..out import into
+from ..spelling import numpy_spelling
 from .arguments import adjoint, floating, matrices
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def _bare(tolerance: Any) -> Any:
     return tolerance.array if isinstance(tolerance, core.Tensor) else tolerance
 
 
+@numpy_spelling
 @composite
 def pinv(
     A: Tensor,
@@ -108,6 +110,7 @@ class Rank(Function):
         return (s > _threshold(x, s, self.atol, self.rtol)).sum(-1)
 
 
+@numpy_spelling
 @composite
 def matrix_rank(
     A: Tensor,
@@ -131,6 +134,7 @@ def matrix_rank(
     return into(out, Rank.apply(A.detach(), hermitian=hermitian, atol=_bare(atol), rtol=_bare(rtol)))
 
 
+@numpy_spelling
 @composite
 def lstsq(
     A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None, out: Any = None

@@ -14,6 +14,7 @@ from ...state import composite
 from ..elementwise import Select, where
 from ..movement import permute, reshape
 from ..out import into
+from ..spelling import numpy_spelling
 from .arguments import floating, is_complex, matrices, values
 from .solving import inv_ex
 from .spectra import svdvals
@@ -113,6 +114,7 @@ def _dims(dim: Any, x: Tensor) -> tuple[int, ...]:
     return tuple(d % n for d in chosen) if x.ndim else ()
 
 
+@numpy_spelling
 @composite
 def vector_norm(
     x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None
@@ -134,6 +136,7 @@ def vector_norm(
     return into(out, VectorNorm.apply(x, p=p, axis=axis, keepdims=keepdim))
 
 
+@numpy_spelling
 @composite
 def matrix_norm(
     A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None,
@@ -175,6 +178,7 @@ def matrix_norm(
     return into(out, result)
 
 
+@numpy_spelling
 @composite
 def linalg_norm(
     A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None
@@ -259,6 +263,12 @@ def norm_except_dim(v: Tensor, pow: int = 2, dim: int = 0) -> Tensor:
     return vector_norm(v, pow, [i for i in range(v.ndim) if i != dim % v.ndim], keepdim=True)
 
 
+def tensor_norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
+    """`norm`, as a method: dtype has another place. Source: torch.Tensor.norm."""
+    return norm(input, p, dim, keepdim, dtype=dtype)
+
+
+@numpy_spelling
 @composite
 def cond(A: Tensor, p: Any = None, *, out: Tensor | None = None) -> Tensor:
     """‖A‖ ‖A⁻¹‖ of each matrix in the norm p, by default the largest singular value over the smallest.

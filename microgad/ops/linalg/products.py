@@ -15,6 +15,7 @@ from ...state import composite
 from ..elementwise import Mul, Where, conj, mul
 from ..movement import transpose, unsqueeze
 from ..out import into
+from ..spelling import numbers_first
 from .arguments import ndims, same_dtype
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class MatMul(Function):
             raise ShapeError(
                 f"mat1 and mat2 shapes cannot be multiplied: a has {a.shape[-1]} columns, but b has {b.shape[-2]} rows"
             )
-        return np.matmul(a, b)
+        return backend.contiguous(np.matmul(a, b))
 
     def grad_a(self, grad, b):
         return np.matmul(grad, np.swapaxes(b, -1, -2))
@@ -286,6 +287,7 @@ def _added(op: str, input: Tensor, product: Tensor, beta: Any, alpha: Any, out: 
     return into(out, result)
 
 
+@numbers_first
 @composite
 def addmm(
     input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
@@ -299,6 +301,7 @@ def addmm(
     return _added("addmm", input, mm(mat1, mat2), beta, alpha, out)
 
 
+@numbers_first
 @composite
 def addmv(
     input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
@@ -312,6 +315,7 @@ def addmv(
     return _added("addmv", input, mv(mat, vec), beta, alpha, out)
 
 
+@numbers_first
 @composite
 def baddbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
@@ -327,6 +331,7 @@ def baddbmm(
     return _added("baddbmm", input, bmm(batch1, batch2), beta, alpha, out)
 
 
+@numbers_first
 @composite
 def addbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
@@ -340,6 +345,7 @@ def addbmm(
     return _added("addbmm", input, bmm(batch1, batch2).sum(0), beta, alpha, out)
 
 
+@numbers_first
 @composite
 def addr(
     input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None

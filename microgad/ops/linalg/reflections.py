@@ -13,6 +13,7 @@ from ...function import Function
 from ...state import composite
 from ..movement import unsqueeze
 from ..out import into
+from ..spelling import numpy_spelling
 from .arguments import adjoint, conj, eye, floating, matrices, swap
 from .triangular import triangle_solved
 
@@ -68,6 +69,7 @@ def _compact(op: str, vectors: Tensor, tau: Tensor) -> tuple[Tensor, Tensor, Ten
     return v, d * np.triu(np.matmul(adjoint(v), v), 1), d
 
 
+@numpy_spelling
 @composite
 def householder_product(A: Tensor, tau: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The first columns of the product of the reflections I - τᵢ vᵢ vᵢᴴ, vᵢ below the diagonal of A.
@@ -89,6 +91,7 @@ def householder_product(A: Tensor, tau: Tensor, *, out: Tensor | None = None) ->
     return into(out, core.Tensor._made(eye(A, rows, columns)) - np.matmul(v, inner))
 
 
+@numpy_spelling
 @composite
 def ormqr(
     input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpose: bool = False, *, out: Tensor | None = None

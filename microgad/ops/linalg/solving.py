@@ -14,6 +14,7 @@ from ...state import composite
 from ..elementwise import log, where
 from ..movement import permute, reshape, squeeze, unsqueeze
 from ..out import into
+from ..spelling import numpy_spelling
 from .arguments import adjoint, eye, floating, is_complex, matrices, swap, values
 from .factorizations import factored
 
@@ -220,6 +221,7 @@ def _solved(op: str, a: Tensor, b: Tensor, left: bool) -> Tensor:
     return squeeze(result, -1) if vectors else result
 
 
+@numpy_spelling
 @composite
 def det(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The determinant of each matrix. Source: torch.linalg.det.
@@ -265,6 +267,7 @@ def logdet(input: Tensor) -> Tensor:
     return log(sign) + logabsdet if input.is_complex() else where(sign == -1, math.nan, logabsdet)
 
 
+@numpy_spelling
 @composite
 def tensorinv(A: Tensor, ind: int = 2, *, out: Tensor | None = None) -> Tensor:
     """The inverse of A as a map from its last axes to its first `ind`. Source: torch.linalg.tensorinv.
@@ -283,6 +286,7 @@ def tensorinv(A: Tensor, ind: int = 2, *, out: Tensor | None = None) -> Tensor:
     return into(out, reshape(inv(reshape(A, (n, m))), (*A.shape[ind:], *A.shape[:ind])))
 
 
+@numpy_spelling
 @composite
 def tensorsolve(A: Tensor, B: Tensor, dims: Any = None, *, out: Tensor | None = None) -> Tensor:
     """X where the sum of A · X over A's last axes is B; `dims` of A are moved to its end.

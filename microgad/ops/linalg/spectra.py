@@ -13,9 +13,11 @@ from ...state import composite, current
 from ..movement import expand
 from ..out import into
 from ..random import randn
+from ..spelling import numpy_spelling
 from .arguments import adjoint, conj, eye, floating, is_complex, matrices, off_diagonal, phase_free
-from .factorizations import qr
+from .factorizations import cholesky, qr
 from .solving import Solve
+from .triangular import solve_triangular
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -128,6 +130,7 @@ class SingularValues(Function):
         return np.matmul(u * grad[..., None, :], vh)
 
 
+@numpy_spelling
 def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> return_types.linalg_eigh:
     """Ascending real eigenvalues and orthonormal eigenvectors, as columns, of Hermitian matrices.
 
@@ -141,6 +144,7 @@ def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> return_types.linalg_
     return into(out, return_types.linalg_eigh(*Eigh.apply(A, triangle=_triangle("eigh", UPLO))))
 
 
+@numpy_spelling
 def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor:
     """Ascending real eigenvalues of Hermitian matrices, of which one triangle is read. Source: torch.linalg.eigvalsh.
 
@@ -162,6 +166,7 @@ def _check(op: str, x: Tensor, square: bool) -> None:
     matrices(op, x, square)
 
 
+@numpy_spelling
 def eig(A: Tensor, *, out: Any = None) -> return_types.linalg_eig:
     """Eigenvalues and eigenvectors of length 1, as columns: complex numbers, in no particular order.
 
@@ -174,6 +179,7 @@ def eig(A: Tensor, *, out: Any = None) -> return_types.linalg_eig:
     return into(out, return_types.linalg_eig(*Eig.apply(A)))
 
 
+@numpy_spelling
 def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Eigenvalues: complex numbers, in no particular order. Source: torch.linalg.eigvals.
 
@@ -264,3 +270,33 @@ def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True, niter: int
     if niter < 0:
         raise ArgumentError(f"pca_lowrank: niter(={niter}) must be non-negative integer")
     return svd_lowrank(A - A.mean(-2, keepdim=True) if center else A, q, niter)
+
+
+@composite
+def lobpcg(
+    A: Tensor, k: int | None = None, B: Tensor | None = None, X: Tensor | None = None, n: int | None = None,
+    iK: Tensor | None = None, niter: int | None = None, tol: float | None = None, largest: bool | None = None,
+    method: str | None = None, tracker: Any = None, ortho_iparams: Any = None, ortho_fparams: Any = None,
+    ortho_bparams: Any = None,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """The k largest eigenvalues, or smallest, of symmetric A (*, m, m), or of A x = λ B x, and their vectors.
+
+    B is positive definite. Found by `eigh`, so that all of what steers PyTorch's iteration has no effect.
+    Raises RuntimeError where A isn't square. Source: torch.lobpcg.
+
+    >>> values, vectors = torch.lobpcg(torch.diag(torch.tensor([1.0, 3.0, 2.0])), k=2)
+    >>> values
+    tensor([3., 2.])
+    """
+    matrices("lobpcg", A, square=True)
+    count = k or (1 if X is None else X.shape[-1])
+    if B is None:
+        values, vectors = eigh(A)
+    else:
+        root = cholesky(B)
+        half = solve_triangular(root, A, upper=False)
+        values, vectors = eigh(solve_triangular(root, half.mH, upper=False))
+        vectors = solve_triangular(root.mH, vectors, upper=True)
+    if largest is None or largest:
+        values, vectors = values.flip(-1), vectors.flip(-1)
+    return values[..., :count], vectors[..., :count]

@@ -13,6 +13,7 @@ from ...errors import ShapeError
 from ...function import Function
 from ...state import composite
 from ..out import into
+from ..spelling import numpy_spelling
 from .arguments import adjoint, eye, floating, matrices, swap
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def triangle_solved(a: Any, b: Any, upper: bool, unit: bool = False, whole: bool
     return SolveTriangular.apply(a, b, upper=upper, unit=unit, whole=whole)
 
 
+@numpy_spelling
 @composite
 def solve_triangular(
     A: Tensor,
@@ -123,6 +125,7 @@ def solve_triangular(
     return into(out, swap(triangle_solved(swap(A), swap(B), not upper, unitriangular)))
 
 
+@numpy_spelling
 @composite
 def triangular_solve(
     b: Tensor,
@@ -149,6 +152,7 @@ def triangular_solve(
     return into(out, return_types.triangular_solve(solution, A.expand(*solution.shape[:-2], *A.shape[-2:]).clone()))
 
 
+@numpy_spelling
 @composite
 def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
     """X where L Lᴴ X = B, or Lᴴ L X = B if L is an upper triangle. Source: torch.cholesky_solve.
@@ -166,6 +170,7 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | N
     return into(out, triangle_solved(second, half, upper=True, whole=True))
 
 
+@numpy_spelling
 @composite
 def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
     """(L Lᴴ)⁻¹, or (Lᴴ L)⁻¹ if L is an upper triangle. Source: torch.cholesky_inverse.

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import backend
+from ... import backend, formats
+from ...errors import ShapeError
 from ...function import LinearMap
 
 if TYPE_CHECKING:
@@ -14,11 +15,13 @@ if TYPE_CHECKING:
 
 
 class Clone(LinearMap):
-    """A copy; `order` is NumPy's."""
+    """A copy; `order` is NumPy's, or the axes from the outermost in memory to the innermost."""
 
     symbol, numpy = "clone", np.copy
 
     def forward(self, x):
+        if type(self.order) is tuple:
+            return x.transpose(self.order).copy("C").transpose(np.argsort(self.order).tolist())
         return x.copy("C" if 0 in x.strides else self.order)  # what is stretched lies nowhere in an order
 
     def adjoint(self, grad):
@@ -55,11 +58,21 @@ class Transfer(LinearMap):
 
 
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
-    """A copy with the same layout; memory_format has no effect. Source: torch.clone.
+    """A copy with the same layout, or in the order of a memory_format. Source: torch.clone.
+
+    Raises RuntimeError where the format is of another number of dimensions.
 
     >>> x = torch.tensor([1.0])
     >>> y = torch.clone(x).add_(1)
     >>> x
     tensor([1.])
     """
-    return Clone.apply(input, order="K")
+    if memory_format in (None, formats.preserve_format):
+        return Clone.apply(input, order="K")
+    axes = formats.AXES.get(memory_format)
+    if axes is not None and len(axes) != input.ndim:
+        raise ShapeError(
+            f"clone: required rank {len(axes)} tensor to use {memory_format} format, but input has {input.ndim} "
+            "dimensions"
+        )
+    return Clone.apply(input, order=axes or "C")

@@ -63,7 +63,7 @@ class Tril(LinearMap):
     symbol, numpy = "tril", np.tril
 
     def forward(self, x):
-        return np.tril(x, self.k)
+        return np.tril(backend.contiguous(x), self.k)
 
     adjoint = forward
 
@@ -74,7 +74,7 @@ class Triu(LinearMap):
     symbol, numpy = "triu", np.triu
 
     def forward(self, x):
-        return np.triu(x, self.k)
+        return np.triu(backend.contiguous(x), self.k)
 
     adjoint = forward
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import dtypes, function
+from ... import backend, dtypes, function
 from ...errors import ArgumentError, DtypeError, GraphError, ShapeError
 from ...function import Function
 from ...state import composite
@@ -26,7 +26,8 @@ class Cat(Function):
     symbol, numpy, promote = "cat", np.concatenate, staticmethod(dtypes.promote)
 
     def forward(self, *inputs):
-        return np.concatenate(inputs, self.axis)
+        out = np.concatenate(inputs, self.axis)
+        return out if all(map(backend.channels_last, inputs)) else backend.contiguous(out)
 
     def grad_inputs(self, grad):
         lead, start, parts = (slice(None),) * self.axis, 0, []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ... import backend
 from ...errors import ArgumentError, DimError, ShapeError
 from ...function import LinearMap
 from ...state import composite
@@ -181,7 +182,7 @@ class Roll(LinearMap):
     symbol, numpy = "roll", np.roll
 
     def forward(self, x):
-        return np.roll(x, self.shifts, self.axis)
+        return backend.contiguous(np.roll(x, self.shifts, self.axis))
 
     def adjoint(self, grad):
         return np.roll(grad, tuple(-shift for shift in self.shifts), self.axis)

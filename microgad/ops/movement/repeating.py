@@ -36,7 +36,7 @@ class Expand(LinearMap):
         return grad.sum((*range(lead), *stretched)).reshape(self.x_shape)
 
 
-def expand(input: Tensor, size: Sequence[int]) -> Tensor:
+def expand(input: Tensor, size: Sequence[int], *, implicit: bool = False) -> Tensor:
     """Dimensions of size 1 repeated without a copy: a view; -1 keeps a size. Source: torch.Tensor.expand.
 
     >>> torch.tensor([[1], [2]]).expand(2, 3)

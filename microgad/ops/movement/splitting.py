@@ -161,6 +161,7 @@ def _split_along(input: Tensor, parts: Any, least: int, axis: int, op: str) -> t
     return tensor_split(input, parts, axis)
 
 
+@numpy_spelling
 def hsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
     """`tensor_split` along the second dimension, of vectors along their only one. Source: torch.hsplit.
 
@@ -171,6 +172,7 @@ def hsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Ten
     return _split_along(input, indices_or_sections, 1, min(input.ndim, 2) - 1, "hsplit")
 
 
+@numpy_spelling
 def vsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
     """`tensor_split` along the first dimension. Source: torch.vsplit.
 
@@ -180,6 +182,7 @@ def vsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Ten
     return _split_along(input, indices_or_sections, 2, 0, "vsplit")
 
 
+@numpy_spelling
 def dsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
     """`tensor_split` along the third dimension. Source: torch.dsplit.
 

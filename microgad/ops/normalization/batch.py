@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ... import backend
 from ...errors import ArgumentError, ShapeError
 from ...function import Function
 from ...state import composite
@@ -38,7 +39,7 @@ class BatchNorm(Function):
         scale = self.inv_std if weight is None else self.inv_std * weight
         centred *= scale[:, None]
         centred += (-rest * scale if bias is None else bias - rest * scale)[:, None]
-        return out, self.mean, var
+        return backend.laid_out_as(input, out), self.mean, var
 
     def backward(self, grad, input, weight, mean, inv_std):
         grad_out, grad_mean, grad_var = grad

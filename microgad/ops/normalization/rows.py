@@ -36,8 +36,8 @@ class GroupNorm(Function):
                 mean += _mean(x[rows])
             np.subtract(x[rows], mean, out=part)
             var = _dot(part, part) / (x.shape[1] or 1)
-            if self.centred and (backend.is_gpu(x) or (mean * mean > var).any()):
-                rest = _mean(part)  # the mean's rounding, which counts where that is large: see BatchNorm
+            if self.centred and (backend.is_gpu(x) or (mean * mean > 16 * var).any()):
+                rest = _mean(part)  # the mean's rounding, which counts from 4 standard deviations on: see BatchNorm
                 part -= rest
                 mean += rest
                 var -= rest * rest
@@ -48,7 +48,7 @@ class GroupNorm(Function):
                 part *= column(weight.reshape(-1), part)
             if bias is not None:
                 part += column(bias.reshape(-1), part)
-        return result
+        return backend.laid_out_as(input, result) if type(self) is GroupNorm else result
 
     def backward(self, grad, input, weight, mean, inv_std):
         grad_input = np.empty_like(input, order="C")

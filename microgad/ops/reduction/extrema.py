@@ -10,6 +10,7 @@ import numpy as np
 from ... import return_types
 from ...errors import DimError, DtypeError
 from ...function import Function
+from ...state import observed
 from ..elementwise import Select, maximum, minimum
 from ..movement.dims import dim_of
 from ..out import into
@@ -158,6 +159,7 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out:
 
 
 @numpy_spelling
+@observed
 def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None, out: Any = None) -> Any:
     """The maximum of all values; with an int dim, (values, indices); with a Tensor, `maximum`. Source: torch.max.
 
@@ -168,6 +170,7 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor 
 
 
 @numpy_spelling
+@observed
 def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None, out: Any = None) -> Any:
     """The minimum of all values; with an int dim, (values, indices); with a Tensor, `minimum`. Source: torch.min.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import backend, return_types
 from ...errors import ArgumentError
+from ...state import observed
 from ..movement.dims import dim_of
 from ..out import into
 from ..spelling import numpy_spelling
@@ -33,6 +34,7 @@ def ranking(x: Any, axis: int, descending: bool = False) -> Any:
 
 
 @numpy_spelling
+@observed
 def sort(
     input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False, out: Any = None
 ) -> return_types.sort:
@@ -69,6 +71,7 @@ def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 @numpy_spelling
+@observed
 def topk(
     input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, out: Any = None
 ) -> return_types.topk:

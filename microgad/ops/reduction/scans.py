@@ -31,7 +31,7 @@ class Cumsum(LinearMap):
     symbol, numpy = "cumsum", np.cumsum
 
     def forward(self, x):
-        return running_sum(x, self.axis)
+        return running_sum(backend.contiguous(x), self.axis)
 
     def adjoint(self, grad):
         return np.flip(running_sum(np.flip(grad, self.axis), self.axis), self.axis).copy()

@@ -86,10 +86,10 @@ def _airy(x: Any) -> Any:
 AiryAi = without_derivative("AiryAi", _airy)
 
 
-def airy_ai(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The Airy function Ai(input). Source: torch.special.airy_ai.
+def airy_ai(x: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The Airy function Ai(x). Source: torch.special.airy_ai.
 
     >>> torch.special.airy_ai(torch.tensor([0.0, 1.0, -3.0]))
     tensor([ 0.3550,  0.1353, -0.3788])
     """
-    return into(out, AiryAi.apply(input))
+    return into(out, AiryAi.apply(x))

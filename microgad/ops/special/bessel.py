@@ -201,10 +201,10 @@ def bessel_y1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 SphericalBesselJ0 = without_derivative("SphericalBesselJ0", _spherical_j0)
 
 
-def spherical_bessel_j0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """sin(input) / input, 1 at 0. Source: torch.special.spherical_bessel_j0.
+def spherical_bessel_j0(x: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """sin(x) / x, 1 at 0. Source: torch.special.spherical_bessel_j0.
 
     >>> torch.special.spherical_bessel_j0(torch.tensor([1.0, 10.0]))
     tensor([ 0.8415, -0.0544])
     """
-    return into(out, SphericalBesselJ0.apply(input))
+    return into(out, SphericalBesselJ0.apply(x))

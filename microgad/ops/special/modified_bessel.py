@@ -285,22 +285,22 @@ def modified_bessel_k1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 ScaledK0 = without_derivative("ScaledK0", lambda x: _k0(x, True))
 
 
-def scaled_modified_bessel_k0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """e^input times `modified_bessel_k0`. Source: torch.special.scaled_modified_bessel_k0.
+def scaled_modified_bessel_k0(x: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """e^x times `modified_bessel_k0`. Source: torch.special.scaled_modified_bessel_k0.
 
     >>> torch.special.scaled_modified_bessel_k0(torch.tensor([1.0, 2.0]))
     tensor([1.1445, 0.8416])
     """
-    return into(out, ScaledK0.apply(input))
+    return into(out, ScaledK0.apply(x))
 
 
 ScaledK1 = without_derivative("ScaledK1", lambda x: _k1(x, True))
 
 
-def scaled_modified_bessel_k1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """e^input times `modified_bessel_k1`. Source: torch.special.scaled_modified_bessel_k1.
+def scaled_modified_bessel_k1(x: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """e^x times `modified_bessel_k1`. Source: torch.special.scaled_modified_bessel_k1.
 
     >>> torch.special.scaled_modified_bessel_k1(torch.tensor([1.0, 2.0]))
     tensor([1.6362, 1.0335])
     """
-    return into(out, ScaledK1.apply(input))
+    return into(out, ScaledK1.apply(x))

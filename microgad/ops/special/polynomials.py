@@ -56,6 +56,8 @@ def _by_recurrence(x: Any, n: Any, first: Callable[..., Any], step: Callable[...
     out = np.where(n < 0, 0.0, before)
     top, low = int(n.max()), int(n.min())  # the loop has to know: on a GPU it waits for them
     for k in range(1, top + 1):
+        if k % 4096 == 0 and np.isnan(p).all():  # overflown: so they stay
+            return np.where(n >= k, p, out)
         if k >= low:
             out = np.where(n == k, p, out)
         before, p = p, step(k, x, p, before)
@@ -77,150 +79,150 @@ _W = (lambda x: 2 * x + 1, lambda n, a: np.sin((n + 0.5) * a) / np.sin(a / 2), l
 ChebyshevT = _chebyshev("ChebyshevT", *_T, shifted=False)
 
 
-def chebyshev_polynomial_t(input: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
+def chebyshev_polynomial_t(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
     """Chebyshev's polynomial of the first kind, of degree n. Source: torch.special.chebyshev_polynomial_t.
 
     >>> torch.special.chebyshev_polynomial_t(torch.tensor([0.5, 2.0]), 3)
     tensor([-1., 26.])
     """
-    return into(out, ChebyshevT.apply(*one_tensor("chebyshev_polynomial_t", input, n)))
+    return into(out, ChebyshevT.apply(*one_tensor("chebyshev_polynomial_t", x, n)))
 
 
 ChebyshevU = _chebyshev("ChebyshevU", *_U, shifted=False)
 
 
-def chebyshev_polynomial_u(input: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
+def chebyshev_polynomial_u(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
     """Chebyshev's polynomial of the second kind, of degree n. Source: torch.special.chebyshev_polynomial_u.
 
     >>> torch.special.chebyshev_polynomial_u(torch.tensor([0.5, 2.0]), 3)
     tensor([-1., 56.])
     """
-    return into(out, ChebyshevU.apply(*one_tensor("chebyshev_polynomial_u", input, n)))
+    return into(out, ChebyshevU.apply(*one_tensor("chebyshev_polynomial_u", x, n)))
 
 
 ChebyshevV = _chebyshev("ChebyshevV", *_V, shifted=False)
 
 
-def chebyshev_polynomial_v(input: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
+def chebyshev_polynomial_v(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
     """Chebyshev's polynomial of the third kind, of degree n. Source: torch.special.chebyshev_polynomial_v.
 
     >>> torch.special.chebyshev_polynomial_v(torch.tensor([0.5, 2.0]), 3)
     tensor([-1., 41.])
     """
-    return into(out, ChebyshevV.apply(*one_tensor("chebyshev_polynomial_v", input, n)))
+    return into(out, ChebyshevV.apply(*one_tensor("chebyshev_polynomial_v", x, n)))
 
 
 ChebyshevW = _chebyshev("ChebyshevW", *_W, shifted=False)
 
 
-def chebyshev_polynomial_w(input: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
+def chebyshev_polynomial_w(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
     """Chebyshev's polynomial of the fourth kind, of degree n. Source: torch.special.chebyshev_polynomial_w.
 
     >>> torch.special.chebyshev_polynomial_w(torch.tensor([0.5, 2.0]), 3)
     tensor([-1., 71.])
     """
-    return into(out, ChebyshevW.apply(*one_tensor("chebyshev_polynomial_w", input, n)))
+    return into(out, ChebyshevW.apply(*one_tensor("chebyshev_polynomial_w", x, n)))
 
 
 ShiftedChebyshevT = _chebyshev("ShiftedChebyshevT", *_T, shifted=True)
 
 
-def shifted_chebyshev_polynomial_t(input: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """Chebyshev's polynomial of the first kind, of degree n, of 2 input - 1.
+def shifted_chebyshev_polynomial_t(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
+    """Chebyshev's polynomial of the first kind, of degree n, of 2 x - 1.
 
     Source: torch.special.shifted_chebyshev_polynomial_t.
 
     >>> torch.special.shifted_chebyshev_polynomial_t(torch.tensor([0.5, 2.0]), 3)
     tensor([-0., 99.])
     """
-    return into(out, ShiftedChebyshevT.apply(*one_tensor("shifted_chebyshev_polynomial_t", input, n)))
+    return into(out, ShiftedChebyshevT.apply(*one_tensor("shifted_chebyshev_polynomial_t", x, n)))
 
 
 ShiftedChebyshevU = _chebyshev("ShiftedChebyshevU", *_U, shifted=True)
 
 
-def shifted_chebyshev_polynomial_u(input: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """Chebyshev's polynomial of the second kind, of degree n, of 2 input - 1.
+def shifted_chebyshev_polynomial_u(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
+    """Chebyshev's polynomial of the second kind, of degree n, of 2 x - 1.
 
     Source: torch.special.shifted_chebyshev_polynomial_u.
 
     >>> torch.special.shifted_chebyshev_polynomial_u(torch.tensor([0.5, 2.0]), 3)
     tensor([ -0., 204.])
     """
-    return into(out, ShiftedChebyshevU.apply(*one_tensor("shifted_chebyshev_polynomial_u", input, n)))
+    return into(out, ShiftedChebyshevU.apply(*one_tensor("shifted_chebyshev_polynomial_u", x, n)))
 
 
 ShiftedChebyshevV = _chebyshev("ShiftedChebyshevV", *_V, shifted=True)
 
 
-def shifted_chebyshev_polynomial_v(input: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """Chebyshev's polynomial of the third kind, of degree n, of 2 input - 1.
+def shifted_chebyshev_polynomial_v(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
+    """Chebyshev's polynomial of the third kind, of degree n, of 2 x - 1.
 
     Source: torch.special.shifted_chebyshev_polynomial_v.
 
     >>> torch.special.shifted_chebyshev_polynomial_v(torch.tensor([0.5, 2.0]), 3)
     tensor([  1., 169.])
     """
-    return into(out, ShiftedChebyshevV.apply(*one_tensor("shifted_chebyshev_polynomial_v", input, n)))
+    return into(out, ShiftedChebyshevV.apply(*one_tensor("shifted_chebyshev_polynomial_v", x, n)))
 
 
 ShiftedChebyshevW = _chebyshev("ShiftedChebyshevW", *_W, shifted=True)
 
 
-def shifted_chebyshev_polynomial_w(input: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """Chebyshev's polynomial of the fourth kind, of degree n, of 2 input - 1.
+def shifted_chebyshev_polynomial_w(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
+    """Chebyshev's polynomial of the fourth kind, of degree n, of 2 x - 1.
 
     Source: torch.special.shifted_chebyshev_polynomial_w.
 
     >>> torch.special.shifted_chebyshev_polynomial_w(torch.tensor([0.5, 2.0]), 3)
     tensor([ -1., 239.])
     """
-    return into(out, ShiftedChebyshevW.apply(*one_tensor("shifted_chebyshev_polynomial_w", input, n)))
+    return into(out, ShiftedChebyshevW.apply(*one_tensor("shifted_chebyshev_polynomial_w", x, n)))
 
 
 HermiteH = _family("HermiteH", lambda x: 2 * x, lambda k, x, p, before: 2 * x * p - 2 * k * before, 512)
 
 
-def hermite_polynomial_h(input: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
+def hermite_polynomial_h(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
     """The physicist's Hermite polynomial of degree n. Source: torch.special.hermite_polynomial_h.
 
     >>> torch.special.hermite_polynomial_h(torch.tensor([0.5, 2.0]), 3)
     tensor([-5., 40.])
     """
-    return into(out, HermiteH.apply(*one_tensor("hermite_polynomial_h", input, n)))
+    return into(out, HermiteH.apply(*one_tensor("hermite_polynomial_h", x, n)))
 
 
 HermiteHe = _family("HermiteHe", lambda x: x, lambda k, x, p, before: x * p - k * before, 512)
 
 
-def hermite_polynomial_he(input: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
+def hermite_polynomial_he(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
     """The probabilist's Hermite polynomial of degree n. Source: torch.special.hermite_polynomial_he.
 
     >>> torch.special.hermite_polynomial_he(torch.tensor([0.5, 2.0]), 3)
     tensor([-1.3750,  2.0000])
     """
-    return into(out, HermiteHe.apply(*one_tensor("hermite_polynomial_he", input, n)))
+    return into(out, HermiteHe.apply(*one_tensor("hermite_polynomial_he", x, n)))
 
 
 LaguerreL = _family("LaguerreL", lambda x: 1 - x, lambda k, x, p, before: ((2 * k + 1 - x) * p - k * before) / (k + 1))
 
 
-def laguerre_polynomial_l(input: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
+def laguerre_polynomial_l(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
     """Laguerre's polynomial of degree n. Source: torch.special.laguerre_polynomial_l.
 
     >>> torch.special.laguerre_polynomial_l(torch.tensor([0.5, 2.0]), 3)
     tensor([-0.1458, -0.3333])
     """
-    return into(out, LaguerreL.apply(*one_tensor("laguerre_polynomial_l", input, n)))
+    return into(out, LaguerreL.apply(*one_tensor("laguerre_polynomial_l", x, n)))
 
 
 LegendreP = _family("LegendreP", lambda x: x, lambda k, x, p, before: ((2 * k + 1) * x * p - k * before) / (k + 1))
 
 
-def legendre_polynomial_p(input: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
+def legendre_polynomial_p(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
     """Legendre's polynomial of degree n. Source: torch.special.legendre_polynomial_p.
 
     >>> torch.special.legendre_polynomial_p(torch.tensor([0.5, 2.0]), 3)
     tensor([-0.4375, 17.0000])
     """
-    return into(out, LegendreP.apply(*one_tensor("legendre_polynomial_p", input, n)))
+    return into(out, LegendreP.apply(*one_tensor("legendre_polynomial_p", x, n)))

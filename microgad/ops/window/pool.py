@@ -32,7 +32,7 @@ class MaxPool2d(Function):
     def forward(self, input):
         check(input, self.window, "fiu")
         out, self.winner = largest(input, self.window)
-        return out
+        return backend.laid_out_as(input, out)
 
     def grad_input(self, grad, winner):
         return Unpool.apply(grad, winner=winner, window=self.window)

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, NoReturn
+from typing import Dict as Dict  # noqa: UP035 - torch.jit.annotations has them
+from typing import Final as Final
+from typing import List as List  # noqa: UP035
+from typing import Optional as Optional
+from typing import Tuple as Tuple  # noqa: UP035
 
 from ...lazy import absent as _absent
 from ...nn import Module
 from ...notices import once as _once
 
-ScriptModule = Module
+
+class ScriptModule(Module):
+    """A module that was scripted: there is none, but programs derive from it. Source: torch.jit.ScriptModule."""
 
 
 def script(obj: Any, **options: Any) -> Any:
@@ -52,6 +59,16 @@ export, unused, interface = _as_it_is, _as_it_is, _as_it_is
 def ignore(drop: Any = False, **options: Any) -> Any:
     """Give the function as it is; also as a decorator. Source: torch.jit.ignore."""
     return drop if callable(drop) else _as_it_is
+
+
+def annotate(the_type: Any, the_value: Any) -> Any:
+    """Give the value as it is. Source: torch.jit.annotate."""
+    return the_value
+
+
+def Attribute(value: Any, type: Any) -> Any:
+    """Give the value as it is. Source: torch.jit.Attribute."""
+    return value
 
 
 def is_scripting() -> bool:

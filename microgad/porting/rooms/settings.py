@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from ... import cuda
+from ...devices import device as _device
+from ...devices import get_default_device
 from ...errors import ArgumentError
 from ...training.environment import environment, set_threads
+from . import cpu
 
 
 def get_num_threads() -> int:
@@ -54,6 +58,42 @@ def are_deterministic_algorithms_enabled() -> bool:
 def is_deterministic_algorithms_warn_only_enabled() -> bool:
     """What was asked for. Source: torch.is_deterministic_algorithms_warn_only_enabled."""
     return bool(_settings["deterministic"][1])
+
+
+def get_deterministic_debug_mode() -> int:
+    """0 where determinism wasn't asked for, 1 with warnings, 2 else. Source: torch.get_deterministic_debug_mode."""
+    mode, warn_only = _settings["deterministic"]
+    return (1 if warn_only else 2) if mode else 0
+
+
+def set_deterministic_debug_mode(debug_mode: int | str) -> None:
+    """No effect: see `use_deterministic_algorithms`. Source: torch.set_deterministic_debug_mode."""
+    mode = ("default", "warn", "error").index(debug_mode) if isinstance(debug_mode, str) else debug_mode
+    use_deterministic_algorithms(mode != 0, warn_only=mode == 1)
+
+
+def get_device_module(device: Any = None) -> Any:
+    """`torch.cuda`, or `torch.cpu`, for a device. Source: torch.get_device_module.
+
+    >>> torch.get_device_module("cpu").device_count()
+    1
+    """
+    where = get_default_device() if device is None else _device(device)
+    return cuda if where.type == "cuda" else cpu
+
+
+def set_warn_always(b: bool) -> None:
+    """No effect: what is said once stays so. Source: torch.set_warn_always."""
+
+
+def is_warn_always_enabled() -> bool:
+    """False. Source: torch.is_warn_always_enabled."""
+    return False
+
+
+is_vulkan_available = is_warn_always_enabled
+has_mkl = has_openmp = False
+has_lapack = has_spectral = True
 
 
 def get_float32_matmul_precision() -> str:

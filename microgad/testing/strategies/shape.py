@@ -61,7 +61,7 @@ def axes(ndim: int, *, several: bool = True, all: bool = True) -> st.SearchStrat
     """
     chosen: list[st.SearchStrategy[Any]] = [st.none()] if all else []
     if ndim:
-        one = st.integers(0, ndim - 1).flatmap(lambda axis: st.sampled_from((axis, axis - ndim)))
+        one = st.sampled_from(range(ndim)).flatmap(lambda axis: st.sampled_from((axis, axis - ndim)))
         chosen.append(one)
         if several:
             chosen.append(st.lists(one, min_size=1, max_size=ndim, unique_by=lambda axis: axis % ndim).map(tuple))

@@ -159,6 +159,6 @@ def test_errors(name: str) -> None:
 
 @each
 def test_what_is_left_out_is_refused(name: str) -> None:
-    if "differentiable" in INFOS[name].supported_impls:
+    if "differentiable" in INFOS[name].supported_impls and name in ("ASGD", "Rprop", "Muon", "Adafactor"):
         with pytest.raises(NotImplementedError, match="differentiable=True"):
             getattr(microgad.optim, name)([microgad.ones(2, 2)], differentiable=True)

@@ -1,5 +1,6 @@
 """torch.backends: flags that a program may set, which have no effect, and what there is."""
 
+from ....lazy import absent as _absent
 from . import cpu as cpu
 from . import cuda as cuda
 from . import cudnn as cudnn
@@ -7,3 +8,6 @@ from . import mkl as mkl
 from . import mkldnn as mkldnn
 from . import mps as mps
 from . import openmp as openmp
+from . import opt_einsum as opt_einsum
+
+_absent(globals())

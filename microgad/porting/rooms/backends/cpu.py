@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ....lazy import absent as _absent
 from ....training.environment import environment
 
 
@@ -13,3 +14,6 @@ def get_cpu_capability() -> str:
     """
     features = str(environment()["CPU features"])
     return "AVX512" if "AVX512" in features else "AVX2" if "AVX2" in features else "DEFAULT"
+
+
+_absent(globals())

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
+
+from ....lazy import absent as _absent
 
 matmul = SimpleNamespace(
     allow_tf32=False, allow_fp16_reduced_precision_reduction=True, allow_bf16_reduced_precision_reduction=True
@@ -26,6 +31,12 @@ def enable_flash_sdp(enabled: bool) -> None:
 enable_mem_efficient_sdp = enable_math_sdp = enable_cudnn_sdp = enable_flash_sdp
 
 
+@contextlib.contextmanager
+def sdp_kernel(*args: Any, **options: Any) -> Iterator[None]:
+    """A block in which attention is computed as ever. Source: torch.backends.cuda.sdp_kernel."""
+    yield
+
+
 def flash_sdp_enabled() -> bool:
     """False. Source: torch.backends.cuda.flash_sdp_enabled."""
     return False
@@ -37,3 +48,6 @@ mem_efficient_sdp_enabled = cudnn_sdp_enabled = flash_sdp_enabled
 def math_sdp_enabled() -> bool:
     """True: attention is as it is written. Source: torch.backends.cuda.math_sdp_enabled."""
     return True
+
+
+_absent(globals())

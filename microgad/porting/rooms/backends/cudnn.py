@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+from ....lazy import absent as _absent
+
 enabled, benchmark, deterministic, allow_tf32, benchmark_limit = True, False, False, True, 10
 
 
@@ -32,3 +34,6 @@ def flags(**options: Any) -> Iterator[None]:
         yield
     finally:
         globals().update(before)
+
+
+_absent(globals())

@@ -1,6 +1,11 @@
 """torch.backends.mkl: NumPy has its own BLAS."""
 
+from ....lazy import absent as _absent
+
 
 def is_available() -> bool:
     """False. Source: torch.backends.mkl.is_available."""
     return False
+
+
+_absent(globals())

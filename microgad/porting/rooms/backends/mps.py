@@ -1,5 +1,7 @@
 """torch.backends.mps: there is none."""
 
+from ....lazy import absent as _absent
+
 
 def is_available() -> bool:
     """False. Source: torch.backends.mps.is_available."""
@@ -7,3 +9,6 @@ def is_available() -> bool:
 
 
 is_built = is_available
+
+
+_absent(globals())

@@ -1,0 +1,94 @@
+"""Why microgad lacks what PyTorch has, and what is nearest: read when somebody asks for a name that isn't there."""
+
+from __future__ import annotations
+
+import functools
+from fnmatch import fnmatchcase
+
+# What is said -> names as `torch.` has them, with * for anything. The first that fits is told.
+REASONS = {
+    "arrays are dense; index_add, gather and matmul do what sparse ones do": """
+        *sparse* *ccol_indices* *crow_indices* *col_indices* *row_indices* Tensor.indices Tensor.values indices_copy
+        values_copy *coalesce* *dense_dim hspmm dsmm hsmm spmm sspaddmm saddmm smm *.smm *.sspaddmm *.to_mkldnn
+    """,
+    "arrays are not quantized; float16 takes half of the memory of float32": """
+        *quant* *qparams* *per_channel_* *per_tensor_* *q_scale *q_zero_point *qscheme *.qat qint* quint* *int_repr
+        fbgemm_* *moving_avg_obs* nn.intrinsic ao ao.* QInt* QUInt*
+    """,
+    "arrays have one size along a dimension: see nn.utils.rnn.pad_sequence": "*nested* *jagged *padded_tensor",
+    "NumPy can't hold it; float16 and int8 are the nearest": """
+        *bfloat16* *BFloat16* *chalf *complex32 *float8_* *float4_* uint[1-7] int[1-7] bit bits*
+    """,
+    "it is a kernel inside PyTorch; the functions of torch and of nn.functional that call it are here": """
+        cudnn_* miopen_* mkldnn_* batch_norm_* native_norm *scaled_mm *grouped_mm *jiterator hash_tensor *.hash_tensor
+        nn.functional.ScalingType nn.functional.SwizzleType
+    """,
+    "PyTorch has removed it; torch.linalg has eig, eigh, lstsq, matrix_rank and solve": """
+        eig lstsq matrix_rank solve symeig Tensor.eig Tensor.lstsq Tensor.solve Tensor.symeig
+    """,
+    "NumPy has nothing of LAPACK's pivoting by blocks of two; linalg.cholesky and linalg.lu are there": """
+        linalg.ldl_*
+    """,
+    "PyTorch keeps it for programs of long ago": """
+        Tensor.reinforce Tensor.volatile Tensor.resize Tensor.resize_as Tensor.storage_type nn.Container
+        nn.modules.Container *DataPipe *DataChunk *datapipe* utils.data.*validation* utils.data.non_deterministic
+        nn.utils.rnn.PackedSequence_ nn.utils.rnn.bind *NestedIOFunction *.InplaceFunction *.BackwardCFunction
+        *.FunctionMeta legacy_contiguous_format testing.assert_allclose *.enforce_grad_layout_policy
+        nn.parameter.UninitializedTensorMixin *Storage Storage* autocast_*crement_nesting Tensor.index *slice_inverse
+        types.Storage nn.functional.Broadcasting* nn.functional.DType nn.functional.GRID_SAMPLE*
+        nn.functional.assert_* nn.functional.boolean_dispatch *_notes serialization.SourceChangeWarning
+        serialization.StorageType
+    """,
+    "programs run as they are, without PyTorch's compiler and C++ interior; graph shows what was recorded": """
+        export* fx* package* library* monitor* compiler.* jit.* _dynamo* _inductor* AVG SUM AggregationType AliasDb
+        AnyType Argument ArgumentSpec AwaitType Benchmark* Block BoolType BufferDict CallStack Capsule ClassType Code
+        CompilationUnit CompleteArgumentSpec ComplexType Concrete* DeepCopyMemoTable Deserialization* DeviceObjType
+        DictType Disable* DispatchKey* EnumType ErrorReport ExcludeDispatch* ExecutionPlan FatalError FileCheck
+        FloatType FunctionSchema Future* Gradient Graph GraphExecutorState IODescriptor InferredType IntType
+        InterfaceType JITException ListType LiteScriptModule LockingLogger LoggerBase ModuleDict Node NoneType
+        NoopLogger NumberType OperatorInfo OptionalType PRIVATE_OPS ParameterDict PyObjectType PyTorchFile* RRefType
+        Script* SerializationStorageContext StaticModule StreamObjType StringType Sym* Tag TensorType
+        ThroughputBenchmark TracingState TupleType Type USE_* UnionType Use Value classes cpp fork import_ir_module*
+        init_num_threads merge_type_from_type_comment parse_* profiler_* sym_constrain_range* sym_fresh_size
+        unify_type_list wait compiled_with_cxx11_abi get_file_path testing.FileCheck utils.backcompat
+        utils.backend_registration utils.cmake_prefix_path utils.collect_env utils.cpp_* utils.get_cpp_backtrace
+        utils.generate_methods* utils.rename_privateuse1_backend utils.*hroughput* utils.serialization utils.weak
+        classproperty TYPE_CHECKING torch windows quasirandom* functional nn.factory_kwargs types.*
+        utils.deterministic nn.utils.prune.torch nn.functional.torch utils.torch ops ops.* return_types.*_out
+        return_types.pytree* return_types.all_return_types optim.swap_in* thread_safe_generator
+        random.thread_safe_generator utils.checkpoint.GraphExecGroup utils.checkpoint.SAC* utils.checkpoint.Selective*
+        utils.checkpoint.create_selective* utils.checkpoint.CheckpointFunction utils.checkpoint.CheckpointPolicy
+        utils.checkpoint.DefaultDeviceType utils.checkpoint.check_backward_validity torch_version cpu.Event
+        utils.dlpack.DLDeviceType utils.hooks.* amp.amp_def* amp.*_mode amp.*scaler func.rearrange fft.Tensor
+        nn.attention.* autograd.variable nn.functional.TYPE_CHECKING cpu.get_capabilities
+    """,
+    "one process computes on one device; nn.DataParallel calls its module, DataLoader has workers": """
+        distributed* *DistributedDataParallel* *parallel_apply nn.parallel.* futures* *multiprocessing* *nccl*
+        *.share_memory_ autograd.graph.region_* autograd.graph.set_override* autograd.graph.set_warn*
+    """,
+    'arrays are on the CPU, NumPy\'s, or on a GPU, CuPy\'s: torch.device("cpu") and torch.device("cuda")': """
+        *xpu *xpu.* *.ipu *mtia* *_ipu* *_xla* *_xpu* *hpu* mps.* backends.* *vulkan* AcceleratorError Tensor.xla
+    """,
+    "what is particular to a GPU is CuPy's own: cupy.cuda has streams, events, graphs and memory pools": """
+        cuda.* accelerator.* Stream Event OutOfMemoryError Tensor.record_stream
+    """,
+    "it is a prototype in PyTorch; masked_fill, masked_select, where, nansum and nanmean are here": "masked*",
+    "there is no __torch_function__; operations are subclasses of Function": """
+        overrides* *has_torch_function* *handle_torch_function
+    """,
+    "inputs are drawn by testing.strategies; utils.benchmark has Timer, Measurement and Compare": """
+        utils.benchmark.*
+    """,
+    "nothing is downloaded; torch.load a file that is there": "hub.*",
+    "files are read without running code from them; load and save have what else can be said": "serialization.*",
+    "what was saved is not to change; clone it before the write": "autograd.graph.allow_mutation_on_saved_tensors",
+}
+
+
+@functools.cache
+def reason(whole: str) -> str:
+    """Why there is no such name, and what is nearest; "" where nothing is known of it."""
+    for said, patterns in REASONS.items():
+        if any(fnmatchcase(whole, pattern) for pattern in patterns.split()):
+            return said
+    return ""

@@ -1,0 +1,116 @@
+"""What the data sets of images share: transforms, how they print, images of Pillow's."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import ArgumentError
+from ..ops.creation import from_numpy
+from ..transforms.pictures import PillowError, from_pixels
+from ..utils.data.dataset import Dataset
+
+Transform = Callable[[Any], Any] | None
+
+
+class StandardTransform:
+    """A transform for images and one for targets, as one. Source: torchvision.datasets.vision.StandardTransform.
+
+    >>> torch.datasets.vision.StandardTransform(abs, None)(-1, -2)
+    (1, -2)
+    """
+
+    def __init__(self, transform: Transform = None, target_transform: Transform = None) -> None:
+        self.transform, self.target_transform = transform, target_transform
+
+    def __call__(self, input: Any, target: Any) -> tuple[Any, Any]:
+        if self.transform is not None:
+            input = self.transform(input)
+        return input, target if self.target_transform is None else self.target_transform(target)
+
+    def __repr__(self) -> str:
+        named = (("Transform: ", self.transform), ("Target transform: ", self.target_transform))
+        lines = [
+            head + repr(transform).replace("\n", "\n" + " " * len(head))
+            for head, transform in named
+            if transform is not None
+        ]
+        return "\n".join([type(self).__name__, *lines])
+
+
+class VisionDataset(Dataset[Any]):
+    """The base of data sets of images: a subclass defines __getitem__ and __len__, and may define extra_repr.
+
+    Args:
+        root: the folder, in which ~ stands for the user's.
+        transforms: called with an image and its target; or
+        transform, target_transform: called with the image, and with the target.
+
+    Raises ValueError where both are given. Source: torchvision.datasets.VisionDataset.
+
+    >>> class Two(torch.datasets.VisionDataset):
+    ...     def __len__(self):
+    ...         return 2
+    >>> Two("folder", transform=torch.transforms.ToTensor())
+    Dataset Two
+        Number of datapoints: 2
+        Root location: folder
+        StandardTransform
+    Transform: ToTensor()
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str] | None = None,
+        transforms: Callable[[Any, Any], Any] | None = None,
+        transform: Transform = None,
+        target_transform: Transform = None,
+    ) -> None:
+        self.root: Any = None if root is None else os.path.expanduser(os.fspath(root))
+        apart = transform is not None or target_transform is not None
+        if transforms is not None and apart:
+            raise ArgumentError("Only transforms or transform/target_transform can be passed as argument")
+        self.transform, self.target_transform = transform, target_transform
+        self.transforms = StandardTransform(transform, target_transform) if apart else transforms
+
+    def __len__(self) -> int:
+        raise NotImplementedError(f"{type(self).__name__} must define __len__")
+
+    def __repr__(self) -> str:
+        said = [f"Number of datapoints: {len(self)}"]
+        said += [] if self.root is None else [f"Root location: {self.root}"]
+        said += self.extra_repr().splitlines()
+        said += [] if self.transforms is None else [repr(self.transforms)]
+        return "\n".join([f"Dataset {type(self).__name__}", *(f"    {line}" for line in said)])
+
+    def extra_repr(self) -> str:
+        """The lines of the repr that a subclass adds."""
+        return ""
+
+    def _transformed(self, image: Any, target: Any) -> tuple[Any, Any]:
+        if self.transform is not None:
+            image = self.transform(image)
+        return image, target if self.target_transform is None else self.target_transform(target)
+
+    def _picture(self, pixels: Any, mode: str) -> Any:
+        """An image of Pillow's; where it isn't installed the array for a transform, else a Tensor."""
+        try:
+            return from_pixels(pixels, mode)
+        except PillowError:
+            pixels = pixels.copy()  # a transform may write into its image, never into the data set
+            return pixels if self.transform is not None else from_numpy(pixels)
+
+
+def one_of(value: str, name: str, known: tuple[str, ...]) -> str:
+    """The value, if it is known. ValueError else."""
+    if value not in known:
+        raise ArgumentError(f"Unknown value '{value}' for argument {name}. Valid values are {set(known)}.")
+    return value
+
+
+def md5_of(path: str) -> str:
+    """A file's MD5."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

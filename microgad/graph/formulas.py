@@ -1,0 +1,87 @@
+"""The mathematics of an operation as it is written: its forward and its derivatives, in the source's own words."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from dataclasses import dataclass
+from functools import cache
+
+from ..function import Function, LinearMap
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """What an operation is: its class's first line, its forward, and the derivative that each input gets."""
+
+    says: str
+    forward: str
+    derivatives: dict[str, str]  # by input; under "" the one that serves all of them
+
+
+def formula(name: str) -> Formula | None:
+    """The mathematics of the operation of this name; None where no such Function is loaded, or it has no source.
+
+    >>> torch.graph.formula("Mul").derivatives["a"]
+    'grad * b'
+    """
+    cls = _functions().get(name) or _all_functions().get(name)
+    return None if cls is None else _read(cls)
+
+
+@cache
+def _all_functions() -> dict[str, type[Function]]:
+    """Those of microgad that nobody has called yet, too: of a tape that came from a file."""
+    import importlib
+    import pkgutil
+
+    from .. import ops
+
+    for module in pkgutil.walk_packages(ops.__path__, f"{ops.__name__}."):
+        importlib.import_module(module.name)
+    return _functions()
+
+
+def _functions() -> dict[str, type[Function]]:
+    found: dict[str, type[Function]] = {}
+    stack = list(Function.__subclasses__())
+    while stack:
+        cls = stack.pop()
+        found.setdefault(cls.__name__, cls)
+        stack += cls.__subclasses__()
+    return found
+
+
+def _read(cls: type[Function]) -> Formula | None:
+    try:
+        forward = _body(cls.forward)
+        if issubclass(cls, LinearMap):
+            derivatives = {"": _body(cls.adjoint)} if hasattr(cls, "adjoint") else {}
+        elif cls.joint is not None:
+            derivatives = {"": _body(cls.joint)}
+        else:
+            pairs = zip(cls.inputs, cls.derivatives, strict=False)
+            derivatives = {given: _body(method) for given, method in pairs if method is not None}
+    except (OSError, TypeError, SyntaxError):  # no source, as in an interactive session or a compiled module
+        return None
+    says = (vars(cls).get("__doc__") or "").strip().partition("\n")[0]
+    return Formula(says, forward, derivatives)
+
+
+def _body(method: object) -> str:
+    """The lines of a method, without signature and docstring; of a single `return`, what it returns."""
+    source = textwrap.dedent(inspect.getsource(method))  # type: ignore[arg-type]
+    (definition,) = ast.parse(source).body
+    if not isinstance(definition, ast.FunctionDef):
+        return source.strip()
+    body = definition.body
+    if len(body) > 1 and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        body = body[1:]
+    (first, *more) = body
+    if isinstance(first, ast.Return) and first.value is not None and not more:
+        return ast.get_source_segment(source, first.value) or ""
+    lines = source.splitlines()
+    if first.lineno == definition.lineno:
+        return source.strip()
+    return textwrap.dedent("\n".join(lines[first.lineno - 1 :])).strip()

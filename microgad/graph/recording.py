@@ -1,0 +1,335 @@
+"""What happens in a block, as a Tape: every operation, also those that autograd doesn't need."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from .. import backend, state
+from ..autograd.anomaly import callers_line
+from ..errors import DtypeError
+from ..function import Function, Leaf, Output, numbers
+from ..parameter import Parameter
+from ..tensor import Tensor
+from .copying import replica
+from .flops import flops_of
+from .reading import Reader, argument, folded, names_of, plain
+from .recipe import Recipe
+from .statistics import stats_of
+from .tape import Input, Op, Result, Seed, Source, Tape
+
+
+@dataclass(frozen=True)
+class Level:
+    """What is noted of each operation, besides what the tape always has."""
+
+    values: bool = False
+    stats: bool = False
+    time: bool = False
+    source: bool = False
+    replay: bool = False
+
+
+class record:
+    """Record every operation in a block on a Tape, which grows as it happens.
+
+    `values` copies each result, `stats` takes statistics of results and gradients, `time` their seconds, and `source`
+    the line of the program that called them. `replay` keeps what it takes to do it all again (`Tape.replay`): copies of
+    what came in from outside, and drawn settings such as dropout masks. Without any, a tape holds no array. `params`,
+    a module or a dict of names to Tensors, names what it has. The tape's results are what nothing in the block read.
+
+    >>> x = torch.tensor([1.0, 2.0])
+    >>> with torch.record(values=True) as tape:
+    ...     y = (x * x).sum()
+    >>> [(op.name, op.values[0].tolist()) for op in tape]
+    [('Mul', [1.0, 4.0]), ('Sum', 5.0)]
+    """
+
+    def __init__(
+        self,
+        *,
+        values: bool = False,
+        stats: bool = False,
+        time: bool = False,
+        source: bool = False,
+        replay: bool = False,
+        params: Any = None,
+    ) -> None:
+        self._level = Level(values, stats, time, source, replay)
+        self._params = params
+        self._entered: list[tuple[Recorder, Any]] = []  # a stack, so that one object can be entered again inside itself
+
+    def __enter__(self) -> Tape:
+        recorder = Recorder(Tape([], [], []), self._level, names_of(self._params), state.current().observer)
+        self._entered.append((recorder, state.variable.set(state.changed(observer=recorder))))
+        return recorder.tape
+
+    def __exit__(self, *_: object) -> None:
+        recorder, token = self._entered.pop()
+        state.variable.reset(token)
+        recorder.close()
+
+
+def trace(model: Callable[..., Any], *args: Any, **kwargs: Any) -> Tape:
+    """The Tape of `model(*args, **kwargs)`, recorded so that it can be replayed: see `record`.
+
+    A Tensor in place of the model gives the sum of its diagonal, as torch.trace does.
+
+    >>> tape = torch.trace(torch.nn.Linear(3, 2), torch.ones(1, 3))
+    >>> [op.name for op in tape], bool(tape.verify())
+    (['Linear'], True)
+    >>> torch.trace(torch.eye(3))
+    tensor(3.)
+    """
+    if isinstance(model, Tensor):
+        from ..ops.movement import trace as trace_of_matrix
+
+        return trace_of_matrix(model, *args, **kwargs)
+    if not callable(model):
+        raise DtypeError(f"trace: expected a module, a function or a matrix, got {type(model).__name__}")
+    with record(source=True, replay=True, params=model if hasattr(model, "named_parameters") else None) as tape:
+        model(*args, **kwargs)
+    return tape
+
+
+class Slot:
+    """Where the values of a Tensor come from, and how many writes to its memory nobody saw."""
+
+    __slots__ = ("index", "number", "strides", "tensor", "unseen")
+
+    def __init__(self, tensor: Tensor, number: int, index: int, unseen: int) -> None:
+        self.tensor, self.strides = weakref.ref(tensor), tensor.array.strides
+        self.number, self.index, self.unseen = number, index, unseen
+
+    def holds(self, tensor: Tensor) -> bool:
+        """Whether this is still about the Tensor, and not another of the same id or one that has become a view."""
+        return self.tensor() is tensor and self.strides == tensor.array.strides
+
+
+class LiveReader(Reader):
+    """A reader of nodes whose arrays may die before the next one is read."""
+
+    def __init__(self, names: dict[str, Tensor]) -> None:
+        super().__init__(names)
+        self.owners: dict[int, tuple[Any, int]] = {}
+        self.count = 0
+
+    def memory(self, owner: Any) -> int:
+        known, number = self.owners.get(id(owner), (None, 0))
+        if known is None or known() is not owner:
+            number, self.count = self.count, self.count + 1
+            self.owners[id(owner)] = weakref.ref(owner), number
+        return number
+
+
+class Recorder(state.Observer):
+    """An observer that writes a Tape."""
+
+    def __init__(self, tape: Tape, level: Level, names: dict[str, Tensor], outer: state.Observer | None = None) -> None:
+        self.tape, self.level, self.outer = tape, level, outer
+        self.reader = LiveReader(names)
+        self.slots: dict[int, Slot] = {}  # by a Tensor's id
+        self.writes: dict[int, tuple[Any, int]] = {}  # by a version counter's id: it, and how many writes were seen
+        self.turns: dict[str, int] = {}  # by a module's path: which call of it this is
+        self.started = 0.0
+        self.passes = 0
+        self.parameters: list[tuple[Any, Source]] = []
+
+    def inside(self, node: Function) -> state.Observer | None:
+        """An autograd.Function is one operation: what it does inside isn't put on the tape."""
+        return self.outer
+
+    # Forward
+
+    def begin(self, node: Function, inputs: tuple[Any, ...], target: Tensor | None = None) -> None:
+        """An operation begins: what it will write to is looked at now."""
+        super().begin(node, inputs, target)
+        if target is not None:
+            self.slot(target)
+        self.started = time.perf_counter()
+
+    def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
+        """An operation has computed: put it on the tape."""
+        seconds = time.perf_counter() - self.started
+        super().forward(node, inputs, out)
+        cls, level, dtype = type(node), self.level, self.reader.dtype
+        results = out if type(out) is tuple else (out,)
+        in_place = bool(inputs) and results[0] is inputs[0]
+        if in_place:
+            counter = results[0]._counter()
+            self.writes[id(counter)] = counter, counter[0] - self.slots[id(results[0])].unseen
+        recorded = hasattr(node, "edges")
+        number = node.number if recorded and self.tape.find(node.number) is None else next(numbers)
+        path = state.current().path
+        op = Op(
+            number, cls.__name__, cls.symbol, path, {}, [], [x.array.shape for x in results],
+            [dtype(x.array.dtype) for x in results], [], False, self.turns.get(path, 0),
+        )  # fmt: skip
+        op.inputs = [self.input(op, argument(cls, i), x) for i, x in enumerate(inputs)]
+        settings = {name: x for name, x in vars(node).items() if name not in cls.computed and name != "ctx"}
+        op.settings = {name: plain(x) for name, x in settings.items()}
+        if recorded:
+            op.kept = self.reader.kept(node)
+        op.layouts = [_layout(x.array, inputs) for x in results]
+        op.flops = flops_of(op)
+        if level.time:
+            op.seconds = seconds
+        if level.source:
+            op.line = callers_line()
+        if level.stats:
+            op.stats = [stats_of(x.array) for x in results]
+        if level.values:
+            op.values = [x.array.copy() for x in results]
+        if level.replay:
+            op.recipe = Recipe(
+                cls, {name: _held(x) for name, x in settings.items()}, in_place, recorded,
+                [digest(x.array) for x in results], [],
+            )  # fmt: skip
+        self.tape.add(op)
+        for i, x in enumerate(results):
+            counter = x._counter()
+            self.slots[id(x)] = Slot(x, number, i, counter[0] - self.writes.get(id(counter), (None, 0))[1])
+
+    def input(self, op: Op, name: str, x: Any) -> Input:
+        if isinstance(x, Tensor):
+            slot = self.slot(x)
+            source = self.tape.find(slot.number)
+            if isinstance(source, Source):
+                self.reader.suggest(source, name, op.path)
+            return Input(name, slot.number, slot.index, x.array.shape, self.reader.dtype(x.array.dtype))
+        if backend.is_array(x):
+            source = self.source("constant", x)
+            self.reader.suggest(source, name, op.path)
+            return Input(name, source.number, 0, x.shape, self.reader.dtype(x.dtype))
+        return Input(name, None, 0, None if x is None else (), None, x)
+
+    def slot(self, x: Tensor) -> Slot:
+        """Where a Tensor's values come from: from an operation on the tape, or from outside, as they are now."""
+        counter = x._counter()
+        unseen = counter[0] - self.writes.get(id(counter), (None, 0))[1]
+        slot = self.slots.get(id(x))
+        if slot is not None and not slot.holds(x):
+            slot = None
+        if slot is not None and slot.unseen == unseen:
+            return slot
+        node, index = folded(x.node) if x.node is not None else (None, 0)
+        if slot is None and node is not None and isinstance(self.tape.find(node.number), Op):
+            # transpose_() and its kin: a Tensor that has taken the place of an operation's result
+            slot = self.slots[id(x)] = Slot(x, node.number, index, unseen)
+            return slot
+        kind = "constant" if type(node) is not Leaf else "parameter" if isinstance(x, Parameter) else "leaf"
+        number = node.number if type(node) is Leaf and self.tape.find(node.number) is None else None
+        source = self.source(kind, x.array, number, self.reader.name(x))
+        if kind != "constant":
+            self.reader.leaves[id(backend.owner(x.array))] = source.number
+            self.parameters.append((weakref.ref(x), source))
+        slot = self.slots[id(x)] = Slot(x, source.number, 0, unseen)
+        return slot
+
+    def source(self, kind: Any, array: Any, number: int | None = None, name: str = "") -> Source:
+        if number is None:
+            number = -1 - len(self.tape.sources)
+        value = None if array.ndim else backend.to_numpy(array).item()
+        source = Source(number, kind, name, array.shape, self.reader.dtype(array.dtype), value)
+        if self.level.replay:
+            source.array = replica(array)
+        if self.level.stats:
+            source.stats = stats_of(array)
+        self.tape.add(source)
+        return source
+
+    def enter(self, module: Any, path: str) -> None:
+        """A module is called: count it."""
+        super().enter(module, path)
+        self.turns[path] = self.turns.get(path, -1) + 1
+
+    # Backward
+
+    def start_backward(self, roots: Sequence[Function], seeds: Sequence[Any]) -> None:
+        """A backward pass starts: keep what it starts with."""
+        super().start_backward(roots, seeds)
+        if not self.level.replay or any(isinstance(seed, Tensor) for seed in seeds):
+            return  # under create_graph derivatives are on the tape themselves
+        self.passes += 1
+        for root, seed in zip(roots, seeds, strict=True):
+            node, index = (root.edges[0], root.index) if type(root) is Output else (root, 0)
+            op = self.op(node)
+            if op is not None:
+                self.tape.seeds.append(Seed(self.passes, op.number, index, False, replica(seed)))
+                continue
+            for slot in self.slots.values():  # a node that a write in place gave the Tensor
+                x = slot.tensor()
+                if x is not None and x.node is root:
+                    self.tape.seeds.append(Seed(self.passes, slot.number, slot.index, True, replica(seed)))
+                    break
+
+    def begin_backward(self, node: Function, grad: Any) -> None:
+        """Derivatives begin."""
+        super().begin_backward(node, grad)
+        op = self.op(node) if self.level.stats else None
+        if op is not None:
+            parts = grad if type(grad) is tuple else (grad,)
+            op.gradients = [None if g is None else stats_of(_bare(g)) for g in parts]
+        self.started = time.perf_counter()
+
+    def backward(self, node: Function, gradients: list[Any]) -> None:
+        """A node's derivatives are computed."""
+        seconds = time.perf_counter() - self.started
+        super().backward(node, gradients)
+        op = self.op(node)
+        if op is None:
+            return
+        if self.level.time:
+            op.backward_seconds = (op.backward_seconds or 0.0) + seconds
+        if op.recipe is not None and not state.current().grad_enabled:
+            op.recipe.gradients.append([None if g is None else digest(_bare(g)) for g in gradients])
+
+    def op(self, node: Function) -> Op | None:
+        found = self.tape.find(node.number)
+        return found if isinstance(found, Op) else None
+
+    def close(self) -> None:
+        """The block has ended: what nobody read are the results."""
+        read = {(x.source, x.index) for op in self.tape for x in op.inputs}
+        for op in self.tape:
+            for i, (shape, dtype) in enumerate(zip(op.shapes, op.dtypes, strict=True)):
+                if (op.number, i) not in read:
+                    self.tape.results.append(Result(op.number, i, "", shape, dtype))
+        if self.level.stats:
+            for tensor, source in self.parameters:
+                x = tensor()
+                if x is not None and x.grad is not None:
+                    source.gradient = stats_of(x.grad.array)
+
+
+def digest(array: Any) -> str:
+    """A fingerprint of an array's values."""
+    x = backend.to_numpy(array)
+    return blake2b(np.ascontiguousarray(x).reshape(-1).view(np.uint8), digest_size=16).hexdigest()
+
+
+def _bare(x: Any) -> Any:
+    return x.array if isinstance(x, Tensor) else x
+
+
+def _held(value: Any) -> Any:
+    """A setting that stays as it is now."""
+    if backend.is_array(value):
+        return replica(value)
+    return tuple(map(_held, value)) if type(value) is tuple else value
+
+
+def _layout(array: Any, inputs: tuple[Any, ...]) -> str:
+    """How a result lies in memory."""
+    if 0 in array.strides and array.size > 1:
+        return "expanded"
+    owner = backend.owner(array)
+    if owner is not array and any(isinstance(x, Tensor) and backend.owner(x.array) is owner for x in inputs):
+        return "view"
+    return "contiguous" if array.flags.c_contiguous else "strided"

@@ -1,0 +1,167 @@
+"""A recorded program run again: with other inputs, in another dtype, with a result replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .. import backend, state
+from ..autograd import custom
+from ..errors import ArgumentError, GraphError
+from ..function import Detach
+from ..parameter import Parameter
+from ..tensor import Tensor
+from .copying import replica
+from .tape import Op, Source, Tape
+
+
+@dataclass
+class Replay:
+    """What came out: `results` in the order of the tape's, and every Tensor by its operation's place or name."""
+
+    tape: Tape
+    results: list[Tensor] = field(default_factory=list)
+    sources: dict[str, Tensor] = field(default_factory=dict)  # by name
+    _made: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+
+    def __getitem__(self, key: Any) -> Any:
+        """The result of an operation (a tuple where there are several): by its place, name, or path, as `Tape`'s."""
+        found = self.tape[key]
+        if isinstance(found, list):
+            found = found[-1]
+        if isinstance(found, Source):
+            return self._made[found.number, 0]
+        several = tuple(self._made[found.number, i] for i in range(len(found.shapes)))
+        return several if len(several) > 1 else several[0]
+
+
+def replay(
+    tape: Tape,
+    inputs: Mapping[str, Any] | None = None,
+    params: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    edits: Mapping[Any, Any] | None = None,
+) -> Replay:
+    """Run a tape's operations again, with the same random draws, and record a new graph.
+
+    `inputs` are other values for leaves and constants by name, `params` for parameters (a module, or a dict). `dtype`
+    is what floating-point values and settings are brought to, `device` where. `edits` change results on the way: by a
+    place, name or path of the tape what a result becomes, a Tensor, an array, a number, or a function of the Tensor.
+
+    Raises RuntimeError for a tape recorded without `replay=True`, and (a ValueError too) for a name that it hasn't.
+    """
+    return Replaying(tape, dtype, device).run(_named(tape, inputs, params), _edits(tape, edits))
+
+
+class Replaying:
+    """One replay: every Tensor that was made, by the number of its operation and which result it is."""
+
+    def __init__(self, tape: Tape, dtype: Any, device: Any) -> None:
+        if any(op.recipe is None for op in tape):
+            raise GraphError("replay: the tape was recorded without replay=True, and holds no values to start from")
+        self.tape, self.device = tape, device
+        self.dtype = None if dtype is None else np.dtype(dtype)
+        self.made: dict[tuple[int, int], Tensor] = {}
+
+    def run(self, given: Mapping[int, Any], edits: Mapping[int, Any]) -> Replay:
+        replayed = Replay(self.tape, _made=self.made)
+        for source in self.tape.sources:
+            x = self.start(source, given.get(source.number))
+            self.made[source.number, 0] = x
+            if source.name:
+                replayed.sources.setdefault(source.name, x)
+        for op in self.tape:
+            results = self.step(op)
+            self.see(op, results)
+            if op.number in edits:
+                results = [_edited(x, edits[op.number]) for x in results]
+            for i, x in enumerate(results):
+                self.made[op.number, i] = x
+        replayed.results = [self.made[result.source, result.index] for result in self.tape.results]
+        return replayed
+
+    def see(self, op: Op, results: list[Tensor]) -> None:
+        """What an operation gave, before anything writes to it."""
+
+    def start(self, source: Source, given: Any) -> Tensor:
+        """A fresh leaf or constant."""
+        array = source.array if given is None else given.array if isinstance(given, Tensor) else given
+        array = self.brought(np.asarray(array) if not backend.is_array(array) else array)
+        array = replica(array) if array is source.array else array
+        wants = source.kind != "constant"
+        if source.kind == "parameter":
+            return Parameter(Tensor._made(array))
+        return Tensor._made(array).requires_grad_(wants)
+
+    def step(self, op: Op) -> list[Tensor]:
+        recipe = op.recipe
+        assert recipe is not None
+        cls = recipe.function
+        operands = [self.made[x.source, x.index] if x.source is not None else x.value for x in op.inputs]
+        with state.scope(path=op.path, grad_enabled=recipe.recorded):
+            if cls is Detach:
+                out = operands[0].detach()
+            elif issubclass(cls, custom._Custom):
+                out = cls.function.apply(*operands)
+            else:
+                settings = {name: self.setting(value) for name, value in recipe.settings.items()}
+                out = (cls.apply_ if recipe.in_place else cls.apply)(*operands, **settings)
+        return list(out) if isinstance(out, tuple) else [out]
+
+    def setting(self, value: Any) -> Any:
+        if backend.is_array(value):
+            return self.brought(value)
+        if type(value) is tuple:
+            return tuple(map(self.setting, value))
+        if self.dtype is not None and isinstance(value, np.dtype) and value.kind == self.dtype.kind:
+            return self.dtype
+        return value
+
+    def brought(self, array: Any) -> Any:
+        """An array on the device and in the dtype asked for, if it is floating-point."""
+        if self.device is not None:
+            array = backend.to_device(array, self.device)
+        if self.dtype is not None and array.dtype.kind == self.dtype.kind and array.dtype != self.dtype:
+            array = array.astype(self.dtype)
+        return array
+
+
+def _named(tape: Tape, inputs: Mapping[str, Any] | None, params: Any) -> dict[int, Any]:
+    given: dict[str, Any] = dict(inputs or {})
+    if params is not None:
+        given |= dict(params.named_parameters()) if hasattr(params, "named_parameters") else dict(params)
+    by_name: dict[str, list[int]] = {}
+    for source in tape.sources:
+        by_name.setdefault(source.name, []).append(source.number)
+    for name in given:
+        if name not in by_name:
+            raise ArgumentError(
+                f"replay: the tape has no source named {name!r}; it has {', '.join(filter(None, by_name))}"
+            )
+    return {number: x for name, x in given.items() for number in by_name[name]}
+
+
+def _edits(tape: Tape, edits: Mapping[Any, Any] | None) -> dict[int, Any]:
+    chosen: dict[int, Any] = {}
+    for key, change in (edits or {}).items():
+        found = tape[key]
+        for op in found if isinstance(found, list) else [found]:
+            if not isinstance(op, Op):
+                raise ArgumentError(f"replay: {key!r} is no operation; give other values of it by inputs or params")
+            chosen[op.number] = change
+    return chosen
+
+
+def _edited(x: Tensor, change: Any) -> Tensor:
+    """What a result becomes: still on the graph where a function makes it of the Tensor."""
+    if callable(change) and not isinstance(change, Tensor):
+        changed: Tensor = change(x)
+        return changed
+    y = change if isinstance(change, Tensor) else Tensor._made(np.asarray(change, x.array.dtype))
+    if y.array.shape not in ((), x.array.shape):
+        raise ArgumentError(f"replay: a result of shape {x.array.shape} can't become one of shape {y.array.shape}")
+    return y if y.array.shape == x.array.shape else y.expand(x.shape)

@@ -1,0 +1,65 @@
+"""The server of a live view: on this machine only, in a thread."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+from .page import document
+
+if TYPE_CHECKING:
+    from .watching import History
+
+
+class Server:
+    """Serves the page at `/` and what is new at `/steps?after=3`, until it is closed."""
+
+    def __init__(self, history: History, port: int) -> None:
+        self.http = ThreadingHTTPServer(("127.0.0.1", port), _handler(history))
+        self.http.daemon_threads = True
+        self.port: int = self.http.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}/"
+        self.thread = threading.Thread(target=self.http.serve_forever, args=(0.05,), name="microgad.watch", daemon=True)
+        self.thread.start()
+
+    def close(self) -> None:
+        """Stop, and give the port back."""
+        self.http.shutdown()
+        self.http.server_close()
+        self.thread.join()
+
+
+def _handler(history: History) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            host = self.headers.get("Host", "").rpartition(":")[0]
+            asked = urlsplit(self.path)
+            if host not in ("127.0.0.1", "localhost"):  # a page from elsewhere that has its name point here
+                self.answer(403, "text/plain", "only for this machine")
+            elif asked.path == "/":
+                self.answer(200, "text/html", document(history.page(), live=True))
+            elif asked.path == "/steps":
+                said = parse_qs(asked.query).get("after", ["-1"])[0]
+                number = int(said) if said.removeprefix("-").isdigit() else -1
+                news = {"steps": history.after(number), "recorded": bool(history.graph["ops"]), "open": history.open}
+                self.answer(200, "application/json", json.dumps(news, separators=(",", ":"), allow_nan=False))
+            else:
+                self.answer(404, "text/plain", "not found")
+
+        def answer(self, status: int, kind: str, content: str) -> None:
+            body = content.encode()
+            self.send_response(status)
+            self.send_header("Content-Type", f"{kind}; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Cache-Control", "no-store")
+            self.send_header("X-Content-Type-Options", "nosniff")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Training's own output stays clean."""
+
+    return Handler

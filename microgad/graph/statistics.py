@@ -1,0 +1,71 @@
+"""What values are like: their range, spread and trouble, and a histogram of a sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import backend
+
+SAMPLE = 65_536  # elements that a histogram looks at, spread evenly
+BINS = 32
+
+
+@dataclass(slots=True, frozen=True)
+class Stats:
+    """Of an array's finite values the range, mean and standard deviation; of all how many are 0, NaN or infinite.
+
+    >>> stats_of(np.array([0.0, 1.0, 3.0, np.nan]))
+    <0 … 3, mean 1.333 ± 1.247; 33.3 % zeros; 1 NaN>
+    """
+
+    size: int
+    minimum: float
+    maximum: float
+    mean: float
+    std: float
+    zeros: float  # share of the finite ones
+    nans: int
+    infs: int
+    counts: tuple[int, ...] = ()  # of BINS equal parts of the range, of a sample
+
+    @property
+    def norm(self) -> float:
+        """The Euclidean norm of the finite values."""
+        finite = self.size - self.nans - self.infs
+        return float((finite * (self.std**2 + self.mean**2)) ** 0.5)
+
+    def __repr__(self) -> str:
+        words = [f"{self.minimum:.4g} … {self.maximum:.4g}, mean {self.mean:.4g} ± {self.std:.4g}"]
+        if self.zeros:
+            words.append(f"{100 * self.zeros:.1f} % zeros")
+        words += [f"{n:,} {name}" for n, name in ((self.nans, "NaN"), (self.infs, "inf")) if n]
+        return f"<{'; '.join(words)}>"
+
+
+def stats_of(array: Any) -> Stats:
+    """The statistics of an array of any real dtype; a complex one's are of its magnitudes."""
+    x = backend.to_numpy(array).reshape(-1)
+    if x.dtype.kind == "c":
+        x = np.abs(x)
+    if x.dtype.kind not in "fiu":
+        x = x.astype(np.float32)
+    nans = infs = 0
+    size = x.size
+    low, high = (float(x.min()), float(x.max())) if size else (0.0, 0.0)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        nans = int(np.isnan(x).sum())
+        x = x[np.isfinite(x)]
+        infs = size - nans - x.size
+        low, high = (float(x.min()), float(x.max())) if x.size else (0.0, 0.0)
+    if not x.size:
+        return Stats(size, low, high, 0.0, 0.0, 0.0, nans, infs)
+    mean = float(x.mean(dtype=np.float64 if x.dtype.kind != "f" or x.size < SAMPLE else None))
+    away = x - x.dtype.type(mean) if x.dtype.kind == "f" else x - mean
+    std = float(np.vdot(away, away) / x.size) ** 0.5 if high > low else 0.0
+    zeros = 1 - np.count_nonzero(x) / x.size if low <= 0 <= high else 0.0
+    sample = x[:: -(-x.size // SAMPLE)]
+    counts = np.histogram(sample, BINS, (low, high))[0] if high > low else np.array([sample.size])
+    return Stats(size, low, high, mean, std, float(zeros), nans, infs, tuple(counts.tolist()))

@@ -1,0 +1,204 @@
+"""EfficientNet: Tan, Le (2019); its second version: Tan, Le (2021)."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from ..lazy import absent as _absent
+from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Dropout, Linear, Module, Sequential, SiLU, init
+from ..tensor import Tensor
+from .blocks import Conv2dNormActivation, Layer, SqueezeExcitation, StochasticDepth, make_divisible
+from .building import builder, by_kaiming
+
+
+@dataclasses.dataclass
+class MBConvConfig:
+    """The settings of a stage, made wider and deeper. Source: torchvision.models.efficientnet.MBConvConfig."""
+
+    expand_ratio: float
+    kernel: int
+    stride: int
+    input_channels: int
+    out_channels: int
+    num_layers: int
+    width_mult: dataclasses.InitVar[float] = 1.0
+    depth_mult: dataclasses.InitVar[float] = 1.0
+    block: Layer | None = None
+
+    def __post_init__(self, width_mult: float, depth_mult: float) -> None:
+        self.input_channels = self.adjust_channels(self.input_channels, width_mult)
+        self.out_channels = self.adjust_channels(self.out_channels, width_mult)
+        self.num_layers = math.ceil(self.num_layers * depth_mult)
+        self.block = self.block or MBConv
+
+    @staticmethod
+    def adjust_channels(channels: int, width_mult: float, min_value: int | None = None) -> int:
+        """As many channels as a width comes to."""
+        return make_divisible(channels * width_mult, 8, min_value)
+
+
+class FusedMBConvConfig(MBConvConfig):
+    """The settings of a stage of fused blocks. Source: torchvision.models.efficientnet.FusedMBConvConfig."""
+
+    def __post_init__(self, width_mult: float, depth_mult: float) -> None:
+        self.block = self.block or FusedMBConv
+
+
+class _Residual(Module):
+    """A block beside the identity, where shapes allow; left out at random while training."""
+
+    def __init__(self, cnf: MBConvConfig, stochastic_depth_prob: float, layers: list[Module]) -> None:
+        super().__init__()
+        if cnf.stride not in (1, 2):
+            raise ValueError("illegal stride value")
+        self.use_res_connect = cnf.stride == 1 and cnf.input_channels == cnf.out_channels
+        self.block = Sequential(*layers)
+        self.stochastic_depth = StochasticDepth(stochastic_depth_prob, "row")
+        self.out_channels = cnf.out_channels
+
+    def forward(self, input: Tensor) -> Tensor:
+        result = self.block(input)
+        return self.stochastic_depth(result) + input if self.use_res_connect else result
+
+
+class MBConv(_Residual):
+    """Wider, each channel by itself, scaled, narrow again. Source: torchvision.models.efficientnet.MBConv."""
+
+    def __init__(
+        self, cnf: MBConvConfig, stochastic_depth_prob: float, norm_layer: Layer, se_layer: Layer = SqueezeExcitation
+    ) -> None:
+        how: Any = {"norm_layer": norm_layer, "activation_layer": SiLU}
+        wide = cnf.adjust_channels(cnf.input_channels, cnf.expand_ratio)
+        layers: list[Module] = []
+        if wide != cnf.input_channels:
+            layers.append(Conv2dNormActivation(cnf.input_channels, wide, kernel_size=1, **how))
+        layers.append(Conv2dNormActivation(wide, wide, cnf.kernel, stride=cnf.stride, groups=wide, **how))
+        layers.append(se_layer(wide, max(1, cnf.input_channels // 4), activation=functools.partial(SiLU, inplace=True)))
+        how["activation_layer"] = None
+        layers.append(Conv2dNormActivation(wide, cnf.out_channels, kernel_size=1, **how))
+        super().__init__(cnf, stochastic_depth_prob, layers)
+
+
+class FusedMBConv(_Residual):
+    """Wider by a whole convolution, then narrow again. Source: torchvision.models.efficientnet.FusedMBConv."""
+
+    def __init__(self, cnf: MBConvConfig, stochastic_depth_prob: float, norm_layer: Layer) -> None:
+        how: Any = {"norm_layer": norm_layer, "activation_layer": SiLU}
+        wide = cnf.adjust_channels(cnf.input_channels, cnf.expand_ratio)
+        narrow = wide == cnf.input_channels
+        first = cnf.out_channels if narrow else wide
+        layers: list[Module] = [Conv2dNormActivation(cnf.input_channels, first, cnf.kernel, stride=cnf.stride, **how)]
+        if not narrow:
+            how["activation_layer"] = None
+            layers.append(Conv2dNormActivation(wide, cnf.out_channels, kernel_size=1, **how))
+        super().__init__(cnf, stochastic_depth_prob, layers)
+
+
+class EfficientNet(Module):
+    """(N, 3, H, W) -> (N, num_classes). Source: torchvision.models.EfficientNet.
+
+    >>> stages = [torch.models.efficientnet.MBConvConfig(1, 3, 1, 8, 8, 1)]
+    >>> torch.models.EfficientNet(stages, dropout=0.2, num_classes=10).eval()(torch.zeros(1, 3, 32, 32)).shape
+    torch.Size([1, 10])
+    """
+
+    def __init__(
+        self,
+        inverted_residual_setting: Sequence[MBConvConfig],
+        dropout: float,
+        stochastic_depth_prob: float = 0.2,
+        num_classes: int = 1000,
+        norm_layer: Layer | None = None,
+        last_channel: int | None = None,
+    ) -> None:
+        super().__init__()
+        settings = inverted_residual_setting
+        if not settings:
+            raise ValueError("The inverted_residual_setting should not be empty")
+        if not isinstance(settings, Sequence) or not all(isinstance(s, MBConvConfig) for s in settings):
+            raise TypeError("The inverted_residual_setting should be List[MBConvConfig]")
+        how: Any = {"norm_layer": norm_layer or BatchNorm2d, "activation_layer": SiLU}
+        layers: list[Module] = [Conv2dNormActivation(3, settings[0].input_channels, kernel_size=3, stride=2, **how)]
+        count, total = 0, sum(setting.num_layers for setting in settings)
+        for setting in settings:
+            blocks: list[Module] = []
+            for _ in range(setting.num_layers):
+                make: Any = setting.block
+                blocks.append(make(setting, stochastic_depth_prob * count / total, how["norm_layer"]))
+                # Those after the first keep the channels and the plane.
+                setting = dataclasses.replace(
+                    setting, input_channels=setting.out_channels, stride=1, width_mult=1.0, depth_mult=1.0
+                )
+                count += 1
+            layers.append(Sequential(*blocks))
+        channels = settings[-1].out_channels
+        last = 4 * channels if last_channel is None else last_channel
+        layers.append(Conv2dNormActivation(channels, last, kernel_size=1, **how))
+        self.features = Sequential(*layers)
+        self.avgpool = AdaptiveAvgPool2d(1)
+        head = Linear(last, num_classes)
+        self.classifier = Sequential(Dropout(p=dropout, inplace=True), head)
+        by_kaiming(self, "fan_out")
+        bound = 1.0 / math.sqrt(num_classes)
+        init.uniform_(head.weight, -bound, bound)
+        init.zeros_(head.get_parameter("bias"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(self.avgpool(self.features(x)).flatten(1))
+
+
+# Of each stage: by what it widens, kernel, stride, inputs, outputs, layers.
+_FIRST = [
+    (1, 3, 1, 32, 16, 1), (6, 3, 2, 16, 24, 2), (6, 5, 2, 24, 40, 2), (6, 3, 2, 40, 80, 3), (6, 5, 1, 80, 112, 3),
+    (6, 5, 2, 112, 192, 4), (6, 3, 1, 192, 320, 1),
+]  # fmt: skip
+# Of the second version, three fused stages, and the others.
+_SECOND = {
+    "s": ([(1, 3, 1, 24, 24, 2), (4, 3, 2, 24, 48, 4), (4, 3, 2, 48, 64, 4)],
+          [(4, 3, 2, 64, 128, 6), (6, 3, 1, 128, 160, 9), (6, 3, 2, 160, 256, 15)]),
+    "m": ([(1, 3, 1, 24, 24, 3), (4, 3, 2, 24, 48, 5), (4, 3, 2, 48, 80, 5)],
+          [(4, 3, 2, 80, 160, 7), (6, 3, 1, 160, 176, 14), (6, 3, 2, 176, 304, 18), (6, 3, 1, 304, 512, 5)]),
+    "l": ([(1, 3, 1, 32, 32, 4), (4, 3, 2, 32, 64, 7), (4, 3, 2, 64, 96, 7)],
+          [(4, 3, 2, 96, 192, 10), (6, 3, 1, 192, 224, 19), (6, 3, 2, 224, 384, 25), (6, 3, 1, 384, 640, 7)]),
+}  # fmt: skip
+
+
+def _efficientnet(name: str, stages: list[MBConvConfig], **usual: Any) -> Any:
+    def build(**options: Any) -> EfficientNet:
+        return EfficientNet(stages, **(usual | options))
+
+    build.__name__ = f"efficientnet_{name}"
+    build.__doc__ = f"An EfficientNet, drawn anew. Source: torchvision.models.{build.__name__}."
+    return builder(build)
+
+
+def _first(name: str, width: float, depth: float, dropout: float, **usual: Any) -> Any:
+    stages = [MBConvConfig(*stage, width_mult=width, depth_mult=depth) for stage in _FIRST]
+    return _efficientnet(name, stages, dropout=dropout, **usual)
+
+
+def _second(name: str, dropout: float) -> Any:
+    fused, rest = _SECOND[name]
+    stages = [FusedMBConvConfig(*stage) for stage in fused] + [MBConvConfig(*stage) for stage in rest]
+    norm = functools.partial(BatchNorm2d, eps=1e-3)
+    return _efficientnet(f"v2_{name}", stages, dropout=dropout, last_channel=1280, norm_layer=norm)
+
+
+_slow = {"norm_layer": functools.partial(BatchNorm2d, eps=0.001, momentum=0.01)}
+efficientnet_b0 = _first("b0", 1.0, 1.0, 0.2)
+efficientnet_b1 = _first("b1", 1.0, 1.1, 0.2)
+efficientnet_b2 = _first("b2", 1.1, 1.2, 0.3)
+efficientnet_b3 = _first("b3", 1.2, 1.4, 0.3)
+efficientnet_b4 = _first("b4", 1.4, 1.8, 0.4)
+efficientnet_b5 = _first("b5", 1.6, 2.2, 0.4, **_slow)
+efficientnet_b6 = _first("b6", 1.8, 2.6, 0.5, **_slow)
+efficientnet_b7 = _first("b7", 2.0, 3.1, 0.5, **_slow)
+efficientnet_v2_s = _second("s", 0.2)
+efficientnet_v2_m = _second("m", 0.3)
+efficientnet_v2_l = _second("l", 0.4)
+
+_absent(globals())

@@ -1,0 +1,45 @@
+"""ONNX files: models written as graphs that other programs run, and graphs run as microgad's operations.
+
+Names are loaded when they are first used, with the `onnx` package: `pip install microgad[onnx]`.
+"""
+
+from __future__ import annotations
+
+import enum
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UnsupportedError as UnsupportedError
+from ..lazy import refuse
+from ..serialization.errors import FileError as FileError
+
+if TYPE_CHECKING:
+    from .exporting import export as export
+    from .loading import OnnxModule as OnnxModule
+    from .loading import load as load
+    from .state import is_in_onnx_export as is_in_onnx_export
+
+_HOMES = {"export": "exporting", "is_in_onnx_export": "state", "OnnxModule": "loading", "load": "loading"}
+
+__all__ = [*_HOMES, "FileError", "TrainingMode", "UnsupportedError"]
+
+
+class TrainingMode(enum.IntEnum):
+    """In which mode `export` runs a model: evaluation, its own, or training. Source: torch.onnx.TrainingMode."""
+
+    EVAL = 0
+    PRESERVE = 1
+    TRAINING = 2
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        return refuse(__name__, name)
+    try:
+        value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    except ImportError as error:
+        if error.name and error.name.partition(".")[0] in ("onnx", "google"):
+            raise ImportError(f"microgad.onnx.{name} needs the onnx package: pip install microgad[onnx]") from error
+        raise
+    globals()[name] = value
+    return value

@@ -1,0 +1,379 @@
+"""`export`: a model's steps, written as an ONNX graph."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+import numpy as np
+from onnx import checker, helper
+
+from ..errors import ArgumentError, DeviceError, UnsupportedError
+from ..nn import Module
+from ..tensor import Tensor
+from . import TrainingMode
+from . import rules as rules
+from .recording import Constant, Recording, Step, Value, leaves, record, replaced
+from .sizes import Dim, Grown, Varying, merged, together
+from .state import exporting
+from .writer import RULES, WHOLE, Symbol, Writer
+
+OPSETS = range(17, 24)
+# Of torch.onnx.export, what makes no difference to a graph that is written from what was recorded.
+WITHOUT_EFFECT = frozenset((
+    "artifacts_dir", "autograd_inlining", "custom_opsets", "custom_translation_table", "do_constant_folding",
+    "dump_exported_program", "dynamo", "export_modules_as_functions", "external_data", "fallback",
+    "keep_initializers_as_inputs", "operator_export_type", "optimize", "profile", "report", "verbose", "verify",
+))  # fmt: skip
+
+
+def export(
+    model: Module | Callable[..., Any], args: Any = (), f: str | os.PathLike[str] | BinaryIO | None = None, *,
+    kwargs: Mapping[str, Any] | None = None, export_params: bool = True, input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None, opset_version: int | None = None,
+    dynamic_axes: Mapping[str, Any] | None = None, dynamic_shapes: Any = None, training: int = TrainingMode.EVAL,
+    **options: Any,
+) -> Any:  # fmt: skip
+    """Write what model(*args, **kwargs) computes, in evaluation mode, as an ONNX file. Source: torch.onnx.export.
+
+    args is a Tensor or a tuple of arguments, a dict at its end being keyword arguments. Tensors in them, also in nested
+    tuples, lists and dicts, are the graph's inputs, named by `input_names` or the arguments' names. dynamic_axes says
+    which sizes the file leaves open: `{"x": {0: "batch"}}` or `{"x": [0]}`; those of one name are equal. The model is
+    run a few times, with other sizes and other values: whatever then isn't as before is worked out from the inputs'
+    shapes, or refused. f is a path or a file open for writing; without it the model is given, an onnx.ModelProto.
+    opset_version is 17 to 23, by default 18. With `training` PRESERVE modules stay in the mode that they are in.
+
+    Parameters and buffers keep their names, and nodes say in which module they are. A file over 2 GB is refused.
+    Raises NotImplementedError for an operation that there is no rule for and for what depends on values or sizes in a
+    way that can't be written, naming the operation and its module; ValueError for arguments that don't fit.
+
+    >>> model = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
+    >>> proto = torch.onnx.export(model, torch.ones(1, 3), dynamic_axes={"input": {0: "batch"}})
+    >>> [node.op_type for node in proto.graph.node], proto.graph.initializer[0].name
+    (['Gemm', 'Relu'], '0.weight')
+    """
+    unknown = options.keys() - WITHOUT_EFFECT
+    if unknown:
+        raise TypeError(f"export() got an unexpected keyword argument '{min(unknown)}'")
+    if not export_params:
+        raise ArgumentError("onnx.export: export_params=False would leave out what the model knows: it isn't supported")
+    opset = 18 if opset_version is None else opset_version
+    if opset not in OPSETS:
+        raise ArgumentError(f"onnx.export: opset_version must be {OPSETS[0]} to {OPSETS[-1]}, got {opset_version}")
+    given = args if isinstance(args, tuple) else (args,)
+    named = dict(kwargs or {})
+    if given and isinstance(given[-1], Mapping) and kwargs is None:
+        given, named = given[:-1], dict(given[-1])
+    tensors = leaves((given, named))
+    names = _input_names(model, given, named, input_names, len(tensors))
+    axes = _axes(dynamic_axes if dynamic_shapes is None else dynamic_shapes, names, tensors, output_names or ())
+    known = [*model.parameters(), *model.buffers()] if isinstance(model, Module) else []
+    if any(x.is_cuda for x in (*tensors, *known)):
+        raise DeviceError("onnx.export: the model and its arguments must be on the CPU: call .cpu() on them")
+    with _mode(model, training):
+        steps, recording, result, points = _recorded(model, given, named, tensors, axes)
+    proto = _Export(opset, steps, recording, names, axes, points).written(result, output_names, dynamic_axes or {})
+    if f is None:
+        return proto
+    data = proto.SerializeToString()
+    if hasattr(f, "write"):
+        f.write(data)
+    else:
+        with open(f, "wb") as file:
+            file.write(data)
+    return None
+
+
+@contextmanager
+def _mode(model: Any, training: int) -> Iterator[None]:
+    """All modules in evaluation mode, or in training, for a while."""
+    modules = list(model.modules()) if isinstance(model, Module) else []
+    before = [module.training for module in modules]
+    token = exporting.set(True)
+    try:
+        for module in modules if training != TrainingMode.PRESERVE else ():
+            module.training = training == TrainingMode.TRAINING
+        yield
+    finally:
+        exporting.reset(token)
+        for module, was in zip(modules, before, strict=True):
+            module.training = was
+
+
+def _input_names(
+    model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], wanted: Sequence[str] | None, count: int
+) -> list[str]:
+    """A name for each Tensor in the arguments: the argument's, with a number behind it where it has several."""
+    try:
+        bound = inspect.signature(getattr(model, "forward", model)).bind(*args, **kwargs).arguments
+    except (TypeError, ValueError):
+        bound = {f"input_{i}": x for i, x in enumerate(args)} | kwargs
+    names: list[str] = []
+    for name, value in bound.items():
+        several = isinstance(value, (tuple, list, Mapping))
+        names += [f"{name}_{i}" if several else name for i in range(len(leaves(value)))]
+    if len(names) != count:
+        names = [f"input_{i}" for i in range(count)]
+    if wanted is not None and len(wanted) > count:
+        raise ArgumentError(f"onnx.export: there are {len(wanted)} input_names, but {count} inputs")
+    if wanted is not None:
+        names[: len(wanted)] = wanted
+    return names
+
+
+def _axes(said: Any, names: list[str], tensors: list[Tensor], outputs: Sequence[str]) -> dict[tuple[int, int], str]:
+    """(input, axis) -> the name of its size."""
+    if isinstance(said, (tuple, list)):
+        said = dict(zip(names, said, strict=False))
+    found = {}
+    for name, axes in (said or {}).items():
+        if name not in names:
+            if name in outputs:
+                continue
+            raise ArgumentError(
+                f"onnx.export: dynamic_axes names {name!r}, but the inputs are {', '.join(names)} and the outputs "
+                f"{', '.join(outputs) or 'have no names'}"
+            )
+        i = names.index(name)
+        items = axes.items() if isinstance(axes, Mapping) else [(axis, f"{name}_dim_{axis}") for axis in axes or ()]
+        for axis, label in items:
+            if not -tensors[i].ndim <= axis < tensors[i].ndim:
+                raise ArgumentError(f"onnx.export: {name!r} has {tensors[i].ndim} dimensions: it has no axis {axis}")
+            found[i, axis % tensors[i].ndim] = str(getattr(label, "__name__", label))
+    return found
+
+
+def _recorded(
+    model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], tensors: list[Tensor], axes: dict[tuple[int, int], str]
+) -> tuple[list[Step], Recording, Any, list[dict[str, int]]]:
+    """The steps, in which sizes and values that differ from run to run are marked; the first run and its result."""
+    known = {}
+    if isinstance(model, Module):
+        for name, x in [*model.named_parameters(), *model.named_buffers()]:
+            known[id(x.array)] = name
+
+    def run(arrays: list[Any]) -> tuple[Recording, Any]:
+        again = replaced((args, kwargs), [Tensor._made(x) for x in arrays])
+        return record(model, again[0], again[1], known, WHOLE)
+
+    first: dict[str, int] = {}
+    for (i, axis), name in axes.items():
+        first.setdefault(name, max(tensors[i].shape[axis], 2))  # of size 1 an axis broadcasts, and shows nothing
+
+    def sized(sizes: dict[str, int]) -> list[Any]:
+        arrays = [x.array for x in tensors]
+        for (i, axis), name in axes.items():
+            n = arrays[i].shape[axis]
+            if not n:
+                raise ArgumentError(f"onnx.export: the dynamic axis {name!r} is empty: give it at least one element")
+            arrays[i] = np.take(arrays[i], np.arange(sizes[name]) % n, axis)
+        return [x.copy() for x in arrays]
+
+    recording, result = run(sized(first))
+    points, runs = [first], [recording]
+    if axes:
+        points, runs = _at_other_sizes(run, sized, first, recording)
+    steps = together(runs, points)
+    shapes = [merged([r.arguments[i].shape for r in runs], points) for i in range(len(tensors))]
+    recording.results = merged([r.results for r in runs], points)
+    for change in (_mixed, _negated):
+        try:
+            other = run([change(x) for x in sized(first)])[0]
+        except Exception:  # such values may be none that the model takes
+            continue
+        _compare(steps, recording, other)
+    recording.arguments = shapes
+    return steps, recording, result, points
+
+
+def _at_other_sizes(run: Any, sized: Any, first: dict[str, int], recording: Recording) -> Any:
+    """Runs with each dynamic axis changed, and with all: longer by a few; or, where a model can't, by whole times."""
+    plans: Any = (
+        (lambda n, i: n + 1 + i, lambda n, i: n + 2 * (1 + i)),
+        (lambda n, i: 2 * n, lambda n, i: (3 + i) * n),
+    )
+    for last, (one, all_) in enumerate(plans):
+        points = [first]
+        points += [{**first, name: one(n, i)} for i, (name, n) in enumerate(first.items())]
+        points.append({name: all_(n, i) for i, (name, n) in enumerate(first.items())})
+        try:
+            runs = [recording, *(run(sized(point))[0] for point in points[1:])]
+            together(runs, points)
+        except Exception:
+            if last:
+                raise
+        else:
+            return points, runs
+    raise AssertionError
+
+
+def _mixed(x: Any) -> Any:
+    x = np.flip(x).copy()
+    return x * x.dtype.type(0.75) + x.dtype.type(0.1) if x.dtype.kind == "f" else x
+
+
+def _negated(x: Any) -> Any:
+    return -x if x.dtype.kind == "f" else np.roll(x, 1)
+
+
+def _compare(steps: list[Step], recording: Recording, other: Recording) -> None:
+    """Mark what differs between runs with the same sizes and other values."""
+    together([recording, other], [])
+    for step, a, b in zip(steps, recording.steps, other.steps, strict=True):
+        for i, (x, y) in enumerate(zip(a.inputs, b.inputs, strict=True)):
+            found = merged([x, y], [])
+            if isinstance(found, (Varying, Grown)):
+                step.inputs[i] = found
+        for name in a.settings:
+            if _marked(found := merged([a.settings[name], b.settings[name]], [])):
+                step.settings[name] = found
+
+
+def _marked(x: Any) -> bool:
+    if isinstance(x, dict):
+        x = tuple(x.values())
+    return any(map(_marked, x)) if isinstance(x, tuple) else isinstance(x, (Varying, Grown))
+
+
+class _Export:
+    """One graph."""
+
+    def __init__(
+        self, opset: int, steps: list[Step], recording: Recording, names: list[str],
+        axes: dict[tuple[int, int], str], points: list[dict[str, int]],
+    ) -> None:  # fmt: skip
+        self.writer = writer = Writer(opset)
+        self.steps, self.recording, self.axes, self.points = steps, recording, axes, points
+        self.inputs = []
+        self.fixed: set[int] = set()  # numbers of what depends on no input
+        for i, (name, shape) in enumerate(zip(names, recording.arguments, strict=True)):
+            array = recording.arrays[i]
+            called = writer.named(name)
+            if called != name:
+                raise ArgumentError(f"onnx.export: two inputs are named {name!r}")
+            writer.values[i], writer.shapes[i] = Symbol(writer, name, array.dtype), shape
+            sizes = [axes.get((i, axis), n) for axis, n in enumerate(array.shape)]
+            kind = helper.np_dtype_to_tensor_dtype(array.dtype)
+            self.inputs.append(helper.make_tensor_value_info(name, kind, sizes))
+            for axis in range(array.ndim):
+                if (i, axis) in axes:
+                    writer.sizes.setdefault(axes[i, axis], (writer.values[i], axis))
+
+    def written(self, result: Any, names: Sequence[str] | None, labels: Mapping[str, Any]) -> Any:
+        """The model."""
+        for step in self.steps:
+            self.write(step)
+        writer, outputs = self.writer, []
+        writer.step = None
+        tensors, symbols = leaves(result), []
+        names = list(names or ())
+        if not tensors:
+            raise ArgumentError("onnx.export: the model gives no Tensor")
+        if len(names) > len(tensors):
+            raise ArgumentError(f"onnx.export: there are {len(names)} output_names, but {len(tensors)} outputs")
+        for i, (x, operand) in enumerate(zip(tensors, self.recording.results, strict=True)):
+            name = writer.named(names[i] if i < len(names) else "output" if len(tensors) == 1 else f"output_{i}")
+            if isinstance(operand, (Varying, Dim)):
+                raise UnsupportedError(
+                    "onnx.export: a result isn't made of recorded steps, but depends on a dynamic axis or the inputs"
+                )
+            made = writer.of(operand)
+            symbols.append(made)
+            shape = operand.shape if getattr(operand, "shape", None) is not None else writer.shape_of(operand)
+            given = labels.get(name, {})
+            given = given if isinstance(given, Mapping) else {axis: f"{name}_dim_{axis}" for axis in given}
+            sizes = [given.get(axis, _label(n)) for axis, n in enumerate(shape)]
+            kind = helper.np_dtype_to_tensor_dtype(x.array.dtype)
+            outputs.append(helper.make_tensor_value_info(name, kind, sizes))
+        nodes = self.used(symbols)
+        nodes += [
+            helper.make_node("Identity", [made.name], [info.name], writer.named(f"/{info.name}"))
+            for made, info in zip(symbols, outputs, strict=True)
+        ]
+        _renamed(nodes, {info.name for info in self.inputs})
+        needed = {name for node in nodes for name in node.input}
+        held = [x for x in writer.initializers if x.name in needed]
+        graph = helper.make_graph(nodes, "main_graph", self.inputs, outputs, held)
+        opsets = [helper.make_opsetid("", writer.opset)]
+        proto = helper.make_model(
+            graph, producer_name="microgad", opset_imports=opsets,
+            ir_version=helper.find_min_ir_version_for(opsets),
+        )  # fmt: skip
+        if proto.ByteSize() >= 2**31:
+            raise UnsupportedError("onnx.export: the model is over 2 GB, more than one ONNX file can hold")
+        checker.check_model(proto, full_check=True)
+        return proto
+
+    def write(self, step: Step) -> None:
+        """One step, by its rule, or its result, if that depends on no input."""
+        writer = self.writer
+        writer.step = step
+        writer.shapes.update(zip(step.outputs, step.shapes, strict=True))
+        if not self.depends(step):
+            self.fixed.update(step.outputs)
+            for number in step.outputs:
+                writer.values[number] = writer.constant(self.recording.arrays[number])
+            return
+        function: Any = step.function
+        keys = function.__mro__ if isinstance(function, type) else (function.__name__,)
+        write = next((RULES[key] for key in keys if key in RULES), None)
+        if write is None:
+            raise writer.refused("there is no rule for it in microgad/onnx/rules")
+        made = write(writer, step)
+        results = made if isinstance(made, (tuple, list)) else [made]
+        for number, symbol, dtype in zip(step.outputs, results, step.kinds, strict=True):
+            writer.values[number] = writer.cast(symbol, dtype)
+
+    def depends(self, step: Step) -> bool:
+        """Whether a step reads an input, a parameter, or a size that isn't known."""
+        return any(map(self.open, (*step.inputs, *step.settings.values(), *step.shapes)))
+
+    def open(self, x: Any) -> bool:
+        """Whether there is in an operand or a setting what isn't a constant."""
+        if isinstance(x, Value):
+            return x.number not in self.fixed
+        if isinstance(x, dict):
+            x = tuple(x.values())
+        if isinstance(x, slice):
+            x = (x.start, x.stop, x.step)
+        if isinstance(x, (tuple, list)):
+            return any(map(self.open, x))
+        return bool(x.name) if isinstance(x, Constant) else isinstance(x, (Dim, Grown, Varying))
+
+    def used(self, results: list[Symbol]) -> list[Any]:
+        """The nodes that lead to the results."""
+        wanted, kept = {x.name for x in results}, []
+        for node in reversed(self.writer.nodes):
+            if wanted.intersection(node.output):
+                wanted.update(node.input)
+                kept.append(node)
+        return kept[::-1]
+
+
+def _label(n: Any) -> Any:
+    """A size as it stands in the file: the axis's name, where it is just that."""
+    if isinstance(n, Dim) and len(n.terms) == 1:
+        ((name, factor),) = n.terms
+        plain = n.offset == 1 if n.product else n.offset == 0 and factor == 1
+        return name if plain else None
+    return n if isinstance(n, int) else None
+
+
+def _renamed(nodes: list[Any], inputs: set[str]) -> None:
+    """Give a result its name where it is made, and drop the Identity that gave it, if nothing else needs that."""
+    made = {name: node for node in nodes for name in node.output}
+    for last in [node for node in nodes if node.op_type == "Identity" and node.name.startswith("/")]:
+        (before,), (name,) = last.input, last.output
+        if before not in made or before in inputs or made[before] is last or made[before].op_type == "Identity":
+            continue
+        node = made.pop(before)
+        node.output[list(node.output).index(before)] = name
+        made[name] = node
+        nodes.remove(last)
+        for other in nodes:
+            for i, given in enumerate(other.input):
+                if given == before:
+                    other.input[i] = name

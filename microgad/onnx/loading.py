@@ -1,0 +1,159 @@
+"""`load`: an ONNX file as a module."""
+
+from __future__ import annotations
+
+import os
+from typing import IO, Any
+
+from google.protobuf.message import DecodeError
+from onnx import ModelProto
+
+from ..errors import ArgumentError, UnsupportedError
+from ..nn import Module
+from ..ops.creation import as_tensor
+from ..parameter import Parameter
+from ..serialization.errors import FileError
+from ..tensor import Tensor
+from . import operators as operators
+from .graphs import MAIN, Graph, Reader
+
+OPSETS = range(7, 29)
+LARGEST = 2**31  # bytes, which protobuf takes
+DEEPEST = 32  # dots in a name
+
+
+class OnnxModule(Module):
+    """An ONNX graph: called with its inputs, in order or by name, it gives its results, a tuple if there are several.
+
+    Floating-point tensors of the file are parameters, but for constants (names that begin with "/"), the running
+    statistics of batch normalization and numbers; those and all others are buffers. What the file names "layer.weight"
+    is `layer.weight` here, too.
+    """
+
+    def __init__(self, graph: Graph, name: str) -> None:
+        super().__init__()
+        self.input_names, self.output_names = tuple(graph.inputs), tuple(graph.outputs)
+        self._graph, self._file = graph, name
+        statistics = {x for node in graph.nodes if node.kind == "BatchNormalization" for x in node.inputs[3:5]}
+        self._places: dict[str, tuple[Module, str]] = {}
+        for key, array in graph.constants.items():
+            owner, last = self._place(key)
+            x = as_tensor(array)
+            constant = key.startswith("/") or key in statistics or not x.ndim
+            if x.dtype.is_floating_point and not constant:
+                owner.register_parameter(last, Parameter(x))
+            else:
+                owner.register_buffer(last, x, persistent=not key.startswith("/"))
+            self._places[key] = owner, last
+        graph.constants = {}
+
+    def _place(self, key: str) -> tuple[Module, str]:
+        """The module that has what the file names so, made where it isn't there yet, and the name that it has there."""
+        owner: Module = self
+        parts = key.split(".")
+        if len(parts) > DEEPEST or not all(parts) or not self._free(parts):
+            parts = [key.replace(".", "_")]
+        for part in parts[:-1]:
+            if part not in owner._modules:
+                owner.add_module(part, Module())
+            owner = owner._modules[part]  # type: ignore[assignment]
+        last = parts[-1]
+        while hasattr(owner, last):
+            last += "_"
+        return owner, last
+
+    def _free(self, parts: list[str]) -> bool:
+        owner: Any = self
+        for part in parts[:-1]:
+            if part not in owner._modules and hasattr(owner, part):
+                return False
+            owner = owner._modules.get(part, _NOTHING)
+        return not hasattr(owner, parts[-1])
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """The graph's results."""
+        names = self.input_names
+        if len(args) > len(names):
+            raise ArgumentError(f"{self._file} takes {len(names)} inputs ({', '.join(names)}), got {len(args)}")
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        if given.keys() != set(names):
+            wrong = sorted(given.keys() ^ set(names))
+            raise ArgumentError(
+                f"{self._file} takes the inputs {', '.join(names)}: {', '.join(wrong)} is missing, or none"
+            )
+        values = {name: x if x is None or isinstance(x, (Tensor, list)) else as_tensor(x) for name, x in given.items()}
+        values.update((name, getattr(owner, last)) for name, (owner, last) in self._places.items())
+        results = self._graph.run(values)
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def extra_repr(self) -> str:
+        return f"{os.path.basename(self._file)}: ({', '.join(self.input_names)}) -> ({', '.join(self.output_names)})"
+
+
+_NOTHING = Module()
+
+
+def load(f: str | os.PathLike[str] | IO[bytes] | bytes | ModelProto) -> OnnxModule:
+    """An ONNX file as a module that runs its graph as microgad's operations, of which gradients can be taken.
+
+    f is a path, a file open for reading, its bytes, or an onnx.ModelProto. Opsets 7 to 28 are taken. Data in other
+    files is read from the file's own folder alone. Sizes that the file claims are checked before anything is allocated;
+    running the module allocates what its graph says, so run none that you don't trust.
+
+    Raises microgad.onnx.FileError (a RuntimeError), which names the file, where it is damaged or refers to what isn't
+    there; NotImplementedError, which names them, for operators that nothing runs here (microgad/onnx/operators).
+
+    >>> data = torch.onnx.export(nn.Linear(2, 1), torch.ones(1, 2)).SerializeToString()
+    >>> model = torch.onnx.load(data)
+    >>> model
+    OnnxModule(the file: (input) -> (output))
+    >>> [name for name, _ in model.named_parameters()], model(torch.ones(4, 2)).shape
+    (['weight', 'bias'], torch.Size([4, 1]))
+    """
+    folder, name = None, "the file"
+    if isinstance(f, ModelProto):
+        data: Any = f
+    elif isinstance(f, (bytes, bytearray, memoryview)):
+        data = bytes(f)
+    elif hasattr(f, "read"):
+        data, name = f.read(), str(getattr(f, "name", name))
+    else:
+        name = os.fspath(f)
+        folder = os.path.dirname(os.path.abspath(name))
+        if os.path.getsize(name) >= LARGEST:
+            raise FileError(f"{name} is over 2 GB, which no ONNX file can be")
+        with open(name, "rb") as file:
+            data = file.read()
+    try:
+        return OnnxModule(_read(data, folder), name)
+    except FileError as error:
+        raise FileError(f"{name} can't be loaded: {error}") from None
+    except (KeyError, ValueError, OverflowError, RecursionError) as error:
+        if isinstance(error, UnsupportedError):
+            raise
+        raise FileError(f"{name} can't be loaded: {error}") from error
+
+
+def _read(data: Any, folder: str | None) -> Graph:
+    model = data
+    if not isinstance(data, ModelProto):
+        model = ModelProto()
+        try:
+            model.ParseFromString(data)
+        except (DecodeError, RuntimeError) as error:
+            raise FileError(f"it is no ONNX file, or a damaged one ({error})") from None
+    if not model.HasField("graph") or not model.graph.output:
+        raise FileError("it is no ONNX file: it has no graph with results")
+    opsets = {"" if x.domain in MAIN else x.domain: x.version for x in model.opset_import}
+    if opsets.get("", OPSETS[0]) not in OPSETS:
+        raise UnsupportedError(
+            f"onnx.load: opsets {OPSETS[0]} to {OPSETS[-1]} are supported, the file is of {opsets['']}"
+        )
+    reader = Reader(folder, opsets, {(x.domain, x.name): x for x in model.functions})
+    graph = reader.graph(model.graph)
+    if reader.missing:
+        raise UnsupportedError(
+            "onnx.load: nothing runs the operator "
+            + ", ".join(f"{kind} (node {node!r})" if node else kind for kind, node in reader.missing.items())
+        )
+    return graph

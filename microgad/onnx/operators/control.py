@@ -1,0 +1,139 @@
+"""Graphs within graphs, and sequences and options of Tensors, which are lists and None here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...ops import creation, movement
+from ...ops.indexing import getitem
+from ...tensor import Tensor
+from ..graphs import Node, operator
+from ..tensors import kind_of
+
+ENDLESS = np.iinfo(np.int64).max
+
+
+@operator("If")
+def if_(node: Node, condition: Tensor) -> Any:
+    graph = node.get("then_branch" if condition.item() else "else_branch")
+    return tuple(graph.run({}, node.scope))
+
+
+@operator("Loop")
+def loop(node: Node, most: Tensor | None = None, going: Tensor | None = None, *states: Any) -> Any:
+    body, scope = node.get("body"), node.scope
+    limit, on = ENDLESS if most is None else most.item(), True if going is None else bool(going.item())
+    carried = list(states)
+    rows: list[list[Any]] = [[] for _ in range(len(body.outputs) - 1 - len(states))]
+    turn = 0
+    while on and turn < limit:
+        given = [creation.as_tensor(np.array(turn, np.int64)), creation.as_tensor(np.array(on)), *carried]
+        now, *made = body.run(dict(zip(body.inputs, given, strict=True)), scope)
+        carried, on, turn = made[: len(states)], bool(now.item()), turn + 1
+        for row, x in zip(rows, made[len(states) :], strict=True):
+            row.append(x)
+    return (*carried, *(movement.stack(row) if row else creation.zeros(0) for row in rows))
+
+
+@operator("Scan")
+def scan(node: Node, *inputs: Any) -> Any:
+    body, count = node.get("body"), node.get("num_scan_inputs")
+    if node.opset < 9:  # with a batch axis, and lengths before all else
+        return _scan_of_batch(node, *inputs[1:])
+    states, given = list(inputs[: len(inputs) - count]), inputs[len(inputs) - count :]
+    results = len(body.outputs) - len(states)
+    ways = node.get("scan_input_directions", [0] * count), node.get("scan_output_directions", [0] * results)
+    axes = node.get("scan_input_axes", [0] * count), node.get("scan_output_axes", [0] * results)
+    lines = [movement.movedim(x, axis, 0) for x, axis in zip(given, axes[0], strict=True)]
+    steps = lines[0].shape[0]
+    rows: list[list[Any]] = [[] for _ in range(results)]
+    for t in range(steps):
+        now = [getitem(x, steps - 1 - t if back else t) for x, back in zip(lines, ways[0], strict=True)]
+        made = body.run(dict(zip(body.inputs, [*states, *now], strict=True)), node.scope)
+        states = made[: len(states)]
+        for row, x in zip(rows, made[len(states) :], strict=True):
+            row.append(x)
+    out = [movement.stack(row[::-1] if back else row) for row, back in zip(rows, ways[1], strict=True)]
+    return (*states, *(movement.movedim(x, 0, axis) for x, axis in zip(out, axes[1], strict=True)))
+
+
+def _scan_of_batch(node: Node, *inputs: Any) -> Any:
+    said = {**node.attributes}
+    one = Node(node.kind, node.name, node.run, said, node.inputs, node.outputs, 9, [], node.scope)
+    found = [scan(one, *(getitem(x, i) for x in inputs)) for i in range(inputs[0].shape[0])]
+    return tuple(movement.stack(parts) for parts in zip(*found, strict=True))
+
+
+@operator("SequenceConstruct")
+def sequence_construct(node: Node, *inputs: Tensor) -> Any:
+    return list(inputs)
+
+
+@operator("SequenceEmpty")
+def sequence_empty(node: Node) -> Any:
+    kind_of(node.get("dtype", 1), "a sequence")
+    return []
+
+
+@operator("SequenceAt")
+def sequence_at(node: Node, x: list[Any], place: Tensor) -> Any:
+    return x[place.item()]
+
+
+@operator("SequenceInsert")
+def sequence_insert(node: Node, x: list[Any], new: Tensor, place: Tensor | None = None) -> Any:
+    at = len(x) if place is None else place.item()
+    at = at + len(x) if at < 0 else at
+    return [*x[:at], new, *x[at:]]
+
+
+@operator("SequenceErase")
+def sequence_erase(node: Node, x: list[Any], place: Tensor | None = None) -> Any:
+    at = (-1 if place is None else place.item()) % len(x)
+    return [*x[:at], *x[at + 1 :]]
+
+
+@operator("SequenceLength")
+def sequence_length(node: Node, x: list[Any]) -> Any:
+    return creation.as_tensor(np.array(len(x), np.int64))
+
+
+@operator("SplitToSequence")
+def split_to_sequence(node: Node, x: Tensor, sizes: Tensor | None = None) -> Any:
+    axis = node.get("axis", 0)
+    if sizes is None:
+        parts = movement.split(x, 1, axis)
+        return list(parts) if node.get("keepdims", 1) else [movement.squeeze(part, axis) for part in parts]
+    return list(movement.split(x, sizes.item() if sizes.ndim == 0 else sizes.tolist(), axis))
+
+
+@operator("ConcatFromSequence")
+def concat_from_sequence(node: Node, x: list[Any]) -> Any:
+    return (movement.stack if node.get("new_axis") else movement.cat)(x, node.get("axis"))
+
+
+@operator("SequenceMap")
+def sequence_map(node: Node, *inputs: Any) -> Any:
+    body = node.get("body")
+    found = []
+    for i in range(len(inputs[0])):
+        given = [x[i] if isinstance(x, list) else x for x in inputs]
+        found.append(body.run(dict(zip(body.inputs, given, strict=True)), node.scope))
+    return tuple([row[i] for row in found] for i in range(len(body.outputs)))
+
+
+@operator("Optional")
+def optional(node: Node, x: Any = None) -> Any:
+    return x
+
+
+@operator("OptionalHasElement")
+def optional_has_element(node: Node, x: Any = None) -> Any:
+    return creation.as_tensor(np.array(x is not None))
+
+
+@operator("OptionalGetElement")
+def optional_get_element(node: Node, x: Any) -> Any:
+    return x

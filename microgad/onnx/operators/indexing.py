@@ -1,0 +1,174 @@
+"""Values taken at an index, and put there."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ...ops import creation, elementwise, indexing, movement, reduction
+from ...tensor import Tensor
+from ..graphs import Node, operator
+
+
+def inside(index: Tensor, size: int) -> Any:
+    """Indices counted from the front, as an array."""
+    array = index.array.astype(np.int64)
+    return np.where(array < 0, array + size, array)
+
+
+@operator("Gather")
+def gather(node: Node, x: Tensor, index: Tensor) -> Any:
+    axis = node.get("axis", 0) % x.ndim
+    places = index.array.astype(np.int64)
+    if places.ndim == 0:
+        return indexing.getitem(x, (*(slice(None),) * axis, places.item()))
+    return indexing.getitem(x, (*(slice(None),) * axis, places))
+
+
+@operator("GatherElements")
+def gather_elements(node: Node, x: Tensor, index: Tensor) -> Any:
+    axis = node.get("axis", 0) % x.ndim
+    return indexing.gather(x, axis, creation.as_tensor(inside(index, x.shape[axis])))
+
+
+@operator("GatherND")
+def gather_nd(node: Node, x: Tensor, index: Tensor) -> Any:
+    return indexing.getitem(x, nd_index(index.array, node.get("batch_dims", 0)))
+
+
+def nd_index(index: Any, batch: int = 0) -> tuple[Any, ...]:
+    """An array of places (..., k) as an index; the first `batch` axes are those of what is indexed, too."""
+    parts = tuple(np.moveaxis(index.astype(np.int64), -1, 0))
+    dims = index.ndim - 1
+    lead = tuple(
+        np.arange(n).reshape([-1 if i == k else 1 for i in range(dims)]) for k, n in enumerate(index.shape[:batch])
+    )
+    return (*lead, *parts)
+
+
+@operator("Scatter", "ScatterElements")
+def scatter_elements(node: Node, x: Tensor, index: Tensor, updates: Tensor) -> Any:
+    axis, how = node.get("axis", 0) % x.ndim, node.get("reduction", "none")
+    places = creation.as_tensor(inside(index, x.shape[axis]))
+    if how == "none":
+        return indexing.scatter(x, axis, places, updates)
+    named = {"add": "sum", "mul": "prod", "max": "amax", "min": "amin"}[how]
+    return indexing.scatter_reduce(x, axis, places, updates, named)
+
+
+@operator("ScatterND")
+def scatter_nd(node: Node, x: Tensor, index: Tensor, updates: Tensor) -> Any:
+    how, places = node.get("reduction", "none"), nd_index(index.array)
+    where = tuple(creation.as_tensor(part) for part in places)
+    if how in ("none", "add"):
+        return indexing.index_put(x, where, updates, accumulate=how == "add")
+    k = index.shape[-1]
+    sizes, rest = x.shape[:k], math.prod(x.shape[k:])
+    flat = np.ravel_multi_index(tuple(p % n for p, n in zip(places, sizes, strict=True)), sizes).reshape(-1)
+    wide = creation.as_tensor(np.broadcast_to(flat[:, None], (flat.size, rest)))
+    named = {"mul": "prod", "max": "amax", "min": "amin"}[how]
+    lines = movement.reshape(x, (-1, rest)), movement.reshape(updates, (-1, rest))
+    return movement.reshape(indexing.scatter_reduce(lines[0], 0, wide, lines[1], named), tuple(x.shape))
+
+
+@operator("TensorScatter")
+def tensor_scatter(node: Node, cache: Tensor, update: Tensor, where: Tensor | None = None) -> Any:
+    axis, count = node.get("axis", -2) % cache.ndim, cache.shape[0]
+    starts = np.zeros(count, np.int64) if where is None else where.array
+    steps = starts[:, None] + np.arange(update.shape[axis])
+    if node.get("mode", "linear") == "circular":
+        steps = steps % cache.shape[axis]
+    rows = movement.movedim(cache, axis, 1)
+    made = indexing.index_put(
+        rows,
+        (creation.as_tensor(np.arange(count)[:, None]), creation.as_tensor(steps)),
+        movement.movedim(update, axis, 1),
+    )
+    return movement.movedim(made, 1, axis)
+
+
+@operator("OneHot")
+def one_hot(node: Node, index: Tensor, depth: Tensor, values: Tensor) -> Any:
+    size, axis = int(depth.array.reshape(-1)[0]), node.get("axis", -1)
+    classes = index.array.astype(np.int64)
+    classes = np.where(classes < 0, classes + size, classes)
+    axis %= classes.ndim + 1
+    line = np.arange(size).reshape([-1 if i == axis else 1 for i in range(classes.ndim + 1)])
+    hot = creation.as_tensor(np.expand_dims(classes, axis) == line)
+    return elementwise.where(hot, indexing.getitem(values, 1), indexing.getitem(values, 0))
+
+
+@operator("NonZero")
+def nonzero(node: Node, x: Tensor) -> Any:
+    return movement.permute(reduction.nonzero(x), (1, 0))
+
+
+@operator("Compress")
+def compress(node: Node, x: Tensor, condition: Tensor) -> Any:
+    axis, places = node.get("axis"), np.flatnonzero(condition.array)
+    if axis is None:
+        return indexing.getitem(movement.reshape(x, (-1,)), places)
+    return indexing.getitem(x, (*(slice(None),) * (axis % x.ndim), places))
+
+
+@operator("Unique")
+def unique(node: Node, x: Tensor) -> Any:
+    axis = node.get("axis")
+    array = x.array
+    values, first, back, counts = np.unique(array, True, True, True, axis=axis)
+    back = back.reshape(-1)
+    if not node.get("sorted", 1):
+        order = np.argsort(first, kind="stable")
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        values = np.take(values, order, 0 if axis is None else axis)
+        first, counts, back = first[order], counts[order], rank[back]
+    taken = indexing.getitem(movement.reshape(x, (-1,)), first) if axis is None else creation.as_tensor(values)
+    return taken, *(creation.as_tensor(part.astype(np.int64)) for part in (first, back, counts))
+
+
+@operator("TopK")
+def topk(node: Node, x: Tensor, k: Tensor | None = None) -> Any:
+    count = node.get("k") if k is None else int(k.array.reshape(-1)[0])
+    values, index = reduction.topk(x, count, node.get("axis", -1), bool(node.get("largest", 1)))
+    return values, index
+
+
+@operator("NonMaxSuppression")
+def non_max_suppression(
+    node: Node, boxes: Tensor, scores: Tensor, most: Tensor | None = None, overlap: Tensor | None = None,
+    least: Tensor | None = None,
+) -> Any:  # fmt: skip
+    limit = 0 if most is None else int(most.array.reshape(-1)[0])
+    bound = 0.0 if overlap is None else float(overlap.array.reshape(-1)[0])
+    found = []
+    for n, c in np.ndindex(*scores.shape[:2]):
+        corners, score = _corners(boxes.array[n], node.get("center_point_box", 0)), scores.array[n, c]
+        order = np.argsort(-score, kind="stable")
+        if least is not None:
+            order = order[score[order] > float(least.array.reshape(-1)[0])]
+        chosen: list[int] = []
+        for i in order:
+            if len(chosen) >= limit:
+                break
+            if all(_shared(corners[i], corners[j]) <= bound for j in chosen):
+                chosen.append(int(i))
+        found += [(n, c, i) for i in chosen]
+    return creation.as_tensor(np.array(found, np.int64).reshape(-1, 3))
+
+
+def _corners(boxes: Any, by_center: int) -> Any:
+    if by_center:
+        x, y, w, h = boxes.T
+        boxes = np.stack([y - h / 2, x - w / 2, y + h / 2, x + w / 2], 1)
+    low, high = np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])
+    return np.concatenate([low, high], 1)
+
+
+def _shared(a: Any, b: Any) -> float:
+    """Intersection over union."""
+    both = np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0).prod()
+    union = (a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - both
+    return float(both / union) if union > 0 else 0.0

@@ -1,0 +1,202 @@
+"""Shapes, order, joining, padding, resizing of axes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ...ops import creation, movement
+from ...ops.indexing import getitem
+from ...tensor import Tensor
+from ..graphs import Node, operator
+
+LAST = np.iinfo(np.int64).max
+
+
+def axes_of(node: Node, axes: Tensor | None, name: str = "axes") -> Any:
+    """Axes: an input, or an attribute in older opsets; None where there are none."""
+    return node.get(name) if axes is None else axes.array.reshape(-1).tolist()
+
+
+@operator("Reshape")
+def reshape(node: Node, x: Tensor, shape: Tensor | None = None) -> Any:
+    wanted = node.get("shape") if shape is None else shape.tolist()
+    if not node.get("allowzero"):
+        wanted = [x.shape[i] if n == 0 else n for i, n in enumerate(wanted)]
+    return movement.reshape(x, wanted)
+
+
+@operator("Transpose")
+def transpose(node: Node, x: Tensor) -> Any:
+    order = node.get("perm")
+    return movement.permute(x, list(range(x.ndim))[::-1] if order is None else order)
+
+
+@operator("Flatten")
+def flatten(node: Node, x: Tensor) -> Any:
+    axis = node.get("axis", 1)
+    lead = math.prod(x.shape[: axis + x.ndim if axis < 0 else axis])
+    return movement.reshape(x, (lead, math.prod(x.shape[axis + x.ndim if axis < 0 else axis :])))
+
+
+@operator("Squeeze")
+def squeeze(node: Node, x: Tensor, axes: Tensor | None = None) -> Any:
+    gone = axes_of(node, axes)
+    if gone is None:
+        return movement.squeeze(x)
+    wrong = [axis for axis in gone if x.shape[axis] != 1]
+    if wrong:
+        raise ValueError(f"axis {wrong[0]} has size {x.shape[wrong[0]]}, not 1")
+    return movement.squeeze(x, tuple(gone))
+
+
+@operator("Unsqueeze")
+def unsqueeze(node: Node, x: Tensor, axes: Tensor | None = None) -> Any:
+    new = axes_of(node, axes)
+    ndim = x.ndim + len(new)
+    for axis in sorted(axis % ndim for axis in new):
+        x = movement.unsqueeze(x, axis)
+    return x
+
+
+@operator("Expand")
+def expand(node: Node, x: Tensor, shape: Tensor) -> Any:
+    return movement.broadcast_to(x, np.broadcast_shapes(tuple(x.shape), tuple(shape.tolist())))
+
+
+@operator("Tile")
+def tile(node: Node, x: Tensor, times: Tensor) -> Any:
+    return movement.tile(x, tuple(times.tolist()))
+
+
+@operator("Concat")
+def concat(node: Node, *inputs: Tensor) -> Any:
+    return movement.cat(inputs, node.get("axis", 1))
+
+
+@operator("Split")
+def split(node: Node, x: Tensor, sizes: Tensor | None = None) -> Any:
+    axis, wanted = node.get("axis", 0), axes_of(node, sizes, "split")
+    if wanted is None:
+        count = node.get("num_outputs", len(node.outputs))
+        each = -(-x.shape[axis] // count)
+        wanted = [max(min(each, x.shape[axis] - i * each), 0) for i in range(count)]
+    return tuple(movement.split(x, wanted, axis))
+
+
+@operator("Slice")
+def slice_(
+    node: Node, x: Tensor, starts: Tensor | None = None, ends: Tensor | None = None, axes: Tensor | None = None,
+    steps: Tensor | None = None,
+) -> Any:  # fmt: skip
+    first, last = axes_of(node, starts, "starts"), axes_of(node, ends, "ends")
+    along = axes_of(node, axes) or list(range(len(first)))
+    by = [1] * len(first) if steps is None else steps.tolist()
+    index = [slice(None)] * x.ndim
+    turned = []
+    for start, end, axis, step in zip(first, last, along, by, strict=True):
+        axis %= x.ndim
+        if step > 0:
+            index[axis] = slice(start, end, step)
+            continue
+        places = range(x.shape[axis])[slice(start, end if end >= -x.shape[axis] else None, step)]
+        if len(places):
+            index[axis] = slice(places[-1], places[0] + 1, -step)
+            turned.append(axis)
+        else:
+            index[axis] = slice(0, 0)
+    made = getitem(x, tuple(index))
+    return movement.flip(made, turned) if turned else made
+
+
+@operator("Pad")
+def pad(
+    node: Node, x: Tensor, pads: Tensor | None = None, value: Tensor | None = None, axes: Tensor | None = None
+) -> Any:
+    edges = axes_of(node, pads, "pads")
+    along = list(range(x.ndim)) if axes is None else [axis % x.ndim for axis in axes.tolist()]
+    wide = [(0, 0)] * x.ndim
+    for i, axis in enumerate(along):
+        wide[axis] = edges[i], edges[i + len(along)]
+    mode = node.get("mode", "constant")
+    if mode == "constant":
+        number = node.get("value", 0.0) if value is None else value.item()
+        return movement.pad(x, [n for pair in reversed(wide) for n in pair], value=number)
+    if mode == "wrap":
+        for axis, (low, high) in enumerate(wide):
+            if low > 0 or high > 0:
+                places = np.arange(-max(low, 0), x.shape[axis] + max(high, 0)) % x.shape[axis]
+                x = getitem(x, (*(slice(None),) * axis, places))
+        return _cropped(x, wide)
+    named = {"edge": "replicate", "reflect": "reflect"}[mode]
+    for axis, (low, high) in enumerate(wide):  # one after the other, since of all PyTorch pads a few alone
+        if low > 0 or high > 0:
+            lines = movement.movedim(x, axis, -1)
+            flat = movement.reshape(lines, (1, -1, lines.shape[-1]))
+            flat = movement.pad(flat, (max(low, 0), max(high, 0)), named)
+            x = movement.movedim(movement.reshape(flat, (*lines.shape[:-1], flat.shape[-1])), -1, axis)
+    return _cropped(x, wide)
+
+
+def _cropped(x: Tensor, wide: list[tuple[int, int]]) -> Tensor:
+    index = [slice(max(-low, 0), n - max(-high, 0)) for n, (low, high) in zip(x.shape, wide, strict=True)]
+    return getitem(x, tuple(index))
+
+
+@operator("CenterCropPad")
+def center_crop_pad(node: Node, x: Tensor, shape: Tensor) -> Any:
+    sizes = shape.tolist()
+    for axis, size in zip(node.get("axes", range(x.ndim)), sizes, strict=True):
+        axis %= x.ndim
+        more = size - x.shape[axis]
+        wide = [(0, 0)] * x.ndim
+        if more > 0:
+            wide[axis] = more // 2, more - more // 2
+            x = movement.pad(x, [n for pair in reversed(wide) for n in pair])
+        elif more < 0:
+            start = -more // 2
+            x = movement.narrow(x, axis, start, size)
+    return x
+
+
+@operator("Shape")
+def shape(node: Node, x: Tensor) -> Any:
+    start, end = node.get("start", 0), node.get("end")
+    return creation.as_tensor(np.array(list(x.shape)[start:end], np.int64))
+
+
+@operator("Size")
+def size(node: Node, x: Tensor) -> Any:
+    return creation.as_tensor(np.array(x.array.size, np.int64))
+
+
+@operator("DepthToSpace")
+def depth_to_space(node: Node, x: Tensor) -> Any:
+    by = node.get("blocksize")
+    n, c, h, w = x.shape
+    if node.get("mode", "DCR") == "DCR":
+        parts, order = (n, by, by, c // by**2, h, w), (0, 3, 4, 1, 5, 2)
+    else:
+        parts, order = (n, c // by**2, by, by, h, w), (0, 1, 4, 2, 5, 3)
+    return movement.reshape(movement.permute(movement.reshape(x, parts), order), (n, c // by**2, h * by, w * by))
+
+
+@operator("SpaceToDepth")
+def space_to_depth(node: Node, x: Tensor) -> Any:
+    by, order = node.get("blocksize"), (0, 3, 5, 1, 2, 4) if node.get("mode", "DCR") == "DCR" else (0, 1, 3, 5, 2, 4)
+    n, c, h, w = x.shape
+    parts = movement.permute(movement.reshape(x, (n, c, h // by, by, w // by, by)), order)
+    return movement.reshape(parts, (n, c * by**2, h // by, w // by))
+
+
+@operator("ReverseSequence")
+def reverse_sequence(node: Node, x: Tensor, lengths: Tensor) -> Any:
+    time, batch = node.get("time_axis", 0), node.get("batch_axis", 1)
+    moved = movement.movedim(x, (batch, time), (0, 1))
+    n, steps = moved.shape[:2]
+    place, size = np.arange(steps), lengths.array[:, None]
+    turned = np.where(place < size, size - 1 - place, place)
+    made = getitem(moved, (np.arange(n)[:, None], turned))
+    return movement.movedim(made, (0, 1), (batch, time))

@@ -1,0 +1,203 @@
+"""Recurrent layers: by microgad's fused ones where they are the usual ones, else step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...ops import activation, creation, elementwise, linalg, movement
+from ...ops.indexing import getitem
+from ...ops.recurrent import Gru, Lstm, Rnn
+from ...tensor import Tensor
+from ..graphs import Node, operator
+
+Function = Callable[[Tensor], Tensor]
+
+
+def functions(node: Node, defaults: list[str], directions: int) -> list[Function]:
+    """The activations of all directions."""
+    alphas, betas = list(node.get("activation_alpha", [])), list(node.get("activation_beta", []))
+    made: list[Function] = []
+    for name in node.get("activations", defaults * directions):
+        alpha, beta = None, None
+        if name in ("Affine", "LeakyRelu", "ThresholdedRelu", "ScaledTanh", "HardSigmoid", "Elu"):
+            alpha = alphas.pop(0) if alphas else None
+        if name in ("Affine", "ScaledTanh", "HardSigmoid"):
+            beta = betas.pop(0) if betas else None
+        made.append(_activation(name, alpha, beta))
+    return made
+
+
+def _activation(name: str, alpha: float | None, beta: float | None) -> Function:
+    plain: dict[str, Function] = {
+        "Relu": elementwise.relu, "Tanh": elementwise.tanh, "Sigmoid": elementwise.sigmoid,
+        "Softsign": activation.softsign, "Softplus": activation.softplus,
+    }  # fmt: skip
+    if name in plain:
+        return plain[name]
+    a, b = alpha, beta
+    if name == "Affine":
+        return lambda x: x * (1.0 if a is None else a) + (0.0 if b is None else b)
+    if name == "LeakyRelu":
+        return lambda x: activation.leaky_relu(x, 0.01 if a is None else a)
+    if name == "ThresholdedRelu":
+        return lambda x: elementwise.where(x > (1.0 if a is None else a), x, 0 * x)
+    if name == "ScaledTanh":
+        return lambda x: elementwise.tanh(x * (1.0 if b is None else b)) * (1.0 if a is None else a)
+    if name == "HardSigmoid":
+        return lambda x: elementwise.clamp(x * (0.2 if a is None else a) + (0.5 if b is None else b), 0, 1)
+    if name == "Elu":
+        return lambda x: activation.elu(x, 1.0 if a is None else a)
+    raise ValueError(f"it has no activation {name!r}")
+
+
+def both_ways(node: Node, x: Tensor, states: int, inputs: tuple[Any, ...], one: Callable[..., Any]) -> Any:
+    """All directions, side by side: Y (T, D, B, H), and each state after the end, (D, B, H)."""
+    given: list[Any] = [*inputs, *[None] * (4 + states - len(inputs))]
+    w, r, bias, lengths, *first = given
+    if node.get("layout"):
+        x = movement.transpose(x, 0, 1)
+        first = [None if s is None else movement.transpose(s, 0, 1) for s in first]
+    hidden, batch = node.get("hidden_size", r.shape[-1]), x.shape[1]
+    ways = {"forward": [False], "reverse": [True], "bidirectional": [False, True]}[node.get("direction", "forward")]
+    found = []
+    for d, backwards in enumerate(ways):
+        b = None if bias is None else movement.chunk(getitem(bias, d), 2)
+        start = [creation.zeros(batch, hidden, dtype=x.dtype) if s is None else getitem(s, d) for s in first[:states]]
+        extra = [None if part is None else getitem(part, d) for part in first[states:]]
+        found.append(one(d, backwards, x, getitem(w, d), getitem(r, d), b, lengths, start, *extra))
+    out, *last = ([part[i] for part in found] for i in range(1 + states))
+    results = [movement.stack(out, 1), *map(movement.stack, last)]
+    if node.get("layout"):
+        results = [movement.permute(results[0], (2, 0, 1, 3)), *(movement.transpose(s, 0, 1) for s in results[1:])]
+    return tuple(results)
+
+
+def by_steps(x: Tensor, backwards: bool, lengths: Any, start: list[Tensor], step: Callable[..., Any]) -> Any:
+    """Each step's new states, by step(x, *states); those of sequences that have ended stay as they are."""
+    count, states, rows = x.shape[0], start, []
+    size = np.full(x.shape[1], count) if lengths is None else lengths.array
+    for t in range(count):
+        if backwards:
+            at = np.maximum(size - 1 - t, 0)
+            now = getitem(x, (at, np.arange(x.shape[1]))) if lengths is not None else getitem(x, count - 1 - t)
+        else:
+            now = getitem(x, t)
+        new = step(now, *states)
+        running = creation.as_tensor((t < size)[:, None])
+        rows.append(new[0] if lengths is None else elementwise.where(running, new[0], 0 * new[0]))
+        states = new if lengths is None else [
+            elementwise.where(running, a, b) for a, b in zip(new, states, strict=True)
+        ]  # fmt: skip
+    out = movement.stack(rows)
+    if backwards and lengths is None:
+        out = movement.flip(out, [0])
+    elif backwards:
+        place = np.arange(count)[:, None]
+        out = getitem(out, (np.where(place < size, size - 1 - place, place), np.arange(x.shape[1])))
+    return out, *states
+
+
+def usual(node: Node, lengths: Any, *names: str) -> bool:
+    """Whether a layer is as microgad's fused one is."""
+    others = ("clip", "input_forget", "activation_alpha", "activation_beta")
+    said = node.get("activations")
+    return lengths is None and not any(map(node.get, others)) and (said is None or set(said) <= set(names))
+
+
+def _biases(b: Any, order: Callable[[Tensor], Tensor]) -> tuple[Any, Any]:
+    return (None, None) if b is None else (order(b[0]), order(b[1]))
+
+
+def _reordered(order: list[int]) -> Callable[[Tensor], Tensor]:
+    def change(x: Tensor) -> Tensor:
+        parts = movement.chunk(x, len(order))
+        return movement.cat([parts[i] for i in order])
+
+    return change
+
+
+def _linear(x: Tensor, h: Tensor, w: Tensor, r: Tensor, b: Any) -> Tensor:
+    total = linalg.linear(x, w) + linalg.linear(h, r)
+    return total if b is None else total + (b[0] + b[1])
+
+
+def _clipped(node: Node) -> Function:
+    bound = node.get("clip")
+    return (lambda x: elementwise.clamp(x, -bound, bound)) if bound else (lambda x: x)
+
+
+@operator("LSTM")
+def lstm(node: Node, x: Tensor, *inputs: Any) -> Any:
+    inputs = (*inputs, *(None,) * (7 - len(inputs)))
+    acts = functions(node, ["Sigmoid", "Tanh", "Tanh"], 2)
+    plain = node.get("activations") in (None, ["Sigmoid", "Tanh", "Tanh"], ["Sigmoid", "Tanh", "Tanh"] * 2)
+    clip, change = _clipped(node), _reordered([0, 2, 3, 1])
+
+    def one(d: int, backwards: bool, x: Any, w: Any, r: Any, b: Any, lengths: Any, start: Any, peep: Any = None) -> Any:
+        if plain and peep is None and usual(node, lengths, "Sigmoid", "Tanh"):
+            sizes = (x.shape[1],) * x.shape[0]
+            weights = change(w), change(r), *_biases(b, change), None
+            return Lstm.apply(x, *start, *weights, batch_sizes=sizes, reverse=backwards)
+        f, g, h_ = acts[3 * d : 3 * d + 3]
+        pi, po, pf = (None,) * 3 if peep is None else movement.chunk(peep, 3)
+
+        def step(now: Tensor, h: Tensor, c: Tensor) -> Any:
+            i, o, forget, cell = movement.chunk(_linear(now, h, w, r, b), 4, -1)
+            i = f(clip(i if pi is None else i + pi * c))
+            forget = 1 - i if node.get("input_forget") else f(clip(forget if pf is None else forget + pf * c))
+            c = forget * c + i * g(clip(cell))
+            o = f(clip(o if po is None else o + po * c))
+            return [o * h_(c), c]
+
+        return by_steps(x, backwards, lengths, start, step)
+
+    return both_ways(node, x, 2, inputs, one)
+
+
+@operator("GRU")
+def gru(node: Node, x: Tensor, *inputs: Any) -> Any:
+    acts = functions(node, ["Sigmoid", "Tanh"], 2)
+    plain = node.get("activations") in (None, ["Sigmoid", "Tanh"], ["Sigmoid", "Tanh"] * 2)
+    clip, change, after = _clipped(node), _reordered([1, 0, 2]), node.get("linear_before_reset")
+
+    def one(d: int, backwards: bool, x: Any, w: Any, r: Any, b: Any, lengths: Any, start: Any) -> Any:
+        if plain and after and usual(node, lengths, "Sigmoid", "Tanh"):
+            sizes = (x.shape[1],) * x.shape[0]
+            weights = change(w), change(r), *_biases(b, change)
+            return Gru.apply(x, *start, *weights, batch_sizes=sizes, reverse=backwards)
+        f, g = acts[2 * d : 2 * d + 2]
+        ws, rs = movement.chunk(w, 3), movement.chunk(r, 3)
+        bs = [movement.chunk(part, 3) for part in b] if b is not None else None
+
+        def term(x: Tensor, weights: Any, k: int, which: int) -> Tensor:
+            made = linalg.linear(x, weights[k])
+            return made if bs is None else made + bs[which][k]
+
+        def step(now: Tensor, h: Tensor) -> Any:
+            z = f(clip(term(now, ws, 0, 0) + term(h, rs, 0, 1)))
+            reset = f(clip(term(now, ws, 1, 0) + term(h, rs, 1, 1)))
+            read = reset * term(h, rs, 2, 1) if after else term(reset * h, rs, 2, 1)
+            return [(1 - z) * g(clip(term(now, ws, 2, 0) + read)) + z * h]
+
+        return by_steps(x, backwards, lengths, start, step)
+
+    return both_ways(node, x, 1, inputs, one)
+
+
+@operator("RNN")
+def rnn(node: Node, x: Tensor, *inputs: Any) -> Any:
+    acts = functions(node, ["Tanh"], 2)
+    said, clip = node.get("activations", ["Tanh"]), _clipped(node)
+
+    def one(d: int, backwards: bool, x: Any, w: Any, r: Any, b: Any, lengths: Any, start: Any) -> Any:
+        name = said[d] if d < len(said) else said[-1]
+        if usual(node, lengths, "Tanh", "Relu"):
+            sizes = (x.shape[1],) * x.shape[0]
+            biases = (None, None) if b is None else b
+            return Rnn.apply(x, *start, w, r, *biases, batch_sizes=sizes, reverse=backwards, relu=name == "Relu")
+        return by_steps(x, backwards, lengths, start, lambda now, h: [acts[d](clip(_linear(now, h, w, r, b)))])
+
+    return both_ways(node, x, 1, inputs, one)

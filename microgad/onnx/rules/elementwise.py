@@ -1,0 +1,396 @@
+"""Elementwise operations: each by ONNX's own where there is one, else by its formula."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ...ops import activation, creation, elementwise, special
+from ..recording import Step
+from ..writer import BOOL, Symbol, Writer, rule
+
+UNARY: dict[Any, str] = {
+    elementwise.Abs: "Abs",
+    elementwise.Acos: "Acos",
+    elementwise.Acosh: "Acosh",
+    elementwise.Asin: "Asin",
+    elementwise.Asinh: "Asinh",
+    elementwise.Atan: "Atan",
+    elementwise.Atanh: "Atanh",
+    elementwise.Ceil: "Ceil",
+    elementwise.Cos: "Cos",
+    elementwise.Cosh: "Cosh",
+    elementwise.Exp: "Exp",
+    elementwise.Floor: "Floor",
+    elementwise.Log: "Log",
+    elementwise.Neg: "Neg",
+    elementwise.Reciprocal: "Reciprocal",
+    elementwise.Relu: "Relu",
+    elementwise.Sigmoid: "Sigmoid",
+    elementwise.Sign: "Sign",
+    elementwise.Sin: "Sin",
+    elementwise.Sinh: "Sinh",
+    elementwise.Sqrt: "Sqrt",
+    elementwise.Tan: "Tan",
+    elementwise.Tanh: "Tanh",
+    special.Erf: "Erf",
+    activation.Hardswish: "HardSwish",
+}
+BINARY: dict[Any, str] = {
+    elementwise.Add: "Add",
+    elementwise.Sub: "Sub",
+    elementwise.Mul: "Mul",
+    elementwise.Div: "Div",
+    elementwise.Maximum: "Max",
+    elementwise.Minimum: "Min",
+    elementwise.Pow: "Pow",
+}
+COMPARED: dict[Any, str] = {
+    elementwise.Equal: "Equal",
+    elementwise.Less: "Less",
+    elementwise.LessEqual: "LessOrEqual",
+    elementwise.Greater: "Greater",
+    elementwise.GreaterEqual: "GreaterOrEqual",
+}
+LOGICAL: dict[Any, str] = {
+    elementwise.LogicalAnd: "And",
+    elementwise.LogicalOr: "Or",
+    elementwise.LogicalXor: "Xor",
+}
+BITS: dict[Any, tuple[str, str]] = {  # of integers, and of booleans
+    elementwise.BitwiseAnd: ("BitwiseAnd", "And"),
+    elementwise.BitwiseOr: ("BitwiseOr", "Or"),
+    elementwise.BitwiseXor: ("BitwiseXor", "Xor"),
+}
+
+
+def common(step: Step) -> np.dtype[Any]:
+    """The dtype in which an operation has computed."""
+    arrays = [dtype for dtype in step.dtypes if dtype is not None]
+    numbers = [x for x, dtype in zip(step.inputs, step.dtypes, strict=True) if dtype is None and x is not None]
+    found: np.dtype[Any] = np.result_type(*arrays, *[x for x in numbers if isinstance(x, (bool, int, float))])
+    return found
+
+
+def only(w: Writer, step: Step) -> Symbol:
+    """The one operand."""
+    return w.of(step.inputs[0], step.dtypes[0])
+
+
+def pair(w: Writer, step: Step, dtype: Any = None) -> list[Symbol]:
+    """Both operands, of one dtype."""
+    return [w.of(x, dtype or common(step)) for x in step.inputs]
+
+
+@rule(*UNARY)
+def unary(w: Writer, step: Step) -> Any:
+    x = only(w, step)
+    rounds = step.function in (elementwise.Ceil, elementwise.Floor)
+    return x if x.dtype == BOOL or (rounds and x.dtype.kind != "f") else w.op(UNARY[step.function], x)
+
+
+@rule(*BINARY)
+def binary(w: Writer, step: Step) -> Any:
+    return w.op(BINARY[step.function], *pair(w, step, step.kinds[0]), dtype=step.kinds[0])
+
+
+@rule(elementwise.Add, elementwise.Mul, elementwise.Maximum, elementwise.Minimum)
+def of_booleans_too(w: Writer, step: Step) -> Any:
+    if step.kinds[0] != BOOL:
+        return binary(w, step)
+    either = step.function in (elementwise.Add, elementwise.Maximum)
+    return w.op("Or" if either else "And", *pair(w, step))
+
+
+@rule(*COMPARED)
+def compared(w: Writer, step: Step) -> Any:
+    kind = common(step)
+    kind = np.dtype(np.int64) if kind == BOOL and step.function is not elementwise.Equal else kind
+    return w.op(COMPARED[step.function], *pair(w, step, kind), dtype=BOOL)
+
+
+@rule(elementwise.NotEqual)
+def not_equal(w: Writer, step: Step) -> Any:
+    return w.op("Not", w.op("Equal", *pair(w, step), dtype=BOOL))
+
+
+@rule(*LOGICAL)
+def logical(w: Writer, step: Step) -> Any:
+    return w.op(LOGICAL[step.function], *pair(w, step, BOOL))
+
+
+@rule(elementwise.LogicalNot)
+def logical_not(w: Writer, step: Step) -> Any:
+    return w.op("Not", w.of(step.inputs[0], BOOL))
+
+
+@rule(*BITS)
+def bits(w: Writer, step: Step) -> Any:
+    return w.op(BITS[step.function][common(step) == BOOL], *pair(w, step))
+
+
+@rule(elementwise.BitwiseNot)
+def bitwise_not(w: Writer, step: Step) -> Any:
+    x = only(w, step)
+    return w.op("Not" if x.dtype == BOOL else "BitwiseNot", x)
+
+
+@rule(elementwise.IsNaN)
+def isnan(w: Writer, step: Step) -> Any:
+    return w.op("IsNaN", only(w, step), dtype=BOOL)
+
+
+@rule(elementwise.IsInf)
+def isinf(w: Writer, step: Step) -> Any:
+    return w.op("IsInf", only(w, step), dtype=BOOL)
+
+
+@rule(elementwise.IsFinite)
+def isfinite(w: Writer, step: Step) -> Any:
+    x = only(w, step)
+    return (x - x).same(0)
+
+
+@rule(elementwise.Exp2)
+def exp2(w: Writer, step: Step) -> Any:
+    return w.op("Exp", only(w, step) * math.log(2))
+
+
+@rule(elementwise.Expm1)
+def expm1(w: Writer, step: Step) -> Any:
+    return w.op("Exp", only(w, step)) - 1
+
+
+@rule(elementwise.Log1p)
+def log1p(w: Writer, step: Step) -> Any:
+    return w.op("Log", only(w, step) + 1)
+
+
+@rule(elementwise.Log2)
+def log2(w: Writer, step: Step) -> Any:
+    return w.op("Log", only(w, step)) * (1 / math.log(2))
+
+
+@rule(elementwise.Log10)
+def log10(w: Writer, step: Step) -> Any:
+    return w.op("Log", only(w, step)) * (1 / math.log(10))
+
+
+@rule(elementwise.Rsqrt)
+def rsqrt(w: Writer, step: Step) -> Any:
+    return w.op("Reciprocal", w.op("Sqrt", only(w, step)))
+
+
+@rule(elementwise.Hypot)
+def hypot(w: Writer, step: Step) -> Any:
+    a, b = pair(w, step)
+    return w.op("Sqrt", a * a + b * b)
+
+
+@rule(elementwise.Logit)
+def logit(w: Writer, step: Step) -> Any:
+    x, eps = only(w, step), step.settings["eps"]
+    if eps is not None:
+        x = clip(w, x, eps, 1 - eps)
+    return w.op("Log", x / (1 - x))
+
+
+@rule(elementwise.LogAddExp)
+def logaddexp(w: Writer, step: Step) -> Any:
+    a, b = pair(w, step)
+    return w.op("Max", a, b) + softplus_of(w, -w.op("Abs", a - b))
+
+
+@rule(elementwise.XLogY)
+def xlogy(w: Writer, step: Step) -> Any:
+    x, y = pair(w, step, step.kinds[0])
+    return w.op("Where", x.same(0), x * 0, x * w.op("Log", y), dtype=x.dtype)
+
+
+@rule(elementwise.Lerp)
+def lerp(w: Writer, step: Step) -> Any:
+    a, b, weight = (w.of(x, step.kinds[0]) for x in step.inputs)
+    return a + weight * (b - a)
+
+
+@rule(elementwise.Trunc)
+def trunc(w: Writer, step: Step) -> Any:
+    x = only(w, step)
+    return w.op("Sign", x) * w.op("Floor", w.op("Abs", x))
+
+
+@rule(elementwise.Frac)
+def frac(w: Writer, step: Step) -> Any:
+    x = only(w, step)
+    return x - w.op("Sign", x) * w.op("Floor", w.op("Abs", x))
+
+
+@rule(elementwise.Round)
+def round_(w: Writer, step: Step) -> Any:
+    x, decimals = only(w, step), step.settings["decimals"]
+    return w.op("Round", x) if not decimals else w.op("Round", x * 10.0**decimals) / 10.0**decimals
+
+
+@rule(elementwise.FloorDiv)
+def floor_div(w: Writer, step: Step) -> Any:
+    a, b = pair(w, step)
+    if a.dtype.kind == "f":
+        return w.op("Floor", a / b)
+    quotient = a / b
+    rest = a - quotient * b
+    wrong = w.op("And", w.op("Not", rest.same(0)), w.op("Xor", rest < 0, b < 0))
+    return quotient - w.cast(wrong, a.dtype)
+
+
+@rule(elementwise.TruncDiv)
+def trunc_div(w: Writer, step: Step) -> Any:
+    a, b = pair(w, step)
+    quotient = a / b
+    return quotient if a.dtype.kind != "f" else w.op("Sign", quotient) * w.op("Floor", w.op("Abs", quotient))
+
+
+@rule(elementwise.Remainder)
+def remainder(w: Writer, step: Step) -> Any:
+    a, b = pair(w, step)
+    return w.op("Mod", a, b) if a.dtype.kind != "f" else a - w.op("Floor", a / b) * b
+
+
+@rule(elementwise.Fmod)
+def fmod(w: Writer, step: Step) -> Any:
+    return w.op("Mod", *pair(w, step), fmod=1)
+
+
+def clip(w: Writer, x: Symbol, low: Any, high: Any) -> Symbol:
+    """x between two numbers, each of which may be None."""
+    ends = [None if end is None else w.constant(end, x.dtype) for end in (low, high)]
+    return w.op("Clip", x, *ends)
+
+
+@rule(elementwise.Clamp)
+def clamp(w: Writer, step: Step) -> Any:
+    x, low, high = (None if x is None else w.of(x, step.kinds[0]) for x in step.inputs)
+    x = x if low is None else w.op("Max", x, low)
+    return x if high is None else w.op("Min", x, high)
+
+
+@rule(elementwise.Where)
+def where(w: Writer, step: Step) -> Any:
+    condition, a, b = step.inputs
+    return w.op("Where", w.of(condition, BOOL), *(w.of(x, step.kinds[0]) for x in (a, b)), dtype=step.kinds[0])
+
+
+@rule(elementwise.Select)
+def select(w: Writer, step: Step) -> Any:
+    mask, x = step.inputs
+    x = w.of(x, step.kinds[0])
+    return w.op("Where", w.of(mask, BOOL), x, w.constant(0, x.dtype), dtype=x.dtype)
+
+
+@rule(elementwise.NanToNum)
+def nan_to_num(w: Writer, step: Step) -> Any:
+    x, info = only(w, step), np.finfo(step.kinds[0])
+    nan, high, low = (step.settings[name] for name in ("nan", "posinf", "neginf"))
+    high, low = float(info.max) if high is None else high, float(info.min) if low is None else low
+    x = w.op("Where", w.op("IsNaN", x, dtype=BOOL), w.constant(nan or 0, x.dtype), x, dtype=x.dtype)
+    x = w.op("Where", x.same(math.inf), w.constant(high, x.dtype), x, dtype=x.dtype)
+    return w.op("Where", x.same(-math.inf), w.constant(low, x.dtype), x, dtype=x.dtype)
+
+
+@rule(creation.Fill)
+def fill(w: Writer, step: Step) -> Any:
+    x, value = step.inputs
+    return w.op("Expand", w.of(value, step.kinds[0]), w.ints(w.shape_of(x)))
+
+
+@rule(special.Erfc)
+def erfc(w: Writer, step: Step) -> Any:
+    return 1 - w.op("Erf", only(w, step))
+
+
+# Activations
+
+
+@rule(activation.PRelu)
+def prelu(w: Writer, step: Step) -> Any:
+    x, slope = step.inputs
+    if isinstance(slope, (int, float)):
+        return w.op("LeakyRelu", w.of(x, step.kinds[0]), alpha=float(slope))
+    return w.op("PRelu", w.of(x, step.kinds[0]), w.of(slope, step.kinds[0]))
+
+
+@rule(activation.Hardtanh)
+def hardtanh(w: Writer, step: Step) -> Any:
+    return clip(w, only(w, step), step.settings["low"], step.settings["high"])
+
+
+@rule(activation.Hardsigmoid)
+def hardsigmoid(w: Writer, step: Step) -> Any:
+    return w.op("HardSigmoid", only(w, step), alpha=1 / 6, beta=0.5)
+
+
+@rule(activation.Softshrink)
+def softshrink(w: Writer, step: Step) -> Any:
+    by = float(step.settings["by"])
+    return w.op("Shrink", only(w, step), lambd=by, bias=by)
+
+
+@rule("hardshrink")
+def hardshrink(w: Writer, step: Step) -> Any:
+    return w.op("Shrink", only(w, step), lambd=float(step.settings["lambd"]))
+
+
+@rule(activation.Elu)
+def elu(w: Writer, step: Step) -> Any:
+    x, (size, rate, scale) = only(w, step), (float(step.settings.get(name, 1)) for name in ("size", "rate", "scale"))
+    if rate == 1:
+        y = w.op("Elu", x, alpha=size / scale)
+        return y if scale == 1 else y * scale
+    return w.op("Max", x, w.constant(0, x.dtype)) * scale + (w.op("Exp", clip(w, x, None, 0) * rate) - 1) * size
+
+
+@rule(activation.Silu)
+def silu(w: Writer, step: Step) -> Any:
+    x = only(w, step)
+    return x * w.op("Sigmoid", x)
+
+
+@rule(activation.Gelu)
+def gelu(w: Writer, step: Step) -> Any:
+    x = only(w, step)
+    if w.opset >= 20:
+        return w.op("Gelu", x)
+    return x * (w.op("Erf", x * math.sqrt(0.5)) + 1) * 0.5
+
+
+@rule(activation.GeluTanh)
+def gelu_tanh(w: Writer, step: Step) -> Any:
+    x = only(w, step)
+    if w.opset >= 20:
+        return w.op("Gelu", x, approximate="tanh")
+    return x * (w.op("Tanh", (x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)) + 1) * 0.5
+
+
+def softplus_of(w: Writer, x: Symbol) -> Symbol:
+    """log(1 + eˣ)."""
+    return w.op("Softplus", x)
+
+
+@rule(activation.Mish)
+def mish(w: Writer, step: Step) -> Any:
+    x = only(w, step)
+    return w.op("Mish", x) if w.opset >= 18 else x * w.op("Tanh", softplus_of(w, x))
+
+
+@rule(activation.Softplus)
+def softplus(w: Writer, step: Step) -> Any:
+    x, beta, threshold = only(w, step), step.settings["beta"], step.settings["threshold"]
+    y = x if beta == 1 else x * beta
+    out = softplus_of(w, y) if beta == 1 else softplus_of(w, y) / beta
+    return w.op("Where", y > threshold, x, out, dtype=x.dtype)
+
+
+@rule(activation.LogSigmoid)
+def log_sigmoid(w: Writer, step: Step) -> Any:
+    return -softplus_of(w, -only(w, step))

@@ -1,0 +1,159 @@
+"""Values taken at an index, and put there."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ...ops import embedding, indexing
+from ..recording import Constant, Step, Value
+from ..sizes import Grown, Varying
+from ..writer import BOOL, INT64, Symbol, Writer, rule
+from .elementwise import only
+from .movement import LAST, sliced, squeezed, unsqueezed
+
+ARRAYS = (Value, Constant, Grown, Varying)
+ALL = slice(None)
+
+
+def spread(index: Any, ndim: int) -> list[Any]:
+    """An index for all axes, `...` written out."""
+    items = list(index if isinstance(index, tuple) else (index,))
+    used = sum(1 for x in items if x is not None and x is not ...)
+    where = next((i for i, x in enumerate(items) if x is ...), len(items))
+    rest = [x for x in items if x is not ...]
+    return [*rest[:where], *[ALL] * (ndim - used), *rest[where:]]
+
+
+@rule(indexing.GetItem)
+def getitem(w: Writer, step: Step) -> Any:
+    x, ndim = only(w, step), len(w.shape_of(step.inputs[0]))
+    index = step.settings["index"]
+    index = index if isinstance(index, tuple) else (index,)
+    masks = [x for x in index if isinstance(x, ARRAYS) and w.of(x).dtype == BOOL]
+    if masks:
+        return _masked(w, x, index, ndim, masks[0])
+    items = spread(index, ndim)
+    starts: list[Any] = []
+    stops: list[Any] = []
+    axes, steps, gone, new, arrays = [], [], [], [], []
+    axis = place = 0  # in x, and in the result of the basic index
+    for item in items:
+        if item is None:
+            new.append(place)
+            place += 1
+            continue
+        if isinstance(item, ARRAYS):
+            arrays.append((place, item))
+        elif isinstance(item, slice):
+            if item != ALL:
+                starts.append(0 if item.start is None else item.start)
+                stops.append(LAST if item.stop is None else item.stop)
+                axes.append(axis)
+                steps.append(1 if item.step is None else w.static(item.step))
+        else:
+            starts.append(item)
+            stops.append(LAST if item == -1 else item + 1 if isinstance(item, int) else w.static(item))
+            axes.append(axis)
+            steps.append(1)
+            gone.append(axis)
+            place -= 1
+        axis, place = axis + 1, place + 1
+    if axes:
+        x = sliced(w, x, starts, stops, axes, None if set(steps) == {1} else steps)
+    if gone:
+        x = squeezed(w, x, *gone)
+    if new:
+        x = unsqueezed(w, x, *new)
+    return _taken(w, x, arrays, ndim - len(gone) + len(new)) if arrays else x
+
+
+def _taken(w: Writer, x: Symbol, arrays: list[Any], ndim: int) -> Any:
+    """x at arrays of indices, which are broadcast, along some of its axes."""
+    if len(arrays) == 1:
+        axis, index = arrays[0]
+        return w.op("Gather", x, w.of(index, INT64), axis=axis)
+    axes = [axis for axis, _ in arrays]
+    dims = max(len(w.shape_of(index)) for _, index in arrays)
+    rest = [i for i in range(ndim) if i not in axes]
+    parts = [w.of(index, INT64) for _, index in arrays]
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part * 0  # broadcast
+    parts = [part + total * 0 for part in parts]
+    where = w.op("Concat", *(unsqueezed(w, part, dims) for part in parts), axis=dims)
+    taken = w.op("GatherND", w.op("Transpose", x, perm=axes + rest), where, dtype=x.dtype)
+    first = axes[0]
+    if axes != list(range(first, first + len(axes))) or not first:
+        return taken
+    before, after = list(range(dims, dims + first)), list(range(dims + first, dims + len(rest)))
+    return w.op("Transpose", taken, perm=[*before, *range(dims), *after])
+
+
+def _masked(w: Writer, x: Symbol, index: tuple[Any, ...], ndim: int, mask: Any) -> Any:
+    if index[0] is not mask or any(item is not ... and item != ALL for item in index[1:]):
+        raise w.refused("a mask must come first, and alone, in an index")
+    where = w.op("Transpose", w.op("NonZero", w.of(mask), dtype=INT64), perm=[1, 0])
+    return w.op("GatherND", x, where)
+
+
+@rule(indexing.SetItem)
+def setitem(w: Writer, step: Step) -> Any:
+    base, value = step.inputs
+    x, index, sizes = w.of(base, step.kinds[0]), step.settings["index"], w.shape_of(base)
+    index = index if isinstance(index, tuple) else (index,)
+    if len(index) >= 1 and isinstance(index[0], ARRAYS) and w.of(index[0]).dtype == BOOL:
+        mask = w.of(index[0])
+        missing = len(sizes) - len(w.shape_of(index[0]))
+        if len(w.shape_of(value)):
+            raise w.refused("through a mask only one number can be put")
+        mask = unsqueezed(w, mask, *range(len(sizes) - missing, len(sizes))) if missing else mask
+        return w.op("Where", mask, w.of(value, x.dtype), x, dtype=x.dtype)
+    known = all(isinstance(n, int) for n in sizes)
+    plain = [item.array if isinstance(item, Constant) else item for item in index]
+    if known and not any(isinstance(item, ARRAYS) for item in plain):
+        places = np.arange(math.prod(sizes)).reshape(sizes)[tuple(w.static(tuple(plain)))]
+        wide = w.op("Expand", w.of(value, x.dtype), w.ints(places.shape))
+        flat = w.op(
+            "ScatterElements", w.op("Reshape", x, w.ints([-1])), w.constant(places.reshape(-1), INT64),
+            w.op("Reshape", wide, w.ints([-1])), axis=0,
+        )  # fmt: skip
+        return w.op("Reshape", flat, w.ints(sizes))
+    items = spread(tuple(plain), len(sizes))
+    cut = [i for i, item in enumerate(items) if item != ALL]
+    if len(cut) != 1 or None in items or isinstance(items[cut[0]], ARRAYS):
+        raise w.refused("with dynamic axes, values can only be put at a number or a stretch of one axis")
+    axis, item = cut[0], items[cut[0]]
+    start, stop = (item.start or 0, item.stop) if isinstance(item, slice) else (item, item + 1 or None)
+    if isinstance(item, slice) and item.step not in (None, 1):
+        raise w.refused("with dynamic axes, values can only be put at neighbours along an axis")
+    between = w.op("Shape", sliced(w, x, [start], [LAST if stop is None else stop], [axis]), dtype=INT64)
+    put = w.of(value, x.dtype)
+    if not isinstance(item, slice) and len(w.shape_of(value)) > len(sizes) - 1 - axis:
+        put = unsqueezed(w, put, axis - len(sizes))
+    parts = [w.op("Expand", put, between)]
+    if start:
+        parts.insert(0, sliced(w, x, [0], [start], [axis]))
+    if stop is not None:
+        parts.append(sliced(w, x, [stop], [LAST], [axis]))
+    return w.op("Concat", *parts, axis=axis)
+
+
+@rule(indexing.Gather)
+def gather(w: Writer, step: Step) -> Any:
+    return w.op("GatherElements", only(w, step), w.of(step.settings["index"], INT64), axis=step.settings["axis"])
+
+
+@rule(embedding.Embedding, embedding.Rows)
+def rows(w: Writer, step: Step) -> Any:
+    return w.op("Gather", only(w, step), w.of(step.settings["index"]), axis=0)
+
+
+@rule("one_hot")
+def one_hot(w: Writer, step: Step) -> Any:
+    depth = step.settings["num_classes"]
+    depth = w.static(step.shapes[0][-1]) if depth < 0 else depth
+    ends = w.constant([0, 1], INT64)
+    return w.op("OneHot", w.of(step.inputs[0]), w.constant(depth, INT64), ends, axis=-1, dtype=INT64)

@@ -1,0 +1,109 @@
+"""Normalization; and what only a model in training does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...ops import attention, dropout
+from ...ops.normalization import batch, rows
+from ..recording import Step
+from ..sizes import Dim
+from ..writer import Symbol, Writer, rule
+from .elementwise import only
+from .reduction import reduced
+
+
+@rule(dropout.Dropout, dropout.AlphaDropout)
+def drawn(w: Writer, step: Step) -> Any:
+    raise w.refused("it drops values at random: export a model in evaluation mode, where it vanishes")
+
+
+@rule(attention.Attention)
+def attended(w: Writer, step: Step) -> Any:
+    query, key, value, mask = (None if x is None else w.of(x, step.kinds[0]) for x in step.inputs)
+    if step.settings["noise"] is not None:
+        return drawn(w, step)
+    n = len(w.shape_of(step.inputs[1]))
+    turned = w.op("Transpose", key, perm=[*range(n - 2), n - 1, n - 2])
+    scores = w.op("MatMul", query * step.settings["scale"], turned)
+    scores = scores if mask is None else scores + mask
+    weights = w.op("Softmax", scores, axis=-1)
+    if step.settings["safe"] and mask is not None:  # 0 where no key counts
+        nothing = w.op("IsNaN", weights, dtype=bool)
+        weights = w.op("Where", nothing, w.constant(0, weights.dtype), weights, dtype=weights.dtype)
+    out = w.op("MatMul", weights, value)
+    return [out, weights] if step.settings["weighted"] else out
+
+
+def column(w: Writer, x: Any, ndim: int, dtype: Any) -> Symbol:
+    """(C) as (C, 1, ...), to go with (N, C, ...)."""
+    found: Symbol = w.op("Reshape", w.of(x, dtype), w.ints([-1] + [1] * (ndim - 2)))
+    return found
+
+
+@rule(batch.FixedBatchNorm)
+def fixed_batch_norm(w: Writer, step: Step) -> Any:
+    input, mean, var, weight, bias = step.inputs
+    kind, size = step.kinds[0], w.shape_of(mean)
+    scale, shift = (
+        w.op("Expand", w.constant([value], kind), w.ints(size)) if x is None else w.of(x, kind)
+        for x, value in ((weight, 1), (bias, 0))
+    )
+    return w.op(
+        "BatchNormalization", w.of(input), scale, shift, w.of(mean, kind), w.of(var, kind), epsilon=step.settings["eps"]
+    )
+
+
+@rule(batch.BatchNorm)
+def batch_norm(w: Writer, step: Step) -> Any:
+    input, weight, bias = step.inputs
+    x, ndim = w.of(input), len(w.shape_of(input))
+    axes = [0, *range(2, ndim)]
+    mean = reduced(w, "ReduceMean", x, axes)
+    centred = x - mean
+    var = reduced(w, "ReduceMean", centred * centred, axes)
+    out = centred / w.op("Sqrt", var + step.settings["eps"])
+    if weight is not None:
+        out = out * column(w, weight, ndim, x.dtype)
+    if bias is not None:
+        out = out + column(w, bias, ndim, x.dtype)
+    return [out, *(w.op("Reshape", part, w.ints([-1])) for part in (mean, var))]
+
+
+@rule(rows.LayerNorm)
+def layer_norm(w: Writer, step: Step) -> Any:
+    input, weight, bias = step.inputs
+    kind, sizes = step.kinds[0], w.static(step.settings["affine"])
+    scale = w.constant(np.ones(sizes), kind) if weight is None else w.of(weight, kind)
+    shift = None if bias is None else w.of(bias, kind)
+    return w.op("LayerNormalization", w.of(input), scale, shift, axis=-len(sizes), epsilon=step.settings["eps"])
+
+
+@rule(rows.RmsNorm)
+def rms_norm(w: Writer, step: Step) -> Any:
+    input, weight, _ = step.inputs
+    x, sizes = w.of(input), w.static(step.settings["affine"])
+    square = reduced(w, "ReduceMean", x * x, list(range(-len(sizes), 0)))
+    out = x / w.op("Sqrt", square + step.settings["eps"])
+    return out if weight is None else out * w.of(weight, x.dtype)
+
+
+@rule(rows.GroupNorm)
+def group_norm(w: Writer, step: Step) -> Any:
+    input, weight, bias = step.inputs
+    x, sizes = only(w, step), w.shape_of(input)
+    groups = int(_of_one(step.settings["rows"]) / _of_one(sizes[0]))
+    ones, zeros = (w.constant(np.full(groups, value), x.dtype) for value in (1, 0))
+    apart = w.op("Reshape", x, w.ints([0, groups, -1]))
+    out = w.op("InstanceNormalization", apart, ones, zeros, epsilon=step.settings["eps"])
+    out = w.op("Reshape", out, w.op("Shape", x, dtype=np.int64))
+    if weight is not None:
+        out = out * column(w, weight, len(sizes), x.dtype)
+    return out if bias is None else out + column(w, bias, len(sizes), x.dtype)
+
+
+def _of_one(n: Any) -> Any:
+    """A size, where all dynamic ones are 1."""
+    return n.at({name: 1 for name, _ in n.terms}) if isinstance(n, Dim) else n

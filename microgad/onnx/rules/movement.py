@@ -1,0 +1,184 @@
+"""Where values lie: shapes, order, joining, padding, conversion."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...ops.movement.conversion import Cast, Clone, Transfer
+from ...ops.movement.diagonal import Diagonal, Tril, Triu
+from ...ops.movement.joining import Cat, Stack
+from ...ops.movement.order import Flip, Permute, Roll
+from ...ops.movement.padding import Border, Pad
+from ...ops.movement.repeating import Expand
+from ...ops.movement.shape import Reshape
+from ...ops.movement.splitting import Split, Unbind
+from ...ops.movement.strided import Windows
+from ..recording import Step
+from ..sizes import Dim
+from ..writer import INT64, Symbol, Writer, rule
+from .elementwise import only
+
+LAST = np.iinfo(np.int64).max
+
+
+def sliced(w: Writer, x: Symbol, starts: Any, stops: Any, axes: Any, steps: Any = None) -> Symbol:
+    """x[start:stop:step] along some axes."""
+    given = [w.ints(part) for part in (starts, stops, axes)]
+    found: Symbol = w.op("Slice", x, *given, None if steps is None else w.ints(steps))
+    return found
+
+
+def squeezed(w: Writer, x: Symbol, *axes: int) -> Symbol:
+    """x without axes, whose size is 1."""
+    found: Symbol = w.op("Squeeze", x, w.ints(axes))
+    return found
+
+
+def unsqueezed(w: Writer, x: Symbol, *axes: int) -> Symbol:
+    """x with new axes, of size 1."""
+    found: Symbol = w.op("Unsqueeze", x, w.ints(axes))
+    return found
+
+
+@rule(Reshape)
+def reshape(w: Writer, step: Step) -> Any:
+    size, before = list(step.settings["size"]), w.shape_of(step.inputs[0])
+    unknown = [i for i, n in enumerate(size) if not isinstance(n, int)]
+    if len(unknown) > 1 and 0 not in size:
+        for i in unknown[:-1]:  # as many as before, where they stand: 0 says so
+            if (
+                i < len(before)
+                and isinstance(size[i], Dim)
+                and before[: i + 1] == tuple(step.settings["size"][: i + 1])
+            ):
+                size[i] = 0
+        if sum(not isinstance(n, int) for n in size) == 1:
+            whole = [n if isinstance(n, int) else -1 for n in size]
+            return w.op("Reshape", only(w, step), w.ints(whole))
+    return w.reshaped(only(w, step), step.settings["size"])
+
+
+@rule(Permute)
+def permute(w: Writer, step: Step) -> Any:
+    x = only(w, step)
+    return w.op("Transpose", x, perm=list(step.settings["order"])) if step.settings["order"] else x
+
+
+@rule(Expand)
+def expand(w: Writer, step: Step) -> Any:
+    return w.op("Expand", only(w, step), w.ints(step.settings["size"]))
+
+
+@rule(Cat)
+def cat(w: Writer, step: Step) -> Any:
+    return w.op("Concat", *(w.of(x, step.kinds[0]) for x in step.inputs), axis=step.settings["axis"])
+
+
+@rule(Stack)
+def stack(w: Writer, step: Step) -> Any:
+    axis = step.settings["axis"]
+    return w.op("Concat", *(unsqueezed(w, w.of(x, step.kinds[0]), axis) for x in step.inputs), axis=axis)
+
+
+@rule(Split)
+def split(w: Writer, step: Step) -> Any:
+    x, axis = only(w, step), step.settings["axis"]
+    parts = [index[axis] for index in step.settings["indices"]]
+    return [sliced(w, x, [part.start or 0], [LAST if part.stop is None else part.stop], [axis]) for part in parts]
+
+
+@rule(Unbind)
+def unbind(w: Writer, step: Step) -> Any:
+    x, axis = only(w, step), step.settings["axis"]
+    return [w.op("Gather", x, w.constant(i, INT64), axis=axis) for i in range(len(step.outputs))]
+
+
+@rule(Flip)
+def flip(w: Writer, step: Step) -> Any:
+    axis = step.settings["axis"]
+    n = len(axis)
+    return sliced(w, only(w, step), [-1] * n, [-LAST] * n, axis, [-1] * n) if n else only(w, step)
+
+
+@rule(Roll)
+def roll(w: Writer, step: Step) -> Any:
+    x, sizes, axes = only(w, step), w.shape_of(step.inputs[0]), step.settings["axis"]
+    shifts = step.settings["shifts"]
+    flat = axes is None
+    if flat:
+        x, axes = w.reshaped(x, [-1]), (0,)
+    pairs = zip(
+        shifts if isinstance(shifts, tuple) else (shifts,), axes if isinstance(axes, tuple) else (axes,), strict=True
+    )
+    for shift, axis in pairs:
+        if not flat and isinstance(sizes[axis], int):
+            shift %= max(sizes[axis], 1)
+        if shift:
+            x = w.op("Concat", sliced(w, x, [-shift], [LAST], [axis]), sliced(w, x, [0], [-shift], [axis]), axis=axis)
+    return w.reshaped(x, sizes) if flat else x
+
+
+@rule(Pad)
+def pad(w: Writer, step: Step) -> Any:
+    x, widths = only(w, step), w.static(step.settings["widths"])
+    edges = [low for low, _ in widths] + [high for _, high in widths]
+    return w.op("Pad", x, w.ints(edges), w.constant(step.settings["value"], x.dtype))
+
+
+@rule(Border)
+def border(w: Writer, step: Step) -> Any:
+    x, widths, mode = only(w, step), w.static(step.settings["widths"]), step.settings["mode"]
+    for axis, (low, high) in enumerate(widths):
+        if not low and not high:
+            continue
+        if mode in ("edge", "reflect"):
+            edges = [0] * (2 * len(widths))
+            edges[axis], edges[axis + len(widths)] = low, high
+            x = w.op("Pad", x, w.ints(edges), mode=mode)
+        elif mode == "wrap":
+            before = [sliced(w, x, [-low], [LAST], [axis])] if low else []
+            after = [sliced(w, x, [0], [high], [axis])] if high else []
+            x = w.op("Concat", *before, x, *after, axis=axis)
+        else:
+            raise w.refused(f"ONNX has no padding {mode!r}")
+    return x
+
+
+@rule(Tril, Triu)
+def triangle(w: Writer, step: Step) -> Any:
+    upper = int(step.function is Triu)
+    return w.op("Trilu", only(w, step), w.number(step.settings["k"], INT64), upper=upper)
+
+
+@rule(Diagonal)
+def on_diagonal(w: Writer, step: Step) -> Any:
+    x, sizes = only(w, step), w.shape_of(step.inputs[0])
+    a, b = (axis % len(sizes) for axis in step.settings["axes"])
+    rows, columns, offset = w.static(sizes[a]), w.static(sizes[b]), step.settings["offset"]
+    rest = [i for i in range(len(sizes)) if i not in (a, b)]
+    x = w.op("Transpose", x, perm=[*rest, a, b])
+    x = w.op("Reshape", x, w.ints([0] * len(rest) + [rows * columns]))
+    first = np.arange(rows * columns).reshape(rows, columns).diagonal(offset)
+    return w.op("Gather", x, w.constant(first, INT64), axis=len(rest))
+
+
+@rule(Windows)
+def windows(w: Writer, step: Step) -> Any:
+    x, axis, size, stride = only(w, step), step.settings["axis"], step.settings["size"], step.settings["step"]
+    count = w.static(step.shapes[0][axis])
+    places = np.arange(count)[:, None] * stride + np.arange(size)
+    taken = w.op("Gather", x, w.constant(places, INT64), axis=axis)
+    n = len(step.shapes[0])
+    return w.op("Transpose", taken, perm=[i for i in range(n) if i != axis + 1] + [axis + 1])
+
+
+@rule(Clone, Transfer)
+def same(w: Writer, step: Step) -> Any:
+    return only(w, step)
+
+
+@rule(Cast)
+def cast(w: Writer, step: Step) -> Any:
+    return w.cast(w.of(step.inputs[0]), step.kinds[0])

@@ -1,0 +1,193 @@
+"""What many values come to: sums, extrema, order; products of matrices."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ...ops import reduction, softmax
+from ...ops.linalg.einsum import Contract
+from ...ops.linalg.norms import VectorNorm
+from ...ops.linalg.products import Dot, Linear, MatMul
+from ...ops.reduction.counting import All, Any_, CountNonzero
+from ...ops.reduction.distances import Cdist
+from ...ops.reduction.extrema import Amax, Amin, Argmax, Argmin
+from ...ops.reduction.scans import Cumsum
+from ...ops.reduction.sums import Mean, Sum
+from ...ops.reduction.variance import Var
+from ..recording import Step
+from ..writer import BOOL, INT64, Symbol, Writer, rule
+from .elementwise import common, only
+from .movement import squeezed
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def axes_of(w: Writer, step: Step) -> list[int]:
+    """The axes that a step goes over."""
+    axis = step.settings.get("axis")
+    if axis is None:
+        return list(range(len(w.shape_of(step.inputs[0]))))
+    return list(axis) if isinstance(axis, tuple) else [axis]
+
+
+def reduced(w: Writer, kind: str, x: Symbol, axes: list[int], keepdims: bool = True) -> Symbol:
+    """ReduceSum and its kin. Over no axes ONNX would reduce over all."""
+    if not axes:
+        return x
+    if w.opset >= 18 or kind == "ReduceSum":
+        found: Symbol = w.op(kind, x, w.ints(axes), keepdims=int(keepdims))
+    else:
+        found = w.op(kind, x, axes=axes, keepdims=int(keepdims))
+    return found
+
+
+def _plainly(kind: str) -> Any:
+    def write(w: Writer, step: Step) -> Any:
+        x = w.of(step.inputs[0], step.kinds[0])
+        return reduced(w, kind, x, axes_of(w, step), bool(step.settings["keepdims"]))
+
+    return write
+
+
+for _function, _kind in {
+    Sum: "ReduceSum",
+    Mean: "ReduceMean",
+    reduction.Prod: "ReduceProd",
+    Amax: "ReduceMax",
+    Amin: "ReduceMin",
+    softmax.LogSumExp: "ReduceLogSumExp",
+}.items():
+    rule(_function)(_plainly(_kind))
+
+
+@rule(Any_, All)
+def of_booleans(w: Writer, step: Step) -> Any:
+    x = w.cast(w.of(step.inputs[0], BOOL), np.int32)
+    kind = "ReduceMax" if step.function is Any_ else "ReduceMin"
+    return w.cast(reduced(w, kind, x, axes_of(w, step), bool(step.settings["keepdims"])), BOOL)
+
+
+@rule(CountNonzero)
+def count_nonzero(w: Writer, step: Step) -> Any:
+    x = w.cast(w.of(step.inputs[0], BOOL), np.int64)
+    return reduced(w, "ReduceSum", x, axes_of(w, step), bool(step.settings.get("keepdims")))
+
+
+@rule(Argmax, Argmin)
+def arg_extremum(w: Writer, step: Step) -> Any:
+    x, axis = only(w, step), step.settings["axis"]
+    kind = "ArgMax" if step.function is Argmax else "ArgMin"
+    if axis is not None:
+        return w.op(kind, x, dtype=INT64, axis=axis, keepdims=int(step.settings["keepdims"]))
+    flat = w.op(kind, w.op("Reshape", x, w.ints([-1])), dtype=INT64, axis=0, keepdims=0)
+    return w.op("Reshape", flat, w.ints([1] * len(step.shapes[0]))) if step.shapes[0] else flat
+
+
+@rule("max", "min")
+def extremum(w: Writer, step: Step) -> Any:
+    x, axis, keep = w.of(step.inputs[0]), step.settings.get("dim"), step.settings["keepdim"]
+    largest = step.function.__name__ == "max"
+    if len(step.inputs) > 1:
+        both = [w.of(part, step.kinds[0]) for part in step.inputs]
+        return w.op("Max" if largest else "Min", *both, dtype=step.kinds[0])
+    if axis is None:
+        return reduced(w, "ReduceMax" if largest else "ReduceMin", x, axes_of(w, step), False)
+    kind = "ArgMax" if largest else "ArgMin"
+    axis %= len(w.shape_of(step.inputs[0]))
+    where = w.op(kind, x, dtype=INT64, axis=axis, keepdims=1)
+    value = w.op("GatherElements", x, where, axis=axis)
+    return [value, where] if keep else [squeezed(w, value, axis), squeezed(w, where, axis)]
+
+
+@rule("topk", "sort")
+def ordered(w: Writer, step: Step) -> Any:
+    x, dim = w.of(step.inputs[0]), step.settings["dim"]
+    if step.function.__name__ == "topk":
+        count, largest = w.ints([step.settings["k"]]), step.settings["largest"]
+    else:
+        count, largest = w.ints([w.shape_of(step.inputs[0])[dim]]), step.settings["descending"]
+    return w.op("TopK", x, count, dtype=[x.dtype, INT64], outputs=2, axis=dim, largest=int(largest))
+
+
+@rule(Cumsum)
+def cumsum(w: Writer, step: Step) -> Any:
+    return w.op("CumSum", w.of(step.inputs[0], step.kinds[0]), w.constant(step.settings["axis"], INT64))
+
+
+@rule(Var)
+def var(w: Writer, step: Step) -> Any:
+    x, axes, keep = only(w, step), axes_of(w, step), bool(step.settings["keepdims"])
+    centred = x - reduced(w, "ReduceMean", x, axes)
+    squares = centred * centred
+    correction = step.settings["correction"]
+    if not correction:
+        return reduced(w, "ReduceMean", squares, axes, keep)
+    count = w.op("ReduceProd", w.op("Gather", w.op("Shape", x, dtype=INT64), w.ints(axes)), keepdims=0)
+    return reduced(w, "ReduceSum", squares, axes, keep) / (w.cast(count, x.dtype) - correction)
+
+
+@rule(VectorNorm)
+def vector_norm(w: Writer, step: Step) -> Any:
+    x, axes, keep, p = only(w, step), axes_of(w, step), bool(step.settings["keepdims"]), step.settings["p"]
+    if p in (1, 2):
+        return reduced(w, f"ReduceL{int(p)}", x, axes, keep)
+    size = w.op("Abs", x)
+    if abs(p) == math.inf:
+        return reduced(w, "ReduceMax" if p > 0 else "ReduceMin", size, axes, keep)
+    if p == 0:
+        return reduced(w, "ReduceSum", w.cast(size > 0, x.dtype), axes, keep)
+    total = reduced(w, "ReduceSum", w.op("Pow", size, w.constant(p, x.dtype)), axes, keep)
+    return w.op("Pow", total, w.constant(1 / p, x.dtype))
+
+
+@rule(Cdist)
+def cdist(w: Writer, step: Step) -> Any:
+    a, b = (w.of(x, step.kinds[0]) for x in step.inputs)
+    p = step.settings.get("p", 2)
+    ways = w.op("Abs", w.op("Unsqueeze", a, w.ints([-2])) - w.op("Unsqueeze", b, w.ints([-3])))
+    if p in (1, 2):
+        return reduced(w, f"ReduceL{int(p)}", ways, [-1], False)
+    if p == math.inf:
+        return reduced(w, "ReduceMax", ways, [-1], False)
+    total = reduced(w, "ReduceSum", w.op("Pow", ways, w.constant(p, a.dtype)), [-1], False)
+    return w.op("Pow", total, w.constant(1 / p, a.dtype))
+
+
+@rule(softmax.Softmax)
+def softmax_(w: Writer, step: Step) -> Any:
+    return w.op("Softmax", only(w, step), axis=step.settings["axis"])
+
+
+@rule(softmax.LogSoftmax)
+def log_softmax(w: Writer, step: Step) -> Any:
+    return w.op("LogSoftmax", only(w, step), axis=step.settings["axis"])
+
+
+@rule(MatMul, Dot)
+def matmul(w: Writer, step: Step) -> Any:
+    kind = common(step)
+    return w.op("MatMul", *(w.of(x, kind) for x in step.inputs))
+
+
+@rule(Linear)
+def linear(w: Writer, step: Step) -> Any:
+    x, weight, bias = step.inputs
+    kind = step.kinds[0]
+    if len(w.shape_of(x)) == 2 and len(w.shape_of(weight)) == 2 and kind.kind == "f":
+        return w.op("Gemm", w.of(x, kind), w.of(weight, kind), None if bias is None else w.of(bias, kind), transB=1)
+    turned = w.of(weight, kind)
+    turned = w.op("Transpose", turned, perm=[1, 0]) if len(w.shape_of(weight)) == 2 else turned
+    out = w.op("MatMul", w.of(x, kind), turned)
+    return out if bias is None else out + w.of(bias, kind)
+
+
+@rule(Contract)
+def contract(w: Writer, step: Step) -> Any:
+    labels = step.settings["labels"]
+    letters = {label: LETTERS[i] for i, label in enumerate(dict.fromkeys(x for part in labels for x in part))}
+    of_a, of_b, of_out = ("".join(letters[label] for label in part) for part in labels)
+    kind = common(step)
+    return w.op("Einsum", *(w.of(x, kind) for x in step.inputs), equation=f"{of_a},{of_b}->{of_out}")

@@ -1,0 +1,162 @@
+"""Sizes that aren't known before a run: what was recorded with other sizes says how numbers depend on them.
+
+A model is run once for each dynamic axis, with another size there, and once more with all of them changed. Where a
+number differs, it is an affine function of the axes' sizes, or a multiple of their product; what the last run shows
+must agree.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from ..errors import UnsupportedError
+from .recording import Constant, Recording, Step, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Dim:
+    """A number that depends on sizes: Σ terms · sizes + offset, or, if `product`, offset · Π of the sizes in terms."""
+
+    terms: tuple[tuple[str, Fraction], ...]
+    offset: Fraction
+    product: bool = False
+
+    def at(self, sizes: dict[str, int]) -> Fraction:
+        """The number for these sizes."""
+        if self.product:
+            return self.offset * math.prod(sizes[name] for name, _ in self.terms)
+        return sum((sizes[name] * factor for name, factor in self.terms), self.offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """An array that depends on sizes: `value` everywhere, or, with `axis`, start + step · i along it; of `shape`."""
+
+    shape: tuple[Any, ...]
+    dtype: np.dtype[Any]
+    value: Any
+    axis: int | None = None
+    step: Any = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Varying:
+    """What differs from run to run in a way that can't be written down. An error, where it is used."""
+
+    shown: str
+
+
+def fitted(numbers: Sequence[Any], points: Sequence[dict[str, int]]) -> Any:
+    """The Dim that has these values at these points: the first, one for each axis, the last."""
+    if any(isinstance(n, bool) or not isinstance(n, (int, float)) or not math.isfinite(n) for n in numbers):
+        return Varying(f"{numbers[0]!r} or {numbers[-1]!r}")
+    if not points:
+        return Varying(f"{numbers[0]}, and {numbers[-1]} for other values")
+    first = points[0]
+    of_axes = list(zip(first, numbers[1:-1], points[1:-1], strict=True))
+    moved = [(name, n, point) for name, n, point in of_axes if n != numbers[0]]
+    exact = [Fraction(n) for n in numbers]
+    affine = tuple((name, (Fraction(n) - exact[0]) / (point[name] - first[name])) for name, n, point in moved)
+    found = [Dim(affine, exact[0] - sum(first[name] * factor for name, factor in affine))]
+    whole = math.prod(first[name] for name, *_ in moved)
+    if whole:
+        found.append(Dim(tuple((name, Fraction(1)) for name, *_ in moved), exact[0] / whole, True))
+    for dim in found:
+        if all(dim.at(point) == n for point, n in zip(points, exact, strict=True)):
+            return dim
+    return Varying(f"{numbers[0]}, and {numbers[-1]} for other sizes")
+
+
+def merged(values: Sequence[Any], points: Sequence[dict[str, int]]) -> Any:
+    """What the runs have in common: the thing itself where all are equal, else Dims, Growns, and Varyings."""
+    first = values[0]
+    if any(type(x) is not type(first) for x in values):
+        return Varying(f"a {type(first).__name__} or something else")
+    if isinstance(first, Constant):
+        return _array(values, points)
+    if isinstance(first, Value):
+        if len({x.number for x in values}) > 1:
+            return Varying("the results of different steps")
+        shapes = [merged([getattr(x, name) for x in values], points) for name in ("shape", "spread")]
+        return Value(first.number, *shapes)
+    if isinstance(first, (tuple, list)):
+        if len({len(x) for x in values}) > 1:
+            return Varying(f"{len(first)} or {len(values[-1])} of them")
+        parts = [merged(part, points) for part in zip(*values, strict=True)]
+        return type(first)(*parts) if hasattr(first, "_fields") else tuple(parts)
+    if isinstance(first, dict):
+        if len({tuple(x) for x in values}) > 1:
+            return Varying("different names")
+        return {name: merged([x[name] for x in values], points) for name in first}
+    if isinstance(first, slice):
+        return slice(*(merged([getattr(x, end) for x in values], points) for end in ("start", "stop", "step")))
+    try:
+        if all(x == first or (x != x and first != first) for x in values):
+            return first
+    except ValueError:
+        pass
+    return fitted(values, points)
+
+
+def _array(values: Sequence[Constant], points: Sequence[dict[str, int]]) -> Any:
+    arrays = [x.array for x in values]
+    first = arrays[0]
+    if all(x is first for x in arrays):
+        return values[0]
+    if len({x.ndim for x in arrays}) > 1 or len({x.dtype for x in arrays}) > 1:
+        return Varying("arrays of different dimensions")
+    if all(x.shape == first.shape and np.array_equal(x, first, equal_nan=x.dtype.kind == "f") for x in arrays):
+        return values[0]
+    if first.ndim == 0:
+        return fitted([x.item() for x in arrays], points)
+    shape = tuple(merged([x.shape for x in arrays], points))
+    filled = [x for x in arrays if x.size]
+    if any(isinstance(n, Varying) for n in shape) or not filled:
+        return Varying(f"an array {first.shape}")
+    corner = filled[0].flat[0]
+    if all((x == corner).all() or (corner != corner and (x != x).all()) for x in filled):
+        return Grown(shape, first.dtype, corner)
+    for axis in range(first.ndim if first.dtype != bool else 0):
+        lines = [np.moveaxis(x, axis, -1) for x in filled]
+        step = next((line.flat[1] - line.flat[0] for line in lines if line.shape[-1] > 1), None)
+        if step is not None and all(
+            (line == (corner + step * np.arange(line.shape[-1])).astype(first.dtype)).all() for line in lines
+        ):
+            return Grown(shape, first.dtype, corner, axis, step)
+    return Varying(f"an array {first.shape}")
+
+
+def together(recordings: Sequence[Recording], points: Sequence[dict[str, int]]) -> list[Step]:
+    """The steps of several runs of a model as one list."""
+    first = recordings[0]
+    for other in recordings[1:]:
+        for a, b in zip(first.steps, other.steps, strict=False):
+            if a.function is not b.function:
+                raise UnsupportedError(
+                    f"onnx.export: for other sizes of the dynamic axes, or other values, the model takes other steps: "
+                    f"{b.where} in place of {a.where}. ONNX gets the steps of one run"
+                )
+        if len(first.steps) != len(other.steps):
+            raise UnsupportedError(
+                f"onnx.export: for other sizes of the dynamic axes, or other values, the model takes "
+                f"{len(other.steps)} steps in place of {len(first.steps)}. ONNX gets the steps of one run"
+            )
+    if len(recordings) == 1:
+        return [replace(step, settings=dict(step.settings), inputs=list(step.inputs)) for step in first.steps]
+    return [_step([r.steps[i] for r in recordings], points) for i in range(len(first.steps))]
+
+
+def _step(steps: Sequence[Step], points: Sequence[dict[str, int]]) -> Step:
+    first = steps[0]
+    settings, inputs, shapes = (
+        merged([getattr(step, name) for step in steps], points) for name in ("settings", "inputs", "shapes")
+    )
+    if isinstance(inputs, Varying):
+        inputs = (inputs,)
+    return Step(first.function, first.path, settings, list(inputs), first.dtypes, first.outputs, shapes, first.kinds)

@@ -1,0 +1,297 @@
+"""An ONNX graph while it is written."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from onnx import helper, numpy_helper
+
+from ..errors import UnsupportedError
+from .recording import Constant, Step, Value
+from .sizes import Dim, Grown, Varying
+
+INT64 = np.dtype(np.int64)
+BOOL = np.dtype(bool)
+
+
+class Symbol:
+    """A value of the graph, by name, with the operators of numbers."""
+
+    __slots__ = ("dtype", "name", "writer")
+
+    def __init__(self, writer: Writer, name: str, dtype: np.dtype[Any]) -> None:
+        self.writer, self.name, self.dtype = writer, name, dtype
+
+    def _with(self, op: str, other: Any, dtype: Any = None, swapped: bool = False) -> Symbol:
+        b = self.writer.like(other, self)
+        return self.writer.op(op, *((b, self) if swapped else (self, b)), dtype=dtype or self.dtype)
+
+    def __add__(self, other: Any) -> Symbol:
+        return self._with("Add", other)
+
+    def __radd__(self, other: Any) -> Symbol:
+        return self._with("Add", other, swapped=True)
+
+    def __sub__(self, other: Any) -> Symbol:
+        return self._with("Sub", other)
+
+    def __rsub__(self, other: Any) -> Symbol:
+        return self._with("Sub", other, swapped=True)
+
+    def __mul__(self, other: Any) -> Symbol:
+        return self._with("Mul", other)
+
+    def __rmul__(self, other: Any) -> Symbol:
+        return self._with("Mul", other, swapped=True)
+
+    def __truediv__(self, other: Any) -> Symbol:
+        return self._with("Div", other)
+
+    def __rtruediv__(self, other: Any) -> Symbol:
+        return self._with("Div", other, swapped=True)
+
+    def __neg__(self) -> Symbol:
+        return self.writer.op("Neg", self)
+
+    def __gt__(self, other: Any) -> Symbol:
+        return self._with("Greater", other, BOOL)
+
+    def __lt__(self, other: Any) -> Symbol:
+        return self._with("Less", other, BOOL)
+
+    def same(self, other: Any) -> Symbol:
+        """Where it equals another one."""
+        return self._with("Equal", other, BOOL)
+
+
+class Writer:
+    """Nodes, initializers and names, in the order in which they are written."""
+
+    def __init__(self, opset: int) -> None:
+        self.opset = opset
+        self.nodes: list[Any] = []
+        self.initializers: list[Any] = []
+        self.values: dict[int, Symbol] = {}  # by number, of what was recorded
+        self.shapes: dict[int, Any] = {}
+        self.sizes: dict[str, tuple[Symbol, int]] = {}  # of each dynamic axis: an input, and which of its axes it is
+        self.step: Step | None = None
+        self._constants: dict[Any, Symbol] = {}
+        self._held: list[Any] = []  # arrays that are known by their id
+        self._dims: dict[str, Symbol] = {}
+        self._names: set[str] = set()
+
+    # Names
+
+    def named(self, wanted: str) -> str:
+        """The name, with a number behind it where it is taken."""
+        name, i = wanted, 0
+        while name in self._names:
+            i += 1
+            name = f"{wanted}_{i}"
+        self._names.add(name)
+        return name
+
+    @property
+    def place(self) -> str:
+        """Where the step that is written stands, as a path: /layers/0/."""
+        path = re.sub(r"\(\)", "", self.step.path) if self.step is not None else ""
+        return f"/{path.replace('.', '/')}/" if path else "/"
+
+    def refused(self, why: str) -> UnsupportedError:
+        """The error to raise where the step can't be written."""
+        assert self.step is not None
+        return UnsupportedError(f"onnx.export: {self.step.where}: {why}")
+
+    # Nodes
+
+    def op(
+        self, kind: str, *inputs: Any, dtype: Any = None, outputs: int = 1, domain: str = "", **attributes: Any
+    ) -> Any:
+        """A node; its result, or results, are of `dtype`, the first input's by default. None as input leaves it out."""
+        node_name = self.named(f"{self.place}{kind}")
+        names = [f"{node_name}_output_{i}" for i in range(outputs)]
+        given = ["" if x is None else x.name for x in inputs]
+        while given and not given[-1]:
+            given.pop()
+        kept = {name: x for name, x in attributes.items() if x is not None}
+        self.nodes.append(helper.make_node(kind, given, names, node_name, domain=domain, **kept))
+        first = next((x.dtype for x in inputs if x is not None), np.dtype(np.float32))
+        kinds = dtype if isinstance(dtype, (tuple, list)) else [dtype] * outputs
+        made = [Symbol(self, name, np.dtype(k or first)) for name, k in zip(names, kinds, strict=True)]
+        return made[0] if outputs == 1 else made
+
+    def cast(self, x: Symbol, dtype: Any) -> Symbol:
+        """x in another dtype."""
+        if x.dtype == dtype:
+            return x
+        to = np.dtype(dtype)
+        return self.op("Cast", x, dtype=to, to=helper.np_dtype_to_tensor_dtype(to))
+
+    # Constants
+
+    def constant(self, value: Any, dtype: Any = None, name: str = "") -> Symbol:
+        """An initializer, one for all small equal ones."""
+        array = np.asarray(value, dtype)
+        if array.dtype.kind == "c":
+            raise self.refused("ONNX has no complex numbers here")
+        key: Any = (name or array.tobytes(), array.dtype, array.shape) if array.size <= 64 else id(value)
+        if name:
+            key = name
+        if key not in self._constants:
+            self._held.append(value)
+            called = self.named(name or f"{self.place}Constant")
+            self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), called))
+            self._constants[key] = Symbol(self, called, array.dtype)
+        return self._constants[key]
+
+    def like(self, x: Any, other: Symbol) -> Symbol:
+        """A number as a constant of another's dtype; what is a Symbol, of that dtype."""
+        return self.cast(x, other.dtype) if isinstance(x, Symbol) else self.number(x, other.dtype)
+
+    def number(self, x: Any, dtype: Any) -> Symbol:
+        """A number, a Dim as well, without dimensions."""
+        if isinstance(x, Dim):
+            return self.cast(self.op("Squeeze", self.dim(x), self.ints([0])), dtype)
+        return self.constant(self.static(x), dtype)
+
+    def ints(self, values: Sequence[Any]) -> Symbol:
+        """int64 numbers, among which Dims, in one dimension."""
+        if not any(isinstance(x, Dim) for x in values):
+            return self.constant([self.static(x) for x in values], INT64)
+        parts: list[Any] = []
+        for x in values:
+            if isinstance(x, Dim):
+                parts.append(self.dim(x))
+            elif parts and isinstance(parts[-1], list):
+                parts[-1].append(self.static(x))
+            else:
+                parts.append([self.static(x)])
+        made = [self.constant(x, INT64) if isinstance(x, list) else x for x in parts]
+        return made[0] if len(made) == 1 else self.op("Concat", *made, axis=0)
+
+    def dim(self, dim: Dim) -> Symbol:
+        """A Dim as one int64 in one dimension: from the shapes of the graph's inputs."""
+        terms = [(self._size(name), factor) for name, factor in dim.terms]
+        whole = math.lcm(dim.offset.denominator, *(factor.denominator for _, factor in terms))
+        if dim.product:
+            found = _joined("Mul", [size for size, _ in terms], self)
+            found = self._scaled(found, dim.offset.numerator)
+            return found if dim.offset.denominator == 1 else found / dim.offset.denominator
+        found = _joined("Add", [self._scaled(size, int(factor * whole)) for size, factor in terms], self)
+        if dim.offset:
+            found = found + int(dim.offset * whole)
+        return found if whole == 1 else found / whole
+
+    def _scaled(self, x: Symbol, factor: int) -> Symbol:
+        return x if factor == 1 else x * factor
+
+    def _size(self, name: str) -> Symbol:
+        if name not in self._dims:
+            x, axis = self.sizes[name]
+            self._dims[name] = self.op("Shape", x, dtype=INT64, start=axis, end=axis + 1)
+        return self._dims[name]
+
+    def static(self, x: Any) -> Any:
+        """A setting that has to be known now."""
+        found = _unknown(x)
+        if found is not None:
+            raise self.refused(
+                f"one of its settings depends on a dynamic axis, or on the values of the inputs, and can't be written: "
+                f"it is {found.shown if isinstance(found, Varying) else 'a size'}"
+            )
+        return x
+
+    # What was recorded
+
+    def of(self, x: Any, dtype: Any = None) -> Symbol:
+        """An operand of the step, in a dtype."""
+        found: Symbol
+        if isinstance(x, Value):
+            found = self.values[x.number]
+            if x.shape is not None:
+                found = self.reshaped(found, x.shape)
+            if x.spread is not None:
+                found = self.op("Expand", found, self.ints(x.spread))
+        elif isinstance(x, Constant):
+            found = self.constant(x.array, None, x.name)
+        elif isinstance(x, Grown):
+            found = self._grown(x)
+        elif isinstance(x, Symbol):
+            found = x
+        elif isinstance(x, Varying):
+            raise self.refused(
+                f"it takes {x.shown}: what it is made of isn't recorded, and depends on a dynamic axis or on the inputs"
+            )
+        else:
+            kind = np.float32 if isinstance(x, float) else np.int64
+            return self.number(x, dtype or kind)
+        return found if dtype is None else self.cast(found, dtype)
+
+    def shape_of(self, x: Any) -> Any:
+        """The sizes of an operand, Dims where they are dynamic; () of a number."""
+        if isinstance(x, Value):
+            return x.spread or (x.shape if x.shape is not None else self.shapes[x.number])
+        if isinstance(x, Constant):
+            return x.array.shape
+        return x.shape if isinstance(x, Grown) else ()
+
+    def reshaped(self, x: Symbol, shape: Sequence[Any]) -> Symbol:
+        """x in another shape; one size that isn't known is worked out from the others."""
+        unknown = [i for i, n in enumerate(shape) if not isinstance(n, int)]
+        if len(unknown) == 1 and 0 not in shape:
+            shape = [-1 if i in unknown else n for i, n in enumerate(shape)]
+        return self.op("Reshape", x, self.ints(shape), allowzero=1 if 0 in shape else None)
+
+    def _grown(self, x: Grown) -> Symbol:
+        if x.axis is None:
+            return self.op("Expand", self.constant(x.value, x.dtype), self.ints(x.shape))
+        numbers = self.op(
+            "Range", self.number(0, INT64), self.number(x.shape[x.axis], INT64), self.number(1, INT64), dtype=INT64
+        )
+        line = self.cast(numbers, x.dtype) * x.step + x.value
+        column = [1] * len(x.shape)
+        column[x.axis] = -1
+        return self.op("Expand", self.reshaped(line, column), self.ints(x.shape))
+
+
+def _unknown(x: Any) -> Any:
+    if isinstance(x, (Dim, Varying, Grown)):
+        return x
+    if isinstance(x, slice):
+        x = (x.start, x.stop, x.step)
+    if isinstance(x, dict):
+        x = tuple(x.values())
+    if isinstance(x, (tuple, list)):
+        return next((found for part in x if (found := _unknown(part)) is not None), None)
+    return None
+
+
+def _joined(op: str, parts: list[Symbol], writer: Writer) -> Symbol:
+    found = parts[0]
+    for part in parts[1:]:
+        found = writer.op(op, found, part)
+    return found
+
+
+Rule = Callable[[Writer, Step], Any]
+RULES: dict[Any, Rule] = {}  # by Function, or by the name of a public function
+WHOLE: dict[str, Callable[[dict[str, Any]], bool]] = {}  # for which arguments that has a rule
+
+
+def _always(said: dict[str, Any]) -> bool:
+    return True
+
+
+def rule(*functions: Any, when: Callable[[dict[str, Any]], bool] | None = None) -> Callable[[Rule], Rule]:
+    """Enter what writes one step of these Functions, and gives its Symbol, or several, in the table."""
+
+    def enter(write: Rule) -> Rule:
+        RULES.update(dict.fromkeys(functions, write))
+        WHOLE.update({x: when or _always for x in functions if isinstance(x, str)})
+        return write
+
+    return enter

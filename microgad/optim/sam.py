@@ -1,0 +1,114 @@
+"""SAM: descent by the gradient at the worst place nearby, towards minima that are flat."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import state as execution
+from ..tensor import Tensor
+from .optimizer import Group, Optimizer, Params, require
+from .sgd import SGD
+
+
+class SAM(Optimizer):
+    """Sharpness-aware minimization: Foret et al. (2021, arXiv:2010.01412). microgad's own.
+
+    A step goes to p + rho · g / ‖g‖, with ‖g‖ over all parameters, computes the gradient there, comes back, and does
+    `base_optimizer`'s step by that. `options` are the base optimizer's. With `adaptive` it goes to
+    p + rho · p² g / ‖p g‖ (ASAM, Kwon et al., 2021). `state_dict` has the base optimizer's state.
+
+    The step computes the loss twice: `step(closure)`, or `first_step()`, another backward, and `second_step()`. Raises
+    TypeError without a closure, and ValueError for a negative rho and for the base optimizer's options.
+
+    >>> w = torch.tensor([3.0, 4.0], requires_grad=True)
+    >>> optimizer = torch.optim.SAM([w], torch.optim.SGD, rho=5.0, lr=0.25)
+    >>> def closure():
+    ...     optimizer.zero_grad()
+    ...     loss = (w * w).sum() / 2
+    ...     loss.backward()
+    ...     return loss
+    >>> optimizer.step(closure).item()
+    12.5
+    >>> w  # by the gradient at (6, 8)
+    tensor([1.5000, 2.0000], requires_grad=True)
+    """
+
+    base_optimizer: Optimizer
+
+    def __init__(
+        self, params: Params, base_optimizer: Callable[..., Optimizer] = SGD, rho: float = 0.05,
+        adaptive: bool = False, **options: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(params, {"rho": rho, "adaptive": adaptive, **options})
+        self.base_optimizer = base_optimizer(self.param_groups, **options)
+        if "step" in vars(type(self.base_optimizer)):
+            raise TypeError(f"SAM: {type(self.base_optimizer).__name__} has a step of its own; it can't be the base")
+        self.defaults.update(self.base_optimizer.defaults)
+        self.shaped = self.base_optimizer.shaped
+        self._share()
+        self._before: dict[Tensor, Any] = {}
+
+    def _share(self) -> None:
+        self.base_optimizer.param_groups, self.base_optimizer.state = self.param_groups, self.state
+
+    def check(self, options: dict[str, Any]) -> None:
+        """Raise ValueError where an option is out of range."""
+        require(options["rho"] >= 0, "rho", options["rho"], "must be >= 0")
+        if "base_optimizer" in vars(self):
+            self.base_optimizer.check(options)
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Move every parameter; `closure` computes gradients and returns the loss, and is called twice."""
+        if closure is None:
+            raise TypeError("SAM: step needs a closure that computes the gradients and returns the loss")
+        with execution.scope(grad_enabled=True):
+            loss = closure()
+            self.first_step()
+            closure()
+        self.second_step(loss=loss)
+        return loss
+
+    def first_step(self, zero_grad: bool = False) -> None:
+        """Go to the worst place nearby."""
+        ready = [(p, group) for group in self.param_groups for p in self.ready(group, None)]
+        slopes = [(p.array * p.grad.array if group["adaptive"] else p.grad.array) for p, group in ready]  # type: ignore[union-attr]
+        norm = math.sqrt(sum(float(np.vdot(slope, slope).real) for slope in slopes))
+        self._before = {}
+        for (p, group), slope in zip(ready, slopes, strict=True):
+            self._before[p] = p.array.copy()
+            p._bump()
+            p.array += (p.array * slope if group["adaptive"] else slope) * (group["rho"] / (norm + 1e-12))
+        if zero_grad:
+            self.zero_grad()
+
+    def second_step(self, zero_grad: bool = False, *, loss: Any = None) -> None:
+        """Come back, and do the base optimizer's step."""
+        for p, array in self._before.items():
+            p._bump()
+            p.array[...] = array
+        self._before = {}
+        ready = [(group, self.base_optimizer.ready(group, loss)) for group in self.param_groups]
+        with np.errstate(all="ignore"):
+            for group, params in ready:
+                for p in params:
+                    p._bump()
+                self.base_optimizer.update(group, params, loss)
+        if zero_grad:
+            self.zero_grad()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over a state: see `Optimizer.load_state_dict`."""
+        super().load_state_dict(state_dict)
+        self._share()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "base_optimizer": self.base_optimizer, "shaped": self.shaped}
+
+    def __setstate__(self, state: Group) -> None:
+        super().__setstate__(state)
+        self._before = {}
+        self._share()

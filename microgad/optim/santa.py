@@ -1,0 +1,127 @@
+"""Santa: momentum with noise that cools down, so that it looks around before it settles."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .. import backend
+from .. import generator as draws
+from ..tensor import Tensor
+from .chunks import begun, counted, descent
+from .optimizer import Group, Optimizer, Params, require, require_positive
+
+
+class _Santa(Optimizer):
+    shaped = ("momentum_buffer", "friction", "square_avg", "scale")
+
+    def __init__(
+        self, params: Params, lr: Any = 1e-2, sigma: float = 0.95, eps: float = 1e-8, annealing: float = 0.5,
+        burnin: int = 100, c: float = 5.0, weight_decay: float = 0, *, maximize: bool = False,
+    ) -> None:  # fmt: skip
+        defaults = {
+            "lr": lr, "sigma": sigma, "eps": eps, "annealing": annealing, "burnin": burnin, "c": c,
+            "weight_decay": weight_decay, "maximize": maximize,
+        }  # fmt: skip
+        super().__init__(params, defaults)
+
+    def check(self, options: dict[str, Any]) -> None:
+        """Raise ValueError where an option is out of range."""
+        require_positive(options, "lr", "eps", "annealing", "burnin", "c", "weight_decay")
+        require(0 <= options["sigma"] < 1, "sigma value", options["sigma"], "must be in [0, 1)")
+
+    def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
+        """Move `params` in place."""
+        lr, sigma = float(group["lr"]), group["sigma"]
+        for p in params:
+            fresh = not self.state[p]
+            state = begun(self.state[p], p, self.shaped, step=0)
+            step = counted(state)
+            u, friction, v, scale = (state[name].array for name in self.shaped)
+            x = p.array
+            g = descent(p.grad.array, x, np.empty_like(x), group["weight_decay"], group["maximize"])  # type: ignore[union-attr]
+            v *= sigma
+            v += (1 - sigma) * g * g
+            now = 1 / np.sqrt(group["eps"] + np.sqrt(v))
+            if fresh:
+                u += math.sqrt(lr) * _normal(x)
+                friction += math.sqrt(lr) * group["c"]
+                scale[...] = now  # there is none before the first
+            heat = lr / step ** group["annealing"]
+            exploring = step < group["burnin"]
+            kick = -lr * now * g
+            if exploring:
+                kick += heat * (1 - scale / now) / u + np.sqrt(2 * heat * scale) * _normal(x)
+            self.move(x, u, friction, now, kick, heat if exploring else None)
+            scale[...] = now
+
+    def move(self, x: Any, u: Any, friction: Any, scale: Any, kick: Any, heat: float | None) -> None:
+        """The new place, momentum and friction, in place; without heat the friction stays."""
+        raise NotImplementedError
+
+
+class SantaE(_Santa):
+    """Santa by Euler's scheme: Chen et al. (2016, arXiv:1512.07962), Algorithm 1. microgad's own.
+
+    v is a running average of the square of the gradient g (+ weight_decay · p), with factor sigma, and
+    s = 1 / √(eps + √v); h = lr / tᵃ cools down with the step t, a being `annealing`. While t < burnin (exploration),
+    α += u² − h and u = (1 − α) u − lr · s g + h (1 − s'/s) / u + √(2 h s') ζ, with s' that of the step before and
+    ζ drawn from N(0, 1) by the default generator; then (refinement) u = (1 − α) u − lr · s g. p = p + s u. At first
+    u is √lr · ζ, α is √lr · c, and s' is s. `maximize` climbs.
+
+    Raises ValueError for a negative lr, eps, annealing, burnin, c or weight_decay, and for sigma outside of [0, 1).
+
+    >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = torch.optim.SantaE([w], burnin=0)
+    >>> for _ in range(300):
+    ...     optimizer.zero_grad()
+    ...     (w * w).sum().backward()
+    ...     optimizer.step()
+    >>> bool(w.abs().max() < 0.2)
+    True
+    """
+
+    def move(self, x: Any, u: Any, friction: Any, scale: Any, kick: Any, heat: float | None) -> None:
+        """Euler's."""
+        if heat is not None:
+            friction += u * u - heat
+        u *= 1 - friction
+        u += kick
+        x += scale * u
+
+
+class SantaSSS(_Santa):
+    """Santa by symmetric splitting: Chen et al. (2016, arXiv:1512.07962), Algorithm 2. microgad's own.
+
+    As SantaE, but p moves by s u / 2 before and after, α changes by (u² − h) / 2 before and after, and friction is
+    exp(−α / 2), twice. Arguments and errors are SantaE's.
+
+    >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = torch.optim.SantaSSS([w], burnin=0)
+    >>> for _ in range(300):
+    ...     optimizer.zero_grad()
+    ...     (w * w).sum().backward()
+    ...     optimizer.step()
+    >>> bool(w.abs().max() < 0.2)
+    True
+    """
+
+    def move(self, x: Any, u: Any, friction: Any, scale: Any, kick: Any, heat: float | None) -> None:
+        """Symmetric."""
+        x += scale * u / 2
+        if heat is not None:
+            friction += (u * u - heat) / 2
+        half = np.exp(friction / -2)
+        u *= half
+        u += kick
+        u *= half
+        if heat is not None:
+            friction += (u * u - heat) / 2
+        x += scale * u / 2
+
+
+def _normal(x: Any) -> Any:
+    """Draws from N(0, 1) like an array."""
+    return backend.like(draws.normal_(np.empty(x.shape, x.dtype)), x)

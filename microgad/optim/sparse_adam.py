@@ -1,0 +1,60 @@
+"""SparseAdam: Adam that leaves alone what has no gradient."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor
+from .adam import MOMENTS, check_options
+from .chunks import begun, counted
+from .optimizer import Group, Optimizer, Params
+
+
+class SparseAdam(Optimizer):
+    """Adam for rows that have a gradient: others keep their values and their averages. Source: torch.optim.SparseAdam.
+
+    PyTorch's takes sparse gradients, which microgad hasn't: here a row (of the first dimension) whose gradient is 0 all
+    over is one that a sparse gradient would leave out, as those of an Embedding that no index names. eps is added
+    before the bias correction, as in PyTorch. `maximize` climbs.
+
+    Raises ValueError for a negative lr or eps, and for betas outside of [0, 1).
+
+    >>> w = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    >>> optimizer = torch.optim.SparseAdam([w], lr=0.5)
+    >>> w[0].sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([[0.5000, 1.5000],
+            [3.0000, 4.0000]], requires_grad=True)
+    """
+
+    shaped = MOMENTS[:2]
+
+    def __init__(
+        self, params: Params, lr: Any = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+        maximize: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize})
+
+    def check(self, options: dict[str, Any]) -> None:
+        """Raise ValueError where an option is out of range."""
+        check_options({**options, "weight_decay": 0})
+
+    def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
+        """Move `params` in place."""
+        beta1, beta2 = group["betas"]
+        for p in params:
+            state = begun(self.state[p], p, self.shaped, step=0)
+            step = counted(state)
+            assert p.grad is not None
+            arrays = p.array, p.grad.array, *(state[name].array for name in self.shaped)
+            values, grad, m, v = (x.reshape(x.shape or (1,)) for x in arrays)
+            (rows,) = np.nonzero((grad != 0).reshape((grad.shape[0], -1)).any(1))
+            g = -grad[rows] if group["maximize"] else grad[rows]
+            m[rows] += (1 - beta1) * (g - m[rows])
+            v[rows] += (1 - beta2) * (g * g - v[rows])
+            rate = float(group["lr"]) * math.sqrt(1 - beta2**step) / (1 - beta1**step)
+            values[rows] -= rate * m[rows] / (np.sqrt(v[rows]) + group["eps"])

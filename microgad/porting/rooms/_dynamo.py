@@ -1,0 +1,22 @@
+"""torch._dynamo: what programs set of PyTorch's compiler, without effect."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from ...lazy import absent as _absent
+from .compiler import allow_in_graph as allow_in_graph
+from .compiler import disable as disable
+from .compiler import is_compiling as is_compiling
+from .compiler import reset as reset
+
+config = SimpleNamespace(suppress_errors=False, cache_size_limit=8, recompile_limit=8)
+
+
+def mark_dynamic(t: object, index: object, **options: object) -> None:
+    """No effect. Source: torch._dynamo.mark_dynamic."""
+
+
+mark_static = maybe_mark_dynamic = mark_dynamic
+
+_absent(globals())

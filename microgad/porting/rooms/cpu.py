@@ -1,0 +1,43 @@
+"""torch.cpu: the one that there is."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from ... import amp as amp
+from ...lazy import absent as _absent
+
+
+def is_available() -> bool:
+    """True. Source: torch.cpu.is_available."""
+    return True
+
+
+is_initialized = is_available
+
+
+def device_count() -> int:
+    """1. Source: torch.cpu.device_count."""
+    return 1
+
+
+def current_device() -> str:
+    """Its name, "cpu". Source: torch.cpu.current_device."""
+    return "cpu"
+
+
+def synchronize(device: Any = None) -> None:
+    """Nothing to wait for. Source: torch.cpu.synchronize."""
+
+
+set_device = synchronize
+Stream = stream = StreamContext = contextlib.nullcontext
+
+
+def current_stream(device: Any = None) -> Any:
+    """A stream that does nothing: operations run at once. Source: torch.cpu.current_stream."""
+    return Stream()
+
+
+_absent(globals())

@@ -1,0 +1,55 @@
+"""torch.sparse: arrays are dense, so what a program makes sparse is the dense Tensor of the same values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ... import dtypes
+from ...lazy import absent as _absent
+from ...notices import once as _once
+from ...ops.creation import as_tensor, zeros
+from ...ops.linalg import addmm as addmm
+from ...ops.linalg import mm as mm
+from ...ops.reduction import sum as sum
+from ...ops.softmax import log_softmax as log_softmax
+from ...ops.softmax import softmax as softmax
+from ...tensor import Tensor
+
+
+def sparse_coo_tensor(
+    indices: Any, values: Any, size: Any = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+    check_invariants: bool | None = None, is_coalesced: bool | None = None,
+) -> Tensor:  # fmt: skip
+    """The dense Tensor of a size with values (n,) at the places indices (d, n), zero elsewhere; says so once.
+
+    Values at the same place are added up. Without a size it is the smallest that has all the places. Raises IndexError
+    for a place outside of it. Source: torch.sparse_coo_tensor.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     torch.sparse_coo_tensor([[0, 1, 1], [2, 0, 0]], [3.0, 4.0, 5.0], (2, 3))
+    tensor([[0., 0., 3.],
+            [9., 0., 0.]])
+    """
+    _once("torch.sparse: microgad keeps sparse tensors as dense ones")
+    places, values = as_tensor(indices), as_tensor(values, dtype, device)
+    if size is None:
+        size = (*(int(row.max()) + 1 for row in places), *values.shape[1:])
+    made = zeros(size, dtype=values.dtype, device=values.device).index_put(tuple(places), values, accumulate=True)
+    return made.detach().requires_grad_() if requires_grad else made
+
+
+def _of(dtype: dtypes.dtype) -> Any:
+    def make(*args: Any) -> Tensor:
+        return sparse_coo_tensor(*args, dtype=dtype)
+
+    make.__doc__ = f"sparse_coo_tensor of {dtype.name}, in the spelling of before 2018."
+    return make
+
+
+FloatTensor, DoubleTensor, LongTensor, IntTensor = map(
+    _of, (dtypes.float32, dtypes.float64, dtypes.int64, dtypes.int32)
+)
+
+_absent(globals())

@@ -1,0 +1,153 @@
+"""Images in files, to and from Tensors of bytes (C, H, W), by Pillow. Source: torchvision.io."""
+
+from __future__ import annotations
+
+import io
+import os
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from ...dtypes import uint8
+from ...errors import ArgumentError, DtypeError
+from ...lazy import absent as _absent
+from ...ops import creation
+from ...tensor import Tensor
+from ...transforms.functional import pil_to_tensor, to_pil_image
+from ...transforms.pictures import pillow
+
+Path = str | os.PathLike[str]
+
+
+class ImageReadMode(Enum):
+    """The channels that an image is read to. Source: torchvision.io.ImageReadMode.
+
+    >>> torch.porting.vision.io.ImageReadMode["GRAY"].value
+    1
+    """
+
+    UNCHANGED = 0
+    GRAY = 1
+    GRAY_ALPHA = 2
+    RGB = 3
+    RGB_ALPHA = 4
+    RGBA = RGB_ALPHA
+
+
+_OF_PILLOW = {"GRAY": "L", "GRAY_ALPHA": "LA", "RGB": "RGB", "RGB_ALPHA": "RGBA"}
+
+
+def read_file(path: Path) -> Tensor:
+    """A file's bytes, (N,) uint8. RuntimeError where it can't be read. Source: torchvision.io.read_file.
+
+    >>> torch.porting.vision.io.read_file(torch.__file__).dtype
+    torch.uint8
+    """
+    try:
+        return creation.from_numpy(np.fromfile(path, np.uint8))
+    except OSError as error:
+        raise ArgumentError(f"read_file: {error}") from None
+
+
+def write_file(filename: Path, data: Tensor) -> None:
+    """A file of bytes (N,). Source: torchvision.io.write_file.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     torch.porting.vision.io.write_file(f"{folder}/a", torch.tensor([65, 66], dtype=torch.uint8))
+    ...     torch.porting.vision.io.read_file(f"{folder}/a").tolist()
+    [65, 66]
+    """
+    with open(filename, "wb") as file:
+        file.write(data.cpu().numpy().tobytes())
+
+
+def decode_image(
+    input: Any, mode: ImageReadMode | str = ImageReadMode.UNCHANGED, apply_exif_orientation: bool = False
+) -> Tensor:
+    """(C, H, W) uint8 of a file's bytes, or of a path. RuntimeError of what is no image, ImportError without Pillow.
+
+    Source: torchvision.io.decode_image.
+
+    >>> image = torch.arange(12, dtype=torch.uint8).reshape(3, 2, 2)
+    >>> torch.porting.vision.io.decode_image(torch.porting.vision.io.encode_png(image)).equal(image)
+    True
+    """
+    data = input if isinstance(input, Tensor) else read_file(input)
+    wanted = ImageReadMode[mode.upper()] if isinstance(mode, str) else mode
+    Image = pillow()
+    try:
+        image = Image.open(io.BytesIO(data.numpy().tobytes()))
+        image.load()
+    except OSError as error:
+        raise ArgumentError(f"decode_image: {error}") from None
+    if apply_exif_orientation:
+        image = pillow("ImageOps").exif_transpose(image)
+    if wanted is not ImageReadMode.UNCHANGED:
+        image = image.convert(_OF_PILLOW[wanted.name])
+    elif image.mode in ("1", "P"):
+        image = image.convert("RGBA" if "transparency" in image.info else "RGB" if image.mode == "P" else "L")
+    return pil_to_tensor(image).contiguous()
+
+
+def read_image(
+    path: Path, mode: ImageReadMode | str = ImageReadMode.UNCHANGED, apply_exif_orientation: bool = False
+) -> Tensor:
+    """(C, H, W) uint8 of an image in a file. Raises as decode_image does. Source: torchvision.io.read_image.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     torch.porting.vision.io.write_png(torch.ones(1, 2, 3, dtype=torch.uint8), f"{folder}/a.png")
+    ...     torch.porting.vision.io.read_image(f"{folder}/a.png", "RGB").shape
+    torch.Size([3, 2, 3])
+    """
+    return decode_image(read_file(path), mode, apply_exif_orientation)
+
+
+decode_png = decode_jpeg = decode_webp = decode_image
+
+
+def _encoded(input: Tensor, op: str, **options: Any) -> Tensor:
+    if input.dtype != uint8 or input.ndim != 3 or input.shape[0] not in (1, 3):
+        raise DtypeError(f"{op}: input is {input.dtype} {tuple(input.shape)}, expected torch.uint8 (1 or 3, H, W)")
+    file = io.BytesIO()
+    to_pil_image(input).save(file, **options)
+    return creation.from_numpy(np.frombuffer(file.getvalue(), np.uint8).copy())
+
+
+def encode_png(input: Tensor, compression_level: int = 6) -> Tensor:
+    """The bytes of a PNG file of (1 or 3, H, W) uint8. RuntimeError of anything else.
+
+    Source: torchvision.io.encode_png.
+
+    >>> torch.porting.vision.io.encode_png(torch.zeros(1, 2, 2, dtype=torch.uint8))[1:4].tolist()
+    [80, 78, 71]
+    """
+    return _encoded(input, "encode_png", format="png", compress_level=compression_level)
+
+
+def write_png(input: Tensor, filename: Path, compression_level: int = 6) -> None:
+    """encode_png, in a file. Source: torchvision.io.write_png."""
+    write_file(filename, encode_png(input, compression_level))
+
+
+def encode_jpeg(input: Tensor, quality: int = 75) -> Tensor:
+    """The bytes of a JPEG file of (1 or 3, H, W) uint8. RuntimeError, or ValueError, of anything else.
+
+    Source: torchvision.io.encode_jpeg.
+
+    >>> torch.porting.vision.io.encode_jpeg(torch.zeros(1, 2, 2, dtype=torch.uint8))[:2].tolist()
+    [255, 216]
+    """
+    if not 1 <= quality <= 100:
+        raise ArgumentError(f"encode_jpeg: quality is {quality}, expected 1 to 100")
+    return _encoded(input, "encode_jpeg", format="jpeg", quality=quality)
+
+
+def write_jpeg(input: Tensor, filename: Path, quality: int = 75) -> None:
+    """encode_jpeg, in a file. Source: torchvision.io.write_jpeg."""
+    write_file(filename, encode_jpeg(input, quality))
+
+
+_absent(globals())

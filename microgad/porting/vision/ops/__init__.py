@@ -1,0 +1,27 @@
+"""Boxes, regions, losses and layers of networks that see. Source: torchvision.ops."""
+
+from ....lazy import absent as _absent
+from ....models.blocks import MLP as MLP
+from ....models.blocks import Conv2dNormActivation as Conv2dNormActivation
+from ....models.blocks import Conv3dNormActivation as Conv3dNormActivation
+from ....models.blocks import ConvNormActivation as ConvNormActivation
+from ....models.blocks import FrozenBatchNorm2d as FrozenBatchNorm2d
+from ....models.blocks import Permute as Permute
+from ....models.blocks import SqueezeExcitation as SqueezeExcitation
+from ....models.blocks import StochasticDepth as StochasticDepth
+from ....models.blocks import stochastic_depth as stochastic_depth
+from .boxes import batched_nms as batched_nms
+from .boxes import box_area as box_area
+from .boxes import box_convert as box_convert
+from .boxes import box_iou as box_iou
+from .boxes import clip_boxes_to_image as clip_boxes_to_image
+from .boxes import generalized_box_iou as generalized_box_iou
+from .boxes import masks_to_boxes as masks_to_boxes
+from .boxes import nms as nms
+from .boxes import remove_small_boxes as remove_small_boxes
+from .losses import generalized_box_iou_loss as generalized_box_iou_loss
+from .losses import sigmoid_focal_loss as sigmoid_focal_loss
+from .regions import RoIAlign as RoIAlign
+from .regions import roi_align as roi_align
+
+_absent(globals())

@@ -1,0 +1,164 @@
+"""Boxes (..., 4): x and y of the upper left, and of the lower right. Source: torchvision.ops.boxes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ....dtypes import float32, int64
+from ....errors import ArgumentError
+from ....ops import creation, movement
+from ....ops.elementwise import maximum, minimum
+from ....tensor import Tensor
+
+FORMATS = ("xyxy", "xywh", "cxcywh")
+
+
+def _wide(x: Tensor) -> Tensor:
+    """In a dtype whose products don't overflow."""
+    if x.is_floating_point():
+        return x if x.element_size() >= 4 else x.to(float32)
+    return x if x.element_size() >= 4 else x.to(int64)
+
+
+def box_convert(boxes: Tensor, in_fmt: str, out_fmt: str) -> Tensor:
+    """Boxes as corners (xyxy), as a corner and the size (xywh), or as the middle and the size (cxcywh).
+
+    Raises ValueError of another format. Source: torchvision.ops.box_convert.
+
+    >>> torch.porting.vision.ops.box_convert(torch.tensor([[1, 2, 4, 6]]), "xyxy", "xywh")
+    tensor([[1, 2, 3, 4]])
+    """
+    if in_fmt not in FORMATS or out_fmt not in FORMATS:
+        raise ArgumentError(f"box_convert: from {in_fmt!r} to {out_fmt!r}, known are {', '.join(FORMATS)}")
+    if in_fmt == out_fmt:
+        return boxes.clone()
+    a, b, c, d = boxes.unbind(-1)
+    if in_fmt == "cxcywh":
+        a, b, c, d = a - 0.5 * c, b - 0.5 * d, a + 0.5 * c, b + 0.5 * d
+    elif in_fmt == "xywh":
+        c, d = a + c, b + d
+    if out_fmt == "cxcywh":
+        a, b, c, d = (a + c) / 2, (b + d) / 2, c - a, d - b
+    elif out_fmt == "xywh":
+        c, d = c - a, d - b
+    return movement.stack((a, b, c, d), -1)
+
+
+def box_area(boxes: Tensor, fmt: str = "xyxy") -> Tensor:
+    """(..., 4) -> (...). ValueError of an unknown format. Source: torchvision.ops.box_area.
+
+    >>> torch.porting.vision.ops.box_area(torch.tensor([[1, 2, 4, 6]]))
+    tensor([12])
+    """
+    if fmt not in FORMATS:
+        raise ArgumentError(f"box_area: fmt is {fmt!r}, known are {', '.join(FORMATS)}")
+    a, b, c, d = _wide(boxes).unbind(-1)
+    return (c - a) * (d - b) if fmt == "xyxy" else c * d
+
+
+def _common(boxes1: Tensor, boxes2: Tensor) -> tuple[Tensor, Tensor]:
+    """The areas of what is in both, and in either, of each of boxes1 and each of boxes2."""
+    a, b = boxes1[..., :, None, :], boxes2[..., None, :, :]
+    size = _wide(minimum(a[..., 2:], b[..., 2:]) - maximum(a[..., :2], b[..., :2])).clamp(min=0)
+    common = size[..., 0] * size[..., 1]
+    return common, box_area(boxes1)[..., :, None] + box_area(boxes2)[..., None, :] - common
+
+
+def box_iou(boxes1: Tensor, boxes2: Tensor, fmt: str = "xyxy") -> Tensor:
+    """(..., N, 4), (..., M, 4) -> (..., N, M): the area of what is in both, by that of what is in either.
+
+    Raises ValueError of an unknown format. Source: torchvision.ops.box_iou.
+
+    >>> torch.porting.vision.ops.box_iou(torch.tensor([[0.0, 0, 2, 2]]), torch.tensor([[0.0, 0, 1, 2]]))
+    tensor([[0.5000]])
+    """
+    common, either = _common(box_convert(boxes1, fmt, "xyxy"), box_convert(boxes2, fmt, "xyxy"))
+    return common / either
+
+
+def generalized_box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
+    """box_iou, less the share of the box around both that neither covers. Source: torchvision.ops.generalized_box_iou.
+
+    >>> torch.porting.vision.ops.generalized_box_iou(torch.tensor([[0.0, 0, 1, 1]]), torch.tensor([[2.0, 0, 3, 1]]))
+    tensor([[-0.3333]])
+    """
+    common, either = _common(boxes1, boxes2)
+    a, b = boxes1[..., :, None, :], boxes2[..., None, :, :]
+    size = _wide(maximum(a[..., 2:], b[..., 2:]) - minimum(a[..., :2], b[..., :2])).clamp(min=0)
+    around = size[..., 0] * size[..., 1]
+    return common / either - (around - either) / around
+
+
+def clip_boxes_to_image(boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """Boxes within an image of (height, width). Source: torchvision.ops.clip_boxes_to_image.
+
+    >>> torch.porting.vision.ops.clip_boxes_to_image(torch.tensor([[-1, 2, 9, 6]]), (5, 8))
+    tensor([[0, 2, 8, 5]])
+    """
+    height, width = size
+    x, y = boxes[..., 0::2].clamp(0, width), boxes[..., 1::2].clamp(0, height)
+    return movement.stack((x, y), -1).reshape(boxes.shape)
+
+
+def remove_small_boxes(boxes: Tensor, min_size: float) -> Tensor:
+    """The indices of boxes that are at least min_size wide and high. Source: torchvision.ops.remove_small_boxes.
+
+    >>> torch.porting.vision.ops.remove_small_boxes(torch.tensor([[0, 0, 1, 9], [0, 0, 9, 9]]), 2)
+    tensor([1])
+    """
+    size = boxes[..., 2:] - boxes[..., :2]
+    return (size >= min_size).all(-1).nonzero().flatten()
+
+
+def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
+    """The indices of boxes (N, 4), by falling scores, but for those whose box_iou with one before is above a threshold.
+
+    Source: torchvision.ops.nms.
+
+    >>> boxes = torch.tensor([[0.0, 0, 2, 2], [0, 0, 2, 1.9], [3, 3, 4, 4]])
+    >>> torch.porting.vision.ops.nms(boxes, torch.tensor([0.5, 0.9, 0.1]), 0.5)
+    tensor([1, 2])
+    """
+    at, kept = boxes.detach().cpu().numpy(), []
+    areas = (at[:, 2] - at[:, 0]) * (at[:, 3] - at[:, 1])
+    rest = np.argsort(-scores.detach().cpu().numpy(), kind="stable")
+    while len(rest):
+        first, rest = rest[0], rest[1:]
+        kept.append(int(first))
+        size = np.minimum(at[first, 2:], at[rest, 2:]) - np.maximum(at[first, :2], at[rest, :2])
+        common = np.maximum(size, 0).prod(-1)
+        with np.errstate(invalid="ignore"):  # of two boxes without area
+            overlap = common / (areas[first] + areas[rest] - common)
+        rest = rest[~(overlap > np.float64(iou_threshold))]  # not rounded to the boxes' dtype
+    return creation.tensor(kept, dtype=int64, device=boxes.device)
+
+
+def batched_nms(boxes: Tensor, scores: Tensor, idxs: Any, iou_threshold: float) -> Tensor:
+    """nms of the boxes of each class idxs (N,) by itself. Source: torchvision.ops.batched_nms.
+
+    >>> boxes = torch.tensor([[0.0, 0, 2, 2], [0, 0, 2, 1.9]])
+    >>> torch.porting.vision.ops.batched_nms(boxes, torch.tensor([0.5, 0.9]), torch.tensor([0, 1]), 0.5)
+    tensor([1, 0])
+    """
+    if boxes.numel() == 0:
+        return creation.empty(0, dtype=int64, device=boxes.device)
+    # As torchvision does: classes side by side, so far apart that none of their boxes meet.
+    apart = idxs.to(boxes.dtype) * (boxes.max() + 1)
+    return nms(boxes + apart[:, None], scores, iou_threshold)
+
+
+def masks_to_boxes(masks: Tensor) -> Tensor:
+    """(N, H, W) -> (N, 4): the boxes around what isn't 0; 0 of empty masks. Source: torchvision.ops.masks_to_boxes.
+
+    >>> torch.porting.vision.ops.masks_to_boxes(torch.tensor([[[0, 0, 0], [0, 1, 1]]]))
+    tensor([[1., 1., 2., 1.]])
+    """
+    there = masks != 0
+    boxes = creation.zeros(len(masks), 4, device=masks.device)
+    for i, mask in enumerate(there):
+        rows, columns = (mask.any(d).nonzero().flatten().tolist() for d in (1, 0))
+        if rows:
+            boxes[i] = creation.tensor([columns[0], rows[0], columns[-1], rows[-1]], dtype=float32)
+    return boxes

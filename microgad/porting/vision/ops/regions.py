@@ -1,0 +1,86 @@
+"""Parts of feature maps, resampled to one size. Source: torchvision.ops.roi_align."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ....nn import Module
+from ....ops import creation, movement
+from ....ops.linalg import einsum
+from ....tensor import Tensor
+
+
+def _weights(start: float, size: float, bins: int, samples: int, length: int) -> Any:
+    """(bins, length): how much each place counts for the mean of a bin's samples, by linear interpolation."""
+    count = samples if samples > 0 else math.ceil(size / bins)
+    weights = np.zeros((bins, length))
+    if count <= 0:
+        return weights
+    step = size / bins
+    at = start + (np.arange(bins)[:, None] + (np.arange(count) + 0.5) / count) * step
+    inside = (at >= -1.0) & (at <= length)
+    at = np.clip(at, 0, length - 1)
+    low = np.minimum(at.astype(int), length - 1)
+    high = np.minimum(low + 1, length - 1)
+    row = np.broadcast_to(np.arange(bins)[:, None], at.shape)
+    np.add.at(weights, (row, low), inside * (1.0 - (at - low)))
+    np.add.at(weights, (row, high), inside * (at - low))
+    return weights / count
+
+
+def roi_align(
+    input: Tensor,
+    boxes: Any,
+    output_size: Any,
+    spatial_scale: float = 1.0,
+    sampling_ratio: int = -1,
+    aligned: bool = False,
+) -> Tensor:
+    """(N, C, H, W) and K boxes -> (K, C, *output_size): means of samples in the bins of each box.
+
+    boxes: (K, 5), each with its image's number first, or a list of (L, 4) for each image. Gradients go to the input.
+    Source: torchvision.ops.roi_align; He et al. (2017).
+
+    >>> torch.porting.vision.ops.roi_align(torch.ones(1, 2, 8, 8), [torch.tensor([[0.0, 0, 4, 4]])], 2).shape
+    torch.Size([1, 2, 2, 2])
+    """
+    if isinstance(boxes, (list, tuple)):
+        numbered = [movement.cat((b.new_full((len(b), 1), float(i)), b), 1) for i, b in enumerate(boxes)]
+        boxes = movement.cat(numbered)
+    bins = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
+    rows = boxes.detach().cpu().numpy().astype(np.float64)
+    corners = rows[:, 1:] * spatial_scale - (0.5 if aligned else 0.0)
+    parts = []
+    for image, (x0, y0, x1, y1) in zip(rows[:, 0].astype(int), corners, strict=True):
+        width, height = x1 - x0, y1 - y0
+        if not aligned:  # what is too small is as large as a pixel
+            width, height = max(width, 1.0), max(height, 1.0)
+        down = _weights(y0, height, bins[0], sampling_ratio, input.shape[2])
+        across = _weights(x0, width, bins[1], sampling_ratio, input.shape[3])
+        down, across = (creation.tensor(w, dtype=input.dtype, device=input.device) for w in (down, across))
+        parts.append(einsum("ph,chw,qw->cpq", down, input[int(image)], across))
+    return movement.stack(parts) if parts else input.new_zeros((0, input.shape[1], *bins))
+
+
+class RoIAlign(Module):
+    """roi_align as a layer. Source: torchvision.ops.RoIAlign.
+
+    >>> torch.porting.vision.ops.RoIAlign(2, 1.0, -1)
+    RoIAlign(output_size=2, spatial_scale=1.0, sampling_ratio=-1, aligned=False)
+    """
+
+    def __init__(self, output_size: Any, spatial_scale: float, sampling_ratio: int, aligned: bool = False) -> None:
+        super().__init__()
+        self.output_size, self.spatial_scale = output_size, spatial_scale
+        self.sampling_ratio, self.aligned = sampling_ratio, aligned
+
+    def forward(self, input: Tensor, rois: Any) -> Tensor:
+        how = self.output_size, self.spatial_scale, self.sampling_ratio, self.aligned
+        return roi_align(input, rois, *how)
+
+    def __repr__(self) -> str:
+        names = ("output_size", "spatial_scale", "sampling_ratio", "aligned")
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)}' for name in names)})"

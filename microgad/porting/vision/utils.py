@@ -1,0 +1,172 @@
+"""Pictures of Tensors: grids, files, boxes and masks. Source: torchvision.utils."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import IO, Any
+
+from ...autograd.grad_mode import no_grad
+from ...dtypes import bool_, int64, uint8
+from ...errors import ArgumentError, DtypeError, ShapeError
+from ...lazy import absent as _absent
+from ...ops import creation, movement
+from ...tensor import Tensor
+from ...transforms.functional import convert_image_dtype, pil_to_tensor, to_pil_image
+from ...transforms.pictures import pillow
+
+
+@no_grad()
+def make_grid(
+    tensor: Any,
+    nrow: int = 8,
+    padding: int = 2,
+    normalize: bool = False,
+    value_range: tuple[float, float] | None = None,
+    scale_each: bool = False,
+    pad_value: float = 0.0,
+) -> Tensor:
+    """Images (N, C, H, W), or a list of (C, H, W), in rows of nrow, as one (3, H', W'); of one image itself.
+
+    normalize: to [0, 1], from value_range or from the least and greatest value, of all or of each.
+    Raises TypeError of anything else. Source: torchvision.utils.make_grid.
+
+    >>> torch.porting.vision.utils.make_grid(torch.ones(3, 1, 2, 2), nrow=2).shape
+    torch.Size([3, 10, 10])
+    """
+    if not isinstance(tensor, Tensor) and not (isinstance(tensor, list) and all(isinstance(t, Tensor) for t in tensor)):
+        raise DtypeError(f"make_grid: tensor is {type(tensor).__name__}, expected a Tensor or a list of Tensors")
+    images = movement.stack(tensor, 0) if isinstance(tensor, list) else tensor
+    images = images.reshape(1, *(1,) * (3 - images.ndim), *images.shape) if images.ndim < 4 else images
+    if images.shape[1] == 1:
+        images = movement.cat([images] * 3, 1)
+    if normalize:
+        if value_range is not None and not isinstance(value_range, tuple):
+            raise DtypeError(f"make_grid: value_range is {value_range!r}, expected a tuple (min, max)")
+        images = images.clone()
+        for part in images if scale_each else [images]:
+            low, high = value_range or (part.min().item(), part.max().item())
+            part.clamp_(low, high).sub_(low).div_(max(high - low, 1e-5))
+    count, channels, height, width = images.shape
+    if count == 1:
+        return images.squeeze(0)
+    columns = min(nrow, count)
+    height, width = height + padding, width + padding
+    grid = images.new_full((channels, height * -(-count // columns) + padding, width * columns + padding), pad_value)
+    for i, image in enumerate(images):
+        top, left = i // columns * height + padding, i % columns * width + padding
+        grid[:, top : top + height - padding, left : left + width - padding] = image
+    return grid
+
+
+@no_grad()
+def save_image(tensor: Any, fp: str | os.PathLike[str] | IO[bytes], format: str | None = None, **kwargs: Any) -> None:
+    """make_grid of images from 0 to 1, in a file of the format that its name, or `format`, says.
+
+    Raises as make_grid does, and ImportError without Pillow. Source: torchvision.utils.save_image.
+
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> torch.porting.vision.utils.save_image(torch.rand(4, 3, 8, 8), file, "png")
+    >>> file.getvalue()[1:4]
+    b'PNG'
+    """
+    grid = make_grid(tensor, **kwargs)
+    pixels = grid.mul(255).add_(0.5).clamp_(0, 255).permute(1, 2, 0).to(uint8).cpu().numpy()
+    pillow().fromarray(pixels).save(fp, format=format)
+
+
+def _image(image: Any, op: str, channels: tuple[int, ...]) -> None:
+    """Raise of what is no image (C, H, W) of bytes or floating point."""
+    if not isinstance(image, Tensor):
+        raise DtypeError(f"{op}: image is {type(image).__name__}, expected a Tensor")
+    if image.dtype != uint8 and not image.is_floating_point():
+        raise ArgumentError(f"{op}: image is {image.dtype}, expected torch.uint8 or floating point")
+    if image.ndim != 3 or image.shape[0] not in channels:
+        raise ShapeError(f"{op}: image has shape {tuple(image.shape)}, expected (C, H, W) of {channels} channels")
+
+
+def _colours(colours: Any, count: int) -> list[Any]:
+    """A colour for each of `count`, as numbers from 0 to 255: one for all, a list, or different ones."""
+    if colours is None:
+        # Far apart, however many there are.
+        return [tuple(i * step % 255 for step in (2**25 - 1, 2**15 - 1, 2**21 - 1)) for i in range(count)]
+    if not isinstance(colours, (list, tuple, str)) or (isinstance(colours, tuple) and len(colours) != 3):
+        raise ArgumentError(f"colors is {colours!r}, expected a name, a tuple of three, or a list of such")
+    if isinstance(colours, list) and len(colours) < count:
+        raise ArgumentError(f"colors has {len(colours)}, but there are {count} objects")
+    listed = colours if isinstance(colours, list) else [colours] * count
+    return [pillow("ImageColor").getrgb(c) if isinstance(c, str) else c for c in listed]
+
+
+@no_grad()
+def draw_bounding_boxes(
+    image: Tensor,
+    boxes: Tensor,
+    labels: list[str] | None = None,
+    colors: Any = None,
+    fill: bool = False,
+    width: int = 1,
+    font: str | None = None,
+    font_size: int | None = None,
+    label_colors: Any = None,
+) -> Tensor:
+    """An image (C, H, W), of 1 or 3 channels, with boxes (N, 4), x and y of two corners, drawn on it, and labels.
+
+    Raises TypeError and ValueError of anything else, ImportError without Pillow.
+    Source: torchvision.utils.draw_bounding_boxes.
+
+    >>> image = torch.zeros(3, 4, 4, dtype=torch.uint8)
+    >>> torch.porting.vision.utils.draw_bounding_boxes(image, torch.tensor([[0, 0, 3, 3]]), colors="red")[0, 1]
+    tensor([255,   0,   0, 255], dtype=torch.uint8)
+    """
+    _image(image, "draw_bounding_boxes", (1, 3))
+    if ((boxes[:, 0] > boxes[:, 2]) | (boxes[:, 1] > boxes[:, 3])).any():
+        raise ArgumentError("draw_bounding_boxes: boxes need to be in (xmin, ymin, xmax, ymax) format: box_convert")
+    count = len(boxes)
+    if count == 0:
+        warnings.warn("boxes doesn't contain any box. No box was drawn", stacklevel=2)
+        return image
+    if labels is not None and len(labels) != count:
+        raise ArgumentError(f"draw_bounding_boxes: {count} boxes, but {len(labels)} labels")
+    outlines = _colours(colors, count)
+    texts = _colours(label_colors, count) if label_colors else outlines
+    fonts = pillow("ImageFont")
+    face = fonts.load_default() if font is None else fonts.truetype(font=font, size=font_size or 10)
+    drawn = to_pil_image(convert_image_dtype(image.expand(3, *image.shape[1:]), uint8))
+    draw = pillow("ImageDraw").Draw(drawn, "RGBA" if fill else None)
+    for i, box in enumerate(boxes.to(int64).tolist()):
+        outline = outlines[i]
+        draw.rectangle(box, width=width, outline=outline, fill=(*outline, 100) if fill else None)
+        if labels is not None and labels[i] is not None:
+            draw.text((box[0] + width + 1, box[1] + width + 1), labels[i], fill=texts[i], font=face)
+    return convert_image_dtype(pil_to_tensor(drawn), image.dtype)
+
+
+@no_grad()
+def draw_segmentation_masks(image: Tensor, masks: Tensor, alpha: float = 0.8, colors: Any = None) -> Tensor:
+    """An image (3, H, W) with masks (N, H, W), or (H, W), of bool in colours over it; black where they overlap.
+
+    Raises TypeError and ValueError of anything else. Source: torchvision.utils.draw_segmentation_masks.
+
+    >>> image, mask = torch.zeros(3, 1, 2), torch.tensor([[True, False]])
+    >>> torch.porting.vision.utils.draw_segmentation_masks(image, mask, 1.0, "red")[0]
+    tensor([[1., 0.]])
+    """
+    _image(image, "draw_segmentation_masks", (3,))
+    masks = masks.unsqueeze(0) if masks.ndim == 2 else masks
+    if masks.dtype != bool_ or masks.ndim != 3 or masks.shape[1:] != image.shape[1:]:
+        said = f"{masks.dtype} {tuple(masks.shape)}"
+        raise ArgumentError(f"draw_segmentation_masks: masks is {said}, expected torch.bool (N, *{image.shape[1:]})")
+    if len(masks) == 0:
+        warnings.warn("masks doesn't contain any mask. No mask was drawn", stacklevel=2)
+        return image
+    drawn, most = image.clone(), 255 if image.is_floating_point() else 1
+    for mask, colour in zip(masks, _colours(colors, len(masks)), strict=False):
+        values = creation.tensor([c / most if most > 1 else c for c in colour], dtype=image.dtype, device=image.device)
+        drawn[:, mask] = values[:, None]
+    drawn[:, masks.sum(0) > 1] = 0
+    return (image * (1 - alpha) + drawn * alpha).to(image.dtype)
+
+
+_absent(globals())

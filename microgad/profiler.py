@@ -1,0 +1,223 @@
+"""torch.profiler: where the time of a program goes, by its operations; in steps of a schedule, if it is long."""
+
+from __future__ import annotations
+
+import enum
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable
+from types import SimpleNamespace
+from typing import Any, NoReturn
+
+from .autograd import profiler as profiler
+from .autograd.events import EventList
+from .autograd.profiler import Recorder
+from .autograd.profiler import kineto_available as kineto_available
+from .autograd.profiler import record_function as record_function
+from .graph.flops import flops_of
+from .lazy import absent as _absent
+from .tensor import Tensor
+
+
+class ProfilerActivity(enum.Enum):
+    """What can be watched. Here it is the CPU; the others are accepted. Source: torch.profiler.ProfilerActivity."""
+
+    CPU, XPU, MTIA, CUDA, HPU, PrivateUse1 = range(6)
+
+
+class ProfilerAction(enum.Enum):
+    """What to do in a step. Source: torch.profiler.ProfilerAction."""
+
+    NONE, WARMUP, RECORD, RECORD_AND_SAVE = range(4)
+
+
+Schedule = Callable[[int], ProfilerAction]
+_RECORDING = ProfilerAction.RECORD, ProfilerAction.RECORD_AND_SAVE
+
+
+def supported_activities() -> set[ProfilerActivity]:
+    """The CPU. Source: torch.profiler.supported_activities."""
+    return {ProfilerActivity.CPU}
+
+
+def schedule(
+    *, wait: int, warmup: int, active: int, repeat: int = 0, skip_first: int = 0, skip_first_wait: int = 0
+) -> Schedule:
+    """Steps to wait, to warm up, to record, again and again, `repeat` times if it isn't 0. Source: torch.profiler.
+
+    The first `skip_first` don't count; with skip_first_wait the first round doesn't wait. Raises AssertionError for
+    negative numbers, and where no step is active.
+
+    >>> steps = torch.profiler.schedule(wait=1, warmup=1, active=2, repeat=1)
+    >>> [steps(i).name for i in range(5)]
+    ['NONE', 'WARMUP', 'RECORD', 'RECORD_AND_SAVE', 'NONE']
+    """
+    numbers = {"wait": wait, "warmup": warmup, "active": active, "repeat": repeat, "skip_first": skip_first}
+    if min(numbers.values()) < 0 or active < 1:
+        raise AssertionError(f"Invalid profiler schedule arguments: {numbers}: active must be > 0, the others >= 0")
+
+    def action(step: int) -> ProfilerAction:
+        if step < skip_first:
+            return ProfilerAction.NONE
+        turn, at = divmod(step - skip_first + (wait if skip_first_wait else 0), wait + warmup + active)
+        if (repeat and turn >= repeat) or at < wait:
+            return ProfilerAction.NONE
+        if at < wait + warmup:
+            return ProfilerAction.WARMUP
+        return ProfilerAction.RECORD_AND_SAVE if at == wait + warmup + active - 1 else ProfilerAction.RECORD
+
+    return action
+
+
+def tensorboard_trace_handler(
+    dir_name: str, worker_name: str | None = None, use_gzip: bool = False, use_python_export: bool = False
+) -> Callable[[profile], None]:
+    """An `on_trace_ready` that writes each trace into a file of its own in a folder. Source: torch.profiler.
+
+    Raises RuntimeError where the folder can't be made.
+    """
+
+    def write(prof: profile) -> None:
+        try:
+            os.makedirs(dir_name, exist_ok=True)
+        except OSError as error:
+            raise RuntimeError(f"Can't create directory: {dir_name}") from error
+        worker = worker_name or f"{socket.gethostname()}_{os.getpid()}"
+        name = f"{worker}.{time.time_ns()}.pt.trace.json{'.gz' if use_gzip else ''}"
+        prof.export_chrome_trace(os.path.join(dir_name, name))
+
+    return write
+
+
+class profile:
+    """In a block, note how long each operation and its derivatives take. Source: torch.profiler.profile.
+
+    With a `schedule`, `step()` ends each step, and only those that it says are recorded; `on_trace_ready(prof)` is
+    called after each round. record_shapes notes inputs' shapes, profile_memory results' bytes, with_flops additions and
+    multiplications, with_stack the lines that called. A GPU's time isn't measured.
+
+    >>> model, x = nn.Linear(4, 2), torch.ones(3, 4)
+    >>> with torch.profiler.profile(record_shapes=True) as prof:
+    ...     model(x).sum().backward()
+    >>> averages = prof.key_averages(group_by_input_shape=True)
+    >>> [(event.key, event.count) for event in averages if not event.key.endswith("Backward0")]
+    [('Linear', 1), ('Sum', 1)]
+    >>> averages.table(sort_by="cpu_time_total", row_limit=3).splitlines()[1].split()[:4]
+    ['Name', 'Self', 'CPU', '%']
+    """
+
+    def __init__(
+        self, *, activities: Iterable[ProfilerActivity] | None = None, schedule: Schedule | None = None,
+        on_trace_ready: Callable[..., Any] | None = None, record_shapes: bool = False, profile_memory: bool = False,
+        with_stack: bool = False, with_flops: bool = False, with_modules: bool = False, acc_events: bool = False,
+        use_cuda: bool | None = None, **others: Any,
+    ) -> None:  # fmt: skip
+        self.record_shapes, self.profile_memory, self.with_stack = record_shapes, profile_memory, with_stack
+        self.with_flops, self.with_modules, self.acc_events = with_flops, with_modules, acc_events
+        self.record_steps = schedule is not None
+        self.schedule = schedule or (lambda step: ProfilerAction.RECORD)
+        self.on_trace_ready = on_trace_ready
+        self.step_num = 0
+        self.current_action = self.schedule(0)
+        self._recorder = Recorder(record_shapes, profile_memory, with_stack, _flops if with_flops else None)
+        self._recorder.active = False
+        self._found: EventList | None = None
+        self._metadata: dict[str, Any] = {}
+
+    def __enter__(self) -> profile:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._recorder.__enter__()
+        self._go_on()
+
+    def stop(self) -> None:
+        """Stop watching; what is recorded so far is ready."""
+        if self._recorder.active:
+            self._pause()
+        self._recorder.__exit__()
+
+    def step(self) -> None:
+        """End a step of the schedule."""
+        self._recorder.stop(f"ProfilerStep#{self.step_num}")
+        self.step_num += 1
+        before, self.current_action = self.current_action, self.schedule(self.step_num)
+        recording = self._recorder.active
+        if recording and (before is ProfilerAction.RECORD_AND_SAVE or self.current_action not in _RECORDING):
+            self._pause()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self.current_action in _RECORDING:
+            if not self._recorder.active and not self.acc_events:
+                self._found = None
+            self._recorder.active = True
+            if self.record_steps:
+                name = f"ProfilerStep#{self.step_num}"
+                event = self._recorder.start(name, name)
+                assert event is not None
+                event.is_user_annotation = True
+
+    def _pause(self) -> None:
+        found, self._recorder.active = self._recorder.finish(), False
+        if self._found is not None:
+            found[:0] = self._found
+        self._found = found
+        if self.on_trace_ready is not None:
+            self.on_trace_ready(self)
+
+    def events(self) -> EventList:
+        """What was recorded. Raises AssertionError where nothing is ready."""
+        if self._found is None:
+            raise AssertionError("profile: nothing is recorded yet; results are there after the block, or a round")
+        return self._found
+
+    def key_averages(
+        self, group_by_input_shape: bool = False, group_by_stack_n: int = 0, group_by_overload_name: bool = False
+    ) -> EventList:
+        """Events of one name together: see `EventList.key_averages`."""
+        return self.events().key_averages(group_by_input_shape, group_by_stack_n)
+
+    def export_chrome_trace(self, path: str) -> None:
+        """Write what chrome://tracing and Perfetto show; compressed where the path ends in .gz."""
+        self.events().export_chrome_trace(path, self._metadata)
+
+    def export_stacks(self, path: str, metric: str = "self_cpu_time_total") -> None:
+        """Write call stacks with their µs. Needs with_stack."""
+        self.events().export_stacks(path, metric)
+
+    def export_memory_timeline(self, path: str, device: str | None = None) -> NoReturn:
+        """Refuse: what memory is held when isn't known here. Source: torch.profiler."""
+        raise NotImplementedError("export_memory_timeline: microgad notes the bytes of results, not when they go")
+
+    def toggle_collection_dynamic(self, enable: bool, activities: Iterable[ProfilerActivity]) -> None:
+        """Record from here on, or don't."""
+        self._recorder.active = enable
+
+    def add_metadata(self, key: str, value: str) -> None:
+        """Put a string into the trace."""
+        self._metadata[key] = value
+
+    def add_metadata_json(self, key: str, value: str) -> None:
+        """Put JSON into the trace."""
+        self._metadata[key] = json.loads(value)
+
+    preset_metadata_json = add_metadata_json
+
+
+def _flops(node: Any, inputs: tuple[Any, ...], out: Any) -> int:
+    """Additions and multiplications of an operation."""
+    outs = out if type(out) is tuple else (out,)
+    shaped = [SimpleNamespace(shape=tuple(x.shape) if isinstance(x, Tensor) else None) for x in inputs]
+    op: Any = SimpleNamespace(name=type(node).__name__, inputs=shaped, shapes=[tuple(y.shape) for y in outs])
+    return flops_of(op) or 0
+
+
+_absent(globals())

@@ -1,0 +1,171 @@
+"""Modules, and other plain objects, as a whole: made without running any of their code.
+
+A file names the class and holds the attributes. The class has to be there already: it is looked up among the modules
+that the program has imported, and none is imported for a file. An object of it is made empty, and its attributes are
+put into its `__dict__`: no `__init__`, no `__setstate__`, no property of it runs. Classes for which that is not the
+whole story, and those whose objects do something when they go (`__del__`), are refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copyreg
+import importlib
+import sys
+import types
+from collections.abc import Iterable
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any
+
+from ..errors import DtypeError
+from ..nn.hooks import HOOKS
+from ..nn.module import Module
+from .errors import FileError
+
+_PLAIN = (argparse.Namespace, types.SimpleNamespace)
+_OWN = ("microgad.nn", "microgad.ops")  # rooms that a file may have loaded: of layers, and of what they call
+_safe: ContextVar[tuple[Any, ...]] = ContextVar("safe", default=())
+_trusted: ContextVar[bool] = ContextVar("trusted", default=False)
+
+
+def add_safe_globals(safe_globals: Iterable[Any]) -> None:
+    """Let `load` give objects of these classes, and these functions, also with weights_only=True.
+
+    A class has to be plain: one whose objects are a `__dict__` alone. Source: torch.serialization.add_safe_globals.
+
+    >>> class Config:
+    ...     pass
+    >>> torch.serialization.add_safe_globals([Config])
+    >>> Config in torch.serialization.get_safe_globals()
+    True
+    >>> torch.serialization.clear_safe_globals()
+    """
+    _safe.set((*_safe.get(), *safe_globals))
+
+
+def get_safe_globals() -> list[Any]:
+    """What was added. Source: torch.serialization.get_safe_globals."""
+    return list(_safe.get())
+
+
+def clear_safe_globals() -> None:
+    """Forget what was added. Source: torch.serialization.clear_safe_globals."""
+    _safe.set(())
+
+
+class _Within:
+    """Sets a variable for a block."""
+
+    def __init__(self, variable: ContextVar[Any], value: Any) -> None:
+        self._variable, self._value = variable, value
+
+    def __enter__(self) -> None:
+        self._token = self._variable.set(self._value)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._variable.reset(self._token)
+
+
+class safe_globals(_Within):
+    """`add_safe_globals` for a block. Source: torch.serialization.safe_globals.
+
+    >>> class Config:
+    ...     pass
+    >>> with torch.serialization.safe_globals([Config]):
+    ...     torch.serialization.get_safe_globals() == [Config]
+    True
+    """
+
+    def __init__(self, safe_globals: Iterable[Any]) -> None:
+        super().__init__(_safe, (*_safe.get(), *safe_globals))
+
+
+def trusted(whole: bool) -> _Within:
+    """For a block, whether files may hold Modules, and objects of the program's own classes."""
+    return _Within(_trusted, whole)
+
+
+def _unfit(kind: type) -> str | None:
+    """Why no object of a class can be made from its attributes alone."""
+    if type(kind) is not type or kind.__new__ is not object.__new__:  # type: ignore[comparison-overlap]
+        return "is made by code of its own"
+    if hasattr(kind, "__del__") or any(vars(base).get("__slots__") for base in kind.__mro__):
+        return "is more than its attributes"
+    sets = getattr(kind, "__setstate__", None)
+    return None if sets in (None, getattr(Module, "__setstate__", None)) else "sets its state by code of its own"
+
+
+def _loaded(module: str, name: str) -> Any:
+    """What a loaded module has under a name, itself; None where there is nothing."""
+    if module.startswith("torch.nn.modules."):
+        module = "microgad.nn"  # which has every layer
+    elif module.startswith("torch."):
+        module = f"microgad{module[5:]}"
+    if module not in sys.modules and module.startswith(_OWN):
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError:
+            return None
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = vars(found).get(part) if isinstance(found, types.ModuleType | type) else None
+    return found
+
+
+def known(module: str, name: str) -> Any:
+    """The class or function that a file names, where the load in progress allows it; None where it does not."""
+    found = _loaded(module, name)
+    if found is None or not isinstance(found, types.FunctionType | type):
+        return None
+    if found in _safe.get():
+        return found
+    if not _trusted.get():
+        return None
+    if isinstance(found, type):
+        return found if issubclass(found, Module) or found in _PLAIN or found.__module__ == "__main__" else None
+    return found if found.__module__.startswith(_OWN) else None
+
+
+def empty(kind: Any) -> Any:
+    """An object without attributes."""
+    if not isinstance(kind, type):
+        raise FileError("makes an object of what is no class")
+    why = _unfit(kind)
+    if why:
+        raise FileError(f"holds a {kind.__module__}.{kind.__qualname__}, which {why}: no code is run")
+    return object.__new__(kind)
+
+
+def fill(x: Any, state: Any) -> None:
+    """Give an object its attributes."""
+    if type(state) is not dict or not all(type(name) is str for name in state):
+        raise FileError(f"gives a {type(x).__name__} something else than attributes")
+    if isinstance(x, Module):  # PyTorch writes a dict for every kind of hook, and here one that is there is looked at
+        state = {name: value for name, value in state.items() if name not in HOOKS or value}
+        if HOOKS & state.keys():
+            state["_hooked"] = True
+    vars(x).update(state)
+
+
+def named(x: Any, place: str) -> str | None:
+    """A class's or function's "module name"; None of anything else. Raises TypeError where it can't be found again."""
+    if not isinstance(x, types.FunctionType | type):
+        return None
+    if _loaded(x.__module__, x.__qualname__) is not x:
+        raise DtypeError(f"save: {place} is {x.__module__}.{x.__qualname__}, which can't be found under that name")
+    return f"{x.__module__} {x.__qualname__}"
+
+
+def attributes(x: Any, place: str) -> dict[str, Any] | None:
+    """What an object is but for its class; None where it can't be saved as that."""
+    kind = type(x)
+    if _unfit(kind) or not (isinstance(x, Module) or kind in (*_PLAIN, *_safe.get()) or kind.__module__ == "__main__"):
+        return None
+    made, *rest = x.__reduce_ex__(2)
+    state = rest[1] if len(rest) > 1 else None
+    if made is not copyreg.__newobj__ or rest[0] != (kind,) or not isinstance(state, dict | None) or any(rest[2:]):  # type: ignore[attr-defined]
+        return None
+    return state or {}

@@ -1,0 +1,174 @@
+"""The tar archives of PyTorch's first releases (0.1): memory, Tensors on it, and a pickle that names them by number."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import backend
+from ..tensor import Tensor
+from .errors import FileError
+from .kinds import STORAGES, TENSORS
+from .storages import Storage, tensor
+from .unpickling import Name, Unpickler
+
+_BLOCK = 512
+_PARTS = ("storages", "tensors", "pickle")
+_FACTS = "xg"  # kinds of entries: facts of the next one, such as its time
+
+
+def is_tar(start: bytes) -> bool:
+    """Whether a file begins as a tar archive does."""
+    return start[257:262] == b"ustar"
+
+
+def read_tar(data: bytes, place: Callable[[str], str]) -> Any:
+    """The object in an archive. Raises FileError, which says what is wrong with it."""
+    parts = _entries(data)
+    storages = _storages(_Stream(parts["storages"]), place)
+    tensors = _tensors(_Stream(parts["tensors"]), storages)
+
+    def named(key: Any) -> Any:
+        if type(key) is not str or not key.isdecimal() or int(key) not in tensors:
+            raise FileError("holds a reference to what is no Tensor")
+        return tensors[int(key)]
+
+    return Unpickler(parts["pickle"], named).load()
+
+
+def _entries(data: bytes) -> dict[str, bytes]:
+    """The archive's parts by name: each a plain file, each there once."""
+    found: dict[str, bytes] = {}
+    at = 0
+    while at + _BLOCK <= len(data) and data[at]:
+        header, begins = data[at : at + _BLOCK], at + _BLOCK
+        if sum(header) - sum(header[148:156]) + 8 * ord(" ") != _octal(header[148:156]):
+            raise FileError("is damaged: the checksum of an entry's header is wrong")
+        ends = begins + _octal(header[124:136])
+        name, kind = header[:100].rstrip(b"\0").decode("latin-1"), chr(header[156])
+        if ends > len(data):
+            raise FileError(f"ends within {name!r}")
+        if kind not in _FACTS and (kind not in "0\0" or name not in (*_PARTS, "sys_info")):
+            raise FileError(f"holds an entry {name!r} of kind {kind!r}, which PyTorch's archives don't")
+        if name in found:
+            raise FileError(f"holds two entries of the name {name!r}")
+        if kind not in _FACTS:
+            found[name] = data[begins:ends]
+        at = ends + -ends % _BLOCK
+    for name in _PARTS:
+        if name not in found:
+            raise FileError(f"is a tar archive, but not one of PyTorch's: it holds no {name}")
+    return found
+
+
+def _octal(field: bytes) -> int:
+    digits = field.strip(b" \0")
+    if not digits.isdigit():
+        raise FileError("is damaged: an entry's header has no number where one belongs")
+    return int(digits, 8)
+
+
+class _Stream:
+    """Pickles one after the other, and what lies between them."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._at = data, 0
+
+    def object(self) -> Any:
+        machine = Unpickler(self._data, _none, self._at)
+        found = machine.load()
+        self._at = machine.at
+        return found
+
+    def count(self) -> int:
+        found = self.object()
+        if type(found) is not int:
+            raise FileError("doesn't say how many storages or Tensors it holds")
+        return found
+
+    def facts(self, n: int) -> tuple[Any, ...]:
+        return _tuple(self.object(), n)
+
+    def take(self, nbytes: int) -> bytes:
+        found = self._data[self._at : self._at + nbytes]
+        if nbytes < 0 or len(found) != nbytes:
+            raise FileError("ends within its storages or Tensors")
+        self._at += nbytes
+        return found
+
+    def numbers(self, n: int) -> tuple[int, ...]:
+        return struct.unpack(f"<{n}q", self.take(8 * n)) if n >= 0 else ()
+
+
+def _storages(stream: _Stream, place: Callable[[str], str]) -> dict[Any, Storage]:
+    """Pieces of memory, then views of them, by their keys."""
+    found: dict[Any, Storage] = {}
+    for _ in range(stream.count()):
+        key, location, kind = stream.facts(3)
+        dtype = STORAGES.get(_class(kind))
+        if dtype is None:
+            raise FileError("holds a storage of no dtype")
+        (count,) = stream.numbers(1)
+        memory = np.frombuffer(bytearray(stream.take(count * dtype.itemsize)), np.uint8)
+        memory = backend.to_device(memory, place(_of(location, str)))
+        found[_of(key, int)] = Storage(_given(memory), memory.size, dtype, [0])
+    for view in _listed(stream.object()):
+        key, root, offset, count = _tuple(view, 4)
+        whole = found[_of(root, int)]
+        each = whole.dtype.itemsize if whole.dtype else 1
+        if type(offset) is not int or type(count) is not int or min(offset, count) < 0:
+            raise FileError("holds a view of a storage that begins before it")
+        memory = whole.memory()[offset * each : (offset + count) * each]
+        found[_of(key, int)] = whole._replace(memory=_given(memory), nbytes=memory.size)
+    return found
+
+
+def _tensors(stream: _Stream, storages: dict[Any, Storage]) -> dict[Any, Tensor]:
+    found: dict[Any, Tensor] = {}
+    for _ in range(stream.count()):
+        key, storage, kind = stream.facts(3)
+        ndim = int.from_bytes(stream.take(8)[:4], "little", signed=True)
+        size, stride, (offset,) = stream.numbers(ndim), stream.numbers(ndim), stream.numbers(1)
+        if storage is None:  # a Tensor of nothing
+            dtype = TENSORS.get(_class(kind))
+            if dtype is None:
+                raise FileError("holds a Tensor of no dtype")
+            found[_of(key, int)] = Tensor._made(np.empty(0, dtype.dtype))
+        elif _of(storage, int) not in storages:
+            raise FileError("holds a Tensor without a storage")
+        else:
+            found[_of(key, int)] = tensor(storages[storage], offset, size, stride)
+    return found
+
+
+def _of(x: Any, kind: type) -> Any:
+    if type(x) is not kind:
+        raise FileError(f"holds a {type(x).__name__} where a number or a name belongs")
+    return x
+
+
+def _class(kind: Any) -> str:
+    return kind.name.rpartition(" ")[2] if type(kind) is Name else ""
+
+
+def _tuple(x: Any, n: int) -> tuple[Any, ...]:
+    if type(x) is not tuple or len(x) != n:
+        raise FileError(f"holds a {type(x).__name__} where {n} facts belong")
+    return x
+
+
+def _listed(x: Any) -> list[Any]:
+    if type(x) is not list:
+        raise FileError(f"holds a {type(x).__name__} where a list of views belongs")
+    return x
+
+
+def _given(memory: Any) -> Callable[[], Any]:
+    return lambda: memory
+
+
+def _none(key: Any) -> Any:
+    raise FileError("refers to something where it may not")

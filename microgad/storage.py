@@ -1,0 +1,92 @@
+"""The memory behind Tensors, as an object: what PyTorch calls a storage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from . import backend, dtypes
+from .lazy import absent as _absent
+from .ops.movement.memory import address, memory_of
+
+
+class UntypedStorage:
+    """The whole memory that a Tensor lies in, as bytes. Source: torch.UntypedStorage.
+
+    >>> x = torch.arange(6.0)
+    >>> x[2:].untyped_storage().nbytes(), x[2:].untyped_storage().data_ptr() == x.data_ptr()
+    (24, True)
+    """
+
+    def __init__(self, row: Any) -> None:
+        self.row = row
+
+    def nbytes(self) -> int:
+        """How many bytes it has."""
+        n: int = self.row.nbytes
+        return n
+
+    def __len__(self) -> int:
+        return int(self.row.size)
+
+    size = __len__
+
+    def data_ptr(self) -> int:
+        """Where in memory it begins."""
+        return address(self.row)
+
+    def element_size(self) -> int:
+        """Bytes of an element."""
+        n: int = self.row.itemsize
+        return n
+
+    def __getitem__(self, index: Any) -> Any:
+        found = self.row[index]
+        return found.item() if found.ndim == 0 else type(self)(found)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.row[index] = value
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.tolist())
+
+    def tolist(self) -> list[Any]:
+        """The elements as Python numbers."""
+        values: list[Any] = self.row.tolist()
+        return values
+
+    @property
+    def device(self) -> backend.device:
+        """Where it is."""
+        return backend.device_of(self.row)
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether it is on a GPU."""
+        return backend.is_gpu(self.row)
+
+
+class TypedStorage(UntypedStorage):
+    """The same as elements of the Tensor's dtype. Source: torch.TypedStorage.
+
+    >>> torch.arange(6)[2:].storage().tolist()
+    [0, 1, 2, 3, 4, 5]
+    """
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        """Of its elements."""
+        return dtypes.of(self.row.dtype)
+
+    def untyped(self) -> UntypedStorage:
+        """As bytes."""
+        return UntypedStorage(self.row.view("uint8"))
+
+
+def of(array: Any, kind: type[UntypedStorage]) -> UntypedStorage:
+    """The storage of an array."""
+    row = memory_of(array)
+    return kind(row if kind is TypedStorage else row.view("uint8"))
+
+
+_absent(globals())

@@ -1,0 +1,57 @@
+"""From images to Tensors, and what is done with them before a network: torchvision's transforms, of the same draws.
+
+An image is Pillow's (the extra `images`) or a Tensor (..., C, H, W); ToTensor takes NumPy's arrays too, without Pillow.
+Source: torchvision.transforms.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from ..lazy import refuse as _refuse
+from . import functional as functional
+from .autoaugment import AutoAugment as AutoAugment
+from .autoaugment import AutoAugmentPolicy as AutoAugmentPolicy
+from .autoaugment import RandAugment as RandAugment
+from .autoaugment import TrivialAugmentWide as TrivialAugmentWide
+from .coloured import ColorJitter as ColorJitter
+from .coloured import GaussianBlur as GaussianBlur
+from .coloured import RandomAdjustSharpness as RandomAdjustSharpness
+from .coloured import RandomAutocontrast as RandomAutocontrast
+from .coloured import RandomEqualize as RandomEqualize
+from .coloured import RandomGrayscale as RandomGrayscale
+from .coloured import RandomInvert as RandomInvert
+from .coloured import RandomPosterize as RandomPosterize
+from .coloured import RandomSolarize as RandomSolarize
+from .containers import Compose as Compose
+from .containers import RandomApply as RandomApply
+from .containers import RandomChoice as RandomChoice
+from .containers import RandomOrder as RandomOrder
+from .cropped import RandomCrop as RandomCrop
+from .cropped import RandomErasing as RandomErasing
+from .cropped import RandomResizedCrop as RandomResizedCrop
+from .pictures import InterpolationMode as InterpolationMode
+from .plain import CenterCrop as CenterCrop
+from .plain import ConvertImageDtype as ConvertImageDtype
+from .plain import FiveCrop as FiveCrop
+from .plain import Grayscale as Grayscale
+from .plain import Lambda as Lambda
+from .plain import LinearTransformation as LinearTransformation
+from .plain import Normalize as Normalize
+from .plain import Pad as Pad
+from .plain import PILToTensor as PILToTensor
+from .plain import Resize as Resize
+from .plain import TenCrop as TenCrop
+from .plain import ToPILImage as ToPILImage
+from .plain import ToTensor as ToTensor
+from .turned import ElasticTransform as ElasticTransform
+from .turned import RandomAffine as RandomAffine
+from .turned import RandomHorizontalFlip as RandomHorizontalFlip
+from .turned import RandomPerspective as RandomPerspective
+from .turned import RandomRotation as RandomRotation
+from .turned import RandomVerticalFlip as RandomVerticalFlip
+
+
+def __getattr__(name: str) -> Any:
+    return importlib.import_module(".v2", __name__) if name == "v2" else _refuse(__name__, name)

@@ -1,0 +1,255 @@
+"""Augmentations of a policy: found by search, or drawn from all there are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+from ..errors import ArgumentError
+from ..ops import creation
+from ..ops.random import rand, randint
+from ..tensor import Tensor
+from . import functional as F
+from .base import Shown, fill_for
+from .pictures import InterpolationMode
+
+
+class AutoAugmentPolicy(Enum):
+    """The data sets that AutoAugment has policies for. Source: torchvision.transforms.AutoAugmentPolicy.
+
+    >>> torch.transforms.AutoAugmentPolicy("svhn")
+    <AutoAugmentPolicy.SVHN: 'svhn'>
+    """
+
+    IMAGENET = "imagenet"
+    CIFAR10 = "cifar10"
+    SVHN = "svhn"
+
+
+# Of Cubuk et al. (2018): two operations, each with a probability and the number of a magnitude, - where it has none.
+_POLICIES = {
+    AutoAugmentPolicy.IMAGENET: """
+        Posterize 0.4 8 Rotate 0.6 9; Solarize 0.6 5 AutoContrast 0.6 -;
+        Equalize 0.8 - Equalize 0.6 -; Posterize 0.6 7 Posterize 0.6 6;
+        Equalize 0.4 - Solarize 0.2 4; Equalize 0.4 - Rotate 0.8 8;
+        Solarize 0.6 3 Equalize 0.6 -; Posterize 0.8 5 Equalize 1 -;
+        Rotate 0.2 3 Solarize 0.6 8; Equalize 0.6 - Posterize 0.4 6;
+        Rotate 0.8 8 Color 0.4 0; Rotate 0.4 9 Equalize 0.6 -;
+        Equalize 0 - Equalize 0.8 -; Invert 0.6 - Equalize 1 -;
+        Color 0.6 4 Contrast 1 8; Rotate 0.8 8 Color 1 2;
+        Color 0.8 8 Solarize 0.8 7; Sharpness 0.4 7 Invert 0.6 -;
+        ShearX 0.6 5 Equalize 1 -; Color 0.4 0 Equalize 0.6 -;
+        Equalize 0.4 - Solarize 0.2 4; Solarize 0.6 5 AutoContrast 0.6 -;
+        Invert 0.6 - Equalize 1 -; Color 0.6 4 Contrast 1 8;
+        Equalize 0.8 - Equalize 0.6 -;
+    """,
+    AutoAugmentPolicy.CIFAR10: """
+        Invert 0.1 - Contrast 0.2 6; Rotate 0.7 2 TranslateX 0.3 9;
+        Sharpness 0.8 1 Sharpness 0.9 3; ShearY 0.5 8 TranslateY 0.7 9;
+        AutoContrast 0.5 - Equalize 0.9 -; ShearY 0.2 7 Posterize 0.3 7;
+        Color 0.4 3 Brightness 0.6 7; Sharpness 0.3 9 Brightness 0.7 9;
+        Equalize 0.6 - Equalize 0.5 -; Contrast 0.6 7 Sharpness 0.6 5;
+        Color 0.7 7 TranslateX 0.5 8; Equalize 0.3 - AutoContrast 0.4 -;
+        TranslateY 0.4 3 Sharpness 0.2 6; Brightness 0.9 6 Color 0.2 8;
+        Solarize 0.5 2 Invert 0 -; Equalize 0.2 - AutoContrast 0.6 -;
+        Equalize 0.2 - Equalize 0.6 -; Color 0.9 9 Equalize 0.6 -;
+        AutoContrast 0.8 - Solarize 0.2 8; Brightness 0.1 3 Color 0.7 0;
+        Solarize 0.4 5 AutoContrast 0.9 -; TranslateY 0.9 9 TranslateY 0.7 9;
+        AutoContrast 0.9 - Solarize 0.8 3; Equalize 0.8 - Invert 0.1 -;
+        TranslateY 0.7 9 AutoContrast 0.9 -;
+    """,
+    AutoAugmentPolicy.SVHN: """
+        ShearX 0.9 4 Invert 0.2 -; ShearY 0.9 8 Invert 0.7 -;
+        Equalize 0.6 - Solarize 0.6 6; Invert 0.9 - Equalize 0.6 -;
+        Equalize 0.6 - Rotate 0.9 3; ShearX 0.9 4 AutoContrast 0.8 -;
+        ShearY 0.9 8 Invert 0.4 -; ShearY 0.9 5 Solarize 0.2 6;
+        Invert 0.9 - AutoContrast 0.8 -; Equalize 0.6 - Rotate 0.9 3;
+        ShearX 0.9 4 Solarize 0.3 3; ShearY 0.8 8 Invert 0.7 -;
+        Equalize 0.9 - TranslateY 0.6 6; Invert 0.9 - Equalize 0.6 -;
+        Contrast 0.3 3 Rotate 0.8 4; Invert 0.8 - TranslateY 0 2;
+        ShearY 0.7 6 Solarize 0.4 8; Invert 0.6 - Rotate 0.8 4;
+        ShearY 0.3 7 TranslateX 0.9 3; ShearX 0.1 6 Invert 0.6 -;
+        Solarize 0.7 2 TranslateY 0.6 7; ShearY 0.8 4 Invert 0.8 -;
+        ShearX 0.7 9 TranslateY 0.8 3; ShearY 0.8 5 AutoContrast 0.7 -;
+        ShearX 0.7 2 Invert 0.1 -;
+    """,
+}
+
+# Of each operation: its magnitudes' bounds, and whether they go both ways. No bounds: it has none.
+Space = dict[str, tuple[Any, bool]]
+
+
+def _space(bins: int, shear: float, across: float, down: float, turn: float, factor: float, bits: int) -> Space:
+    """Each operation's magnitudes, as many as bins, and whether a sign is drawn."""
+
+    def even(low: float, high: float) -> list[float]:
+        return creation.linspace(low, high, bins).tolist()
+
+    steps = (creation.arange(bins) / ((bins - 1) / bits)).round().tolist()
+    ranges = {"ShearX": shear, "ShearY": shear, "TranslateX": across, "TranslateY": down, "Rotate": turn}
+    ranges |= dict.fromkeys(["Brightness", "Color", "Contrast", "Sharpness"], factor)
+    space: Space = {name: (even(0.0, most), True) for name, most in ranges.items()}
+    space["Posterize"] = [8.0 - step for step in steps], False
+    space["Solarize"] = even(255.0, 0.0), False
+    return space | {"AutoContrast": (None, False), "Equalize": (None, False)}
+
+
+_IDENTITY: Space = {"Identity": (None, False)}
+_PLAIN: dict[str, Callable[..., Any]] = {
+    "AutoContrast": F.autocontrast,
+    "Equalize": F.equalize,
+    "Invert": F.invert,
+    "Identity": lambda img: img,
+}
+_FACTOR: dict[str, Callable[..., Any]] = {
+    "Brightness": F.adjust_brightness,
+    "Color": F.adjust_saturation,
+    "Contrast": F.adjust_contrast,
+    "Sharpness": F.adjust_sharpness,
+}
+
+
+def _apply(img: Any, name: str, magnitude: float, mode: InterpolationMode, fill: Any) -> Any:
+    """An operation by its name."""
+    if name in _PLAIN:
+        return _PLAIN[name](img)
+    if name in _FACTOR:
+        return _FACTOR[name](img, 1.0 + magnitude)
+    if name == "Rotate":
+        return F.rotate(img, magnitude, mode, fill=fill)
+    if name == "Posterize":
+        return F.posterize(img, int(magnitude))
+    if name == "Solarize":
+        return F.solarize(img, magnitude)
+    across = name.endswith("X")
+    if name.startswith("Shear"):
+        # Around the upper left, as in the paper.
+        degrees = math.degrees(math.atan(magnitude))
+        shear = [degrees, 0.0] if across else [0.0, degrees]
+        return F.affine(img, 0.0, [0, 0], 1.0, shear, mode, fill, [0, 0])
+    return F.affine(img, 0.0, [int(magnitude), 0] if across else [0, int(magnitude)], 1.0, [0.0, 0.0], mode, fill)
+
+
+def _drawn(n: int) -> int:
+    return int(randint(n, (1,)).item())
+
+
+class _Augmentation(Shown):
+    """What the augmentations share: they print enumerations by their own name."""
+
+    interpolation: InterpolationMode
+    fill: Any
+
+    def _said(self, value: Any) -> Any:
+        return value
+
+    def _any(self, img: Any, space: Space, which: Callable[[list[float]], int]) -> Any:
+        """One operation of a space, drawn; its magnitude is one that `which` says, its sign drawn."""
+        name = list(space)[_drawn(len(space))]
+        magnitudes, signed = space[name]
+        magnitude = 0.0 if magnitudes is None else magnitudes[which(magnitudes)]
+        if signed and _drawn(2):
+            magnitude *= -1.0
+        return _apply(img, name, magnitude, self.interpolation, fill_for(self.fill, img))
+
+
+class AutoAugment(_Augmentation):
+    """Two operations of a policy found for a data set: Cubuk et al. (2018). For bytes.
+
+    Raises ValueError of an unknown policy. Source: torchvision.transforms.AutoAugment.
+
+    >>> torch.transforms.AutoAugment(torch.transforms.AutoAugmentPolicy.CIFAR10)
+    AutoAugment(policy=AutoAugmentPolicy.CIFAR10, fill=None)
+    """
+
+    shown = "policy fill"
+
+    def __init__(
+        self,
+        policy: AutoAugmentPolicy = AutoAugmentPolicy.IMAGENET,
+        interpolation: InterpolationMode = InterpolationMode.NEAREST,
+        fill: Any = None,
+    ) -> None:
+        super().__init__()
+        if policy not in _POLICIES:
+            raise ArgumentError(f"AutoAugment: policy is {policy!r}, expected an AutoAugmentPolicy")
+        self.policy, self.interpolation, self.fill = policy, interpolation, fill
+        words = [pair.split() for pair in _POLICIES[policy].split(";") if pair.strip()]
+        self.policies = [tuple((w[i], float(w[i + 1]), w[i + 2]) for i in (0, 3)) for w in words]
+
+    @staticmethod
+    def get_params(transform_num: int) -> tuple[int, Tensor, Tensor]:
+        """The number of a pair of operations, two numbers to hold against their probabilities, two signs."""
+        return _drawn(transform_num), rand(2), randint(2, (2,))
+
+    def forward(self, img: Any) -> Any:
+        _, height, width = F.get_dimensions(img)
+        number, chances, signs = self.get_params(len(self.policies))
+        space = _space(10, 0.3, 150.0 / 331.0 * width, 150.0 / 331.0 * height, 30.0, 0.9, 4) | {"Invert": (None, False)}
+        for i, (name, p, magnitude_id) in enumerate(self.policies[number]):
+            if (chances[i] <= p).item():
+                magnitudes, signed = space[name]
+                magnitude = 0.0 if magnitude_id == "-" else magnitudes[int(magnitude_id)]
+                if signed and signs[i].item() == 0:
+                    magnitude *= -1.0
+                img = _apply(img, name, magnitude, self.interpolation, fill_for(self.fill, img))
+        return img
+
+
+class RandAugment(_Augmentation):
+    """num_ops operations, drawn from all, of one magnitude: Cubuk et al. (2019). For bytes.
+
+    Source: torchvision.transforms.RandAugment.
+
+    >>> torch.transforms.RandAugment()(torch.zeros(3, 8, 8, dtype=torch.uint8)).shape
+    torch.Size([3, 8, 8])
+    """
+
+    shown = "num_ops magnitude num_magnitude_bins interpolation fill"
+
+    def __init__(
+        self,
+        num_ops: int = 2,
+        magnitude: int = 9,
+        num_magnitude_bins: int = 31,
+        interpolation: InterpolationMode = InterpolationMode.NEAREST,
+        fill: Any = None,
+    ) -> None:
+        super().__init__()
+        self.num_ops, self.magnitude, self.num_magnitude_bins = num_ops, magnitude, num_magnitude_bins
+        self.interpolation, self.fill = interpolation, fill
+
+    def forward(self, img: Any) -> Any:
+        _, height, width = F.get_dimensions(img)
+        far = 150.0 / 331.0 * width, 150.0 / 331.0 * height
+        space = _IDENTITY | _space(self.num_magnitude_bins, 0.3, *far, 30.0, 0.9, 4)
+        for _ in range(self.num_ops):
+            img = self._any(img, space, lambda magnitudes: self.magnitude)
+        return img
+
+
+class TrivialAugmentWide(_Augmentation):
+    """One operation, drawn from all, of a magnitude that is drawn: Müller, Hutter (2021). For bytes.
+
+    Source: torchvision.transforms.TrivialAugmentWide.
+
+    >>> torch.transforms.TrivialAugmentWide()(torch.zeros(3, 8, 8, dtype=torch.uint8)).shape
+    torch.Size([3, 8, 8])
+    """
+
+    shown = "num_magnitude_bins interpolation fill"
+
+    def __init__(
+        self,
+        num_magnitude_bins: int = 31,
+        interpolation: InterpolationMode = InterpolationMode.NEAREST,
+        fill: Any = None,
+    ) -> None:
+        super().__init__()
+        self.num_magnitude_bins, self.interpolation, self.fill = num_magnitude_bins, interpolation, fill
+
+    def forward(self, img: Any) -> Any:
+        space = _IDENTITY | _space(self.num_magnitude_bins, 0.99, 32.0, 32.0, 135.0, 0.99, 6)
+        return self._any(img, space, lambda magnitudes: _drawn(len(magnitudes)))

@@ -1,0 +1,287 @@
+"""The values of pixels changed: brightness, contrast, saturation, hue, and what is between them and their histogram."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import float32, int32, int64, uint8
+from ..errors import ArgumentError, DtypeError
+from ..ops import creation, movement
+from ..ops.elementwise import where
+from ..ops.reduction import bincount
+from ..tensor import Tensor
+from .conversion import convert_image_dtype, max_value
+from .pictures import from_pixels, get_dimensions, pillow, require_pil, require_tensor
+
+
+def _not_negative(op: str, name: str, value: float) -> None:
+    if value < 0:
+        raise ArgumentError(f"{op}: {name} is {value}, expected at least 0")
+
+
+def blend(img: Tensor, other: Tensor, ratio: float) -> Tensor:
+    """ratio · img + (1 - ratio) · other, within the range of the image's dtype."""
+    ratio = float(ratio)
+    return (ratio * img + (1.0 - ratio) * other).clamp(0, max_value(img.dtype)).to(img.dtype)
+
+
+def _enhanced(img: Any, op: str, how: str, factor: float) -> Any:
+    require_pil(img, op)
+    return getattr(pillow("ImageEnhance"), how)(img).enhance(factor)
+
+
+def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
+    """The luminance of ITU-R 601 in 1 channel, or the same in 3.
+
+    TypeError of what is no image of 1 or 3 channels, ValueError of another number of output channels.
+    Source: torchvision.transforms.functional.rgb_to_grayscale.
+
+    >>> torch.transforms.functional.rgb_to_grayscale(torch.ones(3, 1, 2)).shape
+    torch.Size([1, 1, 2])
+    """
+    if not isinstance(img, Tensor):
+        return to_grayscale(img, num_output_channels)
+    require_tensor(img, "rgb_to_grayscale", 3, channels=True)
+    _one_or_three(num_output_channels)
+    if img.shape[-3] == 3:
+        r, g, b = img.unbind(-3)
+        grey = (0.2989 * r + 0.587 * g + 0.114 * b).to(img.dtype).unsqueeze(-3)
+    else:
+        grey = img.clone()
+    return grey.expand(img.shape) if num_output_channels == 3 else grey
+
+
+def to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
+    """rgb_to_grayscale of a PIL image; TypeError of anything else.
+
+    Source: torchvision.transforms.functional.to_grayscale.
+
+    >>> from PIL import Image
+    >>> torch.transforms.functional.to_grayscale(Image.new("RGB", (2, 2), "white")).getpixel((0, 0))
+    255
+    """
+    require_pil(img, "to_grayscale")
+    _one_or_three(num_output_channels)
+    grey = img.convert("L")
+    return grey if num_output_channels == 1 else pillow().merge("RGB", [grey] * 3)
+
+
+def _one_or_three(channels: int) -> None:
+    if channels not in (1, 3):
+        raise ArgumentError(f"rgb_to_grayscale: num_output_channels is {channels}, expected 1 or 3")
+
+
+def adjust_brightness(img: Any, brightness_factor: float) -> Any:
+    """0: black, 1: as it is, 2: twice as bright. TypeError of what is no image, ValueError of a factor < 0.
+
+    Source: torchvision.transforms.functional.adjust_brightness.
+
+    >>> torch.transforms.functional.adjust_brightness(torch.tensor([[[0.25, 0.75]]]), 2).tolist()
+    [[[0.5, 1.0]]]
+    """
+    if not isinstance(img, Tensor):
+        return _enhanced(img, "adjust_brightness", "Brightness", brightness_factor)
+    _not_negative("adjust_brightness", "brightness_factor", brightness_factor)
+    require_tensor(img, "adjust_brightness", channels=True)
+    return blend(img, creation.zeros_like(img), brightness_factor)
+
+
+def adjust_contrast(img: Any, contrast_factor: float) -> Any:
+    """0: all grey, as bright as the mean, 1: as it is. TypeError of what is no image, ValueError of a factor < 0.
+
+    Source: torchvision.transforms.functional.adjust_contrast.
+
+    >>> torch.transforms.functional.adjust_contrast(torch.tensor([[[0.25, 0.75]]]), 0).tolist()
+    [[[0.5, 0.5]]]
+    """
+    if not isinstance(img, Tensor):
+        return _enhanced(img, "adjust_contrast", "Contrast", contrast_factor)
+    _not_negative("adjust_contrast", "contrast_factor", contrast_factor)
+    require_tensor(img, "adjust_contrast", channels=True)
+    grey = rgb_to_grayscale(img) if get_dimensions(img)[0] == 3 else img
+    grey = grey if grey.is_floating_point() else grey.to(float32)
+    return blend(img, grey.mean(tuple(range(-min(3, img.ndim), 0)), keepdim=True), contrast_factor)
+
+
+def adjust_saturation(img: Any, saturation_factor: float) -> Any:
+    """0: grey, 1: as it is, 2: twice as far from grey. TypeError of what is no image, ValueError of a factor < 0.
+
+    Source: torchvision.transforms.functional.adjust_saturation.
+
+    >>> torch.transforms.functional.adjust_saturation(torch.ones(3, 1, 1), 0).round(decimals=2).flatten().tolist()
+    [1.0, 1.0, 1.0]
+    """
+    if not isinstance(img, Tensor):
+        return _enhanced(img, "adjust_saturation", "Color", saturation_factor)
+    _not_negative("adjust_saturation", "saturation_factor", saturation_factor)
+    require_tensor(img, "adjust_saturation", channels=True)
+    return img if get_dimensions(img)[0] == 1 else blend(img, rgb_to_grayscale(img), saturation_factor)
+
+
+def adjust_hue(img: Any, hue_factor: float) -> Any:
+    """Colours shifted on their circle, by -0.5 to 0.5 of it. TypeError of what is no image, ValueError else.
+
+    Source: torchvision.transforms.functional.adjust_hue.
+
+    >>> torch.transforms.functional.adjust_hue(torch.tensor([1.0, 0.0, 0.0]).reshape(3, 1, 1), 0.5).flatten().tolist()
+    [0.0, 1.0, 1.0]
+    """
+    if not -0.5 <= hue_factor <= 0.5:
+        raise ArgumentError(f"adjust_hue: hue_factor is {hue_factor}, expected -0.5 to 0.5")
+    if not isinstance(img, Tensor):
+        require_pil(img, "adjust_hue")
+        if img.mode in ("L", "1", "I", "F"):
+            return img
+        hue, *rest = img.convert("HSV").split()
+        shifted = np.array(hue, np.uint8) + np.int32(hue_factor * 255).astype(np.uint8)  # bytes go round
+        return pillow().merge("HSV", (from_pixels(shifted, "L"), *rest)).convert(img.mode)
+    require_tensor(img, "adjust_hue", channels=True)
+    if get_dimensions(img)[0] == 1:
+        return img
+    hue, saturation, value = _rgb_to_hsv(convert_image_dtype(img, float32))
+    return convert_image_dtype(_hsv_to_rgb((hue + hue_factor) % 1.0, saturation, value), img.dtype)
+
+
+def _rgb_to_hsv(img: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    r, g, b = img.unbind(-3)
+    high, low = img.amax(-3), img.amin(-3)
+    grey, span = high == low, high - low
+    one = creation.ones_like(high)
+    saturation = span / where(grey, one, high)
+    divisor = where(grey, one, span)
+    rc, gc, bc = ((high - x) / divisor for x in (r, g, b))
+    reddest, greenest = high == r, (high == g) & (high != r)
+    hue = reddest * (bc - gc) + greenest * (2.0 + rc - bc) + ((high != g) & (high != r)) * (4.0 + gc - rc)
+    return (hue / 6.0 + 1.0).fmod(1.0), saturation, high
+
+
+def _hsv_to_rgb(h: Tensor, s: Tensor, v: Tensor) -> Tensor:
+    sixth = (h * 6.0).floor()
+    f = h * 6.0 - sixth
+    p, q, t = ((v * (1.0 - x)).clamp(0.0, 1.0) for x in (s, s * f, s * (1.0 - f)))
+    which = (sixth.to(int32) % 6).unsqueeze(-3) == creation.arange(6, device=h.device).reshape(-1, 1, 1)
+    colours = ((v, q, p, p, t, v), (t, v, v, q, p, p), (p, p, t, v, v, q))  # of each sixth of the circle: r, g, b
+    return movement.stack([(which * movement.stack(c, -3)).sum(-3) for c in colours], -3)
+
+
+def adjust_gamma(img: Any, gamma: float, gain: float = 1) -> Any:
+    """gain · img ** gamma, of values from 0 to 1. TypeError of what is no image, ValueError of a gamma < 0.
+
+    Source: torchvision.transforms.functional.adjust_gamma.
+
+    >>> torch.transforms.functional.adjust_gamma(torch.tensor([[[0.5, 1.0]]]), 2).tolist()
+    [[[0.25, 1.0]]]
+    """
+    _not_negative("adjust_gamma", "gamma", gamma)
+    if not isinstance(img, Tensor):
+        require_pil(img, "adjust_gamma")
+        table = [int((255 + 1 - 1e-3) * gain * pow(value / 255.0, gamma)) for value in range(256)] * 3
+        return img.convert("RGB").point(table).convert(img.mode)
+    require_tensor(img, "adjust_gamma", channels=True)
+    values = img if img.is_floating_point() else convert_image_dtype(img, float32)
+    return convert_image_dtype((gain * values.pow(gamma)).clamp(0, 1), img.dtype)
+
+
+def invert(img: Any) -> Any:
+    """Its negative. TypeError of what is no image. Source: torchvision.transforms.functional.invert.
+
+    >>> torch.transforms.functional.invert(torch.tensor([[[0.25, 1.0]]])).tolist()
+    [[[0.75, 0.0]]]
+    """
+    if not isinstance(img, Tensor):
+        require_pil(img, "invert")
+        return pillow("ImageOps").invert(img)
+    require_tensor(img, "invert", 3, channels=True)
+    return max_value(img.dtype) - img
+
+
+def posterize(img: Any, bits: int) -> Any:
+    """Of each byte the highest bits alone. TypeError of what isn't bytes, ValueError of bits but 0 to 8.
+
+    Source: torchvision.transforms.functional.posterize.
+
+    >>> torch.transforms.functional.posterize(torch.tensor([[[255, 100]]], dtype=torch.uint8), 1).tolist()
+    [[[128, 0]]]
+    """
+    if not 0 <= bits <= 8:
+        raise ArgumentError(f"posterize: bits is {bits}, expected 0 to 8")
+    if not isinstance(img, Tensor):
+        require_pil(img, "posterize")
+        return pillow("ImageOps").posterize(img, bits)
+    require_tensor(img, "posterize", 3, channels=True)
+    _of_bytes(img, "posterize")
+    return img & (256 - 2 ** (8 - bits))
+
+
+def _of_bytes(img: Tensor, op: str) -> None:
+    if img.dtype != uint8:
+        raise DtypeError(f"{op}: img is {img.dtype}, expected torch.uint8")
+
+
+def solarize(img: Any, threshold: float) -> Any:
+    """Inverted where it is at least the threshold. TypeError of what is no image, or a threshold out of range.
+
+    Source: torchvision.transforms.functional.solarize.
+
+    >>> torch.transforms.functional.solarize(torch.tensor([[[0.25, 1.0]]]), 0.5).tolist()
+    [[[0.25, 0.0]]]
+    """
+    if not isinstance(img, Tensor):
+        require_pil(img, "solarize")
+        return pillow("ImageOps").solarize(img, threshold)
+    require_tensor(img, "solarize", 3, channels=True)
+    if threshold > max_value(img.dtype):
+        raise DtypeError(f"solarize: threshold is {threshold}, expected at most {max_value(img.dtype)} for {img.dtype}")
+    return where(img >= threshold, invert(img), img)
+
+
+def autocontrast(img: Any) -> Any:
+    """Each channel's values spread over the whole range. TypeError of what is no image.
+
+    Source: torchvision.transforms.functional.autocontrast.
+
+    >>> torch.transforms.functional.autocontrast(torch.tensor([[[0.25, 0.75]]])).tolist()
+    [[[0.0, 1.0]]]
+    """
+    if not isinstance(img, Tensor):
+        require_pil(img, "autocontrast")
+        return pillow("ImageOps").autocontrast(img)
+    require_tensor(img, "autocontrast", 3, channels=True)
+    dtype = img.dtype if img.is_floating_point() else float32
+    low, high = (bound((-2, -1), keepdim=True).to(dtype) for bound in (img.amin, img.amax))
+    flat = high == low
+    scale = where(flat, creation.ones_like(low), max_value(img.dtype) / where(flat, 1.0, high - low))
+    spread = (img - where(flat, creation.zeros_like(low), low)) * scale
+    return spread.clamp(0, max_value(img.dtype)).to(img.dtype)
+
+
+def equalize(img: Any) -> Any:
+    """Each channel's values spread so that all are about as frequent. TypeError of what isn't bytes.
+
+    Source: torchvision.transforms.functional.equalize.
+
+    >>> torch.transforms.functional.equalize(torch.tensor([[[3, 3, 4, 9]]], dtype=torch.uint8)).tolist()
+    [[[3, 3, 4, 9]]]
+    """
+    if not isinstance(img, Tensor):
+        require_pil(img, "equalize")
+        return pillow("ImageOps").equalize(img)
+    if not 3 <= img.ndim <= 4:
+        raise DtypeError(f"equalize: img has shape {tuple(img.shape)}, expected (C, H, W) or (N, C, H, W)")
+    _of_bytes(img, "equalize")
+    require_tensor(img, "equalize", channels=True)
+    if img.ndim == 4:
+        return movement.stack([equalize(x) for x in img])
+    return movement.stack([_equalized(channel) for channel in img])
+
+
+def _equalized(channel: Tensor) -> Tensor:
+    counts = bincount(channel.reshape(-1), minlength=256)
+    step = int(counts[counts != 0][:-1].sum().item()) // 255
+    if step == 0:
+        return channel
+    table = (counts.cumsum(0) + step // 2).div(step, rounding_mode="floor")
+    table = movement.cat((creation.zeros_like(table[:1]), table[:-1])).clamp(0, 255)
+    return table[channel.to(int64)].to(uint8)

@@ -1,0 +1,42 @@
+"""Transforms as functions of an image and of what a transform would draw. Source: torchvision.transforms.functional."""
+
+from ..lazy import absent as _absent
+from .colour import adjust_brightness as adjust_brightness
+from .colour import adjust_contrast as adjust_contrast
+from .colour import adjust_gamma as adjust_gamma
+from .colour import adjust_hue as adjust_hue
+from .colour import adjust_saturation as adjust_saturation
+from .colour import autocontrast as autocontrast
+from .colour import equalize as equalize
+from .colour import invert as invert
+from .colour import posterize as posterize
+from .colour import rgb_to_grayscale as rgb_to_grayscale
+from .colour import solarize as solarize
+from .colour import to_grayscale as to_grayscale
+from .conversion import convert_image_dtype as convert_image_dtype
+from .conversion import erase as erase
+from .conversion import normalize as normalize
+from .conversion import pil_to_tensor as pil_to_tensor
+from .conversion import to_pil_image as to_pil_image
+from .conversion import to_tensor as to_tensor
+from .filters import adjust_sharpness as adjust_sharpness
+from .filters import gaussian_blur as gaussian_blur
+from .geometry import center_crop as center_crop
+from .geometry import crop as crop
+from .geometry import five_crop as five_crop
+from .geometry import hflip as hflip
+from .geometry import pad as pad
+from .geometry import resize as resize
+from .geometry import resized_crop as resized_crop
+from .geometry import ten_crop as ten_crop
+from .geometry import vflip as vflip
+from .pictures import InterpolationMode as InterpolationMode
+from .pictures import get_dimensions as get_dimensions
+from .pictures import get_image_num_channels as get_image_num_channels
+from .pictures import get_image_size as get_image_size
+from .warps import affine as affine
+from .warps import elastic_transform as elastic_transform
+from .warps import perspective as perspective
+from .warps import rotate as rotate
+
+_absent(globals())

@@ -1,0 +1,292 @@
+"""Parts of an image, what is around it, its size, its mirror image."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import float32, float64, uint8
+from ..errors import ArgumentError, DimError, DtypeError, ShapeError, UnsupportedError
+from ..nn import functional as nn
+from ..ops import creation
+from ..tensor import Tensor
+from .pictures import (
+    NUMBERS,
+    OF_PILLOW,
+    InterpolationMode,
+    get_dimensions,
+    get_image_num_channels,
+    mode_of,
+    pair,
+    pillow,
+    require_pil,
+    require_tensor,
+)
+
+PADDING_MODES = ("constant", "edge", "reflect", "symmetric")
+
+
+def batched(img: Tensor, *dtypes: Any) -> tuple[Tensor, Any]:
+    """An image as a batch of one of some dtypes, and what makes of such a batch an image like it."""
+    single, dtype = img.ndim < 4, img.dtype
+    batch = img.unsqueeze(0) if single else img
+
+    def back(result: Tensor, rounded: bool = True) -> Tensor:
+        result = result.squeeze(0) if single else result
+        if rounded and not dtype.is_floating_point and result.dtype != dtype:
+            result = result.round()
+        return result.to(dtype)
+
+    return (batch if dtype in dtypes else batch.to(dtypes[0])), back
+
+
+def hflip(img: Any) -> Any:
+    """Left and right exchanged. TypeError of what is no image. Source: torchvision.transforms.functional.hflip.
+
+    >>> torch.transforms.functional.hflip(torch.tensor([[1, 2, 3]])).tolist()
+    [[3, 2, 1]]
+    """
+    if isinstance(img, Tensor):
+        require_tensor(img, "hflip")
+        return img.flip(-1)
+    require_pil(img, "hflip")
+    return img.transpose(pillow().Transpose.FLIP_LEFT_RIGHT)
+
+
+def vflip(img: Any) -> Any:
+    """Top and bottom exchanged. TypeError of what is no image. Source: torchvision.transforms.functional.vflip.
+
+    >>> torch.transforms.functional.vflip(torch.tensor([[1], [2]])).tolist()
+    [[2], [1]]
+    """
+    if isinstance(img, Tensor):
+        require_tensor(img, "vflip")
+        return img.flip(-2)
+    require_pil(img, "vflip")
+    return img.transpose(pillow().Transpose.FLIP_TOP_BOTTOM)
+
+
+def sides(padding: Any, op: str = "pad") -> tuple[int, int, int, int]:
+    """Left, top, right, bottom, of one number for all, of (left and right, top and bottom), or of four."""
+    if isinstance(padding, NUMBERS):
+        padding = (padding,)
+    if not isinstance(padding, (tuple, list)):
+        raise DtypeError(f"{op}: padding is {type(padding).__name__}, expected a number or a tuple of 1, 2 or 4")
+    if len(padding) not in (1, 2, 4):
+        raise ArgumentError(f"{op}: padding has {len(padding)} numbers, expected 1, 2 or 4")
+    left, top, right, bottom = (*padding,) * (4 // len(padding))
+    return left, top, right, bottom
+
+
+def pad(img: Any, padding: Any, fill: Any = 0, padding_mode: str = "constant") -> Any:
+    """Pixels around an image: `fill`, or the edge's, or the image reflected (symmetric: with its edge).
+
+    `padding`: for all sides, (left and right, top and bottom), or (left, top, right, bottom). Negative ones crop.
+    TypeError of what is no image, ValueError of another mode or another number of sides.
+    Source: torchvision.transforms.functional.pad.
+
+    >>> torch.transforms.functional.pad(torch.tensor([[[1, 2]]]), (1, 0), padding_mode="symmetric").tolist()
+    [[[1, 1, 2, 2]]]
+    """
+    left, top, right, bottom = sides(padding)
+    if not (fill is None or isinstance(fill, (*NUMBERS, tuple, list))):
+        raise DtypeError(f"pad: fill is {type(fill).__name__}, expected a number or a tuple")
+    if padding_mode not in PADDING_MODES:
+        raise ArgumentError(f"pad: padding_mode is {padding_mode!r}, expected one of {', '.join(PADDING_MODES)}")
+    if not isinstance(img, Tensor):
+        require_pil(img, "pad")
+        return _pad_pil(img, (left, top, right, bottom), fill, padding_mode)
+    require_tensor(img, "pad")
+    if isinstance(fill, (tuple, list)):
+        raise DtypeError("pad: fill is a sequence, expected a number for a Tensor")
+    if padding_mode == "symmetric":
+        return _mirrored(img, left, top, right, bottom)
+    if padding_mode == "constant":
+        batch, back = batched(img, img.dtype)
+        return back(nn.pad(batch, [left, right, top, bottom], value=float(fill or 0)))
+    batch, back = batched(img, float32, float64)
+    mode = "replicate" if padding_mode == "edge" else padding_mode
+    return back(nn.pad(batch, [left, right, top, bottom], mode=mode), rounded=False)
+
+
+def _mirrored(img: Tensor, left: int, top: int, right: int, bottom: int) -> Tensor:
+    if not 3 <= img.ndim <= 4:
+        raise UnsupportedError("pad: Symmetric padding of N-D tensors are not supported yet")
+    for dim, before, after in ((-2, top, bottom), (-1, left, right)):
+        img = img.narrow(dim, max(-before, 0), img.shape[dim] + min(before, 0) + min(after, 0))
+        n = img.shape[dim]
+        if max(before, after) > n:
+            raise DimError(f"pad: {max(before, after)} pixels of padding are more than the image's {n}")
+        order = [*range(before - 1, -1, -1), *range(n), *range(n - 1, n - 1 - after, -1)]
+        img = img.index_select(dim, creation.tensor(order, device=img.device))
+    return img
+
+
+def _pad_pil(img: Any, around: tuple[int, int, int, int], fill: Any, mode: str) -> Any:
+    palette = img.getpalette() if img.mode == "P" else None
+    if mode == "constant":
+        img = pillow("ImageOps").expand(img, border=around, fill=fill_of(fill, img))
+    else:
+        left, top, right, bottom = around
+        img = img.crop((-min(left, 0), -min(top, 0), img.width + min(right, 0), img.height + min(bottom, 0)))
+        widths = [(max(top, 0), max(bottom, 0)), (max(left, 0), max(right, 0)), (0, 0)]
+        pixels = np.asarray(img)
+        img = pillow().fromarray(np.pad(pixels, widths[: pixels.ndim], mode=mode))  # type: ignore[call-overload]
+    if palette is not None:
+        img.putpalette(palette)
+    return img
+
+
+def fill_of(fill: Any, img: Any) -> Any:
+    """What a PIL image is filled with: as many numbers as it has channels. ValueError of another number of them."""
+    channels = get_image_num_channels(img)
+    fill = 0 if fill is None else fill
+    kind = float if img.mode == "F" else int
+    if not isinstance(fill, (tuple, list)):
+        return (kind(fill),) * channels if channels > 1 else kind(fill)
+    if len(fill) not in (1, channels):
+        raise ArgumentError(f"fill has {len(fill)} numbers, but the image {channels} channels")
+    return tuple(kind(x) for x in (*fill,) * (channels // len(fill)))
+
+
+def crop(img: Any, top: int, left: int, height: int, width: int) -> Any:
+    """The part of an image from a row and a column on; what is outside of it is 0. TypeError of what is no image.
+
+    Source: torchvision.transforms.functional.crop.
+
+    >>> torch.transforms.functional.crop(torch.arange(6).reshape(1, 2, 3), 1, 2, 1, 2).tolist()
+    [[[5, 0]]]
+    """
+    if not isinstance(img, Tensor):
+        require_pil(img, "crop")
+        return img.crop((left, top, left + width, top + height))
+    _, h, w = get_dimensions(img)
+    right, bottom = left + width, top + height
+    inside = img[..., max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    if left >= 0 and top >= 0 and right <= w and bottom <= h:
+        return inside
+    before = max(min(0, right) - left, 0), max(min(0, bottom) - top, 0)
+    return pad(inside, [*before, max(right - max(w, left), 0), max(bottom - max(h, top), 0)])
+
+
+def center_crop(img: Any, output_size: Any) -> Any:
+    """The middle of an image, (h, w) of one number for both or of two; zeros around where it is smaller.
+
+    Source: torchvision.transforms.functional.center_crop.
+
+    >>> torch.transforms.functional.center_crop(torch.arange(9).reshape(1, 3, 3), [1, 5]).tolist()
+    [[[0, 3, 4, 5, 0]]]
+    """
+    height, width = pair(output_size, "center_crop: output_size has two numbers")
+    _, h, w = get_dimensions(img)
+    if width > w or height > h:
+        dx, dy = max(width - w, 0), max(height - h, 0)
+        img = pad(img, [dx // 2, dy // 2, (dx + 1) // 2, (dy + 1) // 2])
+        _, h, w = get_dimensions(img)
+        if (height, width) == (h, w):
+            return img
+    return crop(img, round((h - height) / 2.0), round((w - width) / 2.0), height, width)
+
+
+def five_crop(img: Any, size: Any) -> tuple[Any, ...]:
+    """The four corners (top left, top right, bottom left, bottom right) and the middle, each (h, w).
+
+    ValueError where the image is smaller. Source: torchvision.transforms.functional.five_crop.
+
+    >>> [x.item() for x in torch.transforms.functional.five_crop(torch.arange(9).reshape(1, 3, 3), 1)]
+    [0, 2, 6, 8, 4]
+    """
+    height, width = pair(size, "five_crop: size has two numbers")
+    _, h, w = get_dimensions(img)
+    if height > h or width > w:
+        raise ShapeError(f"five_crop: size is {(height, width)}, larger than the image's {(h, w)}")
+    corners = [(top, left) for top in (0, h - height) for left in (0, w - width)]
+    return (*(crop(img, *corner, height, width) for corner in corners), center_crop(img, [height, width]))
+
+
+def ten_crop(img: Any, size: Any, vertical_flip: bool = False) -> tuple[Any, ...]:
+    """five_crop of an image and of its mirror image. Source: torchvision.transforms.functional.ten_crop.
+
+    >>> len(torch.transforms.functional.ten_crop(torch.zeros(3, 4, 4), 2))
+    10
+    """
+    return five_crop(img, size) + five_crop(vflip(img) if vertical_flip else hflip(img), size)
+
+
+def resized_size(h: int, w: int, size: Sequence[int] | None, max_size: int | None) -> list[int]:
+    """The height and width of what is resized: `size` for the shorter edge, unless it has two numbers."""
+    if size is not None and len(size) == 2:
+        return [size[0], size[1]]
+    short, long = min(h, w), max(h, w)
+    if size is None:
+        new_short, new_long = int(max_size * short / long), max_size  # type: ignore[operator]
+    else:
+        new_short, new_long = size[0], int(size[0] * long / short)
+        if max_size is not None and max_size <= size[0]:
+            raise ArgumentError(
+                f"resize: max_size is {max_size}, expected more than the size {size[0]} of the shorter edge"
+            )
+        if max_size is not None and new_long > max_size:
+            new_short, new_long = int(max_size * new_short / new_long), max_size
+    return [new_long, new_short] if w <= h else [new_short, new_long]  # type: ignore[list-item]
+
+
+def resize(
+    img: Any,
+    size: Any,
+    interpolation: Any = InterpolationMode.BILINEAR,
+    max_size: int | None = None,
+    antialias: bool | None = True,
+) -> Any:
+    """An image in another size: of one number for the shorter edge, the longer then at most max_size; or (h, w).
+
+    PIL images are always antialiased; Tensors if asked for, in the modes bilinear and bicubic.
+    TypeError of what is no image or no mode, ValueError of sizes that make no sense.
+    Source: torchvision.transforms.functional.resize.
+
+    >>> torch.transforms.functional.resize(torch.zeros(3, 4, 8), 2).shape
+    torch.Size([3, 2, 4])
+    """
+    mode = mode_of(interpolation, "resize")
+    if isinstance(size, int):
+        size = [size]
+    if size is not None and len(size) not in (1, 2):
+        raise ArgumentError(f"resize: size has {len(size)} numbers, expected 1 or 2")
+    if max_size is not None and size is not None and len(size) != 1:
+        raise ArgumentError(f"resize: max_size is {max_size}, but size {size} says both edges")
+    _, h, w = get_dimensions(img)
+    new = resized_size(h, w, size, max_size)
+    if new == [h, w]:
+        return img
+    if not isinstance(img, Tensor):
+        if antialias is False:
+            warnings.warn("resize: PIL images are always antialiased; antialias=False is ignored", stacklevel=2)
+        return img.resize((new[1], new[0]), OF_PILLOW[mode])
+    smooth = mode in (InterpolationMode.BILINEAR, InterpolationMode.BICUBIC)
+    batch, back = batched(img, float32, float64)
+    settings = {"align_corners": False, "antialias": bool(antialias)} if smooth else {}
+    batch = nn.interpolate(batch, size=new, mode=mode.value, **settings)
+    if mode is InterpolationMode.BICUBIC and img.dtype == uint8:
+        batch = batch.clamp(0, 255)
+    return back(batch)
+
+
+def resized_crop(
+    img: Any,
+    top: int,
+    left: int,
+    height: int,
+    width: int,
+    size: Any,
+    interpolation: Any = InterpolationMode.BILINEAR,
+    antialias: bool | None = True,
+) -> Any:
+    """A part of an image, resized. Source: torchvision.transforms.functional.resized_crop.
+
+    >>> torch.transforms.functional.resized_crop(torch.zeros(3, 4, 8), 0, 0, 3, 3, [2, 2]).shape
+    torch.Size([3, 2, 2])
+    """
+    return resize(crop(img, top, left, height, width), size, interpolation, antialias=antialias)

@@ -1,0 +1,318 @@
+"""Transforms that draw nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import dtype as Dtype
+from ..errors import ArgumentError, DtypeError, ShapeError
+from ..tensor import Tensor
+from . import functional as F
+from .base import Shown
+from .geometry import PADDING_MODES, sides
+from .pictures import NUMBERS, InterpolationMode, mode_of, pair
+
+_TWO = "Please provide only two dimensions (h, w) for size"
+
+
+class ToTensor:
+    """A PIL image, or an array (H, W) or (H, W, C), to a (C, H, W) Tensor. Source: torchvision.transforms.ToTensor.
+
+    uint8 becomes float32 in [0, 1]; other dtypes keep dtype and range.
+
+    Raises:
+        DtypeError (a TypeError): neither.
+        ShapeError (a ValueError): an array of neither 2 nor 3 dimensions.
+
+    >>> import numpy as np
+    >>> from microgad.transforms import ToTensor
+    >>> image = ToTensor()(np.array([[0, 51, 255]], np.uint8))
+    >>> tuple(image.shape), round(image[0, 0, 1].item(), 6)
+    ((1, 1, 3), 0.2)
+    """
+
+    def __call__(self, pic: Any) -> Tensor:
+        return F.to_tensor(pic)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class PILToTensor:
+    """A PIL image to a (C, H, W) Tensor of the same values. Source: torchvision.transforms.PILToTensor.
+
+    Raises TypeError of anything else.
+
+    >>> from PIL import Image
+    >>> torch.transforms.PILToTensor()(Image.new("L", (2, 1), 9)).tolist()
+    [[[9, 9]]]
+    """
+
+    def __call__(self, pic: Any) -> Tensor:
+        return F.pil_to_tensor(pic)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class ToPILImage:
+    """A Tensor (C, H, W), or an array (H, W, C), to a PIL image. Source: torchvision.transforms.ToPILImage.
+
+    Raises TypeError and ValueError as functional.to_pil_image does.
+
+    >>> torch.transforms.ToPILImage()(torch.zeros(3, 4, 5)).mode
+    'RGB'
+    """
+
+    def __init__(self, mode: str | None = None) -> None:
+        self.mode = mode
+
+    def __call__(self, pic: Any) -> Any:
+        return F.to_pil_image(pic, self.mode)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({'' if self.mode is None else f'mode={self.mode}'})"
+
+
+class ConvertImageDtype(Shown):
+    """A Tensor to another dtype and its range. Source: torchvision.transforms.ConvertImageDtype.
+
+    Raises as functional.convert_image_dtype does.
+
+    >>> torch.transforms.ConvertImageDtype(torch.uint8)(torch.tensor([0.0, 1.0])).tolist()
+    [0, 255]
+    """
+
+    def __init__(self, dtype: Dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+
+    def forward(self, image: Tensor) -> Tensor:
+        return F.convert_image_dtype(image, self.dtype)
+
+
+class Normalize(Shown):
+    """(image - mean) / std, channel by channel. Source: torchvision.transforms.Normalize.
+
+    Args:
+        mean, std: one number for each channel, or a single one for all.
+        inplace: write into the image that is given.
+
+    The image is a floating-point Tensor (..., C, H, W).
+
+    Raises:
+        DtypeError (a TypeError): not a Tensor, or not of floating point.
+        ShapeError (a ValueError): fewer than 3 dimensions, or not as many channels as numbers.
+        ArgumentError (a ValueError): a zero in `std`.
+
+    >>> import microgad
+    >>> from microgad.transforms import Normalize
+    >>> Normalize(mean=(0.5, 1.0), std=(0.5, 2.0))(microgad.ones(2, 1, 1)).tolist()
+    [[[1.0]], [[0.0]]]
+    """
+
+    shown = "mean std"
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], inplace: bool = False) -> None:
+        super().__init__()
+        if not isinstance(std, Tensor) and 0 in np.ravel(std):
+            raise ArgumentError(f"Normalize: std is {std}, expected no zero: the image is divided by it")
+        self.mean, self.std, self.inplace = mean, std, inplace
+
+    def forward(self, tensor: Tensor) -> Tensor:
+        return F.normalize(tensor, self.mean, self.std, self.inplace)
+
+
+class Lambda:
+    """Any function as a transform. Source: torchvision.transforms.Lambda.
+
+    Raises:
+        DtypeError (a TypeError): `lambd` cannot be called.
+
+    >>> import numpy as np
+    >>> from microgad.transforms import Lambda
+    >>> Lambda(lambda image: image.reshape(-1))(np.zeros((2, 3))).shape
+    (6,)
+    """
+
+    def __init__(self, lambd: Callable[[Any], Any]) -> None:
+        if not callable(lambd):
+            raise DtypeError(f"Lambda: lambd is {type(lambd).__name__}, expected a function")
+        self.lambd = lambd
+
+    def __call__(self, img: Any) -> Any:
+        return self.lambd(img)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class Resize(Shown):
+    """An image in another size: an int for the shorter edge, or (h, w). Source: torchvision.transforms.Resize.
+
+    Raises TypeError of a size that is neither, ValueError of a sequence of other lengths.
+
+    >>> torch.transforms.Resize(8)(torch.zeros(3, 16, 20)).shape
+    torch.Size([3, 8, 10])
+    """
+
+    shown = "size interpolation max_size antialias"
+
+    def __init__(
+        self,
+        size: Any,
+        interpolation: Any = InterpolationMode.BILINEAR,
+        max_size: int | None = None,
+        antialias: bool | None = True,
+    ) -> None:
+        super().__init__()
+        if not isinstance(size, (int, Sequence)):
+            raise DtypeError(f"Resize: size is {type(size).__name__}, expected an int or a sequence")
+        if isinstance(size, Sequence) and len(size) not in (1, 2):
+            raise ArgumentError(f"Resize: size has {len(size)} numbers, expected 1 or 2")
+        self.size, self.max_size, self.antialias = size, max_size, antialias
+        self.interpolation = mode_of(interpolation, "Resize")
+
+    def forward(self, img: Any) -> Any:
+        return F.resize(img, self.size, self.interpolation, self.max_size, self.antialias)
+
+
+class CenterCrop(Shown):
+    """The middle of an image, an int for both edges, or (h, w). Source: torchvision.transforms.CenterCrop.
+
+    Raises ValueError of more numbers.
+
+    >>> torch.transforms.CenterCrop(2)(torch.arange(16).reshape(1, 4, 4)).tolist()
+    [[[5, 6], [9, 10]]]
+    """
+
+    shown = "size"
+
+    def __init__(self, size: Any) -> None:
+        super().__init__()
+        self.size = pair(size, _TWO)
+
+    def forward(self, img: Any) -> Any:
+        return F.center_crop(img, self.size)
+
+
+class Pad(Shown):
+    """Pixels around an image, as functional.pad has them. Source: torchvision.transforms.Pad.
+
+    Raises TypeError of what is no number or sequence, ValueError of other lengths and modes.
+
+    >>> torch.transforms.Pad(1)(torch.ones(1, 1, 1)).tolist()
+    [[[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]]
+    """
+
+    shown = "padding fill padding_mode"
+
+    def __init__(self, padding: Any, fill: Any = 0, padding_mode: str = "constant") -> None:
+        super().__init__()
+        sides(padding, "Pad")
+        if not isinstance(fill, (*NUMBERS, tuple, list)):
+            raise DtypeError(f"Pad: fill is {type(fill).__name__}, expected a number or a tuple")
+        if padding_mode not in PADDING_MODES:
+            raise ArgumentError(f"Pad: padding_mode is {padding_mode!r}, expected one of {', '.join(PADDING_MODES)}")
+        self.padding, self.fill, self.padding_mode = padding, fill, padding_mode
+
+    def forward(self, img: Any) -> Any:
+        return F.pad(img, self.padding, self.fill, self.padding_mode)
+
+
+class FiveCrop(Shown):
+    """The corners and the middle of an image, as a tuple. Source: torchvision.transforms.FiveCrop.
+
+    Raises ValueError of a size larger than the image.
+
+    >>> len(torch.transforms.FiveCrop(2)(torch.zeros(1, 4, 4)))
+    5
+    """
+
+    shown = "size"
+
+    def __init__(self, size: Any) -> None:
+        super().__init__()
+        self.size = pair(size, _TWO)
+
+    def forward(self, img: Any) -> tuple[Any, ...]:
+        return F.five_crop(img, self.size)
+
+
+class TenCrop(Shown):
+    """FiveCrop of an image and of its mirror image, as a tuple. Source: torchvision.transforms.TenCrop.
+
+    Raises ValueError of a size larger than the image.
+
+    >>> len(torch.transforms.TenCrop(2)(torch.zeros(1, 4, 4)))
+    10
+    """
+
+    shown = "size vertical_flip"
+
+    def __init__(self, size: Any, vertical_flip: bool = False) -> None:
+        super().__init__()
+        self.size, self.vertical_flip = pair(size, _TWO), vertical_flip
+
+    def forward(self, img: Any) -> tuple[Any, ...]:
+        return F.ten_crop(img, self.size, self.vertical_flip)
+
+
+class Grayscale(Shown):
+    """An image in shades of grey, in 1 channel or the same in 3. Source: torchvision.transforms.Grayscale.
+
+    >>> torch.transforms.Grayscale()(torch.zeros(3, 2, 2)).shape
+    torch.Size([1, 2, 2])
+    """
+
+    shown = "num_output_channels"
+
+    def __init__(self, num_output_channels: int = 1) -> None:
+        super().__init__()
+        self.num_output_channels = num_output_channels
+
+    def forward(self, img: Any) -> Any:
+        return F.rgb_to_grayscale(img, self.num_output_channels)
+
+
+class LinearTransformation(Shown):
+    """(flattened image - mean_vector) @ transformation_matrix, in the image's shape: for whitening.
+
+    Raises ValueError of a matrix and a vector that don't fit each other or the image.
+    Source: torchvision.transforms.LinearTransformation.
+
+    >>> torch.transforms.LinearTransformation(2 * torch.eye(2), torch.ones(2))(torch.ones(1, 1, 2)).tolist()
+    [[[0.0, 0.0]]]
+    """
+
+    def __init__(self, transformation_matrix: Tensor, mean_vector: Tensor) -> None:
+        super().__init__()
+        matrix, vector = transformation_matrix, mean_vector
+        if matrix.shape[0] != matrix.shape[1]:
+            raise ShapeError(f"transformation_matrix should be square. Got {tuple(matrix.shape)}")
+        if vector.shape[0] != matrix.shape[0]:
+            raise ShapeError(
+                f"mean_vector has {vector.shape[0]} numbers, but transformation_matrix {tuple(matrix.shape)}"
+            )
+        for what in ("device", "dtype"):
+            a, b = getattr(matrix, what), getattr(vector, what)
+            if a != b:
+                raise ArgumentError(f"transformation_matrix and mean_vector should be of one {what}. Got {a} and {b}")
+        self.transformation_matrix, self.mean_vector = matrix, vector
+
+    def forward(self, tensor: Tensor) -> Tensor:
+        n = tensor.shape[-3] * tensor.shape[-2] * tensor.shape[-1]
+        if n != len(self.transformation_matrix):
+            raise ShapeError(
+                f"LinearTransformation: the image {tuple(tensor.shape)} has {n} values, but transformation_matrix "
+                f"{tuple(self.transformation_matrix.shape)}"
+            )
+        flat = tensor.reshape(-1, n) - self.mean_vector
+        return (flat @ self.transformation_matrix.to(flat.dtype)).reshape(tensor.shape)
+
+    def __repr__(self) -> str:
+        matrix, mean = self.transformation_matrix.tolist(), self.mean_vector.tolist()
+        return f"{type(self).__name__}(transformation_matrix={matrix}, mean_vector={mean})"

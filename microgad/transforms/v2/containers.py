@@ -1,0 +1,106 @@
+"""Transforms of transforms, of whole samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...errors import ArgumentError, DtypeError
+from ...ops import creation
+from ...ops.random import multinomial, rand, randperm
+from .base import Transform
+
+
+class Compose(Transform):
+    """Call `transforms` one after the other. TypeError of what is no sequence, ValueError of none.
+
+    Source: torchvision.transforms.v2.Compose.
+
+    >>> torch.transforms.v2.Compose([abs, torch.transforms.v2.Identity()])(-1)
+    1
+    """
+
+    def __init__(self, transforms: Any) -> None:
+        super().__init__()
+        _checked(self, transforms)
+        self.transforms = transforms
+
+    def forward(self, *inputs: Any) -> Any:
+        return _in_turn(self.transforms, inputs)
+
+    def extra_repr(self) -> str:
+        """A line for each."""
+        return "\n".join(f"    {transform}" for transform in self.transforms)
+
+
+def _checked(self: Any, transforms: Any) -> None:
+    if not isinstance(transforms, Sequence) and not hasattr(transforms, "append"):
+        raise DtypeError(f"{type(self).__name__}: transforms is {type(transforms).__name__}, expected a sequence")
+    if not len(transforms):
+        raise ArgumentError(f"{type(self).__name__}: Pass at least one transform")
+
+
+def _in_turn(transforms: Any, inputs: tuple[Any, ...]) -> Any:
+    several = len(inputs) > 1
+    for transform in transforms:
+        found = transform(*inputs)
+        inputs = found if several else (found,)
+    return inputs if several else inputs[0]
+
+
+class RandomApply(Compose):
+    """Call `transforms` one after the other, with probability p. ValueError of a p outside of 0 to 1.
+
+    Source: torchvision.transforms.v2.RandomApply.
+
+    >>> torch.transforms.v2.RandomApply([abs], p=1.0)(-1)
+    1
+    """
+
+    def __init__(self, transforms: Any, p: float = 0.5) -> None:
+        super().__init__(transforms)
+        if not 0.0 <= p <= 1.0:
+            raise ArgumentError(f"RandomApply: p is {p}, expected 0 to 1")
+        self.p = p
+
+    def forward(self, *inputs: Any) -> Any:
+        if (rand(1) >= self.p).item():
+            return inputs if len(inputs) > 1 else inputs[0]
+        return super().forward(*inputs)
+
+
+class RandomChoice(Transform):
+    """Call one of `transforms`, of weights p. Raises TypeError, ValueError.
+
+    Source: torchvision.transforms.v2.RandomChoice.
+
+    >>> torch.transforms.v2.RandomChoice([abs, len], p=[1, 0])(-1)
+    1
+    """
+
+    def __init__(self, transforms: Any, p: Sequence[float] | None = None) -> None:
+        super().__init__()
+        _checked(self, transforms)
+        weights = [1] * len(transforms) if p is None else p
+        if len(weights) != len(transforms):
+            raise ArgumentError(f"RandomChoice: p has {len(weights)} weights for {len(transforms)} transforms")
+        self.transforms, self.p = transforms, [weight / sum(weights) for weight in weights]
+
+    def forward(self, *inputs: Any) -> Any:
+        return self.transforms[int(multinomial(creation.tensor(self.p), 1).item())](*inputs)
+
+
+class RandomOrder(Transform):
+    """Call all `transforms` in an order that is drawn. Source: torchvision.transforms.v2.RandomOrder.
+
+    >>> torch.transforms.v2.RandomOrder([abs, abs])(-1)
+    1
+    """
+
+    def __init__(self, transforms: Any) -> None:
+        super().__init__()
+        _checked(self, transforms)
+        self.transforms = transforms
+
+    def forward(self, *inputs: Any) -> Any:
+        return _in_turn([self.transforms[i] for i in randperm(len(self.transforms)).tolist()], inputs)

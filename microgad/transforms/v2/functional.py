@@ -1,0 +1,123 @@
+"""Transforms as functions, under the names of version 2. Source: torchvision.transforms.v2.functional."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...dtypes import dtype as Dtype
+from ...dtypes import float32, int16, uint8
+from ...errors import ArgumentError, DtypeError
+from ...lazy import absent as _absent
+from ...ops import creation
+from ...ops.random import randn_like
+from ...tensor import Tensor
+from ..functional import *  # noqa: F403
+from ..functional import (
+    convert_image_dtype,
+    elastic_transform,
+    get_dimensions,
+    hflip,
+    pil_to_tensor,
+    rgb_to_grayscale,
+    to_pil_image,
+    vflip,
+)
+from ..pictures import is_pil
+
+horizontal_flip, vertical_flip, elastic = hflip, vflip, elastic_transform
+
+
+def get_size(inpt: Any) -> list[int]:
+    """Height and width. TypeError of what is no image. Source: torchvision.transforms.v2.functional.get_size.
+
+    >>> torch.transforms.v2.functional.get_size(torch.zeros(3, 4, 5))
+    [4, 5]
+    """
+    return get_dimensions(inpt)[1:]
+
+
+def get_num_channels(inpt: Any) -> int:
+    """How many channels. TypeError of what is no image.
+
+    Source: torchvision.transforms.v2.functional.get_num_channels.
+
+    >>> torch.transforms.v2.functional.get_num_channels(torch.zeros(3, 4, 5))
+    3
+    """
+    return get_dimensions(inpt)[0]
+
+
+def to_image(inpt: Any) -> Tensor:
+    """A PIL image, an array (H, W) or (H, W, C), or a Tensor, as a Tensor (C, H, W) of the same values.
+
+    TypeError of anything else. Source: torchvision.transforms.v2.functional.to_image.
+
+    >>> torch.transforms.v2.functional.to_image(np.zeros((4, 5, 3), np.uint8)).shape
+    torch.Size([3, 4, 5])
+    """
+    if isinstance(inpt, np.ndarray):
+        pixels = inpt if inpt.ndim > 2 else inpt[:, :, None]
+        return creation.from_numpy(pixels).permute(2, 0, 1).contiguous()
+    if is_pil(inpt):
+        return pil_to_tensor(inpt)
+    if not isinstance(inpt, Tensor):
+        raise DtypeError(f"to_image: inpt is {type(inpt).__name__}, expected a PIL image, an array or a Tensor")
+    return inpt.unsqueeze(0) if inpt.ndim == 2 else inpt
+
+
+def to_dtype(inpt: Tensor, dtype: Dtype = float32, scale: bool = False) -> Tensor:
+    """A Tensor in another dtype, and, if asked for, in its range.
+
+    Source: torchvision.transforms.v2.functional.to_dtype.
+
+    >>> torch.transforms.v2.functional.to_dtype(torch.tensor([255], dtype=torch.uint8), scale=True)
+    tensor([1.])
+    """
+    return convert_image_dtype(inpt, dtype) if scale else inpt.to(dtype)
+
+
+def grayscale_to_rgb(inpt: Any) -> Any:
+    """An image of one channel in three; of three itself. Source: torchvision.transforms.v2.functional.grayscale_to_rgb.
+
+    >>> torch.transforms.v2.functional.grayscale_to_rgb(torch.zeros(1, 2, 2)).shape
+    torch.Size([3, 2, 2])
+    """
+    if isinstance(inpt, Tensor):
+        return inpt if inpt.shape[-3] >= 3 else rgb_to_grayscale(inpt).expand(*inpt.shape[:-3], 3, *inpt.shape[-2:])
+    return inpt.convert("RGB")
+
+
+def permute_channels(inpt: Any, permutation: Sequence[int] | Tensor) -> Any:
+    """An image with its channels in another order. Source: torchvision.transforms.v2.functional.permute_channels.
+
+    >>> torch.transforms.v2.functional.permute_channels(torch.arange(3).reshape(3, 1, 1), [2, 0, 1]).flatten()
+    tensor([2, 0, 1])
+    """
+    if not isinstance(inpt, Tensor):
+        return to_pil_image(permute_channels(pil_to_tensor(inpt), permutation))
+    return inpt[..., creation.as_tensor(permutation, device=inpt.device), :, :]
+
+
+def gaussian_noise(inpt: Tensor, mean: float = 0.0, sigma: float = 0.1, clip: bool = True) -> Tensor:
+    """An image of floating point or of bytes with normal noise, of a range from 0 to 1, within it if asked for.
+
+    Raises ValueError of anything else. Source: torchvision.transforms.v2.functional.gaussian_noise.
+
+    >>> torch.transforms.v2.functional.gaussian_noise(torch.zeros(1, 1, 1), mean=2.0, sigma=0.0).item()
+    1.0
+    """
+    if sigma < 0:
+        raise ArgumentError(f"gaussian_noise: sigma is {sigma}, expected at least 0")
+    if not isinstance(inpt, Tensor) or not (inpt.is_floating_point() or inpt.dtype == uint8):
+        raise ArgumentError("gaussian_noise: inpt is expected to be a Tensor of floating point or of torch.uint8")
+    if inpt.dtype == uint8:
+        noisy = inpt + (mean * 255 + randn_like(inpt, dtype=float32) * (sigma * 255)).to(int16)
+        return (noisy.clamp(0, 255) if clip else noisy).to(uint8)
+    noisy = inpt + (mean + randn_like(inpt) * sigma)
+    return noisy.clamp(0, 1) if clip else noisy
+
+
+_absent(globals())

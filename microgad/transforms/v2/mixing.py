@@ -1,0 +1,102 @@
+"""Batches whose images are mixed with each other, and their labels as much."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ...distributions import Beta
+from ...errors import ArgumentError, ShapeError
+from ...nn.functional import one_hot
+from ...ops import creation
+from ...ops.random import randint
+from ...tensor import Tensor
+from .base import Transform, leaves, rebuilt
+
+
+def _labels(sample: Any) -> Any:
+    """The second of a pair, or what is called like labels in it or in a dict."""
+    found = sample[1] if isinstance(sample, (tuple, list)) else sample
+    if isinstance(found, dict):
+        names = sorted((name for name in found if "label" in name.lower()), key=lambda name: name.lower() != "labels")
+        found = found[names[0]] if names else None
+    return found
+
+
+class _Mixed(Transform):
+    def __init__(
+        self,
+        *,
+        alpha: float = 1.0,
+        num_classes: int | None = None,
+        labels_getter: Any = "default",
+    ) -> None:
+        super().__init__()
+        self.alpha, self.num_classes = float(alpha), num_classes
+        self._dist = Beta(creation.tensor([alpha]), creation.tensor([alpha]))
+        self._getter: Any = labels_getter if callable(labels_getter) else _labels
+
+    def mixed(self, images: Tensor) -> tuple[Tensor, float]:
+        """The images, and how much of each is its own."""
+        raise NotImplementedError
+
+    def forward(self, *inputs: Any) -> Any:
+        sample = inputs if len(inputs) > 1 else inputs[0]
+        name, labels = type(self).__name__, self._getter(sample)
+        if not isinstance(labels, Tensor) or labels.ndim not in (1, 2):
+            raise ArgumentError(f"{name}: The labels are expected to be a Tensor (N,) or (N, C), not {labels!r}")
+        if labels.ndim == 1 and self.num_classes is None:
+            raise ArgumentError(f"{name}: num_classes must be passed if the labels are index-based (1D)")
+        if labels.ndim == 2 and self.num_classes not in (None, labels.shape[1]):
+            raise ShapeError(
+                f"{name}: num_classes is {self.num_classes}, but the labels have {labels.shape[1]} columns"
+            )
+        flat = list(leaves(sample))
+        at = next(i for i, x in enumerate(flat) if isinstance(x, Tensor) and x is not labels)
+        if flat[at].ndim != 4 or len(flat[at]) != len(labels):
+            raise ShapeError(
+                f"{name}: images {tuple(flat[at].shape)}, expected ({len(labels)}, C, H, W) as the labels are"
+            )
+        flat[at], own = self.mixed(flat[at])
+        wide = one_hot(labels, self.num_classes or -1) if labels.ndim == 1 else labels
+        wide = wide if wide.is_floating_point() else wide.float()
+        flat = [wide.roll(1, 0).mul_(1.0 - own).add_(wide.mul(own)) if x is labels else x for x in flat]
+        return rebuilt(sample, iter(flat))
+
+
+class MixUp(_Mixed):
+    """Each image (N, C, H, W) and label mixed with the one before, by a share of Beta(alpha, alpha).
+
+    Labels: (N,) of num_classes, or (N, C). Raises ValueError of others. Zhang et al. (2017).
+    Source: torchvision.transforms.v2.MixUp.
+
+    >>> images, labels = torch.transforms.v2.MixUp(num_classes=3)(torch.ones(2, 3, 4, 4), torch.arange(2))
+    >>> labels.sum(1)
+    tensor([1., 1.])
+    """
+
+    def mixed(self, images: Tensor) -> tuple[Tensor, float]:
+        own = float(self._dist.sample(()).item())
+        return images.roll(1, 0).mul_(1.0 - own).add_(images.mul(own)), own
+
+
+class CutMix(_Mixed):
+    """A part of each image (N, C, H, W) from the one before, labels by its share: Yun et al. (2019).
+
+    Labels: (N,) of num_classes, or (N, C). Raises ValueError of others. Source: torchvision.transforms.v2.CutMix.
+
+    >>> images, labels = torch.transforms.v2.CutMix(num_classes=3)(torch.zeros(2, 3, 4, 4), torch.tensor([0, 2]))
+    >>> labels.sum(1)
+    tensor([1., 1.])
+    """
+
+    def mixed(self, images: Tensor) -> tuple[Tensor, float]:
+        own = float(self._dist.sample(()).item())
+        height, width = images.shape[-2:]
+        x, y = (int(randint(n, (1,)).item()) for n in (width, height))
+        half = 0.5 * math.sqrt(1.0 - own)
+        dx, dy = int(half * width), int(half * height)
+        left, top, right, bottom = max(x - dx, 0), max(y - dy, 0), min(x + dx, width), min(y + dy, height)
+        found = images.clone()
+        found[..., top:bottom, left:right] = images.roll(1, 0)[..., top:bottom, left:right]
+        return found, 1.0 - (right - left) * (bottom - top) / (width * height)

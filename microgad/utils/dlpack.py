@@ -1,0 +1,23 @@
+"""DLPack, under PyTorch's names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..lazy import absent as _absent
+from ..ops.creation import from_dlpack as from_dlpack
+from ..tensor import Tensor
+
+
+def to_dlpack(tensor: Tensor) -> Any:
+    """A capsule for the memory of a Tensor, to be taken over once. Source: torch.utils.dlpack.to_dlpack.
+
+    Raises BufferError where it requires grad.
+
+    >>> torch.utils.dlpack.from_dlpack(torch.utils.dlpack.to_dlpack(torch.ones(2)))
+    tensor([1., 1.])
+    """
+    return tensor.__dlpack__()
+
+
+_absent(globals())

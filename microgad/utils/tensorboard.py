@@ -1,0 +1,73 @@
+"""Runs written for TensorBoard, by the package tensorboardX (the extra `board`). Source: torch.utils.tensorboard."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import MicrogadError
+from ..lazy import refuse as _refuse
+from ..notices import once
+from ..tensor import Tensor
+
+
+class BoardError(MicrogadError, ImportError):
+    """What was asked for needs tensorboardX, which isn't installed."""
+
+
+def _plain(x: Any) -> Any:
+    """Arrays in the place of Tensors, in lists, tuples and dicts too."""
+    if isinstance(x, Tensor):
+        return x.detach().cpu().numpy()
+    if isinstance(x, dict):
+        return {key: _plain(value) for key, value in x.items()}
+    return type(x)(map(_plain, x)) if type(x) in (list, tuple) else x
+
+
+def _of_arrays(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def called(self: Any, *args: Any, **options: Any) -> Any:
+        return method(self, *map(_plain, args), **_plain(options))
+
+    return called
+
+
+def _add_graph(self: Any, *args: Any, **options: Any) -> None:
+    once("SummaryWriter.add_graph: left out; microgad.graph draws what was recorded")
+
+
+@functools.cache
+def _writer() -> Any:
+    try:
+        base = importlib.import_module("tensorboardX").SummaryWriter
+    except ModuleNotFoundError as error:
+        raise BoardError("SummaryWriter needs the package tensorboardX: pip install 'microgad[board]'") from error
+    body = {name: _of_arrays(getattr(base, name)) for name in dir(base) if name.startswith("add_")}
+    return type("SummaryWriter", (base,), body | {"add_graph": _add_graph, "__module__": __name__})
+
+
+class _Later(type):
+    """The class stands for tensorboardX's, which is loaded when one is made."""
+
+    def __call__(cls, *args: Any, **options: Any) -> Any:
+        return _writer()(*args, **options)
+
+    def __instancecheck__(cls, x: Any) -> bool:
+        return isinstance(x, _writer())
+
+
+class SummaryWriter(metaclass=_Later):
+    """tensorboardX's SummaryWriter, whose add_… take Tensors; add_graph writes nothing, and says so once.
+
+    Raises ImportError, with the package's name, where it isn't installed.
+    Source: torch.utils.tensorboard.SummaryWriter.
+
+    >>> torch.utils.tensorboard.SummaryWriter.__name__
+    'SummaryWriter'
+    """
+
+
+def __getattr__(name: str) -> Any:
+    return _refuse(__name__, name)

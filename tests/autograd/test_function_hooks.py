@@ -1,0 +1,113 @@
+"""Function hooks: every operation of a block, forward and backward, seen by one object."""
+
+import io
+
+import pytest
+
+import microgad as torch
+from microgad import nn
+from microgad.autograd.function_hooks import CountHook, FunctionHook, PrintHook, TimeHook
+
+
+class Log(FunctionHook):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def begin(self, node, inputs, target=None):
+        super().begin(node, inputs, target)
+        self.seen.append(("begin", type(node).__name__, target is not None))
+
+    def forward(self, node, inputs, out):
+        super().forward(node, inputs, out)
+        self.seen.append(("end", type(node).__name__))
+
+    def begin_backward(self, node, grad):
+        super().begin_backward(node, grad)
+        self.seen.append(("begin backward", type(node).__name__))
+
+    def backward(self, node, gradients):
+        super().backward(node, gradients)
+        self.seen.append(("end backward", type(node).__name__))
+
+
+def test_it_sees_begin_and_end_of_everything():
+    x = torch.ones(2, requires_grad=True)
+    with Log() as log:
+        y = x * 3
+        y.mul_(2)
+        y.sum().backward()
+    assert log.seen == [
+        ("begin", "Mul", False), ("end", "Mul"), ("begin", "Mul", True), ("end", "Mul"), ("begin", "Sum", False),
+        ("end", "Sum"), ("begin backward", "Sum"), ("end backward", "Sum"), ("begin backward", "Mul"),
+        ("end backward", "Mul"), ("begin backward", "Mul"), ("end backward", "Mul"),
+    ]  # fmt: skip
+    x.exp()
+    assert len(log.seen) == 12
+
+
+def test_hooks_in_hooks_and_the_same_one_twice():
+    outer, inner = CountHook(), CountHook()
+    with outer, inner, inner:
+        torch.ones(2).exp()
+    with outer:
+        torch.ones(2).exp()
+    assert (outer.calls["Exp"], inner.calls["Exp"]) == (2, 1)
+
+
+def test_blocks_that_end_in_the_order_in_which_they_began():
+    first, second = CountHook(), CountHook()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__()
+    torch.ones(2).exp()
+    second.__exit__()
+    torch.ones(2).exp()
+    assert (first.calls["Exp"], second.calls["Exp"]) == (0, 1)
+
+
+def test_what_a_hook_raises_ends_the_operation():
+    class Refuse(FunctionHook):
+        def begin(self, node, inputs, target=None):
+            raise ValueError(type(node).__name__)
+
+    with Refuse(), pytest.raises(ValueError, match="Exp"):
+        torch.ones(2).exp()
+    torch.ones(2).exp()
+
+
+def test_double_backward_and_the_users_functions():
+    class Double(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * 2
+
+    x = torch.ones(2, requires_grad=True)
+    with TimeHook() as times, CountHook() as counts:
+        (grad,) = torch.autograd.grad((Double.apply(x) ** 3).sum(), x, create_graph=True)
+        grad.sum().backward()
+    assert counts.backward_calls["Double"] >= 2
+    assert times.seconds["Double"] > 0
+    assert not times._running.open
+
+
+def test_an_operation_that_raises_leaves_no_trace():
+    with TimeHook() as times:
+        for _ in range(3):
+            with pytest.raises(RuntimeError):
+                torch.ones(2) @ torch.ones(3)
+        torch.ones(2).exp()
+    assert list(times.seconds) == ["Exp"]
+
+
+def test_printing_names_the_module():
+    model, file = nn.Sequential(nn.Linear(2, 3), nn.ReLU()), io.StringIO()
+    with PrintHook(file):
+        model(torch.ones(1, 2)).sum().backward()
+    lines = file.getvalue().splitlines()
+    assert lines[0] == "Linear (0): float32 (1, 2), float32 (3, 2), float32 (3,) -> float32 (1, 3)"
+    assert lines[-1].startswith("Linear backward (0): float32 (1, 3) -> None, float32 (3, 2)")

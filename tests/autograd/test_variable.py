@@ -1,0 +1,79 @@
+"""PyTorch's names of old: Variable; and what the nodes of a graph say of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+import microgad as torch
+from microgad import nn
+from microgad.autograd import Variable
+
+
+def test_a_variable_is_a_tensor_on_the_same_memory_without_history() -> None:
+    data = torch.ones(2)
+    x = Variable(data, requires_grad=True)
+    data[0] = 5.0
+    assert type(x) is torch.Tensor
+    assert x.tolist() == [5.0, 1.0]
+    assert not data.requires_grad
+    assert Variable(x * 2).is_leaf
+    assert not Variable(nn.Parameter(data)).requires_grad
+    assert isinstance(x, Variable)
+    assert not isinstance(1.0, Variable)
+    assert Variable().numel() == 0
+    with pytest.warns(UserWarning, match="volatile was removed"):
+        Variable(data, volatile=True)
+    with pytest.raises(TypeError, match="has to be a tensor, but got list"):
+        Variable([1.0])
+    with pytest.raises(RuntimeError, match="floating point"):
+        Variable(torch.tensor([1]), requires_grad=True)
+
+
+def test_nodes_lead_to_the_leaves() -> None:
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    top, low = (x * 3).split(1)
+    node = (top.exp() + low).grad_fn
+    assert node.name() == "AddBackward0"
+    assert repr(node).startswith("<AddBackward0 object at 0x")
+    (exp, _), (split, which) = node.next_functions
+    assert (exp.name(), which) == ("ExpBackward0", 1)
+    assert exp.next_functions == ((split, 0),)
+    ((mul, _),) = split.next_functions
+    (leaf, _), (none, _) = mul.next_functions
+    assert leaf.name() == "AccumulateGrad"
+    assert repr(leaf).startswith("<AccumulateGrad object at 0x")
+    assert leaf.variable is x
+    assert none is None
+    assert leaf.next_functions == ()
+
+
+@pytest.mark.parametrize("make", [lambda: torch.tensor(1.5), lambda: torch.tensor(1.5, requires_grad=True) * 1])
+def test_one_number_is_formatted_as_a_number(make: Callable[[], torch.Tensor]) -> None:
+    x = make()
+    assert (f"{x}", f"{x:.2f}", f"{x:>6}") == ("1.5", "1.50", "   1.5")
+    assert f"{nn.Parameter(x.detach())}".startswith("Parameter containing")
+    with pytest.raises(TypeError):
+        f"{x[None]:.2f}"
+
+
+def test_what_a_lazy_parameter_stands_on_can_be_written() -> None:
+    layer = nn.LazyLinear(2)
+    assert layer.weight.data.normal_(0, 0.01).numel() == 0
+    assert layer(torch.ones(1, 3)).shape == (1, 2)
+    assert nn.GRU(1, 1, 2)._flat_weights_names[:5] == [
+        "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0", "weight_ih_l1",
+    ]  # fmt: skip
+
+
+def test_a_gradient_is_written_under_its_other_name_and_steps_may_have_a_dimension() -> None:
+    p = nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.Adam([p], lr=0.1)
+    state = optimizer.state[p]
+    state["step"], state["exp_avg"], state["exp_avg_sq"] = torch.zeros(1), torch.zeros(2), torch.zeros(2)
+    p._grad = torch.ones(2)
+    assert p.grad is p._grad
+    optimizer.step()
+    assert p.tolist() == pytest.approx([0.9, 0.9])
+    assert state["step"].tolist() == [1.0]

@@ -1,0 +1,129 @@
+"""python -m tests.fuzz: read many broken files, and say of each that isn't loaded or refused as it should be."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sys
+import time
+from collections import Counter
+from datetime import date
+from pathlib import Path
+
+from .mutate import KINDS, made
+from .watch import Watch, end_if_stuck
+
+SAMPLE = 50  # of this many files one is read with an eye on memory
+
+
+def run(
+    kinds: list[str], seed: int, begin: int, end: int, step: int = 1, seconds: float = float("inf")
+) -> Counter[str]:
+    """Files of numbers begin, begin + step, ...: how many, how many were loaded, and what is wrong."""
+    watch, tally = Watch(), Counter[str]()
+    for kind in kinds:  # so that what is imported late is there
+        for number in range(200):
+            _quietly(watch, kind, made(kind, seed + 1, number))
+    started = time.monotonic()
+    for count, number in enumerate(range(begin, end, step)):
+        if count % 1000 == 0:
+            if time.monotonic() - started > seconds:
+                break
+            end_if_stuck(120)
+        kind = kinds[number % len(kinds)]
+        content = made(kind, seed, number)
+        problem, loaded = watch.problem(kind, content, memory=count % SAMPLE == 0)
+        tally[kind] += 1
+        tally[f"{kind} loaded"] += loaded
+        if problem:
+            tally["problems"] += 1
+            tally[f"{kind} problems"] += 1
+            if tally["problems"] <= 20:
+                print(f"--seed {seed} --kinds {' '.join(kinds)} --only {number}: {kind} {problem}", flush=True)
+    return tally
+
+
+def _quietly(watch: Watch, kind: str, content: bytes) -> None:
+    try:
+        watch.readers[kind](content)
+    except Exception:
+        return
+
+
+def _job(arguments: tuple[list[str], int, int, int, int, float]) -> Counter[str]:
+    return run(*arguments)
+
+
+PAGE = """# Broken files
+
+Written by `python -m tests.fuzz {arguments}` on {today}: {minutes:.0f} minutes.
+
+Each file is made from a small whole one by a program that knows its format (tests/fuzz/mutate.py): instructions of
+pickles, names of what they call, records, headers, sizes, offsets, checksums, nodes and attributes are changed, and
+sometimes just bytes. Checksums fit again, mostly, so that the reader comes to what was changed. A file has a number and
+is the same whenever it is asked for: `python -m tests.fuzz --seed S --kinds ... --only N`.
+
+A file has to be loaded, or refused with the error that the reader says it raises (tests/fuzz/watch.py). It is a problem
+if anything else is raised; if it takes a second, twice; if anything is run, imported, compiled or opened, as Python's
+audit hooks tell; if an array reaches beyond its memory; if the process takes 256 MB more; or, of each {sample}th file,
+if more is allocated than 25 times the file's own size (100 times for packed ones, which are refused from there on) and
+some 200 kB.
+
+| kind | files | loaded | problems |
+| --- | --- | --- | --- |
+{rows}
+"""
+
+
+def page(kinds: list[str], tally: Counter[str], arguments: str, seconds: float) -> str:
+    """What is said of a run in benchmarks/FUZZ.md."""
+    rows = [
+        f"| {kind} | {tally[kind]:,} | {tally[f'{kind} loaded']:,} | {tally[f'{kind} problems']} |" for kind in kinds
+    ]
+    total = sum(tally[kind] for kind in kinds)
+    loaded = sum(tally[f"{kind} loaded"] for kind in kinds)
+    rows.append(f"| together | {total:,} | {loaded:,} | {tally['problems']} |")
+    return PAGE.format(
+        arguments=arguments, today=date.today(), minutes=seconds / 60, sample=SAMPLE, rows="\n".join(rows)
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--count", type=int, default=10_000, help="files of all kinds together")
+    parser.add_argument("--begin", type=int, default=0, help="the number of the first")
+    parser.add_argument("--only", type=int, help="write the file of this number to standard output, and read it")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after this time")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
+    parser.add_argument("--page", type=Path, help="write what came of it there")
+    given = parser.parse_args()
+    if given.only is not None:
+        kind = given.kinds[given.only % len(given.kinds)]
+        content = made(kind, given.seed, given.only)
+        sys.stdout.buffer.write(content)
+        _quietly(watch := Watch(), kind, content)
+        print(f"\n{kind}: {watch.problem(kind, content, memory=True)}", file=sys.stderr)
+        return 0
+    end = given.begin + given.count
+    started = time.monotonic()
+    jobs = [(given.kinds, given.seed, given.begin + i, end, given.jobs, given.seconds) for i in range(given.jobs)]
+    if given.jobs == 1:
+        tallies = [run(*jobs[0])]
+    else:
+        with multiprocessing.get_context("spawn").Pool(given.jobs) as pool:
+            tallies = pool.map(_job, jobs)
+    tally = sum(tallies, Counter[str]())
+    seconds = time.monotonic() - started
+    for kind in given.kinds:
+        print(f"{kind:12} {tally[kind]:8} files, {tally[f'{kind} loaded']:7} loaded, the others refused")
+    total = sum(tally[kind] for kind in given.kinds)
+    print(f"{total} files in {seconds:.0f} s: {tally['problems']} problems")
+    if given.page:
+        given.page.write_text(page(given.kinds, tally, " ".join(sys.argv[1:]), seconds))
+    return 1 if tally["problems"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""Every Function's examples, recorded, replayed bit for bit, forward and backward, and once more after JSON."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+import microgad as torch
+from microgad.graph import Tape
+
+from ..properties.registry import REGISTRY
+
+PROPERTIES = Path(__file__).parents[1] / "properties"
+for file in PROPERTIES.glob("test_*.py"):
+    if file.stem not in ("test_false_alarms", "test_every_function_is_tested"):
+        importlib.import_module(f"..properties.{file.stem}", __package__)
+ENTRIES = sorted({id(e): e for found in REGISTRY.values() for e in found}.values(), key=lambda e: e.name)
+# Writes through views of a Tensor that transpose_() has turned: what happens to those views isn't an operation.
+TURNED = {"test_a_base_that_becomes_a_view", "test_a_write_through_a_view"}
+HOOKED = {"test_backward_hook_of_a_module", "test_backward_hooks", "test_backward_hooks_that_change_what_they_see"}
+
+
+@pytest.mark.parametrize("entry", [e for e in ENTRIES if e.name not in TURNED], ids=lambda entry: entry.name)
+def test_it_replays(entry, pytestconfig):
+    @settings(
+        max_examples=20 if pytestconfig.getoption("--thorough") else 2,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(entry.examples)
+    def replays(case):
+        with warnings.catch_warnings(), torch.record(replay=True) as tape:
+            warnings.simplefilter("ignore")
+            found = case.function(*case.inputs)
+            results = [y for y in (found if isinstance(found, (tuple, list)) else [found]) if torch.is_tensor(y)]
+            results = [y for y in results if y.requires_grad]
+            torch.autograd.backward(results, [torch.ones_like(y) for y in results])
+        assert tape.verify()
+        if entry.name not in HOOKED:  # whose settings are functions
+            assert Tape.from_json(tape.to_json()).verify()
+
+    replays()

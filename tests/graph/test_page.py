@@ -1,0 +1,252 @@
+"""The HTML page: its data, and that its file is closed to everything else. What it does is in test_page_browser.py."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import microgad as torch
+from microgad.graph import Tape, formula
+from microgad.graph.page import LARGEST, page
+from microgad.graph.page_data import MANY, WIDEST, carries, data_of, line_of
+from microgad.graph.tape import Input, Op, Result, Source
+
+F = torch.nn.functional
+
+
+def op(number: int, sources: list[int], path: str = "", name: str = "Mul") -> Op:
+    inputs = [Input(f"x{i}", n, 0, (2,), "float32") for i, n in enumerate(sources)]
+    return Op(number, name, "", path, {}, inputs, [(2,)], ["float32"], [], False)
+
+
+def leaf(number: int, kind: str = "leaf", name: str = "") -> Source:
+    return Source(number, kind, name, (2,), "float32")  # type: ignore[arg-type]
+
+
+def chain(paths: list[str]) -> Tape:
+    """Each operation reads the one before and the parameter w."""
+    ops = [op(i, [i - 1 if i else -1, -2], path) for i, path in enumerate(paths)]
+    return Tape(ops, [leaf(-1), leaf(-2, "parameter", "w")], [Result(len(ops) - 1, 0, "", (2,), "float32")])
+
+
+def items(data: dict, group: int = 0) -> list:
+    """A group's items by their labels, groups as lists."""
+    found = []
+    for item in data["groups"][group]["items"]:
+        if item < 0:
+            found.append((data["groups"][-1 - item]["label"], items(data, -1 - item)))
+        else:
+            found.append(data["ops"][item].get("label", item))
+    return found
+
+
+class Parts(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self.inside: dict[int, str] = {}
+        self.feed(text)
+        self.scripts = [self.inside[i] for i, (tag, _) in enumerate(self.tags) if tag == "script"]
+        (policy,) = [a["content"] for tag, a in self.tags if tag == "meta" and "http-equiv" in a]
+        self.policy: str = policy
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.open = True
+
+    def handle_data(self, data):
+        if self.tags and self.open:
+            last = len(self.tags) - 1
+            self.inside[last] = self.inside.get(last, "") + data
+
+    def handle_endtag(self, tag):
+        self.open = False
+
+    @property
+    def data(self) -> dict:
+        return json.loads(self.scripts[0])
+
+
+def test_calls_of_modules_are_groups_and_one_operation_alone_is_not():
+    data = data_of(chain(["", "a.0", "a.0", "a.1", "b.c.d", "b.c.d", "e.f", ""]))
+    assert items(data) == [0, ("a", [("a.0", [1, 2]), "a.1"]), ("b.c.d", [4, 5]), "e.f", 7]
+    assert [(g["low"], g["high"]) for g in data["groups"]] == [(0, 8), (1, 4), (1, 3), (4, 6)]
+
+
+def test_a_module_called_again_is_another_call():
+    data = data_of(chain(["a", "a", "b", "a", "a"]))
+    assert [(g["label"], g["call"]) for g in data["groups"][1:]] == [("a", 0), ("a", 1)]
+
+
+@given(st.lists(st.sampled_from(["", "a", "a.0", "a.1", "b", "b.c.d", "b.c", "e.0.1"]), max_size=300), st.data())
+def test_every_operation_is_in_one_group_and_no_group_is_too_wide(paths, drawn):
+    runs = [path for path in paths for _ in range(drawn.draw(st.sampled_from([1, 1, 2, 70]), label="times"))][:2000]
+    data = data_of(chain(runs))
+    seen: list[int] = []
+    line = [0]
+    while line:
+        group = data["groups"][line.pop()]
+        assert len(group["items"]) <= WIDEST
+        inner = []
+        for item in group["items"]:
+            low, high = (item, item + 1) if item >= 0 else [data["groups"][-1 - item][end] for end in ("low", "high")]
+            inner += range(low, high)
+            if item >= 0:
+                seen.append(item)
+            else:
+                line.append(-1 - item)
+        assert inner == list(range(group["low"], group["high"]))
+    assert sorted(seen) == list(range(len(runs)))
+
+
+def test_what_is_too_long_is_parted_and_says_from_where_to_where():
+    data = data_of(chain([f"m.{i}" for i in range(3 * WIDEST)]))
+    parts = [data["groups"][-1 - item] for item in data["groups"][1]["items"]]
+    assert [part["label"] for part in parts] == ["m.0 … m.31", "m.32 … m.63", "m.64 … m.95"]
+
+
+def test_parameters_are_drawn_within_operations_and_inputs_beside_them():
+    w, x, c = leaf(-1, "parameter", "w"), leaf(-2, "leaf", "x"), leaf(-3, "constant", "c")
+    often = leaf(-4, "constant", "often")
+    ops = [op(0, [-2, -1]), op(1, [0, -3]), *(op(i, [i - 1, -4]) for i in range(2, MANY + 4))]
+    data = data_of(Tape(ops, [w, x, c, often], [Result(len(ops) - 1, 0, "y", (2,), "float32")]))
+    assert [source["home"] for source in data["sources"]] == [None, 0, 0, None]
+    assert data["ops"][-1]["results"] == ["y"]
+
+
+def test_an_input_of_a_part_is_in_that_part():
+    ops = [op(i, [i - 1] if i else [-1]) for i in range(100)]
+    ops[60].inputs.append(Input("b", -5, 0, (2,), "float32"))
+    data = data_of(Tape(ops, [leaf(-1), leaf(-5)], [Result(99, 0, "", (2,), "float32")]))
+    part = data["groups"][data["sources"][1]["home"]]
+    assert part["low"] <= 60 < part["high"]
+    assert part["high"] - part["low"] <= WIDEST
+
+
+def test_gradient_flows_as_backward_did_or_else_as_it_would():
+    x, w = torch.ones(3), torch.nn.Parameter(torch.ones(3))
+    with torch.record() as tape:
+        (x.exp() * w).sum()
+        (w * 2).argmax()
+    assert [tape.op(i).name for i in sorted(carries(tape))] == ["Mul", "Sum"]
+    with torch.record(time=True) as tape:
+        a = w * 2
+        (a * 3).detach()
+        a.sum().backward()
+    assert [tape.op(i).name for i in sorted(carries(tape))] == ["Mul", "Sum"]
+
+
+def test_everything_known_of_an_operation_is_there():
+    layer = torch.nn.Linear(3, 2)
+    with torch.record(stats=True, time=True, source=True, params=layer) as tape:
+        layer(torch.ones(4, 3)).sum().backward()
+    data = data_of(tape, "a layer")
+    linear, _ = data["ops"]
+    assert linear["title"] == "Linear"
+    assert linear["shapes"] == ["4×2"]
+    assert linear["dtypes"] == ["float32"]
+    assert [(x["name"], x["is"]) for x in linear["inputs"]] == [("x", "(4, 3)"), ("weight", "(2, 3)"), ("bias", "(2,)")]
+    assert linear["seconds"] > 0
+    assert linear["backward"] > 0
+    assert linear["flops"] == 56
+    assert linear["gradients"][0]["min"] == 1
+    assert len(linear["stats"][0]["counts"]) > 0
+    assert "layer(torch.ones(4, 3)).sum().backward()" in data["lines"][linear["line"]]
+    assert data["formulas"]["Linear"]["derivatives"].keys() == {"x", "weight", "bias"}
+    assert {s["name"]: "gradients" in s for s in data["sources"]} == {"weight": True, "bias": True, "constant": False}
+
+
+def test_numbers_that_json_has_no_word_for_are_words():
+    with torch.record(stats=True) as tape:
+        (torch.ones(2) * float("nan") * float("inf")).sum()
+    said = Parts(page(tape)).data
+    assert said["ops"][0]["inputs"][1]["value"] == "nan"
+    assert said["ops"][0]["stats"][0]["nans"] == 2
+
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>{{data}}<!--"
+
+
+def test_names_and_settings_are_never_markup():
+    ops = [op(0, [-1], HOSTILE), op(1, [0], HOSTILE, HOSTILE)]
+    ops[0].settings = {HOSTILE: HOSTILE}
+    ops[0].line = f"{HOSTILE}:3"
+    tape = Tape(ops, [leaf(-1, "leaf", HOSTILE)], [Result(1, 0, HOSTILE, (2,), "float32")])
+    text = page(tape, title=HOSTILE)
+    parts = Parts(text)
+    assert [tag for tag, _ in parts.tags].count("script") == 3
+    assert "img" not in [tag for tag, _ in parts.tags]
+    assert parts.data["ops"][1]["name"] == HOSTILE
+    assert parts.data["title"] == HOSTILE
+
+
+def test_the_file_asks_for_nothing_and_runs_nothing_else():
+    parts = Parts(page(chain(["a", "b"])))
+    assert not [(tag, a) for tag, a in parts.tags if "src" in a or "href" in a or any(k.startswith("on") for k in a)]
+    rules = dict(rule.strip().split(" ", 1) for rule in parts.policy.split(";"))
+    assert rules["default-src"] == "'none'"
+    assert rules["connect-src"] == "'none'"
+    hashes = [f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in parts.scripts[1:]]
+    assert rules["script-src"].split() == hashes
+    assert "Permission is hereby granted" in parts.scripts[1], "the library's licence goes with it"
+
+
+def test_scripts_set_text_and_never_markup():
+    parts = Parts(page(chain(["a"])))
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", parts.scripts[2]
+    )
+
+
+def test_the_page_of_resnet50_is_less_than_two_megabytes(tmp_path):
+    from microgad.models import resnet50
+
+    model = resnet50()
+    with torch.record(stats=True, time=True, source=True, params=model) as tape:
+        F.cross_entropy(model(torch.randn(2, 3, 32, 32)), torch.tensor([1, 2])).backward()
+    tape.page(tmp_path / "net.html")
+    assert 100_000 < (tmp_path / "net.html").stat().st_size < 2_000_000
+
+
+def test_steps_must_be_of_the_same_operations():
+    one, other = chain(["a", "b"]), chain(["a"])
+    assert len(data_of(one, steps=[chain(["a", "b"])])["steps"]) == 2
+    with pytest.raises(ValueError, match=r"steps\[1\] has other operations"):
+        one.page(steps=[one, other])
+
+
+def test_too_many_operations_are_refused():
+    tape = Tape([op(0, [])] * (LARGEST + 1), [], [])
+    with pytest.raises(ValueError, match="200,001 operations are more than a browser holds"):
+        tape.page()
+
+
+def test_an_empty_tape_has_a_page():
+    assert Parts(page(Tape([], [], []))).data["ops"] == []
+
+
+@pytest.mark.parametrize("line", ["", "nowhere", "x:y", "/no/such/file.py, line 3", ":", "a.py:"])
+def test_a_line_that_is_not_there_is_empty(line):
+    assert line_of(line) == ""
+
+
+def test_formulas_are_the_source_of_the_derivatives():
+    assert formula("Mul").derivatives == {"a": "grad * b", "b": "grad * a"}
+    assert formula("Mul").forward == "a * b"
+    assert "" in formula("Sum").derivatives, "a linear map has one: its adjoint"
+    assert formula("Linear").derivatives.keys() == {"x", "weight", "bias"}
+    assert formula("Conv2d").derivatives.keys() == {""}, "one that serves all inputs"
+    assert formula("no such thing") is None
+
+
+def test_a_function_without_source_has_no_formula():
+    space = {"torch": torch, "__name__": "typed"}
+    exec("class Typed(torch.Function):\n def forward(self, x): return x\n def grad_x(self, grad): return grad", space)
+    assert formula("Typed") is None

@@ -1,0 +1,211 @@
+"""record and trace: what happens in a block, on a Tape."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import nn
+from microgad.errors import MicrogadError
+
+
+def names(tape):
+    return [op.name for op in tape]
+
+
+def test_everything_is_recorded_also_what_needs_no_gradient():
+    x = torch.arange(6)
+    with torch.record() as tape:
+        (x > 2).sum()
+        with torch.no_grad():
+            torch.ones(2, requires_grad=True).exp()
+    assert tape.op(-1).shapes == [(2,)]
+    assert not tape.op(-1).kept
+
+
+def test_the_tape_grows_as_it_happens_and_ends_with_the_block():
+    x = torch.ones(2)
+    with torch.record() as tape:
+        x = x * 2
+        assert names(tape) == ["Mul"]
+    x.exp()
+    assert names(tape) == ["Mul"]
+
+
+def test_edges_follow_tensors():
+    a, b = torch.ones(2), torch.ones(2, requires_grad=True)
+    with torch.record() as tape:
+        c = a * b
+        d = c + c
+    mul, add = tape
+    assert [tape[x.source].kind for x in mul.inputs] == ["constant", "leaf"]
+    assert [x.source for x in add.inputs] == [mul.number] * 2
+    assert [(result.source, result.shape) for result in tape.results] == [(add.number, tuple(d.shape))]
+
+
+def test_a_number_of_an_input_is_its_value():
+    with torch.record() as tape:
+        torch.ones(2) * 3.0
+    assert tape.op(0).inputs[1].value == 3.0
+
+
+def test_blocks_in_blocks_both_see():
+    with torch.record() as outer:
+        torch.ones(1).exp()
+        with torch.record() as inner:
+            torch.ones(1).log()
+    assert names(outer) == ["Exp", "Log"]
+    assert names(inner) == ["Log"]
+
+
+def test_calls_of_a_module_are_counted():
+    relu = nn.ReLU()
+    model = nn.Sequential(relu, nn.Tanh(), relu)
+    with torch.record() as tape:
+        model(torch.ones(1))
+        model(torch.ones(1))
+    assert [(op.path, op.call) for op in tape] == [("2", 0), ("1", 0), ("2", 1), ("2", 2), ("1", 1), ("2", 3)]
+
+
+def test_detach_is_an_operation_on_the_tape():
+    x = torch.ones(2, requires_grad=True)
+    with torch.record() as tape:
+        y = (x * 2).detach() * x
+    assert names(tape) == ["Mul", "Detach", "Mul"]
+    assert tape.op(2).inputs[0].source == tape.op(1).number
+    assert y.requires_grad
+
+
+def test_a_write_nobody_saw_makes_a_new_source():
+    x = torch.ones(2)
+    with torch.record(replay=True) as tape:
+        x.exp()
+        x.array[0] = 5.0
+        x._bump()  # as an optimizer does
+        x.exp()
+    first, second = (tape[op.inputs[0].source] for op in tape)
+    assert first.array.tolist() == [1.0, 1.0]
+    assert second.array.tolist() == [5.0, 1.0]
+
+
+def test_a_write_in_place_is_seen_by_views():
+    x = torch.ones(3)
+    with torch.record(replay=True) as tape:
+        view = x[1:]
+        x.mul_(2.0)
+        y = view + 1
+    assert names(tape) == ["GetItem", "Mul", "Add"]
+    assert tape.op(2).inputs[0].source == tape.op(0).number
+    assert tape.replay().results[-1].tolist() == y.tolist() == [3.0, 3.0]
+
+
+def test_values_are_copies_and_lines_are_the_programs():
+    with torch.record(values=True, source=True) as tape:
+        x = torch.ones(2) * 2
+        x.mul_(0.0)
+    assert tape.op(0).values[0].tolist() == [2.0, 2.0]
+    assert "test_recording.py" in tape.op(0).line
+
+
+def test_times_and_statistics():
+    x = torch.tensor([1.0, -1.0, 0.0], requires_grad=True)
+    with torch.record(stats=True, time=True) as tape:
+        x.relu().sum().backward()
+    relu, total = tape
+    assert (relu.stats[0].minimum, relu.stats[0].maximum) == (0.0, 1.0)
+    assert relu.stats[0].zeros == pytest.approx(2 / 3)
+    assert relu.gradients[0].mean == 1.0
+    assert tape.sources[0].gradient.maximum == 1.0
+    assert total.seconds > 0
+    assert relu.backward_seconds > 0
+
+
+def test_flops():
+    with torch.record() as tape:
+        nn.Conv2d(3, 8, 3)(torch.ones(2, 3, 6, 6))
+        torch.ones(4, 5) @ torch.ones(5, 6)
+        torch.ones(7).exp().reshape(7, 1)
+    n = 2 * 8 * 4 * 4
+    assert [op.flops for op in tape] == [2 * n * 27 + n, 2 * 4 * 5 * 6, 7, 0]
+
+
+def test_names_of_a_models_parameters():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    with torch.record(params=model) as tape:
+        model(torch.ones(1, 2))
+    assert [s.name for s in tape.sources if s.kind == "parameter"] == ["0.weight", "0.bias", "1.weight", "1.bias"]
+
+
+def test_asking_a_tape():
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2))
+    tape = torch.trace(model, torch.ones(1, 2))
+    assert [op.path for op in tape["Linear"]] == ["0", "2"]
+    assert tape["Linear", 1] is tape.op(2)
+    assert tape["1"] == [tape.op(1)]
+    assert tape["2.weight"].kind == "parameter"
+    assert tape[tape.op(1).number] is tape.op(1)
+    with pytest.raises(KeyError, match="no operation, module or source is named 'Linaer'; there is Linear"):
+        tape["Linaer"]
+
+
+def test_trace_of_a_matrix_is_its_sum():
+    assert torch.trace(torch.tensor([[1, 2], [3, 4]])).item() == 5
+    with pytest.raises(MicrogadError, match="expected a module, a function or a matrix, got int"):
+        torch.trace(3)
+
+
+@pytest.mark.parametrize("level", [{}, {"stats": True, "time": True, "source": True}])
+def test_a_tape_without_values_keeps_no_array_alive(level):
+    x = torch.ones(4, requires_grad=True)
+    with torch.record(**level) as tape:
+        y = (x * 2).exp()
+        y.sum().backward()
+        arrays = [weakref.ref(t.array) for t in (x, y, x.grad)]
+        del x, y
+    gc.disable()
+    try:
+        assert [ref() for ref in arrays] == [None] * 3
+    finally:
+        gc.enable()
+    assert len(tape) == 3
+
+
+def test_values_of_all_that_was_read_from_outside_are_kept_for_a_replay_alone():
+    noise = torch.randn(3)
+    with torch.record() as tape:
+        noise.exp()
+    assert tape.sources[0].array is None
+    with pytest.raises(MicrogadError, match="recorded without replay=True"):
+        tape.replay()
+
+
+def test_an_operation_that_fails_is_not_on_the_tape():
+    with torch.record() as tape, pytest.raises(MicrogadError):
+        torch.ones(2) + torch.ones(3)
+    assert len(tape) == 0
+
+
+def test_an_autograd_function_is_one_operation():
+    class Square(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, grad):
+            return 2 * grad * ctx.saved_tensors[0]
+
+    x = torch.ones(2, requires_grad=True)
+    with torch.record(replay=True) as tape:
+        y = Square.apply(x).sum()
+    assert names(tape) == ["Square", "Sum"]
+    with torch.record(replay=True) as tape:
+        Square.apply(x).sum().backward()
+    assert names(tape)[:2] == ["Square", "Sum"]
+    assert tape.verify()
+    assert np.isfinite(y.item())

@@ -1,0 +1,155 @@
+"""The live view: what it sees of a training, and that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import urllib.error
+import urllib.request
+from urllib.parse import urlsplit
+
+import pytest
+
+import microgad as torch
+from microgad import state
+from microgad.graph import watch
+
+F = torch.nn.functional
+
+
+def model_and_data():
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1)), torch.randn(5, 3)
+
+
+def get(url: str):
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return answer.read().decode()
+
+
+def test_losses_and_gradient_norms_are_those_of_the_training():
+    model, x = model_and_data()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    losses, norms = [], []
+    with watch(model) as live:
+        for _ in range(4):
+            optimizer.zero_grad()
+            loss = model(x).square().mean()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+            norms.append({name: p.grad.norm().item() for name, p in model.named_parameters()})
+            with torch.no_grad():
+                model(x).sum()
+    assert [step["loss"] for step in live.steps] == pytest.approx(losses, rel=1e-4)
+    for step, expected in zip(live.steps, norms, strict=True):
+        assert step["norms"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_graph_is_that_of_one_step_without_what_lies_between():
+    model, x = model_and_data()
+    with watch(model, every=2) as live:
+        for _ in range(3):
+            model(x).mean().backward()
+            with torch.no_grad():
+                model(x).exp()
+        data = json.loads(get(f"{live.url}steps"))
+    assert [op["name"] for op in live._history.graph["ops"]] == ["Linear", "Tanh", "Linear", "Mean"]
+    assert ["ops" in step for step in data["steps"]] == [True, False]
+    assert ["ops" in step for step in live._history.after(-1)] == [True, False, True]
+    assert data["steps"][0]["ops"][0]["gradients"][0]["size"] == 20
+
+
+def test_a_gradient_of_a_gradient_is_within_its_step():
+    model, x = model_and_data()
+    x.requires_grad_()
+    with watch(model) as live:
+        for _ in range(2):
+            (grad,) = torch.autograd.grad(model(x).sum(), x, create_graph=True)
+            grad.square().sum().backward()
+    assert len(live.steps) == 2
+
+
+def test_it_serves_the_page_and_what_is_new():
+    model, x = model_and_data()
+    with watch(model) as live:
+        assert "Waiting for the first step" in get(live.url)
+        for _ in range(3):
+            model(x).mean().backward()
+        news = json.loads(get(f"{live.url}steps?after=0"))
+        assert [step["number"] for step in news["steps"]] == [1]
+        assert news["recorded"]
+        assert news["open"]
+        assert "connect-src 'self'" in get(live.url)
+        assert json.loads(get(f"{live.url}steps?after=nonsense"))["steps"]
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            get(f"{live.url}secrets")
+
+
+def test_it_answers_nobody_who_came_by_another_name():
+    model, _ = model_and_data()
+    with watch(model) as live:
+        connection = http.client.HTTPConnection(urlsplit(live.url).netloc, timeout=10)
+        connection.request("GET", "/", headers={"Host": "evil.example:80"})
+        assert connection.getresponse().status == 403
+        connection.close()
+
+
+def test_it_leaves_nothing_behind():
+    model, x = model_and_data()
+    before = state.current().observer, set(threading.enumerate())
+    live = watch(model)
+    model(x).mean().backward()
+    live.close()
+    live.close()
+    assert (state.current().observer, set(threading.enumerate())) == before
+    assert not any(p.accumulation_hooks for p in model.parameters())
+    with pytest.raises(urllib.error.URLError):
+        get(live.url)
+    model(x).mean().backward()
+    assert len(live.steps) == 1
+    again = watch(model, port=int(urlsplit(live.url).port))  # the port is free
+    again.close()
+
+
+def test_an_error_in_the_block_closes_it_too():
+    model, _ = model_and_data()
+    before = state.current().observer
+    with pytest.raises(KeyError), watch(model):
+        raise KeyError
+    assert state.current().observer is before
+
+
+def test_a_record_inside_and_a_record_outside_see_the_same():
+    model, x = model_and_data()
+    with torch.record() as outer, watch(model) as live:
+        with torch.record() as inner:
+            model(x).mean().backward()
+        model(x).mean().backward()
+    assert len(live.steps) == 2
+    assert [op.name for op in inner] == ["Linear", "Tanh", "Linear", "Mean"]
+    assert len(outer) == 8
+
+
+def test_it_saves_a_page_with_its_history(tmp_path):
+    model, x = model_and_data()
+    with watch({"w": model[0].weight}) as live:
+        for _ in range(3):
+            model(x).mean().backward()
+        live.save(tmp_path / "run.html")
+    text = (tmp_path / "run.html").read_text()
+    assert '"label":"step 1"' in text
+    assert "connect-src 'none'" in text
+    assert '"live":false' in text
+
+
+def test_what_can_not_be_watched_is_refused():
+    with pytest.raises(ValueError, match="every must be at least 1, got 0"):
+        watch(torch.nn.Linear(1, 1), every=0)
+    with pytest.raises(TypeError, match="must be a module or a dict"):
+        watch(3)
+    model, _ = model_and_data()
+    with watch(model) as live, pytest.raises(OSError, match="in use"):
+        watch(model, port=int(urlsplit(live.url).port))
+    assert not any(p.accumulation_hooks for p in model.parameters())

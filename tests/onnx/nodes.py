@@ -1,0 +1,155 @@
+"""ONNX's own node tests, run by `load`: `python -m tests.onnx.nodes` writes nodes.md, which says what is supported.
+
+Each of ONNX's cases is a model of a node or a few, its inputs and its results.
+"""
+
+from __future__ import annotations
+
+import collections
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import microgad
+from microgad import onnx
+
+TABLE = Path(__file__).with_name("nodes.md")
+DRAWN = ("Bernoulli", "RandomUniformLike", "RandomNormalLike", "RandomUniform", "RandomNormal", "Multinomial")
+# Masks drawn with NumPy's seed.
+SEEDED = [f"test_training_dropout{name}" for name in ("", "_mask", "_default", "_default_mask")]
+
+
+def cases() -> list[Any]:
+    """All of them, by name."""
+    from onnx.backend.test.case.node import collect_testcases
+
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        found = collect_testcases(None)
+    return sorted(found, key=lambda case: case.name)
+
+
+def fed(x: Any) -> Any:
+    """An input as the module takes it."""
+    if isinstance(x, (list, tuple)):
+        return [fed(part) for part in x]
+    if hasattr(x, "SerializeToString"):
+        from onnx import numpy_helper
+
+        x = numpy_helper.to_array(x)
+    return x if x is None else microgad.as_tensor(np.asarray(x))
+
+
+def unsupported(case: Any) -> str | None:
+    """Why a case isn't run, or None."""
+    for x in (*case.model.graph.input, *case.model.graph.output):
+        if why := _type(x.type):
+            return why
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            onnx.load(case.model)
+    except (onnx.UnsupportedError, onnx.FileError) as error:
+        said = str(error)
+        if "of which there are no Tensors" in said:
+            return "dtype " + said.split("of dtype ")[1].split(",")[0]
+        if "nothing runs the operator" in said:
+            return "operator " + said.split("operator ")[1].split(" (node")[0].split(",")[0]
+        return said
+    return None
+
+
+def _type(kind: Any) -> str | None:
+    from onnx import TensorProto
+
+    from microgad.onnx.tensors import KINDS
+
+    which = kind.WhichOneof("value")
+    if which == "sequence_type":
+        return _type(kind.sequence_type.elem_type)
+    if which == "optional_type":
+        return _type(kind.optional_type.elem_type)
+    number = kind.tensor_type.elem_type
+    return None if number in KINDS else f"dtype {TensorProto.DataType.Name(number).lower()}"
+
+
+def run(case: Any) -> None:
+    """Compare the results with the case's. Raises AssertionError."""
+    model = onnx.load(case.model)
+    for inputs, outputs in case.data_sets:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            found = model(*map(fed, inputs))
+        found = found if isinstance(found, tuple) else (found,)
+        wanted = [fed(x) for x in outputs]
+        drawn = any(node.op_type in DRAWN for node in case.model.graph.node) or case.name in SEEDED
+        for a, b in zip(found, wanted, strict=True):
+            _same(a, b, case, drawn)
+
+
+def _same(a: Any, b: Any, case: Any, drawn: bool) -> None:
+    if isinstance(b, list):
+        assert len(a) == len(b)
+        for x, y in zip(a, b, strict=True):
+            _same(x, y, case, drawn)
+        return
+    if b is None:
+        assert a is None
+        return
+    x, y = a.detach().numpy(), b.numpy()
+    assert (x.dtype, x.shape) == (y.dtype, y.shape)
+    if drawn:
+        return
+    if y.dtype.kind in "fc":
+        np.testing.assert_allclose(x, y, rtol=case.rtol, atol=case.atol if y.dtype != np.float16 else 2e-3)
+    else:
+        np.testing.assert_array_equal(x, y)
+
+
+def examined() -> Iterator[tuple[Any, str | None, str | None]]:
+    """(case, why it isn't supported, what is wrong) for all."""
+    for case in cases():
+        why = unsupported(case)
+        wrong = None
+        if why is None:
+            try:
+                run(case)
+            except Exception as error:
+                wrong = f"{type(error).__name__}: {error}"
+        yield case, why, wrong
+
+
+def table(found: list[tuple[str, str | None]]) -> str:
+    """nodes.md: how many cases pass, and why others aren't run."""
+    import onnx as package
+
+    reasons = collections.Counter(why for _, why in found if why)
+    passed = sum(not why for _, why in found)
+    said = f"Of the {len(found)} cases of onnx {package.__version__}, {passed} are run and pass."
+    lines = [
+        "# ONNX's node tests",
+        "",
+        f"{said} Written by `python -m tests.onnx.nodes`.",
+        "",
+        "| not run | cases |",
+        "|---|---|",
+        *(f"| {why} | {count} |" for why, count in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    found, failed = [], 0
+    for case, why, wrong in examined():
+        found.append((case.name, why))
+        if wrong:
+            failed += 1
+            print(case.name, "|", wrong.replace("\n", " ")[:300])
+    print(failed, "failed")
+    if not failed:
+        TABLE.write_text(table(found))
+    sys.exit(bool(failed))

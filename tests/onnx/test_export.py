@@ -1,0 +1,248 @@
+"""What is exported computes the same in onnxruntime, for other sizes of the open axes too."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import nn
+from microgad.nn import functional as F
+
+package = pytest.importorskip("onnx")
+runtime = pytest.importorskip("onnxruntime")
+
+from microgad import onnx  # noqa: E402
+
+from .exported import FUNCTIONS, LAYERS, LOSSES, Call, arrays, x  # noqa: E402
+
+ROOT = Path(torch.__file__).parents[1]
+
+
+def agree(
+    model: Any, args: tuple[Any, ...], axes: Any = None, sizes: tuple[int, ...] = (1, 2, 5), **options: Any
+) -> Any:
+    """Export with the first axis of all arguments open, and compare with runs for several sizes of it."""
+    names = [f"x{i}" for i in range(len(args))]
+    axes = {name: {0: "batch"} for name in names} if axes is None else axes
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        proto = onnx.export(model, args, input_names=names, dynamic_axes=axes, **options)
+    session = runtime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    for n in sizes if axes else (2,):
+        given = [torch.as_tensor(np.take(x.numpy(), np.arange(n) % len(x.numpy()), 0)) if axes else x for x in args]
+        found = session.run(
+            None, {i.name: x.numpy() for i, x in zip(session.get_inputs(), _used(session, names, given), strict=True)}
+        )
+        if isinstance(model, torch.nn.Module):
+            model.eval()
+        with torch.no_grad():
+            wanted = arrays(model(*(x.clone() for x in given)))
+        assert len(found) == len(wanted)
+        for a, b in zip(found, wanted, strict=True):
+            assert (a.dtype, a.shape) == (b.dtype, b.shape)
+            np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5)
+    return proto
+
+
+def _used(session: Any, names: list[str], given: list[Any]) -> list[Any]:
+    by_name = dict(zip(names, given, strict=True))
+    return [by_name[i.name] for i in session.get_inputs()]
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers(name: str) -> None:
+    torch.manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model, args = LAYERS[name]()
+    agree(model, args)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses(name: str) -> None:
+    torch.manual_seed(0)
+    agree(*LOSSES[name]())
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions(name: str) -> None:
+    torch.manual_seed(0)
+    function, args = FUNCTIONS[name]
+    agree(Call(function), args)
+
+
+@pytest.mark.parametrize("opset", [17, 20, 21, 23])
+def test_opsets(opset: int) -> None:
+    torch.manual_seed(0)
+    for name in (
+        "Conv2d",
+        "GroupNorm",
+        "AdaptiveAvgPool2d",
+        "GELU(approximate='tanh')",
+        "Upsample",
+        "LSTM",
+        "Positions",
+    ):
+        model, args = LAYERS[name]()
+        proto = agree(model, args, opset_version=opset)
+        assert proto.opset_import[0].version == opset
+    for name in ("sums", "sampling", "rounding"):
+        function, args = FUNCTIONS[name]
+        agree(Call(function), args, opset_version=opset)
+
+
+def test_names_files_and_arguments(tmp_path: Path) -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.unused = nn.Linear(2, 3), nn.Linear(2, 2)
+
+        def forward(self, x: torch.Tensor, pair: Any, *, scale: Any = None) -> Any:
+            assert not self.training
+            assert onnx.is_in_onnx_export()
+            return {"sum": self.first(x) + pair[0] - pair[1]["b"], "scaled": x * scale}
+
+    model = Two()
+    model.first.train(False)
+    path, file = tmp_path / "m.onnx", io.BytesIO()
+    args = torch.ones(1, 2), [torch.ones(3), {"b": torch.ones(1)}], {"scale": torch.ones(1)}
+    assert onnx.export(model, args, path, output_names=["s"], dynamic_axes={"x": [0], "s": {0: "rows"}}) is None
+    assert (model.training, model.first.training, onnx.is_in_onnx_export()) == (True, False, False)
+    onnx.export(model, args[:-1], file, kwargs=args[-1], input_names=["p", "q"])
+    graph = package.load(path).graph
+    assert [x.name for x in graph.input] == ["x", "pair_0", "pair_1", "scale"]
+    assert [x.name for x in graph.output] == ["s", "output_1"]
+    assert [d.dim_param or d.dim_value for d in graph.output[0].type.tensor_type.shape.dim] == ["rows", 3]
+    assert [x.name for x in graph.initializer] == ["first.weight", "first.bias"]
+    assert graph.node[0].name == "/first/Gemm"
+    inputs = package.load_model_from_string(file.getvalue()).graph.input
+    assert [x.name for x in inputs] == ["p", "q", "pair_1", "scale"]
+    shapes = {"x": (5, 2), "pair_0": (3,), "pair_1": (1,), "scale": (1,)}
+    given = {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
+    assert runtime.InferenceSession(path).run(["s"], given)[0].shape == (5, 3)
+
+
+class Named(nn.Module):
+    """A function in a module that has a name."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.part = Call(function)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.part(x)
+
+
+@pytest.mark.parametrize(
+    ("function", "match"),
+    [
+        (lambda x: torch.linalg.inv(x @ x.T + 1), r"Inv \(part.inv\(\)\): there is no rule for it"),
+        (lambda x: x * float(x.sum()), r"Mul \(part\): it takes .* for other values"),
+        (lambda x: x + torch.rand(3), r"Add \(part\): it takes an array \(3,\)"),
+        (lambda x: x + torch.as_tensor(np.sort(x.numpy(), 0)), r"Add \(part\): it takes an array"),
+        (lambda x: x * 2 if x.sum() > 0 else x.exp(), "the model takes other steps"),
+        (lambda x: F.dropout(x), r"Dropout \(part\): it drops values at random"),
+        (lambda x: torch.complex(x, x).abs(), r"Complex \(part\)"),
+    ],
+)
+def test_what_can_not_be_written(function: Any, match: str) -> None:
+    torch.manual_seed(0)
+    with pytest.raises(NotImplementedError, match=match):
+        onnx.export(Named(function), torch.tensor([[1.0, 2.0, 3.5], [-4.0, -5.0, -6.0]]))
+
+
+def test_what_depends_on_open_axes() -> None:
+    with pytest.raises(NotImplementedError, match=r"Pow: it takes an array \(4,\)"):
+        onnx.export(Call(lambda x: torch.linspace(0, 1, len(x)) ** 2 * x), torch.rand(4), dynamic_axes={"x": [0]})
+    with pytest.raises(NotImplementedError, match=r"takes other steps|steps in place of"):
+        onnx.export(Call(lambda x: sum(x[i] for i in range(len(x)))), torch.rand(4), dynamic_axes={"x": [0]})
+    agree(Call(lambda x: torch.arange(len(x)) * x + len(x) * 3 - x.numel() // len(x)), (x(4),))
+    agree(Call(lambda x: x.reshape(2, -1) if len(x) % 2 == 0 else x[:-1].reshape(2, -1)), (x(4),), sizes=(2, 4, 8))
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"opset_version": 12}, "opset_version must be 17 to 23"),
+        ({"dynamic_axes": {"z": [0]}}, "dynamic_axes names 'z'"),
+        ({"dynamic_axes": {"input": [2]}}, "has no axis 2"),
+        ({"input_names": ["a", "b"]}, "2 input_names, but 1 inputs"),
+        ({"output_names": ["a", "b"]}, "2 output_names, but 1 outputs"),
+        ({"export_params": False}, "export_params"),
+        ({"dynamic_axes": {"input": [0]}, "args": torch.ones(0, 2)}, "is empty"),
+    ],
+)
+def test_arguments_that_do_not_fit(options: dict[str, Any], match: str) -> None:
+    args = options.pop("args", torch.ones(1, 2))
+    with pytest.raises(ValueError, match=match):
+        onnx.export(nn.Linear(2, 2), args, **options)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'wrong'"):
+        onnx.export(nn.Linear(2, 2), torch.ones(1, 2), wrong=1)
+
+
+def test_a_function_of_the_users_own() -> None:
+    class Rounded(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+            return (x > 0).float() * 2
+
+        @staticmethod
+        def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:
+            return grad
+
+    agree(Call(lambda x: Rounded.apply(x) + x.exp()), (x(2, 3),))
+
+
+def test_views_that_are_written_to() -> None:
+    def write(a: torch.Tensor) -> Any:
+        rows = a * 1
+        rows.view(-1, 4)[:, 1:3].mul_(2)
+        rows.transpose(1, 2)[:, 0] += 1
+        _, second = rows.chunk(2, 2)
+        second.zero_()
+        return rows, rows.sum()
+
+    agree(Call(write), (x(2, 3, 4),), axes={})
+
+    def stale(a: torch.Tensor) -> Any:
+        b = a * 1
+        part = b[:, 0]
+        b.add_(1)
+        return part
+
+    with pytest.raises(NotImplementedError, match="wrote into memory that another Tensor shows"):
+        onnx.export(Call(stale), x(2, 3))
+
+
+def test_in_a_process_of_its_own() -> None:
+    """`import torch.onnx` is microgad's, and without the package it says what is missing, where it is used."""
+    program = """
+import sys, io, microgad
+with microgad.as_torch():
+    import torch, torch.onnx
+    from torch import nn
+    assert "onnx" not in sys.modules
+    file = io.BytesIO()
+    torch.onnx.export(nn.Linear(2, 2), torch.ones(1, 2), file, training=torch.onnx.TrainingMode.EVAL)
+    assert torch.onnx is microgad.onnx and file.getvalue() and "onnx" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+    program = """
+import sys
+sys.modules["onnx"] = None
+import microgad.onnx
+try:
+    microgad.onnx.export
+except ImportError as error:
+    print(error)
+"""
+    said = subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, capture_output=True, text=True).stdout
+    assert said == "microgad.onnx.export needs the onnx package: pip install microgad[onnx]\n"

@@ -1,0 +1,196 @@
+"""ONNX files as modules: ONNX's own node tests, and what was exported comes back with its numbers and its gradients."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import nn
+
+package = pytest.importorskip("onnx")
+
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+from microgad import onnx  # noqa: E402
+from microgad.onnx.graphs import NodeError  # noqa: E402
+from microgad.onnx.recording import leaves  # noqa: E402
+
+from . import nodes  # noqa: E402
+from .exported import FUNCTIONS, LAYERS, Call  # noqa: E402
+
+
+def test_onnx_node_tests() -> None:
+    """All supported ones pass, and the table says which those are."""
+    found, wrong = [], []
+    for case, why, failure in nodes.examined():
+        found.append((case.name, why))
+        wrong += [f"{case.name}: {failure}"] if failure else []
+    assert not wrong, "\n".join(wrong)
+    said = nodes.TABLE.read_text()
+    if package.__version__ in said:
+        assert nodes.table(found) == said, "stale: run python -m tests.onnx.nodes"
+
+
+def model_of(make: Any, inputs: dict[str, Any], outputs: list[str], opset: int = 18, **constants: Any) -> Any:
+    """A model of nodes over float32 inputs of some shapes."""
+    infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in inputs.items()]
+    results = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
+    held = [numpy_helper.from_array(np.asarray(x), name) for name, x in constants.items()]
+    graph = helper.make_graph(make, "g", infos, results, held)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_there_and_back(name: str) -> None:
+    torch.manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model, args = LAYERS[name]()
+        again = onnx.load(onnx.export(model, args).SerializeToString())
+    model.eval()
+    own, buffers = dict(model.named_parameters()), dict(model.named_buffers())
+    other = {key: x for key, x in again.named_parameters() if key not in buffers}  # a file says no more than names
+    for key, parameter in other.items():
+        assert own[key].shape == parameter.shape
+
+    def derived(module: Any, parameters: dict[str, Any]) -> Any:
+        given = [x.clone().requires_grad_() if x.dtype.is_floating_point else x for x in args]
+        out = leaves(module(*(x.clone() for x in given)))  # which may be written to
+        torch.manual_seed(1)
+        reals = [y for y in out if y.dtype.is_floating_point and y.requires_grad]
+        total = sum((y * torch.rand(*y.shape)).sum() for y in reals)
+        wanted = [x for x in given if x.requires_grad] + [parameters[key] for key in sorted(other)]
+        grads = torch.autograd.grad(total, wanted, allow_unused=True) if reals and wanted else ()
+        return out, grads
+
+    (a, grad_a), (b, grad_b) = derived(model, own), derived(again, other)
+    assert len(a) == len(b)
+    for x, y in zip(a, b, strict=True):
+        np.testing.assert_allclose(x.detach().numpy(), y.detach().numpy(), rtol=1e-4, atol=1e-5)
+    for x, y in zip(grad_a, grad_b, strict=True):
+        assert (x is None) == (y is None) or not np.any((y if x is None else x).numpy())
+        if x is not None and y is not None:
+            np.testing.assert_allclose(x.numpy(), y.numpy(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_come_back(name: str) -> None:
+    torch.manual_seed(0)
+    function, args = FUNCTIONS[name]
+    again = onnx.load(onnx.export(Call(function), args))
+    wanted = leaves(function(*(x.clone() for x in args)))
+    for x, y in zip(wanted, leaves(again(*args)), strict=True):
+        assert x.dtype == y.dtype
+        np.testing.assert_allclose(x.numpy(), y.numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_loaded_model_learns_and_its_state_goes_back() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(3 * 16, 2))
+    x, y = torch.rand(4, 1, 6, 6), torch.tensor([0, 1, 1, 0])
+    again = onnx.load(onnx.export(net, x, dynamic_axes={"input": {0: "n"}}))
+    optimizer = torch.optim.SGD(again.parameters(), lr=0.5)
+    losses = []
+    for _ in range(8):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(again(x), y)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+    missing = net.load_state_dict(again.state_dict(), strict=False)
+    assert not missing.missing_keys
+    assert not missing.unexpected_keys
+    np.testing.assert_allclose(net.eval()(x).detach().numpy(), again(x).detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_calls_by_name_and_refusals() -> None:
+    model = onnx.load(model_of([helper.make_node("Sub", ["a", "b"], ["c"])], {"a": [2], "b": [2]}, ["c"]))
+    a, b = torch.tensor([3.0, 4.0]), np.array([1.0, 1.0], np.float32)
+    assert model(b=b, a=a).tolist() == model(a, b).tolist() == [2, 3]
+    with pytest.raises(ValueError, match="takes the inputs a, b: b is missing"):
+        model(a)
+    with pytest.raises(ValueError, match="takes 2 inputs"):
+        model(a, b, a)
+    with pytest.raises(NodeError, match="Sub: "):
+        model(a, torch.ones(3))
+
+
+def test_older_opsets() -> None:
+    x = torch.arange(6.0).reshape(1, 2, 3)
+    cases: list[tuple[Any, int, Any]] = [
+        (helper.make_node("Squeeze", ["x"], ["y"], axes=[0]), 11, x.squeeze(0)),
+        (helper.make_node("Unsqueeze", ["x"], ["y"], axes=[0, 4]), 11, x[None, ..., None]),
+        (helper.make_node("Clip", ["x"], ["y"], min=1.0, max=3.0), 7, x.clamp(1, 3)),
+        (helper.make_node("Slice", ["x"], ["y"], axes=[2], starts=[1], ends=[3]), 7, x[..., 1:3]),
+        (helper.make_node("Pad", ["x"], ["y"], pads=[0, 0, 1, 0, 0, 2], value=5.0), 7,
+         nn.functional.pad(x, (1, 2), value=5.0)),
+        (helper.make_node("ReduceSum", ["x"], ["y"], axes=[1], keepdims=0), 11, x.sum(1)),
+        (helper.make_node("Softmax", ["x"], ["y"], axis=1), 11, x.flatten(1).softmax(1).reshape(x.shape)),
+        (helper.make_node("Split", ["x"], ["y", "z"], axis=1, split=[1, 1]), 11, x[:, :1]),
+        (helper.make_node("TopK", ["x"], ["y", "z"], k=2), 9, x.topk(2).values),
+        (helper.make_node("Dropout", ["x"], ["y"], ratio=0.3), 7, x),
+        (helper.make_node("Upsample", ["x"], ["y"], scales=[1.0, 1.0, 2.0]), 7, x.repeat_interleave(2, 2)),
+    ]  # fmt: skip
+    for node, opset, wanted in cases:
+        model = onnx.load(model_of([node], {"x": [1, 2, 3]}, ["y"], opset))
+        assert (
+            model(x).tolist() == pytest.approx(wanted.tolist()) if wanted.ndim == 1 else np.allclose(model(x), wanted)
+        )
+
+
+def test_functions_of_a_model() -> None:
+    inner = helper.make_function(
+        "mine", "Twice", ["x"], ["y"],
+        [helper.make_node("Constant", [], ["two"], value=numpy_helper.from_array(np.float32(2))),
+         helper.make_node("Mul", ["x", "two"], ["y"])],
+        [helper.make_opsetid("", 18)],
+    )  # fmt: skip
+    graph = helper.make_graph(
+        [helper.make_node("Twice", [a], [b], domain="mine") for a, b in ("xh", "hy")],
+        "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])],
+    )  # fmt: skip
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("mine", 1)]
+    model = helper.make_model(graph, functions=[inner], opset_imports=opsets)
+    assert onnx.load(model)(torch.ones(1)).tolist() == [4]
+
+
+def test_names_that_python_or_modules_have() -> None:
+    names = ["forward", "training", "a", "a.b", "a..c", "x/y", ".".join("d" * 100), "weight", "_graph"]
+    made = [helper.make_node("Sum", ["x", *names], ["y"])]
+    held = {name: np.ones(2, np.float32) for name in names}
+    infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in ("x", "y")]
+    tensors = [numpy_helper.from_array(x, name) for name, x in held.items()]
+    model = onnx.load(helper.make_model(helper.make_graph(made, "g", infos[:1], infos[1:], tensors)))
+    assert model(torch.ones(2)).tolist() == [10, 10]
+    assert len(list(model.parameters())) == len(names)
+
+
+def test_what_nothing_runs() -> None:
+    nodes_ = [
+        helper.make_node("ImageDecoder", ["x"], ["y"], "eye"),
+        helper.make_node("Odd", ["y"], ["z"], domain="their.own"),
+    ]
+    with pytest.raises(NotImplementedError, match=re.escape("ImageDecoder (node 'eye'), their.own.Odd")):
+        onnx.load(model_of(nodes_, {"x": [1]}, ["z"]))
+
+
+def test_control_flow_has_gradients() -> None:
+    body = helper.make_graph(
+        [helper.make_node("Mul", ["v", "w"], ["v2"]), helper.make_node("Identity", ["on"], ["on2"])], "body",
+        [helper.make_tensor_value_info("i", TensorProto.INT64, []),
+         helper.make_tensor_value_info("on", TensorProto.BOOL, []),
+         helper.make_tensor_value_info("v", TensorProto.FLOAT, [1])],
+        [helper.make_tensor_value_info("on2", TensorProto.BOOL, []),
+         helper.make_tensor_value_info("v2", TensorProto.FLOAT, [1])],
+    )  # fmt: skip
+    made = [helper.make_node("Loop", ["n", "", "x"], ["y"], body=body)]
+    model = onnx.load(model_of(made, {"x": [1]}, ["y"], n=np.array(3), w=np.array([2.0], np.float32)))
+    model(torch.tensor([5.0])).backward()
+    assert model.w.grad.tolist() == [60]

@@ -1,0 +1,67 @@
+"""Results lie in memory as PyTorch's do where programs can see it: in `view`, and in the order of random draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+import microgad as torch
+from microgad import Tensor
+
+PERMUTED = torch.arange(120.0).reshape(2, 5, 3, 4).transpose(0, 2)
+INDEX = torch.tensor([1, 0])
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda x: x[:, INDEX],
+        lambda x: x[:, INDEX, INDEX],
+        lambda x: x[..., INDEX],
+        lambda x: x.index_select(1, INDEX),
+        lambda x: x.softmax(1),
+        lambda x: x.log_softmax(-1),
+        lambda x: x.cumsum(1),
+        lambda x: x.roll(1, 1),
+        lambda x: x.tril(),
+        lambda x: torch.cat([x, x], 1),
+        lambda x: x @ x.transpose(-1, -2),
+        lambda x: torch.einsum("abcd,abed->abec", x, x),
+        lambda x: torch.einsum("abcd,abed->baec", x, x),
+    ],
+)
+def test_in_the_order_of_its_axes(operation: Callable[[Tensor], Tensor]) -> None:
+    result = operation(PERMUTED)
+    assert result.is_contiguous()
+    assert result.view(-1).tolist() == operation(PERMUTED.clone().contiguous()).flatten().tolist()
+
+
+@pytest.mark.parametrize("operation", [torch.sigmoid, torch.nn.functional.gelu, torch.nn.functional.silu, torch.exp])
+def test_in_the_order_of_its_input(operation: Callable[[Tensor], Tensor]) -> None:
+    assert operation(PERMUTED).stride() == PERMUTED.stride()
+
+
+def test_an_axis_of_one_operand_before_the_others() -> None:
+    assert torch.einsum("bhij,hg->bgij", torch.ones(2, 3, 4, 5), torch.ones(3, 6)).stride() == (120, 1, 30, 6)
+    assert torch.einsum("hg,bhij->bgij", torch.ones(3, 6), torch.ones(2, 3, 4, 5)).stride() == (20, 40, 5, 1)
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        torch.nn.Conv2d(4, 2, 3),
+        torch.nn.ConvTranspose2d(4, 2, 3),
+        torch.nn.BatchNorm2d(4),
+        torch.nn.GroupNorm(2, 4),
+        torch.nn.MaxPool2d(2),
+        torch.nn.SiLU(),
+        lambda x: torch.cat([x, x], 1),
+    ],
+)
+def test_channels_last_is_kept(operation: Callable[[Tensor], Tensor]) -> None:
+    x = torch.arange(240.0).reshape(2, 6, 5, 4).permute(0, 3, 1, 2)
+    result, same = operation(x), operation(x.contiguous())
+    assert result.is_contiguous(memory_format=torch.channels_last)
+    assert same.is_contiguous()
+    torch.testing.assert_close(result, same, rtol=0, atol=0)

@@ -1,0 +1,87 @@
+"""Gradients through steps of an optimizer are PyTorch's."""
+
+import numpy as np
+import pytest
+
+import microgad
+from microgad.optim.differentiable import RULES
+from microgad.testing import gradcheck
+
+torch = pytest.importorskip("torch")
+
+OPTIONS = {
+    "SGD": [{}, {"momentum": 0.9, "nesterov": True}, {"momentum": 0.5, "dampening": 0.1, "maximize": True}],
+    "Adam": [{}, {"amsgrad": True, "weight_decay": 0.1}], "AdamW": [{"weight_decay": 0.1}],
+    "RMSprop": [{}, {"momentum": 0.5, "centered": True}],
+    "Adagrad": [{"lr_decay": 0.1, "initial_accumulator_value": 0.1}],
+    "Adadelta": [{"weight_decay": 0.1}], "Adamax": [{}], "NAdam": [{}], "RAdam": [{}, {"weight_decay": 0.1}],
+}  # fmt: skip
+CASES = [(name, options) for name, several in OPTIONS.items() for options in several]
+OF_TORCH = [(name, options) for name, options in CASES if name != "SGD" or not options]
+
+
+def trained(lib, name, options, start, scale, steps):
+    """A few steps on a loss, and the loss after them."""
+    p = start.clone()
+    optimizer = getattr(lib.optim, name)([p], lr=0.1, differentiable=True, **options)
+    for _ in range(steps):
+        (p.grad,) = lib.autograd.grad((scale * p.clone() ** 3).sum(), p, create_graph=True)
+        optimizer.step()
+    return (p.clone() ** 2).sum()
+
+
+def inputs(lib):
+    start = lib.tensor(np.array([0.5, -1.2, 2.0]), requires_grad=True)
+    return start, lib.tensor(1.5, dtype=lib.float64, requires_grad=True)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("name", "options"), OF_TORCH)
+def test_one_step_is_torchs(name, options):
+    """Through several, PyTorch's own don't go where an average is written in place, and its SGD detaches the first one.
+
+    It counts Adam's steps in float32.
+    """
+    found = []
+    for lib in (microgad, torch):
+        given = inputs(lib)
+        loss = trained(lib, name, options, *given, 1)
+        found.append([np.asarray(x.detach()) for x in (loss, *lib.autograd.grad(loss, given))])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, 2e-6, 2e-6)
+
+
+@pytest.mark.parametrize(("name", "options"), CASES)
+def test_gradients_through_several_steps(name, options):
+    assert gradcheck(lambda *given: trained(microgad, name, options, *given, 6), inputs(microgad))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_values_are_those_of_a_step_that_is_not_recorded(name):
+    p, q = (microgad.tensor([0.5, -1.2], dtype=microgad.float64, requires_grad=True) for _ in range(2))
+    x = p * 1
+    recorded = getattr(microgad.optim, name)([x], lr=0.1, differentiable=True)
+    plain = getattr(microgad.optim, name)([q], lr=0.1)
+    for i in range(5):
+        x.grad = q.grad = microgad.tensor([1.0, -0.3 * i], dtype=microgad.float64)
+        recorded.step()
+        plain.step()
+    np.testing.assert_allclose(x.detach().array, q.detach().array, 1e-12, 1e-12)
+
+
+def test_a_learning_rate_can_be_learned():
+    rate = microgad.tensor(0.1, dtype=microgad.float64, requires_grad=True)
+    p = microgad.tensor([1.0], dtype=microgad.float64, requires_grad=True).clone()
+    optimizer = microgad.optim.SGD([p], lr=rate, differentiable=True)
+    p.grad = microgad.tensor([2.0], dtype=microgad.float64)
+    optimizer.step()
+    p.sum().backward()
+    assert rate.grad.item() == -2
+
+
+def test_a_leaf_is_refused_as_by_torch():
+    p = microgad.ones(1, requires_grad=True)
+    optimizer = microgad.optim.SGD([p], lr=0.1, differentiable=True)
+    p.grad = microgad.ones(1)
+    with pytest.raises(RuntimeError, match="leaf"):
+        optimizer.step()

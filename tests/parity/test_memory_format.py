@@ -1,0 +1,57 @@
+"""Memory formats: values, strides and what `is_contiguous` says are PyTorch's."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+import microgad  # noqa: E402
+
+SHAPES = [(2, 3, 4, 5), (2, 1, 4, 5), (2, 3, 1, 1), (2, 3, 4, 5, 6), (2, 3)]
+FORMATS = ["contiguous_format", "channels_last", "channels_last_3d", "preserve_format"]
+CALLS = {
+    "contiguous": lambda x, f: x.contiguous(memory_format=f),
+    "clone": lambda x, f: x.clone(memory_format=f),
+    "to": lambda x, f: x.to(memory_format=f),
+    "to a dtype": lambda x, f: x.to("cpu", memory_format=f).double(),
+    "back again": lambda x, f: x.contiguous(memory_format=f).contiguous(),
+}
+
+
+def told(t, call, shape, name):
+    x = t.arange(720.0)[: t.Size(shape).numel()].reshape(shape)
+    f = getattr(t, name)
+    try:
+        y = call(x, f)
+    except RuntimeError:
+        return "RuntimeError"
+    strides = [s for s, n in zip(y.stride(), shape, strict=True) if n > 1]  # of one element they say nothing
+    formats = [getattr(t, other) for other in FORMATS[:3]]
+    return y.tolist(), strides, y is x, [y.is_contiguous(memory_format=other) for other in formats]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("call", CALLS)
+def test_it_lies_as_pytorch_has_it(call, name, shape):
+    theirs, ours = (told(t, CALLS[call], shape, name) for t in (torch, microgad))
+    if theirs[0] == ours[0] and shape[1:] in ((1, 4, 5), (3, 1, 1)):
+        theirs, ours = theirs[:2], ours[:2]  # it lies in both formats: whether it is copied is PyTorch's matter
+    assert theirs == ours
+
+
+def test_a_gradient_comes_through_it():
+    x = microgad.arange(120.0).reshape(2, 3, 4, 5).requires_grad_()
+    y = x.contiguous(memory_format=microgad.channels_last)
+    assert y.grad_fn is not None
+    assert y.stride() == (60, 1, 15, 3)
+    (y * y).sum().backward()
+    assert (x.grad == 2 * x).all()
+
+
+def test_a_module_takes_a_format_for_what_has_four_dimensions():
+    for t in (torch, microgad):
+        net = t.nn.Sequential(t.nn.Conv2d(3, 4, 3), t.nn.BatchNorm2d(4)).to(memory_format=t.channels_last)
+        assert net[0].weight.stride() == (27, 1, 9, 3)
+        assert net[1].weight.stride() == (1,)
+        assert net(t.ones(1, 3, 5, 5).to(memory_format=t.channels_last)).shape == (1, 4, 3, 3)

@@ -1,0 +1,74 @@
+"""Every public name of PyTorch's is here, or says why it isn't and what is nearest."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import types
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import microgad
+
+torch = pytest.importorskip("torch")
+
+ROOMS = [
+    ".", "Tensor", "nn", "nn.functional", "nn.utils", "nn.utils.rnn", "nn.utils.parametrize",
+    "nn.utils.parametrizations", "nn.utils.prune", "nn.utils.stateless", "nn.init", "nn.parameter", "nn.modules",
+    "nn.modules.utils", "nn.grad", "nn.parallel", "linalg", "fft", "special", "autograd", "autograd.functional",
+    "autograd.graph", "autograd.function", "autograd.grad_mode", "autograd.forward_ad", "func", "utils",
+    "utils.data", "utils.checkpoint", "utils.dlpack", "utils.hooks", "optim.lr_scheduler", "optim.swa_utils",
+    "random", "cuda", "cuda.amp", "backends", "backends.cudnn", "backends.cuda", "backends.mkl", "backends.mps",
+    "backends.openmp", "amp", "jit", "hub", "testing", "return_types", "signal", "signal.windows", "mps",
+    "accelerator", "cpu", "compiler", "types", "version", "serialization",
+]  # fmt: skip
+
+
+def room_of(root: Any, path: str) -> Any:
+    for name in path.split(".") if path != "." else ():
+        root = getattr(root, name, None) or importlib.import_module(f"{root.__name__}.{name}")
+    return root
+
+
+def public(room: Any) -> Iterator[str]:
+    """The names that are PyTorch's own: of its `__all__`, or made in the room."""
+    listed = getattr(room, "__all__", None)
+    for name in dir(room):
+        value = getattr(room, name, None)
+        home = getattr(value, "__module__", None) or ""
+        if name.startswith("_") or type(value).__module__ == "typing" or type(value).__name__ == "TypeVar":
+            continue
+        if isinstance(value, types.ModuleType) and not value.__name__.startswith("torch."):
+            continue
+        if home.split(".")[0] in ("typing", "collections", "contextlib", "functools", "dataclasses", "enum", "abc"):
+            continue
+        if listed is None or isinstance(room, type) or name in listed or home == room.__name__:
+            yield name
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("path", ROOMS)
+def test_a_name_is_here_or_says_why_it_is_not(path):
+    theirs, ours = room_of(torch, path), room_of(microgad, path)
+    ours = microgad.zeros(1) if path == "Tensor" else ours
+    silent = []
+    for name in public(theirs):
+        try:
+            getattr(ours, name)
+        except AttributeError as error:
+            if not re.match(rf"microgad has no [\w.]*{name}: .", str(error)):
+                silent.append(str(error))
+        except RuntimeError:  # a property that has no value here: grad, of a Tensor without one
+            pass
+    assert not silent
+
+
+def test_a_typing_mistake_is_told_the_nearest_name():
+    with pytest.raises(AttributeError, match=r"microgad has no is_tensr; the nearest name is is_tensor"):
+        microgad.is_tensr  # noqa: B018
+    with pytest.raises(AttributeError, match=r"cuda.is_avaliable: .*; the nearest name is is_available"):
+        microgad.cuda.is_avaliable  # noqa: B018
+    with pytest.raises(AttributeError, match=r"Tensor.crow_indices: arrays are dense; "):
+        microgad.ones(1).crow_indices()

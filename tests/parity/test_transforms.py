@@ -1,0 +1,421 @@
+"""torchvision's transforms: the same draws, the same images, bit for bit of Pillow's, the same reprs and errors."""
+
+import random
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgad
+from microgad import transforms as ours
+
+torch = pytest.importorskip("torch")
+theirs = pytest.importorskip("torchvision.transforms")
+Image = pytest.importorskip("PIL.Image")
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (17, 23, 3), np.uint8)
+SMOOTH = np.add.outer(np.arange(17) * 3, np.arange(23) * 5).astype(np.uint8)
+
+# Transforms by name: made of a library's room, they take any image.
+ANY = {
+    "center_crop": lambda t: t.CenterCrop(9),
+    "center_crop_larger": lambda t: t.CenterCrop((20, 30)),
+    "pad": lambda t: t.Pad(2, fill=7),
+    "pad_two": lambda t: t.Pad((1, 2), padding_mode="edge"),
+    "pad_four": lambda t: t.Pad([1, 2, 3, 0], padding_mode="reflect"),
+    "pad_symmetric": lambda t: t.Pad((3, 1), padding_mode="symmetric"),
+    "random_crop": lambda t: t.RandomCrop(8),
+    "random_crop_padded": lambda t: t.RandomCrop((17, 23), padding=4),
+    "random_crop_reflected": lambda t: t.RandomCrop(16, padding=(1, 4), padding_mode="reflect"),
+    "random_crop_larger": lambda t: t.RandomCrop(30, pad_if_needed=True, fill=3),
+    "hflip": lambda t: t.RandomHorizontalFlip(),
+    "vflip": lambda t: t.RandomVerticalFlip(p=0.7),
+    "rotation": lambda t: t.RandomRotation(30),
+    "rotation_fill": lambda t: t.RandomRotation((10, 40), fill=100, center=(3, 4)),
+    "rotation_expand": lambda t: t.RandomRotation(90, interpolation=t.InterpolationMode.BILINEAR, expand=True),
+    "affine": lambda t: t.RandomAffine(15),
+    "affine_all": lambda t: t.RandomAffine(15, (0.1, 0.2), (0.8, 1.2), (5, 10, -5, 5), t.InterpolationMode.BILINEAR, 9),
+    "affine_shear": lambda t: t.RandomAffine(0, shear=10, center=(2, 3)),
+    "perspective": lambda t: t.RandomPerspective(p=1.0),
+    "perspective_fill": lambda t: t.RandomPerspective(0.3, 0.6, t.InterpolationMode.NEAREST, fill=50),
+    "brightness": lambda t: t.ColorJitter(brightness=0.5),
+    "jitter": lambda t: t.ColorJitter(0.4, (0.2, 2.0), 0.6, 0.3),
+    "random_grayscale": lambda t: t.RandomGrayscale(0.5),
+    "blur": lambda t: t.GaussianBlur(5),
+    "blur_two": lambda t: t.GaussianBlur((3, 5), 0.7),
+    "invert": lambda t: t.RandomInvert(),
+    "posterize": lambda t: t.RandomPosterize(3),
+    "solarize": lambda t: t.RandomSolarize(120),
+    "sharpness": lambda t: t.RandomAdjustSharpness(2.5),
+    "autocontrast": lambda t: t.RandomAutocontrast(),
+    "equalize": lambda t: t.RandomEqualize(),
+    "elastic": lambda t: t.ElasticTransform(alpha=30.0, sigma=2.0),
+    "resize": lambda t: t.Resize(11),
+    "resize_up": lambda t: t.Resize((40, 31)),
+    "resize_max": lambda t: t.Resize(16, max_size=18),
+    "resize_nearest": lambda t: t.Resize(9, interpolation=t.InterpolationMode.NEAREST),
+    "resize_bicubic": lambda t: t.Resize(9, interpolation=t.InterpolationMode.BICUBIC),
+    "resized_crop": lambda t: t.RandomResizedCrop(12),
+    "resized_crop_rare": lambda t: t.RandomResizedCrop((6, 5), scale=(0.9, 1.0), ratio=(3.0, 4.0)),
+    "apply": lambda t: t.RandomApply([t.RandomCrop(9), t.RandomHorizontalFlip()], p=0.6),
+    "order": lambda t: t.RandomOrder([t.Pad(1), t.RandomCrop(9), t.RandomVerticalFlip()]),
+    "choice": lambda t: t.RandomChoice([t.Pad(1), t.RandomCrop(9)], p=[1, 3]),
+    "imagenet": lambda t: t.Compose([t.RandomResizedCrop(12), t.RandomHorizontalFlip(), t.ColorJitter(0.1, 0.1, 0.1)]),
+    "auto_imagenet": lambda t: t.AutoAugment(),
+    "auto_cifar": lambda t: t.AutoAugment(t.AutoAugmentPolicy.CIFAR10, fill=5),
+    "auto_svhn": lambda t: t.AutoAugment(t.AutoAugmentPolicy.SVHN),
+    "rand": lambda t: t.RandAugment(),
+    "rand_strong": lambda t: t.RandAugment(3, 20, interpolation=t.InterpolationMode.BILINEAR),
+    "trivial": lambda t: t.TrivialAugmentWide(),
+    "five": lambda t: t.FiveCrop(7),
+    "ten": lambda t: t.TenCrop((7, 8), vertical_flip=True),
+    "grayscale": lambda t: t.Grayscale(),
+    "grayscale_three": lambda t: t.Grayscale(3),
+}
+BYTES_ALONE = ("posterize", "equalize", "auto", "rand", "trivial", "solarize")
+SEEDS = range(6)
+
+
+def seed(lib: Any, n: int) -> None:
+    lib.manual_seed(n)
+    random.seed(n)
+
+
+def values(x: Any) -> Any:
+    if isinstance(x, (tuple, list)):
+        return [values(item) for item in x]
+    return np.array(x) if isinstance(x, Image.Image) else x.numpy()
+
+
+def alike(program: Any, mine: Any, other: Any, atol: float) -> None:
+    """The program's results on both images are alike, and both have drawn as much."""
+    for n in SEEDS:
+        results = []
+        for lib, room, image in ((microgad, ours, mine), (torch, theirs, other)):
+            seed(lib, n)
+            found = values(program(room)(image))
+            results.append((found, random.random(), lib.rand(1).item()))
+        (a, *drawn), (b, *wanted) = results
+        assert drawn == wanted, n
+        for x, y in zip(a, b, strict=True) if isinstance(a, list) else [(a, b)]:
+            assert (x.dtype, x.shape) == (y.dtype, y.shape)
+            if atol:
+                np.testing.assert_allclose(x.astype(float), y.astype(float), rtol=1e-5, atol=atol, err_msg=f"seed {n}")
+            else:
+                np.testing.assert_array_equal(x, y, err_msg=f"seed {n}")
+
+
+@pytest.mark.parametrize("name", ANY)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_of_pillow(name, mode):
+    image = Image.fromarray(PIXELS if mode == "RGB" else SMOOTH)
+    # What torchvision itself computes with Tensors may round the other way.
+    alike(ANY[name], image, image, int(name in ("elastic", "blur", "blur_two")))
+
+
+@pytest.mark.parametrize("name", [name for name in ANY if name != "rand_strong"])
+def test_of_bytes(name):
+    planes = np.ascontiguousarray(PIXELS.transpose(2, 0, 1))
+    # What lies in the middle between two bytes may go either way; rand_strong makes much of it.
+    alike(ANY[name], microgad.tensor(planes), torch.tensor(planes), 1)
+
+
+@pytest.mark.parametrize("name", [name for name in ANY if not name.startswith(BYTES_ALONE)])
+def test_of_floats(name):
+    planes = np.random.default_rng(1).random((2, 3, 17, 23), np.float32)
+    alike(ANY[name], microgad.tensor(planes), torch.tensor(planes), 1e-5)
+
+
+@pytest.mark.parametrize("name", ANY)
+def test_reprs(name):
+    assert repr(ANY[name](ours)) == repr(ANY[name](theirs))
+
+
+OTHER_REPRS = {
+    "erasing": lambda t: t.RandomErasing(),
+    "normalize": lambda t: t.Normalize([0.5], [0.1]),
+    "to_pil": lambda t: (t.ToPILImage(), t.ToPILImage("RGB"), t.ToTensor(), t.PILToTensor(), t.Lambda(abs)),
+    "of_pillow": lambda t: (t.Resize(3, 3), t.RandomRotation(3, 2), t.RandomAffine(3, interpolation=3)),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_REPRS)
+def test_other_reprs(name):
+    assert repr(OTHER_REPRS[name](ours)) == repr(OTHER_REPRS[name](theirs))
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"value": "random"}, {"value": (1, 2, 3.5)}, {"ratio": (1, 1.5), "inplace": True}]
+)
+def test_erasing(options):
+    planes = np.random.default_rng(1).random((3, 17, 23), np.float32)
+    alike(lambda t: t.RandomErasing(**options), microgad.tensor(planes), torch.tensor(planes), 1e-6)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "I", "F", "RGB", "RGBA", "CMYK", "YCbCr", "HSV"])
+def test_conversion_of_every_mode(mode):
+    image = Image.fromarray(PIXELS).convert("HSV" if mode == "HSV" else mode)
+    for name in ("ToTensor", "PILToTensor"):
+        mine, other = (getattr(t, name)()(image) for t in (ours, theirs))
+        np.testing.assert_array_equal(mine.numpy(), other.numpy())
+        assert str(mine.dtype) == str(other.dtype)
+        if mode not in ("1", "P"):
+            whole = name == "PILToTensor" and mode not in ("F",)
+            back = ours.ToPILImage(mode if whole or mode == "F" else None)(mine)
+            assert back.tobytes() == theirs.ToPILImage(mode if whole or mode == "F" else None)(other).tobytes()
+
+
+@pytest.mark.parametrize("a", ["float32", "float64", "uint8", "int8", "int16", "int32", "int64"])
+@pytest.mark.parametrize("b", ["float32", "float64", "uint8", "int8", "int16", "int32", "int64"])
+def test_dtypes(a, b):
+    for x in (np.array([0, 1, 100, 127]), np.linspace(0, 1, 257)):
+        outcomes = []
+        for lib, room in ((microgad, ours), (torch, theirs)):
+            try:
+                outcomes.append(room.ConvertImageDtype(getattr(lib, b))(lib.tensor(x.astype(a))).numpy())
+            except RuntimeError as error:
+                outcomes.append(np.array(str(error).removeprefix("convert_image_dtype: ")))
+        np.testing.assert_array_equal(*outcomes)
+
+
+def test_linear_transformation():
+    matrix, mean = np.random.default_rng(0).random((12, 12), np.float32), np.arange(12, dtype=np.float32)
+    x = np.random.default_rng(1).random((2, 3, 2, 2), np.float32)
+    mine = ours.LinearTransformation(microgad.tensor(matrix), microgad.tensor(mean))
+    other = theirs.LinearTransformation(torch.tensor(matrix), torch.tensor(mean))
+    assert repr(mine) == repr(other)
+    np.testing.assert_allclose(mine(microgad.tensor(x)).numpy(), other(torch.tensor(x)).numpy(), rtol=1e-5, atol=1e-5)
+
+
+def T(lib: Any, *shape: int, dtype: str = "float32") -> Any:
+    return lib.zeros(*shape, dtype=getattr(lib, dtype))
+
+
+REFUSED = [
+    lambda lib, t: t.Resize(2.5),
+    lambda lib, t: t.Resize((1, 2, 3)),
+    lambda lib, t: t.Resize(10, max_size=5)(T(lib, 3, 20, 20)),
+    lambda lib, t: t.Pad("a"),
+    lambda lib, t: t.Pad((1, 2, 3)),
+    lambda lib, t: t.Pad(1, padding_mode="x"),
+    lambda lib, t: t.RandomCrop(30)(T(lib, 3, 20, 20)),
+    lambda lib, t: t.RandomRotation(-1),
+    lambda lib, t: t.RandomRotation((1, 2, 3)),
+    lambda lib, t: t.RandomRotation(1, fill={}),
+    lambda lib, t: t.RandomRotation(5, interpolation=t.InterpolationMode.BICUBIC)(T(lib, 3, 8, 8)),
+    lambda lib, t: t.RandomAffine(1, translate=(2, 0)),
+    lambda lib, t: t.RandomAffine(1, scale=(0, 1)),
+    lambda lib, t: t.RandomAffine(1, shear=(0, 1, 2)),
+    lambda lib, t: t.ColorJitter(brightness=-1),
+    lambda lib, t: t.ColorJitter(hue=0.7),
+    lambda lib, t: t.ColorJitter(contrast="a"),
+    lambda lib, t: t.ColorJitter(0.1)(T(lib, 4, 8, 8)),
+    lambda lib, t: t.GaussianBlur(2),
+    lambda lib, t: t.GaussianBlur(3, -1),
+    lambda lib, t: t.RandomErasing(value="x"),
+    lambda lib, t: t.RandomErasing(p=2),
+    lambda lib, t: t.RandomErasing(scale=3),
+    lambda lib, t: t.RandomErasing(p=1, value=(1, 2))(T(lib, 3, 8, 8)),
+    lambda lib, t: t.FiveCrop(30)(T(lib, 3, 20, 20)),
+    lambda lib, t: t.CenterCrop((1, 2, 3)),
+    lambda lib, t: t.Grayscale(2)(T(lib, 3, 8, 8)),
+    lambda lib, t: t.Grayscale()(T(lib, 4, 8, 8)),
+    lambda lib, t: t.RandomPosterize(9, p=1)(T(lib, 3, 8, 8, dtype="uint8")),
+    lambda lib, t: t.RandomPosterize(2, p=1)(T(lib, 3, 8, 8)),
+    lambda lib, t: t.RandomEqualize(p=1)(T(lib, 3, 8, 8)),
+    lambda lib, t: t.RandomSolarize(256, p=1)(T(lib, 3, 8, 8, dtype="uint8")),
+    lambda lib, t: t.RandomOrder(3),
+    lambda lib, t: t.RandomChoice([abs], p=3),
+    lambda lib, t: t.ToTensor()("a"),
+    lambda lib, t: t.ToTensor()(np.zeros((1, 2, 3, 4))),
+    lambda lib, t: t.ToTensor()(T(lib, 3, 8, 8)),
+    lambda lib, t: t.PILToTensor()(np.zeros((2, 2))),
+    lambda lib, t: t.ToPILImage()("a"),
+    lambda lib, t: t.ToPILImage()(np.zeros(3)),
+    lambda lib, t: t.ToPILImage()(np.zeros((3, 3, 5))),
+    lambda lib, t: t.ToPILImage("LA")(T(lib, 3, 8, 8)),
+    lambda lib, t: t.ToPILImage("RGB")(T(lib, 1, 8, 8)),
+    lambda lib, t: t.ToPILImage()(T(lib, 3, 8, 8, dtype="int32")),
+    lambda lib, t: t.Normalize([0.5], [0.0])(T(lib, 1, 2, 2)),
+    lambda lib, t: t.Normalize([0.5], [0.5])(T(lib, 1, 2, 2, dtype="uint8")),
+    lambda lib, t: t.Normalize([0.5], [0.5])(T(lib, 2, 2)),
+    lambda lib, t: t.Normalize([0.5], [0.5])(np.zeros((1, 2, 2))),
+    lambda lib, t: t.CenterCrop(3)(np.zeros((5, 5))),
+    lambda lib, t: t.RandomHorizontalFlip(p=1)("a"),
+    lambda lib, t: t.functional.rotate(T(lib, 1, 2, 2), "a"),
+    lambda lib, t: t.functional.affine(T(lib, 1, 2, 2), 0, [1], 1.0, 0.0),
+    lambda lib, t: t.functional.affine(T(lib, 1, 2, 2), 0, [1, 1], 0.0, 0.0),
+    lambda lib, t: t.functional.affine(T(lib, 1, 2, 2), 0, [1, 1], 1.0, [1, 2, 3]),
+    lambda lib, t: t.functional.perspective(T(lib, 1, 2, 2), [[0, 0]], [[0, 0]]),
+    lambda lib, t: t.functional.adjust_hue(T(lib, 3, 2, 2), 0.6),
+    lambda lib, t: t.functional.adjust_gamma(T(lib, 3, 2, 2), -1),
+    lambda lib, t: t.LinearTransformation(T(lib, 2, 3), T(lib, 2)),
+    lambda lib, t: t.LinearTransformation(T(lib, 3, 3), T(lib, 2)),
+    lambda lib, t: t.LinearTransformation(T(lib, 3, 3), T(lib, 3))(T(lib, 1, 2, 2)),
+]
+
+
+@pytest.mark.parametrize("program", REFUSED)
+def test_refused(program):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(Exception) as wanted:  # noqa: PT011 - whatever torchvision raises
+            program(torch, theirs)
+        with pytest.raises(wanted.type):
+            program(microgad, ours)
+
+
+def test_names():
+    wanted = {*theirs.transforms.__all__, "AutoAugment", "RandAugment", "TrivialAugmentWide", "AutoAugmentPolicy"}
+    assert {name for name in wanted if not hasattr(ours, name)} == set()
+    functions = {name for name in vars(theirs.functional) if name.islower() and not name.startswith("_")}
+    mine = {name for name in functions if hasattr(ours.functional, name)}
+    assert {n for n in functions - mine if callable(getattr(theirs.functional, n))} == set()
+
+
+# Version 2
+
+SECOND = [name for name in ANY if not name.startswith("grayscale_three")]
+MORE = {
+    "zoom_out": lambda t: t.RandomZoomOut(fill=3, p=0.7),
+    "shortest": lambda t: t.RandomShortestSize([9, 10, 12], max_size=15),
+    "scale_jitter": lambda t: t.ScaleJitter((20, 20), (0.5, 1.5)),
+    "random_resize": lambda t: t.RandomResize(9, 15),
+    "rgb": lambda t: t.RGB(),
+    "identity": lambda t: t.Identity(),
+    "longer_edge": lambda t: t.Resize(None, max_size=12),
+    "as_names": lambda t: t.Resize(12, interpolation="nearest"),
+}
+
+
+def room(lib):
+    return ours.v2 if lib is ours else theirs.v2
+
+
+@pytest.fixture
+def second():
+    pytest.importorskip("torchvision.transforms.v2")
+
+
+@pytest.mark.parametrize("name", [*SECOND, *MORE])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_second_of_pillow(second, name, mode):
+    image = Image.fromarray(PIXELS if mode == "RGB" else SMOOTH)
+    program = {**ANY, **MORE}[name]
+    alike(lambda lib: program(room(lib)), image, image, int(name in ("elastic", "blur", "blur_two")))
+
+
+@pytest.mark.parametrize("name", [name for name in [*SECOND, *MORE] if not name.startswith(BYTES_ALONE)])
+def test_second_of_floats(second, name):
+    planes = np.random.default_rng(1).random((3, 17, 23), np.float32)
+    program = {**ANY, **MORE}[name]
+    alike(lambda lib: program(room(lib)), microgad.tensor(planes), torch.tensor(planes), 1e-5)
+
+
+@pytest.mark.parametrize("name", [*SECOND, *MORE])
+def test_second_reprs(second, name):
+    program = {**ANY, **MORE}[name]
+    assert repr(program(ours.v2)) == repr(program(theirs.v2))
+
+
+SAMPLES = {
+    "pair": lambda image, tensor: (image, 3),
+    "dict": lambda image, tensor: {"image": image, "label": 3, "more": [image, "a"]},
+    "tensors": lambda image, tensor: (tensor, tensor.float()),
+    "both": lambda image, tensor: [tensor, image],
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_samples_of_any_structure(second, name):
+    image = Image.fromarray(PIXELS)
+
+    def plain(x):
+        if isinstance(x, dict):
+            return {key: plain(value) for key, value in x.items()}
+        if isinstance(x, (list, tuple)):
+            return type(x)(plain(item) for item in x)
+        return x if isinstance(x, (int, str)) else values(x).tolist()
+
+    for n in SEEDS:
+        results = []
+        for lib, t in ((microgad, ours.v2), (torch, theirs.v2)):
+            seed(lib, n)
+            sample = SAMPLES[name](image, lib.tensor(PIXELS.transpose(2, 0, 1).copy()))
+            made = t.Compose([t.RandomCrop(9), t.RandomHorizontalFlip(), t.RandomInvert()])
+            results.append((plain(made(*sample) if isinstance(sample, tuple) else made(sample)), lib.rand(1).item()))
+        assert results[0] == results[1]
+
+
+OTHERS = {
+    "to_image": lambda lib, t: t.Compose([t.ToImage(), t.ToDtype(lib.float32, scale=True)])(Image.fromarray(PIXELS)),
+    "to_dtype": lambda lib, t: t.ToDtype({lib.Tensor: lib.float64, "others": None})(lib.tensor(PIXELS)),
+    "array": lambda lib, t: t.ToImage()(SMOOTH),
+    "to_pil": lambda lib, t: lib.tensor(np.array(t.ToPILImage()(lib.tensor(PIXELS[:, :, 0])))),
+    "normalize": lambda lib, t: t.Normalize([0.5], [0.2])(lib.ones(1, 2, 2)),
+    "noise": lambda lib, t: t.GaussianNoise()(lib.full((1, 2, 2), 0.5)),
+    "noise_bytes": lambda lib, t: t.GaussianNoise(0.1)(lib.full((1, 9, 9), 100, dtype=lib.uint8)),
+    "channels": lambda lib, t: t.RandomChannelPermutation()(lib.tensor(PIXELS.transpose(2, 0, 1).copy())),
+    "erasing": lambda lib, t: t.RandomErasing(p=1.0, value="random")(lib.zeros(3, 9, 9)),
+    "mix_up": lambda lib, t: t.MixUp(alpha=0.4, num_classes=5)(lib.rand(4, 3, 6, 6), lib.tensor([0, 1, 4, 2])),
+    "cut_mix": lambda lib, t: t.CutMix(num_classes=5)(lib.rand(4, 3, 6, 6), lib.tensor([0, 1, 4, 2])),
+    "lambda": lambda lib, t: t.Lambda(lambda x: x + 1, int)([1, lib.ones(1)])[0],
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_others_of_the_second(second, name):
+    for n in SEEDS:
+        results = []
+        for lib, t in ((microgad, ours.v2), (torch, theirs.v2)):
+            seed(lib, n)
+            found = OTHERS[name](lib, t)
+            found = found if isinstance(found, tuple) else (found,)
+            results.append([np.asarray(x) for x in found] + [lib.rand(1).numpy()])
+        for a, b in zip(*results, strict=True):
+            assert (a.dtype, a.shape) == (b.dtype, b.shape)
+            np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
+
+
+OTHER_SECOND_REPRS = {
+    "erasing": lambda t: t.RandomErasing(value="random"),
+    "normalize": lambda t: t.Normalize((0.5,), (0.2,)),
+    "types": lambda t: (t.ToImage(), t.ToDtype((microgad if t is ours.v2 else torch).float32, True)),
+    "more": lambda t: (t.ToPILImage("RGB"), t.Lambda(len), t.PILToTensor(), t.GaussianNoise()),
+    "apply": lambda t: t.RandomApply([t.Pad(2)]),
+    "convert": lambda t: t.ConvertImageDtype(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHER_SECOND_REPRS)
+def test_other_reprs_of_the_second(second, name):
+    assert repr(OTHER_SECOND_REPRS[name](ours.v2)) == repr(OTHER_SECOND_REPRS[name](theirs.v2))
+
+
+SECOND_REFUSED = [
+    lambda lib, t: t.Compose([]),
+    lambda lib, t: t.Compose(3),
+    lambda lib, t: t.RandomApply([abs], p=2),
+    lambda lib, t: t.RandomChoice([abs], p=[1, 2]),
+    lambda lib, t: t.RandomOrder([]),
+    lambda lib, t: t.Resize(None),
+    lambda lib, t: t.Resize((1, 2, 3)),
+    lambda lib, t: t.Pad((1, 2, 3)),
+    lambda lib, t: t.Pad(1, padding_mode="x"),
+    lambda lib, t: t.RandomCrop(30)(lib.zeros(3, 9, 9)),
+    lambda lib, t: t.ToDtype("x"),
+    lambda lib, t: t.RandAugment(-1),
+    lambda lib, t: t.RandomZoomOut(side_range=(0.5, 1)),
+    lambda lib, t: t.MixUp()(lib.zeros(2, 3, 4, 4), lib.tensor([0, 1])),
+    lambda lib, t: t.CutMix(num_classes=2)(lib.zeros(2, 3, 4, 4), lib.tensor([0])),
+    lambda lib, t: t.GaussianNoise()(lib.zeros(1, 2, 2, dtype=lib.int16)),
+]
+
+
+@pytest.mark.parametrize("program", SECOND_REFUSED)
+def test_refused_by_the_second(second, program):
+    with pytest.raises(Exception) as wanted:  # noqa: PT011 - whatever torchvision raises
+        program(torch, theirs.v2)
+    with pytest.raises(wanted.type):
+        program(microgad, ours.v2)

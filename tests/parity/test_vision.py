@@ -1,0 +1,219 @@
+"""torchvision's utils, io and ops: the same values, pictures, draws and errors."""
+
+import io
+import operator
+
+import numpy as np
+import pytest
+
+import microgad
+import microgad.datasets
+from microgad.porting import vision as ours
+
+torch = pytest.importorskip("torch")
+theirs = pytest.importorskip("torchvision")
+Image = pytest.importorskip("PIL.Image")
+
+RNG = np.random.default_rng(0)
+BATCH = RNG.standard_normal((5, 3, 6, 7)).astype(np.float32)
+BYTES = RNG.integers(0, 256, (3, 20, 24), np.uint8)
+CORNERS = RNG.random((30, 4), np.float32) * 10
+BOXES = np.concatenate([np.minimum(CORNERS[:, :2], CORNERS[:, 2:]), np.maximum(CORNERS[:, :2], CORNERS[:, 2:])], 1)
+SCORES = RNG.random(30).astype(np.float32)
+CLASSES = RNG.integers(0, 3, 30)
+ROIS = np.concatenate([RNG.integers(0, 5, (8, 1)), BOXES[:8]], 1).astype(np.float32)
+X = BATCH[:, :, :1, :1].reshape(5, 3)
+
+
+def both(program, rtol=1e-6):
+    """The program's result under both: of Tensors alike, of others equal."""
+    results = []
+    for lib, vision in ((microgad, ours), (torch, theirs)):
+        lib.manual_seed(3)
+        found = program(lib, vision)
+        results.append(found.detach().numpy() if isinstance(found, lib.Tensor) else found)
+    if isinstance(results[0], np.ndarray):
+        assert (results[0].dtype, results[0].shape) == (results[1].dtype, results[1].shape)
+        np.testing.assert_allclose(*results, rtol=rtol, atol=rtol)
+    else:
+        assert results[0] == results[1]
+    return results[0]
+
+
+def saved(lib, vision, *args, **options):
+    file = io.BytesIO()
+    vision.utils.save_image(*args, file, format="png", **options)
+    return file.getvalue()
+
+
+PROGRAMS = {
+    "grid": lambda lib, v: v.utils.make_grid(lib.tensor(BATCH)),
+    "grid_rows": lambda lib, v: v.utils.make_grid(lib.tensor(BATCH), nrow=2, padding=3, pad_value=0.5),
+    "grid_normalize": lambda lib, v: v.utils.make_grid(lib.tensor(BATCH), normalize=True),
+    "grid_range": lambda lib, v: v.utils.make_grid(lib.tensor(BATCH), normalize=True, value_range=(-1, 1)),
+    "grid_each": lambda lib, v: v.utils.make_grid(lib.tensor(BATCH), normalize=True, scale_each=True),
+    "grid_list": lambda lib, v: v.utils.make_grid([lib.tensor(x[:1]) for x in BATCH], nrow=3),
+    "grid_one": lambda lib, v: v.utils.make_grid(lib.tensor(BATCH[0, 0])),
+    "grid_grey": lambda lib, v: v.utils.make_grid(lib.tensor(BATCH[:1, :1])),
+    "save": lambda lib, v: saved(lib, v, lib.tensor(BATCH), nrow=2, normalize=True),
+    "save_one": lambda lib, v: saved(lib, v, lib.tensor(BATCH[0])),
+    "boxes_drawn": lambda lib, v: v.utils.draw_bounding_boxes(lib.tensor(BYTES), lib.tensor(BOXES[:4])),
+    "boxes_filled": lambda lib, v: v.utils.draw_bounding_boxes(
+        lib.tensor(BYTES[:1]), lib.tensor(BOXES[:2]), ["a", "b"], colors=["red", (1, 2, 3)], fill=True, width=2
+    ),
+    "masks_drawn": lambda lib, v: v.utils.draw_segmentation_masks(
+        lib.tensor(BYTES), lib.tensor(BYTES > 128), 0.6, colors=["red", "blue", "#00FF00"]
+    ),
+    "masks_floats": lambda lib, v: v.utils.draw_segmentation_masks(lib.tensor(BATCH[0]), lib.tensor(BATCH[0] > 0)),
+    "png": lambda lib, v: v.io.decode_image(v.io.encode_png(lib.tensor(BYTES))),
+    "gray": lambda lib, v: v.io.decode_png(v.io.encode_png(lib.tensor(BYTES[:1])), v.io.ImageReadMode.RGB),
+    "area": lambda lib, v: v.ops.box_area(lib.tensor(BOXES)),
+    "iou": lambda lib, v: v.ops.box_iou(lib.tensor(BOXES), lib.tensor(BOXES[:7])),
+    "iou_whole": lambda lib, v: v.ops.box_iou(lib.tensor(BOXES.astype(int)), lib.tensor(BOXES[:7].astype(int) + 1)),
+    "iou_sizes": lambda lib, v: v.ops.box_iou(lib.tensor(CORNERS), lib.tensor(CORNERS[:7]), "cxcywh"),
+    "giou": lambda lib, v: v.ops.generalized_box_iou(lib.tensor(BOXES), lib.tensor(BOXES[:7])),
+    "clip": lambda lib, v: v.ops.clip_boxes_to_image(lib.tensor(BOXES), (5, 7)),
+    "small": lambda lib, v: v.ops.remove_small_boxes(lib.tensor(BOXES), 2.5),
+    "nms": lambda lib, v: v.ops.nms(lib.tensor(BOXES), lib.tensor(SCORES), 0.3),
+    "nms_ties": lambda lib, v: v.ops.nms(lib.tensor(BOXES.round()), lib.tensor(SCORES.round(1)), 0.2),
+    "batched_nms": lambda lib, v: v.ops.batched_nms(
+        lib.tensor(BOXES), lib.tensor(SCORES), lib.tensor(CLASSES), 0.2
+    ),
+    "nms_empty": lambda lib, v: v.ops.nms(lib.zeros(0, 4), lib.zeros(0), 0.2),
+    "masks": lambda lib, v: v.ops.masks_to_boxes(lib.tensor((BATCH[:, 0] > 1).astype(int))),
+    "align": lambda lib, v: v.ops.roi_align(lib.tensor(BATCH), lib.tensor(ROIS), 3),
+    "align_more": lambda lib, v: v.ops.roi_align(lib.tensor(BATCH), lib.tensor(ROIS), (2, 4), 0.5, 2, True),
+    "align_list": lambda lib, v: v.ops.roi_align(
+        lib.tensor(BATCH[:2]), [lib.tensor(BOXES[:3]), lib.tensor(BOXES[3:4])], 2, 0.7
+    ),
+    "align_layer": lambda lib, v: repr(v.ops.RoIAlign(2, 1.0, 2)),
+    "focal": lambda lib, v: v.ops.sigmoid_focal_loss(lib.tensor(X), lib.tensor((X > 0).astype(np.float32))),
+    "focal_mean": lambda lib, v: v.ops.sigmoid_focal_loss(
+        lib.tensor(X), lib.tensor((X > 0).astype(np.float32)), -1, 1.5, "mean"
+    ),
+    "giou_loss": lambda lib, v: v.ops.generalized_box_iou_loss(
+        lib.tensor(BOXES[:9]), lib.tensor(BOXES[9:18]), "sum"
+    ),
+    "depth_row": lambda lib, v: v.ops.stochastic_depth(lib.tensor(BATCH), 0.4, "row"),
+    "depth_batch": lambda lib, v: v.ops.StochasticDepth(0.4, "batch")(lib.tensor(BATCH)),
+    "depth_all": lambda lib, v: v.ops.stochastic_depth(lib.tensor(BATCH), 1.0, "row"),
+    "mlp": lambda lib, v: v.ops.MLP(3, [8, 4], norm_layer=lib.nn.LayerNorm, dropout=0.2)(lib.tensor(X)),
+    "mlp_repr": lambda lib, v: repr(v.ops.MLP(3, [8, 4], inplace=True, dropout=0.2)),
+    "conv": lambda lib, v: v.ops.Conv2dNormActivation(3, 4, (3, 1), dilation=2)(lib.tensor(BATCH)),
+    "conv_repr": lambda lib, v: repr(v.ops.Conv3dNormActivation(3, 4, norm_layer=None, inplace=None)),
+    "squeeze": lambda lib, v: v.ops.SqueezeExcitation(3, 2)(lib.tensor(BATCH)),
+    "squeeze_repr": lambda lib, v: repr(v.ops.SqueezeExcitation(3, 2)),
+    "permute": lambda lib, v: v.ops.Permute([0, 2, 3, 1])(lib.tensor(BATCH)),
+    "frozen": lambda lib, v: v.ops.FrozenBatchNorm2d(3)(lib.tensor(BATCH)),
+    "fake": lambda lib, v: v.datasets.FakeData(3, (3, 5, 6), 7)[2][0].tobytes(),
+    "fake_target": lambda lib, v: v.datasets.FakeData(3, (3, 5, 6), 7, random_offset=4)[2][1],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_programs(name):
+    # A convolution's sums may be taken in another order.
+    both(PROGRAMS[name], 2e-5 if name in ("conv", "squeeze", "mlp", "focal", "frozen", "align_more") else 2e-6)
+
+
+@pytest.mark.parametrize("a", ["xyxy", "xywh", "cxcywh"])
+@pytest.mark.parametrize("b", ["xyxy", "xywh", "cxcywh"])
+def test_formats_of_boxes(a, b):
+    both(lambda lib, v: v.ops.box_convert(lib.tensor(BOXES), a, b))
+
+
+@pytest.mark.parametrize("ratio", [-1, 2])
+def test_gradients_of_aligned_regions(ratio):
+    def program(lib, vision):
+        x = lib.tensor(BATCH, requires_grad=True)
+        (vision.ops.roi_align(x, lib.tensor(ROIS), 3, 0.5, ratio) ** 2).sum().backward()
+        return x.grad
+
+    both(program, 2e-5)
+
+
+REFUSED = [
+    lambda lib, v: v.utils.make_grid(3),
+    lambda lib, v: v.utils.make_grid([3]),
+    lambda lib, v: v.utils.make_grid(lib.tensor(BATCH), normalize=True, value_range=[0, 1]),
+    lambda lib, v: v.utils.draw_bounding_boxes(BYTES, lib.tensor(BOXES)),
+    lambda lib, v: v.utils.draw_bounding_boxes(lib.tensor(BATCH), lib.tensor(BOXES)),
+    lambda lib, v: v.utils.draw_bounding_boxes(lib.tensor(BYTES), lib.tensor(BOXES[:, ::-1].copy())),
+    lambda lib, v: v.utils.draw_bounding_boxes(lib.tensor(BYTES), lib.tensor(BOXES), ["a"]),
+    lambda lib, v: v.utils.draw_bounding_boxes(lib.tensor(BYTES), lib.tensor(BOXES), colors=["red"]),
+    lambda lib, v: v.utils.draw_segmentation_masks(lib.tensor(BYTES), lib.tensor(BYTES)),
+    lambda lib, v: v.io.read_image("nowhere.png"),
+    lambda lib, v: v.io.decode_image(lib.tensor([1, 2, 3], dtype=lib.uint8)),
+    lambda lib, v: v.io.encode_png(lib.tensor(BATCH)),
+    lambda lib, v: v.ops.box_convert(lib.tensor(BOXES), "x", "xyxy"),
+    lambda lib, v: v.ops.box_area(lib.tensor(BOXES), "x"),
+    lambda lib, v: v.ops.stochastic_depth(lib.tensor(X), 2, "row"),
+    lambda lib, v: v.ops.stochastic_depth(lib.tensor(X), 0.5, "column"),
+    lambda lib, v: v.ops.sigmoid_focal_loss(lib.tensor(X), lib.tensor(X), 2),
+    lambda lib, v: v.ops.sigmoid_focal_loss(lib.tensor(X), lib.tensor(X), reduction="x"),
+    lambda lib, v: v.datasets.FakeData(3)[3],
+    lambda lib, v: v.datasets.EMNIST("nowhere", "x"),
+    lambda lib, v: v.datasets.QMNIST("nowhere", "x"),
+    lambda lib, v: v.datasets.CIFAR10("nowhere"),
+    lambda lib, v: v.datasets.FashionMNIST("nowhere"),
+    lambda lib, v: v.datasets.ImageFolder("nowhere"),
+    lambda lib, v: v.datasets.VisionDataset("nowhere", abs, abs),
+]
+
+
+@pytest.mark.parametrize("program", REFUSED)
+def test_refused(program):
+    with pytest.raises(Exception) as wanted:  # noqa: PT011 - whatever torchvision raises
+        program(torch, theirs)
+    with pytest.raises(OSError if isinstance(wanted.value, OSError) else wanted.type):
+        program(microgad, ours)
+
+
+def test_files_of_data_sets_are_read_alike(tmp_path):
+    """The same folders: MNIST's files, and images."""
+    import gzip
+
+    from microgad.datasets import encode_idx
+
+    raw = tmp_path / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    for split in ("train", "t10k"):
+        for name, values in (("images-idx3", BYTES), ("labels-idx1", np.array([1, 9, 4], np.uint8))):
+            for path, content in ((f"{split}-{name}-ubyte", encode_idx(values)),):
+                (raw / path).write_bytes(content)
+                (raw / f"{path}.gz").write_bytes(gzip.compress(content))
+    for kind in "ab":
+        (tmp_path / "folder" / kind).mkdir(parents=True)
+        Image.fromarray(BYTES.transpose(1, 2, 0)).save(tmp_path / "folder" / kind / "1.png")
+
+    def program(lib, vision):
+        made = vision.transforms.Compose([vision.transforms.RandomCrop(16), vision.transforms.ToTensor()])
+        sets = [
+            vision.datasets.FashionMNIST(tmp_path, train=False, transform=made),
+            vision.datasets.ImageFolder(str(tmp_path / "folder"), made, operator.neg),
+        ]
+        facts = [(repr(x), len(x), x.classes, x.class_to_idx, list(map(int, x.targets))) for x in sets]
+        items = [(image.numpy().tolist(), target) for x in sets for image, target in (x[0], x[1])]
+        return facts, sets[1].samples, items
+
+    both(program)
+
+
+def test_cifars_arguments_are_the_same():
+    for name in ("CIFAR10", "CIFAR100"):
+        mine, other = (getattr(v.datasets, name) for v in (ours, theirs))
+        for what in ("base_folder", "url", "filename", "tgz_md5", "train_list", "test_list", "meta"):
+            assert getattr(mine, what) == getattr(other, what), what
+
+
+def test_names_of_mnists_kin_are_the_same():
+    for name in ("FashionMNIST", "KMNIST", "MNIST", "QMNIST"):
+        mine, other = (getattr(v.datasets, name) for v in (ours, theirs))
+        assert mine.classes == other.classes
+        if name == "QMNIST":
+            files = {k: [(url.rpartition("/")[2], md5) for url, md5 in pairs] for k, pairs in other.resources.items()}
+            assert mine.files == files
+        else:
+            assert mine.resources == other.resources
+    assert microgad.datasets.EMNIST.classes_split_dict == theirs.datasets.EMNIST.classes_split_dict
+    assert microgad.datasets.EMNIST.splits == theirs.datasets.EMNIST.splits

@@ -1,0 +1,238 @@
+"""What libraries written on PyTorch take from its interior, and what they do that tutorials don't."""
+
+from __future__ import annotations
+
+import collections
+import warnings
+from typing import Any
+
+import pytest
+
+import microgad as torch
+from microgad.autograd import Function
+from microgad.nn.attention import SDPBackend, sdpa_kernel
+from microgad.optim.optimizer import Optimizer, _get_value, _use_grad_for_differentiable
+from microgad.utils._foreach_utils import _group_tensors_by_device_and_dtype
+from microgad.utils._pytree import tree_flatten, tree_map, tree_map_only, tree_unflatten
+
+
+def test_switches_of_the_compiler_can_be_set() -> None:
+    torch._dynamo.config.suppress_errors = True
+    torch._inductor.config.coordinate_descent_tuning = True
+    torch._inductor.config.triton.unique_kernel_names = True
+    torch._C._jit_set_profiling_mode(False)
+    assert torch._dynamo.disable(len) is torch.fx.wrap(len) is len
+    assert not hasattr(torch._C, "_CudaDeviceProperties")
+    with pytest.raises(AssertionError, match="no"):
+        torch._assert(False, "no")
+    with sdpa_kernel(SDPBackend.MATH), torch.backends.cuda.sdp_kernel(enable_flash=False):
+        pass
+
+
+def test_annotations_of_scripts() -> None:
+    class Net(torch.nn.Module):
+        fused: torch.jit.Final[bool]
+        sizes: torch.jit.List[int]
+
+    assert torch.jit.annotate(int, 3) == torch.jit.Attribute(3, int) == 3
+    assert not isinstance(Net(), torch.jit.ScriptModule)
+
+
+def test_a_group_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    dist = torch.distributed
+    assert dist.is_available()
+    assert not dist.is_initialized()
+    with pytest.raises(ValueError, match="has not been initialized"):
+        dist.get_rank()
+    dist.init_process_group("gloo", rank=0, world_size=1)
+    assert (dist.get_rank(), dist.get_world_size(), dist.get_backend()) == (0, 1, "gloo")
+    x, parts = torch.ones(2), [torch.zeros(2)]
+    dist.all_reduce(x, op=dist.ReduceOp.SUM)
+    dist.broadcast(x, src=0)
+    dist.all_gather(parts, x)
+    assert x.tolist() == parts[0].tolist() == [1, 1]
+    dist.destroy_process_group()
+    assert not dist.is_initialized()
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(NotImplementedError, match="one process, got world_size 2"):
+        dist.init_process_group()
+
+
+def test_trees_are_built_again() -> None:
+    Pair = collections.namedtuple("Pair", "a b")
+    tree = {"x": [1, (2, Pair(3, None))], "y": collections.OrderedDict(z=4), "d": collections.deque([5], 3)}
+    leaves, spec = tree_flatten(tree)
+    assert leaves == [1, 2, 3, None, 4, 5]
+    assert spec.num_leaves == 6
+    assert tree_unflatten(leaves, spec) == tree
+    filled = collections.defaultdict(list, a=1)
+    assert tree_map(lambda x: x + 1, filled)["a"] == 2
+    assert tree_map(lambda x: x, filled)["new"] == []
+    assert tree_map_only(int, str, [1, "a", 2.0]) == ["1", "a", 2.0]
+    with pytest.raises(ValueError, match="has length 1 but the spec refers to a pytree that holds 6"):
+        tree_unflatten([1], spec)
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "expected"),
+    [
+        ("add", ([1.0, 2.0],), [2.0, 3.0]),
+        ("sub", (1.0,), [0.0, 0.0]),
+        ("maximum", (3.0,), [3.0, 3.0]),
+        ("clamp_max", ([0.5, 2.0],), [0.5, 1.0]),
+        ("addcmul", ([torch.ones(1)] * 2, [torch.ones(1)] * 2, [2.0, 3.0]), [3.0, 4.0]),
+        ("addcdiv", ([torch.ones(1)] * 2, [torch.ones(1)] * 2, torch.tensor([2.0, 3.0])), [3.0, 4.0]),
+        ("lerp", ([torch.zeros(1)] * 2, 0.25), [0.75, 0.75]),
+        ("norm", (), [1.0, 1.0]),
+    ],
+)
+def test_operations_over_lists(name: str, args: Any, expected: list[float]) -> None:
+    given = [torch.ones(1), torch.ones(1)]
+    result = getattr(torch, f"_foreach_{name}")(given, *args)
+    assert [x.item() for x in result] == expected
+    if name != "norm":
+        assert getattr(torch, f"_foreach_{name}_")(given, *args) is given
+        assert [x.item() for x in given] == expected
+
+
+def test_more_operations_over_lists() -> None:
+    xs = [torch.ones(1), torch.ones(2)]
+    assert [x.tolist() for x in torch._foreach_pow(2.0, xs)] == [[2], [2, 2]]
+    torch._foreach_copy_(xs, [torch.zeros(1), torch.full((2,), 5.0)])
+    assert [x.tolist() for x in xs] == [[0], [5, 5]]
+    torch._foreach_zero_(xs)
+    assert [x.tolist() for x in xs] == [[0], [0, 0]]
+    assert not hasattr(torch, "_foreach_absent")
+    groups = _group_tensors_by_device_and_dtype([[xs[0], xs[1].double()], [None, None]], with_indices=True)
+    assert [indices for _, indices in groups.values()] == [[0], [1]]
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda x, a, b: x.add(2, a), 5),
+        (lambda x, a, b: torch.sub(x, 2, a), -3),
+        (lambda x, a, b: x.clone().add_(2, a), 5),
+        (lambda x, a, b: x.clone().addcmul_(2, a, b), 13),
+        (lambda x, a, b: torch.addcdiv(x, 3, a, b), 3),
+        (lambda x, a, b: torch.addmm(2, x, 3, a, b), 38),
+        (lambda x, a, b: x.addmm(2, a, b), 14),
+        (lambda x, a, b: x.clone().addmm_(2, 3, a, b), 38),
+        (lambda x, a, b: torch.addmv(2, x[0], 3, a, b[0]), 38),
+    ],
+)
+def test_factors_before_tensors(call: Any, expected: float) -> None:
+    """As programs of before 2020 have them."""
+    x, a, b = torch.ones(2, 2), torch.full((2, 2), 2.0), torch.full((2, 2), 3.0)
+    assert call(x, a, b).flatten()[0].item() == expected
+
+
+@pytest.mark.parametrize(
+    "call", [lambda x: x.add(x, 2), lambda x: torch.add(x, x, 2), lambda x: torch.addcmul(x, x, x, 2)]
+)
+def test_factors_after_tensors_are_named(call: Any) -> None:
+    with pytest.raises(TypeError):
+        call(torch.ones(2))
+
+
+def test_dtypes_that_numpy_lacks_have_names() -> None:
+    named = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    assert named["bfloat16"] != torch.float32
+    assert torch.bfloat16.is_floating_point
+    assert torch.bfloat16.itemsize == 2
+    assert torch.get_autocast_dtype("cpu") is torch.bfloat16
+    with pytest.raises(TypeError, match="no tensors of bfloat16"):
+        torch.set_default_dtype(torch.bfloat16)
+
+
+def test_sparse_tensors_are_dense() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        adjacency = torch.sparse.FloatTensor(torch.tensor([[0, 1], [1, 0]]), torch.ones(2), torch.Size([2, 3]))
+        values = torch.ones(2, requires_grad=True)
+        weighted = torch.sparse_coo_tensor([[0, 0], [1, 1]], values)
+    assert adjacency.coalesce().to_dense().tolist() == [[0, 1, 0], [1, 0, 0]]
+    assert torch.spmm(adjacency, torch.ones(3, 1)).tolist() == torch.sparse.mm(adjacency, torch.ones(3, 1)).tolist()
+    assert weighted.tolist() == [[0, 2]]
+    weighted.sum().backward()
+    assert values.grad is not None
+
+
+def test_an_optimizer_that_never_called_init_steps() -> None:
+    class Lookahead(Optimizer):
+        def __init__(self, inner: Any) -> None:
+            self.inner, self.param_groups = inner, inner.param_groups
+
+        def step(self, closure: Any = None) -> Any:
+            return self.inner.step(closure)
+
+    p = torch.ones(1, requires_grad=True)
+    p.grad = torch.ones(1)
+    Lookahead(torch.optim.SGD([p], 0.5)).step()
+    assert p.item() == 0.5
+
+
+def test_a_step_of_authors() -> None:
+    class Half(Optimizer):
+        @_use_grad_for_differentiable
+        def step(self, closure: Any = None) -> None:
+            for group in self.param_groups:
+                for p in group["params"]:
+                    p.mul_(_get_value(torch.tensor(0.5)))
+
+    p = torch.ones(1, requires_grad=True)
+    Half([p], {}).step()
+    assert p.item() == 0.5
+
+
+def test_a_gradient_that_broadcasts_is_summed() -> None:
+    class Times(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any, scale: Any) -> Any:
+            ctx.save_for_backward(x, scale)
+            return x * scale
+
+        @staticmethod
+        def backward(ctx: Any, grad: Any) -> Any:
+            x, scale = ctx.saved_tensors
+            return grad * scale, grad * x if scale.ndim < 2 else grad[:1]
+
+    x = torch.ones(2, 3, requires_grad=True)
+    for shape in ((), (3,)):
+        scale = torch.full(shape, 2.0, requires_grad=True)
+        Times.apply(x, scale).sum().backward()
+        assert scale.grad is not None
+        assert scale.grad.shape == shape
+        assert scale.grad.sum().item() == 6
+    with pytest.raises(RuntimeError, match=r"has shape \(1, 3\), but the input's shape is \(2, 3\)"):
+        Times.apply(x, torch.ones(2, 3, requires_grad=True)).sum().backward()
+
+
+def test_a_function_may_write_through_data_into_what_it_gives_back() -> None:
+    """As torchdiffeq does, whose steps go into one Tensor."""
+
+    class Assign(Function):
+        @staticmethod
+        def forward(ctx: Any, scratch: Any, value: Any, i: int) -> Any:
+            ctx.i = i
+            scratch.data[i] = value
+            return scratch
+
+        @staticmethod
+        def backward(ctx: Any, grad: Any) -> Any:
+            return grad, grad[ctx.i], None
+
+    x = torch.tensor([2.0], requires_grad=True)
+    steps = torch.zeros(2, 1)
+    steps = Assign.apply(steps, x, 0)
+    square = steps[:1] ** 2
+    steps = Assign.apply(steps, square[0] * 3, 1)
+    (steps.sum() + square.sum()).backward()
+    assert x.grad is not None
+    assert x.grad.item() == 1 + 12 + 4
+
+
+def test_only_tensors_and_numbers_are_looked_for() -> None:
+    assert 1 in torch.ones(2)
+    with pytest.raises(RuntimeError, match="only supports Tensor or scalar"):
+        "a" in torch.ones(2)  # noqa: B015

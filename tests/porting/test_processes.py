@@ -1,0 +1,99 @@
+"""Processes of torch.multiprocessing: memory that is shared, and programs whose processes are spawned."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import nn
+
+PROGRAM = """
+import torch, torch.nn as nn
+import torch.multiprocessing as mp
+
+def work(rank, model, queue, x):
+    with torch.no_grad():
+        for p in model.parameters():
+            p += 1
+    x[rank] = rank + 1
+    queue.put(torch.full((2,), float(rank)))
+
+def child(i, x):
+    x += i + 1
+
+def fails(i):
+    raise SystemExit(3)
+
+class Numbers(torch.utils.data.Dataset):
+    def __len__(self): return 4
+    def __getitem__(self, i): return torch.tensor(float(i))
+
+if __name__ == "__main__":
+    for method in ("fork", "spawn"):
+        context = mp.get_context(method)
+        model, x, queue = nn.Linear(1, 1).share_memory(), torch.zeros(4).share_memory_(), context.Queue()
+        before = model.weight.clone()
+        processes = [context.Process(target=work, args=(r, model, queue, x[1:])) for r in range(2)]
+        for p in processes:
+            p.start()
+            p.join()
+        print(method, (model.weight - before).item(), x.tolist(), sorted(queue.get().tolist() for _ in processes))
+    x = torch.zeros(2).share_memory_()
+    mp.spawn(child, args=(x,), nprocs=2)
+    print(x.tolist(), mp.get_sharing_strategy() in mp.get_all_sharing_strategies())
+    loader = torch.utils.data.DataLoader(Numbers(), 2, num_workers=1, multiprocessing_context="spawn")
+    print([batch.tolist() for batch in loader])
+    try:
+        mp.spawn(fails)
+    except Exception as error:
+        print(type(error).__name__)
+"""
+
+
+def test_processes_see_one_memory(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    done = subprocess.run([sys.executable, "-m", "microgad", str(program)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "fork 2.0 [0.0, 1.0, 2.0, 0.0] [[0.0, 0.0], [1.0, 1.0]]",
+        "spawn 2.0 [0.0, 1.0, 2.0, 0.0] [[0.0, 0.0], [1.0, 1.0]]",
+        "[3.0, 3.0] True",
+        "[[0.0, 1.0], [2.0, 3.0]]",
+        "ProcessExitedException",
+    ]
+
+
+def test_shared_memory_keeps_what_a_tensor_is() -> None:
+    layer = nn.Linear(2, 3)
+    weight, values = layer.weight, layer.weight.tolist()
+    assert not weight.is_shared()
+    assert layer.share_memory().weight is weight
+    assert weight.is_shared()
+    assert weight[1:].is_shared()
+    assert weight.tolist() == values
+    place = weight.data_ptr()
+    assert weight.share_memory_().data_ptr() == place
+    layer(torch.ones(2)).sum().backward()
+    torch.optim.SGD(layer.parameters(), 1.0).step()
+    assert weight.data_ptr() == place
+    assert weight.tolist() != values
+    for x in (torch.zeros(0, 3), torch.tensor(2, dtype=torch.int8), torch.from_numpy(np.ones((3, 2)).T)):
+        before = x.tolist()
+        assert x.share_memory_().tolist() == before
+        assert x.is_shared()
+
+
+def test_a_view_is_not_moved_and_what_backward_keeps_stays_right() -> None:
+    x = torch.tensor([1.0, 3.0], requires_grad=True)
+    y = x * x
+    x.share_memory_()
+    y.sum().backward()
+    assert x.grad.tolist() == [2.0, 6.0]
+    with pytest.raises(RuntimeError, match="share the Tensor that it is a view of"):
+        torch.ones(3)[1:].share_memory_()

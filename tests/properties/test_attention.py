@@ -1,0 +1,91 @@
+"""Attention, whole and in blocks, its scores kept for backward and made again."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+import microgad as torch
+from microgad import backend
+from microgad.nn import functional as F
+from microgad.ops.attention import Attention, places
+from microgad.testing.strategies import tensors
+
+from .registry import checks
+
+blocks = st.sampled_from([1, 64, 1 << 16])
+
+
+def drawn(draw, batches=((), (2,), (2, 2), (2, 1, 2))):
+    """query, key, value, of batch axes that may have to be broadcast, and the scores' shape."""
+    length, keys, wide, out = (draw(st.integers(1, 3)) for _ in range(4))
+    batch = draw(st.sampled_from(batches))
+    shapes = []
+    for sizes in ((length, wide), (keys, wide), (keys, out)):
+        mine = tuple(1 if draw(st.booleans()) else n for n in batch)
+        shapes.append((*draw(st.sampled_from([batch, batch, mine, ()])), *sizes))
+    inputs = [draw(tensors(shape, requires_grad=True)) for shape in shapes]
+    lead = np.broadcast_shapes(*(shape[:-2] for shape in shapes))
+    return *inputs, (*lead, length, keys)
+
+
+@checks(Attention)
+def test_attention(draw):
+    """With a mask that has a gradient too, with noise, and with the softmax as a result."""
+    query, key, value, shape = drawn(draw)
+    weighted = draw(st.booleans())
+    if weighted:
+        shape = (*np.broadcast_shapes(query.shape[:-2], key.shape[:-2]), *shape[-2:])
+        value = draw(tensors((*shape[:-2], *value.shape[-2:]), requires_grad=True))
+    mask = draw(st.one_of(st.none(), tensors(shape[-2:], requires_grad=True), tensors(shape, requires_grad=True)))
+    noise = draw(st.one_of(st.none(), tensors(shape, dtype=torch.bool)))
+    settings = {
+        "scale": draw(st.sampled_from([1.0, -0.5])), "weighted": weighted, "safe": draw(st.booleans()),
+        "keep": draw(st.booleans()), "block": draw(blocks),
+    }  # fmt: skip
+
+    def apply(query, *others):
+        here = None if noise is None else backend.like(noise.array * 2.0, query.array, query.array.dtype)
+        return Attention.apply(query, *others, noise=here, **settings)
+
+    return apply, query, key, value, mask
+
+
+@checks(Attention)
+def test_scaled_dot_product_attention(draw):
+    query, key, value, shape = drawn(draw)
+    causal = draw(st.booleans())
+    mask = None if causal else draw(st.one_of(st.none(), tensors(shape, dtype=torch.bool)))
+    same = query.shape[:-2] == key.shape[:-2] == value.shape[:-2]
+    p = draw(st.sampled_from([0.0, 0.5])) if same else 0.0
+    return lambda *inputs: F.scaled_dot_product_attention(*inputs, p, causal), query, key, value, mask
+
+
+@checks(Attention)
+def test_attention_where_inputs_depend_on_each_other(draw):
+    x = draw(tensors((2, 3, 2), requires_grad=True))
+    return lambda x: F.scaled_dot_product_attention(x, x, x * x, x[0] @ x[1].mT), x
+
+
+@given(st.data())
+def test_fused_is_what_its_steps_are(data):
+    query, key, value, shape = drawn(data.draw)
+    mask = np.where(data.draw(tensors(shape, dtype=torch.bool)).array, -np.inf, 0.0)
+    settings = {"scale": 0.7, "noise": None, "weighted": False, "safe": True, "keep": False}
+    node = Attention()
+    vars(node).update(settings)
+    empty = np.isinf(mask).all(-1, keepdims=True)
+    steps = node.decomposition(query, key, value, mask, empty)
+    for block in (1, 3, 100):
+        fused = Attention.apply(query, key, value, mask, block=block, **settings)
+        np.testing.assert_allclose(fused.array, steps.array, 1e-12, 1e-12)
+        assert not fused.array[np.broadcast_to(empty, fused.shape)].any()
+
+
+@given(st.lists(st.integers(1, 5), max_size=3), st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 7, 30, 200]))
+def test_places_are_each_there_once(batch, length, keys, block):
+    seen = np.zeros((*batch, length), int)
+    for every, rows in places(tuple(batch), length, keys, block):
+        part = seen[(*every, rows)]
+        assert part.size * keys <= max(block, block * keys)
+        part += 1
+    assert (seen == 1).all()

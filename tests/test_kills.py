@@ -1,0 +1,188 @@
+"""A process that is killed, or whose disk is full, while it saves: the file is the old one or the new one, whole."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgad as torch
+
+pytestmark = [
+    pytest.mark.host("processes of their own"),
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="signals and /proc as Linux has them"),
+]
+SIZE = 2_000_000  # numbers: eight megabytes, so that a save takes a while
+SAVES = {
+    "pt": "torch.save(state, path)",
+    "safetensors": "torch.serialization.safetensors.save_file(state, path)",
+    "npz": "torch.serialization.save_npz(state, path)",
+}
+PROGRAM = """
+import sys
+import microgad as torch
+path = sys.argv[1]
+for n in range(int(sys.argv[2]), 10**6):
+    state = {{"n": torch.tensor(n), "w": torch.full(({size},), float(n))}}
+    {save}
+    print(n, flush=True)
+"""
+TRAINING = """
+import sys
+import numpy as np
+import microgad as torch
+from microgad import nn
+from microgad.training import fit
+from microgad.utils.data import DataLoader, TensorDataset
+torch.manual_seed(0)
+data = TensorDataset(torch.randn(64, 8), torch.randint(0, 2, (64,)))
+net = nn.Sequential(nn.Linear(8, 30_000), nn.ReLU(), nn.Linear(30_000, 2))
+loader = DataLoader(data, 16, num_workers=int(sys.argv[2]))
+print("ready", flush=True)
+fit(net, loader, torch.optim.SGD(net.parameters(), 0.01), nn.functional.cross_entropy, 10**6, checkpoint=sys.argv[1],
+    resume=True, progress=False, after_epoch=lambda *given: print("epoch", flush=True))
+"""
+
+
+@pytest.fixture
+def kills(request: pytest.FixtureRequest) -> int:
+    return 50 if request.config.getoption("--thorough") else 4
+
+
+def started(program: str, *arguments: Any) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    return process
+
+
+def killed(process: subprocess.Popen[str], after: float) -> list[str]:
+    """Kill it some seconds after its first line; give all lines that it printed."""
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    assert first, "ended by itself"
+    time.sleep(after)
+    process.kill()
+    rest = process.communicate()[0]
+    return [first, *rest.splitlines()]
+
+
+def unfinished(folder: Path) -> list[str]:
+    return [name for name in os.listdir(folder) if name.endswith(".tmp")]
+
+
+@pytest.mark.parametrize("kind", SAVES)
+def test_the_old_file_or_the_new_one(kind: str, kills: int, tmp_path: Path) -> None:
+    path, rng = tmp_path / f"last.{kind}", random.Random(kind)
+    program = PROGRAM.format(size=SIZE, save=SAVES[kind])
+    state = {"n": torch.tensor(0), "w": torch.full((SIZE,), 0.0)}
+    exec(SAVES[kind], {"torch": torch, "state": state, "path": path})
+    mapped = torch.load(path, mmap=True)
+    interrupted = n = 0
+    for _ in range(kills):
+        lines = killed(started(program, path, n + 1), rng.uniform(0, 0.1))
+        found = torch.load(path)
+        n = found["n"].item()
+        assert n in (int(lines[-1]), int(lines[-1]) + 1)
+        assert found["w"].shape == (SIZE,)
+        assert (found["w"] == n).all()
+        interrupted += len(unfinished(tmp_path))
+        assert len(unfinished(tmp_path)) <= 1
+        assert (mapped["w"] == 0).all()  # the old file, as long as somebody looks at it
+    assert interrupted
+    exec(SAVES[kind], {"torch": torch, "state": state, "path": path})
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_a_file_that_another_process_is_writing_stays(tmp_path: Path) -> None:
+    path = tmp_path / "last.pt"
+    process = started(PROGRAM.format(size=SIZE, save=SAVES["pt"]), path, 1)
+    assert process.stdout is not None
+    process.stdout.readline()
+    for n in range(20):
+        while not unfinished(tmp_path):
+            assert process.poll() is None
+        torch.save({"mine": n}, path)
+    time.sleep(0.5)
+    assert process.poll() is None  # nobody has taken its file away
+    killed(process, 0)
+    torch.save({}, path)
+    assert os.listdir(tmp_path) == ["last.pt"]
+
+
+FULL = """
+import resource, sys
+import microgad as torch
+path = sys.argv[1]
+state = {{"n": torch.tensor(1), "w": torch.full(({size},), 1.0)}}
+resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
+try:
+    {save}
+except OSError as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.parametrize("kind", SAVES)
+def test_a_full_disk(kind: str, tmp_path: Path) -> None:
+    """A limit on the sizes of files, which fails in the same place."""
+    path = tmp_path / f"last.{kind}"
+    state = {"n": torch.tensor(0)}
+    exec(SAVES[kind], {"torch": torch, "state": state, "path": path})
+    path.chmod(0o600)
+    command = [sys.executable, "-c", FULL.format(size=SIZE, save=SAVES[kind]), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert f"save: File too large; a file that was there is as it was: '{path}'" in done.stdout
+    assert os.listdir(tmp_path) == [path.name]
+    assert torch.load(path)["n"].item() == 0
+    exec(SAVES[kind], {"torch": torch, "state": state, "path": path})
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_training_run_with_workers(kills: int, tmp_path: Path) -> None:
+    """The checkpoint is whole, no worker lives on, and no shared memory stays."""
+    path, rng = tmp_path / "run.ckpt", random.Random(0)
+    epochs = 0
+    for _ in range(kills):
+        process = started(TRAINING, path, 2)
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.readline()  # the first epoch
+        workers = children(process.pid)
+        named = {name for pid in (process.pid, *workers) for name in shared(pid)}
+        killed(process, rng.uniform(0, 0.3))
+        found = torch.load(path)
+        assert len(found["history"]) > epochs
+        epochs = len(found["history"])
+        assert all(np.isfinite(x.numpy()).all() for x in found["parts"]["model"].values())
+        until = time.monotonic() + 10
+        while any(map(alive, workers)) and time.monotonic() < until:
+            time.sleep(0.02)
+        assert not any(map(alive, workers))
+        assert not any(map(os.path.exists, named))
+        assert len(unfinished(tmp_path)) <= 1
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def shared(pid: int) -> list[str]:
+    """Memory with a name, which would stay when everybody has gone."""
+    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    return ["/dev/shm/" + line.partition("/dev/shm/")[2] for line in lines if "/dev/shm/" in line]
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False

@@ -1,0 +1,79 @@
+"""Arithmetic is as quiet as PyTorch's, and no quieter: NumPy itself warns, and who asks is told."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import warnings
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import notices
+
+pytestmark = pytest.mark.host("a GPU doesn't warn")
+NAN_AND_INF = [
+    lambda x: x.log(),
+    lambda x: x / 0,
+    lambda x: torch.tensor(0.0) / 0,
+    lambda x: x.sum(),
+    lambda x: x.half(),
+    lambda x: (x * 1e38).to(torch.int32),
+    lambda x: torch.fft.fft(x),
+    lambda x: torch.stack([x, x]).std(0),
+    lambda x: x.clone().mul_(1e38),
+    lambda x: np.log(x),
+]
+
+
+@pytest.fixture
+def filtered():
+    """microgad's filter, in front of the one that makes warnings errors."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        notices.quiet_numbers()
+        yield
+
+
+@pytest.mark.parametrize("compute", NAN_AND_INF)
+def test_nothing_is_said_of_nan_and_infinity(filtered, compute):
+    compute(torch.tensor([0.0, -1.0, torch.inf, -torch.inf, 3e38]))
+
+
+def test_nor_backward_nor_in_a_thread(filtered):
+    said = []
+
+    def work():
+        try:
+            x = torch.tensor([0.0, -1.0], requires_grad=True)
+            (x.log() / 0).sum().backward()
+        except RuntimeWarning as warning:
+            said.append(warning)
+
+    work()
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert not said
+
+
+def test_numpy_itself_still_warns_and_a_strict_program_is_told(filtered):
+    with pytest.raises(RuntimeWarning, match="divide by zero"):
+        np.log(np.zeros(1))
+    with pytest.raises(RuntimeWarning, match="invalid value"):
+        np.array([np.inf, -np.inf]).sum()  # from within NumPy's own Python code
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError):
+        torch.zeros(1).log()
+
+
+def test_other_warnings_are_not_held_back(filtered):
+    with pytest.raises(UserWarning, match="degrees of freedom"):
+        torch.zeros(1).std()
+
+
+def test_a_program_hears_nothing_from_the_import_on():
+    program = "import microgad as torch; torch.zeros(1).log().sum().item(); torch.tensor([torch.inf, -torch.inf]).sum()"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

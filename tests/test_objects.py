@@ -1,0 +1,190 @@
+"""Modules and plain objects in files: whole, of classes that are there, and without a line of code run."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import pickle
+import sys
+import types
+from typing import Any
+
+import pytest
+
+import microgad as torch
+from microgad import nn
+from microgad.serialization import FileError, objects
+
+HERE = sys.modules[__name__]
+
+
+class Net(nn.Module):
+    kind = "net"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.ReLU())
+        self.rnn = nn.LSTM(4, 3, bidirectional=True)
+        self.act, self.norm = nn.functional.relu, nn.LayerNorm
+        self.options = argparse.Namespace(scale=2.0)
+        self.tied = self.body[0]
+
+    def forward(self, x: Any) -> Any:
+        return self.rnn(self.act(self.body(x)) * self.options.scale)[0]
+
+
+class Plain:
+    def __init__(self) -> None:
+        raise AssertionError("no __init__ runs")
+
+
+class Sets(nn.Module):
+    def __setstate__(self, state: Any) -> None:
+        raise AssertionError("no __setstate__ runs")
+
+
+class Goes(nn.Module):
+    def __del__(self) -> None:
+        pass
+
+
+def through(obj: Any, **options: Any) -> Any:
+    file = io.BytesIO()
+    torch.save(obj, file)
+    file.seek(0)
+    return torch.load(file, **options)
+
+
+def forged(pickled: bytes) -> io.BytesIO:
+    """A file of PyTorch's with a pickle of somebody else's."""
+    from microgad.serialization.archive import Writer
+
+    file = io.BytesIO()
+    with Writer(file, "archive") as archive:
+        archive.write("data.pkl", pickled)
+        archive.write("version", b"3\n")
+    file.seek(0)
+    return file
+
+
+def test_a_module_comes_back_whole() -> None:
+    net = Net().eval()
+    again = through({"net": net, "args": argparse.Namespace(lr=0.1)}, weights_only=False)
+    other = again["net"]
+    assert type(other) is Net
+    assert other.tied is other.body[0]
+    assert other.norm is nn.LayerNorm
+    assert not other.training
+    assert again["args"] == argparse.Namespace(lr=0.1)
+    x = torch.randn(5, 2)
+    assert torch.equal(net(x), other(x))
+    other(x).sum().backward()
+    assert repr(other) == repr(net)
+
+
+def test_it_has_to_be_asked_for() -> None:
+    with pytest.raises(FileError, match=r"names .*Net.*weights_only=False"):
+        through(Net())
+    with torch.serialization.safe_globals([Net, nn.Sequential, nn.Linear]):
+        assert type(through(nn.Sequential(nn.Linear(1, 1)))) is nn.Sequential
+    assert torch.serialization.get_safe_globals() == []
+
+
+def test_classes_of_elsewhere_have_to_be_named() -> None:
+    x = object.__new__(Plain)
+    x.__dict__["value"] = [1, torch.ones(2)]
+    with pytest.raises(TypeError, match="Plain"):
+        through(x)
+    with torch.serialization.safe_globals([Plain]):
+        assert through(x).value[0] == 1
+        file = io.BytesIO()
+        torch.save(x, file)
+    file.seek(0)
+    with pytest.raises(FileError, match="Plain"):
+        torch.load(file, weights_only=False)
+
+
+@pytest.mark.parametrize("kind", [Sets, Goes])
+def test_code_in_classes_is_not_run(kind: type) -> None:
+    with pytest.raises(TypeError, match=kind.__name__):
+        through(kind())
+    file = forged(b"\x80\x02c" + f"{__name__}\n{kind.__name__}\n".encode() + b")\x81}b.")
+    with pytest.raises(FileError, match="no code is run"):
+        torch.load(file, weights_only=False)
+
+
+@pytest.mark.parametrize(
+    ("pickled", "said"),
+    [
+        (b"cos\nsystem\n.", "names os.system"),
+        (b"cbuiltins\neval\n.", "names builtins.eval"),
+        (b"csubprocess\nPopen\n)\x81.", "names subprocess.Popen"),
+        (b"cantigravity\nfly_to\n.", "names antigravity"),
+        (b"cmicrogad.hub\nload\n.", "names microgad.hub.load"),
+        (b"ctorch\nload\n.", "names torch.load"),
+        (b"ctorch.nn.modules.linear\nLinear\n(K\x01t\x81.", "with arguments"),
+        (b"ctorch.nn.modules.linear\nLinear\n)R.", "calls what is no function"),
+        (b"ctorch.nn.functional\nrelu\n)\x81.", "what is no class"),
+        (b"ctorch.nn.modules.linear\nLinear\n)\x81]b.", "something else than attributes"),
+        (b"ctorch.nn.modules.linear\nLinear\n)\x81}K\x01K\x01sb.", "something else than attributes"),
+        (b"ctorch.nn.modules.linear\nLinear\n)\x81}b}b.", "gives a state to a Linear"),
+    ],
+)
+def test_forged_files_are_refused(pickled: bytes, said: str) -> None:
+    before = set(sys.modules)
+    with pytest.raises(FileError, match=said):
+        torch.load(forged(b"\x80\x02" + pickled), weights_only=False)
+    assert "antigravity" not in sys.modules
+    assert not {name for name in set(sys.modules) - before if not name.startswith("microgad")}
+
+
+def test_what_cant_be_found_again_is_not_saved() -> None:
+    net = Net()
+    vars(net)["act"] = lambda x: x
+    with pytest.raises(TypeError, match=r"obj\['act'\].*can't be found under that name"):
+        through(net)
+
+
+def test_hooks_are_found_again() -> None:
+    net = nn.Linear(1, 1)
+    file = io.BytesIO()
+    net.register_forward_hook(nn.functional.relu)
+    torch.save(net, file)
+    file.seek(0)
+    assert torch.load(file, weights_only=False)._hooked
+    assert not through(nn.Linear(1, 1), weights_only=False)._hooked
+
+
+def test_pytorch_s_modules_open() -> None:
+    theirs = pytest.importorskip("torch")
+    net = theirs.nn.Sequential(
+        theirs.nn.Linear(2, 4), theirs.nn.TransformerEncoderLayer(4, 2, 8), theirs.nn.LSTM(4, 3), theirs.nn.GRU(3, 2)
+    ).eval()
+    file = io.BytesIO()
+    theirs.save(net[:2], file)
+    file.seek(0)
+    ours = torch.load(file, weights_only=False)
+    x = theirs.randn(3, 1, 2)
+    assert type(ours[0]) is nn.Linear
+    assert torch.allclose(ours(torch.from_numpy(x.numpy())), torch.from_numpy(net[:2](x).detach().numpy()), atol=1e-6)
+    file = io.BytesIO()
+    theirs.save(net, file)
+    file.seek(0)
+    assert torch.load(file, weights_only=False)[2](torch.ones(1, 4))[0].shape == (1, 3)
+
+
+def test_python_reads_what_is_written() -> None:
+    file = io.BytesIO()
+    torch.save(argparse.Namespace(a=1), file)
+    pickled = file.getvalue().partition(b"\x80\x02")[2]
+    assert pickle.loads(b"\x80\x02" + pickled) == argparse.Namespace(a=1)
+
+
+def test_the_program_s_own_classes_need_no_naming(monkeypatch: pytest.MonkeyPatch) -> None:
+    main = types.ModuleType("__main__")
+    exec("class Config:\n    pass", vars(main))
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    config = main.Config()
+    config.lr = 0.5
+    assert through(config, weights_only=False).lr == 0.5
+    assert objects.known("__main__", "Config") is None

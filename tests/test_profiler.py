@@ -1,0 +1,171 @@
+"""torch.profiler and torch.autograd.profiler: what they see, and in which form they say it."""
+
+import gzip
+import json
+import time
+
+import pytest
+
+import microgad as torch
+from microgad import nn
+from microgad.profiler import (
+    ProfilerAction,
+    ProfilerActivity,
+    profile,
+    record_function,
+    schedule,
+    tensorboard_trace_handler,
+)
+
+
+def work():
+    x = torch.ones(10, 10, requires_grad=True)
+    with record_function("mine"):
+        (x @ x).relu().sum().backward()
+
+
+def test_events_nest_and_times_add_up():
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as prof:
+        work()
+    events = prof.events()
+    mine = next(event for event in events if event.name == "mine")
+    names = [event.name for event in mine.cpu_children]
+    assert names[:3] == ["MatMul", "Relu", "Sum"]
+    assert {"SumBackward0", "ReluBackward0", "MatMulBackward0"} <= set(names)
+    assert mine.cpu_time_total >= sum(child.cpu_time_total for child in mine.cpu_children)
+    assert all(mine.start <= child.start <= child.end <= mine.end for child in mine.cpu_children)
+    top = sum(event.cpu_time_total for event in events if event.cpu_parent is None)
+    assert events.self_cpu_time_total == pytest.approx(top)
+
+
+def test_tables():
+    with profile(record_shapes=True, profile_memory=True, with_flops=True, with_stack=True) as prof:
+        work()
+        work()
+    table = prof.key_averages(group_by_input_shape=True, group_by_stack_n=1).table(sort_by="self_cpu_time_total")
+    head = table.splitlines()[1]
+    columns = [
+        "Name",
+        "Self CPU %",
+        "CPU time avg",
+        "CPU Mem",
+        "# of Calls",
+        "Input Shapes",
+        "Source Location",
+        "FLOPs",
+    ]
+    assert all(column in head for column in columns)
+    assert "[[10, 10], [10, 10]]" in table
+    assert "Self CPU time total: " in table.splitlines()[-1]
+    averages = {event.key: event for event in prof.key_averages()}
+    matmul = averages["MatMul"]
+    assert (matmul.count, matmul.self_cpu_memory_usage, matmul.flops) == (2, 800, 2 * 2 * 10**3)
+    assert matmul.cuda_time_total == matmul.self_device_time_total == matmul.device_memory_usage == 0
+    assert matmul.cpu_time_str.endswith("us") or matmul.cpu_time_str.endswith("ms")
+    assert len(prof.key_averages().table(row_limit=2, header="Mine").splitlines()) == 4 + 2 + 2 + 1
+    with pytest.raises(AttributeError, match="nonsense"):
+        prof.key_averages().table(sort_by="nonsense")
+    with pytest.raises(AttributeError):
+        _ = matmul.nonsense
+
+
+def test_sorting_is_by_what_is_asked_for():
+    with profile() as prof:
+        with record_function("slow"):
+            time.sleep(0.01)
+        work()
+    averages = prof.key_averages()
+    rows = averages.table(sort_by="cpu_time_total").splitlines()[3:-2]
+    assert rows[0].split()[0] == "slow"
+    assert averages[0].cpu_time_total > 1e4
+
+
+@pytest.mark.filterwarnings("ignore:Profiler won")
+def test_schedule_is_torchs():
+    torch_profiler = pytest.importorskip("torch.profiler")
+    for numbers in [(1, 1, 3, 2, 0, 0), (0, 0, 1, 0, 2, 0), (2, 1, 1, 1, 3, 1), (1, 0, 2, 0, 0, 0)]:
+        options = dict(
+            zip(("wait", "warmup", "active", "repeat", "skip_first", "skip_first_wait"), numbers, strict=True)
+        )
+        ours, theirs = schedule(**options), torch_profiler.schedule(**options)
+        assert [ours(i).name for i in range(20)] == [theirs(i).name for i in range(20)]
+    with pytest.raises(AssertionError):
+        schedule(wait=0, warmup=0, active=0)
+
+
+def test_steps_of_a_schedule(tmp_path):
+    rounds = []
+
+    def ready(prof):
+        rounds.append([event.name for event in prof.events() if event.is_user_annotation])
+        tensorboard_trace_handler(str(tmp_path / "log"), use_gzip=len(rounds) == 2)(prof)
+
+    with profile(schedule=schedule(wait=1, warmup=1, active=2, repeat=2), on_trace_ready=ready) as prof:
+        for _ in range(10):
+            torch.ones(2).exp()
+            prof.step()
+    assert rounds == [["ProfilerStep#2", "ProfilerStep#3"], ["ProfilerStep#6", "ProfilerStep#7"]]
+    assert prof.current_action is ProfilerAction.NONE
+    files = sorted(path.suffix for path in (tmp_path / "log").iterdir())
+    assert files == [".gz", ".json"]
+
+
+def test_traces(tmp_path):
+    with profile(record_shapes=True, with_stack=True) as prof:
+        work()
+    prof.add_metadata("who", "me")
+    prof.export_chrome_trace(str(tmp_path / "trace.json"))
+    prof.export_chrome_trace(str(tmp_path / "trace.json.gz"))
+    trace = json.loads((tmp_path / "trace.json").read_text())
+    assert trace["who"] == "me"
+    assert {"ph", "name", "ts", "dur", "pid", "tid", "cat", "args"} <= set(trace["traceEvents"][0])
+    assert [event["cat"] for event in trace["traceEvents"][:2]] == ["user_annotation", "cpu_op"]
+    with gzip.open(tmp_path / "trace.json.gz", "rt") as file:
+        assert len(json.load(file)["traceEvents"]) == len(prof.events())
+    prof.export_stacks(str(tmp_path / "stacks.txt"))
+    assert "work" in (tmp_path / "stacks.txt").read_text()
+
+
+def test_nothing_is_there_before_the_end():
+    prof = profile()
+    with pytest.raises(AssertionError, match="nothing is recorded yet"):
+        prof.key_averages()
+    prof.start()
+    torch.ones(2).exp()
+    prof.stop()
+    torch.ones(2).exp()
+    assert [event.name for event in prof.events()] == ["Exp"]
+
+
+def test_the_older_profiler():
+    with torch.autograd.profiler.profile(use_cuda=False, profile_memory=True) as prof:
+        work()
+    assert "MatMul" in str(prof)
+    assert prof.total_average().count == len(prof.function_events)
+    assert prof.key_averages()[0].count == 1
+    with torch.autograd.profiler.profile(enabled=False) as prof:
+        work()
+    assert prof.function_events is None
+    with torch.autograd.profiler.emit_nvtx():
+        work()
+
+
+def test_record_function_decorates_and_is_nothing_alone():
+    @record_function("f")
+    def f():
+        return torch.ones(2).exp()
+
+    f()
+    with profile() as prof:
+        f()
+    assert [event.name for event in prof.events()] == ["f", "Exp"]
+
+
+def test_modules_and_exceptions():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5))
+    with profile() as prof:
+        with pytest.raises(RuntimeError):
+            model(torch.ones(2, 3))
+        model(torch.ones(2, 2))
+    assert "Dropout" in [event.name for event in prof.events()]
+    assert not prof._recorder._running.open

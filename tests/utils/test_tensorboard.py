@@ -1,0 +1,60 @@
+"""SummaryWriter: Tensors in, files out; without tensorboardX its name."""
+
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+import microgad
+from microgad.utils import tensorboard
+
+
+@pytest.fixture(autouse=True)
+def _anew():
+    tensorboard._writer.cache_clear()
+    yield
+    tensorboard._writer.cache_clear()
+
+
+def test_without_the_package_its_name_is_said(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with pytest.raises(ImportError, match=r"needs the package tensorboardX: pip install 'microgad\[board\]'"):
+        tensorboard.SummaryWriter("runs")
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pytest.importorskip("tensorboardX")
+        with tensorboard.SummaryWriter(str(tmp_path)) as writer:
+            for step in range(3):
+                writer.add_scalar("loss", microgad.tensor(float(step), requires_grad=True), step)
+            writer.add_scalars("both", {"a": microgad.tensor(1.0), "b": 2.0}, 0)
+            writer.add_histogram("weights", microgad.rand(10), 0)
+            writer.add_image("image", microgad.rand(3, 4, 5), 0)
+            writer.add_text("words", "said")
+        assert isinstance(writer, tensorboard.SummaryWriter)
+        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.record_writer import RecordWriter  # noqa: F401 - the format of what is read below
+    (file,) = (path for path in tmp_path.iterdir() if path.is_file())
+    data, at, found = file.read_bytes(), 0, []
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 8], "little")
+        found.append(Event.FromString(data[at + 12 : at + 12 + length]))
+        at += 16 + length
+    written = {(v.tag, e.step): v for e in found for v in e.summary.value}
+    np.testing.assert_array_equal([written["loss", step].simple_value for step in range(3)], [0.0, 1.0, 2.0])
+    assert written["weights", 0].histo.num == 10
+    assert written["image", 0].image.height == 4
+
+
+def test_a_graph_is_left_out_with_a_notice(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pytest.importorskip("tensorboardX")
+        writer = tensorboard.SummaryWriter(str(tmp_path))
+    microgad.notices.once.cache_clear()
+    with pytest.warns(UserWarning, match="add_graph: left out"):
+        writer.add_graph(microgad.nn.Linear(2, 2), microgad.rand(1, 2))
+    writer.close()
