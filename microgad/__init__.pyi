@@ -64,13 +64,10 @@ from .backend import empty_cache as empty_cache
 from .devices import device as device
 from .devices import get_default_device as get_default_device
 from .devices import set_default_device as set_default_device
-from .dtypes import bfloat16 as bfloat16
 from .dtypes import can_cast as can_cast
 from .dtypes import complex64 as complex64
 from .dtypes import complex128 as complex128
 from .dtypes import dtype as dtype
-from .dtypes import float8_e4m3fn as float8_e4m3fn
-from .dtypes import float8_e5m2 as float8_e5m2
 from .dtypes import float16 as float16
 from .dtypes import float32 as float32
 from .dtypes import float64 as float64
@@ -111,7 +108,10 @@ from .legacy import LongTensor as LongTensor
 from .legacy import ShortTensor as ShortTensor
 from .legacy import set_default_tensor_type as set_default_tensor_type
 from .legacy import typename as typename
+from .limits import bfloat16 as bfloat16
 from .limits import finfo as finfo
+from .limits import float8_e4m3fn as float8_e4m3fn
+from .limits import float8_e5m2 as float8_e5m2
 from .limits import iinfo as iinfo
 from .ops.activation import celu as celu
 from .ops.activation import celu_ as celu_

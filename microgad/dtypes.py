@@ -74,47 +74,11 @@ class dtype:
         return of, (self.dtype.name,)
 
 
-class unheld(dtype):
-    """A dtype of PyTorch's that programs name and NumPy has no arrays of: it is refused where one is to be made.
-
-    >>> torch.bfloat16, torch.bfloat16 == torch.float32, torch.bfloat16.is_floating_point
-    (torch.bfloat16, False, True)
-    >>> torch.ones(2, dtype=torch.bfloat16)
-    Traceback (most recent call last):
-    microgad.errors.DtypeError: microgad has no tensors of bfloat16: NumPy can't hold it; float32 and float16 are there
-    """
-
-    __slots__ = ("itemsize",)
-
-    def __init__(self, name: str, itemsize: int) -> None:
-        self.name, self.itemsize = name, itemsize  # type: ignore[misc]
-
-    is_floating_point, is_complex, is_signed = True, False, True
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "dtype":
-            raise DtypeError(
-                f"microgad has no tensors of {self.name}: NumPy can't hold it; float32 and float16 are there"
-            )
-        raise AttributeError(name)
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:
-        return hash(self.name)
-
-    def __reduce__(self) -> str:  # type: ignore[override]
-        return self.name
-
-
 float16, float32, float64 = dtype("float16"), dtype("float32"), dtype("float64")
 complex64, complex128 = dtype("complex64"), dtype("complex128")
 int8, int16, int32, int64 = dtype("int8"), dtype("int16"), dtype("int32"), dtype("int64")
 uint8, uint16, uint32, uint64 = dtype("uint8"), dtype("uint16"), dtype("uint32"), dtype("uint64")
 bool_ = dtype("bool")
-bfloat16 = unheld("bfloat16", 2)
-float8_e4m3fn, float8_e5m2 = unheld("float8_e4m3fn", 1), unheld("float8_e5m2", 1)
 
 _ALL = (
     float16,

@@ -14,7 +14,7 @@ from numpy import ndarray
 from . import errors
 from .backend import as_array, device_of, is_array, is_gpu, owner, to_device
 from .plan import VARARGS, Plan, parameters, stored
-from .state import State, current, inside, scope
+from .state import State, current
 
 _SCALARS = frozenset((float, int, bool, complex))
 numbers = count()  # nodes are numbered as the tape grows: the engine's order
@@ -223,25 +223,9 @@ class Function:
 
     @classmethod
     def _apply_decomposed(cls, *inputs: Any, **settings: Any) -> Any:
-        """`apply` of a class that has a decomposition: where the state is fine, that is what is recorded.
-
-        The operation itself is done first, so that its errors are raised, and for what the decomposition reads.
-        """
-        whole = Function.apply.__func__  # type: ignore[attr-defined]
-        if not current().fine:
-            return whole(cls, *inputs, **settings)
-        with scope(observer=None):
-            out = whole(cls, *inputs, **settings)
-        nodes = [x.node for x in (out if type(out) is tuple else (out,)) if isinstance(x, Tensor) and x.node]
-        if not nodes:
-            return out if current().observer is None else whole(cls, *inputs, **settings)
-        node = nodes[0].edges[0] if type(nodes[0]) is Output else nodes[0]
-        decomposition, positions = node.plan.decomposition
-        given = [inputs[i] for i in node.plan.inputs]
-        kept = [x if isinstance(x, Tensor) else array for x, array in zip(given, node.kept, strict=False)]
-        kept += node.kept[len(kept) :]
-        with scope(path=inside(f"{cls.__name__}()")):
-            return decomposition(node, *[kept[j] for j in positions])
+        """`apply` of a class that has a decomposition: somebody may want that to be recorded in its place."""
+        whole, fine = Function.apply.__func__, current().fine  # type: ignore[attr-defined]
+        return whole(cls, *inputs, **settings) if fine is None else fine(cls, whole, inputs, settings)
 
     @classmethod
     def apply_(cls, target: Any, *others: Any, **settings: Any) -> Any:
@@ -488,15 +472,6 @@ class Output(Function):
         self.shape, self.dtype, self.path = node.shape[index], node.dtype[index], node.path
         self.kept = self.seen = ()
         self.hooks = None
-
-
-class Detach(Function):
-    """The same memory, off the graph: only observers see it, where a Tensor is detached."""
-
-    may_share = True
-
-    def forward(self, x: Any) -> Any:
-        return x
 
 
 class Leaf(Function):

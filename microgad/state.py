@@ -25,14 +25,14 @@ class State:
         observer: Observer | None = None,
         deriving: bool = False,
         holomorphic: bool = False,
-        fine: bool = False,
+        fine: Callable[..., Any] | None = None,
     ) -> None:
         self.grad_enabled = grad_enabled
         self.path = path
         self.observer = observer
         self.deriving = deriving  # inside a derivative under create_graph
         self.holomorphic = holomorphic  # gradients are grad · f' of complex numbers too, and so have derivatives again
-        self.fine = fine  # a Function that has a decomposition is recorded as that
+        self.fine = fine  # applies Functions that have a decomposition, see `graph.fine`
 
 
 variable: ContextVar[State] = ContextVar("microgad", default=State())  # noqa: B039 - immutable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 import numpy as np
 
 from . import backend, dtypes, engine, errors, function, printing, state
-from .function import Detach, Function, Leaf
+from .function import Function, Leaf
 from .hooks import RemovableHandle
 from .lazy import Room, missing
 from .methods import Methods
@@ -160,11 +160,7 @@ class Tensor(Methods):
         """
         result: Tensor = Tensor._made(self.array)
         result.version = self._counter()
-        observer = state.current().observer
-        if observer is not None:
-            node = Detach()
-            observer.begin(node, (self,))
-            observer.forward(node, (self,), result)
+        region.tell_detached(self, result)
         return result
 
     def detach_(self) -> Tensor:
@@ -287,14 +283,7 @@ class Tensor(Methods):
             order = region.order_of(base.array)
             base.node = region.RegionWrite.noted([base.node, node], base.array, chain=self.chain, order=order)
         if base.views:
-            with state.scope(observer=None):  # nothing is computed
-                for ref in base.views:
-                    view = ref()
-                    if view is not None and view.chain is not None:
-                        shown = Tensor._made(base.array, base.node)
-                        for cls, settings in view.chain:
-                            shown = cls.apply(shown, **settings)
-                        view.node = shown.node
+            region.show_again(base)
 
     # Values
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from .modules import Call, Modules
 from .statistics import Stats
 from .tape import Op, Source, Tape
 
-MANY = 8  # operations that read a source: so many lines that say so would hide the rest
+MANY = 8  # operations that read a source, or sources in a group: the lines of more would hide the rest
 WIDEST = 32  # members of a group that are laid out at once; more are put in groups of their own
 
 
@@ -96,7 +97,7 @@ class Tree:
 
     A group is a range of operations, `low` to `high`, and its `items`: an operation's place, or -1 - a group's. The
     first group holds all. `homes` are of the sources: the group that each is drawn in, or None for one that is drawn
-    within the operations that read it: a parameter, what many read, and what gradient has no part in.
+    within the operations that read it: a parameter, what many read, one of many, and what gradient has no part in.
     """
 
     def __init__(self, tape: Tape, carrying: set[int]) -> None:
@@ -115,6 +116,10 @@ class Tree:
                 if x.source is not None and (not users.get(x.source) or users[x.source][-1] != i):
                     users.setdefault(x.source, []).append(i)
         self.homes = [self.home(source, users.get(source.number, []), modules) for source in tape.sources]
+        crowds = Counter(home for home in self.homes if home is not None)
+        for i, source in enumerate(tape.sources):
+            if self.homes[i] is not None and crowds[self.homes[i]] > MANY and len(users.get(source.number, [])) == 1:
+                self.homes[i] = None
 
     def group(self, call: Call, label: str) -> int:
         """Add a module's call and all in it; the group's place."""
@@ -152,7 +157,11 @@ class Tree:
         if len(items) == 1:
             return items[0]
         low, high = self.span(items)
-        label = f"{self.name(items[0], True)} … {self.name(items[-1], False)}"
+        first, last = self.name(items[0], True), self.name(items[-1], False)
+        label = f"{first} … {last}"
+        if first == last:
+            same = all(item >= 0 and self.name(item, True) == first for item in items)
+            label = f"{first}, {len(items)} times" if same else f"{label} ({low + 1:,}–{high:,})"
         part = {"label": label, "path": whole["path"], "call": whole["call"], "items": items, "part": True}
         self.groups.append(part | {"low": low, "high": high})
         return -len(self.groups)
@@ -167,7 +176,7 @@ class Tree:
 
     def name(self, item: int, first: bool) -> str:
         if item >= 0:
-            return self.labels.get(item) or text.title(self.ops[item])
+            return self.labels.get(item) or self.ops[item].name
         label: str = self.groups[-1 - item]["label"]
         return label.split(" … ")[0 if first else -1]
 

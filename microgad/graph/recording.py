@@ -311,7 +311,7 @@ class Recorder(state.Observer):
 def digest(array: Any) -> str:
     """A fingerprint of an array's values."""
     x = backend.to_numpy(array)
-    return blake2b(np.ascontiguousarray(x).reshape(-1).view(np.uint8), digest_size=16).hexdigest()
+    return blake2b(np.ascontiguousarray(x).reshape(-1).view(np.uint8).data, digest_size=16).hexdigest()
 
 
 def _bare(x: Any) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 from .. import backend, state
 from ..autograd import custom
 from ..errors import ArgumentError, GraphError
-from ..function import Detach
+from ..ops.region import Detach
 from ..parameter import Parameter
 from ..tensor import Tensor
 from .copying import replica

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import Any
 
 from .. import state
+from ..function import Function, Output
+from ..tensor import Tensor
 
 
 def fine() -> AbstractContextManager[None]:
@@ -19,4 +22,23 @@ def fine() -> AbstractContextManager[None]:
     >>> [op.name for op in y.graph().tape]
     ['Mul', 'Permute', 'MatMul', 'Softmax', 'MatMul']
     """
-    return state.scope(fine=True)
+    return state.scope(fine=_in_steps)
+
+
+def _in_steps(cls: type[Function], whole: Any, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+    """What the decomposition gives; `whole(cls, *inputs, **settings)` is the operation itself.
+
+    That is done first, so that its errors are raised, and for what the decomposition reads.
+    """
+    with state.scope(observer=None):
+        out = whole(cls, *inputs, **settings)
+    nodes = [x.node for x in (out if type(out) is tuple else (out,)) if isinstance(x, Tensor) and x.node]
+    if not nodes:
+        return out if state.current().observer is None else whole(cls, *inputs, **settings)
+    node = nodes[0].edges[0] if type(nodes[0]) is Output else nodes[0]
+    decomposition, positions = node.plan.decomposition
+    given = [inputs[i] for i in node.plan.inputs]
+    kept = [x if isinstance(x, Tensor) else array for x, array in zip(given, node.kept, strict=False)]
+    kept += node.kept[len(kept) :]
+    with state.scope(path=state.inside(f"{cls.__name__}()")):
+        return decomposition(node, *[kept[j] for j in positions])

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import pathlib
     from pathlib import Path
 
+    from .diff import Diff
     from .recipe import Recipe
     from .replaying import Replay
     from .statistics import Stats
@@ -218,6 +219,21 @@ class Tape:
         from .page import page
 
         return page(self, path, title, steps)
+
+    def diff(self, other: Tape, rtol: float = 0.0, dtypes: bool = True) -> Diff:
+        """What differs in another tape, and where first: see `graph.diff.diff`.
+
+        >>> with torch.record() as mine:
+        ...     torch.ones(2).exp().sum()
+        >>> with torch.record() as theirs:
+        ...     torch.ones(3).exp().sum()
+        >>> print(mine.diff(theirs))
+        first Exp: shapes [(2,)], in the other [(3,)]
+              constant: shape (2,), in the other (3,)
+        """
+        from .diff import diff
+
+        return diff(self, other, rtol, dtypes)
 
     def to_json(self, path: str | pathlib.Path | None = None) -> str:
         """The whole tape as JSON, with the arrays that it holds; written to `path` too, if there is one.

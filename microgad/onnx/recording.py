@@ -15,12 +15,13 @@ import numpy as np
 
 from .. import state
 from ..errors import UnsupportedError, place
-from ..function import Detach, Function
+from ..function import Function
 from ..ops import indexing
 from ..ops.movement.conversion import Clone
 from ..ops.movement.order import Permute
 from ..ops.movement.shape import Reshape
 from ..ops.movement.splitting import Split, Unbind
+from ..ops.region import Detach
 from ..state import Observer
 from ..tensor import Tensor
 

@@ -6,12 +6,42 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import backend, errors, state
+from .. import backend, errors, function, state
 from ..function import Function, Leaf, LinearMap
 from .movement.memory import overlaps
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
+
+
+class Detach(Function):
+    """The same memory, off the graph: only observers see it, where a Tensor is detached."""
+
+    may_share = True
+
+    def forward(self, x: Any) -> Any:
+        return x
+
+
+def tell_detached(tensor: Tensor, result: Tensor) -> None:
+    """Tell an observer, if there is one."""
+    observer = state.current().observer
+    if observer is not None:
+        node = Detach()
+        observer.begin(node, (tensor,))
+        observer.forward(node, (tensor,), result)
+
+
+def show_again(base: Tensor) -> None:
+    """Give the live views of a base the nodes that lead to them from its new one."""
+    with state.scope(observer=None):  # nothing is computed
+        for ref in base.views or ():
+            view = ref()
+            if view is not None and view.chain is not None:
+                shown = function.Tensor._made(base.array, base.node)
+                for cls, settings in view.chain:
+                    shown = cls.apply(shown, **settings)
+                view.node = shown.node
 
 
 class RegionWrite(Function):

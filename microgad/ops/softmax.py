@@ -12,6 +12,7 @@ from .. import generator as draws
 from ..errors import DtypeError
 from ..function import Function
 from ..state import composite
+from . import layouts
 from .movement.dims import dim_of
 from .out import into
 from .reduction import axes, kept_shape
@@ -28,7 +29,7 @@ class Softmax(Function):
     symbol = "softmax"
 
     def forward(self, x):
-        x = backend.contiguous(x)
+        x = layouts.contiguous(x)
         out = x - maximum_along(x, self.axis)
         np.exp(out, out=out)
         out /= sum_along(out, self.axis)
@@ -70,7 +71,7 @@ class LogSoftmax(Function):
     symbol = "log softmax"
 
     def forward(self, x):
-        x = backend.contiguous(x)
+        x = layouts.contiguous(x)
         out = x - maximum_along(x, self.axis)
         out -= np.log(sum_along(np.exp(out), self.axis))
         return out

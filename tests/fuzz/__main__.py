@@ -30,6 +30,8 @@ def run(
             if time.monotonic() - started > seconds:
                 break
             end_if_stuck(120)
+        if count and count % 50_000 == 0:
+            print(f"{count} files, {tally['problems']} problems", file=sys.stderr, flush=True)
         kind = kinds[number % len(kinds)]
         content = made(kind, seed, number)
         problem, loaded = watch.problem(kind, content, memory=count % SAMPLE == 0)

@@ -112,6 +112,18 @@ def test_what_is_too_long_is_parted_and_says_from_where_to_where():
     assert [part["label"] for part in parts] == ["m.0 … m.31", "m.32 … m.63", "m.64 … m.95"]
 
 
+def test_parts_that_begin_and_end_alike_are_told_apart():
+    tape = chain([""] * 70)
+    assert [group["label"] for group in data_of(tape)["groups"][1:]] == [
+        "Mul, 24 times",
+        "Mul, 24 times",
+        "Mul, 22 times",
+    ]
+    for i in range(5, 70, 10):
+        tape.ops[i].name = "Add"
+    assert data_of(tape)["groups"][1]["label"] == "Mul … Mul (1–24)"
+
+
 def test_parameters_are_drawn_within_operations_and_inputs_beside_them():
     w, x, c = leaf(-1, "parameter", "w"), leaf(-2, "leaf", "x"), leaf(-3, "constant", "c")
     often = leaf(-4, "constant", "often")
@@ -250,3 +262,11 @@ def test_a_function_without_source_has_no_formula():
     space = {"torch": torch, "__name__": "typed"}
     exec("class Typed(torch.Function):\n def forward(self, x): return x\n def grad_x(self, grad): return grad", space)
     assert formula("Typed") is None
+
+
+def test_what_comes_in_at_every_step_is_drawn_within_the_steps():
+    ops = [op(i, [i - 1, -2 - i]) for i in range(MANY + 1)]
+    few = data_of(Tape(ops[:MANY], [leaf(-2 - i) for i in range(MANY)], [Result(MANY - 1, 0, "", (2,), "float32")]))
+    more = data_of(Tape(ops, [leaf(-2 - i) for i in range(MANY + 1)], [Result(MANY, 0, "", (2,), "float32")]))
+    assert [source["home"] for source in few["sources"]] == [0] * MANY
+    assert [source["home"] for source in more["sources"]] == [None] * (MANY + 1)

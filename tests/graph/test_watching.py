@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -153,3 +155,12 @@ def test_what_can_not_be_watched_is_refused():
     with watch(model) as live, pytest.raises(OSError, match="in use"):
         watch(model, port=int(urlsplit(live.url).port))
     assert not any(p.accumulation_hooks for p in model.parameters())
+
+
+def test_nothing_of_it_is_loaded_before_it_is_asked_for():
+    program = (
+        "import sys, microgad.graph as graph; graph.watch; "
+        "print([name for name in ('http.server', 'json', 'webbrowser', 'microgad.graph.page') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -55,7 +55,7 @@ import torch
 import torch.distributed.rpc as rpc
 from torch import Absentee
 from torch.nn import Linar
-from torch.utils.tensorboard import SummaryWriter
+from torch.utils.mobile_optimizer import optimize_for_mobile
 
 def used(f):
     try:
@@ -67,7 +67,7 @@ used(lambda: rpc.init_rpc("worker"))
 used(lambda: Absentee(1))
 used(lambda: Linar)
 used(lambda: Linar(2, 3))
-used(lambda: SummaryWriter())
+used(lambda: optimize_for_mobile())
 used(lambda: torch.sparse_csr_tensor)
 print(hasattr(torch, "sparse_csr_tensor"), isinstance(1, Absentee))
 
@@ -79,7 +79,7 @@ class Net(Linar):
         "program.py:14: microgad has no distributed.rpc.init_rpc",
         "program.py:15: microgad has no Absentee",
         "program.py:17: microgad has no nn.Linar; the nearest name is Linear",
-        "program.py:18: microgad has no utils.tensorboard.SummaryWriter",
+        "program.py:18: microgad has no utils.mobile_optimizer.optimize_for_mobile",
         "microgad has no sparse_csr_tensor: arrays are dense; index_add, gather and matmul do what sparse ones do; the nearest name is sparse_coo_tensor",
         "False False",
     ]

@@ -74,13 +74,14 @@ function drawOpen(box) {
   for (let g = group; g.parent; g = g.parent) depth++;
   const label = make("text", { x: box.x + 9, y: box.y + 16, class: "title over" });
   label.textContent = `− ${group.label}`;
+  const width = Math.min(box.width - 6, widthOf(label.textContent, 12, true) + 14);
   const head = make(
     "g",
     { class: "group-head", "data-key": box.key, tabindex: -1, role: "button", "aria-expanded": "true", "aria-label": `${group.path || group.label}, open module, ${group.high - group.low} operations` },
-    make("rect", { x: box.x + 3, y: box.y + 3, width: Math.min(box.width - 6, widthOf(label.textContent, 12, true) + 14), height: HEAD - 5, rx: 5 }),
+    make("rect", { x: box.x + 3, y: box.y + 3, width, height: HEAD - 5, rx: 5 }),
     label,
   );
-  shown.set(box.key, { ...box, height: HEAD, element: head, open: true });
+  shown.set(box.key, { ...box, width, height: HEAD, element: head, open: true });
   const frame = make("rect", { class: `frame${depth % 2 ? "" : " even"}`, x: box.x, y: box.y, width: box.width, height: box.height, rx: 9 });
   return make("g", {}, frame, drawInside(group, box.x, box.y, depth), head);
 }

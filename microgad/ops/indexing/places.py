@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import backend
+from .. import layouts
 
 FEW = 500  # values for which NumPy's own ways are as fast
 WIDE = 32  # values that make a row worth moving as a whole
@@ -99,10 +100,10 @@ def take(x: Any, index: Any) -> Any:
     if type(index) is not tuple:
         return np.take(x, index)
     if backend.is_gpu(x) or not x.flags.c_contiguous or _count(index) < FEW:
-        return backend.contiguous(backend.as_array(x[index]))
+        return layouts.contiguous(backend.as_array(x[index]))
     run = run_of(index, x.shape)
     if run is None:
-        return backend.contiguous(x[index])
+        return layouts.contiguous(x[index])
     return np.take(x.reshape(run.shape), run.where, axis=1).reshape(run.before + run.where.shape + run.after)
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import backend, dtypes
+from ... import dtypes
 from ... import function as core
 from ...errors import ArgumentError, ShapeError
 from ...function import Function
 from ...state import composite
+from .. import layouts
 from ..movement import diagonal, permute, reshape
 from ..out import into
 from .arguments import same_dtype
@@ -47,10 +48,10 @@ class Contract(Function):
         a = _ordered(of_a, [*batch, *left, *summed], a).reshape((*lead, math.prod(rows), inner))
         b = _ordered(of_b, [*batch, *summed, *right], b).reshape((*lead, inner, math.prod(columns)))
         if (*batch, *right, *left) == of_out:  # then the result lies in order in memory, as PyTorch's does
-            return backend.contiguous(np.matmul(np.swapaxes(b, -1, -2), np.swapaxes(a, -1, -2))).reshape(
+            return layouts.contiguous(np.matmul(np.swapaxes(b, -1, -2), np.swapaxes(a, -1, -2))).reshape(
                 (*lead, *columns, *rows)
             )
-        out = backend.contiguous(np.matmul(a, b)).reshape((*lead, *rows, *columns))
+        out = layouts.contiguous(np.matmul(a, b)).reshape((*lead, *rows, *columns))
         return _ordered([*batch, *left, *right], of_out, out)
 
     def grad_a(self, grad, b):

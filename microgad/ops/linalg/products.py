@@ -12,6 +12,7 @@ from ... import backend, dtypes
 from ...errors import DimError, ShapeError
 from ...function import Function
 from ...state import composite
+from .. import layouts
 from ..elementwise import Mul, Where, conj, mul
 from ..movement import transpose, unsqueeze
 from ..out import into
@@ -32,7 +33,7 @@ class MatMul(Function):
             raise ShapeError(
                 f"mat1 and mat2 shapes cannot be multiplied: a has {a.shape[-1]} columns, but b has {b.shape[-2]} rows"
             )
-        return backend.contiguous(np.matmul(a, b))
+        return layouts.contiguous(np.matmul(a, b))
 
     def grad_a(self, grad, b):
         return np.matmul(grad, np.swapaxes(b, -1, -2))

@@ -10,6 +10,7 @@ from ... import backend
 from ...errors import ArgumentError, DimError, ShapeError
 from ...function import LinearMap
 from ...state import composite
+from .. import layouts
 from ..out import into
 from .conversion import clone
 from .dims import dim_of
@@ -63,7 +64,7 @@ class Tril(LinearMap):
     symbol, numpy = "tril", np.tril
 
     def forward(self, x):
-        return np.tril(backend.contiguous(x), self.k)
+        return np.tril(layouts.contiguous(x), self.k)
 
     adjoint = forward
 
@@ -74,7 +75,7 @@ class Triu(LinearMap):
     symbol, numpy = "triu", np.triu
 
     def forward(self, x):
-        return np.triu(backend.contiguous(x), self.k)
+        return np.triu(layouts.contiguous(x), self.k)
 
     adjoint = forward
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import backend, dtypes, function
+from ... import dtypes, function
 from ...errors import ArgumentError, DtypeError, GraphError, ShapeError
 from ...function import Function
 from ...state import composite
+from .. import layouts
 from ..out import into
 from ..spelling import numpy_spelling
 from .dims import dim_of
@@ -27,7 +28,7 @@ class Cat(Function):
 
     def forward(self, *inputs):
         out = np.concatenate(inputs, self.axis)
-        return out if all(map(backend.channels_last, inputs)) else backend.contiguous(out)
+        return out if all(map(layouts.channels_last, inputs)) else layouts.contiguous(out)
 
     def grad_inputs(self, grad):
         lead, start, parts = (slice(None),) * self.axis, 0, []

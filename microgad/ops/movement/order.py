@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ... import backend
 from ...errors import ArgumentError, DimError, ShapeError
 from ...function import LinearMap
 from ...state import composite
+from .. import layouts
 from .conversion import clone
 from .dims import dim_of, dims_of
 
@@ -182,7 +182,7 @@ class Roll(LinearMap):
     symbol, numpy = "roll", np.roll
 
     def forward(self, x):
-        return backend.contiguous(np.roll(x, self.shifts, self.axis))
+        return layouts.contiguous(np.roll(x, self.shifts, self.axis))
 
     def adjoint(self, grad):
         return np.roll(grad, tuple(-shift for shift in self.shifts), self.axis)

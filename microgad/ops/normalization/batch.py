@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import backend
 from ...errors import ArgumentError, ShapeError
 from ...function import Function
 from ...state import composite
+from .. import layouts
 from .geometry import channel_size, check, column, flat, over_batch, size_rule
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class BatchNorm(Function):
         scale = self.inv_std if weight is None else self.inv_std * weight
         centred *= scale[:, None]
         centred += (-rest * scale if bias is None else bias - rest * scale)[:, None]
-        return backend.laid_out_as(input, out), self.mean, var
+        return layouts.laid_out_as(input, out), self.mean, var
 
     def backward(self, grad, input, weight, mean, inv_std):
         grad_out, grad_mean, grad_var = grad

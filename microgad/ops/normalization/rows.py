@@ -11,6 +11,7 @@ import numpy as np
 from ... import backend
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
+from .. import layouts
 from .geometry import column
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class GroupNorm(Function):
                 part *= column(weight.reshape(-1), part)
             if bias is not None:
                 part += column(bias.reshape(-1), part)
-        return backend.laid_out_as(input, result) if type(self) is GroupNorm else result
+        return layouts.laid_out_as(input, result) if type(self) is GroupNorm else result
 
     def backward(self, grad, input, weight, mean, inv_std):
         grad_input = np.empty_like(input, order="C")

@@ -12,6 +12,7 @@ from ... import backend, return_types
 from ...errors import ArgumentError, ShapeError
 from ...function import Function, LinearMap
 from ...state import composite
+from .. import layouts
 from ..indexing import Gather
 from ..movement import cat
 from ..movement.dims import dim_of
@@ -31,7 +32,7 @@ class Cumsum(LinearMap):
     symbol, numpy = "cumsum", np.cumsum
 
     def forward(self, x):
-        return running_sum(backend.contiguous(x), self.axis)
+        return running_sum(layouts.contiguous(x), self.axis)
 
     def adjoint(self, grad):
         return np.flip(running_sum(np.flip(grad, self.axis), self.axis), self.axis).copy()

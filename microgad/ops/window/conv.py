@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import backend
 from ...errors import DtypeError, ShapeError, plural
 from ...function import Function, LinearMap
 from ...state import composite
+from .. import layouts
 from .correlation import correlate, correlate_taps, transpose
 from .geometry import Size, Window, numbers, refusal
 
@@ -42,7 +42,7 @@ class Conv2d(Function):
                 f"weight has {plural(len(weight), 'filter')}, which groups = {self.groups} does not divide"
             )
         self.window.check()
-        return backend.laid_out_as(input, correlate(input, weight, bias, self.window, self.groups))
+        return layouts.laid_out_as(input, correlate(input, weight, bias, self.window, self.groups))
 
     def backward(self, grad, input, weight):
         to_input, to_weight, to_bias = self.needs
@@ -74,7 +74,7 @@ class ConvTranspose2d(Function):
             raise ShapeError(f"the kernel must be at least 1 in each dimension, got {self.window.kernel}")
         if min(self.window.size) < 1:
             raise ShapeError(f"the output's size would be {self.window.size}: the padding takes all of it away")
-        return backend.laid_out_as(input, transpose(input, weight, bias, self.window, self.groups))
+        return layouts.laid_out_as(input, transpose(input, weight, bias, self.window, self.groups))
 
     def grad_input(self, grad, weight):
         return FORMS[len(self.window.kernel)][0].apply(grad, weight, None, window=self.window, groups=self.groups)

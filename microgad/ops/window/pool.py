@@ -13,6 +13,7 @@ from ... import backend
 from ...errors import DtypeError, ShapeError
 from ...function import Function, LinearMap
 from ...state import composite
+from .. import layouts
 from ..out import into
 from .geometry import Size, Window, refusal, same
 from .unfold import blocks, padded, reach, taps, windows
@@ -32,7 +33,7 @@ class MaxPool2d(Function):
     def forward(self, input):
         check(input, self.window, "fiu")
         out, self.winner = largest(input, self.window)
-        return backend.laid_out_as(input, out)
+        return layouts.laid_out_as(input, out)
 
     def grad_input(self, grad, winner):
         return Unpool.apply(grad, winner=winner, window=self.window)

@@ -1,0 +1,229 @@
+"""What two tapes differ in, and where first: in structure, shapes, settings or values."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from .. import backend
+from . import text
+from .tape import Op, Source, Tape
+
+Kind = Literal["missing", "added", "inputs", "shapes", "dtypes", "settings", "values"]
+REALIGNED = 20_000  # operations after a difference in structure that are aligned anew
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One operation, or source, that isn't the same in both."""
+
+    kind: Kind
+    mine: Op | Source | None  # None: it is in the other tape alone
+    theirs: Op | Source | None
+    said: str
+    ulps: int | None = None  # how many numbers of its dtype lie between the values that are furthest apart
+    relative: float | None = None  # the largest difference of values, beside the largest value
+
+    def __str__(self) -> str:
+        return f"{_called(self.mine or self.theirs)}: {self.said}"
+
+
+@dataclass(frozen=True)
+class Diff:
+    """All differences in the order of the tape, operations before sources; true if there is one."""
+
+    differences: list[Difference]
+    pairs: list[tuple[Op, Op]]  # which operations are each other's
+
+    @property
+    def first(self) -> Difference | None:
+        """The earliest operation that differs; of sources alone, the first of them."""
+        return self.differences[0] if self.differences else None
+
+    def __bool__(self) -> bool:
+        return bool(self.differences)
+
+    def __str__(self) -> str:
+        if not self.differences:
+            return f"no difference in {len(self.pairs):,} operations"
+        shown = [f"first {self.differences[0]}", *(f"      {x}" for x in self.differences[1:20])]
+        if len(self.differences) > 20:
+            shown.append(f"      ... {len(self.differences) - 20:,} more ...")
+        return "\n".join(shown)
+
+
+def diff(mine: Tape, theirs: Tape, rtol: float = 0.0, dtypes: bool = True) -> Diff:
+    """Align two tapes and compare what corresponds.
+
+    Operations correspond by name and module, in order. Values are compared where both tapes have them (recorded with
+    `values=True`), and by their digests where both can be replayed; up to `rtol` of the largest they are the same.
+    Without `dtypes`, float32 may be beside float64.
+    """
+    pairs, found = _aligned(mine, theirs)
+    partner = {a.number: b.number for a, b in pairs}
+    started: dict[int, Difference | None] = {}
+    for a, b in pairs:
+        told = _inputs(a, b, partner, mine, theirs, started, rtol) or _facts(a, b, dtypes) or _values(a, b, rtol)
+        if told is not None:
+            found.append(told)
+    places = {op.number: i for i, op in enumerate(mine.ops)}
+    beside = {b.number: places[a.number] for a, b in pairs}
+    ordered = sorted(found, key=lambda x: _place(x, places, beside, theirs))
+    return Diff([*ordered, *(x for x in started.values() if x is not None)], pairs)
+
+
+def _place(x: Difference, places: dict[int, int], beside: dict[int, int], theirs: Tape) -> float:
+    """Where an operation is, or the one before it, if it is in the other tape alone."""
+    if x.mine is not None:
+        return places[x.mine.number]
+    assert x.theirs is not None
+    before = -1
+    for op in theirs.ops:
+        if op.number == x.theirs.number:
+            break
+        before = beside.get(op.number, before)
+    return before + 0.5
+
+
+def _aligned(mine: Tape, theirs: Tape) -> tuple[list[tuple[Op, Op]], list[Difference]]:
+    a, b = mine.ops, theirs.ops
+    n = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if _key(x) != _key(y)), min(len(a), len(b)))
+    pairs = list(zip(a[:n], b[:n], strict=True))
+    rest, other = a[n:], b[n:]
+    found = []
+    steps: list[tuple[str, int, int, int, int]] = [("replace", 0, len(rest), 0, len(other))]
+    if max(len(rest), len(other)) <= REALIGNED:
+        keys = [[_key(op) for op in ops] for ops in (rest, other)]
+        steps = list(difflib.SequenceMatcher(None, keys[0], keys[1], autojunk=False).get_opcodes())
+    for said, i, j, k, m in steps:
+        if said == "equal":
+            pairs += zip(rest[i:j], other[k:m], strict=True)
+            continue
+        found += [Difference("missing", op, None, "isn't in the other") for op in rest[i:j]]
+        found += [Difference("added", None, op, "is in the other alone") for op in other[k:m]]
+    return pairs, found
+
+
+def _key(op: Op) -> tuple[str, str]:
+    return op.name, op.path
+
+
+def _inputs(
+    a: Op, b: Op, partner: dict[int, int], mine: Tape, theirs: Tape, started: dict[int, Difference | None], rtol: float
+) -> Difference | None:
+    """What comes in: from operations that correspond, from sources that do, or as the same number."""
+    if len(a.inputs) != len(b.inputs):
+        return Difference("inputs", a, b, f"{len(a.inputs)} inputs, in the other {len(b.inputs)}")
+    for x, y in zip(a.inputs, b.inputs, strict=True):
+        if x.source is None or y.source is None:
+            if (x.source, repr(x.value)) != (y.source, repr(y.value)):
+                return Difference("inputs", a, b, f"{x.name} is {_said(x.value)}, in the other {_said(y.value)}")
+            continue
+        from_mine, from_theirs = mine.find(x.source), theirs.find(y.source)
+        if isinstance(from_mine, Op) or isinstance(from_theirs, Op):
+            if partner.get(x.source) != y.source or x.index != y.index:
+                said = f"{x.name} comes from {_called(from_mine)}, in the other from {_called(from_theirs)}"
+                return Difference("inputs", a, b, said)
+        elif isinstance(from_mine, Source) and isinstance(from_theirs, Source):
+            if partner.setdefault(x.source, y.source) != y.source:
+                return Difference("inputs", a, b, f"{x.name} is another {from_mine.kind} than before")
+            if x.source not in started:
+                started[x.source] = _sources(from_mine, from_theirs, rtol)
+    return None
+
+
+def _sources(a: Source, b: Source, rtol: float) -> Difference | None:
+    for name in ("kind", "name", "shape"):
+        if getattr(a, name) != getattr(b, name):
+            return Difference("shapes" if name == "shape" else "inputs", a, b, _other(name, a, b))
+    if a.array is not None and b.array is not None:
+        return _apart(a, b, "the values", a.array, b.array, rtol)
+    if a.value != b.value and a.value == a.value:
+        return Difference("values", a, b, _other("value", a, b))
+    return None
+
+
+def _facts(a: Op, b: Op, dtypes: bool) -> Difference | None:
+    if a.shapes != b.shapes:
+        return Difference("shapes", a, b, _other("shapes", a, b))
+    if dtypes and a.dtypes != b.dtypes:
+        return Difference("dtypes", a, b, _other("dtypes", a, b))
+    for name in dict.fromkeys((*a.settings, *b.settings)):
+        x, y = a.settings.get(name), b.settings.get(name)
+        if repr(x) != repr(y) and (dtypes or name != "dtype"):
+            return Difference("settings", a, b, f"{name} is {_said(x)}, in the other {_said(y)}")
+    if a.recipe is not None and b.recipe is not None:
+        for name, x in a.recipe.settings.items():
+            y = b.recipe.settings.get(name)
+            if backend.is_array(x) and backend.is_array(y) and not np.array_equal(*map(backend.to_numpy, (x, y))):
+                return Difference("settings", a, b, f"{name}, an array {x.shape}, has other values in the other")
+    return None
+
+
+def _values(a: Op, b: Op, rtol: float) -> Difference | None:
+    if a.values is not None and b.values is not None:
+        for i, (x, y) in enumerate(zip(a.values, b.values, strict=True)):
+            told = _apart(a, b, "the values" if len(a.values) == 1 else f"the values of result {i}", x, y, rtol)
+            if told is not None:
+                return told
+        return None
+    if rtol or a.recipe is None or b.recipe is None or a.dtypes != b.dtypes or a.recipe.digests == b.recipe.digests:
+        return None
+    return Difference("values", a, b, "the values differ; record both with values=True to see by how much")
+
+
+def _apart(a: Any, b: Any, what: str, x: Any, y: Any, rtol: float) -> Difference | None:
+    """How far two arrays are from each other, if they are."""
+    x, y = backend.to_numpy(x), backend.to_numpy(y)
+    if x.shape != y.shape or np.array_equal(x, y, equal_nan=x.dtype.kind in "fc"):
+        return None
+    wide = np.result_type(x, y, np.float64)
+    with np.errstate(all="ignore"):
+        far = np.abs(x.astype(wide) - y.astype(wide))
+        far = np.where((x == y) | (np.isnan(x.astype(wide)) & np.isnan(y.astype(wide))), 0, far)
+        at = np.unravel_index(int(np.argmax(np.where(np.isnan(far), np.inf, far))), far.shape)
+        largest = float(np.nanmax(np.maximum(np.abs(x.astype(wide)), np.abs(y.astype(wide)))))
+    relative = float(far[at]) / largest if largest else float(far[at])
+    if relative <= rtol:
+        return None
+    ulps = _ulps(x, y) if x.dtype == y.dtype and x.dtype.kind == "f" else None
+    where = f"{list(map(int, at))} " if at else ""
+    count = f"{ulps:,} ulp, " if ulps is not None else ""
+    said = f"{what} differ, most at {where}({x[at]!s} and {y[at]!s}: {count}{relative:.3g} of the largest)"
+    return Difference("values", a, b, said, ulps, relative)
+
+
+def _ulps(x: Any, y: Any) -> int:
+    """How many numbers lie between the two that are furthest apart."""
+    kind = np.dtype(f"i{x.dtype.itemsize}")
+    finite = np.isfinite(x) & np.isfinite(y)
+    a, b = (
+        np.ascontiguousarray(z[finite]).view(kind).astype(object if kind.itemsize > 4 else np.int64) for z in (x, y)
+    )
+    lowest = -(2 ** (8 * kind.itemsize - 1))
+    a, b = (np.where(z < 0, lowest - z, z) for z in (a, b))
+    return int(np.max(np.abs(a - b))) if a.size else 0
+
+
+def _other(name: str, a: Any, b: Any) -> str:
+    return f"{name} {_said(getattr(a, name))}, in the other {_said(getattr(b, name))}"
+
+
+def _said(value: Any) -> str:
+    said = repr(value)
+    return said if len(said) <= 60 else said[:57] + "..."
+
+
+def _called(x: Op | Source | None) -> str:
+    if isinstance(x, Op):
+        return f"{text.title(x)}{f' ({x.path})' if x.path else ''}{f' at {x.line}' if x.line else ''}"
+    return "nothing" if x is None else f"{x.kind} {x.name}".strip()
+
+
+def differing(found: Diff) -> Iterator[int]:
+    """The numbers of this tape's operations that differ, to be coloured in a drawing."""
+    return (x.mine.number for x in found.differences if isinstance(x.mine, Op))
