@@ -15,7 +15,6 @@ from . import backend, errors, function, state
 from .function import Function, Leaf, Output, Packed
 from .state import State
 
-_ON_THE_CPU = np.zeros(())
 _PLAIN = frozenset((list, tuple, type(None)))  # what `kept` is where nothing is Packed
 
 
@@ -462,7 +461,7 @@ def grad(
     for i, (x, target) in enumerate(zip(inputs, targets, strict=True)):
         g = found.get(target.number)
         if g is None and materialize_grads:
-            g = np.zeros_like(_array_of(x), shape=target.shape, dtype=target.dtype)
+            g = np.zeros_like(x.array, shape=target.shape, dtype=target.dtype)
         elif g is None and not allow_unused:
             raise errors.GraphError(
                 f"grad: inputs[{i}] of shape {target.shape} appears to not have been used in the graph. "
@@ -474,11 +473,6 @@ def grad(
 
 def _sequence(tensors: Any) -> tuple[Any, ...]:
     return (tensors,) if hasattr(tensors, "node") else tuple(tensors)  # a Tensor, or a GradientEdge
-
-
-def _array_of(tensor: Any) -> Any:
-    """Any array on its device; of a GradientEdge, which has no Tensor, the CPU is supposed."""
-    return getattr(tensor, "array", _ON_THE_CPU)
 
 
 def _node_of(tensor: Any, op: str, i: int) -> Any:
@@ -502,7 +496,7 @@ def _seeds(tensors: Sequence[Any], grads: Any, create_graph: bool) -> tuple[list
                     f"grad can be implicitly created only for scalar outputs, but element {i} has shape {shape}: "
                     "reduce it, or give its gradient"
                 )
-            g = function.Tensor._made(np.ones_like(_array_of(tensor), shape=shape, dtype=dtype))
+            g = function.Tensor._made(np.ones_like(tensor.array, shape=shape, dtype=dtype))
         elif g.array.shape != shape:
             raise errors.ShapeError(
                 f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of {shape}"

@@ -119,9 +119,8 @@ class Function:
         cls.apply = MethodType(apply.__func__, cls)  # type: ignore[method-assign, attr-defined]
         for name in vars(cls):
             if name.startswith("grad_") and name[5:] not in cls.inputs:
-                raise errors.DtypeError(
-                    f"{cls.__name__}.{name} is no derivative: forward's inputs are {', '.join(cls.inputs)}"
-                )
+                given = ", ".join(cls.inputs)
+                raise errors.DtypeError(f"{cls.__name__}.{name} is no derivative: forward's inputs are {given}")
         methods = [f for f in (*cls.derivatives, cls.joint, cls.decomposed) if f is not None]
         reads = dict.fromkeys(name for f in methods for name in cls.reads(f))
         cls.computed = tuple(name for name in reads if name != "out" and name not in cls.inputs)

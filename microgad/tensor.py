@@ -55,8 +55,7 @@ class Tensor(Methods):
     name: str | None = None
 
     def __new__(cls, *sizes: Any) -> Any:
-        if len(sizes) == 1 and isinstance(sizes[0], Size):
-            sizes = tuple(sizes[0])
+        sizes = tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], Size) else sizes
         if len(sizes) == 1 and not isinstance(sizes[0], int):
             array = np.array(sizes[0].array if isinstance(sizes[0], Tensor) else sizes[0], dtypes.get_default_dtype())
         else:
@@ -241,8 +240,7 @@ class Tensor(Methods):
         >>> "Mul" in drawing.source
         True
         """
-        room = importlib.import_module("microgad.graph")  # a room above this one, loaded when first asked for
-        drawn: Graph = room.graph(self, **options)
+        drawn: Graph = importlib.import_module("microgad.graph").graph(self, **options)  # a room above, loaded here
         return drawn
 
     # Views and versions
@@ -359,9 +357,7 @@ class Tensor(Methods):
 
     def __contains__(self, value: Any) -> bool:
         if not isinstance(value, (Tensor, int, float, complex, np.number)):
-            raise errors.ArgumentError(
-                f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(value)}."
-            )
+            raise errors.ArgumentError(f"Tensor.__contains__ only supports Tensor or scalar, but got a {type(value)}.")
         return bool((self == value).any())
 
     def __format__(self, spec: str) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .. import errors, state
 from ..function import Function as Node
 from ..hooks import RemovableHandle
@@ -34,6 +36,11 @@ class GradientEdge(NamedTuple):
     node: Node
     output_nr: int
     ownership_token: Any = None
+
+    @property
+    def array(self) -> Any:
+        """Any array: without a Tensor, the computer's memory is supposed to be where it was."""
+        return np.zeros(())
 
 
 def get_gradient_edge(tensor: Tensor) -> GradientEdge:

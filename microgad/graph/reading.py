@@ -102,7 +102,7 @@ class Reader:
             made, index = folded(edge)
             if type(made) is Leaf:
                 self.suggest(self.sources[made.number], name, node.path)
-            inputs.append(Input(name, made.number, index, edge.shape, self.dtype(edge.dtype)))
+            inputs.append(Input(name, made.number, index, edge.shape, self.dtype(edge.dtype), wanted=True))
         return Op(
             node.number,
             cls.__name__,

@@ -16,6 +16,6 @@ class Recipe:
     function: type[Any]
     settings: dict[str, Any]
     in_place: bool
-    recorded: bool  # whether a gradient could flow through it
+    grad_enabled: bool  # as it was then
     digests: list[str]
     gradients: list[list[str | None]]

@@ -21,7 +21,7 @@ from .copying import replica
 from .flops import flops_of
 from .reading import Reader, argument, folded, names_of, plain
 from .recipe import Recipe
-from .statistics import stats_of
+from .statistics import quality, stats_of
 from .tape import Input, Op, Result, Seed, Source, Tape
 
 
@@ -101,15 +101,16 @@ def trace(model: Callable[..., Any], *args: Any, **kwargs: Any) -> Tape:
 class Slot:
     """Where the values of a Tensor come from, and how many writes to its memory nobody saw."""
 
-    __slots__ = ("index", "number", "strides", "tensor", "unseen")
+    __slots__ = ("index", "leaf", "number", "strides", "tensor", "unseen")
 
     def __init__(self, tensor: Tensor, number: int, index: int, unseen: int) -> None:
         self.tensor, self.strides = weakref.ref(tensor), tensor.array.strides
-        self.number, self.index, self.unseen = number, index, unseen
+        self.number, self.index, self.unseen, self.leaf = number, index, unseen, type(tensor.node) is Leaf
 
     def holds(self, tensor: Tensor) -> bool:
-        """Whether this is still about the Tensor, and not another of the same id or one that has become a view."""
-        return self.tensor() is tensor and self.strides == tensor.array.strides
+        """Whether this is still about the Tensor: not another of the same id, nor one that became a view or a leaf."""
+        same = self.tensor() is tensor and self.strides == tensor.array.strides
+        return same and self.leaf == (type(tensor.node) is Leaf)
 
 
 class LiveReader(Reader):
@@ -166,12 +167,17 @@ class Recorder(state.Observer):
             self.writes[id(counter)] = counter, counter[0] - self.slots[id(results[0])].unseen
         recorded = hasattr(node, "edges")
         number = node.number if recorded and self.tape.find(node.number) is None else next(numbers)
-        path = state.current().path
+        now = state.current()
+        path = now.path
         op = Op(
             number, cls.__name__, cls.symbol, path, {}, [], [x.array.shape for x in results],
             [dtype(x.array.dtype) for x in results], [], False, self.turns.get(path, 0),
         )  # fmt: skip
+        op.recorded = recorded
         op.inputs = [self.input(op, argument(cls, i), x) for i, x in enumerate(inputs)]
+        for i, x in enumerate(inputs):
+            if isinstance(x, Tensor):
+                op.inputs[i].wanted = (node.edges[i] if recorded else x.node) is not None
         settings = {name: x for name, x in vars(node).items() if name not in cls.computed and name != "ctx"}
         op.settings = {name: plain(x) for name, x in settings.items()}
         if recorded:
@@ -188,7 +194,7 @@ class Recorder(state.Observer):
             op.values = [x.array.copy() for x in results]
         if level.replay:
             op.recipe = Recipe(
-                cls, {name: _held(x) for name, x in settings.items()}, in_place, recorded,
+                cls, {name: _held(x) for name, x in settings.items()}, in_place, now.grad_enabled,
                 [digest(x.array) for x in results], [],
             )  # fmt: skip
         self.tape.add(op)
@@ -257,16 +263,18 @@ class Recorder(state.Observer):
         if not self.level.replay or any(isinstance(seed, Tensor) for seed in seeds):
             return  # under create_graph derivatives are on the tape themselves
         self.passes += 1
+        place = len(self.tape)
         for root, seed in zip(roots, seeds, strict=True):
             node, index = (root.edges[0], root.index) if type(root) is Output else (root, 0)
             op = self.op(node)
             if op is not None:
-                self.tape.seeds.append(Seed(self.passes, op.number, index, False, replica(seed)))
+                self.tape.seeds.append(Seed(self.passes, op.number, index, False, replica(seed), place))
                 continue
             for slot in self.slots.values():  # a node that a write in place gave the Tensor
                 x = slot.tensor()
                 if x is not None and x.node is root:
-                    self.tape.seeds.append(Seed(self.passes, slot.number, slot.index, True, replica(seed)))
+                    seeds = self.tape.seeds
+                    seeds.append(Seed(self.passes, slot.number, slot.index, True, replica(seed), place))
                     break
 
     def begin_backward(self, node: Function, grad: Any) -> None:
@@ -287,6 +295,9 @@ class Recorder(state.Observer):
             return
         if self.level.time:
             op.backward_seconds = (op.backward_seconds or 0.0) + seconds
+        for given, g in zip(op.inputs, gradients, strict=False):
+            if given.wanted:
+                given.got = "nothing" if g is None else quality(_bare(g)) if self.level.stats else ""
         if op.recipe is not None and not state.current().grad_enabled:
             op.recipe.gradients.append([None if g is None else digest(_bare(g)) for g in gradients])
 

@@ -74,15 +74,20 @@ class Replaying:
             self.made[source.number, 0] = x
             if source.name:
                 replayed.sources.setdefault(source.name, x)
-        for op in self.tape:
+        for place, op in enumerate(self.tape):
+            self.reach(place)
             results = self.step(op)
             self.see(op, results)
             if op.number in edits:
                 results = [_edited(x, edits[op.number]) for x in results]
             for i, x in enumerate(results):
                 self.made[op.number, i] = x
+        self.reach(len(self.tape))
         replayed.results = [self.made[result.source, result.index] for result in self.tape.results]
         return replayed
+
+    def reach(self, place: int) -> None:
+        """So many operations are done."""
 
     def see(self, op: Op, results: list[Tensor]) -> None:
         """What an operation gave, before anything writes to it."""
@@ -102,7 +107,7 @@ class Replaying:
         assert recipe is not None
         cls = recipe.function
         operands = [self.made[x.source, x.index] if x.source is not None else x.value for x in op.inputs]
-        with state.scope(path=op.path, grad_enabled=recipe.recorded):
+        with state.scope(path=op.path, grad_enabled=recipe.grad_enabled):
             if cls is Detach:
                 out = operands[0].detach()
             elif issubclass(cls, custom._Custom):

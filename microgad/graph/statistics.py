@@ -69,3 +69,16 @@ def stats_of(array: Any) -> Stats:
     sample = x[:: -(-x.size // SAMPLE)]
     counts = np.histogram(sample, BINS, (low, high))[0] if high > low else np.array([sample.size])
     return Stats(size, low, high, mean, std, float(zeros), nans, infs, tuple(counts.tolist()))
+
+
+def quality(array: Any) -> str:
+    """ "NaN" or "inf" where an array holds one, "zeros" where it holds nothing else; else "".
+
+    >>> quality(np.array([1.0, np.nan])), quality(np.zeros(2)), quality(np.ones(2))
+    ('NaN', 'zeros', '')
+    """
+    x = backend.to_numpy(array)
+    total = np.abs(x).sum()  # one pass over what is as it should be
+    if np.isfinite(total):
+        return "" if total or not x.size else "zeros"
+    return "NaN" if np.isnan(x).any() else "inf" if np.isinf(x).any() else ""

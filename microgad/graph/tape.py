@@ -44,6 +44,8 @@ class Input:
     shape: Shape | None
     dtype: str | None
     value: Any = None  # of a Python number
+    wanted: bool = False  # whether it required grad when it was read
+    got: str = ""  # what a backward pass gave it: "nothing"; with statistics also "zeros", "NaN" or "inf"
 
 
 @dataclass(slots=True)
@@ -83,6 +85,7 @@ class Op:
     gradients: list[Stats | None] | None = None  # of the gradient of each result
     values: list[Any] | None = None  # the results themselves, copied
     recipe: Recipe | None = None  # all that it takes to do it again
+    recorded: bool = True  # by autograd: a gradient can flow through it
 
     @property
     def bytes(self) -> int:
@@ -115,6 +118,7 @@ class Seed:
     index: int
     written: bool  # whether the result had been written to in the meantime
     values: Any
+    place: int  # how many operations were on the tape
 
 
 class Tape:

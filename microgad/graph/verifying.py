@@ -36,12 +36,7 @@ def verify(tape: Tape) -> Verification:
     """Replay a tape recorded with `replay=True`, and compare each result and gradient bit for bit."""
     replaying = _Compared(tape)
     replaying.run({}, {})
-    gradients = _Gradients(replaying.ops)
-    for number in sorted({seed.passed for seed in tape.seeds}):
-        starts = [(replaying.node(seed), seed.values) for seed in tape.seeds if seed.passed == number]
-        found = [(node, values) for node, values in starts if node is not None]
-        with state.scope(observer=gradients):
-            engine.run([node for node, _ in found], [values for _, values in found], retain_graph=True)
+    gradients = replaying.gradients
     return Verification(len(tape), sum(gradients.times.values()), tuple(replaying.wrong + gradients.wrong))
 
 
@@ -53,6 +48,19 @@ class _Compared(Replaying):
         self.wrong: list[tuple[Op, str]] = []
         self.nodes: dict[tuple[int, int], Function] = {}  # as they were made: a write in place gives another
         self.ops: dict[int, Op] = {}  # by the number of the new node
+        self.gradients = _Gradients(self.ops)
+        self.seeds: dict[int, list[Seed]] = {}  # by how many operations were done
+        for seed in tape.seeds:
+            self.seeds.setdefault(seed.place, []).append(seed)
+
+    def reach(self, place: int) -> None:
+        """The backward passes that began here: later operations may write to what they read."""
+        seeds = self.seeds.get(place, ())
+        for number in sorted({seed.passed for seed in seeds}):
+            starts = [(self.node(seed), seed.values) for seed in seeds if seed.passed == number]
+            found = [(node, values) for node, values in starts if node is not None]
+            with state.scope(observer=self.gradients):
+                engine.run([node for node, _ in found], [values for _, values in found], retain_graph=True)
 
     def see(self, op: Op, results: list[Tensor]) -> None:
         assert op.recipe is not None

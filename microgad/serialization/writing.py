@@ -28,10 +28,9 @@ def save(
 
     `f` is a path or a binary file. PyTorch opens the file with `weights_only=True`, unless there are arrays in it.
     Dtypes, strides, `requires_grad` and Parameters are kept; Tensors on one memory share it when they are loaded, and
-    what comes twice is one again. A module is saved as its class's name and its attributes: `load` it with
-    weights_only=False where its class is. Gradients and graphs are not saved. The file is written under another name
-    and takes its place at the end, so an interrupted `save`, or a full disk, leaves an older one whole. The other
-    arguments have no effect.
+    what comes twice is one again. A module is its class's name and its attributes: `load` it with weights_only=False,
+    where the class is. Gradients and graphs are not saved. The file is written under another name and takes its place
+    at the end, so an interrupted `save`, or a full disk, leaves an older one whole. The other arguments have no effect.
 
     Raises TypeError, which names the place, for anything else; RuntimeError where the folder doesn't exist; OSError
     where the file can't be written.
