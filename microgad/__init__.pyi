@@ -95,6 +95,7 @@ from .function import Function as Function
 from .function import LinearMap as LinearMap
 from .generator import Generator as Generator
 from .generator import default_generator as default_generator
+from .graph.info import summary as summary
 from .graph.recording import record as record
 from .graph.recording import trace as trace
 from .legacy import BoolTensor as BoolTensor

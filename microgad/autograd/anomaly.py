@@ -149,11 +149,16 @@ def _ranges(node: Any, inputs: tuple[Any, ...]) -> str:
     for i, x in enumerate(inputs):
         if isinstance(x, Tensor):
             real = x.array.dtype.kind in "fiu" and x.array.size
-            span = f" from {float(x.array.min()):.4g} to {float(x.array.max()):.4g}" if real else ""
-            told.append(f"{_name(node, i)} {tuple(x.array.shape)}{span}")
+            ends = (float(x.array.min()), float(x.array.max())) if real else None
+            told.append(span(_name(node, i), tuple(x.array.shape), ends))
         elif x is not None:
             told.append(f"{_name(node, i)} {x!r}")
     return ", ".join(told)
+
+
+def span(name: str, shape: tuple[int, ...], ends: tuple[float, float] | None) -> str:
+    """As "x (128, 10) from -0.3 to 2.1"."""
+    return f"{name} {shape}" + (f" from {ends[0]:.4g} to {ends[1]:.4g}" if ends is not None else "")
 
 
 class set_detect_anomaly:

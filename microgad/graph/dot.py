@@ -1,149 +1,188 @@
-"""A tape as a Graphviz drawing. The only import of graphviz."""
+"""A sketch in Graphviz's language. The only import of graphviz."""
 
 from __future__ import annotations
 
 import html
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from . import text
-from .modules import Call, Modules
-from .tape import Input, Kept, Op, Result, Source, Tape, total
+from .sketch import Box, Frame, Sketch
+from .styles import SCALES, THEMES, between
+from .tape import Input, Kept, Op, Result, Source, total
 
 if TYPE_CHECKING:
     from graphviz import Digraph as Digraph
 
 FONT = "Helvetica,Arial,sans-serif"
-INK, FAINT = "#222222", "#6B6B6B"
-# Tints of Okabe and Ito's palette, which colour-blind people tell apart; the kinds also differ in their borders.
-OPERATION, KEPT, MODULE, LINE = "#FFFFFF", "#FFE0B0", "#EAEAEA", "#555555"
-
-
-class Style(NamedTuple):
-    """How a kind of box looks, and what the legend calls it."""
-
-    said: str
-    fill: str
-    line: str
-    style: str
-    width: str = "1"
-
-
-STYLES = {
-    "parameter": Style("parameter", "#CFE8F8", "#0072B2", "rounded,filled"),
-    "leaf": Style("leaf (gets a gradient)", "#FFFFFF", "#0072B2", "rounded,filled"),
-    "constant": Style("constant (no gradient)", "#FFFFFF", FAINT, "rounded,filled,dashed"),
-    "result": Style("result", "#CDEBDF", "#00805C", "rounded,filled", "2"),
-}
 DIRECTIONS = ("TB", "BT", "LR", "RL")
+_VIEWS = {"Permute", "Expand", "Reshape", "Diagonal", "Windows", "AsStrided", "Split", "Unbind"}
 
 
-def drawing(tape: Tape, modules: Modules, show_saved: bool = True, rankdir: str = "TB") -> Digraph:
-    """The tape as a graphviz.Digraph: operations with their arguments and what they keep, modules as clusters."""
-    return _Drawing(tape, modules, show_saved, rankdir).graph
+def drawing(
+    sketch: Sketch,
+    show_saved: bool = True,
+    rankdir: str = "TB",
+    color: str | None = None,
+    theme: str = "light",
+    frames: bool = True,
+    beside: bool = False,
+) -> Digraph:
+    """A sketch as a graphviz.Digraph: operations with their arguments and what they keep, modules as clusters."""
+    drawer = Drawer(sketch, show_saved, rankdir, color, theme, frames)
+    if beside:
+        drawer.backward()
+    drawer.graph.graph_attr["label"] = drawer.caption(beside)
+    return drawer.graph
 
 
-class _Drawing:
-    def __init__(self, tape: Tape, modules: Modules, show_saved: bool, rankdir: str) -> None:
+class Drawer:
+    """Writes one drawing."""
+
+    def __init__(
+        self, sketch: Sketch, show_saved: bool, rankdir: str, color: str | None, theme: str, frames: bool
+    ) -> None:
         from graphviz import Digraph
 
-        self.modules = modules
-        self.show_saved = show_saved
-        self.rankdir = rankdir
-        self.results: dict[int | None, int] = {op.number: len(op.shapes) for op in tape}
-        self.place = {call: i for i, call in enumerate(modules.calls)}
-        self.boxes: dict[int, str] = {}  # number of an Op or Source -> the box that it is in
-        for call in modules.folded:
-            for member in (*call.members, *call.sources):
-                if not isinstance(member, Call):
-                    self.boxes[member.number] = f"module{self.place[call]}"
-        for i, op in enumerate(tape.ops):
-            self.boxes.setdefault(op.number, f"op{i}")
-        for i, source in enumerate(tape.sources):
-            self.boxes.setdefault(source.number, f"source{i}")
+        self.sketch, self.show_saved, self.rankdir = sketch, show_saved, rankdir
+        self.theme, self.frames = THEMES[theme], frames
+        look = self.theme
+        self.scale = SCALES[color] if color else None
+        self.values = {
+            box: value for box in sketch.boxes if self.scale and (value := self.scale.value(box)) is not None
+        }
+        self.highest = max(self.values.values(), default=0.0) or 1.0
+        self.read: dict[int | None, set[int]] = {}  # which results of an operation are used
+        for op in sketch.tape:
+            for x in op.inputs:
+                self.read.setdefault(x.source, set()).add(x.index)
+        self.edges = sketch.edges()
+        self.past = sketch.past(self.edges) if len(sketch.boxes) <= 2000 else set()
         self.graph = Digraph(
             "microgad",
             graph_attr={
-                "rankdir": rankdir, "bgcolor": "white", "fontname": FONT, "fontsize": "11", "fontcolor": FAINT,
-                "nodesep": "0.25", "ranksep": "0.35", "pad": "0.2", "labelloc": "b",
-                "label": self.caption(tape),
+                "rankdir": rankdir, "bgcolor": look.paper, "fontname": FONT, "fontsize": "11", "fontcolor": look.faint,
+                "nodesep": "0.25", "ranksep": "0.2", "pad": "0.2", "labelloc": "b",
             },
             node_attr={
-                "fontname": FONT, "fontsize": "11", "fontcolor": INK, "shape": "box", "height": "0.3",
+                "fontname": FONT, "fontsize": "11", "fontcolor": look.ink, "shape": "box", "height": "0.3",
                 "margin": "0.12,0.05",
             },
-            edge_attr={"fontname": FONT, "fontsize": "9", "fontcolor": FAINT, "color": LINE, "arrowsize": "0.6"},
+            edge_attr={
+                "fontname": FONT, "fontsize": "9", "fontcolor": look.faint, "color": look.line, "arrowsize": "0.6",
+            },
         )  # fmt: skip
-        self.fill(self.graph, modules.root)
-        for i, result in enumerate(tape.results):
-            lines = [_bold(result.name or "result"), *self.value(result)]
-            self.box(self.graph, f"result{i}", "result", lines, f"result {result.name}")
-        self.connect(tape)
+        self.fill(self.graph, sketch.items)
+        for box in sketch.results:
+            assert box.result is not None
+            self.box(self.graph, box, self.value(box.result))
+        self.connect()
 
-    def fill(self, graph: Digraph, call: Call) -> None:
-        """Draw what belongs to a call, inner calls as clusters."""
-        for source in call.sources:
-            self.source(graph, source)
-        for member in call.members:
-            if isinstance(member, Op):
-                self.op(graph, member)
-            elif member in self.modules.folded:
-                self.module(graph, member)
+    def fill(self, graph: Digraph, items: list[Box | Frame]) -> None:
+        """Draw what is in a frame, inner frames as clusters."""
+        for item in items:
+            if isinstance(item, Frame) and not self.frames and item.times == 1:
+                self.fill(graph, item.items)
+            elif isinstance(item, Frame):
+                graph.subgraph(self.cluster(item))
+            elif item.kind == "op":
+                self.op(graph, item)
+            elif item.ops:
+                self.several(graph, item)
             else:
-                graph.subgraph(self.cluster(member))
+                self.box(graph, item, self.value(item.sources[0]))
 
-    def cluster(self, call: Call) -> Digraph:
-        """A frame around a call. One box alone has the module's path in itself, and no frame."""
+    def cluster(self, frame: Frame) -> Digraph:
+        """A frame. One box alone has the module's path in itself, and no frame."""
         from graphviz import Digraph
 
-        cluster = Digraph(f"cluster{self.place[call]}")
-        (first, *more) = call.members
-        if isinstance(first, Op) and not more and not call.sources:
+        cluster = Digraph(frame.name if frame.title else f"cluster_{frame.name}")
+        first = frame.items[0]
+        if isinstance(first, Box) and first.kind == "op" and len(frame.items) == 1 and frame.title:
             cluster.attr(label="", style="", peripheries="0", margin="2")
-            self.op(cluster, first, call.path)
+            self.op(cluster, first, frame.title, frame.times)
             return cluster
-        beside = "&#160;" * (3 * len(call.path))  # so that an edge into a narrow cluster passes the words by
+        said = _bold(frame.title) if frame.title else ""
+        if frame.times > 1:
+            said += f'&#160;<FONT POINT-SIZE="12"><B>×{frame.times}</B></FONT>'
+        beside = "&#160;" * (3 * len(frame.title))  # so that an edge into a narrow cluster passes the words by
         cluster.attr(
-            label=f"<{_bold(call.path)}{beside}>", labeljust="l", labelloc="t", fontsize="10", margin="10",
-            style="rounded,filled", fillcolor="#F4F4F4" if len(call.parts) % 2 else MODULE, color="#BBBBBB",
+            label=f"<{said}{beside}>", labeljust="l", labelloc="t", fontsize="10", margin="10",
+            fontcolor=self.theme.ink, style="rounded,filled" if frame.title else "rounded,filled,dashed",
+            fillcolor=self.theme.frames[frame.level % 2], color=self.theme.border,
+            penwidth="2" if frame.times > 1 else "1",
         )  # fmt: skip
-        self.fill(cluster, call)
+        self.fill(cluster, frame.items)
         return cluster
 
-    def source(self, graph: Digraph, source: Source) -> None:
-        lines = [_bold(source.name or source.kind), *self.value(source)]
-        self.box(graph, self.boxes[source.number], source.kind, lines, f"{source.kind} {source.name}")
-
     def value(self, x: Source | Result) -> list[str]:
-        return [] if x.value is None else [_escaped(text.number(x.value))]
+        lines = [] if x.value is None else [_escaped(text.number(x.value))]
+        if isinstance(x, Source) and x.shape == () and x.gradient is not None:
+            lines.append(f"grad {text.number(x.gradient.mean)}")
+        return lines
 
-    def module(self, graph: Digraph, call: Call) -> None:
-        """A module that is not opened: one box with what is in it."""
-        ops = [member for member in call.members if isinstance(member, Op)]
-        counted = [f"{len(ops):,} operations"] if len(ops) > 1 else []
-        parameters = [source for source in call.sources if source.kind == "parameter"]
+    def filled(self, box: Box, fill: str) -> str:
+        """A box's colour: that of its kind, or of its value on the scale."""
+        if self.scale is None:
+            return fill
+        return between(self.theme.operation, self.theme.hot, (self.values.get(box, 0.0) / self.highest) ** 0.5)
+
+    def measured(self, box: Box) -> list[str]:
+        if self.scale is None or box not in self.values or (self.show_saved and self.scale is SCALES["bytes"]):
+            return []
+        return [_small(f"{self.scale.said} {self.scale.shown(self.values[box])}")]
+
+    def box(self, graph: Digraph, box: Box, lines: list[str]) -> None:
+        """Where values come in, or a result."""
+        style = self.theme.style(box.kind)
+        title = _bold(box.title)
+        shared = box.kind == "parameter" and box.uses > 1
+        if shared:
+            lines = [*lines, _small(f"used {box.uses}×")]
+        graph.node(
+            box.name, f"<{'<BR/>'.join([title, *lines, *self.measured(box)])}>", style=style.style,
+            fillcolor=self.filled(box, style.fill), color=style.line, penwidth=style.width,
+            tooltip=_escaped(f"{box.kind} {box.title}"), peripheries="2" if shared else "1",
+        )  # fmt: skip
+
+    def several(self, graph: Digraph, box: Box) -> None:
+        """A module that is not opened, or operations in a row: one box with what is in it."""
+        ops, parameters = box.ops, [source for source in box.sources if source.kind == "parameter"]
+        counted = [f"{len(ops):,} operations"] if len(ops) > 1 and box.kind != "chain" else []
         if parameters:
             counted.append(f"{sum(map(text.elements, parameters)):,} parameters")
         if self.show_saved and total(ops):
             counted.append(f"keeps {text.size(total(ops))}")
-        kinds = Counter(map(text.title, ops)).most_common()
-        names = [_escaped(name) if n == 1 else f"{_escaped(name)} ×{n}" for name, n in kinds]
-        shown = ", ".join(names if len(names) <= 4 else [*names[:3], "…"])
-        lines = [_bold(call.path), *map(_small, (shown, *counted))]
+        if box.kind == "chain":
+            lines = _together([self.line(op) for op in ops])
+        else:
+            kinds = Counter(map(text.title, ops)).most_common()
+            names = [_escaped(name) if n == 1 else f"{_escaped(name)} ×{n}" for name, n in kinds]
+            what = ", ".join(names if len(names) <= 4 else [*names[:3], "…"])
+            settings = _escaped(", ".join(text.settings(ops[0]))) if len(ops) == 1 else ""
+            lines = [_bold(box.title), *map(_small, filter(None, (what, settings)))]
+        if box.times > 1:
+            lines[0] += f'<FONT POINT-SIZE="13"><B>&#160;×{box.times}</B></FONT>'
+        together = " · ".join(counted)
+        lines += [_small(line) for line in ([together] if len(together) < 40 else counted) if line] + self.measured(box)
         graph.node(
-            self.boxes[ops[0].number], f"<{'<BR/>'.join(lines)}>", style="rounded,filled", fillcolor=MODULE,
-            color=LINE, tooltip=_escaped(call.path), peripheries="2",
+            box.name, f"<{'<BR/>'.join(lines)}>", style="rounded,filled", fillcolor=self.filled(box, self.theme.module),
+            color=self.theme.line, tooltip=_escaped(box.title), penwidth="1.8" if len(ops) > 1 else "1",
         )  # fmt: skip
 
-    def box(self, graph: Digraph, name: str, kind: str, lines: list[str], tip: str) -> None:
-        style = STYLES[kind]
-        graph.node(
-            name, f"<{'<BR/>'.join(lines)}>", style=style.style, fillcolor=style.fill, color=style.line,
-            penwidth=style.width, tooltip=_escaped(tip),
-        )  # fmt: skip
+    def line(self, op: Op) -> tuple[str, int]:
+        """An operation in a row of them: what it is, and the module that it is all of; and how long that is."""
+        settings, title = ", ".join(text.settings(op)), text.title(op)
+        call = self.sketch.modules.at[op.number]
+        own = call.parts[-1:] if len(call.members) == 1 else ()
+        name = ".".join(call.parts[-2:] if own and own[0].isdigit() else own)
+        shown = settings if len(settings) < 40 else ""
+        words = [_bold(name)] * bool(name) + [_escaped(title)] + [_small(_escaped(shown))] * bool(shown)
+        return "&#160;".join(words), len(name) + len(title) + len(shown)
 
-    def op(self, graph: Digraph, op: Op, module: str = "") -> None:
+    def op(self, graph: Digraph, box: Box, module: str = "", times: int = 1) -> None:
         """An operation as a table; with the module's path if it is all that happened there."""
+        op, times = box.ops[0], times * box.times
         kept = {k.name for k in op.kept if k.role == "input"} if self.show_saved else set()
         arguments = []
         if len(op.inputs) > 1 or kept:
@@ -152,18 +191,23 @@ class _Drawing:
         joined = [", ".join(words)] if sum(map(len, words)) < 24 else words
         settings = [_small(_escaped(line)) for line in joined if line]
         if module:
-            settings.append(f'<FONT COLOR="{FAINT}">{_small("module " + _bold(module))}</FONT>')
-        body = "<BR/>".join([f'<FONT POINT-SIZE="12">{_bold(text.title(op))}</FONT>', *settings])
-        rows = self.card(arguments, body, self.keeps(op) if self.show_saved else "")
-        label = f'<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="0" CELLPADDING="4" COLOR="{LINE}">{rows}</TABLE>'
+            settings.append(f'<FONT COLOR="{self.theme.faint}">{_small("module&#160;" + _bold(module))}</FONT>')
+        title = _escaped(text.title(op)) + (f"<B>&#160;×{times}</B>" if times > 1 else "")
+        body = "<BR/>".join([f'<FONT POINT-SIZE="12">{title}</FONT>', *settings, *self.measured(box)])
+        rows = self.card(arguments, body, self.keeps(op) if self.show_saved else "", box)
+        label = (
+            f'<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="0" CELLPADDING="4" COLOR="{self.theme.line}">{rows}</TABLE>'
+        )
         where = f" in {op.path}" if op.path else ""
-        graph.node(self.boxes[op.number], f"<{label}>", shape="plain", tooltip=_escaped(f"{text.title(op)}{where}"))
+        graph.node(box.name, f"<{label}>", shape="plain", tooltip=_escaped(f"{text.title(op)}{where}"))
 
-    def card(self, arguments: list[str], body: str, keeps: str) -> str:
+    def card(self, arguments: list[str], body: str, keeps: str, box: Box) -> str:
         """The rows of an operation's table: its arguments face where their edges come from."""
         across = self.rankdir in ("TB", "BT")
         span = len(arguments) or 1
-        centre = f'<TD {"COLSPAN" if across else "ROWSPAN"}="{span}" BGCOLOR="{OPERATION}">{body}</TD>'
+        style = ' STYLE="dashed"' if is_view(box.ops[0]) else ""
+        fill = self.filled(box, self.theme.operation)
+        centre = f'<TD {"COLSPAN" if across else "ROWSPAN"}="{span}" BGCOLOR="{fill}"{style}>{body}</TD>'
         if across:
             rows = [f"<TR>{''.join(arguments)}</TR>"] if arguments else []
             rows.append(f"<TR>{centre}</TR>")
@@ -173,13 +217,13 @@ class _Drawing:
             rows = [f"<TR>{''.join(first)}</TR>", *(f"<TR>{line}</TR>" for line in lines[1:])]
             span = 2 if arguments else 1
         if keeps:
-            rows.append(f'<TR><TD COLSPAN="{span}" BGCOLOR="{KEPT}">{keeps}</TD></TR>')
+            rows.append(f'<TR><TD COLSPAN="{span}" BGCOLOR="{self.theme.kept}">{keeps}</TD></TR>')
         return "".join(rows[::-1] if self.rankdir == "BT" else rows)
 
     def argument(self, i: int, x: Input, kept: bool) -> str:
         words = x.name if x.value is None else f"{x.name} = {text.number(x.value)}"
-        ink = FAINT if x.source is None and x.value is None else INK
-        fill = KEPT if kept else OPERATION
+        ink = self.theme.faint if x.source is None and x.value is None else self.theme.ink
+        fill = self.theme.kept if kept else self.theme.operation
         return f'<TD PORT="{i}" BGCOLOR="{fill}"><FONT POINT-SIZE="9" COLOR="{ink}">{_escaped(words)}</FONT></TD>'
 
     def keeps(self, op: Op) -> str:
@@ -192,55 +236,152 @@ class _Drawing:
     def kept_line(self, kept: Kept) -> str:
         return kept.name if kept.role == "output" else f"{kept.name} {text.shape_of(kept.shape, kept.dtype)}"
 
-    def connect(self, tape: Tape) -> None:
-        """An edge for each input, with its shape; from and to modules that are not opened, one for those alike."""
+    def connect(self) -> None:
+        """An edge for each input, with its shape; those alike are one."""
+        beside = "e" if self.rankdir in ("TB", "BT") else "s"
         side = {"TB": "n", "BT": "s", "LR": "w", "RL": "e"}[self.rankdir]
-        constants = {source.number for source in tape.sources if source.kind == "constant"}
-        sources = {source.number for source in tape.sources}
-        edges: Counter[tuple[str, str, str, str, str]] = Counter()
-        for op in tape:
-            head = self.boxes[op.number]
-            folded = self.modules.at[op.number] in self.modules.folded
-            ports = not folded and (len(op.inputs) > 1 or (self.show_saved and any(k.role == "input" for k in op.kept)))
-            for i, x in enumerate(op.inputs):
-                if x.source is not None and self.boxes[x.source] != head:
-                    style = "dashed" if x.source in constants else "solid"
-                    straight = "1" if x.source in sources else "4"
-                    end = f"{head}:{i}:{side}" if ports else head
-                    edges[self.boxes[x.source], end, self.shape(x), style, straight] += 1
-        for i, result in enumerate(tape.results):
-            edges[self.boxes[result.source], f"result{i}", self.shape(result), "solid", "4"] += 1
-        for (tail, head, label, style, straight), times in edges.items():
+        led: set[Box] = set()  # on to the next time: one arrow says it
+        for edge, times in self.edges.items():
+            if edge.again and edge.tail in led:
+                continue
+            op = edge.head.ops[0] if edge.argument is not None else None
+            ports = op and (len(op.inputs) > 1 or (self.show_saved and any(k.role == "input" for k in op.kept)))
+            head = f"{edge.head.name}:{edge.argument}:{side}" if ports else edge.head.name
+            label = self.shape(edge.what)
             said = f" {label} ×{times} " if times > 1 else f" {label} "
-            self.graph.edge(tail, head, said, style=style, weight=straight, tooltip=label)
+            more = {}
+            if edge.again:
+                led.add(edge.tail)
+                more = {"constraint": "false", "color": self.theme.parameter[1], "style": "bold,dashed"}
+                said = ""
+            elif edge.tail.ops and isinstance(source := self.sketch.tape.find(edge.what.source), Source):
+                more = {"color": self.theme.parameter[1], "fontcolor": self.theme.parameter[1]}  # shared by modules
+                said = f" {_escaped(source.name)}{said}"
+            elif edge in self.past:
+                more = {"color": self.theme.past, "penwidth": "1.8"}
+            dashed = edge.tail.kind in ("constant", "buffer")
+            look = {"style": "dashed" if dashed else "solid", "weight": "4" if edge.tail.ops else "1"}
+            tail = edge.tail.name
+            if edge.again:  # beside what it goes past
+                head = f"{edge.head.name}:{beside}"
+            self.graph.edge(tail, head, said or None, tooltip=label, **look | more)
+
+    def backward(self) -> None:
+        """The backward pass beside: the same boxes, the arrows the other way, and what each reads of the forward."""
+        from graphviz import Digraph
+
+        look, needed = self.theme, needing(self.sketch)
+        beside = Digraph("cluster_backward")
+        beside.attr(
+            label="<<B>backward</B>>", labeljust="l", labelloc="t", fontsize="10", margin="10", fontcolor=look.ink,
+            style="rounded,dashed", color=look.border,
+        )  # fmt: skip
+        style = look.style("gradient")
+        for box in (*self.sketch.boxes, *self.sketch.results):
+            if box not in needed:
+                continue
+            names = [text.title(op) for op in (box.ops if box.kind in ("op", "chain") else ())]
+            title = "∂ " + (" … ".join([names[0], *names[1:][-1:]]) if names else box.title)
+            often = f" ×{box.times}" if box.times > 1 else ""
+            operation = bool(box.ops)
+            beside.node(
+                f"back_{box.name}", f"<{_escaped(title)}{often}>", style="filled" if operation else style.style,
+                fillcolor=look.operation if operation else style.fill, color=look.line if operation else style.line,
+            )  # fmt: skip
+        self.graph.attr(newrank="true")
+        self.graph.subgraph(beside)
+        for edge, times in self.edges.items():
+            if edge.tail in needed and not edge.again:
+                said = self.shape(edge.what) + (f" ×{times}" if times > 1 else "")
+                self.graph.edge(f"back_{edge.tail.name}", f"back_{edge.head.name}", f" {said} ", dir="back")
+        for box in needed:
+            with self.graph.subgraph() as row:
+                row.attr(rank="same")
+                row.node(box.name)
+                row.node(f"back_{box.name}")
+            if any(op.kept for op in box.ops):
+                self.graph.edge(box.name, f"back_{box.name}", constraint="false", style="dotted", color=look.past)
 
     def shape(self, x: Input | Result) -> str:
         """What an edge says: the shape, and which one it is of several results."""
-        which = f"[{x.index}] " if self.results.get(x.source, 1) > 1 else ""
+        which = f"[{x.index}] " if len(self.read.get(x.source, ())) > 1 or x.index else ""
         return which + text.shape_of(x.shape, x.dtype)
 
-    def caption(self, tape: Tape) -> str:
+    def caption(self, beside: bool) -> str:
         """A legend of what there is, and the summary."""
-        kinds = {source.kind for source in tape.sources if self.boxes[source.number].startswith("source")}
-        open_ops = [op for op in tape if self.boxes[op.number].startswith("op")]
-        cells = [_swatch(*STYLES[kind][:4]) for kind in STYLES if kind in kinds]
+        look, boxes = self.theme, self.sketch.boxes
+        kinds = {box.kind for box in boxes} | {"result"} if self.sketch.results else {box.kind for box in boxes}
+        open_ops = [box.ops[0] for box in boxes if box.kind == "op"]
+        outside = [kind for kind in ("parameter", "buffer", "leaf", "constant") if kind in kinds]
+        cells = [self.swatch(*look.style(kind)[:4]) for kind in outside]
+        if any(box.kind == "parameter" and box.uses > 1 for box in boxes):
+            cells.append(self.words("double border: used several times"))
         if open_ops:
-            cells.append(_swatch("operation", OPERATION, LINE))
+            cells.append(self.swatch("operation", look.operation, look.line))
+        if any(map(is_view, open_ops)):
+            cells.append(self.swatch("view, of the same memory", look.operation, look.line, "dashed"))
         if self.show_saved and any(op.kept for op in open_ops):
-            cells.append(_swatch("kept for backward", KEPT, LINE))
-        if self.modules.folded:
-            cells.append(_swatch("module", MODULE, LINE, "rounded"))
-        cells.append(_swatch(*STYLES["result"][:4]))
-        legend = f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="4" CELLPADDING="3"><TR>{"".join(cells)}</TR></TABLE>'
-        rows = f"<TR><TD>{legend}</TD></TR><TR><TD>{_escaped(text.summary(tape))}</TD></TR>"
-        return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="2">{rows}</TABLE>>'
+            cells.append(self.swatch("kept for backward", look.kept, look.line))
+        if kinds & {"module", "part"}:
+            cells.append(self.swatch("module" if "module" in kinds else "part", look.module, look.line, "rounded"))
+        if "chain" in kinds:
+            cells.append(self.swatch("operations in a row", look.module, look.line, "rounded"))
+        if self.past:
+            cells.append(self.words("residual →", look.past))
+        if any(edge.again for edge in self.edges):
+            cells.append(self.words("to the next time ⇢", look.parameter[1]))
+        if "result" in kinds:
+            cells.append(self.swatch(*look.style("result")[:4]))
+        if beside:
+            cells += [self.swatch(*look.style("gradient")[:4]), self.words("reads what was kept ⇢", look.past)]
+        if self.scale is not None:
+            low, high = f"{self.scale.said}: 0", self.scale.shown(self.highest) if self.values else "not recorded"
+            cells.append(self.swatch(low, look.operation, look.line))
+            cells.append(self.swatch(high, look.hot, look.line))
+        across = 4 if len(cells) > 5 else len(cells)
+        rows = [cells[i : i + across] for i in range(0, len(cells), across)]
+        lines = "".join(f"<TR>{''.join(row)}</TR>" for row in rows)
+        legend = f'<TR><TD><TABLE BORDER="0" CELLBORDER="0" CELLSPACING="4" CELLPADDING="3">{lines}</TABLE></TD></TR>'
+        said = f"<TR><TD>{_escaped(text.summary(self.sketch.tape))}</TD></TR>"
+        return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="2">{legend}{said}</TABLE>>'
+
+    def swatch(self, words: str, fill: str, line: str, style: str = "") -> str:
+        style = ",".join(part for part in style.split(",") if part != "filled")
+        border = f' STYLE="{style}"' if style else ""
+        said = f'<FONT POINT-SIZE="9" COLOR="{self.theme.ink}">{words}</FONT>'
+        return f'<TD BORDER="1" COLOR="{line}" BGCOLOR="{fill}"{border}>{said}</TD>'
+
+    def words(self, words: str, color: str = "") -> str:
+        return f'<TD><FONT POINT-SIZE="9" COLOR="{color or self.theme.ink}">{words}</FONT></TD>'
 
 
-def _swatch(words: str, fill: str, line: str, style: str = "") -> str:
-    style = ",".join(part for part in style.split(",") if part != "filled")
-    border = f' STYLE="{style}"' if style else ""
-    said = f'<FONT POINT-SIZE="9" COLOR="{INK}">{words}</FONT>'
-    return f'<TD BORDER="1" COLOR="{line}" BGCOLOR="{fill}"{border}>{said}</TD>'
+def needing(sketch: Sketch) -> list[Box]:
+    """The boxes that gradients pass through: what parameters and leaves lead to, and these."""
+    numbers = {source.number for source in sketch.tape.sources if source.kind != "constant"}
+    for op in sketch.tape:
+        if any(x.source in numbers for x in op.inputs):
+            numbers.add(op.number)
+    boxes = [box for box in sketch.boxes if any(x.number in numbers for x in box.ops or box.sources)]
+    return boxes + [box for box in sketch.results if box.result and box.result.source in numbers]
+
+
+def is_view(op: Op) -> bool:
+    """Whether a result shares memory with an input: as it was recorded, or as operations of its kind do."""
+    return any(x in ("view", "expanded") for x in op.layouts) if op.layouts else op.name in _VIEWS
+
+
+def _together(words: list[tuple[str, int]]) -> list[str]:
+    """Words and their lengths in lines: short ones share one, and of many the middle is left out."""
+    lines: list[str] = []
+    room = 0
+    for said, length in words:
+        if length <= room:
+            lines[-1] += f"&#160;·&#160;{said}"
+            room -= length + 3
+        else:
+            lines.append(said)
+            room = 30 - length
+    return lines if len(lines) <= 6 else [*lines[:3], f"… {len(lines) - 5} more lines …", *lines[-2:]]
 
 
 def _escaped(words: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,7 +16,6 @@ Reason = Literal[
 
 # Functions whose derivative is 0 wherever there is one.
 FLAT = frozenset(("Sign", "Round", "Floor", "Ceil", "Trunc", "Heaviside", "FloorDiv"))
-_BOTH_WAYS = frozenset(("SetItem", "Clear"))  # in place: what the memory held before is gone where it is written to
 
 
 @dataclass(frozen=True)
@@ -64,8 +62,9 @@ class _Walk:
             for x in op.inputs:
                 if x.source is not None:
                     self.readers[x.source].append((op, x))
+        self.leaves = {source.made_by: source for source in tape.sources if source.made_by is not None}
         self.leading = self._leading()
-        self.cuts: dict[int, tuple[Op, Reason, Op | Source]] = {}
+        self.cuts: dict[int, tuple[Op, Reason, Op | Source]] = {}  # what cuts, how, and what it read or what read it
         self.ends: list[Op] = []  # operations whose results nothing reads
 
     def verdict(self) -> Cut:
@@ -78,8 +77,8 @@ class _Walk:
             return self._weak()
         found = sorted((c for c in self.cuts.values() if self._leads(c[0])), key=lambda c: c[0].number)
         if found:
-            op, reason, before = found[0]
-            said = f"{self.called} gets no gradient: its path to the loss ends at {_place(op)}: {_told(reason, before)}"
+            op, reason, beside = found[0]
+            said = f"{self.called} gets no gradient: its path to the loss ends at {_place(op)}: {_told(reason, beside)}"
             others = tuple(c[0] for c in found[1:])
             if others:
                 said += f". It ends at {', '.join(map(_place, others[:5]))} as well"
@@ -88,18 +87,16 @@ class _Walk:
 
     def _weak(self) -> Cut:
         """The path is there; what flows on it may still be nothing."""
+        if self.end.number not in self._reached(flat=True):
+            op = min((c[0] for c in self.cuts.values() if c[1] == "flat"), key=lambda op: op.number)
+            told = f"{self.called} gets a gradient of zeros only: the derivative of {_place(op)} is 0 everywhere"
+            return Cut("flat", op, told)
         given = self._given()
         if given is not None:
             return given
-        if self.end.number not in self._reached(flat=True):
-            op = min(
-                (c[0] for c in self.cuts.values() if c[1] == "flat" and self._leads(c[0])), key=lambda op: op.number
-            )
-            told = _told("flat", op)
-            return Cut("flat", op, f"{self.called} gets a gradient of zeros only: at {_place(op)}: {told}")
         return Cut(
-            "flows", None, f"a gradient can flow to {self.called}; if there is none, no backward pass has come here, or "
-            "its gradient was set to None since",
+            "flows", None, f"a gradient can flow to {self.called}; if there is none, no backward pass has come here, "
+            "or its gradient was set to None since",
         )  # fmt: skip
 
     def _given(self) -> Cut | None:
@@ -115,7 +112,7 @@ class _Walk:
                 alive.add(op.number)
         if self.end.number in alive or not nothing:
             return None
-        op, x = nothing[-1]
+        op, x = nothing[0]
         if x.got == "nothing":
             said = f"{self.called} gets no gradient: the derivative of {_place(op)} gave None for its input {x.name}"
             return Cut("nothing", op, said)
@@ -132,13 +129,18 @@ class _Walk:
                 continue
             reached.add(value.number)
             readers = self.readers[value.number]
-            if isinstance(value, Op) and not readers and value is not self.end:
+            if isinstance(value, Op) and value.number in self.leaves:
+                self.cuts.setdefault(value.number, (value, "taken off", self.leaves[value.number]))
+            elif isinstance(value, Op) and not readers and value is not self.end:
                 self.ends.append(value)
             for op, x in readers:
                 reason = None if follow_all else self._cut(op, x, flat)
                 if reason is None:
                     stack.append(op)
                 else:
+                    if reason == "taken off" and isinstance(value, Op):
+                        self.cuts.setdefault(value.number, (value, reason, op))
+                        continue
                     op = self._said_by(op)
                     self.cuts.setdefault(op.number, (op, reason, value))
         return reached
@@ -147,9 +149,9 @@ class _Walk:
         if not x.wanted:
             return "taken off"
         if op.recorded:
-            gone = op.name in FLAT or (op.name in _BOTH_WAYS and x is op.inputs[0] and _whole(op))
+            gone = op.name in FLAT or (op.name == "SetItem" and x is op.inputs[0] and _whole(op))
             return "flat" if flat and gone else None
-        if any(reader.wanted for _, reader in self.readers[op.number]):
+        if op.in_place and x is op.inputs[0] and any(reader.wanted for _, reader in self.readers[op.number]):
             return None  # a write under no_grad, into a Tensor that goes on requiring grad
         if op.name == "Detach":
             return "integer" if self._said_by(op) is not op else "detached"
@@ -160,9 +162,13 @@ class _Walk:
     def _said_by(self, op: Op) -> Op:
         """The cast to integers that a detach is a part of, or the detach itself."""
         readers = self.readers[op.number]
-        if op.name == "Detach" and len(readers) == 1:
+        if op.name == "Detach" and len(readers) == 1 and op is not self.end:
             reader = readers[0][0]
-            if reader.name == "Cast" and reader.line == op.line and reader.dtypes[0].startswith(("int", "uint", "bool")):
+            if (
+                reader.name == "Cast"
+                and reader.line == op.line
+                and reader.dtypes[0].startswith(("int", "uint", "bool"))
+            ):
                 return reader
         return op
 
@@ -177,6 +183,8 @@ class _Walk:
                 found = self.tape.find(number)
                 if isinstance(found, Op):
                     stack += [x.source for x in found.inputs if x.source is not None]
+                elif found is not None and found.made_by is not None:
+                    stack.append(found.made_by)
         return leading
 
     def _leads(self, op: Op) -> bool:
@@ -196,22 +204,23 @@ class _Walk:
         before = [op for op in ends if any(self._read_at(source) > op.number for source in unknown)]
         last = max(before or ends, key=lambda op: op.number, default=None)
         if last is None:
-            return Cut("unknown", None, f"{self.called} gets no gradient: nothing on the tape leads from it to the loss")
-        said = (
-            f"{self.called} gets no gradient: the result of {_place(last)} is read by no operation that leads to the loss"
-        )
+            return Cut(
+                "unknown", None, f"{self.called} gets no gradient: nothing on the tape leads from it to the loss"
+            )
+        said = f"{self.called} gets no gradient: nothing that reads the result of {_place(last)} leads to the loss"
         after = [source for source in unknown if self._read_at(source) > last.number]
         if not after:
             return Cut("unused", last, said)
+        after.sort(key=lambda source: source.shape not in last.shapes)
         reader = self.readers[after[0].number][0][0]
         said += (
-            f". If it was taken off as a number or an array (item(), tolist(), numpy(), torch.tensor(...)), it may have "
-            f"come back as {_called(after[0])} {after[0].shape}, of unknown origin, in {_place(reader)}"
+            ". If it was taken off as a number or an array (item(), tolist(), numpy(), torch.tensor(...)), "
+            f"it may have come back as {_called(after[0])}, of unknown origin, in {_place(reader)}"
         )
         return Cut("left", last, said)
 
     def _read_at(self, source: Source) -> int:
-        return max((op.number for op, _ in self.readers[source.number]), default=-1)
+        return min((op.number for op, _ in self.readers[source.number]), default=-1)
 
 
 def _starts(tape: Tape, of: Any) -> list[Op | Source]:
@@ -247,19 +256,15 @@ def _place(op: Op | None) -> str:
     return place(op.name, op.path) + (f" at {op.line}" if op.line else "")
 
 
-def _told(reason: Reason, before: Op | Source) -> str:
+def _told(reason: Reason, beside: Op | Source) -> str:
     words = {
         "detached": "its result is detached, by detach() or .data",
         "no_grad": "it ran where gradients are off (no_grad, inference_mode, or set_grad_enabled(False))",
         "integer": "its result is integers, and these have no derivative",
         "comparison": "its result is true or false, and that has no derivative",
-        "flat": "its derivative is 0 everywhere",
     }
     if reason == "taken off":
-        return f"{_called(before)} didn't require grad any more when it was read (detach_(), requires_grad_(False))"
+        if isinstance(beside, Source):
+            return "its result was made a leaf, by detach_() and requires_grad_()"
+        return f"its result was taken off the graph in place, by detach_() or so, before {_place(beside)} read it"
     return words[reason]
-
-
-def lines(cuts: Iterable[Cut]) -> str:
-    """Several answers, a line each."""
-    return "\n".join(map(str, cuts))

@@ -73,7 +73,7 @@ def line_of(line: str) -> str:
 def carries(tape: Tape) -> set[int]:
     """Places of the operations that gradient flows through: as backward was seen to, or else as it would.
 
-    It would where a parameter or leaf leads to it, and it leads to a result.
+    It would where autograd recorded it, a parameter or leaf leads to it, and it leads to a result.
     """
     seen = {i for i, op in enumerate(tape.ops) if op.backward_seconds is not None or op.gradients is not None}
     if seen:
@@ -82,7 +82,7 @@ def carries(tape: Tape) -> set[int]:
     forward = []
     for op in tape.ops:
         real = any(dtype.startswith(("float", "bfloat", "complex")) for dtype in op.dtypes)
-        if real and any(x.source in wanting for x in op.inputs):
+        if real and op.recorded and any(x.source in wanting for x in op.inputs):
             wanting.add(op.number)
             forward.append(op)
     reached = {result.source for result in tape.results} & wanting
@@ -118,7 +118,8 @@ class Tree:
         self.homes = [self.home(source, users.get(source.number, []), modules) for source in tape.sources]
         crowds = Counter(home for home in self.homes if home is not None)
         for i, source in enumerate(tape.sources):
-            if self.homes[i] is not None and crowds[self.homes[i]] > MANY and len(users.get(source.number, [])) == 1:
+            home = self.homes[i]
+            if home is not None and crowds[home] > MANY and len(users.get(source.number, [])) == 1:
                 self.homes[i] = None
 
     def group(self, call: Call, label: str) -> int:

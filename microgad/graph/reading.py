@@ -11,6 +11,7 @@ from ..errors import DtypeError, GraphError
 from ..function import Function, Leaf, Output
 from ..parameter import Parameter
 from ..tensor import Tensor
+from .patience import uncollected
 from .tape import Input, Kept, Op, Result, Source, Tape
 
 _Role = Literal["input", "output", "intermediate", "setting"]
@@ -31,7 +32,8 @@ def read(tensors: tuple[Tensor, ...], params: Any = None) -> Tape:
                 f"graph: Tensor {i} of shape {tuple(tensor.shape)} has no graph: nothing that led to it requires grad, "
                 "or it was detached or made under no_grad. Set requires_grad on what it is computed from"
             )
-    return Reader(names_of(params)).tape(tensors)
+    with uncollected():
+        return Reader(names_of(params)).tape(tensors)
 
 
 def names_of(params: Any) -> dict[str, Tensor]:

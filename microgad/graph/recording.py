@@ -173,7 +173,7 @@ class Recorder(state.Observer):
             number, cls.__name__, cls.symbol, path, {}, [], [x.array.shape for x in results],
             [dtype(x.array.dtype) for x in results], [], False, self.turns.get(path, 0),
         )  # fmt: skip
-        op.recorded = recorded
+        op.recorded, op.in_place = recorded, in_place
         op.inputs = [self.input(op, argument(cls, i), x) for i, x in enumerate(inputs)]
         for i, x in enumerate(inputs):
             if isinstance(x, Tensor):
@@ -220,7 +220,9 @@ class Recorder(state.Observer):
         counter = x._counter()
         unseen = counter[0] - self.writes.get(id(counter), (None, 0))[1]
         slot = self.slots.get(id(x))
+        made_by = None
         if slot is not None and not slot.holds(x):
+            made_by = slot.number if slot.tensor() is x and type(x.node) is Leaf else None
             slot = None
         if slot is not None and slot.unseen == unseen:
             return slot
@@ -232,6 +234,7 @@ class Recorder(state.Observer):
         kind = "constant" if type(node) is not Leaf else "parameter" if isinstance(x, Parameter) else "leaf"
         number = node.number if type(node) is Leaf and self.tape.find(node.number) is None else None
         source = self.source(kind, x.array, number, self.reader.name(x))
+        source.made_by = made_by
         if kind != "constant":
             self.reader.leaves[id(backend.owner(x.array))] = source.number
             self.parameters.append((weakref.ref(x), source))
@@ -306,12 +309,15 @@ class Recorder(state.Observer):
         return found if isinstance(found, Op) else None
 
     def close(self) -> None:
-        """The block has ended: what nobody read are the results."""
-        read = {(x.source, x.index) for op in self.tape for x in op.inputs}
-        for op in self.tape:
+        """The block has ended: the results are of operations that nobody read.
+
+        What else batch norm gives is none, and its running statistics, written in place, only if there is nothing else.
+        """
+        read = {x.source for op in self.tape for x in op.inputs}
+        unread = [op for op in self.tape if op.number not in read]
+        for op in [op for op in unread if not op.in_place] or unread:
             for i, (shape, dtype) in enumerate(zip(op.shapes, op.dtypes, strict=True)):
-                if (op.number, i) not in read:
-                    self.tape.results.append(Result(op.number, i, "", shape, dtype))
+                self.tape.results.append(Result(op.number, i, "", shape, dtype))
         if self.level.stats:
             for tensor, source in self.parameters:
                 x = tensor()

@@ -64,10 +64,13 @@ def stats_of(array: Any) -> Stats:
         return Stats(size, low, high, 0.0, 0.0, 0.0, nans, infs)
     mean = float(x.mean(dtype=np.float64 if x.dtype.kind != "f" or x.size < SAMPLE else None))
     away = x - x.dtype.type(mean) if x.dtype.kind == "f" else x - mean
+    if high - low > 1e15:  # whose square would be too large for float32
+        away = away.astype(np.float64)
     std = float(np.vdot(away, away) / x.size) ** 0.5 if high > low else 0.0
     zeros = 1 - np.count_nonzero(x) / x.size if low <= 0 <= high else 0.0
-    sample = x[:: -(-x.size // SAMPLE)]
-    counts = np.histogram(sample, BINS, (low, high))[0] if high > low else np.array([sample.size])
+    sample = x[:: -(-x.size // SAMPLE)].astype(np.float64)  # float16 has too few numbers between two bins' edges
+    wide = high - low > 2 * BINS * np.spacing(max(-low, high))
+    counts = np.histogram(sample, BINS, (low, high))[0] if wide else np.array([sample.size])
     return Stats(size, low, high, mean, std, float(zeros), nans, infs, tuple(counts.tolist()))
 
 
@@ -78,7 +81,8 @@ def quality(array: Any) -> str:
     ('NaN', 'zeros', '')
     """
     x = backend.to_numpy(array)
-    total = np.abs(x).sum()  # one pass over what is as it should be
+    with np.errstate(all="ignore"):
+        total = np.abs(x).sum()  # looks at all of it once
     if np.isfinite(total):
         return "" if total or not x.size else "zeros"
     return "NaN" if np.isnan(x).any() else "inf" if np.isinf(x).any() else ""

@@ -11,9 +11,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .diff import Diff
+    from .drawing import Graph
+    from .gradient_path import Cut
+    from .holding import Memory
+    from .program import Program
     from .recipe import Recipe
     from .replaying import Replay
     from .statistics import Stats
+    from .tables import Table
+    from .trouble import Bad
     from .verifying import Verification
 
 Shape = tuple[int, ...]
@@ -32,6 +38,7 @@ class Source:
     array: Any = None  # its values when it was first read, to be replayed from
     stats: Stats | None = None
     gradient: Stats | None = None
+    made_by: int | None = None  # the Op that computed it, before it was made a leaf
 
 
 @dataclass(slots=True)
@@ -86,6 +93,7 @@ class Op:
     values: list[Any] | None = None  # the results themselves, copied
     recipe: Recipe | None = None  # all that it takes to do it again
     recorded: bool = True  # by autograd: a gradient can flow through it
+    in_place: bool = False  # whether it wrote into its first input
 
     @property
     def bytes(self) -> int:
@@ -208,6 +216,29 @@ class Tape:
 
         return verify(self)
 
+    def draw(self, **options: Any) -> Graph:
+        """It as a drawing, which shows itself in a notebook; `.save("net.svg")` makes a file of it, `.view()` opens it.
+
+        By default it is opened as far as `limit` (60) boxes go: rows that repeat are drawn once with their count
+        (`roll`), operations in a row are one box (`fold`), and inner modules one box each. `depth` is the level at
+        which modules aren't opened, None for all of it; `collapse` and `expand` are module paths to close and to open
+        besides ("layer1.*"). `show_saved=False` leaves out what is kept for backward, `rankdir` is where arrows go
+        ("TB", "LR", "BT", "RL"), `theme` is "light" or "dark". `color` fills boxes by "time", "bytes", "flops",
+        "gradient", "zeros" or "nan", as far as they were recorded. `leaves=True` never opens modules that call none,
+        `frames=False` leaves out what stands around modules, `beside=True` draws the backward pass beside it. Raises
+        ValueError for what is none of these.
+
+        >>> x = torch.ones(2, requires_grad=True)
+        >>> drawn = (x * 3).sum().graph().tape.draw(rankdir="LR")
+        >>> print("\\n".join(drawn.mermaid.splitlines()[:3]))
+        flowchart LR
+          source0("leaf")
+          op0["× Mul"]
+        """
+        from .drawing import Graph
+
+        return Graph(self, **options)
+
     def page(self, path: str | Path | None = None, title: str = "", steps: Sequence[Tape] = ()) -> str:
         """It as one HTML file to explore in a browser, without a network: written to `path`, and given as text.
 
@@ -228,9 +259,9 @@ class Tape:
         """What differs in another tape, and where first: see `graph.diff.diff`.
 
         >>> with torch.record() as mine:
-        ...     torch.ones(2).exp().sum()
+        ...     y = torch.ones(2).exp().sum()
         >>> with torch.record() as theirs:
-        ...     torch.ones(3).exp().sum()
+        ...     y = torch.ones(3).exp().sum()
         >>> print(mine.diff(theirs))
         first Exp: shapes [(2,)], in the other [(3,)]
               constant: shape (2,), in the other (3,)
@@ -238,6 +269,94 @@ class Tape:
         from .diff import diff
 
         return diff(self, other, rtol, dtypes)
+
+    def table(
+        self, sort: str | None = None, by: str | None = None, rows: int = 60, depth: int | None = None,
+        width: int | None = None,
+    ) -> Table:  # fmt: skip
+        """What operations cost, as text: bytes kept for backward, additions and multiplications, and the times, if any.
+
+        `sort` is "bytes", "flops", "time" or "calls", the largest first; `by` is "op" or "module", down to `depth`. It
+        is as wide as the terminal, or `width`. Raises ValueError for other names, RuntimeError for "time" where none
+        was recorded.
+
+        >>> x = torch.ones(4, 3, requires_grad=True)
+        >>> print((x.exp() * x.exp()).sum().graph().tape.table(sort="bytes", by="op"))
+        operation  calls  kept  flops
+        Exp            2  96 B     24
+        Mul            1  96 B     12
+        Sum            1   0 B     12
+        4 operations, 1 leaf; 96 B kept for backward, 48 flops
+        """
+        from .tables import table
+
+        return table(self, sort, by, rows, depth, width)
+
+    def tree(self, depth: int | None = None, rows: int = 200, width: int | None = None) -> Table:
+        """Modules with what is in them, as text; those at level `depth` are one line each.
+
+        >>> net = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+        >>> print(net(torch.ones(1, 2)).graph(params=net).tape.tree())
+        operation  result  kept  flops
+        0:         (1, 2)   8 B     10
+        └─ Linear  (1, 2)   8 B     10
+        1:         (1, 2)   8 B      2
+        └─ Relu    (1, 2)   8 B      2
+        2 operations, 6 parameters in 2 arrays; 16 B kept for backward
+        """
+        from .tables import tree
+
+        return tree(self, depth, rows, width)
+
+    def memory(self) -> Memory:
+        """What is held for backward: how much, at most, by which operations and modules, and what checkpoints save.
+
+        The peak is that of one backward pass through all of the tape, with the gradients that are under way; those of
+        parameters come on top.
+
+        >>> x = torch.ones(256, requires_grad=True)
+        >>> print((x.exp() * x.sin()).sum().graph().tape.memory())
+        2.0 KiB held for backward; 5.0 KiB at most, with gradients, at the derivative of × Mul
+          2.0 KiB: × Mul keeps a, b
+          1.0 KiB: Exp keeps out
+        by module: (outside) 2.0 KiB
+        """
+        from .holding import memory
+
+        return memory(self)
+
+    def why_no_grad(self, of: str | int | Op | Source, loss: int | Op | None = None) -> Cut:
+        """Where the path of a gradient to `of`, a source's name or an operation, is cut: by which operation, and how.
+
+        Of a tape recorded in a block, which has operations without a gradient too; `loss` is the last operation unless
+        it is given. With statistics it finds derivatives that were 0 as well. Raises ValueError for a loss that isn't
+        on the tape.
+
+        >>> w = torch.ones(2, requires_grad=True)
+        >>> with torch.record(params={"w": w}) as tape:
+        ...     loss = ((w * 3).detach() + 1).sum()
+        >>> cut = tape.why_no_grad("w")
+        >>> cut.op.name, cut.reason
+        ('Detach', 'detached')
+        """
+        from .gradient_path import why_no_grad
+
+        return why_no_grad(self, of, loss)
+
+    def first_bad(self) -> Bad | None:
+        """The operation that first made a NaN or an infinity, forward or backward; None where there is neither.
+
+        Of a tape recorded with stats=True (or values=True, forward alone); RuntimeError for others. An infinity that
+        the program has put in itself, as a mask's -inf, is no fault unless it becomes NaN.
+
+        >>> with torch.record(stats=True) as tape, np.errstate(all="ignore"):
+        ...     y = torch.tensor([1.0, -1.0]).log() * 2
+        >>> print(tape.first_bad())
+        Log: produced NaN from finite inputs: x (2,) from -1 to 1
+        """
+        from .trouble import first_bad
+
+        return first_bad(self)
 
     def to_json(self, path: str | pathlib.Path | None = None) -> str:
         """The whole tape as JSON, with the arrays that it holds; written to `path` too, if there is one.
@@ -256,6 +375,44 @@ class Tape:
         from .encoding import from_json
 
         return from_json(text)
+
+    def program(self) -> Program:
+        """It as Python source that runs with NumPy alone, forward and backward, a line an operation.
+
+        The operations' own definitions are in it. `.run()` runs it, `.save("net.py")` writes it and its arrays. Raises
+        RuntimeError for a tape recorded without `replay=True`, and for operations that have no source to be written.
+
+        >>> x = torch.tensor(3.0, requires_grad=True)
+        >>> with torch.record(replay=True) as tape:
+        ...     (x * x).backward()
+        >>> program = tape.program()
+        >>> print(*program.text.splitlines()[-14:-8], sep="\\n")
+            mul = Mul()(leaf, leaf)  # () float32
+        <BLANKLINE>
+            grad_mul = np.ones_like(mul)  # () float32
+            grad_leaf = fit(Mul().grad_a(grad_mul, leaf), (), 'float32')  # () float32
+            grad_leaf = grad_leaf + fit(Mul().grad_b(grad_mul, leaf), (), 'float32')  # its next part
+        <BLANKLINE>
+        >>> results, gradients = program.run()
+        >>> results["result"], gradients["leaf"]
+        (array(9., dtype=float32), np.float32(6.0))
+        """
+        from .program import program
+
+        return program(self)
+
+    def to_npz(self, path: str | pathlib.Path) -> None:
+        """The whole tape as a bundle: JSON, and each array that it holds as NumPy's own, to be read one by one."""
+        from .encoding import to_npz
+
+        to_npz(self, path)
+
+    @staticmethod
+    def from_npz(path: str | pathlib.Path) -> Tape:
+        """The tape that `to_npz` wrote. Nothing in it is run. Raises ValueError."""
+        from .encoding import from_npz
+
+        return from_npz(path)
 
     def __repr__(self) -> str:
         from .text import summary

@@ -10,10 +10,11 @@ from .tape import Op, Shape, Source, Tape
 # Settings that say nothing where they have these values, and those that are one number for each direction.
 _NEUTRAL = {
     "stride": 1, "dilation": 1, "groups": 1, "padding": 0, "output_padding": 0, "count_include_pad": True,
-    "ignore_index": -100,
+    "ignore_index": -100, "eps": 1e-05,
 }  # fmt: skip
 _DIRECTIONS = {"kernel", "stride", "dilation", "padding", "output_padding"}
-_IN_SHAPES = {"x_shape", "size"}  # what the shapes around the operation say already
+# What the shapes around the operation say already.
+_IN_SHAPES = {"x_shape", "size", "indices", "shape_of_weight", "rows", "view", "affine"}
 _LONGEST = 40  # characters of a setting
 
 

@@ -51,7 +51,7 @@ class Watch:
     def __init__(self, names: dict[str, Tensor], title: str, port: int, every: int, open: bool) -> None:
         from .serving import Server
 
-        self._history = History(title)
+        self._history = History(title, list(names))
         self._server: Server | None = Server(self._history, port)
         self.url = self._server.url
         self._watcher = Watcher(names, self._history, every)
@@ -100,11 +100,12 @@ class Watch:
 class History:
     """What has been seen, for the thread that serves it."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, watched: list[str]) -> None:
         self.title = title
+        self.watched = watched
         self.count = 0
         self.open = True
-        self.names: list[str] = []  # of the sources on the page
+        self.names: list[str] = []  # of the sources on the page, then of what is watched and isn't there
         self.graph = self.data_of(Tape([], [], []))
         self._steps: deque[dict[str, Any]] = deque(maxlen=LONGEST)
         self._lock = threading.Lock()
@@ -121,6 +122,7 @@ class History:
         if tape is not None and not self.graph["ops"]:
             self.graph = self.data_of(tape)
             self.names = [source["name"] for source in self.graph["sources"]]
+            self.names += [name for name in self.watched if name not in self.names]
         known = [norms.get(name) for name in self.names]
         step: dict[str, Any] = {
             "number": self.count,
@@ -186,6 +188,10 @@ class Watcher(state.Observer):
         if hasattr(node, "number") and type(out) is Tensor and out.array.size == 1 and out.array.dtype.kind == "f":
             self.scalars[node.number] = out.array
         self.seen().forward(node, inputs, out)
+
+    def inside(self, node: Any) -> state.Observer | None:
+        """An autograd.Function is one operation."""
+        return self.around
 
     def begin_backward(self, node: Function, grad: Any) -> None:
         """A node that is newer than the last one begins a backward pass: it made the loss."""

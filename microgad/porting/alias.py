@@ -26,8 +26,11 @@ ROOMS = {
     "torchvision.transforms": "microgad.transforms",
     "torchvision.models": "microgad.models",
     "safetensors": "microgad.porting.safetensors",
+    "torchinfo": "microgad.graph.info",
+    "torchview": "microgad.graph.peers",
+    "torchviz": "microgad.graph.peers",
 }
-ROOTS = ("torch", "torchvision", "safetensors")
+ROOTS = ("torch", "torchvision", "safetensors", "torchinfo", "torchview", "torchviz")
 LIKE = "2.13.0"  # the version of PyTorch that programs are told of
 
 

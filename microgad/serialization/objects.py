@@ -24,7 +24,7 @@ from ..nn.module import Module
 from .errors import FileError
 
 _PLAIN = (argparse.Namespace, types.SimpleNamespace)
-_OWN = ("microgad.nn", "microgad.ops")  # rooms that a file may have loaded: of layers, and of what they call
+_OWN = ("microgad.nn.", "microgad.ops.")  # rooms that a file may have loaded: of layers, and of what they call
 _safe: ContextVar[tuple[Any, ...]] = ContextVar("safe", default=())
 _trusted: ContextVar[bool] = ContextVar("trusted", default=False)
 
@@ -104,7 +104,7 @@ def _loaded(module: str, name: str) -> Any:
         module = "microgad.nn"  # which has every layer
     elif module.startswith("torch."):
         module = f"microgad{module[5:]}"
-    if module not in sys.modules and module.startswith(_OWN):
+    if module not in sys.modules and f"{module}.".startswith(_OWN):
         try:
             importlib.import_module(module)
         except ModuleNotFoundError:
@@ -126,7 +126,7 @@ def known(module: str, name: str) -> Any:
         return None
     if isinstance(found, type):
         return found if issubclass(found, Module) or found in _PLAIN or found.__module__ == "__main__" else None
-    return found if found.__module__.startswith(_OWN) else None
+    return found if f"{found.__module__}.".startswith(_OWN) else None
 
 
 def empty(kind: Any) -> Any:

@@ -137,7 +137,7 @@ def test_edges_alike_between_folded_modules_are_one():
         y = x.exp()
     with state.scope(path="b"):
         z = y.log() + y.tanh() * y
-    assert ("module0", "module1", "(2,) ×3") in edges(graph(z, depth=1))
+    assert ("module0", "module1", "(2,)") in edges(graph(z, depth=1))
 
 
 def test_a_square_has_two_edges():
@@ -235,5 +235,5 @@ def test_bad_options_say_what_is_allowed():
     x = torch.ones(2, requires_grad=True)
     with pytest.raises(ValueError, match="rankdir must be one of TB, BT, LR, RL, got 'up'"):
         graph(x, rankdir="up")
-    with pytest.raises(ValueError, match=r"depth must be None or at least 1, .* got 0"):
+    with pytest.raises(ValueError, match=r"depth must be 'auto', None or at least 1, .* got 0"):
         graph(x, depth=0)

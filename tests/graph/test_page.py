@@ -133,6 +133,16 @@ def test_parameters_are_drawn_within_operations_and_inputs_beside_them():
     assert data["ops"][-1]["results"] == ["y"]
 
 
+def test_what_gradient_has_no_part_in_is_drawn_within():
+    norm = torch.nn.BatchNorm1d(2)
+    with torch.record(params=norm) as tape:
+        norm(torch.randn(3, 2)).sum().backward()
+    homes = {s["name"]: s["home"] for s in data_of(tape)["sources"]}
+    assert homes["running_mean"] is None
+    assert homes["weight"] is None
+    assert homes["input"] == 0
+
+
 def test_an_input_of_a_part_is_in_that_part():
     ops = [op(i, [i - 1] if i else [-1]) for i in range(100)]
     ops[60].inputs.append(Input("b", -5, 0, (2,), "float32"))

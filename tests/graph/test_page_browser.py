@@ -202,6 +202,20 @@ def test_ancestors_descendants_and_the_path_of_the_gradient(tab, net_page):
     assert tab.locator(".path, .faded").count() == 0
 
 
+def test_what_no_gradient_reaches_says_so(tab, tmp_path):
+    x = torch.ones(2, requires_grad=True)
+    with torch.record() as tape:
+        (x * 2).sum().backward()
+        x.detach().exp()
+    tape.page(tmp_path / "cut.html")
+    tab.goto((tmp_path / "cut.html").as_uri())
+    tab.locator('.box[aria-label^="Exp"]').click()
+    tab.keyboard.press("g")
+    assert "no gradient reaches it" in panel(tab)
+    tab.locator('.box[aria-label^="Σ Sum"]').click()
+    assert "no gradient" not in panel(tab)
+
+
 def test_the_keyboard_is_enough(tab, net_page):
     tab.goto(net_page.as_uri())
     tab.locator("#graph").focus()
@@ -230,16 +244,19 @@ def test_the_keyboard_is_enough(tab, net_page):
 def test_pan_and_zoom(tab, net_page):
     tab.goto(net_page.as_uri())
     where = "document.querySelector('#graph > g').getAttribute('transform')"
+    stem = tab.locator('.box[aria-label^="Conv2d in stem"]')
+    stem.click(position={"x": 8, "y": 8})
     start = tab.evaluate(where)
-    tab.mouse.move(200, 500)
+    box = tab.locator(".box.constant").first.bounding_box()
+    tab.mouse.move(box["x"] + 10, box["y"] + 10)
     tab.mouse.down()
-    tab.mouse.move(260, 560)
+    tab.mouse.move(box["x"] + 60, box["y"] + 70)
     tab.mouse.up()
     panned = tab.evaluate(where)
     assert panned != start
     tab.mouse.wheel(0, -300)
     until(tab, lambda: tab.evaluate(where) != panned)
-    assert not tab.locator(".chosen").count(), "a drag is no click"
+    assert "chosen" in stem.get_attribute("class"), "a drag is no click: what was chosen stays"
 
 
 def test_colours_by_what_was_recorded(tab, net_page):
@@ -355,6 +372,7 @@ def test_names_are_never_markup(tab, tmp_path):
     tab.fill("#search", "<img")
     tab.keyboard.press("Enter")
     assert tab.locator("img").count() == 0
+    assert all(box.bounding_box()["width"] < 400 for box in tab.locator(".box").all()), "a long name is cut"
     assert tab.locator("script").count() == 3
 
 

@@ -47,6 +47,17 @@ def test_edges_follow_tensors():
     assert [(result.source, result.shape) for result in tape.results] == [(add.number, tuple(d.shape))]
 
 
+def test_results_are_of_what_nobody_read_and_not_what_is_kept_beside():
+    model = nn.Sequential(nn.BatchNorm1d(2), nn.ReLU())
+    with torch.record() as tape:
+        model(torch.randn(4, 2))
+    assert [tape[result.source].name for result in tape.results] == ["Relu"]
+    x = torch.ones(2)
+    with torch.record() as tape:
+        x.mul_(2.0)
+    assert [tape[result.source].name for result in tape.results] == ["Mul"]
+
+
 def test_a_number_of_an_input_is_its_value():
     with torch.record() as tape:
         torch.ones(2) * 3.0

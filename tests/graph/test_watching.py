@@ -37,7 +37,7 @@ def test_losses_and_gradient_norms_are_those_of_the_training():
     with watch(model) as live:
         for _ in range(4):
             optimizer.zero_grad()
-            loss = model(x).square().mean()
+            loss = model(x).square().mean().sqrt()
             loss.backward()
             optimizer.step()
             losses.append(loss.item())
@@ -71,6 +71,32 @@ def test_a_gradient_of_a_gradient_is_within_its_step():
             (grad,) = torch.autograd.grad(model(x).sum(), x, create_graph=True)
             grad.square().sum().backward()
     assert len(live.steps) == 2
+
+
+def test_a_backward_that_is_recorded_itself_is_one_step():
+    old = torch.nn.Parameter(torch.ones(2))
+    before = old.exp()
+    new = torch.nn.Parameter(torch.ones(2))  # gets its gradient first; derivatives of what was before it come after
+    with watch({"old": old, "new": new}) as live:
+        (before * new).square().sum().backward(create_graph=True)
+    norms = {"old": old.grad.norm().item(), "new": new.grad.norm().item()}
+    assert [step["norms"] for step in live.steps] == [pytest.approx(norms, rel=1e-4)]
+
+
+def test_a_function_of_the_users_is_one_operation():
+    class Twice(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return (x + x).exp().log()
+
+        @staticmethod
+        def backward(ctx, grad):
+            return 2 * grad
+
+    model, x = model_and_data()
+    with watch(model) as live:
+        Twice.apply(model(x)).sum().backward()
+    assert [op["name"] for op in live._history.graph["ops"]] == ["Linear", "Tanh", "Linear", "Twice", "Sum"]
 
 
 def test_it_serves_the_page_and_what_is_new():

@@ -51,7 +51,7 @@ function paint() {
     is(element, "before", hasAny(key, before));
     is(element, "after", hasAny(key, after));
     is(element, "path", marking.path && (hasAny(key, path) || key === chosen));
-    is(element, "match", hasAny(key, matches));
+    is(element, "match", !isOpen(key) && hasAny(key, matches));
     is(element, "faded", related && key !== chosen && ![before, after, path, picked].some((set) => hasAny(key, set)));
   };
   for (const [key, box] of shown) {

@@ -49,7 +49,7 @@ function highlightTools() {
 
 function way(id) {
   const steps = gradientWay(id);
-  if (!steps || steps.length < 2) return section("Gradient", "no gradient reaches it");
+  if (!steps) return section("Gradient", "no gradient reaches it");
   const said = (at) => {
     const norm = at >= 0 ? gradientNorm(at) : stat(at, "gradients", "norm") ?? liveNorm(at);
     return h("li", {}, link(at), at >= 0 && ops[at].path ? ` ${ops[at].path}` : "", norm === undefined ? "" : ` · ‖grad‖ ${plain(norm)}`);

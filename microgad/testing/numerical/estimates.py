@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,7 +62,7 @@ def estimate(
             second = second._replace(error=np.where(agree & np.isfinite(second.error), second.error, np.inf))
             best = _better(best, second)
     jumps = np.isfinite(best.value) & ~np.isfinite(best.error)
-    swallowed = _swallowed(values, tensors, directions, here, best)
+    swallowed = _swallowed(values, tensors, directions, here, best, [t.array for t in tensors])
     return best._replace(kinked=best.kinked | jumps, error=np.where(swallowed, np.inf, best.error))
 
 
@@ -93,8 +93,9 @@ def confirmed(
             return None
     error = off + h * rounding + 64 * EPS * np.abs(exact)
     found = Estimate(exact, error, rounding, down, up, np.zeros(exact.shape, bool))
-    swallowed = _swallowed(values, tensors, directions, here, found)
-    return found._replace(error=np.where(swallowed, np.inf, found.error))
+    swallowed = _swallowed(values, tensors, directions, here, found, [t.array for t in tensors])
+    unseen = _swallowed(values, tensors, directions, here, found, [here])  # to agree on 0 then says nothing
+    return found._replace(error=np.where(swallowed, np.inf, found.error + np.where(unseen, rounding, 0.0)))
 
 
 def sharpened(found: Estimate, exact: Vector) -> Estimate:
@@ -114,12 +115,11 @@ def sharpened(found: Estimate, exact: Vector) -> Estimate:
 
 def _swallowed(
     values: Callable[[], Vector], tensors: Sequence[Tensor], directions: Sequence[Direction | None], here: Vector,
-    best: Estimate,
+    best: Estimate, beside: Iterable[Any],
 ) -> Any:  # fmt: skip
-    """Which results stay the same only because the step drowns in the rounding of a larger input or result."""
+    """Which results stay the same only because the step drowns in the rounding of what is larger."""
     still = (best.value == 0) & (best.below == 0) & (best.above == 0)
-    sizes = (here[still], *(t.array for t in tensors))
-    size = max(map(largest, sizes))
+    size = max(map(largest, beside), default=0.0)
     moving = max((largest(d) for d in directions if d is not None), default=0.0)
     if not still.any() or not 0 < 1e6 * moving < size < np.inf:
         return np.zeros_like(still)

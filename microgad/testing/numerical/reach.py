@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from ...tensor import Tensor
 from ..findings.finding import Finding
 from .check import Check
 from .elsewhere import away
-from .estimates import unit
+from .estimates import largest, unit
 from .level import Level
 from .projection import project
 
@@ -19,23 +20,36 @@ from .projection import project
 def out_of_reach(check: Check, level: Level, outputs: list[Tensor], at: slice, finding: Finding, kinked: Any) -> bool:
     """Whether differences can't show what a finding says: its input has not the size at which the results change.
 
-    Among values of 1e20 a zero may sit where the function changes over a distance of 1: steps of that size then
-    agree with the derivative. Or it is a wave much shorter than any step: what is written changes beyond recognition
-    over a millionth of the input. At a kink, where `kinked`, both sides are known.
+    Among values of 1e20 a zero may sit where the function changes over a distance of 1, or of 1e-20 if it is multiplied
+    by one of them: steps of some such size then agree with the derivative. Or it is a wave much shorter than any step:
+    what is written changes beyond recognition over a millionth of the input. Or it ties with two others at a kink
+    between which it goes nowhere by itself. At a kink of its own, where `kinked`, both sides are known.
     """
     i, wrong = finding.input, finding.excess() > 0
     x = level.tensors[i].array
     if not any(y.requires_grad for y in outputs) or (wrong & kinked).any():
         return False
-    direction = check.weights(x.size).reshape(x.shape) * wrong.any(1).reshape(x.shape)
-    found = level.along(level.only(i, backend.like(direction, x)))
-    u = np.zeros(found.value.size)
+    rows = wrong.any(1).reshape(x.shape)
+    weights = check.weights(x.size).reshape(x.shape) * rows
+    u = np.zeros(level.here.size)
     u[at] = check.weights(finding.analytical.shape[1]) * wrong.any(0)
-    if not (found.kinked | ~np.isfinite(found.error))[u != 0].any():
-        seen = project(u, found, [backend.like(direction, x)], check.pulled(outputs, [level.tensors[i]], u), True)
-        if seen.agrees and seen.tolerance <= 1e-2 * abs(seen.analytical):
+    scale = max(largest(t.array) for t in level.tensors)
+    smaller = range(0, 1 + int(2 * math.log10(scale)), 3) if 1 < scale < math.inf else (0,)
+    for power in smaller:
+        direction = backend.like(weights / 10.0**power, x)
+        found = level.along(level.only(i, direction))
+        if not (found.kinked | ~np.isfinite(found.error))[u != 0].any():
+            seen = project(u, found, [direction], check.pulled(outputs, [level.tensors[i]], u), True)
+            off, all_of_it = abs(seen.numerical - seen.analytical), abs(seen.analytical)
+            if off <= 1e-10 * all_of_it > 0 or (seen.agrees and seen.tolerance <= 1e-2 * all_of_it):
+                return True
+    sizes = np.abs(backend.to_numpy(x))
+    tied = np.isin(sizes, sizes[rows])
+    if tied.sum() > rows.sum():
+        found = level.along(level.only(i, check.direction(level.tensors[i]) * backend.like(tied, x)))
+        if (found.kinked | ~np.isfinite(found.error))[u != 0].all():
             return True
-    products = _nearby(check, level, u, {i: unit(x) * backend.like(direction, x)})
+    products = _nearby(check, level, u, {i: unit(x) * backend.like(weights, x)})
     return bool(np.ptp(products, axis=0).sum() > 0.5 * np.abs(products).max(0).sum())
 
 

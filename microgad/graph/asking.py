@@ -1,0 +1,166 @@
+"""Questions about Tensors: how one came about, and why one gets no gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import backend, engine, state
+from ..errors import DtypeError, place
+from ..function import Function, Leaf
+from ..tensor import Tensor
+from .formulas import formula
+from .gradient_path import Cut
+from .reading import argument, folded, read
+from .recording import record
+from .tape import Op, Tape
+from .text import settings, shape_of, size, title
+
+SMALL = 6  # elements of which all values are told
+
+
+def why_no_grad(tensor: Tensor, loss: Tensor | Callable[[], Tensor], tape: Tape | None = None) -> Cut:
+    """Why `loss.backward()` gives a Tensor no gradient: the operation where its path is cut, how, and on which line.
+
+    `loss` as a function that computes it, or `tape`, recorded with source=True around it, tell most: a loss alone knows
+    only what autograd recorded, not what was detached. Raises TypeError for what are no Tensors.
+
+    >>> w = torch.ones(2, requires_grad=True)
+    >>> cut = torch.graph.why_no_grad(w, lambda: (w.argmax() * 3.0).sum())
+    >>> cut.op.name, cut.reason
+    ('Argmax', 'integer')
+    """
+    if not isinstance(tensor, Tensor):
+        raise DtypeError(f"why_no_grad: expected a Tensor, got {type(tensor).__name__}")
+    name = tensor.name or f"the {'parameter' if tensor.is_leaf else 'result'} of shape {tuple(tensor.shape)}"
+    if tensor.is_leaf and not tensor.requires_grad:
+        return Cut("frozen", None, f"{name} gets no gradient: it doesn't require grad")
+    if not isinstance(loss, Tensor):
+        if not callable(loss):
+            raise DtypeError(f"why_no_grad: loss must be a Tensor or a function, got {type(loss).__name__}")
+        with record(source=True, params={name: tensor}) as tape:
+            loss = loss()
+    if tape is not None:
+        ends = [folded(loss.node)[0].number] if isinstance(loss, Tensor) and loss.node is not None else []
+        end = tape.find(ends[0]) if ends else None
+        of: Any = folded(tensor.node)[0].number if tensor.node is not None else name
+        return tape.why_no_grad(name if tape.find(of) is None else of, end if isinstance(end, Op) else None)
+    return _by_nodes(tensor, loss, name)
+
+
+def _by_nodes(tensor: Tensor, loss: Tensor, name: str) -> Cut:
+    """What the nodes alone tell: the path is there, or what comes in without one."""
+    advice = "Give why_no_grad the loss as a function, or a tape of microgad.record(source=True), to see where"
+    if loss.node is None:
+        return Cut("unknown", None, f"{name} gets no gradient: the loss doesn't require grad. {advice}")
+    tape = read((loss,))
+    node = folded(tensor.node)[0] if tensor.node is not None else None
+    if node is not None and tape.find(node.number) is not None:
+        found = tape.why_no_grad(node.number, tape.results[0].source)
+        if found or tensor.grad is not None or type(node) is Leaf or tensor.retains_grad:
+            return found
+        return Cut(
+            "flows", None, f"a gradient flows through {name}, but only leaves keep theirs: call retain_grad() on it"
+        )
+    cut = [op for op in tape if any(not x.wanted and x.shape != () for x in op.inputs)]
+    said = f"{name} gets no gradient: no recorded path leads from it to the loss"
+    if cut:
+        places = ", ".join(dict.fromkeys(place(op.name, op.path) for op in cut[:5]))
+        said += f"; values without a graph come in at {places}"
+    return Cut("unknown", cut[0] if cut else None, f"{said}. {advice}")
+
+
+def explain(tensor: Tensor, params: Any = None) -> str:
+    """In words how a Tensor came about, and what gradient it gives to what it was made of.
+
+    What is told are the operation, its inputs, its forward and its derivatives as they are written, what it keeps,
+    and what the derivatives are here: of up to six elements all values, else their range. `params`, a module or a dict,
+    names Tensors. Raises TypeError for what is no Tensor.
+
+    >>> x = torch.tensor([2.0, 3.0], requires_grad=True)
+    >>> print(torch.graph.explain(x * x.detach(), {"x": x}))
+    tensor([6., 6.]) is the result of × Mul (a · b, broadcast)
+    """
+    if not isinstance(tensor, Tensor):
+        raise DtypeError(f"explain: expected a Tensor, got {type(tensor).__name__}")
+    if tensor.node is None or type(tensor.node) is Leaf:
+        return _of_a_leaf(tensor)
+    node, index = folded(tensor.node)
+    tape = read((tensor,), params)
+    op = tape[node.number]
+    which = f"result {index} of" if type(node.shape) is list else "the result of"
+    told = formula(op.name)
+    where = f" in {op.path}" if op.path else ""
+    lines = [f"{_values(tensor.array)} is {which} {title(op)}{where}" + (f": {told.says}" if told and told.says else "")]
+    if words := settings(op):
+        lines.append(f"  settings: {', '.join(words)}")
+    for x in op.inputs:
+        lines.append(f"  {x.name}: {_origin(tape, x)}")
+    if told is not None:
+        lines.append(_indented("  forward: ", told.forward))
+        for name, body in told.derivatives.items():
+            lines.append(_indented(f"  gradient of {name}: " if name else "  gradients: ", body))
+    if op.kept:
+        lines.append(f"  keeps {', '.join(kept.name for kept in op.kept)}: {size(op.bytes)} that would not be there anyway")
+    lines += _here(node, op, tensor, index)
+    return "\n".join(lines)
+
+
+def _of_a_leaf(tensor: Tensor) -> str:
+    told = f"{_values(tensor.array)} is a leaf" + (f" named {tensor.name}" if tensor.name else "")
+    if tensor.node is None:
+        return f"{told} without a graph: it was made from numbers, detached, or computed where gradients are off"
+    if tensor.grad is None:
+        return f"{told} that wants a gradient, and has none yet"
+    return f"{told} that wants a gradient; it has {_values(tensor.grad.array)}"
+
+
+def _origin(tape: Tape, x: Any) -> str:
+    """Where an input came from, in words."""
+    if x.source is None:
+        return "no array" if x.shape is None else repr(x.value)
+    found = tape.find(x.source)
+    shape = shape_of(x.shape, x.dtype)
+    if isinstance(found, Op):
+        return f"{shape} from {title(found)}" + (f" in {found.path}" if found.path else "")
+    assert found is not None
+    value = f", {found.value:.6g}" if isinstance(found.value, float) else ""
+    return f"{shape}, {found.kind}{f' {found.name}' if found.name else ''}{value}"
+
+
+def _here(node: Function, op: Op, tensor: Tensor, index: int) -> list[str]:
+    """What the inputs get where the result's gradient is 1 everywhere, if it can still be computed."""
+    if node.kept is None:
+        return ["  backward has let go of what it kept: its derivatives can't be computed any more"]
+    targets = {edge.number: edge for edge in node.edges if edge is not None}
+    with state.scope(observer=None):
+        seed = np.ones_like(tensor.array)
+        try:
+            found = engine.run([tensor.node], [seed], list(targets.values()), retain_graph=True)
+        except RuntimeError as error:
+            return [f"  its derivatives can't be computed: {error}"]
+    lines = ["  where its gradient is 1 everywhere,"]
+    for i, edge in enumerate(node.edges):
+        if edge is not None:
+            given = found.get(edge.number)
+            told = "nothing" if given is None else _values(given)
+            both = " (all together)" if sum(other is edge for other in node.edges) > 1 else ""
+            lines.append(f"    {argument(type(node), i)} gets {told}{both}")
+    return lines
+
+
+def _values(array: Any) -> str:
+    x = backend.to_numpy(array)
+    if x.size <= SMALL:
+        return np.array2string(x, precision=6, separator=", ").replace("\n", "")
+    kind = f"{x.dtype} {x.shape}"
+    return f"{kind} from {x.min():.4g} to {x.max():.4g}" if x.dtype.kind in "fiu" else kind
+
+
+def _indented(lead: str, body: str) -> str:
+    first, *more = body.splitlines() or [""]
+    if not more:
+        return lead + first
+    return "\n".join([lead.rstrip(), *(f"      {line}" for line in body.splitlines())])

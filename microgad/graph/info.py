@@ -1,0 +1,452 @@
+"""The layers of a model in torchinfo's layout: shapes, parameters, multiply-adds, sizes. Also the module torchinfo."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import IntEnum, StrEnum
+from typing import Any
+
+import numpy as np
+
+from .. import backend, dtypes, state
+from ..errors import ArgumentError, GraphError
+from ..nn.module import Module
+from ..tensor import Tensor
+
+
+class Mode(StrEnum):
+    """What the model is set to while it runs. Source: torchinfo.Mode."""
+
+    TRAIN, EVAL = "train", "eval"
+
+
+class RowSettings(StrEnum):
+    """What the name of a row has. Source: torchinfo.RowSettings."""
+
+    DEPTH, VAR_NAMES, ASCII_ONLY = "depth", "var_names", "ascii_only"
+    HIDE_RECURSIVE_LAYERS = "hide_recursive_layers"
+
+
+class ColumnSettings(StrEnum):
+    """What there is of each layer. Source: torchinfo.ColumnSettings."""
+
+    KERNEL_SIZE, INPUT_SIZE, OUTPUT_SIZE = "kernel_size", "input_size", "output_size"
+    NUM_PARAMS, PARAMS_PERCENT, MULT_ADDS, TRAINABLE = "num_params", "params_percent", "mult_adds", "trainable"
+
+
+class Verbosity(IntEnum):
+    """Print nothing, the layers, or their parameters too. Source: torchinfo.Verbosity."""
+
+    QUIET, DEFAULT, VERBOSE = 0, 1, 2
+
+
+TITLES = {
+    "kernel_size": "Kernel Shape", "input_size": "Input Shape", "output_size": "Output Shape", "num_params": "Param #",
+    "params_percent": "Param %", "mult_adds": "Mult-Adds", "trainable": "Trainable",
+}  # fmt: skip
+_OF_A_RUN = {"input_size", "output_size", "mult_adds"}
+_INDENT = 5
+
+
+class LayerInfo:
+    """One call of a layer, or a layer that nobody called but what is in it. Source: torchinfo.layer_info.LayerInfo."""
+
+    def __init__(self, module: Module, name: str, depth: int, parent: LayerInfo | None = None) -> None:
+        self.module, self.var_name, self.depth, self.parent_info = module, name, depth, parent
+        self.class_name = type(module).__name__
+        self.is_leaf_layer = not any(True for _ in module.children())
+        self.is_recursive = False
+        self.depth_index = 0
+        self.children: list[LayerInfo] = []
+        self.input_size: list[int] = []
+        self.output_size: list[int] = []
+        self.output_bytes = self.macs = 0
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Its parameters and those of all below, but for those whose shape isn't known yet."""
+        known = self.module.named_parameters()
+        return {name: p for name, p in known if not type(p).__name__.startswith("Uninitialized")}
+
+    @property
+    def num_params(self) -> int:
+        """Numbers in its parameters."""
+        return sum(p.numel() for p in self.parameters.values())
+
+    @property
+    def trainable_params(self) -> int:
+        """Numbers in those that require grad."""
+        return sum(p.numel() for p in self.parameters.values() if p.requires_grad)
+
+    @property
+    def param_bytes(self) -> int:
+        """Bytes of its parameters."""
+        return sum(p.numel() * p.element_size() for p in self.parameters.values())
+
+    @property
+    def trainable(self) -> str:
+        """ "True", "False", "Partial", or "--" where it has no parameters."""
+        if not self.num_params:
+            return "--"
+        return {0: "False", self.num_params: "True"}.get(self.trainable_params, "Partial")
+
+    @property
+    def kernel_size(self) -> Any:
+        """Its kernel_size, as a list where that has several numbers."""
+        size = getattr(self.module, "kernel_size", None)
+        return list(size) if isinstance(size, Iterable) else size
+
+    def leftover(self, count: Callable[[LayerInfo], int]) -> int:
+        """What it has itself: without that of the layers inside that are listed."""
+        inside = (x.num(count) for x in self.children if not x.is_recursive)
+        return count(self) - sum(inside)
+
+    def num(self, count: Callable[[LayerInfo], int]) -> int:
+        """What it has, where all that is inside is listed too."""
+        return count(self) if self.is_leaf_layer else self.leftover(count)
+
+    def ran(self, inputs: Any, output: Any, batch_dim: int | None) -> None:
+        """Its forward is done: note the sizes, and count multiplications as torchinfo does, by parameters."""
+        self.input_size, _ = _size(inputs, batch_dim)
+        self.output_size, width = _size(output, batch_dim)
+        self.output_bytes = width * math.prod(self.output_size)
+        for name, p in self.parameters.items():
+            if name not in ("weight", "bias"):
+                self.macs += math.prod(self.output_size[:2]) * p.numel() if "weight" in name or "bias" in name else 0
+            elif "Conv" in self.class_name:
+                self.macs += p.numel() * math.prod(self.output_size[:1] + self.output_size[2:])
+            elif self.output_size:
+                self.macs += self.output_size[0] * p.numel()
+
+    def title(self, rows: set[str]) -> str:
+        """ "Conv2d (0): 2-1"."""
+        words = self.class_name + (f" ({self.var_name})" if "var_names" in rows and self.var_name else "")
+        return words + (f": {self.depth}-{self.depth_index}" if "depth" in rows and self.depth else "")
+
+    def cells(self, deepest: bool, total: int) -> dict[str, str]:
+        """Its columns; `deepest`: what is inside isn't shown, and counts here."""
+        own = self.num_params if deepest or self.is_leaf_layer else self.leftover(_numbers)
+        inside = sum(x.macs for x in self.children if x.is_leaf_layer)
+        macs = self.macs if self.is_leaf_layer else inside if deepest and self.macs else 0
+        params = percent = "--"
+        if self.num_params and self.is_recursive:
+            params = "(recursive)"
+        elif own > 0:
+            whole = deepest or self.is_leaf_layer
+            params = f"({own:,})" if whole and not self.trainable_params else f"{own:,}"
+        if self.is_recursive and total:
+            percent = "(recursive)"
+        elif own and total:
+            percent = f"{own / total:>7.2%}"
+        else:
+            percent = "     --"
+        return {
+            "kernel_size": str(self.kernel_size or "--"), "input_size": str(self.input_size or "--"),
+            "output_size": str(self.output_size or "--"), "num_params": params, "params_percent": percent,
+            "mult_adds": f"{macs:,}" if macs else "--", "trainable": self.trainable,
+        }  # fmt: skip
+
+
+class ModelStatistics:
+    """What `summary` found: it prints as torchinfo's table. Source: torchinfo.ModelStatistics."""
+
+    def __init__(
+        self, layers: list[LayerInfo], input_size: Any, total_input: int, columns: Sequence[str], rows: set[str],
+        col_width: int, depth: int, verbose: int,
+    ) -> None:  # fmt: skip
+        self.summary_list, self.input_size, self.total_input = layers, input_size, total_input
+        self._columns, self._rows, self._width = columns, rows, col_width
+        self._depth, self._verbose = depth, verbose
+        once = [x for x in layers if not x.is_recursive]
+        self.total_params = sum(max(x.num(_numbers), 0) for x in once)
+        self.trainable_params = sum(max(x.num(_trainable), 0) for x in once)
+        leaves = [x for x in layers if x.is_leaf_layer]
+        self.total_mult_adds = sum(x.macs for x in leaves)
+        self.total_param_bytes = sum(x.param_bytes for x in leaves if not x.is_recursive)
+        self.total_output_bytes = sum(2 * x.output_bytes for x in leaves if x.num_params)  # their gradients too
+
+    def __repr__(self) -> str:
+        longest = max(len(x.title(self._rows)) + x.depth * _INDENT + 1 for x in self.summary_list)
+        self._name = 40 if longest < 40 else -(-longest // _INDENT) * _INDENT
+        rule = "=" * (len(self._columns) * self._width + self._name)
+        named = " (var_name)" if "var_names" in self._rows else ""
+        header = f"Layer (type{named}{':depth-idx' if 'depth' in self._rows else ''})"
+        lines = [rule, self._row(header, TITLES), rule]
+        for layer in self.summary_list:
+            if layer.depth <= self._depth and not (layer.is_recursive and "hide_recursive_layers" in self._rows):
+                lines += self._lines(layer)
+        total, trainable = self.total_params, self.trainable_params
+        lines += [
+            rule, f"Total params: {total:,}", f"Trainable params: {trainable:,}",
+            f"Non-trainable params: {total - trainable:,}",
+        ]  # fmt: skip
+        if self.input_size:
+            sizes = {
+                "Input size": self.total_input, "Forward/backward pass size": self.total_output_bytes,
+                "Params size": self.total_param_bytes,
+            }  # fmt: skip
+            sizes["Estimated Total Size"] = sum(sizes.values())
+            lines += [f"Total mult-adds {_readable(self.total_mult_adds)}", rule]
+            lines += [f"{what} (MB): {count / 1e6:.2f}" for what, count in sizes.items()]
+        return "\n".join([*lines, rule])
+
+    def _lines(self, layer: LayerInfo) -> list[str]:
+        cells = layer.cells(layer.depth == self._depth, self.total_params)
+        lines = [self._row(self._start(layer.depth) + layer.title(self._rows), cells)]
+        if self._verbose < Verbosity.VERBOSE:
+            return lines
+        shown = {name: p for name, p in layer.parameters.items() if layer.depth or "." not in name}
+        for i, (name, p) in enumerate(shown.items()):
+            shape = list(p.shape)
+            if name == "weight" and len(shape) > 1:
+                shape[:2] = shape[1::-1]
+            line = "└─" if i == len(shown) - 1 else "├─"
+            cells = {"kernel_size": str(shape), "num_params": f"{line}{p.numel():,}"}
+            lines.append(self._row(self._start(layer.depth + 1) + name, cells))
+        return lines
+
+    def _start(self, depth: int) -> str:
+        plain = "ascii_only" in self._rows
+        if depth <= 1:
+            return ("+ " if plain else "├─") * depth
+        return ("|    " if plain else "│    ") * (depth - 1) + ("+ " if plain else "└─")
+
+    def _row(self, name: str, cells: Mapping[str, str]) -> str:
+        shown = [f"{cells.get(column, ''):<{self._width}}" for column in self._columns]
+        return " ".join([f"{name:<{self._name}}", *shown]).rstrip()
+
+
+def summary(
+    model: Module, input_size: Any = None, input_data: Any = None, batch_dim: int | None = None,
+    cache_forward_pass: bool | None = None, col_names: Iterable[str] | None = None, col_width: int = 25, depth: int = 3,
+    device: Any = None, dtypes: Sequence[Any] | None = None, mode: str | None = None,
+    row_settings: Iterable[str] | None = None, verbose: int | None = None, **kwargs: Any,
+) -> ModelStatistics:  # fmt: skip
+    """Print and give a model's layers with shapes, parameters and multiply-adds. Source: torchinfo.summary.
+
+    The model runs once, without gradients and in eval mode unless `mode` is "train", on random numbers of `input_size`,
+    one size or a list of them, batch included (or put at `batch_dim`), or on `input_data`, a Tensor, a sequence of
+    arguments or a dict of keyword arguments, and `kwargs`. Without either it doesn't run. `col_names` are of
+    "input_size", "output_size", "num_params", "params_percent", "kernel_size", "mult_adds" and "trainable",
+    `row_settings` of "depth", "var_names", "ascii_only" and "hide_recursive_layers". Layers deeper than `depth` aren't
+    shown. `verbose` 0 prints nothing, 2 parameters too. The pass is never cached. Raises ValueError for other names and
+    sizes, RuntimeError for both kinds of input, and for a model that fails.
+
+    >>> _ = torch.summary(nn.Sequential(nn.Linear(4, 2), nn.ReLU()), (8, 4))
+    ==========================================================================================
+    Layer (type:depth-idx)                   Output Shape              Param #
+    ==========================================================================================
+    Sequential                               [8, 2]                    --
+    ├─Linear: 1-1                            [8, 2]                    10
+    ├─ReLU: 1-2                              [8, 2]                    --
+    ==========================================================================================
+    Total params: 10
+    Trainable params: 10
+    Non-trainable params: 0
+    Total mult-adds (M): 0.00
+    ==========================================================================================
+    Input size (MB): 0.00
+    Forward/backward pass size (MB): 0.00
+    Params size (MB): 0.00
+    Estimated Total Size (MB): 0.00
+    ==========================================================================================
+    """
+    runs = input_data is not None or input_size is not None
+    default = ("output_size", "num_params") if runs else ("num_params",)
+    columns = tuple(ColumnSettings(name).value for name in (default if col_names is None else col_names))
+    rows = {RowSettings(name).value for name in (("depth",) if row_settings is None else row_settings)}
+    chosen = Mode("eval" if mode is None else mode)
+    if verbose is None:
+        verbose = 0 if getattr(sys, "ps1", "") else 1
+    if verbose not in (0, 1, 2):
+        raise ArgumentError(f"summary: verbose must be 0 (quiet), 1 (default) or 2 (verbose), got {verbose!r}")
+    if col_width <= 0:
+        raise ArgumentError(f"summary: col_width must be greater than 0, got {col_width}")
+    if input_data is not None and input_size is not None:
+        raise GraphError("summary: give input_size or input_data, not both")
+    if not runs and _OF_A_RUN & set(columns):
+        raise ArgumentError(
+            f"summary: the columns {', '.join(sorted(_OF_A_RUN & set(columns)))} need input_size or input_data"
+        )
+    args: Any = input_data
+    if input_size is not None:
+        sizes = _sizes(input_size)
+        args = [_random(size, dtype, batch_dim) for size, dtype in zip(sizes, dtypes or [None] * len(sizes))]  # noqa: B905
+    args = [args] if isinstance(args, (Tensor, np.ndarray)) else args
+    args = _moved(args, device)
+    layers = _called(model, args, {k: _moved(x, device) for k, x in kwargs.items()}, batch_dim, chosen, device)
+    shapes = _nested(args, lambda x: tuple(x.shape)) if runs else None
+    found = ModelStatistics(layers, shapes, _bytes(args), columns, rows, col_width, depth, verbose)
+    if verbose:
+        print(found)
+    return found
+
+
+def _called(
+    model: Module, args: Any, kwargs: dict[str, Any], batch_dim: int | None, mode: Mode, device: Any
+) -> list[LayerInfo]:
+    """The layers in the order of their calls; all of them in the order of their registration, if nothing runs."""
+    places: dict[int, LayerInfo] = {}  # by a module's id, the last place where it is registered
+    order: list[LayerInfo] = []
+    stack = [LayerInfo(model, type(model).__name__, 0)]
+    while stack:
+        layer = stack.pop()
+        places[id(layer.module)] = layer
+        order.append(layer)
+        inside = reversed([(name, x) for name, x in layer.module._modules.items() if x is not None])
+        stack += [LayerInfo(x, name, layer.depth + 1, layer) for name, x in inside]
+    order = (
+        _with_containers(_run(model, args, kwargs, batch_dim, mode, device, places))
+        if args is not None
+        else _marked(order)
+    )
+    counts: dict[int, int] = {}
+    around: list[LayerInfo] = []
+    for layer in order:
+        layer.depth_index = counts[layer.depth] = counts.get(layer.depth, 0) + 1
+        layer.children = []
+        around = [above for above in around if above.depth < layer.depth]
+        for above in around:
+            above.children.append(layer)
+        around.append(layer)
+    return order
+
+
+def _run(
+    model: Module, args: Any, kwargs: dict[str, Any], batch_dim: int | None, mode: Mode, device: Any,
+    places: dict[int, LayerInfo],
+) -> list[LayerInfo]:  # fmt: skip
+    called: list[LayerInfo] = []
+    running: list[LayerInfo] = []
+
+    def before(module: Module, inputs: Any) -> None:
+        place = places[id(module)]
+        running.append(LayerInfo(module, place.var_name, place.depth, place.parent_info))
+        called.append(running[-1])
+
+    def after(module: Module, inputs: Any, output: Any) -> None:
+        running.pop().ran(inputs, output, batch_dim)
+
+    handles: list[Any] = []
+    modes = {module: module.training for module in model.modules()}
+    for place in places.values():
+        handles += [place.module.register_forward_pre_hook(before), place.module.register_forward_hook(after)]
+    try:
+        model.train(mode is Mode.TRAIN)
+        if device is not None:
+            model.to(device)
+        with state.scope(grad_enabled=False):
+            model(**args, **kwargs) if isinstance(args, Mapping) else model(*args, **kwargs)
+    except Exception as error:
+        done = [layer.title({"depth"}) for layer in called if layer not in running]
+        raise GraphError(f"summary: the model failed, after {', '.join(done) or 'no layer'}: {error}") from error
+    finally:
+        for handle in handles:
+            handle.remove()
+        for module, training in modes.items():
+            module.training = training
+    return _marked(called)
+
+
+def _marked(layers: list[LayerInfo]) -> list[LayerInfo]:
+    """With those that were there before marked so."""
+    seen: set[int] = set()
+    for layer in layers:
+        layer.is_recursive = id(layer.module) in seen
+        seen.add(id(layer.module))
+    return layers
+
+
+def _with_containers(called: list[LayerInfo]) -> list[LayerInfo]:
+    """With layers that hold others and aren't called themselves, as ModuleList, before what is in them.
+
+    As torchinfo has it, one that is shown several times is the same object, and counts nowhere.
+    """
+    rows: list[LayerInfo] = []
+    seen = {id(layer.module) for layer in called}
+    open_: dict[int, Module] = {}
+    for layer in called:
+        around, above = [], layer.parent_info
+        while above is not None and above.depth:
+            around.append(above)
+            above = above.parent_info
+        for above in reversed(around):
+            if open_.get(above.depth) is not above.module:
+                above.is_recursive = id(above.module) in seen
+                seen.add(id(above.module))
+                rows.append(above)
+                open_ = {d: m for d, m in open_.items() if d < above.depth} | {above.depth: above.module}
+        rows.append(layer)
+        open_ = {d: m for d, m in open_.items() if d < layer.depth} | {layer.depth: layer.module}
+    return rows
+
+
+def _numbers(layer: LayerInfo) -> int:
+    return layer.num_params
+
+
+def _trainable(layer: LayerInfo) -> int:
+    return layer.trainable_params
+
+
+def _size(x: Any, batch_dim: int | None) -> tuple[list[int], int]:
+    """The shape of the first Tensor in a value (the last of a dict), and the bytes of one element."""
+    while not hasattr(x, "shape"):
+        x = list(x.values())[-1:] if isinstance(x, Mapping) else getattr(x, "data", x)
+        if hasattr(x, "shape"):
+            break
+        if not isinstance(x, (list, tuple)) or not x:
+            return [], 0
+        x = x[0]
+    shape = list(x.shape)
+    if batch_dim is not None and batch_dim < len(shape):
+        shape[batch_dim] = 1
+    return shape, x.element_size() if isinstance(x, Tensor) else x.itemsize
+
+
+def _sizes(input_size: Any) -> list[tuple[int, ...]]:
+    """One size, or several, as a list of them."""
+    if not isinstance(input_size, (list, tuple)):
+        raise TypeError(f"summary: input_size must be a size or a list of them, got {type(input_size).__name__}")
+    sizes = [input_size] if input_size and isinstance(input_size[0], int) else list(input_size)
+    if not sizes or any(not isinstance(n, int) or n <= 0 for size in sizes for n in size):
+        raise ArgumentError(f"summary: input_size must have positive numbers, got {input_size!r}")
+    return [tuple(size) for size in sizes]
+
+
+def _random(size: tuple[int, ...], dtype: Any, batch_dim: int | None) -> Tensor:
+    from ..ops.random import rand
+
+    if batch_dim is not None:
+        size = (*size[:batch_dim], 1, *size[batch_dim:])
+    return rand(*size).to(dtype or dtypes.float32)
+
+
+def _nested(x: Any, f: Callable[[Any], Any]) -> Any:
+    """`f` of every Tensor and array in a value."""
+    if isinstance(x, Tensor) or backend.is_array(x):
+        return f(x)
+    if isinstance(x, Mapping):
+        return {name: _nested(y, f) for name, y in x.items()}
+    if isinstance(x, (list, tuple)):
+        parts = [_nested(y, f) for y in x]
+        return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
+    return x
+
+
+def _moved(x: Any, device: Any) -> Any:
+    return x if device is None else _nested(x, lambda y: y.to(device) if isinstance(y, Tensor) else y)
+
+
+def _bytes(x: Any) -> int:
+    found: list[int] = []
+    _nested(x, lambda y: found.append(y.nbytes))
+    return sum(found)
+
+
+def _readable(count: int) -> str:
+    unit, scale = next(((u, s) for u, s in (("T", 1e12), ("G", 1e9)) if count >= s), ("M", 1e6))
+    amount = count / scale
+    return f"({unit}): {amount:,.0f}" if amount.is_integer() else f"({unit}): {amount:,.2f}"

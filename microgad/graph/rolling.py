@@ -1,0 +1,95 @@
+"""What repeats in a row: the twelve blocks of a transformer, the fifty steps of a recurrent layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from .modules import Call
+from .tape import Op
+
+LONGEST = 400  # members of what is looked for
+_PLACES = {"index", "start", "x_shape"}  # settings that tell one step from the next
+
+
+class Alike:
+    """Numbers for members of calls: the same for those that do the same to the same shapes."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Any, int] = {}
+        self._calls: dict[Call, int] = {}
+
+    def number(self, member: Op | Call) -> int:
+        """The number of an operation or of a call with all that is in it."""
+        if isinstance(member, Call):
+            known = self._calls.get(member)
+            if known is None:
+                inside = tuple((getattr(x, "parts", ("",))[-1], self.number(x)) for x in member.members)
+                known = self._calls[member] = self._of((inside, tuple((s.kind, s.shape) for s in member.sources)))
+            return known
+        settings = {name: x for name, x in member.settings.items() if name not in _PLACES}
+        return self._of((member.name, repr(settings), tuple(member.shapes), tuple(x.shape for x in member.inputs)))
+
+    def _of(self, key: Any) -> int:
+        return self._numbers.setdefault(key, len(self._numbers))
+
+
+def runs(numbers: Sequence[int], calls: Sequence[bool]) -> Iterator[tuple[int, int, int, int]]:
+    """(start, length, times, rest) of what makes up a row of numbers; what doesn't repeat is once, and 1 long.
+
+    Of what repeats in two ways, the one that covers most. A call twice in a row is a repetition, other things from
+    three times on. `rest` is how much of it comes once more, where that is half of it at least.
+
+    >>> from microgad.graph.rolling import runs
+    >>> list(runs([7, 1, 2, 1, 2, 1, 2, 1, 9], [False] * 9))
+    [(0, 1, 1, 0), (1, 2, 3, 1), (8, 1, 1, 0)]
+    """
+    places: dict[int, list[int]] = {}
+    for i, number in enumerate(numbers):
+        places.setdefault(number, []).append(i)
+    passed = dict.fromkeys(places, 0)
+    i, n = 0, len(numbers)
+    while i < n:
+        best = (0, 1, 1, 0)
+        later = places[numbers[i]]
+        k = passed[numbers[i]]
+        while k < len(later) and later[k] <= i:
+            k += 1
+        passed[numbers[i]] = k
+        for j in later[k:]:
+            period = j - i
+            if period > LONGEST or i + 2 * period > n:
+                break
+            end = j
+            while end < n and numbers[end] == numbers[end - period]:
+                end += 1
+            times = (end - i) // period
+            if times >= (2 if period == 1 and calls[i] else 3) and (times - 1) * period > best[0]:
+                rest = (end - i) % period
+                best = ((times - 1) * period, period, times, rest if 2 * rest >= period else 0)
+            if end == n or (best[0] and best[1] == period and end - i > 4 * period):
+                break  # a longer period of the same row covers no more
+        _, period, times, rest = best
+        yield i, period, times, rest
+        i += period * times + rest
+
+
+def flat(members: Sequence[Op | Call]) -> Iterator[Op]:
+    """The operations in members of a call, and in calls inside them, in order."""
+    stack = list(reversed(members))
+    while stack:
+        member = stack.pop()
+        if isinstance(member, Call):
+            stack += reversed(member.members)
+        else:
+            yield member
+
+
+def sources_in(members: Sequence[Op | Call]) -> Iterator[Any]:
+    """The sources that calls among members are the home of, and calls inside them, in order."""
+    stack = list(reversed(members))
+    while stack:
+        member = stack.pop()
+        if isinstance(member, Call):
+            yield from member.sources
+            stack += reversed(member.members)

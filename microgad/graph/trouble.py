@@ -1,0 +1,175 @@
+"""Where NaN and infinity first came from, by the statistics of a tape."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..autograd.anomaly import span
+from ..errors import GraphError, place
+from .statistics import Stats, stats_of
+from .tape import Input, Op, Source, Tape
+
+_Value = tuple[int, int]  # number of an Op or Source, and which of its results
+
+
+@dataclass(frozen=True)
+class Bad:
+    """The first operation that made a NaN or an infinity, or the Source that came in with one, and that in words."""
+
+    op: Op | Source
+    during: Literal["forward", "backward"]
+    kind: Literal["NaN", "inf"]
+    said: str
+    input: str = ""  # backward: whose gradient it is
+
+    def __str__(self) -> str:
+        return self.said
+
+
+def first_bad(tape: Tape) -> Bad | None:
+    """The operation that first produced NaN or infinity; None where there is neither: see `Tape.first_bad`."""
+    known = any(op.stats is not None or op.values is not None for op in tape) or not tape.ops
+    if not known:
+        raise GraphError("first_bad: the tape has no values to look at: record it with stats=True, or values=True")
+    forward, backward = _Forward(tape).first(), _backward(tape)
+    if forward is not None and backward is not None and isinstance(forward.op, Source):
+        return backward  # a step before has spoiled the parameter
+    return forward or backward
+
+
+class _Forward:
+    def __init__(self, tape: Tape) -> None:
+        self.tape = tape
+        self.bad: dict[_Value, str] = {}
+        for source in tape.sources:
+            self._note((source.number, 0), source.stats, source.array, source.value)
+        for op in tape:
+            for i in range(len(op.shapes)):
+                stats = op.stats[i] if op.stats is not None else None
+                self._note((op.number, i), stats, op.values[i] if op.values is not None else None)
+
+    def _note(self, at: _Value, stats: Stats | None, array: Any = None, value: Any = None) -> None:
+        kind = _kind_of(stats if stats is not None or array is None else stats_of(array)) or _kind_of_number(value)
+        if kind:
+            self.bad[at] = kind
+
+    def first(self) -> Bad | None:
+        """The first NaN's origin; where there is none, that of an infinity that nobody has put in."""
+        for wanted in ("NaN", "inf"):
+            for source in self.tape.sources:
+                if wanted == self.bad.get((source.number, 0)) == "NaN" and self._read(source):
+                    return self._brought(source)
+            for op in self.tape:
+                found = self._first_of(op, wanted)
+                if found is not None:
+                    return found
+        return None
+
+    def _read(self, source: Source) -> bool:
+        return any(x.source == source.number for op in self.tape for x in op.inputs)
+
+    def _first_of(self, op: Op, wanted: str) -> Bad | None:
+        kinds = [self.bad.get((op.number, i), "") for i in range(len(op.shapes))]
+        if wanted not in kinds:
+            return None
+        sick = [x for x in op.inputs if self._kind(x)]
+        if not sick:
+            if wanted == "inf" and _given(op):
+                return None
+            return Bad(op, "forward", wanted, f"{_place(op)}: produced {wanted} from finite inputs: {self._ranges(op)}")  # type: ignore[arg-type]
+        if wanted == "inf":
+            return None  # it goes on from where it was made
+        origins = [origin for origin in map(self._origin, sick) if origin is not None]
+        if origins:
+            first = min(origins, key=lambda op: op.number)
+            said = f"{_place(first)}: produced inf from finite inputs: {self._ranges(first)}. "
+            return Bad(first, "forward", "inf", said + f"It became NaN in {_place(op)}")
+        x = sick[0]
+        held = f"its input {x.name} held {self._kind(x)} before"
+        return Bad(op, "forward", "NaN", f"{_place(op)}: produced NaN, but {held}: {self._ranges(op)}")
+
+    def _origin(self, x: Input) -> Op | None:
+        """The operation that made an input's infinity out of finite values; None where somebody has put it in."""
+        seen: set[int] = set()
+        stack = [x]
+        found: list[Op] = []
+        while stack:
+            x = stack.pop()
+            op = self.tape.find(x.source)
+            if not isinstance(op, Op) or op.number in seen:
+                continue
+            seen.add(op.number)
+            sick = [y for y in op.inputs if self._kind(y)]
+            stack += sick
+            if not sick and not _given(op):
+                found.append(op)
+        return min(found, key=lambda op: op.number, default=None)
+
+    def _kind(self, x: Input) -> str:
+        if x.source is None:
+            return _kind_of_number(x.value)
+        return self.bad.get((x.source, x.index), "")
+
+    def _brought(self, source: Source) -> Bad:
+        reader = next(op for op in self.tape for x in op.inputs if x.source == source.number)
+        called = source.name or f"a {source.kind} of shape {source.shape}"
+        said = f"{called}: held NaN before any operation; {_place(reader)} read it first"
+        return Bad(source, "forward", "NaN", said)
+
+    def _ranges(self, op: Op) -> str:
+        return ", ".join(said for x in op.inputs if (said := _range(self.tape, x)))
+
+
+def _backward(tape: Tape) -> Bad | None:
+    """The newest operation that gave an input a bad gradient although its own was finite."""
+    for op in reversed(tape.ops):
+        if not op.recorded or any(_kind_of(stats) for stats in op.gradients or ()):
+            continue
+        for x in op.inputs:
+            if x.got in ("NaN", "inf"):
+                grads = [stats for stats in op.gradients or () if stats is not None]
+                gave = ", ".join(f"from {g.minimum:.4g} to {g.maximum:.4g}" for g in grads)
+                ranges = ", ".join(said for y in op.inputs if (said := _range(tape, y)))
+                said = (
+                    f"backward: {_place(op)}: the gradient of its input {x.name} {x.shape} is the first one with "
+                    f"{x.got}; the gradient of its result was {gave or 'finite'}, its inputs {ranges}"
+                )
+                return Bad(op, "backward", x.got, said, x.name)  # type: ignore[arg-type]
+    return None
+
+
+def _kind_of(stats: Stats | None) -> str:
+    return "" if stats is None else "NaN" if stats.nans else "inf" if stats.infs else ""
+
+
+def _kind_of_number(value: Any) -> str:
+    if not isinstance(value, (float, complex)):
+        return ""
+    parts = (value.real, value.imag)
+    return "NaN" if any(map(math.isnan, parts)) else "inf" if any(map(math.isinf, parts)) else ""
+
+
+def _given(op: Op) -> bool:
+    """Whether the program itself put infinity in: a mask's -inf, or a setting."""
+    return any(_kind_of_number(x) for x in op.settings.values())
+
+
+def _range(tape: Tape, x: Input) -> str:
+    """As "x (128, 10) from -0.3 to 2.1"."""
+    if x.source is None:
+        return f"{x.name} {x.value!r}" if x.value is not None else ""
+    found = tape.find(x.source)
+    stats: Stats | None = None
+    if isinstance(found, Source):
+        stats = found.stats or (None if found.array is None else stats_of(found.array))
+    elif isinstance(found, Op):
+        stats = found.stats[x.index] if found.stats else None
+        if stats is None and found.values:
+            stats = stats_of(found.values[x.index])
+    return span(x.name, x.shape or (), None if stats is None or not stats.size else (stats.minimum, stats.maximum))
+
+
+def _place(op: Op) -> str:
+    return place(op.name, op.path) + (f" at {op.line}" if op.line else "")

@@ -1,0 +1,161 @@
+"""diff: a planted difference is found at the right operation, in random graphs."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import nn
+from microgad.graph.diff import differing
+
+SHAPE = (2, 3)
+ONE = {
+    "tanh": torch.tanh,
+    "exp": lambda x: (x * 0).exp(),
+    "sigmoid": torch.sigmoid,
+    "flip": lambda x, dims=0: x.flip(dims),
+    "roll": lambda x, dims=0: x.roll(1, dims),
+    "softmax": lambda x, dims=0: x.softmax(dims),
+}
+TWO = {"add": torch.add, "mul": torch.mul, "maximum": torch.maximum}
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    name: str
+    x: int  # which of the results before, or of the two inputs
+    z: int
+    dims: int
+    off: float = 0.0  # what is added to the first element
+
+
+def random_steps(rng):
+    """A graph: each step reads results before it, and none is without a reader but the last ones."""
+    names = [*ONE, *TWO]
+    n = rng.randint(3, 25)
+    return [Step(rng.choice(names), rng.randrange(i + 2), rng.randrange(i + 2), rng.randrange(2)) for i in range(n)]
+
+
+def run(steps, extra=None, **level):
+    """The tape of a graph, and the place of each step's last operation on it."""
+    made = [torch.arange(6.0).reshape(SHAPE) / 7, torch.linspace(-1, 1, 6).reshape(SHAPE).requires_grad_()]
+    places = []
+    with torch.record(**level) as tape:
+        for i, step in enumerate(steps):
+            x = made[step.x]
+            if step.name in TWO:
+                y = TWO[step.name](x, made[step.z])
+            elif step.name in ("flip", "roll", "softmax"):
+                y = ONE[step.name](x, step.dims)
+            else:
+                y = ONE[step.name](x)
+            if extra == i:
+                y = y.abs()
+            if step.off:
+                y.array.flat[0] += np.float32(step.off)
+                tape.op(-1).values[0].flat[0] += np.float32(step.off)
+            made.append(y)
+            places.append(len(tape) - 1)
+    return tape, places
+
+
+def planted(rng, steps):
+    """The steps with one change in them, the step that it is at, and what kind of difference it is."""
+    at = rng.randrange(len(steps))
+    step = steps[at]
+    ways = ["value"]
+    if step.name in ("flip", "roll", "softmax"):
+        ways.append("setting")
+    if step.name in TWO and at:
+        ways.append("input")
+    way = rng.choice(ways)
+    if way == "setting":
+        changed = dataclasses.replace(step, dims=1 - step.dims)
+    elif way == "input":
+        changed = dataclasses.replace(step, z=(step.z + rng.randint(1, at + 1)) % (at + 2))
+    else:
+        changed = dataclasses.replace(step, off=rng.choice([1e-3, -0.5, 1e30]))
+    kind = {"setting": "settings", "input": "inputs", "value": "values"}[way]
+    return [*steps[:at], changed, *steps[at + 1 :]], at, kind
+
+
+@pytest.mark.parametrize("hundred", range(10))
+def test_a_planted_difference_is_found_at_the_right_operation(hundred):
+    for seed in range(100 * hundred, 100 * hundred + 100):
+        rng = random.Random(seed)
+        steps = random_steps(rng)
+        other, at, kind = planted(rng, steps)
+        mine, places = run(steps, values=True)
+        theirs, _ = run(other, values=True)
+        assert not mine.diff(run(steps, values=True)[0])
+        first = mine.diff(theirs).first
+        assert first is not None, f"seed {seed}"
+        assert first.mine is mine.op(places[at]), f"seed {seed}: {first}"
+        assert first.kind == kind, f"seed {seed}: {first}"
+
+
+def test_an_operation_that_is_in_one_alone_is_found():
+    for seed in range(200):
+        rng = random.Random(seed)
+        steps = random_steps(rng)
+        at = rng.randrange(len(steps))
+        mine, places = run(steps)
+        theirs, _ = run(steps, extra=at)
+        found = mine.diff(theirs).differences
+        assert [x.theirs for x in found if x.kind == "added"] == [theirs.op(places[at] + 1)], f"seed {seed}"
+        assert found[0].kind == "added", f"seed {seed}: {found[0]}"
+        back = theirs.diff(mine).differences
+        assert [x.mine for x in back if x.kind == "missing"] == [theirs.op(places[at] + 1)], f"seed {seed}"
+
+
+def test_it_is_as_digests_say_where_there_are_no_values():
+    a = torch.trace(torch.exp, torch.tensor([1.0, 2.0]))
+    b = torch.trace(torch.exp, torch.tensor([1.0, 2.5]))
+    assert [x.kind for x in a.diff(b).differences] == ["values", "values"]
+    assert not a.diff(torch.trace(torch.exp, torch.tensor([1.0, 2.0])))
+
+
+def test_ulps():
+    x = np.float32(1.0)
+    tapes = []
+    for value in (x, np.nextafter(np.nextafter(x, np.float32(2)), np.float32(2))):
+        with torch.record(values=True) as tape:
+            torch.tensor([3.0, float(value)]).clone()
+        tapes.append(tape)
+    assert tapes[0].diff(tapes[1]).first.ulps == 2
+    assert not tapes[0].diff(tapes[1], rtol=1e-6)
+
+
+def test_two_seeds_differ_at_the_first_draw():
+    model = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5), nn.Linear(4, 2))
+    x = torch.ones(2, 3)
+    tapes = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        tapes.append(torch.trace(model, x))
+    first = tapes[0].diff(tapes[1]).first
+    assert (first.mine.name, first.kind) == ("Dropout", "settings")
+    assert "noise" in str(first)
+
+
+def test_float32_beside_float64():
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    x = torch.ones(2, 3)
+    with torch.record(values=True, replay=True, params=model) as single:
+        model(x)
+    with torch.record(values=True, params=model) as double:
+        single.replay(dtype="float64")
+    assert single.diff(double).first.kind == "dtypes"
+    assert not single.diff(double, rtol=1e-6, dtypes=False)
+    assert single.diff(double, rtol=1e-12, dtypes=False).first.mine is single.op(0)
+
+
+def test_its_numbers_are_for_drawings():
+    a, b = (torch.trace(lambda x, n=n: (x * n).exp(), torch.ones(1)) for n in (2.0, 3.0))
+    assert list(differing(a.diff(b))) == [a.op(0).number, a.op(1).number]
+    assert str(a.diff(b)).startswith("first × Mul at ")
+    assert a.diff(b).first.said == "b is 2.0, in the other 3.0"

@@ -1,0 +1,190 @@
+"""A tape as JSON, and back: whole, also of random programs and of very long ones; files that lie are refused."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+import microgad as torch
+from microgad import nn
+from microgad.errors import MicrogadError
+from microgad.graph import Tape
+from microgad.testing.programs.program import execute
+from microgad.testing.strategies import programs
+
+
+def full(model, x):
+    with torch.record(values=True, stats=True, time=True, source=True, replay=True, params=model) as tape:
+        model(x).sum().backward()
+    return tape
+
+
+@pytest.fixture
+def tape():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Dropout(0.5), nn.Flatten(), nn.Linear(8, 2))
+    return full(model, torch.rand(2, 1, 4, 4))
+
+
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@given(programs())
+def test_random_programs(program):
+    with torch.record(replay=True, values=True) as tape:
+        execute(program, torch)
+    assert tape.verify()
+    text = tape.to_json()
+    back = Tape.from_json(text)
+    assert back.to_json() == text
+    assert back.verify()
+    assert not tape.diff(back)
+    for x, y in zip(tape.replay().results, back.replay().results, strict=True):
+        assert x.array.tobytes() == y.array.tobytes()
+
+
+def test_all_that_a_tape_has_comes_back(tape, tmp_path):
+    tape.to_npz(tmp_path / "tape.npz")
+    tape.to_json(tmp_path / "tape.json")
+    for back in (Tape.from_npz(tmp_path / "tape.npz"), Tape.from_json(tmp_path / "tape.json")):
+        assert back.to_json() == tape.to_json()
+        assert str(back) == str(tape)
+        assert not tape.diff(back)
+        assert back.verify()
+        assert (back.op(0).stats, back.op(0).seconds) == (tape.op(0).stats, tape.op(0).seconds)
+        assert back["0.weight"].gradient == tape["0.weight"].gradient
+        np.testing.assert_array_equal(back.op(1).values[0], tape.op(1).values[0])
+
+
+def test_the_json_is_any_readers(tape):
+    def no_constant(name):
+        raise AssertionError(name)
+
+    plain = json.loads(tape.to_json(), parse_constant=no_constant)
+    assert plain["ops"]["rows"] == len(tape)
+
+
+def test_numbers_that_json_does_not_have():
+    with torch.record() as tape:
+        torch.ones(1) * float("nan") + float("-inf")
+    values = [op.inputs[1].value for op in Tape.from_json(tape.to_json())]
+    assert str(values) == "[nan, -inf]"
+
+
+def test_a_tape_that_was_read_off_a_graph():
+    x = torch.ones(2, requires_grad=True)
+    tape = (x.exp() * x).sum().graph().tape
+    assert str(Tape.from_json(tape.to_json())) == str(tape)
+
+
+def test_settings_that_are_functions_cannot_be_written():
+    x = torch.ones(2, requires_grad=True)
+    with torch.record(replay=True) as tape:
+        x.exp()
+    tape.op(0).recipe.settings["f"] = print
+    with pytest.raises(MicrogadError, match="to_json: a builtin_function_or_method can't be written"):
+        tape.to_json()
+
+
+def changed(path, value):
+    """A change at a place of the plain data."""
+
+    def change(plain):
+        *way, last = path
+        for step in way:
+            plain = plain[step]
+        plain[last] = value
+
+    return change
+
+
+def function(module, name):
+    def change(plain):
+        plain["ops"]["recipe"]["of"][0]["Recipe"][0] = {"class": [module, name]}
+
+    return change
+
+
+LIES = {
+    "an unknown format": (changed(["microgad tape"], 99), "a tape of format 99"),
+    "no ops": (lambda plain: plain.pop("ops"), "this is no tape"),
+    "another module's class": (function("subprocess", "Popen"), "there is no Function subprocess.Popen"),
+    "a class that is no Function": (function("microgad.ops.out", "into"), "there is no Function"),
+    "a module that isn't loaded": (function("antigravity", "Function"), "there is no Function antigravity"),
+    "a recipe without a function": (
+        lambda plain: plain["ops"]["recipe"]["of"][0]["Recipe"].__setitem__(0, "print"), "no recipe of a Function"),
+    "a method as a setting": (
+        lambda plain: plain["ops"]["recipe"]["of"][0]["Recipe"].__setitem__(1, {"dict": [["forward", 1]]}),
+        "no recipe of a Function"),
+    "more rows than there are": (changed(["ops", "rows"], 10**12), "but 9 of its number"),
+    "rows that are no number": (changed(["ops", "rows"], "5"), "9 of its number"),
+    "a column that is missing": (lambda plain: plain["ops"].pop("name"), "no tape: KeyError"),
+    "a column that no Op has": (changed(["ops", "color"], []), "this Op has no color"),
+    "a name that is a number": (changed(["ops", "name", "pool", 0], 5), "name must be str"),
+    "a shape that is negative": (
+        changed(["ops", "shapes", "pool", 0], [{"tuple": [-1]}]), "shapes must be"),
+    "a number that is text": (changed(["ops", "number", 0], "x"), "number must be int"),
+    "a place that isn't there": (changed(["ops", "name", "at", 0], 99), "places that aren't below"),
+    "a place from the end": (changed(["ops", "name", "at", 0], -1), "places that aren't below"),
+    "inputs that aren't counted": (changed(["ops", "inputs", "counts", 0], 9), "rows aren't those that are counted"),
+    "a source that isn't there": (changed(["ops", "inputs", "of", "source", 0], 10**9), "isn't there before it"),
+    "a result that isn't there": (changed(["results", "index"], [7] * 6), "a result of"),
+    "two of a number": (lambda plain: changed(["ops", "number", 0], plain["ops"]["number"][1])(plain), "same number"),
+    "an array of objects": (changed(["arrays", 0, 0], "|O"), "an array of dtype"),
+    "an array that is too short": (changed(["arrays", 0, 1], [10**9]), "in .* bytes"),
+    "an array whose size wraps around": (changed(["arrays", 0, 1], [2**32, 2**32]), "in .* bytes"),
+    "an array of strange strides": (changed(["arrays", 0, 2], [1, 2, 3, 4, 5]), "with strides"),
+    "an array that isn't base64": (changed(["arrays", 0, 3], "%%%"), "this is no tape"),
+    "a kind that nobody knows": (changed(["ops", "values", "of", 0], {"eval": "1"}), "this is no tape"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_files_that_lie_are_refused(tape, lie):
+    change, said = LIES[lie]
+    plain = json.loads(tape.to_json())
+    change(plain)
+    with pytest.raises(MicrogadError, match=said) as error:
+        Tape.from_json(json.dumps(plain))
+    assert isinstance(error.value, ValueError)
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '{"microgad tape": 1}', "{]"])
+def test_what_is_no_tape(text, tmp_path):
+    with pytest.raises(MicrogadError, match="from_json: this is no tape"):
+        Tape.from_json(text)
+    (tmp_path / "x.npz").write_text(text)
+    with pytest.raises(MicrogadError, match="from_npz: this is no tape"):
+        Tape.from_npz(tmp_path / "x.npz")
+
+
+def test_nothing_is_imported_by_name():
+    """A file names a room of microgad's, and no other module is looked for."""
+    import sys
+
+    before = set(sys.modules)
+    for module in ("this", "microgad.ops.nowhere", "microgad.__main__", "microgad.ops.out; import this"):
+        plain = json.loads(torch.trace(torch.exp, torch.ones(1)).to_json())
+        function(module, "Exp")(plain)
+        with pytest.raises(MicrogadError, match="from_json: there is no"):
+            Tape.from_json(json.dumps(plain))
+    assert not {name for name in set(sys.modules) - before if not name.startswith("microgad.ops")}
+
+
+@pytest.mark.parametrize("kind", ["chain", "graph"])
+def test_very_many_operations(kind, pytestconfig, tmp_path):
+    n = 1_000_000 if pytestconfig.getoption("--thorough") else 20_000
+    rng = np.random.default_rng(0)
+    x = torch.ones(1, requires_grad=True)
+    made = [x]
+    for i in range(n):
+        other = made[rng.integers(max(0, i - 100), i + 1)] if kind == "graph" else 1.0
+        made.append(made[-1] * other)
+    tape = made[-1].graph().tape
+    del made
+    assert repr(tape).startswith(f"<Tape: {n:,} operations, 1 leaf")
+    tape.to_json(tmp_path / "tape.json")
+    back = Tape.from_json(tmp_path / "tape.json")
+    assert repr(back) == repr(tape)
+    assert back.ops == tape.ops

@@ -1,0 +1,307 @@
+"""Planted faults: each program makes its first NaN or infinity at the operation of the line that says `# here`."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import nn
+from microgad.nn import functional as F
+
+
+class Net(nn.Module):
+    def __init__(self, forward):
+        super().__init__()
+        self.stem, self.head, self.conv = nn.Linear(4, 8), nn.Linear(8, 3), nn.Conv2d(1, 2, 3)
+        self.norm, self.embed, self.rnn = nn.LayerNorm(8), nn.Embedding(10, 8), nn.GRU(8, 8, batch_first=True)
+        self.scale = nn.Parameter(torch.ones(8))
+        self.faulty = forward
+
+    def forward(self, x):
+        return self.faulty(self, x)
+
+
+def log_of_negative(net, x):
+    h = net.stem(x) - 10
+    return net.head(h.log())  # here Log forward NaN
+
+
+def log_of_zero(net, x):
+    h = net.stem(x).clamp(-1, 0).relu()
+    h = h.log()  # here Log forward inf
+    return net.head(h - h)
+
+
+def negative_root(net, x):
+    h = net.stem(x)
+    h = (h - h.amax() - 1).sqrt()  # here Sqrt forward NaN
+    return net.head(h)
+
+
+def zero_by_zero(net, x):
+    h = net.stem(x) * 0
+    return net.head(h / h.sum())  # here Div forward NaN
+
+
+def one_by_zero(net, x):
+    h = 1 / (net.stem(x) * 0).abs()  # here Div forward inf
+    return net.head(h)
+
+
+def exponential(net, x):
+    h = (net.stem(x).abs() + 1) * 1000
+    h = h.exp()  # here Exp forward inf
+    return net.head(h / h.sum(1, keepdim=True))
+
+
+def naive_softmax(net, x):
+    scores = net.head(net.stem(x)) * 1e4
+    e = torch.exp(scores + 2000)  # here Exp forward inf
+    return e / e.sum(1, keepdim=True)
+
+
+def overflowing_power(net, x):
+    return (net.head(net.stem(x)).abs() + 10) ** 100  # here Pow forward inf
+
+
+def fractional_power(net, x):
+    h = (net.stem(x) - 9) ** 0.5  # here Pow forward NaN
+    return net.head(h)
+
+
+def half_precision(net, x):
+    h = (net.stem(x) + 300).half()
+    h = h * h  # here Mul forward inf
+    return net.head(h.float())
+
+
+def cast_to_half(net, x):
+    h = net.stem(x) * 1e6
+    return net.head(h.half().float())  # here Cast forward inf
+
+
+def accumulated(net, x):
+    h = net.stem(x) + 3e38
+    return h.sum() + net.head(h * 0).sum()  # here Sum forward inf
+
+
+def too_large_a_product(net, x):
+    h = net.stem(x) * 1e20 + 1e20
+    h = h @ (h.T + 1e20)  # here MatMul forward inf
+    return h - h
+
+
+def normalised_by_hand(net, x):
+    h = net.stem(x)[:, :1]
+    h = (h - h.mean(1, keepdim=True)) / h.std(1, keepdim=True, unbiased=False)  # here Div forward NaN
+    return h
+
+
+def logarithm_near_one(net, x):
+    h = net.stem(x)
+    return net.head(torch.log1p(h - h.detach() - 2))  # here Log1p forward NaN
+
+
+def arc_sine(net, x):
+    return net.head((net.stem(x) + 5).asin())  # here Asin forward NaN
+
+
+def inverse_tanh(net, x):
+    h = net.stem(x) * 0 + 1
+    return net.head(h.atanh())  # here Atanh forward inf
+
+
+def logarithm_of_a_probability(net, x):
+    p = F.softmax(net.head(net.stem(x)) * 1e6, 1)
+    return -(p.log() * p)  # here Log forward inf
+
+
+def nothing_to_attend_to(net, x):
+    scores = net.head(net.stem(x)).masked_fill(torch.ones(4, 3, dtype=torch.bool), float("-inf"))
+    return F.softmax(scores, 1)  # here Softmax forward NaN
+
+
+def infinite_minus_infinite(net, x):
+    mask = torch.full((4, 8), float("-inf"))
+    return net.head(F.relu(net.stem(x) + mask - mask))  # here Sub forward NaN
+
+
+def zero_times_infinite(net, x):
+    h = net.stem(x).relu() * 0
+    return net.head(h * torch.tensor(float("inf")))  # here Mul forward NaN
+
+
+def mean_of_nothing(net, x):
+    h = net.stem(x)
+    return net.head(h) + h[:0].mean()  # here Mean forward NaN
+
+
+def remainder(net, x):
+    return net.head(torch.fmod(net.stem(x), 0.0))  # here Fmod forward NaN
+
+
+def gamma(net, x):
+    return net.head(torch.lgamma(net.stem(x) * 0))  # here Lgamma forward inf
+
+
+def in_place(net, x):
+    h = net.stem(x).detach()
+    h -= h.amax() + 1
+    h.log_()  # here Log forward NaN
+    return net.head(h)
+
+
+def norm_of_zero(net, x):
+    h = net.stem(x) * 0
+    return net.head(h.square().sum(1, keepdim=True).sqrt() + h)  # here Sqrt backward inf
+
+
+def root_at_zero(net, x):
+    h = net.stem(x).clamp(max=-5.0) + 5
+    return net.head(torch.where(h > 0, h.sqrt(), h))  # here Sqrt backward NaN
+
+
+def where_hides_the_log(net, x):
+    h = (net.stem(x) * 0).relu()
+    y = h.clamp(min=0).log1p() + torch.where(h > 1, h.pow(0.5), h)  # here Pow backward NaN
+    return net.head(y)
+
+
+def guarded_division(net, x):
+    h = net.stem(x) * 0
+    return net.head(torch.where(h == 0, 0.0, 1 / h))  # here Div forward inf
+
+
+def absolute_power(net, x):
+    h = net.norm(net.stem(x) * 0)
+    return (h.abs() ** 0.3).sum()  # here Pow backward inf
+
+
+def exponential_gradient(net, x):
+    h = net.stem(x) * 0 + 44
+    y = h.exp() * 1e19
+    return net.head(y)  # here Linear backward inf
+
+
+def scaled_and_back(net, x):
+    h = net.head(net.stem(x)) * 1e-30
+    h = h * 1e20  # here Mul backward inf
+    return h * 1e20
+
+
+def distance_to_itself(net, x):
+    h = net.stem(x)
+    gap = (h - h).square().sum(1)
+    return gap.sqrt()  # here Sqrt backward inf
+
+
+def custom_backward(net, x):
+    class Careless(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad / 0  # here Div forward inf
+
+    return net.head(Careless.apply(net.stem(x)))
+
+
+def arc_cosine_at_one(net, x):
+    h = net.stem(x) * 0 + 1
+    return net.head(h.acos())  # here Acos backward inf
+
+
+FAULTS = [
+    case for case in list(vars().values())
+    if inspect.isfunction(case) and case.__module__ == __name__ and "# here " in inspect.getsource(case)
+]  # fmt: skip
+
+
+def planted(case):
+    lines, first = inspect.getsourcelines(case)
+    (at,) = (i for i, line in enumerate(lines) if "# here " in line)
+    return first + at, *lines[at].partition("# here ")[2].split()
+
+
+def recorded(case, **level):
+    torch.manual_seed(0)
+    net, x = Net(case), torch.rand(4, 4)
+    with np.errstate(all="ignore"), torch.record(source=True, params=net, **level) as tape:
+        net(x).sum().backward()
+    return tape
+
+
+def test_there_are_enough_faults():
+    assert len(FAULTS) >= 30
+
+
+@pytest.mark.parametrize("case", FAULTS, ids=lambda case: case.__name__)
+def test_names_the_operation(case):
+    line, name, during, kind = planted(case)
+    tape = recorded(case, stats=True)
+    bad = tape.first_bad()
+    assert (bad.op.name, bad.during, bad.kind) == (name, during, kind), bad.said
+    assert bad.op.line.endswith(f"test_first_bad.py, line {line}"), bad.said
+    assert str(bad).startswith(("backward: " if during == "backward" else "") + name)
+    assert torch.graph.Tape.from_json(tape.to_json()).first_bad().said == bad.said
+
+
+def test_values_alone_tell_of_the_forward():
+    assert recorded(log_of_negative, values=True).first_bad().op.name == "Log"
+    assert recorded(root_at_zero, values=True).first_bad() is None
+    with pytest.raises(RuntimeError, match="record it with stats=True"):
+        recorded(log_of_negative).first_bad()
+
+
+def test_it_says_ranges_module_and_line():
+    with torch.record(stats=True, source=True) as tape, np.errstate(all="ignore"):
+        (torch.tensor([3.0, -2.0]) - 1.0).log()
+    said = str(tape.first_bad())
+    assert "produced NaN from finite inputs: x (2,) from -3 to 2" in said
+    assert said.startswith("Log at ")
+
+
+def test_a_sound_program_has_none():
+    def sound(net, x):
+        scores = net.head(net.stem(x)).masked_fill(torch.eye(4, 3, dtype=torch.bool), float("-inf"))
+        return F.softmax(scores, 1)
+
+    assert recorded(sound, stats=True).first_bad() is None
+    with torch.record(stats=True) as tape:
+        pass
+    assert tape.first_bad() is None
+
+
+def test_what_came_in_as_nan_is_named():
+    net = nn.Linear(2, 2)
+    with torch.no_grad():
+        net.weight[0, 0] = float("nan")
+    with torch.record(stats=True, params=net) as tape:
+        net(torch.ones(1, 2)).sum()
+    bad = tape.first_bad()
+    assert (bad.op.name, bad.during, bad.kind) == ("weight", "forward", "NaN")
+    assert bad.said == "weight: held NaN before any operation; Linear read it first"
+
+
+def test_an_infinity_that_came_in_is_told_where_it_becomes_nan():
+    with torch.record(stats=True) as tape:
+        x = torch.tensor([float("inf"), 1.0])
+        ((x * 2).exp() - x).sum()
+    bad = tape.first_bad()
+    assert (bad.op.name, bad.kind) == ("Sub", "NaN")
+    assert "held inf before" in bad.said
+
+
+def test_the_backward_pass_that_spoiled_a_parameter_comes_first():
+    w = torch.zeros(2, requires_grad=True)
+    with torch.record(stats=True, params={"w": w}) as tape, np.errstate(all="ignore"):
+        (w * 1).sqrt().sum().backward()
+        w.data -= w.grad * 0
+        (w * 2).sum().backward()
+    bad = tape.first_bad()
+    assert (bad.op.name, bad.during) == ("Sqrt", "backward")

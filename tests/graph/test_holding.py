@@ -1,0 +1,116 @@
+"""What is held for backward, at the worst, and with checkpoints: by the tape, and as measured."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import pytest
+
+import microgad as torch
+from microgad import nn
+from microgad.utils.checkpoint import checkpoint
+
+
+class Net(nn.Module):
+    def __init__(self, blocks=8, n=32):
+        super().__init__()
+        self.blocks = nn.ModuleList([
+            nn.Sequential(nn.Linear(n, 4 * n), nn.GELU(), nn.Linear(4 * n, n), nn.Tanh()) for _ in range(blocks)
+        ])  # fmt: skip
+        self.head = nn.Linear(n, 10)
+        self.again = False
+
+    def forward(self, x):
+        for block in self.blocks:
+            x = x + (checkpoint(block, x, use_reentrant=False) if self.again else block(x))
+        return self.head(x)
+
+
+def recorded(net, x):
+    with torch.record(params=net) as tape:
+        net(x).square().sum().backward()
+    return tape
+
+
+def measured(net, x):
+    """Bytes at the end of the forward, and at most in the backward without what parameters' gradients take."""
+    for _ in range(2):
+        net.zero_grad()
+        for p in net.parameters():
+            p.requires_grad_(True)
+        before = tracemalloc.get_traced_memory()[0]
+        loss = net(x).square().sum()
+        held = tracemalloc.get_traced_memory()[0] - before
+        tracemalloc.reset_peak()
+        torch.autograd.grad(loss, [x])
+        peak = tracemalloc.get_traced_memory()[1] - before
+        del loss
+    return held, peak
+
+
+def test_as_much_as_is_measured():
+    net, x = Net(), torch.randn(256, 32, requires_grad=True)
+    memory = recorded(net, x).memory()
+    net.zero_grad()
+    tracemalloc.start()
+    try:
+        held, _ = measured(net, x)
+        net.again = True
+        held_again, _ = measured(net, x)
+    finally:
+        tracemalloc.stop()
+    assert memory.held == pytest.approx(held, rel=0.05)
+    best = memory.checkpoints[0]
+    assert best.paths == tuple(f"blocks.{i}" for i in range(8))
+    block = sum(memory.by_module[f"blocks.0.{i}"] for i in (1, 2, 3) if f"blocks.0.{i}" in memory.by_module)
+    assert held_again < best.peak < held_again + 2.5 * block
+    assert best.peak < memory.peak / 3
+
+
+def test_the_peak_of_a_chain_by_hand():
+    x = torch.ones(256, requires_grad=True)
+    memory = (x.exp() * x.sin()).sum().graph().tape.memory()
+    assert memory.held == 2 * 1024
+    assert memory.peak == 5 * 1024  # both results, the gradient of the product, and those of its factors
+    assert memory.at.name == "Mul"
+    assert memory.by_op == {"Exp": 1024, "Mul": 2048}
+    assert not memory.checkpoints
+
+
+def test_who_holds_most():
+    net, x = nn.Sequential(nn.Linear(4, 100), nn.Tanh(), nn.Linear(100, 2)), torch.randn(50, 4)
+    memory = recorded(net, x).memory()
+    assert [op.path for op in memory.largest[:2]] == ["1", "2"]
+    assert memory.by_module["1"] == 50 * 100 * 4
+    assert "19.5 KiB: Tanh in 1 keeps out" in str(memory)
+
+
+def test_a_checkpoint_costs_what_it_computes_again():
+    net, x = Net(3), torch.randn(16, 32)
+    memory = recorded(net, x).memory()
+    for found in memory.checkpoints:
+        assert found.peak < memory.peak
+        if len(found.paths) == 1 and found.paths[0] in ("blocks.0", "blocks.1", "blocks.2"):
+            assert found.again == pytest.approx(2 * 2 * 16 * 32 * 128, rel=0.1)
+    peaks = [found.peak for found in memory.checkpoints]
+    assert peaks == sorted(peaks)
+
+
+def test_a_checkpoint_around_everything_saves_nothing():
+    class Outer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = Net(4)
+
+        def forward(self, x):
+            return self.net(x)
+
+    memory = recorded(Outer(), torch.randn(64, 32)).memory()
+    assert ("net",) not in [found.paths for found in memory.checkpoints if found.peak < memory.peak * 0.9]
+    assert memory.checkpoints[0].paths == tuple(f"net.blocks.{i}" for i in range(4))
+
+
+def test_of_an_empty_tape():
+    with torch.record() as tape:
+        pass
+    assert str(tape.memory()) == "0 B held for backward; 0 B at most, with gradients\nby module: "
