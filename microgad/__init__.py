@@ -9,6 +9,8 @@ tensor([2., 4.])
 
 from __future__ import annotations
 
+from os import environ as _environ
+
 from . import autograd as autograd
 from . import notices
 from .lazy import names as _names
@@ -31,3 +33,7 @@ notices.quiet_numbers()
 __version__ = "0.1.0"
 del tensor  # noqa: F821 - the module, whose name a function has here
 __getattr__, __dir__ = _names(globals(), _in_place)
+if _environ.get("MICROGAD_DEBUG"):  # "1" or "print": see `microgad.graph.debugging`
+    from .graph.debugging import start as _start
+
+    _start(_environ["MICROGAD_DEBUG"])

@@ -1,10 +1,11 @@
-"""Draws the gallery: `python examples/gallery/make.py [name ...]`."""
+"""Draws the gallery: `python examples/gallery/make.py [name ...]`, each as an SVG and in Mermaid's language."""
 
 import sys
 from pathlib import Path
 
-import microgad as torch
 from models import MODELS
+
+import microgad as torch
 
 
 def main(*names: str) -> None:
@@ -12,7 +13,8 @@ def main(*names: str) -> None:
         torch.manual_seed(0)
         model, batch = (make() for make in MODELS[name])
         graph = model(*batch).graph(params=model)
-        graph.save(Path(__file__).with_name(f"{name}.svg"))
+        for suffix in ("svg", "mmd"):
+            graph.save(Path(__file__).with_name(f"{name}.{suffix}"))
         print(f"{name}: {len(graph.tape):,} operations, {len(graph.sketch.boxes)} boxes")
 
 

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from .asking import explain as explain
 from .asking import why_no_grad as why_no_grad
 from .drawing import Graph as Graph
 from .formulas import Formula as Formula
 from .formulas import formula as formula
+from .holding import memory as memory
 from .info import summary as summary
 from .peers import draw_dot as draw_dot
 from .peers import draw_graph as draw_graph

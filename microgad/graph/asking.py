@@ -80,8 +80,14 @@ def explain(tensor: Tensor, params: Any = None) -> str:
     names Tensors. Raises TypeError for what is no Tensor.
 
     >>> x = torch.tensor([2.0, 3.0], requires_grad=True)
-    >>> print(torch.graph.explain(x * x.detach(), {"x": x}))
-    tensor([6., 6.]) is the result of × Mul (a · b, broadcast)
+    >>> print(torch.graph.explain(x.exp(), {"x": x}))
+    [ 7.389056, 20.085537] is the result of Exp: e to the x
+      x: (2,), leaf x
+      forward: np.exp(x)
+      gradient of x: grad * out
+      keeps out: 8 B beside what is there anyway
+      where its gradient is 1 everywhere,
+        x gets [ 7.389056, 20.085537]
     """
     if not isinstance(tensor, Tensor):
         raise DtypeError(f"explain: expected a Tensor, got {type(tensor).__name__}")
@@ -93,17 +99,22 @@ def explain(tensor: Tensor, params: Any = None) -> str:
     which = f"result {index} of" if type(node.shape) is list else "the result of"
     told = formula(op.name)
     where = f" in {op.path}" if op.path else ""
-    lines = [f"{_values(tensor.array)} is {which} {title(op)}{where}" + (f": {told.says}" if told and told.says else "")]
+    lines = [
+        f"{_values(tensor.array)} is {which} {title(op)}{where}"
+        + (f": {told.says.rstrip('.')}" if told else "").rstrip(": ")
+    ]
     if words := settings(op):
         lines.append(f"  settings: {', '.join(words)}")
-    for x in op.inputs:
-        lines.append(f"  {x.name}: {_origin(tape, x)}")
+    lines += [f"  {x.name}: {_origin(tape, x)}" for x in op.inputs]
     if told is not None:
         lines.append(_indented("  forward: ", told.forward))
         for name, body in told.derivatives.items():
+            name = name or (op.inputs[0].name if len(op.inputs) == 1 else "")
             lines.append(_indented(f"  gradient of {name}: " if name else "  gradients: ", body))
     if op.kept:
-        lines.append(f"  keeps {', '.join(kept.name for kept in op.kept)}: {size(op.bytes)} that would not be there anyway")
+        lines.append(
+            f"  keeps {', '.join(kept.name for kept in op.kept)}: {size(op.bytes)} beside what is there anyway"
+        )
     lines += _here(node, op, tensor, index)
     return "\n".join(lines)
 
@@ -135,12 +146,18 @@ def _here(node: Function, op: Op, tensor: Tensor, index: int) -> list[str]:
     if node.kept is None:
         return ["  backward has let go of what it kept: its derivatives can't be computed any more"]
     targets = {edge.number: edge for edge in node.edges if edge is not None}
-    with state.scope(observer=None):
-        seed = np.ones_like(tensor.array)
-        try:
-            found = engine.run([tensor.node], [seed], list(targets.values()), retain_graph=True)
-        except RuntimeError as error:
-            return [f"  its derivatives can't be computed: {error}"]
+    hooks = {x: x.hooks for x in (node, tensor.node, *targets.values())}
+    for x in hooks:
+        x.hooks = None  # nobody else is to see this
+    try:
+        with state.scope(observer=None):
+            ones = np.ones_like(tensor.array)
+            found = engine.run([tensor.node], [ones], list(targets.values()), retain_graph=True)
+    except RuntimeError as error:
+        return [f"  its derivatives can't be computed: {error}"]
+    finally:
+        for x, held in hooks.items():
+            x.hooks = held
     lines = ["  where its gradient is 1 everywhere,"]
     for i, edge in enumerate(node.edges):
         if edge is not None:

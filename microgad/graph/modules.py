@@ -29,14 +29,13 @@ class Modules:
     twice, with something else between, is two Calls.
     """
 
-    __slots__ = ("at", "calls", "folded", "home", "root")
+    __slots__ = ("at", "calls", "home", "root")
 
     def __init__(self, tape: Tape, depth: int | None = None) -> None:
         self.root = Call()
         self.calls: list[Call] = []  # all but the root, outer ones before inner ones
         self.at: dict[int, Call] = {}  # number of an Op -> its Call
         self.home: dict[int, Call] = {}  # number of a Source -> the Call that it is drawn in
-        self.folded: set[Call] = set()
         call, path = self.root, ""
         for op in tape:
             if op.path != path:
@@ -44,8 +43,6 @@ class Modules:
                 call = self._enter(call, tuple(path.split("."))[:depth] if path else ())
             call.members.append(op)
             self.at[op.number] = call
-        if depth is not None:
-            self.folded = {call for call in self.calls if len(call.parts) == depth}
         self._house(tape)
 
     def _enter(self, call: Call, parts: tuple[str, ...]) -> Call:
@@ -82,11 +79,6 @@ class Modules:
                 self.home[n] = _common(call, self.home.get(n, call))
         for source in tape.sources:
             self.home.setdefault(source.number, self.root).sources.append(source)
-
-    def boxes(self) -> int:
-        """How many boxes a drawing has."""
-        inside = sum(len(call.members) + len(call.sources) for call in self.folded)
-        return len(self.at) + len(self.home) - inside + len(self.folded)
 
 
 def _holder(call: Call, name: str) -> Call:

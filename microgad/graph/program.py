@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import keyword
 import pathlib
 import re
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from .. import backend, engine, state
 from ..autograd import custom
 from ..errors import GraphError
-from ..function import Function, Leaf, Output
+from ..function import Function, Output
 from ..tensor import Tensor
 from .replaying import Replaying
 from .sources import Sources
@@ -91,8 +92,9 @@ class Writer(Replaying):
         self.nodes: dict[tuple[int, int], Function] = {}
         self.grads: dict[tuple[int, int], str] = {}
         self.gradients: dict[str, str] = {}
-        self.leaves: dict[int, str] = {}
-        self.taken: dict[str, int] = {}
+        self.leaves: dict[int, str] = {}  # what a leaf is called, by the number of its node
+        self.names: dict[tuple[int, int], str] = {}
+        self.taken = dict.fromkeys([*keyword.kwlist, "np", "values", "fit", "parts", "float", "complex", "slice"], 1)
         self.seeds: dict[int, list[Seed]] = {}
         for seed in tape.seeds:
             self.seeds.setdefault(seed.place, []).append(seed)
@@ -128,7 +130,8 @@ class Writer(Replaying):
         self.variables[source.number, 0] = name
         self.say(f"{name} = {self.array(name, source.array)}", _facts(x.array))
         if x.node is not None:
-            self.leaves[x.node.number] = source.name or name
+            known = not source.name or source.name in self.leaves.values()  # a parameter after a step is another
+            self.leaves[x.node.number] = self.names[source.number, 0] = name if known else source.name
         return x
 
     def array(self, name: str, x: Any) -> str:
@@ -231,10 +234,10 @@ class Writer(Replaying):
 
     def reach(self, place: int) -> None:
         seeds = self.seeds.get(place, ())
-        for number in sorted({seed.passed for seed in seeds}):
+        for passed in sorted({seed.passed for seed in seeds}):
             roots, values = [], []
             self.say("")
-            for seed in (s for s in seeds if s.passed == number):
+            for seed in (s for s in seeds if s.passed == passed):
                 at = seed.op, seed.index
                 node = self.made[at].node if seed.written else self.nodes.get(at)
                 assert node is not None
@@ -246,6 +249,11 @@ class Writer(Replaying):
                 self.send(node, name, text, seed.values)
             with state.scope(observer=_Backward(self)):
                 engine.run(roots, values, retain_graph=True)
+            for number in [key[0] for key in self.grads if key[0] in self.leaves]:
+                grad, total = self.grads.pop((number, 0)), self.gradients.setdefault(self.leaves[number], "")
+                if total:
+                    self.say(f"{total} = {total} + {grad}", "what this pass adds")
+                self.gradients[self.leaves[number]] = total or grad
             self.say("")
 
     def send(self, edge: Function, wish: str, text: str, grad: Any) -> None:
@@ -258,9 +266,6 @@ class Writer(Replaying):
             return
         name = self.grads[key] = wish
         self.say(f"{name} = {text}", _facts(grad))
-        if type(node) is Leaf:
-            called = self.leaves.get(node.number, name)
-            self.gradients[called] = name
 
     def derive(self, node: Function, grad: Any, gradients: list[Any]) -> None:
         """Write down what a node gives its inputs."""
@@ -315,8 +320,6 @@ class Writer(Replaying):
         held = self.grads.get((node.number, index))
         if held is None and text.isidentifier():
             self.grads[node.number, index] = text
-            if type(node) is Leaf:
-                self.gradients[self.leaves.get(node.number, text)] = text
             return
         self.send(edge, "" if held else self.wish(edge, name), text, grad)
 
@@ -359,5 +362,5 @@ def _facts(x: Any) -> str:
 
 def _name(wish: str) -> str:
     """A name as Python takes it."""
-    name = re.sub(r"\W", "_", wish)
-    return name if name[:1].isalpha() or name[:1] == "_" else f"x{name}"
+    name = re.sub(r"\W+", "_", wish).strip("_")
+    return name[:1].lower() + name[1:] if name[:1].isalpha() else f"x{name}"  # capitals are classes'

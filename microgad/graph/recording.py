@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -76,7 +76,13 @@ class record:
         recorder.close()
 
 
-def trace(model: Callable[..., Any], *args: Any, **kwargs: Any) -> Tape:
+@overload
+def trace(model: Tensor, *args: Any, **kwargs: Any) -> Tensor: ...
+@overload
+def trace(model: Callable[..., Any], *args: Any, **kwargs: Any) -> Tape: ...
+@overload
+def trace(*, input: Tensor) -> Tensor: ...
+def trace(model: Any = None, *args: Any, **kwargs: Any) -> Any:
     """The Tape of `model(*args, **kwargs)`, recorded so that it can be replayed: see `record`.
 
     A Tensor in place of the model gives the sum of its diagonal, as torch.trace does.
@@ -87,10 +93,10 @@ def trace(model: Callable[..., Any], *args: Any, **kwargs: Any) -> Tape:
     >>> torch.trace(torch.eye(3))
     tensor(3.)
     """
-    if isinstance(model, Tensor):
+    if isinstance(model, Tensor) or (model is None and "input" in kwargs):
         from ..ops.movement import trace as trace_of_matrix
 
-        return trace_of_matrix(model, *args, **kwargs)
+        return trace_of_matrix(*[] if model is None else [model], *args, **kwargs)
     if not callable(model):
         raise DtypeError(f"trace: expected a module, a function or a matrix, got {type(model).__name__}")
     with record(source=True, replay=True, params=model if hasattr(model, "named_parameters") else None) as tape:

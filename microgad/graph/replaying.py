@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend, state
+from .. import backend, engine, state
 from ..autograd import custom
 from ..errors import ArgumentError, GraphError
 from ..ops.region import Detach
@@ -133,6 +133,51 @@ class Replaying:
         if self.dtype is not None and array.dtype.kind == self.dtype.kind and array.dtype != self.dtype:
             array = array.astype(self.dtype)
         return array
+
+
+def gradient(tape: Tape, of: Any, wrt: Any, grad: Any = None, **given: Any) -> Any:
+    """The gradient of an operation's result with respect to another's, or to what came in, on a replay.
+
+    `of` and `wrt` are as in `tape[...]`: of several operations the last is meant. `grad` is what `of`'s gradient is,
+    by default ones. `given` is as in `replay`. Raises RuntimeError where `of` doesn't depend on `wrt`.
+    """
+    start, end = _one(tape, wrt), _one(tape, of)
+    replaying = _Wanting(tape, given.pop("dtype", None), given.pop("device", None), start.number)
+    edits = _edits(tape, given.pop("edits", None))
+    replaying.run(_named(tape, given.pop("inputs", None), given.pop("params", None)), edits)
+    y, x = replaying.made[end.number, 0], replaying.wanted
+    if y.node is None or x is None:
+        raise GraphError(f"gradient: {of!r} doesn't depend on {wrt!r} by anything that has a derivative")
+    seed = y.detach().new_ones(y.shape) if grad is None else grad
+    return engine.grad(y, x, seed if isinstance(seed, Tensor) else Tensor._made(np.asarray(seed, y.array.dtype)))[0]
+
+
+def _one(tape: Tape, key: Any) -> Op | Source:
+    found: Any = tape[key]
+    return found[-1] if isinstance(found, list) else found  # type: ignore[no-any-return]
+
+
+class _Wanting(Replaying):
+    """A replay in which one Tensor's gradient is wanted, whatever it was before."""
+
+    def __init__(self, tape: Tape, dtype: Any, device: Any, number: int) -> None:
+        super().__init__(tape, dtype, device)
+        self.number = number
+        self.wanted: Tensor | None = None
+
+    def start(self, source: Source, given: Any) -> Tensor:
+        x = super().start(source, given)
+        if source.number == self.number:
+            self.wanted = x = x if x.node is not None else x.requires_grad_()
+        return x
+
+    def step(self, op: Op) -> list[Tensor]:
+        with state.scope(grad_enabled=True):
+            results = super().step(op)
+        if op.number == self.number:
+            x = results[0] if results[0].node is not None else results[0].requires_grad_()
+            self.wanted = Tensor._made(x.array, x.node)  # a write may give the Tensor another node
+        return results
 
 
 def _named(tape: Tape, inputs: Mapping[str, Any] | None, params: Any) -> dict[int, Any]:

@@ -13,6 +13,7 @@ from .rolling import Alike, flat, runs, sources_in
 from .tape import Input, Op, Result, Source, Tape
 
 READABLE = 60  # boxes that fit on a page
+DEEPEST = 60  # levels of modules, of which the innermost has all that is below
 MANY = 24  # operations that a module may have for its insides to be left out
 HIGHEST = 22  # inches that can still be read when they are made to fit a page
 _JOINS = {"Add", "Sub", "Cat", "Stack"}  # where a way past other boxes comes back
@@ -84,9 +85,8 @@ def _leads_to(parts: tuple[str, ...], pattern: list[str]) -> bool:
 class Sketch:
     """A tape as boxes, frames and edges."""
 
-    def __init__(self, tape: Tape, options: Options, modules: Modules | None = None) -> None:
-        self.tape, self.options = tape, options
-        self.modules = modules or Modules(tape)
+    def __init__(self, tape: Tape, options: Options, modules: Modules) -> None:
+        self.tape, self.options, self.modules = tape, options, modules
         self.alike = Alike()
         self.boxes: list[Box] = []
         self.at: dict[int, Box] = {}  # number of an Op or Source -> its box
@@ -266,9 +266,13 @@ class Sketch:
 
     def box(self, number: int | None) -> Box | None:
         """The box that an operation or a source is drawn in."""
+        return None if number is None else self.at.get(self.drawn_as(number))
+
+    def drawn_as(self, number: int) -> int:
+        """The number of what stands for an operation or a source."""
         while number in self.first:
             number = self.first[number]
-        return None if number is None else self.at.get(number)
+        return number
 
     # Edges
 
@@ -286,7 +290,8 @@ class Sketch:
                     continue
                 again, counts = self.between(x.source, op.number)
                 argument = i if head.kind == "op" else None
-                key = tail, head, argument, x.shape, x.dtype, x.index if len(tail.ops) == 1 else 0, again
+                source = None if x.source in self.modules.at else self.drawn_as(x.source)
+                key = tail, head, argument, source, x.shape, x.dtype, x.index if len(tail.ops) == 1 else 0, again
                 edge = seen.setdefault(key, Edge(tail, head, argument, x, again))
                 use = edge, x.source, x.index, self.turns.get(op.number)
                 found[edge] += edge not in found or (counts and use not in counted)
@@ -367,7 +372,7 @@ def sketched(tape: Tape, options: Options, limit: int | None, free: Sequence[str
 
     Opened as far as the limit allows; what repeats is drawn once only where it has to be.
     """
-    modules = Modules(tape)
+    modules = Modules(tape, DEEPEST)
     sketch = Sketch(tape, options, modules)
     if limit is None or (len(sketch.boxes) <= limit and sketch.height() <= HIGHEST):
         return sketch

@@ -53,7 +53,7 @@ def edges(drawn: Graph) -> list[tuple[str, str, str]]:
 def labels(drawn: Graph) -> dict[str, str]:
     """Box -> its label's words."""
     found = re.findall(r"^\s*((?:op|source|result|module)\d+) \[label=<(.*?)>(?: \w+=|\])", drawn.source, re.MULTILINE)
-    return {name: " ".join(re.sub(r"<[^>]*>", " ", label).split()) for name, label in found}
+    return {name: " ".join(re.sub(r"<[^>]*>|&#160;", " ", label).split()) for name, label in found}
 
 
 def test_it_is_a_digraph():

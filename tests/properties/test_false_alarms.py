@@ -42,13 +42,13 @@ PLACES = {
 # Differences say nothing of four operations in turn that cancel to nothing, nor of norms over equal values that are so
 # large that eps is less than the distance to the next number. Binary cross-entropy, as PyTorch has it, takes the
 # derivative of another function where a probability is below 1e-12. Where a value and both of its bounds tie, clamp's
-# derivative is 1, as PyTorch's: among zeros of other scales no move shows that it is a kink.
-# The derivatives of erfcx, of which log_ndtr's is made, and of a complex logaddexp are differences and quotients of
-# what is too large for them, as PyTorch's are. A number that is large enough is whole, and rounding it is the identity;
-# lgamma of a large negative one has no digits, nor has mvlgamma outside of its domain. Beside values of 1e20 softshrink
-# is 0 nearer to 0 than any step, and the gates of a zero in a recurrent layer change, as do the scores of attention, whose
-# products of two such scales have no digits where they tie. Of sums of them, as CTC and
-# logcumsumexp have, the exponentials have no digits, as PyTorch's.
+# derivative is 1, as PyTorch's: among zeros of other scales no move shows that it is a kink. The derivatives of erfcx,
+# of which log_ndtr's is made, and of a complex logaddexp are differences and quotients of what is too large for them,
+# as PyTorch's are. A number that is large enough is whole, and rounding it is the identity; lgamma of a large negative
+# one has no digits, nor has mvlgamma outside of its domain. Beside values of 1e20 softshrink is 0 nearer to 0 than any
+# step, and the gates of a zero in a recurrent layer change, as do the scores of attention, whose products of two such
+# scales have no digits where they tie. Of sums of them, as CTC and logcumsumexp have, the exponentials have no digits,
+# as PyTorch's.
 NOT_SCALED = {
     "test_in_place", "test_batch_norm_where_inputs_depend_on_each_other", "test_binary_cross_entropy",
     "test_clamp_by_tensors", "Ceil", "Floor", "Round", "Trunc", "Frac", "test_floor_division",

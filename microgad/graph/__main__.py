@@ -1,0 +1,103 @@
+"""`python -m microgad.graph program.py`: draw what a program's first backward pass saw, or tell of it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import MicrogadError
+from ..porting import run
+from .first_backward import FirstBackward
+from .recording import Level
+from .tape import Tape
+
+TELLING = ("summary", "table", "tree", "memory")
+DRAWN = (".svg", ".png", ".pdf", ".dot", ".gv", ".mmd")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """What the command does with its arguments; gives the exit code: of diff, 1 where there is a difference."""
+    try:
+        return _main(list(arguments))
+    except (MicrogadError, OSError) as error:
+        print(f"python -m microgad.graph: {error}", file=sys.stderr)
+        return 2
+
+
+def _main(arguments: list[str]) -> int:
+    if arguments[:1] == ["diff"]:
+        return _diff(arguments[1:])
+    command = arguments.pop(0) if arguments[:1] and arguments[0] in TELLING else None
+    parser = argparse.ArgumentParser(
+        prog="python -m microgad.graph",
+        description="Run a program that was written for PyTorch (or microgad) on microgad, and draw what its first "
+        "backward pass saw; or read a tape that was saved as .json.",
+        epilog="Also: summary, table, tree or memory, then a program or a tape, tells of it as text; "
+        "diff a.json b.json tells what differs.",
+    )
+    parser.add_argument("program", help="a .py file, or a tape as .json")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="the program's own")
+    parser.add_argument("--out", help="the file to write: .html, .json, or .svg, .png, .pdf, .dot, .mmd")
+    parser.add_argument("--depth", type=int, help="of modules to open")
+    parser.add_argument("--sort", choices=("bytes", "flops", "time", "calls"), help="of the table")
+    parser.add_argument("--by", choices=("op", "module"), help="of the table")
+    given = parser.parse_args(arguments)
+    if given.out and Path(given.out).suffix not in (".html", ".json", *DRAWN):
+        parser.error(f"--out {given.out}: the suffix must be one of .html, .json, {', '.join(DRAWN)}")
+
+    def found(tape: Tape) -> None:
+        if given.out:
+            _write(tape, given.out, given.program, given.depth)
+        if command or not given.out:
+            print(_told(tape, command or "table", given))
+
+    if Path(given.program).suffix == ".json":
+        found(Tape.from_json(Path(given.program)))
+        return 0
+    recorder = FirstBackward(found, Level(source=True, stats=True, time=True))
+    try:
+        return run.main([given.program, *given.arguments])
+    finally:
+        recorder.end()
+
+
+def _told(tape: Tape, command: str, given: argparse.Namespace) -> str:
+    if command == "table":
+        return str(tape.table(given.sort, given.by, depth=given.depth))
+    if command == "tree":
+        return str(tape.tree(given.depth))
+    if command == "memory":
+        return str(tape.memory())
+    bad = tape.first_bad() if any(op.stats is not None for op in tape) else None
+    parts = [tape.tree(given.depth), tape.memory(), *([bad] if bad else [])]
+    return "\n\n".join(map(str, parts))
+
+
+def _write(tape: Tape, out: str, program: str, depth: int | None) -> None:
+    suffix = Path(out).suffix
+    if suffix == ".html":
+        tape.page(out, Path(program).name)
+    elif suffix == ".json":
+        tape.to_json(out)
+    else:
+        tape.draw(**({} if depth is None else {"depth": depth})).save(out)
+    print(f"{out}: {tape!r}", file=sys.stderr)
+
+
+def _diff(files: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m microgad.graph diff", description="Tell what differs in two tapes, and where first."
+    )
+    parser.add_argument("mine", type=Path)
+    parser.add_argument("theirs", type=Path)
+    parser.add_argument("--rtol", type=float, default=0.0, help="up to which values are the same")
+    given = parser.parse_args(files)
+    found = Tape.from_json(given.mine).diff(Tape.from_json(given.theirs), given.rtol)
+    print(found)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

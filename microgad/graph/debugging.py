@@ -1,0 +1,65 @@
+"""MICROGAD_DEBUG: what a program's operations cost, printed when it ends, or each as it happens."""
+
+from __future__ import annotations
+
+import atexit
+import sys
+from collections import Counter
+from typing import Any
+
+from ..autograd.function_hooks import FunctionHook, PrintHook, TimeHook
+from ..errors import ArgumentError
+from ..function import Function
+from .tables import Table
+from .text import size
+
+
+class CostHook(TimeHook):
+    """How often each operation is called, its seconds, and the bytes of its results.
+
+    >>> with CostHook() as costs:
+    ...     y = torch.ones(4) * 2 + 1
+    >>> costs.calls["Mul"], costs.bytes["Add"]
+    (1, 16)
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: Counter[str] = Counter()
+        self.bytes: Counter[str] = Counter()
+
+    def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
+        """Add an operation."""
+        super().forward(node, inputs, out)
+        name = type(node).__name__
+        self.calls[name] += 1
+        self.bytes[name] += sum(x.array.nbytes for x in (out if type(out) is tuple else (out,)) if x.array.base is None)
+
+    def table(self, width: int | None = None) -> Table:
+        """What was added up, the slowest first."""
+        names = {*self.calls, *self.backward_seconds}
+        both = {name: self.seconds[name] + self.backward_seconds[name] for name in names}
+        rows = [
+            [name, f"{self.calls[name]:,}", f"{1e3 * self.seconds[name]:.3f}", f"{1e3 * self.backward_seconds[name]:.3f}",
+             f"{100 * both[name] / (self.total or 1):.1f} %", size(self.bytes[name])]
+            for name in sorted(names, key=lambda name: -both[name])
+        ]  # fmt: skip
+        footer = f"{self.calls.total():,} operations, {1e3 * self.total:.3f} ms, {size(self.bytes.total())} of results"
+        columns = ["operation", "calls", "ms", "backward ms", "share", "results"]
+        return Table(columns, rows, 1, footer, width)
+
+
+def start(wanted: str) -> FunctionHook:
+    """Do what MICROGAD_DEBUG says: "1", a table on stderr when the program ends; "print", each operation at once.
+
+    Operations of the thread that imports microgad are seen. Raises ValueError for anything else.
+    """
+    if wanted == "print":
+        return PrintHook(sys.stderr).__enter__()
+    if wanted != "1":
+        raise ArgumentError(
+            f'MICROGAD_DEBUG must be "1", a table at the end, or "print", each operation, got {wanted!r}'
+        )
+    hook = CostHook().__enter__()
+    atexit.register(lambda: print(hook.table(), file=sys.stderr))
+    return hook

@@ -1,0 +1,147 @@
+"""`python -m microgad.graph` and MICROGAD_DEBUG, as programs of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from microgad.graph import Tape
+
+PROGRAM = """
+import sys, torch
+from torch import nn
+torch.manual_seed(0)
+net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+for _ in range(3):
+    x = torch.randn(5, 4)
+    x = (x - x.mean()) / x.std()
+    loss = nn.functional.cross_entropy(net(x), torch.zeros(5, dtype=torch.long))
+    loss.backward()
+    if "--twice" in sys.argv:
+        (g,) = torch.autograd.grad(net(x).exp().sum(), net[0].weight, create_graph=True)
+        g.square().sum().backward()
+print("ended", *sys.argv[1:])
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    return tmp_path
+
+
+def run(folder, *arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "microgad.graph", *arguments], cwd=folder, capture_output=True, text=True, check=False,
+        env=os.environ | environment,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["net.html", "net.json", "net.dot", "net.mmd"])
+def test_draws_what_the_first_backward_saw(folder, name):
+    ran = run(folder, "--out", name, "program.py", "a", "--out", "b")
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout == "ended a --out b\n"
+    assert ran.stderr.startswith(f"{name}: <Tape: 4 operations, 58 parameters in 4 arrays")
+    written = (folder / name).read_text()
+    assert "CrossEntropy" in written
+    assert "Var" not in written.replace("Variable", "") or name == "net.html"
+
+
+def test_the_tape_has_its_lines_its_gradients_and_nothing_of_later_steps(folder):
+    assert run(folder, "--out", "net.json", "program.py", "--twice").returncode == 0
+    tape = Tape.from_json(folder / "net.json")
+    assert [op.name for op in tape] == ["Linear", "Relu", "Linear", "CrossEntropy"]
+    assert all("program.py, line 9" in op.line for op in tape)
+    assert all(op.gradients and op.stats and op.backward_seconds for op in tape)
+    assert {source.name for source in tape.sources if source.kind == "parameter"} == {
+        "0.weight", "0.bias", "2.weight", "2.bias"
+    }  # fmt: skip
+    assert {x.source for op in tape for x in op.inputs if x.source is not None} <= {
+        *(op.number for op in tape), *(source.number for source in tape.sources)
+    }  # fmt: skip
+    assert tape.results[0].source == tape.ops[-1].number
+
+
+def test_text(folder):
+    assert "Linear" in run(folder, "program.py").stdout
+    by = run(folder, "table", "--sort", "flops", "--by", "op", "program.py").stdout.splitlines()
+    assert by[1].split()[:2] == ["Linear", "2"]
+    run(folder, "--out", "net.json", "program.py")
+    tree = run(folder, "tree", "net.json").stdout
+    assert "└─ Linear" in tree
+    assert "held for backward" in run(folder, "memory", "net.json").stdout
+    summary = run(folder, "summary", "net.json").stdout
+    assert tree.strip() in summary
+    assert "held for backward" in summary
+
+
+def test_diff(folder):
+    run(folder, "--out", "a.json", "program.py")
+    (folder / "program.py").write_text(PROGRAM.replace("nn.ReLU", "nn.Tanh"))
+    run(folder, "--out", "b.json", "program.py")
+    same = run(folder, "diff", "a.json", "a.json")
+    assert (same.returncode, same.stdout) == (0, "no difference in 4 operations\n")
+    other = run(folder, "diff", "a.json", "b.json")
+    assert other.returncode == 1
+    assert other.stdout.startswith("first Relu")
+
+
+def test_a_program_without_a_backward_pass(folder):
+    (folder / "program.py").write_text("import torch\ntorch.ones(3).exp().sum()\n")
+    ran = run(folder, "table", "program.py")
+    assert ran.returncode == 0
+    assert [line.split()[0] for line in ran.stdout.splitlines()[1:3]] == ["Exp", "Σ"]
+
+
+def test_a_program_that_fails_is_told_of_as_python_does(folder):
+    (folder / "program.py").write_text(
+        "import torch\nx = torch.ones(3, requires_grad=True)\nx.exp().sum().backward()\n1 / 0\n"
+    )
+    ran = run(folder, "program.py")
+    assert ran.returncode == 1
+    assert "Exp" in ran.stdout
+    assert ran.stderr.endswith("ZeroDivisionError: division by zero\n")
+
+
+def test_what_it_refuses(folder):
+    assert "the suffix must be one of .html" in run(folder, "--out", "net.doc", "program.py").stderr
+    (folder / "x.json").write_text("{}")
+    ran = run(folder, "table", "x.json")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("python -m microgad.graph: from_json")
+    assert run(folder, "table", "none.json").returncode == 2
+
+
+CODE = "import microgad as torch; x = torch.ones(2, 2, requires_grad=True); (x * x + 1).exp().sum().backward(); print('end')"
+
+
+def python(**environment):
+    return subprocess.run(
+        [sys.executable, "-c", CODE], capture_output=True, text=True, check=False, env=os.environ | environment
+    )
+
+
+def test_debug_prints_a_table_when_the_program_ends():
+    ran = python(MICROGAD_DEBUG="1")
+    assert (ran.returncode, ran.stdout) == (0, "end\n")
+    lines = ran.stderr.splitlines()
+    assert lines[0].split() == ["operation", "calls", "ms", "backward", "ms", "share", "results"]
+    assert {line.split()[0] for line in lines[1:-1]} == {"Mul", "Add", "Exp", "Sum"}
+    assert lines[-1].startswith("4 operations, ")
+    assert lines[-1].endswith("52 B of results")
+
+
+def test_debug_prints_each_operation():
+    lines = python(MICROGAD_DEBUG="print").stderr.splitlines()
+    assert lines[0] == "Mul: float32 (2, 2), float32 (2, 2) -> float32 (2, 2)"
+    assert lines[-1].startswith("Mul backward")
+
+
+def test_debug_of_something_else_and_of_nothing():
+    assert 'MICROGAD_DEBUG must be "1"' in python(MICROGAD_DEBUG="yes").stderr
+    ran = python(MICROGAD_DEBUG="")
+    assert (ran.stdout, ran.stderr) == ("end\n", "")

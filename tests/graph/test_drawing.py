@@ -1,0 +1,212 @@
+"""What a drawing opens, closes, rolls up and folds; its options, and the ways to write it."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+
+import pytest
+
+import microgad as torch
+from microgad import nn, state
+from microgad.graph import Graph, graph, render
+from microgad.graph.sketch import READABLE, Frame
+from microgad.graph.styles import SCALES
+from microgad.graph.titles import moved
+
+
+def nested() -> tuple[torch.Tensor, nn.Module]:
+    """Three alike: 0, 1 and 2, each a Linear and a Tanh."""
+    model = nn.Sequential(*(nn.Sequential(nn.Linear(2, 2), nn.Tanh()) for _ in range(3)))
+    return model(torch.ones(1, 2)).sum(), model
+
+
+def chain(length: int) -> torch.Tensor:
+    x = torch.ones(2, requires_grad=True)
+    for i in range(length):
+        x = [x.exp, x.tanh, x.sigmoid][i * i % 3]()
+    return x
+
+
+def titles(drawn: Graph) -> list[str]:
+    return [box.title for box in drawn.sketch.boxes if box.kind == "module"]
+
+
+def test_collapse_and_expand_name_modules_or_patterns():
+    y, model = nested()
+    assert titles(graph(y, params=model, depth=None, collapse=["1"])) == ["1"]
+    assert titles(graph(y, params=model, depth=None, collapse=["?.0"])) == ["0.0", "1.0", "2.0"]
+    assert titles(graph(y, params=model, depth=1)) == ["0", "1", "2"]
+    assert titles(graph(y, params=model, depth=1, expand="1")) == ["0", "1.0", "1.1", "2"]
+    assert titles(graph(y, params=model, depth=1, expand=["2.1"])) == ["0", "1", "2.0"]
+
+
+def test_what_repeats_is_drawn_once_with_its_count():
+    y, model = nested()
+    drawn = graph(y, params=model, roll=True)
+    (frame,) = [item for item in drawn.sketch.items if isinstance(item, Frame)]
+    assert (frame.title, frame.times) == ("0 … 2", 3)
+    assert "×3" in drawn.source
+    (again,) = [edge for edge in drawn.sketch.edges() if edge.again]
+    assert (again.tail.ops[0].name, again.head.ops[0].name) == ("Tanh", "Linear")
+    (box,) = [box for box in graph(y, params=model, roll=True, depth=1).sketch.boxes if box.kind == "module"]
+    assert (box.title, box.times) == ("0 … 2", 3)
+
+
+def test_operations_repeat_only_where_one_time_leads_to_the_next():
+    x = torch.ones(2, requires_grad=True)
+    apart = [x.exp().tanh() for _ in range(4)]
+    together = (apart[0] + apart[1]) * (apart[2] - apart[3])
+    assert not any(isinstance(item, Frame) for item in graph(together, roll=True).sketch.items)
+    for _ in range(4):
+        x = x.exp().tanh()
+    (frame,) = [item for item in graph(x, roll=True).sketch.items if isinstance(item, Frame)]
+    assert frame.times == 4
+
+
+def test_operations_in_a_row_are_folded_up_to_where_something_else_reads():
+    x = torch.ones(2, requires_grad=True)
+    a = x.exp().tanh().sigmoid().log()
+    kinds = [(box.kind, [op.name for op in box.ops]) for box in graph(a, fold=True).sketch.boxes]
+    assert sorted(kinds) == [("chain", ["Exp", "Tanh", "Sigmoid", "Log"]), ("leaf", [])]
+    b = x.exp().tanh()
+    c = b.sigmoid() * b
+    assert {box.kind for box in graph(c, fold=True).sketch.boxes} == {"leaf", "op"}
+
+
+def test_a_long_tape_is_as_large_as_a_page():
+    drawn = graph(chain(500))
+    assert len(drawn.sketch.boxes) <= READABLE
+    x = torch.ones(2, requires_grad=True)
+    past = [x]
+    rng = random.Random(0)
+    for _ in range(300):
+        a, b = rng.choice(past[-3:]), rng.choice(past[-3:])
+        past.append(rng.choice([a.exp, a.tanh, a.sin, lambda a=a, b=b: a * b, lambda a=a, b=b: a + b])())
+    y = sum(past[-3:])
+    drawn = graph(y)
+    assert {box.kind for box in drawn.sketch.boxes} == {"part"}
+    assert sum(len(box.ops) for box in drawn.sketch.boxes) == len(drawn.tape) > 200
+    assert len(graph(y, depth=None).sketch.boxes) > len(drawn.tape)
+
+
+def test_twenty_thousand_nodes_are_drawn_or_the_error_says_how():
+    y = chain(20_000)
+    started = time.process_time()
+    assert len(graph(y).sketch.boxes) <= READABLE
+    drawn = graph(y, depth=None)
+    with pytest.raises(RuntimeError, match=r"20,001 boxes .*at most 1,000\)\. With depth='auto' it is \d+; .*page"):
+        drawn.save("net.svg")
+    assert drawn.source.count(" -> ") == 20_001
+    assert time.process_time() - started < 30
+
+
+def test_a_deep_stack_of_modules_is_no_recursion_error():
+    x = torch.ones(2, requires_grad=True)
+    with state.scope(path=".".join("a" * 300)):
+        y = x.exp().exp()
+    assert "Exp" in graph(y).source
+
+
+def test_edges_past_other_boxes_are_marked():
+    x = torch.ones(2, requires_grad=True)
+    h = x.exp()
+    drawn = graph(h + h.tanh())
+    (edge,) = drawn.sketch.past(drawn.sketch.edges())
+    assert (edge.tail.ops[0].name, edge.head.ops[0].name, edge.argument) == ("Exp", "Add", 0)
+    assert "residual" in drawn.source
+    assert "residual" not in graph(h.tanh()).source
+
+
+def test_shared_parameters_views_and_buffers_are_shown_as_such():
+    w = torch.Parameter(torch.ones(2, 2))
+    source = graph((w @ w.T).sum(), params={"w": w}).source
+    assert "used 2×" in source
+    assert "view, of the same memory" in source
+    model = nn.BatchNorm1d(2).eval()
+    with torch.record(params=model) as tape:
+        model(torch.ones(3, 2))
+    assert {box.title for box in tape.draw().sketch.boxes if box.kind == "buffer"} <= {"running_mean", "running_var"}
+
+
+def test_a_parameter_shared_by_closed_modules_is_named_on_its_edge():
+    w = torch.Parameter(torch.ones(2))
+    with state.scope(path="a"):
+        y = w.exp()
+    with state.scope(path="b"):
+        y = y * w
+    drawn = graph(y, params={"a.w": w}, depth=1)
+    assert '[label=" a.w (2,) "' in drawn.source
+
+
+@pytest.mark.parametrize("color", SCALES)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_boxes_are_coloured_by_what_was_recorded(color, theme):
+    x = torch.tensor([0.0, 1.0, torch.nan], requires_grad=True)
+    with torch.record(time=True, stats=True) as tape:
+        (x * 2).relu().sum().backward()
+    drawn = tape.draw(color=color, theme=theme)
+    scale = SCALES[color]
+    values = [scale.value(box) for box in drawn.sketch.boxes if box.kind == "op"]
+    assert all(value is not None for value in values)
+    assert scale.said in drawn.source
+    assert "not recorded" in graph(x.exp(), color="time").source
+
+
+def test_the_backward_pass_beside_has_the_same_edges_the_other_way():
+    w = torch.Parameter(torch.ones(2))
+    drawn = graph((torch.ones(2) * w).sum(), params={"w": w}, beside=True)
+    backward = re.findall(r"back_(\w+) -> back_(\w+) .*dir=back", drawn.source)
+    assert backward == [("source0", "op0"), ("op0", "op1"), ("op1", "result0")]
+    assert "∂ w" in drawn.source
+    assert "op0 -> back_op0" in drawn.source, "it reads what the product kept"
+    assert "back_source1" not in drawn.source, "a constant gets no gradient"
+
+
+def test_mermaid_has_the_boxes_frames_and_edges():
+    y, model = nested()
+    lines = graph(y, params=model, depth=2, roll=True).mermaid.splitlines()
+    assert lines[0] == "flowchart TB"
+    assert '  subgraph cluster0["0 … 2 ×3"]' in lines
+    assert sum(line.strip() == "end" for line in lines) == 1
+    assert any("-.->" in line and '"next"' in line for line in lines)
+
+
+def test_mermaid_escapes_what_means_something_to_it(tmp_path):
+    x = torch.ones(1, requires_grad=True)
+    drawn = graph(x.exp(), params={'a"b<c>#d': x})
+    assert 'source0("a#34;b#60;c#62;#35;d")' in drawn.mermaid
+    drawn.save(tmp_path / "net.mmd")
+    assert (tmp_path / "net.mmd").read_text(encoding="utf-8") == drawn.mermaid
+
+
+def test_a_layout_that_takes_too_long_is_stopped(monkeypatch, tmp_path):
+    program = tmp_path / "dot"
+    program.write_text("#!/bin/sh\nexec /bin/sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(render, "PATIENCE", 0.2)
+    with pytest.raises(RuntimeError, match=r"2 boxes: Graphviz did not finish in 0.2 seconds"):
+        graph(torch.ones(1, requires_grad=True).exp()).save(tmp_path / "net.svg")
+
+
+def test_titles_go_where_no_edge_is():
+    def svg(y: float) -> str:
+        return (
+            '<svg><g id="c" class="cluster"><path d="M0,0C0,0 200,0 200,0 200,0 200,50 200,50"/>'
+            f'<text text-anchor="start" x="8" y="12" font-size="10.00">block</text></g>'
+            f'<!-- e --><g id="e" class="edge"><path d="M20,{y}C20,{y + 5} 20,{y + 10} 20,{y + 20}"/></g></svg>'
+        )
+
+    assert moved(svg(40)) == svg(40)
+    (x,) = re.findall(r'x="([\d.]+)" y="12"', moved(svg(0)))
+    assert float(x) > 21
+
+
+def test_bad_options_say_what_is_allowed():
+    y = torch.ones(2, requires_grad=True).exp()
+    with pytest.raises(ValueError, match="theme must be one of light, dark, got 'blue'"):
+        graph(y, theme="blue")
+    with pytest.raises(ValueError, match="color must be one of None, time, bytes, flops, gradient, zeros, nan, got 1"):
+        graph(y, color=1)

@@ -1,0 +1,112 @@
+"""How a Tensor came about, in words, and what its derivatives are here."""
+
+from __future__ import annotations
+
+import pytest
+
+import microgad as torch
+from microgad import nn
+from microgad.graph import explain
+from microgad.nn import functional as F
+
+
+def lines(tensor, params=None):
+    return [line.strip() for line in explain(tensor, params).splitlines()]
+
+
+def test_of_a_product():
+    x, y = torch.tensor([2.0, 3.0], requires_grad=True), torch.tensor(4.0, requires_grad=True)
+    assert lines(x * y, {"x": x, "y": y}) == [
+        "[ 8., 12.] is the result of × Mul: a · b, broadcast",
+        "a: (2,), leaf x",
+        "b: scalar, leaf y, 4",
+        "forward: a * b",
+        "gradient of a: grad * b",
+        "gradient of b: grad * a",
+        "keeps a, b: 0 B beside what is there anyway",
+        "where its gradient is 1 everywhere,",
+        "a gets [4., 4.]",
+        "b gets 5.",
+    ]
+
+
+def test_of_one_tensor_that_comes_in_twice():
+    x = torch.tensor([2.0, 3.0], requires_grad=True)
+    assert lines(x * x)[-2:] == ["a gets [4., 6.] (all together)", "b gets [4., 6.] (all together)"]
+
+
+def test_of_a_layer():
+    net = nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Conv1d(2, 4, 3, padding=1))
+    y = net[2](net[1](net[0](torch.ones(5, 3))).T)
+    told = lines(y, net)
+    assert told[0].startswith("float32 (4, 5) from ")
+    assert any(line.startswith("settings: ") and "padding" in line for line in told) or "Reshape" in told[0]
+    linear = net[0](torch.ones(5, 3))
+    told = lines(linear, net)
+    assert " in 0" in told[0]
+    assert "weight: (2, 3), parameter 0.weight" in told
+    assert told[-1] == "bias gets [5., 5.]"
+    assert told[-2] == "weight gets [[5., 5., 5.], [5., 5., 5.]]"
+
+
+def test_of_what_has_several_results():
+    first, second = torch.tensor([1.0, 2.0], requires_grad=True).unbind()
+    assert lines(second)[0].startswith("2. is result 1 of Unbind: ")
+    assert lines(second)[-1] == "x gets [0., 1.]"
+    assert lines(first)[-1] == "x gets [1., 0.]"
+
+
+def test_of_leaves():
+    x = torch.tensor([2.0], requires_grad=True)
+    assert lines(x) == ["[2.] is a leaf that wants a gradient, and has none yet"]
+    (x * 3).sum().backward()
+    assert lines(x) == ["[2.] is a leaf that wants a gradient; it has [3.]"]
+    assert "without a graph" in explain(x.detach())
+
+
+def test_after_backward_and_after_a_write():
+    x = torch.tensor([2.0], requires_grad=True)
+    y = x.exp()
+    y.sum().backward()
+    assert "backward has let go of what it kept" in explain(y)
+    h = x * 1
+    y = h * h
+    h += 1
+    assert "can't be computed: Mul: one of the values needed" in explain(y)
+
+
+def test_it_changes_nothing():
+    x = torch.tensor([2.0, 3.0], requires_grad=True)
+    seen = []
+    x.register_hook(seen.append)
+    y = x.exp()
+    y.register_hook(seen.append)
+    with torch.record() as tape:
+        explain(y)
+    assert not seen
+    assert not tape.ops
+    assert x.grad is None
+    y.sum().backward()
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize(
+    "f",
+    [torch.sin, torch.sort, torch.cumsum, F.softmax, torch.fft.fft, torch.linalg.norm, F.gelu, F.layer_norm],
+    ids=lambda f: f.__name__,
+)
+def test_of_many(f):
+    x = torch.randn(3, 3, requires_grad=True)
+    if f in (torch.cumsum, F.softmax):
+        y = f(x, 1)
+    else:
+        y = f(x, (3,)) if f is F.layer_norm else f(x)
+    y = y[0] if isinstance(y, tuple) else y
+    told = explain(y)
+    assert "gets " in told
+    assert "forward:" in told
+
+
+def test_what_it_refuses():
+    with pytest.raises(TypeError, match="expected a Tensor, got int"):
+        explain(3)

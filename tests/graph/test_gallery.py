@@ -1,0 +1,91 @@
+"""The gallery's pictures: their boxes, frames and edges, as Mermaid writes them, and what they must show."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+import microgad as torch
+from microgad.graph import Graph
+from microgad.graph.sketch import HIGHEST, READABLE, Frame
+
+FOLDER = Path(__file__).parents[2] / "examples" / "gallery"
+_spec = importlib.util.spec_from_file_location("gallery_models", FOLDER / "models.py")
+assert _spec is not None
+assert _spec.loader is not None
+_module = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_module)
+MODELS = _module.MODELS
+
+
+def drawn(name: str) -> Graph:
+    torch.manual_seed(0)
+    model, batch = (make() for make in MODELS[name])
+    return model(*batch).graph(params=model)
+
+
+def structure(mermaid: str) -> str:
+    """Without the results' values, whose last digits are the machine's."""
+    return re.sub(r'(result\d+\(\["[^<"]*)<br/>[^"]*', r"\1", mermaid)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_boxes_frames_and_edges_are_those_of_the_picture(name):
+    graph = drawn(name)
+    committed = (FOLDER / f"{name}.mmd").read_text(encoding="utf-8")
+    assert structure(graph.mermaid) == structure(committed), "run examples/gallery/make.py, and look at the picture"
+    assert len(graph.sketch.boxes) <= READABLE
+    assert graph.sketch.height() <= HIGHEST
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_picture_is_small_and_has_each_box_of_the_drawing(name):
+    text = (FOLDER / f"{name}.svg").read_text(encoding="utf-8")
+    assert len(text) < 100_000
+    nodes = [g for g in ElementTree.fromstring(text).iter("{http://www.w3.org/2000/svg}g") if g.get("class") == "node"]
+    sketch = drawn(name).sketch
+    assert len(nodes) == len(sketch.boxes) + len(sketch.results)
+
+
+def frames(graph: Graph) -> dict[str, int]:
+    """Each frame's title, and how many times it stands for."""
+    found, stack = {}, list(graph.sketch.items)
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Frame):
+            found[item.title] = item.times
+            stack += item.items
+    return found
+
+
+def test_a_gpt_shows_one_block_twelve_times_and_the_tied_weight():
+    graph = drawn("gpt")
+    assert frames(graph) == {"blocks": 1, "blocks.0 … 11": 12, "attention": 1, "mlp": 1}
+    assert "tokens.weight (100, 48)" in graph.source
+    assert len(graph.sketch.past(graph.sketch.edges())) == 2, "the residual ways of attention and of the mlp"
+
+
+def test_an_lstm_shows_one_step_fifty_times():
+    graph = drawn("lstm")
+    assert frames(graph) == {"": 50}
+    titles = {box.title: box.uses for box in graph.sketch.boxes if box.kind == "parameter"}
+    assert titles == {"gates.weight": 50, "gates.bias": 50}
+    assert sum(edge.again for edge in graph.sketch.edges()) == 2
+
+
+def test_a_resnet_shows_its_layers_and_what_repeats():
+    boxes = {box.title: box.times for box in drawn("resnet50").sketch.boxes if box.title.startswith("layer")}
+    assert boxes == {
+        "layer1.0": 1, "layer1.1 … 2": 2, "layer2.0": 1, "layer2.1 … 3": 3,
+        "layer3.0": 1, "layer3.1 … 5": 5, "layer4.0": 1, "layer4.1 … 2": 2,
+    }  # fmt: skip
+
+
+def test_a_u_net_shows_its_two_ways_past():
+    sketch = drawn("unet").sketch
+    past = sketch.past(sketch.edges())
+    assert sorted(edge.head.ops[0].name for edge in past) == ["Cat", "Cat"]

@@ -1,0 +1,88 @@
+"""torchviz's, torchview's and micrograd's drawings, by their own arguments."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import graphviz
+import pytest
+
+import microgad as torch
+from microgad import nn
+from microgad.graph import draw_dot, draw_graph, make_dot
+
+
+def network() -> nn.Module:
+    return nn.Sequential(nn.Sequential(nn.Linear(3, 4), nn.ReLU()), nn.Dropout(), nn.Linear(4, 1))
+
+
+def test_make_dot_takes_torchviz_arguments():
+    model = network()
+    y = model(torch.ones(2, 3))
+    drawn = make_dot(y.mean(), params=dict(model.named_parameters()), show_attrs=True, show_saved=True)
+    assert isinstance(drawn, graphviz.Digraph)
+    assert "<B>0.0.weight</B>" in drawn.source
+    assert "keeps" in drawn.source
+    assert "keeps" not in make_dot((y.mean(), y.sum())).source
+
+
+def test_draw_graph_takes_torchview_arguments(tmp_path):
+    pytest.importorskip("pygraphviz")
+    model = network().train()
+    drawn = draw_graph(
+        model, input_size=(2, 3), depth=1, device="meta", roll=True, graph_dir="LR", save_graph=True, filename="net",
+        directory=str(tmp_path),
+    )  # fmt: skip
+    assert model.training
+    assert "rankdir=LR" in drawn.visual_graph.source
+    assert (tmp_path / "net.png").read_bytes().startswith(b"\x89PNG")
+    assert [box.title for box in drawn.graph.sketch.boxes if box.kind == "module"] == ["0", "2"]
+    drawn.resize_graph(scale=2.0)
+    assert 'size="24,24"' in drawn.visual_graph.source
+
+
+def test_draw_graph_opens_to_a_depth_and_frames_on_demand():
+    model = network()
+    deep = draw_graph(model, torch.ones(2, 3))
+    assert [box.title for box in deep.graph.sketch.boxes if box.kind == "module"] == ["0.0", "0.1", "2"]
+    assert "subgraph" not in deep.visual_graph.source
+    assert "subgraph" in draw_graph(model, [torch.ones(2, 3)], expand_nested=True).visual_graph.source
+    assert "Dropout" in draw_graph(model, {"input": torch.ones(2, 3)}, mode="train").visual_graph.source
+    open_ = draw_graph(model, torch.ones(2, 3), depth=float("inf"), hide_module_functions=False)
+    assert not [box for box in open_.graph.sketch.boxes if box.kind == "module"]
+    several = draw_graph(nn.Bilinear(2, 3, 1), input_size=[(4, 2), (4, 3)], dtypes=[torch.float32, torch.float32])
+    assert "(4, 1)" in several.visual_graph.source
+
+
+def test_draw_graph_says_what_it_lacks():
+    with pytest.raises(ValueError, match="input_data, or input_size"):
+        draw_graph(network())
+    with pytest.raises(ValueError, match="mode must be 'eval' or 'train', got 'test'"):
+        draw_graph(network(), torch.ones(2, 3), mode="test")
+
+
+def test_draw_dot_shows_numbers_and_gradients():
+    a = torch.tensor(2.0, requires_grad=True)
+    b = torch.tensor(-3.0, requires_grad=True)
+    y = (a * b + a).tanh()
+    y.backward()
+    drawn = draw_dot(y, format="png", rankdir="TB")
+    assert drawn.format == "png"
+    assert f"<BR/>-3<BR/>grad {b.grad.item():.4g}" in drawn.source
+    assert "rankdir=TB" in drawn.source
+
+
+def test_programs_made_for_them_run():
+    program = """
+import microgad
+microgad.as_torch()
+import torch, torchviz, torchview
+from torchviz import make_dot
+from torchview import draw_graph
+model = torch.nn.Linear(2, 1)
+print(make_dot(model(torch.ones(1, 2)), dict(model.named_parameters())).source.count(" -> "))
+print(type(torchview.draw_graph(model, input_size=(1, 2)).visual_graph).__name__)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "4\nDigraph\n"

@@ -1,0 +1,180 @@
+"""A tape as a program of NumPy alone: it computes the same bytes, forward and backward."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import runpy
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+import microgad as torch
+from microgad import models, nn
+from microgad.errors import MicrogadError
+from microgad.graph.program import Writer
+from microgad.porting import as_torch
+from microgad.testing.programs.program import execute
+from microgad.testing.strategies import programs
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "pytorch").glob("*.py"))
+
+
+def recorded(model, *inputs, loss=lambda y: (y * y).sum()):
+    with torch.record(replay=True, params=model) as tape:
+        loss(model(*inputs)).backward()
+    return tape
+
+
+def same(tape):
+    """The program computes what a replay computes, and its gradients."""
+    writer = Writer(tape)
+    replayed = writer.run({}, {})
+    results, gradients = writer.program().run()
+    assert [x.tobytes() for x in results.values()] == [x.array.tobytes() for x in replayed.results]
+    made = {name: x for (number, i), x in writer.made.items() if (name := writer.names.get((number, i))) is not None}
+    for name, grad in gradients.items():
+        assert np.asarray(grad).tobytes() == made[name].grad.array.tobytes(), name
+    return gradients
+
+
+def test_gradients_are_those_of_backward():
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(), nn.Linear(16, 3)
+    )
+    target = torch.tensor([0, 2])
+    tape = recorded(model, torch.rand(2, 1, 6, 6), loss=lambda y: nn.functional.cross_entropy(y, target))
+    _, gradients = tape.program().run()
+    assert set(gradients) == {name for name, _ in model.named_parameters()}
+    for name, p in model.named_parameters():
+        assert np.asarray(gradients[name]).tobytes() == p.grad.array.tobytes()
+
+
+LAYERS = {
+    "lstm": (lambda: nn.LSTM(3, 4, 2, bidirectional=True), (5, 2, 3), lambda y: y[0].sum() + y[1][0].sum()),
+    "gru": (lambda: nn.GRU(3, 4), (5, 2, 3), lambda y: (y[0] * y[0]).sum()),
+    "transformer": (lambda: nn.TransformerEncoderLayer(8, 2, 16), (5, 2, 8), lambda y: (y * y).sum()),
+    "convolutions": (
+        lambda: nn.Sequential(nn.Conv1d(3, 6, 3, groups=3), nn.GELU(), nn.ConvTranspose1d(6, 2, 2, 2)), (2, 3, 8),
+        lambda y: (y * y).sum()),
+    "norms": (
+        lambda: nn.Sequential(nn.GroupNorm(2, 4), nn.SiLU(), nn.LayerNorm(5)), (2, 4, 5), lambda y: y.exp().sum()),
+    "a parameter twice": (lambda: nn.Sequential(*[nn.Linear(3, 3)] * 3), (2, 3), lambda y: y.sum()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_layers(layer):
+    torch.manual_seed(0)
+    make, shape, loss = LAYERS[layer]
+    model = make()
+    assert set(same(recorded(model, torch.rand(shape), loss=loss))) == {name for name, _ in model.named_parameters()}
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "squeezenet1_1"])
+def test_models(name):
+    torch.manual_seed(0)
+    tape = recorded(getattr(models, name)(num_classes=3), torch.rand(2, 3, 32, 32))
+    assert tape.verify()
+    same(tape)
+
+
+def run(program, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [str(program)])
+    with warnings.catch_warnings(), as_torch(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        with torch.record(replay=True) as tape:
+            runpy.run_path(str(program), run_name="__main__")
+    return tape
+
+
+@pytest.mark.parametrize("program", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_replay_and_are_programs(program, monkeypatch):
+    tape = run(program, monkeypatch)
+    assert tape.verify()
+    same(tape)
+
+
+def test_complex_numbers():
+    z = torch.tensor([1 + 2j, 3 - 1j], requires_grad=True)
+    with torch.record(replay=True) as tape:
+        (z * z.conj() * torch.exp(z * 0.1)).abs().sum().backward()
+    (grad,) = same(tape).values()
+    np.testing.assert_array_equal(grad, z.grad.numpy())
+
+
+def test_operands_of_different_dtypes():
+    a, b = torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor([3, 4])
+    c = torch.tensor([1.5], dtype=torch.float64, requires_grad=True)
+    with torch.record(replay=True) as tape:
+        (a * b * c + 2).sum().backward()
+    assert {x.dtype.name for x in same(tape).values()} == {"float32", "float64"}
+
+
+def test_what_is_written_in_place():
+    x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    with torch.record(replay=True) as tape:
+        y = x * 2
+        y.mul_(x).add_(1)
+        y.exp_()
+        y.sum().backward()
+    np.testing.assert_array_equal(same(tape)["leaf"], x.grad.numpy())
+
+
+def test_two_passes_add_up():
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    with torch.record(replay=True) as tape:
+        x.exp().sum().backward()
+        x.sin().sum().backward()
+    np.testing.assert_array_equal(same(tape)["leaf"], x.grad.numpy())
+
+
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@given(programs())
+def test_random_programs(program):
+    with torch.record(replay=True) as tape:
+        execute(program, torch)
+    try:
+        same(tape)
+    except MicrogadError as error:
+        assert re.search("views that are written to", str(error))  # noqa: PT017
+
+
+def test_it_runs_by_itself(tmp_path):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 40), nn.Tanh(), nn.Linear(40, 1))
+    tape = recorded(model, torch.rand(4, 3))
+    tape.program().save(tmp_path / "net.py")
+    assert "microgad" not in re.sub("recorded by microgad", "", (tmp_path / "net.py").read_text())
+    (tmp_path / "microgad.py").write_text("raise ImportError")
+    done = subprocess.run([sys.executable, str(tmp_path / "net.py")], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    grad = model[2].bias.grad
+    assert f"gradient of 2.bias (1,) [{grad.item():.4f}"[:-3] in done.stdout
+
+
+def test_what_cannot_be_written_out():
+    class Square(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * x
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad
+
+    with torch.record(replay=True) as tape:
+        Square.apply(torch.ones(2))
+    with pytest.raises(MicrogadError, match=r"program: Square is an autograd.Function"):
+        tape.program()
+    with torch.record() as tape:
+        torch.ones(2).exp()
+    with pytest.raises(MicrogadError, match="recorded without replay=True"):
+        tape.program()
