@@ -58,7 +58,7 @@ def start(wanted: str) -> FunctionHook:
         return PrintHook(sys.stderr).__enter__()
     if wanted != "1":
         raise ArgumentError(
-            f'MICROGAD_DEBUG must be "1", a table at the end, or "print", each operation, got {wanted!r}'
+            f'MICROGAD_DEBUG must be "1" for a table at the end, or "print" for each operation, got {wanted!r}'
         )
     hook = CostHook().__enter__()
     atexit.register(lambda: print(hook.table(), file=sys.stderr))

@@ -141,8 +141,8 @@ class Drawer:
             lines = [*lines, _small(f"used {box.uses}×")]
         graph.node(
             box.name, f"<{'<BR/>'.join([title, *lines, *self.measured(box)])}>", style=style.style,
-            fillcolor=self.filled(box, style.fill), color=style.line, penwidth=style.width,
-            tooltip=_escaped(f"{box.kind} {box.title}"), peripheries="2" if shared else "1",
+            fillcolor=self.filled(box, style.fill), color=style.line, tooltip=_escaped(f"{box.kind} {box.title}"),
+            **{"penwidth": style.width} if style.width != "1" else {}, **{"peripheries": "2"} if shared else {},
         )  # fmt: skip
 
     def several(self, graph: Digraph, box: Box) -> None:
@@ -249,22 +249,19 @@ class Drawer:
             head = f"{edge.head.name}:{edge.argument}:{side}" if ports else edge.head.name
             label = self.shape(edge.what)
             said = f" {label} ×{times} " if times > 1 else f" {label} "
-            more = {}
+            more = {"weight": "4"} if edge.tail.ops else {}
+            if edge.tail.kind in ("constant", "buffer"):
+                more["style"] = "dashed"
             if edge.again:
                 led.add(edge.tail)
                 more = {"constraint": "false", "color": self.theme.parameter[1], "style": "bold,dashed"}
-                said = ""
+                said, head = "", f"{edge.head.name}:{beside}"  # beside what it goes past
             elif edge.tail.ops and isinstance(source := self.sketch.tape.find(edge.what.source), Source):
-                more = {"color": self.theme.parameter[1], "fontcolor": self.theme.parameter[1]}  # shared by modules
+                more |= {"color": self.theme.parameter[1], "fontcolor": self.theme.parameter[1]}  # shared by modules
                 said = f" {_escaped(source.name)}{said}"
             elif edge in self.past:
-                more = {"color": self.theme.past, "penwidth": "1.8"}
-            dashed = edge.tail.kind in ("constant", "buffer")
-            look = {"style": "dashed" if dashed else "solid", "weight": "4" if edge.tail.ops else "1"}
-            tail = edge.tail.name
-            if edge.again:  # beside what it goes past
-                head = f"{edge.head.name}:{beside}"
-            self.graph.edge(tail, head, said or None, tooltip=label, **look | more)
+                more |= {"color": self.theme.past, "penwidth": "1.8"}
+            self.graph.edge(edge.tail.name, head, said or None, **more)
 
     def backward(self) -> None:
         """The backward pass beside: the same boxes, the arrows the other way, and what each reads of the forward."""
@@ -386,7 +383,7 @@ def _together(words: list[tuple[str, int]]) -> list[str]:
 
 def _escaped(words: str) -> str:
     """Text for an HTML-like label or a tooltip. A mark of no width keeps \\N from being the box's name."""
-    printable = "".join(c if c.isprintable() else "�" for c in words)
+    printable = words if words.isprintable() else "".join(c if c.isprintable() else "�" for c in words)
     return html.escape(printable).replace("\\", "\\\u200b")
 
 

@@ -14,7 +14,7 @@ from .titles import moved
 if TYPE_CHECKING:
     from .dot import Digraph
 
-PATIENCE = 60  # seconds that Graphviz is given
+PATIENCE = 25  # seconds that Graphviz is given
 _WHEEL = """
 import sys, pygraphviz
 graph = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode())

@@ -60,6 +60,8 @@ def replay(
 class Replaying:
     """One replay: every Tensor that was made, by the number of its operation and which result it is."""
 
+    recording = False  # also where there was no_grad
+
     def __init__(self, tape: Tape, dtype: Any, device: Any) -> None:
         if any(op.recipe is None for op in tape):
             raise GraphError("replay: the tape was recorded without replay=True, and holds no values to start from")
@@ -107,7 +109,7 @@ class Replaying:
         assert recipe is not None
         cls = recipe.function
         operands = [self.made[x.source, x.index] if x.source is not None else x.value for x in op.inputs]
-        with state.scope(path=op.path, grad_enabled=recipe.grad_enabled):
+        with state.scope(path=op.path, grad_enabled=recipe.grad_enabled or self.recording):
             if cls is Detach:
                 out = operands[0].detach()
             elif issubclass(cls, custom._Custom):
@@ -154,11 +156,13 @@ def gradient(tape: Tape, of: Any, wrt: Any, grad: Any = None, **given: Any) -> A
 
 def _one(tape: Tape, key: Any) -> Op | Source:
     found: Any = tape[key]
-    return found[-1] if isinstance(found, list) else found  # type: ignore[no-any-return]
+    return found[-1] if isinstance(found, list) else found
 
 
 class _Wanting(Replaying):
     """A replay in which one Tensor's gradient is wanted, whatever it was before."""
+
+    recording = True
 
     def __init__(self, tape: Tape, dtype: Any, device: Any, number: int) -> None:
         super().__init__(tape, dtype, device)
@@ -172,8 +176,7 @@ class _Wanting(Replaying):
         return x
 
     def step(self, op: Op) -> list[Tensor]:
-        with state.scope(grad_enabled=True):
-            results = super().step(op)
+        results = super().step(op)
         if op.number == self.number:
             x = results[0] if results[0].node is not None else results[0].requires_grad_()
             self.wanted = Tensor._made(x.array, x.node)  # a write may give the Tensor another node

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import pathlib
     from pathlib import Path
 
+    from ..tensor import Tensor
     from .diff import Diff
     from .drawing import Graph
     from .gradient_path import Cut
@@ -202,6 +203,43 @@ class Tape:
 
         return replay(self, **given)
 
+    def gradient(self, of: Any, wrt: Any, **given: Any) -> Tensor:
+        """The gradient of one operation's result with respect to another's, on a replay.
+
+        Both are named as in `tape[...]`, where the last of several is meant. `grad` is the gradient of `of`, by default
+        ones; the rest is as in `replay`. Raises RuntimeError where `of` doesn't depend on `wrt`.
+
+        >>> tape = torch.trace(lambda x: (x * 3).exp().sum(), torch.zeros(2))
+        >>> tape.gradient("Sum", "Mul"), tape.gradient("Exp", tape.sources[0].number)
+        (tensor([1., 1.]), tensor([3., 3.]))
+        """
+        from .replaying import gradient
+
+        return gradient(self, of, wrt, **given)
+
+    def to_networkx(self) -> Any:
+        """A networkx.MultiDiGraph: a node for each operation and source, by number, an edge for each input.
+
+        Their attributes are `to_pandas`' columns. Raises ImportError without networkx.
+
+        >>> graph = torch.trace(torch.exp, torch.ones(2)).to_networkx()
+        >>> [data["name"] for _, data in graph.nodes(data=True)], [data["shape"] for *_, data in graph.edges(data=True)]
+        (['x', 'Exp'], [(2,)])
+        """
+        from .exporting import to_networkx
+
+        return to_networkx(self)
+
+    def to_pandas(self) -> Any:
+        """A pandas.DataFrame with a row for each operation, by number. Raises ImportError without pandas.
+
+        >>> torch.trace(torch.exp, torch.ones(2)).to_pandas()["name"].tolist()
+        ['Exp']
+        """
+        from .exporting import to_pandas
+
+        return to_pandas(self)
+
     def verify(self) -> Verification:
         """Whether a replay gives the same results and gradients, bit for bit: the proof that nothing is missing.
 
@@ -386,7 +424,7 @@ class Tape:
         >>> with torch.record(replay=True) as tape:
         ...     (x * x).backward()
         >>> program = tape.program()
-        >>> print(*program.text.splitlines()[-15:-9], sep="\\n")
+        >>> print(*program.text.splitlines()[-14:-8], sep="\\n")
             leaf = np.array(3.0, 'float32')  # () float32
             mul = Mul()(leaf, leaf)  # () float32
         <BLANKLINE>
