@@ -32,18 +32,20 @@ def _main(arguments: list[str]) -> int:
     command = arguments.pop(0) if arguments[:1] and arguments[0] in TELLING else None
     parser = argparse.ArgumentParser(
         prog="python -m microgad.graph",
+        allow_abbrev=False,
         description="Run a program that was written for PyTorch (or microgad) on microgad, and draw what its first "
         "backward pass saw; or read a tape that was saved as .json.",
         epilog="Also: summary, table, tree or memory, then a program or a tape, tells of it as text; "
-        "diff a.json b.json tells what differs.",
+        "diff a.json b.json tells what differs. The program is given all other arguments, and those after --.",
     )
     parser.add_argument("program", help="a .py file, or a tape as .json")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="the program's own")
     parser.add_argument("--out", help="the file to write: .html, .json, or .svg, .png, .pdf, .dot, .mmd")
     parser.add_argument("--depth", type=int, help="of modules to open")
     parser.add_argument("--sort", choices=("bytes", "flops", "time", "calls"), help="of the table")
     parser.add_argument("--by", choices=("op", "module"), help="of the table")
-    given = parser.parse_args(arguments)
+    own = arguments.index("--") if "--" in arguments else len(arguments)
+    given, others = parser.parse_known_args(arguments[:own])
+    others += arguments[own + 1 :]
     if given.out and Path(given.out).suffix not in (".html", ".json", *DRAWN):
         parser.error(f"--out {given.out}: the suffix must be one of .html, .json, {', '.join(DRAWN)}")
 
@@ -58,7 +60,7 @@ def _main(arguments: list[str]) -> int:
         return 0
     recorder = FirstBackward(found, Level(source=True, stats=True, time=True))
     try:
-        return run.main([given.program, *given.arguments])
+        return run.main([given.program, *others])
     finally:
         recorder.end()
 

@@ -21,10 +21,12 @@ from .text import settings, shape_of, size, title
 SMALL = 6  # elements of which all values are told
 
 
-def why_no_grad(tensor: Tensor, loss: Tensor | Callable[[], Tensor], tape: Tape | None = None) -> Cut:
+def why_no_grad(
+    tensor: Tensor | Any, loss: Tensor | Tape | Callable[[], Tensor] | Any = None, tape: Tape | None = None
+) -> Cut:
     """Why `loss.backward()` gives a Tensor no gradient: the operation where its path is cut, how, and on which line.
 
-    `loss` as a function that computes it, or `tape`, recorded with source=True around it, tell most: a loss alone knows
+    `loss` as a function that computes it, or a tape recorded with source=True around it, tell most: a loss alone knows
     only what autograd recorded, not what was detached. Raises TypeError for what are no Tensors.
 
     >>> w = torch.ones(2, requires_grad=True)
@@ -32,22 +34,32 @@ def why_no_grad(tensor: Tensor, loss: Tensor | Callable[[], Tensor], tape: Tape 
     >>> cut.op.name, cut.reason
     ('Argmax', 'integer')
     """
+    if isinstance(loss, Tape):
+        loss, tape = None, loss
     if not isinstance(tensor, Tensor):
-        raise DtypeError(f"why_no_grad: expected a Tensor, got {type(tensor).__name__}")
+        if tape is None:
+            raise DtypeError(f"why_no_grad: expected a Tensor, got {type(tensor).__name__}")
+        return tape.why_no_grad(tensor, _number(tape, loss))
     name = tensor.name or f"the {'parameter' if tensor.is_leaf else 'result'} of shape {tuple(tensor.shape)}"
     if tensor.is_leaf and not tensor.requires_grad:
         return Cut("frozen", None, f"{name} gets no gradient: it doesn't require grad")
-    if not isinstance(loss, Tensor):
-        if not callable(loss):
-            raise DtypeError(f"why_no_grad: loss must be a Tensor or a function, got {type(loss).__name__}")
+    if callable(loss) and not isinstance(loss, Tensor):
         with record(source=True, params={name: tensor}) as tape:
             loss = loss()
     if tape is not None:
-        ends = [folded(loss.node)[0].number] if isinstance(loss, Tensor) and loss.node is not None else []
-        end = tape.find(ends[0]) if ends else None
-        of: Any = folded(tensor.node)[0].number if tensor.node is not None else name
-        return tape.why_no_grad(name if tape.find(of) is None else of, end if isinstance(end, Op) else None)
+        of = _number(tape, tensor)
+        return tape.why_no_grad(name if of is None else of, _number(tape, loss))
+    if not isinstance(loss, Tensor):
+        raise DtypeError(f"why_no_grad: loss must be a Tensor, a function or a tape, got {type(loss).__name__}")
     return _by_nodes(tensor, loss, name)
+
+
+def _number(tape: Tape, x: Any) -> Any:
+    """The number that a Tensor's node has on a tape, None where it isn't there; anything else is what it is."""
+    if not isinstance(x, Tensor):
+        return x
+    number = folded(x.node)[0].number if x.node is not None else None
+    return number if tape.find(number) is not None else None
 
 
 def _by_nodes(tensor: Tensor, loss: Tensor, name: str) -> Cut:

@@ -39,11 +39,11 @@ class CostHook(TimeHook):
         """What was added up, the slowest first."""
         names = {*self.calls, *self.backward_seconds}
         both = {name: self.seconds[name] + self.backward_seconds[name] for name in names}
-        rows = [
-            [name, f"{self.calls[name]:,}", f"{1e3 * self.seconds[name]:.3f}", f"{1e3 * self.backward_seconds[name]:.3f}",
-             f"{100 * both[name] / (self.total or 1):.1f} %", size(self.bytes[name])]
-            for name in sorted(names, key=lambda name: -both[name])
-        ]  # fmt: skip
+        rows = []
+        for name in sorted(names, key=lambda name: -both[name]):
+            times = [f"{1e3 * x[name]:.3f}" for x in (self.seconds, self.backward_seconds)]
+            share = f"{100 * both[name] / (self.total or 1):.1f} %"
+            rows.append([name, f"{self.calls[name]:,}", *times, share, size(self.bytes[name])])
         footer = f"{self.calls.total():,} operations, {1e3 * self.total:.3f} ms, {size(self.bytes.total())} of results"
         columns = ["operation", "calls", "ms", "backward ms", "share", "results"]
         return Table(columns, rows, 1, footer, width)

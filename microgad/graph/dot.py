@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections import Counter
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from . import text
@@ -27,11 +28,14 @@ def drawing(
     theme: str = "light",
     frames: bool = True,
     beside: bool = False,
+    mark: Collection[int] = (),
 ) -> Digraph:
     """A sketch as a graphviz.Digraph: operations with their arguments and what they keep, modules as clusters."""
-    drawer = Drawer(sketch, show_saved, rankdir, color, theme, frames)
+    drawer = Drawer(sketch, show_saved, rankdir, color, theme, frames, mark)
     if beside:
-        drawer.backward()
+        from .beside import backward
+
+        backward(drawer)
     drawer.graph.graph_attr["label"] = drawer.caption(beside)
     return drawer.graph
 
@@ -40,7 +44,14 @@ class Drawer:
     """Writes one drawing."""
 
     def __init__(
-        self, sketch: Sketch, show_saved: bool, rankdir: str, color: str | None, theme: str, frames: bool
+        self,
+        sketch: Sketch,
+        show_saved: bool,
+        rankdir: str,
+        color: str | None,
+        theme: str,
+        frames: bool,
+        mark: Collection[int],
     ) -> None:
         from graphviz import Digraph
 
@@ -51,6 +62,7 @@ class Drawer:
         self.values = {
             box: value for box in sketch.boxes if self.scale and (value := self.scale.value(box)) is not None
         }
+        self.marked = {sketch.box(number) for number in mark}
         self.highest = max(self.values.values(), default=0.0) or 1.0
         self.read: dict[int | None, set[int]] = {}  # which results of an operation are used
         for op in sketch.tape:
@@ -116,7 +128,7 @@ class Drawer:
         return cluster
 
     def value(self, x: Source | Result) -> list[str]:
-        lines = [] if x.value is None else [_escaped(text.number(x.value))]
+        lines = [] if x.value is None else [escaped(text.number(x.value))]
         if isinstance(x, Source) and x.shape == () and x.gradient is not None:
             lines.append(f"grad {text.number(x.gradient.mean)}")
         return lines
@@ -126,6 +138,12 @@ class Drawer:
         if self.scale is None:
             return fill
         return between(self.theme.operation, self.theme.hot, (self.values.get(box, 0.0) / self.highest) ** 0.5)
+
+    def outline(self, box: Box, line: str, width: str) -> dict[str, str]:
+        """A box's border; that of a marked one stands out."""
+        if box in self.marked:
+            return {"color": self.theme.past, "penwidth": "3"}
+        return {"color": line} | ({"penwidth": width} if width != "1" else {})
 
     def measured(self, box: Box) -> list[str]:
         if self.scale is None or box not in self.values or (self.show_saved and self.scale is SCALES["bytes"]):
@@ -141,8 +159,8 @@ class Drawer:
             lines = [*lines, _small(f"used {box.uses}×")]
         graph.node(
             box.name, f"<{'<BR/>'.join([title, *lines, *self.measured(box)])}>", style=style.style,
-            fillcolor=self.filled(box, style.fill), color=style.line, tooltip=_escaped(f"{box.kind} {box.title}"),
-            **{"penwidth": style.width} if style.width != "1" else {}, **{"peripheries": "2"} if shared else {},
+            fillcolor=self.filled(box, style.fill), tooltip=escaped(f"{box.kind} {box.title}"),
+            **self.outline(box, style.line, style.width), **{"peripheries": "2"} if shared else {},
         )  # fmt: skip
 
     def several(self, graph: Digraph, box: Box) -> None:
@@ -157,9 +175,9 @@ class Drawer:
             lines = _together([self.line(op) for op in ops])
         else:
             kinds = Counter(map(text.title, ops)).most_common()
-            names = [_escaped(name) if n == 1 else f"{_escaped(name)} ×{n}" for name, n in kinds]
+            names = [escaped(name) if n == 1 else f"{escaped(name)} ×{n}" for name, n in kinds]
             what = ", ".join(names if len(names) <= 4 else [*names[:3], "…"])
-            settings = _escaped(", ".join(text.settings(ops[0]))) if len(ops) == 1 else ""
+            settings = escaped(", ".join(text.settings(ops[0]))) if len(ops) == 1 else ""
             lines = [_bold(box.title), *map(_small, filter(None, (what, settings)))]
         if box.times > 1:
             lines[0] += f'<FONT POINT-SIZE="13"><B>&#160;×{box.times}</B></FONT>'
@@ -167,7 +185,7 @@ class Drawer:
         lines += [_small(line) for line in ([together] if len(together) < 40 else counted) if line] + self.measured(box)
         graph.node(
             box.name, f"<{'<BR/>'.join(lines)}>", style="rounded,filled", fillcolor=self.filled(box, self.theme.module),
-            color=self.theme.line, tooltip=_escaped(box.title), penwidth="1.8" if len(ops) > 1 else "1",
+            tooltip=escaped(box.title), **self.outline(box, self.theme.line, "1.8" if len(ops) > 1 else "1"),
         )  # fmt: skip
 
     def line(self, op: Op) -> tuple[str, int]:
@@ -177,7 +195,7 @@ class Drawer:
         own = call.parts[-1:] if len(call.members) == 1 else ()
         name = ".".join(call.parts[-2:] if own and own[0].isdigit() else own)
         shown = settings if len(settings) < 40 else ""
-        words = [_bold(name)] * bool(name) + [_escaped(title)] + [_small(_escaped(shown))] * bool(shown)
+        words = [_bold(name)] * bool(name) + [escaped(title)] + [_small(escaped(shown))] * bool(shown)
         return "&#160;".join(words), len(name) + len(title) + len(shown)
 
     def op(self, graph: Digraph, box: Box, module: str = "", times: int = 1) -> None:
@@ -189,17 +207,16 @@ class Drawer:
             arguments = [self.argument(i, x, x.name in kept) for i, x in enumerate(op.inputs)]
         words = text.settings(op)
         joined = [", ".join(words)] if sum(map(len, words)) < 24 else words
-        settings = [_small(_escaped(line)) for line in joined if line]
+        settings = [_small(escaped(line)) for line in joined if line]
         if module:
             settings.append(f'<FONT COLOR="{self.theme.faint}">{_small("module&#160;" + _bold(module))}</FONT>')
-        title = _escaped(text.title(op)) + (f"<B>&#160;×{times}</B>" if times > 1 else "")
+        title = escaped(text.title(op)) + (f"<B>&#160;×{times}</B>" if times > 1 else "")
         body = "<BR/>".join([f'<FONT POINT-SIZE="12">{title}</FONT>', *settings, *self.measured(box)])
         rows = self.card(arguments, body, self.keeps(op) if self.show_saved else "", box)
-        label = (
-            f'<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="0" CELLPADDING="4" COLOR="{self.theme.line}">{rows}</TABLE>'
-        )
+        border, line = (2, self.theme.past) if box in self.marked else (1, self.theme.line)
+        label = f'<TABLE BORDER="0" CELLBORDER="{border}" CELLSPACING="0" CELLPADDING="4" COLOR="{line}">{rows}</TABLE>'
         where = f" in {op.path}" if op.path else ""
-        graph.node(box.name, f"<{label}>", shape="plain", tooltip=_escaped(f"{text.title(op)}{where}"))
+        graph.node(box.name, f"<{label}>", shape="plain", tooltip=escaped(f"{text.title(op)}{where}"))
 
     def card(self, arguments: list[str], body: str, keeps: str, box: Box) -> str:
         """The rows of an operation's table: its arguments face where their edges come from."""
@@ -224,11 +241,11 @@ class Drawer:
         words = x.name if x.value is None else f"{x.name} = {text.number(x.value)}"
         ink = self.theme.faint if x.source is None and x.value is None else self.theme.ink
         fill = self.theme.kept if kept else self.theme.operation
-        return f'<TD PORT="{i}" BGCOLOR="{fill}"><FONT POINT-SIZE="9" COLOR="{ink}">{_escaped(words)}</FONT></TD>'
+        return f'<TD PORT="{i}" BGCOLOR="{fill}"><FONT POINT-SIZE="9" COLOR="{ink}">{escaped(words)}</FONT></TD>'
 
     def keeps(self, op: Op) -> str:
         """What is kept besides inputs, and how much in all."""
-        lines = [_small(_escaped(self.kept_line(kept))) for kept in op.kept if kept.role != "input"]
+        lines = [_small(escaped(self.kept_line(kept))) for kept in op.kept if kept.role != "input"]
         if op.bytes:
             lines.append(_small(f"keeps {text.size(op.bytes)}"))
         return "<BR/>".join(lines)
@@ -258,46 +275,10 @@ class Drawer:
                 said, head = "", f"{edge.head.name}:{beside}"  # beside what it goes past
             elif edge.tail.ops and isinstance(source := self.sketch.tape.find(edge.what.source), Source):
                 more |= {"color": self.theme.parameter[1], "fontcolor": self.theme.parameter[1]}  # shared by modules
-                said = f" {_escaped(source.name)}{said}"
+                said = f" {escaped(source.name)}{said}"
             elif edge in self.past:
                 more |= {"color": self.theme.past, "penwidth": "1.8"}
             self.graph.edge(edge.tail.name, head, said or None, **more)
-
-    def backward(self) -> None:
-        """The backward pass beside: the same boxes, the arrows the other way, and what each reads of the forward."""
-        from graphviz import Digraph
-
-        look, needed = self.theme, needing(self.sketch)
-        beside = Digraph("cluster_backward")
-        beside.attr(
-            label="<<B>backward</B>>", labeljust="l", labelloc="t", fontsize="10", margin="10", fontcolor=look.ink,
-            style="rounded,dashed", color=look.border,
-        )  # fmt: skip
-        style = look.style("gradient")
-        for box in (*self.sketch.boxes, *self.sketch.results):
-            if box not in needed:
-                continue
-            names = [text.title(op) for op in (box.ops if box.kind in ("op", "chain") else ())]
-            title = "∂ " + (" … ".join([names[0], *names[1:][-1:]]) if names else box.title)
-            often = f" ×{box.times}" if box.times > 1 else ""
-            operation = bool(box.ops)
-            beside.node(
-                f"back_{box.name}", f"<{_escaped(title)}{often}>", style="filled" if operation else style.style,
-                fillcolor=look.operation if operation else style.fill, color=look.line if operation else style.line,
-            )  # fmt: skip
-        self.graph.attr(newrank="true")
-        self.graph.subgraph(beside)
-        for edge, times in self.edges.items():
-            if edge.tail in needed and not edge.again:
-                said = self.shape(edge.what) + (f" ×{times}" if times > 1 else "")
-                self.graph.edge(f"back_{edge.tail.name}", f"back_{edge.head.name}", f" {said} ", dir="back")
-        for box in needed:
-            with self.graph.subgraph() as row:
-                row.attr(rank="same")
-                row.node(box.name)
-                row.node(f"back_{box.name}")
-            if any(op.kept for op in box.ops):
-                self.graph.edge(box.name, f"back_{box.name}", constraint="false", style="dotted", color=look.past)
 
     def shape(self, x: Input | Result) -> str:
         """What an edge says: the shape, and which one it is of several results."""
@@ -323,6 +304,8 @@ class Drawer:
             cells.append(self.swatch("module" if "module" in kinds else "part", look.module, look.line, "rounded"))
         if "chain" in kinds:
             cells.append(self.swatch("operations in a row", look.module, look.line, "rounded"))
+        if self.marked:
+            cells.append(self.swatch("marked", look.operation, look.past))
         if self.past:
             cells.append(self.words("residual →", look.past))
         if any(edge.again for edge in self.edges):
@@ -339,7 +322,7 @@ class Drawer:
         rows = [cells[i : i + across] for i in range(0, len(cells), across)]
         lines = "".join(f"<TR>{''.join(row)}</TR>" for row in rows)
         legend = f'<TR><TD><TABLE BORDER="0" CELLBORDER="0" CELLSPACING="4" CELLPADDING="3">{lines}</TABLE></TD></TR>'
-        said = f"<TR><TD>{_escaped(text.summary(self.sketch.tape))}</TD></TR>"
+        said = f"<TR><TD>{escaped(text.summary(self.sketch.tape))}</TD></TR>"
         return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="2">{legend}{said}</TABLE>>'
 
     def swatch(self, words: str, fill: str, line: str, style: str = "") -> str:
@@ -350,16 +333,6 @@ class Drawer:
 
     def words(self, words: str, color: str = "") -> str:
         return f'<TD><FONT POINT-SIZE="9" COLOR="{color or self.theme.ink}">{words}</FONT></TD>'
-
-
-def needing(sketch: Sketch) -> list[Box]:
-    """The boxes that gradients pass through: what parameters and leaves lead to, and these."""
-    numbers = {source.number for source in sketch.tape.sources if source.kind != "constant"}
-    for op in sketch.tape:
-        if any(x.source in numbers for x in op.inputs):
-            numbers.add(op.number)
-    boxes = [box for box in sketch.boxes if any(x.number in numbers for x in box.ops or box.sources)]
-    return boxes + [box for box in sketch.results if box.result and box.result.source in numbers]
 
 
 def is_view(op: Op) -> bool:
@@ -381,14 +354,14 @@ def _together(words: list[tuple[str, int]]) -> list[str]:
     return lines if len(lines) <= 6 else [*lines[:3], f"… {len(lines) - 5} more lines …", *lines[-2:]]
 
 
-def _escaped(words: str) -> str:
+def escaped(words: str) -> str:
     """Text for an HTML-like label or a tooltip. A mark of no width keeps \\N from being the box's name."""
     printable = words if words.isprintable() else "".join(c if c.isprintable() else "�" for c in words)
     return html.escape(printable).replace("\\", "\\\u200b")
 
 
 def _bold(words: str) -> str:
-    return f"<B>{_escaped(words)}</B>"
+    return f"<B>{escaped(words)}</B>"
 
 
 def _small(words: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -41,6 +41,7 @@ class Graph:
         theme: str = "light",
         limit: int = READABLE,
         beside: bool = False,
+        mark: Collection[int] = (),
     ) -> None:
         from .dot import DIRECTIONS
         from .styles import SCALES, THEMES
@@ -57,7 +58,7 @@ class Graph:
                 raise ArgumentError(f"graph: {name} must be one of {', '.join(map(str, known))}, got {given!r}")
         self.tape = tape
         self.show_saved, self.rankdir, self.color, self.theme, self.beside = show_saved, rankdir, color, theme, beside
-        self.frames = frames
+        self.frames, self.mark = frames, mark
         self.limit = None if depth is None else limit
         self.free = [name for name, given in (("roll", roll), ("fold", fold)) if given is None]
         if depth == "auto":
@@ -76,7 +77,9 @@ class Graph:
         """The drawing, a graphviz.Digraph: to change before it is saved, or to use with Graphviz's own tools."""
         from .dot import drawing
 
-        return drawing(self.sketch, self.show_saved, self.rankdir, self.color, self.theme, self.frames, self.beside)
+        return drawing(
+            self.sketch, self.show_saved, self.rankdir, self.color, self.theme, self.frames, self.beside, self.mark
+        )
 
     @property
     def source(self) -> str:

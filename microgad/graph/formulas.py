@@ -30,6 +30,11 @@ def formula(name: str) -> Formula | None:
     return None if cls is None else _read(cls)
 
 
+def function_names() -> list[str]:
+    """The names of all operations."""
+    return list(_all_functions())
+
+
 @cache
 def _all_functions() -> dict[str, type[Function]]:
     """Those of microgad that nobody has called yet, too: of a tape that came from a file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -42,7 +43,7 @@ def why_no_grad(tape: Tape, of: str | int | Op | Source, loss: int | Op | None =
     """Where the path from `of` to the loss is cut: see `Tape.why_no_grad`."""
     starts = _starts(tape, of)
     called = _called(starts[0]) if starts else str(of)
-    end = tape.find(loss) if isinstance(loss, int) else loss or (tape.ops[-1] if tape.ops else None)
+    end = tape.find(loss) if isinstance(loss, int) else loss or _last(tape)
     if not isinstance(end, Op):
         raise ArgumentError(f"why_no_grad: loss must be an operation on the tape or its number, got {loss!r}")
     if not starts:
@@ -151,7 +152,7 @@ class _Walk:
         if op.recorded:
             gone = op.name in FLAT or (op.name == "SetItem" and x is op.inputs[0] and _whole(op))
             return "flat" if flat and gone else None
-        if op.in_place and x is op.inputs[0] and any(reader.wanted for _, reader in self.readers[op.number]):
+        if x is op.inputs[0] and any(reader.wanted for _, reader in self.readers[op.number]):
             return None  # a write under no_grad, into a Tensor that goes on requiring grad
         if op.name == "Detach":
             return "integer" if self._said_by(op) is not op else "detached"
@@ -197,9 +198,10 @@ class _Walk:
             return Cut("unused", start, f"{self.called} gets no gradient: no operation on the tape reads it")
         ends = self.ends + [op for op, _, _ in self.cuts.values() if not self.readers[op.number]]
         ends += [op for op, _, _ in self.cuts.values() if op not in ends]
+        first = min((op.number for op in ends), default=0)
         unknown = [
             source for source in self.tape.sources
-            if source.kind == "constant" and source.number in self.leading and source.shape is not None
+            if source.number in self.leading and source.shape is not None and not 0 <= source.number < first
         ]  # fmt: skip
         before = [op for op in ends if any(self._read_at(source) > op.number for source in unknown)]
         last = max(before or ends, key=lambda op: op.number, default=None)
@@ -207,8 +209,13 @@ class _Walk:
             return Cut(
                 "unknown", None, f"{self.called} gets no gradient: nothing on the tape leads from it to the loss"
             )
+        _, reason, beside = self.cuts.get(last.number, (last, None, last))
+        if reason in ("integer", "comparison"):  # indices and masks are settings, which the tape doesn't follow
+            told = f"{self.called} gets no gradient: its path ends at {_place(last)}: {_told(reason, beside)}"
+            return Cut(reason, last, told)
         said = f"{self.called} gets no gradient: nothing that reads the result of {_place(last)} leads to the loss"
-        after = [source for source in unknown if self._read_at(source) > last.number]
+        number = any(math.prod(shape) == 1 for shape in last.shapes)
+        after = [x for x in unknown if self._read_at(x) > last.number and (number or x.shape in last.shapes)]
         if not after:
             return Cut("unused", last, said)
         after.sort(key=lambda source: source.shape not in last.shapes)
@@ -221,6 +228,12 @@ class _Walk:
 
     def _read_at(self, source: Source) -> int:
         return min((op.number for op, _ in self.readers[source.number]), default=-1)
+
+
+def _last(tape: Tape) -> Op | None:
+    """Where the last backward pass started, or the last operation."""
+    passed = next((op for op in reversed(tape.ops) if op.passes), None)
+    return passed or (tape.ops[-1] if tape.ops else None)
 
 
 def _starts(tape: Tape, of: Any) -> list[Op | Source]:

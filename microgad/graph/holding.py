@@ -185,9 +185,9 @@ def _advice(tape: Tape, walk: _Walk, peak: int) -> list[Checkpoint]:
             parts[path.rpartition(".")[0]] += around
     for inside in parts.values():
         groups.setdefault(tuple(dict.fromkeys(call.path for call in inside)), inside)
-    tried = sorted(groups.items(), key=lambda item: -sum(len(_places(call, walk)) for call in item[1]))[:100]
+    tried = sorted(groups.items(), key=lambda item: -sum(len(_places(call, walk)) for call in item[1]))
     found: list[Checkpoint] = []
-    for paths, around in tried:
+    for paths, around in tried[: max(5, min(100, 2_000_000 // (len(tape) + 1)))]:  # each walks through all of the tape
         segments: dict[int, int] = {}
         for n, call in enumerate(around):
             segments |= dict.fromkeys(_places(call, walk), n)

@@ -304,6 +304,7 @@ class Recorder(state.Observer):
             return
         if self.level.time:
             op.backward_seconds = (op.backward_seconds or 0.0) + seconds
+        op.passes += 1
         for given, g in zip(op.inputs, gradients, strict=False):
             if given.wanted:
                 given.got = "nothing" if g is None else quality(_bare(g)) if self.level.stats else ""

@@ -148,10 +148,14 @@ def gradient(tape: Tape, of: Any, wrt: Any, grad: Any = None, **given: Any) -> A
     edits = _edits(tape, given.pop("edits", None))
     replaying.run(_named(tape, given.pop("inputs", None), given.pop("params", None)), edits)
     y, x = replaying.made[end.number, 0], replaying.wanted
-    if y.node is None or x is None:
+    found = None
+    if y.node is not None and x is not None:
+        seed = y.detach().new_ones(y.shape) if grad is None else grad
+        seed = seed if isinstance(seed, Tensor) else Tensor._made(np.asarray(seed, y.array.dtype))
+        (found,) = engine.grad(y, x, seed, allow_unused=True)
+    if found is None:
         raise GraphError(f"gradient: {of!r} doesn't depend on {wrt!r} by anything that has a derivative")
-    seed = y.detach().new_ones(y.shape) if grad is None else grad
-    return engine.grad(y, x, seed if isinstance(seed, Tensor) else Tensor._made(np.asarray(seed, y.array.dtype)))[0]
+    return found
 
 
 def _one(tape: Tape, key: Any) -> Op | Source:
@@ -172,15 +176,23 @@ class _Wanting(Replaying):
     def start(self, source: Source, given: Any) -> Tensor:
         x = super().start(source, given)
         if source.number == self.number:
-            self.wanted = x = x if x.node is not None else x.requires_grad_()
+            x = self.want(x)
         return x
 
     def step(self, op: Op) -> list[Tensor]:
         results = super().step(op)
         if op.number == self.number:
-            x = results[0] if results[0].node is not None else results[0].requires_grad_()
-            self.wanted = Tensor._made(x.array, x.node)  # a write may give the Tensor another node
+            results[0] = self.want(results[0])
         return results
+
+    def want(self, x: Tensor) -> Tensor:
+        """What stands for it from now on: later writes may give the Tensor another node."""
+        if x.node is not None:
+            self.wanted = Tensor._made(x.array, x.node)
+            return x
+        self.wanted = x.detach().requires_grad_()
+        with state.scope(grad_enabled=True):
+            return self.wanted.clone()
 
 
 def _named(tape: Tape, inputs: Mapping[str, Any] | None, params: Any) -> dict[int, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from .modules import Call
 from .tape import Op
 
-LONGEST = 400  # members of what is looked for
+LONGEST, TRIES = 400, 50  # members of what is looked for, and places where it may come again
 _PLACES = {"index", "start", "x_shape"}  # settings that tell one step from the next
 
 
@@ -56,7 +56,7 @@ def runs(numbers: Sequence[int], calls: Sequence[bool]) -> Iterator[tuple[int, i
         while k < len(later) and later[k] <= i:
             k += 1
         passed[numbers[i]] = k
-        for j in later[k:]:
+        for j in later[k : k + TRIES]:
             period = j - i
             if period > LONGEST or i + 2 * period > n:
                 break

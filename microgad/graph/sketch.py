@@ -373,9 +373,12 @@ def sketched(tape: Tape, options: Options, limit: int | None, free: Sequence[str
     Opened as far as the limit allows; what repeats is drawn once only where it has to be.
     """
     modules = Modules(tape, DEEPEST)
-    sketch = Sketch(tape, options, modules)
-    if limit is None or (len(sketch.boxes) <= limit and sketch.height() <= HIGHEST):
-        return sketch
+    too_many = free and limit is not None and len(tape) > limit and options == Options(expand=options.expand)
+    if not too_many:
+        sketch = Sketch(tape, options, modules)
+        if limit is None or not free or (len(sketch.boxes) <= limit and sketch.height() <= HIGHEST):
+            return sketch
+    assert limit is not None
     options = replace(options, roll=options.roll or "roll" in free, fold=options.fold or "fold" in free)
     tries = [options]
     if "depth" in free:

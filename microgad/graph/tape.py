@@ -95,6 +95,7 @@ class Op:
     recipe: Recipe | None = None  # all that it takes to do it again
     recorded: bool = True  # by autograd: a gradient can flow through it
     in_place: bool = False  # whether it wrote into its first input
+    passes: int = 0  # how many backward passes were seen to go through it
 
     @property
     def bytes(self) -> int:
@@ -263,8 +264,8 @@ class Tape:
         besides ("layer1.*"). `show_saved=False` leaves out what is kept for backward, `rankdir` is where arrows go
         ("TB", "LR", "BT", "RL"), `theme` is "light" or "dark". `color` fills boxes by "time", "bytes", "flops",
         "gradient", "zeros" or "nan", as far as they were recorded. `leaves=True` never opens modules that call none,
-        `frames=False` leaves out what stands around modules, `beside=True` draws the backward pass beside it. Raises
-        ValueError for what is none of these.
+        `frames=False` leaves out what stands around modules, `beside=True` draws the backward pass beside it.
+        `mark` are numbers of operations that stand out. Raises ValueError for what is none of these.
 
         >>> x = torch.ones(2, requires_grad=True)
         >>> drawn = (x * 3).sum().graph().tape.draw(rankdir="LR")
@@ -293,7 +294,7 @@ class Tape:
 
         return page(self, path, title, steps)
 
-    def diff(self, other: Tape, rtol: float = 0.0, dtypes: bool = True) -> Diff:
+    def diff(self, other: Tape, rtol: float = 0.0, dtypes: bool = True, settings: bool = True) -> Diff:
         """What differs in another tape, and where first: see `graph.diff.diff`.
 
         >>> with torch.record() as mine:
@@ -302,11 +303,12 @@ class Tape:
         ...     y = torch.ones(3).exp().sum()
         >>> print(mine.diff(theirs))
         first Exp: shapes [(2,)], in the other [(3,)]
+              Σ Sum: x_shape is (2,), in the other (3,)
               constant: shape (2,), in the other (3,)
         """
         from .diff import diff
 
-        return diff(self, other, rtol, dtypes)
+        return diff(self, other, rtol, dtypes, settings)
 
     def table(
         self, sort: str | None = None, by: str | None = None, rows: int = 60, depth: int | None = None,
@@ -363,12 +365,12 @@ class Tape:
 
         return memory(self)
 
-    def why_no_grad(self, of: str | int | Op | Source, loss: int | Op | None = None) -> Cut:
-        """Where the path of a gradient to `of`, a source's name or an operation, is cut: by which operation, and how.
+    def why_no_grad(self, of: str | int | Op | Source | Tensor, loss: int | Op | Tensor | None = None) -> Cut:
+        """Where the path of a gradient to `of`, a Tensor, a source's name or an operation, is cut: by what, and how.
 
-        Of a tape recorded in a block, which has operations without a gradient too; `loss` is the last operation unless
-        it is given. With statistics it finds derivatives that were 0 as well. Raises ValueError for a loss that isn't
-        on the tape.
+        Of a tape recorded in a block, which has operations without a gradient too. `loss` is where the last backward
+        pass started, or the last operation, unless it is given. With statistics it finds derivatives that were 0 as
+        well. Raises ValueError for a loss that isn't on the tape.
 
         >>> w = torch.ones(2, requires_grad=True)
         >>> with torch.record(params={"w": w}) as tape:
@@ -377,6 +379,10 @@ class Tape:
         >>> cut.op.name, cut.reason
         ('Detach', 'detached')
         """
+        if hasattr(of, "node") or hasattr(loss, "node"):
+            from .asking import why_no_grad as of_tensors
+
+            return of_tensors(of, loss, self)
         from .gradient_path import why_no_grad
 
         return why_no_grad(self, of, loss)

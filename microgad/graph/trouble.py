@@ -137,6 +137,11 @@ def _backward(tape: Tape) -> Bad | None:
                     f"{x.got}; the gradient of its result was {gave or 'finite'}, its inputs {ranges}"
                 )
                 return Bad(op, "backward", x.got, said, x.name)  # type: ignore[arg-type]
+    for op in reversed(tape.ops):
+        kind = next(filter(None, map(_kind_of, op.gradients or ())), "")
+        if kind:
+            said = f"backward: {_place(op)}: the gradient that the pass started with held {kind}"
+            return Bad(op, "backward", kind, said)  # type: ignore[arg-type]
     return None
 
 

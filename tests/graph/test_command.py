@@ -42,9 +42,9 @@ def run(folder, *arguments, **environment):
 
 @pytest.mark.parametrize("name", ["net.html", "net.json", "net.dot", "net.mmd"])
 def test_draws_what_the_first_backward_saw(folder, name):
-    ran = run(folder, "--out", name, "program.py", "a", "--out", "b")
+    ran = run(folder, "program.py", "a", "--out", name, "--other", "--", "--out", "b")
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout == "ended a --out b\n"
+    assert ran.stdout == "ended a --other --out b\n"
     assert ran.stderr.startswith(f"{name}: <Tape: 4 operations, 58 parameters in 4 arrays")
     written = (folder / name).read_text()
     assert "CrossEntropy" in written
@@ -116,7 +116,12 @@ def test_what_it_refuses(folder):
     assert run(folder, "table", "none.json").returncode == 2
 
 
-CODE = "import microgad as torch; x = torch.ones(2, 2, requires_grad=True); (x * x + 1).exp().sum().backward(); print('end')"
+CODE = """
+import microgad as torch
+x = torch.ones(2, 2, requires_grad=True)
+(x * x + 1).exp().sum().backward()
+print("end")
+"""
 
 
 def python(**environment):

@@ -159,3 +159,31 @@ def test_its_numbers_are_for_drawings():
     assert list(differing(a.diff(b))) == [a.op(0).number, a.op(1).number]
     assert str(a.diff(b)).startswith("first × Mul at ")
     assert a.diff(b).first.said == "b is 2.0, in the other 3.0"
+
+
+def test_beside_pytorch():
+    theirs = pytest.importorskip("torch")
+    from microgad.graph import Tape
+    from microgad.graph.torch_capture import capture
+
+    def model(nn, eps=1e-5):
+        return nn.Sequential(
+            nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4, eps=eps), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(16, 3),
+            nn.Sigmoid(),
+        )  # fmt: skip
+
+    ours = model(nn).eval()
+    x = torch.rand(2, 1, 6, 6)
+    with torch.record(values=True, params=ours) as mine:
+        ours(x)
+    for eps in (1e-5, 1e-2):
+        reference = model(theirs.nn, eps).eval()
+        reference.load_state_dict({name: theirs.tensor(p.numpy()) for name, p in ours.state_dict().items()})
+        tape = Tape.from_json(capture(reference, theirs.tensor(x.numpy())).to_json())
+        found = mine.diff(tape, rtol=1e-5, settings=False)
+        assert len(found.pairs) == len(mine) == len(tape) == 7
+        if eps == 1e-5:
+            assert not found, str(found)
+        else:
+            assert found.first.mine.path == "1"
+            assert found.first.kind == "values"

@@ -65,6 +65,32 @@ def test_operations_repeat_only_where_one_time_leads_to_the_next():
     assert frame.times == 4
 
 
+def test_twice_is_a_repetition_of_modules_only():
+    x = torch.ones(2, requires_grad=True)
+    assert not any(isinstance(item, Frame) for item in graph(x.exp().tanh().exp().tanh(), roll=True).sketch.items)
+
+
+def test_each_times_own_input_is_one_box_and_a_shared_one_stays_another():
+    h = torch.ones(2, requires_grad=True)
+    steps = [torch.ones(2, requires_grad=True) for _ in range(4)]
+    for step in steps:
+        h = (h * step).tanh()
+    drawn = graph(h + steps[1], params={f"step{i}": step for i, step in enumerate(steps)}, roll=True)
+    leaves = {box.title for box in drawn.sketch.boxes if box.kind == "leaf"}
+    assert leaves == {"leaf", "step0", "step1"}
+
+
+def test_marked_operations_stand_out():
+    x = torch.ones(2, requires_grad=True)
+    tape = x.exp().tanh().graph().tape
+    assert "marked" not in tape.draw().source
+    marked = tape.draw(mark=[tape.ops[1].number]).source
+    assert re.search(r'op1 \[label=<<TABLE BORDER="0" CELLBORDER="2"', marked)
+    assert "marked" in marked
+    chain = x.exp().tanh().sigmoid().graph().tape
+    assert "penwidth=3" in chain.draw(mark=[chain.ops[1].number], fold=True).source
+
+
 def test_operations_in_a_row_are_folded_up_to_where_something_else_reads():
     x = torch.ones(2, requires_grad=True)
     a = x.exp().tanh().sigmoid().log()

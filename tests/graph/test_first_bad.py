@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import random
 
 import numpy as np
 import pytest
@@ -305,3 +306,68 @@ def test_the_backward_pass_that_spoiled_a_parameter_comes_first():
         (w * 2).sum().backward()
     bad = tape.first_bad()
     assert (bad.op.name, bad.during) == ("Sqrt", "backward")
+
+
+def test_an_infinity_in_a_setting_is_no_fault():
+    with torch.record(stats=True) as tape:
+        F.pad(torch.ones(1, 4), (1, 1), value=float("-inf")).amax()
+    assert tape.first_bad() is None
+
+
+def test_of_two_the_one_that_backward_meets_first():
+    w = torch.zeros(2, requires_grad=True)
+    with torch.record(stats=True) as tape, np.errstate(all="ignore"):
+        ((w * 1).sqrt() + (w * 2).pow(0.5)).sum().backward()
+    bad = tape.first_bad()
+    assert (bad.op.name, bad.during, bad.input) == ("Pow", "backward", "x")
+
+
+def test_a_nan_counts_before_an_infinity_that_did_no_harm():
+    with torch.record(stats=True) as tape, np.errstate(all="ignore"):
+        x = torch.tensor([0.0, -1.0])
+        y = torch.where(x < 1, x, 1 / x)
+        y.log().sum()
+    assert tape.first_bad().op.name == "Log"
+
+
+def test_a_gradient_that_was_bad_from_the_start():
+    w = torch.ones(2, requires_grad=True)
+    with torch.record(stats=True) as tape:
+        (w * 2).exp().backward(torch.tensor([1.0, float("nan")]))
+    bad = tape.first_bad()
+    assert (bad.op.name, bad.kind) == ("Exp", "NaN")
+    assert bad.said == "backward: Exp: the gradient that the pass started with held NaN"
+
+
+PLANTS = {
+    "Log": lambda a: (a * 0 - 1).log(),
+    "Div": lambda a: a / (a * 0),
+    "Sqrt": lambda a: (-1 - a * a).sqrt(),
+    "Exp": lambda a: (a * 0 + 1000).exp(),
+    "Acos": lambda a: (a * a + 2).acos(),
+    "Pow": lambda a: (a * 0).pow(-1.5),
+    "Sqrt backward": lambda a: (a - a).sqrt(),
+    "Pow backward": lambda a: (a * 0).pow(0.5),
+    "Acos backward": lambda a: (a * 0 + 1).acos(),
+}
+
+
+def test_in_random_programs_the_planted_fault_is_found(request):
+    """The first operation of that name is the planted one: no other step has it."""
+    for seed in range(3000 if request.config.getoption("--thorough") else 150):
+        rng = random.Random(seed)
+        torch.manual_seed(seed)
+        plant = rng.choice(list(PLANTS))
+        with np.errstate(all="ignore"), torch.record(stats=True) as tape:
+            pool = [torch.randn(4, requires_grad=True) for _ in range(3)]
+            steps = rng.randrange(1, 12)
+            at = rng.randrange(steps)
+            for i in range(steps):
+                a, b = rng.choice(pool), rng.choice(pool)
+                safe = (a + b, a * b.tanh(), a.sigmoid() - b)[rng.randrange(3)]
+                pool.append(PLANTS[plant](a) if i == at else safe)
+            sum(pool, torch.zeros(4)).sum().backward()
+        bad = tape.first_bad()
+        name, _, backward = plant.partition(" ")
+        assert bad is not None, seed
+        assert (bad.op.name, bad.during) == (name, backward or "forward"), (seed, bad.said)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-import runpy
 import subprocess
 import sys
 import warnings
@@ -19,7 +18,6 @@ import microgad as torch
 from microgad import models, nn
 from microgad.errors import MicrogadError
 from microgad.graph.program import Writer
-from microgad.porting import as_torch
 from microgad.testing.programs.program import execute
 from microgad.testing.strategies import programs
 
@@ -88,10 +86,12 @@ def test_models(name):
 
 def run(program, monkeypatch):
     monkeypatch.setattr(sys, "argv", [str(program)])
-    with warnings.catch_warnings(), as_torch(), contextlib.redirect_stdout(io.StringIO()):
+    text = re.sub(r"^(import|from) torch\b", r"\1 microgad", program.read_text(), flags=re.MULTILINE)
+    text = re.sub(r"^import microgad$", "import microgad as torch", text, flags=re.MULTILINE)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         with torch.record(replay=True) as tape:
-            runpy.run_path(str(program), run_name="__main__")
+            exec(compile(text, str(program), "exec"), {"__name__": "__main__"})
     return tape
 
 

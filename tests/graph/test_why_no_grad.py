@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import random
 
 import numpy as np
 import pytest
@@ -171,6 +172,22 @@ def detached_in_place(net, x):
     h = net.stem(x)  # here Linear taken off stem.weight
     h.detach_()
     return net.head(h)
+
+
+def an_index(net, x):
+    scores = net.head(net.stem(x))
+    best = scores.argmax(1)  # here Argmax integer head.weight
+    return net.other.weight[best]
+
+
+def a_mask(net, x):
+    mask = net.scale > 2  # here Greater comparison scale
+    return net.head(net.stem(x).masked_fill(mask, 0.0))
+
+
+def a_new_parameter(net, x):
+    h = net.scale.exp()  # here Exp left scale
+    return net.head(net.stem(x) * nn.Parameter(torch.tensor(h.tolist())))
 
 
 def made_a_leaf(net, x):
@@ -388,10 +405,93 @@ def test_what_it_refuses():
     w = torch.ones(3, requires_grad=True)
     with pytest.raises(TypeError, match="expected a Tensor, got float"):
         why_no_grad(math.pi, w.sum())
-    with pytest.raises(TypeError, match="loss must be a Tensor or a function, got float"):
+    with pytest.raises(TypeError, match="loss must be a Tensor, a function or a tape, got float"):
         why_no_grad(w, 2.0)
     with torch.record(params={"w": w}) as tape:
         w.sum()
     with pytest.raises(ValueError, match="loss must be an operation on the tape or its number, got 999999999"):
         tape.why_no_grad("w", 999999999)
     assert tape.why_no_grad("v").said == "v gets no gradient: no operation on the tape reads it"
+
+
+def test_what_is_added_under_no_grad_is_cut_off():
+    w, v = torch.ones(3, requires_grad=True), torch.ones(3, requires_grad=True)
+    with torch.record(params={"w": w, "v": v}) as tape:
+        with torch.no_grad():
+            w += v
+        (w * 3).sum()
+    assert (tape.why_no_grad("v").op.name, tape.why_no_grad("v").reason) == ("Add", "no_grad")
+    assert not tape.why_no_grad("w")
+
+
+def test_of_several_that_give_zeros_the_first():
+    w = torch.ones(3, requires_grad=True)
+    with torch.record(stats=True, params={"w": w}) as tape:
+        ((w - 5).relu() + (w - 9).sigmoid().clamp(0.5, 1)).sum().backward()
+    cut = tape.why_no_grad("w")
+    assert (cut.op.name, cut.reason) == ("Relu", "zeros")
+
+
+def test_values_left_at_the_operation_before_they_came_back():
+    w = torch.ones(3, requires_grad=True)
+    with torch.record(params={"w": w}) as tape:
+        w.exp()
+        size = (w * 2).sum().item()
+        (torch.full((2,), size) * torch.ones(2, requires_grad=True)).sum()
+    cut = tape.why_no_grad("w")
+    assert (cut.op.name, cut.reason) == ("Sum", "left")
+
+
+def test_a_tensor_on_a_tape():
+    net, loss, tape = recorded(no_grad)
+    cut = tape.why_no_grad(net.stem.weight)
+    assert (cut.op.name, cut.reason) == ("Linear", "no_grad")
+    assert why_no_grad(net.stem.weight, tape).said == cut.said == tape.why_no_grad(net.stem.weight, loss).said
+    assert why_no_grad(net.stem.weight, loss, tape).said == cut.said
+    assert not tape.why_no_grad("head.weight", loss)
+
+
+def test_the_loss_is_where_backward_started():
+    w = torch.ones(3, requires_grad=True)
+    with torch.record(params={"w": w}) as tape:
+        loss = (w * 2).sum()
+        loss.backward()
+        (w.detach() > 1).float().mean()
+    assert not tape.why_no_grad("w")
+    assert tape.why_no_grad("w", tape.ops[-1]).reason == "detached"
+
+
+def random_step(rng, pool):
+    a, b = rng.choice(pool), rng.choice(pool)
+    kind = rng.choice(
+        ["add", "mul", "tanh", "tanh", "detach", "no_grad", "round", "gate", "index", "list", "copy", "where"]
+    )
+    if kind == "no_grad":
+        with torch.no_grad():
+            return a * 2
+    if kind == "copy":
+        c = a * 1
+        return c.copy_(b)
+    return {
+        "add": lambda: a + b, "mul": lambda: a * b, "tanh": lambda: a.tanh(), "detach": lambda: a.detach() + b,
+        "round": lambda: a.round(), "gate": lambda: (a > 0).float(), "index": lambda: b[a.argmax()] + b * 0.5,
+        "list": lambda: torch.tensor(a.tolist()), "where": lambda: torch.where(a > b, a, b),
+    }[kind]()  # fmt: skip
+
+
+def test_on_random_programs_it_says_what_the_gradients_are(request):
+    for seed in range(3000 if request.config.getoption("--thorough") else 150):
+        rng = random.Random(seed)
+        torch.manual_seed(seed)
+        params = {f"p{i}": torch.randn(4, requires_grad=True) for i in range(3)}
+        with torch.record(stats=True, params=params) as tape:
+            pool = list(params.values())
+            for _ in range(rng.randrange(2, 10)):
+                pool.append(random_step(rng, pool))
+            loss = (rng.choice(pool[3:]) + rng.choice(pool[3:])).sum()
+            if loss.requires_grad:
+                loss.backward()
+        for name, p in params.items():
+            cut = tape.why_no_grad(name)
+            found = {"flows": "some", "flat": "zeros", "zeros": "zeros"}.get(cut.reason, "none")
+            assert found == ("none" if p.grad is None else "some" if p.grad.any() else "zeros"), (seed, cut.said)

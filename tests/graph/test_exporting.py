@@ -1,0 +1,58 @@
+"""A tape for networkx and pandas."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import microgad as torch
+from microgad import nn
+
+
+@pytest.fixture
+def tape():
+    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    with torch.record(stats=True, time=True, params=model) as tape:
+        model(torch.ones(4, 2)).sum().backward()
+    return tape
+
+
+def test_networkx(tape):
+    networkx = pytest.importorskip("networkx")
+    graph = tape.to_networkx()
+    assert networkx.is_directed_acyclic_graph(graph)
+    assert [graph.nodes[op.number]["name"] for op in tape] == ["Linear", "Relu", "Linear", "Sum"]
+    assert graph.in_degree(tape.op(0).number) == 3
+    assert networkx.has_path(graph, tape["0.weight"].number, tape.op(-1).number)
+    assert not networkx.has_path(graph, tape["2.weight"].number, tape.op(0).number)
+
+
+def test_an_operation_that_reads_one_result_twice_has_two_edges():
+    pytest.importorskip("networkx")
+    x = torch.ones(2)
+    with torch.record() as tape:
+        x = x.exp()
+        x * x
+    assert tape.to_networkx().number_of_edges(tape.op(0).number, tape.op(1).number) == 2
+
+
+def test_pandas(tape):
+    pytest.importorskip("pandas")
+    table = tape.to_pandas()
+    assert table["name"].tolist() == ["Linear", "Relu", "Linear", "Sum"]
+    assert table.loc[tape.op(0).number, "flops"] == tape.op(0).flops
+    assert table["path"].tolist() == ["0", "1", "2", ""]
+    assert table["mean"].tolist() == [op.stats[0].mean for op in tape]
+    assert table["gradient_norm"].iloc[0] == tape.op(0).gradients[0].norm
+    assert table["seconds"].min() > 0
+
+
+def test_neither_is_imported_until_it_is_asked_for():
+    code = (
+        "import sys, microgad as torch; torch.trace(torch.exp, torch.ones(1))\n"
+        "print({'pandas', 'networkx'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -1,0 +1,178 @@
+"""Replays: with other values, in another dtype, changed on the way; gradients of anything by anything; what is held."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import nn
+from microgad.errors import MicrogadError
+from microgad.graph import Tape
+from microgad.utils.checkpoint import checkpoint
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Dropout(0.5), nn.Linear(4, 2))
+
+
+def test_other_inputs_with_the_same_draws(model):
+    x, z = torch.rand(5, 3), torch.rand(5, 3)
+    torch.manual_seed(1)
+    tape = torch.trace(model, x)
+    torch.manual_seed(1)
+    expected = model(z)
+    np.testing.assert_array_equal(
+        tape.replay(inputs={"input": z}).results[0].detach().numpy(), expected.detach().numpy()
+    )
+
+
+def test_other_parameters_and_dtypes(model):
+    x = torch.rand(5, 3)
+    model.eval()
+    tape = torch.trace(model, x)
+    other = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Dropout(0.5), nn.Linear(4, 2)).eval()
+    np.testing.assert_array_equal(tape.replay(params=other).results[0].detach().numpy(), other(x).detach().numpy())
+    double = tape.replay(dtype="float64").results[0]
+    np.testing.assert_allclose(double.detach().numpy(), model.double()(x.double()).detach().numpy(), rtol=1e-15)
+
+
+def test_edits(model):
+    tape = torch.trace(model.eval(), torch.rand(5, 3))
+    zeroed = tape.replay(edits={"Tanh": 0.0}).results[0]
+    np.testing.assert_array_equal(zeroed.detach().numpy(), np.tile(model[3].bias.detach().numpy(), (5, 1)))
+    scaled = tape.replay(edits={("Linear", 0): lambda y: y * 2, "1": torch.ones(5, 4)})
+    assert scaled[("Linear", 0)].tolist() == (2 * tape.replay()[("Linear", 0)]).tolist()
+    scaled.results[0].sum().backward()
+    assert scaled.sources["0.weight"].grad is None  # what it led to was replaced
+    assert scaled.sources["3.weight"].grad.tolist() == [[5.0] * 4] * 2
+    with pytest.raises(MicrogadError, match="a result of shape"):
+        tape.replay(edits={"Tanh": torch.ones(3)})
+    with pytest.raises(MicrogadError, match="no source named 'x'; it has"):
+        tape.replay(inputs={"x": 1})
+
+
+def test_gradients_with_respect_to_anything(model):
+    x = torch.rand(5, 3)
+    tape = torch.trace(model.eval(), x)
+    z = model[0](x).detach().requires_grad_()
+    expected = torch.autograd.grad(model[1:](z).sum(), z)[0]
+    np.testing.assert_array_equal(tape.gradient(("Linear", 1), ("Linear", 0)).numpy(), expected.numpy())
+    x.requires_grad_()
+    expected = torch.autograd.grad(model(x).sum(), x)[0]
+    np.testing.assert_array_equal(tape.gradient("Linear", "input").numpy(), expected.numpy())
+    seed = torch.rand(5, 2)
+    expected = torch.autograd.grad(model(x), model[0].weight, seed)[0]
+    np.testing.assert_array_equal(tape.gradient("Linear", "0.weight", grad=seed).numpy(), expected.numpy())
+    with pytest.raises(MicrogadError, match="doesn't depend on"):
+        tape.gradient(("Linear", 0), "Tanh")
+
+
+def test_gradients_of_what_was_recorded_without_them_or_written_to():
+    with torch.no_grad(), torch.record(replay=True) as tape:
+        y = torch.tensor([1.0, 2.0]) * 3
+        y.mul_(y).add_(1)
+        y.sum()
+    assert tape.gradient("Sum", ("Mul", 0)).tolist() == [6.0, 12.0]
+    assert tape.gradient("Sum", tape.sources[0].number).tolist() == [18.0, 36.0]
+
+
+def test_a_leaf_that_was_computed_and_then_wants_gradients():
+    x = torch.ones(3)
+    with torch.record(replay=True) as tape:
+        y = (x * 2).requires_grad_()
+        (y * y).sum().backward()
+        with torch.no_grad():
+            y -= y.grad
+        (y * 3).sum().backward()
+    assert tape.verify()
+    assert [source.kind for source in tape.sources][:2] == ["constant", "leaf"]
+
+
+def test_a_step_between_two_passes():
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.Adam(model.parameters(), 0.1)
+    with torch.record(replay=True, params=model) as tape:
+        for _ in range(3):
+            optimizer.zero_grad()
+            model(torch.ones(1, 2)).exp().sum().backward()
+            optimizer.step()
+    assert tape.verify()
+    assert Tape.from_json(tape.to_json()).verify()
+
+
+def test_a_view_of_what_wants_no_gradient_is_written_to_by_what_does():
+    x, w = torch.ones(3), torch.tensor(2.0, requires_grad=True)
+    with torch.record(replay=True) as tape:
+        x[1:].mul_(w)
+        x.sum().backward()
+    assert tape.verify()
+
+
+def test_checkpoints_and_gradients_of_gradients():
+    torch.manual_seed(0)
+    inner = nn.Sequential(nn.Linear(3, 3), nn.Dropout(0.5), nn.Tanh())
+    x = torch.rand(2, 3, requires_grad=True)
+    with torch.record(replay=True) as tape:
+        checkpoint(inner, x, use_reentrant=False).sum().backward()
+    assert tape.verify()
+    with torch.record(replay=True) as tape:
+        (g,) = torch.autograd.grad((inner(x) ** 3).sum(), x, create_graph=True)
+        (g * g).sum().backward()
+    assert tape.verify()
+    assert Tape.from_json(tape.to_json()).verify()
+
+
+LEVELS = {"nothing": {}, "stats": {"stats": True}, "source": {"source": True}, "time": {"time": True}}
+
+
+def held(**level):
+    """Weak references to all arrays that a recorded program has made, and the tape."""
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Dropout(0.5), nn.Flatten())
+    x = torch.rand(2, 1, 5, 5)
+    made = []
+    with torch.record(**level) as tape:
+        for layer in model:
+            x = layer(x)
+            made.append(x)
+        x.sum().backward()
+    tensors = [*made, *model.parameters(), *(p.grad for p in model.parameters()), *model.buffers()]
+    return tape, [weakref.ref(t.array) for t in tensors]
+
+
+def alive(arrays):
+    gc.collect()
+    return sum(ref() is not None for ref in arrays)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_level_without_values_holds_no_array(level):
+    tape, arrays = held(**LEVELS[level])
+    assert alive(arrays) == 0
+    assert len(tape) >= 6
+
+
+@pytest.mark.parametrize("level", [{"values": True}, {"replay": True}, {"values": True, "replay": True, "stats": True}])
+def test_values_are_copies_so_that_no_array_of_the_programs_is_held(level):
+    tape, arrays = held(**level)
+    assert alive(arrays) == 0
+    copies = [y for op in tape for y in op.values or ()] + [s.array for s in tape.sources if s.array is not None]
+    refs = [weakref.ref(y) for y in copies]
+    assert refs
+    del tape, copies
+    assert alive(refs) == 0
+
+
+def test_a_tape_read_off_a_graph_holds_neither_nodes_nor_arrays():
+    x = torch.rand(3, requires_grad=True)
+    y = (x.exp() * x).sum()
+    tape = y.graph().tape
+    refs = [weakref.ref(x.array), weakref.ref(y.array), weakref.ref(y.node)]
+    del x, y
+    assert alive(refs) == 0
+    assert len(tape) == 3
