@@ -80,8 +80,10 @@ class Net(Linar):
         "program.py:15: microgad has no Absentee",
         "program.py:17: microgad has no nn.Linar; the nearest name is Linear",
         "program.py:18: microgad has no utils.mobile_optimizer.optimize_for_mobile",
-        "microgad has no sparse_csr_tensor: arrays are dense; index_add, gather and matmul do what sparse ones do; "
-        "the nearest name is sparse_coo_tensor",
+        (
+            "microgad has no sparse_csr_tensor: arrays are dense; index_add, gather and matmul do what sparse ones do; "
+            "the nearest name is sparse_coo_tensor"
+        ),
         "False False",
     ]
     assert done.returncode == 1
@@ -169,8 +171,10 @@ nn.Module.absent
         (9, "microgad has no nn.functional.rellu; the nearest name is relu"),
         (
             9,
-            "microgad has no quantize_per_tensor: arrays are not quantized; float16 takes half of the memory of "
-            "float32; the nearest name is native_layer_norm",
+            (
+                "microgad has no quantize_per_tensor: arrays are not quantized; float16 takes half of the memory of "
+                "float32; the nearest name is native_layer_norm"
+            ),
         ),
     ]
     done = run("-m", "microgad", "check", str(file))
