@@ -52,7 +52,8 @@ REASONS = {
         init_num_threads merge_type_from_type_comment parse_* profiler_* sym_constrain_range* sym_fresh_size
         unify_type_list wait compiled_with_cxx11_abi get_file_path testing.FileCheck utils.backcompat
         utils.backend_registration utils.cmake_prefix_path utils.collect_env utils.cpp_* utils.get_cpp_backtrace
-        utils.generate_methods* utils.rename_privateuse1_backend utils.*hroughput* utils.serialization utils.weak
+        utils.file_baton utils.model_zoo utils.generate_methods* utils.rename_privateuse1_backend utils.*hroughput*
+        utils.serialization utils.weak
         classproperty TYPE_CHECKING torch windows quasirandom* functional nn.factory_kwargs types.*
         utils.deterministic nn.utils.prune.torch nn.functional.torch utils.torch ops ops.* return_types.*_out
         return_types.pytree* return_types.all_return_types optim.swap_in* thread_safe_generator

@@ -6,6 +6,7 @@ import ast
 import copy
 import inspect
 import textwrap
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -55,7 +56,10 @@ def _parsed(function: Any) -> ast.Module:
 def _compiled(tree: ast.Module, function: Any) -> Any:
     """The function that the tree defines, among the same globals."""
     made: dict[str, Any] = {}
-    exec(compile(ast.fix_missing_locations(tree), "<mutant>", "exec"), function.__globals__, made)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # of what a mutant does with constants
+        code = compile(ast.fix_missing_locations(tree), "<mutant>", "exec")
+    exec(code, function.__globals__, made)
     return made[function.__name__]
 
 

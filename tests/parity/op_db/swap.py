@@ -130,9 +130,11 @@ def held(dtype: torch.dtype) -> str:
     """The name of a dtype, if NumPy has it."""
     name = str(dtype).removeprefix("torch.")
     try:
-        np.dtype(name)
+        known = np.dtype(name).isbuiltin == 1  # not of ml_dtypes, which comes with onnx
     except TypeError:
-        raise CannotHold(name) from None
+        known = False
+    if not known:
+        raise CannotHold(name)
     return name
 
 
