@@ -8,6 +8,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from multiprocessing.connection import wait
 from multiprocessing.util import Finalize
@@ -47,7 +48,7 @@ class Processes(Iterator[Any]):
                 _ends.add(here)
                 args = (there, list(_ends) if forks else [], recipe, loader.worker_init_fn, self.base_seed)
                 worker = context.Process(target=work, args=(*args, number, loader.num_workers), daemon=True)
-                with warnings.catch_warnings():  # of threads: BLAS's, which survive a fork
+                with _undisturbed(), warnings.catch_warnings():  # of threads: BLAS's, which survive a fork
                     warnings.filterwarnings("ignore", ".*multi-threaded.*", DeprecationWarning)
                     worker.start()
                 there.close()
@@ -155,6 +156,19 @@ class Processes(Iterator[Any]):
         raise RuntimeError(
             f"DataLoader worker (pid(s) {worker.pid}) exited unexpectedly: worker {number} {how}"
         ) from None
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let Ctrl-C wait until a process has been started: in a destructor on the way Python would ignore it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end(workers: list[Any], pipes: list[Any]) -> None:
