@@ -11,7 +11,7 @@ import pytest
 import microgad
 
 # Without the package that they need.
-collect_ignore_glob = [] if importlib.util.find_spec("onnx") else ["microgad/onnx/*"]
+collect_ignore_glob = [] if importlib.util.find_spec("onnx") else ["microgad/onnx/*", "tests/fuzz/graphs.py"]
 
 
 @pytest.fixture(autouse=True)

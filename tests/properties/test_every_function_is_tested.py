@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,10 @@ OF_THE_TAPE = {Detach, Leaf, Output}  # they compute nothing
 
 def packages_functions() -> Iterator[type[Function]]:
     """Every operation defined in microgad. The adjoint of a LinearMap is tested with it."""
-    for module in pkgutil.walk_packages(microgad.__path__, "microgad."):
+    for module in pkgutil.walk_packages(microgad.__path__, "microgad.", onerror=lambda name: None):
         if not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
+            with suppress(ModuleNotFoundError):  # of a package that it is about
+                importlib.import_module(module.name)
     stack = Function.__subclasses__()
     while stack:
         cls = stack.pop()
