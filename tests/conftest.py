@@ -38,6 +38,7 @@ OF_THE_HOST = {
     "parity": "comparisons with PyTorch's CPU",
     "porting/test_porting.py": "processes of their own",
     "porting/test_processes.py": "memory that processes share",
+    "porting/test_programs.py": "processes of their own",
     "properties/test_every_function_is_tested.py": "source code",
     "properties/test_false_alarms.py": "numerical derivatives",
     "testing": "the kit's own tests: numerical derivatives, reports, pytest's plugin",
@@ -45,6 +46,8 @@ OF_THE_HOST = {
     "test_kills.py": "files",
     "test_objects.py": "files",
     "test_transforms.py": "images in the computer's memory",
+    "test_formats.py": "files",
+    "test_hostile_files.py": "files",
     "test_imports.py": "source code",
 }
 
