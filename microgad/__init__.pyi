@@ -109,10 +109,7 @@ from .legacy import LongTensor as LongTensor
 from .legacy import ShortTensor as ShortTensor
 from .legacy import set_default_tensor_type as set_default_tensor_type
 from .legacy import typename as typename
-from .limits import bfloat16 as bfloat16
 from .limits import finfo as finfo
-from .limits import float8_e4m3fn as float8_e4m3fn
-from .limits import float8_e5m2 as float8_e5m2
 from .limits import iinfo as iinfo
 from .ops.activation import celu as celu
 from .ops.activation import celu_ as celu_
@@ -657,6 +654,9 @@ from .size import Size as Size
 from .storage import TypedStorage as TypedStorage
 from .storage import UntypedStorage as UntypedStorage
 from .tensor import Tensor as Tensor
+from .unheld import bfloat16 as bfloat16
+from .unheld import float8_e4m3fn as float8_e4m3fn
+from .unheld import float8_e5m2 as float8_e5m2
 from .utils.dlpack import to_dlpack as to_dlpack
 
 # Under another name than its own (an import that renames gives none, by PEP 484).

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from . import dtypes, limits
+from . import dtypes, unheld
 from .lazy import absent as _absent
 from .notices import once as _once
 from .tensor import Tensor
@@ -118,7 +118,7 @@ def get_autocast_dtype(device_type: str = "cuda") -> Any:
     >>> torch.get_autocast_dtype("cuda"), torch.get_autocast_dtype("cpu")
     (torch.float16, torch.bfloat16)
     """
-    return limits.bfloat16 if device_type == "cpu" else dtypes.float16
+    return unheld.bfloat16 if device_type == "cpu" else dtypes.float16
 
 
 def get_autocast_cpu_dtype() -> Any:

@@ -99,7 +99,8 @@ class Function:
             else:
                 out = cls.forward(ctx, *args)
         if not (any(ctx.needs_input_grad) and state.current().grad_enabled):
-            if observer is not None:
+            results = out if isinstance(out, tuple) else (out,)
+            if observer is not None and all(isinstance(x, Tensor) for x in results):
                 observer.forward(unrecorded, args, out)
             return out
         several = isinstance(out, tuple)

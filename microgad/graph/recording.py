@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import backend, state
 from ..autograd.anomaly import callers_line
+from ..autograd.custom import _Custom
 from ..errors import DtypeError
 from ..function import Function, Leaf, Output, numbers
 from ..parameter import Parameter
@@ -155,10 +156,11 @@ class Recorder(state.Observer):
     # Forward
 
     def begin(self, node: Function, inputs: tuple[Any, ...], target: Tensor | None = None) -> None:
-        """An operation begins: what it will write to is looked at now."""
+        """An operation begins: what it will write to, as an autograd.Function may to any input, is looked at now."""
         super().begin(node, inputs, target)
-        if target is not None:
-            self.slot(target)
+        for x in inputs if isinstance(node, _Custom) else (target,):
+            if isinstance(x, Tensor):
+                self.slot(x)
         self.started = time.perf_counter()
 
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
@@ -276,14 +278,14 @@ class Recorder(state.Observer):
         for root, seed in zip(roots, seeds, strict=True):
             node, index = (root.edges[0], root.index) if type(root) is Output else (root, 0)
             op = self.op(node)
+            started = self.tape.seeds
             if op is not None:
-                self.tape.seeds.append(Seed(self.passes, op.number, index, False, replica(seed), place))
+                started.append(Seed(self.passes, op.number, index, False, replica(seed), place))
                 continue
             for slot in self.slots.values():  # a node that a write in place gave the Tensor
                 x = slot.tensor()
                 if x is not None and x.node is root:
-                    seeds = self.tape.seeds
-                    seeds.append(Seed(self.passes, slot.number, slot.index, True, replica(seed), place))
+                    started.append(Seed(self.passes, slot.number, slot.index, True, replica(seed), place))
                     break
 
     def begin_backward(self, node: Function, grad: Any) -> None:

@@ -220,3 +220,39 @@ def test_an_autograd_function_is_one_operation():
     assert names(tape)[:2] == ["Square", "Sum"]
     assert tape.verify()
     assert np.isfinite(y.item())
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_an_autograd_function_may_write_to_its_input_and_give_it_back(wanted):
+    class Doubled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.mark_dirty(x)
+            return x.mul_(2)
+
+        @staticmethod
+        def backward(ctx, grad):
+            return 2 * grad
+
+    x = torch.ones(2, requires_grad=wanted)
+    inputs = x * 1 if wanted else x
+    with torch.record(replay=True) as tape:
+        y = Doubled.apply(inputs) + 1
+    assert names(tape) == ["Doubled", "Add"]
+    assert tape.verify()
+    assert tape.replay().results[0].tolist() == y.tolist() == [3.0, 3.0]
+
+
+def test_an_autograd_function_may_give_what_is_no_tensor():
+    class Counted(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.numel()
+
+        @staticmethod
+        def backward(ctx, grad):
+            return None
+
+    with torch.record() as tape:
+        assert Counted.apply(torch.ones(3)) == 3
+    assert len(tape) == 0

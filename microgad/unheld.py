@@ -1,0 +1,46 @@
+"""dtypes of PyTorch's that programs name, and NumPy has no arrays of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .dtypes import dtype
+from .errors import DtypeError
+
+
+class unheld(dtype):
+    """A dtype of PyTorch's that programs name and NumPy has no arrays of: it is refused where one is to be made.
+
+    >>> torch.bfloat16, torch.bfloat16 == torch.float32, torch.bfloat16.is_floating_point
+    (torch.bfloat16, False, True)
+    >>> torch.ones(2, dtype=torch.bfloat16)
+    Traceback (most recent call last):
+    microgad.errors.DtypeError: microgad has no tensors of bfloat16: NumPy can't hold it; float32 and float16 are there
+    """
+
+    __slots__ = ("itemsize",)
+
+    def __init__(self, name: str, itemsize: int) -> None:
+        self.name, self.itemsize = name, itemsize  # type: ignore[misc]
+
+    is_floating_point, is_complex, is_signed = True, False, True
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "dtype":
+            raise DtypeError(
+                f"microgad has no tensors of {self.name}: NumPy can't hold it; float32 and float16 are there"
+            )
+        raise AttributeError(name)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __reduce__(self) -> str:  # type: ignore[override]
+        return self.name
+
+
+bfloat16 = unheld("bfloat16", 2)
+float8_e4m3fn, float8_e5m2 = unheld("float8_e4m3fn", 1), unheld("float8_e5m2", 1)
