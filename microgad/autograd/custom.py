@@ -90,8 +90,6 @@ class Function:
         unrecorded = cls.node_class()
         if observer is not None:
             observer.begin(unrecorded, args)
-        given = {id(x): x._counter() for x in args if isinstance(x, Tensor)}
-        versions = {key: counter[0] for key, counter in given.items()}
         with state.scope(grad_enabled=False, observer=observer and observer.inside(unrecorded)):
             if hasattr(cls, "setup_context"):
                 out = cls.forward(*args)
@@ -109,9 +107,6 @@ class Function:
             Tensor._made(x.array) if id(x) not in dirty and any(x is a for a in args) else x
             for x in (out if several else (out,))
         ]
-        for x in out if several else (out,):
-            if id(x) in given and id(x) not in dirty:  # written through .data, if at all: PyTorch doesn't notice either
-                given[id(x)][0] = versions[id(x)]
         node = cls.node_class.noted(edges, outs[0].array, ctx=ctx)
         saved = [None if t is None else _Saved(t, outs) for t in ctx.to_save]
         ctx.to_save = ()

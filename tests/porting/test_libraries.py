@@ -208,30 +208,6 @@ def test_a_gradient_that_broadcasts_is_summed() -> None:
         Times.apply(x, torch.ones(2, 3, requires_grad=True)).sum().backward()
 
 
-def test_a_function_may_write_through_data_into_what_it_gives_back() -> None:
-    """As torchdiffeq does, whose steps go into one Tensor."""
-
-    class Assign(Function):
-        @staticmethod
-        def forward(ctx: Any, scratch: Any, value: Any, i: int) -> Any:
-            ctx.i = i
-            scratch.data[i] = value
-            return scratch
-
-        @staticmethod
-        def backward(ctx: Any, grad: Any) -> Any:
-            return grad, grad[ctx.i], None
-
-    x = torch.tensor([2.0], requires_grad=True)
-    steps = torch.zeros(2, 1)
-    steps = Assign.apply(steps, x, 0)
-    square = steps[:1] ** 2
-    steps = Assign.apply(steps, square[0] * 3, 1)
-    (steps.sum() + square.sum()).backward()
-    assert x.grad is not None
-    assert x.grad.item() == 1 + 12 + 4
-
-
 def test_only_tensors_and_numbers_are_looked_for() -> None:
     assert 1 in torch.ones(2)
     with pytest.raises(RuntimeError, match="only supports Tensor or scalar"):
