@@ -185,3 +185,22 @@ def test_the_complex_step_shrinks_with_x():
     x = leaf(1e-30, -1e-25, 1.0, 1e25)
     assert gradcheck(lambda x: 1 / x, x, atol=0, rtol=1e-12)
     assert gradcheck(lambda x: torch.log(x * x), x, atol=0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("through", [lambda x: x, lambda x: x.data])
+def test_what_forward_writes_to_an_argument_that_it_gives_back_is_noticed(through):
+    class Sneaky(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            through(x).mul_(2)
+            return x
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad
+
+    x = torch.tensor([1.0, 2.0], requires_grad=True) * 1
+    y = (x * x).sum()
+    Sneaky.apply(x)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.backward()
