@@ -8,6 +8,7 @@ import pytest
 import microgad as torch
 from microgad.ops.window import avg_pool2d, conv2d, conv_transpose2d, correlation, fold, max_pool2d, pool, unfold
 from microgad.ops.window.geometry import Window
+from microgad.ops.window.unfold import im2col, padded, windows
 
 
 def pair(x):
@@ -219,6 +220,25 @@ def test_pools_are_the_maximum_and_the_mean_of_each_window(kernel, stride, paddi
         np.testing.assert_allclose(
             out, patches(x, kernel, stride, padding).mean((4, 5)).transpose(0, 3, 1, 2), rtol=0, atol=1e-12
         )
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_rows_that_keep_their_length_give_the_columns_of_a_padded_plane(dims):
+    rng, seamless = np.random.default_rng(0), 0
+    for _ in range(150):
+        size, kernel, dilation, stride = (tuple(rng.integers(1, 6, dims).tolist()) for _ in range(4))
+        stride, total = (*stride[:-1], 1), (kernel[-1] - 1) * dilation[-1]
+        edges = [(int(rng.integers(0, k * d)),) * 2 for k, d in zip(kernel, dilation, strict=True)]
+        edges[-1] = (total // 2, total - total // 2)
+        window = Window(size, kernel, stride, tuple(edges), dilation)
+        if min(window.out) < 1:
+            continue
+        seamless += window.seamless is not None
+        x = rng.standard_normal((2, 3, *size)).astype(np.float32)
+        x.flat[rng.integers(x.size)] = np.nan
+        plain = windows(padded(x, window), window)
+        np.testing.assert_array_equal(im2col(x, window), plain.reshape(2, -1, math.prod(window.out)))
+    assert seamless > 20 or dims == 1
 
 
 @pytest.mark.parametrize("nan", [False, True])

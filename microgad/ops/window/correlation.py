@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from .geometry import Window
-from .unfold import add_columns, blocks, padded, windows
+from .unfold import add_columns, blocks, padded, tap_cells
 
 
 def correlate(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:
@@ -104,14 +104,19 @@ def column_blocks(x: Any, window: Window, groups: int, affine: bool) -> Iterator
     If affine, a row of ones follows in each matrix. Else, of a 1 x 1 kernel, the columns are x itself.
     """
     n, c, (oh, *across), kernel = len(x), x.shape[1] // groups, window.out, window.kernel
-    taps = windows(padded(x, window), window).reshape(n, groups, c, *kernel, oh, *across)
+    taps, overhang = tap_cells(x, window)
+    taps = taps.reshape(n, groups, c, *kernel, oh, *across)
     k, row, inner = c * math.prod(kernel), math.prod(across), (slice(None),) * (2 + len(kernel))
     for images, rows in blocks(x, oh, groups * k * row):
         block, places = taps[(images, *inner, rows)], slice(rows.start * row, rows.stop * row)
-        if affine:
-            columns = np.empty_like(x, shape=(len(block), groups, k + 1, places.stop - places.start), order="C")
-            columns[:, :, :k].reshape(block.shape)[...] = block
-            columns[:, :, k] = 1
+        if affine or overhang:
+            shape = len(block), groups, k + affine, places.stop - places.start
+            columns = np.empty_like(x, shape=shape, order="C")
+            cells = columns[:, :, :k].reshape(block.shape)
+            cells[...] = block
+            for over in overhang:
+                cells[over] = 0
+            columns[:, :, k:] = 1
         else:
             columns = block.reshape(len(block), groups, k, places.stop - places.start)
         yield images, places, columns

@@ -79,6 +79,25 @@ class Window(_Fields):
         return tuple((n - span) // s + 1 for n, span, s in zip(self.padded, self.span, self.stride, strict=True))
 
     @cached_property
+    def seamless(self) -> Window | None:
+        """Where rows keep their length: the window without padding at the rows' ends, and a row more above and below.
+
+        On such a plane all cells of one tap lie in one run of memory; `overhang` says which belong to another row.
+        """
+        width, level = self.size[-1], self.stride[-1] == 1 and self.out[-1] == self.size[-1]
+        if len(self.size) < 2 or not level or not 0 < max(self.padding[-1]) <= width or min(map(min, self.padding)) < 0:
+            return None
+        *outer, (top, bottom), _ = self.padding
+        return self._replace(padding=(*outer, (top + 1, bottom + 1), (0, 0)))
+
+    @cached_property
+    def overhang(self) -> list[tuple[int, slice]]:
+        """Taps along the last axis, each with the places where it hangs over the end of a row."""
+        width, before = self.size[-1], self.padding[-1][0]
+        offsets = [tap * self.dilation[-1] - before for tap in range(self.kernel[-1])]
+        return [(tap, slice(max(width - n, 0), None) if n > 0 else slice(-n)) for tap, n in enumerate(offsets) if n]
+
+    @cached_property
     def turned(self) -> Window:
         """Of stride 1: the window over the output whose kernel, reversed, reads what this one writes."""
         ends = zip(self.span, self.padding, strict=True)
