@@ -7,7 +7,7 @@ from typing import Any
 
 from . import backend, dtypes
 from .lazy import absent as _absent
-from .ops.movement.memory import address, memory_of
+from .placement import address, memory_of
 
 
 class UntypedStorage:

@@ -4,6 +4,7 @@ import io
 import math
 import os
 import pickle
+import sys
 import zipfile
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable
@@ -29,6 +30,22 @@ def through_a_file(obj: Any) -> Any:
     save(obj, file)
     file.seek(0)
     return load(file)
+
+
+@pytest.mark.parametrize("missing", ["", "MAP_POPULATE", "mmap"])
+def test_large_records_come_back_on_memory_that_can_be_written(missing, monkeypatch, tmp_path):
+    monkeypatch.setattr("microgad.serialization.archive.LARGE", 16)
+    if missing == "mmap":
+        monkeypatch.setitem(sys.modules, "mmap", None)
+    elif missing:
+        monkeypatch.delattr(f"mmap.{missing}", raising=False)
+    x = microgad.arange(100.0).reshape(4, 25)
+    save({"x": x, "view": x[1:, ::2], "y": microgad.ones(3)}, tmp_path / "x.pt")
+    loaded = load(tmp_path / "x.pt")
+    (tmp_path / "x.pt").unlink()
+    loaded["x"] += 1
+    np.testing.assert_array_equal(loaded["x"], x.numpy() + 1)
+    np.testing.assert_array_equal(loaded["view"], x.numpy()[1:, ::2] + 1)
 
 
 def text(x: str) -> bytes:

@@ -11,12 +11,12 @@ from ..lazy import Room, of_later
 from .forms import shape_of
 
 if TYPE_CHECKING:
+    from .. import placement as memory
     from ..ops import movement as ops
-    from ..ops.movement import memory
     from ..tensor import Tensor
 else:
     ops = Room("microgad.ops.movement")
-    memory = Room("microgad.ops.movement.memory")
+    memory = Room("microgad.placement")
 
 
 @of_later

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import backend, errors, function, state
 from ..function import Function, Leaf, LinearMap
-from .movement.memory import overlaps
+from ..placement import overlaps
 
 if TYPE_CHECKING:
     from ..tensor import Tensor

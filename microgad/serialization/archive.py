@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
+from contextlib import suppress
 from typing import IO, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from .errors import FileError
 ALIGNMENT = 64  # bytes: where a record begins, so that it can be mapped into memory
 _LOCAL = struct.Struct("<4s5H3L2H")  # a zip's header before each record
 PACKED = 100  # times its size: what a packed file may unpack to. More is a bomb: Tensors don't pack so well.
+LARGE = 1 << 20  # bytes
 _END = struct.Struct("<4s4H2LH")  # and after the list of them
 _PADDING = b"FB"  # PyTorch's name for a header's extra field of no meaning
 
@@ -159,9 +161,20 @@ class Reader:
             raise FileError(f"is damaged: the checksum of {name!r} is wrong")
 
 
+def fresh(nbytes: int) -> Any:
+    """An array of bytes to read into. Of a large one the system is asked for all pages at once: half of the time."""
+    if nbytes >= LARGE:
+        with suppress(ImportError, AttributeError, OSError):  # of other systems
+            import mmap
+
+            flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE
+            return np.frombuffer(mmap.mmap(-1, nbytes, flags), np.uint8)
+    return np.empty(nbytes, np.uint8)
+
+
 def read_array(file: IO[bytes], nbytes: int, name: str) -> Any:
     """Bytes from where a file is, as an array of its own memory."""
-    data: Any = np.empty(nbytes, np.uint8)
+    data = fresh(nbytes)
     if not hasattr(file, "readinto"):
         read = file.read(nbytes)
         done = len(read)

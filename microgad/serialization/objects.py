@@ -19,8 +19,6 @@ from types import TracebackType
 from typing import Any
 
 from ..errors import DtypeError
-from ..nn.hooks import HOOKS
-from ..nn.module import Module
 from .errors import FileError
 
 _PLAIN = (argparse.Namespace, types.SimpleNamespace)
@@ -88,14 +86,20 @@ def trusted(whole: bool) -> _Within:
     return _Within(_trusted, whole)
 
 
+def _modules() -> tuple[Any, ...]:
+    """nn.Module; nothing where its room, which takes long to load, isn't there: then no class can be of it."""
+    room = sys.modules.get("microgad.nn.module")
+    return (room.Module,) if room else ()
+
+
 def _unfit(kind: type) -> str | None:
     """Why no object of a class can be made from its attributes alone."""
     if type(kind) is not type or kind.__new__ is not object.__new__:  # type: ignore[comparison-overlap]
         return "is made by code of its own"
     if hasattr(kind, "__del__") or any(vars(base).get("__slots__") for base in kind.__mro__):
         return "is more than its attributes"
-    sets = getattr(kind, "__setstate__", None)
-    return None if sets in (None, getattr(Module, "__setstate__", None)) else "sets its state by code of its own"
+    plain = (None, *(module.__setstate__ for module in _modules()))
+    return None if getattr(kind, "__setstate__", None) in plain else "sets its state by code of its own"
 
 
 def _loaded(module: str, name: str) -> Any:
@@ -125,7 +129,7 @@ def known(module: str, name: str) -> Any:
     if not _trusted.get():
         return None
     if isinstance(found, type):
-        return found if issubclass(found, Module) or found in _PLAIN or found.__module__ == "__main__" else None
+        return found if issubclass(found, _modules()) or found in _PLAIN or found.__module__ == "__main__" else None
     return found if f"{found.__module__}.".startswith(_OWN) else None
 
 
@@ -143,7 +147,10 @@ def fill(x: Any, state: Any) -> None:
     """Give an object its attributes."""
     if type(state) is not dict or not all(type(name) is str for name in state):
         raise FileError(f"gives a {type(x).__name__} something else than attributes")
-    if isinstance(x, Module):  # PyTorch writes a dict for every kind of hook, and here one that is there is looked at
+    if isinstance(x, _modules()):
+        from ..nn.hooks import HOOKS
+
+        # PyTorch writes a dict for every kind of hook, and here one that is there is looked at
         state = {name: value for name, value in state.items() if name not in HOOKS or value}
         if HOOKS & state.keys():
             state["_hooked"] = True
@@ -162,7 +169,8 @@ def named(x: Any, place: str) -> str | None:
 def attributes(x: Any, place: str) -> dict[str, Any] | None:
     """What an object is but for its class; None where it can't be saved as that."""
     kind = type(x)
-    if _unfit(kind) or not (isinstance(x, Module) or kind in (*_PLAIN, *_safe.get()) or kind.__module__ == "__main__"):
+    plain = isinstance(x, _modules()) or kind in (*_PLAIN, *_safe.get()) or kind.__module__ == "__main__"
+    if _unfit(kind) or not plain:
         return None
     made, *rest = x.__reduce_ex__(2)
     state = rest[1] if len(rest) > 1 else None

@@ -11,8 +11,8 @@ import numpy as np
 
 from .. import backend, dtypes, formats
 from ..errors import ArgumentError, DtypeError
-from ..ops.movement.memory import geometry, memory_of
 from ..parameter import Parameter
+from ..placement import geometry, memory_of
 from ..size import Size
 from ..tensor import Tensor
 from . import objects

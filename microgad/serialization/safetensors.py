@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import backend, dtypes
 from ..errors import ArgumentError, DtypeError
-from ..ops.movement.memory import address
+from ..placement import address
 from ..tensor import Tensor
 from .archive import read_array
 from .errors import FileError

@@ -10,7 +10,7 @@ import numpy as np
 
 from ... import backend
 from ...errors import DeviceError, GraphError
-from .memory import address
+from ...placement import address
 
 if TYPE_CHECKING:
     from ...tensor import Tensor

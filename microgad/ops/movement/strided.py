@@ -11,8 +11,8 @@ import numpy as np
 from ... import backend
 from ...errors import ArgumentError, ShapeError
 from ...function import LinearMap
+from ...placement import Geometry, geometry, memory_of, overlaps
 from .dims import dim_of
-from .memory import Geometry, geometry, memory_of, overlaps
 from .shape import reshape
 
 if TYPE_CHECKING:

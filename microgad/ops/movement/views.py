@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import errors, function, state
+from ...placement import geometry, memory_of
 from .. import region
 from ..elementwise import view_as_complex, view_as_real
 from ..out import into
 from .conversion import Clone
 from .diagonal import diagonal
-from .memory import geometry, memory_of
 from .order import permute, t, transpose
 from .repeating import expand
 from .shape import reshape, squeeze, unsqueeze, view

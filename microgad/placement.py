@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ... import backend
-from ...errors import ShapeError
+from . import backend
+from .errors import ShapeError
 
 Geometry = tuple[tuple[int, ...], tuple[int, ...], int]
 
