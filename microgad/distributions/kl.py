@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import product
 from typing import Any, TypeVar
 
 from ..lazy import absent as _absent
 from ..linalg import solve_triangular
 from ..ops.elementwise import where
+from ..ops.special import mvlgamma
 from ..tensor import Tensor
 from .bernoulli import Bernoulli
 from .beta import Beta
 from .binomial import Binomial
 from .categorical import Categorical
 from .cauchy import Cauchy
+from .continuous_bernoulli import ContinuousBernoulli
+from .covariance import half_log_det
 from .dirichlet import Dirichlet
 from .distribution import Distribution
 from .exponential import Exponential
@@ -24,7 +28,8 @@ from .gumbel import Gumbel
 from .half_normal import HalfNormal
 from .independent import Independent
 from .laplace import Laplace
-from .multivariate_normal import MultivariateNormal, half_log_det, mahalanobis
+from .lowrank_multivariate_normal import LowRankMultivariateNormal
+from .multivariate_normal import MultivariateNormal
 from .normal import Normal
 from .one_hot_categorical import OneHotCategorical
 from .pareto import Pareto
@@ -32,6 +37,7 @@ from .poisson import Poisson
 from .transformed_distribution import TransformedDistribution
 from .uniform import Uniform
 from .utils import _sum_rightmost, euler_constant
+from .wishart import Wishart
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -184,13 +190,29 @@ def _one_hot(p: OneHotCategorical, q: OneHotCategorical) -> Tensor:
     return _categorical(p._categorical, q._categorical)
 
 
-@register_kl(MultivariateNormal, MultivariateNormal)
-def _multivariate_normal(p: MultivariateNormal, q: MultivariateNormal) -> Tensor:
+def _multivariate_normal(p: Any, q: Any) -> Tensor:
     if p.event_shape != q.event_shape:
         raise ValueError(f"KL-divergence between two Multivariate Normals with different event shapes {p}, {q}")
+    distance = q._mixed(p) + q._mahalanobis(q.loc - p.loc)
+    return q._half_log_det() - p._half_log_det() + 0.5 * (distance - p.event_shape[0])
+
+
+_normals = (MultivariateNormal, LowRankMultivariateNormal)
+for _kind, _other in product(_normals, _normals):
+    register_kl(_kind, _other)(_multivariate_normal)
+
+
+@register_kl(Wishart, Wishart)
+def _wishart(p: Wishart, q: Wishart) -> Tensor:
+    size = p.event_shape[-1]
     mixed = solve_triangular(q._factor, p._factor, upper=False).square().sum((-2, -1))
-    distance = mahalanobis(q._factor, q.loc - p.loc)
-    return half_log_det(q._factor) - half_log_det(p._factor) + 0.5 * (mixed + distance - p.event_shape[0])
+    heights = mvlgamma(q.df / 2, size) - mvlgamma(p.df / 2, size) + (p.df - q.df) / 2 * p._mean_log()
+    return 0.5 * p.df * (mixed - size) + q.df * (half_log_det(q._factor) - half_log_det(p._factor)) + heights
+
+
+@register_kl(ContinuousBernoulli, ContinuousBernoulli)
+def _continuous_bernoulli(p: Any, q: ContinuousBernoulli) -> Tensor:
+    return -p.entropy() - p.mean * q.logits - (-q.probs).log1p() - q._log_norm()
 
 
 @register_kl(Independent, Independent)
@@ -225,7 +247,7 @@ def _against_normal(p: Any, q: Normal) -> Tensor:
     return -p.entropy() + distance + q.scale.log() + 0.5 * math.log(2 * math.pi)
 
 
-for _kind in (Beta, Exponential, Gamma, Laplace, Uniform):
+for _kind in (Beta, ContinuousBernoulli, Exponential, Gamma, Gumbel, Laplace, Uniform):
     register_kl(_kind, Normal)(_against_normal)
 
 
@@ -252,15 +274,44 @@ def _beta_gamma(p: Beta, q: Gamma) -> Tensor:
     return _against_gamma(p, q, mean_log)
 
 
+def _mean_log(low: Tensor, high: Tensor) -> Tensor:
+    """The mean of log x of x between low and high, which aren't negative."""
+    inside = low.masked_fill(low == 0, 1.0)  # 0 log 0 is 0, as is 1 log 1
+    return (high * high.log() - inside * inside.log()) / (high - low) - 1
+
+
+def _within(p: Uniform, outside: Tensor) -> Uniform:
+    """p, but another where it lies outside: there the divergence is infinite, and has no gradient."""
+    low, high = (x.masked_fill(outside, 0.25 + 0.5 * i) for i, x in enumerate((p.low, p.high)))
+    return Uniform(low, high, validate_args=False)
+
+
 @register_kl(Uniform, Gamma)
 def _uniform_gamma(p: Uniform, q: Gamma) -> Tensor:
-    low, high = (x.masked_fill(p.low < 0, i + 1.0) for i, x in enumerate((p.low, p.high)))
-    inside = low.masked_fill(low == 0, 1.0)  # 0 log 0 is 0, as is 1 log 1
-    mean_log = (high * high.log() - inside * inside.log()) / (high - low) - 1
-    return where(p.low < 0, math.inf, _against_gamma(p, q, mean_log))
+    outside = p.low < 0
+    p = _within(p, outside)
+    return where(outside, math.inf, _against_gamma(p, q, _mean_log(p.low, p.high)))
 
 
-register_kl(Beta, Exponential)(_against_exponential)
+@register_kl(Uniform, Beta)
+def _uniform_beta(p: Uniform, q: Beta) -> Tensor:
+    outside = (p.low < 0) | (p.high > 1)
+    p = _within(p, outside)
+    a, b = q.concentration1, q.concentration0
+    slopes = (a - 1) * _mean_log(p.low, p.high) + (b - 1) * _mean_log(1 - p.high, 1 - p.low)
+    return where(outside, math.inf, -p.entropy() + a.lgamma() + b.lgamma() - (a + b).lgamma() - slopes)
+
+
+@register_kl(Uniform, Pareto)
+def _uniform_pareto(p: Uniform, q: Pareto) -> Tensor:
+    outside = p.low < q.scale
+    p = _within(p, outside)
+    slopes = (q.alpha + 1) * _mean_log(p.low, p.high) - q.alpha * q.scale.log()
+    return where(outside, math.inf, -p.entropy() - q.alpha.log() + slopes)
+
+
+for _kind in (Beta, ContinuousBernoulli):
+    register_kl(_kind, Exponential)(_against_exponential)
 
 
 @register_kl(Uniform, Exponential)
@@ -269,13 +320,73 @@ def _uniform_exponential(p: Uniform, q: Exponential) -> Tensor:
 
 
 @register_kl(Beta, Uniform)
-def _beta_uniform(p: Beta, q: Uniform) -> Tensor:
+@register_kl(ContinuousBernoulli, Uniform)
+def _unit_uniform(p: Any, q: Uniform) -> Tensor:
     return where((q.low > 0) | (q.high < 1), math.inf, -p.entropy() + (q.high - q.low).log())
+
+
+register_kl(Beta, ContinuousBernoulli)(_continuous_bernoulli)
+
+
+@register_kl(Uniform, ContinuousBernoulli)
+def _uniform_continuous_bernoulli(p: Uniform, q: ContinuousBernoulli) -> Tensor:
+    return where((p.low < 0) | (p.high > 1), math.inf, _continuous_bernoulli(p, q))
 
 
 @register_kl(Bernoulli, Poisson)
 def _bernoulli_poisson(p: Bernoulli, q: Poisson) -> Tensor:
     return -p.entropy() - p.probs * q.rate.log() + q.rate
+
+
+def _with_moments(p: Pareto, order: int) -> tuple[Tensor, Pareto]:
+    """Where p has no moment of this order, and p, but another in those places."""
+    lacking = p.alpha <= order
+    return lacking, Pareto(p.scale, p.alpha.masked_fill(lacking, order + 1.0), validate_args=False)
+
+
+@register_kl(Pareto, Normal)
+def _pareto_normal(p: Pareto, q: Normal) -> Tensor:
+    lacking, p = _with_moments(p, 2)
+    return where(lacking, math.inf, _against_normal(p, q))
+
+
+@register_kl(Pareto, Exponential)
+def _pareto_exponential(p: Pareto, q: Exponential) -> Tensor:
+    lacking, p = _with_moments(p, 1)
+    return where(lacking, math.inf, _against_exponential(p, q))
+
+
+@register_kl(Pareto, Gamma)
+def _pareto_gamma(p: Pareto, q: Gamma) -> Tensor:
+    lacking, p = _with_moments(p, 1)
+    return where(lacking, math.inf, _against_gamma(p, q, p.scale.log() + p.alpha.reciprocal()))
+
+
+def _against_gumbel(p: Any, q: Gumbel, log_mean_exp: Tensor) -> Tensor:
+    """log_mean_exp is log of the mean of exp(-x / q.scale)."""
+    place = q.loc / q.scale
+    return -p.entropy() + q.scale.log() + p.mean / q.scale - place + (place + log_mean_exp).exp()
+
+
+@register_kl(Normal, Gumbel)
+def _normal_gumbel(p: Normal, q: Gumbel) -> Tensor:
+    return _against_gumbel(p, q, 0.5 * (p.scale / q.scale).square() - p.loc / q.scale)
+
+
+@register_kl(Gamma, Gumbel)
+def _gamma_gumbel(p: Gamma, q: Gumbel) -> Tensor:
+    return _against_gumbel(p, q, -p.concentration * (p.rate * q.scale).reciprocal().log1p())
+
+
+@register_kl(Exponential, Gumbel)
+def _exponential_gumbel(p: Exponential, q: Gumbel) -> Tensor:
+    return _against_gumbel(p, q, -(p.rate * q.scale).reciprocal().log1p())
+
+
+@register_kl(Uniform, Gumbel)
+def _uniform_gumbel(p: Uniform, q: Gumbel) -> Tensor:
+    width = (p.high - p.low) / q.scale
+    return _against_gumbel(p, q, (-(-width).expm1() / width).log() - p.low / q.scale)
 
 
 def _infinite(p: Any, q: Any) -> Tensor:
@@ -284,13 +395,14 @@ def _infinite(p: Any, q: Any) -> Tensor:
 
 
 _OUTSIDE: list[tuple[type, list[type]]] = [
-    (Normal, [Beta, Exponential, Gamma, Pareto, Uniform]),
-    (Laplace, [Beta, Exponential, Gamma, Pareto, Uniform]),
-    (Exponential, [Beta, Pareto, Uniform]),
-    (Gamma, [Beta, Pareto, Uniform]),
+    (Normal, [Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform]),
+    (Laplace, [Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform]),
+    (Exponential, [Beta, ContinuousBernoulli, Pareto, Uniform]),
+    (Gamma, [Beta, ContinuousBernoulli, Pareto, Uniform]),
     (Beta, [Pareto]),
-    (Gumbel, [Beta, Exponential, Gamma, Pareto, Uniform]),
-    (Pareto, [Beta, Uniform]),
+    (ContinuousBernoulli, [Pareto]),
+    (Gumbel, [Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform]),
+    (Pareto, [Beta, ContinuousBernoulli, Uniform]),
     (Poisson, [Bernoulli, Binomial]),
 ]
 for _type_p, _types_q in _OUTSIDE:

@@ -1,0 +1,106 @@
+"""The continuous Bernoulli distribution (Loaiza-Ganem and Cunningham 2019)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..errors import ArgumentError
+from ..lazy import absent as _absent
+from ..nn.functional import binary_cross_entropy_with_logits
+from ..ops.elementwise import where
+from ..ops.random import rand
+from ..tensor import Tensor
+from . import constraints
+from .bernoulli import _Odds, given
+from .distribution import ExponentialFamily
+from .utils import broadcast_all, clamp_probs, lazy_property, logits_to_probs
+
+
+class ContinuousBernoulli(_Odds, ExponentialFamily):
+    """probs^x (1 - probs)^(1 - x) for x in [0, 1], scaled to 1. Source: torch.distributions.ContinuousBernoulli.
+
+    Between `lims` the formulas are 0/0 at 1/2: series stand for them. As in PyTorch, probs are brought inside of (0, 1)
+    first, and only validate_args=True refuses those outside.
+
+    >>> torch.distributions.ContinuousBernoulli(0.25).log_prob(torch.tensor(0.0))
+    tensor(0.4995)
+    """
+
+    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
+    support = constraints.unit_interval
+    has_rsample = True
+
+    def __init__(
+        self,
+        probs: Any = None,
+        logits: Any = None,
+        lims: tuple[float, float] = (0.499, 0.501),
+        validate_args: bool | None = None,
+    ) -> None:
+        name = given(probs, logits)
+        (parameter,) = broadcast_all(logits if probs is None else probs)
+        if name == "probs":
+            if validate_args and not constraints.unit_interval.check(parameter).all():
+                raise ArgumentError(f"ContinuousBernoulli: probs must lie in [0, 1], but are {parameter}")
+            parameter = clamp_probs(parameter)
+        self._set(name, parameter)
+        self._lims = lims
+        super().__init__(self._param.shape, validate_args=validate_args)
+
+    @lazy_property
+    def probs(self) -> Tensor:
+        """1 / (1 + exp(-logits)): what the density at 1 is of the densities at 0 and at 1."""
+        return clamp_probs(logits_to_probs(self.logits, is_binary=True))
+
+    def _regular(self) -> tuple[Tensor, Tensor]:
+        """Where the formulas hold, and probs with a number in place of those where they don't."""
+        regular = (self.probs <= self._lims[0]) | (self.probs > self._lims[1])
+        return regular, where(regular, self.probs, self._lims[0])
+
+    def _log_norm(self) -> Tensor:
+        """log of what makes the density's integral 1."""
+        regular, p = self._regular()
+        away = (self.probs - 0.5).square()
+        series = math.log(2.0) + (4.0 / 3.0 + 104.0 / 45.0 * away) * away
+        return where(regular, ((-p).log1p() - p.log()).abs().log() - (1 - 2 * p).abs().log(), series)
+
+    @property
+    def mean(self) -> Tensor:
+        regular, p = self._regular()
+        away = self.probs - 0.5
+        series = 0.5 + (1.0 / 3.0 + 16.0 / 45.0 * away.square()) * away
+        return where(regular, p / (2 * p - 1) + 1 / ((-p).log1p() - p.log()), series)
+
+    @property
+    def variance(self) -> Tensor:
+        regular, p = self._regular()
+        away = (self.probs - 0.5).square()
+        series = 1.0 / 12.0 - (1.0 / 15.0 - 128.0 / 945.0 * away) * away
+        return where(regular, p * (p - 1) / (1 - 2 * p).square() + 1 / ((-p).log1p() - p.log()).square(), series)
+
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
+        return self.icdf(rand(self._extended_shape(sample_shape), dtype=self._param.dtype, device=self._param.device))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        self._checked(value)
+        logits, value = broadcast_all(self.logits, value)
+        return self._log_norm() - binary_cross_entropy_with_logits(logits, value, reduction="none")
+
+    def cdf(self, value: Tensor) -> Tensor:
+        self._checked(value)
+        regular, p = self._regular()
+        below = where(regular, (p.pow(value) * (1 - p).pow(1 - value) + p - 1) / (2 * p - 1), value)
+        return where(value <= 0, 0.0, where(value >= 1, 1.0, below))
+
+    def icdf(self, value: Tensor) -> Tensor:
+        regular, p = self._regular()
+        log_rest = (-p).log1p()
+        return where(regular, ((value * (2 * p - 1) - p).log1p() - log_rest) / (p.log() - log_rest), value)
+
+    def entropy(self) -> Tensor:
+        log_rest = (-self.probs).log1p()
+        return self.mean * (log_rest - self.probs.log()) - self._log_norm() - log_rest
+
+
+_absent(globals())

@@ -1,0 +1,57 @@
+"""Covariances given by themselves, by their inverse, or by their Cholesky factor: what distributions of them share."""
+
+from __future__ import annotations
+
+from ..errors import ArgumentError
+from ..linalg import cholesky, inv, solve_triangular
+from ..tensor import Tensor
+from .utils import lazy_property
+
+
+def mahalanobis(scale_tril: Tensor, difference: Tensor) -> Tensor:
+    """|L⁻¹ d|² of triangular matrices (*, K, K) and vectors (*, K)."""
+    white = solve_triangular(scale_tril, difference.unsqueeze(-1), upper=False)
+    return white.square().sum((-2, -1))
+
+
+def half_log_det(scale_tril: Tensor) -> Tensor:
+    """log of the diagonal's product: half of log det L Lᵀ."""
+    return scale_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+
+
+def one_of(**matrices: Tensor | None) -> tuple[str, Tensor]:
+    """The one matrix that was given, and its name; none, several, or a vector raise ValueError."""
+    there = [(name, x) for name, x in matrices.items() if x is not None]
+    if len(there) != 1:
+        raise ArgumentError("Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified.")
+    name, matrix = there[0]
+    if matrix.dim() < 2:
+        raise ArgumentError(f"{name} must be at least two-dimensional, with optional leading batch dimensions")
+    return name, matrix
+
+
+class Covariance:
+    """One of the three is given, and set under its name; the others are computed from the factor when first read."""
+
+    _factor: Tensor
+
+    @lazy_property
+    def scale_tril(self) -> Tensor:
+        """The Cholesky factor of the covariance."""
+        return self._factor
+
+    @lazy_property
+    def covariance_matrix(self) -> Tensor:
+        """Variances, and covariances beside the diagonal."""
+        return self._factor @ self._factor.mT
+
+    @lazy_property
+    def precision_matrix(self) -> Tensor:
+        """The inverse of the covariance."""
+        inverse = inv(self._factor)
+        return inverse.mT @ inverse
+
+    def _factorized(self, given: str) -> Tensor:
+        if given == "precision_matrix":  # the factor of the reversed inverse, reversed
+            return inv(cholesky(self.precision_matrix.flip(-2, -1)).flip(-2, -1).mT).tril()
+        return self.scale_tril if given == "scale_tril" else cholesky(self.covariance_matrix)

@@ -1,0 +1,69 @@
+"""Lewandowski, Kurowicka and Joe's distribution of correlations (2009)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..errors import ArgumentError
+from ..lazy import absent as _absent
+from ..limits import finfo
+from ..ops.creation import arange
+from ..ops.random import randn
+from ..ops.special import mvlgamma
+from ..state import scope
+from ..tensor import Tensor
+from . import constraints
+from .beta import Beta
+from .distribution import Distribution
+from .utils import broadcast_all
+
+
+class LKJCholesky(Distribution):
+    """Cholesky factors (*, dim, dim) of correlations C, whose density is as det(C)^(concentration - 1).
+
+    1 is the same for all correlations; above 1, small ones are likelier. dim is 2 at least.
+    Source: torch.distributions.LKJCholesky.
+
+    >>> d = torch.distributions.LKJCholesky(2, 1.0)
+    >>> d.log_prob(torch.eye(2)), d.sample((5,)).shape
+    (tensor(-0.6931), torch.Size([5, 2, 2]))
+    """
+
+    arg_constraints = {"concentration": constraints.positive}
+    support = constraints.corr_cholesky
+
+    def __init__(self, dim: int, concentration: Any = 1.0, validate_args: bool | None = None) -> None:
+        if dim < 2:
+            raise ArgumentError(f"Expected dim to be an integer greater than or equal to 2. Found dim={dim}.")
+        self.dim = dim
+        (self.concentration,) = broadcast_all(concentration)
+        super().__init__(self.concentration.shape, (dim, dim), validate_args=validate_args)
+
+    def _like(self) -> dict[str, Any]:
+        return {"dtype": self.concentration.dtype, "device": self.concentration.device}
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        """The onion's method: each row is a direction, drawn evenly, as far from the diagonal as a beta draw says."""
+        with scope(grad_enabled=False):
+            earlier = arange(-1, self.dim - 1, **self._like()).clamp(min=0)  # places before the diagonal, but one
+            rest = self.concentration.unsqueeze(-1) + 0.5 * (self.dim - 2) - 0.5 * earlier
+            share = Beta(earlier + 0.5, rest).sample(sample_shape)
+            direction = randn(self._extended_shape(sample_shape), **self._like()).tril(-1)
+            length = direction.norm(dim=-1, keepdim=True)
+            length[..., 0, :] = 1  # of the first row, which has no place before the diagonal
+            rows = share.sqrt().unsqueeze(-1) * (direction / length)
+            diagonal = (1 - rows.square().sum(-1)).clamp(min=finfo(rows.dtype).tiny).sqrt()
+            return rows + diagonal.diag_embed()
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        self._checked(value)
+        logs = value.diagonal(dim1=-1, dim2=-2)[..., 1:].log()
+        power = 2 * (self.concentration.unsqueeze(-1) - 1) + arange(self.dim - 2, -1, -1, **self._like())
+        rows = self.dim - 1
+        a = self.concentration + 0.5 * rows
+        scale = 0.5 * rows * math.log(math.pi) + mvlgamma(a - 0.5, rows) - rows * a.lgamma()
+        return (power * logs).sum(-1) - scale
+
+
+_absent(globals())

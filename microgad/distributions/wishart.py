@@ -1,0 +1,136 @@
+"""Wishart's distribution of covariances."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+from ..errors import ArgumentError
+from ..lazy import absent as _absent
+from ..limits import finfo
+from ..linalg import slogdet
+from ..ops.creation import arange, as_tensor
+from ..ops.linalg import cholesky_solve
+from ..ops.movement import broadcast_shapes
+from ..ops.random import randn
+from ..ops.special import mvlgamma
+from ..tensor import Tensor
+from . import constraints
+from .chi2 import Chi2
+from .covariance import Covariance, half_log_det, one_of
+from .distribution import ExponentialFamily
+from .utils import vec_to_tril_matrix
+
+
+class Wishart(Covariance, ExponentialFamily):
+    """X Xᵀ of matrices X (K, df) whose columns are normal, of that covariance (*, K, K), its inverse, or its factor.
+
+    df, a number or (*), needn't be whole, but above K - 1, else ValueError. Below K draws are nearly singular: this
+    warns. The gradients of draws by df can't be differentiated again. Source: torch.distributions.Wishart.
+
+    >>> d = torch.distributions.Wishart(3.0, torch.eye(2))
+    >>> d.log_prob(torch.eye(2)), d.mean
+    (tensor(-3.5310), tensor([[3., 0.],
+            [0., 3.]]))
+    """
+
+    support = constraints.positive_definite
+    has_rsample = True
+
+    @property
+    def arg_constraints(self) -> Any:
+        return {
+            "covariance_matrix": constraints.positive_definite,
+            "precision_matrix": constraints.positive_definite,
+            "scale_tril": constraints.lower_cholesky,
+            "df": constraints.greater_than(self._event_shape[-1] - 1),
+        }
+
+    def __init__(
+        self,
+        df: Any,
+        covariance_matrix: Tensor | None = None,
+        precision_matrix: Tensor | None = None,
+        scale_tril: Tensor | None = None,
+        validate_args: bool | None = None,
+    ) -> None:
+        name, matrix = one_of(
+            covariance_matrix=covariance_matrix, precision_matrix=precision_matrix, scale_tril=scale_tril
+        )
+        df = df if isinstance(df, Tensor) else as_tensor(df, dtype=matrix.dtype, device=matrix.device)
+        batch, size = broadcast_shapes(matrix.shape[:-2], df.shape), matrix.shape[-1]
+        self.df = df.expand(batch)
+        self.__dict__[name] = matrix.expand(*batch, -1, -1)
+        if (self.df <= size - 1).any():
+            raise ArgumentError(f"Value of df={df} expected to be greater than ndim - 1 = {size - 1}.")
+        if (self.df < size).any():
+            warnings.warn(
+                "Low df values detected. Singular samples are highly likely to occur for ndim - 1 < df < ndim.",
+                stacklevel=2,
+            )
+        super().__init__(batch, matrix.shape[-2:], validate_args=validate_args)
+        self._factor = self._factorized(name)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.df[..., None, None] * self.covariance_matrix
+
+    @property
+    def mode(self) -> Tensor:
+        count = self.df - self._event_shape[-1] - 1
+        return count.masked_fill(count <= 0, math.nan)[..., None, None] * self.covariance_matrix
+
+    @property
+    def variance(self) -> Tensor:
+        own = self.covariance_matrix.diagonal(dim1=-2, dim2=-1)
+        return self.df[..., None, None] * (self.covariance_matrix.square() + own.unsqueeze(-1) * own.unsqueeze(-2))
+
+    def _bartlett(self, sample_shape: Any) -> Tensor:
+        """Draws L A (L A)ᵀ of triangles A: roots of chi² draws on the diagonal, normal ones below."""
+        size = self._event_shape[-1]
+        like: dict[str, Any] = {"dtype": self._factor.dtype, "device": self._factor.device}
+        root = Chi2(self.df.unsqueeze(-1) - arange(size, **like)).rsample(sample_shape).sqrt()
+        below = randn((*sample_shape, *self._batch_shape, size * (size - 1) // 2), **like)
+        triangle = root.clamp(min=finfo(root.dtype).eps).diag_embed()
+        chol = self._factor @ (triangle + vec_to_tril_matrix(below, diag=-1) if size > 1 else triangle)
+        return chol @ chol.mT
+
+    def _any(self, which: Tensor) -> Tensor:
+        """Of each sample, whether it is so of one of the batch."""
+        return which.flatten(-len(self._batch_shape)).any(-1) if self._batch_shape else which
+
+    def rsample(self, sample_shape: Any = (), max_try_correction: int = 10) -> Tensor:
+        """Draws; those that aren't positive definite in this dtype are drawn anew, max_try_correction times.
+
+        PyTorch takes the definite ones of its first draws for singular, and draws them anew: the same is done here.
+        """
+        drawn = self._bartlett(sample_shape)
+        again = self._any(self.support.check(drawn))
+        for _ in range(max_try_correction):
+            if not again.any():
+                break
+            drawn[again] = self._bartlett((int(again.sum()),))
+            again = self._any(~self.support.check(drawn))
+        return drawn
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        self._checked(value)
+        size, half = self._event_shape[-1], self.df / 2
+        distance = cholesky_solve(value, self._factor).diagonal(dim1=-2, dim2=-1).sum(-1) / 2
+        scale = self.df * (size * math.log(2) / 2 + half_log_det(self._factor)) + mvlgamma(half, size)
+        return (half - (size + 1) / 2) * slogdet(value).logabsdet - distance - scale
+
+    def _mean_log(self) -> Tensor:
+        """The mean of log det(X / 2) where the covariance is I."""
+        size = self._event_shape[-1]
+        places = arange(size, dtype=self.df.dtype, device=self.df.device)
+        return ((self.df.unsqueeze(-1) - places) / 2).digamma().sum(-1)
+
+    def entropy(self) -> Tensor:
+        size, half = self._event_shape[-1], self.df / 2
+        scale = (size + 1) * (size * math.log(2) / 2 + half_log_det(self._factor)) + mvlgamma(half, size)
+        return scale - (half - (size + 1) / 2) * self._mean_log() + half * size
+
+
+_absent(globals())

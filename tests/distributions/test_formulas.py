@@ -1,0 +1,144 @@
+"""Densities, divergences and draws against integrals, where PyTorch's are approximations, fail, or are wrong."""
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad.distributions import (
+    ContinuousBernoulli,
+    GeneralizedPareto,
+    LKJCholesky,
+    LowRankMultivariateNormal,
+    MultivariateNormal,
+    Uniform,
+    VonMises,
+    Wishart,
+    kl_divergence,
+)
+
+ROOT = torch.tensor([[1.0, 0.0], [0.5, 2.0]], dtype=torch.float64)
+
+
+def f64(*values):
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def integral(function, low, high):
+    """Of a function of (N, 1), for all that it gives in a second dimension."""
+    x = torch.linspace(low, high, 20_001, dtype=torch.float64)
+    return torch.trapezoid(function(x[:, None]), x, dim=0)
+
+
+def close(a, b, rtol):
+    np.testing.assert_allclose(a.detach().cpu().numpy(), b.detach().cpu().numpy(), rtol)
+
+
+def test_von_mises():
+    mpmath = pytest.importorskip("mpmath")
+    for kappa in (1e-3, 0.7, 3.7, 3.8, 40.0, 1e4):
+        d = VonMises(f64(0.5), f64(kappa))
+        exact = kappa * mpmath.cos(1) - mpmath.log(2 * mpmath.pi * mpmath.besseli(0, kappa))
+        assert abs(d.log_prob(f64(1.5)).item() / float(exact) - 1) < 1e-13
+        exact = 1 - mpmath.besseli(1, kappa) / mpmath.besseli(0, kappa)
+        assert abs(d.variance.item() - float(exact)) < 1e-15
+    torch.manual_seed(0)
+    draws = VonMises(f64(3.0), f64(1.5)).sample((20_000,))
+    assert draws.abs().max() <= np.pi
+    assert abs((draws - 3.0).cos().mean() - (1 - VonMises(f64(0.0), f64(1.5)).variance)) < 0.02
+
+
+def test_generalized_pareto():
+    """Even, bounded, exponential or as good as, and heavy: in float64, where PyTorch's log_prob fails."""
+    d = GeneralizedPareto(f64(0.5), f64(2.0), f64(-1.0, -0.4, 0.0, 1e-12, 0.7, 3.0))
+    for end in (0.6, 1.0, 2.2):
+        close(d.cdf(f64(end)), integral(lambda x: d.log_prob(x).exp(), 0.5, end), 1e-6)
+        close(d.icdf(d.cdf(f64(end))), f64(end).expand(6), 1e-12)
+        close(d.log_survival_function(f64(end)).exp(), 1 - d.cdf(f64(end)), 1e-12)
+    for outside in (0.4, 2.6):
+        with pytest.raises(ValueError, match="within the support"):
+            d.log_prob(f64(outside))
+
+
+def test_supports_that_end_at_the_same_place():
+    ours, even = ContinuousBernoulli(f64(0.01, 0.4999, 0.7)), Uniform(f64(0.0), f64(1.0))
+    for p, q in ((ours, even), (even, ours), (ours, ContinuousBernoulli(f64(0.3)))):
+        exact = integral(lambda x, p=p, q=q: (p.log_prob(x) - q.log_prob(x)) * p.log_prob(x).exp(), 0, 1 - 1e-12)
+        close(kl_divergence(p, q), exact, 1e-6)
+    assert kl_divergence(ours, Uniform(f64(0.0), f64(0.9))).isinf().all()
+
+
+def test_probs_outside_are_refused_when_asked():
+    assert ContinuousBernoulli(torch.tensor(1.5)).probs < 1
+    with pytest.raises(ValueError, match=r"probs must lie in \[0, 1\]"):
+        ContinuousBernoulli(torch.tensor(1.5), validate_args=True)
+
+
+def test_correlations():
+    """Of two variables: the density along the circle is that of L₁₀, scaled by L₁₁."""
+    d = LKJCholesky(2, f64(0.7, 1.0, 4.0))
+    angles = torch.linspace(-1.5707, 1.5707, 20_001, dtype=torch.float64)
+    factors = torch.zeros(20_001, 1, 2, 2, dtype=torch.float64)
+    factors[:, 0, 0, 0], factors[:, 0, 1, 0], factors[:, 0, 1, 1] = 1.0, angles.sin(), angles.cos()
+    total = torch.trapezoid(d.log_prob(factors).exp() * angles.cos()[:, None], angles, dim=0)
+    close(total, torch.ones_like(total), 5e-3)
+    torch.manual_seed(0)
+    draws = LKJCholesky(4, 2.0).sample((50,))
+    close((draws @ draws.mT).diagonal(dim1=-2, dim2=-1), torch.ones(50, 4), 1e-6)
+    with pytest.raises(ValueError, match="greater than or equal to 2"):
+        LKJCholesky(1)
+
+
+def test_wisharts():
+    """Of batches, of which PyTorch adds the divergences up; and by the first, of which it has no gradient."""
+    df = f64(2.5, 4.0)
+    p, q = Wishart(df, scale_tril=ROOT), Wishart(3.0, covariance_matrix=torch.eye(2, dtype=torch.float64))
+    each = [kl_divergence(Wishart(x, scale_tril=ROOT), q) for x in df]
+    close(kl_divergence(p, q), torch.stack(each), 1e-13)
+    torch.manual_seed(0)
+    draws = p.sample((20_000,))
+    close(draws.mean(0), p.mean, 0.06)
+    close(draws.var(0), p.variance, 0.15)
+    close(-p.log_prob(draws).mean(0), p.entropy(), 0.02)
+    close((p.log_prob(draws) - q.log_prob(draws)).mean(0), kl_divergence(p, q), 0.02)
+    scale = (df.clone().requires_grad_(), ROOT.clone().requires_grad_())
+    assert torch.autograd.gradcheck(lambda df, root: kl_divergence(Wishart(df, scale_tril=root.tril()), q), scale)
+
+
+def test_draws_of_wisharts_have_gradients():
+    def drawn(root):
+        torch.manual_seed(0)
+        return Wishart(f64(3.0), scale_tril=root.tril()).rsample((2,))
+
+    assert torch.autograd.gradcheck(drawn, (ROOT.clone().requires_grad_(),))
+    df = f64(2.5).requires_grad_()
+    (slope,) = torch.autograd.grad(Wishart(df, scale_tril=ROOT).rsample((4000,)).mean(0).sum(), df)
+    assert abs(slope / (ROOT @ ROOT.T).sum() - 1) < 0.05
+
+
+def test_nearly_singular_draws_warn_and_low_ones_are_refused():
+    identity = torch.eye(3)
+    with pytest.warns(UserWarning, match="Singular samples are highly likely"):
+        low = Wishart(2.01, identity)
+    assert (torch.linalg.eigvalsh(low.sample((200,))) > 0).all()
+    with pytest.raises(ValueError, match="greater than ndim - 1"):
+        Wishart(2.0, identity)
+    for matrices in ({}, {"covariance_matrix": identity, "scale_tril": identity}):
+        with pytest.raises(ValueError, match="Exactly one of"):
+            Wishart(4.0, **matrices)
+
+
+def test_few_factors_are_a_covariance_like_any_other():
+    factor = torch.tensor([[1.0], [-0.5], [2.0]], dtype=torch.float64)
+    few = LowRankMultivariateNormal(f64(0.1, 0.2, 0.3), factor, f64(1.0, 0.5, 2.0))
+    same = MultivariateNormal(few.loc, few.covariance_matrix)
+    other = MultivariateNormal(f64(0.0, 1.0, 0.0), 2 * torch.eye(3, dtype=torch.float64))
+    x = f64(1.0, -1.0, 0.5)
+    pairs = [(few.log_prob(x), same.log_prob(x)), (few.entropy(), same.entropy()), (few.variance, same.variance)]
+    pairs += [(few.scale_tril, same.scale_tril), (few.precision_matrix, same.precision_matrix)]
+    pairs += [(kl_divergence(few, other), kl_divergence(same, other))]
+    pairs += [(kl_divergence(other, few), kl_divergence(other, same))]
+    for a, b in pairs:
+        close(a, b, 1e-12)
+    assert abs(kl_divergence(few, few)) < 1e-14
+    with pytest.raises(ValueError, match="Incompatible batch shapes"):
+        LowRankMultivariateNormal(torch.zeros(2, 3), torch.zeros(5, 3, 1), torch.ones(3))
