@@ -24,7 +24,7 @@ class Elementwise:
     addcdiv, lerp = ops.addcdiv, ops.lerp
     subtract, multiply, negative = sub, mul, neg
     add_, sub_, mul_, neg_ = with_alpha(ops.Add), with_alpha(ops.Sub), in_place(ops.Mul), in_place(ops.Neg)
-    addcmul_, addcdiv_, lerp_ = by_copy(ops.addcmul), by_copy(ops.addcdiv), in_place(ops.Lerp)
+    addcmul_, addcdiv_, lerp_ = by_copy(ops.addcmul), by_copy(ops.addcdiv), in_place(ops.Lerp, "end", "weight")
     subtract_, multiply_, negative_ = sub_, mul_, neg_
 
     div, floor_divide, remainder, fmod, gcd = ops.div, ops.floor_divide, ops.remainder, ops.fmod, ops.gcd
@@ -35,15 +35,14 @@ class Elementwise:
 
     def div_(self: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         """In place: divided by other: see `div`."""
-        cls = {"floor": ops.FloorDiv, "trunc": ops.TruncDiv, None: ops.Div}[rounding_mode]
-        result: Tensor = cls.apply_(self, other)
+        result: Tensor = ops.division(rounding_mode).apply_(self, other)
         return result
 
     divide_, true_divide_ = div_, div_
 
     pow, float_power, square, sqrt, rsqrt = ops.pow, ops.float_power, ops.square, ops.sqrt, ops.rsqrt
     reciprocal, hypot, ldexp, frexp = ops.reciprocal, ops.hypot, ops.ldexp, ops.frexp
-    pow_, sqrt_ = in_place(ops.Pow), in_place(ops.Sqrt)
+    pow_, sqrt_ = in_place(ops.Pow, "exponent"), in_place(ops.Sqrt)
     rsqrt_, reciprocal_, hypot_ = in_place(ops.Rsqrt), in_place(ops.Reciprocal), in_place(ops.Hypot)
     ldexp_, square_ = by_copy(ops.ldexp), by_copy(ops.square)
 
@@ -83,7 +82,7 @@ class Elementwise:
     heaviside = ops.heaviside
     absolute = abs
     abs_, sign_, sgn_, copysign_ = in_place(ops.Abs), by_copy(ops.sign), in_place(ops.Sign), in_place(ops.CopySign)
-    heaviside_ = in_place(ops.Heaviside)
+    heaviside_ = in_place(ops.Heaviside, "values")
     absolute_ = abs_
 
     eq, ne, lt, le, gt, ge, isnan, isinf = ops.eq, ops.ne, ops.lt, ops.le, ops.gt, ops.ge, ops.isnan, ops.isinf

@@ -19,14 +19,36 @@ else:
 
 
 @of_later
-def in_place(cls: type[Function], name: str = "") -> Callable[..., Tensor]:
-    """The method `op_` of a Function: the result is written into the Tensor's own memory."""
+def in_place(cls: type[Function], *names: str) -> Callable[..., Tensor]:
+    """The method `op_` of a Function: the result is written into the Tensor's own memory.
+
+    `names` are those of the operands after the Tensor: of one it is `other`, if nothing else is said.
+    """
+    names = names or ("other",) * (len(cls.inputs) - 1)
 
     def method(self: Tensor, *others: Any, **named: Any) -> Tensor:
-        result: Tensor = cls.apply_(self, *others, *named.values())
+        if named or len(others) != len(names):
+            others = _in_order(method.__name__, names, others, named)
+        if not cls.differentiable and any(map(_in_a_graph, (self, *others))):
+            self[...] = cls.apply(self, *others)  # values that come from nowhere: the gradient ends here
+            return self
+        result: Tensor = cls.apply_(self, *others)
         return result
 
-    return _named(method, cls, name)
+    return _named(method, cls)
+
+
+def _in_order(op: str, names: tuple[str, ...], others: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+    """Operands by place and by name, in order. Raises TypeError where they aren't just those of these names."""
+    missing = names[len(others) :]
+    if len(others) > len(names) or set(named) != set(missing):
+        given = [*map(repr, named), f"{len(others)} by place"]
+        raise TypeError(f"{op}() takes {', '.join(names) or 'no argument'}; given are {', '.join(given)}")
+    return (*others, *(named[name] for name in missing))
+
+
+def _in_a_graph(x: Any) -> bool:
+    return getattr(x, "node", None) is not None
 
 
 @of_later
@@ -69,7 +91,8 @@ def by_copy(function: Callable[..., Any]) -> Callable[..., Tensor]:
     """The method `op_` of a composite: its result is copied into the Tensor's own memory."""
 
     def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
-        before = self if self.node is None else self.clone()  # what backward may need is not written over
+        recorded = any(map(_in_a_graph, (self, *args, *options.values())))
+        before = self.clone() if recorded else self  # what backward may need is not written over
         result = function(before, *args, **options)
         if not dtypes.can_cast(result.dtype, self.dtype):
             raise errors.DtypeError(
@@ -88,8 +111,8 @@ def by_copy(function: Callable[..., Any]) -> Callable[..., Tensor]:
     return method
 
 
-def _named(method: Callable[..., Tensor], cls: type[Function], name: str = "") -> Callable[..., Tensor]:
-    method.__name__ = method.__qualname__ = name or f"{cls.__name__.lower()}_"
+def _named(method: Callable[..., Tensor], cls: type[Function]) -> Callable[..., Tensor]:
+    method.__name__ = method.__qualname__ = f"{cls.__name__.lower()}_"
     method.__doc__ = f"In place: {cls.__doc__}"
     return method
 

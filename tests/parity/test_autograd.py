@@ -231,6 +231,30 @@ def test_gradients_that_nobody_made(both):
     both(program)
 
 
+@pytest.mark.parametrize("name", ["eq_", "lt_", "clamp_min_", "clamp_max_", "mul_", "pow_", "lerp_"])
+@pytest.mark.parametrize("wanting", ["written", "operand", "both"])
+def test_an_operand_written_in_place_or_into_which_is_written(both, name, wanting):
+    def program(t):
+        x = t.tensor(np.abs(X), requires_grad=wanting != "operand")
+        y = t.tensor(np.abs(X[::-1].copy()), requires_grad=wanting != "written")
+        out = x * 1
+        getattr(out, name)(y, *((0.25,) if name == "lerp_" else ()))
+        leaves = [leaf for leaf in (x, y) if leaf.requires_grad]
+        grads = t.autograd.grad((out * t.arange(1.0, 4)).sum() + sum(leaves).sum(), leaves)
+        return out.detach(), grads
+
+    both(program)
+
+
+def test_gradients_end_where_truth_values_are_written():
+    """PyTorch doesn't notice `logical_and_`, and its gradient is that of the values before."""
+    x = microgad.tensor([1.0, 0.0, 2.0], requires_grad=True)
+    out = x * 1
+    out.logical_and_(microgad.ones(3))
+    assert out.tolist() == [1.0, 0.0, 1.0]
+    assert microgad.autograd.grad((out * 5 + x).sum(), x)[0].tolist() == [1.0, 1.0, 1.0]
+
+
 def flat(x: Any) -> Any:
     if isinstance(x, dict):
         return [leaf for name in x for leaf in flat(x[name])]

@@ -17,8 +17,8 @@ from .complex_numbers import (
     is_conj, is_neg, polar, real, resolve_conj, resolve_neg, view_as_complex, view_as_real,
 )  # fmt: skip
 from .division import (
-    Div, FloorDiv, Fmod, Gcd, Lcm, Remainder, RoundedDiv, TruncDiv, div, divide, floor_divide, fmod, gcd, lcm,
-    remainder, true_divide,
+    Div, FloorDiv, Fmod, Gcd, Lcm, Remainder, RoundedDiv, TruncDiv, div, divide, division, floor_divide, fmod,
+    gcd, lcm, remainder, true_divide,
 )  # fmt: skip
 from .exponential import (
     Exp, Exp2, Expm1, Log, Log1p, Log2, Log10, LogAddExp, LogAddExp2, Logit, Sigmoid, XLogY, exp, exp2, expit, expm1,
@@ -189,6 +189,7 @@ __all__ = [
     "deg2rad",
     "div",
     "divide",
+    "division",
     "eq",
     "equal",
     "exp",

@@ -44,11 +44,16 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None, out
     if rounding_mode is None:
         result: Tensor = Div.apply(*of_numbers(input, other))
         return result if out is None else into(out, result)
-    if rounding_mode not in ("trunc", "floor"):
+    return into(out, division(rounding_mode).apply(*of_numbers(input, other)))
+
+
+def division(rounding_mode: str | None) -> type[Function]:
+    """The division that rounds so. Raises RuntimeError where there is none."""
+    if rounding_mode not in (None, "trunc", "floor"):
         raise ArgumentError(
             f"div: expected rounding_mode to be one of None, 'trunc', or 'floor', but found {rounding_mode!r}"
         )
-    return into(out, (FloorDiv if rounding_mode == "floor" else TruncDiv).apply(*of_numbers(input, other)))
+    return Div if rounding_mode is None else FloorDiv if rounding_mode == "floor" else TruncDiv
 
 
 _REAL = dtypes.only("iuf").__func__
