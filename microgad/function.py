@@ -320,7 +320,7 @@ class Function:
                 raise errors.DtypeError(
                     f"{type(self).__name__}: the setting {name} is a Tensor; hand Tensors in as inputs"
                 )
-            setattr(self, name, value)
+            setattr(self, name, value.item() if isinstance(value, np.generic) else value)
 
     @classmethod
     def _plan(cls, wanting: int, count: int, out: Any, arrays: Sequence[Any] = ()) -> Plan | None:

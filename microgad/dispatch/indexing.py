@@ -11,7 +11,7 @@ from .. import function as core
 from ..errors import ArgumentError
 from ..function import Function
 from ..ops import creation, indexing, movement
-from ..ops.indexing.index import number
+from ..ops.creation.numbers import number
 
 
 def _indices(indices: Any, size: int, mode: str) -> Any:

@@ -13,6 +13,7 @@ from ..function import Function, LinearMap
 from ..state import composite, observed
 from .elementwise import Select
 from .indexing import Gather
+from .spelling import numpy_spelling
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -247,6 +248,7 @@ def _largest(rows: Tensor, counts: Any) -> Tensor:
     return Select.apply(full[:, None], Gather.apply(rows, index=index, axis=0))
 
 
+@numpy_spelling
 @observed
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """Classes int64 (...) -> (..., num_classes) int64: 1 at the class, 0 elsewhere. The largest is the last by default.

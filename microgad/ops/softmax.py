@@ -16,6 +16,7 @@ from . import layouts
 from .movement.dims import dim_of
 from .out import into
 from .reduction import axes, kept_shape
+from .reduction.axes import along
 from .spelling import numpy_spelling
 
 if TYPE_CHECKING:
@@ -102,12 +103,10 @@ def _apply(cls: type[Function], name: str, input: Tensor, dim: int | None, stack
     x = input if dtype is None else input.to(dtype)
     if x.array.dtype.kind != "f":
         raise DtypeError(f"{name}: input must be floating-point, got {x.dtype}; convert it or give dtype=")
+    axis = dim_of(dim, x.ndim, name)
     if x.array.size == 0:
-        dim_of(dim, x.ndim, name)
         return x.clone()
-    if x.ndim == 0 and dim in (0, -1):
-        return cls.apply(x.reshape(1), axis=0).reshape(())
-    return cls.apply(x, axis=dim)
+    return along(cls, x, axis)
 
 
 @composite

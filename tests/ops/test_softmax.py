@@ -71,9 +71,7 @@ def test_without_dim_it_is_chosen_with_a_warning(shape, dim):
 
 @pytest.mark.parametrize("function", [softmax, log_softmax, softmin, logsumexp])
 def test_a_dim_that_is_not_there(function):
-    with pytest.raises(
-        IndexError, match=r"axis 2 is out of bounds .*x \(2, 3\)|logsumexp: Dimension out of range .*got 2"
-    ):
+    with pytest.raises(IndexError, match=f"^{function.__name__}: Dimension out of range .*got 2"):
         function(torch.zeros(2, 3), 2)
 
 

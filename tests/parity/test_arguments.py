@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import numpy as np
 import pytest
 
 from .op_db.compare import same
@@ -231,6 +232,92 @@ CALLS = """
     T.nn.functional.conv1d(B,B,None,1,1,1,1)
     T.nn.functional.nll_loss(A,i,None,None,-100,None,"mean")
     T.nn.functional.kl_div(A,A,None,None,"batchmean",True)
+    T.nn.functional.one_hot(input=i,num_classes=4)
+    T.nn.functional.mse_loss(v,v+1,0)
+    T.nn.functional.mse_loss(v,v+1,1,0)
+    T.nn.functional.mse_loss(v,v+1,False,False)
+    T.nn.functional.l1_loss(i,i+1,reduction="none")
+    T.nn.functional.l1_loss(i,i+1,reduction="sum")
+    T.nn.functional.nll_loss(v,i[:1],reduction="none")
+    T.nn.functional.cross_entropy(v,i[:1],reduction="none")
+    T.trapezoid(A,dx=2.,axis=0)
+    T.cumulative_trapezoid(A,axis=0)
+    v.clone().lerp_(weight=.25,end=v+1)
+    v.clone().lerp_(v+1,weight=.25)
+    v.clone().pow_(exponent=2)
+    v.clone().mul_(other=2)
+    v.clone().heaviside_(values=v)
+    T.any(A,[])
+    T.all(A,dim=())
+    T.linalg.norm(A[:0,:0],1)
+    T.linalg.norm(A[:,:0],1)
+    T.linalg.norm(A[:0],T.inf)
+    T.linalg.norm(A[:0],2)
+    T.addbmm(T.ones(2,2,dtype=T.int8),T.ones(1,2,2,dtype=T.int8),T.ones(1,2,2,dtype=T.int8))
+    T.full((2,),-5,dtype=T.uint8)
+    T.full((2,),3+0j,dtype=T.float32)
+    T.full_like(T.ones(2,dtype=T.uint8),-5)
+    T.tensor([-5],dtype=T.uint8)
+    T.tensor(T.tensor(300),dtype=T.uint8)
+    T.tensor(np.array([300]),dtype=T.uint8)
+    v.clone().fill_(3+0j)
+    v.softmax(i[1]-2)
+    A.squeeze(np.int64(1))
+    A.index_select(np.int64(1),i)
+    A.gather(i[2],i[None])
+    A.roll(np.int64(1),np.int64(1))
+    A.roll(i[2],i[2])
+    A.any(np.int64(0))
+    A.max(np.int64(0))
+    A.split(i[2])
+    A.tensor_split(np.int64(2),np.int64(1))
+    A.movedim(np.int64(0),np.int64(1))
+    T.linalg.norm(A,dim=np.int64(1))
+    T.fft.fft2(A,dim=np.int64(1))
+    T.fft.fftshift(A,dim=i[2])
+    T.repeat_interleave(v,np.int64(2))
+    T.std(A,correction=np.int64(1))
+    T.var(A,1,correction=np.float64(1))
+    T.logit(v,np.float64(.1))
+    T.nn.functional.hardtanh(v,np.float64(.2),np.float64(.6))
+    T.nn.functional.avg_pool1d(B,np.int64(2))
+    T.nn.functional.avg_pool2d(B,np.int64(2),divisor_override=np.int64(3))
+"""
+# Calls that both refuse, with an error of the same class.
+REFUSED = """
+    A.sum(1.5)
+    A.sum(True)
+    A.cumsum(True)
+    A.transpose(1.5,0)
+    A.softmax((1,))
+    A.unsqueeze(1.5)
+    A.unbind(i[:1])
+    A.gather("a",i[None])
+    A.split(1.5)
+    v0.prod(1)
+    v0.argmax(1)
+    T.fft.fft(v0)
+    T.linalg.norm(A[:0,:0],-1)
+    T.linalg.norm(A[:0,:0],-2)
+    T.repeat_interleave(v,2.)
+    T.repeat_interleave(v,[1,2,3])
+    T.nn.functional.l1_loss(i,i)
+    T.full((2,),300,dtype=T.uint8)
+    T.full((2,),1j,dtype=T.float32)
+    T.full((2,),1e40)
+    T.full_like(i,T.inf)
+    T.tensor([300],dtype=T.int8)
+    T.tensor([[1,-1.7]],dtype=T.uint8)
+    T.tensor([T.nan],dtype=T.int64)
+    T.tensor([1j],dtype=T.float32)
+    T.as_tensor(2**40,dtype=T.int32)
+    v.mul_()
+    v.mul_(2,3)
+    v.mul_(b=2)
+    v.sqrt_(2)
+    v.pow_(other=2)
+    v.lerp_(v,weights=1)
+    v.div_(2,rounding_mode="up")
 """
 
 
@@ -238,7 +325,7 @@ def given(T: Any) -> dict[str, Any]:
     T.manual_seed(0)
     A = T.tensor([[2.0, 1.0, 0.0], [1.0, 3.0, 1.0], [0.0, 1.0, 4.0]])
     return {
-        "T": T, "io": io, "A": A, "P": A.clone(), "B": T.ones(3, 3, 3), "v0": T.tensor(2.0),
+        "T": T, "io": io, "np": np, "A": A, "P": A.clone(), "B": T.ones(3, 3, 3), "v0": T.tensor(2.0),
         "v": T.tensor([0.1, 0.5, 0.9]), "i": T.tensor([0, 2, 1]),
     }  # fmt: skip
 
@@ -251,6 +338,14 @@ def test_a_call_is_taken_as_pytorch_takes_it(call):
     finally:
         torch.set_grad_enabled(True)
         microgad.set_grad_enabled(True)
+
+
+@pytest.mark.parametrize("call", [line.strip() for line in REFUSED.strip().splitlines()])
+def test_a_call_is_refused_as_pytorch_refuses_it(call):
+    with pytest.raises(Exception, match=r".") as theirs:
+        eval(call, given(torch))
+    with pytest.raises(theirs.type, match=r"."):
+        eval(call, given(microgad))
 
 
 def test_a_tensor_of_sizes_and_a_backward_pass_by_old_names():

@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import backend, dtypes, function
 from ...errors import ArgumentError, DtypeError
+from .numbers import converted
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -34,7 +35,8 @@ def tensor(
 ) -> Tensor:
     """A new Tensor with a copy of data: numbers, nested sequences, arrays, Tensors. Source: torch.tensor.
 
-    Python numbers give int64, the default floating dtype, complex64 or bool; arrays keep their dtype.
+    Python numbers give int64, the default floating dtype, complex64 or bool; arrays keep their dtype. Raises
+    RuntimeError where Python's numbers are none of an integer dtype; arrays and Tensors are cast.
 
     >>> torch.tensor([[1, 2], [3, 4]], dtype=torch.float64)
     tensor([[1., 2.],
@@ -52,7 +54,8 @@ def tensor(
     if array.dtype == object:
         raise DtypeError(f"tensor: expected numbers or nested sequences of equal lengths, got {type(data).__name__}")
     if dtype is not None:
-        array = array.astype(dtypes.of(dtype).dtype, copy=False)
+        kind = dtypes.of(dtype).dtype
+        array = array.astype(kind, copy=False) if backend.is_array(data) else converted("tensor", array, kind)
     elif not _has_dtype(data):
         if array.dtype == np.uint64:
             raise ArgumentError("tensor: Overflow: a number is too large for int64; give dtype=torch.uint64")

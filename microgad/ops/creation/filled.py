@@ -12,6 +12,7 @@ from ... import backend, dtypes, function
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ..out import into
 from .data import finished, refuse
+from .numbers import number
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -103,7 +104,8 @@ def full(
     refuse("full", options)
     value, dtype = _number("full", fill_value), dtype_beside("full", dtype, out)
     kind = dtypes.result_dtype([value]) if dtype is None else dtypes.of(dtype).dtype
-    return into(out, finished(np.full(size_of((tuple(size),)), value, kind), backend.chosen(device), requires_grad))
+    array = np.full(size_of((tuple(size),)), number("full", value, kind), kind)
+    return into(out, finished(array, backend.chosen(device), requires_grad))
 
 
 def _number(op: str, value: Any) -> Any:
@@ -224,8 +226,9 @@ def full_like(
     tensor([3., 3.])
     """
     refuse("full_like", options)
-    value = _number("full_like", fill_value)
-    return finished(np.full_like(input.array, value, _like(input, dtype), _order(input)), device, requires_grad)
+    kind = _like(input, dtype)
+    value = number("full_like", _number("full_like", fill_value), kind)
+    return finished(np.full_like(input.array, value, kind, _order(input)), device, requires_grad)
 
 
 def _like(input: Tensor, dtype: Any) -> Any:

@@ -13,6 +13,7 @@ from ...function import LinearMap
 from ...state import composite
 from ..elementwise import conj
 from ..movement import narrow, pad, roll
+from ..movement.dims import dim_of, listed
 from ..out import into
 
 if TYPE_CHECKING:
@@ -403,7 +404,7 @@ def _resized(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int]) -> T
 
 def _several(op: str, x: Tensor, s: Any, dim: Any) -> tuple[list[Any], list[int]]:
     """Sizes and dimensions of a transform along several: all, those of dim, or the last len(s)."""
-    s = [s] if isinstance(s, int) else s
+    s = s if s is None else listed(s)
     if dim is None:
         count = x.ndim if s is None else len(s)
         if count > x.ndim:
@@ -419,13 +420,10 @@ def _several(op: str, x: Tensor, s: Any, dim: Any) -> tuple[list[Any], list[int]
 
 def _dims(op: str, x: Tensor, dim: Any) -> list[int]:
     """Dimensions counted from the front, each once."""
-    given = range(x.ndim) if dim is None else [dim] if isinstance(dim, int) else list(dim)
-    for d in given:
-        if not -x.ndim <= d < x.ndim:
-            raise DimError(
-                f"{op}: Dimension out of range (expected to be in range of [{-x.ndim}, {x.ndim - 1}], but got {d})"
-            )
-    dims = [d % x.ndim for d in given]
+    given = range(x.ndim) if dim is None else listed(dim)
+    dims = [dim_of(d, x.ndim, op) for d in given]
+    if dims and not x.ndim:
+        raise DimError(f"{op}: Dimension specified as {dims[0]} but tensor has no dimensions")
     if len(set(dims)) < len(dims):
         raise ArgumentError(f"{op}: FFT dims must be unique, got {tuple(given)}")
     return dims

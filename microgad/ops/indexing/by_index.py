@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
+from ..creation.numbers import number
+from ..movement.dims import dim_of
 from ..out import into
-from .index import INT64, INTEGERS, axis_of, in_range, index_array, into_same, number
+from .index import INT64, INTEGERS, in_range, index_array, into_same
 from .item import AddItem, Call, GetItem, SetItem, one_step
 from .places import ALL
 from .reduced import reduction
@@ -29,7 +31,7 @@ def _index(
     negative: bool = False,
 ) -> Any:
     """An index along dim, as one for NumPy; of a 0-d input as one for the flat input."""
-    axis = axis_of(op, dim, input.ndim)
+    axis = dim_of(dim, input.ndim, op)
     array = index_array(op, index, input, *others, dtypes=dtypes)
     if array.ndim > 1:
         raise DimError(f"{op}(): Index is supposed to be a vector, but got {array.shape}")
@@ -48,7 +50,7 @@ def _as_slices(op: str, input: Tensor, dim: int, index: Tensor, source: Tensor, 
         )
     expected = list(input.shape)
     if input.ndim:
-        expected[axis_of(op, dim, input.ndim)] = index.numel()
+        expected[dim_of(dim, input.ndim, op)] = index.numel()
     if list(source.shape) != expected and not (input.ndim == 0 and source.numel() == index.numel() == 1):
         raise error(
             f"{op}(): source tensor shape must match self tensor shape, excluding the specified dimension, where it "

@@ -13,8 +13,9 @@ from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...function import LinearMap
 from ...size import Size
 from .. import creation
+from ..movement.dims import dim_of
 from . import places
-from .index import INT64, axis_of, in_range, index_array, into_same
+from .index import INT64, in_range, index_array, into_same
 from .item import AddItem, Call, GetItem, SetItem, one_step
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def positions(axis: int, index: Any, shape: tuple[int, ...]) -> Any:
 
 def along(op: str, input: Tensor, dim: int, index: Tensor, *others: Any) -> tuple[int, Any]:
     """The axis and the array of an index along it, both checked as PyTorch does."""
-    axis = axis_of(op, dim, input.ndim)
+    axis = dim_of(dim, input.ndim, op)
     array = index_array(op, index, input, *others)
     if array.size == 0:
         return axis, array.astype(np.int64)
@@ -101,7 +102,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
         raise DtypeError(f"take_along_dim(): dtype of indices should be Long but got {indices.dtype}")
     if dim is None:
         return take(input, indices.reshape(-1), out=out)
-    axis = axis_of("take_along_dim", dim, input.ndim)
+    axis = dim_of(dim, input.ndim, "take_along_dim")
     if input.ndim != indices.ndim:
         raise ShapeError(
             "take_along_dim(): input and indices should have the same number of dimensions, but got "

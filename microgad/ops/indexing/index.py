@@ -122,18 +122,6 @@ def two_steps(index: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]
     return (*first, ...), tuple(then)
 
 
-def axis_of(op: str, dim: int, ndim: int) -> int:
-    """The dimension, counted from the front. Raises IndexError where there is no such one."""
-    if not isinstance(dim, int):
-        raise TypeError(f"{op}(): argument 'dim' must be int, not {type(dim).__name__}")
-    size = max(ndim, 1)
-    if not -size <= dim < size:
-        raise DimError(
-            f"{op}: Dimension out of range (expected to be in range of [{-size}, {size - 1}], but got {dim})"
-        )
-    return dim % size
-
-
 def index_array(op: str, index: Any, *kept_by: Any, dtypes: tuple[np.dtype[Any], ...] = INTEGERS) -> Any:
     """The array of an index Tensor; a copy where a graph will keep it. Raises RuntimeError for other dtypes."""
     if not isinstance(index, function.Tensor):
@@ -188,19 +176,3 @@ def into_same(op: str, out: Tensor | None, result: Tensor, *inputs: Tensor) -> T
 def _largest(array: Any) -> int:
     """The largest of int64 indices, where a negative one counts as larger than all others."""
     return int(np.maximum.reduce(array.view(np.uint64), axis=None))
-
-
-def number(op: str, value: Any, dtype: np.dtype[Any]) -> Any:
-    """A Python number that a dtype can hold. Raises RuntimeError for others, as PyTorch does."""
-    fits = True
-    if isinstance(value, complex):
-        fits = dtype.kind == "c"
-    elif dtype.kind in "iu":
-        info = np.iinfo(dtype)
-        fits = abs(value) < np.inf and (-info.max if dtype.kind == "u" else info.min) <= int(value) <= info.max
-        value = int(value) % (info.max + 1) if fits and dtype.kind == "u" else value
-    elif dtype.kind == "f" and dtype.itemsize > 2:
-        fits = not float(np.finfo(dtype).max) < abs(value) < np.inf
-    if not fits:
-        raise DtypeError(f"{op}: value {value} cannot be converted to type {dtype} without overflow")
-    return value

@@ -11,9 +11,10 @@ from ... import backend, function
 from ...errors import DtypeError
 from ...function import Function, LinearMap
 from .. import creation
+from ..creation.numbers import number
 from ..elementwise import Select
 from . import places
-from .index import kept, normalized, number, two_steps
+from .index import kept, normalized, two_steps
 from .places import is_basic, is_mask
 
 if TYPE_CHECKING:

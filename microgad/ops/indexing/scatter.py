@@ -8,9 +8,9 @@ import numpy as np
 
 from ... import function
 from ...errors import ArgumentError, DtypeError, ShapeError
+from ..creation.numbers import number
 from ..out import into
 from .gather import along, positions
-from .index import number
 from .item import AddItem, Call, SetItem, one_step
 from .reduced import MulItem
 

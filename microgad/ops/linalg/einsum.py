@@ -16,6 +16,7 @@ from ...function import Function
 from ...state import composite
 from .. import layouts
 from ..movement import diagonal, permute, reshape
+from ..movement.dims import is_one, listed
 from ..out import into
 from .arguments import same_dtype
 
@@ -258,13 +259,13 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     """
     if isinstance(dims, core.Tensor):
         dims = dims.tolist() if dims.ndim else dims.item()
-    if isinstance(dims, int):
+    if is_one(dims):
         if dims < 0:
             raise ArgumentError(f"tensordot expects dims >= 0, but got dims={dims}")
         if dims > min(a.ndim, b.ndim):
             raise ArgumentError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
         dims = list(range(a.ndim - dims, a.ndim)), list(range(dims))
-    of_a, of_b = ([d] if isinstance(d, int) else list(d) for d in dims)
+    of_a, of_b = (listed(d) for d in dims)
     if len(of_a) != len(of_b):
         raise ArgumentError(f"both dimension lists should have same length, got {of_a} and {of_b}")
     same_dtype("tensordot", a, b)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import dtypes
-from ...errors import ArgumentError, DimError, DtypeError, ShapeError
+from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
 from ...state import composite
 from ..elementwise import Select, where
 from ..movement import permute, reshape
+from ..movement.dims import dim_of, listed
 from ..out import into
 from ..spelling import numpy_spelling
 from .arguments import floating, is_complex, matrices, values
@@ -102,16 +103,12 @@ def _cast(op: str, x: Tensor, dtype: Any) -> Tensor:
     return x.to(kind)
 
 
-def _dims(dim: Any, x: Tensor) -> tuple[int, ...]:
+def _dims(op: str, dim: Any, x: Tensor) -> tuple[int, ...]:
     """Dimensions counted from the front; all of them for None and for none."""
-    chosen = [dim] if isinstance(dim, int) else range(x.ndim) if dim is None else list(dim) or range(x.ndim)
-    n = max(x.ndim, 1)
-    for d in chosen:
-        if not -n <= d < n:
-            raise DimError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {d})")
-    if len({d % n for d in chosen}) < len(chosen):
-        raise ArgumentError(f"dim {next(d for d in chosen)} appears multiple times in the list of dims {list(chosen)}")
-    return tuple(d % n for d in chosen) if x.ndim else ()
+    found = tuple(dim_of(d, x.ndim, op) for d in (range(x.ndim) if dim is None else listed(dim) or range(x.ndim)))
+    if len(set(found)) < len(found):
+        raise ArgumentError(f"{op}: a dim appears multiple times in the list of dims {dim}")
+    return found if x.ndim else ()
 
 
 @numpy_spelling
@@ -127,7 +124,7 @@ def vector_norm(
     tensor([5., 0.])
     """
     x = _cast("linalg.vector_norm", x, dtype)
-    axis, p = _dims(dim, x), float(ord)
+    axis, p = _dims("linalg.vector_norm", dim, x), float(ord)
     if (p < 0 or p == math.inf) and 0 in (x.shape[a] for a in axis):
         raise ShapeError(
             f"linalg.vector_norm cannot compute the {ord} norm on an empty tensor because the operation does not have "
@@ -152,10 +149,10 @@ def matrix_norm(
     op = "linalg.matrix_norm"
     matrices(op, A)
     x = _cast(op, A, dtype)
-    dims = (dim,) if isinstance(dim, int) else tuple(dim)
+    dims = listed(dim)
     if len(dims) != 2:
         raise ShapeError(f"{op}: dim must be a 2-tuple, got {dim}")
-    axis = _dims(dims, x)
+    axis = _dims(op, dims, x)
     if ord == "fro":
         return into(out, vector_norm(x, 2, axis, keepdim))
     if ord not in ("nuc", 2, -2, 1, -1, math.inf, -math.inf):
@@ -164,18 +161,21 @@ def matrix_norm(
         floating(op, x)
         order = [*(i for i in range(x.ndim) if i not in axis), *axis]
         sigma = svdvals(permute(x, order))
-        if ord != "nuc" and sigma.shape[-1] == 0:
-            result = sigma.sum(-1)
-        else:
-            result = sigma.sum(-1) if ord == "nuc" else (sigma.amax(-1) if ord > 0 else sigma.amin(-1))
+        result = sigma.sum(-1) if ord == "nuc" else _extreme(sigma, -1, ord)
     else:
         first, last = axis if abs(ord) == 1 else axis[::-1]
         sums = abs(x).sum(first)
-        dim = last - (last > first)
-        result = sums.amax(dim) if ord > 0 else sums.amin(dim)
+        result = _extreme(sums, last - (last > first), ord)
     if keepdim:
         result = reshape(result, [1 if i in axis else n for i, n in enumerate(x.shape)])
     return into(out, result)
+
+
+def _extreme(x: Tensor, dim: int, ord: float) -> Tensor:
+    """The largest, which of nothing is 0, or for a negative order the smallest, which of nothing there isn't."""
+    if ord < 0:
+        return x.amin(dim)
+    return x.amax(dim) if x.shape[dim] else x.sum(dim)
 
 
 @numpy_spelling
@@ -192,7 +192,7 @@ def linalg_norm(
     """
     if ord is None:
         return vector_norm(A, 2, dim, keepdim, dtype=dtype, out=out)
-    dims = [dim] if isinstance(dim, int) else dim
+    dims = dim if dim is None else listed(dim)
     if dims is None and A.ndim not in (1, 2):
         raise ShapeError(f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {A.ndim}D.")
     if dims is not None and len(dims) not in (1, 2):
@@ -228,7 +228,7 @@ def frobenius_norm(input: Tensor, dim: Any, keepdim: bool = False, *, out: Tenso
     >>> torch.frobenius_norm(torch.tensor([[3.0, 0.0], [0.0, 4.0]]), (0, 1))
     tensor(5.)
     """
-    dims = (dim,) if isinstance(dim, int) else tuple(dim)
+    dims = listed(dim)
     if len(dims) > 2:
         raise ShapeError(f"frobenius_norm: expected at most 2 dimensions in dim, but got {len(dims)}")
     return vector_norm(input, 2, dims or None, keepdim, out=out)

@@ -343,7 +343,7 @@ def addbmm(
     tensor([[7.]])
     """
     same_dtype("addbmm", input, batch1, batch2)
-    return _added("addbmm", input, bmm(batch1, batch2).sum(0), beta, alpha, out)
+    return _added("addbmm", input, bmm(batch1, batch2).sum(0, dtype=input.dtype), beta, alpha, out)
 
 
 @numbers_first

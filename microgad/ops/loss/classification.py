@@ -201,7 +201,7 @@ def _unbatched(loss: Callable[..., Tensor], input: Tensor, target: Tensor, reduc
     """The loss of (C) is that of (1, C), without its batch dimension."""
     indexed = target.array.shape == (1,) and not target.dtype.is_floating_point
     out = loss(input.unsqueeze(0), target if indexed else target.unsqueeze(0), reduction=reduction, **rest)
-    return out.squeeze(0) if out.ndim and not indexed else out
+    return out.squeeze(0) if out.ndim else out
 
 
 def _rows(input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any]:

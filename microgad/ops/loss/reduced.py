@@ -30,7 +30,8 @@ def plainly(losses: Tensor, reduction: str) -> Tensor:
 def chosen(size_average: bool | None, reduce: bool | None, reduction: str | int) -> str:
     """The reduction, by PyTorch's first arguments for it where these are given."""
     if size_average is not None or reduce is not None:
-        reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
+        averaged, whole = size_average is None or size_average, reduce is None or reduce
+        reduction = "mean" if averaged and whole else "sum" if whole else "none"
         said = f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead."
         warnings.warn(said, stacklevel=3)
     if isinstance(reduction, int) and 0 <= reduction < len(REDUCTIONS):

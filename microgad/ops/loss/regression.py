@@ -69,26 +69,30 @@ def l1_loss(
 ) -> Tensor:  # fmt: skip
     """|input - target|, each times its weight; the mean is over the weights. Source: torch.nn.functional.l1_loss.
 
-    Arguments and errors are mse_loss's.
+    Arguments and errors are mse_loss's, but integers have losses and a sum, though no mean.
 
     >>> l1_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
     tensor(1.)
     """
     reduction = chosen(size_average, reduce, reduction)
-    _check_operands("l1_loss", input, target)
+    _check_sizes(input, target)
     losses = (input - target).abs()
     return plainly(losses, reduction) if weight is None else _weighted(losses, input, weight, reduction)
 
 
 def _check_operands(op: str, input: Tensor, target: Tensor) -> None:
+    _check_sizes(input, target)
+    if not {input.array.dtype.kind, target.array.dtype.kind} & {*"fc"}:
+        raise DtypeError(f"{op}: input or target must be floating-point, but they are {input.dtype} and {target.dtype}")
+
+
+def _check_sizes(input: Tensor, target: Tensor) -> None:
     if target.array.shape != input.array.shape:
         warnings.warn(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). "
             "This will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
             stacklevel=3,
         )
-    if not {input.array.dtype.kind, target.array.dtype.kind} & {*"fc"}:
-        raise DtypeError(f"{op}: input or target must be floating-point, but they are {input.dtype} and {target.dtype}")
 
 
 def _weighted(losses: Tensor, input: Tensor, weight: Tensor, reduction: str) -> Tensor:

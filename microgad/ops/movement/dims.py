@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
+from typing import Any, TypeGuard
 
 from ...errors import DimError, ShapeError
 
 
 def dim_of(dim: int, ndim: int, op: str) -> int:
     """A dimension counted from the front; a Tensor without dimensions has one to speak of."""
+    if type(dim) is not int:
+        dim = _whole(dim, op)
     n = max(ndim, 1)
     if not -n <= dim < n:
         raise DimError(f"{op}: Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
-    return int(dim) % n
+    return dim % n
 
 
 def dims_of(dims: int | Sequence[int], ndim: int, op: str) -> tuple[int, ...]:
     """Dimensions counted from the front, none of them twice."""
-    found = tuple(dim_of(d, ndim, op) for d in ((dims,) if isinstance(dims, int) else dims))
+    found = tuple(dim_of(d, ndim, op) for d in listed(dims))
     for d in found:
         if found.count(d) > 1:
             raise ShapeError(f"{op}: dim {d} appears multiple times in the list of dims {dims}")
     return found
+
+
+def listed(numbers: Any) -> tuple[Any, ...]:
+    """Numbers as a tuple, where one may stand for a sequence of one: Python's, NumPy's or a Tensor without dims."""
+    return (numbers,) if is_one(numbers) else tuple(numbers)
+
+
+def is_one(numbers: Any) -> TypeGuard[int]:
+    """Whether it is a number by itself: Python's, NumPy's or a Tensor without dimensions."""
+    return isinstance(numbers, (int, float)) or getattr(numbers, "ndim", 1) == 0
+
+
+def _whole(dim: Any, op: str) -> int:
+    """NumPy's integers and Tensors of one are dims as well; truth values and fractions aren't, as in PyTorch."""
+    if isinstance(dim, bool) or getattr(dim, "ndim", 0) != 0 or not hasattr(dim, "__index__"):
+        raise TypeError(f"{op}(): argument 'dim' must be int, not {type(dim).__name__}")
+    return operator.index(dim)

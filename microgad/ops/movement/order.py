@@ -13,7 +13,7 @@ from ...function import LinearMap
 from ...state import composite
 from .. import layouts
 from .conversion import clone
-from .dims import dim_of, dims_of
+from .dims import dim_of, dims_of, is_one, listed
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -111,7 +111,7 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
     >>> torch.movedim(torch.zeros(2, 3, 4), 0, -1).shape
     torch.Size([3, 4, 2])
     """
-    if isinstance(source, int) != isinstance(destination, int):
+    if is_one(source) != is_one(destination):
         raise TypeError(f"movedim: source and destination are both ints or both tuples, got {source}, {destination}")
     origins, places = dims_of(source, input.ndim, "movedim"), dims_of(destination, input.ndim, "movedim")
     if len(origins) != len(places):
@@ -195,8 +195,7 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] |
     tensor([[3, 1, 2],
             [6, 4, 5]])
     """
-    steps = (shifts,) if isinstance(shifts, int) else tuple(shifts)
-    axes = (dims,) if isinstance(dims, int) else tuple(dims or ())
+    steps, axes = listed(shifts), () if dims is None else listed(dims)
     if not steps:
         raise ShapeError("roll: `shifts` required")
     if len(axes) != len(steps) and not (len(steps) == 1 and not axes):

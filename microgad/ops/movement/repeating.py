@@ -171,7 +171,7 @@ def repeat_interleave(
         raise DimError(f"repeat_interleave: dim {dim} was given, but input has no dimensions")
     axis = dim_of(dim, input.ndim, "repeat_interleave")
     n = input.shape[axis]
-    counts = [repeats] if isinstance(repeats, int) else _counts(repeats).tolist()
+    counts = [int(repeats)] if isinstance(repeats, (int, np.integer)) else _counts(repeats).tolist()
     if min(counts, default=0) < 0:
         raise ArgumentError("repeat_interleave: repeats can not be negative")
     if len(counts) not in (1, n):
@@ -191,9 +191,11 @@ def repeat_interleave(
 
 
 def _counts(repeats: Any) -> Any:
-    counts = repeats.array if isinstance(repeats, function.Tensor) else None
-    if counts is None or counts.dtype.kind not in "iu":
-        raise DtypeError(f"repeat_interleave: repeats must be an int or an integer Tensor, got {repeats!r}")
+    if not isinstance(repeats, function.Tensor):
+        raise TypeError(f"repeat_interleave: repeats must be an int or an integer Tensor, got {repeats!r}")
+    counts = repeats.array
+    if counts.dtype.kind not in "iu":
+        raise DtypeError(f"repeat_interleave: repeats must be an int or an integer Tensor, got {repeats.dtype}")
     if counts.ndim > 1:
         raise ShapeError(f"repeat_interleave: only accepts 0-d or 1-d repeats, got {counts.ndim}-d")
     counts = backend.to_numpy(counts).reshape(-1)

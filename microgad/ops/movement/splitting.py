@@ -14,7 +14,7 @@ from ... import function
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...function import Function
 from ..spelling import numpy_spelling
-from .dims import dim_of
+from .dims import dim_of, is_one, listed
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -75,10 +75,10 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
     >>> torch.split(torch.arange(5), 2)
     (tensor([0, 1]), tensor([2, 3]), tensor([4]))
     """
-    if not isinstance(split_size_or_sections, int):
-        return split_with_sizes(tensor, split_size_or_sections, dim)
+    if not is_one(split_size_or_sections):
+        return split_with_sizes(tensor, listed(split_size_or_sections), dim)
     _check_ndim(tensor, 1, "split")
-    axis, step = dim_of(dim, tensor.ndim, "split"), split_size_or_sections
+    axis, step = dim_of(dim, tensor.ndim, "split"), operator.index(split_size_or_sections)
     n = tensor.shape[axis]
     if step < 0:
         raise ArgumentError(f"split: expects split_size be non-negative, but got split_size={step}")
@@ -140,7 +140,8 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
         if cuts.array.dtype.kind not in "iu":
             raise DtypeError(f"tensor_split: indices_or_sections must be int64, but got {cuts.dtype}")
         cuts = cuts.tolist()
-    if isinstance(cuts, int):
+    if is_one(cuts):
+        cuts = operator.index(cuts)
         if cuts <= 0:
             raise ArgumentError(f"tensor_split: number of sections must be larger than 0, got {cuts}")
         least, more = divmod(n, cuts)
@@ -153,7 +154,7 @@ def _split_along(input: Tensor, parts: Any, least: int, axis: int, op: str) -> t
         raise ShapeError(
             f"{op}: requires a tensor with at least {least} dimension, but got a tensor with {input.ndim} dimensions!"
         )
-    if isinstance(parts, int) and (parts <= 0 or input.shape[axis] % parts):
+    if is_one(parts) and (parts <= 0 or input.shape[axis] % parts):
         raise ArgumentError(
             f"{op}: attempted to split along dimension {axis}, but the size of the dimension {input.shape[axis]} is "
             f"not divisible by the split_size {parts}!"

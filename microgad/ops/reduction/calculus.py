@@ -50,6 +50,7 @@ def _before(x: Tensor, axis: int) -> Tensor:
     return _part(x, axis, slice(0, -1))
 
 
+@numpy_spelling
 @composite
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1) -> Tensor:
     """The integral of y along dim, at points x, or dx (1) apart, by the trapezoidal rule. Source: torch.trapezoid.
@@ -69,6 +70,7 @@ def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, di
 trapz = trapezoid
 
 
+@numpy_spelling
 @composite
 def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1) -> Tensor:
     """The integral up to each point but the first: see `trapezoid`. Source: torch.cumulative_trapezoid.

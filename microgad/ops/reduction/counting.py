@@ -47,7 +47,7 @@ class CountNonzero(Function):
 
 def _truth(cls: type[Function], input: Tensor, dim: Dim, keepdim: bool, op: str) -> Tensor:
     """Over no dims there is nothing to reduce; PyTorch answers uint8 with uint8."""
-    axis = () if dim == () else axes(dim, input.array.ndim, op)
+    axis = () if isinstance(dim, (tuple, list)) and not dim else axes(dim, input.array.ndim, op)
     result: Tensor = cls.apply(input, axis=axis, keepdims=keepdim)
     return result.to(input.dtype) if input.array.dtype == np.uint8 else result
 

@@ -132,10 +132,10 @@ def _where(cls: type[Function], input: Tensor, dim: int | None, keepdim: bool, o
     ordered(input, op)
     if input.array.dtype.kind == "b":
         raise DtypeError(f"{op}: does not support bool input")
-    axis = None if dim is None or not input.array.ndim else dim_of(dim, input.array.ndim, op)
+    axis = None if dim is None else dim_of(dim, input.array.ndim, op)
     if not count(input.array.shape, axis):
         raise DimError(f"{op}: Expected reduction dim {dim} to have elements, got input of shape {tuple(input.shape)}")
-    return cls.apply(input, axis=axis, keepdims=keepdim)
+    return cls.apply(input, axis=axis if input.array.ndim else None, keepdims=keepdim)
 
 
 @numpy_spelling

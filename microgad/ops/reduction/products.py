@@ -75,8 +75,8 @@ def prod(
     tensor([ 2., 12.])
     """
     x = converted(input, dtype, out)
-    axis = None if dim is None or not x.array.ndim else dim_of(dim, x.array.ndim, "prod")
-    result = Prod.apply(x, axis=axis, keepdims=keepdim)
+    axis = None if dim is None else dim_of(dim, x.array.ndim, "prod")
+    result = Prod.apply(x, axis=axis if x.array.ndim else None, keepdims=keepdim)
     return into(out, whole_numbers(result, x, dtype, out))
 
 

@@ -1,0 +1,41 @@
+"""Python's numbers as the elements of a dtype, which may not hold them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...errors import DtypeError
+
+
+def number(op: str, value: Any, dtype: np.dtype[Any]) -> Any:
+    """A Python number that a dtype can hold. Raises RuntimeError for others, as PyTorch does.
+
+    Of unsigned integers the negative ones count from the end, if they are whole: -1 is the largest.
+    """
+    fits = True
+    if isinstance(value, complex) and dtype.kind != "c":
+        fits, value = value.imag == 0, value.real if value.imag == 0 else value
+    if fits and dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        fits = (-info.max if dtype.kind == "u" and isinstance(value, int) else info.min) <= value <= info.max
+        value = int(value) % (info.max + 1) if fits and dtype.kind == "u" else value
+    elif fits and dtype.kind == "f" and dtype.itemsize > 2:
+        fits = not float(np.finfo(dtype).max) < abs(value) < np.inf
+    if not fits:
+        raise DtypeError(f"{op}: value {value} cannot be converted to type {dtype} without overflow")
+    return value
+
+
+def converted(op: str, numbers: Any, dtype: np.dtype[Any]) -> Any:
+    """An array of Python's numbers in another dtype. Raises RuntimeError where integers can't hold one of them.
+
+    Raises TypeError for complex numbers where the dtype is real.
+    """
+    if numbers.dtype.kind == "c" and dtype.kind != "c":
+        raise TypeError(f"{op}: must be real numbers for {dtype}, not complex")
+    if dtype.kind in "iu" and numbers.dtype.kind in "iuf" and numbers.size:
+        for extreme in (numbers.min(), numbers.max()):
+            number(op, extreme.item(), dtype)
+    return numbers.astype(dtype, copy=False)
