@@ -26,14 +26,13 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from microgad.function import Function, LinearMap
 from microgad.testing.calls import GradcheckError
 from microgad.testing.laws import gradients, op, values
 from microgad.testing.laws.case import Case
-from microgad.testing.laws.run import Law, hold
+from microgad.testing.laws.run import Law, for_all, hold
 
 REGISTRY: dict[type[Function], list[Entry]] = {}
 WHOLLY = 25  # examples that every law is held against; what costs much is held against some of the rest
@@ -70,8 +69,6 @@ class Entry:
         recorded: set[type[Function]] = set()
         held, failed = 0, False
 
-        @settings(**options)
-        @given(self.examples)
         def every_example_obeys(case: Case) -> None:
             nonlocal held, failed
             case.thorough = failed or held < WHOLLY
@@ -82,7 +79,7 @@ class Entry:
                 raise
             held += 1
 
-        every_example_obeys()
+        for_all(self.name, self.examples, every_example_obeys, **options)
         return recorded
 
 

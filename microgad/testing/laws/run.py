@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, core, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
 
@@ -21,6 +22,8 @@ from .nearby import wrong_derivatives
 from .report import Report
 
 seen: ContextVar[Callable[[], None]] = ContextVar("seen", default=lambda: None)  # is called after each example
+
+ROUND = 10  # examples that hypothesis makes afresh, before it begins to change those that it has
 
 C = TypeVar("C", bound=Case)
 Law = Callable[[C], None]
@@ -50,6 +53,7 @@ def hold(case: C, laws: Sequence[Law[C]]) -> None:
     """Hold each law against one example. Raises AssertionError, or GradcheckError, that names the operation and law."""
     with quiet():
         for law in laws:
+            case.rng = np.random.default_rng((case.seed, zlib.crc32(law.__name__.encode())))  # whatever ran before it
             try:
                 law(case)
             except (AssertionError, GradcheckError) as error:
@@ -67,17 +71,24 @@ def hold(case: C, laws: Sequence[Law[C]]) -> None:
                 raise AssertionError(said) from error
 
 
+def for_all(name: str, cases: st.SearchStrategy[C], check: Callable[[C], None], **options: Any) -> None:
+    """Hold `check` against many cases, as hypothesis's settings and `options` say.
+
+    In rounds: after some examples hypothesis goes on mostly by changing numbers in those that it has, with the same
+    shapes and axes, and a fault that shows in few of these would pass.
+    """
+    wanted, forced = settings(**options), getattr(core, "global_force_seed", None)
+    for done in range(0, wanted.max_examples, ROUND):
+        test = given(cases)(check)
+        if wanted.derandomize or forced is not None:
+            test = seed(f"{forced} {name} {done}")(test)
+        settings(wanted, max_examples=min(ROUND, wanted.max_examples - done))(test)()  # last: a seed takes the database
+
+
 def hold_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]], examples: int | None) -> Report:
     """Hold each law against many examples. Draws that the default generator makes are not seen outside."""
     count, failed, classes = 0, False, set[str]()
 
-    @settings(
-        settings() if examples is None else settings(max_examples=examples),
-        deadline=None,
-        report_multiple_bugs=False,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(cases)
     def every_example_obeys(case: C) -> None:
         nonlocal count, failed
         case.thorough = failed or count == 0  # the first may be one that failed in another run
@@ -93,8 +104,10 @@ def hold_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]],
 
     every_example_obeys.__qualname__ = f"{name}: every example obeys"  # hypothesis keeps failures under this name
     saved = default_generator.get_state()
+    options: dict[str, Any] = {} if examples is None else {"max_examples": examples}
+    options |= {"deadline": None, "report_multiple_bugs": False, "suppress_health_check": list(HealthCheck)}
     try:
-        every_example_obeys()
+        for_all(name, cases, every_example_obeys, **options)
     finally:
         default_generator.set_state(saved)
     return Report(name, count, tuple(law.__name__ for law in laws), tuple(sorted(classes)))
