@@ -55,7 +55,7 @@ def run(
     outer = state.current()
     observer = outer.observer
     if observer is not None:
-        observer.start_backward(roots, seeds)
+        observer.start_backward(roots, seeds, targets)
     token = state.variable.set(State(create_graph, outer.path, observer, False, outer.holomorphic))
     try:
         while heap:

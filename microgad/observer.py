@@ -34,10 +34,13 @@ class Observer:
         """Who sees what a user's autograd.Function does in its forward."""
         return self
 
-    def start_backward(self, roots: Sequence[Any], seeds: Sequence[Any]) -> None:
-        """A backward pass starts at these nodes, with these gradients: arrays, or Tensors under create_graph."""
+    def start_backward(self, roots: Sequence[Any], seeds: Sequence[Any], ends: Sequence[Any] | None = None) -> None:
+        """A backward pass starts at these nodes, with these gradients: arrays, or Tensors under create_graph.
+
+        It goes to all leaves, or only to its `ends`.
+        """
         if self.outer is not None:
-            self.outer.start_backward(roots, seeds)
+            self.outer.start_backward(roots, seeds, ends)
 
     def begin_backward(self, node: Any, grad: Any) -> None:
         """A node's derivatives are about to be computed from the gradient of its result."""

@@ -31,18 +31,19 @@ _DEPTH = 40.0  # below exp(-40) of its height, the integrand counts for nothing
 
 def _standard_gamma(concentration: Tensor, generator: Generator | None = None) -> Tensor:
     """A draw of x^(a-1) exp(-x) / Γ(a) for each a, with its derivative. Source: torch._standard_gamma."""
-    return _StandardGamma.apply(concentration, generator)
+    return _StandardGamma.apply(concentration, _drawn(gamma, concentration, generator))
 
 
 def _sample_dirichlet(concentration: Tensor, generator: Generator | None = None) -> Tensor:
     """(*, K) -> probabilities that add up to 1 along the last dimension. Source: torch._sample_dirichlet."""
-    return _Dirichlet.apply(concentration, generator)
+    return _Dirichlet.apply(concentration, _drawn(dirichlet, concentration, generator))
 
 
 class _StandardGamma(Function):
+    """What was `drawn`, as it moves with the concentration."""
+
     @staticmethod
-    def forward(ctx: Any, concentration: Tensor, generator: Generator | None) -> Tensor:
-        drawn = _drawn(gamma, concentration, generator)
+    def forward(ctx: Any, concentration: Tensor, drawn: Tensor) -> Tensor:
         ctx.save_for_backward(concentration, drawn)
         return drawn
 
@@ -74,9 +75,10 @@ class _GammaCdf(Function):
 
 
 class _Dirichlet(Function):
+    """What was `drawn`, as it moves with the concentration."""
+
     @staticmethod
-    def forward(ctx: Any, concentration: Tensor, generator: Generator | None) -> Tensor:
-        drawn = _drawn(dirichlet, concentration, generator)
+    def forward(ctx: Any, concentration: Tensor, drawn: Tensor) -> Tensor:
         ctx.save_for_backward(concentration, drawn)
         return drawn
 

@@ -22,14 +22,15 @@ from ..errors import ArgumentError
 from ..function import Function
 from .columns import read, written
 from .copying import laid_out
+from .passes import Pass, Point
 from .patience import uncollected
 from .recipe import Recipe
 from .statistics import Stats
-from .tape import Input, Kept, Op, Result, Seed, Source, Tape
+from .tape import Input, Kept, Op, Result, Source, Tape
 
 FORMAT = 1
-ROWS: dict[str, type[Any]] = {"ops": Op, "sources": Source, "results": Result, "seeds": Seed}
-PARTS: dict[str, type[Any]] = {"Input": Input, "Kept": Kept}
+ROWS: dict[str, type[Any]] = {"ops": Op, "sources": Source, "results": Result, "passes": Pass}
+PARTS: dict[str, type[Any]] = {"Input": Input, "Kept": Kept, "Point": Point}
 SINGLE: dict[str, type[Any]] = {"Stats": Stats, "Recipe": Recipe}
 ROOMS = re.compile(r"microgad\.(ops(\.\w+)*|function|engine)")
 DTYPES = re.compile(r"[<>|=]?[biufcV?]\d*|bool|u?int\d+|float\d+|complex\d+")
@@ -95,9 +96,9 @@ def _tape(plain: Any, arrays: list[Any]) -> Tape:
         raise ArgumentError(f"from_json: a tape of format {plain['microgad tape']!r}, this is {FORMAT}")
     reader = _Reader(arrays)
     with uncollected():
-        ops, sources, results, seeds = (read(cls, plain[name], PARTS, reader.value) for name, cls in ROWS.items())
+        ops, sources, results, passes = (read(cls, plain[name], PARTS, reader.value) for name, cls in ROWS.items())
         tape = Tape(ops, sources, results)
-        tape.seeds = seeds
+        tape.passes = passes
         _check(tape)
     return tape
 
@@ -114,7 +115,9 @@ def _check(tape: Tape) -> None:
         results[op.number] = len(op.shapes)
         if len(op.dtypes) != len(op.shapes):
             raise ArgumentError(f"from_json: {op.name} ({op.number}) has {len(op.shapes)} shapes, {op.dtypes} dtypes")
-    for number, index in [(x.source, x.index) for x in tape.results] + [(x.op, x.index) for x in tape.seeds]:
+    places = [(x.source, x.index) for x in tape.results]
+    places += [(point.source, point.index) for passed in tape.passes for point in passed.points]
+    for number, index in places:
         if not 0 <= index < results.get(number, 0):
             raise ArgumentError(f"from_json: a result of {number}, which isn't there")
 

@@ -25,13 +25,13 @@ class FirstBackward(Recorder):
         self.done = False
         state.variable.set(state.changed(observer=self))
 
-    def start_backward(self, roots: Sequence[Function], seeds: Sequence[Any]) -> None:
+    def start_backward(self, roots: Sequence[Function], seeds: Sequence[Any], ends: Any = None) -> None:
         """The first one starts, or the first one is over."""
         if self.roots and not self.deriving:
             self.end()
         elif not self.roots:
             self.roots = [(node.number, index) for node, index in map(folded, roots)]
-        super().start_backward(roots, seeds)
+        super().start_backward(roots, seeds, ends)
 
     def begin(self, node: Function, inputs: tuple[Any, ...], target: Any = None) -> None:
         """An operation outside of derivatives: if there was a backward pass, it is over."""

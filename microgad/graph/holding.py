@@ -123,10 +123,9 @@ class _Walk:
             for number in self.kept[i] if i not in segments else entered.get(i, ()):
                 held += 0 if holders[number] else self.sizes[number]
                 holders[number] += 1
-        gradients = best = 0
+        gradients, best = 0, held
         where: Op | None = None
         opened: set[int] = set()
-        best = held
         for i in reversed(range(len(self.ops))):
             around = segments.get(i)
             if around is not None and around not in opened:

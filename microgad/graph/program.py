@@ -10,14 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend, engine, state
+from .. import backend, state
 from ..autograd import custom
 from ..errors import GraphError
-from ..function import Function, Output
+from ..function import Function
+from ..nn.hooks import Gate
 from ..tensor import Tensor
-from .replaying import Replaying
+from .passes import Pass
+from .replaying import Walking
 from .sources import Sources
-from .tape import Op, Seed, Source, Tape
+from .tape import Op, Source, Tape
+from .writing_back import Derivatives, Step, facts
 
 SMALL = 8  # elements of an array that is written into the source
 HELPER = '''def fit(grad, shape, dtype):
@@ -70,39 +73,23 @@ def program(tape: Tape) -> Program:
     return writer.program()
 
 
-@dataclasses.dataclass
-class Step:
-    """What the program calls an operation's parts."""
-
-    op: str  # "relu1_op", or "Relu()"
-    out: list[str]
-    inputs: list[str]
-
-
-class Writer(Replaying):
+class Writer(Walking):
     """A replay that writes down what it does, forward and backward."""
 
     def __init__(self, tape: Tape) -> None:
-        super().__init__(tape, None, None)
+        super().__init__(tape)
         self.sources = Sources()
         self.values: dict[str, Any] = {}
         self.body: list[str] = []
         self.variables: dict[tuple[int, int], str] = {}
-        self.steps: dict[int, Step] = {}  # by the number of the node
-        self.nodes: dict[tuple[int, int], Function] = {}
-        self.grads: dict[tuple[int, int], str] = {}
-        self.gradients: dict[str, str] = {}
-        self.leaves: dict[int, str] = {}  # what a leaf is called, by the number of its node
-        self.names: dict[tuple[int, int], str] = {}
+        self.names: dict[tuple[int, int], str] = {}  # what a source's gradient is called
         self.taken = dict.fromkeys([*keyword.kwlist, "np", "values", "fit", "parts", "float", "complex", "slice"], 1)
-        self.seeds: dict[int, list[Seed]] = {}
-        for seed in tape.seeds:
-            self.seeds.setdefault(seed.place, []).append(seed)
+        self.derivatives = Derivatives(self)
 
     def program(self) -> Program:
         results = [self.variables[result.source, result.index] for result in self.tape.results]
         told = ", ".join(f"'result{i or ''}': {name}" for i, name in enumerate(results))
-        grads = ", ".join(f"{name!r}: {g}" for name, g in self.gradients.items())
+        grads = ", ".join(f"{name!r}: {g}" for name, g in self.derivatives.gradients.items())
         lines = ["def run(values):", *(f"    {line}" if line else "" for line in self.body)]
         lines.append(f"    return {{{told}}}, {{{grads}}}")
         head = f'"""{len(self.tape):,} operations as they were recorded by microgad, in NumPy alone."""'
@@ -117,27 +104,27 @@ class Writer(Replaying):
 
     def fresh(self, wish: str) -> str:
         """A name that no variable has yet."""
-        wish = _name(wish)
-        n = self.taken[wish] = self.taken.get(wish, 0) + 1
-        name = wish if n == 1 else f"{wish}_{n}"
-        return name if n == 1 or name not in self.taken else self.fresh(name)
-
-    # Forward
+        wish = name = _name(wish)
+        while name in self.taken:
+            self.taken[wish] += 1
+            name = f"{wish}_{self.taken[wish]}"
+        self.taken[name] = 1
+        return name
 
     def start(self, source: Source, given: Any) -> Tensor:
         x = super().start(source, given)
         name = self.fresh(source.name or {"constant": "x"}.get(source.kind, source.kind))
         self.variables[source.number, 0] = name
-        self.say(f"{name} = {self.array(name, source.array)}", _facts(x.array))
+        self.say(f"{name} = {self.array(name, source.array)}", facts(x.array))
         if x.node is not None:
-            known = not source.name or source.name in self.leaves.values()  # a parameter after a step is another
-            self.leaves[x.node.number] = self.names[source.number, 0] = name if known else source.name
+            known = not source.name or source.name in self.names.values()  # a parameter after a step is another
+            self.derivatives.leaves[x.node.number] = self.names[source.number, 0] = name if known else source.name
         return x
 
     def array(self, name: str, x: Any) -> str:
         """An array in the source, or among the values."""
         x = backend.to_numpy(x)
-        if x.size <= SMALL and np.isfinite(x).all() and x.dtype.kind in "biuf":
+        if 0 < x.size <= SMALL and np.isfinite(x).all() and x.dtype.kind in "biuf":
             return f"np.array({x.tolist()!r}, {x.dtype.name!r})"
         self.values[name] = x
         return f"values[{name!r}].copy()" if name in self.variables.values() else f"values[{name!r}]"
@@ -148,54 +135,46 @@ class Writer(Replaying):
         cls = recipe.function
         if issubclass(cls, custom._Custom):
             raise GraphError(f"program: {op.name} is an autograd.Function, which has no forward on bare arrays")
-        given = [
-            self.variables[x.source, x.index] if x.source is not None else self.setting_text("", x.value)
-            for x in op.inputs
-        ]
-        operands = [self.made[x.source, x.index].array if x.source is not None else x.value for x in op.inputs]
-        brought = operands if cls.promote is None else cls.promote(list(operands))
-        arguments = [_brought(*x) for x in zip(given, operands, brought, strict=True)]
+        if cls is Gate:
+            raise GraphError("program: backward hooks of modules can't be written out")
+        given, arguments = self.arguments(op, cls)
         outs = [self.fresh(op.name.lower()) for _ in op.shapes]
         maker = self.maker(cls, outs[0], recipe.settings)
-        before = len(self.body)
         seen = _Seen()
-        if recipe.in_place:
-            self.body.append("")
         with state.scope(observer=seen):
             results = super().step(op)
         node = seen.node if hasattr(seen.node, "plan") else None
+        made = maker
         if node is not None:
-            for i in node.plan.inputs:
-                if arguments[i] != given[i] or (recipe.in_place and backend.is_array(brought[i])):
-                    kept = self.fresh(f"{given[i] if given[i].isidentifier() else 'number'}_then")
-                    self.say(f"{kept} = {arguments[i]}" + ".copy()" * recipe.in_place)
-                    arguments[i] = kept
-            if cls.joint is not None or node.plan.computed:
-                needs = tuple(edge is not None for edge in node.edges)
-                more = f"needs={needs}" if cls.joint is not None else ""
-                maker = (
-                    maker.replace("()", f"({more})")
-                    if maker.endswith("()")
-                    else f"{maker[:-1]}, {more})"
-                    if more
-                    else maker
-                )
+            self.hold(op, node, given, arguments)
+            made, maker = _named(f"{outs[0]}_op", maker, node)
+        target = f"{', '.join(outs)}{',' * (seen.several and len(outs) == 1)}"
         if recipe.in_place:
-            del self.body[before]
-        comment = ", ".join([*[op.path] * bool(op.path), *map(_facts, (x.array for x in results))])
-        made = f"{outs[0]}_op" if node is not None and not maker.endswith("()") else maker
-        call = f"({made} := {maker})" if made != maker else maker
-        call = f"{call}({', '.join(arguments)})"
-        if recipe.in_place:
-            outs = [given[0]]
-            self.say(f"{given[0]}[...] = {call}", comment)
-        else:
-            self.say(f"{', '.join(outs)}{',' * (seen.several and len(outs) == 1)} = {call}", comment)
-        for i, name in enumerate(outs):
-            self.variables[op.number, i] = name
+            outs, target = given[:1], f"{given[0]}[...]"
+        comment = ", ".join([*[op.path] * bool(op.path), *map(facts, (x.array for x in results))])
+        self.say(f"{target} = {maker}({', '.join(arguments)})", comment)
+        self.variables.update(((op.number, i), name) for i, name in enumerate(outs))
         if node is not None:
-            self.steps[node.number] = Step(made, outs, arguments)
+            self.derivatives.steps[node.number] = Step(made, outs, arguments)
         return results
+
+    def arguments(self, op: Op, cls: type[Function]) -> tuple[list[str], list[str]]:
+        """What an operation's inputs are called, and the same in the dtypes in which it takes them."""
+        given, operands = [], []
+        for x in op.inputs:
+            at = (x.source, x.index) if x.source is not None else None
+            given.append(self.variables[at] if at else self.setting_text("", x.value))
+            operands.append(self.made[at].array if at else x.value)
+        brought = operands if cls.promote is None else cls.promote(list(operands))
+        return given, [_brought(*x) for x in zip(given, operands, brought, strict=True)]
+
+    def hold(self, op: Op, node: Function, given: list[str], arguments: list[str]) -> None:
+        """Give names to arguments that derivatives read in another dtype, or as they were before a write."""
+        for i in node.plan.inputs:
+            if arguments[i] != given[i] or (op.in_place and op.inputs[i].source is not None):
+                kept = self.fresh(f"{given[i] if given[i].isidentifier() else 'number'}_then")
+                self.say(f"{kept} = {arguments[i]}" + ".copy()" * op.in_place)
+                arguments[i] = kept
 
     def maker(self, cls: type[Function], out: str, settings: dict[str, Any]) -> str:
         given = ", ".join(f"{name}={self.setting_text(f'{out}.{name}', x)}" for name, x in settings.items())
@@ -225,103 +204,13 @@ class Writer(Replaying):
             return x.__name__ if x.__module__ == "builtins" else self.sources.bring(x)
         raise GraphError(f"program: the setting {name} is a {type(x).__name__}, which can't be written out")
 
-    def see(self, op: Op, results: list[Tensor]) -> None:
-        for i, x in enumerate(results):
-            if x.node is not None:
-                self.nodes[op.number, i] = x.node
-
-    # Backward
-
-    def reach(self, place: int) -> None:
-        seeds = self.seeds.get(place, ())
-        for passed in sorted({seed.passed for seed in seeds}):
-            roots, values = [], []
-            self.say("")
-            for seed in (s for s in seeds if s.passed == passed):
-                at = seed.op, seed.index
-                node = self.made[at].node if seed.written else self.nodes.get(at)
-                assert node is not None
-                roots.append(node)
-                values.append(seed.values)
-                name = self.fresh(f"grad_{self.variables[at]}")
-                ones = bool((backend.to_numpy(seed.values) == 1).all())
-                text = f"np.ones_like({self.variables[at]})" if ones else self.array(name, seed.values)
-                self.send(node, name, text, seed.values)
-            with state.scope(observer=_Backward(self)):
-                engine.run(roots, values, retain_graph=True)
-            for number in [key[0] for key in self.grads if key[0] in self.leaves]:
-                grad, total = self.grads.pop((number, 0)), self.gradients.setdefault(self.leaves[number], "")
-                if total:
-                    self.say(f"{total} = {total} + {grad}", "what this pass adds")
-                self.gradients[self.leaves[number]] = total or grad
-            self.say("")
-
-    def send(self, edge: Function, wish: str, text: str, grad: Any) -> None:
-        """A gradient goes to a node, or to a leaf."""
-        node, index = (edge.edges[0], edge.index) if type(edge) is Output else (edge, 0)
-        key = node.number, index
-        held = self.grads.get(key)
-        if held is not None:
-            self.say(f"{held} = {held} + {text}", "its next part")
-            return
-        name = self.grads[key] = wish
-        self.say(f"{name} = {text}", _facts(grad))
-
-    def derive(self, node: Function, grad: Any, gradients: list[Any]) -> None:
-        """Write down what a node gives its inputs."""
-        step = self.steps.get(node.number)
-        if step is None:
-            raise GraphError(f"program: a {type(node).__name__} of views that are written to can't be written out")
-        plan = node.plan
-        kept = [step.inputs[i] for i in plan.inputs]
-        kept += [f"({', '.join(step.out)})" if type(node.shape) is list else step.out[0]] * plan.out
-        kept += [f"{step.op}.{name}" for name in plan.computed]
-        if type(node.shape) is list:
-            parts = []
-            for i, (shape, dtype) in enumerate(zip(node.shape, node.dtype, strict=True)):
-                zeros = f"np.zeros({shape}, {dtype.name!r})" if node.materializes else "None"
-                parts.append(self.grads.pop((node.number, i), zeros))
-            incoming = f"({', '.join(parts)},)"
-        else:
-            incoming = self.grads.pop((node.number, 0))
-        complex_out = any(d.kind == "c" for d in (node.dtype if type(node.dtype) is list else [node.dtype]))
-        if complex_out and engine._conjugates(node):
-            incoming = f"np.conj({incoming})" if type(node.shape) is not list else f"tuple(map(np.conj, {incoming}))"
-        names: dict[int, str] = {}
-        if plan.joint is not None:
-            method, positions = plan.joint
-            call = f"{step.op}.{method.__name__}({', '.join([incoming, *(kept[j] for j in positions)])})"
-            targets = []
-            for i, edge in enumerate(node.edges):
-                if edge is None or gradients[i] is None:
-                    targets.append("_")
-                    continue
-                names[i] = self.wish(edge, step.inputs[i])
-                targets.append(names[i])
-            told = f"{', '.join(targets)} = {call}" if len(targets) > 1 else f"({targets[0]},) = parts({call})"
-            self.say(told)
-        for i, derivative, positions in plan.derivatives:
-            if gradients[i] is not None:
-                arguments = ", ".join([incoming, *(kept[j] for j in positions)])
-                names[i] = f"{step.op}.{derivative.__name__}({arguments})"
-        for i, text in names.items():
-            edge, g = node.edges[i], gradients[i]
-            if edge.dtype.kind == "c" and engine._conjugates(node):
-                text = f"np.conj({text})"
-            if not backend.is_array(g) or g.shape != edge.shape or g.dtype != edge.dtype:
-                text = f"fit({text}, {edge.shape}, {edge.dtype.name!r})"
-            self.forward_to(edge, step.inputs[i], text, g)
-
-    def wish(self, edge: Function, name: str) -> str:
-        return self.fresh(f"grad_{name if name.isidentifier() else 'x'}")
-
-    def forward_to(self, edge: Function, name: str, text: str, grad: Any) -> None:
-        node, index = (edge.edges[0], edge.index) if type(edge) is Output else (edge, 0)
-        held = self.grads.get((node.number, index))
-        if held is None and text.isidentifier():
-            self.grads[node.number, index] = text
-            return
-        self.send(edge, "" if held else self.wish(edge, name), text, grad)
+    def walk(self, passed: Pass) -> None:
+        self.say("")
+        self.derivatives.start([(self.node(point), point) for point in passed.points])
+        with state.scope(observer=self.derivatives):
+            super().walk(passed)
+        self.derivatives.end()
+        self.say("")
 
 
 class _Seen(state.Observer):
@@ -334,16 +223,14 @@ class _Seen(state.Observer):
         self.node, self.several = node, type(out) is tuple
 
 
-class _Backward(state.Observer):
-    def __init__(self, writer: Writer) -> None:
-        self.writer = writer
-        self.grad: Any = None
-
-    def begin_backward(self, node: Function, grad: Any) -> None:
-        self.grad = grad
-
-    def backward(self, node: Function, gradients: list[Any]) -> None:
-        self.writer.derive(node, self.grad, gradients)
+def _named(name: str, maker: str, node: Function) -> tuple[str, str]:
+    """What derivatives call an operation, and how the program makes it: by a name, if it holds anything."""
+    if type(node).joint is not None:
+        needs = f"needs={tuple(edge is not None for edge in node.edges)}"
+        maker = f"{maker[:-1]}{'' if maker.endswith('()') else ', '}{needs})"
+    if maker.endswith("()") and not node.plan.computed:
+        return maker, maker
+    return name, f"({name} := {maker})"
 
 
 def _brought(name: str, x: Any, y: Any) -> str:
@@ -353,11 +240,6 @@ def _brought(name: str, x: Any, y: Any) -> str:
     if not backend.is_array(x):
         return f"np.asarray({name}, {y.dtype.name!r})"
     return name if x.dtype == y.dtype else f"{name}.astype({y.dtype.name!r})"
-
-
-def _facts(x: Any) -> str:
-    x = backend.as_array(x)
-    return f"{tuple(x.shape)} {x.dtype}"
 
 
 def _name(wish: str) -> str:

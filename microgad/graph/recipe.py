@@ -19,3 +19,4 @@ class Recipe:
     grad_enabled: bool  # as it was then
     digests: list[str]
     gradients: list[list[str | None]]
+    random: Any = None  # the default generator's state before, where an autograd.Function has drawn

@@ -7,7 +7,8 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, overload
+from types import MethodType
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -16,14 +17,17 @@ from ..autograd.anomaly import callers_line
 from ..autograd.custom import _Custom
 from ..errors import DtypeError
 from ..function import Function, Leaf, Output, numbers
+from ..generator import default_generator
+from ..nn.hooks import Gate
 from ..parameter import Parameter
 from ..tensor import Tensor
 from .copying import replica
 from .flops import flops_of
+from .passes import Pass, Point
 from .reading import Reader, argument, folded, names_of, plain
 from .recipe import Recipe
 from .statistics import quality, stats_of
-from .tape import Input, Op, Result, Seed, Source, Tape
+from .tape import Input, Op, Result, Source, Tape
 
 
 @dataclass(frozen=True)
@@ -146,8 +150,9 @@ class Recorder(state.Observer):
         self.writes: dict[int, tuple[Any, int]] = {}  # by a version counter's id: it, and how many writes were seen
         self.turns: dict[str, int] = {}  # by a module's path: which call of it this is
         self.started = 0.0
-        self.passes = 0
-        self.parameters: list[tuple[Any, Source]] = []
+        self.random: Any = None  # the default generator's state before an autograd.Function, which may draw
+        self.wanting: list[tuple[Any, Source]] = []  # weakly, Tensors from outside that want a gradient
+        self.hooked: dict[tuple[int, int], Function] = {}  # by an operation and which of its several results
 
     def inside(self, node: Function) -> state.Observer | None:
         """An autograd.Function is one operation: what it does inside isn't put on the tape."""
@@ -158,9 +163,11 @@ class Recorder(state.Observer):
     def begin(self, node: Function, inputs: tuple[Any, ...], target: Tensor | None = None) -> None:
         """An operation begins: what it will write to, as an autograd.Function may to any input, is looked at now."""
         super().begin(node, inputs, target)
-        for x in inputs if isinstance(node, _Custom) else (target,):
+        custom = isinstance(node, _Custom)
+        for x in inputs if custom else (target,):
             if isinstance(x, Tensor):
                 self.slot(x)
+        self.random = default_generator.get_state() if custom and self.level.replay else None
         self.started = time.perf_counter()
 
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
@@ -201,10 +208,10 @@ class Recorder(state.Observer):
         if level.values:
             op.values = [x.array.copy() for x in results]
         if level.replay:
-            op.recipe = Recipe(
-                cls, {name: _held(x) for name, x in settings.items()}, in_place, now.grad_enabled,
-                [digest(x.array) for x in results], [],
-            )  # fmt: skip
+            held = {name: _held(x) for name, x in settings.items() if not isinstance(x, MethodType)}
+            op.recipe = Recipe(cls, held, in_place, now.grad_enabled, [digest(x.array) for x in results], [])
+            if self.random is not None and not np.array_equal(self.random, default_generator.get_state()):
+                op.recipe.random = self.random
         self.tape.add(op)
         for i, x in enumerate(results):
             counter = x._counter()
@@ -221,10 +228,14 @@ class Recorder(state.Observer):
             source = self.source("constant", x)
             self.reader.suggest(source, name, op.path)
             return Input(name, source.number, 0, x.shape, self.reader.dtype(x.dtype))
-        return Input(name, None, 0, None if x is None else (), None, x)
+        value = x.item() if isinstance(x, np.generic) else x  # as `apply` takes it
+        return Input(name, None, 0, None if x is None else (), None, value)
 
     def slot(self, x: Tensor) -> Slot:
         """Where a Tensor's values come from: from an operation on the tape, or from outside, as they are now."""
+        leaf = x.node.tensor() if type(x.node) is Leaf else None
+        if leaf is not None and leaf is not x and leaf.array is x.array:
+            return self.slot(leaf)  # a derivative reads a leaf by a Tensor of its own
         counter = x._counter()
         unseen = counter[0] - self.writes.get(id(counter), (None, 0))[1]
         slot = self.slots.get(id(x))
@@ -239,13 +250,13 @@ class Recorder(state.Observer):
             # transpose_() and its kin: a Tensor that has taken the place of an operation's result
             slot = self.slots[id(x)] = Slot(x, node.number, index, unseen)
             return slot
-        kind = "constant" if type(node) is not Leaf else "parameter" if isinstance(x, Parameter) else "leaf"
+        kind = "constant" if node is None else "parameter" if isinstance(x, Parameter) else "leaf"
         number = node.number if type(node) is Leaf and self.tape.find(node.number) is None else None
         source = self.source(kind, x.array, number, self.reader.name(x))
-        source.made_by = made_by
+        source.made_by, source.computed = made_by, node is not None and type(node) is not Leaf
         if kind != "constant":
             self.reader.leaves[id(backend.owner(x.array))] = source.number
-            self.parameters.append((weakref.ref(x), source))
+            self.wanting.append((weakref.ref(x), source))
         slot = self.slots[id(x)] = Slot(x, source.number, 0, unseen)
         return slot
 
@@ -268,33 +279,61 @@ class Recorder(state.Observer):
 
     # Backward
 
-    def start_backward(self, roots: Sequence[Function], seeds: Sequence[Any]) -> None:
-        """A backward pass starts: keep what it starts with."""
-        super().start_backward(roots, seeds)
+    def start_backward(self, roots: Sequence[Function], seeds: Sequence[Any], ends: Any = None) -> None:
+        """A backward pass starts: keep what it starts with, and where it will end."""
+        super().start_backward(roots, seeds, ends)
         if not self.level.replay or any(isinstance(seed, Tensor) for seed in seeds):
             return  # under create_graph derivatives are on the tape themselves
-        self.passes += 1
-        place = len(self.tape)
+        self.tape.passes.append(Pass(len(self.tape), ends is not None, []))
         for root, seed in zip(roots, seeds, strict=True):
-            node, index = (root.edges[0], root.index) if type(root) is Output else (root, 0)
-            op = self.op(node)
-            started = self.tape.seeds
-            if op is not None:
-                started.append(Seed(self.passes, op.number, index, False, replica(seed), place))
-                continue
-            for slot in self.slots.values():  # a node that a write in place gave the Tensor
-                x = slot.tensor()
-                if x is not None and x.node is root:
-                    started.append(Seed(self.passes, slot.number, slot.index, True, replica(seed), place))
-                    break
+            self.meet("start", root, replica(seed))
+            self.look_for_hooks(root)
+        for end in ends or ():
+            if self.op(folded(end)[0]) is not None:
+                self.meet("end", end)  # others are met when a gradient comes to them
+
+    def meet(self, role: Literal["start", "hook", "end"], edge: Function, gradient: Any = None) -> None:
+        """The backward pass meets the world outside of the tape at a node."""
+        points = self.tape.passes[-1].points
+        node, index = folded(edge)
+        if self.op(node) is not None:
+            points.append(Point(node.number, index, False, role, gradient))
+            return
+        found = [source.number for tensor, source in self.wanting if (x := tensor()) is not None and x.node is edge]
+        points += [Point(number, 0, False, role, gradient) for number in found]  # a leaf, before and after each step
+        if found:
+            return
+        for slot in self.slots.values():  # a node that a write in place gave the Tensor
+            x = slot.tensor()
+            if x is not None and x.node is edge:
+                points.append(Point(slot.number, slot.index, True, role, gradient))
+                break
+
+    def look_for_hooks(self, edge: Function) -> None:
+        """Note which of several results has hooks: its node is not one of those whose derivatives are computed."""
+        if type(edge) is Output and edge.hooks:
+            self.hooked[folded(edge)[0].number, edge.index] = edge
+
+    def hold_hooked(self, node: Function, grad: Any) -> None:
+        """Keep what hooks have made of the gradients of a node's results."""
+        if type(grad) is not tuple:
+            if node.hooks:
+                self.meet("hook", node, replica(grad))
+            return
+        for i, g in enumerate(grad):
+            edge = self.hooked.pop((node.number, i), None)
+            if edge is not None and g is not None:
+                self.meet("hook", edge, replica(g))
 
     def begin_backward(self, node: Function, grad: Any) -> None:
         """Derivatives begin."""
         super().begin_backward(node, grad)
-        op = self.op(node) if self.level.stats else None
-        if op is not None:
-            parts = grad if type(grad) is tuple else (grad,)
+        parts = grad if type(grad) is tuple else (grad,)
+        op = self.op(node)
+        if op is not None and self.level.stats:
             op.gradients = [None if g is None else stats_of(_bare(g)) for g in parts]
+        if op is not None and op.recipe is not None and not any(isinstance(g, Tensor) for g in parts):
+            self.hold_hooked(node, grad)
         self.started = time.perf_counter()
 
     def backward(self, node: Function, gradients: list[Any]) -> None:
@@ -312,6 +351,13 @@ class Recorder(state.Observer):
                 given.got = "nothing" if g is None else quality(_bare(g)) if self.level.stats else ""
         if op.recipe is not None and not state.current().grad_enabled:
             op.recipe.gradients.append([None if g is None else digest(_bare(g)) for g in gradients])
+            for edge, g in zip(node.edges, gradients, strict=True):
+                self.look_for_hooks(edge)
+                if g is not None and self.tape.passes[-1].bounded and self.op(folded(edge)[0]) is None:
+                    self.meet("end", edge)
+            if type(node) is Gate:  # is replayed as if hooks of its results had given this
+                points = [(i, g) for i, g in enumerate(gradients) if g is not None]
+                self.tape.passes[-1].points += [Point(op.number, i, False, "hook", replica(g)) for i, g in points]
 
     def op(self, node: Function) -> Op | None:
         found = self.tape.find(node.number)
@@ -328,9 +374,9 @@ class Recorder(state.Observer):
             for i, (shape, dtype) in enumerate(zip(op.shapes, op.dtypes, strict=True)):
                 self.tape.results.append(Result(op.number, i, "", shape, dtype))
         if self.level.stats:
-            for tensor, source in self.parameters:
+            for tensor, source in self.wanting:
                 x = tensor()
-                if x is not None and x.grad is not None:
+                if x is not None and type(x.node) is Leaf and x.grad is not None:
                     source.gradient = stats_of(x.grad.array)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,11 +12,15 @@ import numpy as np
 from .. import backend, engine, state
 from ..autograd import custom
 from ..errors import ArgumentError, GraphError
+from ..function import Function
+from ..generator import default_generator
+from ..ops.random.seeds import fork_rng
 from ..ops.region import Detach
 from ..parameter import Parameter
 from ..tensor import Tensor
 from .copying import replica
-from .tape import Op, Source, Tape
+from .passes import Pass, Point
+from .tape import Input, Op, Source, Tape
 
 
 @dataclass
@@ -99,25 +104,39 @@ class Replaying:
         array = source.array if given is None else given.array if isinstance(given, Tensor) else given
         array = self.brought(np.asarray(array) if not backend.is_array(array) else array)
         array = replica(array) if array is source.array else array
-        wants = source.kind != "constant"
         if source.kind == "parameter":
             return Parameter(Tensor._made(array))
-        return Tensor._made(array).requires_grad_(wants)
+        x: Tensor = Tensor._made(array).requires_grad_(source.kind != "constant")
+        if source.computed:  # may be written to, as no leaf may
+            x = Tensor._made(array, engine.Identity.noted([x.node], array))
+        return x
 
     def step(self, op: Op) -> list[Tensor]:
         recipe = op.recipe
         assert recipe is not None
         cls = recipe.function
-        operands = [self.made[x.source, x.index] if x.source is not None else x.value for x in op.inputs]
+        operands = [self.operand(x) for x in op.inputs]
         with state.scope(path=op.path, grad_enabled=recipe.grad_enabled or self.recording):
             if cls is Detach:
                 out = operands[0].detach()
             elif issubclass(cls, custom._Custom):
-                out = cls.function.apply(*operands)
+                with fork_rng(enabled=recipe.random is not None):
+                    if recipe.random is not None:
+                        default_generator.set_state(recipe.random)
+                    out = cls.function.apply(*operands)
             else:
                 settings = {name: self.setting(value) for name, value in recipe.settings.items()}
                 out = (cls.apply_ if recipe.in_place else cls.apply)(*operands, **settings)
         return list(out) if isinstance(out, tuple) else [out]
+
+    def operand(self, x: Input) -> Any:
+        """An input as the operation is given it: off the graph if the program had taken it off, by detach_() or so."""
+        if x.source is None:
+            return x.value
+        at, maker = (x.source, x.index), self.tape[x.source]
+        if not x.wanted and isinstance(maker, Op) and maker.recorded and self.made[at].node is not None:
+            self.made[at] = self.made[at].detach()
+        return self.made[at]
 
     def setting(self, value: Any) -> Any:
         if backend.is_array(value):
@@ -135,6 +154,61 @@ class Replaying:
         if self.dtype is not None and array.dtype.kind == self.dtype.kind and array.dtype != self.dtype:
             array = array.astype(self.dtype)
         return array
+
+
+class Walking(Replaying):
+    """A replay that goes back as well, where backward passes began: later operations may write to what they read."""
+
+    def __init__(self, tape: Tape) -> None:
+        super().__init__(tape, None, None)
+        self.nodes: dict[tuple[int, int], Function] = {}  # as they were made: a write in place gives another
+        self.passes: dict[int, list[Pass]] = {}  # by how many operations were done
+        for passed in tape.passes:
+            self.passes.setdefault(passed.place, []).append(passed)
+
+    def start(self, source: Source, given: Any) -> Tensor:
+        x = super().start(source, given)
+        if x.node is not None:
+            self.nodes[source.number, 0] = x.node
+        return x
+
+    def reach(self, place: int) -> None:
+        for passed in self.passes.get(place, ()):
+            self.walk(passed)
+
+    def walk(self, passed: Pass) -> None:
+        """Go through a backward pass again."""
+        found = [(point, node) for point in passed.points if (node := self.node(point)) is not None]
+        roots, seeds = [], []
+        for point, node in found:
+            if point.role == "start":
+                roots.append(node)
+                seeds.append(point.gradient)
+        ends = [node for point, node in found if point.role == "end"] if passed.bounded else None
+        with _hooked([(node, point.gradient) for point, node in found if point.role == "hook"]):
+            engine.run(roots, seeds, ends, retain_graph=True)
+
+    def node(self, point: Point) -> Function | None:
+        """Where the pass was."""
+        at = point.source, point.index
+        return self.made[at].node if point.written else self.nodes.get(at)
+
+    def see(self, op: Op, results: list[Tensor]) -> None:
+        for i, x in enumerate(results):
+            if x.node is not None:
+                self.nodes[op.number, i] = x.node
+
+
+@contextmanager
+def _hooked(given: list[tuple[Function, Any]]) -> Iterator[None]:
+    """Give nodes the gradients that hooks have made."""
+    for node, gradient in given:
+        node.hooks = {0: lambda _, gradient=gradient: Tensor._made(gradient)}  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        for node, _ in given:
+            node.hooks = None
 
 
 def gradient(tape: Tape, of: Any, wrt: Any, grad: Any = None, **given: Any) -> Any:

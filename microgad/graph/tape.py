@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .drawing import Graph
     from .gradient_path import Cut
     from .holding import Memory
+    from .passes import Pass
     from .program import Program
     from .recipe import Recipe
     from .replaying import Replay
@@ -40,6 +41,7 @@ class Source:
     stats: Stats | None = None
     gradient: Stats | None = None
     made_by: int | None = None  # the Op that computed it, before it was made a leaf
+    computed: bool = False  # before the tape began: it stands for a leaf, and isn't one
 
 
 @dataclass(slots=True)
@@ -119,18 +121,6 @@ class Result:
     value: Any = None  # the number itself, of a 0-d one
 
 
-@dataclass(slots=True)
-class Seed:
-    """A gradient with which a backward pass started."""
-
-    passed: int  # which pass
-    op: int  # number of the Op that it started at, and which of its results
-    index: int
-    written: bool  # whether the result had been written to in the meantime
-    values: Any
-    place: int  # how many operations were on the tape
-
-
 class Tape:
     """The operations that led to some Tensors, and where their values came in. It holds no array and no node.
 
@@ -142,13 +132,13 @@ class Tape:
     (['Mul', 'Exp'], ['leaf'])
     """
 
-    __slots__ = ("_by_number", "ops", "results", "seeds", "sources")
+    __slots__ = ("_by_number", "ops", "passes", "results", "sources")
 
     def __init__(self, ops: list[Op], sources: list[Source], results: list[Result]) -> None:
         self.ops = ops
         self.sources = sources
         self.results = results
-        self.seeds: list[Seed] = []  # of a tape that can be replayed
+        self.passes: list[Pass] = []  # of a tape that can be replayed
         self._by_number: dict[int, Op | Source] = {op.number: op for op in ops}
         self._by_number.update((source.number, source) for source in sources)
 

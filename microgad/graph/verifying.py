@@ -6,12 +6,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from .. import engine, state
+from .. import state
 from ..function import Function
 from ..tensor import Tensor
+from .passes import Pass
 from .recording import digest
-from .replaying import Replaying
-from .tape import Op, Seed, Tape
+from .replaying import Walking
+from .tape import Op, Tape
 
 
 @dataclass(frozen=True)
@@ -37,38 +38,32 @@ def verify(tape: Tape) -> Verification:
     replaying = _Compared(tape)
     replaying.run({}, {})
     gradients = replaying.gradients
-    return Verification(len(tape), sum(gradients.times.values()), tuple(replaying.wrong + gradients.wrong))
+    wrong = replaying.wrong + gradients.wrong + replaying.missing()
+    return Verification(len(tape), sum(gradients.times.values()), tuple(wrong))
 
 
-class _Compared(Replaying):
+class _Compared(Walking):
     """A replay that compares as it goes."""
 
     def __init__(self, tape: Tape) -> None:
-        super().__init__(tape, None, None)
+        super().__init__(tape)
         self.wrong: list[tuple[Op, str]] = []
-        self.nodes: dict[tuple[int, int], Function] = {}  # as they were made: a write in place gives another
         self.ops: dict[int, Op] = {}  # by the number of the new node
         self.gradients = _Gradients(self.ops)
-        self.seeds: dict[int, list[Seed]] = {}  # by how many operations were done
-        for seed in tape.seeds:
-            self.seeds.setdefault(seed.place, []).append(seed)
 
-    def reach(self, place: int) -> None:
-        """The backward passes that began here: later operations may write to what they read."""
-        seeds = self.seeds.get(place, ())
-        for number in sorted({seed.passed for seed in seeds}):
-            starts = [(self.node(seed), seed.values) for seed in seeds if seed.passed == number]
-            found = [(node, values) for node, values in starts if node is not None]
-            with state.scope(observer=self.gradients):
-                engine.run([node for node, _ in found], [values for _, values in found], retain_graph=True)
+    def walk(self, passed: Pass) -> None:
+        for point in passed.points:
+            if point.role != "end" and self.node(point) is None:
+                self.wrong.append((self.tape[point.source], "the graph"))
+        with state.scope(observer=self.gradients):
+            super().walk(passed)
 
     def see(self, op: Op, results: list[Tensor]) -> None:
+        super().see(op, results)
         assert op.recipe is not None
-        for i, (x, expected) in enumerate(zip(results, op.recipe.digests, strict=True)):
+        for x, expected in zip(results, op.recipe.digests, strict=True):
             if digest(x.array) != expected:
                 self.wrong.append((op, "the result"))
-            if x.node is not None:
-                self.nodes[op.number, i] = x.node
 
     def step(self, op: Op) -> list[Tensor]:
         last = _Last()
@@ -78,13 +73,10 @@ class _Compared(Replaying):
             self.ops[last.node.number] = op
         return results
 
-    def node(self, seed: Seed) -> Function | None:
-        """Where backward started."""
-        at = seed.op, seed.index
-        node = self.made[at].node if seed.written else self.nodes.get(at)
-        if node is None:
-            self.wrong.append((self.tape[seed.op], "the graph"))
-        return node
+    def missing(self) -> list[tuple[Op, str]]:
+        """Operations through which fewer backward passes went than there were."""
+        times = self.gradients.times
+        return [(op, "a gradient") for op in self.tape if times[op.number] < len(op.recipe.gradients)]  # type: ignore[union-attr]
 
 
 class _Last(state.Observer):

@@ -18,17 +18,18 @@ if TYPE_CHECKING:
 def _drawn(self: Tensor, name: str, draw: Callable[[Any], Any]) -> Tensor:
     """Overwrite a Tensor by a draw, in the memory order of its values."""
     self._check_writable(name, False)
-    if backend.is_gpu(self.array):
+    on_graph = self.node is not None or (self.base is not None and self.base.node is not None)
+    on_graph = on_graph and state.current().grad_enabled
+    if on_graph or backend.is_gpu(self.array):
         host = draws.fills.empty_like(self.array)  # the values there are not read
         draw(host)
-        self.array[...] = backend.to_device(host, self.device)
+        drawn = backend.to_device(host, self.device)
+        if on_graph:
+            return SetItem.apply_(self, drawn, index=(Ellipsis,))
+        self.array[...] = drawn
     else:
         draw(self.array)
     self._bump()
-    if state.current().grad_enabled and (
-        self.node is not None or (self.base is not None and self.base.node is not None)
-    ):
-        self._rebind(SetItem.noted([self.node, None], self.array, index=(Ellipsis,)))
     return self
 
 
