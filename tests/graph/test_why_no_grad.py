@@ -152,7 +152,7 @@ def tolist(net, x):
 
 
 def python_number(net, x):
-    largest = net.scale.exp().max()  # here Amax left scale
+    largest = net.scale.exp().max()  # here Max left scale
     return net.head(net.stem(x) * torch.full((16,), float(largest)))
 
 

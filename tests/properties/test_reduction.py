@@ -18,7 +18,9 @@ from microgad.ops.reduction import (
     Argmin,
     Cdist,
     CountNonzero,
+    Max,
     Mean,
+    Min,
     Pick,
     Prod,
     Sum,
@@ -69,6 +71,12 @@ def test_amax(draw):
 @checks(Amin)
 def test_amin(draw):
     return reduced(draw, torch.amin, draw(tensors(requires_grad=True, unique=draw(st.booleans()))))
+
+
+@checks(Max, Min)
+def test_max_of_all(draw):
+    function = draw(st.sampled_from([torch.max, torch.min]))
+    return function, draw(tensors(requires_grad=True, unique=draw(st.booleans())))
 
 
 @checks(Pick)

@@ -13,7 +13,7 @@ from ...ops.linalg.norms import VectorNorm
 from ...ops.linalg.products import Dot, Linear, MatMul
 from ...ops.reduction.counting import All, Any_, CountNonzero
 from ...ops.reduction.distances import Cdist
-from ...ops.reduction.extrema import Amax, Amin, Argmax, Argmin
+from ...ops.reduction.extrema import Amax, Amin, Argmax, Argmin, Max, Min
 from ...ops.reduction.scans import Cumsum
 from ...ops.reduction.sums import Mean, Sum
 from ...ops.reduction.variance import Var
@@ -58,6 +58,8 @@ for _function, _kind in {
     reduction.Prod: "ReduceProd",
     Amax: "ReduceMax",
     Amin: "ReduceMin",
+    Max: "ReduceMax",
+    Min: "ReduceMin",
     softmax.LogSumExp: "ReduceLogSumExp",
 }.items():
     rule(_function)(_plainly(_kind))

@@ -158,7 +158,7 @@ class Hardsigmoid(Function):
         return out
 
     def grad_x(self, grad, out):
-        return Select.apply(np.logical_not((out <= 0) | (out >= 1)), grad) / 6
+        return Select.apply((out > 0) & (out < 1), grad) / 6
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:

@@ -50,7 +50,8 @@ class Elu(Function):
         slope = below * np.exp(Select.apply(x < 0, x) * self.rate)
         if below == self.scale:
             return grad * slope
-        return grad * (slope + np.astype(x > 0, x.dtype) * (self.scale - below))
+        above = np.logical_not(x <= 0)  # of NaN too, as PyTorch's
+        return grad * (slope + np.astype(above, x.dtype) * (self.scale - below))
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:

@@ -316,10 +316,10 @@ class Logit(Function):
 
     def grad_x(self, grad, x):
         low = self.eps or 0.0
-        inside = (x >= low) & (x <= 1 - low)
+        outside = (x < low) | (x > 1 - low)
         if self.eps is None:
-            return Where.apply(inside, grad / (x * (1 - x)), math.nan)
-        return Select.apply(inside, grad / Where.apply(inside, x * (1 - x), 1.0))
+            return Where.apply(outside, math.nan, grad / (x * (1 - x)))
+        return Select.apply(np.logical_not(outside), grad / Where.apply(outside, 1.0, x * (1 - x)))
 
 
 def logit(input: Tensor, eps: float | None = None, *, out: Tensor | None = None) -> Tensor:

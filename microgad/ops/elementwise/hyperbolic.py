@@ -107,6 +107,8 @@ class Acosh(Function):
         return np.arccosh(x)
 
     def grad_x(self, grad, x):
+        if not dtypes.of(x.dtype).is_complex:
+            x = np.absolute(x)  # finite below -1 too, as PyTorch's: 0 times it, behind a mask, stays 0
         return grad / (np.sqrt(x - 1) * np.sqrt(x + 1))  # complex: not the root of the product
 
 

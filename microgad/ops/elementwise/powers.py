@@ -44,7 +44,8 @@ class Pow(Function):
     def grad_x(self, grad, x, p):
         if isinstance(p, (int, float, complex)):
             return grad * (p * _power(x, p - 1)) if p != 0 else np.zeros_like(grad)
-        undefined = (x == 0) & (p == 0)  # 0 · 0⁻¹; elsewhere p = 0 gives 0 by itself, and the right second derivative
+        # 0 · 0⁻¹ or 0 · NaN; elsewhere p = 0 gives 0 by itself, and the right second derivative
+        undefined = (p == 0) & np.logical_not(np.absolute(x) > 0)
         return grad * np.where(undefined, 0.0, p * x ** np.where(undefined, 1.0, p - 1))
 
     def grad_p(self, grad, x, p, out):
@@ -52,7 +53,7 @@ class Pow(Function):
             known_zero = (x == 0) & (np.real(p) >= 0)
             return grad * np.where(known_zero, 0.0, out * np.log(np.where(known_zero, 1.0, x)))
         if x == 0:
-            return -grad * np.where(np.real(p) >= 0, 0.0 * p, math.inf)
+            return -grad * np.where(np.real(p) >= 0, 0.0, out * math.inf)
         return grad * (out * (cmath.log(x) if isinstance(x, complex) else math.log(x) if x > 0 else math.nan))
 
 

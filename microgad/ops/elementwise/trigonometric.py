@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -153,10 +153,16 @@ class Atan2(Function):
         return np.arctan2(a, b)
 
     def grad_a(self, grad, a, b):
-        return grad * (b / (a * a + b * b))
+        return grad * (b / _squared_length(a, b))
 
     def grad_b(self, grad, a, b):
-        return -grad * (a / (a * a + b * b))
+        return -grad * (a / _squared_length(a, b))
+
+
+def _squared_length(a: Any, b: Any) -> Any:
+    """a² + b², but infinite for 0, where no angle is: derivatives are 0 there, as PyTorch's."""
+    length = a * a + b * b
+    return np.where(length == 0, math.inf, length)
 
 
 def atan2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -174,7 +180,9 @@ class Sinc(Function):
     symbol, numpy, promote = "sinc", np.sinc, dtypes.promote_floating
 
     def forward(self, x):
-        return np.sinc(x)
+        nil = x == 0
+        u = math.pi * np.where(nil, 1, x)
+        return np.where(nil, 1, np.sin(u) / u)
 
     def grad_x(self, grad, x):
         # near 0, where the quotients lose their digits, a series, whose own derivatives are right at 0 as well

@@ -11,7 +11,7 @@ from ... import dtypes
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
 from ...state import composite
-from ..elementwise import Select, where
+from ..elementwise import Select, Sign, where
 from ..movement import permute, reshape
 from ..movement.dims import dim_of, listed
 from ..out import into
@@ -71,9 +71,9 @@ class VectorNorm(Function):
 
 
 def _direction(x: Any) -> Any:
-    """x / |x|, 0 at 0."""
+    """x / |x|, 0 at 0 and at a real NaN."""
     if not is_complex(x):
-        return np.sign(x)
+        return Sign.apply(x)
     return _quotient(x, np.absolute(x))
 
 
@@ -213,7 +213,7 @@ def norm(
     tensor(7.)
     """
     if p == "nuc":
-        return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, dtype=dtype, out=out)
+        return matrix_norm(input, "nuc", range(input.ndim) if dim is None else dim, keepdim, dtype=dtype, out=out)
     if isinstance(p, str) and p != "fro":
         raise ArgumentError(f"norm: p is a number, 'fro' or 'nuc', got '{p}'")
     return vector_norm(input, 2 if p in ("fro", None) else p, dim, keepdim, dtype=dtype, out=out)
@@ -260,7 +260,8 @@ def norm_except_dim(v: Tensor, pow: int = 2, dim: int = 0) -> Tensor:
     """
     if dim == -1:
         return vector_norm(v, pow)
-    return vector_norm(v, pow, [i for i in range(v.ndim) if i != dim % v.ndim], keepdim=True)
+    others = [i for i in range(v.ndim) if i != dim % v.ndim]
+    return vector_norm(v, pow, others, keepdim=True) if others else v.abs()
 
 
 def tensor_norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:

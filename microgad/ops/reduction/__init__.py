@@ -16,7 +16,7 @@ from .counting import (
     unique_consecutive,
 )
 from .distances import Cdist, cdist, dist, renorm
-from .extrema import Amax, Amin, Argmax, Argmin, Median, amax, amin, aminmax, argmax, argmin, max, min
+from .extrema import Amax, Amin, Argmax, Argmin, Max, Median, Min, amax, amin, aminmax, argmax, argmin, max, min
 from .histograms import bincount, bucketize, histc, histogram, histogramdd, searchsorted
 from .order import argsort, kthvalue, median, mode, msort, nanmedian, sort, topk
 from .picking import Pick
@@ -42,8 +42,10 @@ __all__ = [
     "Cumsum",
     "Diff",
     "LogCumSumExp",
+    "Max",
     "Mean",
     "Median",
+    "Min",
     "Pick",
     "Prod",
     "Sum",

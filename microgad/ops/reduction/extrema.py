@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Amax(Function):
-    """The maximum over axes; elements that tie share the gradient equally, and NaNs do where there are any."""
+    """The maximum over axes; elements that tie share the gradient equally. Where it is NaN, so are all gradients."""
 
     symbol, numpy = "max", np.max
 
@@ -33,13 +34,12 @@ class Amax(Function):
     def grad_x(self, grad, x, out):
         shape = kept_shape(x.shape, self.axis)
         out = out.reshape(shape)
-        winners = (x == out) | ((x != x) & (out != out))
-        ties = np.astype(np.sum(winners, self.axis, keepdims=True), grad.dtype)
-        return Select.apply(winners, np.broadcast_to(grad.reshape(shape) / ties, x.shape))
+        lost = out != out
+        return _shared(np.where(lost, math.nan, grad.reshape(shape)), (x == out) | lost, self.axis)
 
 
 class Amin(Amax):
-    """The minimum over axes; elements that tie share the gradient equally, and NaNs do where there are any."""
+    """The minimum over axes; elements that tie share the gradient equally. Where it is NaN, so are all gradients."""
 
     symbol, numpy = "min", np.min
 
@@ -47,7 +47,21 @@ class Amin(Amax):
         return x.min(self.axis, keepdims=self.keepdims)
 
 
-class Median(Amax):
+class Max(Amax):
+    """The maximum of all elements; those that tie share the gradient equally, and NaNs do where there are any."""
+
+    def grad_x(self, grad, x, out):
+        winners = (x == out) | ((x != x) & (out != out))
+        return _shared(grad.reshape(kept_shape(x.shape, None)), winners, None)
+
+
+class Min(Max):
+    """The minimum of all elements; those that tie share the gradient equally, and NaNs do where there are any."""
+
+    symbol, forward = "min", Amin.forward
+
+
+class Median(Max):
     """The lower of the two elements in the middle of all, whose equals share the gradient; of numbers, if `skip`."""
 
     symbol = "median"
@@ -59,6 +73,12 @@ class Median(Amax):
         if nans and not self.skip:
             return np.sum(x)
         return np.partition(x, place)[place]
+
+
+def _shared(grad: Any, winners: Any, axis: Any) -> Any:
+    """The gradient in equal parts for those that won."""
+    ties = np.astype(np.sum(winners, axis, keepdims=True), grad.dtype)
+    return Select.apply(winners, np.broadcast_to(grad / ties, winners.shape))
 
 
 class Argmax(Function):
@@ -166,7 +186,7 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor 
     >>> torch.max(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1).values
     tensor([5., 3.])
     """
-    return _extremum(input, dim, keepdim, other, out, Amax, Argmax, maximum, return_types.max)
+    return _extremum(input, dim, keepdim, other, out, Max, Argmax, maximum, return_types.max)
 
 
 @numpy_spelling
@@ -177,7 +197,7 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor 
     >>> torch.min(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1).indices
     tensor([0, 1])
     """
-    return _extremum(input, dim, keepdim, other, out, Amin, Argmin, minimum, return_types.min)
+    return _extremum(input, dim, keepdim, other, out, Min, Argmin, minimum, return_types.min)
 
 
 def _extremum(
