@@ -53,6 +53,24 @@ def test_the_few_largest_of_many(rng, largest):
     assert all(len(set(row)) == 20 for row in indices.tolist())
 
 
+def test_equal_elements_come_as_in_pytorch():
+    assert torch.topk(torch.zeros(32), 3).indices.tolist() == [22, 21, 20]
+    assert torch.topk(torch.arange(32.0) % 3, 3).indices.tolist() == [20, 23, 11]
+    assert torch.topk(torch.zeros(2, 10), 5, largest=False).indices.tolist() == [[8, 6, 7, 5, 9]] * 2
+    assert torch.topk(torch.arange(200) % 3, 2).indices.tolist() == [5, 2]
+    assert torch.topk(torch.ones(40), 0).indices.tolist() == []
+
+
+def test_indices_lie_in_order():
+    """So that `.view` takes them."""
+    x = torch.arange(60.0).reshape(3, 5, 4)
+    for dim in range(3):
+        assert torch.topk(x, 2, dim).indices.is_contiguous()
+        assert torch.kthvalue(x, 2, dim).indices.is_contiguous()
+    assert all(i.is_contiguous() for i in (*torch.where(x > 3), *x.nonzero(as_tuple=True)))
+    assert x.nonzero().stride() == (1, 59)
+
+
 def test_medians_of_many_and_of_nan(rng):
     x = rng.standard_normal((3, 1_001))
     np.testing.assert_array_equal(torch.median(torch.tensor(x), 1).values.array, np.median(x, 1))

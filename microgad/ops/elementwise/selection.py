@@ -10,6 +10,7 @@ import numpy as np
 from ... import backend, dtypes, function
 from ...errors import ArgumentError, DtypeError
 from ...function import Function
+from .. import layouts
 from ..out import into
 from .operands import tensor, tensors
 
@@ -276,7 +277,7 @@ def where(
     (tensor([1]),)
     """
     if input is None and other is None:
-        return tuple(function.Tensor._made(i) for i in np.nonzero(np.atleast_1d(condition.array)))
+        return tuple(function.Tensor._made(layouts.contiguous(i)) for i in np.nonzero(np.atleast_1d(condition.array)))
     return into(out, Where.apply(condition, input, other))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from ... import backend, function
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
+from .. import layouts
 from ..movement.dims import dim_of
 from ..out import into
 from ..spelling import numpy_spelling
@@ -94,8 +95,8 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
     if as_tuple:
         if out is not None:
             raise DtypeError("nonzero: as_tuple=True takes no out=")
-        return tuple(map(function.Tensor._made, places))
-    found = np.stack(places, 1)
+        return tuple(function.Tensor._made(layouts.contiguous(place)) for place in places)
+    found = np.stack(places).T
     return into(out, function.Tensor._made(found if x.ndim else found[:, :0]))
 
 

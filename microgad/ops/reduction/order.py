@@ -13,6 +13,7 @@ from ...state import observed
 from ..movement.dims import dim_of
 from ..out import into
 from ..spelling import numpy_spelling
+from . import selection
 from .axes import line, not_empty, ordered
 from .extrema import Median
 from .picking import picked
@@ -89,14 +90,30 @@ def topk(
     if not 0 <= k <= n:
         raise ArgumentError(f"topk: selected index k out of range: k is {k}, dimension {dim} has size {n}")
     index = _one_by_one(x, k, axis, largest) if k <= FEWEST and x.size > 5000 else None
-    if index is None and (n <= FEW or 4 * k > n):
+    if index is None and (n <= FEW or 4 * k > n or not k):
         index = _cut(ranking(x, axis, largest), axis, 0, k)
     elif index is None:
         order = np.argpartition(x, n - k if largest else k, axis)
         index = np.sort(_cut(order, axis, n - k, n) if largest else _cut(order, axis, 0, k), axis)
         best = ranking(np.take_along_axis(x, index, axis), axis, largest)
         index = np.take_along_axis(index, best, axis)
-    return into(out, picked(input, axis, index, True, return_types.topk))
+    return into(out, picked(input, axis, _as_torch(x, index, axis, largest), True, return_types.topk))
+
+
+def _as_torch(x: Any, index: Any, axis: int, largest: bool) -> Any:
+    """The indices of the best elements, where some are equal those that PyTorch takes on the CPU."""
+    k = index.shape[axis]
+    if not index.size or backend.is_gpu(x):
+        return index
+    lines, places = (np.moveaxis(t, axis, -1).reshape(-1, t.shape[axis]) for t in (x, index))
+    tied = selection.tied(lines, np.take_along_axis(lines, places, 1), largest)
+    if not tied.any():
+        return index
+    places = places.copy()
+    for i in np.flatnonzero(tied):
+        places[i] = selection.best(lines[i], k, largest)
+    shape = np.moveaxis(index, axis, -1).shape
+    return np.moveaxis(places.reshape(shape), -1, axis)
 
 
 def _one_by_one(x: Any, k: int, axis: int, largest: bool) -> Any:

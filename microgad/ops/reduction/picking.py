@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import function
 from ...function import LinearMap
+from .. import layouts
 from ..indexing.gather import positions
 
 if TYPE_CHECKING:
@@ -40,4 +41,4 @@ def picked(input: Tensor, axis: int, index: Any, keepdim: bool, result: Callable
         shape = shape[:axis] + shape[axis + 1 :]
     places = positions(axis, index, input.array.shape or (1,)) if index.size else index
     values = Pick.apply(input, places=places.reshape(shape))
-    return result(values, function.Tensor._made(index.reshape(shape)))
+    return result(values, function.Tensor._made(layouts.contiguous(index.reshape(shape))))
