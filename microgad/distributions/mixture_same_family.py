@@ -40,9 +40,10 @@ class MixtureSameFamily(Distribution):
                     f"`mixture_distribution.batch_shape` ({mixed}) is not compatible with "
                     f"`component_distribution.batch_shape`({components})"
                 )
-        if mixture_distribution._num_events != components[-1]:
+        count = mixture_distribution.logits.shape[-1]  # as in PyTorch, where from now on it prints them
+        if count != components[-1]:
             raise ArgumentError(
-                f"`mixture_distribution component` ({mixture_distribution._num_events}) does not equal "
+                f"`mixture_distribution component` ({count}) does not equal "
                 f"`component_distribution.batch_shape[-1]` ({components[-1]})"
             )
         self._mixture_distribution, self._component_distribution = mixture_distribution, component_distribution

@@ -372,6 +372,7 @@ def test_mixtures():
     for build in (mixture, vectors):
         seeded()
         (mine, p), (other, q) = build(microgad), build(torch)
+        assert repr(mine) == repr(other)
         x, y = mine.sample((5,)), other.sample((5,))
         close(x, y, 1e-12)
         asked = [lambda d, v: d.log_prob(v), lambda d, v: d.mean, lambda d, v: d.variance]
