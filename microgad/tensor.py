@@ -384,7 +384,7 @@ class Tensor(Methods):
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
             raise errors.GraphError(
-                "only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol"
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment"
             )
         if id(self) in memo:
             found: Tensor = memo[id(self)]

@@ -27,6 +27,8 @@ def test_single_precision_stays():
     assert torch.fft.fft(torch.ones(4)).dtype == torch.complex64
     assert torch.fft.irfft(torch.ones(4)).dtype == torch.float32
     assert torch.hann_window(4).dtype == torch.float32
+    assert torch.blackman_window(4)[0] == 0.08 - torch.tensor(0.5) + 0.42 != 0  # rounded as PyTorch rounds
+    assert torch.blackman_window(4, dtype=torch.float64)[0] == 0
 
 
 def test_what_is_refused():

@@ -128,8 +128,11 @@ def test_the_first_minor_that_is_not_definite():
     L, info = torch.linalg.cholesky_ex(A)
     assert info.tolist() == [3, 0]
     close(L[1], np.eye(4))
-    with pytest.raises(torch.linalg.LinAlgError, match="positive definite"):
+    message = r"linalg.cholesky: \(Batch element 0\): .* \(the leading minor of order 3 is not positive-definite\)"
+    with pytest.raises(torch.linalg.LinAlgError, match=message):
         torch.linalg.cholesky(A)
+    with pytest.raises(torch.linalg.LinAlgError, match="The factorization could not be completed"):
+        torch.linalg.cholesky(A[0])
 
 
 @pytest.mark.parametrize("rank", [0, 1, 2, 3])

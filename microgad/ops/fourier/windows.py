@@ -185,12 +185,18 @@ def hamming_window(
 
 
 def blackman_window(window_length: int, periodic: bool = True, **options: Any) -> Tensor:
-    """`signal.windows.blackman`, periodic by default. Source: torch.blackman_window.
+    """`signal.windows.blackman` in dtype's own arithmetic, periodic by default. Source: torch.blackman_window.
 
     >>> torch.blackman_window(4)[1:]
     tensor([0.3400, 1.0000, 0.3400])
     """
-    return blackman(window_length, sym=not periodic, **options)
+    kind = np.dtype(options.get("dtype") or dtypes.get_default_dtype()).type
+
+    def values(n: Any, size: float) -> Any:
+        angle = n.astype(kind) * kind(math.pi / size)  # PyTorch rounds at each step: an end is -2.9802e-08, not 0
+        return np.cos(4 * angle) * kind(0.08) - np.cos(2 * angle) * kind(0.5) + kind(0.42)
+
+    return _made("blackman_window", values, window_length, not periodic, **options)
 
 
 def bartlett_window(window_length: int, periodic: bool = True, **options: Any) -> Tensor:

@@ -67,8 +67,21 @@ def torch_cholesky(input: Tensor, upper: bool = False, *, out: Tensor | None = N
 def _cholesky(op: str, x: Tensor, upper: bool) -> Tensor:
     matrices(op, x, square=True)
     floating(op, x)
-    factor = Cholesky.apply(x, upper=upper)
+    try:
+        factor = Cholesky.apply(x, upper=upper)
+    except LinAlgError as error:
+        raise LinAlgError(f"{op}: {_not_definite(swap(x.array) if upper else x.array)}") from error
     return adjoint(factor) if upper else factor
+
+
+def _not_definite(x: Any) -> str:
+    info = _first_bad_minor(x)
+    which = f"(Batch element {int(np.argmax(info.reshape(-1) > 0))}): " if info.ndim else ""
+    order = int(info.reshape(-1)[np.argmax(info.reshape(-1) > 0)])
+    return (
+        f"{which}The factorization could not be completed because the input is not positive-definite (the leading"
+        f" minor of order {order} is not positive-definite)."
+    )
 
 
 @numpy_spelling

@@ -112,7 +112,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
     for i, t in enumerate(tensors):
         if t.array.shape != tensors[0].array.shape:
             raise ShapeError(
-                f"stack: expects each tensor to be equal size, but got {list(tensors[0].shape)} at entry 0 and "
+                f"stack expects each tensor to be equal size, but got {list(tensors[0].shape)} at entry 0 and "
                 f"{list(t.shape)} at entry {i}"
             )
     return into(out, Stack.apply(*tensors, axis=dim_of(dim, tensors[0].ndim + 1, "stack")))
