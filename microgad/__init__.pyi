@@ -367,7 +367,6 @@ from .ops.linalg import tensordot as tensordot
 from .ops.linalg import triangular_solve as triangular_solve
 from .ops.linalg import vander as vander
 from .ops.linalg import vdot as vdot
-from .ops.loss import ctc_loss as ctc_loss
 from .ops.movement import adjoint as adjoint
 from .ops.movement import alias_copy as alias_copy
 from .ops.movement import as_strided as as_strided
@@ -460,6 +459,7 @@ from .ops.native import alpha_dropout_ as alpha_dropout_
 from .ops.native import batch_norm as batch_norm
 from .ops.native import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
 from .ops.native import cosine_embedding_loss as cosine_embedding_loss
+from .ops.native import ctc_loss as ctc_loss
 from .ops.native import dropout as dropout
 from .ops.native import dropout_ as dropout_
 from .ops.native import embedding as embedding

@@ -244,6 +244,11 @@ def _check(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None, 
             "scaled_dot_product_attention: Expected query, key, and value to have the same floating-point dtype, but "
             f"got {query.dtype}, {key.dtype} and {value.dtype}"
         )
+    if attn_mask is not None and is_causal:
+        raise ArgumentError(
+            "scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True; put both into one "
+            "mask"
+        )
     if attn_mask is not None and attn_mask.dtype != query.dtype and attn_mask.array.dtype != bool:
         raise DtypeError(
             "scaled_dot_product_attention: Expected attn_mask dtype to be bool or to match query dtype, but got "

@@ -1,6 +1,6 @@
 """Functions whose arguments have another order on `torch` itself than in torch.nn.functional: PyTorch's own interface.
 
-Reductions are numbers there: 0 none, 1 mean, 2 sum.
+Reductions are numbers there: 0 none, 1 mean, 2 sum. PyTorch's signatures say mean, but its functions begin with none.
 """
 
 from __future__ import annotations
@@ -77,19 +77,19 @@ def feature_dropout_(input: Tensor, p: float, train: bool) -> Tensor:
 
 
 def margin_ranking_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 1
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 0
 ) -> Tensor:
     """`nn.functional.margin_ranking_loss`. Source: torch.margin_ranking_loss."""
     return loss.margin_ranking_loss(input1, input2, target, margin, reduction=reduction)
 
 
-def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: int = 1) -> Tensor:
+def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: int = 0) -> Tensor:
     """`nn.functional.hinge_embedding_loss`. Source: torch.hinge_embedding_loss."""
     return loss.hinge_embedding_loss(input, target, margin, reduction=reduction)
 
 
 def cosine_embedding_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 1
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 0
 ) -> Tensor:
     """`nn.functional.cosine_embedding_loss`. Source: torch.cosine_embedding_loss."""
     return loss.cosine_embedding_loss(input1, input2, target, margin, reduction=reduction)
@@ -97,13 +97,13 @@ def cosine_embedding_loss(
 
 def triplet_margin_loss(
     anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2, eps: float = 1e-6,
-    swap: bool = False, reduction: int = 1,
+    swap: bool = False, reduction: int = 0,
 ) -> Tensor:  # fmt: skip
     """`nn.functional.triplet_margin_loss`. Source: torch.triplet_margin_loss."""
     return loss.triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, reduction=reduction)
 
 
-def kl_div(input: Tensor, target: Tensor, reduction: int = 1, *, log_target: bool = False) -> Tensor:
+def kl_div(input: Tensor, target: Tensor, reduction: int = 0, *, log_target: bool = False) -> Tensor:
     """`nn.functional.kl_div`. Source: torch.kl_div."""
     return loss.kl_div(input, target, reduction=reduction, log_target=log_target)
 
@@ -113,8 +113,16 @@ def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool, full: bool,
     return loss.poisson_nll_loss(input, target, log_input, full, eps=eps, reduction=reduction)
 
 
+def ctc_loss(
+    log_probs: Tensor, targets: Tensor, input_lengths: Tensor | Sequence[int], target_lengths: Tensor | Sequence[int],
+    blank: int = 0, reduction: int = 0, zero_infinity: bool = False,
+) -> Tensor:  # fmt: skip
+    """`nn.functional.ctc_loss`. Source: torch.ctc_loss."""
+    return loss.ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, reduction, zero_infinity)
+
+
 def binary_cross_entropy_with_logits(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None, reduction: int = 1
+    input: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None, reduction: int = 0
 ) -> Tensor:
     """`nn.functional.binary_cross_entropy_with_logits`. Source: torch.binary_cross_entropy_with_logits."""
     return loss.binary_cross_entropy_with_logits(input, target, weight, reduction=reduction, pos_weight=pos_weight)

@@ -49,6 +49,7 @@ def add(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tenso
 
 def times_alpha(op: str, input: Any, other: Any, alpha: Any) -> Any:
     """alpha · other, for `add` and `sub`."""
+    alpha = alpha.item() if isinstance(alpha, np.generic) else alpha
     kinds = [np.dtype(x.dtype).kind for x in (input, other) if hasattr(x, "dtype")]
     if isinstance(alpha, bool) and kinds != ["b"] * len(kinds):
         raise ArgumentError(f"{op}: Boolean alpha only supported for Boolean results")

@@ -14,6 +14,7 @@ from ...function import LinearMap
 from ...size import Size
 from .. import creation
 from ..movement.dims import dim_of
+from ..spelling import numpy_spelling
 from . import places
 from .index import INT64, in_range, index_array, into_same
 from .item import AddItem, Call, GetItem, SetItem, one_step
@@ -88,6 +89,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
     return into_same("gather", out, Gather.apply(input, index=array, axis=axis), input, index)
 
 
+@numpy_spelling
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, out: Tensor | None = None) -> Tensor:
     """Values of input at indices along dim, the two broadcast elsewhere; without dim both are flat.
 

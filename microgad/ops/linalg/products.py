@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import backend, dtypes
-from ...errors import DimError, ShapeError
+from ...errors import ArgumentError, DimError, ShapeError
 from ...function import Function
 from ...state import composite
 from .. import layouts
@@ -143,11 +143,14 @@ def product(a: Tensor, b: Tensor) -> Tensor:
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Tensor | None = None) -> Tensor:
     """(..., in), (out, in), (out) -> (..., out): input weightᵀ + bias. Source: torch.nn.functional.linear.
 
-    Raises RuntimeError where the sizes don't fit.
+    Raises RuntimeError where the sizes don't fit, or the dtypes differ.
 
     >>> F.linear(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]]), torch.tensor([0.5]))
     tensor([[11.5000]])
     """
+    dtype = input.array.dtype
+    if dtype is not weight.array.dtype or (bias is not None and dtype is not bias.array.dtype):
+        same_dtype("linear", input, weight, *(() if bias is None else (bias,)))
     if bias is not None and bias.array.shape != weight.array.shape[:1] and (bias.ndim != 1 or bias.numel() == 1):
         result = Linear.apply(input, weight, None) + bias  # a bias that broadcasts
     else:
@@ -357,7 +360,13 @@ def addr(
     tensor([[3., 4.],
             [6., 8.]])
     """
-    return _added("addr", input, outer(vec1, vec2), beta, alpha, out)
+    kind = dtypes.of(dtypes.result_dtype([x.array for x in (input, vec1, vec2)]))
+    for name, factor in (("beta", beta), ("alpha", alpha)):
+        if isinstance(factor, (float, complex)) and not (kind.is_floating_point or kind.is_complex):
+            raise ArgumentError(
+                f"addr: for integral input tensors, argument {name} must not be a floating point number, got {factor}"
+            )
+    return _added("addr", input, outer(vec1, vec2).to(kind), beta, alpha, out)
 
 
 def cross(input: Tensor, other: Tensor, dim: int | None = None, *, out: Tensor | None = None) -> Tensor:

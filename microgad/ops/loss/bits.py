@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ... import dtypes
-from ...errors import ArgumentError, ShapeError
+from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
 from ..activation import LogSigmoid
 from ..elementwise import Sigmoid
@@ -47,13 +47,15 @@ def binary_cross_entropy_with_logits(
     """Binary cross-entropy of sigmoid(input), without its loss of precision. Source: torch.nn.functional.
 
     -pos_weight · target · log σ(input) - (1 - target) · log σ(-input), times weight. weight and pos_weight broadcast to
-    the shape of input; target has it, or ValueError is raised.
+    the shape of input; target has it, or ValueError is raised, and is of numbers, or RuntimeError is.
 
     >>> binary_cross_entropy_with_logits(torch.tensor([0.0, 100.0]), torch.tensor([1.0, 1.0]))
     tensor(0.3466)
     """
     reduction = chosen(size_average, reduce, reduction)
     _check_same("binary_cross_entropy_with_logits", input, target)
+    if target.array.dtype.kind != "f":
+        raise DtypeError(f"binary_cross_entropy_with_logits: target must be floating-point, got {target.dtype}")
     losses = BinaryCrossEntropyWithLogits.apply(input, target, pos_weight)
     return plainly(losses if weight is None else losses * weight, reduction)
 
@@ -66,6 +68,8 @@ class BinaryCrossEntropy(Function):
     def forward(self, x, target):
         if not ((x >= 0) & (x <= 1)).all():
             raise ArgumentError("all elements of input should be between 0 and 1; logits have a loss of their own")
+        if not ((target >= 0) & (target <= 1)).all():
+            raise ArgumentError("all elements of target should be between 0 and 1")
         with np.errstate(divide="ignore"):
             return -(target * np.maximum(np.log(x), -100) + (1 - target) * np.maximum(np.log1p(-x), -100))
 
@@ -83,13 +87,19 @@ def binary_cross_entropy(
 ) -> Tensor:  # fmt: skip
     """-target · log input - (1 - target) · log(1 - input), times weight. Source: torch.nn.functional.
 
-    Raises ValueError where input and target have different shapes, RuntimeError where input is outside of [0, 1].
+    Raises ValueError where input and target have different shapes, RuntimeError where their dtypes differ, or one of
+    them is outside of [0, 1].
 
     >>> binary_cross_entropy(torch.tensor([0.5, 1.0]), torch.tensor([1.0, 1.0]))
     tensor(0.3466)
     """
     reduction = chosen(size_average, reduce, reduction)
     _check_same("binary_cross_entropy", input, target)
+    if target.dtype != input.dtype or input.array.dtype.kind != "f":
+        raise DtypeError(
+            "binary_cross_entropy: input and target must have one floating-point dtype, got "
+            f"{input.dtype} and {target.dtype}"
+        )
     losses = BinaryCrossEntropy.apply(input, target)
     return plainly(losses if weight is None else losses * weight, reduction)
 

@@ -236,7 +236,7 @@ def kl_div(
             "only by the batch size, and aligns with the KL div math definition.",
             stacklevel=3,
         )
-    by_batch = reduction == "batchmean" and size_average is None and reduce is None
+    by_batch = reduction == "batchmean"
     reduction = chosen(size_average, reduce, "sum" if by_batch else reduction)
     losses = exp(target) * (target - input) if log_target else xlogy(target, target) - target * input
     out = plainly(losses, reduction)

@@ -52,9 +52,9 @@ class Window(_Fields):
         dilation: Size,
         ceil_mode: bool,
     ) -> Window:
-        """The window of a pooling. Without a stride, None or empty, it is the kernel's size."""
+        """The window of a pooling."""
         kernel = numbers(op, "kernel_size", kernel, dims)
-        stride = kernel if stride in (None, (), []) else numbers(op, "stride", stride, dims)
+        stride = steps(op, stride, kernel)
         pads = numbers(op, "padding", padding, dims, least=0)
         return pooled(op, tuple(size), kernel, stride, pads, numbers(op, "dilation", dilation, dims), bool(ceil_mode))
 
@@ -158,6 +158,13 @@ def named_padding(op: str, name: str, kernel: Any, stride: Sizes, dilation: Size
         raise refusal(op, f"padding='same' needs stride 1, but stride is {stride}")
     totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=False)]
     return tuple((total // 2, total - total // 2) for total in totals)
+
+
+def steps(op: str, stride: Size | None, kernel: Sizes) -> Sizes:
+    """A stride for each dimension; where there is none, None or empty, the kernel's sizes."""
+    if stride is None or (isinstance(stride, (tuple, list)) and not stride):
+        return kernel
+    return numbers(op, "stride", stride, len(kernel))
 
 
 def numbers(op: str, name: str, value: Any, dims: int, least: int = 1) -> Sizes:

@@ -14,7 +14,7 @@ from ...function import Function
 from ...state import composite
 from ..indexing import Gather
 from ..indexing.gather import positions
-from .geometry import Size, numbers, refusal
+from .geometry import Size, numbers, refusal, steps
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -98,7 +98,7 @@ def _max_unpool(
 ) -> Tensor:
     op = f"max_unpool{dims}d"
     kernel = numbers(op, "kernel_size", kernel_size, dims)
-    stride = kernel if stride in (None, (), []) else numbers(op, "stride", stride, dims)
+    stride = steps(op, stride, kernel)
     padding = numbers(op, "padding", padding, dims, least=0)
     if indices.array.dtype != np.int64:
         raise refusal(op, f"indices must be of dtype int64, got {indices.dtype}", DtypeError)
