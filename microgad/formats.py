@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .errors import ShapeError
+
 
 class _Format:
     """A name that prints as PyTorch's."""
@@ -36,3 +38,13 @@ strided = layout("strided")
 
 # The axes from the outermost in memory to the innermost, where that isn't row-major order.
 AXES = {channels_last: (0, 2, 3, 1), channels_last_3d: (0, 2, 3, 4, 1)}
+
+
+def axes_of(op: str, memory_format: memory_format, ndim: int) -> tuple[int, ...]:
+    """The axes from the outermost in memory to the innermost. Raises RuntimeError where there are more, or fewer."""
+    axes = AXES.get(memory_format, tuple(range(ndim)))
+    if len(axes) != ndim:
+        raise ShapeError(
+            f"{op}: required rank {len(axes)} tensor to use {memory_format} format, but input has {ndim} dimensions"
+        )
+    return axes

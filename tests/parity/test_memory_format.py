@@ -40,6 +40,34 @@ def test_it_lies_as_pytorch_has_it(call, name, shape):
     assert theirs == ours
 
 
+MAKERS = {
+    "empty": lambda t, x, f: t.empty(x.shape, memory_format=f),
+    "empty_like": lambda t, x, f: t.empty_like(x, memory_format=f),
+    "zeros_like": lambda t, x, f: t.zeros_like(x, memory_format=f),
+    "ones_like": lambda t, x, f: t.ones_like(x, dtype=t.int8, memory_format=f),
+    "full_like": lambda t, x, f: t.full_like(x, 7, memory_format=f),
+    "rand_like": lambda t, x, f: t.rand_like(x, memory_format=f),
+    "randint_like": lambda t, x, f: t.randint_like(x, 9, memory_format=f),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("maker", MAKERS)
+def test_new_tensors_take_it(maker, name):
+    for shape in ((2, 3, 4, 5), (2, 3, 4, 5, 6), (3, 2)):
+        found = []
+        for t in (torch, microgad):
+            t.manual_seed(0)
+            try:
+                made = MAKERS[maker](t, t.ones(shape).transpose(0, 1), getattr(t, name))
+            except RuntimeError:
+                found.append("RuntimeError")
+            else:
+                values = None if maker.startswith("empty") else made.tolist()
+                found.append((tuple(made.shape), str(made.dtype), made.stride(), values))
+        assert found[0] == found[1]
+
+
 def test_a_gradient_comes_through_it():
     x = microgad.arange(120.0).reshape(2, 3, 4, 5).requires_grad_()
     y = x.contiguous(memory_format=microgad.channels_last)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import backend, dtypes, function
+from ... import backend, dtypes, formats, function
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ..out import into
 from .data import finished, refuse
@@ -49,14 +50,25 @@ def _filled(
     elif not size:
         raise TypeError(f"{op}() missing 1 required positional arguments: 'size'")
     refuse(op, options)
-    array = make(size_of(size), floating(dtype_beside(op, dtype, out)))
+    shape, kind = size_of(size), floating(dtype_beside(op, dtype, out))
+    array = in_format(op, lambda shape: make(shape, kind), shape, options.get("memory_format"))
     return into(out, finished(array, backend.chosen(device), requires_grad))
+
+
+def in_format(op: str, make: Callable[[Any], Any], shape: tuple[int, ...], memory_format: Any) -> Any:
+    """What `make` gives for a shape, in a memory format. Raises RuntimeError for preserve_format."""
+    if memory_format is None:
+        return make(shape)
+    if memory_format is formats.preserve_format:
+        raise ArgumentError(f"{op}: unsupported memory format option Preserve: there is no input whose it would be")
+    axes = formats.axes_of(op, memory_format, len(shape))
+    return make(tuple(shape[i] for i in axes)).transpose([axes.index(i) for i in range(len(axes))])
 
 
 def empty(
     *size: Any, out: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, **options: Any
 ) -> Tensor:
-    """A Tensor with whatever its memory holds. Source: torch.empty.
+    """A Tensor with whatever its memory holds, in a memory_format if one is given. Source: torch.empty.
 
     >>> torch.empty(2, 3).shape
     torch.Size([2, 3])
@@ -183,8 +195,7 @@ def empty_like(
     >>> torch.empty_like(torch.zeros(2)).shape
     torch.Size([2])
     """
-    refuse("empty_like", options)
-    return finished(np.empty_like(input.array, _like(input, dtype), _order(input)), device, requires_grad)
+    return finished(_like("empty_like", np.empty_like, input, dtype, options), device, requires_grad)
 
 
 def zeros_like(
@@ -195,8 +206,7 @@ def zeros_like(
     >>> torch.zeros_like(torch.tensor([1, 2]))
     tensor([0, 0])
     """
-    refuse("zeros_like", options)
-    return finished(np.zeros_like(input.array, _like(input, dtype), _order(input)), device, requires_grad)
+    return finished(_like("zeros_like", np.zeros_like, input, dtype, options), device, requires_grad)
 
 
 def ones_like(
@@ -207,8 +217,7 @@ def ones_like(
     >>> torch.ones_like(torch.tensor([1.5, 2.5]))
     tensor([1., 1.])
     """
-    refuse("ones_like", options)
-    return finished(np.ones_like(input.array, _like(input, dtype), _order(input)), device, requires_grad)
+    return finished(_like("ones_like", np.ones_like, input, dtype, options), device, requires_grad)
 
 
 def full_like(
@@ -225,20 +234,27 @@ def full_like(
     >>> torch.full_like(torch.zeros(2), 3)
     tensor([3., 3.])
     """
-    refuse("full_like", options)
-    kind = _like(input, dtype)
-    value = number("full_like", _number("full_like", fill_value), kind)
-    return finished(np.full_like(input.array, value, kind, _order(input)), device, requires_grad)
+    value = number("full_like", _number("full_like", fill_value), _kind(input, dtype))
+    make = partial(np.full_like, fill_value=value)
+    return finished(_like("full_like", make, input, dtype, options), device, requires_grad)
 
 
-def _like(input: Tensor, dtype: Any) -> Any:
+def _kind(input: Tensor, dtype: Any) -> Any:
     return input.array.dtype if dtype is None else dtypes.of(dtype).dtype
 
 
-def _order(input: Tensor) -> Any:
-    """The strides are kept, but for those of what is expanded, which has no place for other values."""
-    x = input.array
-    return "C" if any(s == 0 and n > 1 for s, n in zip(x.strides, x.shape, strict=True)) else "K"
+def _like(op: str, make: Callable[..., Any], input: Tensor, dtype: Any, options: dict[str, Any]) -> Any:
+    """An array in input's shape and order, or in that of a memory_format.
+
+    What is expanded has no place for other values: it is laid out anew.
+    """
+    refuse(op, options)
+    x, kind = input.array, _kind(input, dtype)
+    memory_format = options.get("memory_format")
+    if memory_format not in (None, formats.preserve_format):
+        return in_format(op, lambda shape: make(x, dtype=kind, order="C", shape=shape), x.shape, memory_format)
+    expanded = any(s == 0 and n > 1 for s, n in zip(x.strides, x.shape, strict=True))
+    return make(x, dtype=kind, order="C" if expanded else "K")
 
 
 class Fill(function.Function):

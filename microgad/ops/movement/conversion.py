@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import backend, formats
-from ...errors import ShapeError
 from ...function import LinearMap
 
 if TYPE_CHECKING:
@@ -69,10 +68,5 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     """
     if memory_format in (None, formats.preserve_format):
         return Clone.apply(input, order="K")
-    axes = formats.AXES.get(memory_format)
-    if axes is not None and len(axes) != input.ndim:
-        raise ShapeError(
-            f"clone: required rank {len(axes)} tensor to use {memory_format} format, but input has {input.ndim} "
-            "dimensions"
-        )
-    return Clone.apply(input, order=axes or "C")
+    axes = formats.axes_of("clone", memory_format, input.ndim)
+    return Clone.apply(input, order=axes if memory_format in formats.AXES else "C")

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import backend, dtypes, function
+from ... import backend, dtypes, formats, function
 from ... import generator as draws
 from ...errors import ArgumentError
 from ...generator import Generator, fills
-from ..creation import finished, size_of
+from ..creation import finished, in_format, size_of
 from ..out import into
 from .in_place import normal_, random_, uniform_
 from .sampling import for_draw, without_gradient
@@ -27,8 +27,8 @@ def _empty(size: tuple[Any, ...], dtype: Any, out: Tensor | None = None, default
 def _empty_like(input: Tensor, dtype: Any, memory_format: Any) -> Tensor:
     """The same in input's shape, laid out in memory as PyTorch would."""
     kind = input.array.dtype if dtype is None else dtypes.of(dtype).dtype
-    if str(memory_format).endswith("contiguous_format"):
-        return finished(np.empty(input.array.shape, kind))
+    if memory_format not in (None, formats.preserve_format):
+        return finished(in_format("empty_like", lambda shape: np.empty(shape, kind), input.array.shape, memory_format))
     return finished(fills.empty_like(input.array).astype(kind, copy=False))
 
 
