@@ -52,7 +52,8 @@ class Movement:
     reshape, permute = _of_sizes(ops.reshape, "shape"), _of_sizes(ops.permute, "dims")
     expand, sum_to_size = _of_sizes(ops.expand, "size"), _of_sizes(ops.sum_to_size, "size")
     repeat, tile = _of_sizes(ops.repeat, "repeats"), _of_sizes(ops.tile, "dims")
-    flip, resize_, broadcast_to = _of_sizes(ops.flip, "dims"), _of_sizes(ops.resize_, "size"), ops.broadcast_to
+    flip, resize_ = _of_sizes(ops.flip, "dims"), _of_sizes(ops.resize_, "size")
+    broadcast_to = _of_sizes(ops.broadcast_to, "size")
     view_as, reshape_as, expand_as, resize_as_ = ops.view_as, ops.reshape_as, ops.expand_as, ops.resize_as_
 
     squeeze, unsqueeze, flatten, unflatten, ravel = ops.squeeze, ops.unsqueeze, ops.flatten, ops.unflatten, ops.ravel

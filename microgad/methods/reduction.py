@@ -21,7 +21,7 @@ class Reduction:
 
     __slots__ = ()
 
-    sum, mean, prod, sum_to_size = reduction.sum, reduction.mean, reduction.prod, reduction.sum_to_size
+    sum, mean, prod = reduction.sum, reduction.mean, reduction.prod
     nansum, nanmean = reduction.nansum, reduction.nanmean
     max, min, amax, amin = reduction.max, reduction.min, reduction.amax, reduction.amin
     aminmax, argmax, argmin = reduction.aminmax, reduction.argmax, reduction.argmin

@@ -15,6 +15,7 @@ from ..state import composite
 from .elementwise import clamp
 from .linalg.arguments import values
 from .out import into
+from .spelling import numpy_spelling
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -42,6 +43,7 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
     return (x1 - x2 + eps).norm(p, -1, keepdim)
 
 
+@numpy_spelling
 @composite
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """The cosine of the angle between x1 and x2 along dim; the two broadcast. Source: torch.cosine_similarity.

@@ -15,6 +15,7 @@ from ..elementwise import conj
 from ..movement import narrow, pad, roll
 from ..movement.dims import dim_of, listed
 from ..out import into
+from ..spelling import numpy_spelling
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -80,6 +81,7 @@ class Irfft(LinearMap):
         return found
 
 
+@numpy_spelling
 @composite
 def fft(
     input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
@@ -95,6 +97,7 @@ def fft(
     return into(out, _complex("fft", Fft, input, [n], [dim], norm))
 
 
+@numpy_spelling
 @composite
 def ifft(
     input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
@@ -107,6 +110,7 @@ def ifft(
     return into(out, _complex("ifft", Ifft, input, [n], [dim], norm))
 
 
+@numpy_spelling
 @composite
 def fftn(
     input: Tensor, s: Dims = None, dim: Dims = None, norm: str | None = None, *, out: Tensor | None = None
@@ -120,6 +124,7 @@ def fftn(
     return into(out, _complex("fftn", Fft, input, *_several("fftn", input, s, dim), norm))
 
 
+@numpy_spelling
 @composite
 def ifftn(
     input: Tensor, s: Dims = None, dim: Dims = None, norm: str | None = None, *, out: Tensor | None = None
@@ -132,6 +137,7 @@ def ifftn(
     return into(out, _complex("ifftn", Ifft, input, *_several("ifftn", input, s, dim), norm))
 
 
+@numpy_spelling
 def fft2(
     input: Tensor, s: Dims = None, dim: Dims = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
@@ -143,6 +149,7 @@ def fft2(
     return fftn(input, s, dim, norm, out=out)
 
 
+@numpy_spelling
 def ifft2(
     input: Tensor, s: Dims = None, dim: Dims = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
@@ -154,6 +161,7 @@ def ifft2(
     return ifftn(input, s, dim, norm, out=out)
 
 
+@numpy_spelling
 @composite
 def rfft(
     input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
@@ -166,6 +174,7 @@ def rfft(
     return into(out, _real("rfft", input, [n], [dim], norm))
 
 
+@numpy_spelling
 @composite
 def rfftn(
     input: Tensor, s: Dims = None, dim: Dims = None, norm: str | None = None, *, out: Tensor | None = None
@@ -179,6 +188,7 @@ def rfftn(
     return into(out, _real("rfftn", input, *_several("rfftn", input, s, dim), norm))
 
 
+@numpy_spelling
 def rfft2(
     input: Tensor, s: Dims = None, dim: Dims = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
@@ -190,6 +200,7 @@ def rfft2(
     return rfftn(input, s, dim, norm, out=out)
 
 
+@numpy_spelling
 @composite
 def irfft(
     input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
@@ -202,6 +213,7 @@ def irfft(
     return into(out, _to_real("irfft", input, [n], [dim], norm))
 
 
+@numpy_spelling
 @composite
 def irfftn(
     input: Tensor, s: Dims = None, dim: Dims = None, norm: str | None = None, *, out: Tensor | None = None
@@ -215,6 +227,7 @@ def irfftn(
     return into(out, _to_real("irfftn", input, *_several("irfftn", input, s, dim), norm))
 
 
+@numpy_spelling
 def irfft2(
     input: Tensor, s: Dims = None, dim: Dims = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
@@ -226,6 +239,7 @@ def irfft2(
     return irfftn(input, s, dim, norm, out=out)
 
 
+@numpy_spelling
 @composite
 def hfft(
     input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
@@ -240,6 +254,7 @@ def hfft(
     return into(out, _to_real("hfft", conj(input), [n], [dim], TURNED[_checked("hfft", norm)]))
 
 
+@numpy_spelling
 @composite
 def hfftn(
     input: Tensor, s: Dims = None, dim: Dims = None, norm: str | None = None, *, out: Tensor | None = None
@@ -253,6 +268,7 @@ def hfftn(
     return into(out, _to_real("hfftn", conj(input), sizes, dims, TURNED[_checked("hfftn", norm)]))
 
 
+@numpy_spelling
 def hfft2(
     input: Tensor, s: Dims = None, dim: Dims = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
@@ -264,6 +280,7 @@ def hfft2(
     return hfftn(input, s, dim, norm, out=out)
 
 
+@numpy_spelling
 @composite
 def ihfft(
     input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
@@ -276,6 +293,7 @@ def ihfft(
     return into(out, conj(_real("ihfft", input, [n], [dim], TURNED[_checked("ihfft", norm)])))
 
 
+@numpy_spelling
 @composite
 def ihfftn(
     input: Tensor, s: Dims = None, dim: Dims = None, norm: str | None = None, *, out: Tensor | None = None
@@ -289,6 +307,7 @@ def ihfftn(
     return into(out, conj(_real("ihfftn", input, sizes, dims, TURNED[_checked("ihfftn", norm)])))
 
 
+@numpy_spelling
 def ihfft2(
     input: Tensor, s: Dims = None, dim: Dims = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
@@ -300,6 +319,7 @@ def ihfft2(
     return ihfftn(input, s, dim, norm, out=out)
 
 
+@numpy_spelling
 def fftshift(input: Tensor, dim: Dims = None) -> Tensor:
     """With frequency 0 in the middle of each dimension. Source: torch.fft.fftshift.
 
@@ -310,6 +330,7 @@ def fftshift(input: Tensor, dim: Dims = None) -> Tensor:
     return roll(input, [input.shape[d] // 2 for d in dims], dims)
 
 
+@numpy_spelling
 def ifftshift(input: Tensor, dim: Dims = None) -> Tensor:
     """The inverse of fftshift. Source: torch.fft.ifftshift.
 

@@ -10,6 +10,7 @@ from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ..creation.numbers import number
 from ..movement.dims import dim_of
 from ..out import into
+from ..spelling import numpy_spelling
 from .index import INT64, INTEGERS, in_range, index_array, into_same
 from .item import AddItem, Call, GetItem, SetItem, one_step
 from .places import ALL
@@ -59,6 +60,7 @@ def _as_slices(op: str, input: Tensor, dim: int, index: Tensor, source: Tensor, 
     return source if input.ndim else source.reshape(1)
 
 
+@numpy_spelling
 def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The slices of input along dim that a vector of indices names. Source: torch.index_select.
 
@@ -85,6 +87,7 @@ def index_add_call(input: Tensor, dim: int, index: Tensor, source: Tensor, *, al
     return one_step(AddItem, source, where)
 
 
+@numpy_spelling
 def index_add(
     input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1, out: Tensor | None = None
 ) -> Tensor:
@@ -101,6 +104,7 @@ def index_copy_call(input: Tensor, dim: int, index: Tensor, source: Tensor) -> C
     return one_step(SetItem, _as_slices("index_copy", input, dim, index, source, DimError), where)
 
 
+@numpy_spelling
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: Tensor | None = None) -> Tensor:
     """input with the slices of source at index along dim; the last of several stays. Source: torch.index_copy.
 
@@ -128,6 +132,7 @@ def filler(op: str, value: Any, input: Tensor) -> Any:
     return value
 
 
+@numpy_spelling
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """input with one value, a number or a 0-d Tensor, in the slices at index along dim. Source: torch.index_fill.
 
@@ -145,6 +150,7 @@ def index_reduce_call(
     return reduction("index_reduce", input, source, where, reduce, include_self, ("prod", "mean", "amax", "amin"))
 
 
+@numpy_spelling
 def index_reduce(
     input: Tensor,
     dim: int,
@@ -173,6 +179,7 @@ def scatter_reduce_call(
     return reduction("scatter_reduce", input, source, where, reduce, include_self, allowed)
 
 
+@numpy_spelling
 def scatter_reduce(
     input: Tensor,
     dim: int,

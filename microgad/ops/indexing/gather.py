@@ -74,6 +74,7 @@ def along(op: str, input: Tensor, dim: int, index: Tensor, *others: Any) -> tupl
     return axis, in_range(op, array, shape[axis] if shape else 1)
 
 
+@numpy_spelling
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False, out: Tensor | None = None) -> Tensor:
     """Values of input at index along dim; both have the same number of dimensions. Source: torch.gather.
 

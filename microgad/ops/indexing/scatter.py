@@ -10,6 +10,7 @@ from ... import function
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ..creation.numbers import number
 from ..out import into
+from ..spelling import numpy_spelling
 from .gather import along, positions
 from .item import AddItem, Call, SetItem, one_step
 from .reduced import MulItem
@@ -63,6 +64,7 @@ def scatter_call(
     return one_step(_REDUCE[reduce], source, where)
 
 
+@numpy_spelling
 def scatter(
     input: Tensor,
     dim: int,
@@ -90,6 +92,7 @@ def scatter_add_call(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Cal
     return one_step(AddItem, source, where)
 
 
+@numpy_spelling
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Tensor | None = None) -> Tensor:
     """input with the values of src added at index along dim. Source: torch.scatter_add.
 

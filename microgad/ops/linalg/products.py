@@ -16,7 +16,7 @@ from .. import layouts
 from ..elementwise import Mul, Where, conj, mul
 from ..movement import transpose, unsqueeze
 from ..out import into
-from ..spelling import numbers_first
+from ..spelling import numbers_first, numpy_spelling
 from .arguments import ndims, same_dtype
 
 if TYPE_CHECKING:
@@ -226,6 +226,7 @@ def _dot(op: str, a: Tensor, b: Tensor) -> Tensor:
     return Dot.apply(a, b)
 
 
+@numpy_spelling
 @composite
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Tensor | None = None) -> Tensor:
     """The sums of conj(x) · y along dim; the rest broadcasts. Source: torch.linalg.vecdot.
@@ -369,6 +370,7 @@ def addr(
     return _added("addr", input, outer(vec1, vec2).to(kind), beta, alpha, out)
 
 
+@numpy_spelling
 def cross(input: Tensor, other: Tensor, dim: int | None = None, *, out: Tensor | None = None) -> Tensor:
     """The cross product along dim, by default the first of size 3. Source: torch.cross.
 

@@ -13,6 +13,7 @@ from ...function import LinearMap
 from ...size import Size
 from ...state import composite
 from ..out import into
+from ..spelling import numpy_spelling
 from .conversion import clone
 from .dims import dim_of
 from .shape import flatten, reshape
@@ -152,6 +153,7 @@ def tile(input: Tensor, dims: Sequence[int]) -> Tensor:
     return repeat(input, (*(1,) * (input.ndim - len(dims)), *dims))
 
 
+@numpy_spelling
 @composite
 def repeat_interleave(
     input: Tensor, repeats: int | Tensor | None = None, dim: int | None = None, *, output_size: int | None = None

@@ -13,6 +13,7 @@ from ...placement import geometry, memory_of
 from .. import region
 from ..elementwise import view_as_complex, view_as_real
 from ..out import into
+from ..spelling import numpy_spelling
 from .conversion import Clone
 from .diagonal import diagonal
 from .order import permute, t, transpose
@@ -93,6 +94,7 @@ def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0,
     return _overwritten(input, src, "diagonal_scatter", lambda x: diagonal(x, offset, dim1, dim2))
 
 
+@numpy_spelling
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """A copy of input with src as its slice at index along dim. Source: torch.select_scatter.
 
@@ -103,6 +105,7 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     return _overwritten(input, src, "select_scatter", lambda x: select(x, dim, index))
 
 
+@numpy_spelling
 def slice_scatter(
     input: Tensor,
     src: Tensor,

@@ -24,7 +24,7 @@ from .products import Cumprod, Prod, cumprod, prod
 from .quantiles import nanquantile, quantile
 from .scans import Cummax, Cummin, Cumsum, Diff, LogCumSumExp, cummax, cummin, cumsum, diff, logcumsumexp
 from .segments import segment_reduce
-from .sums import Mean, Sum, mean, nanmean, nansum, sum, sum_to_size
+from .sums import Mean, Sum, mean, nanmean, nansum, sum
 from .variance import Var, corrcoef, cov, std, std_mean, var, var_mean
 
 __all__ = [
@@ -102,7 +102,6 @@ __all__ = [
     "std",
     "std_mean",
     "sum",
-    "sum_to_size",
     "topk",
     "trapezoid",
     "trapz",

@@ -11,12 +11,14 @@ from ...function import Function
 from ...state import composite
 from ..elementwise import Select, where
 from ..out import into
+from ..spelling import numpy_spelling
 from .axes import axes
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
 
 
+@numpy_spelling
 @composite
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | None = None) -> Tensor:
     """Each slice along dim whose p-norm is more than maxnorm, scaled down to it. Source: torch.renorm.

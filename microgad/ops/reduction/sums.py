@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import backend
-from ...errors import DtypeError, ShapeError
+from ...errors import DtypeError
 from ...function import LinearMap
 from ...state import composite
 from ..elementwise import Select
@@ -150,22 +150,3 @@ def nanmean(
     is_number = input == input
     numbers = sum(is_number, dim, keepdim)
     return into(out, sum(Select.apply(is_number, input), dim, keepdim, dtype=dtype) / numbers)
-
-
-def sum_to_size(input: Tensor, *size: Any) -> Tensor:
-    """The sum over the dims along which `size` would have to be stretched. Source: torch.Tensor.sum_to_size.
-
-    Raises RuntimeError where size doesn't broadcast to the input's shape.
-
-    >>> torch.ones(2, 3).sum_to_size(2, 1)
-    tensor([[3.],
-            [3.]])
-    """
-    wanted = tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size
-    shape = tuple(input.shape)
-    lead = len(shape) - len(wanted)
-    if lead < 0 or any(n not in (1, m) for n, m in zip(wanted, shape[lead:], strict=True)):
-        raise ShapeError(f"sum_to_size: size {wanted} is not expandable to the input's size {shape}")
-    stretched = [i + lead for i, n in enumerate(wanted) if n != shape[i + lead]]
-    over = (*range(lead), *stretched)
-    return sum(input, over).reshape(wanted) if over or not wanted else input
