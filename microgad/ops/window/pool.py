@@ -21,6 +21,7 @@ from .unfold import blocks, padded, reach, taps, windows
 if TYPE_CHECKING:
     from ...tensor import Tensor
 
+FEW_COPIES = 4
 MANY_TAPS = 12  # of windows that do not overlap: then one argmax is faster than a step for each tap
 
 
@@ -87,7 +88,9 @@ class AvgPool2d(LinearMap):
     def adjoint(self, grad):
         window, grad = self.window, grad / divisor(self, grad)
         if window.stride == window.kernel and window.bare and tiled(window):
-            for axis, k in reversed(list(enumerate(window.kernel, 2))):
+            *heights, width = window.kernel
+            grad = repeated(grad, width)
+            for axis, k in reversed(list(enumerate(heights, 2))):
                 grad = np.repeat(grad, k, axis)
             return grad
         lines = enumerate(zip(window.size, window.kernel, window.stride, window.padding, window.out, strict=True), 2)
@@ -340,6 +343,16 @@ def sums(plane: Any, window: Window) -> Any:
         for part in parts[2:]:
             plane += part
     return plane
+
+
+def repeated(x: Any, k: int) -> Any:
+    """np.repeat along the last axis; of few copies, one after the other for all of x, it takes half the time."""
+    if k > FEW_COPIES:
+        return np.repeat(x, k, -1)
+    out = np.empty_like(x, shape=(*x.shape, k), order="C")
+    for i in range(k):
+        out[..., i] = x
+    return out.reshape(*x.shape[:-1], x.shape[-1] * k)
 
 
 def divisor(node: Any, x: Any) -> Any:
