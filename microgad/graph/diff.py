@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import backend
 from . import text
-from .tape import Op, Source, Tape
+from .tape import ANOTHER, Op, Source, Tape
 
 Kind = Literal["missing", "added", "inputs", "shapes", "dtypes", "settings", "values"]
 REALIGNED = 20_000  # operations after a difference in structure that are aligned anew
@@ -143,9 +143,10 @@ def _kind(x: Op | Source | None) -> str:
 
 
 def _sources(a: Source, b: Source, rtol: float) -> Difference | None:
-    for name in ("name", "shape"):
-        if getattr(a, name) != getattr(b, name):
-            return Difference("shapes" if name == "shape" else "inputs", a, b, _other(name, a, b))
+    if a.name.removesuffix(ANOTHER) != b.name.removesuffix(ANOTHER):
+        return Difference("inputs", a, b, _other("name", a, b))
+    if a.shape != b.shape:
+        return Difference("shapes", a, b, _other("shape", a, b))
     if a.array is not None and b.array is not None:
         return _apart(a, b, "the values", a.array, b.array, rtol)
     if a.value != b.value and a.value == a.value:

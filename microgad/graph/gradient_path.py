@@ -216,13 +216,16 @@ class _Walk:
         said = f"{self.called} gets no gradient: nothing that reads the result of {_place(last)} leads to the loss"
         number = any(math.prod(shape) == 1 for shape in last.shapes)
         after = [x for x in unknown if self._read_at(x) > last.number and (number or x.shape in last.shapes)]
+        if not after and reason == "detached":
+            told = f"{self.called} gets no gradient: its path ends at {_place(last)}: {_told(reason, beside)}"
+            return Cut(reason, last, told)
         if not after:
             return Cut("unused", last, said)
         after.sort(key=lambda source: source.shape not in last.shapes)
         reader = self.readers[after[0].number][0][0]
         said += (
-            ". If it was taken off as a number or an array (item(), tolist(), numpy(), torch.tensor(...)), "
-            f"it may have come back as {_called(after[0])}, of unknown origin, in {_place(reader)}"
+            ". If it was taken off as a number, an array or indices (item(), tolist(), numpy(), torch.tensor(...), "
+            f"argsort(), ...), it may have come back as {_called(after[0])}, of unknown origin, in {_place(reader)}"
         )
         return Cut("left", last, said)
 

@@ -12,7 +12,7 @@ from ..function import Function, Leaf, Output
 from ..parameter import Parameter
 from ..tensor import Tensor
 from .patience import uncollected
-from .tape import Input, Kept, Op, Result, Source, Tape
+from .tape import ANOTHER, Input, Kept, Op, Result, Source, Tape
 
 _Role = Literal["input", "output", "intermediate", "setting"]
 
@@ -54,6 +54,7 @@ class Reader:
 
     def __init__(self, names: dict[str, Tensor]) -> None:
         self.names = {id(tensor): name for name, tensor in names.items()}
+        self.known = frozenset(names)
         self.array_names = {id(tensor.array): name for name, tensor in names.items()}
         self.sources: dict[int, Source] = {}
         self.constants: dict[Any, Source] = {}  # by id of the array, or by op and input where it is gone
@@ -149,6 +150,8 @@ class Reader:
             source.name = "input" if source.kind == "leaf" else ""
         elif says:
             source.name = f"{path}.{says}" if path else says
+        if source.name in self.known:
+            source.name += ANOTHER
 
     def kept(self, node: Function) -> list[Kept]:
         found: list[Kept] = []

@@ -151,6 +151,7 @@ class Recorder(state.Observer):
         self.turns: dict[str, int] = {}  # by a module's path: which call of it this is
         self.started = 0.0
         self.random: Any = None  # the default generator's state before an autograd.Function, which may draw
+        self.passed = 0  # how many backward passes have started
         self.wanting: list[tuple[Any, Source]] = []  # weakly, Tensors from outside that want a gradient
         self.hooked: dict[tuple[int, int], Function] = {}  # by an operation and which of its several results
 
@@ -282,6 +283,7 @@ class Recorder(state.Observer):
     def start_backward(self, roots: Sequence[Function], seeds: Sequence[Any], ends: Any = None) -> None:
         """A backward pass starts: keep what it starts with, and where it will end."""
         super().start_backward(roots, seeds, ends)
+        self.passed += 1
         if not self.level.replay or any(isinstance(seed, Tensor) for seed in seeds):
             return  # under create_graph derivatives are on the tape themselves
         self.tape.passes.append(Pass(len(self.tape), ends is not None, []))
@@ -346,6 +348,7 @@ class Recorder(state.Observer):
         if self.level.time:
             op.backward_seconds = (op.backward_seconds or 0.0) + seconds
         op.passes += 1
+        op.passed = self.passed
         for given, g in zip(op.inputs, gradients, strict=False):
             if given.wanted:
                 given.got = "nothing" if g is None else quality(_bare(g)) if self.level.stats else ""

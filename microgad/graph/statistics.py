@@ -32,13 +32,18 @@ class Stats:
     counts: tuple[int, ...] = ()  # of BINS equal parts of the range, of a sample
 
     @property
+    def finite(self) -> int:
+        """How many values are."""
+        return self.size - self.nans - self.infs
+
+    @property
     def norm(self) -> float:
         """The Euclidean norm of the finite values."""
-        finite = self.size - self.nans - self.infs
-        return float((finite * (self.std**2 + self.mean**2)) ** 0.5)
+        return float((self.finite * (self.std**2 + self.mean**2)) ** 0.5)
 
     def __repr__(self) -> str:
         words = [f"{self.minimum:.4g} … {self.maximum:.4g}, mean {self.mean:.4g} ± {self.std:.4g}"]
+        words = words if self.finite or not self.size else ["nothing finite"]
         if self.zeros:
             words.append(f"{100 * self.zeros:.1f} % zeros")
         words += [f"{n:,} {name}" for n, name in ((self.nans, "NaN"), (self.infs, "inf")) if n]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .verifying import Verification
 
 Shape = tuple[int, ...]
+ANOTHER = " (another)"  # than the one that has this name: of a copied module, say
 
 
 @dataclass(slots=True)
@@ -98,6 +99,7 @@ class Op:
     recorded: bool = True  # by autograd: a gradient can flow through it
     in_place: bool = False  # whether it wrote into its first input
     passes: int = 0  # how many backward passes were seen to go through it
+    passed: int = 0  # which of all the last of them was, counted from 1
 
     @property
     def bytes(self) -> int:

@@ -33,10 +33,15 @@ def first_bad(tape: Tape) -> Bad | None:
     known = any(op.stats is not None or op.values is not None for op in tape) or not tape.ops
     if not known:
         raise GraphError("first_bad: the tape has no values to look at: record it with stats=True, or values=True")
-    forward, backward = _Forward(tape).first(), _backward(tape)
-    if forward is not None and backward is not None and isinstance(forward.op, Source):
-        return backward  # a step before has spoiled the parameter
-    return forward or backward
+    forward, backward = _Forward(tape), _backward(tape)
+    first = forward.first()
+    if first is None or backward is None:
+        return first or backward
+    assert isinstance(backward.op, Op)
+    start = max(op.number for op in tape if op.passed == backward.op.passed)
+    if forward.brought(first) and forward.at(first) > start:  # a step before has spoiled it
+        return forward.behind(backward) or backward
+    return first
 
 
 class _Forward:
@@ -58,17 +63,29 @@ class _Forward:
     def first(self) -> Bad | None:
         """The first NaN's origin; where there is none, that of an infinity that nobody has put in."""
         for wanted in ("NaN", "inf"):
-            for source in self.tape.sources:
-                if wanted == self.bad.get((source.number, 0)) == "NaN" and self._read(source):
-                    return self._brought(source)
             for op in self.tape:
-                found = self._first_of(op, wanted)
+                found = (self._from_outside(op) if wanted == "NaN" else None) or self._first_of(op, wanted)
                 if found is not None:
                     return found
         return None
 
-    def _read(self, source: Source) -> bool:
-        return any(x.source == source.number for op in self.tape for x in op.inputs)
+    def brought(self, bad: Bad) -> bool:
+        """Whether it came in from outside."""
+        return isinstance(bad.op, Source) or any(map(self._kind, bad.op.inputs))
+
+    def behind(self, backward: Bad) -> Bad | None:
+        """What had made the infinity that a derivative read."""
+        assert isinstance(backward.op, Op)
+        origins = [origin for x in backward.op.inputs if self._kind(x) and (origin := self._origin(x)) is not None]
+        if not origins:
+            return None
+        first = min(origins, key=lambda op: op.number)
+        said = f"{_place(first)}: produced inf from finite inputs: {self._ranges(first)}. "
+        return Bad(first, "forward", "inf", said + f"The derivative of {_place(backward.op)} gave {backward.kind}")
+
+    def at(self, bad: Bad) -> int:
+        """The number of the operation that made it, or read it first."""
+        return next(op.number for op in self.tape if op is bad.op or any(x.source == bad.op.number for x in op.inputs))
 
     def _first_of(self, op: Op, wanted: str) -> Bad | None:
         kinds = [self.bad.get((op.number, i), "") for i in range(len(op.shapes))]
@@ -112,20 +129,33 @@ class _Forward:
             return _kind_of_number(x.value)
         return self.bad.get((x.source, x.index), "")
 
-    def _brought(self, source: Source) -> Bad:
-        reader = next(op for op in self.tape for x in op.inputs if x.source == source.number)
-        called = source.name or f"a {source.kind} of shape {source.shape}"
-        said = f"{called}: held NaN before any operation; {_place(reader)} read it first"
-        return Bad(source, "forward", "NaN", said)
+    def _from_outside(self, reader: Op) -> Bad | None:
+        """A NaN that came in from outside."""
+        for x in reader.inputs:
+            source = self.tape.find(x.source)
+            if isinstance(source, Source) and self._kind(x) == "NaN":
+                called = source.name or f"a {source.kind} of shape {source.shape}"
+                said = f"{called}: held NaN before any operation; {_place(reader)} read it first"
+                return Bad(source, "forward", "NaN", said)
+        return None
 
     def _ranges(self, op: Op) -> str:
         return ", ".join(said for x in op.inputs if (said := _range(self.tape, x)))
 
 
 def _backward(tape: Tape) -> Bad | None:
-    """The newest operation that gave an input a bad gradient although its own was finite."""
+    """What the first pass that went wrong began with."""
+    passes: dict[int, list[Op]] = {}
     for op in reversed(tape.ops):
-        if not op.recorded or any(_kind_of(stats) for stats in op.gradients or ()):
+        if op.passed and op.recorded:
+            passes.setdefault(op.passed, []).append(op)
+    return next(filter(None, (_in_pass(tape, passes[number]) for number in sorted(passes))), None)
+
+
+def _in_pass(tape: Tape, ops: list[Op]) -> Bad | None:
+    """Of a pass the newest operation that gave an input a bad gradient although its own was finite."""
+    for op in ops:
+        if any(_kind_of(stats) for stats in op.gradients or ()):
             continue
         for x in op.inputs:
             if x.got in ("NaN", "inf"):
@@ -137,7 +167,7 @@ def _backward(tape: Tape) -> Bad | None:
                     f"{x.got}; the gradient of its result was {gave or 'finite'}, its inputs {ranges}"
                 )
                 return Bad(op, "backward", x.got, said, x.name)  # type: ignore[arg-type]
-    for op in reversed(tape.ops):
+    for op in ops:
         kind = next(filter(None, map(_kind_of, op.gradients or ())), "")
         if kind:
             said = f"backward: {_place(op)}: the gradient that the pass started with held {kind}"
@@ -173,6 +203,8 @@ def _range(tape: Tape, x: Input) -> str:
         stats = found.stats[x.index] if found.stats else None
         if stats is None and found.values:
             stats = stats_of(found.values[x.index])
+    if stats is not None and stats.size and not stats.finite:
+        return f"{x.name} {x.shape} with nothing finite"
     return span(x.name, x.shape or (), None if stats is None or not stats.size else (stats.minimum, stats.maximum))
 
 

@@ -308,6 +308,26 @@ def test_the_backward_pass_that_spoiled_a_parameter_comes_first():
     assert (bad.op.name, bad.during) == ("Sqrt", "backward")
 
 
+def test_the_first_pass_that_went_wrong_counts():
+    w = torch.tensor([4.0, 0.0], requires_grad=True)
+    with torch.record(stats=True, params={"w": w}) as tape, np.errstate(all="ignore"):
+        for scale in (1.0, 2.0, 3.0):
+            (w * scale).sqrt().sum().backward()
+    bad = tape.first_bad()
+    assert (bad.op, bad.during) == (tape["Sqrt", 0], "backward")
+
+
+def test_where_nothing_is_finite_no_range_is_told():
+    x = torch.full((2,), float("nan"))
+    with torch.record(stats=True) as tape:
+        (x.reshape(1, 2) - float("inf")).log()
+    assert repr(tape.sources[0].stats) == "<nothing finite; 2 NaN>"
+    y = torch.ones(2, requires_grad=True)
+    with torch.record(stats=True) as tape:
+        (y * torch.full((2,), float("inf"))).sum().backward()
+    assert "b (2,) with nothing finite" in tape.first_bad().said
+
+
 def test_an_infinity_in_a_setting_is_no_fault():
     with torch.record(stats=True) as tape:
         F.pad(torch.ones(1, 4), (1, 1), value=float("-inf")).amax()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import weakref
 
@@ -256,3 +257,13 @@ def test_an_autograd_function_may_give_what_is_no_tensor():
     with torch.record() as tape:
         assert Counted.apply(torch.ones(3)) == 3
     assert len(tape) == 0
+
+
+def test_a_copy_of_a_module_does_not_take_its_names():
+    net = torch.nn.Linear(2, 1)
+    other = copy.deepcopy(net)
+    with torch.record(params={"weight": net.weight, "bias": net.bias}) as tape:
+        other(net(torch.ones(1, 2)) * torch.ones(1, 2)).sum()
+    assert [source.name for source in tape.sources if source.kind == "parameter"] == [
+        "weight", "bias", "weight (another)", "bias (another)"]  # fmt: skip
+    assert tape.why_no_grad("weight").reason == "flows"
