@@ -39,7 +39,6 @@ class Operators:
     __floordiv__, __rfloordiv__ = operator(ops.FloorDiv), reflected(ops.FloorDiv)
     __mod__, __rmod__ = operator(ops.Remainder), reflected(ops.Remainder)
     __pow__, __rpow__ = operator(ops.Pow), reflected(ops.Pow)
-    __matmul__ = linalg.matmul
     __neg__, __pos__, __abs__ = ops.neg, ops.positive, ops.abs
     __lt__, __le__ = operator(ops.Less), operator(ops.LessEqual)
     __gt__, __ge__ = operator(ops.Greater), operator(ops.GreaterEqual)
@@ -55,6 +54,9 @@ class Operators:
 
     def __ne__(self: Tensor, other: Any) -> Any:
         return ops.NotEqual.apply(self, other) if _is_operand(other) else NotImplemented
+
+    def __matmul__(self: Tensor, other: Any) -> Any:
+        return linalg.matmul(self, other) if isinstance(other, core.Tensor) else NotImplemented  # an array's turn
 
     def __rmatmul__(self: Tensor, other: Any) -> Any:
         return linalg.matmul(creation.as_tensor(other), self)

@@ -29,7 +29,14 @@ def numpy_spelling(function: F) -> F:
     def spelled(*args: Any, **kwargs: Any) -> Any:
         if kwargs:
             kwargs = {renamed.get(name, name): value for name, value in kwargs.items()}
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except AttributeError as error:
+            for name, value in (*zip(own, args, strict=False), *kwargs.items()):
+                if value is error.obj and not isinstance(value, core.Tensor):
+                    kind = type(value).__name__
+                    raise TypeError(f"{function.__name__}(): argument '{name}' must be Tensor, not {kind}") from error
+            raise
 
     return spelled  # type: ignore[return-value]
 

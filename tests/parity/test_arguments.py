@@ -267,6 +267,7 @@ CALLS = """
     v.broadcast_to(2,2,3)
     A.sum_to_size(size=(1,3))
     A.sum_to_size(3,1)
+    A@np.ones(3)
     v.clone().lerp_(weight=.25,end=v+1)
     v.clone().lerp_(v+1,weight=.25)
     v.clone().pow_(exponent=2)
@@ -314,6 +315,20 @@ CALLS = """
 """
 # Calls that both refuse, with an error of the same class.
 REFUSED = """
+    T.mean([1.,2.])
+    T.sum(2.)
+    T.softmax([1.,2.],0)
+    T.max([1,2])
+    T.argmax(np.ones(2))
+    T.gather(A,1,[0])
+    T.linalg.norm([1.,2.])
+    T.matmul([1.,2.],v)
+    T.mm(A,[[1.]])
+    T.mv(A,np.ones(3))
+    A@[1.,2.,3.]
+    A@2
+    T.nn.functional.linear(np.ones(3),A)
+    T.nn.Linear(3,2)([1.,2.,3.])
     A.sum(1.5)
     A.sum(True)
     A.cumsum(True)

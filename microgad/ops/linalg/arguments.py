@@ -69,6 +69,12 @@ def floating(op: str, *tensors: Tensor) -> None:
     same_dtype(op, *tensors)
 
 
+def no_tensor(op: str, **operands: Any) -> TypeError:
+    """The error to raise where an operand is no Tensor: it names the first of them."""
+    name, given = next((name, x) for name, x in operands.items() if not isinstance(x, function.Tensor))
+    return TypeError(f"{op}(): argument '{name}' must be Tensor, not {type(given).__name__}")
+
+
 def same_dtype(op: str, *tensors: Tensor) -> None:
     """Raise RuntimeError where dtypes differ."""
     first = tensors[0].array.dtype
@@ -90,5 +96,7 @@ def matrices(op: str, x: Tensor, square: bool = False, name: str = "A") -> None:
 def ndims(op: str, **wanted: tuple[Tensor, int]) -> None:
     """Raise RuntimeError where an argument hasn't the number of dimensions that it should have."""
     for name, (x, n) in wanted.items():
+        if not isinstance(x, function.Tensor):
+            raise no_tensor(op, **{name: x})
         if x.ndim != n:
             raise ShapeError(f"{op}: {name} must be a {n}-D tensor, got {x.ndim}-D {tuple(x.shape)}")

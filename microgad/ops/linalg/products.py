@@ -17,7 +17,7 @@ from ..elementwise import Mul, Where, conj, mul
 from ..movement import transpose, unsqueeze
 from ..out import into
 from ..spelling import numbers_first, numpy_spelling
-from .arguments import ndims, same_dtype
+from .arguments import ndims, no_tensor, same_dtype
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -120,7 +120,11 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
     >>> torch.matmul(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1.0, 1.0]))
     tensor([3., 7.])
     """
-    if input.array.dtype is not other.array.dtype:
+    try:
+        mixed = input.array.dtype is not other.array.dtype
+    except AttributeError:
+        raise no_tensor("matmul", input=input, other=other) from None
+    if mixed:
         same_dtype("matmul", input, other)
     result = product(input, other)
     return result if out is None else into(out, result)
@@ -148,8 +152,12 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Te
     >>> F.linear(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]]), torch.tensor([0.5]))
     tensor([[11.5000]])
     """
-    dtype = input.array.dtype
-    if dtype is not weight.array.dtype or (bias is not None and dtype is not bias.array.dtype):
+    try:
+        dtype = input.array.dtype
+        mixed = dtype is not weight.array.dtype or (bias is not None and dtype is not bias.array.dtype)
+    except AttributeError:
+        raise no_tensor("linear", input=input, weight=weight, bias=bias) from None
+    if mixed:
         same_dtype("linear", input, weight, *(() if bias is None else (bias,)))
     if bias is not None and bias.array.shape != weight.array.shape[:1] and (bias.ndim != 1 or bias.numel() == 1):
         result = Linear.apply(input, weight, None) + bias  # a bias that broadcasts

@@ -75,7 +75,7 @@ def sum_to_size(input: Tensor, size: Sequence[int]) -> Tensor:
         raise ShapeError(f"sum_to_size: size {list(shape)} is not expandable to size {list(input.shape)}")
     stretched = (i for i, n in enumerate(shape, lead) if n != input.shape[i])
     dims = (*range(lead), *stretched)
-    return reshape(input.sum(dims), shape) if dims else input
+    return reshape(input.sum(dims), shape) if dims or not shape else input  # of booleans () is their sum
 
 
 def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
