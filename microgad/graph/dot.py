@@ -71,7 +71,7 @@ class Drawer:
         self.read: dict[int | None, set[int]] = {}  # which results of an operation are used
         for op in sketch.tape:
             for x in op.inputs:
-                self.read.setdefault(x.source, set()).add(x.index)
+                self.read.setdefault(x.origin, set()).add(x.index)
         self.edges = sketch.edges()
         self.past = sketch.past(self.edges) if len(sketch.boxes) <= 2000 else set()
         self.graph = Digraph(
@@ -278,7 +278,7 @@ class Drawer:
                 led.add(edge.tail)
                 more = {"constraint": "false", "color": self.theme.parameter[1], "style": "bold,dashed"}
                 said, head = "", f"{edge.head.name}:{beside}"  # beside what it goes past
-            elif edge.tail.ops and isinstance(source := self.sketch.tape.find(edge.what.source), Source):
+            elif edge.tail.ops and isinstance(source := self.sketch.tape.find(edge.what.origin), Source):
                 more |= {"color": self.theme.parameter[1], "fontcolor": self.theme.parameter[1]}  # shared by modules
                 said = f" {escaped(source.name)}{said}"
             elif edge in self.past:
@@ -287,7 +287,7 @@ class Drawer:
 
     def shape(self, x: Input | Result) -> str:
         """What an edge says: the shape, and which one it is of several results."""
-        which = f"[{x.index}] " if len(self.read.get(x.source, ())) > 1 or x.index else ""
+        which = f"[{x.index}] " if len(self.read.get(x.origin, ())) > 1 or x.index else ""
         return which + text.shape_of(x.shape, x.dtype)
 
     def caption(self, beside: bool) -> str:

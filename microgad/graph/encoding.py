@@ -112,6 +112,8 @@ def _check(tape: Tape) -> None:
         for x in op.inputs:
             if x.source is not None and not 0 <= x.index < results.get(x.source, 0):
                 raise ArgumentError(f"from_json: {op.name} ({op.number}) reads {x.source}, which isn't there before it")
+            if x.written is not None and x.written not in results:
+                raise ArgumentError(f"from_json: {op.name} ({op.number}) reads what {x.written} hasn't written yet")
         results[op.number] = len(op.shapes)
         if len(op.dtypes) != len(op.shapes):
             raise ArgumentError(f"from_json: {op.name} ({op.number}) has {len(op.shapes)} shapes, {op.dtypes} dtypes")

@@ -18,8 +18,8 @@ def to_networkx(tape: Tape) -> Any:
     for op in tape:
         graph.add_node(op.number, kind="operation", **row(op))
         for x in op.inputs:
-            if x.source is not None:
-                graph.add_edge(x.source, op.number, name=x.name, index=x.index, shape=x.shape, dtype=x.dtype)
+            if x.origin is not None:
+                graph.add_edge(x.origin, op.number, name=x.name, index=x.index, shape=x.shape, dtype=x.dtype)
     return graph
 
 
@@ -45,4 +45,4 @@ def row(op: Op) -> dict[str, Any]:
 
 
 def _read(x: Input) -> Any:
-    return x.value if x.source is None else x.source
+    return x.value if x.origin is None else x.origin

@@ -61,8 +61,8 @@ class _Walk:
         self.readers: dict[int, list[tuple[Op, Input]]] = defaultdict(list)
         for op in tape:
             for x in op.inputs:
-                if x.source is not None:
-                    self.readers[x.source].append((op, x))
+                for number in {x.source, x.written} - {None}:
+                    self.readers[number].append((op, x))  # type: ignore[index]
         self.leaves = {source.made_by: source for source in tape.sources if source.made_by is not None}
         self.leading = self._leading()
         self.cuts: dict[int, tuple[Op, Reason, Op | Source]] = {}  # what cuts, how, and what it read or what read it
@@ -104,7 +104,7 @@ class _Walk:
         """Where a backward pass that was seen handed back nothing, or zeros, on every way to the start."""
         alive, nothing = {start.number for start in self.starts}, []
         for op in self.tape:
-            ways = [x for x in op.inputs if x.source in alive and x.wanted and op.recorded]
+            ways = [x for x in op.inputs if {x.source, x.written} & alive and x.wanted and op.recorded]
             if not ways or not self._leads(op):
                 continue
             if all(x.got in ("nothing", "zeros") for x in ways) and _gets_some(op):
@@ -183,7 +183,7 @@ class _Walk:
                 leading.add(number)
                 found = self.tape.find(number)
                 if isinstance(found, Op):
-                    stack += [x.source for x in found.inputs if x.source is not None]
+                    stack += [n for x in found.inputs for n in (x.source, x.written) if n is not None]
                 elif found is not None and found.made_by is not None:
                     stack.append(found.made_by)
         return leading

@@ -82,13 +82,13 @@ def carries(tape: Tape) -> set[int]:
     forward = []
     for op in tape.ops:
         real = any(dtype.startswith(("float", "bfloat", "complex")) for dtype in op.dtypes)
-        if real and op.recorded and any(x.source in wanting for x in op.inputs):
+        if real and op.recorded and any(x.origin in wanting for x in op.inputs):
             wanting.add(op.number)
             forward.append(op)
     reached = {result.source for result in tape.results} & wanting
     for op in reversed(forward):
         if op.number in reached:
-            reached.update(x.source for x in op.inputs if x.source in wanting)
+            reached.update(x.origin for x in op.inputs if x.origin in wanting)
     return {i for i, op in enumerate(tape.ops) if op.number in reached}
 
 
@@ -113,8 +113,8 @@ class Tree:
         users: dict[int, list[int]] = {}
         for i, op in enumerate(tape.ops):
             for x in op.inputs:
-                if x.source is not None and (not users.get(x.source) or users[x.source][-1] != i):
-                    users.setdefault(x.source, []).append(i)
+                if x.origin is not None and (not users.get(x.origin) or users[x.origin][-1] != i):
+                    users.setdefault(x.origin, []).append(i)
         self.homes = [self.home(source, users.get(source.number, []), modules) for source in tape.sources]
         crowds = Counter(home for home in self.homes if home is not None)
         for i, source in enumerate(tape.sources):
@@ -234,7 +234,7 @@ def _op(op: Op, places: dict[int, int]) -> dict[str, Any]:
         "says": text.settings(op),
         "settings": {name: _plain(x) for name, x in op.settings.items() if x is not None and name != "x_shape"},
         "inputs": [
-            {"name": x.name, "from": places.get(x.source) if x.source is not None else None, "index": x.index,
+            {"name": x.name, "from": places.get(x.origin) if x.origin is not None else None, "index": x.index,
              "is": text.shape_of(x.shape, x.dtype), "value": _plain(x.value)}
             for x in op.inputs
         ],

@@ -110,12 +110,12 @@ def trace(model: Any = None, *args: Any, **kwargs: Any) -> Any:
 
 
 class Slot:
-    """Where the values of a Tensor come from, and how many writes to its memory nobody saw."""
+    """Where the values of a Tensor come from, who had last written to its memory, and how many writes nobody saw."""
 
-    __slots__ = ("index", "leaf", "number", "strides", "tensor", "unseen")
+    __slots__ = ("index", "leaf", "number", "strides", "tensor", "unseen", "writer")
 
-    def __init__(self, tensor: Tensor, number: int, index: int, unseen: int) -> None:
-        self.tensor, self.strides = weakref.ref(tensor), tensor.array.strides
+    def __init__(self, tensor: Tensor, number: int, index: int, unseen: int, writer: int | None) -> None:
+        self.tensor, self.strides, self.writer = weakref.ref(tensor), tensor.array.strides, writer
         self.number, self.index, self.unseen, self.leaf = number, index, unseen, type(tensor.node) is Leaf
 
     def holds(self, tensor: Tensor) -> bool:
@@ -148,6 +148,7 @@ class Recorder(state.Observer):
         self.reader = LiveReader(names)
         self.slots: dict[int, Slot] = {}  # by a Tensor's id
         self.writes: dict[int, tuple[Any, int]] = {}  # by a version counter's id: it, and how many writes were seen
+        self.writers: dict[int, int] = {}  # by the same, the operation that wrote last
         self.turns: dict[str, int] = {}  # by a module's path: which call of it this is
         self.started = 0.0
         self.random: Any = None  # the default generator's state before an autograd.Function, which may draw
@@ -214,9 +215,12 @@ class Recorder(state.Observer):
             if self.random is not None and not np.array_equal(self.random, default_generator.get_state()):
                 op.recipe.random = self.random
         self.tape.add(op)
+        if in_place:
+            self.writers[id(results[0]._counter())] = number
         for i, x in enumerate(results):
             counter = x._counter()
-            self.slots[id(x)] = Slot(x, number, i, counter[0] - self.writes.get(id(counter), (None, 0))[1])
+            unseen = counter[0] - self.writes.get(id(counter), (None, 0))[1]
+            self.slots[id(x)] = Slot(x, number, i, unseen, self.writers.get(id(counter)))
 
     def input(self, op: Op, name: str, x: Any) -> Input:
         if isinstance(x, Tensor):
@@ -224,7 +228,11 @@ class Recorder(state.Observer):
             source = self.tape.find(slot.number)
             if isinstance(source, Source):
                 self.reader.suggest(source, name, op.path)
-            return Input(name, slot.number, slot.index, x.array.shape, self.reader.dtype(x.array.dtype))
+            writer = self.writers.get(id(x._counter()))
+            return Input(
+                name, slot.number, slot.index, x.array.shape, self.reader.dtype(x.array.dtype),
+                written=None if writer == slot.writer else writer,
+            )  # fmt: skip
         if backend.is_array(x):
             source = self.source("constant", x)
             self.reader.suggest(source, name, op.path)
@@ -249,7 +257,7 @@ class Recorder(state.Observer):
         node, index = folded(x.node) if x.node is not None else (None, 0)
         if slot is None and node is not None and isinstance(self.tape.find(node.number), Op):
             # transpose_() and its kin: a Tensor that has taken the place of an operation's result
-            slot = self.slots[id(x)] = Slot(x, node.number, index, unseen)
+            slot = self.slots[id(x)] = Slot(x, node.number, index, unseen, self.writers.get(id(counter)))
             return slot
         kind = "constant" if node is None else "parameter" if isinstance(x, Parameter) else "leaf"
         number = node.number if type(node) is Leaf and self.tape.find(node.number) is None else None
@@ -258,7 +266,7 @@ class Recorder(state.Observer):
         if kind != "constant":
             self.reader.leaves[id(backend.owner(x.array))] = source.number
             self.wanting.append((weakref.ref(x), source))
-        slot = self.slots[id(x)] = Slot(x, source.number, 0, unseen)
+        slot = self.slots[id(x)] = Slot(x, source.number, 0, unseen, self.writers.get(id(counter)))
         return slot
 
     def source(self, kind: Any, array: Any, number: int | None = None, name: str = "") -> Source:
@@ -371,7 +379,7 @@ class Recorder(state.Observer):
 
         What else batch norm gives is none, and its running statistics, written in place, only if there is nothing else.
         """
-        read = {x.source for op in self.tape for x in op.inputs}
+        read = {number for op in self.tape for x in op.inputs for number in (x.source, x.written)}
         unread = [op for op in self.tape if op.number not in read]
         for op in [op for op in unread if not op.in_place] or unread:
             for i, (shape, dtype) in enumerate(zip(op.shapes, op.dtypes, strict=True)):

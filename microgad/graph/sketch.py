@@ -93,7 +93,7 @@ class Sketch:
         self.first: dict[int, int] = {}  # of what is drawn once -> the number that it is drawn as
         self.turns: dict[int, tuple[tuple[int, int], ...]] = {}  # number of an Op -> (which repetition, which time)
         self.rolls = 0
-        self.uses = Counter(x.source for op in tape for x in op.inputs)
+        self.uses = Counter(x.origin for op in tape for x in op.inputs)
         self.place = {op.number: i for i, op in enumerate(tape.ops)}
         self.place |= {source.number: i for i, source in enumerate(tape.sources)}
         self.drawn = 0  # modules
@@ -168,7 +168,7 @@ class Sketch:
     def same_inputs(self, a: Op, b: Op) -> None:
         """What comes in anew each time is one box too: the step's own input."""
         for x, y in zip(a.inputs, b.inputs, strict=False):
-            mine, other = self.tape.find(x.source), self.tape.find(y.source)
+            mine, other = self.tape.find(x.origin), self.tape.find(y.origin)
             if mine is not other and isinstance(mine, Source) and isinstance(other, Source):
                 alike = (mine.kind, mine.shape) == (other.kind, other.shape)
                 if alike and self.uses[other.number] == 1 and mine.number not in self.first:
@@ -207,7 +207,7 @@ class Sketch:
         waiting = {source.number: source for source in self.tape.sources}
         for i in range(0, len(self.tape), size):
             box = self.several("part", self.tape.ops[i : i + size])
-            read = dict.fromkeys(x.source for op in box.ops for x in op.inputs)
+            read = dict.fromkeys(x.origin for op in box.ops for x in op.inputs)
             box.sources = [waiting.pop(number) for number in read if number in waiting]
             self.at.update((source.number, box) for source in box.sources)
             items.append(box)
@@ -229,11 +229,11 @@ class Sketch:
         before: Op | None = None
         for member in row:
             op = self.alone(member)
-            read = [x for x in op.inputs if x.source is not None and x.source in self.modules.at] if op else []
+            read = [x for x in op.inputs if x.origin is not None and x.origin in self.modules.at] if op else []
             goes_on = (
-                op is not None and before is not None and len(read) == 1 and read[0].source == before.number
+                op is not None and before is not None and len(read) == 1 and read[0].origin == before.number
                 and self.uses[before.number] == 1 and read[0].shape == op.shapes[0]
-                and (isinstance(member, Call) or len([x for x in op.inputs if x.source is not None]) == 1)
+                and (isinstance(member, Call) or len([x for x in op.inputs if x.origin is not None]) == 1)
             )  # fmt: skip
             if goes_on:
                 found[-1].append(member)
@@ -285,15 +285,15 @@ class Sketch:
             head = self.box(op.number)
             assert head is not None
             for i, x in enumerate(op.inputs):
-                tail = self.box(x.source)
-                if x.source is None or tail is None or tail is head:
+                tail = self.box(x.origin)
+                if x.origin is None or tail is None or tail is head:
                     continue
-                again, counts = self.between(x.source, op.number)
+                again, counts = self.between(x.origin, op.number)
                 argument = i if head.kind == "op" else None
-                source = None if x.source in self.modules.at else self.drawn_as(x.source)
+                source = None if x.origin in self.modules.at else self.drawn_as(x.origin)
                 key = tail, head, argument, source, x.shape, x.dtype, x.index if len(tail.ops) == 1 else 0, again
                 edge = seen.setdefault(key, Edge(tail, head, argument, x, again))
-                use = edge, x.source, x.index, self.turns.get(op.number)
+                use = edge, x.origin, x.index, self.turns.get(op.number)
                 found[edge] += edge not in found or (counts and use not in counted)
                 counted.add(use)
         for box in self.results:
@@ -322,7 +322,7 @@ class Sketch:
         levels: dict[Box, float] = {}
         for op in self.tape:
             head = self.box(op.number)
-            tails = (self.box(x.source) for x in op.inputs if not self.between(x.source or 0, op.number)[0])
+            tails = (self.box(x.origin) for x in op.inputs if not self.between(x.origin or 0, op.number)[0])
             before = max((levels.get(tail, 1.0) for tail in tails if tail is not None and tail is not head), default=0)
             if head is not None:
                 levels[head] = max(levels.get(head, 0.0), before + 0.8 + 0.1 * min(len(head.ops), 6))
@@ -332,7 +332,7 @@ class Sketch:
         """The edges that go past other boxes to where both ways meet: residual connections."""
         before: dict[Box, list[Edge]] = {}
         for edge in edges:
-            if edge.tail.ops and edge.head.ops and not edge.again and edge.what.source in self.modules.at:
+            if edge.tail.ops and edge.head.ops and not edge.again and edge.what.origin in self.modules.at:
                 before.setdefault(edge.head, []).append(edge)
         found: set[Edge] = set()
         for head, into in before.items():
@@ -358,7 +358,7 @@ def _goes_on(turns: Sequence[Sequence[Op | Call]]) -> bool:
         return True
     before = {member.number for member in turns[0] if isinstance(member, Op)}
     return any(
-        x.source in before for member in turns[-1 if len(turns) == 1 else 1] for x in getattr(member, "inputs", ())
+        x.origin in before for member in turns[-1 if len(turns) == 1 else 1] for x in getattr(member, "inputs", ())
     )
 
 

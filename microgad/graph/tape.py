@@ -57,6 +57,12 @@ class Input:
     value: Any = None  # of a Python number
     wanted: bool = False  # whether it required grad when it was read
     got: str = ""  # what a backward pass gave it: "nothing"; with statistics also "zeros", "NaN" or "inf"
+    written: int | None = None  # number of the Op that has last written to its memory since, through another view
+
+    @property
+    def origin(self) -> int | None:
+        """The number of the Op or Source that it was last made or changed by."""
+        return self.source if self.written is None else self.written
 
 
 @dataclass(slots=True)
@@ -121,6 +127,11 @@ class Result:
     shape: Shape
     dtype: str
     value: Any = None  # the number itself, of a 0-d one
+
+    @property
+    def origin(self) -> int:
+        """As an Input's."""
+        return self.source
 
 
 class Tape:

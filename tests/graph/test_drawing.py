@@ -156,6 +156,17 @@ def test_shared_parameters_views_and_buffers_are_shown_as_such():
     assert {box.title for box in tape.draw().sketch.boxes if box.kind == "buffer"} <= {"running_mean", "running_var"}
 
 
+def test_what_is_written_through_a_view_leads_to_what_reads_it():
+    x = torch.rand(4, requires_grad=True)
+    with torch.record() as tape:
+        y = x * 2
+        y[1:].mul_(3)
+        y.exp()
+    assert [line.strip() for line in tape.draw().mermaid.splitlines() if "-->" in line][1:] == [
+        'op0 -->|"(4,)"| op1', 'op1 -->|"(3,)"| op2', 'op2 -->|"(4,)"| op3', 'op3 -->|"(4,)"| result0',
+    ]  # fmt: skip
+
+
 def test_a_parameter_shared_by_closed_modules_is_named_on_its_edge():
     w = torch.Parameter(torch.ones(2))
     with state.scope(path="a"):

@@ -206,7 +206,6 @@ TROUBLE = {
     "the slope of 0 to the 0.3": (lambda n: zero(n) ** 0.3, "Pow", "backward", "inf"),
     "a norm by hand": (
         lambda n: (h := zero(n)) / ((h * h).sum(1, keepdim=True).sqrt() + 1e-8), "Sqrt", "backward", "NaN"),
-    "an angle at the origin": (lambda n: torch.atan2(zero(n), zero(n)), "Atan2", "backward", "NaN"),
     "the slope at 1": (lambda n: torch.acos(zero(n) + 1), "Acos", "backward", "inf"),
     "chosen too late": (lambda n: torch.where((h := zero(n)) > 0, h.sqrt(), h), "Sqrt", "backward", "NaN"),
     "entropy": (lambda n: torch.special.entr(zero(n)), "Entr", "backward", "inf"),

@@ -359,6 +359,36 @@ def test_a_cut_beside_the_path_does_not_count():
     assert tape.why_no_grad("w").op.name == "Detach"
 
 
+def test_a_path_through_memory():
+    """What is written through one view is read through another, or through the whole."""
+    x, w = torch.rand(4, requires_grad=True), torch.tensor(2.0, requires_grad=True)
+    with torch.record(params={"w": w}) as through_a_part:
+        y = x * 2
+        y[1:].mul_(w)
+        y.sum().backward()
+    with torch.record(params={"w": w}) as through_the_whole:
+        y = x * 2
+        part = y[1:]
+        y.mul_(w)
+        part.exp().sum().backward()
+    with torch.record(params={"w": w}) as twice:
+        y = x * 2
+        first, second = y[:3], y[1:]
+        first.mul_(w)
+        second.add_(1)
+        y.sum().backward()
+    for tape in (through_a_part, through_the_whole, twice):
+        assert tape.why_no_grad("w").reason == "flows"
+        assert not torch.graph.Tape.from_json(tape.to_json()).why_no_grad("w")
+        assert len(tape.results) == 1
+    assert twice["Add"][0].inputs[0].written == twice["Mul", 1].number
+    with torch.record(params={"w": w}) as tape:
+        y = x * 2
+        y[1:].mul_(w.detach())
+        y.sum().backward()
+    assert tape.why_no_grad("w").op.name == "Detach"
+
+
 def test_a_write_under_no_grad_is_no_cut():
     w = torch.ones(3, requires_grad=True)
     with torch.record(params={"w": w}) as tape:
