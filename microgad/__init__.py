@@ -21,7 +21,9 @@ from .tensor import Tensor
 def _in_place(name):
     """`torch.relu_(x)` and its kin are methods of Tensor; `torch._foreach_add(xs, 1)` and its kin are made of them."""
     if name.endswith("_") and not name.startswith("_") and hasattr(Tensor, name):
-        return getattr(Tensor, name)
+        from .methods.forms import as_function
+
+        return as_function(getattr(Tensor, name))
     if name.startswith("_foreach_"):
         from .porting.rooms import foreach
 

@@ -77,7 +77,6 @@ from .dtypes import int16 as int16
 from .dtypes import int32 as int32
 from .dtypes import int64 as int64
 from .dtypes import promote_types as promote_types
-from .dtypes import result_type as result_type
 from .dtypes import set_default_dtype as set_default_dtype
 from .dtypes import uint8 as uint8
 from .dtypes import uint16 as uint16
@@ -298,6 +297,7 @@ from .ops.facts import is_signed as is_signed
 from .ops.facts import is_storage as is_storage
 from .ops.facts import is_tensor as is_tensor
 from .ops.facts import numel as numel
+from .ops.facts import result_type as result_type
 from .ops.fourier import bartlett_window as bartlett_window
 from .ops.fourier import blackman_window as blackman_window
 from .ops.fourier import hamming_window as hamming_window

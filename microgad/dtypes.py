@@ -217,15 +217,6 @@ def cast(arrays: list[Any], to: np.dtype[Any]) -> list[Any]:
     return [x.astype(to) if hasattr(x, "dtype") and x.dtype != to else x for x in arrays]
 
 
-def result_type(tensor1: Any, tensor2: Any) -> dtype:
-    """The dtype of an operation of two Tensors or numbers. Source: torch.result_type.
-
-    >>> torch.result_type(torch.tensor([1, 2]), 1.0)
-    torch.float32
-    """
-    return of(result_dtype([getattr(x, "array", x) for x in (tensor1, tensor2)]))
-
-
 def promote_types(type1: Any, type2: Any) -> dtype:
     """The smallest dtype to which both can be promoted. Source: torch.promote_types.
 

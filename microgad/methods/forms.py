@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +110,17 @@ def by_copy(function: Callable[..., Any]) -> Callable[..., Tensor]:
     method.__name__ = method.__qualname__ = f"{function.__name__}_"
     method.__doc__ = f"In place: see `{function.__name__}`."
     return method
+
+
+@functools.cache
+def as_function(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method as the function `torch.op_`, of which the Tensor goes by `input`."""
+
+    @functools.wraps(method)
+    def function(input: Tensor, *args: Any, **named: Any) -> Any:
+        return method(input, *args, **named)
+
+    return function
 
 
 def _named(method: Callable[..., Tensor], cls: type[Function]) -> Callable[..., Tensor]:

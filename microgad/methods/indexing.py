@@ -75,8 +75,8 @@ class Indexing:
         return _each("map2_", callable, self, x, y)
 
     def fill_(self: Tensor, value: Any) -> Tensor:
-        """Set every element to value."""
-        self[...] = value
+        """Set every element to value, a number that the dtype can hold, or a Tensor without dimensions."""
+        self[...] = indexing.filler("fill_", value, self)
         return self
 
     def zero_(self: Tensor) -> Tensor:

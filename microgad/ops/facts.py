@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .. import function
+from .. import dtypes, function
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -53,6 +53,21 @@ def is_signed(input: Tensor) -> bool:
     (True, False)
     """
     return input.dtype.is_signed
+
+
+def result_type(*operands: Any, **named: Any) -> dtypes.dtype:
+    """The dtype of an operation of two Tensors or numbers. Source: torch.result_type.
+
+    By name they are `tensor` and `other`, `scalar` and `tensor`, `scalar1` and `scalar2`, or, as PyTorch's
+    documentation has it, `tensor1` and `tensor2`. Raises TypeError for others.
+
+    >>> torch.result_type(torch.tensor([1, 2]), 1.0)
+    torch.float32
+    """
+    kinds = (("tensor", "other"), ("scalar", "tensor"), ("scalar1", "scalar2"), ("tensor1", "tensor2"))
+    if not any(set(kind[len(operands) :]) == set(named) for kind in kinds) or len(operands) > 2:
+        raise TypeError(f"result_type() takes two operands; given are {len(operands)} by place and {sorted(named)}")
+    return dtypes.of(dtypes.result_dtype([getattr(x, "array", x) for x in (*operands, *named.values())]))
 
 
 def is_nonzero(input: Tensor) -> bool:

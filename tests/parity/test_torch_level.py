@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import numpy as np
@@ -14,6 +15,19 @@ from .both import Programs  # noqa: E402
 from .op_db.compare import same  # noqa: E402
 
 programs = Programs()
+# Numbers that a dtype can hold or not, and operands that don't go together.
+HELD = (
+    "t.full((2,), 1e5, dtype=t.float16)",
+    "t.full_like(t.ones(2, dtype=t.float16), -1e5)",
+    "t.full((2,), 1e40j, dtype=t.complex64)",
+    "t.ones(2, dtype=t.float16).fill_(1e5)",
+    "t.ones(2, dtype=t.float16).masked_fill(t.tensor([True, False]), -1e9)",
+    "t.ones(2, dtype=t.float16).masked_fill(t.tensor([True, False]), -math.inf)",
+    "t.ones(2, dtype=t.float16).index_fill(0, t.tensor([0]), 65505.0)",
+    "t.full((2,), complex(math.inf, math.nan), dtype=t.complex64)",
+    "t.ones(2).fill_(t.ones(2))",
+    "t.result_type(scalar=1, other=2)",
+)
 NAN = float("nan")
 
 
@@ -32,6 +46,28 @@ def norms(t, nn):
         warnings.simplefilter("ignore")
         found = t.frobenius_norm(x, 1), t.frobenius_norm(x, [0, 2], True), t.nuclear_norm(x), t.nuclear_norm(x[0], True)
     return found, t.norm_except_dim(x), t.norm_except_dim(x, 1, 2), t.norm_except_dim(x, 2, -1)
+
+
+@programs
+def in_place_functions_by_name(t, nn):
+    x = t.tensor([-1.0, 0.5, 3.0])
+    found = [t.clamp_(input=x.clone(), min=0, max=2), t.clamp_min_(input=x.clone(), min=1), t.abs_(input=x.clone())]
+    found += [t.fill_(input=x.clone(), value=3), t.relu_(x.clone()), t.exp_(input=x.clone())]
+    return [*found, t.zero_(input=x), x]
+
+
+@programs
+def result_type_by_name(t, nn):
+    x = t.ones(2, dtype=t.int8)
+    found = t.result_type(tensor=x, other=1.5), t.result_type(scalar=2, tensor=x), t.result_type(scalar1=1, scalar2=2.0)
+    return [str(kind) for kind in (*found, t.result_type(x, other=x))]
+
+
+@programs
+def half_takes_what_is_too_large_by_index(t, nn):
+    x = t.ones(3, dtype=t.float16)
+    x[0], x[1:] = 1e5, -1e9
+    return x
 
 
 @programs
@@ -151,6 +187,13 @@ def test_memory_goes_by_dlpack_both_ways():
     assert copied.all()
     assert not theirs.any()
     assert microgad.from_dlpack(np.arange(2), copy=False).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("call", HELD)
+def test_a_number_is_held_or_refused(call):
+    calls = Programs()
+    calls[call] = lambda t, nn: eval(call, {"t": t, "math": math})
+    calls.check(call, in_words=False)
 
 
 def test_what_requires_grad_is_not_detached_in_silence():

@@ -21,8 +21,9 @@ def number(op: str, value: Any, dtype: np.dtype[Any]) -> Any:
         info = np.iinfo(dtype)
         fits = (-info.max if dtype.kind == "u" and isinstance(value, int) else info.min) <= value <= info.max
         value = int(value) % (info.max + 1) if fits and dtype.kind == "u" else value
-    elif fits and dtype.kind == "f" and dtype.itemsize > 2:
-        fits = not float(np.finfo(dtype).max) < abs(value) < np.inf
+    elif fits and dtype.kind in "fc":
+        largest = float(np.finfo(dtype).max)
+        fits = not any(largest < abs(part) < np.inf for part in (value.real, value.imag))
     if not fits:
         raise DtypeError(f"{op}: value {value} cannot be converted to type {dtype} without overflow")
     return value

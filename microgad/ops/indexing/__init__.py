@@ -1,6 +1,7 @@
 """Indexing, read and written: basic (views), integer, boolean and mixed; by dimension, by mask, and flat."""
 
 from .by_index import (
+    filler,
     index_add,
     index_add_call,
     index_copy,
@@ -40,6 +41,7 @@ __all__ = [
     "_last_writes",
     "_unsafe_masked_index",
     "_unsafe_masked_index_put_accumulate",
+    "filler",
     "gather",
     "getitem",
     "index_add",

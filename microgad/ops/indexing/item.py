@@ -150,7 +150,8 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, (int, float, complex)):
-        value = number("__setitem__", value, input.array.dtype)
+        if input.array.dtype != np.float16 or isinstance(value, complex):  # it alone takes what is too large: infinity
+            value = number("__setitem__", value, input.array.dtype)
     elif value is None or isinstance(value, str):
         raise DtypeError(f"__setitem__: can't assign a {type(value).__name__} to a Tensor")
     else:
