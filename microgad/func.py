@@ -7,6 +7,7 @@ is `grad(grad(f))`.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -324,13 +325,17 @@ class _Place:
         return result[0], rebuild([self.released(x) for x in leaves])
 
     def _captured(self, outputs: list[Tensor]) -> bool:
-        """Whether results depend on more that wants a gradient than the arguments: on what the function closes over."""
+        """Whether results depend on more that wants a gradient than the arguments: on what the function closes over.
+
+        What came into being while it ran isn't that: arguments of a transform inside, which is over.
+        """
         own = {x.node.number for x in self.wanted}
+        start = min(own, default=math.inf)
         seen, stack = set(own), [y.node for y in outputs]
         while stack:
             node = stack.pop()
             if node is not None and node.number not in seen:
-                if type(node) is Leaf:
+                if type(node) is Leaf and node.number < start:
                     return True
                 seen.add(node.number)
                 stack.extend(node.edges)

@@ -90,6 +90,24 @@ def test_func_nests(both):
     both(program)
 
 
+def weighted(x, y):
+    return (x * y * y).sum()
+
+
+def test_func_nests_by_different_arguments(both):
+    """An argument of the transform inside is no capture of the one outside, whose results are off the graph."""
+
+    def program(t):
+        func = ad(t, "func")
+        grad, x, y = func.grad(weighted, 1), t.tensor(X), t.tensor(X) + 3
+        found = [around(grad, 0)(x, y) for around in (func.jacrev, func.jacfwd)]
+        found += [func.jacrev(func.jacrev(weighted, 1), k)(x, y) for k in (0, 1)]
+        found.append(func.grad(lambda x: func.grad(lambda y: (x * y**2).sum())(y).sum())(x))
+        return found, [r.requires_grad for r in found]
+
+    both(program)
+
+
 def test_func_vjp(both):
     def program(t):
         y, pull = ad(t, "func").vjp(f, *x_and_m(t))
