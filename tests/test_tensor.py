@@ -146,6 +146,15 @@ def test_view_refuses_what_it_can_t_share() -> None:
         x.view(4, 2)
 
 
+def test_a_view_knows_its_base() -> None:
+    x = torch.ones(4)
+    assert x._base is None
+    assert not x._is_view()
+    assert x[:2]._base is x.view(2, 2)[0]._base is x
+    assert x[:2]._is_view()
+    assert x.clone()._base is None
+
+
 def test_detach_shares_memory_and_version() -> None:
     x = torch.ones(2)
     d = x.detach()

@@ -107,6 +107,15 @@ class Facts:
         return self.data_ptr()
 
     @property
+    def _base(self: Tensor) -> Tensor | None:
+        """The Tensor that this one is a view of; of others None."""
+        return self.base
+
+    def _is_view(self: Tensor) -> bool:
+        """Whether it is a view of another Tensor."""
+        return self.base is not None
+
+    @property
     def output_nr(self: Tensor) -> int:
         """0: each of several results has a node of its own."""
         return 0

@@ -14,6 +14,7 @@ from ..function import Function
 from ..state import composite
 from .elementwise import clamp
 from .linalg.arguments import values
+from .movement import broadcast_shapes
 from .out import into
 from .spelling import numpy_spelling
 
@@ -56,7 +57,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     for x in (x1, x2):
         if x.array.dtype.kind not in "fc":
             raise DtypeError(f"cosine_similarity: expected floating-point numbers, got {x1.dtype} and {x2.dtype}")
-    size = np.broadcast_shapes(x1.shape, x2.shape)
+    size = broadcast_shapes(x1.shape, x2.shape)
     a, b = (x.expand(size) / clamp(x.expand(size).norm(2, dim, True), min=eps) for x in (x1, x2))
     return (a * b).sum(dim)
 

@@ -263,6 +263,9 @@ def test_distances():
     agree(lambda lib, F, x, y: F.cosine_similarity(x[:, None], y[None], -1), x, y)
     agree(lambda lib, F, x: F.normalize(x * 0), x, second=False)
     agree(lambda lib, F, x: F.normalize(x, 3, (0, 1)), x)
+    for lib in (microgad, torch):
+        with pytest.raises(RuntimeError):
+            lib.nn.CosineSimilarity()(lib.ones(2, 3), lib.ones(3, 2))
 
 
 EMBEDDINGS = [{}, {"padding_idx": 2}, {"padding_idx": -1}, {"scale_grad_by_freq": True}]

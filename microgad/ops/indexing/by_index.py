@@ -69,7 +69,8 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None =
             [1, 2],
             [3, 4]])
     """
-    where = _index("index_select", input, dim, index, ArgumentError if input.ndim else DimError)
+    error = ArgumentError if dim_of(dim, input.ndim, "index_select") == 1 else DimError  # PyTorch has two ways
+    where = _index("index_select", input, dim, index, error)
     if input.ndim == 0 and where.size != 1:
         raise ShapeError(f"index_select(): Index to scalar can have only 1 value, got {where.size} value(s)")
     taken = GetItem.apply(input, index=where if input.ndim else where.reshape(()))
