@@ -118,6 +118,7 @@ def linspace(
     tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
     """
     refuse("linspace", options)
+    steps = operator.index(steps)
     start, end, kind = _bounds("linspace", start, end, steps, dtype_beside("linspace", dtype, out))
     # counted from both ends, as PyTorch does, so that the last value is exactly end
     first, last, half = kind.type(start), kind.type(end), max(steps // 2, min(steps, 1))

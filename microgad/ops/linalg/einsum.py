@@ -279,4 +279,5 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
         others[j % b.ndim] = labels[i % a.ndim]
     summed = {labels[i % a.ndim] for i in of_a}
     result = tuple(label for label in labels + others if label not in summed)
-    return into(out, _contracted([(a, labels), (b, others)], result))
+    found = _contracted([(a, labels), (b, others)], result)
+    return into(out, found if found.dtype == a.dtype else found.to(a.dtype))  # a sum over size 1 alone made int64
