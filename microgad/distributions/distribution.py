@@ -6,11 +6,12 @@ import warnings
 from typing import Any
 
 from .. import state
+from ..autograd import grad
 from ..errors import ArgumentError
 from ..size import Size
 from ..tensor import Tensor
 from .constraints import Constraint, is_dependent
-from .utils import lazy_property
+from .utils import _sum_rightmost, lazy_property
 
 
 class Distribution:
@@ -198,4 +199,44 @@ class Distribution:
 
 
 class ExponentialFamily(Distribution):
-    """A distribution whose density is exp(<θ, t(x)> − F(θ) + k(x)). Source: torch.distributions.ExponentialFamily."""
+    """A distribution whose density is exp(<θ, t(x)> − F(θ) + k(x)). Source: torch.distributions.ExponentialFamily.
+
+    A subclass that tells θ, F and the mean of k has its entropy by F's derivative, which is the mean of t, and the
+    divergence of two of it.
+
+    >>> class Waiting(torch.distributions.ExponentialFamily):
+    ...     arg_constraints, _mean_carrier_measure = {}, 0
+    ...     def __init__(self, rate): self.rate = rate; super().__init__(rate.shape)
+    ...     _natural_params = property(lambda self: (-self.rate,))
+    ...     def _log_normalizer(self, x): return -(-x).log()
+    >>> Waiting(torch.tensor(2.0)).entropy().item() == torch.distributions.Exponential(2.0).entropy().item()
+    True
+    """
+
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        """θ, each batch_shape and dimensions of its own."""
+        raise NotImplementedError
+
+    def _log_normalizer(self, *natural_params: Tensor) -> Tensor:
+        """F(θ), batch_shape."""
+        raise NotImplementedError
+
+    @property
+    def _mean_carrier_measure(self) -> Any:
+        """The mean of k."""
+        raise NotImplementedError
+
+    def _means(self) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+        """F(θ), and θ with the means of t."""
+        with state.scope(grad_enabled=True):
+            natural = [x if x.requires_grad else x.detach().requires_grad_() for x in self._natural_params]
+            normalizer = self._log_normalizer(*natural)
+            means = grad(normalizer.sum(), natural, create_graph=True)
+        return normalizer, list(zip(natural, means, strict=True))
+
+    def entropy(self) -> Tensor:
+        normalizer, pairs = self._means()
+        batch = len(self._batch_shape)
+        inner = sum(_sum_rightmost(x * mean, x.ndim - batch) for x, mean in pairs)
+        return normalizer - inner - self._mean_carrier_measure

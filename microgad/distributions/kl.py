@@ -20,7 +20,7 @@ from .cauchy import Cauchy
 from .continuous_bernoulli import ContinuousBernoulli
 from .covariance import half_log_det
 from .dirichlet import Dirichlet
-from .distribution import Distribution
+from .distribution import Distribution, ExponentialFamily
 from .exponential import Exponential
 from .gamma import Gamma
 from .geometric import Geometric
@@ -220,6 +220,18 @@ def _independent(p: Independent, q: Independent) -> Tensor:
     if p.reinterpreted_batch_ndims != q.reinterpreted_batch_ndims:
         raise NotImplementedError
     return _sum_rightmost(kl_divergence(p.base_dist, q.base_dist), p.reinterpreted_batch_ndims)
+
+
+@register_kl(ExponentialFamily, ExponentialFamily)
+def _of_a_family(p: ExponentialFamily, q: ExponentialFamily) -> Tensor:
+    """How far q's normalizer is above its tangent at p."""
+    if type(p) is not type(q):
+        raise NotImplementedError(f"KL-divergence of a {type(p).__name__} to a {type(q).__name__} is not implemented")
+    normalizer, pairs = p._means()
+    kl = q._log_normalizer(*q._natural_params) - normalizer
+    for (x, mean), y in zip(pairs, q._natural_params, strict=True):
+        kl = kl - _sum_rightmost((y - x) * mean, x.ndim - len(p.batch_shape))
+    return kl
 
 
 @register_kl(TransformedDistribution, TransformedDistribution)

@@ -6,6 +6,8 @@ import pytest
 import microgad as torch
 from microgad.distributions import (
     ContinuousBernoulli,
+    Exponential,
+    ExponentialFamily,
     GeneralizedPareto,
     LKJCholesky,
     LowRankMultivariateNormal,
@@ -142,3 +144,32 @@ def test_few_factors_are_a_covariance_like_any_other():
     assert abs(kl_divergence(few, few)) < 1e-14
     with pytest.raises(ValueError, match="Incompatible batch shapes"):
         LowRankMultivariateNormal(torch.zeros(2, 3), torch.zeros(5, 3, 1), torch.ones(3))
+
+
+class Waiting(ExponentialFamily):
+    arg_constraints, _mean_carrier_measure = {}, 0
+
+    def __init__(self, rate):
+        self.rate = rate
+        super().__init__(rate.shape)
+
+    @property
+    def _natural_params(self):
+        return (-self.rate,)
+
+    def _log_normalizer(self, x):
+        return -(-x).log()
+
+
+def test_a_family_has_gradients_by_both():
+    """PyTorch's has none by the first, nor by what an entropy is of."""
+    a, b = f64(0.5, 2.0).requires_grad_(), f64(1.5, 3.0).requires_grad_()
+    entropies = Waiting(a).entropy(), Exponential(a).entropy()
+    divergences = kl_divergence(Waiting(a), Waiting(b)), kl_divergence(Exponential(a), Exponential(b))
+    for (family, exact), parameters in ((entropies, (a,)), (divergences, (a, b))):
+        close(family, exact, 1e-13)
+        found = (torch.autograd.grad(x.sum(), parameters) for x in (family, exact))
+        for x, y in zip(*found, strict=True):
+            close(x, y, 1e-13)
+    with pytest.raises(NotImplementedError, match="of a Waiting to a Poisson"):
+        kl_divergence(Waiting(a), torch.distributions.Poisson(b))

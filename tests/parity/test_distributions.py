@@ -280,6 +280,31 @@ def test_kl():
     assert known >= 150
 
 
+def of_a_family(library):
+    class Diagonal(library.distributions.ExponentialFamily):  # normal vectors of any mean, with variances 1
+        arg_constraints, _mean_carrier_measure = {}, -0.5 * np.log(2 * np.pi) * 3
+
+        def __init__(self, mean):
+            self.offset = mean
+            super().__init__(mean.shape[:-1], mean.shape[-1:])
+
+        @property
+        def _natural_params(self):
+            return (self.offset,)
+
+        def _log_normalizer(self, x):
+            return 0.5 * x.pow(2).sum(-1)
+
+    p, q = (library.tensor(x, requires_grad=True) for x in (LOC, LOC[::-1] + 0.5))
+    found = library.distributions.kl_divergence(Diagonal(p), Diagonal(q))
+    return Diagonal(p).entropy(), found, library.autograd.grad(found.sum(), q)[0]
+
+
+def test_a_family_of_a_program():
+    for a, b in zip(of_a_family(microgad), of_a_family(torch), strict=True):
+        close(a, b)
+
+
 def transforms(library):
     t = library.distributions.transforms
     x = library.tensor
