@@ -68,10 +68,6 @@ class Drawer:
         }
         self.marked = {sketch.box(number) for number in mark}
         self.highest = max(self.values.values(), default=0.0) or 1.0
-        self.read: dict[int | None, set[int]] = {}  # which results of an operation are used
-        for op in sketch.tape:
-            for x in op.inputs:
-                self.read.setdefault(x.origin, set()).add(x.index)
         self.edges = sketch.edges()
         self.past = sketch.past(self.edges) if len(sketch.boxes) <= 2000 else set()
         self.graph = Digraph(
@@ -269,7 +265,7 @@ class Drawer:
             op = edge.head.ops[0] if edge.argument is not None else None
             ports = op and (len(op.inputs) > 1 or (self.show_saved and any(k.role == "input" for k in op.kept)))
             head = f"{edge.head.name}:{edge.argument}:{side}" if ports else edge.head.name
-            label = self.shape(edge.what)
+            label = self.sketch.carried(edge.what)
             said = f" {label} ×{times} " if times > 1 else f" {label} "
             more = {"weight": "4"} if edge.tail.ops else {}
             if edge.tail.kind in ("constant", "buffer"):
@@ -284,11 +280,6 @@ class Drawer:
             elif edge in self.past:
                 more |= {"color": self.theme.past, "penwidth": "1.8"}
             put(self.graph, f"{edge.tail.name} -> {head}", said, **more)
-
-    def shape(self, x: Input | Result) -> str:
-        """What an edge says: the shape, and which one it is of several results."""
-        which = f"[{x.index}] " if len(self.read.get(x.origin, ())) > 1 or x.index else ""
-        return which + text.shape_of(x.shape, x.dtype)
 
     def caption(self, beside: bool) -> str:
         """A legend of what there is, and the summary."""

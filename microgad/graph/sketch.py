@@ -11,6 +11,7 @@ from typing import Any
 from .modules import Call, Modules
 from .rolling import Alike, flat, runs, sources_in
 from .tape import Input, Op, Result, Source, Tape
+from .text import shape_of
 
 READABLE = 60  # boxes that fit on a page
 DEEPEST = 60  # levels of modules, of which the innermost has all that is below
@@ -94,6 +95,10 @@ class Sketch:
         self.turns: dict[int, tuple[tuple[int, int], ...]] = {}  # number of an Op -> (which repetition, which time)
         self.rolls = 0
         self.uses = Counter(x.origin for op in tape for x in op.inputs)
+        self.read: dict[int | None, set[int]] = {}  # which results of an operation are used
+        for op in tape:
+            for x in op.inputs:
+                self.read.setdefault(x.origin, set()).add(x.index)
         self.place = {op.number: i for i, op in enumerate(tape.ops)}
         self.place |= {source.number: i for i, source in enumerate(tape.sources)}
         self.drawn = 0  # modules
@@ -275,6 +280,11 @@ class Sketch:
         return number
 
     # Edges
+
+    def carried(self, x: Input | Result) -> str:
+        """What an edge says: the shape, and which one it is of several results."""
+        which = f"[{x.index}] " if len(self.read.get(x.origin, ())) > 1 or x.index else ""
+        return which + shape_of(x.shape, x.dtype)
 
     def edges(self) -> Counter[Edge]:
         """The edges, and how many each of them stands for."""

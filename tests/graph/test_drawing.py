@@ -210,6 +210,13 @@ def test_mermaid_has_the_boxes_frames_and_edges():
     assert any("-.->" in line and '"next"' in line for line in lines)
 
 
+def test_mermaid_says_which_of_several_results():
+    a, b = (torch.rand(4, requires_grad=True) * 1).chunk(2)
+    drawn = (b - a).graph().mermaid
+    assert '|"[1] (2,)"|' in drawn
+    assert '|"[0] (2,)"|' in drawn
+
+
 def test_mermaid_escapes_what_means_something_to_it(tmp_path):
     x = torch.ones(1, requires_grad=True)
     drawn = graph(x.exp(), params={'a"b<c>#d': x})
