@@ -289,7 +289,7 @@ def _call_hooks(node: Function, grad: Any) -> Any:
     Tensor = function.Tensor
     bare = not isinstance(grad, Tensor)
     grad = Tensor._made(grad) if bare else grad
-    for hook in list(node.hooks.values()):  # type: ignore[union-attr]
+    for _, hook in sorted(node.hooks.items()):  # type: ignore[union-attr]
         changed = hook(grad)
         if changed is not None:
             if changed.array.shape != grad.array.shape:

@@ -196,11 +196,12 @@ class Tensor(Methods):
         weak = weakref.ref(self)
 
         def keep(grad: Tensor) -> None:
-            tensor = weak()
-            if tensor is not None:
-                tensor.grad = grad if grad.node is not None else grad.clone()
+            if (tensor := weak()) is not None:
+                new = grad if grad.node is not None else grad.clone()
+                tensor.grad = new if tensor.grad is None else tensor.grad + new
 
-        self.register_hook(keep)
+        self.node.hooks = self.node.hooks or {}
+        RemovableHandle(self.node.hooks, keep, last=True)
 
     retains_grad = False
 
@@ -215,8 +216,7 @@ class Tensor(Methods):
         """
         if self.node is None:
             raise errors.GraphError("cannot register a hook on a tensor that doesn't require gradient")
-        if self.node.hooks is None:
-            self.node.hooks = {}
+        self.node.hooks = self.node.hooks or {}
         return RemovableHandle(self.node.hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:

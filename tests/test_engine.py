@@ -284,6 +284,19 @@ def test_hooks() -> None:
     assert x.grad.tolist() == [33.0, 33.0]
 
 
+def test_a_retained_gradient_is_what_hooks_made_and_adds_up() -> None:
+    x = torch.ones(2, requires_grad=True)
+    y = x * 2
+    y.register_hook(lambda g: g * 3)
+    y.retain_grad()
+    y.register_hook(lambda g: g + 1)
+    y.sum().backward(retain_graph=True)
+    assert y.grad is not None
+    assert y.grad.tolist() == [4.0, 4.0]
+    y.sum().backward(create_graph=True)
+    assert y.grad.tolist() == [8.0, 8.0]
+
+
 def test_a_hook_may_keep_the_gradient() -> None:
     x = torch.ones(2, requires_grad=True)
     kept: list[torch.Tensor] = []
