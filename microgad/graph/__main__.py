@@ -14,6 +14,7 @@ from .recording import Level
 from .tape import Tape
 
 TELLING = ("summary", "table", "tree", "memory")
+SAVED = (".json", ".npz")
 DRAWN = (".svg", ".png", ".pdf", ".dot", ".gv", ".mmd")
 
 
@@ -34,20 +35,20 @@ def _main(arguments: list[str]) -> int:
         prog="python -m microgad.graph",
         allow_abbrev=False,
         description="Run a program that was written for PyTorch (or microgad) on microgad, and draw what its first "
-        "backward pass saw; or read a tape that was saved as .json.",
+        "backward pass saw; or read a tape that was saved as .json or .npz.",
         epilog="Also: summary, table, tree or memory, then a program or a tape, tells of it as text; "
         "diff a.json b.json tells what differs. The program is given all other arguments, and those after --.",
     )
-    parser.add_argument("program", help="a .py file, or a tape as .json")
-    parser.add_argument("--out", help="the file to write: .html, .json, or .svg, .png, .pdf, .dot, .mmd")
+    parser.add_argument("program", help="a .py file, or a tape as .json or .npz")
+    parser.add_argument("--out", help="the file to write: .html, .json, .npz, or .svg, .png, .pdf, .dot, .mmd")
     parser.add_argument("--depth", type=int, help="of modules to open")
     parser.add_argument("--sort", choices=("bytes", "flops", "time", "calls"), help="of the table")
     parser.add_argument("--by", choices=("op", "module"), help="of the table")
     own = arguments.index("--") if "--" in arguments else len(arguments)
     given, others = parser.parse_known_args(arguments[:own])
     others += arguments[own + 1 :]
-    if given.out and Path(given.out).suffix not in (".html", ".json", *DRAWN):
-        parser.error(f"--out {given.out}: the suffix must be one of .html, .json, {', '.join(DRAWN)}")
+    if given.out and Path(given.out).suffix not in (".html", *SAVED, *DRAWN):
+        parser.error(f"--out {given.out}: the suffix must be one of .html, {', '.join((*SAVED, *DRAWN))}")
 
     def found(tape: Tape) -> None:
         if given.out:
@@ -55,14 +56,18 @@ def _main(arguments: list[str]) -> int:
         if command or not given.out:
             print(_told(tape, command or "table", given))
 
-    if Path(given.program).suffix == ".json":
-        found(Tape.from_json(Path(given.program)))
+    if Path(given.program).suffix in SAVED:
+        found(_tape(Path(given.program)))
         return 0
     recorder = FirstBackward(found, Level(source=True, stats=True, time=True))
     try:
         return run.main([given.program, *others])
     finally:
         recorder.end()
+
+
+def _tape(path: Path) -> Tape:
+    return Tape.from_npz(path) if path.suffix == ".npz" else Tape.from_json(path)
 
 
 def _told(tape: Tape, command: str, given: argparse.Namespace) -> str:
@@ -83,6 +88,8 @@ def _write(tape: Tape, out: str, program: str, depth: int | None) -> None:
         tape.page(out, Path(program).name)
     elif suffix == ".json":
         tape.to_json(out)
+    elif suffix == ".npz":
+        tape.to_npz(out)
     else:
         tape.draw(**({} if depth is None else {"depth": depth})).save(out)
     print(f"{out}: {tape!r}", file=sys.stderr)
@@ -96,7 +103,7 @@ def _diff(files: list[str]) -> int:
     parser.add_argument("theirs", type=Path)
     parser.add_argument("--rtol", type=float, default=0.0, help="up to which values are the same")
     given = parser.parse_args(files)
-    found = Tape.from_json(given.mine).diff(Tape.from_json(given.theirs), given.rtol)
+    found = _tape(given.mine).diff(_tape(given.theirs), given.rtol)
     print(found)
     return 1 if found else 0
 

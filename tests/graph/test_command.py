@@ -74,6 +74,9 @@ def test_text(folder):
     tree = run(folder, "tree", "net.json").stdout
     assert "└─ Linear" in tree
     assert "held for backward" in run(folder, "memory", "net.json").stdout
+    run(folder, "--out", "net.npz", "program.py")
+    assert run(folder, "tree", "net.npz").stdout.splitlines()[0] == tree.splitlines()[0]
+    assert run(folder, "diff", "net.npz", "net.json").returncode == 0
     summary = run(folder, "summary", "net.json").stdout
     assert tree.strip() in summary
     assert "held for backward" in summary
