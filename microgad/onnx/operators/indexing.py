@@ -131,9 +131,9 @@ def unique(node: Node, x: Tensor) -> Any:
 
 @operator("TopK")
 def topk(node: Node, x: Tensor, k: Tensor | None = None) -> Any:
-    count = node.get("k") if k is None else int(k.array.reshape(-1)[0])
-    values, index = reduction.topk(x, count, node.get("axis", -1), bool(node.get("largest", 1)))
-    return values, index
+    count, axis = node.get("k") if k is None else int(k.array.reshape(-1)[0]), node.get("axis", -1)
+    found = reduction.sort(x, axis, bool(node.get("largest", 1)), stable=True)  # of equal ones the first
+    return tuple(movement.narrow(part, axis, 0, count) for part in found)
 
 
 @operator("NonMaxSuppression")
