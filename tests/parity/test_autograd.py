@@ -180,6 +180,17 @@ def test_second_derivatives_through_a_checkpoint(both):
     both(program)
 
 
+def test_the_second_derivative_of_relu(both):
+    """It is 0, and not none."""
+
+    def program(t):
+        x = t.tensor(X, requires_grad=True)
+        (first,) = t.autograd.grad(t.relu(x).sum(), x, create_graph=True)
+        return first, t.autograd.grad(first.sum(), x)
+
+    both(program)
+
+
 def test_a_batch_of_gradients(both):
     def program(t):
         x = t.tensor(X, requires_grad=True)

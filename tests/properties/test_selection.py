@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import microgad as torch
 from microgad.ops.elementwise import Clamp, Fmax, Fmin, Maximum, Minimum, NanToNum, Select, Where
+from microgad.ops.elementwise.selection import ReluSlope
 from microgad.testing.strategies import broadcastable_tensors, numbers, tensors
 
 from .registry import checks
@@ -78,6 +79,13 @@ def test_select(draw):
     x = draw(tensors(requires_grad=True))
     mask = draw(tensors(tuple(x.shape), dtype=torch.bool))
     return Select.apply, mask, x
+
+
+@checks(ReluSlope)
+def test_the_slope_of_relu(draw):
+    x = draw(tensors(requires_grad=True))
+    y = draw(tensors(tuple(x.shape), elements=shifted, requires_grad=True))
+    return ReluSlope.apply, x, y
 
 
 @given(st.sampled_from([torch.maximum, torch.minimum]), numbers())

@@ -185,7 +185,22 @@ class Relu(Function):
         return np.clip(x, 0, math.inf) if x.size > 5000 and x.dtype.kind == "f" else np.maximum(x, 0)
 
     def grad_x(self, grad, out):
-        return Select.apply(out != 0, grad)  # of NaN the gradient passes, as PyTorch's
+        return ReluSlope.apply(grad, out)
+
+
+class ReluSlope(Function):
+    """x where y, a relu's result, isn't 0. By y its derivative is 0, and not none: PyTorch gives relu a second one."""
+
+    symbol = "relu'"
+
+    def forward(self, x, y):
+        return Select.apply(y != 0, x)  # of NaN the gradient passes, as PyTorch's
+
+    def grad_x(self, grad, y):
+        return ReluSlope.apply(grad, y)
+
+    def grad_y(self, grad):
+        return np.zeros_like(grad)
 
 
 def relu(input: Tensor) -> Tensor:
