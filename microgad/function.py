@@ -273,7 +273,9 @@ class Function:
 
     def name(self) -> str:
         """What PyTorch calls such a node: "MulBackward0". Source: torch.autograd.graph.Node.name."""
-        return "AccumulateGrad" if type(self) is Leaf else f"{type(self).__name__}Backward0"
+        from .torch_names import backward_name
+
+        return backward_name(self)
 
     def __repr__(self) -> str:
         return f"<{Function.name(self)} object at {id(self):#x}>"

@@ -365,7 +365,7 @@ class Tensor(Methods):
         return format(self.detach().item(), spec) if plain else object.__format__(self, spec)
 
     def __repr__(self) -> str:
-        grad_fn = None if self.grad_fn is None else f"{type(self.node).__name__}Backward0"
+        grad_fn = None if self.grad_fn is None else Function.name(self.grad_fn)
         return printing.format_tensor(
             self.array,
             default_dtype=repr(dtypes.get_default_dtype()),

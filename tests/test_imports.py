@@ -19,7 +19,7 @@ FLOORS = [
     ["state", "size", "hooks", "memory", "formats", "from_type", "lazy", "notices"],
     ["devices", "return_types"],
     ["backend", "dtypes", "printing", "generator"],
-    ["plan", "limits", "placement", "unheld"],
+    ["plan", "limits", "placement", "torch_names", "unheld"],
     ["function"],
     ["engine"],
     ["ops"],

@@ -59,7 +59,7 @@ class Recorder(FunctionHook):
     def begin_backward(self, node: Function, grad: Any) -> None:
         """Derivatives begin."""
         super().begin_backward(node, grad)
-        event = self.start((type(node), "backward"), node.name())
+        event = self.start((type(node), "backward"), f"{type(node).__name__}Backward0")
         if event is not None:
             event.sequence_nr = node.number
             if self.shapes:

@@ -29,7 +29,7 @@ def with_arguments(
 
     >>> call, args = with_arguments(np.square, [np.ones(2)], vjp=lambda grad, x: 2 * x * grad)
     >>> call(*args)
-    tensor([1., 1.], dtype=torch.float64, grad_fn=<squareBackward0>)
+    tensor([1., 1.], dtype=torch.float64, grad_fn=<squareBackward>)
     """
     torch = _imported_torch()
     theirs = {id(x): x for x in args if torch is not None and isinstance(x, torch.Tensor)}

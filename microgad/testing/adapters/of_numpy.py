@@ -18,7 +18,7 @@ def numpy_function(f: Callable[..., Any], vjp: Callable[..., Any]) -> Callable[.
 
     >>> double = numpy_function(lambda x: 2 * x, lambda grad, x: 2 * grad)
     >>> double(torch.ones(2, requires_grad=True))
-    tensor([2., 2.], grad_fn=<<lambda>Backward0>)
+    tensor([2., 2.], grad_fn=<<lambda>Backward>)
     """
     cls = node_class(f, _OfNumPy, function=staticmethod(f), vjp=staticmethod(vjp))
 

@@ -1,0 +1,100 @@
+"""grad_fn goes by PyTorch's names, which printed Tensors show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import microgad
+
+torch = pytest.importorskip("torch")
+
+CALLS: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "add": lambda t, x, y: x + y,
+    "divided": lambda t, x, y: x / y,
+    "inverse": lambda t, x, y: 1 / x,
+    "square": lambda t, x, y: x**2,
+    "power": lambda t, x, y: x**y,
+    "exponential": lambda t, x, y: 2**x,
+    "log1p": lambda t, x, y: x.log1p(),
+    "sum": lambda t, x, y: x.sum(),
+    "sum of rows": lambda t, x, y: x.sum(1),
+    "mean": lambda t, x, y: x.mean(),
+    "mean of rows": lambda t, x, y: x.mean(-1, keepdim=True),
+    "largest": lambda t, x, y: x.max(),
+    "logsumexp": lambda t, x, y: x.logsumexp(0),
+    "norm": lambda t, x, y: x.norm(),
+    "clamp": lambda t, x, y: x.clamp(0, 1),
+    "leaky_relu": lambda t, x, y: t.nn.functional.leaky_relu(x),
+    "prelu": lambda t, x, y: t.nn.functional.prelu(x, t.full((1,), 0.1, requires_grad=True)),
+    "dot": lambda t, x, y: x[0] @ y[0],
+    "matrix times vector": lambda t, x, y: x.detach() @ y[0],
+    "matrices": lambda t, x, y: x @ y.detach().mT,
+    "batches": lambda t, x, y: x.expand(2, 2, 3) @ y.mT.expand(2, 3, 2),
+    "linear": lambda t, x, y: t.nn.Linear(3, 4)(x),
+    "linear without bias": lambda t, x, y: t.nn.Linear(3, 4, bias=False)(x),
+    "linear of three": lambda t, x, y: t.nn.Linear(3, 4)(x[None]),
+    "view": lambda t, x, y: x.view(6),
+    "unsqueeze": lambda t, x, y: x.unsqueeze(1),
+    "squeeze": lambda t, x, y: x[:1].squeeze(0),
+    "transpose": lambda t, x, y: x.transpose(0, 1),
+    "permute": lambda t, x, y: x[None].permute(2, 0, 1),
+    "row": lambda t, x, y: x[0],
+    "element": lambda t, x, y: x[0, 1],
+    "slice": lambda t, x, y: x[:, 1:],
+    "new axis": lambda t, x, y: x[None],
+    "by index": lambda t, x, y: x[[0, 1]],
+    "by mask": lambda t, x, y: x[x > 0],
+    "split": lambda t, x, y: x.split(1)[1],
+    "unbind": lambda t, x, y: x.unbind()[0],
+    "cast": lambda t, x, y: x.double(),
+    "mse_loss": lambda t, x, y: t.nn.functional.mse_loss(x, y),
+    "cross_entropy": lambda t, x, y: t.nn.functional.cross_entropy(x, t.tensor([0, 2])),
+    "nll_loss": lambda t, x, y: t.nn.functional.nll_loss(x, t.tensor([0, 2])),
+    "softmax": lambda t, x, y: x.softmax(1),
+    "dropout": lambda t, x, y: t.nn.functional.dropout(x),
+    "conv": lambda t, x, y: t.nn.Conv1d(2, 1, 2)(x),
+    "max_pool": lambda t, x, y: t.nn.functional.max_pool2d(x[None, None], 2),
+    "batch_norm": lambda t, x, y: t.nn.BatchNorm1d(3)(x),
+    "layer_norm": lambda t, x, y: t.nn.LayerNorm(3)(x),
+    "lstm": lambda t, x, y: t.nn.LSTM(3, 2)(x)[0],
+    "pad": lambda t, x, y: t.nn.functional.pad(x, (1, 1)),
+    "fft": lambda t, x, y: t.fft.rfft(x),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_the_name_of_a_node(name: str) -> None:
+    names = []
+    for library in (torch, microgad):
+        x, y = (library.tensor(values, requires_grad=True) for values in ([[0.5, 1.0, 2.0], [1.5, 0.25, 3.0]],) * 2)
+        result = CALLS[name](library, x + 0, y + 0)
+        names.append(result.grad_fn.name())
+    assert names[1] == names[0]
+    assert f"grad_fn=<{names[0]}>" in repr(result)
+
+
+def test_the_name_of_a_users_function() -> None:
+    for library in (torch, microgad):
+
+        class Doubled(library.autograd.Function):  # type: ignore[name-defined, misc]
+            @staticmethod
+            def forward(ctx: Any, x: Any) -> Any:
+                return x * 2
+
+            @staticmethod
+            def backward(ctx: Any, grad: Any) -> Any:
+                return grad * 2
+
+        assert repr(Doubled.apply(library.ones(1, requires_grad=True))) == "tensor([2.], grad_fn=<DoubledBackward>)"
+
+
+def test_a_name_is_known_when_backward_is_done() -> None:
+    for library in (torch, microgad):
+        x = library.ones(2, 3, requires_grad=True)
+        picked, scaled = x[[0]], 1 / x
+        (picked.sum() + scaled.sum()).backward()
+        assert picked.grad_fn.name() == "IndexBackward0"
+    assert scaled.grad_fn.name() == "DivBackward0"  # whether the 1 was a number is forgotten then
