@@ -39,7 +39,7 @@ def test_large_records_come_back_on_memory_that_can_be_written(missing, monkeypa
         monkeypatch.setitem(sys.modules, "mmap", None)
     elif missing:
         monkeypatch.delattr(f"mmap.{missing}", raising=False)
-    x = microgad.arange(100.0).reshape(4, 25)
+    x = microgad.arange(100.0).reshape(4, 25).cpu()
     save({"x": x, "view": x[1:, ::2], "y": microgad.ones(3)}, tmp_path / "x.pt")
     loaded = load(tmp_path / "x.pt")
     (tmp_path / "x.pt").unlink()
