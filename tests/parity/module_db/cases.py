@@ -63,6 +63,8 @@ nn, F = torch.nn, torch.nn.functional
 IMAGE, LINE, BOX = (2, 4, 7, 6), (2, 4, 9), (2, 4, 5, 4, 6)
 MODES = ("zeros", "reflect", "replicate", "circular")
 
+torch.manual_seed(0)  # some layers are made of others, which are made here
+
 DROPOUT = [
     layer(cls, *[Case(*args)(of(shape)) for args in ((), (0.2,), (0.0,), (1.0,))], train_and_eval_differ=True)
     for cls, shape in [
