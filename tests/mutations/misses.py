@@ -5,6 +5,7 @@ from __future__ import annotations
 AT_ONE = "shows only for a probability of exactly 1, from which no step can be made: the property test stays below"
 IN_FLOAT32 = "second derivatives, and operations that draw, are held against differences in float64 alone"
 SMALL = "a correction of a series by less than a ten millionth, which the estimates of errors can't tell from rounding"
+UNDEFINED = "shows in igamma for a negative a alone, where it isn't defined; lgamma's own test is not among those asked"
 OF_COMPLEX = "the property tests of linear algebra are of real matrices; the complex ones are left to PyTorch's op_db"
 MISSES: dict[str, str] = {
     "off by one: BinaryCrossEntropy.grad_target: line 3, `100` becomes `101`": AT_ONE,
@@ -13,5 +14,6 @@ MISSES: dict[str, str] = {
     "wrong in float32: Dropout.grad_x: wrapped": IN_FLOAT32,
     "wrong at zeros only: LogSoftmax.grad_x: wrapped": "shows only for a logit that is larger than all others by 37",
     "off by one: _euler_maclaurin: line 7, `1` becomes `0`": SMALL,
+    "call dropped: _reflected_lgamma: line 6, `_upper_lgamma(y)` becomes `y`": UNDEFINED,
     "dropped term: phase_free: line 3, `1 + abs(values(scale))` becomes `abs(values(scale))`": OF_COMPLEX,
 }
