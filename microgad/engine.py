@@ -186,6 +186,8 @@ def derive(node: Function, grad: Any, needs: list[bool], create_graph: bool) -> 
                     f"{_name(node)}: its derivative for {_input(node, i)} returned a bare {type(g).__name__} "
                     "under create_graph: somewhere in it the gradient was taken off the graph"
                 )
+            if node.flat is not None and g is not None:
+                gradients[i] = node.flat.apply(g, function.Tensor._made(g.array, node if plan.out else node.edges[i]))
     return gradients
 
 
@@ -412,12 +414,9 @@ def backward(
     given = grad_tensors if grad_variables is None else grad_variables  # as it was called before version 0.4
     roots, seeds = _seeds(tensors, given, create_graph)
     retain = create_graph if retain_graph is None else retain_graph
-    if inputs is None:
-        run(roots, seeds, None, retain, create_graph)
-        return
-    leaves = [_node_of(x, "backward", i) for i, x in enumerate(_sequence(inputs))]
+    leaves = None if inputs is None else [_node_of(x, "backward", i) for i, x in enumerate(_sequence(inputs))]
     found = run(roots, seeds, leaves, retain, create_graph)
-    for leaf in leaves:
+    for leaf in leaves or ():
         if leaf.number in found and isinstance(leaf, Leaf):
             _accumulate(leaf, found[leaf.number], True, create_graph)
 

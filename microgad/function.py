@@ -58,6 +58,7 @@ class Function:
     broadcasts: ClassVar[bool] = False  # whether a gradient may have more than the input's shape (matmul's batch axes)
     may_share: ClassVar[bool] = False  # whether the result may be a view of the first input; of several see `Split`
     materializes: ClassVar[bool] = True  # whether gradients of results that nobody used are zeros, or None
+    flat: ClassVar[type[Function] | None] = None  # joins a derivative to the input, by which it changes not at all
     conjugates: ClassVar[bool] = True  # whether the engine makes PyTorch's complex gradients of its derivatives
     constants: ClassVar[tuple[str, ...]] = ()  # intermediates that don't depend on the inputs' values: masks, indices
 
@@ -518,6 +519,7 @@ class LinearMap(Function):
                 "adjoint": cls.forward,
                 "transposed": cls,
                 "may_share": True,
+                "flat": None,
                 "__module__": cls.__module__,
                 "__doc__": f"The adjoint of {cls.__name__}.",
             }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -180,12 +181,33 @@ def test_second_derivatives_through_a_checkpoint(both):
     both(program)
 
 
-def test_the_second_derivative_of_relu(both):
+FLAT: dict[str, Callable[[Any, Any], Any]] = {
+    "relu": lambda F, x: F.relu(x),
+    "relu6": lambda F, x: F.relu6(x),
+    "hardtanh": lambda F, x: F.hardtanh(x),
+    "leaky_relu": lambda F, x: F.leaky_relu(x),
+    "prelu": lambda F, x: F.prelu(x, x.detach()[0, :1]),
+    "rrelu": lambda F, x: F.rrelu(x, training=True),
+    "softshrink": lambda F, x: F.softshrink(x),
+    "hardshrink": lambda F, x: F.hardshrink(x),
+    "threshold": lambda F, x: F.threshold(x, 0.1, 2.0),
+    "max_pool1d": lambda F, x: F.max_pool1d(x, 2),
+    "max_pool2d": lambda F, x: F.max_pool2d(x[None], 2),
+    "max_pool3d": lambda F, x: F.max_pool3d(x[None, None], (1, 2, 1)),
+    "avg_pool1d": lambda F, x: F.avg_pool1d(x, 2),
+    "avg_pool2d": lambda F, x: F.avg_pool2d(x[None], 2),
+    "reflect": lambda F, x: F.pad(x, (1, 1), "reflect"),
+}
+
+
+@pytest.mark.parametrize("name", FLAT)
+def test_the_second_derivative_of_what_is_flat(both, name):
     """It is 0, and not none."""
 
     def program(t):
-        x = t.tensor(X, requires_grad=True)
-        (first,) = t.autograd.grad(t.relu(x).sum(), x, create_graph=True)
+        t.manual_seed(0)
+        x = t.tensor(np.array([X, X[::-1]]), requires_grad=True)
+        (first,) = t.autograd.grad(FLAT[name](t.nn.functional, x).sum(), x, create_graph=True)
         return first, t.autograd.grad(first.sum(), x)
 
     both(program)

@@ -13,6 +13,7 @@ from microgad.ops.activation import (
     Elu,
     Gelu,
     GeluTanh,
+    Hardshrink,
     Hardsigmoid,
     Hardswish,
     Hardtanh,
@@ -22,6 +23,7 @@ from microgad.ops.activation import (
     Silu,
     Softplus,
     Softshrink,
+    Threshold,
 )
 from microgad.ops.elementwise import Sigmoid
 from microgad.testing.strategies import numbers, shapes, tensors
@@ -74,6 +76,18 @@ def test_hard_sigmoid_swish_and_relu6(draw):
 def test_softshrink(draw):
     lambd = draw(st.sampled_from([0.0, 0.5, 2.0]))
     return example(draw, F.softshrink, numbers(away_from=[-lambd, lambd]), inplace=False, lambd=lambd)
+
+
+@checks(Hardshrink)
+def test_hardshrink(draw):
+    lambd = draw(st.sampled_from([0.0, 0.5, 2.0]))
+    return example(draw, F.hardshrink, numbers(away_from=[-lambd, lambd]), inplace=False, lambd=lambd)
+
+
+@checks(Threshold)
+def test_threshold(draw):
+    bound, value = draw(st.sampled_from([(0.0, 0.0), (0.5, 0.0), (-1.0, 2.0)]))
+    return example(draw, F.threshold, numbers(away_from=[bound]), threshold=bound, value=value)
 
 
 @checks(Elu)

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import microgad as torch
-from microgad.ops.elementwise import Clamp, Fmax, Fmin, Maximum, Minimum, NanToNum, Select, Where
-from microgad.ops.elementwise.selection import ReluSlope
+from microgad.ops.elementwise import Clamp, Flat, Fmax, Fmin, Maximum, Minimum, NanToNum, Select, Where
 from microgad.testing.strategies import broadcastable_tensors, numbers, tensors
 
 from .registry import checks
@@ -81,11 +80,10 @@ def test_select(draw):
     return Select.apply, mask, x
 
 
-@checks(ReluSlope)
-def test_the_slope_of_relu(draw):
-    x = draw(tensors(requires_grad=True))
-    y = draw(tensors(tuple(x.shape), elements=shifted, requires_grad=True))
-    return ReluSlope.apply, x, y
+@checks(Flat)
+def test_a_flat_slope(draw):
+    g = draw(tensors(requires_grad=True))
+    return Flat.apply, g, draw(tensors(tuple(g.shape), requires_grad=True))
 
 
 @given(st.sampled_from([torch.maximum, torch.minimum]), numbers())

@@ -336,9 +336,16 @@ def softshrink(w: Writer, step: Step) -> Any:
     return w.op("Shrink", only(w, step), lambd=by, bias=by)
 
 
-@rule("hardshrink")
+@rule(activation.Hardshrink)
 def hardshrink(w: Writer, step: Step) -> Any:
-    return w.op("Shrink", only(w, step), lambd=float(step.settings["lambd"]))
+    return w.op("Shrink", only(w, step), lambd=float(step.settings["bound"]))
+
+
+@rule(activation.Threshold)
+def threshold(w: Writer, step: Step) -> Any:
+    x, bound, value = only(w, step), step.settings["bound"], step.settings["value"]
+    low = w.op("LessOrEqual", x, w.constant(bound, x.dtype), dtype=BOOL)
+    return w.op("Where", low, w.constant(value, x.dtype), x, dtype=x.dtype)
 
 
 @rule(activation.Elu)

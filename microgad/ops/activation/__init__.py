@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from .rectified import (
-    Hardsigmoid, Hardswish, Hardtanh, PRelu, RRelu, Softshrink, hardshrink, hardsigmoid, hardswish, hardtanh,
-    hardtanh_, leaky_relu, leaky_relu_, prelu, relu6, rrelu, rrelu_, softshrink, threshold, threshold_,
+    Hardshrink, Hardsigmoid, Hardswish, Hardtanh, PRelu, RRelu, Softshrink, Threshold, hardshrink, hardsigmoid,
+    hardswish, hardtanh, hardtanh_, leaky_relu, leaky_relu_, prelu, relu6, rrelu, rrelu_, softshrink, threshold,
+    threshold_,
 )  # fmt: skip
 from .smooth import (
     Elu, Gelu, GeluTanh, LogSigmoid, Mish, Silu, Softplus, celu, celu_, elu, elu_, gelu, glu, logsigmoid, mish, selu,
@@ -14,9 +15,9 @@ from .smooth import (
 from .own import acon_a, acon_b, acon_c, bent_identity, swish, tanhexp
 
 __all__ = [
-    "Elu", "Gelu", "GeluTanh", "Hardsigmoid", "Hardswish", "Hardtanh", "LogSigmoid", "Mish", "PRelu", "RRelu",
-    "Silu", "Softplus", "Softshrink", "acon_a", "acon_b", "acon_c", "bent_identity", "celu", "celu_", "elu", "elu_",
-    "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_",
-    "logsigmoid", "mish", "prelu", "relu6", "rrelu", "rrelu_", "selu", "selu_", "silu", "softplus", "softshrink",
-    "softsign", "swish", "tanhexp", "tanhshrink", "threshold", "threshold_",
+    "Elu", "Gelu", "GeluTanh", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LogSigmoid", "Mish", "PRelu",
+    "RRelu", "Silu", "Softplus", "Softshrink", "Threshold", "acon_a", "acon_b", "acon_c", "bent_identity", "celu",
+    "celu_", "elu", "elu_", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_",
+    "leaky_relu", "leaky_relu_", "logsigmoid", "mish", "prelu", "relu6", "rrelu", "rrelu_", "selu", "selu_", "silu",
+    "softplus", "softshrink", "softsign", "swish", "tanhexp", "tanhshrink", "threshold", "threshold_",
 ]  # fmt: skip

@@ -11,11 +11,10 @@ from ... import backend
 from ... import generator as draws
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
-from ...state import composite, observed
 from ..dropout import Dropout
-from ..elementwise import Select, where
+from ..elementwise import Flat, Select, Where
 from ..out import into
-from .forms import applied, floating, put
+from .forms import applied, floating
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 class PRelu(Function):
     """x where it is positive, slope · x elsewhere; slope is a number or an array that broadcasts."""
 
-    symbol, promote = "prelu", staticmethod(floating)
+    symbol, promote, flat = "prelu", staticmethod(floating), Flat
 
     def forward(self, x, slope):
         if _plain(slope):
@@ -80,7 +79,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 class RRelu(Dropout):
     """x times noise: 1 where x is positive, a slope drawn for the place elsewhere."""
 
-    symbol = "rrelu"
+    symbol, flat = "rrelu", Flat
 
 
 def rrelu(
@@ -111,7 +110,7 @@ def rrelu(
 class Hardtanh(Function):
     """x held between low and high; beyond and on the bounds the derivative is 0."""
 
-    symbol = "hardtanh"
+    symbol, flat = "hardtanh", Flat
 
     def forward(self, x):
         return np.clip(x, self.low, self.high)
@@ -204,7 +203,19 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     return applied(Hardswish, input, inplace=inplace)
 
 
-@composite
+class Threshold(Function):
+    """x where it is more than `bound`, `value` elsewhere."""
+
+    symbol, flat = "threshold", Flat
+
+    def forward(self, x):
+        above = np.logical_not(x <= self.bound)
+        return Select.apply(above, x) if self.value == 0 else Where.apply(above, x, self.value)
+
+    def grad_x(self, grad, x):
+        return Select.apply(np.logical_not(x <= self.bound), grad)
+
+
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """input where it is more than threshold, value elsewhere. Source: torch.nn.functional.threshold.
 
@@ -215,26 +226,34 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
         raise DtypeError(f"threshold: is not implemented for {input.dtype}")
     if not input.dtype.is_floating_point:
         threshold, value = int(threshold), int(value)
-    if value == 0:
-        return put(input, Select.apply(np.logical_not(input.array <= threshold), input), inplace)
-    return put(input, where(input <= threshold, value, input), inplace)
+    return applied(Threshold, input, inplace=inplace, bound=threshold, value=value)
 
 
-@observed
+class Hardshrink(Function):
+    """x where it is beyond ±bound, 0 elsewhere."""
+
+    symbol, promote, flat = "hardshrink", staticmethod(floating), Flat
+
+    def forward(self, x):
+        return Select.apply(np.logical_not(np.absolute(x) <= self.bound), x)
+
+    def grad_x(self, grad, x):
+        return Select.apply(np.logical_not(np.absolute(x) <= self.bound), grad)
+
+
 def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Tensor:
     """input where it is beyond ±lambd, 0 elsewhere. Source: torch.nn.functional.hardshrink.
 
     >>> F.hardshrink(torch.tensor([-2.0, 0.25]))
     tensor([-2.,  0.])
     """
-    floating([input.array])
-    return into(out, Select.apply(np.logical_not(np.absolute(input.array) <= lambd), input))
+    return into(out, Hardshrink.apply(input, bound=lambd))
 
 
 class Softshrink(Function):
     """x brought nearer to 0 by `by`, 0 between ±by."""
 
-    symbol, promote = "softshrink", staticmethod(floating)
+    symbol, promote, flat = "softshrink", staticmethod(floating), Flat
 
     def forward(self, x):
         out = np.clip(x, -self.by, self.by, out=np.empty_like(x))

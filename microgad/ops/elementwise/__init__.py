@@ -39,8 +39,8 @@ from .powers import (
 )  # fmt: skip
 from .rounding import Ceil, Floor, Frac, NextAfter, Round, Steps, Trunc, ceil, fix, floor, frac, nextafter, round, trunc
 from .selection import (
-    Clamp, Fmax, Fmin, Maximum, Minimum, NanToNum, Relu, Select, Where, clamp, clamp_max, clamp_min, clip, fmax, fmin,
-    maximum, minimum, nan_to_num, relu, where,
+    Clamp, Flat, Fmax, Fmin, Maximum, Minimum, NanToNum, Relu, Select, Where, clamp, clamp_max, clamp_min, clip, fmax,
+    fmin, maximum, minimum, nan_to_num, relu, where,
 )  # fmt: skip
 from .signs import Abs, CopySign, Heaviside, Sign, SignBit, abs, absolute, copysign, heaviside, sgn, sign, signbit
 from .trigonometric import (
@@ -76,6 +76,7 @@ __all__ = [
     "Exp",
     "Exp2",
     "Expm1",
+    "Flat",
     "Floor",
     "FloorDiv",
     "Fmax",

@@ -175,32 +175,32 @@ def _inside(x: Any, low: Any, high: Any) -> Any:
     return x >= low if high is None else (x >= low) & (x <= high)
 
 
+class Flat(Function):
+    """g, a derivative that does not change with x: by x its own derivative is 0, and not none, as in PyTorch."""
+
+    symbol, may_share = "flat", True
+
+    def forward(self, g, x):
+        return g
+
+    def grad_g(self, grad):
+        return grad
+
+    def grad_x(self, grad):
+        return np.zeros_like(grad)
+
+
 class Relu(Function):
     """max(x, 0)."""
 
-    symbol, promote = "relu", dtypes.only("iuf", list)
+    symbol, promote, flat = "relu", dtypes.only("iuf", list), Flat
 
     def forward(self, x):
         # np.clip is the faster of the two from about 5,000 elements on
         return np.clip(x, 0, math.inf) if x.size > 5000 and x.dtype.kind == "f" else np.maximum(x, 0)
 
     def grad_x(self, grad, out):
-        return ReluSlope.apply(grad, out)
-
-
-class ReluSlope(Function):
-    """x where y, a relu's result, isn't 0. By y its derivative is 0, and not none: PyTorch gives relu a second one."""
-
-    symbol = "relu'"
-
-    def forward(self, x, y):
-        return Select.apply(y != 0, x)  # of NaN the gradient passes, as PyTorch's
-
-    def grad_x(self, grad, y):
-        return ReluSlope.apply(grad, y)
-
-    def grad_y(self, grad):
-        return np.zeros_like(grad)
+        return Select.apply(out != 0, grad)  # of NaN the gradient passes, as PyTorch's
 
 
 def relu(input: Tensor) -> Tensor:

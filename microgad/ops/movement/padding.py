@@ -9,6 +9,7 @@ import numpy as np
 
 from ...errors import ArgumentError, ShapeError
 from ...function import Function, LinearMap
+from ..elementwise import Flat
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -34,7 +35,7 @@ class Pad(Function):
 class Border(LinearMap):
     """Widths of x's own values put around: `mode` is NumPy's reflect, symmetric, edge or wrap."""
 
-    symbol = "pad"
+    symbol, flat = "pad", Flat
 
     def forward(self, x):
         out = _amid(x, self.widths)

@@ -14,6 +14,7 @@ from ...errors import DtypeError, ShapeError
 from ...function import Function, LinearMap
 from ...state import composite
 from .. import layouts
+from ..elementwise import Flat
 from ..out import into
 from .geometry import Size, Window, refusal, same
 from .unfold import blocks, padded, reach, taps, windows
@@ -28,7 +29,7 @@ MANY_TAPS = 12  # of windows that do not overlap: then one argmax is faster than
 class MaxPool2d(Function):
     """(N, C, H, W) -> (N, C, OH, OW): the largest value of each window. At a tie the first in row-major order wins."""
 
-    symbol, constants = "max_pool2d", ("winner",)
+    symbol, constants, flat = "max_pool2d", ("winner",), Flat
     window: Window
 
     def forward(self, input):
@@ -76,7 +77,7 @@ class MaxPool2dIndices(Function):
 class AvgPool2d(LinearMap):
     """(N, C, H, W) -> (N, C, OH, OW): the mean of each window. Of lines and volumes as well, under other names."""
 
-    symbol = "avg_pool2d"
+    symbol, flat = "avg_pool2d", Flat
     window: Window
     count_include_pad: bool
     divisor_override: int | None
