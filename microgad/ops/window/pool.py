@@ -17,7 +17,7 @@ from .. import layouts
 from ..elementwise import Flat
 from ..out import into
 from .geometry import Size, Window, refusal, same
-from .unfold import blocks, padded, reach, taps, windows
+from .unfold import blocks, padded, reach, windows
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -50,9 +50,14 @@ class Unpool(LinearMap):
 
     def forward(self, x):
         out = np.empty_like(x, shape=(*x.shape[:2], *self.window.size), order="C")
+        apart = all(span <= step for span, step in zip(self.window.span, self.window.stride, strict=True))
         for images, cells in winning_cells(x, self.winner, self.window):
-            out[images] = 0
-            backend.add_at(out[images].reshape(-1), cells, x[images].reshape(-1))
+            flat = out[images].reshape(-1)
+            flat[...] = 0
+            if apart:
+                flat[cells] = x[images].reshape(-1)
+            else:
+                backend.add_at(flat, cells, x[images].reshape(-1))
         return out
 
     def adjoint(self, grad):
@@ -383,8 +388,8 @@ def tiled(window: Window) -> bool:
 def largest(x: Any, window: Window) -> tuple[Any, Any]:
     """The largest value of each window, NaN where it has one, and how far its cell is from the window's corner.
 
-    That distance, on the flat H·W plane, is a small unsigned integer. Of several equal values the first wins, of
-    several NaNs the last. Each tap's cells are copied to lie together: what follows then costs little.
+    That distance, on the flat H·W plane, is a small unsigned integer. Of several equal values the first in row-major
+    order wins, of several NaNs the last. It goes across, then down: in KH + KW steps, not KH · KW.
     """
     (_, w), (kh, kw), stride, _, (dh, dw) = window
     if kh * kw >= MANY_TAPS and stride == window.kernel and window.bare and tiled(window) and (dh, dw) == (1, 1):
@@ -392,25 +397,61 @@ def largest(x: Any, window: Window) -> tuple[Any, Any]:
         if not (out != out).any():
             return out, place
     offsets, shape = [i * dh * w + j * dw for i in range(kh) for j in range(kw)], (*x.shape[:2], *window.out)
-    small = np.min_scalar_type(offsets[-1])
-    first = np.zeros(window.out, small)  # a window's first cell that isn't padding
-    for k, _, at in reversed(list(taps(window))):
-        first[at] = offsets[k]
-    first, plane = backend.like(first, x), padded(x, window, -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min)
+    plane, small = padded(x, window, lowest(x.dtype)), np.min_scalar_type(offsets[-1])
     out, winner = np.empty_like(x, shape=shape, order="C"), np.empty_like(x, shape=shape, dtype=small, order="C")
-    cells = windows(plane, window)
-    for images, _ in blocks(plane, 1, math.prod(plane.shape[1:])):
-        seen, maximum, won = cells[images], out[images], winner[images]
-        maximum[...], won[...] = seen[:, :, 0, 0], first
-        for k, offset in enumerate(offsets[1:], 1):
-            column = seen[:, :, k // kw, k % kw].copy()
-            np.maximum(won, (column > maximum).view(np.uint8) * small.type(offset), out=won)
-            np.maximum(maximum, column, out=maximum)
+    for images, _ in blocks(plane, 1, math.prod(plane.shape[1:]) // 4):
+        rows = (*plane[images].shape[:3], shape[3])
+        best, place = np.empty_like(x, shape=rows, order="C"), np.empty_like(x, shape=rows, dtype=small, order="C")
+        largest_along(3, window, plane[images], None, best, place)
+        largest_along(2, window, best, place, out[images], winner[images])
     if (out != out).any():
+        cells = windows(plane, window)
         for k, offset in enumerate(offsets):
             column = cells[:, :, k // kw, k % kw]
             winner[column != column] = offset
     return out, winner
+
+
+def largest_along(axis: int, window: Window, x: Any, won: Any, best: Any, place: Any) -> None:
+    """Write the largest value of windows along an axis of planes (N, C, H, W) into best, and its distance into place.
+
+    `won` are the distances of x's own cells. Each tap's cells are copied to lie together: what follows costs little.
+    """
+    at, steps, small = axis - 2, best.shape[axis], place.dtype.type
+    s, d, before = window.stride[at], window.dilation[at], window.padding[at][0]
+    far, value, other = window.size[1] if axis == 2 else 1, np.empty_like(best), np.empty_like(place)
+    for i in range(0, window.kernel[at] * d, d):
+        tap = (slice(None),) * axis + (slice(i, i + (steps - 1) * s + 1, s),)
+        if won is None:
+            other[...] = i * far
+        else:
+            copy(other, won[tap])
+            other += small(i * far)
+        if i == 0:
+            copy(best, x[tap])
+            place[...] = other
+            if before:  # a window's first cell that isn't padding
+                first = np.maximum(-((np.arange(steps) * s - before) // d), 0) * d * far
+                place += backend.like(first.reshape(-1, *(1,) * (3 - axis)), x, small)
+            continue
+        copy(value, x[tap])
+        other -= place
+        other *= (value > best).view(np.uint8).astype(small, copy=False)
+        place += other
+        np.maximum(best, value, out=best)
+
+
+def copy(out: Any, x: Any) -> None:
+    """out[...] = x, where out lies in one run of memory: short rows are copied twice as fast as one item each."""
+    if x.strides[-1] == x.itemsize and not backend.is_gpu(x):
+        row = np.dtype((np.void, x.shape[-1] * x.itemsize))
+        out, x = out.view(row), x.view(row)
+    out[...] = x
+
+
+def lowest(dtype: Any) -> Any:
+    """What no number of a dtype is below."""
+    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
 
 
 def largest_tiles(x: Any, window: Window) -> tuple[Any, Any]:
