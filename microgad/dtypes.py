@@ -81,21 +81,8 @@ uint8, uint16, uint32, uint64 = dtype("uint8"), dtype("uint16"), dtype("uint32")
 bool_ = dtype("bool")
 
 _ALL = (
-    float16,
-    float32,
-    float64,
-    complex64,
-    complex128,
-    int8,
-    int16,
-    int32,
-    int64,
-    uint8,
-    uint16,
-    uint32,
-    uint64,
-    bool_,
-)
+    float16, float32, float64, complex64, complex128, int8, int16, int32, int64, uint8, uint16, uint32, uint64, bool_,
+)  # fmt: skip
 _BY_NUMPY = {d.dtype: d for d in _ALL}
 _PYTHON = {bool: _BOOL, int: _INTEGER, float: _FLOATING, complex: _COMPLEX}
 _WEAK_WITH = {
@@ -182,10 +169,20 @@ def promote(arrays: list[Any]) -> list[Any]:
                 if a.dtype is b.dtype:
                     return arrays
             elif type(b) in _WEAK_WITH.get(a.dtype.kind, ()):
-                return arrays
+                return arrays if a.dtype.kind == "f" else [a, wrapped(b, a.dtype)]
         elif type(b) is np.ndarray and type(a) in _WEAK_WITH.get(b.dtype.kind, ()):
-            return arrays
-    return cast(arrays, result_dtype(arrays))
+            return arrays if b.dtype.kind == "f" else [wrapped(a, b.dtype), b]
+    kind = result_dtype(arrays)
+    return [wrapped(x, kind) if type(x) is int and kind.kind in "iu" else x for x in cast(arrays, kind)]
+
+
+def wrapped(number: int, to: np.dtype[Any]) -> int:
+    """A whole number as an integer dtype holds it: modulo its range, as PyTorch has it, where NumPy raises."""
+    if not -(2**63) <= number < 2**64:
+        raise OverflowError(f"int too big to convert: {number}")
+    bits = 8 * to.itemsize
+    low = -1 << (bits - 1) if to.kind == "i" else 0
+    return (number - low) % (1 << bits) + low
 
 
 def promote_floating(arrays: list[Any]) -> list[Any]:

@@ -84,7 +84,7 @@ def refuse(room: str, name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
     module, frame = sys.modules[room], sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals["__name__"] in (__name__, "microgad"):
+    while frame.f_back is not None and frame.f_globals.get("__name__") in (__name__, "microgad"):
         frame = frame.f_back
     public = getattr(module, "__all__", None) or [known for known in dir(module) if not known.startswith("_")]
     where = room.removeprefix("microgad").replace(".porting.rooms", "", 1).strip(".")

@@ -11,6 +11,7 @@ from ... import backend
 from ... import generator as draws
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
+from ..creation.numbers import number
 from ..dropout import Dropout
 from ..elementwise import Flat, Select, Where
 from ..out import into
@@ -132,7 +133,9 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     kind = input.array.dtype.kind
     if kind in "bc" or (kind == "u" and min_val < 0):
         raise DtypeError(f"hardtanh: can't hold {input.dtype} between {min_val} and {max_val}; convert it")
-    low, high = (min_val, max_val) if kind == "f" else (int(min_val), int(max_val))
+    low, high = min_val, max_val
+    if kind != "f":
+        low, high = (number("hardtanh", int(x), input.array.dtype) for x in (min_val, max_val))
     return applied(Hardtanh, input, inplace=inplace, low=low, high=high)
 
 
@@ -225,7 +228,7 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
     if input.array.dtype.kind in "bc":
         raise DtypeError(f"threshold: is not implemented for {input.dtype}")
     if not input.dtype.is_floating_point:
-        threshold, value = int(threshold), int(value)
+        threshold, value = (number("threshold", int(x), input.array.dtype) for x in (threshold, value))
     return applied(Threshold, input, inplace=inplace, bound=threshold, value=value)
 
 

@@ -52,6 +52,8 @@ def tensor(
     except TypeError:
         array = np.array(_on_the_cpu(data))
     if array.dtype == object:
+        if array.size and all(type(x) is int for x in array.flat):
+            raise ArgumentError("tensor: Overflow: a number is too large for int64")
         raise DtypeError(f"tensor: expected numbers or nested sequences of equal lengths, got {type(data).__name__}")
     if dtype is not None:
         kind = dtypes.of(dtype).dtype

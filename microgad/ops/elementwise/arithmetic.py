@@ -10,6 +10,7 @@ from ... import dtypes
 from ...errors import ArgumentError, DtypeError
 from ...function import Function
 from ...state import composite
+from ..creation.numbers import number
 from ..out import into
 from ..spelling import numbers_first, old_order
 from .operands import of_numbers, tensor, tensors
@@ -57,7 +58,12 @@ def times_alpha(op: str, input: Any, other: Any, alpha: Any) -> Any:
         raise ArgumentError(
             f"{op}: for integral input tensors, argument alpha must not be a floating point number, got {alpha}"
         )
-    return other * (bool(alpha) if set(kinds) == {"b"} else alpha)
+    if set(kinds) == {"b"}:
+        return other * bool(alpha)
+    if kinds and all(kind in "biu" for kind in kinds):
+        kind = dtypes.result_dtype([getattr(x, "array", x) for x in (input, other)])
+        alpha, other = number(op, alpha, kind), other.to(dtypes.of(kind)) if hasattr(other, "array") else other
+    return other * alpha
 
 
 class Sub(Function):
@@ -178,7 +184,7 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
     """
     product = tensor1 * tensor2
     if np.dtype(product.dtype).kind in "biu":
-        value = int(value)
+        value = number("addcmul", int(value), product.array.dtype)
     return into(out, input + (product if value == 1 else product * value))
 
 

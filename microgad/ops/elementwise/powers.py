@@ -12,6 +12,7 @@ from ... import dtypes, return_types
 from ...errors import ArgumentError, DtypeError
 from ...function import Function, casting
 from ...state import composite
+from ..creation.numbers import number
 from ..out import into
 from .operands import one_tensor, tensors
 
@@ -26,12 +27,15 @@ class Pow(Function):
 
     @staticmethod
     def promote(arrays):
+        power = arrays[1]
         x, p = arrays = dtypes.promote(arrays)
         kind = (x if hasattr(x, "dtype") else p).dtype.kind
         if kind == "b":
             raise DtypeError("not implemented for bool")
-        if kind in "iu" and isinstance(p, int) and p < 0:
-            raise ArgumentError("integers to negative integer powers are not allowed")
+        if kind in "iu" and isinstance(power, int):
+            if power < 0:
+                raise ArgumentError("integers to negative integer powers are not allowed")
+            number("exponent", power, x.dtype)
         return arrays
 
     def forward(self, x, p):

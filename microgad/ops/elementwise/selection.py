@@ -11,6 +11,7 @@ from ... import backend, dtypes, function
 from ...errors import ArgumentError, DtypeError
 from ...function import Function
 from .. import layouts
+from ..creation.numbers import number
 from ..out import into
 from .operands import tensor, tensors
 
@@ -118,10 +119,17 @@ def fmin(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, Fmin.apply(*tensors("fmin", input, other)))
 
 
+def _bounded(arrays: list[Any]) -> list[Any]:
+    """Operands of one dtype, which has to hold whole numbers among them: these don't wrap."""
+    kind = dtypes.result_dtype(arrays)
+    whole = kind.kind in "iu"
+    return [number("bound", x, kind) if whole and type(x) is int else x for x in dtypes.cast(arrays, kind)]
+
+
 class Clamp(Function):
     """x held between low and high; each of the two may be None. On the bounds the gradient is x's."""
 
-    symbol, promote = "clamp", dtypes.only("biuf")
+    symbol, promote = "clamp", dtypes.only("biuf", _bounded)
 
     def forward(self, x, low, high):
         return np.clip(x, low, high)
@@ -256,6 +264,9 @@ class Where(Function):
             condition = condition.astype(bool)
         if not any(hasattr(x, "dtype") for x in values):
             values[0] = backend.like(values[0], condition, dtypes.result_dtype(values))
+        for x, other in (values, values[::-1]):
+            if type(x) is int and hasattr(other, "dtype") and other.dtype.kind in "iu":
+                number("operand", x, other.dtype)
         return [condition, *dtypes.promote(values)]
 
     def forward(self, condition, a, b):

@@ -82,9 +82,11 @@ def index_add_call(input: Tensor, dim: int, index: Tensor, source: Tensor, *, al
     source = _as_slices("index_add", input, dim, index, source, ShapeError)
     if alpha != 1:
         kind = input.array.dtype.kind
-        if kind in "fc":
-            alpha = number("index_add", alpha, input.array.dtype)
-        source = source * (alpha if kind in "fc" else bool(alpha) if kind == "b" else int(alpha))
+        source = source * (
+            bool(alpha)
+            if kind == "b"
+            else number("index_add", alpha if kind in "fc" else int(alpha), input.array.dtype)
+        )
     return one_step(AddItem, source, where)
 
 

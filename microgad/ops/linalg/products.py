@@ -13,6 +13,7 @@ from ...errors import ArgumentError, DimError, ShapeError
 from ...function import Function
 from ...state import composite
 from .. import layouts
+from ..creation.numbers import number
 from ..elementwise import Mul, Where, conj, mul
 from ..movement import transpose, unsqueeze
 from ..out import into
@@ -284,8 +285,9 @@ ger: Callable[..., Tensor] = outer
 
 def _added(op: str, input: Tensor, product: Tensor, beta: Any, alpha: Any, out: Tensor | None) -> Tensor:
     """beta · input + alpha · product; with beta 0, input is not looked at."""
-    if product.array.dtype.kind in "iub":
-        beta, alpha = (product.array.dtype.type(x).item() for x in (beta, alpha))
+    dtype = product.array.dtype
+    if dtype.kind in "iub":
+        beta, alpha = (bool(x) if dtype.kind == "b" else number(op, int(x), dtype) for x in (beta, alpha))
     shape = tuple(product.shape)
     sizes = zip(input.shape[::-1], shape[::-1], strict=False)
     if input.ndim > len(shape) or any(n not in (1, m) for n, m in sizes):

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...errors import ArgumentError, ShapeError
 from ...function import Function, LinearMap
+from ..creation.numbers import number
 from ..elementwise import Flat
 
 if TYPE_CHECKING:
@@ -140,6 +141,8 @@ def padded(input: Tensor, widths: Sequence[tuple[int, int]], mode: str, value: A
         input = _cut(input, cuts)
         cuts = []
     if mode == "constant":
+        if input.array.dtype.kind in "iu":
+            value = int(number("pad", float(value), input.array.dtype))
         return Pad.apply(input, widths=tuple(wide), value=value)
     for axis, (n, (low, high)) in enumerate(zip(input.shape, wide, strict=True)):
         limit = {"reflect": n - 1, "edge": max(low, high) if n else 0}.get(mode, n)
