@@ -1,17 +1,24 @@
 """The headline experiment's training step beside PyTorch's: processor time on one thread, and peak memory.
 
-Both libraries take turns in one process; the ratio is the median over the turns. Peak memory is that of two fresh
-processes. OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE, which some machines set and which slow NumPy's products, are unset.
+Both libraries take turns, each in a process of its own, as it runs for its users; the ratio is the median over the
+turns. It is given for turns in one process as well, where PyTorch has microgad's setting of malloc, which spares it
+the page faults of fresh memory. OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE, which some machines set and which slow NumPy's
+products, are unset.
 
     python benchmarks/headline.py
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 SLOWING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
@@ -25,60 +32,82 @@ os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS
 import numpy as np  # noqa: E402
 from experiment import images, network, step  # noqa: E402
 
+Train = Callable[[int], float]
 
-def trainer(library: Any, dropout: float) -> Any:
-    """A function that trains some steps."""
+
+def trainer(name: str, dropout: float, data: Path) -> Train:
+    """A function that trains some steps with a library: milliseconds a step."""
+    library = importlib.import_module(name)
+    if name == "torch":
+        library.set_num_threads(1)
     library.manual_seed(0)
     net = network(library, dropout)
     optimizer = library.optim.Adam(net.parameters())
-    data, targets = (library.from_numpy(a[: 128 * 20]) for a in images(train=True))
+    with np.load(data) as arrays:
+        x, y = (library.from_numpy(arrays[key]) for key in ("x", "y"))
 
     def train(steps: int) -> float:
         start = time.process_time()
         for i in range(steps):
             k = 128 * (i % 20)
-            step(library, net, optimizer, data[k : k + 128], targets[k : k + 128])
+            step(library, net, optimizer, x[k : k + 128], y[k : k + 128])
         return (time.process_time() - start) / steps * 1e3
 
     return train
 
 
-def peak_memory(library: str) -> float:
+def apart(stack: ExitStack, name: str, dropout: float, data: Path) -> Train:
+    """The same in a process of its own, which ends with the stack."""
+    command = [sys.executable, __file__, name, str(dropout), str(data)]
+    worker = stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+    sent, received = worker.stdin, worker.stdout
+    assert sent
+    assert received
+    stack.callback(sent.close)
+
+    def train(steps: int) -> float:
+        print(steps, file=sent, flush=True)
+        return float(received.readline().split()[0])
+
+    return train
+
+
+def work(name: str, dropout: str, data: str) -> None:
+    """What such a process does: trains as many steps as a line says; tells the time of one, and its peak memory."""
+    train = trainer(name, float(dropout), Path(data))
+    for line in sys.stdin:
+        spent = train(int(line))
+        peak = Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]
+        print(spent, int(peak) / 1024, flush=True)
+
+
+def peak_memory(name: str, data: Path) -> float:
     """MiB that a process which trains 40 steps needs at most."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    code = f"""
-import sys, importlib
-sys.path[:0] = {[here, *sys.path]!r}
-from headline import trainer
-library = importlib.import_module({library!r})
-if {library!r} == "torch":
-    library.set_num_threads(1)
-trainer(library, 0.5)(40)
-print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
-"""
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    return int(out) / 1024
+    command = [sys.executable, __file__, name, "0.5", str(data)]
+    return float(subprocess.run(command, input="40", capture_output=True, text=True, check=True).stdout.split()[1])
 
 
-def main(turns: int = 15, steps: int = 40) -> None:
-    import torch
+def compare(title: str, theirs: Train, ours: Train, turns: int = 15, steps: int = 40) -> None:
+    theirs(10), ours(10)
+    times = np.array([(theirs(steps), ours(steps)) for _ in range(turns)])
+    ratio, (t, m) = np.median(times[:, 1] / times[:, 0]), times.min(axis=0)
+    print(f"{title}: PyTorch {t:5.2f} ms   microgad {m:5.2f} ms   ratio {ratio:.2f} (of minima {m / t:.2f})")
 
-    import microgad
 
-    torch.set_num_threads(1)
-    for dropout in (0.5, 0.0):
-        theirs, ours = trainer(torch, dropout), trainer(microgad, dropout)
-        theirs(10), ours(10)
-        times = np.array([(theirs(steps), ours(steps)) for _ in range(turns)])
-        ratio = np.median(times[:, 1] / times[:, 0])
-        t, m = times.min(axis=0)
-        print(
-            f"step, dropout {dropout}: PyTorch {t:.2f} ms   microgad {m:.2f} ms   "
-            f"ratio {ratio:.2f} (of minima {m / t:.2f})"
-        )
-    t, m = peak_memory("torch"), peak_memory("microgad")
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "data.npz"
+        x, y = images(train=True)
+        np.savez(data, x=x[: 128 * 20], y=y[: 128 * 20])
+        for dropout in (0.5, 0.0):
+            with ExitStack() as stack:
+                pair = [apart(stack, name, dropout, data) for name in ("torch", "microgad")]
+                compare(f"step, dropout {dropout}                ", *pair)
+            pair = [trainer(name, dropout, data) for name in ("torch", "microgad")]
+            compare(f"step, dropout {dropout}, in one process", *pair)
+        t, m = peak_memory("torch", data), peak_memory("microgad", data)
     print(f"peak memory of a training process: PyTorch {t:.0f} MiB   microgad {m:.0f} MiB   ratio {m / t:.2f}")
 
 
 if __name__ == "__main__":
-    main()
+    work(*sys.argv[1:]) if len(sys.argv) > 1 else main()
