@@ -19,7 +19,6 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 SLOWING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 if __name__ == "__main__" and any(name in os.environ for name in SLOWING):
@@ -101,10 +100,10 @@ def main() -> None:
         np.savez(data, x=x[: 128 * 20], y=y[: 128 * 20])
         for dropout in (0.5, 0.0):
             with ExitStack() as stack:
-                pair = [apart(stack, name, dropout, data) for name in ("torch", "microgad")]
-                compare(f"step, dropout {dropout}                ", *pair)
-            pair = [trainer(name, dropout, data) for name in ("torch", "microgad")]
-            compare(f"step, dropout {dropout}, in one process", *pair)
+                theirs, ours = (apart(stack, name, dropout, data) for name in ("torch", "microgad"))
+                compare(f"step, dropout {dropout}                ", theirs, ours)
+            theirs, ours = (trainer(name, dropout, data) for name in ("torch", "microgad"))
+            compare(f"step, dropout {dropout}, in one process", theirs, ours)
         t, m = peak_memory("torch", data), peak_memory("microgad", data)
     print(f"peak memory of a training process: PyTorch {t:.0f} MiB   microgad {m:.0f} MiB   ratio {m / t:.2f}")
 
