@@ -376,8 +376,10 @@ def divisor(node: Any, x: Any) -> Any:
 
 
 def divided(sums: Any, by: Any) -> Any:
-    """sums / by; of integers what is left of the point, as in C."""
-    return sums / by if sums.dtype.kind == "f" else np.sign(sums) * np.sign(by) * (np.abs(sums) // np.abs(by))
+    """sums / by; of integers what is left of the point, as in C. Written over the sums, where they are no view."""
+    if sums.dtype.kind != "f":
+        return np.sign(sums) * np.sign(by) * (np.abs(sums) // np.abs(by))
+    return np.divide(sums, by, out=sums if sums.base is None else None)
 
 
 def tiled(window: Window) -> bool:
