@@ -309,13 +309,16 @@ def _leading_to(roots: Sequence[Function], ends: frozenset[int]) -> set[int]:
     oldest = min(ends, default=0)
     while stack:
         node = stack.pop()
-        if node.number not in reached and node.number >= oldest:
-            reached[node.number] = node
-            stack.extend(edge for edge in node.edges if edge is not None)
+        number = node.number
+        if number >= oldest and number not in reached:
+            reached[number] = node
+            stack += [edge for edge in node.edges if edge is not None]
     leading = set(ends)
     for number in sorted(reached):
-        if any(edge is not None and edge.number in leading for edge in reached[number].edges):
-            leading.add(number)
+        for edge in reached[number].edges:
+            if edge is not None and edge.number in leading:
+                leading.add(number)
+                break
     return leading
 
 
