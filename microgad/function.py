@@ -319,11 +319,11 @@ class Function:
 
     def _set(self, settings: dict[str, Any]) -> None:
         for name, value in settings.items():
-            if isinstance(value, Tensor):
+            if isinstance(value, Tensor) and (value.array.ndim or value.node is not None or value.array.dtype == bool):
                 raise errors.DtypeError(
                     f"{type(self).__name__}: the setting {name} is a Tensor; hand Tensors in as inputs"
                 )
-            setattr(self, name, value.item() if isinstance(value, np.generic) else value)
+            setattr(self, name, value.item() if isinstance(value, (np.generic, Tensor)) else value)
 
     @classmethod
     def _plan(cls, wanting: int, count: int, out: Any, arrays: Sequence[Any] = ()) -> Plan | None:

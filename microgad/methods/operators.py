@@ -33,7 +33,7 @@ class Operators:
 
     __add__ = __radd__ = operator(ops.Add)
     __sub__, __rsub__ = operator(ops.Sub), reflected(ops.Sub)
-    __mul__ = __rmul__ = operator(ops.Mul)
+    __mul__ = operator(ops.Mul)
     __truediv__ = __div__ = operator(ops.Div)
     __rtruediv__ = __rdiv__ = reflected(ops.Div)
     __floordiv__, __rfloordiv__ = operator(ops.FloorDiv), reflected(ops.FloorDiv)
@@ -48,6 +48,10 @@ class Operators:
     __invert__ = ops.bitwise_not
     __lshift__, __rlshift__ = operator(ops.LeftShift), reflected(ops.LeftShift)
     __rshift__, __rrshift__ = operator(ops.RightShift), reflected(ops.RightShift)
+
+    def __rmul__(self: Tensor, other: Any) -> Any:
+        repeated = isinstance(other, (str, list, tuple))  # as Python does by a whole number
+        return NotImplemented if repeated else ops.Mul.apply(self, other)
 
     def __eq__(self: Tensor, other: Any) -> Any:
         return ops.Equal.apply(self, other) if _is_operand(other) else NotImplemented

@@ -101,6 +101,7 @@ def embedding(
     if weight.ndim != 2:
         raise ShapeError(f"embedding: 'weight' must be 2-D, but is {tuple(weight.shape)}")
     count = weight.shape[0]
+    padding_idx = None if padding_idx is None else int(padding_idx)
     if padding_idx is not None and not -count <= padding_idx < max(count, 1):
         raise CallError(f"Padding_idx must be within num_embeddings, {count}, but is {padding_idx}")
     index = _checked("embedding", input, count)

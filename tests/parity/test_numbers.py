@@ -1,11 +1,10 @@
-"""Python's numbers beside Tensors: out of an integer dtype's range they wrap where PyTorch's do, or are refused."""
+"""Python's numbers beside Tensors: out of an integer dtype's range, and Tensors without dimensions in their place."""
 
 from __future__ import annotations
 
 import warnings
 from typing import Any
 
-import numpy as np
 import pytest
 
 from .op_db.compare import same
@@ -66,6 +65,56 @@ OUT_OF_RANGE = """
     t.tensor(-2**63 - 1)
 """
 
+# Tensors without dimensions in the place of numbers: n is 2, x is 0.5, g is 0.5 and wants a gradient.
+TENSORS = """
+    t.full((2,), x)
+    t.full((2,), g)
+    t.full((2,), t.tensor([3.0]))
+    t.arange(n)
+    t.arange(t.tensor([5]))
+    t.ones(2).add(t.ones(2), alpha=x)
+    t.ones(2).add(t.ones(2), alpha=g)
+    t.ones(2).add(t.ones(2), alpha=t.tensor([2.0]))
+    b.add(b, alpha=n)
+    b.add(b, alpha=x)
+    t.addcmul(v, v, v, value=x)
+    t.addcmul(v, v, v, value=g)
+    t.addcdiv(v, v, v, value=n)
+    v.index_add(0, t.tensor([1]), t.ones(1), alpha=x)
+    F.leaky_relu(v, x)
+    F.celu(v, x)
+    F.threshold(v, x, n)
+    F.hardtanh(v, -x, x)
+    F.softshrink(v, x)
+    F.hardshrink(v, x)
+    F.hardshrink(v, v)
+    F.layer_norm(v, (2,), eps=x)
+    F.group_norm(v[None], n, eps=x)
+    F.batch_norm(v[:, None], None, None, training=True, eps=x)
+    F.embedding(n, t.ones(3, 2), padding_idx=n)
+    F.cross_entropy(v, n - 1, ignore_index=n, label_smoothing=x)
+    F.nll_loss(v, n - 1, ignore_index=n)
+    F.pad(v, (1, 1), value=x)
+    t.histc(v, bins=n, min=-n, max=n)
+    t.std(v, correction=n - 1)
+    t.nan_to_num(t.tensor([float("nan")]), nan=x)
+    t.round(v * 1.234, decimals=n)
+    t.isclose(v, v, rtol=x)
+    t.logit(t.tensor([0.3]), eps=x / 10)
+    t.polygamma(n, t.tensor([0.3]))
+    t.cross(t.arange(3.0), t.ones(3), dim=n - 2)
+    t.sum(t.ones(2, 2), 0, keepdim=t.tensor(True))
+    t.hann_window(n)
+    "ab" * n
+    [0] * n
+    t.tensor([x, n])
+    t.tensor([[x, 1.5]])
+    t.tensor([t.tensor(3, dtype=t.int32), 2])
+    t.tensor([x.double(), 1.0])
+    t.tensor([t.tensor([3]), t.tensor([4])])
+    t.tensor([t.ones(2), t.ones(2)])
+"""
+
 
 def outcome(t: Any, call: str) -> Any:
     """What a call gives, or the error that it raises."""
@@ -76,7 +125,10 @@ def outcome(t: Any, call: str) -> Any:
         "s": t.tensor([100, -3], dtype=t.int8),
         "i": t.tensor([5, -5], dtype=t.int32),
         "m": t.tensor([True, False]),
-        "np": np,
+        "v": t.tensor([2.0, -1.0]),
+        "n": t.tensor(2),
+        "x": t.tensor(0.5),
+        "g": t.tensor(0.5, requires_grad=True),
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -90,8 +142,8 @@ def lines(calls: str) -> list[str]:
     return [line.strip() for line in calls.strip().splitlines()]
 
 
-@pytest.mark.parametrize("call", lines(OUT_OF_RANGE))
-def test_a_number_beside_a_tensor(call):
+@pytest.mark.parametrize("call", lines(OUT_OF_RANGE + TENSORS))
+def test_a_number_and_a_tensor(call):
     theirs, ours = outcome(torch, call), outcome(microgad, call)
     if isinstance(theirs, Exception):
         assert isinstance(ours, type(theirs)), ours

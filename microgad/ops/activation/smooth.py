@@ -82,7 +82,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """
     if alpha == 0:
         raise ArgumentError("celu: alpha must not be 0: ZeroDivisionError")
-    return applied(Elu, input, inplace=inplace, size=float(alpha), rate=1 / alpha)
+    return applied(Elu, input, inplace=inplace, size=float(alpha), rate=1 / float(alpha))
 
 
 class Silu(Function):

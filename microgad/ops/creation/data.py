@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -47,10 +48,11 @@ def tensor(
     if backend.is_gpu(data):
         array = data.copy() if dtype is None else data.astype(dtypes.of(dtype).dtype)
         return finished(array, device, requires_grad)
+    found: list[Any] = []
     try:
-        array = np.array(data)
-    except TypeError:
-        array = np.array(_on_the_cpu(data))
+        array = np.array(_plain(data, found) if isinstance(_first(data), function.Tensor) else data)
+    except TypeError:  # further on there is a Tensor of a GPU
+        array = np.array(_plain(data, found))
     if array.dtype == object:
         if array.size and all(type(x) is int for x in array.flat):
             raise ArgumentError("tensor: Overflow: a number is too large for int64")
@@ -58,7 +60,9 @@ def tensor(
     if dtype is not None:
         kind = dtypes.of(dtype).dtype
         array = array.astype(kind, copy=False) if backend.is_array(data) else converted("tensor", array, kind)
-    elif not _has_dtype(data):
+    elif found:
+        array = array.astype(functools.reduce(dtypes.promote_types, found).dtype)
+    elif not hasattr(_first(data), "dtype"):
         if array.dtype == np.uint64:
             raise ArgumentError("tensor: Overflow: a number is too large for int64; give dtype=torch.uint64")
         if array.dtype.kind in "fc":
@@ -67,17 +71,24 @@ def tensor(
     return finished(array, backend.chosen(device), requires_grad)
 
 
-def _on_the_cpu(data: Any) -> Any:
-    """Nested sequences with Tensors of a GPU among them."""
+def _plain(data: Any, found: list[Any]) -> Any:
+    """Nested sequences with numbers in place of Tensors of one element; `found` gets the dtypes of all."""
     if isinstance(data, (list, tuple)):
-        return [_on_the_cpu(x) for x in data]
-    return data.cpu() if isinstance(data, function.Tensor) else data
+        return [_plain(x, found) for x in data]
+    if isinstance(data, function.Tensor):
+        if data.array.size != 1:
+            raise ArgumentError("only one element tensors can be converted to Python scalars")
+        found.append(data.dtype)
+        return data.item()
+    if isinstance(data, (bool, int, float, complex)):
+        found.append(dtypes.result_dtype([data]))
+    return data
 
 
-def _has_dtype(data: Any) -> bool:
+def _first(data: Any) -> Any:
     while isinstance(data, (list, tuple)) and data:
         data = data[0]
-    return hasattr(data, "dtype")
+    return data
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:

@@ -13,7 +13,7 @@ from ... import backend, dtypes, formats, function
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ..out import into
 from .data import finished, refuse
-from .numbers import number
+from .numbers import number, plain
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -114,17 +114,10 @@ def full(
     tensor([7, 7])
     """
     refuse("full", options)
-    value, dtype = _number("full", fill_value), dtype_beside("full", dtype, out)
+    value, dtype = plain("full", "fill_value", fill_value), dtype_beside("full", dtype, out)
     kind = dtypes.result_dtype([value]) if dtype is None else dtypes.of(dtype).dtype
     array = np.full(size_of((tuple(size),)), number("full", value, kind), kind)
     return into(out, finished(array, backend.chosen(device), requires_grad))
-
-
-def _number(op: str, value: Any) -> Any:
-    """A number, also from a Tensor without dimensions."""
-    if getattr(value, "ndim", 0):
-        raise DtypeError(f"{op}: argument 'fill_value' must be Number, not {type(value).__name__} with dimensions")
-    return value.item() if hasattr(value, "item") else value
 
 
 def eye(
@@ -234,7 +227,7 @@ def full_like(
     >>> torch.full_like(torch.zeros(2), 3)
     tensor([3., 3.])
     """
-    value = number("full_like", _number("full_like", fill_value), _kind(input, dtype))
+    value = number("full_like", plain("full_like", "fill_value", fill_value), _kind(input, dtype))
     make = partial(np.full_like, fill_value=value)
     return finished(_like("full_like", make, input, dtype, options), device, requires_grad)
 

@@ -9,12 +9,24 @@ import numpy as np
 from ...errors import DtypeError
 
 
+def plain(op: str, argument: str, value: Any) -> Any:
+    """A Python number, also from NumPy's and from a Tensor without dimensions.
+
+    Raises TypeError for one that has some, and for one that wants a gradient: it would get none.
+    """
+    if not hasattr(value, "item"):
+        return value
+    if value.ndim or getattr(value, "requires_grad", False):
+        raise TypeError(f"{op}(): argument '{argument}' must be Number, not {type(value).__name__}")
+    return value.item()
+
+
 def number(op: str, value: Any, dtype: np.dtype[Any]) -> Any:
     """A Python number that a dtype can hold. Raises RuntimeError for others, as PyTorch does.
 
     Of unsigned integers the negative ones count from the end, if they are whole: -1 is the largest.
     """
-    fits, value = True, value.item() if isinstance(value, np.generic) else value
+    fits, value = True, plain(op, "value", value)
     if isinstance(value, complex) and dtype.kind != "c":
         fits, value = value.imag == 0, value.real if value.imag == 0 else value
     if fits and dtype.kind in "iu":

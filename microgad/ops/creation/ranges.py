@@ -13,6 +13,7 @@ from ...errors import ArgumentError, DtypeError
 from ..out import into
 from .data import finished, refuse
 from .filled import dtype_beside, floating
+from .numbers import plain
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -95,7 +96,7 @@ def _stepped(
 
 
 def _number(op: str, x: Any) -> Any:
-    x = x.item() if hasattr(x, "item") else x
+    x = plain(op, "end", x)
     if not isinstance(x, (int, float)):
         raise DtypeError(f"{op}: expected a real number, got {x!r}")
     return x

@@ -10,7 +10,7 @@ from ... import dtypes
 from ...errors import ArgumentError, DtypeError
 from ...function import Function
 from ...state import composite
-from ..creation.numbers import number
+from ..creation.numbers import number, plain
 from ..out import into
 from ..spelling import numbers_first, old_order
 from .operands import of_numbers, tensor, tensors
@@ -50,7 +50,7 @@ def add(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tenso
 
 def times_alpha(op: str, input: Any, other: Any, alpha: Any) -> Any:
     """alpha · other, for `add` and `sub`."""
-    alpha = alpha.item() if isinstance(alpha, np.generic) else alpha
+    alpha = plain(op, "alpha", alpha)
     kinds = [np.dtype(x.dtype).kind for x in (input, other) if hasattr(x, "dtype")]
     if isinstance(alpha, bool) and kinds != ["b"] * len(kinds):
         raise ArgumentError(f"{op}: Boolean alpha only supported for Boolean results")
@@ -182,7 +182,7 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
     >>> torch.addcmul(torch.tensor([1.0, 2.0]), torch.tensor([3.0]), torch.tensor([4.0]), value=0.5)
     tensor([7., 8.])
     """
-    product = tensor1 * tensor2
+    product, value = tensor1 * tensor2, plain("addcmul", "value", value)
     if np.dtype(product.dtype).kind in "biu":
         value = number("addcmul", int(value), product.array.dtype)
     return into(out, input + (product if value == 1 else product * value))
@@ -200,7 +200,7 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
     """
     if all(np.dtype(x.dtype).kind in "biu" for x in (tensor1, tensor2)):
         raise DtypeError("addcdiv: integer division of tensor1 by tensor2 is not supported; convert one of the two")
-    quotient = tensor1 / tensor2
+    quotient, value = tensor1 / tensor2, plain("addcdiv", "value", value)
     return into(out, input + (quotient if value == 1 else quotient * value))
 
 

@@ -152,6 +152,7 @@ def _made(
     op: str, values: Any, M: int, sym: bool, dtype: Any = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
+    M = int(M)
     if M < 0:
         raise ArgumentError(f"{op}: requires non-negative window length, got M={M}")
     kind = dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype)

@@ -83,6 +83,7 @@ def cross_entropy(
     tensor(1.2395)
     """
     reduction = chosen(size_average, reduce, reduction)
+    ignore_index, label_smoothing = int(ignore_index), float(label_smoothing)
     if not 0 <= label_smoothing <= 1:
         raise ArgumentError(f"cross_entropy: label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     if input.ndim == 1:

@@ -49,6 +49,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out
     if input.array.dtype.kind != "f":
         raise DtypeError(f"histc: is implemented for floating-point numbers only, got {input.dtype}")
     x = input.array.reshape(-1)
+    bins = int(bins)
     low, high = _range("histc", x, bins, float(min), float(max), 1)
     x = x[(x >= low) & (x <= high)]
     place = ((x - low) * bins / (high - low)).astype(np.int64)
