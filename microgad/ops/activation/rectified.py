@@ -14,6 +14,7 @@ from ...function import Function
 from ..creation.numbers import number
 from ..dropout import Dropout
 from ..elementwise import Flat, Select, Where
+from ..elementwise.blocks import by_blocks
 from ..out import into
 from .forms import applied, floating
 
@@ -185,13 +186,17 @@ class Hardswish(Function):
         return out
 
     def grad_x(self, grad, x):
-        held = np.clip(x, -3, 3)
-        out = np.multiply(held, np.absolute(held) < 3, out=np.empty_like(x))
-        out += held
-        out += 3
-        out *= grad
-        out /= 6
-        return out
+        def slope(out: Any, grad: Any, x: Any) -> None:
+            held = np.clip(x, -3, 3)
+            np.absolute(held, out=out)
+            out[...] = out < 3
+            out += 1
+            out *= held
+            out += 3
+            out *= grad
+            out /= 6
+
+        return by_blocks(slope, grad, x)
 
     def decomposition(self, x):
         return x * Hardtanh.apply(x + 3, low=0.0, high=6.0) / 6

@@ -13,6 +13,7 @@ from ...state import composite
 from ..creation.numbers import number, plain
 from ..out import into
 from ..spelling import numbers_first, old_order
+from .blocks import by_blocks
 from .operands import of_numbers, tensor, tensors
 from .selection import Where
 
@@ -219,10 +220,12 @@ class Lerp(Function):
         return dtypes.promote(arrays)
 
     def forward(self, a, b, weight):
-        if isinstance(weight, (int, float)):
-            return a + weight * (b - a) if weight < 0.5 else b - (b - a) * (1 - weight)
-        difference = b - a
-        return Where.apply(np.abs(weight) < 0.5, a + weight * difference, b - difference * (1 - weight))
+        if isinstance(weight, (int, float, complex)):
+            return a + weight * (b - a) if abs(weight) < 0.5 else b - (b - a) * (1 - weight)
+        if a.shape == b.shape == weight.shape:
+            return by_blocks(_between, a, b, weight)
+        shape = np.broadcast_shapes(a.shape, b.shape, weight.shape)
+        return _between(np.empty_like(a, shape=shape, order="C"), a, b, weight)
 
     def grad_a(self, grad, weight):
         return grad * (1 - weight)
@@ -232,6 +235,12 @@ class Lerp(Function):
 
     def grad_weight(self, grad, a, b):
         return grad * (b - a)
+
+
+def _between(out: Any, a: Any, b: Any, weight: Any) -> Any:
+    """a + weight · (b - a) where weight is less than ½, else b + (weight - 1) · (b - a)."""
+    far = np.logical_not(np.absolute(weight) < 0.5)
+    return np.add(Where.apply(far, b, a), (weight - far.astype(out.dtype)) * (b - a), out=out)
 
 
 def lerp(input: Tensor, end: Tensor, weight: Operand, *, out: Tensor | None = None) -> Tensor:

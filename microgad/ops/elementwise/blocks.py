@@ -10,7 +10,7 @@ import numpy as np
 BLOCK = 1 << 18
 
 
-def by_blocks(formula: Callable[..., None], *inputs: Any) -> Any:
+def by_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
     """What formula(out, *inputs), elementwise, writes into out; of large arrays block by block, each in the cache."""
     first = inputs[0]
     out = np.empty_like(first)

@@ -144,8 +144,10 @@ class Angle(Function):
     def forward(self, x):
         if x.dtype.kind == "c":
             return np.arctan2(np.imag(x), np.real(x))
-        out = np.multiply(x < 0, math.pi, out=np.empty_like(x), dtype=x.dtype)
-        np.copyto(out, x, where=x != x)
+        out, nan = (x < 0).astype(x.dtype), x != x
+        out *= math.pi
+        if nan.any():
+            np.copyto(out, x, where=nan)
         return out
 
     def grad_x(self, grad, x):

@@ -14,6 +14,7 @@ from ...function import Function, casting
 from ...state import composite
 from ..creation.numbers import number
 from ..out import into
+from .blocks import by_blocks
 from .operands import one_tensor, tensors
 
 if TYPE_CHECKING:
@@ -195,13 +196,27 @@ class Hypot(Function):
     symbol, numpy, promote = "hypot", np.hypot, dtypes.only("f")
 
     def forward(self, a, b):
-        return np.hypot(a, b)
+        if a.dtype != np.float32 or a.size < 5000 or a.shape != b.shape:
+            return np.hypot(a, b)
+        return by_blocks(_hypot_in_double, a, b)
 
     def grad_a(self, grad, a, out):
         return grad * (a / out)
 
     def grad_b(self, grad, b, out):
         return grad * (b / out)
+
+
+def _hypot_in_double(out: Any, a: Any, b: Any) -> None:
+    """Of float32: in float64 no square overflows, and it takes half the time of np.hypot."""
+    squares = a.astype(np.float64)
+    squares *= squares
+    others = b.astype(np.float64)
+    others *= others
+    squares += others
+    out[...] = np.sqrt(squares, out=squares)
+    if (out != out).any():
+        out[...] = np.hypot(a, b)  # ∞ beside NaN is ∞
 
 
 def hypot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:

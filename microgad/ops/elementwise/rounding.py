@@ -110,7 +110,8 @@ class Frac(Function):
     symbol, promote = "frac", dtypes.only("f")
 
     def forward(self, x):
-        return x - np.trunc(x)
+        whole = np.trunc(x, out=np.empty_like(x))
+        return np.subtract(x, whole, out=whole)
 
     def grad_x(self, grad):
         return grad

@@ -276,8 +276,7 @@ class Where(Function):
         out = np.empty(np.broadcast_shapes(condition.shape, np.shape(a), np.shape(b)), kind)
         a, b = (np.asarray(x, kind).view(f"i{kind.itemsize}") for x in (a, b))
         bits = out.view(a.dtype)  # of a random condition in a fifth of the time of np.where, which branches
-        bits[...] = condition.view(np.int8)
-        np.negative(bits, out=bits)
+        bits[...] = np.negative(condition.view(np.int8))
         bits &= a ^ b
         bits ^= b
         return out

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...function import Function
+from ..elementwise import Select, Where
 from ..out import into
 from .error import Complement, Erfcx
 from .numeric import in_double, in_either, pieces, promote
@@ -72,11 +73,11 @@ class LogNdtr(Function):
         return in_double(_log_ndtr, x)
 
     def grad_x(self, grad, x, out):
-        low = x < 0
-        tail = math.sqrt(2 / math.pi) / Erfcx.apply(np.where(low, x, 0) * -math.sqrt(0.5))
+        tail = math.sqrt(2 / math.pi) / Erfcx.apply(np.minimum(x, 0) * -math.sqrt(0.5))
         # Of large x, where erfcx of -x, or its square, overflows: from 40 on the density is 0.
-        square = np.where(low, 0, np.minimum(x, 40)) ** 2
-        return grad * np.where(low, tail, np.exp(square / -2 - np.where(low, 0, out)) / math.sqrt(2 * math.pi))
+        square = np.clip(x, 0, 40) ** 2
+        density = np.exp(square / -2 - Select.apply(x >= 0, out)) / math.sqrt(2 * math.pi)
+        return grad * Where.apply(x < 0, tail, density)
 
 
 def log_ndtr(input: Tensor, *, out: Tensor | None = None) -> Tensor:
