@@ -58,7 +58,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
         if x.array.dtype.kind not in "fc":
             raise DtypeError(f"cosine_similarity: expected floating-point numbers, got {x1.dtype} and {x2.dtype}")
     size = broadcast_shapes(x1.shape, x2.shape)
-    a, b = (x.expand(size) / clamp(x.expand(size).norm(2, dim, True), min=eps) for x in (x1, x2))
+    wide = [x if x.shape == size else x.expand(size) for x in (x1, x2)]
+    a, b = (x / clamp(x.norm(2, dim, True), min=eps) for x in wide)
     return (a * b).sum(dim)
 
 

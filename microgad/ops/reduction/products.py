@@ -58,9 +58,10 @@ def product(x: Any, axis: Any, keepdims: bool) -> Any:
     rows = x.reshape(-1, x.size if axis is None else x.shape[-1])
     rest = np.ones_like(rows, shape=len(rows))
     while rows.shape[1] > 256:
-        size = rows.shape[1] // 8
-        rest = rest * np.prod(rows[:, 8 * size :], 1)
-        rows = np.multiply.reduce(rows[:, : 8 * size].reshape(len(rows), 8, size), 1)
+        groups = max(8, rows.shape[1] >> 12)  # of 4096 columns, or less: they stay in the cache
+        size = rows.shape[1] // groups
+        rest = rest * np.prod(rows[:, groups * size :], 1)
+        rows = np.multiply.reduce(rows[:, : groups * size].reshape(len(rows), groups, size), 1)
     out = np.prod(rows, 1) * rest
     return out.reshape(kept_shape(x.shape, axis) if keepdims else () if axis is None else x.shape[:-1])
 
