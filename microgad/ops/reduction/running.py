@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend
+from .. import layouts
 
 
 def running(combine: Callable[[Any, Any], Any], x: Any, axis: int) -> Any:
@@ -26,11 +27,12 @@ def accumulated(ufunc: Any, x: Any, axis: int) -> Any:
     """`ufunc.accumulate` of an array, also on a GPU, where there is none."""
     if backend.is_gpu(x):
         return running(ufunc, x, axis)
-    if math.prod(x.shape[axis + 1 :]) < 128 or not x.size:
+    near = math.prod(x.shape[axis + 1 :]) >= 128  # whether planes, all but the axis, have runs that are long enough
+    if not x.size or not (near or x.size >= 512 * x.shape[axis]):
         return ufunc.accumulate(x, axis)
-    out = np.empty_like(x, order="C")  # plane by plane, since NumPy goes line by line
-    planes, found = np.moveaxis(x, axis, 0), np.moveaxis(out, axis, 0)
+    planes = np.moveaxis(x, axis, 0) if near else np.moveaxis(x, axis, 0).copy(order="C")
+    found = np.empty_like(planes)
     found[0] = planes[0]
-    for before, plane, target in zip(found, planes[1:], found[1:], strict=False):
+    for before, plane, target in zip(found, planes[1:], found[1:], strict=False):  # NumPy goes line by line
         ufunc(before, plane, out=target)
-    return out
+    return layouts.contiguous(np.moveaxis(found, 0, axis))
