@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import DtypeError
+from .errors import DtypeError, KindError
 
 # Categories order PyTorch's promotion: a tensor's dtype gives way only to a higher category of fewer dimensions.
 _BOOL, _INTEGER, _FLOATING, _COMPLEX = range(4)
@@ -71,7 +71,7 @@ class dtype:
         return hash(self.dtype)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return of, (self.dtype.name,)
+        return of, (self.dtype,)
 
 
 float16, float32, float64 = dtype("float16"), dtype("float32"), dtype("float64")
@@ -94,9 +94,11 @@ _default = float32
 
 
 def of(numpy_dtype: Any) -> dtype:
-    """The microgad dtype of a NumPy dtype, of a name, or of a Python type."""
+    """The microgad dtype of a NumPy dtype, or of a Python type."""
     if isinstance(numpy_dtype, dtype):
         return numpy_dtype
+    if isinstance(numpy_dtype, str):
+        raise DtypeError(f"dtype must be torch.dtype, not str: torch.{numpy_dtype}")
     found = _BY_NUMPY.get(np.dtype(numpy_dtype))
     if found is None:
         raise DtypeError(f"there is no tensor of dtype {numpy_dtype}; the dtypes are {', '.join(d.name for d in _ALL)}")
@@ -202,7 +204,7 @@ def only(kinds: str, promotion: Callable[[list[Any]], list[Any]] = promote) -> s
         for x in promoted:
             if hasattr(x, "dtype"):
                 if x.dtype.kind not in kinds:
-                    raise DtypeError(f"not implemented for {x.dtype}")
+                    raise KindError(f"not implemented for {x.dtype}")
                 break
         return promoted
 

@@ -23,6 +23,10 @@ class DtypeError(MicrogadError, RuntimeError, TypeError):
     """A dtype or a type that the operation does not take."""
 
 
+class KindError(DtypeError, NotImplementedError):
+    """Operands of a dtype that the operation isn't made for."""
+
+
 class DimError(MicrogadError, IndexError, ValueError):
     """A dimension or an index out of range."""
 
@@ -56,7 +60,7 @@ FROM_FORWARD = (IndexError, TypeError, ValueError, RuntimeError)
 _REWORDED = (
     (np.linalg.LinAlgError, LinAlgError),
     (IndexError, DimError),
-    (TypeError, DtypeError),
+    (TypeError, KindError),
     (ValueError, ShapeError),
     (RuntimeError, ShapeError),
 )

@@ -305,3 +305,10 @@ def test_methods_of_ufuncs(ufunc: np.ufunc, method: str) -> None:
             getattr(ufunc, method)(*given)
         return
     compare(given[0] if method == "at" else found, args[method][0] if method == "at" else expected)
+
+
+@pytest.mark.parametrize("given", ["float64", "f4", np.int32, torch.float16])
+def test_dtypes_by_the_names_that_numpy_takes(given):
+    x = torch.ones(2, 3)
+    made = [np.zeros_like(x, given), np.full_like(x, 1, dtype=given), np.astype(x, given), np.stack([x], dtype=given)]
+    assert all(y.dtype == np.dtype(given) for y in made)

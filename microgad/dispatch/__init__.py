@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..errors import DtypeError
 from . import composites, creation, elementwise, files, fourier, indexing, linalg, movement, reduction, special
 
@@ -35,6 +37,8 @@ def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if op is None:
         name = f"{func.__module__}.{func.__name__}"
         raise DtypeError(f"{name} is not recorded on Tensors; use microgad's own operation, or tensor.detach().numpy()")
+    if isinstance(kwargs.get("dtype"), str):  # NumPy takes names
+        kwargs = {**kwargs, "dtype": np.dtype(kwargs["dtype"])}
     try:
         return op(*args, **kwargs)
     except AttributeError as error:  # an array where there can be a Tensor alone

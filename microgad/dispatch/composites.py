@@ -102,6 +102,6 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.partition: lambda a, kth, axis=-1, kind="introselect", order=None: reduction.sort(a, axis).values,
     np.full_like: lambda a, fill_value, dtype=None, order="K", subok=True, shape=None: creation.full(
         tuple(a.shape) if shape is None else shape, fill_value,
-        dtype=a.dtype if dtype is None else dtypes.of(dtype), device=a.device,
+        dtype=a.dtype if dtype is None else dtypes.of(np.dtype(dtype)), device=a.device,
     ),
 }  # fmt: skip

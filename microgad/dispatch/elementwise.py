@@ -43,7 +43,7 @@ def _clip(a: Any, a_min: Any = None, a_max: Any = None, out: None = None, *, min
 
 
 def _astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:
-    return x.to(dtype=dtypes.of(dtype), copy=copy)
+    return x.to(dtype=dtypes.of(np.dtype(dtype)), copy=copy)
 
 
 def _imag(val: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import dtypes
 from .. import function as core
 from ..errors import ArgumentError
 from ..function import Function
@@ -36,7 +37,7 @@ def _take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "
 
 
 def _take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
-    return indexing.take_along_dim(creation.as_tensor(arr), creation.as_tensor(indices, dtype="int64"), axis)
+    return indexing.take_along_dim(creation.as_tensor(arr), creation.as_tensor(indices, dtype=dtypes.int64), axis)
 
 
 def _compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
@@ -60,7 +61,7 @@ def _repeated(values: Any, count: int, like: Any) -> Any:
 
 def _put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
     target, axis = (_flat(arr), 0) if axis is None else (arr, axis)
-    index, values = creation.as_tensor(indices, dtype="int64"), creation.as_tensor(values).to(dtype=arr.dtype)
+    index, values = creation.as_tensor(indices, dtype=dtypes.int64), creation.as_tensor(values).to(dtype=arr.dtype)
     shape = list(target.shape)
     shape[axis] = index.shape[axis]
     index = indexing.normalized((index.expand(shape),), target.array)[0] % target.shape[axis]

@@ -19,6 +19,7 @@ from .elementwise import where
 from .linalg import linear
 from .movement import cat, pad
 from .softmax import Softmax, maximum_along, sum_along
+from .spelling import tensors_only
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -180,6 +181,7 @@ def places(batch: tuple[int, ...], length: int, keys: int, block: float) -> Iter
             yield every, slice(first, first + rows)
 
 
+@tensors_only
 @observed
 def scaled_dot_product_attention(
     query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,

@@ -16,7 +16,7 @@ from .elementwise import clamp
 from .linalg.arguments import values
 from .movement import broadcast_shapes
 from .out import into
-from .spelling import numpy_spelling
+from .spelling import numpy_spelling, tensors_only
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -176,6 +176,7 @@ def _slopes(x: Any, p: float) -> Any:
     return np.sign(x) * np.where(size == 0, 1, size) ** (p - 1)
 
 
+@tensors_only
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     """(N, M) -> (N (N - 1) / 2): the p-norms of the differences of rows i < j, by i, then j. Source: torch.pdist.
 

@@ -12,6 +12,7 @@ from .. import backend
 from .. import generator as draws
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..function import Function
+from .spelling import tensors_only
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -44,6 +45,7 @@ class AlphaDropout(Function):
         return Dropout.apply(grad, noise=self.mask * self.scale)
 
 
+@tensors_only
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero with probability p, the rest scaled by 1/(1 - p). Source: torch.nn.functional.dropout, Hinton et al. (2012).
 

@@ -13,7 +13,7 @@ from ..function import Function, LinearMap
 from ..state import composite, observed
 from .elementwise import Select
 from .indexing import Gather
-from .spelling import numpy_spelling
+from .spelling import numpy_spelling, tensors_only
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -82,6 +82,7 @@ class Embedding(Function):
         return Rows.transposed.apply(scaled, index=self.index, x_shape=self.shape_of_weight)
 
 
+@tensors_only
 def embedding(
     input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None,
     norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
+from .. import dtypes
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..state import composite
 from . import creation, movement
@@ -83,7 +84,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         return paired
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     places = list(choose(range(input.numel()), r))
-    index = creation.tensor(places, dtype="int64", device=input.device).reshape((len(places), r))
+    index = creation.tensor(places, dtype=dtypes.int64, device=input.device).reshape((len(places), r))
     chosen: Tensor = input[index]
     return chosen
 

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from ..errors import ArgumentError, ShapeError
 from ..state import composite
+from .spelling import tensors_only
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
+@tensors_only
 @composite
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """(..., C r², H, W) -> (..., C, H r, W r): r · r channels become the pixels of one. Source: torch.pixel_shuffle.

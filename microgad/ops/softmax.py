@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import backend, dtypes
 from .. import generator as draws
-from ..errors import DtypeError
+from ..errors import KindError
 from ..function import Function
 from ..state import composite
 from . import layouts
@@ -102,7 +102,7 @@ def _apply(cls: type[Function], name: str, input: Tensor, dim: int | None, stack
         )
     x = input if dtype is None else input.to(dtype)
     if x.array.dtype.kind != "f":
-        raise DtypeError(f"{name}: input must be floating-point, got {x.dtype}; convert it or give dtype=")
+        raise KindError(f"{name}: input must be floating-point, got {x.dtype}; convert it or give dtype=")
     axis = dim_of(dim, x.ndim, name)
     if x.array.size == 0:
         return x.clone()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -32,13 +33,33 @@ def numpy_spelling(function: F) -> F:
         try:
             return function(*args, **kwargs)
         except AttributeError as error:
-            for name, value in (*zip(own, args, strict=False), *kwargs.items()):
-                if value is error.obj and not isinstance(value, core.Tensor):
-                    kind = type(value).__name__
-                    raise TypeError(f"{function.__name__}(): argument '{name}' must be Tensor, not {kind}") from error
+            _no_tensor(function, (*zip(own, args, strict=False), *kwargs.items()), error)
             raise
 
     return spelled  # type: ignore[return-value]
+
+
+def tensors_only(function: F) -> F:
+    """Let a public function raise TypeError for an argument that is no Tensor, as a list of targets, and has to be."""
+    own = inspect.unwrap(function).__code__.co_varnames
+
+    @functools.wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except AttributeError as error:
+            _no_tensor(function, (*zip(own, args, strict=False), *kwargs.items()), error)
+            raise
+
+    return checked  # type: ignore[return-value]
+
+
+def _no_tensor(function: Any, arguments: Any, error: AttributeError) -> None:
+    """Raise TypeError where the object that lacks a Tensor's attribute is one of the arguments."""
+    for name, value in arguments:
+        if value is error.obj and not isinstance(value, core.Tensor):
+            kind = type(value).__name__
+            raise TypeError(f"{function.__name__}(): argument '{name}' must be Tensor, not {kind}") from error
 
 
 def numbers_first(function: F) -> F:

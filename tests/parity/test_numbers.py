@@ -1,4 +1,4 @@
-"""Python's numbers beside Tensors: out of an integer dtype's range, and Tensors without dimensions in their place."""
+"""Python's numbers beside Tensors: out of range, and Tensors without dimensions in their place; and what is refused."""
 
 from __future__ import annotations
 
@@ -115,11 +115,70 @@ TENSORS = """
     t.tensor([t.ones(2), t.ones(2)])
 """
 
+# What is refused, and by which class of error; and products of what is not finite.
+REFUSED = """
+    F.cross_entropy(t.ones(2, 2), [0, 1])
+    F.nll_loss(t.ones(2, 2), [0, 1])
+    F.multi_margin_loss(t.ones(2, 2), [0, 1])
+    F.cosine_embedding_loss(t.ones(2, 2), t.ones(2, 2), [1, 1])
+    F.ctc_loss(t.ones(2, 1, 2), [[1]], (2,), (1,))
+    F.embedding([0, 1], t.ones(2, 2))
+    F.conv2d([1.0], t.ones(1, 1, 1, 1))
+    F.dropout([1.0])
+    t.nn.LayerNorm(2)([1.0, 2.0])
+    t.nn.CrossEntropyLoss()(t.ones(2, 2), [0, 1])
+    i.softmax(0)
+    F.gelu(i)
+    F.layer_norm(i, (2,))
+    F.mse_loss(i, i)
+    F.max_pool1d(m[None], 2)
+    F.avg_pool1d(i[None], 2)
+    t.exp(m).erf() + t.ones(2, dtype=t.complex64).erf()
+    m.abs()
+    v & 1
+    v << 1
+    ~v
+    t.ones(2, dtype=t.complex64) < 1
+    t.ones(2, dtype=t.complex64).max()
+    t.logaddexp(i, i)
+    t.gcd(v, v)
+    t.histc(i)
+    t.ones(2, dtype="float32")
+    t.zeros(2, dtype="int64")
+    t.tensor([1], dtype="float32")
+    t.full((2,), 1.0, dtype="float32")
+    t.arange(3, dtype="float32")
+    t.rand(2, dtype="float32")
+    t.zeros_like(v, dtype="int64")
+    v.new_zeros(2, dtype="int64")
+    v.to(dtype="float32")
+    v.to("float32")
+    t.nn.Linear(2, 2, dtype="float32")
+    t.promote_types("float32", t.int32)
+    prod(t, [INF, 0.0, 2.0])
+    prod(t, [INF, 2.0, 3.0])
+    prod(t, [INF, 0.0, 0.0])
+    prod(t, [NAN, 0.0, 2.0])
+    prod(t, [NAN, 0.0, 0.0])
+    prod(t, [[INF, 0.0, 1.0], [0.0, 2.0, 1.0], [INF, 2.0, 1.0], [INF, INF, 0.0]], 1)
+    prod(t, [[INF, 0.0], [0.0, 2.0], [3.0, 0.0]], 0)
+    prod(t, [[INF, 1.0], [2.0, 2.0]], 0)
+"""
+
+
+def prod(t: Any, values: Any, *dim: int) -> Any:
+    """The gradient of a product."""
+    x = t.tensor(values, requires_grad=True)
+    return t.autograd.grad(x.prod(*dim).sum(), x)
+
 
 def outcome(t: Any, call: str) -> Any:
     """What a call gives, or the error that it raises."""
     values = {
         "t": t,
+        "prod": prod,
+        "INF": float("inf"),
+        "NAN": float("nan"),
         "F": t.nn.functional,
         "b": t.tensor([200, 3], dtype=t.uint8),
         "s": t.tensor([100, -3], dtype=t.int8),
@@ -142,7 +201,7 @@ def lines(calls: str) -> list[str]:
     return [line.strip() for line in calls.strip().splitlines()]
 
 
-@pytest.mark.parametrize("call", lines(OUT_OF_RANGE + TENSORS))
+@pytest.mark.parametrize("call", lines(OUT_OF_RANGE + TENSORS + REFUSED))
 def test_a_number_and_a_tensor(call):
     theirs, ours = outcome(torch, call), outcome(microgad, call)
     if isinstance(theirs, Exception):

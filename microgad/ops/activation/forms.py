@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...errors import DtypeError
+from ...errors import DtypeError, KindError
 from ...function import Function
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ def floating(arrays: list[Any]) -> list[Any]:
     kinds = {x.dtype for x in arrays if hasattr(x, "dtype")}
     if any(kind.kind != "f" for kind in kinds):
         wrong = next(kind for kind in kinds if kind.kind != "f")
-        raise DtypeError(f"is not implemented for {wrong}: convert the input to a floating-point dtype")
+        raise KindError(f"is not implemented for {wrong}: convert the input to a floating-point dtype")
     if len(kinds) > 1:
         raise DtypeError(f"the dtypes are {' and '.join(sorted(map(str, kinds)))}; convert one of them")
     return arrays

@@ -9,13 +9,14 @@ import numpy as np
 
 from ... import backend
 from ... import generator as draws
-from ...errors import ArgumentError, DtypeError, ShapeError
+from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
 from ..creation.numbers import number
 from ..dropout import Dropout
 from ..elementwise import Flat, Select, Where
 from ..elementwise.blocks import by_blocks
 from ..out import into
+from ..spelling import tensors_only
 from .forms import applied, floating
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     return applied(PRelu, input, float(negative_slope), inplace=inplace)
 
 
+@tensors_only
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """input where it is positive, weight · input elsewhere. Source: torch.prelu.
 
@@ -121,6 +123,7 @@ class Hardtanh(Function):
         return Select.apply(np.logical_not((out <= self.low) | (out >= self.high)), grad)
 
 
+@tensors_only
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
     """input held between min_val and max_val, with derivative 0 on them. Source: torch.nn.functional.hardtanh.
 
@@ -224,6 +227,7 @@ class Threshold(Function):
         return Select.apply(np.logical_not(x <= self.bound), grad)
 
 
+@tensors_only
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """input where it is more than threshold, value elsewhere. Source: torch.nn.functional.threshold.
 
@@ -231,7 +235,7 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
     tensor([20.,  2.])
     """
     if input.array.dtype.kind in "bc":
-        raise DtypeError(f"threshold: is not implemented for {input.dtype}")
+        raise KindError(f"threshold: is not implemented for {input.dtype}")
     if not input.dtype.is_floating_point:
         threshold, value = (number("threshold", int(x), input.array.dtype) for x in (threshold, value))
     return applied(Threshold, input, inplace=inplace, bound=threshold, value=value)

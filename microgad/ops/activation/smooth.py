@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import ArgumentError, DtypeError, ShapeError
+from ...errors import ArgumentError, KindError, ShapeError
 from ...function import Function
 from ...state import composite
 from ..elementwise import Select, Sigmoid
@@ -15,6 +15,7 @@ from ..elementwise import sigmoid as _sigmoid
 from ..elementwise.blocks import by_blocks
 from ..out import into
 from ..special.error import Erfc
+from ..spelling import tensors_only
 from .forms import applied, floating
 
 if TYPE_CHECKING:
@@ -249,6 +250,7 @@ SLOPE = math.sqrt(2 / math.pi)
 CUBE = 0.044715 * SLOPE
 
 
+@tensors_only
 def gelu(input: Tensor, approximate: str = "none", *, out: Tensor | None = None) -> Tensor:
     """input · Φ(input), Φ being the normal distribution's. Source: torch.nn.functional.gelu; Hendrycks, Gimpel (2016).
 
@@ -386,7 +388,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     if input.ndim == 0:
         raise ShapeError("glu: does not support 0-dimensional tensors")
     if input.dtype.is_complex or not input.dtype.is_floating_point:
-        raise DtypeError(f"glu: is not implemented for {input.dtype}")
+        raise KindError(f"glu: is not implemented for {input.dtype}")
     size = input.size(dim)
     if size % 2:
         raise ShapeError(f"glu: Halving dimension must be even, but dimension {dim} is size {size}")

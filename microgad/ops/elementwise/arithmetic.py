@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import dtypes
-from ...errors import ArgumentError, DtypeError
+from ...errors import ArgumentError, DtypeError, KindError
 from ...function import Function
 from ...state import composite
 from ..creation.numbers import number, plain
@@ -216,7 +216,7 @@ class Lerp(Function):
             if hasattr(x, "dtype") and x.dtype != arrays[0].dtype:
                 raise DtypeError(f"expected dtype {arrays[0].dtype} for `{name}` but got dtype {x.dtype}")
         if arrays[0].dtype.kind not in "fc":
-            raise DtypeError(f"not implemented for {arrays[0].dtype}")
+            raise KindError(f"not implemented for {arrays[0].dtype}")
         return dtypes.promote(arrays)
 
     def forward(self, a, b, weight):

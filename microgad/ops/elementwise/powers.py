@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import dtypes, return_types
-from ...errors import ArgumentError, DtypeError
+from ...errors import ArgumentError, DtypeError, KindError
 from ...function import Function, casting
 from ...state import composite
 from ..creation.numbers import number
@@ -32,7 +32,7 @@ class Pow(Function):
         x, p = arrays = dtypes.promote(arrays)
         kind = (x if hasattr(x, "dtype") else p).dtype.kind
         if kind == "b":
-            raise DtypeError("not implemented for bool")
+            raise KindError("not implemented for bool")
         if kind in "iu" and isinstance(power, int):
             if power < 0:
                 raise ArgumentError("integers to negative integer powers are not allowed")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ... import dtypes
-from ...errors import DtypeError
+from ...errors import DtypeError, KindError
 from ...function import Function
 from ..out import into
 from .complex_numbers import conjugate
@@ -77,7 +77,7 @@ def sign(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     tensor([-1.,  0.,  1.])
     """
     if input.is_complex():
-        raise DtypeError("sign: is not supported for complex tensors; use sgn")
+        raise KindError("sign: is not supported for complex tensors; use sgn")
     return into(out, Sign.apply(input))
 
 
@@ -141,7 +141,7 @@ class Heaviside(Function):
     def promote(arrays):
         x, values = arrays
         if x.dtype != values.dtype or x.dtype.kind == "c":
-            raise DtypeError(f"not implemented for {x.dtype} and {values.dtype}; give two of the same real dtype")
+            raise KindError(f"not implemented for {x.dtype} and {values.dtype}; give two of the same real dtype")
         return arrays
 
     def forward(self, x, values):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import function
-from ...errors import ArgumentError, DtypeError, GraphError
+from ...errors import ArgumentError, GraphError, KindError
 from ...function import Function
 from .. import creation
 from ..elementwise import Div, FloorDiv, Select
@@ -82,7 +82,7 @@ def reduction(
     if how not in allowed:
         raise ArgumentError(f"{op}: reduce argument must be either {', '.join(allowed)}, got {how!r}")
     if (how == "mean" and kind == "b") or (how in ("amax", "amin") and kind == "c"):
-        raise DtypeError(f"{op}: reduce={how!r} is not implemented for {input.dtype}")
+        raise KindError(f"{op}: reduce={how!r} is not implemented for {input.dtype}")
     steps: list[tuple[type[Function], Any, dict[str, Any]]] = []
     if not include_self:
         steps.append((SetItem, _neutral(how, input.array.dtype), {"index": where}))

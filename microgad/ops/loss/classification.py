@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import backend, errors, state
-from ...errors import ArgumentError, DimError, DtypeError, ShapeError
+from ...errors import ArgumentError, DimError, DtypeError, KindError, ShapeError
 from ...function import Function
 from ...state import composite
 from ..elementwise import Select
 from ..linalg import linear
 from ..softmax import LogSoftmax, log_softmax
+from ..spelling import tensors_only
 from .reduced import chosen, plainly, reduced
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class CrossEntropy(Function):
         return reduced(-log_probabilities[_places(target)], row_weights, divisor, self.reduction)
 
 
+@tensors_only
 def cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
     ignore_index: int = -100, reduce: bool | None = None, reduction: str | int = "mean", label_smoothing: float = 0.0,
@@ -141,6 +143,7 @@ class NllLoss(Function):
         return reduced(-np.swapaxes(input, 0, 1)[_places(target)], row_weights, divisor, self.reduction)
 
 
+@tensors_only
 def nll_loss(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
     ignore_index: int = -100, reduce: bool | None = None, reduction: str | int = "mean",
@@ -208,7 +211,7 @@ def _unbatched(loss: Callable[..., Tensor], input: Tensor, target: Tensor, reduc
 def _rows(input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any]:
     """The rows' classes, 0 where they are ignored, and the rows' weights, 0 there; None if all weigh 1. Bare arrays."""
     if input.dtype.kind != "f":
-        raise DtypeError(f"input must be floating-point, but is {input.dtype}")
+        raise KindError(f"input must be floating-point, but is {input.dtype}")
     if input.ndim == 0:
         raise ShapeError("input needs the classes as a dimension: (C), (N, C) or (N, C, d1, ...), but has 0 dimensions")
     count = input.shape[1]

@@ -13,6 +13,7 @@ from ...state import composite
 from ..activation import logsigmoid
 from ..distance import pairwise_distance
 from ..elementwise import Select, clamp, minimum, relu, sqrt, where
+from ..spelling import tensors_only
 from .reduced import chosen, plainly
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def margin_ranking_loss(
     return plainly(clamp(-target * (input1 - input2) + float(margin), min=0), reduction)
 
 
+@tensors_only
 @composite
 def hinge_embedding_loss(
     input: Tensor, target: Tensor, margin: float = 1.0, size_average: bool | None = None,
@@ -71,6 +73,7 @@ def hinge_embedding_loss(
     return plainly(beyond + where(target != -1, input, 0.0), reduction)
 
 
+@tensors_only
 @composite
 def cosine_embedding_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: bool | None = None,
@@ -97,6 +100,7 @@ def cosine_embedding_loss(
     return plainly(losses, reduction)
 
 
+@tensors_only
 @composite
 def multi_margin_loss(
     input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
@@ -135,6 +139,7 @@ def multi_margin_loss(
     return plainly(losses if target.ndim or reduction != "none" else losses.reshape(()), reduction)
 
 
+@tensors_only
 @composite
 def multilabel_margin_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
@@ -193,6 +198,7 @@ def multilabel_soft_margin_loss(
     return plainly(losses.sum(-1) / input.shape[-1], reduction)
 
 
+@tensors_only
 def triplet_margin_loss(
     anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2, eps: float = 1e-6,
     swap: bool = False, size_average: bool | None = None, reduce: bool | None = None, reduction: str | int = "mean",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import dtypes
-from ...errors import ArgumentError, DtypeError, ShapeError
+from ...errors import ArgumentError, KindError, ShapeError
 from ...function import Function
 from ...state import composite
 from ..creation import full_like
@@ -83,7 +83,7 @@ def l1_loss(
 def _check_operands(op: str, input: Tensor, target: Tensor) -> None:
     _check_sizes(input, target)
     if not {input.array.dtype.kind, target.array.dtype.kind} & {*"fc"}:
-        raise DtypeError(f"{op}: input or target must be floating-point, but they are {input.dtype} and {target.dtype}")
+        raise KindError(f"{op}: input or target must be floating-point, but they are {input.dtype} and {target.dtype}")
 
 
 def _check_sizes(input: Tensor, target: Tensor) -> None:

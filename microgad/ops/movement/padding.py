@@ -11,6 +11,7 @@ from ...errors import ArgumentError, ShapeError
 from ...function import Function, LinearMap
 from ..creation.numbers import number
 from ..elementwise import Flat
+from ..spelling import tensors_only
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -85,6 +86,7 @@ def _sources(inner: Any, low: int, high: int, mode: str) -> tuple[Any, Any]:
 MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
+@tensors_only
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
     """input with (before, after) widths put around, given from the last dimension backwards; negative ones cut off.
 

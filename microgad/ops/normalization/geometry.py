@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ...errors import DtypeError, ShapeError
+from ...errors import DtypeError, KindError, ShapeError
 
 
 def check(input: Any, **channelwise: Any) -> None:
     if input.ndim < 2:
         raise ShapeError(f"input must be (N, C, ...), but has shape {input.shape}")
     if input.dtype.kind != "f":
-        raise DtypeError(f"input must be floating-point, but is {input.dtype}")
+        raise KindError(f"input must be floating-point, but is {input.dtype}")
     for name, x in channelwise.items():
         if x is not None and x.shape != input.shape[1:2]:
             raise ShapeError(size_rule(input, name, x))

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import backend
-from ...errors import ArgumentError, DtypeError, ShapeError
+from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
 from .. import layouts
+from ..spelling import tensors_only
 from .geometry import column
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ def _by_channel(a: Any, b: Any = None) -> Any:
     return (a @ np.ones_like(a, shape=a.shape[2]) if b is None else (a[..., None, :] @ b[..., None])[..., 0, 0]).sum(0)
 
 
+@tensors_only
 def layer_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, bias: Tensor | None = None,
     eps: float = 1e-5,
@@ -141,6 +143,7 @@ def layer_norm(
     return _by_rows("layer_norm", LayerNorm, input, normalized_shape, weight, bias, eps)
 
 
+@tensors_only
 def rms_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
 ) -> Tensor:
@@ -184,7 +187,7 @@ def _by_rows(
 def _apply(op: str, cls: type[Function], input: Tensor, *parameters: Tensor | None, **settings: Any) -> Tensor:
     kind = input.dtype
     if not kind.is_floating_point:
-        raise DtypeError(f"{op}: is not implemented for {kind}: convert input to a floating-point dtype")
+        raise KindError(f"{op}: is not implemented for {kind}: convert input to a floating-point dtype")
     wrong = next((x for x in parameters if x is not None and x.dtype != kind), None)
     if wrong is not None:
         raise DtypeError(f"{op}: mixed dtype: input is {kind}, but a parameter is {wrong.dtype}; convert one of them")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ArgumentError, DimError, DtypeError, ShapeError
+from ...errors import ArgumentError, DimError, KindError, ShapeError
 from ..movement.dims import dim_of
 
 if TYPE_CHECKING:
@@ -59,13 +59,13 @@ def not_empty(input: Tensor, axis: Axis, op: str) -> None:
 def ordered(input: Tensor, op: str) -> None:
     """Refuse complex numbers, which have no order."""
     if input.array.dtype.kind == "c":
-        raise DtypeError(f"{op}: is not implemented for complex numbers, got {input.dtype}")
+        raise KindError(f"{op}: is not implemented for complex numbers, got {input.dtype}")
 
 
 def floating(input: Tensor, op: str) -> None:
     """Refuse what is neither floating-point nor complex."""
     if input.array.dtype.kind not in "fc":
-        raise DtypeError(f"{op}: input must be floating-point or complex, got {input.dtype}; convert it")
+        raise KindError(f"{op}: input must be floating-point or complex, got {input.dtype}; convert it")
 
 
 def along(cls: type[Function], input: Tensor, axis: int) -> Tensor:

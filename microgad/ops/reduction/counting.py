@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import backend, function
-from ...errors import ArgumentError, DtypeError, ShapeError
+from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
 from .. import layouts
 from ..movement.dims import dim_of
@@ -170,7 +170,7 @@ def _rows(input: Tensor, dim: int | None, op: str) -> tuple[Any, Any]:
     """What is compared, along the first axis: elements, or slices as rows; and the shape of the inverse."""
     x = input.array
     if x.dtype.kind == "c":
-        raise DtypeError(f"{op}: is not implemented for complex numbers, got {input.dtype}")
+        raise KindError(f"{op}: is not implemented for complex numbers, got {input.dtype}")
     if dim is None:
         return x.reshape(-1), x.shape
     axis = dim_of(dim, x.ndim, op)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import backend, function, return_types
-from ...errors import ArgumentError, DtypeError, ShapeError
+from ...errors import ArgumentError, KindError, ShapeError
 from ..creation import as_tensor, linspace
 from ..out import into
 
@@ -25,7 +25,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     """
     x = input.array
     if x.dtype.kind not in "iu":
-        raise DtypeError(f"bincount: is implemented for integers only, got {input.dtype}")
+        raise KindError(f"bincount: is implemented for integers only, got {input.dtype}")
     if minlength < 0:
         raise ArgumentError(f"bincount: minlength should be >= 0, got {minlength}")
     if x.ndim != 1 or (x.size and x.dtype.kind == "i" and x.min() < 0):
@@ -47,7 +47,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out
     tensor([0., 2., 1., 0.])
     """
     if input.array.dtype.kind != "f":
-        raise DtypeError(f"histc: is implemented for floating-point numbers only, got {input.dtype}")
+        raise KindError(f"histc: is implemented for floating-point numbers only, got {input.dtype}")
     x = input.array.reshape(-1)
     bins = int(bins)
     low, high = _range("histc", x, bins, float(min), float(max), 1)
@@ -116,7 +116,7 @@ def histogramdd(
 def _histogram(op: str, points: Tensor, bins: list[Any], range: Any, weight: Any, density: bool) -> Any:
     x = points.array
     if x.dtype.kind != "f":
-        raise DtypeError(f"{op}: is implemented for floating-point numbers only, got {points.dtype}")
+        raise KindError(f"{op}: is implemented for floating-point numbers only, got {points.dtype}")
     if range is not None and len(range) != 2 * len(bins):
         raise ShapeError(
             f"{op}: for {len(bins)} dimensions range should have {2 * len(bins)} numbers, got {len(range)}"

@@ -27,13 +27,17 @@ class Prod(Function):
     def forward(self, x):
         return product(x, self.axis, self.keepdims)
 
-    def grad_x(self, grad, x):
-        """grad · the product of all others."""
-        zero = x == 0
-        zeros = np.sum(zero, self.axis, keepdims=True)
-        factors = np.where(zero, 1, x)
-        others = np.prod(factors, self.axis, keepdims=True) / factors
-        return grad.reshape(kept_shape(x.shape, self.axis)) * np.where(zeros == zero, others, 0)
+    def grad_x(self, grad, x, out):
+        """grad · the product of all others: all of them divided by x, or by a zero those before it and behind."""
+        kept = kept_shape(x.shape, self.axis)
+        zeros = np.sum(x == 0)
+        if zeros == 0:
+            return (grad * out).reshape(kept) / x
+        if self.axis is None and zeros > 1:
+            return np.zeros_like(x)
+        line, axis = (x.reshape(-1), 0) if self.axis is None else (x, self.axis)
+        others = _before(line, axis) * np.flip(_before(np.flip(line, axis), axis), axis)
+        return grad.reshape(kept) * others.reshape(x.shape)
 
     def decomposition(self, x):
         """Products of pairs, of pairs of pairs, ..."""
@@ -48,6 +52,13 @@ class Prod(Function):
             n = n - half
         out = x.sum(axis) if n else 1 + x.sum(axis)  # the one that is left
         return out.reshape(kept) if self.keepdims else out
+
+
+def _before(x: Any, axis: int) -> Any:
+    """For each element the product of all before it."""
+    out, lead = np.ones_like(x), (slice(None),) * axis
+    out[(*lead, slice(1, None))] = np.cumprod(x[(*lead, slice(0, -1))], axis)
+    return out
 
 
 def product(x: Any, axis: Any, keepdims: bool) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ... import dtypes
 from ...backend import is_gpu
-from ...errors import DtypeError
+from ...errors import KindError
 from ...function import Function
 
 BLOCK = 1 << 16  # elements: what a formula works on stays in the cache, and twenty passes over it cost little
@@ -24,7 +24,7 @@ def promote(arrays: list[Any]) -> list[Any]:
     """As `promote_floating`, but complex numbers are refused."""
     arrays = dtypes.promote_floating(arrays)
     if any(hasattr(x, "dtype") and x.dtype.kind == "c" for x in arrays):
-        raise DtypeError("not implemented for complex numbers")
+        raise KindError("not implemented for complex numbers")
     return arrays
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import backend
-from ...errors import DtypeError, ShapeError
+from ...errors import DtypeError, KindError, ShapeError
 from ...function import Function
 from ...state import composite
 from ..indexing import Gather
@@ -126,7 +126,7 @@ def checked(op: str, input: Tensor, dims: int, kinds: str = "f") -> tuple[int, .
         raise refusal(op, f"input must not be empty but in its batch, got {tuple(input.shape)}", ShapeError)
     if input.array.dtype.kind not in kinds:
         numbers = "floating-point" if kinds == "f" else "of real numbers"
-        raise refusal(op, f"input must be {numbers}, got {input.dtype}", DtypeError)
+        raise refusal(op, f"input must be {numbers}, got {input.dtype}", KindError)
     return tuple(input.shape[-dims:])
 
 

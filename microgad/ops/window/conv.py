@@ -16,6 +16,7 @@ from ...errors import DtypeError, ShapeError, plural
 from ...function import Function, LinearMap
 from ...state import composite
 from .. import layouts
+from ..spelling import tensors_only
 from .correlation import correlate, correlate_taps, transpose
 from .geometry import Size, Window, numbers, refusal
 
@@ -166,6 +167,7 @@ class ChannelSum(LinearMap):
         return np.broadcast_to(grad.reshape(-1, *(1 for _ in self.x_shape[2:])), self.x_shape)
 
 
+@tensors_only
 def conv1d(
     input: Tensor,
     weight: Tensor,
@@ -185,6 +187,7 @@ def conv1d(
     return _conv(1, input, weight, bias, stride, padding, dilation, groups)
 
 
+@tensors_only
 def conv2d(
     input: Tensor,
     weight: Tensor,
@@ -208,6 +211,7 @@ def conv2d(
     return _conv(2, input, weight, bias, stride, padding, dilation, groups)
 
 
+@tensors_only
 def conv3d(
     input: Tensor,
     weight: Tensor,
@@ -228,6 +232,7 @@ def conv3d(
     return _conv(3, input, weight, bias, stride, padding, dilation, groups)
 
 
+@tensors_only
 def conv_transpose1d(
     input: Tensor,
     weight: Tensor,
@@ -248,6 +253,7 @@ def conv_transpose1d(
     return _conv_transpose(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
+@tensors_only
 def conv_transpose2d(
     input: Tensor,
     weight: Tensor,
@@ -270,6 +276,7 @@ def conv_transpose2d(
     return _conv_transpose(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
+@tensors_only
 def conv_transpose3d(
     input: Tensor,
     weight: Tensor,

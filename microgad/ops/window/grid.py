@@ -15,6 +15,7 @@ from ...errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
 from ...function import Function, LinearMap
 from ...state import composite
 from ..creation import finished
+from ..spelling import tensors_only
 from .geometry import refusal
 from .resample import cubic
 
@@ -93,6 +94,7 @@ def reflected(at: Any, size: Any, align: bool) -> tuple[Any, Any]:
     return inside, turn.astype(np.int8)
 
 
+@tensors_only
 @composite
 def grid_sample(
     input: Tensor,

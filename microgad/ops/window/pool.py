@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import backend
-from ...errors import DtypeError, ShapeError
+from ...errors import DtypeError, KindError, ShapeError
 from ...function import Function, LinearMap
 from ...state import composite
 from .. import layouts
 from ..elementwise import Flat
 from ..out import into
+from ..spelling import tensors_only
 from .geometry import Size, Window, refusal, same
 from .unfold import blocks, padded, reach, windows
 
@@ -121,6 +122,7 @@ class AvgPool3d(AvgPool2d):
     symbol = "avg_pool3d"
 
 
+@tensors_only
 @composite
 def max_pool1d(
     input: Tensor,
@@ -150,6 +152,7 @@ def max_pool1d(
     return out if return_indices else out[0]
 
 
+@tensors_only
 def max_pool2d(
     input: Tensor,
     kernel_size: Size,
@@ -178,6 +181,7 @@ def max_pool2d(
     return (out, MaxPool2dIndices.apply(input, window=window)) if return_indices else out
 
 
+@tensors_only
 @composite
 def max_pool3d(
     input: Tensor,
@@ -236,6 +240,7 @@ max_pool2d_with_indices = with_indices(max_pool2d)
 max_pool3d_with_indices = with_indices(max_pool3d)
 
 
+@tensors_only
 def avg_pool1d(
     input: Tensor,
     kernel_size: Size,
@@ -252,6 +257,7 @@ def avg_pool1d(
     return _avg_pool(AvgPool1d, 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
+@tensors_only
 def avg_pool2d(
     input: Tensor,
     kernel_size: Size,
@@ -280,6 +286,7 @@ def avg_pool2d(
     )
 
 
+@tensors_only
 def avg_pool3d(
     input: Tensor,
     kernel_size: Size,
@@ -334,7 +341,7 @@ def check(input: Any, window: Window, kinds: str, also: Any = None) -> None:
         names = ("L", "H, W", "D, H, W")[len(window.kernel) - 1]
         raise ShapeError(f"input must be (N, C, {names}) or (C, {names}), and only N may be 0")
     if input.dtype.kind not in kinds and input.dtype != also:
-        raise DtypeError(f"input must be {'floating-point' if kinds == 'f' else 'of real numbers'}, got {input.dtype}")
+        raise KindError(f"input must be {'floating-point' if kinds == 'f' else 'of real numbers'}, got {input.dtype}")
     window.check()
 
 

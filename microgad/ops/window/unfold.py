@@ -15,6 +15,7 @@ import numpy as np
 from ... import backend
 from ...errors import ShapeError
 from ...function import LinearMap
+from ..spelling import tensors_only
 from .geometry import Size, Window, numbers
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Fold(LinearMap):
 Unfold.transposed = Fold
 
 
+@tensors_only
 def unfold(input: Tensor, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1) -> Tensor:
     """The windows of (N, C, H, W) as columns, (N, C·KH·KW, OH·OW): im2col. Source: torch.nn.functional.unfold.
 
@@ -82,6 +84,7 @@ def unfold(input: Tensor, kernel_size: Size, dilation: Size = 1, padding: Size =
     return Unfold.apply(input, window=Window.sliding("Unfold", 2, input.shape[2:], kernel, stride, padding, dilation))
 
 
+@tensors_only
 def fold(
     input: Tensor, output_size: Size, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1
 ) -> Tensor:
