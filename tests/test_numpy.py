@@ -99,6 +99,7 @@ CALLS: dict[Any, tuple[tuple[Any, ...], dict[str, Any]]] = {
     np.savez_compressed: ((BytesIO(), SQUARE), {}),
     np.unravel_index: ((np.array([3, 5]), (3, 3)), {}),
     np.vander: ((VECTOR,), {}),
+    np.unique: ((VECTOR,), {}),
     np.linalg.pinv: ((SQUARE,), {}),
     np.partition: ((VECTOR, 1), {}),
     np.trim_zeros: ((VECTOR,), {}),
@@ -312,3 +313,60 @@ def test_dtypes_by_the_names_that_numpy_takes(given):
     x = torch.ones(2, 3)
     made = [np.zeros_like(x, given), np.full_like(x, 1, dtype=given), np.astype(x, given), np.stack([x], dtype=given)]
     assert all(y.dtype == np.dtype(given) for y in made)
+
+
+OUTS: dict[str, Callable[..., Any]] = {
+    "add": lambda x, out: np.add(x, 1, out=out),
+    "add by place": lambda x, out: np.add(x, 1, out),
+    "clip": lambda x, out: np.clip(x, 0, 1, out=out),
+    "clip by place": lambda x, out: np.clip(x, 0, 1, out),
+    "round": lambda x, out: np.round(x, 1, out=out),
+    "fix": lambda x, out: np.fix(x, out=out),
+    "dot": lambda x, out: np.dot(x, x, out),
+    "einsum": lambda x, out: np.einsum("ij->ji", x, out=out),
+    "cumsum": lambda x, out: np.cumsum(x, 0, None, out),
+    "reduce": lambda x, out: np.add.reduce(x, 0, None, out[0]),
+    "median": lambda x, out: np.median(x, 0, out=out[0]),
+    "quantile": lambda x, out: np.quantile(x, 0.3, 0, out=out[0]),
+    "std": lambda x, out: np.std(x, 0, out=out[0]),
+    "multi_dot": lambda x, out: np.linalg.multi_dot([x, x], out=out),
+    "concatenate": lambda x, out: np.concatenate([x[:1], x[1:]], out=out),
+    "take": lambda x, out: np.take(x, [2, 0, 1], 0, out=out),
+}
+
+
+@pytest.mark.parametrize("name", OUTS)
+def test_out_is_written(name: str) -> None:
+    x, out, expected = torch.tensor(SQUARE), torch.zeros(3, 3, dtype=torch.float64), np.zeros((3, 3))
+    OUTS[name](SQUARE, expected)
+    OUTS[name](x, out)
+    compare(out, expected)
+    with pytest.raises(TypeError, match="with out= is not recorded in a ndarray"):
+        OUTS[name](x, np.zeros((3, 3)))
+    with pytest.raises(RuntimeError, match="don't support automatic differentiation"):
+        OUTS[name](tensors(SQUARE), out)
+    with pytest.raises(RuntimeError):
+        OUTS[name](x, torch.zeros(2, 2, dtype=torch.float64))
+
+
+def test_what_a_call_says_that_is_not_recorded() -> None:
+    with pytest.raises(TypeError, match=r"numpy\.sum: .*'where'"):
+        np.sum(torch.tensor(SQUARE), where=MASK)
+
+
+@pytest.mark.host("arrays of NumPy's beside Tensors")
+def test_arrays_and_numbers_beside_tensors() -> None:
+    x = torch.tensor(VECTOR)
+    compare(np.heaviside(x, 0.5), np.heaviside(VECTOR, 0.5))
+    compare(np.ldexp(x, np.array([1, 2, 0])), np.ldexp(VECTOR, np.array([1, 2, 0])))
+    y, out = torch.tensor([1.0, np.nan]), torch.zeros(3, dtype=torch.float64)
+    compare(np.add(VECTOR, 1, out=out), VECTOR + 1)
+    for a, b in ((x, VECTOR), (VECTOR, x), (x, [1, 2]), (x, x + 1)):
+        assert np.array_equal(a, b) is np.array_equal(np.asarray(a), np.asarray(b))
+    assert [np.array_equal(y, y), np.array_equal(y, y, equal_nan=True)] == [False, True]
+
+
+def test_nan_to_num_in_place() -> None:
+    y = torch.tensor([1.0, np.nan])
+    np.nan_to_num(y, copy=False)
+    assert y.tolist() == [1.0, 0.0]

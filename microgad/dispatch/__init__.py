@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..errors import DtypeError
+from .. import function as core
+from ..errors import DtypeError, ShapeError
+from ..ops.out import into
 from . import composites, creation, elementwise, files, fourier, indexing, linalg, movement, reduction, special
 
 TABLES = (elementwise, reduction, linalg, fourier, movement, indexing, creation, composites, special, files)
@@ -17,6 +21,14 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {name: op for table in TABLES for nam
 
 def ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What `__array_ufunc__` answers."""
+    if "out" in kwargs:
+        out, others = kwargs["out"], {name: value for name, value in kwargs.items() if name != "out"}
+        return _written(ufunc, out[0] if len(out) == 1 else out, answer(ufunc, method, inputs, others))
+    return answer(ufunc, method, inputs, kwargs)
+
+
+def answer(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The same, of a call without `out`."""
     if method == "__call__" and not kwargs and ufunc in UFUNCS:
         return UFUNCS[ufunc](*inputs)
     whole = reduction.METHODS.get(method, {}).get(ufunc)
@@ -39,9 +51,39 @@ def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         raise DtypeError(f"{name} is not recorded on Tensors; use microgad's own operation, or tensor.detach().numpy()")
     if isinstance(kwargs.get("dtype"), str):  # NumPy takes names
         kwargs = {**kwargs, "dtype": np.dtype(kwargs["dtype"])}
+    out, place = kwargs.get("out"), _place_of_out(func)
+    if len(args) > place:
+        out, args = args[place], (*args[:place], None, *args[place + 1 :])
+    kwargs = {name: value for name, value in kwargs.items() if name != "out"}
     try:
-        return op(*args, **kwargs)
+        result = op(*args, **kwargs)
+    except TypeError as error:
+        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+            raise
+        raise DtypeError(f"numpy.{func.__name__}: is not recorded on Tensors as it was called: {error}") from error
     except AttributeError as error:  # an array where there can be a Tensor alone
         raise DtypeError(
             f"numpy.{func.__name__}: is recorded of Tensors, not of lists or of arrays: {error}"
         ) from error
+    return result if out is None else _written(func, out, result)
+
+
+@functools.cache
+def _place_of_out(func: Any) -> int:
+    """Where among a NumPy function's positional arguments `out` stands; beyond all of them if it doesn't."""
+    parameters = list(inspect.signature(func).parameters.values())
+    by_place = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return by_place.index("out") if "out" in by_place else len(parameters) + 64
+
+
+def _written(func: Any, out: Any, result: Any) -> Any:
+    """`out` with the result's values. Raises TypeError where it is no Tensor: there its gradient would be lost."""
+    outs, results = (x if isinstance(x, tuple) else (x,) for x in (out, result))
+    results = tuple(x if isinstance(x, core.Tensor) else core.Tensor._made(x) for x in results)  # of arrays alone
+    for target, value in zip(outs, results, strict=True):
+        if not isinstance(target, core.Tensor):
+            kind = type(target).__name__
+            raise DtypeError(f"numpy.{func.__name__} with out= is not recorded in a {kind}: give a Tensor, or none")
+        if target.shape != value.shape:
+            raise ShapeError(f"numpy.{func.__name__}: out= has shape {target.shape}, but the result {value.shape}")
+    return into(out, results if isinstance(out, tuple) else results[0])

@@ -10,6 +10,17 @@ import numpy as np
 from .. import dtypes
 from ..function import Function
 from ..ops import elementwise
+from ..ops.creation import as_tensor
+
+
+def promoted(*operands: Any) -> Any:
+    """Operands as Tensors of one dtype, as NumPy's products have them."""
+    tensors = [as_tensor(x) for x in operands]
+    if any(x.array.dtype != tensors[0].array.dtype for x in tensors):
+        common = dtypes.of(np.result_type(*(x.array.dtype for x in tensors)))
+        tensors = [x.to(common) for x in tensors]
+    return tensors
+
 
 UFUNCS: dict[Any, Callable[..., Any]] = {
     cls.numpy: cls.apply
@@ -24,7 +35,8 @@ UFUNCS |= {
     np.fabs: elementwise.abs,
     np.rint: elementwise.round,
     np.float_power: elementwise.float_power,
-    np.ldexp: elementwise.ldexp,
+    np.ldexp: lambda x1, x2: elementwise.ldexp(as_tensor(x1), as_tensor(x2)),
+    np.heaviside: lambda x1, x2: elementwise.Heaviside.apply(*promoted(x1, x2)),
     np.deg2rad: elementwise.deg2rad,
     np.radians: elementwise.deg2rad,
     np.rad2deg: elementwise.rad2deg,
@@ -51,11 +63,19 @@ def _imag(val: Any) -> Any:
 
 
 def _nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
-    return elementwise.nan_to_num(x, nan, posinf, neginf)
+    return elementwise.nan_to_num(x, nan, posinf, neginf) if copy else x.nan_to_num_(nan, posinf, neginf)
 
 
 def _isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     return elementwise.IsClose.apply(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)
+
+
+def _array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> bool:
+    x, y = as_tensor(a1), as_tensor(a2)
+    if x.shape != y.shape:
+        return False
+    same = x == y
+    return bool((same | ((x != x) & (y != y)) if equal_nan else same).all())
 
 
 def _isin(
@@ -87,6 +107,6 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.iscomplexobj: lambda x: x.is_complex(),
     np.isclose: _isclose,
     np.allclose: lambda *args, **options: bool(_isclose(*args, **options).array.all()),
-    np.array_equal: lambda a1, a2, equal_nan=False: elementwise.equal(a1, a2),
+    np.array_equal: _array_equal,
     np.isin: _isin,
 }

@@ -30,8 +30,6 @@ def _flat(a: Any) -> Any:
 
 
 def _take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
-    if out is not None:
-        raise ArgumentError("numpy.take: out= is not recorded on Tensors; take the result")
     a, axis = (_flat(a), 0) if axis is None else (creation.as_tensor(a), axis)
     return a[(*(slice(None),) * (axis % a.ndim), _indices(indices, a.shape[axis], mode))]
 
@@ -41,7 +39,7 @@ def _take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
 
 
 def _compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
-    return _take(a, np.flatnonzero(creation.as_tensor(condition).array), axis, out)
+    return _take(a, np.flatnonzero(creation.as_tensor(condition).array), axis)
 
 
 def _extract(condition: Any, arr: Any) -> Any:

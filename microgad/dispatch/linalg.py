@@ -7,35 +7,26 @@ from typing import Any
 
 import numpy as np
 
-from .. import dtypes
 from ..ops import elementwise, linalg, movement
 from ..ops.creation import as_tensor
+from .elementwise import promoted
 
 
 def _matmul(a: Any, b: Any, out: None = None) -> Any:
-    return linalg.product(*_promoted(a, b))
-
-
-def _promoted(*operands: Any) -> Any:
-    """Operands as Tensors of one dtype, as NumPy's products have them."""
-    tensors = [as_tensor(x) for x in operands]
-    if any(x.array.dtype != tensors[0].array.dtype for x in tensors):
-        common = dtypes.of(np.result_type(*(x.array.dtype for x in tensors)))
-        tensors = [x.to(common) for x in tensors]
-    return tensors
+    return linalg.product(*promoted(a, b))
 
 
 def _vecdot(a: Any, b: Any) -> Any:
-    return linalg.vecdot(*_promoted(a, b))
+    return linalg.vecdot(*promoted(a, b))
 
 
 def _matvec(a: Any, b: Any) -> Any:
-    x, y = _promoted(a, b)
+    x, y = promoted(a, b)
     return linalg.product(x, movement.unsqueeze(y, -1)).squeeze(-1)
 
 
 def _vecmat(a: Any, b: Any) -> Any:
-    x, y = _promoted(a, b)
+    x, y = promoted(a, b)
     return linalg.product(movement.unsqueeze(elementwise.conj(x), -2), y).squeeze(-2)
 
 
@@ -48,14 +39,14 @@ if hasattr(np, "matvec"):  # since NumPy 2.2
 
 
 def _dot(a: Any, b: Any, out: None = None) -> Any:
-    x, y = _promoted(a, b)
+    x, y = promoted(a, b)
     if x.ndim == 0 or y.ndim == 0:
         return elementwise.mul(x, y)
     return linalg.tensordot(x, y, ([-1], [max(y.ndim - 2, 0)])) if y.ndim > 2 else linalg.product(x, y)
 
 
 def _vdot(a: Any, b: Any, /) -> Any:
-    return linalg.vdot(*(movement.flatten(x) for x in _promoted(a, b)))
+    return linalg.vdot(*(movement.flatten(x) for x in promoted(a, b)))
 
 
 def _outer(a: Any, b: Any, out: None = None) -> Any:
@@ -63,16 +54,16 @@ def _outer(a: Any, b: Any, out: None = None) -> Any:
 
 
 def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
-    x, y = _promoted(a, b)
+    x, y = promoted(a, b)
     return linalg.tensordot(x, y, axes)
 
 
 def _einsum(*operands: Any, out: None = None, optimize: Any = False, **options: Any) -> Any:
     if isinstance(operands[0], str):
-        return linalg.einsum(operands[0], *_promoted(*operands[1:]))
+        return linalg.einsum(operands[0], *promoted(*operands[1:]))
     count = len(operands) // 2
     lists = [list(axes) for axes in operands[1 : 2 * count : 2]]
-    pairs = [x for pair in zip(_promoted(*operands[: 2 * count : 2]), lists, strict=True) for x in pair]
+    pairs = [x for pair in zip(promoted(*operands[: 2 * count : 2]), lists, strict=True) for x in pair]
     return linalg.einsum(*pairs, *(list(axes) for axes in operands[2 * count :]))
 
 
@@ -81,7 +72,7 @@ def _cross(
 ) -> Any:  # fmt: skip
     if axis is not None:
         axisa = axisb = axisc = axis
-    x, y = (movement.moveaxis(t, i, -1) for t, i in zip(_promoted(a, b), (axisa, axisb), strict=True))
+    x, y = (movement.moveaxis(t, i, -1) for t, i in zip(promoted(a, b), (axisa, axisb), strict=True))
     n = max(x.ndim, y.ndim)
     x, y = (t.reshape((1,) * (n - t.ndim) + tuple(t.shape)) for t in (x, y))
     return movement.moveaxis(linalg.linalg_cross(x, y), -1, axisc)
@@ -100,7 +91,7 @@ def _matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
 
 
 def _solve(a: Any, b: Any) -> Any:
-    x, y = _promoted(a, b)
+    x, y = promoted(a, b)
     return linalg.solve(x, y) if y.ndim == 1 else linalg.Solve.apply(x, y)
 
 
@@ -109,19 +100,19 @@ def _svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian:
 
 
 def _lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
-    x, y = _promoted(a, b)
+    x, y = promoted(a, b)
     return linalg.lstsq(x, y, rcond, driver="gelsd")
 
 
 def _tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
-    x, y = _promoted(a, b)
+    x, y = promoted(a, b)
     return linalg.tensorsolve(x, y, axes)
 
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.dot: _dot,
     np.vdot: _vdot,
-    np.inner: lambda a, b, /: linalg.inner(*_promoted(a, b)),
+    np.inner: lambda a, b, /: linalg.inner(*promoted(a, b)),
     np.outer: _outer,
     np.tensordot: _tensordot,
     np.einsum: _einsum,
@@ -130,7 +121,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.linalg.matmul: lambda x1, x2, /: _matmul(x1, x2),
     np.linalg.outer: lambda x1, x2, /: _outer(x1, x2),
     np.linalg.tensordot: lambda x1, x2, /, *, axes=2: _tensordot(x1, x2, axes),
-    np.linalg.vecdot: lambda x1, x2, /, *, axis=-1: linalg.vecdot(*_promoted(x1, x2), dim=axis),
+    np.linalg.vecdot: lambda x1, x2, /, *, axis=-1: linalg.vecdot(*promoted(x1, x2), dim=axis),
     np.linalg.cross: lambda x1, x2, /, *, axis=-1: _cross(x1, x2, axis=axis),
     np.linalg.norm: _norm,
     np.linalg.vector_norm: _vector_norm,
@@ -139,7 +130,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.linalg.matrix_rank: lambda A, tol=None, hermitian=False, *, rtol=None: linalg.matrix_rank(
         A, tol, hermitian, rtol=rtol
     ),
-    np.linalg.multi_dot: lambda arrays, *, out=None: linalg.multi_dot(_promoted(*arrays)),
+    np.linalg.multi_dot: lambda arrays, *, out=None: linalg.multi_dot(promoted(*arrays)),
     np.linalg.matrix_power: lambda a, n: linalg.matrix_power(a, n),
     np.linalg.inv: lambda a: linalg.inv(a),
     np.linalg.pinv: lambda a, rcond=None, hermitian=False, *, rtol=None: linalg.pinv(a, rcond, hermitian, rtol=rtol),

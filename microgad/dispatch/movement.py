@@ -9,7 +9,6 @@ import numpy as np
 
 from ..errors import ArgumentError, DtypeError
 from ..ops import creation, movement
-from ..ops.out import into
 
 _tensor = creation.as_tensor
 
@@ -18,9 +17,9 @@ def _tensors(arrays: Any) -> list[Any]:
     return [_tensor(a) for a in arrays]
 
 
-def _made(result: Any, dtype: Any = None, out: Any = None) -> Any:
-    """A result in another dtype, and in another Tensor, where such are given."""
-    return into(out, result if dtype is None else result.to(dtype=dtype))
+def _made(result: Any, dtype: Any = None) -> Any:
+    """A result in another dtype, where one is given."""
+    return result if dtype is None else result.to(dtype=dtype)
 
 
 def _shape(shape: Any) -> Any:
@@ -74,11 +73,11 @@ def _concatenate(
 ) -> Any:
     tensors = _tensors(arrays)
     joined = movement.cat([movement.ravel(t) for t in tensors] if axis is None else tensors, axis or 0)
-    return _made(joined, dtype, out)
+    return _made(joined, dtype)
 
 
 def _stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
-    return _made(movement.stack(_tensors(arrays), axis), dtype, out)
+    return _made(movement.stack(_tensors(arrays), axis), dtype)
 
 
 def _joined(op: Callable[..., Any]) -> Callable[..., Any]:
@@ -175,7 +174,7 @@ def _repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
 
 
 def _trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:
-    return into(out, movement.diagonal(a, offset, axis1, axis2).sum(-1, dtype=dtype))
+    return movement.diagonal(a, offset, axis1, axis2).sum(-1, dtype=dtype)
 
 
 def _atleast(op: Callable[..., Any]) -> Callable[..., Any]:

@@ -18,26 +18,19 @@ def _axis(axis: Any) -> Any:
     return tuple(axis) if isinstance(axis, (list, tuple)) else axis
 
 
-def _alone(out: Any, name: str) -> None:
-    if out is not None:
-        raise DtypeError(f"numpy.{name} with out= is not recorded on Tensors; write it out of place")
-
-
-def _reduced(op: Callable[..., Any], name: str) -> Callable[..., Any]:
+def _reduced(op: Callable[..., Any]) -> Callable[..., Any]:
     """A function (a, axis, out, keepdims)."""
 
     def function(a: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
-        _alone(out, name)
         return op(a, _axis(axis), keepdims)
 
     return function
 
 
-def _typed(op: Callable[..., Any], name: str) -> Callable[..., Any]:
+def _typed(op: Callable[..., Any]) -> Callable[..., Any]:
     """A function (a, axis, dtype, out, keepdims)."""
 
     def function(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False) -> Any:
-        _alone(out, name)
         return op(_kind(a, dtype), _axis(axis), keepdims)
 
     return function
@@ -47,8 +40,8 @@ def _kind(a: Any, dtype: Any) -> Any:
     return a if dtype is None else a.to(np.dtype(dtype))
 
 
-sum = _typed(reduction.sum, "sum")
-_mean = _typed(lambda a, axis, keepdims: reduction.mean(_floating(a), axis, keepdims), "mean")
+sum = _typed(reduction.sum)
+_mean = _typed(lambda a, axis, keepdims: reduction.mean(_floating(a), axis, keepdims))
 
 
 def _floating(a: Any) -> Any:
@@ -64,13 +57,12 @@ def _prod(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return a
 
 
-def _spread(op: Callable[..., Any], name: str) -> Callable[..., Any]:
+def _spread(op: Callable[..., Any]) -> Callable[..., Any]:
     """A function (a, axis, dtype, out, ddof, keepdims)."""
 
     def function(
         a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False
     ) -> Any:
-        _alone(out, name)
         return op(_floating(_kind(a, dtype)), _axis(axis), correction=ddof, keepdim=keepdims)
 
     return function
@@ -84,11 +76,10 @@ def _argmin(a: Any, axis: Any = None, out: None = None, *, keepdims: bool = Fals
     return reduction.argmin(a, axis, keepdims)
 
 
-def _scan(op: Callable[..., Any], name: str) -> Callable[..., Any]:
+def _scan(op: Callable[..., Any]) -> Callable[..., Any]:
     """A function (a, axis, dtype, out), over all elements where there is no axis."""
 
     def function(a: Any, axis: Any = None, dtype: Any = None, out: None = None) -> Any:
-        _alone(out, name)
         a = _kind(a, dtype)
         return op(a.reshape(-1), 0) if axis is None else op(a, axis)
 
@@ -136,7 +127,7 @@ def _quantile(op: Callable[..., Any], scale: float = 1) -> Callable[..., Any]:
         if isinstance(axis, (tuple, list)) or others.get("weights") is not None:
             raise DtypeError("numpy.quantile over several axes or with weights is not recorded on Tensors")
         a = _floating(a)
-        q = creation.as_tensor(q).to(a.dtype) / scale
+        q = creation.as_tensor(q, a.dtype, a.device) / scale
         flat = op(a, q.reshape(-1), axis, keepdims, interpolation=method)
         return flat.reshape((*q.shape, *flat.shape[1:]))
 
@@ -242,27 +233,27 @@ def _searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.sum: sum,
     np.mean: _mean,
-    np.prod: _typed(_prod, "prod"),
-    np.nansum: _typed(reduction.nansum, "nansum"),
-    np.nanmean: _typed(reduction.nanmean, "nanmean"),
-    np.nanprod: _typed(_of_numbers(_prod, 1), "nanprod"),
-    np.max: _reduced(reduction.amax, "max"),
-    np.amax: _reduced(reduction.amax, "amax"),
-    np.min: _reduced(reduction.amin, "min"),
-    np.amin: _reduced(reduction.amin, "amin"),
-    np.nanmax: _reduced(_nan_extremum(reduction.amax, -math.inf), "nanmax"),
-    np.nanmin: _reduced(_nan_extremum(reduction.amin, math.inf), "nanmin"),
+    np.prod: _typed(_prod),
+    np.nansum: _typed(reduction.nansum),
+    np.nanmean: _typed(reduction.nanmean),
+    np.nanprod: _typed(_of_numbers(_prod, 1)),
+    np.max: _reduced(reduction.amax),
+    np.amax: _reduced(reduction.amax),
+    np.min: _reduced(reduction.amin),
+    np.amin: _reduced(reduction.amin),
+    np.nanmax: _reduced(_nan_extremum(reduction.amax, -math.inf)),
+    np.nanmin: _reduced(_nan_extremum(reduction.amin, math.inf)),
     np.ptp: _ptp,
     np.argmax: _argmax,
     np.argmin: _argmin,
-    np.var: _spread(reduction.var, "var"),
-    np.std: _spread(reduction.std, "std"),
-    np.any: _reduced(reduction.any, "any"),
-    np.all: _reduced(reduction.all, "all"),
-    np.cumsum: _scan(reduction.cumsum, "cumsum"),
-    np.cumprod: _scan(reduction.cumprod, "cumprod"),
-    np.nancumsum: _scan(_of_numbers(reduction.cumsum, 0), "nancumsum"),
-    np.nancumprod: _scan(_of_numbers(reduction.cumprod, 1), "nancumprod"),
+    np.var: _spread(reduction.var),
+    np.std: _spread(reduction.std),
+    np.any: _reduced(reduction.any),
+    np.all: _reduced(reduction.all),
+    np.cumsum: _scan(reduction.cumsum),
+    np.cumprod: _scan(reduction.cumprod),
+    np.nancumsum: _scan(_of_numbers(reduction.cumsum, 0)),
+    np.nancumprod: _scan(_of_numbers(reduction.cumprod, 1)),
     np.sort: _sort,
     np.argsort: _argsort,
     np.quantile: _quantile(reduction.quantile),
@@ -295,7 +286,7 @@ METHODS: dict[str, dict[Any, Callable[..., Any]]] = {
         np.minimum: FUNCTIONS[np.min],
         np.logical_and: FUNCTIONS[np.all],
         np.logical_or: FUNCTIONS[np.any],
-        np.logaddexp: _reduced(logsumexp, "logaddexp.reduce"),
+        np.logaddexp: _reduced(logsumexp),
     },
     "accumulate": {
         np.add: FUNCTIONS[np.cumsum],
