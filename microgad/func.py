@@ -7,13 +7,11 @@ is `grad(grad(f))`.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from . import engine, errors, state
-from .autograd.functional import along
-from .function import Leaf
+from .autograd.functional import along, captures, stacked_columns, stacked_rows
 from .generator import default_generator
 from .lazy import absent as _absent
 from .nn.stateless import functional_call as functional_call
@@ -78,7 +76,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """
     place = _Place(primals, tuple(range(len(primals))))
     value, aux = place.call(func, {}, has_aux)
-    outputs, rebuild = flatten(value)
+    outputs, rebuild = _tensors(value)
 
     def pull(*cotangents: Any) -> Any:
         given = cotangents[0] if len(cotangents) == 1 else cotangents
@@ -100,12 +98,18 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
     >>> torch.func.jvp(torch.sin, (torch.tensor(0.0),), (torch.tensor(2.0),))
     (tensor(0.), tensor(2.))
     """
-    place = _Place(tuple(primals), tuple(range(len(primals))))
+    if not isinstance(primals, tuple) or not isinstance(tangents, tuple):
+        raise errors.DtypeError("jvp: expected primals and tangents to be tuples")
+    place = _Place(primals, tuple(range(len(primals))))
     value, aux = place.call(func, {}, has_aux)
-    outputs, rebuild = flatten(value)
-    directions, _ = flatten(tuple(tangents))
+    outputs, rebuild = _tensors(value)
+    directions, _ = flatten(tangents)
     if [tuple(v.shape) for v in directions] != [tuple(x.shape) for x in place.wanted]:
         raise errors.ShapeError("jvp: tangents must have the structure and the shapes of primals")
+    if strict and not all(y.requires_grad for y in outputs):
+        raise errors.GraphError(
+            "jvp: the output of f is independent of the inputs. This is not allowed with strict=True."
+        )
     graph = place.nested or any(v.requires_grad for v in directions)
     pushed = rebuild(along(outputs, place.wanted, directions, graph))
     result = rebuild([place.released(y) for y in outputs])
@@ -123,12 +127,12 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     """
     place = _Place(primals, tuple(range(len(primals))))
     value, _ = place.call(func, {}, False)
-    outputs, rebuild = flatten(value)
+    outputs, rebuild = _tensors(value)
 
     def push(*tangents: Any) -> Any:
         directions, _ = flatten(tangents)
-        if [tuple(v.shape) for v in directions] != [tuple(x.shape) for x in place.wanted]:
-            raise errors.ShapeError("linearize: tangents must have the structure and the shapes of primals")
+        if [(tuple(v.shape), v.dtype) for v in directions] != [(tuple(x.shape), x.dtype) for x in place.wanted]:
+            raise errors.ShapeError("linearize: tangents must have the structure, the shapes and the dtypes of primals")
         graph = place.nested or any(v.requires_grad for v in directions)
         return rebuild(along(outputs, place.wanted, directions, graph))
 
@@ -161,12 +165,16 @@ def jacrev(
     tensor([[2., 0.],
             [0., 4.]])
     """
+    if chunk_size is not None and chunk_size < 1:
+        raise errors.ArgumentError("jacrev: `chunk_size` should be greater than 0.")
 
     @functools.wraps(func)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         place = _Place(args, argnums)
+        _real("arguments", place.wanted)
         value, aux = place.call(func, kwargs, has_aux)
-        outputs, rebuild = flatten(value)
+        outputs, rebuild = _tensors(value)
+        _real("results", outputs)
         found = []
         for y in outputs:
             rows = []
@@ -174,7 +182,9 @@ def jacrev(
                 seed = zeros_like(y).detach()
                 seed.reshape(-1)[i] = 1
                 rows.append(place.pulled([y], [seed]))
-            found.append(place.rebuilt([_matrix(rows, k, y, x) for k, x in enumerate(place.wanted)]))
+            found.append(
+                place.rebuilt([stacked_rows([row[k] for row in rows], y, x) for k, x in enumerate(place.wanted)])
+            )
         return (rebuild(found), aux) if has_aux else rebuild(found)
 
     return jacobian
@@ -193,8 +203,10 @@ def jacfwd(
     @functools.wraps(func)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         place = _Place(args, argnums)
+        _real("arguments", place.wanted)
         value, aux = place.call(func, kwargs, has_aux)
-        outputs, rebuild = flatten(value)
+        outputs, rebuild = _tensors(value)
+        _real("results", outputs)
         blocks: list[list[Tensor]] = [[] for _ in outputs]
         for k, x in enumerate(place.wanted):
             columns: list[list[Tensor]] = [[] for _ in outputs]
@@ -204,7 +216,7 @@ def jacfwd(
                 for column, t in zip(columns, along(outputs, place.wanted, tangents, place.nested), strict=True):
                     column.append(t)
             for y, column, row in zip(outputs, columns, blocks, strict=True):
-                row.append(stack(column, -1).reshape(*y.shape, *x.shape))
+                row.append(stacked_columns(column, y, x))
         found = rebuild([place.rebuilt(row) for row in blocks])
         return (found, aux) if has_aux else found
 
@@ -232,18 +244,28 @@ def vmap(
     """A function that maps `func` over a dimension of its arguments, and stacks what it gives.
 
     `in_dims` is a dimension, None for what isn't mapped over, or a structure of those like the arguments; `out_dims`
-    says where the dimension goes. It calls `func` once for each slice: whatever `func` does is allowed, and takes the
-    time of a loop. `randomness` "same" gives every slice the same draws; "different" and "error" go on drawing.
+    says where the dimension goes, with None for what no slice has a part in; keyword arguments aren't mapped over. It
+    calls `func` once for each slice: whatever `func` does is allowed, and takes the time of a loop. `randomness` "same"
+    gives every slice the same draws, "different" goes on drawing, "error" raises RuntimeError where one is made.
     Source: torch.func.vmap.
 
     >>> torch.func.vmap(torch.dot)(torch.ones(3, 2), torch.arange(6.0).reshape(3, 2))
     tensor([1., 5., 9.])
     """
 
+    if randomness not in ("error", "different", "same"):
+        raise errors.ArgumentError(f"vmap: randomness must be 'error', 'different' or 'same', got {randomness!r}")
+    if chunk_size is not None and chunk_size < 1:
+        raise errors.ArgumentError(f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})")
+
     @functools.wraps(func)
     def mapped(*args: Any, **kwargs: Any) -> Any:
-        leaves, rebuild = flatten((args, kwargs), tensors_only=False)
-        dims = _dims_of(in_dims, args, kwargs)
+        leaves, rebuild = flatten(args, tensors_only=False)
+        dims = _spread(in_dims, args, "in_dims")
+        for x, d in zip(leaves, dims, strict=True):
+            if d is not None and not (isinstance(d, int) and isinstance(x, Tensor) and -x.ndim <= d < x.ndim):
+                what = f"a Tensor of {x.ndim} dimensions" if isinstance(x, Tensor) else type(x).__name__
+                raise errors.ArgumentError(f"vmap: in_dims has {d!r} for an argument that is {what}")
         sizes = {x.shape[d] for x, d in zip(leaves, dims, strict=True) if d is not None}
         if len(sizes) != 1:
             raise errors.ShapeError(
@@ -251,20 +273,42 @@ def vmap(
                 else "vmap: at least one argument must be mapped over, but every in_dim is None"
             )  # fmt: skip
         (size,) = sizes
+        if not size:  # of no slice, one of zeros tells what it would be
+            leaves = [x if d is None else x.sum(d, True).to(x.dtype) for x, d in zip(leaves, dims, strict=True)]
         draws, results = default_generator.get_state(), []
-        for i in range(size):
-            if randomness == "same":
+        for i in range(size or 1):
+            if i and randomness == "same":
                 default_generator.set_state(draws)
             slices = [x if d is None else x.select(d, i) for x, d in zip(leaves, dims, strict=True)]
-            given, named = rebuild(slices)
-            results.append(flatten(func(*given, **named)))
-        if not results:
-            raise errors.ShapeError("vmap: can't map over a dimension of size 0")
-        found = list(zip(*(outputs for outputs, _ in results), strict=True))
-        places = [out_dims] * len(found) if isinstance(out_dims, int) else list(out_dims)
-        return results[0][1]([stack(list(parts), at) for parts, at in zip(found, places, strict=True)])
+            results.append(func(*rebuild(slices), **kwargs))
+            if not i and randomness == "error" and (default_generator.get_state() != draws).any():
+                default_generator.set_state(draws)
+                raise errors.GraphError(
+                    "vmap: called random operation while in randomness error mode: use randomness='same' or 'different'"
+                )
+        return _joined(results, out_dims, size)
 
     return mapped
+
+
+def _joined(results: list[Any], out_dims: Any, size: int) -> Any:
+    """What a function gave for each slice, stacked: each Tensor where `out_dims` has its new dimension."""
+    every = [flatten(result, tensors_only=False)[0] for result in results]
+    if isinstance(results[0], Tensor) and isinstance(out_dims, tuple) and len(out_dims) == 1:
+        (out_dims,) = out_dims
+    joined = []
+    for parts, at in zip(zip(*every, strict=True), _spread(out_dims, results[0], "out_dims"), strict=True):
+        if at is None:
+            joined.append(parts[0])
+        elif isinstance(parts[0], Tensor):
+            whole = stack(list(parts), at)
+            joined.append(whole if size else whole.narrow(at, 0, 0))
+        else:
+            raise errors.ArgumentError(
+                f"vmap: the function must only return Tensors, got {type(parts[0]).__name__}: did you mean to set "
+                "out_dims to None for it?"
+            )
+    return flatten(results[0], tensors_only=False)[1](joined)
 
 
 def flatten(tree: Any, tensors_only: bool = True) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
@@ -301,10 +345,13 @@ class _Place:
         for n in numbers:
             if not -len(args) <= n < len(args):
                 raise errors.ArgumentError(f"argnums: got {n}, but there are only {len(args)} positional arguments")
+        if (args and argnums == ()) or len({n % len(args) for n in numbers}) != len(numbers):
+            raise errors.ArgumentError(f"argnums: must be non-empty, and each only once, got {argnums}")
         chosen = [args[n] for n in numbers]
         leaves, self._rebuild = flatten(chosen)
         # whether somebody outside wants a gradient: then results stay on the graph
-        self.nested = any(x.requires_grad for x in flatten((args,))[0])
+        self.recording = state.current().grad_enabled
+        self.nested = self.recording and any(x.requires_grad for x in flatten((args,))[0])
         with state.scope(grad_enabled=True):
             self.wanted = [clone(x) if x.requires_grad else clone(x.detach()).requires_grad_() for x in leaves]
         own = self._rebuild(self.wanted)
@@ -316,30 +363,13 @@ class _Place:
         """What the function gives, and what it gives beside it."""
         with state.scope(grad_enabled=True):
             result = func(*self.args, **kwargs)
-        self.nested |= self._captured(flatten(result)[0])
+        self.nested |= self.recording and captures(flatten(result)[0], self.wanted)
         if not has_aux:
             return result, None
         if not (isinstance(result, tuple) and len(result) == 2):
             raise errors.ArgumentError("has_aux: the function must return a tuple (output, aux)")
         leaves, rebuild = flatten(result[1])
         return result[0], rebuild([self.released(x) for x in leaves])
-
-    def _captured(self, outputs: list[Tensor]) -> bool:
-        """Whether results depend on more that wants a gradient than the arguments: on what the function closes over.
-
-        What came into being while it ran isn't that: arguments of a transform inside, which is over.
-        """
-        own = {x.node.number for x in self.wanted}
-        start = min(own, default=math.inf)
-        seen, stack = set(own), [y.node for y in outputs]
-        while stack:
-            node = stack.pop()
-            if node is not None and node.number not in seen:
-                if type(node) is Leaf and node.number < start:
-                    return True
-                seen.add(node.number)
-                stack.extend(node.edges)
-        return False
 
     def pulled(self, outputs: Sequence[Tensor], seeds: Sequence[Tensor]) -> list[Tensor]:
         """The gradients of the wanted arguments, zeros where there are none."""
@@ -362,25 +392,33 @@ class _Place:
         return y if self.nested else y.detach()
 
 
-def _matrix(rows: list[list[Tensor]], k: int, y: Tensor, x: Tensor) -> Tensor:
-    """Row for row the derivatives of y by x, as (*y.shape, *x.shape)."""
-    return stack([row[k] for row in rows]).reshape(*y.shape, *x.shape)
+def _tensors(value: Any) -> tuple[list[Tensor], Callable[[Sequence[Any]], Any]]:
+    """`flatten` of what a function to be differentiated gave. Raises RuntimeError where there is more than Tensors."""
+    outputs, rebuild = flatten(value, tensors_only=False)
+    for y in outputs:
+        if not isinstance(y, Tensor):
+            raise errors.DtypeError(f"expected the function to return only tensors, got unsupported type {type(y)}")
+    return outputs, rebuild
 
 
-def _dims_of(in_dims: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[int | None]:
-    """For each leaf of (args, kwargs) the dimension that is mapped over: of keyword arguments the first."""
+def _real(what: str, tensors: Sequence[Tensor]) -> None:
+    """Refuse what a matrix of derivatives isn't defined for."""
+    if any(x.is_complex() for x in tensors):
+        raise errors.DtypeError(f"a Jacobian is of real {what}, but one is complex: see torch.view_as_real")
 
-    def spread(x: Any, dims: Any) -> list[int | None]:
-        if isinstance(x, (tuple, list)):
-            each = dims if isinstance(dims, (tuple, list)) else [dims] * len(x)
-            return [d for part, dim in zip(x, each, strict=True) for d in spread(part, dim)]
-        if isinstance(x, dict):
-            return [d for name, part in x.items() for d in spread(part, dims[name] if isinstance(dims, dict) else dims)]
-        return [dims if isinstance(x, Tensor) else None]
 
-    if isinstance(in_dims, (tuple, list)) and len(in_dims) != len(args):
-        raise errors.ArgumentError(f"vmap: in_dims has {len(in_dims)} entries for {len(args)} arguments")
-    return [*spread(args, in_dims), *spread(kwargs, 0)]
+def _spread(dims: Any, tree: Any, name: str) -> list[Any]:
+    """For each leaf of a tree its dimension: `dims` has the tree's structure; one for a part is for all in it."""
+    if not isinstance(tree, (tuple, list, dict)):
+        if isinstance(dims, (tuple, list, dict)):
+            raise errors.ArgumentError(f"vmap: {name} has {dims} for one {type(tree).__name__}")
+        return [dims]
+    places = tree if isinstance(tree, dict) else range(len(tree))
+    if not isinstance(dims, (tuple, list, dict)):
+        dims = dict.fromkeys(places, dims)
+    elif isinstance(dims, dict) != isinstance(tree, dict) or len(dims) != len(tree):
+        raise errors.ArgumentError(f"vmap: {name} is not compatible with the structure of what it is for: {dims}")
+    return [d for place in places for d in _spread(dims[place], tree[place], name)]
 
 
 _absent(globals())

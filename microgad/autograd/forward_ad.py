@@ -13,7 +13,8 @@ from .. import errors, state
 from ..lazy import absent as _absent
 from ..ops.movement import clone
 from ..tensor import Tensor
-from .functional import along
+from .functional import along, captures
+from .grad_mode import enable_grad
 
 
 class UnpackedDualTensor(NamedTuple):
@@ -29,6 +30,8 @@ _level: ContextVar[list[tuple[Tensor, Tensor]] | None] = ContextVar("level", def
 class dual_level:
     """In a block Tensors may carry tangents. One level at a time, as in PyTorch.
 
+    Operations are recorded in it, so that tangents can be found: in a `no_grad` block inside there are none.
+
     >>> from microgad.autograd import forward_ad
     >>> with forward_ad.dual_level():
     ...     x = forward_ad.make_dual(torch.tensor(3.0), torch.tensor(1.0))
@@ -40,9 +43,12 @@ class dual_level:
         if _level.get() is not None:
             raise errors.GraphError("Nested forward mode AD is not supported at the moment")
         self._token = _level.set([])
+        self._mode = enable_grad()
+        self._mode.__enter__()
         return 0
 
     def __exit__(self, *_: object) -> None:
+        self._mode.__exit__()
         _level.reset(self._token)
 
 
@@ -64,15 +70,14 @@ def exit_dual_level(*, level: int | None = None) -> None:
 def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> Tensor:
     """`tensor` with a tangent, of its shape and dtype.
 
-    Raises RuntimeError outside of a level, ValueError where the two differ in shape, TypeError where they aren't
-    floating-point.
+    Raises RuntimeError outside of a level, ValueError where the two differ in shape or aren't floating-point.
     """
     duals = _level.get()
     if duals is None:
         raise errors.GraphError("Trying to create a dual Tensor for forward AD but no level exists: use dual_level()")
     for name, x in (("primal", tensor), ("tangent", tangent)):
         if not (x.is_floating_point() or x.is_complex()):
-            raise errors.DtypeError(f"make_dual: expected {name} to be floating point or complex, got {x.dtype}")
+            raise errors.ArgumentError(f"make_dual: expected {name} to be floating point or complex, got {x.dtype}")
     if tuple(tensor.shape) != tuple(tangent.shape):
         raise errors.ShapeError(
             f"make_dual: tensor has shape {tuple(tensor.shape)}, but tangent has {tuple(tangent.shape)}"
@@ -97,9 +102,9 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
         if dual is tensor:
             return UnpackedDualTensor(tensor.detach(), tangent)
     values, tangents = zip(*duals, strict=True)
-    wanted = any(t.requires_grad for t in tangents)
+    wanted = any(t.requires_grad for t in tangents) or any(not x.is_leaf for x in values) or captures([tensor], values)
     (tangent,) = along([tensor], values, tangents, wanted)
-    return UnpackedDualTensor(tensor.detach(), tangent)
+    return UnpackedDualTensor(tensor if wanted else tensor.detach(), tangent)
 
 
 _absent(globals())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import engine, errors, state
+from ..function import Leaf
 from ..lazy import absent as _absent
 from ..ops.creation import ones_like, zeros, zeros_like
 from ..ops.movement import clone, stack
@@ -141,9 +143,29 @@ def along(
     by_output = {id(y): t for y, t in zip(recorded, pushed, strict=True) if t is not None}
     if refused is not None:
         for i, y in enumerate(outputs):
-            if id(y) not in by_output:
+            if id(y) not in by_output or (create_graph and not by_output[id(y)].requires_grad):
                 raise refused(i)
+        if any(g is None for g in found):
+            raise refused(0)
     return [by_output[id(y)] if id(y) in by_output else zeros_like(y).detach() for y in outputs]
+
+
+def captures(outputs: Sequence[Tensor], own: Sequence[Tensor]) -> bool:
+    """Whether outputs depend on more that wants a gradient than a function's own inputs: on what it closes over.
+
+    What came into being since isn't that: arguments of a transform inside, which is over.
+    """
+    seen = {x.node.number for x in own}
+    start = min(seen, default=math.inf)
+    stack = [y.node for y in outputs]
+    while stack:
+        node = stack.pop()
+        if node is not None and node.number not in seen:
+            if type(node) is Leaf and node.number < start:
+                return True
+            seen.add(node.number)
+            stack.extend(node.edges)
+    return False
 
 
 def _by_rows(call: _Call, create_graph: bool) -> list[list[Tensor]]:
@@ -156,7 +178,7 @@ def _by_rows(call: _Call, create_graph: bool) -> list[list[Tensor]]:
             seed.reshape(-1)[i] = 1
             rows.append(call.pulled([y], (seed,), create_graph))
         columns = zip(*rows, strict=True) if rows else [()] * len(call.inputs)
-        result.append([_stacked(c, y.shape, x) for c, x in zip(columns, call.inputs, strict=True)])
+        result.append([stacked_rows(c, y, x) for c, x in zip(columns, call.inputs, strict=True)])
     return result
 
 
@@ -170,18 +192,21 @@ def _by_columns(call: _Call, create_graph: bool) -> list[list[Tensor]]:
             for row, t in zip(columns, along(call.outputs, call.inputs, tangents, create_graph), strict=True):
                 row[k].append(t)
     return [
-        [
-            stack(parts, -1).reshape(*y.shape, *x.shape) if parts else zeros(*y.shape, *x.shape, dtype=y.dtype)
-            for parts, x in zip(row, call.inputs, strict=True)
-        ]
+        [stacked_columns(parts, y, x) for parts, x in zip(row, call.inputs, strict=True)]
         for row, y in zip(columns, call.outputs, strict=True)
     ]
 
 
-def _stacked(rows: Sequence[Tensor], shape: Sequence[int], x: Tensor) -> Tensor:
-    """Rows, one an element of an output of this shape, as (*output, *input)."""
+def stacked_rows(rows: Sequence[Tensor], y: Tensor, x: Tensor) -> Tensor:
+    """Derivatives by an input, one for each element of an output, as (*output, *input)."""
     whole = stack(list(rows)) if rows else zeros(0, *x.shape, dtype=x.dtype, device=x.device)
-    return whole.reshape(*shape, *x.shape)
+    return whole.reshape(*y.shape, *x.shape)
+
+
+def stacked_columns(columns: Sequence[Tensor], y: Tensor, x: Tensor) -> Tensor:
+    """Derivatives of an output, one along each element of an input, as (*output, *input)."""
+    whole = stack(list(columns), -1) if columns else zeros(*y.shape, 0, dtype=y.dtype, device=y.device)
+    return whole.reshape(*y.shape, *x.shape)
 
 
 class _Call:
@@ -199,7 +224,9 @@ class _Call:
     ) -> None:
         self.name, self.strict, self.create_graph = name, strict, create_graph
         self.single = isinstance(inputs, Tensor)
-        given = (inputs,) if self.single else tuple(inputs)
+        if not isinstance(inputs, (Tensor, tuple)):
+            raise errors.DtypeError(f"{name}: inputs must be a Tensor or a tuple of them, got {type(inputs).__name__}")
+        given = (inputs,) if self.single else inputs
         for i, x in enumerate(given):
             if not isinstance(x, Tensor):
                 raise errors.DtypeError(f"{name}: inputs must be Tensors, but inputs[{i}] is {type(x).__name__}")
@@ -230,11 +257,12 @@ class _Call:
             ys, given = zip(*pairs, strict=True)
             with state.scope(grad_enabled=True):
                 found = engine.grad(ys, self.inputs, given, True, create_graph, allow_unused=True)
-        if self.strict and any(g is None for g in found):
-            i = next(i for i, g in enumerate(found) if g is None)
-            raise errors.GraphError(
-                f"{self.name}: the output is independent of input {i}, which strict=True doesn't allow"
-            )
+        for i, g in enumerate(found):
+            if self.strict and (g is None or (create_graph and not g.requires_grad)):
+                raise errors.GraphError(
+                    f"{self.name}: the output, or its derivative, is independent of input {i}, which strict=True "
+                    "doesn't allow"
+                )
         return [zeros_like(x).detach() if g is None else g for g, x in zip(found, self.inputs, strict=True)]
 
     def like_outputs(self, v: Any) -> list[Tensor]:

@@ -64,10 +64,17 @@ def _exchanged(module: Module, given: Mapping[str, Tensor], tie_weights: bool, s
         raise errors.GraphError(f"functional_call: unexpected key(s): {', '.join(unknown)}")
     chosen = dict(given)
     if tie_weights:
-        by_tensor = {id(registry[name]): given[key] for key, (registry, name) in places.items() if key in given}
+        by_tensor: dict[int, Tensor] = {}
+        for key, (registry, name) in places.items():
+            own = registry[name]
+            if key in given and own is not None and by_tensor.setdefault(id(own), given[key]) is not given[key]:
+                raise errors.ArgumentError(
+                    f"functional_call: {key} is tied to another key, for which another Tensor is given: give one, or"
+                    " set tie_weights=False"
+                )
         for key in sorted(missing):
             registry, name = places[key]
-            if registry[name] is not None and id(registry[name]) in by_tensor:
+            if id(registry[name]) in by_tensor:
                 chosen[key] = by_tensor[id(registry[name])]
     if strict and (absent := [key for key in places if key not in chosen]):
         raise errors.GraphError(f"functional_call: missing key(s): {', '.join(absent)}")

@@ -2,5 +2,14 @@
 
 from importlib.util import find_spec
 
-AT_ONCE = ["both.py", "test_arguments.py", "test_module.py", "test_nn_utils.py", "test_rnn.py", "test_transformer.py"]
+AT_ONCE = [
+    "both.py",
+    "test_arguments.py",
+    "test_func.py",
+    "test_hooks.py",
+    "test_module.py",
+    "test_nn_utils.py",
+    "test_rnn.py",
+    "test_transformer.py",
+]
 collect_ignore = [] if find_spec("torch") else AT_ONCE

@@ -1,0 +1,213 @@
+"""torch.func, torch.autograd.functional and forward mode at their edges: the same programs on both libraries."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+from .both import Programs
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's own
+
+programs = Programs()
+
+
+@pytest.mark.parametrize("name", programs)
+def test_it_gives_the_same_or_raises_the_same(name: str) -> None:
+    programs.check(name, in_words=False, warned_alike=False)
+
+
+def room(t: Any, name: str) -> Any:
+    return importlib.import_module(f"{t.__name__}.{name}")
+
+
+def numbers(t: Any, *shape: int, seed: int = 1) -> Any:
+    return t.tensor(np.random.default_rng(seed).standard_normal(shape))
+
+
+@programs
+def vmap_spreads_in_dims_and_out_dims_over_structures(t, nn):
+    def f(d, xs):
+        return {"a": d["a"] * xs[0] + xs[1], "b": (xs[0], d["a"].sum())}
+
+    args = {"a": numbers(t, 3, 2)}, (numbers(t, 2, 3, seed=3), numbers(t, 2))
+    return t.func.vmap(f, in_dims=({"a": 0}, (1, None)), out_dims={"a": 1, "b": (-1, 0)})(*args)
+
+
+@programs
+def vmap_leaves_keyword_arguments_whole(t, nn):
+    return t.func.vmap(lambda x, y=None: x * y)(numbers(t, 3, 2), y=numbers(t, 3, 2))
+
+
+@programs
+def vmap_gives_what_no_slice_has_a_part_in_once(t, nn):
+    return t.func.vmap(lambda x: (x, t.ones(2), 3), out_dims=(0, None, None))(numbers(t, 3, 2))
+
+
+@programs
+def vmap_over_nothing(t, nn):
+    return t.func.vmap(lambda x: (x.sum(), x * 2), out_dims=(0, 1))(t.zeros(0, 3))
+
+
+@programs
+def vmap_draws_only_where_it_may(t, nn):
+    return t.func.vmap(lambda x: x + t.rand(2))(numbers(t, 3, 2))
+
+
+@programs
+def vmap_of_dropout_raises(t, nn):
+    return t.func.vmap(lambda x: nn.functional.dropout(x, 0.5))(numbers(t, 3, 2))
+
+
+for case, call in {
+    "a number": lambda t: t.vmap(lambda x, k: x * k)(t.ones(3, 2), 2),
+    "a dimension that isn't there": lambda t: t.vmap(lambda x: x, in_dims=2)(t.ones(3, 2)),
+    "no dimension": lambda t: t.vmap(lambda x: x)(t.ones(())),
+    "half a dimension": lambda t: t.vmap(lambda x: x, in_dims=0.5)(t.ones(3, 2)),
+    "other structure": lambda t: t.vmap(lambda x: x[0], in_dims=((0, 0, 0),))((t.ones(3), t.ones(3))),
+    "other structure of results": lambda t: t.vmap(lambda x: x, out_dims=(0, 0))(t.ones(3)),
+    "a result that is no Tensor": lambda t: t.vmap(lambda x: 3.0)(t.ones(3, 2)),
+    "randomness": lambda t: t.vmap(lambda x: x, randomness="some"),
+    "no chunk": lambda t: t.vmap(lambda x: x, chunk_size=0),
+    "no chunk of rows": lambda t: t.func.jacrev(lambda x: x, chunk_size=0),
+    "argnums twice": lambda t: t.func.grad(lambda x, y: (x * y).sum(), (0, 0))(t.ones(2), t.ones(2)),
+    "argnums by both names": lambda t: t.func.grad(lambda x, y: (x * y).sum(), (1, -1))(t.ones(2), t.ones(2)),
+    "no argnums": lambda t: t.func.grad(lambda x: x.sum(), ())(t.ones(2)),
+    "a number for a result": lambda t: t.func.vjp(lambda x: 3.0, t.ones(2)),
+    "numbers for rows": lambda t: t.func.jacrev(lambda x: 3.0)(t.ones(2)),
+    "primals alone": lambda t: t.func.jvp(lambda x: x, t.ones(2), t.ones(2)),
+    "constants, strictly": lambda t: t.func.jvp(lambda x: t.ones(2), (t.ones(2),), (t.ones(2),), strict=True),
+    "another dtype": lambda t: t.func.linearize(t.sin, t.ones(2))[1](t.ones(2).double()),
+    "complex arguments": lambda t: t.func.jacrev(lambda z: z * z)(t.ones(2) * 1j),
+    "complex arguments forward": lambda t: t.func.jacfwd(lambda z: z * z)(t.ones(2) * 1j),
+    "complex results": lambda t: t.func.jacrev(lambda x: x * 1j)(t.ones(2)),
+    "a list of inputs": lambda t: room(t, "autograd.functional").jacobian(lambda x: x, [t.ones(2)]),
+    "a linear function's graph": lambda t: room(t, "autograd.functional").jacobian(
+        lambda x: x * 2, t.ones(2), create_graph=True, strict=True
+    ),
+    "a linear function's product": lambda t: room(t, "autograd.functional").vjp(
+        lambda x: x * 2, t.ones(2), t.ones(2), create_graph=True, strict=True
+    ),
+    "a linear function's tangent": lambda t: room(t, "autograd.functional").jvp(
+        lambda x: x * 2, t.ones(2), t.ones(2), create_graph=True, strict=True
+    ),
+    "an input without a part": lambda t: room(t, "autograd.functional").jvp(
+        lambda x, y: x**2, (t.ones(2), t.ones(2)), (t.ones(2), t.ones(2)), strict=True
+    ),
+    "a complex number's gradient": lambda t: t.tensor(1 + 2j, requires_grad=True).backward(),
+}.items():
+    programs[case] = lambda t, nn, call=call: call(t)
+
+
+@programs
+def matrices_of_nothing(t, nn):
+    rows = t.func.jacrev(lambda x: x[:0])(numbers(t, 3))
+    return rows, t.func.jacfwd(lambda x: x * 2)(numbers(t, 0)), t.func.jacfwd(lambda x: x[:0])(numbers(t, 3))
+
+
+@programs
+def no_grad_outside_ends_what_comes_from_leaves(t, nn):
+    x = t.tensor(3.0, requires_grad=True)
+    with t.no_grad():
+        found = [t.func.grad(lambda x: x**3)(x), t.func.grad(lambda y: x * y**3)(t.tensor(2.0))]
+        found += t.func.vjp(lambda x: x**3, x)[1](t.tensor(1.0))
+    return found, [g.requires_grad for g in found]
+
+
+@programs
+def tied_weights_take_one_tensor(t, nn):
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    net[1].weight = net[0].weight
+    one, other = t.ones(2, 2), t.zeros(2, 2)
+    same = t.func.functional_call(net, {"0.weight": one, "1.weight": one}, t.ones(2))
+    untied = t.func.functional_call(net, {"0.weight": one, "1.weight": other}, t.ones(2), tie_weights=False)
+    assert same.shape == untied.shape
+    return t.func.functional_call(net, {"0.weight": one, "1.weight": other}, t.ones(2))
+
+
+@programs
+def zeros_of_a_graph_want_a_gradient(t, nn):
+    x, w = (numbers(t, n).requires_grad_() for n in (3, 2))
+    found = t.autograd.grad((x**3).sum(), (x, w), materialize_grads=True, create_graph=True)
+    return found, [g.requires_grad for g in found]
+
+
+@programs
+def a_tangent_is_on_the_graph_of_what_is_outside(t, nn):
+    """Of the value that was made dual, of its tangent, and of what else is multiplied with."""
+    forward = room(t, "autograd.forward_ad")
+    x, v, w = (numbers(t, 3, seed=i).requires_grad_() for i in range(3))
+    found = []
+    for primal, tangent in ((x, v.detach()), (x.detach(), v), (x.detach(), v.detach())):
+        with forward.dual_level():
+            y = forward.unpack_dual((forward.make_dual(primal, tangent) ** 3 * w).sum())
+            found += [y.primal.requires_grad, *t.autograd.grad(y.tangent, (x, v, w), allow_unused=True)]
+    return found
+
+
+@programs
+def a_gradient_has_a_tangent(t, nn):
+    forward = room(t, "autograd.forward_ad")
+    x = numbers(t, 3).requires_grad_()
+    with forward.dual_level():
+        y = (forward.make_dual(x, numbers(t, 3, seed=2)) ** 3).sum()
+        (g,) = t.autograd.grad(y, x, create_graph=True)
+        return g, forward.unpack_dual(g).tangent, forward.unpack_dual(y).tangent
+
+
+@programs
+def forward_mode_needs_no_graph(t, nn):
+    forward = room(t, "autograd.forward_ad")
+    with t.no_grad(), forward.dual_level():
+        return forward.unpack_dual(forward.make_dual(numbers(t, 3), t.ones(3).double()) ** 2).tangent
+
+
+@programs
+def integers_have_no_tangent(t, nn):
+    forward = room(t, "autograd.forward_ad")
+    with forward.dual_level():
+        forward.make_dual(t.ones(2, dtype=t.int64), t.ones(2, dtype=t.int64))
+
+
+@programs
+def an_autograd_function_that_saves_for_forward(t, nn):
+    class Square(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_forward(x)
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, grad):
+            return 2 * ctx.saved_tensors[0] * grad
+
+        @staticmethod
+        def jvp(ctx, tangent):
+            return 2 * ctx.saved_tensors[0] * tangent
+
+    forward = room(t, "autograd.forward_ad")
+    with forward.dual_level():
+        return forward.unpack_dual(Square.apply(forward.make_dual(numbers(t, 3), numbers(t, 3, seed=2)))).tangent
+
+
+@programs
+def kernels_of_tangents(t, nn):
+    """The neural tangent kernel, by matrices and by vmap of jvp of vjp."""
+    net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).double()
+    weights = {name: p.detach() for name, p in net.named_parameters()}
+    x, y = numbers(t, 3, 3), numbers(t, 2, 3, seed=2)
+
+    def f(w, x):
+        return t.func.functional_call(net, w, (x,))
+
+    def one(x, y):
+        _, pull = t.func.vjp(lambda w: f(w, x), weights)
+        return t.func.vmap(lambda v: t.func.jvp(lambda w: f(w, y), (weights,), pull(v))[1])(t.eye(2).double())
+
+    jx, jy = ([j.flatten(2) for j in t.func.vmap(t.func.jacrev(f), (None, 0))(weights, z).values()] for z in (x, y))
+    by_matrices = sum(t.einsum("naf,mbf->nmab", a, b) for a, b in zip(jx, jy, strict=True))
+    return by_matrices, t.func.vmap(t.func.vmap(one, (None, 0)), (0, None))(x, y)
