@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from . import backend, errors, function, state
 from .function import Function, Leaf, Output, Packed
-from .state import State
+from .state import Backward, State
 
 _PLAIN = frozenset((list, tuple, type(None)))  # what `kept` is where nothing is Packed
 
@@ -56,7 +56,7 @@ def run(
     observer = outer.observer
     if observer is not None:
         observer.start_backward(roots, seeds, targets)
-    token = state.variable.set(State(create_graph, outer.path, observer, False, outer.holomorphic))
+    token = state.variable.set(Backward(roots, create_graph, outer.path, observer, False, outer.holomorphic))
     try:
         while heap:
             number = -heappop(heap)
@@ -217,7 +217,7 @@ def _fit(node: Function, i: int, g: Any, grad: Any, gradients: list[Any], create
     """A gradient in its input's shape and dtype, and whether the array is nobody else's."""
     edge = node.edges[i]
     if g.shape != edge.shape:
-        if g.shape != node.shape and not (node.broadcasts and _stretches(edge.shape, g.shape)):
+        if not _stretches(edge.shape, g.shape) or (g.shape != node.shape and not node.broadcasts):
             raise errors.ShapeError(
                 f"{_name(node)}: its derivative for {_input(node, i)} has shape {tuple(g.shape)}, but the "
                 f"input's shape is {edge.shape}"
@@ -254,20 +254,23 @@ def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
 
 def _accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
     tensor = leaf.tensor()
-    if tensor is None:
+    if tensor is None or tensor.node is None:  # gone, or wanting no gradient any more
         return
     if tensor.grad is None:
         if create_graph:
             tensor.grad = grad
         else:
             tensor.grad = function.Tensor._made(grad if owned else grad.copy())
-    elif create_graph or tensor.grad.node is not None:
+    elif create_graph:
         tensor.grad = tensor.grad + grad
+    elif tensor.grad.node is not None:  # a constant is added: its derivatives stay
+        tensor.grad = function.Tensor._made(_sum(tensor.grad.array, grad), tensor.grad.node)
     else:
         tensor.grad.array += grad
         tensor.grad._bump()
     for hook in tensor._after_accumulation():
-        hook(tensor)
+        if hook(tensor) is not None:
+            raise errors.GraphError("Tensor post accumulate grad hooks should return None.")
 
 
 def _gather(heap: list[int], pending: dict[int, Pending], parent: Function, index: int, grad: Any) -> None:
@@ -294,9 +297,10 @@ def _call_hooks(node: Function, grad: Any) -> Any:
     for _, hook in sorted(node.hooks.items()):  # type: ignore[union-attr]
         changed = hook(grad)
         if changed is not None:
-            if changed.array.shape != grad.array.shape:
-                raise errors.ShapeError(
-                    f"{_name(node)}: a hook changed the gradient's shape {grad.array.shape} to {changed.array.shape}"
+            facts = grad.array.shape, grad.array.dtype
+            if not isinstance(changed, Tensor) or (changed.array.shape, changed.array.dtype) != facts:
+                raise errors.DtypeError(
+                    f"{_name(node)}: a hook changed the gradient, of shape and dtype {facts}, to {changed!r:.60}"
                 )
             grad = changed
     return grad.array if bare else grad
@@ -463,7 +467,8 @@ def grad(
     for i, (x, target) in enumerate(zip(inputs, targets, strict=True)):
         g = found.get(target.number)
         if g is None and materialize_grads:
-            g = np.zeros_like(x.array, shape=target.shape, dtype=target.dtype)
+            zeros = np.zeros_like(x.array, shape=target.shape, dtype=target.dtype)
+            g = function.Tensor._made(zeros).requires_grad_(create_graph)
         elif g is None and not allow_unused:
             raise errors.GraphError(
                 f"grad: inputs[{i}] of shape {target.shape} appears to not have been used in the graph. "
@@ -493,10 +498,10 @@ def _seeds(tensors: Sequence[Any], grads: Any, create_graph: bool) -> tuple[list
             raise errors.GraphError(f"element {i} of tensors does not require grad and does not have a grad_fn")
         shape, dtype = tensor.node.shape, tensor.node.dtype
         if g is None:
-            if math.prod(shape) != 1:
+            if math.prod(shape) != 1 or dtype.kind == "c":
                 raise errors.GraphError(
-                    f"grad can be implicitly created only for scalar outputs, but element {i} has shape {shape}: "
-                    "reduce it, or give its gradient"
+                    f"grad can be implicitly created only for {'real ' * (dtype.kind == 'c')}scalar outputs, but "
+                    f"element {i} has shape {shape} and dtype {dtype}: reduce it, or give its gradient"
                 )
             g = function.Tensor._made(np.ones_like(tensor.array, shape=shape, dtype=dtype))
         elif g.array.shape != shape:

@@ -35,6 +35,16 @@ class State:
         self.fine = fine  # applies Functions that have a decomposition, see `graph.fine`
 
 
+class Backward(State):
+    """The state of a backward pass, which knows the nodes from which it began."""
+
+    __slots__ = ("roots",)
+
+    def __init__(self, roots: Any, *fields: Any) -> None:
+        super().__init__(*fields)
+        self.roots = roots
+
+
 variable: ContextVar[State] = ContextVar("microgad", default=State())  # noqa: B039 - immutable
 current = variable.get
 

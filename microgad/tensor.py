@@ -5,14 +5,13 @@ from __future__ import annotations
 import copy as copying
 import importlib
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
 from . import backend, dtypes, engine, errors, function, printing, state
 from .function import Function, Leaf
-from .hooks import RemovableHandle
 from .lazy import Room, missing
 from .methods import Methods
 from .size import Size
@@ -51,7 +50,6 @@ class Tensor(Methods):
     base: Tensor | None = None  # the Tensor that this one is a view of
     chain: tuple[tuple[type[Function], dict[str, Any]], ...] | None = None  # the operations that lead from base to here
     views: list[weakref.ref[Tensor]] | None = None  # of a base: its live views
-    accumulation_hooks: dict[int, Any] | None = None
     name: str | None = None
 
     def __new__(cls, *sizes: Any) -> Any:
@@ -186,52 +184,6 @@ class Tensor(Methods):
             hooks, self.node = self.node.hooks, Leaf(self)
             self.node.hooks = hooks
 
-    def retain_grad(self) -> None:
-        """Store the gradient in `.grad` although this is no leaf."""
-        if self.node is None:
-            raise errors.GraphError("can't retain_grad on Tensor that has requires_grad=False")
-        if self.is_leaf or "retains_grad" in vars(self):
-            return
-        self.retains_grad = True
-        weak = weakref.ref(self)
-
-        def keep(grad: Tensor) -> None:
-            if (tensor := weak()) is not None:
-                new = grad if grad.node is not None else grad.clone()
-                tensor.grad = new if tensor.grad is None else tensor.grad + new
-
-        self.node.hooks = self.node.hooks or {}
-        RemovableHandle(self.node.hooks, keep, last=True)
-
-    retains_grad = False
-
-    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
-        """Call `hook` with the gradient of this Tensor; what it returns, if anything, takes the gradient's place.
-
-        >>> x = torch.tensor(1.0, requires_grad=True)
-        >>> handle = x.register_hook(lambda grad: grad * 10)
-        >>> (2 * x).backward()
-        >>> x.grad
-        tensor(20.)
-        """
-        if self.node is None:
-            raise errors.GraphError("cannot register a hook on a tensor that doesn't require gradient")
-        self.node.hooks = self.node.hooks or {}
-        return RemovableHandle(self.node.hooks, hook)
-
-    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
-        """Call `hook` with this leaf each time its gradient has been added to `.grad`."""
-        if type(self.node) is not Leaf:
-            raise errors.GraphError(
-                "post accumulate grad hooks can only be registered on leaf Tensors that require grad"
-            )
-        if self.accumulation_hooks is None:
-            self.accumulation_hooks = {}
-        return RemovableHandle(self.accumulation_hooks, hook)
-
-    def _after_accumulation(self) -> list[Any]:
-        return list(self.accumulation_hooks.values()) if self.accumulation_hooks else []
-
     def graph(self, **options: Any) -> Graph:
         """How this Tensor was computed, to look at and to draw: see `microgad.graph.graph` for the options.
 
@@ -276,10 +228,11 @@ class Tensor(Methods):
         base = self.base
         if base is None:
             base = self
-            self.node = node
+            region.stand_at(self, node)
         else:
             order = region.order_of(base.array)
-            base.node = region.RegionWrite.noted([base.node, node], base.array, chain=self.chain, order=order)
+            write = region.RegionWrite.noted([base.node, node], base.array, chain=self.chain, order=order)
+            region.stand_at(base, write)
         if base.views:
             region.show_again(base)
 
@@ -417,7 +370,7 @@ class Tensor(Methods):
         raise AttributeError(missing(f"Tensor.{name}", name, dir(type(self))))
 
 
-_PLACE = ("grad", "base", "chain", "views", "accumulation_hooks", "retains_grad")
+_PLACE = ("grad", "base", "chain", "views", "accumulation_hooks", "retainer")
 
 
 def _rebuilt(cls: type[Tensor], array: Any, requires_grad: bool, own: dict[str, Any]) -> Any:

@@ -23,10 +23,14 @@ class Context:
         self.non_differentiable: set[int] = set()
         self.dirty: tuple[Tensor, ...] = ()
         self.materialize_grads = True
+        self.places: tuple[Any, ...] = ()  # in the graph, of what is saved
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep inputs, outputs or intermediates for backward, where they are `saved_tensors`."""
         self.to_save = tensors
+
+    def save_for_forward(self, *tensors: Tensor | None) -> None:
+        """No effect: tangents are found by `backward`, and a static `jvp` isn't called."""
 
     def mark_non_differentiable(self, *tensors: Tensor) -> None:
         """Say which outputs carry no gradient."""
@@ -96,6 +100,8 @@ class Function:
                 cls.setup_context(ctx, args, out)
             else:
                 out = cls.forward(ctx, *args)
+        for t in ctx.dirty:
+            t._bump()
         if not (any(ctx.needs_input_grad) and state.current().grad_enabled):
             results = out if isinstance(out, tuple) else (out,)
             if observer is not None and all(isinstance(x, Tensor) for x in results):
@@ -108,10 +114,10 @@ class Function:
             for x in (out if several else (out,))
         ]
         node = cls.node_class.noted(edges, outs[0].array, ctx=ctx)
-        saved = [None if t is None else _Saved(t, outs) for t in ctx.to_save]
+        ctx.places = tuple(_place_of(t, outs) for t in ctx.to_save)
+        node.kept = [None if t is None else t.array for t in ctx.to_save]
+        node.seen = [x for t in ctx.to_save if t is not None for x in (t._counter(), t._counter()[0])]
         ctx.to_save = ()
-        node.kept = saved
-        node.seen = [x for s in saved if s is not None for x in (s.counter, s.counter[0])]
         if several:
             node.shape, node.dtype = [x.array.shape for x in outs], [x.array.dtype for x in outs]
         for i, x in enumerate(outs):
@@ -128,21 +134,9 @@ class Function:
         return out
 
 
-class _Saved:
-    """A saved Tensor, without the cycle that an output saved as such would make."""
-
-    def __init__(self, tensor: Tensor, outs: list[Tensor]) -> None:
-        self.array = tensor.array
-        self.counter = tensor._counter()
-        self.output = next((i for i, x in enumerate(outs) if x is tensor), None)
-        self.node = tensor.node if self.output is None else None
-
-    def unpacked(self, node: core.Function) -> Tensor:
-        at = self.node
-        if self.output is not None:
-            at = core.Output(node, self.output) if isinstance(node.shape, list) else node
-        tensor: Tensor = Tensor._made(self.array, at)
-        return tensor
+def _place_of(tensor: Tensor | None, outs: list[Tensor]) -> Any:
+    """Where in the graph a saved Tensor is: its node, or the number of the output that it is, which makes no cycle."""
+    return next((i for i, x in enumerate(outs) if x is tensor), None if tensor is None else tensor.node)
 
 
 class _Custom(core.Function):
@@ -164,7 +158,7 @@ class _Custom(core.Function):
             for g in (grad if type(grad) is tuple else (grad,))
         )
         recording = state.current().grad_enabled
-        self.ctx.saved_tensors = tuple(None if s is None else s.unpacked(self) for s in self.kept or ())
+        self.ctx.saved_tensors = tuple(map(self._unpacked, self.kept or (), self.ctx.places))
         try:
             with state.scope(deriving=False):
                 result = self.function.backward(self.ctx, *grads)
@@ -176,6 +170,12 @@ class _Custom(core.Function):
                 f"{self.function.__name__}: backward gave {len(results)} gradients for {len(self.edges)} arguments"
             )
         return tuple(g if g is None or recording else g.array for g in results[: len(self.edges)])
+
+    def _unpacked(self, array: Any, place: Any) -> Tensor | None:
+        if type(place) is int:
+            place = core.Output(self, place) if isinstance(self.shape, list) else self
+        tensor: Tensor | None = None if array is None else Tensor._made(array, place)
+        return tensor
 
     def forward(self, *inputs: Any) -> Any:
         raise NotImplementedError("an autograd.Function can't be replayed")

@@ -13,7 +13,7 @@ from ..function import Function as Node
 from ..hooks import RemovableHandle
 from ..lazy import absent as _absent
 from ..tensor import Tensor
-from .saved import refused, save_on_cpu, saved_tensors_hooks
+from .saved import innermost, refused, save_on_cpu, saved_tensors_hooks
 
 __all__ = [
     "GradientEdge",
@@ -76,6 +76,7 @@ class _Handles:
 def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None], *, mode: str = "all") -> _Handles:
     """Call `fn` once a backward pass: with all gradients when the last has come, or with "any" with the first one.
 
+    The gradient of a Tensor that the pass doesn't come to is None.
     Gives a handle with `remove()`. Source: torch.autograd.graph.register_multi_grad_hook.
 
     >>> a, b = torch.tensor(1.0, requires_grad=True), torch.tensor(2.0, requires_grad=True)
@@ -85,28 +86,42 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None
     """
     if mode not in ("all", "any"):
         raise errors.ArgumentError(f"register_multi_grad_hook: mode must be 'all' or 'any', got '{mode}'")
-    task: list[Any] = [None]  # the state of a backward pass is its own
+    task: list[Any] = [None]  # the state of a backward pass, a state.Backward, is its own
     grads: dict[int, Tensor] = {}
+    numbers, expected = [tensor.node.number for tensor in tensors if tensor.node is not None], set[int]()
 
     def hook_of(i: int) -> Callable[[Tensor], None]:
         def hook(grad: Tensor) -> None:
             if task[0] is not state.current():
                 task[0] = state.current()
                 grads.clear()
+                expected.clear()
+                expected.update(_reached(task[0].roots, numbers))
             grads[i] = grad
             if mode == "any" and len(grads) == 1:
                 fn(grad)
-            if mode == "all" and len(grads) == len(tensors):
-                fn(tuple(grads[k] for k in range(len(tensors))))
+            if mode == "all" and len(grads) == sum(number in expected for number in numbers):
+                fn(tuple(grads.get(k) for k in range(len(tensors))))
 
         return hook
 
     return _Handles([tensor.register_hook(hook_of(i)) for i, tensor in enumerate(tensors)])
 
 
+def _reached(roots: Sequence[Node], numbers: Sequence[int]) -> set[int]:
+    """Which of these nodes, by their numbers, gradients flow to from roots."""
+    seen, stack, oldest = set[int](), list(roots), min(numbers)
+    while stack:
+        node = stack.pop()
+        if node.number not in seen and node.number >= oldest:
+            seen.add(node.number)
+            stack.extend(edge for edge in node.edges if edge is not None)
+    return seen.intersection(numbers)
+
+
 @contextmanager
 def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
-    """In a block, `saved_tensors_hooks` raises RuntimeError with this message.
+    """In a block, `saved_tensors_hooks` raises RuntimeError with this message; and here, where they are in force.
 
     Source: torch.autograd.graph.disable_saved_tensors_hooks.
 
@@ -115,6 +130,8 @@ def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
     Traceback (most recent call last):
     RuntimeError: not here
     """
+    if innermost() is not None:
+        raise RuntimeError(error_message)
     token = refused.set(error_message)
     try:
         yield

@@ -16,8 +16,8 @@ refused: ContextVar[str] = ContextVar("refused", default="")  # why there may be
 class saved_tensors_hooks:
     """In a block, what is kept for backward goes through `pack_hook`, and comes back through `unpack_hook`.
 
-    `pack_hook(tensor)` may give anything; `unpack_hook` gives a Tensor of the same shape and dtype of it. Source:
-    torch.autograd.graph.saved_tensors_hooks.
+    `pack_hook(tensor)` may give anything; `unpack_hook` gives a Tensor of the same shape and dtype of it. Of blocks
+    inside each other the innermost counts. Source: torch.autograd.graph.saved_tensors_hooks.
 
     >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> with torch.autograd.graph.saved_tensors_hooks(lambda t: t.tolist(), lambda values: torch.tensor(values)):
@@ -65,9 +65,17 @@ class Packing(state.Observer):
         """See an operation."""
         super().forward(node, inputs, out)
         kept = getattr(node, "kept", None)
-        if kept:
+        if kept and innermost() is self:
             with state.scope(observer=self.outer, grad_enabled=False):
                 node.kept = PackedByHooks(kept, self.pack, self.unpack)
+
+
+def innermost() -> Packing | None:
+    """The hooks that are in force."""
+    observer = state.current().observer
+    while observer is not None and not isinstance(observer, Packing):
+        observer = observer.outer
+    return observer
 
 
 class PackedByHooks(Packed):
@@ -75,9 +83,9 @@ class PackedByHooks(Packed):
 
     def __init__(self, kept: Sequence[Any], pack: Callable[[Tensor], Any], unpack: Callable[[Any], Tensor]) -> None:
         super().__init__()
+        self.pack_hook, self.unpack_hook = pack, unpack
         self.facts = [_of_each(x, lambda a: (a.shape, a.dtype)) for x in kept]
-        self.values = [_of_each(x, lambda a: pack(Tensor._made(a))) for x in kept]
-        self.unpack_hook = unpack
+        self.values = [_of_each(x, self._packed) for x in kept]
 
     def unpack(self) -> list[Any]:
         """What was kept, from the user's form. Raises RuntimeError where it has another shape or dtype."""
@@ -87,10 +95,20 @@ class PackedByHooks(Packed):
                 for value, fact in zip(self.values, self.facts, strict=True)
             ]
 
+    def _packed(self, array: Any) -> Any:
+        tensor = Tensor._made(array)
+        value = self.pack_hook(tensor)
+        if tensor._version:
+            raise errors.GraphError("pack_hook: wrote into its Tensor, which backward needs as it is: clone it first")
+        return value
+
     def _checked(self, value: Any, fact: Any) -> Any:
         if type(fact) is not tuple:
             return value
-        array = self.unpack_hook(value).array
+        tensor = self.unpack_hook(value)
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"unpack_hook: expected to give a Tensor, got {type(tensor).__name__}")
+        array = tensor.array
         if (array.shape, array.dtype) != fact:
             raise errors.GraphError(
                 f"unpack_hook: expected shape {fact[0]} and dtype {fact[1]}, got {array.shape} and {array.dtype}"

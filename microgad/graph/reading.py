@@ -166,7 +166,8 @@ class Reader:
             roles += ["intermediate"] * len(plan.computed)
             if isinstance(node, custom._Custom):
                 names = [f"saved[{i}]" for i in range(len(node.kept))]
-                roles = ["intermediate" if s is None or s.output is None else "output" for s in node.kept]
+                places = node.ctx.places[: len(node.kept)]
+                roles = ["output" if type(place) is int else "intermediate" for place in places]
             for name, role, value in zip(names, roles, node.kept, strict=True):
                 self.keep(found, name, role, value)
         for name, value in vars(node).items():
@@ -179,8 +180,6 @@ class Reader:
             for i, x in enumerate(value):
                 self.keep(found, f"{name}[{i}]", role, x)
             return
-        if isinstance(value, custom._Saved):
-            value = value.array
         if not backend.is_array(value):
             return
         owner = backend.owner(value)

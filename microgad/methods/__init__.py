@@ -8,6 +8,7 @@ from .creation import Creation
 from .elementwise import Elementwise
 from .facts import Facts
 from .fourier import Fourier
+from .hooks import Hooks
 from .indexing import Indexing
 from .linalg import Linalg
 from .movement import Movement
@@ -28,6 +29,7 @@ class Methods(
     Movement,
     Indexing,
     Facts,
+    Hooks,
     Conversion,
     Creation,
     Random,

@@ -32,6 +32,16 @@ def tell_detached(tensor: Tensor, result: Tensor) -> None:
         observer.forward(node, (tensor,), result)
 
 
+def stand_at(tensor: Tensor, node: Function) -> None:
+    """Let a Tensor be what another node made, after a write: the gradient that it retains is the one there."""
+    tensor.node = node
+    handle = tensor.retainer
+    if handle is not None:
+        node.hooks = node.hooks or {}
+        node.hooks[handle.id] = handle.hooks.pop(handle.id)
+        handle.hooks = node.hooks
+
+
 def show_again(base: Tensor) -> None:
     """Give the live views of a base the nodes that lead to them from its new one."""
     with state.scope(observer=None):  # nothing is computed
@@ -41,7 +51,7 @@ def show_again(base: Tensor) -> None:
                 shown = function.Tensor._made(base.array, base.node)
                 for cls, settings in view.chain:
                     shown = cls.apply(shown, **settings)
-                view.node = shown.node
+                stand_at(view, shown.node)
 
 
 class RegionWrite(Function):

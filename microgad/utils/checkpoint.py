@@ -18,17 +18,22 @@ def checkpoint(
     *args: Any,
     use_reentrant: bool | None = None,
     preserve_rng_state: bool = True,
+    context_fn: Callable[[], tuple[Any, Any]] | None = None,
     determinism_check: str = "default",
+    debug: bool = False,
+    early_stop: bool = True,
     **kwargs: Any,
 ) -> Any:
     """`function(*args, **kwargs)`, whose operations keep nothing: backward calls it again for what they would keep.
 
     It takes the time of one more forward pass and saves the memory. The default generator is put back for the second
-    call, so that dropout drops the same, unless `preserve_rng_state` is false. Every kind of backward works, second
-    derivatives too; `use_reentrant` is accepted, and makes no difference.
+    call, so that dropout drops the same, unless `preserve_rng_state` is false. `context_fn` gives two contexts, for the
+    first call and for the second. Every kind of backward works, second derivatives too; `use_reentrant`, `debug` and
+    `early_stop` are accepted, and make no difference.
 
-    Backward raises RuntimeError where the second call makes other operations than the first, or where an argument has
-    been written to since. Source: torch.utils.checkpoint.checkpoint.
+    Backward raises RuntimeError where the second call doesn't begin with the operations of the first, of the same
+    shapes and dtypes (unless `determinism_check` is "none"), and where an argument has been written to since. Source:
+    torch.utils.checkpoint.checkpoint.
 
     >>> from microgad.utils.checkpoint import checkpoint
     >>> x = torch.tensor([0.5, 1.0], requires_grad=True)
@@ -38,9 +43,10 @@ def checkpoint(
     """
     if not state.current().grad_enabled:
         return function(*args, **kwargs)
-    region = Region(function, args, kwargs, preserve_rng_state)
+    first, second = (context_fn or noop_context_fn)()
+    region = Region(function, args, kwargs, preserve_rng_state, second, determinism_check != "none")
     collector = Collector(state.current().observer)
-    with state.scope(observer=collector):
+    with state.scope(observer=collector), first:
         out = function(*args, **kwargs)
     region.close(collector.nodes)
     return out
@@ -92,19 +98,25 @@ class Region:
     """A call, and what its operations kept, as long as somebody has still to read it."""
 
     def __init__(
-        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], preserve: bool
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        preserve: bool,
+        context: Any,
+        checks: bool,
     ) -> None:
-        self.function, self.args, self.kwargs = function, args, kwargs
+        self.function, self.args, self.kwargs, self.context, self.checks = function, args, kwargs, context, checks
         self.path = state.current().path
         self.draws = default_generator.get_state() if preserve else None
         tensors = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
         self.versions = [(counter, counter[0]) for counter in (x._counter() for x in tensors)]
-        self.kinds: list[type[Function]] = []
+        self.kinds: list[Any] = []
         self.kept: dict[int, Any] = {}
 
     def close(self, nodes: list[Function]) -> None:
         """Let go of what the operations of the first call keep."""
-        self.kinds = [type(node) for node in nodes]
+        self.kinds = _kinds(nodes)
         self.versions = [(counter, counter[0]) for counter, _ in self.versions]
         for i, node in enumerate(nodes):
             if node.kept:
@@ -123,17 +135,22 @@ class Region:
         if self.draws is not None:
             default_generator.set_state(self.draws)
         try:
-            with state.scope(path=self.path, observer=collector, grad_enabled=True, deriving=False):
+            with state.scope(path=self.path, observer=collector, grad_enabled=True, deriving=False), self.context:
                 self.function(*self.args, **self.kwargs)
         finally:
             if self.draws is not None:
                 default_generator.set_state(now)
-        if [type(node) for node in collector.nodes] != self.kinds:
-            raise errors.GraphError(
+        fewer = len(collector.nodes) < len(self.kinds)
+        if fewer or (self.checks and _kinds(collector.nodes)[: len(self.kinds)] != self.kinds):
+            raise CheckpointError(
                 f"checkpoint: the call was of {len(self.kinds)} operations, but called again it is of "
                 f"{len(collector.nodes)}, or of others"
             )
         return collector.nodes
+
+
+def _kinds(nodes: list[Function]) -> list[Any]:
+    return [(type(node), node.shape, node.dtype) for node in nodes]
 
 
 class Recomputed(Packed):

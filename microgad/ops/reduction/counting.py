@@ -132,25 +132,28 @@ def unique(
 ) -> Any:
     """The values that occur, in order, each once; with a dim the slices. Source: torch.unique.
 
-    Then, where asked for, at which of them each element of input is, and how often each occurs. NaNs all differ.
+    Then, where asked for, at which of them each element of input is, and how often each occurs. NaNs all differ. The
+    gradient of a value is its first occurrence's; PyTorch has none.
 
     >>> torch.unique(torch.tensor([3, 1, 1]), return_counts=True)
     (tensor([1, 3]), tensor([2, 1]))
     """
     rows, shape = _rows(input, dim, "unique")
-    if rows.ndim == 1 and not return_inverse:
-        found, _, counts = _runs(np.sort(rows))
-        return _answer(input, dim, shape, found, None, counts if return_counts else None)
+    if rows.ndim == 1 and not return_inverse and input.node is None:
+        rows = np.sort(rows)
+        starts, _, counts = _runs(rows)
+        return _answer(input, dim, shape, rows, starts, None, counts if return_counts else None)
     if rows.ndim == 1:
         order = np.argsort(rows, kind="stable")
     elif rows.shape[1]:
         order = np.lexsort(np.flip(rows.T, 0))
     else:
         order = backend.like(np.arange(len(rows)), rows)
-    found, run, counts = _runs(rows[order])
+    starts, run, counts = _runs(rows[order])
     inverse = np.empty_like(order)
     inverse[order] = run
-    return _answer(input, dim, shape, found, inverse if return_inverse else None, counts if return_counts else None)
+    first, wanted = order[starts], inverse if return_inverse else None
+    return _answer(input, dim, shape, rows, first, wanted, counts if return_counts else None)
 
 
 def unique_consecutive(
@@ -162,8 +165,8 @@ def unique_consecutive(
     tensor([1, 2, 1])
     """
     rows, shape = _rows(input, dim, "unique_consecutive")
-    found, run, counts = _runs(rows)
-    return _answer(input, dim, shape, found, run if return_inverse else None, counts if return_counts else None)
+    starts, run, counts = _runs(rows)
+    return _answer(input, dim, shape, rows, starts, run if return_inverse else None, counts if return_counts else None)
 
 
 def _rows(input: Tensor, dim: int | None, op: str) -> tuple[Any, Any]:
@@ -183,24 +186,26 @@ def _rows(input: Tensor, dim: int | None, op: str) -> tuple[Any, Any]:
 
 
 def _runs(rows: Any) -> tuple[Any, Any, Any]:
-    """The first of each run of equal rows, which run each row belongs to, and the runs' lengths."""
+    """Where each run of equal rows starts, which run each row belongs to, and the runs' lengths."""
     differ = rows[1:] != rows[:-1]
     first = backend.like([True] * min(len(rows), 1), rows, bool)
     new = np.concatenate([first, differ if rows.ndim == 1 else np.any(differ, 1)])
     run = np.cumsum(new) - 1
     starts = np.nonzero(new)[0]
     ends = np.concatenate([starts[1:], starts[:1] * 0 + len(rows)])
-    return rows[starts], run, ends - starts
+    return starts, run, ends - starts
 
 
-def _answer(input: Tensor, dim: int | None, shape: Any, found: Any, inverse: Any, counts: Any) -> Any:
-    """What was asked for; slices back in their place."""
-    made = function.Tensor._made
+def _answer(input: Tensor, dim: int | None, shape: Any, rows: Any, first: Any, inverse: Any, counts: Any) -> Any:
+    """What was asked for: the rows `first`, slices back in their place, recorded where that is wanted."""
+    made, found = function.Tensor._made, rows[first]
     if dim is not None and input.array.ndim > 1:
         axis = dim % input.array.ndim
         rest = [n for i, n in enumerate(input.array.shape) if i != axis]
         found = np.copy(np.moveaxis(found.reshape(len(found), *rest), 0, axis), "C")
-    results = [made(found)]
+        results = [made(found) if input.node is None else input.index_select(axis, made(first))]
+    else:
+        results = [made(found) if input.node is None else input.reshape(-1).index_select(0, made(first))]
     if inverse is not None:
         results.append(made(inverse.reshape(shape)))
     if counts is not None:

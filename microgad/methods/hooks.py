@@ -1,0 +1,71 @@
+"""What a Tensor's gradient goes through, and what is kept of it."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .. import errors
+from ..function import Leaf
+from ..hooks import RemovableHandle
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+class Hooks:
+    """Functions that are called with gradients."""
+
+    __slots__ = ()
+
+    accumulation_hooks: dict[int, Any] | None = None
+    retainer: RemovableHandle | None = None  # of the hook that retain_grad made
+
+    def retain_grad(self: Tensor) -> None:
+        """Store the gradient in `.grad` although this is no leaf."""
+        if self.node is None:
+            raise errors.GraphError("can't retain_grad on Tensor that has requires_grad=False")
+        if self.is_leaf or self.retains_grad:
+            return
+        weak = weakref.ref(self)
+
+        def keep(grad: Tensor) -> None:
+            if (tensor := weak()) is not None:
+                new = grad if grad.node is not None else grad.clone()
+                tensor.grad = new if tensor.grad is None else tensor.grad + new
+
+        self.node.hooks = self.node.hooks or {}
+        self.retainer = RemovableHandle(self.node.hooks, keep, last=True)
+
+    @property
+    def retains_grad(self: Tensor) -> bool:
+        """Whether `retain_grad` was asked for."""
+        return self.retainer is not None
+
+    def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        """Call `hook` with the gradient of this Tensor; what it returns, if anything, takes the gradient's place.
+
+        >>> x = torch.tensor(1.0, requires_grad=True)
+        >>> handle = x.register_hook(lambda grad: grad * 10)
+        >>> (2 * x).backward()
+        >>> x.grad
+        tensor(20.)
+        """
+        if self.node is None:
+            raise errors.GraphError("cannot register a hook on a tensor that doesn't require gradient")
+        self.node.hooks = self.node.hooks or {}
+        return RemovableHandle(self.node.hooks, hook)
+
+    def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], None]) -> RemovableHandle:
+        """Call `hook` with this leaf each time its gradient has been added to `.grad`."""
+        if type(self.node) is not Leaf:
+            raise errors.GraphError(
+                "post accumulate grad hooks can only be registered on leaf Tensors that require grad"
+            )
+        if self.accumulation_hooks is None:
+            self.accumulation_hooks = {}
+        return RemovableHandle(self.accumulation_hooks, hook)
+
+    def _after_accumulation(self: Tensor) -> list[Any]:
+        return list(self.accumulation_hooks.values()) if self.accumulation_hooks else []

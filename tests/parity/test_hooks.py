@@ -1,0 +1,261 @@
+"""Hooks, what is kept, checkpoints, and what is written or switched off before backward: the same on both libraries."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import microgad
+
+from .both import Programs
+
+programs = Programs()
+
+
+@pytest.mark.parametrize("name", programs)
+def test_it_gives_the_same_or_raises_the_same(name: str) -> None:
+    programs.check(name, in_words=False, warned_alike=False)
+
+
+def room(t: Any, name: str) -> Any:
+    return importlib.import_module(f"{t.__name__}.{name}")
+
+
+def leaf(t: Any, *shape: int, seed: int = 1) -> Any:
+    return t.tensor(np.random.default_rng(seed).standard_normal(shape), requires_grad=True)
+
+
+@programs
+def what_wants_no_gradient_any_more_gets_none(t, nn):
+    x, y, z = (leaf(t, 3, seed=i) for i in range(3))
+    loss = (x * y * z).sum()
+    x.requires_grad_(False)
+    y.detach_()
+    loss.backward()
+    return x.grad, y.grad, z.grad
+
+
+@programs
+def a_gradient_with_a_graph_keeps_it(t, nn):
+    seen: list[Any] = []
+    x = leaf(t, 3)
+    (x**3).sum().backward(create_graph=True)
+    first = x.grad
+    first.register_hook(lambda g: seen.append(g.clone()))
+    first.sum().backward(retain_graph=True)
+    assert x.grad.requires_grad
+    return seen, x.grad.detach(), t.autograd.grad(x.grad.sum(), x)
+
+
+@programs
+def data_of_another_shape(t, nn):
+    y = leaf(t, 4, 4) * 2
+    y.data = t.ones(3).double()
+    (y * 2).sum().backward()
+
+
+@programs
+def retained_where_it_stands_after_a_write(t, nn):
+    x = leaf(t, 4)
+    y, z = x * 2, x * 3
+    view = z[1:]
+    seen: list[Any] = []
+    for kept in (y, z, view):
+        kept.retain_grad()
+    for kept in (y, z):
+        kept.register_hook(lambda g: seen.append(g.clone()))
+    y.mul_(3)
+    view.mul_(t.arange(1.0, 4).double())
+    (y * y + z * z).sum().backward()
+    return [(kept.retains_grad, kept.grad) for kept in (y, z)], view.retains_grad, x.grad, seen
+
+
+for case, hook in {
+    "no tensor": lambda g: 3,
+    "another shape": lambda g: g[:2],
+    "another dtype": lambda g: g.float(),
+}.items():
+
+    @programs
+    def changed(t, nn, hook=hook):
+        x = leaf(t, 3)
+        x.register_hook(hook)
+        (x * 2).sum().backward()
+
+    programs[f"a hook gives {case}"] = programs.pop("changed")
+
+
+@programs
+def a_hook_after_accumulation_gives_nothing(t, nn):
+    x = leaf(t, 3)
+    x.register_post_accumulate_grad_hook(lambda x: x.grad)
+    (x * 2).sum().backward()
+
+
+@programs
+def hooks_on_several_gradients_of_which_some_never_come(t, nn):
+    seen: list[Any] = []
+    a, b, c = (leaf(t, 2, seed=i) for i in range(3))
+    inner = a * 2
+    handle = room(t, "autograd.graph").register_multi_grad_hook([a, b, c, inner], seen.append)
+    (inner * b).sum().backward()
+    (a * c).sum().backward(retain_graph=True)
+    b.sum().backward()
+    handle.remove()
+    (a * b).sum().backward()
+    return [[None if g is None else g.clone() for g in grads] for grads in seen]
+
+
+@programs
+def marked_dirty_is_a_write_more(t, nn):
+    class Double(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.mark_dirty(x)
+            return x.mul_(2)
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * 2
+
+    x, y = leaf(t, 3) * 1, t.ones(3)
+    Double.apply(x)
+    Double.apply(y)
+    return x._version, y._version
+
+
+@programs
+def what_an_autograd_function_saves_is_packed(t, nn):
+    log: list[str] = []
+
+    class Exp(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            out = x.exp()
+            ctx.save_for_backward(x, None, out)
+            return out
+
+        @staticmethod
+        def backward(ctx, grad):
+            _, none, out = ctx.saved_tensors
+            assert none is None
+            return grad * out
+
+    def pack(x):
+        log.append("pack")
+        return x.detach().numpy().copy()
+
+    def unpack(array):
+        log.append("unpack")
+        return t.from_numpy(array)
+
+    x = leaf(t, 3)
+    with room(t, "autograd.graph").saved_tensors_hooks(pack, unpack):
+        y = Exp.apply(x)
+    y.sum().backward()
+    return log, x.grad
+
+
+@programs
+def the_innermost_hooks_pack(t, nn):
+    log: list[str] = []
+
+    def hooks(name):
+        return room(t, "autograd.graph").saved_tensors_hooks(lambda x: (log.append(name), x)[1], lambda x: x)
+
+    x = leaf(t, 3)
+    with hooks("outer"):
+        y = x.sin()
+        with hooks("inner"):
+            y = y.exp()
+        y = y.sin()
+    y.sum().backward()
+    return log, x.grad
+
+
+for case, (pack, unpack) in {
+    "packing writes": (lambda x: x.mul_(2), lambda x: x),
+    "unpacking gives no tensor": (lambda x: x, lambda x: 3),
+}.items():
+
+    @programs
+    def packed(t, nn, pack=pack, unpack=unpack):
+        x = leaf(t, 3)
+        with room(t, "autograd.graph").saved_tensors_hooks(pack, unpack):
+            y = x.sin()
+        y.sum().backward()
+
+    programs[case] = programs.pop("packed")
+
+
+@programs
+def hooks_in_force_are_not_switched_off(t, nn):
+    graph = room(t, "autograd.graph")
+    with graph.saved_tensors_hooks(lambda x: x, lambda x: x), graph.disable_saved_tensors_hooks("no"):
+        pass
+
+
+@programs
+def a_checkpoint_in_contexts(t, nn):
+    log: list[str] = []
+
+    @contextlib.contextmanager
+    def context(name):
+        log.append(name)
+        yield
+        log.append(name)
+
+    x = leaf(t, 3)
+    y = room(t, "utils.checkpoint").checkpoint(
+        lambda x: x.sin().exp(),
+        x,
+        use_reentrant=False,
+        context_fn=lambda: (context("first"), context("again")),
+        debug=False,
+        early_stop=False,
+    )
+    y.sum().backward()
+    return log, x.grad
+
+
+@programs
+def a_checkpoint_that_goes_further_the_second_time(t, nn):
+    calls: list[int] = []
+
+    def call(x):
+        calls.append(1)
+        return x.sin() if len(calls) == 1 else x.sin().exp().sin()
+
+    x = leaf(t, 3)
+    room(t, "utils.checkpoint").checkpoint(call, x, use_reentrant=False).sum().backward()
+    return x.grad
+
+
+@pytest.mark.parametrize("library", [microgad, torch])
+@pytest.mark.parametrize(
+    ("first", "again"), [(lambda x: x.sin().exp(), lambda x: x.sin()), (lambda x: x.sin(), lambda x: x[:2].sin())]
+)
+def test_a_checkpoint_that_is_another_the_second_time(library, first, again):
+    checkpoint = room(library, "utils.checkpoint")
+    calls = [again, first]
+    y = checkpoint.checkpoint(lambda x: calls.pop()(x * 1).sum(), leaf(library, 3), use_reentrant=False)
+    with pytest.raises(checkpoint.CheckpointError):
+        y.backward()
+
+
+@programs
+def values_that_occur_once(t, nn):
+    x, y = leaf(t, 3), leaf(t, 3, 2)
+    found = [*t.unique(x, return_counts=True), t.unique(y, dim=0), t.unique(x[[0, 0, 1]]), t.unique_consecutive(x)]
+    return [f.detach() for f in found], [f.requires_grad for f in found]
+
+
+def test_their_gradient_is_the_first_occurrence_s():
+    x = microgad.tensor([3.0, 1.0, 3.0, 2.0], requires_grad=True)
+    (microgad.unique(x) * microgad.tensor([1.0, 2.0, 3.0])).sum().backward()
+    assert x.grad.tolist() == [3.0, 1.0, 0.0, 2.0]
