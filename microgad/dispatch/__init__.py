@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,7 @@ def ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, An
     """What `__array_ufunc__` answers."""
     if "out" in kwargs:
         out, others = kwargs["out"], {name: value for name, value in kwargs.items() if name != "out"}
+        _check_out(ufunc, out)
         return _written(ufunc, out[0] if len(out) == 1 else out, answer(ufunc, method, inputs, others))
     return answer(ufunc, method, inputs, kwargs)
 
@@ -54,7 +56,9 @@ def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     out, place = kwargs.get("out"), _place_of_out(func)
     if len(args) > place:
         out, args = args[place], (*args[:place], None, *args[place + 1 :])
-    kwargs = {name: value for name, value in kwargs.items() if name != "out"}
+    if out is not None:
+        _check_out(func, (out,))
+        kwargs = {name: value for name, value in kwargs.items() if name != "out"}
     try:
         result = op(*args, **kwargs)
     except TypeError as error:
@@ -71,19 +75,27 @@ def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 @functools.cache
 def _place_of_out(func: Any) -> int:
     """Where among a NumPy function's positional arguments `out` stands; beyond all of them if it doesn't."""
-    parameters = list(inspect.signature(func).parameters.values())
+    try:
+        parameters = inspect.signature(func).parameters.values()
+    except ValueError:  # NumPy doesn't say
+        return sys.maxsize
     by_place = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return by_place.index("out") if "out" in by_place else len(parameters) + 64
+    return by_place.index("out") if "out" in by_place else sys.maxsize
+
+
+def _check_out(func: Any, outs: tuple[Any, ...]) -> None:
+    """Refuse to write into what is no Tensor: there a gradient would be lost."""
+    for out in outs:
+        if not isinstance(out, core.Tensor):
+            kind = type(out).__name__
+            raise DtypeError(f"numpy.{func.__name__} with out= is not recorded in a {kind}: give a Tensor, or none")
 
 
 def _written(func: Any, out: Any, result: Any) -> Any:
-    """`out` with the result's values. Raises TypeError where it is no Tensor: there its gradient would be lost."""
+    """`out` with the result's values, which has to be of its shape."""
     outs, results = (x if isinstance(x, tuple) else (x,) for x in (out, result))
     results = tuple(x if isinstance(x, core.Tensor) else core.Tensor._made(x) for x in results)  # of arrays alone
     for target, value in zip(outs, results, strict=True):
-        if not isinstance(target, core.Tensor):
-            kind = type(target).__name__
-            raise DtypeError(f"numpy.{func.__name__} with out= is not recorded in a {kind}: give a Tensor, or none")
         if target.shape != value.shape:
             raise ShapeError(f"numpy.{func.__name__}: out= has shape {target.shape}, but the result {value.shape}")
     return into(out, results if isinstance(out, tuple) else results[0])
