@@ -498,7 +498,7 @@ def _seeds(tensors: Sequence[Any], grads: Any, create_graph: bool) -> tuple[list
             raise errors.GraphError(f"element {i} of tensors does not require grad and does not have a grad_fn")
         shape, dtype = tensor.node.shape, tensor.node.dtype
         if g is None:
-            if math.prod(shape) != 1 or dtype.kind == "c":
+            if math.prod(shape) != 1 or (dtype.kind == "c" and not state.current().holomorphic):
                 raise errors.GraphError(
                     f"grad can be implicitly created only for {'real ' * (dtype.kind == 'c')}scalar outputs, but "
                     f"element {i} has shape {shape} and dtype {dtype}: reduce it, or give its gradient"
