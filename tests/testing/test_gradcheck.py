@@ -198,9 +198,11 @@ def test_a_gradient_of_zero_and_none_at_all():
     assert gradcheck(through_a_hook, leaf(2), atol=10, check_undefined_grad=False)
 
 
-def test_gradients_have_the_dtype_of_their_inputs():
-    x = leaf(2)
-    x.register_hook(lambda grad: grad.float())
+def test_gradients_have_the_dtype_of_their_inputs(monkeypatch):
+    """The engine sees to it: here it is looked at through another one."""
+    x, module = leaf(2), sys.modules[gradcheck.__module__]
+    gradients = module.gradients
+    monkeypatch.setattr(module, "gradients", lambda *given: [g.astype(np.float32) for g in gradients(*given)])
     assert gradcheck(torch.exp, x)
     with pytest.raises(GradcheckError, match="the gradient of input 0 has dtype float32, but input 0 has float64"):
         gradcheck(torch.exp, x, check_grad_dtypes=True)
