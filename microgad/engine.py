@@ -422,6 +422,8 @@ def backward(
     roots, seeds = _seeds(tensors, given, create_graph)
     retain = create_graph if retain_graph is None else retain_graph
     leaves = None if inputs is None else [_node_of(x, "backward", i) for i, x in enumerate(_sequence(inputs))]
+    if leaves == []:
+        raise errors.ArgumentError("`inputs` argument to `backward()` cannot be empty.")
     found = run(roots, seeds, leaves, retain, create_graph)
     for leaf in leaves or ():
         if leaf.number in found and isinstance(leaf, Leaf):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -23,10 +24,15 @@ class Context:
         self.non_differentiable: set[int] = set()
         self.dirty: tuple[Tensor, ...] = ()
         self.materialize_grads = True
-        self.places: tuple[Any, ...] = ()  # in the graph, of what is saved
+        self._places: tuple[Any, ...] = ()  # in the graph, of what is saved
+        self._count = 1  # of outputs
+        self._slots: list[int] = [0]  # which of them are Tensors
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep inputs, outputs or intermediates for backward, where they are `saved_tensors`."""
+        for i, x in enumerate(tensors):
+            if not (x is None or isinstance(x, Tensor)):
+                raise TypeError(f"save_for_backward can only save Tensors, but argument {i} is {type(x).__name__}")
         self.to_save = tensors
 
     def save_for_forward(self, *tensors: Tensor | None) -> None:
@@ -70,6 +76,8 @@ class Function:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "vjp" in vars(cls) and "backward" not in vars(cls):  # its other name
+            cls.backward = cls.vjp  # type: ignore[method-assign, attr-defined]
         cls.node_class = type(
             cls.__name__, (_Custom,), {"function": cls, "__doc__": cls.__doc__, "__module__": cls.__module__}
         )
@@ -85,36 +93,47 @@ class Function:
         raise NotImplementedError("an autograd.Function needs a static backward to be differentiated")
 
     @classmethod
-    def apply(cls, *args: Any) -> Any:
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward, and record it where a gradient is wanted."""
+        if hasattr(cls, "setup_context"):
+            bound = _signature(cls.forward).bind(*args, **kwargs)
+            bound.apply_defaults()
+            args, kwargs = bound.args, bound.kwargs
+        inputs = (*args, *kwargs.values())
         ctx = Context()
-        edges = [x.node if isinstance(x, Tensor) else None for x in args]
+        edges = [x.node if isinstance(x, Tensor) else None for x in inputs]
         ctx.needs_input_grad = tuple(edge is not None for edge in edges)
         observer = state.current().observer
         unrecorded = cls.node_class()
         if observer is not None:
-            observer.begin(unrecorded, args)
+            observer.begin(unrecorded, inputs)
         with state.scope(grad_enabled=False, observer=observer and observer.inside(unrecorded)):
             if hasattr(cls, "setup_context"):
-                out = cls.forward(*args)
+                out = cls.forward(*args, **kwargs)
                 cls.setup_context(ctx, args, out)
             else:
-                out = cls.forward(ctx, *args)
+                out = cls.forward(ctx, *args, **kwargs)
         for t in ctx.dirty:
             t._bump()
         if not (any(ctx.needs_input_grad) and state.current().grad_enabled):
             results = out if isinstance(out, tuple) else (out,)
             if observer is not None and all(isinstance(x, Tensor) for x in results):
-                observer.forward(unrecorded, args, out)
+                observer.forward(unrecorded, inputs, out)
             return out
         several = isinstance(out, tuple)
+        every = list(out) if several else [out]
         dirty = {id(t) for t in ctx.dirty}
-        outs = [
-            Tensor._made(x.array) if id(x) not in dirty and any(x is a for a in args) else x
-            for x in (out if several else (out,))
-        ]
+        if not dirty <= {id(x) for x in every}:
+            raise errors.GraphError(f"{cls.__name__}: what forward marks as dirty has to be among its outputs")
+        ctx._count, ctx._slots = len(every), [i for i, x in enumerate(every) if isinstance(x, Tensor)]
+        for i in ctx._slots:
+            if id(every[i]) not in dirty and any(every[i] is x for x in inputs):
+                every[i] = Tensor._made(every[i].array)
+        outs = [every[i] for i in ctx._slots]
+        if not outs:
+            return out
         node = cls.node_class.noted(edges, outs[0].array, ctx=ctx)
-        ctx.places = tuple(_place_of(t, outs) for t in ctx.to_save)
+        ctx._places = tuple(_place_of(t, outs) for t in ctx.to_save)
         node.kept = [None if t is None else t.array for t in ctx.to_save]
         node.seen = [x for t in ctx.to_save if t is not None for x in (t._counter(), t._counter()[0])]
         ctx.to_save = ()
@@ -128,10 +147,12 @@ class Function:
                     x._rebind(at)
                 else:
                     x.node = at
-        out = tuple(outs) if several else outs[0]
         if observer is not None:
-            observer.forward(node, args, out)
-        return out
+            observer.forward(node, inputs, tuple(outs) if several else outs[0])
+        return tuple(every) if several else outs[0]
+
+
+_signature = functools.cache(inspect.signature)
 
 
 def _place_of(tensor: Tensor | None, outs: list[Tensor]) -> Any:
@@ -148,6 +169,20 @@ class _Custom(core.Function):
     variadic, inputs = True, ("args",)
     ctx: Context
 
+    def __getattr__(self, name: str) -> Any:
+        """What forward has set on ctx: to PyTorch's users it is the node itself."""
+        if name == "ctx":
+            raise AttributeError(name)
+        return getattr(self.ctx, name)
+
+    @property
+    def saved_tensors(self) -> tuple[Tensor | None, ...]:
+        """What is saved. Raises RuntimeError where backward has freed it."""
+        kept = self.kept.unpack() if isinstance(self.kept, core.Packed) else self.kept
+        if kept is None:
+            raise errors.GraphError(f"{self.function.__name__}: saved tensors have already been freed by backward")
+        return tuple(map(self._unpacked, kept, self.ctx._places))
+
     @property
     def materializes(self) -> bool:  # type: ignore[override]
         return self.ctx.materialize_grads
@@ -157,18 +192,26 @@ class _Custom(core.Function):
             g if g is None or isinstance(g, Tensor) else Tensor._made(g)
             for g in (grad if type(grad) is tuple else (grad,))
         )
+        given: list[Any] = [None] * self.ctx._count
+        for i, g in zip(self.ctx._slots, grads, strict=True):
+            given[i] = g
         recording = state.current().grad_enabled
-        self.ctx.saved_tensors = tuple(map(self._unpacked, self.kept or (), self.ctx.places))
+        self.ctx.saved_tensors = self.saved_tensors
         try:
             with state.scope(deriving=False):
-                result = self.function.backward(self.ctx, *grads)
+                result = self.function.backward(self.ctx, *given)
         finally:
             del self.ctx.saved_tensors
         results = result if isinstance(result, tuple) else (result,)
-        if len(results) < len(self.edges):
+        if len(results) < len(self.edges) or any(g is not None for g in results[len(self.edges) :]):
             raise errors.ShapeError(
                 f"{self.function.__name__}: backward gave {len(results)} gradients for {len(self.edges)} arguments"
             )
+        for g in results:
+            if not (g is None or isinstance(g, Tensor)):
+                raise errors.DtypeError(
+                    f"{self.function.__name__}: backward gave a {type(g).__name__}, which is neither a Tensor nor None"
+                )
         return tuple(g if g is None or recording else g.array for g in results[: len(self.edges)])
 
     def _unpacked(self, array: Any, place: Any) -> Tensor | None:

@@ -95,7 +95,7 @@ def _check_out(func: Any, outs: tuple[Any, ...]) -> None:
 def _written(func: Any, out: Any, result: Any) -> Any:
     """`out` with the result's values, which has to be of its shape."""
     outs, results = (x if isinstance(x, tuple) else (x,) for x in (out, result))
-    results = tuple(x if isinstance(x, core.Tensor) else core.Tensor._made(as_array(x)) for x in results)  # of arrays alone
+    results = tuple(x if isinstance(x, core.Tensor) else core.Tensor._made(as_array(x)) for x in results)
     for target, value in zip(outs, results, strict=True):
         if target.shape != value.shape:
             raise ShapeError(f"numpy.{func.__name__}: out= has shape {target.shape}, but the result {value.shape}")

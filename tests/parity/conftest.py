@@ -5,6 +5,7 @@ from importlib.util import find_spec
 AT_ONCE = [
     "both.py",
     "test_arguments.py",
+    "test_custom_function.py",
     "test_func.py",
     "test_hooks.py",
     "test_module.py",

@@ -1,0 +1,145 @@
+"""torch.autograd.Function, in all that forward may give and backward may take: the same on both libraries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from .both import Programs
+
+programs = Programs()
+
+
+@pytest.mark.parametrize("name", programs)
+def test_it_gives_the_same_or_raises_the_same(name: str) -> None:
+    programs.check(name, in_words=False)
+
+
+def leaf(t: Any, *shape: int) -> Any:
+    return t.tensor(np.random.default_rng(1).standard_normal(shape), requires_grad=True)
+
+
+def function(t: Any, **methods: Any) -> Any:
+    return type("F", (t.autograd.Function,), {name: staticmethod(method) for name, method in methods.items()})
+
+
+def twice(ctx: Any, x: Any) -> Any:
+    return x * 2
+
+
+@programs
+def outputs_that_are_no_tensors(t, nn):
+    def backward(ctx, a, text, number, nothing, b):
+        assert (text, number, nothing) == (None, None, None)
+        return a * 2 + b * 3
+
+    f = function(t, forward=lambda ctx, x: (x * 2, "text", 3, None, x * 3), backward=backward)
+    x = leaf(t, 3)
+    a, *others, b = f.apply(x)
+    (a * b).sum().backward()
+    return others, x.grad
+
+
+@programs
+def no_tensor_at_all(t, nn):
+    f = function(t, forward=lambda ctx, x: [x * 2, x * 3], backward=lambda ctx, grad: None)
+    return [y.requires_grad for y in f.apply(leaf(t, 3))]
+
+
+@programs
+def keyword_arguments(t, nn):
+    f = function(t, forward=lambda ctx, x, k=2: x * k, backward=lambda ctx, grad: (grad * 5, None))
+    x = leaf(t, 3)
+    y = f.apply(x, k=3)
+    y.sum().backward()
+    return y.detach(), x.grad
+
+
+@programs
+def keyword_arguments_and_defaults_in_a_context(t, nn):
+    def setup_context(ctx, inputs, output):
+        ctx.factor, ctx.count = inputs[1] * inputs[2], len(inputs)
+
+    f = function(
+        t,
+        forward=lambda x, j=2, k=7: x * j * k,
+        setup_context=setup_context,
+        backward=lambda ctx, grad: (grad * ctx.factor, *(None,) * (ctx.count - 1)),
+    )
+    x = leaf(t, 3)
+    f.apply(x, k=3).sum().backward()
+    f.apply(x).sum().backward()
+    return x.grad
+
+
+@programs
+def vjp_is_another_name_of_backward(t, nn):
+    x = leaf(t, 3)
+    function(t, forward=twice, vjp=lambda ctx, grad: grad * 2).apply(x).sum().backward()
+    return x.grad
+
+
+@programs
+def the_node_is_the_context(t, nn):
+    def forward(ctx, x):
+        ctx.factor = 5
+        out = x.exp()
+        ctx.save_for_backward(x, None, out)
+        return out
+
+    node = function(t, forward=forward, backward=lambda ctx, grad: grad).apply(leaf(t, 3)).grad_fn
+    saved = node.saved_tensors
+    assert not hasattr(node, "other")
+    return node.factor, [None if x is None else (x.detach(), x.requires_grad) for x in saved]
+
+
+@programs
+def what_is_saved_is_freed(t, nn):
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * 2
+
+    y = function(t, forward=forward, backward=lambda ctx, grad: grad).apply(leaf(t, 3))
+    y.sum().backward()
+    return y.grad_fn.saved_tensors
+
+
+@programs
+def what_is_saved_is_a_tensor(t, nn):
+    def forward(ctx, x):
+        ctx.save_for_backward(x, 3)
+        return x * 2
+
+    function(t, forward=forward, backward=lambda ctx, grad: grad).apply(leaf(t, 3))
+
+
+@programs
+def what_is_dirty_is_given_back(t, nn):
+    def forward(ctx, x):
+        ctx.mark_dirty(x)
+        x.mul_(2)
+        return x + 1
+
+    function(t, forward=forward, backward=lambda ctx, grad: grad).apply(leaf(t, 3) * 1)
+
+
+for case, gradients in {
+    "a gradient too many": lambda grad: (grad, grad),
+    "none too many": lambda grad: (grad, None),
+    "a gradient that is a number": lambda grad: 3.0,
+}.items():
+
+    @programs
+    def given(t, nn, gradients=gradients):
+        x = leaf(t, 3)
+        function(t, forward=twice, backward=lambda ctx, grad: gradients(grad)).apply(x).sum().backward()
+        return x.grad
+
+    programs[case] = programs.pop("given")
+
+
+@programs
+def backward_into_nothing(t, nn):
+    leaf(t, 3).sum().backward(inputs=[])
