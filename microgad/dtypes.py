@@ -85,23 +85,18 @@ _ALL = (
 )  # fmt: skip
 _BY_NUMPY = {d.dtype: d for d in _ALL}
 _PYTHON = {bool: _BOOL, int: _INTEGER, float: _FLOATING, complex: _COMPLEX}
-_WEAK_WITH = {
-    "f": (float, int, bool),
-    "i": (int, bool),
-    "u": (int, bool),
-}  # Python scalars that NumPy treats as PyTorch does
+# Python scalars that NumPy treats as PyTorch does.
+_WEAK_WITH = {"f": (float, int, bool), "i": (int, bool), "u": (int, bool)}
 _default = float32
 
 
 def of(numpy_dtype: Any) -> dtype:
-    """The microgad dtype of a NumPy dtype, or of a Python type."""
+    """The microgad dtype of a NumPy dtype, or of a Python type; a name is none, as in PyTorch."""
     if isinstance(numpy_dtype, dtype):
         return numpy_dtype
-    if isinstance(numpy_dtype, str):
-        raise DtypeError(f"dtype must be torch.dtype, not str: torch.{numpy_dtype}")
-    found = _BY_NUMPY.get(np.dtype(numpy_dtype))
+    found = None if isinstance(numpy_dtype, str) else _BY_NUMPY.get(np.dtype(numpy_dtype))
     if found is None:
-        raise DtypeError(f"there is no tensor of dtype {numpy_dtype}; the dtypes are {', '.join(d.name for d in _ALL)}")
+        raise DtypeError(f"there is no tensor of dtype {numpy_dtype}; the dtypes are {', '.join(map(repr, _ALL))}")
     return found
 
 
@@ -142,10 +137,7 @@ def result_dtype(arrays: list[Any]) -> np.dtype[Any]:
         higher = [x for x in group if result is None or _category(x) > _CATEGORY[result.kind]]
         if not higher:
             continue
-        if group is groups[2]:
-            dtypes = [default_for(max(map(_category, higher)))]
-        else:
-            dtypes = [x.dtype for x in higher]
+        dtypes = [default_for(max(map(_category, higher)))] if group is groups[2] else [x.dtype for x in higher]
         promoted = _join(dtypes)
         if result is not None and promoted.kind == "c" and result.kind == "f":
             promoted = np.result_type(np.complex64, result)

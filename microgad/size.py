@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 
 class Size(tuple[int, ...]):
     """A shape. Source: torch.Size.
 
+    Parts of one and sums are such too.
+
     >>> torch.zeros(2, 3).shape.numel()
     6
+    >>> torch.zeros(2, 3).shape[1:] + (4,)
+    torch.Size([3, 4])
     """
 
     __slots__ = ()
+
+    def __getitem__(self, index: Any) -> Any:
+        part = tuple.__getitem__(self, index)
+        return Size(part) if isinstance(index, slice) else part
+
+    def __add__(self, other: Any) -> Any:
+        return Size(tuple.__add__(self, other))
+
+    def __radd__(self, other: Any) -> Any:
+        return Size(tuple.__add__(other, self))
 
     def numel(self) -> int:
         """The number of elements."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from .. import backend, formats
@@ -53,6 +54,9 @@ class Facts:
     def stride(self: Tensor, dim: int | None = None) -> Any:
         """How many elements lie between neighbours, in each dimension or in one."""
         strides = tuple(s // self.array.itemsize for s in self.array.strides)
+        if not self.array.size:  # of which NumPy has none
+            sizes = [max(n, 1) for n in self.array.shape]
+            strides = tuple(math.prod(sizes[i + 1 :]) for i in range(len(sizes)))
         return strides if dim is None else strides[dim]
 
     def dim_order(self: Tensor, *, ambiguity_check: Any = False) -> tuple[int, ...]:

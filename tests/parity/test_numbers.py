@@ -165,6 +165,32 @@ REFUSED = """
     prod(t, [[INF, 1.0], [2.0, 2.0]], 0)
 """
 
+# Of booleans, complex numbers and nothing at all; and parts of shapes.
+KINDS = """
+    t.tensor([1 + 2j, -1j, 0]).to(t.bool)
+    t.tensor([1 + 2j, -1j, 0]).bool()
+    t.tensor([1 + 2j, -1j, 0]).to(t.int64)
+    m.median()
+    m.median(dim=0)
+    m.nanmedian()
+    m.kthvalue(1)
+    m.topk(1)
+    m[None].trace()
+    t.arange(3).cross(t.ones(3))
+    t.tensor([True, False, True]).cross(t.tensor([True, False, True]))
+    t.tensor([1 + 2j]).nanmean()
+    t.tensor([1 + 2j]).bernoulli(0.5)
+    t.zeros(0, 3).stride()
+    t.zeros(2, 0, 3).stride()
+    t.zeros(0, 3).stride(0)
+    str(t.zeros(2, 3).shape[1:])
+    t.zeros(2, 3).shape[1:].numel()
+    str(t.zeros(2, 3).shape + (4,))
+    str((4,) + t.zeros(2, 3).shape)
+    t.zeros(2, 3).shape[1]
+    t.zeros(2, 3).shape + [4]
+"""
+
 
 def prod(t: Any, values: Any, *dim: int) -> Any:
     """The gradient of a product."""
@@ -201,7 +227,7 @@ def lines(calls: str) -> list[str]:
     return [line.strip() for line in calls.strip().splitlines()]
 
 
-@pytest.mark.parametrize("call", lines(OUT_OF_RANGE + TENSORS + REFUSED))
+@pytest.mark.parametrize("call", lines(OUT_OF_RANGE + TENSORS + REFUSED + KINDS))
 def test_a_number_and_a_tensor(call):
     theirs, ours = outcome(torch, call), outcome(microgad, call)
     if isinstance(theirs, Exception):

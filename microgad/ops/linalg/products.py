@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import backend, dtypes
-from ...errors import ArgumentError, DimError, ShapeError
+from ...errors import ArgumentError, DimError, KindError, ShapeError
 from ...function import Function
 from ...state import composite
 from .. import layouts
@@ -412,4 +412,7 @@ def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Tensor | N
         raise ShapeError(
             f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.shape[dim]} and {other.shape[dim]}"
         )
+    if input.array.dtype == bool:
+        raise KindError("linalg.cross: is not implemented for torch.bool")
+    same_dtype("linalg.cross", input, other)
     return into(out, Cross.apply(input, other, axis=dim % input.ndim))

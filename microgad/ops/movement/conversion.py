@@ -40,8 +40,8 @@ class Cast(LinearMap):
 
 
 def _cast(x: Any, to: Any) -> Any:
-    """An array in another dtype; of complex numbers the real parts, where it has no room for others."""
-    return (x.real if x.dtype.kind == "c" and to.kind != "c" else x).astype(to)
+    """An array in another dtype; of complex numbers the real parts, where that isn't complex, nor bool: not 0."""
+    return (x.real if x.dtype.kind == "c" and to.kind not in "cb" else x).astype(to)
 
 
 class Transfer(LinearMap):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import backend
-from ...errors import ArgumentError, DimError, ShapeError
+from ...errors import ArgumentError, DimError, KindError, ShapeError
 from ...function import LinearMap
 from ...state import composite
 from .. import layouts
@@ -152,6 +152,8 @@ def trace(input: Tensor) -> Tensor:
     """
     if input.ndim != 2:
         raise ShapeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
+    if input.array.dtype == bool:
+        raise KindError("trace: is not implemented for torch.bool")
     return diagonal(input).sum()
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ... import backend, state
 from ... import generator as draws
-from ...errors import ArgumentError
+from ...errors import ArgumentError, KindError
 from ...generator import Generator
 from ..indexing import SetItem
 
@@ -127,5 +127,7 @@ def bernoulli_(self: Tensor, p: float | Tensor = 0.5, *, generator: Generator | 
     >>> torch.empty(10).bernoulli_(0.3)
     tensor([1., 0., 0., 0., 0., 1., 0., 0., 0., 1.])
     """
+    if self.is_complex():
+        raise KindError(f"bernoulli_: is not implemented for {self.dtype}")
     chance = p if isinstance(p, (int, float)) else backend.to_numpy(p.array)
     return _drawn(self, "bernoulli_", lambda array: draws.bernoulli_(array, chance, generator=generator))

@@ -56,10 +56,11 @@ def not_empty(input: Tensor, axis: Axis, op: str) -> None:
         raise DimError(f"{op}: Expected reduction dim {axis} to have non-zero size, got input of shape {shape}")
 
 
-def ordered(input: Tensor, op: str) -> None:
-    """Refuse complex numbers, which have no order."""
-    if input.array.dtype.kind == "c":
-        raise KindError(f"{op}: is not implemented for complex numbers, got {input.dtype}")
+def ordered(input: Tensor, op: str, kinds: str = "biuf") -> None:
+    """Refuse complex numbers, which have no order, and booleans where `kinds` hasn't them."""
+    if input.array.dtype.kind not in kinds:
+        numbers = "complex numbers" if input.is_complex() else "booleans"
+        raise KindError(f"{op}: is not implemented for {numbers}, got {input.dtype}")
 
 
 def floating(input: Tensor, op: str) -> None:

@@ -84,7 +84,7 @@ def topk(
     tensor([5., 3.])
     """
     axis = dim_of(dim, input.array.ndim, "topk")
-    ordered(input, "topk")
+    ordered(input, "topk", "iuf")
     x = line(input).array
     n = x.shape[axis]
     if not 0 <= k <= n:
@@ -151,7 +151,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out
     tensor(4.)
     """
     axis = dim_of(dim, input.array.ndim, "kthvalue")
-    ordered(input, "kthvalue")
+    ordered(input, "kthvalue", "iuf")
     x = line(input)
     not_empty(x, axis, "kthvalue")
     if not 1 <= k <= x.shape[axis]:
@@ -191,7 +191,7 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False, *, o
 
 def _median(input: Tensor, dim: int | None, keepdim: bool, out: Any, skip: bool, result: type[Any]) -> Any:
     op = result.__name__
-    ordered(input, op)
+    ordered(input, op, "iuf")
     if dim is None:
         if not input.array.size:
             nothing = input.sum()

@@ -15,7 +15,7 @@ from ...state import composite
 from ..elementwise import Select
 from ..out import into
 from ..spelling import numpy_spelling
-from .axes import Dim, axes, count, floating, kept_shape
+from .axes import Dim, axes, count, floating, kept_shape, ordered
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -147,6 +147,7 @@ def nanmean(
     tensor(2.)
     """
     floating(input, "nanmean")
+    ordered(input, "nanmean")
     is_number = input == input
     numbers = sum(is_number, dim, keepdim)
     return into(out, sum(Select.apply(is_number, input), dim, keepdim, dtype=dtype) / numbers)

@@ -157,7 +157,9 @@ def draw_segmentation_masks(image: Tensor, masks: Tensor, alpha: float = 0.8, co
     masks = masks.unsqueeze(0) if masks.ndim == 2 else masks
     if masks.dtype != bool_ or masks.ndim != 3 or masks.shape[1:] != image.shape[1:]:
         said = f"{masks.dtype} {tuple(masks.shape)}"
-        raise ArgumentError(f"draw_segmentation_masks: masks is {said}, expected torch.bool (N, *{image.shape[1:]})")
+        raise ArgumentError(
+            f"draw_segmentation_masks: masks is {said}, expected torch.bool (N, *{tuple(image.shape[1:])})"
+        )
     if len(masks) == 0:
         warnings.warn("masks doesn't contain any mask. No mask was drawn", stacklevel=2)
         return image
