@@ -370,3 +370,19 @@ def test_nan_to_num_in_place() -> None:
     y = torch.tensor([1.0, np.nan])
     np.nan_to_num(y, copy=False)
     assert y.tolist() == [1.0, 0.0]
+
+
+def test_nans_are_one_value() -> None:
+    values = np.array([[np.nan, 2.0], [np.nan, 1.0], [2.0, np.nan]])
+    for options in ({}, {"return_inverse": True}, {"return_counts": True}, {"equal_nan": False, "return_counts": True}):
+        compare(np.unique(torch.tensor(values), **options), np.unique(values, **options))
+    compare(
+        np.unique(torch.tensor(values), return_inverse=True, return_counts=True)[1:],
+        np.unique(values, False, True, True)[1:],
+    )
+
+
+def test_dtypes_are_not_looked_over() -> None:
+    assert np.corrcoef(torch.tensor(SQUARE), dtype=np.float32).dtype == torch.float32
+    with pytest.raises(TypeError, match=r"numpy\.einsum: .*'dtype'"):
+        np.einsum("ij->i", torch.tensor(SQUARE), dtype=np.float32)

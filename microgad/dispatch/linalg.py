@@ -58,7 +58,7 @@ def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     return linalg.tensordot(x, y, axes)
 
 
-def _einsum(*operands: Any, out: None = None, optimize: Any = False, **options: Any) -> Any:
+def _einsum(*operands: Any, out: None = None, optimize: Any = False) -> Any:
     if isinstance(operands[0], str):
         return linalg.einsum(operands[0], *promoted(*operands[1:]))
     count = len(operands) // 2

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import DtypeError
 from ..ops import creation, reduction
 from ..ops.elementwise import where
+from ..ops.movement import cat
 from ..ops.softmax import logsumexp
 
 
@@ -190,9 +191,10 @@ def _cov(
     )
 
 
-def _corrcoef(x: Any, y: Any = None, rowvar: bool = True, **others: Any) -> Any:
+def _corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
     if y is not None:
         raise DtypeError("numpy.corrcoef of two arrays is not recorded on Tensors; stack them first")
+    x = _kind(x, dtype)
     return reduction.corrcoef(x if rowvar or x.ndim < 2 else x.transpose(0, 1))
 
 
@@ -213,11 +215,23 @@ def _unique(
     return_inverse: bool = False,
     return_counts: bool = False,
     axis: int | None = None,
-    **others: Any,
+    *,
+    equal_nan: bool = True,
+    sorted: bool = True,
 ) -> Any:
+    """NaNs, which come last, are one value to NumPy."""
     if return_index:
         raise DtypeError("numpy.unique with return_index=True is not recorded on Tensors")
-    return reduction.unique(ar, True, return_inverse, return_counts, axis)
+    found = reduction.unique(ar, True, return_inverse, return_counts, axis)
+    values, *others = found if isinstance(found, tuple) else (found,)
+    count = values.shape[0] - (int((values != values).sum()) if equal_nan and axis is None else 0) + 1
+    if count < values.shape[0]:
+        values = values[:count]
+        if return_inverse:
+            others[0] = others[0].clamp(max=count - 1)
+        if return_counts:
+            others[-1] = cat([others[-1][: count - 1], others[-1][count - 1 :].sum().reshape(1)])
+    return (values, *others) if others else values
 
 
 def _count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
