@@ -56,7 +56,9 @@ def run(
     observer = outer.observer
     if observer is not None:
         observer.start_backward(roots, seeds, targets)
-    token = state.variable.set(Backward(roots, create_graph, outer.path, observer, False, outer.holomorphic))
+    running = Backward(create_graph, outer.path, observer, False, outer.holomorphic)
+    running.roots = roots
+    token = state.variable.set(running)
     try:
         while heap:
             number = -heappop(heap)

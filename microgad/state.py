@@ -39,10 +39,7 @@ class Backward(State):
     """The state of a backward pass, which knows the nodes from which it began."""
 
     __slots__ = ("roots",)
-
-    def __init__(self, roots: Any, *fields: Any) -> None:
-        super().__init__(*fields)
-        self.roots = roots
+    roots: Any
 
 
 variable: ContextVar[State] = ContextVar("microgad", default=State())  # noqa: B039 - immutable

@@ -152,7 +152,7 @@ class Function:
         return tuple(every) if several else outs[0]
 
 
-_signature = functools.cache(inspect.signature)
+_signature = functools.lru_cache(inspect.signature)
 
 
 def _place_of(tensor: Tensor | None, outs: list[Tensor]) -> Any:
