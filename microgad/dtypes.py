@@ -163,9 +163,9 @@ def promote(arrays: list[Any]) -> list[Any]:
                 if a.dtype is b.dtype:
                     return arrays
             elif type(b) in _WEAK_WITH.get(a.dtype.kind, ()):
-                return arrays if a.dtype.kind == "f" else [a, wrapped(b, a.dtype)]
+                return arrays if a.dtype.kind == "f" or 0 <= b < 128 else [a, wrapped(b, a.dtype)]
         elif type(b) is np.ndarray and type(a) in _WEAK_WITH.get(b.dtype.kind, ()):
-            return arrays if b.dtype.kind == "f" else [wrapped(a, b.dtype), b]
+            return arrays if b.dtype.kind == "f" or 0 <= a < 128 else [wrapped(a, b.dtype), b]
     kind = result_dtype(arrays)
     return [wrapped(x, kind) if type(x) is int and kind.kind in "iu" else x for x in cast(arrays, kind)]
 

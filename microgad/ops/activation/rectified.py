@@ -217,14 +217,14 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 class Threshold(Function):
     """x where it is more than `bound`, `value` elsewhere."""
 
-    symbol, flat = "threshold", Flat
+    symbol, constants, flat = "threshold", ("above",), Flat
 
     def forward(self, x):
-        above = np.logical_not(x <= self.bound)
+        self.above = above = np.logical_not(x <= self.bound)
         return Select.apply(above, x) if self.value == 0 else Where.apply(above, x, self.value)
 
-    def grad_x(self, grad, x):
-        return Select.apply(np.logical_not(x <= self.bound), grad)
+    def grad_x(self, grad, above):
+        return Select.apply(above, grad)
 
 
 @tensors_only
@@ -244,13 +244,14 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 class Hardshrink(Function):
     """x where it is beyond ±bound, 0 elsewhere."""
 
-    symbol, promote, flat = "hardshrink", staticmethod(floating), Flat
+    symbol, promote, constants, flat = "hardshrink", staticmethod(floating), ("beyond",), Flat
 
     def forward(self, x):
-        return Select.apply(np.logical_not(np.absolute(x) <= self.bound), x)
+        self.beyond = np.logical_not(np.absolute(x) <= self.bound)
+        return Select.apply(self.beyond, x)
 
-    def grad_x(self, grad, x):
-        return Select.apply(np.logical_not(np.absolute(x) <= self.bound), grad)
+    def grad_x(self, grad, beyond):
+        return Select.apply(beyond, grad)
 
 
 def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Tensor:
