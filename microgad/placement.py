@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,14 @@ def memory_of(x: Any) -> Any:
 def address(x: Any) -> int:
     """Where in memory the first element is."""
     return int(x.data.ptr if backend.is_gpu(x) else x.__array_interface__["data"][0])
+
+
+def strides(x: Any) -> tuple[int, ...]:
+    """How many elements lie between neighbours; of an empty array, for which NumPy has none, as PyTorch has them."""
+    if x.size:
+        return tuple(s // x.itemsize for s in x.strides)
+    sizes = [max(n, 1) for n in x.shape]
+    return tuple(math.prod(sizes[i + 1 :]) for i in range(len(sizes)))
 
 
 def geometry(x: Any) -> Geometry:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from .. import backend, formats
 from ..lazy import Room
+from ..placement import strides
 
 if TYPE_CHECKING:
     from .. import storage
@@ -53,16 +53,13 @@ class Facts:
 
     def stride(self: Tensor, dim: int | None = None) -> Any:
         """How many elements lie between neighbours, in each dimension or in one."""
-        strides = tuple(s // self.array.itemsize for s in self.array.strides)
-        if not self.array.size:  # of which NumPy has none
-            sizes = [max(n, 1) for n in self.array.shape]
-            strides = tuple(math.prod(sizes[i + 1 :]) for i in range(len(sizes)))
-        return strides if dim is None else strides[dim]
+        steps = strides(self.array)
+        return steps if dim is None else steps[dim]
 
     def dim_order(self: Tensor, *, ambiguity_check: Any = False) -> tuple[int, ...]:
         """The dimensions from the outermost in memory to the innermost; those of equal strides in their order."""
-        strides = self.stride()
-        return tuple(sorted(range(self.ndim), key=lambda i: -strides[i]))
+        steps = self.stride()
+        return tuple(sorted(range(self.ndim), key=lambda i: -steps[i]))
 
     def is_contiguous(self: Tensor, memory_format: Any = formats.contiguous_format) -> bool:
         """Whether the values lie in memory in row-major order, or in that of memory_format."""

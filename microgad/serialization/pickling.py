@@ -12,7 +12,7 @@ import numpy as np
 from .. import backend, dtypes, formats
 from ..errors import ArgumentError, DtypeError
 from ..parameter import Parameter
-from ..placement import geometry, memory_of
+from ..placement import geometry, memory_of, strides
 from ..size import Size
 from ..tensor import Tensor
 from . import objects
@@ -184,7 +184,7 @@ class Pickler:
         self._write(b"tQ")
         self._integer(offset)
         self._tuple(shape, place)
-        self._tuple(tuple(stride // array.itemsize for stride in array.strides), place)
+        self._tuple(strides(array), place)
         self._save(x.requires_grad, place)
         self._call("collections OrderedDict", (), place)
         if not typed:
