@@ -1,7 +1,8 @@
 """Operations beside PyTorch's: processor time on one thread, forward and backward, with the ratio that was aimed at.
 
-The two take turns; a ratio is that of the first quartiles. OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE, which some machines
-set and which slow NumPy's products, are unset.
+The two take turns; a ratio is that of the first quartiles. "bare" is what NumPy's own calls take forward, where an
+operation is little more than they: less is not to be had from NumPy on this machine. OPENBLAS_CORETYPE and
+OPENBLAS_L2_SIZE, which some machines set and which slow NumPy's products, are unset.
 
     python benchmarks/ops.py            # the workloads with a target
     python benchmarks/ops.py --sweep    # every other operation, 1e3 and 1e6 elements: what takes over 3 times as long
@@ -42,10 +43,18 @@ class Workload(NamedTuple):
     backward: float | None = None
     whole: float | None = None  # forward and backward together, where that was measured
     data: Callable[[np.random.Generator], list[Any]] | None = None  # in place of random numbers of these shapes
+    bare: Callable[..., Any] | None = None  # the forward in NumPy's calls, of arrays
 
 
 def conv(stride: int = 1, padding: int = 0, groups: int = 1) -> Callable[..., Any]:
     return lambda t, x, w: t.nn.functional.conv2d(x, w, stride=stride, padding=padding, groups=groups)
+
+
+def logistic(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    out = np.negative(x)
+    np.exp(out, out=out)
+    out += 1
+    return np.divide(1, out, out=out)
 
 
 IMAGES = (32, 64, 28, 28)
@@ -55,7 +64,8 @@ WORKLOADS = [
     Workload("conv b", conv(padding=1), ((32, 16, 28, 28), (32, 16, 3, 3)), 2.0, 2.4),
     Workload("conv c", conv(padding=1), ((8, 64, 56, 56), (64, 64, 3, 3)), 1.25, 1.45),
     Workload("conv d", conv(2, 1), ((8, 128, 28, 28), (128, 128, 3, 3)), 1.55, 1.6),
-    Workload("conv e", conv(), ((4, 256, 14, 14), (256, 256, 1, 1)), 0.55, 0.5),
+    Workload("conv e", conv(), ((4, 256, 14, 14), (256, 256, 1, 1)), 0.55, 0.5,
+             bare=lambda x, w: w.reshape(256, 256) @ x.reshape(4, 256, 196)),
     Workload("conv f", conv(2, 3), ((8, 3, 64, 64), (64, 3, 7, 7)), 1.1, 0.75),
     Workload("depthwise", conv(1, 1, 64), ((8, 64, 32, 32), (64, 1, 3, 3)), 4.2, 3.4),
     Workload("max pool 2", lambda t, x: t.nn.functional.max_pool2d(x, 2), ((128, 10, 28, 28),), whole=0.3),
@@ -71,16 +81,18 @@ WORKLOADS = [
              (IMAGES, (64,), (64,)), whole=1.0),
     Workload("layer norm", lambda t, x, w, b: t.nn.functional.layer_norm(x, (512,), w, b),
              ((64, 128, 512), (512,), (512,)), 3.3, 5.3),
-    Workload("tanh", lambda t, x: t.tanh(x), (MILLION,), 0.1, 2.2),
-    Workload("sigmoid", lambda t, x: t.sigmoid(x), (MILLION,), 1.6, 1.9),
+    Workload("tanh", lambda t, x: t.tanh(x), (MILLION,), 0.1, 2.2, bare=np.tanh),
+    Workload("sigmoid", lambda t, x: t.sigmoid(x), (MILLION,), 1.6, 1.9, bare=logistic),
     Workload("silu", lambda t, x: t.nn.functional.silu(x), (MILLION,), 2.1, 2.8),
     Workload("relu", lambda t, x: t.relu(x), (MILLION,), 1.3, 1.8),
     Workload("gelu tanh", lambda t, x: t.nn.functional.gelu(x, approximate="tanh"), (MILLION,), 0.6, 0.95),
     Workload("gelu", lambda t, x: t.nn.functional.gelu(x), (MILLION,), 6.6, 4.5),
     Workload("embedding", lambda t, i, w: t.nn.functional.embedding(i, w), (), None, 1.6,
              data=lambda r: [r.integers(0, 10000, 4096), r.normal(size=(10000, 256)).astype("f4")]),
-    Workload("linear", lambda t, x, w: t.nn.functional.linear(x, w), ((4096, 512), (512, 512)), 0.5),
-    Workload("QK^T", lambda t, q, k: q @ k.transpose(-1, -2), ((64, 8, 128, 64), (64, 8, 128, 64)), 0.4),
+    Workload("linear", lambda t, x, w: t.nn.functional.linear(x, w), ((4096, 512), (512, 512)), 0.5,
+             bare=lambda x, w: x @ w.T),
+    Workload("QK^T", lambda t, q, k: q @ k.transpose(-1, -2), ((64, 8, 128, 64), (64, 8, 128, 64)), 0.4,
+             bare=lambda q, k: q @ k.swapaxes(2, 3)),
     Workload("sum of the last axis", lambda t, x: x.sum(-1), (MILLION,), 1.1),
 ]  # fmt: skip
 
@@ -225,13 +237,33 @@ class Contestant:
         return spent[0] / rounds, spent[1] / rounds
 
 
-def measure(workload: Workload, seconds: float = 0.4) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """First quartiles of seconds, (forward, backward), of microgad and of PyTorch."""
-    ours, theirs = Contestant(microgad, workload), Contestant(torch, workload)
-    once = sum(ours.time(1)) + sum(theirs.time(1))
+class Bare:
+    """A forward in NumPy's calls alone."""
+
+    def __init__(self, call: Callable[..., Any], arrays: list[Any]) -> None:
+        self.call, self.arrays = call, arrays
+
+    def time(self, rounds: int) -> tuple[float, float]:
+        y, start = None, time.process_time()
+        for _ in range(rounds):
+            y = self.call(*self.arrays)  # as a Contestant's, it stays until the next one is there
+        spent = time.process_time() - start
+        del y
+        return spent / rounds, 0.0
+
+
+def measure(workload: Workload, seconds: float) -> list[np.ndarray[Any, Any]]:
+    """First quartiles of seconds, (forward, backward), of PyTorch, of microgad, and of bare NumPy where that is given.
+
+    Each turn takes several rounds, of which the first finds the cache full of the other's arrays.
+    """
+    contestants: list[Any] = [Contestant(torch, workload), Contestant(microgad, workload)]
+    if workload.bare is not None:
+        contestants.append(Bare(workload.bare, arrays_of(workload)))
+    once = sum(sum(contestant.time(1)) for contestant in contestants)
     rounds = max(1, int(seconds / 12 / max(once, 1e-6)))
-    turns = [(ours.time(rounds), theirs.time(rounds)) for _ in range(12)]
-    return tuple(np.percentile([turn[i] for turn in turns], 25, axis=0) for i in (0, 1))  # type: ignore[return-value]
+    turns = [[contestant.time(rounds) for contestant in contestants] for _ in range(12)]
+    return list(np.percentile(turns, 25, axis=0))
 
 
 def main() -> None:
@@ -245,7 +277,7 @@ def main() -> None:
         if given.names and not workload.name.startswith(tuple(given.names)):
             continue
         try:
-            ours, theirs = measure(workload)
+            theirs, ours, *bare = measure(workload, 0.4 if given.sweep else 2.0)
         except Exception as error:  # one operation that fails is no reason to keep the others
             print(f"{workload.name:>28}  {type(error).__name__}: {error}")
             continue
@@ -260,6 +292,7 @@ def main() -> None:
         said = " / ".join("-" if aim is None else str(aim) for aim in aims)
         print(
             f"{workload.name:>28}  {times}  {' '.join(f'{r:6.2f}' for r in found):>13}  {said}{'  <-' if over else ''}"
+            + "".join(f"  bare {b[0] / theirs[0]:.2f}" for b in bare)
         )
 
 
