@@ -95,6 +95,8 @@ class Function:
     path: str  # of the module that called it
     plan: Plan
     hooks: dict[int, Callable[[Any], Any]] | None  # called with the gradient of the result
+    register_hook: ClassVar[Callable[..., Any]]  # these two stand on a floor above, in methods/node_hooks.py
+    register_prehook: ClassVar[Callable[..., Any]]
     needs: tuple[bool, ...]  # for `backward`: which inputs want a gradient
 
     if TYPE_CHECKING:

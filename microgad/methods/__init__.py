@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import node_hooks as node_hooks
 from .activation import Activation
 from .conversion import Conversion
 from .creation import Creation

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
+import weakref
 from typing import Any
 
 import numpy as np
@@ -259,3 +261,76 @@ def test_their_gradient_is_the_first_occurrence_s():
     x = microgad.tensor([3.0, 1.0, 3.0, 2.0], requires_grad=True)
     (microgad.unique(x) * microgad.tensor([1.0, 2.0, 3.0])).sum().backward()
     assert x.grad.tolist() == [3.0, 1.0, 0.0, 2.0]
+
+
+@programs
+def hooks_of_nodes(t, nn):
+    seen: list[Any] = []
+    x, w = leaf(t, 3), leaf(t, 3, seed=2)
+    y = x * w
+    z = y.sum()
+    before = y.grad_fn.register_prehook(lambda outputs: seen.append(outputs) or (outputs[0] * 2,))
+    after = y.grad_fn.register_hook(lambda inputs, outputs: seen.append((inputs, outputs)))
+    z.grad_fn.register_hook(lambda inputs, outputs: (inputs[0] * 10,))
+    z.backward(retain_graph=True)
+    before.remove()
+    after.remove()
+    z.backward()
+    (t.ones(3).double() * w).grad_fn.register_hook(lambda inputs, outputs: seen.append(inputs))
+    return seen, x.grad, w.grad
+
+
+@programs
+def hooks_of_nodes_see_complex_and_higher_derivatives(t, nn):
+    seen: list[Any] = []
+    c = t.tensor([1 + 2j, 3 - 1j], requires_grad=True)
+    d = c * (2 - 1j)
+    d.grad_fn.register_hook(lambda inputs, outputs: seen.append((inputs[0], outputs)))
+    d.abs().sum().backward()
+    a = t.tensor(2.0, requires_grad=True)
+    b = a**3
+    b.grad_fn.register_hook(lambda inputs, outputs: (inputs[0] * 2,))
+    (first,) = t.autograd.grad(b, a, create_graph=True)
+    layer = nn.BatchNorm1d(2)
+    y = layer(t.arange(8.0).reshape(4, 2))
+    y.grad_fn.register_hook(lambda inputs, outputs: seen.append([g.clone() for g in inputs if g is not None]))
+    y.square().sum().backward()
+    return seen, c.grad, first.detach(), t.autograd.grad(first, a)
+
+
+@programs
+def hooks_of_leaves_nodes(t, nn):
+    seen: list[Any] = []
+    x = leaf(t, 3)
+    node = x.expand_as(x).grad_fn.next_functions[0][0]
+    node.register_prehook(lambda outputs: (outputs[0] * 2,))
+    handle = node.register_hook(lambda inputs, outputs: seen.append((inputs, outputs[0].clone(), x.grad.clone())))
+    for _ in range(2):
+        (x * 3).sum().backward()
+    handle.remove()
+    (x * 3).sum().backward()
+    return seen, x.grad
+
+
+@programs
+def a_node_s_hook_returns_too_few(t, nn):
+    y = leaf(t, 3) * leaf(t, 3)
+    y.grad_fn.register_hook(lambda inputs, outputs: (inputs[0],))
+    y.sum().backward()
+
+
+def test_hooks_of_nodes_make_no_cycle():
+    gc.collect()
+    gc.disable()
+    try:
+        x = leaf(microgad, 3)
+        y = x * 2
+        y.grad_fn.register_hook(lambda inputs, outputs: None)
+        node = weakref.ref(y.grad_fn)
+        y.sum().backward()
+        del y
+        assert node() is None
+        del x
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -1,0 +1,131 @@
+"""Hooks of a node of the graph, which see the gradients of its results and of its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import engine, errors, function
+from ..function import Function, Leaf, Output
+from ..hooks import RemovableHandle
+from ..plan import Plan
+
+
+class HookedPlan(Plan):
+    """A node's plan in which hooks stand before and after its derivatives; the engine knows nothing of them."""
+
+    __slots__ = ("after", "before", "own")
+
+    def __init__(self, own: Plan) -> None:
+        for name in Plan.__slots__:
+            setattr(self, name, getattr(own, name))
+        self.own = own
+        self.before: dict[int, Any] = {}
+        self.after: dict[int, Any] = {}
+        self.derivatives, self.decomposition, self.joint = (), None, (between_hooks, ())
+
+
+def between_hooks(node: Function, grad: Any) -> tuple[Any, ...]:
+    """The gradients of the inputs. What the engine conjugates around this is undone, so that hooks don't see it."""
+    plan: Any = node.plan
+    several = type(grad) is tuple
+    grads, dtypes = (grad, node.dtype) if several else ((grad,), [node.dtype])
+    recorded = any(isinstance(g, function.Tensor) for g in grads)
+    grads = _tensors(_turned(node, grads, dtypes))
+    for hook in list(plan.before.values()):
+        grads = _replaced(hook(grads), grads, "prehook")
+    given = grads if recorded else _arrays(grads)
+    node.plan = plan.own
+    try:
+        found = engine.derive(node, given if several else given[0], list(node.needs), recorded)
+    finally:
+        node.plan = plan
+    results = _tensors(found)
+    for hook in list(plan.after.values()):
+        results = _replaced(hook(results, grads), results, "hook")
+    results = _turned(node, results, [edge and edge.dtype for edge in node.edges])
+    return results if recorded else _arrays(results)
+
+
+class LeafHandle(RemovableHandle):
+    """Of a leaf's node: a hook that sees each gradient when it has been added up."""
+
+    def __init__(self, leaf: Leaf, fn: Callable[..., Any]) -> None:
+        grads: list[Any] = []
+        leaf.hooks = leaf.hooks or {}
+        self.first = RemovableHandle(leaf.hooks, grads.append, last=True)
+        added = leaf.variable.register_post_accumulate_grad_hook(lambda tensor: fn((), (grads.pop(),)) and None)
+        self.hooks, self.id = added.hooks, added.id
+
+    def remove(self) -> None:
+        """Take the hook away; a second time does nothing."""
+        self.first.remove()
+        super().remove()
+
+
+def register_hook(node: Function, fn: Callable[..., Any]) -> RemovableHandle:
+    """Call fn(grad_inputs, grad_outputs) after each backward through a node; a tuple replaces grad_inputs.
+
+    Of a leaf's node, which comes to it when it has added up, grad_inputs is empty. Source:
+    torch.autograd.graph.Node.register_hook.
+
+    >>> y = torch.tensor(3.0, requires_grad=True).exp()
+    >>> handle = y.grad_fn.register_hook(lambda inputs, outputs: print(inputs, outputs))
+    >>> y.backward()
+    (tensor(20.0855),) (tensor(1.),)
+    """
+    return LeafHandle(node, fn) if isinstance(node, Leaf) else RemovableHandle(_hooked(node).after, fn)
+
+
+def register_prehook(node: Function, fn: Callable[..., Any]) -> RemovableHandle:
+    """Call fn(grad_outputs) before each backward through a node; a tuple that it returns replaces them.
+
+    Source: torch.autograd.graph.Node.register_prehook.
+    """
+    if isinstance(node, Leaf):
+        tensor: Any = node.variable
+        handle: RemovableHandle = tensor.register_hook(lambda grad: _replaced(fn((grad,)), (grad,), "prehook")[0])
+        return handle
+    return RemovableHandle(_hooked(node).before, fn)
+
+
+def _hooked(node: Function) -> HookedPlan:
+    node = node.edges[0] if isinstance(node, Output) else node
+    if not isinstance(node.plan, HookedPlan):
+        node.plan = HookedPlan(node.plan)
+    return node.plan
+
+
+def _turned(node: Function, grads: Sequence[Any], dtypes: Sequence[Any]) -> tuple[Any, ...]:
+    """Gradients with those of complex numbers conjugated, where the engine does that."""
+    if not engine._conjugates(node):
+        return tuple(grads)
+    return tuple(np.conjugate(g) if g is not None and d.kind == "c" else g for g, d in zip(grads, dtypes, strict=True))
+
+
+def _arrays(grads: Sequence[Any]) -> tuple[Any, ...]:
+    """Gradients as the engine's own, which it may add to: hooks may have kept theirs."""
+    return tuple(None if g is None else g.array.copy() for g in grads)
+
+
+def _tensors(grads: Sequence[Any]) -> tuple[Any, ...]:
+    """Gradients as hooks see them."""
+    return tuple(g if g is None or isinstance(g, function.Tensor) else function.Tensor._made(g) for g in grads)
+
+
+def _replaced(changed: Any, grads: tuple[Any, ...], what: str) -> tuple[Any, ...]:
+    if changed is None:
+        return grads
+    changed = changed if isinstance(changed, tuple) else (changed,)
+    rest = grads[len(changed) :]  # numbers, for which PyTorch has no inputs
+    if len(changed) > len(grads) or any(g is not None for g in rest):
+        raise errors.ArgumentError(f"{what}: returned {len(changed)} gradients in place of {len(grads)}")
+    return changed + rest
+
+
+Function.register_hook, Function.register_prehook = (
+    register_hook,
+    register_prehook,
+)  # of a floor below, without this one
