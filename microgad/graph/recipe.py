@@ -19,4 +19,5 @@ class Recipe:
     grad_enabled: bool  # as it was then
     digests: list[str]
     gradients: list[list[str | None]]
+    hooked: bool = False  # whether hooks of its node stood between its derivatives and its inputs
     random: Any = None  # the default generator's state before, where an autograd.Function has drawn

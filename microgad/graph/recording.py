@@ -18,6 +18,7 @@ from ..autograd.custom import _Custom
 from ..errors import DtypeError
 from ..function import Function, Leaf, Output, numbers
 from ..generator import default_generator
+from ..methods.node_hooks import HookedPlan
 from ..nn.hooks import Gate
 from ..parameter import Parameter
 from ..tensor import Tensor
@@ -361,6 +362,7 @@ class Recorder(state.Observer):
             if given.wanted:
                 given.got = "nothing" if g is None else quality(_bare(g)) if self.level.stats else ""
         if op.recipe is not None and not state.current().grad_enabled:
+            op.recipe.hooked |= isinstance(node.plan, HookedPlan)
             op.recipe.gradients.append([None if g is None else digest(_bare(g)) for g in gradients])
             for edge, g in zip(node.edges, gradients, strict=True):
                 self.look_for_hooks(edge)

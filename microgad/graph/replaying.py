@@ -161,6 +161,8 @@ class Walking(Replaying):
 
     def __init__(self, tape: Tape) -> None:
         super().__init__(tape, None, None)
+        if any(op.recipe.hooked for op in tape if op.recipe is not None):
+            raise GraphError("replay: hooks of nodes, from grad_fn.register_hook, can't be called again")
         self.nodes: dict[tuple[int, int], Function] = {}  # as they were made: a write in place gives another
         self.passes: dict[int, list[Pass]] = {}  # by how many operations were done
         for passed in tape.passes:

@@ -184,6 +184,10 @@ KINDS = """
     t.zeros(2, 0, 3).stride()
     t.zeros(0, 3).stride(0)
     str(t.zeros(2, 3).shape[1:])
+    str(t.zeros(2, 3).shape * 2)
+    str(2 * t.zeros(2, 3).shape + (1,))
+    t.zeros(2, 3).shape + [1]
+    [1] + t.zeros(2, 3).shape
     t.zeros(2, 3).shape[1:].numel()
     str(t.zeros(2, 3).shape + (4,))
     str((4,) + t.zeros(2, 3).shape)
