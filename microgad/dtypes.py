@@ -166,6 +166,8 @@ def promote(arrays: list[Any]) -> list[Any]:
                 return arrays if a.dtype.kind == "f" or 0 <= b < 128 else [a, wrapped(b, a.dtype)]
         elif type(b) is np.ndarray and type(a) in _WEAK_WITH.get(b.dtype.kind, ()):
             return arrays if b.dtype.kind == "f" or 0 <= a < 128 else [wrapped(a, b.dtype), b]
+        if a is None or b is None:
+            raise TypeError("expected a Tensor, an array or a number, got None")
     kind = result_dtype(arrays)
     return [wrapped(x, kind) if type(x) is int and kind.kind in "iu" else x for x in cast(arrays, kind)]
 

@@ -235,7 +235,8 @@ class Function:
         inputs: list[Any] = [target, *others]
         arrays, edges, wanting, _ = cls._unwrap((target, *others))
         state = current()
-        plan = cls._plan(wanting, len(inputs), target.array) if wanting and state.grad_enabled else None
+        recorded = wanting and state.grad_enabled and target.array.dtype.kind in "fc"  # integers carry no gradient
+        plan = cls._plan(wanting, len(inputs), target.array) if recorded else None
         target._check_writable(f"{cls.__name__}_", plan is not None)
         self = cls()
         self._set(settings)

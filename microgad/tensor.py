@@ -285,10 +285,18 @@ class Tensor(Methods):
         return bool(self.array)
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._real())
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._real())
+
+    def _real(self) -> Any:
+        value = self.item()
+        if isinstance(value, complex):
+            if value.imag:
+                raise errors.DtypeError(f"value {value} cannot be converted to a real number without overflow")
+            return value.real
+        return value
 
     def __complex__(self) -> complex:
         return complex(self.item())
@@ -307,6 +315,9 @@ class Tensor(Methods):
         if self.array.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
         return iter(movement.unbind(self))
+
+    def __reversed__(self) -> Tensor:
+        return movement.flip(self, (0,)) if self.array.ndim else self
 
     def __contains__(self, value: Any) -> bool:
         if not isinstance(value, (Tensor, int, float, complex, np.number)):

@@ -21,20 +21,20 @@ else:
 
 
 _TYPES = {
-    "float16": "Half",
-    "float32": "Float",
-    "float64": "Double",
-    "complex64": "ComplexFloat",
-    "complex128": "ComplexDouble",
-    "uint8": "Byte",
-    "int8": "Char",
-    "int16": "Short",
-    "int32": "Int",
-    "int64": "Long",
-    "bool": "Bool",
-    "uint16": "UInt16",
-    "uint32": "UInt32",
-    "uint64": "UInt64",
+    dtypes.float16: "Half",
+    dtypes.float32: "Float",
+    dtypes.float64: "Double",
+    dtypes.complex64: "ComplexFloat",
+    dtypes.complex128: "ComplexDouble",
+    dtypes.uint8: "Byte",
+    dtypes.int8: "Char",
+    dtypes.int16: "Short",
+    dtypes.int32: "Int",
+    dtypes.int64: "Long",
+    dtypes.bool_: "Bool",
+    dtypes.uint16: "UInt16",
+    dtypes.uint32: "UInt32",
+    dtypes.uint64: "UInt64",
 }
 
 
@@ -93,10 +93,12 @@ class Conversion:
     def type(self: Tensor, dtype: Any = None, non_blocking: Any = False) -> Any:
         """In another dtype, also by PyTorch's name of its type; without an argument, this one's such name."""
         if dtype is None:
-            return f"torch.{'cuda.' if self.is_cuda else ''}{_TYPES.get(self.dtype.name, self.dtype.name)}Tensor"
-        if isinstance(dtype, str) and dtype.endswith("Tensor"):
-            names = {name: dtype for dtype, name in _TYPES.items()}
-            dtype = names[dtype.rpartition(".")[2].removesuffix("Tensor")]
+            return f"torch.{'cuda.' if self.is_cuda else ''}{_TYPES[self.dtype]}Tensor"
+        if isinstance(dtype, str):
+            names = {f"torch.{name}Tensor": kind for kind, name in _TYPES.items()}
+            if dtype not in names:
+                raise ValueError(f"invalid type: {dtype!r}")
+            dtype = names[dtype]
         return self.to(dtype=getattr(dtype, "dtype", dtype))  # of torch.FloatTensor, which is a type
 
     def type_as(self: Tensor, other: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .. import errors
+from .. import function as core
 from ..lazy import Room, of_later
 
 if TYPE_CHECKING:
@@ -59,6 +60,10 @@ class Indexing:
 
     def copy_(self: Tensor, other: Any, non_blocking: Any = False) -> Tensor:
         """Take over the values of other, broadcast and converted."""
+        if isinstance(other, core.Tensor) and other.ndim > self.ndim:
+            raise errors.ShapeError(
+                f"copy_: output with shape {list(self.shape)} doesn't match the broadcast shape {list(other.shape)}"
+            )
         self[...] = other
         return self
 

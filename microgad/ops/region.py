@@ -54,10 +54,14 @@ def show_again(base: Tensor) -> None:
                 stand_at(view, shown.node)
 
 
+# Real numbers may show parts of complex ones, and the other way around: gradients pass as PyTorch's, parts by parts, so
+# `conjugates` is off.
+
+
 class RegionWrite(Function):
     """The base with a region of it overwritten by value."""
 
-    symbol = "view[ ]="
+    symbol, conjugates = "view[ ]=", False
 
     def forward(self, base, value):
         out = _laid_out(base, base.shape, self.order)
@@ -69,13 +73,13 @@ class RegionWrite(Function):
         return RegionClear.apply(grad, chain=self.chain, order=self.order)
 
     def grad_value(self, grad):
-        return Region.apply(grad, chain=self.chain, order=self.order)
+        return Region.apply(grad, chain=self.chain, order=self.order, kind=np.dtype(grad.dtype))
 
 
 class RegionClear(LinearMap):
     """The base with zeros in a region."""
 
-    symbol = "view[ ]=0"
+    symbol, conjugates = "view[ ]=0", False
 
     def forward(self, x):
         out = _laid_out(x, x.shape, self.order)
@@ -89,13 +93,13 @@ class RegionClear(LinearMap):
 class Region(LinearMap):
     """The values in a region."""
 
-    symbol = "view"
+    symbol, conjugates = "view", False
 
     def forward(self, x):
         return _through(self.chain, x, must_share=False).copy()
 
     def adjoint(self, grad):
-        out = _laid_out(grad, self.x_shape, self.order)
+        out = _laid_out(grad, self.x_shape, self.order, self.kind)
         out[...] = 0
         _through(self.chain, out)[...] = grad
         return out
@@ -106,9 +110,9 @@ def order_of(base: Any) -> tuple[int, ...]:
     return tuple(sorted(range(base.ndim), key=lambda axis: -abs(base.strides[axis])))
 
 
-def _laid_out(x: Any, shape: tuple[int, ...], order: tuple[int, ...]) -> Any:
-    """A new array of a shape whose axes lie in memory in an order."""
-    out = np.empty_like(x, shape=tuple(shape[axis] for axis in order), order="C")
+def _laid_out(x: Any, shape: tuple[int, ...], order: tuple[int, ...], kind: Any = None) -> Any:
+    """A new array of a shape, of the dtype of x if no other is given, whose axes lie in memory in an order."""
+    out = np.empty_like(x, kind, shape=tuple(shape[axis] for axis in order), order="C")
     return np.transpose(out, [order.index(axis) for axis in range(len(order))])
 
 

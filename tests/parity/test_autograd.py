@@ -297,6 +297,46 @@ def test_an_operand_written_in_place_or_into_which_is_written(both, name, wantin
     both(program)
 
 
+VIEWS = {
+    "real": lambda t, y: y.real,
+    "imag": lambda t, y: y.imag[1:],
+    "as real": lambda t, y: t.view_as_real(y).transpose(0, 1),
+    "as complex": lambda t, y: t.view_as_complex(t.view_as_real(y))[:2],
+    "of real numbers": lambda t, y: t.view_as_complex(y)[1:],
+    "its imaginary part": lambda t, y: t.view_as_complex(y).imag,
+}
+
+
+@pytest.mark.parametrize("write", [lambda v: v.mul_(3), lambda v: v.copy_(v.clone() ** 2), lambda v: v.exp_()])
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_write_through_a_view_of_parts_of_complex_numbers(both, name, write):
+    z = [1 + 2j, 3 - 1j, -0.5 + 0.25j]
+
+    def program(t):
+        parts = [[c.real, c.imag] for c in z]
+        x = t.tensor(parts if name in ("of real numbers", "its imaginary part") else z, requires_grad=True)
+        x = x.detach().to(t.complex128 if x.is_complex() else t.float64).requires_grad_()
+        base = x * 1
+        view = VIEWS[name](t, base)
+        write(view)
+        loss = (base**3).sum() * (1 + 2j) + (view * view).sum()
+        grad = t.autograd.grad(loss.real, x, create_graph=True)[0]
+        return base.detach(), grad, t.autograd.grad(((grad * grad).sum() * (2 - 1j)).real, x)
+
+    both(program)
+
+
+@pytest.mark.parametrize("write", [lambda y, v: y.copy_(v), lambda y, v: y.__setitem__(0, v)])
+@pytest.mark.parametrize("dtype", ["int64", "bool", "uint8"])
+def test_integers_carry_no_gradient(both, write, dtype):
+    def program(t):
+        y = t.zeros(2, dtype=getattr(t, dtype))
+        write(y, t.tensor(2.5, requires_grad=True))
+        return y, y.requires_grad, y.is_leaf
+
+    both(program)
+
+
 def test_gradients_end_where_truth_values_are_written():
     """PyTorch doesn't notice `logical_and_`, and its gradient is that of the values before."""
     x = microgad.tensor([1.0, 0.0, 2.0], requires_grad=True)

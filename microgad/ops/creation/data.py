@@ -204,6 +204,12 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
     >>> torch.frombuffer(bytearray([1, 0, 2, 0]), dtype=torch.int16)
     tensor([1, 2], dtype=torch.int16)
     """
+    try:
+        length = memoryview(buffer).nbytes
+    except TypeError:
+        raise ValueError("frombuffer: the object does not implement Python's buffer protocol") from None
+    if not (length and count):
+        raise ValueError(f"frombuffer: both buffer length ({length}) and count ({count}) must not be 0")
     return finished(np.frombuffer(buffer, dtypes.of(dtype).dtype, count, offset), None, requires_grad)
 
 

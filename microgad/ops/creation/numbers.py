@@ -41,6 +41,12 @@ def number(op: str, value: Any, dtype: np.dtype[Any]) -> Any:
     return value
 
 
+def factor(op: str, value: Any, dtype: np.dtype[Any]) -> Any:
+    """A Python number by which values of a dtype are multiplied; among integers only its whole part."""
+    value = number(op, value, dtype)
+    return bool(value) if dtype.kind == "b" else int(value) if dtype.kind in "iu" else value
+
+
 def converted(op: str, numbers: Any, dtype: np.dtype[Any]) -> Any:
     """An array of Python's numbers in another dtype. Raises RuntimeError where integers can't hold one of them.
 

@@ -10,7 +10,7 @@ from ... import dtypes
 from ...errors import ArgumentError, DtypeError, KindError
 from ...function import Function
 from ...state import composite
-from ..creation.numbers import number, plain
+from ..creation.numbers import factor, number, plain
 from ..out import into
 from ..spelling import numbers_first, old_order
 from .blocks import by_blocks
@@ -58,6 +58,10 @@ def times_alpha(op: str, input: Any, other: Any, alpha: Any) -> Any:
     if not isinstance(alpha, (bool, int)) and kinds and all(kind in "biu" for kind in kinds):
         raise ArgumentError(
             f"{op}: for integral input tensors, argument alpha must not be a floating point number, got {alpha}"
+        )
+    if isinstance(alpha, complex) and "c" not in kinds and not any(isinstance(x, complex) for x in (input, other)):
+        raise ArgumentError(
+            f"{op}: for non-complex input tensors, argument alpha must not be a complex number, got {alpha}"
         )
     if set(kinds) == {"b"}:
         return other * bool(alpha)
@@ -183,9 +187,8 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
     >>> torch.addcmul(torch.tensor([1.0, 2.0]), torch.tensor([3.0]), torch.tensor([4.0]), value=0.5)
     tensor([7., 8.])
     """
-    product, value = tensor1 * tensor2, plain("addcmul", "value", value)
-    if np.dtype(product.dtype).kind in "biu":
-        value = number("addcmul", int(value), product.array.dtype)
+    kind = dtypes.result_dtype([x.array for x in (input, tensor1, tensor2)])
+    product, value = tensor1.to(dtypes.of(kind)) * tensor2, factor("addcmul", value, kind)
     return into(out, input + (product if value == 1 else product * value))
 
 
@@ -201,7 +204,8 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
     """
     if all(np.dtype(x.dtype).kind in "biu" for x in (tensor1, tensor2)):
         raise DtypeError("addcdiv: integer division of tensor1 by tensor2 is not supported; convert one of the two")
-    quotient, value = tensor1 / tensor2, plain("addcdiv", "value", value)
+    kind = dtypes.result_dtype([x.array for x in (input, tensor1, tensor2)])
+    quotient, value = tensor1 / tensor2, factor("addcdiv", value, kind)
     return into(out, input + (quotient if value == 1 else quotient * value))
 
 

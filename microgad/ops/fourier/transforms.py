@@ -350,7 +350,8 @@ def fftfreq(
     >>> torch.fft.fftfreq(4)
     tensor([ 0.0000,  0.2500, -0.5000, -0.2500])
     """
-    return into(out, _frequencies(np.fft.fftfreq(n, d), dtype, device, requires_grad))
+    cycles = np.fft.ifftshift(np.arange(-(n // 2), n - n // 2))
+    return into(out, _frequencies("fftfreq", cycles, n, d, dtype, device, requires_grad))
 
 
 def rfftfreq(
@@ -362,14 +363,18 @@ def rfftfreq(
     >>> torch.fft.rfftfreq(4)
     tensor([0.0000, 0.2500, 0.5000])
     """
-    return into(out, _frequencies(np.fft.rfftfreq(n, d), dtype, device, requires_grad))
+    return into(out, _frequencies("rfftfreq", np.arange(n // 2 + 1), n, d, dtype, device, requires_grad))
 
 
-def _frequencies(values: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+def _frequencies(op: str, cycles: Any, n: int, d: float, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     from ..creation import tensor
 
-    kind = dtypes.get_default_dtype() if dtype is None else dtype
-    return tensor(values, dtype=kind, device=device, requires_grad=requires_grad)
+    if n < 0:
+        raise ArgumentError(f"{op}: n must not be negative, got {n}")
+    kind = dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype)
+    if not (kind.is_floating_point or kind.is_complex):
+        raise DtypeError(f"{op} requires a floating point or complex dtype, got {kind}")
+    return tensor(cycles * np.divide(1.0, n * d), dtype=kind, device=device, requires_grad=requires_grad)
 
 
 # How inputs are brought to the size and the dtype that a transform takes.

@@ -268,6 +268,9 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     of_a, of_b = (listed(d) for d in dims)
     if len(of_a) != len(of_b):
         raise ArgumentError(f"both dimension lists should have same length, got {of_a} and {of_b}")
+    for x, over in ((a, of_a), (b, of_b)):
+        if len({i % x.ndim for i in over}) < len(over):
+            raise ArgumentError(f"tensordot: a dim appears multiple times in the list of dims {over}")
     same_dtype("tensordot", a, b)
     labels, others = [f"a{i}" for i in range(a.ndim)], [f"b{i}" for i in range(b.ndim)]
     for i, j in zip(of_a, of_b, strict=True):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ... import backend
+from ... import backend, dtypes
 from ...errors import ArgumentError, ShapeError
 from ...function import Function
 from ...state import composite
@@ -103,5 +103,5 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
 
 
 def _powers(x: Tensor, count: int) -> Tensor:
-    x = x.to("int64") if x.array.dtype.kind == "b" else x
+    x = x.to(dtypes.int64) if x.array.dtype.kind == "b" else x
     return Pow.apply(unsqueeze(x, -1), backend.like(np.arange(count), x.array))

@@ -13,12 +13,12 @@ from ...errors import ArgumentError, DimError, KindError, ShapeError
 from ...function import Function
 from ...state import composite
 from .. import layouts
-from ..creation.numbers import number
+from ..creation.numbers import factor
 from ..elementwise import Mul, Where, conj, mul
 from ..movement import transpose, unsqueeze
 from ..out import into
 from ..spelling import numbers_first, numpy_spelling
-from .arguments import ndims, no_tensor, same_dtype
+from .arguments import floating, ndims, no_tensor, same_dtype
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -243,7 +243,7 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Tensor | None = None) ->
     >>> torch.linalg.vecdot(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1.0, 1.0]))
     tensor([3., 7.])
     """
-    same_dtype("linalg.vecdot", x, y)
+    floating("linalg.vecdot", x, y)
     return into(out, mul(conj(x), y).sum(dim))
 
 
@@ -285,9 +285,7 @@ ger: Callable[..., Tensor] = outer
 
 def _added(op: str, input: Tensor, product: Tensor, beta: Any, alpha: Any, out: Tensor | None) -> Tensor:
     """beta · input + alpha · product; with beta 0, input is not looked at."""
-    dtype = product.array.dtype
-    if dtype.kind in "iub":
-        beta, alpha = (bool(x) if dtype.kind == "b" else number(op, int(x), dtype) for x in (beta, alpha))
+    beta, alpha = (factor(op, x, product.array.dtype) for x in (beta, alpha))
     shape = tuple(product.shape)
     sizes = zip(input.shape[::-1], shape[::-1], strict=False)
     if input.ndim > len(shape) or any(n not in (1, m) for n, m in sizes):
@@ -372,10 +370,10 @@ def addr(
             [6., 8.]])
     """
     kind = dtypes.of(dtypes.result_dtype([x.array for x in (input, vec1, vec2)]))
-    for name, factor in (("beta", beta), ("alpha", alpha)):
-        if isinstance(factor, (float, complex)) and not (kind.is_floating_point or kind.is_complex):
+    for name, value in (("beta", beta), ("alpha", alpha)):
+        if isinstance(value, (float, complex)) and not (kind.is_floating_point or kind.is_complex):
             raise ArgumentError(
-                f"addr: for integral input tensors, argument {name} must not be a floating point number, got {factor}"
+                f"addr: for integral input tensors, argument {name} must not be a floating point number, got {value}"
             )
     return _added("addr", input, outer(vec1, vec2).to(kind), beta, alpha, out)
 

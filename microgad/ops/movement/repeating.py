@@ -166,7 +166,12 @@ def repeat_interleave(
     tensor([1, 1, 2])
     """
     if repeats is None:
-        return function.Tensor._made(backend.like(np.repeat(np.arange(input.numel()), _counts(input)), input.array))
+        counts = _counts(input)
+        if input.ndim == 0:
+            raise ShapeError("repeat_interleave: only accepts 1D vectors of repeats alone")
+        kind = np.int32 if input.array.dtype == np.int32 else np.int64
+        index = np.repeat(np.arange(len(counts), dtype=kind), counts)
+        return function.Tensor._made(backend.like(index, input.array))
     if dim is None:
         input, dim = flatten(input), 0
     elif input.ndim == 0:

@@ -93,6 +93,8 @@ def gradient(input: Tensor, *, spacing: Any = 1, dim: Dim = None, edge_order: in
     >>> torch.gradient(torch.tensor([1.0, 4.0, 9.0]), spacing=2.0)
     (tensor([1.5000, 2.0000, 2.5000]),)
     """
+    if input.array.dtype.kind == "u":
+        raise DtypeError(f"gradient: does not support {input.dtype} input")
     axis = axes(dim, input.ndim, "gradient")
     over = tuple(range(input.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     several = isinstance(spacing, Sequence)

@@ -134,6 +134,8 @@ def _histogram(op: str, points: Tensor, bins: list[Any], range: Any, weight: Any
             equal = True
         elif part.ndim != 1 or part.dtype != points.dtype:
             raise ShapeError(f"{op}: edges must be one-dimensional and {points.dtype}, got {part.shape} {part.dtype}")
+        elif len(part) < 2:
+            raise ShapeError(f"{op}: bins must be > 0, but {len(part)} edges make none")
         within = (column >= part.array[0]) & (column <= part.array[-1])
         inside = inside & within
         place = _equal_bins if equal else _any_bins
@@ -187,6 +189,8 @@ def searchsorted(
         raise ArgumentError("searchsorted: side and right can't be set to opposites, got side of left and right=True")
     lines = sorted_sequence.array
     values = as_tensor(input, device=sorted_sequence.device).array
+    if lines.ndim == 0:
+        raise ShapeError("searchsorted: sorted_sequence should have positive dimension, but got 0 dimension")
     if lines.ndim > 1 and lines.shape[:-1] != values.shape[:-1]:
         raise ShapeError(
             "searchsorted: sorted_sequence should have one dimension, or all but the last as input has: got "
