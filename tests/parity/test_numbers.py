@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from .op_db.compare import same
-
 torch = pytest.importorskip("torch")
 import microgad  # noqa: E402
+
+from .op_db.compare import same  # noqa: E402
 
 # t is the library, F its nn.functional; b, s and i are vectors of uint8, int8 and int32, m a mask.
 OUT_OF_RANGE = """
