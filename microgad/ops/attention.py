@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -315,6 +316,11 @@ def multi_head_attention_forward(
             raise CallError(
                 f"key_padding_mask must be (N, S), {(count, key.shape[0])}, but is {tuple(key_padding_mask.shape)}"
             )
+        if attn_mask is not None and attn_mask.dtype != key_padding_mask.dtype:
+            said = (
+                "Support for mismatched key_padding_mask and attn_mask is deprecated. Use same type for both instead."
+            )
+            warnings.warn(said, stacklevel=3)
         padding = _added("key_padding_mask", key_padding_mask, query)
 
     separate = q_proj_weight, k_proj_weight, v_proj_weight

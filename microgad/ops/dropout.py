@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import backend
 from .. import generator as draws
-from ..errors import ArgumentError, DtypeError, ShapeError
+from ..errors import ArgumentError, KindError, ShapeError
 from ..function import Function
 from .spelling import tensors_only
 
@@ -67,7 +67,7 @@ def _dropped(
     if not training or p == 0 or x.size == 0:
         return input
     if x.dtype.kind != "f":
-        raise DtypeError(f"{op}: input must be floating-point, but is {input.dtype}")
+        raise KindError(f"{op}: input must be floating-point, but is {input.dtype}")
     if by_channel and x.ndim < 2:
         raise ShapeError(f"{op}: Feature dropout requires at least 2 dimensions in the input, got {x.ndim}")
     if inplace:
@@ -203,7 +203,7 @@ def native_dropout(input: Tensor, p: float, train: bool | None) -> tuple[Tensor,
     if train is False or not input.array.size:
         return input.clone(), input._made(np.ones_like(input.array, dtype=bool))
     if not input.dtype.is_floating_point:
-        raise DtypeError(f"native_dropout: input must be floating-point, but is {input.dtype}")
+        raise KindError(f"native_dropout: input must be floating-point, but is {input.dtype}")
     mask = noise_like(input.array, p, input.device, scale=1.0) != 0
     noise = mask * input.array.dtype.type(1 / (1 - p) if p < 1 else 0)
     return Dropout.apply(input, noise=noise), input._made(mask)

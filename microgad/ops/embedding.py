@@ -179,6 +179,8 @@ def embedding_bag(
         raise _NotSupported(f"embedding_bag: per_sample_weights is only supported for mode='sum', got mode='{mode}'")
     if per_sample_weights is not None and per_sample_weights.dtype != weight.dtype:
         raise DtypeError(f"embedding_bag: weight is {weight.dtype}, per_sample_weights {per_sample_weights.dtype}")
+    if padding_idx is not None and not -weight.shape[0] <= padding_idx < weight.shape[0]:
+        raise ArgumentError(f"embedding_bag: padding_idx must be one of {weight.shape[0]} rows, but is {padding_idx}")
     starts, sizes = _bags(input, offsets, include_last_offset)
     flat = input.reshape(-1)
     index = backend.to_numpy(_checked("embedding_bag", flat, weight.shape[0]))
@@ -187,7 +189,7 @@ def embedding_bag(
     entries = np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())
     bag = np.repeat(np.arange(len(sizes)), sizes)
     if padding_idx is not None:
-        kept = index[entries] != padding_idx % max(weight.shape[0], 1)
+        kept = index[entries] != padding_idx % weight.shape[0]
         entries, bag = entries[kept], bag[kept]
     counts, chosen = np.bincount(bag, minlength=len(sizes)), backend.like(entries, weight.array)
     rows = embedding(flat[chosen], weight, scale_grad_by_freq=scale_grad_by_freq)
@@ -263,13 +265,13 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """
     if tensor.array.dtype != "int64":
         raise DtypeError(f"one_hot is only applicable to index tensor of type LongTensor, got {tensor.dtype}")
-    if num_classes < 0 and not tensor.numel():
+    if num_classes <= 0 and not tensor.numel():
         raise ArgumentError("one_hot: can not infer total number of classes from empty tensor; give num_classes")
     x = tensor.array
     low, high = (int(x.min()), int(x.max())) if x.size else (0, -1)
     count = high + 1 if num_classes < 0 else num_classes
     if low < 0 or high >= count:
         raise ArgumentError(f"one_hot: classes must be in [0, {count}), got {low} to {high}")
-    out = np.zeros_like(x, shape=(x.size, count))
+    out = np.zeros_like(x, shape=(x.size, count), order="C")
     out[backend.like(np.arange(x.size), x), x.reshape(-1)] = 1
     return tensor._made(out.reshape((*x.shape, count)))

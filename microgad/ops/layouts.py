@@ -12,6 +12,11 @@ def contiguous(x: Any) -> Any:
     return x if x.flags.c_contiguous else x.copy()
 
 
+def empty_like(x: Any) -> Any:
+    """np.empty_like, but of an expanded x in the order of its axes, as of a ufunc, not with those axes innermost."""
+    return np.empty_like(x, order="C" if 0 in x.strides else "K")
+
+
 def channels_last(x: Any) -> bool:
     """Whether x (N, C, H, W) has its channels innermost in memory, and isn't in the order of its axes as well."""
     if x.flags.c_contiguous or x.ndim != 4 or not np.moveaxis(x, 1, 3).flags.c_contiguous:
@@ -20,6 +25,11 @@ def channels_last(x: Any) -> bool:
     return whole
 
 
-def laid_out_as(x: Any, out: Any) -> Any:
-    """out (N, C, H, W) in the order that PyTorch calls channels_last, where x is: its convolutions keep that."""
-    return np.moveaxis(contiguous(np.moveaxis(out, 1, 3)), 3, 1) if channels_last(x) else out
+def laid_out_as(out: Any, *inputs: Any) -> Any:
+    """out (N, C, ...) with its channels innermost where one of the inputs has them so, else in the order of its axes.
+
+    That is PyTorch's rule for convolution, pooling, normalization and resizing of planes.
+    """
+    if any(map(channels_last, inputs)):
+        return np.moveaxis(contiguous(np.moveaxis(out, 1, 3)), 3, 1)
+    return contiguous(out)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .. import formats
 from ..errors import ArgumentError, ShapeError
 from ..state import composite
 from .spelling import tensors_only
@@ -32,8 +34,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     n, c = len(lead), channels // (r * r)
     split = input.reshape(*lead, c, r, r, height, width)
     order = (*range(n), n, n + 3, n + 1, n + 4, n + 2)
-    out = split.permute(order).reshape(*lead, c, height * r, width * r)
-    return out.clone() if r == 1 else out
+    return _moved(split, order).reshape(*lead, c, height * r, width * r)
 
 
 @composite
@@ -54,8 +55,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     n = len(lead)
     split = input.reshape(*lead, c, height // r, r, width // r, r)
     order = (*range(n), n, n + 2, n + 4, n + 1, n + 3)
-    out = split.permute(order).reshape(*lead, c * r * r, height // r, width // r)
-    return out.clone() if r == 1 else out
+    return _moved(split, order).reshape(*lead, c * r * r, height // r, width // r)
 
 
 def _factor(op: str, input: Tensor, factor: int) -> int:
@@ -82,4 +82,10 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     if input.shape[1] % groups:
         raise ShapeError(f"channel_shuffle: number of channels {input.shape[1]} must be divisible by groups {groups}")
     n, c, *rest = input.shape
-    return input.reshape(n, groups, c // groups, *rest).transpose(1, 2).reshape(input.shape)
+    split = input.reshape(n, groups, c // groups, *rest)
+    return _moved(split, (0, 2, 1, *range(3, split.ndim))).reshape(input.shape)
+
+
+def _moved(split: Tensor, order: Sequence[int]) -> Tensor:
+    """A copy with the axes in this order: never input's own memory, whatever the sizes."""
+    return split.permute(order).clone(memory_format=formats.contiguous_format)

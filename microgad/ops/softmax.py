@@ -13,6 +13,7 @@ from ..errors import KindError
 from ..function import Function
 from ..state import composite
 from . import layouts
+from .creation import zeros_like
 from .movement.dims import dim_of
 from .out import into
 from .reduction import axes, kept_shape
@@ -126,9 +127,8 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
     soft = softmax((logits + noise) / tau, dim)
     if not hard:
         return soft
-    places = np.arange(soft.shape[dim]).reshape([-1 if i == dim % soft.ndim else 1 for i in range(soft.ndim)])
-    chosen = np.argmax(soft.array, dim, keepdims=True) == backend.like(places, soft.array)
-    return chosen.astype(soft.array.dtype) - soft.detach() + soft
+    value = soft.detach()
+    return zeros_like(value).scatter_(dim, value.max(dim, keepdim=True)[1], 1.0) - value + soft
 
 
 class LogSumExp(Function):

@@ -406,3 +406,50 @@ def test_losses_on_torch_itself_take_numbers_for_reductions(reduction):
         lambda lib, F, x, t: lib.triplet_margin_loss(x, t, t * 2, reduction=reduction),
     ):
         agree(program, x, t)
+
+
+def test_bytes_are_classes_in_the_second_derivative_too():
+    for reduction in ("none", "mean"):
+        agree(
+            lambda lib, F, x, y, reduction=reduction: F.cross_entropy(x, y, reduction=reduction),
+            normal(3, 4), np.array([3, 0, 1], np.uint8),
+        )  # fmt: skip
+
+
+def test_hard_gumbel_softmax_of_one_number_and_of_none():
+    agree(lambda lib, F, x: F.gumbel_softmax(x * 1, hard=True), normal())
+    agree(lambda lib, F, x: F.gumbel_softmax(x * 1, hard=True, dim=1), normal(2, 3, 2))
+    refuse(IndexError, lambda lib, F, x: F.gumbel_softmax(x, hard=True), normal(2, 0))
+
+
+def test_distances_of_whole_numbers():
+    agree(lambda lib, F, x: F.pairwise_distance(x, x + 2, eps=0), np.arange(6).reshape(2, 3))
+
+
+def test_what_is_refused():
+    refuse(TypeError, lambda lib, F, x, w: F.conv_transpose1d(x, w, padding="same"), normal(1, 2, 5), normal(2, 2, 3))
+    refuse(RuntimeError, lambda lib, F, x: F.one_hot(x, 0), np.zeros((2, 0), int))
+    refuse(RuntimeError, lambda lib, F, i, w: F.embedding_bag(i, w, padding_idx=3), np.zeros((1, 2), int), normal(3, 2))
+    for name in ("dropout", "hardtanh"):
+        refuse(NotImplementedError, lambda lib, F, x, name=name: getattr(F, name)(x + 1j), normal(2))
+    refuse(
+        NotImplementedError,
+        lambda lib, F, x: F.interpolate(x.byte(), 3, mode="area"),
+        np.zeros((1, 1, 2, 2), int),
+    )
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        lambda lib, F: F.grid_sample(lib.zeros(1, 1, 2, 2), lib.zeros(1, 1, 1, 2)),
+        lambda lib, F: F.affine_grid(lib.zeros(1, 2, 3), (1, 1, 2, 2)),
+        lambda lib, F: lib.nn.MultiheadAttention(2, 1)(
+            *[lib.zeros(1, 1, 2)] * 3, lib.zeros(1, 1, dtype=lib.bool), attn_mask=lib.zeros(1, 1)
+        ),
+    ],
+)
+def test_what_is_warned_of(program):
+    for lib in (torch, microgad):
+        with pytest.warns(UserWarning, match=r"align_corners|mismatched key_padding_mask"):
+            program(lib, lib.nn.functional)

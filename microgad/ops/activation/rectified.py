@@ -11,6 +11,7 @@ from ... import backend
 from ... import generator as draws
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
+from .. import layouts
 from ..creation.numbers import number
 from ..dropout import Dropout
 from ..elementwise import Flat, Select, Where
@@ -136,7 +137,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
         raise ArgumentError(f"hardtanh: min_val cannot be greater than max_val, but they are {min_val} and {max_val}")
     kind = input.array.dtype.kind
     if kind in "bc" or (kind == "u" and min_val < 0):
-        raise DtypeError(f"hardtanh: can't hold {input.dtype} between {min_val} and {max_val}; convert it")
+        raise KindError(f"hardtanh: can't hold {input.dtype} between {min_val} and {max_val}; convert it")
     low, high = min_val, max_val
     if kind != "f":
         low, high = (number("hardtanh", int(x), input.array.dtype) for x in (min_val, max_val))
@@ -158,7 +159,7 @@ class Hardsigmoid(Function):
     symbol, promote = "hardsigmoid", staticmethod(floating)
 
     def forward(self, x):
-        out = np.add(x, 3, out=np.empty_like(x))
+        out = np.add(x, 3, out=layouts.empty_like(x))
         np.clip(out, 0, 6, out=out)
         out /= 6
         return out
@@ -182,7 +183,7 @@ class Hardswish(Function):
     symbol, promote = "hardswish", staticmethod(floating)
 
     def forward(self, x):
-        out = np.add(x, 3, out=np.empty_like(x))
+        out = np.add(x, 3, out=layouts.empty_like(x))
         np.clip(out, 0, 6, out=out)
         out *= x
         out /= 6
@@ -269,7 +270,7 @@ class Softshrink(Function):
     symbol, promote, flat = "softshrink", staticmethod(floating), Flat
 
     def forward(self, x):
-        out = np.clip(x, -self.by, self.by, out=np.empty_like(x))
+        out = np.clip(x, -self.by, self.by, out=layouts.empty_like(x))
         return np.subtract(x, out, out=out)
 
     def grad_x(self, grad, x):

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from .. import layouts
+
 BLOCK = 1 << 18
 
 
 def by_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
     """What formula(out, *inputs), elementwise, writes into out; of large arrays block by block, each in the cache."""
     first = inputs[0]
-    out = np.empty_like(first)
+    out = layouts.empty_like(first)
     if (
         first.size <= BLOCK
         or type(first) is not np.ndarray

@@ -9,6 +9,7 @@ import numpy as np
 from ... import dtypes
 from ...errors import DtypeError
 from ...function import Function
+from .. import layouts
 from ..out import into
 from .operands import tensors
 from .selection import Select
@@ -110,7 +111,7 @@ class Frac(Function):
     symbol, promote = "frac", dtypes.only("f")
 
     def forward(self, x):
-        whole = np.trunc(x, out=np.empty_like(x))
+        whole = np.trunc(x, out=layouts.empty_like(x))
         return np.subtract(x, whole, out=whole)
 
     def grad_x(self, grad):

@@ -12,6 +12,7 @@ from ... import backend, errors, state
 from ...errors import ArgumentError, DimError, DtypeError, KindError, ShapeError
 from ...function import Function
 from ...state import composite
+from .. import layouts
 from ..elementwise import Select
 from ..linalg import linear
 from ..softmax import LogSoftmax, log_softmax
@@ -272,6 +273,7 @@ def _sum_of_first(x: Any) -> Any:
 def _places(classes: Any) -> tuple[Any, ...]:
     """Of (C, N, ...) the index that gives (N, ...): at each place the class there."""
     classes = getattr(classes, "array", classes)  # off the Tensor, if it is one: integers have no gradient
+    classes = layouts.contiguous(classes.astype(np.int64, copy=False))  # bytes would be a mask
     grid = [np.arange(n).reshape((n,) + (1,) * (classes.ndim - 1 - i)) for i, n in enumerate(classes.shape)]
     return (classes, *(backend.like(rows, classes) for rows in grid))
 

@@ -41,7 +41,8 @@ class Cast(LinearMap):
 
 def _cast(x: Any, to: Any) -> Any:
     """An array in another dtype; of complex numbers the real parts, where that isn't complex, nor bool: not 0."""
-    return (x.real if x.dtype.kind == "c" and to.kind not in "cb" else x).astype(to)
+    x = x.real if x.dtype.kind == "c" and to.kind not in "cb" else x
+    return x.astype(to, order="C" if 0 in x.strides else "K")  # an expanded array as a ufunc has it
 
 
 class Transfer(LinearMap):

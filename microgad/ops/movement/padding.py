@@ -153,7 +153,7 @@ def padded(input: Tensor, widths: Sequence[tuple[int, int]], mode: str, value: A
                 f"pad: Padding size should be at most {limit} in mode {mode}, but got ({low}, {high}) for dimension "
                 f"{axis} of input {tuple(input.shape)}"
             )
-    return _cut(Border.apply(input, widths=tuple(wide), mode=mode), cuts)
+    return _cut(Border.apply(input, widths=tuple(wide), mode=mode), cuts).contiguous()
 
 
 def _cut(input: Tensor, cuts: Sequence[tuple[int, int]]) -> Tensor:

@@ -39,7 +39,7 @@ class BatchNorm(Function):
         scale = self.inv_std if weight is None else self.inv_std * weight
         centred *= scale[:, None]
         centred += (-rest * scale if bias is None else bias - rest * scale)[:, None]
-        return layouts.laid_out_as(input, out), self.mean, var
+        return layouts.laid_out_as(out, input), self.mean, var
 
     def backward(self, grad, input, weight, mean, inv_std):
         grad_out, grad_mean, grad_var = grad
@@ -78,7 +78,7 @@ class FixedBatchNorm(Function):
         scale = self._scale(var, weight)
         out = input * column(scale, input)
         out += column(-mean * scale if bias is None else bias - mean * scale, input)
-        return out
+        return layouts.laid_out_as(out, input)
 
     def grad_input(self, grad, var, weight):
         return grad * column(self._scale(var, weight), grad)
@@ -168,7 +168,7 @@ def instance_norm(
         if x is not None and tuple(x.shape) != (c,):
             raise ShapeError(f"instance_norm: {size_rule(input.array, name, x)}")
     mean, var, scale, shift = (None if x is None else x.repeat(n) for x in (running_mean, running_var, weight, bias))
-    x = input.reshape(1, n * c, *input.shape[2:])
+    x = input.contiguous().reshape(1, n * c, *input.shape[2:])
     out = batch_norm(x, mean, var, scale, shift, use_input_stats, momentum, eps).reshape(input.shape)
     if use_input_stats:
         for running, moved in ((running_mean, mean), (running_var, var)):

@@ -50,7 +50,7 @@ class GroupNorm(Function):
                 part *= column(weight.reshape(-1), part)
             if bias is not None:
                 part += column(bias.reshape(-1), part)
-        return layouts.laid_out_as(input, result) if type(self) is GroupNorm else result
+        return layouts.laid_out_as(result, input) if type(self) is GroupNorm else result
 
     def backward(self, grad, input, weight, mean, inv_std):
         grad_input = np.empty_like(input, order="C")

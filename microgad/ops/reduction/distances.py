@@ -95,7 +95,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
     large = x1.shape[-2] > 25 or x2.shape[-2] > 25
     if p == 2 and x1.shape[-1] and (compute_mode == modes[1] or (large and compute_mode == modes[0])):
         return Cdist.apply(x1, x2)
-    return _differences(x1, x2, p)
+    return _differences(x1, x2, p).contiguous()
 
 
 @composite

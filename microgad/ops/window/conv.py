@@ -43,7 +43,7 @@ class Conv2d(Function):
                 f"weight has {plural(len(weight), 'filter')}, which groups = {self.groups} does not divide"
             )
         self.window.check()
-        return layouts.laid_out_as(input, correlate(input, weight, bias, self.window, self.groups))
+        return layouts.laid_out_as(correlate(input, weight, bias, self.window, self.groups), input, weight)
 
     def backward(self, grad, input, weight):
         to_input, to_weight, to_bias = self.needs
@@ -75,7 +75,7 @@ class ConvTranspose2d(Function):
             raise ShapeError(f"the kernel must be at least 1 in each dimension, got {self.window.kernel}")
         if min(self.window.size) < 1:
             raise ShapeError(f"the output's size would be {self.window.size}: the padding takes all of it away")
-        return layouts.laid_out_as(input, transpose(input, weight, bias, self.window, self.groups))
+        return layouts.laid_out_as(transpose(input, weight, bias, self.window, self.groups), input, weight)
 
     def grad_input(self, grad, weight):
         return FORMS[len(self.window.kernel)][0].apply(grad, weight, None, window=self.window, groups=self.groups)
@@ -358,6 +358,8 @@ def _conv_transpose(
         return _conv_transpose(dims, batch, weight, bias, stride, padding, output_padding, groups, dilation).squeeze(0)
     op = FORMS[dims][1]
     name = op.__name__
+    if isinstance(padding, str):
+        raise refusal(name, f"padding must be an int or {dims} ints, not {padding!r}", DtypeError)
     window = Window.sliding(name, dims, (0,) * dims, weight.shape[2:], stride, padding, dilation)
     extra = numbers(name, "output_padding", output_padding, dims, least=0)
     size: Any = []

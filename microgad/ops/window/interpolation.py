@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import DtypeError, ShapeError, UnsupportedError
+from ...errors import DtypeError, KindError, ShapeError, UnsupportedError
 from ...state import composite
 from .adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from .geometry import refusal
@@ -63,7 +63,7 @@ def interpolate(
     dtype = input.array.dtype
     if dtype.kind != "f" and (dtype != np.uint8 or mode in ("linear", "trilinear", "area")):
         raise refusal(
-            op, f"mode {mode!r} takes floating-point numbers, or bytes of planes; got {input.dtype}", DtypeError
+            op, f"mode {mode!r} takes floating-point numbers, or bytes of planes; got {input.dtype}", KindError
         )
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[dims - 1](input, out)

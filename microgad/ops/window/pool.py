@@ -36,7 +36,7 @@ class MaxPool2d(Function):
     def forward(self, input):
         check(input, self.window, "fiu")
         out, self.winner = largest(input, self.window)
-        return layouts.laid_out_as(input, out)
+        return layouts.laid_out_as(out, input)
 
     def grad_input(self, grad, winner):
         return Unpool.apply(grad, winner=winner, window=self.window)
@@ -90,7 +90,8 @@ class AvgPool2d(LinearMap):
 
     def forward(self, input):
         check(input, self.window, "f", also=np.int64)
-        return divided(sums(padded(input, self.window), self.window), divisor(self, input))
+        out = divided(sums(padded(input, self.window), self.window), divisor(self, input))
+        return layouts.laid_out_as(out, input)
 
     def adjoint(self, grad):
         window, grad = self.window, grad / divisor(self, grad)

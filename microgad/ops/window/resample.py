@@ -12,6 +12,7 @@ import numpy as np
 
 from ... import backend
 from ...function import LinearMap
+from .. import layouts
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +122,7 @@ class Resample(LinearMap):
     taps: Taps
 
     def forward(self, input):
-        return self.taps.times(input, self.axis)
+        return layouts.laid_out_as(self.taps.times(input, self.axis), input)
 
     def adjoint(self, grad):
         return self.taps.transposed.times(grad, self.axis)
