@@ -67,6 +67,9 @@ class Operators:
 
     __getitem__, __setitem__ = indexing.getitem, indexing.setitem
 
+    def __delitem__(self: Tensor, index: Any) -> None:
+        raise TypeError("Tensor does not support deleting items")
+
     __iadd__, __isub__, __imul__ = with_alpha(ops.Add), with_alpha(ops.Sub), in_place(ops.Mul)
     __itruediv__, __ifloordiv__ = in_place(ops.Div), in_place(ops.FloorDiv)
     __imod__, __ipow__ = in_place(ops.Remainder), in_place(ops.Pow)

@@ -17,13 +17,16 @@ def into(out: Any, result: R) -> R:
     """The result, or, where `out` is given, `out` with the result's values; of several results each into its own.
 
     An `out` of another shape is given the result's, as PyTorch resizes it. Raises RuntimeError where the result's dtype
-    is of a higher kind than out's, and where something wants a gradient, which PyTorch refuses as well.
+    is of a higher kind than out's, and where something wants a gradient, which PyTorch refuses as well; TypeError for
+    one Tensor in the place of several, and for several in that of one.
     """
     if out is None:
         return result
+    if isinstance(out, (tuple, list)) is not isinstance(result, tuple):
+        raise TypeError(f"argument 'out' must be {'a tuple of Tensors' if isinstance(result, tuple) else 'Tensor'}")
     if isinstance(result, tuple):
         if len(out) != len(result):
-            raise errors.ArgumentError(f"out= takes {len(result)} Tensors, got {len(out)}")
+            raise TypeError(f"out= takes {len(result)} Tensors, got {len(out)}")
         for target, value in zip(out, result, strict=True):
             _put(target, value)
         return type(result)(*out) if hasattr(result, "_fields") else tuple(out)  # type: ignore[return-value]

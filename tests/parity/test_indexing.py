@@ -176,6 +176,20 @@ def test_as_pytorch_has_it(code):
         np.testing.assert_array_equal(q[2], p[2])
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64", "complex64"])
+@pytest.mark.parametrize("columns", [2, 4, 8])
+@pytest.mark.parametrize("name", ["neg_", "abs_", "square_", "sgn_", "conj_physical_"])
+def test_a_column_in_place(name, columns, dtype):
+    results = []
+    for lib in (torch, microgad):
+        x = lib.arange(5 * columns).reshape(5, columns).to(getattr(lib, dtype))
+        column = x[:, 1]
+        if not (name == "abs_" and x.is_complex()):
+            getattr(column, name)()
+        results.append(x.numpy())
+    np.testing.assert_array_equal(*results)
+
+
 @pytest.mark.parametrize("include_self", [True, False])
 @pytest.mark.parametrize("reduce", ["prod", "amax", "amin", "mean"])
 def test_gradients_at_ties_and_zeros(reduce, include_self):

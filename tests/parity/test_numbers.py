@@ -192,6 +192,11 @@ REFUSED = """
     t.frombuffer([1], dtype=t.int32)
     v.type("torch.FooTensor")
     v.type("float")
+    t.frombuffer(bytearray(1), dtype=t.uint8, offset=1)
+    v.__delitem__(0)
+    t.linalg.qr(t.ones(2, 2), out=t.ones(2))
+    t.linalg.solve(t.ones(1, 1), t.ones(1), out=(t.ones(1), t.ones(1)))
+    t.topk(v, 1, out=[t.ones(1)])
     prod(t, [INF, 0.0, 2.0])
     prod(t, [INF, 2.0, 3.0])
     prod(t, [INF, 0.0, 0.0])
@@ -223,6 +228,12 @@ KINDS = """
     list(reversed(i))
     reversed(i[:, None] + v)
     reversed(x)
+    t.zeros(2, dtype=t.bool).fill_(1j)
+    t.zeros(2, dtype=t.bool).masked_fill(m, 1j)
+    t.ones(2, 2).index_add(0, n[None] - 2, t.ones(1, 2), alpha=2 + 0j)
+    power(t, -1)
+    power(t, -2.5)
+    power(t, 2)
     m.median()
     m.median(dim=0)
     m.nanmedian()
@@ -255,11 +266,18 @@ def prod(t: Any, values: Any, *dim: int) -> Any:
     return t.autograd.grad(x.prod(*dim).sum(), x)
 
 
+def power(t: Any, base: Any) -> Any:
+    """The gradient of a real number to complex powers."""
+    x = t.tensor([0.5 + 1j, 2 - 0.3j], requires_grad=True)
+    return t.autograd.grad((base**x).sum().real, x)
+
+
 def outcome(t: Any, call: str) -> Any:
     """What a call gives, or the error that it raises."""
     values = {
         "t": t,
         "prod": prod,
+        "power": power,
         "INF": float("inf"),
         "NAN": float("nan"),
         "F": t.nn.functional,

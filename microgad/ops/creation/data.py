@@ -208,8 +208,10 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
         length = memoryview(buffer).nbytes
     except TypeError:
         raise ValueError("frombuffer: the object does not implement Python's buffer protocol") from None
-    if not (length and count):
-        raise ValueError(f"frombuffer: both buffer length ({length}) and count ({count}) must not be 0")
+    if not (count and 0 <= offset < length):
+        raise ValueError(
+            f"frombuffer: count ({count}) must not be 0, and offset ({offset}) must be in the buffer's {length} bytes"
+        )
     return finished(np.frombuffer(buffer, dtypes.of(dtype).dtype, count, offset), None, requires_grad)
 
 

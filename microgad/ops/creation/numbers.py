@@ -27,7 +27,9 @@ def number(op: str, value: Any, dtype: np.dtype[Any]) -> Any:
     Of unsigned integers the negative ones count from the end, if they are whole: -1 is the largest.
     """
     fits, value = True, plain(op, "value", value)
-    if isinstance(value, complex) and dtype.kind != "c":
+    if isinstance(value, complex) and dtype.kind == "b":
+        value = bool(value)
+    elif isinstance(value, complex) and dtype.kind != "c":
         fits, value = value.imag == 0, value.real if value.imag == 0 else value
     if fits and dtype.kind in "iu":
         info = np.iinfo(dtype)

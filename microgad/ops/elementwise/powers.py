@@ -59,7 +59,9 @@ class Pow(Function):
             return grad * np.where(known_zero, 0.0, out * np.log(np.where(known_zero, 1.0, x)))
         if x == 0:
             return -grad * np.where(np.real(p) >= 0, 0.0, out * math.inf)
-        return grad * (out * (cmath.log(x) if isinstance(x, complex) else math.log(x) if x > 0 else math.nan))
+        if isinstance(x, complex) or dtypes.of(p.dtype).is_complex:
+            return grad * (out * cmath.log(x))
+        return grad * (out * (math.log(x) if x > 0 else math.nan))
 
 
 def pow(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tensor:

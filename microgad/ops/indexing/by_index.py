@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
-from ..creation.numbers import number
+from ..creation.numbers import factor, number
 from ..movement.dims import dim_of
 from ..out import into
 from ..spelling import numpy_spelling
@@ -81,12 +81,7 @@ def index_add_call(input: Tensor, dim: int, index: Tensor, source: Tensor, *, al
     where = _index("index_add", input, dim, index, ArgumentError, source)
     source = _as_slices("index_add", input, dim, index, source, ShapeError)
     if alpha != 1:
-        kind = input.array.dtype.kind
-        source = source * (
-            bool(alpha)
-            if kind == "b"
-            else number("index_add", alpha if kind in "fc" else int(alpha), input.array.dtype)
-        )
+        source = source * factor("index_add", alpha, input.array.dtype)
     return one_step(AddItem, source, where)
 
 

@@ -81,6 +81,7 @@ def _overwritten(input: Tensor, src: Tensor, op: str, show: Callable[[Tensor], T
             f"{op}: expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = "
             f"{list(shown.shape)}"
         )
+    src = src if input.array.dtype.kind in "fc" else src.detach()  # integers carry no gradient
     return region.RegionWrite.apply(input, src, chain=shown.chain or (), order=region.order_of(input.array))
 
 
