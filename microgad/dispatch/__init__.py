@@ -78,8 +78,8 @@ def _place_of_out(func: Any) -> int:
     """Where among a NumPy function's positional arguments `out` stands; beyond all of them if it doesn't."""
     try:
         parameters = inspect.signature(func).parameters.values()
-    except ValueError:  # NumPy doesn't say
-        return sys.maxsize
+    except ValueError:  # NumPy didn't say before version 2.4
+        parameters = inspect.signature(FUNCTIONS[func]).parameters.values()
     by_place = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return by_place.index("out") if "out" in by_place else sys.maxsize
 

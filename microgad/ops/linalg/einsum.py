@@ -11,7 +11,7 @@ import numpy as np
 
 from ... import dtypes
 from ... import function as core
-from ...errors import ArgumentError, ShapeError
+from ...errors import ArgumentError, DimError, ShapeError
 from ...function import Function
 from ...state import composite
 from .. import layouts
@@ -269,6 +269,8 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     if len(of_a) != len(of_b):
         raise ArgumentError(f"both dimension lists should have same length, got {of_a} and {of_b}")
     for x, over in ((a, of_a), (b, of_b)):
+        if over and not x.ndim:
+            raise DimError(f"tensordot: Dimension specified as {over[0]} but tensor has no dimensions")
         if len({i % x.ndim for i in over}) < len(over):
             raise ArgumentError(f"tensordot: a dim appears multiple times in the list of dims {over}")
     same_dtype("tensordot", a, b)
