@@ -142,7 +142,7 @@ class LogSumExp(Function):
         total = sum_along(np.exp(x - peak), self.axis)
         with np.errstate(divide="ignore"):
             out = np.log(total) + peak
-        return out if self.keepdims else np.squeeze(out, self.axis)
+        return layouts.contiguous(out if self.keepdims else np.squeeze(out, self.axis))
 
     def grad_x(self, grad, x, out):
         shape = kept_shape(x.shape, self.axis)

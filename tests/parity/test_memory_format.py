@@ -148,3 +148,31 @@ def test_what_is_shuffled_is_a_copy(call):
         x = t.ones(1, 4, 2, 2)
         call(t.nn.functional, x).zero_()
         assert (x == 1).all()
+
+
+REDUCTIONS = [
+    "sum",
+    "mean",
+    "amax",
+    "amin",
+    "prod",
+    "var",
+    "any",
+    "all",
+    "norm",
+    "logsumexp",
+    "nansum",
+    "count_nonzero",
+]
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_what_is_reduced_lies_in_the_order_of_its_axes(name):
+    for axes, dim in (((2, 1, 0), 0), ((2, 1, 0), -1), ((1, 0, 2), -1), ((0, 2, 1), 0)):
+        told = []
+        for t in (torch, microgad):
+            x = t.arange(24.0).reshape(4, 3, 2).permute(axes)
+            y = x.norm(2, dim) if name == "norm" else getattr(x, name)(dim)
+            told.append((y.stride(), y.view(-1).double()))
+        assert told[0][0] == told[1][0]
+        assert told[1][1].tolist() == pytest.approx(told[0][1].tolist(), rel=1e-5)

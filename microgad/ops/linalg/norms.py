@@ -11,6 +11,7 @@ from ... import dtypes
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
 from ...state import composite
+from .. import layouts
 from ..elementwise import Select, Sign, where
 from ..movement import permute, reshape
 from ..movement.dims import dim_of, listed
@@ -33,6 +34,9 @@ class VectorNorm(Function):
     symbol, conjugates = "‖x‖", False
 
     def forward(self, x):
+        return layouts.contiguous(self._length(x))
+
+    def _length(self, x: Any) -> Any:
         axis, keep = self.axis, self.keepdims
         if self.p == 2:
             if len(axis) == x.ndim and x.dtype.kind == "f" and x.itemsize > 2:

@@ -25,7 +25,7 @@ class Any_(Function):
     symbol, numpy = "any", np.any
 
     def forward(self, x):
-        return np.any(x, self.axis, keepdims=self.keepdims)
+        return layouts.contiguous(np.any(x, self.axis, keepdims=self.keepdims))
 
 
 class All(Function):
@@ -34,7 +34,7 @@ class All(Function):
     symbol, numpy = "all", np.all
 
     def forward(self, x):
-        return np.all(x, self.axis, keepdims=self.keepdims)
+        return layouts.contiguous(np.all(x, self.axis, keepdims=self.keepdims))
 
 
 class CountNonzero(Function):
@@ -43,7 +43,7 @@ class CountNonzero(Function):
     symbol, numpy = "count", np.count_nonzero
 
     def forward(self, x):
-        return np.count_nonzero(x, self.axis)
+        return layouts.contiguous(backend.as_array(np.count_nonzero(x, self.axis)))
 
 
 def _truth(cls: type[Function], input: Tensor, dim: Dim, keepdim: bool, op: str) -> Tensor:

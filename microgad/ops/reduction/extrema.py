@@ -12,6 +12,7 @@ from ... import return_types
 from ...errors import DimError, DtypeError
 from ...function import Function
 from ...state import observed
+from .. import layouts
 from ..elementwise import Select, maximum, minimum
 from ..movement.dims import dim_of
 from ..out import into
@@ -29,7 +30,7 @@ class Amax(Function):
     symbol, numpy = "max", np.max
 
     def forward(self, x):
-        return x.max(self.axis, keepdims=self.keepdims)
+        return layouts.contiguous(x.max(self.axis, keepdims=self.keepdims))
 
     def grad_x(self, grad, x, out):
         shape = kept_shape(x.shape, self.axis)
@@ -44,7 +45,7 @@ class Amin(Amax):
     symbol, numpy = "min", np.min
 
     def forward(self, x):
-        return x.min(self.axis, keepdims=self.keepdims)
+        return layouts.contiguous(x.min(self.axis, keepdims=self.keepdims))
 
 
 class Max(Amax):

@@ -8,6 +8,7 @@ import numpy as np
 
 from ... import backend
 from ...function import Function
+from .. import layouts
 from ..movement.dims import dim_of
 from ..out import into
 from ..spelling import numpy_spelling
@@ -25,7 +26,7 @@ class Prod(Function):
     symbol, numpy = "Π", np.prod
 
     def forward(self, x):
-        return product(x, self.axis, self.keepdims)
+        return layouts.contiguous(product(x, self.axis, self.keepdims))
 
     def grad_x(self, grad, x, out):
         """grad · the product of all others: all of them divided by x, or by a zero those before it and behind."""

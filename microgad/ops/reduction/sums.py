@@ -12,6 +12,7 @@ from ... import backend
 from ...errors import DtypeError
 from ...function import LinearMap
 from ...state import composite
+from .. import layouts
 from ..elementwise import Select
 from ..out import into
 from ..spelling import numpy_spelling
@@ -27,7 +28,7 @@ class Sum(LinearMap):
     symbol, numpy = "Σ", np.sum
 
     def forward(self, x):
-        return total(x, self.axis, self.keepdims)
+        return layouts.contiguous(total(x, self.axis, self.keepdims))
 
     def adjoint(self, grad):
         return np.broadcast_to(grad.reshape(kept_shape(self.x_shape, self.axis)), self.x_shape)
@@ -39,7 +40,7 @@ class Mean(LinearMap):
     symbol, numpy = "mean", np.mean
 
     def forward(self, x):
-        return total(x, self.axis, self.keepdims) / (count(self.x_shape, self.axis) or math.nan)
+        return layouts.contiguous(total(x, self.axis, self.keepdims)) / (count(self.x_shape, self.axis) or math.nan)
 
     def adjoint(self, grad):
         scaled = grad / (count(self.x_shape, self.axis) or math.nan)

@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
 from ...state import composite
+from .. import layouts
 from ..elementwise import clamp, complex, conj, imag, real, where
 from ..linalg.products import matmul
 from ..out import into
@@ -37,7 +38,7 @@ class Var(Function):
             squares = centred
             squares *= centred
         with np.errstate(divide="ignore", invalid="ignore"):
-            return total(squares, self.axis, self.keepdims) / max(n - self.correction, 0)
+            return layouts.contiguous(total(squares, self.axis, self.keepdims)) / max(n - self.correction, 0)
 
     def grad_x(self, grad, x):
         n = count(x.shape, self.axis) - self.correction
