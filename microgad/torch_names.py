@@ -21,7 +21,7 @@ def backward_name(node: Any) -> str:
         return f"{cls.__name__}Backward"
     found = NAMES.get(cls.__name__, cls.__name__)
     name = found if isinstance(found, str) else found(node)
-    return name if "Backward" in name else f"{name}Backward0"
+    return name if "Backward" in name or name == "CopySlices" else f"{name}Backward0"
 
 
 def _shape(node: Any, i: int) -> tuple[int, ...] | None:
@@ -47,7 +47,7 @@ def _linear(node: Any) -> str:
         return "View" if biased else "UnsafeView"
     if n == 2:
         return "Addmm" if biased else "Mm"
-    return "Add" if biased else "Mv"
+    return "View" if biased else "Mv"
 
 
 def _reshape(node: Any) -> str:
@@ -93,6 +93,8 @@ NAMES: dict[str, Any] = {  # a name, or a function of the node
     "MaxPool2d": "MaxPool2DWithIndices", "Mean": _reduced("Mean"), "Min": "MinBackward1", "Pad": "ConstantPadNd",
     "Permute": _permute, "PRelu": lambda node: "LeakyRelu" if _is_number(node, 1) else "PreluKernel",
     "Pow": lambda node: f"PowBackward{2 if _is_number(node, 0) else int(not _is_number(node, 1))}", "Reshape": _reshape,
-    "Rfft": "FftR2C", "Solve": "LinalgSolveEx", "SquaredError": "MseLoss", "Sum": _reduced("Sum"), "Unfold": "Im2Col",
+    "Imag": "Select", "Real": "Select", "RegionWrite": "CopySlices", "Rfft": "FftR2C",
+    "SetItem": lambda node: "IndexPut" if _get_item(node) == "Index" else "CopySlices", "Solve": "LinalgSolveEx",
+    "SquaredError": "MseLoss", "Sum": _reduced("Sum"), "Unfold": "Im2Col",
     "VectorNorm": "LinalgVectorNorm",
 } | {f"{name}{n}d": "Convolution" for name in ("Conv", "ConvTranspose") for n in (1, 2, 3)}  # fmt: skip

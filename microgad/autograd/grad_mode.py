@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -27,12 +28,39 @@ class _GradMode:
         state.variable.reset(self._tokens.pop())
 
     def __call__(self, function: F) -> F:
+        if inspect.isgeneratorfunction(function):  # its body runs at each step, not at the call
+            return self._stepwise(function)
+
         @functools.wraps(function)
         def within(*args: Any, **kwargs: Any) -> Any:
             with state.scope(grad_enabled=self.enabled):
                 return function(*args, **kwargs)
 
         return within  # type: ignore[return-value]
+
+    def _stepwise(self, function: Any) -> Any:
+        """A generator function whose steps run in the mode, while what takes its values keeps its own."""
+
+        @functools.wraps(function)
+        def within(*args: Any, **kwargs: Any) -> Any:
+            generator = function(*args, **kwargs)
+            resume, value = generator.send, None
+            while True:
+                try:
+                    with state.scope(grad_enabled=self.enabled):
+                        result = resume(value)
+                except StopIteration as stop:
+                    return stop.value
+                try:
+                    resume, value = generator.send, (yield result)
+                except GeneratorExit:
+                    with state.scope(grad_enabled=self.enabled):
+                        generator.close()
+                    raise
+                except BaseException as error:
+                    resume, value = generator.throw, error
+
+        return within
 
 
 class no_grad(_GradMode):

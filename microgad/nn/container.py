@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from itertools import count
 from operator import index
 from typing import Any, Self
 
@@ -43,10 +44,10 @@ class _Numbered(Module):
         part._modules.update(zip(names, modules, strict=True))
         return part
 
-    def _renumber(self, modules: Iterable[Module]) -> None:
+    def _renumber(self, modules: Iterable[Module], names: Iterable[str] | None = None) -> None:
         self._modules = {}
-        for i, module in enumerate(modules):
-            self._adopt(str(i), module)
+        for name, module in zip(names or map(str, count()), modules, strict=False):
+            self._adopt(name, module)
 
     def append(self, module: Module) -> Self:
         """Add a module at the end."""
@@ -63,14 +64,15 @@ class _Numbered(Module):
         return self
 
     def insert(self, i: int, module: Module) -> Self:
-        """Put a module before place i; the ones from there on move up."""
+        """Put a module before place i; the ones from there on move up and are numbered, names before it stay."""
         if not isinstance(module, Module):
             raise TypeError(f"insert: expected a Module, got {type(module).__name__}")
         if not -len(self) <= i <= len(self):
             raise IndexError(f"Index out of range: {i}")
-        modules = list(self)
-        modules.insert(i, module)
-        self._renumber(modules)
+        modules, names, place = list(self), list(self._modules), i + len(self) if i < 0 else i
+        modules.insert(place, module)
+        names[place:] = map(str, range(place, len(modules)))
+        self._renumber(modules, names if len(set(names)) == len(modules) else None)
         return self
 
     def pop(self, i: int | slice) -> Any:

@@ -14,6 +14,11 @@ from .optimizer import Optimizer, Params, require_positive
 Closure = Callable[[], Any]
 
 
+MEMORY = (  # what is kept of a step, in PyTorch's order
+    "func_evals", "n_iter", "al", "d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad", "prev_loss",
+)  # fmt: skip
+
+
 class LBFGS(Optimizer):
     """Limited-memory BFGS, Nocedal (1980), with all parameters as one vector. Source: torch.optim.LBFGS.
 
@@ -65,7 +70,7 @@ class LBFGS(Optimizer):
         memory = {"func_evals": 0, "n_iter": 0, **{name: _bare(value) for name, value in state.items()}}
         with execution.scope(grad_enabled=False), np.errstate(all="ignore"):
             first = self._iterate(closure, group, memory)
-        state.update({name: _kept(value) for name, value in memory.items()})
+        state.update({name: _kept(memory[name]) for name in MEMORY if name in memory})
         return first
 
     def _iterate(self, closure: Closure, group: dict[str, Any], memory: dict[str, Any]) -> Any:

@@ -54,6 +54,13 @@ def test_lists_of_modules(cls):
         net["0"]
 
 
+def test_what_is_put_into_a_part_is_numbered_where_names_would_meet():
+    part = nn.Sequential(*relus(4))[2:]
+    part.insert(1, nn.Tanh())
+    assert list(part._modules) == ["0", "1", "2"]
+    assert isinstance(part[1], nn.Tanh)
+
+
 @pytest.mark.parametrize("cls", [nn.Sequential, nn.ModuleList])
 def test_lists_of_modules_change(cls):
     a, b, c, d, e, f = modules = relus(6)

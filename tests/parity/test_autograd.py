@@ -379,3 +379,46 @@ def raises():
             program(microgad)
 
     return compare
+
+
+@pytest.mark.parametrize("made", ["no_grad", "enable_grad", "inference_mode"])
+def test_a_generator_runs_its_steps_in_the_mode(made):
+    """What takes its values keeps its own mode; what is sent, thrown and returned arrives."""
+
+    def program(t):
+        seen = []
+
+        @getattr(t, made)()
+        def steps(n):
+            try:
+                for i in range(n):
+                    try:
+                        seen.append((yield i, t.is_grad_enabled()))
+                    except KeyError as error:
+                        seen.append(str(error))
+                return t.is_grad_enabled()
+            finally:
+                seen.append(t.is_grad_enabled())
+
+        for mode in (True, False):
+            with t.set_grad_enabled(mode):
+                seen += [(step, t.is_grad_enabled()) for step in steps(2)]
+                generator = steps(3)
+                seen += [next(generator), generator.send("sent"), generator.throw(KeyError("thrown"))]
+                try:
+                    next(generator)
+                except StopIteration as stop:
+                    seen.append(stop.value)
+                stopped = steps(2)
+                next(stopped)
+                stopped.close()
+                failing = steps(2)
+                next(failing)
+                try:
+                    failing.throw(ValueError("out"))
+                except ValueError as error:
+                    seen.append(str(error))
+                seen.append(t.is_grad_enabled())
+        return seen
+
+    assert program(microgad) == program(torch)

@@ -62,7 +62,17 @@ CALLS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "lstm": lambda t, x, y: t.nn.LSTM(3, 2)(x)[0],
     "pad": lambda t, x, y: t.nn.functional.pad(x, (1, 1)),
     "fft": lambda t, x, y: t.fft.rfft(x),
+    "linear of a vector": lambda t, x, y: t.nn.Linear(3, 4)(x[0]),
+    "real part": lambda t, x, y: t.complex(x, y).real,
+    "imaginary part": lambda t, x, y: t.complex(x, y).imag,
+    "written by index": lambda t, x, y: written(x, [0]),
+    "written by mask": lambda t, x, y: written(x, x > 1),
 }
+
+
+def written(x: Any, index: Any) -> Any:
+    x[index] = 0
+    return x
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -89,6 +99,16 @@ def test_the_name_of_a_users_function() -> None:
                 return grad * 2
 
         assert repr(Doubled.apply(library.ones(1, requires_grad=True))) == "tensor([2.], grad_fn=<DoubledBackward>)"
+
+
+def test_the_name_of_what_was_written_in_part() -> None:
+    for library in (torch, microgad):
+        x = library.ones(2, 3, requires_grad=True)
+        assert "grad_fn=<CopySlices>" in repr(written(x * 1, 0))
+        assert "grad_fn=<CopySlices>" in repr(written(x * 1, (slice(None), slice(1))))
+        y = x * 1
+        y[0].mul_(2)
+        assert "grad_fn=<CopySlices>" in repr(y)
 
 
 def test_a_name_is_known_when_backward_is_done() -> None:

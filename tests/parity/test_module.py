@@ -800,6 +800,13 @@ def functional_call(t, nn):
     return first, second, m(x)
 
 
+@program
+def modules_put_between_named_ones(t, nn):
+    named = nn.Sequential(OrderedDict(first=nn.Linear(1, 1)))
+    named.append(nn.Tanh()).insert(1, nn.Linear(1, 1))
+    return list(named.state_dict()), names(named.named_children())
+
+
 @pytest.mark.parametrize("name", program)
 def test_module(name):
     program.check(name)

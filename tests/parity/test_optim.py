@@ -356,3 +356,21 @@ def test_muon_rounds_as_torch_does(shape: Any, options: Any, steps: int) -> None
     error = abs(p.array - q.detach().numpy()) / abs(q.detach().numpy()).max()
     assert (error <= 2**-6).all()
     assert (error <= 1e-6).mean() > (0.99 if steps == 1 else 0.2)
+
+
+@pytest.mark.parametrize("iterations", [1, 3])
+def test_lbfgs_remembers_under_the_same_names_in_the_same_order(iterations: int) -> None:
+    def remembered(lib: Any) -> list[str]:
+        p = lib.nn.Parameter(lib.tensor([1.0, 2.0]))
+        optimizer = lib.optim.LBFGS([p], max_iter=iterations)
+
+        def closure() -> Any:
+            optimizer.zero_grad()
+            loss = ((p - 3) ** 4).sum()
+            loss.backward()
+            return loss
+
+        optimizer.step(closure)
+        return list(optimizer.state_dict()["state"][0])
+
+    assert remembered(microgad) == remembered(torch)

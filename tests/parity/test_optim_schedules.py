@@ -118,7 +118,8 @@ def stepped(lib: Any, optimizer: Any, scheduler: Any, epoch: int) -> None:
 
 
 def seen(optimizer: Any, scheduler: Any) -> Any:
-    return numbers(scheduler.get_last_lr()), numbers(optimizer.param_groups), numbers(scheduler.state_dict())
+    state = scheduler.state_dict()
+    return numbers(scheduler.get_last_lr()), numbers(optimizer.param_groups), numbers(state), list(state)
 
 
 @pytest.mark.parametrize("make", [*MAKERS, *COMBINED])

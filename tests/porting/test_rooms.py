@@ -86,6 +86,7 @@ def test_flags_of_backends() -> None:
     assert (cudnn.benchmark, cudnn.deterministic) == (True, False)
     cudnn.benchmark = False
     torch.backends.cuda.matmul.allow_tf32 = False
+    assert torch.backends.mkldnn.enabled
     assert not torch.backends.mps.is_available()
     assert not torch.mps.is_available()
 

@@ -49,8 +49,9 @@ def tensor(
         array = data.copy() if dtype is None else data.astype(dtypes.of(dtype).dtype)
         return finished(array, device, requires_grad)
     found: list[Any] = []
+    first = _first(data)
     try:
-        array = np.array(_plain(data, found) if isinstance(_first(data), function.Tensor) else data)
+        array = np.array(_plain(data, found) if isinstance(first, function.Tensor) else data)
     except TypeError:  # further on there is a Tensor of a GPU
         array = np.array(_plain(data, found))
     if array.dtype == object:
@@ -60,9 +61,9 @@ def tensor(
     if dtype is not None:
         kind = dtypes.of(dtype).dtype
         array = array.astype(kind, copy=False) if backend.is_array(data) else converted("tensor", array, kind)
-    elif found:
+    elif found or (isinstance(first, np.generic) and array.dtype != first.dtype and _plain(data, found)):
         array = array.astype(functools.reduce(dtypes.promote_types, found).dtype)
-    elif not hasattr(_first(data), "dtype"):
+    elif not hasattr(first, "dtype"):
         if array.dtype == np.uint64:
             raise ArgumentError("tensor: Overflow: a number is too large for int64; give dtype=torch.uint64")
         if array.dtype.kind in "fc":
@@ -80,7 +81,9 @@ def _plain(data: Any, found: list[Any]) -> Any:
             raise ArgumentError("only one element tensors can be converted to Python scalars")
         found.append(data.dtype)
         return data.item()
-    if isinstance(data, (bool, int, float, complex)):
+    if hasattr(data, "dtype"):
+        found.append(dtypes.of(data.dtype))
+    elif isinstance(data, (bool, int, float, complex)):
         found.append(dtypes.result_dtype([data]))
     return data
 

@@ -39,7 +39,9 @@ class _Combined(LRScheduler):
 
     def state_dict(self) -> dict[str, Any]:
         """All that the schedulers remember, but for the optimizer."""
-        return {**super().state_dict(), "_schedulers": [scheduler.state_dict() for scheduler in self._schedulers]}
+        state = super().state_dict()
+        del state["_schedulers"]  # they come last, as in PyTorch
+        return {**state, "_schedulers": [scheduler.state_dict() for scheduler in self._schedulers]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what `state_dict()` gave."""

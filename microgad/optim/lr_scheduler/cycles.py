@@ -74,9 +74,10 @@ class CyclicLR(_Cycle):
         self.scale_mode = scale_mode if scale_fn else "iterations" if mode == "exp_range" else "cycle"
         self.cycle_momentum = cycle_momentum
         if cycle_momentum:
-            self.base_momentums = of_each_group("base_momentum", optimizer, base_momentum)
-            self.max_momentums = of_each_group("max_momentum", optimizer, max_momentum)
-            self._take_momentum(optimizer, self.base_momentums, self.max_momentums, last_epoch)
+            base = of_each_group("base_momentum", optimizer, base_momentum)
+            most = of_each_group("max_momentum", optimizer, max_momentum)
+            self._take_momentum(optimizer, base, most, last_epoch)
+            self.base_momentums, self.max_momentums = base, most
         super().__init__(optimizer, last_epoch)
         self.base_lrs = base_lrs
 
@@ -102,8 +103,9 @@ class CyclicLR(_Cycle):
 
     def state_dict(self) -> dict[str, Any]:
         """All that the scheduler remembers, but for the optimizer; of a callable object its attributes."""
-        fn = self._scale_fn_custom
-        return {**super().state_dict(), "_scale_fn_custom": attributes(fn) if fn else None}
+        state = super().state_dict()
+        fn = state.pop("_scale_fn_custom")  # it comes last, as in PyTorch
+        return {**state, "_scale_fn_custom": attributes(fn) if fn else None}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what `state_dict()` gave; a function stays, a callable object's attributes are set."""

@@ -29,7 +29,9 @@ class _Rules(Schedule):
 
     def state_dict(self) -> dict[str, Any]:
         """All that the scheduler remembers, but for the optimizer; of a callable object its attributes."""
-        return {**super().state_dict(), "lr_lambdas": [attributes(rule) for rule in self.lr_lambdas]}
+        state = super().state_dict()
+        del state["lr_lambdas"]  # it comes last, as in PyTorch
+        return {**state, "lr_lambdas": [attributes(rule) for rule in self.lr_lambdas]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what `state_dict()` gave; functions stay, a callable object's attributes are set."""

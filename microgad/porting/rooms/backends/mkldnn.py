@@ -1,6 +1,8 @@
-"""torch.backends.mkldnn: NumPy has its own BLAS."""
+"""torch.backends.mkldnn: NumPy has its own BLAS; a flag without effect."""
 
 from ....lazy import absent as _absent
+
+enabled = True
 
 
 def is_available() -> bool:
