@@ -422,3 +422,22 @@ def test_a_generator_runs_its_steps_in_the_mode(made):
         return seen
 
     assert program(microgad) == program(torch)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda t, w: t.bincount(t.tensor([0, 2, 2, 1]), w, 5),
+        lambda t, w: t.zeros(5).double().index_add(0, t.tensor([0, 2, 2, 1]), w),
+        lambda t, w: t.histogram(t.tensor([1.0, 2.0, 1.0, 5.0]).double(), 5, weight=w)[0],
+        lambda t, w: t.histogram(t.tensor([1.0, 2.0, 1.0, 5.0]).double(), 5, weight=w, density=True)[0],
+    ],
+)
+def test_weights_of_counts_have_gradients(f):
+    """PyTorch has none, and says so: it is asked for index_add, and for differences."""
+    values, grad = torch.arange(1.0, 5.0).double(), torch.arange(5.0).double()
+    w = microgad.tensor(values.tolist(), dtype=microgad.float64, requires_grad=True)
+    (f(microgad, w) * microgad.tensor(grad.tolist(), dtype=microgad.float64)).sum().backward()
+    steps = 1e-5 * torch.eye(4).double()
+    slopes = [((f(torch, values + h) - f(torch, values - h)) * grad).sum().item() / 2e-5 for h in steps]
+    assert w.grad.tolist() == pytest.approx(slopes, abs=1e-8)

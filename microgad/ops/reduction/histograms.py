@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import backend, function, return_types
+from ... import backend, dtypes, function, return_types
 from ...errors import ArgumentError, KindError, ShapeError
 from ..creation import as_tensor, linspace
+from ..indexing import Gather
 from ..out import into
 
 if TYPE_CHECKING:
@@ -34,8 +35,16 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         return function.Tensor._made(np.bincount(x.astype(np.int64), minlength=minlength))
     if weights.array.shape != x.shape:
         raise ShapeError(f"bincount: input and weights should have the same length, got {x.shape}, {weights.shape}")
-    found = np.bincount(x.astype(np.int64), weights.array, minlength)
-    return function.Tensor._made(found.astype(np.float32) if weights.array.dtype == np.float32 else found)
+    count = max(minlength, int(x.max()) + 1 if x.size else 0)
+    return _weighed(x.astype(np.int64), weights if weights.dtype == dtypes.float32 else weights.double(), count)
+
+
+def _weighed(place: Any, weights: Tensor, count: int) -> Tensor:
+    """(n) -> (count): what the weights that have the same place add up to."""
+    if weights.node is not None:
+        total: Tensor = Gather.transposed.apply(weights, index=place, axis=0, x_shape=(count,))
+        return total
+    return function.Tensor._made(np.bincount(place, weights.array, count).astype(weights.array.dtype))
 
 
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out: Tensor | None = None) -> Tensor:
@@ -142,13 +151,17 @@ def _histogram(op: str, points: Tensor, bins: list[Any], range: Any, weight: Any
         cell = cell * (len(part) - 1) + place(np.where(within, column, part.array[0]), part.array)
         edges.append(part)
     sizes = [len(e) - 1 for e in edges]
-    weights = None if weight is None else weight.array.reshape(-1)[inside]
-    hist = np.bincount(cell[inside], weights, math.prod(sizes)).astype(x.dtype).reshape(sizes)
+    count = math.prod(sizes)
+    if weight is None:
+        hist = function.Tensor._made(np.bincount(cell[inside], minlength=count).astype(x.dtype))
+    else:
+        hist = _weighed(cell[inside], weight.reshape(-1)[inside], count)
+    hist = hist.reshape(sizes)
     if density:
         hist = hist / hist.sum()
         for i, e in enumerate(edges):
             hist = hist / np.diff(e.array).reshape([-1 if i == j else 1 for j, _ in enumerate(sizes)])
-    return function.Tensor._made(hist), tuple(edges)
+    return hist, tuple(edges)
 
 
 def _any_bins(x: Any, edges: Any) -> Any:
