@@ -14,6 +14,7 @@ import microgad
 from .strictarray import askers, installed
 
 collect_ignore = [
+    "porting/programs",  # which porting/test_programs.py runs
     "consumer",  # a package with tests of its own, which tests/testing/test_consumer.py runs
     "strictarray/read_surface.py",  # a program for a machine with CuPy
 ]
