@@ -260,6 +260,8 @@ class Recorder(state.Observer):
             # transpose_() and its kin: a Tensor that has taken the place of an operation's result
             slot = self.slots[id(x)] = Slot(x, node.number, index, unseen, self.writers.get(id(counter)))
             return slot
+        if slot is None and node is not None and (shown := self.written(x)) is not None:
+            return self.slot(shown)
         kind = "constant" if node is None else "parameter" if isinstance(x, Parameter) else "leaf"
         number = node.number if type(node) is Leaf and self.tape.find(node.number) is None else None
         source = self.source(kind, x.array, number, self.reader.name(x))
@@ -269,6 +271,14 @@ class Recorder(state.Observer):
             self.wanting.append((weakref.ref(x), source))
         slot = self.slots[id(x)] = Slot(x, source.number, 0, unseen, self.writers.get(id(counter)))
         return slot
+
+    def written(self, x: Tensor) -> Tensor | None:
+        """The Tensor that a derivative reads by x, one of its own: with a node that a write in place gave it."""
+        for slot in self.slots.values() if state.current().deriving else ():
+            shown = slot.tensor()
+            if shown is not None and shown.node is x.node and shown.array is x.array and slot.holds(shown):
+                return shown
+        return None
 
     def source(self, kind: Any, array: Any, number: int | None = None, name: str = "") -> Source:
         if number is None:

@@ -430,3 +430,15 @@ def test_hooks_of_nodes_are_refused():
     for ask in (tape.verify, tape.program):
         with pytest.raises(RuntimeError, match="hooks of nodes"):
             ask()
+
+
+def test_second_derivatives_through_writes_into_views():
+    x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    with torch.record(replay=True) as tape:
+        y = x * 2
+        y[1:].mul_(3.0)
+        y[0] += x[2]
+        (g,) = torch.autograd.grad(y.pow(3).sum(), x, create_graph=True)
+        torch.autograd.grad(g.square().sum(), x)
+    assert tape.verify()
+    assert tape.verify().gradients > 10
