@@ -163,6 +163,7 @@ def promote(arrays: list[Any]) -> list[Any]:
                 if a.dtype is b.dtype:
                     return arrays
             elif type(b) in _WEAK_WITH.get(a.dtype.kind, ()):
+                # Every integer dtype holds 0 to 127.
                 return arrays if a.dtype.kind == "f" or 0 <= b < 128 else [a, wrapped(b, a.dtype)]
         elif type(b) is np.ndarray and type(a) in _WEAK_WITH.get(b.dtype.kind, ()):
             return arrays if b.dtype.kind == "f" or 0 <= a < 128 else [wrapped(a, b.dtype), b]

@@ -63,3 +63,13 @@ class iinfo:
 
     def __hash__(self) -> int:
         return hash(self.dtype)
+
+
+def lowest(dtype: np.dtype[Any]) -> Any:
+    """What no number of a NumPy dtype is below."""
+    return -np.inf if dtype.kind == "f" else int(np.iinfo(dtype).min)
+
+
+def highest(dtype: np.dtype[Any]) -> Any:
+    """What no number of a NumPy dtype is above."""
+    return np.inf if dtype.kind == "f" else int(np.iinfo(dtype).max)

@@ -37,8 +37,8 @@ def strides(x: Any) -> tuple[int, ...]:
 
 def geometry(x: Any) -> Geometry:
     """The shape of an array, its strides, 0 where an axis has but one element, and where its memory it begins."""
-    strides = tuple(0 if n == 1 else s // x.itemsize for n, s in zip(x.shape, x.strides, strict=True))
-    return x.shape, strides, (address(x) - address(backend.owner(x))) // x.itemsize
+    steps = tuple(0 if n == 1 else s // x.itemsize for n, s in zip(x.shape, x.strides, strict=True))
+    return x.shape, steps, (address(x) - address(backend.owner(x))) // x.itemsize
 
 
 def overlaps(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:

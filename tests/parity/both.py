@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 
 import microgad
@@ -35,6 +37,21 @@ class Programs(dict[str, Program]):
                 raise ours
             same(theirs, ours, slack=slack)
         assert not warned_alike or ours_warned == warned
+
+
+def room(t: Any, name: str) -> Any:
+    """A module of a library, by its name in it."""
+    return importlib.import_module(f"{t.__name__}.{name}")
+
+
+def numbers(t: Any, *shape: int, seed: int = 1) -> Any:
+    """Normal numbers, the same under both."""
+    return t.tensor(np.random.default_rng(seed).standard_normal(shape))
+
+
+def leaf(t: Any, *shape: int, seed: int = 1) -> Any:
+    """The same, wanting a gradient."""
+    return numbers(t, *shape, seed=seed).requires_grad_()
 
 
 def outcome(program: Program, t: Any) -> tuple[Any, list[type]]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 
-from .both import Programs
+from .both import Programs, leaf
 
 programs = Programs()
 
@@ -15,10 +14,6 @@ programs = Programs()
 @pytest.mark.parametrize("name", programs)
 def test_it_gives_the_same_or_raises_the_same(name: str) -> None:
     programs.check(name, in_words=False)
-
-
-def leaf(t: Any, *shape: int) -> Any:
-    return t.tensor(np.random.default_rng(1).standard_normal(shape), requires_grad=True)
 
 
 def function(t: Any, **methods: Any) -> Any:

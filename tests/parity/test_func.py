@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
-
-import numpy as np
 import pytest
 
-from .both import Programs
+from .both import Programs, numbers, room
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's own
 
@@ -18,14 +14,6 @@ programs = Programs()
 @pytest.mark.parametrize("name", programs)
 def test_it_gives_the_same_or_raises_the_same(name: str) -> None:
     programs.check(name, in_words=False, warned_alike=False)
-
-
-def room(t: Any, name: str) -> Any:
-    return importlib.import_module(f"{t.__name__}.{name}")
-
-
-def numbers(t: Any, *shape: int, seed: int = 1) -> Any:
-    return t.tensor(np.random.default_rng(seed).standard_normal(shape))
 
 
 @programs

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib
 import weakref
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 import microgad
 
-from .both import Programs
+from .both import Programs, leaf, room
 
 programs = Programs()
 
@@ -22,14 +20,6 @@ programs = Programs()
 @pytest.mark.parametrize("name", programs)
 def test_it_gives_the_same_or_raises_the_same(name: str) -> None:
     programs.check(name, in_words=False, warned_alike=False)
-
-
-def room(t: Any, name: str) -> Any:
-    return importlib.import_module(f"{t.__name__}.{name}")
-
-
-def leaf(t: Any, *shape: int, seed: int = 1) -> Any:
-    return t.tensor(np.random.default_rng(seed).standard_normal(shape), requires_grad=True)
 
 
 @programs

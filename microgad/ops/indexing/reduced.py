@@ -9,6 +9,7 @@ import numpy as np
 from ... import function
 from ...errors import ArgumentError, GraphError, KindError
 from ...function import Function
+from ...limits import highest, lowest
 from .. import creation
 from ..elementwise import Div, FloorDiv, Select
 from . import places
@@ -102,8 +103,6 @@ def _neutral(how: str, dtype: np.dtype[Any]) -> Any:
     """What changes nothing in a reduction."""
     if how in ("sum", "mean", "prod"):
         return int(how == "prod")
-    if dtype.kind == "f":
-        return -np.inf if how == "amax" else np.inf
     if dtype.kind == "b":
         return how == "amin"
-    return (np.iinfo(dtype).min if how == "amax" else np.iinfo(dtype).max).__index__()
+    return lowest(dtype) if how == "amax" else highest(dtype)

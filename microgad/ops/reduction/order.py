@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import backend, return_types
 from ...errors import ArgumentError
+from ...limits import highest, lowest
 from ...state import observed
 from ..movement.dims import dim_of
 from ..out import into
@@ -122,7 +123,7 @@ def _one_by_one(x: Any, k: int, axis: int, largest: bool) -> Any:
         return None
     moved = np.moveaxis(x, axis, -1)
     lines = np.array(moved, order="C").reshape(-1, moved.shape[-1])
-    rows, worst = np.arange(len(lines)), _worst(x.dtype, largest)
+    rows, worst = np.arange(len(lines)), (lowest if largest else highest)(x.dtype)
     index = np.empty((len(lines), k), np.int64)
     for i in range(k):
         place = index[:, i] = lines.argmax(1) if largest else lines.argmin(1)
@@ -131,12 +132,6 @@ def _one_by_one(x: Any, k: int, axis: int, largest: bool) -> Any:
             return None  # one may be found twice; and to argmin NaN is the least
         lines[rows, place] = worst
     return np.moveaxis(index.reshape(*moved.shape[:-1], k), -1, axis)
-
-
-def _worst(dtype: Any, largest: bool) -> Any:
-    if dtype.kind == "f":
-        return -np.inf if largest else np.inf
-    return np.iinfo(dtype).min if largest else np.iinfo(dtype).max
 
 
 def _cut(x: Any, axis: int, start: int, stop: int) -> Any:

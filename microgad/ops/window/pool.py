@@ -12,6 +12,7 @@ import numpy as np
 from ... import backend
 from ...errors import DtypeError, KindError, ShapeError
 from ...function import Function, LinearMap
+from ...limits import lowest
 from ...state import composite
 from .. import layouts
 from ..elementwise import Flat
@@ -457,11 +458,6 @@ def copy(out: Any, x: Any) -> None:
         row = np.dtype((np.void, x.shape[-1] * x.itemsize))
         out, x = out.view(row), x.view(row)
     out[...] = x
-
-
-def lowest(dtype: Any) -> Any:
-    """What no number of a dtype is below."""
-    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
 
 
 def largest_tiles(x: Any, window: Window) -> tuple[Any, Any]:
