@@ -1,14 +1,25 @@
 """Windows, convolutions and pools against the plainest of loops; their errors; ties, borders and odd inputs."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 
 import microgad as torch
-from microgad.ops.window import avg_pool2d, conv2d, conv_transpose2d, correlation, fold, max_pool2d, pool, unfold
+from microgad.ops.window import (
+    avg_pool2d,
+    columns,
+    conv2d,
+    conv_transpose2d,
+    correlation,
+    fold,
+    max_pool2d,
+    pool,
+    unfold,
+)
 from microgad.ops.window.geometry import Window
-from microgad.ops.window.unfold import im2col, padded, windows
+from microgad.ops.window.unfold import blocks, im2col, padded, windows
 
 
 def pair(x):
@@ -58,6 +69,14 @@ SHAPES = {
     "tall kernel, by rows": ((2, 3, 9, 8), (4, 3, 5, 3), {"padding": (2, 1)}),
     "tall kernel, by rows, stride": ((2, 3, 12, 9), (4, 3, 7, 5), {"padding": 3, "stride": (2, 3), "dilation": (1, 2)}),
     "tall kernel, dilated rows": ((2, 2, 12, 5), (3, 2, 5, 2), {"dilation": (2, 1)}),
+    "rows of a kernel": ((2, 8, 9, 7), (5, 8, 3, 2), {"padding": (2, 1), "dilation": (2, 1)}),
+    "rows of a kernel, groups, stride across": ((3, 12, 6, 9), (8, 6, 2, 3), {"groups": 2, "stride": (1, 2)}),
+    "rows of a kernel, level": ((2, 6, 7, 6), (4, 6, 3, 3), {"padding": 1}),
+    "more weights than places": ((3, 12, 3, 4), (5, 12, 3, 3), {"padding": (0, 1)}),
+    "more weights than places, stride": ((3, 9, 5, 5), (5, 9, 3, 3), {"padding": 1, "stride": (4, 3)}),
+    "more weights than places, groups": ((2, 16, 3, 3), (4, 8, 3, 3), {"groups": 2}),
+    "more filters than places": ((1, 12, 3, 3), (12, 12, 3, 3), {"padding": 1}),
+    "more images than a block": ((520, 2, 3, 3), (2, 2, 3, 3), {}),
     "stride leaves cells over": ((2, 3, 8, 7), (4, 3, 3, 2), {"stride": 3}),
     "dilation": ((2, 2, 9, 8), (3, 2, 3, 3), {"dilation": (2, 3), "padding": (1, 3)}),
     "padding beyond the kernel": ((2, 2, 3, 3), (3, 2, 2, 2), {"padding": 3}),
@@ -93,21 +112,48 @@ def test_derivatives_of_conv2d_are_of_one_trilinear_form(x, weight, settings):
     np.testing.assert_allclose(grads[2].array, y.sum((0, 2, 3)), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("strategy", [correlation.by_columns, correlation.by_rows])
+STRATEGIES = [
+    (correlation.by_columns, partial(correlation.taps_by_columns, affine=False), (2, 1)),
+    (correlation.by_rows, None, (2, 1)),
+    (correlation.by_lines, correlation.taps_by_lines, (1, 2)),
+    (correlation.together, correlation.taps_together, (2, 1)),
+]
+
+
+@pytest.mark.parametrize(("strategy", "taps", "stride"), STRATEGIES)
 @pytest.mark.parametrize("room", [1, 500, 5000, 1 << 19])
-def test_strategies_and_blocks_agree(strategy, room, monkeypatch):
-    whole = correlation.blocks
-    monkeypatch.setattr(correlation, "blocks", lambda x, rows, numbers: whole(x, rows, numbers * (1 << 19) // room))
+def test_strategies_and_blocks_agree(strategy, taps, stride, room, monkeypatch):
+    for module in (columns, correlation):
+        monkeypatch.setattr(module, "blocks", lambda x, rows, numbers: blocks(x, rows, numbers * (1 << 19) // room))
+    monkeypatch.setattr(columns, "PLACES", room)
     x, weight, bias = random(5, 4, 9, 8), random(6, 2, 3, 2, seed=1), random(6, seed=2)
-    window = Window((9, 8), (3, 2), (2, 1), ((1, 1), (0, 0)), (1, 3))
+    window = Window((9, 8), (3, 2), stride, ((1, 1), (0, 0)), (1, 3))
     y = np.empty((5, 2, 3, *window.out))
     strategy(x, weight.reshape(2, 3, 2, 3, 2), bias.reshape(2, 3, 1), window, y)
-    expected = reference_conv2d(x, weight, stride=(2, 1), padding=(1, 0), dilation=(1, 3), groups=2)
+    expected = reference_conv2d(x, weight, stride=stride, padding=(1, 0), dilation=(1, 3), groups=2)
     np.testing.assert_allclose(y.reshape(expected.shape), expected + bias[:, None, None], rtol=0, atol=1e-12)
     g = random(*expected.shape, seed=2)
     form = (g * expected).sum()
+    if taps:
+        assert abs((taps(g.reshape(5, 2, 3, -1), x, window).reshape(weight.shape) * weight).sum() - form) < 1e-11
     assert abs((correlation.transpose(g, weight, None, window, 2) * x).sum() - form) < 1e-11
-    assert abs((correlation.correlate_taps(g, x, window, 2) * weight).sum() - form) < 1e-11
+
+
+@pytest.mark.parametrize("turns", [True, False])
+def test_the_adjoint_of_a_deep_kernel_is_a_convolution_or_adds_columns(turns, monkeypatch):
+    """A kernel of stride 1 is turned where it has fewer filters than there are places."""
+    turned, correlate = [], correlation.correlate
+    monkeypatch.setattr(correlation, "correlate", lambda *args: turned.append(args) or correlate(*args))
+    n = 2 if turns else 1
+    g, weight, window = (
+        random(n, 12, 3, 3),
+        random(12, 12, 3, 3, seed=1),
+        Window((3, 3), (3, 3), (1, 1), 2 * ((1, 1),), (1, 1)),
+    )
+    x = correlation.transpose(g, weight, None, window, 1)
+    assert len(turned) == turns
+    probe = random(n, 12, 3, 3, seed=2)
+    assert abs((x * probe).sum() - (g * reference_conv2d(probe, weight, padding=1)).sum()) < 1e-10
 
 
 @pytest.mark.parametrize(

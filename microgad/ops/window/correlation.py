@@ -1,4 +1,4 @@
-"""The kernels of convolution, on bare arrays: im2col a block at a time, and products of matrices.
+"""The kernels of convolution, on bare arrays: columns of a block of images at a time, and products of matrices.
 
 Channels come in groups: x is (N, G, C/G, H, W), weight (G, O/G, C/G, KH, KW), in one, two or three dimensions.
 """
@@ -6,26 +6,31 @@ Channels come in groups: x is (N, G, C/G, H, W), weight (G, O/G, C/G, KH, KW), i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from .columns import column_blocks, deep, joint, joint_blocks, line_blocks, lined, side_by_side
 from .geometry import Window
-from .unfold import add_columns, blocks, padded, tap_cells
+from .unfold import add_columns, blocks, padded
 
 
 def correlate(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:
     """x, weight, bias -> y."""
-    n, o = len(x), len(weight)
-    y = np.empty_like(x, shape=(n, groups, o // groups, *window.out), order="C")
-    weight = weight.reshape(groups, o // groups, *weight.shape[1:])
-    bias = None if bias is None else bias.reshape(groups, o // groups, 1)
-    tall = len(window.kernel) == 2 and window.kernel[0] >= 5 and window.dilation[0] == 1
-    strategy = by_rows if tall and weight[0].nbytes <= 1 << 18 else by_columns
+    n, o, c = len(x), len(weight) // groups, weight.shape[1]
+    y = np.empty_like(x, shape=(n, groups, o, *window.out), order="C")
+    weight = weight.reshape(groups, o, *weight.shape[1:])
+    bias = None if bias is None else bias.reshape(groups, o, 1)
+    if deep(c, window):
+        strategy = together
+    elif lined(o, c, window, x.itemsize):
+        strategy = by_lines
+    else:
+        tall = len(window.kernel) == 2 and window.kernel[0] >= 5 and window.dilation[0] == 1
+        strategy = by_rows if tall and weight[0].nbytes <= 1 << 18 else by_columns
     strategy(x, weight, bias, window, y)
-    return y.reshape(n, o, *window.out)
+    return y.reshape(n, groups * o, *window.out)
 
 
 def by_columns(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
@@ -37,6 +42,19 @@ def by_columns(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
     flat = y.reshape(len(x), g, o, math.prod(window.out))
     for images, places, columns in column_blocks(x, window, g, affine):
         np.matmul(matrix, columns, out=flat[images, :, :, places])
+
+
+def by_lines(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
+    """Columns over KW only: a product for each of the kernel's KH rows, added up."""
+    g, o, c, kh, *rest = weight.shape
+    matrices = np.moveaxis(weight, 3, 0).reshape(kh, g, o, c * math.prod(rest))
+    flat = y.reshape(len(x), g, o, math.prod(window.out))
+    for images, parts in line_blocks(x, window, g):
+        out = np.matmul(matrices[0], parts[0], out=flat[images])
+        for matrix, part in zip(matrices[1:], parts[1:], strict=True):
+            out += matrix @ part
+        if bias is not None:
+            out += bias
 
 
 def by_rows(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
@@ -60,11 +78,22 @@ def by_rows(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
             out += bias[:, None]
 
 
+def together(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
+    """im2col of several images side by side: a deep kernel's matrix is read once for all of them."""
+    g, o = weight.shape[:2]
+    matrix = weight.reshape(g, o, math.prod(weight.shape[2:]))
+    for images, columns in joint_blocks(x, window, g):
+        out = matrix @ columns
+        if bias is not None:
+            out += bias
+        y[images] = np.moveaxis(out.reshape(g, o, -1, *window.out), 2, 0)
+
+
 def transpose(y: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:
     """y, weight, bias -> x."""
     n, o, c, kernel, y = len(y), len(weight) // groups, weight.shape[1], window.kernel, contiguous(y)
     weight, area = weight.reshape(groups, o, c, *kernel), math.prod(kernel)
-    if max(window.stride) == 1 and o <= 2 * c * kernel[0]:
+    if max(window.stride) == 1 and o <= min(2 * c * kernel[0], n * math.prod(window.out)):
         axes = tuple(range(3, weight.ndim))
         turned = np.transpose(np.flip(weight, axes), (0, 2, 1, *axes)).copy()  # (G, C/G, O/G, KH, KW)
         return correlate(y, turned.reshape(groups * c, o, *kernel), bias, window.turned, groups)
@@ -72,10 +101,16 @@ def transpose(y: Any, weight: Any, bias: Any, window: Window, groups: int) -> An
     oh, row = window.out[0], math.prod(window.out[1:])
     flat = y.reshape(n, groups, o, oh * row)
     x = np.zeros_like(y, shape=(n, groups, c, *window.size), order="C")
-    for images, rows in blocks(y, oh, groups * c * area * row // 4):  # larger ones: each tap is added by itself
-        columns = matrix @ flat[images, :, :, rows.start * row : rows.stop * row]
-        columns = columns.reshape(len(columns), groups, c, area, rows.stop - rows.start, *window.out[1:])
-        add_columns(columns, x[images], window, rows.start)
+    if deep(c, window):
+        for images in joint(n, window):
+            columns = matrix @ side_by_side(flat[images])
+            columns = columns.reshape(groups, c, area, -1, *window.out)
+            add_columns(np.moveaxis(columns, 3, 0), x[images], window)
+    else:
+        for images, rows in blocks(y, oh, groups * c * area * row // 4):  # larger ones: each tap is added by itself
+            columns = matrix @ flat[images, :, :, rows.start * row : rows.stop * row]
+            columns = columns.reshape(len(columns), groups, c, area, rows.stop - rows.start, *window.out[1:])
+            add_columns(columns, x[images], window, rows.start)
     x = x.reshape(n, groups * c, *window.size)
     if bias is not None:
         x += bias.reshape(-1, *(1 for _ in kernel))
@@ -84,39 +119,46 @@ def transpose(y: Any, weight: Any, bias: Any, window: Window, groups: int) -> An
 
 def correlate_taps(y: Any, x: Any, window: Window, groups: int, affine: bool = False) -> Any:
     """y, x -> weight; if affine -> weight, bias."""
-    o, c = y.shape[1] // groups, x.shape[1] // groups
-    flat, k = contiguous(y).reshape(len(y), groups, o, math.prod(window.out)), c * math.prod(window.kernel)
-    matrix = np.zeros_like(x, shape=(groups, o, k + affine), order="C")
+    o, c, places = y.shape[1] // groups, x.shape[1] // groups, math.prod(window.out)
+    flat, shape = contiguous(y).reshape(len(y), groups, o, places), (groups * o, c, *window.kernel)
+    if not deep(c, window) and not lined(o, c, window, x.itemsize):
+        matrix = taps_by_columns(flat, x, window, affine)
+        weight = matrix[:, :, :-1] if affine else matrix
+        return (weight.reshape(shape), matrix[:, :, -1].reshape(groups * o)) if affine else weight.reshape(shape)
+    weight = (taps_together if deep(c, window) else taps_by_lines)(flat, x, window).reshape(shape)
+    return (weight, (flat @ np.ones_like(y, shape=places)).sum(0).reshape(groups * o)) if affine else weight
+
+
+def taps_by_columns(y: Any, x: Any, window: Window, affine: bool) -> Any:
+    """(N, G, O/G, OH·OW), x -> (G, O/G, C/G·KH·KW), and with a column for the bias if affine."""
+    groups, o = y.shape[1:3]
+    k = x.shape[1] // groups * math.prod(window.kernel)
+    weight = np.zeros_like(x, shape=(groups, o, k + affine), order="C")
     for images, places, columns in column_blocks(x, window, groups, affine):
-        matrix += (flat[images, :, :, places] @ np.swapaxes(columns, 2, 3)).sum(0)
-    weight = matrix[:, :, :k].reshape(groups * o, c, *window.kernel)
-    return (weight, matrix[:, :, k].reshape(groups * o)) if affine else weight
+        weight += (y[images, :, :, places] @ np.swapaxes(columns, 2, 3)).sum(0)
+    return weight
+
+
+def taps_by_lines(y: Any, x: Any, window: Window) -> Any:
+    """(N, G, O/G, OH·OW), x -> (G, O/G, C/G, KH, KW): each row of the kernel by itself."""
+    groups, o = y.shape[1:3]
+    c, kh, rest = x.shape[1] // groups, window.kernel[0], window.kernel[1:]
+    rows = np.zeros_like(x, shape=(kh, groups, o, c * math.prod(rest)), order="C")
+    for images, parts in line_blocks(x, window, groups):
+        for row, part in zip(rows, parts, strict=True):
+            row += (y[images] @ np.swapaxes(part, 2, 3)).sum(0)
+    return np.moveaxis(rows.reshape(kh, groups, o, c, *rest), 0, 3)
+
+
+def taps_together(y: Any, x: Any, window: Window) -> Any:
+    """(N, G, O/G, OH·OW), x -> (G, O/G, C/G·KH·KW): one product for several images."""
+    groups, o = y.shape[1:3]
+    weight = np.zeros_like(x, shape=(groups, o, x.shape[1] // groups * math.prod(window.kernel)), order="C")
+    for images, columns in joint_blocks(x, window, groups):
+        weight += side_by_side(y[images]) @ np.swapaxes(columns, 1, 2)
+    return weight
 
 
 def contiguous(x: Any) -> Any:
     """x, copied where its strides would keep it from BLAS: the gradient of a sum has stride 0."""
     return x if x.flags.c_contiguous else x.copy()
-
-
-def column_blocks(x: Any, window: Window, groups: int, affine: bool) -> Iterator[tuple[slice, slice, Any]]:
-    """im2col a block at a time: which images, which of the OH·OW places, columns (n, G, C/G·KH·KW, places).
-
-    If affine, a row of ones follows in each matrix. Else, of a 1 x 1 kernel, the columns are x itself.
-    """
-    n, c, (oh, *across), kernel = len(x), x.shape[1] // groups, window.out, window.kernel
-    taps, overhang = tap_cells(x, window)
-    taps = taps.reshape(n, groups, c, *kernel, oh, *across)
-    k, row, inner = c * math.prod(kernel), math.prod(across), (slice(None),) * (2 + len(kernel))
-    for images, rows in blocks(x, oh, groups * k * row):
-        block, places = taps[(images, *inner, rows)], slice(rows.start * row, rows.stop * row)
-        if affine or overhang:
-            shape = len(block), groups, k + affine, places.stop - places.start
-            columns = np.empty_like(x, shape=shape, order="C")
-            cells = columns[:, :, :k].reshape(block.shape)
-            cells[...] = block
-            for over in overhang:
-                cells[over] = 0
-            columns[:, :, k:] = 1
-        else:
-            columns = block.reshape(len(block), groups, k, places.stop - places.start)
-        yield images, places, columns

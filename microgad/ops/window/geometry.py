@@ -98,6 +98,11 @@ class Window(_Fields):
         return [(tap, slice(max(width - n, 0), None) if n > 0 else slice(-n)) for tap, n in enumerate(offsets) if n]
 
     @cached_property
+    def lines(self) -> Window:
+        """The kernel's first row over all rows of the padded plane."""
+        return self._replace(kernel=(1, *self.kernel[1:]), stride=(1, *self.stride[1:]))
+
+    @cached_property
     def turned(self) -> Window:
         """Of stride 1: the window over the output whose kernel, reversed, reads what this one writes."""
         ends = zip(self.span, self.padding, strict=True)

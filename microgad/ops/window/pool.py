@@ -410,7 +410,7 @@ def largest(x: Any, window: Window) -> tuple[Any, Any]:
     offsets, shape = [i * dh * w + j * dw for i in range(kh) for j in range(kw)], (*x.shape[:2], *window.out)
     plane, small = padded(x, window, lowest(x.dtype)), np.min_scalar_type(offsets[-1])
     out, winner = np.empty_like(x, shape=shape, order="C"), np.empty_like(x, shape=shape, dtype=small, order="C")
-    for images, _ in blocks(plane, 1, math.prod(plane.shape[1:]) // 4):
+    for images, _ in blocks(plane, 1, math.prod(plane.shape[1:]) // 2):
         rows = (*plane[images].shape[:3], shape[3])
         best, place = np.empty_like(x, shape=rows, order="C"), np.empty_like(x, shape=rows, dtype=small, order="C")
         largest_along(3, window, plane[images], None, best, place)

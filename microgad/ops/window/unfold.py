@@ -195,7 +195,7 @@ def _windows(first: Any, plane: Any, window: Window) -> Any:
 
 def blocks(x: Any, rows: int, numbers: int) -> Iterator[tuple[slice, slice]]:
     """Slices of the batch and of `rows`, `numbers` numbers each, that fit a core's cache; a GPU takes larger ones."""
-    room = (1 << 28 if backend.is_gpu(x) else 1 << 20) // x.itemsize
+    room = (1 << 28 if backend.is_gpu(x) else 1 << 19) // x.itemsize
     take = max(1, room // max(1, numbers))
     take_images, take_rows = max(1, take // rows), min(rows, take)
     for i in range(0, len(x), take_images):

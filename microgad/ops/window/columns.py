@@ -1,0 +1,101 @@
+"""im2col for convolution: the columns of a block of images at a time, in three layouts, as matrices (G, K, places).
+
+Channels come in groups, (N, G, C/G, H, W); K counts what one filter reads of a group. `lined` and `deep` say where a
+layout is the fastest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .geometry import Window
+from .unfold import blocks, im2col, tap_cells
+
+PLACES = 512  # that a product with a deep kernel has at least, where the batch has as many
+LINES = 1 << 24  # bytes of one image's columns over KW
+
+
+def deep(c: int, window: Window) -> bool:
+    """Whether filters of c channels have many more weights than the output has places: reading them takes longest."""
+    return c * math.prod(window.kernel) > 10 * math.prod(window.out)
+
+
+def lined(o: int, c: int, window: Window, itemsize: int) -> bool:
+    """Whether columns over KW pay: KH times less to copy than im2col, for KH products whose results are added up."""
+    k = c * math.prod(window.kernel[1:])
+    tall = len(window.kernel) > 1 and window.kernel[0] > 1 == window.stride[0]
+    return tall and k >= max(16, o) and k * math.prod(window.lines.out) * itemsize <= LINES
+
+
+def column_blocks(x: Any, window: Window, groups: int, affine: bool) -> Iterator[tuple[slice, slice, Any]]:
+    """Plain im2col: which images, which of the OH·OW places, columns (n, G, C/G·KH·KW, places).
+
+    If affine, a row of ones follows in each matrix. Else, of a 1 x 1 kernel, the columns are x itself.
+    """
+    taps, overhang = grouped_taps(x, window, groups)
+    k, oh, row = math.prod(taps.shape[2 : -len(window.out)]), window.out[0], math.prod(window.out[1:])
+    inner = (slice(None),) * (2 + len(window.kernel))
+    for images, rows in blocks(x, oh, groups * k * row):
+        block, places = taps[(images, *inner, rows)], slice(rows.start * row, rows.stop * row)
+        if affine or overhang:
+            shape = len(block), groups, k + affine, places.stop - places.start
+            columns = np.empty_like(x, shape=shape, order="C")
+            fill(columns[:, :, :k].reshape(block.shape), block, overhang)
+            columns[:, :, k:] = 1
+        else:
+            columns = block.reshape(len(block), groups, k, places.stop - places.start)
+        yield images, places, columns
+
+
+def line_blocks(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, list[Any]]]:
+    """Columns over KW only, of all rows: which images; what each of the KH rows of the kernel reads of their columns.
+
+    Each is (n, G, C/G·KW, OH·OW), a view. Source: Cho and Brand, MEC, 2017.
+    """
+    lines, row = window.lines, math.prod(window.out[1:])
+    k, places = x.shape[1] // groups * math.prod(lines.kernel), math.prod(window.out)
+    starts = range(0, window.span[0] * row, window.dilation[0] * row)
+    for images, _ in blocks(x, 1, groups * k * math.prod(lines.out)):
+        columns = im2col(x[images], lines).reshape(-1, groups, k, lines.out[0] * row)
+        yield images, [columns[..., i : i + places] for i in starts]
+
+
+def joint_blocks(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, Any]]:
+    """im2col of several images side by side: which images, columns (G, C/G·KH·KW, n·OH·OW)."""
+    taps, overhang = grouped_taps(x, window, groups)
+    last = taps.ndim - len(window.out)
+    k, places = math.prod(taps.shape[2:last]), math.prod(window.out)
+    for images in joint(len(x), window):
+        block = taps[images]
+        columns = np.empty_like(x, shape=(*block.shape[1:last], len(block), *window.out), order="C")
+        fill(np.moveaxis(columns, last - 1, 0), block, overhang)
+        yield images, columns.reshape(groups, k, len(block) * places)
+
+
+def joint(images: int, window: Window) -> Iterator[slice]:
+    """Slices of a batch for products with a deep kernel."""
+    step = max(1, PLACES // math.prod(window.out))
+    for i in range(0, images, step):
+        yield slice(i, min(i + step, images))
+
+
+def side_by_side(y: Any) -> Any:
+    """(n, G, O/G, places) -> (G, O/G, n·places)"""
+    return np.moveaxis(y, 0, 2).reshape(*y.shape[1:3], len(y) * y.shape[3])
+
+
+def grouped_taps(x: Any, window: Window, groups: int) -> tuple[Any, list[tuple[Any, ...]]]:
+    """`tap_cells`, (N, G, C/G, KH, KW, OH, OW)."""
+    taps, overhang = tap_cells(x, window)
+    return taps.reshape(len(x), groups, x.shape[1] // groups, *taps.shape[2:]), overhang
+
+
+def fill(cells: Any, taps: Any, overhang: list[tuple[Any, ...]]) -> None:
+    """Copy what the taps meet into columns (n, G, C/G, KH, KW, OH, OW), with zeros where they hang over."""
+    cells[...] = taps
+    for over in overhang:
+        cells[over] = 0
