@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import microgad as torch
+from microgad.ops.blocks import blocks
 from microgad.ops.window import (
     avg_pool2d,
     columns,
@@ -14,12 +15,12 @@ from microgad.ops.window import (
     conv_transpose2d,
     correlation,
     fold,
+    largest,
     max_pool2d,
-    pool,
     unfold,
 )
 from microgad.ops.window.geometry import Window
-from microgad.ops.window.unfold import blocks, im2col, padded, windows
+from microgad.ops.window.unfold import im2col, padded, windows
 
 
 def pair(x):
@@ -294,7 +295,7 @@ def test_windows_of_many_taps_have_the_same_winners(kernel, nan, monkeypatch):
     if nan:
         x[0, 0, 0, :3] = float("nan")
     found = max_pool2d(x, kernel, return_indices=True)
-    monkeypatch.setattr(pool, "MANY_TAPS", 1000)
+    monkeypatch.setattr(largest, "MANY_TAPS", 1000)
     for a, b in zip(found, max_pool2d(x, kernel, return_indices=True), strict=True):
         np.testing.assert_array_equal(a.array, b.array)
 
@@ -386,8 +387,7 @@ def test_max_pool2d_of_integers():
 def test_blocks_of_a_pool_agree(monkeypatch):
     x = torch.tensor(random(5, 3, 9, 8))
     expected = max_pool2d(x, 3, 2, 1, return_indices=True)
-    whole = pool.blocks
-    monkeypatch.setattr(pool, "blocks", lambda x, rows, numbers: whole(x, rows, numbers * 2000))
+    monkeypatch.setattr(largest, "blocks", lambda x, rows, numbers: blocks(x, rows, numbers * 2000))
     for a, b in zip(max_pool2d(x, 3, 2, 1, return_indices=True), expected, strict=True):
         np.testing.assert_array_equal(a.array, b.array)
 

@@ -12,10 +12,10 @@ from ... import generator as draws
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
 from .. import layouts
+from ..blocks import by_blocks
 from ..creation.numbers import number
 from ..dropout import Dropout
 from ..elementwise import Flat, Select, Where
-from ..elementwise.blocks import by_blocks
 from ..out import into
 from ..spelling import tensors_only
 from .forms import applied, floating

@@ -10,9 +10,9 @@ import numpy as np
 from ...errors import ArgumentError, KindError, ShapeError
 from ...function import Function
 from ...state import composite
+from ..blocks import by_blocks
 from ..elementwise import Select, Sigmoid
 from ..elementwise import sigmoid as _sigmoid
-from ..elementwise.blocks import by_blocks
 from ..out import into
 from ..special.error import Erfc
 from ..spelling import tensors_only

@@ -10,10 +10,10 @@ from ... import dtypes
 from ...errors import ArgumentError, DtypeError, KindError
 from ...function import Function
 from ...state import composite
+from ..blocks import by_blocks
 from ..creation.numbers import factor, number, plain
 from ..out import into
 from ..spelling import numbers_first, old_order
-from .blocks import by_blocks
 from .operands import of_numbers, tensor, tensors
 from .selection import Where
 

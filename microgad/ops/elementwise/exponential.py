@@ -9,8 +9,8 @@ import numpy as np
 
 from ... import backend, dtypes
 from ...function import Function
+from ..blocks import by_blocks
 from ..out import into
-from .blocks import by_blocks
 from .operands import one_tensor, tensors
 from .selection import Select, Where
 

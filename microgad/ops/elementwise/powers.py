@@ -12,9 +12,9 @@ from ... import dtypes, return_types
 from ...errors import ArgumentError, DtypeError, KindError
 from ...function import Function, casting
 from ...state import composite
+from ..blocks import in_double
 from ..creation.numbers import number
 from ..out import into
-from .blocks import by_blocks
 from .operands import one_tensor, tensors
 
 if TYPE_CHECKING:
@@ -200,25 +200,14 @@ class Hypot(Function):
     def forward(self, a, b):
         if a.dtype != np.float32 or a.size < 5000 or a.shape != b.shape:
             return np.hypot(a, b)
-        return by_blocks(_hypot_in_double, a, b)
+        out = in_double(lambda a, b: np.sqrt(a * a + b * b), a, b)  # half the time of np.hypot
+        return np.hypot(a, b) if (out != out).any() else out  # of ∞ beside NaN it is ∞
 
     def grad_a(self, grad, a, out):
         return grad * (a / out)
 
     def grad_b(self, grad, b, out):
         return grad * (b / out)
-
-
-def _hypot_in_double(out: Any, a: Any, b: Any) -> None:
-    """Of float32: in float64 no square overflows, and it takes half the time of np.hypot."""
-    squares = a.astype(np.float64)
-    squares *= squares
-    others = b.astype(np.float64)
-    others *= others
-    squares += others
-    out[...] = np.sqrt(squares, out=squares)
-    if (out != out).any():
-        out[...] = np.hypot(a, b)  # ∞ beside NaN is ∞
 
 
 def hypot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:

@@ -9,8 +9,9 @@ import numpy as np
 
 from ...errors import ArgumentError
 from ...function import Function
+from ..blocks import in_double
 from ..out import into
-from .numeric import in_double, pieces, promote, rational
+from .numeric import pieces, promote, rational
 from .zeta import zeta_of
 
 if TYPE_CHECKING:

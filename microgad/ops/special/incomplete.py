@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...function import Function
+from ..blocks import in_double
 from ..elementwise.operands import tensors
 from ..out import into
 from .error import erfcx_of
 from .gamma import Lgamma, binet, lgamma_1p
-from .numeric import in_double, pieces, polynomial, product_rest, promote, rational
+from .numeric import pieces, polynomial, product_rest, promote, rational
 
 if TYPE_CHECKING:
     from ...tensor import Tensor

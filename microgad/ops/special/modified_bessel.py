@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...function import Function
+from ..blocks import in_double
 from ..out import into
-from .numeric import in_double, pieces, polynomial, promote, rational, without_derivative
+from .numeric import pieces, polynomial, promote, rational, without_derivative
 
 if TYPE_CHECKING:
     from ...tensor import Tensor

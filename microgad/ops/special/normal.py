@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...function import Function
+from ..blocks import in_double
 from ..elementwise import Select, Where
 from ..out import into
 from .error import Complement, Erfcx
-from .numeric import in_double, in_either, pieces, promote
+from .numeric import in_either, pieces, promote
 
 if TYPE_CHECKING:
     from ...tensor import Tensor

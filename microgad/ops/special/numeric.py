@@ -16,8 +16,7 @@ from ... import dtypes
 from ...backend import is_gpu
 from ...errors import KindError
 from ...function import Function
-
-BLOCK = 1 << 16  # elements: what a formula works on stays in the cache, and twenty passes over it cost little
+from ..blocks import in_blocks, in_double
 
 
 def promote(arrays: list[Any]) -> list[Any]:
@@ -28,29 +27,9 @@ def promote(arrays: list[Any]) -> list[Any]:
     return arrays
 
 
-def in_double(formula: Callable[..., Any], *inputs: Any) -> Any:
-    """formula(*inputs), broadcast, computed in float64 and given in the dtype of the inputs."""
-    return in_blocks(lambda *blocks: formula(*[x.astype(np.float64) for x in blocks]), *inputs)
-
-
 def in_either(formula: Callable[..., Any], single: Callable[..., Any], x: Any) -> Any:
     """formula(x) computed in float64, but for float32 by a formula of fewer terms."""
     return in_blocks(single, x) if x.dtype == np.float32 else in_double(formula, x)
-
-
-def in_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
-    """formula(*inputs), broadcast, in the dtype of the inputs; Python scalars come as arrays of that dtype as well."""
-    like = next((x for x in inputs if hasattr(x, "dtype")), np.empty(0))
-    if len(inputs) > 1:
-        arrays = [x if hasattr(x, "dtype") else np.full_like(like, x, shape=()) for x in inputs]
-        inputs = tuple(np.broadcast_arrays(*arrays))
-    out = np.empty_like(inputs[0], order="C")
-    flat, inputs = out.reshape(-1), tuple(x.reshape(-1) for x in inputs)
-    size = max(out.size, 1) if is_gpu(out) else BLOCK
-    with np.errstate(all="ignore"):
-        for i in range(0, out.size, size):
-            flat[i : i + size] = formula(*[x[i : i + size] for x in inputs])
-    return out
 
 
 def without_derivative(name: str, formula: Callable[..., Any]) -> type[Function]:

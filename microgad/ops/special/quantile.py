@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...function import Function
+from ..blocks import in_double
 from ..out import into
-from .numeric import in_double, in_either, pieces, polynomial, promote, rational
+from .numeric import in_either, pieces, polynomial, promote, rational
 
 if TYPE_CHECKING:
     from ...tensor import Tensor

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...function import Function
+from ..blocks import in_double
 from ..elementwise.operands import one_tensor
 from ..out import into
-from .numeric import in_double, pieces, promote
+from .numeric import pieces, promote
 
 if TYPE_CHECKING:
     from ...tensor import Tensor

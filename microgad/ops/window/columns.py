@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from ..blocks import blocks
 from .geometry import Window
-from .unfold import blocks, im2col, tap_cells
+from .unfold import im2col, tap_cells
 
 PLACES = 512  # that a product with a deep kernel has at least, where the batch has as many
 LINES = 1 << 24  # bytes of one image's columns over KW

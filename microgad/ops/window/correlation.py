@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from ..blocks import blocks
 from .columns import column_blocks, deep, joint, joint_blocks, line_blocks, lined, side_by_side
 from .geometry import Window
-from .unfold import add_columns, blocks, padded
+from .unfold import add_columns, padded
 
 
 def correlate(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:

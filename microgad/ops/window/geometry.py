@@ -98,6 +98,11 @@ class Window(_Fields):
         return [(tap, slice(max(width - n, 0), None) if n > 0 else slice(-n)) for tap, n in enumerate(offsets) if n]
 
     @cached_property
+    def tiled(self) -> bool:
+        """Whether the places of the kernel, as far apart as it is large, cover all of the plane."""
+        return all(n == k * steps for n, k, steps in zip(self.size, self.kernel, self.out, strict=True))
+
+    @cached_property
     def lines(self) -> Window:
         """The kernel's first row over all rows of the padded plane."""
         return self._replace(kernel=(1, *self.kernel[1:]), stride=(1, *self.stride[1:]))

@@ -191,13 +191,3 @@ def _windows(first: Any, plane: Any, window: Window) -> Any:
     taps = [n * d for n, d in zip(steps, window.dilation, strict=True)]
     places = [n * s for n, s in zip(steps, window.stride, strict=True)]
     return backend.as_strided(first, (*plane.shape[:2], *window.kernel, *window.out), (*lead, *taps, *places))
-
-
-def blocks(x: Any, rows: int, numbers: int) -> Iterator[tuple[slice, slice]]:
-    """Slices of the batch and of `rows`, `numbers` numbers each, that fit a core's cache; a GPU takes larger ones."""
-    room = (1 << 28 if backend.is_gpu(x) else 1 << 19) // x.itemsize
-    take = max(1, room // max(1, numbers))
-    take_images, take_rows = max(1, take // rows), min(rows, take)
-    for i in range(0, len(x), take_images):
-        for r in range(0, rows, take_rows):
-            yield slice(i, min(i + take_images, len(x))), slice(r, min(r + take_rows, rows))

@@ -1,0 +1,63 @@
+"""Large arrays a block at a time: what a formula of many passes works on stays in a core's cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from .. import backend
+from . import layouts
+
+IN_PLACE = 1 << 18  # elements of a formula that writes where its result belongs
+IN_DOUBLE = 1 << 16  # elements of one that makes many arrays of float64
+BATCH = 1 << 19  # bytes of images
+BATCH_ON_GPU = 1 << 28
+
+
+def by_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
+    """What formula(out, *inputs), elementwise, writes into out."""
+    first = inputs[0]
+    out = layouts.empty_like(first)
+    if (
+        first.size <= IN_PLACE
+        or type(first) is not np.ndarray
+        or not all(x.shape == first.shape and x.flags.c_contiguous for x in inputs)
+    ):
+        formula(out, *inputs)
+        return out
+    parts = [x.reshape(-1) for x in (out, *inputs)]
+    for i in range(0, first.size, IN_PLACE):
+        formula(*[x[i : i + IN_PLACE] for x in parts])
+    return out
+
+
+def in_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
+    """formula(*inputs), broadcast, in the dtype of the inputs; Python scalars come as arrays of that dtype as well."""
+    like = next((x for x in inputs if hasattr(x, "dtype")), np.empty(0))
+    if len(inputs) > 1:
+        arrays = [x if hasattr(x, "dtype") else np.full_like(like, x, shape=()) for x in inputs]
+        inputs = tuple(np.broadcast_arrays(*arrays))
+    out = np.empty_like(inputs[0], order="C")
+    flat, inputs = out.reshape(-1), tuple(x.reshape(-1) for x in inputs)
+    size = max(out.size, 1) if backend.is_gpu(out) else IN_DOUBLE
+    with np.errstate(all="ignore"):
+        for i in range(0, out.size, size):
+            flat[i : i + size] = formula(*[x[i : i + size] for x in inputs])
+    return out
+
+
+def in_double(formula: Callable[..., Any], *inputs: Any) -> Any:
+    """formula(*inputs), broadcast, computed in float64 and given in the dtype of the inputs."""
+    return in_blocks(lambda *blocks: formula(*[x.astype(np.float64) for x in blocks]), *inputs)
+
+
+def blocks(x: Any, rows: int, numbers: int) -> Iterator[tuple[slice, slice]]:
+    """Slices of the batch x and of `rows`, `numbers` numbers each."""
+    room = (BATCH_ON_GPU if backend.is_gpu(x) else BATCH) // x.itemsize
+    take = max(1, room // max(1, numbers))
+    take_images, take_rows = max(1, take // rows), min(rows, take)
+    for i in range(0, len(x), take_images):
+        for r in range(0, rows, take_rows):
+            yield slice(i, min(i + take_images, len(x))), slice(r, min(r + take_rows, rows))
