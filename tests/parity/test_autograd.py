@@ -213,6 +213,19 @@ def test_the_second_derivative_of_what_is_flat(both, name):
     both(program)
 
 
+@pytest.mark.parametrize("power", [0, 1, 2, 3, 2.5])
+def test_a_power_has_as_many_derivatives_as_in_pytorch(both, power):
+    def program(t):
+        x = t.tensor(X, requires_grad=True)
+        y, found = x**power, []
+        while y.requires_grad and len(found) < 6:
+            (y,) = t.autograd.grad(y.sum(), x, create_graph=True)
+            found.append(y)
+        return found
+
+    both(program)
+
+
 def test_a_batch_of_gradients(both):
     def program(t):
         x = t.tensor(X, requires_grad=True)

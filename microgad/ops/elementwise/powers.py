@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import dtypes, return_types
+from ... import backend, dtypes, return_types
 from ...errors import ArgumentError, DtypeError, KindError
 from ...function import Function, casting
 from ...state import composite
@@ -76,6 +76,8 @@ def pow(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tens
 
 
 def _power(x: Any, p: Any) -> Any:
+    if not backend.is_array(x):  # a Tensor is recorded as a power: the derivative of x¹ depends on x, though it is 0
+        return x**p
     if isinstance(p, (int, float)):
         if p == 1:
             return x * 1
