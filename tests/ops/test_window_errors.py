@@ -37,6 +37,11 @@ REFUSED = {
         RuntimeError,
         "weight has 10 filters, which groups = 3 does not divide",
     ),
+    "no filters": (
+        lambda: conv2d(x, w[:0, :1]),
+        RuntimeError,
+        "Conv2d (features.0): weight must have at least 1 filter, but has shape (0, 1, 3, 3)",
+    ),
     "groups 0": (lambda: conv2d(x, w, groups=0), RuntimeError, "Conv2d (features.0): groups must be at least 1, got 0"),
     "dtype": (
         lambda: conv2d(x, w.double()[:, :1]),

@@ -388,6 +388,8 @@ def check(input: Any, weight: Any, bias: Any, window: Window, out_channels: int)
         )
     if 0 in input.shape[2:]:
         raise ShapeError(f"input may be empty in its batch or its channels alone, got {input.shape}")
+    if not len(weight):
+        raise ShapeError(f"weight must have at least 1 filter, but has shape {weight.shape}")
     if input.dtype.kind not in "fiuc":
         raise DtypeError(f"input must be of numbers, got {input.dtype}")
     for name, x in (("weight", weight), ("bias", bias)):

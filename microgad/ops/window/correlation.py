@@ -87,7 +87,7 @@ def together(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
         out = matrix @ columns
         if bias is not None:
             out += bias
-        y[images] = np.moveaxis(out.reshape(g, o, -1, *window.out), 2, 0)
+        y[images] = np.moveaxis(out.reshape(g, o, images.stop - images.start, *window.out), 2, 0)
 
 
 def transpose(y: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:
@@ -105,7 +105,7 @@ def transpose(y: Any, weight: Any, bias: Any, window: Window, groups: int) -> An
     if deep(c, window):
         for images in joint(n, window):
             columns = matrix @ side_by_side(flat[images])
-            columns = columns.reshape(groups, c, area, -1, *window.out)
+            columns = columns.reshape(groups, c, area, images.stop - images.start, *window.out)
             add_columns(np.moveaxis(columns, 3, 0), x[images], window)
     else:
         for images, rows in blocks(y, oh, groups * c * area * row // 4):  # larger ones: each tap is added by itself
