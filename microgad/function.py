@@ -384,6 +384,8 @@ class Function:
     @classmethod
     def _computed(cls, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
         """On bare arrays, as in a derivative; a NumPy scalar there is what became of a 0-d array."""
+        if inputs[0] is None:
+            raise errors.DtypeError(f"{cls.__name__}: argument '{cls.inputs[0]}' must be Tensor, not NoneType")
         self = cls()
         self._set(settings)
         return self.forward(*[as_array(x) if isinstance(x, np.generic) else x for x in inputs])

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+from .arguments import no_tensor
 from .observer import Observer as Observer
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -64,8 +65,7 @@ def scope(**changes: Any) -> Iterator[None]:
 
 def inside(name: str) -> str:
     """The path of `name` called from here: `features` + `0` -> `features.0`."""
-    path = current().path
-    return f"{path}.{name}" if path else name
+    return f"{path}.{name}" if (path := current().path) else name
 
 
 def composite(function: F) -> F:
@@ -78,6 +78,8 @@ def composite(function: F) -> F:
         token = variable.set(State(now.grad_enabled, path, now.observer, now.deriving, now.holomorphic, now.fine))
         try:
             return function(*args, **kwargs) if now.observer is None else now.observer.call(function, args, kwargs)
+        except AttributeError as error:
+            raise no_tensor(function, args, kwargs, error) from None
         finally:
             variable.reset(token)
 

@@ -88,8 +88,7 @@ class Tensor(Methods):
     @property
     def ndim(self) -> int:
         """The number of dimensions."""
-        ndim: int = self.array.ndim
-        return ndim
+        return self.array.ndim
 
     @property
     def is_leaf(self) -> bool:
@@ -351,8 +350,7 @@ class Tensor(Methods):
                 "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment"
             )
         if id(self) in memo:
-            found: Tensor = memo[id(self)]
-            return found
+            return memo[id(self)]
         own = {k: v for k, v in vars(self).items() if k not in _PLACE}
         copied: Tensor = _rebuilt(type(self), self.array.copy(), self.requires_grad, {})
         memo[id(self)] = copied

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 import microgad as torch
 from microgad import errors, nn
+from microgad.state import composite
 
 
 def message(call: object) -> str:
@@ -57,7 +60,7 @@ def test_a_linear_layer_of_the_wrong_size_names_its_module() -> None:
         (lambda: bool(torch.zeros(2)), RuntimeError, "ambiguous"),
         (lambda: torch.device("tpu"), RuntimeError, "the device is 'cpu' or 'cuda'"),
         (lambda: torch.tensor("text"), TypeError, "<U4|expected numbers"),
-        (lambda: torch.zeros(2) * "2", TypeError, "Mul: expected a Tensor, an array or a number, got str"),
+        (lambda: torch.mul(torch.zeros(2), "2"), TypeError, "Mul: expected a Tensor, an array or a number, got str"),
         (lambda: torch.clamp(torch.zeros(2)), ValueError, "at least one of min and max"),
         (lambda: torch.split(torch.zeros(4), [1, 1]), RuntimeError, r"split_sizes to sum exactly to 4 .* sum to 2"),
     ],
@@ -65,6 +68,41 @@ def test_a_linear_layer_of_the_wrong_size_names_its_module() -> None:
 def test_misuse(call: object, kind: type[Exception], said: str) -> None:
     with pytest.raises(kind, match=said):
         call()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda x: torch.exp([1.0]), "Exp: expected a Tensor"),
+        (lambda x: torch.matmul([[1.0]], x), r"matmul\(\): argument 'input' must be Tensor, not list"),
+        (lambda x: torch.transpose("a", 0, 1), r"transpose\(\): argument 'input' \(position 1\) .*, not str"),
+        (
+            lambda x: torch.nn.functional.mse_loss(x, target=None),
+            r"mse_loss\(\): argument 'target' must be .* NoneType",
+        ),
+        (lambda x: torch.sum(x=[1.0]), r"sum\(\): argument 'input' must be Tensor, not list"),
+        (lambda x: x.dot((1.0, 2.0)), r"dot\(\): argument 'tensor' \(position 2\) must be Tensor, not tuple"),
+        (lambda x: x.masked_fill_([True], 0), r"masked_fill_\(\): argument 'mask' must be Tensor, not list"),
+        (lambda x: torch.block_diag(x, [1.0]), r"block_diag\(\): argument 'tensors' \(position 2\) .*, not list"),
+        (lambda x: torch.meshgrid([x, "a"]), r"meshgrid\(\): expected Tensor as element 1 in argument 'tensors'"),
+        (lambda x: torch.sigmoid(None), "Sigmoid: argument 'x' must be Tensor, not NoneType"),
+        (lambda x: torch.where(x > 0, x, None), r"where\(\): argument 'other' must be Tensor or Number, not NoneType"),
+        (lambda x: torch.full((2,), None), r"full\(\): argument '.*' must be Number, not NoneType"),
+    ],
+)
+def test_what_is_no_tensor_is_named(call: Any, said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        call(torch.ones(2))
+
+
+def test_an_attribute_that_a_tensor_lacks_stays_missing() -> None:
+    @composite
+    def typo(x: torch.Tensor) -> Any:
+        return x.shap  # type: ignore[attr-defined]
+
+    with pytest.raises(AttributeError, match="nearest name is shape") as caught:
+        typo(torch.ones(2))
+    assert not isinstance(caught.value, TypeError)
 
 
 def test_every_exception_is_pytorch_s_class_too() -> None:

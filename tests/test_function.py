@@ -233,7 +233,28 @@ def test_errors_in_forward_name_the_operation_the_module_and_every_argument() ->
 
 def test_what_is_no_operand_is_refused() -> None:
     with pytest.raises(TypeError, match="Mul: expected a Tensor, an array or a number, got list"):
-        torch.zeros(2) * [1, 2]
+        torch.mul(torch.zeros(2), [1, 2])
+
+
+class Unit:
+    """An operand of its own."""
+
+    def __radd__(self, other: object) -> str:
+        return "radd"
+
+    def __add__(self, other: object) -> str:
+        return "add"
+
+    __lt__ = __rpow__ = __rmatmul__ = __add__
+
+
+def test_an_operator_leaves_what_it_does_not_know_to_the_other_operand() -> None:
+    x = torch.ones(2, 2)
+    assert [x + Unit(), Unit() + x, x > Unit(), x ** Unit(), x @ Unit()] == ["radd", "add", "add", "add", "add"]
+    assert torch.tensor(2) * [1, 3] == [1, 3, 1, 3] == [1, 3] * torch.tensor(2)  # as Python does by a whole number
+    for wrong in (lambda: x - [1], lambda: None + x, lambda: x < "a", lambda: [[1.0, 2.0]] @ x, lambda: x @ [[1.0]]):
+        with pytest.raises(TypeError, match=r"unsupported operand|not supported between"):
+            wrong()
 
 
 def test_numpy_scalars_are_as_weak_as_pythons() -> None:

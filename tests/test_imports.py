@@ -16,6 +16,7 @@ PACKAGE = Path(microgad.__file__).parent
 # From the ground up. A file may import what stands on a lower floor, or its own room.
 FLOORS = [
     ["errors", "absences", "observer"],
+    ["arguments"],
     ["state", "size", "hooks", "memory", "formats", "from_type", "lazy", "notices"],
     ["devices", "return_types"],
     ["backend", "dtypes", "printing", "generator"],

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import dtypes, errors
+from .. import backend, dtypes, errors
+from .. import function as core
 from ..function import Function
 from ..lazy import Room, of_later
 
@@ -72,7 +73,12 @@ def operator(cls: type[Function]) -> Callable[..., Any]:
     """Python's operator for a Function."""
 
     def method(self: Tensor, other: Any) -> Any:
-        return cls.apply(self, other)
+        try:
+            return cls.apply(self, other)
+        except TypeError:
+            if is_operand(other):
+                raise
+            return NotImplemented  # the other's own operator may know what to do
 
     return method
 
@@ -82,9 +88,19 @@ def reflected(cls: type[Function]) -> Callable[..., Any]:
     """The operator that Python calls where the Tensor stands on the right."""
 
     def method(self: Tensor, other: Any) -> Any:
-        return cls.apply(other, self)
+        try:
+            return cls.apply(other, self)
+        except TypeError:
+            if is_operand(other):
+                raise
+            return NotImplemented
 
     return method
+
+
+def is_operand(x: Any) -> bool:
+    """Whether the operators take it beside a Tensor."""
+    return isinstance(x, (core.Tensor, int, float, complex, np.generic)) or backend.is_array(x)
 
 
 @of_later

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import errors
 from .. import function as core
+from ..arguments import no_tensor
 from ..lazy import Room, of_later
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ def _written(call: Callable[..., Call]) -> Callable[..., Tensor]:
     """The method `op_`: what the operation comes to, in the Tensor's own memory."""
 
     def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
-        return call(self, *args, **options).into(self)
+        try:
+            return call(self, *args, **options).into(self)
+        except AttributeError as error:
+            raise no_tensor(call, (self, *args), options, error) from None
 
     name = call.__name__.removesuffix("_call")
     method.__name__ = method.__qualname__ = f"{name}_"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import dtypes, errors, formats
 from ..lazy import Room, of_later
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 else:
     ops = Room("microgad.ops.movement")
     memory = Room("microgad.placement")
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @of_later
@@ -44,20 +46,27 @@ def _becoming(op: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return method
 
 
+@of_later
+def _unchecked(op: F) -> F:
+    """The function as it was before `tensors_only`: the Tensor of a method is one."""
+    return op.__wrapped__  # type: ignore[attr-defined]
+
+
 class Movement:
     """Methods that put the same values in another place or shape."""
 
     __slots__ = ()
 
-    reshape, permute = _of_sizes(ops.reshape, "shape"), _of_sizes(ops.permute, "dims")
+    reshape, permute = _of_sizes(_unchecked(ops.reshape), "shape"), _of_sizes(_unchecked(ops.permute), "dims")
     expand, sum_to_size = _of_sizes(ops.expand, "size"), _of_sizes(ops.sum_to_size, "size")
     repeat, tile = _of_sizes(ops.repeat, "repeats"), _of_sizes(ops.tile, "dims")
     flip, resize_ = _of_sizes(ops.flip, "dims"), _of_sizes(ops.resize_, "size")
     broadcast_to = _of_sizes(ops.broadcast_to, "size")
     view_as, reshape_as, expand_as, resize_as_ = ops.view_as, ops.reshape_as, ops.expand_as, ops.resize_as_
 
-    squeeze, unsqueeze, flatten, unflatten, ravel = ops.squeeze, ops.unsqueeze, ops.flatten, ops.unflatten, ops.ravel
-    transpose, swapaxes, swapdims, t, adjoint = ops.transpose, ops.swapaxes, ops.swapdims, ops.t, ops.adjoint
+    squeeze, unsqueeze, unflatten, ravel = ops.squeeze, ops.unsqueeze, ops.unflatten, ops.ravel
+    flatten, transpose, t = _unchecked(ops.flatten), _unchecked(ops.transpose), _unchecked(ops.t)
+    swapaxes, swapdims, adjoint = ops.swapaxes, ops.swapdims, ops.adjoint
     movedim, moveaxis, roll, rot90 = ops.movedim, ops.moveaxis, ops.roll, ops.rot90
     fliplr, flipud = ops.fliplr, ops.flipud
     squeeze_, unsqueeze_, t_, transpose_ = _becoming(squeeze), _becoming(unsqueeze), _becoming(t), _becoming(transpose)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .. import backend
 from .. import function as core
 from ..lazy import Room
-from .forms import in_place, operator, reflected, with_alpha
+from .forms import in_place, is_operand, operator, reflected, with_alpha
 
 if TYPE_CHECKING:
     from ..ops import creation, indexing, linalg
@@ -22,10 +20,6 @@ else:
     ops = Room("microgad.ops.elementwise")
 
 
-def _is_operand(x: Any) -> bool:
-    return isinstance(x, (core.Tensor, int, float, complex, np.generic)) or backend.is_array(x)
-
-
 class Operators:
     """`a + b`, `a[i]`, `a += b`, and their kin."""
 
@@ -33,7 +27,7 @@ class Operators:
 
     __add__ = __radd__ = operator(ops.Add)
     __sub__, __rsub__ = operator(ops.Sub), reflected(ops.Sub)
-    __mul__ = operator(ops.Mul)
+    __mul__ = __rmul__ = operator(ops.Mul)
     __truediv__ = __div__ = operator(ops.Div)
     __rtruediv__ = __rdiv__ = reflected(ops.Div)
     __floordiv__, __rfloordiv__ = operator(ops.FloorDiv), reflected(ops.FloorDiv)
@@ -49,21 +43,17 @@ class Operators:
     __lshift__, __rlshift__ = operator(ops.LeftShift), reflected(ops.LeftShift)
     __rshift__, __rrshift__ = operator(ops.RightShift), reflected(ops.RightShift)
 
-    def __rmul__(self: Tensor, other: Any) -> Any:
-        repeated = isinstance(other, (str, list, tuple))  # as Python does by a whole number
-        return NotImplemented if repeated else ops.Mul.apply(self, other)
-
     def __eq__(self: Tensor, other: Any) -> Any:
-        return ops.Equal.apply(self, other) if _is_operand(other) else NotImplemented
+        return ops.Equal.apply(self, other) if is_operand(other) else NotImplemented
 
     def __ne__(self: Tensor, other: Any) -> Any:
-        return ops.NotEqual.apply(self, other) if _is_operand(other) else NotImplemented
+        return ops.NotEqual.apply(self, other) if is_operand(other) else NotImplemented
 
     def __matmul__(self: Tensor, other: Any) -> Any:
         return linalg.matmul(self, other) if isinstance(other, core.Tensor) else NotImplemented  # an array's turn
 
     def __rmatmul__(self: Tensor, other: Any) -> Any:
-        return linalg.matmul(creation.as_tensor(other), self)
+        return linalg.matmul(creation.as_tensor(other), self) if backend.is_array(other) else NotImplemented
 
     __getitem__, __setitem__ = indexing.getitem, indexing.setitem
 

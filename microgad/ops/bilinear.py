@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 from ..errors import ShapeError
 from ..state import composite
 from .linalg import matmul
-from .spelling import tensors_only
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
-@tensors_only
 @composite
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """(..., in1), (..., in2), (out, in1, in2), (out) -> (..., out): input1ᵀ weight input2 + bias.

@@ -170,6 +170,7 @@ def feature_dropout(input: Tensor, p: float, train: bool, inplace: bool = False)
     return _dropped("feature_dropout", input, p, train, inplace, by_channel=True)
 
 
+@tensors_only
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """-1.7581 with probability p; then scaled and shifted, to keep mean 0 and variance 1. Source: torch.alpha_dropout.
 
@@ -182,6 +183,7 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
     return _dropped("alpha_dropout", input, p, training, inplace, alpha=True)
 
 
+@tensors_only
 def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """As alpha_dropout, of whole channels of (N, C, ...). Source: torch.feature_alpha_dropout.
 

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 from .. import formats
 from ..errors import ArgumentError, ShapeError
 from ..state import composite
-from .spelling import tensors_only
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
-@tensors_only
 @composite
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """(..., C r², H, W) -> (..., C, H r, W r): r · r channels become the pixels of one. Source: torch.pixel_shuffle.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from .. import function as core
+from ..arguments import no_tensor
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -20,46 +20,33 @@ _PLACES = {
 
 
 def numpy_spelling(function: F) -> F:
-    """Let a public function take `axis` for `dim`, `keepdims` for `keepdim`, `x` for `input`, `input` for `A`."""
+    """Let a public function take `axis` for `dim`, `keepdims` for `keepdim`, `x` for `input`, `input` for `A`.
+
+    Of arguments that are no Tensors and have to be it says so, as `tensors_only`.
+    """
     code = function.__wrapped__.__code__ if hasattr(function, "__wrapped__") else function.__code__
     own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     renamed = {name: own[place] for name, place in _PLACES.items() if place < code.co_argcount and name not in own}
     renamed |= {theirs: ours for theirs, ours in _PYTORCH.items() if ours in own and theirs not in own}
+    return _checked(function, renamed)
 
+
+def tensors_only(function: F) -> F:
+    """Let a public function raise TypeError for an argument that is no Tensor, as a list of targets, and has to be."""
+    return _checked(function, {})
+
+
+def _checked(function: F, renamed: dict[str, str]) -> F:
     @functools.wraps(function)
-    def spelled(*args: Any, **kwargs: Any) -> Any:
+    def checked(*args: Any, **kwargs: Any) -> Any:
         if kwargs:
             kwargs = {renamed.get(name, name): value for name, value in kwargs.items()}
         try:
             return function(*args, **kwargs)
         except AttributeError as error:
-            _no_tensor(function, (*zip(own, args, strict=False), *kwargs.items()), error)
-            raise
-
-    return spelled  # type: ignore[return-value]
-
-
-def tensors_only(function: F) -> F:
-    """Let a public function raise TypeError for an argument that is no Tensor, as a list of targets, and has to be."""
-    own = inspect.unwrap(function).__code__.co_varnames
-
-    @functools.wraps(function)
-    def checked(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return function(*args, **kwargs)
-        except AttributeError as error:
-            _no_tensor(function, (*zip(own, args, strict=False), *kwargs.items()), error)
-            raise
+            raise no_tensor(function, args, kwargs, error) from None
 
     return checked  # type: ignore[return-value]
-
-
-def _no_tensor(function: Any, arguments: Any, error: AttributeError) -> None:
-    """Raise TypeError where the object that lacks a Tensor's attribute is one of the arguments."""
-    for name, value in arguments:
-        if value is error.obj and not isinstance(value, core.Tensor):
-            kind = type(value).__name__
-            raise TypeError(f"{function.__name__}(): argument '{name}' must be Tensor, not {kind}") from error
 
 
 def numbers_first(function: F) -> F:

@@ -87,6 +87,7 @@ class RRelu(Dropout):
     symbol, flat = "rrelu", Flat
 
 
+@tensors_only
 def rrelu(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False,
     generator: draws.Generator | None = None,

@@ -12,6 +12,7 @@ import numpy as np
 from ... import backend, dtypes, formats, function
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ..out import into
+from ..spelling import tensors_only
 from .data import finished, refuse
 from .numbers import number, plain
 
@@ -180,6 +181,7 @@ def empty_permuted(
     return empty_strided(shape, strides, dtype=dtype, device=device, **options)
 
 
+@tensors_only
 def empty_like(
     input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **options: Any
 ) -> Tensor:
@@ -191,6 +193,7 @@ def empty_like(
     return finished(_like("empty_like", np.empty_like, input, dtype, options), device, requires_grad)
 
 
+@tensors_only
 def zeros_like(
     input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **options: Any
 ) -> Tensor:
@@ -202,6 +205,7 @@ def zeros_like(
     return finished(_like("zeros_like", np.zeros_like, input, dtype, options), device, requires_grad)
 
 
+@tensors_only
 def ones_like(
     input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **options: Any
 ) -> Tensor:
@@ -213,6 +217,7 @@ def ones_like(
     return finished(_like("ones_like", np.ones_like, input, dtype, options), device, requires_grad)
 
 
+@tensors_only
 def full_like(
     input: Tensor,
     fill_value: Any,

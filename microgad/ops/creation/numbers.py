@@ -12,11 +12,11 @@ from ...errors import DtypeError
 def plain(op: str, argument: str, value: Any) -> Any:
     """A Python number, also from NumPy's and from a Tensor without dimensions.
 
-    Raises TypeError for one that has some, and for one that wants a gradient: it would get none.
+    Raises TypeError for one that has some, for one that wants a gradient, as it would get none, and for all else.
     """
-    if not hasattr(value, "item"):
+    if isinstance(value, (float, int, complex)) and not isinstance(value, np.generic):
         return value
-    if value.ndim or getattr(value, "requires_grad", False):
+    if not hasattr(value, "item") or value.ndim or getattr(value, "requires_grad", False):
         raise TypeError(f"{op}(): argument '{argument}' must be Number, not {type(value).__name__}")
     return value.item()
 

@@ -169,7 +169,7 @@ def _bounds(op: str, start: Any, end: Any, steps: int, dtype: Any) -> tuple[Any,
             )
     if operator.index(steps) < 0:
         raise ArgumentError(f"{op}: number of steps must be non-negative, got {steps}")
-    start, end = (x.item() if hasattr(x, "item") else x for x in (start, end))
+    start, end = (plain(op, name, getattr(x, "array", x)) for name, x in (("start", start), ("end", end)))
     if dtype is None and isinstance(start + end, complex):
         return start, end, dtypes.default_for(3)
     kind = floating(dtype)

@@ -13,7 +13,7 @@ from ...state import composite
 from ..blocks import by_blocks
 from ..creation.numbers import factor, number, plain
 from ..out import into
-from ..spelling import numbers_first, old_order
+from ..spelling import numbers_first, old_order, tensors_only
 from .operands import of_numbers, tensor, tensors
 from .selection import Where
 
@@ -172,6 +172,7 @@ def neg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, Neg.apply(input))
 
 
+@tensors_only
 def positive(input: Tensor) -> Tensor:
     """The input itself. Source: torch.positive.
 
@@ -253,6 +254,7 @@ def _between(out: Any, a: Any, b: Any, weight: Any) -> Any:
     return np.add(Where.apply(far, b, a), (weight - far.astype(out.dtype)) * (b - a), out=out)
 
 
+@tensors_only
 def lerp(input: Tensor, end: Tensor, weight: Operand, *, out: Tensor | None = None) -> Tensor:
     """input + weight · (end - input), broadcast; all of one dtype. Source: torch.lerp.
 

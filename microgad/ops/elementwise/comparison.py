@@ -11,6 +11,7 @@ from ... import dtypes
 from ...errors import ArgumentError, DeviceError, DtypeError
 from ...function import Function
 from ..out import into
+from ..spelling import tensors_only
 from .operands import one_tensor, tensor, tensors
 
 if TYPE_CHECKING:
@@ -211,6 +212,7 @@ class IsClose(Function):
         return close | (np.isnan(a) & np.isnan(b)) if self.equal_nan else close
 
 
+@tensors_only
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
     """Whether |input - other| ≤ atol + rtol · |other|, elementwise, of Tensors of one dtype. Source: torch.isclose.
 
@@ -226,6 +228,7 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
     return IsClose.apply(input, other, rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 
+@tensors_only
 def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
     """Whether |input - other| ≤ atol + rtol · |other| everywhere. Source: torch.allclose.
 
@@ -235,6 +238,7 @@ def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e
     return bool(isclose(input, other, rtol, atol, equal_nan).array.all())
 
 
+@tensors_only
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether two Tensors have the same shape and values. Source: torch.equal.
 

@@ -12,6 +12,7 @@ from ...errors import DtypeError, ShapeError
 from ...function import Function
 from ...state import composite
 from ..out import into
+from ..spelling import tensors_only
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -29,6 +30,7 @@ class Conj(Function):
         return np.conjugate(grad)
 
 
+@tensors_only
 def conj(input: Tensor) -> Tensor:
     """The complex conjugate; real numbers as they are. Source: torch.conj.
 
@@ -40,6 +42,7 @@ def conj(input: Tensor) -> Tensor:
     return Conj.apply(input) if input.is_complex() else input
 
 
+@tensors_only
 def conj_physical(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The complex conjugate, in memory of its own. Source: torch.conj_physical.
 
@@ -102,6 +105,7 @@ class Real(Function):
         return grad
 
 
+@tensors_only
 def real(input: Tensor) -> Tensor:
     """The real part, a view; real numbers as they are. Source: torch.real.
 
@@ -123,6 +127,7 @@ class Imag(Function):
         return grad * -1j  # which the engine conjugates: uphill is along i
 
 
+@tensors_only
 def imag(input: Tensor) -> Tensor:
     """The imaginary part, a view. Source: torch.imag.
 
@@ -209,6 +214,7 @@ def _refuse_other_dtype(op: str, result: Tensor, out: Tensor | None) -> Tensor:
     return result
 
 
+@tensors_only
 def complex(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
     """real + imag·i, broadcast, of two Tensors of the same floating dtype. Source: torch.complex.
 
@@ -242,6 +248,7 @@ class ViewAsReal(Function):
         return grad[..., 0] - 1j * grad[..., 1]
 
 
+@tensors_only
 def view_as_real(input: Tensor) -> Tensor:
     """A view of complex numbers as pairs of real ones, along a new last dimension. Source: torch.view_as_real.
 
@@ -265,6 +272,7 @@ class ViewAsComplex(Function):
         return np.stack((np.real(grad), -np.imag(grad)), -1)
 
 
+@tensors_only
 def view_as_complex(input: Tensor) -> Tensor:
     """A view of pairs of real numbers, the last dimension, as complex ones. Source: torch.view_as_complex.
 

@@ -106,7 +106,7 @@ def float_power(input: Operand, exponent: Operand, *, out: Tensor | None = None)
     operands = one_tensor("float_power", input, exponent)
     kinds = [np.dtype(getattr(x, "dtype", type(x))).kind for x in operands]
     double: Any = dtypes.complex128 if "c" in kinds else dtypes.float64
-    x, p = (x.to(double) if hasattr(x, "to") else double.dtype.type(x).item() for x in operands)
+    x, p = (x.to(double) if hasattr(x, "to") else number("float_power", x, double.dtype) for x in operands)
     return into(out, Pow.apply(x, p))
 
 

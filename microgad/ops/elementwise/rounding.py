@@ -11,6 +11,7 @@ from ...errors import DtypeError
 from ...function import Function
 from .. import layouts
 from ..out import into
+from ..spelling import tensors_only
 from .operands import tensors
 from .selection import Select
 
@@ -88,6 +89,7 @@ class Round(Steps):
         return np.round(x, self.decimals)
 
 
+@tensors_only
 def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Tensor:
     """Rounded to so many decimals, halves to the even neighbour; the derivative is 0. Source: torch.round.
 

@@ -13,6 +13,7 @@ from ...function import Function
 from .. import layouts
 from ..creation.numbers import number
 from ..out import into
+from ..spelling import tensors_only
 from .operands import tensor, tensors
 
 if TYPE_CHECKING:
@@ -288,6 +289,7 @@ class Where(Function):
         return Select.apply(np.logical_not(condition), grad)
 
 
+@tensors_only
 def where(
     condition: Tensor, input: Operand | None = None, other: Operand | None = None, *, out: Tensor | None = None
 ) -> Any:
@@ -301,7 +303,10 @@ def where(
     >>> torch.where(x > 0)
     (tensor([1]),)
     """
-    if input is None and other is None:
+    if input is None or other is None:
+        if input is not other:
+            missing = "input" if input is None else "other"
+            raise TypeError(f"where(): argument '{missing}' must be Tensor or Number, not NoneType")
         return tuple(function.Tensor._made(layouts.contiguous(i)) for i in np.nonzero(np.atleast_1d(condition.array)))
     return into(out, Where.apply(condition, input, other))
 

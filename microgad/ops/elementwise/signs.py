@@ -10,6 +10,7 @@ from ... import dtypes
 from ...errors import DtypeError, KindError
 from ...function import Function
 from ..out import into
+from ..spelling import tensors_only
 from .complex_numbers import conjugate
 from .operands import tensor, tensors
 from .selection import Select
@@ -68,6 +69,7 @@ class Sign(Function):
         return Select.apply(x != 0, (grad - np.real(grad * out) * np.conjugate(out)) / size)
 
 
+@tensors_only
 def sign(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """-1, 0 or 1; its derivative is 0. Source: torch.sign.
 
@@ -157,6 +159,7 @@ class Heaviside(Function):
         return Select.apply(x == 0, grad)
 
 
+@tensors_only
 def heaviside(input: Tensor, values: Tensor, *, out: Tensor | None = None) -> Tensor:
     """0 where input < 0, 1 where input > 0, values where it is 0; broadcast. Source: torch.heaviside.
 

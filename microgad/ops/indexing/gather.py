@@ -14,7 +14,7 @@ from ...function import LinearMap
 from ...size import Size
 from .. import creation
 from ..movement.dims import dim_of
-from ..spelling import numpy_spelling
+from ..spelling import numpy_spelling, tensors_only
 from . import places
 from .index import INT64, in_range, index_array, into_same
 from .item import AddItem, Call, GetItem, SetItem, one_step
@@ -135,6 +135,7 @@ def _flat(op: str, input: Tensor, index: Tensor, *others: Any) -> Any:
     return in_range(op, array, input.array.size, DimError, negative=True)
 
 
+@tensors_only
 def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Values of input, as if it were flat, at index, in its shape. Source: torch.take.
 
@@ -161,6 +162,7 @@ def put_call(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = Fa
     return one_step(AddItem if accumulate else SetItem, source.reshape(-1), array)
 
 
+@tensors_only
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """input with the values of source at index, as if all were flat; `accumulate` adds them. Source: torch.put.
 

@@ -13,6 +13,7 @@ from ...function import Function, LinearMap
 from .. import creation
 from ..creation.numbers import number
 from ..elementwise import Select
+from ..spelling import tensors_only
 from . import places
 from .index import kept, normalized, two_steps
 from .places import is_basic, is_mask
@@ -120,6 +121,7 @@ def one_step(cls: type[Function], operand: Any, index: Any) -> Call:
     return Call(((cls, operand, {"index": index}),))
 
 
+@tensors_only
 def getitem(input: Tensor, index: Any) -> Tensor:
     """input[index], a view where the index is basic. Source: torch.Tensor.__getitem__.
 
@@ -199,6 +201,7 @@ def index_put_call(input: Tensor, indices: Sequence[Tensor | None], values: Tens
     return one_step(AddItem if accumulate else SetItem, values, index)
 
 
+@tensors_only
 def index_put(input: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False) -> Tensor:
     """input with values, which broadcast, at input[indices]; `accumulate` adds them. Source: torch.index_put.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import function
 from ...errors import DtypeError, ShapeError
+from ..spelling import tensors_only
 from .by_index import filler
 from .index import into_same, kept, normalized
 from .item import Call, GetItem, SetItem, index_put, one_step
@@ -46,6 +47,7 @@ def masked_fill_call(input: Tensor, mask: Tensor, value: Any) -> Call:
     return one_step(SetItem, filler("masked_fill_", value, input), _broadcast("masked_fill_", input, array, True)[1])
 
 
+@tensors_only
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """input with one value, a number or a 0-d Tensor, where the mask, which broadcasts, holds.
 
@@ -58,6 +60,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     return masked_fill_call(input, mask, value).on(input)
 
 
+@tensors_only
 def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The values of input where the mask holds, the two broadcast, as a vector. Source: torch.masked_select.
 
@@ -83,6 +86,7 @@ def masked_scatter_call(input: Tensor, mask: Tensor, source: Tensor) -> Call:
     return one_step(SetItem, source.reshape(-1)[:count], index)
 
 
+@tensors_only
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """input with the values of source, one after the other, where the mask, which broadcasts, holds.
 
@@ -99,12 +103,14 @@ def _safe(mask: Tensor, indices: Sequence[Tensor | None]) -> tuple[Tensor | None
     return tuple(None if i is None else masked_fill(i, ~mask, 0) for i in indices)
 
 
+@tensors_only
 def _unsafe_masked_index(input: Tensor, mask: Tensor, indices: Sequence[Tensor | None], fill: Any) -> Tensor:
     """input[indices] where the mask holds, `fill` elsewhere, whatever the indices are there."""
     index = normalized(tuple(slice(None) if i is None else i for i in _safe(mask, indices)), input.array, kept(input))
     return masked_fill(GetItem.apply(input, index=index), ~mask, fill)
 
 
+@tensors_only
 def _unsafe_masked_index_put_accumulate(
     input: Tensor, mask: Tensor, indices: Sequence[Tensor | None], values: Tensor
 ) -> Tensor:

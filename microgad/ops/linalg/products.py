@@ -17,7 +17,7 @@ from ..creation.numbers import factor
 from ..elementwise import Mul, Where, conj, mul
 from ..movement import transpose, unsqueeze
 from ..out import into
-from ..spelling import numbers_first, numpy_spelling
+from ..spelling import numbers_first, numpy_spelling, tensors_only
 from .arguments import floating, ndims, no_tensor, same_dtype
 
 if TYPE_CHECKING:
@@ -204,6 +204,7 @@ def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
     return matmul(input, vec, out=out)
 
 
+@tensors_only
 def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
     """(n), (n) -> (): the sum of the products, without conjugates. Source: torch.dot.
 
@@ -214,6 +215,7 @@ def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, _dot("dot", input, tensor))
 
 
+@tensors_only
 def vdot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """(n), (n) -> (): the sum of the products with input conjugated. Source: torch.vdot.
 
@@ -394,6 +396,7 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None, *, out: Tensor |
     return linalg_cross(input, other, dim=dim, out=out)
 
 
+@tensors_only
 def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Tensor | None = None) -> Tensor:
     """The cross product along dim; the rest broadcasts. Source: torch.linalg.cross.
 

@@ -13,7 +13,7 @@ from ...function import Function
 from ...state import composite
 from ..movement import unsqueeze
 from ..out import into
-from ..spelling import numpy_spelling
+from ..spelling import numpy_spelling, tensors_only
 from .arguments import adjoint, conj, eye, floating, matrices, swap
 from .triangular import triangle_solved
 
@@ -34,6 +34,7 @@ class Geqrf(Function):
         raise GraphError("the derivative for 'geqrf' is not implemented; use linalg.qr")
 
 
+@tensors_only
 def geqrf(input: Tensor, *, out: Any = None) -> return_types.geqrf:
     """R and, below it, the reflections' vectors; and their factors: for `linalg.householder_product` and `ormqr`.
 

@@ -13,7 +13,7 @@ from ...state import composite, current
 from ..movement import expand
 from ..out import into
 from ..random import randn
-from ..spelling import numpy_spelling
+from ..spelling import numpy_spelling, tensors_only
 from .arguments import adjoint, conj, eye, floating, is_complex, matrices, off_diagonal, phase_free
 from .factorizations import cholesky, qr
 from .solving import Solve
@@ -191,6 +191,7 @@ def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, Eig.apply(A)[0] if wanted else Eigenvalues.apply(A))
 
 
+@tensors_only
 def svd(
     A: Tensor, full_matrices: bool = True, *, driver: str | None = None, out: Any = None
 ) -> return_types.linalg_svd:
@@ -206,6 +207,7 @@ def svd(
     return into(out, return_types.linalg_svd(*SVD.apply(A, full=full_matrices)))
 
 
+@tensors_only
 def svdvals(A: Tensor, *, driver: str | None = None, out: Tensor | None = None) -> Tensor:
     """Descending singular values. Source: torch.linalg.svdvals.
 
@@ -216,6 +218,7 @@ def svdvals(A: Tensor, *, driver: str | None = None, out: Tensor | None = None) 
     return into(out, SingularValues.apply(A))
 
 
+@tensors_only
 def torch_svd(input: Tensor, some: bool = True, compute_uv: bool = True, *, out: Any = None) -> return_types.svd:
     """input = U diag(S) Vᴴ, V's vectors as columns; without compute_uv, zeros for vectors. Source: torch.svd.
 

@@ -11,6 +11,7 @@ from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
 from ..activation import LogSigmoid
 from ..elementwise import Sigmoid
+from ..spelling import tensors_only
 from .reduced import chosen, plainly
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class BinaryCrossEntropyWithLogits(Function):
         return -grad * t * LogSigmoid.apply(x)
 
 
+@tensors_only
 def binary_cross_entropy_with_logits(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str | int = "mean", pos_weight: Tensor | None = None,
@@ -81,6 +83,7 @@ class BinaryCrossEntropy(Function):
             return grad * (np.maximum(np.log(1 - x), -100) - np.maximum(np.log(x), -100))
 
 
+@tensors_only
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str | int = "mean",

@@ -14,7 +14,6 @@ from ...function import Function
 from ...state import composite
 from ..elementwise import where
 from ..softmax import LogSumExp
-from ..spelling import tensors_only
 from .reduced import chosen
 
 if TYPE_CHECKING:
@@ -109,7 +108,6 @@ def _shifted(x: Any, by: int) -> Any:
     return out
 
 
-@tensors_only
 @composite
 def ctc_loss(
     log_probs: Tensor, targets: Tensor, input_lengths: Tensor | Sequence[int], target_lengths: Tensor | Sequence[int],

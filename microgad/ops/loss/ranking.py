@@ -12,7 +12,7 @@ from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...state import composite
 from ..activation import logsigmoid
 from ..distance import pairwise_distance
-from ..elementwise import Select, clamp, minimum, relu, sqrt, where
+from ..elementwise import Select, clamp, minimum, ne, relu, sqrt, where
 from ..spelling import tensors_only
 from .reduced import chosen, plainly
 
@@ -57,7 +57,6 @@ def margin_ranking_loss(
     return plainly(clamp(-target * (input1 - input2) + float(margin), min=0), reduction)
 
 
-@tensors_only
 @composite
 def hinge_embedding_loss(
     input: Tensor, target: Tensor, margin: float = 1.0, size_average: bool | None = None,
@@ -69,11 +68,10 @@ def hinge_embedding_loss(
     tensor([2.0000, 0.7500])
     """
     reduction = chosen(size_average, reduce, reduction)
-    beyond = where(target != 1, clamp(margin - input, min=0), 0.0)
-    return plainly(beyond + where(target != -1, input, 0.0), reduction)
+    beyond = where(ne(target, 1), clamp(margin - input, min=0), 0.0)
+    return plainly(beyond + where(ne(target, -1), input, 0.0), reduction)
 
 
-@tensors_only
 @composite
 def cosine_embedding_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: bool | None = None,
@@ -100,7 +98,6 @@ def cosine_embedding_loss(
     return plainly(losses, reduction)
 
 
-@tensors_only
 @composite
 def multi_margin_loss(
     input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
@@ -139,7 +136,6 @@ def multi_margin_loss(
     return plainly(losses if target.ndim or reduction != "none" else losses.reshape(()), reduction)
 
 
-@tensors_only
 @composite
 def multilabel_margin_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,

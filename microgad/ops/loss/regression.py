@@ -14,6 +14,7 @@ from ...function import Function
 from ...state import composite
 from ..creation import full_like
 from ..elementwise import clamp, exp, log, where, xlogy
+from ..spelling import tensors_only
 from .reduced import chosen, plainly, reduced
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class SquaredError(Function):
         return (math.prod(difference.shape) or math.nan) if self.reduction == "mean" else 1
 
 
+@tensors_only
 def mse_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str | int = "mean", weight: Tensor | None = None,
@@ -63,6 +65,7 @@ def mse_loss(
     return _weighted(SquaredError.apply(input, target, reduction="none"), input, weight, reduction)
 
 
+@tensors_only
 def l1_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str | int = "mean", weight: Tensor | None = None,
@@ -120,6 +123,7 @@ class Huber(Function):
         return grad * np.clip(y - x, -self.delta, self.delta)
 
 
+@tensors_only
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str | int = "mean", delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
@@ -141,6 +145,7 @@ def huber_loss(
     return plainly(losses if weight is None else losses * weight, reduction)
 
 
+@tensors_only
 def smooth_l1_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str | int = "mean", beta: float = 1.0,

@@ -12,6 +12,7 @@ from ...function import LinearMap
 from ...state import composite
 from .. import layouts
 from ..out import into
+from ..spelling import tensors_only
 from .conversion import clone
 from .dims import dim_of
 from .shape import flatten
@@ -87,6 +88,7 @@ def _axes(dim1: int, dim2: int, ndim: int, op: str) -> tuple[int, int]:
     return axes
 
 
+@tensors_only
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """The diagonal of two dimensions, as the last one: a view. Source: torch.diagonal.
 
@@ -96,11 +98,13 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     return Diagonal.apply(input, offset=int(offset), axes=_axes(dim1, dim2, input.ndim, "diagonal"))
 
 
+@tensors_only
 def linalg_diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """The diagonal of matrices: a view. Source: torch.linalg.diagonal."""
     return diagonal(A, offset, dim1, dim2)
 
 
+@tensors_only
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """The last dimension as the diagonal of two, in zeros. Source: torch.diag_embed.
 
@@ -163,6 +167,7 @@ def _matrix(input: Tensor, op: str) -> Tensor:
     return input
 
 
+@tensors_only
 def tril(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
     """The lower triangle of matrices, up to a diagonal; zeros above it. Source: torch.tril.
 
@@ -173,6 +178,7 @@ def tril(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
     return into(out, Tril.apply(_matrix(input, "tril"), k=int(diagonal)))
 
 
+@tensors_only
 def triu(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
     """The upper triangle of matrices, from a diagonal on; zeros below it. Source: torch.triu.
 

@@ -12,6 +12,7 @@ from ...errors import ArgumentError, DimError, ShapeError
 from ...function import LinearMap
 from ...state import composite
 from .. import layouts
+from ..spelling import tensors_only
 from .conversion import clone
 from .dims import dim_of, dims_of, is_one, listed
 
@@ -34,6 +35,7 @@ class Permute(LinearMap):
         return np.transpose(grad, inverse)
 
 
+@tensors_only
 def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
     """The dimensions in the order of dims: a view. Source: torch.permute.
 
@@ -47,6 +49,7 @@ def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
     return Permute.apply(input, order=tuple(d % input.ndim for d in dims))
 
 
+@tensors_only
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two dimensions exchanged: a view. Source: torch.transpose.
 
@@ -73,6 +76,7 @@ def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
     return transpose(input, axis0, axis1)
 
 
+@tensors_only
 def t(input: Tensor) -> Tensor:
     """The transpose of a matrix; vectors and scalars as they are: a view. Source: torch.t.
 
@@ -105,6 +109,7 @@ def adjoint(input: Tensor) -> Tensor:
     return matrix_transpose(input, "adjoint()").conj()
 
 
+@tensors_only
 def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
     """Dimensions moved to other places, the rest left in their order: a view. Source: torch.movedim.
 
@@ -142,6 +147,7 @@ class Flip(LinearMap):
         return np.flip(grad, self.axis).copy()
 
 
+@tensors_only
 def flip(input: Tensor, dims: int | Sequence[int]) -> Tensor:
     """The order along dims reversed: a copy. Source: torch.flip.
 
@@ -152,6 +158,7 @@ def flip(input: Tensor, dims: int | Sequence[int]) -> Tensor:
     return Flip.apply(input, axis=axis if input.ndim else ())
 
 
+@tensors_only
 def fliplr(input: Tensor) -> Tensor:
     """The order along the second dimension reversed: a copy. Source: torch.fliplr.
 
@@ -164,6 +171,7 @@ def fliplr(input: Tensor) -> Tensor:
     return flip(input, (1,))
 
 
+@tensors_only
 def flipud(input: Tensor) -> Tensor:
     """The order along the first dimension reversed: a copy. Source: torch.flipud.
 
@@ -188,6 +196,7 @@ class Roll(LinearMap):
         return np.roll(grad, tuple(-shift for shift in self.shifts), self.axis)
 
 
+@tensors_only
 def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:
     """Values moved by shifts along dims, round and round; without dims as if in one row. Source: torch.roll.
 

@@ -13,7 +13,7 @@ from ...function import LinearMap
 from ...size import Size
 from ...state import composite
 from ..out import into
-from ..spelling import numpy_spelling
+from ..spelling import numpy_spelling, tensors_only
 from .conversion import clone
 from .dims import dim_of
 from .shape import flatten, reshape
@@ -58,6 +58,7 @@ def expand(input: Tensor, size: Sequence[int], *, implicit: bool = False) -> Ten
     return Expand.apply(input, size=wanted)
 
 
+@tensors_only
 def expand_as(input: Tensor, other: Tensor) -> Tensor:
     """`expand` to the shape of other. Source: torch.Tensor.expand_as."""
     return expand(input, other.shape)
@@ -78,6 +79,7 @@ def sum_to_size(input: Tensor, size: Sequence[int]) -> Tensor:
     return reshape(input.sum(dims), shape) if dims or not shape else input  # of booleans () is their sum
 
 
+@tensors_only
 def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
     """Dimensions of size 1 repeated without a copy: see `Tensor.expand`. Source: torch.broadcast_to.
 
@@ -103,6 +105,7 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
         raise ShapeError(f"broadcast_shapes: shapes {sizes} can't be stretched to one") from None
 
 
+@tensors_only
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """Views of Tensors, stretched to the shape that they have together. Source: torch.broadcast_tensors.
 

@@ -11,7 +11,7 @@ import numpy as np
 from ... import backend, dtypes, function
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import LinearMap
-from ..spelling import numpy_spelling
+from ..spelling import numpy_spelling, tensors_only
 from .dims import dim_of, dims_of
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Reshape(LinearMap):
         return grad.reshape(self.x_shape)
 
 
+@tensors_only
 def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
     """The same values in another shape, a view where the layout allows; one size may be -1. Source: torch.reshape.
 
@@ -97,11 +98,13 @@ def _view_as_dtype(input: Tensor, dtype: dtypes.dtype) -> Tensor:
     return result
 
 
+@tensors_only
 def view_as(input: Tensor, other: Tensor) -> Tensor:
     """`view` in the shape of other. Source: torch.Tensor.view_as."""
     return view(input, other.shape)
 
 
+@tensors_only
 def reshape_as(input: Tensor, other: Tensor) -> Tensor:
     """`reshape` to the shape of other. Source: torch.Tensor.reshape_as."""
     return reshape(input, other.shape)
@@ -130,6 +133,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     return Reshape.apply(input, size=(*input.shape[:at], 1, *input.shape[at:]))
 
 
+@tensors_only
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Dimensions from start_dim to end_dim made one: a view where the layout allows. Source: torch.flatten.
 
@@ -168,6 +172,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     return Reshape.apply(input, size=(*input.shape[:at], *sizes, *input.shape[at + 1 :]))
 
 
+@tensors_only
 def ravel(input: Tensor) -> Tensor:
     """One dimension: a view of what lies in memory row by row, else a copy. Source: torch.ravel.
 

@@ -12,6 +12,7 @@ from ... import backend
 from ...errors import ArgumentError, ShapeError
 from ...function import LinearMap
 from ...placement import Geometry, geometry, memory_of, overlaps
+from ..spelling import tensors_only
 from .dims import dim_of
 from .shape import reshape
 
@@ -77,6 +78,7 @@ def _at(memory: Any, place: Geometry) -> Any:
     return backend.as_strided(memory[offset:], shape, tuple(s * memory.itemsize for s in strides))
 
 
+@tensors_only
 def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None) -> Tensor:
     """The memory behind input in another shape, with other strides: a view. Source: torch.as_strided.
 

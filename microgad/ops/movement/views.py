@@ -13,7 +13,7 @@ from ...placement import geometry, memory_of
 from .. import region
 from ..elementwise import view_as_complex, view_as_real
 from ..out import into
-from ..spelling import numpy_spelling
+from ..spelling import numpy_spelling, tensors_only
 from .conversion import Clone
 from .diagonal import diagonal
 from .order import permute, t, transpose
@@ -85,6 +85,7 @@ def _overwritten(input: Tensor, src: Tensor, op: str, show: Callable[[Tensor], T
     return region.RegionWrite.apply(input, src, chain=shown.chain or (), order=region.order_of(input.array))
 
 
+@tensors_only
 def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """A copy of input with src as its diagonal. Source: torch.diagonal_scatter.
 
@@ -125,6 +126,7 @@ def slice_scatter(
     return into(out, _overwritten(input, src, "slice_scatter", lambda x: slice(x, dim, start, end, step)))
 
 
+@tensors_only
 def as_strided_scatter(
     input: Tensor, src: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
 ) -> Tensor:
@@ -202,6 +204,7 @@ def resize_(input: Tensor, size: Sequence[int], *, memory_format: Any = None) ->
     return input
 
 
+@tensors_only
 def resize_as_(input: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
     """`resize_` to the shape of another Tensor. Source: torch.resize_as_."""
     return resize_(input, the_template.shape)

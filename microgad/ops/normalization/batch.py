@@ -11,6 +11,7 @@ from ...errors import ArgumentError, ShapeError
 from ...function import Function
 from ...state import composite
 from .. import layouts
+from ..spelling import tensors_only
 from .geometry import channel_size, check, column, flat, over_batch, size_rule
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class FixedBatchNorm(Function):
         return (1 if weight is None else weight) / np.sqrt(var + self.eps)
 
 
+@tensors_only
 def batch_norm(
     input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None,
     bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
@@ -124,6 +126,8 @@ def batch_norm(
     if eps <= 0 if training else eps < 0:
         rule = "positive during training" if training else "non-negative"
         raise ArgumentError(f"batch_norm: eps must be {rule}, but got {eps}")
+    if (running_mean is None) is not (running_var is None):
+        raise ArgumentError("batch_norm: running_mean and running_var must either both be None or neither be None")
     if input.array.ndim == 1 and not input.array.size:
         return input.clone()
     if not training:

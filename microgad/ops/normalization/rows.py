@@ -197,6 +197,7 @@ def _apply(op: str, cls: type[Function], input: Tensor, *parameters: Tensor | No
     return cls.apply(*(None if x is None else x.float() for x in (input, *parameters)), **settings).to(kind)
 
 
+@tensors_only
 def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:

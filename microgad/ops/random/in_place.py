@@ -10,6 +10,7 @@ from ... import generator as draws
 from ...errors import ArgumentError, KindError
 from ...generator import Generator
 from ..indexing import SetItem
+from ..spelling import tensors_only
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -40,6 +41,7 @@ def _spelled(name: str, from_: Any, options: dict[str, Any]) -> Any:
     return options.get("from", from_)
 
 
+@tensors_only
 def uniform_(
     self: Tensor, from_: float = 0, to: float = 1, *, generator: Generator | None = None, **spelled: float
 ) -> Tensor:
@@ -54,6 +56,7 @@ def uniform_(
     return _drawn(self, "uniform_", lambda array: draws.uniform_(array, low, to, generator=generator))
 
 
+@tensors_only
 def normal_(self: Tensor, mean: float = 0, std: float = 1, *, generator: Generator | None = None) -> Tensor:
     """Fill with normal numbers. Source: torch.Tensor.normal_.
 
@@ -66,6 +69,7 @@ def normal_(self: Tensor, mean: float = 0, std: float = 1, *, generator: Generat
     return _drawn(self, "normal_", lambda array: draws.normal_(array, mean, std, generator=generator))
 
 
+@tensors_only
 def log_normal_(self: Tensor, mean: float = 1, std: float = 2, *, generator: Generator | None = None) -> Tensor:
     """Fill with exp of normal numbers, whose mean and deviation are given. Source: torch.Tensor.log_normal_.
 
@@ -76,6 +80,7 @@ def log_normal_(self: Tensor, mean: float = 1, std: float = 2, *, generator: Gen
     return _drawn(self, "log_normal_", lambda array: draws.log_normal_(array, mean, std, generator=generator))
 
 
+@tensors_only
 def exponential_(self: Tensor, lambd: float = 1, *, generator: Generator | None = None) -> Tensor:
     """Fill with exponential waiting times at rate lambd. Source: torch.Tensor.exponential_.
 
@@ -86,6 +91,7 @@ def exponential_(self: Tensor, lambd: float = 1, *, generator: Generator | None 
     return _drawn(self, "exponential_", lambda array: draws.exponential_(array, lambd, generator=generator))
 
 
+@tensors_only
 def cauchy_(self: Tensor, median: float = 0, sigma: float = 1, *, generator: Generator | None = None) -> Tensor:
     """Fill with Cauchy numbers of half-width sigma. Source: torch.Tensor.cauchy_.
 
@@ -96,6 +102,7 @@ def cauchy_(self: Tensor, median: float = 0, sigma: float = 1, *, generator: Gen
     return _drawn(self, "cauchy_", lambda array: draws.cauchy_(array, median, sigma, generator=generator))
 
 
+@tensors_only
 def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) -> Tensor:
     """Fill with the trials of probability p up to the first success. Source: torch.Tensor.geometric_.
 

@@ -12,6 +12,7 @@ from ...errors import ArgumentError
 from ...generator import Generator, fills
 from ..creation import finished, in_format, size_of
 from ..out import into
+from ..spelling import tensors_only
 from .in_place import normal_, random_, uniform_
 from .sampling import for_draw, without_gradient
 
@@ -80,6 +81,7 @@ def rand_like(
     return finished(made.array, input.device if device is None else device, requires_grad)
 
 
+@tensors_only
 def randn_like(
     input: Tensor, *, generator: Generator | None = None, dtype: Any = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False, memory_format: Any = None, pin_memory: bool = False,
@@ -111,6 +113,7 @@ def randint(
     return made if out is not None else finished(made.array, backend.chosen(device), requires_grad)
 
 
+@tensors_only
 def randint_like(
     input: Tensor, low: Any = None, high: Any = None, *, generator: Generator | None = None, dtype: Any = None,
     layout: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None,

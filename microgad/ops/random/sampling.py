@@ -13,6 +13,7 @@ from ...generator import Generator
 from ..creation import finished
 from ..elementwise import Where
 from ..out import into
+from ..spelling import tensors_only
 from .in_place import bernoulli_
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def without_gradient(drawn: Tensor, *inputs: Any) -> Tensor:
     return drawn
 
 
+@tensors_only
 def bernoulli(
     input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Tensor | None = None
 ) -> Tensor:
@@ -50,6 +52,7 @@ def bernoulli(
     return drawn if out is not None else without_gradient(drawn, input)
 
 
+@tensors_only
 def multinomial(
     input: Tensor,
     num_samples: int,

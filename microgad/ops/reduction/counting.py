@@ -12,7 +12,7 @@ from ...function import Function
 from .. import layouts
 from ..movement.dims import dim_of
 from ..out import into
-from ..spelling import numpy_spelling
+from ..spelling import numpy_spelling, tensors_only
 from .axes import Dim, axes
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def count_nonzero(input: Tensor, dim: Dim = None) -> Tensor:
     return CountNonzero.apply(input, axis=axes(dim, input.array.ndim, "count_nonzero"))
 
 
+@tensors_only
 def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False) -> Any:
     """The indices of what is not zero, a row each; or as a tuple, a Tensor for each dim. Source: torch.nonzero.
 
@@ -100,6 +101,7 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
     return into(out, function.Tensor._made(found if x.ndim else found[:, :0]))
 
 
+@tensors_only
 def argwhere(input: Tensor) -> Tensor:
     """The indices of what is not zero, a row each. Source: torch.argwhere.
 
@@ -109,6 +111,7 @@ def argwhere(input: Tensor) -> Tensor:
     return nonzero(input)
 
 
+@tensors_only
 def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Tensor | None = None) -> Tensor:
     """The first `size` rows of `nonzero`, filled up with fill_value. Source: torch.nonzero_static.
 
@@ -123,6 +126,7 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Tenso
     return into(out, function.Tensor._made(np.concatenate([found, filling])))
 
 
+@tensors_only
 def unique(
     input: Tensor,
     sorted: bool = True,
@@ -156,6 +160,7 @@ def unique(
     return _answer(input, dim, shape, rows, first, wanted, counts if return_counts else None)
 
 
+@tensors_only
 def unique_consecutive(
     input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any:

@@ -11,7 +11,7 @@ from ...function import Function
 from ...state import composite
 from ..elementwise import Select, where
 from ..out import into
-from ..spelling import numpy_spelling
+from ..spelling import numpy_spelling, tensors_only
 from .axes import axes
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def _ratio(grad: Any, out: Any) -> Any:
     return Select.apply(np.logical_not(zero), grad / np.where(zero, 1, out))
 
 
+@tensors_only
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Tensor:
     """(..., P, M), (..., R, M) -> (..., P, R): the p-norms of differences of rows. Source: torch.cdist.
 

@@ -13,11 +13,13 @@ from ...errors import ArgumentError, KindError, ShapeError
 from ..creation import as_tensor, linspace
 from ..indexing import Gather
 from ..out import into
+from ..spelling import tensors_only
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
 
 
+@tensors_only
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """How often each of 0, 1, 2, ... comes in a line of integers, or what they weigh together. Source: torch.bincount.
 
@@ -47,6 +49,7 @@ def _weighed(place: Any, weights: Tensor, count: int) -> Tensor:
     return function.Tensor._made(np.bincount(place, weights.array, count).astype(weights.array.dtype))
 
 
+@tensors_only
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out: Tensor | None = None) -> Tensor:
     """How many elements are in each of `bins` equal parts of [min, max]; of their own range by default.
 
@@ -79,6 +82,7 @@ def _range(op: str, x: Any, bins: int, low: float, high: float, margin: float) -
     return (low - margin, high + margin) if low == high else (low, high)
 
 
+@tensors_only
 def histogram(
     input: Tensor,
     bins: int | Tensor,
@@ -99,6 +103,7 @@ def histogram(
     return into(out, return_types.histogram(hist, edges[0] if isinstance(bins, int) else edges[0].clone()))
 
 
+@tensors_only
 def histogramdd(
     input: Tensor,
     bins: int | Sequence[int] | Sequence[Tensor],
@@ -179,6 +184,7 @@ def _equal_bins(x: Any, edges: Any) -> Any:
     return np.minimum(place, n - 1)
 
 
+@tensors_only
 def searchsorted(
     sorted_sequence: Tensor,
     input: Tensor | float,
@@ -233,6 +239,7 @@ def _searched(lines: Any, values: Any, right: bool) -> Any:
     return low
 
 
+@tensors_only
 def bucketize(
     input: Tensor | float,
     boundaries: Tensor,

@@ -11,6 +11,7 @@ from ...errors import ArgumentError
 from ...function import Function
 from ..blocks import in_double
 from ..out import into
+from ..spelling import tensors_only
 from .numeric import pieces, promote, rational
 from .zeta import zeta_of
 
@@ -221,6 +222,7 @@ class Polygamma(Function):
         return grad * Polygamma.apply(x, n=self.n + 1)
 
 
+@tensors_only
 def polygamma(n: int, input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The derivative of `digamma` of order n. Source: torch.polygamma.
 

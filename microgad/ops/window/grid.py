@@ -16,7 +16,6 @@ from ...errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
 from ...function import Function, LinearMap
 from ...state import composite
 from ..creation import finished
-from ..spelling import tensors_only
 from .geometry import refusal
 from .resample import cubic
 
@@ -95,7 +94,6 @@ def reflected(at: Any, size: Any, align: bool) -> tuple[Any, Any]:
     return inside, turn.astype(np.int8)
 
 
-@tensors_only
 @composite
 def grid_sample(
     input: Tensor,

@@ -123,7 +123,6 @@ class AvgPool3d(AvgPool2d):
     symbol = "avg_pool3d"
 
 
-@tensors_only
 @composite
 def max_pool1d(
     input: Tensor,
@@ -182,7 +181,6 @@ def max_pool2d(
     return (out, MaxPool2dIndices.apply(input, window=window)) if return_indices else out
 
 
-@tensors_only
 @composite
 def max_pool3d(
     input: Tensor,

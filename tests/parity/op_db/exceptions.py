@@ -35,6 +35,9 @@ POLYNOMIALS = (
     "legendre_polynomial_p",
 )
 
+WITH_NONE = ("clamp_min", "clamp_max", "min", "max", "trapz", "trapezoid", "cumulative_trapezoid")
+RESOLVED = ("resolve_conj", "resolve_neg")
+
 # Checks that aren't made: how their names begin, and the reason.
 LEFT_OUT: dict[str, dict[str, str]] = {
     "nn.functional.linear_cross_entropy": {
@@ -102,5 +105,10 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     },
     **{f"special.{name}": {"forward int64 reference": OVERFLOW} for name in POLYNOMIALS},
     "special.laguerre_polynomial_l": dict.fromkeys(("forward float32 reference", "forward int64 reference"), OVERFLOW),
+    **{name: {"no Tensor": "None is the default of an argument here"} for name in WITH_NONE},
+    **{name: {"no Tensor": "it gives what it gets: nothing is ever put off here"} for name in RESOLVED},
+    **{name: {"no Tensor": "values may be a list, as NumPy's may"} for name in ("searchsorted", "bucketize")},
+    "item": {"no Tensor": "a method of no Tensor is Python's"},
+    "slice": {"no Tensor": "no public function of torch: its dispatcher raises RuntimeError"},
     "addbmm": {"in place": "torch resizes an input that is too small, which it does in no other product"},
 }

@@ -25,6 +25,7 @@ DTYPES = ("float32", "float64", "complex64", "complex128", "int64", "bool")
 REFERENCE = ("float32", "float64", "int64")  # of the reference inputs: extreme values, more shapes
 SAMPLES = 12  # of an op in a dtype
 FEWER = 4  # of them: for second derivatives, and for each other form of the call
+ALIKE = "an error of the class that torch's has"
 LARGE = 1000  # elements, which a sample of the reference inputs may have
 
 
@@ -51,7 +52,7 @@ class Check:
     functions: tuple[Any, Any]
     sample: SampleInput
     requires_grad: bool = False
-    raises: Any = None  # where torch raises, microgad has to raise this; None: that proves nothing
+    raises: Any = None  # where torch raises, microgad has to raise this, or the same; None: that proves nothing
     call: Any = Call  # of a sample for one library
 
     def failure(self, slack: float = 1, values: bool = True) -> Failure | None:
@@ -79,7 +80,7 @@ class Check:
     def unraised(self, ours: Call, expected: Exception) -> Failure | None:
         try:
             self.program(self.functions[1], ours)
-        except self.raises as error:
+        except type(expected) if self.raises is ALIKE else self.raises as error:  # noqa: B030
             return None if str(error) else self.failed(f"{type(error).__name__} without a message")
         except Exception as error:
             return self.failed(f"{described(error)}, where torch has {described(expected)}", error)
@@ -143,6 +144,7 @@ class Walk:
                 yield Check("forward noncontiguous", forward, functions, sample.noncontiguous())
         yield from self.forms(functions, spread(samples, self.fewer), dtype in self.differentiable)
         yield from self.errors(functions)
+        yield from self.no_tensors(functions, samples[:1])
 
     def derivatives(self, dtype: str, functions: Any, samples: list[SampleInput]) -> Iterator[Check]:
         for sample in samples:
@@ -212,6 +214,18 @@ class Walk:
                     continue  # a method of no Tensor: Python's error
                 yield Check("errors", forward, functions, error.sample_input, raises=error.error_type)
 
+    def no_tensors(self, functions: Any, samples: list[SampleInput]) -> Iterator[Check]:
+        """A list, None and a str in the place of each Tensor."""
+        for sample in samples:
+            given = sample.input, *sample.args
+            for i, x in enumerate(given):
+                if not isinstance(x, torch.Tensor) or (i == 0 and is_method(functions[0])):
+                    continue  # a method of no Tensor is Python's
+                for wrong in ([1.0], None, "a"):
+                    first, *rest = (*given[:i], wrong, *given[i + 1 :])
+                    called = SampleInput(first, args=tuple(rest), kwargs=sample.kwargs)
+                    yield Check("no Tensor", forward, functions, called, raises=ALIKE)
+
     def samples(self, source: Any, dtype: str) -> list[SampleInput]:
         """All that op_db has; without --thorough the first and a seeded choice."""
         for seed in (random.seed, np.random.seed, torch.default_generator.manual_seed):
@@ -225,6 +239,10 @@ class Walk:
             return samples
         chosen = sorted(random.Random(0).sample(range(1, len(samples)), self.most - 1))
         return [samples[0], *(samples[i] for i in chosen)]
+
+
+def is_method(f: Any) -> bool:
+    return getattr(torch.Tensor, getattr(f, "__name__", ""), None) is f
 
 
 def ordinary(sample: SampleInput) -> bool:
