@@ -258,18 +258,17 @@ def _accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
     tensor = leaf.tensor()
     if tensor is None or tensor.node is None:  # gone, or wanting no gradient any more
         return
-    if tensor.grad is None:
-        if create_graph:
-            tensor.grad = grad
-        else:
-            tensor.grad = function.Tensor._made(grad if owned else grad.copy())
+    held = tensor.__dict__.get("grad")  # `.grad` itself checks what is assigned
+    if held is None:
+        made = grad if create_graph else function.Tensor._made(grad if owned else grad.copy())
+        tensor.__dict__["grad"] = made
     elif create_graph:
-        tensor.grad = tensor.grad + grad
-    elif tensor.grad.node is not None:  # a constant is added: its derivatives stay
-        tensor.grad = function.Tensor._made(_sum(tensor.grad.array, grad), tensor.grad.node)
+        tensor.__dict__["grad"] = held + grad
+    elif held.node is not None:  # a constant is added: its derivatives stay
+        tensor.__dict__["grad"] = function.Tensor._made(_sum(held.array, grad), held.node)
     else:
-        tensor.grad.array += grad
-        tensor.grad._bump()
+        held.array += grad
+        held._bump()
     for hook in tensor._after_accumulation():
         if hook(tensor) is not None:
             raise errors.GraphError("Tensor post accumulate grad hooks should return None.")

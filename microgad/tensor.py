@@ -46,7 +46,6 @@ class Tensor(Methods):
     version: list[int] | None  # the counter of writes, shared by all views of one memory; None until someone looks
 
     # Seldom set, so they cost a Tensor nothing until they are:
-    grad: Tensor | None = None
     base: Tensor | None = None  # the Tensor that this one is a view of
     chain: tuple[tuple[type[Function], dict[str, Any]], ...] | None = None  # the operations that lead from base to here
     views: list[weakref.ref[Tensor]] | None = None  # of a base: its live views

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -306,3 +307,31 @@ def test_other_memory() -> None:
     assert z.tolist() == [5, 0, 0]
     with pytest.raises(RuntimeError, match="set_: is not recorded"):
         x.set_(y)
+
+
+@pytest.mark.parametrize("name", ["grad", "_grad"])
+@pytest.mark.parametrize("make", [torch.nn.Parameter, lambda x: x, lambda x: x.requires_grad_() * 2])
+def test_a_gradient_is_like_its_tensor(make: Any, name: str) -> None:
+    x, fits = make(torch.ones(3)), torch.zeros(3)
+    setattr(x, name, fits)
+    for wrong, kind, said in (
+        (torch.ones(4), RuntimeError, r"gradient of size '\[4\]' to a tensor of size '\[3\]'"),
+        (torch.ones(1), RuntimeError, r"gradient of size '\[1\]'"),
+        (torch.ones(3, dtype=torch.float64), RuntimeError, "gradient with dtype 'torch.float64'"),
+        (np.ones(3, np.float32), TypeError, "a Tensor or None but got grad of type ndarray"),
+        ([1.0, 1.0, 1.0], TypeError, "grad of type list"),
+        (x, RuntimeError, "can't assign Variable as its own grad"),
+    ):
+        with pytest.raises(kind, match=said):
+            setattr(x, name, wrong)
+    assert x.grad is x._grad is fits
+    del x.grad
+    assert x.grad is None
+
+
+def test_gradients_are_added_to_what_was_assigned() -> None:
+    x = torch.ones(2, requires_grad=True)
+    x.grad = torch.tensor([1.0, 2.0])
+    (3 * x).sum().backward()
+    assert x.grad.tolist() == [4, 5]
+    assert copy.deepcopy(x).grad.tolist() == [4, 5]

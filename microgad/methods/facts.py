@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .. import backend, formats
+from .. import backend, errors, formats
+from .. import function as core
 from ..lazy import Room
 from ..placement import strides
 
@@ -15,6 +16,29 @@ if TYPE_CHECKING:
 else:
     storage = Room("microgad.storage")
     sharing = Room("microgad.ops.movement.sharing")
+
+
+def _check_gradient(tensor: Tensor, grad: Any) -> None:
+    """Raise where a gradient can't be this Tensor's: TypeError for another type, RuntimeError for the rest."""
+    if not isinstance(grad, core.Tensor):
+        raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(grad).__name__}")
+    if grad is tensor:
+        raise errors.GraphError("can't assign Variable as its own grad")
+    if grad.array.shape != tensor.array.shape:
+        raise errors.ShapeError(
+            f"attempting to assign a gradient of size '{list(grad.shape)}' to a tensor of size '{list(tensor.shape)}'. "
+            "Please ensure that the gradient and the tensor are the same size"
+        )
+    if grad.array.dtype != tensor.array.dtype:
+        raise errors.DtypeError(
+            f"attempting to assign a gradient with dtype '{grad.dtype}' to a tensor of dtype '{tensor.dtype}'. "
+            "The gradient must match the tensor's dtype"
+        )
+    if type(grad.array) is not type(tensor.array):
+        raise errors.DeviceError(
+            f"attempting to assign a gradient on {grad.device} to a tensor on {tensor.device}. "
+            "Please ensure that the gradient and the tensor are on the same device"
+        )
 
 
 class Facts:
@@ -162,12 +186,20 @@ class Facts:
         return False
 
     @property
-    def _grad(self: Tensor) -> Tensor | None:
-        """`grad`, under the name by which programs with several workers write it."""
-        return self.grad
+    def grad(self: Tensor) -> Tensor | None:
+        """The gradient that `backward` has added up. What is assigned is a Tensor like this one, or None."""
+        return self.__dict__.get("grad")
 
-    @_grad.setter
-    def _grad(self: Tensor, value: Tensor | None) -> None:
-        self.grad = value
+    @grad.setter
+    def grad(self: Tensor, value: Tensor | None) -> None:
+        if value is not None:
+            _check_gradient(self, value)
+        self.__dict__["grad"] = value
+
+    @grad.deleter
+    def grad(self: Tensor) -> None:
+        self.__dict__.pop("grad", None)
+
+    _grad = grad  # the name by which programs with several workers write it
 
     is_shared, share_memory_ = sharing.is_shared, sharing.share_memory_
