@@ -23,6 +23,8 @@ class device:
         if isinstance(type, device):
             self.type, self.index = type.type, type.index
             return
+        if not isinstance(type, (str, int)):
+            raise TypeError(f"argument 'device' must be torch.device, not {type.__class__.__name__}")
         kind, _, number = f"cuda:{type}".partition(":") if isinstance(type, int) else type.partition(":")
         if number and (index is not None or not number.isdigit()):
             raise DeviceError(f"invalid device: '{type}'{'' if index is None else f' with index {index}'}")

@@ -314,7 +314,7 @@ class Function:
 
     @classmethod
     def _operand(cls, x: Any) -> Any:
-        if isinstance(x, np.generic):
+        if isinstance(x, np.generic) and x.dtype.kind in "biufc":
             return x.item()  # a NumPy scalar is as weak as Python's: float32 stays float32
         if x is None or isinstance(x, (float, int, complex, ndarray)) or hasattr(x, "__cuda_array_interface__"):
             return x

@@ -19,11 +19,12 @@ from .size import Size
 if TYPE_CHECKING:
     from . import dispatch
     from .graph import Graph
-    from .ops import movement, region
+    from .ops import creation, movement, region
 
     Operand: TypeAlias = "Tensor | float"  # what the operators take beside a Tensor
 else:
-    dispatch, movement, region = Room("microgad.dispatch"), Room("microgad.ops.movement"), Room("microgad.ops.region")
+    dispatch, creation = Room("microgad.dispatch"), Room("microgad.ops.creation")
+    movement, region = Room("microgad.ops.movement"), Room("microgad.ops.region")
 
 _new = object.__new__
 
@@ -52,12 +53,7 @@ class Tensor(Methods):
     name: str | None = None
 
     def __new__(cls, *sizes: Any) -> Any:
-        sizes = tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], Size) else sizes
-        if len(sizes) == 1 and not isinstance(sizes[0], int):
-            array = np.array(sizes[0].array if isinstance(sizes[0], Tensor) else sizes[0], dtypes.get_default_dtype())
-        else:
-            array = np.empty(sizes or (0,), dtypes.get_default_dtype())
-        return cls._made(array)
+        return creation.of_old(*sizes).as_subclass(cls)
 
     @classmethod
     def _made(cls, array: Any, node: Any = None) -> Any:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -286,6 +288,9 @@ def outcome(t: Any, call: str) -> Any:
         "i": t.tensor([5, -5], dtype=t.int32),
         "m": t.tensor([True, False]),
         "v": t.tensor([2.0, -1.0]),
+        "a": np.ones(2, np.float32),
+        "np": np,
+        "Fraction": Fraction,
         "n": t.tensor(2),
         "x": t.tensor(0.5),
         "g": t.tensor(0.5, requires_grad=True),
@@ -311,3 +316,69 @@ def test_a_number_and_a_tensor(call):
     if isinstance(ours, Exception):
         raise ours
     same(theirs, ours)
+
+
+PYTHONS = True, 2, 2.5, 1j
+NUMPYS = [kind(1) for kind in (np.float16, np.float32, np.float64, np.int8, np.int32, np.int64, np.uint8, np.complex64)]
+
+
+@pytest.mark.parametrize("place", [lambda x, y: [x, y], lambda x, y: [[x], [y]], lambda x, y: (2.5, x, y)])
+def test_numbers_of_both_kinds_in_a_list(place):
+    for x in (*PYTHONS, *NUMPYS):
+        for y in NUMPYS:
+            for data in (place(x, y), place(y, x)):
+                theirs = torch.tensor(data)
+                same(theirs, microgad.tensor(data))
+                same(theirs, microgad.as_tensor(data))
+
+
+DATA = """
+    t.tensor([1.5, t.tensor(1.5, dtype=t.float64)])
+    t.tensor([np.ones(2, np.float32), [1.5, 2]])
+    t.tensor([[1.5, 2], np.ones(2)])
+    t.tensor([Fraction(1, 2), 2**64, 1.5], dtype=t.float64)
+    t.tensor([1.5, 2**64])
+    t.tensor([1, 2**63])
+    t.tensor([object()])
+    t.tensor([None], dtype=t.float32)
+    t.tensor([Fraction(1, 2)])
+    t.tensor(np.array([1, None]))
+    t.tensor(np.array([1, 2], object))
+    t.tensor(np.ones(1, "M8[s]"), dtype=t.float32)
+    t.from_numpy(np.array([1, None]))
+    t.from_numpy(np.ones(1, "M8[s]"))
+    t.as_tensor(np.ones(1, "m8[s]"))
+    t.from_numpy(np.ones(1, ">f4"))
+    t.as_tensor(np.ones(1, ">i8"), dtype=t.float32)
+    t.full((2,), None)
+    t.full((2,), [1.0])
+    t.full_like(v, "a")
+    t.full((2,), np.datetime64("2020-01-01"))
+    v.add(np.datetime64("2020-01-01"))
+    v.mul(np.str_("a"))
+    v.clamp(np.timedelta64(1, "s"))
+    v.clone().fill_(np.datetime64("2020-01-01"))
+    v.index_fill(0, t.tensor([0], dtype=t.int32), 1.0)
+    v.clone().index_fill_(0, t.tensor([0.0]), 1.0)
+    t.Tensor(np.int64(3)).shape
+    t.Tensor(np.int64(2), 3).shape
+    t.Tensor(t.Size([2, 3])).shape
+    t.Tensor(v.double())
+    t.Tensor(v).fill_(7.0) + v
+    t.Tensor(a).fill_(7.0) + t.tensor(a)
+    t.Tensor([[1], [2.5]])
+    t.Tensor(range(3))
+    t.Tensor(None)
+    t.Tensor(1.5)
+    t.Tensor(np.float32(2))
+    t.Tensor("ab")
+    t.Tensor([None])
+    t.Tensor(np.array([1, None]))
+    t.Tensor(np.ones(1, "M8[s]"))
+    t.zeros(2, device=1.5)
+"""
+
+
+@pytest.mark.parametrize("call", lines(DATA))
+def test_what_a_tensor_is_made_of(call):
+    test_a_number_and_a_tensor(call)

@@ -8,7 +8,7 @@ from .data import (
 )  # fmt: skip
 from .filled import (
     Fill, dtype_beside, empty, empty_like, empty_permuted, empty_strided, eye, fill, floating, full, full_like,
-    in_format, ones, ones_like, size_of, zeros, zeros_like,
+    in_format, of_old, ones, ones_like, size_of, zeros, zeros_like,
 )  # fmt: skip
 from .ranges import arange, linspace, logspace, range, tril_indices, triu_indices
 
@@ -16,6 +16,6 @@ __all__ = [
     "Fill", "arange", "as_tensor", "asarray", "dtype_beside", "empty", "empty_like", "empty_permuted", "empty_strided",
     "eye", "fill", "finished", "floating", "from_dlpack", "from_file",
     "from_numpy", "frombuffer", "full", "full_like", "in_format", "linspace", "logspace",
-    "ones", "ones_like", "range", "refuse", "scalar_tensor", "size_of", "tensor", "tril_indices", "triu_indices",
-    "zeros", "zeros_like",
+    "of_old", "ones", "ones_like", "range", "refuse", "scalar_tensor", "size_of", "tensor", "tril_indices",
+    "triu_indices", "zeros", "zeros_like",
 ]  # fmt: skip

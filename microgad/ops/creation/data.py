@@ -15,6 +15,7 @@ from .numbers import converted
 if TYPE_CHECKING:
     from ...tensor import Tensor
 
+_PYTHONS = frozenset((float, int, bool, complex))
 _WITHOUT_EFFECT = frozenset(("layout", "pin_memory", "memory_format"))
 
 
@@ -55,21 +56,58 @@ def tensor(
     except TypeError:  # further on there is a Tensor of a GPU
         array = np.array(_plain(data, found))
     if array.dtype == object:
-        if array.size and all(type(x) is int for x in array.flat):
-            raise ArgumentError("tensor: Overflow: a number is too large for int64")
-        raise DtypeError(f"tensor: expected numbers or nested sequences of equal lengths, got {type(data).__name__}")
+        array = _of_objects(data, array, dtype)
     if dtype is not None:
         kind = dtypes.of(dtype).dtype
-        array = array.astype(kind, copy=False) if backend.is_array(data) else converted("tensor", array, kind)
-    elif found or (isinstance(first, np.generic) and array.dtype != first.dtype and _plain(data, found)):
+        if backend.is_array(data):
+            _check_kind(data)
+            array = array.astype(kind, copy=False)
+        else:
+            array = converted("tensor", array, kind)
+    elif found or (first is not data and array.dtype.kind in "fc" and _among_numbers(data) and _plain(data, found)):
         array = array.astype(functools.reduce(dtypes.promote_types, found).dtype)
     elif not hasattr(first, "dtype"):
-        if array.dtype == np.uint64:
+        if array.dtype == np.uint64 or (type(first) is int and array.dtype.kind == "f" and _overflows(data)):
             raise ArgumentError("tensor: Overflow: a number is too large for int64; give dtype=torch.uint64")
         if array.dtype.kind in "fc":
             array = array.astype(dtypes.default_for(2 if array.dtype.kind == "f" else 3), copy=False)
-    dtypes.of(array.dtype)  # refuse what PyTorch has no name for
+    _check_kind(array)
     return finished(array, backend.chosen(device), requires_grad)
+
+
+def _check_kind(array: Any) -> None:
+    """Refuse what PyTorch has no name for."""
+    try:
+        dtypes.of(array.dtype)
+    except DtypeError:
+        if array.dtype.isnative:
+            raise
+        raise ArgumentError(f"the bytes of a {array.dtype} array are in another order than this machine's") from None
+
+
+def _of_objects(data: Any, array: Any, dtype: Any) -> Any:
+    """Numbers of a kind that NumPy has no dtype for, as fractions, as an array of floats, where that was asked for."""
+    if not backend.is_array(data):
+        floating = (
+            dtypes.of(dtype).is_floating_point if dtype is not None else any(type(x) is float for x in array.flat)
+        )
+        if floating and all(hasattr(x, "__float__") for x in array.flat):
+            return array.astype(np.float64)
+        if array.size and all(type(x) is int for x in array.flat):
+            raise ArgumentError("tensor: Overflow: a number is too large for int64")
+    raise DtypeError(f"tensor: expected numbers or nested sequences of equal lengths, got {type(data).__name__}")
+
+
+def _among_numbers(data: Any) -> bool:
+    """Whether nested sequences have something of a dtype among Python's numbers, which alone have none."""
+    if isinstance(data, (list, tuple)):
+        return not _PYTHONS.issuperset(map(type, data)) and any(map(_among_numbers, data))
+    return hasattr(data, "dtype")
+
+
+def _overflows(data: Any) -> bool:
+    """Whether nested sequences are of integers alone, which NumPy made floats for want of a common dtype."""
+    return all(map(_overflows, data)) if isinstance(data, (list, tuple)) else type(data) is int
 
 
 def _plain(data: Any, found: list[Any]) -> Any:
@@ -106,7 +144,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
         found: Tensor = data.to(dtype=dtype, device=device)
         return found
     if backend.is_array(data) and (dtype is None or dtypes.of(dtype).dtype == data.dtype):
-        dtypes.of(data.dtype)
+        _check_kind(data)
         return finished(data, device if backend.is_gpu(data) else backend.chosen(device))
     return tensor(data, dtype=dtype, device=device)
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from ... import backend, dtypes, formats, function
 from ...errors import ArgumentError, DtypeError, ShapeError
+from ...size import Size
 from ..out import into
 from ..spelling import tensors_only
-from .data import finished, refuse
+from .data import as_tensor, finished, refuse
 from .numbers import number, plain
 
 if TYPE_CHECKING:
@@ -179,6 +180,18 @@ def empty_permuted(
     for axis in reversed(order):
         strides[axis], step = step, step * max(shape[axis], 1)
     return empty_strided(shape, strides, dtype=dtype, device=device, **options)
+
+
+def of_old(*sizes: Any) -> Tensor:
+    """What `torch.Tensor(...)` gives: of sizes, uninitialised, or of data, on the memory of a Tensor or an array."""
+    if len(sizes) != 1 or isinstance(sizes[0], (int, np.integer, Size)):
+        return empty(*sizes or (0,))
+    (data,) = sizes
+    if isinstance(data, function.Tensor):
+        return data.detach()
+    if isinstance(data, str) or not (isinstance(data, Sequence) or backend.is_array(data)):
+        raise TypeError(f"new(): data must be a sequence (got {type(data).__name__})")
+    return as_tensor(data, dtypes.get_default_dtype())
 
 
 @tensors_only

@@ -14,11 +14,12 @@ def plain(op: str, argument: str, value: Any) -> Any:
 
     Raises TypeError for one that has some, for one that wants a gradient, as it would get none, and for all else.
     """
-    if isinstance(value, (float, int, complex)) and not isinstance(value, np.generic):
-        return value
-    if not hasattr(value, "item") or value.ndim or getattr(value, "requires_grad", False):
+    found = value
+    if hasattr(value, "item") and not value.ndim and not getattr(value, "requires_grad", False):
+        found = value.item()
+    if not isinstance(found, (float, int, complex)):
         raise TypeError(f"{op}(): argument '{argument}' must be Number, not {type(value).__name__}")
-    return value.item()
+    return found
 
 
 def number(op: str, value: Any, dtype: np.dtype[Any]) -> Any:

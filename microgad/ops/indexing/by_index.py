@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ... import function as core
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ..creation.numbers import factor, number
 from ..movement.dims import dim_of
@@ -113,7 +114,9 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: T
 
 
 def index_fill_call(input: Tensor, dim: int, index: Tensor, value: Any) -> Call:
-    where = _index("index_fill", input, dim, index, DimError, value, dtypes=(INT64,), negative=True)
+    if isinstance(index, core.Tensor) and index.array.size and index.array.dtype != INT64:
+        raise DimError(f"index_fill_(): Expected dtype int64 for index, got {index.array.dtype}")
+    where = _index("index_fill", input, dim, index, DimError, value, negative=True)
     return one_step(SetItem, filler("index_fill", value, input), where)
 
 
