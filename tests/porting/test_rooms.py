@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 
 import pytest
@@ -21,10 +22,10 @@ def _unsaid():
 def test_nothing_is_compiled_and_that_is_said_once() -> None:
     net = torch.nn.Linear(1, 1)
     with pytest.warns(UserWarning, match="nothing is compiled"):
-        assert torch.compile(net) is net
+        assert torch.compile(len) is len
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert torch.compile(mode="max-autotune")(net) is net
+        assert torch.compile(mode="max-autotune")(len) is len
     with pytest.warns(UserWarning, match="nothing is scripted"):
         assert torch.jit.script(net) is torch.jit.trace(net, torch.ones(1)) is net
     assert not torch.jit.is_scripting()
@@ -34,6 +35,39 @@ def test_nothing_is_compiled_and_that_is_said_once() -> None:
         torch.jit.save(net, "file")
     with pytest.raises(RuntimeError, match="microgad downloads no code"):
         torch.hub.load("a", "b")
+
+
+@pytest.mark.filterwarnings("ignore:torch.compile")
+def test_a_compiled_module_has_the_names_of_pytorchs_checkpoints() -> None:
+    net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout())
+    net.scale = 3
+    compiled = torch.compile(mode="max-autotune")(net)
+    assert isinstance(compiled, torch.nn.Module)
+    assert not isinstance(compiled, torch.nn.Sequential)
+    assert compiled._orig_mod is net
+    assert [name for name, _ in compiled.named_modules()] == ["", "_orig_mod", "_orig_mod.0", "_orig_mod.1"]
+    assert compiled.scale == 3
+    assert len(compiled) == 2
+    compiled.scale = 4
+    assert net.scale == 4
+    del compiled.scale
+    assert not hasattr(net, "scale")
+    state = compiled.state_dict()
+    assert (
+        list(state) == [name for name, _ in compiled.named_parameters()] == ["_orig_mod.0.weight", "_orig_mod.0.bias"]
+    )
+    compiled.load_state_dict({name: value + 1 for name, value in state.items()})
+    stripped = {name.removeprefix("_orig_mod."): value for name, value in compiled.state_dict().items()}
+    torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout()).load_state_dict(stripped)
+    with pytest.raises(RuntimeError, match="Missing key"):
+        net.load_state_dict(compiled.state_dict())
+    compiled.eval()
+    assert [net.training, net[1].training, compiled.training] == [False] * 3
+    x = torch.ones(1, 2)
+    copied = copy.deepcopy(compiled)
+    assert compiled(x).tolist() == net(x).tolist() == copied(x).tolist()
+    assert copied._orig_mod is not net
+    assert compiled(x).grad_fn.path == "0"
 
 
 def test_mixed_precision_is_one_precision() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from ...lazy import absent as _absent
+from .compiled import OptimizedModule as OptimizedModule
 from .compiler import allow_in_graph as allow_in_graph
 from .compiler import disable as disable
 from .compiler import is_compiling as is_compiling

@@ -6,11 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from ...lazy import absent as _absent
+from ...nn import Module as _Module
 from ...notices import once as _once
+from .compiled import OptimizedModule as _OptimizedModule
 
 
 def compile(model: Any = None, **options: Any) -> Any:
-    """Give the model, or the function, as it is; also as a decorator with options. Says so once.
+    """Give the function as it is; also as a decorator with options. Says so once.
+
+    A module comes back inside of another, which computes the same and has PyTorch's names: its state_dict's keys begin
+    with "_orig_mod.", and `_orig_mod` is the module itself. `module.compile()` leaves the names alone.
 
     Source: torch.compile.
 
@@ -21,7 +26,9 @@ def compile(model: Any = None, **options: Any) -> Any:
     True
     """
     _once("torch.compile: microgad runs programs as they are; nothing is compiled")
-    return (lambda model: model) if model is None else model
+    if model is None:
+        return compile
+    return _OptimizedModule(model) if isinstance(model, _Module) else model
 
 
 def disable(fn: Any = None, recursive: bool = True, **options: Any) -> Any:

@@ -1,0 +1,54 @@
+"""What `torch.compile` makes of a module: one around it, whose names PyTorch's checkpoints have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...nn import Module
+
+
+class OptimizedModule(Module):
+    """A module under the name `_orig_mod`: it computes as that, and all else but the names is that module's.
+
+    Source: torch._dynamo.eval_frame.OptimizedModule.
+
+    >>> compiled = OptimizedModule(nn.Linear(1, 1))
+    >>> list(compiled.state_dict()), compiled.in_features
+    (['_orig_mod.weight', '_orig_mod.bias'], 1)
+    """
+
+    def __init__(self, mod: Module) -> None:
+        super().__init__()
+        del vars(self)["training"]
+        self._modules["_orig_mod"] = mod  # whose path, which pictures show, stays what it was
+
+    @property
+    def training(self) -> bool:
+        """Whether the module trains."""
+        return self._orig_mod.training
+
+    @training.setter
+    def training(self, mode: bool) -> None:
+        self._orig_mod.training = mode
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self._orig_mod(*args, **kwargs)
+
+    def __len__(self) -> int:
+        return len(self._orig_mod)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return OptimizedModule, (self._orig_mod,)
+
+    def __getattr__(self, name: str) -> Any:
+        mod = self.__dict__["_modules"]["_orig_mod"]
+        return mod if name == "_orig_mod" else getattr(mod, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if hasattr(type(self), name):
+            super().__setattr__(name, value)
+        else:
+            setattr(self._orig_mod, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self._orig_mod, name)
