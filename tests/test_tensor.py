@@ -98,6 +98,26 @@ def test_a_view_made_without_recording_can_t_be_written_with_it() -> None:
         v.mul_(2)
 
 
+@pytest.mark.parametrize(
+    "write", [lambda x, w: x.mul_(w), lambda x, w: x[:1].copy_(w), lambda x, w: x.__setitem__(0, w)]
+)
+@pytest.mark.parametrize("wanted", [False, True])
+def test_a_view_made_without_recording_does_not_lose_the_gradient_of_a_later_write(write: Any, wanted: bool) -> None:
+    w = torch.tensor([3.0], requires_grad=True)
+    x = torch.ones(2, requires_grad=True) * 1 if wanted else torch.ones(2)
+    with torch.no_grad():
+        v, kind = x[:1], x.view(torch.int32)
+    write(x, w[0])
+    assert v.detach().tolist() == [3]
+    assert not kind.requires_grad
+    with pytest.raises(RuntimeError, match="created in no_grad mode, and its base"):
+        v.sum().backward()
+    x.sum().backward()
+    assert w.grad.tolist() == [2 if x[1] == 3 else 1]
+    with torch.no_grad():
+        assert v.mul_(2).tolist() == [6]
+
+
 def test_item_assignment_carries_the_gradient() -> None:
     w = torch.tensor([5.0, 6.0], requires_grad=True)
     x = torch.zeros(4)

@@ -42,16 +42,36 @@ def stand_at(tensor: Tensor, node: Function) -> None:
         handle.hooks = node.hooks
 
 
+class LostView(Function):
+    """A view made under no_grad of what was then written to with a gradient: how it shows that is not known."""
+
+    may_share = True
+
+    def forward(self, x):
+        return x
+
+    def grad_x(self, grad):
+        raise errors.GraphError(
+            "a view was created in no_grad mode, and its base or another view of it was modified inplace with grad "
+            "mode enabled: make the view and the write both under no_grad, or neither"
+        )
+
+
 def show_again(base: Tensor) -> None:
     """Give the live views of a base the nodes that lead to them from its new one."""
     with state.scope(observer=None):  # nothing is computed
         for ref in base.views or ():
             view = ref()
-            if view is not None and view.chain is not None:
-                shown = function.Tensor._made(base.array, base.node)
-                for cls, settings in view.chain:
-                    shown = cls.apply(shown, **settings)
-                stand_at(view, shown.node)
+            if view is None:
+                continue
+            if view.chain is None:
+                if view.array.dtype.kind in "fc":
+                    stand_at(view, LostView.noted([base.node], view.array))
+                continue
+            shown = function.Tensor._made(base.array, base.node)
+            for cls, settings in view.chain:
+                shown = cls.apply(shown, **settings)
+            stand_at(view, shown.node)
 
 
 # Real numbers may show parts of complex ones, and the other way around: gradients pass as PyTorch's, parts by parts, so

@@ -15,13 +15,13 @@ import microgad
 from microgad.autograd.custom import _Custom
 from microgad.function import Function, Leaf, LinearMap, Output
 from microgad.ops.elementwise import Mul, Sub
-from microgad.ops.region import Detach
+from microgad.ops.region import Detach, LostView
 from microgad.testing.laws.case import Case
 from microgad.testing.strategies import tensors
 
 from .registry import REGISTRY, Entry, obeys_laws
 
-OF_THE_TAPE = {Detach, Leaf, Output}  # they compute nothing
+OF_THE_TAPE = {Detach, Leaf, LostView, Output}  # they compute nothing
 
 
 def packages_functions() -> Iterator[type[Function]]:
