@@ -311,7 +311,12 @@ def test_methods_of_ufuncs(ufunc: np.ufunc, method: str) -> None:
 @pytest.mark.parametrize("given", ["float64", "f4", np.int32, torch.float16])
 def test_dtypes_by_the_names_that_numpy_takes(given):
     x = torch.ones(2, 3)
-    made = [np.zeros_like(x, given), np.full_like(x, 1, dtype=given), np.astype(x, given), np.stack([x], dtype=given)]
+    made = [
+        np.zeros_like(x, given),
+        np.full_like(x, 1, dtype=given),
+        np.astype(x, given),
+        np.stack([x], dtype=given, casting="unsafe"),
+    ]
     assert all(y.dtype == np.dtype(given) for y in made)
 
 
@@ -364,6 +369,25 @@ def test_arrays_and_numbers_beside_tensors() -> None:
     for a, b in ((x, VECTOR), (VECTOR, x), (x, [1, 2]), (x, x + 1)):
         assert np.array_equal(a, b) is np.array_equal(np.asarray(a), np.asarray(b))
     assert [np.array_equal(y, y), np.array_equal(y, y, equal_nan=True)] == [False, True]
+
+
+def test_casting_and_order_are_numpys() -> None:
+    x, y = torch.ones(2, 3), torch.ones(2, 3, dtype=torch.float64)
+    for join in (np.concatenate, np.stack, np.vstack, np.hstack):
+        assert join((x, y), casting="safe").dtype == torch.float64
+        with pytest.raises(TypeError, match=r"Cannot cast torch.float32 to torch.float64 according to the rule 'no'"):
+            join((x, y), casting="no")
+        with pytest.raises(TypeError, match=r"to torch.int64 according to the rule 'same_kind'"):
+            join((x, x), dtype=np.int64)
+        assert join((x, x), dtype=np.int64, casting="unsafe").dtype == torch.int64
+    for like in (np.zeros_like, np.ones_like, np.empty_like, lambda a, **options: np.full_like(a, 2.5, **options)):
+        assert [like(x, order=order).stride() for order in "CFKA"] == [(3, 1), (1, 2), (3, 1), (3, 1)]
+        assert [like(x.T, order=order).stride() for order in "CFKA"] == [(2, 1), (1, 3), (1, 3), (1, 3)]
+    assert np.full_like(x, 2, dtype=np.int64, order="F", shape=(2, 2)).tolist() == [[2, 2], [2, 2]]
+    assert [t.item() for t in np.unravel_index(torch.tensor(4), (2, 3), order="F")] == [0, 2]
+    for sort in (np.sort, np.argsort, lambda a, **options: np.partition(a, 1, **options)):
+        with pytest.raises(ValueError, match="order where the array has no fields"):
+            sort(x, order="name")
 
 
 def test_nan_to_num_in_place() -> None:

@@ -11,6 +11,7 @@ from .. import dtypes
 from .. import function as core
 from ..ops import creation, elementwise, movement, reduction
 from ..ops.grids import meshgrid
+from .reduction import sort
 
 
 def _axis(axis: Any) -> Any:
@@ -99,9 +100,5 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.real_if_close: _real_if_close,
     np.meshgrid: _meshgrid,
     np.polyval: _polyval,
-    np.partition: lambda a, kth, axis=-1, kind="introselect", order=None: reduction.sort(a, axis).values,
-    np.full_like: lambda a, fill_value, dtype=None, order="K", subok=True, shape=None: creation.full(
-        tuple(a.shape) if shape is None else shape, fill_value,
-        dtype=a.dtype if dtype is None else dtypes.of(np.dtype(dtype)), device=a.device,
-    ),
+    np.partition: lambda a, kth, axis=-1, kind="introselect", order=None: sort(a, axis, kind, order),
 }  # fmt: skip

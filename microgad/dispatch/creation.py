@@ -14,13 +14,20 @@ from .. import function as core
 def _like(make: Callable[..., Any]) -> Callable[..., Any]:
     def made(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
         kind = a.array.dtype if dtype is None else dtypes.of(np.dtype(dtype)).dtype
-        return core.Tensor._made(make(a.array, kind, shape=shape))
+        return core.Tensor._made(make(a.array, kind, order=order, shape=shape))
 
     return made
+
+
+def _full_like(
+    a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None
+) -> Any:
+    return _like(np.empty_like)(a, dtype, order, subok, shape).fill_(fill_value)
 
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.zeros_like: _like(np.zeros_like),
     np.ones_like: _like(np.ones_like),
     np.empty_like: _like(np.empty_like),
+    np.full_like: _full_like,
 }

@@ -88,6 +88,8 @@ def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -
 
 
 def _unravel_index(indices: Any, shape: Any, order: str = "C") -> Any:
+    if order == "F":
+        return indexing.unravel_index(creation.as_tensor(indices), shape[::-1])[::-1]
     return indexing.unravel_index(creation.as_tensor(indices), shape)
 
 

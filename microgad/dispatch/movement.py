@@ -73,16 +73,27 @@ def _concatenate(
 ) -> Any:
     tensors = _tensors(arrays)
     joined = movement.cat([movement.ravel(t) for t in tensors] if axis is None else tensors, axis or 0)
-    return _made(joined, dtype)
+    return _joined_as(tensors, joined, dtype, casting)
+
+
+def _joined_as(tensors: Any, joined: Any, dtype: Any, casting: str) -> Any:
+    """The result of a joining in its dtype, to which each of the Tensors has to go by NumPy's rule of casting."""
+    result = _made(joined, dtype)
+    for t in tensors:
+        if not np.can_cast(t.array.dtype, result.array.dtype, casting):  # type: ignore[arg-type]
+            raise TypeError(f"Cannot cast {t.dtype} to {result.dtype} according to the rule {casting!r}")
+    return result
 
 
 def _stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
-    return _made(movement.stack(_tensors(arrays), axis), dtype)
+    tensors = _tensors(arrays)
+    return _joined_as(tensors, movement.stack(tensors, axis), dtype, casting)
 
 
 def _joined(op: Callable[..., Any]) -> Callable[..., Any]:
     def join(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
-        return _made(op(_tensors(tup)), dtype)
+        tensors = _tensors(tup)
+        return _joined_as(tensors, op(tensors), dtype, casting)
 
     return join
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DtypeError
+from ..errors import ArgumentError, DtypeError
 from ..ops import creation, reduction
 from ..ops.elementwise import where
 from ..ops.movement import cat
@@ -104,11 +104,19 @@ def _ptp(a: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> 
     return reduction.amax(a, _axis(axis), keepdims) - reduction.amin(a, _axis(axis), keepdims)
 
 
-def _sort(a: Any, axis: int | None = -1, kind: Any = None, order: None = None, *, stable: Any = None) -> Any:
+def sort(a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
+    """`numpy.sort`."""
+    _no_fields(order)
     return reduction.sort(a.reshape(-1) if axis is None else a, -1 if axis is None else axis).values
 
 
-def _argsort(a: Any, axis: int | None = -1, kind: Any = None, order: None = None, *, stable: Any = None) -> Any:
+def _no_fields(order: Any) -> None:
+    if order is not None:
+        raise ArgumentError("cannot specify order where the array has no fields")
+
+
+def _argsort(a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
+    _no_fields(order)
     return reduction.argsort(a.reshape(-1) if axis is None else a, -1 if axis is None else axis)
 
 
@@ -268,7 +276,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.cumprod: _scan(reduction.cumprod),
     np.nancumsum: _scan(_of_numbers(reduction.cumsum, 0)),
     np.nancumprod: _scan(_of_numbers(reduction.cumprod, 1)),
-    np.sort: _sort,
+    np.sort: sort,
     np.argsort: _argsort,
     np.quantile: _quantile(reduction.quantile),
     np.nanquantile: _quantile(reduction.nanquantile),
