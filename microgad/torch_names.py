@@ -76,6 +76,11 @@ def _get_item(node: Any) -> str:
     return "Index"
 
 
+def _of_two(name: str) -> Callable[[Any], str]:
+    """Of two Tensors, or of one and a number: which is known where a gradient flows to the second."""
+    return lambda node: f"{name}Backward{int(_shape(node, 1) is not None)}"
+
+
 def _reduced(name: str) -> Callable[[Any], str]:
     """Of all elements, or along some axes."""
     return lambda node: f"{name}Backward{int(getattr(node, 'axis', None) is not None)}"
@@ -97,4 +102,9 @@ NAMES: dict[str, Any] = {  # a name, or a function of the node
     "SetItem": lambda node: "IndexPut" if _get_item(node) == "Index" else "CopySlices", "Solve": "LinalgSolveEx",
     "SquaredError": "MseLoss", "Sum": _reduced("Sum"), "Unfold": "Im2Col",
     "VectorNorm": "LinalgVectorNorm",
+    "CopySign": "Copysign", "Cross": "LinalgCross", "Fmod": _of_two("Fmod"), "GeluTanh": "Gelu",
+    "LogAddExp": "Logaddexp", "LogAddExp2": "Logaddexp2", "LUFactor": "LinalgLuFactorEx",
+    "MatrixExp": "LinalgMatrixExp", "NextAfter": "Nextafter", "Pinv": "LinalgPinv", "QR": "LinalgQr",
+    "Remainder": _of_two("Remainder"), "Round": lambda node: f"RoundBackward{int(bool(node.decimals))}",
+    "RRelu": "RreluWithNoise", "SingularValues": "LinalgSvd", "SVD": "LinalgSvd", "TruncDiv": "DivBackward2",
 } | {f"{name}{n}d": "Convolution" for name in ("Conv", "ConvTranspose") for n in (1, 2, 3)}  # fmt: skip
