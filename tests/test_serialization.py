@@ -162,6 +162,14 @@ def test_what_was_one_is_one_again() -> None:
     assert loaded["other"].tolist() == [1, 1]
 
 
+def test_a_state_dict_keeps_the_versions_of_its_modules(tmp_path: Path) -> None:
+    class Net(microgad.nn.Module):
+        _version = 3
+
+    save({"net": Net().state_dict()}, tmp_path / "net.pt")
+    assert load(tmp_path / "net.pt")["net"]._metadata == {"": {"version": 3}}
+
+
 def test_training_state_goes_on(tmp_path: Path) -> None:
     p = microgad.ones(3, requires_grad=True)
     optimizer = microgad.optim.Adam([p])

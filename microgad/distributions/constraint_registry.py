@@ -12,8 +12,8 @@ from . import constraints, transforms
 class ConstraintRegistry:
     """A table of transforms' makers, by the class of a constraint. Source: torch.distributions.constraint_registry.
 
-    >>> torch.distributions.transform_to(torch.distributions.constraints.positive)
-    ExpTransform()
+    >>> torch.distributions.transform_to(torch.distributions.constraints.unit_interval)
+    SigmoidTransform()
     """
 
     def __init__(self) -> None:
@@ -70,16 +70,10 @@ def _below(c: Any) -> Any:
     return transforms.ComposeTransform([transforms.ExpTransform(), transforms.AffineTransform(c.upper_bound, -1)])
 
 
-def _positive(c: Any) -> Any:
-    if isinstance(c.lower_bound, (int, float)) and c.lower_bound == 0:
-        return transforms.ExpTransform()
-    return _above(c)
-
-
 _SHARED: list[tuple[Any, Callable[[Any], Any]]] = [
     (constraints.real, lambda c: transforms.identity_transform),
-    (constraints.positive, _positive),
-    (constraints.nonnegative, _positive),
+    (constraints.positive, _above),
+    (constraints.nonnegative, _above),
     (constraints.less_than, _below),
     (constraints.interval, _interval),
     (constraints.half_open_interval, _interval),

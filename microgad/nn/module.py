@@ -489,8 +489,8 @@ class Module(hooks.Hooked):
         return self._apply(lambda t: t.cuda(device))
 
     def type(self, dst_type: Any) -> Self:
-        """All parameters and buffers, integers too, to a dtype."""
-        return self._apply(lambda t: t.to(dtype=dst_type))
+        """All parameters and buffers, integers too, to a dtype, also one by the name of its type: torch.FloatTensor."""
+        return self._apply(lambda t: t.type(dst_type))
 
     def float(self) -> Self:
         """Floating-point parameters and buffers to float32."""

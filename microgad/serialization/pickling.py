@@ -157,6 +157,9 @@ class Pickler:
     def _ordered(self, x: OrderedDict[Any, Any], place: str) -> None:
         self._call("collections OrderedDict", (), place)
         self._pairs(x, place)
+        if hasattr(x, "_metadata"):  # of a state_dict: the versions of its modules
+            self._pairs({"_metadata": x._metadata}, place, b"}")
+            self._write(b"b")
 
     def _object(self, x: Any, own: dict[str, Any], place: str) -> None:
         """An object of a class, empty, and then its attributes."""

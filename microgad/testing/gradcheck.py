@@ -123,7 +123,8 @@ def gradgradcheck(
         return [y for y in floating(func(*inputs)) if y.requires_grad]
 
     with SameDraws():
-        grads = _grad_outputs(outputs(), grad_outputs, gen_non_contig_grad_outputs)
+        results = outputs()
+    grads = _grad_outputs(results, grad_outputs, gen_non_contig_grad_outputs)
     moved = [i for i, g in enumerate(grads) if g.requires_grad]
 
     def of_inputs(create_graph: bool) -> list[Tensor]:
@@ -282,11 +283,10 @@ def _refuse(**asked: bool) -> None:
 def _grad_outputs(outputs: list[Tensor], given: Any, gaps: bool) -> list[Tensor]:
     if given is not None:
         return sequence(given)
-    rng, grads = np.random.default_rng(0), []
-    for y in outputs:
-        wide = backend.like(rng.standard_normal((*y.shape, 2)), y.array, y.array.dtype)
-        grads.append(Tensor._made(wide[..., 0] if gaps else wide[..., 0].copy()).requires_grad_())
-    return grads
+    from .making import make_tensor  # seldom needed
+
+    bounds: Any = {"low": -1, "high": 1, "requires_grad": True, "noncontiguous": gaps}
+    return [make_tensor(y.shape, dtype=y.dtype, device=y.device, **bounds) for y in outputs]
 
 
 def _random_units(tensors: list[Tensor]) -> list[Any]:

@@ -250,6 +250,7 @@ def test_conversions_keep_the_parameters_and_convert_gradients_and_buffers():
     assert net.half().head.bias.dtype == torch.float16
     assert net.float().head.bias.dtype == torch.float32
     assert net.type(torch.float64).count.dtype == torch.float64
+    assert net.type(torch.DoubleTensor).count.dtype == net.type("torch.DoubleTensor").count.dtype == torch.float64
 
 
 def test_to():

@@ -424,3 +424,17 @@ def test_from_all_numbers(registry, name):
     )
     close(mine, other)
     assert bool(getattr(microgad.distributions.constraints, name).check(mine).all())
+
+
+def test_numbers_above_a_bound_are_made_in_two_steps():
+    """Also where the bound is 0, as printed transforms show."""
+
+    def printed(library):
+        rooms, constraints = library.distributions, library.distributions.constraints
+        return [
+            repr(registry(constraint))
+            for registry in (rooms.biject_to, rooms.transform_to)
+            for constraint in (constraints.positive, constraints.nonnegative)
+        ]
+
+    assert printed(microgad) == printed(torch)

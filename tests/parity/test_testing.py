@@ -129,3 +129,13 @@ assert not {"microgad.testing.comparing", "microgad.testing.making"} & set(sys.m
 kit.assert_close(1, 1)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_gradgradcheck_draws_the_same_gradients() -> None:
+    drawn = []
+    for lib in LIBRARIES:
+        lib.manual_seed(0)
+        x = lib.ones(3, dtype=lib.float64, requires_grad=True)
+        assert lib.autograd.gradgradcheck(lambda x: (x.exp(), x.sin()), x)
+        drawn.append(lib.rand(2).tolist())
+    assert drawn[0] == drawn[1]
