@@ -75,6 +75,7 @@ class Function:
     __slots__ = (
         "__dict__",
         "__weakref__",
+        "called",
         "dtype",
         "edges",
         "hooks",
@@ -86,6 +87,7 @@ class Function:
         "seen",
         "shape",
     )
+    called: str  # PyTorch's name of it, where that follows from neither class nor settings: see naming.py
     number: int  # its place on the tape
     edges: list[Any]  # for each input the node that made it, None where no gradient is wanted
     kept: Any  # a list of what the plan keeps, () where that is nothing, None once freed

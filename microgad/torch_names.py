@@ -1,7 +1,8 @@
 """What PyTorch calls the node of an operation, as printed Tensors show it: "MulBackward0", "AddmmBackward0".
 
 Most have the operation's own name. Where PyTorch has several names for what is one operation here, the name follows
-from the settings and the shapes; where it has one for a composite of others, that of the last of them stays.
+from the settings and the shapes, or was left by the public function (naming.py). Where it has one for what is a
+composite here, the name follows from the composite's, on the node's path.
 """
 
 from __future__ import annotations
@@ -13,15 +14,24 @@ from typing import Any
 def backward_name(node: Any) -> str:
     """The name of a node. Source: torch.autograd.graph.Node.name."""
     cls = type(node)
-    if cls.__name__ == "Output":  # one of several results: what made it has the name
+    if cls.__name__ == "Output" and not hasattr(node, "called"):  # one of several results: what made it has the name
         return backward_name(node.edges[0])
     if cls.__name__ == "Leaf":
         return "AccumulateGrad"
     if hasattr(cls, "function"):  # a user's autograd.Function
         return f"{cls.__name__}Backward"
-    found = NAMES.get(cls.__name__, cls.__name__)
+    found = _of_composite(node.path) or getattr(node, "called", "") or NAMES.get(cls.__name__, cls.__name__)
     name = found if isinstance(found, str) else found(node)
     return name if "Backward" in name or name == "CopySlices" else f"{name}Backward0"
+
+
+def _of_composite(path: str) -> Any:
+    """What stands for the outermost composite on a path, `features.0.std()`, that is one operation in PyTorch."""
+    if path.endswith(")"):
+        for part in path.split("."):
+            if part.endswith("()") and (found := COMPOSITES.get(part[:-2])):
+                return found
+    return None
 
 
 def _shape(node: Any, i: int) -> tuple[int, ...] | None:
@@ -50,16 +60,6 @@ def _linear(node: Any) -> str:
     return "View" if biased else "Mv"
 
 
-def _reshape(node: Any) -> str:
-    before, after = _shape(node, 0) or (), node.shape
-    if [n for n in before if n != 1] == [n for n in after if n != 1] and before != after:
-        if len(after) == len(before) + 1:
-            return "Unsqueeze"
-        if len(after) < len(before):
-            return f"SqueezeBackward{int(len(after) == len(before) - 1)}"
-    return "View"
-
-
 def _permute(node: Any) -> str:
     moved = [i for i, axis in enumerate(node.order) if i != axis]
     return "Transpose" if len(moved) == 2 else "Permute"
@@ -86,25 +86,79 @@ def _reduced(name: str) -> Callable[[Any], str]:
     return lambda node: f"{name}Backward{int(getattr(node, 'axis', None) is not None)}"
 
 
+def _border(node: Any) -> str:
+    kind = {"reflect": "Reflection", "edge": "Replication"}.get(node.mode)
+    return f"{kind}Pad{len(node.shape) - 2 or 1}D" if kind else "CopySlices"
+
+
+def _dimensional(name: str) -> Callable[[Any], str]:
+    """Of planes or of volumes."""
+    return lambda node: f"{name}{len(node.shape) - 2}D"
+
+
+def _adaptive(node: Any) -> str:
+    return _dimensional("AdaptiveAvgPool")(node) if max(node.shape[2:]) > 1 else "MeanBackward1"
+
+
 NAMES: dict[str, Any] = {  # a name, or a function of the node
     "AddItem": "IndexAdd", "Attention": "ScaledDotProductFlashAttentionForCpu", "AvgPool1d": "SqueezeBackward1",
     "AvgPool2d": "AvgPool2D", "AvgPool3d": "AvgPool3D", "BatchNorm": "NativeBatchNorm", "Cast": "ToCopy",
     "Cholesky": "LinalgCholeskyEx", "Clamp": "ClampBackward1",
     "CrossEntropy": lambda node: "NllLoss" if len(_shape(node, 0) or ()) < 3 else "NllLoss2D", "Det": "LinalgDet",
-    "Div": lambda node: "Mul" if _is_number(node, 0) else "Div", "Dropout": "Mul", "Fft": "FftC2C",
+    "Div": lambda node: "Mul" if _is_number(node, 0) else "Div", "Dropout": "Mul",
+    "Fft": "FftC2C",
     "FixedBatchNorm": "NativeBatchNorm", "Fold": "Col2Im", "GetItem": _get_item, "GroupNorm": "NativeGroupNorm",
     "Ifft": "FftC2C", "Inv": "LinalgInvEx", "Irfft": "FftC2R", "LayerNorm": "NativeLayerNorm", "Linear": _linear,
     "Log1p": "Log1P", "LogSumExp": "Logsumexp", "MatMul": _matmul, "Max": "MaxBackward1",
     "MaxPool2d": "MaxPool2DWithIndices", "Mean": _reduced("Mean"), "Min": "MinBackward1", "Pad": "ConstantPadNd",
     "Permute": _permute, "PRelu": lambda node: "LeakyRelu" if _is_number(node, 1) else "PreluKernel",
-    "Pow": lambda node: f"PowBackward{2 if _is_number(node, 0) else int(not _is_number(node, 1))}", "Reshape": _reshape,
+    "Pow": lambda node: f"PowBackward{2 if _is_number(node, 0) else int(not _is_number(node, 1))}",
+    "Reshape": "View",
     "Imag": "Select", "Real": "Select", "RegionWrite": "CopySlices", "Rfft": "FftR2C",
     "SetItem": lambda node: "IndexPut" if _get_item(node) == "Index" else "CopySlices", "Solve": "LinalgSolveEx",
     "SquaredError": "MseLoss", "Sum": _reduced("Sum"), "Unfold": "Im2Col",
     "VectorNorm": "LinalgVectorNorm",
-    "CopySign": "Copysign", "Cross": "LinalgCross", "Fmod": _of_two("Fmod"), "GeluTanh": "Gelu",
-    "LogAddExp": "Logaddexp", "LogAddExp2": "Logaddexp2", "LUFactor": "LinalgLuFactorEx",
-    "MatrixExp": "LinalgMatrixExp", "NextAfter": "Nextafter", "Pinv": "LinalgPinv", "QR": "LinalgQr",
-    "Remainder": _of_two("Remainder"), "Round": lambda node: f"RoundBackward{int(bool(node.decimals))}",
-    "RRelu": "RreluWithNoise", "SingularValues": "LinalgSvd", "SVD": "LinalgSvd", "TruncDiv": "DivBackward2",
+    # PyTorch's capitals and rooms
+    "AlphaDropout": "Add", "Contract": "View", "CopySign": "Copysign", "Cross": "LinalgCross", "Ctc": "CtcLoss",
+    "Eig": "LinalgEig", "EigenvaluesH": "LinalgEigh", "Eigh": "LinalgEigh", "Entr": "SpecialEntr",
+    "Erfcx": "SpecialErfcx", "GeluTanh": "Gelu", "Gru": "Stack", "Rnn": "Stack", "I0e": "SpecialI0E",
+    "I1": "SpecialI1", "I1e": "SpecialI1E",
+    "LUFactor": "LinalgLuFactorEx", "LogAddExp": "Logaddexp", "LogAddExp2": "Logaddexp2", "Lstm": "MkldnnRnnLayer",
+    "LogCumSumExp": "Logcumsumexp",
+    "LogNdtr": "SpecialLogNdtr", "MatrixExp": "LinalgMatrixExp", "Ndtri": "SpecialNdtri", "NextAfter": "Nextafter",
+    "Pinv": "LinalgPinv", "QR": "LinalgQr", "RReLU": "RreluWithNoise", "RRelu": "RreluWithNoise",
+    "SLogDet": "LinalgSlogdet",
+    "SVD": "LinalgSvd", "SingularValues": "LinalgSvd", "SolveTriangular": "LinalgSolveTriangular", "Windows": "Unfold",
+    "XLog1PY": "SpecialXlog1Py", "XLogY": "Xlogy",
+    # of a number or of a Tensor, of planes or of volumes
+    "Border": _border, "FloorDiv": "DivBackward2", "Fmod": _of_two("Fmod"),
+    "Lerp": lambda node: f"LerpBackward{int(not _is_number(node, 2))}",
+    "Prod": _reduced("Prod"), "Remainder": _of_two("Remainder"),
+    "Round": lambda node: f"RoundBackward{int(bool(node.decimals))}", "TruncDiv": "DivBackward2",
 } | {f"{name}{n}d": "Convolution" for name in ("Conv", "ConvTranspose") for n in (1, 2, 3)}  # fmt: skip
+
+COMPOSITES: dict[str, Any] = {  # of functions that are one operation in PyTorch, by their names
+    "_differences": "Cdist", "adaptive_avg_pool2d": _adaptive, "adaptive_avg_pool3d": _adaptive,
+    "adaptive_max_pool2d": "AdaptiveMaxPool2D", "adaptive_max_pool3d": "AdaptiveMaxPool3D", "block_diag": "BlockDiag",
+    "adaptive_avg_pool1d": "SqueezeBackward1", "adaptive_max_pool1d": "SqueezeBackward1",
+    "cholesky": "LinalgCholeskyEx",
+    "cholesky_ex": "LinalgCholeskyEx", "cholesky_inverse": "CholeskyInverse", "cholesky_solve": "CholeskySolve",
+    "combinations": "Stack", "channel_shuffle": "ChannelShuffle", "deg2rad": "Deg2Rad",
+    "diag": "DiagonalBackward0_copy",
+    "embedding_bag": "EmbeddingBag", "fractional_max_pool2d": "FractionalMaxPool2D",
+    "fractional_max_pool3d": "FractionalMaxPool3D", "grid_sample": _dimensional("GridSampler"),
+    "householder_product": "LinalgHouseholderProduct", "linalg_vander": "Cat",
+    "lstsq": "LinalgLstsq", "lu": "LinalgLu", "lu_solve": "LinalgLuSolve", "lu_unpack": "LuUnpack",
+    "max_pool3d": "MaxPool3DWithIndices", "max_unpool1d": "SqueezeBackward1", "max_unpool2d": "MaxUnpool2D",
+    "max_unpool3d": "MaxUnpool3D", "multi_margin_loss": "MultiMarginLoss",
+    "multilabel_margin_loss": "MultilabelMarginLoss",
+    "repeat_interleave": "IndexSelect", "nanquantile": "SqueezeBackward4", "pairwise_distance": "NormBackward1",
+    "pixel_shuffle": "PixelShuffle",
+    "pixel_unshuffle": "PixelUnshuffle", "quantile": "SqueezeBackward4", "rad2deg": "Rad2Deg", "tile": "Repeat",
+    "soft_margin_loss": "SoftMarginLoss", "solve": "LinalgSolveEx",
+    "solve_ex": "LinalgSolveEx", "std_mean": "StdMean", "triangular_solve": "TriangularSolve",
+} | {name: name.capitalize() for name in (
+    "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "baddbmm", "dist", "glu", "ldexp", "nansum", "ormqr",
+    "polar",
+    "renorm", "repeat", "rot90", "std", "trace",
+)}  # fmt: skip

@@ -12,6 +12,7 @@ from .. import backend, dtypes, errors
 from .. import function as core
 from ..function import Function
 from ..lazy import Room, of_later
+from ..naming import called
 
 if TYPE_CHECKING:
     from ..ops import elementwise, spelling
@@ -84,8 +85,8 @@ def operator(cls: type[Function]) -> Callable[..., Any]:
 
 
 @of_later
-def reflected(cls: type[Function]) -> Callable[..., Any]:
-    """The operator that Python calls where the Tensor stands on the right."""
+def reflected(cls: type[Function], name: str = "") -> Callable[..., Any]:
+    """The operator that Python calls where the Tensor stands on the right, and what PyTorch calls its node."""
 
     def method(self: Tensor, other: Any) -> Any:
         try:
@@ -94,6 +95,12 @@ def reflected(cls: type[Function]) -> Callable[..., Any]:
             if is_operand(other):
                 raise
             return NotImplemented
+
+    def method_of_a_name(self: Tensor, other: Any) -> Any:
+        return called(name, cls.apply(other, self))
+
+    if name:
+        return method_of_a_name
 
     return method
 

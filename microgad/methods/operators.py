@@ -26,7 +26,7 @@ class Operators:
     __slots__ = ()
 
     __add__ = __radd__ = operator(ops.Add)
-    __sub__, __rsub__ = operator(ops.Sub), reflected(ops.Sub)
+    __sub__, __rsub__ = operator(ops.Sub), reflected(ops.Sub, "RsubBackward1")
     __mul__ = __rmul__ = operator(ops.Mul)
     __truediv__ = __div__ = operator(ops.Div)
     __rtruediv__ = __rdiv__ = reflected(ops.Div)

@@ -9,6 +9,7 @@ import numpy as np
 from ... import dtypes
 from ...errors import ArgumentError, DtypeError, KindError
 from ...function import Function
+from ...naming import called
 from ...state import composite
 from ..blocks import by_blocks
 from ..creation.numbers import factor, number, plain
@@ -115,7 +116,7 @@ def rsub(input: Tensor, other: Operand, alpha: float = 1) -> Tensor:
     >>> torch.rsub(torch.tensor([1, 2]), 10)
     tensor([9, 8])
     """
-    return sub(other, tensor("rsub", input), alpha=alpha)
+    return called(f"RsubBackward{int(not hasattr(other, 'array'))}", sub(other, tensor("rsub", input), alpha=alpha))
 
 
 class Mul(Function):

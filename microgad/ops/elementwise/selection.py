@@ -10,6 +10,7 @@ import numpy as np
 from ... import backend, dtypes, function
 from ...errors import ArgumentError, DtypeError
 from ...function import Function
+from ...naming import called
 from .. import layouts
 from ..creation.numbers import number
 from ..out import into
@@ -166,7 +167,9 @@ def clamp_min(input: Tensor, min: Operand, *, out: Tensor | None = None) -> Tens
     >>> torch.clamp_min(torch.tensor([-2.0, 0.5]), 0)
     tensor([0.0000, 0.5000])
     """
-    return into(out, Clamp.apply(tensor("clamp_min", input), min, None))
+    return into(
+        out, called(f"ClampMinBackward{int(hasattr(min, 'array'))}", Clamp.apply(tensor("clamp_min", input), min, None))
+    )
 
 
 def clamp_max(input: Tensor, max: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -175,7 +178,9 @@ def clamp_max(input: Tensor, max: Operand, *, out: Tensor | None = None) -> Tens
     >>> torch.clamp_max(torch.tensor([0.5, 3.0]), 1)
     tensor([0.5000, 1.0000])
     """
-    return into(out, Clamp.apply(tensor("clamp_max", input), None, max))
+    return into(
+        out, called(f"ClampMaxBackward{int(hasattr(max, 'array'))}", Clamp.apply(tensor("clamp_max", input), None, max))
+    )
 
 
 def _inside(x: Any, low: Any, high: Any) -> Any:

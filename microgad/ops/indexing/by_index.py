@@ -8,6 +8,7 @@ import numpy as np
 
 from ... import function as core
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
+from ...naming import called
 from ..creation.numbers import factor, number
 from ..movement.dims import dim_of
 from ..out import into
@@ -74,7 +75,7 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None =
     where = _index("index_select", input, dim, index, error)
     if input.ndim == 0 and where.size != 1:
         raise ShapeError(f"index_select(): Index to scalar can have only 1 value, got {where.size} value(s)")
-    taken = GetItem.apply(input, index=where if input.ndim else where.reshape(()))
+    taken = called("IndexSelect", GetItem.apply(input, index=where if input.ndim else where.reshape(())))
     return into_same("index_select", out, taken, input, index)
 
 
@@ -110,7 +111,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: T
     >>> torch.index_copy(torch.zeros(3), 0, torch.tensor([2, 0]), torch.tensor([1.0, 2.0]))
     tensor([2., 0., 1.])
     """
-    return into(out, index_copy_call(input, dim, index, source).on(input))
+    return into(out, called("IndexCopy", index_copy_call(input, dim, index, source).on(input)))
 
 
 def index_fill_call(input: Tensor, dim: int, index: Tensor, value: Any) -> Call:
@@ -140,7 +141,8 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     >>> torch.index_fill(torch.zeros(3), 0, torch.tensor([0, -1]), 5)
     tensor([5., 0., 5.])
     """
-    return index_fill_call(input, dim, index, value).on(input)
+    filled = index_fill_call(input, dim, index, value).on(input)
+    return called(f"IndexFillBackward{int(hasattr(value, 'array'))}", filled)
 
 
 def index_reduce_call(
@@ -169,7 +171,8 @@ def index_reduce(
     >>> torch.index_reduce(torch.ones(2), 0, torch.tensor([1, 1]), torch.tensor([2.0, 3.0]), "prod")
     tensor([1., 6.])
     """
-    return into(out, index_reduce_call(input, dim, index, source, reduce, include_self=include_self).on(input))
+    written = index_reduce_call(input, dim, index, source, reduce, include_self=include_self).on(input)
+    return into(out, called("IndexReduce", written))
 
 
 def scatter_reduce_call(
@@ -198,4 +201,5 @@ def scatter_reduce(
     >>> torch.scatter_reduce(torch.ones(2), 0, torch.tensor([0, 0, 1]), torch.tensor([2.0, 6.0, 5.0]), "mean")
     tensor([3., 3.])
     """
-    return into(out, scatter_reduce_call(input, dim, index, src, reduce, include_self=include_self).on(input))
+    written = scatter_reduce_call(input, dim, index, src, reduce, include_self=include_self).on(input)
+    return into(out, called("ScatterReduce", written))

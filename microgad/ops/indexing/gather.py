@@ -11,6 +11,7 @@ import numpy as np
 from ... import backend, function
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...function import LinearMap
+from ...naming import called
 from ...size import Size
 from .. import creation
 from ..movement.dims import dim_of
@@ -86,7 +87,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
     """
     axis, array = along("gather", input, dim, index)
     if not array.size or not input.ndim:
-        return into_same("gather", out, GetItem.apply(input, index=array), input, index)
+        return into_same("gather", out, called("Gather", GetItem.apply(input, index=array)), input, index)
     return into_same("gather", out, Gather.apply(input, index=array, axis=axis), input, index)
 
 
@@ -144,7 +145,7 @@ def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.take(torch.tensor([[4, 3], [2, 1]]), torch.tensor([0, -1]))
     tensor([4, 1])
     """
-    return into_same("take", out, GetItem.apply(input, index=_flat("take", input, index)), input, index)
+    return into_same("take", out, called("Take", GetItem.apply(input, index=_flat("take", input, index))), input, index)
 
 
 def put_call(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Call:

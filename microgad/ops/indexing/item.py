@@ -10,6 +10,7 @@ import numpy as np
 from ... import backend, function
 from ...errors import DtypeError
 from ...function import Function, LinearMap
+from ...naming import called
 from .. import creation
 from ..creation.numbers import number
 from ..elementwise import Select
@@ -208,4 +209,4 @@ def index_put(input: Tensor, indices: Sequence[Tensor | None], values: Tensor, a
     >>> torch.index_put(torch.zeros(3), (torch.tensor([0, 0]),), torch.tensor([1.0, 2.0]), accumulate=True)
     tensor([3., 0., 0.])
     """
-    return index_put_call(input, indices, values, accumulate).on(input)
+    return called("IndexPut", index_put_call(input, indices, values, accumulate).on(input))

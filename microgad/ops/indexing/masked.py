@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import function
 from ...errors import DtypeError, ShapeError
+from ...naming import called
 from ..spelling import tensors_only
 from .by_index import filler
 from .index import into_same, kept, normalized
@@ -57,7 +58,8 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     tensor([5., 0., 5.])
     """
     input, _ = _broadcast("masked_fill", input, _mask("masked_fill", mask))
-    return masked_fill_call(input, mask, value).on(input)
+    filled = masked_fill_call(input, mask, value).on(input)
+    return called(f"MaskedFillBackward{int(hasattr(value, 'array'))}", filled)
 
 
 @tensors_only
@@ -68,7 +70,8 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
     tensor([1, 3])
     """
     wide, index = _broadcast("masked_select", input, _mask("masked_select", mask, input))
-    return into_same("masked_select", out, GetItem.apply(wide, index=index), input, mask)
+    taken = called("MaskedSelect", GetItem.apply(wide, index=index))
+    return into_same("masked_select", out, taken, input, mask)
 
 
 def masked_scatter_call(input: Tensor, mask: Tensor, source: Tensor) -> Call:
@@ -96,7 +99,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     tensor([1., 0., 2.])
     """
     input, _ = _broadcast("masked_scatter", input, _mask("masked_scatter", mask))
-    return masked_scatter_call(input, mask, source).on(input)
+    return called("MaskedScatter", masked_scatter_call(input, mask, source).on(input))
 
 
 def _safe(mask: Tensor, indices: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ... import function
 from ...errors import ArgumentError, DtypeError, ShapeError
+from ...naming import called
 from ..creation.numbers import number
 from ..out import into
 from ..spelling import numpy_spelling
@@ -84,7 +85,9 @@ def scatter(
     tensor([[0., 0., 1.],
             [2., 0., 0.]])
     """
-    return into(out, scatter_call(input, dim, index, src, value=value, reduce=reduce).on(input))
+    written = scatter_call(input, dim, index, src, value=value, reduce=reduce).on(input)
+    name = "ScatterBackward" if reduce is None else "ScatterReduceBackward"
+    return into(out, called(f"{name}{int(reduce is None and not hasattr(src, 'array'))}", written))
 
 
 def scatter_add_call(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Call:
@@ -99,4 +102,4 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Ten
     >>> torch.scatter_add(torch.zeros(3), 0, torch.tensor([0, 0, 2]), torch.ones(3))
     tensor([2., 0., 1.])
     """
-    return into(out, scatter_add_call(input, dim, index, src).on(input))
+    return into(out, called("ScatterAdd", scatter_add_call(input, dim, index, src).on(input)))

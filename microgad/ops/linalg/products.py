@@ -11,6 +11,7 @@ import numpy as np
 from ... import backend, dtypes
 from ...errors import ArgumentError, DimError, KindError, ShapeError
 from ...function import Function
+from ...naming import called
 from ...state import composite
 from .. import layouts
 from ..creation.numbers import factor
@@ -191,7 +192,7 @@ def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
     ndims("bmm", batch1=(input, 3), batch2=(mat2, 3))
     if input.shape[0] != mat2.shape[0]:
         raise ShapeError(f"bmm: batch1 has {input.shape[0]} matrices, but batch2 has {mat2.shape[0]}")
-    return matmul(input, mat2, out=out)
+    return called("Bmm", matmul(input, mat2, out=out))
 
 
 def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:

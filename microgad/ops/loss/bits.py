@@ -59,7 +59,7 @@ def binary_cross_entropy_with_logits(
     if target.array.dtype.kind != "f":
         raise DtypeError(f"binary_cross_entropy_with_logits: target must be floating-point, got {target.dtype}")
     losses = BinaryCrossEntropyWithLogits.apply(input, target, pos_weight)
-    return plainly(losses if weight is None else losses * weight, reduction)
+    return plainly(losses if weight is None else losses * weight, reduction, "BinaryCrossEntropyWithLogits")
 
 
 class BinaryCrossEntropy(Function):
@@ -104,7 +104,7 @@ def binary_cross_entropy(
             f"{input.dtype} and {target.dtype}"
         )
     losses = BinaryCrossEntropy.apply(input, target)
-    return plainly(losses if weight is None else losses * weight, reduction)
+    return plainly(losses if weight is None else losses * weight, reduction, "BinaryCrossEntropy")
 
 
 def _check_same(op: str, input: Tensor, target: Tensor) -> None:

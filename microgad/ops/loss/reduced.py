@@ -6,6 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ArgumentError
+from ...naming import called
 from ..elementwise import Select
 
 if TYPE_CHECKING:
@@ -23,8 +24,10 @@ def reduced(losses: Any, row_weights: Any, divisor: Any, reduction: str) -> Any:
     return losses.sum() / divisor if reduction == "mean" else losses.sum()
 
 
-def plainly(losses: Tensor, reduction: str) -> Tensor:
-    return losses if reduction == "none" else losses.mean() if reduction == "mean" else losses.sum()
+def plainly(losses: Tensor, reduction: str, name: str = "") -> Tensor:
+    """The same without weights, and what PyTorch calls it where that is one operation there."""
+    whole = losses if reduction == "none" else losses.mean() if reduction == "mean" else losses.sum()
+    return called(name, whole) if name else whole
 
 
 def chosen(size_average: bool | None, reduce: bool | None, reduction: str | int) -> str:

@@ -142,7 +142,7 @@ def huber_loss(
     if weight is not None and weight.shape != input.shape:
         raise ShapeError(f"Weights and input must have the same size, but have {weight.shape} and {input.shape}")
     losses = Huber.apply(input, target, delta=float(delta))
-    return plainly(losses if weight is None else losses * weight, reduction)
+    return plainly(losses if weight is None else losses * weight, reduction, "HuberLoss")
 
 
 @tensors_only
@@ -165,7 +165,7 @@ def smooth_l1_loss(
     if beta == 0:
         return plainly((input - target).abs(), reduction)
     losses = Huber.apply(input, target, delta=float(beta))
-    return plainly(losses if beta == 1 else losses / beta, reduction)
+    return plainly(losses if beta == 1 else losses / beta, reduction, "SmoothL1Loss")
 
 
 @composite

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import ArgumentError, DimError, ShapeError
 from ...function import LinearMap
+from ...naming import called
 from ...state import composite
 from .. import layouts
 from ..spelling import tensors_only
@@ -86,7 +87,7 @@ def t(input: Tensor) -> Tensor:
     """
     if input.ndim > 2:
         raise ShapeError(f"t: expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
-    return Permute.apply(input, order=tuple(range(input.ndim)[::-1]))
+    return called("T", Permute.apply(input, order=tuple(range(input.ndim)[::-1])))
 
 
 def matrix_transpose(input: Tensor, op: str) -> Tensor:

@@ -11,6 +11,7 @@ import numpy as np
 from ... import backend, dtypes, function
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import LinearMap
+from ...naming import called
 from ..spelling import numpy_spelling, tensors_only
 from .dims import dim_of, dims_of
 
@@ -118,7 +119,8 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     torch.Size([2, 1])
     """
     gone = range(input.ndim) if dim is None else dims_of(dim, input.ndim, "squeeze")
-    return Reshape.apply(input, size=tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in gone))
+    squeezed = Reshape.apply(input, size=tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in gone))
+    return called(f"SqueezeBackward{0 if dim is None else 1 if isinstance(dim, int) else 2}", squeezed)
 
 
 @numpy_spelling
@@ -130,7 +132,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
             [2]])
     """
     at = dim_of(dim, input.ndim + 1, "unsqueeze")
-    return Reshape.apply(input, size=(*input.shape[:at], 1, *input.shape[at:]))
+    return called("Unsqueeze", Reshape.apply(input, size=(*input.shape[:at], 1, *input.shape[at:])))
 
 
 @tensors_only

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ... import function
 from ...errors import DtypeError, ShapeError
+from ...naming import called
 from .gru import Gru
 from .lstm import Lstm
 from .rnn import Rnn
@@ -33,7 +34,7 @@ def lstm_cell(
     if len(hx) != 2:
         raise ShapeError("lstm_cell expects two hidden states")
     _, h, c = _step(Lstm, input, hx, 4, w_ih, w_hh, b_ih, b_hh, None)
-    return h, c
+    return called("Mul", h), called("Add", c)
 
 
 def gru_cell(
@@ -46,7 +47,7 @@ def gru_cell(
     tensor([[0.2048]])
     """
     new: Tensor = _step(Gru, input, (hx,), 3, w_ih, w_hh, b_ih, b_hh)[1]
-    return new
+    return called("Add", new)
 
 
 def rnn_tanh_cell(
@@ -59,7 +60,7 @@ def rnn_tanh_cell(
     tensor([[0.7616]])
     """
     new: Tensor = _step(Rnn, input, (hx,), 1, w_ih, w_hh, b_ih, b_hh, relu=False)[1]
-    return new
+    return called("Tanh", new)
 
 
 def rnn_relu_cell(
@@ -72,7 +73,7 @@ def rnn_relu_cell(
     tensor([[2.]])
     """
     new: Tensor = _step(Rnn, input, (hx,), 1, w_ih, w_hh, b_ih, b_hh, relu=True)[1]
-    return new
+    return called("Relu", new)
 
 
 def _step(

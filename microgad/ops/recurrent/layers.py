@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ... import function
 from ...errors import DtypeError, ShapeError
+from ...naming import called
 from ...state import composite
 from ..dropout import dropout
 from ..movement import cat, stack, unbind
@@ -147,4 +148,6 @@ def _run(
         x = results[0] if directions == 1 else cat(results, -1)
         if said["dropout"] and said["train"] and layer < layers - 1:
             x = dropout(x, said["dropout"])
-    return x.transpose(0, 1) if batch_first else x, *map(stack, zip(*after, strict=True))
+    if batch_first:
+        x = called(f"TransposeBackward{int(cls.__name__ != 'Lstm')}", x.transpose(0, 1))
+    return x, *map(stack, zip(*after, strict=True))

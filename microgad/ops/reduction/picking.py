@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import function
 from ...function import LinearMap
+from ...naming import called
 from .. import layouts
 from ..indexing.gather import positions
 
@@ -40,5 +41,8 @@ def picked(input: Tensor, axis: int, index: Any, keepdim: bool, result: Callable
     elif not keepdim:
         shape = shape[:axis] + shape[axis + 1 :]
     places = positions(axis, index, input.array.shape or (1,)) if index.size else index
-    values = Pick.apply(input, places=places.reshape(shape))
+    name = result.__name__.capitalize()
+    values = called(
+        f"{name}Backward{int('median' in result.__name__)}", Pick.apply(input, places=places.reshape(shape))
+    )
     return result(values, function.Tensor._made(layouts.contiguous(index.reshape(shape))))

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
+from ...naming import called
 from ...state import composite
 from .. import layouts
 from ..elementwise import clamp, complex, conj, imag, real, where
@@ -103,7 +104,8 @@ def var_mean(
     (tensor(2.), tensor(2.))
     """
     found, axis = _var("var_mean", input, dim, unbiased, keepdim, correction)
-    return into(out, (found, Mean.apply(input, axis=axis, keepdims=keepdim)))
+    mean = called("VarMean", Mean.apply(input, axis=axis, keepdims=keepdim))
+    return into(out, (called("VarMean", found), mean))
 
 
 @numpy_spelling

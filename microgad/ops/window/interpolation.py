@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import DtypeError, KindError, ShapeError, UnsupportedError
+from ...naming import called
 from ...state import composite
 from .adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from .geometry import refusal
@@ -81,7 +82,8 @@ def interpolate(
     result = input
     for i in sorted(changed, key=lambda i: out[i] / input.shape[i + 2]):
         result = Resample.apply(result, axis=i + 2, taps=taps[i])
-    return result
+    kind = {"nearest": "Nearest", "nearest-exact": "NearestExact"}.get(mode, mode.capitalize())
+    return called(f"Upsample{kind}{dims}D{'Aa' * antialias}", result)
 
 
 def upsample(
