@@ -1,4 +1,4 @@
-"""torch.amp: everything stays in its own precision, so nothing is cast and no gradient has to be scaled."""
+"""torch.amp: everything stays in its own precision, so nothing is cast; GradScaler scales."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from . import dtypes, unheld
+from .grad_scaler import GradScaler as GradScaler
 from .lazy import absent as _absent
 from .notices import once as _once
-from .tensor import Tensor
 
 
 class autocast(contextlib.ContextDecorator):
@@ -32,55 +32,6 @@ class autocast(contextlib.ContextDecorator):
 
     def __exit__(self, *raised: Any) -> None:
         pass
-
-
-class GradScaler:
-    """A scale of 1. Source: torch.amp.GradScaler.
-
-    >>> scaler = torch.amp.GradScaler("cpu")
-    >>> scaler.scale(torch.tensor(2.0)), scaler.get_scale()
-    (tensor(2.), 1.0)
-    """
-
-    def __init__(
-        self, device: str = "cuda", init_scale: float = 65536.0, growth_factor: float = 2.0,
-        backoff_factor: float = 0.5, growth_interval: int = 2000, enabled: bool = True,
-    ) -> None:  # fmt: skip
-        self._enabled = enabled
-
-    def scale(self, outputs: Any) -> Any:
-        """The losses as they are."""
-        return outputs
-
-    def unscale_(self, optimizer: Any) -> None:
-        """Nothing was scaled."""
-
-    def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
-        """The optimizer's step, left out where a gradient isn't finite."""
-        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        return optimizer.step(*args, **kwargs) if all(_finite(grad) for grad in grads) else None
-
-    def update(self, new_scale: Any = None) -> None:
-        """The scale stays."""
-
-    def get_scale(self) -> float:
-        """1."""
-        return 1.0
-
-    def is_enabled(self) -> bool:
-        """What it was made with."""
-        return self._enabled
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing to keep."""
-        return {}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Nothing to take over."""
-
-
-def _finite(x: Tensor) -> bool:
-    return bool(x.isfinite().all())
 
 
 def custom_fwd(fwd: Callable[..., Any] | None = None, **options: Any) -> Any:

@@ -29,6 +29,7 @@ FLOORS = [
     ["tensor"],
     ["parameter"],
     ["autograd"],
+    ["grad_scaler"],
     ["amp"],
     ["cuda", "random", "utils"],
     ["fft", "legacy", "linalg", "nn", "signal", "special"],

@@ -1,0 +1,94 @@
+"""GradScaler: the same scales, steps, states and refusals."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pytest
+
+import microgad
+
+torch = pytest.importorskip("torch")
+LIBRARIES = (torch, microgad)
+
+
+def trained(t: Any, **options: Any) -> list[Any]:
+    scaler, w = t.amp.GradScaler("cpu", **options), t.nn.Parameter(t.ones(2))
+    optimizer, found = t.optim.SGD([w], 0.1), []
+    for slope in ([1.0, 2.0], [float("inf"), 1.0], [1.0, 1.0], [2.0, 2.0], [1.0, float("nan")]):
+        optimizer.zero_grad()
+        loss = scaler.scale((w * t.tensor(slope)).sum())
+        loss.backward()
+        if slope[0] == 2:
+            scaler.unscale_(optimizer)
+            t.nn.utils.clip_grad_norm_([w], 0.5)
+        scaler.step(optimizer)
+        scaler.update()
+        found += [loss.item(), w.tolist(), scaler.get_scale(), scaler.state_dict()]
+    again = t.amp.GradScaler("cpu", **options)
+    again.load_state_dict(scaler.state_dict())
+    scaler.update(8.0)
+    return [*found, again.get_scale(), again.is_enabled(), scaler.get_scale()]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"init_scale": 4.0, "growth_interval": 2}, {"init_scale": 4.0, "backoff_factor": 0.25}, {"enabled": False}],
+)
+def test_a_training(options: Any) -> None:
+    theirs, ours = (trained(t, **options) for t in LIBRARIES)
+    assert str(ours) == str(theirs)
+
+
+def twice(scaler: Any, optimizer: Any) -> None:
+    scaler.unscale_(optimizer)
+    scaler.unscale_(optimizer)
+
+
+def after_step(scaler: Any, optimizer: Any) -> None:
+    scaler.step(optimizer)
+    scaler.unscale_(optimizer)
+
+
+def step_twice(scaler: Any, optimizer: Any) -> None:
+    scaler.step(optimizer)
+    scaler.step(optimizer)
+
+
+def without_gradients(scaler: Any, optimizer: Any) -> None:
+    optimizer.zero_grad()
+    scaler.step(optimizer)
+
+
+REFUSED = [
+    twice, after_step, step_twice, without_gradients, lambda scaler, optimizer: scaler.update(),
+    lambda scaler, optimizer: scaler.step(optimizer, closure=lambda: None),
+    lambda scaler, optimizer: scaler.load_state_dict({}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("refused", REFUSED)
+def test_refusals(refused: Any) -> None:
+    said = []
+    for t in LIBRARIES:
+        scaler, w = t.amp.GradScaler("cpu"), t.nn.Parameter(t.ones(2))
+        scaler.scale(w.sum()).backward()
+        with pytest.raises((RuntimeError, AssertionError)) as error:
+            refused(scaler, t.optim.SGD([w], 0.1))
+        said.append((str(error.value), isinstance(error.value, RuntimeError)))
+    assert said[1] == said[0]
+
+
+def test_it_is_off_without_its_device() -> None:
+    if torch.cuda.is_available() or microgad.cuda.is_available():
+        pytest.skip("there is a GPU")
+    for t in LIBRARIES:
+        with pytest.warns(UserWarning, match="CUDA is not available"):
+            scaler = t.amp.GradScaler()
+        assert (scaler.is_enabled(), scaler.get_scale(), scaler.state_dict()) == (False, 1.0, {})
+        loss = t.ones(1)
+        assert scaler.scale(loss) is loss
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert not t.amp.GradScaler(enabled=False).is_enabled()
