@@ -126,7 +126,7 @@ NAMES: dict[str, Any] = {  # a name, or a function of the node
     "LUFactor": "LinalgLuFactorEx", "LogAddExp": "Logaddexp", "LogAddExp2": "Logaddexp2", "Lstm": "MkldnnRnnLayer",
     "LogCumSumExp": "Logcumsumexp",
     "LogNdtr": "SpecialLogNdtr", "MatrixExp": "LinalgMatrixExp", "Ndtri": "SpecialNdtri", "NextAfter": "Nextafter",
-    "Pinv": "LinalgPinv", "QR": "LinalgQr", "RReLU": "RreluWithNoise", "RRelu": "RreluWithNoise",
+    "Pinv": "LinalgPinv", "QR": "LinalgQr", "RmsNorm": "Mul", "RReLU": "RreluWithNoise", "RRelu": "RreluWithNoise",
     "SLogDet": "LinalgSlogdet",
     "SVD": "LinalgSvd", "SingularValues": "LinalgSvd", "SolveTriangular": "LinalgSolveTriangular", "Windows": "Unfold",
     "XLog1PY": "SpecialXlog1Py", "XLogY": "Xlogy",

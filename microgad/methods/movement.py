@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import dtypes, errors, formats
 from ..lazy import Room, of_later
+from ..naming import called
 from .forms import shape_of
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Movement:
                 UserWarning,
                 stacklevel=2,
             )
-        return ops.permute(self, range(self.ndim)[::-1])
+        return called("Permute", ops.permute(self, range(self.ndim)[::-1]))
 
     @property
     def mT(self: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import numpy as np
 from ... import backend, errors, state
 from ...errors import ArgumentError, DimError, DtypeError, KindError, ShapeError
 from ...function import Function
+from ...naming import called
 from ...state import composite
 from .. import layouts
 from ..elementwise import Select
@@ -98,7 +99,7 @@ def cross_entropy(
         if label_smoothing > 0:
             target = target * (1 - label_smoothing) + label_smoothing / max(input.shape[1], 1)
         losses = _of_probabilities(input, target, weight)
-        return plainly(losses, reduction)
+        return plainly(losses, reduction, "DivBackward1" if reduction == "mean" else "Neg")
     if label_smoothing == 0:
         return CrossEntropy.apply(input, target, weight, ignore_index=ignore_index, reduction=reduction)
     classes, row_weights = _checked_rows("cross_entropy", input, target, weight, ignore_index)
@@ -106,7 +107,7 @@ def cross_entropy(
     np.swapaxes(smooth, 0, 1)[_places(classes)] += 1 - label_smoothing
     counted = None if row_weights is None else target.array != ignore_index
     losses = _of_probabilities(input, smooth, weight)
-    return reduced(losses, counted, _divisor(classes, row_weights), reduction)
+    return called("Add", reduced(losses, counted, _divisor(classes, row_weights), reduction))
 
 
 def _of_probabilities(input: Tensor, target: Any, weight: Tensor | None) -> Tensor:
