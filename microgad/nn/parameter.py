@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
-from ..errors import GraphError
+from ..errors import ShapeError
 from ..lazy import absent as _absent
 from ..ops.creation import empty
 from ..parameter import Parameter as Parameter
@@ -46,7 +46,7 @@ class _Uninitialized(Tensor):
 
     @property
     def shape(self) -> Any:
-        raise GraphError(
+        raise ShapeError(
             "Can't access the shape of an uninitialized parameter or buffer. Call `forward` to initialize the "
             "parameters before accessing their attributes"
         )

@@ -55,6 +55,8 @@ def test_state(make, shape, becomes):
     x = torch.randn(shape)
     assert torch.equal(fresh.eval()(x), trained.eval()(x))
     assert type(fresh) is becomes
+    with pytest.raises(ValueError, match="uninitialized parameter"):  # what programs that count parameters catch
+        nn.LazyLinear(2).weight.numel()
     with pytest.raises(RuntimeError, match="shape of an uninitialized"):
         trained.load_state_dict(make().state_dict())
 
