@@ -453,3 +453,9 @@ def test_what_is_warned_of(program):
     for lib in (torch, microgad):
         with pytest.warns(UserWarning, match=r"align_corners|mismatched key_padding_mask"):
             program(lib, lib.nn.functional)
+
+
+def test_softshrink_keeps_the_sign_of_zero():
+    values = [-2.0, -0.25, -0.0, 0.0, 0.25]
+    ours, theirs = (str(lib.nn.functional.softshrink(lib.tensor(values))) for lib in (microgad, torch))
+    assert ours == theirs == "tensor([-1.5000, -0.0000, -0.0000,  0.0000,  0.0000])"

@@ -11,6 +11,7 @@ from ... import backend
 from ... import generator as draws
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
+from ...naming import called
 from .. import layouts
 from ..blocks import by_blocks
 from ..creation.numbers import number
@@ -57,7 +58,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     >>> F.leaky_relu(torch.tensor([-1.0, 2.0]), 0.5)
     tensor([-0.5000,  2.0000])
     """
-    return applied(PRelu, input, float(negative_slope), inplace=inplace)
+    return called("LeakyRelu", applied(PRelu, input, float(negative_slope), inplace=inplace))
 
 
 @tensors_only
@@ -272,7 +273,8 @@ class Softshrink(Function):
 
     def forward(self, x):
         out = np.clip(x, -self.by, self.by, out=layouts.empty_like(x))
-        return np.subtract(x, out, out=out)
+        np.subtract(x, out, out=out)
+        return np.copysign(out, x, out=out)  # -0 of negative numbers, as in PyTorch
 
     def grad_x(self, grad, x):
         return Select.apply(np.logical_not(np.absolute(x) <= self.by), grad)

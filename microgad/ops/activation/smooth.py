@@ -9,6 +9,7 @@ import numpy as np
 
 from ...errors import ArgumentError, KindError, ShapeError
 from ...function import Function
+from ...naming import called
 from ...state import composite
 from ..blocks import by_blocks
 from ..elementwise import Select, Sigmoid
@@ -83,7 +84,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """
     if alpha == 0:
         raise ArgumentError("celu: alpha must not be 0: ZeroDivisionError")
-    return applied(Elu, input, inplace=inplace, size=float(alpha), rate=1 / float(alpha))
+    return called("Celu", applied(Elu, input, inplace=inplace, size=float(alpha), rate=1 / float(alpha)))
 
 
 class Silu(Function):
