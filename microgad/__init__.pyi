@@ -8,6 +8,7 @@ from math import pi as pi
 from numpy import newaxis as newaxis
 
 import microgad.dtypes
+import microgad.ops.creation
 import microgad.ops.linalg
 import microgad.ops.shuffle
 import microgad.ops.window
@@ -142,7 +143,6 @@ from .ops.creation import ones as ones
 from .ops.creation import ones_like as ones_like
 from .ops.creation import range as range
 from .ops.creation import scalar_tensor as scalar_tensor
-from .ops.creation import tensor as tensor
 from .ops.creation import tril_indices as tril_indices
 from .ops.creation import triu_indices as triu_indices
 from .ops.creation import zeros as zeros
@@ -681,5 +681,8 @@ adaptive_max_pool1d = microgad.ops.window.adaptive_max_pool1d_with_indices
 affine_grid_generator = microgad.ops.window.affine_grid
 grid_sampler_2d = microgad.ops.window.grid_sampler
 grid_sampler_3d = microgad.ops.window.grid_sampler
+
+# An import would give type checkers the module of this name, that Tensor comes from.
+tensor = microgad.ops.creation.tensor
 
 __version__: str

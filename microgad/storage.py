@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from . import backend, dtypes
 from .lazy import absent as _absent
 from .placement import address, memory_of
+
+S = TypeVar("S", bound="UntypedStorage")
 
 
 class UntypedStorage:
@@ -83,7 +85,7 @@ class TypedStorage(UntypedStorage):
         return UntypedStorage(self.row.view("uint8"))
 
 
-def of(array: Any, kind: type[UntypedStorage]) -> UntypedStorage:
+def of(array: Any, kind: type[S]) -> S:
     """The storage of an array."""
     row = memory_of(array)
     return kind(row if kind is TypedStorage else row.view("uint8"))

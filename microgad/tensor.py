@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .graph import Graph
     from .ops import creation, movement, region
 
-    Operand: TypeAlias = "Tensor | float"  # what the operators take beside a Tensor
+    Operand: TypeAlias = "Tensor | complex | np.generic"  # what operations take beside a Tensor: numbers
 else:
     dispatch, creation = Room("microgad.dispatch"), Room("microgad.ops.creation")
     movement, region = Room("microgad.ops.movement"), Room("microgad.ops.region")

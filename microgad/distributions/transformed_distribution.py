@@ -87,7 +87,8 @@ class TransformedDistribution(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._checked(value)
-        event_dim, total = len(self.event_shape), 0.0
+        event_dim = len(self.event_shape)
+        total: Any = 0.0
         y: Any = value
         for transform in reversed(self.transforms):
             x = transform.inv(y)

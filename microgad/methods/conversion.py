@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import backend, dtypes, errors, formats
 from .. import function as core
 from ..lazy import Room
+from .forms import spelled
 
 if TYPE_CHECKING:
     from .. import storage
@@ -19,6 +20,8 @@ else:
     facts = Room("microgad.ops.facts")
     movement = Room("microgad.ops.movement")
 
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _TYPES = {
     dtypes.float16: "Half",
@@ -38,14 +41,17 @@ _TYPES = {
 }
 
 
-def _as(dtype: dtypes.dtype) -> Callable[..., Tensor]:
+def _converted(self: Tensor, memory_format: formats.memory_format | None = None) -> Tensor:
+    return self.to(memory_format=memory_format)
+
+
+def _as(dtype: dtypes.dtype, like: F) -> F:
     """The method that converts to a dtype."""
 
-    def method(self: Tensor, memory_format: Any = None) -> Tensor:
+    def method(self: Tensor, memory_format: formats.memory_format | None = None) -> Tensor:
         return self.to(dtype=dtype, memory_format=memory_format)
 
-    method.__doc__ = f"As {dtype.name}."
-    return method
+    return spelled(method, dtype.name, f"As {dtype.name}.", like)
 
 
 class Conversion:
@@ -105,10 +111,14 @@ class Conversion:
         """In the dtype of other."""
         return self.to(dtype=other.dtype)
 
-    half, float, double = _as(dtypes.float16), _as(dtypes.float32), _as(dtypes.float64)
-    cfloat, cdouble = _as(dtypes.complex64), _as(dtypes.complex128)
-    byte, char, short = _as(dtypes.uint8), _as(dtypes.int8), _as(dtypes.int16)
-    int, long, bool = _as(dtypes.int32), _as(dtypes.int64), _as(dtypes.bool_)
+    half, float, double = (
+        _as(dtypes.float16, _converted),
+        _as(dtypes.float32, _converted),
+        _as(dtypes.float64, _converted),
+    )
+    cfloat, cdouble = _as(dtypes.complex64, _converted), _as(dtypes.complex128, _converted)
+    byte, char, short = _as(dtypes.uint8, _converted), _as(dtypes.int8, _converted), _as(dtypes.int16, _converted)
+    int, long, bool = _as(dtypes.int32, _converted), _as(dtypes.int64, _converted), _as(dtypes.bool_, _converted)
     is_nonzero, is_same_size, is_signed = facts.is_nonzero, facts.is_same_size, facts.is_signed
 
     def as_subclass(self: Tensor, cls: Any) -> Any:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..lazy import Room, of_later
+from .forms import spelled
 
 if TYPE_CHECKING:
     from ..ops import creation
@@ -13,17 +14,25 @@ if TYPE_CHECKING:
 else:
     creation = Room("microgad.ops.creation")
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _of_size(
+    self: Tensor, *size: int | Sequence[int], dtype: Any = None, device: Any = None, requires_grad: bool = False,
+    layout: Any = None, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    return self
+
 
 @of_later
-def _new(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def _new(make: Callable[..., Tensor], like: F) -> F:
     """A function of sizes as a method."""
 
     def method(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, **options: Any) -> Tensor:
         return make(*size, dtype=dtype or self.dtype, device=device or self.device, **options)
 
-    method.__name__ = method.__qualname__ = f"new_{make.__name__}"
-    method.__doc__ = f"{(make.__doc__ or '').partition(' Source:')[0]} Shape one by one or as one sequence."
-    return method
+    doc = f"{(make.__doc__ or '').partition(' Source:')[0]} Shape one by one or as one sequence."
+    return spelled(method, f"new_{make.__name__}", doc, like)
 
 
 class Creation:
@@ -53,4 +62,5 @@ class Creation:
         sizes = all(isinstance(arg, int) for arg in args)
         return self.new_empty(args or (0,)) if sizes else self.new_tensor(*args)
 
-    new_empty, new_zeros, new_ones = _new(creation.empty), _new(creation.zeros), _new(creation.ones)
+    new_empty, new_zeros = _new(creation.empty, _of_size), _new(creation.zeros, _of_size)
+    new_ones = _new(creation.ones, _of_size)

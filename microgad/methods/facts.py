@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from .. import backend, errors, formats
 from .. import function as core
@@ -10,8 +10,9 @@ from ..lazy import Room
 from ..placement import strides
 
 if TYPE_CHECKING:
-    from .. import storage
+    from .. import dtypes, storage
     from ..ops.movement import sharing
+    from ..size import Size
     from ..tensor import Tensor
 else:
     storage = Room("microgad.storage")
@@ -46,6 +47,10 @@ class Facts:
 
     __slots__ = ()
 
+    @overload
+    def size(self: Tensor, dim: None = None) -> Size: ...
+    @overload
+    def size(self: Tensor, dim: int) -> int: ...
     def size(self: Tensor, dim: int | None = None) -> Any:
         """The shape, or the size of one dimension."""
         return self.shape if dim is None else self.shape[dim]
@@ -75,6 +80,10 @@ class Facts:
         """Bytes of all elements."""
         return self.numel() * self.dtype.itemsize
 
+    @overload
+    def stride(self: Tensor, dim: None = None) -> tuple[int, ...]: ...
+    @overload
+    def stride(self: Tensor, dim: int) -> int: ...
     def stride(self: Tensor, dim: int | None = None) -> Any:
         """How many elements lie between neighbours, in each dimension or in one."""
         steps = strides(self.array)
@@ -119,11 +128,11 @@ class Facts:
         index = self.device.index
         return -1 if index is None else index
 
-    def untyped_storage(self: Tensor) -> Any:
+    def untyped_storage(self: Tensor) -> storage.UntypedStorage:
         """The whole memory that it lies in, as bytes: see `UntypedStorage`."""
         return storage.of(self.array, storage.UntypedStorage)
 
-    def storage(self: Tensor) -> Any:
+    def storage(self: Tensor) -> storage.TypedStorage:
         """The same, as elements of its dtype: see `TypedStorage`."""
         return storage.of(self.array, storage.TypedStorage)
 
@@ -146,7 +155,7 @@ class Facts:
         return 0
 
     @property
-    def grad_dtype(self: Tensor) -> Any:
+    def grad_dtype(self: Tensor) -> dtypes.dtype:
         """The dtype of its gradient, which is its own."""
         return self.dtype
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -16,18 +16,38 @@ from ..naming import called
 
 if TYPE_CHECKING:
     from ..ops import elementwise, spelling
-    from ..tensor import Tensor
+    from ..tensor import Operand, Tensor
 else:
     elementwise, spelling = Room("microgad.ops.elementwise"), Room("microgad.ops.spelling")
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+# How a method is called, as functions of which only the signature counts: for type checkers, editors and `help`.
+
+
+def alone(self: Tensor) -> Tensor:
+    """`x.op_()`."""
+    return self
+
+
+def beside(self: Tensor, other: Operand) -> Tensor:
+    """`x.op_(other)`."""
+    return self
+
+
+def scaled(self: Tensor, other: Operand, *, alpha: complex = 1) -> Tensor:
+    """`x.op_(other, alpha=2)`."""
+    return self
+
 
 @of_later
-def in_place(cls: type[Function], *names: str) -> Callable[..., Tensor]:
+def in_place(cls: type[Function], like: F) -> F:
     """The method `op_` of a Function: the result is written into the Tensor's own memory.
 
-    `names` are those of the operands after the Tensor: of one it is `other`, if nothing else is said.
+    `like` names the operands after the Tensor, by its signature.
     """
-    names = names or ("other",) * (len(cls.inputs) - 1)
+    names = like.__code__.co_varnames[1 : like.__code__.co_argcount]
 
     def method(self: Tensor, *others: Any, **named: Any) -> Tensor:
         if named or len(others) != len(names):
@@ -38,7 +58,7 @@ def in_place(cls: type[Function], *names: str) -> Callable[..., Tensor]:
         result: Tensor = cls.apply_(self, *others)
         return result
 
-    return _named(method, cls)
+    return _named(method, cls, like)
 
 
 def _in_order(op: str, names: tuple[str, ...], others: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
@@ -55,7 +75,7 @@ def _in_a_graph(x: Any) -> bool:
 
 
 @of_later
-def with_alpha(cls: type[Function]) -> Callable[..., Tensor]:
+def with_alpha(cls: type[Function], like: F) -> F:
     """The same with a keyword `alpha` that multiplies the other operand."""
 
     def method(self: Tensor, other: Any, *rest: Any, alpha: float = 1) -> Tensor:
@@ -66,11 +86,11 @@ def with_alpha(cls: type[Function]) -> Callable[..., Tensor]:
         result: Tensor = cls.apply_(self, other)
         return result
 
-    return _named(method, cls)
+    return _named(method, cls, like)
 
 
 @of_later
-def operator(cls: type[Function]) -> Callable[..., Any]:
+def operator(cls: type[Function]) -> Callable[[Tensor, Operand | np.ndarray], Tensor]:
     """Python's operator for a Function."""
 
     def method(self: Tensor, other: Any) -> Any:
@@ -85,7 +105,7 @@ def operator(cls: type[Function]) -> Callable[..., Any]:
 
 
 @of_later
-def reflected(cls: type[Function], name: str = "") -> Callable[..., Any]:
+def reflected(cls: type[Function], name: str = "") -> Callable[[Tensor, Operand | np.ndarray], Tensor]:
     """The operator that Python calls where the Tensor stands on the right, and what PyTorch calls its node."""
 
     def method(self: Tensor, other: Any) -> Any:
@@ -111,7 +131,7 @@ def is_operand(x: Any) -> bool:
 
 
 @of_later
-def by_copy(function: Callable[..., Any]) -> Callable[..., Tensor]:
+def by_copy(function: F) -> F:
     """The method `op_` of a composite: its result is copied into the Tensor's own memory."""
 
     def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
@@ -130,9 +150,7 @@ def by_copy(function: Callable[..., Any]) -> Callable[..., Tensor]:
         self[...] = result
         return self
 
-    method.__name__ = method.__qualname__ = f"{function.__name__}_"
-    method.__doc__ = f"In place: see `{function.__name__}`."
-    return method
+    return spelled(method, f"{function.__name__}_", f"In place: see `{function.__name__}`.", function)
 
 
 @functools.cache
@@ -146,10 +164,16 @@ def as_function(method: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def _named(method: Callable[..., Tensor], cls: type[Function]) -> Callable[..., Tensor]:
-    method.__name__ = method.__qualname__ = f"{cls.__name__.lower()}_"
-    method.__doc__ = f"In place: {cls.__doc__}"
+def spelled(method: Any, name: str, doc: str, like: F) -> F:
+    """A method under its name, with its docstring, that says it is called as `like` is."""
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = doc
+    method.__wrapped__ = like  # `inspect.signature` and `help` follow it
     return method
+
+
+def _named(method: Any, cls: type[Function], like: F) -> F:
+    return spelled(method, f"{cls.__name__.lower()}_", f"In place: {cls.__doc__}", like)
 
 
 def shape_of(sizes: tuple[Any, ...]) -> tuple[Any, ...]:

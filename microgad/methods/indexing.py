@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from .. import errors
 from .. import function as core
 from ..arguments import no_tensor
 from ..lazy import Room, of_later
+from .forms import spelled
 
 if TYPE_CHECKING:
     from ..ops import indexing
     from ..ops.indexing.item import Call
-    from ..tensor import Tensor
+    from ..tensor import Operand, Tensor
 else:
     indexing = Room("microgad.ops.indexing")
 
 
+P = ParamSpec("P")
+
+
 @of_later
-def _written(call: Callable[..., Call]) -> Callable[..., Tensor]:
+def _written(call: Callable[Concatenate[Tensor, P], Call]) -> Callable[Concatenate[Tensor, P], Tensor]:
     """The method `op_`: what the operation comes to, in the Tensor's own memory."""
 
-    def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
+    def method(self: Tensor, /, *args: P.args, **options: P.kwargs) -> Tensor:
         try:
             return call(self, *args, **options).into(self)
         except AttributeError as error:
             raise no_tensor(call, (self, *args), options, error) from None
 
     name = call.__name__.removesuffix("_call")
-    method.__name__ = method.__qualname__ = f"{name}_"
-    method.__doc__ = f"In place: see `{name}`."
+    spelled(method, f"{name}_", f"In place: see `{name}`.", getattr(indexing, name))
     return method
 
 
@@ -62,7 +65,7 @@ class Indexing:
     masked_scatter, masked_scatter_ = indexing.masked_scatter, _written(indexing.masked_scatter_call)
     masked_select = indexing.masked_select
 
-    def copy_(self: Tensor, other: Any, non_blocking: Any = False) -> Tensor:
+    def copy_(self: Tensor, other: Operand, non_blocking: bool = False) -> Tensor:
         """Take over the values of other, broadcast and converted."""
         if isinstance(other, core.Tensor) and other.ndim > self.ndim:
             raise errors.ShapeError(
@@ -83,7 +86,7 @@ class Indexing:
         """The same with each element of two other Tensors, broadcast."""
         return _each("map2_", callable, self, x, y)
 
-    def fill_(self: Tensor, value: Any) -> Tensor:
+    def fill_(self: Tensor, value: Operand) -> Tensor:
         """Set every element to value, a number that the dtype can hold, or a Tensor without dimensions."""
         self[...] = indexing.filler("fill_", value, self)
         return self

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .. import dtypes, errors, formats
 from ..lazy import Room, of_later
 from ..naming import called
-from .forms import shape_of
+from .forms import shape_of, spelled
 
 if TYPE_CHECKING:
     from .. import placement as memory
@@ -22,29 +22,61 @@ else:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+# How the methods of numbers are called: one by one, as one sequence, or by their name.
+
+
+@overload
+def _shape(self: Tensor, *shape: int) -> Tensor: ...
+@overload
+def _shape(self: Tensor, shape: Sequence[int]) -> Tensor: ...
+def _shape(self: Tensor, *args: Any, shape: Any = ()) -> Tensor:
+    return self
+
+
+@overload
+def _size(self: Tensor, *size: int) -> Tensor: ...
+@overload
+def _size(self: Tensor, size: Sequence[int]) -> Tensor: ...
+def _size(self: Tensor, *args: Any, size: Any = ()) -> Tensor:
+    return self
+
+
+@overload
+def _dims(self: Tensor, *dims: int) -> Tensor: ...
+@overload
+def _dims(self: Tensor, dims: Sequence[int]) -> Tensor: ...
+def _dims(self: Tensor, *args: Any, dims: Any = ()) -> Tensor:
+    return self
+
+
+@overload
+def _repeats(self: Tensor, *repeats: int) -> Tensor: ...
+@overload
+def _repeats(self: Tensor, repeats: Sequence[int]) -> Tensor: ...
+def _repeats(self: Tensor, *args: Any, repeats: Any = ()) -> Tensor:
+    return self
+
+
 @of_later
-def _of_sizes(op: Callable[..., Tensor], keyword: str) -> Callable[..., Tensor]:
-    """The method of an operation that takes numbers: one by one, as one sequence, or by their name."""
+def _of_sizes(op: Callable[..., Tensor], like: F) -> F:
+    """The method of an operation that takes numbers, by the name that `like` says."""
+    keyword = like.__name__.removeprefix("_")
 
     def method(self: Tensor, *numbers: Any, **options: Any) -> Tensor:
         given = options.pop(keyword) if keyword in options else shape_of(numbers)
         return op(self, given, **options)
 
-    method.__name__ = method.__qualname__ = op.__name__
-    method.__doc__ = f"`{keyword}` as numbers or as one sequence. {op.__doc__}"
-    return method
+    return spelled(method, op.__name__, f"`{keyword}` as numbers or as one sequence. {op.__doc__}", like)
 
 
 @of_later
-def _becoming(op: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def _becoming(op: F) -> F:
     """The method `op_` of a view: the Tensor itself becomes it, and its memory stays."""
 
     def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
         return ops.become(self, op, *args, **options)
 
-    method.__name__ = method.__qualname__ = f"{op.__name__}_"
-    method.__doc__ = f"In place, the memory untouched: see `{op.__name__}`."
-    return method
+    return spelled(method, f"{op.__name__}_", f"In place, the memory untouched: see `{op.__name__}`.", op)
 
 
 @of_later
@@ -58,11 +90,11 @@ class Movement:
 
     __slots__ = ()
 
-    reshape, permute = _of_sizes(_unchecked(ops.reshape), "shape"), _of_sizes(_unchecked(ops.permute), "dims")
-    expand, sum_to_size = _of_sizes(ops.expand, "size"), _of_sizes(ops.sum_to_size, "size")
-    repeat, tile = _of_sizes(ops.repeat, "repeats"), _of_sizes(ops.tile, "dims")
-    flip, resize_ = _of_sizes(ops.flip, "dims"), _of_sizes(ops.resize_, "size")
-    broadcast_to = _of_sizes(ops.broadcast_to, "size")
+    reshape, permute = _of_sizes(_unchecked(ops.reshape), _shape), _of_sizes(_unchecked(ops.permute), _dims)
+    expand, sum_to_size = _of_sizes(ops.expand, _size), _of_sizes(ops.sum_to_size, _size)
+    repeat, tile = _of_sizes(ops.repeat, _repeats), _of_sizes(ops.tile, _dims)
+    flip, resize_ = _of_sizes(ops.flip, _dims), _of_sizes(ops.resize_, _size)
+    broadcast_to = _of_sizes(ops.broadcast_to, _size)
     view_as, reshape_as, expand_as, resize_as_ = ops.view_as, ops.reshape_as, ops.expand_as, ops.resize_as_
 
     squeeze, unsqueeze, unflatten, ravel = ops.squeeze, ops.unsqueeze, ops.unflatten, ops.ravel
@@ -77,7 +109,7 @@ class Movement:
     split_with_sizes, tensor_split, hsplit = ops.split_with_sizes, ops.tensor_split, ops.hsplit
     vsplit, dsplit, unsafe_split, unsafe_chunk = ops.vsplit, ops.dsplit, ops.unsafe_split, ops.unsafe_chunk
     unsafe_split_with_sizes, unfold, as_strided = ops.unsafe_split_with_sizes, ops.unfold, ops.as_strided
-    narrow_copy, slice_scatter, select_scatter = ops.narrow_copy, ops.slice_scatter, ops.select_scatter
+    slice_scatter, select_scatter = ops.slice_scatter, ops.select_scatter
     diagonal_scatter, as_strided_scatter = ops.diagonal_scatter, ops.as_strided_scatter
 
     diag, diag_embed, diagflat, diagonal, trace = ops.diag, ops.diag_embed, ops.diagflat, ops.diagonal, ops.trace
@@ -85,6 +117,16 @@ class Movement:
     tril, triu, tril_, triu_ = ops.tril, ops.triu, ops.tril_, ops.triu_
     repeat_interleave, kron, clone = ops.repeat_interleave, ops.kron, ops.clone
 
+    def narrow_copy(self: Tensor, dim: int, start: int, length: int) -> Tensor:
+        """`narrow`, copied."""
+        return ops.narrow_copy(self, dim, start, length)
+
+    @overload
+    def view(self: Tensor, dtype: dtypes.dtype) -> Tensor: ...
+    @overload
+    def view(self: Tensor, *size: int) -> Tensor: ...
+    @overload
+    def view(self: Tensor, size: Sequence[int]) -> Tensor: ...
     def view(self: Tensor, *shape: Any, **options: Any) -> Tensor:
         """The same memory in another shape, or read as another dtype: see `ops.movement.view`."""
         given = (*shape, *options.values())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .. import backend
 from .. import function as core
 from ..lazy import Room
-from .forms import in_place, is_operand, operator, reflected, with_alpha
+from .forms import beside, in_place, is_operand, operator, reflected, scaled, with_alpha
 
 if TYPE_CHECKING:
     from ..ops import creation, indexing, linalg
@@ -43,16 +43,16 @@ class Operators:
     __lshift__, __rlshift__ = operator(ops.LeftShift), reflected(ops.LeftShift)
     __rshift__, __rrshift__ = operator(ops.RightShift), reflected(ops.RightShift)
 
-    def __eq__(self: Tensor, other: Any) -> Any:
+    def __eq__(self: Tensor, other: Any) -> Tensor:  # type: ignore[override]
         return ops.Equal.apply(self, other) if is_operand(other) else NotImplemented
 
-    def __ne__(self: Tensor, other: Any) -> Any:
+    def __ne__(self: Tensor, other: Any) -> Tensor:  # type: ignore[override]
         return ops.NotEqual.apply(self, other) if is_operand(other) else NotImplemented
 
-    def __matmul__(self: Tensor, other: Any) -> Any:
+    def __matmul__(self: Tensor, other: Tensor) -> Tensor:
         return linalg.matmul(self, other) if isinstance(other, core.Tensor) else NotImplemented  # an array's turn
 
-    def __rmatmul__(self: Tensor, other: Any) -> Any:
+    def __rmatmul__(self: Tensor, other: Any) -> Tensor:
         return linalg.matmul(creation.as_tensor(other), self) if backend.is_array(other) else NotImplemented
 
     __getitem__, __setitem__ = indexing.getitem, indexing.setitem
@@ -60,9 +60,13 @@ class Operators:
     def __delitem__(self: Tensor, index: Any) -> None:
         raise TypeError("Tensor does not support deleting items")
 
-    __iadd__, __isub__, __imul__ = with_alpha(ops.Add), with_alpha(ops.Sub), in_place(ops.Mul)
-    __itruediv__, __ifloordiv__ = in_place(ops.Div), in_place(ops.FloorDiv)
-    __imod__, __ipow__ = in_place(ops.Remainder), in_place(ops.Pow)
-    __iand__, __ior__, __ixor__ = in_place(ops.BitwiseAnd), in_place(ops.BitwiseOr), in_place(ops.BitwiseXor)
-    __ilshift__, __irshift__ = in_place(ops.LeftShift), in_place(ops.RightShift)
+    __iadd__, __isub__, __imul__ = with_alpha(ops.Add, scaled), with_alpha(ops.Sub, scaled), in_place(ops.Mul, beside)
+    __itruediv__, __ifloordiv__ = in_place(ops.Div, beside), in_place(ops.FloorDiv, beside)
+    __imod__, __ipow__ = in_place(ops.Remainder, beside), in_place(ops.Pow, beside)
+    __iand__, __ior__, __ixor__ = (
+        in_place(ops.BitwiseAnd, beside),
+        in_place(ops.BitwiseOr, beside),
+        in_place(ops.BitwiseXor, beside),
+    )
+    __ilshift__, __irshift__ = in_place(ops.LeftShift, beside), in_place(ops.RightShift, beside)
     __idiv__ = __itruediv__

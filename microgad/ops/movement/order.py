@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,7 +65,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     return Permute.apply(input, order=tuple(order))
 
 
-swapdims: Callable[..., Tensor] = transpose
+swapdims = transpose
 
 
 def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
@@ -133,7 +133,7 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
     return Permute.apply(input, order=tuple(order))
 
 
-moveaxis: Callable[..., Tensor] = movedim
+moveaxis = movedim
 
 
 class Flip(LinearMap):

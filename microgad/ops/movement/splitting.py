@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -121,9 +121,9 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return split(input, -(-n // chunks), dim) if n else split_with_sizes(input, [0] * chunks, dim)
 
 
-unsafe_split: Callable[..., tuple[Tensor, ...]] = split
-unsafe_split_with_sizes: Callable[..., tuple[Tensor, ...]] = split_with_sizes
-unsafe_chunk: Callable[..., tuple[Tensor, ...]] = chunk
+unsafe_split = split
+unsafe_split_with_sizes = split_with_sizes
+unsafe_chunk = chunk
 
 
 @numpy_spelling

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from .strided import as_strided, unfold
 if TYPE_CHECKING:
     from ...tensor import Tensor
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 
 def alias(input: Tensor) -> Tensor:
     """The same values at the same place: a view. Source: torch.ops.aten.alias."""
@@ -36,7 +38,7 @@ def detach(input: Tensor) -> Tensor:
     return input.detach()
 
 
-def _copied(name: str, op: Callable[..., Any]) -> Callable[..., Any]:
+def _copied(name: str, op: F) -> F:
     """The name under which what a view shows is copied, row by row."""
 
     def copy(*args: Any, out: Any = None, **options: Any) -> Any:
@@ -47,29 +49,30 @@ def _copied(name: str, op: Callable[..., Any]) -> Callable[..., Any]:
 
     copy.__name__ = copy.__qualname__ = name
     copy.__doc__ = f"`{op.__name__}`, copied. Source: torch.{name}."
-    return state.composite(copy)
+    copy.__wrapped__ = op  # type: ignore[attr-defined]  # `inspect.signature` and `help` follow it
+    return state.composite(copy)  # type: ignore[return-value]
 
 
-alias_copy: Callable[..., Any] = _copied("alias_copy", alias)
-as_strided_copy: Callable[..., Any] = _copied("as_strided_copy", as_strided)
-detach_copy: Callable[..., Any] = _copied("detach_copy", detach)
-diagonal_copy: Callable[..., Any] = _copied("diagonal_copy", diagonal)
-expand_copy: Callable[..., Any] = _copied("expand_copy", expand)
-narrow_copy: Callable[..., Any] = _copied("narrow_copy", narrow)
-permute_copy: Callable[..., Any] = _copied("permute_copy", permute)
-select_copy: Callable[..., Any] = _copied("select_copy", select)
-slice_copy: Callable[..., Any] = _copied("slice_copy", slice)
-split_copy: Callable[..., Any] = _copied("split_copy", split)
-split_with_sizes_copy: Callable[..., Any] = _copied("split_with_sizes_copy", split_with_sizes)
-squeeze_copy: Callable[..., Any] = _copied("squeeze_copy", squeeze)
-t_copy: Callable[..., Any] = _copied("t_copy", t)
-transpose_copy: Callable[..., Any] = _copied("transpose_copy", transpose)
-unbind_copy: Callable[..., Any] = _copied("unbind_copy", unbind)
-unfold_copy: Callable[..., Any] = _copied("unfold_copy", unfold)
-unsqueeze_copy: Callable[..., Any] = _copied("unsqueeze_copy", unsqueeze)
-view_as_complex_copy: Callable[..., Any] = _copied("view_as_complex_copy", view_as_complex)
-view_as_real_copy: Callable[..., Any] = _copied("view_as_real_copy", view_as_real)
-view_copy: Callable[..., Any] = _copied("view_copy", view)
+alias_copy = _copied("alias_copy", alias)
+as_strided_copy = _copied("as_strided_copy", as_strided)
+detach_copy = _copied("detach_copy", detach)
+diagonal_copy = _copied("diagonal_copy", diagonal)
+expand_copy = _copied("expand_copy", expand)
+narrow_copy = _copied("narrow_copy", narrow)
+permute_copy = _copied("permute_copy", permute)
+select_copy = _copied("select_copy", select)
+slice_copy = _copied("slice_copy", slice)
+split_copy = _copied("split_copy", split)
+split_with_sizes_copy = _copied("split_with_sizes_copy", split_with_sizes)
+squeeze_copy = _copied("squeeze_copy", squeeze)
+t_copy = _copied("t_copy", t)
+transpose_copy = _copied("transpose_copy", transpose)
+unbind_copy = _copied("unbind_copy", unbind)
+unfold_copy = _copied("unfold_copy", unfold)
+unsqueeze_copy = _copied("unsqueeze_copy", unsqueeze)
+view_as_complex_copy = _copied("view_as_complex_copy", view_as_complex)
+view_as_real_copy = _copied("view_as_real_copy", view_as_real)
+view_copy = _copied("view_copy", view)
 
 
 def _overwritten(input: Tensor, src: Tensor, op: str, show: Callable[[Tensor], Tensor]) -> Tensor:

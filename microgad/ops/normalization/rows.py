@@ -154,7 +154,7 @@ def rms_norm(
     >>> F.rms_norm(torch.tensor([[1.0, 7.0]]), (2,))
     tensor([[0.2000, 1.4000]])
     """
-    least = float(np.finfo(input.array.dtype).eps) if eps is None and input.array.dtype.kind in "fc" else eps
+    least: Any = float(np.finfo(input.array.dtype).eps) if eps is None and input.array.dtype.kind in "fc" else eps
     if input.dtype.is_complex:
         last = tuple(range(-len(normalized_shape), 0))
         out = input / ((input * input).mean(last, True) + least).sqrt()

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from .cells import gru_cell, lstm_cell, rnn_relu_cell, rnn_tanh_cell
 from .gru import Gru
-from .layers import gru, lstm, rnn_relu, rnn_tanh
 from .lstm import Lstm
 from .rnn import Rnn
+from .layers import gru, lstm, rnn_relu, rnn_tanh  # after the modules of these names: a type checker takes the last
 
 __all__ = [
     "Gru", "Lstm", "Rnn", "gru", "gru_cell", "lstm", "lstm_cell", "rnn_relu", "rnn_relu_cell", "rnn_tanh",
