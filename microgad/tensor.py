@@ -6,7 +6,7 @@ import copy as copying
 import importlib
 import weakref
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -149,7 +149,7 @@ class Tensor(Methods):
         >>> x.detach().requires_grad
         False
         """
-        result: Tensor = Tensor._made(self.array)
+        result = Tensor._made(self.array)
         result.version = self._counter()
         region.tell_detached(self, result)
         return result
@@ -186,8 +186,7 @@ class Tensor(Methods):
         >>> "Mul" in drawing.source
         True
         """
-        drawn: Graph = importlib.import_module("microgad.graph").graph(self, **options)  # a room above, loaded here
-        return drawn
+        return importlib.import_module("microgad.graph").graph(self, **options)  # a room above, loaded here
 
     # Views and versions
 
@@ -370,8 +369,10 @@ class Tensor(Methods):
     def __dlpack_device__(self) -> Any:
         return self.array.__dlpack_device__()
 
-    def __getattr__(self, name: str) -> NoReturn:
-        raise AttributeError(missing(f"Tensor.{name}", name, dir(type(self))))
+    if not TYPE_CHECKING:  # to a type checker every name would be there
+
+        def __getattr__(self, name):
+            raise AttributeError(missing(f"Tensor.{name}", name, dir(type(self))))
 
 
 _PLACE = ("grad", "base", "chain", "views", "accumulation_hooks", "retainer")

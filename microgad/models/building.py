@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ..nn import BatchNorm2d, Conv2d, GroupNorm, Module, init
 from .weights import of_model
 
 M = TypeVar("M", bound=Module)
+M_co = TypeVar("M_co", bound=Module, covariant=True)
+
+
+class Builder(Protocol[M_co]):
+    """How a function that builds a model is called; the options are the model's."""
+
+    __name__: str
+
+    def __call__(self, weights: Any = None, progress: bool = True, **options: Any) -> M_co: ...
+
 
 BUILDERS: dict[str, Callable[..., Any]] = {}
 
 
-def builder(build: Callable[..., M]) -> Callable[..., M]:
+def builder(build: Callable[..., M]) -> Builder[M]:
     """A public function that builds a model, from one that takes the rest of the options."""
 
     def built(weights: Any = None, progress: bool = True, **options: Any) -> M:

@@ -13,7 +13,7 @@ from ..ops import creation
 from ..parameter import Parameter
 from ..tensor import Tensor
 from .blocks import Conv2dNormActivation, Layer, Permute, StochasticDepth
-from .building import builder
+from .building import Builder, builder
 
 
 class LayerNorm2d(LayerNorm):
@@ -114,7 +114,7 @@ class ConvNeXt(Module):
         return self.classifier(self.avgpool(self.features(x)))
 
 
-def _convnext(name: str, channels: list[int], deep: int, dropped: float) -> Any:
+def _convnext(name: str, channels: list[int], deep: int, dropped: float) -> Builder[ConvNeXt]:
     stages = zip(channels, [*channels[1:], None], (3, 3, deep, 3), strict=True)
     settings = [CNBlockConfig(*stage) for stage in stages]
 

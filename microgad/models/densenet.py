@@ -10,7 +10,7 @@ from ..nn import functional as F
 from ..ops.movement import cat
 from ..tensor import Tensor
 from ..utils.checkpoint import checkpoint
-from .building import builder, by_kaiming
+from .building import Builder, builder, by_kaiming
 
 
 class _DenseLayer(Module):
@@ -118,7 +118,7 @@ class DenseNet(Module):
         return self.classifier(F.adaptive_avg_pool2d(features, (1, 1)).flatten(1))
 
 
-def _densenet(depth: int, growth_rate: int, block_config: tuple[int, ...], num_init_features: int) -> Any:
+def _densenet(depth: int, growth_rate: int, block_config: tuple[int, ...], num_init_features: int) -> Builder[DenseNet]:
     def build(**options: Any) -> DenseNet:
         return DenseNet(growth_rate, block_config, num_init_features, **options)
 

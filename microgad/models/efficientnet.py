@@ -12,7 +12,7 @@ from ..lazy import absent as _absent
 from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Dropout, Linear, Module, Sequential, SiLU, init
 from ..tensor import Tensor
 from .blocks import Conv2dNormActivation, Layer, SqueezeExcitation, StochasticDepth, make_divisible
-from .building import builder, by_kaiming
+from .building import Builder, builder, by_kaiming
 
 
 @dataclasses.dataclass
@@ -167,7 +167,7 @@ _SECOND = {
 }  # fmt: skip
 
 
-def _efficientnet(name: str, stages: list[MBConvConfig], **usual: Any) -> Any:
+def _efficientnet(name: str, stages: list[MBConvConfig], **usual: Any) -> Builder[EfficientNet]:
     def build(**options: Any) -> EfficientNet:
         return EfficientNet(stages, **(usual | options))
 
@@ -176,12 +176,12 @@ def _efficientnet(name: str, stages: list[MBConvConfig], **usual: Any) -> Any:
     return builder(build)
 
 
-def _first(name: str, width: float, depth: float, dropout: float, **usual: Any) -> Any:
+def _first(name: str, width: float, depth: float, dropout: float, **usual: Any) -> Builder[EfficientNet]:
     stages = [MBConvConfig(*stage, width_mult=width, depth_mult=depth) for stage in _FIRST]
     return _efficientnet(name, stages, dropout=dropout, **usual)
 
 
-def _second(name: str, dropout: float) -> Any:
+def _second(name: str, dropout: float) -> Builder[EfficientNet]:
     fused, rest = _SECOND[name]
     stages = [FusedMBConvConfig(*stage) for stage in fused] + [MBConvConfig(*stage) for stage in rest]
     norm = functools.partial(BatchNorm2d, eps=1e-3)

@@ -8,7 +8,7 @@ from typing import Any
 from ..lazy import absent as _absent
 from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, ReLU, Sequential, init
 from ..tensor import Tensor
-from .building import builder, by_kaiming
+from .building import Builder, builder, by_kaiming
 
 
 def conv3x3(in_planes: int, out_planes: int, stride: int = 1, groups: int = 1, dilation: int = 1) -> Conv2d:
@@ -175,7 +175,7 @@ class ResNet(Module):
         return self.fc(self.avgpool(x).flatten(1))
 
 
-def _resnet(name: str, block: type[BasicBlock | Bottleneck], layers: list[int], **widths: int) -> Any:
+def _resnet(name: str, block: type[BasicBlock | Bottleneck], layers: list[int], **widths: int) -> Builder[ResNet]:
     def build(**options: Any) -> ResNet:
         return ResNet(block, layers, **{**widths, **options})
 

@@ -10,7 +10,7 @@ from ..nn import BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, ReLU, Sequentia
 from ..nn import functional as F
 from ..ops.movement import cat
 from ..tensor import Tensor
-from .building import builder
+from .building import Builder, builder
 
 
 def _plain(inp: int, oup: int) -> list[Module]:
@@ -92,7 +92,7 @@ class ShuffleNetV2(Module):
         return self.fc(x.mean([2, 3]))
 
 
-def _shufflenet(width: str, channels: list[int]) -> Any:
+def _shufflenet(width: str, channels: list[int]) -> Builder[ShuffleNetV2]:
     def build(**options: Any) -> ShuffleNetV2:
         return ShuffleNetV2([4, 8, 4], channels, **options)
 

@@ -18,7 +18,7 @@ from ..nn import (
     init,
 )
 from ..tensor import Tensor
-from .building import builder, by_kaiming
+from .building import Builder, builder, by_kaiming
 
 
 class VGG(Module):
@@ -82,7 +82,7 @@ def make_layers(cfg: list[Any], batch_norm: bool = False) -> Sequential:
     return Sequential(*layers)
 
 
-def _vgg(depth: int, batch_norm: bool) -> Any:
+def _vgg(depth: int, batch_norm: bool) -> Builder[VGG]:
     def build(**options: Any) -> VGG:
         return VGG(make_layers(_PLANS[depth].split(), batch_norm), **options)
 

@@ -16,7 +16,7 @@ from ..ops.movement import cat
 from ..parameter import Parameter
 from ..tensor import Tensor
 from .blocks import MLP, Layer
-from .building import builder
+from .building import Builder, builder
 
 _NORM = functools.partial(nn.LayerNorm, eps=1e-6)
 
@@ -144,7 +144,9 @@ class VisionTransformer(Module):
         return self.heads(self.encoder(cat([self.class_token.expand(n, -1, -1), patches], 1))[:, 0])
 
 
-def _vit(name: str, patch_size: int, num_layers: int, num_heads: int, hidden_dim: int, mlp_dim: int) -> Any:
+def _vit(
+    name: str, patch_size: int, num_layers: int, num_heads: int, hidden_dim: int, mlp_dim: int
+) -> Builder[VisionTransformer]:
     def build(image_size: int = 224, **options: Any) -> VisionTransformer:
         return VisionTransformer(image_size, patch_size, num_layers, num_heads, hidden_dim, mlp_dim, **options)
 

@@ -35,7 +35,7 @@ class AdaBelief(Optimizer):
     shaped = ("exp_avg", "exp_avg_var")
 
     def __init__(
-        self, params: Params, lr: Any = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-16,
+        self, params: Params, lr: float | Tensor = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-16,
         weight_decay: float = 0, decoupled_weight_decay: bool = False, *, maximize: bool = False,
     ) -> None:  # fmt: skip
         defaults = {

@@ -34,7 +34,8 @@ class AdaBound(Optimizer):
     shaped = MOMENTS
 
     def __init__(
-        self, params: Params, lr: Any = 1e-3, betas: tuple[float, float] = (0.9, 0.999), final_lr: float = 0.1,
+        self, params: Params, lr: float | Tensor = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
+        final_lr: float = 0.1,
         gamma: float = 1e-3, eps: float = 1e-8, weight_decay: float = 0, amsbound: bool = False, *,
         maximize: bool = False,
     ) -> None:  # fmt: skip
@@ -93,7 +94,8 @@ class AMSBound(AdaBound):
     """
 
     def __init__(
-        self, params: Params, lr: Any = 1e-3, betas: tuple[float, float] = (0.9, 0.999), final_lr: float = 0.1,
+        self, params: Params, lr: float | Tensor = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
+        final_lr: float = 0.1,
         gamma: float = 1e-3, eps: float = 1e-8, weight_decay: float = 0, *, maximize: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(params, lr, betas, final_lr, gamma, eps, weight_decay, True, maximize=maximize)

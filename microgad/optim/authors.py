@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import state
+from ..ops.elementwise import view_as_real
 from ..tensor import Tensor
 
 _params_doc = _foreach_doc = _fused_doc = _maximize_doc = _capturable_doc = _differentiable_doc = ""
@@ -50,4 +51,4 @@ def _view_as_real(params: list[Tensor], *state_and_grads: list[Tensor]) -> None:
     for i, p in enumerate(params):
         if p.is_complex():
             for tensors in (params, *state_and_grads):
-                tensors[i] = tensors[i].view_as_real()
+                tensors[i] = view_as_real(tensors[i])

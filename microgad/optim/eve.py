@@ -38,7 +38,7 @@ class Eve(Optimizer):
     shaped = MOMENTS[:2]
 
     def __init__(
-        self, params: Params, lr: Any = 1e-3, betas: tuple[float, float, float] = (0.9, 0.999, 0.999),
+        self, params: Params, lr: float | Tensor = 1e-3, betas: tuple[float, float, float] = (0.9, 0.999, 0.999),
         eps: float = 1e-8, weight_decay: float = 0, c: float = 10.0, f_star: float = 0.0,
     ) -> None:  # fmt: skip
         defaults = {

@@ -31,7 +31,7 @@ class RMSpropGraves(Optimizer):
     shaped = ("square_avg", "grad_avg", "momentum_buffer")
 
     def __init__(
-        self, params: Params, lr: Any = 1e-4, alpha: float = 0.95, momentum: float = 0.9, eps: float = 1e-4,
+        self, params: Params, lr: float | Tensor = 1e-4, alpha: float = 0.95, momentum: float = 0.9, eps: float = 1e-4,
         weight_decay: float = 0, *, maximize: bool = False,
     ) -> None:  # fmt: skip
         defaults = {

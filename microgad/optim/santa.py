@@ -18,7 +18,7 @@ class _Santa(Optimizer):
     shaped = ("momentum_buffer", "friction", "square_avg", "scale")
 
     def __init__(
-        self, params: Params, lr: Any = 1e-2, sigma: float = 0.95, eps: float = 1e-8, annealing: float = 0.5,
+        self, params: Params, lr: float | Tensor = 1e-2, sigma: float = 0.95, eps: float = 1e-8, annealing: float = 0.5,
         burnin: int = 100, c: float = 5.0, weight_decay: float = 0, *, maximize: bool = False,
     ) -> None:  # fmt: skip
         defaults = {

@@ -343,3 +343,9 @@ def test_sparse_adam_leaves_an_embeddings_other_rows():
         optimizer.step()
     moved = (table.weight.detach() != before).any(1)
     assert moved.tolist() == [True, False, True, False]
+
+
+def test_complex_parameters_are_pairs_of_numbers_to_authors() -> None:
+    params, grads = [torch.ones(2, dtype=torch.complex64), torch.ones(2)], [torch.zeros(2, dtype=torch.complex64)] * 2
+    torch.optim.authors._view_as_real(params, grads)
+    assert [tuple(x.shape) for x in (*params, *grads)] == [(2, 2), (2,), (2, 2), (2,)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -294,6 +294,10 @@ class Where(Function):
         return Select.apply(np.logical_not(condition), grad)
 
 
+@overload
+def where(condition: Tensor) -> tuple[Tensor, ...]: ...
+@overload
+def where(condition: Tensor, input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor: ...
 @tensors_only
 def where(
     condition: Tensor, input: Operand | None = None, other: Operand | None = None, *, out: Tensor | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -184,6 +184,10 @@ def ravel(input: Tensor) -> Tensor:
     return Reshape.apply(input.contiguous(), size=(input.array.size,))
 
 
+@overload
+def atleast_1d(tensors: Tensor, /) -> Tensor: ...
+@overload
+def atleast_1d(*tensors: Any) -> tuple[Tensor, ...]: ...
 def atleast_1d(*tensors: Any) -> Any:
     """Views with a dimension where there is none, of one Tensor or of several. Source: torch.atleast_1d.
 
@@ -193,6 +197,10 @@ def atleast_1d(*tensors: Any) -> Any:
     return _each(lambda x: reshape(x, (1,)) if x.ndim == 0 else x, tensors, "atleast_1d")
 
 
+@overload
+def atleast_2d(tensors: Tensor, /) -> Tensor: ...
+@overload
+def atleast_2d(*tensors: Any) -> tuple[Tensor, ...]: ...
 def atleast_2d(*tensors: Any) -> Any:
     """Views with two dimensions or more: vectors become rows. Source: torch.atleast_2d.
 
@@ -202,6 +210,10 @@ def atleast_2d(*tensors: Any) -> Any:
     return _each(lambda x: reshape(x, (1, *x.shape) if x.ndim else (1, 1)) if x.ndim < 2 else x, tensors, "atleast_2d")
 
 
+@overload
+def atleast_3d(tensors: Tensor, /) -> Tensor: ...
+@overload
+def atleast_3d(*tensors: Any) -> tuple[Tensor, ...]: ...
 def atleast_3d(*tensors: Any) -> Any:
     """Views with three dimensions or more: (n) becomes (1, n, 1), (m, n) becomes (m, n, 1).
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
@@ -83,6 +83,10 @@ def count_nonzero(input: Tensor, dim: Dim = None) -> Tensor:
     return CountNonzero.apply(input, axis=axes(dim, input.array.ndim, "count_nonzero"))
 
 
+@overload
+def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: Literal[False] = False) -> Tensor: ...
+@overload
+def nonzero(input: Tensor, *, as_tuple: Literal[True]) -> tuple[Tensor, ...]: ...
 @tensors_only
 def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False) -> Any:
     """The indices of what is not zero, a row each; or as a tuple, a Tensor for each dim. Source: torch.nonzero.
@@ -126,6 +130,16 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Tenso
     return into(out, function.Tensor._made(np.concatenate([found, filling])))
 
 
+@overload
+def unique(
+    input: Tensor, sorted: bool = True, return_inverse: Literal[False] = False, return_counts: Literal[False] = False,
+    dim: int | None = None,
+) -> Tensor: ...  # fmt: skip
+@overload
+def unique(
+    input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False,
+    dim: int | None = None,
+) -> Any: ...  # fmt: skip
 @tensors_only
 def unique(
     input: Tensor,
@@ -160,6 +174,15 @@ def unique(
     return _answer(input, dim, shape, rows, first, wanted, counts if return_counts else None)
 
 
+@overload
+def unique_consecutive(
+    input: Tensor, return_inverse: Literal[False] = False, return_counts: Literal[False] = False,
+    dim: int | None = None,
+) -> Tensor: ...  # fmt: skip
+@overload
+def unique_consecutive(
+    input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any: ...
 @tensors_only
 def unique_consecutive(
     input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -179,6 +179,12 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out:
     return into(out, _where(Argmin, input, dim, keepdim, "argmin"))
 
 
+@overload
+def max(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+@overload
+def max(input: Tensor, dim: int, keepdim: bool = False, *, out: Any = None) -> return_types.max: ...
+@overload
+def max(input: Tensor, other: Tensor, /, *, out: Tensor | None = None) -> Tensor: ...
 @numpy_spelling
 @observed
 def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None, out: Any = None) -> Any:
@@ -190,6 +196,12 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor 
     return _extremum(input, dim, keepdim, other, out, Max, Argmax, maximum, return_types.max)
 
 
+@overload
+def min(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+@overload
+def min(input: Tensor, dim: int, keepdim: bool = False, *, out: Any = None) -> return_types.min: ...
+@overload
+def min(input: Tensor, other: Tensor, /, *, out: Tensor | None = None) -> Tensor: ...
 @numpy_spelling
 @observed
 def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None, out: Any = None) -> Any:

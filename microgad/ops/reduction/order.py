@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -164,6 +164,10 @@ def _place(x: Any, k: int, axis: int) -> Any:
     return _cut(order, axis, k, k + 1)
 
 
+@overload
+def median(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+@overload
+def median(input: Tensor, dim: int, keepdim: bool = False, *, out: Any = None) -> return_types.median: ...
 @numpy_spelling
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
     """The median of all values, the lower of two; with a dim, (values, indices). NaN wins. Source: torch.median.
@@ -174,6 +178,10 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out:
     return _median(input, dim, keepdim, out, False, return_types.median)
 
 
+@overload
+def nanmedian(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+@overload
+def nanmedian(input: Tensor, dim: int, keepdim: bool = False, *, out: Any = None) -> return_types.nanmedian: ...
 @numpy_spelling
 def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
     """The median of what is not NaN, the lower of two; with a dim, (values, indices). Source: torch.nanmedian.

@@ -1,0 +1,137 @@
+"""What careful users write, and what it is to a type checker: `mypy` (its files in pyproject.toml) is the test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, assert_type
+
+import numpy as np
+
+import microgad as torch
+import microgad.nn.functional as F
+from microgad import Tensor, nn, return_types
+from microgad.utils.data import DataLoader, Dataset, TensorDataset
+
+x = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+
+
+def operators_give_tensors() -> None:
+    assert_type(x + 1, Tensor)
+    assert_type(1 - x, Tensor)
+    assert_type(2j * x, Tensor)
+    assert_type(x * np.float32(2), Tensor)
+    assert_type(x / np.ones(2), Tensor)
+    assert_type(x @ x.T, Tensor)
+    assert_type(x**2, Tensor)
+    assert_type(-x, Tensor)
+    assert_type(x == 1, Tensor)
+    assert_type((x > 0) & ~(x < 1), Tensor)
+    assert_type(x[0, :, None], Tensor)
+    y = x.detach()
+    y += 1
+    y[y > 1] = 0
+    assert_type(y, Tensor)
+
+
+def shapes_are_numbers() -> None:
+    assert_type(x.shape[0], int)
+    assert_type(x.shape[1:], torch.Size)
+    assert_type(x.size(), torch.Size)
+    assert_type(x.size(-1), int)
+    assert_type(x.stride(0), int)
+    n, d = x.shape
+    assert_type(n * d, int)
+    assert_type(x.view(n, -1).reshape((d, n)).permute(1, 0).expand(2, n, d), Tensor)
+    assert_type(x.view(torch.int32).repeat(2, 1).flip(0).flip([0]), Tensor)
+    assert_type(x.new_zeros(2, 3).new_ones((2, 3), dtype=torch.float64), Tensor)
+
+
+def in_place() -> None:
+    with torch.no_grad():
+        assert_type(x.mul_(2).add_(x, alpha=0.5).clamp_(min=0).neg_(), Tensor)
+        assert_type(x.lerp_(x, weight=0.5).pow_(exponent=2).sub_(1), Tensor)
+        assert_type(x.masked_fill_(x > 0, 0.0).scatter_(1, torch.zeros(2, 1, dtype=torch.int64), 1.0), Tensor)
+        assert_type(x.addcmul_(x, x, value=0.1).addcdiv_(x, x, value=0.1).copy_(x).fill_(0).zero_(), Tensor)
+    assert_type(x.unsqueeze_(0).squeeze_(0).t_().transpose_(0, 1), Tensor)
+
+
+def conversions() -> None:
+    assert_type(x.float().double().half().long().int().bool(), Tensor)
+    assert_type(x.to(torch.float64).to("cpu").to(x), Tensor)
+
+
+def reductions() -> None:
+    assert_type(x.max(), Tensor)
+    assert_type(x.max(1), return_types.max)
+    assert_type(torch.max(x, dim=1, keepdim=True).indices, Tensor)
+    assert_type(torch.max(x, x), Tensor)
+    values, where = x.min(dim=0)
+    assert_type(values, Tensor)
+    assert_type(where, Tensor)
+    assert_type(torch.median(x), Tensor)
+    assert_type(x.nonzero(), Tensor)
+    assert_type(x.nonzero(as_tuple=True), tuple[Tensor, ...])
+    assert_type(torch.where(x > 0, x, 0.0), Tensor)
+    assert_type(torch.where(x > 0), tuple[Tensor, ...])
+    assert_type(x.unique(), Tensor)
+    assert_type(F.max_pool2d(x[None, None], 2), Tensor)
+    assert_type(torch.atleast_1d(x), Tensor)
+
+
+def names_of_torch() -> None:
+    assert_type(torch.swapdims(x, 0, 1), Tensor)
+    assert_type(torch.moveaxis(x, 0, 1), Tensor)
+    assert_type(torch.ger(x[0], x[1]), Tensor)
+    assert_type(torch.unsafe_split(x, 1), tuple[Tensor, ...])
+    assert_type(torch.view_copy(x, (4,)), Tensor)
+    assert_type(torch.models.resnet18(num_classes=10), torch.models.resnet.ResNet)
+    assert_type(torch.models.vgg11(weights=None), torch.models.vgg.VGG)
+
+
+class Net(nn.Module):
+    def __init__(self, inputs: int, classes: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(inputs, 8), nn.ReLU(), nn.Dropout(0.5))
+        self.head = nn.Linear(8, classes, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.body(x.flatten(1)))
+        return F.log_softmax(logits, dim=-1)
+
+
+class Squares(Dataset[tuple[Tensor, Tensor]]):
+    def __len__(self) -> int:
+        return 8
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        value = torch.tensor([float(index), 1.0])
+        return value, (value * value).sum()
+
+
+class Double(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return 2 * grad
+
+
+def train(epochs: int = 1) -> Iterator[float]:
+    net = Net(2, 3)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    net.to(device).train()
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3, betas=(0.9, 0.999))
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)
+    data = TensorDataset(torch.randn(8, 2), torch.randint(0, 3, (8,)))
+    for _ in range(epochs):
+        for inputs, target in DataLoader(data, batch_size=4, shuffle=True):
+            optimizer.zero_grad()
+            loss = F.nll_loss(net(inputs.to(device)), target.to(device))
+            loss.backward()
+            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            optimizer.step()
+            yield loss.item()
+        schedule.step()

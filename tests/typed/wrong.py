@@ -1,0 +1,31 @@
+"""Mistakes that a type checker finds: each `ignore` has to be needed, or `mypy` says so."""
+
+from __future__ import annotations
+
+import microgad as torch
+import microgad.nn.functional as F
+from microgad import nn
+
+x = torch.ones(2, 2)
+
+_ = x + "1"  # type: ignore[arg-type]
+(x + 1).backwards()  # type: ignore[attr-defined]
+x.mul_("2")  # type: ignore[arg-type]
+x.mul_()  # type: ignore[call-arg]
+x.neg_(1)  # type: ignore[call-arg]
+x.add_(1, beta=2)  # type: ignore[call-arg]
+x.view("2")  # type: ignore[arg-type]
+x.reshape(1.5)  # type: ignore[call-overload]
+x.float(torch.float64)  # type: ignore[arg-type]
+x.masked_fill_(x > 0)  # type: ignore[call-arg]
+x.shape[0].item()  # type: ignore[attr-defined]
+_ = x.max(dim=0).value  # type: ignore[attr-defined]
+x.size("0")  # type: ignore[call-overload]
+torch.tensor([1.0], require_grad=True)  # type: ignore[call-arg]
+torch.where(x > 0, x)  # type: ignore[call-overload]
+torch.swapdims(x, 0)  # type: ignore[call-arg]
+F.dropout(x, "0.5")  # type: ignore[arg-type]
+F.cross_entropy(x)  # type: ignore[call-arg]
+nn.Linear(2)  # type: ignore[call-arg]
+nn.Linear("2", 3)  # type: ignore[arg-type]
+torch.optim.SGD([x], lr="0.1")  # type: ignore[arg-type]
