@@ -31,6 +31,12 @@ def test_copies_of_views_say_what_they_take() -> None:
     assert list(inspect.signature(torch.narrow_copy).parameters) == ["input", "dim", "start", "length"]
 
 
+def test_a_type_checker_knows_every_enum_of_weights() -> None:
+    tree = ast.parse((PACKAGE / "models" / "__init__.py").read_text())
+    said = {node.target.id for node in ast.walk(tree) if isinstance(node, ast.AnnAssign) and hasattr(node.target, "id")}
+    assert said == set(torch.models.weights.enums())
+
+
 def bound(path: Path) -> dict[str, str]:
     """What a type checker finds under each name of a package: of `from .tensor import Tensor`, `tensor` the module."""
     found = {}

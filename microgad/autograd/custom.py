@@ -83,12 +83,12 @@ class Function:
         )
 
     @staticmethod
-    def forward(*args: Any) -> Any:
+    def forward(*args: Any, **kwargs: Any) -> Any:
         """The operation."""
         raise NotImplementedError("an autograd.Function needs a static forward")
 
     @staticmethod
-    def backward(ctx: Context, *grads: Any) -> Any:
+    def backward(ctx: Any, *grads: Any, **none: Any) -> Any:
         """The gradients of forward's arguments."""
         raise NotImplementedError("an autograd.Function needs a static backward to be differentiated")
 

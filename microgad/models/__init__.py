@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from ..lazy import absent as _absent
 from . import convnext as convnext
@@ -87,6 +88,66 @@ from .weights import WeightsEnum as WeightsEnum
 from .weights import enums
 from .weights import get_model_weights as get_model_weights
 from .weights import get_weight as get_weight
+
+if TYPE_CHECKING:  # what `enums` makes: tests/test_signatures.py holds the names to it
+    AlexNet_Weights: type[WeightsEnum]
+    ConvNeXt_Base_Weights: type[WeightsEnum]
+    ConvNeXt_Large_Weights: type[WeightsEnum]
+    ConvNeXt_Small_Weights: type[WeightsEnum]
+    ConvNeXt_Tiny_Weights: type[WeightsEnum]
+    DenseNet121_Weights: type[WeightsEnum]
+    DenseNet161_Weights: type[WeightsEnum]
+    DenseNet169_Weights: type[WeightsEnum]
+    DenseNet201_Weights: type[WeightsEnum]
+    EfficientNet_B0_Weights: type[WeightsEnum]
+    EfficientNet_B1_Weights: type[WeightsEnum]
+    EfficientNet_B2_Weights: type[WeightsEnum]
+    EfficientNet_B3_Weights: type[WeightsEnum]
+    EfficientNet_B4_Weights: type[WeightsEnum]
+    EfficientNet_B5_Weights: type[WeightsEnum]
+    EfficientNet_B6_Weights: type[WeightsEnum]
+    EfficientNet_B7_Weights: type[WeightsEnum]
+    EfficientNet_V2_L_Weights: type[WeightsEnum]
+    EfficientNet_V2_M_Weights: type[WeightsEnum]
+    EfficientNet_V2_S_Weights: type[WeightsEnum]
+    GoogLeNet_Weights: type[WeightsEnum]
+    Inception_V3_Weights: type[WeightsEnum]
+    MNASNet0_5_Weights: type[WeightsEnum]
+    MNASNet0_75_Weights: type[WeightsEnum]
+    MNASNet1_0_Weights: type[WeightsEnum]
+    MNASNet1_3_Weights: type[WeightsEnum]
+    MobileNet_V2_Weights: type[WeightsEnum]
+    MobileNet_V3_Large_Weights: type[WeightsEnum]
+    MobileNet_V3_Small_Weights: type[WeightsEnum]
+    ResNeXt101_32X8D_Weights: type[WeightsEnum]
+    ResNeXt101_64X4D_Weights: type[WeightsEnum]
+    ResNeXt50_32X4D_Weights: type[WeightsEnum]
+    ResNet101_Weights: type[WeightsEnum]
+    ResNet152_Weights: type[WeightsEnum]
+    ResNet18_Weights: type[WeightsEnum]
+    ResNet34_Weights: type[WeightsEnum]
+    ResNet50_Weights: type[WeightsEnum]
+    ShuffleNet_V2_X0_5_Weights: type[WeightsEnum]
+    ShuffleNet_V2_X1_0_Weights: type[WeightsEnum]
+    ShuffleNet_V2_X1_5_Weights: type[WeightsEnum]
+    ShuffleNet_V2_X2_0_Weights: type[WeightsEnum]
+    SqueezeNet1_0_Weights: type[WeightsEnum]
+    SqueezeNet1_1_Weights: type[WeightsEnum]
+    VGG11_BN_Weights: type[WeightsEnum]
+    VGG11_Weights: type[WeightsEnum]
+    VGG13_BN_Weights: type[WeightsEnum]
+    VGG13_Weights: type[WeightsEnum]
+    VGG16_BN_Weights: type[WeightsEnum]
+    VGG16_Weights: type[WeightsEnum]
+    VGG19_BN_Weights: type[WeightsEnum]
+    VGG19_Weights: type[WeightsEnum]
+    ViT_B_16_Weights: type[WeightsEnum]
+    ViT_B_32_Weights: type[WeightsEnum]
+    ViT_H_14_Weights: type[WeightsEnum]
+    ViT_L_16_Weights: type[WeightsEnum]
+    ViT_L_32_Weights: type[WeightsEnum]
+    Wide_ResNet101_2_Weights: type[WeightsEnum]
+    Wide_ResNet50_2_Weights: type[WeightsEnum]
 
 for _build in BUILDERS.values():  # programs take them from the rooms of models, too
     vars(sys.modules[_build.__module__]).update(enums())

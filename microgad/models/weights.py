@@ -6,7 +6,7 @@ import functools
 import os
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import UnsupportedError
 from ..serialization import load
@@ -107,6 +107,12 @@ class WeightsEnum(Enum):
     >>> torch.models.ResNet18_Weights.DEFAULT
     ResNet18_Weights.IMAGENET1K_V1
     """
+
+    if TYPE_CHECKING:  # members, of which each model has its own
+        _value_: Weights
+        DEFAULT: ClassVar[WeightsEnum]
+        IMAGENET1K_V1: ClassVar[WeightsEnum]
+        IMAGENET1K_V2: ClassVar[WeightsEnum]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}.{self.name}"

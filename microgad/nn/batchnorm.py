@@ -20,8 +20,8 @@ class _NormBase(Module):
     _version = 2  # since there is num_batches_tracked
     _dimensions: tuple[int, ...]
 
-    weight: Parameter | None
-    bias: Parameter | None
+    weight: Parameter  # or None, by the arguments: of PyTorch\'s too a type checker knows the Parameter
+    bias: Parameter  # or None, by the arguments: of PyTorch\'s too a type checker knows the Parameter
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None

@@ -28,7 +28,7 @@ class Linear(Module):
     """
 
     weight: Parameter
-    bias: Parameter | None
+    bias: Parameter  # or None, by the arguments: of PyTorch\'s too a type checker knows the Parameter
 
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
@@ -62,7 +62,7 @@ class Bilinear(Module):
     """
 
     weight: Parameter
-    bias: Parameter | None
+    bias: Parameter  # or None, by the arguments: of PyTorch\'s too a type checker knows the Parameter
 
     def __init__(
         self,

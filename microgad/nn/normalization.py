@@ -20,8 +20,8 @@ from .settings import named, shown
 class _Scaled(Module):
     """A normalization with a learned weight and bias, or without."""
 
-    weight: Parameter | None
-    bias: Parameter | None
+    weight: Parameter  # or None, by the arguments: of PyTorch\'s too a type checker knows the Parameter
+    bias: Parameter  # or None, by the arguments: of PyTorch\'s too a type checker knows the Parameter
 
     def _register(self, names: Sequence[str], shape: Any, there: Sequence[bool], device: Any, dtype: Any) -> None:
         for name, needed in zip(names, there, strict=True):

@@ -135,3 +135,9 @@ def train(epochs: int = 1) -> Iterator[float]:
             optimizer.step()
             yield loss.item()
         schedule.step()
+
+
+def weights() -> None:
+    assert_type(torch.models.ResNet18_Weights.DEFAULT, torch.models.WeightsEnum)
+    nn.init.zeros_(nn.Linear(2, 2).bias)
+    nn.init.ones_(nn.BatchNorm2d(2).weight)
