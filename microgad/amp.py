@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import dtypes, unheld
 from .grad_scaler import GradScaler as GradScaler
 from .lazy import absent as _absent
 from .notices import once as _once
+
+if TYPE_CHECKING:
+    from .stand_ins import Dtype
 
 
 class autocast(contextlib.ContextDecorator):
@@ -21,7 +24,7 @@ class autocast(contextlib.ContextDecorator):
     """
 
     def __init__(
-        self, device_type: str = "cuda", dtype: Any = None, enabled: bool = True, cache_enabled: bool | None = None
+        self, device_type: str = "cuda", dtype: Dtype = None, enabled: bool = True, cache_enabled: bool | None = None
     ) -> None:
         self.device, self.fast_dtype = device_type, dtype
         if enabled:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import amp as amp
 from . import backend
@@ -10,6 +10,9 @@ from .lazy import absent as _absent
 from .ops.random import initial_seed as initial_seed
 from .ops.random import manual_seed as manual_seed
 from .ops.random import seed as seed
+
+if TYPE_CHECKING:
+    from .stand_ins import Device
 
 empty_cache = backend.empty_cache
 manual_seed_all, seed_all = manual_seed, seed
@@ -58,7 +61,7 @@ def set_device(device: Any) -> None:
         _runtime().setDevice(index)
 
 
-def synchronize(device: Any = None) -> None:
+def synchronize(device: Device = None) -> None:
     """Wait for what the GPU is doing; nothing where there is none. Source: torch.cuda.synchronize.
 
     >>> torch.cuda.synchronize()
@@ -67,25 +70,25 @@ def synchronize(device: Any = None) -> None:
         _runtime().deviceSynchronize()
 
 
-def get_device_name(device: Any = None) -> str:
+def get_device_name(device: Device = None) -> str:
     """What a GPU is called. Source: torch.cuda.get_device_name."""
     name: bytes = _runtime().getDeviceProperties(_index(device))["name"]
     return name.decode()
 
 
-def get_device_capability(device: Any = None) -> tuple[int, int]:
+def get_device_capability(device: Device = None) -> tuple[int, int]:
     """Its compute capability, (major, minor). Source: torch.cuda.get_device_capability."""
     properties = _runtime().getDeviceProperties(_index(device))
     return int(properties["major"]), int(properties["minor"])
 
 
-def mem_get_info(device: Any = None) -> tuple[int, int]:
+def mem_get_info(device: Device = None) -> tuple[int, int]:
     """Bytes that are free, and all. Source: torch.cuda.mem_get_info."""
     free, total = _runtime().memGetInfo()
     return int(free), int(total)
 
 
-def memory_allocated(device: Any = None) -> int:
+def memory_allocated(device: Device = None) -> int:
     """Bytes in arrays; 0 without a GPU. Source: torch.cuda.memory_allocated.
 
     >>> torch.cuda.memory_allocated() >= 0
@@ -94,12 +97,12 @@ def memory_allocated(device: Any = None) -> int:
     return int(_cupy().get_default_memory_pool().used_bytes()) if is_available() else 0
 
 
-def memory_reserved(device: Any = None) -> int:
+def memory_reserved(device: Device = None) -> int:
     """Bytes held, in arrays or for the next ones; 0 without a GPU. Source: torch.cuda.memory_reserved."""
     return int(_cupy().get_default_memory_pool().total_bytes()) if is_available() else 0
 
 
-def reset_peak_memory_stats(device: Any = None) -> None:
+def reset_peak_memory_stats(device: Device = None) -> None:
     """No effect: CuPy keeps no peaks. Source: torch.cuda.reset_peak_memory_stats."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .lazy import absent as _absent
 from .ops import softmax as _softmax
@@ -69,10 +69,11 @@ __all__ = [
 ]  # fmt: skip
 
 if TYPE_CHECKING:
+    from .stand_ins import Dtype
     from .tensor import Tensor
 
 
-def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+def softmax(input: Tensor, dim: int, dtype: Dtype = None) -> Tensor:
     """The softmax along dim: see `nn.functional.softmax`. Source: torch.special.softmax.
 
     >>> torch.special.softmax(torch.tensor([0.0, 0.0]), 0)
@@ -81,7 +82,7 @@ def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     return _softmax.softmax(input, dim, dtype=dtype)
 
 
-def log_softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+def log_softmax(input: Tensor, dim: int, *, dtype: Dtype = None) -> Tensor:
     """The logarithm of the softmax along dim: see `nn.functional.log_softmax`. Source: torch.special.log_softmax.
 
     >>> torch.special.log_softmax(torch.tensor([0.0, 0.0]), 0)

@@ -20,7 +20,7 @@ FLOORS = [
     ["state", "size", "hooks", "memory", "formats", "from_type", "lazy", "notices"],
     ["devices", "return_types"],
     ["backend", "dtypes", "printing", "generator"],
-    ["plan", "limits", "naming", "placement", "torch_names", "unheld"],
+    ["plan", "limits", "naming", "placement", "stand_ins", "torch_names", "unheld"],
     ["function"],
     ["engine"],
     ["ops"],

@@ -14,6 +14,7 @@ from .forms import spelled
 if TYPE_CHECKING:
     from .. import storage
     from ..ops import facts, movement
+    from ..stand_ins import Device, Dtype
     from ..tensor import Tensor
 else:
     storage = Room("microgad.storage")
@@ -60,7 +61,7 @@ class Conversion:
     __slots__ = ()
 
     def to(
-        self: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False, **ignored: Any
+        self: Tensor, *args: Any, dtype: Dtype = None, device: Device = None, copy: bool = False, **ignored: Any
     ) -> Tensor:
         """In another dtype, on another device, or both: `to(dtype)`, `to(device)`, `to(device, dtype)`, `to(other)`.
 
@@ -78,7 +79,7 @@ class Conversion:
             elif type(arg) is bool:
                 flags.append(arg)  # non_blocking, then copy
             elif isinstance(arg, (str, backend.device, numbers.Integral)):
-                device = arg
+                device = arg  # type: ignore[assignment]
             elif arg is not None:
                 dtype = arg
         copy = copy or flags[1:] == [True]
@@ -96,7 +97,7 @@ class Conversion:
             result = result.contiguous(ignored["memory_format"])
         return result.clone() if copy and result is self else result
 
-    def type(self: Tensor, dtype: Any = None, non_blocking: Any = False) -> Any:
+    def type(self: Tensor, dtype: Dtype = None, non_blocking: Any = False) -> Any:
         """In another dtype, also by PyTorch's name of its type; without an argument, this one's such name."""
         if dtype is None:
             return f"torch.{'cuda.' if self.is_cuda else ''}{_TYPES[self.dtype]}Tensor"
@@ -148,7 +149,7 @@ class Conversion:
         self.data = source
         return self
 
-    def pin_memory(self: Tensor, device: Any = None) -> Tensor:
+    def pin_memory(self: Tensor, device: Device = None) -> Tensor:
         """This Tensor: CuPy copies from memory that isn't pinned."""
         return self
 
@@ -156,7 +157,7 @@ class Conversion:
         """On the CPU."""
         return self.to(device="cpu", memory_format=memory_format)
 
-    def cuda(self: Tensor, device: Any = None, non_blocking: Any = False, memory_format: Any = None) -> Tensor:
+    def cuda(self: Tensor, device: Device = None, non_blocking: Any = False, memory_format: Any = None) -> Tensor:
         """On a GPU."""
         where = backend.device("cuda" if device is None else device)
         return self.to(device=where, memory_format=memory_format)

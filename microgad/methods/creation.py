@@ -10,6 +10,7 @@ from .forms import spelled
 
 if TYPE_CHECKING:
     from ..ops import creation
+    from ..stand_ins import Device, Dtype
     from ..tensor import Tensor
 else:
     creation = Room("microgad.ops.creation")
@@ -18,7 +19,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _of_size(
-    self: Tensor, *size: int | Sequence[int], dtype: Any = None, device: Any = None, requires_grad: bool = False,
+    self: Tensor, *size: int | Sequence[int], dtype: Dtype = None, device: Device = None, requires_grad: bool = False,
     layout: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     return self
@@ -28,7 +29,7 @@ def _of_size(
 def _new(make: Callable[..., Tensor], like: F) -> F:
     """A function of sizes as a method."""
 
-    def method(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, **options: Any) -> Tensor:
+    def method(self: Tensor, *size: Any, dtype: Dtype = None, device: Device = None, **options: Any) -> Tensor:
         return make(*size, dtype=dtype or self.dtype, device=device or self.device, **options)
 
     doc = f"{(make.__doc__ or '').partition(' Source:')[0]} Shape one by one or as one sequence."
@@ -41,18 +42,18 @@ class Creation:
     __slots__ = ()
 
     def new_tensor(
-        self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: Any = False
+        self: Tensor, data: Any, *, dtype: Dtype = None, device: Device = None, requires_grad: Any = False
     ) -> Tensor:
         """A Tensor with a copy of data."""
         dtype, device = dtype or self.dtype, device or self.device
         return creation.tensor(data, dtype=dtype, device=device, requires_grad=requires_grad)
 
-    def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, **options: Any) -> Tensor:
+    def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: Dtype = None, **options: Any) -> Tensor:
         """A shape filled with one value."""
         options["device"] = options.get("device") or self.device
         return creation.full(size, fill_value, dtype=dtype or self.dtype, **options)
 
-    def new_empty_strided(self: Tensor, size: Any, stride: Any, *, dtype: Any = None, **options: Any) -> Tensor:
+    def new_empty_strided(self: Tensor, size: Any, stride: Any, *, dtype: Dtype = None, **options: Any) -> Tensor:
         """A Tensor with these strides, and whatever its memory holds."""
         options["device"] = options.get("device") or self.device
         return creation.empty_strided(size, stride, dtype=dtype or self.dtype, **options)

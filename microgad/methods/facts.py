@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .. import dtypes, storage
     from ..ops.movement import sharing
     from ..size import Size
+    from ..stand_ins import Device, Dtype
     from ..tensor import Tensor
 else:
     storage = Room("microgad.storage")
@@ -180,7 +181,7 @@ class Facts:
     is_sparse = is_sparse_csr = is_quantized = is_nested = is_meta = is_mkldnn = False
     is_mps = is_xpu = is_xla = is_ipu = is_maia = is_mtia = is_vulkan = False
 
-    def to_dense(self: Tensor, dtype: Any = None, *, masked_grad: bool = True) -> Tensor:
+    def to_dense(self: Tensor, dtype: Dtype = None, *, masked_grad: bool = True) -> Tensor:
         """This Tensor, which is dense already; in another dtype where one is given."""
         return self if dtype is None else self.to(dtype)
 
@@ -190,7 +191,7 @@ class Facts:
 
     coalesce = to_sparse
 
-    def is_pinned(self: Tensor, device: Any = None) -> bool:
+    def is_pinned(self: Tensor, device: Device = None) -> bool:
         """False: memory is never pinned."""
         return False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ArgumentError, ShapeError
 from ..ops.movement import cat
@@ -14,6 +14,9 @@ from .container import ModuleList, Sequential
 from .linear import Linear
 from .module import Module
 from .settings import named
+
+if TYPE_CHECKING:
+    from ..stand_ins import Device, Dtype
 
 
 class _ASMoutput(NamedTuple):
@@ -44,8 +47,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         cutoffs: Sequence[int],
         div_value: float = 4.0,
         head_bias: bool = False,
-        device: Any = None,
-        dtype: Any = None,
+        device: Device = None,
+        dtype: Dtype = None,
     ) -> None:
         super().__init__()
         limits = list(cutoffs)

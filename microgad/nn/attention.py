@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import enum
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..lazy import absent as _absent
 from ..ops.creation import empty
@@ -15,6 +15,9 @@ from . import functional as F
 from . import init
 from .linear import Linear
 from .module import Module
+
+if TYPE_CHECKING:
+    from ..stand_ins import Device, Dtype
 
 
 class SDPBackend(enum.IntEnum):
@@ -77,8 +80,8 @@ class MultiheadAttention(Module):
         kdim: int | None = None,
         vdim: int | None = None,
         batch_first: bool = False,
-        device: Any = None,
-        dtype: Any = None,
+        device: Device = None,
+        dtype: Dtype = None,
     ) -> None:
         if embed_dim <= 0 or num_heads <= 0:
             raise ValueError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import ShapeError
 from ..ops.creation import empty, ones, tensor, zeros
@@ -12,6 +12,9 @@ from . import functional as F
 from . import init
 from .module import Module
 from .settings import named
+
+if TYPE_CHECKING:
+    from ..stand_ins import Device, Dtype
 
 
 class _NormBase(Module):
@@ -33,8 +36,8 @@ class _NormBase(Module):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
-        device: Any = None,
-        dtype: Any = None,
+        device: Device = None,
+        dtype: Dtype = None,
         *,
         bias: bool = True,
     ) -> None:
@@ -162,8 +165,8 @@ class SyncBatchNorm(_BatchNorm):
         affine: bool = True,
         track_running_stats: bool = True,
         process_group: Any = None,
-        device: Any = None,
-        dtype: Any = None,
+        device: Device = None,
+        dtype: Dtype = None,
         *,
         bias: bool = True,
     ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError
 from ..ops.creation import empty
@@ -13,6 +13,9 @@ from . import functional as F
 from . import init
 from .module import Module
 from .settings import Size, each, named
+
+if TYPE_CHECKING:
+    from ..stand_ins import Device, Dtype
 
 _MODES = ("zeros", "reflect", "replicate", "circular")
 
@@ -109,8 +112,8 @@ class _Conv(_ConvNd):
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
+        device: Device = None,
+        dtype: Dtype = None,
     ) -> None:
         super().__init__()
         self._set(
@@ -190,8 +193,8 @@ class _ConvTransposeNd(_ConvNd):
         bias: bool = True,
         dilation: Size = 1,
         padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
+        device: Device = None,
+        dtype: Dtype = None,
     ) -> None:
         super().__init__()
         if padding_mode != "zeros":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..generator import Generator
 from ..ops.activation import acon_a, acon_b, acon_c, bent_identity, swish, tanhexp
@@ -12,6 +12,9 @@ from ..tensor import Tensor
 from . import init as initial
 from .module import Module
 from .settings import shown
+
+if TYPE_CHECKING:
+    from ..stand_ins import Device, Dtype
 
 
 class BentIdentity(Module):
@@ -59,7 +62,7 @@ class _Acon(Module):
 
     _starts: dict[str, float]
 
-    def __init__(self, num_parameters: int = 1, device: Any = None, dtype: Any = None) -> None:
+    def __init__(self, num_parameters: int = 1, device: Device = None, dtype: Dtype = None) -> None:
         super().__init__()
         self.num_parameters = num_parameters
         for name in self._starts:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..errors import ShapeError
 from ..tensor import Tensor
 from . import functional as F
 from .batchnorm import _NormBase
 from .settings import named
+
+if TYPE_CHECKING:
+    from ..stand_ins import Device, Dtype
 
 
 class _InstanceNorm(_NormBase):
@@ -20,8 +23,8 @@ class _InstanceNorm(_NormBase):
         momentum: float = 0.1,
         affine: bool = False,
         track_running_stats: bool = False,
-        device: Any = None,
-        dtype: Any = None,
+        device: Device = None,
+        dtype: Dtype = None,
         *,
         bias: bool = True,
     ) -> None:

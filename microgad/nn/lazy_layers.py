@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ShapeError, place
 from ..ops.creation import tensor
@@ -12,6 +12,9 @@ from .lazy import LazyModuleMixin
 from .linear import Linear
 from .parameter import UninitializedBuffer, UninitializedParameter
 from .settings import Size
+
+if TYPE_CHECKING:
+    from ..stand_ins import Device, Dtype
 
 
 class LazyLinear(LazyModuleMixin, Linear):
@@ -24,7 +27,7 @@ class LazyLinear(LazyModuleMixin, Linear):
 
     cls_to_become = Linear
 
-    def __init__(self, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
+    def __init__(self, out_features: int, bias: bool = True, device: Device = None, dtype: Dtype = None) -> None:
         super().__init__(0, 0, False)
         self.weight = UninitializedParameter(device=device, dtype=dtype)
         self.out_features = out_features
@@ -89,8 +92,8 @@ class _LazyConvNd(_LazyConv, conv._Conv):
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
+        device: Device = None,
+        dtype: Dtype = None,
     ) -> None:
         super().__init__(0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode)
         self._set_lazy(out_channels, bias, device, dtype)
@@ -139,8 +142,8 @@ class _LazyConvTransposeNd(_LazyConv, conv._ConvTransposeNd):
         bias: bool = True,
         dilation: Size = 1,
         padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
+        device: Device = None,
+        dtype: Dtype = None,
     ) -> None:
         super().__init__(0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode)
         self._set_lazy(out_channels, bias, device, dtype)
@@ -183,8 +186,8 @@ class _LazyNorm(LazyModuleMixin, batchnorm._NormBase):
         momentum: float = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
-        device: Any = None,
-        dtype: Any = None,
+        device: Device = None,
+        dtype: Dtype = None,
         *,
         bias: bool = True,
     ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ShapeError
 from ..ops.creation import empty
@@ -14,6 +14,9 @@ from . import functional as F
 from . import init
 from .module import Module
 from .settings import named, shown
+
+if TYPE_CHECKING:
+    from ..stand_ins import Device, Dtype
 
 
 class Linear(Module):
@@ -31,7 +34,7 @@ class Linear(Module):
     bias: Parameter  # or None, by the arguments: of PyTorch\'s too a type checker knows the Parameter
 
     def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
+        self, in_features: int, out_features: int, bias: bool = True, device: Device = None, dtype: Dtype = None
     ) -> None:
         super().__init__()
         self.in_features = in_features
@@ -70,8 +73,8 @@ class Bilinear(Module):
         in2_features: int,
         out_features: int,
         bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
+        device: Device = None,
+        dtype: Dtype = None,
     ) -> None:
         super().__init__()
         self.in1_features = in1_features

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, ShapeError
 from ..tensor import Tensor
@@ -21,6 +21,9 @@ from .margin import TripletMarginLoss as TripletMarginLoss
 from .margin import TripletMarginWithDistanceLoss as TripletMarginWithDistanceLoss
 from .reduced import _Loss, _WeightedLoss
 from .settings import shown
+
+if TYPE_CHECKING:
+    from ..stand_ins import Device, Dtype
 
 
 class CrossEntropyLoss(_WeightedLoss):
@@ -310,8 +313,8 @@ class LinearCrossEntropyLoss(_WeightedLoss):
         *,
         out_features: tuple[int, ...] = (),
         bias: bool = False,
-        device: Any = None,
-        dtype: Any = None,
+        device: Device = None,
+        dtype: Dtype = None,
         reduction: str = "mean",
         weight: Tensor | None = None,
         ignore_index: int | None = None,

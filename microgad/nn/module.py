@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from .. import backend, dtypes, state
 from ..errors import DtypeError
@@ -19,6 +19,9 @@ from .hooks import register_module_forward_pre_hook as register_module_forward_p
 from .hooks import register_module_full_backward_hook as register_module_full_backward_hook
 from .hooks import register_module_full_backward_pre_hook as register_module_full_backward_pre_hook
 from .parameter import Buffer, is_lazy
+
+if TYPE_CHECKING:
+    from ..stand_ins import Device, Dtype
 
 _REGISTRIES = ("_parameters", "_buffers", "_modules")
 _new = object.__new__
@@ -441,7 +444,12 @@ class Module(hooks.Hooked):
         return self
 
     def to(
-        self, *args: Any, device: Any = None, dtype: Any = None, non_blocking: bool = False, memory_format: Any = None
+        self,
+        *args: Any,
+        device: Device = None,
+        dtype: Dtype = None,
+        non_blocking: bool = False,
+        memory_format: Any = None,
     ) -> Self:
         """To a device, a floating-point dtype (which integers ignore), or both: `to(device)`, `to(dtype)`, `to(like)`.
 
@@ -484,7 +492,7 @@ class Module(hooks.Hooked):
         """To the CPU."""
         return self._apply(lambda t: t.cpu())
 
-    def cuda(self, device: Any = None) -> Self:
+    def cuda(self, device: Device = None) -> Self:
         """To a GPU."""
         return self._apply(lambda t: t.cuda(device))
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import ShapeError
 from ..lazy import absent as _absent
 from ..ops.creation import empty
 from ..parameter import Parameter as Parameter
 from ..tensor import Tensor
+
+if TYPE_CHECKING:
+    from ..stand_ins import Device, Dtype
 
 
 class Buffer(Tensor):
@@ -38,7 +41,7 @@ class _Uninitialized(Tensor):
 
     cls_to_become: ClassVar[type[Tensor]]
 
-    def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
+    def materialize(self, shape: Any, device: Device = None, dtype: Dtype = None) -> None:
         """Make it what it is to become, with this shape and undefined values."""
         held = self.array
         self.data = empty(tuple(shape), device=self.device if device is None else device, dtype=dtype or held.dtype)
@@ -88,7 +91,7 @@ class UninitializedParameter(_Uninitialized, Parameter):
 
     cls_to_become = Parameter
 
-    def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
+    def __new__(cls, requires_grad: bool = True, device: Device = None, dtype: Dtype = None) -> Any:
         return Parameter.__new__(cls, empty(0, device=device, dtype=dtype), requires_grad)
 
 
@@ -104,7 +107,7 @@ class UninitializedBuffer(_Uninitialized):
     cls_to_become = Tensor
 
     def __new__(
-        cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True
+        cls, requires_grad: bool = False, device: Device = None, dtype: Dtype = None, persistent: bool = True
     ) -> Any:
         return cls._made(empty(0, device=device, dtype=dtype).array).requires_grad_(requires_grad)
 

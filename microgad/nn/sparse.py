@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ..ops.creation import empty
 from ..parameter import Parameter
@@ -11,6 +11,9 @@ from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module
+
+if TYPE_CHECKING:
+    from ..stand_ins import Device, Dtype
 
 
 class _Table(Module):
@@ -79,8 +82,8 @@ class Embedding(_Table):
         sparse: bool = False,
         _weight: Tensor | None = None,
         _freeze: bool = False,
-        device: Any = None,
-        dtype: Any = None,
+        device: Device = None,
+        dtype: Dtype = None,
     ) -> None:
         super().__init__()
         self.max_norm = max_norm
@@ -162,8 +165,8 @@ class EmbeddingBag(_Table):
         _weight: Tensor | None = None,
         include_last_offset: bool = False,
         padding_idx: int | None = None,
-        device: Any = None,
-        dtype: Any = None,
+        device: Device = None,
+        dtype: Dtype = None,
     ) -> None:
         super().__init__()
         self.max_norm = max_norm

@@ -6,7 +6,7 @@ Reductions are numbers there: 0 none, 1 mean, 2 sum. PyTorch's signatures say me
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..state import composite
 from . import dropout as dropouts
@@ -21,6 +21,7 @@ from .reduction import bucketize
 from .spelling import numpy_spelling
 
 if TYPE_CHECKING:
+    from ..stand_ins import Dtype
     from ..tensor import Tensor
 
 
@@ -240,12 +241,12 @@ def _statistics(x: Tensor, axes: int | tuple[int, ...], eps: float, keepdim: boo
 
 
 @numpy_spelling
-def softmax(input: Tensor, dim: int, dtype: Any = None, *, out: Tensor | None = None) -> Tensor:
+def softmax(input: Tensor, dim: int, dtype: Dtype = None, *, out: Tensor | None = None) -> Tensor:
     """`nn.functional.softmax`. Source: torch.softmax."""
     return into(out, exponentials.softmax(input, dim, dtype=dtype))
 
 
 @numpy_spelling
-def log_softmax(input: Tensor, dim: int, dtype: Any = None, *, out: Tensor | None = None) -> Tensor:
+def log_softmax(input: Tensor, dim: int, dtype: Dtype = None, *, out: Tensor | None = None) -> Tensor:
     """`nn.functional.log_softmax`. Source: torch.log_softmax."""
     return into(out, exponentials.log_softmax(input, dim, dtype=dtype))

@@ -21,6 +21,7 @@ from .reduction.axes import along
 from .spelling import numpy_spelling
 
 if TYPE_CHECKING:
+    from ..stand_ins import Dtype
     from ..tensor import Tensor
     from .reduction.axes import Dim
 
@@ -45,7 +46,7 @@ class Softmax(Function):
         return centred
 
 
-def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Dtype = None) -> Tensor:
     """exp(input) / Σ exp(input) along dim: positive numbers that add up to 1. Source: torch.nn.functional.softmax.
 
     Takes floating-point numbers of any shape, or converts to `dtype` first; integers raise RuntimeError, a dim that
@@ -58,7 +59,7 @@ def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
     return _apply(Softmax, "softmax", input, dim, _stacklevel, dtype)
 
 
-def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Dtype = None) -> Tensor:
     """The softmax of -input. Source: torch.nn.functional.softmin.
 
     >>> softmin(torch.tensor([1.0, 3.0]), dim=0)
@@ -82,7 +83,7 @@ class LogSoftmax(Function):
         return grad - np.exp(out) * sum_along(grad, self.axis)
 
 
-def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Dtype = None) -> Tensor:
     """The logarithm of softmax, without its loss of precision. Source: torch.nn.functional.log_softmax.
 
     Arguments and errors are softmax's.

@@ -7,7 +7,7 @@ import itertools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..autograd import no_grad
 from ..dtypes import int64
@@ -18,6 +18,9 @@ from ..ops.creation import tensor
 from ..tensor import Tensor
 from .lr_scheduler.base import Schedule, of_each_group
 from .optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from ..stand_ins import Device
 
 Average = Callable[[Tensor, Tensor, Any], Tensor]
 Averages = Callable[[list[Tensor], list[Tensor], Any], None]
@@ -128,7 +131,7 @@ class AveragedModel(Module):
     n_averaged: Tensor
 
     def __init__(
-        self, model: Module, device: Any = None, avg_fn: Average | None = None, multi_avg_fn: Averages | None = None,
+        self, model: Module, device: Device = None, avg_fn: Average | None = None, multi_avg_fn: Averages | None = None,
         use_buffers: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
@@ -178,7 +181,7 @@ class AveragedModel(Module):
 
 
 @no_grad()
-def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
+def update_bn(loader: Iterable[Any], model: Module, device: Device = None) -> None:
     """Reckon the running statistics of a model's batch normalizations anew, over all batches of the loader.
 
     Of a batch that is a list or tuple the first item is the model's input. Source: torch.optim.swa_utils.update_bn.

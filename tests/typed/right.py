@@ -141,3 +141,18 @@ def weights() -> None:
     assert_type(torch.models.ResNet18_Weights.DEFAULT, torch.models.WeightsEnum)
     nn.init.zeros_(nn.Linear(2, 2).bias)
     nn.init.ones_(nn.BatchNorm2d(2).weight)
+
+
+@torch.compile
+def compiled(a: Tensor, n: int) -> Tensor:
+    return a * n
+
+
+def dtypes_and_devices() -> None:
+    assert_type(compiled(x, 2), Tensor)
+    assert_type(torch.zeros(2, dtype=np.dtype("float32"), device="cpu"), Tensor)
+    assert_type(torch.full((2,), 1.0, dtype=float, device=torch.device("cpu")), Tensor)
+    assert_type(torch.randn(2, dtype=torch.half, device=None), Tensor)
+    assert_type(torch.tensor(1, device=0 if torch.cuda.is_available() else "cpu"), Tensor)
+    assert_type(F.max_pool2d(x, 2, return_indices=False), Tensor)
+    assert_type(torch.max_pool1d_with_indices(x, 2), tuple[Tensor, Tensor])

@@ -13,13 +13,14 @@ from ...errors import ArgumentError, DtypeError
 from .numbers import converted
 
 if TYPE_CHECKING:
+    from ...stand_ins import Device, Dtype
     from ...tensor import Tensor
 
 _PYTHONS = frozenset((float, int, bool, complex))
 _WITHOUT_EFFECT = frozenset(("layout", "pin_memory", "memory_format"))
 
 
-def finished(array: Any, device: Any = None, requires_grad: bool = False) -> Tensor:
+def finished(array: Any, device: Device = None, requires_grad: bool = False) -> Tensor:
     """An array as a new Tensor on a device."""
     made: Tensor = function.Tensor._made(array if device is None else backend.to_device(array, device))
     return made.requires_grad_() if requires_grad else made
@@ -33,7 +34,7 @@ def refuse(op: str, options: dict[str, Any]) -> None:
 
 
 def tensor(
-    data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False
+    data: Any, *, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, pin_memory: bool = False
 ) -> Tensor:
     """A new Tensor with a copy of data: numbers, nested sequences, arrays, Tensors. Source: torch.tensor.
 
@@ -132,7 +133,7 @@ def _first(data: Any) -> Any:
     return data
 
 
-def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+def as_tensor(data: Any, dtype: Dtype = None, device: Device = None) -> Tensor:
     """data as a Tensor, sharing memory with an array or Tensor where nothing is converted. Source: torch.as_tensor.
 
     >>> array = np.zeros(2)
@@ -150,7 +151,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
 
 
 def asarray(
-    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+    obj: Any, *, dtype: Dtype = None, device: Device = None, copy: bool | None = None, requires_grad: bool = False
 ) -> Tensor:
     """obj as a Tensor; copy=True copies always, copy=False never, and raises where it has to. Source: torch.asarray.
 
@@ -179,7 +180,7 @@ def from_numpy(ndarray: Any) -> Tensor:
 
 
 def from_file(
-    filename: Any, shared: bool | None = None, size: int = 0, *, dtype: Any = None, requires_grad: bool = False,
+    filename: Any, shared: bool | None = None, size: int = 0, *, dtype: Dtype = None, requires_grad: bool = False,
     **options: Any,
 ) -> Tensor:  # fmt: skip
     """A Tensor on the memory of a file of `size` elements: with `shared` what is written goes into the file.
@@ -212,7 +213,7 @@ class _Capsule:
         return 1, 0
 
 
-def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
+def from_dlpack(ext_tensor: Any, *, device: Device = None, copy: bool | None = None) -> Tensor:
     """A Tensor on the memory of another library's array, by DLPack: of NumPy, CuPy, PyTorch, JAX, ...
 
     With `copy` on memory of its own. Writes into it are not noticed by backward. Raises BufferError where its library
@@ -257,7 +258,7 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
 
 
 def scalar_tensor(
-    s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **options: Any
+    s: Any, *, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
 ) -> Tensor:
     """One number without dimensions, in the default floating dtype. Source: torch.scalar_tensor.
 

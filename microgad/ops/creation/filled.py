@@ -18,6 +18,7 @@ from .data import as_tensor, finished, refuse
 from .numbers import number, plain
 
 if TYPE_CHECKING:
+    from ...stand_ins import Device, Dtype
     from ...tensor import Tensor
 
 
@@ -68,7 +69,7 @@ def in_format(op: str, make: Callable[[Any], Any], shape: tuple[int, ...], memor
 
 
 def empty(
-    *size: Any, out: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, **options: Any
+    *size: Any, out: Any = None, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
 ) -> Tensor:
     """A Tensor with whatever its memory holds, in a memory_format if one is given. Source: torch.empty.
 
@@ -79,7 +80,7 @@ def empty(
 
 
 def zeros(
-    *size: Any, out: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, **options: Any
+    *size: Any, out: Any = None, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
 ) -> Tensor:
     """Zeros. Source: torch.zeros.
 
@@ -90,7 +91,7 @@ def zeros(
 
 
 def ones(
-    *size: Any, out: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, **options: Any
+    *size: Any, out: Any = None, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
 ) -> Tensor:
     """Ones. Source: torch.ones.
 
@@ -105,8 +106,8 @@ def full(
     fill_value: Any,
     *,
     out: Any = None,
-    dtype: Any = None,
-    device: Any = None,
+    dtype: Dtype = None,
+    device: Device = None,
     requires_grad: bool = False,
     **options: Any,
 ) -> Tensor:
@@ -127,8 +128,8 @@ def eye(
     m: int | None = None,
     *,
     out: Any = None,
-    dtype: Any = None,
-    device: Any = None,
+    dtype: Dtype = None,
+    device: Device = None,
     requires_grad: bool = False,
     **options: Any,
 ) -> Tensor:
@@ -148,7 +149,7 @@ def eye(
 
 
 def empty_strided(
-    size: Any, stride: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **options: Any
+    size: Any, stride: Any, *, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
 ) -> Tensor:
     """A Tensor with these strides, and whatever its memory holds. Source: torch.empty_strided.
 
@@ -166,7 +167,7 @@ def empty_strided(
 
 
 def empty_permuted(
-    size: Any, physical_layout: Sequence[int], *, dtype: Any = None, device: Any = None, **options: Any
+    size: Any, physical_layout: Sequence[int], *, dtype: Dtype = None, device: Device = None, **options: Any
 ) -> Tensor:
     """A Tensor whose dimensions lie in memory in this order, with whatever that holds. Source: torch.empty_permuted.
 
@@ -196,7 +197,7 @@ def of_old(*sizes: Any) -> Tensor:
 
 @tensors_only
 def empty_like(
-    input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **options: Any
+    input: Tensor, *, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
 ) -> Tensor:
     """A Tensor of input's shape, dtype and device with whatever its memory holds. Source: torch.empty_like.
 
@@ -208,7 +209,7 @@ def empty_like(
 
 @tensors_only
 def zeros_like(
-    input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **options: Any
+    input: Tensor, *, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
 ) -> Tensor:
     """Zeros of input's shape, dtype and device. Source: torch.zeros_like.
 
@@ -220,7 +221,7 @@ def zeros_like(
 
 @tensors_only
 def ones_like(
-    input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **options: Any
+    input: Tensor, *, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
 ) -> Tensor:
     """Ones of input's shape, dtype and device. Source: torch.ones_like.
 
@@ -235,8 +236,8 @@ def full_like(
     input: Tensor,
     fill_value: Any,
     *,
-    dtype: Any = None,
-    device: Any = None,
+    dtype: Dtype = None,
+    device: Device = None,
     requires_grad: bool = False,
     **options: Any,
 ) -> Tensor:

@@ -16,6 +16,7 @@ from .filled import dtype_beside, floating
 from .numbers import plain
 
 if TYPE_CHECKING:
+    from ...stand_ins import Device, Dtype
     from ...tensor import Tensor
 
 
@@ -25,8 +26,8 @@ def arange(
     step: Any = 1,
     *,
     out: Any = None,
-    dtype: Any = None,
-    device: Any = None,
+    dtype: Dtype = None,
+    device: Device = None,
     requires_grad: bool = False,
     **options: Any,
 ) -> Tensor:
@@ -46,8 +47,8 @@ def range(
     step: Any = 1,
     *,
     out: Any = None,
-    dtype: Any = None,
-    device: Any = None,
+    dtype: Dtype = None,
+    device: Device = None,
     requires_grad: bool = False,
     **options: Any,
 ) -> Tensor:
@@ -108,8 +109,8 @@ def linspace(
     steps: int,
     *,
     out: Any = None,
-    dtype: Any = None,
-    device: Any = None,
+    dtype: Dtype = None,
+    device: Device = None,
     requires_grad: bool = False,
     **options: Any,
 ) -> Tensor:
@@ -139,8 +140,8 @@ def logspace(
     base: float = 10.0,
     *,
     out: Any = None,
-    dtype: Any = None,
-    device: Any = None,
+    dtype: Dtype = None,
+    device: Device = None,
     requires_grad: bool = False,
     **options: Any,
 ) -> Tensor:
@@ -179,7 +180,7 @@ def _bounds(op: str, start: Any, end: Any, steps: int, dtype: Any) -> tuple[Any,
 
 
 def tril_indices(
-    row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, **options: Any
+    row: int, col: int, offset: int = 0, *, dtype: Dtype = None, device: Device = None, **options: Any
 ) -> Tensor:
     """The places of a (row, col) matrix's lower triangle, as a (2, n) Tensor. Source: torch.tril_indices.
 
@@ -191,7 +192,7 @@ def tril_indices(
 
 
 def triu_indices(
-    row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, **options: Any
+    row: int, col: int, offset: int = 0, *, dtype: Dtype = None, device: Device = None, **options: Any
 ) -> Tensor:
     """The places of a (row, col) matrix's upper triangle, as a (2, n) Tensor. Source: torch.triu_indices.
 

@@ -18,6 +18,7 @@ from ..out import into
 from ..spelling import numpy_spelling
 
 if TYPE_CHECKING:
+    from ...stand_ins import Device, Dtype
     from ...tensor import Tensor
 
     Dims = int | Sequence[int] | None
@@ -342,7 +343,8 @@ def ifftshift(input: Tensor, dim: Dims = None) -> Tensor:
 
 
 def fftfreq(
-    n: int, d: float = 1.0, *, out: Tensor | None = None, dtype: Any = None, layout: Any = None, device: Any = None,
+    n: int, d: float = 1.0, *, out: Tensor | None = None, dtype: Dtype = None, layout: Any = None,
+    device: Device = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """The frequencies of fft's n results, for samples d apart. Source: torch.fft.fftfreq.
@@ -355,7 +357,8 @@ def fftfreq(
 
 
 def rfftfreq(
-    n: int, d: float = 1.0, *, out: Tensor | None = None, dtype: Any = None, layout: Any = None, device: Any = None,
+    n: int, d: float = 1.0, *, out: Tensor | None = None, dtype: Dtype = None, layout: Any = None,
+    device: Device = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """The frequencies of rfft's n // 2 + 1 results. Source: torch.fft.rfftfreq.

@@ -13,6 +13,7 @@ from ...errors import ArgumentError
 from ..creation import tensor
 
 if TYPE_CHECKING:
+    from ...stand_ins import Device, Dtype
     from ...tensor import Tensor
 
 
@@ -149,7 +150,7 @@ def kaiser(M: int, *, beta: float = 12.0, sym: bool = True, **options: Any) -> T
 
 
 def _made(
-    op: str, values: Any, M: int, sym: bool, dtype: Any = None, layout: Any = None, device: Any = None,
+    op: str, values: Any, M: int, sym: bool, dtype: Dtype = None, layout: Any = None, device: Device = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     M = int(M)

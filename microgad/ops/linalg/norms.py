@@ -22,6 +22,7 @@ from .solving import inv_ex
 from .spectra import svdvals
 
 if TYPE_CHECKING:
+    from ...stand_ins import Dtype
     from ...tensor import Tensor
 
 
@@ -118,7 +119,7 @@ def _dims(op: str, dim: Any, x: Tensor) -> tuple[int, ...]:
 @numpy_spelling
 @composite
 def vector_norm(
-    x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None
+    x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Dtype = None, out: Tensor | None = None
 ) -> Tensor:
     """(Σ |x|ᵒʳᵈ)^(1/ord) over dim, all by default; of inf the largest, of -inf the smallest, of 0 how many aren't 0.
 
@@ -140,7 +141,7 @@ def vector_norm(
 @numpy_spelling
 @composite
 def matrix_norm(
-    A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None,
+    A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Dtype = None,
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """The norm of matrices: "fro", "nuc" (Σ σ), 2 and -2 (largest, smallest σ), inf and -inf (of row sums), 1 and -1.
@@ -185,7 +186,13 @@ def _extreme(x: Tensor, dim: int, ord: float) -> Tensor:
 @numpy_spelling
 @composite
 def linalg_norm(
-    A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None
+    A: Tensor,
+    ord: Any = None,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    dtype: Dtype = None,
+    out: Tensor | None = None,
 ) -> Tensor:
     """`vector_norm` over one dim, `matrix_norm` over two; without ord the 2-norm of all elements.
 
@@ -209,7 +216,12 @@ def linalg_norm(
 
 
 def norm(
-    input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Tensor | None = None, dtype: Any = None
+    input: Tensor,
+    p: Any = "fro",
+    dim: Any = None,
+    keepdim: bool = False,
+    out: Tensor | None = None,
+    dtype: Dtype = None,
 ) -> Tensor:
     """The p-norm of all elements, over whatever dimensions; "nuc" is a matrix's. Source: torch.norm.
 
@@ -268,7 +280,7 @@ def norm_except_dim(v: Tensor, pow: int = 2, dim: int = 0) -> Tensor:
     return vector_norm(v, pow, others, keepdim=True) if others else v.abs()
 
 
-def tensor_norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
+def tensor_norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Dtype = None) -> Tensor:
     """`norm`, as a method: dtype has another place. Source: torch.Tensor.norm."""
     return norm(input, p, dim, keepdim, dtype=dtype)
 

@@ -17,6 +17,7 @@ from .in_place import normal_, random_, uniform_
 from .sampling import for_draw, without_gradient
 
 if TYPE_CHECKING:
+    from ...stand_ins import Device, Dtype
     from ...tensor import Tensor
 
 
@@ -41,8 +42,8 @@ def _sizes(size: tuple[Any, ...], options: dict[str, Any], op: str) -> tuple[Any
 
 
 def rand(
-    *size: Any, generator: Generator | None = None, out: Tensor | None = None, dtype: Any = None, layout: Any = None,
-    device: Any = None, requires_grad: bool = False, pin_memory: bool = False, **sizes: Any,
+    *size: Any, generator: Generator | None = None, out: Tensor | None = None, dtype: Dtype = None, layout: Any = None,
+    device: Device = None, requires_grad: bool = False, pin_memory: bool = False, **sizes: Any,
 ) -> Tensor:  # fmt: skip
     """Uniform numbers in [0, 1). Source: torch.rand.
 
@@ -55,8 +56,8 @@ def rand(
 
 
 def randn(
-    *size: Any, generator: Generator | None = None, out: Tensor | None = None, dtype: Any = None, layout: Any = None,
-    device: Any = None, requires_grad: bool = False, pin_memory: bool = False, **sizes: Any,
+    *size: Any, generator: Generator | None = None, out: Tensor | None = None, dtype: Dtype = None, layout: Any = None,
+    device: Device = None, requires_grad: bool = False, pin_memory: bool = False, **sizes: Any,
 ) -> Tensor:  # fmt: skip
     """Standard normal numbers. Source: torch.randn.
 
@@ -69,7 +70,8 @@ def randn(
 
 
 def rand_like(
-    input: Tensor, *, generator: Generator | None = None, dtype: Any = None, layout: Any = None, device: Any = None,
+    input: Tensor, *, generator: Generator | None = None, dtype: Dtype = None, layout: Any = None,
+    device: Device = None,
     requires_grad: bool = False, memory_format: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Uniform numbers in [0, 1) in input's shape, dtype and device. Source: torch.rand_like.
@@ -83,7 +85,8 @@ def rand_like(
 
 @tensors_only
 def randn_like(
-    input: Tensor, *, generator: Generator | None = None, dtype: Any = None, layout: Any = None, device: Any = None,
+    input: Tensor, *, generator: Generator | None = None, dtype: Dtype = None, layout: Any = None,
+    device: Device = None,
     requires_grad: bool = False, memory_format: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Standard normal numbers in input's shape, dtype and device. Source: torch.randn_like.
@@ -97,7 +100,8 @@ def randn_like(
 
 def randint(
     low: Any = None, high: Any = None, size: Any = None, *, generator: Generator | None = None,
-    out: Tensor | None = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
+    out: Tensor | None = None, dtype: Dtype = None, layout: Any = None, device: Device = None,
+    requires_grad: bool = False,
     pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Integers (int64) in [low, high); with one bound, from 0. Source: torch.randint.
@@ -115,8 +119,8 @@ def randint(
 
 @tensors_only
 def randint_like(
-    input: Tensor, low: Any = None, high: Any = None, *, generator: Generator | None = None, dtype: Any = None,
-    layout: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None,
+    input: Tensor, low: Any = None, high: Any = None, *, generator: Generator | None = None, dtype: Dtype = None,
+    layout: Any = None, device: Device = None, requires_grad: bool = False, memory_format: Any = None,
     pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Integers in [low, high), with one bound from 0, in input's shape, dtype and device. Source: torch.randint_like.
@@ -140,8 +144,8 @@ def _bounds(low: Any, high: Any) -> tuple[int, int]:
 
 
 def randperm(
-    n: int, *, generator: Generator | None = None, out: Tensor | None = None, dtype: Any = None, layout: Any = None,
-    device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
+    n: int, *, generator: Generator | None = None, out: Tensor | None = None, dtype: Dtype = None, layout: Any = None,
+    device: Device = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """The integers below n in random order. Source: torch.randperm.
 
@@ -157,7 +161,7 @@ def randperm(
 
 def normal(
     mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None,
-    out: Tensor | None = None, dtype: Any = None, layout: Any = None, device: Any = None,
+    out: Tensor | None = None, dtype: Dtype = None, layout: Any = None, device: Device = None,
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Normal numbers with a mean and a standard deviation each: numbers with a size, or Tensors, which broadcast.

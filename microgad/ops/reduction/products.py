@@ -17,6 +17,7 @@ from .running import accumulated, running
 from .sums import converted, whole_numbers
 
 if TYPE_CHECKING:
+    from ...stand_ins import Dtype
     from ...tensor import Tensor
 
 
@@ -80,7 +81,7 @@ def product(x: Any, axis: Any, keepdims: bool) -> Any:
 
 @numpy_spelling
 def prod(
-    input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Dtype = None, out: Tensor | None = None
 ) -> Tensor:
     """The product over dim (of all elements by default). Integers and booleans give int64. Source: torch.prod.
 
@@ -120,7 +121,7 @@ def _to_the_end(x: Any, axis: int) -> Any:
 
 
 @numpy_spelling
-def cumprod(input: Tensor, dim: int, *, dtype: Any = None, out: Tensor | None = None) -> Tensor:
+def cumprod(input: Tensor, dim: int, *, dtype: Dtype = None, out: Tensor | None = None) -> Tensor:
     """The running product along dim. Integers and booleans give int64. Source: torch.cumprod.
 
     >>> torch.cumprod(torch.tensor([1.0, 2.0, 3.0]), 0)

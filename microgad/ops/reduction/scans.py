@@ -23,6 +23,7 @@ from .running import accumulated, running
 from .sums import converted, whole_numbers
 
 if TYPE_CHECKING:
+    from ...stand_ins import Dtype
     from ...tensor import Tensor
 
 
@@ -66,7 +67,7 @@ def running_sum(x: Any, axis: int) -> Any:
 
 
 @numpy_spelling
-def cumsum(input: Tensor, dim: int, *, dtype: Any = None, out: Tensor | None = None) -> Tensor:
+def cumsum(input: Tensor, dim: int, *, dtype: Dtype = None, out: Tensor | None = None) -> Tensor:
     """The running sum along dim. Integers and booleans give int64. Source: torch.cumsum.
 
     >>> torch.cumsum(torch.tensor([1.0, 2.0, 3.0]), 0)

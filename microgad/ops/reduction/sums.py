@@ -19,6 +19,7 @@ from ..spelling import numpy_spelling
 from .axes import Dim, axes, count, floating, kept_shape, ordered
 
 if TYPE_CHECKING:
+    from ...stand_ins import Dtype
     from ...tensor import Tensor
 
 
@@ -72,7 +73,7 @@ def total(x: Any, axis: Any, keepdims: bool) -> Any:
 
 @numpy_spelling
 def sum(
-    input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None
+    input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Dtype = None, out: Tensor | None = None
 ) -> Tensor:
     """The sum over dim (all dims by default). Integers and booleans give int64. Source: torch.sum.
 
@@ -103,7 +104,7 @@ def whole_numbers(result: Tensor, x: Tensor, dtype: Any, out: Tensor | None) -> 
 @numpy_spelling
 @composite
 def nansum(
-    input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None
+    input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Dtype = None, out: Tensor | None = None
 ) -> Tensor:
     """The sum over dim of what is not NaN. Source: torch.nansum.
 
@@ -123,7 +124,7 @@ def nansum(
 
 @numpy_spelling
 def mean(
-    input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None
+    input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Dtype = None, out: Tensor | None = None
 ) -> Tensor:
     """The mean over dim (all dims by default) of floating-point numbers. Source: torch.mean.
 
@@ -140,7 +141,7 @@ def mean(
 @numpy_spelling
 @composite
 def nanmean(
-    input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None
+    input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Dtype = None, out: Tensor | None = None
 ) -> Tensor:
     """The mean over dim of what is not NaN; of nothing it is NaN. Source: torch.nanmean.
 

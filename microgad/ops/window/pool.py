@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, overload
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from .unfold import padded, reach
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
+
+P = ParamSpec("P")
 
 FEW_COPIES = 4
 
@@ -252,12 +255,14 @@ def max_pool3d(
     return out if return_indices else out[0]
 
 
-def with_indices(pool: Callable[..., Any]) -> Callable[..., Any]:
+def with_indices(pool: Callable[P, Any]) -> Callable[P, tuple[Tensor, Tensor]]:
     """A pooling that always gives the winners' places as well: PyTorch's max_pool2d_with_indices and its kin."""
     names = inspect.signature(pool).parameters
 
-    def both(*args: Any, **kwargs: Any) -> Any:
-        return pool(**{**dict(zip(names, args, strict=False)), **kwargs, "return_indices": True})
+    @functools.wraps(pool)
+    def both(*args: P.args, **kwargs: P.kwargs) -> tuple[Tensor, Tensor]:
+        given: dict[str, Any] = {**dict(zip(names, args, strict=False)), **kwargs, "return_indices": True}
+        return pool(**given)  # type: ignore[call-arg]
 
     both.__name__ = both.__qualname__ = f"{pool.__name__}_with_indices"
     both.__doc__ = f"`{pool.__name__}` with return_indices=True. Source: torch.nn.functional.{both.__name__}."

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from ...lazy import absent as _absent
 from ...nn import Module as _Module
 from ...notices import once as _once
 from .compiled import OptimizedModule as _OptimizedModule
 
+F = TypeVar("F", bound=Callable[..., Any])
 
+
+@overload
+def compile(model: F, **options: Any) -> F: ...
+@overload
+def compile(model: None = None, **options: Any) -> Callable[[F], F]: ...
 def compile(model: Any = None, **options: Any) -> Any:
     """Give the function as it is; also as a decorator with options. Says so once.
 
