@@ -6,13 +6,14 @@ import functools
 import importlib
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from opcode import opmap
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_TOOLS = frozenset(["__future__", "abc", "collections.abc", "contextlib", "dataclasses", "functools", "typing"])
 _IMPORTED = re.compile(r"^from (\S+) import \(?\s*(\w+) as (\w+)", re.MULTILINE)
 _RENAMED = re.compile(r"^(\w+) = (\S+)\.(\w+)$", re.MULTILINE)
 
@@ -70,13 +71,28 @@ def of_later(make: F) -> F:
     return made  # type: ignore[return-value]
 
 
-def absent(module: dict[str, Any]) -> None:
-    """Let a room say of a name it doesn't have which is the nearest. Call with its globals(), where it ends."""
+def absent(module: dict[str, Any], later: Iterable[str] = ()) -> None:
+    """Let a room say of a name it doesn't have which is the nearest, and `dir` what is its own, not what it imports.
+
+    Call with its globals(), where it ends; `later` are names that it loads when they are first asked for.
+    """
 
     def __getattr__(name: str) -> Any:
         return refuse(module["__name__"], name)
 
+    def __dir__() -> list[str]:
+        own = {name for name, value in module.items() if name.startswith("__") or not _borrowed(value)}
+        return sorted({*own, *later} - {"TYPE_CHECKING"})
+
     module.setdefault("__getattr__", __getattr__)
+    module.setdefault("__dir__", __dir__)
+
+
+def _borrowed(value: Any) -> bool:
+    """Whether what a room has is there for its own use: another library's module, a name of typing and its kin."""
+    if isinstance(value, ModuleType):
+        return value.__name__.split(".")[0] != __package__
+    return getattr(value, "__module__", None) in _TOOLS
 
 
 def refuse(room: str, name: str) -> Any:
@@ -134,7 +150,7 @@ def names(module: Any, fallback: Callable[[str], Any]) -> tuple[Callable[[str], 
         return value
 
     def __dir__() -> list[str]:
-        return sorted({*module, *table()})
+        return sorted({*table(), *(name for name in module if name.startswith("__"))})
 
     return __getattr__, __dir__
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import operator
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,21 @@ def test_methods_say_how_they_are_called(name: str, said: str) -> None:
 
 def test_copies_of_views_say_what_they_take() -> None:
     assert list(inspect.signature(torch.narrow_copy).parameters) == ["input", "dim", "start", "length"]
+
+
+ROOMS = """
+    nn nn.functional nn.init nn.utils nn.utils.rnn optim optim.lr_scheduler linalg fft special signal.windows autograd
+    autograd.functional utils.data distributions distributions.constraints func random serialization graph testing
+    training transforms onnx
+"""
+
+
+@pytest.mark.parametrize("room", ["", *ROOMS.split()])
+def test_dir_shows_what_is_a_rooms_own(room: str) -> None:
+    module = operator.attrgetter(room)(torch) if room else torch
+    shown = {name for name in dir(module) if not name.startswith("_")}
+    assert shown
+    assert not shown & {"annotations", "np", "Any", "TYPE_CHECKING", "Callable", "Sequence", "importlib", "math", "sys"}
 
 
 def test_a_type_checker_knows_every_enum_of_weights() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..engine import backward as backward
 from ..engine import grad as grad
+from ..lazy import absent as _absent
 from ..lazy import refuse as _refuse
 from . import custom
 from .custom import Function as Function
@@ -42,9 +43,14 @@ function = custom  # PyTorch's name of the room of `FunctionCtx`
 _ROOMS = ("forward_ad", "function_hooks", "functional", "graph", "profiler")
 
 
-def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
-        return importlib.import_module(f"{__name__}.{name}")
-    if name in _ELSEWHERE:
-        return getattr(importlib.import_module(_ELSEWHERE[name]), name)
-    return _refuse(__name__, name)
+if not TYPE_CHECKING:  # to a type checker every name would be there
+
+    def __getattr__(name: str) -> Any:
+        if name in _ROOMS:
+            return importlib.import_module(f"{__name__}.{name}")
+        if name in _ELSEWHERE:
+            return getattr(importlib.import_module(_ELSEWHERE[name]), name)
+        return _refuse(__name__, name)
+
+
+_absent(globals(), (*_ROOMS, *_ELSEWHERE))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..lazy import absent as _absent
 from .asking import explain as explain
 from .asking import why_no_grad as why_no_grad
 from .drawing import Graph as Graph
@@ -59,3 +60,6 @@ def graph(
     2 operations, 1 leaf; 8 B kept for backward
     """
     return Graph(read(tensors, params), show_saved=show_saved, depth=depth, **options)
+
+
+_absent(globals())

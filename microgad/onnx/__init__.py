@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UnsupportedError as UnsupportedError
+from ..lazy import absent as _absent
 from ..lazy import refuse
 from ..serialization.errors import FileError as FileError
 
@@ -32,14 +33,19 @@ class TrainingMode(enum.IntEnum):
     TRAINING = 2
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        return refuse(__name__, name)
-    try:
-        value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
-    except ImportError as error:
-        if error.name and error.name.partition(".")[0] in ("onnx", "google"):
-            raise ImportError(f"microgad.onnx.{name} needs the onnx package: pip install microgad[onnx]") from error
-        raise
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # to a type checker every name would be there
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            return refuse(__name__, name)
+        try:
+            value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+        except ImportError as error:
+            if error.name and error.name.partition(".")[0] in ("onnx", "google"):
+                raise ImportError(f"microgad.onnx.{name} needs the onnx package: pip install microgad[onnx]") from error
+            raise
+        globals()[name] = value
+        return value
+
+
+_absent(globals(), _HOMES)

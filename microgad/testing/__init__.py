@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ..lazy import absent as _absent
 from ..lazy import refuse as _refuse
 from .adapters import torch_function
 from .calls import GradcheckError
@@ -37,13 +38,18 @@ __all__ = [
 _LATER = {"assert_close": ".comparing", "make_tensor": ".making"}
 
 
-def __getattr__(name: str) -> Any:  # what needs hypothesis, or is for programs, when first asked for
-    if name in _LATER:
-        return getattr(importlib.import_module(_LATER[name], __name__), name)
-    if name == "strategies":
-        return importlib.import_module(".strategies", __name__)
-    if name in ("check_module", "check_op"):
-        return getattr(importlib.import_module(".laws", __name__), name)
-    if name in ("GradMachine", "check_engine"):
-        return getattr(importlib.import_module(".programs.machine", __name__), name)
-    return _refuse(__name__, name)
+if not TYPE_CHECKING:  # to a type checker every name would be there
+
+    def __getattr__(name: str) -> Any:  # what needs hypothesis, or is for programs, when first asked for
+        if name in _LATER:
+            return getattr(importlib.import_module(_LATER[name], __name__), name)
+        if name == "strategies":
+            return importlib.import_module(".strategies", __name__)
+        if name in ("check_module", "check_op"):
+            return getattr(importlib.import_module(".laws", __name__), name)
+        if name in ("GradMachine", "check_engine"):
+            return getattr(importlib.import_module(".programs.machine", __name__), name)
+        return _refuse(__name__, name)
+
+
+_absent(globals(), __all__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import MicrogadError
 from ..lazy import refuse as _refuse
@@ -69,5 +69,7 @@ class SummaryWriter(metaclass=_Later):
     """
 
 
-def __getattr__(name: str) -> Any:
-    return _refuse(__name__, name)
+if not TYPE_CHECKING:  # to a type checker every name would be there
+
+    def __getattr__(name: str) -> Any:
+        return _refuse(__name__, name)
