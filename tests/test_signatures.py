@@ -29,6 +29,7 @@ def test_methods_say_how_they_are_called(name: str, said: str) -> None:
 
 
 def test_copies_of_views_say_what_they_take() -> None:
+    assert list(inspect.signature(torch.nn.init.uniform).parameters) == ["tensor", "a", "b", "generator"]
     assert list(inspect.signature(torch.narrow_copy).parameters) == ["input", "dim", "start", "length"]
 
 

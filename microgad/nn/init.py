@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -307,7 +307,10 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
 _absent(globals())
 
 
-def _deprecated(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _deprecated(function: F) -> F:
     """The same under the name that it had before it was given an underscore."""
     new = function.__name__
     old = new.removesuffix("_")
@@ -319,7 +322,8 @@ def _deprecated(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     renamed.__name__ = old
     renamed.__doc__ = f"`{new}` under its old name."
-    return renamed
+    renamed.__wrapped__ = function  # type: ignore[attr-defined]  # `inspect.signature` and `help` follow it
+    return renamed  # type: ignore[return-value]
 
 
 uniform = _deprecated(uniform_)
