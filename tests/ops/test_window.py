@@ -84,6 +84,12 @@ SHAPES = {
     "groups": ((2, 6, 5, 5), (4, 3, 3, 3), {"groups": 2, "padding": 1}),
     "groups, by rows": ((2, 4, 8, 5), (6, 2, 5, 2), {"groups": 2}),
     "depthwise": ((2, 4, 5, 5), (8, 1, 3, 3), {"groups": 4, "stride": 2}),
+    "depthwise of a stride past the kernel": (
+        (2, 4, 7, 6),
+        (4, 1, 2, 4),
+        {"groups": 4, "stride": (3, 2), "padding": 1},
+    ),
+    "depthwise of one line": ((2, 3, 2, 5), (3, 1, 3, 3), {"groups": 3, "stride": (4, 2), "padding": 1}),
     "empty batch": ((0, 3, 5, 5), (4, 3, 3, 3), {}),
 }
 
@@ -138,6 +144,17 @@ def test_strategies_and_blocks_agree(strategy, taps, stride, room, monkeypatch):
     if taps:
         assert abs((taps(g.reshape(5, 2, 3, -1), x, window).reshape(weight.shape) * weight).sum() - form) < 1e-11
     assert abs((correlation.transpose(g, weight, None, window, 2) * x).sum() - form) < 1e-11
+
+
+@pytest.mark.parametrize("stride", [(1, 1), (2, 1), (2, 3), (4, 3)])
+@pytest.mark.parametrize("padding", [0, 1])
+def test_cells_a_stride_apart_are_a_correlation_each(stride, padding):
+    x, weight, bias = random(2, 4, 9, 8), random(6, 2, 3, 2, seed=1), random(4, seed=2)
+    window = Window((9, 8), (3, 2), stride, 2 * ((padding, padding),), (1, 1))
+    g = random(2, 6, *window.out, seed=3)
+    back = correlation.by_phases(g, weight.reshape(2, 3, 2, 3, 2), bias, window) - bias[:, None, None]
+    form = (g * reference_conv2d(x, weight, stride=stride, padding=padding, groups=2)).sum()
+    assert abs((back * x).sum() - form) < 1e-11
 
 
 @pytest.mark.parametrize("turns", [True, False])

@@ -29,7 +29,8 @@ def lined(o: int, c: int, window: Window, itemsize: int) -> bool:
     """Whether columns over KW pay: KH times less to copy than im2col, for KH products whose results are added up."""
     k = c * math.prod(window.kernel[1:])
     tall = len(window.kernel) > 1 and window.kernel[0] > 1 == window.stride[0]
-    return tall and k >= max(16, o) and k * math.prod(window.lines.out) * itemsize <= LINES
+    pays = k >= max(16, o) or o == c == 1  # a depthwise product is little more than reading its columns
+    return tall and pays and k * math.prod(window.lines.out) * itemsize <= LINES
 
 
 def column_blocks(x: Any, window: Window, groups: int, affine: bool) -> Iterator[tuple[slice, slice, Any]]:
@@ -52,17 +53,18 @@ def column_blocks(x: Any, window: Window, groups: int, affine: bool) -> Iterator
         yield images, places, columns
 
 
-def line_blocks(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, list[Any]]]:
-    """Columns over KW only, of all rows: which images; what each of the KH rows of the kernel reads of their columns.
+def line_blocks(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, slice, list[Any]]]:
+    """Columns over KW only, of all rows: which images and groups; what each of the kernel's KH rows reads of them.
 
-    Each is (n, G, C/G·KW, OH·OW), a view. Source: Cho and Brand, MEC, 2017.
+    Each is (n, g, C/G·KW, OH·OW), a view. Source: Cho and Brand, MEC, 2017.
     """
-    lines, row = window.lines, math.prod(window.out[1:])
-    k, places = x.shape[1] // groups * math.prod(lines.kernel), math.prod(window.out)
+    lines, row, c = window.lines, math.prod(window.out[1:]), x.shape[1] // groups
+    k, places = c * math.prod(lines.kernel), math.prod(window.out)
     starts = range(0, window.span[0] * row, window.dilation[0] * row)
-    for images, _ in blocks(x, 1, groups * k * math.prod(lines.out)):
-        columns = im2col(x[images], lines).reshape(-1, groups, k, lines.out[0] * row)
-        yield images, [columns[..., i : i + places] for i in starts]
+    for images, part in blocks(x, groups, k * math.prod(lines.out)):
+        columns = im2col(x[images, c * part.start : c * part.stop], lines)
+        columns = columns.reshape(len(columns), part.stop - part.start, k, lines.out[0] * row)
+        yield images, part, [columns[..., i : i + places] for i in starts]
 
 
 def joint_blocks(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, Any]]:

@@ -50,12 +50,12 @@ def by_lines(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
     g, o, c, kh, *rest = weight.shape
     matrices = np.moveaxis(weight, 3, 0).reshape(kh, g, o, c * math.prod(rest))
     flat = y.reshape(len(x), g, o, math.prod(window.out))
-    for images, parts in line_blocks(x, window, g):
-        out = np.matmul(matrices[0], parts[0], out=flat[images])
-        for matrix, part in zip(matrices[1:], parts[1:], strict=True):
-            out += matrix @ part
+    for images, part, rows in line_blocks(x, window, g):
+        out = np.matmul(matrices[0, part], rows[0], out=flat[images, part])
+        for matrix, row in zip(matrices[1:, part], rows[1:], strict=True):
+            out += matrix @ row
         if bias is not None:
-            out += bias
+            out += bias[part]
 
 
 def by_rows(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
@@ -94,10 +94,10 @@ def transpose(y: Any, weight: Any, bias: Any, window: Window, groups: int) -> An
     """y, weight, bias -> x."""
     n, o, c, kernel, y = len(y), len(weight) // groups, weight.shape[1], window.kernel, contiguous(y)
     weight, area = weight.reshape(groups, o, c, *kernel), math.prod(kernel)
-    if max(window.stride) == 1 and o <= min(2 * c * kernel[0], n * math.prod(window.out)):
-        axes = tuple(range(3, weight.ndim))
-        turned = np.transpose(np.flip(weight, axes), (0, 2, 1, *axes)).copy()  # (G, C/G, O/G, KH, KW)
-        return correlate(y, turned.reshape(groups * c, o, *kernel), bias, window.turned, groups)
+    few = o <= min(2 * c * kernel[0], n * math.prod(window.out))
+    depthwise = o == c == max(window.dilation) == 1  # adding to cells a stride apart takes longer than the products
+    if few if max(window.stride) == 1 else depthwise:
+        return by_phases(y, weight, bias, window)
     matrix = np.swapaxes(weight.reshape(groups, o, c * area), 1, 2)
     oh, row = window.out[0], math.prod(window.out[1:])
     flat = y.reshape(n, groups, o, oh * row)
@@ -115,6 +115,21 @@ def transpose(y: Any, weight: Any, bias: Any, window: Window, groups: int) -> An
     x = x.reshape(n, groups * c, *window.size)
     if bias is not None:
         x += bias.reshape(-1, *(1 for _ in kernel))
+    return x
+
+
+def by_phases(y: Any, weight: Any, bias: Any, window: Window) -> Any:
+    """y, weight (G, O/G, C/G, KH, KW), bias -> x: cells a stride apart by a correlation of stride 1."""
+    g, o, c = weight.shape[:3]
+    axes = tuple(range(3, weight.ndim))
+    turned = np.transpose(np.flip(weight, axes), (0, 2, 1, *axes)).reshape(g * c, o, *weight.shape[3:])
+    if max(window.stride) == 1:
+        return correlate(y, turned.copy(), bias, window.phases[0][2], g)
+    x = np.zeros_like(y, shape=(len(y), g * c, *window.size), order="C")
+    for cells, taps, phase in window.phases:
+        x[(..., *cells)] = correlate(y, turned[(..., *taps)].copy(), None, phase, g)
+    if bias is not None:
+        x += bias.reshape(-1, *(1 for _ in axes))
     return x
 
 
@@ -144,11 +159,11 @@ def taps_by_lines(y: Any, x: Any, window: Window) -> Any:
     """(N, G, O/G, OH·OW), x -> (G, O/G, C/G, KH, KW): each row of the kernel by itself."""
     groups, o = y.shape[1:3]
     c, kh, rest = x.shape[1] // groups, window.kernel[0], window.kernel[1:]
-    rows = np.zeros_like(x, shape=(kh, groups, o, c * math.prod(rest)), order="C")
-    for images, parts in line_blocks(x, window, groups):
-        for row, part in zip(rows, parts, strict=True):
-            row += (y[images] @ np.swapaxes(part, 2, 3)).sum(0)
-    return np.moveaxis(rows.reshape(kh, groups, o, c, *rest), 0, 3)
+    weight = np.zeros_like(x, shape=(kh, groups, o, c * math.prod(rest)), order="C")
+    for images, part, rows in line_blocks(x, window, groups):
+        for total, row in zip(weight[:, part], rows, strict=True):
+            total += (y[images, part] @ np.swapaxes(row, 2, 3)).sum(0)
+    return np.moveaxis(weight.reshape(kh, groups, o, c, *rest), 0, 3)
 
 
 def taps_together(y: Any, x: Any, window: Window) -> Any:

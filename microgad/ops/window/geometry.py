@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
@@ -108,11 +109,26 @@ class Window(_Fields):
         return self._replace(kernel=(1, *self.kernel[1:]), stride=(1, *self.stride[1:]))
 
     @cached_property
-    def turned(self) -> Window:
-        """Of stride 1: the window over the output whose kernel, reversed, reads what this one writes."""
-        ends = zip(self.span, self.padding, strict=True)
-        padding = tuple((span - 1 - before, span - 1 - after) for span, (before, after) in ends)
-        return self._replace(size=self.out, padding=padding)
+    def phases(self) -> list[tuple[tuple[Any, ...], tuple[Any, ...], Window]]:
+        """Of stride or dilation 1: cells a stride apart, which taps of the reversed kernel write to them, and the
+        window of stride 1 over the output by which a kernel of these taps reads what they write.
+        """
+        lines = []
+        for size, k, s, (before, _), d, steps in zip(*self, self.out, strict=True):
+            line = []
+            for a in range(min(s, k)):
+                first, taps = -((a - before) // s), len(range(a, k, s))
+                start, span = s * first + a - before, (taps - 1) * d + 1
+                count = len(range(start, size, s))
+                edges = span - 1 - first, count + first - steps
+                if count:
+                    line.append((slice(start, None, s), slice((k - 1 - a) % s, None, s), (steps, taps, 1, edges, d)))
+            lines.append(line)
+        found = []
+        for phase in itertools.product(*lines):
+            cells, taps, fields = zip(*phase, strict=True)
+            found.append((cells, taps, Window(*zip(*fields, strict=True))))
+        return found
 
     def with_rows(self) -> Window:
         """Over a line: the same over a plane of one row."""
