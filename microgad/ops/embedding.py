@@ -13,13 +13,13 @@ from ..function import Function, LinearMap
 from ..state import composite, observed
 from .elementwise import Select
 from .indexing import Gather
+from .indexing.rows import add_rows
 from .spelling import numpy_spelling, tensors_only
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
 SMALL = 1 << 15  # elements that are best added up one by one
-FEW = 8  # rows added up at one place that are each worth a round of additions over all places
 
 
 class Rows(LinearMap):
@@ -40,33 +40,8 @@ class Rows(LinearMap):
             places = index[:, None].astype(np.intp) * rows.shape[1] + np.arange(rows.shape[1])
             np.add.at(out.reshape(-1), places.reshape(-1), rows.reshape(-1))  # far faster on numbers than on rows
         else:
-            _add_rows(out, index, rows)
+            add_rows(out, index, rows)
         return out
-
-
-def _add_rows(out: Any, index: Any, rows: Any) -> None:
-    """out[index] += rows, out being 0, in a tenth of the time of np.add.at.
-
-    Each place's last row is written; of the others one of each place is added, then a second, ...
-    """
-    turns = np.arange(len(index))
-    last = np.empty(len(out), turns.dtype)
-    last[index], out[index] = turns, rows
-    order = np.flatnonzero(last[index] != turns)
-    order = order[np.argsort(index[order], kind="stable")]
-    places = index[order]
-    starts = np.flatnonzero(np.diff(places, prepend=-1))
-    counts = np.diff(starts, append=len(places))
-    places = places[starts]
-    for turn in range(FEW):
-        more = counts > turn
-        if not more.any():
-            return
-        places, starts, counts = places[more], starts[more], counts[more]
-        out[places] += rows[order[starts + turn]]
-    for place, start, count in zip(places, starts, counts, strict=True):
-        if count > FEW:
-            out[place] += np.ones(count - FEW, rows.dtype) @ rows[order[start + FEW : start + count]]
 
 
 class Embedding(Function):

@@ -12,9 +12,12 @@ import numpy as np
 
 from ... import backend
 from .. import layouts
+from .rows import add_rows
 
 FEW = 500  # values for which NumPy's own ways are as fast
 WIDE = 32  # values that make a row worth moving as a whole
+OFTEN = 8  # rows for each place, from which on their sum is made first,
+LARGE = 1 << 18  # where they have as many values
 ALL = slice(None)
 BASIC = frozenset((int, slice, type(None), type(...)))
 
@@ -187,6 +190,10 @@ def _at_run(ufunc: Any, x: Any, index: Any, values: Any) -> None:
         _one_by_one(ufunc, target, where, values)
     elif after < WIDE or values.size < 10 * FEW:
         _value_by_value(ufunc, target, where, values)
+    elif ufunc is np.add and before == 1 and where.size >= OFTEN * run.length and values.size >= LARGE:
+        total = np.zeros(target.shape[1:], target.dtype)
+        add_rows(total, where, values[0])
+        target += total
     else:
         _rows(ufunc, target, where, values)
 
