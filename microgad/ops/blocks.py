@@ -10,7 +10,7 @@ import numpy as np
 from .. import backend
 from . import layouts
 
-IN_PLACE = 1 << 18  # elements of a formula that writes where its result belongs
+IN_PLACE = 1 << 16  # elements of a formula that writes where its result belongs: it reads and makes several arrays
 IN_DOUBLE = 1 << 16  # elements of one that makes many arrays of float64
 BATCH = 1 << 19  # bytes of images
 BATCH_ON_GPU = 1 << 28
