@@ -26,8 +26,6 @@ MARK = (
     "gradcheck(order=1, kinks='move', ...): the test returns `function, *inputs`, whose derivatives are checked; the "
     "options are those of microgad.testing.check_grads"
 )
-# pytest puts filters of warnings of its own in the place of microgad's: see microgad/notices.py.
-QUIET = "ignore:(divide by zero|overflow|underflow|invalid value) encountered:RuntimeWarning:microgad"
 SEED = pytest.StashKey[int]()
 CHECKED = pytest.StashKey[bool]()
 
@@ -45,13 +43,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARK)
-    config.addinivalue_line("filterwarnings", QUIET)
     names = config.getoption("--microgad-device")
     if names:
         _refuse_unknown(names)
     config.pluginmanager.register(_devices(names or ["cpu"]))
     if not hasattr(config, "workerinput"):  # a worker of pytest-xdist sends its reports
         config.pluginmanager.register(WrongGradients(config.getoption("--grad-report")))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Put back microgad's filter of warnings: each test has filters of pytest's own, as each module had."""
+    if "microgad" in sys.modules:
+        sys.modules["microgad"].notices.quiet_numbers()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 import warnings
+from typing import Any
 
 # What NumPy says of the logarithm of 0, of ∞ - ∞, of a float that is too large for a cast.
 OF_NUMBERS = "(divide by zero|overflow|underflow|invalid value) encountered"
@@ -19,12 +20,31 @@ def once(said: str) -> None:
 def quiet_numbers() -> None:
     """Let microgad's arithmetic give ∞ and NaN without NumPy's warnings, as PyTorch's does.
 
-    It is a filter of `warnings`, and so costs nothing where there is nothing to warn of. NumPy warns of what a program
-    computes with NumPy itself as before, and where somebody asks by `np.errstate(all="raise")`, operations raise.
+    It is a filter of `warnings`, and so costs nothing where there is nothing to warn of. It stays the first one: a
+    program that makes warnings errors, or wants to see each, hears no more than with PyTorch. NumPy warns of what a
+    program computes with NumPy itself as before. Under `np.errstate(all="raise")`, operations raise.
     """
+    if isinstance(warnings.filters, _BehindOurs):
+        return
     warnings.filterwarnings("ignore", OF_NUMBERS, RuntimeWarning, "microgad")
     action, message, category, _, line = warnings.filters[0]
-    warnings.filters[0] = (action, message, category, _CalledByMicrogad(), line)  # type: ignore[index]
+    first: Any = (action, message, category, _CalledByMicrogad(), line)
+    warnings.filters = _BehindOurs([first, *warnings.filters[1:]])
+
+
+class _BehindOurs(list[Any]):
+    """The filters of `warnings`: what comes later is put behind the first, in the copies of `catch_warnings` too."""
+
+    def insert(self, index: Any, item: Any) -> None:
+        """As a list's, but not before the first."""
+        super().insert(index or 1, item)
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        return _BehindOurs(found) if index == slice(None) else found
+
+    def __setitem__(self, index: Any, items: Any) -> None:
+        super().__setitem__(slice(1, None) if index == slice(None) else index, items)  # of `warnings.resetwarnings`
 
 
 class _CalledByMicrogad:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import microgad as torch
-from microgad import notices
 
 pytestmark = pytest.mark.host("a GPU doesn't warn")
 NAN_AND_INF = [
@@ -30,10 +29,9 @@ NAN_AND_INF = [
 
 @pytest.fixture
 def filtered():
-    """microgad's filter, in front of the one that makes warnings errors."""
+    """Warnings are errors, whatever came first."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        notices.quiet_numbers()
         yield
 
 
@@ -66,6 +64,35 @@ def test_numpy_itself_still_warns_and_a_strict_program_is_told(filtered):
         np.array([np.inf, -np.inf]).sum()  # from within NumPy's own Python code
     with np.errstate(all="raise"), pytest.raises(FloatingPointError):
         torch.zeros(1).log()
+
+
+def test_a_program_s_own_filters_come_after_it():
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        torch.zeros(1).log()
+        np.log(np.zeros(1))
+        warnings.resetwarnings()
+        torch.zeros(2) / 0
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", category=RuntimeWarning)
+            torch.zeros(3).reciprocal()
+            with pytest.raises(RuntimeWarning):
+                np.reciprocal(np.zeros(3))
+    assert [str(one.message) for one in heard] == ["divide by zero encountered in log"]
+
+
+def test_filters_are_listed_and_removed_as_before():
+    with warnings.catch_warnings():
+        before = list(warnings.filters)
+        warnings.filterwarnings("error", "this", UserWarning)
+        first = warnings.filters[0]
+        assert len(warnings.filters) == len(before) + 1
+        assert warnings.filters[0] is first is before[0]
+        with pytest.raises(UserWarning, match="this"):
+            warnings.warn("this", UserWarning, stacklevel=1)
+        warnings.filterwarnings("ignore", "this", UserWarning)
+        warnings.warn("this", UserWarning, stacklevel=1)
+    assert list(warnings.filters) == before
 
 
 def test_other_warnings_are_not_held_back(filtered):
