@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from . import backend, errors, function, state
+from . import arguments, backend, errors, function, state
 from .function import Function, Leaf, Output, Packed
 from .state import Backward, State
 
@@ -419,7 +419,7 @@ def backward(
     tensor([2., 4.])
     """
     tensors = _sequence(tensors)
-    given = grad_tensors if grad_variables is None else grad_variables  # as it was called before version 0.4
+    given = grad_tensors if grad_variables is None else arguments.old_gradients(grad_tensors, grad_variables)
     roots, seeds = _seeds(tensors, given, create_graph)
     retain = create_graph if retain_graph is None else retain_graph
     leaves = None if inputs is None else [_node_of(x, "backward", i) for i, x in enumerate(_sequence(inputs))]
@@ -454,8 +454,8 @@ def grad(
     (tensor(18.),)
     """
     outputs, inputs = _sequence(outputs), _sequence(inputs)
-    if materialize_grads and allow_unused is False:
-        raise errors.ArgumentError("grad: materialize_grads needs allow_unused to be True or None, got False")
+    if not only_inputs or not inputs or materialize_grads:
+        arguments.check_grad(inputs, only_inputs, materialize_grads, allow_unused)
     if is_grads_batched:
         if grad_outputs is None or any(g is None for g in _sequence(grad_outputs)):
             raise errors.ArgumentError("grad: is_grads_batched needs a gradient for each of outputs")
@@ -507,11 +507,11 @@ def _seeds(tensors: Sequence[Any], grads: Any, create_graph: bool) -> tuple[list
                     f"element {i} has shape {shape} and dtype {dtype}: reduce it, or give its gradient"
                 )
             g = function.Tensor._made(np.ones_like(tensor.array, shape=shape, dtype=dtype))
-        elif g.array.shape != shape:
-            raise errors.ShapeError(
-                f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of {shape}"
-            )
+        elif not isinstance(g, function.Tensor) or g.array.shape != shape:
+            raise arguments.unfit_gradient(i, g, shape, dtype)
         if g.array.dtype != dtype:
+            if "c" in (g.array.dtype.kind, dtype.kind) and not state.current().holomorphic:
+                raise arguments.unfit_gradient(i, g, shape, dtype)
             g = np.astype(g, dtype)
         roots.append(tensor.node)
         seeds.append(g if create_graph else g.array)

@@ -11,6 +11,7 @@ import numpy as np
 
 from . import dtypes
 from .errors import DtypeError
+from .notices import once
 from .ops.creation import tensor
 from .tensor import Tensor
 
@@ -28,7 +29,7 @@ class _Type(type):
 def _type(name: str, dtype: dtypes.dtype) -> Any:
     def make(cls: Any, *args: Any) -> Tensor:
         if len(args) == 1 and not isinstance(args[0], (int, np.integer)):
-            return tensor(args[0], dtype=dtype)
+            return tensor(getattr(args[0], "array", args[0]), dtype=dtype)
         result: Tensor = Tensor._made(np.empty(args or (0,), dtype.dtype))
         return result
 
@@ -53,6 +54,7 @@ def set_default_tensor_type(t: Any) -> None:
     torch.float64
     >>> torch.set_default_tensor_type("torch.FloatTensor")
     """
+    once("torch.set_default_tensor_type() is deprecated: torch.set_default_dtype() and set_default_device() are there.")
     found = globals().get(t.removeprefix("torch.")) if isinstance(t, str) else t
     if not isinstance(found, _Type):
         raise DtypeError(f"set_default_tensor_type: invalid type object {t!r}")

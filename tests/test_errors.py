@@ -133,3 +133,32 @@ def test_arrays_on_two_devices_name_both() -> None:
     assert isinstance(error, errors.DeviceError)
     rule = "Expected all tensors to be on the same device, but found at least two devices, cpu and cuda:0!"
     assert str(error) == f"Add (block): {rule} (a (2,) on cpu, b (2,) on cuda:0)"
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "said"),
+    [
+        (lambda x: x.sum().backward("a"), TypeError, "either Tensors or None, but got str"),
+        (
+            lambda x: (x * 2).backward(torch.ones(2) + 1j),
+            RuntimeError,
+            "grad_output and output must have the same dtype",
+        ),
+        (lambda x: torch.autograd.grad(x.sum(), []), RuntimeError, "`inputs` argument to `grad..` cannot be empty"),
+        (lambda x: torch.ones(2).clamp_(), RuntimeError, "clamp_: at least one of min and max"),
+    ],
+)
+def test_unfit_gradients_and_bounds(call: object, kind: type[Exception], said: str) -> None:
+    x = torch.ones(2, requires_grad=True)
+    with pytest.raises(kind, match=said):
+        call(x)  # type: ignore[operator]
+    assert x.grad is None
+
+
+def test_of_several_outs_none_is_written_where_one_is_unfit() -> None:
+    x = torch.tensor([2.0, 1.0])
+    values, places = torch.zeros(2), torch.zeros(2, dtype=torch.int32).bool()
+    with pytest.raises(RuntimeError, match=r"can't be cast to the desired output type torch.bool"):
+        torch.sort(x, out=(values, places))
+    assert values.tolist() == [0, 0]
+    assert values._version == 0

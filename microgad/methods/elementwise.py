@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DtypeError
+from ..errors import ArgumentError, DtypeError
 from ..lazy import Room
 from .forms import alone, beside, by_copy, in_place, scaled, with_alpha
 
@@ -176,6 +176,8 @@ class Elementwise:
 
     def clamp_(self: Tensor, min: Operand | None = None, max: Operand | None = None) -> Tensor:
         """In place: held between min and max."""
+        if min is None and max is None:
+            raise ArgumentError("clamp_: at least one of min and max must not be None")
         result: Tensor = ops.Clamp.apply_(self, min, max)
         return result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, overload
 
 from .. import backend, errors, formats
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 else:
     storage = Room("microgad.storage")
     sharing = Room("microgad.ops.movement.sharing")
+
+NO_LEAF = (
+    "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
+    "populated during autograd.backward(). If you want it to be, call .retain_grad() on the Tensor before backward."
+)
 
 
 def _check_gradient(tensor: Tensor, grad: Any) -> None:
@@ -198,7 +204,10 @@ class Facts:
     @property
     def grad(self: Tensor) -> Tensor | None:
         """The gradient that `backward` has added up. What is assigned is a Tensor like this one, or None."""
-        return self.__dict__.get("grad")
+        found = self.__dict__.get("grad")
+        if found is None and not self.is_leaf and not self.retains_grad:
+            warnings.warn(NO_LEAF, UserWarning, stacklevel=2)
+        return found
 
     @grad.setter
     def grad(self: Tensor, value: Tensor | None) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import dtypes
 from ..errors import ArgumentError, DtypeError, ShapeError
+from ..notices import once
 from ..state import composite
 from . import creation, movement
 
@@ -34,6 +35,8 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
             raise DtypeError(f"meshgrid: expects all tensors to have the same dtype, got {vectors[0].dtype}, {x.dtype}")
     if indexing not in (None, "ij", "xy"):
         raise ArgumentError(f'meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
+    if indexing is None:
+        once("torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.")
     exchange = indexing == "xy" and len(vectors) > 1
     if exchange:
         vectors = (vectors[1], vectors[0], *vectors[2:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import dtypes, errors
@@ -28,14 +29,17 @@ def into(out: Any, result: R) -> R:
         if len(out) != len(result):
             raise TypeError(f"out= takes {len(result)} Tensors, got {len(out)}")
         for target, value in zip(out, result, strict=True):
+            _check(target, value)  # all of them, before the first one is written to
+        for target, value in zip(out, result, strict=True):
             _put(target, value)
         return type(result)(*out) if hasattr(result, "_fields") else tuple(out)  # type: ignore[return-value]
+    _check(out, result)
     _put(out, result)
     same: R = out
     return same
 
 
-def _put(out: Tensor, result: Any) -> None:
+def _check(out: Tensor, result: Any) -> None:
     if current().grad_enabled and (out.requires_grad or result.requires_grad):
         raise errors.GraphError("functions with out=... arguments don't support automatic differentiation")
     if not dtypes.can_cast(result.dtype, out.dtype):
@@ -47,7 +51,16 @@ def _put(out: Tensor, result: Any) -> None:
             "Expected all tensors to be on the same device, but found at least two devices, "
             f"{result.device} and {out.device}! (the result and out)"
         )
+
+
+def _put(out: Tensor, result: Any) -> None:
     if tuple(out.shape) == tuple(result.shape):
         out[...] = result.detach()
     else:
+        if out.numel():
+            said = (
+                f"An output with one or more elements was resized since it had shape {list(out.shape)}, which does not "
+                f"match the required output shape {list(result.shape)}. This behavior is deprecated."
+            )
+            warnings.warn(said, stacklevel=4)
         out.data = result.detach().to(dtype=out.dtype)

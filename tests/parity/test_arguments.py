@@ -406,6 +406,7 @@ def test_a_call_is_refused_as_pytorch_refuses_it(call):
         eval(call, given(microgad))
 
 
+@pytest.mark.filterwarnings("ignore:`grad_variables` is deprecated:FutureWarning")
 def test_a_tensor_of_sizes_and_a_backward_pass_by_old_names():
     assert microgad.Tensor(microgad.Size([2, 3])).shape == (2, 3)
     x = microgad.tensor([1.0, 2.0], requires_grad=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from ...tensor import Tensor
 
 _PYTHONS = frozenset((float, int, bool, complex))
+COPIED = (
+    "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+    "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor)."
+)
 _WITHOUT_EFFECT = frozenset(("layout", "pin_memory", "memory_format"))
 
 
@@ -46,6 +51,7 @@ def tensor(
             [3., 4.]], dtype=torch.float64)
     """
     if isinstance(data, function.Tensor):
+        warnings.warn(COPIED, stacklevel=2)
         data = data.array
     if backend.is_gpu(data):
         array = data.copy() if dtype is None else data.astype(dtypes.of(dtype).dtype)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,6 +59,8 @@ def range(
     tensor([1., 2., 3.])
     """
     refuse("range", options)
+    said = "torch.range is deprecated, since its end belongs to it. Use torch.arange, whose values are in [start, end)."
+    warnings.warn(said, stacklevel=2)
     start, end = (0, start) if end is None else (start, end)
     kind = dtypes.get_default_dtype() if dtype is None and out is None else dtype
     return _stepped("range", start, end, step, 1, out, kind, device, requires_grad)

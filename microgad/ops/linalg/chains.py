@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ...errors import ArgumentError, ShapeError
+from ...notices import once
 from ...state import composite
 from ..elementwise import Where
 from ..movement import squeeze, unsqueeze
@@ -74,6 +75,7 @@ def chain_matmul(*matrices: Tensor, out: Tensor | None = None) -> Tensor:
     >>> torch.chain_matmul(torch.ones(1, 2), torch.ones(2, 3), torch.ones(3, 1))
     tensor([[6.]])
     """
+    once("torch.chain_matmul is deprecated. Use torch.linalg.multi_dot instead, which takes a list of matrices.")
     ndims("chain_matmul", **{f"matrices[{i}]": (x, 2) for i, x in enumerate(matrices)})
     return into(out, matrices[0]) if len(matrices) == 1 else multi_dot(matrices, out=out)
 

@@ -11,6 +11,7 @@ from ... import backend, return_types
 from ... import function as core
 from ...errors import ArgumentError, GraphError, LinAlgError, ShapeError
 from ...function import Function
+from ...notices import once
 from ...state import composite
 from ..elementwise import Where
 from ..indexing import Gather
@@ -61,6 +62,7 @@ def torch_cholesky(input: Tensor, upper: bool = False, *, out: Tensor | None = N
     >>> torch.cholesky(torch.tensor([[4.0]]))
     tensor([[2.]])
     """
+    once("torch.cholesky is deprecated in favor of torch.linalg.cholesky.")
     return cholesky(input, upper=upper, out=out)
 
 
@@ -181,6 +183,7 @@ def torch_qr(input: Tensor, some: bool = True, *, out: Any = None) -> return_typ
     >>> torch.qr(torch.ones(3, 2), some=False).Q.shape
     torch.Size([3, 3])
     """
+    once("torch.qr is deprecated in favor of torch.linalg.qr.")
     return return_types.qr(*qr(input, "reduced" if some else "complete", out=out))
 
 
@@ -360,6 +363,7 @@ def torch_lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = 
     >>> torch.lu(torch.tensor([[2.0]]))[1]
     tensor([1], dtype=torch.int32)
     """
+    once("torch.lu is deprecated in favor of torch.linalg.lu_factor and torch.linalg.lu_factor_ex.")
     factors = return_types._lu_with_info(*lu_factor_ex(A, pivot=pivot)) if get_infos else lu_factor(A, pivot=pivot)
     if out is None:
         return factors if get_infos else tuple(factors)

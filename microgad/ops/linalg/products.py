@@ -11,6 +11,7 @@ from ... import backend, dtypes
 from ...errors import ArgumentError, DimError, KindError, ShapeError
 from ...function import Function
 from ...naming import called
+from ...notices import once
 from ...state import composite
 from .. import layouts
 from ..creation.numbers import factor
@@ -397,6 +398,7 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None, *, out: Tensor |
     tensor([0, 0, 1])
     """
     if dim is None:
+        once("Using torch.cross without specifying the dim arg is deprecated; linalg.cross takes the last dimension.")
         dim = next((i for i, n in enumerate(input.shape) if n == 3), None)
         if dim is None:
             raise ShapeError(f"cross: no dimension of size 3 in input {tuple(input.shape)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,7 @@ def upsample(
     >>> F.upsample(torch.tensor([[[1.0, 3.0]]]), 4)
     tensor([[[1., 1., 3., 3.]]])
     """
+    _renamed("upsample")
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 
@@ -107,6 +109,7 @@ def upsample_nearest(input: Tensor, size: int | Sequence[int] | None = None, sca
     >>> F.upsample_nearest(torch.tensor([[[1.0, 3.0]]]), scale_factor=2)
     tensor([[[1., 1., 3., 3.]]])
     """
+    _renamed("upsample_nearest")
     return interpolate(input, size, scale_factor, mode="nearest")
 
 
@@ -116,7 +119,13 @@ def upsample_bilinear(input: Tensor, size: int | Sequence[int] | None = None, sc
     >>> F.upsample_bilinear(torch.tensor([[[[1.0, 3.0]]]]), (1, 3))
     tensor([[[[1., 2., 3.]]]])
     """
+    _renamed("upsample_bilinear")
     return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)
+
+
+def _renamed(name: str) -> None:
+    said = f"`nn.functional.{name}` is deprecated. Use `nn.functional.interpolate` instead."
+    warnings.warn(said, stacklevel=3)
 
 
 def _sizes(op: str, input: Tensor, size: Any, scale_factor: Any, dims: int) -> tuple[list[int], list[Any]]:

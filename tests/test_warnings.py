@@ -1,0 +1,83 @@
+"""What PyTorch warns of, in the same class: a program that listens for it, or makes it an error, is told as there."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+
+import microgad as torch
+from microgad import notices
+from microgad.nn import functional as F
+
+
+def result() -> torch.Tensor:
+    return torch.ones(2, requires_grad=True) * 2
+
+
+WARNED = [
+    (lambda: result().grad, UserWarning, "not a leaf Tensor is being accessed"),
+    (lambda: torch.tensor(torch.ones(2)), UserWarning, "To copy construct from a tensor"),
+    (lambda: torch.autograd.detect_anomaly(), UserWarning, "Anomaly Detection has been enabled"),
+    (lambda: torch.range(0, 3), UserWarning, "torch.range is deprecated"),
+    (lambda: F.upsample(torch.ones(1, 1, 2), 4), UserWarning, "`nn.functional.upsample` is deprecated"),
+    (lambda: F.upsample_nearest(torch.ones(1, 1, 2), 4), UserWarning, "`nn.functional.upsample_nearest`"),
+    (lambda: F.upsample_bilinear(torch.ones(1, 1, 2, 2), 4), UserWarning, "`nn.functional.upsample_bilinear`"),
+    (lambda: torch.exp(torch.ones(2), out=torch.ones(3)), UserWarning, r"resized since it had shape \[3\]"),
+]
+WARNED_ONCE = [
+    (lambda: torch.meshgrid(torch.ones(2), torch.ones(3)), "required to pass the indexing argument"),
+    (lambda: torch.cross(torch.ones(3), torch.ones(3)), "without specifying the dim arg"),
+    (lambda: torch.chain_matmul(torch.ones(1, 1)), "torch.chain_matmul is deprecated"),
+    (lambda: torch.cholesky(torch.ones(1, 1)), "torch.cholesky is deprecated"),
+    (lambda: torch.qr(torch.ones(1, 1)), "torch.qr is deprecated"),
+    (lambda: torch.lu(torch.ones(1, 1)), "torch.lu is deprecated"),
+    (lambda: torch.set_default_tensor_type("torch.FloatTensor"), "set_default_tensor_type.. is deprecated"),
+]
+
+
+@pytest.mark.parametrize(("call", "kind", "said"), WARNED)
+def test_each_time(call, kind, said):
+    for _ in range(2):
+        with pytest.warns(kind, match=said):
+            call()
+
+
+@pytest.mark.parametrize(("call", "said"), WARNED_ONCE)
+def test_once(call, said):
+    notices.once.cache_clear()
+    with pytest.warns(UserWarning, match=said):
+        call()
+    call()
+
+
+def test_old_arguments_of_autograd():
+    x = torch.ones(2, requires_grad=True)
+    with pytest.warns(FutureWarning, match="grad_variables"):
+        torch.autograd.backward(x.sum(), grad_variables=torch.tensor(2.0))
+    assert x.grad.tolist() == [2, 2]
+    with (
+        pytest.warns(FutureWarning, match="grad_variables"),
+        pytest.raises(RuntimeError, match="both grad_tensors and grad_variables"),
+    ):
+        torch.autograd.backward(x.sum(), torch.tensor(2.0), grad_variables=torch.tensor(2.0))
+    with pytest.warns(FutureWarning, match="only_inputs"):
+        torch.autograd.grad(x.sum(), x, only_inputs=False)
+
+
+def test_nothing_is_said_where_pytorch_says_nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        y = result()
+        y.retain_grad()
+        assert y.grad is None
+        y.sum().backward()
+        assert y.grad.tolist() == [1, 1]
+        assert torch.ones(2).grad is torch.ones(2, requires_grad=True).grad is None
+        torch.tensor([torch.tensor(1.0), 2.0])
+        torch.as_tensor(torch.ones(2))
+        torch.FloatTensor(torch.ones(2))
+        torch.exp(torch.ones(2), out=torch.ones(0))
+        torch.meshgrid(torch.ones(2), torch.ones(3), indexing="ij")
+        torch.autograd.set_detect_anomaly(True)
+        torch.autograd.set_detect_anomaly(False)
