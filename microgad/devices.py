@@ -28,6 +28,8 @@ class device:
         kind, _, number = f"cuda:{type}".partition(":") if isinstance(type, int) else type.partition(":")
         if number and (index is not None or not number.isdigit()):
             raise DeviceError(f"invalid device: '{type}'{'' if index is None else f' with index {index}'}")
+        if index is not None and index < 0:
+            raise DeviceError(f"device index must not be negative, got {index}")
         if kind not in ("cpu", "cuda"):
             raise DeviceError(f"the device is 'cpu' or 'cuda' (CuPy), got '{type}'")
         self.type = kind

@@ -162,3 +162,45 @@ def test_of_several_outs_none_is_written_where_one_is_unfit() -> None:
         torch.sort(x, out=(values, places))
     assert values.tolist() == [0, 0]
     assert values._version == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "said"),
+    [
+        (lambda: torch.utils.data.random_split(range(4), [-1, 5]), ValueError, "Sum of input lengths"),
+        (lambda: torch.device("cuda", -1), RuntimeError, "must not be negative, got -1"),
+        (lambda: nn.ReLU().to("tpu"), RuntimeError, "'cpu' or 'cuda'"),
+        (lambda: torch.norm_except_dim(torch.ones(2, 2), dim=7), IndexError, "norm_except_dim: Dimension out of range"),
+        (lambda: nn.LSTM(2, 3)(torch.ones(1, 1, 2), (torch.ones(1, 1, 3),)), ValueError, r"LSTM: hx must be 2 states"),
+        (lambda: torch.randint(1.5, (2,)), TypeError, "'float' object cannot be interpreted as an integer"),
+    ],
+)  # fmt: skip
+def test_what_is_no_size_no_place_and_no_state(call: object, kind: type[Exception], said: str) -> None:
+    with pytest.raises(kind, match=said):
+        call()  # type: ignore[operator]
+
+
+def test_a_backward_hook_gives_tensors() -> None:
+    net = nn.Linear(2, 2)
+    net.register_full_backward_hook(lambda module, grad_input, grad_output: 5)
+    with pytest.raises(TypeError, match="Backward hook: expected a Tensor or None for each gradient, got int"):
+        net(torch.ones(1, 2, requires_grad=True)).sum().backward()
+    assert net.weight.grad is None or net.weight.grad.shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        lambda net: torch.nn.utils.prune.l1_unstructured(net, "weight", 50),
+        lambda net: torch.nn.utils.prune.custom_from_mask(net, "weight", torch.ones(9)),
+        lambda net: torch.nn.utils.weight_norm(net, dim=7),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.torch.nn.utils.weight_norm. is deprecated:FutureWarning")
+def test_a_module_whose_pruning_was_refused_has_its_parameters_in_their_order(refused: object) -> None:
+    net = nn.Linear(2, 2)
+    before = [(name, id(p)) for name, p in net.named_parameters()]
+    with pytest.raises((ValueError, AssertionError, IndexError)):
+        refused(net)  # type: ignore[operator]
+    assert [(name, id(p)) for name, p in net.named_parameters()] == before
+    net(torch.ones(1, 2))

@@ -344,6 +344,9 @@ def _same_length(rule: str, changed: Any, shown: tuple[Any, ...]) -> tuple[Any, 
     if changed is None:
         return shown
     grads: tuple[Any, ...] = changed if isinstance(changed, tuple) else (changed,)
+    for grad in grads:
+        if grad is not None and not isinstance(grad, Tensor):
+            raise TypeError(f"Backward hook: expected a Tensor or None for each gradient, got {type(grad).__name__}")
     if len(grads) != len(shown):
         raise ShapeError(f"Backward {rule}, got {len(grads)}, but expected {len(shown)}")
     return grads

@@ -471,6 +471,9 @@ class Module(hooks.Hooked):
                 f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={kind}"
             )
 
+        if device is not None:
+            device = backend.device(device)  # which refuses what is none, where nothing is there to move as well
+
         def convert(t: Tensor) -> Tensor:
             there = t.to(device=device, dtype=kind if t.array.dtype.kind in "fc" else None)
             return there.to(memory_format=memory_format) if t.ndim in (4, 5) else there

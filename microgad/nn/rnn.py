@@ -174,6 +174,8 @@ class RNNBase(Module):
             raise RuntimeError(
                 f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {x.shape[-1]}"
             )
+        if len(states) != len(shapes):
+            raise ValueError(f"{type(self).__name__}: hx must be {len(shapes)} states, (h_0, c_0), got {len(states)}")
         for i, (state, shape) in enumerate(zip(states, shapes, strict=True)):
             if tuple(state.shape) != shape:
                 which = f"hidden[{i}]" if len(shapes) > 1 else "hidden"

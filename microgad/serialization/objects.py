@@ -161,7 +161,7 @@ def named(x: Any, place: str) -> str | None:
     """A class's or function's "module name"; None of anything else. Raises TypeError where it can't be found again."""
     if not isinstance(x, types.FunctionType | type):
         return None
-    if _loaded(x.__module__, x.__qualname__) is not x:
+    if _loaded(x.__module__ or "", x.__qualname__) is not x:
         raise DtypeError(f"save: {place} is {x.__module__}.{x.__qualname__}, which can't be found under that name")
     return f"{x.__module__} {x.__qualname__}"
 

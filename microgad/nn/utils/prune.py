@@ -69,22 +69,15 @@ class BasePruningMethod(ABC):
                 f"{importance_scores.shape} vs {weight.shape}"
             )
         first = not isinstance(method, PruningContainer)
+        default = ones_like(weight) if first else getattr(module, f"{name}_mask").detach().clone()
+        scores = weight if importance_scores is None else importance_scores
+        mask = method.compute_mask(scores.detach(), default_mask=default)  # may refuse: the module is as it was
         if first:
             del module._parameters[name]
             module.register_parameter(f"{name}_orig", weight)
-            default = ones_like(weight)
-        else:
-            default = getattr(module, f"{name}_mask").detach().clone()
-        try:
-            scores = weight if importance_scores is None else importance_scores
-            module.register_buffer(f"{name}_mask", method.compute_mask(scores.detach(), default_mask=default))
-            method(module, None)
-            module.register_forward_pre_hook(method)
-        except Exception:
-            if first:
-                del module._parameters[f"{name}_orig"]
-                module.register_parameter(name, weight)
-            raise
+        module.register_buffer(f"{name}_mask", mask)
+        method(module, None)
+        module.register_forward_pre_hook(method)
         return method
 
     def prune(self, t: Tensor, default_mask: Tensor | None = None, importance_scores: Tensor | None = None) -> Tensor:

@@ -57,8 +57,9 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
             "The module passed to `WeightNorm` can't have uninitialized parameters. Make sure to run the dummy forward "
             "before applying weight normalization"
         )
+    lengths = norm_except_dim(weight, 2, hook.dim).detach()  # may refuse dim: the module is as it was
     del module._parameters[name]
-    module.register_parameter(f"{name}_g", Parameter(norm_except_dim(weight, 2, hook.dim).detach()))
+    module.register_parameter(f"{name}_g", Parameter(lengths))
     module.register_parameter(f"{name}_v", Parameter(weight.detach()))
     hook(module, None)
     module.register_forward_pre_hook(hook)

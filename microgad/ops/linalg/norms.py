@@ -276,7 +276,8 @@ def norm_except_dim(v: Tensor, pow: int = 2, dim: int = 0) -> Tensor:
     """
     if dim == -1:
         return vector_norm(v, pow)
-    others = [i for i in range(v.ndim) if i != dim % v.ndim]
+    kept = dim_of(dim, v.ndim, "norm_except_dim")
+    others = [i for i in range(v.ndim) if i != kept]
     return vector_norm(v, pow, others, keepdim=True) if others else v.abs()
 
 

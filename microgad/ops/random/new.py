@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -140,7 +141,7 @@ def _bounds(low: Any, high: Any) -> tuple[int, int]:
         low, high = None, low
     if high is None:
         raise TypeError("randint(): missing argument 'high'")
-    return 0 if low is None else low.__index__(), high.__index__()
+    return 0 if low is None else operator.index(low), operator.index(high)
 
 
 def randperm(

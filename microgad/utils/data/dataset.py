@@ -258,7 +258,7 @@ def random_split(dataset: Dataset[T], lengths: Sequence[float], generator: Gener
             sizes[i % len(sizes)] += 1
         for i in [i for i, size in enumerate(sizes) if size == 0]:
             warnings.warn(f"Length of split at index {i} is 0. This might result in an empty dataset.", stacklevel=2)
-    if sum(sizes) != n:
+    if sum(sizes) != n or any(size < 0 for size in sizes):
         raise ValueError(f"Sum of input lengths does not equal the length of the input dataset: {list(lengths)}, {n}")
     order = iter(draws.randperm(n, generator=generator).tolist())
     return [Subset(dataset, [next(order) for _ in range(size)]) for size in sizes]
