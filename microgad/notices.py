@@ -50,6 +50,8 @@ class _BehindOurs(list[Any]):
 class _CalledByMicrogad:
     """In the place of a pattern of modules: the module may be NumPy's, where microgad has called it."""
 
+    pattern = r"microgad\."  # for who hands the filters on to other threads and processes: scikit-learn
+
     def match(self, module: str) -> bool:
         frame = sys._getframe(1)
         while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(("numpy.", "warnings")):

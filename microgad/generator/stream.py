@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..devices import CPU
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
@@ -39,7 +41,7 @@ class Generator:
     def __init__(self, device: Any = "cpu") -> None:
         if str(device).partition(":")[0] != "cpu":
             raise RuntimeError(f"Generator: device is {device}, but these are PyTorch's CPU streams: use device='cpu'")
-        self.device = device
+        self.device = CPU
         self._engine: Any = None  # made when first needed: importing numpy.random takes milliseconds
         self.waiting_normal: float | None  # scalar normal draws come in pairs; the second one waits here
         self.manual_seed(DEFAULT_SEED)
