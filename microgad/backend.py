@@ -60,6 +60,8 @@ def to_device(x: Any, where: device | str | int | None) -> Any:
     where = device(where) if where is not None else CPU
     if where.type == "cpu":
         return x.get() if is_gpu(x) else x
+    if where.type == "meta":
+        raise DeviceError("device 'meta': microgad has no tensors without values; leave the device out")
     cupy = _cupy()
     with cupy.cuda.Device(where.index):
         return cupy.asarray(x)

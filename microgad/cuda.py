@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from . import amp as amp
 from . import backend
+from .errors import UnsupportedError
 from .lazy import absent as _absent
+from .ops.random import get_rng_state as _state_of
 from .ops.random import initial_seed as initial_seed
 from .ops.random import manual_seed as manual_seed
 from .ops.random import seed as seed
+from .ops.random import set_rng_state as _set_state
 
 if TYPE_CHECKING:
     from .stand_ins import Device
@@ -120,6 +124,79 @@ def _runtime() -> Any:
 def _index(device: Any) -> int:
     index = None if device is None else backend.device(device).index
     return current_device() if index is None else index
+
+
+class nvtx:
+    """Marks for NVIDIA's profiler, without effect. Source: torch.cuda.nvtx."""
+
+    @staticmethod
+    def range(msg: str, *args: Any, **kwargs: Any) -> Any:
+        """A block that is marked."""
+        return contextlib.nullcontext()
+
+    @staticmethod
+    def range_push(msg: str) -> int:
+        """-1: no block is open."""
+        return -1
+
+    @staticmethod
+    def range_pop() -> int:
+        """-1: no block is open."""
+        return -1
+
+    @staticmethod
+    def mark(msg: str) -> None:
+        """Nothing."""
+
+
+default_generators: tuple[Any, ...] = ()  # all draws are the default stream's, of the CPU
+
+
+def get_rng_state(device: Any = None) -> Any:
+    """The state of the one stream of random numbers, of every device. Source: torch.cuda.get_rng_state."""
+    return _state_of()
+
+
+def set_rng_state(new_state: Any, device: Any = None) -> None:
+    """Set it. Source: torch.cuda.set_rng_state."""
+    _set_state(new_state)
+
+
+def get_rng_state_all() -> list[Any]:
+    """The state for each GPU. Source: torch.cuda.get_rng_state_all."""
+    return [get_rng_state() for _ in range(device_count())]
+
+
+def set_rng_state_all(new_states: Any) -> None:
+    """Set it, of each GPU. Source: torch.cuda.set_rng_state_all."""
+    for state in new_states:
+        set_rng_state(state)
+
+
+class CUDAGraph:
+    """A name in annotations: CuPy has its own. To make one raises NotImplementedError. Source: torch.cuda.CUDAGraph."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        raise UnsupportedError(
+            f"torch.cuda.{type(self).__name__}: what is particular to a GPU is CuPy's own: cupy.cuda has streams, "
+            "events and graphs"
+        )
+
+
+class Stream(CUDAGraph):
+    """A name in annotations: see CUDAGraph. Source: torch.cuda.Stream."""
+
+
+class StreamContext(CUDAGraph):
+    """A name in annotations: see CUDAGraph. Source: torch.cuda.StreamContext."""
+
+
+class graph(CUDAGraph):
+    """A name that programs derive from: see CUDAGraph. Source: torch.cuda.graph."""
+
+
+class Event(CUDAGraph):
+    """A name in annotations: see CUDAGraph. Source: torch.cuda.Event."""
 
 
 _absent(globals())

@@ -30,7 +30,7 @@ class device:
             raise DeviceError(f"invalid device: '{type}'{'' if index is None else f' with index {index}'}")
         if index is not None and index < 0:
             raise DeviceError(f"device index must not be negative, got {index}")
-        if kind not in ("cpu", "cuda"):
+        if kind not in ("cpu", "cuda", "meta"):  # meta is a name to compare with: nothing is made there
             raise DeviceError(f"the device is 'cpu' or 'cuda' (CuPy), got '{type}'")
         self.type = kind
         self.index = int(number) if number else index
@@ -84,7 +84,9 @@ def get_default_device() -> device:
     >>> torch.get_default_device()
     device(type='cpu')
     """
-    return CPU if _default is None else device("cuda", _default.index or 0)
+    return (
+        CPU if _default is None else device(_default.type, (_default.index or 0) if _default.type == "cuda" else None)
+    )
 
 
 def chosen(where: Any) -> Any:

@@ -27,14 +27,16 @@ class memory_format(_Format):
 
 
 class layout(_Format):
-    """How elements are addressed: by strides, of which there is no other here."""
+    """How elements are addressed: by strides. The others are names that programs compare with, no Tensor has them."""
 
     __slots__ = ()
 
 
 contiguous_format, preserve_format = memory_format("contiguous_format"), memory_format("preserve_format")
 channels_last, channels_last_3d = memory_format("channels_last"), memory_format("channels_last_3d")
-strided = layout("strided")
+strided, sparse_coo = layout("strided"), layout("sparse_coo")
+sparse_csr, sparse_csc = layout("sparse_csr"), layout("sparse_csc")
+sparse_bsr, sparse_bsc = layout("sparse_bsr"), layout("sparse_bsc")
 
 # The axes from the outermost in memory to the innermost, where that isn't row-major order.
 AXES = {channels_last: (0, 2, 3, 1), channels_last_3d: (0, 2, 3, 4, 1)}

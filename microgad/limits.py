@@ -19,6 +19,15 @@ class finfo:
 
     def __init__(self, type: Any = None) -> None:
         found = dtypes.get_default_dtype() if type is None else dtypes.of(type)
+        limits = getattr(found, "limits", None)
+        if limits is not None:  # of what NumPy has no arrays of
+            self.dtype, self.bits, (self.max, self.eps, self.tiny, self.resolution) = (
+                found.name,
+                8 * found.itemsize,
+                limits,
+            )
+            self.min, self.smallest_normal = -self.max, self.tiny
+            return
         if found.dtype.kind not in "fc":
             raise DtypeError(f"torch.finfo() requires a floating point input type, got {found}; use torch.iinfo")
         info = np.finfo(found.dtype)

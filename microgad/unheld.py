@@ -18,10 +18,13 @@ class unheld(dtype):
     microgad.errors.DtypeError: microgad has no tensors of bfloat16: NumPy can't hold it; float32 and float16 are there
     """
 
-    __slots__ = ("itemsize",)
+    __slots__ = ("itemsize", "limits")
 
-    def __init__(self, name: str, itemsize: int) -> None:
+    def __init__(
+        self, name: str, itemsize: int, largest: float, digits: int, smallest: float, resolution: float
+    ) -> None:
         self.name, self.itemsize = name, itemsize  # type: ignore[misc]
+        self.limits = largest, 2.0**-digits, smallest, resolution  # for finfo
 
     is_floating_point, is_complex, is_signed = True, False, True
 
@@ -42,5 +45,6 @@ class unheld(dtype):
         return self.name
 
 
-bfloat16 = unheld("bfloat16", 2)
-float8_e4m3fn, float8_e5m2 = unheld("float8_e4m3fn", 1), unheld("float8_e5m2", 1)
+bfloat16 = unheld("bfloat16", 2, (2 - 2**-7) * 2.0**127, 7, 2.0**-126, 0.01)
+float8_e4m3fn = unheld("float8_e4m3fn", 1, 448.0, 3, 2.0**-6, 1.0)
+float8_e5m2 = unheld("float8_e5m2", 1, 57344.0, 2, 2.0**-14, 1.0)

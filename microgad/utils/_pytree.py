@@ -1,13 +1,16 @@
 """Nested containers as lists of their leaves: torch.utils._pytree, which many libraries use.
 
-Tuples, lists, dicts of every kind, named tuples and deques are containers; all else, None too, is a leaf.
+Tuples, named tuples, lists, the dicts of the standard library, deques and what is registered are containers; all else,
+None and other subclasses too, is a leaf.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import OrderedDict, defaultdict, deque, namedtuple
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
+
+from ..lazy import absent as _absent
 
 
 class TreeSpec(NamedTuple):
@@ -27,18 +30,101 @@ class TreeSpec(NamedTuple):
         return self.type is None
 
 
-LeafSpec = TreeSpec(None, None, [])
-PyTree = Any
+class LeafSpec(TreeSpec):
+    """What a leaf is as a tree."""
+
+    def __new__(cls) -> LeafSpec:
+        """Of any leaf it is the same."""
+        return super().__new__(cls, None, None, [])
 
 
-def _opened(tree: Any) -> tuple[list[Any], Any] | None:
-    """The children of a container and what else it takes to build it; None for a leaf."""
-    if isinstance(tree, dict):
-        factory = tree.default_factory if isinstance(tree, defaultdict) else None
-        return list(tree.values()), (list(tree), factory)
-    if isinstance(tree, deque):
-        return list(tree), tree.maxlen
-    return (list(tree), None) if isinstance(tree, (tuple, list)) else None
+PyTree = Context = Any
+
+
+class NodeDef(NamedTuple):
+    """A kind of container: what gives (children, context) of one, and what builds one of them."""
+
+    type: Any
+    flatten_fn: Callable[[Any], tuple[Iterable[Any], Any]]
+    unflatten_fn: Callable[[Iterable[Any], Any], Any]
+
+
+class MappingKey(NamedTuple):
+    """Where a leaf is in a dict."""
+
+    key: Any
+
+
+class SequenceKey(NamedTuple):
+    """Where a leaf is in a list."""
+
+    idx: int
+
+
+class GetAttrKey(NamedTuple):
+    """Where a leaf is in an object."""
+
+    name: str
+
+
+def register_pytree_node(
+    cls: Any, flatten_fn: Callable[[Any], Any], unflatten_fn: Callable[[Any, Any], Any], **options: Any
+) -> None:
+    """Make a container of a class: what gives (children, context), and what builds it of (children, context).
+
+    Raises ValueError for a class that is registered already. Source: torch.utils._pytree.register_pytree_node.
+
+    >>> from microgad.utils._pytree import register_pytree_node, tree_map
+    >>> class Pair:
+    ...     def __init__(self, a, b): self.a, self.b = a, b
+    >>> register_pytree_node(Pair, lambda pair: ([pair.a, pair.b], None), lambda parts, _: Pair(*parts))
+    >>> tree_map(lambda x: x + 1, Pair(1, 2)).b
+    3
+    """
+    if cls in SUPPORTED_NODES:
+        raise ValueError(f"{cls} is already registered as pytree node.")
+    SUPPORTED_NODES[cls] = NodeDef(cls, flatten_fn, unflatten_fn)
+
+
+def _dict_flatten(d: dict[Any, Any]) -> tuple[list[Any], Any]:
+    return list(d.values()), list(d)
+
+
+def _dict_unflatten(values: Iterable[Any], context: Any) -> dict[Any, Any]:
+    return dict(zip(context, values, strict=True))
+
+
+def _dict_flatten_with_keys(d: dict[Any, Any]) -> tuple[list[tuple[Any, Any]], Any]:
+    return [(MappingKey(key), value) for key, value in d.items()], list(d)
+
+
+SUPPORTED_NODES: dict[Any, NodeDef] = {
+    node.type: node
+    for node in (
+        NodeDef(tuple, lambda x: (list(x), None), lambda values, _: tuple(values)),
+        NodeDef(list, lambda x: (x, None), lambda values, _: list(values)),
+        NodeDef(dict, _dict_flatten, _dict_unflatten),
+        NodeDef(namedtuple, lambda x: (list(x), type(x)), lambda values, cls: cls(*values)),
+        NodeDef(OrderedDict, _dict_flatten, lambda values, keys: OrderedDict(_dict_unflatten(values, keys))),
+        NodeDef(
+            defaultdict,
+            lambda x: (list(x.values()), [x.default_factory, list(x)]),
+            lambda values, context: defaultdict(context[0], _dict_unflatten(values, context[1])),
+        ),
+        NodeDef(deque, lambda x: (list(x), x.maxlen), deque),
+    )
+}
+_register_pytree_node = register_pytree_node
+
+
+def _is_namedtuple_instance(tree: Any) -> bool:
+    return isinstance(tree, tuple) and hasattr(tree, "_fields")
+
+
+def _get_node_type(tree: Any) -> Any:
+    """Which container it is: its class, where that is registered, or `namedtuple`."""
+    cls = type(tree)
+    return namedtuple if cls not in SUPPORTED_NODES and _is_namedtuple_instance(tree) else cls
 
 
 def tree_flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], TreeSpec]:
@@ -49,13 +135,12 @@ def tree_flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tup
     >>> leaves, tree_unflatten([x * 10 for x in leaves], spec)
     ([1, 2, 3], {'a': 10, 'b': (20, [30])})
     """
-    opened = None if is_leaf is not None and is_leaf(tree) else _opened(tree)
-    if opened is None:
-        return [tree], LeafSpec
-    parts = [tree_flatten(child, is_leaf) for child in opened[0]]
-    return [leaf for leaves, _ in parts for leaf in leaves], TreeSpec(
-        type(tree), opened[1], [spec for _, spec in parts]
-    )
+    kind = _get_node_type(tree)
+    if kind not in SUPPORTED_NODES or (is_leaf is not None and is_leaf(tree)):
+        return [tree], LeafSpec()
+    children, context = SUPPORTED_NODES[kind].flatten_fn(tree)
+    parts = [tree_flatten(child, is_leaf) for child in children]
+    return [leaf for leaves, _ in parts for leaf in leaves], TreeSpec(kind, context, [spec for _, spec in parts])
 
 
 def tree_unflatten(leaves: Iterable[Any], treespec: TreeSpec) -> Any:
@@ -73,13 +158,7 @@ def _built(leaves: Any, spec: TreeSpec) -> Any:
     if spec.type is None:
         return next(leaves)
     children = [_built(leaves, child) for child in spec.children_specs]
-    if issubclass(spec.type, dict):
-        keys, factory = spec.context
-        pairs = zip(keys, children, strict=True)
-        return spec.type(factory, pairs) if issubclass(spec.type, defaultdict) else spec.type(pairs)
-    if issubclass(spec.type, deque):
-        return spec.type(children, spec.context)
-    return spec.type(*children) if hasattr(spec.type, "_fields") else spec.type(children)
+    return SUPPORTED_NODES[spec.type].unflatten_fn(children, spec.context)
 
 
 def tree_leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[Any]:
@@ -123,3 +202,6 @@ def tree_all(pred: Callable[[Any], bool], tree: Any, is_leaf: Callable[[Any], bo
 def tree_any(pred: Callable[[Any], bool], tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> bool:
     """Whether it holds for a leaf."""
     return any(map(pred, tree_leaves(tree, is_leaf)))
+
+
+_absent(globals())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
+from types import GenericAlias
 from typing import Any
 
 from ...generator import Generator
@@ -40,6 +41,8 @@ class DataLoader:
     tensor([0., 1., 2.]) tensor([0, 1, 2])
     tensor([3., 4.]) tensor([3, 4])
     """
+
+    __class_getitem__: Any = classmethod(GenericAlias)  # DataLoader[int], in annotations
 
     def __init__(
         self, dataset: Any, batch_size: int | None = 1, shuffle: bool | None = None,
