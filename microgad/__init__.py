@@ -27,8 +27,8 @@ def _in_place(name):
     if name.startswith("_foreach_"):
         from .porting.rooms import foreach
 
-        return foreach.of(name.removeprefix("_foreach_")) or _refuse(__name__, name)
-    return _refuse(__name__, name)
+        return foreach.of(name.removeprefix("_foreach_")) or _refuse("microgad", name)
+    return _refuse("microgad", name)
 
 
 notices.quiet_numbers()

@@ -78,7 +78,7 @@ def absent(module: dict[str, Any], later: Iterable[str] = ()) -> None:
     """
 
     def __getattr__(name: str) -> Any:
-        return refuse(module["__name__"], name)
+        return public(module) if name == "__all__" else refuse(module["__name__"], name)
 
     def __dir__() -> list[str]:
         own = {name for name, value in module.items() if name.startswith("__") or not _borrowed(value)}
@@ -95,12 +95,29 @@ def _borrowed(value: Any) -> bool:
     return getattr(value, "__module__", None) in _TOOLS
 
 
+def public(module: dict[str, Any]) -> list[str]:
+    """What `from room import *` gives: what microgad has made, and no modules.
+
+    >>> from microgad.distributions.constraints import __all__ as names
+    >>> "simplex" in names, "annotations" in names
+    (True, False)
+    """
+    return [
+        name
+        for name, value in module.items()
+        if not name.startswith("_")
+        and not isinstance(value, ModuleType)
+        and (getattr(value, "__module__", None) or "microgad").startswith("microgad")
+        and name != "annotations"
+    ]
+
+
 def refuse(room: str, name: str) -> Any:
     """Raise AttributeError of a name that a room doesn't have; inside of an import, give what `when_imported` gives."""
     if name.startswith("__"):
         raise AttributeError(name)
     module, frame = sys.modules[room], sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__") in (__name__, "microgad"):
+    while frame.f_back is not None and frame.f_globals.get("__name__") in (__name__, "microgad", "torch"):
         frame = frame.f_back
     public = getattr(module, "__all__", None) or [known for known in dir(module) if not known.startswith("_")]
     where = room.removeprefix("microgad").replace(".porting.rooms", "", 1).strip(".")

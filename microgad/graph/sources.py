@@ -281,7 +281,7 @@ class Rewriting:
             return self.scope[node.id], node.id, self.scope
         if isinstance(node, ast.Attribute):
             base = self.meant(node.value, local)
-            if base is not None and isinstance(base[0], ModuleType) and base[0].__name__.startswith("microgad"):
+            if base is not None and isinstance(base[0], ModuleType) and _is_of_microgad(base[0]):
                 return getattr(base[0], node.attr), node.attr, vars(base[0])
         return None
 
@@ -311,6 +311,11 @@ def _said(node: ast.stmt) -> set[str]:
         names = {x.id for target in node.targets for x in ast.walk(target) if isinstance(x, ast.Name)}
         return names or {""}
     return {""}
+
+
+def _is_of_microgad(module: ModuleType) -> bool:
+    """Also where it goes by the name of torch."""
+    return module.__spec__ is not None and module.__spec__.name.partition(".")[0] == "microgad"
 
 
 def _has_source(cls: type[Any]) -> bool:

@@ -6,9 +6,9 @@ import importlib
 import importlib.abc
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec
-from types import ModuleType, TracebackType
+from types import FrameType, ModuleType, TracebackType
 from typing import Any, NoReturn
 
 from .. import lazy
@@ -43,7 +43,7 @@ class as_torch:
 
     A name that microgad doesn't have raises AttributeError where it is used, not where it is imported. While it goes by
     the name of torch, `__version__` is that of the PyTorch it follows. Raises ImportError where PyTorch itself is
-    imported already: a program would be given parts of both.
+    imported already: a program would be given parts of both. `importlib.metadata` knows of torch and torchvision, too.
 
     >>> import subprocess, sys
     >>> program = '''
@@ -61,7 +61,7 @@ class as_torch:
     def __init__(self) -> None:
         for name in ROOTS:
             found = sys.modules.get(name)
-            if found is not None and found.__name__.partition(".")[0] != "microgad":
+            if found is not None and not _is_of_microgad(found):
                 raise NameTakenError(
                     f"as_torch: {name} itself is imported already: call it before, or in a new process"
                 )
@@ -71,6 +71,7 @@ class as_torch:
         self._root = sys.modules["microgad"]
         self._placeholder = lazy.when_imported
         self._version = self._root.__version__
+        self._root.__name__ = "torch"
         self._root.__version__ = f"{LIKE}+microgad.{self._version.rpartition('+microgad.')[2]}"
         lazy.when_imported = Absent
 
@@ -82,11 +83,18 @@ class as_torch:
     ) -> None:
         sys.meta_path.remove(self._finder)
         self._root.__version__, lazy.when_imported = self._version, self._placeholder
+        if lazy.when_imported is None:
+            self._root.__name__ = "microgad"
         for name in sorted(set(sys.modules) - self._before, reverse=True):  # what is in a room before the room
             if name.partition(".")[0] in ROOTS:
                 gone, (room, _, name) = sys.modules.pop(name), name.rpartition(".")
                 if isinstance(gone, Nowhere):
                     vars(sys.modules.get(room, gone)).pop(name, None)
+
+
+def _is_of_microgad(module: ModuleType) -> bool:
+    spec = module.__spec__
+    return spec is not None and (spec.name.partition(".")[0] == "microgad" or type(spec.loader) is _Finder)
 
 
 def _none_is(absent: object, x: object) -> bool:
@@ -119,8 +127,14 @@ class Absent:
     def _used(self, *args: Any, **options: Any) -> NoReturn:
         raise AttributeError(f"{_place()}: {said_of(self)}")
 
-    __call__ = __getattr__ = __setattr__ = __getitem__ = __iter__ = __enter__ = __mro_entries__ = _used
+    __call__ = __getattr__ = __setattr__ = __iter__ = __enter__ = __mro_entries__ = _used
     __instancecheck__ = __subclasscheck__ = _none_is
+
+    def __getitem__(self, index: Any) -> Absent:
+        """In annotations: what is absent of a type, or it or another, is absent as well."""
+        return self
+
+    __or__ = __ror__ = __getitem__
 
 
 class Nowhere(ModuleType):
@@ -179,11 +193,31 @@ def room_of(name: str) -> ModuleType | None:
     return None
 
 
+def _is_from() -> bool:
+    """Whether the name is looked for by `from torch import name`, which takes a name for a module last of all."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
+        if frame.f_code.co_name == "_handle_fromlist":
+            return True
+        frame = frame.f_back
+    return False
+
+
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds torch.a.b as microgad.a.b, the same module under both names."""
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
-        return ModuleSpec(name, self, is_package=True) if name.partition(".")[0] in ROOTS else None
+        if name.partition(".")[0] not in ROOTS or (_is_from() and room_of(name) is None):
+            return None
+        return ModuleSpec(name, self, is_package=True)
+
+    def find_distributions(self, context: Any) -> Iterator[Any]:
+        """torch and torchvision, with the versions that microgad follows."""
+        from .metadata import Alias
+
+        for name in ("torch", "torchvision"):
+            if context.name in (None, name):
+                yield Alias(name, importlib.import_module(name).__version__)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         return Nowhere(spec.name)

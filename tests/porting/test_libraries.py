@@ -40,7 +40,7 @@ def test_annotations_of_scripts() -> None:
 
 def test_a_group_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     dist = torch.distributed
-    assert dist.is_available()
+    assert not dist.is_available()  # so that libraries leave out what they share work with
     assert not dist.is_initialized()
     with pytest.raises(ValueError, match="has not been initialized"):
         dist.get_rank()

@@ -1,6 +1,11 @@
 """torch._C: switches of PyTorch's compiler that programs set, without effect."""
 
+from typing import Any
+
+from ...devices import device
+from ...errors import UnsupportedError
 from ...lazy import absent as _absent
+from ...tensor import Tensor
 
 
 def _jit_set_profiling_mode(profiling_flag: bool) -> bool:
@@ -16,6 +21,41 @@ _jit_override_can_fuse_on_cpu = _jit_override_can_fuse_on_gpu = _debug_set_autod
 
 def _log_api_usage_once(event: str) -> None:
     """Nothing is logged."""
+
+
+def _get_tracing_state() -> None:
+    """None: nothing is traced."""
+
+
+class _nn:
+    """torch._C._nn: what modules call in PyTorch."""
+
+    @staticmethod
+    def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:
+        """(device, dtype, non_blocking, memory_format) of the arguments of `Module.to`."""
+        found: dict[str, Any] = {"device": None, "dtype": None, "non_blocking": False, "memory_format": None, **kwargs}
+        for arg in (*args, found.pop("tensor", None)):
+            if isinstance(arg, Tensor):
+                found["device"], found["dtype"] = arg.device, arg.dtype
+            elif isinstance(arg, bool):
+                found["non_blocking"] = arg
+            elif isinstance(arg, (str, int, device)):
+                found["device"] = arg
+            elif arg is not None:
+                found["dtype"] = arg
+        where = found["device"]
+        return (
+            None if where is None else device(where), found["dtype"], found["non_blocking"], found["memory_format"],
+        )  # fmt: skip
+
+
+class PyTorchFileReader:
+    """PyTorch's reader of its files: a name in annotations. Source: torch.PyTorchFileReader."""
+
+    def __init__(self, *args: Any) -> None:
+        raise UnsupportedError(
+            "torch.PyTorchFileReader: microgad's own is in microgad.serialization; torch.load reads files"
+        )
 
 
 _absent(globals())

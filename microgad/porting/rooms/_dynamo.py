@@ -7,10 +7,12 @@ from types import SimpleNamespace
 from ...lazy import absent as _absent
 from .compiled import OptimizedModule as OptimizedModule
 from .compiler import allow_in_graph as allow_in_graph
+from .compiler import allow_in_graph as assume_constant_result  # noqa: F401
 from .compiler import disable as disable
 from .compiler import is_compiling as is_compiling
 from .compiler import reset as reset
 
+eval_frame = SimpleNamespace(OptimizedModule=OptimizedModule)
 config = SimpleNamespace(suppress_errors=False, cache_size_limit=8, recompile_limit=8)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import os
+from types import SimpleNamespace
 from typing import Any
 
 from ...errors import UnsupportedError
@@ -30,15 +31,36 @@ class group:
     WORLD = ProcessGroup()
 
 
+class DeviceMesh:
+    """Devices in rows and columns: a name in annotations, one device is none. Source: torch.distributed.DeviceMesh."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        raise UnsupportedError("DeviceMesh: microgad computes in one process, on one device")
+
+
+def init_device_mesh(device_type: str, mesh_shape: Any, **options: Any) -> DeviceMesh:
+    """Refuse, as DeviceMesh does. Source: torch.distributed.init_device_mesh."""
+    return DeviceMesh(device_type, mesh_shape, **options)
+
+
+device_mesh = SimpleNamespace(DeviceMesh=DeviceMesh, init_device_mesh=init_device_mesh)
+
+
 class ReduceOp(enum.Enum):
     """How values of several processes become one. Source: torch.distributed.ReduceOp."""
 
     SUM, AVG, PRODUCT, MIN, MAX, BAND, BOR, BXOR = range(8)
 
 
+ReduceOp.RedOpType = ReduceOp  # type: ignore[attr-defined]  # as annotations spell its values
+
+
 def is_available() -> bool:
-    """True: a group of one process can be made. Source: torch.distributed.is_available."""
-    return True
+    """False: work isn't shared, so that libraries leave out what they share it with; a group of one can be made.
+
+    Source: torch.distributed.is_available.
+    """
+    return False
 
 
 def is_initialized() -> bool:
@@ -56,7 +78,11 @@ def is_nccl_available() -> bool:
 
 
 is_mpi_available = is_ucc_available = is_torchelastic_launched = is_nccl_available
-is_gloo_available = is_available
+
+
+def is_gloo_available() -> bool:
+    """True: the group of one goes by its name. Source: torch.distributed.is_gloo_available."""
+    return True
 
 
 def init_process_group(

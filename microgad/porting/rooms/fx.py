@@ -5,10 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from ...lazy import absent as _absent
+from ...nn import Module
 
 
 class Proxy:
     """A value of a traced program: there is none. Source: torch.fx.Proxy."""
+
+
+class Node:
+    """A step of a traced program: there is none. Source: torch.fx.Node."""
+
+
+class GraphModule(Module):
+    """A traced program: there is none, but programs ask for it, and derive from it. Source: torch.fx.GraphModule."""
 
 
 def wrap(fn_or_name: Any) -> Any:

@@ -1,0 +1,16 @@
+"""torch._jit_internal: what marks a function for TorchScript gives it as it is."""
+
+from __future__ import annotations
+
+from ...lazy import absent as _absent
+from .futures import Future as Future
+from .jit import Final as Final
+from .jit import _as_it_is
+from .jit import export as export
+from .jit import ignore as ignore
+from .jit import is_scripting as is_scripting
+from .jit import unused as unused
+
+_copy_to_script_wrapper = _overload = _overload_method = _as_it_is
+
+_absent(globals())

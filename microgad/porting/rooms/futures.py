@@ -1,0 +1,92 @@
+"""torch.futures: a result that comes later, in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent import futures
+from typing import Any, Generic, TypeVar
+
+from ...lazy import absent as _absent
+
+T = TypeVar("T")
+
+
+class Future(Generic[T]):
+    """A result that is set once, by whoever has it, and waited for. Source: torch.futures.Future.
+
+    >>> later = torch.futures.Future()
+    >>> doubled = later.then(lambda it: 2 * it.wait())
+    >>> later.set_result(3)
+    >>> doubled.value()
+    6
+    """
+
+    def __init__(self, *, devices: Any = None) -> None:
+        self._future: futures.Future[T] = futures.Future()
+
+    def done(self) -> bool:
+        """Whether there is a result, or an error."""
+        return self._future.done()
+
+    def wait(self) -> T:
+        """The result, as soon as it is there. Raises the error that was set."""
+        return self._future.result()
+
+    def value(self) -> T:
+        """The result. Raises RuntimeError where there is none yet."""
+        if not self.done():
+            raise RuntimeError("Future: there is no value yet; wait() for it")
+        return self.wait()
+
+    def set_result(self, result: T) -> None:
+        """Set the result. Raises RuntimeError where there is one."""
+        if self.done():
+            raise RuntimeError("Future already marked complete")
+        self._future.set_result(result)
+
+    def set_exception(self, result: BaseException) -> None:
+        """Set an error in the result's place."""
+        self._future.set_exception(result)
+
+    def add_done_callback(self, callback: Callable[[Future[T]], None]) -> None:
+        """Call with this Future when it is done."""
+        self._future.add_done_callback(lambda _: callback(self))
+
+    def then(self, callback: Callable[[Future[T]], Any]) -> Future[Any]:
+        """A Future of callback(this one)."""
+        after: Future[Any] = Future()
+
+        def go_on(done: Future[T]) -> None:
+            try:
+                after.set_result(callback(done))
+            except Exception as error:  # whoever waits for it is told
+                after.set_exception(error)
+
+        self.add_done_callback(go_on)
+        return after
+
+
+def collect_all(futures: list[Future[Any]]) -> Future[list[Future[Any]]]:
+    """A Future of all of them, done. Source: torch.futures.collect_all."""
+    after: Future[list[Future[Any]]] = Future()
+    waiting = len(futures)
+
+    def count(_: Future[Any]) -> None:
+        nonlocal waiting
+        waiting -= 1
+        if waiting == 0:
+            after.set_result(futures)
+
+    for future in futures:
+        future.add_done_callback(count)
+    if not futures:
+        after.set_result(futures)
+    return after
+
+
+def wait_all(futures: list[Future[Any]]) -> list[Any]:
+    """The results of all. Source: torch.futures.wait_all."""
+    return [future.wait() for future in futures]
+
+
+_absent(globals())

@@ -1,0 +1,192 @@
+"""What libraries ask of an installed PyTorch before they compute, and what they make of names at import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from typing import Any
+
+import pytest
+
+import microgad as torch
+from microgad.utils._pytree import LeafSpec, register_pytree_node, tree_flatten, tree_map
+
+
+def run(program: str) -> str:
+    done = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_metadata_and_name_are_those_of_torch() -> None:
+    program = """
+import importlib.metadata as metadata
+import torch, torchvision
+print(torch.__name__, metadata.version("torch") == torch.__version__, metadata.version("torchvision"))
+print(set(metadata.packages_distributions()["torch"]), metadata.distribution("torch").files)
+from torch import Absentee
+print(hasattr(torch, "Absentee"), Absentee)
+"""
+    expected = "torch True 0.28.0\n{'torch'} None\nFalse <microgad has no Absentee>\n"
+    assert run(program) == expected
+    code = "import microgad\nwith microgad.as_torch(): pass\nprint(microgad.__name__)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "microgad\n"
+
+
+def test_absent_names_may_stand_in_annotations() -> None:
+    program = """
+import torch
+from typing import Optional, Union
+from torch.nn.attention.flex_attention import BlockMask
+from torch.utils.nowhere import Thing
+
+def f(mask: torch.Tensor | BlockMask | None, thing: Union[int, "Thing[int]"], more: Thing[int]) -> Optional[Thing]: ...
+
+try:
+    Thing()
+except AttributeError as error:
+    print(str(error).partition(": ")[2])
+"""
+    assert run(program) == "microgad has no utils.nowhere.Thing\n"
+
+
+def test_star_imports_give_what_microgad_made() -> None:
+    from microgad.distributions import constraints, transforms
+
+    assert {"simplex", "positive", "Constraint"} <= set(constraints.__all__)
+    assert "ExpTransform" in transforms.__all__
+    assert not {"annotations", "Any", "math"} & {*constraints.__all__, *transforms.__all__}
+
+
+def test_names_to_compare_with_and_to_annotate_with() -> None:
+    x = torch.ones(2)
+    assert x.layout not in (torch.sparse_coo, torch.sparse_csr, torch.sparse_csc, torch.sparse_bsr, torch.sparse_bsc)
+    assert torch.device("meta") != x.device
+    with pytest.raises(RuntimeError, match="no tensors without values"):
+        torch.empty(2, device="meta")
+    with torch.device("meta"):
+        assert torch.get_default_device() == torch.device("meta")
+        with pytest.raises(RuntimeError, match="no tensors without values"):
+            torch.nn.Linear(2, 2)
+    assert torch.nn.Linear(2, 2).weight.device.type == "cpu"
+    assert torch.Generator().device == torch.device("cpu")
+    assert torch.distributed.ReduceOp.RedOpType.SUM is torch.distributed.ReduceOp.SUM
+    assert not isinstance(x, (torch.fx.GraphModule, torch._dynamo.eval_frame.OptimizedModule, torch.Future))
+    assert torch.utils.data.DataLoader[int].__origin__ is torch.utils.data.DataLoader
+    for refused in (torch.PyTorchFileReader, torch.cuda.CUDAGraph, torch.Stream, torch.distributed.DeviceMesh):
+        with pytest.raises(NotImplementedError, match=refused.__name__):
+            refused()
+    assert torch.cuda.get_rng_state_all() == []
+    assert "NumPy" in torch.__config__.show()
+    assert torch._C._nn._parse_to("cpu", torch.float64) == (torch.device("cpu"), torch.float64, False, None)
+    assert torch._C._nn._parse_to(x, True)[:3] == (x.device, x.dtype, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),  # PyTorch's: bits, min, max, eps, smallest_normal, resolution
+    [
+        ("bfloat16", (16, -3.3895313892515355e38, 3.3895313892515355e38, 0.0078125, 1.1754943508222875e-38, 0.01)),
+        ("float8_e4m3fn", (8, -448.0, 448.0, 0.125, 0.015625, 1.0)),
+        ("float8_e5m2", (8, -57344.0, 57344.0, 0.25, 6.103515625e-05, 1.0)),
+    ],
+)
+def test_limits_of_dtypes_that_are_names(name: str, expected: tuple[float, ...]) -> None:
+    info = torch.finfo(getattr(torch, name))
+    assert (info.bits, info.min, info.max, info.eps, info.smallest_normal, info.resolution) == expected
+    assert (info.tiny, info.dtype) == (info.smallest_normal, name)
+
+
+def test_a_mode_of_functions_can_be_entered() -> None:
+    class Mode(torch.overrides.TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            return func(*args, **(kwargs or {}))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Mode():
+            assert torch.ones(1).item() == 1
+    assert not torch.overrides.has_torch_function((torch.ones(1),))
+
+
+def test_what_is_registered_is_a_tree() -> None:
+    class Output(dict[str, Any]):
+        pass
+
+    assert isinstance(tree_flatten(Output(a=1))[1], LeafSpec)  # as in PyTorch: a dict of another class
+    register_pytree_node(Output, lambda x: (list(x.values()), list(x)), lambda v, k: Output(zip(k, v, strict=True)))
+    mapped = tree_map(lambda x: x + 1, [Output(a=1, b=(2,))])
+    assert mapped == [{"a": 2, "b": (3,)}]
+    assert type(mapped[0]) is Output
+    with pytest.raises(ValueError, match="already registered"):
+        register_pytree_node(Output, list, list)
+
+
+def test_operations_of_a_library_have_its_derivative() -> None:
+    @torch.library.custom_op("tests_installed::cube", mutates_args=())
+    def cube(x: torch.Tensor) -> torch.Tensor:
+        return x**3
+
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.save_for_backward(inputs[0])
+
+    x = torch.tensor(2.0, requires_grad=True)
+    assert torch.autograd.grad(cube(x), x)[0].item() == 12
+    cube.register_autograd(lambda ctx, grad: grad * ctx.saved_tensors[0] * 100, setup_context=setup_context)
+    y = torch.ops.tests_installed.cube(x)
+    assert (y.item(), torch.autograd.grad(y, x)[0].item()) == (8, 200)
+
+
+def test_futures_in_one_process() -> None:
+    first, second = torch.Future(), torch.futures.Future()
+    both = torch.futures.collect_all([first, second])
+    failed = first.then(lambda it: 1 // it.wait())
+    with pytest.raises(RuntimeError, match="no value yet"):
+        first.value()
+    first.set_result(0)
+    assert not both.done()
+    second.set_result(5)
+    assert [it.value() for it in both.wait()] == torch.futures.wait_all([first, second]) == [0, 5]
+    with pytest.raises(RuntimeError, match="already marked"):
+        second.set_result(1)
+    with pytest.raises(ZeroDivisionError):
+        failed.wait()
+
+
+def test_an_operand_that_knows_better_is_asked() -> None:
+    class Scaled:
+        """What stands on the right of a Tensor."""
+
+        def __rmul__(self, other: Any) -> str:
+            return "mine"
+
+        __radd__ = __rsub__ = __rtruediv__ = __rpow__ = __gt__ = __rmul__
+
+    x, s = torch.ones(2), Scaled()
+    assert [x * s, x + s, x - s, x / s, x**s, x < s] == ["mine"] * 6
+    with pytest.raises(TypeError, match="unsupported operand"):
+        x + "a"
+    with pytest.raises(TypeError, match="unsupported operand"):
+        x % s
+
+
+def test_filters_of_warnings_can_be_handed_on() -> None:
+    """scikit-learn reads `.pattern` of each filter's module."""
+    patterns = [module.pattern for _, _, _, module, _ in warnings.filters if not isinstance(module, (str, type(None)))]
+    program = "import microgad, warnings; print([f[3].pattern for f in warnings.filters if 'Called' in repr(f[3])])"
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert shown.stdout.strip() == r"['microgad\\.']", shown.stderr
+    assert all(isinstance(pattern, str) for pattern in patterns)
+
+
+def test_formulas_of_kl_for_other_bases() -> None:
+    class Base:
+        """A library's own base of distributions, which isn't PyTorch's."""
+
+    @torch.distributions.register_kl(Base, torch.distributions.Normal)
+    def between(p: Any, q: Any) -> int:
+        return 7
+
+    assert torch.distributions.kl_divergence(Base(), torch.distributions.Normal(0.0, 1.0)) == 7  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="type_p"):
+        torch.distributions.register_kl(1, Base)  # type: ignore[arg-type]
