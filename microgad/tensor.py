@@ -246,12 +246,13 @@ class Tensor(Methods):
     def numpy(self, *, force: bool = False) -> Any:
         """The values as a NumPy array on the same memory. Writes into it are not noticed by backward.
 
-        Raises RuntimeError where the Tensor requires grad and TypeError where it is on a GPU, unless `force`.
+        Raises RuntimeError where the Tensor requires grad, except under no_grad, and TypeError where it is on a GPU,
+        unless `force`.
         """
         if force:
             return backend.to_numpy(self.array)
         self._stay_on_graph("numpy()")
-        if self.node is not None:
+        if self.node is not None and state.current().grad_enabled:
             raise errors.GraphError(
                 "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead"
             )

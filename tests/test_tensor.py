@@ -357,3 +357,12 @@ def test_gradients_are_added_to_what_was_assigned() -> None:
     (3 * x).sum().backward()
     assert x.grad.tolist() == [4, 5]
     assert copy.deepcopy(x).grad.tolist() == [4, 5]
+
+
+def test_under_no_grad_a_tensor_that_requires_grad_gives_its_array() -> None:
+    x = torch.ones(2, requires_grad=True)
+    with torch.no_grad():
+        assert x.numpy() is x.array
+        assert np.asarray(x).tolist() == [1, 1]
+    with pytest.raises(RuntimeError, match="Can't call numpy"):
+        x.numpy()

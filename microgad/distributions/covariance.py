@@ -33,22 +33,22 @@ def one_of(**matrices: Tensor | None) -> tuple[str, Tensor]:
 class Covariance:
     """One of the three is given, and set under its name; the others are computed from the factor when first read."""
 
-    _factor: Tensor
+    _unbroadcasted_scale_tril: Tensor  # PyTorch's name: libraries give it in subclasses
 
     @lazy_property
     def scale_tril(self) -> Tensor:
         """The Cholesky factor of the covariance."""
-        return self._factor
+        return self._unbroadcasted_scale_tril
 
     @lazy_property
     def covariance_matrix(self) -> Tensor:
         """Variances, and covariances beside the diagonal."""
-        return self._factor @ self._factor.mT
+        return self._unbroadcasted_scale_tril @ self._unbroadcasted_scale_tril.mT
 
     @lazy_property
     def precision_matrix(self) -> Tensor:
         """The inverse of the covariance."""
-        inverse = inv(self._factor)
+        inverse = inv(self._unbroadcasted_scale_tril)
         return inverse.mT @ inverse
 
     def _factorized(self, given: str) -> Tensor:

@@ -53,7 +53,7 @@ class MultivariateNormal(Covariance, Distribution):
         self.loc = loc.expand(*batch, -1)
         self.__dict__[name] = matrix.expand(*batch, -1, -1)
         super().__init__(batch, self.loc.shape[-1:], validate_args=validate_args)
-        self._factor = self._factorized(name)
+        self._unbroadcasted_scale_tril = self._factorized(name)
 
     @property
     def mean(self) -> Tensor:
@@ -65,26 +65,30 @@ class MultivariateNormal(Covariance, Distribution):
 
     @property
     def variance(self) -> Tensor:
-        return self._factor.pow(2).sum(-1)
+        return self._unbroadcasted_scale_tril.pow(2).sum(-1)
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         eps = _standard_normal(self._extended_shape(sample_shape), self.loc.dtype, self.loc.device)
-        return self.loc + (self._factor @ eps.unsqueeze(-1)).squeeze(-1)
+        return self.loc + (self._unbroadcasted_scale_tril @ eps.unsqueeze(-1)).squeeze(-1)
 
     def _half_log_det(self) -> Tensor:
-        return half_log_det(self._factor)
+        return half_log_det(self._unbroadcasted_scale_tril)
 
     def _mahalanobis(self, difference: Tensor) -> Tensor:
-        return mahalanobis(self._factor, difference)
+        return mahalanobis(self._unbroadcasted_scale_tril, difference)
 
     def _spread(self, matrix: Tensor) -> Tensor:
         """tr M Σ Mᵀ of a matrix M (*, J, K)."""
-        return (matrix @ self._factor).square().sum((-2, -1))
+        return (matrix @ self._unbroadcasted_scale_tril).square().sum((-2, -1))
 
     def _mixed(self, other: Any) -> Tensor:
         """tr Σ⁻¹ Σ' of another's Σ'."""
-        identity = eye(self._factor.shape[-1], dtype=self._factor.dtype, device=self._factor.device)
-        return other._spread(solve_triangular(self._factor, identity, upper=False))
+        identity = eye(
+            self._unbroadcasted_scale_tril.shape[-1],
+            dtype=self._unbroadcasted_scale_tril.dtype,
+            device=self._unbroadcasted_scale_tril.device,
+        )
+        return other._spread(solve_triangular(self._unbroadcasted_scale_tril, identity, upper=False))
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._checked(value)

@@ -70,7 +70,7 @@ class Wishart(Covariance, ExponentialFamily):
                 stacklevel=2,
             )
         super().__init__(batch, matrix.shape[-2:], validate_args=validate_args)
-        self._factor = self._factorized(name)
+        self._unbroadcasted_scale_tril = self._factorized(name)
 
     @property
     def mean(self) -> Tensor:
@@ -89,11 +89,16 @@ class Wishart(Covariance, ExponentialFamily):
     def _bartlett(self, sample_shape: Any) -> Tensor:
         """Draws L A (L A)ᵀ of triangles A: roots of chi² draws on the diagonal, normal ones below."""
         size = self._event_shape[-1]
-        like: dict[str, Any] = {"dtype": self._factor.dtype, "device": self._factor.device}
+        like: dict[str, Any] = {
+            "dtype": self._unbroadcasted_scale_tril.dtype,
+            "device": self._unbroadcasted_scale_tril.device,
+        }
         root = Chi2(self.df.unsqueeze(-1) - arange(size, **like)).rsample(sample_shape).sqrt()
         below = randn((*sample_shape, *self._batch_shape, size * (size - 1) // 2), **like)
         triangle = root.clamp(min=finfo(root.dtype).eps).diag_embed()
-        chol = self._factor @ (triangle + vec_to_tril_matrix(below, diag=-1) if size > 1 else triangle)
+        chol = self._unbroadcasted_scale_tril @ (
+            triangle + vec_to_tril_matrix(below, diag=-1) if size > 1 else triangle
+        )
         return chol @ chol.mT
 
     def _any(self, which: Tensor) -> Tensor:
@@ -117,8 +122,8 @@ class Wishart(Covariance, ExponentialFamily):
     def log_prob(self, value: Tensor) -> Tensor:
         self._checked(value)
         size, half = self._event_shape[-1], self.df / 2
-        distance = cholesky_solve(value, self._factor).diagonal(dim1=-2, dim2=-1).sum(-1) / 2
-        scale = self.df * (size * math.log(2) / 2 + half_log_det(self._factor)) + mvlgamma(half, size)
+        distance = cholesky_solve(value, self._unbroadcasted_scale_tril).diagonal(dim1=-2, dim2=-1).sum(-1) / 2
+        scale = self.df * (size * math.log(2) / 2 + half_log_det(self._unbroadcasted_scale_tril)) + mvlgamma(half, size)
         return (half - (size + 1) / 2) * slogdet(value).logabsdet - distance - scale
 
     def _mean_log(self) -> Tensor:
@@ -129,7 +134,9 @@ class Wishart(Covariance, ExponentialFamily):
 
     def entropy(self) -> Tensor:
         size, half = self._event_shape[-1], self.df / 2
-        scale = (size + 1) * (size * math.log(2) / 2 + half_log_det(self._factor)) + mvlgamma(half, size)
+        scale = (size + 1) * (size * math.log(2) / 2 + half_log_det(self._unbroadcasted_scale_tril)) + mvlgamma(
+            half, size
+        )
         return scale - (half - (size + 1) / 2) * self._mean_log() + half * size
 
 

@@ -173,3 +173,21 @@ def test_a_family_has_gradients_by_both():
             close(x, y, 1e-13)
     with pytest.raises(NotImplementedError, match="of a Waiting to a Poisson"):
         kl_divergence(Waiting(a), torch.distributions.Poisson(b))
+
+
+def test_a_subclass_may_have_its_factor_otherwise() -> None:
+    """As GPyTorch's, whose factor is computed when it is first asked for."""
+
+    class Late(torch.distributions.MultivariateNormal):
+        def __init__(self, loc: torch.Tensor, covariance: torch.Tensor) -> None:
+            self.loc, self._covariance = loc, covariance
+            torch.distributions.Distribution.__init__(self, loc.shape[:-1], loc.shape[-1:], validate_args=False)
+
+        @property
+        def _unbroadcasted_scale_tril(self) -> torch.Tensor:
+            return torch.linalg.cholesky(self._covariance)
+
+    loc, covariance = torch.tensor([1.0, 2.0]), torch.tensor([[2.0, 0.5], [0.5, 1.0]])
+    late, plain = Late(loc, covariance), torch.distributions.MultivariateNormal(loc, covariance)
+    assert late.log_prob(loc * 2).item() == plain.log_prob(loc * 2).item()
+    assert torch.distributions.kl_divergence(late, plain).item() == pytest.approx(0, abs=1e-6)
