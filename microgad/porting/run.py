@@ -50,7 +50,7 @@ def _run(first: str, rest: list[str]) -> None:
         sys.argv = Arguments(["-c", *rest[1:]])
         sys.path[0] = ""
         sys.modules["__main__"] = main = ModuleType("__main__")  # where what the code defines is found again
-        exec(compile(rest[0], "<string>", "exec"), vars(main))
+        exec(compile(rest[0], "<string>", "exec", dont_inherit=True), vars(main))  # nor our `from __future__`
     else:
         sys.argv = Arguments([first, *rest])
         sys.path[0] = str(Path(first).resolve().parent)
