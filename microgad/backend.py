@@ -27,10 +27,9 @@ def _cupy() -> Any:
 def gpu_count() -> int:
     """How many GPUs CuPy sees; 0 where there is no CuPy."""
     try:
-        count: int = _cupy().cuda.runtime.getDeviceCount()
+        return int(_cupy().cuda.runtime.getDeviceCount())
     except (DeviceError, RuntimeError):  # no CuPy, or a CuPy that finds no driver
         return 0
-    return count
 
 
 def is_gpu(x: Any) -> bool:
@@ -62,9 +61,8 @@ def to_device(x: Any, where: device | str | int | None) -> Any:
         return x.get() if is_gpu(x) else x
     if where.type == "meta":
         raise DeviceError("device 'meta': microgad has no tensors without values; leave the device out")
-    cupy = _cupy()
-    with cupy.cuda.Device(where.index):
-        return cupy.asarray(x)
+    with _cupy().cuda.Device(where.index):
+        return _cupy().asarray(x)
 
 
 def like(values: Any, x: Any, dtype: Any = None) -> Any:

@@ -84,9 +84,7 @@ def get_default_device() -> device:
     >>> torch.get_default_device()
     device(type='cpu')
     """
-    return (
-        CPU if _default is None else device(_default.type, (_default.index or 0) if _default.type == "cuda" else None)
-    )
+    return device("cuda", 0) if _default == device("cuda") else _default or CPU
 
 
 def chosen(where: Any) -> Any:

@@ -359,6 +359,7 @@ def test_gradients_are_added_to_what_was_assigned() -> None:
     assert copy.deepcopy(x).grad.tolist() == [4, 5]
 
 
+@pytest.mark.host("numpy() gives the array on the CPU")
 def test_under_no_grad_a_tensor_that_requires_grad_gives_its_array() -> None:
     x = torch.ones(2, requires_grad=True)
     with torch.no_grad():
