@@ -286,11 +286,9 @@ class Tensor(Methods):
 
     def _real(self) -> Any:
         value = self.item()
-        if isinstance(value, complex):
-            if value.imag:
-                raise errors.DtypeError(f"value {value} cannot be converted to a real number without overflow")
-            return value.real
-        return value
+        if value.imag:
+            raise errors.DtypeError(f"value {value} cannot be converted to a real number without overflow")
+        return value.real
 
     def __complex__(self) -> complex:
         return complex(self.item())

@@ -110,17 +110,12 @@ def reflected(cls: type[Function], name: str = "") -> Callable[[Tensor, Operand 
 
     def method(self: Tensor, other: Any) -> Any:
         try:
-            return cls.apply(other, self)
+            result = cls.apply(other, self)
         except TypeError:
             if is_operand(other):
                 raise
             return NotImplemented
-
-    def method_of_a_name(self: Tensor, other: Any) -> Any:
-        return called(name, cls.apply(other, self))
-
-    if name:
-        return method_of_a_name
+        return called(name, result) if name else result
 
     return method
 

@@ -53,7 +53,8 @@ class Operators:
         return linalg.matmul(self, other) if isinstance(other, core.Tensor) else NotImplemented  # an array's turn
 
     def __rmatmul__(self: Tensor, other: Any) -> Tensor:
-        return linalg.matmul(creation.as_tensor(other), self) if backend.is_array(other) else NotImplemented
+        known = isinstance(other, core.Tensor) or backend.is_array(other)
+        return linalg.matmul(creation.as_tensor(other), self) if known else NotImplemented
 
     __getitem__, __setitem__ = indexing.getitem, indexing.setitem
 

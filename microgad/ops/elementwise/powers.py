@@ -76,9 +76,8 @@ def pow(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tens
 
 
 def _power(x: Any, p: Any) -> Any:
-    if not backend.is_array(x):  # a Tensor is recorded as a power: the derivative of x¹ depends on x, though it is 0
-        return x**p
-    if isinstance(p, (int, float)):
+    # A Tensor is recorded as a power: the derivative of x¹ depends on x, though it is 0.
+    if isinstance(p, (int, float)) and backend.is_array(x):
         if p == 1:
             return x * 1
         if p == 2:
