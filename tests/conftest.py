@@ -16,6 +16,7 @@ from .strictarray import askers, installed
 collect_ignore = [
     "porting/programs",  # which porting/test_programs.py runs
     "consumer",  # a package with tests of its own, which tests/testing/test_consumer.py runs
+    "typed",  # which mypy reads: nothing there is run
     "strictarray/read_surface.py",  # a program for a machine with CuPy
 ]
 HERE = Path(__file__).parent
