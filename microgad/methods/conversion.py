@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import backend, dtypes, errors, formats
@@ -55,6 +55,21 @@ def _as(dtype: dtypes.dtype, like: F) -> F:
     return spelled(method, dtype.name, f"As {dtype.name}.", like)
 
 
+def destination(args: Iterable[Any], device: Any = None, dtype: Any = None) -> tuple[Any, Any, list[Any]]:
+    """What the arguments of `to` say: device and dtype, which a Tensor has both, and the flags, non_blocking first."""
+    flags = []
+    for arg in args:
+        if isinstance(arg, core.Tensor):
+            device, dtype = arg.device, arg.dtype
+        elif type(arg) is bool:
+            flags.append(arg)
+        elif isinstance(arg, (str, backend.device, numbers.Integral)):
+            device = arg
+        elif arg is not None:
+            dtype = arg
+    return device, dtype, flags
+
+
 class Conversion:
     """Methods that convert."""
 
@@ -72,16 +87,7 @@ class Conversion:
         """
         if ignored.keys() - {"non_blocking", "memory_format", "other"}:
             raise TypeError(f"to: unexpected keyword arguments {sorted(ignored)}")
-        flags = []
-        for arg in (*args, *([ignored["other"]] if "other" in ignored else ())):
-            if isinstance(arg, core.Tensor):
-                device, dtype = arg.device, arg.dtype
-            elif type(arg) is bool:
-                flags.append(arg)  # non_blocking, then copy
-            elif isinstance(arg, (str, backend.device, numbers.Integral)):
-                device = arg  # type: ignore[assignment]
-            elif arg is not None:
-                dtype = arg
+        device, dtype, flags = destination((*args, ignored.get("other")), device, dtype)
         copy = copy or flags[1:] == [True]
         result = self
         if device is not None:
@@ -112,11 +118,8 @@ class Conversion:
         """In the dtype of other."""
         return self.to(dtype=other.dtype)
 
-    half, float, double = (
-        _as(dtypes.float16, _converted),
-        _as(dtypes.float32, _converted),
-        _as(dtypes.float64, _converted),
-    )
+    half, float = _as(dtypes.float16, _converted), _as(dtypes.float32, _converted)
+    double = _as(dtypes.float64, _converted)
     cfloat, cdouble = _as(dtypes.complex64, _converted), _as(dtypes.complex128, _converted)
     byte, char, short = _as(dtypes.uint8, _converted), _as(dtypes.int8, _converted), _as(dtypes.int16, _converted)
     int, long, bool = _as(dtypes.int32, _converted), _as(dtypes.int64, _converted), _as(dtypes.bool_, _converted)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, DtypeError
 from ..lazy import Room
-from .forms import alone, beside, by_copy, in_place, scaled, with_alpha
+from .forms import beside, by_copy, in_place, scaled, with_alpha
 
 if TYPE_CHECKING:
     from ..ops import elementwise as ops
@@ -35,23 +35,16 @@ class Elementwise:
     add, sub, mul, neg, positive, addcmul = ops.add, ops.sub, ops.mul, ops.neg, ops.positive, ops.addcmul
     addcdiv, lerp = ops.addcdiv, ops.lerp
     subtract, multiply, negative = sub, mul, neg
-    add_, sub_, mul_, neg_ = (
-        with_alpha(ops.Add, scaled),
-        with_alpha(ops.Sub, scaled),
-        in_place(ops.Mul, beside),
-        in_place(ops.Neg, alone),
-    )
+    add_, sub_, mul_ = with_alpha(ops.Add, scaled), with_alpha(ops.Sub, scaled), in_place(ops.Mul, beside)
+    neg_ = in_place(ops.Neg)
     addcmul_, addcdiv_, lerp_ = by_copy(ops.addcmul), by_copy(ops.addcdiv), in_place(ops.Lerp, _towards)
     subtract_, multiply_, negative_ = sub_, mul_, neg_
 
     div, floor_divide, remainder, fmod, gcd = ops.div, ops.floor_divide, ops.remainder, ops.fmod, ops.gcd
     lcm = ops.lcm
     divide, true_divide = div, div
-    floor_divide_, remainder_, fmod_ = (
-        in_place(ops.FloorDiv, beside),
-        in_place(ops.Remainder, beside),
-        in_place(ops.Fmod, beside),
-    )
+    floor_divide_, remainder_ = in_place(ops.FloorDiv, beside), in_place(ops.Remainder, beside)
+    fmod_ = in_place(ops.Fmod, beside)
     gcd_, lcm_ = in_place(ops.Gcd, beside), in_place(ops.Lcm, beside)
 
     def div_(self: Tensor, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
@@ -63,12 +56,8 @@ class Elementwise:
 
     pow, float_power, square, sqrt, rsqrt = ops.pow, ops.float_power, ops.square, ops.sqrt, ops.rsqrt
     reciprocal, hypot, ldexp, frexp = ops.reciprocal, ops.hypot, ops.ldexp, ops.frexp
-    pow_, sqrt_ = in_place(ops.Pow, _to_power), in_place(ops.Sqrt, alone)
-    rsqrt_, reciprocal_, hypot_ = (
-        in_place(ops.Rsqrt, alone),
-        in_place(ops.Reciprocal, alone),
-        in_place(ops.Hypot, beside),
-    )
+    pow_, sqrt_ = in_place(ops.Pow, _to_power), in_place(ops.Sqrt)
+    rsqrt_, reciprocal_, hypot_ = in_place(ops.Rsqrt), in_place(ops.Reciprocal), in_place(ops.Hypot, beside)
     ldexp_, square_ = by_copy(ops.ldexp), by_copy(ops.square)
 
     def float_power_(self: Tensor, exponent: Operand) -> Tensor:
@@ -79,69 +68,37 @@ class Elementwise:
 
     exp, exp2, expm1, log, log2, log10, log1p = ops.exp, ops.exp2, ops.expm1, ops.log, ops.log2, ops.log10, ops.log1p
     logaddexp, logaddexp2, xlogy, sigmoid, logit = ops.logaddexp, ops.logaddexp2, ops.xlogy, ops.sigmoid, ops.logit
-    exp_, exp2_, expm1_, log_ = (
-        in_place(ops.Exp, alone),
-        in_place(ops.Exp2, alone),
-        in_place(ops.Expm1, alone),
-        in_place(ops.Log, alone),
-    )
-    log2_, log10_, log1p_, xlogy_ = (
-        in_place(ops.Log2, alone),
-        in_place(ops.Log10, alone),
-        in_place(ops.Log1p, alone),
-        in_place(ops.XLogY, beside),
-    )
-    sigmoid_, logit_ = in_place(ops.Sigmoid, alone), by_copy(ops.logit)
+    exp_, exp2_, expm1_, log_ = in_place(ops.Exp), in_place(ops.Exp2), in_place(ops.Expm1), in_place(ops.Log)
+    log2_, log10_, log1p_ = in_place(ops.Log2), in_place(ops.Log10), in_place(ops.Log1p)
+    xlogy_ = in_place(ops.XLogY, beside)
+    sigmoid_, logit_ = in_place(ops.Sigmoid), by_copy(ops.logit)
 
     sin, cos, tan, asin, acos, atan, atan2 = ops.sin, ops.cos, ops.tan, ops.asin, ops.acos, ops.atan, ops.atan2
     sinc, deg2rad, rad2deg = ops.sinc, ops.deg2rad, ops.rad2deg
     arcsin, arccos, arctan, arctan2 = asin, acos, atan, atan2
-    sin_, cos_, tan_, asin_ = (
-        in_place(ops.Sin, alone),
-        in_place(ops.Cos, alone),
-        in_place(ops.Tan, alone),
-        in_place(ops.Asin, alone),
-    )
-    acos_, atan_, atan2_, sinc_ = (
-        in_place(ops.Acos, alone),
-        in_place(ops.Atan, alone),
-        in_place(ops.Atan2, beside),
-        in_place(ops.Sinc, alone),
-    )
+    sin_, cos_, tan_, asin_ = in_place(ops.Sin), in_place(ops.Cos), in_place(ops.Tan), in_place(ops.Asin)
+    acos_, atan_, atan2_ = in_place(ops.Acos), in_place(ops.Atan), in_place(ops.Atan2, beside)
+    sinc_ = in_place(ops.Sinc)
     deg2rad_, rad2deg_ = by_copy(ops.deg2rad), by_copy(ops.rad2deg)
     arcsin_, arccos_, arctan_, arctan2_ = asin_, acos_, atan_, atan2_
 
     sinh, cosh, tanh, asinh, acosh, atanh = ops.sinh, ops.cosh, ops.tanh, ops.asinh, ops.acosh, ops.atanh
     arcsinh, arccosh, arctanh = asinh, acosh, atanh
-    sinh_, cosh_, tanh_, asinh_ = (
-        in_place(ops.Sinh, alone),
-        in_place(ops.Cosh, alone),
-        in_place(ops.Tanh, alone),
-        in_place(ops.Asinh, alone),
-    )
-    acosh_, atanh_ = in_place(ops.Acosh, alone), in_place(ops.Atanh, alone)
+    sinh_, cosh_, tanh_, asinh_ = in_place(ops.Sinh), in_place(ops.Cosh), in_place(ops.Tanh), in_place(ops.Asinh)
+    acosh_, atanh_ = in_place(ops.Acosh), in_place(ops.Atanh)
     arcsinh_, arccosh_, arctanh_ = asinh_, acosh_, atanh_
 
     ceil, floor, trunc, round, frac, nextafter = ops.ceil, ops.floor, ops.trunc, ops.round, ops.frac, ops.nextafter
     fix = trunc
-    ceil_, floor_, trunc_, round_ = (
-        in_place(ops.Ceil, alone),
-        in_place(ops.Floor, alone),
-        in_place(ops.Trunc, alone),
-        by_copy(ops.round),
-    )
-    frac_, nextafter_ = in_place(ops.Frac, alone), in_place(ops.NextAfter, beside)
+    ceil_, floor_, trunc_, round_ = in_place(ops.Ceil), in_place(ops.Floor), in_place(ops.Trunc), by_copy(ops.round)
+    frac_, nextafter_ = in_place(ops.Frac), in_place(ops.NextAfter, beside)
     fix_ = trunc_
 
     abs, sign, sgn, copysign, signbit = ops.abs, ops.sign, ops.sgn, ops.copysign, ops.signbit
     heaviside = ops.heaviside
     absolute = abs
-    abs_, sign_, sgn_, copysign_ = (
-        in_place(ops.Abs, alone),
-        by_copy(ops.sign),
-        in_place(ops.Sign, alone),
-        in_place(ops.CopySign, beside),
-    )
+    abs_, sign_, sgn_ = in_place(ops.Abs), by_copy(ops.sign), in_place(ops.Sign)
+    copysign_ = in_place(ops.CopySign, beside)
     heaviside_ = in_place(ops.Heaviside, _with_values)
     absolute_ = abs_
 
@@ -149,12 +106,8 @@ class Elementwise:
     isfinite, isposinf, isneginf, isreal, isclose = ops.isfinite, ops.isposinf, ops.isneginf, ops.isreal, ops.isclose
     allclose, equal = ops.allclose, ops.equal
     greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne
-    eq_, ne_, lt_, le_ = (
-        in_place(ops.Equal, beside),
-        in_place(ops.NotEqual, beside),
-        in_place(ops.Less, beside),
-        in_place(ops.LessEqual, beside),
-    )
+    eq_, ne_, lt_ = in_place(ops.Equal, beside), in_place(ops.NotEqual, beside), in_place(ops.Less, beside)
+    le_ = in_place(ops.LessEqual, beside)
     gt_, ge_ = in_place(ops.Greater, beside), in_place(ops.GreaterEqual, beside)
     greater_, greater_equal_, less_, less_equal_, not_equal_ = gt_, ge_, lt_, le_, ne_
 
@@ -163,15 +116,15 @@ class Elementwise:
     bitwise_xor, bitwise_not, bitwise_left_shift = ops.bitwise_xor, ops.bitwise_not, ops.bitwise_left_shift
     bitwise_right_shift = ops.bitwise_right_shift
     logical_and_, logical_or_ = in_place(ops.LogicalAnd, beside), in_place(ops.LogicalOr, beside)
-    logical_xor_, logical_not_ = in_place(ops.LogicalXor, beside), in_place(ops.LogicalNot, alone)
+    logical_xor_, logical_not_ = in_place(ops.LogicalXor, beside), in_place(ops.LogicalNot)
     bitwise_and_, bitwise_or_ = in_place(ops.BitwiseAnd, beside), in_place(ops.BitwiseOr, beside)
-    bitwise_xor_, bitwise_not_ = in_place(ops.BitwiseXor, beside), in_place(ops.BitwiseNot, alone)
+    bitwise_xor_, bitwise_not_ = in_place(ops.BitwiseXor, beside), in_place(ops.BitwiseNot)
     bitwise_left_shift_, bitwise_right_shift_ = in_place(ops.LeftShift, beside), in_place(ops.RightShift, beside)
 
     maximum, minimum, fmax, fmin, clamp = ops.maximum, ops.minimum, ops.fmax, ops.fmin, ops.clamp
     clamp_min, clamp_max, relu, nan_to_num = ops.clamp_min, ops.clamp_max, ops.relu, ops.nan_to_num
     clip = clamp
-    clamp_min_, clamp_max_, relu_ = by_copy(ops.clamp_min), by_copy(ops.clamp_max), in_place(ops.Relu, alone)
+    clamp_min_, clamp_max_, relu_ = by_copy(ops.clamp_min), by_copy(ops.clamp_max), in_place(ops.Relu)
     nan_to_num_ = by_copy(ops.nan_to_num)
 
     def clamp_(self: Tensor, min: Operand | None = None, max: Operand | None = None) -> Tensor:

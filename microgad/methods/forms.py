@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
@@ -41,8 +41,12 @@ def scaled(self: Tensor, other: Operand, *, alpha: complex = 1) -> Tensor:
     return self
 
 
+@overload
+def in_place(cls: type[Function]) -> Callable[[Tensor], Tensor]: ...
+@overload
+def in_place(cls: type[Function], like: F) -> F: ...
 @of_later
-def in_place(cls: type[Function], like: F) -> F:
+def in_place(cls: type[Function], like: Any = alone) -> Any:
     """The method `op_` of a Function: the result is written into the Tensor's own memory.
 
     `like` names the operands after the Tensor, by its signature.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..lazy import Room
-from .forms import alone, beside, by_copy, in_place
+from .forms import beside, by_copy, in_place
 
 if TYPE_CHECKING:
     from ..ops import special
@@ -22,12 +22,8 @@ class Special:
     erf, erfc, erfinv, i0 = special.erf, special.erfc, special.erfinv, special.i0
     lgamma, digamma, mvlgamma = special.lgamma, special.digamma, special.mvlgamma
     igamma, igammac = special.igamma, special.igammac
-    erf_, erfc_, erfinv_ = in_place(special.Erf, alone), in_place(special.Erfc, alone), in_place(special.Erfinv, alone)
-    i0_, lgamma_, digamma_ = (
-        in_place(special.I0, alone),
-        in_place(special.Lgamma, alone),
-        in_place(special.Digamma, alone),
-    )
+    erf_, erfc_, erfinv_ = in_place(special.Erf), in_place(special.Erfc), in_place(special.Erfinv)
+    i0_, lgamma_, digamma_ = in_place(special.I0), in_place(special.Lgamma), in_place(special.Digamma)
     igamma_, igammac_ = in_place(special.Igamma, beside), in_place(special.Igammac, beside)
     mvlgamma_ = by_copy(special.mvlgamma)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .. import backend, dtypes, state
 from ..errors import DtypeError
+from ..methods.conversion import destination
 from ..ops.creation import empty_like
 from ..parameter import Parameter
 from ..tensor import Tensor
@@ -458,13 +459,7 @@ class Module(hooks.Hooked):
         >>> nn.Linear(2, 1).to(torch.float64).weight.dtype
         torch.float64
         """
-        for arg in args:
-            if isinstance(arg, Tensor):
-                device, dtype = arg.device, arg.dtype
-            elif isinstance(arg, (str, backend.device)) or type(arg) is int:
-                device = arg
-            elif arg is not None and type(arg) is not bool:  # a bool is non_blocking, which has no effect
-                dtype = arg
+        device, dtype, _ = destination(args, device, dtype)
         kind = None if dtype is None else dtypes.of(dtype)
         if kind is not None and not (kind.is_floating_point or kind.is_complex):
             raise DtypeError(

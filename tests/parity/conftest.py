@@ -9,6 +9,8 @@ AT_ONCE = [
     "test_func.py",
     "test_hooks.py",
     "test_module.py",
+    "test_module_calls.py",
+    "test_module_state.py",
     "test_nn_utils.py",
     "test_rnn.py",
     "test_transformer.py",

@@ -5,7 +5,7 @@ from typing import Any
 from ...devices import device
 from ...errors import UnsupportedError
 from ...lazy import absent as _absent
-from ...tensor import Tensor
+from ...methods.conversion import destination
 
 
 def _jit_set_profiling_mode(profiling_flag: bool) -> bool:
@@ -33,20 +33,9 @@ class _nn:
     @staticmethod
     def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:
         """(device, dtype, non_blocking, memory_format) of the arguments of `Module.to`."""
-        found: dict[str, Any] = {"device": None, "dtype": None, "non_blocking": False, "memory_format": None, **kwargs}
-        for arg in (*args, found.pop("tensor", None)):
-            if isinstance(arg, Tensor):
-                found["device"], found["dtype"] = arg.device, arg.dtype
-            elif isinstance(arg, bool):
-                found["non_blocking"] = arg
-            elif isinstance(arg, (str, int, device)):
-                found["device"] = arg
-            elif arg is not None:
-                found["dtype"] = arg
-        where = found["device"]
-        return (
-            None if where is None else device(where), found["dtype"], found["non_blocking"], found["memory_format"],
-        )  # fmt: skip
+        where, dtype, flags = destination((*args, kwargs.get("tensor")), kwargs.get("device"), kwargs.get("dtype"))
+        non_blocking = flags[0] if flags else kwargs.get("non_blocking", False)
+        return None if where is None else device(where), dtype, non_blocking, kwargs.get("memory_format")
 
 
 class PyTorchFileReader:

@@ -1,0 +1,243 @@
+"""States and copies of an nn.Module: each program here gives the same under PyTorch, or raises the same."""
+
+import copy
+import io
+import pickle
+from collections import OrderedDict
+
+import pytest
+
+from .both import Programs
+from .net import net
+
+program = Programs()
+
+
+# State
+
+
+@program
+def state_dict_values(t, nn):
+    m = net(t, nn)
+    with_vars = m.state_dict(keep_vars=True)
+    into = OrderedDict()
+    found = m.state_dict(destination=into, prefix="x.")
+    return [
+        dict(m.state_dict()),
+        with_vars["scale"] is m.scale,
+        m.state_dict()["scale"].requires_grad,
+        list(into),
+        into is found,
+        type(m.state_dict()).__name__,
+        dict(m.state_dict()._metadata),
+    ]
+
+
+@program
+def state_dict_by_position(t, nn):
+    return list(net(t, nn).state_dict(OrderedDict(), "p.", False))
+
+
+@program
+def load_strictly(t, nn):
+    m = net(t, nn)
+    state = m.state_dict()
+    state["more"] = state.pop("scale")
+    m.load_state_dict(state)
+
+
+@program
+def load_other_sizes(t, nn):
+    m = net(t, nn)
+    state = m.state_dict()
+    state["scale"], state["fc.weight"] = t.ones(5), t.ones(1)
+    m.load_state_dict(state)
+
+
+@program
+def load_not_strictly(t, nn):
+    m = net(t, nn)
+    state = m.state_dict()
+    state["more"] = state.pop("scale")
+    keys = m.load_state_dict(state, strict=False)
+    return keys.missing_keys, keys.unexpected_keys, str(keys), repr(m.load_state_dict(m.state_dict()))
+
+
+@program
+def load_no_dict(t, nn):
+    net(t, nn).load_state_dict(3)
+
+
+@program
+def load_no_tensor(t, nn):
+    m = net(t, nn)
+    m.load_state_dict({**m.state_dict(), "scale": 3.0})
+
+
+@program
+def load_other_dtype(t, nn):
+    m = net(t, nn)
+    m.load_state_dict({name: x.double() + 1 for name, x in m.state_dict().items()})
+    return dict(m.state_dict())
+
+
+@program
+def load_by_assignment(t, nn):
+    m = net(t, nn)
+    state = {name: x.double() for name, x in m.state_dict().items()}
+    m.load_state_dict(state, assign=True)
+    return [dict(m.state_dict()), type(m.scale).__name__, m.scale.requires_grad, m.count is state["count"]]
+
+
+@program
+def load_keeps_identity(t, nn):
+    m = net(t, nn)
+    before = dict(m.named_parameters())
+    m.load_state_dict(net(t, nn).state_dict())
+    return [before[name] is p for name, p in m.named_parameters()]
+
+
+@program
+def extra_state(t, nn):
+    class Net(nn.Module):
+        state = 3
+
+        def get_extra_state(self):
+            return {"state": self.state}
+
+        def set_extra_state(self, state):
+            self.state = state["state"]
+
+    m = nn.Sequential(Net())
+    saved = m.state_dict()
+    m[0].state = 5
+    m.load_state_dict(saved)
+    return list(saved), saved["0._extra_state"], m[0].state
+
+
+@program
+def extra_state_missing(t, nn):
+    class Net(nn.Module):
+        def get_extra_state(self):
+            return 1
+
+        def set_extra_state(self, state):
+            pass
+
+    Net().load_state_dict({})
+
+
+@program
+def extra_state_unexpected(t, nn):
+    nn.ReLU().load_state_dict({"_extra_state": 3})
+
+
+@program
+def hooks_of_state(t, nn):
+    seen = []
+    m = net(t, nn)
+    m.inner.register_state_dict_pre_hook(lambda module, prefix, keep: seen.append(("pre", prefix, keep)))
+    m.register_state_dict_post_hook(lambda module, state, prefix, metadata: seen.append(("post", len(state), prefix)))
+    m._register_state_dict_hook(lambda module, state, prefix, metadata: OrderedDict(only=state["scale"]))
+    m.inner.register_load_state_dict_pre_hook(lambda module, state, prefix, *rest: seen.append(("load", prefix)))
+    m._register_load_state_dict_pre_hook(lambda state, prefix, *rest: seen.append(("old", prefix, len(state))))
+    m.register_load_state_dict_post_hook(lambda module, keys: keys.missing_keys.clear())
+    state = m.state_dict()
+    m.load_state_dict(state)
+    return seen, list(state)
+
+
+@program
+def hook_of_state_that_returns(t, nn):
+    m = net(t, nn)
+    m.register_state_dict_post_hook(lambda module, state, prefix, metadata: state)
+    m.state_dict()
+
+
+@program
+def overridden_loading(t, nn):
+    class Old(nn.Linear):
+        _version = 7
+
+        def _load_from_state_dict(self, state, prefix, metadata, strict, missing, unexpected, errors):
+            seen.append((prefix, metadata.get("version"), strict))
+            if prefix + "w" in state:
+                state[prefix + "weight"] = state.pop(prefix + "w")
+            super()._load_from_state_dict(state, prefix, metadata, strict, missing, unexpected, errors)
+
+        def _save_to_state_dict(self, destination, prefix, keep_vars):
+            super()._save_to_state_dict(destination, prefix, keep_vars)
+            destination[prefix + "more"] = t.ones(1)
+
+    seen = []
+    m = nn.Sequential(Old(2, 1, bias=False))
+    saved = m.state_dict()
+    found = list(saved)
+    del saved["0.more"]
+    saved["0.w"] = saved.pop("0.weight")
+    m.load_state_dict(saved)
+    return found, seen
+
+
+# Copies
+
+
+def same_parts(t, m, other):
+    return [
+        list(m.state_dict()) == list(other.state_dict()),
+        all(bool((a == b).all()) for a, b in zip(m.state_dict().values(), other.state_dict().values(), strict=True)),
+        [a is b for a, b in zip(m.parameters(), other.parameters(), strict=True)],
+        other.tied is other.fc if hasattr(other, "tied") else None,
+        [p.requires_grad for p in other.parameters()],
+        repr(other),
+        other.training,
+    ]
+
+
+@program
+def deepcopy(t, nn):
+    m = net(t, nn).eval()
+    m.fc.weight.requires_grad_(False)
+    m.fc.bias.grad = t.ones(3)
+    c = copy.deepcopy(m)
+    return same_parts(t, m, c), c.fc.bias.grad, c.fc.bias.grad is m.fc.bias.grad, list(c.state_dict())
+
+
+@program
+def shallow_copy(t, nn):
+    m = net(t, nn)
+    c = copy.copy(m)
+    c.new = nn.Parameter(t.ones(1))
+    return same_parts(t, m.fc, copy.copy(m.fc)), len(list(m.parameters())), len(list(c.parameters()))
+
+
+@program
+def pickled(t, nn):
+    m = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.LSTM(3, 2, 2), nn.GRUCell(2, 1)).eval()
+    return same_parts(t, m, pickle.loads(pickle.dumps(m)))
+
+
+@program
+def saved_whole(t, nn):
+    m, file = nn.Sequential(nn.Linear(2, 3), nn.ReLU()), io.BytesIO()
+    t.save(m.state_dict(), file)
+    file.seek(0)
+    other = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    other.load_state_dict(t.load(file))
+    return same_parts(t, m, other)
+
+
+@program
+def set_and_get_state(t, nn):
+    class Net(nn.Linear):
+        def __setstate__(self, state):
+            super().__setstate__({**state, "more": 3})
+
+    m = Net(2, 1)
+    c = copy.copy(m)
+    return c.more, hasattr(m, "more")
+
+
+@pytest.mark.parametrize("name", program)
+def test_module_state(name):
+    program.check(name)
