@@ -205,15 +205,10 @@ for _kind, _other in product(_normals, _normals):
 @register_kl(Wishart, Wishart)
 def _wishart(p: Wishart, q: Wishart) -> Tensor:
     size = p.event_shape[-1]
-    mixed = (
-        solve_triangular(q._unbroadcasted_scale_tril, p._unbroadcasted_scale_tril, upper=False).square().sum((-2, -1))
-    )
+    theirs, own = q._unbroadcasted_scale_tril, p._unbroadcasted_scale_tril
+    mixed = solve_triangular(theirs, own, upper=False).square().sum((-2, -1))
     heights = mvlgamma(q.df / 2, size) - mvlgamma(p.df / 2, size) + (p.df - q.df) / 2 * p._mean_log()
-    return (
-        0.5 * p.df * (mixed - size)
-        + q.df * (half_log_det(q._unbroadcasted_scale_tril) - half_log_det(p._unbroadcasted_scale_tril))
-        + heights
-    )
+    return 0.5 * p.df * (mixed - size) + q.df * (half_log_det(theirs) - half_log_det(own)) + heights
 
 
 @register_kl(ContinuousBernoulli, ContinuousBernoulli)

@@ -83,12 +83,9 @@ class MultivariateNormal(Covariance, Distribution):
 
     def _mixed(self, other: Any) -> Tensor:
         """tr Σ⁻¹ Σ' of another's Σ'."""
-        identity = eye(
-            self._unbroadcasted_scale_tril.shape[-1],
-            dtype=self._unbroadcasted_scale_tril.dtype,
-            device=self._unbroadcasted_scale_tril.device,
-        )
-        return other._spread(solve_triangular(self._unbroadcasted_scale_tril, identity, upper=False))
+        factor = self._unbroadcasted_scale_tril
+        identity = eye(factor.shape[-1], dtype=factor.dtype, device=factor.device)
+        return other._spread(solve_triangular(factor, identity, upper=False))
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._checked(value)

@@ -89,16 +89,12 @@ class Wishart(Covariance, ExponentialFamily):
     def _bartlett(self, sample_shape: Any) -> Tensor:
         """Draws L A (L A)ᵀ of triangles A: roots of chi² draws on the diagonal, normal ones below."""
         size = self._event_shape[-1]
-        like: dict[str, Any] = {
-            "dtype": self._unbroadcasted_scale_tril.dtype,
-            "device": self._unbroadcasted_scale_tril.device,
-        }
+        factor = self._unbroadcasted_scale_tril
+        like: dict[str, Any] = {"dtype": factor.dtype, "device": factor.device}
         root = Chi2(self.df.unsqueeze(-1) - arange(size, **like)).rsample(sample_shape).sqrt()
         below = randn((*sample_shape, *self._batch_shape, size * (size - 1) // 2), **like)
         triangle = root.clamp(min=finfo(root.dtype).eps).diag_embed()
-        chol = self._unbroadcasted_scale_tril @ (
-            triangle + vec_to_tril_matrix(below, diag=-1) if size > 1 else triangle
-        )
+        chol = factor @ (triangle + vec_to_tril_matrix(below, diag=-1) if size > 1 else triangle)
         return chol @ chol.mT
 
     def _any(self, which: Tensor) -> Tensor:

@@ -23,8 +23,8 @@ class _NormBase(Module):
     _version = 2  # since there is num_batches_tracked
     _dimensions: tuple[int, ...]
 
-    weight: Parameter  # or None, by the arguments: of PyTorch\'s too a type checker knows the Parameter
-    bias: Parameter  # or None, by the arguments: of PyTorch\'s too a type checker knows the Parameter
+    weight: Parameter  # or None, as the arguments say: PyTorch's too is a Parameter to type checkers
+    bias: Parameter  # or None, as the arguments say: PyTorch's too is a Parameter to type checkers
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None

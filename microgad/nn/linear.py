@@ -31,7 +31,7 @@ class Linear(Module):
     """
 
     weight: Parameter
-    bias: Parameter  # or None, by the arguments: of PyTorch\'s too a type checker knows the Parameter
+    bias: Parameter  # or None, as the arguments say: PyTorch's too is a Parameter to type checkers
 
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, device: Device = None, dtype: Dtype = None
@@ -65,7 +65,7 @@ class Bilinear(Module):
     """
 
     weight: Parameter
-    bias: Parameter  # or None, by the arguments: of PyTorch\'s too a type checker knows the Parameter
+    bias: Parameter  # or None, as the arguments say: PyTorch's too is a Parameter to type checkers
 
     def __init__(
         self,

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class _Scaled(Module):
     """A normalization with a learned weight and bias, or without."""
 
-    weight: Parameter  # or None, by the arguments: of PyTorch\'s too a type checker knows the Parameter
-    bias: Parameter  # or None, by the arguments: of PyTorch\'s too a type checker knows the Parameter
+    weight: Parameter  # or None, as the arguments say: PyTorch's too is a Parameter to type checkers
+    bias: Parameter  # or None, as the arguments say: PyTorch's too is a Parameter to type checkers
 
     def _register(self, names: Sequence[str], shape: Any, there: Sequence[bool], device: Any, dtype: Any) -> None:
         for name, needed in zip(names, there, strict=True):
