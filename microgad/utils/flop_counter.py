@@ -26,5 +26,13 @@ class FlopCounterMode:
     def __exit__(self, *exception: Any) -> None:
         pass
 
+    def get_total_flops(self) -> int:
+        """0: a summary that has entered none asks as well."""
+        return 0
+
+    def get_flop_counts(self) -> dict[str, dict[Any, int]]:
+        """Of no module."""
+        return {}
+
 
 _absent(globals())

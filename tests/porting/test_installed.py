@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import microgad as torch
+from microgad.utils import flop_counter
 from microgad.utils._pytree import LeafSpec, register_pytree_node, tree_flatten, tree_map
 
 
@@ -192,3 +193,12 @@ def test_formulas_of_kl_for_other_bases() -> None:
     assert torch.distributions.kl_divergence(Base(), torch.distributions.Normal(0.0, 1.0)) == 7  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="type_p"):
         torch.distributions.register_kl(1, Base)  # type: ignore[arg-type]
+
+
+def test_a_counter_of_operations_is_asked_without_being_entered() -> None:
+    """As Lightning's summary of a model does."""
+    counter = flop_counter.FlopCounterMode(display=False)
+    assert counter.get_total_flops() == 0
+    assert counter.get_flop_counts() == {}
+    with pytest.raises(NotImplementedError, match="count operations"), counter:
+        pass
