@@ -105,3 +105,20 @@ def test_derivatives_to_the_third_order_at_zero():
         (y,) = torch.autograd.grad(y, x, create_graph=True)
         found.append(y.item())
     assert found == [0.5, 0.0, 0.375]
+
+
+@pytest.mark.parametrize("alone", [2, 40])
+def test_polynomials_of_high_degrees_follow_their_recurrence(alone):
+    """Few numbers go on one by one from some degree on, many together."""
+    rng = np.random.default_rng(0)
+    x, n = rng.uniform(0, 2, 60), rng.integers(0, 100, 60)
+    n[:alone], x[1] = rng.integers(4000, 9000, alone), 1e20  # which overflows
+    expected = []
+    for value, degree in zip(x.tolist(), n.tolist(), strict=True):
+        before, p = 1.0, 1 - value
+        for k in range(1, degree):
+            before, p = p, ((2 * k + 1 - value) * p - k * before) / (k + 1)
+        expected.append(p if degree else 1.0)
+    found = torch.special.laguerre_polynomial_l(torch.tensor(x), torch.tensor(n)).cpu().numpy()
+    assert np.isnan(found[1])
+    np.testing.assert_array_equal(found, expected)

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import numpy as np
-from hypothesis import HealthCheck, core, given, seed, settings
+from hypothesis import HealthCheck, Phase, core, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
 
@@ -106,6 +106,8 @@ def hold_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]],
     saved = default_generator.get_state()
     options: dict[str, Any] = {} if examples is None else {"max_examples": examples}
     options |= {"deadline": None, "report_multiple_bugs": False, "suppress_health_check": list(HealthCheck)}
+    # A case is one value: to explain it, hypothesis would run it a hundred times to say that others fail as well.
+    options["phases"] = [phase for phase in settings().phases if phase is not Phase.explain]
     try:
         for_all(name, cases, every_example_obeys, **options)
     finally:

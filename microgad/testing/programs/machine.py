@@ -9,7 +9,7 @@ from textwrap import indent
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from ..strategies.program import leaf_steps, steps
@@ -236,5 +236,6 @@ def check_engine(
             deadline=None,
             report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),
+            phases=[phase for phase in settings().phases if phase is not Phase.explain],  # the program says it all
         ),
     )
