@@ -63,7 +63,7 @@ def _by_recurrence(x: Any, n: Any, first: Callable[..., Any], step: Callable[...
             going = np.flatnonzero((n > k) & (p == p))  # NaN stays
             if len(going) <= FEW:
                 out = np.where(n >= k, p, out)
-                for i in going.tolist():
+                for i in map(int, going):
                     out[i] = _alone(k, int(n[i]), x[i].item(), p[i].item(), before[i].item(), step)
                 return out
         if k >= low:
