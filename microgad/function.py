@@ -17,6 +17,7 @@ from .plan import VARARGS, Plan, parameters, stored
 from .state import State, current
 
 _SCALARS = frozenset((float, int, bool, complex))
+_FLOAT32 = np.dtype("float32")
 numbers = count()  # nodes are numbered as the tape grows: the engine's order
 _new = object.__new__
 
@@ -177,7 +178,7 @@ class Function:
         try:
             if pair:
                 dtype = a.dtype
-                if (dtype is not b.dtype or dtype.kind != "f") and cls.promote is not None:
+                if (dtype is not b.dtype or (dtype is not _FLOAT32 and dtype.kind != "f")) and cls.promote is not None:
                     a, b = arrays = cls.promote(arrays)
                 out = self.forward(a, b)
             else:

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import backend, dtypes, engine, errors, function, printing, state
 from .function import Function, Leaf
-from .lazy import Room, missing
+from .lazy import Room
 from .methods import Methods
 from .size import Size
 
@@ -367,11 +367,6 @@ class Tensor(Methods):
 
     def __dlpack_device__(self) -> Any:
         return self.array.__dlpack_device__()
-
-    if not TYPE_CHECKING:  # to a type checker every name would be there
-
-        def __getattr__(self, name):
-            raise AttributeError(missing(f"Tensor.{name}", name, dir(type(self))))
 
 
 _PLACE = ("grad", "base", "chain", "views", "accumulation_hooks", "retainer")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import copy
 import pickle
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -264,10 +266,24 @@ def test_dtypes_are_numpy_s_too() -> None:
 
 
 def test_a_missing_name_names_the_nearest() -> None:
-    with pytest.raises(AttributeError, match=r"Tensor\.reshap; the nearest name is reshape"):
-        torch.zeros(1).reshap  # noqa: B018
     with pytest.raises(AttributeError, match="the nearest name is zeros"):
         torch.zeroes  # noqa: B018
+
+
+def test_a_missing_method_is_told_by_python() -> None:
+    program = "import microgad as torch; torch.zeros(1).reshap"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stderr.endswith("Did you mean: 'reshape'?\n")
+
+
+def test_what_a_tensor_lacks_is_not_among_its_names() -> None:
+    x = torch.zeros(1)
+    with pytest.raises(AttributeError, match=r"microgad has no Tensor\.to_sparse_csr: arrays are dense; .*nearest"):
+        torch.Tensor.to_sparse_csr  # noqa: B018
+    assert not hasattr(x, "values")
+    assert "values" not in dir(x)
+    x.values = 3
+    assert x.values == 3
 
 
 @pytest.mark.host("what Tensors on the CPU say of themselves")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import node_hooks as node_hooks
+from .absent import Absences
 from .activation import Activation
 from .conversion import Conversion
 from .creation import Creation
@@ -34,6 +35,7 @@ class Methods(
     Conversion,
     Creation,
     Random,
+    Absences,
 ):
     """What a Tensor can do, beside being one: the base of Tensor, and of nothing else."""
 

@@ -1,0 +1,44 @@
+"""What PyTorch's Tensor has and microgad's lacks: each name says why when it is asked for."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from ..lazy import missing
+
+_TABLE = """
+bfloat16 ccol_indices chalf col_indices crow_indices dense_dim dequantize eig hash_tensor index indices int_repr ipu
+is_coalesced lstsq mtia q_per_channel_axis q_per_channel_scales q_per_channel_zero_points q_scale q_zero_point qscheme
+record_stream reinforce resize resize_as resize_as_sparse_ row_indices slice_inverse smm solve sparse_dim sparse_mask
+sparse_resize_ sparse_resize_and_clear_ sspaddmm storage_type symeig to_mkldnn to_padded_tensor to_sparse_bsc
+to_sparse_bsr to_sparse_coo to_sparse_csc to_sparse_csr values volatile xpu
+"""
+NAMES = frozenset(_TABLE.split())
+
+
+class Absent:
+    """A name that isn't there.
+
+    Each is written down, and of a typing mistake Python itself tells the nearest name, since a `__getattr__` of
+    Tensor would keep Python from finding `x.array` at once: it took a tenth of a small operation's time.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type) -> NoReturn:
+        known = [name for name in dir(owner) if name not in NAMES]
+        raise AttributeError(missing(f"Tensor.{self.name}", self.name, known))
+
+
+class Absences:
+    """The table of them."""
+
+    __slots__ = ()
+
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name not in NAMES]
+
+
+for name in NAMES:
+    setattr(Absences, name, Absent(name))
