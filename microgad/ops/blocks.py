@@ -17,9 +17,12 @@ BATCH_ON_GPU = 1 << 28
 
 
 def by_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
-    """What formula(out, *inputs), elementwise, writes into out."""
+    """What formula(out, *inputs), elementwise, writes into out. It is given arrays of one dimension or more."""
     first = inputs[0]
     out = layouts.empty_like(first)
+    if not first.ndim:
+        formula(*[x.reshape(1) for x in (out, *inputs)])
+        return out
     if (
         first.size <= IN_PLACE
         or type(first) is not np.ndarray

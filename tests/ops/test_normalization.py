@@ -5,6 +5,7 @@ import pytest
 
 import microgad as torch
 from microgad.ops.normalization import BatchNorm, batch_norm
+from microgad.ops.normalization.geometry import each
 
 
 def running(channels):
@@ -16,6 +17,14 @@ def test_each_channel_gets_mean_0_and_variance_1():
     y = batch_norm(x, None, None, training=True).array
     np.testing.assert_allclose(y.mean((0, 2, 3)), 0, atol=1e-5)
     np.testing.assert_allclose(y.var((0, 2, 3)), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (3, 3, 5), (4, 3, 5), (4, 3, 1), (4, 3, 5000), (4, 70, 4000), (4, 3, 0)])
+def test_each_channel_has_its_number_written_out_or_not(shape):
+    x = torch.randn(shape).array
+    values = torch.arange(float(shape[1])).array
+    column = values.reshape(-1, *(1,) * (len(shape) - 2))
+    np.testing.assert_array_equal(each(values, x) + x, column + x)
 
 
 @pytest.mark.parametrize("mean", [2**12, 2**20])

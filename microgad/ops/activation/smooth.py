@@ -114,8 +114,8 @@ class Silu(Function):
             np.negative(x, out=out)
             np.exp(out, out=out)
             below = out + 1
-            out *= x
             out /= below
+            out *= x
             out += 1
             out /= below
             out *= grad
@@ -217,19 +217,19 @@ class GeluTanh(Function):
 
         def slope(out: Any, grad: Any, x: Any) -> None:
             x = np.clip(x, -reach, reach)
-            square = x * x
-            np.multiply(square, -2 * CUBE, out=out)
-            out -= 2 * SLOPE
-            out *= x
-            np.exp(out, out=out)
-            below = out + 1
-            square *= 6 * CUBE
-            square += 2 * SLOPE
-            square *= x
-            out *= square
-            out /= below
+            e = np.square(x)
+            e *= -2 * CUBE
+            e -= 2 * SLOPE
+            np.multiply(e, x, out=out)  # -2u, of which x 2u' is made
+            np.exp(out, out=e)
+            out *= -3
+            x *= 4 * SLOPE
+            out -= x
+            out *= e
+            e += 1
+            out /= e
             out += 1
-            out /= below
+            out /= e
             out *= grad
 
         return by_blocks(slope, grad, x)

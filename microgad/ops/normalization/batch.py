@@ -12,7 +12,7 @@ from ...function import Function
 from ...state import composite
 from .. import layouts
 from ..spelling import tensors_only
-from .geometry import channel_size, check, column, flat, over_batch, size_rule
+from .geometry import channel_size, check, column, each, flat, over_batch, size_rule
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -32,27 +32,27 @@ class BatchNorm(Function):
         out = np.empty_like(input, order="C")
         x, centred = flat(input), flat(out)
         mean = np.einsum("ncp->c", x) / count
-        np.subtract(x, mean[:, None], out=centred)
+        np.subtract(x, each(mean, x), out=centred)
         # By how much the mean was rounded (the corrected two-pass algorithm; Chan, Golub and LeVeque, 1983).
         rest = np.einsum("ncp->c", centred) / count
         var = np.einsum("ncp,ncp->c", centred, centred) / count - rest * rest
         self.mean, self.inv_std = mean + rest, 1 / np.sqrt(var + self.eps)
         scale = self.inv_std if weight is None else self.inv_std * weight
-        centred *= scale[:, None]
-        centred += (-rest * scale if bias is None else bias - rest * scale)[:, None]
+        centred *= each(scale, x)
+        centred += each(-rest * scale if bias is None else bias - rest * scale, x)
         return layouts.laid_out_as(out, input), self.mean, var
 
     def backward(self, grad, input, weight, mean, inv_std):
         grad_out, grad_mean, grad_var = grad
-        g, count = flat(grad_out), channel_size(input) or 1
+        x, g, count = flat(input), flat(grad_out), channel_size(input) or 1
         grad_input = np.empty_like(input, order="C")
-        centred = np.subtract(flat(input), mean[:, None], out=flat(grad_input))
+        centred = np.subtract(x, each(mean, x), out=flat(grad_input))
         grad_weight = np.einsum("ncp,ncp->c", g, centred) * inv_std
         grad_bias = np.einsum("ncp->c", g)
         scale = inv_std if weight is None else inv_std * weight
-        centred *= ((2 * grad_var - scale * grad_weight * inv_std) / count)[:, None]
-        centred += ((grad_mean - scale * grad_bias) / count)[:, None]
-        centred += g * scale[:, None]
+        centred *= each((2 * grad_var - scale * grad_weight * inv_std) / count, x)
+        centred += each((grad_mean - scale * grad_bias) / count, x)
+        centred += g * each(scale, x)
         gradients = (grad_input, grad_weight, grad_bias)
         return tuple(x if needed else None for x, needed in zip(gradients, self.needs, strict=True))
 
@@ -77,9 +77,10 @@ class FixedBatchNorm(Function):
     def forward(self, input, mean, var, weight, bias):
         check(input, running_mean=mean, running_var=var, weight=weight, bias=bias)
         scale = self._scale(var, weight)
-        out = input * column(scale, input)
-        out += column(-mean * scale if bias is None else bias - mean * scale, input)
-        return layouts.laid_out_as(out, input)
+        x = flat(input)
+        out = x * each(scale, x)
+        out += each(-mean * scale if bias is None else bias - mean * scale, x)
+        return layouts.laid_out_as(out.reshape(input.shape), input)
 
     def grad_input(self, grad, var, weight):
         return grad * column(self._scale(var, weight), grad)

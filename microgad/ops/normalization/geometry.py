@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from ...errors import DtypeError, KindError, ShapeError
 
 
@@ -37,6 +39,19 @@ def flat(x: Any) -> Any:
 def column(x: Any, like: Any) -> Any:
     """(C) -> (C, 1, ...), to broadcast with (N, C, ...)"""
     return x.reshape((-1, *(1,) * (like.ndim - 2)))
+
+
+def each(values: Any, x: Any) -> Any:
+    """(C) to broadcast with x: (C) with (N, C); with (N, C, P) it is (C, 1), or (C, P), the same numbers.
+
+    NumPy takes as long to begin a row as for a thousand numbers, so for short rows of many images they are written out.
+    """
+    if x.ndim == 2:
+        return values
+    n, c, p = x.shape
+    if type(x) is not np.ndarray or n < 4 or not 1 < p <= 1 << 12 or c * p > 1 << 18:
+        return values[:, None]
+    return np.repeat(values, p).reshape(c, p)
 
 
 def over_batch(x: Any) -> Any:

@@ -13,7 +13,7 @@ from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
 from .. import layouts
 from ..spelling import tensors_only
-from .geometry import column
+from .geometry import column, each
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -30,7 +30,8 @@ class GroupNorm(Function):
 
     def forward(self, input, weight, bias):
         result = np.empty_like(input, order="C")
-        x, out = self._rows(input), self._rows(result)
+        x, out, viewed = self._rows(input), self._rows(result), result.reshape(self.view)
+        weight, bias = (None if a is None else each(a.reshape(-1), viewed) for a in (weight, bias))
         self.mean, self.inv_std = (np.zeros_like(x, shape=(self.rows, 1)) for _ in range(2))
         for rows, whole in self._parts(x):
             part, mean = out[rows], self.mean[rows]
@@ -45,30 +46,31 @@ class GroupNorm(Function):
                 var -= rest * rest
             inv_std = self.inv_std[rows] = 1 / np.sqrt(var + self.eps)
             part *= inv_std
-            part = result.reshape(self.view)[whole]
+            part = viewed[whole]
             if weight is not None:
-                part *= column(weight.reshape(-1), part)
+                part *= weight
             if bias is not None:
-                part += column(bias.reshape(-1), part)
+                part += bias
         return layouts.laid_out_as(result, input) if type(self) is GroupNorm else result
 
     def backward(self, grad, input, weight, mean, inv_std):
         grad_input = np.empty_like(input, order="C")
         x, g, out = (self._rows(a) for a in (input, grad, grad_input))
+        viewed = g.reshape(self.view)
+        weight = None if weight is None else each(weight.reshape(-1), viewed)
         grad_weight, grad_bias = (np.zeros_like(x, shape=math.prod(self.affine)) for _ in range(2))
         for rows, whole in self._parts(x):
             part, scaled = out[rows], g[rows]
             np.subtract(x[rows], mean[rows], out=part)
             part *= inv_std[rows]
             if self.needs[1]:
-                grad_weight += _by_channel(g.reshape(self.view)[whole], out.reshape(self.view)[whole])
+                grad_weight += _by_channel(viewed[whole], out.reshape(self.view)[whole])
             if self.needs[2]:
-                grad_bias += _by_channel(g.reshape(self.view)[whole])
+                grad_bias += _by_channel(viewed[whole])
             if not self.needs[0]:
                 continue
             if weight is not None:
-                scaled = g.reshape(self.view)[whole]
-                scaled = (scaled * column(weight.reshape(-1), scaled)).reshape(part.shape)
+                scaled = (viewed[whole] * weight).reshape(part.shape)
             part *= _dot(scaled, part) / -(x.shape[1] or 1)
             part += scaled
             if self.centred:
@@ -79,10 +81,10 @@ class GroupNorm(Function):
 
     def _parts(self, x: Any) -> Iterator[tuple[slice, slice]]:
         """Slices of x's rows, each of which stays in the cache, and the same as slices of the view."""
-        each = self.rows // (self.view[0] or 1) or 1
-        count = max(1, BLOCK // (each * x.shape[1] or 1))
+        group = self.rows // (self.view[0] or 1) or 1
+        count = max(1, BLOCK // (group * x.shape[1] or 1))
         for i in range(0, self.view[0], count):
-            yield slice(each * i, each * (i + count)), slice(i, i + count)
+            yield slice(group * i, group * (i + count)), slice(i, i + count)
 
     def decomposition(self, input, weight, bias):
         x = self._rows(input)
