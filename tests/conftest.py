@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -66,6 +68,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("numprocesses", None):  # of pytest-xdist: there is a process for each core
+        for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ.setdefault(name, "1")
     config.addinivalue_line("markers", "host(reason): what a test says holds on the CPU alone")
     second = on_a_device(config)
     hypothesis.settings.load_profile("thorough" if config.getoption("--thorough") else "device" if second else "gate")
@@ -88,6 +93,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items if on_a_device(config) else ():
         if mark := item.get_closest_marker("host"):
             item.add_marker(pytest.mark.skip(reason=mark.args[0]))
+
+
+def pytest_collection_finish() -> None:
+    """The collector needn't look through all tests and all modules each time: half a second a look."""
+    gc.collect()
+    gc.freeze()
 
 
 def place(node: pytest.Item | pytest.Collector) -> AbstractContextManager[object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
@@ -126,10 +127,15 @@ def _reached(cls: type[Function], method: Any) -> dict[FunctionType, None]:
                 owner, x = x, x.forward
             elif x is None and not name.startswith("grad_") and name not in ("apply", "forward", "adjoint"):
                 x = getattr(owner, name, None)
-            home, public = str(getattr(x, "__module__", "")), getattr(microgad, getattr(x, "__name__", ""), None) is x
-            if home.startswith("microgad.ops") and not home.startswith(ARGUMENTS) and not public:
+            home, name = str(getattr(x, "__module__", "")), getattr(x, "__name__", "")
+            if home.startswith("microgad.ops") and not home.startswith(ARGUMENTS) and x is not _public(name):
                 stack.append((owner, x))
     return found
+
+
+@cache
+def _public(name: str) -> Any:
+    return getattr(microgad, name, None)
 
 
 def _names(code: CodeType) -> Iterator[str]:

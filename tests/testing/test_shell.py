@@ -207,7 +207,7 @@ def test_on_a_terminal_a_bar_goes_through_all_examples(check, module, monkeypatc
     shown = terminal.getvalue()
     assert "  0 %|" in shown
     assert "left" in shown
-    assert ":Cube" in shown
+    assert ":Cube" in shown or ":Double" in shown
 
 
 def test_the_bar_is_moved_by_every_example_and_ends_full(monkeypatch):

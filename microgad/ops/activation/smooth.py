@@ -216,15 +216,15 @@ class GeluTanh(Function):
         reach = 9.5 if x.dtype == np.float32 else 20.0  # beyond, nothing changes, and e⁻²ᵘ overflows
 
         def slope(out: Any, grad: Any, x: Any) -> None:
-            x = np.clip(x, -reach, reach)
-            e = np.square(x)
+            held = np.clip(x, -reach, reach)
+            e = np.square(held)
             e *= -2 * CUBE
             e -= 2 * SLOPE
-            np.multiply(e, x, out=out)  # -2u, of which x 2u' is made
+            np.multiply(e, held, out=out)  # -2u, of which x 2u' is made
             np.exp(out, out=e)
             out *= -3
-            x *= 4 * SLOPE
-            out -= x
+            held *= 4 * SLOPE
+            out -= held
             out *= e
             e += 1
             out /= e
