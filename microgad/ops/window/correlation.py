@@ -95,8 +95,8 @@ def transpose(y: Any, weight: Any, bias: Any, window: Window, groups: int) -> An
     n, o, c, kernel, y = len(y), len(weight) // groups, weight.shape[1], window.kernel, contiguous(y)
     weight, area = weight.reshape(groups, o, c, *kernel), math.prod(kernel)
     few = o <= min(2 * c * kernel[0], n * math.prod(window.out))
-    depthwise = o == c == max(window.dilation) == 1  # adding to cells a stride apart takes longer than the products
-    if few if max(window.stride) == 1 else depthwise:
+    fewer = o <= 2 * c and max(window.dilation) == 1  # adding to cells a stride apart takes longer than copying
+    if few if max(window.stride) == 1 else fewer:
         return by_phases(y, weight, bias, window)
     matrix = np.swapaxes(weight.reshape(groups, o, c * area), 1, 2)
     oh, row = window.out[0], math.prod(window.out[1:])
