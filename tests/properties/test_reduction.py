@@ -18,6 +18,7 @@ from microgad.ops.reduction import (
     Argmin,
     Cdist,
     CountNonzero,
+    Deviation,
     Max,
     Mean,
     Min,
@@ -97,7 +98,7 @@ def test_var(draw):
 
 
 @few
-@checks(Mean, Var)
+@checks(Mean, Var, Deviation)
 def test_std_and_mean(draw):
     x = draw(tensors(shapes(min_dims=1, min_side=2), requires_grad=True, unique=True))
     dim = draw(axes(x.ndim))

@@ -25,7 +25,7 @@ from .quantiles import nanquantile, quantile
 from .scans import Cummax, Cummin, Cumsum, Diff, LogCumSumExp, cummax, cummin, cumsum, diff, logcumsumexp
 from .segments import segment_reduce
 from .sums import Mean, Sum, mean, nanmean, nansum, sum
-from .variance import Var, corrcoef, cov, std, std_mean, var, var_mean
+from .variance import Deviation, Var, corrcoef, cov, std, std_mean, var, var_mean
 
 __all__ = [
     "All",
@@ -40,6 +40,7 @@ __all__ = [
     "Cummin",
     "Cumprod",
     "Cumsum",
+    "Deviation",
     "Diff",
     "LogCumSumExp",
     "Max",

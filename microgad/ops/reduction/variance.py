@@ -13,7 +13,7 @@ from ...function import Function
 from ...naming import called
 from ...state import composite
 from .. import layouts
-from ..elementwise import clamp, complex, conj, imag, real, where
+from ..elementwise import Select, clamp, complex, conj, imag, real
 from ..linalg.products import matmul
 from ..out import into
 from ..spelling import numpy_spelling
@@ -48,6 +48,19 @@ class Var(Function):
         if n <= 0:
             return grad * np.where(centred == 0, math.nan, math.inf)
         return grad * (np.conjugate(centred) if self.complex else centred) * (2 / n)
+
+
+class Deviation(Function):
+    """The root of a variance. Where it is 0 its derivative is 0."""
+
+    symbol = "√"
+
+    def forward(self, variance):
+        return np.sqrt(variance)
+
+    def grad_variance(self, grad, out):
+        constant = out == 0
+        return Select.apply(np.logical_not(constant), grad / (2 * (out + np.astype(constant, out.dtype))))
 
 
 def _var(op: str, input: Tensor, dim: Any, unbiased: bool | None, keepdim: bool, correction: float | None) -> Any:
@@ -124,7 +137,7 @@ def std(
     >>> torch.std(torch.tensor([1.0, 2.0, 4.0]))
     tensor(1.5275)
     """
-    return into(out, _root(_var("std", input, dim, unbiased, keepdim, correction)[0]))
+    return into(out, Deviation.apply(_var("std", input, dim, unbiased, keepdim, correction)[0]))
 
 
 @numpy_spelling
@@ -144,14 +157,7 @@ def std_mean(
     (tensor(1.4142), tensor(2.))
     """
     found, axis = _var("std_mean", input, dim, unbiased, keepdim, correction)
-    return into(out, (_root(found), Mean.apply(input, axis=axis, keepdims=keepdim)))
-
-
-def _root(variance: Tensor) -> Tensor:
-    if variance.node is None:
-        return variance.sqrt()
-    constant = variance == 0
-    return where(constant, 0.0, where(constant, 1.0, variance).sqrt())
+    return into(out, (Deviation.apply(found), Mean.apply(input, axis=axis, keepdims=keepdim)))
 
 
 @composite
