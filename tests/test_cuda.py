@@ -212,18 +212,38 @@ def test_numpy_wants_cpu_first() -> None:
 
 @pytest.mark.usefixtures("cuda")
 @pytest.mark.parametrize("ufunc", [np.add, np.multiply, np.maximum, np.minimum])
-def test_places_that_come_more_than_once(ufunc: Any) -> None:
-    """Also by ufuncs that CuPy has no `at` of."""
+@pytest.mark.parametrize("dtype", ["float64", "float16", "complex64", "int64", "int8", "uint8", "bool"])
+def test_places_that_come_more_than_once(ufunc: Any, dtype: str) -> None:
+    """Also by ufuncs that CuPy has no `at` of, and in dtypes that CUDA has no atomic operations on."""
+    if dtype == "complex64" and ufunc in (np.maximum, np.minimum):
+        return  # complex numbers have no order
     rng = np.random.default_rng(0)
     for index in (rng.integers(0, 3, 9), (slice(None), rng.integers(0, 4, 6)), rng.integers(0, 3, (2, 3))):
-        x = rng.uniform(1, 2, (3, 4))
-        values = rng.uniform(1, 2, x[index].shape)
+        x = rng.integers(1, 4, (3, 4)).astype(dtype)  # in any order the same
+        values = rng.integers(1, 4, x[index].shape).astype(dtype)
+        if dtype == "complex64":
+            x, values = x * (1 + 1j), values * (1 - 1j)
         expected, found = x.copy(), backend.to_device(x, "cuda")
         ufunc.at(expected, index, values)
         there = index if isinstance(index, tuple) else (index,)
         there = tuple(i if isinstance(i, slice) else backend.like(i, found) for i in there)
         places.at(ufunc, found, there, backend.like(values, found))
-        np.testing.assert_allclose(backend.to_numpy(found), expected)
+        np.testing.assert_array_equal(backend.to_numpy(found), expected)
+
+
+@pytest.mark.usefixtures("cuda")
+def test_gradients_of_complex_numbers_add_up_there() -> None:
+    """CUDA has no atomic addition of them."""
+    at = torch.tensor([0, 2, 0])
+    calls: list[Callable[[Any], Any]] = [
+        lambda x: F.embedding(at.to(x.device), x), lambda x: x[at.to(x.device)],
+        lambda x: x.gather(0, at.to(x.device)[:, None]), lambda x: x.as_strided((3, 2), (1, 1)),
+        lambda x: torch.zeros(3, 2, dtype=x.dtype, device=x.device).index_add(0, at.to(x.device), x),
+    ]  # fmt: skip
+    x = torch.tensor([[1 + 2j, 3 - 1j], [0j, 2j], [1 - 1j, 5 + 0j]], requires_grad=True)
+    for call in calls:
+        found = [torch.autograd.grad((call(y) ** 2).abs().sum(), x)[0].tolist() for y in (x, x.cuda())]
+        assert found[1] == found[0]
 
 
 def test_gradients_are_checked_there(cuda: None) -> None:

@@ -12,7 +12,7 @@ from ..errors import ArgumentError, CallError, DimError, DtypeError, ShapeError
 from ..function import Function, LinearMap
 from ..state import composite, observed
 from .elementwise import Select
-from .indexing import Gather
+from .indexing import Gather, places
 from .indexing.rows import add_rows
 from .spelling import numpy_spelling, tensors_only
 
@@ -35,10 +35,10 @@ class Rows(LinearMap):
         index = self.index.reshape(-1)
         rows = grad.reshape((len(index), self.x_shape[1]))
         if backend.is_gpu(out):
-            backend.add_at(out, index, rows)
+            places.add(out, (index,), rows)
         elif rows.size < SMALL:
-            places = index[:, None].astype(np.intp) * rows.shape[1] + np.arange(rows.shape[1])
-            np.add.at(out.reshape(-1), places.reshape(-1), rows.reshape(-1))  # far faster on numbers than on rows
+            cells = index[:, None].astype(np.intp) * rows.shape[1] + np.arange(rows.shape[1])
+            np.add.at(out.reshape(-1), cells.reshape(-1), rows.reshape(-1))  # far faster on numbers than on rows
         else:
             add_rows(out, index, rows)
         return out

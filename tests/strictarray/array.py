@@ -32,6 +32,8 @@ METHODS = {
     "reduceat": {"add"},
     "at": {"add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor"},
 }
+# Of which dtypes CUDA has atomic operations.
+ATOMIC = {"add": "ilqILQefd", "subtract": "iI", "maximum": "ilqILQfd", "minimum": "ilqILQfd"}
 WRAPPING = {np.take: "a", np.take_along_axis: "arr", np.put_along_axis: "arr"}  # indices out of range
 SCALARS = (bool, int, float, complex, np.generic)
 transfers: Counter[str] = Counter()  # how often values came to the host, and how
@@ -285,6 +287,8 @@ def check_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: Any) -> bool:
         raise TypeError(f"CuPy has no ufunc {name}")
     if method != "__call__" and method != "outer" and name not in METHODS.get(method, ()):
         raise NotImplementedError(f"`{name}.{method}` is not supported in CuPy")
+    if method == "at":
+        check_scattered(name, inputs[0])
     for x in (*inputs, *kwargs.get("out", ())):
         if isinstance(x, np.ndarray):
             raise TypeError(f"Unsupported type {np.ndarray}")
@@ -295,6 +299,12 @@ def check_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: Any) -> bool:
     if method == "__call__" and name in UFUNCS:
         check_dtypes(name, inputs, UFUNCS[name])
     return True
+
+
+def check_scattered(name: str, target: Any) -> None:
+    """Raise TypeError where there is no atomic operation on the target's dtype."""
+    if target.dtype.char not in ATOMIC.get(name, "ilqILQ"):
+        raise TypeError(f"cupy.{name}.at doesn't support {target.dtype} as data type")
 
 
 def check_function(func: Any, args: Any, kwargs: Any) -> None:

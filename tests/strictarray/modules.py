@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .array import bare, ndarray, wrapped
+from .array import bare, check_scattered, ndarray, wrapped
 
 
 def asarray(x: Any, dtype: Any = None) -> ndarray:
@@ -29,6 +29,7 @@ def scatter(ufunc: Any) -> Any:
     """target[index] op= values, each as often as it comes."""
 
     def into(target: ndarray, index: Any, values: Any) -> None:
+        check_scattered(ufunc.__name__, target)
         ufunc.at(target._a, bare(index), bare(values))
 
     return into

@@ -101,6 +101,14 @@ def test_dtypes_that_cupy_has_no_loops_for(x: Any) -> None:
             call()
 
 
+@pytest.mark.parametrize("dtype", ["complex64", "int8", "bool"])
+def test_dtypes_that_cuda_has_no_atomic_operations_on(dtype: str) -> None:
+    target, at = asarray(np.ones(3, dtype)), asarray(np.array([0, 0]))
+    for call in (lambda: backend.at(np.add, target, at, 1), lambda: np.add.at(target, at, 1)):
+        with pytest.raises(TypeError, match=rf"cupy\.add\.at doesn't support {dtype}"):
+            call()
+
+
 def test_an_index_out_of_range_wraps(x: Any) -> None:
     at = asarray(np.array([3, -4, 7]))
     assert x[at].tolist() == [1.0, 3.0, -2.0]

@@ -18,6 +18,7 @@ FEW = 500  # values for which NumPy's own ways are as fast
 WIDE = 32  # values that make a row worth moving as a whole
 OFTEN = 8  # rows for each place, from which on their sum is made first,
 LARGE = 1 << 18  # where they have as many values
+ATOMIC = {np.add: "ilqILQefd", np.maximum: "ilqILQfd", np.minimum: "ilqILQfd"}  # dtypes that CUDA's operations take
 ALL = slice(None)
 BASIC = frozenset((int, slice, type(None), type(...)))
 
@@ -141,10 +142,22 @@ def at(ufunc: Any, x: Any, index: Any, values: Any) -> None:
 
 
 def _scatter(ufunc: Any, x: Any, index: Any, values: Any) -> None:
-    """The same on a GPU also for multiplication, which CuPy has no `at` of: in turns in which a place comes once."""
-    if not backend.is_gpu(x) or ufunc is not np.multiply:
+    """The same on a GPU also where it has no atomic operation: of complex numbers, of small ones, multiplication."""
+    if not backend.is_gpu(x) or (ufunc is not np.multiply and x.dtype.char in ATOMIC[ufunc]):
         backend.at(ufunc, x, index, values)
-        return
+    elif ufunc is np.multiply:
+        _in_turns(x, index, values)
+    elif x.dtype.kind == "c":
+        backend.at(ufunc, x.real, index, values.real)
+        backend.at(ufunc, x.imag, index, values.imag)
+    else:
+        wide = x.astype(np.float32 if x.dtype.kind == "f" else np.int64)
+        backend.at(ufunc, wide, index, values)
+        x[...] = wide
+
+
+def _in_turns(x: Any, index: Any, values: Any) -> None:
+    """Multiplied, which CuPy has no `at` of: in turns in which a place comes once."""
     where = backend.like(np.arange(x.size), x).reshape(x.shape)[index]
     values, where = np.broadcast_to(values, where.shape).reshape(-1), where.reshape(-1)
     order = np.argsort(where)  # CuPy's is stable

@@ -12,6 +12,7 @@ from ... import backend
 from ...errors import ArgumentError, ShapeError
 from ...function import LinearMap
 from ...placement import Geometry, geometry, memory_of, overlaps
+from ..indexing import places
 from ..spelling import tensors_only
 from .dims import dim_of
 from .shape import reshape
@@ -60,7 +61,7 @@ class AsStrided(LinearMap):
         """A memory with the elements of x at their places; what comes to one place is added up."""
         memory = np.zeros_like(x, shape=(self.extent,))
         if overlaps(*place[:2]):
-            backend.add_at(memory, backend.like(_at(np.arange(self.extent), place), x), x)
+            places.add(memory, backend.like(_at(np.arange(self.extent), place), x), x)
         else:
             _at(memory, place)[...] = x
         return memory
