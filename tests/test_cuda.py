@@ -246,6 +246,16 @@ def test_gradients_of_complex_numbers_add_up_there() -> None:
         assert found[1] == found[0]
 
 
+@pytest.mark.usefixtures("cuda")
+def test_logic_of_complex_numbers() -> None:
+    """Which CuPy doesn't have."""
+    x, y = torch.tensor([0j, 1j, 2 + 0j]).cuda(), torch.tensor([0j, 0j, 1 + 1j]).cuda()
+    found = [torch.logical_and(x, y), x.logical_or(y), x.logical_xor(y), torch.logical_not(x), x.clone().logical_and_(y)]
+    assert [z.tolist() for z in found] == [
+        [False, False, True], [False, True, True], [False, True, False], [True, False, False], [0j, 0j, 1 + 0j],
+    ]  # fmt: skip
+
+
 def test_gradients_are_checked_there(cuda: None) -> None:
     x = torch.randn(3, 4, dtype=torch.float64).cuda().requires_grad_()
     y = torch.randn(4, 2, dtype=torch.float64).cuda().requires_grad_()

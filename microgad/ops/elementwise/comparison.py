@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from ...tensor import Operand, Tensor
 
 
-def without_derivative(name: str, symbol: str, ufunc: np.ufunc, kinds: str, module: str = __name__) -> type[Function]:
+def without_derivative(
+    name: str, symbol: str, ufunc: np.ufunc, kinds: str, module: str = __name__, promotion: Any = dtypes.promote
+) -> type[Function]:
     """An operation of two operands whose result has no derivative, and which takes arrays of these kinds of dtype."""
 
     def forward(self: Function, a: Any, b: Any) -> Any:
         return ufunc(a, b)
 
-    body = {"forward": forward, "symbol": symbol, "numpy": ufunc, "promote": dtypes.only(kinds)}
+    body = {"forward": forward, "symbol": symbol, "numpy": ufunc, "promote": dtypes.only(kinds, promotion)}
     return type(name, (Function,), {**body, "__doc__": f"a {symbol} b, broadcast.", "__module__": module})
 
 

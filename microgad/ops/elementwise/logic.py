@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,9 +16,14 @@ if TYPE_CHECKING:
     from ...tensor import Operand, Tensor
 
 
-LogicalAnd: type[Function] = without_derivative("LogicalAnd", "∧", np.logical_and, "biufc", __name__)
-LogicalOr: type[Function] = without_derivative("LogicalOr", "∨", np.logical_or, "biufc", __name__)
-LogicalXor: type[Function] = without_derivative("LogicalXor", "⊻", np.logical_xor, "biufc", __name__)
+def _truths(arrays: list[Any]) -> list[Any]:
+    """Operands of one dtype; of complex ones whether they are nonzero: CuPy has no logic of complex numbers."""
+    return [x != 0 if np.dtype(getattr(x, "dtype", type(x))).kind == "c" else x for x in dtypes.promote(arrays)]
+
+
+LogicalAnd: type[Function] = without_derivative("LogicalAnd", "∧", np.logical_and, "biufc", __name__, _truths)
+LogicalOr: type[Function] = without_derivative("LogicalOr", "∨", np.logical_or, "biufc", __name__, _truths)
+LogicalXor: type[Function] = without_derivative("LogicalXor", "⊻", np.logical_xor, "biufc", __name__, _truths)
 BitwiseAnd: type[Function] = without_derivative("BitwiseAnd", "&", np.bitwise_and, "biu", __name__)
 BitwiseOr: type[Function] = without_derivative("BitwiseOr", "|", np.bitwise_or, "biu", __name__)
 BitwiseXor: type[Function] = without_derivative("BitwiseXor", "^", np.bitwise_xor, "biu", __name__)
@@ -56,7 +61,7 @@ def logical_xor(input: Tensor, other: Operand, *, out: Tensor | None = None) -> 
 class LogicalNot(Function):
     """Not x."""
 
-    symbol, numpy = "¬", np.logical_not
+    symbol, numpy, promote = "¬", np.logical_not, staticmethod(_truths)
 
     def forward(self, x):
         return np.logical_not(x)
