@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -99,18 +100,18 @@ def as_strided(x: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
 
 def at(ufunc: Any, target: Any, index: Any, values: Any) -> None:
     """target[index] = ufunc(target[index], values), where an index that comes more than once counts each time."""
-    if is_gpu(target):
-        import cupyx
-
-        scatter = {np.add: cupyx.scatter_add, np.maximum: cupyx.scatter_max, np.minimum: cupyx.scatter_min}
-        scatter[ufunc](target, index, values)
-    else:
-        ufunc.at(target, index, values)
+    name = f"scatter_{ufunc.__name__[:3]}"  # add, max, min
+    (getattr(sys.modules["cupyx"], name) if is_gpu(target) else ufunc.at)(target, index, values)
 
 
 def add_at(target: Any, index: Any, values: Any) -> None:
     """target[index] += values, where an index that comes more than once counts each time."""
     at(np.add, target, index, values)
+
+
+def checked(x: Any) -> Any:
+    """A context in which linear algebra on the device of `x` raises LinAlgError: CuPy's gives whatever comes out."""
+    return sys.modules["cupyx"].errstate(linalg="raise") if is_gpu(x) else nullcontext()
 
 
 def empty_cache() -> None:

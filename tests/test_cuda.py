@@ -250,10 +250,32 @@ def test_gradients_of_complex_numbers_add_up_there() -> None:
 def test_logic_of_complex_numbers() -> None:
     """Which CuPy doesn't have."""
     x, y = torch.tensor([0j, 1j, 2 + 0j]).cuda(), torch.tensor([0j, 0j, 1 + 1j]).cuda()
-    found = [torch.logical_and(x, y), x.logical_or(y), x.logical_xor(y), torch.logical_not(x), x.clone().logical_and_(y)]
-    assert [z.tolist() for z in found] == [
-        [False, False, True], [False, True, True], [False, True, False], [True, False, False], [0j, 0j, 1 + 0j],
-    ]  # fmt: skip
+    found = [torch.logical_and(x, y), x.logical_or(y), x.logical_xor(y), torch.logical_not(x)]
+    no, yes = False, True
+    assert [z.tolist() for z in found] == [[no, no, yes], [no, yes, yes], [no, yes, no], [yes, no, no]]
+    assert x.logical_and_(y).tolist() == [0, 0, 1]
+
+
+@pytest.mark.usefixtures("cuda")
+def test_matrices_that_have_no_inverse() -> None:
+    """CuPy's linear algebra gives whatever comes out, unless it is asked for errors."""
+    singular = torch.ones(3, 2, 2).cuda()
+    for call in (torch.linalg.inv, torch.linalg.cholesky, lambda x: torch.linalg.solve(x, x), torch.inverse):
+        with pytest.raises(torch.linalg.LinAlgError):
+            call(singular - 2)
+    assert torch.linalg.inv_ex(singular).info.tolist() == [2, 2, 2]
+    assert torch.linalg.cholesky_ex(singular - 2).info.tolist() == [1, 1, 1]
+    triangle = torch.linalg.solve_triangular(torch.zeros(1, 1).cuda(), torch.ones(1, 1).cuda(), upper=True)
+    assert triangle.tolist() == [[float("inf")]]
+
+
+@pytest.mark.usefixtures("cuda")
+def test_equations_of_several_right_hand_sides() -> None:
+    """CuPy's solve doesn't broadcast."""
+    a, b = torch.randn(2, 1, 3, 3, dtype=torch.float64), torch.randn(4, 3, 2, dtype=torch.float64)
+    solved = torch.linalg.solve(a.cuda(), b.cuda()), torch.linalg.solve_triangular(a.cuda(), b.cuda(), upper=True)
+    torch.testing.assert_close(solved[0].cpu(), torch.linalg.solve(a, b))
+    torch.testing.assert_close(solved[1].cpu(), torch.linalg.solve_triangular(a, b, upper=True))
 
 
 def test_gradients_are_checked_there(cuda: None) -> None:

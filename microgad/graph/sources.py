@@ -27,6 +27,7 @@ OURS = {
     "to_numpy": "{} = np.asarray",
     "at": "def {}(ufunc, target, index, values):\n    ufunc.at(target, index, values)",
     "add_at": "{} = np.add.at",
+    "checked": "def {}(x):\n    return np.errstate()",
     "current": 'class {}:\n    path = ""  # of the module that is at work: a program has none',
     "Tensor": 'class {}:\n    """There are arrays alone."""',
 }

@@ -22,6 +22,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from .askers import a_test_asks, check_fetch
+from .linear_algebra import check_solve, computed
 
 SURFACE = json.loads(Path(__file__).with_name("surface.json").read_text())
 FUNCTIONS, UFUNCS = SURFACE["functions"], SURFACE["ufuncs"]
@@ -187,7 +188,7 @@ class ndarray:
             array, indices, axis = given[WRAPPING[func]], given["indices"], given.get("axis")
             given["indices"] = indices % max(array.size if axis is None else array.shape[axis], 1)
             args, kwargs = (), given
-        found = func(*args, **kwargs)
+        found = computed(func, args, kwargs)
         if func is np.diagonal:
             found.flags.writeable = True  # as everything is there
         return wrapped(found)
@@ -323,6 +324,8 @@ def check_function(func: Any, args: Any, kwargs: Any) -> None:
         if theirs != name and (theirs is None or theirs in names or name in parameters):
             raise TypeError(f"{func.__name__}()'s argument {i} is {name} in NumPy, {theirs} in CuPy")
     refuse_host_arrays((args, kwargs))
+    if func is np.linalg.solve:
+        check_solve(*args)
 
 
 @functools.cache

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .array import bare, check_scattered, ndarray, wrapped
+from .linear_algebra import errstate
 
 
 def asarray(x: Any, dtype: Any = None) -> ndarray:
@@ -60,7 +61,7 @@ def modules() -> dict[str, ModuleType]:
     vars(cupy)["is_stand_in"] = True
     kinds = {"add": np.add, "max": np.maximum, "min": np.minimum}
     scatters = {f"scatter_{name}": scatter(ufunc) for name, ufunc in kinds.items()}
-    return {"cupy": cupy, "cupyx": _Namespace("cupyx", **scatters)}
+    return {"cupy": cupy, "cupyx": _Namespace("cupyx", errstate=errstate, **scatters)}
 
 
 @contextmanager

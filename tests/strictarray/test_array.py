@@ -109,6 +109,15 @@ def test_dtypes_that_cuda_has_no_atomic_operations_on(dtype: str) -> None:
             call()
 
 
+def test_linear_algebra_raises_where_it_is_asked_to() -> None:
+    zeros, b = asarray(np.zeros((2, 2))), asarray(np.ones((3, 2, 1)))
+    assert np.isnan(np.linalg.inv(zeros).get()).all()
+    with backend.checked(zeros), pytest.raises(np.linalg.LinAlgError):
+        np.linalg.inv(zeros)
+    with pytest.raises(TypeError, match="b must have"):
+        np.linalg.solve(zeros, b)
+
+
 def test_an_index_out_of_range_wraps(x: Any) -> None:
     at = asarray(np.array([3, -4, 7]))
     assert x[at].tolist() == [1.0, 3.0, -2.0]

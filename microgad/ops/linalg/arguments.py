@@ -44,6 +44,15 @@ def eye(x: Any, n: int, m: int | None = None) -> Any:
     return backend.like(np.eye(n, m), values(x), np.dtype(x.dtype))
 
 
+def broadcast_solve(a: Any, b: Any) -> Any:
+    """A⁻¹ B of bare arrays of matrices whose leading axes broadcast: CuPy's don't by themselves."""
+    if a.shape[:-2] != b.shape[:-2]:
+        lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        a, b = np.broadcast_to(a, lead + a.shape[-2:]), np.broadcast_to(b, lead + b.shape[-2:])
+    with backend.checked(a):
+        return np.linalg.solve(a, b)
+
+
 def off_diagonal(x: Any, differences: Any) -> Any:
     """x / differences with a zero diagonal; 0 / 0 is 0: what no gradient reaches has no say where values coincide."""
     idle = np.logical_or(eye(x, x.shape[-1]) != 0, np.logical_and(differences == 0, x == 0))

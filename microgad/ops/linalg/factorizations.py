@@ -33,7 +33,8 @@ class Cholesky(Function):
     symbol, numpy, conjugates = "LLᴴ", np.linalg.cholesky, False
 
     def forward(self, x):
-        return np.linalg.cholesky(adjoint(x) if self.upper else x)
+        with backend.checked(x):
+            return np.linalg.cholesky(adjoint(x) if self.upper else x)
 
     def grad_x(self, grad, out):
         inner = np.tril(np.matmul(adjoint(out), grad))
@@ -122,7 +123,8 @@ def _first_bad_minor(x: Any) -> Any:
 
 def _is_definite(x: Any) -> bool:
     try:
-        np.linalg.cholesky(x)
+        with backend.checked(x):
+            np.linalg.cholesky(x)
     except np.linalg.LinAlgError:
         return False
     return True

@@ -15,7 +15,7 @@ from ..elementwise import log, where
 from ..movement import permute, reshape, squeeze, unsqueeze
 from ..out import into
 from ..spelling import numpy_spelling
-from .arguments import adjoint, eye, floating, is_complex, matrices, swap, values
+from .arguments import adjoint, broadcast_solve, eye, floating, is_complex, matrices, swap, values
 from .factorizations import factored
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ class Inv(Function):
     symbol, numpy = "A⁻¹", np.linalg.inv
 
     def forward(self, x):
-        return np.linalg.inv(x)
+        with backend.checked(x):
+            return np.linalg.inv(x)
 
     def grad_x(self, grad, out):
         t = swap(out)
@@ -41,7 +42,7 @@ class Solve(Function):
     symbol, broadcasts = "A⁻¹B", True
 
     def forward(self, a, b):
-        return np.linalg.solve(a, b)
+        return broadcast_solve(a, b)
 
     def backward(self, grad, a, out):
         solved = Solve.apply(swap(a), grad)

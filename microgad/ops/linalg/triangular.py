@@ -14,7 +14,7 @@ from ...function import Function
 from ...state import composite
 from ..out import into
 from ..spelling import numpy_spelling
-from .arguments import adjoint, eye, floating, matrices, swap
+from .arguments import adjoint, broadcast_solve, eye, floating, matrices, swap
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -66,7 +66,7 @@ def _last_substituted(a: Any, b: Any, unit: bool) -> Any:
     block = np.where(backend.like(_upper(n, int(unit)), a), a, eye(a, n) if unit else 0)
     if math.prod(a.shape[:-2]) < MANY * n or n * b.shape[-1] > SMALL:
         try:
-            return np.linalg.solve(block, b)  # exchanges no rows of an upper triangle
+            return broadcast_solve(block, b)  # exchanges no rows of an upper triangle
         except np.linalg.LinAlgError:
             pass
     return _row_by_row(block, b)
