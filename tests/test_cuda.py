@@ -278,6 +278,36 @@ def test_equations_of_several_right_hand_sides() -> None:
     torch.testing.assert_close(solved[1].cpu(), torch.linalg.solve_triangular(a, b, upper=True))
 
 
+MAKERS: list[Callable[..., Any]] = [
+    lambda **out: torch.zeros(3, **out), lambda **out: torch.full((3,), 2.0, **out), lambda **out: torch.eye(3, **out),
+    lambda **out: torch.arange(3.0, **out), lambda **out: torch.linspace(0, 1, 3, **out),
+    lambda **out: torch.logspace(0, 1, 3, **out), lambda **out: torch.rand(3, **out),
+    lambda **out: torch.normal(0, 1, (3,), **out), lambda **out: torch.randint(3, (3,), **out),
+    lambda **out: torch.randperm(3, **out), lambda **out: torch.fft.fftfreq(3, **out),
+    lambda **out: torch.fft.rfftfreq(3, **out),
+]  # fmt: skip
+
+
+@pytest.mark.usefixtures("cuda")
+@pytest.mark.parametrize("make", MAKERS)
+def test_an_out_says_where_a_tensor_is_made(make: Callable[..., Any]) -> None:
+    torch.manual_seed(0)
+    expected = make()
+    for out in (torch.empty_like(expected, device="cuda"), torch.empty(0, dtype=expected.dtype, device="cuda")):
+        torch.manual_seed(0)
+        assert make(out=out) is out
+        assert str(out.device) == "cuda:0"
+        assert out.tolist() == expected.tolist()
+
+
+@pytest.mark.usefixtures("cuda")
+def test_what_accumulates_over_one_element_is_new() -> None:
+    x = torch.ones(2, 1).cuda()
+    for y in (x.cumprod(1), x.cumsum(1), x.logcumsumexp(1), x.cummax(1)[0], x.cummin(1).values):
+        y.add_(1)
+    assert x.tolist() == [[1.0], [1.0]]
+
+
 def test_gradients_are_checked_there(cuda: None) -> None:
     x = torch.randn(3, 4, dtype=torch.float64).cuda().requires_grad_()
     y = torch.randn(4, 2, dtype=torch.float64).cuda().requires_grad_()

@@ -45,6 +45,12 @@ def dtype_beside(op: str, dtype: Any, out: Tensor | None) -> Any:
     return out.dtype
 
 
+def made_beside(out: Tensor | None, array: Any, device: Any, requires_grad: bool) -> Tensor:
+    """An array as a new Tensor, or in `out`, which says on what device unless another is given."""
+    where = backend.chosen(device) if device is not None or out is None else out.device
+    return into(out, finished(array, where, requires_grad))
+
+
 def _filled(
     op: str, make: Any, size: tuple[Any, ...], out: Any, dtype: Any, device: Any, requires_grad: bool, options: Any
 ) -> Tensor:
@@ -55,7 +61,7 @@ def _filled(
     refuse(op, options)
     shape, kind = size_of(size), floating(dtype_beside(op, dtype, out))
     array = in_format(op, lambda shape: make(shape, kind), shape, options.get("memory_format"))
-    return into(out, finished(array, backend.chosen(device), requires_grad))
+    return made_beside(out, array, device, requires_grad)
 
 
 def in_format(op: str, make: Callable[[Any], Any], shape: tuple[int, ...], memory_format: Any) -> Any:
@@ -120,7 +126,7 @@ def full(
     value, dtype = plain("full", "fill_value", fill_value), dtype_beside("full", dtype, out)
     kind = dtypes.result_dtype([value]) if dtype is None else dtypes.of(dtype).dtype
     array = np.full(size_of((tuple(size),)), number("full", value, kind), kind)
-    return into(out, finished(array, backend.chosen(device), requires_grad))
+    return made_beside(out, array, device, requires_grad)
 
 
 def eye(
@@ -145,7 +151,7 @@ def eye(
         if size < 0:
             raise ArgumentError(f"eye: {name} must be greater or equal to 0, got {size}")
     array = np.eye(n, m, dtype=floating(dtype_beside("eye", dtype, out)))
-    return into(out, finished(array, backend.chosen(device), requires_grad))
+    return made_beside(out, array, device, requires_grad)
 
 
 def empty_strided(

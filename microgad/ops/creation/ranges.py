@@ -11,9 +11,8 @@ import numpy as np
 
 from ... import backend, dtypes
 from ...errors import ArgumentError, DtypeError
-from ..out import into
 from .data import finished, refuse
-from .filled import dtype_beside, floating
+from .filled import dtype_beside, floating, made_beside
 from .numbers import plain
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def _stepped(
         values = np.arange(count, dtype=np.float64)
         values *= step
         values += start
-    return into(out, finished(values.astype(kind, copy=False), backend.chosen(device), requires_grad))
+    return made_beside(out, values.astype(kind, copy=False), device, requires_grad)
 
 
 def _number(op: str, x: Any) -> Any:
@@ -133,7 +132,7 @@ def linspace(
     wide = np.float64 if kind == np.float32 else kind  # PyTorch multiplies and adds with one rounding
     forth, back = np.arange(half, dtype=wide), np.arange(steps - half - 1, -1, -1, dtype=wide)
     values = np.concatenate((first + step * forth, last - step * back))
-    return into(out, finished(values.astype(kind, copy=False), backend.chosen(device), requires_grad))
+    return made_beside(out, values.astype(kind, copy=False), device, requires_grad)
 
 
 def logspace(
@@ -161,7 +160,7 @@ def logspace(
     exponents = linspace(start, end, steps, dtype=exact, device="cpu").array
     with np.errstate(invalid="ignore"):  # of a negative base
         values = np.power(exact.type(base), exponents)
-    return into(out, finished(values.astype(kind), backend.chosen(device), requires_grad))
+    return made_beside(out, values.astype(kind), device, requires_grad)
 
 
 def _bounds(op: str, start: Any, end: Any, steps: int, dtype: Any) -> tuple[Any, Any, Any]:

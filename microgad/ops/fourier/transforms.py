@@ -353,7 +353,7 @@ def fftfreq(
     tensor([ 0.0000,  0.2500, -0.5000, -0.2500])
     """
     cycles = np.fft.ifftshift(np.arange(-(n // 2), n - n // 2))
-    return into(out, _frequencies("fftfreq", cycles, n, d, dtype, device, requires_grad))
+    return _frequencies("fftfreq", cycles, n, d, out, dtype, device, requires_grad)
 
 
 def rfftfreq(
@@ -366,18 +366,20 @@ def rfftfreq(
     >>> torch.fft.rfftfreq(4)
     tensor([0.0000, 0.2500, 0.5000])
     """
-    return into(out, _frequencies("rfftfreq", np.arange(n // 2 + 1), n, d, dtype, device, requires_grad))
+    return _frequencies("rfftfreq", np.arange(n // 2 + 1), n, d, out, dtype, device, requires_grad)
 
 
-def _frequencies(op: str, cycles: Any, n: int, d: float, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
-    from ..creation import tensor
+def _frequencies(
+    op: str, cycles: Any, n: int, d: float, out: Any, dtype: Any, device: Any, requires_grad: bool
+) -> Tensor:
+    from ..creation import made_beside
 
     if n < 0:
         raise ArgumentError(f"{op}: n must not be negative, got {n}")
     kind = dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype)
     if not (kind.is_floating_point or kind.is_complex):
         raise DtypeError(f"{op} requires a floating point or complex dtype, got {kind}")
-    return tensor(cycles * np.divide(1.0, n * d), dtype=kind, device=device, requires_grad=requires_grad)
+    return made_beside(out, (cycles * np.divide(1.0, n * d)).astype(kind.dtype), device, requires_grad)
 
 
 # How inputs are brought to the size and the dtype that a transform takes.

@@ -11,7 +11,7 @@ from ... import backend, dtypes, formats, function
 from ... import generator as draws
 from ...errors import ArgumentError
 from ...generator import Generator, fills
-from ..creation import finished, in_format, size_of
+from ..creation import finished, in_format, made_beside, size_of
 from ..out import into
 from ..spelling import tensors_only
 from .in_place import normal_, random_, uniform_
@@ -155,9 +155,7 @@ def randperm(
     tensor([0, 1, 6, 3, 7, 4, 2, 5])
     """
     kind = dtypes.of(dtype) if dtype is not None else dtypes.int64 if out is None else out.dtype
-    return into(
-        out, finished(draws.randperm(n, kind.dtype, generator=generator), backend.chosen(device), requires_grad)
-    )
+    return made_beside(out, draws.randperm(n, kind.dtype, generator=generator), device, requires_grad)
 
 
 def normal(

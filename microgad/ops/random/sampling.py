@@ -24,7 +24,7 @@ def for_draw(shape: tuple[int, ...], dtype: Any, out: Tensor | None, like: Tenso
     """What a draw is to fill: `out` in that shape, or a new Tensor on the device of `like`."""
     if out is None:
         return finished(np.empty(shape, dtype), None if like is None else like.device)
-    return out if out.array.shape == shape else into(out, finished(np.empty(shape, out.array.dtype)))
+    return out if out.array.shape == shape else into(out, finished(np.empty(shape, out.array.dtype), out.device))
 
 
 def without_gradient(drawn: Tensor, *inputs: Any) -> Tensor:

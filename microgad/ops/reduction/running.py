@@ -26,7 +26,7 @@ def running(combine: Callable[[Any, Any], Any], x: Any, axis: int) -> Any:
 def accumulated(ufunc: Any, x: Any, axis: int) -> Any:
     """`ufunc.accumulate` of an array, also on a GPU, where there is none."""
     if backend.is_gpu(x):
-        return running(ufunc, x, axis)
+        return running(ufunc, x, axis) if x.shape[axis] > 1 else x.copy()
     near = math.prod(x.shape[axis + 1 :]) >= 128  # whether planes, all but the axis, have runs that are long enough
     if not x.size or not (near or x.size >= 512 * x.shape[axis]):
         return ufunc.accumulate(x, axis)

@@ -153,7 +153,7 @@ class LogCumSumExp(Function):
 
     def forward(self, x):
         if backend.is_gpu(x):
-            return running(_add_exponentials, x, self.axis)
+            return accumulated(_add_exponentials, x, self.axis)
         if x.dtype.kind != "c":
             return np.logaddexp.accumulate(x, self.axis)
         return _ADD_COMPLEX.accumulate(x.astype(object), self.axis).astype(x.dtype)
