@@ -301,6 +301,15 @@ def test_an_out_says_where_a_tensor_is_made(make: Callable[..., Any]) -> None:
 
 
 @pytest.mark.usefixtures("cuda")
+def test_an_out_shares_no_memory_with_an_input() -> None:
+    x, at = torch.arange(6.0).cuda(), torch.tensor([0, 1, 2]).cuda()
+    for into in (x[1:4], x[:3], x[::2]):
+        with pytest.raises(RuntimeError, match="some elements of the input tensor and the written-to tensor"):
+            torch.gather(x, 0, at, out=into)
+    assert torch.take(x[3:], at, out=x[:3]).tolist() == x[3:].tolist() == [3, 4, 5]
+
+
+@pytest.mark.usefixtures("cuda")
 def test_what_accumulates_over_one_element_is_new() -> None:
     x = torch.ones(2, 1).cuda()
     for y in (x.cumprod(1), x.cumsum(1), x.logcumsumexp(1), x.cummax(1)[0], x.cummin(1).values):
