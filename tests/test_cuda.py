@@ -310,6 +310,12 @@ def test_an_out_shares_no_memory_with_an_input() -> None:
 
 
 @pytest.mark.usefixtures("cuda")
+def test_integers_to_negative_powers_have_no_fraction() -> None:
+    x, p = torch.tensor([2, 1, -1, 3]), torch.tensor([-1, -2, -3, 2])
+    assert (x.cuda() ** p.cuda()).tolist() == (x**p).tolist() == [0, 1, -1, 9]
+
+
+@pytest.mark.usefixtures("cuda")
 def test_what_accumulates_over_one_element_is_new() -> None:
     x = torch.ones(2, 1).cuda()
     for y in (x.cumprod(1), x.cumsum(1), x.logcumsumexp(1), x.cummax(1)[0], x.cummin(1).values):

@@ -169,7 +169,10 @@ class ndarray:
             if not a_test_asks():
                 raise
             return getattr(ufunc, method)(*bare(inputs), **bare(kwargs))
-        return wrapped(getattr(ufunc, method)(*bare(inputs), **bare(kwargs))) if known else NotImplemented
+        if not known:
+            return NotImplemented
+        function = power if ufunc is np.power and method == "__call__" else getattr(ufunc, method)
+        return wrapped(function(*bare(inputs), **bare(kwargs)))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if not all(issubclass(t, (ndarray, np.ndarray)) for t in types):
@@ -235,6 +238,16 @@ for _name, _ufunc in {
     "neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert,
 }.items():  # fmt: skip
     setattr(ndarray, f"__{_name}__", _operator(_name, _ufunc))
+
+
+def power(x: Any, p: Any, **kwargs: Any) -> Any:
+    """NumPy's, which refuses integers to negative integer powers: CuPy gives 1 / xⁿ without its fraction."""
+    if np.result_type(x, p).kind != "i":
+        return np.power(x, p, **kwargs)
+    nothing = (np.absolute(x) != 1) & (np.asarray(p) < 0)
+    found = np.asarray(np.power(x, np.absolute(p), **kwargs))
+    found[nothing] = 0
+    return found
 
 
 def wrapped(x: Any) -> Any:

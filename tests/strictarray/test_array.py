@@ -109,6 +109,13 @@ def test_dtypes_that_cuda_has_no_atomic_operations_on(dtype: str) -> None:
             call()
 
 
+def test_integers_to_negative_powers() -> None:
+    x = asarray(np.array([-2, -1, 1, 3]))
+    assert (x ** asarray(np.array(-3))).tolist() == [0, -1, 1, 0]
+    x **= asarray(np.array([2, -2, -1, -1]))
+    assert x.tolist() == [4, 1, 1, 0]
+
+
 def test_linear_algebra_raises_where_it_is_asked_to() -> None:
     zeros, b = asarray(np.zeros((2, 2))), asarray(np.ones((3, 2, 1)))
     assert np.isnan(np.linalg.inv(zeros).get()).all()
