@@ -119,7 +119,7 @@ FUNCTIONS = {
     "airy": (
         special.airy_ai,
         mp.airyai,
-        points(between(-4, 4), between(-100, 100), decades(1e-300, 1)),
+        points(between(-4, 4), between(-100, 100), decades(1e-300, 1), -decades(1e2, 1e10)),
         airys_amplitude,
     ),
     "entr": (special.entr, lambda x: -x * mp.log(x), HALF_LINE[HALF_LINE != 1]),
@@ -143,6 +143,35 @@ def test_of_negative_numbers_as_far_as_the_zeros_allow(function):
     for x, y in zip(at.tolist(), function(torch.tensor(at)).tolist(), strict=True):
         scale = 4 * (1 + abs(exact(mp.mpf(-x))))
         assert ulps(y, exact(mp.mpf(x)), scale) <= 4, x
+
+
+def hankel(wave, x):
+    with mp.workdps(400):
+        return mp.sqrt(2 / (mp.pi * x)) * wave(x - mp.pi / 4)
+
+
+def derivative_of_digamma(n, x):
+    return (-1) ** (n + 1) * mp.factorial(n) * hurwitz(n + 1, x)
+
+
+FAR = {
+    "log_ndtr": (special.log_ndtr, -1.8e154, lambda x: -x * x / 2),
+    "y1": (special.bessel_y1, 4e-309, lambda x: -2 / (mp.pi * x)),
+    "j0": (special.bessel_j0, 1e308, lambda x: hankel(mp.cos, x)),
+    "j1": (special.bessel_j1, 1e308, lambda x: hankel(mp.sin, x)),
+    "zeta(3.5)": (lambda x: special.zeta(3.5, x), 1e89, lambda x: x**-2.5 / 2.5),
+    "zeta(1+)": (lambda x: special.zeta(1.0000001, x), 1e305, lambda x: hurwitz(mp.mpf(1.0000001), x)),
+    **{
+        f"polygamma({n})": (lambda x, n=n: torch.polygamma(n, x), at, lambda x, n=n: derivative_of_digamma(n, x))
+        for n, at in ((5, 3e58), (20, 1e16), (120, 1000.5), (200, 3000.25), (900, 400.5))
+    },
+}
+
+
+@pytest.mark.parametrize("name", FAR)
+def test_where_a_square_or_a_power_leaves_the_range_and_the_function_does_not(name):
+    function, at, exact = FAR[name]
+    assert ulps(function(torch.tensor(at, dtype=torch.float64)), exact(mp.mpf(at))) <= 4
 
 
 def test_zeta():

@@ -67,7 +67,8 @@ def _oscillating(x: Any) -> Any:
     y = np.minimum(-x, 1e30)
     zeta, rest = _zeta(y)
     s, c = np.sin(zeta), np.cos(zeta)
-    s, c = s + rest * c, c - rest * s
+    s_rest, c_rest = np.sin(rest), np.cos(rest)
+    s, c = s * c_rest + s_rest * c, c * c_rest - s_rest * s
     z = 1 / (zeta * zeta)
     wave = rational(z, *_P) * (c + s) + rational(z, *_Q) / zeta * (s - c)
     return wave * (math.sqrt(0.5 / math.pi) / np.sqrt(np.sqrt(y)))

@@ -92,22 +92,22 @@ def _even(x: Any, near: Any, table: Any, zeros: Any = None) -> Any:
 
 
 def _waves(x: Any) -> Any:
-    """√2 cos(x - π/4) and √2 sin(x - π/4), by a tangent, which NumPy has much faster than sine and cosine."""
+    """√2 cos(x - π/4) and √2 sin(x - π/4), and what to divide them by: by a tangent, which NumPy has much faster."""
     t = np.tan(x / 2)
     square = t * t
-    scale = 1 / (1 + square)
-    return (1 - square + 2 * t) * scale, (square - 1 + 2 * t) * scale
+    return 1 - square + 2 * t, square - 1 + 2 * t, 1 + square
 
 
-def _hankel(x: Any, above: Any, beside: Any, one: Any, other: Any) -> Any:
+def _hankel(x: Any, above: Any, beside: Any, one: Any, other: Any, divisor: Any) -> Any:
     z = 1 / (x * x)
-    return (rational(z, *above) * one + rational(z, *beside) / x * other) / np.sqrt(math.pi * x)
+    wave = rational(z, *above) * one + rational(z, *beside) / x * other
+    return wave / (np.sqrt(math.pi / 4 * x) * (2 * divisor))  # π x may overflow
 
 
 def _j0(x: Any) -> Any:
     def large(x: Any) -> Any:
-        cosine, sine = _waves(x)
-        return _hankel(x, _P0, _Q0, cosine, -sine)
+        cosine, sine, divisor = _waves(x)
+        return _hankel(x, _P0, _Q0, cosine, -sine, divisor)
 
     x = abs(x)
     return pieces((x,), (x <= 5, lambda x: _even(x, _J0_NEAR, _J0, _J0_ZEROS)), (x > 5, large))
@@ -115,8 +115,8 @@ def _j0(x: Any) -> Any:
 
 def _j1(x: Any) -> Any:
     def large(x: Any) -> Any:
-        cosine, sine = _waves(x)
-        return _hankel(x, _P1, _Q1, sine, cosine)
+        cosine, sine, divisor = _waves(x)
+        return _hankel(x, _P1, _Q1, sine, cosine, divisor)
 
     y = abs(x)
     size = pieces((y,), (y <= 5, lambda y: y * _even(y, _J1_NEAR, _J1, _J1_ZEROS)), (y > 5, large))
@@ -128,20 +128,20 @@ def _y0(x: Any) -> Any:
         return _even(x, _Y0_NEAR, _Y0) + 2 / math.pi * np.log(x) * _j0(x)
 
     def large(x: Any) -> Any:
-        cosine, sine = _waves(x)
-        return _hankel(x, _P0, _Q0, sine, cosine)
+        cosine, sine, divisor = _waves(x)
+        return _hankel(x, _P0, _Q0, sine, cosine, divisor)
 
     return pieces((x,), ((x >= 0) & (x <= 5), small), (x > 5, large))
 
 
 def _y1(x: Any) -> Any:
     def small(x: Any) -> Any:
-        out = x * _even(x, _Y1_NEAR, _Y1) + 2 / math.pi * (np.log(x) * _j1(x) - 1 / x)
+        out = x * _even(x, _Y1_NEAR, _Y1) + 2 / math.pi * (np.log(x) * _j1(x)) - 2 / math.pi / x
         return np.where(x == 0, -math.inf, out)
 
     def large(x: Any) -> Any:
-        cosine, sine = _waves(x)
-        return _hankel(x, _P1, _Q1, -cosine, sine)
+        cosine, sine, divisor = _waves(x)
+        return _hankel(x, _P1, _Q1, -cosine, sine, divisor)
 
     return pieces((x,), ((x >= 0) & (x <= 5), small), (x > 5, large))
 

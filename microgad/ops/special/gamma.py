@@ -143,8 +143,8 @@ def _upper_trigamma(x: Any) -> Any:
     return pieces(
         (x,),
         (x >= 3, large),
-        ((x >= 0.75) & (x < 3), lambda x: rational(x - 1, *_TRIGAMMA)),
-        (x < 0.75, lambda x: rational(x, *_TRIGAMMA) + 1 / (x * x)),
+        ((x >= 1) & (x < 3), lambda x: rational(x - 1, *_TRIGAMMA)),
+        (x < 1, lambda x: rational(x, *_TRIGAMMA) + 1 / (x * x)),
     )
 
 
@@ -214,9 +214,10 @@ class Polygamma(Function):
     def forward(self, x):
         if self.n == 1:
             return in_double(_trigamma, x)
-        factor = math.factorial(self.n) if self.n < 171 else math.inf
-        order = self.n + 1.0
-        return in_double(lambda x: (-1) ** (self.n + 1) * factor * zeta_of(np.full_like(x, order), x), x)
+        order = self.n + 1
+        power = int(math.lgamma(order) / (order * math.log(2)))  # n! = factor · 2^(power · order)
+        factor = math.factorial(self.n) / 2 ** (power * order) if order < 1000 else math.inf
+        return in_double(lambda x: (-1) ** order * zeta_of(np.full_like(x, order), x, 2.0**power, factor), x)
 
     def grad_x(self, grad, x):
         return grad * Polygamma.apply(x, n=self.n + 1)

@@ -34,7 +34,7 @@ def _ndtr_single(x: Any) -> Any:
 
 def _log_ndtr(x: Any) -> Any:
     def far(x: Any) -> Any:
-        return np.log(_OF_ROOT_2.scaled(-x) / 2) - x * x / 2
+        return np.log(_OF_ROOT_2.scaled(-x) / 2) - x * (x / 2)
 
     return pieces(
         (x,),

@@ -31,8 +31,8 @@ def _weights(count: int) -> list[float]:
 _WEIGHTS = _weights(12)
 
 
-def _euler_maclaurin(s: Any, w: Any) -> Any:
-    """Σ (w + k)^-s of w >= 10, unless s is much larger: the integral, half a term, and corrections."""
+def _euler_maclaurin(s: Any, w: Any, unit: float, factor: float) -> Any:
+    """`hurwitz` of w >= 10, unless s is much larger: the integral, half a term, and corrections."""
     s_small = np.minimum(s, 1e4)  # w^-s is 0 from there on
     step = 1 / (w * w)
     total = np.full_like(w, _WEIGHTS[-1])
@@ -41,37 +41,34 @@ def _euler_maclaurin(s: Any, w: Any) -> Any:
         total += _WEIGHTS[j - 1]
     total *= s_small / w
     total += 0.5
-    total += w / (s - 1)
-    return total * np.power(w, -s)
+    half = np.power(w / unit, s / -2)  # the power itself may underflow where the result doesn't
+    return (total * half + w * half / (s - 1)) * factor * half
 
 
-def _term(s: Any, q: Any, k: Any) -> Any:
-    """(q + k)^-s; where s is large, the rounding of q + k counts."""
+def _term(s: Any, q: Any, k: Any, unit: float) -> Any:
+    """((q + k) / unit)^-s; where s is large, the rounding of q + k counts."""
     w = q + k
     lost = q - (w - k)
-    out = np.power(w, -s)
-    return out - out * (s * lost / w)
+    return np.power(w / unit, -s) * (1 - s * lost / w)
 
 
-def _summed(s: Any, q: Any) -> Any:
+def _summed(s: Any, q: Any, unit: float) -> Any:
     s_small = np.minimum(s, 1e4)
-    parts = [np.power(q, -s), *(_term(s_small, q, k) for k in range(1, _TERMS))]
-    parts.append(_euler_maclaurin(s, q + _TERMS))
+    parts = [np.power(q / unit, -s), *(_term(s_small, q, k, unit) for k in range(1, _TERMS))]
+    parts.append(_euler_maclaurin(s, q + _TERMS, unit, 1.0))
     while len(parts) > 1:  # neighbours first: few roundings
         parts = [sum(parts[k + 1 : k + 2], parts[k]) for k in range(0, len(parts), 2)]
     return parts[0]
 
 
-def hurwitz(s: Any, q: Any) -> Any:
-    """Σ (q + k)^-s of s > 1 and 0 < q < 1e100."""
+def hurwitz(s: Any, q: Any, unit: float = 1.0, factor: float = 1.0) -> Any:
+    """factor · Σ ((q + k) / unit)^-s of s > 1 and 0 < q < ∞."""
     near = q < s + _TERMS
-    return pieces((s, q), (near, _summed), (~near, _euler_maclaurin))
-
-
-def _far(s: Any, q: Any) -> Any:
-    """Of q >= 1e100: the integral, its power in two halves, lest it underflow."""
-    half = np.power(q, s / -2)
-    return np.where(q == math.inf, 0.0, half * (q * half) / (s - 1))
+    return pieces(
+        (s, q),
+        (near, lambda s, q: factor * _summed(s, q, unit)),
+        (~near, lambda s, q: _euler_maclaurin(s, q, unit, factor)),
+    )
 
 
 def _negative(s: Any, q: Any) -> Any:
@@ -81,16 +78,16 @@ def _negative(s: Any, q: Any) -> Any:
     return hurwitz(s, 1 - fraction) + np.where(s % 2 == 0, below, -below)
 
 
-def zeta_of(s: Any, q: Any) -> Any:
-    """Σ (q + k)^-s in float64."""
+def zeta_of(s: Any, q: Any, unit: float = 1.0, factor: float = 1.0) -> Any:
+    """factor · Σ ((q + k) / unit)^-s in float64, unit a power of 2: nothing leaves the range on the way."""
     converges = s > 1
     pole = q == np.floor(q)
     return pieces(
         (s, q),
-        (converges & (q > 0) & (q < 1e100), hurwitz),
-        (converges & (q >= 1e100), _far),
+        (converges & (q > 0) & (q < math.inf), lambda s, q: hurwitz(s, q, unit, factor)),
+        (converges & (q == math.inf), lambda s, q: np.zeros_like(q)),
         ((s == 1) | (converges & (q <= 0) & pole), lambda s, q: np.full_like(s, math.inf)),
-        (converges & (q < 0) & ~pole & (s == np.floor(s)), _negative),
+        (converges & (q < 0) & ~pole & (s == np.floor(s)), lambda s, q: factor * np.power(unit, s) * _negative(s, q)),
     )
 
 
