@@ -50,6 +50,21 @@ def test_at_the_ends(function, at, values):
     np.testing.assert_allclose(found, values, rtol=1e-3 if 1e-320 in at else 1e-15)
 
 
+@pytest.mark.parametrize(
+    ("function", "at", "negative"),
+    [
+        (special.entr, [1, 0], [True, False]),
+        (special.bessel_j1, [-0.0, 0], [True, False]),
+        (lambda x: torch.xlogy(x, 2.0), [-0.0, 0], [False, False]),
+        (lambda x: special.xlog1py(x, 2.0), [-0.0, 0], [False, False]),
+    ],
+)
+def test_zeros_have_pytorchs_sign(function, at, negative):
+    found = function(torch.tensor(at, dtype=torch.float64))
+    assert found.tolist() == [0, 0]
+    assert torch.signbit(found).tolist() == negative
+
+
 @pytest.mark.parametrize("kind", "tuvw")
 def test_a_high_degree_of_chebyshevs_polynomials_goes_on_where_the_recurrence_ends(kind):
     function = getattr(special, f"chebyshev_polynomial_{kind}")

@@ -258,7 +258,7 @@ class XLogY(Function):
         return [x if hasattr(x, "dtype") else backend.like(x, array, array.dtype) for x in arrays]
 
     def forward(self, x, y):
-        return x * np.log(np.where((x == 0) & (y == y), 1.0, y))  # 0 · log(0) would be NaN
+        return (x + 0.0) * np.log(np.where((x == 0) & (y == y), 1.0, y))  # 0 · log(0) would be NaN; -0 counts as 0
 
     def grad_x(self, grad, x, y):
         return grad * np.log(np.where((x == 0) & (y <= 0), 1.0, y))

@@ -71,13 +71,13 @@ def _oscillating(x: Any) -> Any:
     s, c = s * c_rest + s_rest * c, c * c_rest - s_rest * s
     z = 1 / (zeta * zeta)
     wave = rational(z, *_P) * (c + s) + rational(z, *_Q) / zeta * (s - c)
-    return wave * (math.sqrt(0.5 / math.pi) / np.sqrt(np.sqrt(y)))
+    return wave * (math.sqrt(0.5 / math.pi) / np.sqrt(np.sqrt(-x)))
 
 
 def _airy(x: Any) -> Any:
     return pieces(
         (x,),
-        ((x < -4) & (x > -1e30), _oscillating),
+        ((x < -4) & (x > -math.inf), _oscillating),
         ((x >= -4) & (x < -1), lambda x: polynomial(x + 2.5, _MIDDLE)),
         (abs(x) <= 1, lambda x: polynomial(x, _SMALL)),
         (x > 1, _decaying),

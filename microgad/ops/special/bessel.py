@@ -120,7 +120,7 @@ def _j1(x: Any) -> Any:
 
     y = abs(x)
     size = pieces((y,), (y <= 5, lambda y: y * _even(y, _J1_NEAR, _J1, _J1_ZEROS)), (y > 5, large))
-    return np.where(x < 0, -size, size)
+    return np.where(np.signbit(x), -size, size)
 
 
 def _y0(x: Any) -> Any:

@@ -23,7 +23,7 @@ class Entr(Function):
     symbol, promote = "−x log x", promote
 
     def forward(self, x):
-        return np.where(x < 0, -math.inf, 0.0 - x * np.log(np.where(x > 0, x, 1)))
+        return np.where(x < 0, -math.inf, np.where(x == 0, 0.0, -x * np.log(np.where(x > 0, x, 1))))
 
     def grad_x(self, grad, x):
         return grad * (-1 - np.log(x))
@@ -50,7 +50,7 @@ class XLog1PY(Function):
         return [x if hasattr(x, "dtype") else backend.like(x, array, array.dtype) for x in arrays]
 
     def forward(self, x, y):
-        return x * np.log1p(np.where((x == 0) & (y == y), 0, y))
+        return (x + 0.0) * np.log1p(np.where((x == 0) & (y == y), 0, y))  # -0 counts as 0
 
     def grad_x(self, grad, x, y):
         return grad * np.log1p(np.where((x == 0) & (y <= -1), 0, y))

@@ -198,7 +198,8 @@ def _incomplete(upper: bool) -> Any:
     """P or Q: each region by the formula that has it, or by 1 less the other where that isn't small."""
 
     def formula(a: Any, x: Any) -> Any:
-        finite = (a > 0) & (x > 0) & np.isfinite(a) & np.isfinite(x)
+        proper = (a > 0) & (x > 0) & np.isfinite(a) & np.isfinite(x)
+        finite = proper & (a < 1e37)
         near = (a >= 20) & (abs(x - a) <= 0.35 * a)
         rest = finite & ~near
         low = x < np.maximum(a, 0.8)
@@ -216,6 +217,7 @@ def _incomplete(upper: bool) -> Any:
             (fraction & (x >= 2.2) & (x < 20), _fraction(56, upper)),
             (fraction & (x >= 20), _fraction(24, upper)),
             (finite & near, _uniform(upper)),
+            (proper & ~finite, lambda a, x: np.where(x == a, 0.5, np.where(x < a, zero, one))),
             ((x > 0) & ((a == 0) | (np.isinf(x) & ~(a < 0) & (a != np.inf))), lambda a, x: np.full_like(a, one)),
             (((x == 0) & ~(a <= 0)) | ((a == np.inf) & ~(x < 0) & (x != np.inf)), lambda a, x: np.full_like(a, zero)),
         )
