@@ -159,6 +159,8 @@ FAR = {
     "y1": (special.bessel_y1, 4e-309, lambda x: -2 / (mp.pi * x)),
     "j0": (special.bessel_j0, 1e308, lambda x: hankel(mp.cos, x)),
     "j1": (special.bessel_j1, 1e308, lambda x: hankel(mp.sin, x)),
+    "igamma": (lambda x: torch.igamma(x, x), 1e200, lambda x: mp.mpf(0.5)),
+    "igammac": (lambda x: torch.igammac(x, 2 * x), 1e40, lambda x: 0),
     "zeta(3.5)": (lambda x: special.zeta(3.5, x), 1e89, lambda x: x**-2.5 / 2.5),
     "zeta(1+)": (lambda x: special.zeta(1.0000001, x), 1e305, lambda x: hurwitz(mp.mpf(1.0000001), x)),
     **{
@@ -172,6 +174,24 @@ FAR = {
 def test_where_a_square_or_a_power_leaves_the_range_and_the_function_does_not(name):
     function, at, exact = FAR[name]
     assert ulps(function(torch.tensor(at, dtype=torch.float64)), exact(mp.mpf(at))) <= 4
+
+
+@pytest.mark.parametrize("kind", "tuvw")
+def test_shifted_chebyshev_polynomials_keep_the_digits_of_small_numbers(kind):
+    """Where 2 x - 1 has lost them: to four units of the argument, or of the largest value."""
+    function = getattr(special, f"shifted_chebyshev_polynomial_{kind}")
+    for x in decades(1e-12, 0.2, 60).tolist():
+        angle = mp.acos(2 * mp.mpf(x) - 1)
+        for n in (3, 17, 60):
+            exact = {
+                "t": mp.cos(n * angle),
+                "u": mp.sin((n + 1) * angle) / mp.sin(angle),
+                "v": mp.cos((n + 0.5) * angle) / mp.cos(angle / 2),
+                "w": mp.sin((n + 0.5) * angle) / mp.sin(angle / 2),
+            }[kind]
+            amplitude = {"t": 1, "u": 1 / mp.sin(angle), "v": 1 / mp.cos(angle / 2), "w": 1}[kind]
+            scale = 8 * min(amplitude * (1 + n * mp.sqrt(x)), 2 * n + 1)
+            assert ulps(function(torch.tensor(x, dtype=torch.float64), n), exact, scale) <= 4, (n, x)
 
 
 def test_zeta():

@@ -38,15 +38,32 @@ def _chebyshev(name: str, first: Callable[..., Any], wave: Any, one: Any, minus_
         return np.where(x == 1, one(n), np.where(x == -1, (1 - 2 * (n % 2)) * minus_one(n), inner))
 
     def formula(x: Any, n: Any) -> Any:
-        x, n = 2 * x - 1 if shifted else x, _degrees(n)
-        low = n <= 64
-        return pieces((x, n), (low, lambda x, n: _by_recurrence(x, n, first, _doubled)), (~low, high))
+        y, n = 2 * x - 1 if shifted else x, _degrees(n)
+        low, rounded = n <= 64, (abs(x) < 0.25) & (n >= 0) & shifted
+        return pieces(
+            (x, y, n),
+            (low & ~rounded, lambda x, y, n: _by_recurrence(y, n, first, _doubled)),
+            (low & rounded, lambda x, y, n: _by_differences(x, n, first)),
+            (~low, lambda x, y, n: high(y, n)),
+        )
 
     return _named(name, formula)
 
 
 def _doubled(k: int, x: Any, p: Any, before: Any) -> Any:
     return 2 * x * p - before
+
+
+def _by_differences(x: Any, n: Any, first: Callable[..., Any]) -> Any:
+    """Chebyshev's of 2 x - 1 for small x, the digits of which that rounds off: (-1)ⁿ pₙ by its differences."""
+    slope = first(1) - first(0)
+    difference = (slope - first(0) - 1) - 2 * slope * x
+    p = out = np.ones_like(x)
+    for k in range(1, int(n.max()) + 1):
+        p = p + difference
+        out = np.where(n == k, p, out)
+        difference = difference - 4 * x * p
+    return (1 - 2 * (n % 2)) * out
 
 
 def _degrees(n: Any) -> Any:
