@@ -87,9 +87,13 @@ FUNCTIONS = {
         lambda x: mp.log1p(-tail(x)) if x > 0 else mp.log(tail(-x)),
         points(LINE, between(-37, 37), -decades(10, 1e4)),
     ),
-    "lgamma": (torch.lgamma, mp.loggamma, points(HALF_LINE, NEAR_ZEROS, decades(1e4, 1e300))),
+    "lgamma": (torch.lgamma, mp.loggamma, points(HALF_LINE, NEAR_ZEROS, decades(1e4, 1e300), 1.6037810971365285)),
     "digamma": (torch.digamma, mp.digamma, points(HALF_LINE, NEAR_ZEROS, decades(1e4, 1e300))),
-    "trigamma": (lambda x: torch.polygamma(1, x), lambda x: mp.polygamma(1, x), HALF_LINE[HALF_LINE > 1e-100]),
+    "trigamma": (
+        lambda x: torch.polygamma(1, x),
+        lambda x: mp.polygamma(1, x),
+        points(HALF_LINE[HALF_LINE > 1e-100], 0.7500000000012),
+    ),
     "polygamma(3)": (lambda x: torch.polygamma(3, x), lambda x: 6 * hurwitz(4, x), HALF_LINE[HALF_LINE > 1e-50]),
     "polygamma(9)": (
         lambda x: torch.polygamma(9, x),

@@ -91,8 +91,8 @@ def _upper_lgamma(x: Any) -> Any:
     return pieces(
         (x,),
         (x >= 4, large),
-        ((x >= 1.6) & (x < 4), lambda x: (x - 2) * rational(x - 2, *_TWO)),
-        ((x >= 0.7) & (x < 1.6), lambda x: (x - 1) * rational(x - 1, *_ONE) + 0.0),  # 0, not -0, at 1
+        ((x >= 1.7) & (x < 4), lambda x: (x - 2) * rational(x - 2, *_TWO)),
+        ((x >= 0.7) & (x < 1.7), lambda x: (x - 1) * rational(x - 1, *_ONE) + 0.0),  # 0, not -0, at 1
         (x < 0.7, lambda x: x * rational(x, *_ONE) - np.log(abs(x))),
     )
 
