@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ...tensor import Tensor
 
 
+LOW = 64  # the highest degree of Chebyshev's that goes by a recurrence
 FEW = 8  # elements of a high degree that go on one by one
 
 
@@ -39,7 +40,7 @@ def _chebyshev(name: str, first: Callable[..., Any], wave: Any, one: Any, minus_
 
     def formula(x: Any, n: Any) -> Any:
         y, n = 2 * x - 1 if shifted else x, _degrees(n)
-        low, rounded = n <= 64, (abs(x) < 0.25) & (n >= 0) & shifted
+        low, rounded = n <= LOW, (abs(x) < 0.25) & (n >= 0) & shifted
         return pieces(
             (x, y, n),
             (low & ~rounded, lambda x, y, n: _by_recurrence(y, n, first, _doubled)),
@@ -59,7 +60,7 @@ def _by_differences(x: Any, n: Any, first: Callable[..., Any]) -> Any:
     slope = first(1) - first(0)
     difference = (slope - first(0) - 1) - 2 * slope * x
     p = out = np.ones_like(x)
-    for k in range(1, int(n.max()) + 1):
+    for k in range(1, min(int(n.max()), LOW) + 1):
         p = p + difference
         out = np.where(n == k, p, out)
         difference = difference - 4 * x * p
