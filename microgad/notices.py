@@ -17,6 +17,14 @@ def once(said: str) -> None:
     warnings.warn(said, UserWarning, stacklevel=3)
 
 
+def warn(said: str, category: type[Warning] = UserWarning) -> None:
+    """Warn of it at the line outside of microgad that led to it, by however many of our functions."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("microgad."):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(said, category, stacklevel=level)
+
+
 def quiet_numbers() -> None:
     """Let microgad's arithmetic give ∞ and NaN without NumPy's warnings, as PyTorch's does.
 

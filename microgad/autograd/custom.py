@@ -7,9 +7,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from .. import errors, state
+from .. import engine, errors, state
 from .. import function as core
 from ..lazy import absent as _absent
+from ..ops.creation import zeros_like
 from ..tensor import Tensor
 
 
@@ -21,12 +22,14 @@ class Context:
 
     def __init__(self) -> None:
         self.to_save: tuple[Tensor | None, ...] = ()
+        self.saved_for_forward: tuple[Tensor | None, ...] = ()
         self.non_differentiable: set[int] = set()
         self.dirty: tuple[Tensor, ...] = ()
         self.materialize_grads = True
         self._places: tuple[Any, ...] = ()  # in the graph, of what is saved
         self._count = 1  # of outputs
         self._slots: list[int] = [0]  # which of them are Tensors
+        self._likes: list[Tensor | None] = []  # where there is a jvp alone: what the tangents are like
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep inputs, outputs or intermediates for backward, where they are `saved_tensors`."""
@@ -36,7 +39,8 @@ class Context:
         self.to_save = tensors
 
     def save_for_forward(self, *tensors: Tensor | None) -> None:
-        """No effect: tangents are found by `backward`, and a static `jvp` isn't called."""
+        """Keep them for a static `jvp`, which is called where there is no backward: else that finds tangents too."""
+        self.saved_for_forward = tensors
 
     def mark_non_differentiable(self, *tensors: Tensor) -> None:
         """Say which outputs carry no gradient."""
@@ -133,6 +137,10 @@ class Function:
         if not outs:
             return out
         node = cls.node_class.noted(edges, outs[0].array, ctx=ctx)
+        if hasattr(cls, "jvp") and cls.backward is Function.backward:
+            ctx.to_save = ctx.saved_for_forward or ctx.to_save
+            floating = [isinstance(x, Tensor) and x.array.dtype.kind in "fc" for x in inputs]
+            ctx._likes = [x.detach() if found else None for x, found in zip(inputs, floating, strict=True)]
         ctx._places = tuple(_place_of(t, outs) for t in ctx.to_save)
         node.kept = [None if t is None else t.array for t in ctx.to_save]
         node.seen = [x for t in ctx.to_save if t is not None for x in (t._counter(), t._counter()[0])]
@@ -199,7 +207,10 @@ class _Custom(core.Function):
         self.ctx.saved_tensors = self.saved_tensors
         try:
             with state.scope(deriving=False):
-                result = self.function.backward(self.ctx, *given)
+                if self.ctx._likes:
+                    result = self._transposed(given, recording)
+                else:
+                    result = self.function.backward(self.ctx, *given)
         finally:
             del self.ctx.saved_tensors
         results = result if isinstance(result, tuple) else (result,)
@@ -213,6 +224,18 @@ class _Custom(core.Function):
                     f"{self.function.__name__}: backward gave a {type(g).__name__}, which is neither a Tensor nor None"
                 )
         return tuple(g if g is None or recording else g.array for g in results[: len(self.edges)])
+
+    def _transposed(self, grads: list[Any], create_graph: bool) -> tuple[Any, ...]:
+        """The gradients where there is a jvp alone: it is linear in the tangents, so they are its own by these."""
+        with state.scope(grad_enabled=True):
+            tangents = [x if x is None else zeros_like(x).requires_grad_() for x in self.ctx._likes]
+            pushed = self.function.jvp(self.ctx, *tangents)  # type: ignore[attr-defined]
+            outs = pushed if isinstance(pushed, tuple) else (pushed,)
+            used = [(y, g) for y, g in zip(outs, grads, strict=True) if y is not None and g is not None]
+            roots, seeds = zip(*used, strict=True)
+            by = [x for x in tangents if x is not None]
+            found = iter(engine.grad(roots, by, seeds, create_graph=create_graph, allow_unused=True))
+        return tuple(x if x is None else next(found) for x in tangents)
 
     def _unpacked(self, array: Any, place: Any) -> Tensor | None:
         if type(place) is int:

@@ -11,6 +11,7 @@ from .. import backend, dtypes
 from .. import generator as draws
 from ..errors import KindError
 from ..function import Function
+from ..notices import warn
 from ..state import composite
 from . import layouts
 from .creation import zeros_like
@@ -122,7 +123,7 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
     tensor([1., 0., 0.])
     """
     if eps != 1e-10:
-        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=3)
+        warn("`eps` parameter is deprecated and has no effect.")
     drawn = draws.exponential_(np.empty(logits.array.shape, logits.array.dtype))
     noise = backend.to_device(-np.log(drawn), logits.device)
     soft = softmax((logits + noise) / tau, dim)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import pytest
 
-from .both import Programs, leaf
+from .both import Programs, leaf, numbers, room
 
 programs = Programs()
 
@@ -22,6 +23,12 @@ def function(t: Any, **methods: Any) -> Any:
 
 def twice(ctx: Any, x: Any) -> Any:
     return x * 2
+
+
+def forward_mode(t: Any) -> Any:
+    """Without what PyTorch warns of when it first scripts its own derivatives."""
+    warnings.filterwarnings("ignore", "`torch.jit.script`", DeprecationWarning)
+    return room(t, "autograd.forward_ad")
 
 
 @programs
@@ -74,6 +81,41 @@ def vjp_is_another_name_of_backward(t, nn):
     x = leaf(t, 3)
     function(t, forward=twice, vjp=lambda ctx, grad: grad * 2).apply(x).sum().backward()
     return x.grad
+
+
+@programs
+def a_jvp_alone_gives_tangents(t, nn):
+    def forward(ctx, x):
+        ctx.out = x.exp()
+        return ctx.out
+
+    def jvp(ctx, tangent):
+        out = tangent * ctx.out
+        del ctx.out
+        return out
+
+    forward_ad = forward_mode(t)
+    with forward_ad.dual_level():
+        x = forward_ad.make_dual(leaf(t, 3), numbers(t, 3, seed=2))
+        return forward_ad.unpack_dual(function(t, forward=forward, jvp=jvp).apply(x)).tangent
+
+
+@programs
+def a_jvp_of_two_inputs_reads_what_is_saved_for_it(t, nn):
+    def forward(ctx, x, y, k):
+        ctx.save_for_forward(x, y)
+        ctx.k = k
+        return x * y * k, x + y
+
+    def jvp(ctx, along_x, along_y, k):
+        x, y = ctx.saved_tensors
+        return (along_x * y + along_y * x) * ctx.k, along_x + along_y
+
+    forward_ad = forward_mode(t)
+    with forward_ad.dual_level():
+        x, y = (forward_ad.make_dual(numbers(t, 3, seed=i), numbers(t, 3, seed=i + 2)) for i in range(2))
+        product, total = function(t, forward=forward, jvp=jvp).apply(x, y, 2)
+        return [forward_ad.unpack_dual(z).tangent for z in (product, total, product.sin() + total)]
 
 
 @programs

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ... import backend, dtypes, function
 from ...errors import ArgumentError, DtypeError
+from ...notices import warn
 from .numbers import converted
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def tensor(
             [3., 4.]], dtype=torch.float64)
     """
     if isinstance(data, function.Tensor):
-        warnings.warn(COPIED, stacklevel=2)
+        warn(COPIED)
         data = data.array
     if backend.is_gpu(data):
         array = data.copy() if dtype is None else data.astype(dtypes.of(dtype).dtype)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from ... import dtypes
 from ...errors import ArgumentError, KindError, ShapeError
 from ...function import Function
+from ...notices import warn
 from ...state import composite
 from ..creation import full_like
 from ..elementwise import clamp, exp, log, where, xlogy
@@ -91,10 +91,9 @@ def _check_operands(op: str, input: Tensor, target: Tensor) -> None:
 
 def _check_sizes(input: Tensor, target: Tensor) -> None:
     if target.array.shape != input.array.shape:
-        warnings.warn(
+        warn(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). "
-            "This will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
-            stacklevel=3,
+            "This will likely lead to incorrect results due to broadcasting. Please ensure they have the same size."
         )
 
 
@@ -236,10 +235,9 @@ def kl_div(
     tensor(0.7000)
     """
     if size_average is None and reduce is None and reduction == "mean":
-        warnings.warn(
+        warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' divides "
-            "only by the batch size, and aligns with the KL div math definition.",
-            stacklevel=3,
+            "only by the batch size, and aligns with the KL div math definition."
         )
     by_batch = reduction == "batchmean"
     reduction = chosen(size_average, reduce, "sum" if by_batch else reduction)

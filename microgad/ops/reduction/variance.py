@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
 from ...naming import called
+from ...notices import warn
 from ...state import composite
 from .. import layouts
 from ..elementwise import Select, clamp, complex, conj, imag, real
@@ -74,10 +74,9 @@ def _var(op: str, input: Tensor, dim: Any, unbiased: bool | None, keepdim: bool,
         raise DtypeError(f"{op}: std and var only support floating point and complex dtypes, got {input.dtype}")
     axis = axes(dim, input.array.ndim, op)
     if count(input.array.shape, axis) <= correction:
-        warnings.warn(
+        warn(
             f"{op}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input "
-            "numel divided by output numel).",
-            stacklevel=4,
+            "numel divided by output numel)."
         )
     found = Var.apply(input, axis=axis, keepdims=keepdim, correction=correction, complex=kind == "c")
     return found, axis
@@ -189,7 +188,7 @@ def cov(
         centred = x - (x * weights).sum(1, keepdim=True) / whole
         weighted = centred * weights
     if norm <= 0:
-        warnings.warn("cov(): degrees of freedom is <= 0", stacklevel=3)
+        warn("cov(): degrees of freedom is <= 0")
         norm = 0
     product = matmul(centred, conj(weighted.transpose(0, 1)))
     found = product / norm if weights is not None or norm else product * math.nan

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 import operator
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from ... import backend
 from ...errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
 from ...function import Function, LinearMap
+from ...notices import warn
 from ...state import composite
 from ..creation import finished
 from .geometry import refusal
@@ -116,7 +116,7 @@ def grid_sample(
     for name, value, known in (("mode", mode, MODES), ("padding_mode", padding_mode, PADDINGS)):
         if value not in known:
             raise refusal(op, f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
-    size, align = _checked(op, input, grid, mode), _aligned(align_corners, 5)
+    size, align = _checked(op, input, grid, mode), _aligned(align_corners)
     n, *out, dims = grid.shape
     area, places = math.prod(size), math.prod(out)
     padding = "zeros" if mode == "bicubic" else padding_mode  # which is applied to each of its cells
@@ -175,7 +175,7 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
         raise refusal(op, f"size must be positive, got {size}")
     if len(theta.array) != size[0]:
         raise refusal(op, f"theta must have {size[0]} maps for size {size}, got {len(theta.array)}")
-    lines, align_corners = [], _aligned(align_corners, 4)
+    lines, align_corners = [], _aligned(align_corners)
     for n in size[2:]:
         line = np.linspace(-1, 1, n) if n > 1 else np.zeros(1)
         lines.append(line if align_corners else line * ((n - 1) / n))
@@ -186,11 +186,11 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
     return grid.reshape(size[0], *size[2:], dims)
 
 
-def _aligned(align_corners: bool | None, stacklevel: int) -> bool:
+def _aligned(align_corners: bool | None) -> bool:
     """False where it isn't said, with PyTorch's warning: once it was True."""
     if align_corners is None:
         said = "grid_sample and affine_grid take align_corners=False by default; give align_corners to say so."
-        warnings.warn(said, stacklevel=stacklevel)
+        warn(said)
     return bool(align_corners)
 
 
