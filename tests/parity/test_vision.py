@@ -87,6 +87,16 @@ PROGRAMS = {
         lib.tensor(BATCH[:2]), [lib.tensor(BOXES[:3]), lib.tensor(BOXES[3:4])], 2, 0.7
     ),
     "align_layer": lambda lib, v: repr(v.ops.RoIAlign(2, 1.0, 2)),
+    "pool": lambda lib, v: v.ops.roi_pool(lib.tensor(BATCH), lib.tensor(ROIS), 3),
+    "pool_more": lambda lib, v: v.ops.RoIPool((2, 5), 0.5)(lib.tensor(BATCH), lib.tensor(ROIS)),
+    "pool_outside": lambda lib, v: v.ops.roi_pool(
+        lib.tensor(BATCH[:1]), [lib.tensor(BOXES[:9] * 4 - 5)], (3, 2)
+    ),
+    "pool_list": lambda lib, v: v.ops.roi_pool(
+        lib.tensor(BATCH[:2]), [lib.tensor(BOXES[:3]), lib.tensor(BOXES[3:4])], 2, 0.7
+    ),
+    "pool_none": lambda lib, v: v.ops.roi_pool(lib.tensor(BATCH), lib.zeros(0, 5), 2),
+    "pool_layer": lambda lib, v: repr(v.ops.RoIPool(2, 1.0)),
     "focal": lambda lib, v: v.ops.sigmoid_focal_loss(lib.tensor(X), lib.tensor((X > 0).astype(np.float32))),
     "focal_mean": lambda lib, v: v.ops.sigmoid_focal_loss(
         lib.tensor(X), lib.tensor((X > 0).astype(np.float32)), -1, 1.5, "mean"
@@ -130,6 +140,15 @@ def test_gradients_of_aligned_regions(ratio):
         return x.grad
 
     both(program, 2e-5)
+
+
+def test_gradients_of_pooled_regions():
+    def program(lib, vision):
+        x = lib.tensor(BATCH.round(), requires_grad=True)  # of several that are the largest, the first has it
+        (vision.ops.roi_pool(x, lib.tensor(ROIS), 3, 0.5) ** 2).sum().backward()
+        return x.grad
+
+    both(program)
 
 
 REFUSED = [

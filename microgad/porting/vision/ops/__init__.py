@@ -22,6 +22,8 @@ from .boxes import remove_small_boxes as remove_small_boxes
 from .losses import generalized_box_iou_loss as generalized_box_iou_loss
 from .losses import sigmoid_focal_loss as sigmoid_focal_loss
 from .regions import RoIAlign as RoIAlign
+from .regions import RoIPool as RoIPool
 from .regions import roi_align as roi_align
+from .regions import roi_pool as roi_pool
 
 _absent(globals())

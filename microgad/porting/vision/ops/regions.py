@@ -1,4 +1,4 @@
-"""Parts of feature maps, resampled to one size. Source: torchvision.ops.roi_align."""
+"""Parts of feature maps, resampled or pooled to one size. Source: torchvision.ops."""
 
 from __future__ import annotations
 
@@ -31,6 +31,15 @@ def _weights(start: float, size: float, bins: int, samples: int, length: int) ->
     return weights / count
 
 
+def _asked(output_size: Any, boxes: Any) -> tuple[tuple[int, int], Any]:
+    """How many bins, and the boxes as (K, 5) on the CPU, each with its image's number first."""
+    if isinstance(boxes, (list, tuple)):
+        numbered = [movement.cat((b.new_full((len(b), 1), float(i)), b), 1) for i, b in enumerate(boxes)]
+        boxes = movement.cat(numbered)
+    bins = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
+    return bins, boxes.detach().cpu().numpy().astype(np.float64)
+
+
 def roi_align(
     input: Tensor,
     boxes: Any,
@@ -47,11 +56,7 @@ def roi_align(
     >>> torch.porting.vision.ops.roi_align(torch.ones(1, 2, 8, 8), [torch.tensor([[0.0, 0, 4, 4]])], 2).shape
     torch.Size([1, 2, 2, 2])
     """
-    if isinstance(boxes, (list, tuple)):
-        numbered = [movement.cat((b.new_full((len(b), 1), float(i)), b), 1) for i, b in enumerate(boxes)]
-        boxes = movement.cat(numbered)
-    bins = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
-    rows = boxes.detach().cpu().numpy().astype(np.float64)
+    bins, rows = _asked(output_size, boxes)
     corners = rows[:, 1:] * spatial_scale - (0.5 if aligned else 0.0)
     parts = []
     for image, (x0, y0, x1, y1) in zip(rows[:, 0].astype(int), corners, strict=True):
@@ -63,6 +68,36 @@ def roi_align(
         down, across = (creation.tensor(w, dtype=input.dtype, device=input.device) for w in (down, across))
         parts.append(einsum("ph,chw,qw->cpq", down, input[int(image)], across))
     return movement.stack(parts) if parts else input.new_zeros((0, input.shape[1], *bins))
+
+
+def _spans(start: float, stop: float, bins: int, length: int) -> list[slice]:
+    """The places of each bin between two corners, which are rounded to places and both belong to it."""
+    first, last = (int(math.copysign(math.floor(abs(x) + 0.5), x)) for x in (start, stop))
+    step = np.float32(max(last - first + 1, 1)) / np.float32(bins)  # in float32, whose floors these are in torchvision
+    ends = [(first + math.floor(i * step), first + math.ceil((i + 1) * step)) for i in range(bins)]
+    return [slice(*(min(max(end, 0), length) for end in pair)) for pair in ends]
+
+
+def roi_pool(input: Tensor, boxes: Any, output_size: Any, spatial_scale: float = 1.0) -> Tensor:
+    """(N, C, H, W) and K boxes -> (K, C, *output_size): the largest values in the bins of each box, 0 in empty ones.
+
+    boxes: as of roi_align. Source: torchvision.ops.roi_pool; Girshick (2015).
+
+    >>> x = torch.arange(16.0).reshape(1, 1, 4, 4)
+    >>> torch.porting.vision.ops.roi_pool(x, torch.tensor([[0.0, 0, 0, 2, 2]]), 2)
+    tensor([[[[ 5.,  6.],
+              [ 9., 10.]]]])
+    """
+    bins, rows = _asked(output_size, boxes)
+    channels, height, width = input.shape[1:]
+    nothing = input.new_zeros(channels)
+    parts = []
+    for image, (x0, y0, x1, y1) in zip(rows[:, 0].astype(int), rows[:, 1:] * spatial_scale, strict=True):
+        down, across = _spans(y0, y1, bins[0], height), _spans(x0, x1, bins[1], width)
+        found = [input[int(image), :, rows, columns].flatten(1) for rows in down for columns in across]
+        parts += [values.max(1).values if values.shape[1] else nothing for values in found]
+    pooled: Tensor = movement.stack(parts or [nothing], 1)[:, : len(parts)].reshape(channels, len(rows), *bins)
+    return pooled.transpose(0, 1)
 
 
 class RoIAlign(Module):
@@ -84,3 +119,21 @@ class RoIAlign(Module):
     def __repr__(self) -> str:
         names = ("output_size", "spatial_scale", "sampling_ratio", "aligned")
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)}' for name in names)})"
+
+
+class RoIPool(Module):
+    """roi_pool as a layer. Source: torchvision.ops.RoIPool.
+
+    >>> torch.porting.vision.ops.RoIPool((2, 3), 0.5)
+    RoIPool(output_size=(2, 3), spatial_scale=0.5)
+    """
+
+    def __init__(self, output_size: Any, spatial_scale: float) -> None:
+        super().__init__()
+        self.output_size, self.spatial_scale = output_size, spatial_scale
+
+    def forward(self, input: Tensor, rois: Any) -> Tensor:
+        return roi_pool(input, rois, self.output_size, self.spatial_scale)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(output_size={self.output_size}, spatial_scale={self.spatial_scale})"
