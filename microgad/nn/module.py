@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -454,7 +455,8 @@ class Module(hooks.Hooked):
     ) -> Self:
         """To a device, a floating-point dtype (which integers ignore), or both: `to(device)`, `to(dtype)`, `to(like)`.
 
-        memory_format is of parameters and buffers that have four or five dimensions.
+        memory_format is of parameters and buffers that have four or five dimensions. "meta" leaves their shapes alone:
+        the values are NaN (0 of integers), take no memory, and wait for `functional_call` to put others in their place.
 
         >>> nn.Linear(2, 1).to(torch.float64).weight.dtype
         torch.float64
@@ -468,9 +470,13 @@ class Module(hooks.Hooked):
 
         if device is not None:
             device = backend.device(device)  # which refuses what is none, where nothing is there to move as well
+        shapes_alone = device is not None and device.type == "meta"
 
         def convert(t: Tensor) -> Tensor:
-            there = t.to(device=device, dtype=kind if t.array.dtype.kind in "fc" else None)
+            floating = t.array.dtype.kind in "fc"
+            if shapes_alone:
+                return t.new_full((), math.nan if floating else 0, dtype=kind if floating else None).expand(t.shape)
+            there = t.to(device=device, dtype=kind if floating else None)
             return there.to(memory_format=memory_format) if t.ndim in (4, 5) else there
 
         return self._apply(convert)

@@ -199,3 +199,17 @@ def kernels_of_tangents(t, nn):
     jx, jy = ([j.flatten(2) for j in t.func.vmap(t.func.jacrev(f), (None, 0))(weights, z).values()] for z in (x, y))
     by_matrices = sum(t.einsum("naf,mbf->nmab", a, b) for a, b in zip(jx, jy, strict=True))
     return by_matrices, t.func.vmap(t.func.vmap(one, (None, 0)), (0, None))(x, y)
+
+
+@programs
+def an_ensemble_on_a_model_of_shapes_alone(t, nn):
+    nets = [nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).eval() for _ in range(4)]
+    parameters, buffers = t.func.stack_module_state(nets)
+    base = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).eval().to("meta")
+    shapes = [(name, tuple(x.shape), x.dtype == t.int64) for name, x in base.state_dict().items()]
+
+    def call(parameters, buffers, x):
+        return t.func.functional_call(base, (parameters, buffers), (x,))
+
+    x = t.ones(5, 2)
+    return shapes, t.func.vmap(call, (0, 0, None))(parameters, buffers, x), t.stack([net(x) for net in nets])
