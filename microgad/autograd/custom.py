@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 from .. import engine, errors, state
 from .. import function as core
 from ..lazy import absent as _absent
-from ..ops.creation import zeros_like
 from ..tensor import Tensor
 
 
@@ -228,7 +227,7 @@ class _Custom(core.Function):
     def _transposed(self, grads: list[Any], create_graph: bool) -> tuple[Any, ...]:
         """The gradients where there is a jvp alone: it is linear in the tangents, so they are its own by these."""
         with state.scope(grad_enabled=True):
-            tangents = [x if x is None else zeros_like(x).requires_grad_() for x in self.ctx._likes]
+            tangents = [x if x is None else x.new_zeros(x.shape).requires_grad_() for x in self.ctx._likes]
             pushed = self.function.jvp(self.ctx, *tangents)  # type: ignore[attr-defined]
             outs = pushed if isinstance(pushed, tuple) else (pushed,)
             used = [(y, g) for y, g in zip(outs, grads, strict=True) if y is not None and g is not None]

@@ -94,7 +94,7 @@ def roi_pool(input: Tensor, boxes: Any, output_size: Any, spatial_scale: float =
     parts = []
     for image, (x0, y0, x1, y1) in zip(rows[:, 0].astype(int), rows[:, 1:] * spatial_scale, strict=True):
         down, across = _spans(y0, y1, bins[0], height), _spans(x0, x1, bins[1], width)
-        found = [input[int(image), :, rows, columns].flatten(1) for rows in down for columns in across]
+        found = [input[int(image), :, y, x].flatten(1) for y in down for x in across]
         parts += [values.max(1).values if values.shape[1] else nothing for values in found]
     pooled: Tensor = movement.stack(parts or [nothing], 1)[:, : len(parts)].reshape(channels, len(rows), *bins)
     return pooled.transpose(0, 1)
