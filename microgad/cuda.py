@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from . import amp as amp
 from . import backend
+from . import cuda_amp as amp  # noqa: F401
 from .errors import UnsupportedError
 from .lazy import absent as _absent
 from .ops.random import get_rng_state as _state_of

@@ -31,6 +31,7 @@ FLOORS = [
     ["autograd"],
     ["grad_scaler"],
     ["amp"],
+    ["cuda_amp"],
     ["cuda", "random", "utils"],
     ["fft", "legacy", "linalg", "nn", "signal", "special"],
     ["optim", "distributions", "transforms", "serialization"],

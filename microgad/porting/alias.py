@@ -18,7 +18,7 @@ from ..errors import MicrogadError
 ROOMS = {
     "torch": "microgad",
     "torch.autograd.function": "microgad.autograd.custom",
-    "torch.cuda.amp": "microgad.amp",
+    "torch.cuda.amp": "microgad.cuda_amp",
     "torch.utils.hooks": "microgad.hooks",
     "torch.utils.model_zoo": "microgad.porting.rooms.hub",
     "torchvision": "microgad.porting.vision",

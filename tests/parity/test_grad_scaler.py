@@ -92,3 +92,13 @@ def test_it_is_off_without_its_device() -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             assert not t.amp.GradScaler(enabled=False).is_enabled()
+
+
+@pytest.mark.skipif(torch.cuda.is_available() or microgad.cuda.is_available(), reason="enabled where there is a GPU")
+def test_the_names_of_before():
+    for t in (torch, microgad):
+        with pytest.warns(FutureWarning, match="is deprecated"), pytest.warns(UserWarning, match="not available"):
+            scaler = t.cuda.amp.GradScaler(1024.0)
+        assert (scaler.is_enabled(), scaler.get_scale()) == (False, 1.0)
+        with pytest.warns(FutureWarning, match="is deprecated"), t.cuda.amp.autocast(False):
+            assert (t.ones(2) @ t.ones(2)).dtype == t.float32

@@ -1,0 +1,52 @@
+"""torch.cuda.amp: what torch.amp has, as it was called before that: the device goes without saying."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import amp, backend
+from .amp import custom_bwd as custom_bwd
+from .amp import custom_fwd as custom_fwd
+from .lazy import absent as _absent
+from .notices import warn as _warn
+
+
+def _moved(name: str) -> None:
+    _warn(f"`torch.cuda.amp.{name}(args...)` is deprecated. Use `torch.amp.{name}('cuda', args...)`.", FutureWarning)
+
+
+class autocast(amp.autocast):
+    """torch.amp.autocast("cuda", ...), with a FutureWarning. Source: torch.cuda.amp.autocast.
+
+    >>> import warnings
+    >>> warnings.simplefilter("ignore", FutureWarning)
+    >>> with torch.cuda.amp.autocast(False):
+    ...     (torch.ones(2) @ torch.ones(2)).dtype
+    torch.float32
+    """
+
+    def __init__(self, enabled: bool = True, dtype: Any = None, cache_enabled: bool = True) -> None:
+        _moved("autocast")
+        super().__init__("cuda", dtype, enabled, cache_enabled)
+
+
+class GradScaler(amp.GradScaler):
+    """torch.amp.GradScaler("cuda", ...), with a FutureWarning. Source: torch.cuda.amp.GradScaler.
+
+    >>> import warnings
+    >>> warnings.simplefilter("ignore", FutureWarning)
+    >>> torch.cuda.amp.GradScaler(1024.0, enabled=False).is_enabled()
+    False
+    """
+
+    def __init__(self, init_scale: float = 65536.0, *args: Any, **options: Any) -> None:
+        _moved("GradScaler")
+        super().__init__("cuda", init_scale, *args, **options)
+
+
+def amp_definitely_not_available() -> bool:
+    """Whether there is no GPU. Source: torch.cuda.amp.common.amp_definitely_not_available."""
+    return not backend.gpu_count()
+
+
+_absent(globals())
