@@ -1,17 +1,97 @@
-"""What is said of arguments that can't be right, once they are found so: Tensors that are none, unfit gradients."""
+"""What is said of arguments that can't be right: those of another type, Tensors that are none, unfit gradients."""
 
 from __future__ import annotations
 
 import inspect
+import operator
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
+
+import numpy as np
 
 from .errors import ArgumentError, DtypeError, MicrogadError, ShapeError
 
 
 class NoTensorError(MicrogadError, TypeError, AttributeError):
     """An argument that is no Tensor and has to be. PyTorch's functions raise the one in C++, the other in Python."""
+
+
+# The types that are taken at once for what a signature annotates so; `_fits` knows of the others.
+_TAKEN = {
+    "bool": frozenset([bool]),
+    "int": frozenset([int]),
+    "float": frozenset([float, int, bool]),
+    "str": frozenset([str]),
+}
+# What PyTorch reads in Python, for whether it is true, and requires_grad, which is checked where a Tensor is made.
+_ANY = frozenset(
+    ("antialias", "center", "full", "inplace", "recompute_scale_factor", "reduce", "requires_grad", "return_indices",
+     "size_average", "swap")
+)  # fmt: skip
+
+
+class NoMemoryError(MicrogadError, RuntimeError, MemoryError):
+    """More memory than there is: PyTorch raises RuntimeError."""
+
+
+def kinds(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], dict[str, Any]], None]:
+    """A check that a call's numbers, truth values and strings are of the types that the function's signature has.
+
+    It raises TypeError where PyTorch's bindings do: for "a", 1.5 or True in the place of an int, for 1 in a bool's.
+    """
+    if function is not inspect.unwrap(function):
+        return lambda args, kwargs: None  # what it wraps has the check
+    wanted = {}
+    for name, said in function.__annotations__.items():
+        kind = said.removesuffix(" | None") if isinstance(said, str) else ""
+        if kind in _TAKEN and name not in _ANY:
+            wanted[name] = kind, _TAKEN[kind] if kind == said else _TAKEN[kind] | {type(None)}
+    code = function.__code__
+    placed = [(i, *wanted[name]) for i, name in enumerate(code.co_varnames[: code.co_argcount]) if name in wanted]
+
+    def check(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        for i, kind, taken in placed:
+            if i < len(args) and type(args[i]) not in taken and not _fits(args[i], kind):
+                raise _mistyped(function, f"'{code.co_varnames[i]}' (position {i + 1})", kind, args[i])
+        for name, value in kwargs.items():
+            if name in wanted and type(value) not in wanted[name][1] and not _fits(value, wanted[name][0]):
+                raise _mistyped(function, f"'{name}'", wanted[name][0], value)
+
+    return check
+
+
+def _fits(value: Any, kind: str) -> bool:
+    """Whether PyTorch takes it for one of that kind: NumPy's numbers, and Tensors of one element."""
+    if kind == "str":
+        return isinstance(value, str)
+    if kind == "bool" or isinstance(value, (bool, np.bool_)):
+        return False
+    if kind == "float" and (isinstance(value, (float, np.floating)) or getattr(value, "numel", int)() == 1):
+        return True
+    try:
+        operator.index(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _mistyped(function: Callable[..., Any], where: str, kind: str, value: Any) -> Exception:
+    return DtypeError(f"{function.__name__}(): argument {where} must be {kind}, not {type(value).__name__}")
+
+
+UNFIT = (AttributeError, MemoryError, OverflowError)
+
+
+def unfit(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], error: Any) -> Exception:
+    """The error to raise in place of one of `UNFIT` in a call: of the class that PyTorch raises there.
+
+    So calls that are right pay nothing for the check.
+    """
+    if isinstance(error, AttributeError):
+        return no_tensor(function, args, kwargs, error)
+    kind = NoMemoryError if isinstance(error, MemoryError) else ArgumentError
+    return error if isinstance(error, kind) else kind(f"{function.__name__}(): {error}")
 
 
 def no_tensor(

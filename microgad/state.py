@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from .arguments import no_tensor
+from .arguments import UNFIT, kinds, unfit
 from .observer import Observer as Observer
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -70,16 +70,18 @@ def inside(name: str) -> str:
 
 def composite(function: F) -> F:
     """For a public function made of several operations: its name goes on their path, so that pictures fold them."""
+    check = kinds(function)
 
     @functools.wraps(function)
     def named(*args: Any, **kwargs: Any) -> Any:
+        check(args, kwargs)
         now = current()
         path = inside(f"{function.__name__}()")
         token = variable.set(State(now.grad_enabled, path, now.observer, now.deriving, now.holomorphic, now.fine))
         try:
             return function(*args, **kwargs) if now.observer is None else now.observer.call(function, args, kwargs)
-        except AttributeError as error:
-            raise no_tensor(function, args, kwargs, error) from None
+        except UNFIT as error:
+            raise unfit(function, args, kwargs, error) from None
         finally:
             variable.reset(token)
 
@@ -88,10 +90,15 @@ def composite(function: F) -> F:
 
 def observed(function: F) -> F:
     """For a public function that computes on bare arrays in between: an observer that wants it whole makes the call."""
+    check = kinds(function)
 
     @functools.wraps(function)
     def named(*args: Any, **kwargs: Any) -> Any:
+        check(args, kwargs)
         observer = current().observer
-        return function(*args, **kwargs) if observer is None else observer.call(function, args, kwargs)
+        try:
+            return function(*args, **kwargs) if observer is None else observer.call(function, args, kwargs)
+        except UNFIT as error:
+            raise unfit(function, args, kwargs, error) from None
 
     return named  # type: ignore[return-value]

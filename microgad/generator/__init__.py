@@ -12,7 +12,7 @@ destination. Bad arguments and empty arrays draw nothing.
 from .choices import multinomial, randperm
 from .counts import binomial, poisson
 from .fills import bernoulli_, dropout_noise, normal_, random_, uniform_
-from .stream import Generator, default_generator
+from .stream import Generator, default_generator, stream_of
 from .transformed import cauchy_, exponential_, geometric_, log_normal_
 
 __all__ = [
@@ -30,5 +30,6 @@ __all__ = [
     "poisson",
     "random_",
     "randperm",
+    "stream_of",
     "uniform_",
 ]

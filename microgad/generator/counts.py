@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .fills import FLOAT64, check_floating
-from .stream import Generator, default_generator
+from .stream import Generator, stream_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +45,7 @@ class _Units:
 
 def _drawn(draw: Callable[..., float], generator: Generator | None, *parameters: Array) -> Array:
     """A draw for each element, in row-major order."""
-    units = _Units(generator or default_generator)
+    units = _Units(stream_of(generator))
     values = [draw(units, *each) for each in zip(*(p.reshape(-1).tolist() for p in parameters), strict=True)]
     units.rewind()
     return np.array(values, np.float64).astype(parameters[0].dtype).reshape(parameters[0].shape)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .stream import Generator, default_generator
+from .stream import Generator, stream_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +43,7 @@ def uniform_(array: Array, low: float = 0.0, high: float = 1.0, *, generator: Ge
             raise RuntimeError(f"uniform_: {name} = {bound} is out of bounds for {array.dtype} (±{limit:g})")
     if not 0 <= high - low <= limit:
         raise RuntimeError(f"uniform_: high - low must be in [0, {limit:g}], but got low = {low}, high = {high}")
-    source, working = generator or default_generator, working_dtype(array)
+    source, working = stream_of(generator), working_dtype(array)
     start, width = float(working.type(low)), float(working.type(high) - working.type(low))
     end = array.dtype.type(high)
 
@@ -73,7 +73,7 @@ def normal_(array: Array, mean: float = 0.0, std: float = 1.0, *, generator: Gen
         normal_(_parts(array), mean, std / math.sqrt(2), generator=generator)
         return array
     check_floating("normal_", array)
-    source = generator or default_generator
+    source = stream_of(generator)
     if array.size >= 16 and array.flags.c_contiguous:
         _check_destination("normal_", array)
         _normal_blocks(array.reshape(-1), mean, std, source)
@@ -135,7 +135,7 @@ def bernoulli_(array: Array, p: float | Array = 0.5, *, generator: Generator | N
     >>> bernoulli_(np.empty(10, np.int8), 0.3, generator=Generator().manual_seed(2024))
     array([1, 0, 0, 0, 0, 1, 0, 0, 0, 1], dtype=int8)
     """
-    source = generator or default_generator
+    source = stream_of(generator)
     if isinstance(p, np.ndarray):
         return _bernoulli_by_array(array, p, source)
     threshold = _threshold("bernoulli_", "p", p)
@@ -175,7 +175,7 @@ def dropout_noise(array: Array, keep: float, scale: float, *, generator: Generat
     array([2., 0., 2., 0.], dtype=float32)
     """
     check_floating("dropout_noise", array)
-    source, threshold = generator or default_generator, _threshold("dropout_noise", "keep", keep)
+    source, threshold = stream_of(generator), _threshold("dropout_noise", "keep", keep)
 
     def draw(part: Array) -> None:
         part[...] = _below(threshold, source, part.size)
@@ -207,7 +207,7 @@ def random_(
         start, end = _integer_bounds(dtype, low, high)
         count = end - start
         wide = count >= 2**28
-    source = generator or default_generator
+    source = stream_of(generator)
 
     def draw(part: Array) -> None:
         words = source.random64(part.size) if wide else source.random32(part.size)

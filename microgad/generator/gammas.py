@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .fills import FLOAT64, normal_pairs
-from .stream import Generator, default_generator
+from .stream import Generator, stream_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +27,7 @@ def gamma(shapes: Array, *, generator: Generator | None = None) -> Array:
     >>> gamma(np.array([0.5, 3.0]), generator=Generator().manual_seed(2024)).round(4)
     array([0.7375, 1.4583])
     """
-    source = generator or default_generator
+    source = stream_of(generator)
     kind = shapes.dtype.type
     values = [_gamma(source, a, kind) for a in shapes.reshape(-1)]
     return np.maximum(np.array(values, shapes.dtype).reshape(shapes.shape), np.finfo(kind).tiny)

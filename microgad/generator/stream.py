@@ -199,3 +199,12 @@ class Generator:
 
 
 default_generator = Generator()
+
+
+def stream_of(generator: Generator | None) -> Generator:
+    """The one given, or the default one. Raises TypeError for what is no Generator."""
+    if generator is None:
+        return default_generator
+    if not isinstance(generator, Generator):
+        raise TypeError(f"argument 'generator' must be torch.Generator, not {type(generator).__name__}")
+    return generator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .fills import FLOAT64, check_floating, fill, fma, normal_pairs, working_dtype
-from .stream import Generator, default_generator
+from .stream import Generator, stream_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def _by(name: str, array: Array, generator: Generator | None, function: Callable[[Array], Array]) -> Array:
     """Fill an array with a function of uniform numbers, 53 bits each, in every dtype."""
-    source = generator or default_generator
+    source = stream_of(generator)
 
     def draw(part: Array) -> None:
         with np.errstate(over="ignore"):  # in float16
@@ -88,7 +88,7 @@ def log_normal_(array: Array, mean: float = 1.0, std: float = 2.0, *, generator:
     if not std > 0:
         raise RuntimeError(f"log_normal_: std must be > 0, but got {std}")
     check_floating("log_normal_", array)
-    source = generator or default_generator
+    source = stream_of(generator)
 
     def draw(part: Array) -> None:
         with np.errstate(over="ignore"):

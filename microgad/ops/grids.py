@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import TYPE_CHECKING, Any
 
-from .. import dtypes
+import numpy as np
+
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..notices import once
 from ..state import composite
@@ -85,10 +87,10 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         pairs = creation.triu_indices(input.numel(), input.numel(), not with_replacement, device=input.device)
         paired: Tensor = input[movement.transpose(pairs, 0, 1)]
         return paired
-    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
-    places = list(choose(range(input.numel()), r))
-    index = creation.tensor(places, dtype=dtypes.int64, device=input.device).reshape((len(places), r))
-    chosen: Tensor = input[index]
+    n, choose = input.numel(), itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    count = math.comb(n + (r - 1) * with_replacement, r)
+    places = np.fromiter(itertools.chain.from_iterable(choose(range(n), r)), np.int64, count * r)
+    chosen: Tensor = input[creation.tensor(places, device=input.device).reshape((count, r))]
     return chosen
 
 

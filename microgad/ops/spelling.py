@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from .. import function as core
-from ..arguments import no_tensor
+from ..arguments import UNFIT, kinds, unfit
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,7 +22,7 @@ _PLACES = {
 def numpy_spelling(function: F) -> F:
     """Let a public function take `axis` for `dim`, `keepdims` for `keepdim`, `x` for `input`, `input` for `A`.
 
-    Of arguments that are no Tensors and have to be it says so, as `tensors_only`.
+    Of arguments of a type that they can't be it says so, as `tensors_only`.
     """
     code = function.__wrapped__.__code__ if hasattr(function, "__wrapped__") else function.__code__
     own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
@@ -32,19 +32,22 @@ def numpy_spelling(function: F) -> F:
 
 
 def tensors_only(function: F) -> F:
-    """Let a public function raise TypeError for an argument that is no Tensor, as a list of targets, and has to be."""
+    """Let a public function raise TypeError for an argument of another type than it has to be: Tensor, int, bool."""
     return _checked(function, {})
 
 
 def _checked(function: F, renamed: dict[str, str]) -> F:
+    check = kinds(function)
+
     @functools.wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
         if kwargs:
             kwargs = {renamed.get(name, name): value for name, value in kwargs.items()}
+        check(args, kwargs)
         try:
             return function(*args, **kwargs)
-        except AttributeError as error:
-            raise no_tensor(function, args, kwargs, error) from None
+        except UNFIT as error:
+            raise unfit(function, args, kwargs, error) from None
 
     return checked  # type: ignore[return-value]
 

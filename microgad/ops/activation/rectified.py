@@ -109,7 +109,7 @@ def rrelu(
     floating([x])
     noise, drawn = np.ones_like(x), x <= 0
     low, high = float(x.dtype.type(lower)), float(x.dtype.type(upper))
-    source = generator or draws.default_generator
+    source = draws.stream_of(generator)
     noise[drawn] = backend.like(source.unit(int(drawn.sum()), np.dtype(np.float64)) * (high - low) + low, x, x.dtype)
     return applied(RRelu, input, inplace=inplace, noise=noise)
 

@@ -26,9 +26,13 @@ _WITHOUT_EFFECT = frozenset(("layout", "pin_memory", "memory_format"))
 
 
 def finished(array: Any, device: Device = None, requires_grad: bool = False) -> Tensor:
-    """An array as a new Tensor on a device."""
+    """An array as a new Tensor on a device. Raises TypeError where requires_grad is neither a bool nor None."""
     made: Tensor = function.Tensor._made(array if device is None else backend.to_device(array, device))
-    return made.requires_grad_() if requires_grad else made
+    if requires_grad is False or requires_grad is None:
+        return made
+    if requires_grad is not True:
+        raise DtypeError(f"argument 'requires_grad' must be bool, not {type(requires_grad).__name__}")
+    return made.requires_grad_()
 
 
 def refuse(op: str, options: dict[str, Any]) -> None:

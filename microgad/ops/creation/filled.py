@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -28,6 +29,8 @@ def size_of(size: tuple[Any, ...]) -> tuple[int, ...]:
     shape = tuple(map(operator.index, sizes))
     if any(n < 0 for n in shape):
         raise ArgumentError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
+    if math.prod(shape) >= 2**60:
+        raise ArgumentError(f"Storage size calculation overflowed with sizes={list(shape)}")
     return shape
 
 
@@ -74,6 +77,7 @@ def in_format(op: str, make: Callable[[Any], Any], shape: tuple[int, ...], memor
     return make(tuple(shape[i] for i in axes)).transpose([axes.index(i) for i in range(len(axes))])
 
 
+@tensors_only
 def empty(
     *size: Any, out: Any = None, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
 ) -> Tensor:
@@ -85,6 +89,7 @@ def empty(
     return _filled("empty", np.empty, size, out, dtype, device, requires_grad, options)
 
 
+@tensors_only
 def zeros(
     *size: Any, out: Any = None, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
 ) -> Tensor:
@@ -96,6 +101,7 @@ def zeros(
     return _filled("zeros", np.zeros, size, out, dtype, device, requires_grad, options)
 
 
+@tensors_only
 def ones(
     *size: Any, out: Any = None, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
 ) -> Tensor:
@@ -107,6 +113,7 @@ def ones(
     return _filled("ones", np.ones, size, out, dtype, device, requires_grad, options)
 
 
+@tensors_only
 def full(
     size: Any,
     fill_value: Any,
@@ -129,6 +136,7 @@ def full(
     return made_beside(out, array, device, requires_grad)
 
 
+@tensors_only
 def eye(
     n: int,
     m: int | None = None,
@@ -154,6 +162,7 @@ def eye(
     return made_beside(out, array, device, requires_grad)
 
 
+@tensors_only
 def empty_strided(
     size: Any, stride: Any, *, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
 ) -> Tensor:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ... import backend, dtypes
 from ...errors import ArgumentError, DtypeError
+from ..spelling import tensors_only
 from .data import finished, refuse
 from .filled import dtype_beside, floating, made_beside
 from .numbers import plain
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ...tensor import Tensor
 
 
+@tensors_only
 def arange(
     start: Any = 0,
     end: Any = None,
@@ -41,6 +43,7 @@ def arange(
     return _stepped("arange", start, end, step, 0, out, dtype, device, requires_grad)
 
 
+@tensors_only
 def range(
     start: Any = 0,
     end: Any = None,
@@ -87,6 +90,8 @@ def _stepped(
         count = -((start - end) // step) if not more else (end - start) // step + 1
     else:
         count = math.ceil((end - start) / step) if not more else math.floor((end - start) / step) + 1
+    if count >= 2**60:
+        raise ArgumentError(f"{op}: invalid size, possible overflow? {start} -> {end} by {step}")
     if kind.kind in "iu":
         if int(step) == 0 and (more or kind == np.int64):  # in smaller dtypes PyTorch gives start as often
             raise ArgumentError(f"{op}: step must be nonzero, but {step} is 0 in {kind}")
@@ -105,6 +110,7 @@ def _number(op: str, x: Any) -> Any:
     return x
 
 
+@tensors_only
 def linspace(
     start: Any,
     end: Any,
@@ -135,6 +141,7 @@ def linspace(
     return made_beside(out, values.astype(kind, copy=False), device, requires_grad)
 
 
+@tensors_only
 def logspace(
     start: Any,
     end: Any,
@@ -181,6 +188,7 @@ def _bounds(op: str, start: Any, end: Any, steps: int, dtype: Any) -> tuple[Any,
     return start, end, kind
 
 
+@tensors_only
 def tril_indices(
     row: int, col: int, offset: int = 0, *, dtype: Dtype = None, device: Device = None, **options: Any
 ) -> Tensor:
@@ -193,6 +201,7 @@ def tril_indices(
     return _triangle("tril_indices", np.tril_indices, row, col, offset, dtype, device, options)
 
 
+@tensors_only
 def triu_indices(
     row: int, col: int, offset: int = 0, *, dtype: Dtype = None, device: Device = None, **options: Any
 ) -> Tensor:

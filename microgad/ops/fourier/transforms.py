@@ -342,6 +342,7 @@ def ifftshift(input: Tensor, dim: Dims = None) -> Tensor:
     return roll(input, [-(input.shape[d] // 2) for d in dims], dims)
 
 
+@numpy_spelling
 def fftfreq(
     n: int, d: float = 1.0, *, out: Tensor | None = None, dtype: Dtype = None, layout: Any = None,
     device: Device = None,
@@ -356,6 +357,7 @@ def fftfreq(
     return _frequencies("fftfreq", cycles, n, d, out, dtype, device, requires_grad)
 
 
+@numpy_spelling
 def rfftfreq(
     n: int, d: float = 1.0, *, out: Tensor | None = None, dtype: Dtype = None, layout: Any = None,
     device: Device = None,
@@ -410,7 +412,7 @@ def _to_real(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm
         raise ArgumentError(f"{op} must transform at least one axis")
     *others, last = dims
     x, norm, n = _floating(x), _checked(op, norm), sizes[-1]
-    n = 2 * (x.shape[last] - 1) if n in (None, -1) else n
+    n = 2 * (x.shape[last] - 1) if n is None else n
     if n < 1:
         raise ArgumentError(f"{op}: Invalid number of data points ({n}) specified")
     x = _resized(op, x, [*sizes[:-1], n // 2 + 1], dims).to(dtype=_complex_dtype(x))
@@ -421,9 +423,9 @@ def _to_real(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm
 
 
 def _resized(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int]) -> Tensor:
-    """x with sizes[i] places along dims[i], cut or followed by zeros; None and -1 leave a size as it is."""
+    """x with sizes[i] places along dims[i], cut or followed by zeros; None leaves a size as it is."""
     for n, d in zip(sizes, dims, strict=True):
-        size = x.shape[d] if n in (None, -1) else n
+        size = x.shape[d] if n is None else n
         if size < 1:
             raise ArgumentError(f"{op}: Invalid number of data points ({size}) specified")
         if size < x.shape[d]:
@@ -434,8 +436,11 @@ def _resized(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int]) -> T
 
 
 def _several(op: str, x: Tensor, s: Any, dim: Any) -> tuple[list[Any], list[int]]:
-    """Sizes and dimensions of a transform along several: all, those of dim, or the last len(s)."""
-    s = s if s is None else listed(s)
+    """Sizes and dimensions of a transform along several: all, those of dim, or the last len(s).
+
+    Here, unlike in those along one, -1 leaves a size as it is.
+    """
+    s = s if s is None else [None if n == -1 else n for n in listed(s)]
     if dim is None:
         count = x.ndim if s is None else len(s)
         if count > x.ndim:
@@ -443,7 +448,7 @@ def _several(op: str, x: Tensor, s: Any, dim: Any) -> tuple[list[Any], list[int]
         dims = list(range(x.ndim - count, x.ndim))
     else:
         dims = _dims(op, x, dim)
-    sizes = [None] * len(dims) if s is None else list(s)
+    sizes = [None] * len(dims) if s is None else s
     if len(sizes) != len(dims):
         raise ArgumentError(f"{op}: When given, dim and shape arguments must have the same length")
     return sizes, dims

@@ -11,6 +11,7 @@ import numpy as np
 from ... import dtypes
 from ...errors import ArgumentError
 from ..creation import tensor
+from ..spelling import tensors_only
 
 if TYPE_CHECKING:
     from ...stand_ins import Device, Dtype
@@ -166,6 +167,7 @@ def _made(
 # PyTorch's older names: periodic unless told otherwise.
 
 
+@tensors_only
 def hann_window(window_length: int, periodic: bool = True, **options: Any) -> Tensor:
     """`signal.windows.hann`, periodic by default. Source: torch.hann_window.
 
@@ -175,6 +177,7 @@ def hann_window(window_length: int, periodic: bool = True, **options: Any) -> Te
     return hann(window_length, sym=not periodic, **options)
 
 
+@tensors_only
 def hamming_window(
     window_length: int, periodic: bool = True, alpha: float = 0.54, beta: float = 0.46, **options: Any
 ) -> Tensor:
@@ -186,6 +189,7 @@ def hamming_window(
     return general_cosine(window_length, a=[alpha, beta], sym=not periodic, **options)
 
 
+@tensors_only
 def blackman_window(window_length: int, periodic: bool = True, **options: Any) -> Tensor:
     """`signal.windows.blackman` in dtype's own arithmetic, periodic by default. Source: torch.blackman_window.
 
@@ -201,6 +205,7 @@ def blackman_window(window_length: int, periodic: bool = True, **options: Any) -
     return _made("blackman_window", values, window_length, not periodic, **options)
 
 
+@tensors_only
 def bartlett_window(window_length: int, periodic: bool = True, **options: Any) -> Tensor:
     """`signal.windows.bartlett`, periodic by default. Source: torch.bartlett_window.
 
@@ -210,6 +215,7 @@ def bartlett_window(window_length: int, periodic: bool = True, **options: Any) -
     return bartlett(window_length, sym=not periodic, **options)
 
 
+@tensors_only
 def kaiser_window(window_length: int, periodic: bool = True, beta: float = 12.0, **options: Any) -> Tensor:
     """`signal.windows.kaiser`, periodic by default. Source: torch.kaiser_window.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -205,7 +206,7 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] |
     tensor([[3, 1, 2],
             [6, 4, 5]])
     """
-    steps, axes = listed(shifts), () if dims is None else listed(dims)
+    steps, axes = tuple(map(operator.index, listed(shifts))), () if dims is None else listed(dims)
     if not steps:
         raise ShapeError("roll: `shifts` required")
     if len(axes) != len(steps) and not (len(steps) == 1 and not axes):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,7 @@ def sum_to_size(input: Tensor, size: Sequence[int]) -> Tensor:
     >>> torch.ones(2, 3).sum_to_size(1, 3)
     tensor([[2., 2., 2.]])
     """
-    shape, lead = tuple(int(n) for n in size), input.ndim - len(size)
+    shape, lead = tuple(map(operator.index, size)), input.ndim - len(size)
     if lead < 0 or any(n not in (1, whole) for n, whole in zip(shape, input.shape[lead:], strict=True)):
         raise ShapeError(f"sum_to_size: size {list(shape)} is not expandable to size {list(input.shape)}")
     stretched = (i for i, n in enumerate(shape, lead) if n != input.shape[i])
@@ -126,7 +127,7 @@ def repeat(input: Tensor, repeats: Sequence[int]) -> Tensor:
     tensor([[1, 2, 1, 2],
             [1, 2, 1, 2]])
     """
-    times, lead = tuple(int(r) for r in repeats), len(repeats) - input.ndim
+    times, lead = tuple(map(operator.index, repeats)), len(repeats) - input.ndim
     if lead < 0:
         raise ShapeError(
             f"repeat: Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor, got "

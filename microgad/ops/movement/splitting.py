@@ -145,7 +145,9 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
         if cuts <= 0:
             raise ArgumentError(f"tensor_split: number of sections must be larger than 0, got {cuts}")
         least, more = divmod(n, cuts)
-        return _stretches(input, [least * i + min(i, more) for i in range(cuts + 1)], axis)
+        return _stretches(
+            input, [*(least * i + min(i, more) for i in range(min(cuts, n) + 1)), *[n] * (cuts - n)], axis
+        )
     return _stretches(input, [0, *(builtins.slice(operator.index(i)).indices(n)[1] for i in cuts), n], axis)
 
 

@@ -132,6 +132,7 @@ def fill_diagonal_(input: Tensor, fill_value: float, wrap: bool = False) -> Tens
     return input
 
 
+@tensors_only
 def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     """Every step-th stretch of a dimension, `size` long, along a new last dimension: a view.
 

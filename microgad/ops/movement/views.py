@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -189,7 +190,7 @@ def resize_(input: Tensor, size: Sequence[int], *, memory_format: Any = None) ->
     tensor([[0, 1],
             [2, 3]])
     """
-    shape = tuple(int(n) for n in size)
+    shape = tuple(map(operator.index, size))
     if input.node is not None:
         raise errors.GraphError("resize_: cannot resize variables that require grad")
     if any(n < 0 for n in shape):

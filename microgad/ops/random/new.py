@@ -42,6 +42,7 @@ def _sizes(size: tuple[Any, ...], options: dict[str, Any], op: str) -> tuple[Any
     return (options["size"],) if options else size
 
 
+@tensors_only
 def rand(
     *size: Any, generator: Generator | None = None, out: Tensor | None = None, dtype: Dtype = None, layout: Any = None,
     device: Device = None, requires_grad: bool = False, pin_memory: bool = False, **sizes: Any,
@@ -56,6 +57,7 @@ def rand(
     return made if out is not None else finished(made.array, backend.chosen(device), requires_grad)
 
 
+@tensors_only
 def randn(
     *size: Any, generator: Generator | None = None, out: Tensor | None = None, dtype: Dtype = None, layout: Any = None,
     device: Device = None, requires_grad: bool = False, pin_memory: bool = False, **sizes: Any,
@@ -70,6 +72,7 @@ def randn(
     return made if out is not None else finished(made.array, backend.chosen(device), requires_grad)
 
 
+@tensors_only
 def rand_like(
     input: Tensor, *, generator: Generator | None = None, dtype: Dtype = None, layout: Any = None,
     device: Device = None,
@@ -99,6 +102,7 @@ def randn_like(
     return finished(made.array, input.device if device is None else device, requires_grad)
 
 
+@tensors_only
 def randint(
     low: Any = None, high: Any = None, size: Any = None, *, generator: Generator | None = None,
     out: Tensor | None = None, dtype: Dtype = None, layout: Any = None, device: Device = None,
@@ -144,6 +148,7 @@ def _bounds(low: Any, high: Any) -> tuple[int, int]:
     return 0 if low is None else operator.index(low), operator.index(high)
 
 
+@tensors_only
 def randperm(
     n: int, *, generator: Generator | None = None, out: Tensor | None = None, dtype: Dtype = None, layout: Any = None,
     device: Device = None, requires_grad: bool = False, pin_memory: bool = False,
@@ -158,6 +163,7 @@ def randperm(
     return made_beside(out, draws.randperm(n, kind.dtype, generator=generator), device, requires_grad)
 
 
+@tensors_only
 def normal(
     mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None,
     out: Tensor | None = None, dtype: Dtype = None, layout: Any = None, device: Device = None,

@@ -10,6 +10,7 @@ import numpy as np
 from ...errors import ArgumentError
 from ...function import Function
 from ..blocks import in_double
+from ..creation import arange
 from ..out import into
 from ..spelling import tensors_only
 from .numeric import pieces, promote, rational
@@ -237,6 +238,7 @@ def polygamma(n: int, input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, Polygamma.apply(input, n=n) if n else Digamma.apply(input))
 
 
+@tensors_only
 def mvlgamma(input: Tensor, p: int, *, out: Tensor | None = None) -> Tensor:
     """The logarithm of the multivariate gamma function of dimension p. Source: torch.mvlgamma.
 
@@ -247,7 +249,5 @@ def mvlgamma(input: Tensor, p: int, *, out: Tensor | None = None) -> Tensor:
     """
     if p < 1:
         raise ArgumentError(f"mvlgamma: p has to be greater than or equal to 1, got p = {p}")
-    total: Any = p * (p - 1) / 4 * math.log(math.pi)
-    for j in range(p):
-        total = Lgamma.apply(input - j / 2) + total
-    return into(out, total)
+    halves = arange(p, dtype=input.dtype if input.is_floating_point() else None, device=input.device) / 2
+    return into(out, Lgamma.apply(input[..., None] - halves).sum(-1) + p * (p - 1) / 4 * math.log(math.pi))

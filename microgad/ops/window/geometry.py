@@ -195,9 +195,11 @@ def steps(op: str, stride: Size | None, kernel: Sizes) -> Sizes:
 
 def numbers(op: str, name: str, value: Any, dims: int, least: int = 1) -> Sizes:
     """An argument that is one int for all dimensions or one for each, none smaller than `least`."""
-    if type(value) is int and value >= least:
+    if type(value) is int and least <= value < 2**31:
         return (value,) * dims
     rule = f"{name} must be an int or {('one int', 'two ints', 'three ints')[dims - 1]}, got {value!r}"
+    if isinstance(value, bool):
+        raise refusal(op, rule, DtypeError)
     try:
         given = tuple(map(operator.index, value)) if isinstance(value, Sequence) else (operator.index(value),)
     except TypeError:
@@ -206,6 +208,8 @@ def numbers(op: str, name: str, value: Any, dims: int, least: int = 1) -> Sizes:
         raise refusal(op, rule)
     if min(given) < least:
         raise refusal(op, f"{name} must be at least {least}, got {value!r}")
+    if max(given) >= 2**31:
+        raise refusal(op, f"{name} must be less than 2**31, got {value!r}")
     return given if len(given) == dims else given * dims
 
 

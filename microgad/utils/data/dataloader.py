@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import GenericAlias
 from typing import Any
 
+from ...errors import CallError
 from ...generator import Generator
 from .collate import default_collate, default_convert
 from .dataset import IterableDataset
@@ -94,7 +95,8 @@ class DataLoader:
         self.batch_sampler = batch_sampler
         self.drop_last = drop_last
         self.generator = generator
-        self.collate_fn = collate_fn or (default_convert if batch_sampler is None else default_collate)
+        default = default_convert if batch_sampler is None else default_collate
+        self.collate_fn = default if collate_fn is None else collate_fn
         self.num_workers, self.worker_init_fn, self.timeout = num_workers, worker_init_fn, timeout
         self.prefetch_factor = 2 if num_workers and prefetch_factor is None else prefetch_factor
         self.persistent_workers = persistent_workers
@@ -110,6 +112,10 @@ class DataLoader:
     def __iter__(self) -> Iterator[Any]:
         recipe = Recipe(self.dataset, self.collate_fn, self.batch_sampler is not None, self.drop_last)
         if self.num_workers == 0:
+            if self.timeout:
+                raise CallError(
+                    f"DataLoader: timeout is for workers; with num_workers=0 it has to be 0, got {self.timeout}"
+                )
             indices = iter(self._indices)
             draw_seed(self.generator)  # for workers, of which there are none; but it moves the stream
             return _batches(recipe.fetcher(), indices)

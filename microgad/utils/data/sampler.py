@@ -79,7 +79,7 @@ class RandomSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         n = len(self.data_source)
-        source = self.generator or Generator().manual_seed(draw_seed(None))
+        source = Generator().manual_seed(draw_seed(None)) if self.generator is None else self.generator
         if self.replacement:
             for start in range(0, self.num_samples, 32):
                 count = min(32, self.num_samples - start)
