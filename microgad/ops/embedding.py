@@ -93,12 +93,12 @@ def embedding(
     return Embedding.apply(weight, index=index, share=share, shape_of_weight=tuple(weight.shape))
 
 
-def _checked(op: str, input: Tensor, count: int) -> Any:
+def _checked(op: str, input: Tensor, count: int, error: type[Exception] = DimError) -> Any:
     index = input.array
     if index.dtype not in (np.dtype(np.int64), np.dtype(np.int32)):
         raise DtypeError(f"{op}: indices must be int64 or int32, but are {input.dtype}")
     if index.size and not 0 <= int(index.min()) <= int(index.max()) < count:
-        raise DimError(f"{op}: index out of range: weight has {count} rows, indices are {index.min()} to {index.max()}")
+        raise error(f"{op}: index out of range: weight has {count} rows, indices are {index.min()} to {index.max()}")
     return index
 
 
@@ -132,7 +132,7 @@ def embedding_bag(
     last one ends. Entries padding_idx don't count; nothing gives 0. per_sample_weights, of input's shape, multiply the
     rows, for mode "sum". The rest is embedding's.
 
-    Raises ValueError where shapes, offsets or the mode don't fit, IndexError where an index is no row.
+    Raises ValueError where shapes, offsets or the mode don't fit, RuntimeError where an index is no row.
 
     >>> weight = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     >>> F.embedding_bag(torch.tensor([0, 1, 1]), weight, torch.tensor([0, 1]), mode="sum")
@@ -158,7 +158,7 @@ def embedding_bag(
         raise ArgumentError(f"embedding_bag: padding_idx must be one of {weight.shape[0]} rows, but is {padding_idx}")
     starts, sizes = _bags(input, offsets, include_last_offset)
     flat = input.reshape(-1)
-    index = backend.to_numpy(_checked("embedding_bag", flat, weight.shape[0]))
+    index = backend.to_numpy(_checked("embedding_bag", flat, weight.shape[0], ArgumentError))
     if max_norm is not None:
         embedding_renorm_(weight.detach(), flat, max_norm, norm_type)
     entries = np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())

@@ -315,6 +315,8 @@ CALLS = """
     T.nn.functional.avg_pool1d(B,np.int64(2))
     T.nn.functional.max_pool2d(B,np.int64(2),np.int32(1),np.int64(1),np.int64(1))
     T.nn.functional.avg_pool2d(B,np.int64(2),divisor_override=np.int64(3))
+    T.logcumsumexp(T.tensor([2+3j,2-3j,1+1j,2+3j,2-3.1j]),0)
+    T.logcumsumexp(T.tensor([[1+3j,1+2j],[1-3j,1-2j]]),0)
 """
 # Calls that both refuse, with an error of the same class.
 REFUSED = """
@@ -447,6 +449,10 @@ REFUSED = """
     T.multinomial(v,2**50,True)
     T.fft.fft(v,2**50)
     A.diag(2**63)
+    T.nn.functional.embedding_bag(i+1,A,v0.long()[None]*0)
+    T.nn.functional.embedding_bag(i[None]-1,A,mode="max")
+    T.nn.functional.multi_margin_loss(A,i+1)
+    T.nn.functional.multilabel_margin_loss(A,i.expand(3,3)*2)
 """
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ... import backend
-from ...errors import ArgumentError, DimError, DtypeError, ShapeError
+from ...errors import ArgumentError, DtypeError, ShapeError
 from ...state import composite
 from ..activation import logsigmoid
 from ..distance import pairwise_distance
@@ -106,7 +106,7 @@ def multi_margin_loss(
     """The sum over other classes of weight · max(0, margin - input at target + input)ᵖ, divided by their number C.
 
     input is (N, C) and target int64 (N), or (C) and (); weight is (C), p is 1 or 2. Raises ValueError or RuntimeError
-    where they aren't, IndexError where a target is no class. Source: torch.nn.functional.multi_margin_loss.
+    where they aren't, RuntimeError where a target is no class. Source: torch.nn.functional.multi_margin_loss.
 
     >>> F.multi_margin_loss(torch.tensor([[0.5, 0.25, 0.0]]), torch.tensor([0]))
     tensor(0.4167)
@@ -171,7 +171,7 @@ def _classes(op: str, target: Tensor, count: int) -> Tensor:
     if target.array.dtype != np.int64:
         raise DtypeError(f"{op}: target must be int64, but is {target.dtype}")
     if target.numel() and not 0 <= target.min().item() <= target.max().item() < count:
-        raise DimError(f"{op}: target has classes outside of 0 to {count - 1}")
+        raise ArgumentError(f"{op}: target has classes outside of 0 to {count - 1}")
     return target
 
 

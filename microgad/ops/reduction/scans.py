@@ -178,8 +178,8 @@ class LogCumSumExp(Function):
 
 
 def _add_exponentials(a: Any, b: Any) -> Any:
-    """log(eᵃ + eᵇ), also of complex numbers: the one with the larger real part is taken off first."""
-    low = np.real(a) < np.real(b)
+    """log(eᵃ + eᵇ), also of complex numbers: the one with the larger real part, else the later, is taken off first."""
+    low = np.real(a) <= np.real(b)
     large, small = np.where(low, b, a), np.where(low, a, b)
     nothing = np.real(large) == -math.inf
     return large + np.log1p(np.exp(np.where(nothing, 0, small) - np.where(nothing, 0, large)))
@@ -187,7 +187,7 @@ def _add_exponentials(a: Any, b: Any) -> Any:
 
 def _add_complex(a: complex, b: complex) -> complex:
     """The same of Python's numbers, one after the other: which of its imaginary parts log gives hangs on the order."""
-    large, small = (b, a) if a.real < b.real else (a, b)
+    large, small = (b, a) if a.real <= b.real else (a, b)
     ratio = 0 if large.real == -math.inf else cmath.exp(small - large)
     return large + cmath.log(1 + ratio) if ratio != -1 else complex(-math.inf)
 
