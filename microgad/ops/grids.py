@@ -84,7 +84,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     if r == 0:
         return creation.empty(0, dtype=input.dtype, device=input.device)
     if r == 2:
-        pairs = creation.triu_indices(input.numel(), input.numel(), not with_replacement, device=input.device)
+        pairs = creation.triu_indices(input.numel(), input.numel(), int(not with_replacement), device=input.device)
         paired: Tensor = input[movement.transpose(pairs, 0, 1)]
         return paired
     n, choose = input.numel(), itertools.combinations_with_replacement if with_replacement else itertools.combinations

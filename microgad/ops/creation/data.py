@@ -10,7 +10,7 @@ import numpy as np
 
 from ... import backend, dtypes, function
 from ...errors import ArgumentError, DtypeError
-from ...notices import warn
+from ...notices import once, warn
 from .numbers import converted
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ COPIED = (
     "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
     "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor)."
 )
+COPY = "You may want to copy it first."
 _WITHOUT_EFFECT = frozenset(("layout", "pin_memory", "memory_format"))
 
 
@@ -186,6 +187,8 @@ def from_numpy(ndarray: Any) -> Tensor:
     """
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    if not ndarray.flags.writeable:
+        once("The given NumPy array is not writable: what is written into the Tensor, if at all, is undefined. " + COPY)
     return as_tensor(ndarray, device="cpu")
 
 
@@ -264,6 +267,8 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
         raise ValueError(
             f"frombuffer: count ({count}) must not be 0, and offset ({offset}) must be in the buffer's {length} bytes"
         )
+    if memoryview(buffer).readonly:
+        once("The given buffer is not writable: what is written into the Tensor, if at all, is undefined. " + COPY)
     return finished(np.frombuffer(buffer, dtypes.of(dtype).dtype, count, offset), None, requires_grad)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import backend, function, placement, state
 from ...errors import ArgumentError, DeviceError, DimError, DtypeError, GraphError
+from ...notices import once
 from ..out import into
 from .places import ALL, is_mask
 
@@ -61,6 +62,7 @@ def _array(item: Any, x: Any, keep: bool, integers: tuple[type, ...] = ()) -> An
     if kind not in "iub":
         (_refused_text if kind in "UO" else _refused_dtype)(item)
     if item.dtype == np.uint8:
+        once("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.")
         item = item.astype(bool)
     if item.ndim == 0 and item.dtype.kind != "b":
         return item.item()

@@ -8,6 +8,7 @@ import numpy as np
 
 from ... import backend, formats
 from ...function import LinearMap
+from ...notices import once
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -33,6 +34,8 @@ class Cast(LinearMap):
     symbol, numpy = "cast", np.astype
 
     def forward(self, x):
+        if x.dtype.kind == "c" and self.to.kind not in "cb":
+            once("Casting complex values to real discards the imaginary part")
         return _cast(x, self.to)
 
     def adjoint(self, grad):

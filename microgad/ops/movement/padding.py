@@ -87,7 +87,7 @@ MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
 @tensors_only
-def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: complex | None = None) -> Tensor:
     """input with (before, after) widths put around, given from the last dimension backwards; negative ones cut off.
 
     Modes: constant, and for the last 1, 2 or 3 dimensions behind 1 or 2 others reflect, replicate, circular. Raises

@@ -38,7 +38,7 @@ def ranking(x: Any, axis: int, descending: bool = False) -> Any:
 @numpy_spelling
 @observed
 def sort(
-    input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False, out: Any = None
+    input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool | None = False, out: Any = None
 ) -> return_types.sort:
     """(values, indices) in order along dim; NaN is the greatest. Always stable. Source: torch.sort.
 
