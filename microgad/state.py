@@ -96,9 +96,6 @@ def observed(function: F) -> F:
     def named(*args: Any, **kwargs: Any) -> Any:
         check(args, kwargs)
         observer = current().observer
-        try:
-            return function(*args, **kwargs) if observer is None else observer.call(function, args, kwargs)
-        except UNFIT as error:
-            raise unfit(function, args, kwargs, error) from None
+        return function(*args, **kwargs) if observer is None else observer.call(function, args, kwargs)
 
     return named  # type: ignore[return-value]

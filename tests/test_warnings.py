@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 
-import numpy as np
 import pytest
 
 import microgad as torch
@@ -35,7 +34,6 @@ WARNED_ONCE = [
     (lambda: torch.lu(torch.ones(1, 1)), "torch.lu is deprecated"),
     (lambda: torch.set_default_tensor_type("torch.FloatTensor"), "set_default_tensor_type.. is deprecated"),
     (lambda: torch.ones(2)[torch.tensor([1, 0], dtype=torch.uint8)], "indexing with dtype torch.uint8 is now"),
-    (lambda: torch.from_numpy(np.broadcast_to(1.0, 3)), "The given NumPy array is not writable"),
     (lambda: torch.frombuffer(bytes(8), dtype=torch.float32), "The given buffer is not writable"),
     (lambda: torch.tensor([1 + 1j]).to(torch.float32), "Casting complex values to real discards the imaginary part"),
 ]

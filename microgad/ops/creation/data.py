@@ -22,7 +22,6 @@ COPIED = (
     "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
     "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor)."
 )
-COPY = "You may want to copy it first."
 _WITHOUT_EFFECT = frozenset(("layout", "pin_memory", "memory_format"))
 
 
@@ -187,8 +186,6 @@ def from_numpy(ndarray: Any) -> Tensor:
     """
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
-    if not ndarray.flags.writeable:
-        once("The given NumPy array is not writable: what is written into the Tensor, if at all, is undefined. " + COPY)
     return as_tensor(ndarray, device="cpu")
 
 
@@ -268,7 +265,7 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
             f"frombuffer: count ({count}) must not be 0, and offset ({offset}) must be in the buffer's {length} bytes"
         )
     if memoryview(buffer).readonly:
-        once("The given buffer is not writable: what is written into the Tensor, if at all, is undefined. " + COPY)
+        once("The given buffer is not writable: what is written into the Tensor raises. You may want to copy it first.")
     return finished(np.frombuffer(buffer, dtypes.of(dtype).dtype, count, offset), None, requires_grad)
 
 
