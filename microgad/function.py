@@ -17,7 +17,7 @@ from .plan import VARARGS, Plan, parameters, stored
 from .state import State, current
 
 _SCALARS = frozenset((float, int, bool, complex))
-_FLOAT32 = np.dtype("float32")
+_FLOAT32 = np.dtype("float32")  # the most common one, known without asking for its kind
 numbers = count()  # nodes are numbered as the tape grows: the engine's order
 _new = object.__new__
 
