@@ -19,7 +19,7 @@ from .dropout import noise_like
 from .elementwise import where
 from .linalg import linear
 from .movement import cat, pad
-from .softmax import Softmax, maximum_along, sum_along
+from .softmax import Softmax, exponentials
 from .spelling import tensors_only
 
 if TYPE_CHECKING:
@@ -50,10 +50,8 @@ class Attention(Function):
         self.exps = new(shape=shape) if self.keep else None
         weights = new(shape=shape) if self.weighted else None
         for _, here, q, k, v, added, noise in self.blocks(lead, query, key, value, mask):
-            exps = self.scores(q, k, added, None if self.exps is None else self.exps[here])
-            top = self.top[here] = maximum_along(exps, -1)
-            self.exponentiate(exps, top)
-            total = sum_along(exps, -1)
+            kept = None if self.exps is None else self.exps[here]
+            exps, total, self.top[here] = exponentials(self.scores(q, k, added), -1, kept, self.safe)
             if self.safe:
                 total += total == 0
             self.total[here] = total
@@ -75,7 +73,8 @@ class Attention(Function):
         for every, here, q, k, v, added, noise in self.blocks(lead, query, key, value, mask):
             if exps is None:
                 e = self.scores(q, k, added)
-                self.exponentiate(e, top[here])
+                e -= np.where(top[here] == -math.inf, 0, top[here]) if self.safe else top[here]
+                np.exp(e, out=e)
             else:
                 e = exps[here]
             divisor = total[here]  # of e: then it is the softmax
@@ -136,17 +135,12 @@ class Attention(Function):
             here = (*every, rows, slice(None))
             yield every, here, q[here], k[every], v[every], *(None if x is None else x[here] for x in (added, noise))
 
-    def scores(self, query: Any, key: Any, added: Any, out: Any = None) -> Any:
+    def scores(self, query: Any, key: Any, added: Any) -> Any:
         """query keyᵀ · scale + mask"""
-        scores = np.matmul(query * self.scale, np.swapaxes(key, -1, -2), out=out)
+        scores = np.matmul(query * self.scale, np.swapaxes(key, -1, -2))
         if added is not None:
             scores += added
         return scores
-
-    def exponentiate(self, scores: Any, top: Any) -> None:
-        """Write e to the power of scores less their maximum in their place."""
-        scores -= np.where(top == -math.inf, 0, top) if self.safe else top
-        np.exp(scores, out=scores)
 
 
 def _gather(out: Any, every: Any, here: Any, part: Any) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,8 @@ IN_PLACE = 1 << 16  # elements of a formula that writes where its result belongs
 IN_DOUBLE = 1 << 16  # elements of one that makes many arrays of float64
 BATCH = 1 << 19  # bytes of images
 BATCH_ON_GPU = 1 << 28
+BUFFER = 1 << 13  # elements: NumPy's own
+RUN = 1 << 7  # and the least that makes up for the beginning of a run
 
 
 def by_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
@@ -64,3 +68,28 @@ def blocks(x: Any, rows: int, numbers: int) -> Iterator[tuple[slice, slice]]:
     for i in range(0, len(x), take_images):
         for r in range(0, rows, take_rows):
             yield slice(i, min(i + take_images, len(x))), slice(r, min(r + take_rows, rows))
+
+
+class _Runs:
+    __slots__ = ("before",)
+
+    def __enter__(self) -> None:
+        self.before = np.setbufsize(RUN)
+
+    def __exit__(self, *_: object) -> None:
+        np.setbufsize(self.before)
+
+
+_AS_IT_IS = nullcontext()
+
+
+def in_runs(x: Any, axis: int) -> AbstractContextManager[None]:
+    """A context for x beside what has length 1 along an axis, and changes with every run of so many elements.
+
+    Outside of it NumPy goes through several runs at once where they fit into its buffer, and to that end first copies
+    what is broadcast into the buffer. That takes longer than the arithmetic.
+    """
+    if type(x) is not np.ndarray or x.size < BUFFER:
+        return _AS_IT_IS
+    run = math.prod(x.shape[axis:][1:] or x.shape[axis:])
+    return _Runs() if RUN <= run < BUFFER else _AS_IT_IS

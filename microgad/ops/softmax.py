@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from ..function import Function
 from ..notices import warn
 from ..state import composite
 from . import layouts
+from .blocks import BUFFER, in_runs
 from .creation import zeros_like
 from .movement.dims import dim_of
 from .out import into
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
     from .reduction.axes import Dim
 
+TINY = 1e-4  # of a sum of exponentials: from there on those that count are normal numbers
+
 
 class Softmax(Function):
     """eˣ / Σ eˣ along an axis."""
@@ -34,13 +38,14 @@ class Softmax(Function):
 
     def forward(self, x):
         x = layouts.contiguous(x)
-        out = x - maximum_along(x, self.axis)
-        np.exp(out, out=out)
-        out /= sum_along(out, self.axis)
+        out, total, _ = exponentials(x, self.axis)
+        with in_runs(out, self.axis):
+            out /= total
         return out
 
     def grad_x(self, grad, out):
-        centred = grad - _dot_along(grad, out, self.axis)
+        with in_runs(out, self.axis):
+            centred = grad - _dot_along(grad, out, self.axis)
         if type(centred) is not np.ndarray:
             return centred * out
         centred *= out
@@ -76,12 +81,14 @@ class LogSoftmax(Function):
 
     def forward(self, x):
         x = layouts.contiguous(x)
-        out = x - maximum_along(x, self.axis)
-        out -= np.log(sum_along(np.exp(out), self.axis))
+        with in_runs(x, self.axis):
+            out = x - maximum_along(x, self.axis)
+            out -= np.log(sum_along(np.exp(out), self.axis))
         return out
 
     def grad_x(self, grad, out):
-        return grad - np.exp(out) * sum_along(grad, self.axis)
+        with in_runs(out, self.axis):
+            return grad - np.exp(out) * sum_along(grad, self.axis)
 
 
 def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Dtype = None) -> Tensor:
@@ -166,6 +173,25 @@ def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False, *, out: Tensor | N
         out,
         LogSumExp.apply(input, axis=axes(dim, input.ndim, "logsumexp"), keepdims=keepdim, complex=input.is_complex()),
     )
+
+
+def exponentials(x: Any, axis: int, out: Any = None, safe: bool = False) -> tuple[Any, Any, Any]:
+    """eˣ⁻ᵗ, its sum along an axis, and t, which has length 1 there: of large arrays 0 if it can be, else the maximum.
+
+    Any t will do by which the sum is neither huge nor tiny, and for most x 0 is one: whether it was, the sum tells. If
+    `safe`, a line that is all -∞ gives zeros, else NaN.
+    """
+    if type(x) is np.ndarray and x.size >= BUFFER and x.itemsize > 2:
+        with np.errstate(over="ignore"):
+            exps = np.exp(x, out=out)
+            total = sum_along(exps, axis)
+        if total.min() > TINY and total.max() < math.inf:
+            return exps, total, 0
+    top = maximum_along(x, axis)
+    with in_runs(x, axis):
+        exps = np.subtract(x, np.where(top == -math.inf, 0, top) if safe else top, out=out)
+    np.exp(exps, out=exps)
+    return exps, sum_along(exps, axis), top
 
 
 def maximum_along(x: Any, axis: Any) -> Any:

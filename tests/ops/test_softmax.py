@@ -84,3 +84,45 @@ def test_what_is_kept_is_the_result_only():
     x = torch.randn(2, 3, requires_grad=True)
     for y in (softmax(x, 1), log_softmax(x, 1)):
         assert [kept is y.array for kept in y.grad_fn.kept] == [True]
+
+
+def lines(rng, axis):
+    """Many lines at once, which take a faster way: of numbers that fit it, and of one more that doesn't."""
+    usual = rng.standard_normal((40, 300)).astype(np.float32)
+    yield np.moveaxis(usual, 1, axis)
+    masked = np.where(rng.random(usual.shape) < 0.5, usual, -np.inf).astype(np.float32)
+    yield np.moveaxis(masked, 1, axis)
+    for line in (1e4, -1e4, 86, -20, np.nan, -np.inf, np.inf):
+        yield np.moveaxis(np.concatenate([usual, np.full((1, 300), line, np.float32)]), 1, axis)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("function", [softmax, log_softmax])
+def test_many_lines_are_computed_as_each(rng, function, axis):
+    for values in lines(rng, axis):
+        x = torch.tensor(values, requires_grad=True)
+        grad = torch.tensor(rng.standard_normal(values.shape).astype(np.float32))
+        with np.errstate(invalid="ignore"):
+            y = function(x, axis)
+            (found,) = torch.autograd.grad(y, x, grad)
+            for i in range(values.shape[1 - axis]):
+                line, own = (t.detach().select(1 - axis, i) for t in (x, grad))
+                line.requires_grad_()
+                expected = function(line, 0)
+                np.testing.assert_allclose(y.select(1 - axis, i).array, expected.array, 1e-6, 1e-6)
+                (gradient,) = torch.autograd.grad(expected, line, own)
+                np.testing.assert_allclose(found.select(1 - axis, i).array, gradient.array, 1e-4, 1e-5)
+
+
+def test_numpys_own_settings_are_as_before(rng):
+    before = np.getbufsize(), np.geterr()
+    x = torch.tensor(rng.standard_normal((40, 300)), requires_grad=True)
+    softmax(x, 1)[:, 0].sum().backward()
+    log_softmax(x, 1).sum().backward()
+    torch.nn.functional.cross_entropy(x, torch.zeros(40).long()).backward()
+    assert (np.getbufsize(), np.geterr()) == before
+
+
+def test_nothing_overflows_on_the_way(rng):
+    with np.errstate(over="raise", divide="raise", invalid="raise"):
+        softmax(torch.tensor(1000 * rng.standard_normal((40, 300))), 1)

@@ -14,6 +14,7 @@ from ...function import Function
 from ...naming import called
 from ...state import composite
 from .. import layouts
+from ..blocks import in_runs
 from ..elementwise import Select
 from ..linalg import linear
 from ..softmax import LogSoftmax, log_softmax
@@ -39,7 +40,8 @@ class CrossEntropy(Function):
         self.divisor = _divisor(classes, self.row_weights)
         x = _classes_first(input)
         self.peak = x.max(0)
-        shifted = x - self.peak
+        with in_runs(input, 1):
+            shifted = x - self.peak
         own = shifted[_places(classes)]
         self.total = _sum_of_first(np.exp(shifted, out=shifted))
         return reduced(np.log(self.total) - own, self.row_weights, self.divisor, self.reduction)
@@ -52,9 +54,10 @@ class CrossEntropy(Function):
         gradient = np.empty_like(input, order="C")
         x, out = _classes_first(input), gradient.swapaxes(0, 1)
         part = out if x.base is not None else np.empty_like(x)
-        np.subtract(x, peak, out=part)
-        np.exp(part, out=part)
-        part *= scale / total
+        with in_runs(input, 1):
+            np.subtract(x, peak, out=part)
+            np.exp(part, out=part)
+            part *= scale / total
         part[_places(target)] -= scale
         if part is not out:
             out[...] = part
