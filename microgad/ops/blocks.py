@@ -17,7 +17,7 @@ IN_DOUBLE = 1 << 16  # elements of one that makes many arrays of float64
 BATCH = 1 << 19  # bytes of images
 BATCH_ON_GPU = 1 << 28
 BUFFER = 1 << 13  # elements: NumPy's own
-RUN = 1 << 7  # and the least that makes up for the beginning of a run
+RUN = 1 << 8  # and the least that makes up for the beginning of a run
 
 
 def by_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:

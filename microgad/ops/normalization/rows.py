@@ -12,6 +12,7 @@ from ... import backend
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
 from .. import layouts
+from ..blocks import in_runs
 from ..spelling import tensors_only
 from .geometry import column, each
 
@@ -33,24 +34,25 @@ class GroupNorm(Function):
         x, out, viewed = self._rows(input), self._rows(result), result.reshape(self.view)
         weight, bias = (None if a is None else each(a.reshape(-1), viewed) for a in (weight, bias))
         self.mean, self.inv_std = (np.zeros_like(x, shape=(self.rows, 1)) for _ in range(2))
-        for rows, whole in self._parts(x):
-            part, mean = out[rows], self.mean[rows]
-            if self.centred:
-                mean += _mean(x[rows])
-            np.subtract(x[rows], mean, out=part)
-            var = _dot(part, part) / (x.shape[1] or 1)
-            if self.centred and (backend.is_gpu(x) or (mean * mean > 16 * var).any()):
-                rest = _mean(part)  # the mean's rounding, which counts from 4 standard deviations on: see BatchNorm
-                part -= rest
-                mean += rest
-                var -= rest * rest
-            inv_std = self.inv_std[rows] = 1 / np.sqrt(var + self.eps)
-            part *= inv_std
-            part = viewed[whole]
-            if weight is not None:
-                part *= weight
-            if bias is not None:
-                part += bias
+        with in_runs(x, 1):
+            for rows, whole in self._parts(x):
+                part, mean = out[rows], self.mean[rows]
+                if self.centred:
+                    mean += _mean(x[rows])
+                np.subtract(x[rows], mean, out=part)
+                var = _dot(part, part) / (x.shape[1] or 1)
+                if self.centred and (backend.is_gpu(x) or (mean * mean > 16 * var).any()):
+                    rest = _mean(part)  # the mean's rounding, which counts from 4 standard deviations on: see BatchNorm
+                    part -= rest
+                    mean += rest
+                    var -= rest * rest
+                inv_std = self.inv_std[rows] = 1 / np.sqrt(var + self.eps)
+                part *= inv_std
+                part = viewed[whole]
+                if weight is not None:
+                    part *= weight
+                if bias is not None:
+                    part += bias
         return layouts.laid_out_as(result, input) if type(self) is GroupNorm else result
 
     def backward(self, grad, input, weight, mean, inv_std):
@@ -59,23 +61,24 @@ class GroupNorm(Function):
         viewed = g.reshape(self.view)
         weight = None if weight is None else each(weight.reshape(-1), viewed)
         grad_weight, grad_bias = (np.zeros_like(x, shape=math.prod(self.affine)) for _ in range(2))
-        for rows, whole in self._parts(x):
-            part, scaled = out[rows], g[rows]
-            np.subtract(x[rows], mean[rows], out=part)
-            part *= inv_std[rows]
-            if self.needs[1]:
-                grad_weight += _by_channel(viewed[whole], out.reshape(self.view)[whole])
-            if self.needs[2]:
-                grad_bias += _by_channel(viewed[whole])
-            if not self.needs[0]:
-                continue
-            if weight is not None:
-                scaled = (viewed[whole] * weight).reshape(part.shape)
-            part *= _dot(scaled, part) / -(x.shape[1] or 1)
-            part += scaled
-            if self.centred:
-                part -= _mean(scaled)
-            part *= inv_std[rows]
+        with in_runs(x, 1):
+            for rows, whole in self._parts(x):
+                part, scaled = out[rows], g[rows]
+                np.subtract(x[rows], mean[rows], out=part)
+                part *= inv_std[rows]
+                if self.needs[1]:
+                    grad_weight += _by_channel(viewed[whole], out.reshape(self.view)[whole])
+                if self.needs[2]:
+                    grad_bias += _by_channel(viewed[whole])
+                if not self.needs[0]:
+                    continue
+                if weight is not None:
+                    scaled = (viewed[whole] * weight).reshape(part.shape)
+                part *= _dot(scaled, part) / -(x.shape[1] or 1)
+                part += scaled
+                if self.centred:
+                    part -= _mean(scaled)
+                part *= inv_std[rows]
         gradients = (grad_input, grad_weight.reshape(self.affine), grad_bias.reshape(self.affine))
         return tuple(x if needed else None for x, needed in zip(gradients, self.needs, strict=True))
 
