@@ -86,6 +86,7 @@ _ALL = (
 _BY_NUMPY = {d.dtype: d for d in _ALL}
 _PYTHON = {bool: _BOOL, int: _INTEGER, float: _FLOATING, complex: _COMPLEX}
 # Python scalars that NumPy treats as PyTorch does.
+_REAL = frozenset((float, int, bool, type(None)))  # they leave the dtype of floating-point numbers as it is
 _WEAK_WITH = {"f": (float, int, bool), "i": (int, bool), "u": (int, bool)}
 _default = float32
 
@@ -128,6 +129,8 @@ def result_dtype(arrays: list[Any]) -> np.dtype[Any]:
     """PyTorch's promotion: arrays with dimensions, then 0-d arrays, then Python scalars; each later group counts only
     if its category is higher. Source: torch.result_type.
     """
+    if type(arrays[0]) is np.ndarray and arrays[0].dtype.kind == "f" and _REAL.issuperset(map(type, arrays[1:])):
+        return arrays[0].dtype
     groups: tuple[list[Any], ...] = ([], [], [])
     for x in arrays:
         if x is not None:
@@ -156,6 +159,8 @@ def _join(dtypes: list[np.dtype[Any]]) -> np.dtype[Any]:
 
 def promote(arrays: list[Any]) -> list[Any]:
     """Operands of an elementwise operation, brought to PyTorch's common dtype (untouched where NumPy agrees)."""
+    if len(arrays) == 1:
+        return arrays
     if len(arrays) == 2:
         a, b = arrays
         if type(a) is np.ndarray:
@@ -184,7 +189,7 @@ def wrapped(number: int, to: np.dtype[Any]) -> int:
 
 def promote_floating(arrays: list[Any]) -> list[Any]:
     """As `promote`, then integers and booleans to the default floating dtype: for division, exp and their like."""
-    promoted = promote(arrays) if len(arrays) > 1 else arrays
+    promoted = promote(arrays)
     for x in promoted:
         if hasattr(x, "dtype") and x.dtype.kind not in "fc":
             return cast(arrays, _default.dtype)  # not by way of an integer dtype, in which a negative number may wrap

@@ -17,6 +17,7 @@ from .plan import VARARGS, Plan, parameters, stored
 from .state import State, current
 
 _SCALARS = frozenset((float, int, bool, complex))
+_PLAIN = _SCALARS | {tuple, str, type(None), ndarray}  # what most settings are
 _FLOAT32 = np.dtype("float32")  # the most common one, known without asking for its kind
 numbers = count()  # nodes are numbered as the tape grows: the engine's order
 _new = object.__new__
@@ -164,6 +165,10 @@ class Function:
             a, b = arrays = [x.array, y.array]
             m, n = edges = [x.node, y.node]
             wanting = 3 if m is not None and n is not None else (m is not None) + 2 * (n is not None)
+        elif len(inputs) == 1 and isinstance(inputs[0], Tensor):
+            (x,) = inputs
+            arrays, edges = [x.array], [x.node]
+            wanting = 1 if x.node is not None else 0
         else:
             arrays, edges, wanting, bare = cls._unwrap(inputs)
             if bare:
@@ -229,8 +234,8 @@ class Function:
     @classmethod
     def _apply_decomposed(cls, *inputs: Any, **settings: Any) -> Any:
         """`apply` of a class that has a decomposition: somebody may want that to be recorded in its place."""
-        whole, fine = Function.apply.__func__, current().fine  # type: ignore[attr-defined]
-        return whole(cls, *inputs, **settings) if fine is None else fine(cls, whole, inputs, settings)
+        fine = current().fine
+        return _apply(cls, *inputs, **settings) if fine is None else fine(cls, _apply, inputs, settings)
 
     @classmethod
     def apply_(cls, target: Any, *others: Any, **settings: Any) -> Any:
@@ -324,6 +329,9 @@ class Function:
         raise errors.DtypeError(f"{cls.__name__}: expected a Tensor, an array or a number, got {type(x).__name__}")
 
     def _set(self, settings: dict[str, Any]) -> None:
+        if _PLAIN.issuperset(map(type, settings.values())):
+            self.__dict__.update(settings)
+            return
         for name, value in settings.items():
             if isinstance(value, Tensor) and (value.array.ndim or value.node is not None or value.array.dtype == bool):
                 raise errors.DtypeError(
@@ -456,6 +464,9 @@ class Function:
         return results
 
 
+_apply: Any = Function.apply.__func__  # type: ignore[attr-defined]  # of the class that it is given
+
+
 class Packed(list[Any]):
     """Stands in `kept` for values that are elsewhere until a derivative reads them; to all others it is empty."""
 
@@ -540,7 +551,7 @@ class LinearMap(Function):
         """Compute and record, as `Function.apply`."""
         if "x_shape" not in settings:
             settings["x_shape"] = x.array.shape if isinstance(x, Tensor) else np.shape(x)
-        return super().apply(x, **settings)
+        return _apply(cls, x, **settings)
 
     def adjoint(self, grad: Any) -> Any:
         """The transpose of `forward`, on bare arrays."""

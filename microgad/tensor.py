@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy as copying
 import importlib
 import weakref
 from collections.abc import Iterator
@@ -200,7 +199,9 @@ class Tensor(Methods):
 
     def _view_of(self, source: Tensor, node: Function, step: Any = None) -> None:
         """Remember what this is a view of, if the operation did give a view; `step` shows one of several alone."""
-        if backend.owner(self.array) is not backend.owner(source.array):
+        memory, root = source.array, self.array.base
+        known = root is memory or (root is not None and root is memory.base)  # most often, by far
+        if not known and backend.owner(self.array) is not backend.owner(memory):
             return
         base = source if source.base is None else source.base
         self.version = source._counter()
@@ -333,25 +334,6 @@ class Tensor(Methods):
     def __hash__(self) -> int:
         return id(self)
 
-    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        own = {k: v for k, v in vars(self).items() if k not in _PLACE}
-        return _rebuilt, (type(self), self.array, self.requires_grad, own)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        if not self.is_leaf:
-            raise errors.GraphError(
-                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment"
-            )
-        if id(self) in memo:
-            return memo[id(self)]
-        own = {k: v for k, v in vars(self).items() if k not in _PLACE}
-        copied: Tensor = _rebuilt(type(self), self.array.copy(), self.requires_grad, {})
-        memo[id(self)] = copied
-        for name, value in {**own, "grad": self.grad}.items():
-            if value is not None:
-                setattr(copied, name, copying.deepcopy(value, memo))
-        return copied
-
     # NumPy's protocols
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -367,15 +349,6 @@ class Tensor(Methods):
 
     def __dlpack_device__(self) -> Any:
         return self.array.__dlpack_device__()
-
-
-_PLACE = ("grad", "base", "chain", "views", "accumulation_hooks", "retainer")
-
-
-def _rebuilt(cls: type[Tensor], array: Any, requires_grad: bool, own: dict[str, Any]) -> Any:
-    self = cls._made(array)
-    vars(self).update(own)
-    return self.requires_grad_(requires_grad)
 
 
 function.register_tensor(Tensor)

@@ -80,13 +80,16 @@ class Categorical(Distribution):
     def sample(self, sample_shape: Any = ()) -> Tensor:
         shape = Size(sample_shape)
         with scope(grad_enabled=False):
-            drawn = multinomial(self.probs.reshape(-1, self._num_events), shape.numel(), True).T
-            return drawn.reshape(self._extended_shape(shape))
+            drawn = multinomial(self.probs.reshape(-1, self._num_events), shape.numel(), True)
+            return drawn.t().reshape(self._extended_shape(shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._checked(value)
-        value, logits = broadcast_tensors(value.long().unsqueeze(-1), self.logits)
-        return logits.gather(-1, value[..., :1]).squeeze(-1)
+        value, logits = value.long().unsqueeze(-1), self.logits
+        if value.shape[:-1] != logits.shape[:-1]:
+            value, logits = broadcast_tensors(value, logits)
+            value = value[..., :1]
+        return logits.gather(-1, value).squeeze(-1)
 
     def entropy(self) -> Tensor:
         logits = self.logits.clamp(min=finfo(self.logits.dtype).min)

@@ -6,6 +6,7 @@ from . import node_hooks as node_hooks
 from .absent import Absences
 from .activation import Activation
 from .conversion import Conversion
+from .copies import Copies
 from .creation import Creation
 from .elementwise import Elementwise
 from .facts import Facts
@@ -33,6 +34,7 @@ class Methods(
     Facts,
     Hooks,
     Conversion,
+    Copies,
     Creation,
     Random,
     Absences,

@@ -49,8 +49,11 @@ def _converted(self: Tensor, memory_format: formats.memory_format | None = None)
 def _as(dtype: dtypes.dtype, like: F) -> F:
     """The method that converts to a dtype."""
 
+    own = dtype.dtype
+
     def method(self: Tensor, memory_format: formats.memory_format | None = None) -> Tensor:
-        return self.to(dtype=dtype, memory_format=memory_format)
+        same = memory_format is None and self.array.dtype is own
+        return self if same else self.to(dtype=dtype, memory_format=memory_format)
 
     return spelled(method, dtype.name, f"As {dtype.name}.", like)
 

@@ -137,14 +137,14 @@ class Movement:
     @property
     def T(self: Tensor) -> Tensor:
         """All dimensions in reverse order: a view. Of other than matrices PyTorch warns, and so does this."""
-        if self.ndim != 2:
+        if self.array.ndim != 2:
             warnings.warn(
                 "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated: `x.mT` "
                 "transposes batches of matrices, `x.permute(*range(x.ndim)[::-1])` reverses the dimensions",
                 UserWarning,
                 stacklevel=2,
             )
-        return called("Permute", ops.permute(self, range(self.ndim)[::-1]))
+        return called("Permute", ops.t(self) if self.array.ndim == 2 else ops.permute(self, range(self.ndim)[::-1]))
 
     @property
     def mT(self: Tensor) -> Tensor:

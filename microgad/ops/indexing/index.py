@@ -11,12 +11,13 @@ from ... import backend, function, placement, state
 from ...errors import ArgumentError, DeviceError, DimError, DtypeError, GraphError
 from ...notices import once
 from ..out import into
-from .places import ALL, is_mask
+from .places import ALL, BASIC, is_mask
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
 
 INT64 = np.dtype(np.int64)
+BOUNDS = frozenset((int, type(None)))  # what most slices are made of
 INTEGERS = (INT64, np.dtype(np.int32))
 NESTED = (list, tuple, range, slice, np.ndarray, type(None), type(...))  # a list that holds these counts as a tuple
 
@@ -29,7 +30,7 @@ def normalized(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
     if type(index) is list and any(isinstance(item, (*NESTED, function.Tensor)) for item in index):
         index = tuple(index)
     items = [_item(item, x, keep) for item in (index if isinstance(index, tuple) else (index,))]
-    if any(map(backend.is_array, items)):
+    if not BASIC.issuperset(map(type, items)) and any(map(backend.is_array, items)):
         return _spread(items, x.ndim)
     if not any(item is ... for item in items):
         items.append(...)  # a view even where a single element is left
@@ -42,6 +43,8 @@ def _item(item: Any, x: Any, keep: bool) -> Any:
     if type(item) is bool:
         return backend.like(item, x)
     if isinstance(item, slice):
+        if item.step is None and type(item.start) in BOUNDS and type(item.stop) in BOUNDS:
+            return item
         if item.step is not None and operator.index(item.step) < 0:
             raise DimError(f"index: step must be greater than zero, got {item.step}")
         return slice(*(None if i is None else operator.index(i) for i in (item.start, item.stop, item.step)))

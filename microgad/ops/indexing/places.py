@@ -40,7 +40,7 @@ class Run(NamedTuple):
 
 def is_basic(index: Any) -> bool:
     """Whether an index has no arrays in it: then it gives a view."""
-    return type(index) is tuple and all(type(item) in BASIC or not backend.is_array(item) for item in index)
+    return type(index) is tuple and (BASIC.issuperset(map(type, index)) or not any(map(backend.is_array, index)))
 
 
 def is_mask(item: Any) -> bool:

@@ -21,6 +21,8 @@ def dim_of(dim: int, ndim: int, op: str) -> int:
 
 def dims_of(dims: int | Sequence[int], ndim: int, op: str) -> tuple[int, ...]:
     """Dimensions counted from the front, none of them twice."""
+    if type(dims) is int:
+        return (dim_of(dims, ndim, op),)
     found = tuple(dim_of(d, ndim, op) for d in listed(dims))
     for d in found:
         if found.count(d) > 1:

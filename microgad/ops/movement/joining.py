@@ -65,23 +65,25 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
     tensors = _given(tensors, "cat")
     if out is not None and any(t is out or np.may_share_memory(t.array, out.array) for t in tensors):
         raise GraphError("cat: out shares memory with one of the tensors")
-    ndim = max(t.ndim for t in tensors)
-    for i, t in enumerate(tensors):
-        if t.ndim == 0:
-            raise ShapeError(f"cat: zero-dimensional tensor (at position {i}) cannot be concatenated")
+    shapes = [t.array.shape for t in tensors]
+    if () in shapes:
+        raise ShapeError(f"cat: zero-dimensional tensor (at position {shapes.index(())}) cannot be concatenated")
+    whole = max(shapes, key=len)
+    ndim = len(whole)
     axis = dim_of(dim, ndim, "cat")
-    whole = next(tuple(t.shape) for t in tensors if t.ndim == ndim)
-    for i, t in enumerate(tensors):
-        if tuple(t.shape) == (0,) and ndim > 1:  # PyTorch's old empty tensor joins anything
-            tensors[i] = reshape(t, (*whole[:axis], 0, *whole[axis + 1 :]))
-        elif t.ndim != ndim:
-            raise ShapeError(f"cat: Tensors must have same number of dimensions: got {ndim} and {t.ndim}")
-        elif any(m != n for d, (m, n) in enumerate(zip(t.shape, whole, strict=True)) if d != axis):
+    before, after = whole[:axis], whole[axis + 1 :]
+    for i, shape in enumerate(shapes):
+        if shape == (0,) and ndim > 1:  # PyTorch's old empty tensor joins anything
+            shapes[i] = (*before, 0, *after)
+            tensors[i] = reshape(tensors[i], shapes[i])
+        elif len(shape) != ndim:
+            raise ShapeError(f"cat: Tensors must have same number of dimensions: got {ndim} and {len(shape)}")
+        elif shape[:axis] != before or shape[axis + 1 :] != after:
             raise ShapeError(
-                f"cat: Sizes of tensors must match except in dimension {axis}, but tensors[{i}] has shape "
-                f"{tuple(t.shape)}, and another {whole}"
+                f"cat: Sizes of tensors must match except in dimension {axis}, but tensors[{i}] has shape {shape}, and "
+                f"another {whole}"
             )
-    return into(out, Cat.apply(*tensors, axis=axis, sizes=tuple(t.shape[axis] for t in tensors)))
+    return into(out, Cat.apply(*tensors, axis=axis, sizes=tuple([shape[axis] for shape in shapes])))
 
 
 def _given(tensors: Any, op: str) -> list[Any]:

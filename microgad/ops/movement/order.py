@@ -28,13 +28,13 @@ class Permute(LinearMap):
     symbol, numpy, may_share = "permute", np.transpose, True
 
     def forward(self, x):
-        return np.transpose(x, self.order)
+        return x.transpose(self.order)
 
     def adjoint(self, grad):
         inverse = [0] * len(self.order)
         for i, axis in enumerate(self.order):
             inverse[axis] = i
-        return np.transpose(grad, inverse)
+        return grad.transpose(inverse)
 
 
 @tensors_only
@@ -44,11 +44,13 @@ def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
     >>> torch.permute(torch.zeros(2, 3, 4), (2, 0, 1)).shape
     torch.Size([4, 2, 3])
     """
-    if len(dims) != input.ndim or sorted(dim_of(d, input.ndim, "permute") for d in dims) != list(range(input.ndim)):
+    ndim = input.array.ndim
+    order = tuple([dim_of(d, ndim, "permute") for d in dims]) if len(dims) == ndim else ()
+    if len(order) != ndim or sorted(order) != list(range(ndim)):
         raise ShapeError(
-            f"permute: dims {tuple(dims)} are no order of the {input.ndim} dimensions of input {tuple(input.shape)}"
+            f"permute: dims {tuple(dims)} are no order of the {ndim} dimensions of input {tuple(input.shape)}"
         )
-    return Permute.apply(input, order=tuple(d % input.ndim for d in dims))
+    return Permute.apply(input, order=order)
 
 
 @tensors_only
@@ -59,8 +61,8 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     tensor([[1, 3],
             [2, 4]])
     """
-    order = list(range(input.ndim))
-    a, b = dim_of(dim0, input.ndim, "transpose"), dim_of(dim1, input.ndim, "transpose")
+    ndim = input.array.ndim
+    order, a, b = list(range(ndim)), dim_of(dim0, ndim, "transpose"), dim_of(dim1, ndim, "transpose")
     if order:
         order[a], order[b] = order[b], order[a]
     return Permute.apply(input, order=tuple(order))
@@ -86,9 +88,10 @@ def t(input: Tensor) -> Tensor:
     tensor([[1, 3],
             [2, 4]])
     """
-    if input.ndim > 2:
-        raise ShapeError(f"t: expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
-    return called("T", Permute.apply(input, order=tuple(range(input.ndim)[::-1])))
+    ndim = input.array.ndim
+    if ndim > 2:
+        raise ShapeError(f"t: expects a tensor with <= 2 dimensions, but self is {ndim}D")
+    return called("T", Permute.apply(input, order=tuple(range(ndim)[::-1])))
 
 
 def matrix_transpose(input: Tensor, op: str) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -29,8 +30,9 @@ class Expand(LinearMap):
     symbol, numpy, may_share = "expand", np.broadcast_to, True
 
     def forward(self, x):
-        out = np.broadcast_to(x, self.size)
-        return x.reshape(self.size) if out.size == x.size else out  # nothing repeated: it can be written
+        if math.prod(self.size) == x.size:
+            return x.reshape(self.size)  # nothing repeated: it can be written
+        return np.broadcast_to(x, self.size)
 
     def adjoint(self, grad):
         lead = grad.ndim - len(self.x_shape)
@@ -45,18 +47,21 @@ def expand(input: Tensor, size: Sequence[int], *, implicit: bool = False) -> Ten
     tensor([[1, 1, 1],
             [2, 2, 2]])
     """
-    shape, lead = tuple(input.shape), len(size) - input.ndim
-    if lead < 0 or any(s < 0 for s in size[:lead]):
-        raise ShapeError(f"expand: sizes {tuple(size)} don't fit the {input.ndim} dimensions of input {shape}")
-    kept = (n if s == -1 else s for n, s in zip(shape, size[lead:], strict=True))
-    wanted = tuple(int(s) for s in (*size[:lead], *kept))
-    for i, (n, s) in enumerate(zip(shape, wanted[lead:], strict=True), lead):
-        if n not in (1, s) or s < 0:
+    shape, sizes = input.array.shape, tuple(map(int, size))
+    lead = len(sizes) - len(shape)
+    if lead < 0 or (lead and min(sizes[:lead]) < 0):
+        raise ShapeError(f"expand: sizes {tuple(size)} don't fit the {len(shape)} dimensions of input {shape}")
+    wanted = list(sizes)
+    for i, n in enumerate(shape, lead):
+        s = wanted[i]
+        if s == -1:
+            wanted[i] = n
+        elif n not in (1, s) or s < 0:
             raise ShapeError(
                 f"expand: The expanded size of the tensor ({s}) must match the existing size ({n}) at non-singleton "
                 f"dimension {i}.  Target sizes: {list(size)}.  Tensor sizes: {list(shape)}"
             )
-    return Expand.apply(input, size=wanted)
+    return Expand.apply(input, size=tuple(wanted))
 
 
 @tensors_only

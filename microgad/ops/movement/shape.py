@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from ... import backend, dtypes, function
+from ... import dtypes, function
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import LinearMap
 from ...naming import called
@@ -46,7 +46,9 @@ def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
 
 def _size(input: Tensor, shape: Sequence[int], op: str) -> tuple[int, ...]:
     """The shape with its -1 worked out."""
-    size, n = tuple(int(s) for s in shape), input.array.size
+    size, n = tuple(map(int, shape)), input.array.size
+    if math.prod(size) == n and -1 not in size and min(size, default=0) >= 0:
+        return size
     known = math.prod(s for s in size if s != -1)
     if size.count(-1) > 1:
         raise ArgumentError(f"{op}: only one dimension can be inferred, got {size}")
@@ -76,7 +78,7 @@ def view(input: Tensor, size: Any) -> Tensor:
         return _view_as_dtype(input, size)
     shape = _size(input, size, "view")
     result: Tensor = Reshape.apply(input, size=shape)
-    if result.numel() and backend.owner(result.array) is not backend.owner(input.array):
+    if result.base is None and result.array.size:
         raise ShapeError(
             f"view: size {shape} is not compatible with input tensor's size {tuple(input.shape)} "
             f"and stride {input.stride()}. Use .reshape(...) instead"
@@ -118,8 +120,9 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     >>> torch.squeeze(torch.zeros(1, 2, 1), 0).shape
     torch.Size([2, 1])
     """
-    gone = range(input.ndim) if dim is None else dims_of(dim, input.ndim, "squeeze")
-    squeezed = Reshape.apply(input, size=tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in gone))
+    shape = input.array.shape
+    gone = range(len(shape)) if dim is None else dims_of(dim, len(shape), "squeeze")
+    squeezed = Reshape.apply(input, size=tuple([n for i, n in enumerate(shape) if n != 1 or i not in gone]))
     return called(f"SqueezeBackward{0 if dim is None else 1 if isinstance(dim, int) else 2}", squeezed)
 
 
@@ -131,8 +134,9 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     tensor([[1],
             [2]])
     """
-    at = dim_of(dim, input.ndim + 1, "unsqueeze")
-    return called("Unsqueeze", Reshape.apply(input, size=(*input.shape[:at], 1, *input.shape[at:])))
+    shape = input.array.shape
+    at = dim_of(dim, len(shape) + 1, "unsqueeze")
+    return called("Unsqueeze", Reshape.apply(input, size=(*shape[:at], 1, *shape[at:])))
 
 
 @tensors_only
@@ -142,11 +146,11 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     >>> torch.flatten(torch.zeros(2, 3, 4), 1).shape
     torch.Size([2, 12])
     """
-    shape = tuple(input.shape) or (1,)
+    shape = input.array.shape or (1,)
     start, end = dim_of(start_dim, len(shape), "flatten"), dim_of(end_dim, len(shape), "flatten")
     if start > end:
         raise ShapeError(f"flatten: start_dim {start_dim} cannot come after end_dim {end_dim}")
-    if start == end and input.ndim > 0:
+    if start == end and input.array.ndim:
         return input
     return Reshape.apply(input, size=(*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 

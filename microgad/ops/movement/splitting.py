@@ -64,7 +64,7 @@ def _stretches(input: Tensor, bounds: Sequence[int], axis: int) -> tuple[Tensor,
 
 
 def _check_ndim(input: Tensor, least: int, op: str) -> None:
-    if input.ndim < least:
+    if input.array.ndim < least:
         raise ShapeError(f"{op}: expects at least a {least}-dimensional tensor, but got {input.ndim} dimensions")
 
 
@@ -78,8 +78,8 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
     if not is_one(split_size_or_sections):
         return split_with_sizes(tensor, listed(split_size_or_sections), dim)
     _check_ndim(tensor, 1, "split")
-    axis, step = dim_of(dim, tensor.ndim, "split"), operator.index(split_size_or_sections)
-    n = tensor.shape[axis]
+    axis, step = dim_of(dim, tensor.array.ndim, "split"), operator.index(split_size_or_sections)
+    n = tensor.array.shape[axis]
     if step < 0:
         raise ArgumentError(f"split: expects split_size be non-negative, but got split_size={step}")
     if step == 0 and n:
@@ -117,7 +117,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     _check_ndim(input, 1, "chunk")
     if chunks <= 0:
         raise ArgumentError(f"chunk: expects `chunks` to be greater than 0, got: {chunks}")
-    n = input.shape[dim_of(dim, input.ndim, "chunk")]
+    n = input.array.shape[dim_of(dim, input.array.ndim, "chunk")]
     return split(input, -(-n // chunks), dim) if n else split_with_sizes(input, [0] * chunks, dim)
 
 

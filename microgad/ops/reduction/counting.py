@@ -34,7 +34,7 @@ class All(Function):
     symbol, numpy = "all", np.all
 
     def forward(self, x):
-        return layouts.contiguous(np.all(x, self.axis, keepdims=self.keepdims))
+        return layouts.contiguous(backend.as_array(x.all(self.axis, keepdims=self.keepdims)))
 
 
 class CountNonzero(Function):

@@ -32,7 +32,8 @@ def ranking(x: Any, axis: int, descending: bool = False) -> Any:
     """The indices that put an array in order, equal elements as they come; NaN counts as the greatest."""
     if not descending:
         return np.argsort(x, axis, kind="stable")
-    return x.shape[axis] - 1 - np.flip(np.argsort(np.flip(x, axis), axis, kind="stable"), axis)
+    turned = (*(slice(None),) * axis, slice(None, None, -1))  # np.flip, in a tenth of its overhead
+    return x.shape[axis] - 1 - np.argsort(x[turned], axis, kind="stable")[turned]
 
 
 @numpy_spelling
@@ -106,15 +107,15 @@ def _as_torch(x: Any, index: Any, axis: int, largest: bool) -> Any:
     k = index.shape[axis]
     if not index.size or backend.is_gpu(x):
         return index
-    lines, places = (np.moveaxis(t, axis, -1).reshape(-1, t.shape[axis]) for t in (x, index))
-    tied = selection.tied(lines, np.take_along_axis(lines, places, 1), largest)
+    lines, places = (np.swapaxes(t, axis, -1).reshape(-1, t.shape[axis]) for t in (x, index))
+    tied = selection.tied(lines, lines[np.arange(len(lines))[:, None], places], largest)
     if not tied.any():
         return index
     places = places.copy()
     for i in np.flatnonzero(tied):
         places[i] = selection.best(lines[i], k, largest)
-    shape = np.moveaxis(index, axis, -1).shape
-    return np.moveaxis(places.reshape(shape), -1, axis)
+    shape = np.swapaxes(index, axis, -1).shape
+    return np.swapaxes(places.reshape(shape), -1, axis)
 
 
 def _one_by_one(x: Any, k: int, axis: int, largest: bool) -> Any:

@@ -1,0 +1,47 @@
+"""Copies and pickles of a Tensor: its values, and what was set on it, at no place in the graph."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from .. import errors
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+_PLACE = ("grad", "base", "chain", "views", "accumulation_hooks", "retainer")
+
+
+class Copies:
+    """Methods that `copy` and `pickle` call."""
+
+    __slots__ = ()
+
+    def __reduce_ex__(self: Tensor, protocol: Any) -> tuple[Any, ...]:
+        return rebuilt, (type(self), self.array, self.requires_grad, _own(self))
+
+    def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
+        if not self.is_leaf:
+            raise errors.GraphError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment"
+            )
+        if id(self) in memo:
+            return memo[id(self)]
+        copied: Tensor = rebuilt(type(self), self.array.copy(), self.requires_grad, {})
+        memo[id(self)] = copied
+        for name, value in {**_own(self), "grad": self.grad}.items():
+            if value is not None:
+                setattr(copied, name, copy.deepcopy(value, memo))
+        return copied
+
+
+def _own(tensor: Tensor) -> dict[str, Any]:
+    return {name: value for name, value in vars(tensor).items() if name not in _PLACE}
+
+
+def rebuilt(cls: type[Tensor], array: Any, requires_grad: bool, own: dict[str, Any]) -> Any:
+    """A Tensor out of a pickle."""
+    tensor = cls._made(array)
+    vars(tensor).update(own)
+    return tensor.requires_grad_(requires_grad)
