@@ -367,7 +367,8 @@ def _derive_by_decomposition(node: Function, grad: Any, needs: list[bool]) -> li
     )
     gradients: list[Any] = [None] * len(needs)
     for i in wanted:
-        gradients[i] = found.get(starts[i].node.number)
+        g = found.get(starts[i].node.number)
+        gradients[i] = g if g is None or node.flat is None else node.flat.apply(g, starts[i])
     return gradients
 
 

@@ -197,6 +197,10 @@ FLAT: dict[str, Callable[[Any, Any], Any]] = {
     "avg_pool1d": lambda F, x: F.avg_pool1d(x, 2),
     "avg_pool2d": lambda F, x: F.avg_pool2d(x[None], 2),
     "reflect": lambda F, x: F.pad(x, (1, 1), "reflect"),
+    "nll_loss": lambda F, x: F.nll_loss(x, x.detach().argmax(1)),
+    "nll_loss of rows": lambda F, x: F.nll_loss(x, x.detach().argmax(1), reduction="none"),
+    "nll_loss weighted": lambda F, x: F.nll_loss(x, x.detach().argmax(1), x.detach()[0].abs(), ignore_index=2),
+    "nll_loss of planes": lambda F, x: F.nll_loss(x[None], x.detach()[None].argmax(1), reduction="sum"),
 }
 
 

@@ -15,7 +15,7 @@ from ...naming import called
 from ...state import composite
 from .. import layouts
 from ..blocks import in_runs
-from ..elementwise import Select
+from ..elementwise import Flat, Select
 from ..linalg import linear
 from ..softmax import LogSoftmax, log_softmax
 from ..spelling import tensors_only
@@ -126,7 +126,7 @@ def _of_probabilities(input: Tensor, target: Any, weight: Tensor | None) -> Tens
 class NllLoss(Function):
     """(N, C, ...), int (N, ...), (C) -> (N, ...), or their sum or mean: -x[target]."""
 
-    symbol = "nll"
+    symbol, flat = "nll", Flat
 
     def forward(self, input, target, weight):
         classes, self.row_weights = _rows(input, target, weight, self.ignore_index)
