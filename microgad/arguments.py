@@ -80,6 +80,13 @@ def _mistyped(function: Callable[..., Any], where: str, kind: str, value: Any) -
     return DtypeError(f"{function.__name__}(): argument {where} must be {kind}, not {type(value).__name__}")
 
 
+def boolean(op: str, **given: Any) -> None:
+    """Raise TypeError of anything but a bool, where PyTorch's bindings do: 1, None, NumPy's bools, Tensors."""
+    for name, value in given.items():
+        if type(value) is not bool:
+            raise DtypeError(f"{op}(): argument '{name}' must be bool, not {type(value).__name__}")
+
+
 UNFIT = (AttributeError, MemoryError, OverflowError)
 
 
@@ -154,6 +161,7 @@ def old_gradients(grad_tensors: Any, grad_variables: Any) -> Any:
 
 def check_grad(inputs: tuple[Any, ...], only_inputs: bool, materialize_grads: bool, allow_unused: bool | None) -> None:
     """Refuse what `grad` can't be called with, and warn of what has no effect."""
+    operator.index(materialize_grads), operator.index(False if allow_unused is None else allow_unused)
     if not only_inputs:
         said = "only_inputs argument is deprecated and is ignored now (defaults to True); `backward` adds to .grad"
         warnings.warn(said, FutureWarning, stacklevel=3)

@@ -109,7 +109,7 @@ def get_default_dtype() -> dtype:
 def set_default_dtype(d: dtype) -> None:
     """Make `d`, a floating-point dtype, the one of new floating-point tensors."""
     global _default
-    if of(d).dtype.kind != "f":
+    if d is None or of(d).dtype.kind != "f":  # of None NumPy makes float64
         raise DtypeError(f"only floating-point types are supported as the default type, got {d!r}")
     _default = of(d)
 

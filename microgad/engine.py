@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Sequence
 from heapq import heappop, heappush
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -421,12 +422,13 @@ def backward(
     """
     tensors = _sequence(tensors)
     given = grad_tensors if grad_variables is None else arguments.old_gradients(grad_tensors, grad_variables)
+    create_graph = index(create_graph) != 0
     roots, seeds = _seeds(tensors, given, create_graph)
     retain = create_graph if retain_graph is None else retain_graph
     leaves = None if inputs is None else [_node_of(x, "backward", i) for i, x in enumerate(_sequence(inputs))]
     if leaves == []:
         raise errors.ArgumentError("`inputs` argument to `backward()` cannot be empty.")
-    found = run(roots, seeds, leaves, retain, create_graph)
+    found = run(roots, seeds, leaves, index(retain) != 0, create_graph)
     for leaf in leaves or ():
         if leaf.number in found and isinstance(leaf, Leaf):
             _accumulate(leaf, found[leaf.number], True, create_graph)
@@ -455,7 +457,8 @@ def grad(
     (tensor(18.),)
     """
     outputs, inputs = _sequence(outputs), _sequence(inputs)
-    if not only_inputs or not inputs or materialize_grads:
+    create_graph = index(create_graph) != 0
+    if not only_inputs or not inputs or materialize_grads is not False or allow_unused is not None:
         arguments.check_grad(inputs, only_inputs, materialize_grads, allow_unused)
     if is_grads_batched:
         if grad_outputs is None or any(g is None for g in _sequence(grad_outputs)):
@@ -466,7 +469,8 @@ def grad(
         return tuple(None if parts[0] is None else np.stack(parts) for parts in zip(*passes, strict=True))
     roots, seeds = _seeds(outputs, grad_outputs, create_graph)
     targets = [_node_of(x, "grad", i) for i, x in enumerate(inputs)]
-    found = run(roots, seeds, targets, create_graph if retain_graph is None else retain_graph, create_graph)
+    retain = create_graph if retain_graph is None else retain_graph
+    found = run(roots, seeds, targets, index(retain) != 0, create_graph)
     results: list[Any] = []
     for i, (x, target) in enumerate(zip(inputs, targets, strict=True)):
         g = found.get(target.number)

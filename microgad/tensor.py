@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from . import backend, dtypes, engine, errors, function, printing, state
+from . import arguments, backend, dtypes, engine, errors, function, printing, state
 from .function import Function, Leaf
 from .lazy import Room
 from .methods import Methods
@@ -128,8 +128,9 @@ class Tensor(Methods):
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Say whether gradients are to flow to this leaf.
 
-        Raises RuntimeError for a Tensor that an operation made, and for integers.
+        Raises RuntimeError for a Tensor that an operation made, and for integers, TypeError for anything but a bool.
         """
+        arguments.boolean("requires_grad_", requires_grad=requires_grad)
         if requires_grad == self.requires_grad:
             return self
         if not self.is_leaf:
@@ -250,7 +251,8 @@ class Tensor(Methods):
         Raises RuntimeError where the Tensor requires grad, except under no_grad, and TypeError where it is on a GPU,
         unless `force`.
         """
-        if force:
+        if force is not False:
+            arguments.boolean("numpy", force=force)
             return backend.to_numpy(self.array)
         self._stay_on_graph("numpy()")
         if self.node is not None and state.current().grad_enabled:
@@ -341,14 +343,6 @@ class Tensor(Methods):
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return dispatch.function(func, args, kwargs)
-
-    def __dlpack__(self, **kwargs: Any) -> Any:
-        if self.node is not None:
-            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
-        return self.array.__dlpack__(**kwargs)
-
-    def __dlpack_device__(self) -> Any:
-        return self.array.__dlpack_device__()
 
 
 function.register_tensor(Tensor)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from .. import errors, state
+from ..arguments import boolean
 from ..function import Output
 from ..tensor import Tensor
 
@@ -170,6 +171,7 @@ class set_detect_anomaly:
     """
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
+        boolean("set_detect_anomaly", mode=mode, check_nan=check_nan)
         self.mode = mode
         observer = state.current().observer
         while isinstance(observer, Tracer) and observer.halt:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from .. import state
+from ..arguments import boolean
 from ..lazy import absent as _absent
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -110,6 +111,7 @@ class inference_mode(_GradMode):
     def __new__(cls, mode: Any = True) -> Any:
         self = object.__new__(cls)
         if not callable(mode):
+            boolean("inference_mode", mode=mode)
             return self
         self.__init__()  # type: ignore[misc]
         return self(mode)  # @inference_mode without parentheses
@@ -129,6 +131,7 @@ class set_grad_enabled(_GradMode):
 
     def __init__(self, mode: bool) -> None:
         super().__init__()
+        boolean("set_grad_enabled", mode=mode)
         self.enabled = mode
         self._tokens.append(state.variable.set(state.changed(grad_enabled=mode)))
 

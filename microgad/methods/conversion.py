@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import backend, dtypes, errors, formats
 from .. import function as core
+from ..arguments import boolean
 from ..lazy import Room
 from .forms import spelled
 
@@ -90,6 +91,8 @@ class Conversion:
         """
         if ignored.keys() - {"non_blocking", "memory_format", "other"}:
             raise TypeError(f"to: unexpected keyword arguments {sorted(ignored)}")
+        if ignored or copy is not False:
+            boolean("to", copy=copy, non_blocking=ignored.get("non_blocking", False))
         device, dtype, flags = destination((*args, ignored.get("other")), device, dtype)
         copy = copy or flags[1:] == [True]
         result = self
@@ -106,8 +109,9 @@ class Conversion:
             result = result.contiguous(ignored["memory_format"])
         return result.clone() if copy and result is self else result
 
-    def type(self: Tensor, dtype: Dtype = None, non_blocking: Any = False) -> Any:
+    def type(self: Tensor, dtype: Dtype = None, non_blocking: bool = False) -> Any:
         """In another dtype, also by PyTorch's name of its type; without an argument, this one's such name."""
+        boolean("type", non_blocking=non_blocking)
         if dtype is None:
             return f"torch.{'cuda.' if self.is_cuda else ''}{_TYPES[self.dtype]}Tensor"
         if isinstance(dtype, str):
@@ -159,11 +163,20 @@ class Conversion:
         """This Tensor: CuPy copies from memory that isn't pinned."""
         return self
 
-    def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
+    def cpu(self: Tensor, *, memory_format: Any = None) -> Tensor:
         """On the CPU."""
         return self.to(device="cpu", memory_format=memory_format)
 
     def cuda(self: Tensor, device: Device = None, non_blocking: Any = False, memory_format: Any = None) -> Tensor:
         """On a GPU."""
+        boolean("cuda", non_blocking=non_blocking)
         where = backend.device("cuda" if device is None else device)
         return self.to(device=where, memory_format=memory_format)
+
+    def __dlpack__(self: Tensor, **kwargs: Any) -> Any:
+        if self.node is not None:
+            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+        return self.array.__dlpack__(**kwargs)
+
+    def __dlpack_device__(self: Tensor) -> Any:
+        return self.array.__dlpack_device__()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from .. import errors
 from .. import function as core
-from ..arguments import no_tensor
+from ..arguments import boolean, no_tensor
 from ..lazy import Room, of_later
 from .forms import spelled
 
@@ -67,6 +67,7 @@ class Indexing:
 
     def copy_(self: Tensor, other: Operand, non_blocking: bool = False) -> Tensor:
         """Take over the values of other, broadcast and converted."""
+        boolean("copy_", non_blocking=non_blocking)
         if isinstance(other, core.Tensor) and other.ndim > self.ndim:
             raise errors.ShapeError(
                 f"copy_: output with shape {list(self.shape)} doesn't match the broadcast shape {list(other.shape)}"

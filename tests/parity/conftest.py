@@ -14,5 +14,6 @@ AT_ONCE = [
     "test_nn_utils.py",
     "test_rnn.py",
     "test_transformer.py",
+    "test_truth_values.py",
 ]
 collect_ignore = [] if find_spec("torch") else AT_ONCE

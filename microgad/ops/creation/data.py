@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import backend, dtypes, function
+from ...arguments import boolean
 from ...errors import ArgumentError, DtypeError
 from ...notices import once, warn
 from .numbers import converted
@@ -168,6 +169,8 @@ def asarray(
     >>> torch.asarray([1, 2])
     tensor([1, 2])
     """
+    if copy is not None:
+        boolean("asarray", copy=copy)
     found = as_tensor(obj, dtype, device)
     given = obj.array if isinstance(obj, function.Tensor) else obj
     shares = backend.is_array(given) and np.may_share_memory(found.array, given)

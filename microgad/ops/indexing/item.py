@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ... import backend, function
+from ...arguments import boolean
 from ...errors import DtypeError
 from ...function import Function, LinearMap
 from ...naming import called
@@ -196,6 +197,7 @@ def index_put_call(input: Tensor, indices: Sequence[Tensor | None], values: Tens
         raise TypeError(f"index_put(): argument 'indices' must be tuple of Tensors, not {type(indices).__name__}")
     if not isinstance(values, function.Tensor):
         raise TypeError(f"index_put(): argument 'values' must be Tensor, not {type(values).__name__}")
+    boolean("index_put_", accumulate=accumulate)
     if values.array.dtype != input.array.dtype:
         raise _other_dtype("Index put", input, values)
     index = normalized(tuple(slice(None) if i is None else i for i in indices), input.array, kept(input, values))

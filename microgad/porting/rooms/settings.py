@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from ... import cuda
+from ...arguments import boolean
 from ...devices import device as _device
 from ...devices import get_default_device
 from ...errors import ArgumentError
@@ -27,10 +28,12 @@ def get_num_threads() -> int:
 def set_num_threads(num_threads: int) -> None:
     """Give the BLAS so many threads; without threadpoolctl nothing changes. Source: torch.set_num_threads.
 
-    Raises RuntimeError where the number isn't positive.
+    Raises RuntimeError where that is no positive int.
 
     >>> torch.set_num_threads(torch.get_num_threads())
     """
+    if type(num_threads) is not int:
+        raise RuntimeError(f"set_num_threads expects an int, but got {type(num_threads).__name__}")
     if num_threads < 1:
         raise RuntimeError("set_num_threads expects a positive integer")
     set_threads(num_threads)
@@ -47,6 +50,7 @@ def set_num_interop_threads(num_threads: int) -> None:
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
     """No effect: on the CPU everything is deterministic. Source: torch.use_deterministic_algorithms."""
+    boolean("use_deterministic_algorithms", mode=mode, warn_only=warn_only)
     _settings["deterministic"] = mode, warn_only
 
 
@@ -84,6 +88,7 @@ def get_device_module(device: Any = None) -> Any:
 
 def set_warn_always(b: bool) -> None:
     """No effect: what is said once stays so. Source: torch.set_warn_always."""
+    boolean("set_warn_always", b=b)
 
 
 def is_warn_always_enabled() -> bool:
@@ -110,6 +115,7 @@ def set_float32_matmul_precision(precision: str) -> None:
 
 def set_flush_denormal(mode: bool) -> bool:
     """False: it can't be set. Source: torch.set_flush_denormal."""
+    boolean("set_flush_denormal", mode=mode)
     return False
 
 

@@ -1,0 +1,85 @@
+"""What says yes or no has to be a bool where PyTorch's bindings say so: not 1, "a", None nor NumPy's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from .op_db.compare import same
+
+torch = pytest.importorskip("torch")
+import microgad  # noqa: E402
+
+# T is the library, x a leaf that requires grad, v a vector that doesn't, loss is made of x, W a wrong value.
+CALLS = """
+    v.requires_grad_(W).requires_grad
+    x.requires_grad_(requires_grad=W).requires_grad
+    (x*2).requires_grad_(W)
+    setattr(v,"requires_grad",W)
+    T.nn.Parameter(v,W).requires_grad
+    T.nn.Linear(2,2).requires_grad_(W)
+    T.set_grad_enabled(W)
+    within(T.inference_mode(W))
+    T.autograd.set_detect_anomaly(W)
+    T.autograd.set_detect_anomaly(True,check_nan=W)
+    within(T.autograd.detect_anomaly(W))
+    loss.backward(retain_graph=W)
+    loss.backward(create_graph=W)
+    T.autograd.backward(loss,None,W)
+    T.autograd.backward(loss,create_graph=W)
+    T.autograd.grad(loss,x,retain_graph=W)
+    T.autograd.grad(loss,x,create_graph=W)
+    T.autograd.grad(loss,(x,v.requires_grad_()),allow_unused=W)
+    T.autograd.grad(loss,(x,v.requires_grad_()),materialize_grads=W)
+    x.numpy(force=W)
+    T.asarray([1.],copy=W)
+    v.to("cpu",non_blocking=W)
+    v.to("cpu",copy=W)
+    v.copy_(v,W)
+    v.type(T.float64,W)
+    v.cpu(W)
+    v.index_put_((T.tensor([0]),),T.ones(1),W)
+    T.use_deterministic_algorithms(W)
+    T.set_warn_always(W)
+    T.set_flush_denormal(W)
+    T.set_num_threads([W])
+    T.set_default_dtype(W)
+"""
+
+
+@pytest.fixture(autouse=True)
+def settings_are_put_back() -> Iterator[None]:
+    yield
+    for t in (torch, microgad):
+        t.set_grad_enabled(True)
+        t.autograd.set_detect_anomaly(False)
+    torch.use_deterministic_algorithms(False)
+    torch.set_warn_always(False)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("wrong", ["a", 1, None, 1.5, np.True_], ids=repr)
+@pytest.mark.parametrize("call", [line.strip() for line in CALLS.strip().splitlines()])
+def test_another_thing_than_a_bool(call, wrong):
+    theirs, ours = (outcome(call, wrong, t) for t in (torch, microgad))
+    if isinstance(theirs, Exception):
+        assert isinstance(ours, type(theirs)), ours
+        assert str(ours)
+    else:
+        same(theirs, ours)
+
+
+def outcome(call: str, wrong: Any, T: Any) -> Any:
+    x, v = T.ones(2, requires_grad=True), T.ones(2)
+    try:
+        return eval(call, {"T": T, "x": x, "v": v, "loss": (x * x).sum(), "within": within, "W": wrong})
+    except Exception as error:
+        return error
+
+
+def within(mode: Any) -> None:
+    with mode:
+        pass
