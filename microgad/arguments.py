@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError, DtypeError, MicrogadError, ShapeError
+from .errors import ArgumentError, DtypeError, MicrogadError, NoMemoryError, ShapeError, no_memory
 
 
 class NoTensorError(MicrogadError, TypeError, AttributeError):
@@ -29,10 +29,6 @@ _ANY = frozenset(
     ("antialias", "center", "full", "inplace", "recompute_scale_factor", "reduce", "requires_grad", "return_indices",
      "size_average", "swap")
 )  # fmt: skip
-
-
-class NoMemoryError(MicrogadError, RuntimeError, MemoryError):
-    """More memory than there is: PyTorch raises RuntimeError."""
 
 
 def kinds(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], dict[str, Any]], None]:
@@ -97,8 +93,11 @@ def unfit(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
     """
     if isinstance(error, AttributeError):
         return no_tensor(function, args, kwargs, error)
-    kind = NoMemoryError if isinstance(error, MemoryError) else ArgumentError
-    return error if isinstance(error, kind) else kind(f"{function.__name__}(): {error}")
+    if isinstance(error, MicrogadError):
+        return error
+    if isinstance(error, MemoryError):
+        return NoMemoryError(f"{function.__name__}(): {no_memory(error)}")
+    return ArgumentError(f"{function.__name__}(): {error}")
 
 
 def no_tensor(

@@ -110,6 +110,8 @@ def run(
             node.kept = packed
             if not retain_graph:
                 free(node)
+    except MemoryError as error:
+        raise errors.NoMemoryError(f"{_name(node)}, backward: {errors.no_memory(error)}") from error
     finally:
         state.variable.reset(token)
     return found

@@ -6,6 +6,7 @@ PyTorch goes on working.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -51,14 +52,19 @@ class UnsupportedError(MicrogadError, NotImplementedError):
     """What the operation does for other arguments, but not for these."""
 
 
+class NoMemoryError(MicrogadError, RuntimeError, MemoryError):
+    """More memory than there is."""
+
+
 class LinAlgError(MicrogadError, RuntimeError, np.linalg.LinAlgError):
     """A matrix that can't be inverted or factorized, or an iteration that doesn't converge."""
 
 
-FROM_FORWARD = (IndexError, TypeError, ValueError, RuntimeError)
+FROM_FORWARD = (IndexError, TypeError, ValueError, RuntimeError, MemoryError)
 # What NumPy or CuPy raise inside a forward -> the class that PyTorch's users expect there.
 _REWORDED = (
     (np.linalg.LinAlgError, LinAlgError),
+    (MemoryError, NoMemoryError),
     (IndexError, DimError),
     (TypeError, KindError),
     (ValueError, ShapeError),
@@ -76,6 +82,16 @@ def place(op: str, path: str) -> str:
     return f"{op} ({path})" if path else op
 
 
+def no_memory(error: MemoryError) -> str:
+    """What was too much, after the words of PyTorch's by which programs know that they are to try a smaller batch."""
+    if type(error).__name__ == "OutOfMemoryError":  # CuPy's
+        return f"CUDA out of memory. {error}"
+    if not hasattr(error, "shape"):
+        return str(error) or "DefaultCPUAllocator: can't allocate memory"
+    size = math.prod(error.shape) * error.dtype.itemsize  # type: ignore[attr-defined]
+    return f"DefaultCPUAllocator: can't allocate memory: you tried to allocate {size} bytes. {error}"
+
+
 def in_forward(
     error: Exception, op: str, path: str, names: tuple[str, ...], inputs: tuple[Any, ...],
     settings: dict[str, Any] | None = None,
@@ -88,10 +104,10 @@ def in_forward(
         names = tuple(f"{names[-1]}[{i}]" for i in range(len(inputs)))
     for name, x in (settings or {}).items():
         for part in x if isinstance(x, tuple) else (x,):
-            if hasattr(part, "shape") and not any(_device(y) == _device(part) for y in inputs):
+            if _device(part) not in (None, *map(_device, inputs)):
                 names, inputs = (*names, name), (*inputs, part)
     devices = list(dict.fromkeys(filter(None, map(_device, inputs))))
-    kind, rule = type(error), str(error)
+    kind, rule = type(error), no_memory(error) if isinstance(error, MemoryError) else str(error)
     apart = len(devices) > 1
     if apart:
         found = f"but found at least two devices, {' and '.join(devices)}!"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import weakref
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -300,24 +299,6 @@ class Tensor(Methods):
         if self.array.dtype.kind not in "iub" or self.array.size != 1:
             raise TypeError("only integer tensors of a single element can be converted to an index")
         return int(self.item())
-
-    def __len__(self) -> int:
-        if self.array.ndim == 0:
-            raise TypeError("len() of a 0-d tensor")
-        return int(self.array.shape[0])
-
-    def __iter__(self) -> Iterator[Tensor]:
-        if self.array.ndim == 0:
-            raise TypeError("iteration over a 0-d tensor")
-        return iter(movement.unbind(self))
-
-    def __reversed__(self) -> Tensor:
-        return movement.flip(self, (0,)) if self.array.ndim else self
-
-    def __contains__(self, value: Any) -> bool:
-        if not isinstance(value, (Tensor, int, float, complex, np.number)):
-            raise errors.ArgumentError(f"Tensor.__contains__ only supports Tensor or scalar, but got a {type(value)}.")
-        return bool((self == value).any())
 
     def __format__(self, spec: str) -> str:
         plain = self.array.ndim == 0 and type(self) is Tensor

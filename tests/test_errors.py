@@ -204,3 +204,44 @@ def test_a_module_whose_pruning_was_refused_has_its_parameters_in_their_order(re
         refused(net)  # type: ignore[operator]
     assert [(name, id(p)) for name, p in net.named_parameters()] == before
     net(torch.ones(1, 2))
+
+
+@pytest.mark.host("CuPy says it in other words")
+@pytest.mark.parametrize(
+    ("call", "op", "size"),
+    [
+        (lambda x: x + 1, "Add", 4),
+        (lambda x: x[:, :1] @ x[:1], "MatMul", 4),
+        (lambda x: x > 0, "Greater", 1),
+        (lambda x: x.double(), "Cast", 8),
+        (lambda x: torch.where(x > 0, 1, 0), "Greater", 1),
+        (lambda x: torch.cat([x, x]), "Cat", 8),
+        (lambda x: nn.ReLU()(x), "Relu", 4),
+        (lambda x: x.requires_grad_()[0, 0].backward(), "GetItem, backward", 4),
+        (lambda x: torch.autograd.grad(x.requires_grad_()[0, 0], x, create_graph=True), "GetItem, backward", 4),
+    ],
+)  # fmt: skip
+def test_more_memory_than_there_is(call: object, op: str, size: int) -> None:
+    """The operation is named, and programs that look for PyTorch's words, to try a smaller batch, find them."""
+    many = torch.ones(1, 1).expand(10**8, 10**8)
+    with pytest.raises(RuntimeError) as caught:
+        call(many)  # type: ignore[operator]
+    assert isinstance(caught.value, MemoryError)
+    assert str(caught.value).startswith(op)
+    said = f"DefaultCPUAllocator: can't allocate memory: you tried to allocate {size * 10**16} bytes"
+    assert said in str(caught.value)
+
+
+def test_a_gpu_has_too_little_memory() -> None:
+    class OutOfMemoryError(MemoryError):  # as CuPy's
+        pass
+
+    class Full(torch.Function):
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            raise OutOfMemoryError("Out of memory allocating 8 bytes")
+
+        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+            return grad
+
+    with pytest.raises(RuntimeError, match=r"Full: CUDA out of memory. Out of memory allocating 8 bytes .x \(2,\)"):
+        Full.apply(torch.ones(2))

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from .. import backend
 from .. import function as core
+from ..errors import ArgumentError
 from ..lazy import Room
 from .forms import beside, in_place, is_operand, operator, reflected, scaled, with_alpha
 
 if TYPE_CHECKING:
-    from ..ops import creation, indexing, linalg
+    from ..ops import creation, indexing, linalg, movement
     from ..ops import elementwise as ops
     from ..tensor import Tensor
 else:
     creation = Room("microgad.ops.creation")
     indexing = Room("microgad.ops.indexing")
     linalg = Room("microgad.ops.linalg")
+    movement = Room("microgad.ops.movement")
     ops = Room("microgad.ops.elementwise")
 
 
@@ -57,6 +62,24 @@ class Operators:
         return linalg.matmul(creation.as_tensor(other), self) if known else NotImplemented
 
     __getitem__, __setitem__ = indexing.getitem, indexing.setitem
+
+    def __len__(self: Tensor) -> int:
+        if self.array.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return int(self.array.shape[0])
+
+    def __iter__(self: Tensor) -> Iterator[Tensor]:
+        if self.array.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(movement.unbind(self))
+
+    def __reversed__(self: Tensor) -> Tensor:
+        return movement.flip(self, (0,)) if self.array.ndim else self
+
+    def __contains__(self: Tensor, value: Any) -> bool:
+        if not isinstance(value, (core.Tensor, int, float, complex, np.number)):
+            raise ArgumentError(f"Tensor.__contains__ only supports Tensor or scalar, but got a {type(value)}.")
+        return bool((self == value).any())
 
     def __delitem__(self: Tensor, index: Any) -> None:
         raise TypeError("Tensor does not support deleting items")
