@@ -119,12 +119,15 @@ def refuse(room: str, name: str) -> Any:
     module, frame = sys.modules[room], sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__") in (__name__, "microgad", "torch"):
         frame = frame.f_back
-    public = getattr(module, "__all__", None) or [known for known in dir(module) if not known.startswith("_")]
     where = room.removeprefix("microgad").replace(".porting.rooms", "", 1).strip(".")
-    said = missing(f"{where}.{name}".lstrip("."), name, public)
+    said = Missing(f"{where}.{name}".lstrip("."), name, functools.partial(_candidates, module))
     if when_imported is not None and is_import(frame):
-        return when_imported(said)
-    raise AttributeError(said, name=name, obj=module)
+        return when_imported(str(said))
+    raise said.error()
+
+
+def _candidates(module: Any) -> list[str]:
+    return getattr(module, "__all__", None) or [known for known in dir(module) if not known.startswith("_")]
 
 
 when_imported: Callable[[str], Any] | None = None  # set while microgad goes by the name of torch
@@ -172,14 +175,36 @@ def names(module: Any, fallback: Callable[[str], Any]) -> tuple[Callable[[str], 
     return __getattr__, __dir__
 
 
-def missing(whole: str, name: str, candidates: list[str]) -> str:
-    """What to say of a name that isn't there: why, where that is known, and the nearest one that is."""
-    if name.startswith("_"):
-        return f"{whole} does not exist"
-    import difflib
+class Missing:
+    """What to say of a name that isn't there: why, where that is known, and the nearest one that is.
 
-    from .absences import reason
+    It is worked out when somebody reads it, which takes a thousand times as long as to find that the name isn't there:
+    most that ask for one only want to know whether it is.
+    """
 
-    why, near = reason(whole), difflib.get_close_matches(name, candidates, 1)
-    said = f"microgad has no {whole}" + (f": {why}" if why else "")
-    return said + (f"; the nearest name is {near[0]}" if near else "")
+    def __init__(self, whole: str, name: str, candidates: Callable[[], list[str]]) -> None:
+        self.whole, self.name, self.candidates = whole, name, candidates
+
+    def error(self) -> AttributeError:
+        """The error that says so. It has no object in which Python would look for the nearest name once more."""
+        return AttributeError(self, name=self.name, obj=self)
+
+    def __dir__(self) -> list[str]:
+        return []
+
+    def __str__(self) -> str:
+        if self.name.startswith("_"):
+            return f"{self.whole} does not exist"
+        import difflib
+
+        from .absences import reason
+
+        why, near = reason(self.whole), difflib.get_close_matches(self.name, self.candidates(), 1)
+        said = f"microgad has no {self.whole}" + (f": {why}" if why else "")
+        return said + (f"; the nearest name is {near[0]}" if near else "")
+
+    def __repr__(self) -> str:
+        return repr(str(self))
+
+    def __reduce__(self) -> Any:
+        return str, (str(self),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import difflib
 import pickle
 import subprocess
 import sys
@@ -267,8 +268,25 @@ def test_dtypes_are_numpy_s_too() -> None:
 
 
 def test_a_missing_name_names_the_nearest() -> None:
-    with pytest.raises(AttributeError, match="the nearest name is zeros"):
+    with pytest.raises(AttributeError, match="the nearest name is zeros") as caught:
         torch.zeroes  # noqa: B018
+    assert caught.value.name == "zeroes"
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+@pytest.mark.parametrize("room", ["torch", "torch.nn", "torch.Tensor"])
+def test_who_asks_whether_there_is_a_name_waits_for_no_search(room: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(difflib, "get_close_matches", None)
+    assert not hasattr(eval(room), "to_sparse_csr")
+
+
+@pytest.mark.parametrize("name", ["zeross", "nn.Linar", "Tensor.bfloat16"])
+def test_the_nearest_name_is_told_once(name: str) -> None:
+    program = f"import microgad as torch; torch.{name}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1].startswith(f"AttributeError: microgad has no {name}")
+    assert done.stderr.count("the nearest name is") == 1
+    assert "Did you mean" not in done.stderr
 
 
 def test_a_missing_method_is_told_by_python() -> None:
