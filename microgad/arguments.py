@@ -31,18 +31,22 @@ _ANY = frozenset(
 )  # fmt: skip
 
 
-def kinds(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], dict[str, Any]], None]:
+def kinds(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], dict[str, Any]], None] | None:
     """A check that a call's numbers, truth values and strings are of the types that the function's signature has.
 
     It raises TypeError where PyTorch's bindings do: for "a", 1.5 or True in the place of an int, for 1 in a bool's.
+    None where there is nothing to check.
     """
     if function is not inspect.unwrap(function):
-        return lambda args, kwargs: None  # what it wraps has the check
+        return None  # what it wraps has the check
     wanted = {}
     for name, said in function.__annotations__.items():
         kind = said.removesuffix(" | None") if isinstance(said, str) else ""
         if kind in _TAKEN and name not in _ANY:
             wanted[name] = kind, _TAKEN[kind] if kind == said else _TAKEN[kind] | {type(None)}
+    wanted.pop("return", None)
+    if not wanted:
+        return None
     code = function.__code__
     placed = [(i, *wanted[name]) for i, name in enumerate(code.co_varnames[: code.co_argcount]) if name in wanted]
 

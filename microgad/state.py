@@ -74,7 +74,8 @@ def composite(function: F) -> F:
 
     @functools.wraps(function)
     def named(*args: Any, **kwargs: Any) -> Any:
-        check(args, kwargs)
+        if check is not None:
+            check(args, kwargs)
         now = current()
         path = inside(f"{function.__name__}()")
         token = variable.set(State(now.grad_enabled, path, now.observer, now.deriving, now.holomorphic, now.fine))
@@ -94,7 +95,8 @@ def observed(function: F) -> F:
 
     @functools.wraps(function)
     def named(*args: Any, **kwargs: Any) -> Any:
-        check(args, kwargs)
+        if check is not None:
+            check(args, kwargs)
         observer = current().observer
         return function(*args, **kwargs) if observer is None else observer.call(function, args, kwargs)
 

@@ -9,6 +9,7 @@ import pytest
 
 import microgad as torch
 from microgad import errors, nn
+from microgad.arguments import kinds
 from microgad.state import composite
 
 
@@ -245,3 +246,17 @@ def test_a_gpu_has_too_little_memory() -> None:
 
     with pytest.raises(RuntimeError, match=r"Full: CUDA out of memory. Out of memory allocating 8 bytes .x \(2,\)"):
         Full.apply(torch.ones(2))
+
+
+def test_functions_without_numbers_and_truth_values_have_no_check_of_them() -> None:
+    def plain(input: torch.Tensor, size: tuple[int, ...]) -> bool:
+        return True
+
+    def counted(input: torch.Tensor, *, dim: int = 0) -> bool:
+        return True
+
+    assert kinds(plain) is None
+    check = kinds(counted)
+    assert check is not None
+    with pytest.raises(TypeError, match=r"counted\(\): argument 'dim' must be int, not str"):
+        check((), {"dim": "a"})

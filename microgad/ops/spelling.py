@@ -43,7 +43,8 @@ def _checked(function: F, renamed: dict[str, str]) -> F:
     def checked(*args: Any, **kwargs: Any) -> Any:
         if kwargs:
             kwargs = {renamed.get(name, name): value for name, value in kwargs.items()}
-        check(args, kwargs)
+        if check is not None:
+            check(args, kwargs)
         try:
             return function(*args, **kwargs)
         except UNFIT as error:
