@@ -20,12 +20,12 @@ def backward_name(node: Any) -> str:
         return "AccumulateGrad"
     if hasattr(cls, "function"):  # a user's autograd.Function
         return f"{cls.__name__}Backward"
-    found = _of_composite(node.path) or getattr(node, "called", "") or NAMES.get(cls.__name__, cls.__name__)
+    found = of_composite(node.path) or getattr(node, "called", "") or NAMES.get(cls.__name__, cls.__name__)
     name = found if isinstance(found, str) else found(node)
     return name if "Backward" in name or name == "CopySlices" else f"{name}Backward0"
 
 
-def _of_composite(path: str) -> Any:
+def of_composite(path: str) -> Any:
     """What stands for the outermost composite on a path, `features.0.std()`, that is one operation in PyTorch."""
     if path.endswith(")"):
         for part in path.split("."):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from .. import backend, errors, state
-from ..function import Function, Packed
+from .. import state
+from ..function import Function
+from ..methods.saved_values import PackedByHooks
 from ..tensor import Tensor
 
 refused: ContextVar[str] = ContextVar("refused", default="")  # why there may be no hooks, where there may be none
@@ -67,7 +68,9 @@ class Packing(state.Observer):
         kept = getattr(node, "kept", None)
         if kept and innermost() is self:
             with state.scope(observer=self.outer, grad_enabled=False):
-                node.kept = PackedByHooks(kept, self.pack, self.unpack)
+                node.kept = packed = PackedByHooks(kept)
+                for i in range(len(kept)):
+                    packed.pack(i, self.pack, self.unpack)
 
 
 def innermost() -> Packing | None:
@@ -76,48 +79,3 @@ def innermost() -> Packing | None:
     while observer is not None and not isinstance(observer, Packing):
         observer = observer.outer
     return observer
-
-
-class PackedByHooks(Packed):
-    """Kept values as a user's function has packed them."""
-
-    def __init__(self, kept: Sequence[Any], pack: Callable[[Tensor], Any], unpack: Callable[[Any], Tensor]) -> None:
-        super().__init__()
-        self.pack_hook, self.unpack_hook = pack, unpack
-        self.facts = [_of_each(x, lambda a: (a.shape, a.dtype)) for x in kept]
-        self.values = [_of_each(x, self._packed) for x in kept]
-
-    def unpack(self) -> list[Any]:
-        """What was kept, from the user's form. Raises RuntimeError where it has another shape or dtype."""
-        with state.scope(grad_enabled=False, deriving=False):
-            return [
-                tuple(map(self._checked, value, fact)) if type(fact) is list else self._checked(value, fact)
-                for value, fact in zip(self.values, self.facts, strict=True)
-            ]
-
-    def _packed(self, array: Any) -> Any:
-        tensor = Tensor._made(array)
-        value = self.pack_hook(tensor)
-        if tensor._version:
-            raise errors.GraphError("pack_hook: wrote into its Tensor, which backward needs as it is: clone it first")
-        return value
-
-    def _checked(self, value: Any, fact: Any) -> Any:
-        if type(fact) is not tuple:
-            return value
-        tensor = self.unpack_hook(value)
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f"unpack_hook: expected to give a Tensor, got {type(tensor).__name__}")
-        array = tensor.array
-        if (array.shape, array.dtype) != fact:
-            raise errors.GraphError(
-                f"unpack_hook: expected shape {fact[0]} and dtype {fact[1]}, got {array.shape} and {array.dtype}"
-            )
-        return array
-
-
-def _of_each(x: Any, change: Callable[[Any], Any]) -> Any:
-    """Of an array, or of each of several outputs, something else; whatever isn't an array as it is."""
-    if type(x) is tuple:
-        return [_of_each(part, change) for part in x]
-    return change(x) if backend.is_array(x) else x

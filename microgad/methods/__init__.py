@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import node_hooks as node_hooks
+from . import saved_names as saved_names
 from .absent import Absences
 from .activation import Activation
 from .conversion import Conversion

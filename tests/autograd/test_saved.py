@@ -64,3 +64,21 @@ def test_a_graph_with_packed_values_is_freed_without_the_collector():
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+def test_one_value_that_is_kept():
+    x, w = (torch.tensor([1.0, 2.0], requires_grad=True) for _ in range(2))
+    y = x * w
+    assert y.grad_fn._saved_self is x
+    y.grad_fn._raw_saved_self.register_hooks(lambda t: t.tolist(), lambda values: torch.tensor(values) * 3)
+    assert y.grad_fn._saved_self.device == x.device
+    y.sum().backward()
+    assert (x.grad.tolist(), w.grad.tolist()) == ([1, 2], [3, 6])
+
+
+def test_one_value_of_a_region_that_is_computed_again():
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    y = torch.utils.checkpoint.checkpoint(lambda x: x.exp().sin(), x, use_reentrant=False)
+    assert y.grad_fn._saved_self.tolist() == x.exp().tolist()
+    with pytest.raises(RuntimeError, match="has hooks already"):
+        y.grad_fn._raw_saved_self.register_hooks(abs, abs)

@@ -1,0 +1,218 @@
+"""What a node keeps for backward, as Tensors by PyTorch's names, and packed by a user's functions.
+
+>>> x = torch.tensor([1.0, 2.0], requires_grad=True)
+>>> y = x.pow(2)
+>>> y.grad_fn._saved_self is x, y.grad_fn._saved_exponent
+(True, 2)
+>>> x.exp().grad_fn._saved_result
+tensor([2.7183, 7.3891], grad_fn=<ExpBackward0>)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import backend, engine, errors, state, torch_names
+from .. import function as core
+from ..function import Function, Leaf, Output, Packed
+
+RESULT = -1
+# Which input of an operation PyTorch calls so, where that is neither `self` nor `other` nor the input's own name.
+PLACES = {
+    "Cholesky": {"L": RESULT}, "Clamp": {"min": 1, "max": 2}, "Det": {"A": 0}, "Dot": {"tensor": 1},
+    "Inv": {"inverse": RESULT}, "Linear": {"mat1": 0}, "MatMul": {"mat2": 1}, "NllLoss": {"self": 0},
+    "Pow": {"exponent": 1}, "PRelu": {"weight": 1, "negative_slope": 1}, "Solve": {"A": 0},
+    "SquaredError": {"target": 1},
+}  # fmt: skip
+
+
+def has(node: Function, name: str) -> bool:
+    """Whether some derivative of the operation reads what goes by this name."""
+    return _place(_whole(node), name) is not None
+
+
+def read(node: Function, name: str) -> Any:
+    """What is kept under a name, at its place in the graph; a number as it is; None where this node doesn't need it.
+
+    Raises AttributeError where there is no such name, RuntimeError where backward has freed it, or where it has been
+    written to.
+    """
+    node = _whole(node)
+    at = _position(node, name, "_saved_")
+    if node.kept is None:
+        raise errors.GraphError(
+            f"{node.name()}: what it kept was freed by backward; give that retain_graph=True to look at it later"
+        )
+    if at is None:
+        return None
+    counter = _check_version(node, at)
+    kept: Any = node.kept
+    if isinstance(kept, PackedByHooks):
+        value = kept.one(at)
+    else:
+        value = kept.unpack()[at] if isinstance(kept, Packed) else kept[at]
+    if not backend.is_array(value):
+        return core.Tensor._made(np.asarray(value)) if name == "other" else value
+    edge = node if at == len(node.plan.inputs) else node.edges[node.plan.inputs[at]]
+    if type(edge) is Leaf and edge.variable is not None and edge.variable.array is value:
+        return edge.variable
+    found = core.Tensor._made(value, edge)
+    found.version = counter
+    return found
+
+
+def raw(node: Function, name: str) -> SavedTensor:
+    """What hooks can be put on. Raises AttributeError where there is no such name."""
+    node = _whole(node)
+    return SavedTensor(node, _position(node, name, "_raw_saved_"))
+
+
+class SavedTensor:
+    """One value that a node keeps. Source: torch._C._autograd.SavedTensor, as `grad_fn._raw_saved_self` gives it."""
+
+    def __init__(self, node: Function, at: int | None) -> None:
+        self._node, self._at = node, at
+
+    def register_hooks(self, pack_hook: Callable[[Any], Any], unpack_hook: Callable[[Any], Any]) -> None:
+        """Keep `pack_hook(tensor)` from now on, of which `unpack_hook` gives the Tensor when it is needed.
+
+        Raises RuntimeError where it is freed, no Tensor, or packed already, TypeError where a hook can't be called.
+
+        >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
+        >>> y = x.exp()
+        >>> y.grad_fn._raw_saved_result.register_hooks(lambda t: t.tolist(), lambda values: torch.tensor(values))
+        >>> y.sum().backward()
+        >>> x.grad
+        tensor([2.7183, 7.3891])
+        """
+        node, at = self._node, self._at
+        for hook in (pack_hook, unpack_hook):
+            if not callable(hook):
+                raise TypeError(f"register_hooks(): expected two functions, got {type(hook).__name__}")
+        kept: Any = node.kept
+        if kept is None:
+            raise errors.GraphError("register_hooks: the saved tensor has been freed by backward")
+        ours = isinstance(kept, PackedByHooks)
+        if (isinstance(kept, Packed) and not ours) or (ours and at in kept.hooks):
+            raise errors.GraphError("register_hooks: the saved tensor has hooks already, and there is only one pair")
+        if at is None or not backend.is_array(kept.values[at] if ours else kept[at]):
+            raise errors.GraphError("register_hooks: what is saved is no Tensor")
+        packed = kept if ours else PackedByHooks(kept)
+        with state.scope(grad_enabled=False):
+            packed.pack(at, pack_hook, unpack_hook)
+        node.kept = packed
+
+
+class PackedByHooks(Packed):
+    """Kept values, of which some are as a user's functions have packed them."""
+
+    def __init__(self, kept: Sequence[Any]) -> None:
+        super().__init__()
+        self.values = list(kept)
+        self.hooks: dict[int, tuple[Callable[[Any], Any], Any]] = {}  # by position: unpack, shape and dtype
+
+    def pack(self, i: int, pack_hook: Callable[[Any], Any], unpack_hook: Callable[[Any], Any]) -> None:
+        """Put what `pack_hook` makes of a value in its place."""
+
+        def packed(array: Any) -> Any:
+            tensor = core.Tensor._made(array)
+            value = pack_hook(tensor)
+            if tensor._version:
+                raise errors.GraphError(
+                    "pack_hook: wrote into its Tensor, which backward needs as it is: clone it first"
+                )
+            return value
+
+        facts = _of_each(self.values[i], lambda a: (a.shape, a.dtype))
+        self.values[i], self.hooks[i] = _of_each(self.values[i], packed), (unpack_hook, facts)
+
+    def one(self, i: int) -> Any:
+        """One of what was kept, from the user's form. Raises RuntimeError where it has another shape or dtype."""
+        value = self.values[i]
+        if i not in self.hooks:
+            return value
+        unpack, facts = self.hooks[i]
+        with state.scope(grad_enabled=False, deriving=False):
+            if type(facts) is list:
+                return tuple(_checked(unpack, part, fact) for part, fact in zip(value, facts, strict=True))
+            return _checked(unpack, value, facts)
+
+    def unpack(self) -> list[Any]:
+        """What was kept."""
+        return [self.one(i) for i in range(len(self.values))]
+
+
+def _whole(node: Function) -> Function:
+    return node.edges[0] if type(node) is Output else node
+
+
+def _place(node: Function, name: str) -> int | None:
+    """Which input goes by this name, or RESULT; None where there is none that a derivative reads."""
+    cls, inputs = type(node), type(node).inputs
+    composite = torch_names.of_composite(node.path)
+    if not inputs or cls.variadic or composite not in (None, torch_names.NAMES.get(cls.__name__)):
+        return None  # of what is one operation in PyTorch and several here, nothing is known
+    known = PLACES.get(cls.__name__, {})
+    place = known.get(name)
+    if place is None:
+        place = _by_rule(inputs, name, several=type(node.shape) is list)
+        if place is None or place in known.values():
+            return None
+    methods = [f for f in (*cls.derivatives, cls.joint, cls.decomposed) if f is not None]
+    read = "out" if place == RESULT else inputs[place]
+    return place if any(read in cls.reads(f) for f in methods) else None
+
+
+def _by_rule(inputs: tuple[str, ...], name: str, several: bool) -> int | None:
+    if name in inputs:
+        return inputs.index(name)
+    if name == "result":
+        return None if several else RESULT
+    if name == "self":
+        return 0 if inputs[0] in ("x", "a") else None
+    return 1 if name == "other" and inputs[1:] in (("b",), ("y",)) else None
+
+
+def _position(node: Function, name: str, lead: str) -> int | None:
+    """Where in `kept` it is; None where this node doesn't keep it."""
+    place = _place(node, name)
+    if place is None:
+        raise AttributeError(f"{node.name()!r} object has no attribute '{lead}{name}'")
+    plan = node.plan
+    if place == RESULT:
+        return len(plan.inputs) if plan.out else None
+    return plan.inputs.index(place) if place in plan.inputs else None
+
+
+def _check_version(node: Function, at: int) -> Any:
+    """The counter of writes into what is kept there, where it is known. Raises RuntimeError after a write."""
+    seen, plan = node.seen, node.plan
+    all_tensors = len(seen) == 2 * (len(plan.inputs) + plan.out)  # of numbers nothing is counted
+    for i in (2 * at,) if all_tensors else range(0, len(seen), 2):
+        if seen[i][0] != seen[i + 1]:
+            raise engine._overwritten(node, seen[i][0], seen[i + 1])
+    return seen[2 * at] if all_tensors else None
+
+
+def _checked(unpack: Callable[[Any], Any], value: Any, fact: Any) -> Any:
+    if type(fact) is not tuple:
+        return value
+    tensor = unpack(value)
+    if not isinstance(tensor, core.Tensor):
+        raise TypeError(f"unpack_hook: expected to give a Tensor, got {type(tensor).__name__}")
+    array = tensor.array
+    if (array.shape, array.dtype) != fact:
+        raise errors.GraphError(
+            f"unpack_hook: expected shape {fact[0]} and dtype {fact[1]}, got {array.shape} and {array.dtype}"
+        )
+    return array
+
+
+def _of_each(x: Any, change: Callable[[Any], Any]) -> Any:
+    """Of an array, or of each of several outputs, something else; whatever isn't an array as it is."""
+    if type(x) is tuple:
+        return [_of_each(part, change) for part in x]
+    return change(x) if backend.is_array(x) else x

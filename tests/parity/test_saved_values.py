@@ -1,0 +1,178 @@
+"""What a node keeps, by PyTorch's names: `grad_fn._saved_self`, and hooks on one such value alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from .both import Programs, leaf, numbers
+
+programs = Programs()
+
+# An operation on leaves x and w, both (3, 3), and a constant c -> what both libraries keep of it.
+KEPT: dict[str, tuple[Callable[..., Any], str]] = {
+    "exp": (lambda t, x, w, c: x.exp(), "result"),
+    "log": (lambda t, x, w, c: x.log(), "self"),
+    "sin": (lambda t, x, w, c: x.sin(), "self"),
+    "tanh": (lambda t, x, w, c: x.tanh(), "result"),
+    "sigmoid": (lambda t, x, w, c: x.sigmoid(), "result"),
+    "relu": (lambda t, x, w, c: x.relu(), "result"),
+    "sqrt": (lambda t, x, w, c: x.sqrt(), "result"),
+    "pow": (lambda t, x, w, c: x.pow(2), "self exponent"),
+    "power": (lambda t, x, w, c: x.abs() ** w, "self exponent result"),
+    "exponential": (lambda t, x, w, c: 2**x, "self exponent result"),
+    "square": (lambda t, x, w, c: x.square(), "self exponent"),
+    "mul": (lambda t, x, w, c: x * w, "self other"),
+    "times a constant": (lambda t, x, w, c: x * c, "self other"),
+    "constant times": (lambda t, x, w, c: c * x, "self other"),
+    "times a number": (lambda t, x, w, c: x * 2.5, "self other"),
+    "div": (lambda t, x, w, c: x / w, "self other"),
+    "divided by a number": (lambda t, x, w, c: x / 2, "self other"),
+    "of what isn't a leaf": (lambda t, x, w, c: (x * 2) * (w + 1), "self other"),
+    "prod": (lambda t, x, w, c: x.prod(), "self result"),
+    "cumprod": (lambda t, x, w, c: x.cumprod(0), "self result"),
+    "var": (lambda t, x, w, c: x.var(), "self"),
+    "amax": (lambda t, x, w, c: x.amax(1), "self result"),
+    "logsumexp": (lambda t, x, w, c: x.logsumexp(1), "self result"),
+    "softmax": (lambda t, x, w, c: x.softmax(1), "result"),
+    "mm": (lambda t, x, w, c: x @ w, "self mat2"),
+    "bmm": (lambda t, x, w, c: x[None].bmm(w[None]), "self mat2"),
+    "dot": (lambda t, x, w, c: x[0].dot(w[0]), "self tensor"),
+    "linear": (lambda t, x, w, c: t.nn.functional.linear(x, w, w[0]), "mat1"),
+    "conv1d": (lambda t, x, w, c: t.nn.functional.conv1d(x, w[:, :, None]), "weight"),
+    "layer_norm": (lambda t, x, w, c: t.nn.functional.layer_norm(x, (3,), w[0]), "input weight"),
+    "leaky_relu": (lambda t, x, w, c: t.nn.functional.leaky_relu(x), "self negative_slope"),
+    "prelu": (lambda t, x, w, c: t.nn.functional.prelu(x, w[0]), "self"),
+    "gelu": (lambda t, x, w, c: t.nn.functional.gelu(x), "self"),
+    "mse_loss": (lambda t, x, w, c: t.nn.functional.mse_loss(x, c), "self target"),
+    "nll_loss": (lambda t, x, w, c: t.nn.functional.nll_loss(x, t.tensor([0, 2, 1])), "self target"),
+    "where": (lambda t, x, w, c: t.where(c > 0, x, w), "condition"),
+    "clamp": (lambda t, x, w, c: x.clamp(-0.5, 0.5), "self min max"),
+    "maximum": (lambda t, x, w, c: t.maximum(x, w), "self other"),
+    "atan2": (lambda t, x, w, c: t.atan2(x, w), "self other"),
+    "inv": (lambda t, x, w, c: t.linalg.inv(x), "inverse"),
+    "det": (lambda t, x, w, c: t.linalg.det(x), "A result"),
+    "cholesky": (lambda t, x, w, c: t.linalg.cholesky(x @ x.T + t.eye(3)), "L"),
+    "solve": (lambda t, x, w, c: t.linalg.solve(x, w), "A result"),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_what_is_kept_has_pytorchs_name(name):
+    operation, names = KEPT[name]
+
+    def program(t, nn):
+        node = operation(t, leaf(t, 3, 3), leaf(t, 3, 3, seed=2), numbers(t, 3, 3, seed=3)).grad_fn
+        listed = [f"_saved_{name}" in dir(node) for name in names.split()]
+        found = [getattr(node, f"_saved_{name}") for name in names.split()]
+        return found, [getattr(x, "requires_grad", None) for x in found], listed
+
+    Programs({"program": program}).check("program")
+
+
+@programs
+def it_is_the_leaf_itself_and_a_result_at_its_node(t, nn):
+    x, w = leaf(t, 3), leaf(t, 3)
+    y, z = x * w, x.exp()
+    result = z.grad_fn._saved_result
+    twice = t.autograd.grad((result * 2).sum(), x, retain_graph=True)
+    return y.grad_fn._saved_self is x, y.grad_fn._saved_other is w, result is z, result.grad_fn is z.grad_fn, twice
+
+
+@programs
+def only_what_there_is_is_listed(t, nn):
+    return [name for name in dir((leaf(t, 3) * leaf(t, 3)).grad_fn) if "saved" in name]
+
+
+@programs
+def what_is_not_kept_has_no_name(t, nn):
+    x = leaf(t, 3)
+    return [hasattr(y.grad_fn, "_saved_self") for y in (x + 1, -x, x.exp(), x.sin())]
+
+
+@programs
+def it_is_freed(t, nn):
+    y = leaf(t, 3).exp().sum()
+    node = y.grad_fn.next_functions[0][0]
+    y.backward()
+    with pytest.raises(RuntimeError, match="freed"):
+        node._raw_saved_result.register_hooks(lambda x: x, lambda x: x)
+    with pytest.raises(RuntimeError, match="retain_graph=True"):
+        node._saved_result  # noqa: B018
+    return "_saved_result" in dir(node)
+
+
+@programs
+def it_was_written_to(t, nn):
+    x, w = leaf(t, 3), leaf(t, 3, seed=2)
+    y = x * w
+    with t.no_grad():
+        x.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.grad_fn._saved_self  # noqa: B018
+    return y.grad_fn._saved_other
+
+
+@programs
+def a_write_into_it_is_seen(t, nn):
+    x = leaf(t, 3)
+    y = (x * 2).exp()
+    with t.no_grad():
+        y.grad_fn._saved_result.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
+@programs
+def hooks_on_one_value(t, nn):
+    x, w, seen = leaf(t, 3), leaf(t, 3, seed=2), []
+    y, noted = x * w, seen.append
+    y.grad_fn._raw_saved_self.register_hooks(lambda v: noted("pack") or v * 2, lambda v: noted("unpack") or v)
+    once = list(seen)
+    kept = y.grad_fn._saved_self
+    y.sum().backward()
+    return once, seen, kept, x.grad, w.grad
+
+
+@programs
+def hooks_on_two_values(t, nn):
+    x, w = leaf(t, 3), leaf(t, 3, seed=2)
+    y = x * w
+    for raw, factor in ((y.grad_fn._raw_saved_self, 2), (y.grad_fn._raw_saved_other, 3)):
+        raw.register_hooks(lambda v, factor=factor: v * factor, lambda v: v)
+    y.sum().backward()
+    return x.grad, w.grad
+
+
+@programs
+def hooks_for_a_block_are_asked_for_one_value(t, nn):
+    seen = []
+    with t.autograd.graph.saved_tensors_hooks(lambda v: seen.append("pack") or v, lambda v: seen.append("unpack") or v):
+        y = leaf(t, 3) * leaf(t, 3, seed=2)
+    return y.grad_fn._saved_self, seen
+
+
+def refused(t, register):
+    y = leaf(t, 3) * leaf(t, 3, seed=2)
+    register(y.grad_fn._raw_saved_self, (leaf(t, 3) * 2).grad_fn._raw_saved_self)
+
+
+REFUSED = {
+    "a second pair": lambda raw, none: [raw.register_hooks(abs, abs) for _ in range(2)],
+    "of nothing": lambda raw, none: none.register_hooks(abs, abs),
+    "one function": lambda raw, none: raw.register_hooks(abs),
+    "no function": lambda raw, none: raw.register_hooks(abs, 1),
+    "a write": lambda raw, none: raw.register_hooks(lambda v: v.add_(1), abs),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_hooks_that_are_refused(name):
+    Programs({name: lambda t, nn: refused(t, REFUSED[name])}).check(name, in_words=False)
+
+
+@pytest.mark.parametrize("name", programs)
+def test_programs(name):
+    programs.check(name, in_words=False)
