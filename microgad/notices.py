@@ -9,12 +9,16 @@ from typing import Any
 
 # What NumPy says of the logarithm of 0, of ∞ - ∞, of a float that is too large for a cast.
 OF_NUMBERS = "(divide by zero|overflow|underflow|invalid value) encountered"
+TO_SCALAR = (
+    "Converting a tensor with requires_grad=True to a scalar takes it off the graph without a word: tensor.detach() or "
+    "tensor.item() says so"
+)
 
 
 @functools.cache
 def once(said: str) -> None:
     """Warn of it, the first time only."""
-    warnings.warn(said, UserWarning, stacklevel=3)
+    warn(said)
 
 
 def warn(said: str, category: type[Warning] = UserWarning) -> None:

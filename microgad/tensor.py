@@ -280,26 +280,6 @@ class Tensor(Methods):
             raise errors.ShapeError(f"Boolean value of Tensor with {self.array.size} values is ambiguous")
         return bool(self.array)
 
-    def __float__(self) -> float:
-        return float(self._real())
-
-    def __int__(self) -> int:
-        return int(self._real())
-
-    def _real(self) -> Any:
-        value = self.item()
-        if value.imag:
-            raise errors.DtypeError(f"value {value} cannot be converted to a real number without overflow")
-        return value.real
-
-    def __complex__(self) -> complex:
-        return complex(self.item())
-
-    def __index__(self) -> int:
-        if self.array.dtype.kind not in "iub" or self.array.size != 1:
-            raise TypeError("only integer tensors of a single element can be converted to an index")
-        return int(self.item())
-
     def __format__(self, spec: str) -> str:
         plain = self.array.ndim == 0 and type(self) is Tensor
         return format(self.detach().item(), spec) if plain else object.__format__(self, spec)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from operator import setitem
 
 import pytest
 
 import microgad as torch
 from microgad import notices
 from microgad.nn import functional as F
+from microgad.utils.checkpoint import checkpoint, checkpoint_sequential
 
 
 def result() -> torch.Tensor:
@@ -24,6 +26,14 @@ WARNED = [
     (lambda: F.upsample_nearest(torch.ones(1, 1, 2), 4), UserWarning, "`nn.functional.upsample_nearest`"),
     (lambda: F.upsample_bilinear(torch.ones(1, 1, 2, 2), 4), UserWarning, "`nn.functional.upsample_bilinear`"),
     (lambda: torch.exp(torch.ones(2), out=torch.ones(3)), UserWarning, r"resized since it had shape \[3\]"),
+    (lambda: checkpoint(torch.exp, torch.ones(2)), UserWarning, "checkpoint: the use_reentrant parameter should be"),
+    (
+        lambda: checkpoint_sequential([abs, abs], 2, torch.ones(2)),
+        UserWarning,
+        "sequential: the use_reentrant parameter",
+    ),
+    (lambda: torch.utils.data.DataLoader([1], num_workers=9999), UserWarning, "create 9999 worker processes in total"),
+    (lambda: torch.nn.NLLLoss2d(), FutureWarning, "`NLLLoss2d` is deprecated"),
 ]
 WARNED_ONCE = [
     (lambda: torch.meshgrid(torch.ones(2), torch.ones(3)), "required to pass the indexing argument"),
@@ -36,6 +46,18 @@ WARNED_ONCE = [
     (lambda: torch.ones(2)[torch.tensor([1, 0], dtype=torch.uint8)], "indexing with dtype torch.uint8 is now"),
     (lambda: torch.frombuffer(bytes(8), dtype=torch.float32), "The given buffer is not writable"),
     (lambda: torch.tensor([1 + 1j]).to(torch.float32), "Casting complex values to real discards the imaginary part"),
+    (lambda: torch.ones(1).copy_(torch.tensor([1 + 1j])), "Casting complex values to real discards the imaginary part"),
+    (lambda: setitem(torch.ones(1), 0, torch.tensor(1 + 1j)), "Casting complex values to real discards"),
+    (lambda: float(result().sum()), "Converting a tensor with requires_grad=True to a scalar"),
+    (lambda: complex(result().sum()), "Converting a tensor with requires_grad=True to a scalar"),
+    (lambda: torch.tensor([result().sum(), 1.0]), "Converting a tensor with requires_grad=True to a scalar"),
+    (lambda: torch.ones(1).T, "The use of `x.T` on tensors of dimension other than 2"),
+    (lambda: torch.stft(torch.ones(8), 4, return_complex=True), "A window was not provided"),
+    (lambda: torch.stft(torch.ones(8), 4, window=torch.ones(4), return_complex=False), "return_complex=False is depr"),
+    (lambda: torch.triangular_solve(torch.ones(1, 1), torch.ones(1, 1)), "torch.triangular_solve is deprecated"),
+    (lambda: torch.add(torch.ones(1), 2, torch.ones(1)), "numbers before the Tensors that they scale are deprecated"),
+    (lambda: torch.addcmul(torch.ones(1), 2, torch.ones(1), torch.ones(1)), "numbers before the Tensors"),
+    (lambda: torch.ones(1).sub_(2, torch.ones(1)), "numbers before the Tensors"),
 ]
 
 
@@ -78,9 +100,31 @@ def test_nothing_is_said_where_pytorch_says_nothing():
         assert y.grad.tolist() == [1, 1]
         assert torch.ones(2).grad is torch.ones(2, requires_grad=True).grad is None
         torch.tensor([torch.tensor(1.0), 2.0])
+        notices.once.cache_clear()
+        loss = result().sum()
+        assert (int(loss), bool(loss), loss.item(), f"{loss:.1f}", float(loss.detach())) == (4, True, 4.0, "4.0", 4.0)
+        with torch.no_grad():
+            float(loss)
+        torch.utils.data.DataLoader([1], num_workers=1)
         torch.as_tensor(torch.ones(2))
         torch.FloatTensor(torch.ones(2))
         torch.exp(torch.ones(2), out=torch.ones(0))
         torch.meshgrid(torch.ones(2), torch.ones(3), indexing="ij")
         torch.autograd.set_detect_anomaly(True)
         torch.autograd.set_detect_anomaly(False)
+
+
+@pytest.mark.host("there is a GPU, or what stands in for it")
+def test_memory_is_pinned_for_a_gpu():
+    with pytest.warns(UserWarning, match="'pin_memory' argument is set as true"):
+        torch.utils.data.DataLoader([1], pin_memory=True)
+
+
+def test_a_write_of_complex_numbers_leaves_the_imaginary_part_out_of_the_gradient_too():
+    z = torch.tensor([1 + 2j, 3 - 1j], requires_grad=True)
+    notices.once.cache_clear()
+    with pytest.warns(UserWarning, match="Casting complex values"):
+        x = torch.zeros(2).copy_(z)
+    (x * torch.tensor([2.0, 5.0])).sum().backward()
+    assert x.tolist() == [1, 3]
+    assert z.grad.tolist() == [2, 5]

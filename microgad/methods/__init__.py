@@ -16,6 +16,7 @@ from .hooks import Hooks
 from .indexing import Indexing
 from .linalg import Linalg
 from .movement import Movement
+from .numbers import Numbers
 from .operators import Operators
 from .random import Random
 from .reduction import Reduction
@@ -36,6 +37,7 @@ class Methods(
     Hooks,
     Conversion,
     Copies,
+    Numbers,
     Creation,
     Random,
     Absences,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .. import dtypes, errors, formats
 from ..lazy import Room, of_later
 from ..naming import called
+from ..notices import once
 from .forms import shape_of, spelled
 
 if TYPE_CHECKING:
@@ -136,13 +136,11 @@ class Movement:
 
     @property
     def T(self: Tensor) -> Tensor:
-        """All dimensions in reverse order: a view. Of other than matrices PyTorch warns, and so does this."""
+        """All dimensions in reverse order: a view. Of other than matrices PyTorch warns once, and so does this."""
         if self.array.ndim != 2:
-            warnings.warn(
+            once(
                 "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated: `x.mT` "
-                "transposes batches of matrices, `x.permute(*range(x.ndim)[::-1])` reverses the dimensions",
-                UserWarning,
-                stacklevel=2,
+                "transposes batches of matrices, `x.permute(*range(x.ndim)[::-1])` reverses the dimensions"
             )
         return called("Permute", ops.t(self) if self.array.ndim == 2 else ops.permute(self, range(self.ndim)[::-1]))
 

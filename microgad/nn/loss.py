@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, ShapeError
+from ..notices import warn
 from ..tensor import Tensor
 from . import functional as F
 from .linear import Linear
@@ -85,6 +86,10 @@ class NLLLoss(_WeightedLoss):
 
 class NLLLoss2d(NLLLoss):
     """NLLLoss, under an older name. Source: torch.nn.NLLLoss2d."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        warn("`NLLLoss2d` is deprecated: `NLLLoss` takes images as well", FutureWarning)
+        super().__init__(*args, **options)
 
 
 class MSELoss(_Loss):

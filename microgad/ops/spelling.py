@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from .. import function as core
 from ..arguments import UNFIT, kinds, unfit
+from ..notices import once
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -17,6 +18,7 @@ _PLACES = {
     "input": 0, "input2": 1, "input3": 2, "b": 1, "other": 1, "indices": 1, "sections": 1,
     "tensor_indices_or_sections": 1, "split_size": 1,
 }  # fmt: skip
+_OLD_ORDER = "numbers before the Tensors that they scale are deprecated: give them by name, as in add(x, y, alpha=2)"
 
 
 def numpy_spelling(function: F) -> F:
@@ -64,6 +66,7 @@ def numbers_first(function: F) -> F:
     @functools.wraps(function)
     def ordered(*args: Any, **kwargs: Any) -> Any:
         if len(args) > 3 and isinstance(args[-1], core.Tensor):
+            once(_OLD_ORDER)
             numbers = [x for x in args if not isinstance(x, core.Tensor)]
             args = tuple(x for x in args if isinstance(x, core.Tensor))
             kwargs = {**dict(zip(names, numbers, strict=False)), **kwargs}
@@ -76,4 +79,5 @@ def old_order(op: str, alpha: Any, rest: tuple[Any, ...]) -> tuple[Any, Any]:
     """other and alpha of `add(input, alpha, other)`. Raises TypeError where what comes third is no Tensor."""
     if len(rest) > 1 or not isinstance(rest[0], core.Tensor):
         raise TypeError(f"{op}() takes 2 positional arguments but {2 + len(rest)} were given")
+    once(_OLD_ORDER)
     return rest[0], alpha

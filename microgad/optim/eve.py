@@ -57,7 +57,7 @@ class Eve(Optimizer):
         """The parameters of a group that have a gradient, once the loss has been checked."""
         if loss is None:
             raise TypeError("Eve: step needs a closure that computes the gradients and returns the loss")
-        now, least = float(loss), group["f_star"]
+        now, least = _number(loss), group["f_star"]
         if not math.isfinite(now):
             raise ValueError(f"Eve: the loss is {now}, but must be finite")
         if now < least:
@@ -66,7 +66,7 @@ class Eve(Optimizer):
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         """Move `params` in place."""
-        now, before, c = float(loss), group["previous_loss"], group["c"]
+        now, before, c = _number(loss), group["previous_loss"], group["c"]
         if before is not None:
             change, height = abs(now - before), min(now, before) - group["f_star"]
             ratio = change / height if height else math.inf if change else 0.0
@@ -76,3 +76,7 @@ class Eve(Optimizer):
         options = {**group, "lr": group["lr"] / group["d"], "betas": group["betas"][:2]}
         for p in params:
             descend(p, self.state[p], options)
+
+
+def _number(loss: Any) -> float:
+    return float(loss.detach() if isinstance(loss, Tensor) else loss)

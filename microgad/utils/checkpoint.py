@@ -10,6 +10,7 @@ from .. import errors, state
 from ..function import Function, Packed
 from ..generator import default_generator
 from ..lazy import absent as _absent
+from ..notices import warn
 from ..tensor import Tensor
 
 
@@ -29,7 +30,7 @@ def checkpoint(
     It takes the time of one more forward pass and saves the memory. The default generator is put back for the second
     call, so that dropout drops the same, unless `preserve_rng_state` is false. `context_fn` gives two contexts, for the
     first call and for the second. Every kind of backward works, second derivatives too; `use_reentrant`, `debug` and
-    `early_stop` are accepted, and make no difference.
+    `early_stop` are accepted, and make no difference; without `use_reentrant` there is a UserWarning, as in PyTorch.
 
     Backward raises RuntimeError where the second call doesn't begin with the operations of the first, of the same
     shapes and dtypes (unless `determinism_check` is "none"), and where an argument has been written to since. Source:
@@ -37,10 +38,12 @@ def checkpoint(
 
     >>> from microgad.utils.checkpoint import checkpoint
     >>> x = torch.tensor([0.5, 1.0], requires_grad=True)
-    >>> y = checkpoint(lambda x: x.exp().tanh(), x)
+    >>> y = checkpoint(lambda x: x.exp().tanh(), x, use_reentrant=False)
     >>> torch.allclose(torch.autograd.grad(y.sum(), x)[0], torch.autograd.grad(x.exp().tanh().sum(), x)[0])
     True
     """
+    if use_reentrant is None:
+        _tell_to_choose("checkpoint")
     if not state.current().grad_enabled:
         return function(*args, **kwargs)
     first, second = (context_fn or noop_context_fn)()
@@ -60,9 +63,11 @@ def checkpoint_sequential(
     Source: torch.utils.checkpoint.checkpoint_sequential.
 
     >>> from microgad.utils.checkpoint import checkpoint_sequential
-    >>> checkpoint_sequential([torch.exp, torch.tanh, torch.neg], 2, torch.tensor(0.0))
+    >>> checkpoint_sequential([torch.exp, torch.tanh, torch.neg], 2, torch.tensor(0.0), use_reentrant=False)
     tensor(-0.7616)
     """
+    if use_reentrant is None:
+        _tell_to_choose("checkpoint_sequential")
     functions = list(functions.children()) if hasattr(functions, "children") else list(functions)
     size = len(functions) // segments
 
@@ -77,8 +82,15 @@ def checkpoint_sequential(
     end = 0
     for start in range(0, size * (segments - 1), size):
         end = start + size
-        input = checkpoint(segment(start, end), input, use_reentrant=use_reentrant, **kwargs)
+        input = checkpoint(segment(start, end), input, use_reentrant=bool(use_reentrant), **kwargs)
     return segment(end, len(functions))(input)
+
+
+def _tell_to_choose(op: str) -> None:
+    warn(
+        f"torch.utils.checkpoint.{op}: the use_reentrant parameter should be passed explicitly; here it makes no "
+        "difference, and for PyTorch use_reentrant=False is the one to choose"
+    )
 
 
 class Collector(state.Observer):

@@ -299,6 +299,7 @@ def test_there_are_enough_faults():
     assert len({planted(case)[1:3] for case in FAULTS}) >= 20
 
 
+@pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad=True:UserWarning")
 @pytest.mark.parametrize("case", FAULTS, ids=lambda case: case.__name__)
 def test_names_the_operation_that_cuts_the_path(case):
     line, name, reason, parameter = planted(case)
@@ -314,6 +315,7 @@ def test_names_the_operation_that_cuts_the_path(case):
     assert loss.why_no_grad(parameter).said == cut.said
 
 
+@pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad=True:UserWarning")
 @pytest.mark.parametrize("case", FAULTS, ids=lambda case: case.__name__)
 def test_other_parameters_are_not_accused(case):
     """What got a gradient has a path; what got none has none."""

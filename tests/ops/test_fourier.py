@@ -44,7 +44,7 @@ def test_what_is_refused():
     with pytest.raises(errors.DtypeError, match="rfft expects a real input tensor"):
         torch.fft.rfft(x * 1j)
     with pytest.raises(errors.ArgumentError, match="expected 0 < n_fft <= 3, but got n_fft=8"):
-        torch.stft(torch.ones(3), 8, center=False, return_complex=True)
+        torch.stft(torch.ones(3), 8, window=torch.ones(8), center=False, return_complex=True)
 
 
 def test_a_signal_comes_back():

@@ -11,6 +11,7 @@ import pytest
 import microgad
 
 torch = pytest.importorskip("torch")
+from .both import room  # noqa: E402
 
 CALLS: dict[str, Callable[[Any, Any], Any]] = {
     "mse_loss": lambda t, F: F.mse_loss(t.ones(3), t.ones(3, 1)),
@@ -27,13 +28,32 @@ CALLS: dict[str, Callable[[Any, Any], Any]] = {
     "grid_sample": lambda t, F: F.grid_sample(t.ones(1, 1, 2, 2), t.zeros(1, 2, 2, 2)),
     "affine_grid": lambda t, F: F.affine_grid(t.ones(1, 2, 3), (1, 1, 3, 3)),
 }
+# Those of PyTorch's point to a line of its own.
+OTHERS: dict[str, Callable[[Any, Any], Any]] = {
+    "checkpoint": lambda t, F: room(t, "utils.checkpoint").checkpoint(t.exp, t.ones(3, requires_grad=True)),
+    "workers": lambda t, F: t.utils.data.DataLoader([1], num_workers=9999),
+    "pin_memory": lambda t, F: next(iter(t.utils.data.DataLoader([1], pin_memory=True))),
+    "NLLLoss2d": lambda t, F: t.nn.NLLLoss2d(),
+    "step": lambda t, F: t.optim.lr_scheduler.StepLR(t.optim.SGD([t.ones(1)], 0.1), 1).step(),
+}
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_it_is_the_program_s(name: str) -> None:
     for t in (torch, microgad):
-        with warnings.catch_warnings(record=True) as warned:
-            warnings.simplefilter("always")
-            CALLS[name](t, t.nn.functional)
-        (warning,) = warned
+        warning = warned(CALLS[name], t)
         assert (warning.category, warning.filename) == (UserWarning, __file__), t.__name__
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_it_is_of_the_same_class(name: str) -> None:
+    theirs, ours = (warned(OTHERS[name], t) for t in (torch, microgad))
+    assert (ours.category, ours.filename) == (theirs.category, __file__)
+
+
+def warned(call: Callable[[Any, Any], Any], t: Any) -> warnings.WarningMessage:
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        call(t, t.nn.functional)
+    (warning,) = found
+    return warning

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import backend, dtypes, function
+from ... import backend, dtypes, function, state
 from ...arguments import boolean
 from ...errors import ArgumentError, DtypeError
-from ...notices import once, warn
+from ...notices import TO_SCALAR, once, warn
 from .numbers import converted
 
 if TYPE_CHECKING:
@@ -130,6 +130,8 @@ def _plain(data: Any, found: list[Any]) -> Any:
         if data.array.size != 1:
             raise ArgumentError("only one element tensors can be converted to Python scalars")
         found.append(data.dtype)
+        if data.node is not None and state.current().grad_enabled:
+            once(TO_SCALAR)
         return data.item()
     if hasattr(data, "dtype"):
         found.append(dtypes.of(data.dtype))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ArgumentError, ShapeError
+from ...notices import once
 from ...state import composite
 from ..creation import ones
 from ..elementwise import view_as_complex, view_as_real
@@ -46,6 +47,8 @@ def stft(
         if not complex_:
             raise ArgumentError("stft requires the return_complex parameter be given for real inputs")
         return_complex = True
+    if not return_complex:
+        once("stft with return_complex=False is deprecated: torch.view_as_real gives the parts of the complex result")
     onesided = not complex_ if onesided is None else onesided
     if onesided and complex_:
         raise ArgumentError("stft: Cannot have onesided output if window or input is complex")
@@ -137,6 +140,7 @@ def _checked(
     if not 0 < size <= n_fft:
         raise ArgumentError(f"{op}: expected 0 < win_length <= n_fft, but got win_length={size} and n_fft={n_fft}")
     if window is None:
+        once("A window was not provided: a rectangular one leaks into all frequencies. torch.hann_window is one to use")
         window = ones(size, dtype=x.real.dtype, device=x.device)
     elif tuple(window.shape) != (size,):
         raise ShapeError(f"{op}: expected a 1D window tensor of size {size}, but got {tuple(window.shape)}")

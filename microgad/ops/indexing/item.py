@@ -176,6 +176,8 @@ def _settable(value: Any, input: Tensor, index: Any) -> Tensor:
         items = normalized(index, input.array)
         if not is_basic(items) and not (len(items) == 1 and is_mask(items[0]) and value.numel() == 1):
             raise _other_dtype("Index put", input, value)
+        if value.array.dtype.kind == "c":
+            value = value.to(dtype=input.dtype)
     while value.array.ndim and value.array.shape[0] == 1:
         value = value[0]
     if type(value.array) is not type(input.array) and (

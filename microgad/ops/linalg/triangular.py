@@ -11,6 +11,7 @@ import numpy as np
 from ... import backend, return_types
 from ...errors import ShapeError
 from ...function import Function
+from ...notices import once
 from ...state import composite
 from ..out import into
 from ..spelling import numpy_spelling
@@ -142,6 +143,10 @@ def triangular_solve(
     tensor([[0.3750],
             [0.2500]])
     """
+    once(
+        "torch.triangular_solve is deprecated in favor of torch.linalg.solve_triangular, whose arguments are the other "
+        "way round"
+    )
     matrices("triangular_solve", A, square=True)
     matrices("triangular_solve", b, name="b")
     floating("triangular_solve", b, A)

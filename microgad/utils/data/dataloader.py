@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import os
 from collections.abc import Callable, Iterable, Iterator
 from types import GenericAlias
 from typing import Any
 
+from ... import backend
 from ...errors import CallError
 from ...generator import Generator
+from ...notices import warn
 from .collate import default_collate, default_convert
 from .dataset import IterableDataset
 from .sampler import BatchSampler, RandomSampler, SequentialSampler, draw_seed
@@ -55,6 +58,7 @@ class DataLoader:
     ) -> None:  # fmt: skip
         if num_workers < 0:
             raise ValueError(f"num_workers option should be non-negative, but got {num_workers}")
+        _tell_of_too_much(num_workers, pin_memory)
         if timeout < 0:
             raise ValueError(f"timeout option should be non-negative, but got {timeout}")
         if num_workers == 0 and prefetch_factor is not None:
@@ -150,6 +154,17 @@ def _batches(make: Callable[[Any], Any], indices: Iterator[Any]) -> Iterator[Any
         except StopIteration:
             return
         yield batch
+
+
+def _tell_of_too_much(num_workers: int, pin_memory: bool) -> None:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if num_workers > cores:
+        warn(
+            f"This DataLoader will create {num_workers} worker processes in total, but the suggested max number of "
+            f"them is {cores}, that of the cores that there are: more slow each other down"
+        )
+    if pin_memory and not backend.gpu_count():
+        warn("'pin_memory' argument is set as true but there is no GPU, to which pinned memory would be copied faster")
 
 
 def _check_context(context: Any, num_workers: int) -> None:

@@ -1,0 +1,46 @@
+"""A Tensor of one element as one of Python's numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import errors, notices, state
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+class Numbers:
+    """`float(x)`, `int(x)`, `complex(x)`, `[...][x]`."""
+
+    __slots__ = ()
+
+    def __float__(self: Tensor) -> float:
+        value = float(_real(self))
+        _tell_of_a_gradient(self)
+        return value
+
+    def __int__(self: Tensor) -> int:
+        return int(_real(self))
+
+    def __complex__(self: Tensor) -> complex:
+        value = complex(self.item())
+        _tell_of_a_gradient(self)
+        return value
+
+    def __index__(self: Tensor) -> int:
+        if self.array.dtype.kind not in "iub" or self.array.size != 1:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self.item())
+
+
+def _real(tensor: Tensor) -> Any:
+    value = tensor.item()
+    if value.imag:
+        raise errors.DtypeError(f"value {value} cannot be converted to a real number without overflow")
+    return value.real
+
+
+def _tell_of_a_gradient(tensor: Tensor) -> None:
+    if tensor.node is not None and state.current().grad_enabled:
+        notices.once(notices.TO_SCALAR)
