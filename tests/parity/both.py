@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -69,3 +70,13 @@ def outcome(program: Program, t: Any) -> tuple[Any, list[type]]:
 def words(error: Exception) -> str:
     """What an error says, but for the library's name and memory addresses."""
     return str(error).split(" at 0x")[0].replace("microgad.", "torch.")
+
+
+def given(T: Any) -> dict[str, Any]:
+    """What calls that are written down as strings are made of: the library, vectors, matrices, a batch, a number."""
+    T.manual_seed(0)
+    A = T.tensor([[2.0, 1.0, 0.0], [1.0, 3.0, 1.0], [0.0, 1.0, 4.0]])
+    return {
+        "T": T, "io": io, "np": np, "A": A, "P": A.clone(), "B": T.ones(3, 3, 3), "v0": T.tensor(2.0),
+        "v": T.tensor([0.1, 0.5, 0.9]), "i": T.tensor([0, 2, 1]),
+    }  # fmt: skip

@@ -12,6 +12,7 @@ AT_ONCE = [
     "test_module_calls.py",
     "test_module_state.py",
     "test_nn_utils.py",
+    "test_refused_arguments.py",
     "test_rnn.py",
     "test_transformer.py",
     "test_truth_values.py",
