@@ -97,7 +97,7 @@ def _checked(op: str, input: Tensor, count: int, error: type[Exception] = DimErr
     index = input.array
     if index.dtype not in (np.dtype(np.int64), np.dtype(np.int32)):
         raise DtypeError(f"{op}: indices must be int64 or int32, but are {input.dtype}")
-    if index.size and not 0 <= int(index.min()) <= int(index.max()) < count:
+    if not places.all_within(index, count):
         raise error(f"{op}: index out of range: weight has {count} rows, indices are {index.min()} to {index.max()}")
     return index
 

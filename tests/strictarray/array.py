@@ -172,7 +172,8 @@ class ndarray:
         if not known:
             return NotImplemented
         function = power if ufunc is np.power and method == "__call__" else getattr(ufunc, method)
-        return wrapped(function(*bare(inputs), **bare(kwargs)))
+        with np.errstate(all="ignore"):  # a GPU says nothing of NaN and infinities
+            return wrapped(function(*bare(inputs), **bare(kwargs)))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if not all(issubclass(t, (ndarray, np.ndarray)) for t in types):

@@ -23,6 +23,12 @@ ALL = slice(None)
 BASIC = frozenset((int, slice, type(None), type(...)))
 
 
+def all_within(indices: Any, count: int) -> bool:
+    """Whether all are from 0 to count - 1. It is one number, for which a GPU is waited for: its own indexing wraps."""
+    # as unsigned numbers negative ones are huge: one comparison for both ends
+    return not indices.size or bool(indices.astype(np.uint64).max() < count)
+
+
 class Run(NamedTuple):
     """An index as one along the middle axis of x.reshape(before, length, after): integers `where` of any shape."""
 

@@ -68,9 +68,10 @@ class BinaryCrossEntropy(Function):
     symbol = "binary cross entropy"
 
     def forward(self, x, target):
-        if not ((x >= 0) & (x <= 1)).all():
-            raise ArgumentError("all elements of input should be between 0 and 1; logits have a loss of their own")
-        if not ((target >= 0) & (target <= 1)).all():
+        inside = (x >= 0) & (x <= 1)
+        if not (inside & (target >= 0) & (target <= 1)).all():  # one number, for which a GPU is waited for
+            if not inside.all():
+                raise ArgumentError("all elements of input should be between 0 and 1; logits have a loss of their own")
             raise ArgumentError("all elements of target should be between 0 and 1")
         with np.errstate(divide="ignore"):
             return -(target * np.maximum(np.log(x), -100) + (1 - target) * np.maximum(np.log1p(-x), -100))

@@ -16,6 +16,7 @@ from ...state import composite
 from .. import layouts
 from ..blocks import in_runs
 from ..elementwise import Flat, Select
+from ..indexing.places import all_within
 from ..linalg import linear
 from ..softmax import LogSoftmax, log_softmax
 from ..spelling import tensors_only
@@ -231,19 +232,14 @@ def _rows(input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any,
         raise ShapeError(_weight_rule(weight, count))
     if weight is not None and weight.dtype != input.dtype:
         raise DtypeError(f"weight is {weight.dtype}, but input is {input.dtype}; convert weight")
-    if _in_range(target, count) and not 0 <= ignore_index < count:
+    if all_within(target, count) and not 0 <= ignore_index < count:
         return target, None if weight is None else weight[target]
     classes = _without_ignored(target, ignore_index)
-    if not _in_range(classes, count):
+    if not all_within(classes, count):
         wrong = classes[(classes < 0) | (classes >= count)].reshape(-1)[0]
         raise DimError(f"Target {wrong} is out of bounds: input has the classes 0 to {count - 1}")
     row_weights = np.ones_like(input, shape=target.shape) if weight is None else weight[classes]
     return classes, Select.apply(target != ignore_index, row_weights)
-
-
-def _in_range(classes: Any, count: int) -> bool:
-    # as unsigned numbers negative ones are huge: one comparison for both ends
-    return not classes.size or bool(classes.astype(np.uint64).max() < count)
 
 
 def _weight_rule(weight: Any, count: int) -> str:
@@ -283,5 +279,5 @@ def _places(classes: Any) -> tuple[Any, ...]:
 
 
 def _divisor(classes: Any, row_weights: Any) -> Any:
-    """What the mean divides by. PyTorch's mean over nothing is NaN."""
-    return (classes.size if row_weights is None else row_weights.sum()) or math.nan
+    """What the mean divides by. PyTorch's mean over nothing is NaN, and 0 / 0 of arrays is as well."""
+    return row_weights.sum() if row_weights is not None else classes.size or math.nan

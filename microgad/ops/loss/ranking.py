@@ -13,6 +13,7 @@ from ...state import composite
 from ..activation import logsigmoid
 from ..distance import pairwise_distance
 from ..elementwise import Select, clamp, minimum, ne, relu, sqrt, where
+from ..indexing.places import all_within
 from ..spelling import tensors_only
 from .reduced import chosen, plainly
 
@@ -170,7 +171,7 @@ def multilabel_margin_loss(
 def _classes(op: str, target: Tensor, count: int) -> Tensor:
     if target.array.dtype != np.int64:
         raise DtypeError(f"{op}: target must be int64, but is {target.dtype}")
-    if target.numel() and not 0 <= target.min().item() <= target.max().item() < count:
+    if not all_within(target.array, count):
         raise ArgumentError(f"{op}: target has classes outside of 0 to {count - 1}")
     return target
 

@@ -153,7 +153,8 @@ def drawn_places(sample: Any, size: int, kernel: int, steps: int) -> Any:
 def largest_along(x: Any, place: Any, axis: int, table: Any, step: int) -> tuple[Any, Any]:
     """The largest value of windows along one axis, counted from the end, and its place: `place` says x's own."""
     *planes, steps = table.shape[1:]
-    if not planes and len(table) > 2 * steps and not backend.is_gpu(table):
+    gpu = backend.is_gpu(x)  # it isn't waited for, to see whether there is a NaN: all its values are compared
+    if not planes and len(table) > 2 * steps and not gpu:
         found = largest_of_few(x, place, axis, table, step)
         if found is not None:
             return found
@@ -162,9 +163,12 @@ def largest_along(x: Any, place: Any, axis: int, table: Any, step: int) -> tuple
     won = np.zeros_like(best, dtype=np.min_scalar_type(len(table)))  # the tap that leads to it
     for tap, cells in enumerate(table[1:], 1):
         value = taken(x, cells.reshape(aligned), axis)
-        np.maximum(won, (value > best) * won.dtype.type(tap), out=won)
+        better = value > best
+        if gpu:
+            better |= value != value
+        np.maximum(won, better * won.dtype.type(tap), out=won)
         np.maximum(best, value, out=best)
-    if (best != best).any():
+    if not gpu and (best != best).any():
         for tap, cells in enumerate(table):
             value = taken(x, cells.reshape(aligned), axis)
             np.copyto(won, tap, where=value != value)

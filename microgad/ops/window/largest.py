@@ -24,9 +24,10 @@ def largest(x: Any, window: Window) -> tuple[Any, Any]:
     order wins, of several NaNs the last. It goes across, then down: in KH + KW steps, not KH · KW.
     """
     (_, w), (kh, kw), stride, _, (dh, dw) = window
+    gpu = backend.is_gpu(x)  # it isn't waited for, to see whether there is a NaN: all its values are compared
     if kh * kw >= MANY_TAPS and stride == window.kernel and window.bare and window.tiled and (dh, dw) == (1, 1):
         out, place = largest_tiles(x, window)
-        if not (out != out).any():
+        if gpu or not (out != out).any():
             return out, place
     offsets, shape = [i * dh * w + j * dw for i in range(kh) for j in range(kw)], (*x.shape[:2], *window.out)
     plane, small = padded(x, window, lowest(x.dtype)), np.min_scalar_type(offsets[-1])
@@ -36,7 +37,7 @@ def largest(x: Any, window: Window) -> tuple[Any, Any]:
         best, place = np.empty_like(x, shape=rows, order="C"), np.empty_like(x, shape=rows, dtype=small, order="C")
         largest_along(3, window, plane[images], None, best, place)
         largest_along(2, window, best, place, out[images], winner[images])
-    if (out != out).any():
+    if not gpu and (out != out).any():
         cells = windows(plane, window)
         for k, offset in enumerate(offsets):
             column = cells[:, :, k // kw, k % kw]
@@ -68,7 +69,10 @@ def largest_along(axis: int, window: Window, x: Any, won: Any, best: Any, place:
             continue
         copy(value, x[tap])
         other -= place
-        other *= (value > best).view(np.uint8).astype(small, copy=False)
+        better = value > best
+        if backend.is_gpu(x):
+            better |= value != value
+        other *= better.view(np.uint8).astype(small, copy=False)
         place += other
         np.maximum(best, value, out=best)
 
@@ -82,10 +86,14 @@ def copy(out: Any, x: Any) -> None:
 
 
 def largest_tiles(x: Any, window: Window) -> tuple[Any, Any]:
-    """`largest` of many taps that each lie in one window, but of several NaNs the first wins."""
+    """`largest` of many taps that each lie in one window, but of several NaNs the first wins, on a GPU the last."""
     (n, c, _, w), (kh, kw), (oh, ow) = x.shape, window.kernel, window.out
     tiles = np.swapaxes(x.reshape(n, c, oh, kh, ow, kw), 3, 4).reshape(n * c * oh * ow, kh * kw)
     tap = tiles.argmax(-1)
+    if backend.is_gpu(x):
+        unknown = tiles != tiles
+        last = kh * kw - 1 - np.flip(unknown, -1).argmax(-1)
+        tap = np.where(unknown.any(-1), last, tap)
     out = np.take(tiles, tap + backend.like(np.arange(len(tiles)) * (kh * kw), x)).reshape(n, c, oh, ow)
     place = (tap // kw * w + tap % kw).astype(np.min_scalar_type((kh - 1) * w + kw - 1))
     return out, place.reshape(out.shape)
