@@ -10,6 +10,7 @@ from microgad.ops.loss import (
     CrossEntropy,
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
+    classification,
     cross_entropy,
     l1_loss,
     logsigmoid,
@@ -121,12 +122,19 @@ def test_targets_written_before_backward_are_noticed():
         loss.backward()
 
 
-def test_cross_entropy_keeps_two_numbers_a_row():
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_of_many_exponentials_cross_entropy_keeps_two_numbers_a_row(monkeypatch, reduction):
     x, target = torch.randn(64, 100, requires_grad=True), torch.zeros(64, dtype=torch.int64)
-    node = cross_entropy(x, target).grad_fn
-    assert type(node) is CrossEntropy
-    kept = [k for k in node.kept if hasattr(k, "nbytes") and k is not x.array and k is not target.array]
-    assert [k.shape for k in kept] == [(64,), (64,)]
+    gradients, shapes = [], []
+    for room in (6400, 6399):
+        monkeypatch.setattr(classification, "KEPT", room)
+        loss = cross_entropy(x, target, reduction=reduction)
+        assert type(loss.grad_fn) is CrossEntropy
+        kept = [k for k in loss.grad_fn.kept if hasattr(k, "nbytes") and k is not x.array and k is not target.array]
+        shapes.append(sorted(k.size for k in kept))
+        gradients += torch.autograd.grad(loss.sum(), x)
+    assert shapes == [[64, 64, 6400], [64, 64]]
+    np.testing.assert_allclose(gradients[0].array, gradients[1].array, 1e-6)
 
 
 def test_byte_targets():

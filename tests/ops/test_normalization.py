@@ -47,7 +47,7 @@ def test_running_statistics_move_by_momentum():
     x = torch.randn(6, 2, 3)
     mean, var = running(2)
     batch_norm(x, mean, var, training=True, momentum=0.25)
-    np.testing.assert_allclose(mean.array, 0.25 * x.array.mean((0, 2)), 1e-5)
+    np.testing.assert_allclose(mean.array, 0.25 * x.array.mean((0, 2)), 1e-5, 1e-7)  # it may lie next to 0
     np.testing.assert_allclose(var.array, 0.75 + 0.25 * x.array.var((0, 2), ddof=1), 1e-5)
     assert (mean._version, var._version) == (1, 1)
     assert not mean.requires_grad

@@ -25,13 +25,15 @@ from .reduced import chosen, plainly, reduced
 if TYPE_CHECKING:
     from ...tensor import Tensor
 
+KEPT = 1 << 22  # exponentials at most that are kept for backward: that is faster, but takes memory
 INDICES = (np.dtype(np.int64), np.dtype(np.uint8))  # the dtypes of class indices
 
 
 class CrossEntropy(Function):
     """(N, C, ...), int (N, ...), (C) -> (N, ...), or their sum or mean: log Σ exp(x) - x[target].
 
-    Of the softmax it keeps two numbers a row, the maximum and the sum; the way back forms the rest again.
+    Of the softmax it keeps the exponentials; if they are many, only two numbers a row, the maximum and the sum, by
+    which the way back makes them again.
     """
 
     symbol = "cross entropy"
@@ -44,10 +46,12 @@ class CrossEntropy(Function):
         with in_runs(input, 1):
             shifted = x - self.peak
         own = shifted[_places(classes)]
-        self.total = _sum_of_first(np.exp(shifted, out=shifted))
+        exps = np.exp(shifted, out=shifted)
+        self.exps = exps if exps.size <= KEPT else None
+        self.total = _sum_of_first(exps)
         return reduced(np.log(self.total) - own, self.row_weights, self.divisor, self.reduction)
 
-    def grad_input(self, grad, input, target, row_weights, divisor, peak, total):
+    def grad_input(self, grad, input, target, row_weights, divisor, peak, total, exps):
         scale = grad / divisor if self.reduction == "mean" else grad
         if row_weights is not None:
             target = _without_ignored(target, self.ignore_index)
@@ -56,9 +60,9 @@ class CrossEntropy(Function):
         x, out = _classes_first(input), gradient.swapaxes(0, 1)
         part = out if x.base is not None else np.empty_like(x)
         with in_runs(input, 1):
-            np.subtract(x, peak, out=part)
-            np.exp(part, out=part)
-            part *= scale / total
+            if exps is None:
+                exps = np.exp(np.subtract(x, peak, out=part), out=part)
+            np.multiply(exps, scale / total, out=part)
         part[_places(target)] -= scale
         if part is not out:
             out[...] = part

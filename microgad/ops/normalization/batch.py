@@ -11,6 +11,7 @@ from ...errors import ArgumentError, ShapeError
 from ...function import Function
 from ...state import composite
 from .. import layouts
+from ..blocks import blocks
 from ..spelling import tensors_only
 from .geometry import channel_size, check, column, each, flat, over_batch, size_rule
 
@@ -45,14 +46,21 @@ class BatchNorm(Function):
     def backward(self, grad, input, weight, mean, inv_std):
         grad_out, grad_mean, grad_var = grad
         x, g, count = flat(input), flat(grad_out), channel_size(input) or 1
-        grad_input = np.empty_like(input, order="C")
-        centred = np.subtract(x, each(mean, x), out=flat(grad_input))
-        grad_weight = np.einsum("ncp,ncp->c", g, centred) * inv_std
+        grad_input, grad_weight = np.empty_like(input, order="C"), np.zeros_like(mean)
+        centred, parts = flat(grad_input), [images for images, _ in blocks(x, 1, math.prod(x.shape[1:]))]
+        shift = each(mean, x)
+        for i in parts:
+            grad_weight += np.einsum("ncp,ncp->c", g[i], np.subtract(x[i], shift, out=centred[i]))
+        grad_weight *= inv_std
         grad_bias = np.einsum("ncp->c", g)
         scale = inv_std if weight is None else inv_std * weight
-        centred *= each((2 * grad_var - scale * grad_weight * inv_std) / count, x)
-        centred += each((grad_mean - scale * grad_bias) / count, x)
-        centred += g * each(scale, x)
+        factor = each((2 * grad_var - scale * grad_weight * inv_std) / count, x)
+        shift, scale = each((grad_mean - scale * grad_bias) / count, x), each(scale, x)
+        for i in parts:
+            part = centred[i]
+            part *= factor
+            part += shift
+            part += g[i] * scale
         gradients = (grad_input, grad_weight, grad_bias)
         return tuple(x if needed else None for x, needed in zip(gradients, self.needs, strict=True))
 
