@@ -57,9 +57,27 @@ def quantile(p):
     return x if p > mp.mpf("0.5") else -x
 
 
-def amplitude(x):
-    """Of the waves of a Bessel function, whose zeros no formula in float64 has relatively."""
-    return mp.sqrt(2 / (mp.pi * abs(x))) * 2 if abs(x) > 1 else 0
+def around(zeros):
+    """The numbers next to zeros of a function, and others near them by decades."""
+    zeros = np.asarray(zeros)
+    steps = np.arange(-3, 4)[:, None] * np.spacing(abs(zeros))
+    return points((zeros + steps).ravel(), *(zeros * (1 + sign * decades(1e-15, 1e-2, zeros.size)) for sign in (-1, 1)))
+
+
+def but_whole(*parts):
+    """Without whole numbers, which are poles, or zeros exactly."""
+    numbers = points(*parts)
+    return numbers[numbers != np.rint(numbers)]
+
+
+def waves_zeros(function, shift):
+    """Of one that tends to a multiple of sin(x - shift π / 4), the first, further and far ones."""
+    guesses = [(k + shift / 4) * math.pi for k in (*range(1 if shift == 1 else 0, 18), 40, 318, 3183, 10**6)]
+    return np.array([float(mp.findroot(function, guess)) for guess in guesses])
+
+
+def log_gamma(x):
+    return mp.log(abs(mp.gamma(x)))
 
 
 def airys_amplitude(x):
@@ -71,6 +89,11 @@ LINE = points(between(-1, 1), between(-6, 6), between(-27, 27), decades(1e-300, 
 SIGNED = points(HALF_LINE[HALF_LINE < 600], -HALF_LINE[HALF_LINE < 600], 8, -8)
 NEAR_ZEROS = points(1 + between(-1e-6, 1e-6, 20), 2 + between(-1e-6, 1e-6, 20), 1.4616321449683622)
 WAVES = points(between(0, 5), between(5, 60), decades(1e-300, 1), decades(60, 1e6))
+LGAMMA_ZEROS = [-2.457024738220801, -2.7476826467274127, -3.14358088834998, -3.955294284858598, -4.039361839740537]
+LGAMMA_ZEROS += [n + e for n in range(-19, -4) for e in (-1 / math.factorial(-n), 1 / math.factorial(-n))]
+DIGAMMA_ZEROS = [float(mp.findroot(mp.digamma, (-n + 0.1, -n + 0.499), solver="anderson")) for n in range(1, 51)]
+J0, J1 = (lambda x, n=n: mp.besselj(n, x) for n in (0, 1))
+Y0, Y1 = (lambda x, n=n: mp.bessely(n, x) for n in (0, 1))
 FUNCTIONS = {
     "erf": (torch.erf, mp.erf, LINE),
     "erfc": (torch.erfc, mp.erfc, LINE[LINE < 26]),
@@ -88,11 +111,16 @@ FUNCTIONS = {
         points(LINE, between(-37, 37), -decades(10, 1e4)),
     ),
     "lgamma": (torch.lgamma, mp.loggamma, points(HALF_LINE, NEAR_ZEROS, decades(1e4, 1e300), 1.6037810971365285)),
+    "lgamma, negative": (torch.lgamma, log_gamma, -points(between(0, 4), between(0, 40), between(40, 400))),
+    "lgamma, its zeros": (torch.lgamma, log_gamma, but_whole(around(LGAMMA_ZEROS))),
+    "lgamma, next to its poles": (torch.lgamma, log_gamma, but_whole(around(-np.arange(1.0, 41)))),
     "digamma": (torch.digamma, mp.digamma, points(HALF_LINE, NEAR_ZEROS, decades(1e4, 1e300))),
+    "digamma, negative": (torch.digamma, mp.digamma, -points(between(0, 4), between(0, 50), decades(1e-9, 1))),
+    "digamma, its zeros": (torch.digamma, mp.digamma, around(DIGAMMA_ZEROS)),
     "trigamma": (
         lambda x: torch.polygamma(1, x),
         lambda x: mp.polygamma(1, x),
-        points(HALF_LINE[HALF_LINE > 1e-100], 0.7500000000012),
+        points(HALF_LINE[HALF_LINE > 1e-100], between(1, 3, 600), 1.4833872086916982),
     ),
     "polygamma(3)": (lambda x: torch.polygamma(3, x), lambda x: 6 * hurwitz(4, x), HALF_LINE[HALF_LINE > 1e-50]),
     "polygamma(9)": (
@@ -100,7 +128,11 @@ FUNCTIONS = {
         lambda x: math.factorial(9) * hurwitz(10, x),
         HALF_LINE[HALF_LINE > 1e-20],
     ),
-    "trigamma, negative": (lambda x: torch.polygamma(1, x), lambda x: mp.polygamma(1, x), -between(0, 8)),
+    "trigamma, negative": (
+        lambda x: torch.polygamma(1, x),
+        lambda x: mp.polygamma(1, x),
+        -points(between(0, 8, 300), between(8, 60)),
+    ),
     "i0": (torch.i0, lambda x: mp.besseli(0, x), SIGNED),
     "i1": (special.i1, lambda x: mp.besseli(1, x), SIGNED),
     "i0e": (special.i0e, lambda x: mp.besseli(0, x) * mp.exp(-abs(x)), SIGNED),
@@ -109,22 +141,31 @@ FUNCTIONS = {
     "k1": (special.modified_bessel_k1, lambda x: mp.besselk(1, x), HALF_LINE[HALF_LINE < 600]),
     "k0e": (special.scaled_modified_bessel_k0, lambda x: mp.besselk(0, x) * mp.exp(x), HALF_LINE[HALF_LINE < 600]),
     "k1e": (special.scaled_modified_bessel_k1, lambda x: mp.besselk(1, x) * mp.exp(x), HALF_LINE[HALF_LINE < 600]),
-    "j0": (special.bessel_j0, lambda x: mp.besselj(0, x), points(WAVES, -WAVES), amplitude),
-    "j1": (special.bessel_j1, lambda x: mp.besselj(1, x), points(WAVES, -WAVES), amplitude),
-    "j0, its first zero": (special.bessel_j0, lambda x: mp.besselj(0, x), 2.404825557695773 + between(-1e-9, 1e-9)),
-    "y0": (
-        special.bessel_y0,
-        lambda x: mp.bessely(0, x),
-        WAVES,
-        lambda x: amplitude(x) if x > 1 else 0.3 * (x > 0.5),
-    ),
-    "y1": (special.bessel_y1, lambda x: mp.bessely(1, x), WAVES, amplitude),
+    "j0": (special.bessel_j0, lambda x: mp.besselj(0, x), points(WAVES, -WAVES)),
+    "j1": (special.bessel_j1, lambda x: mp.besselj(1, x), points(WAVES, -WAVES)),
+    "y0": (special.bessel_y0, lambda x: mp.bessely(0, x), WAVES),
+    "y1": (special.bessel_y1, lambda x: mp.bessely(1, x), WAVES),
+    "j0, its zeros": (special.bessel_j0, J0, around(waves_zeros(J0, 3))),
+    "j1, its zeros": (special.bessel_j1, J1, around(waves_zeros(J1, 1))),
+    "y0, its zeros": (special.bessel_y0, Y0, around([0.8935769662791675, *waves_zeros(Y0, 1)])),
+    "y1, its zeros": (special.bessel_y1, Y1, around(waves_zeros(Y1, 3))),
     "spherical j0": (special.spherical_bessel_j0, lambda x: mp.sin(x) / x, SIGNED),
     "airy": (
         special.airy_ai,
         mp.airyai,
         points(between(-4, 4), between(-100, 100), decades(1e-300, 1), -decades(1e2, 1e10)),
         airys_amplitude,
+    ),
+    "logit": (
+        torch.logit,
+        lambda x: mp.log(x / (1 - x)),
+        points(between(0, 1), 0.5 + decades(1e-16, 0.1), 0.5 - decades(1e-16, 0.1)),
+    ),
+    "expit": (special.expit, lambda x: 1 / (1 + mp.exp(-x)), points(LINE, -between(600, 745))),
+    "sinc": (
+        torch.sinc,
+        lambda x: mp.sinpi(x) / (mp.pi * x),
+        points(LINE[LINE != 5], around(np.arange(1.0, 30)), decades(1, 1e8)),
     ),
     "entr": (special.entr, lambda x: -x * mp.log(x), HALF_LINE[HALF_LINE != 1]),
 }
@@ -137,16 +178,6 @@ def test_to_four_units_in_the_last_place(name):
     scale = scale[0] if scale else lambda x: 0
     errors = [ulps(y, exact(mp.mpf(x)), scale(mp.mpf(x))) for x, y in zip(at.tolist(), values, strict=True)]
     assert max(errors) <= 4, (max(errors), at[int(np.argmax(errors))])
-
-
-@pytest.mark.parametrize("function", [torch.lgamma, torch.digamma])
-def test_of_negative_numbers_as_far_as_the_zeros_allow(function):
-    """Two terms of opposite signs make the zeros: the error is a few units of the larger."""
-    at = -between(0, 40, 300)
-    exact = {torch.lgamma: lambda x: mp.log(abs(mp.gamma(x))), torch.digamma: mp.digamma}[function]
-    for x, y in zip(at.tolist(), function(torch.tensor(at)).tolist(), strict=True):
-        scale = 4 * (1 + abs(exact(mp.mpf(-x))))
-        assert ulps(y, exact(mp.mpf(x)), scale) <= 4, x
 
 
 def hankel(wave, x):

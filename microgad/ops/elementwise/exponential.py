@@ -277,7 +277,7 @@ def xlogy(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tenso
 
 
 class Sigmoid(Function):
-    """1 / (1 + e⁻ˣ): where e⁻ˣ overflows it is 0, and small values keep their digits, which by tanh they don't."""
+    """1 / (1 + e⁻ˣ): small values keep their digits, which by tanh they don't."""
 
     symbol, promote = "σ", dtypes.promote_floating
 
@@ -289,7 +289,10 @@ class Sigmoid(Function):
             np.divide(1, out, out=out)  # faster than np.reciprocal
 
         with np.errstate(over="ignore"):
-            return by_blocks(logistic, x)
+            out = by_blocks(logistic, x)
+            if x.dtype == np.float64 and (far := x < -708).any():  # where e⁻ˣ overflows before eˣ is 0
+                out = np.where(far, np.exp(x), out)
+        return out
 
     def grad_x(self, grad, out):
         return grad * (out * (1 - out))
@@ -312,7 +315,10 @@ class Logit(Function):
     def forward(self, x):
         if self.eps is not None:
             x = np.clip(x, self.eps, 1 - self.eps)
-        return np.log(x / (1 - x))
+        out = np.log(x / (1 - x))
+        if x.dtype == np.float64:  # near 1/2, the zero, without the rounding of the quotient
+            out = np.where(abs(x - 0.5) < 0.25, np.log1p((2 * x - 1) / (1 - x)), out)
+        return out
 
     def grad_x(self, grad, x):
         low = self.eps or 0.0

@@ -182,7 +182,10 @@ class Sinc(Function):
     def forward(self, x):
         nil = x == 0
         u = math.pi * np.where(nil, 1, x)
-        return np.where(nil, 1, np.sin(u) / u)
+        if x.dtype != np.float64:
+            return np.where(nil, 1, np.sin(u) / u)
+        whole = np.rint(x)  # the rounding of πx would take the digits near its zeros
+        return np.where(nil, 1, np.sin(math.pi * (x - whole)) * (1 - 2 * (whole % 2)) / u)
 
     def grad_x(self, grad, x):
         # near 0, where the quotients lose their digits, a series, whose own derivatives are right at 0 as well

@@ -12,7 +12,8 @@ from ..blocks import in_double
 from ..elementwise.operands import tensors
 from ..out import into
 from .error import erfcx_of
-from .gamma import Lgamma, binet, lgamma_1p
+from .gamma import Lgamma
+from .gamma_above import binet, lgamma_1p
 from .numeric import pieces, polynomial, product_rest, promote, rational
 
 if TYPE_CHECKING:

@@ -64,6 +64,16 @@ def pieces(inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -> A
     return out
 
 
+def mended(out: Any, inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -> Any:
+    """`out`, but formula(*inputs) where the condition of a case (condition, formula) holds, which is seldom."""
+    for condition, formula in cases:
+        if is_gpu(out):
+            out = np.where(condition, formula(*inputs), out)
+        elif len(where := np.flatnonzero(condition)):
+            out[where] = formula(*[x[where] for x in inputs])
+    return out
+
+
 def polynomial(x: Any, coefficients: tuple[float, ...]) -> Any:
     """The polynomial in x by Horner's rule."""
     out = x * coefficients[0]
@@ -91,3 +101,10 @@ def product_rest(a: Any, b: Any) -> Any:
     a_high, b_high = (x.astype(np.float32).astype(np.float64) for x in (a, b))  # 24 bits, whose products are exact
     a_low, b_low = a - a_high, b - b_high
     return ((a_high * b_high - a * b) + a_high * b_low + a_low * b_high) + a_low * b_low
+
+
+def sum_rest(a: Any, b: Any) -> Any:
+    """What the rounding of a + b left out."""
+    total = a + b
+    b_part = total - a
+    return (a - (total - b_part)) + (b - b_part)

@@ -1,0 +1,241 @@
+"""Bessel functions of x > 5: waves with slowly varying amplitude and phase.
+
+By Hankel's expansions (DLMF 10.17.3) each is ±√(2/πx) (P sin r + Q cos r), r the distance of x from the nearest zero of
+the wave it tends to, all of whose digits count. Where the two terms cancel, that is near a zero of the function, it is
+
+- for x < 45, its Taylor series there, by Bessel's equation (DLMF 10.2.1) and a table of zeros,
+- beyond, ±√(2/πx) √(P² + Q²) sin(r + φ), φ by its asymptotic series (DLMF 10.18.18): to twice the digits, as r is.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from ... import backend
+from .numeric import mended, pieces, polynomial, product_rest, sum_rest
+
+# Hankel's (P - 1) x² and Q x, of order 0 and 1, by 1/x²: what to divide, and by what
+_HANKEL_0 = (
+    -7185.173311647391, -54905.86156024751, -35708.7846456277, -6318.046765831168, -400.22093120543894,
+    -9.51820436541169, -0.07031249999990569,
+), (
+    1297.220511734967, -37680.88633536376, -133920.18137079626, -72278.87577407894, -11877.378187499327,
+    -727.9898867880154, -17.04739152780676, -0.1249999999999999,
+), (
+    601245.546315509, 1319390.321735251, 626769.2155374526, 98242.4116421428, 5902.355200855456, 136.9650697224432, 1.0,
+)  # fmt: skip
+_HANKEL_1 = (
+    12887.019916458117, 84340.60404236068, 55244.42729145727, 9966.481354619442, 644.2016005085467, 15.606484726483005,
+    0.11718749999988716,
+), (
+    -1953.255432325934, 119872.31738903132, 372454.59754282667, 201198.86768531555, 33689.230239073346,
+    2107.7940606548873, 50.29963784288006, 0.3749999999999999,
+), (
+    445870.4376657727, 1100116.9293179282, 557947.2464641711, 91290.55571681012, 5656.795545225367, 134.4058050810092,
+    1.0,
+)  # fmt: skip
+# Zeros, the first ones of J₀, J₁, Y₀ and Y₁, in two parts, and the slopes there
+_ZEROS = {
+    "J0": (
+        (5.520078110286311, 8.088597146146722e-17, 0.34026480655836816),
+        (8.653727912911013, -2.92812607320779e-16, -0.27145229992838193),
+        (11.791534439014281, 2.812956912778735e-16, 0.23245983136472478),
+        (14.930917708487787, -7.070514505983074e-16, -0.20654643307799603),
+        (18.071063967910924, -9.658048089426209e-16, 0.18772880304043943),
+        (21.21163662987926, 4.947077428784068e-16, -0.17326589422922986),
+        (24.352471530749302, 9.169067133951066e-16, 0.16170155068925002),
+        (27.493479132040253, 1.6191941793302084e-15, -0.15218121377059454),
+        (30.634606468431976, -5.390359852115135e-16, 0.1441659776863732),
+        (33.77582021357357, 1.454224241250595e-15, -0.13729694340850299),
+        (36.917098353664045, -9.276489358569364e-16, 0.13132462666866793),
+        (40.05842576462824, -2.6782651477149736e-16, -0.12606949712727342),
+        (43.19979171317673, 8.55713303876733e-16, 0.12139862477175015),
+        (46.341188371661815, -9.07797413846536e-16, -0.11721119889066538),
+    ),
+    "J1": (
+        (3.8317059702075125, -1.5269184090088067e-16, -0.402759395702553),
+        (7.015586669815619, -9.414165653410389e-17, 0.30011575252613254),
+        (10.173468135062722, 4.482162274768888e-16, -0.2497048770578432),
+        (13.323691936314223, 2.600408064718813e-16, 0.21835940724787295),
+        (16.470630050877634, -1.619019544798128e-15, -0.1964653714686572),
+        (19.615858510468243, -1.004445634526616e-15, 0.18006337534431555),
+        (22.760084380592772, -4.925749373614922e-16, -0.16718460047381806),
+        (25.903672087618382, 4.894530726419825e-16, 0.15672498625285222),
+        (29.046828534916855, -2.799892014010185e-16, -0.14801110997277755),
+        (32.189679910974405, -1.5481609125503839e-15, 0.14060579818398225),
+        (35.33230755008387, -3.2611649318496424e-15, -0.1342112403100007),
+        (38.474766234771614, 7.193676286738655e-16, 0.12861662207206995),
+        (41.61709421281445, 5.700452680227534e-16, -0.12366796076983713),
+        (44.75931899765282, 2.3276041019911167e-15, 0.11924981201068947),
+    ),
+    "Y0": (
+        (3.957678419314858, -1.0764340697562706e-16, -0.40254267177502423),
+        (7.086051060301773, -8.835285723085408e-17, 0.3000976149104752),
+        (10.222345043496418, -7.967395050308809e-16, -0.2497012375146848),
+        (13.361097473872764, -6.626109493712529e-16, 0.21835829659767134),
+        (16.50092244152809, 1.0187464212445755e-15, -0.19646493789501676),
+        (19.64130970088794, -1.3738085245174177e-15, 0.18006317633754418),
+        (22.782028047291558, 1.5905927758681248e-15, -0.16718449805101074),
+        (25.922957653180923, -2.254067267232836e-16, 0.15672492885024078),
+        (29.064030252728397, 9.25191637912007e-16, -0.14801107561113566),
+        (32.20520411649328, 3.240071558384457e-15, 0.14060577650750067),
+        (35.34645230521432, -1.7946483769852148e-16, -0.13421122603883404),
+        (38.48775665308154, -2.8605001688824427e-15, 0.12861661233697969),
+        (41.62910446621381, -2.5898201559288505e-15, -0.1236679539272368),
+        (44.77048660722199, 3.128883685479239e-15, 0.11924980707648117),
+    ),
+    "Y1": (
+        (5.429681040794135, 4.162514026670377e-16, -0.3403180455234406),
+        (8.596005868331169, 2.8415838340063664e-16, 0.27145987731153354),
+        (11.749154830839881, 2.9466381668409186e-17, -0.23246176601703875),
+        (14.897442128336726, -6.072148995506809e-16, 0.2065471103565926),
+        (18.043402276727857, -1.4499889213148965e-15, -0.1877290919149097),
+        (21.188068934142212, 1.0863038864317323e-15, 0.17326603526911988),
+        (24.33194257135691, 2.940063934282991e-16, -0.1617016266586241),
+        (27.475294980449224, -4.0165306757179716e-16, 0.1521812578603752),
+        (30.618286491641115, -1.0574311760765617e-16, -0.14416600481816505),
+        (33.76101779610933, -2.8223590896878435e-15, 0.13729696091187468),
+        (36.90355531614295, 1.014839093361194e-15, -0.13132463840786532),
+        (40.045944640266875, 1.4745105429742688e-15, 0.1260695052608898),
+        (43.18821809739321, 4.4259249833535923e-16, -0.12139863056512397),
+        (46.33039925070169, -2.0415813997220564e-15, 0.11721120311639725),
+    ),
+}  # fmt: skip
+# π/4 in parts, whose products with whole numbers below 2^20 and 2^26 are exact but for the last
+_QUARTER_PI = 0.7853981633670628, 3.038550253253096e-11
+_FINE_QUARTER_PI = 0.7853981629014015, 4.960467869796759e-10, 2.8605943548317875e-18, 8.223128468162129e-27
+
+_SERIES_FROM = 45  # where φ's asymptotic series has 32 digits
+
+
+def _phase_series(order: int, count: int) -> list[Fraction]:
+    """φ x by 1/x²: φ' + 1 is 1 / (P² + Q²), whose coefficients are simple (DLMF 10.18.17)."""
+    modulus, inverse = [Fraction(1)], [Fraction(1)]
+    for k in range(1, count + 1):
+        modulus.append(modulus[-1] * Fraction(2 * k - 1, 2 * k) * Fraction(4 * order**2 - (2 * k - 1) ** 2, 4))
+        inverse.append(-sum((modulus[j] * inverse[k - j] for j in range(1, k + 1)), Fraction(0)))
+    return [-t / (2 * k - 1) for k, t in enumerate(inverse)][1:]
+
+
+def _taylor(order: int, z: float, slope: float) -> list[float]:
+    """The coefficients of (x - z)^n, n = 1, ..., 12, at a zero z: by Bessel's equation each by those before it."""
+    a = [0.0, 0.0, 0.0, slope]  # of n = -2, ..., 1
+    for n in range(11):
+        rest = z * (n + 1) * (2 * n + 1) * a[-1] + (n * n - order**2 + z * z) * a[-2] + 2 * z * a[-3] + a[-4]
+        a.append(-rest / (z * z * (n + 1) * (n + 2)))
+    return a[3:]
+
+
+class Wave:
+    """One of the four functions: it tends to sign · (-1)^k √(2/πx) sin r, x = (k + shift/4) π + r."""
+
+    def __init__(self, order: int, shift: int, sign: int, zeros: Any) -> None:
+        self.shift, self.sign = shift, sign
+        self.zeros = [(zero, rest, *_taylor(order, zero, slope)) for zero, rest, slope in zeros]
+        self.hankel = (_HANKEL_0, _HANKEL_1)[order]
+        self.close = 4 * abs(self.hankel[1][-1])  # over x: four times the second term, below which the two cancel
+        series = _phase_series(order, 22)
+        self.leading = [(float(c), float(c - Fraction(float(c)))) for c in series[:5]]
+        self.others = tuple(float(c) for c in reversed(series[5:]))
+
+    def __call__(self, x: Any) -> Any:
+        """Of x > 5."""
+        return pieces((x,), (x < 5e4, self._near), (x >= 5e4, self._far))
+
+    def _near(self, x: Any) -> Any:
+        k, quarters = self._half_waves(x)
+        r = x - quarters * _QUARTER_PI[0]
+        quarters *= _QUARTER_PI[1]
+        r -= quarters
+        t = np.tan(r)  # NumPy has it much faster than the sine and the cosine
+        norm = t * t
+        norm += 1
+        norm *= math.pi / 2 * x
+        return self._of(x, t, 1.0, np.copysign(np.sqrt(norm), self._parity(k)), x)
+
+    def _far(self, x: Any) -> Any:
+        """√2 sin r and √2 cos r are s + c and s - c but for signs: their product, -cos 2x, gives the smaller one."""
+        s, c = np.sin(x), np.cos(x)
+        plus, minus = s + c, s - c
+        product = np.where(x < 8e307, -np.cos(2 * x), plus * minus)  # 2 x overflows
+        plus, minus = np.where(s * c < 0, product / minus, plus), np.where(s * c < 0, minus, product / plus)
+        sine, cosine = (minus, plus) if self.shift == 1 else (-plus, minus)
+        return self._of(x, sine, cosine, 2 * self.sign * np.sqrt(math.pi / 4 * x), np.where(x < 5e7, x, math.inf))
+
+    def _of(self, x: Any, sine: Any, cosine: Any, norm: Any, reach: Any) -> Any:
+        """Of the sine and cosine of r, and what to divide by; `reach` is x as far as zeros call for more."""
+        wave, q, divisor = self._hankel(x)
+        wave *= sine
+        q *= cosine
+        wave += q
+        wave /= divisor
+        wave += sine
+        close = abs(wave) * reach < self.close
+        wave /= norm
+        return mended(wave, (x,), (close, self._nearby))
+
+    def _nearby(self, x: Any) -> Any:
+        return pieces((x,), (x < _SERIES_FROM, self._at_zero), (x >= _SERIES_FROM, self._by_phase))
+
+    def _hankel(self, x: Any) -> Any:
+        """P - 1 and Q, times a divisor, and that."""
+        u = 1 / x
+        z = u * u
+        p_rest, q, divisor = (polynomial(z, table) for table in self.hankel)
+        p_rest *= z
+        q *= u
+        return p_rest, q, divisor
+
+    def _half_waves(self, x: Any) -> Any:
+        """k, and x - r in quarters of π."""
+        k = np.rint(x * (1 / math.pi) - self.shift / 4)
+        return k, 4 * k + self.shift
+
+    def _parity(self, k: Any) -> Any:
+        """A number of the sign of sign · (-1)^k, faster than by k % 2."""
+        half = k * 0.5
+        half -= np.rint(half)
+        half = abs(half)
+        return 0.25 - half if self.sign > 0 else half - 0.25
+
+    def _at_zero(self, x: Any) -> Any:
+        k, _ = self._half_waves(x)
+        row = backend.like(self.zeros, x, np.float64)[np.clip(k - 1, 0, len(self.zeros) - 1).astype(np.int64)]
+        delta = (x - row[:, 0]) - row[:, 1]
+        out = row[:, -1]
+        for n in range(row.shape[1] - 2, 1, -1):
+            out = out * delta + row[:, n]
+        return out * delta
+
+    def _by_phase(self, x: Any) -> Any:
+        k, quarters = self._half_waves(x)
+        r = x - quarters * _FINE_QUARTER_PI[0]
+        rest = -quarters * _FINE_QUARTER_PI[-1]
+        for part in _FINE_QUARTER_PI[1:-1]:
+            rest = rest + sum_rest(r, -quarters * part)
+            r = r - quarters * part
+        u = 1 / x
+        u_rest = ((1 - u * x) - product_rest(u, x)) / x
+        z, z_rest = u * u, product_rest(u, u) + 2 * u * u_rest
+        phase = polynomial(z, self.others)
+        phase_rest = np.zeros_like(x)
+        for c, c_rest in reversed(self.leading):
+            times_z = phase * z
+            phase_rest = product_rest(phase, z) + (phase * z_rest + phase_rest * z) + c_rest
+            phase, phase_rest = c + times_z, phase_rest + sum_rest(c, times_z)
+        rest = rest + product_rest(phase, u) + (phase * u_rest + phase_rest * u)
+        phase = phase * u
+        angle = (r + phase) + (sum_rest(r, phase) + rest)
+        p_rest, q, divisor = self._hankel(x)
+        square = (1 + p_rest / divisor) ** 2 + (q / divisor) ** 2
+        return np.sin(angle) * np.copysign(np.sqrt(square / (math.pi / 2 * x)), self._parity(k))
+
+
+J0 = Wave(0, 3, -1, _ZEROS["J0"])
+J1 = Wave(1, 1, 1, _ZEROS["J1"])
+Y0 = Wave(0, 1, 1, _ZEROS["Y0"])
+Y1 = Wave(1, 3, 1, _ZEROS["Y1"])
