@@ -59,8 +59,10 @@ def _erf_single(x: Any) -> Any:
 
 def _stretched(coefficients: tuple[float, ...], root: float, more: int) -> tuple[float, ...]:
     """The coefficients for an argument root times as large, and for a result divided by root^more."""
-    degree = len(coefficients) - 1
-    return tuple(c / root ** (degree - k + more) for k, c in enumerate(coefficients))
+    powers = [n + more for n in range(len(coefficients) - 1, -1, -1)]
+    return tuple(
+        c / (round(root * root) ** (n // 2) * root ** (n % 2)) for c, n in zip(coefficients, powers, strict=True)
+    )
 
 
 class Complement:
@@ -68,11 +70,12 @@ class Complement:
 
     def __init__(self, root: float) -> None:
         self.root, self.square = root, round(root * root)
+        self.end = math.sqrt(self.square / math.pi)
         above, below = _DECAY
         self.decay = _stretched(above, root, 1), _stretched(below, root, 0)
         self.middle = tuple(c * root for c in _MIDDLE)
         self.short = tuple(c * root for c in _SINGLE)
-        self.tail = tuple(c * (root / ROOT_PI) for c in _TAIL[0]), _TAIL[1]
+        self.tail = tuple(c * self.end for c in _TAIL[0]), _TAIL[1]
 
     def above(self, x: Any) -> Any:
         """erfc(x / root) of x >= 0.75 root."""
@@ -83,9 +86,13 @@ class Complement:
 
     def below(self, x: Any) -> Any:
         """erfc(x / root) of x < 0.75 root."""
-        y = np.minimum(abs(x), 6 * self.root)
-        part = np.exp(-y * rational(y, *self.decay))
+        part = np.exp(-self.minus_log(abs(x)))
         return np.where(x < 0, 2 - part, part)
+
+    def minus_log(self, x: Any) -> Any:
+        """-log(erfc(x / root)) of 0 <= x < 0.75 root, and of larger x to the digits that 2 less the function needs."""
+        y = np.minimum(x, 6 * self.root)
+        return y * rational(y, *self.decay)
 
     def single(self, x: Any) -> Any:
         """erfc(x / root) of float32 numbers, in float64, where their squares are exact."""
@@ -107,7 +114,7 @@ class Complement:
 
         def far(x: Any) -> Any:
             z = self.square / (x * x)
-            return (self.root / ROOT_PI + z * rational(z, *self.tail)) / x
+            return (self.end + z * rational(z, *self.tail)) / x
 
         return pieces((x,), (x < 5 * self.root, middle), (x >= 5 * self.root, far))
 

@@ -24,7 +24,7 @@ _TWO = (
     7.690549521092337e-07, 0.00011291450907448596, 0.0037750685136636168, 0.04978488591096853, 0.3147490049826661,
     1.016587100594988, 1.6152813138565967, 1.0,
 )  # fmt: skip
-# Binet's function times x, log Γ(x) = (x - 1/2) log x - x + log(2π)/2 + binet(x), by 1/x², x >= 4
+# Binet's function times x, log Γ(x) = (x - 1/2) log x - x + log(2π)/2 + binet(x), by 1/x², x >= 3
 _BINET = (
     -0.0040610918014240245, 0.3765229115721603, 2.2894987390454866, 2.705504194561719, 0.9187760870191882,
     0.08333333333333331,
@@ -63,7 +63,7 @@ _TRIGAMMA_LARGE = (
 
 
 def binet(x: Any) -> Any:
-    """log Γ(x) - (x - 1/2) log x + x - log(2π)/2 of x >= 4."""
+    """log Γ(x) - (x - 1/2) log x + x - log(2π)/2 of x >= 3."""
     return rational(1 / (x * x), *_BINET) / x
 
 
@@ -82,9 +82,10 @@ def upper_lgamma(x: Any) -> Any:
 
     return pieces(
         (x,),
-        (x >= 4, large),
-        ((x >= 1.7) & (x < 4), lambda x: (x - 2) * rational(x - 2, *_TWO)),
-        ((x >= 0.7) & (x < 1.7), lambda x: (x - 1) * rational(x - 1, *_ONE) + 0.0),  # 0, not -0, at 1
+        (x >= 3.5, large),
+        ((x >= 1.7) & (x < 3.5), lambda x: (x - 2) * rational(x - 2, *_TWO)),
+        ((x >= 0.8) & (x < 1.7), lambda x: (x - 1) * rational(x - 1, *_ONE) + 0.0),  # 0, not -0, at 1
+        ((x >= 0.7) & (x < 0.8), lambda x: (x - 1) * rational(x - 1, *_TWO) - np.log(x)),
         (x < 0.7, lambda x: x * rational(x, *_ONE) - np.log(abs(x))),
     )
 

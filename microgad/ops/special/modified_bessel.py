@@ -28,7 +28,21 @@ _I1 = (
     1.3778659721252566e-07, 5.78703703461938e-06, 0.00017361111111452218, 0.003472222222219402, 0.04166666666666785,
     0.2499999999999998, 0.5,
 )  # fmt: skip
-# √x e^-x I(x) by 1/x, x >= 8
+# √x e^-x I(x) by x - 6, 4 <= x < 8, and by 1/x, x >= 8
+_I0_MIDDLE = (
+    -8.683446119287473e-18, 5.953482507935553e-17, -2.2120697197166966e-16, 1.4257226540418136e-15,
+    -1.0304322715454022e-14, 5.944194733892372e-14, -3.0060364550738715e-13, 1.2937745714774874e-12,
+    -3.6327535170061196e-12, -6.526121048681671e-12, 2.024843314170696e-10, -1.98967597116089e-09,
+    1.468271470908823e-08, -9.233230632175051e-08, 5.205047642737087e-07, -2.7227338614563984e-06,
+    1.3653763450425027e-05, -6.775412053533296e-05, 0.00034092562491981246, -0.0017583758742594502, 0.4082256718098091,
+)  # fmt: skip
+_I1_MIDDLE = (
+    3.3812110350048597e-18, -2.4019019833399095e-17, 9.313639094154244e-17, -5.505406985153164e-16,
+    3.341733620791131e-15, -1.2512251050666823e-14, -6.721312862221208e-15, 7.14438839145378e-13,
+    -9.203697207992734e-12, 8.632559293163806e-11, -6.847681419084837e-10, 4.826240087588372e-09,
+    -3.097589688702296e-08, 1.842976973490157e-07, -1.0346649930156197e-06, 5.593103747963885e-06,
+    -2.9755393049193485e-05, 0.00015880697477378515, -0.0008601359254665347, 0.004739807695793616, 0.37244848995139895,
+)  # fmt: skip
 _I0_LARGE = (
     2.776102603011665e+16, -3.740974497027211e+16, 2.327327582911764e+16, -8863782660603840.0, 2311340439101619.0,
     -437407247946150.06, 62158165386732.97, -6773245681301.506, 573156810828.1549, -37914714429.24238,
@@ -83,17 +97,27 @@ def over_power(y: Any, n: Any, scaled: Any) -> Any:
         before, out = polynomial(u, _I0_LARGE) * root, polynomial(u, _I1_LARGE) * root * u
         for m in range(1, n):
             before, out = out, (before - 2 * m * out) * (u * u)
-        return _unscaled(before if n == 0 else out, y, scaled)
+        return _unscaled(out, y, scaled)
 
+    if n == 0:
+        return pieces((y,), (y < 4, small), (y >= 4, lambda y: _beyond(y, 0, scaled)))
     return pieces((y,), (y < 8, small), (y >= 8, large))
 
 
+def _beyond(y: Any, n: int, scaled: Any) -> Any:
+    """Iₙ(y) of y >= 4, times e^-y where `scaled`: the rounding of y² would count in a power series."""
+    middle, large = ((_I0_MIDDLE, _I0_LARGE), (_I1_MIDDLE, _I1_LARGE))[n]
+    out = pieces((y,), (y < 8, lambda y: polynomial(y - 6, middle)), (y >= 8, lambda y: polynomial(1 / y, large)))
+    return _unscaled(out / np.sqrt(y), y, scaled)
+
+
 def _unscaled(value: Any, y: Any, scaled: Any) -> Any:
-    """The value, or its product with e^y: in two steps, of which the first doesn't overflow."""
+    """The value, or its product with e^y: where that overflows in two steps, of which the first doesn't."""
     if scaled:
         return value
     half = np.exp(np.minimum(y, 1e4) / 2)
-    return np.where(y > 1e4, math.inf, value * half * half)
+    near = value * np.exp(np.minimum(y, 700))
+    return np.where(y > 700, np.where(y > 1e4, math.inf, value * half * half), near)
 
 
 def _taylor(n: int) -> tuple[float, ...]:
@@ -105,11 +129,8 @@ def _i1(x: Any, scaled: Any) -> Any:
     def small(y: Any) -> Any:
         return y * over_power(y, 1, scaled)
 
-    def large(y: Any) -> Any:
-        return _unscaled(polynomial(1 / y, _I1_LARGE) / np.sqrt(y), y, scaled)
-
     y = abs(x)
-    return np.copysign(pieces((y,), (y < 8, small), (y >= 8, large)), x)
+    return np.copysign(pieces((y,), (y < 4, small), (y >= 4, lambda y: _beyond(y, 1, scaled))), x)
 
 
 class I0(Function):

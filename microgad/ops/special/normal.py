@@ -12,11 +12,18 @@ from ..blocks import in_double
 from ..elementwise import Select, Where
 from ..out import into
 from .error import Complement, Erfcx
-from .numeric import in_either, pieces, promote
+from .numeric import in_either, pieces, polynomial, promote
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
 
+# log Φ(x) by x - 0.55, 0 <= x < 1.1
+_MIDDLE = (
+    1.5435054126996073e-08, 2.4167752950941356e-08, -1.2336522649151953e-07, -6.210216118589193e-07,
+    -3.7925594222741407e-07, 6.37941932675109e-06, 2.4036729075337962e-05, -9.981403325770949e-06,
+    -0.0003686342891678281, -0.0010381454805779545, 0.003427891896657373, 0.04587563377106416, -0.2500836186628264,
+    0.48380975041551294, -0.3441250060099959,
+)  # fmt: skip
 _OF_ROOT_2 = Complement(math.sqrt(2))
 
 
@@ -39,7 +46,8 @@ def _log_ndtr(x: Any) -> Any:
     return pieces(
         (x,),
         (x <= -1.1, far),
-        (abs(x) < 1.1, lambda x: np.log1p(_OF_ROOT_2.below(x) / -2)),
+        ((x > -1.1) & (x < 0), lambda x: -(_OF_ROOT_2.minus_log(-x) + math.log(2))),
+        ((x >= 0) & (x < 1.1), lambda x: polynomial(x - 0.55, _MIDDLE)),
         (x >= 1.1, lambda x: np.log1p(_OF_ROOT_2.above(x) / -2)),
     )
 
