@@ -92,6 +92,7 @@ WAVES = points(between(0, 5), between(5, 60), decades(1e-300, 1), decades(60, 1e
 LGAMMA_ZEROS = [-2.457024738220801, -2.7476826467274127, -3.14358088834998, -3.955294284858598, -4.039361839740537]
 LGAMMA_ZEROS += [n + e for n in range(-19, -4) for e in (-1 / math.factorial(-n), 1 / math.factorial(-n))]
 DIGAMMA_ZEROS = [float(mp.findroot(mp.digamma, (-n + 0.1, -n + 0.499), solver="anderson")) for n in range(1, 51)]
+DIGAMMA_ZEROS += [-0.4992393555036735]  # as near to -1/2, and another pole
 J0, J1 = (lambda x, n=n: mp.besselj(n, x) for n in (0, 1))
 Y0, Y1 = (lambda x, n=n: mp.bessely(n, x) for n in (0, 1))
 FUNCTIONS = {
@@ -115,7 +116,11 @@ FUNCTIONS = {
     "lgamma, its zeros": (torch.lgamma, log_gamma, but_whole(around(LGAMMA_ZEROS))),
     "lgamma, next to its poles": (torch.lgamma, log_gamma, but_whole(around(-np.arange(1.0, 41)))),
     "digamma": (torch.digamma, mp.digamma, points(HALF_LINE, NEAR_ZEROS, decades(1e4, 1e300))),
-    "digamma, negative": (torch.digamma, mp.digamma, -points(between(0, 4), between(0, 50), decades(1e-9, 1))),
+    "digamma, negative": (
+        torch.digamma,
+        mp.digamma,
+        -points(between(0, 4, 300), between(0, 50), decades(1e-9, 1), 1.73057328),
+    ),
     "digamma, its zeros": (torch.digamma, mp.digamma, around(DIGAMMA_ZEROS)),
     "trigamma": (
         lambda x: torch.polygamma(1, x),

@@ -34,6 +34,12 @@ _REFLECTED = (
     0.1239410907610632, 0.14295899527732164, 0.16670224481157, 0.20019911768440504, 0.25101933457238956,
     0.3391143540460239, 0.5411616168553397, 1.6449340668482266,
 )  # fmt: skip
+# (1 / e - π cot πe) / e by e², |e| <= 0.5045
+_COTANGENT = (
+    19.231815411694424, -19.924160764161904, 16.19967451337019, -3.7724465964157288, 3.6023038016616282,
+    1.6837218957132167, 2.0452377241331177, 1.9952976545495245, 2.0003852052816207, 2.000103529498558,
+    2.000492871252539, 2.0019891334413447, 2.008154712640101, 2.03468612396704, 2.164646467422282, 3.289868133696453,
+)  # fmt: skip
 # π² / sin² πe - 1 / e² by e², |e| <= 1/2
 _SQUARED = (
     661.1989148278246, -697.9828502895857, 537.2241184844659, -143.5305103572228, 98.87654816408536, 31.732095107417287,
@@ -52,8 +58,9 @@ _LGAMMA_ZEROS = (
     (-2.755730136466002e-07, -2.4472526783403563e-23), (2.5052109918476226e-08, -6.807394864189793e-25),
     (-2.5052106852407546e-08, 1.2924868620853802e-24),
 )  # fmt: skip
-# e of the zeros of ψ between the poles: next to -1, -2, ..., -50
+# e of the zeros of ψ between the poles: next to 0, for x > -1/2, and to -1, -2, ..., -50
 _DIGAMMA_ZEROS = (
+    (-0.5040830082644554, -8.15428206243813e-18),
     (0.4959169917355446, -8.15428206243813e-18), (0.42650152683760956, -1.574185691077347e-17),
     (0.38927913155585536, -1.2202694992732132e-17), (0.3647066335630989, -9.671895995274374e-19),
     (0.34676223825685754, 2.2628894141607193e-17), (0.33283755844311447, -3.2153051074948335e-18),
@@ -80,7 +87,6 @@ _DIGAMMA_ZEROS = (
     (0.21760856880404145, 1.1847944020856148e-17), (0.2167646779198293, -5.804457320151707e-18),
     (0.21594343746923184, 7.591346819274996e-18), (0.21514379122997324, -1.231860291171903e-17),
 )  # fmt: skip
-_SINE = tuple(math.pi ** (2 * k + 2) * (-1) ** k / math.factorial(2 * k + 1) for k in range(6, -1, -1))  # π sin πd / d
 _FACTORIALS = tuple(float(math.factorial(n)) for n in range(171))
 _GAUSS = (0.06943184420297371, 0.17392742256872692), (0.33000947820757187, 0.32607257743127307)  # nodes, weights
 
@@ -100,29 +106,35 @@ def _mean(f: Any, x: Any, width: Any) -> Any:
     return sum(w * (f(x + t * width) + f(x + (1 - t) * width)) for t, w in _GAUSS)
 
 
+def _divided(x: Any, y: Any, coefficients: tuple[float, ...]) -> Any:
+    """(p(x) - p(y)) / (x - y) of a polynomial p, by Horner's rule."""
+    slope, value = np.zeros_like(x), np.full_like(x, coefficients[0])
+    for c in coefficients[1:]:
+        slope = slope * x + value
+        value = value * y + c
+    return slope
+
+
 def lower_lgamma(x: Any) -> Any:
     """log|Γ(x)| of x < -0.3."""
+    x = np.maximum(x, -1e300)
     n, e = _from_pole(x)
     zero = _entries(_LGAMMA_ZEROS, 2 * n - 6 - (e > 0))
     delta = (e - zero[:, 0]) - zero[:, 1]
+    between = (x >= -3) & (x <= -2)
     at_zero = (x < -3) & (n <= 11) & (abs(delta) <= abs(e) / 3)
     by_pole = (x < -3) & (n <= 170) & ~at_zero
     return pieces(
         (x, n, e, zero[:, 0], delta),
-        (x > -2, lambda x, *_: _reflected(x)),
-        ((x >= -3) & (x <= -2), lambda x, *_: _between(x)),
+        (between, lambda x, *_: _between(x)),
         (at_zero, lambda x, n, e, zero, delta: _lgamma_at_zero(n, e, zero, delta)),
         (by_pole, lambda x, n, e, *_: _lgamma_by_pole(n, e)),
-        ((x < -3) & (n > 170), lambda x, *_: _reflected(x)),
+        (~(between | at_zero | by_pole), lambda x, n, e, *_: _lgamma_reflected(n, e)),
     )
 
 
-def _reflected(x: Any) -> Any:
-    """log π/|x sin πx| - log Γ(-x), the sine by a tangent, which NumPy has faster: where they don't cancel."""
-    y = np.minimum(-x, 1e300)
-    r = y - np.rint(y)
-    t = abs(np.tan(math.pi * r))
-    return np.where(r == 0, math.inf, np.log(math.pi * np.sqrt(1 + t * t) / (y * t)) - upper_lgamma(y))
+def _lgamma_reflected(n: Any, e: Any) -> Any:
+    return (e * e * polynomial(e * e, _REFLECTED) - upper_lgamma(n + 1 - e)) - np.log(abs(e))
 
 
 def _between(x: Any) -> Any:
@@ -152,35 +164,36 @@ def _log_ratio(n: Any, e: Any, w: Any) -> Any:
 
 def _lgamma_at_zero(n: Any, e: Any, zero: Any, delta: Any) -> Any:
     """The difference from the value at the zero: of log(πe / sin πe), of -log Γ(n + 1 - e) and of -log|e|."""
-    slope, value = np.zeros_like(e), np.full_like(e, _REFLECTED[0])
-    for c in (*_REFLECTED[1:], 0.0):  # Horner's rule for the quotient of differences by e²
-        slope = slope * (e * e) + value
-        value = value * (zero * zero) + c
-    return delta * ((e + zero) * slope + _mean(upper_digamma, n + 1 - e, delta)) - np.log1p(delta / zero)
+    slope = (e + zero) * _divided(e * e, zero * zero, (*_REFLECTED, 0.0))
+    return delta * (slope + _mean(upper_digamma, n + 1 - e, delta)) - np.log1p(delta / zero)
 
 
 def lower_digamma(x: Any) -> Any:
     """ψ(x) of x < -0.25."""
     n, e = _from_pole(x)
-    zero = _entries(_DIGAMMA_ZEROS, n - 1)
+    zero = _entries(_DIGAMMA_ZEROS, n)
     delta = (e - zero[:, 0]) - zero[:, 1]
-    at_zero = (n >= 1) & (n <= len(_DIGAMMA_ZEROS)) & (abs(delta) < np.minimum(0.04 * n, 0.12))
+    at_zero = (n < len(_DIGAMMA_ZEROS)) & (abs(delta) < np.clip(0.06 * n, 0.06, 0.2))
     return pieces(
-        (x, n, e, zero[:, 0], delta),
-        (at_zero, lambda x, n, e, zero, delta: _digamma_at_zero(n + 1 - e, e, zero, delta)),
-        (~at_zero, lambda x, *_: _reflected_digamma(x)),
+        (n, e, zero[:, 0], delta),
+        (at_zero, lambda n, e, zero, delta: _digamma_at_zero(n + 1 - e, e, zero, delta)),
+        (~at_zero, lambda n, e, *_: _digamma_reflected(n, e)),
     )
 
 
 def _digamma_at_zero(w: Any, e: Any, zero: Any, delta: Any) -> Any:
-    """π sin(π delta) / (sin πe sin π zero), which is π cot π zero - π cot πe, and ψ(w) - ψ(w + delta)."""
-    cotangents = polynomial(delta * delta, _SINE) / (np.sin(math.pi * e) * np.sin(math.pi * zero))
-    return delta * (cotangents - _mean(upper_trigamma, w, delta))
+    """The difference from the value at the zero: of -1/e, of 1/e - π cot πe and of ψ(w)."""
+    cotangents = polynomial(e * e, _COTANGENT) + zero * (e + zero) * _divided(e * e, zero * zero, _COTANGENT)
+    return delta * ((1 / (e * zero) + cotangents) - _mean(upper_trigamma, w, delta))
 
 
-def _reflected_digamma(x: Any) -> Any:
-    cotangent = _cotangent(x)
-    return np.where(np.isinf(cotangent), math.nan, upper_digamma(1 - x) - math.pi * cotangent)
+def _digamma_reflected(n: Any, e: Any) -> Any:
+    cotangent = pieces(  # times π
+        (e,),
+        (abs(e) < 0.35, lambda e: 1 / e - e * polynomial(e * e, _COTANGENT)),
+        (abs(e) >= 0.35, lambda e: np.copysign(math.pi * np.tan(math.pi * (0.5 - abs(e))), e)),
+    )
+    return np.where(e == 0, math.nan, upper_digamma(n + 1 - e) - cotangent)
 
 
 def lower_trigamma(x: Any) -> Any:
@@ -188,14 +201,3 @@ def lower_trigamma(x: Any) -> Any:
     n, e = _from_pole(x)
     square = e * e
     return 1 / square + (polynomial(square, _SQUARED) - upper_trigamma(n + 1 - e))
-
-
-def _cotangent(x: Any) -> Any:
-    """cot πx of negative x: infinite at integers, with all its digits between them."""
-    r = x - np.rint(x)
-    size = pieces(
-        (abs(r),),
-        (abs(r) < 0.25, lambda r: 1 / np.tan(math.pi * r)),
-        (abs(r) >= 0.25, lambda r: np.tan(math.pi * (0.5 - r))),
-    )
-    return np.copysign(size, r)
