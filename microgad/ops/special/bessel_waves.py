@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend
-from .numeric import mended, pieces, polynomial, product_rest, sum_rest
+from .numeric import mended, polynomial, product_rest, sum_rest
 
 # Hankel's (P - 1) x² and Q x, of order 0 and 1, by 1/x²: what to divide, and by what
 _HANKEL_0 = (
@@ -144,7 +144,7 @@ class Wave:
 
     def __call__(self, x: Any) -> Any:
         """Of x > 5."""
-        return pieces((x,), (x < 5e4, self._near), (x >= 5e4, self._far))
+        return mended(self._near(x), (x,), (x >= 5e4, self._far))
 
     def _near(self, x: Any) -> Any:
         k, quarters = self._half_waves(x)
@@ -179,7 +179,7 @@ class Wave:
         return mended(wave, (x,), (close, self._nearby))
 
     def _nearby(self, x: Any) -> Any:
-        return pieces((x,), (x < _SERIES_FROM, self._at_zero), (x >= _SERIES_FROM, self._by_phase))
+        return mended(self._at_zero(x), (x,), (x >= _SERIES_FROM, self._by_phase))
 
     def _hankel(self, x: Any) -> Any:
         """P - 1 and Q, times a divisor, and that."""
