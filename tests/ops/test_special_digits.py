@@ -115,7 +115,7 @@ FUNCTIONS = {
     "lgamma, negative": (torch.lgamma, log_gamma, -points(between(0, 4), between(0, 40), between(40, 400))),
     "lgamma, its zeros": (torch.lgamma, log_gamma, but_whole(around(LGAMMA_ZEROS))),
     "lgamma, next to its poles": (torch.lgamma, log_gamma, but_whole(around(-np.arange(1.0, 41)))),
-    "digamma": (torch.digamma, mp.digamma, points(HALF_LINE, NEAR_ZEROS, decades(1e4, 1e300))),
+    "digamma": (torch.digamma, mp.digamma, points(HALF_LINE, NEAR_ZEROS, decades(1e4, 1e300), 2.819155213102985)),
     "digamma, negative": (
         torch.digamma,
         mp.digamma,

@@ -103,7 +103,8 @@ def upper_digamma(x: Any) -> Any:
     return pieces(
         (x,),
         (x >= 3, large),
-        ((x >= 0.75) & (x < 3), lambda x: near_zero(x - 1)),
+        ((x >= 2.15) & (x < 3), lambda x: large(x + 1) - 1 / x),
+        ((x >= 0.75) & (x < 2.15), lambda x: near_zero(x - 1)),
         (x < 0.75, lambda x: near_zero(x) - 1 / x),
     )
 

@@ -1,8 +1,8 @@
 """How special functions are computed: in float64, block by block, each piece of the domain by its own formula.
 
 Coefficients are fits of our own, highest power first: rational minimax ones, by weighted linear least squares on
-Chebyshev points with Lawson's weights, or interpolation in such points, in 50 to 110 digits (mpmath), each so close that
-what is made of it errs by less than 1e-16, or by less than 3e-8 where float32 is all it serves.
+Chebyshev points with Lawson's weights, or interpolation in such points, in 50 to 110 digits (mpmath), each so close
+that what is made of it errs by less than 1e-16, or by less than 3e-8 where float32 is all it serves.
 """
 
 from __future__ import annotations
