@@ -290,8 +290,10 @@ class Sigmoid(Function):
 
         with np.errstate(over="ignore"):
             out = by_blocks(logistic, x)
-            if x.dtype == np.float64 and (far := x < -708).any():  # where e⁻ˣ overflows before eˣ is 0
-                out = np.where(far, np.exp(x), out)
+            if x.dtype == np.float64:
+                far = x < -708  # where e⁻ˣ overflows before eˣ is 0
+                if backend.is_gpu(x) or far.any():
+                    out = np.where(far, np.exp(x), out)
         return out
 
     def grad_x(self, grad, out):
