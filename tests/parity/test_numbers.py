@@ -382,3 +382,12 @@ DATA = """
 @pytest.mark.parametrize("call", lines(DATA))
 def test_what_a_tensor_is_made_of(call):
     test_a_number_and_a_tensor(call)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_linspace_has_pytorch_s_last_bits(dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    for steps in (1, 2, 3, 7, 12, 51, 1000):
+        start, end = (float(x) for x in rng.standard_normal(2) * 10)
+        mine, other = (lib.linspace(start, end, steps, dtype=getattr(lib, dtype)) for lib in (microgad, torch))
+        assert mine.tolist() == other.tolist()

@@ -137,8 +137,24 @@ def linspace(
     step = (last - first) / max(steps - 1, 1)
     wide = np.float64 if kind == np.float32 else kind  # PyTorch multiplies and adds with one rounding
     forth, back = np.arange(half, dtype=wide), np.arange(steps - half - 1, -1, -1, dtype=wide)
-    values = np.concatenate((first + step * forth, last - step * back))
+    if kind == np.float64 and abs(step) < 2.0**960:  # whose parts don't overflow
+        values = np.concatenate((_fused(float(step), forth, float(first)), _fused(float(-step), back, float(last))))
+    else:
+        values = np.concatenate((first + step * forth, last - step * back))
     return made_beside(out, values.astype(kind, copy=False), device, requires_grad)
+
+
+def _fused(x: float, counts: Any, y: float) -> Any:
+    """x · counts + y of float64 numbers, rounded once (but for a last bit, where what is left out would be a tie).
+
+    The products of both halves of x's bits are exact, and so is what the sum leaves out: Knuth's two-sum.
+    """
+    shifted = x * (2.0**27 + 1)
+    high = shifted - (shifted - x)
+    product = high * counts
+    total = product + y
+    back = total - y
+    return total + ((y - (total - back)) + (product - back) + (x - high) * counts)
 
 
 @tensors_only
