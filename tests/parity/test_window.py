@@ -416,6 +416,26 @@ def test_affine_grid(align, size):
     check(*alike("affine_grid", size, align_corners=align), ((size[0], dims, dims + 1),), "float64", 0)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("align", [True, False])
+@pytest.mark.parametrize(
+    "size", [(2, 1, 28, 28), (1, 2, 100, 30), (1, 1, 12, 20), (1, 1, 1, 7), (1, 1, 3, 12, 20)], ids=str
+)
+def test_a_map_that_moves_nothing(size, align, dtype):
+    """Each place is the middle of a cell, where the derivative has two sides: the last bits choose PyTorch's."""
+    rng, dims = np.random.default_rng(0), len(size) - 2
+    x, up = (rng.standard_normal(size).astype(dtype) for _ in range(2))
+    found = []
+    for lib, f in ((microgad, ours), (torch, theirs)):
+        theta = lib.tensor(np.eye(dims, dims + 1, dtype=dtype)[None].repeat(size[0], 0), requires_grad=True)
+        grid = f.affine_grid(theta, size, align_corners=align)
+        out = f.grid_sample(lib.tensor(x), grid, align_corners=align)
+        found.append([grid, out, *lib.autograd.grad(out, (grid, theta), lib.tensor(up))])
+    same(found[0][0], found[1][0])
+    for mine, other in zip(found[0][1:], found[1][1:], strict=True):
+        same(mine, other, 10 * TOLERANCE[dtype])
+
+
 @pytest.mark.parametrize(
     "call",
     [

@@ -15,7 +15,7 @@ from ...errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
 from ...function import Function, LinearMap
 from ...notices import warn
 from ...state import composite
-from ..creation import finished
+from ..creation import finished, linspace
 from .geometry import refusal
 from .resample import cubic
 
@@ -40,7 +40,12 @@ class GridPlaces(Function):
 
     def forward(self, grid):
         size, grid = self.size, np.copy(grid, "C") + 1  # each axis by itself: long loops
-        at = grid * self.scale if self.align else (grid * size - 1) / 2
+        if self.align:
+            at = grid * self.scale
+        elif len(size) == 3:
+            at = (grid * size - 1) / 2
+        else:
+            at = rounded_once(grid, self.scale)
         self.turn = None
         if self.padding != "zeros":
             turn = np.ones_like(at, dtype=np.int8)
@@ -76,6 +81,17 @@ class Cells(LinearMap):
         for i, cells in enumerate(self.cells):
             backend.add_at(out[i].reshape(-1), (starts + cells).reshape(-1), grad[i].reshape(-1))
         return out[:, :, :size]
+
+
+def rounded_once(x: Any, scale: Any) -> Any:
+    """x · scale - 0.5, rounded once, as the fused instruction does it that PyTorch's places in planes come from.
+
+    The places of a map that moves nothing lie on kinks, where the last bit chooses the side.
+    """
+    if x.dtype == np.float32:
+        return (x.astype(np.float64) * scale - 0.5).astype(np.float32)
+    high = np.floor(x * 2.0**26) / 2.0**26  # its product with half a size is exact
+    return high * scale - 0.5 + np.where(np.isfinite(x), x - high, 0) * scale
 
 
 def reflected(at: Any, size: Any, align: bool) -> tuple[Any, Any]:
@@ -177,11 +193,11 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
         raise refusal(op, f"theta must have {size[0]} maps for size {size}, got {len(theta.array)}")
     lines, align_corners = [], _aligned(align_corners)
     for n in size[2:]:
-        line = np.linspace(-1, 1, n) if n > 1 else np.zeros(1)
-        lines.append(line if align_corners else line * ((n - 1) / n))
+        line = linspace(-1, 1, n, dtype=theta.dtype, device="cpu").array if n > 1 else np.zeros(1, theta.array.dtype)
+        lines.append(line if align_corners else line * (n - 1) / n)  # rounded as PyTorch's are
     places = np.meshgrid(*lines, indexing="ij")
-    base = np.stack([*places[::-1], np.ones(size[2:])], -1).reshape(1, -1, dims + 1)
-    cells = finished(backend.like(base, theta.array, theta.array.dtype))
+    base = np.stack([*places[::-1], np.ones_like(places[0])], -1).reshape(1, -1, dims + 1)
+    cells = finished(backend.like(base, theta.array))
     grid: Tensor = cells @ theta.transpose(1, 2)
     return grid.reshape(size[0], *size[2:], dims)
 
