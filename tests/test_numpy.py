@@ -371,6 +371,12 @@ def test_arrays_and_numbers_beside_tensors() -> None:
     assert [np.array_equal(y, y), np.array_equal(y, y, equal_nan=True)] == [False, True]
 
 
+def test_the_sign_of_complex_numbers_has_a_slope() -> None:
+    z = torch.tensor([3.0 + 4.0j, 1.0 - 2.0j], requires_grad=True)
+    slopes = [torch.autograd.grad(f(z), z, torch.tensor([1.0, 1j]))[0] for f in (np.sign, torch.sgn)]
+    assert slopes[0].tolist() == slopes[1].tolist() != [0, 0]
+
+
 def test_casting_and_order_are_numpys() -> None:
     x, y = torch.ones(2, 3), torch.ones(2, 3, dtype=torch.float64)
     for join in (np.concatenate, np.stack, np.vstack, np.hstack):

@@ -34,6 +34,7 @@ UFUNCS |= {
     np.positive: elementwise.positive,
     np.fabs: elementwise.abs,
     np.rint: elementwise.round,
+    np.sign: elementwise.sgn,
     np.float_power: elementwise.float_power,
     np.ldexp: lambda x1, x2: elementwise.ldexp(as_tensor(x1), as_tensor(x2)),
     np.heaviside: lambda x1, x2: elementwise.Heaviside.apply(*promoted(x1, x2)),

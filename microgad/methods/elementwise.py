@@ -97,7 +97,7 @@ class Elementwise:
     abs, sign, sgn, copysign, signbit = ops.abs, ops.sign, ops.sgn, ops.copysign, ops.signbit
     heaviside = ops.heaviside
     absolute = abs
-    abs_, sign_, sgn_ = in_place(ops.Abs), by_copy(ops.sign), in_place(ops.Sign)
+    abs_, sign_, sgn_ = in_place(ops.Abs), by_copy(ops.sign), by_copy(ops.sgn)
     copysign_ = in_place(ops.CopySign, beside)
     heaviside_ = in_place(ops.Heaviside, _with_values)
     absolute_ = abs_

@@ -314,6 +314,20 @@ def test_an_operand_written_in_place_or_into_which_is_written(both, name, wantin
     both(program)
 
 
+@pytest.mark.parametrize("written", ["input", "result"])
+@pytest.mark.parametrize("name", ["sign", "round", "floor"])
+def test_what_has_no_slope_keeps_nothing_that_could_be_written_over(both, name, written):
+    def program(t):
+        x = t.tensor(X, requires_grad=True)
+        y = x * 1
+        out = getattr(t, name)(y)
+        total = (out * 2).sum() + x.sum()
+        (y if written == "input" else out).fill_(3)
+        return t.autograd.grad(total, x)
+
+    both(program)
+
+
 VIEWS = {
     "real": lambda t, y: y.real,
     "imag": lambda t, y: y.imag[1:],

@@ -81,7 +81,7 @@ def example_of(name, function):
     return example
 
 
-CLASSES = {"abs": (ops.Abs, ops.Sign), "angle": (ops.Angle,), "sgn": (ops.Sign,)}
+CLASSES = {"abs": (ops.Abs, ops.Sgn), "angle": (ops.Angle,), "sgn": (ops.Sgn,)}
 TESTS = [
     checks(ops.Complex, *CLASSES.get(name, ()), float32=False)(example_of(name, function))
     for name, function in ({f.__name__: f for f in HOLOMORPHIC} | OF_TWO | ELSEWHERE).items()

@@ -42,7 +42,7 @@ from .selection import (
     Clamp, Flat, Fmax, Fmin, Maximum, Minimum, NanToNum, Relu, Select, Where, clamp, clamp_max, clamp_min, clip, fmax,
     fmin, maximum, minimum, nan_to_num, relu, where,
 )  # fmt: skip
-from .signs import Abs, CopySign, Heaviside, Sign, SignBit, abs, absolute, copysign, heaviside, sgn, sign, signbit
+from .signs import Abs, CopySign, Heaviside, Sgn, Sign, SignBit, abs, absolute, copysign, heaviside, sgn, sign, signbit
 from .trigonometric import (
     Acos, Asin, Atan, Atan2, Cos, Sin, Sinc, Tan, acos, arccos, arcsin, arctan, arctan2, asin, atan, atan2, cos,
     deg2rad, rad2deg, sin, sinc, tan,
@@ -132,6 +132,7 @@ __all__ = [
     "Rsqrt",
     "Select",
     "Sigmoid",
+    "Sgn",
     "Sign",
     "SignBit",
     "Sin",

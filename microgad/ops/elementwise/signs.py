@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class Abs(Function):
         np.absolute(x, out=out)
 
     def grad_x(self, grad, x):
-        return grad * conjugate(Sign.apply(x))  # of NaN it is 0, which np.sign's isn't
+        return grad * conjugate(_direction(x))  # of NaN it is 0, which np.sign's isn't
 
 
 def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -46,27 +46,39 @@ def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 class Sign(Function):
-    """x / |x|: of real numbers -1 or 1; and 0 at 0."""
+    """-1, 0 or 1, of real numbers; 0 of NaN, as PyTorch's. The derivative is 0, and reads nothing."""
 
     symbol, numpy = "sign", np.sign
 
     def forward(self, x):
-        if x.dtype.kind == "c":
-            size = np.absolute(x)
-            return x / np.where(size == 0, 1, size)
-        if x.dtype.kind == "f":  # of NaN it is 0, as PyTorch's
+        if x.dtype.kind == "f":
             return np.subtract((x > 0).view(np.int8), (x < 0).view(np.int8)).astype(x.dtype)
         return np.sign(x) if x.dtype.kind != "b" else x.copy()
 
     def write(self, out, x):
         np.copyto(out, Sign.apply(x))
 
+    def grad_x(self, grad):
+        return np.zeros_like(grad)
+
+
+class Sgn(Function):
+    """x / |x| of complex numbers; and 0 at 0."""
+
+    symbol = "sgn"
+
+    def forward(self, x):
+        size = np.absolute(x)
+        return x / np.where(size == 0, 1, size)
+
     def grad_x(self, grad, x, out):
-        if not dtypes.of(x.dtype).is_complex:
-            return np.zeros_like(grad)
         size = np.absolute(x)
         size = np.where(size == 0, 1.0, size)
         return Select.apply(x != 0, (grad - np.real(grad * out) * np.conjugate(out)) / size)
+
+
+def _direction(x: Any) -> Any:
+    return (Sgn if dtypes.of(x.dtype).is_complex else Sign).apply(x)
 
 
 @tensors_only
@@ -89,7 +101,7 @@ def sgn(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.sgn(torch.tensor([3 + 4j, 0]))
     tensor([0.6000+0.8000j, 0.0000+0.0000j])
     """
-    return into(out, Sign.apply(input))
+    return into(out, _direction(input))
 
 
 class CopySign(Function):
