@@ -201,7 +201,7 @@ def succeeds(function: Any, args: Any, kwargs: Any) -> bool:
 @pytest.mark.parametrize("function", [f for f in public() if f not in dispatch.FUNCTIONS], ids=lambda f: f.__name__)
 def test_what_is_not_names_itself(function: Any) -> None:
     with pytest.raises(TypeError, match=function.__name__):
-        dispatch.function(function, (torch.ones(2),), {})
+        dispatch.function(function, (torch.ones(2, requires_grad=True),), {})
 
 
 def differentiate(function: Any, inputs: Any) -> None:
@@ -356,7 +356,31 @@ def test_out_is_written(name: str) -> None:
 
 def test_what_a_call_says_that_is_not_recorded() -> None:
     with pytest.raises(TypeError, match=r"numpy\.sum: .*'where'"):
-        np.sum(torch.tensor(SQUARE), where=MASK)
+        np.sum(torch.tensor(SQUARE, requires_grad=True), where=MASK)
+
+
+@pytest.mark.host("arrays of NumPy's, which such functions make")
+def test_what_is_in_no_table_computes_on_arrays_where_no_gradient_is_lost() -> None:
+    x, whole = torch.tensor(VECTOR), torch.tensor([3, 1, 3])
+    for function, *args in (
+        (np.convolve, x, x),
+        (np.digitize, x, [0.0]),
+        (np.interp, 0.5, np.arange(3), x),
+        (np.intersect1d, whole, [3, 4]),
+        (np.isin, x, [0.3]),  # in the table, but not of a list
+        (np.corrcoef, x, x),
+        (np.geomspace, 1, whole[0], 3),
+    ):
+        expected = function(*(a.array if isinstance(a, torch.Tensor) else a for a in args))
+        assert type(function(*args)) is type(expected)
+        np.testing.assert_array_equal(function(*args), expected)
+    values, places = np.unique(whole, return_index=True)
+    assert (values.tolist(), places.tolist()) == ([1, 3], [1, 0])
+    spaces = np.spacing(x)  # a ufunc gives Tensors
+    compare(spaces, np.spacing(VECTOR))
+    for function in (np.spacing, lambda x: np.convolve(x, x), lambda x: np.unique(x, return_index=True)):
+        with pytest.raises(TypeError, match="is not recorded on Tensors"):
+            function(x.requires_grad_())
 
 
 @pytest.mark.host("arrays of NumPy's beside Tensors")
@@ -382,9 +406,11 @@ def test_casting_and_order_are_numpys() -> None:
     for join in (np.concatenate, np.stack, np.vstack, np.hstack):
         assert join((x, y), casting="safe").dtype == torch.float64
         with pytest.raises(TypeError, match=r"Cannot cast torch.float32 to torch.float64 according to the rule 'no'"):
-            join((x, y), casting="no")
+            join((x.requires_grad_(), y), casting="no")
         with pytest.raises(TypeError, match=r"to torch.int64 according to the rule 'same_kind'"):
             join((x, x), dtype=np.int64)
+        with pytest.raises(TypeError, match="according to the rule 'no'"):  # NumPy's own
+            join((x.detach_(), y), casting="no")
         assert join((x, x), dtype=np.int64, casting="unsafe").dtype == torch.int64
     for like in (np.zeros_like, np.ones_like, np.empty_like, lambda a, **options: np.full_like(a, 2.5, **options)):
         assert [like(x, order=order).stride() for order in "CFKA"] == [(3, 1), (1, 2), (3, 1), (3, 1)]
@@ -415,4 +441,4 @@ def test_nans_are_one_value() -> None:
 def test_dtypes_are_not_looked_over() -> None:
     assert np.corrcoef(torch.tensor(SQUARE), dtype=np.float32).dtype == torch.float32
     with pytest.raises(TypeError, match=r"numpy\.einsum: .*'dtype'"):
-        np.einsum("ij->i", torch.tensor(SQUARE), dtype=np.float32)
+        np.einsum("ij->i", torch.tensor(SQUARE, requires_grad=True), dtype=np.float32)

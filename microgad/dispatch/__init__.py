@@ -1,4 +1,7 @@
-"""NumPy's functions on Tensors: NumPy function -> operation, with NumPy's arguments and defaults, a table a family."""
+"""NumPy's functions on Tensors: NumPy function -> operation, with NumPy's arguments and defaults, a table a family.
+
+What is in no table computes on the arrays, as with PyTorch's Tensors, where that loses no gradient; else it refuses.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +42,10 @@ def answer(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, A
         return whole(inputs[0], **{"axis": 0, **kwargs})
     if method == "at" and not kwargs and indexing.at(ufunc, *inputs):
         return None
+    if method == "__call__" and not kwargs and _free(inputs):  # PyTorch's `__array_wrap__` makes Tensors of the results
+        results = ufunc(*_bare(inputs))
+        wrap = core.Tensor._made
+        return tuple(wrap(as_array(x)) for x in results) if ufunc.nout > 1 else wrap(as_array(results))
     options = f" with {', '.join(sorted(kwargs))}=" if kwargs else ""
     call = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     raise DtypeError(
@@ -50,6 +57,8 @@ def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What `__array_function__` answers."""
     op = FUNCTIONS.get(func)
     if op is None:
+        if _free((args, kwargs)):
+            return func(*_bare(args), **_bare(kwargs))
         name = f"{func.__module__}.{func.__name__}"
         raise DtypeError(f"{name} is not recorded on Tensors; use microgad's own operation, or tensor.detach().numpy()")
     if isinstance(kwargs.get("dtype"), str):  # NumPy takes names
@@ -62,15 +71,35 @@ def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         kwargs = {name: value for name, value in kwargs.items() if name != "out"}
     try:
         result = op(*args, **kwargs)
-    except TypeError as error:
+    except (TypeError, AttributeError) as error:
+        if out is None and _free((args, kwargs)):
+            return func(*_bare(args), **_bare(kwargs))
+        if isinstance(error, AttributeError):  # an array where there can be a Tensor alone
+            raise DtypeError(
+                f"numpy.{func.__name__}: is recorded of Tensors, not of lists or of arrays: {error}"
+            ) from error
         if error.__traceback__ is None or error.__traceback__.tb_next is not None:
             raise
         raise DtypeError(f"numpy.{func.__name__}: is not recorded on Tensors as it was called: {error}") from error
-    except AttributeError as error:  # an array where there can be a Tensor alone
-        raise DtypeError(
-            f"numpy.{func.__name__}: is recorded of Tensors, not of lists or of arrays: {error}"
-        ) from error
     return result if out is None else _written(func, out, result)
+
+
+def _free(x: Any) -> bool:
+    """Whether no gradient can be lost where arrays stand for the Tensors: none requires one, and all are NumPy's."""
+    if isinstance(x, core.Tensor):
+        return not x.requires_grad and isinstance(x.array, np.ndarray)
+    if isinstance(x, dict):
+        return all(map(_free, x.values()))
+    return not isinstance(x, (tuple, list)) or all(map(_free, x))
+
+
+def _bare(x: Any) -> Any:
+    """The arrays of Tensors, in tuples, lists and dicts too."""
+    if isinstance(x, core.Tensor):
+        return x.array
+    if isinstance(x, dict):
+        return {name: _bare(value) for name, value in x.items()}
+    return type(x)(map(_bare, x)) if type(x) in (tuple, list) else x
 
 
 @functools.cache
