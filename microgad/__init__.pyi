@@ -606,6 +606,7 @@ from .porting.rooms import __config__ as __config__
 from .porting.rooms import _dynamo as _dynamo
 from .porting.rooms import _inductor as _inductor
 from .porting.rooms import _jit_internal as _jit_internal
+from .porting.rooms import _vmap_internals as _vmap_internals
 from .porting.rooms import accelerator as accelerator
 from .porting.rooms import backends as backends
 from .porting.rooms import compiler as compiler
@@ -616,6 +617,7 @@ from .porting.rooms import fx as fx
 from .porting.rooms import hub as hub
 from .porting.rooms import jit as jit
 from .porting.rooms import library as library
+from .porting.rooms import masked as masked
 from .porting.rooms import mps as mps
 from .porting.rooms import multiprocessing as multiprocessing
 from .porting.rooms import overrides as overrides

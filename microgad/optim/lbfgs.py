@@ -281,3 +281,24 @@ def _kept(x: Any) -> Any:
     if isinstance(x, np.generic):
         x = np.array(x)
     return Tensor._made(x) if hasattr(x, "dtype") else x
+
+
+def _strong_wolfe(
+    obj_func: Any, x: Any, t: Any, d: Tensor, f: Any, g: Tensor, gtd: Any, c1: float = 1e-4, c2: float = 0.9,
+    tolerance_change: float = 1e-9, max_ls: int = 25,
+) -> tuple[Any, Tensor, Any, int]:  # fmt: skip
+    """The same of Tensors, as authors of optimizers call PyTorch's: loss, gradient, t, and how many were looked at."""
+
+    def at(t: Any) -> Point:
+        loss, grad = obj_func(x, t, d)
+        return Point(t, loss, grad.clone(), grad.dot(d))
+
+    best, looks = strong_wolfe(at, Point(0, f, g, gtd), t, float(d.abs().max()), max_ls, c1, c2, tolerance_change)
+    return best.loss, best.grad, best.t, looks
+
+
+def _cubic_interpolate(
+    x1: Any, f1: Any, g1: Any, x2: Any, f2: Any, g2: Any, bounds: tuple[Any, Any] | None = None
+) -> Any:
+    left, right = bounds or ((x1, x2) if x1 <= x2 else (x2, x1))
+    return _lowest(Point(x1, f1, None, g1), Point(x2, f2, None, g2), left, right)

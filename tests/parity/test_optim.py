@@ -1,6 +1,7 @@
 """optim: the same steps, state dicts, schedules, words and refusals as PyTorch's."""
 
 import copy
+import importlib
 import inspect
 from typing import Any
 
@@ -374,3 +375,29 @@ def test_lbfgs_remembers_under_the_same_names_in_the_same_order(iterations: int)
         return list(optimizer.state_dict()["state"][0])
 
     assert remembered(microgad) == remembered(torch)
+
+
+@pytest.mark.parametrize("far", [1e-3, 0.3, 20.0])
+def test_the_line_search_that_authors_of_optimizers_take(far: float) -> None:
+    """By name from torch.optim.lbfgs, of Tensors: where it ends, what is there, and how many points it looked at."""
+
+    def searched(lib: Any) -> list[Any]:
+        def valley(x: Any, t: Any, d: Any) -> Any:
+            p = (x + t * d).detach().requires_grad_()
+            loss = (1 - p[0]) ** 2 + 100 * (p[1] - p[0] ** 2) ** 2
+            loss.backward()
+            return loss.item(), p.grad
+
+        module = importlib.import_module(f"{lib.__name__}.optim.lbfgs")
+        x = lib.tensor([-1.2, 1.0], dtype=lib.float64)
+        loss, grad = valley(x, 0, x)
+        d = -grad / grad.norm()
+        found = module._strong_wolfe(valley, x, far, d, loss, grad, grad.dot(d))
+        assert isinstance(found[1], lib.Tensor)
+        lowest = [
+            module._cubic_interpolate(lib.tensor(0.0), 3.0, lib.tensor(-4.0), lib.tensor(2.0), 1.0, lib.tensor(3.0), b)
+            for b in (None, (0.0, 0.5))
+        ]
+        return [*map(float, (found[0], *found[1], found[2], *lowest)), found[3]]
+
+    np.testing.assert_allclose(searched(microgad), searched(torch), rtol=1e-6)

@@ -212,3 +212,14 @@ def test_only_tensors_and_numbers_are_looked_for() -> None:
     assert 1 in torch.ones(2)
     with pytest.raises(RuntimeError, match="only supports Tensor or scalar"):
         "a" in torch.ones(2)  # noqa: B015
+
+
+def test_no_tensor_is_a_masked_one() -> None:
+    assert not isinstance(torch.ones(2), torch.masked.MaskedTensor)
+    assert not torch.masked.is_masked_tensor(torch.ones(2))
+    with pytest.raises(NotImplementedError, match="masked_fill"):
+        torch.masked.masked_tensor(torch.ones(2), torch.tensor([True, False]))
+
+
+def test_vmap_under_its_older_name() -> None:
+    assert torch._vmap_internals._vmap(torch.dot, (0, None))(torch.eye(2), torch.tensor([3.0, 4.0])).tolist() == [3, 4]
