@@ -182,6 +182,9 @@ class _Custom(core.Function):
             raise AttributeError(name)
         return getattr(self.ctx, name)
 
+    def __repr__(self) -> str:
+        return f"<torch.autograd.function.{core.Function.name(self)} object at {id(self):#x}>"
+
     @property
     def saved_tensors(self) -> tuple[Tensor | None, ...]:
         """What is saved. Raises RuntimeError where backward has freed it."""
