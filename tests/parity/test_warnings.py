@@ -27,6 +27,10 @@ CALLS: dict[str, Callable[[Any, Any], Any]] = {
     "softmax": lambda t, F: F.softmax(t.ones(3)),
     "grid_sample": lambda t, F: F.grid_sample(t.ones(1, 1, 2, 2), t.zeros(1, 2, 2, 2)),
     "affine_grid": lambda t, F: F.affine_grid(t.ones(1, 2, 3), (1, 1, 3, 3)),
+    "where": lambda t, F: t.where(t.ones(1, dtype=t.uint8), 1.0, 2.0),
+    "index": lambda t, F: t.ones(2, 2)[[slice(1), 0]],
+    "scatter": lambda t, F: t.zeros(1).scatter(0, t.tensor([0]), t.ones(1), reduce="add"),
+    "lu_solve": lambda t, F: t.lu_solve(t.ones(1, 1), *t.linalg.lu_factor(t.ones(1, 1))),
 }
 # Those of PyTorch's point to a line of its own.
 OTHERS: dict[str, Callable[[Any, Any], Any]] = {

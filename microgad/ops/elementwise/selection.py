@@ -11,6 +11,7 @@ from ... import backend, dtypes, function
 from ...errors import ArgumentError, DtypeError
 from ...function import Function
 from ...naming import called
+from ...notices import once
 from .. import layouts
 from ..creation.numbers import number
 from ..out import into
@@ -317,6 +318,8 @@ def where(
             missing = "input" if input is None else "other"
             raise TypeError(f"where(): argument '{missing}' must be Tensor or Number, not NoneType")
         return tuple(function.Tensor._made(layouts.contiguous(i)) for i in np.nonzero(np.atleast_1d(condition.array)))
+    if isinstance(condition, function.Tensor) and condition.array.dtype == np.uint8:
+        once("where received a uint8 condition tensor, which is deprecated: use a boolean condition instead")
     return into(out, Where.apply(condition, input, other))
 
 

@@ -95,6 +95,7 @@ def sign(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, Sign.apply(input))
 
 
+@tensors_only
 def sgn(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """input / |input|, and 0 at 0: the sign, also of complex numbers. Source: torch.sgn.
 

@@ -28,6 +28,7 @@ def normalized(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
     uint8 counts as a mask, as in PyTorch. Raises IndexError for what is no index, and for negative steps.
     """
     if type(index) is list and any(isinstance(item, (*NESTED, function.Tensor)) for item in index):
+        once("Using a non-tuple sequence for multidimensional indexing is deprecated; use x[tuple(seq)]")
         index = tuple(index)
     items = [_item(item, x, keep) for item in (index if isinstance(index, tuple) else (index,))]
     if not BASIC.issuperset(map(type, items)) and any(map(backend.is_array, items)):

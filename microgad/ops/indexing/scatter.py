@@ -9,6 +9,7 @@ import numpy as np
 from ... import function
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...naming import called
+from ...notices import once
 from ..creation.numbers import number
 from ..out import into
 from ..spelling import numpy_spelling
@@ -59,6 +60,8 @@ def scatter_call(
         raise ArgumentError(f"scatter: reduce argument must be either add or multiply, got {reduce!r}")
     if (src is None) == (value is None):
         raise TypeError("scatter(): expected src or value, and not both")
+    if reduce is not None and isinstance(src, function.Tensor):
+        once("The reduce argument of torch.scatter with Tensor src is deprecated: use torch.scatter_reduce")
     source, where = operands("scatter", input, dim, index, value if src is None else src)
     if reduce == "multiply" and not isinstance(source, function.Tensor):
         source = function.Tensor._made(np.full_like(input.array, source, shape=where.shape))

@@ -469,4 +469,5 @@ def torch_lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Tensor
     >>> torch.lu_solve(torch.ones(1, 1), *torch.linalg.lu_factor(torch.tensor([[2.0]])))
     tensor([[0.5000]])
     """
+    once("torch.lu_solve is deprecated in favor of torch.linalg.lu_solve.")
     return lu_solve(LU_data, LU_pivots, b, out=out)
