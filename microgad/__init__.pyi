@@ -114,6 +114,7 @@ from .legacy import HalfTensor as HalfTensor
 from .legacy import IntTensor as IntTensor
 from .legacy import LongTensor as LongTensor
 from .legacy import ShortTensor as ShortTensor
+from .legacy import _has_compatible_shallow_copy_type as _has_compatible_shallow_copy_type
 from .legacy import set_default_tensor_type as set_default_tensor_type
 from .legacy import typename as typename
 from .limits import finfo as finfo

@@ -73,3 +73,8 @@ def typename(obj: Any) -> str:
     place = obj if hasattr(obj, "__qualname__") else type(obj)
     module = getattr(place, "__module__", None)
     return place.__qualname__ if module in (None, "builtins") else f"{module}.{place.__qualname__}"
+
+
+def _has_compatible_shallow_copy_type(input: Tensor, from_: Tensor) -> bool:
+    """Whether the one can take the other's memory over, which any can."""
+    return True

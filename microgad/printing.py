@@ -83,7 +83,7 @@ def get_printoptions() -> dict[str, Any]:
 def format_tensor(
     array: Any,
     *,
-    prefix: str = "tensor(",
+    kind: type = object,
     default_dtype: str = "torch.float32",
     device: str | None = None,
     requires_grad: bool = False,
@@ -93,7 +93,8 @@ def format_tensor(
 
     The dtype is named unless it follows from what is printed: `default_dtype`, the complex type that goes with it,
     int64 and bool do. `device` is the device to name, "cuda:0", or None to name none. `grad_fn` is the name of the
-    node that made the tensor, "MulBackward0"; with one, `requires_grad` goes without saying.
+    node that made the tensor, "MulBackward0"; with one, `requires_grad` goes without saying. `kind` is the Tensor's
+    class: a program's own goes by its name, and says so if it is a Parameter's.
 
     >>> print(format_tensor(np.float32([[1, 2], [3, -4.5]]), grad_fn="MulBackward0"))
     tensor([[ 1.0000,  2.0000],
@@ -119,6 +120,8 @@ def format_tensor(
     elif requires_grad:
         suffixes.append("requires_grad=True")
 
+    own = not kind.__module__.startswith(("microgad.", "builtins"))
+    prefix = f"{kind.__name__}(" if own else "tensor("
     indent = len(prefix)
     text = prefix + format_array(array, indent)
     column = len(text) - (text.rfind("\n") + 1) + len(", ")  # PyTorch counts the first comma twice
@@ -129,7 +132,8 @@ def format_tensor(
         else:
             text += ", " + suffix
             column += len(", ") + len(suffix)
-    return text + ")"
+    learnt = own and any(cls.__module__ == "microgad.parameter" for cls in kind.__mro__)
+    return f"Parameter({text}))" if learnt else text + ")"
 
 
 def format_array(array: Any, indent: int = 0) -> str:

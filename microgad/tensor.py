@@ -285,13 +285,13 @@ class Tensor(Methods):
         return format(self.detach().item(), spec) if plain else object.__format__(self, spec)
 
     def __repr__(self) -> str:
-        grad_fn = None if self.grad_fn is None else Function.name(self.grad_fn)
         return printing.format_tensor(
             self.array,
+            kind=type(self),
             default_dtype=repr(dtypes.get_default_dtype()),
             device=str(self.device) if self.is_cuda else None,
             requires_grad=self.requires_grad,
-            grad_fn=grad_fn,
+            grad_fn=None if self.grad_fn is None else Function.name(self.grad_fn),
         )
 
     def __hash__(self) -> int:

@@ -115,7 +115,7 @@ MUL = "       grad_fn=<MulBackward0>)"
         (float32([0.5]), {"requires_grad": True}, "tensor([0.5000], requires_grad=True)"),
         (float32([0.5]), {"requires_grad": True, "grad_fn": "Mul"}, "tensor([0.5000], grad_fn=<Mul>)"),
         (float32([0.5]), {"device": "cuda:0"}, "tensor([0.5000], device='cuda:0')"),
-        (float32([0.5]), {"prefix": "Weight("}, "Weight([0.5000])"),
+        (float32([0.5]), {"kind": type("Weight", (), {"__module__": "program"})}, "Weight([0.5000])"),
         (float32([0.5]), {"default_dtype": "torch.float64"}, "tensor([0.5000], dtype=torch.float32)"),
         (np.array([0.5]), {}, "tensor([0.5000], dtype=torch.float64)"),
         (np.array([0.5]), {"default_dtype": "torch.float64"}, "tensor([0.5000])"),

@@ -138,6 +138,11 @@ class Conversion:
         made.version = self._counter()
         return made
 
+    @staticmethod
+    def _make_subclass(cls: Any, data: Tensor, require_grad: Any = False) -> Any:
+        """The same memory off the graph, as a leaf of a subclass: what `__new__` of PyTorch's subclasses returns."""
+        return data.detach().as_subclass(cls).requires_grad_(require_grad)
+
     def set_(self: Tensor, source: Any = None, storage_offset: Any = 0, size: Any = None, stride: Any = None) -> Tensor:
         """Show the memory of source, a Tensor or a storage, from now on: all of it as it is, or what the rest says.
 

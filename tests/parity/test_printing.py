@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import microgad
 from microgad.printing import format_tensor, get_printoptions, set_printoptions
 
 torch = pytest.importorskip("torch")
@@ -97,3 +98,25 @@ def test_prints_as_pytorch_does_under_any_options(
     array: Any, chosen: dict[str, Any], default_dtype: str, recorded: str
 ) -> None:
     check(array, chosen, default_dtype, recorded)
+
+
+def test_a_program_s_own_class_goes_by_its_name() -> None:
+    """Of what `as_subclass` and `_make_subclass` make, and of parameters; other classes are PyTorch's own."""
+
+    def printed(library: Any) -> list[str]:
+        class Masked(library.Tensor):  # type: ignore[name-defined, misc]
+            pass
+
+        class Angle(library.nn.Parameter):  # type: ignore[name-defined, misc]
+            pass
+
+        x = library.arange(12.0).reshape(2, 6)
+        kinds = [
+            x.as_subclass(Masked), library.Tensor._make_subclass(Masked, x, True), Angle(x), library.nn.Parameter(x),
+            library.Tensor._make_subclass(Angle, x), library.zeros(0).as_subclass(Masked),
+        ]  # fmt: skip
+        leaf = library.Tensor._make_subclass(Masked, x, True)
+        assert (type(leaf), leaf.is_leaf, leaf.requires_grad) == (Masked, True, True)
+        return [*map(repr, kinds), library.Tensor.__repr__(Angle(x))]
+
+    assert printed(microgad) == printed(torch)
