@@ -67,6 +67,7 @@ from .cuda import Stream as Stream
 from .devices import device as device
 from .devices import get_default_device as get_default_device
 from .devices import set_default_device as set_default_device
+from .distributions.reparameterized import _standard_gamma as _standard_gamma
 from .dtypes import can_cast as can_cast
 from .dtypes import complex64 as complex64
 from .dtypes import complex128 as complex128
@@ -114,6 +115,7 @@ from .legacy import HalfTensor as HalfTensor
 from .legacy import IntTensor as IntTensor
 from .legacy import LongTensor as LongTensor
 from .legacy import ShortTensor as ShortTensor
+from .legacy import _cast_Long as _cast_Long
 from .legacy import _has_compatible_shallow_copy_type as _has_compatible_shallow_copy_type
 from .legacy import set_default_tensor_type as set_default_tensor_type
 from .legacy import typename as typename

@@ -78,3 +78,8 @@ def typename(obj: Any) -> str:
 def _has_compatible_shallow_copy_type(input: Tensor, from_: Tensor) -> bool:
     """Whether the one can take the other's memory over, which any can."""
     return True
+
+
+def _cast_Long(input: Tensor, non_blocking: bool = False) -> Tensor:
+    """In int64."""
+    return input.long()

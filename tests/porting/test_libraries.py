@@ -223,3 +223,21 @@ def test_no_tensor_is_a_masked_one() -> None:
 
 def test_vmap_under_its_older_name() -> None:
     assert torch._vmap_internals._vmap(torch.dot, (0, None))(torch.eye(2), torch.tensor([3.0, 4.0])).tolist() == [3, 4]
+
+
+def test_a_module_has_other_parameters_while_it_lasts() -> None:
+    layer = torch.nn.Linear(2, 1)
+    own = layer.weight
+    with torch.nn.utils.stateless._reparametrize_module(layer, {"weight": torch.ones(1, 2), "bias": torch.zeros(1)}):
+        assert layer(torch.tensor([3.0, 4.0])).tolist() == [7.0]
+    assert layer.weight is own
+
+
+def test_names_that_flows_take_from_inside() -> None:
+    concentration = torch.tensor([0.5, 3.0], requires_grad=True)
+    torch.manual_seed(0)
+    drawn = torch._standard_gamma(concentration)
+    torch.manual_seed(0)
+    assert drawn.tolist() == torch.distributions.Gamma(concentration, 1.0).rsample().tolist()
+    assert torch._cast_Long(torch.tensor([1.5])).tolist() == [1]
+    assert torch._has_compatible_shallow_copy_type(drawn, drawn)

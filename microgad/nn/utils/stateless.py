@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from ...lazy import absent as _absent
+from ...tensor import Tensor
 from .. import stateless
 from ..module import Module
 
@@ -18,6 +21,13 @@ def functional_call(module: Module, parameters_and_buffers: Any, *args: Any, **o
         stacklevel=2,
     )
     return stateless.functional_call(module, parameters_and_buffers, *args, **options)
+
+
+def _reparametrize_module(
+    module: Module, parameters_and_buffers: Mapping[str, Tensor], *, tie_weights: bool = False, strict: bool = False
+) -> AbstractContextManager[None]:
+    """The module with these Tensors, while it lasts; libraries take it from here."""
+    return stateless._exchanged(module, parameters_and_buffers, tie_weights, strict)
 
 
 _absent(globals())
