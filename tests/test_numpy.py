@@ -378,9 +378,24 @@ def test_what_is_in_no_table_computes_on_arrays_where_no_gradient_is_lost() -> N
     assert (values.tolist(), places.tolist()) == ([1, 3], [1, 0])
     spaces = np.spacing(x)  # a ufunc gives Tensors
     compare(spaces, np.spacing(VECTOR))
+    with pytest.raises(TypeError, match="nanargmax is not recorded"):  # what is written there, backward wouldn't notice
+        np.nanargmax(x, out=torch.tensor(0))
     for function in (np.spacing, lambda x: np.convolve(x, x), lambda x: np.unique(x, return_index=True)):
         with pytest.raises(TypeError, match="is not recorded on Tensors"):
             function(x.requires_grad_())
+
+
+@pytest.mark.parametrize(
+    ("shape", "value", "wrap"), [((3, 3), 5.0, False), ((7, 2), 5.0, True), ((2, 4), [1, 2], False)]
+)
+def test_a_filled_diagonal_is_noticed_by_backward(shape, value, wrap) -> None:
+    x, expected = torch.ones(*shape), np.ones(shape)
+    y = torch.ones(*shape, requires_grad=True) * x
+    np.fill_diagonal(x, value, wrap)
+    np.fill_diagonal(expected, value, wrap)
+    assert x.tolist() == expected.tolist()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
 
 
 @pytest.mark.host("arrays of NumPy's beside Tensors")

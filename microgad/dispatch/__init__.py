@@ -57,7 +57,7 @@ def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What `__array_function__` answers."""
     op = FUNCTIONS.get(func)
     if op is None:
-        if _free((args, kwargs)):
+        if _free((args, kwargs)) and "out" not in kwargs and len(args) <= _place_of_out(func):
             return func(*_bare(args), **_bare(kwargs))
         name = f"{func.__module__}.{func.__name__}"
         raise DtypeError(f"{name} is not recorded on Tensors; use microgad's own operation, or tensor.detach().numpy()")
@@ -108,7 +108,7 @@ def _place_of_out(func: Any) -> int:
     try:
         parameters = inspect.signature(func).parameters.values()
     except ValueError:  # NumPy didn't say before version 2.4
-        parameters = inspect.signature(FUNCTIONS[func]).parameters.values()
+        parameters = inspect.signature(FUNCTIONS.get(func, lambda: None)).parameters.values()
     by_place = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return by_place.index("out") if "out" in by_place else sys.maxsize
 

@@ -76,6 +76,13 @@ def _putmask(a: Any, mask: Any, values: Any) -> None:
     a.put_(creation.finished(chosen), _repeated(values, a.numel(), a)[chosen])
 
 
+def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
+    places = np.arange(a.numel()).reshape(a.shape)
+    np.fill_diagonal(places, -1, wrap)  # with its errors
+    chosen = np.flatnonzero(places == -1)
+    a.put_(creation.finished(chosen), _repeated(val, chosen.size, a))
+
+
 def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
     src = src if isinstance(src, core.Tensor) else creation.as_tensor(src)
     if not np.can_cast(src.array.dtype, dst.array.dtype, casting):  # type: ignore[arg-type]
@@ -102,6 +109,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.put_along_axis: _put_along_axis,
     np.place: _place,
     np.putmask: _putmask,
+    np.fill_diagonal: _fill_diagonal,
     np.copyto: _copyto,
     np.unravel_index: _unravel_index,
 }

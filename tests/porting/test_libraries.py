@@ -121,6 +121,7 @@ def test_more_operations_over_lists() -> None:
         (lambda x, a, b: torch.addmv(2, x[0], 3, a, b[0]), 38),
     ],
 )
+@pytest.mark.filterwarnings("ignore:numbers before the Tensors")
 def test_factors_before_tensors(call: Any, expected: float) -> None:
     """As programs of before 2020 have them."""
     x, a, b = torch.ones(2, 2), torch.full((2, 2), 2.0), torch.full((2, 2), 3.0)
