@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import microgad
+from microgad import notices
 
 torch = pytest.importorskip("torch")
 from .both import room  # noqa: E402
@@ -56,8 +57,11 @@ def test_it_is_of_the_same_class(name: str) -> None:
 
 
 def warned(call: Callable[[Any, Any], Any], t: Any) -> warnings.WarningMessage:
+    torch.set_warn_always(True)  # also of what another test has led to
+    notices.once.cache_clear()
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         call(t, t.nn.functional)
+    torch.set_warn_always(False)
     (warning,) = found
     return warning

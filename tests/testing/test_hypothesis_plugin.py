@@ -67,6 +67,7 @@ def test_the_profile_is_registered():
     assert profile.print_blob
 
 
+@pytest.mark.filterwarnings("ignore:`NLLLoss2d` is deprecated")
 @pytest.mark.parametrize("cls", LAYERS, ids=lambda cls: cls.__name__)
 def test_every_layer_has_a_strategy_of_its_own(cls):
     @settings(max_examples=20, database=None)
