@@ -80,7 +80,7 @@ def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     places = np.arange(a.numel()).reshape(a.shape)
     np.fill_diagonal(places, -1, wrap)  # with its errors
     chosen = np.flatnonzero(places == -1)
-    a.put_(creation.finished(chosen), _repeated(val, chosen.size, a))
+    a.put_(creation.finished(chosen, a.device), _repeated(val, chosen.size, a))
 
 
 def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
