@@ -14,6 +14,7 @@ AT_ONCE = [
     "test_nn_utils.py",
     "test_refused_arguments.py",
     "test_rnn.py",
+    "test_saved_values.py",
     "test_transformer.py",
     "test_truth_values.py",
 ]
