@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # Klambauer et al. (2017)
 
 
-# Exponents are held above these: what they give is nothing, and products with subnormal numbers take 20 times as long.
-SMALLEST = {np.dtype(np.float16): -10.0, np.dtype(np.float32): -80.0, np.dtype(np.float64): -640.0}
+# Beyond these eˣ changes nothing or overflows, or is subnormal: products with such numbers take 20 times as long.
+REACH = {np.dtype(np.float16): 10.0, np.dtype(np.float32): 80.0, np.dtype(np.float64): 640.0}
 
 
 class Elu(Function):
@@ -107,20 +107,22 @@ class Silu(Function):
             return by_blocks(silu, x)
 
     def grad_x(self, grad, x):
-        """With e = e⁻ˣ: grad (1 + x e / (1 + e)) / (1 + e)."""
+        """With s = eˣ / (1 + eˣ): grad s (1 + x / (1 + eˣ)), each with all its digits."""
+        reach = REACH.get(x.dtype)
 
         def slope(out: Any, grad: Any, x: Any) -> None:
-            x = _held(x)
-            np.negative(x, out=out)
-            np.exp(out, out=out)
-            below = out + 1
-            out /= below
-            out *= x
-            out += 1
-            out /= below
+            held = x if reach is None else np.clip(x, -reach, reach)
+            np.exp(held, out=out)
+            rest = out + 1
+            np.divide(1, rest, out=rest)
+            out *= rest
+            rest *= held
+            rest += 1
+            out *= rest
             out *= grad
 
-        return by_blocks(slope, grad, x)
+        with np.errstate(over="ignore"):  # of complex numbers
+            return by_blocks(slope, grad, x)
 
     def decomposition(self, x):
         return x * Sigmoid.apply(x)
@@ -212,24 +214,25 @@ class GeluTanh(Function):
         return by_blocks(gelu, x)
 
     def grad_x(self, grad, x):
-        """With e = e⁻²ᵘ: grad (1 + x 2u' e / (1 + e)) / (1 + e)."""
-        reach = 9.5 if x.dtype == np.float32 else 20.0  # beyond, nothing changes, and e⁻²ᵘ overflows
+        """With s = e²ᵘ / (1 + e²ᵘ): grad s (1 + 2u' x / (1 + e²ᵘ)), and 2u' x = 6u - 4 √(2/π) x."""
+        reach = 9.5 if x.dtype == np.float32 else 20.0  # beyond, nothing changes, and e²ᵘ overflows
 
         def slope(out: Any, grad: Any, x: Any) -> None:
             held = np.clip(x, -reach, reach)
-            e = np.square(held)
-            e *= -2 * CUBE
-            e -= 2 * SLOPE
-            np.multiply(e, held, out=out)  # -2u, of which x 2u' is made
-            np.exp(out, out=e)
-            out *= -3
+            u = np.square(held)
+            u *= 2 * CUBE
+            u += 2 * SLOPE
+            u *= held  # 2u
+            np.exp(u, out=out)
+            rest = out + 1
+            np.divide(1, rest, out=rest)
+            out *= rest
+            u *= 3
             held *= 4 * SLOPE
-            out -= held
-            out *= e
-            e += 1
-            out /= e
-            out += 1
-            out /= e
+            u -= held
+            u *= rest
+            u += 1
+            out *= u
             out *= grad
 
         return by_blocks(slope, grad, x)
@@ -237,14 +240,6 @@ class GeluTanh(Function):
     def decomposition(self, x):
         u = np.clip(x, -30, 30)
         return x * Sigmoid.apply(u * (2 * CUBE * u * u + 2 * SLOPE))
-
-
-def _held(x: Any) -> Any:
-    """x from where on exp(x) is a number with all its digits; complex numbers as they are."""
-    limit = SMALLEST.get(x.dtype)
-    if limit is None:
-        return x
-    return np.maximum(x, limit) if math.prod(x.shape) < 5000 else np.clip(x, limit, math.inf)  # NumPy's faster one
 
 
 SLOPE = math.sqrt(2 / math.pi)
