@@ -17,15 +17,11 @@ from .function import Function, Leaf, Output, Packed
 from .state import Backward, State
 
 _PLAIN = frozenset((list, tuple, type(None)))  # what `kept` is where nothing is Packed
+_FLOAT32 = np.dtype("float32")  # the most common one, known without asking for its kind
 
 
-class Pending:
-    """The gradient that a node has gathered so far. Owned: a fresh array, that nobody else will read or write."""
-
-    __slots__ = ("grad", "node", "owned")
-    node: Function
-    grad: Any
-    owned: bool
+# A node, the gradient that it has gathered so far, and whether that is a fresh array that nobody else reads or writes.
+Pending = list[Any]
 
 
 def run(
@@ -51,7 +47,11 @@ def run(
 
     for node, seed in zip(roots, seeds, strict=True):
         if wanted is None or node.number in wanted:
-            _send(heap, pending, node, seed, False, create_graph)
+            if node.number in pending:
+                _add(pending[node.number], seed, create_graph)
+            else:
+                heappush(heap, -node.number)
+                pending[node.number] = [node, seed, False]
 
     outer = state.current()
     observer = outer.observer
@@ -63,8 +63,7 @@ def run(
     try:
         while heap:
             number = -heappop(heap)
-            waiting = pending.pop(number)
-            node, grad, owned = waiting.node, waiting.grad, waiting.owned
+            node, grad, owned = pending.pop(number)
             if node.hooks:
                 grad, owned = _call_hooks(node, grad), False
             if number in ends:
@@ -72,7 +71,7 @@ def run(
             kind = type(node)
             if kind is Leaf:
                 if wanted is None:
-                    _accumulate(node, grad, owned, create_graph)  # type: ignore[arg-type]
+                    _accumulate(node, grad, owned, create_graph)
                 continue
             edges = node.edges
             if kind is Output:
@@ -82,11 +81,10 @@ def run(
                 continue
             if type(grad) is list:  # a node of several results: those that nobody used have gradient zero
                 grad = _with_zeros(node, grad) if node.materializes else tuple(grad)
-            if wanted is None:
-                needs = [edge is not None for edge in edges]
-            else:
-                needs = [edge is not None and edge.number in wanted for edge in edges]
-                if True not in needs:
+            onward = edges
+            if wanted is not None:
+                onward = [edge if edge is not None and edge.number in wanted else None for edge in edges]
+                if onward.count(None) == len(onward):
                     continue
             packed = node.kept
             if type(packed) not in _PLAIN:
@@ -96,15 +94,20 @@ def run(
             if create_graph:
                 inner = state.variable.set(State(True, node.path, observer, True, outer.holomorphic))
                 try:
-                    gradients = derive(node, grad, needs, create_graph)
+                    gradients = derive(node, grad, onward, create_graph)
                 finally:
                     state.variable.reset(inner)
             else:
-                gradients = derive(node, grad, needs, create_graph)
+                gradients = derive(node, grad, onward, create_graph)
             for i, g in enumerate(gradients):
-                if g is not None and needs[i]:
+                edge = onward[i]
+                if g is not None and edge is not None:
                     g, owned = _fit(node, i, g, grad, gradients, create_graph)
-                    _send(heap, pending, edges[i], g, owned, create_graph)
+                    if edge.number in pending:
+                        _add(pending[edge.number], g, create_graph)
+                    else:
+                        heappush(heap, -edge.number)
+                        pending[edge.number] = [edge, g, owned]
             if observer is not None:
                 observer.backward(node, gradients)
             node.kept = packed
@@ -117,21 +120,11 @@ def run(
     return found
 
 
-def _send(
-    heap: list[int], pending: dict[int, Pending], node: Function, grad: Any, owned: bool, create_graph: bool
-) -> None:
-    """Add a gradient to what waits for a node."""
-    number = node.number
-    waiting = pending.get(number)
-    if waiting is None:
-        heappush(heap, -number)
-        pending[number] = waiting = Pending()
-        waiting.node, waiting.grad, waiting.owned = node, grad, owned
-    elif waiting.owned and not create_graph:
-        waiting.grad += grad
+def _add(waiting: Pending, grad: Any, create_graph: bool) -> None:
+    if waiting[2] and not create_graph:
+        waiting[1] += grad
     else:
-        waiting.grad = _sum(waiting.grad, grad)
-        waiting.owned = True
+        waiting[1:] = _sum(waiting[1], grad), True
 
 
 def _copy(grad: Any) -> Any:
@@ -145,8 +138,8 @@ def _sum(a: Any, b: Any) -> Any:
     return backend.as_array(total) if isinstance(total, np.generic) else total  # of 0-d arrays
 
 
-def derive(node: Function, grad: Any, needs: list[bool], create_graph: bool) -> list[Any]:
-    """The gradients of a node's inputs; None where not needed.
+def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_graph: bool) -> list[Any]:
+    """The gradients of a node's inputs, None for those whose edge isn't among those that lead onward.
 
     Derivatives are written as of real numbers, or holomorphic functions: grad · f'. PyTorch's gradient of a complex
     number points uphill, grad · conj(f'), which is conj(conj(grad) · f').
@@ -164,29 +157,37 @@ def derive(node: Function, grad: Any, needs: list[bool], create_graph: bool) -> 
     plan = node.plan
     if create_graph:
         if plan.decomposition is not None:
-            return _derive_by_decomposition(node, grad, needs)
+            return _derive_by_decomposition(node, grad, onward)
         kept = _as_tensors(node)
-    gradients: list[Any] = [None] * len(needs)
+    gradients: list[Any] = [None] * len(onward)
     dtype = node.dtype
-    if (any(d.kind == "c" for d in dtype) if type(dtype) is list else dtype.kind == "c") and _conjugates(node):
+    if dtype is not _FLOAT32 and _complex(dtype) and _conjugates(node):
         grad = tuple(map(_conjugate, grad)) if type(grad) is tuple else _conjugate(grad)
     if plan.joint is not None:
         derivative, positions = plan.joint
-        node.needs = tuple(needs)
+        node.needs = tuple(edge is not None for edge in onward)
         result = derivative(node, grad, *[kept[j] for j in positions])
         gradients = list(result) if type(result) in (tuple, list) else [result]
-        if len(gradients) != len(needs):
-            raise errors.ShapeError(f"{_name(node)}: backward gave {len(gradients)} gradients for {len(needs)} inputs")
+        if len(gradients) != len(onward):
+            raise errors.ShapeError(f"{_name(node)}: backward gave {len(gradients)} gradients for {len(onward)} inputs")
     else:
         for i, derivative, positions in plan.derivatives:
-            if needs[i]:
-                gradients[i] = derivative(node, grad, *[kept[j] for j in positions])
-    for i, edge in enumerate(node.edges):
-        if edge is not None and edge.dtype.kind == "c" and gradients[i] is not None and _conjugates(node):
+            if onward[i] is not None:
+                # Where one value or none is read, by position: f(*values) takes as long as a small product.
+                if not positions:
+                    gradients[i] = derivative(node, grad)
+                elif len(positions) == 1:
+                    gradients[i] = derivative(node, grad, kept[positions[0]])
+                else:
+                    gradients[i] = derivative(node, grad, *[kept[j] for j in positions])
+    for i, edge in enumerate(onward):
+        if edge is None or edge.dtype is _FLOAT32 or edge.dtype.kind != "c":
+            continue
+        if gradients[i] is not None and _conjugates(node):
             gradients[i] = _conjugate(gradients[i])
     if create_graph:
         for i, g in enumerate(gradients):
-            if needs[i] and g is not None and not isinstance(g, function.Tensor):
+            if onward[i] is not None and g is not None and not isinstance(g, function.Tensor):
                 raise errors.GraphError(
                     f"{_name(node)}: its derivative for {_input(node, i)} returned a bare {type(g).__name__} "
                     "under create_graph: somewhere in it the gradient was taken off the graph"
@@ -194,6 +195,10 @@ def derive(node: Function, grad: Any, needs: list[bool], create_graph: bool) -> 
             if node.flat is not None and g is not None:
                 gradients[i] = node.flat.apply(g, function.Tensor._made(g.array, node if plan.out else node.edges[i]))
     return gradients
+
+
+def _complex(dtype: Any) -> bool:
+    return any(d.kind == "c" for d in dtype) if type(dtype) is list else dtype.kind == "c"
 
 
 def _conjugates(node: Function) -> bool:
@@ -210,8 +215,8 @@ def free(node: Function) -> None:
     """Let go of what a node kept, and of the arrays among its settings; its edges and its facts stay, to be drawn."""
     if node.kept or isinstance(node.kept, Packed):
         node.kept, node.seen = None, ()
-    settings = vars(node)
-    if settings:
+    if node.has_settings:
+        settings = vars(node)
         for name, value in list(settings.items()):
             if backend.is_array(value) or (type(value) is tuple and any(map(backend.is_array, value))):
                 del settings[name]
@@ -282,10 +287,10 @@ def _gather(heap: list[int], pending: dict[int, Pending], parent: Function, inde
     waiting = pending.get(parent.number)
     if waiting is None:
         heappush(heap, -parent.number)
-        waiting = pending[parent.number] = Pending()
-        waiting.node, waiting.grad, waiting.owned = parent, [None] * len(parent.shape), False
-    held = waiting.grad[index]  # from another Output of the same result, which a derivative read
-    waiting.grad[index] = grad if held is None else _sum(held, grad)
+        waiting = pending[parent.number] = [parent, [None] * len(parent.shape), False]
+    grads = waiting[1]
+    held = grads[index]  # from another Output of the same result, which a derivative read
+    grads[index] = grad if held is None else _sum(held, grad)
 
 
 def _with_zeros(node: Function, grads: list[Any]) -> tuple[Any, ...]:
@@ -343,7 +348,7 @@ def _as_tensors(node: Function) -> list[Any]:
     return [*tensors, *kept[len(tensors) :]]
 
 
-def _derive_by_decomposition(node: Function, grad: Any, needs: list[bool]) -> list[Any]:
+def _derive_by_decomposition(node: Function, grad: Any, onward: Sequence[Function | None]) -> list[Any]:
     """Derivatives of every order: the same operation in plain calls, from fresh copies of the inputs to its result.
 
     Fresh, so that the derivatives are partial ones even where one Tensor comes in twice, or one depends on another.
@@ -359,7 +364,7 @@ def _derive_by_decomposition(node: Function, grad: Any, needs: list[bool]) -> li
                 kept[j] = starts[i] = Identity.apply(kept[j])
     out = decomposition(node, *[kept[j] for j in positions])
     outs, grads = (out, grad) if type(out) is tuple else ((out,), (grad,))
-    wanted = [i for i in starts if needs[i]]
+    wanted = [i for i in starts if onward[i] is not None]
     pairs = [(y, g) for y, g in zip(outs, grads, strict=True) if y.node is not None]
     found = run(
         [y.node for y, _ in pairs],
@@ -368,7 +373,7 @@ def _derive_by_decomposition(node: Function, grad: Any, needs: list[bool]) -> li
         retain_graph=True,
         create_graph=True,
     )
-    gradients: list[Any] = [None] * len(needs)
+    gradients: list[Any] = [None] * len(onward)
     for i in wanted:
         g = found.get(starts[i].node.number)
         gradients[i] = g if g is None or node.flat is None else node.flat.apply(g, starts[i])

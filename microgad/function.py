@@ -62,6 +62,7 @@ class Function:
     materializes: ClassVar[bool] = True  # whether gradients of results that nobody used are zeros, or None
     flat: ClassVar[type[Function] | None] = None  # joins a derivative to the input, by which it changes not at all
     conjugates: ClassVar[bool] = True  # whether the engine makes PyTorch's complex gradients of its derivatives
+    has_settings: ClassVar[bool] = False  # whether a node of it has been given any
     constants: ClassVar[tuple[str, ...]] = ()  # intermediates that don't depend on the inputs' values: masks, indices
 
     # Worked out when the class is defined:
@@ -329,6 +330,8 @@ class Function:
         raise errors.DtypeError(f"{cls.__name__}: expected a Tensor, an array or a number, got {type(x).__name__}")
 
     def _set(self, settings: dict[str, Any]) -> None:
+        if not self.has_settings:
+            type(self).has_settings = True
         if _PLAIN.issuperset(map(type, settings.values())):
             self.__dict__.update(settings)
             return

@@ -39,7 +39,8 @@ def between_hooks(node: Function, grad: Any) -> tuple[Any, ...]:
     given = grads if recorded else _arrays(grads)
     node.plan = plan.own
     try:
-        found = engine.derive(node, given if several else given[0], list(node.needs), recorded)
+        onward = [edge if need else None for edge, need in zip(node.edges, node.needs, strict=True)]
+        found = engine.derive(node, given if several else given[0], onward, recorded)
     finally:
         node.plan = plan
     results = _tensors(found)
