@@ -189,6 +189,8 @@ def wrapped(number: int, to: np.dtype[Any]) -> int:
 
 def promote_floating(arrays: list[Any]) -> list[Any]:
     """As `promote`, then integers and booleans to the default floating dtype: for division, exp and their like."""
+    if len(arrays) == 1 and type(arrays[0]) is np.ndarray and arrays[0].dtype.kind == "f":
+        return arrays
     promoted = promote(arrays)
     for x in promoted:
         if hasattr(x, "dtype") and x.dtype.kind not in "fc":

@@ -417,13 +417,21 @@ class Function:
 
     def _keep(self, plan: Plan, inputs: Sequence[Any], arrays: list[Any], results: Any) -> None:
         """Keep what the derivatives will read, and at which versions."""
-        self.kept = kept = [arrays[i] for i in plan.inputs]
-        watched = [inputs[i] for i in plan.inputs if isinstance(inputs[i], Tensor)]
+        kept: list[Any] = []
+        seen: list[Any] = []
+        self.kept, self.seen = kept, seen
+        for i in plan.inputs:
+            kept.append(arrays[i])
+            x = inputs[i]
+            if isinstance(x, Tensor):
+                counter = x.version or x._counter()
+                seen += counter, counter[0]
         if plan.out:
             several = type(results) is tuple
             kept.append(tuple(r.array for r in results) if several else results.array)
-            watched += results if several else (results,)
-        self.seen = [x for counter in [tensor._counter() for tensor in watched] for x in (counter, counter[0])]
+            for x in results if several else (results,):
+                counter = x.version or x._counter()
+                seen += counter, counter[0]
         if plan.hides:
             self._hide_computed(plan)
 

@@ -106,7 +106,8 @@ def within(where: Any, size: int) -> Any:
 def take(x: Any, index: Any) -> Any:
     """x[index]: a view where the index is basic."""
     if is_basic(index):
-        return backend.as_array(x[index])
+        view = x[index]
+        return view if type(view) is np.ndarray else backend.as_array(view)
     if type(index) is not tuple:
         return np.take(x, index)
     if backend.is_gpu(x) or not x.flags.c_contiguous or _count(index) < FEW:

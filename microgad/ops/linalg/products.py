@@ -38,10 +38,10 @@ class MatMul(Function):
         return layouts.contiguous(np.matmul(a, b))
 
     def grad_a(self, grad, b):
-        return np.matmul(grad, np.swapaxes(b, -1, -2))
+        return np.matmul(grad, b.swapaxes(-1, -2))
 
     def grad_b(self, grad, a):
-        return np.matmul(np.swapaxes(a, -1, -2), grad)
+        return np.matmul(a.swapaxes(-1, -2), grad)
 
 
 class Linear(Function):
