@@ -207,9 +207,9 @@ class GeluTanh(Function):
             out += SLOPE
             out *= x
             np.tanh(out, out=out)
-            half = 0.5 * x
-            out *= half
-            out += half
+            out *= 0.5
+            out += 0.5
+            out *= x
 
         return by_blocks(gelu, x)
 
