@@ -74,7 +74,7 @@ REASONS = {
         cuda.* accelerator.* Stream Event OutOfMemoryError Tensor.record_stream
     """,
     "it is a prototype in PyTorch; masked_fill, masked_select, where, nansum and nanmean are here": "masked*",
-    "no __torch_function__ is called; operations are subclasses of Function": """
+    "subclasses of Tensor and modes are asked by __torch_function__; operations are subclasses of Function": """
         overrides* *has_torch_function* *handle_torch_function
     """,
     "inputs are drawn by testing.strategies; utils.benchmark has Timer, Measurement and Compare": """

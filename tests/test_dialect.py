@@ -13,7 +13,7 @@ import pytest
 
 from microgad import dispatch
 
-METHODS = {"reshape", "sum", "mean"}
+METHODS = {"reshape", "sum", "mean", "swapaxes"}
 ATTRIBUTES = {"ndim", "shape", "dtype", "T"}
 # What NumPy's protocols don't dispatch, or what detaches.
 NEVER = {

@@ -22,7 +22,7 @@ FLOORS = [
     ["backend", "dtypes", "printing", "generator"],
     ["plan", "limits", "naming", "placement", "stand_ins", "torch_names", "unheld"],
     ["function"],
-    ["engine"],
+    ["engine", "overriding"],
     ["ops"],
     ["storage"],
     ["dispatch", "methods"],

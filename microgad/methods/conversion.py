@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import numbers
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .. import backend, dtypes, errors, formats
 from .. import function as core
@@ -13,12 +14,12 @@ from ..lazy import Room
 from .forms import spelled
 
 if TYPE_CHECKING:
-    from .. import storage
+    from .. import overriding, storage
     from ..ops import facts, movement
     from ..stand_ins import Device, Dtype
     from ..tensor import Tensor
 else:
-    storage = Room("microgad.storage")
+    overriding, storage = Room("microgad.overriding"), Room("microgad.storage")
     facts = Room("microgad.ops.facts")
     movement = Room("microgad.ops.movement")
 
@@ -137,6 +138,22 @@ class Conversion:
         made = cls._made(self.array, self.node)
         made.version = self._counter()
         return made
+
+    keeps_class: ClassVar[builtins.bool] = True  # whether results of operations on a subclass are of that subclass
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__module__.partition(".")[0] != "microgad" and overriding.asks(cls):  # type: ignore[arg-type]
+            overriding.install()
+
+    @classmethod
+    def __torch_function__(cls: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Compute func(*args, **kwargs) and give its Tensors as instances of this subclass.
+
+        Source: torch.Tensor.__torch_function__. A subclass may have its own, which is called in place of the public
+        functions and the methods of Tensor that are given one of its instances.
+        """
+        return overriding.default(cls, func, types, args, kwargs)
 
     @staticmethod
     def _make_subclass(cls: Any, data: Tensor, require_grad: Any = False) -> Any:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ... import overriding as _overriding
 from ...devices import device
 from ...errors import UnsupportedError
 from ...lazy import absent as _absent
@@ -36,6 +37,10 @@ class _nn:
         where, dtype, flags = destination((*args, kwargs.get("tensor")), kwargs.get("device"), kwargs.get("dtype"))
         non_blocking = flags[0] if flags else kwargs.get("non_blocking", False)
         return None if where is None else device(where), dtype, non_blocking, kwargs.get("memory_format")
+
+
+_disabled_torch_function_impl = _overriding.disabled
+DisableTorchFunctionSubclass, DisableTorchFunction = _overriding.without_subclasses, _overriding.without_any
 
 
 class PyTorchFileReader:

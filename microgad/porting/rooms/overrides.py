@@ -1,39 +1,42 @@
-"""torch.overrides: microgad calls no __torch_function__, which classes and modes that define one are told."""
+"""torch.overrides: who is asked before a function computes, by __torch_function__."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ... import overriding as _overriding
 from ...lazy import absent as _absent
-from ...notices import once as _once
 from ...tensor import Tensor
 
 
 class TorchFunctionMode:
-    """What PyTorch asks before each function. It can be entered, and isn't asked: says so once.
+    """What is asked before each function of the library while it is entered, the innermost first.
 
-    Source: torch.overrides.TorchFunctionMode.
+    A subclass says in __torch_function__ what to do; there the mode itself isn't asked. Source:
+    torch.overrides.TorchFunctionMode.
 
-    >>> import warnings
-    >>> with warnings.catch_warnings(record=True) as heard:
-    ...     warnings.simplefilter("always")
-    ...     with torch.overrides.TorchFunctionMode():
-    ...         torch.zeros(2)
-    tensor([0., 0.])
+    >>> class Named(torch.overrides.TorchFunctionMode):
+    ...     def __torch_function__(self, func, types, args=(), kwargs=None):
+    ...         print(torch.overrides.resolve_name(func))
+    ...         return func(*args, **(kwargs or {}))
+    >>> with Named():
+    ...     _ = torch.zeros(2) + 1
+    torch.zeros
+    torch.Tensor.add
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         raise NotImplementedError
 
     def __enter__(self) -> Any:
-        _once(
-            "torch.overrides: microgad calls no __torch_function__, of modes and of classes; functions do what they do"
-        )
+        tokens = self.__dict__.setdefault("_tokens", [])
+        tokens.append(_overriding.enter(self))
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        pass
+        _overriding.leave(self.__dict__["_tokens"].pop())
 
 
 class BaseTorchFunctionMode(TorchFunctionMode):
@@ -45,27 +48,53 @@ class BaseTorchFunctionMode(TorchFunctionMode):
 
 
 def has_torch_function(relevant_args: Iterable[Any]) -> bool:
-    """False: there is nobody to ask. Source: torch.overrides.has_torch_function.
+    """Whether there is anybody to ask: a mode, or the class of an argument. Source: torch.overrides.
 
     >>> torch.overrides.has_torch_function((torch.ones(1),))
     False
     """
-    return False
+    return _overriding.is_asked(relevant_args)
 
 
 def has_torch_function_unary(x: Any) -> bool:
-    """False. Source: torch.overrides.has_torch_function_unary."""
-    return False
+    """`has_torch_function` of one. Source: torch.overrides.has_torch_function_unary."""
+    return _overriding.is_asked((x,))
 
 
 def has_torch_function_variadic(*args: Any) -> bool:
-    """False. Source: torch.overrides.has_torch_function_variadic."""
-    return False
+    """`has_torch_function` of several. Source: torch.overrides.has_torch_function_variadic."""
+    return _overriding.is_asked(args)
 
 
 def handle_torch_function(public_api: Callable[..., Any], relevant_args: Any, *args: Any, **kwargs: Any) -> Any:
-    """Call the function. Source: torch.overrides.handle_torch_function."""
-    return public_api(*args, **kwargs)
+    """What those who are asked make of public_api(*args, **kwargs). Source: torch.overrides.handle_torch_function.
+
+    Raises TypeError where none of them has an answer.
+    """
+    relevant_args = tuple(relevant_args)
+    result = _overriding.ask(public_api, relevant_args, args, kwargs)
+    if result is NotImplemented:
+        raise _overriding.refused(public_api, relevant_args)
+    return result
+
+
+def wrap_torch_function(dispatcher: Callable[..., Any]) -> Callable[..., Any]:
+    """A decorator of a function that may be overridden, by which of its arguments dispatcher gives.
+
+    Source: torch.overrides.wrap_torch_function.
+    """
+
+    def decorated(func: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(func)
+        def asking(*args: Any, **kwargs: Any) -> Any:
+            relevant = dispatcher(*args, **kwargs)
+            if _overriding.is_asked(relevant):
+                return handle_torch_function(asking, relevant, *args, **kwargs)
+            return func(*args, **kwargs)
+
+        return asking
+
+    return decorated
 
 
 def is_tensor_like(inp: Any) -> bool:
@@ -75,6 +104,27 @@ def is_tensor_like(inp: Any) -> bool:
     (True, False)
     """
     return isinstance(inp, Tensor) or hasattr(inp, "__torch_function__")
+
+
+def resolve_name(f: Any) -> str | None:
+    """PyTorch's name of a function that can be overridden. Source: torch.overrides.resolve_name."""
+    _overriding.install()
+    return _overriding.name_of(f)
+
+
+def is_tensor_method_or_property(func: Any) -> bool:
+    """Whether it is a method of Tensor, or reads an attribute. Source: torch.overrides."""
+    return (_overriding.name_of(func) or "").startswith("torch.Tensor.")
+
+
+def get_overridable_functions() -> dict[Any, list[Callable[..., Any]]]:
+    """Functions that can be overridden, by the module or class they are in. Source: torch.overrides."""
+    return _overriding.rooms()
+
+
+def get_default_nowrap_functions() -> set[Any]:
+    """Functions whose results subclasses don't convert. Source: torch.overrides.get_default_nowrap_functions."""
+    return _overriding.unwrapped()
 
 
 _absent(globals())

@@ -1,0 +1,230 @@
+"""__torch_function__: what subclasses of Tensor, other classes and modes put in the place of the library's functions.
+
+Most programs have none, and pay for none: a door is put around the public functions and Tensor's methods when the first
+subclass of Tensor is made, or the first mode entered.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from fnmatch import fnmatchcase
+from types import FunctionType
+from typing import Any, NamedTuple
+
+from . import function
+
+ROOMS = ("microgad.nn.functional", "microgad", "microgad.linalg", "microgad.fft", "microgad.special")
+# Operators, by what PyTorch calls their functions.
+OPERATORS = {
+    "add": "__add__ __radd__", "sub": "__sub__", "mul": "__mul__ __rmul__", "div": "__truediv__", "neg": "__neg__",
+    "matmul": "__matmul__", "remainder": "__mod__", "abs": "__abs__", "lt": "__lt__", "le": "__le__", "gt": "__gt__",
+    "ge": "__ge__", "add_": "__iadd__", "sub_": "__isub__", "mul_": "__imul__", "div_": "__itruediv__",
+}  # fmt: skip
+SPECIAL = """
+    __rsub__ __rtruediv__ __pow__ __rpow__ __rmatmul__ __floordiv__ __rfloordiv__ __rmod__ __eq__ __ne__ __invert__
+    __and__ __or__ __xor__ __rand__ __ror__ __rxor__ __lshift__ __rshift__ __getitem__ __setitem__ __len__ __contains__
+    __bool__ __float__ __int__ __repr__
+"""
+PROPERTIES = "T mT H mH data real imag grad shape dtype device requires_grad grad_fn is_leaf"
+OUTSIDE = """
+    get_* set_* is_grad* is_tensor is_storage is_warn* manual_seed seed initial_seed save load compile typename vmap
+    graph as_subclass
+"""
+
+
+class _State(NamedTuple):
+    modes: tuple[Any, ...] = ()  # the outermost first
+    subclasses: bool = True  # whether classes are asked
+
+
+_state: ContextVar[_State] = ContextVar("overriding", default=_State())  # noqa: B039  # it is immutable
+
+
+@contextmanager
+def _as(state: _State) -> Iterator[None]:
+    token = _state.set(state)
+    try:
+        yield
+    finally:
+        _state.reset(token)
+
+
+def without_subclasses() -> Any:
+    """A context in which no class is asked, only modes."""
+    return _as(_state.get()._replace(subclasses=False))
+
+
+def without_any() -> Any:
+    """A context in which nobody is asked."""
+    return _as(_State((), False))
+
+
+def enter(mode: Any) -> Any:
+    """Ask a mode before all others, until the token that this gives is left."""
+    install()
+    state = _state.get()
+    return _state.set(state._replace(modes=(*state.modes, mode)))
+
+
+def leave(token: Any) -> None:
+    """Undo `enter`."""
+    _state.reset(token)
+
+
+def disabled(func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    """As a class's __torch_function__: it isn't asked. Source: torch._C._disabled_torch_function_impl."""
+    with without_subclasses():
+        return func(*args, **(kwargs or {}))
+
+
+@functools.cache
+def asks(kind: Any) -> bool:
+    """Whether a class is asked: it has a __torch_function__ of its own, or is a subclass of Tensor, not a Parameter."""
+    asked = getattr(kind, "__torch_function__", None)
+    if asked is None or asked is disabled or kind.__module__.partition(".")[0] == "microgad":
+        return False
+    default = getattr(asked, "__func__", None) is function.Tensor.__torch_function__.__func__
+    return not default or kind.keeps_class
+
+
+def overloaded(arguments: Iterable[Any]) -> list[Any]:
+    """An argument of each class that is asked, those of subclasses before those of the classes that they inherit."""
+    found: list[Any] = []
+    if not _state.get().subclasses:
+        return found
+    for x in arguments:
+        for item in x if type(x) in (list, tuple) else (x,):
+            kind: Any = type(item)
+            if asks(kind) and kind not in map(type, found):
+                place = next((i for i, other in enumerate(found) if issubclass(kind, type(other))), len(found))
+                found.insert(place, item)
+    return found
+
+
+def is_asked(arguments: Iterable[Any]) -> bool:
+    """Whether anybody is asked before a function computes."""
+    return bool(_state.get().modes or overloaded(arguments))
+
+
+def ask(func: Any, arguments: Iterable[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What the innermost mode, or else the first of the classes that has an answer, gives; NotImplemented if none."""
+    state, asked = _state.get(), overloaded(arguments)
+    types = tuple(type(x) for x in asked)
+    if state.modes:
+        with _as(state._replace(modes=state.modes[:-1])):
+            return state.modes[-1].__torch_function__(func, types, args, kwargs or None)
+    for x in asked:
+        result = x.__torch_function__(func, types, args, kwargs or None)
+        if result is not NotImplemented:
+            return result
+    return NotImplemented
+
+
+def refused(func: Any, arguments: Iterable[Any]) -> TypeError:
+    """The error where nobody who was asked has an answer."""
+    kinds = [type(x) for x in overloaded(arguments)]
+    name = name_of(func) or getattr(func, "__name__", func)
+    return TypeError(f"no implementation found for '{name}' on types that implement __torch_function__: {kinds}")
+
+
+def default(cls: Any, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    """Tensor's own __torch_function__: compute, and give Tensors as instances of the subclass."""
+    if not all(issubclass(cls, kind) for kind in types):
+        return NotImplemented
+    with without_subclasses():
+        result = func(*args, **(kwargs or {}))
+    return result if func in unwrapped() else _converted(result, cls)
+
+
+def unwrapped() -> set[Any]:
+    """Functions whose results stay as they are."""
+    return {function.Tensor.grad.__get__}
+
+
+def _converted(result: Any, cls: Any) -> Any:
+    if isinstance(result, function.Tensor):
+        return result if isinstance(result, cls) else result.as_subclass(cls)
+    if isinstance(result, (tuple, list)):
+        items = [_converted(x, cls) for x in result]
+        return getattr(result, "_make", type(result))(items)
+    return result
+
+
+def name_of(func: Any) -> str | None:
+    """PyTorch's name of a function that has a door: torch.Tensor.add; None of others."""
+    if isinstance(getattr(func, "__self__", None), property):
+        return f"{func.__self__.fget.torch_name}.__get__"
+    return getattr(func, "torch_name", None)
+
+
+def _door(f: Any, name: str, called: str, to: Any = None) -> Any:
+    """f, but that those are asked first who want to be. They are told of `to`, of f itself where that is None."""
+
+    @functools.wraps(f)
+    def door(*args: Any, **kwargs: Any) -> Any:
+        if not is_asked(arguments := (*args, *kwargs.values())):
+            return f(*args, **kwargs)
+        result = ask(door.to, arguments, args, kwargs)  # type: ignore[attr-defined]
+        if result is NotImplemented and not name.startswith("__"):
+            raise refused(door.to, arguments)  # type: ignore[attr-defined]
+        return result
+
+    door.__name__, door.torch_name, door.to = name, called, to or door  # type: ignore[attr-defined]
+    return door
+
+
+@functools.cache
+def install() -> None:
+    """Put the doors in place; for good."""
+    doors: dict[int, Any] = {}
+    for room in ROOMS:
+        module = importlib.import_module(room)
+        for name in filter(_inside, dir(module)):
+            f = getattr(module, name)
+            if isinstance(f, FunctionType):
+                door = _door(f, name, f"torch{room.removeprefix('microgad')}.{name}")
+                doors.setdefault(id(f), door)
+                setattr(module, name, door)
+    _install_methods(function.Tensor)
+    layers = importlib.import_module("microgad.nn")
+    for name in dir(layers):
+        getattr(layers, name)  # loads those that wait to be used
+    for name, module in list(sys.modules.items()):
+        if name.startswith("microgad.nn."):
+            for key, f in list(vars(module).items()):
+                if id(f) in doors:
+                    setattr(module, key, doors[id(f)])
+
+
+def _inside(name: str) -> bool:
+    return not name.startswith("_") and not any(fnmatchcase(name, pattern) for pattern in OUTSIDE.split())
+
+
+def _install_methods(cls: Any) -> None:
+    known = {name: getattr(cls, name, None) for name in dir(cls)}  # loads those that wait to be used
+    for name in [*filter(_inside, known), *SPECIAL.split()]:
+        if isinstance(inspect.getattr_static(cls, name, None), FunctionType):
+            setattr(cls, name, _door(known[name], name, f"torch.Tensor.{name}"))
+    for to, names in OPERATORS.items():
+        for name in names.split():
+            if name in known:
+                setattr(cls, name, _door(known[name], name, f"torch.Tensor.{to}", getattr(cls, to)))
+    for name in PROPERTIES.split():
+        own = inspect.getattr_static(cls, name)
+        getter = _door(own.fget, name, f"torch.Tensor.{name}")
+        made = property(getter, own.fset, own.fdel, own.__doc__)
+        getter.to = made.__get__
+        setattr(cls, name, made)
+
+
+def rooms() -> dict[Any, list[Callable[..., Any]]]:
+    """The functions that have a door, by the room, or class, that they are in."""
+    install()
+    places = [importlib.import_module(room) for room in ROOMS] + [function.Tensor]
+    return {place: [f for f in vars(place).values() if hasattr(f, "torch_name")] for place in places}

@@ -1,0 +1,160 @@
+"""__torch_function__: of subclasses of Tensor, of other classes, of modes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+import microgad as torch
+from microgad.nn import functional as F
+from microgad.porting.rooms import overrides
+
+
+class Plain(torch.Tensor):
+    pass
+
+
+class Logged(torch.Tensor):
+    log: list[str | None] = []
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        cls.log.append(overrides.resolve_name(func))
+        return super().__torch_function__(func, types, args, kwargs or {})
+
+
+class Duck:
+    """Not a Tensor, but it has an answer of its own for two functions."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.mean:
+            return Duck(args[0].value)
+        if func is torch.Tensor.add:
+            return Duck(float(args[0]) + args[1].value)
+        return NotImplemented
+
+
+class Names(overrides.TorchFunctionMode):
+    def __init__(self, log: list[Any], name: str = "") -> None:
+        self.log, self.name = log, name
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.log.append(self.name + str(overrides.resolve_name(func)))
+        return func(*args, **(kwargs or {}))
+
+
+def names(compute: Any) -> list[str | None]:
+    Logged.log.clear()
+    compute()
+    return list(Logged.log)
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda x: x + 1, lambda x: 1 - x, lambda x: torch.ones(2, 2) * x, torch.exp, lambda x: x.sum(), lambda x: x[0],
+        F.relu, lambda x: torch.stack([torch.ones(2, 2), x]), torch.nn.Linear(2, 2), lambda x: x.T,
+        lambda x: x.detach(), lambda x: x.split(1)[1], lambda x: x.max(0).values, lambda x: torch.linalg.inv(x),
+        lambda x: x.data, lambda x: torch.nn.Parameter(torch.ones(2, 2)) @ x, lambda x: x.double(), torch.fft.fft,
+        lambda x: x.add_(1),
+    ],
+)  # fmt: skip
+def test_results_are_of_the_subclass(compute: Any) -> None:
+    assert type(compute(torch.tensor([[1.0, 2.0], [3.0, 5.0]]).as_subclass(Plain))) is Plain
+
+
+def test_results_of_other_kinds_and_gradients_are_what_they_are() -> None:
+    x = torch.ones(2, requires_grad=True)
+    y = x.as_subclass(Plain) * 2
+    assert y.tolist() == [2, 2]
+    assert type(y.shape) is torch.Size
+    y.sum().backward()
+    assert type(x.grad) is torch.Tensor
+    assert x.grad.tolist() == [2, 2]
+    assert type(torch.nn.Parameter(torch.ones(2)) * 2) is torch.Tensor
+    assert type(torch.ones(2) * 2) is torch.Tensor
+
+
+def test_a_subclass_is_asked_for_each_public_function_and_not_for_what_it_consists_of() -> None:
+    x = torch.ones(2, 2).as_subclass(Logged)
+    assert names(lambda: x + 1) == ["torch.Tensor.add"]
+    assert names(lambda: 1 - x) == ["torch.Tensor.__rsub__"]
+    assert names(lambda: torch.sum(x)) == ["torch.sum"]
+    assert names(lambda: x.T.sum()) == ["torch.Tensor.T.__get__", "torch.Tensor.sum"]
+    assert names(lambda: F.cross_entropy(x, torch.tensor([0, 1]))) == ["torch.nn.functional.cross_entropy"]
+    assert names(lambda: torch.nn.Linear(2, 2)(x)) == ["torch.nn.functional.linear"]
+    assert names(lambda: torch.cat([x, x])) == ["torch.cat"]
+    assert names(lambda: torch.ones(2)) == []
+    with torch._C.DisableTorchFunctionSubclass():
+        assert names(lambda: x + 1) == []
+
+
+def test_classes_that_have_no_answer_together_raise() -> None:
+    x, y = torch.ones(2).as_subclass(Plain), torch.ones(2).as_subclass(Logged)
+    with pytest.raises(TypeError, match="unsupported operand"):
+        x + y
+    with pytest.raises(TypeError, match=r"no implementation found for 'torch.mul' .*Plain.*Logged"):
+        torch.mul(x, y)
+
+
+def test_a_class_that_is_no_tensor_is_asked_as_well() -> None:
+    assert torch.mean(Duck(3.0)).value == 3
+    assert (torch.tensor(1.0) + Duck(2.0)).value == 3
+    with pytest.raises(TypeError, match=r"no implementation found for 'torch.sum'"):
+        torch.sum(Duck(3.0))
+
+
+def test_modes_are_asked_before_all_others_the_innermost_first() -> None:
+    log: list[Any] = []
+    x = torch.ones(2).as_subclass(Plain)
+    with Names(log, "outer "), Names(log, "inner "):
+        y = torch.zeros(2) + x
+    assert log == [
+        "inner torch.zeros", "outer torch.zeros", "inner torch.Tensor.add", "outer torch.Tensor.add",
+    ]  # fmt: skip
+    assert type(y) is Plain
+    torch.zeros(2)
+    assert len(log) == 4
+    with pytest.raises(ZeroDivisionError), Names(log):
+        raise ZeroDivisionError
+    torch.zeros(2)
+    assert len(log) == 4
+
+
+def test_a_users_function_asks_as_the_librarys_do() -> None:
+    def double(x: Any) -> Any:
+        if overrides.has_torch_function_unary(x):
+            return overrides.handle_torch_function(double, (x,), x)
+        return 2 * x
+
+    class Own(torch.Tensor):
+        @classmethod
+        def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            return "own" if func is double else NotImplemented
+
+    assert double(torch.ones(1)).item() == 2
+    assert double(torch.ones(1).as_subclass(Own)) == "own"
+    with pytest.raises(TypeError, match="no implementation found for 'double'"):
+        double(Duck(1.0))
+    assert not overrides.has_torch_function((torch.ones(1), torch.nn.Parameter(torch.ones(1)), 1))
+
+
+def test_a_program_without_subclasses_pays_nothing() -> None:
+    program = """
+        import microgad as torch
+        class Scale(torch.nn.Parameter): pass
+        assert type(Scale(torch.ones(1)) * 2) is torch.Tensor
+        assert not hasattr(torch.exp, "torch_name")
+        class Plain(torch.Tensor): pass
+        assert hasattr(torch.exp, "torch_name")
+        assert torch.overrides.resolve_name(torch.Tensor.add) == "torch.Tensor.add"
+    """
+    lines = "\n".join(line.strip() for line in program.splitlines())
+    subprocess.run([sys.executable, "-c", lines], check=True)
