@@ -1,0 +1,40 @@
+"""__torch_function__ is called with PyTorch's functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import microgad
+
+torch = pytest.importorskip("torch")
+
+PROGRAMS = [
+    lambda t, x: [x + 1, 1 + x, x - 1, 1 - x, x * 2, 2 * x, x / 2, 2 / x, x @ x, 2**x, -x, abs(x)],
+    lambda t, x: [x == x, x < 1, x >= 1, x % 2, ~x.bool(), x[0], 1.0 in x],
+    lambda t, x: [x.T, x.mT, x.data, x.grad, x.shape, x.dtype, x.requires_grad, x.real, len(x), x.size()],
+    lambda t, x: [x.sum(), t.sum(x), x.max(0), x.split(1), t.cat([x, x]), x.numpy(), float(x.sum()), bool(x.sum() > 1)],
+    lambda t, x: [t.nn.functional.relu(x), t.nn.Linear(2, 2)(x), t.nn.LayerNorm(2)(x), t.nn.ReLU()(x)],
+    lambda t, x: [t.softmax(x, 0), t.linalg.norm(x), t.fft.fft(x), t.special.expit(x), t.tril(x)],
+    lambda t, x: [x.clone().add_(1), x.to(t.float64), x.detach(), t.ones(2, 2) + x, t.nn.Parameter(t.ones(2, 2)) * x],
+    lambda t, x: [t.ones(2), t.nn.functional.cross_entropy(x, t.tensor([0, 1])), t.where(x > 2, x, 0.0)],
+]
+
+
+def log_of(library: Any, program: Any) -> tuple[list[Any], list[str]]:
+    names: list[Any] = []
+
+    class Logged(library.Tensor):  # type: ignore[misc]
+        @classmethod
+        def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            names.append((library.overrides.resolve_name(func), [t.__name__ for t in types if t is not library.Tensor]))
+            return super().__torch_function__(func, types, args, kwargs or {})
+
+    results = program(library, library.tensor([[1.0, 2.0], [3.0, 5.0]]).as_subclass(Logged))
+    return names, [type(x).__name__ for x in results]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_same_functions_are_overridden_and_the_same_classes_come_out(program: Any) -> None:
+    assert log_of(microgad, program) == log_of(torch, program)
