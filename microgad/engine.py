@@ -323,9 +323,11 @@ def _leading_to(roots: Sequence[Function], ends: frozenset[int]) -> set[int]:
     while stack:
         node = stack.pop()
         number = node.number
-        if number >= oldest and number not in reached:
+        if number not in reached:
             reached[number] = node
-            stack += [edge for edge in node.edges if edge is not None]
+            for edge in node.edges:
+                if edge is not None and edge.number >= oldest:
+                    stack.append(edge)
     leading = set(ends)
     for number in sorted(reached):
         for edge in reached[number].edges:
