@@ -100,7 +100,6 @@ from .formats import sparse_csr as sparse_csr
 from .formats import strided as strided
 from .func import vmap as vmap
 from .function import Function as Function
-from .function import LinearMap as LinearMap
 from .generator import Generator as Generator
 from .generator import default_generator as default_generator
 from .graph.info import summary as summary
@@ -121,6 +120,7 @@ from .legacy import set_default_tensor_type as set_default_tensor_type
 from .legacy import typename as typename
 from .limits import finfo as finfo
 from .limits import iinfo as iinfo
+from .linear_map import LinearMap as LinearMap
 from .ops.activation import celu as celu
 from .ops.activation import celu_ as celu_
 from .ops.activation import hardshrink as hardshrink

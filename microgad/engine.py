@@ -318,16 +318,13 @@ def _call_hooks(node: Function, grad: Any) -> Any:
 def _leading_to(roots: Sequence[Function], ends: frozenset[int]) -> set[int]:
     """Numbers of the nodes from which a path leads to an end."""
     reached: dict[int, Function] = {}
-    stack = list(roots)
+    stack: list[Function | None] = list(roots)
     oldest = min(ends, default=0)
     while stack:
         node = stack.pop()
-        number = node.number
-        if number not in reached:
-            reached[number] = node
-            for edge in node.edges:
-                if edge is not None and edge.number >= oldest:
-                    stack.append(edge)
+        if node is not None and node.number >= oldest and node.number not in reached:
+            reached[node.number] = node
+            stack += node.edges
     leading = set(ends)
     for number in sorted(reached):
         for edge in reached[number].edges:

@@ -8,7 +8,8 @@ import textwrap
 from dataclasses import dataclass
 from functools import cache
 
-from ..function import Function, LinearMap
+from ..function import Function
+from ..linear_map import LinearMap
 
 
 @dataclass(frozen=True, slots=True)

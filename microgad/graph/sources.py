@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import GraphError
-from ..function import Function, LinearMap
+from ..function import Function
+from ..linear_map import LinearMap
 
 # What stands in a program for what microgad has of its own: arrays are NumPy's, and nothing else is asked.
 OURS = {

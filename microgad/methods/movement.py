@@ -99,8 +99,8 @@ class Movement:
 
     squeeze, unsqueeze, unflatten, ravel = ops.squeeze, ops.unsqueeze, ops.unflatten, ops.ravel
     flatten, transpose, t = _unchecked(ops.flatten), _unchecked(ops.transpose), _unchecked(ops.t)
-    swapaxes, swapdims, adjoint = ops.swapaxes, ops.swapdims, ops.adjoint
-    movedim, moveaxis, roll, rot90 = ops.movedim, ops.moveaxis, ops.roll, ops.rot90
+    swapaxes, swapdims, adjoint = ops.swapaxes, ops.transpose, ops.adjoint
+    movedim, moveaxis, roll, rot90 = ops.movedim, ops.movedim, ops.roll, ops.rot90
     fliplr, flipud = ops.fliplr, ops.flipud
     squeeze_, unsqueeze_, t_, transpose_ = _becoming(squeeze), _becoming(unsqueeze), _becoming(t), _becoming(transpose)
     swapaxes_, swapdims_, as_strided_ = _becoming(swapaxes), _becoming(swapdims), _becoming(ops.as_strided)

@@ -9,7 +9,8 @@ import numpy as np
 
 from .. import backend
 from ..errors import ArgumentError, CallError, DimError, DtypeError, ShapeError
-from ..function import Function, LinearMap
+from ..function import Function
+from ..linear_map import LinearMap
 from ..state import composite, observed
 from .elementwise import Select
 from .indexing import Gather, places

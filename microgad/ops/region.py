@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import backend, errors, function, state
-from ..function import Function, Leaf, LinearMap
+from ..function import Function, Leaf
+from ..linear_map import LinearMap
 from ..placement import overlaps
 
 if TYPE_CHECKING:

@@ -434,7 +434,7 @@ OTHERS: list[Line] = [
     # the engine
     (engine, "_fit", "a gradient for two", shared),
     (engine, "_accumulate", "a gradient is the caller's", taken_over),
-    (engine, "_send", "the last gradient, not the sum", last_written),
+    (engine, "_add", "the last gradient, not the sum", last_written),
     (
         Gate,
         "grad_inputs",
@@ -443,7 +443,7 @@ OTHERS: list[Line] = [
     ),
 ]
 
-OF_THE_ENGINE = {"sum_to": (Add, Mul, MatMul), "_fit": (Add,), "_accumulate": (Add,), "_send": (Mul, Cat)}
+OF_THE_ENGINE = {"sum_to": (Add, Mul, MatMul), "_fit": (Add,), "_accumulate": (Add,), "_add": (Mul, Cat)}
 
 
 def by_hand() -> Iterator[Fault]:

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import microgad
 from microgad import engine
 from microgad.autograd.custom import _Custom
-from microgad.function import Function, LinearMap
+from microgad.function import Function
+from microgad.linear_map import LinearMap
 from microgad.ops.elementwise import Add, Div, Mul
 from microgad.ops.linalg import MatMul
 from microgad.ops.normalization import BatchNorm

@@ -28,7 +28,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from microgad.function import Function, LinearMap
+from microgad.function import Function
+from microgad.linear_map import LinearMap
 from microgad.testing.calls import GradcheckError
 from microgad.testing.laws import gradients, op, values
 from microgad.testing.laws.case import Case

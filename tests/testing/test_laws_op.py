@@ -9,7 +9,8 @@ from hypothesis.database import InMemoryExampleDatabase
 import microgad as torch
 from microgad import engine
 from microgad.errors import ArgumentError
-from microgad.function import Function, LinearMap, Tensor
+from microgad.function import Function, Tensor
+from microgad.linear_map import LinearMap
 from microgad.ops.elementwise import Add, Div, Exp, Log, Mul, Pow, Relu, Sqrt
 from microgad.ops.linalg import Linear, MatMul
 from microgad.ops.reduction import Amax, Sum

@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import dtypes
 from ...errors import ArgumentError, DimError, DtypeError
-from ...function import LinearMap
+from ...linear_map import LinearMap
 from ...state import composite
 from ..elementwise import conj
 from ..movement import narrow, pad, roll

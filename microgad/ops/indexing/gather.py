@@ -10,7 +10,7 @@ import numpy as np
 
 from ... import backend, function
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
-from ...function import LinearMap
+from ...linear_map import LinearMap
 from ...naming import called
 from ...size import Size
 from .. import creation

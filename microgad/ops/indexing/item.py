@@ -10,7 +10,8 @@ import numpy as np
 from ... import backend, function
 from ...arguments import boolean
 from ...errors import DtypeError
-from ...function import Function, LinearMap
+from ...function import Function
+from ...linear_map import LinearMap
 from ...naming import called
 from .. import creation
 from ..creation.numbers import number

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import backend, formats
-from ...function import LinearMap
+from ...linear_map import LinearMap
 from ...notices import once
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import backend
 from ...errors import ArgumentError, DimError, KindError, ShapeError
-from ...function import LinearMap
+from ...linear_map import LinearMap
 from ...state import composite
 from .. import layouts
 from ..out import into

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import ArgumentError, DimError, ShapeError
-from ...function import LinearMap
+from ...linear_map import LinearMap
 from ...naming import called
 from ...state import composite
 from .. import layouts

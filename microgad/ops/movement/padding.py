@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import ArgumentError, ShapeError
-from ...function import Function, LinearMap
+from ...function import Function
+from ...linear_map import LinearMap
 from ..creation.numbers import number
 from ..elementwise import Flat
 from ..spelling import tensors_only

@@ -11,7 +11,7 @@ import numpy as np
 
 from ... import backend, function
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
-from ...function import LinearMap
+from ...linear_map import LinearMap
 from ...size import Size
 from ...state import composite
 from ..out import into

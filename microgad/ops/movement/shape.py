@@ -10,7 +10,7 @@ import numpy as np
 
 from ... import dtypes, function
 from ...errors import ArgumentError, DtypeError, ShapeError
-from ...function import LinearMap
+from ...linear_map import LinearMap
 from ...naming import called
 from ..spelling import numpy_spelling, tensors_only
 from .dims import dim_of, dims_of

@@ -10,7 +10,7 @@ import numpy as np
 
 from ... import backend
 from ...errors import ArgumentError, ShapeError
-from ...function import LinearMap
+from ...linear_map import LinearMap
 from ...placement import Geometry, geometry, memory_of, overlaps
 from ..indexing import places
 from ..spelling import tensors_only

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from ... import function
-from ...function import LinearMap
+from ...linear_map import LinearMap
 from ...naming import called
 from .. import layouts
 from ..indexing.gather import positions

@@ -10,7 +10,8 @@ import numpy as np
 
 from ... import backend, return_types
 from ...errors import ArgumentError, ShapeError
-from ...function import Function, LinearMap
+from ...function import Function
+from ...linear_map import LinearMap
 from ...state import composite
 from .. import layouts
 from ..indexing import Gather

@@ -10,7 +10,7 @@ import numpy as np
 
 from ... import backend
 from ...errors import DtypeError
-from ...function import LinearMap
+from ...linear_map import LinearMap
 from ...state import composite
 from .. import layouts
 from ..elementwise import Select

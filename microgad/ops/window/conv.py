@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import DtypeError, ShapeError, plural
-from ...function import Function, LinearMap
+from ...function import Function
+from ...linear_map import LinearMap
 from ...state import composite
 from .. import layouts
 from ..spelling import tensors_only

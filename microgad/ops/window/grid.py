@@ -12,7 +12,8 @@ import numpy as np
 
 from ... import backend
 from ...errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
-from ...function import Function, LinearMap
+from ...function import Function
+from ...linear_map import LinearMap
 from ...notices import warn
 from ...state import composite
 from ..creation import finished, linspace

@@ -12,7 +12,8 @@ import numpy as np
 
 from ... import backend
 from ...errors import DtypeError, KindError, ShapeError
-from ...function import Function, LinearMap
+from ...function import Function
+from ...linear_map import LinearMap
 from ...state import composite
 from .. import layouts
 from ..elementwise import Flat

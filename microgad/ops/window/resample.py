@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend
-from ...function import LinearMap
+from ...linear_map import LinearMap
 from .. import layouts
 
 

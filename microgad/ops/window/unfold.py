@@ -14,7 +14,7 @@ import numpy as np
 
 from ... import backend
 from ...errors import ShapeError
-from ...function import LinearMap
+from ...linear_map import LinearMap
 from ..spelling import tensors_only
 from .geometry import Size, Window, numbers
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 
 from ...errors import FROM_FORWARD, ArgumentError
-from ...function import Function, LinearMap
+from ...function import Function
+from ...linear_map import LinearMap
 from ..adapters import adapt, name_of
 from . import gradients, memory, second, values
 from .case import Case

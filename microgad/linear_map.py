@@ -1,0 +1,57 @@
+"""LinearMap: a linear operation and its transpose, each the other's derivative."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from . import function
+from .function import Function
+
+
+class LinearMap(Function):
+    """A linear operation of one input: `forward(self, x)` and its transpose `adjoint(self, grad)`, both on bare arrays.
+
+    Each is recorded as the other's derivative, to every order. `self.x_shape` is the shape of x in both.
+
+    >>> import microgad, numpy as np
+    >>> class Double(microgad.LinearMap):
+    ...     def forward(self, x): return x + x
+    ...     def adjoint(self, grad): return grad + grad
+    >>> x = microgad.ones(2, requires_grad=True)
+    >>> microgad.autograd.grad(Double.apply(x).sum(), x)
+    (tensor([2., 2.]),)
+    """
+
+    transposed: ClassVar[type[LinearMap]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "adjoint" in vars(cls) and "transposed" not in vars(cls):
+            body = {
+                "forward": cls.adjoint,
+                "adjoint": cls.forward,
+                "transposed": cls,
+                "may_share": True,
+                "flat": None,
+                "__module__": cls.__module__,
+                "__doc__": f"The adjoint of {cls.__name__}.",
+            }
+            cls.transposed = type(f"{cls.__name__}Adjoint", (cls,), body)
+        cls.derivatives = (LinearMap.grad_x,)
+        cls.differentiable = True
+
+    @classmethod
+    def apply(cls, x: Any, **settings: Any) -> Any:
+        """Compute and record, as `Function.apply`."""
+        if "x_shape" not in settings:
+            settings["x_shape"] = x.array.shape if isinstance(x, function.Tensor) else np.shape(x)
+        return function._apply(cls, x, **settings)
+
+    def adjoint(self, grad: Any) -> Any:
+        """The transpose of `forward`, on bare arrays."""
+        raise NotImplementedError(f"{type(self).__name__} has no adjoint")
+
+    def grad_x(self, grad: Any) -> Any:
+        return self.transposed.apply(grad, **vars(self)) if isinstance(grad, function.Tensor) else self.adjoint(grad)
