@@ -20,17 +20,17 @@ from typing import Any, NamedTuple
 from . import function
 
 ROOMS = ("microgad.nn.functional", "microgad", "microgad.linalg", "microgad.fft", "microgad.special")
-# Operators, by what PyTorch calls their functions.
+# Operators by what PyTorch calls their functions, those that have their own name, and what else Python calls.
 OPERATORS = {
     "add": "__add__ __radd__", "sub": "__sub__", "mul": "__mul__ __rmul__", "div": "__truediv__", "neg": "__neg__",
     "matmul": "__matmul__", "remainder": "__mod__", "abs": "__abs__", "lt": "__lt__", "le": "__le__", "gt": "__gt__",
     "ge": "__ge__", "add_": "__iadd__", "sub_": "__isub__", "mul_": "__imul__", "div_": "__itruediv__",
 }  # fmt: skip
-SPECIAL = """
-    __rsub__ __rtruediv__ __pow__ __rpow__ __rmatmul__ __floordiv__ __rfloordiv__ __rmod__ __eq__ __ne__ __invert__
-    __and__ __or__ __xor__ __rand__ __ror__ __rxor__ __lshift__ __rshift__ __getitem__ __setitem__ __len__ __contains__
-    __bool__ __float__ __int__ __repr__
+OWN = """
+    __rsub__ __rtruediv__ __pow__ __rpow__ __rmatmul__ __floordiv__ __rfloordiv__ __rmod__ __eq__ __ne__ __and__ __or__
+    __xor__ __rand__ __ror__ __rxor__ __lshift__ __rshift__
 """
+SPECIAL = "__invert__ __getitem__ __setitem__ __len__ __contains__ __bool__ __float__ __int__ __repr__"
 PROPERTIES = "T mT H mH data real imag grad shape dtype device requires_grad grad_fn is_leaf"
 OUTSIDE = """
     get_* set_* is_grad* is_tensor is_storage is_warn* manual_seed seed initial_seed save load compile typename vmap
@@ -171,10 +171,11 @@ def _door(f: Any, name: str, called: str, to: Any = None) -> Any:
         if not is_asked(arguments := (*args, *kwargs.values())):
             return f(*args, **kwargs)
         result = ask(door.to, arguments, args, kwargs)  # type: ignore[attr-defined]
-        if result is NotImplemented and not name.startswith("__"):
+        if result is NotImplemented and (not operator or len(args) < 2):  # of operators Python asks the other operand
             raise refused(door.to, arguments)  # type: ignore[attr-defined]
         return result
 
+    operator = name in OWN.split() or to is not None
     door.__name__, door.torch_name, door.to = name, called, to or door  # type: ignore[attr-defined]
     return door
 
@@ -208,7 +209,7 @@ def _inside(name: str) -> bool:
 
 def _install_methods(cls: Any) -> None:
     known = {name: getattr(cls, name, None) for name in dir(cls)}  # loads those that wait to be used
-    for name in [*filter(_inside, known), *SPECIAL.split()]:
+    for name in [*filter(_inside, known), *OWN.split(), *SPECIAL.split()]:
         if isinstance(inspect.getattr_static(cls, name, None), FunctionType):
             setattr(cls, name, _door(known[name], name, f"torch.Tensor.{name}"))
     for to, names in OPERATORS.items():

@@ -100,6 +100,8 @@ def test_classes_that_have_no_answer_together_raise() -> None:
     x, y = torch.ones(2).as_subclass(Plain), torch.ones(2).as_subclass(Logged)
     with pytest.raises(TypeError, match="unsupported operand"):
         x + y
+    with pytest.raises(TypeError, match=r"no implementation found for 'torch.Tensor.__getitem__' .*Plain.*Logged"):
+        x[y]
     with pytest.raises(TypeError, match=r"no implementation found for 'torch.mul' .*Plain.*Logged"):
         torch.mul(x, y)
 
