@@ -87,7 +87,7 @@ def disabled(func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
 def asks(kind: Any) -> bool:
     """Whether a class is asked: it has a __torch_function__ of its own, or is a subclass of Tensor, not a Parameter."""
     asked = getattr(kind, "__torch_function__", None)
-    if asked is None or asked is disabled or kind.__module__.partition(".")[0] == "microgad":
+    if asked is None or asked is disabled or kind is function.Tensor or kind.__module__.startswith("microgad."):
         return False
     default = getattr(asked, "__func__", None) is function.Tensor.__torch_function__.__func__
     return not default or kind.keeps_class

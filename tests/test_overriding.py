@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+import microgad
 import microgad as torch
+from microgad import overriding
 from microgad.nn import functional as F
 from microgad.porting.rooms import overrides
 
@@ -111,6 +113,12 @@ def test_a_class_that_is_no_tensor_is_asked_as_well() -> None:
     assert (torch.tensor(1.0) + Duck(2.0)).value == 3
     with pytest.raises(TypeError, match=r"no implementation found for 'torch.sum'"):
         torch.sum(Duck(3.0))
+
+
+def test_a_program_that_imports_torch_has_plain_tensors_too() -> None:
+    with microgad.as_torch() as torch:
+        overriding.asks.cache_clear()
+        assert not torch.overrides.has_torch_function((torch.ones(1), torch.nn.Parameter(torch.ones(1))))
 
 
 def test_modes_are_asked_before_all_others_the_innermost_first() -> None:
