@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import microgad as torch
 import microgad.nn.functional as F
-from microgad.ops.loss import Ctc, Huber
+from microgad.ops.loss import Ctc, Huber, MultiMarginLoss
 from microgad.testing.strategies import broadcastable_tensors, numbers, tensors
 
 from .registry import checks
@@ -28,6 +28,20 @@ def test_huber(draw):
     if function == "huber":
         return lambda x, y: F.huber_loss(x, y, reduction, delta), x, y
     return lambda x, y: F.smooth_l1_loss(x, y, reduction=reduction, beta=delta), x, y
+
+
+@checks(MultiMarginLoss)
+def test_multi_margin_loss(draw):
+    """Nor is such a margin."""
+    x = draw(tensors((draw(st.integers(1, 3)), draw(st.integers(1, 4))), requires_grad=True))
+    target = draw(tensors((len(x),), dtype=torch.int64, elements=st.integers(0, x.shape[1] - 1)))
+    weight = draw(st.one_of(st.none(), tensors((x.shape[1],), elements=numbers(0.5, 2), requires_grad=True)))
+    options = {
+        "p": draw(st.sampled_from([1, 2])),
+        "margin": draw(st.sampled_from([0.3, 1.3])),
+        "reduction": draw(reductions),
+    }
+    return lambda x, target, weight: F.multi_margin_loss(x, target, weight=weight, **options), x, target, weight
 
 
 @checks(Ctc)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -37,11 +39,16 @@ def number(op: str, value: Any, dtype: np.dtype[Any]) -> Any:
         fits = (-info.max if dtype.kind == "u" and isinstance(value, int) else info.min) <= value <= info.max
         value = int(value) % (info.max + 1) if fits and dtype.kind == "u" else value
     elif fits and dtype.kind in "fc":
-        largest = float(np.finfo(dtype).max)
-        fits = not any(largest < abs(part) < np.inf for part in (value.real, value.imag))
+        largest = _largest(dtype)
+        fits = not (largest < abs(value.real) < math.inf or largest < abs(value.imag) < math.inf)
     if not fits:
         raise DtypeError(f"{op}: value {value} cannot be converted to type {dtype} without overflow")
     return value
+
+
+@functools.cache
+def _largest(dtype: np.dtype[Any]) -> float:
+    return float(np.finfo(dtype).max)
 
 
 def factor(op: str, value: Any, dtype: np.dtype[Any]) -> Any:

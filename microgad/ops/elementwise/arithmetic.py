@@ -16,7 +16,7 @@ from ..creation.numbers import factor, number, plain
 from ..out import into
 from ..spelling import numbers_first, old_order, tensors_only
 from .operands import of_numbers, tensor, tensors
-from .selection import Where
+from .selection import chosen
 
 if TYPE_CHECKING:
     from ...tensor import Operand, Tensor
@@ -196,7 +196,9 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
     tensor([7., 8.])
     """
     kind = dtypes.result_dtype([x.array for x in (input, tensor1, tensor2)])
-    product, value = tensor1.to(dtypes.of(kind)) * tensor2, factor("addcmul", value, kind)
+    if tensor1.array.dtype != kind:
+        tensor1 = tensor1.to(dtypes.of(kind))
+    product, value = tensor1 * tensor2, factor("addcmul", value, kind)
     return into(out, input + (product if value == 1 else product * value))
 
 
@@ -251,8 +253,11 @@ class Lerp(Function):
 
 def _between(out: Any, a: Any, b: Any, weight: Any) -> Any:
     """a + weight · (b - a) where weight is less than ½, else b + (weight - 1) · (b - a)."""
-    far = np.logical_not(np.absolute(weight) < 0.5)
-    return np.add(Where.apply(far, b, a), (weight - far.astype(out.dtype)) * (b - a), out=out)
+    far = np.absolute(weight) >= 0.5
+    np.subtract(b, a, out=out)
+    out *= weight - far
+    out += chosen(far, b, a)
+    return out
 
 
 @tensors_only

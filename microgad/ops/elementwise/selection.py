@@ -257,6 +257,22 @@ def nan_to_num(
     return into(out, NanToNum.apply(input, nan=0.0 if nan is None else nan, posinf=posinf, neginf=neginf))
 
 
+def chosen(condition: Any, a: Any, b: Any) -> Any:
+    """np.where, bare; of many numbers by their bits, in a fifth of its time, as it branches on a random condition."""
+    if condition.size < 5000 or backend.is_gpu(condition):
+        return np.where(condition, a, b)
+    kind = np.result_type(a, b)
+    if kind.itemsize > 8:
+        return np.where(condition, a, b)
+    out = np.empty(np.broadcast_shapes(condition.shape, np.shape(a), np.shape(b)), kind)
+    a, b = (np.asarray(x, kind).view(f"i{kind.itemsize}") for x in (a, b))
+    bits = out.view(a.dtype)
+    bits[...] = np.negative(condition.view(np.int8))
+    bits &= a ^ b
+    bits ^= b
+    return out
+
+
 class Where(Function):
     """a where the condition holds, b elsewhere; broadcast."""
 
@@ -277,16 +293,7 @@ class Where(Function):
         return [condition, *dtypes.promote(values)]
 
     def forward(self, condition, a, b):
-        kind = np.result_type(a, b)
-        if condition.size < 5000 or kind.itemsize > 8 or backend.is_gpu(condition):
-            return np.where(condition, a, b)
-        out = np.empty(np.broadcast_shapes(condition.shape, np.shape(a), np.shape(b)), kind)
-        a, b = (np.asarray(x, kind).view(f"i{kind.itemsize}") for x in (a, b))
-        bits = out.view(a.dtype)  # of a random condition in a fifth of the time of np.where, which branches
-        bits[...] = np.negative(condition.view(np.int8))
-        bits &= a ^ b
-        bits ^= b
-        return out
+        return chosen(condition, a, b)
 
     def grad_a(self, grad, condition):
         return Select.apply(condition, grad)

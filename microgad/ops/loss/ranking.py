@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ... import backend
-from ...errors import ArgumentError, DtypeError, ShapeError
+from ...errors import ArgumentError, DtypeError, KindError, ShapeError
+from ...function import Function
 from ...state import composite
 from ..activation import logsigmoid
 from ..distance import pairwise_distance
-from ..elementwise import Select, clamp, minimum, ne, relu, sqrt, where
-from ..indexing.places import all_within
+from ..elementwise import Relu, Select, clamp, minimum, ne, relu, sqrt, where
+from ..indexing import places
 from ..spelling import tensors_only
-from .reduced import chosen, plainly
+from .reduced import chosen, plainly, reduced
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -99,7 +101,63 @@ def cosine_embedding_loss(
     return plainly(losses, reduction)
 
 
-@composite
+class MultiMarginLoss(Function):
+    """(N, C), int (N), (C) -> (N), or their sum or mean: Σ of other classes, weight · max(0, margin - own + x)ᵖ / C."""
+
+    symbol = "multi margin"
+
+    def forward(self, input, target, weight):
+        if input.dtype.kind != "f":
+            raise KindError(f"input must be floating-point, but is {input.dtype}")
+        hinge = self._hinge(input, target)
+        if self.p == 2:
+            hinge *= hinge
+        if weight is not None:
+            hinge = hinge * weight[target][:, None]
+        return reduced(hinge.sum(1) / input.shape[1], None, len(input) or math.nan, self.reduction)
+
+    def _hinge(self, x: Any, target: Any) -> Any:
+        """(N, C), bare: max(0, margin - own + x), 0 at the target."""
+        own = backend.like(np.arange(len(x)), x), target
+        hinge = x + (self.margin - x[own])[:, None]
+        np.maximum(hinge, 0, out=hinge)
+        hinge[own] = 0
+        return hinge
+
+    def grad_input(self, grad, input, target, weight):
+        hinge = self._hinge(input, target)
+        scale = self._of_rows(grad, len(input)) / input.shape[1]
+        if weight is not None:
+            scale = scale * weight[target]
+        slope = np.broadcast_to(scale[:, None], hinge.shape)
+        out = 2 * hinge * slope if self.p == 2 else Select.apply(hinge != 0, slope)
+        out[backend.like(np.arange(len(input)), input), target] = -out.sum(1)
+        return out
+
+    def grad_weight(self, grad, input, target, weight):
+        hinge = self._hinge(input, target)
+        terms = (hinge * hinge if self.p == 2 else hinge).sum(1) / input.shape[1]
+        out = np.zeros_like(weight)
+        places.add(out, target, self._of_rows(grad, len(input)) * terms)
+        return out
+
+    def _of_rows(self, grad: Any, rows: int) -> Any:
+        """(N), bare: the gradient of each row's loss."""
+        return np.broadcast_to(grad / rows if self.reduction == "mean" else grad, (rows,))
+
+    def decomposition(self, input, target, weight):
+        target = getattr(target, "array", target)
+        is_own = target[:, None] == backend.like(np.arange(input.shape[1]), target)
+        own = Select.apply(is_own, input).sum(1).reshape((-1, 1))
+        hinge = Select.apply(np.logical_not(is_own), Relu.apply(self.margin - own + input))
+        if self.p == 2:
+            hinge = hinge * hinge
+        if weight is not None:
+            hinge = hinge * weight[target].reshape((-1, 1))
+        return reduced(hinge.sum(1) / input.shape[1], None, len(target) or math.nan, self.reduction)
+
+
+@tensors_only
 def multi_margin_loss(
     input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
     size_average: bool | None = None, reduce: bool | None = None, reduction: str | int = "mean",
@@ -118,23 +176,17 @@ def multi_margin_loss(
     if weight is not None and weight.ndim != 1:
         raise ArgumentError(f"multi_margin_loss: weight must be one-dimensional, but has shape {tuple(weight.shape)}")
     x = input.reshape(1, -1) if input.ndim < 2 else input
-    if x.ndim != 2 or x.shape[1] == 0 or target.ndim > 1 or target.numel() != x.shape[0]:
+    shape = x.array.shape
+    if len(shape) != 2 or shape[1] == 0 or target.ndim > 1 or target.array.size != shape[0]:
         raise ShapeError(
             f"multi_margin_loss: input is (N, C) and target (N), but they have {tuple(input.shape)} and "
             f"{tuple(target.shape)}: inconsistent target size"
         )
-    if weight is not None and weight.numel() != x.shape[1]:
-        raise ShapeError(f"multi_margin_loss: inconsistent weight size: {weight.numel()} for {x.shape[1]} classes")
-    classes = _classes("multi_margin_loss", target.reshape(-1), x.shape[1])
-    own = x.gather(1, classes.unsqueeze(1))
-    others = classes.unsqueeze(1).array != backend.like(np.arange(x.shape[1]), x.array)
-    hinge = Select.apply(others, relu(margin - own + x))
-    if p == 2:
-        hinge = hinge * hinge
-    if weight is not None:
-        hinge = hinge * weight[classes].unsqueeze(1)
-    losses = hinge.sum(1) / x.shape[1]
-    return plainly(losses if target.ndim or reduction != "none" else losses.reshape(()), reduction)
+    if weight is not None and weight.numel() != shape[1]:
+        raise ShapeError(f"multi_margin_loss: inconsistent weight size: {weight.numel()} for {shape[1]} classes")
+    classes = _classes("multi_margin_loss", target if target.ndim else target.reshape(1), shape[1])
+    losses = MultiMarginLoss.apply(x, classes, weight, p=p, margin=float(margin), reduction=reduction)
+    return losses if target.ndim or reduction != "none" else losses.reshape(())
 
 
 @composite
@@ -171,7 +223,7 @@ def multilabel_margin_loss(
 def _classes(op: str, target: Tensor, count: int) -> Tensor:
     if target.array.dtype != np.int64:
         raise DtypeError(f"{op}: target must be int64, but is {target.dtype}")
-    if not all_within(target.array, count):
+    if not places.all_within(target.array, count):
         raise ArgumentError(f"{op}: target has classes outside of 0 to {count - 1}")
     return target
 

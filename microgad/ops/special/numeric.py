@@ -53,15 +53,19 @@ def pieces(inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -> A
         for condition, formula in cases:
             out = np.where(condition, formula(*inputs), out)
         return out
-    chosen = [(np.flatnonzero(condition), formula) for condition, formula in cases]
-    for where, formula in chosen:
-        if len(where) == inputs[0].size:
+    size = left = inputs[0].size
+    out = None
+    for condition, formula in cases:
+        (where,) = condition.nonzero()
+        if len(where) == size:
             return formula(*inputs)
-    out = np.full_like(inputs[0], np.nan)
-    for where, formula in chosen:
         if len(where):
+            out = np.full_like(inputs[0], np.nan) if out is None else out
             out[where] = formula(*[x[where] for x in inputs])
-    return out
+            left -= len(where)
+            if not left:
+                break
+    return np.full_like(inputs[0], np.nan) if out is None else out
 
 
 def mended(out: Any, inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -> Any:
