@@ -148,6 +148,6 @@ COMPOSITES: dict[str, Any] = {  # of functions that are one operation in PyTorch
     "soft_margin_loss": "SoftMarginLoss", "solve": "LinalgSolveEx", "solve_ex": "LinalgSolveEx",
     "std_mean": "StdMean", "tile": "Repeat", "triangular_solve": "TriangularSolve",
 } | {name: name.capitalize() for name in (
-    "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "baddbmm", "dist", "glu", "ldexp", "nansum", "ormqr",
-    "polar", "renorm", "repeat", "rot90", "std", "trace",
+    "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "baddbmm", "dist", "ldexp", "nansum", "ormqr",
+    "polar", "renorm", "repeat", "rot90", "std",
 )}  # fmt: skip

@@ -40,6 +40,17 @@ def by_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
     return out
 
 
+def piecewise(formula: Callable[..., Any], out: Any, *inputs: Any) -> None:
+    """formula(out, *inputs), elementwise, of large arrays piece by piece; inputs have out's shape, or are single."""
+    n = out.size
+    if n <= IN_PLACE or not all(x.flags.c_contiguous and x.size in (1, n) for x in (out, *inputs)):
+        formula(out, *inputs)
+        return
+    parts = [x.reshape(-1) for x in (out, *inputs)]
+    for i in range(0, n, IN_PLACE):
+        formula(*[x[i : i + IN_PLACE] if x.size > 1 else x for x in parts])
+
+
 def in_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
     """formula(*inputs), broadcast, in the dtype of the inputs; Python scalars come as arrays of that dtype as well."""
     like = next((x for x in inputs if hasattr(x, "dtype")), np.empty(0))

@@ -12,6 +12,10 @@ SPECIAL = np.array([0, -0.0, 1e-30, -1e-30, 1e30, -1e30, np.inf, -np.inf, np.nan
 EXACT = {
     "fmod": torch.fmod, "remainder": torch.remainder, "floor_divide": torch.floor_divide,
     "where": lambda x, y: torch.where(x > y, x, y), "where of a number": lambda x, y: torch.where(x > y, x, 2.0),
+    "lerp": lambda x, y: torch.lerp(x, 2 * y, x - y), "threshold": lambda x, y: F.threshold(x, 0.5, 2.0),
+    "hardshrink": lambda x, y: F.hardshrink(x), "softshrink": lambda x, y: F.softshrink(x),
+    "masked_fill": lambda x, y: x.masked_fill(x > y, 2.0), "masked_select": lambda x, y: x[x > y],
+    "selu's gradient": lambda x, y: gradient(F.selu, x),
     "nan_to_num": lambda x, y: torch.nan_to_num(x), "clamp's gradient": lambda x, y: gradient(torch.clamp, x, -1, 1),
 }  # fmt: skip
 CLOSE = {"logaddexp": torch.logaddexp, "logaddexp2": torch.logaddexp2, "logit": lambda x, y: gradient(torch.logit, x)}
@@ -55,7 +59,7 @@ def test_blocks_are_computed_as_the_whole(rng, f):
         np.testing.assert_allclose(operation(torch.tensor(x)).array, in_pieces(operation, x), rtol=3e-7)
 
 
-@pytest.mark.parametrize("f", [F.silu, F.gelu, lambda x: F.gelu(x, "tanh")])
+@pytest.mark.parametrize("f", [F.elu, F.selu, F.celu, F.silu, F.gelu, lambda x: F.gelu(x, "tanh")])
 def test_derivatives_in_place_are_those_of_the_decomposition(rng, f):
     x = torch.tensor([*(4 * rng.standard_normal(500)), -80.0, -20.0, 20.0, 80.0], requires_grad=True)
     (fast,) = torch.autograd.grad(f(x).sum(), x)

@@ -13,6 +13,7 @@ from microgad.ops.activation import (
     Elu,
     Gelu,
     GeluTanh,
+    Glu,
     Hardshrink,
     Hardsigmoid,
     Hardswish,
@@ -105,6 +106,13 @@ def test_celu_and_selu(draw):
 @checks(Gelu, GeluTanh)
 def test_gelu(draw):
     return example(draw, F.gelu, inplace=False, approximate=draw(st.sampled_from(["none", "tanh"])))
+
+
+@checks(Glu)
+def test_glu(draw):
+    x = draw(tensors(shapes(min_dims=1, min_side=0), requires_grad=True))
+    dim = draw(st.integers(-x.ndim, x.ndim - 1))
+    return lambda x: F.glu(torch.cat([x, x * 0.5 + 1], dim), dim), x
 
 
 @checks(Silu)

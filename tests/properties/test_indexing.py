@@ -7,7 +7,18 @@ from hypothesis.extra import numpy as arrays_of
 
 import microgad as torch
 from microgad.ops.elementwise import Select
-from microgad.ops.indexing import AddItem, Clear, ExtremeItem, Gather, GetItem, MulItem, SetItem, places
+from microgad.ops.indexing import (
+    AddItem,
+    Clear,
+    ExtremeItem,
+    Gather,
+    GetItem,
+    IndexSelect,
+    MaskedScatter,
+    MulItem,
+    SetItem,
+    places,
+)
 from microgad.testing.strategies import axes, indices, shapes, tensors
 
 from .registry import checks
@@ -64,15 +75,20 @@ def test_split_chunk_unbind_narrow(draw):
     return draw(st.sampled_from(functions)), x
 
 
-@checks(GetItem)
-def test_taken(draw):
-    """Slices by a vector of indices, values of the flat Tensor, and by a mask."""
+@checks(IndexSelect)
+def test_index_select(draw):
     x = draw(tensors(sizes, requires_grad=True))
     dim, index = rows(draw, x)
+    return lambda x: torch.index_select(x, dim, torch.tensor(index, device=x.device)), x
+
+
+@checks(GetItem)
+def test_taken(draw):
+    """Values of the flat Tensor, and by a mask."""
+    x = draw(tensors(sizes, requires_grad=True))
     flat = draw(st.lists(st.integers(-x.numel(), x.numel() - 1), min_size=1, max_size=6))
     mask = draw(arrays_of.arrays(bool, tuple(x.shape)[draw(st.integers(0, x.ndim - 1)) :]))
     functions = [
-        lambda x: torch.index_select(x, dim, torch.tensor(index, device=x.device)),
         lambda x: torch.take(x, torch.tensor(flat, device=x.device)),
         lambda x: torch.masked_select(x, torch.tensor(mask, device=x.device)),
     ]
@@ -116,16 +132,28 @@ def test_put_along_and_by_mask(draw):
     one = draw(tensors((), requires_grad=True))
     src = draw(tensors(index.shape, requires_grad=True))
     slices = draw(tensors(with_length(x, at, len(vector)), requires_grad=True))
-    source = draw(tensors((x.numel() + 1,), requires_grad=True))
     cases = [
         (lambda x, src: torch.scatter(x, dim, torch.tensor(index, device=x.device), src), src),
         (lambda x, slices: torch.index_copy(x, at, torch.tensor(vector, device=x.device), slices), slices),
         (lambda x, one: torch.index_fill(x, at, torch.tensor(vector, device=x.device), one), one),
         (lambda x, one: torch.masked_fill(x, torch.tensor(mask, device=x.device), one), one),
-        (lambda x, source: torch.masked_scatter(x, torch.tensor(mask, device=x.device), source), source),
     ]
     function, value = draw(st.sampled_from(cases))
     return function, x, value
+
+
+@checks(MaskedScatter)
+def test_masked_scatter(draw):
+    x = draw(tensors(sizes, requires_grad=True))
+    mask = draw(arrays_of.arrays(bool, tuple(x.shape)[draw(st.integers(0, x.ndim - 1)) :]))
+    source = draw(tensors((x.numel() + 1,), requires_grad=True))
+    in_place = draw(st.booleans())
+
+    def function(x, source):
+        given = torch.tensor(mask, device=x.device), source
+        return (x * 2).masked_scatter_(*given) if in_place else torch.masked_scatter(x, *given)
+
+    return function, x, source
 
 
 @checks(Gather)

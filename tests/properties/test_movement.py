@@ -23,6 +23,7 @@ from microgad.ops.movement import (
     Roll,
     Split,
     Stack,
+    Trace,
     Transfer,
     Tril,
     Triu,
@@ -228,6 +229,12 @@ def test_diag_embed(draw):
     a, b = draw(st.permutations(range(-x.ndim - 1, 0)))[:2]
     offset = draw(st.integers(-2, 2))
     return draw(st.sampled_from([lambda x: torch.diag_embed(x, offset, a, b), lambda x: torch.diagflat(x, offset)])), x
+
+
+@checks(Trace)
+def test_trace(draw):
+    x = draw(tensors(shapes(min_dims=2, max_dims=2, min_side=0), requires_grad=True))
+    return torch.trace, x
 
 
 @checks(Tril, Triu)

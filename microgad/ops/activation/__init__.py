@@ -9,15 +9,15 @@ from .rectified import (
     threshold_,
 )  # fmt: skip
 from .smooth import (
-    Elu, Gelu, GeluTanh, LogSigmoid, Mish, Silu, Softplus, celu, celu_, elu, elu_, gelu, glu, logsigmoid, mish, selu,
-    selu_, silu, softplus, softsign, tanhshrink,
+    Elu, Gelu, GeluTanh, Glu, LogSigmoid, Mish, Silu, Softplus, celu, celu_, elu, elu_, gelu, glu, logsigmoid, mish,
+    selu, selu_, silu, softplus, softsign, tanhshrink,
 )  # fmt: skip
 from .own import acon_a, acon_b, acon_c, bent_identity, swish, tanhexp
 
 __all__ = [
-    "Elu", "Gelu", "GeluTanh", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LogSigmoid", "Mish", "PRelu",
-    "RRelu", "Silu", "Softplus", "Softshrink", "Threshold", "acon_a", "acon_b", "acon_c", "bent_identity", "celu",
-    "celu_", "elu", "elu_", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_",
+    "Elu", "Gelu", "GeluTanh", "Glu", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LogSigmoid", "Mish",
+    "PRelu", "RRelu", "Silu", "Softplus", "Softshrink", "Threshold", "acon_a", "acon_b", "acon_c", "bent_identity",
+    "celu", "celu_", "elu", "elu_", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_",
     "leaky_relu", "leaky_relu_", "logsigmoid", "mish", "prelu", "relu6", "rrelu", "rrelu_", "selu", "selu_", "silu",
     "softplus", "softshrink", "softsign", "swish", "tanhexp", "tanhshrink", "threshold", "threshold_",
 ]  # fmt: skip

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 def floating(arrays: list[Any]) -> list[Any]:
     """The operands, which have to be floating-point numbers of one dtype: nothing is converted, as in PyTorch."""
+    if len(arrays) == 1 and arrays[0].dtype.kind == "f":
+        return arrays
     kinds = {x.dtype for x in arrays if hasattr(x, "dtype")}
     if any(kind.kind != "f" for kind in kinds):
         wrong = next(kind for kind in kinds if kind.kind != "f")

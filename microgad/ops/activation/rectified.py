@@ -16,7 +16,8 @@ from .. import layouts
 from ..blocks import by_blocks
 from ..creation.numbers import number
 from ..dropout import Dropout
-from ..elementwise import Flat, Select, Where
+from ..elementwise import Flat, Select
+from ..elementwise.selection import chosen, selected
 from ..out import into
 from ..spelling import tensors_only
 from .forms import applied, floating
@@ -224,7 +225,7 @@ class Threshold(Function):
 
     def forward(self, x):
         self.above = above = np.logical_not(x <= self.bound)
-        return Select.apply(above, x) if self.value == 0 else Where.apply(above, x, self.value)
+        return selected(above, x) if self.value == 0 else chosen(above, x, self.value)
 
     def grad_x(self, grad, above):
         return Select.apply(above, grad)
@@ -250,8 +251,8 @@ class Hardshrink(Function):
     symbol, promote, constants, flat = "hardshrink", staticmethod(floating), ("beyond",), Flat
 
     def forward(self, x):
-        self.beyond = np.logical_not(np.absolute(x) <= self.bound)
-        return Select.apply(self.beyond, x)
+        self.beyond = beyond = np.logical_not(np.absolute(x) <= self.bound)
+        return selected(beyond, x)
 
     def grad_x(self, grad, beyond):
         return Select.apply(beyond, grad)
@@ -272,9 +273,18 @@ class Softshrink(Function):
     symbol, promote, flat = "softshrink", staticmethod(floating), Flat
 
     def forward(self, x):
-        out = np.clip(x, -self.by, self.by, out=layouts.empty_like(x))
-        np.subtract(x, out, out=out)
-        return np.copysign(out, x, out=out)  # -0 of negative numbers, as in PyTorch
+        bits, sign = f"i{x.itemsize}", -1 << (8 * x.itemsize - 1)
+
+        def shrink(out: Any, x: Any) -> None:
+            np.clip(x, -self.by, self.by, out=out)
+            np.subtract(x, out, out=out)
+            if x.size < 5000 or type(x) is not np.ndarray:
+                np.copysign(out, x, out=out)  # -0 of negative numbers, as in PyTorch
+            else:
+                out = out.view(bits)
+                out |= x.view(bits) & sign  # the same in a fifth of the time
+
+        return by_blocks(shrink, x)
 
     def grad_x(self, grad, x):
         return Select.apply(np.logical_not(np.absolute(x) <= self.by), grad)

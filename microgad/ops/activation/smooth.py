@@ -12,8 +12,8 @@ from ...function import Function
 from ...naming import called
 from ...state import composite
 from ..blocks import by_blocks
-from ..elementwise import Select, Sigmoid
-from ..elementwise import sigmoid as _sigmoid
+from ..elementwise import Sigmoid
+from ..movement.dims import dim_of
 from ..out import into
 from ..special.error import Erfc
 from ..spelling import tensors_only
@@ -49,11 +49,23 @@ class Elu(Function):
 
     def grad_x(self, grad, x):
         below = self.size * self.rate
-        slope = below * np.exp(Select.apply(x < 0, x) * self.rate)
-        if below == self.scale:
-            return grad * slope
-        above = np.logical_not(x <= 0)  # of NaN too, as PyTorch's
-        return grad * (slope + np.astype(above, x.dtype) * (self.scale - below))
+
+        def slope(out: Any, grad: Any, x: Any) -> None:
+            np.fmin(x, 0, out=out)
+            out *= self.rate
+            np.exp(out, out=out)
+            out *= below
+            if below != self.scale:
+                above = np.logical_not(x <= 0).astype(x.dtype)  # of NaN too, as PyTorch's
+                above *= self.scale - below
+                out += above
+            out *= grad
+
+        return by_blocks(slope, grad, x)
+
+    def decomposition(self, x):
+        below = self.size * np.expm1(np.clip(x, -math.inf, 0) * self.rate)
+        return np.where(x <= 0, below, x * self.scale)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -372,7 +384,37 @@ def tanhshrink(input: Tensor) -> Tensor:
     return input - input.tanh()
 
 
-@composite
+class Glu(Function):
+    """a σ(b) of the halves a and b of x along an axis."""
+
+    symbol = "glu"
+
+    def forward(self, x):
+        first, second = self._halves(x)
+        self.share = Sigmoid.apply(second)
+        return first * self.share
+
+    def grad_x(self, grad, x, share):
+        first, _ = self._halves(x)
+        out = np.empty_like(x, order="C")
+        below, above = self._halves(out)
+        np.multiply(grad, share, out=below)
+        np.multiply(grad, first, out=above)
+        slope = 1 - share
+        slope *= share
+        above *= slope
+        return out
+
+    def decomposition(self, x):
+        first, second = self._halves(x)
+        return first * Sigmoid.apply(second)
+
+    def _halves(self, x: Any) -> tuple[Any, Any]:
+        lead, half = (slice(None),) * self.axis, x.shape[self.axis] // 2
+        return x[(*lead, slice(0, half))], x[(*lead, slice(half, 2 * half))]
+
+
+@tensors_only
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """The first half of input along dim times the sigmoid of the second. Source: torch.nn.functional.glu.
 
@@ -383,13 +425,13 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     """
     if input.ndim == 0:
         raise ShapeError("glu: does not support 0-dimensional tensors")
-    if input.dtype.is_complex or not input.dtype.is_floating_point:
+    if input.array.dtype.kind != "f":
         raise KindError(f"glu: is not implemented for {input.dtype}")
-    size = input.size(dim)
+    axis = dim_of(dim, input.array.ndim, "glu")
+    size = input.array.shape[axis]
     if size % 2:
         raise ShapeError(f"glu: Halving dimension must be even, but dimension {dim} is size {size}")
-    first, second = input.split(size // 2, dim) if size else (input, input)
-    return first * _sigmoid(second)
+    return Glu.apply(input, axis=axis)
 
 
 def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:

@@ -325,6 +325,8 @@ class Logit(Function):
     def grad_x(self, grad, x):
         low = self.eps or 0.0
         outside = (x < low) | (x > 1 - low)
+        if type(x) is np.ndarray and not outside.any():
+            return grad / (x * (1 - x))
         if self.eps is None:
             return Where.apply(outside, math.nan, grad / (x * (1 - x)))
         return Select.apply(np.logical_not(outside), grad / Where.apply(outside, 1.0, x * (1 - x)))

@@ -13,6 +13,7 @@ from ...function import Function
 from ...naming import called
 from ...notices import once
 from .. import layouts
+from ..blocks import piecewise
 from ..creation.numbers import number
 from ..out import into
 from ..spelling import tensors_only
@@ -264,12 +265,31 @@ def chosen(condition: Any, a: Any, b: Any) -> Any:
     kind = np.result_type(a, b)
     if kind.itemsize > 8:
         return np.where(condition, a, b)
-    out = np.empty(np.broadcast_shapes(condition.shape, np.shape(a), np.shape(b)), kind)
+    shape = np.broadcast_shapes(condition.shape, np.shape(a), np.shape(b))
+    out = np.empty(shape, kind)
     a, b = (np.asarray(x, kind).view(f"i{kind.itemsize}") for x in (a, b))
-    bits = out.view(a.dtype)
-    bits[...] = np.negative(condition.view(np.int8))
-    bits &= a ^ b
-    bits ^= b
+
+    def choose(bits: Any, condition: Any, a: Any, b: Any) -> None:
+        bits[...] = np.negative(condition.view(np.int8))
+        bits &= a ^ b
+        bits ^= b
+
+    piecewise(choose, out.view(a.dtype), condition, a, b)
+    return out
+
+
+def selected(mask: Any, x: Any) -> Any:
+    """x where the mask holds, else 0: bare. Of many numbers 0 or 1 times their bits: much faster than np.where."""
+    if x.size < 5000 or x.dtype.itemsize > 8 or mask.shape != x.shape or backend.is_gpu(x):
+        return np.where(mask, x, x.dtype.type(0))
+    out = np.empty_like(x, order="C")
+
+    def select(bits: Any, mask: Any, x: Any) -> None:
+        bits[...] = mask.view(np.int8)
+        bits *= x
+
+    kind = f"i{x.dtype.itemsize}"
+    piecewise(select, out.view(kind), mask, x.view(kind))
     return out
 
 
@@ -336,13 +356,7 @@ class Select(Function):
     symbol = "select"
 
     def forward(self, mask, x):
-        if x.size < 5000 or x.dtype.itemsize > 8 or mask.shape != x.shape or backend.is_gpu(x):
-            return np.where(mask, x, x.dtype.type(0))
-        out = np.empty_like(x, order="C")
-        bits = out.view(f"i{x.dtype.itemsize}")
-        bits[...] = mask.view(np.int8)
-        bits *= x.view(bits.dtype)  # 0 or the number's own bits: much faster than np.where
-        return out
+        return selected(mask, x)
 
     def grad_x(self, grad, mask):
         return Select.apply(mask, grad)

@@ -1,6 +1,7 @@
 """Indexing, read and written: basic (views), integer, boolean and mixed; by dimension, by mask, and flat."""
 
 from .by_index import (
+    IndexSelect,
     filler,
     index_add,
     index_add_call,
@@ -18,6 +19,7 @@ from .gather import Gather, gather, put, put_call, take, take_along_dim, unravel
 from .index import normalized
 from .item import AddItem, Clear, GetItem, SetItem, _last_writes, getitem, index_put, index_put_call, setitem
 from .masked import (
+    MaskedScatter,
     _unsafe_masked_index,
     _unsafe_masked_index_put_accumulate,
     masked_fill,
@@ -36,6 +38,8 @@ __all__ = [
     "ExtremeItem",
     "Gather",
     "GetItem",
+    "IndexSelect",
+    "MaskedScatter",
     "MulItem",
     "SetItem",
     "_last_writes",

@@ -8,11 +8,13 @@ import numpy as np
 
 from ... import function as core
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
+from ...function import LinearMap
 from ...naming import called
 from ..creation.numbers import factor, number
 from ..movement.dims import dim_of
 from ..out import into
 from ..spelling import numpy_spelling
+from . import places
 from .index import INT64, INTEGERS, in_range, index_array, into_same
 from .item import AddItem, Call, GetItem, SetItem, one_step
 from .places import ALL
@@ -23,24 +25,34 @@ if TYPE_CHECKING:
     from ...tensor import Tensor
 
 
-def _index(
+def _vector(
     op: str,
     input: Tensor,
     dim: int,
     index: Tensor,
-    error: type[Exception],
+    error: type[Exception] | None,
     *others: Any,
     dtypes: tuple[np.dtype[Any], ...] = INTEGERS,
     negative: bool = False,
-) -> Any:
-    """An index along dim, as one for NumPy; of a 0-d input as one for the flat input."""
-    axis = dim_of(dim, input.ndim, op)
+) -> tuple[int, Any]:
+    """The axis, and a vector of indices along it; of a 0-d input indices of the flat one."""
+    shape = input.array.shape
+    axis = dim_of(dim, len(shape), op)
     array = index_array(op, index, input, *others, dtypes=dtypes)
-    if array.ndim > 1:
-        raise DimError(f"{op}(): Index is supposed to be a vector, but got {array.shape}")
-    array = in_range(op, array.reshape(-1), input.array.shape[axis] if input.ndim else 1, error, negative)
-    if input.ndim:
-        return (*(ALL,) * axis, array, *(ALL,) * (input.ndim - axis - 1))
+    if array.ndim != 1:
+        if array.ndim > 1:
+            raise DimError(f"{op}(): Index is supposed to be a vector, but got {array.shape}")
+        array = array.reshape(-1)
+    if error is None:
+        error = ArgumentError if axis == 1 else DimError  # PyTorch has two ways to select
+    return axis, in_range(op, array, shape[axis] if shape else 1, error, negative)
+
+
+def _index(op: str, input: Tensor, dim: int, index: Tensor, error: type[Exception], *others: Any, **rules: Any) -> Any:
+    """An index along dim, as one for NumPy; of a 0-d input as one for the flat input."""
+    axis, array = _vector(op, input, dim, index, error, *others, **rules)
+    if ndim := input.array.ndim:
+        return (*(ALL,) * axis, array, *(ALL,) * (ndim - axis - 1))
     return array
 
 
@@ -51,15 +63,29 @@ def _as_slices(op: str, input: Tensor, dim: int, index: Tensor, source: Tensor, 
             f"{op}(): self and source expected to have the same dtype, but got (self) {input.dtype} and (source) "
             f"{source.dtype}"
         )
-    expected = list(input.shape)
-    if input.ndim:
-        expected[dim_of(dim, input.ndim, op)] = index.numel()
-    if list(source.shape) != expected and not (input.ndim == 0 and source.numel() == index.numel() == 1):
+    expected, given = list(input.array.shape), source.array.shape
+    if expected:
+        expected[dim_of(dim, len(expected), op)] = index.array.size
+    if given != tuple(expected) and (expected or not source.array.size == index.array.size == 1):
         raise error(
             f"{op}(): source tensor shape must match self tensor shape, excluding the specified dimension, where it "
             f"has {index.numel()} indices. Got self.shape = {tuple(input.shape)} source.shape = {tuple(source.shape)}"
         )
-    return source if input.ndim else source.reshape(1)
+    return source if expected else source.reshape(1)
+
+
+class IndexSelect(LinearMap):
+    """The slices of x at a vector of indices along an axis."""
+
+    symbol = "index select"
+
+    def forward(self, x):
+        return x.take(self.index, self.axis)
+
+    def adjoint(self, grad):
+        out = np.zeros_like(grad, shape=self.x_shape, order="C")
+        places.add(out, (*(ALL,) * self.axis, self.index, *(ALL,) * (out.ndim - self.axis - 1)), grad)
+        return out
 
 
 @numpy_spelling
@@ -71,11 +97,13 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None =
             [1, 2],
             [3, 4]])
     """
-    error = ArgumentError if dim_of(dim, input.ndim, "index_select") == 1 else DimError  # PyTorch has two ways
-    where = _index("index_select", input, dim, index, error)
-    if input.ndim == 0 and where.size != 1:
+    axis, where = _vector("index_select", input, dim, index, None)
+    if input.array.ndim:
+        taken = IndexSelect.apply(input, index=where, axis=axis)
+    elif where.size == 1:
+        taken = called("IndexSelect", GetItem.apply(input, index=where.reshape(())))
+    else:
         raise ShapeError(f"index_select(): Index to scalar can have only 1 value, got {where.size} value(s)")
-    taken = called("IndexSelect", GetItem.apply(input, index=where if input.ndim else where.reshape(())))
     return into_same("index_select", out, taken, input, index)
 
 

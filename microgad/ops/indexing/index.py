@@ -141,7 +141,11 @@ def index_array(op: str, index: Any, *kept_by: Any, dtypes: tuple[np.dtype[Any],
 
 def kept(*operands: Any) -> bool:
     """Whether an operation on these is recorded, so that its settings stay."""
-    return state.current().grad_enabled and any(getattr(x, "node", None) is not None for x in operands)
+    if state.current().grad_enabled:
+        for x in operands:
+            if getattr(x, "node", None) is not None:
+                return True
+    return False
 
 
 def in_range(op: str, array: Any, size: int, error: type[Exception] = ArgumentError, negative: bool = False) -> Any:

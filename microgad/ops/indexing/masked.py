@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,13 @@ import numpy as np
 
 from ... import function
 from ...errors import DtypeError, ShapeError
+from ...function import Function
 from ...naming import called
 from ..spelling import tensors_only
+from . import places
 from .by_index import filler
 from .index import into_same, kept, normalized
-from .item import Call, GetItem, SetItem, index_put, one_step
+from .item import Call, Clear, GetItem, SetItem, index_put, one_step
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -57,8 +60,8 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     >>> torch.masked_fill(torch.zeros(3), torch.tensor([True, False, True]), 5)
     tensor([5., 0., 5.])
     """
-    input, _ = _broadcast("masked_fill", input, _mask("masked_fill", mask))
-    filled = masked_fill_call(input, mask, value).on(input)
+    input, index = _broadcast("masked_fill", input, _mask("masked_fill", mask, input, value))
+    filled = SetItem.apply(input, filler("masked_fill", value, input), index=index)
     return called(f"MaskedFillBackward{int(hasattr(value, 'array'))}", filled)
 
 
@@ -74,6 +77,27 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
     return into_same("masked_select", out, taken, input, mask)
 
 
+class MaskedScatter(Function):
+    """x with the first values of source, in its order, at the places `index` of a mask."""
+
+    symbol = "masked scatter"
+
+    def forward(self, x, source):
+        out = x.copy()
+        places.put(out, self.index, source.reshape(-1)[: self.count])
+        return out
+
+    def write(self, out, x, source):
+        places.put(out, self.index, source.reshape(-1)[: self.count])
+
+    def grad_x(self, grad):
+        return Clear.apply(grad, index=self.index)
+
+    def grad_source(self, grad):
+        rest = np.zeros_like(grad, shape=(math.prod(self.sizes) - self.count,))
+        return np.concatenate([GetItem.apply(grad, index=self.index), rest]).reshape(self.sizes)
+
+
 def masked_scatter_call(input: Tensor, mask: Tensor, source: Tensor) -> Call:
     if source.array.dtype != input.array.dtype:
         raise DtypeError(
@@ -81,12 +105,13 @@ def masked_scatter_call(input: Tensor, mask: Tensor, source: Tensor) -> Call:
         )
     array = _mask("masked_scatter_", mask, input, source)
     index = _broadcast("masked_scatter_", input, array, True)[1]
-    count = int(index[0].sum())
+    count = int(np.count_nonzero(index[0]))
     if source.numel() < count:
         raise ShapeError(
             f"masked_scatter: Number of elements of source < number of ones in mask ({source.numel()} < {count})"
         )
-    return one_step(SetItem, source.reshape(-1)[:count], index)
+    settings = {"index": index, "count": count, "sizes": source.array.shape}
+    return Call(((MaskedScatter, source, settings),))
 
 
 @tensors_only
@@ -99,7 +124,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     tensor([1., 0., 2.])
     """
     input, _ = _broadcast("masked_scatter", input, _mask("masked_scatter", mask))
-    return called("MaskedScatter", masked_scatter_call(input, mask, source).on(input))
+    return masked_scatter_call(input, mask, source).on(input)
 
 
 def _safe(mask: Tensor, indices: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:

@@ -15,6 +15,7 @@ from .. import layouts
 from .rows import add_rows
 
 FEW = 500  # values for which NumPy's own ways are as fast
+FEW_OF_MASK = 4096  # a mask's values for which they are
 WIDE = 32  # values that make a row worth moving as a whole
 OFTEN = 8  # rows for each place, from which on their sum is made first,
 LARGE = 1 << 18  # where they have as many values
@@ -63,16 +64,30 @@ def _count(index: Any) -> int:
     return index.size if type(index) is not tuple else max(i.size for i in index if backend.is_array(i))
 
 
+def _few(index: Any) -> bool:
+    """Whether NumPy's own ways are as fast for an index with arrays."""
+    if len(index) == 1 and is_mask(index[0]):
+        return bool(index[0].size < FEW_OF_MASK)
+    return _count(index) < FEW
+
+
 def run_of(index: Any, shape: tuple[int, ...]) -> Run | None:
     """The index as a Run, where it is one: a mask or arrays of integers side by side, and else whole slices."""
     if type(index) is not tuple:
         return Run((), math.prod(shape), (), within(index, math.prod(shape)), False)
-    arrays = [item for item in index if backend.is_array(item)]
-    start = next(i for i, item in enumerate(index) if backend.is_array(item))
-    stop = start + len(arrays)
-    rest = [*index[:start], *index[stop:]]
-    if any(not (type(item) is slice and item == ALL) for item in rest) or len(index) > len(shape):
+    arrays: list[Any] = []
+    stop = 0
+    for i, item in enumerate(index):
+        if backend.is_array(item):
+            if arrays and i != stop:
+                return None
+            arrays.append(item)
+            stop = i + 1
+        elif type(item) is not slice or item != ALL:
+            return None
+    if len(index) > len(shape):
         return None
+    start = stop - len(arrays)
     if len(arrays) == 1 and is_mask(arrays[0]):
         stop = start + arrays[0].ndim
         if not arrays[0].ndim or shape[start:stop] != arrays[0].shape:
@@ -113,13 +128,13 @@ def take(x: Any, index: Any) -> Any:
         view = x[index]
         return view if type(view) is np.ndarray else backend.as_array(view)
     if type(index) is not tuple:
-        return np.take(x, index)
-    if backend.is_gpu(x) or not x.flags.c_contiguous or _count(index) < FEW:
+        return x.take(index)
+    if backend.is_gpu(x) or not x.flags.c_contiguous or _few(index):
         return layouts.contiguous(backend.as_array(x[index]))
     run = run_of(index, x.shape)
     if run is None:
         return layouts.contiguous(x[index])
-    return np.take(x.reshape(run.shape), run.where, axis=1).reshape(run.before + run.where.shape + run.after)
+    return x.reshape(run.shape).take(run.where, 1).reshape(run.before + run.where.shape + run.after)
 
 
 def put(x: Any, index: Any, values: Any) -> None:
@@ -131,7 +146,7 @@ def put(x: Any, index: Any, values: Any) -> None:
     elif type(index) is not tuple:
         x.reshape(-1)[index] = values
     else:
-        run = None if backend.is_gpu(x) or _count(index) < FEW else run_of(index, x.shape)
+        run = None if backend.is_gpu(x) or _few(index) else run_of(index, x.shape)
         if run is None:
             x[index] = values
         else:
@@ -206,7 +221,9 @@ def _at_run(ufunc: Any, x: Any, index: Any, values: Any) -> None:
         run = Run((), x.size, (), index, False)
     before, _, after = shape = run.shape
     target, where = x.reshape(shape), run.where.reshape(-1)
-    values = np.broadcast_to(np.asarray(values, x.dtype), run.before + run.where.shape + run.after)
+    values, whole = np.asarray(values, x.dtype), run.before + run.where.shape + run.after
+    if values.shape != whole:
+        values = np.broadcast_to(values, whole)
     values = values.reshape(before, where.size, after)
     if run.once:
         target[:, where] = ufunc(target[:, where], values)

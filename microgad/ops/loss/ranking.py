@@ -147,7 +147,7 @@ class MultiMarginLoss(Function):
 
     def decomposition(self, input, target, weight):
         target = getattr(target, "array", target)
-        is_own = target[:, None] == backend.like(np.arange(input.shape[1]), target)
+        is_own = _is_own(target, input.shape[1])
         own = Select.apply(is_own, input).sum(1).reshape((-1, 1))
         hinge = Select.apply(np.logical_not(is_own), Relu.apply(self.margin - own + input))
         if self.p == 2:
@@ -155,6 +155,11 @@ class MultiMarginLoss(Function):
         if weight is not None:
             hinge = hinge * weight[target].reshape((-1, 1))
         return reduced(hinge.sum(1) / input.shape[1], None, len(target) or math.nan, self.reduction)
+
+
+def _is_own(target: Any, count: int) -> Any:
+    """(N), bare -> (N, C): whether a class is the row's target."""
+    return target[:, None] == backend.like(np.arange(count), target)
 
 
 @tensors_only

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from .conversion import Cast, Clone, Transfer, clone
 from .diagonal import (
-    DiagEmbed, Diagonal, Tril, Triu, diag, diag_embed, diagflat, diagonal, linalg_diagonal, trace, tril, tril_,
+    DiagEmbed, Diagonal, Trace, Tril, Triu, diag, diag_embed, diagflat, diagonal, linalg_diagonal, trace, tril, tril_,
     triu, triu_,
 )  # fmt: skip
 from .joining import Cat, Stack, cat, column_stack, concat, concatenate, dstack, hstack, row_stack, stack, vstack
@@ -36,7 +36,7 @@ from .views import (
 
 __all__ = [
     "AsStrided", "Border", "Cast", "Cat", "Clone", "DiagEmbed", "Diagonal", "Expand", "Flip", "Pad", "Permute",
-    "Reshape", "Roll", "Split", "Stack", "Transfer", "Tril", "Triu", "Unbind", "Windows", "adjoint", "alias",
+    "Reshape", "Roll", "Split", "Stack", "Trace", "Transfer", "Tril", "Triu", "Unbind", "Windows", "adjoint", "alias",
     "alias_copy", "as_strided", "as_strided_copy", "as_strided_scatter", "atleast_1d", "atleast_2d", "atleast_3d",
     "become", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "cat", "chunk", "clone", "column_stack",
     "concat", "concatenate", "constant_pad_nd", "detach", "detach_copy", "diag", "diag_embed", "diagflat",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,9 +48,10 @@ class DiagEmbed(LinearMap):
 
 def _diagonal(x: Any, offset: int, axes: tuple[int, int]) -> Any:
     """A view of a diagonal; NumPy's own can't be written until it is allowed."""
-    out = np.diagonal(x, offset, *axes)
-    if not backend.is_gpu(x):
-        out.flags.writeable = x.flags.writeable
+    if backend.is_gpu(x):
+        return np.diagonal(x, offset, *axes)
+    out = x.diagonal(offset, *axes)
+    out.flags.writeable = x.flags.writeable
     return out
 
 
@@ -59,13 +61,36 @@ def _embedded(x: Any, shape: tuple[int, ...], offset: int, axes: tuple[int, int]
     return out
 
 
+class Trace(LinearMap):
+    """The sum of a matrix's diagonal; of integers in int64."""
+
+    symbol, numpy = "tr", np.trace
+
+    def forward(self, x):
+        return np.diagonal(x).sum(dtype=np.int64 if x.dtype.kind in "iu" else None)
+
+    def adjoint(self, grad):
+        return _embedded(grad, self.x_shape, 0, (0, 1))
+
+
+_tri = functools.lru_cache(maxsize=16)(np.tri)
+
+
+def _below(x: Any, k: int) -> Any:
+    """Where the lower triangle of small matrices is, made once: that takes NumPy most of the time."""
+    n, m = x.shape[-2:]
+    return None if backend.is_gpu(x) or n * m > 1 << 14 else _tri(n, m, k, bool)
+
+
 class Tril(LinearMap):
     """The lower triangle of the last two axes, up to the k-th diagonal; zeros above it."""
 
     symbol, numpy = "tril", np.tril
 
     def forward(self, x):
-        return np.tril(layouts.contiguous(x), self.k)
+        x = layouts.contiguous(x)
+        below = _below(x, self.k)
+        return np.tril(x, self.k) if below is None else np.where(below, x, x.dtype.type(0))
 
     adjoint = forward
 
@@ -76,7 +101,9 @@ class Triu(LinearMap):
     symbol, numpy = "triu", np.triu
 
     def forward(self, x):
-        return np.triu(layouts.contiguous(x), self.k)
+        x = layouts.contiguous(x)
+        below = _below(x, self.k - 1)
+        return np.triu(x, self.k) if below is None else np.where(below, x.dtype.type(0), x)
 
     adjoint = forward
 
@@ -147,7 +174,7 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
     return diag_embed(flatten(input), offset)
 
 
-@composite
+@tensors_only
 def trace(input: Tensor) -> Tensor:
     """The sum of a matrix's diagonal. Source: torch.trace.
 
@@ -158,7 +185,7 @@ def trace(input: Tensor) -> Tensor:
         raise ShapeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
     if input.array.dtype == bool:
         raise KindError("trace: is not implemented for torch.bool")
-    return diagonal(input).sum()
+    return Trace.apply(input)
 
 
 def _matrix(input: Tensor, op: str) -> Tensor:

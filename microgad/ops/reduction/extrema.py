@@ -17,7 +17,7 @@ from ..elementwise import Select, maximum, minimum
 from ..movement.dims import dim_of
 from ..out import into
 from ..spelling import numpy_spelling
-from .axes import Dim, axes, count, kept_shape, line, not_empty, ordered
+from .axes import Axis, Dim, axes, count, kept_shape, line, not_empty, ordered
 from .picking import picked
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Argmax(Function):
     symbol, numpy = "argmax", np.argmax
 
     def forward(self, x):
-        return np.argmax(x, self.axis, keepdims=self.keepdims)
+        return x.argmax(self.axis, keepdims=self.keepdims)
 
 
 class Argmin(Function):
@@ -97,7 +97,7 @@ class Argmin(Function):
     symbol, numpy = "argmin", np.argmin
 
     def forward(self, x):
-        return np.argmin(x, self.axis, keepdims=self.keepdims)
+        return x.argmin(self.axis, keepdims=self.keepdims)
 
 
 def _put(out: Any, result: Any, op: str) -> Any:
@@ -112,10 +112,15 @@ def _put(out: Any, result: Any, op: str) -> Any:
 
 def _over(cls: type[Function], input: Tensor, dim: Dim, keepdim: bool, op: str) -> Tensor:
     """A Function over dims that have elements, which have an order."""
+    return cls.apply(input, axis=_axis(input, dim, op), keepdims=keepdim)
+
+
+def _axis(input: Tensor, dim: Dim, op: str) -> Axis:
+    """The axes of dims that have elements, which have an order."""
     axis = axes(dim, input.array.ndim, op)
     not_empty(input, axis, op)
     ordered(input, op)
-    return cls.apply(input, axis=axis, keepdims=keepdim)
+    return axis
 
 
 @numpy_spelling
@@ -145,7 +150,8 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False, out
     >>> torch.aminmax(torch.tensor([3.0, 1.0, 2.0])).max
     tensor(3.)
     """
-    found = (_over(cls, input, dim, keepdim, "aminmax") for cls in (Amin, Amax))
+    axis = _axis(input, dim, "aminmax")
+    found = (cls.apply(input, axis=axis, keepdims=keepdim) for cls in (Amin, Amax))
     return _put(out, return_types.aminmax(*found), "aminmax")
 
 
@@ -236,5 +242,5 @@ def _extremum(
     x = line(input)
     not_empty(x, axis, op)
     ordered(input, op)
-    index = where.apply(x, axis=axis, keepdims=True)
-    return _put(out, picked(input, axis, index.array, keepdim, result), op)
+    index = where.apply(x.array, axis=axis, keepdims=True)
+    return _put(out, picked(input, axis, index, keepdim, result), op)

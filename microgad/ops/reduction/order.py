@@ -11,6 +11,7 @@ from ... import backend, return_types
 from ...errors import ArgumentError
 from ...limits import highest, lowest
 from ...state import observed
+from ..indexing.gather import positions
 from ..movement.dims import dim_of
 from ..out import into
 from ..spelling import numpy_spelling
@@ -93,13 +94,23 @@ def topk(
         raise ArgumentError(f"topk: selected index k out of range: k is {k}, dimension {dim} has size {n}")
     index = _one_by_one(x, k, axis, largest) if k <= FEWEST and x.size > 5000 else None
     if index is None and (n <= FEW or 4 * k > n or not k):
-        index = _cut(ranking(x, axis, largest), axis, 0, k)
+        order = ranking(x, axis, largest)
+        index = _cut(order, axis, 0, k)
+        if not backend.is_gpu(x) and index.size and not _ties(x, _cut(order, axis, 0, k + 1), axis):
+            return into(out, picked(input, axis, index, True, return_types.topk))
     elif index is None:
         order = np.argpartition(x, n - k if largest else k, axis)
         index = np.sort(_cut(order, axis, n - k, n) if largest else _cut(order, axis, 0, k), axis)
         best = ranking(np.take_along_axis(x, index, axis), axis, largest)
         index = np.take_along_axis(index, best, axis)
     return into(out, picked(input, axis, _as_torch(x, index, axis, largest), True, return_types.topk))
+
+
+def _ties(x: Any, index: Any, axis: int) -> bool:
+    """Whether some of the elements at indices along an axis, which are in order, are equal."""
+    found = x.take(positions(axis, index, x.shape))
+    before, after = _cut(found, axis, 0, index.shape[axis] - 1), _cut(found, axis, 1, index.shape[axis])
+    return not (before != after).all() or bool((after != after).any())
 
 
 def _as_torch(x: Any, index: Any, axis: int, largest: bool) -> Any:

@@ -88,11 +88,11 @@ class Cummax(Function):
     def forward(self, x):
         best = accumulated(self.better, x, self.axis)
         n, reached = x.shape[self.axis], (x == best) | (x != x)
-        if self.axis == x.ndim - 1 and not backend.is_gpu(x):
-            self.index = _latest(reached.reshape(-1, n)).reshape(x.shape) if x.size else np.zeros(x.shape, np.int64)
+        if self.axis == x.ndim - 1 and x.size > 5000 and not backend.is_gpu(x):
+            self.index = _latest(reached.reshape(-1, n)).reshape(x.shape)
         else:
-            place = backend.like(np.arange(n).reshape([n if i == self.axis else 1 for i in range(x.ndim)]), x)
-            self.index = accumulated(np.maximum, np.where(reached, place, 0), self.axis)
+            place = backend.like(np.arange(n).reshape((n,) + (1,) * (x.ndim - 1 - self.axis)), x)
+            self.index = accumulated(np.maximum, reached * place, self.axis)
         return best, self.index
 
     def grad_x(self, grad, index):

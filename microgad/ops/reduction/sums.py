@@ -117,9 +117,16 @@ def nansum(
         raise DtypeError(f"nansum: does not support complex input, got {input.dtype}")
     found = sum(input, dim, keepdim, dtype=dtype)
     x = input.array
-    if x.dtype.kind == "f" and (backend.is_gpu(x) or np.isnan(found.array).any()):
+    if x.dtype.kind == "f" and _may_be_nan(found.array):
         found = sum(Select.apply(input == input, input), dim, keepdim, dtype=dtype)
     return into(out, found)
+
+
+def _may_be_nan(found: Any) -> bool:
+    """Whether some sum is NaN, so that there may be NaNs among what was added up; a GPU is not waited for."""
+    if backend.is_gpu(found):
+        return True
+    return math.isnan(found) if not found.ndim else bool(np.isnan(found).any())
 
 
 @numpy_spelling
@@ -150,6 +157,9 @@ def nanmean(
     """
     floating(input, "nanmean")
     ordered(input, "nanmean")
+    found, n = sum(input, dim, keepdim, dtype=dtype), count(input.array.shape, axes(dim, input.array.ndim, "nanmean"))
+    if n and not _may_be_nan(found.array):
+        return into(out, found / n)
     is_number = input == input
     numbers = sum(is_number, dim, keepdim)
     return into(out, sum(Select.apply(is_number, input), dim, keepdim, dtype=dtype) / numbers)

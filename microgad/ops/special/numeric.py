@@ -21,6 +21,8 @@ from ..blocks import in_blocks, in_double
 
 def promote(arrays: list[Any]) -> list[Any]:
     """As `promote_floating`, but complex numbers are refused."""
+    if len(arrays) == 1 and arrays[0].dtype.kind == "f":
+        return arrays
     arrays = dtypes.promote_floating(arrays)
     if any(hasattr(x, "dtype") and x.dtype.kind == "c" for x in arrays):
         raise KindError("not implemented for complex numbers")
