@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 15  # elements drawn at a time: words and temporaries stay in the cache
 FLOAT64 = np.dtype(np.float64)
+FEW = 32  # numbers for which Python takes less time than to call NumPy
 
 
 def uniform_(array: Array, low: float = 0.0, high: float = 1.0, *, generator: Generator | None = None) -> Array:
@@ -117,7 +118,15 @@ def _normal_blocks(flat: Array, mean: float, std: float, source: Generator) -> N
 def normal_pairs(source: Generator, count: int) -> NDArray[np.float64]:
     """`count` values of N(0, 1), by two. A second one left over waits in the generator for the next scalar draw."""
     waiting = [] if source.waiting_normal is None else [source.waiting_normal]
-    pairs = source.unit((count - len(waiting) + 1) // 2 * 2, FLOAT64).reshape(-1, 2)
+    units = source.unit((count - len(waiting) + 1) // 2 * 2, FLOAT64)
+    if units.size <= FEW:
+        few, numbers = list(waiting), iter(units.tolist())
+        for unit, other in zip(numbers, numbers, strict=True):
+            length, turn = math.sqrt(math.log1p(-other) * -2), unit * (2 * math.pi)
+            few += (length * math.cos(turn), length * math.sin(turn))
+        source.waiting_normal = few[count] if len(few) > count else None
+        return np.array(few[:count])
+    pairs = units.reshape(-1, 2)
     logs = [math.log1p(-unit) for unit in pairs[:, 1].tolist()]  # NumPy's is off by an ulp on some processors
     radius, angle = np.sqrt(np.array(logs) * -2), pairs[:, 0] * (2 * math.pi)
     pairs[:, 0], pairs[:, 1] = radius * np.cos(angle), radius * np.sin(angle)
@@ -253,11 +262,14 @@ def fill(name: str, array: Array, draw: Callable[[Array], None]) -> Array:
 
 
 def _check_destination(name: str, array: Array) -> None:
-    expanded = any(stride == 0 and size > 1 for stride, size in zip(array.strides, array.shape, strict=True))
-    if expanded and array.size:
+    if not array.flags.c_contiguous and array.size and 0 in array.strides and _expanded(array):
         raise RuntimeError(f"{name}: elements of the array {array.shape} share memory (it was expanded); copy it first")
     if not array.flags.writeable:
         raise ValueError(f"{name}: the array {array.shape} is read-only; copy it first")
+
+
+def _expanded(array: Array) -> bool:
+    return any(stride == 0 and size > 1 for stride, size in zip(array.strides, array.shape, strict=True))
 
 
 def _axes_in_memory(array: Array) -> list[int]:
@@ -294,7 +306,7 @@ def check_floating(
     name: str, array: Array, argument: str = "array", error: type[Exception] = NotImplementedError
 ) -> None:
     """Raise `error` unless the array is float16, float32 or float64."""
-    if array.dtype not in (np.float16, np.float32, np.float64):
+    if array.dtype.char not in "efd":
         raise error(f"{name}: {argument} must be float16, float32 or float64, but is {array.dtype}")
 
 

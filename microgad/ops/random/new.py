@@ -53,8 +53,10 @@ def rand(
     >>> torch.rand(3)
     tensor([0.5317, 0.8313, 0.9718])
     """
-    made = uniform_(_empty(_sizes(size, sizes, "rand"), dtype, out), generator=generator)
-    return made if out is not None else finished(made.array, backend.chosen(device), requires_grad)
+    filled = _empty(_sizes(size, sizes, "rand"), dtype, out)
+    if out is not None:
+        return uniform_(filled, generator=generator)
+    return finished(draws.uniform_(filled.array, generator=generator), backend.chosen(device), requires_grad)
 
 
 @tensors_only
@@ -68,8 +70,10 @@ def randn(
     >>> torch.randn(3)
     tensor([-0.0404,  1.7260, -0.8140])
     """
-    made = normal_(_empty(_sizes(size, sizes, "randn"), dtype, out), generator=generator)
-    return made if out is not None else finished(made.array, backend.chosen(device), requires_grad)
+    filled = _empty(_sizes(size, sizes, "randn"), dtype, out)
+    if out is not None:
+        return normal_(filled, generator=generator)
+    return finished(draws.normal_(filled.array, generator=generator), backend.chosen(device), requires_grad)
 
 
 @tensors_only

@@ -40,30 +40,29 @@ class Cumsum(LinearMap):
         return np.flip(running_sum(np.flip(grad, self.axis), self.axis), self.axis).copy()
 
 
-_TRIANGLES: dict[str, Any] = {}
+_TRIANGLES: dict[tuple[int, str], Any] = {}
 
 
 def running_sum(x: Any, axis: int) -> Any:
-    """NumPy's cumsum; of long contiguous lines block by block, by products with a triangle of ones: 3 × as fast."""
-    n, size = x.shape[axis], 32
+    """NumPy's cumsum; of long contiguous lines block by block, by products with a triangle of ones: 1.7 × as fast."""
+    n = x.shape[axis]
     if axis != x.ndim - 1 and x.dtype.kind in "fc" and not backend.is_gpu(x):
         return accumulated(np.add, x, axis)
-    if axis != x.ndim - 1 or n < 8 * size or x.size < 20_000 or x.dtype.char not in "fd" or backend.is_gpu(x):
+    if axis != x.ndim - 1 or n < 256 or x.size < 20_000 or x.dtype.char not in "fd" or backend.is_gpu(x):
         return np.cumsum(x, axis)
-    whole = n - n % size
-    if x.dtype.char not in _TRIANGLES:
-        _TRIANGLES[x.dtype.char] = np.triu(np.ones((size, size), x.dtype))
-    lines = np.ascontiguousarray(x).reshape(-1, n)
-    blocks = (lines[:, :whole].reshape(-1, size) @ _TRIANGLES[x.dtype.char]).reshape(len(lines), -1, size)
+    size = next((size for size in range(24, 49) if n % size == 0), 0)
+    if not size:
+        return np.cumsum(x, axis)
+    if (size, x.dtype.char) not in _TRIANGLES:
+        _TRIANGLES[size, x.dtype.char] = np.triu(np.ones((size, size), x.dtype))
+    blocks = np.ascontiguousarray(x).reshape(-1, size) @ _TRIANGLES[size, x.dtype.char]
+    blocks = blocks.reshape(-1, n // size, size)
     ends = np.cumsum(blocks[:, :, -1], 1)
     if not np.isfinite(ends[:, -1]).all():
         return np.cumsum(x, axis)  # ∞ · 0 is no number
-    blocks[:, 1:] += ends[:, :-1, None]
-    blocks = blocks.reshape(len(lines), whole)
-    if whole < n:
-        rest = np.cumsum(lines[:, whole:], 1)
-        rest += ends[:, -1:]
-        blocks = np.concatenate([blocks, rest], 1)
+    before = np.zeros_like(ends)
+    before[:, 1:] = ends[:, :-1]
+    blocks += before[:, :, None]
     return blocks.reshape(x.shape)
 
 

@@ -73,6 +73,17 @@ def ndtr(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, Ndtr.apply(input))
 
 
+def _below(x: Any, out: Any) -> Any:
+    """The derivative of log Φ, `out`, below 0."""
+    return math.sqrt(2 / math.pi) / Erfcx.apply(np.minimum(x, 0) * -math.sqrt(0.5))
+
+
+def _above(x: Any, out: Any) -> Any:
+    """And above, where erfcx of a large -x, or its square, overflows: from 40 on the density is 0."""
+    square = np.clip(x, 0, 40) ** 2
+    return np.exp(square / -2 - out) / math.sqrt(2 * math.pi)
+
+
 class LogNdtr(Function):
     """log Φ(x), with all its digits in both tails."""
 
@@ -82,11 +93,10 @@ class LogNdtr(Function):
         return in_double(_log_ndtr, x)
 
     def grad_x(self, grad, x, out):
-        tail = math.sqrt(2 / math.pi) / Erfcx.apply(np.minimum(x, 0) * -math.sqrt(0.5))
-        # Of large x, where erfcx of -x, or its square, overflows: from 40 on the density is 0.
-        square = np.clip(x, 0, 40) ** 2
-        density = np.exp(square / -2 - Select.apply(x >= 0, out)) / math.sqrt(2 * math.pi)
-        return grad * Where.apply(x < 0, tail, density)
+        if type(x) is np.ndarray:
+            flat = x.reshape(-1), out.reshape(-1)
+            return grad * pieces(flat, (flat[0] < 0, _below), (flat[0] >= 0, _above)).reshape(x.shape)
+        return grad * Where.apply(x < 0, _below(x, out), _above(x, Select.apply(x >= 0, out)))
 
 
 def log_ndtr(input: Tensor, *, out: Tensor | None = None) -> Tensor:
