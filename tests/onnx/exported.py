@@ -235,7 +235,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "gathering": (lambda a, i: (a.gather(1, i), a.index_select(1, i[0]), a[:, i[0]], a[i[:, 0] * 0], a.take_along_dim(i, 1),
                                 a[torch.arange(a.shape[0]), i[:, 0]]), (x(2, 5), of(5, 2, 3))),
     "writing": (lambda a: _write(a), (x(2, 3, 4),)),
-    "triangles": (lambda a: (a.tril(), a.triu(1), a.diagonal(0, 1, 2)), (x(2, 3, 4),)),
+    "triangles": (lambda a: (a.tril(), a.triu(1), a.diagonal(0, 1, 2), a[0].trace()), (x(2, 3, 4),)),
     "products": (lambda a, b: (a @ b.mT, torch.bmm(a, b.mT), torch.einsum("bij,bkj->bik", a, b), a @ b[0].T,
                                torch.einsum("bij,bij->b", a, b), torch.cdist(a, b), (a[0, 0] * b[0, 0]).sum()),
                  (x(2, 3, 4), x(2, 5, 4)[:, :3])),

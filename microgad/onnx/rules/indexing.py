@@ -146,6 +146,11 @@ def gather(w: Writer, step: Step) -> Any:
     return w.op("GatherElements", only(w, step), w.of(step.settings["index"], INT64), axis=step.settings["axis"])
 
 
+@rule(indexing.IndexSelect)
+def index_select(w: Writer, step: Step) -> Any:
+    return w.op("Gather", only(w, step), w.of(step.settings["index"], INT64), axis=step.settings["axis"])
+
+
 @rule(embedding.Embedding, embedding.Rows)
 def rows(w: Writer, step: Step) -> Any:
     return w.op("Gather", only(w, step), w.of(step.settings["index"]), axis=0)

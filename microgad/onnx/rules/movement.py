@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ...ops.activation import Glu
 from ...ops.movement.conversion import Cast, Clone, Transfer
-from ...ops.movement.diagonal import Diagonal, Tril, Triu
+from ...ops.movement.diagonal import Diagonal, Trace, Tril, Triu
 from ...ops.movement.joining import Cat, Stack
 from ...ops.movement.order import Flip, Permute, Roll
 from ...ops.movement.padding import Border, Pad
@@ -162,6 +163,22 @@ def on_diagonal(w: Writer, step: Step) -> Any:
     x = w.op("Reshape", x, w.ints([0] * len(rest) + [rows * columns]))
     first = np.arange(rows * columns).reshape(rows, columns).diagonal(offset)
     return w.op("Gather", x, w.constant(first, INT64), axis=len(rest))
+
+
+@rule(Trace)
+def trace(w: Writer, step: Step) -> Any:
+    x = w.of(step.inputs[0], step.kinds[0])
+    rows, columns = (w.static(n) for n in w.shape_of(step.inputs[0]))
+    places = np.arange(0, rows * columns, columns + 1)[: min(rows, columns)]
+    diagonal = w.op("Gather", w.op("Reshape", x, w.ints([-1])), w.constant(places, INT64), axis=0)
+    return w.op("ReduceSum", diagonal, keepdims=0)
+
+
+@rule(Glu)
+def glu(w: Writer, step: Step) -> Any:
+    x, axis = only(w, step), step.settings["axis"]
+    half = w.static(step.shapes[0][axis])
+    return sliced(w, x, [0], [half], [axis]) * w.op("Sigmoid", sliced(w, x, [half], [LAST], [axis]))
 
 
 @rule(Windows)

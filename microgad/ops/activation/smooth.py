@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from ...function import Function
 from ...naming import called
 from ...state import composite
 from ..blocks import by_blocks
-from ..elementwise import Sigmoid
+from ..elementwise import Select, Sigmoid
 from ..movement.dims import dim_of
 from ..out import into
 from ..special.error import Erfc
@@ -49,23 +50,26 @@ class Elu(Function):
 
     def grad_x(self, grad, x):
         below = self.size * self.rate
+        if type(x) is np.ndarray and type(grad) is np.ndarray:
+            return by_blocks(functools.partial(_elu_slope, rate=self.rate, below=below, above=self.scale), grad, x)
+        slope = below * np.exp(Select.apply(x < 0, x) * self.rate)
+        if below == self.scale:
+            return grad * slope
+        above = np.logical_not(x <= 0)  # of NaN too, as PyTorch's
+        return grad * (slope + np.astype(above, x.dtype) * (self.scale - below))
 
-        def slope(out: Any, grad: Any, x: Any) -> None:
-            np.fmin(x, 0, out=out)
-            out *= self.rate
-            np.exp(out, out=out)
-            out *= below
-            if below != self.scale:
-                above = np.logical_not(x <= 0).astype(x.dtype)  # of NaN too, as PyTorch's
-                above *= self.scale - below
-                out += above
-            out *= grad
 
-        return by_blocks(slope, grad, x)
-
-    def decomposition(self, x):
-        below = self.size * np.expm1(np.clip(x, -math.inf, 0) * self.rate)
-        return np.where(x <= 0, below, x * self.scale)
+def _elu_slope(out: Any, grad: Any, x: Any, rate: float, below: float, above: float) -> None:
+    """The same of arrays, in place."""
+    np.fmin(x, 0, out=out)
+    out *= rate
+    np.exp(out, out=out)
+    out *= below
+    if below != above:
+        positive = np.logical_not(x <= 0).astype(x.dtype)
+        positive *= above - below
+        out += positive
+    out *= grad
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
