@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,15 @@ class Gather(LinearMap):
         return out
 
 
+def _line(count: int, step: int, behind: int) -> Any:
+    """0, step, 2 step, ..., to broadcast with as many axes behind them."""
+    return np.arange(0, count * step, step).reshape((-1,) + (1,) * behind)
+
+
+FEW = 1024
+_few = functools.lru_cache(maxsize=64)(_line)  # which would take as long to make as to add
+
+
 def positions(axis: int, index: Any, shape: tuple[int, ...]) -> Any:
     """Where in x.reshape(-1) lies what `index` takes along one axis of x, and every other axis as it comes."""
     offsets: Any = 0
@@ -46,8 +56,9 @@ def positions(axis: int, index: Any, shape: tuple[int, ...]) -> Any:
         if i == axis:
             stride = step
         elif index.shape[i] > 1:
-            line = np.arange(0, index.shape[i] * step, step).reshape((-1,) + (1,) * (len(shape) - 1 - i))
-            offsets = offsets + (backend.like(line, index) if backend.is_gpu(index) else line)
+            line = (_few if index.shape[i] <= FEW else _line)(index.shape[i], step, len(shape) - 1 - i)
+            line = backend.like(line, index) if backend.is_gpu(index) else line
+            offsets = line if type(offsets) is int else offsets + line
         step *= shape[i]
     where = index if stride == 1 else index * stride
     return where if type(offsets) is int else where + offsets

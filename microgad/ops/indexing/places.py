@@ -116,6 +116,8 @@ def within(where: Any, size: int) -> Any:
         return where % max(size, 1)
     if where.dtype != np.intp:
         where = where.astype(np.intp)
+    if np.maximum.reduce(where.view(np.uintp), None) < size:  # negative ones are huge
+        return where
     low, high = int(where.min()), int(where.max())
     if low < -size or high >= size:
         raise IndexError(f"index {low if low < -size else high} is out of bounds for a dimension of size {size}")

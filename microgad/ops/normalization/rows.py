@@ -171,7 +171,7 @@ def _by_rows(
     op: str, cls: type[Function], input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None,
     bias: Tensor | None, eps: Any,
 ) -> Tensor:  # fmt: skip
-    shape, sizes = tuple(input.shape), tuple(normalized_shape)
+    shape, sizes = input.array.shape, tuple(normalized_shape)
     if not sizes:
         raise ShapeError(f"{op}: Expected normalized_shape to be at least 1-dimensional, but got {list(sizes)}")
     if shape[-len(sizes) :] != sizes:
@@ -180,7 +180,7 @@ def _by_rows(
             f"got input of size{list(shape)}"
         )
     for name, x in (("weight", weight), ("bias", bias)):
-        if x is not None and tuple(x.shape) != sizes:
+        if x is not None and x.array.shape != sizes:
             raise ShapeError(
                 f"{op}: Expected {name} to be of same shape as normalized_shape, but got {name} of shape "
                 f"{list(x.shape)} and normalized_shape = {list(sizes)}"
@@ -190,16 +190,17 @@ def _by_rows(
 
 
 def _apply(op: str, cls: type[Function], input: Tensor, *parameters: Tensor | None, **settings: Any) -> Tensor:
-    kind = input.dtype
-    if not kind.is_floating_point:
-        raise KindError(f"{op}: is not implemented for {kind}: convert input to a floating-point dtype")
-    wrong = next((x for x in parameters if x is not None and x.dtype != kind), None)
-    if wrong is not None:
-        raise DtypeError(f"{op}: mixed dtype: input is {kind}, but a parameter is {wrong.dtype}; convert one of them")
+    kind = input.array.dtype
+    if kind.kind != "f":
+        raise KindError(f"{op}: is not implemented for {input.dtype}: convert input to a floating-point dtype")
+    for x in parameters:
+        if x is not None and x.array.dtype != kind:
+            said = f"{op}: mixed dtype: input is {input.dtype}, but a parameter is {x.dtype}; convert one of them"
+            raise DtypeError(said)
     if kind.itemsize > 2:
         result: Tensor = cls.apply(input, *parameters, **settings)
         return result
-    return cls.apply(*(None if x is None else x.float() for x in (input, *parameters)), **settings).to(kind)
+    return cls.apply(*(None if x is None else x.float() for x in (input, *parameters)), **settings).to(input.dtype)
 
 
 @tensors_only
@@ -214,7 +215,7 @@ def group_norm(
     >>> F.group_norm(torch.tensor([[1.0, 3.0, 0.0, 4.0]]), 2)
     tensor([[-1.0000,  1.0000, -1.0000,  1.0000]])
     """
-    shape = tuple(input.shape)
+    shape = input.array.shape
     if len(shape) < 2:
         raise ShapeError(f"group_norm: Expected at least 2 dimensions for input tensor but received {len(shape)}")
     if num_groups <= 0:
@@ -225,7 +226,7 @@ def group_norm(
             f"{list(shape)} and num_groups={num_groups}"
         )
     for name, x in (("weight", weight), ("bias", bias)):
-        if x is not None and tuple(x.shape) != shape[1:2]:
+        if x is not None and x.array.shape != shape[1:2]:
             raise ShapeError(
                 f"group_norm: Expected {name} to be a vector of size equal to the number of channels in input, but got "
                 f"{name} of shape {list(x.shape)} and input of shape {list(shape)}"

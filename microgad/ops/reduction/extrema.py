@@ -199,7 +199,7 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor 
     >>> torch.max(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1).values
     tensor([5., 3.])
     """
-    return _extremum(input, dim, keepdim, other, out, Max, Argmax, maximum, return_types.max)
+    return _extremum(input, dim, keepdim, other, out, Max, "argmax", maximum, return_types.max)
 
 
 @overload
@@ -216,7 +216,7 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor 
     >>> torch.min(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1).indices
     tensor([0, 1])
     """
-    return _extremum(input, dim, keepdim, other, out, Min, Argmin, minimum, return_types.min)
+    return _extremum(input, dim, keepdim, other, out, Min, "argmin", minimum, return_types.min)
 
 
 def _extremum(
@@ -226,7 +226,7 @@ def _extremum(
     other: Tensor | None,
     out: Any,
     whole: type[Function],
-    where: type[Function],
+    where: str,
     of_two: Callable[..., Any],
     result: type,
 ) -> Any:
@@ -242,5 +242,5 @@ def _extremum(
     x = line(input)
     not_empty(x, axis, op)
     ordered(input, op)
-    index = where.apply(x.array, axis=axis, keepdims=True)
+    index = getattr(x.array, where)(axis, keepdims=True)
     return _put(out, picked(input, axis, index, keepdim, result), op)

@@ -41,8 +41,7 @@ def picked(input: Tensor, axis: int, index: Any, keepdim: bool, result: Callable
     elif not keepdim:
         shape = shape[:axis] + shape[axis + 1 :]
     places = positions(axis, index, input.array.shape or (1,)) if index.size else index
-    name = result.__name__.capitalize()
-    values = called(
-        f"{name}Backward{int('median' in result.__name__)}", Pick.apply(input, places=places.reshape(shape))
-    )
+    values = Pick.apply(input, places=places.reshape(shape))
+    if values.node is not None:
+        called(f"{result.__name__.capitalize()}Backward{int('median' in result.__name__)}", values)
     return result(values, function.Tensor._made(layouts.contiguous(index.reshape(shape))))

@@ -97,13 +97,19 @@ class Complement:
     def single(self, x: Any) -> Any:
         """erfc(x / root) of float32 numbers, in float64, where their squares are exact."""
         y = np.minimum(abs(x), 12 * self.root).astype(np.float64)
-        u = 1 / (y + 3 * self.root)
-        part = polynomial((y - 3 * self.root) * u, self.short)
+        u = y + 3 * self.root
+        np.divide(1, u, out=u)
+        t = y - 3 * self.root
+        t *= u
+        part = polynomial(t, self.short)
         part *= u
         y *= y
-        y /= -self.square
-        part *= np.exp(y)
-        return np.where(x < 0, 2 - part, part)
+        y *= -1 / self.square  # a power of 2
+        part *= np.exp(y, out=y)
+        twice = np.multiply(x < 0, 2.0, out=u)
+        part *= np.subtract(1, twice, out=t)
+        part += twice  # 2 - part where x < 0: exactly, and without np.where, which branches
+        return part
 
     def scaled(self, x: Any) -> Any:
         """e^(x²/root²) erfc(x / root) of x >= 0.75 root."""
