@@ -283,13 +283,9 @@ def selected(mask: Any, x: Any) -> Any:
     if x.size < 5000 or x.dtype.itemsize > 8 or mask.shape != x.shape or backend.is_gpu(x):
         return np.where(mask, x, x.dtype.type(0))
     out = np.empty_like(x, order="C")
-
-    def select(bits: Any, mask: Any, x: Any) -> None:
-        bits[...] = mask.view(np.int8)
-        bits *= x
-
-    kind = f"i{x.dtype.itemsize}"
-    piecewise(select, out.view(kind), mask, x.view(kind))
+    bits = out.view(f"i{x.dtype.itemsize}")
+    bits[...] = mask.view(np.int8)
+    bits *= x.view(bits.dtype)
     return out
 
 
