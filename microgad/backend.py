@@ -100,11 +100,8 @@ def as_strided(x: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
 
 def at(ufunc: Any, target: Any, index: Any, values: Any) -> None:
     """target[index] = ufunc(target[index], values), where an index that comes more than once counts each time."""
-    if is_gpu(target):
-        name = f"scatter_{ufunc.__name__[:3]}"  # add, max, min
-        getattr(sys.modules["cupyx"], name)(target, index, values)
-    else:
-        ufunc.at(target, index, values)
+    name = f"scatter_{ufunc.__name__[:3]}"  # add, max, min
+    (getattr(sys.modules["cupyx"], name) if is_gpu(target) else ufunc.at)(target, index, values)
 
 
 def add_at(target: Any, index: Any, values: Any) -> None:

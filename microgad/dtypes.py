@@ -129,8 +129,8 @@ def result_dtype(arrays: list[Any]) -> np.dtype[Any]:
     """PyTorch's promotion: arrays with dimensions, then 0-d arrays, then Python scalars; each later group counts only
     if its category is higher. Source: torch.result_type.
     """
-    if (common := _common(arrays)) is not None:
-        return common
+    if type(arrays[0]) is np.ndarray and arrays[0].dtype.kind == "f" and _REAL.issuperset(map(type, arrays[1:])):
+        return arrays[0].dtype
     groups: tuple[list[Any], ...] = ([], [], [])
     for x in arrays:
         if x is not None:
@@ -147,17 +147,6 @@ def result_dtype(arrays: list[Any]) -> np.dtype[Any]:
         result = promoted
     assert result is not None
     return result
-
-
-def _common(arrays: list[Any]) -> np.dtype[Any] | None:
-    """The dtype of floating-point arrays that have one, beside numbers that leave it as it is."""
-    kind = arrays[0].dtype if type(arrays[0]) is np.ndarray else None
-    if kind is None or kind.kind != "f":
-        return None
-    for x in arrays:
-        if type(x) not in _REAL and (type(x) is not np.ndarray or x.dtype is not kind):
-            return None
-    return kind
 
 
 def _join(dtypes: list[np.dtype[Any]]) -> np.dtype[Any]:
@@ -185,8 +174,6 @@ def promote(arrays: list[Any]) -> list[Any]:
             return arrays if b.dtype.kind == "f" or 0 <= a < 128 else [wrapped(a, b.dtype), b]
         if a is None or b is None:
             raise TypeError("expected a Tensor, an array or a number, got None")
-    elif _common(arrays) is not None:
-        return arrays
     kind = result_dtype(arrays)
     return [wrapped(x, kind) if type(x) is int and kind.kind in "iu" else x for x in cast(arrays, kind)]
 

@@ -195,7 +195,9 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
     >>> torch.addcmul(torch.tensor([1.0, 2.0]), torch.tensor([3.0]), torch.tensor([4.0]), value=0.5)
     tensor([7., 8.])
     """
-    kind = dtypes.result_dtype([x.array for x in (input, tensor1, tensor2)])
+    arrays = [x.array for x in (input, tensor1, tensor2)]
+    kinds = {x.dtype for x in arrays}
+    kind = kinds.pop() if len(kinds) == 1 else dtypes.result_dtype(arrays)
     if tensor1.array.dtype != kind:
         tensor1 = tensor1.to(dtypes.of(kind))
     product, value = tensor1 * tensor2, factor("addcmul", value, kind)
@@ -231,7 +233,7 @@ class Lerp(Function):
                 raise DtypeError(f"expected dtype {arrays[0].dtype} for `{name}` but got dtype {x.dtype}")
         if arrays[0].dtype.kind not in "fc":
             raise KindError(f"not implemented for {arrays[0].dtype}")
-        return dtypes.promote(arrays)
+        return dtypes.promote(arrays) if type(arrays[2]) is complex else arrays
 
     def forward(self, a, b, weight):
         if isinstance(weight, (int, float, complex)):

@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import function as core
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
-from ...function import LinearMap
+from ...linear_map import LinearMap
 from ...naming import called
 from ..creation.numbers import factor, number
 from ..movement.dims import dim_of
