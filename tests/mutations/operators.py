@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-import copy
 import inspect
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from .fault import Fault
@@ -27,12 +27,12 @@ def rewrites(function: Any, entries: tuple[Any, ...]) -> Iterator[Fault]:
 def mutants(function: Any) -> Iterator[tuple[str, str, Any]]:
     """(kind, what, code) of a function with one place changed."""
     tree = _parsed(function)
-    places = [node for node in ast.walk(tree.body[0]) if not isinstance(node, ast.arguments)]
     seen = {function.__code__.co_code + repr(function.__code__.co_consts).encode()}
-    for number, node in enumerate(places):
+    for node, exchange in list(_places(tree)):
         for kind, what, other in _changes(node):
-            changed = _with(tree, number, other)
-            code = _compiled(changed, function).__code__
+            exchange(other)
+            code = _compiled(tree, function).__code__
+            exchange(node)
             key = code.co_code + repr((code.co_consts, code.co_names, code.co_varnames)).encode()
             if key not in seen:
                 seen.add(key)
@@ -63,16 +63,16 @@ def _compiled(tree: ast.Module, function: Any) -> Any:
     return made[function.__name__]
 
 
-def _with(tree: ast.Module, number: int, other: Node) -> ast.Module:
-    """A copy of the tree in which node `number` is another one."""
-    changed = copy.deepcopy(tree)
-    old = [node for node in ast.walk(changed.body[0]) if not isinstance(node, ast.arguments)][number]
-
-    class Exchange(ast.NodeTransformer):
-        def visit(self, node: Node) -> Any:
-            return copy.deepcopy(other) if node is old else self.generic_visit(node)
-
-    return Exchange().visit(changed)
+def _places(tree: ast.Module) -> Iterator[tuple[Node, Callable[[Node], None]]]:
+    """Each node below the tree's statement, and what puts another one where it is: copies of trees take long."""
+    for parent in ast.walk(tree.body[0]):
+        for field, value in ast.iter_fields(parent):
+            if isinstance(value, ast.AST) and not isinstance(value, ast.arguments):
+                yield value, partial(setattr, parent, field)
+            elif isinstance(value, list):
+                for i, node in enumerate(value):
+                    if isinstance(node, ast.AST):
+                        yield node, partial(value.__setitem__, i)
 
 
 def _changes(node: Node) -> Iterator[Change]:
@@ -82,7 +82,7 @@ def _changes(node: Node) -> Iterator[Change]:
 
 
 def _text(node: Node) -> str:
-    said = ast.unparse(ast.fix_missing_locations(copy.deepcopy(node))).replace("\n", "; ")
+    said = ast.unparse(node).replace("\n", "; ")
     return said if len(said) < 80 else said[:77] + "..."
 
 
