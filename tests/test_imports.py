@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,7 @@ HOMES = {
 }
 
 
+@cache
 def imports(file: Path) -> list[tuple[str, bool]]:
     """(module, inside TYPE_CHECKING) for each import, in microgad's own names from the package's root."""
     found = []
@@ -92,7 +94,7 @@ def imports(file: Path) -> list[tuple[str, bool]]:
                 found.append((".".join([*base, node.module]), node in typing_only))
             else:
                 found += [(".".join([*base, alias.name]), node in typing_only) for alias in node.names]
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "Room":
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Room":
             found.append((ast.literal_eval(node.args[0]), False))
     return found
 
