@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -109,7 +111,15 @@ def test_nothing_else_is_found(monkeypatch):
 
 def failing(monkeypatch, name, where, fault):
     """What is wrong with an op, without the fault and with it."""
-    op = infos([name.rstrip("_")])[0]
-    before = {failure.check: failure.reason for failure in Walk(op).failures()}
+    before = without(name)
     monkeypatch.setattr(where, name, fault)
-    return before, {failure.check: failure.reason for failure in Walk(op).failures()}
+    return before, failures(name)
+
+
+@cache
+def without(name):
+    return failures(name)
+
+
+def failures(name):
+    return {failure.check: failure.reason for failure in Walk(infos([name.rstrip("_")])[0]).failures()}
