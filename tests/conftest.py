@@ -26,6 +26,7 @@ HERE = Path(__file__).parent
 OF_THE_HOST = {
     "examples": "runs of programs",
     "fuzz": "files",
+    "graph/test_command.py": "processes of their own",
     "graph/test_diff.py": "values read by .numpy()",
     "graph/test_drawing.py": "values read by .numpy()",
     "graph/test_every_function_replays.py": "examples that the laws move, not they",
