@@ -14,7 +14,7 @@ from .tape import Input, Op, Result, Source, Tape
 
 # What PyTorch's functions are called in microgad, where that isn't the same but for capitals and underscores.
 CALLED = {
-    "flatten": "Reshape", "view": "Reshape", "truediv": "Div", "rtruediv": "Div", "radd": "Add", "rmul": "Mul",
+    "flatten": "Reshape", "view": "Reshape", "truediv": "Div", "rtruediv": "Mul", "radd": "Add", "rmul": "Mul",
     "iadd": "Add", "imul": "Mul", "t": "Permute", "transpose": "Permute", "mseloss": "SquaredError",
 }  # fmt: skip
 

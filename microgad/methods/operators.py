@@ -34,7 +34,6 @@ class Operators:
     __sub__, __rsub__ = operator(ops.Sub), reflected(ops.Sub, "RsubBackward1")
     __mul__ = __rmul__ = operator(ops.Mul)
     __truediv__ = __div__ = operator(ops.Div)
-    __rtruediv__ = __rdiv__ = reflected(ops.Div)
     __floordiv__, __rfloordiv__ = operator(ops.FloorDiv), reflected(ops.FloorDiv)
     __mod__, __rmod__ = operator(ops.Remainder), reflected(ops.Remainder)
     __pow__, __rpow__ = operator(ops.Pow), reflected(ops.Pow)
@@ -53,6 +52,11 @@ class Operators:
 
     def __ne__(self: Tensor, other: Any) -> Tensor:  # type: ignore[override]
         return ops.NotEqual.apply(self, other) if is_operand(other) else NotImplemented
+
+    def __rtruediv__(self: Tensor, other: Any) -> Tensor:
+        return ops.Mul.apply(ops.Reciprocal.apply(self), other) if is_operand(other) else NotImplemented
+
+    __rdiv__ = __rtruediv__
 
     def __matmul__(self: Tensor, other: Tensor) -> Tensor:
         return linalg.matmul(self, other) if isinstance(other, core.Tensor) else NotImplemented  # an array's turn

@@ -14,6 +14,7 @@ from ..linear_map import LinearMap
 from ..state import composite, observed
 from .elementwise import Select
 from .indexing import Gather, places
+from .indexing.index import kept
 from .indexing.rows import add_rows
 from .spelling import numpy_spelling, tensors_only
 
@@ -89,8 +90,9 @@ def embedding(
         often = np.bincount(index.reshape(-1), minlength=count)[index]
         share = (1 / np.maximum(often, 1)).astype(weight.array.dtype)[..., None]
     if padding_idx is not None:
-        kept = (index != padding_idx % max(count, 1))[..., None]
-        share = kept.astype(weight.array.dtype) if share is None else share * kept
+        counts = (index != padding_idx % max(count, 1))[..., None]
+        share = counts.astype(weight.array.dtype) if share is None else share * counts
+    index = index.copy() if kept(weight) else index  # what is written into input later is none of backward's
     return Embedding.apply(weight, index=index, share=share, shape_of_weight=tuple(weight.shape))
 
 

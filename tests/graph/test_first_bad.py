@@ -48,7 +48,7 @@ def zero_by_zero(net, x):
 
 
 def one_by_zero(net, x):
-    h = 1 / (net.stem(x) * 0).abs()  # here Div forward inf
+    h = 1 / (net.stem(x) * 0).abs()  # here Reciprocal forward inf
     return net.head(h)
 
 
@@ -173,7 +173,7 @@ def where_hides_the_log(net, x):
 
 def guarded_division(net, x):
     h = net.stem(x) * 0
-    return net.head(torch.where(h == 0, 0.0, 1 / h))  # here Div forward inf
+    return net.head(torch.where(h == 0, 0.0, 1 / h))  # here Reciprocal forward inf
 
 
 def absolute_power(net, x):

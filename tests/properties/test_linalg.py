@@ -185,7 +185,7 @@ def test_eigh(draw):
     return projections, square(draw)
 
 
-@checks(EigenvaluesH, Eigh)
+@checks(Eigh)
 def test_eigvalsh(draw):
     function = draw(st.sampled_from([torch.linalg.eigvalsh, np.linalg.eigvalsh]))
     return lambda x: function(regular(x + x.transpose(-2, -1))), square(draw)
@@ -213,7 +213,7 @@ def test_svd(draw):
     return triples, rectangular(draw)
 
 
-@checks(SingularValues, SVD)
+@checks(SVD)
 def test_svdvals(draw):
     return lambda x: torch.linalg.svdvals(full_rank(x)), rectangular(draw)
 
@@ -261,7 +261,7 @@ def test_vector_norm(draw):
     return lambda x: torch.linalg.vector_norm(x, p, dim), x
 
 
-@checks(SingularValues, VectorNorm)
+@checks(SVD, VectorNorm)
 def test_matrix_norms(draw):
     x = rectangular(draw)
     p = draw(st.sampled_from(["fro", "nuc", 2, -2]))
@@ -274,6 +274,13 @@ eigenvalues = computes(
     lambda x: np.linalg.eigvals(np.triu(x)),
     st.tuples(tensors((2, 3, 3))),
 )
+singular_values = computes(
+    SingularValues,
+    torch.linalg.svdvals,
+    lambda x: np.linalg.svd(x, compute_uv=False),
+    st.tuples(tensors((2, 3, 2))),
+)
+symmetric_eigenvalues = computes(EigenvaluesH, torch.linalg.eigvalsh, np.linalg.eigvalsh, st.tuples(tensors((2, 3, 3))))
 rank = computes(Rank, torch.linalg.matrix_rank, np.linalg.matrix_rank, st.tuples(tensors((2, 3, 2))))
 
 
@@ -286,5 +293,5 @@ geqrf = computes(Geqrf, torch.geqrf, reflections, st.tuples(tensors((3, 2))))
 
 
 def test_what_has_no_derivative():
-    for entry in (eigenvalues, rank, geqrf):
+    for entry in (eigenvalues, singular_values, symmetric_eigenvalues, rank, geqrf):
         entry.run()

@@ -123,8 +123,19 @@ class Hardtanh(Function):
     def forward(self, x):
         return np.clip(x, self.low, self.high)
 
+    def grad_x(self, grad, x):
+        return Select.apply(self.within(x), grad)
+
+    def within(self, x: Any) -> Any:
+        """Where x is between the bounds, or NaN."""
+        return np.logical_not((x <= self.low) | (x >= self.high))
+
+
+class HardtanhWritten(Hardtanh):
+    """The same written into x, of which backward has to know only what became of it."""
+
     def grad_x(self, grad, out):
-        return Select.apply(np.logical_not((out <= self.low) | (out >= self.high)), grad)
+        return Select.apply(self.within(out), grad)
 
 
 @tensors_only
@@ -144,7 +155,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     low, high = min_val, max_val
     if kind != "f":
         low, high = (number("hardtanh", int(x), input.array.dtype) for x in (min_val, max_val))
-    return applied(Hardtanh, input, inplace=inplace, low=low, high=high)
+    return applied(HardtanhWritten if inplace else Hardtanh, input, inplace=inplace, low=low, high=high)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
@@ -167,8 +178,8 @@ class Hardsigmoid(Function):
         out /= 6
         return out
 
-    def grad_x(self, grad, out):
-        return Select.apply((out > 0) & (out < 1), grad) / 6
+    def grad_x(self, grad, x):
+        return Select.apply((x > -3) & (x < 3), grad) / 6
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:

@@ -9,7 +9,8 @@ import numpy as np
 from ... import return_types
 from ...errors import ArgumentError
 from ...function import Function
-from ...state import composite, current
+from ...state import composite
+from ..indexing.index import kept
 from ..movement import expand
 from ..out import into
 from ..random import randn
@@ -28,13 +29,16 @@ if TYPE_CHECKING:
 class Eigh(Function):
     """Ascending eigenvalues and orthonormal eigenvectors of Hermitian matrices, of which one triangle is read."""
 
-    symbol, numpy, conjugates = "λ, v", np.linalg.eigh, False
+    symbol, numpy, conjugates, materializes = "λ, v", np.linalg.eigh, False, False
 
     def forward(self, x):
         return tuple(np.linalg.eigh(x, self.triangle))
 
     def backward(self, grad, out):
         (of_values, of_vectors), (w, v) = grad, out
+        if of_vectors is None:
+            return (np.matmul(v * of_values[..., None, :], adjoint(v)),)
+        of_values = np.zeros_like(w) if of_values is None else of_values
         turned = np.matmul(adjoint(v), of_vectors)
         if is_complex(v):
             phase_free(np.imag((conj(v) * of_vectors).sum(-2)), "linalg_eigh")
@@ -44,16 +48,12 @@ class Eigh(Function):
 
 
 class EigenvaluesH(Function):
-    """Ascending eigenvalues of Hermitian matrices, of which one triangle is read."""
+    """Ascending eigenvalues of Hermitian matrices; where gradients are wanted they come from `Eigh`."""
 
-    symbol, numpy, conjugates = "λ", np.linalg.eigvalsh, False
+    symbol, numpy = "λ", np.linalg.eigvalsh
 
     def forward(self, x):
         return np.linalg.eigvalsh(x, self.triangle)
-
-    def grad_x(self, grad, x):
-        _, v = Eigh.apply(x, triangle=self.triangle)
-        return np.matmul(v * grad[..., None, :], adjoint(v))
 
 
 class Eig(Function):
@@ -89,14 +89,18 @@ class Eigenvalues(Function):
 class SVD(Function):
     """Singular vectors and descending singular values: A = U diag(S) Vᴴ, the squares' further columns if `full`."""
 
-    symbol, numpy, conjugates = "UΣVᴴ", np.linalg.svd, False
+    symbol, numpy, conjugates, materializes = "UΣVᴴ", np.linalg.svd, False, False
 
     def forward(self, x):
         return tuple(np.linalg.svd(x, self.full))
 
     def backward(self, grad, out):
         k = out[1].shape[-1]
-        (of_u, of_s, of_vh), (u, s, vh) = ((g[..., :k], of, h[..., :k, :]) for g, of, h in (grad, out))
+        u, s, vh = out[0][..., :k], out[1], out[2][..., :k, :]
+        if grad[0] is None and grad[2] is None:
+            return (np.matmul(u * grad[1][..., None, :], vh),)
+        grad = [np.zeros_like(x) if g is None else g for g, x in zip(grad, out, strict=True)]
+        of_u, of_s, of_vh = grad[0][..., :k], grad[1], grad[2][..., :k, :]
         uhg, vhg = np.matmul(adjoint(u), of_u), np.matmul(vh, adjoint(of_vh))
         skew_u, skew_v = uhg - adjoint(uhg), vhg - adjoint(vhg)
         one = eye(u, k)
@@ -118,16 +122,12 @@ class SVD(Function):
 
 
 class SingularValues(Function):
-    """Descending singular values."""
+    """Descending singular values; where gradients are wanted they come from `SVD`."""
 
-    symbol, conjugates = "σ", False
+    symbol = "σ"
 
     def forward(self, x):
         return np.linalg.svd(x, compute_uv=False)
-
-    def grad_x(self, grad, x):
-        u, _, vh = SVD.apply(x, full=False)
-        return np.matmul(u * grad[..., None, :], vh)
 
 
 @numpy_spelling
@@ -152,7 +152,8 @@ def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor
     tensor([-2.,  1.])
     """
     _check("linalg.eigvalsh", A, square=True)
-    return into(out, EigenvaluesH.apply(A, triangle=_triangle("eigvalsh", UPLO)))
+    setting = {"triangle": _triangle("eigvalsh", UPLO)}
+    return into(out, Eigh.apply(A, **setting)[0] if kept(A) else EigenvaluesH.apply(A, **setting))
 
 
 def _triangle(op: str, name: str) -> str:
@@ -187,8 +188,7 @@ def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     tensor([0.+1.j, 0.-1.j])
     """
     _check("linalg.eigvals", A, square=True)
-    wanted = A.requires_grad and current().grad_enabled
-    return into(out, Eig.apply(A)[0] if wanted else Eigenvalues.apply(A))
+    return into(out, Eig.apply(A)[0] if kept(A) else Eigenvalues.apply(A))
 
 
 @tensors_only
@@ -215,7 +215,7 @@ def svdvals(A: Tensor, *, driver: str | None = None, out: Tensor | None = None) 
     tensor([4., 3.])
     """
     _check("linalg.svdvals", A, square=False)
-    return into(out, SingularValues.apply(A))
+    return into(out, SVD.apply(A, full=False)[1] if kept(A) else SingularValues.apply(A))
 
 
 @tensors_only

@@ -14,6 +14,7 @@ from ...function import Function
 from ...state import composite
 from ..indexing import Gather
 from ..indexing.gather import positions
+from ..indexing.index import kept
 from .geometry import Size, numbers, refusal, steps
 
 if TYPE_CHECKING:
@@ -127,5 +128,6 @@ def _max_unpool(
     if cells.size and (cells.min() < 0 or cells.max() >= area):
         raise refusal(op, f"found an invalid max index: output volumes are of size {tuple(size)}, indices reach "
                       f"from {cells.min()} to {cells.max()}")  # fmt: skip
+    cells = cells.copy() if kept(input) else cells  # what is written into indices later is none of backward's
     flat = input.reshape(cells.shape)
     return MaxUnpool.apply(flat, cells=cells, size=area).reshape((*lead, *size))
