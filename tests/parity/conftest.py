@@ -17,5 +17,6 @@ AT_ONCE = [
     "test_saved_values.py",
     "test_transformer.py",
     "test_truth_values.py",
+    "test_writes.py",
 ]
 collect_ignore = [] if find_spec("torch") else AT_ONCE

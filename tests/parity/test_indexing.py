@@ -66,7 +66,9 @@ x[T([True, False]), T([True, False, True])]; x[T([True, True]), :, T([True, Fals
 x[0, [0, 1], [1, 2]]; x[[0, 1], 0, [1, 2]]; x[[0, 1], :, T(1)]; T(5.0)[()]; T(5.0)[...]; T(5.0)[None]; T(5.0)[True]
 T(5.0)[T(True)]; x[::-1]; x[T([0.5])]; x[T([1, 0], dtype=torch.int8)]; x[1.0]; x["a"]; x[5]; x[0, 0, 0, 0]; x[[0, 5]]
 x[T([0, 5])]; x[:, T([True, False])]; x[[0, 1], [0, 1, 2]]; x[T([])]; x[0:1.5]; x[T([-3])]; T(5.0)[0]; T(5.0)[T([0])]
-x[{}]; x[::0]; x[T([0, 1]):]; x[0, "a"]; x[T(1.0)]; x[T([[True]])]
+x[{}]; x[::0]; x[T([0, 1]):]; x[0, "a"]; x[T(1.0)]; x[T([[True]])]; x[[1.0, 0.0]]; x[np.array([1.5, 0.0])]
+x[np.bool_(True)]; x[T([], dtype=torch.bool)]; x[T([], dtype=torch.uint8)]; x[0, T([True, False])]; x[T([1j])]
+x[None, T([True, False, True])]; x[:, None, T([True, False])]; x[T([[1, 0, 1]], dtype=torch.uint8)]
 """
 CALLS = """
 m.gather(1, I(0, 1)); m.gather(1, T([[0, 3]])); m.gather(1, T([[0, -1]])); m.gather(2, T([[0, 1]]))
@@ -111,7 +113,11 @@ m.masked_fill(torch.ones(4).bool(), 5); m.masked_select(b); m.masked_select(n)
 m.masked_select(torch.ones(2, 2, 3).bool()); z.masked_select(T(True)); m.masked_scatter(b, F(10, 20, 30, 40))
 m.masked_scatter(b, F(10)); m.masked_scatter(b, I(1, 2, 3))
 m.masked_scatter(torch.ones(2, 2, 3).bool(), torch.arange(12.0)); torch.unravel_index(I(3, 7), (2, 3))
-torch.unravel_index(I(-1), (2, 3)); torch.unravel_index(T([3.0]), (2, 3)); torch.unravel_index(I(3), (2, -3))
+m.index_select(0, T([])); m.take(T([])); m.index_fill(0, T([]), 1); m.index_put((0, I(1)), T(1.0))
+m.index_put((b.to(torch.uint8),), T(1.0)); m.index_put((b.to(torch.uint8),), T(1.0), accumulate=True)
+m.index_put((b.to(torch.uint8),), F(1, 2, 3)); m.index_put((T([0.0, 1.0]),), T(1.0))
+m.scatter(1, T([]), m); torch.unravel_index(I(-1), (2, 3)); torch.unravel_index(T([3.0]), (2, 3))
+torch.unravel_index(I(3), (2, -3))
 torch.unravel_index(I(3), 6); torch.unravel_index(I(3), T([2, 3]))
 torch._unsafe_masked_index(m, T([True, False]), [I(0, 9), I(0, 1)], 7)
 """
@@ -123,6 +129,10 @@ y[y > 5] = torch.ones(5); y[y > 5] = I(1); y[True] = 5; y[False] = 5; y[...] = T
 y[:, None, [0]] = 7; i[0] = True; y["a"] = 1; y[9] = 1; y[[9]] = 1; y[None] = 1; y[T(True)] = 9; y[0] = None
 y[0] = "a"; i[i > 3] = T(1.5); i[i > 3] = F(1.5); y[::2] = T([[1], [2]]); y[[0, 1]] = T(True)
 y[0, :, None] = torch.ones(4, 1); y[[0], [0]] = T([[1.0]]); y[::-1] = 1; y[T([[0, 1]])] = torch.ones(1, 2, 4)
+y[(y > 5).to(torch.uint8)] = 1; y[(y > 5).to(torch.uint8)] = F(1); y[(y > 5).to(torch.uint8)] = torch.ones(6)
+y[T([1, 0, 1], dtype=torch.uint8)] = 3; y[:, T([1, 0, 1, 0], dtype=torch.uint8)] = 3; y[T([True])] = 1
+y[T([1, 0, 0], dtype=torch.uint8), T([1, 0, 1, 0], dtype=torch.uint8)] = 3; y[[1.0, 0.0]] = 5; y[T([1.0])] = 5
+y[T([1j])] = 5; y[T([], dtype=torch.bool)] = 5; y[np.bool_(True)] = 5; y[0, T([1, 0, 1, 0], dtype=torch.uint8)] = 3
 c[0] = 300; c[[0]] = 300; c[0] = 127; u[0] = -1; i[0] = float("nan"); y[0] = 1e40
 """
 
@@ -219,3 +229,16 @@ def test_an_index_written_to_after_its_use_changes_no_gradient():
     out = x[index] * microgad.tensor([1.0, 2.0])
     index[:] = 2
     assert microgad.autograd.grad(out.sum(), x)[0].tolist() == [1, 2, 0]
+
+
+def test_a_mask_of_another_shape_is_refused_in_pytorchs_words():
+    words = []
+    for lib in (torch, microgad):
+        for index in ([True, False, True], (0, [True]), (None, ..., [[True, False]]), [[True, False], [True, True]]):
+            items = index if isinstance(index, tuple) else (index,)
+            at = tuple(lib.tensor(i) if isinstance(i, list) else i for i in items)
+            for run in (lambda x, at: x[at], lambda x, at: x.__setitem__(at, 3)):
+                with pytest.raises(IndexError) as error:
+                    run(lib.zeros(2, 3), at)
+                words.append(str(error.value))
+    assert words[len(words) // 2 :] == words[: len(words) // 2]

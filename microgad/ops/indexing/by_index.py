@@ -143,7 +143,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: T
 
 
 def index_fill_call(input: Tensor, dim: int, index: Tensor, value: Any) -> Call:
-    if isinstance(index, core.Tensor) and index.array.size and index.array.dtype != INT64:
+    if isinstance(index, core.Tensor) and index.array.dtype != INT64:
         raise DimError(f"index_fill_(): Expected dtype int64 for index, got {index.array.dtype}")
     where = _index("index_fill", input, dim, index, DimError, value, negative=True)
     return one_step(SetItem, filler("index_fill", value, input), where)

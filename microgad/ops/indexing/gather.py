@@ -67,9 +67,9 @@ def positions(axis: int, index: Any, shape: tuple[int, ...]) -> Any:
 def along(op: str, input: Tensor, dim: int, index: Tensor, *others: Any) -> tuple[int, Any]:
     """The axis and the array of an index along it, both checked as PyTorch does."""
     axis = dim_of(dim, input.ndim, op)
+    if isinstance(index, function.Tensor) and index.array.size == 0:
+        return axis, index.array.astype(np.int64)  # of any dtype, as in PyTorch
     array = index_array(op, index, input, *others)
-    if array.size == 0:
-        return axis, array.astype(np.int64)
     if max(array.ndim, 1) != max(input.ndim, 1):
         raise ShapeError(
             f"{op}: Index tensor must have the same number of dimensions as input tensor, got {array.shape} and "

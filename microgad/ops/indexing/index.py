@@ -25,14 +25,18 @@ NESTED = (list, tuple, range, slice, np.ndarray, type(None), type(...))  # a lis
 def normalized(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
     """A user's index as a tuple for arrays on x's device: Tensors and lists become arrays; copies if a graph keeps it.
 
-    uint8 counts as a mask, as in PyTorch. Raises IndexError for what is no index, and for negative steps.
+    uint8 counts as a mask, as in PyTorch. Raises IndexError for what is no index, for negative steps, and for masks of
+    another shape than what they stand for.
     """
     if type(index) is list and any(isinstance(item, (*NESTED, function.Tensor)) for item in index):
         once("Using a non-tuple sequence for multidimensional indexing is deprecated; use x[tuple(seq)]")
         index = tuple(index)
     items = [_item(item, x, keep) for item in (index if isinstance(index, tuple) else (index,))]
     if not BASIC.issuperset(map(type, items)) and any(map(backend.is_array, items)):
-        return _spread(items, x.ndim)
+        spread = _spread(items, x.ndim)
+        if any(map(is_mask, spread)):
+            _check_masks(spread, x.shape)
+        return spread
     if not any(item is ... for item in items):
         items.append(...)  # a view even where a single element is left
     return tuple(items)
@@ -52,11 +56,10 @@ def _item(item: Any, x: Any, keep: bool) -> Any:
     if isinstance(item, function.Tensor):
         return _array(item.array, x, keep, (np.int64, np.int32))
     if isinstance(item, np.generic):
-        item = item.item()
-        return _item(item, x, keep) if isinstance(item, (int, bool)) else _refused(item)
+        return item.item() if item.dtype.kind in "iu" else _refused(item)
     if isinstance(item, (str, list, tuple, range)) or backend.is_array(item):
         array = item if backend.is_array(item) else np.asarray(item)
-        array = array.astype(np.int64) if not array.size and array.dtype.kind == "f" else array
+        array = array.astype(np.int64) if array.dtype.kind == "f" else array  # as PyTorch makes Tensors of them
         return _array(array, x, keep and array is item)
     return operator.index(item) if hasattr(item, "__index__") else _refused(item)
 
@@ -104,6 +107,42 @@ def _spread(items: list[Any], ndim: int) -> tuple[Any, ...]:
     return (*items[:where], *[ALL] * (ndim - used), *(item for item in items[where:] if item is not ...))
 
 
+def _check_masks(items: tuple[Any, ...], shape: tuple[int, ...]) -> None:
+    """Raise IndexError where a mask isn't of the shape of the dimensions that it stands for."""
+    if len(items) == 1 and items[0].shape == shape[: items[0].ndim]:
+        return
+    left = list(shape)  # of x when numbers, slices and None have been there
+    at = 0
+    for item in items:
+        if item is None:
+            left.insert(at, 1)
+        elif isinstance(item, int) and at < len(left):
+            del left[at]
+            continue
+        elif isinstance(item, slice) and at < len(left):
+            left[at] = len(range(*item.indices(left[at])))
+        at += item.ndim if is_mask(item) else 1
+    at = 0
+    for item in items:
+        if is_mask(item):
+            for j, n in enumerate(item.shape, at):
+                if left[j : j + 1] != [n]:
+                    raise DimError(
+                        f"The shape of the mask {list(item.shape)} at index {j - at} does not match the shape of the "
+                        f"indexed tensor {left} at index {j}"
+                    )
+        at += item.ndim if is_mask(item) else not isinstance(item, int)
+
+
+def check_filled(index: Any, items: tuple[Any, ...]) -> None:
+    """Raise RuntimeError where one value goes through one mask of uint8, for which PyTorch has `masked_fill_`."""
+    arrays = [item for item in items if backend.is_array(item)]
+    if len(arrays) != 1 or not is_mask(arrays[0]) or not arrays[0].ndim:
+        return
+    if any(getattr(item, "dtype", None) == np.uint8 for item in (index if isinstance(index, tuple) else (index,))):
+        raise ArgumentError("masked_fill_ only supports boolean masks, but got mask with dtype unsigned char")
+
+
 def two_steps(index: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]] | None:
     """An index as a basic one and one for its result, where NumPy would put the axes of arrays elsewhere than PyTorch.
 
@@ -133,7 +172,7 @@ def index_array(op: str, index: Any, *kept_by: Any, dtypes: tuple[np.dtype[Any],
         raise TypeError(f"{op}(): argument 'index' must be Tensor, not {type(index).__name__}")
     array = index.array
     if array.dtype != INT64:
-        if array.size and array.dtype not in dtypes:
+        if array.dtype not in dtypes:
             raise DtypeError(f"{op}(): Expected dtype {' or '.join(map(str, dtypes))} for index, got {array.dtype}")
         return array.astype(INT64)
     return array.copy() if kept(*kept_by) else array

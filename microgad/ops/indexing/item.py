@@ -18,7 +18,7 @@ from ..creation.numbers import number
 from ..elementwise import Select
 from ..spelling import tensors_only
 from . import places
-from .index import kept, normalized, two_steps
+from .index import check_filled, kept, normalized, two_steps
 from .places import is_basic, is_mask
 
 if TYPE_CHECKING:
@@ -161,7 +161,9 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         raise DtypeError(f"__setitem__: can't assign a {type(value).__name__} to a Tensor")
     else:
         value = _settable(value, input, index)
-    index = normalized(index, input.array, kept(input, value))
+    given, index = index, normalized(index, input.array, kept(input, value))
+    if not is_basic(index) and (not isinstance(value, function.Tensor) or value.array.size == 1):
+        check_filled(given, index)
     steps = two_steps(index)
     if steps is not None:
         input, index = GetItem.apply(input, index=steps[0]), steps[1]
@@ -203,7 +205,13 @@ def index_put_call(input: Tensor, indices: Sequence[Tensor | None], values: Tens
     boolean("index_put_", accumulate=accumulate)
     if values.array.dtype != input.array.dtype:
         raise _other_dtype("Index put", input, values)
-    index = normalized(tuple(slice(None) if i is None else i for i in indices), input.array, kept(input, values))
+    for position, i in enumerate(indices):
+        if i is not None and not isinstance(i, function.Tensor):
+            raise TypeError(f"index_put(): expected Tensor as element {position} of 'indices', got {type(i).__name__}")
+    given = tuple(slice(None) if i is None else i for i in indices)
+    index = normalized(given, input.array, kept(input, values))
+    if not accumulate and values.array.size == 1:
+        check_filled(given, index)
     return one_step(AddItem if accumulate else SetItem, values, index)
 
 
