@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from . import arguments, backend, errors, function, state
+from . import arguments, backend, errors, function, leaves, state
 from .function import Function, Leaf, Output, Packed
 from .state import Backward, State
 
@@ -36,8 +36,8 @@ def run(
     Without targets, gradients end in the leaves' `.grad`. With targets nothing is stored: their gradients are given by
     node number, and only nodes on a path to them are visited.
     """
-    heap: list[int] = []  # negated numbers: the newest first
-    pending: dict[int, Pending] = {}
+    heap: list[float] = []  # negated numbers: the newest first; of leaves with hooks, their places
+    pending: dict[float, Pending] = {}
     found: dict[int, Any] = {}
     ends: frozenset[int] = frozenset()
     wanted: set[int] | None = None
@@ -45,13 +45,15 @@ def run(
         ends = frozenset(node.number for node in targets)
         wanted = _leading_to(roots, ends)
 
+    places = leaves.places(roots) if leaves.hooked else {}
     for node, seed in zip(roots, seeds, strict=True):
         if wanted is None or node.number in wanted:
-            if node.number in pending:
-                _add(pending[node.number], seed, create_graph)
+            place = places.get(node.number, node.number)
+            if place in pending:
+                _add(pending[place], seed, create_graph)
             else:
-                heappush(heap, -node.number)
-                pending[node.number] = [node, seed, False]
+                heappush(heap, -place)
+                pending[place] = [node, seed, False]
 
     outer = state.current()
     observer = outer.observer
@@ -59,11 +61,12 @@ def run(
         observer.start_backward(roots, seeds, targets)
     running = Backward(create_graph, outer.path, observer, False, outer.holomorphic)
     running.roots = roots
-    token = state.variable.set(running)
+    finals: list[Any] = []
+    token, outer_finals = state.variable.set(running), state.finals.set(finals)
     try:
         while heap:
-            number = -heappop(heap)
-            node, grad, owned = pending.pop(number)
+            node, grad, owned = pending.pop(-heappop(heap))
+            number = node.number
             if node.hooks:
                 grad, owned = _call_hooks(node, grad), False
             if number in ends:
@@ -103,11 +106,12 @@ def run(
                 edge = onward[i]
                 if g is not None and edge is not None:
                     g, owned = _fit(node, i, g, grad, gradients, create_graph)
-                    if edge.number in pending:
-                        _add(pending[edge.number], g, create_graph)
+                    place = places.get(edge.number, edge.number) if places else edge.number
+                    if place in pending:
+                        _add(pending[place], g, create_graph)
                     else:
-                        heappush(heap, -edge.number)
-                        pending[edge.number] = [edge, g, owned]
+                        heappush(heap, -place)
+                        pending[place] = [edge, g, owned]
             if observer is not None:
                 observer.backward(node, gradients)
             node.kept = packed
@@ -117,6 +121,9 @@ def run(
         raise errors.NoMemoryError(f"{_name(node)}, backward: {errors.no_memory(error)}") from error
     finally:
         state.variable.reset(token)
+        state.finals.reset(outer_finals)
+    for final in finals:
+        final()
     return found
 
 
@@ -282,7 +289,7 @@ def _accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
             raise errors.GraphError("Tensor post accumulate grad hooks should return None.")
 
 
-def _gather(heap: list[int], pending: dict[int, Pending], parent: Function, index: int, grad: Any) -> None:
+def _gather(heap: list[float], pending: dict[float, Pending], parent: Function, index: int, grad: Any) -> None:
     """Put the gradient of one of several results at its place."""
     waiting = pending.get(parent.number)
     if waiting is None:

@@ -11,7 +11,7 @@ _ids = count()
 class RemovableHandle:
     """Takes a hook away again: `handle.remove()`, or at the end of a `with` block."""
 
-    def __init__(self, hooks: dict[int, Any], hook: Any, last: bool = False) -> None:
+    def __init__(self, hooks: dict[int, Any], hook: Any, last: int = 0) -> None:
         self.hooks = hooks
         self.id = next(_ids) + (last << 62)  # a gradient's hooks are called in the order of these
         hooks[self.id] = hook

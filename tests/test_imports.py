@@ -23,6 +23,7 @@ FLOORS = [
     ["backend", "dtypes", "printing", "generator"],
     ["plan", "limits", "naming", "placement", "stand_ins", "torch_names", "unheld"],
     ["function"],
+    ["leaves"],
     ["engine", "linear_map", "overriding"],
     ["ops"],
     ["storage"],

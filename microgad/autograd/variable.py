@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
-from ..errors import DtypeError
+from .. import state
+from ..errors import DtypeError, GraphError
 from ..tensor import Tensor
 
 
 class _AnyTensor(type):
     def __instancecheck__(cls, x: Any) -> bool:
         return isinstance(x, Tensor)
+
+
+class _Engine:
+    """What PyTorch's own programs ask of its engine."""
+
+    def queue_callback(self, callback: Callable[[], Any]) -> None:
+        """Call `callback` at the end of the backward pass that is going on. Raises RuntimeError where none is.
+
+        >>> x = torch.ones(2, requires_grad=True)
+        >>> queue = torch.autograd.Variable._execution_engine.queue_callback
+        >>> handle = x.register_hook(lambda grad: queue(lambda: print("done", x.grad)))
+        >>> (x * 2).sum().backward()
+        done tensor([2., 2.])
+        """
+        finals = state.finals.get()
+        if finals is None:
+            raise GraphError("Final callbacks can only be installed during backward pass.")
+        finals.append(callback)
 
 
 class Variable(metaclass=_AnyTensor):
@@ -24,6 +44,8 @@ class Variable(metaclass=_AnyTensor):
     >>> x, isinstance(x, torch.Tensor), isinstance(torch.ones(1), torch.autograd.Variable)
     (tensor([1., 1.], requires_grad=True), True, True)
     """
+
+    _execution_engine: ClassVar[_Engine] = _Engine()
 
     def __new__(cls, data: Any = None, requires_grad: bool = False, volatile: bool | None = None) -> Any:
         if volatile:

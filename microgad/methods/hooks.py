@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .. import errors
+from .. import errors, leaves
 from ..function import Leaf
 from ..hooks import RemovableHandle
 
@@ -54,6 +54,8 @@ class Hooks:
         """
         if self.node is None:
             raise errors.GraphError("cannot register a hook on a tensor that doesn't require gradient")
+        if type(self.node) is Leaf:
+            leaves.hooked.add(self.node)
         self.node.hooks = self.node.hooks or {}
         return RemovableHandle(self.node.hooks, hook)
 
@@ -63,9 +65,13 @@ class Hooks:
             raise errors.GraphError(
                 "post accumulate grad hooks can only be registered on leaf Tensors that require grad"
             )
+        return RemovableHandle(self._accumulation_hooks(), hook)
+
+    def _accumulation_hooks(self: Tensor) -> dict[int, Any]:
+        leaves.hooked.add(self.node)
         if self.accumulation_hooks is None:
             self.accumulation_hooks = {}
-        return RemovableHandle(self.accumulation_hooks, hook)
+        return self.accumulation_hooks
 
     def _after_accumulation(self: Tensor) -> list[Any]:
-        return list(self.accumulation_hooks.values()) if self.accumulation_hooks else []
+        return [hook for _, hook in sorted(self.accumulation_hooks.items())] if self.accumulation_hooks else []

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import engine, errors, function
+from .. import engine, errors, function, leaves
 from ..function import Function, Leaf, Output
 from ..hooks import RemovableHandle
 from ..plan import Plan
@@ -55,10 +55,11 @@ class LeafHandle(RemovableHandle):
 
     def __init__(self, leaf: Leaf, fn: Callable[..., Any]) -> None:
         grads: list[Any] = []
+        leaves.hooked.add(leaf)
         leaf.hooks = leaf.hooks or {}
-        self.first = RemovableHandle(leaf.hooks, grads.append, last=True)
-        added = leaf.variable.register_post_accumulate_grad_hook(lambda tensor: fn((), (grads.pop(),)) and None)
-        self.hooks, self.id = added.hooks, added.id
+        self.first = RemovableHandle(leaf.hooks, grads.append, last=2)
+        after = leaf.variable._accumulation_hooks()
+        super().__init__(after, lambda tensor: fn((), (grads.pop(),)) and None, last=1)
 
     def remove(self) -> None:
         """Take the hook away; a second time does nothing."""
@@ -86,9 +87,9 @@ def register_prehook(node: Function, fn: Callable[..., Any]) -> RemovableHandle:
     Source: torch.autograd.graph.Node.register_prehook.
     """
     if isinstance(node, Leaf):
-        tensor: Any = node.variable
-        handle: RemovableHandle = tensor.register_hook(lambda grad: _replaced(fn((grad,)), (grad,), "prehook")[0])
-        return handle
+        leaves.hooked.add(node)
+        node.hooks = node.hooks or {}
+        return RemovableHandle(node.hooks, lambda grad: _replaced(fn((grad,)), (grad,), "prehook")[0], last=1)
     return RemovableHandle(_hooked(node).before, fn)
 
 

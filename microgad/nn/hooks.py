@@ -231,7 +231,7 @@ def _changed_result(hook: Hook, module: Module, args: Any, kwargs: Any, result: 
 class Gate(Function):
     """Its inputs at a new place in the graph; on the way back, `watch` sees their gradients and may change them."""
 
-    symbol = "hook"
+    symbol = "hook"  # `materializes` is a setting: a module's hook sees None for a result that nobody used
 
     def watch(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
         """A setting, in general; without it, as in a replay, nobody looks."""
@@ -242,9 +242,9 @@ class Gate(Function):
 
     def grad_inputs(self, grad: Any) -> Any:
         with state.scope(deriving=False):  # a hook may look at values
-            if isinstance(grad[0], Tensor):
+            if any(isinstance(g, Tensor) for g in grad):
                 return self.watch(grad)
-            changed = self.watch(tuple(map(Tensor._made, grad)))
+            changed = self.watch(tuple(None if g is None else Tensor._made(g) for g in grad))
             return tuple(None if g is None else g.array[...] for g in changed)  # views: a hook may have kept the arrays
 
 
@@ -285,7 +285,7 @@ class _Gates:
             return result
         results = result if isinstance(result, tuple) else (result,)
         self.n_outputs = len(results)
-        gated, self.outputs = _behind_gate(results, self.saw_outputs)
+        gated, self.outputs = _behind_gate(results, self.saw_outputs, materializes=False)
         return gated if isinstance(result, tuple) else gated[0]
 
     def saw_outputs(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -319,13 +319,15 @@ class _Gates:
         return tuple(shown[i] for i in self.inputs or ())
 
 
-def _behind_gate(values: tuple[Any, ...], watch: Callable[..., Any]) -> tuple[tuple[Any, ...], list[int] | None]:
+def _behind_gate(
+    values: tuple[Any, ...], watch: Callable[..., Any], **settings: Any
+) -> tuple[tuple[Any, ...], list[int] | None]:
     """The values, those that carry a gradient behind a Gate; and which these are, None if there are none."""
     at = [i for i, x in enumerate(values) if isinstance(x, Tensor) and x.requires_grad]
     if not (at and state.current().grad_enabled):
         return values, None
     gated = list(values)
-    for i, x in zip(at, Gate.apply(*[values[i] for i in at], watch=watch), strict=True):
+    for i, x in zip(at, Gate.apply(*[values[i] for i in at], watch=watch, **settings), strict=True):
         # the same memory, so written in place through neither
         x.base, x.version = (values[i] if values[i].base is None else values[i].base), values[i]._counter()
         gated[i] = x
