@@ -69,7 +69,7 @@ MOVES = frozenset(
     (
         "Reshape", "Permute", "Expand", "Clone", "Cast", "Transfer", "Cat", "Stack", "Flip", "Roll", "Windows",
         "AsStrided", "Diagonal", "DiagEmbed", "Tril", "Triu", "Split", "Unbind", "Pad", "Border", "GetItem", "SetItem",
-        "Clear", "Gather", "Rows", "Embedding", "Pick", "Unfold", "Fold", "ViewAsReal", "ViewAsComplex", "Detach",
-        "Flat", "Identity", "RegionWrite", "RegionClear", "Region",
+        "Clear", "BoxMax", "Gather", "Rows", "Embedding", "Pick", "Unfold", "Fold", "ViewAsReal", "ViewAsComplex",
+        "Detach", "Flat", "Identity", "RegionWrite", "RegionClear", "Region",
     )
 )  # fmt: skip

@@ -480,3 +480,38 @@ def test_refused_by_both(call):
         call(theirs, torch)
     with pytest.raises(error.type):
         call(ours, microgad)
+
+
+POOLED = {
+    "adaptive_avg_pool1d": ((6,), lambda t, F, x: F.adaptive_avg_pool1d(x, 4)),
+    "adaptive_avg_pool2d": ((5, 6), lambda t, F, x: F.adaptive_avg_pool2d(x, (3, 4))),
+    "adaptive_avg_pool3d": ((5, 6, 4), lambda t, F, x: F.adaptive_avg_pool3d(x, (3, 4, 3))),
+    "adaptive_max_pool1d": ((6,), lambda t, F, x: F.adaptive_max_pool1d(x, 4)),
+    "adaptive_max_pool2d": ((5, 6), lambda t, F, x: F.adaptive_max_pool2d(x, (3, 4))),
+    "adaptive_max_pool3d": ((5, 6, 4), lambda t, F, x: F.adaptive_max_pool3d(x, (3, 4, 3))),
+    "fractional_max_pool2d": (
+        (5, 6),
+        lambda t, F, x: F.fractional_max_pool2d(x, 2, 2, _random_samples=t.full((2, 3, 2), 0.3, dtype=x.dtype)),
+    ),
+    "area": ((5, 6), lambda t, F, x: F.interpolate(x, size=(3, 4), mode="area")),
+    "avg_pool2d": ((5, 6), lambda t, F, x: F.avg_pool2d(x, 2, padding=1)),
+    "max_pool2d": ((5, 6), lambda t, F, x: F.max_pool2d(x, 2)),
+}
+
+
+@pytest.mark.parametrize("name", POOLED)
+def test_what_pools_by_straight_lines_has_a_second_derivative(name):
+    """Which is 0, where it is asked for by the input alone; that of a cube of what was pooled is PyTorch's."""
+    size, pool = POOLED[name]
+    found = []
+    for t in (torch, microgad):
+        x = t.tensor(np.random.default_rng(0).standard_normal((2, 3, *size)), requires_grad=True)
+        out = pool(t, t.nn.functional, x)
+        (flat,) = t.autograd.grad(out.sum(), x, create_graph=True)
+        (zero,) = t.autograd.grad(flat.sum(), x)
+        (first,) = t.autograd.grad((pool(t, t.nn.functional, x) ** 3).sum(), x, create_graph=True)
+        (second,) = t.autograd.grad((first * x.detach()).sum(), x, create_graph=True)
+        (third,) = t.autograd.grad(second.sum(), x)
+        found.append([g.detach().numpy() for g in (flat, zero, first, second, third)])
+    for theirs, ours in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 import microgad as torch
 import microgad.nn.functional as F
-from microgad.ops.indexing import Gather
-from microgad.ops.window.boxes import Winners
+from microgad.ops.window.adaptive import PartMeans
+from microgad.ops.window.boxes import BoxMax, Winners
 from microgad.ops.window.pool import (
     AvgPool1d,
     AvgPool2d,
@@ -17,7 +17,6 @@ from microgad.ops.window.pool import (
     avg_pool2d,
     max_pool2d,
 )
-from microgad.ops.window.resample import Resample
 from microgad.ops.window.unpool import MaxUnpool
 from microgad.testing.strategies import pool_problems, tensors
 
@@ -111,7 +110,7 @@ def planes(draw, dims, **options):
     return draw(tensors((*lead, *size), requires_grad=True, **options)), out
 
 
-@checks(Resample)
+@checks(PartMeans)
 def test_adaptive_avg_pool(draw):
     dims = draw(st.integers(1, 3))
     x, out = planes(draw, dims)
@@ -127,7 +126,7 @@ def test_adaptive_max_pool(draw):
     return lambda x: pool(x, out), x
 
 
-@checks(Gather)
+@checks(BoxMax)
 def test_fractional_max_pool(draw):
     dims, lead = draw(st.integers(2, 3)), draw(st.sampled_from([(2,), (1, 2), (2, 1)]))
     x = draw(tensors((*lead, *draw(st.tuples(*[st.integers(3, 4)] * dims))), requires_grad=True, unique=True))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...ops import embedding, indexing
+from ...ops.window.boxes import BoxMax
 from ..recording import Constant, Step, Value
 from ..sizes import Grown, Varying
 from ..writer import BOOL, INT64, Symbol, Writer, rule
@@ -141,7 +142,7 @@ def setitem(w: Writer, step: Step) -> Any:
     return w.op("Concat", *parts, axis=axis)
 
 
-@rule(indexing.Gather)
+@rule(indexing.Gather, BoxMax)
 def gather(w: Writer, step: Step) -> Any:
     return w.op("GatherElements", only(w, step), w.of(step.settings["index"], INT64), axis=step.settings["axis"])
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...ops.window import pool
+from ...ops.window.adaptive import PartMeans
 from ...ops.window.boxes import Winners
 from ...ops.window.conv import Conv2d, ConvTranspose2d
 from ...ops.window.pool import AvgPool2d, MaxPool2d, MaxPool2dIndices
@@ -100,7 +101,7 @@ class _Settings:
         vars(self).update(step.settings)
 
 
-@rule(Resample)
+@rule(Resample, PartMeans)
 def resampled(w: Writer, step: Step) -> Any:
     x, axis, taps = only(w, step), step.settings["axis"], w.static(step.settings["taps"])
     cells, weights = np.asarray(taps.cells), taps.weights

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...errors import plural
 from ...state import composite
+from ..elementwise import Flat
 from .boxes import checked, of_boxes
 from .geometry import numbers, refusal
 from .pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d, with_indices
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from ...tensor import Tensor
 
 Sizes = int | Sequence[int | None]
+
+
+class PartMeans(Resample):
+    """(..., n, ...) -> (..., m, ...): along one axis, the means of nearly equal parts, as `taps` says."""
+
+    flat = Flat
 
 
 @composite
@@ -113,7 +120,7 @@ def _adaptive_avg(dims: int, input: Tensor, output_size: Sizes) -> Tensor:
     if kernel:
         return (avg_pool1d, avg_pool2d, avg_pool3d)[dims - 1](input, kernel)
     for axis, (n, m) in enumerate(zip(size, out, strict=True), input.ndim - dims):
-        input = Resample.apply(input, axis=axis, taps=Taps.parts(n, m))
+        input = PartMeans.apply(input, axis=axis, taps=Taps.parts(n, m))
     return input
 
 

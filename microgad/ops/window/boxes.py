@@ -12,6 +12,7 @@ from ... import backend
 from ...errors import DtypeError, KindError, ShapeError
 from ...function import Function
 from ...state import composite
+from ..elementwise import Flat
 from ..indexing import Gather
 from ..random.new import rand
 from .geometry import Size, numbers, refusal
@@ -38,6 +39,12 @@ class Winners(Function):
             best, place = largest_along(best, place, axis, self.tables[axis], step)
             step *= input.shape[axis]
         return place
+
+
+class BoxMax(Gather):
+    """(..., P) -> (..., windows): the values of the cells that won, on flat planes."""
+
+    flat = Flat
 
 
 @composite
@@ -136,7 +143,7 @@ def of_boxes(input: Tensor, tables: Sequence[Any], return_indices: bool) -> Any:
     place = Winners.apply(input, tables=tables)
     lead, area = tuple(input.shape[: -len(tables)]), math.prod(input.shape[-len(tables) :])
     flat = place.array.reshape(*lead, math.prod(place.shape[-len(tables) :]))
-    out = Gather.apply(input.reshape(*lead, area), index=flat, axis=len(lead)).reshape(place.shape)
+    out = BoxMax.apply(input.reshape(*lead, area), index=flat, axis=len(lead)).reshape(place.shape)
     return (out, place) if return_indices else out
 
 
