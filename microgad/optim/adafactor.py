@@ -88,9 +88,8 @@ class Adafactor(Optimizer):
         state = self.state[p]
         if state or p.ndim < 2:
             return begun(state, p, self.shaped, step=0)
-        state["step"] = scalar(0)
-        state["row_var"] = Tensor._made(np.zeros_like(p.array[..., :1]))
-        state["col_var"] = Tensor._made(np.zeros_like(p.array[..., :1, :]))
+        parts = {"row_var": p.array[..., :1], "col_var": p.array[..., :1, :]}
+        state.update({"step": scalar(0)} | {name: Tensor._made(np.zeros_like(part)) for name, part in parts.items()})
         return state
 
 

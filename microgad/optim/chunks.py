@@ -20,8 +20,8 @@ def begun(state: dict[str, Any], p: Tensor, zeros: Sequence[str], **numbers: flo
     {'step': tensor(0.), 'exp_avg': tensor([0., 0.])}
     """
     if not state:
-        state.update({name: scalar(value) for name, value in numbers.items()})
-        state.update({name: Tensor._made(np.zeros_like(p.array)) for name in zeros})
+        made = {name: Tensor._made(np.zeros_like(p.array)) for name in zeros}  # all of it, or memory runs out before
+        state.update({name: scalar(value) for name, value in numbers.items()} | made)
     return state
 
 

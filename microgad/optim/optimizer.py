@@ -68,7 +68,12 @@ def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
                         f"{before} must return None or a tuple of (new_args, new_kwargs), but got {replaced}."
                     )
                 args, kwargs = replaced
-        loss = step(*args, **kwargs)
+        try:
+            loss = step(*args, **kwargs)
+        except errors.NoMemoryError:  # which names an operation of the closure's
+            raise
+        except MemoryError as error:
+            raise errors.NoMemoryError(f"{type(self).__name__}.step: {errors.no_memory(error)}") from error
         for after in (*self._hooks["step_post"].values(), *_post_hooks.values()):
             after(self, args, kwargs)
         return loss
@@ -141,6 +146,7 @@ class Optimizer:
         the loss that it returns.
 
         Raises RuntimeError where a gradient has another shape, dtype or device than its parameter; nothing has moved.
+        Where memory runs out, which raises one too, the parameters up to the one that needed it have moved.
         """
         loss = None
         if closure is not None:

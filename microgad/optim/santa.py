@@ -36,12 +36,11 @@ class _Santa(Optimizer):
         """Move `params` in place."""
         lr, sigma = float(group["lr"]), group["sigma"]
         for p in params:
-            fresh = not self.state[p]
+            x, fresh = p.array, not self.state[p]
+            g = descent(p.grad.array, x, np.empty_like(x), group["weight_decay"], group["maximize"])  # type: ignore[union-attr]
             state = begun(self.state[p], p, self.shaped, step=0)
             step = counted(state)
             u, friction, v, scale = (state[name].array for name in self.shaped)
-            x = p.array
-            g = descent(p.grad.array, x, np.empty_like(x), group["weight_decay"], group["maximize"])  # type: ignore[union-attr]
             v *= sigma
             v += (1 - sigma) * g * g
             now = 1 / np.sqrt(group["eps"] + np.sqrt(v))

@@ -59,14 +59,16 @@ class SGD(Optimizer):
         """Move `params` in place."""
         lr, momentum, dampening = float(group["lr"]), float(group["momentum"]), float(group["dampening"])
         for p in params:
-            first = momentum != 0 and self.state[p].get("momentum_buffer") is None
+            buffers: list[Any] = [self.state[p].get("momentum_buffer")] if momentum else []
+            first = bool(buffers) and buffers[0] is None
             if first:
-                self.state[p]["momentum_buffer"] = Tensor._made(np.empty_like(p.array))
-            buffers = [self.state[p]["momentum_buffer"]] if momentum else []
+                buffers = [Tensor._made(np.empty_like(p.array))]
             for values, grad, *buffer, a in descents(p, group, *buffers, scratch=1):
                 if momentum:
                     grad = _averaged(grad, buffer[0], a, momentum, dampening, group["nesterov"], first)
                 values += np.multiply(grad, -lr, out=a)
+            if first:
+                self.state[p]["momentum_buffer"] = buffers[0]
 
 
 def _averaged(grad: Any, buffer: Any, out: Any, momentum: float, dampening: float, nesterov: bool, first: bool) -> Any:

@@ -513,5 +513,5 @@ def test_what_pools_by_straight_lines_has_a_second_derivative(name):
         (second,) = t.autograd.grad((first * x.detach()).sum(), x, create_graph=True)
         (third,) = t.autograd.grad(second.sum(), x)
         found.append([g.detach().numpy() for g in (flat, zero, first, second, third)])
-    for theirs, ours in zip(*found, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+    for expected, g in zip(*found, strict=True):
+        np.testing.assert_allclose(g, expected, rtol=1e-9, atol=1e-12)
