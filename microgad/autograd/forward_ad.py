@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from .. import errors, state
 from ..lazy import absent as _absent
+from ..ops.elementwise import Flat
 from ..ops.movement import clone
 from ..tensor import Tensor
 from .functional import along, captures
@@ -89,7 +90,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
 
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
-    """A Tensor's value and its tangent.
+    """A Tensor's value and its tangent, which both have derivatives where what they come from requires grad.
 
     >>> from microgad.autograd import forward_ad
     >>> forward_ad.unpack_dual(torch.tensor(3.0))
@@ -100,10 +101,12 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
         return UnpackedDualTensor(tensor, None)
     for dual, tangent in duals:
         if dual is tensor:
-            return UnpackedDualTensor(tensor.detach(), tangent)
+            return UnpackedDualTensor(tensor.detach() if tensor.is_leaf else tensor, tangent)
     values, tangents = zip(*duals, strict=True)
     wanted = any(t.requires_grad for t in tangents) or any(not x.is_leaf for x in values) or captures([tensor], values)
     (tangent,) = along([tensor], values, tangents, wanted)
+    if wanted and not tangent.requires_grad:
+        tangent = Flat.apply(tangent, tensor)  # of what is linear: its derivative is 0, and not none
     return UnpackedDualTensor(tensor if wanted else tensor.detach(), tangent)
 
 

@@ -147,6 +147,34 @@ def a_gradient_has_a_tangent(t, nn):
 
 
 @programs
+def the_derivative_of_what_is_linear_is_zero_and_not_none(t, nn):
+    forward, x = room(t, "autograd.forward_ad"), leaf(t, 3)
+    with forward.dual_level():
+        tangent = forward.unpack_dual(forward.make_dual(x, numbers(t, 3, seed=2)) * 2).tangent
+        return tangent, tangent.requires_grad, t.autograd.grad((tangent * 3).sum(), x)
+
+
+@programs
+def a_value_that_was_made_dual_keeps_its_graph(t, nn):
+    forward, x = room(t, "autograd.forward_ad"), leaf(t, 3)
+    with forward.dual_level():
+        primal, tangent = forward.unpack_dual(forward.make_dual(x * 2, numbers(t, 3, seed=2)))
+        return primal.requires_grad, tangent.requires_grad, t.autograd.grad((primal * tangent).sum(), x)
+
+
+@programs
+def a_network_that_learns_by_its_tangents(t, nn):
+    forward = room(t, "autograd.forward_ad")
+    net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).double()
+    for given in (numbers(t, 2, 3), leaf(t, 2, 3)):
+        with forward.dual_level():
+            value, tangent = forward.unpack_dual(net(forward.make_dual(given, numbers(t, 2, 3, seed=2))))
+            (tangent**2).sum().backward(retain_graph=True)
+            value.sum().backward()
+    return given.grad, [p.grad for p in net.parameters()]
+
+
+@programs
 def forward_mode_needs_no_graph(t, nn):
     forward = room(t, "autograd.forward_ad")
     with t.no_grad(), forward.dual_level():
