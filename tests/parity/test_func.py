@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .both import Programs, numbers, room
+from .both import Programs, leaf, numbers, room
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's own
 
