@@ -103,7 +103,7 @@ class profile:
     ...     model(x).sum().backward()
     >>> averages = prof.key_averages(group_by_input_shape=True)
     >>> [(event.key, event.count) for event in averages if not event.key.endswith("Backward0")]
-    [('Linear', 1), ('Sum', 1)]
+    [('aten::linear', 1), ('aten::sum', 1)]
     >>> averages.table(sort_by="cpu_time_total", row_limit=3).splitlines()[1].split()[:4]
     ['Name', 'Self', 'CPU', '%']
     """

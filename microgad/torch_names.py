@@ -7,6 +7,7 @@ composite here, the name follows from the composite's, on the node's path.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,13 @@ def backward_name(node: Any) -> str:
     found = of_composite(node.path) or getattr(node, "called", "") or NAMES.get(cls.__name__, cls.__name__)
     name = found if isinstance(found, str) else found(node)
     return name if "Backward" in name or name == "CopySlices" else f"{name}Backward0"
+
+
+def operator_name(cls: type) -> str:
+    """What PyTorch's profiler calls an operation, "aten::relu"; a user's Function by its own name."""
+    if not cls.__module__.startswith("microgad.ops."):
+        return cls.__name__
+    return f"aten::{OPERATORS.get(cls.__name__) or re.sub('(?<=[a-z0-9])(?=[A-Z])', '_', cls.__name__).lower()}"
 
 
 def of_composite(path: str) -> Any:
@@ -129,6 +137,16 @@ NAMES: dict[str, Any] = {  # a name, or a function of the node
     "TruncDiv": "DivBackward2", "Unfold": "Im2Col", "VectorNorm": "LinalgVectorNorm", "Windows": "Unfold",
     "XLog1PY": "SpecialXlog1Py", "XLogY": "Xlogy",
 } | {f"{name}{n}d": "Convolution" for name in ("Conv", "ConvTranspose") for n in (1, 2, 3)}  # fmt: skip
+
+OPERATORS = {  # where PyTorch's name isn't that of the class with underscores
+    "AMax": "amax", "AMin": "amin", "ArgMax": "argmax", "ArgMin": "argmin", "Attention": "scaled_dot_product_attention",
+    "Cast": "to", "CrossEntropy": "cross_entropy_loss", "CumProd": "cumprod", "CumSum": "cumsum", "Deviation": "std",
+    "FixedBatchNorm": "batch_norm", "GeluTanh": "gelu", "GetItem": "index", "Inv": "linalg_inv", "Less": "lt",
+    "LogAddExp": "logaddexp", "LogSigmoid": "log_sigmoid", "LogSumExp": "logsumexp", "MatMul": "matmul",
+    "Equal": "eq", "Greater": "gt", "GreaterEqual": "ge", "LessEqual": "le", "NotEqual": "ne", "PRelu": "prelu",
+    "RRelu": "rrelu", "SetItem": "index_put_", "SquaredError": "mse_loss", "SVD": "linalg_svd", "Solve": "linalg_solve",
+    "VectorNorm": "linalg_vector_norm",
+}  # fmt: skip
 
 COMPOSITES: dict[str, Any] = {  # of functions that are one operation in PyTorch, by their names
     "_differences": "Cdist", "adaptive_avg_pool1d": "SqueezeBackward1", "adaptive_avg_pool2d": _adaptive,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator, contextmanager
 from typing import Any, NoReturn
 
-from .. import backend, state
+from .. import backend, state, torch_names
 from ..function import Function
 from ..lazy import absent as _absent
 from ..tensor import Tensor
@@ -38,7 +38,7 @@ class Recorder(FunctionHook):
     def begin(self, node: Function, inputs: tuple[Any, ...], target: Any = None) -> None:
         """An operation begins."""
         super().begin(node, inputs, target)
-        event = self.start(type(node), type(node).__name__)
+        event = self.start(type(node), torch_names.operator_name(type(node)))
         if event is not None and self.shapes:
             event.input_shapes = [list(x.shape) if isinstance(x, Tensor) else [] for x in inputs]
 
@@ -59,7 +59,7 @@ class Recorder(FunctionHook):
     def begin_backward(self, node: Function, grad: Any) -> None:
         """Derivatives begin."""
         super().begin_backward(node, grad)
-        event = self.start((type(node), "backward"), f"{type(node).__name__}Backward0")
+        event = self.start((type(node), "backward"), torch_names.backward_name(node))
         if event is not None:
             event.sequence_nr = node.number
             if self.shapes:
@@ -150,13 +150,13 @@ class profile:
     """In a block, note how long each operation and its derivatives take. Source: torch.autograd.profiler.profile.
 
     With record_shapes the shapes of inputs, with profile_memory the bytes of results, with_stack the lines that called.
-    A GPU's time isn't measured. What a derivative is called: the operation's name and "Backward0".
+    A GPU's time isn't measured. Operations have PyTorch's names, "aten::mul", derivatives their nodes', "MulBackward0".
 
     >>> x = torch.ones(2, requires_grad=True)
     >>> with torch.autograd.profiler.profile(record_shapes=True) as prof:
     ...     (x * x).sum().backward()
     >>> [(event.name, event.input_shapes) for event in prof.function_events][:2]
-    [('Mul', [[2], [2]]), ('Sum', [[2]])]
+    [('aten::mul', [[2], [2]]), ('aten::sum', [[2]])]
     """
 
     def __init__(
