@@ -31,7 +31,7 @@ def test_operations_have_pytorchs_names():
         F, x = lib.nn.functional, lib.ones(2, 4, requires_grad=True)
         w, image = lib.ones(3, 4, requires_grad=True), lib.ones(1, 1, 4, 4)
         with profiler.profile() as prof, profiler.record_function("mine"):
-            y = F.linear(x, w, lib.ones(3)).relu().exp() + F.gelu(x)[:, :3]
+            y = F.linear(x, w, lib.ones(3, requires_grad=True)).relu().exp() + F.gelu(x)[:, :3]
             z = F.layer_norm(x, (4,)).mean() + F.conv2d(image, image).sum() + F.log_softmax(x, 1).std()
             loss = F.mse_loss(y, y.detach()) + F.cross_entropy(x, lib.tensor([0, 1])) + lib.cat([x, x]).sum() + z
             loss.backward()

@@ -11,13 +11,19 @@ from ..function import Function
 from ..lazy import Room
 
 if TYPE_CHECKING:
-    from . import saved_values
+    from . import saved_settings, saved_values
 else:
+    saved_settings = Room("microgad.methods.saved_settings")
     saved_values = Room("microgad.methods.saved_values")
 
 NAMES = (
     "A", "L", "bias", "condition", "exponent", "input", "inverse", "key", "mat1", "mat2", "max", "min",
     "negative_slope", "other", "query", "result", "self", "target", "tensor", "value", "weight",
+)  # fmt: skip
+SETTINGS = (
+    "alpha", "beta", "correction", "diagonal", "dilation", "dim", "dim0", "dim1", "dim2", "dimension", "dims", "eps",
+    "groups", "ignore_index", "keepdim", "kernel_size", "max_val", "min_val", "normalized_shape", "offset", "ord",
+    "padding", "reduction", "self_sym_sizes", "shifts", "size", "step", "stride", "threshold",
 )  # fmt: skip
 
 
@@ -29,6 +35,7 @@ def _dir(node: Function) -> list[str]:
     """Names of its attributes; of these, those that it has."""
     lacking = [name for name in NAMES if not saved_values.has(node, name)]
     hidden = {f"{lead}_{name}" for name in lacking for lead in ("_saved", "_raw_saved")}
+    hidden.update(f"_saved_{name}" for name in set(SETTINGS).difference(saved_settings.settings_of(node)))
     return [name for name in object.__dir__(node) if name not in hidden]
 
 
@@ -36,4 +43,6 @@ for name in NAMES:
     saved, raw = _properties(name)
     setattr(Function, f"_saved_{name}", saved)
     setattr(Function, f"_raw_saved_{name}", raw)
+for name in SETTINGS:
+    setattr(Function, f"_saved_{name}", property(lambda node, name=name: saved_settings.read(node, name)))
 Function.__dir__ = _dir  # type: ignore[method-assign, assignment]

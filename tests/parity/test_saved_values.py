@@ -6,6 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
+
+import microgad
 
 from .both import Programs, leaf, numbers
 
@@ -70,6 +73,70 @@ def test_what_is_kept_has_pytorchs_name(name):
         return found, [getattr(x, "requires_grad", None) for x in found], listed
 
     Programs({"program": program}).check("program")
+
+
+# An operation on leaves x (2, 3, 4) and a picture (1, 2, 6, 6) -> what both libraries say that it was told.
+TOLD: dict[str, tuple[Callable[..., Any], str]] = {
+    "sum": (lambda t, F, x, p: x.sum(1), "dim keepdim self_sym_sizes"),
+    "sum of all": (lambda t, F, x, p: x.sum(), "self_sym_sizes"),
+    "mean": (lambda t, F, x, p: x.mean((0, 2), keepdim=True), "dim keepdim self_sym_sizes"),
+    "amax": (lambda t, F, x, p: x.amax(1), "dim keepdim"),
+    "var": (lambda t, F, x, p: x.var(1), "correction dim keepdim"),
+    "logsumexp": (lambda t, F, x, p: x.logsumexp(1), "dim keepdim"),
+    "norm": (lambda t, F, x, p: t.linalg.vector_norm(x, 2, 1), "ord dim keepdim"),
+    "prod": (lambda t, F, x, p: x.prod(1), "dim keepdim"),
+    "cumsum": (lambda t, F, x, p: x.cumsum(1), "dim"),
+    "cumprod": (lambda t, F, x, p: x.cumprod(2), "dim"),
+    "softmax": (lambda t, F, x, p: x.softmax(1), "dim"),
+    "log_softmax": (lambda t, F, x, p: F.log_softmax(x, 2), "dim"),
+    "cat": (lambda t, F, x, p: t.cat([x, x], 1), "dim"),
+    "stack": (lambda t, F, x, p: t.stack([x, x], 2), "dim"),
+    "transpose": (lambda t, F, x, p: x.transpose(0, 2), "dim0 dim1"),
+    "permute": (lambda t, F, x, p: x.permute(1, 2, 0), "dims"),
+    "view": (lambda t, F, x, p: x.view(6, 4), "self_sym_sizes"),
+    "expand": (lambda t, F, x, p: x[:1].expand(3, 3, 4), "self_sym_sizes"),
+    "select": (lambda t, F, x, p: x[1], "self_sym_sizes"),
+    "slice": (lambda t, F, x, p: x[:, 1:], "self_sym_sizes"),
+    "index": (lambda t, F, x, p: x[t.tensor([1, 0])], "self_sym_sizes"),
+    "gather": (lambda t, F, x, p: x.gather(1, t.zeros(2, 1, 4, dtype=t.int64)), "dim"),
+    "diagonal": (lambda t, F, x, p: x.diagonal(1, 0, 2), "offset dim1 dim2 self_sym_sizes"),
+    "tril": (lambda t, F, x, p: x.tril(1), "diagonal"),
+    "flip": (lambda t, F, x, p: x.flip(0, 2), "dims"),
+    "roll": (lambda t, F, x, p: x.roll((1, 2), (0, 1)), "shifts dims"),
+    "unfold": (lambda t, F, x, p: x.unfold(2, 2, 1), "dimension size step self_sym_sizes"),
+    "elu": (lambda t, F, x, p: F.elu(x, 0.5), "alpha"),
+    "softplus": (lambda t, F, x, p: F.softplus(x, 2, 10), "beta threshold"),
+    "hardtanh": (lambda t, F, x, p: F.hardtanh(x, -2, 3), "min_val max_val"),
+    "threshold": (lambda t, F, x, p: F.threshold(x, 0.1, 0), "threshold"),
+    "conv2d": (
+        lambda t, F, x, p: F.conv2d(p, t.ones(2, 1, 3, 3).double(), None, (2, 1), (1, 0), 2, 2),
+        "stride padding dilation groups",
+    ),
+    "max_pool2d": (lambda t, F, x, p: F.max_pool2d(p, 2, 1, 1), "kernel_size padding dilation"),
+    "avg_pool2d": (lambda t, F, x, p: F.avg_pool2d(p, (2, 3)), "kernel_size padding"),
+    "layer_norm": (lambda t, F, x, p: F.layer_norm(x, (3, 4)), "normalized_shape"),
+    "group_norm": (lambda t, F, x, p: F.group_norm(p, 2, eps=0.5), "eps"),
+    "nll_loss": (lambda t, F, x, p: F.nll_loss(x[0], t.tensor([0, 1, 2]), reduction="sum"), "reduction ignore_index"),
+    "mse_loss": (lambda t, F, x, p: F.mse_loss(x, x.detach()), "reduction"),
+}
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_what_it_was_told_has_pytorchs_name(name):
+    operation, names = TOLD[name]
+    said = []
+    for t in (torch, microgad):
+        node = operation(t, t.nn.functional, leaf(t, 2, 3, 4), leaf(t, 1, 2, 6, 6)).grad_fn
+        assert {f"_saved_{name}" for name in names.split()} <= set(dir(node))
+        said.append({name: getattr(node, f"_saved_{name}") for name in names.split()})
+        assert not hasattr(node, "_saved_nonsense")
+    assert said[1] == said[0]
+
+
+def test_what_it_was_not_told_has_no_name():
+    for t in (torch, microgad):
+        nodes = [y.grad_fn for y in (leaf(t, 3).exp(), leaf(t, 3) * 2, leaf(t, 3).sum())]
+        assert [(hasattr(node, "_saved_dim"), "_saved_dim" in dir(node)) for node in nodes] == [(False, False)] * 3
 
 
 @programs

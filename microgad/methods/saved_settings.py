@@ -1,0 +1,93 @@
+"""What a node was told, by PyTorch's names: `grad_fn._saved_dim`, as torchviz shows it.
+
+>>> y = torch.ones(2, 3, requires_grad=True).sum(1)
+>>> y.grad_fn._saved_dim, y.grad_fn._saved_keepdim, y.grad_fn._saved_self_sym_sizes
+((1,), False, (2, 3))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .. import torch_names
+from ..function import Function, Output
+
+Settings = Mapping[str, Callable[[Any], Any]]
+REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
+
+
+def _attribute(name: str) -> Callable[[Any], Any]:
+    return lambda node: getattr(node, name)
+
+
+def _several(value: Any) -> Any:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _sizes(node: Any) -> tuple[int, ...]:
+    return tuple(node.x_shape if "x_shape" in vars(node) else node.edges[0].shape)
+
+
+def _where_differs(i: int) -> Callable[[Any], int]:
+    """The first, or the second, of two axes that changed places."""
+    return lambda node: [axis for axis, old in enumerate(node.order) if axis != old][i]
+
+
+def _pads(window: Any) -> tuple[int, ...]:
+    return tuple(before for before, _ in window.padding)
+
+
+SIZES: Settings = {"self_sym_sizes": _sizes}
+AXIS: Settings = {"dim": _attribute("axis")}
+REDUCED: Settings = {"dim": lambda node: _several(node.axis), "keepdim": _attribute("keepdims")}
+REDUCTION: Settings = {"reduction": lambda node: REDUCTIONS[node.reduction]}
+EPS: Settings = {"eps": _attribute("eps")}
+CONVOLUTION: Settings = {
+    "stride": lambda node: tuple(node.window.stride), "padding": lambda node: _pads(node.window),
+    "dilation": lambda node: tuple(node.window.dilation), "groups": _attribute("groups"),
+}  # fmt: skip
+POOL: Settings = {
+    "kernel_size": lambda node: tuple(node.window.kernel), "padding": lambda node: _pads(node.window),
+}  # fmt: skip
+# Of nodes by PyTorch's names, but for "Backward" and a number that tells variants apart only where it is given.
+SETTINGS: dict[str, Settings] = {
+    "Amax": REDUCED, "Amin": REDUCED, "AvgPool2D": POOL, "Cat": AXIS, "Convolution": CONVOLUTION, "Cumprod": AXIS,
+    "Cumsum": AXIS, "Elu": {"alpha": _attribute("size")}, "Expand": SIZES, "Flip": {"dims": _attribute("axis")},
+    "Diagonal": {
+        "offset": _attribute("offset"), "dim1": lambda node: node.axes[0], "dim2": lambda node: node.axes[1], **SIZES,
+    },
+    "Gather": AXIS, "Hardtanh": {"min_val": _attribute("low"), "max_val": _attribute("high")}, "Index": SIZES,
+    "LinalgVectorNorm": {"ord": _attribute("p"), **REDUCED}, "LogSoftmax": AXIS, "Logsumexp": REDUCED,
+    "MaxPool2DWithIndices": {"dilation": lambda node: tuple(node.window.dilation), **POOL}, "MeanBackward0": SIZES,
+    "MeanBackward1": {**REDUCED, **SIZES}, "MseLoss": REDUCTION,
+    "NativeLayerNorm": {"normalized_shape": _attribute("affine")}, "NativeGroupNorm": EPS,
+    "NllLoss": {"ignore_index": lambda node: node.ignore_index % 2**64, **REDUCTION},
+    "Permute": {"dims": _attribute("order")}, "ProdBackward1": {**AXIS, "keepdim": _attribute("keepdims")},
+    "Roll": {"shifts": _attribute("shifts"), "dims": _attribute("axis")}, "Select": SIZES, "Slice": SIZES,
+    "Softmax": AXIS, "Softplus": {"beta": _attribute("beta"), "threshold": _attribute("threshold")}, "Stack": AXIS,
+    "SumBackward0": SIZES, "SumBackward1": {**REDUCED, **SIZES}, "Threshold": {"threshold": _attribute("bound")},
+    "Transpose": {"dim0": _where_differs(0), "dim1": _where_differs(1)}, "Tril": {"diagonal": _attribute("k")},
+    "Triu": {"diagonal": _attribute("k")},
+    "UnfoldBackward0": {
+        "dimension": _attribute("axis"), "size": _attribute("size"), "step": _attribute("step"), **SIZES,
+    },
+    "Var": {"correction": _attribute("correction"), **REDUCED}, "View": SIZES,
+}  # fmt: skip
+
+
+def settings_of(node: Function) -> Settings:
+    """What can be asked of a node. Of what is one operation in PyTorch and several here, nothing."""
+    node = node.edges[0] if type(node) is Output else node
+    if torch_names.of_composite(node.path) is not None:
+        return {}
+    name = node.name()
+    return SETTINGS.get(name) or SETTINGS.get(name.partition("Backward")[0], {})
+
+
+def read(node: Function, name: str) -> Any:
+    """A setting under its name. Raises AttributeError where the node has none of that name."""
+    found = settings_of(node).get(name)
+    if found is None:
+        raise AttributeError(f"{node.name()!r} object has no attribute '_saved_{name}'")
+    return found(node.edges[0] if type(node) is Output else node)
