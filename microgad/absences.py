@@ -26,6 +26,9 @@ REASONS = {
     "PyTorch has removed it; torch.linalg has eig, eigh, lstsq, matrix_rank and solve": """
         eig lstsq matrix_rank solve symeig Tensor.eig Tensor.lstsq Tensor.solve Tensor.symeig
     """,
+    "its directions are a table of 21,201 polynomials, too large to come along; scipy.stats.qmc.Sobol has one": """
+        quasirandom* *SobolEngine _sobol_engine_*
+    """,
     "NumPy has nothing of LAPACK's pivoting by blocks of two; linalg.cholesky and linalg.lu are there": """
         linalg.ldl_*
     """,
@@ -54,7 +57,7 @@ REASONS = {
         utils.backend_registration utils.cmake_prefix_path utils.collect_env utils.cpp_* utils.get_cpp_backtrace
         utils.file_baton utils.model_zoo utils.generate_methods* utils.rename_privateuse1_backend utils.*hroughput*
         utils.serialization utils.weak
-        classproperty TYPE_CHECKING torch windows quasirandom* functional nn.factory_kwargs types.*
+        classproperty TYPE_CHECKING torch windows functional nn.factory_kwargs types.*
         utils.deterministic nn.utils.prune.torch nn.functional.torch utils.torch ops ops.* return_types.*_out
         return_types.pytree* return_types.all_return_types optim.swap_in* thread_safe_generator
         random.thread_safe_generator utils.checkpoint.GraphExecGroup utils.checkpoint.SAC* utils.checkpoint.Selective*

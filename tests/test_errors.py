@@ -260,3 +260,8 @@ def test_functions_without_numbers_and_truth_values_have_no_check_of_them() -> N
     assert check is not None
     with pytest.raises(TypeError, match=r"counted\(\): argument 'dim' must be int, not str"):
         check((), {"dim": "a"})
+
+
+def test_the_table_of_sobol_sequences_is_missed_with_its_reason() -> None:
+    with pytest.raises(AttributeError, match=r"table of 21,201 polynomials.*scipy\.stats\.qmc\.Sobol"):
+        microgad.quasirandom  # noqa: B018
