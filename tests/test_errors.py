@@ -264,4 +264,4 @@ def test_functions_without_numbers_and_truth_values_have_no_check_of_them() -> N
 
 def test_the_table_of_sobol_sequences_is_missed_with_its_reason() -> None:
     with pytest.raises(AttributeError, match=r"table of 21,201 polynomials.*scipy\.stats\.qmc\.Sobol"):
-        microgad.quasirandom  # noqa: B018
+        torch.quasirandom  # type: ignore[attr-defined]  # noqa: B018
