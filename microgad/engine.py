@@ -48,8 +48,7 @@ def run(
     places = leaves.places(roots) if leaves.hooked else {}
     for node, seed in zip(roots, seeds, strict=True):
         if wanted is None or node.number in wanted:
-            place = places.get(node.number, node.number)
-            if place in pending:
+            if (place := places.get(node.number, node.number)) in pending:
                 _add(pending[place], seed, create_graph)
             else:
                 heappush(heap, -place)
@@ -61,16 +60,14 @@ def run(
         observer.start_backward(roots, seeds, targets)
     running = Backward(create_graph, outer.path, observer, False, outer.holomorphic)
     running.roots = roots
-    finals: list[Any] = []
-    token, outer_finals = state.variable.set(running), state.finals.set(finals)
+    token, finals = state.variable.set(running), leaves.Finals()
     try:
         while heap:
             node, grad, owned = pending.pop(-heappop(heap))
-            number = node.number
             if node.hooks:
                 grad, owned = _call_hooks(node, grad), False
-            if number in ends:
-                found[number] = grad if owned or create_graph else _copy(grad)
+            if node.number in ends:
+                found[node.number] = grad if owned or create_graph else _copy(grad)
             kind = type(node)
             if kind is Leaf:
                 if wanted is None:
@@ -106,8 +103,7 @@ def run(
                 edge = onward[i]
                 if g is not None and edge is not None:
                     g, owned = _fit(node, i, g, grad, gradients, create_graph)
-                    place = places.get(edge.number, edge.number) if places else edge.number
-                    if place in pending:
+                    if (place := places.get(edge.number, edge.number) if places else edge.number) in pending:
                         _add(pending[place], g, create_graph)
                     else:
                         heappush(heap, -place)
@@ -121,9 +117,8 @@ def run(
         raise errors.NoMemoryError(f"{_name(node)}, backward: {errors.no_memory(error)}") from error
     finally:
         state.variable.reset(token)
-        state.finals.reset(outer_finals)
-    for final in finals:
-        final()
+        finals.close()
+    finals.call()
     return found
 
 

@@ -1,13 +1,41 @@
-"""Leaves whose gradients are looked at: each is given its gradient as soon as that is complete, as in PyTorch."""
+"""Leaves whose gradients are looked at: each is given its gradient as soon as that is complete, as in PyTorch.
+
+And what is to be called when all are there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from typing import Any
 from weakref import WeakSet
 
 from .function import Function, Leaf
 
 hooked: WeakSet[Leaf] = WeakSet()  # that have, or had, a hook
+
+
+class Finals:
+    """What is to be called when the backward pass that begins here has ended."""
+
+    __slots__ = ("queue", "token")
+
+    def __init__(self) -> None:
+        self.queue: list[Callable[[], Any]] = []
+        self.token = _finals.set(self)
+
+    def close(self) -> None:
+        """Take no more."""
+        _finals.reset(self.token)
+
+    def call(self) -> None:
+        """Call all of it."""
+        for final in self.queue:
+            final()
+
+
+_finals: ContextVar[Finals | None] = ContextVar("finals", default=None)
+finals = _finals.get  # those of the innermost pass that is going on
 
 
 def places(roots: Sequence[Function]) -> dict[int, float]:

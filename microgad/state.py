@@ -45,7 +45,6 @@ class Backward(State):
 
 variable: ContextVar[State] = ContextVar("microgad", default=State())  # noqa: B039 - immutable
 current = variable.get
-finals: ContextVar[list[Callable[[], Any]] | None] = ContextVar("finals", default=None)  # what ends a backward pass
 
 
 def changed(**changes: Any) -> State:

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from .. import state
+from .. import leaves
 from ..errors import DtypeError, GraphError
 from ..tensor import Tensor
 
@@ -28,10 +28,10 @@ class _Engine:
         >>> (x * 2).sum().backward()
         done tensor([2., 2.])
         """
-        finals = state.finals.get()
+        finals = leaves.finals()
         if finals is None:
             raise GraphError("Final callbacks can only be installed during backward pass.")
-        finals.append(callback)
+        finals.queue.append(callback)
 
 
 class Variable(metaclass=_AnyTensor):
