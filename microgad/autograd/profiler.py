@@ -128,7 +128,7 @@ class record_function(ContextDecorator):
     ...     with torch.profiler.record_function("double"):
     ...         _ = torch.ones(2) * 2
     >>> [event.name for event in prof.events()]
-    ['double', 'Mul']
+    ['double', 'aten::mul']
     """
 
     def __init__(self, name: str, args: str | None = None) -> None:
