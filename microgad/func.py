@@ -275,13 +275,13 @@ def vmap(
         (size,) = sizes
         if not size:  # of no slice, one of zeros tells what it would be
             leaves = [x if d is None else x.sum(d, True).to(x.dtype) for x, d in zip(leaves, dims, strict=True)]
-        draws, results = default_generator.get_state(), []
+        draws, results = default_generator.snapshot(), []
         for i in range(size or 1):
             if i and randomness == "same":
                 default_generator.set_state(draws)
             slices = [x if d is None else x.select(d, i) for x, d in zip(leaves, dims, strict=True)]
             results.append(func(*rebuild(slices), **kwargs))
-            if not i and randomness == "error" and (default_generator.get_state() != draws).any():
+            if not i and randomness == "error" and (default_generator.snapshot() != draws).any():
                 default_generator.set_state(draws)
                 raise errors.GraphError(
                     "vmap: called random operation while in randomness error mode: use randomness='same' or 'different'"

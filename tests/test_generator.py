@@ -1,6 +1,7 @@
 """The random streams without PyTorch: its numbers written down, the state, and what bad arguments leave behind."""
 
 import copy
+import io
 import pickle
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+import microgad as torch
 from microgad import generator
 from microgad.generator import (
     Generator,
@@ -119,7 +121,7 @@ def test_empty_arrays_draw_nothing(shape):
     assert randperm(0, generator=source).shape == randperm(1, generator=source)[1:].shape == (0,)
     assert multinomial(np.empty((0, 3)), 2, generator=source).shape == (0, 2)
     assert multinomial(np.empty((0, 3)), 4, True, generator=source).shape == (0, 4)
-    np.testing.assert_array_equal(source.get_state(), seeded().get_state())
+    np.testing.assert_array_equal(source.snapshot(), seeded().snapshot())
 
 
 @pytest.mark.parametrize(
@@ -155,7 +157,7 @@ def test_certain_events_draw_too(p, value):
     source, other = seeded(), seeded()
     assert (bernoulli_(float32(9), p, generator=source) == value).all()
     other.random64(9)
-    np.testing.assert_array_equal(source.get_state(), other.get_state())
+    np.testing.assert_array_equal(source.snapshot(), other.snapshot())
 
 
 def test_bernoulli_compares_all_53_bits():
@@ -176,7 +178,7 @@ def test_both_shuffles_make_the_same_permutation(n):
 
 def test_a_new_generator_has_pytorchs_seed():
     assert Generator().initial_seed() == 67280421310721
-    np.testing.assert_array_equal(Generator().get_state(), Generator().manual_seed(67280421310721).get_state())
+    np.testing.assert_array_equal(Generator().snapshot(), Generator().manual_seed(67280421310721).snapshot())
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**32 + 1, 2**64 - 1, -1, -(2**63), np.int64(-5), True])
@@ -192,10 +194,10 @@ def test_seeds(seed):
 def test_bad_seeds_leave_the_generator_as_it_was(seed, error):
     source = seeded()
     source.random32(5)
-    before = source.get_state()
+    before = source.snapshot()
     with pytest.raises(error, match="manual_seed: seed must be"):
         source.manual_seed(seed)
-    np.testing.assert_array_equal(source.get_state(), before)
+    np.testing.assert_array_equal(source.snapshot(), before)
 
 
 def test_seed_takes_entropy():
@@ -207,7 +209,7 @@ def test_the_bytes_of_the_state():
     source = seeded()
 
     def numbers():
-        state = source.get_state()
+        state = source.snapshot()
         assert (state.dtype, state.shape) == (np.uint8, (5056,))
         return [
             int(state[at : at + size].view(dtype)[0])
@@ -223,7 +225,7 @@ def test_the_bytes_of_the_state():
     assert numbers() == [2024, 1, 1, 624, 0]
     normal_(np.empty(()), generator=source)
     assert numbers() == [2024, 621, 1, 4, 1]
-    cached = source.get_state()[5024:5032].view("<f8")[0]
+    cached = source.snapshot()[5024:5032].view("<f8")[0]
     assert normal_(np.empty(()), generator=source) == cached
     assert numbers() == [2024, 621, 1, 4, 0]
 
@@ -241,22 +243,34 @@ def test_a_state_set_goes_on_equally(words, normals):
         copy.deepcopy(source),
         pickle.loads(pickle.dumps(source)),
     ]
-    copies[0].set_state(source.get_state())
+    copies[0].set_state(source.snapshot())
     for other in copies:
-        np.testing.assert_array_equal(other.get_state(), source.get_state())
+        np.testing.assert_array_equal(other.snapshot(), source.snapshot())
     expected = normal_(np.empty(3), generator=source), randperm(700, generator=source)
     for other in copies:
         assert other.initial_seed() == 2024
         assert other.device.type == "cpu"
         np.testing.assert_array_equal(normal_(np.empty(3), generator=other), expected[0])
         np.testing.assert_array_equal(randperm(700, generator=other), expected[1])
-        np.testing.assert_array_equal(other.get_state(), source.get_state())
+        np.testing.assert_array_equal(other.snapshot(), source.snapshot())
+
+
+def test_a_state_goes_through_a_checkpoint():
+    source, file = seeded(), io.BytesIO()
+    source.random32(700)
+    torch.save({"stream": source.get_state()}, file)
+    file.seek(0)
+    loaded = torch.load(file, weights_only=True)["stream"].cpu()
+    assert loaded.dtype == torch.uint8
+    other = Generator()
+    other.set_state(loaded)
+    np.testing.assert_array_equal(other.random32(5), source.random32(5))
 
 
 def test_seeding_forgets_the_waiting_normal():
     source = seeded()
     normal_(np.empty(1), generator=source)
-    np.testing.assert_array_equal(source.manual_seed(2024).get_state(), seeded().get_state())
+    np.testing.assert_array_equal(source.manual_seed(2024).snapshot(), seeded().snapshot())
 
 
 def test_block_draws_leave_the_waiting_normal():
@@ -268,7 +282,7 @@ def test_block_draws_leave_the_waiting_normal():
 
 
 def broken_state(**fields):
-    record = seeded().get_state().view(generator.stream.STATE)
+    record = seeded().snapshot().view(generator.stream.STATE)
     for name, value in fields.items():
         record[name] = value
     return record.view(np.uint8)
@@ -288,10 +302,10 @@ def broken_state(**fields):
 def test_bad_states_leave_the_generator_as_it_was(state, error, message):
     source = seeded()
     source.random32(5)
-    before = source.get_state()
+    before = source.snapshot()
     with pytest.raises(error, match=message):
         source.set_state(state)
-    np.testing.assert_array_equal(source.get_state(), before)
+    np.testing.assert_array_equal(source.snapshot(), before)
 
 
 def test_a_generator_of_another_device_is_refused():
@@ -349,7 +363,7 @@ def test_bad_arguments_draw_nothing_and_write_nothing(fill, arguments, dtype, er
     with pytest.raises(error, match=message):
         fill(array, *arguments, generator=source)
     assert (array == 1).all()
-    np.testing.assert_array_equal(source.get_state(), seeded().get_state())
+    np.testing.assert_array_equal(source.snapshot(), seeded().snapshot())
 
 
 @pytest.mark.parametrize("shape", [(4, 3), (4, 30)])
@@ -360,7 +374,7 @@ def test_arrays_that_can_not_be_written_draw_nothing(fill, shape):
     for array, error in ((frozen, ValueError), (np.broadcast_to(np.ones(shape[1:]), shape), RuntimeError)):
         with pytest.raises(error, match=fill.__name__):
             fill(array, generator=source)
-    np.testing.assert_array_equal(source.get_state(), seeded().get_state())
+    np.testing.assert_array_equal(source.snapshot(), seeded().snapshot())
 
 
 @pytest.mark.parametrize(
@@ -390,4 +404,4 @@ def test_bad_draws_leave_the_generator_as_it_was(draw, error, message):
     source = seeded()
     with pytest.raises(error, match=message):
         draw(source)
-    np.testing.assert_array_equal(source.get_state(), seeded().get_state())
+    np.testing.assert_array_equal(source.snapshot(), seeded().snapshot())

@@ -29,7 +29,7 @@ class _Units:
     """The next uniform number at each call; `rewind` gives back those that were drawn ahead."""
 
     def __init__(self, source: Generator) -> None:
-        self.source, self.start, self.used = source, source.get_state(), 0
+        self.source, self.start, self.used = source, source.snapshot(), 0
         self.ahead: list[float] = []
 
     def __call__(self) -> float:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import function
 from ..devices import CPU
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    from ..tensor import Tensor
 
 DEFAULT_SEED = 67280421310721
 
@@ -82,10 +85,19 @@ class Generator:
         """
         return self._seed
 
-    def get_state(self) -> NDArray[np.uint8]:
-        """The state, uint8 (5056,), in the bytes of PyTorch's `Generator.get_state()`.
+    def get_state(self) -> Tensor:
+        """`snapshot` as a Tensor, which goes into a checkpoint: `torch.Generator.get_state`.
 
         >>> Generator().get_state().shape
+        torch.Size([5056])
+        """
+        made: Tensor = function.Tensor._made(self.snapshot())
+        return made
+
+    def snapshot(self) -> NDArray[np.uint8]:
+        """The state, uint8 (5056,), in the bytes of PyTorch's `Generator.get_state()`.
+
+        >>> Generator().snapshot().shape
         (5056,)
         """
         mt19937 = self._started()[0].state["state"]
@@ -132,11 +144,11 @@ class Generator:
         True
         """
         clone = Generator(self.device)
-        clone.set_state(self.get_state())
+        clone.set_state(self.snapshot())
         return clone
 
     def __getstate__(self) -> tuple[Any, NDArray[np.uint8]]:
-        return self.device, self.get_state()
+        return self.device, self.snapshot()
 
     def __setstate__(self, saved: tuple[Any, NDArray[np.uint8]]) -> None:
         device, state = saved

@@ -170,7 +170,7 @@ class Recorder(state.Observer):
         for x in inputs if custom else (target,):
             if isinstance(x, Tensor):
                 self.slot(x)
-        self.random = default_generator.get_state() if custom and self.level.replay else None
+        self.random = default_generator.snapshot() if custom and self.level.replay else None
         self.started = time.perf_counter()
 
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
@@ -213,7 +213,7 @@ class Recorder(state.Observer):
         if level.replay:
             held = {name: _held(x) for name, x in settings.items() if not isinstance(x, MethodType)}
             op.recipe = Recipe(cls, held, in_place, now.grad_enabled, [digest(x.array) for x in results], [])
-            if self.random is not None and not np.array_equal(self.random, default_generator.get_state()):
+            if self.random is not None and not np.array_equal(self.random, default_generator.snapshot()):
                 op.recipe.random = self.random
         self.tape.add(op)
         if in_place:

@@ -104,7 +104,7 @@ class Checkpoint:
     def _states(self) -> dict[str, Any]:
         return {
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
-            "streams": [stream.get_state() for stream in self.streams],
+            "streams": [stream.snapshot() for stream in self.streams],
         }
 
     def _restore(self, saved: dict[str, Any]) -> None:

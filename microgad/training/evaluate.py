@@ -100,7 +100,7 @@ def streams_of(data: Any) -> list[generator.Generator]:
 def at_rest(model: Module, data: Any) -> Iterator[None]:
     """A block in evaluation mode, unrecorded; each module's mode and the random streams are put back after it."""
     modes = [(module, module.training) for module in model.modules()]
-    streams = [(stream, stream.get_state()) for stream in streams_of(data)]
+    streams = [(stream, stream.snapshot()) for stream in streams_of(data)]
     model.eval()
     try:
         with state.scope(grad_enabled=False):

@@ -56,7 +56,7 @@ class Step:
     def __call__(self, batch: Any) -> tuple[float, int]:
         """The loss before the step, and the number of samples."""
         inputs, target = split(batch, self.device)
-        stream = default_generator.get_state()
+        stream = default_generator.snapshot()
         buffers = {name: buffer.detach().clone() for name, buffer in self.model.named_buffers()}
 
         def put_back() -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from ... import backend
 from ...generator import Generator, default_generator
-from ..creation import finished
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -42,7 +41,7 @@ def get_rng_state() -> Tensor:
     >>> torch.equal(a, torch.rand(2))
     True
     """
-    return finished(default_generator.get_state())
+    return default_generator.get_state()
 
 
 def set_rng_state(new_state: Tensor) -> None:
@@ -62,7 +61,7 @@ def fork_rng(devices: Any = None, enabled: bool = True, device_type: str = "cuda
     >>> torch.equal(a, torch.rand(2))
     True
     """
-    saved = default_generator.get_state() if enabled else None
+    saved = default_generator.snapshot() if enabled else None
     try:
         yield
     finally:

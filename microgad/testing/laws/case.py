@@ -121,9 +121,9 @@ class Case:
     def draws(self) -> bool:
         """Whether the function draws from the default generator."""
         self.start_draws()
-        fresh = default_generator.get_state()
+        fresh = default_generator.snapshot()
         self.call(self.inputs)
-        return bool((default_generator.get_state() != fresh).any())
+        return bool((default_generator.snapshot() != fresh).any())
 
     @cached_property
     def seeds(self) -> list[Any]:

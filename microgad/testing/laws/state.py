@@ -37,9 +37,9 @@ def modes(case: ModuleCase) -> None:
     module = copy.deepcopy(case.module).eval()
     buffers = _bytes(module.buffers())
     first = case.run(module)
-    drawn = default_generator.get_state()
+    drawn = default_generator.snapshot()
     case.start_draws()
-    if (default_generator.get_state() != drawn).any():
+    if (default_generator.snapshot() != drawn).any():
         raise AssertionError("in eval it draws random numbers: does it hand `self.training` on?")
     if _bytes(module.buffers()) != buffers:
         raise AssertionError("in eval a call changes a buffer")
