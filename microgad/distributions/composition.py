@@ -222,10 +222,14 @@ class ComposeTransform(Transform):
             x = part(x)
         return x
 
-    def _inverse(self, y: Any) -> Any:
-        for part in reversed(self.parts):
-            y = part.inv(y)
-        return y
+    @property
+    def inv(self) -> Transform:
+        """The parts' inverses, the last first."""
+        there = None if self._inv is None else self._inv()
+        if there is None:
+            there = ComposeTransform([part.inv for part in reversed(self.parts)])
+            self._inv, there._inv = ref(there), ref(self)
+        return there
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         if not self.parts:

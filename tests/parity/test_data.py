@@ -182,7 +182,7 @@ def test_stacked_and_chained() -> None:
         rows = data.TensorDataset(*tensors(lib, 5))
         several = [data.StackDataset(rows, range(5)), data.StackDataset(x=range(5), y=rows)]
         batches = [list(data.DataLoader(each, batch_size=2)) for each in several]
-        chain = data.ChainDataset([Stream(data), Stream(data)])
+        chain = Stream(data) + Stream(data)
         return batches, several[0][3], several[1][2], len(several[1]), list(data.DataLoader(chain, 4))
 
     same(program)

@@ -351,7 +351,7 @@ def test_transforms(name):
     if hasattr(type(other), "log_abs_det_jacobian") and name not in ("abs", "softmax", "lower", "definite"):
         close(mine.log_abs_det_jacobian(x, a), other.log_abs_det_jacobian(y, b))
         assert tuple(mine.forward_shape((4, 3))) == tuple(other.forward_shape((4, 3)))
-    assert repr(mine) == repr(other) or "independent" in name
+    assert (repr(mine), repr(mine.inv)) == (repr(other), repr(other.inv)) or "independent" in name
 
 
 def test_transformed_distributions():

@@ -50,6 +50,9 @@ class IterableDataset(Dataset[T_co], Iterable[T_co]):
     [tensor([0, 1, 2]), tensor([3, 4])]
     """
 
+    def __add__(self, other: Dataset[Any]) -> ChainDataset[Any]:  # type: ignore[override]
+        return ChainDataset([self, other])
+
 
 class Samples(Sequence[tuple[Tensor, ...]]):
     """Samples fetched at once: tuples, one for each row of `columns`, which `default_collate` takes as they are.
