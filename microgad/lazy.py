@@ -107,7 +107,7 @@ def public(module: dict[str, Any]) -> list[str]:
         for name, value in module.items()
         if not name.startswith("_")
         and not isinstance(value, ModuleType)
-        and (getattr(value, "__module__", None) or "microgad").startswith("microgad")
+        and (getattr(value, "__module__", None) or "microgad").partition(".")[0] in ("microgad", "torch")
         and name != "annotations"
     ]
 

@@ -120,7 +120,7 @@ def format_tensor(
     elif requires_grad:
         suffixes.append("requires_grad=True")
 
-    own = not kind.__module__.startswith(("microgad.", "builtins"))
+    own = kind.__module__.partition(".")[0] not in ("microgad", "torch", "builtins")
     prefix = f"{kind.__name__}(" if own else "tensor("
     indent = len(prefix)
     text = prefix + format_array(array, indent)
@@ -132,7 +132,7 @@ def format_tensor(
         else:
             text += ", " + suffix
             column += len(", ") + len(suffix)
-    learnt = own and any(cls.__module__ == "microgad.parameter" for cls in kind.__mro__)
+    learnt = own and any(cls.__module__ in ("microgad.parameter", "torch.nn.parameter") for cls in kind.__mro__)
     return f"Parameter({text}))" if learnt else text + ")"
 
 

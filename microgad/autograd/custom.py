@@ -95,6 +95,11 @@ class Function:
         """The gradients of forward's arguments."""
         raise NotImplementedError("an autograd.Function needs a static backward to be differentiated")
 
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        """The derivatives of forward's results along those of its arguments; where there is no backward, for it too."""
+        raise NotImplementedError("an autograd.Function needs a static jvp for forward mode")
+
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward, and record it where a gradient is wanted."""
@@ -136,7 +141,7 @@ class Function:
         if not outs:
             return out
         node = cls.node_class.noted(edges, outs[0].array, ctx=ctx)
-        if hasattr(cls, "jvp") and cls.backward is Function.backward:
+        if cls.jvp is not Function.jvp and cls.backward is Function.backward:
             ctx.to_save = ctx.saved_for_forward or ctx.to_save
             floating = [isinstance(x, Tensor) and x.array.dtype.kind in "fc" for x in inputs]
             ctx._likes = [x.detach() if found else None for x, found in zip(inputs, floating, strict=True)]
@@ -231,7 +236,7 @@ class _Custom(core.Function):
         """The gradients where there is a jvp alone: it is linear in the tangents, so they are its own by these."""
         with state.scope(grad_enabled=True):
             tangents = [x if x is None else x.new_zeros(x.shape).requires_grad_() for x in self.ctx._likes]
-            pushed = self.function.jvp(self.ctx, *tangents)  # type: ignore[attr-defined]
+            pushed = self.function.jvp(self.ctx, *tangents)
             outs = pushed if isinstance(pushed, tuple) else (pushed,)
             used = [(y, g) for y, g in zip(outs, grads, strict=True) if y is not None and g is not None]
             roots, seeds = zip(*used, strict=True)

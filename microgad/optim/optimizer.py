@@ -193,7 +193,9 @@ class Optimizer:
                 if set_to_none:
                     p.grad = None
                 elif p.grad is not None:
-                    p.grad.detach_().zero_()
+                    if p.grad.node is not None:
+                        p.grad.detach_()
+                    p.grad.zero_()
 
     def add_param_group(self, param_group: Group) -> None:
         """Add a group: {"params": [...], and options where they differ from the defaults}.

@@ -12,7 +12,12 @@ from types import FrameType, ModuleType, TracebackType
 from typing import Any, NoReturn
 
 from .. import lazy
+from ..devices import device
+from ..dtypes import dtype
 from ..errors import MicrogadError
+from ..parameter import Parameter
+from ..size import Size
+from ..tensor import Tensor
 
 # Where a room of PyTorch's is another's of microgad; any other `torch.a.b` is `microgad.a.b`.
 ROOMS = {
@@ -31,6 +36,8 @@ ROOMS = {
     "torchviz": "microgad.graph.peers",
 }
 ROOTS = ("torch", "torchvision", "safetensors", "torchinfo", "torchview", "torchviz")
+# Where libraries find whose array x is, by type(x).__module__, and what programs print of it.
+HOMES = {Tensor: "torch", Size: "torch", device: "torch", dtype: "torch", Parameter: "torch.nn.parameter"}
 LIKE = "2.13.0"  # the version of PyTorch that programs are told of
 
 
@@ -74,6 +81,8 @@ class as_torch:
         self._root.__name__ = "torch"
         self._root.__version__ = f"{LIKE}+microgad.{self._version.rpartition('+microgad.')[2]}"
         lazy.when_imported = Absent
+        self._homes = {kind: kind.__module__ for kind in HOMES}
+        _move(HOMES)
 
     def __enter__(self) -> ModuleType:
         return self._root
@@ -82,6 +91,7 @@ class as_torch:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         sys.meta_path.remove(self._finder)
+        _move(self._homes)
         self._root.__version__, lazy.when_imported = self._version, self._placeholder
         if lazy.when_imported is None:
             self._root.__name__ = "microgad"
@@ -90,6 +100,11 @@ class as_torch:
                 gone, (room, _, name) = sys.modules.pop(name), name.rpartition(".")
                 if isinstance(gone, Nowhere):
                     vars(sys.modules.get(room, gone)).pop(name, None)
+
+
+def _move(homes: dict[type, str]) -> None:
+    for kind, home in homes.items():
+        kind.__module__ = home
 
 
 def _is_of_microgad(module: ModuleType) -> bool:

@@ -147,6 +147,9 @@ def test_zero_grad() -> None:
     (p * p).sum().backward(create_graph=True)
     optimizer.zero_grad(set_to_none=False)
     assert not p.grad.requires_grad
+    q.grad = microgad.ones(2)[:1]
+    optimizer.zero_grad(set_to_none=False)
+    assert q.grad.tolist() == [0]
 
 
 # Groups

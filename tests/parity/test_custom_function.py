@@ -119,6 +119,14 @@ def a_jvp_of_two_inputs_reads_what_is_saved_for_it(t, nn):
 
 
 @programs
+def a_jvp_is_taken_back_by_that_of_the_base(t, nn):
+    x = leaf(t, 3)
+    double = function(t, forward=twice, backward=lambda ctx, grad: grad * 2, jvp=t.autograd.Function.jvp)
+    double.apply(x).sum().backward()
+    return x.grad
+
+
+@programs
 def the_node_is_the_context(t, nn):
     def forward(ctx, x):
         ctx.factor = 5

@@ -35,6 +35,37 @@ print(hasattr(torch, "Absentee"), Absentee)
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "microgad\n"
 
 
+def test_types_are_at_home_in_torch() -> None:
+    """Libraries see by its module whose array x is (opt_einsum, autoray, tensorly), and programs print types."""
+    program = """
+import pickle, torch
+from torch import nn
+p = nn.Parameter(torch.ones(1))
+for x in (torch.ones(1), p, p.shape, p.dtype, p.device):
+    print(type(x), pickle.loads(pickle.dumps(type(x))) is type(x))
+class Mine(torch.Tensor): pass
+class Weight(nn.Parameter): pass
+print(torch.ones(1).as_subclass(Mine), p, Weight(torch.ones(1)))
+from torch import *
+from torch.nn.parameter import *
+print(Tensor is torch.Tensor, Parameter is nn.Parameter)
+"""
+    expected = """<class 'torch.Tensor'> True
+<class 'torch.nn.parameter.Parameter'> True
+<class 'torch.Size'> True
+<class 'torch.dtype'> True
+<class 'torch.device'> True
+Mine([1.]) Parameter containing:
+tensor([1.], requires_grad=True) Parameter containing:
+Parameter(Weight([1.], requires_grad=True))
+True True
+"""
+    assert run(program) == expected
+    code = "import microgad as m\nwith m.as_torch(): print(m.Tensor)\nprint(m.Tensor)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+    assert told == "<class 'torch.Tensor'>\n<class 'microgad.tensor.Tensor'>\n"
+
+
 def test_absent_names_may_stand_in_annotations() -> None:
     program = """
 import torch
