@@ -134,8 +134,28 @@ when_imported: Callable[[str], Any] | None = None  # set while microgad goes by 
 
 
 def is_import(frame: FrameType) -> bool:
-    """Whether a frame is at `from room import name`."""
-    return frame.f_code.co_code[frame.f_lasti] == opmap["IMPORT_FROM"]
+    """Whether a frame is at `from room import name`, and has no answer of its own to an ImportError."""
+    return frame.f_code.co_code[frame.f_lasti] == opmap["IMPORT_FROM"] and not any(
+        first <= frame.f_lineno <= last for first, last in _guarded(frame.f_code.co_filename)
+    )
+
+
+@functools.lru_cache
+def _guarded(file: str) -> list[tuple[int, int]]:
+    """First and last line of what a program tries, and goes on without where it can't be imported."""
+    import ast
+    import linecache
+
+    tree = ast.parse("".join(linecache.getlines(file)))
+    return [
+        (block.body[0].lineno, block.body[-1].end_lineno or 0)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.Try)
+        for handler in block.handlers
+        if handler.type is None
+        or {"ImportError", "Exception"} & {name.id for name in ast.walk(handler.type) if isinstance(name, ast.Name)}
+        if not any(isinstance(node, ast.Raise) for node in ast.walk(handler))
+    ]
 
 
 def _imported(package: str, where: str, what: str) -> Any:

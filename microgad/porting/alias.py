@@ -11,13 +11,14 @@ from importlib.machinery import ModuleSpec
 from types import FrameType, ModuleType, TracebackType
 from typing import Any, NoReturn
 
-from .. import lazy
+from .. import lazy, ops
 from ..devices import device
 from ..dtypes import dtype
 from ..errors import MicrogadError
 from ..parameter import Parameter
 from ..size import Size
 from ..tensor import Tensor
+from .rooms import operators
 
 # Where a room of PyTorch's is another's of microgad; any other `torch.a.b` is `microgad.a.b`.
 ROOMS = {
@@ -83,6 +84,7 @@ class as_torch:
         lazy.when_imported = Absent
         self._homes = {kind: kind.__module__ for kind in HOMES}
         _move(HOMES)
+        vars(ops).update(aten=operators.aten, load_library=operators.load_library)
 
     def __enter__(self) -> ModuleType:
         return self._root

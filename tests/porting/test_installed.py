@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,6 +84,48 @@ print(type(f.__annotations__["more"]))  # evaluated, as by Python: not a str
 """
     expected = "microgad has no utils.nowhere.Thing\n<class 'microgad.porting.alias.Absent'>\n"
     assert run(program) == expected
+
+
+def test_who_has_an_answer_to_an_import_error_is_told(tmp_path: Path) -> None:
+    """PyTorch Geometric goes on without the data pipes; who raises in its turn gets the name, to use or not."""
+    file = tmp_path / "program.py"
+    file.write_text("""
+import torch
+try:
+    from torch.utils.data import IterDataPipe
+    from torch.utils.data.datapipes.iter import Batcher
+except (ImportError, KeyError):
+    Batcher = "my own"
+try:
+    from torch import Absentee
+except ImportError as error:
+    raise RuntimeError("a newer torch, please") from error
+try:
+    from torch import Absentee
+except ValueError:
+    pass
+print(Batcher, Absentee)
+""")
+    done = subprocess.run([sys.executable, "-m", "microgad", file], capture_output=True, text=True)
+    assert done.stdout == "my own <microgad has no Absentee>\n", done.stderr
+
+
+def test_operations_by_the_names_of_libraries() -> None:
+    program = """
+import torch
+table = {torch.ops.aten.clone.default: 1, torch.ops.aten._to_copy.default: 2}
+print(table[torch.ops.aten.clone.default], torch.ops.aten.add.Tensor(torch.ones(1), 2))
+try:
+    torch.ops.load_library("//metrics")
+except OSError as error:
+    print(error)
+class Index(torch.Tensor):
+    __torch_function__ = torch._C._disabled_torch_function_impl
+@torch.jit._overload
+def f(x): return x
+print(f(Index.__torch_function__(torch.add, (), (torch.ones(1), 2))))
+"""
+    assert run(program) == "1 tensor([3.])\n//metrics: microgad loads no compiled operations\ntensor([3.])\n"
 
 
 def test_star_imports_give_what_microgad_made() -> None:

@@ -6,11 +6,13 @@ from ...lazy import absent as _absent
 from .futures import Future as Future
 from .jit import Final as Final
 from .jit import _as_it_is
+from .jit import _overload as _overload
+from .jit import _overload_method as _overload_method
 from .jit import export as export
 from .jit import ignore as ignore
 from .jit import is_scripting as is_scripting
 from .jit import unused as unused
 
-_copy_to_script_wrapper = _overload = _overload_method = _as_it_is
+_copy_to_script_wrapper = _as_it_is
 
 _absent(globals())

@@ -53,7 +53,7 @@ def _as_it_is(fn: Callable[..., Any]) -> Callable[..., Any]:
 
 
 optimize_for_inference, script_method, script_if_tracing = freeze, _as_it_is, _as_it_is
-export, unused, interface = _as_it_is, _as_it_is, _as_it_is
+export, unused, interface, _overload, _overload_method = (_as_it_is,) * 5
 
 
 def ignore(drop: Any = False, **options: Any) -> Any:

@@ -1,0 +1,38 @@
+"""torch.ops: PyTorch's operations by the names that libraries know them by, `torch.ops.aten.clone.default`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NoReturn
+
+
+class Operator:
+    """One operation, or an overload of it: a key for tables, and where microgad has it a function.
+
+    >>> relu = Operator("aten.relu")
+    >>> relu, relu.default(torch.tensor([-1.0, 2.0]))
+    (<torch.ops.aten.relu>, tensor([0., 2.]))
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return getattr(sys.modules["microgad"], self._name.split(".")[1])(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Operator:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        made = vars(self)[name] = Operator(f"{self._name}.{name}")
+        return made
+
+    def __repr__(self) -> str:
+        return f"<torch.ops.{self._name}>"
+
+
+def load_library(path: Any) -> NoReturn:
+    """Raise OSError, as PyTorch where the file isn't there. Source: torch.ops.load_library."""
+    raise OSError(f"{path}: microgad loads no compiled operations")
+
+
+aten = Operator("aten")
