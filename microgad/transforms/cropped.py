@@ -117,9 +117,11 @@ class RandomResizedCrop(Shown):
             w = round(h * max(ratio))
         return (height - h) // 2, (width - w) // 2, h, w
 
+    cut = staticmethod(F.resized_crop)  # version 2 has its own
+
     def forward(self, img: Any) -> Any:
         part = self.get_params(img, self.scale, self.ratio)
-        return F.resized_crop(img, *part, self.size, self.interpolation, antialias=self.antialias)
+        return self.cut(img, *part, self.size, self.interpolation, antialias=self.antialias)
 
     def __repr__(self) -> str:
         scale, ratio = (tuple(round(x, 4) for x in values) for values in (self.scale, self.ratio))

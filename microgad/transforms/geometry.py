@@ -250,6 +250,11 @@ def resize(
     >>> torch.transforms.functional.resize(torch.zeros(3, 4, 8), 2).shape
     torch.Size([3, 2, 4])
     """
+    return resized(img, size, interpolation, max_size, antialias, float32, float64)
+
+
+def resized(img: Any, size: Any, interpolation: Any, max_size: int | None, antialias: bool | None, *dtypes: Any) -> Any:
+    """`resize`, where pixels of other dtypes than these are computed in the first of them and rounded."""
     mode = mode_of(interpolation, "resize")
     if isinstance(size, int):
         size = [size]
@@ -266,10 +271,10 @@ def resize(
             warnings.warn("resize: PIL images are always antialiased; antialias=False is ignored", stacklevel=2)
         return img.resize((new[1], new[0]), OF_PILLOW[mode])
     smooth = mode in (InterpolationMode.BILINEAR, InterpolationMode.BICUBIC)
-    batch, back = batched(img, float32, float64)
+    batch, back = batched(img, *dtypes)
     settings = {"align_corners": False, "antialias": bool(antialias)} if smooth else {}
     batch = nn.interpolate(batch, size=new, mode=mode.value, **settings)
-    if mode is InterpolationMode.BICUBIC and img.dtype == uint8:
+    if mode is InterpolationMode.BICUBIC and img.dtype == uint8 != batch.dtype:
         batch = batch.clamp(0, 255)
     return back(batch)
 

@@ -313,6 +313,14 @@ def test_second_of_floats(second, name):
     alike(lambda lib: program(room(lib)), microgad.tensor(planes), torch.tensor(planes), 1e-5)
 
 
+@pytest.mark.parametrize("name", [name for name in [*SECOND, *MORE] if "resize" in name])
+def test_second_resizes_bytes(second, name):
+    """In whole numbers, bit for bit; rounding is of the first version."""
+    planes = np.random.default_rng(1).integers(0, 256, (3, 17, 23), np.uint8)
+    program = {**ANY, **MORE}[name]
+    alike(lambda lib: program(room(lib)), microgad.tensor(planes), torch.tensor(planes), 0)
+
+
 @pytest.mark.parametrize("name", [*SECOND, *MORE])
 def test_second_reprs(second, name):
     program = {**ANY, **MORE}[name]

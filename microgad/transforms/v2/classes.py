@@ -27,6 +27,7 @@ LinearTransformation = second(plain.LinearTransformation, "")
 RandomResizedCrop = second(
     cropped.RandomResizedCrop, "size scale ratio interpolation antialias", interpolation="bilinear"
 )
+RandomResizedCrop.cut = staticmethod(F.resized_crop)
 RandomHorizontalFlip = second(turned.RandomHorizontalFlip, "p")
 RandomVerticalFlip = second(turned.RandomVerticalFlip, "p")
 RandomRotation = second(turned.RandomRotation, "degrees interpolation expand fill center", interpolation="nearest")

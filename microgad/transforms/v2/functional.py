@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...dtypes import dtype as Dtype
-from ...dtypes import float32, int16, uint8
+from ...dtypes import float32, float64, int16, uint8
 from ...errors import ArgumentError, DtypeError
 from ...lazy import absent as _absent
 from ...ops import creation
@@ -16,7 +16,9 @@ from ...ops.random import randn_like
 from ...tensor import Tensor
 from ..functional import *  # noqa: F403
 from ..functional import (
+    InterpolationMode,
     convert_image_dtype,
+    crop,
     elastic_transform,
     get_dimensions,
     hflip,
@@ -25,6 +27,7 @@ from ..functional import (
     to_pil_image,
     vflip,
 )
+from ..geometry import resized
 from ..pictures import is_pil
 
 horizontal_flip, vertical_flip, elastic = hflip, vflip, elastic_transform
@@ -88,6 +91,37 @@ def grayscale_to_rgb(inpt: Any) -> Any:
     if isinstance(inpt, Tensor):
         return inpt if inpt.shape[-3] >= 3 else rgb_to_grayscale(inpt).expand(*inpt.shape[:-3], 3, *inpt.shape[-2:])
     return inpt.convert("RGB")
+
+
+def resize(  # type: ignore[no-redef]
+    inpt: Any,
+    size: Any,
+    interpolation: Any = InterpolationMode.BILINEAR,
+    max_size: int | None = None,
+    antialias: bool | None = True,
+) -> Any:
+    """An image in another size; uint8 pixels in whole numbers, whose last one may differ from that of v1's `resize`.
+
+    Source: torchvision.transforms.v2.functional.resize.
+
+    >>> torch.transforms.v2.functional.resize(torch.tensor([[[0, 255, 0, 0]]], dtype=torch.uint8), [1, 3]).tolist()
+    [[[76, 128, 0]]]
+    """
+    return resized(inpt, size, interpolation, max_size, antialias, float32, float64, uint8)
+
+
+def resized_crop(  # type: ignore[no-redef]
+    inpt: Any,
+    top: int,
+    left: int,
+    height: int,
+    width: int,
+    size: Any,
+    interpolation: Any = InterpolationMode.BILINEAR,
+    antialias: bool | None = True,
+) -> Any:
+    """A part of an image, resized. Source: torchvision.transforms.v2.functional.resized_crop."""
+    return resize(crop(inpt, top, left, height, width), size, interpolation, antialias=antialias)
 
 
 def permute_channels(inpt: Any, permutation: Sequence[int] | Tensor) -> Any:
