@@ -24,11 +24,6 @@ def _log_api_usage_once(event: str) -> None:
     """Nothing is logged."""
 
 
-def _disabled_torch_function_impl(func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-    """What a class takes for its __torch_function__ that wants none: the function as it is."""
-    return func(*args, **kwargs or {})
-
-
 def _get_tracing_state() -> None:
     """None: nothing is traced."""
 
