@@ -198,13 +198,22 @@ def install() -> None:
         getattr(layers, name)  # loads those that wait to be used
     for name, module in list(sys.modules.items()):
         if name.startswith("microgad.nn."):
-            for key, f in list(vars(module).items()):
-                if id(f) in doors:
-                    setattr(module, key, doors[id(f)])
+            _install_layers(module, doors)
 
 
 def _inside(name: str) -> bool:
     return not name.startswith("_") and not any(fnmatchcase(name, pattern) for pattern in OUTSIDE.split())
+
+
+def _install_layers(module: Any, doors: dict[int, Any]) -> None:
+    """What layers call, and have as defaults: activation=F.relu."""
+    for key, value in list(vars(module).items()):
+        if id(value) in doors:
+            setattr(module, key, doors[id(value)])
+        elif isinstance(value, type) and value.__module__ == module.__name__:
+            for method in vars(value).values():
+                if isinstance(method, FunctionType) and method.__defaults__:
+                    method.__defaults__ = tuple(doors.get(id(x), x) for x in method.__defaults__)
 
 
 def _install_methods(cls: Any) -> None:

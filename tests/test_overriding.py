@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from typing import Any
@@ -12,6 +13,11 @@ import microgad as torch
 from microgad import overriding
 from microgad.nn import functional as F
 from microgad.porting.rooms import overrides
+
+
+@pytest.fixture(autouse=True)
+def _doors() -> None:
+    overriding.install()  # the classes below did so, but a test begins without doors
 
 
 class Plain(torch.Tensor):
@@ -167,3 +173,13 @@ def test_a_program_without_subclasses_pays_nothing() -> None:
     """
     lines = "\n".join(line.strip() for line in program.splitlines())
     subprocess.run([sys.executable, "-c", lines], check=True)
+
+
+def test_layers_and_their_defaults_are_behind_the_same_doors() -> None:
+    layer = torch.nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0, batch_first=True)
+    assert layer.activation is F.relu
+    assert pickle.loads(pickle.dumps(layer)).activation is F.relu
+    x = torch.ones(1, 2, 4)
+    assert type(layer(x.as_subclass(Plain))) is Plain
+    assert names(lambda: layer(torch.ones(1, 2, 4))) == []
+    assert "torch.nn.functional.layer_norm" in names(lambda: layer(x.as_subclass(Logged)))

@@ -37,12 +37,12 @@ class SameDraws:
     """
 
     def __enter__(self) -> SameDraws:
-        self.before = self.after = default_generator.get_state()
+        self.before = self.after = default_generator.snapshot()
         return self
 
     def made(self) -> None:
         """The first evaluation has been made."""
-        self.after = default_generator.get_state()
+        self.after = default_generator.snapshot()
 
     def again(self) -> None:
         """Another evaluation is to come."""

@@ -120,7 +120,7 @@ class Region:
     ) -> None:
         self.function, self.args, self.kwargs, self.context, self.checks = function, args, kwargs, context, checks
         self.path = state.current().path
-        self.draws = default_generator.get_state() if preserve else None
+        self.draws = default_generator.snapshot() if preserve else None
         tensors = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
         self.versions = [(counter, counter[0]) for counter in (x._counter() for x in tensors)]
         self.kinds: list[Any] = []
@@ -143,7 +143,7 @@ class Region:
     def _again(self) -> list[Function]:
         if any(counter[0] != then for counter, then in self.versions):
             raise errors.GraphError("checkpoint: an argument has been modified by an inplace operation since the call")
-        collector, now = Collector(None), default_generator.get_state()
+        collector, now = Collector(None), default_generator.snapshot()
         if self.draws is not None:
             default_generator.set_state(self.draws)
         try:

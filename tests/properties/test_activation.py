@@ -26,6 +26,7 @@ from microgad.ops.activation import (
     Softshrink,
     Threshold,
 )
+from microgad.ops.activation.rectified import HardtanhWritten
 from microgad.ops.elementwise import Sigmoid
 from microgad.testing.strategies import numbers, shapes, tensors
 
@@ -64,6 +65,12 @@ def test_rrelu(draw):
 def test_hardtanh(draw):
     low, high = draw(st.sampled_from([(-1.0, 1.0), (0.0, 2.0), (-2.0, -0.5)]))
     return example(draw, F.hardtanh, numbers(away_from=[low, high]), min_val=low, max_val=high)
+
+
+@checks(HardtanhWritten)
+def test_hardtanh_that_knows_its_result(draw):
+    low, high = draw(st.sampled_from([(-1.0, 1.0), (0.0, 2.0), (-2.0, -0.5)]))
+    return example(draw, HardtanhWritten.apply, numbers(away_from=[low, high]), low=low, high=high)
 
 
 @checks(Hardtanh, Hardsigmoid, Hardswish)

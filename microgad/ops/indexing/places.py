@@ -130,7 +130,7 @@ def take(x: Any, index: Any) -> Any:
         view = x[index]
         return view if type(view) is np.ndarray else backend.as_array(view)
     if type(index) is not tuple:
-        return x.take(index)
+        return x.take(index) if type(x) is np.ndarray else np.take(x, index)
     if backend.is_gpu(x) or not x.flags.c_contiguous or _few(index):
         return layouts.contiguous(backend.as_array(x[index]))
     run = run_of(index, x.shape)

@@ -46,7 +46,7 @@ def torch_function(f: Callable[..., Any]) -> Callable[..., Any]:
     def called(*args: Any, **settings: Any) -> Any:
         arrays = arrays_of(args, settings)
         wants = tuple(isinstance(x, Tensor) and x.requires_grad for x in arrays)
-        call = _Call(function, Arguments(args, settings), default_generator.get_state(), wants)
+        call = _Call(function, Arguments(args, settings), default_generator.snapshot(), wants)
         results = cls.apply(*arrays, call=call)
         default_generator.set_state(call.end)
         if type(results) is tuple and any(wants):

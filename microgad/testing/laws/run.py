@@ -103,7 +103,7 @@ def hold_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]],
         seen.get()()
 
     every_example_obeys.__qualname__ = f"{name}: every example obeys"  # hypothesis keeps failures under this name
-    saved = default_generator.get_state()
+    saved = default_generator.snapshot()
     options: dict[str, Any] = {} if examples is None else {"max_examples": examples}
     options |= {"deadline": None, "report_multiple_bugs": False, "suppress_health_check": list(HealthCheck)}
     # A case is one value: to explain it, hypothesis would run it a hundred times to say that others fail as well.

@@ -54,7 +54,7 @@ def modules(draw: st.DrawFn, /, *, max_layers: int = 4, **options: Any) -> tuple
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Initial values as after manual_seed(seed); the generator is put back afterwards."""
-    state = default_generator.get_state()
+    state = default_generator.snapshot()
     default_generator.manual_seed(seed)
     try:
         yield
