@@ -61,7 +61,7 @@ def in_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
     flat, inputs = out.reshape(-1), tuple(x.reshape(-1) for x in inputs)
     size = max(out.size, 1) if backend.is_gpu(out) else IN_DOUBLE
     with np.errstate(all="ignore"):
-        if out.size <= size:
+        if 0 < out.size <= size:
             flat[...] = formula(*inputs)
             return out
         for i in range(0, out.size, size):
