@@ -90,7 +90,7 @@ def asks(kind: Any) -> bool:
     if asked is None or asked is disabled or kind is function.Tensor or kind.__module__.startswith("microgad."):
         return False
     default = getattr(asked, "__func__", None) is function.Tensor.__torch_function__.__func__
-    return not default or kind.keeps_class
+    return not default or kind._keeps_class
 
 
 def overloaded(arguments: Iterable[Any]) -> list[Any]:

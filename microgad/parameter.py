@@ -19,7 +19,7 @@ class Parameter(Tensor):
     tensor([0., 0.], requires_grad=True)
     """
 
-    keeps_class = False
+    _keeps_class = False
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
         self = cls._made(np.empty(0, dtypes.get_default_dtype()) if data is None else data.array)

@@ -139,7 +139,7 @@ class Conversion:
         made.version = self._counter()
         return made
 
-    keeps_class: ClassVar[builtins.bool] = True  # whether results of operations on a subclass are of that subclass
+    _keeps_class: ClassVar[builtins.bool] = True  # whether results of operations on a subclass are of that subclass
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
