@@ -183,9 +183,8 @@ def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_
                 else:
                     gradients[i] = derivative(node, grad, *[kept[j] for j in positions])
     for i, edge in enumerate(onward):
-        if edge is None or edge.dtype is _FLOAT32 or edge.dtype.kind != "c":
-            continue
-        if gradients[i] is not None and _conjugates(node):
+        is_complex = edge is not None and edge.dtype is not _FLOAT32 and edge.dtype.kind == "c"
+        if is_complex and gradients[i] is not None and _conjugates(node):
             gradients[i] = _conjugate(gradients[i])
     if create_graph:
         for i, g in enumerate(gradients):

@@ -60,6 +60,7 @@ class Function:
     broadcasts: ClassVar[bool] = False  # whether a gradient may have more than the input's shape (matmul's batch axes)
     may_share: ClassVar[bool] = False  # whether the result may be a view of the first input; of several see `Split`
     materializes: ClassVar[bool] = True  # whether gradients of results that nobody used are zeros, or None
+    last_first: ClassVar[bool] = False  # whether leaves with hooks get their gradients from the last input to the first
     flat: ClassVar[type[Function] | None] = None  # joins a derivative to the input, by which it changes not at all
     conjugates: ClassVar[bool] = True  # whether the engine makes PyTorch's complex gradients of its derivatives
     has_settings: ClassVar[bool] = False  # whether a node of it has been given any

@@ -41,7 +41,8 @@ finals = _finals.get  # those of the innermost pass that is going on
 def places(roots: Sequence[Function]) -> dict[int, float]:
     """For hooked leaves, by number, where in the walk from `roots` they come: right after the last node that uses them.
 
-    Of one node's, in the order of its inputs; other leaves come when all nodes are done, which nobody sees.
+    Of one node's, in the order of its inputs, or from the last to the first; other leaves come when all nodes are done,
+    which nobody sees.
     """
     found: dict[int, float] = {}
     seen: set[int] = set()
@@ -58,7 +59,7 @@ def places(roots: Sequence[Function]) -> dict[int, float]:
             if type(edge) is not Leaf:
                 stack.append(edge)
             elif edge in hooked:
-                before = i if type(node).__name__ != "Linear" else -i  # PyTorch's addmm begins with the bias
+                before = -i if node.last_first else i
                 place = number - 0.5 - before / (2 * len(edges) + 2)
                 found[edge.number] = min(found.get(edge.number, place), place)
     return found

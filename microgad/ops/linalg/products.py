@@ -50,7 +50,7 @@ class Linear(Function):
     A weight (in) and a bias () give (...).
     """
 
-    symbol = "linear"
+    symbol, last_first = "linear", True  # as PyTorch's addmm, which begins with the bias
 
     def forward(self, x, weight, bias):
         if x.ndim == 0 or weight.ndim not in (1, 2) or x.shape[-1] != weight.shape[-1]:
