@@ -189,6 +189,14 @@ def test_a_worker_that_is_killed_is_noticed_at_once() -> None:
         next(iterator)
 
 
+def test_what_a_worker_made_before_it_was_killed_counts() -> None:
+    iterator: Any = iter(DataLoader(Numbered(die), 2, num_workers=2))
+    iterator.workers[0].join(10)
+    assert next(iterator)[0].flatten().tolist() == [0, 1]  # and the next batch is asked of nobody
+    with pytest.raises(RuntimeError, match="exited unexpectedly"):
+        list(iterator)
+
+
 def test_a_worker_that_leaves() -> None:
     with pytest.raises(RuntimeError, match="exited unexpectedly: worker 0 exited with code 3"):
         list(DataLoader(Numbered(lambda: os._exit(3)), 2, num_workers=2))

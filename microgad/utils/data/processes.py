@@ -8,7 +8,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from multiprocessing.connection import wait
 from multiprocessing.util import Finalize
@@ -88,10 +88,8 @@ class Processes(Iterator[Any]):
         while not self.active[number]:
             number = next(self.order) % len(self.workers)
         self.of[self.asked] = number
-        try:
+        with suppress(OSError):  # a worker that is gone is noticed where its answers are awaited: those before count
             send(self.pipes[number], (self.turn, self.asked, at))
-        except OSError:
-            self._gone(number)
         self.asked += 1
 
     def __iter__(self) -> Processes:
