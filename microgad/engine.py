@@ -1,18 +1,15 @@
-"""Backward: a walk over the tape from the newest node to the oldest. It knows nodes, and no operation."""
+"""The walk over the tape from the newest node to the oldest. It knows nodes, and no operation."""
 
 from __future__ import annotations
 
-import functools
-import math
 from collections.abc import Sequence
 from heapq import heappop, heappush
-from operator import index
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
-from . import arguments, backend, errors, function, leaves, state
+from . import backend, errors, function, leaves, state
 from .function import Function, Leaf, Output, Packed
 from .state import Backward, State
 
@@ -39,12 +36,8 @@ def run(
     heap: list[float] = []  # negated numbers: the newest first; of leaves with hooks, their places
     pending: dict[float, Pending] = {}
     found: dict[int, Any] = {}
-    ends: frozenset[int] = frozenset()
-    wanted: set[int] | None = None
-    if targets is not None:
-        ends = frozenset(node.number for node in targets)
-        wanted = _leading_to(roots, ends)
-
+    ends = frozenset(node.number for node in targets or ())
+    wanted = None if targets is None else _leading_to(roots, ends)
     places = leaves.places(roots) if leaves.hooked else {}
     for node, seed in zip(roots, seeds, strict=True):
         if wanted is None or node.number in wanted:
@@ -71,7 +64,7 @@ def run(
             kind = type(node)
             if kind is Leaf:
                 if wanted is None:
-                    _accumulate(node, grad, owned, create_graph)
+                    accumulate(node, grad, owned, create_graph)
                 continue
             edges = node.edges
             if kind is Output:
@@ -183,18 +176,19 @@ def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_
                 else:
                     gradients[i] = derivative(node, grad, *[kept[j] for j in positions])
     for i, edge in enumerate(onward):
-        is_complex = edge is not None and edge.dtype is not _FLOAT32 and edge.dtype.kind == "c"
-        if is_complex and gradients[i] is not None and _conjugates(node):
-            gradients[i] = _conjugate(gradients[i])
-    if create_graph:
-        for i, g in enumerate(gradients):
-            if onward[i] is not None and g is not None and not isinstance(g, function.Tensor):
+        g = gradients[i]
+        if edge is None or g is None:
+            continue
+        if edge.dtype is not _FLOAT32 and edge.dtype.kind == "c" and _conjugates(node):
+            g = gradients[i] = _conjugate(g)
+        if create_graph:
+            if not isinstance(g, function.Tensor):
                 raise errors.GraphError(
                     f"{_name(node)}: its derivative for {_input(node, i)} returned a bare {type(g).__name__} "
                     "under create_graph: somewhere in it the gradient was taken off the graph"
                 )
-            if node.flat is not None and g is not None:
-                gradients[i] = node.flat.apply(g, function.Tensor._made(g.array, node if plan.out else node.edges[i]))
+            if node.flat is not None:
+                gradients[i] = node.flat.apply(g, function.Tensor._made(g.array, node if plan.out else edge))
     return gradients
 
 
@@ -263,7 +257,7 @@ def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
     return summed.reshape(shape)
 
 
-def _accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
+def accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
     tensor = leaf.tensor()
     if tensor is None or tensor.node is None:  # gone, or wanting no gradient any more
         return
@@ -289,9 +283,8 @@ def _gather(heap: list[float], pending: dict[float, Pending], parent: Function, 
     if waiting is None:
         heappush(heap, -parent.number)
         waiting = pending[parent.number] = [parent, [None] * len(parent.shape), False]
-    grads = waiting[1]
-    held = grads[index]  # from another Output of the same result, which a derivative read
-    grads[index] = grad if held is None else _sum(held, grad)
+    held = waiting[1][index]  # from another Output of the same result, which a derivative read
+    waiting[1][index] = grad if held is None else _sum(held, grad)
 
 
 def _with_zeros(node: Function, grads: list[Any]) -> tuple[Any, ...]:
@@ -407,124 +400,3 @@ def _overwritten(node: Function, now: int, then: int) -> errors.GraphError:
         f"operation: it is at version {now}, but version {then} was kept. Clone it before the write, or write out of "
         "place"
     )
-
-
-def backward(
-    tensors: Any,
-    grad_tensors: Any = None,
-    retain_graph: bool | None = None,
-    create_graph: bool = False,
-    grad_variables: Any = None,
-    inputs: Any = None,
-) -> None:
-    """Add the gradients of `tensors` to `.grad` of the leaves that they depend on. Source: torch.autograd.backward.
-
-    Raises RuntimeError where a tensor isn't a scalar and no gradient is given for it, where nothing wants a gradient,
-    and where the graph's kept values are freed or overwritten.
-
-    >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
-    >>> torch.autograd.backward((x * x).sum())
-    >>> x.grad
-    tensor([2., 4.])
-    """
-    tensors = _sequence(tensors)
-    given = grad_tensors if grad_variables is None else arguments.old_gradients(grad_tensors, grad_variables)
-    create_graph = index(create_graph) != 0
-    roots, seeds = _seeds(tensors, given, create_graph)
-    retain = create_graph if retain_graph is None else retain_graph
-    leaves = None if inputs is None else [_node_of(x, "backward", i) for i, x in enumerate(_sequence(inputs))]
-    if leaves == []:
-        raise errors.ArgumentError("`inputs` argument to `backward()` cannot be empty.")
-    found = run(roots, seeds, leaves, index(retain) != 0, create_graph)
-    for leaf in leaves or ():
-        if leaf.number in found and isinstance(leaf, Leaf):
-            _accumulate(leaf, found[leaf.number], True, create_graph)
-
-
-def grad(
-    outputs: Any,
-    inputs: Any,
-    grad_outputs: Any = None,
-    retain_graph: bool | None = None,
-    create_graph: bool = False,
-    only_inputs: bool = True,
-    allow_unused: bool | None = None,
-    is_grads_batched: bool = False,
-    materialize_grads: bool = False,
-) -> tuple[Any, ...]:
-    """The gradients of the sum of `outputs` with respect to `inputs`; nothing is stored. Source: torch.autograd.grad.
-
-    An input that the outputs don't depend on raises RuntimeError; with allow_unused its gradient is None, with
-    materialize_grads zeros. With is_grads_batched each of `grad_outputs` has one more axis in front, and so have the
-    gradients: one backward pass for each place on it.
-
-    >>> x = torch.tensor(3.0, requires_grad=True)
-    >>> (first,) = torch.autograd.grad(x**3, x, create_graph=True)
-    >>> torch.autograd.grad(first, x)
-    (tensor(18.),)
-    """
-    outputs, inputs = _sequence(outputs), _sequence(inputs)
-    create_graph = index(create_graph) != 0
-    if not only_inputs or not inputs or materialize_grads is not False or allow_unused is not None:
-        arguments.check_grad(inputs, only_inputs, materialize_grads, allow_unused)
-    if is_grads_batched:
-        if grad_outputs is None or any(g is None for g in _sequence(grad_outputs)):
-            raise errors.ArgumentError("grad: is_grads_batched needs a gradient for each of outputs")
-        one = functools.partial(grad, allow_unused=allow_unused, materialize_grads=materialize_grads)
-        batch = zip(*_sequence(grad_outputs), strict=True)
-        passes = [one(outputs, inputs, seeds, True, create_graph) for seeds in batch]
-        return tuple(None if parts[0] is None else np.stack(parts) for parts in zip(*passes, strict=True))
-    roots, seeds = _seeds(outputs, grad_outputs, create_graph)
-    targets = [_node_of(x, "grad", i) for i, x in enumerate(inputs)]
-    retain = create_graph if retain_graph is None else retain_graph
-    found = run(roots, seeds, targets, index(retain) != 0, create_graph)
-    results: list[Any] = []
-    for i, (x, target) in enumerate(zip(inputs, targets, strict=True)):
-        g = found.get(target.number)
-        if g is None and materialize_grads:
-            zeros = np.zeros_like(x.array, shape=target.shape, dtype=target.dtype)
-            g = function.Tensor._made(zeros).requires_grad_(create_graph)
-        elif g is None and not allow_unused:
-            raise errors.GraphError(
-                f"grad: inputs[{i}] of shape {target.shape} appears to not have been used in the graph. "
-                "Set allow_unused=True if its gradient may be None"
-            )
-        results.append(g if g is None or isinstance(g, function.Tensor) else function.Tensor._made(g))
-    return tuple(results)
-
-
-def _sequence(tensors: Any) -> tuple[Any, ...]:
-    return (tensors,) if hasattr(tensors, "node") else tuple(tensors)  # a Tensor, or a GradientEdge
-
-
-def _node_of(tensor: Any, op: str, i: int) -> Any:
-    if tensor.node is None:
-        raise errors.GraphError(f"{op}: inputs[{i}] of shape {tuple(tensor.shape)} does not require grad")
-    return tensor.node
-
-
-def _seeds(tensors: Sequence[Any], grads: Any, create_graph: bool) -> tuple[list[Function], list[Any]]:
-    grads = [None] * len(tensors) if grads is None else _sequence(grads)
-    if len(grads) != len(tensors):
-        raise errors.ArgumentError(f"got {len(tensors)} tensors and {len(grads)} gradients")
-    roots, seeds = [], []
-    for i, (tensor, g) in enumerate(zip(tensors, grads, strict=True)):
-        if tensor.node is None:
-            raise errors.GraphError(f"element {i} of tensors does not require grad and does not have a grad_fn")
-        shape, dtype = tensor.node.shape, tensor.node.dtype
-        if g is None:
-            if math.prod(shape) != 1 or (dtype.kind == "c" and not state.current().holomorphic):
-                raise errors.GraphError(
-                    f"grad can be implicitly created only for {'real ' * (dtype.kind == 'c')}scalar outputs, but "
-                    f"element {i} has shape {shape} and dtype {dtype}: reduce it, or give its gradient"
-                )
-            g = function.Tensor._made(np.ones_like(tensor.array, shape=shape, dtype=dtype))
-        elif not isinstance(g, function.Tensor) or g.array.shape != shape:
-            raise arguments.unfit_gradient(i, g, shape, dtype)
-        if g.array.dtype != dtype:
-            if "c" in (g.array.dtype.kind, dtype.kind) and not state.current().holomorphic:
-                raise arguments.unfit_gradient(i, g, shape, dtype)
-            g = np.astype(g, dtype)
-        roots.append(tensor.node)
-        seeds.append(g if create_graph else g.array)
-    return roots, seeds

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from . import engine, errors, state
+from . import errors, gradients, state
 from .autograd.functional import along, captures, stacked_columns, stacked_rows
 from .generator import default_generator
 from .lazy import absent as _absent
@@ -379,7 +379,7 @@ class _Place:
             ys, given = zip(*pairs, strict=True)
             graph = self.nested or any(s.requires_grad for s in given)
             with state.scope(grad_enabled=True):
-                found = engine.grad(ys, self.wanted, given, True, graph, allow_unused=True)
+                found = gradients.grad(ys, self.wanted, given, True, graph, allow_unused=True)
         return [zeros_like(x).detach() if g is None else g for g, x in zip(found, self.wanted, strict=True)]
 
     def rebuilt(self, found: Sequence[Any]) -> Any:

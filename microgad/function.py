@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from . import errors
 from .backend import as_array, device_of, is_array, is_gpu, owner, to_device
-from .plan import VARARGS, Plan, parameters, stored
+from .plan import Plan, parameters, read_signatures
 from .state import State, current
 
 _SCALARS = frozenset((float, int, bool, complex))
@@ -111,42 +111,12 @@ class Function:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        forward = cls.forward
-        if forward is Function.forward:
+        if cls.forward is Function.forward:
             return  # abstract
-        cls.inputs = parameters(forward)
-        cls.variadic = bool(forward.__code__.co_flags & VARARGS)
-        cls.joint = getattr(cls, "backward", None) or (
-            getattr(cls, f"grad_{cls.inputs[0]}", None) if cls.variadic else None
-        )
-        cls.derivatives = tuple(getattr(cls, f"grad_{name}", None) for name in cls.inputs)
-        cls.decomposed = getattr(cls, "decomposition", None)
-        cls.differentiable = cls.joint is not None or any(cls.derivatives)
-        cls.plans = {}
+        read_signatures(cls)
         # Bound once, here, and not anew at each call.
         apply = cls.apply if cls.decomposed is None else cls._apply_decomposed
         cls.apply = MethodType(apply.__func__, cls)  # type: ignore[method-assign, attr-defined]
-        for name in vars(cls):
-            if name.startswith("grad_") and name[5:] not in cls.inputs:
-                given = ", ".join(cls.inputs)
-                raise errors.DtypeError(f"{cls.__name__}.{name} is no derivative: forward's inputs are {given}")
-        methods = [f for f in (*cls.derivatives, cls.joint, cls.decomposed) if f is not None]
-        reads = dict.fromkeys(name for f in methods for name in cls.reads(f))
-        cls.computed = tuple(name for name in reads if name != "out" and name not in cls.inputs)
-        for name in stored(forward):
-            if name not in cls.computed:
-                raise errors.DtypeError(
-                    f"{cls.__name__}: forward sets self.{name}, but no derivative names {name} in its signature, "
-                    "which is the only way to read it"
-                )
-        dependent = [name for name in cls.computed if name not in cls.constants]
-        if dependent and cls.decomposed is None:
-            raise errors.DtypeError(
-                f"{cls.__name__}: a derivative reads {', '.join(dependent)}, which is neither an input "
-                f"({', '.join(cls.inputs)}) nor out. If forward computes it and it is boolean or integer, name it in "
-                "`constants`; if it depends on the inputs, write a `decomposition`, or second derivatives would be "
-                "silently wrong"
-            )
 
     @classmethod
     def reads(cls, method: Callable[..., Any]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import dis  # NumPy has loaded it already
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .errors import GraphError
+from .errors import DtypeError, GraphError
 
 if TYPE_CHECKING:
     from .function import Function
@@ -25,6 +25,41 @@ def stored(method: Callable[..., Any]) -> list[str]:
     """Names of the attributes that a method assigns."""
     code, names = method.__code__.co_code, method.__code__.co_names
     return [names[code[i + 1]] for i in range(0, len(code), 2) if code[i] == _STORE_ATTR]
+
+
+def read_signatures(cls: type[Function]) -> None:
+    """Work out what the methods of a class that is being defined read, and refuse what they couldn't."""
+    forward = cls.forward
+    cls.inputs = parameters(forward)
+    cls.variadic = bool(forward.__code__.co_flags & VARARGS)
+    cls.joint = getattr(cls, "backward", None) or (
+        getattr(cls, f"grad_{cls.inputs[0]}", None) if cls.variadic else None
+    )
+    cls.derivatives = tuple(getattr(cls, f"grad_{name}", None) for name in cls.inputs)
+    cls.decomposed = getattr(cls, "decomposition", None)
+    cls.differentiable = cls.joint is not None or any(cls.derivatives)
+    cls.plans = {}
+    for name in vars(cls):
+        if name.startswith("grad_") and name[5:] not in cls.inputs:
+            given = ", ".join(cls.inputs)
+            raise DtypeError(f"{cls.__name__}.{name} is no derivative: forward's inputs are {given}")
+    methods = [f for f in (*cls.derivatives, cls.joint, cls.decomposed) if f is not None]
+    reads = dict.fromkeys(name for f in methods for name in cls.reads(f))
+    cls.computed = tuple(name for name in reads if name != "out" and name not in cls.inputs)
+    for name in stored(forward):
+        if name not in cls.computed:
+            raise DtypeError(
+                f"{cls.__name__}: forward sets self.{name}, but no derivative names {name} in its signature, "
+                "which is the only way to read it"
+            )
+    dependent = [name for name in cls.computed if name not in cls.constants]
+    if dependent and cls.decomposed is None:
+        raise DtypeError(
+            f"{cls.__name__}: a derivative reads {', '.join(dependent)}, which is neither an input "
+            f"({', '.join(cls.inputs)}) nor out. If forward computes it and it is boolean or integer, name it in "
+            "`constants`; if it depends on the inputs, write a `decomposition`, or second derivatives would be "
+            "silently wrong"
+        )
 
 
 class Plan:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from . import arguments, backend, dtypes, engine, errors, function, printing, state
+from . import arguments, backend, dtypes, errors, function, gradients, printing, state
 from .function import Function, Leaf
 from .lazy import Room
 from .methods import Methods
@@ -122,7 +122,7 @@ class Tensor(Methods):
         >>> x.grad
         tensor(6.)
         """
-        engine.backward(self, None if gradient is None else (gradient,), retain_graph, create_graph, inputs=inputs)
+        gradients.backward(self, None if gradient is None else (gradient,), retain_graph, create_graph, inputs=inputs)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Say whether gradients are to flow to this leaf.
@@ -274,15 +274,6 @@ class Tensor(Methods):
             raise errors.GraphError(
                 f"a derivative called {what} on a recorded Tensor: its own derivative would be lost"
             )
-
-    def __bool__(self) -> bool:
-        if self.array.size != 1:
-            raise errors.ShapeError(f"Boolean value of Tensor with {self.array.size} values is ambiguous")
-        return bool(self.array)
-
-    def __format__(self, spec: str) -> str:
-        plain = self.array.ndim == 0 and type(self) is Tensor
-        return format(self.detach().item(), spec) if plain else object.__format__(self, spec)
 
     def __repr__(self) -> str:
         return printing.format_tensor(

@@ -25,6 +25,7 @@ FLOORS = [
     ["function"],
     ["generator", "leaves"],
     ["engine", "linear_map", "overriding"],
+    ["gradients"],
     ["ops"],
     ["storage"],
     ["dispatch", "methods"],
@@ -229,6 +230,7 @@ def test_the_core_reads_in_one_sitting() -> None:
         "function",
         "linear_map",
         "engine",
+        "gradients",
         "tensor",
     ):
         tree = ast.parse((PACKAGE / f"{name}.py").read_text())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from ..engine import backward as backward
-from ..engine import grad as grad
+from ..gradients import backward as backward
+from ..gradients import grad as grad
 from ..lazy import absent as _absent
 from ..lazy import refuse as _refuse
 from . import custom

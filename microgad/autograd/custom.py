@@ -7,8 +7,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from .. import engine, errors, state
+from .. import errors, state
 from .. import function as core
+from ..gradients import grad
 from ..lazy import absent as _absent
 from ..tensor import Tensor
 
@@ -241,7 +242,7 @@ class _Custom(core.Function):
             used = [(y, g) for y, g in zip(outs, grads, strict=True) if y is not None and g is not None]
             roots, seeds = zip(*used, strict=True)
             by = [x for x in tangents if x is not None]
-            found = iter(engine.grad(roots, by, seeds, create_graph=create_graph, allow_unused=True))
+            found = iter(grad(roots, by, seeds, create_graph=create_graph, allow_unused=True))
         return tuple(x if x is None else next(found) for x in tangents)
 
     def _unpacked(self, array: Any, place: Any) -> Tensor | None:

@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .. import engine, errors, state
+from .. import errors, state
 from ..function import Leaf
+from ..gradients import grad
 from ..lazy import absent as _absent
 from ..ops.creation import ones_like, zeros, zeros_like
 from ..ops.movement import clone, stack
@@ -134,12 +135,12 @@ def along(
         seeds = [zeros_like(y).requires_grad_() for y in recorded]
         found: Sequence[Any] = (None,) * len(inputs)
         if recorded:
-            found = engine.grad(recorded, inputs, seeds, create_graph=True, allow_unused=True)
+            found = grad(recorded, inputs, seeds, create_graph=True, allow_unused=True)
         pairs = [(g, v) for g, v in zip(found, tangents, strict=True) if g is not None and g.requires_grad]
         pushed: Sequence[Any] = (None,) * len(recorded)
         if pairs:
             grads, vs = zip(*pairs, strict=True)
-            pushed = engine.grad(grads, seeds, vs, True, create_graph, allow_unused=True)
+            pushed = grad(grads, seeds, vs, True, create_graph, allow_unused=True)
     by_output = {id(y): t for y, t in zip(recorded, pushed, strict=True) if t is not None}
     if refused is not None:
         for i, y in enumerate(outputs):
@@ -256,7 +257,7 @@ class _Call:
         if pairs:
             ys, given = zip(*pairs, strict=True)
             with state.scope(grad_enabled=True):
-                found = engine.grad(ys, self.inputs, given, True, create_graph, allow_unused=True)
+                found = grad(ys, self.inputs, given, True, create_graph, allow_unused=True)
         for i, g in enumerate(found):
             if self.strict and (g is None or (create_graph and not g.requires_grad)):
                 raise errors.GraphError(

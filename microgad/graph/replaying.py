@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend, engine, state
+from .. import backend, engine, gradients, state
 from ..autograd import custom
 from ..errors import ArgumentError, GraphError
 from ..function import Function
@@ -228,7 +228,7 @@ def gradient(tape: Tape, of: Any, wrt: Any, grad: Any = None, **given: Any) -> A
     if y.node is not None and x is not None:
         seed = y.detach().new_ones(y.shape) if grad is None else grad
         seed = seed if isinstance(seed, Tensor) else Tensor._made(np.asarray(seed, y.array.dtype))
-        (found,) = engine.grad(y, x, seed, allow_unused=True)
+        (found,) = gradients.grad(y, x, seed, allow_unused=True)
     if found is None:
         raise GraphError(f"gradient: {of!r} doesn't depend on {wrt!r} by anything that has a derivative")
     return found

@@ -5,15 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .. import errors, notices, state
+from .. import function as core
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
 class Numbers:
-    """`float(x)`, `int(x)`, `complex(x)`, `[...][x]`."""
+    """`float(x)`, `int(x)`, `complex(x)`, `bool(x)`, `[...][x]`, `f"{x:.3f}"`."""
 
     __slots__ = ()
+
+    def __bool__(self: Tensor) -> bool:
+        if self.array.size != 1:
+            raise errors.ShapeError(f"Boolean value of Tensor with {self.array.size} values is ambiguous")
+        return bool(self.array)
 
     def __float__(self: Tensor) -> float:
         value = float(_real(self))
@@ -32,6 +38,10 @@ class Numbers:
         if self.array.dtype.kind not in "iub" or self.array.size != 1:
             raise TypeError("only integer tensors of a single element can be converted to an index")
         return int(self.item())
+
+    def __format__(self: Tensor, spec: str) -> str:
+        plain = self.array.ndim == 0 and type(self) is core.Tensor
+        return format(self.detach().item(), spec) if plain else object.__format__(self, spec)
 
 
 def _real(tensor: Tensor) -> Any:

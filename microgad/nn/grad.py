@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .. import engine, state
+from .. import gradients, state
 from ..lazy import absent as _absent
 from ..ops.creation import zeros
 from ..ops.window import conv1d, conv2d, conv3d
@@ -22,7 +22,7 @@ def _of(
     )
     with state.scope(grad_enabled=True):
         result = conv(input, weight, None, *settings)
-        return engine.grad(result, wanted, grad_output, create_graph=graph)[0]
+        return gradients.grad(result, wanted, grad_output, create_graph=graph)[0]
 
 
 def _of_input(conv: Callable[..., Tensor]) -> Callable[..., Tensor]:

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend, engine
+from .. import backend
 from ..errors import ArgumentError, MicrogadError
 from ..function import Leaf
 from ..generator import default_generator
+from ..gradients import grad
 from ..tensor import Tensor
 from .findings.finding import Finding
 
@@ -95,7 +96,7 @@ def numbered(inputs: list[Any], tensors: list[Tensor]) -> list[str]:
 
 def gradients(outputs: list[Tensor], tensors: list[Tensor], seeds: Sequence[Any]) -> list[Any]:
     """Bare gradients; None where the outputs don't depend on a Tensor."""
-    grads = engine.grad(outputs, tensors, [Tensor._made(s) for s in seeds], retain_graph=True, allow_unused=True)
+    grads = grad(outputs, tensors, [Tensor._made(s) for s in seeds], retain_graph=True, allow_unused=True)
     return [None if g is None else g.array for g in grads]
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend, engine
+from .. import backend
 from ..errors import ArgumentError
+from ..gradients import grad
 from ..tensor import Tensor
 from .calls import (
     GradcheckError,
@@ -128,7 +129,7 @@ def gradgradcheck(
     moved = [i for i, g in enumerate(grads) if g.requires_grad]
 
     def of_inputs(create_graph: bool) -> list[Tensor]:
-        found = engine.grad(outputs(), tensors, grads, create_graph=create_graph, allow_unused=True)
+        found = grad(outputs(), tensors, grads, create_graph=create_graph, allow_unused=True)
         return [g for g in found if g is not None]
 
     check = _Check(

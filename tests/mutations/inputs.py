@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 import microgad as torch
-from microgad import engine
+from microgad import gradients
 from microgad.function import Leaf, Tensor
 from microgad.testing.strategies import LAYOUTS, laid_out
 
@@ -136,24 +136,24 @@ def _evaluate(
             ys = call(others)
             pairs = [(y, s) for y, s in zip(ys, _for_all(all_outs, outs, seeds), strict=True) if y.requires_grad]
             numbers += _grad([y for y, _ in pairs], [x], [s for _, s in pairs]) if pairs else [None]
-    engine.backward(outs, [Tensor._made(s) for s in seeds], retain_graph=True)
+    gradients.backward(outs, [Tensor._made(s) for s in seeds], retain_graph=True)
     facts.append(_memory(wanted, [*tensors, *outs], seeds))
     facts.append([bool(x.array.tobytes() == old.tobytes()) for x, old in zip(tensors, before, strict=True)])
     facts.append([bool((s == old).all()) for s, old in zip(seeds, held, strict=True)])
     first = len(numbers)
     incoming = [Tensor._made(s.copy()).requires_grad_() for s in held]
-    once = engine.grad(outs, wanted, incoming, create_graph=True, allow_unused=True)
+    once = gradients.grad(outs, wanted, incoming, create_graph=True, allow_unused=True)
     numbers += [None if g is None else g.array for g in once]
     once = [g for g in once if g is not None and g.requires_grad]
     weights = [Tensor._made(rng.uniform(-1, 1, g.array.shape).astype(g.array.dtype)) for g in once]
     targets = [*wanted, *incoming]
-    twice = engine.grad(once, targets, weights, allow_unused=True) if once else [None] * len(targets)
+    twice = gradients.grad(once, targets, weights, allow_unused=True) if once else [None] * len(targets)
     numbers += [None if g is None else g.array for g in twice]
     return first
 
 
 def _grad(outs: list[Any], wanted: list[Any], seeds: list[Any]) -> list[Any]:
-    found = engine.grad(outs, wanted, [Tensor._made(s) for s in seeds], retain_graph=True, allow_unused=True)
+    found = gradients.grad(outs, wanted, [Tensor._made(s) for s in seeds], retain_graph=True, allow_unused=True)
     return [None if g is None else g.array.copy() for g in found]
 
 

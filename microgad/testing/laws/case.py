@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ... import backend, engine, state
+from ... import backend, state
 from ...autograd.custom import _Custom
 from ...function import Function, Leaf, Output
 from ...generator import default_generator
+from ...gradients import grad
 from ...tensor import Tensor
 from ..calls import floating, sequence
 from .agreement import ROUNDINGS, agree, size
@@ -142,7 +143,7 @@ class Case:
         incoming = [Tensor._made(s).requires_grad_() for s in seeds]
         if not outs:
             return [], [None] * len(self.wanted)
-        return incoming, list(engine.grad(outs, self.wanted, incoming, create_graph=True, allow_unused=True))
+        return incoming, list(grad(outs, self.wanted, incoming, create_graph=True, allow_unused=True))
 
     def evaluate_all(self) -> None:
         """Forward, backward, and, if second derivatives are asked for, backward with a graph: each once."""
@@ -159,7 +160,7 @@ class Case:
             once = [g for g in gradients if g is not None and g.requires_grad]
             ones = [Tensor._made(np.ones_like(g.array)).requires_grad_() for g in once]
             if once:
-                twice = engine.grad(once, [*self.wanted, *incoming], ones, create_graph=True, allow_unused=True)
+                twice = grad(once, [*self.wanted, *incoming], ones, create_graph=True, allow_unused=True)
                 tensors += [*once, *(g for g in twice if g is not None)]
         return classes_behind(tensors)
 
@@ -264,7 +265,7 @@ def pull(outs: Sequence[Tensor], inputs: Sequence[Tensor], seeds: Sequence[Any])
     if not outs or not inputs:
         return [None] * len(inputs)
     incoming = [Tensor._made(s) for s in seeds]
-    found = engine.grad(outs, inputs, incoming, retain_graph=True, allow_unused=True)
+    found = grad(outs, inputs, incoming, retain_graph=True, allow_unused=True)
     return [None if g is None else g.array for g in found]
 
 

@@ -6,8 +6,9 @@ from itertools import combinations
 
 import numpy as np
 
-from ... import backend, engine
+from ... import backend
 from ...function import Leaf
+from ...gradients import backward, grad
 from ...tensor import Tensor
 from .agreement import ROUNDINGS
 from .case import Case, nodes_behind, pull, that_require_grad, wanted
@@ -48,7 +49,7 @@ def _backward(case: Case) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
     inputs = case.mapped(lambda a: a)
     outs, seeds = that_require_grad(case.outputs(inputs), [Tensor._made(s) for s in case.seeds])
     if outs:
-        engine.backward(outs, seeds, retain_graph=True)
+        backward(outs, seeds, retain_graph=True)
     return wanted(inputs), outs, seeds
 
 
@@ -57,7 +58,7 @@ def accumulation(case: Case) -> None:
     inputs, outs, seeds = _backward(case)
     once = [None if x.grad is None else x.grad.array.copy() for x in inputs]
     if outs:
-        engine.backward(outs, seeds, retain_graph=True)
+        backward(outs, seeds, retain_graph=True)
     for i, (x, g) in enumerate(zip(inputs, once, strict=True)):
         if g is not None and x.grad is not None:
             what = f"after a second backward the gradient of {case.input_name(i)}"
@@ -110,7 +111,7 @@ def chain_rule(case: Case) -> None:
         return
     weights = [Tensor._made(s) for s in seeds]
     losses = [(y * (3 * s) - (y + y) * s).sum() for y, s in zip(outs, weights, strict=True)]
-    found = engine.grad(losses, wanted(inputs), allow_unused=True)
+    found = grad(losses, wanted(inputs), allow_unused=True)
     for i, (g, h) in enumerate(zip(case.gradients, found, strict=True)):
         tolerance = 4 * case.gradient_tolerance(i)
         what = f"in a composite the gradient of {case.input_name(i)}"

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ... import backend, engine
+from ... import backend
 from ...autograd.custom import _Custom
 from ...function import Function, Leaf
+from ...gradients import grad
 from ...tensor import Tensor
 from .case import Case, nodes_behind, that_require_grad, wanted
 
@@ -35,7 +36,7 @@ def _through(case: Case, inputs: list[Any]) -> list[tuple[str, weakref.ref[Any]]
             computed = node.kept[len(node.plan.inputs) :] if _has_plan(node) else ()
             traces += [(f"what {name} kept", weakref.ref(x)) for x in computed if backend.is_array(x)]
     if outs:
-        engine.grad(outs, wanted(inputs), [Tensor._made(s) for s in seeds], allow_unused=True)
+        grad(outs, wanted(inputs), [Tensor._made(s) for s in seeds], allow_unused=True)
     return traces
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import engine
+from ...gradients import grad
 from ...tensor import Tensor
 from ..numerical.elsewhere import away
 from .agreement import size
@@ -83,7 +83,7 @@ def _pushed(case: Case, directions: list[Any]) -> tuple[list[Any], list[Any]]:
     if not pairs:
         return [None] * len(case.wanted), [None] * len(incoming)
     grads, along = zip(*pairs, strict=True)
-    found = engine.grad(grads, [*case.wanted, *incoming], along, retain_graph=True, allow_unused=True)
+    found = grad(grads, [*case.wanted, *incoming], along, retain_graph=True, allow_unused=True)
     bare = [None if g is None else g.array for g in found]
     return bare[: len(case.wanted)], bare[len(case.wanted) :]
 

@@ -7,9 +7,10 @@ import pickle
 from collections.abc import Sequence
 from typing import Any
 
-from ... import backend, engine
+from ... import backend
 from ...function import Leaf
 from ...generator import default_generator
+from ...gradients import backward
 from ...nn import Module
 from ...tensor import Tensor
 from .agreement import ROUNDINGS, agree, size
@@ -119,7 +120,7 @@ def _train(case: ModuleCase, module: Module) -> None:
 def _backward(outs: Sequence[Tensor]) -> None:
     losses = [y.sum() for y in outs if y.requires_grad]
     if losses:
-        engine.backward(losses)
+        backward(losses)
 
 
 def _bytes(tensors: Any) -> list[bytes]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import engine
+from ...gradients import grad
 from ...tensor import Tensor
 from ..calls import GradcheckError, flat
 from .check import SCALES, Check
@@ -21,12 +21,12 @@ def forward(check: Check, level: Level, outputs: list[Tensor]) -> None:
     outputs = [y for y in outputs if y.requires_grad]
     for i, t in enumerate(level.tensors):
         seeds = [Tensor._made(np.ones_like(y.array)).requires_grad_() for y in outputs]
-        (pulled,) = engine.grad(outputs, [t], seeds, create_graph=True, allow_unused=True, retain_graph=True)
+        (pulled,) = grad(outputs, [t], seeds, create_graph=True, allow_unused=True, retain_graph=True)
         if pulled is None or not pulled.requires_grad:
             continue
         for scale in SCALES:
             v = check.direction(t)
-            found = engine.grad([pulled], seeds, [Tensor._made(v)], retain_graph=True, allow_unused=True)
+            found = grad([pulled], seeds, [Tensor._made(v)], retain_graph=True, allow_unused=True)
             pushed = flat([y * 0 if g is None else g for g, y in zip(found, outputs, strict=True)])
             expected = Estimate(*(column[recorded] for column in level.along(level.only(i, v), scale)))
             if _pushed_agrees(pushed, expected):

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ... import backend, engine
+from ... import backend
+from ...gradients import grad
 from ...tensor import Tensor
 from ..calls import SameDraws, flat
 from .complex_step import complex_step
@@ -81,7 +82,7 @@ class Level:
 
         def gradients(create_graph: bool) -> list[Tensor | None]:
             outputs = [y for y in self._recorded() if y.requires_grad]
-            return list(engine.grad(outputs, inputs, seeds, create_graph=create_graph, allow_unused=True))
+            return list(grad(outputs, inputs, seeds, create_graph=create_graph, allow_unused=True))
 
         def results(create_graph: bool) -> list[Tensor]:
             return [g for g in gradients(create_graph) if g is not None]

@@ -1,0 +1,135 @@
+"""backward and grad: what a walk over the tape is asked for, and gives, in Tensors."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from operator import index
+from typing import Any
+
+import numpy as np
+
+from . import arguments, engine, errors, function, state
+from .function import Function, Leaf
+
+
+def backward(
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    grad_variables: Any = None,
+    inputs: Any = None,
+) -> None:
+    """Add the gradients of `tensors` to `.grad` of the leaves that they depend on. Source: torch.autograd.backward.
+
+    Raises RuntimeError where a tensor isn't a scalar and no gradient is given for it, where nothing wants a gradient,
+    and where the graph's kept values are freed or overwritten.
+
+    >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> torch.autograd.backward((x * x).sum())
+    >>> x.grad
+    tensor([2., 4.])
+    """
+    tensors = _sequence(tensors)
+    given = grad_tensors if grad_variables is None else arguments.old_gradients(grad_tensors, grad_variables)
+    create_graph = index(create_graph) != 0
+    roots, seeds = _seeds(tensors, given, create_graph)
+    retain = create_graph if retain_graph is None else retain_graph
+    leaves = None if inputs is None else [_node_of(x, "backward", i) for i, x in enumerate(_sequence(inputs))]
+    if leaves == []:
+        raise errors.ArgumentError("`inputs` argument to `backward()` cannot be empty.")
+    found = engine.run(roots, seeds, leaves, index(retain) != 0, create_graph)
+    for leaf in leaves or ():
+        if leaf.number in found and isinstance(leaf, Leaf):
+            engine.accumulate(leaf, found[leaf.number], True, create_graph)
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> tuple[Any, ...]:
+    """The gradients of the sum of `outputs` with respect to `inputs`; nothing is stored. Source: torch.autograd.grad.
+
+    An input that the outputs don't depend on raises RuntimeError; with allow_unused its gradient is None, with
+    materialize_grads zeros. With is_grads_batched each of `grad_outputs` has one more axis in front, and so have the
+    gradients: one backward pass for each place on it.
+
+    >>> x = torch.tensor(3.0, requires_grad=True)
+    >>> (first,) = torch.autograd.grad(x**3, x, create_graph=True)
+    >>> torch.autograd.grad(first, x)
+    (tensor(18.),)
+    """
+    outputs, inputs = _sequence(outputs), _sequence(inputs)
+    create_graph = index(create_graph) != 0
+    if not only_inputs or not inputs or materialize_grads is not False or allow_unused is not None:
+        arguments.check_grad(inputs, only_inputs, materialize_grads, allow_unused)
+    if is_grads_batched:
+        if grad_outputs is None or any(g is None for g in _sequence(grad_outputs)):
+            raise errors.ArgumentError("grad: is_grads_batched needs a gradient for each of outputs")
+        one = functools.partial(grad, allow_unused=allow_unused, materialize_grads=materialize_grads)
+        batch = zip(*_sequence(grad_outputs), strict=True)
+        passes = [one(outputs, inputs, seeds, True, create_graph) for seeds in batch]
+        return tuple(None if parts[0] is None else np.stack(parts) for parts in zip(*passes, strict=True))
+    roots, seeds = _seeds(outputs, grad_outputs, create_graph)
+    targets = [_node_of(x, "grad", i) for i, x in enumerate(inputs)]
+    retain = create_graph if retain_graph is None else retain_graph
+    found = engine.run(roots, seeds, targets, index(retain) != 0, create_graph)
+    results: list[Any] = []
+    for i, (x, target) in enumerate(zip(inputs, targets, strict=True)):
+        g = found.get(target.number)
+        if g is None and materialize_grads:
+            zeros = np.zeros_like(x.array, shape=target.shape, dtype=target.dtype)
+            g = function.Tensor._made(zeros).requires_grad_(create_graph)
+        elif g is None and not allow_unused:
+            raise errors.GraphError(
+                f"grad: inputs[{i}] of shape {target.shape} appears to not have been used in the graph. "
+                "Set allow_unused=True if its gradient may be None"
+            )
+        results.append(g if g is None or isinstance(g, function.Tensor) else function.Tensor._made(g))
+    return tuple(results)
+
+
+def _sequence(tensors: Any) -> tuple[Any, ...]:
+    return (tensors,) if hasattr(tensors, "node") else tuple(tensors)  # a Tensor, or a GradientEdge
+
+
+def _node_of(tensor: Any, op: str, i: int) -> Any:
+    if tensor.node is None:
+        raise errors.GraphError(f"{op}: inputs[{i}] of shape {tuple(tensor.shape)} does not require grad")
+    return tensor.node
+
+
+def _seeds(tensors: Sequence[Any], grads: Any, create_graph: bool) -> tuple[list[Function], list[Any]]:
+    grads = [None] * len(tensors) if grads is None else _sequence(grads)
+    if len(grads) != len(tensors):
+        raise errors.ArgumentError(f"got {len(tensors)} tensors and {len(grads)} gradients")
+    roots, seeds = [], []
+    for i, (tensor, g) in enumerate(zip(tensors, grads, strict=True)):
+        if tensor.node is None:
+            raise errors.GraphError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+        shape, dtype = tensor.node.shape, tensor.node.dtype
+        if g is None:
+            if math.prod(shape) != 1 or (dtype.kind == "c" and not state.current().holomorphic):
+                raise errors.GraphError(
+                    f"grad can be implicitly created only for {'real ' * (dtype.kind == 'c')}scalar outputs, but "
+                    f"element {i} has shape {shape} and dtype {dtype}: reduce it, or give its gradient"
+                )
+            g = function.Tensor._made(np.ones_like(tensor.array, shape=shape, dtype=dtype))
+        elif not isinstance(g, function.Tensor) or g.array.shape != shape:
+            raise arguments.unfit_gradient(i, g, shape, dtype)
+        if g.array.dtype != dtype:
+            if "c" in (g.array.dtype.kind, dtype.kind) and not state.current().holomorphic:
+                raise arguments.unfit_gradient(i, g, shape, dtype)
+            g = np.astype(g, dtype)
+        roots.append(tensor.node)
+        seeds.append(g if create_graph else g.array)
+    return roots, seeds
