@@ -37,10 +37,10 @@ def run(
     pending: dict[float, Pending] = {}
     found: dict[int, Any] = {}
     ends = frozenset(node.number for node in targets or ())
-    wanted = None if targets is None else _leading_to(roots, ends)
+    ways = None if targets is None else _ways(roots, ends)
     places = leaves.places(roots) if leaves.hooked else {}
     for node, seed in zip(roots, seeds, strict=True):
-        if wanted is None or node.number in wanted:
+        if ways is None or node.number in ways:
             if (place := places.get(node.number, node.number)) in pending:
                 _add(pending[place], seed, create_graph)
             else:
@@ -63,22 +63,20 @@ def run(
                 found[node.number] = grad if owned or create_graph else _copy(grad)
             kind = type(node)
             if kind is Leaf:
-                if wanted is None:
+                if ways is None:
                     accumulate(node, grad, owned, create_graph)
                 continue
             edges = node.edges
             if kind is Output:
                 parent = edges[0]
-                if wanted is None or parent.number in wanted:
+                if ways is None or parent.number in ways:
                     _gather(heap, pending, parent, node.index, grad)
                 continue
             if type(grad) is list:  # a node of several results: those that nobody used have gradient zero
                 grad = _with_zeros(node, grad) if node.materializes else tuple(grad)
-            onward = edges
-            if wanted is not None:
-                onward = [edge if edge is not None and edge.number in wanted else None for edge in edges]
-                if onward.count(None) == len(onward):
-                    continue
+            onward = edges if ways is None else ways[node.number]
+            if not onward:
+                continue
             packed = node.kept
             if type(packed) not in _PLAIN:
                 node.kept = packed.unpack()
@@ -309,8 +307,8 @@ def _call_hooks(node: Function, grad: Any) -> Any:
     return grad.array if bare else grad
 
 
-def _leading_to(roots: Sequence[Function], ends: frozenset[int]) -> set[int]:
-    """Numbers of the nodes from which a path leads to an end."""
+def _ways(roots: Sequence[Function], ends: frozenset[int]) -> dict[int, Sequence[Function | None]]:
+    """For each node from which a path leads to an end, by number: its edges that are on one, None for the others."""
     reached: dict[int, Function] = {}
     stack: list[Function | None] = list(roots)
     oldest = min(ends, default=0)
@@ -319,13 +317,12 @@ def _leading_to(roots: Sequence[Function], ends: frozenset[int]) -> set[int]:
         if node is not None and node.number >= oldest and node.number not in reached:
             reached[node.number] = node
             stack += node.edges
-    leading = set(ends)
+    ways: dict[int, Sequence[Function | None]] = dict.fromkeys(ends, ())
     for number in sorted(reached):
-        for edge in reached[number].edges:
-            if edge is not None and edge.number in leading:
-                leading.add(number)
-                break
-    return leading
+        edges = [edge if edge is not None and edge.number in ways else None for edge in reached[number].edges]
+        if edges.count(None) < len(edges):
+            ways[number] = edges
+    return ways
 
 
 def _as_tensors(node: Function) -> list[Any]:
