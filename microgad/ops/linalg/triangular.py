@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ...tensor import Tensor
 
 BLOCK = 32
+WIDE = 2  # times a block's rows: so many columns are faster by its inverse
 MANY, SMALL = 4, 512  # so many matrices for each of their rows, with results so small, take longer one by one
 
 
@@ -48,7 +49,7 @@ class SolveTriangular(Function):
 def _substituted(a: Any, b: Any, upper: bool, unit: bool) -> Any:
     """Substitution by blocks, from the last one on if `upper`, else from the first one on."""
     n = a.shape[-1]
-    if n <= BLOCK:
+    if n <= BLOCK // 2 or (n <= BLOCK and b.shape[-1] < WIDE * n):
         if upper:
             return _last_substituted(a, b, unit)
         return _last_substituted(a[..., ::-1, ::-1], b[..., ::-1, :], unit)[..., ::-1, :]
@@ -67,6 +68,9 @@ def _last_substituted(a: Any, b: Any, unit: bool) -> Any:
     block = np.where(backend.like(_upper(n, int(unit)), a), a, eye(a, n) if unit else 0)
     if math.prod(a.shape[:-2]) < MANY * n or n * b.shape[-1] > SMALL:
         try:
+            if b.shape[-1] >= WIDE * n:
+                with backend.checked(a):
+                    return np.matmul(np.linalg.inv(block), b)
             return broadcast_solve(block, b)  # exchanges no rows of an upper triangle
         except np.linalg.LinAlgError:
             pass
