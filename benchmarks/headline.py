@@ -11,7 +11,6 @@ products, are unset.
 from __future__ import annotations
 
 import importlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -20,16 +19,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-SLOWING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-if __name__ == "__main__" and any(name in os.environ for name in SLOWING):
-    print(f"unset for this run: {', '.join(name for name in SLOWING if name in os.environ)}")
-    for name in SLOWING:
-        os.environ.pop(name, None)
-    os.execv(sys.executable, [sys.executable, *sys.argv])
-os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+import one_thread  # noqa: F401
 
-import numpy as np  # noqa: E402
-from experiment import images, network, step  # noqa: E402
+# isort: split
+import numpy as np
+from experiment import images, network, step
 
 Train = Callable[[int], float]
 

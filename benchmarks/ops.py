@@ -4,31 +4,23 @@ The two take turns; a ratio is that of the first quartiles. "bare" is what NumPy
 operation is little more than they: less is not to be had from NumPy on this machine. OPENBLAS_CORETYPE and
 OPENBLAS_L2_SIZE, which some machines set and which slow NumPy's products, are unset.
 
-    python benchmarks/ops.py            # the workloads with a target
-    python benchmarks/ops.py --sweep    # every other operation, 1e3 and 1e6 elements: what takes over 3 times as long
+    python benchmarks/ops.py [names]    # the rest: sweep.py
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-SLOWING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-if __name__ == "__main__" and any(name in os.environ for name in SLOWING):
-    print(f"unset for this run: {', '.join(name for name in SLOWING if name in os.environ)}")
-    for name in SLOWING:
-        os.environ.pop(name, None)
-    os.execv(sys.executable, [sys.executable, *sys.argv])
-os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+import one_thread  # noqa: F401
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
+# isort: split
+import numpy as np
+import torch
 
-import microgad  # noqa: E402
+import microgad
 
 Shape = tuple[int, ...]
 
@@ -96,106 +88,6 @@ WORKLOADS = [
     Workload("sum of the last axis", lambda t, x: x.sum(-1), (MILLION,), 1.1),
 ]  # fmt: skip
 
-# For the sweep: what takes one array with numbers in every domain,
-UNARY = [
-    "abs", "acos", "asin", "atan", "ceil", "cos", "cosh", "deg2rad", "digamma", "erf", "erfc", "erfinv", "exp",
-    "exp2", "expm1", "floor", "frac", "i0", "lgamma", "log", "log10", "log1p", "log2", "logit", "neg",
-    "reciprocal", "round", "rsqrt", "sigmoid", "sign", "sin", "sinc", "sinh", "sqrt", "square", "tan", "tanh",
-    "trunc", "isnan", "sum", "mean", "var", "std", "amax", "argmax", "prod", "median", "trace", "tril", "triu", "norm",
-    "special.i0e", "special.i1", "special.entr", "special.ndtr", "special.ndtri", "special.log_ndtr", "special.erfcx",
-]  # fmt: skip
-# one with numbers of both signs,
-SIGNED = [
-    "sign", "angle", "nan_to_num", "all", "any", "count_nonzero", "nansum", "nanmean", "std_mean", "aminmax",
-    *(f"nn.functional.{name}" for name in (
-        "elu", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "logsigmoid", "mish",
-        "relu6", "selu", "silu", "softplus", "softshrink", "softsign", "tanhshrink", "normalize",
-    )),
-]  # fmt: skip
-# one along each of its dimensions,
-ALONG = [
-    "sum", "mean", "var", "amax", "argmax", "max", "prod", "median", "logsumexp", "cumsum", "cumprod", "cummax",
-    "logcumsumexp", "sort", "argsort", "diff", "softmax", "log_softmax", "all",
-]  # fmt: skip
-# two of one shape.
-BINARY = [
-    "add", "sub", "mul", "div", "maximum", "minimum", "fmax", "fmod", "remainder", "atan2", "hypot", "logaddexp",
-    "logaddexp2", "copysign", "eq", "lt", "isclose", "dist",
-    *(f"nn.functional.{name}" for name in (
-        "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "poisson_nll_loss", "cosine_similarity",
-        "pairwise_distance",
-    )),
-]  # fmt: skip
-# The rest says what it takes: x normal numbers (n, n), u ones between 0 and 1, r a row of normal ones; i indices
-# (n, n), j a row of them, m a mask.
-OTHERS: dict[str, tuple[str, Callable[..., Any]]] = {
-    "pow": ("uu", lambda t, x, y: t.pow(x, y)),
-    "x**3": ("x", lambda t, x: x**3),
-    "xlogy": ("xu", lambda t, x, y: t.xlogy(x, y)),
-    "floor_divide": ("xx", lambda t, x, y: t.floor_divide(x.detach(), y.detach())),
-    "flip": ("x", lambda t, x: t.flip(x, (1,))),
-    "clamp": ("x", lambda t, x: t.clamp(x, -0.5, 0.5)),
-    "where": ("mxx", lambda t, m, x, y: t.where(m, x, y)),
-    "lerp": ("xxu", lambda t, x, y, w: t.lerp(x, y, w)),
-    "addcmul": ("xxx", lambda t, x, y, z: t.addcmul(x, y, z)),
-    "add a row": ("xr", lambda t, x, r: x + r),
-    "threshold": ("x", lambda t, x: t.nn.functional.threshold(x, 0.1, 2.0)),
-    "topk": ("x", lambda t, x: t.topk(x, 5)),
-    "kthvalue": ("x", lambda t, x: t.kthvalue(x, 5)),
-    "quantile": ("x", lambda t, x: t.quantile(x, 0.3, dim=1)),
-    "vector_norm 3": ("x", lambda t, x: t.linalg.vector_norm(x, 3)),
-    "gather": ("xi", lambda t, x, i: x.gather(1, i)),
-    "scatter_add": ("xix", lambda t, x, i, y: x.scatter_add(0, i, y)),
-    "scatter_reduce": ("xix", lambda t, x, i, y: x.scatter_reduce(1, i, y, "amax")),
-    "index_select": ("xj", lambda t, x, j: x.index_select(1, j)),
-    "index_add": ("xjx", lambda t, x, j, y: x.index_add(0, j, y)),
-    "x[j]": ("xj", lambda t, x, j: x[j]),
-    "x[m]": ("xm", lambda t, x, m: x[m]),
-    "masked_fill": ("xm", lambda t, x, m: x.masked_fill(m, 2.0)),
-    "masked_scatter": ("xmx", lambda t, x, m, y: x.masked_scatter(m, y)),
-    "nonzero": ("m", lambda t, m: t.nonzero(m)),
-    "embedding_bag": ("jx", lambda t, j, x: t.nn.functional.embedding_bag(j.reshape(-1, 4), x)),
-    "one_hot": ("j", lambda t, j: t.nn.functional.one_hot(j)),
-    "layer_norm": ("xrr", lambda t, x, w, b: t.nn.functional.layer_norm(x, x.shape[1:], w, b)),
-    "rms_norm": ("xr", lambda t, x, w: t.nn.functional.rms_norm(x, x.shape[1:], w)),
-    "group_norm": ("x", lambda t, x: t.nn.functional.group_norm(x.reshape(-1, 8, x.shape[1]), 4)),
-    "bce_with_logits": ("xu", lambda t, x, y: t.nn.functional.binary_cross_entropy_with_logits(x, y.detach())),
-    "cross_entropy": ("xj", lambda t, x, j: t.nn.functional.cross_entropy(x, j)),
-    "smooth cross_entropy": ("xj", lambda t, x, j: t.nn.functional.cross_entropy(x, j, label_smoothing=0.1)),
-    "multi_margin_loss": ("xj", lambda t, x, j: t.nn.functional.multi_margin_loss(x, j)),
-    "matmul": ("xx", lambda t, x, y: x @ y),
-    "outer": ("rr", lambda t, x, y: t.outer(x, y)),
-}
-DRAW: dict[str, Callable[[np.random.Generator, int], Any]] = {
-    "x": lambda r, n: r.normal(size=(n, n)).astype(np.float32),
-    "u": lambda r, n: r.uniform(0.05, 0.95, (n, n)).astype(np.float32),
-    "r": lambda r, n: r.normal(size=n).astype(np.float32),
-    "i": lambda r, n: r.integers(0, n, (n, n)),
-    "j": lambda r, n: r.integers(0, n, n),
-    "m": lambda r, n: r.random((n, n)) < 0.5,
-}
-
-
-def named(library: Any, name: str) -> Any:
-    for part in name.split("."):
-        library = getattr(library, part)
-    return library
-
-
-def sweep() -> Iterator[Workload]:
-    """Operations without a target of their own, of 1e3 and of 1e6 elements."""
-    calls = dict(OTHERS)
-    for kinds, names in (("u", UNARY), ("x", SIGNED), ("xx", BINARY)):
-        calls |= {name: (kinds, lambda t, *xs, name=name: named(t, name)(*xs)) for name in names}
-    for dim in (0, 1):
-        calls |= {
-            f"{name} of {dim}": ("x", lambda t, x, name=name, dim=dim: named(t, name)(x, dim=dim)) for name in ALONG
-        }
-    for n in (32, 1000):
-        for name, (kinds, call) in calls.items():
-            draw = lambda r, n=n, kinds=kinds: [DRAW[kind](r, n) for kind in kinds]  # noqa: E731
-            yield Workload(f"{name} {n * n:.0e}", call, (), data=draw)
-
 
 def arrays_of(workload: Workload) -> list[Any]:
     rng = np.random.default_rng(0)
@@ -252,10 +144,11 @@ class Bare:
         return spent / rounds, 0.0
 
 
-def measure(workload: Workload, seconds: float) -> list[np.ndarray[Any, Any]]:
-    """First quartiles of seconds, (forward, backward), of PyTorch, of microgad, and of bare NumPy where that is given.
+def measure(workload: Workload, seconds: float, percentile: float = 25) -> list[np.ndarray[Any, Any]]:
+    """Seconds, (forward, backward), of PyTorch, of microgad, and of bare NumPy where that is given.
 
-    Each turn takes several rounds, of which the first finds the cache full of the other's arrays.
+    Each turn takes several rounds, of which the first finds the cache full of the other's arrays; of the turns counts
+    the first quartile, or another percentile.
     """
     contestants: list[Any] = [Contestant(torch, workload), Contestant(microgad, workload)]
     if workload.bare is not None:
@@ -263,31 +156,23 @@ def measure(workload: Workload, seconds: float) -> list[np.ndarray[Any, Any]]:
     once = sum(sum(contestant.time(1)) for contestant in contestants)
     rounds = max(1, int(seconds / 12 / max(once, 1e-6)))
     turns = [[contestant.time(rounds) for contestant in contestants] for _ in range(12)]
-    return list(np.percentile(turns, 25, axis=0))
+    return list(np.percentile(turns, percentile, axis=0))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", help="how the names of workloads begin; all without any")
-    parser.add_argument("--sweep", action="store_true", help="operations without a target")
-    given = parser.parse_args()
+    names = tuple(parser.parse_args().names) or ("",)
     torch.set_num_threads(1)
     print(f"{'':>28}  {'ms, PyTorch':>17}  {'ms, microgad':>17}  {'ratio':>13}  aim")
-    for workload in sweep() if given.sweep else WORKLOADS:
-        if given.names and not workload.name.startswith(tuple(given.names)):
+    for workload in WORKLOADS:
+        if not workload.name.startswith(names):
             continue
-        try:
-            theirs, ours, *bare = measure(workload, 0.4 if given.sweep else 2.0)
-        except Exception as error:  # one operation that fails is no reason to keep the others
-            print(f"{workload.name:>28}  {type(error).__name__}: {error}")
-            continue
+        theirs, ours, *bare = measure(workload, 2.0)
         ratio = ours / np.maximum(theirs, 1e-9)
         aims = (workload.forward, workload.backward) if workload.whole is None else (workload.whole,)
         found = ratio if workload.whole is None else [ours.sum() / theirs.sum()]
         over = any(aim is not None and r > 1.15 * aim for r, aim in zip(found, aims, strict=True))
-        over |= given.sweep and bool((ratio > 3).any())
-        if given.sweep and not over:
-            continue
         times = "  ".join(f"{1e3 * f:8.4f} {1e3 * b:8.4f}" for f, b in (theirs, ours))
         said = " / ".join("-" if aim is None else str(aim) for aim in aims)
         print(

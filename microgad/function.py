@@ -428,12 +428,12 @@ class Function:
         out: tuple[Any, ...],
     ) -> tuple[Any, ...]:
         """Results of a forward that gives a tuple: each Tensor's node is an Output, which points at this one."""
-        results = tuple(Tensor._made(as_array(x)) for x in out)
+        results = tuple(Tensor._made(x if type(x) is ndarray else as_array(x)) for x in out)
         plan = self._plan(wanting, len(inputs), results[0].array) if wanting and state.grad_enabled else None
         if self.may_share:
-            for i, result in enumerate(results):
+            for result, step in zip(results, self.parts(arrays[0]), strict=True):
                 if result.array.base is not None:
-                    result._view_of(inputs[0], self, self.part(i, arrays[0]))
+                    result._view_of(inputs[0], self, step)
         if plan is not None:
             self.shape = [x.array.shape for x in results]
             self.dtype = [x.array.dtype for x in results]

@@ -29,11 +29,11 @@ class _Parts:
     def forward(self, x: Any) -> tuple[Any, ...]:
         return tuple(x[index] for index in self.indices)
 
-    def part(self, i: int, x: Any) -> tuple[type[Function], dict[str, Any]]:
-        """The operation that shows the i-th alone: what a write into x makes of it."""
+    def parts(self, x: Any) -> list[tuple[type[Function], dict[str, Any]]]:
+        """The operations that show each alone: what a write into x makes of them."""
         from ..indexing import GetItem  # here: indexing leans on movement
 
-        return GetItem, {"index": self.indices[i], "x_shape": x.shape}
+        return [(GetItem, {"index": index, "x_shape": x.shape}) for index in self.indices]
 
 
 class Split(_Parts, Function):
