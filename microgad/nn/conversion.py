@@ -1,0 +1,119 @@
+"""Conversion of modules: all that one holds goes to another device, dtype or memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Self
+
+from .. import backend, dtypes, state
+from ..errors import DtypeError
+from ..methods.conversion import destination
+from ..ops.creation import empty_like
+from ..parameter import Parameter
+from ..tensor import Tensor
+from .parameter import is_lazy
+
+if TYPE_CHECKING:
+    from ..stand_ins import Device, Dtype
+    from .module import Module
+
+
+class Convertible:
+    """The part of Module that converts its parameters and buffers and those of all modules below."""
+
+    _parameters: dict[str, Parameter | None]
+    _buffers: dict[str, Tensor | None]
+
+    if TYPE_CHECKING:
+
+        def children(self) -> Iterator[Module]: ...
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Convert the parameters, which stay the same objects, their gradients, and the buffers."""
+        for module in self.children() if recurse else ():
+            module._apply(fn)
+        with state.scope(grad_enabled=False):
+            for tensor in (t for p in self._parameters.values() if p is not None for t in (p, p.grad) if t is not None):
+                converted = fn(tensor)
+                if converted is not tensor:
+                    tensor.data = converted
+            for name, buffer in self._buffers.items():
+                if buffer is None:
+                    continue
+                if is_lazy(buffer):
+                    buffer.data = fn(buffer)
+                else:
+                    self._buffers[name] = fn(buffer)
+        return self
+
+    def to(
+        self,
+        *args: Any,
+        device: Device = None,
+        dtype: Dtype = None,
+        non_blocking: bool = False,
+        memory_format: Any = None,
+    ) -> Self:
+        """To a device, a floating-point dtype (which integers ignore), or both: `to(device)`, `to(dtype)`, `to(like)`.
+
+        memory_format is of parameters and buffers that have four or five dimensions. "meta" leaves their shapes alone:
+        the values are NaN (0 of integers), take no memory, and wait for `functional_call` to put others in their place.
+
+        >>> nn.Linear(2, 1).to(torch.float64).weight.dtype
+        torch.float64
+        """
+        device, dtype, _ = destination(args, device, dtype)
+        kind = None if dtype is None else dtypes.of(dtype)
+        if kind is not None and not (kind.is_floating_point or kind.is_complex):
+            raise DtypeError(
+                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={kind}"
+            )
+
+        if device is not None:
+            device = backend.device(device)  # which refuses what is none, where nothing is there to move as well
+        shapes_alone = device is not None and device.type == "meta"
+
+        def convert(t: Tensor) -> Tensor:
+            floating = t.array.dtype.kind in "fc"
+            if shapes_alone:
+                return t.new_full((), math.nan if floating else 0, dtype=kind if floating else None).expand(t.shape)
+            there = t.to(device=device, dtype=kind if floating else None)
+            return there.to(memory_format=memory_format) if t.ndim in (4, 5) else there
+
+        return self._apply(convert)
+
+    def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
+        """To a device, with values of no meaning; without recurse this module alone."""
+        return self._apply(lambda t: empty_like(t, device=device), recurse)
+
+    def share_memory(self) -> Self:
+        """Move parameters and buffers to memory that processes share: see `Tensor.share_memory_`."""
+        return self._apply(lambda t: t.share_memory_())
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: there is no compiler."""
+
+    def cpu(self) -> Self:
+        """To the CPU."""
+        return self._apply(lambda t: t.cpu())
+
+    def cuda(self, device: Device = None) -> Self:
+        """To a GPU."""
+        return self._apply(lambda t: t.cuda(device))
+
+    def type(self, dst_type: Any) -> Self:
+        """All parameters and buffers, integers too, to a dtype, also one by the name of its type: torch.FloatTensor."""
+        return self._apply(lambda t: t.type(dst_type))
+
+    def float(self) -> Self:
+        """Floating-point parameters and buffers to float32."""
+        return self._apply(lambda t: t.float() if t.is_floating_point() else t)
+
+    def double(self) -> Self:
+        """Floating-point parameters and buffers to float64."""
+        return self._apply(lambda t: t.double() if t.is_floating_point() else t)
+
+    def half(self) -> Self:
+        """Floating-point parameters and buffers to float16."""
+        return self._apply(lambda t: t.half() if t.is_floating_point() else t)
