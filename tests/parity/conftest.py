@@ -4,6 +4,7 @@ from importlib.util import find_spec
 
 AT_ONCE = [
     "both.py",
+    "derivatives.py",
     "test_arguments.py",
     "test_custom_function.py",
     "test_func.py",

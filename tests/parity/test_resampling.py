@@ -1,0 +1,108 @@
+"""Resizing and sampling at a grid's places against PyTorch's: values, first derivatives, and derivatives of those."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import microgad
+import microgad.nn.functional as ours
+
+torch = pytest.importorskip("torch")
+
+from .derivatives import TOLERANCE, alike, check, same  # noqa: E402
+
+theirs = torch.nn.functional
+
+# PyTorch warns of its own deprecations and slow paths.
+pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning")
+
+sizes = st.integers(1, 3)
+seeds = st.integers(0, 2**32 - 1)
+
+RESIZED = {1: ["linear"], 2: ["bilinear", "bicubic"], 3: ["trilinear"]}
+
+
+@given(st.integers(1, 3), st.sampled_from(["float32", "float64"]), st.data(), seeds)
+def test_interpolate(dims, dtype, data, seed):
+    mode = data.draw(st.sampled_from([*RESIZED[dims], "nearest", "nearest-exact", "area"]))
+    shape = (data.draw(sizes), data.draw(sizes), *data.draw(st.tuples(*[st.integers(1, 7)] * dims)))
+    settings = {"align_corners": data.draw(st.booleans())} if mode in RESIZED[dims] else {}
+    if data.draw(st.booleans()):
+        settings["size"] = data.draw(st.tuples(*[st.integers(2, 9)] * dims))
+    else:
+        scales = st.sampled_from([1.0, 1.7, 2.0, 2.5])
+        settings["scale_factor"] = data.draw(st.one_of(scales, st.tuples(*[scales] * dims)))
+        settings["recompute_scale_factor"] = data.draw(st.sampled_from([None, False, True]))
+    if dims == 2 and mode in RESIZED[2] and min(settings.get("size", shape[2:])) > 1:  # else PyTorch's are wrong
+        settings["antialias"] = data.draw(st.booleans())
+    check(*alike("interpolate", mode=mode, **settings), (shape,), dtype, seed)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
+@pytest.mark.parametrize("antialias", [False, True])
+def test_resizing_bytes(mode, antialias):
+    x = np.random.default_rng(0).integers(0, 256, (1, 2, 6, 7), dtype=np.uint8)
+    settings = {"size": (4, 9), "mode": mode, "antialias": antialias and mode != "nearest"}
+    a, b = ours.interpolate(microgad.tensor(x), **settings), theirs.interpolate(torch.tensor(x), **settings)
+    assert a.dtype == microgad.uint8
+    assert np.abs(a.array.astype(int) - b.numpy()).max() <= 1
+
+
+def test_lanczos():
+    check(*alike("interpolate", (4, 9), mode="lanczos", antialias=True), ((1, 2, 9, 5),), "float64", 0)
+
+
+@given(
+    st.sampled_from([("bilinear", 2), ("bilinear", 3), ("nearest", 2), ("nearest", 3), ("bicubic", 2)]),
+    st.sampled_from(["zeros", "border", "reflection"]),
+    st.booleans(),
+    st.sampled_from(["float32", "float64"]),
+    st.sampled_from([0.5, 1.0, 3.0]),
+    seeds,
+)
+def test_grid_sample(mode, padding, align, dtype, far, seed):
+    name, dims = mode
+    rng = np.random.default_rng(seed)
+    arrays = [
+        rng.standard_normal((2, 3, *rng.integers(1, 6, dims))).astype(dtype),
+        (far * rng.standard_normal((2, *rng.integers(1, 4, dims), dims))).astype(dtype),
+    ]
+    settings = {"mode": name, "padding_mode": padding, "align_corners": align}
+    a, b = ([lib.tensor(x, requires_grad=True) for x in arrays] for lib in (microgad, torch))
+    out_a, out_b = ours.grid_sample(*a, **settings), theirs.grid_sample(*b, **settings)
+    same(out_a, out_b, 10 * TOLERANCE[dtype])
+    up = rng.standard_normal(out_a.shape).astype(dtype)
+    for x, y in zip(
+        microgad.autograd.grad(out_a, a, microgad.tensor(up)),
+        torch.autograd.grad(out_b, b, torch.tensor(up)),
+        strict=True,
+    ):
+        same(x, y, 100 * TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("align", [True, False])
+@pytest.mark.parametrize("size", [(2, 1, 3, 4), (1, 1, 1, 2), (2, 1, 2, 3, 4)])
+def test_affine_grid(align, size):
+    dims = len(size) - 2
+    check(*alike("affine_grid", size, align_corners=align), ((size[0], dims, dims + 1),), "float64", 0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("align", [True, False])
+@pytest.mark.parametrize(
+    "size", [(2, 1, 28, 28), (1, 2, 100, 30), (1, 1, 12, 20), (1, 1, 1, 7), (1, 1, 3, 12, 20)], ids=str
+)
+def test_a_map_that_moves_nothing(size, align, dtype):
+    """Each place is the middle of a cell, where the derivative has two sides: the last bits choose PyTorch's."""
+    rng, dims = np.random.default_rng(0), len(size) - 2
+    x, up = (rng.standard_normal(size).astype(dtype) for _ in range(2))
+    found = []
+    for lib, f in ((microgad, ours), (torch, theirs)):
+        theta = lib.tensor(np.eye(dims, dims + 1, dtype=dtype)[None].repeat(size[0], 0), requires_grad=True)
+        grid = f.affine_grid(theta, size, align_corners=align)
+        out = f.grid_sample(lib.tensor(x), grid, align_corners=align)
+        found.append([grid, out, *lib.autograd.grad(out, (grid, theta), lib.tensor(up))])
+    same(found[0][0], found[1][0])
+    for mine, other in zip(found[0][1:], found[1][1:], strict=True):
+        same(mine, other, 10 * TOLERANCE[dtype])
