@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from ...function import Function
 from ...naming import called
 from ...state import composite
 from ..blocks import by_blocks
-from ..elementwise import Select, Sigmoid
+from ..elementwise import Sigmoid
 from ..movement.dims import dim_of
 from ..out import into
 from ..special.error import Erfc
@@ -49,27 +48,20 @@ class Elu(Function):
         return by_blocks(elu, x)
 
     def grad_x(self, grad, x):
-        below = self.size * self.rate
         if type(x) is np.ndarray and type(grad) is np.ndarray:
-            return by_blocks(functools.partial(_elu_slope, rate=self.rate, below=below, above=self.scale), grad, x)
-        slope = below * np.exp(Select.apply(x < 0, x) * self.rate)
-        if below == self.scale:
-            return grad * slope
-        above = np.logical_not(x <= 0)  # of NaN too, as PyTorch's
-        return grad * (slope + np.astype(above, x.dtype) * (self.scale - below))
+            return by_blocks(self._along, grad, x)
+        return self._along(None, grad, x)
 
-
-def _elu_slope(out: Any, grad: Any, x: Any, rate: float, below: float, above: float) -> None:
-    """The same of arrays, in place."""
-    np.fmin(x, 0, out=out)
-    out *= rate
-    np.exp(out, out=out)
-    out *= below
-    if below != above:
-        positive = np.logical_not(x <= 0).astype(x.dtype)
-        positive *= above - below
-        out += positive
-    out *= grad
+    def _along(self, out: Any, grad: Any, x: Any) -> Any:
+        """grad times the derivative, in out or, of Tensors, anew."""
+        below = self.size * self.rate
+        slope = np.multiply(np.fmin(0, x, out=out), self.rate, out=out)
+        slope = np.multiply(np.exp(slope, out=out), below, out=out)
+        if below != self.scale:
+            above = np.astype(np.logical_not(x <= 0), x.dtype)  # of NaN too, as PyTorch's
+            above *= self.scale - below
+            slope = np.add(slope, above, out=out)
+        return np.multiply(slope, grad, out=out)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
