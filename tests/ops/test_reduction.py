@@ -43,6 +43,16 @@ def test_infinite_numbers_in_large_arrays(rng, value):
         np.testing.assert_array_equal(torch.tensor(x).sum(1).isfinite().array, [True, False, True])
 
 
+@pytest.mark.parametrize("n", [10_000, 10_007])
+def test_running_sums_of_long_rows_are_made_of_short_ones(rng, n):
+    """Also where no block divides them: with a quarter of the error of one number after the other."""
+    x = rng.random((3, n)).astype(np.float32)
+    found = torch.tensor(x).cpu().cumsum(1).array
+    np.testing.assert_allclose(found, np.cumsum(x.astype(float), 1), rtol=1.2e-6)
+    x[:, 9_000], x[:, 9_985:9_987] = -3e38, 3e38  # two that go over, were they not added to what came before
+    assert torch.tensor(x).cumsum(1).isfinite().all()
+
+
 @pytest.mark.parametrize("largest", [True, False])
 def test_the_few_largest_of_many(rng, largest):
     x = rng.integers(0, 500, (4, 2_000))
