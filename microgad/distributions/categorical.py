@@ -99,4 +99,29 @@ class Categorical(Distribution):
         return self._enumerated(arange(self._num_events, device=self._param.device), expand)
 
 
+class OfCategories(Distribution):
+    """Vectors of a number for each of K categories, which are given as Categorical's are."""
+
+    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
+
+    def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
+        self._categorical = Categorical(probs, logits)
+        super().__init__(self._categorical.batch_shape, self._categorical.param_shape[-1:], validate_args=validate_args)
+
+    @property
+    def probs(self) -> Tensor:
+        """The probabilities."""
+        return self._categorical.probs
+
+    @property
+    def logits(self) -> Tensor:
+        """The logarithms of the probabilities."""
+        return self._categorical.logits
+
+    @property
+    def param_shape(self) -> Any:
+        """The shape of what was given."""
+        return self._categorical.param_shape
+
+
 _absent(globals())

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from ..errors import ArgumentError
 from ..linalg import cholesky, inv, solve_triangular
 from ..tensor import Tensor
+from . import constraints
+from .distribution import Distribution
 from .utils import lazy_property
 
 
@@ -55,3 +59,35 @@ class Covariance:
         if given == "precision_matrix":  # the factor of the reversed inverse, reversed
             return inv(cholesky(self.precision_matrix.flip(-2, -1)).flip(-2, -1).mT).tril()
         return self.scale_tril if given == "scale_tril" else cholesky(self.covariance_matrix)
+
+
+class NormalVectors(Distribution):
+    """Normal vectors (*, K) around loc, of a covariance that a subclass takes as it was given."""
+
+    support = constraints.real_vector
+    has_rsample = True
+    loc: Tensor
+
+    def _half_log_det(self) -> Tensor:
+        """Half the logarithm of the covariance's determinant."""
+        raise NotImplementedError
+
+    def _mahalanobis(self, difference: Tensor) -> Tensor:
+        """dᵀ Σ⁻¹ d of vectors d (*, K)."""
+        raise NotImplementedError
+
+    @property
+    def mean(self) -> Tensor:
+        return self.loc
+
+    @property
+    def mode(self) -> Tensor:
+        return self.loc
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        self._checked(value)
+        distance = self._mahalanobis(value - self.loc)
+        return -0.5 * (self._event_shape[0] * math.log(2 * math.pi) + distance) - self._half_log_det()
+
+    def entropy(self) -> Tensor:
+        return 0.5 * self._event_shape[0] * (1.0 + math.log(2 * math.pi)) + self._half_log_det()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from ..errors import ArgumentError
@@ -12,12 +11,11 @@ from ..ops.creation import eye
 from ..ops.movement import broadcast_tensors
 from ..tensor import Tensor
 from . import constraints
-from .covariance import half_log_det, mahalanobis
-from .distribution import Distribution
+from .covariance import NormalVectors, half_log_det, mahalanobis
 from .utils import _standard_normal, lazy_property
 
 
-class LowRankMultivariateNormal(Distribution):
+class LowRankMultivariateNormal(NormalVectors):
     """Normal vectors (*, K) of covariance cov_factor @ cov_factorᵀ + diag(cov_diag): (*, K, R) and (*, K).
 
     What a K×K matrix costs is spared: determinant and inverse are those of the R×R capacitance I + WᵀD⁻¹W.
@@ -33,8 +31,6 @@ class LowRankMultivariateNormal(Distribution):
         "cov_factor": constraints.independent(constraints.real, 2),
         "cov_diag": constraints.independent(constraints.positive, 1),
     }
-    support = constraints.real_vector
-    has_rsample = True
 
     def __init__(self, loc: Tensor, cov_factor: Tensor, cov_diag: Tensor, validate_args: bool | None = None) -> None:
         if loc.dim() < 1:
@@ -84,14 +80,6 @@ class LowRankMultivariateNormal(Distribution):
         return self.cov_diag.reciprocal().diag_embed() - explained.mT @ explained
 
     @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
-
-    @property
     def variance(self) -> Tensor:
         return self.cov_factor.square().sum(-1) + self.cov_diag
 
@@ -116,14 +104,6 @@ class LowRankMultivariateNormal(Distribution):
     def _mixed(self, other: Any) -> Tensor:
         """tr Σ⁻¹ Σ' of another's Σ'."""
         return (other.variance / self.cov_diag).sum(-1) - other._spread(self._explained())
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
-        distance = self._mahalanobis(value - self.loc)
-        return -0.5 * (self._event_shape[0] * math.log(2 * math.pi) + distance) - self._half_log_det()
-
-    def entropy(self) -> Tensor:
-        return 0.5 * self._event_shape[0] * (1.0 + math.log(2 * math.pi)) + self._half_log_det()
 
 
 _absent(globals())

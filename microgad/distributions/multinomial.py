@@ -11,12 +11,11 @@ from ..state import scope
 from ..tensor import Tensor
 from . import constraints
 from .binomial import Binomial
-from .categorical import Categorical
-from .distribution import Distribution
+from .categorical import OfCategories
 from .utils import broadcast_all
 
 
-class Multinomial(Distribution):
+class Multinomial(OfCategories):
     """How often each of K categories comes up in total_count draws. Source: torch.distributions.Multinomial.
 
     >>> d = torch.distributions.Multinomial(2, torch.tensor([0.5, 0.5]))
@@ -24,35 +23,17 @@ class Multinomial(Distribution):
     (tensor(-0.6931), tensor(2.))
     """
 
-    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
-
     def __init__(
         self, total_count: int = 1, probs: Any = None, logits: Any = None, validate_args: bool | None = None
     ) -> None:
         if not isinstance(total_count, int):
             raise NotImplementedError("inhomogeneous total_count is not supported")
         self.total_count = total_count
-        self._categorical = Categorical(probs, logits)
-        super().__init__(self._categorical.batch_shape, self._categorical.param_shape[-1:], validate_args=validate_args)
+        super().__init__(probs, logits, validate_args)
 
     @constraints.dependent_property(is_discrete=True, event_dim=1)
     def support(self) -> Any:
         return constraints.multinomial(self.total_count)
-
-    @property
-    def probs(self) -> Tensor:
-        """The probabilities."""
-        return self._categorical.probs
-
-    @property
-    def logits(self) -> Tensor:
-        """The logarithms of the probabilities."""
-        return self._categorical.logits
-
-    @property
-    def param_shape(self) -> Any:
-        """The shape of what was given."""
-        return self._categorical.param_shape
 
     @property
     def mean(self) -> Tensor:

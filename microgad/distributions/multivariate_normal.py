@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from ..errors import ArgumentError
@@ -12,12 +11,11 @@ from ..ops.creation import eye
 from ..ops.movement import broadcast_shapes
 from ..tensor import Tensor
 from . import constraints
-from .covariance import Covariance, half_log_det, mahalanobis, one_of
-from .distribution import Distribution
+from .covariance import Covariance, NormalVectors, half_log_det, mahalanobis, one_of
 from .utils import _standard_normal
 
 
-class MultivariateNormal(Covariance, Distribution):
+class MultivariateNormal(Covariance, NormalVectors):
     """Normal vectors (*, K), by their covariance (*, K, K), its inverse, or its Cholesky factor.
 
     Source: torch.distributions.MultivariateNormal.
@@ -33,8 +31,6 @@ class MultivariateNormal(Covariance, Distribution):
         "precision_matrix": constraints.positive_definite,
         "scale_tril": constraints.lower_cholesky,
     }
-    support = constraints.real_vector
-    has_rsample = True
 
     def __init__(
         self,
@@ -54,14 +50,6 @@ class MultivariateNormal(Covariance, Distribution):
         self.__dict__[name] = matrix.expand(*batch, -1, -1)
         super().__init__(batch, self.loc.shape[-1:], validate_args=validate_args)
         self._unbroadcasted_scale_tril = self._factorized(name)
-
-    @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
 
     @property
     def variance(self) -> Tensor:
@@ -86,14 +74,6 @@ class MultivariateNormal(Covariance, Distribution):
         factor = self._unbroadcasted_scale_tril
         identity = eye(factor.shape[-1], dtype=factor.dtype, device=factor.device)
         return other._spread(solve_triangular(factor, identity, upper=False))
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
-        distance = self._mahalanobis(value - self.loc)
-        return -0.5 * (self._event_shape[0] * math.log(2 * math.pi) + distance) - self._half_log_det()
-
-    def entropy(self) -> Tensor:
-        return 0.5 * self._event_shape[0] * (1.0 + math.log(2 * math.pi)) + self._half_log_det()
 
 
 _absent(globals())

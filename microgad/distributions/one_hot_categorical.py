@@ -9,43 +9,22 @@ from ..nn.functional import one_hot
 from ..ops.creation import eye
 from ..tensor import Tensor
 from . import constraints
-from .categorical import Categorical
-from .distribution import Distribution
+from .categorical import OfCategories
 
 
-class OneHotCategorical(Distribution):
+class OneHotCategorical(OfCategories):
     """K zeros and ones, of which the categorical's index is 1. Source: torch.distributions.OneHotCategorical.
 
     >>> torch.distributions.OneHotCategorical(torch.tensor([0.25, 0.75])).log_prob(torch.tensor([1.0, 0.0]))
     tensor(-1.3863)
     """
 
-    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support = constraints.one_hot
     has_enumerate_support = True
-
-    def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
-        self._categorical = Categorical(probs, logits)
-        super().__init__(self._categorical.batch_shape, self._categorical.param_shape[-1:], validate_args=validate_args)
 
     @property
     def _param(self) -> Tensor:
         return self._categorical._param
-
-    @property
-    def probs(self) -> Tensor:
-        """The probabilities."""
-        return self._categorical.probs
-
-    @property
-    def logits(self) -> Tensor:
-        """The logarithms of the probabilities."""
-        return self._categorical.logits
-
-    @property
-    def param_shape(self) -> Any:
-        """The shape of what was given."""
-        return self._categorical.param_shape
 
     @property
     def mean(self) -> Tensor:

@@ -9,14 +9,13 @@ from ..ops.creation import full_like
 from ..ops.random import rand
 from ..tensor import Tensor
 from . import constraints
-from .categorical import Categorical
-from .distribution import Distribution
+from .categorical import OfCategories
 from .transformed_distribution import TransformedDistribution
 from .transforms import ExpTransform
 from .utils import broadcast_all, clamp_probs
 
 
-class ExpRelaxedCategorical(Distribution):
+class ExpRelaxedCategorical(OfCategories):
     """The logarithm of a RelaxedOneHotCategorical. Source: torch.distributions.relaxed_categorical.
 
     >>> d = torch.distributions.relaxed_categorical.ExpRelaxedCategorical(torch.tensor(0.5), torch.ones(3))
@@ -24,36 +23,19 @@ class ExpRelaxedCategorical(Distribution):
     torch.Size([3])
     """
 
-    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support = constraints.real_vector
     has_rsample = True
 
     def __init__(
         self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
     ) -> None:
-        self._categorical = Categorical(probs, logits)
         self._temperature = [temperature]  # which isn't expanded
-        super().__init__(self._categorical.batch_shape, self._categorical.param_shape[-1:], validate_args=validate_args)
+        super().__init__(probs, logits, validate_args)
 
     @property
     def temperature(self) -> Any:
         """How far draws are from a one-hot vector."""
         return self._temperature[0]
-
-    @property
-    def probs(self) -> Tensor:
-        """The probabilities."""
-        return self._categorical.probs
-
-    @property
-    def logits(self) -> Tensor:
-        """The logarithms of the probabilities."""
-        return self._categorical.logits
-
-    @property
-    def param_shape(self) -> Any:
-        """The shape of what was given."""
-        return self._categorical.param_shape
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         logits = self.logits
