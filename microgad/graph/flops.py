@@ -22,11 +22,6 @@ def flops_of(op: Op) -> int | None:
     return max((math.prod(shape) for shape in (*op.shapes, *(x.shape or () for x in op.inputs))), default=0)
 
 
-def multiply_adds(op: Op) -> int:
-    """How many multiplications with an addition an operation's weight takes part in, as torchinfo counts them."""
-    return (flops_of(op) or 0) // 2 if op.name in RULES else 0
-
-
 def _matmul(inputs: list[Shape], outputs: list[Shape]) -> int:
     return 2 * math.prod(outputs[0]) * (inputs[0][-1] if inputs[0] else 1)
 
