@@ -314,10 +314,10 @@ class Drawer:
             low, high = f"{self.scale.said}: 0", self.scale.shown(self.highest) if self.values else "not recorded"
             cells.append(self.swatch(low, look.operation, look.line))
             cells.append(self.swatch(high, look.hot, look.line))
-        across = 4 if len(cells) > 5 else len(cells)
-        rows = [cells[i : i + across] for i in range(0, len(cells), across)]
-        lines = "".join(f"<TR>{''.join(row)}</TR>" for row in rows)
+        across = 4 if len(cells) > 5 else len(cells) or 1
+        lines = "".join(f"<TR>{''.join(cells[i : i + across])}</TR>" for i in range(0, len(cells), across))
         legend = f'<TR><TD><TABLE BORDER="0" CELLBORDER="0" CELLSPACING="4" CELLPADDING="3">{lines}</TABLE></TD></TR>'
+        legend = legend if lines else ""  # of an empty tape: Graphviz takes no table without rows
         said = f"<TR><TD>{escaped(text.summary(self.sketch.tape))}</TD></TR>"
         return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="2">{legend}{said}</TABLE>>'
 

@@ -31,6 +31,9 @@ def main(arguments: Sequence[str]) -> int:
     if first in ("-m", "-c") and not rest:
         print(f"python -m microgad: argument expected for the {first} option\n{USAGE}", file=sys.stderr, end="")
         return 2
+    if first not in ("-m", "-c") and not Path(first).exists():
+        print(f"python -m microgad: can't open {first}: there is no such file", file=sys.stderr)
+        return 2
     as_torch()
     try:
         _run(first, rest)
@@ -68,11 +71,15 @@ def _of_the_program(traceback: TracebackType | None) -> TracebackType | None:
 
 
 def _check(files: Sequence[str]) -> int:
-    """Print what each file misses; 1 if there is anything."""
+    """Print what each file misses; 1 if there is anything, 2 if a file can't be read."""
     if not files:
         print(f"python -m microgad check: which program?\n{USAGE}", file=sys.stderr, end="")
         return 2
-    absences = [absence for file in files for absence in check(file)]
+    try:
+        absences = [absence for file in files for absence in check(file)]
+    except OSError as error:
+        print(f"python -m microgad check: {error}", file=sys.stderr)
+        return 2
     for absence in absences:
         print(absence)
     return 1 if absences else 0

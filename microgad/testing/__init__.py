@@ -34,22 +34,29 @@ __all__ = [
     "torch_function",
 ]
 
-
-_LATER = {"assert_close": ".comparing", "make_tensor": ".making"}
+_LATER = {  # what needs hypothesis, or is for programs, is loaded when it is first asked for
+    "GradMachine": ".programs.machine",
+    "assert_close": ".comparing",
+    "check_engine": ".programs.machine",
+    "check_module": ".laws",
+    "check_op": ".laws",
+    "make_tensor": ".making",
+    "strategies": ".strategies",
+}
 
 
 if not TYPE_CHECKING:  # to a type checker every name would be there
 
-    def __getattr__(name: str) -> Any:  # what needs hypothesis, or is for programs, when first asked for
-        if name in _LATER:
-            return getattr(importlib.import_module(_LATER[name], __name__), name)
-        if name == "strategies":
-            return importlib.import_module(".strategies", __name__)
-        if name in ("check_module", "check_op"):
-            return getattr(importlib.import_module(".laws", __name__), name)
-        if name in ("GradMachine", "check_engine"):
-            return getattr(importlib.import_module(".programs.machine", __name__), name)
-        return _refuse(__name__, name)
+    def __getattr__(name: str) -> Any:
+        if name not in _LATER:
+            return _refuse(__name__, name)
+        try:
+            module = importlib.import_module(_LATER[name], __name__)
+        except ModuleNotFoundError as error:
+            if error.name != "hypothesis":
+                raise
+            raise ImportError(f"microgad.testing.{name} needs hypothesis: pip install 'microgad[test]'") from None
+        return module if name == "strategies" else getattr(module, name)
 
 
 _absent(globals(), __all__)

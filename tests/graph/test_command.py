@@ -100,6 +100,13 @@ def test_a_program_without_a_backward_pass(folder):
     assert [line.split()[0] for line in ran.stdout.splitlines()[1:3]] == ["Exp", "Σ"]
 
 
+def test_a_program_that_computes_nothing(folder):
+    (folder / "program.py").write_text("import torch\n")
+    ran = run(folder, "program.py", "--out", "net.dot")
+    assert ran.returncode == 0, ran.stderr
+    assert "0 operations" in (folder / "net.dot").read_text()
+
+
 def test_a_program_that_fails_is_told_of_as_python_does(folder):
     (folder / "program.py").write_text(
         "import torch\nx = torch.ones(3, requires_grad=True)\nx.exp().sum().backward()\n1 / 0\n"

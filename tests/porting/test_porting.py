@@ -114,8 +114,6 @@ def test_modules_and_code(tmp_path: Path) -> None:
     assert run("-m", "microgad").returncode == 2
     assert "usage" in run("-m", "microgad", "--help").stdout
     assert "argument expected for the -m option" in run("-m", "microgad", "-m").stderr
-    missing = run("-m", "microgad", "absent.py", folder=tmp_path)
-    assert (missing.returncode, "absent.py" in missing.stderr) == (1, True)
 
 
 def test_for_a_while_and_for_good() -> None:
@@ -182,3 +180,12 @@ nn.Module.absent
     assert done.stdout.splitlines()[0] == f"{file}:2: microgad has no distributed.rpc"
     file.write_text("import torch\ntorch.ones(2)")
     assert run("-m", "microgad", "check", str(file)).returncode == 0
+
+
+@pytest.mark.parametrize("command", [(), ("check",)])
+def test_a_program_that_is_not_there(command: tuple[str, ...]) -> None:
+    done = run("-m", "microgad", *command, "absent.py")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("python -m microgad")
+    assert "absent.py" in line
