@@ -54,7 +54,7 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
 
     @functools.wraps(func)
     def both(*args: Any, **kwargs: Any) -> Any:
-        place = _Place(args, argnums)
+        place = _Place("grad", args, argnums)
         value, aux = place.call(func, kwargs, has_aux)
         if not isinstance(value, Tensor) or value.ndim:
             shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
@@ -74,9 +74,9 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     >>> pull(torch.tensor(2.0))
     (tensor(2.),)
     """
-    place = _Place(primals, tuple(range(len(primals))))
+    place = _Place("vjp", primals)
     value, aux = place.call(func, {}, has_aux)
-    outputs, rebuild = _tensors(value)
+    outputs, rebuild = place.results(value)
 
     def pull(*cotangents: Any) -> Any:
         given = cotangents[0] if len(cotangents) == 1 else cotangents
@@ -85,8 +85,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
             raise errors.ArgumentError(
                 f"vjp: expected {len(outputs)} cotangents, one for each result, got {len(seeds)}"
             )
-        found = place.rebuilt(place.pulled(outputs, seeds))
-        return found
+        return place.rebuilt(place.pulled(outputs, seeds))
 
     result = rebuild([place.released(y) for y in outputs])
     return (result, pull, aux) if has_aux else (result, pull)
@@ -100,9 +99,9 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
     """
     if not isinstance(primals, tuple) or not isinstance(tangents, tuple):
         raise errors.DtypeError("jvp: expected primals and tangents to be tuples")
-    place = _Place(primals, tuple(range(len(primals))))
+    place = _Place("jvp", primals)
     value, aux = place.call(func, {}, has_aux)
-    outputs, rebuild = _tensors(value)
+    outputs, rebuild = place.results(value)
     directions, _ = flatten(tangents)
     if [tuple(v.shape) for v in directions] != [tuple(x.shape) for x in place.wanted]:
         raise errors.ShapeError("jvp: tangents must have the structure and the shapes of primals")
@@ -125,9 +124,9 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     >>> push(torch.tensor(2.0))
     tensor(2.)
     """
-    place = _Place(primals, tuple(range(len(primals))))
+    place = _Place("linearize", primals)
     value, _ = place.call(func, {}, False)
-    outputs, rebuild = _tensors(value)
+    outputs, rebuild = place.results(value)
 
     def push(*tangents: Any) -> Any:
         directions, _ = flatten(tangents)
@@ -170,11 +169,11 @@ def jacrev(
 
     @functools.wraps(func)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
-        place = _Place(args, argnums)
-        _real("arguments", place.wanted)
+        place = _Place("jacrev", args, argnums)
+        place.real("arguments", place.wanted)
         value, aux = place.call(func, kwargs, has_aux)
-        outputs, rebuild = _tensors(value)
-        _real("results", outputs)
+        outputs, rebuild = place.results(value)
+        place.real("results", outputs)
         found = []
         for y in outputs:
             rows = []
@@ -202,11 +201,11 @@ def jacfwd(
 
     @functools.wraps(func)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
-        place = _Place(args, argnums)
-        _real("arguments", place.wanted)
+        place = _Place("jacfwd", args, argnums)
+        place.real("arguments", place.wanted)
         value, aux = place.call(func, kwargs, has_aux)
-        outputs, rebuild = _tensors(value)
-        _real("results", outputs)
+        outputs, rebuild = place.results(value)
+        place.real("results", outputs)
         blocks: list[list[Tensor]] = [[] for _ in outputs]
         for k, x in enumerate(place.wanted):
             columns: list[list[Tensor]] = [[] for _ in outputs]
@@ -337,16 +336,19 @@ def flatten(tree: Any, tensors_only: bool = True) -> tuple[list[Any], Callable[[
 
 
 class _Place:
-    """Arguments of a call, of which those named by `argnums` are the transform's own."""
+    """Arguments of a call of a transform, whose own are those named by `argnums`: all, unless given."""
 
-    def __init__(self, args: tuple[Any, ...], argnums: Argnums) -> None:
-        self.single = isinstance(argnums, int)
+    def __init__(self, op: str, args: tuple[Any, ...], argnums: Argnums | None = None) -> None:
+        self.op, self.single = op, isinstance(argnums, int)
+        if argnums is None:
+            argnums = tuple(range(len(args)))
         numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
         for n in numbers:
             if not -len(args) <= n < len(args):
-                raise errors.ArgumentError(f"argnums: got {n}, but there are only {len(args)} positional arguments")
+                there = errors.plural(len(args), "positional argument")
+                raise errors.ArgumentError(f"{op}: argnums has {n}, but the call has {there}")
         if (args and argnums == ()) or len({n % len(args) for n in numbers}) != len(numbers):
-            raise errors.ArgumentError(f"argnums: must be non-empty, and each only once, got {argnums}")
+            raise errors.ArgumentError(f"{op}: argnums must be non-empty, and each only once, got {argnums}")
         chosen = [args[n] for n in numbers]
         leaves, self._rebuild = flatten(chosen)
         # whether somebody outside wants a gradient: then results stay on the graph
@@ -367,7 +369,7 @@ class _Place:
         if not has_aux:
             return result, None
         if not (isinstance(result, tuple) and len(result) == 2):
-            raise errors.ArgumentError("has_aux: the function must return a tuple (output, aux)")
+            raise errors.ArgumentError(f"{self.op}: with has_aux the function must return a tuple (output, aux)")
         leaves, rebuild = flatten(result[1])
         return result[0], rebuild([self.released(x) for x in leaves])
 
@@ -387,24 +389,26 @@ class _Place:
         made = self._rebuild(list(found))
         return made[0] if self.single else tuple(made)
 
+    def results(self, value: Any) -> tuple[list[Tensor], Callable[[Sequence[Any]], Any]]:
+        """`flatten` of what the function gave. Raises where there is more than Tensors."""
+        outputs, rebuild = flatten(value, tensors_only=False)
+        for y in outputs:
+            if not isinstance(y, Tensor):
+                raise errors.DtypeError(
+                    f"{self.op}: expected the function to return only tensors, got unsupported type {type(y)}"
+                )
+        return outputs, rebuild
+
+    def real(self, what: str, tensors: Sequence[Tensor]) -> None:
+        """Refuse what a matrix of derivatives isn't defined for."""
+        if any(x.is_complex() for x in tensors):
+            raise errors.DtypeError(
+                f"{self.op}: a Jacobian is of real {what}, but one is complex: see torch.view_as_real"
+            )
+
     def released(self, y: Tensor) -> Tensor:
         """A result, off the graph unless an outer derivative wants it."""
         return y if self.nested else y.detach()
-
-
-def _tensors(value: Any) -> tuple[list[Tensor], Callable[[Sequence[Any]], Any]]:
-    """`flatten` of what a function to be differentiated gave. Raises RuntimeError where there is more than Tensors."""
-    outputs, rebuild = flatten(value, tensors_only=False)
-    for y in outputs:
-        if not isinstance(y, Tensor):
-            raise errors.DtypeError(f"expected the function to return only tensors, got unsupported type {type(y)}")
-    return outputs, rebuild
-
-
-def _real(what: str, tensors: Sequence[Tensor]) -> None:
-    """Refuse what a matrix of derivatives isn't defined for."""
-    if any(x.is_complex() for x in tensors):
-        raise errors.DtypeError(f"a Jacobian is of real {what}, but one is complex: see torch.view_as_real")
 
 
 def _spread(dims: Any, tree: Any, name: str) -> list[Any]:

@@ -3,7 +3,7 @@
 import pytest
 
 import microgad as torch
-from microgad import errors
+from microgad import errors, func
 from microgad.autograd import forward_ad
 from microgad.autograd.functional import hessian, jacobian, jvp, vjp
 
@@ -54,3 +54,21 @@ def test_dual_levels_do_not_nest():
             forward_ad.make_dual(torch.ones(2), torch.ones(3))
     with pytest.raises(RuntimeError, match="no level exists"):
         forward_ad.make_dual(torch.ones(2), torch.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (
+            lambda x: func.jacrev(torch.sin, argnums=2)(x),
+            "jacrev: argnums has 2, but the call has 1 positional argument",
+        ),
+        (lambda x: func.grad(torch.sin, argnums=())(x), "grad: argnums must be non-empty"),
+        (lambda x: func.vjp(lambda x: 3, x), "vjp: expected the function to return only tensors"),
+        (lambda x: func.jacfwd(torch.sin)(x * 1j), "jacfwd: a Jacobian is of real arguments"),
+        (lambda x: func.jacrev(torch.sin, has_aux=True)(x), "jacrev: with has_aux the function must return a tuple"),
+    ],
+)
+def test_a_transform_that_refuses_names_itself(call, said):
+    with pytest.raises((RuntimeError, TypeError, ValueError), match=said):
+        call(torch.ones(2))
