@@ -140,7 +140,6 @@ class PruningContainer(BasePruningMethod):
 
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
         method: Any = self._pruning_methods[-1]
-        mask = default_mask.to(t.dtype)
         where: Any
         if method.PRUNING_TYPE == "unstructured":
             where = default_mask == 1
@@ -157,7 +156,7 @@ class PruningContainer(BasePruningMethod):
             where = ...
         else:
             raise ValueError(f"Unrecognized PRUNING_TYPE {method.PRUNING_TYPE}")
-        mask = mask.clone()
+        mask = default_mask.to(t.dtype, copy=True)
         mask[where] = method.compute_mask(t[where], default_mask=default_mask[where]).to(mask.dtype)
         return mask
 
@@ -255,11 +254,10 @@ class _Structured(_ByAmount):
             raise DimError(f"Invalid index {self.dim} for tensor of size {t.shape}")
         size = t.shape[self.dim]
         count = self._count(size)
-        kept = self._kept(t, size, count)
         if not count:
             return default_mask
         mask = zeros_like(t)
-        mask[_along(t, self.dim, kept)] = 1
+        mask[_along(t, self.dim, self._kept(t, size, count))] = 1
         return mask * default_mask.to(mask.dtype)
 
     @abstractmethod
@@ -271,8 +269,6 @@ class RandomStructured(_Structured):
     """Prunes channels along dim at random."""
 
     def _kept(self, t: Tensor, size: int, count: int) -> Any:
-        if not count:
-            return None
         drawn = rand(size)
         return drawn > kthvalue(drawn, count).values
 
