@@ -127,7 +127,7 @@ def explain(tensor: Tensor, params: Any = None) -> str:
         lines.append(
             f"  keeps {', '.join(kept.name for kept in op.kept)}: {size(op.bytes)} beside what is there anyway"
         )
-    lines += _here(node, op, tensor, index)
+    lines += _here(node, tensor)
     return "\n".join(lines)
 
 
@@ -153,7 +153,7 @@ def _origin(tape: Tape, x: Any) -> str:
     return f"{shape}, {found.kind}{f' {found.name}' if found.name else ''}{value}"
 
 
-def _here(node: Function, op: Op, tensor: Tensor, index: int) -> list[str]:
+def _here(node: Function, tensor: Tensor) -> list[str]:
     """What the inputs get where the result's gradient is 1 everywhere, if it can still be computed."""
     if node.kept is None:
         return ["  backward has let go of what it kept: its derivatives can't be computed any more"]

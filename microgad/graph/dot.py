@@ -284,7 +284,7 @@ class Drawer:
     def caption(self, beside: bool) -> str:
         """A legend of what there is, and the summary."""
         look, boxes = self.theme, self.sketch.boxes
-        kinds = {box.kind for box in boxes} | {"result"} if self.sketch.results else {box.kind for box in boxes}
+        kinds = {box.kind for box in (*boxes, *self.sketch.results)}
         open_ops = [box.ops[0] for box in boxes if box.kind == "op"]
         outside = [kind for kind in ("parameter", "buffer", "leaf", "constant") if kind in kinds]
         cells = [self.swatch(*look.style(kind)[:4]) for kind in outside]

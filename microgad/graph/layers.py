@@ -172,8 +172,8 @@ def _run(
     finally:
         for handle in handles:
             handle.remove()
-        for module, training in modes.items():
-            module.training = training
+        for module, was in modes.items():
+            module.training = was
     return _marked(called)
 
 

@@ -286,12 +286,12 @@ def _always(said: dict[str, Any]) -> bool:
     return True
 
 
-def rule(*functions: Any, when: Callable[[dict[str, Any]], bool] | None = None) -> Callable[[Rule], Rule]:
+def rule(*functions: Any, when: Callable[[dict[str, Any]], bool] = _always) -> Callable[[Rule], Rule]:
     """Enter what writes one step of these Functions, and gives its Symbol, or several, in the table."""
 
     def enter(write: Rule) -> Rule:
         RULES.update(dict.fromkeys(functions, write))
-        WHOLE.update({x: when or _always for x in functions if isinstance(x, str)})
+        WHOLE.update({x: when for x in functions if isinstance(x, str)})
         return write
 
     return enter

@@ -35,7 +35,7 @@ def getitem(w: Writer, step: Step) -> Any:
     index = index if isinstance(index, tuple) else (index,)
     masks = [x for x in index if isinstance(x, ARRAYS) and w.of(x).dtype == BOOL]
     if masks:
-        return _masked(w, x, index, ndim, masks[0])
+        return _masked(w, x, index, masks[0])
     items = spread(index, ndim)
     starts: list[Any] = []
     stops: list[Any] = []
@@ -93,7 +93,7 @@ def _taken(w: Writer, x: Symbol, arrays: list[Any], ndim: int) -> Any:
     return w.op("Transpose", taken, perm=[*before, *range(dims), *after])
 
 
-def _masked(w: Writer, x: Symbol, index: tuple[Any, ...], ndim: int, mask: Any) -> Any:
+def _masked(w: Writer, x: Symbol, index: tuple[Any, ...], mask: Any) -> Any:
     if index[0] is not mask or any(item is not ... and item != ALL for item in index[1:]):
         raise w.refused("a mask must come first, and alone, in an index")
     where = w.op("Transpose", w.op("NonZero", w.of(mask), dtype=INT64), perm=[1, 0])
