@@ -200,7 +200,7 @@ def logit(w: Writer, step: Step) -> Any:
 @rule(elementwise.LogAddExp)
 def logaddexp(w: Writer, step: Step) -> Any:
     a, b = pair(w, step)
-    return w.op("Max", a, b) + softplus_of(w, -w.op("Abs", a - b))
+    return w.op("Max", a, b) + w.op("Softplus", -w.op("Abs", a - b))
 
 
 @rule(elementwise.XLogY)
@@ -215,16 +215,20 @@ def lerp(w: Writer, step: Step) -> Any:
     return a + weight * (b - a)
 
 
+def whole(w: Writer, x: Symbol) -> Symbol:
+    """x without its fraction."""
+    return w.op("Sign", x) * w.op("Floor", w.op("Abs", x))
+
+
 @rule(elementwise.Trunc)
 def trunc(w: Writer, step: Step) -> Any:
-    x = only(w, step)
-    return w.op("Sign", x) * w.op("Floor", w.op("Abs", x))
+    return whole(w, only(w, step))
 
 
 @rule(elementwise.Frac)
 def frac(w: Writer, step: Step) -> Any:
     x = only(w, step)
-    return x - w.op("Sign", x) * w.op("Floor", w.op("Abs", x))
+    return x - whole(w, x)
 
 
 @rule(elementwise.Round)
@@ -248,7 +252,7 @@ def floor_div(w: Writer, step: Step) -> Any:
 def trunc_div(w: Writer, step: Step) -> Any:
     a, b = pair(w, step)
     quotient = a / b
-    return quotient if a.dtype.kind != "f" else w.op("Sign", quotient) * w.op("Floor", w.op("Abs", quotient))
+    return quotient if a.dtype.kind != "f" else whole(w, quotient)
 
 
 @rule(elementwise.Remainder)
@@ -379,25 +383,20 @@ def gelu_tanh(w: Writer, step: Step) -> Any:
     return x * (w.op("Tanh", (x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)) + 1) * 0.5
 
 
-def softplus_of(w: Writer, x: Symbol) -> Symbol:
-    """log(1 + eˣ)."""
-    return w.op("Softplus", x)
-
-
 @rule(activation.Mish)
 def mish(w: Writer, step: Step) -> Any:
     x = only(w, step)
-    return w.op("Mish", x) if w.opset >= 18 else x * w.op("Tanh", softplus_of(w, x))
+    return w.op("Mish", x) if w.opset >= 18 else x * w.op("Tanh", w.op("Softplus", x))
 
 
 @rule(activation.Softplus)
 def softplus(w: Writer, step: Step) -> Any:
     x, beta, threshold = only(w, step), step.settings["beta"], step.settings["threshold"]
     y = x if beta == 1 else x * beta
-    out = softplus_of(w, y) if beta == 1 else softplus_of(w, y) / beta
+    out = w.op("Softplus", y) if beta == 1 else w.op("Softplus", y) / beta
     return w.op("Where", y > threshold, x, out, dtype=x.dtype)
 
 
 @rule(activation.LogSigmoid)
 def log_sigmoid(w: Writer, step: Step) -> Any:
-    return -softplus_of(w, -only(w, step))
+    return -w.op("Softplus", -only(w, step))
