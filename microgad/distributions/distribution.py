@@ -98,20 +98,23 @@ class Distribution:
             )
         return object.__new__(type(self))
 
+    def _lacks(self, name: str) -> NotImplementedError:
+        return NotImplementedError(f"{type(self).__name__} does not implement {name}")
+
     @property
     def mean(self) -> Tensor:
         """The mean, batch_shape + event_shape."""
-        raise NotImplementedError
+        raise self._lacks("mean")
 
     @property
     def mode(self) -> Tensor:
         """The likeliest value, batch_shape + event_shape."""
-        raise NotImplementedError(f"{type(self)} does not implement mode")
+        raise self._lacks("mode")
 
     @property
     def variance(self) -> Tensor:
         """The variance, batch_shape + event_shape."""
-        raise NotImplementedError
+        raise self._lacks("variance")
 
     @property
     def stddev(self) -> Tensor:
@@ -125,7 +128,7 @@ class Distribution:
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Draws as a differentiable function of the parameters."""
-        raise NotImplementedError
+        raise self._lacks("rsample")
 
     def sample_n(self, n: int) -> Tensor:
         """n draws: sample((n,)), which PyTorch would rather see."""
@@ -134,19 +137,19 @@ class Distribution:
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density, or of the probability, at value."""
-        raise NotImplementedError
+        raise self._lacks("log_prob")
 
     def cdf(self, value: Tensor) -> Tensor:
         """The probability of draws up to value."""
-        raise NotImplementedError
+        raise self._lacks("cdf")
 
     def icdf(self, value: Tensor) -> Tensor:
         """The inverse of cdf."""
-        raise NotImplementedError
+        raise self._lacks("icdf")
 
     def enumerate_support(self, expand: bool = True) -> Tensor:
         """All values there are, in a first dimension."""
-        raise NotImplementedError
+        raise self._lacks("enumerate_support")
 
     def _enumerated(self, values: Tensor, expand: bool) -> Tensor:
         values = values.view(-1, *(1,) * len(self._batch_shape))
@@ -154,7 +157,7 @@ class Distribution:
 
     def entropy(self) -> Tensor:
         """The entropy in nats, batch_shape."""
-        raise NotImplementedError
+        raise self._lacks("entropy")
 
     def perplexity(self) -> Tensor:
         """exp of the entropy."""

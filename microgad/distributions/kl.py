@@ -219,7 +219,8 @@ def _continuous_bernoulli(p: Any, q: ContinuousBernoulli) -> Tensor:
 @register_kl(Independent, Independent)
 def _independent(p: Independent, q: Independent) -> Tensor:
     if p.reinterpreted_batch_ndims != q.reinterpreted_batch_ndims:
-        raise NotImplementedError
+        dims = f"{p.reinterpreted_batch_ndims} and {q.reinterpreted_batch_ndims}"
+        raise NotImplementedError(f"kl_divergence: p and q must have one reinterpreted_batch_ndims, but have {dims}")
     return _sum_rightmost(kl_divergence(p.base_dist, q.base_dist), p.reinterpreted_batch_ndims)
 
 
@@ -237,8 +238,10 @@ def _of_a_family(p: ExponentialFamily, q: ExponentialFamily) -> Tensor:
 
 @register_kl(TransformedDistribution, TransformedDistribution)
 def _transformed(p: TransformedDistribution, q: TransformedDistribution) -> Tensor:
-    if p.transforms != q.transforms or p.event_shape != q.event_shape:
-        raise NotImplementedError
+    if p.transforms != q.transforms:
+        raise NotImplementedError(f"kl_divergence: p has the transforms {p.transforms}, but q has {q.transforms}")
+    if p.event_shape != q.event_shape:
+        raise NotImplementedError(f"kl_divergence: p has event_shape {p.event_shape}, but q has {q.event_shape}")
     return kl_divergence(p.base_dist, q.base_dist)
 
 

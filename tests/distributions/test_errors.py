@@ -1,0 +1,30 @@
+"""What a distribution doesn't have, and pairs of which no divergence is known, are said in words."""
+
+import pytest
+
+import microgad as torch
+from microgad import distributions as d
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: d.StudentT(3.0).cdf(torch.tensor(0.0)), "StudentT does not implement cdf"),
+        (lambda: d.Poisson(1.0).rsample(), "Poisson does not implement rsample"),
+        (lambda: d.VonMises(0.0, 1.0).entropy(), "VonMises does not implement entropy"),
+        (
+            lambda: d.kl_divergence(*(d.Independent(d.Normal(torch.zeros(2, 2), 1.0), n) for n in (1, 2))),
+            "must have one reinterpreted_batch_ndims, but have 1 and 2",
+        ),
+        (
+            lambda: d.kl_divergence(
+                d.TransformedDistribution(d.Normal(0.0, 1.0), d.ExpTransform()),
+                d.TransformedDistribution(d.Normal(0.0, 1.0), d.SigmoidTransform()),
+            ),
+            r"p has the transforms \[ExpTransform\(\)\], but q has \[SigmoidTransform\(\)\]",
+        ),
+    ],
+)
+def test_what_is_not_implemented_is_named(call, said):
+    with pytest.raises(NotImplementedError, match=said):
+        call()
