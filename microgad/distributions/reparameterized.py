@@ -39,7 +39,7 @@ def _sample_dirichlet(concentration: Tensor, generator: Generator | None = None)
     return _Dirichlet.apply(concentration, _drawn(dirichlet, concentration, generator))
 
 
-class _StandardGamma(Function):
+class _Draw(Function):
     """What was `drawn`, as it moves with the concentration."""
 
     @staticmethod
@@ -47,6 +47,8 @@ class _StandardGamma(Function):
         ctx.save_for_backward(concentration, drawn)
         return drawn
 
+
+class _StandardGamma(_Draw):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
@@ -74,14 +76,7 @@ class _GammaCdf(Function):
         return -flow * _on_arrays(_gamma_slope, a, x), flow
 
 
-class _Dirichlet(Function):
-    """What was `drawn`, as it moves with the concentration."""
-
-    @staticmethod
-    def forward(ctx: Any, concentration: Tensor, drawn: Tensor) -> Tensor:
-        ctx.save_for_backward(concentration, drawn)
-        return drawn
-
+class _Dirichlet(_Draw):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:

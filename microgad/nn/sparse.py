@@ -20,6 +20,9 @@ class _Table(Module):
     """weight (num_embeddings, embedding_dim), drawn from N(0, 1); the row padding_idx is zero and learns nothing."""
 
     weight: Parameter
+    max_norm: float | None
+    norm_type: float
+    scale_grad_by_freq: bool
 
     def _set(
         self,
@@ -58,6 +61,11 @@ class _Table(Module):
         if self.padding_idx is not None:
             with scope(grad_enabled=False):
                 self.weight[self.padding_idx].fill_(0)
+
+    def _said_of_rows(self) -> str:
+        said = f", max_norm={self.max_norm}" if self.max_norm is not None else ""
+        said += f", norm_type={self.norm_type}" if self.norm_type != 2 else ""
+        return said + (f", scale_grad_by_freq={self.scale_grad_by_freq}" if self.scale_grad_by_freq else "")
 
 
 class Embedding(_Table):
@@ -107,13 +115,7 @@ class Embedding(_Table):
         said = f"{self.num_embeddings}, {self.embedding_dim}"
         if self.padding_idx is not None:
             said += f", padding_idx={self.padding_idx}"
-        if self.max_norm is not None:
-            said += f", max_norm={self.max_norm}"
-        if self.norm_type != 2:
-            said += f", norm_type={self.norm_type}"
-        if self.scale_grad_by_freq:
-            said += f", scale_grad_by_freq={self.scale_grad_by_freq}"
-        return said + ", sparse=True" * self.sparse
+        return said + self._said_of_rows() + ", sparse=True" * self.sparse
 
     @classmethod
     def from_pretrained(
@@ -193,14 +195,7 @@ class EmbeddingBag(_Table):
         )
 
     def extra_repr(self) -> str:
-        said = f"{self.num_embeddings}, {self.embedding_dim}"
-        if self.max_norm is not None:
-            said += f", max_norm={self.max_norm}"
-        if self.norm_type != 2:
-            said += f", norm_type={self.norm_type}"
-        if self.scale_grad_by_freq:
-            said += f", scale_grad_by_freq={self.scale_grad_by_freq}"
-        said += f", mode={self.mode!r}"
+        said = f"{self.num_embeddings}, {self.embedding_dim}{self._said_of_rows()}, mode={self.mode!r}"
         return said if self.padding_idx is None else f"{said}, padding_idx={self.padding_idx}"
 
     @classmethod
