@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
@@ -18,6 +18,9 @@ from ..strategies import numbers, tensors
 from .case import pull
 from .kinds import Kind, Shapes, groups, together
 from .settings import NAMED
+
+if TYPE_CHECKING:
+    from ... import autograd
 
 SCALES = (1.0, 1.0, 3.0)  # beyond 6, where some functions are cut off
 
@@ -202,3 +205,14 @@ def _fails(function: Callable[..., Any], inputs: Sequence[Tensor]) -> bool:
 
 def _resized(values: Any, size: tuple[int, ...]) -> Any:
     return np.resize(np.asarray(values, float), size)
+
+
+def with_signature(cls: type[autograd.Function]) -> Callable[..., Any]:
+    """`cls.apply`, with the arguments of its forward, so that it's known what it takes."""
+
+    def apply(*args: Any) -> Any:
+        return cls.apply(*args)
+
+    arguments = list(inspect.signature(cls.forward).parameters.values())[not hasattr(cls, "setup_context") :]
+    apply.__signature__ = inspect.Signature(arguments)  # type: ignore[attr-defined]
+    return apply

@@ -6,10 +6,9 @@ import argparse
 import copy
 import difflib
 import importlib
-import inspect
 import itertools
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from types import ModuleType
@@ -131,6 +130,7 @@ def held(target: Target, examples: int, order: int) -> tuple[int, str]:
     from hypothesis.errors import Flaky, Unsatisfiable
 
     from ..laws import check_module, check_op
+    from ..laws.guess import with_signature
 
     name = target.name.partition(":")[2]
     try:
@@ -159,17 +159,6 @@ def _inputs(module: Any, name: str) -> Any:
             raise UsageError(f"it takes arguments ({error})") from None
     module = copy.deepcopy(module).double()
     return Guess(module.forward, name).inputs(module, {})
-
-
-def with_signature(cls: type[autograd.Function]) -> Callable[..., Any]:
-    """`cls.apply`, with the arguments of its forward, so that it's known what it takes."""
-
-    def apply(*args: Any) -> Any:
-        return cls.apply(*args)
-
-    arguments = list(inspect.signature(cls.forward).parameters.values())[not hasattr(cls, "setup_context") :]
-    apply.__signature__ = inspect.Signature(arguments)  # type: ignore[attr-defined]
-    return apply
 
 
 def _is_class(value: Any, *bases: type) -> bool:

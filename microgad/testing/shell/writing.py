@@ -16,9 +16,8 @@ import numpy as np
 
 from ... import autograd
 from ...errors import ArgumentError
-from ..laws.guess import DOMAINS, Domain, Guess
+from ..laws.guess import DOMAINS, Domain, Guess, with_signature
 from ..laws.settings import guessed_settings
-from .command import with_signature
 
 WIDTH = 88  # of lines: what formatters have by default
 IMPORTS = {  # by the name that is used
