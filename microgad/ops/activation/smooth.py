@@ -53,12 +53,13 @@ class Elu(Function):
         return self._along(None, grad, x)
 
     def _along(self, out: Any, grad: Any, x: Any) -> Any:
-        """grad times the derivative, in out or, of Tensors, anew."""
+        """grad times the derivative, in out, or anew where that is None: of Tensors, and on a GPU."""
         below = self.size * self.rate
+        # at 0, and of NaN, fmin takes its first argument, and with it the gradient: as in PyTorch, x gets none
         slope = np.multiply(np.fmin(0, x, out=out), self.rate, out=out)
         slope = np.multiply(np.exp(slope, out=out), below, out=out)
         if below != self.scale:
-            above = np.astype(np.logical_not(x <= 0), x.dtype)  # of NaN too, as PyTorch's
+            above = np.astype(np.logical_not(x <= 0), x.dtype)  # of NaN too, as there
             above *= self.scale - below
             slope = np.add(slope, above, out=out)
         return np.multiply(slope, grad, out=out)
