@@ -27,7 +27,7 @@ def test_clip_by_norm():
     assert parameters[1].grad.tolist() == pytest.approx([0, 0.8])
 
 
-@pytest.mark.parametrize(("order", "norm"), [(1.0, 7.0), (math.inf, 4.0), (3, 91 ** (1 / 3))])
+@pytest.mark.parametrize(("order", "norm"), [(1.0, 7.0), (math.inf, 4.0), ("inf", 4.0), (3, 91 ** (1 / 3))])
 def test_other_norms(order, norm):
     parameters = with_gradients([3.0], [0.0, -4.0])
     assert utils.clip_grad_norm_(parameters, 1.0, norm_type=order).item() == pytest.approx(norm)

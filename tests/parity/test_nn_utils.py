@@ -442,7 +442,7 @@ def fused_sizes(t, nn):
 @program
 def norms_of_gradients(t, nn):
     found = []
-    for order in (2.0, 1.0, math.inf, 3):
+    for order in (2.0, 1.0, math.inf, 3, "inf"):
         m = nn.Linear(3, 2)
         (m(t.rand(4, 3)) ** 2).sum().backward()
         grads = [p.grad for p in m.parameters()]

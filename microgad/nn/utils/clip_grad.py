@@ -45,12 +45,13 @@ def get_total_norm(
 ) -> Tensor:
     """The norm of all the Tensors together, as of one vector, off the graph; 0 of none. foreach has no effect.
 
-    Raises RuntimeError where it is no finite number, if error_if_nonfinite. Source: torch.nn.utils.get_total_norm.
+    norm_type is a number, or one as text, "inf". Raises RuntimeError where the norm is no finite number, if
+    error_if_nonfinite. Source: torch.nn.utils.get_total_norm.
 
     >>> nn.utils.get_total_norm([torch.tensor([3.0]), torch.tensor([[0.0, 4.0]])])
     tensor(5.)
     """
-    each = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    each, norm_type = [tensors] if isinstance(tensors, Tensor) else list(tensors), float(norm_type)
     if not each:
         return zeros(())
     norms = [np.linalg.norm(x.array.reshape(-1), norm_type) for x in each]
