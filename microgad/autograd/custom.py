@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -29,6 +30,7 @@ class Context:
         self._places: tuple[Any, ...] = ()  # in the graph, of what is saved
         self._count = 1  # of outputs
         self._slots: list[int] = [0]  # which of them are Tensors
+        self._given: list[bool] = []  # which arguments are Tensors
         self._likes: list[Tensor | None] = []  # where there is a jvp alone: what the tangents are like
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
@@ -142,6 +144,7 @@ class Function:
         if not outs:
             return out
         node = cls.node_class.noted(edges, outs[0].array, ctx=ctx)
+        ctx._given = [isinstance(x, Tensor) for x in inputs]
         if cls.jvp is not Function.jvp and cls.backward is Function.backward:
             ctx.to_save = ctx.saved_for_forward or ctx.to_save
             floating = [isinstance(x, Tensor) and x.array.dtype.kind in "fc" for x in inputs]
@@ -190,6 +193,11 @@ class _Custom(core.Function):
 
     def __repr__(self) -> str:
         return f"<torch.autograd.function.{core.Function.name(self)} object at {id(self):#x}>"
+
+    @property
+    def next_functions(self) -> tuple[tuple[core.Function | None, int], ...]:
+        """Those of the arguments that are Tensors."""
+        return tuple(itertools.compress(super().next_functions, self.ctx._given))
 
     @property
     def saved_tensors(self) -> tuple[Tensor | None, ...]:

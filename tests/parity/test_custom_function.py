@@ -45,6 +45,14 @@ def outputs_that_are_no_tensors(t, nn):
 
 
 @programs
+def its_node_leads_to_the_arguments_that_are_tensors(t, nn):
+    Scale = function(t, forward=lambda ctx, by, x, name, offset, y: x * by + y, backward=lambda ctx, g: (None,) * 5)
+    x, y = t.ones(2, requires_grad=True), t.ones(2, requires_grad=True) * 2
+    node = Scale.apply(3.0, x, "name", t.ones(2), y).grad_fn
+    return [(i, before and before.name().rpartition("::")[2]) for before, i in node.next_functions]
+
+
+@programs
 def no_tensor_at_all(t, nn):
     f = function(t, forward=lambda ctx, x: [x * 2, x * 3], backward=lambda ctx, grad: None)
     return [y.requires_grad for y in f.apply(leaf(t, 3))]
