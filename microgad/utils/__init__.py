@@ -7,6 +7,7 @@ from typing import Any
 from ..errors import GraphError as _GraphError
 from ..lazy import absent as _absent
 from ..tensor import Tensor as _Tensor
+from . import _pytree as _pytree
 from . import benchmark as benchmark
 from . import checkpoint as checkpoint
 from . import data as data

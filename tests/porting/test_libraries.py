@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import collections
+import subprocess
+import sys
 import warnings
 from typing import Any
 
@@ -242,3 +244,15 @@ def test_names_that_flows_take_from_inside() -> None:
     assert drawn.tolist() == torch.distributions.Gamma(concentration, 1.0).rsample().tolist()
     assert torch._cast_Long(torch.tensor([1.5])).tolist() == [1]
     assert torch._has_compatible_shallow_copy_type(drawn, drawn)
+
+
+def test_private_rooms_are_there_before_they_are_imported() -> None:
+    program = (
+        "import torch\n"
+        "first = torch.utils.data._utils.collate.default_collate([1, 2])\n"
+        "from torch.utils.data._utils.collate import default_collate\n"
+        "again = torch.utils.data._utils.collate.default_collate is default_collate\n"
+        "print(first, again, torch.utils._pytree.tree_map(str, [1, (2,)]))"
+    )
+    done = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
+    assert done.stdout == "tensor([1, 2]) True ['1', ('2',)]\n", done.stderr

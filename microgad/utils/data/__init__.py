@@ -1,6 +1,7 @@
 """Data sets, samplers and the loader that makes batches of them; orders are PyTorch's."""
 
 from ...lazy import absent as _absent
+from . import _utils as _utils
 from .collate import default_collate, default_convert
 from .dataloader import DataLoader, get_worker_info
 from .dataset import (
