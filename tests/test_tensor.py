@@ -250,6 +250,29 @@ def test_deepcopy_and_pickle() -> None:
         copy.deepcopy(x * 2)
 
 
+def test_copies_share_memory_as_what_they_are_copied_from() -> None:
+    x = torch.arange(12.0).reshape(3, 4)
+    alike = {"row": x[1], "turned": x.T, "bits": x.view(torch.int32), "none": x[:0], "wide": x[1, :1].expand(3), "x": x}
+    copies = copy.deepcopy(alike)
+    copies["x"][1, 0] = 50.0
+    for name, clone in copies.items():
+        assert (clone.shape, clone.stride()) == (alike[name].shape, alike[name].stride())
+        assert not np.shares_memory(clone.array, x.array)
+    assert x[1].tolist() == [4.0, 5.0, 6.0, 7.0]
+    assert copies["row"].tolist() == [50.0, 5.0, 6.0, 7.0]
+    assert copies["turned"][0].tolist() == [0.0, 50.0, 8.0]
+    assert copies["wide"].tolist() == [50.0] * 3
+    assert copies["row"]._version == copies["x"]._version == 1
+    layer = torch.nn.Module()
+    layer.whole = torch.nn.Buffer(torch.zeros(4))
+    layer.part = torch.nn.Buffer(layer.whole[:2])
+    clone = copy.deepcopy(layer)
+    clone.whole.fill_(3.0)
+    assert (clone.part.tolist(), layer.part.tolist()) == ([3.0, 3.0], [0.0, 0.0])
+    gaps = torch.from_dlpack(np.arange(6.0)[::2])
+    assert copy.deepcopy([gaps, gaps[1:]])[1].tolist() == [2.0, 4.0]
+
+
 def test_requires_grad_rules() -> None:
     with pytest.raises(RuntimeError, match="floating point"):
         torch.tensor([1], requires_grad=True)

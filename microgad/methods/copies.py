@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from .. import errors
+import numpy as np
+
+from .. import backend, errors
+from ..placement import address, memory_of
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -28,12 +31,30 @@ class Copies:
             )
         if id(self) in memo:
             return memo[id(self)]
-        copied: Tensor = rebuilt(type(self), self.array.copy(), self.requires_grad, {})
+        array, version = _elsewhere(self.array, memo)
+        copied: Tensor = rebuilt(type(self), array, self.requires_grad, {})
+        copied.version = version
         memo[id(self)] = copied
         for name, value in {**_own(self), "grad": self.grad}.items():
             if value is not None:
                 setattr(copied, name, copy.deepcopy(value, memo))
         return copied
+
+
+def _elsewhere(x: Any, memo: dict[Any, Any]) -> tuple[Any, list[int]]:
+    """An array as it lies on a copy of its memory, and the count of writes there: one for all that share the memory."""
+    whole = backend.owner(x)
+    place = "memory", id(whole)
+    if place not in memo:
+        memo[place] = whole.copy("K"), [0]
+    memory, version = memo[place]
+    if x is whole:
+        return memory, version
+    if memory.strides != whole.strides:  # another library's memory, with gaps
+        return x.copy("K"), [0]
+    row = memory_of(memory).view(np.uint8)[address(x) - address(whole) :]
+    row = row[: row.size // x.itemsize * x.itemsize].view(x.dtype)
+    return backend.as_strided(row, x.shape, x.strides), version
 
 
 def _own(tensor: Tensor) -> dict[str, Any]:
