@@ -34,6 +34,22 @@ def test_large_arrays_take_other_ways_to_the_same_result(rng, shape, name):
             np.testing.assert_allclose(found.array, expected, rtol=rtol, atol=rtol * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("name", ["cumsum", "cumprod", "logcumsumexp"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.complex64])
+def test_running_results_are_added_up_in_the_wider_dtype(rng, name, dtype):
+    """To the last bit PyTorch's: noise schedules, distribution functions and what is drawn by them."""
+    wider = {torch.float32: torch.float64, torch.complex64: torch.complex128}[dtype]
+    f = getattr(torch, name)
+    for shape, dim in (((1000,), 0), ((700, 3), 0), ((5, 900), 1)):
+        x = torch.tensor(rng.uniform(0.9, 1.1, shape)).to(dtype)
+        assert f(x, dim).tolist() == f(x.to(wider), dim).to(dtype).tolist()
+        if name == "cumsum":
+            x.requires_grad_()
+            seed = torch.tensor(rng.standard_normal(shape)).to(dtype)
+            (found,) = torch.autograd.grad(f(x, dim), x, seed)
+            assert found.tolist() == seed.to(wider).flip(dim).cumsum(dim).flip(dim).to(dtype).tolist()
+
+
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
 def test_infinite_numbers_in_large_arrays(rng, value):
     x = rng.standard_normal((3, 20_011)).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..movement.dims import dim_of
 from ..out import into
 from ..spelling import numpy_spelling
 from .axes import along, kept_shape
-from .running import accumulated, running
+from .running import accumulated, running, widened
 from .sums import converted, whole_numbers
 
 if TYPE_CHECKING:
@@ -100,7 +101,9 @@ class Cumprod(Function):
     symbol, numpy = "cumprod", np.cumprod
 
     def forward(self, x):
-        return accumulated(np.multiply, x, self.axis) if x.dtype.kind in "fc" else np.cumprod(x, self.axis)
+        if x.dtype.kind not in "fc":
+            return np.cumprod(x, self.axis)
+        return widened(functools.partial(accumulated, np.multiply), x, self.axis)
 
     def grad_x(self, grad, x, out):
         """Before the first zero Σ grad · out / x over what follows; at it the same without it; after it 0."""
@@ -117,7 +120,7 @@ class Cumprod(Function):
 
 
 def _to_the_end(x: Any, axis: int) -> Any:
-    return np.flip(np.cumsum(np.flip(x, axis), axis), axis)
+    return np.flip(widened(np.cumsum, np.flip(x, axis), axis), axis)
 
 
 @numpy_spelling

@@ -20,7 +20,7 @@ from ..movement.dims import dim_of
 from ..out import into
 from ..spelling import numpy_spelling
 from .axes import along, floating, line, ordered
-from .running import accumulated, running
+from .running import accumulated, running, widened
 from .sums import converted, whole_numbers
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ class Cumsum(LinearMap):
     symbol, numpy = "cumsum", np.cumsum
 
     def forward(self, x):
-        return running_sum(layouts.contiguous(x), self.axis)
+        return widened(running_sum, layouts.contiguous(x), self.axis)
 
     def adjoint(self, grad):
-        return np.flip(running_sum(np.flip(grad, self.axis), self.axis), self.axis).copy()
+        return np.flip(widened(running_sum, np.flip(grad, self.axis), self.axis), self.axis).copy()
 
 
 _TRIANGLES: dict[tuple[int, str], Any] = {}
@@ -157,11 +157,7 @@ class LogCumSumExp(Function):
     symbol = "log Σ exp so far"
 
     def forward(self, x):
-        if backend.is_gpu(x):
-            return accumulated(_add_exponentials, x, self.axis)
-        if x.dtype.kind != "c":
-            return np.logaddexp.accumulate(x, self.axis)
-        return _ADD_COMPLEX.accumulate(x.astype(object), self.axis).astype(x.dtype)
+        return widened(_running_log_sum, x, self.axis)
 
     def grad_x(self, grad, x, out):
         """eˣ times Σ grad / e^out over what follows, added up so that no power of e is more than 1."""
@@ -180,6 +176,14 @@ class LogCumSumExp(Function):
 
     def decomposition(self, x):
         return running(_add_exponentials, x, self.axis)
+
+
+def _running_log_sum(x: Any, axis: int) -> Any:
+    if backend.is_gpu(x):
+        return accumulated(_add_exponentials, x, axis)
+    if x.dtype.kind != "c":
+        return np.logaddexp.accumulate(x, axis)
+    return _ADD_COMPLEX.accumulate(x.astype(object), axis).astype(x.dtype)
 
 
 def _add_exponentials(a: Any, b: Any) -> Any:
