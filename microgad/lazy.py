@@ -108,7 +108,8 @@ def public(module: dict[str, Any]) -> list[str]:
         if not name.startswith("_")
         and not isinstance(value, ModuleType)
         and (getattr(value, "__module__", None) or "microgad").partition(".")[0] in ("microgad", "torch")
-        and name != "annotations"
+        and type(value).__module__ != "typing"  # a room's own F, a TypeVar, is not to take the place of a program's
+        and name not in ("annotations", "TYPE_CHECKING")
     ]
 
 

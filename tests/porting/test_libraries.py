@@ -256,3 +256,10 @@ def test_private_rooms_are_there_before_they_are_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
     assert done.stdout == "tensor([1, 2]) True ['1', ('2',)]\n", done.stderr
+
+
+@pytest.mark.parametrize("room", ["func", "nn.init", "distributions.kl", "nn.utils.parametrize"])
+def test_a_star_takes_no_name_of_the_program(room: str) -> None:
+    names: dict[str, Any] = {}
+    exec(f"from microgad.{room} import *", names)
+    assert not {"F", "M", "T", "T_co", "TYPE_CHECKING", "annotations"} & {*names}
