@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from ... import backend
-from .numeric import mended, polynomial, product_rest, sum_rest
+from .numeric import mended, polynomial, sum_rest
+from .twofold import Twofold, normal, series, split
 
 # Hankel's (P - 1) x² and Q x, of order 0 and 1, by 1/x²: what to divide, and by what
 _HANKEL_0 = (
@@ -107,12 +108,12 @@ _ZEROS = {
 }  # fmt: skip
 # π/4 in parts, whose products with whole numbers below 2^20 and 2^26 are exact but for the last
 _QUARTER_PI = 0.7853981633670628, 3.038550253253096e-11
-_FINE_QUARTER_PI = 0.7853981629014015, 4.960467869796759e-10, 2.8605943548317875e-18, 8.223128468162129e-27
+FINE_QUARTER_PI = 0.7853981629014015, 4.960467869796759e-10, 2.8605943548317875e-18, 8.223128468162129e-27
 
 _SERIES_FROM = 45  # where φ's asymptotic series has 32 digits
 
 
-def _phase_series(order: int, count: int) -> list[Fraction]:
+def phase_series(order: int | Fraction, count: int) -> list[Fraction]:
     """φ x by 1/x²: φ' + 1 is 1 / (P² + Q²), whose coefficients are simple (DLMF 10.18.17)."""
     modulus, inverse = [Fraction(1)], [Fraction(1)]
     for k in range(1, count + 1):
@@ -138,9 +139,9 @@ class Wave:
         self.zeros = [(zero, rest, *_taylor(order, zero, slope)) for zero, rest, slope in zeros]
         self.hankel = (_HANKEL_0, _HANKEL_1)[order]
         self.close = 4 * abs(self.hankel[1][-1])  # over x: four times the second term, below which the two cancel
-        series = _phase_series(order, 22)
-        self.leading = [(float(c), float(c - Fraction(float(c)))) for c in series[:5]]
-        self.others = tuple(float(c) for c in reversed(series[5:]))
+        phase = phase_series(order, 22)
+        self.leading = [split(c) for c in phase[:5]]
+        self.others = tuple(float(c) for c in reversed(phase[5:]))
 
     def __call__(self, x: Any) -> Any:
         """Of x > 5."""
@@ -213,23 +214,13 @@ class Wave:
 
     def _by_phase(self, x: Any) -> Any:
         k, quarters = self._half_waves(x)
-        r = x - quarters * _FINE_QUARTER_PI[0]
-        rest = -quarters * _FINE_QUARTER_PI[-1]
-        for part in _FINE_QUARTER_PI[1:-1]:
+        r = x - quarters * FINE_QUARTER_PI[0]
+        rest = -quarters * FINE_QUARTER_PI[-1]
+        for part in FINE_QUARTER_PI[1:-1]:
             rest = rest + sum_rest(r, -quarters * part)
             r = r - quarters * part
-        u = 1 / x
-        u_rest = ((1 - u * x) - product_rest(u, x)) / x
-        z, z_rest = u * u, product_rest(u, u) + 2 * u * u_rest
-        phase = polynomial(z, self.others)
-        phase_rest = np.zeros_like(x)
-        for c, c_rest in reversed(self.leading):
-            times_z = phase * z
-            phase_rest = product_rest(phase, z) + (phase * z_rest + phase_rest * z) + c_rest
-            phase, phase_rest = c + times_z, phase_rest + sum_rest(c, times_z)
-        rest = rest + product_rest(phase, u) + (phase * u_rest + phase_rest * u)
-        phase = phase * u
-        angle = (r + phase) + (sum_rest(r, phase) + rest)
+        u = Twofold(1.0) / Twofold(x)
+        angle = (normal(r, rest) + u * series(u * u, self.leading, self.others)).rounded()
         p_rest, q, divisor = self._hankel(x)
         square = (1 + p_rest / divisor) ** 2 + (q / divisor) ** 2
         return np.sin(angle) * np.copysign(np.sqrt(square / (math.pi / 2 * x)), self._parity(k))

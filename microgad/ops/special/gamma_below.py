@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from ... import backend
+from . import twofold
 from .gamma_above import binet, upper_digamma, upper_lgamma, upper_trigamma
-from .numeric import pieces, polynomial, product_rest
+from .numeric import mended, pieces, polynomial, product_rest
 
 # (|Γ(x)| - 1) |(x + 2) (x + 3)| by x + 5/2, -3 < x < -2, over x less each of the zeros of log|Γ| there
 _BETWEEN = (
@@ -188,12 +189,20 @@ def _digamma_at_zero(w: Any, e: Any, zero: Any, delta: Any) -> Any:
 
 
 def _digamma_reflected(n: Any, e: Any) -> Any:
-    cotangent = pieces(  # times π
-        (e,),
-        (abs(e) < 0.35, lambda e: 1 / e - e * polynomial(e * e, _COTANGENT)),
-        (abs(e) >= 0.35, lambda e: np.copysign(math.pi * np.tan(math.pi * (0.5 - abs(e))), e)),
+    above = upper_digamma(n + 1 - e)
+    out = pieces(
+        (above, e),
+        (abs(e) < 0.35, lambda above, e: (above + e * polynomial(e * e, _COTANGENT)) - 1 / e),
+        (abs(e) >= 0.35, lambda above, e: above - np.copysign(math.pi * np.tan(math.pi * (0.5 - abs(e))), e)),
     )
-    return np.where(e == 0, math.nan, upper_digamma(n + 1 - e) - cotangent)
+    out = np.where(e == 0, math.nan, out)
+    return mended(out, (n, e), ((n > 50) & (abs(out) < 0.6 * above), _digamma_twofold))
+
+
+def _digamma_twofold(n: Any, e: Any) -> Any:
+    """The same of n > 50 where the two cancel."""
+    e = np.where(e == 0, 0.25, e)
+    return (twofold.digamma(twofold.normal(n + 1, -e)) - twofold.pi_cotangent(e)).rounded()
 
 
 def lower_trigamma(x: Any) -> Any:

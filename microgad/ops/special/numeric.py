@@ -103,10 +103,16 @@ def square_and_rest(x: Any) -> tuple[Any, Any]:
 
 
 def product_rest(a: Any, b: Any) -> Any:
-    """What the rounding of a · b left out."""
-    a_high, b_high = (x.astype(np.float32).astype(np.float64) for x in (a, b))  # 24 bits, whose products are exact
-    a_low, b_low = a - a_high, b - b_high
+    """What the rounding of a · b left out, of numbers below 1e300 in size: exactly, unless it is below 1e-307."""
+    (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
     return ((a_high * b_high - a * b) + a_high * b_low + a_low * b_high) + a_low * b_low
+
+
+def _halves(a: Any) -> tuple[Any, Any]:
+    """a in two parts of 26 bits, whose products are exact."""
+    stretched = a * (2.0**27 + 1)
+    high = stretched - (stretched - a)
+    return high, a - high
 
 
 def sum_rest(a: Any, b: Any) -> Any:
