@@ -40,6 +40,19 @@ def hurwitz(s, q):
         return mp.zeta(s, q)
 
 
+def odd_zeta(s, q):
+    """Of odd s and q < 0: the terms on either side of 0."""
+    with mp.workdps(70):
+        whole = mp.floor(-q)
+        return mp.zeta(s, q + whole + 1) - mp.zeta(s, -q - whole) + mp.zeta(s, 1 - q)
+
+
+def zeta_zeros(s, *whole):
+    """Between -n - 1 and -n."""
+    starts = [-n - 0.5 + 1 / (2 * s * 3**s * (n + 1) ** (s - 1)) for n in whole]
+    return [float(mp.findroot(lambda q: odd_zeta(s, q), (start, start + 1e-9))) for start in starts]
+
+
 def tail(x):
     return mp.erfc(x / mp.sqrt(2)) / 2
 
@@ -158,6 +171,20 @@ FUNCTIONS = {
         lambda x: torch.polygamma(1, x),
         lambda x: mp.polygamma(1, x),
         -points(between(0, 8, 300), between(8, 60)),
+    ),
+    **{
+        f"zeta({s}), its zeros": (
+            lambda q, s=s: special.zeta(float(s), q),
+            lambda q, s=s: odd_zeta(s, q),
+            points(around(zeta_zeros(s, 0, 1, 2, 5, 12, 13, 40, 1000)), -0.5, -1.5, -13.5),
+        )
+        for s in (3, 5, 9)
+    },
+    "zeta, negative": (lambda q: special.zeta(7, q), lambda q: odd_zeta(7, q), -points(between(0, 2), between(0, 30))),
+    "polygamma(2), negative": (
+        lambda x: torch.polygamma(2, x),
+        lambda x: -2 * odd_zeta(3, x),
+        points(around(zeta_zeros(3, 0, 1, 30)), -between(0, 2), -between(0, 30)),
     ),
     "i0": (torch.i0, lambda x: mp.besseli(0, x), SIGNED),
     "i1": (special.i1, lambda x: mp.besseli(1, x), SIGNED),

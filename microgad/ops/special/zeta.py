@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,9 @@ from ...function import Function
 from ..blocks import in_double
 from ..elementwise.operands import one_tensor
 from ..out import into
-from .numeric import pieces, promote
+from .numeric import mended, pieces, promote
+from .twofold import WEIGHTS
+from .zeta_below import near_a_half
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -20,15 +21,7 @@ if TYPE_CHECKING:
 _TERMS = 10  # summed one by one before Euler and Maclaurin's series takes over, of 12 terms
 
 
-def _weights(count: int) -> list[float]:
-    """B₂ⱼ / (2j)! for j = 1, ..., count: the coefficients of z/2 coth(z/2), by dividing power series."""
-    series = [Fraction(1)]
-    for n in range(1, 2 * count + 1):
-        series.append(-sum((series[n - k] / math.factorial(k + 1) for k in range(1, n + 1)), Fraction(0)))
-    return [float(c) for c in series[2::2]]
-
-
-_WEIGHTS = _weights(12)
+_WEIGHTS = [float(weight) for weight in WEIGHTS[:12]]
 
 
 def _euler_maclaurin(s: Any, w: Any, unit: float, factor: float) -> Any:
@@ -72,10 +65,14 @@ def hurwitz(s: Any, q: Any, unit: float = 1.0, factor: float = 1.0) -> Any:
 
 
 def _negative(s: Any, q: Any) -> Any:
-    """Of q < 0 and integer s: the terms on either side of 0, all of them positive."""
-    fraction = -q - np.floor(-q)
-    below = hurwitz(s, fraction) - hurwitz(s, 1 - q)
-    return hurwitz(s, 1 - fraction) + np.where(s % 2 == 0, below, -below)
+    """Of q < 0 and integer s: the terms on either side of 0, of one sign where s is even."""
+    whole = np.floor(-q)
+    fraction = -q - whole
+    below, beyond, above = hurwitz(s, fraction), hurwitz(s, 1 - q), hurwitz(s, 1 - fraction)
+    even = s % 2 == 0
+    out = above + np.where(even, below - beyond, beyond - below)
+    cancels = ~even & (abs(out) < 0.8 * np.maximum(below, above))
+    return mended(out, (s, whole, 2 * fraction - 1, beyond), (cancels, near_a_half))
 
 
 def zeta_of(s: Any, q: Any, unit: float = 1.0, factor: float = 1.0) -> Any:
