@@ -127,6 +127,10 @@ FAR_DIGAMMA_ZEROS = digamma_zeros(51, 52, 63, 64, 77, 100, 127, 128, 500, 1000, 
 AIRY_ZEROS = airys_zeros(*range(1, 21), 200, 10**4, 10**7, 10**10, 7 * 10**13)
 J0, J1 = (lambda x, n=n: mp.besselj(n, x) for n in (0, 1))
 Y0, Y1 = (lambda x, n=n: mp.bessely(n, x) for n in (0, 1))
+WORST_INCOMPLETE = (  # a and x where roundings come together
+    [0.00014312115540360786, 0.8087761926475169, 0.37142401355609245, 11.513983217269821, 152.33393281107323, 100.0],
+    [0.7519413036635364, 1.1506647609766623, 0.32658821193556176, 9.080862237808269, 160.576896969962, 90.0],
+)
 FUNCTIONS = {
     "erf": (torch.erf, mp.erf, LINE),
     "erfc": (torch.erfc, mp.erfc, LINE[LINE < 26]),
@@ -290,9 +294,10 @@ def test_zeta():
 
 @pytest.mark.parametrize("function", [torch.igamma, torch.igammac])
 def test_incomplete_gamma_functions(function):
-    """Two more units than the others, where three errors of a unit and a half come together."""
     a = points(between(0, 4), decades(1e-6, 1), between(0, 20), between(20, 200), decades(200, 2000, 20))
     x = a * points(between(0, 2), decades(1e-2, 1e2), between(0.3, 2), between(0.5, 1.6), between(0.9, 1.1, 20))
+    a = points(a, WORST_INCOMPLETE[0])
+    x = points(x, WORST_INCOMPLETE[1])
     limits = {torch.igamma: lambda x: (0, x), torch.igammac: lambda x: (x, mp.inf)}[function]
     for p, z, y in zip(a.tolist(), x.tolist(), function(torch.tensor(a), torch.tensor(x)).tolist(), strict=True):
-        assert ulps(y, mp.gammainc(mp.mpf(p), *limits(mp.mpf(z)), regularized=True)) <= 6, (p, z)
+        assert ulps(y, mp.gammainc(mp.mpf(p), *limits(mp.mpf(z)), regularized=True)) <= 4, (p, z)

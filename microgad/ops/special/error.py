@@ -115,8 +115,8 @@ class Complement:
         """e^(x²/root²) erfc(x / root) of x >= 0.75 root."""
 
         def middle(x: Any) -> Any:
-            u = 1 / (x + 2 * self.root)
-            return u * polynomial((x - 2 * self.root) * u, self.middle)
+            below = x + 2 * self.root
+            return polynomial((x - 2 * self.root) / below, self.middle) / below
 
         def far(x: Any) -> Any:
             z = self.square / (x * x)

@@ -67,13 +67,6 @@ def binet(x: Any) -> Any:
     return rational(1 / (x * x), *_BINET) / x
 
 
-def lgamma_1p(x: Any) -> Any:
-    """log Γ(1 + x) of |x| < 2, with all its digits near 0."""
-    return pieces(
-        (x,), (x < 0.7, lambda x: x * rational(x, *_ONE)), (x >= 0.7, lambda x: (x - 1) * rational(x - 1, *_TWO))
-    )
-
-
 def upper_lgamma(x: Any) -> Any:
     """log Γ(x) of x >= -0.3."""
 

@@ -13,18 +13,28 @@ from ..elementwise.operands import tensors
 from ..out import into
 from .error import erfcx_of
 from .gamma import Lgamma
-from .gamma_above import binet, lgamma_1p
-from .numeric import pieces, polynomial, product_rest, promote, rational
+from .gamma_above import binet
+from .numeric import pieces, polynomial, product_rest, promote, rational, sum_rest
+from .twofold import Twofold, log
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
 
-# 1 / Γ(1 + f), 0 <= f <= 1
+# (1 / Γ(1 + f) - 1) / f (1 - f) by f - 1/2, 0 <= f <= 1
 _RECIPROCAL = (
-    -9.005835285776037e-08, 7.043036338371101e-07, -3.725581127065054e-07, -2.130371422986737e-05,
-    0.00012912817851209617, -0.00021594999732914145, -0.0011648326469887562, 0.007218829678362214,
-    -0.00962194435217018, -0.042197739008894966, 0.1665386118579106, -0.04200263506463002, -0.6558780715192296,
-    0.5772156649015193, 1.0,
+    -1.6796002705931017e-08, 9.01276868758033e-08, -6.22845254166883e-08, -2.1341211068273184e-06,
+    1.3881269473509407e-05, -2.588862672911073e-05, -0.000148887308180788, 0.0011042580831499755, -0.002157953269256171,
+    -0.006336833304923994, 0.04161568105120782, -0.05255106857397921, -0.1646981057811324, 0.5135166683820503,
+)  # fmt: skip
+_EULER = 0.5772156649015329  # γ
+_FEW = 0.5614594835668851, 3.845711298868925e-17  # e^-γ
+# (log Γ(1 + a) / a + γ) / a, 0 <= a <= 1
+_SECOND = (
+    1.906810866093884e-05, 0.005460451429658404, 0.10863032757724259, 0.677944515384063, 1.7629245711796795,
+    2.004026795826522, 0.8224670334241132,
+), (
+    0.0013767973616728582, 0.04456603967545184, 0.42212683047876787, 1.6924427392405499, 3.238865735892898,
+    2.9237797169835305, 1.0,
 )  # fmt: skip
 # 2 (m - log(1 + m)) / m², |m| <= 0.36
 _LOG = (
@@ -99,41 +109,47 @@ _UNIFORM = (
 )  # fmt: skip
 
 
-def _peak(a: Any, x: Any) -> Any:
-    """(x / a)^a e^(a - x), of which the roundings of x / a and of a - x are made up for."""
+def _peak(a: Any, x: Any, less: Any = None) -> Any:
+    """(x / a)^a e^(a - x - less), of which the roundings of x / a and of the exponent are made up for."""
     ratio, gap = x / a, a - x
     rest = (x - ratio * a) - product_rest(ratio, a)
     gap_rest = np.where(a > x, (a - gap) - x, a - (gap + x))
+    if less is not None:
+        gap_rest += sum_rest(gap, -less)
+        gap = gap - less
+    error = rest / ratio + gap_rest
 
-    def direct(a: Any, ratio: Any, gap: Any, error: Any) -> Any:
-        out = np.power(ratio, a) * np.exp(gap)
-        return out + out * error
+    def direct(a: Any, x: Any, ratio: Any, gap: Any, error: Any, rest: Any) -> Any:
+        power, decay = np.power(ratio, a), np.exp(gap)
+        out = power * decay
+        return out + (out * error + product_rest(power, decay))
 
-    def by_squares(a, ratio, gap, error):  # each factor alone would over- or underflow
-        level = np.ceil(np.log2(abs(gap) / 500))
-        share = np.exp2(-level)
-        out = direct(a * share, ratio, gap * share, error * share)
-        for k in range(24):
-            out = np.where(level > k, out * out, out)
-        return out
+    def by_logarithm(a: Any, x: Any, ratio: Any, gap: Any, error: Any, rest: Any) -> Any:
+        """Each factor alone would over- or underflow."""
+        exponent = Twofold(a) * log(Twofold(x) / Twofold(a)) + Twofold(gap, rest)
+        out = np.exp(np.minimum(exponent.high, 0))
+        return out + out * exponent.low
 
     near = abs(gap) <= 500
-    error = rest / ratio + gap_rest
-    return pieces((a, ratio, gap, error), (near, direct), (~near, by_squares))
+    return pieces((a, x, ratio, gap, error, gap_rest), (near, direct), (~near, by_logarithm))
 
 
-def _factor(a: Any, x: Any) -> Any:
-    """x^a e^-x / Γ(a + 1)."""
+def _factor(a: Any, x: Any, divided: bool) -> Any:
+    """x^a e^-x / Γ(a + 1), or over Γ(a) if not divided by a once more: with few roundings."""
 
     def small(a: Any, x: Any) -> Any:
         whole = np.floor(a)
-        out = np.power(x, a) * np.exp(-x) * polynomial(a - whole, _RECIPROCAL)
-        for k in range(4):
+        f = a - whole
+        power, decay = np.power(x, a), np.exp(-x)
+        out = power * decay
+        out = out + (out * (f * (1 - f) * polynomial(f - 0.5, _RECIPROCAL)) + product_rest(power, decay))
+        for k in range(0 if divided else 1, 4):
             out = np.where(whole > k, out / np.where(whole > k, a - k, 1.0), out)
-        return out
+        return out if divided else np.where(whole == 0, out * a, out)
 
     def large(a: Any, x: Any) -> Any:
-        return _peak(a, x) / (np.sqrt(2 * math.pi * a) * np.exp(binet(a)))
+        square = 1 / (2 * math.pi * a) if divided else a * (1 / (2 * math.pi))
+        return _peak(a, x, binet(a)) * np.sqrt(square)
 
     return pieces((a, np.minimum(x, 1e8 + 4 * a)), (a < 4, small), (a >= 4, large))
 
@@ -146,20 +162,24 @@ def _series(count: Any, upper: Any) -> Any:
         for k in range(count, 0, -1):
             total *= x / (a + k)
             total += 1
-        lower = _factor(a, x) * total
+        lower = _factor(a, x, True) * total
         return 1 - lower if upper else lower
 
     return formula
 
 
 def _fraction(count: Any, upper: Any) -> Any:
-    """Q(a, x) of x > a, or 1 less it: a continued fraction, of which so many terms count."""
+    """Q(a, x) of x > a - 0.9, or 1 less it: a continued fraction, of which so many terms count."""
 
     def formula(a: Any, x: Any) -> Any:
         total = x + (2 * count + 1 - a)
-        for k in range(count, 0, -1):
+        for k in range(count, 1, -1):
             total = (x - a + (2 * k - 1)) - k * (k - a) / total
-        value = a * _factor(a, x) / total
+        gap, last = x - a, (a - 1) / total
+        rest = sum_rest(x, -a) + sum_rest(gap, np.ones_like(a)) + sum_rest(gap + 1, last)
+        total = gap + 1 + last
+        value = _factor(a, x, False) / total
+        value -= value * (rest / total)
         return value if upper else 1 - value
 
     return formula
@@ -170,15 +190,21 @@ def _uniform(upper: Any) -> Any:
 
     def formula(a: Any, x: Any) -> Any:
         m = (x - a) / a
-        root = np.sqrt(rational(m, *_LOG))
-        eta = m * root
+        square = rational(m, *_LOG)
+        eta = m * np.sqrt(square)
         total = np.zeros_like(a)
         for row in reversed(_UNIFORM):
             total = total / a + polynomial(eta, row)
         peak = _peak(a, x)
-        z = abs(eta) * np.sqrt(a / 2)
+        distance, quotient = abs(x - a), square / (2 * a)
+        root = np.sqrt(quotient)
+        z = distance * root
+        quotient_rest = ((square - quotient * (2 * a)) - product_rest(quotient, 2 * a)) / (2 * a)
+        root_rest = (((quotient - root * root) - product_rest(root, root)) + quotient_rest) / (2 * root)
+        z_rest = product_rest(distance, root) + distance * root_rest
         correction = total / np.sqrt(2 * math.pi * a)
-        half = erfcx_of(z) / 2
+        half = erfcx_of(z)
+        half = half / 2 + z_rest * (z * half - 1 / math.sqrt(math.pi))
         above = eta > 0
         tail = peak * np.where(above, half + correction, half - correction)
         return np.where(above == upper, tail, 1 - tail)
@@ -187,12 +213,27 @@ def _uniform(upper: Any) -> Any:
 
 
 def _small_upper(a: Any, x: Any) -> Any:
-    """Q(a, x) of x <= 0.8 and small a: 1 - x^a / Γ(a + 1) less a series, so that 1 doesn't swallow what is left."""
-    power = a * np.log(x) - lgamma_1p(a)
+    """Q(a, x) of x <= 0.8 and small a: 1 - x^a / Γ(a + 1) less a series, so that 1 doesn't swallow what is left.
+
+    log x - log Γ(1 + a) / a, a factor of a logarithm, is small near x = e^-γ: there the digits of x less that count.
+    """
+    near = np.log1p(np.maximum((x - _FEW[0]) - _FEW[1], -0.4) / _FEW[0])
+    log, euler = np.where(x > 0.3, near, np.log(x)), np.where(x > 0.3, 0.0, _EULER)
+    second = -a * rational(a, *_SECOND)
+    factor = (log + euler) + second
+    power = a * factor
+    rest = product_rest(a, factor) + a * (sum_rest(log, euler) + sum_rest(log + euler, second))
     total = np.zeros_like(a)
-    for k in range(20, 0, -1):
+    for k in range(20, 1, -1):
         total = (total + 1 / (a + k)) * (x / -k)
-    return -np.expm1(power) - np.exp(power) * a * total
+    first = 1 / (a + 1)
+    inner = total + first
+    product = -x * inner
+    product_lost = product_rest(-x, inner) - x * sum_rest(total, first)
+    loss = a * product
+    lost = product_rest(a, product) + a * product_lost
+    grown = np.expm1(power)
+    return -(loss + (grown + (grown * loss + (lost + (1 + grown) * rest))))
 
 
 def _incomplete(upper: bool) -> Any:
@@ -203,7 +244,7 @@ def _incomplete(upper: bool) -> Any:
         finite = proper & (a < 1e37)
         near = (a >= 20) & (abs(x - a) <= 0.35 * a)
         rest = finite & ~near
-        low = x < np.maximum(a, 0.8)
+        low = x < np.maximum(a - 0.9 if upper else a, 0.8)  # where 1 - P has P's digits, and x - a + 1 is positive
         special = rest & (x <= 0.8) & (np.where(x <= 0.5, -0.4 / np.log(x), 1.1 * x) >= a) & upper
         series, fraction = rest & low & ~special, rest & ~low
         one, zero = (0.0, 1.0) if upper else (1.0, 0.0)
@@ -249,6 +290,8 @@ class Igamma(Function):
 def igamma(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The lower incomplete gamma function P(input, other), regularized. Source: torch.igamma.
 
+    In float64 it is right to 4 units in the last place, but for one argument in ten thousand of 20 and more (4.5 seen).
+
     It has a derivative for other only, as in PyTorch.
 
     >>> torch.igamma(torch.tensor([1.0, 4.0]), torch.tensor([1.0, 5.0]))
@@ -271,6 +314,8 @@ class Igammac(Function):
 
 def igammac(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The upper incomplete gamma function Q(input, other), regularized. Source: torch.igammac.
+
+    In float64 it is right to 4 units in the last place, but for one argument in ten thousand of 20 and more (4.5 seen).
 
     It has a derivative for other only, as in PyTorch.
 
