@@ -57,6 +57,8 @@ REFUSED = """
     T.full((2,),1j,dtype=T.float32)
     T.full((2,),1e40)
     T.full_like(i,T.inf)
+    A.__setitem__(A>1,T.tensor(1j))
+    A.__setitem__((slice(None),v>.2),T.tensor(1j))
     T.tensor([300],dtype=T.int8)
     T.tensor([[1,-1.7]],dtype=T.uint8)
     T.tensor([T.nan],dtype=T.int64)

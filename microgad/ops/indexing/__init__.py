@@ -2,7 +2,6 @@
 
 from .by_index import (
     IndexSelect,
-    filler,
     index_add,
     index_add_call,
     index_copy,
@@ -17,7 +16,18 @@ from .by_index import (
 )  # fmt: skip
 from .gather import Gather, gather, put, put_call, take, take_along_dim, unravel_index
 from .index import normalized
-from .item import AddItem, Clear, GetItem, SetItem, _last_writes, getitem, index_put, index_put_call, setitem
+from .item import (
+    AddItem,
+    Clear,
+    GetItem,
+    SetItem,
+    _last_writes,
+    filler,
+    getitem,
+    index_put,
+    index_put_call,
+    setitem,
+)
 from .masked import (
     MaskedScatter,
     _unsafe_masked_index,

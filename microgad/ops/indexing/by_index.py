@@ -10,13 +10,13 @@ from ... import function as core
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...linear_map import LinearMap
 from ...naming import called
-from ..creation.numbers import factor, number
+from ..creation.numbers import factor
 from ..movement.dims import dim_of
 from ..out import into
 from ..spelling import numpy_spelling
 from . import places
 from .index import INT64, INTEGERS, in_range, index_array, into_same
-from .item import AddItem, Call, GetItem, SetItem, one_step
+from .item import AddItem, Call, GetItem, SetItem, filler, one_step
 from .places import ALL
 from .reduced import reduction
 from .scatter import operands
@@ -147,19 +147,6 @@ def index_fill_call(input: Tensor, dim: int, index: Tensor, value: Any) -> Call:
         raise DimError(f"index_fill_(): Expected dtype int64 for index, got {index.array.dtype}")
     where = _index("index_fill", input, dim, index, DimError, value, negative=True)
     return one_step(SetItem, filler("index_fill", value, input), where)
-
-
-def filler(op: str, value: Any, input: Tensor) -> Any:
-    """One value, a number or a 0-d Tensor, that input's dtype can take."""
-    if not hasattr(value, "array"):
-        return number(op, value, input.array.dtype)
-    if value.ndim:
-        raise ShapeError(
-            f"{op} only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)"
-        )
-    if value.is_complex() and not input.is_complex():
-        raise DtypeError(f"{op}: value cannot be converted to type {input.dtype} without overflow, it is complex")
-    return value
 
 
 @numpy_spelling

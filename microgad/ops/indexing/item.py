@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import backend, function
 from ...arguments import boolean
-from ...errors import DtypeError
+from ...errors import DtypeError, ShapeError
 from ...function import Function
 from ...linear_map import LinearMap
 from ...naming import called
@@ -145,7 +145,8 @@ def getitem(input: Tensor, index: Any) -> Tensor:
 def setitem(input: Tensor, index: Any, value: Any) -> None:
     """input[index] = value: numbers, Tensors, and arrays or lists as well. Source: torch.Tensor.__setitem__.
 
-    Through arrays of indices a Tensor has to be of input's dtype; everything else is converted.
+    Through arrays of indices a Tensor has to be of input's dtype; everything else is converted, as is one value through
+    a mask.
 
     >>> x = torch.zeros(3)
     >>> x[[0, 2]] = torch.tensor([1.0, 2.0])
@@ -176,17 +177,30 @@ def _settable(value: Any, input: Tensor, index: Any) -> Tensor:
         made: Tensor = creation.as_tensor(value, device=input.device).to(dtype=input.dtype)
         value = made
     elif value.array.dtype != input.array.dtype:
-        items = normalized(index, input.array)
-        if not is_basic(items) and not (len(items) == 1 and is_mask(items[0]) and value.numel() == 1):
+        arrays = [item for item in normalized(index, input.array) if backend.is_array(item)]
+        if arrays and not (len(arrays) == 1 and is_mask(arrays[0]) and value.numel() == 1):
             raise _other_dtype("Index put", input, value)
         if value.array.dtype.kind == "c":
-            value = value.to(dtype=input.dtype)
+            value = filler("__setitem__", value.reshape(()), input) if arrays else value.to(dtype=input.dtype)
     while value.array.ndim and value.array.shape[0] == 1:
         value = value[0]
     if type(value.array) is not type(input.array) and (
         value.array.ndim == 0 or is_basic(normalized(index, input.array))
     ):  # from another device, as PyTorch copies it
         value = value.to(device=input.device)
+    return value
+
+
+def filler(op: str, value: Any, input: Tensor) -> Any:
+    """One value, a number or a 0-d Tensor, that input's dtype can take."""
+    if not hasattr(value, "array"):
+        return number(op, value, input.array.dtype)
+    if value.ndim:
+        raise ShapeError(
+            f"{op} only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)"
+        )
+    if value.is_complex() and not input.is_complex():
+        raise DtypeError(f"{op}: value cannot be converted to type {input.dtype} without overflow, it is complex")
     return value
 
 

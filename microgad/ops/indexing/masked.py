@@ -14,9 +14,8 @@ from ...function import Function
 from ...naming import called
 from ..spelling import tensors_only
 from . import places
-from .by_index import filler
 from .index import into_same, kept, normalized
-from .item import Call, Clear, GetItem, SetItem, index_put, one_step
+from .item import Call, Clear, GetItem, SetItem, filler, index_put, one_step
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
