@@ -49,3 +49,12 @@ def overlaps(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
             return True
         reach += stride * (n - 1)
     return False
+
+
+def within(place: Geometry, other: Geometry) -> bool:
+    """Whether all elements of one geometry are elements of another one of the same memory."""
+    mine, others = (
+        offset + np.tensordot(np.array(steps, np.int64), np.indices(shape), 1)
+        for shape, steps, offset in (place, other)
+    )
+    return bool(np.isin(mine, others).all())

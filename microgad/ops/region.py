@@ -9,7 +9,7 @@ import numpy as np
 from .. import backend, errors, function, state
 from ..function import Function, Leaf
 from ..linear_map import LinearMap
-from ..placement import overlaps
+from ..placement import overlaps, within
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -157,10 +157,18 @@ def check_writable(tensor: Tensor, op: str, recorded: bool) -> None:
             "single memory location; clone() it first"
         )
     check_history(tensor, op, recorded)
-    if tensor.base is not None and (recorded or tensor.base.node is not None) and overlaps(shape, strides):
+    if tensor.base is None or not (recorded or tensor.base.node is not None):
+        return
+    if overlaps(shape, strides):
         raise errors.GraphError(
             f"{errors.place(op, state.current().path)}: elements of the written-to view overlap in memory, so a "
             "write through it has no gradient; clone() it first"
+        )
+    # A gradient goes back through the views, of which as_strided can show what those before it don't.
+    if not all(within(step["shown"], step["held"]) for _, step in tensor.chain or () if "held" in step):
+        raise errors.GraphError(
+            f"{errors.place(op, state.current().path)}: the written-to view was made by as_strided of a view and "
+            "shows what that doesn't, so a write through it has no gradient; clone() it first, or use the view's base"
         )
 
 
