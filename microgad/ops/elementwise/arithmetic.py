@@ -66,10 +66,16 @@ def times_alpha(op: str, input: Any, other: Any, alpha: Any) -> Any:
         )
     if set(kinds) == {"b"}:
         return other * bool(alpha)
-    if kinds and all(kind in "biu" for kind in kinds):
+    if kinds:
         kind = dtypes.result_dtype([getattr(x, "array", x) for x in (input, other)])
-        alpha, other = number(op, alpha, kind), other.to(dtypes.of(kind)) if hasattr(other, "array") else other
+        alpha = number(op, alpha, kind) if kind.kind in "iu" else alpha
+        (other,) = in_dtype(kind, other)
     return other * alpha
+
+
+def in_dtype(kind: Any, *operands: Any) -> list[Any]:
+    """Operands of a composite in its result's dtype, in which PyTorch computes from the first step on."""
+    return [x.to(dtypes.of(kind)) if hasattr(x, "array") and x.array.dtype != kind else x for x in operands]
 
 
 class Sub(Function):
@@ -198,8 +204,7 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
     arrays = [x.array for x in (input, tensor1, tensor2)]
     kinds = {x.dtype for x in arrays}
     kind = kinds.pop() if len(kinds) == 1 else dtypes.result_dtype(arrays)
-    if tensor1.array.dtype != kind:
-        tensor1 = tensor1.to(dtypes.of(kind))
+    tensor1, tensor2 = in_dtype(kind, tensor1, tensor2)
     product, value = tensor1 * tensor2, factor("addcmul", value, kind)
     return into(out, input + (product if value == 1 else product * value))
 
@@ -217,6 +222,7 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
     if all(np.dtype(x.dtype).kind in "biu" for x in (tensor1, tensor2)):
         raise DtypeError("addcdiv: integer division of tensor1 by tensor2 is not supported; convert one of the two")
     kind = dtypes.result_dtype([x.array for x in (input, tensor1, tensor2)])
+    tensor1, tensor2 = in_dtype(kind, tensor1, tensor2)
     quotient, value = tensor1 / tensor2, factor("addcdiv", value, kind)
     return into(out, input + (quotient if value == 1 else quotient * value))
 
@@ -229,11 +235,11 @@ class Lerp(Function):
     @staticmethod
     def promote(arrays):
         for x, name in zip(arrays[1:], ("end", "weight"), strict=True):
-            if hasattr(x, "dtype") and x.dtype != arrays[0].dtype:
+            if hasattr(x, "dtype") and x.dtype != arrays[0].dtype and (x.ndim or name == "end"):
                 raise DtypeError(f"expected dtype {arrays[0].dtype} for `{name}` but got dtype {x.dtype}")
         if arrays[0].dtype.kind not in "fc":
             raise KindError(f"not implemented for {arrays[0].dtype}")
-        return dtypes.promote(arrays) if type(arrays[2]) is complex else arrays
+        return arrays if getattr(arrays[2], "dtype", None) == arrays[0].dtype else dtypes.promote(arrays)
 
     def forward(self, a, b, weight):
         if isinstance(weight, (int, float, complex)):

@@ -63,7 +63,8 @@ def _divisible(arrays: Any) -> Any:
     """Promotion of integer division, which the CPU refuses by zero; a GPU is not asked, which would have to wait."""
     arrays = _REAL(arrays)
     whole = all(getattr(x, "dtype", np.dtype(type(x))).kind in "biu" for x in arrays)
-    if whole and not backend.is_gpu(arrays[1]) and not np.all(arrays[1]):
+    nothing = any(getattr(x, "size", 1) == 0 for x in arrays)
+    if whole and not nothing and not backend.is_gpu(arrays[1]) and not np.all(arrays[1]):
         raise ArgumentError("ZeroDivisionError: integers can't be divided by zero")
     return arrays
 
@@ -141,7 +142,8 @@ class Remainder(Function):
 
     def forward(self, a, b):
         exact = _in_double(a, b)
-        return np.remainder(a, b) if exact is None else _rest(exact, np.floor, b)
+        out = np.remainder(a, b) if exact is None else _rest(exact, np.floor, b)
+        return np.where(out == 0, np.copysign(out, a), out) if out.dtype.kind == "f" else out  # a 0 has a's sign
 
     def grad_a(self, grad):
         return grad

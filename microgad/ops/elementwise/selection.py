@@ -136,7 +136,9 @@ class Clamp(Function):
     symbol, promote = "clamp", dtypes.only("biuf", _bounded)
 
     def forward(self, x, low, high):
-        return np.clip(x, low, high)
+        if high is None:
+            return np.maximum(low, x)  # of equal zeros NumPy gives the second: x's own, as PyTorch
+        return np.minimum(high, x) if low is None else np.clip(x, low, high)
 
     def grad_x(self, grad, x, low, high):
         return Select.apply(_inside(x, low, high), grad)
@@ -213,7 +215,7 @@ class Relu(Function):
 
     def forward(self, x):
         # np.clip is the faster of the two from about 5,000 elements on
-        return np.clip(x, 0, math.inf) if x.size > 5000 and x.dtype.kind == "f" else np.maximum(x, 0)
+        return np.clip(x, 0, math.inf) if x.size > 5000 and x.dtype.kind == "f" else np.maximum(0, x)
 
     def grad_x(self, grad, out):
         return Select.apply(out != 0, grad)  # of NaN the gradient passes, as PyTorch's

@@ -199,7 +199,8 @@ def blackman_window(window_length: int, periodic: bool = True, **options: Any) -
     kind = np.dtype(options.get("dtype") or dtypes.get_default_dtype()).type
 
     def values(n: Any, size: float) -> Any:
-        angle = n.astype(kind) * kind(math.pi / size)  # PyTorch rounds at each step: an end is -2.9802e-08, not 0
+        # PyTorch rounds at each step: an end is -2.9802e-08, not 0.
+        angle = n.astype(kind) * kind(math.pi / (size or 1))
         return np.cos(4 * angle) * kind(0.08) - np.cos(2 * angle) * kind(0.5) + kind(0.42)
 
     return _made("blackman_window", values, window_length, not periodic, **options)

@@ -103,4 +103,4 @@ def matrix_power(input: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
         if not n:
             break
         input = matmul(input, input)
-    return into(out, reduce(matmul, factors) if len(factors) > 1 else factors[0].clone() if out is None else factors[0])
+    return into(out, reduce(matmul, factors) if len(factors) > 1 else factors[0].clone())

@@ -16,6 +16,7 @@ from ...state import composite
 from .. import layouts
 from ..creation.numbers import factor
 from ..elementwise import Mul, Where, conj, mul
+from ..elementwise.arithmetic import in_dtype
 from ..movement import transpose, unsqueeze
 from ..out import into
 from ..spelling import numbers_first, numpy_spelling, tensors_only
@@ -379,13 +380,14 @@ def addr(
     tensor([[3., 4.],
             [6., 8.]])
     """
-    kind = dtypes.of(dtypes.result_dtype([x.array for x in (input, vec1, vec2)]))
+    dtype = dtypes.result_dtype([x.array for x in (input, vec1, vec2)])
+    kind = dtypes.of(dtype)
     for name, value in (("beta", beta), ("alpha", alpha)):
         if isinstance(value, (float, complex)) and not (kind.is_floating_point or kind.is_complex):
             raise ArgumentError(
                 f"addr: for integral input tensors, argument {name} must not be a floating point number, got {value}"
             )
-    return _added("addr", input, outer(vec1, vec2).to(kind), beta, alpha, out)
+    return _added("addr", input, outer(*in_dtype(dtype, vec1, vec2)), beta, alpha, out)
 
 
 @numpy_spelling

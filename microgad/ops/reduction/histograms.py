@@ -85,7 +85,7 @@ def _range(op: str, x: Any, bins: int, low: float, high: float, margin: float) -
 @tensors_only
 def histogram(
     input: Tensor,
-    bins: int | Tensor,
+    bins: int | Tensor = 100,
     *,
     range: tuple[float, float] | None = None,
     weight: Tensor | None = None,

@@ -161,7 +161,7 @@ def largest_along(x: Any, place: Any, axis: int, table: Any, step: int) -> tuple
     """The largest value of windows along one axis, counted from the end, and its place: `place` says x's own."""
     *planes, steps = table.shape[1:]
     gpu = backend.is_gpu(x)  # it isn't waited for, to see whether there is a NaN: all its values are compared
-    if not planes and len(table) > 2 * steps and not gpu:
+    if not planes and 0 < 2 * steps < len(table) and not gpu:
         found = largest_of_few(x, place, axis, table, step)
         if found is not None:
             return found

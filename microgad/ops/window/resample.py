@@ -91,7 +91,7 @@ class Taps:
         if self.cells.max(initial=0) == self.size:
             zero = np.zeros_like(x, shape=(*x.shape[:axis], 1, *x.shape[axis + 1 :]))
             x = np.concatenate((x, zero), axis)
-        if len(self.cells) > 2 * self.cells.shape[1]:
+        if 0 < 2 * self.cells.shape[1] < len(self.cells):
             return self.row_by_row(x, axis)
         cells, out = backend.like(self.cells, x), None
         column = (-1, *(1,) * (x.ndim - axis - 1))
