@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from . import errors, gradients, state
-from .autograd.functional import along, captures, stacked_columns, stacked_rows
+from .autograd.functional import along, captures, stacked_columns, stacked_rows, unit
 from .generator import default_generator
 from .lazy import absent as _absent
 from .nn.stateless import functional_call as functional_call
@@ -176,11 +176,7 @@ def jacrev(
         place.real("results", outputs)
         found = []
         for y in outputs:
-            rows = []
-            for i in range(y.numel()):
-                seed = zeros_like(y).detach()
-                seed.reshape(-1)[i] = 1
-                rows.append(place.pulled([y], [seed]))
+            rows = [place.pulled([y], [unit(y, i)]) for i in range(y.numel())]
             found.append(
                 place.rebuilt([stacked_rows([row[k] for row in rows], y, x) for k, x in enumerate(place.wanted)])
             )
@@ -210,8 +206,7 @@ def jacfwd(
         for k, x in enumerate(place.wanted):
             columns: list[list[Tensor]] = [[] for _ in outputs]
             for i in range(x.numel()):
-                tangents = [zeros_like(other).detach() for other in place.wanted]
-                tangents[k].reshape(-1)[i] = 1
+                tangents = [unit(x, i) if j == k else zeros_like(o).detach() for j, o in enumerate(place.wanted)]
                 for column, t in zip(columns, along(outputs, place.wanted, tangents, place.nested), strict=True):
                     column.append(t)
             for y, column, row in zip(outputs, columns, blocks, strict=True):

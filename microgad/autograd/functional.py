@@ -173,11 +173,7 @@ def _by_rows(call: _Call, create_graph: bool) -> list[list[Tensor]]:
     """For each output its derivatives by each input, a backward pass an element of it."""
     result = []
     for y in call.outputs:
-        rows = []
-        for i in range(y.numel()):
-            seed = zeros_like(y).detach()
-            seed.reshape(-1)[i] = 1
-            rows.append(call.pulled([y], (seed,), create_graph))
+        rows = [call.pulled([y], (unit(y, i),), create_graph) for i in range(y.numel())]
         columns = zip(*rows, strict=True) if rows else [()] * len(call.inputs)
         result.append([stacked_rows(c, y, x) for c, x in zip(columns, call.inputs, strict=True)])
     return result
@@ -188,14 +184,20 @@ def _by_columns(call: _Call, create_graph: bool) -> list[list[Tensor]]:
     columns: list[list[list[Tensor]]] = [[[] for _ in call.inputs] for _ in call.outputs]
     for k, x in enumerate(call.inputs):
         for i in range(x.numel()):
-            tangents = [zeros_like(other).detach() for other in call.inputs]
-            tangents[k].reshape(-1)[i] = 1
+            tangents = [unit(x, i) if j == k else zeros_like(other).detach() for j, other in enumerate(call.inputs)]
             for row, t in zip(columns, along(call.outputs, call.inputs, tangents, create_graph), strict=True):
                 row[k].append(t)
     return [
         [stacked_columns(parts, y, x) for parts, x in zip(row, call.inputs, strict=True)]
         for row, y in zip(columns, call.outputs, strict=True)
     ]
+
+
+def unit(x: Tensor, i: int) -> Tensor:
+    """1 at the i-th element of x, row by row however x lies in memory, and 0 elsewhere."""
+    flat = zeros(x.numel(), dtype=x.dtype, device=x.device)
+    flat[i] = 1
+    return flat.reshape(x.shape)
 
 
 def stacked_rows(rows: Sequence[Tensor], y: Tensor, x: Tensor) -> Tensor:

@@ -97,6 +97,14 @@ def matrices_of_nothing(t, nn):
 
 
 @programs
+def matrices_however_arguments_and_results_lie_in_memory(t, nn):
+    x, ad = numbers(t, 3, 2).T, room(t, "autograd.functional")
+    found = [t.func.jacrev(t.sin)(x), t.func.jacfwd(t.sin)(x), t.func.hessian(lambda x: x.sin().sum())(x)]
+    found += [ad.jacobian(lambda x: x.T * x.flip(0).T, numbers(t, 2, 3)), ad.jacobian(t.sin, x)]
+    return found, ad.jacobian(t.sin, x, vectorize=True, strategy="forward-mode")
+
+
+@programs
 def no_grad_outside_ends_what_comes_from_leaves(t, nn):
     x = t.tensor(3.0, requires_grad=True)
     with t.no_grad():

@@ -328,7 +328,7 @@ class Logit(Function):
         if type(x) is np.ndarray and not outside.any():
             return grad / (x * (1 - x))
         if self.eps is None:
-            return grad / Where.apply(outside, math.nan, x * (1 - x))
+            return Where.apply(outside, math.nan, grad / (x * (1 - x)))
         return Select.apply(np.logical_not(outside), grad / Where.apply(outside, 1.0, x * (1 - x)))
 
 
