@@ -341,6 +341,10 @@ CALLS = """
     (lambda x:[x.__setitem__((None,A>1),i[1]),x])(A.clone())
     (lambda x:[x.__setitem__((0,v>.2),T.tensor(2)),x])(A.clone())
     (lambda x:[x.__setitem__((i>0,0),T.tensor(True)),x])(A.clone())
+    A[None].stride()
+    A.T[:,None].stride()
+    B[...,None,0].stride()
+    v0[None,...,None].stride()
     T.blackman_window(0)
     T.histogram(v)
     i[:0]//0
