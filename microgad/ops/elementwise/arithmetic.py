@@ -195,7 +195,9 @@ def positive(input: Tensor) -> Tensor:
 
 @numbers_first
 @composite
-def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1, out: Tensor | None = None) -> Tensor:
+def addcmul(
+    input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: complex = 1, out: Tensor | None = None
+) -> Tensor:
     """input + value · tensor1 · tensor2, broadcast. Source: torch.addcmul.
 
     >>> torch.addcmul(torch.tensor([1.0, 2.0]), torch.tensor([3.0]), torch.tensor([4.0]), value=0.5)
@@ -211,7 +213,9 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
 
 @numbers_first
 @composite
-def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1, out: Tensor | None = None) -> Tensor:
+def addcdiv(
+    input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: complex = 1, out: Tensor | None = None
+) -> Tensor:
     """input + value · tensor1 / tensor2, broadcast. Source: torch.addcdiv.
 
     Raises RuntimeError where both tensors hold integers.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -353,6 +354,7 @@ def fftfreq(
     >>> torch.fft.fftfreq(4)
     tensor([ 0.0000,  0.2500, -0.5000, -0.2500])
     """
+    n = index(n)
     cycles = np.fft.ifftshift(np.arange(-(n // 2), n - n // 2))
     return _frequencies("fftfreq", cycles, n, d, out, dtype, device, requires_grad)
 
@@ -368,6 +370,7 @@ def rfftfreq(
     >>> torch.fft.rfftfreq(4)
     tensor([0.0000, 0.2500, 0.5000])
     """
+    n = index(n)
     return _frequencies("rfftfreq", np.arange(n // 2 + 1), n, d, out, dtype, device, requires_grad)
 
 
@@ -381,7 +384,7 @@ def _frequencies(
     kind = dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype)
     if not (kind.is_floating_point or kind.is_complex):
         raise DtypeError(f"{op} requires a floating point or complex dtype, got {kind}")
-    return made_beside(out, (cycles * np.divide(1.0, n * d)).astype(kind.dtype), device, requires_grad)
+    return made_beside(out, (cycles * np.divide(1.0, n * float(d))).astype(kind.dtype), device, requires_grad)
 
 
 # How inputs are brought to the size and the dtype that a transform takes.

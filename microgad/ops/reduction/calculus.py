@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from ...tensor import Tensor
 
 
-def _areas(op: str, y: Tensor, x: Tensor | None, dx: Any, dim: int) -> tuple[Tensor, int]:
-    """Twice the area between each two neighbours along an axis."""
+def _sides(op: str, y: Tensor, x: Tensor | None, dx: Any, dim: int) -> tuple[Tensor, Any, int]:
+    """The sum of each two neighbours along an axis, and how far they are apart."""
     if y.array.dtype.kind == "b" or (x is not None and x.array.dtype.kind == "b"):
         raise DtypeError(f"{op}: received a bool input, but bool is not supported")
     axis = dim_of(dim, y.ndim, op)
     if x is not None and dx is not None:
         raise ArgumentError(f"{op}: give x or dx, not both")
     if x is None:
-        return (_after(y, axis) + _before(y, axis)) * (1 if dx is None else dx), axis
+        return _after(y, axis) + _before(y, axis), 1 if dx is None else dx, axis
     if x.ndim == 1:
         if x.shape[0] != y.shape[axis]:
             raise ShapeError(f"{op}: there must be one x value for each sample point: {x.shape[0]}, {y.shape[axis]}")
         x = x.reshape([-1 if i == axis else 1 for i in range(y.ndim)])
     elif x.ndim < y.ndim:
         x = x.reshape((1,) * (y.ndim - x.ndim) + tuple(x.shape))
-    return (_after(y, axis) + _before(y, axis)) * (_after(x, axis) - _before(x, axis)), axis
+    return _after(y, axis) + _before(y, axis), _after(x, axis) - _before(x, axis), axis
 
 
 def _part(x: Tensor, axis: int, part: slice | int) -> Tensor:
@@ -63,8 +63,8 @@ def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, di
         n = y.shape[axis]
         area = sum(y, axis) - (_part(y, axis, 0) + _part(y, axis, n - 1)) / 2 if n else sum(y, axis)
         return area if dx is None else area * dx
-    areas, axis = _areas("trapezoid", y, x, dx, dim)
-    return sum(areas, axis) / 2
+    heights, widths, axis = _sides("trapezoid", y, x, dx, dim)
+    return sum(heights * widths, axis) / 2
 
 
 trapz = trapezoid
@@ -78,8 +78,8 @@ def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None
     >>> torch.cumulative_trapezoid(torch.tensor([1.0, 5.0, 10.0]))
     tensor([ 3.0000, 10.5000])
     """
-    areas, axis = _areas("cumulative_trapezoid", y, x, dx, dim)
-    return cumsum(areas, axis) / 2
+    heights, widths, axis = _sides("cumulative_trapezoid", y, x, dx, dim)
+    return cumsum(heights * (widths / 2), axis)
 
 
 @numpy_spelling
