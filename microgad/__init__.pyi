@@ -304,7 +304,6 @@ from .ops.facts import is_inference as is_inference
 from .ops.facts import is_nonzero as is_nonzero
 from .ops.facts import is_same_size as is_same_size
 from .ops.facts import is_signed as is_signed
-from .ops.facts import is_storage as is_storage
 from .ops.facts import is_tensor as is_tensor
 from .ops.facts import numel as numel
 from .ops.facts import result_type as result_type
@@ -672,6 +671,7 @@ from .serialization import save as save
 from .size import Size as Size
 from .storage import TypedStorage as TypedStorage
 from .storage import UntypedStorage as UntypedStorage
+from .storage import is_storage as is_storage
 from .tensor import Tensor as Tensor
 from .unheld import bfloat16 as bfloat16
 from .unheld import float8_e4m3fn as float8_e4m3fn

@@ -259,10 +259,11 @@ class Function:
         """What PyTorch calls such a node: "MulBackward0". Source: torch.autograd.graph.Node.name."""
         from .torch_names import backward_name
 
-        return backward_name(self)
+        name = backward_name(self)
+        return name if "Backward" in name else f"torch::autograd::{name}"
 
     def __repr__(self) -> str:
-        return f"<{Function.name(self)} object at {id(self):#x}>"
+        return f"<{Function.name(self).rpartition('::')[2]} object at {id(self):#x}>"
 
     @property
     def next_functions(self) -> tuple[tuple[Function | None, int], ...]:

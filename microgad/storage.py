@@ -91,4 +91,14 @@ def of(array: Any, kind: type[S]) -> S:
     return kind(row if kind is TypedStorage else row.view("uint8"))
 
 
+def is_storage(obj: Any) -> bool:
+    """Whether obj is a storage. Source: torch.is_storage.
+
+    >>> x = torch.tensor(1)
+    >>> torch.is_storage(x), torch.is_storage(x.untyped_storage())
+    (False, True)
+    """
+    return isinstance(obj, UntypedStorage)
+
+
 _absent(globals())

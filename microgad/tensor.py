@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from . import arguments, backend, dtypes, errors, function, gradients, printing, state
-from .function import Function, Leaf
+from .function import Function, Leaf, Output
 from .lazy import Room
 from .methods import Methods
 from .size import Size
@@ -90,8 +90,11 @@ class Tensor(Methods):
 
     @property
     def grad_fn(self) -> Function | None:
-        """The node of the operation that made it; None for leaves."""
-        return None if self.is_leaf else self.node
+        """The node of the operation that made it, alone or with others; None for leaves."""
+        if self.is_leaf:
+            return None
+        shared = type(self.node) is Output and not hasattr(self.node, "called")
+        return self.node.edges[0] if shared else self.node
 
     @property
     def requires_grad(self) -> bool:
@@ -282,7 +285,7 @@ class Tensor(Methods):
             default_dtype=repr(dtypes.get_default_dtype()),
             device=str(self.device) if self.is_cuda else None,
             requires_grad=self.requires_grad,
-            grad_fn=None if self.grad_fn is None else Function.name(self.grad_fn),
+            grad_fn=None if self.is_leaf else Function.name(self.node).rpartition("::")[2],
         )
 
     def __hash__(self) -> int:

@@ -19,15 +19,6 @@ def is_tensor(obj: Any) -> bool:
     return isinstance(obj, function.Tensor)
 
 
-def is_storage(obj: Any) -> bool:
-    """False: a Tensor's memory is a NumPy or CuPy array. Source: torch.is_storage.
-
-    >>> torch.is_storage(torch.tensor(1))
-    False
-    """
-    return False
-
-
 def is_floating_point(input: Tensor) -> bool:
     """Whether the dtype is a real floating-point one. Source: torch.is_floating_point.
 

@@ -42,7 +42,7 @@ def test_nodes_lead_to_the_leaves() -> None:
     assert exp.next_functions == ((split, 0),)
     ((mul, _),) = split.next_functions
     (leaf, _), (none, _) = mul.next_functions
-    assert leaf.name() == "AccumulateGrad"
+    assert leaf.name() == "torch::autograd::AccumulateGrad"
     assert repr(leaf).startswith("<AccumulateGrad object at 0x")
     assert leaf.variable is x
     assert none is None

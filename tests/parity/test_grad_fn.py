@@ -200,3 +200,28 @@ def test_a_name_is_known_when_backward_is_done() -> None:
         assert picked.grad_fn.name() == "IndexBackward0"
         assert scaled.grad_fn.name() == "MulBackward0"
         assert leaky.grad_fn.name() == "LeakyReluBackward0"
+
+
+def test_results_that_were_made_together_have_one_node() -> None:
+    def told(library: Any) -> Any:
+        class Twice(library.autograd.Function):  # type: ignore[misc, name-defined]
+            @staticmethod
+            def forward(ctx: Any, x: Any) -> Any:
+                ctx.save_for_backward(x)
+                return x * 2, x * 3
+
+            @staticmethod
+            def backward(ctx: Any, a: Any, b: Any) -> Any:
+                return a * 2 + b * 3
+
+        x = library.ones(2, 3, requires_grad=True)
+        first, second = Twice.apply(x)
+        ((leaf, at),) = first.grad_fn.next_functions
+        ((twice, which), _) = (second * 1).grad_fn.next_functions
+        a, b, _ = (x * 2).unbind(1)
+        pairs = [(f and f.name(), i) for f, i in a.grad_fn.next_functions]
+        saved = [s.tolist() for s in first.grad_fn.saved_tensors]
+        same = first.grad_fn is second.grad_fn, twice is first.grad_fn, a.grad_fn is b.grad_fn
+        return leaf.name(), leaf.variable is x, at, which, pairs, saved, same
+
+    assert told(microgad) == told(torch)

@@ -130,6 +130,28 @@ def test_samples_one_by_one() -> None:
     assert [type(sample) for sample in DataLoader([x, x], batch_size=None)] == [microgad.Tensor] * 2
 
 
+def test_a_pass_knows_how_many_batches_it_has() -> None:
+    assert len(iter(DataLoader(numbers(5), 2))) == 3
+    assert len(iter(DataLoader(numbers(5), 2, drop_last=True, shuffle=True))) == 2
+    with pytest.raises(TypeError):
+        len(iter(DataLoader(Stream(), 2)))
+
+
+def test_a_pass_goes_on_after_a_sample_that_fails() -> None:
+    class Failing(Dataset[int]):
+        def __getitem__(self, i: int) -> int:
+            return 6 // (i - 1)
+
+        def __len__(self) -> int:
+            return 4
+
+    rest = iter(DataLoader(Failing(), None))
+    assert next(rest) == -6
+    with pytest.raises(ZeroDivisionError):
+        next(rest)
+    assert list(rest) == [6, 3]
+
+
 def test_datasets_add_up() -> None:
     both = numbers(2) + numbers(3)
     assert isinstance(both, ConcatDataset)

@@ -29,7 +29,7 @@ _WIDER = {"e": np.float32, "f": np.float64, "F": np.complex128}
 def widened(scan: Callable[[Any, int], Any], x: Any, axis: int) -> Any:
     """A running result in the next wider dtype, rounded in the end: to the last bit PyTorch's on the CPU.
 
-    A large array, which that would take 2 to 4 times as long, is float32 throughout.
+    A large array, which that would take several times as long, stays float32 throughout.
     """
     kind = x.dtype.char
     if kind not in _WIDER or (x.size >= 20_000 and kind != "e"):

@@ -120,9 +120,7 @@ class DataLoader:
                 raise CallError(
                     f"DataLoader: timeout is for workers; with num_workers=0 it has to be 0, got {self.timeout}"
                 )
-            indices = iter(self._indices)
-            draw_seed(self.generator)  # for workers, of which there are none; but it moves the stream
-            return _batches(recipe.fetcher(), indices)
+            return Batches(self, recipe)
         from .processes import Processes
 
         if not self.persistent_workers:
@@ -130,7 +128,7 @@ class DataLoader:
         if self._workers is None or not self._workers.close.still_active():
             self._workers = Processes(self, recipe)
             return self._workers
-        return self._workers.again(self)
+        return self._workers.again()
 
     @property
     def _indices(self) -> Any:
@@ -147,13 +145,20 @@ class DataLoader:
         return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
 
 
-def _batches(make: Callable[[Any], Any], indices: Iterator[Any]) -> Iterator[Any]:
-    for at in indices:
-        try:
-            batch = make(at)
-        except StopIteration:
-            return
-        yield batch
+class Batches(Iterator[Any]):
+    """A pass through a data set by this process itself."""
+
+    def __init__(self, loader: DataLoader, recipe: Recipe) -> None:
+        self.sampler = loader._indices
+        self.indices = iter(self.sampler)
+        draw_seed(loader.generator)  # for workers, of which there are none; but it moves the stream
+        self.make = recipe.fetcher()
+
+    def __len__(self) -> int:
+        return len(self.sampler)
+
+    def __next__(self) -> Any:
+        return self.make(next(self.indices))
 
 
 def _tell_of_too_much(num_workers: int, pin_memory: bool) -> None:

@@ -31,7 +31,8 @@ class Processes(Iterator[Any]):
     """
 
     def __init__(self, loader: Any, recipe: Recipe) -> None:
-        self.indices = iter(loader._indices)
+        self.sampler = loader._indices
+        self.indices = iter(self.sampler)
         self.base_seed = draw_seed(loader.generator)
         self.timeout, self.in_order, self.persist = loader.timeout, loader.in_order, loader.persistent_workers
         context: Any = loader.multiprocessing_context or multiprocessing.get_context()
@@ -61,9 +62,9 @@ class Processes(Iterator[Any]):
         self.turn = -1
         self._begin()
 
-    def again(self, loader: Any) -> Processes:
+    def again(self) -> Processes:
         """A new pass by the same workers."""
-        self.indices = iter(loader._indices)
+        self.indices = iter(self.sampler)
         self._begin()
         return self
 
@@ -91,6 +92,9 @@ class Processes(Iterator[Any]):
         with suppress(OSError):  # a worker that is gone is noticed where its answers are awaited: those before count
             send(self.pipes[number], (self.turn, self.asked, at))
         self.asked += 1
+
+    def __len__(self) -> int:
+        return len(self.sampler)
 
     def __iter__(self) -> Processes:
         return self
