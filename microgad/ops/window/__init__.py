@@ -21,7 +21,7 @@ from .adaptive import (
     adaptive_max_pool1d_with_indices, adaptive_max_pool2d, adaptive_max_pool2d_with_indices, adaptive_max_pool3d,
     adaptive_max_pool3d_with_indices,
 )  # fmt: skip
-from .grid import Cells, GridPlaces, affine_grid, grid_sample, grid_sampler
+from .grid import Cells, GridPlaces, GridSample, affine_grid, grid_sample, grid_sampler
 from .interpolation import interpolate, upsample, upsample_bilinear, upsample_nearest
 from .lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
 from .resample import Resample
@@ -31,7 +31,7 @@ from .unpool import MaxUnpool, max_unpool1d, max_unpool2d, max_unpool3d
 __all__ = [
     "AvgPool1d", "AvgPool2d", "AvgPool3d", "BoxMax", "Cells", "Conv1d", "Conv1dWeight", "Conv2d", "Conv2dWeight",
     "Conv3d", "Conv3dWeight", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Fold", "GridPlaces",
-    "MaxPool2d", "MaxUnpool", "PartMeans", "Resample", "Unfold", "Winners", "adaptive_avg_pool1d",
+    "GridSample", "MaxPool2d", "MaxUnpool", "PartMeans", "Resample", "Unfold", "Winners", "adaptive_avg_pool1d",
     "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool1d_with_indices",
     "adaptive_max_pool2d", "adaptive_max_pool2d_with_indices", "adaptive_max_pool3d",
     "adaptive_max_pool3d_with_indices", "affine_grid", "avg_pool1d", "avg_pool2d", "avg_pool3d", "conv1d", "conv2d",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import math
-import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,29 +16,32 @@ from ...notices import warn
 from ...state import composite
 from ..creation import finished, linspace
 from .geometry import refusal
-from .resample import cubic
+from .resample import cubic, cubic_slope
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
 
 MODES, PADDINGS = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")
+TAPS = {"nearest": [[0]], "bilinear": [[0], [1]], "bicubic": [[-1], [0], [1], [2]]}
 
 
 class GridPlaces(Function):
-    """(N, D, P), in [-1, 1] from edge to edge, x first -> (N, D, P), in cells: 0 is the middle of the first one.
+    """(N, ..., D), in [-1, 1] from edge to edge, x first -> (N, D, P), in cells: 0 is the middle of the first one.
 
     With padding "border" or "reflection" what is outside comes back inside, and doesn't move with its place any more,
     or moves against it.
     """
 
     symbol, constants = "grid places", ("turn",)
+    places: tuple[int, ...]  # the grid's own shape, between N and D
     size: Any  # of the axes, x first, (D, 1)
     scale: Any  # how many cells a place moves by when its number grows by one, along each axis
     align: bool
     padding: str
 
     def forward(self, grid):
-        size, grid = self.size, np.copy(grid, "C") + 1  # each axis by itself: long loops
+        size, grid = self.size, grid.reshape(len(grid), math.prod(self.places), len(self.size))
+        grid = np.copy(np.swapaxes(grid, 1, 2), "C") + 1  # each axis by itself: long loops
         if self.align:
             at = grid * self.scale
         elif len(size) == 3:
@@ -57,31 +58,89 @@ class GridPlaces(Function):
         return at
 
     def grad_grid(self, grad, turn):
-        return grad * self.scale if turn is None else grad * turn * self.scale
+        grad = grad * self.scale if turn is None else grad * turn * self.scale
+        return np.swapaxes(grad, 1, 2).reshape((len(grad), *self.places, grad.shape[1]))
+
+
+class GridSample(Function):
+    """(N, C, ...), (N, D, P) in cells -> (N, C, ...): what is at these places between the cells around."""
+
+    symbol, constants = "grid sample", ("cells",)
+    places: tuple[int, ...]  # the result's shape, behind N and C
+    taps: Any  # cells that it reads along an axis, from the one before a place: (taps, 1)
+    mode: str
+    padding: str
+    align: bool
+
+    def forward(self, input, at):
+        self.cells = _cells(at, input.shape[2:], self.taps, self.mode, self.padding, self.align)
+        out = np.empty_like(input, shape=(*input.shape[:2], at.shape[2]), order="C")
+        weight = None if self.mode == "nearest" else _product(_weights(at, self.mode, self.taps))
+        for i, lines in enumerate(_framed(input)):
+            values = np.take(lines, self.cells[i], 1)
+            out[i] = values[:, 0] if weight is None else np.einsum("ckp,kp->cp", values, weight[i])
+        return out.reshape(*input.shape[:2], *self.places)
+
+    def backward(self, grad, input, at, cells):
+        weights, grad_input, grad_at = _weights(at, self.mode, self.taps), None, np.zeros_like(at)
+        grad = grad.reshape(*grad.shape[:2], at.shape[2])
+        if self.needs[0]:
+            weight = _product(weights)
+            grad_input = _added_up((g[:, None] * w for g, w in zip(grad, weight, strict=True)), cells, input)
+        if self.needs[1] and self.mode != "nearest":
+            grad_weight = np.empty_like(at, shape=cells.shape)
+            for i, lines in enumerate(_framed(input)):
+                grad_weight[i] = np.einsum("ckp,cp->kp", np.take(lines, cells[i], 1), grad[i])
+            slopes = _slopes(at, self.mode, self.taps)
+            for axis in range(at.shape[1]):
+                turned = np.copy(weights)
+                turned[:, axis] = slopes[:, axis]
+                grad_at[:, axis] = (grad_weight * _product(turned)).sum(1)
+        return grad_input, grad_at
+
+    def decomposition(self, input, at, cells):
+        values = Cells.apply(input, cells=cells)
+        out = (values * _product(_weights(at, self.mode, self.taps))[:, None]).sum(2)
+        return out.reshape((*out.shape[:2], *self.places))
 
 
 class Cells(LinearMap):
-    """(N, C, S) -> (N, C, P): the cells (N, P) of each line; S stands for a zero."""
+    """(N, C, ...) -> (N, C, K, P): the cells (N, K, P) of each plane in a frame of zeros."""
 
     symbol = "cells"
     cells: Any
 
     def forward(self, input):
-        n, c, size = input.shape
-        out = np.empty_like(input, shape=(n, c, self.cells.shape[1]), order="C")
-        lines = np.zeros_like(input, shape=(c, size + 1), order="C")
-        for i, cells in enumerate(self.cells):
-            lines[:, :size] = input[i]
-            out[i] = np.take(lines, cells, 1)
+        out = np.empty_like(input, shape=(*input.shape[:2], *self.cells.shape[1:]), order="C")
+        for i, lines in enumerate(_framed(input)):
+            out[i] = np.take(lines, self.cells[i], 1)
         return out
 
     def adjoint(self, grad):
-        n, c, size = self.x_shape
-        out = np.zeros_like(grad, shape=(n, c, size + 1), order="C")
-        starts = backend.like(np.arange(c)[:, None] * (size + 1), grad)
-        for i, cells in enumerate(self.cells):
-            backend.add_at(out[i].reshape(-1), (starts + cells).reshape(-1), grad[i].reshape(-1))
-        return out[:, :, :size]
+        return _added_up(grad, self.cells, np.empty_like(grad, shape=self.x_shape, order="C"))
+
+
+def _framed(input: Any) -> Iterator[Any]:
+    """Each image of (N, C, ...) in a frame of zeros, a cell wide, with its planes flat: (C, S)."""
+    frame = np.zeros_like(input, shape=(input.shape[1], *(n + 2 for n in input.shape[2:])), order="C")
+    inside, lines = (..., *(slice(1, -1),) * (input.ndim - 2)), frame.reshape(len(frame), -1)
+    for image in input:
+        frame[inside] = image
+        yield lines
+
+
+def _added_up(values: Iterable[Any], cells: Any, like: Any) -> Any:
+    """The adjoint of reading: for each image values (C, K, P) added to the cells (K, P), which gives (N, C, ...)."""
+    out = np.empty_like(like, order="C")
+    channels, size = out.shape[1], [n + 2 for n in out.shape[2:]]
+    frame = np.empty_like(like, shape=(channels, *size), order="C")
+    inside, starts = (..., *(slice(1, -1),) * len(size)), np.arange(channels)[:, None, None] * math.prod(size)
+    starts = backend.like(starts, like)
+    for i, added in enumerate(values):
+        frame[...] = 0
+        backend.add_at(frame.reshape(-1), (starts + cells[i]).reshape(-1), added.reshape(-1))
+        out[i] = frame[inside]
+    return out
 
 
 def rounded_once(x: Any, scale: Any) -> Any:
@@ -134,28 +193,12 @@ def grid_sample(
         if value not in known:
             raise refusal(op, f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
     size, align = _checked(op, input, grid, mode), _aligned(align_corners)
-    n, *out, dims = grid.shape
-    area, places = math.prod(size), math.prod(out)
-    padding = "zeros" if mode == "bicubic" else padding_mode  # which is applied to each of its cells
     axes = backend.like(size[::-1], grid.array, grid.array.dtype).reshape(-1, 1)
-    scale = (axes - align) / 2
-    lines = grid.reshape(n, places, dims).transpose(1, 2)
-    at = GridPlaces.apply(lines, size=axes, scale=scale, align=align, padding=padding)
-    place: Any = 0
-    outside: Any = False
-    taps = {"nearest": 1, "bilinear": 2, "bicubic": 4}[mode]
-    along = [(n, *(taps if i == k else 1 for k in range(dims)), places) for i in range(dims)]
-    for i, length in enumerate(size):  # each axis has its taps along an axis of its own
-        cell = _cells(at.array[:, None, -1 - i], length, mode, padding_mode, align).reshape(along[i])
-        place, outside = place * length + cell, outside | (cell < 0) | (cell >= length)
-    cells, taps = np.where(outside, area, place), taps**dims
-    values = Cells.apply(input.reshape(n, input.shape[1], area), cells=cells.reshape(n, taps * places))
-    if mode == "nearest" and not at.requires_grad:
-        return values.reshape(n, input.shape[1], *out)
-    weights = _weights(at, mode)
-    weight = functools.reduce(operator.mul, (weights[:, :, -1 - i].reshape(along[i]) for i in range(dims)))
-    sums: Tensor = (values.reshape(n, input.shape[1], taps, places) * weight.reshape(n, 1, taps, places)).sum(2)
-    return sums.reshape(n, input.shape[1], *out)
+    within = "zeros" if mode == "bicubic" else padding_mode  # which is applied to each of its cells
+    places, scale = grid.array.shape[1:-1], (axes - align) / 2
+    at = GridPlaces.apply(grid, places=places, size=axes, scale=scale, align=align, padding=within)
+    taps = backend.like(TAPS[mode], axes, axes.dtype)
+    return GridSample.apply(input, at, places=places, taps=taps, mode=mode, padding=padding_mode, align=align)
 
 
 def grid_sampler(
@@ -213,43 +256,61 @@ def _aligned(align_corners: bool | None) -> bool:
 
 def _checked(op: str, input: Tensor, grid: Tensor, mode: str) -> tuple[int, ...]:
     """The sizes of the plane or volume."""
-    dims, shapes = input.ndim - 2, f"got input {tuple(input.shape)} and grid {tuple(grid.shape)}"
-    if dims not in (2, 3) or grid.ndim != input.ndim:
-        raise refusal(op, f"input and grid must both have 4 dimensions, or both 5; {shapes}", ShapeError)
-    if input.array.dtype.kind != "f" or grid.array.dtype != input.array.dtype:
-        raise refusal(op, f"input and grid must be of one floating-point dtype, got {input.dtype} and {grid.dtype}",
-                      DtypeError)  # fmt: skip
-    if grid.shape[0] != input.shape[0]:
-        raise refusal(op, f"input and grid must have the same batch size; {shapes}", ShapeError)
-    if grid.shape[-1] != dims:
-        raise refusal(op, f"grid must have size {dims} in its last dimension; {shapes}", ShapeError)
-    if 0 in input.shape[2:]:
-        raise refusal(op, f"input must not be empty but in its batch and its channels; {shapes}", ShapeError)
+    x, places, found = input.array, grid.array, ""
+    dims = x.ndim - 2
+    if dims not in (2, 3) or places.ndim != x.ndim:
+        found = "input and grid must both have 4 dimensions, or both 5"
+    elif x.dtype.kind != "f" or places.dtype != x.dtype:
+        said = f"input and grid must be of one floating-point dtype, got {input.dtype} and {grid.dtype}"
+        raise refusal(op, said, DtypeError)
+    elif len(places) != len(x):
+        found = "input and grid must have the same batch size"
+    elif places.shape[-1] != dims:
+        found = f"grid must have size {dims} in its last dimension"
+    elif 0 in x.shape[2:]:
+        found = "input must not be empty but in its batch and its channels"
+    if found:
+        raise refusal(op, f"{found}; got input {x.shape} and grid {places.shape}", ShapeError)
     if mode == "bicubic" and dims == 3:
         raise refusal(op, "mode 'bicubic' takes 4-D input only, got 5-D", ArgumentError)
-    return tuple(input.shape[2:])
+    size: tuple[int, ...] = x.shape[2:]
+    return size
 
 
-def _cells(at: Any, size: int, mode: str, padding: str, align: bool) -> Any:
-    """Along one axis the cells that places (N, 1, P) read, (N, taps, P), as int64; too far ones a few cells outside."""
-    if mode == "nearest":
-        places = np.rint(at)
-    else:
-        taps = range(2) if mode == "bilinear" else range(-1, 3)
-        places = np.floor(at) + backend.like(taps, at, at.dtype).reshape(-1, 1)
+def _cells(at: Any, size: tuple[int, ...], taps: Any, mode: str, padding: str, align: bool) -> Any:
+    """What places (N, D, P) read, (N, K, P): cells of the flat plane in its frame, where all is that is outside."""
+    at, last = at[:, :, None], backend.like(size[::-1], at, at.dtype).reshape(-1, 1, 1) - 1
+    places = np.rint(at) if mode == "nearest" else np.floor(at) + taps
     if mode == "bicubic" and padding == "reflection":
-        places = np.rint(reflected(places, backend.like(size, at, at.dtype), align)[0])
+        places = np.rint(reflected(places, last + 1, align)[0])
     if mode == "bicubic" and padding != "zeros":
-        places = np.clip(places, 0, size - 1)
-    return np.clip(np.where(places == places, places, -4), -4, size + 4).astype(np.int64)
+        places = np.clip(places, 0, last)
+    cells = np.fmax(np.fmin(places, last + 1), -1).astype(np.int64)  # what is no number is outside too
+    found = cells[:, -1] + 1
+    for axis in range(len(size) - 2, -1, -1):
+        width = size[-1 - axis] + 2
+        found = (found[:, :, None] * width + (cells[:, axis, None] + 1)).reshape(len(at), -1, at.shape[-1])
+    return found
 
 
-def _weights(at: Tensor, mode: str) -> Any:
-    """Of places (N, D, P) the weights of the cells that they read along each axis, (N, taps, D, P)."""
+def _weights(at: Any, mode: str, taps: Any) -> Any:
+    """Of places (N, D, P) the weights of the cells that they read along each axis, (N, D, taps, P)."""
     if mode == "nearest":
-        return (at.nan_to_num(0.0, 0.0, 0.0) * 0 + 1)[:, None]  # which have no derivative, but are asked for one
-    part = (at - finished(np.floor(at.array)))[:, None]
-    column = [
-        finished(backend.like(c, at.array, at.array.dtype).reshape(-1, 1, 1)) for c in ([-1, 1], [1, 0], range(-1, 3))
-    ]
-    return part * column[0] + column[1] if mode == "bilinear" else cubic(part - column[2], -0.75)
+        return (np.where(np.isfinite(at), at, 0.0) * 0.0 + 1.0)[:, :, None]
+    part = (at - np.floor(at))[:, :, None]
+    return part * (2 * taps - 1) + (1 - taps) if mode == "bilinear" else cubic(part - taps, -0.75)
+
+
+def _slopes(at: Any, mode: str, taps: Any) -> Any:
+    """The derivatives of the weights by the places."""
+    part = (at - np.floor(at))[:, :, None]
+    return np.zeros_like(part) + (2 * taps - 1) if mode == "bilinear" else cubic_slope(part - taps, -0.75)
+
+
+def _product(weights: Any) -> Any:
+    """Weights along each axis, (N, D, taps, P), x first -> those of all cells around, (N, K, P), x the fastest."""
+    n, dims, _, places = weights.shape
+    out = weights[:, -1]
+    for axis in range(dims - 2, -1, -1):
+        out = (out[:, :, None] * weights[:, axis][:, None]).reshape((n, -1, places))
+    return out

@@ -139,6 +139,13 @@ def cubic(x: Any, a: float = -0.5) -> Any:
     return np.where(far <= 1, inner, np.where(far <= 2, outer, 0))  # at 2 with outer's second derivative
 
 
+def cubic_slope(x: Any, a: float = -0.5) -> Any:
+    """The derivative of `cubic`."""
+    far = np.abs(x)
+    inner, outer = (3 * (a + 2) * far - 2 * (a + 3)) * x, np.sign(x) * ((3 * far - 10) * far + 8) * a
+    return np.where(far <= 1, inner, np.where(far <= 2, outer, 0))
+
+
 def lanczos(x: Any) -> Any:
     return np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0)
 
