@@ -172,7 +172,7 @@ REFUSED = {
         "weight must have 3 to 5 dimensions, got 2",
     ),
     "conv_tbc": (lambda: F.conv_tbc(x, w, w), RuntimeError, "input and weight must have 3 dimensions, got 4 and 4"),
-    "max_pool1d": (lambda: F.max_pool1d(x, 2), RuntimeError, "input must be (N, C, L) or (C, L), got 4 dimensions"),
+    "max_pool1d": (lambda: F.max_pool1d(x, 2), RuntimeError, "input must be (N, C, L) or (C, L), and only N may be 0"),
     "max_pool3d": (lambda: F.max_pool3d(x, 29), RuntimeError, "the kernel's depth is 29 but the padded input's is 1"),
     "avg_pool3d": (
         lambda: F.avg_pool3d(x, 2, padding=1),

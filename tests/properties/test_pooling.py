@@ -11,8 +11,10 @@ from microgad.ops.window.pool import (
     AvgPool1d,
     AvgPool2d,
     AvgPool3d,
+    MaxPool1d,
     MaxPool2d,
     MaxPool2dIndices,
+    MaxPool3d,
     Unpool,
     avg_pool2d,
     max_pool2d,
@@ -80,7 +82,7 @@ def test_what_is_pooled_twice_has_both_gradients():
     assert x.grad.tolist() == [[[[0, 2, 0]]]]
 
 
-@checks(MaxPool2d)
+@checks(MaxPool1d, MaxPool3d, Unpool)
 def test_max_pools_of_lines_and_volumes(draw):
     dims = draw(st.sampled_from([1, 3]))
     problem = draw(pool_problems(dims, requires_grad=True, unique=True))

@@ -9,7 +9,7 @@ from .conv import (
     convolution,
 )  # fmt: skip
 from .pool import (
-    AvgPool1d, AvgPool2d, AvgPool3d, MaxPool2d, avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d,
+    AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d, avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d,
     max_pool1d_with_indices, max_pool2d, max_pool2d_with_indices, max_pool3d, max_pool3d_with_indices,
 )  # fmt: skip
 from .boxes import (
@@ -31,7 +31,8 @@ from .unpool import MaxUnpool, max_unpool1d, max_unpool2d, max_unpool3d
 __all__ = [
     "AvgPool1d", "AvgPool2d", "AvgPool3d", "BoxMax", "Cells", "Conv1d", "Conv1dWeight", "Conv2d", "Conv2dWeight",
     "Conv3d", "Conv3dWeight", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Fold", "GridPlaces",
-    "GridSample", "MaxPool2d", "MaxUnpool", "PartMeans", "Resample", "Unfold", "Winners", "adaptive_avg_pool1d",
+    "GridSample", "MaxPool1d", "MaxPool2d", "MaxPool3d", "MaxUnpool", "PartMeans", "Resample", "Unfold", "Winners",
+    "adaptive_avg_pool1d",
     "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool1d_with_indices",
     "adaptive_max_pool2d", "adaptive_max_pool2d_with_indices", "adaptive_max_pool3d",
     "adaptive_max_pool3d_with_indices", "affine_grid", "avg_pool1d", "avg_pool2d", "avg_pool3d", "conv1d", "conv2d",

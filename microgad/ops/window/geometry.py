@@ -75,9 +75,25 @@ class Window(_Fields):
         return tuple(n + before + after for n, (before, after) in zip(self.size, self.padding, strict=True))
 
     @cached_property
+    def inside(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Where on the padded plane (N, C, ...) the input's cells lie, and which of its cells those are."""
+        widths = list(zip(self.size, self.padding, strict=True))
+        inside = [slice(max(before, 0), n + before + min(after, 0)) for n, (before, after) in widths]
+        kept = [slice(max(-before, 0), n - max(-after, 0)) for n, (before, after) in widths]
+        return (..., *inside), (..., *kept)
+
+    @cached_property
     def out(self) -> Sizes:
         """How many places the kernel takes, (OH, OW)."""
         return tuple((n - span) // s + 1 for n, span, s in zip(self.padded, self.span, self.stride, strict=True))
+
+    @cached_property
+    def offsets(self) -> list[int]:
+        """How far each tap is from the first on the flat plane, in row-major order."""
+        found = [0]
+        for n, k, d in zip(self.size, self.kernel, self.dilation, strict=True):
+            found = [far * n + tap * d for far in found for tap in range(k)]
+        return found
 
     @cached_property
     def seamless(self) -> Window | None:
@@ -129,12 +145,6 @@ class Window(_Fields):
             cells, taps, fields = zip(*phase, strict=True)
             found.append((cells, taps, Window(*zip(*fields, strict=True))))
         return found
-
-    def with_rows(self) -> Window:
-        """Over a line: the same over a plane of one row."""
-        return Window(
-            (1, *self.size), (1, *self.kernel), (1, *self.stride), ((0, 0), *self.padding), (1, *self.dilation)
-        )
 
     def check(self) -> None:
         """Refuse a kernel that is empty or larger than the padded plane."""

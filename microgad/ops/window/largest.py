@@ -15,44 +15,49 @@ from .geometry import Window
 from .unfold import padded, windows
 
 MANY_TAPS = 12  # of windows that do not overlap: then one call for all taps is faster than a step for each
+FEW_CELLS = 1 << 13  # of all windows together: then it is so too
 
 
 def largest(x: Any, window: Window) -> tuple[Any, Any]:
     """The largest value of each window, NaN where it has one, and how far its cell is from the window's corner.
 
-    That distance, on the flat H·W plane, is a small unsigned integer. Of several equal values the first in row-major
-    order wins, of several NaNs the last. It goes across, then down: in KH + KW steps, not KH · KW.
+    That distance, on the flat plane, is a small unsigned integer. Of several equal values the first in row-major order
+    wins, of several NaNs the last. It goes axis by axis, from the last one on: in KH + KW steps, not KH · KW.
     """
-    (_, w), (kh, kw), stride, _, (dh, dw) = window
+    low, taps = lowest(x.dtype), len(window.offsets)
     gpu = backend.is_gpu(x)  # it isn't waited for, to see whether there is a NaN: all its values are compared
-    if kh * kw >= MANY_TAPS and stride == window.kernel and window.bare and window.tiled and (dh, dw) == (1, 1):
-        out, place = largest_tiles(x, window)
-        if gpu or not (out != out).any():
+    tiles = taps >= MANY_TAPS and window.stride == window.kernel == window.span and window.bare and window.tiled
+    if tiles or (not gpu and taps * len(x) * x.shape[1] * math.prod(window.out) <= FEW_CELLS):
+        out, place = largest_of_rows(x, window)
+        if gpu or (out > low).all():  # it may be a NaN's, or that of padding
             return out, place
-    offsets, shape = [i * dh * w + j * dw for i in range(kh) for j in range(kw)], (*x.shape[:2], *window.out)
-    plane, small = padded(x, window, lowest(x.dtype)), np.min_scalar_type(offsets[-1])
-    out, winner = np.empty_like(x, shape=shape, order="C"), np.empty_like(x, shape=shape, dtype=small, order="C")
+    plane, small = padded(x, window, low), np.min_scalar_type(window.offsets[-1])
+    out = np.empty_like(x, shape=(*x.shape[:2], *window.out), order="C")
+    winner = np.empty_like(out, dtype=small)
     for images, _ in blocks(plane, 1, math.prod(plane.shape[1:]) // 2):
-        rows = (*plane[images].shape[:3], shape[3])
-        best, place = np.empty_like(x, shape=rows, order="C"), np.empty_like(x, shape=rows, dtype=small, order="C")
-        largest_along(3, window, plane[images], None, best, place)
-        largest_along(2, window, best, place, out[images], winner[images])
+        best, place = plane[images], None
+        for axis in range(x.ndim - 1, 1, -1):
+            shape = (*best.shape[:axis], *out.shape[axis : axis + 1], *best.shape[axis + 1 :])
+            now = out[images] if axis == 2 else np.empty_like(x, shape=shape, order="C")
+            where = winner[images] if axis == 2 else np.empty_like(now, dtype=small)
+            largest_along(axis, window, best, place, now, where)
+            best, place = now, where
     if not gpu and (out != out).any():
         cells = windows(plane, window)
-        for k, offset in enumerate(offsets):
-            column = cells[:, :, k // kw, k % kw]
+        for tap, offset in zip(np.ndindex(window.kernel), window.offsets, strict=True):
+            column = cells[(slice(None), slice(None), *tap)]
             winner[column != column] = offset
     return out, winner
 
 
 def largest_along(axis: int, window: Window, x: Any, won: Any, best: Any, place: Any) -> None:
-    """Write the largest value of windows along an axis of planes (N, C, H, W) into best, and its distance into place.
+    """Write the largest value of windows along an axis of planes (N, C, ...) into best, and its distance into place.
 
     `won` are the distances of x's own cells. Each tap's cells are copied to lie together: what follows costs little.
     """
     at, steps, small = axis - 2, best.shape[axis], place.dtype.type
     s, d, before = window.stride[at], window.dilation[at], window.padding[at][0]
-    far, value, other = window.size[1] if axis == 2 else 1, np.empty_like(best), np.empty_like(place)
+    far, value, other = math.prod(window.size[at + 1 :]), np.empty_like(best), np.empty_like(place)
     for i in range(0, window.kernel[at] * d, d):
         tap = (slice(None),) * axis + (slice(i, i + (steps - 1) * s + 1, s),)
         if won is None:
@@ -65,7 +70,7 @@ def largest_along(axis: int, window: Window, x: Any, won: Any, best: Any, place:
             place[...] = other
             if before:  # a window's first cell that isn't padding
                 first = np.maximum(-((np.arange(steps) * s - before) // d), 0) * d * far
-                place += backend.like(first.reshape(-1, *(1,) * (3 - axis)), x, small)
+                place += backend.like(first.reshape(-1, *(1,) * (x.ndim - 1 - axis)), x, small)
             continue
         copy(value, x[tap])
         other -= place
@@ -85,30 +90,36 @@ def copy(out: Any, x: Any) -> None:
     out[...] = x
 
 
-def largest_tiles(x: Any, window: Window) -> tuple[Any, Any]:
-    """`largest` of many taps that each lie in one window, but of several NaNs the first wins, on a GPU the last."""
-    (n, c, _, w), (kh, kw), (oh, ow) = x.shape, window.kernel, window.out
-    tiles = np.swapaxes(x.reshape(n, c, oh, kh, ow, kw), 3, 4).reshape(n * c * oh * ow, kh * kw)
-    tap = tiles.argmax(-1)
+def largest_of_rows(x: Any, window: Window) -> tuple[Any, Any]:
+    """`largest`, of a copy that has each window as a row; but of several NaNs the first wins, on a GPU the last.
+
+    What wins may be padding where all of a window is as low.
+    """
+    cells, taps, dims = windows(padded(x, window, lowest(x.dtype)), window), len(window.offsets), len(window.kernel)
+    axes = (0, 1, *range(2 + dims, 2 + 2 * dims), *range(2, 2 + dims))
+    rows = np.transpose(cells, axes).reshape(x.shape[0] * x.shape[1] * math.prod(window.out), taps)
+    tap = rows.argmax(-1)
     if backend.is_gpu(x):
-        unknown = tiles != tiles
-        last = kh * kw - 1 - np.flip(unknown, -1).argmax(-1)
+        unknown = rows != rows
+        last = taps - 1 - np.flip(unknown, -1).argmax(-1)
         tap = np.where(unknown.any(-1), last, tap)
-    out = np.take(tiles, tap + backend.like(np.arange(len(tiles)) * (kh * kw), x)).reshape(n, c, oh, ow)
-    place = (tap // kw * w + tap % kw).astype(np.min_scalar_type((kh - 1) * w + kw - 1))
-    return out, place.reshape(out.shape)
+    offsets = backend.like(window.offsets, x, np.min_scalar_type(window.offsets[-1]))
+    out = np.take(rows, tap + backend.like(np.arange(len(rows)) * taps, x))
+    shape = (*x.shape[:2], *window.out)
+    return out.reshape(shape), np.take(offsets, tap).reshape(shape)
 
 
 def positions(winner: Any, window: Window) -> Any:
-    """The places on the flat H·W plane, int64, of the cells that won."""
+    """The places on the flat plane, int64, of the cells that won."""
     return backend.like(corners(window), winner, np.int64) + winner
 
 
 def corners(window: Window) -> Any:
-    """(OH, OW): the places on the flat H·W plane, int64, of the windows' corners; outside of it, in the padding."""
-    (_, w), _, (sh, sw), ((top, _), (left, _)), _ = window
-    oh, ow = window.out
-    return (np.arange(oh)[:, None] * sh - top) * w + np.arange(ow) * sw - left
+    """(OH, OW): the places on the flat plane, int64, of the windows' corners; outside of it, in the padding."""
+    found: Any = 0
+    for n, s, (before, _), steps in zip(window.size, window.stride, window.padding, window.out, strict=True):
+        found = np.add.outer(found * n, np.arange(-before, steps * s - before, s))
+    return found
 
 
 def winning_cells(x: Any, winner: Any, window: Window) -> Iterator[tuple[slice, Any]]:
@@ -116,6 +127,7 @@ def winning_cells(x: Any, winner: Any, window: Window) -> Iterator[tuple[slice, 
     channels, plane = winner.shape[1], math.prod(window.size)
     for images, _ in blocks(x, 1, channels * plane):
         if images.start == 0:  # no later block is larger
-            planes = np.arange(images.stop * channels).reshape(images.stop, channels, 1, 1) * plane
+            planes = np.arange(0, images.stop * channels * plane, plane)
+            planes = planes.reshape(images.stop, channels, *(1,) * len(window.size))
             starts = backend.like(planes + corners(window), winner, np.int64)
         yield images, (starts[: images.stop - images.start] + winner[images]).reshape(-1)

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, overload
 import numpy as np
 
 from ... import backend
-from ...errors import DtypeError, KindError, ShapeError
+from ...errors import KindError, ShapeError
 from ...function import Function
 from ...linear_map import LinearMap
-from ...state import composite
 from .. import layouts
 from ..elementwise import Flat
 from ..out import into
 from ..spelling import tensors_only
-from .geometry import Size, Window, refusal, same
+from .geometry import Size, Window, refusal
 from .largest import MANY_TAPS, largest, positions, winning_cells
 from .unfold import padded, reach
 
@@ -32,7 +31,10 @@ FEW_COPIES = 4
 
 
 class MaxPool2d(Function):
-    """(N, C, H, W) -> (N, C, OH, OW): the largest value of each window. At a tie the first in row-major order wins."""
+    """(N, C, H, W) -> (N, C, OH, OW): the largest value of each window. At a tie the first in row-major order wins.
+
+    Of lines and volumes as well, under other names.
+    """
 
     symbol, constants, flat = "max_pool2d", ("winner",), Flat
     window: Window
@@ -44,6 +46,18 @@ class MaxPool2d(Function):
 
     def grad_input(self, grad, winner):
         return Unpool.apply(grad, winner=winner, window=self.window)
+
+
+class MaxPool1d(MaxPool2d):
+    """(N, C, L) -> (N, C, OL): the largest value of each window."""
+
+    symbol = "max_pool1d"
+
+
+class MaxPool3d(MaxPool2d):
+    """(N, C, D, H, W) -> (N, C, OD, OH, OW): the largest value of each window."""
+
+    symbol = "max_pool3d"
 
 
 class Unpool(LinearMap):
@@ -73,7 +87,7 @@ class Unpool(LinearMap):
 
 
 class MaxPool2dIndices(Function):
-    """(N, C, H, W) -> (N, C, OH, OW) int64: where on the flat H·W plane each window's winner is."""
+    """(N, C, H, W) -> (N, C, OH, OW) int64: where on the flat plane, or line or volume, each window's winner is."""
 
     symbol = "argmax_pool2d"
     window: Window
@@ -137,7 +151,7 @@ def max_pool1d(
     input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
     ceil_mode: bool = False, return_indices: bool = False,
 ) -> Any: ...  # fmt: skip
-@composite
+@tensors_only
 def max_pool1d(
     input: Tensor,
     kernel_size: Size,
@@ -154,16 +168,8 @@ def max_pool1d(
     >>> F.max_pool1d(torch.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
     tensor([[3., 2.]])
     """
-    batched = input.ndim != 2
-    batch = input if batched else input.unsqueeze(0)
-    window = Window.pooling("max_pool1d", 1, batch.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
-    if batch.ndim != 3:
-        raise refusal("max_pool1d", f"input must be (N, C, L) or (C, L), got {input.ndim} dimensions", ShapeError)
-    plane, window = batch.unsqueeze(2), window.with_rows()
-    ops = (MaxPool2d, MaxPool2dIndices) if return_indices else (MaxPool2d,)
-    out = tuple(op.apply(plane, window=window).squeeze(2) for op in ops)
-    out = out if batched else tuple(x.squeeze(0) for x in out)
-    return out if return_indices else out[0]
+    settings = kernel_size, stride, padding, dilation, ceil_mode
+    return _max_pool(MaxPool1d, 1, input, settings, return_indices)
 
 
 @overload
@@ -197,12 +203,8 @@ def max_pool2d(
     tensor([[[[ 5.,  7.],
               [13., 15.]]]])
     """
-    if input.ndim == 3:
-        out = max_pool2d(input.unsqueeze(0), kernel_size, stride, padding, dilation, ceil_mode, return_indices)
-        return tuple(x.squeeze(0) for x in out) if return_indices else out.squeeze(0)
-    window = Window.pooling("MaxPool2d", 2, input.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
-    out = MaxPool2d.apply(input, window=window)
-    return (out, MaxPool2dIndices.apply(input, window=window)) if return_indices else out
+    settings = kernel_size, stride, padding, dilation, ceil_mode
+    return _max_pool(MaxPool2d, 2, input, settings, return_indices)
 
 
 @overload
@@ -215,7 +217,7 @@ def max_pool3d(
     input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
     ceil_mode: bool = False, return_indices: bool = False,
 ) -> Any: ...  # fmt: skip
-@composite
+@tensors_only
 def max_pool3d(
     input: Tensor,
     kernel_size: Size,
@@ -232,28 +234,18 @@ def max_pool3d(
     >>> F.max_pool3d(torch.arange(8.0).reshape(1, 2, 2, 2), 2)
     tensor([[[[7.]]]])
     """
-    op, batched = "max_pool3d", input.ndim != 4
+    settings = kernel_size, stride, padding, dilation, ceil_mode
+    return _max_pool(MaxPool3d, 3, input, settings, return_indices)
+
+
+def _max_pool(op: type[MaxPool2d], dims: int, input: Any, settings: Any, return_indices: bool) -> Any:
+    batched = input.ndim != dims + 1
     batch = input if batched else input.unsqueeze(0)
-    window = Window.pooling(op, 3, batch.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
-    try:
-        check(batch.array, window, "fiu")
-    except (ShapeError, DtypeError) as error:
-        raise refusal(op, str(error), type(error)) from None
-    (n, c, d, h, w), (out_d, out_h, out_w) = batch.shape, window.out
-    area = out_h * out_w
-    # First each plane by itself, then the planes' results, of which each place is a line.
-    flat = same(*(field[1:] for field in window))
-    deep = same((d, area), *((field[0], other) for field, other in zip(window[1:], (1, 1, (0, 0), 1), strict=True)))
-    planes = batch.reshape(n, c * d, h, w)
-    lines = MaxPool2d.apply(planes, window=flat).reshape(n, c, d, area)
-    results = [MaxPool2d.apply(lines, window=deep)]
-    if return_indices:
-        inner = MaxPool2dIndices.apply(planes, window=flat).reshape(n, c, d * area)
-        outer = MaxPool2dIndices.apply(lines, window=deep).reshape(n, c, out_d * area)
-        results.append(outer // area * (h * w) + inner.gather(2, outer))
-    lead = (n, c) if batched else (c,)
-    out = tuple(x.reshape(*lead, out_d, out_h, out_w) for x in results)
-    return out if return_indices else out[0]
+    window = Window.pooling(op.__name__, dims, batch.array.shape[2:], *settings)
+    out = op.apply(batch, window=window)
+    found = (out, MaxPool2dIndices.apply(batch, window=window)) if return_indices else (out,)
+    found = found if batched else tuple(x.squeeze(0) for x in found)
+    return found if return_indices else found[0]
 
 
 def with_indices(pool: Callable[P, Any]) -> Callable[P, tuple[Tensor, Tensor]]:

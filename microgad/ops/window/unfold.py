@@ -155,11 +155,8 @@ def padded(x: Any, window: Window, value: float = 0) -> Any:
     if window.bare:
         return x
     out = np.full_like(x, value, shape=(*x.shape[:2], *window.padded), order="C")
-    inside: Any = tuple(
-        slice(max(b, 0), n - max(a, 0)) for n, (b, a) in zip(window.padded, window.padding, strict=True)
-    )
-    kept: Any = tuple(slice(max(-b, 0), n - max(-a, 0)) for n, (b, a) in zip(window.size, window.padding, strict=True))
-    out[(..., *inside)] = x[(..., *kept)]
+    inside, kept = window.inside
+    out[inside] = x[kept]
     return out
 
 
