@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .. import formats
 from ..errors import ArgumentError, ShapeError
+from ..linear_map import LinearMap
 from ..state import composite
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
+
+
+class Shuffle(LinearMap):
+    """x in the shape `split`, its axes in another order, a copy, in the shape `size`."""
+
+    symbol = "shuffle"
+    split: tuple[int, ...]
+    order: tuple[int, ...]
+    size: tuple[int, ...]
+
+    def forward(self, x):
+        return x.reshape(self.split).transpose(self.order).copy().reshape(self.size)
+
+    def adjoint(self, grad):
+        inverse = sorted(range(len(self.order)), key=self.order.__getitem__)
+        moved = grad.reshape([self.split[i] for i in self.order])
+        return moved.transpose(inverse).copy().reshape(self.x_shape)
 
 
 @composite
@@ -24,15 +40,14 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
              [2, 3]]])
     """
     r = _factor("pixel_shuffle", input, upscale_factor)
-    *lead, channels, height, width = input.shape
+    *lead, channels, height, width = input.array.shape
     if channels % (r * r):
         raise ShapeError(
             f"pixel_shuffle expects its input's 'channel' dimension to be divisible by {r * r}, but it is {channels}"
         )
     n, c = len(lead), channels // (r * r)
-    split = input.reshape(*lead, c, r, r, height, width)
-    order = (*range(n), n, n + 3, n + 1, n + 4, n + 2)
-    return _moved(split, order).reshape(*lead, c, height * r, width * r)
+    order, size = (*range(n + 1), n + 3, n + 1, n + 4, n + 2), (*lead, c, height * r, width * r)
+    return Shuffle.apply(input, split=(*lead, c, r, r, height, width), order=order, size=size)
 
 
 @composite
@@ -45,15 +60,15 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     torch.Size([4, 1, 1])
     """
     r = _factor("pixel_unshuffle", input, downscale_factor)
-    *lead, c, height, width = input.shape
+    *lead, c, height, width = input.array.shape
     if height % r or width % r:
         raise ShapeError(
             f"pixel_unshuffle expects height and width to be divisible by {r}, but they are {height}, {width}"
         )
     n = len(lead)
-    split = input.reshape(*lead, c, height // r, r, width // r, r)
-    order = (*range(n), n, n + 2, n + 4, n + 1, n + 3)
-    return _moved(split, order).reshape(*lead, c * r * r, height // r, width // r)
+    height, width = height // r, width // r
+    order, size = (*range(n + 1), n + 2, n + 4, n + 1, n + 3), (*lead, c * r * r, height, width)
+    return Shuffle.apply(input, split=(*lead, c, height, r, width, r), order=order, size=size)
 
 
 def _factor(op: str, input: Tensor, factor: int) -> int:
@@ -79,11 +94,6 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
         raise ArgumentError(f"channel_shuffle: number of groups to divide channels in must be positive, got {groups}")
     if input.shape[1] % groups:
         raise ShapeError(f"channel_shuffle: number of channels {input.shape[1]} must be divisible by groups {groups}")
-    n, c, *rest = input.shape
-    split = input.reshape(n, groups, c // groups, *rest)
-    return _moved(split, (0, 2, 1, *range(3, split.ndim))).reshape(input.shape)
-
-
-def _moved(split: Tensor, order: Sequence[int]) -> Tensor:
-    """A copy with the axes in this order: never input's own memory, whatever the sizes."""
-    return split.permute(order).clone(memory_format=formats.contiguous_format)
+    n, c, *rest = input.array.shape
+    order = (0, 2, 1, *range(3, len(rest) + 3))
+    return Shuffle.apply(input, split=(n, groups, c // groups, *rest), order=order, size=input.array.shape)

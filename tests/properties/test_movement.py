@@ -30,6 +30,7 @@ from microgad.ops.movement import (
     Unbind,
     Windows,
 )  # fmt: skip
+from microgad.ops.shuffle import Shuffle
 from microgad.testing.strategies import axes, shapes, tensors
 
 from .registry import checks
@@ -64,6 +65,15 @@ def test_permute(draw):
     x = draw(tensors(sizes, requires_grad=True))
     order = tuple(draw(st.permutations(range(x.ndim))))
     return lambda x: x.permute(order), x
+
+
+@checks(Shuffle)
+def test_pixels_and_channels_shuffled(draw):
+    lead, c, h, w = draw(st.tuples(*[st.integers(0, 2)] * 4))
+    functions = [torch.pixel_shuffle, torch.pixel_unshuffle, torch.channel_shuffle]
+    x = draw(tensors((lead, 4 * c, 2 * h, 2 * w), requires_grad=True))
+    function = draw(st.sampled_from(functions))
+    return lambda x: function(x, 2), x
 
 
 @checks(Permute)

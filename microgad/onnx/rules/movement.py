@@ -16,6 +16,7 @@ from ...ops.movement.repeating import Expand
 from ...ops.movement.shape import Reshape
 from ...ops.movement.splitting import Split, Unbind
 from ...ops.movement.strided import Windows
+from ...ops.shuffle import Shuffle
 from ..recording import Step
 from ..sizes import Dim
 from ..writer import INT64, Symbol, Writer, rule
@@ -65,6 +66,12 @@ def reshape(w: Writer, step: Step) -> Any:
 def permute(w: Writer, step: Step) -> Any:
     x = only(w, step)
     return w.op("Transpose", x, perm=list(step.settings["order"])) if step.settings["order"] else x
+
+
+@rule(Shuffle)
+def shuffle(w: Writer, step: Step) -> Any:
+    split = w.reshaped(only(w, step), step.settings["split"])
+    return w.reshaped(w.op("Transpose", split, perm=list(step.settings["order"])), step.settings["size"])
 
 
 @rule(Expand)
