@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,11 @@ class Pad(Function):
     def forward(self, x):
         out = _amid(x, self.widths)
         for axis, (low, high) in enumerate(self.widths):
-            along = np.swapaxes(out, 0, axis)
-            along[:low] = self.value
-            along[len(along) - high :] = self.value
+            lead = (slice(None),) * axis
+            if low:
+                out[(*lead, slice(low))] = self.value
+            if high:
+                out[(*lead, slice(out.shape[axis] - high, None))] = self.value
         return out
 
     def grad_x(self, grad):
@@ -43,21 +46,19 @@ class Border(LinearMap):
     def forward(self, x):
         out = _amid(x, self.widths)
         for axis, (low, high) in enumerate(self.widths):
-            if low or high:
-                along = np.swapaxes(out, 0, axis)
-                n = len(along) - high
-                along[:low], along[n:] = _sources(along[low:n], low, high, self.mode)
+            lead = (slice(None),) * axis
+            for put, source in _edges(x.shape[axis], low, high, self.mode):
+                out[(*lead, put)] = out[(*lead, source)]
         return out
 
     def adjoint(self, grad):
+        grad = grad.copy()
         for axis, (low, high) in enumerate(self.widths):
-            if low or high:
-                along = np.swapaxes(grad, 0, axis)
-                n = len(along) - high
-                inner = along[low:n].copy()
-                for source, part in zip(_sources(inner, low, high, self.mode), (along[:low], along[n:]), strict=True):
-                    source += part if len(source) == len(part) else part.sum(0, keepdims=True)
-                grad = np.swapaxes(inner, 0, axis)
+            lead, n = (slice(None),) * axis, grad.shape[axis] - low - high
+            for put, source in _edges(n, low, high, self.mode):
+                part = grad[(*lead, put)]
+                grad[(*lead, source)] += part.sum(axis, keepdims=True) if self.mode == "edge" else part
+            grad = grad[(*lead, slice(low, low + n))]
         return grad
 
 
@@ -73,15 +74,18 @@ def _amid(x: Any, widths: Sequence[tuple[int, int]]) -> Any:
     return out
 
 
-def _sources(inner: Any, low: int, high: int, mode: str) -> tuple[Any, Any]:
-    """Views of the values along the first axis that come before it and after it."""
-    n = len(inner)
+@functools.lru_cache(maxsize=256)
+def _edges(n: int, low: int, high: int, mode: str) -> list[tuple[slice, slice]]:
+    """Along an axis of n values with widths around: the places before and after them, and where their values lie."""
+    end, skip = low + n, mode == "reflect"
     if mode == "edge":
-        return inner[:1], inner[n - 1 :]
-    if mode == "wrap":
-        return inner[n - low :], inner[:high]
-    skip = mode == "reflect"
-    return np.flip(inner[skip : skip + low], 0), np.flip(inner[n - skip - high : n - skip], 0)
+        sources = slice(low, low + 1), slice(end - 1, end)
+    elif mode == "wrap":
+        sources = slice(end - low, end), slice(low, low + high)
+    else:
+        stop = end - skip - high - 1
+        sources = slice(2 * low + skip - 1, low + skip - 1, -1), slice(end - skip - 1, stop if stop >= 0 else None, -1)
+    return [(slice(low), sources[0])] * (low > 0) + [(slice(end, end + high), sources[1])] * (high > 0)
 
 
 MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
@@ -117,9 +121,8 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: comple
                 f"pad: Padding size {len(pad)} is not supported for {input.ndim}D input tensor: {mode} padding goes "
                 "around the last 1, 2 or 3 dimensions behind 1 or 2 others"
             )
-        for axis, n in enumerate(input.shape):
-            if n == 0 and axis > 0:
-                raise ShapeError(f"pad: expected non-zero dimensions behind the first, got input {tuple(input.shape)}")
+        if 0 in input.array.shape[1:]:
+            raise ShapeError(f"pad: expected non-zero dimensions behind the first, got input {tuple(input.shape)}")
     return padded(input, widths, MODES.get(mode, mode), value or 0)
 
 
@@ -134,27 +137,32 @@ def constant_pad_nd(input: Tensor, pad: Sequence[int], value: float = 0) -> Tens
 
 def padded(input: Tensor, widths: Sequence[tuple[int, int]], mode: str, value: Any = 0) -> Tensor:
     """input with (before, after) widths for each dimension put around, in one of NumPy's modes."""
-    shape = tuple(input.shape)
-    for axis, (n, (low, high)) in enumerate(zip(shape, widths, strict=True)):
-        if n + low + high < 0:
-            raise ShapeError(f"pad: widths ({low}, {high}) cut off more than dimension {axis} of input {shape} has")
-    wide = [(max(low, 0), max(high, 0)) for low, high in widths]
-    cuts = [(max(-low, 0), max(-high, 0)) for low, high in widths]
+    shape = input.array.shape
+    wide, cuts = tuple(widths), []
+    if any(low < 0 or high < 0 for low, high in widths):
+        for axis, (n, (low, high)) in enumerate(zip(shape, widths, strict=True)):
+            if n + low + high < 0:
+                said = f"pad: widths ({low}, {high}) cut off more than dimension {axis} of input {shape} has"
+                raise ShapeError(said)
+        wide = tuple((max(low, 0), max(high, 0)) for low, high in widths)
+        cuts = [(max(-low, 0), max(-high, 0)) for low, high in widths]
     if mode in ("constant", "wrap"):  # what is cut off doesn't come round
         input = _cut(input, cuts)
         cuts = []
     if mode == "constant":
         if input.array.dtype.kind in "iu":
             value = int(number("pad", float(value), input.array.dtype))
-        return Pad.apply(input, widths=tuple(wide), value=value)
-    for axis, (n, (low, high)) in enumerate(zip(input.shape, wide, strict=True)):
-        limit = {"reflect": n - 1, "edge": max(low, high) if n else 0}.get(mode, n)
-        if max(low, high) > max(limit, 0):
+        return Pad.apply(input, widths=wide, value=value)
+    for axis, (n, (low, high)) in enumerate(zip(input.array.shape, wide, strict=True)):
+        most = max(low, high)
+        limit = most if mode == "edge" and n else n - (mode == "reflect")
+        if most > max(limit, 0):
             raise ShapeError(
                 f"pad: Padding size should be at most {limit} in mode {mode}, but got ({low}, {high}) for dimension "
                 f"{axis} of input {tuple(input.shape)}"
             )
-    return _cut(Border.apply(input, widths=tuple(wide), mode=mode), cuts).contiguous()
+    out = Border.apply(input, widths=wide, mode=mode)
+    return _cut(out, cuts).contiguous() if cuts else out
 
 
 def _cut(input: Tensor, cuts: Sequence[tuple[int, int]]) -> Tensor:
