@@ -127,14 +127,15 @@ def _fractional(
 
 def checked(op: str, input: Tensor, dims: int, kinds: str = "f") -> tuple[int, ...]:
     """The sizes of an input's last dimensions, of which none may be empty."""
-    if input.ndim not in (dims + 1, dims + 2):
-        raise refusal(op, f"input must have {dims + 1} or {dims + 2} dimensions, got {input.ndim}", ShapeError)
-    if 0 in input.shape[1:]:
+    shape: tuple[int, ...] = input.array.shape
+    if len(shape) not in (dims + 1, dims + 2):
+        raise refusal(op, f"input must have {dims + 1} or {dims + 2} dimensions, got {len(shape)}", ShapeError)
+    if 0 in shape[1:]:
         raise refusal(op, f"input must not be empty but in its batch, got {tuple(input.shape)}", ShapeError)
     if input.array.dtype.kind not in kinds:
         numbers = "floating-point" if kinds == "f" else "of real numbers"
         raise refusal(op, f"input must be {numbers}, got {input.dtype}", KindError)
-    return tuple(input.shape[-dims:])
+    return shape[-dims:]
 
 
 def of_boxes(input: Tensor, tables: Sequence[Any], return_indices: bool) -> Any:

@@ -401,12 +401,19 @@ def divisor(node: Any, x: Any) -> Any:
         return node.divisor_override
     if node.window.bare:
         return math.prod(node.window.kernel)
-    counts = np.ones((), np.int64)
-    for size, k, s, (pad, _), steps in zip(*node.window[:4], node.window.out, strict=True):
-        first = np.arange(steps) * s - pad
-        low, high = (-pad, size + pad) if node.count_include_pad else (0, size)
-        counts = np.multiply.outer(counts, np.minimum(first + k, high) - np.maximum(first, low))
+    counts = functools.reduce(np.multiply.outer, counted(node.window, node.count_include_pad))
     return backend.like(counts, x, x.dtype)
+
+
+@functools.lru_cache(maxsize=256)
+def counted(window: Window, count_include_pad: bool) -> list[Any]:
+    """Along each axis, how many cells each window has."""
+    counts = []
+    for size, k, s, (pad, _), steps in zip(*window[:4], window.out, strict=True):
+        first = np.arange(steps) * s - pad
+        low, high = (-pad, size + pad) if count_include_pad else (0, size)
+        counts.append(np.minimum(first + k, high) - np.maximum(first, low))
+    return counts
 
 
 def divided(sums: Any, by: Any) -> Any:

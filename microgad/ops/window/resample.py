@@ -79,6 +79,11 @@ class Taps:
         return Taps(steps, turned, weights)
 
     @functools.cached_property
+    def ragged(self) -> bool:
+        """Whether a row has less than all taps."""
+        return bool(self.cells.max(initial=0) == self.size)
+
+    @functools.cached_property
     def rounded(self) -> Taps:
         """With weights of 15 bits, by which PyTorch resizes bytes."""
         bits = min(14 - math.frexp(self.weights.max())[1] + 1, 22)
@@ -88,7 +93,7 @@ class Taps:
 
     def times(self, x: Any, axis: int) -> Any:
         """The matrix times each line of x along an axis."""
-        if self.cells.max(initial=0) == self.size:
+        if self.ragged:
             zero = np.zeros_like(x, shape=(*x.shape[:axis], 1, *x.shape[axis + 1 :]))
             x = np.concatenate((x, zero), axis)
         if 0 < 2 * self.cells.shape[1] < len(self.cells):

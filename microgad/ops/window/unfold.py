@@ -5,6 +5,7 @@ Unfold and Fold are of planes, as PyTorch's are; what is below them takes lines 
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator
@@ -142,6 +143,7 @@ def taps(window: Window, first: int = 0, rows: int | None = None) -> Iterator[tu
         yield k, (..., *cells), places
 
 
+@functools.lru_cache(maxsize=1024)
 def reach(size: int, steps: int, stride: int, offset: int) -> tuple[slice, slice]:
     """Along one axis: the cells of a line of `size` that a tap, starting at `offset`, meets, and at which steps."""
     first = max(0, -(offset // stride))
