@@ -9,11 +9,13 @@ import numpy as np
 
 from ...errors import ArgumentError, ShapeError
 from ...function import Function
+from ...naming import called
 from ...state import composite
 from .. import layouts
 from ..blocks import blocks
 from ..spelling import tensors_only
 from .geometry import channel_size, check, column, each, flat, over_batch, size_rule
+from .rows import GroupNorm, applied
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -47,20 +49,22 @@ class BatchNorm(Function):
         grad_out, grad_mean, grad_var = grad
         x, g, count = flat(input), flat(grad_out), channel_size(input) or 1
         grad_input, grad_weight = np.empty_like(input, order="C"), np.zeros_like(mean)
-        centred, parts = flat(grad_input), [images for images, _ in blocks(x, 1, math.prod(x.shape[1:]))]
+        centred, parts = flat(grad_input), list(blocks(x, x.shape[1] or 1, x.shape[2]))
         shift = each(mean, x)
-        for i in parts:
-            grad_weight += np.einsum("ncp,ncp->c", g[i], np.subtract(x[i], shift, out=centred[i]))
+        for part in parts:
+            channels = part[1]
+            np.subtract(x[part], shift[channels], out=centred[part])
+            grad_weight[channels] += np.einsum("ncp,ncp->c", g[part], centred[part])
         grad_weight *= inv_std
         grad_bias = np.einsum("ncp->c", g)
         scale = inv_std if weight is None else inv_std * weight
         factor = each((2 * grad_var - scale * grad_weight * inv_std) / count, x)
         shift, scale = each((grad_mean - scale * grad_bias) / count, x), each(scale, x)
-        for i in parts:
-            part = centred[i]
-            part *= factor
-            part += shift
-            part += g[i] * scale
+        for part in parts:
+            out, channels = centred[part], part[1]
+            out *= factor[channels]
+            out += shift[channels]
+            out += g[part] * scale[channels]
         gradients = (grad_input, grad_weight, grad_bias)
         return tuple(x if needed else None for x, needed in zip(gradients, self.needs, strict=True))
 
@@ -176,10 +180,14 @@ def instance_norm(
         raise ArgumentError("Expected running_mean and running_var to be defined when use_input_stats is false")
     if input.ndim < 2:
         raise ShapeError(f"instance_norm: input must be (N, C, ...), but has shape {tuple(input.shape)}")
-    n, c = input.shape[:2]
+    n, c, *rest = input.array.shape
     for name, x in {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}.items():
         if x is not None and tuple(x.shape) != (c,):
             raise ShapeError(f"instance_norm: {size_rule(input.array, name, x)}")
+    if use_input_stats and running_mean is running_var is None and eps > 0:  # then each channel is a group
+        x, view = input.contiguous(), (n, c, math.prod(rest))
+        out = applied("instance_norm", GroupNorm, x, weight, bias, rows=n * c, view=view, affine=(c,), eps=eps)
+        return called("View", out)
     mean, var, scale, shift = (None if x is None else x.repeat(n) for x in (running_mean, running_var, weight, bias))
     x = input.contiguous().reshape(1, n * c, *input.shape[2:])
     out = batch_norm(x, mean, var, scale, shift, use_input_stats, momentum, eps).reshape(input.shape)

@@ -60,15 +60,16 @@ class GroupNorm(Function):
         x, g, out = (self._rows(a) for a in (input, grad, grad_input))
         viewed = g.reshape(self.view)
         weight = None if weight is None else each(weight.reshape(-1), viewed)
-        grad_weight, grad_bias = (np.zeros_like(x, shape=math.prod(self.affine)) for _ in range(2))
+        size = math.prod(self.affine)
+        grad_weight, grad_bias = (np.zeros_like(x, shape=size) if needed else None for needed in self.needs[1:])
         with in_runs(x, 1):
             for rows, whole in self._parts(x):
                 part, scaled = out[rows], g[rows]
                 np.subtract(x[rows], mean[rows], out=part)
                 part *= inv_std[rows]
-                if self.needs[1]:
+                if grad_weight is not None:
                     grad_weight += _by_channel(viewed[whole], out.reshape(self.view)[whole])
-                if self.needs[2]:
+                if grad_bias is not None:
                     grad_bias += _by_channel(viewed[whole])
                 if not self.needs[0]:
                     continue
@@ -79,8 +80,8 @@ class GroupNorm(Function):
                 if self.centred:
                     part -= _mean(scaled)
                 part *= inv_std[rows]
-        gradients = (grad_input, grad_weight.reshape(self.affine), grad_bias.reshape(self.affine))
-        return tuple(x if needed else None for x, needed in zip(gradients, self.needs, strict=True))
+        affine = (None if sums is None else sums.reshape(self.affine) for sums in (grad_weight, grad_bias))
+        return (grad_input if self.needs[0] else None, *affine)
 
     def _parts(self, x: Any) -> Iterator[tuple[slice, slice]]:
         """Slices of x's rows, each of which stays in the cache, and the same as slices of the view."""
@@ -118,7 +119,7 @@ class RmsNorm(GroupNorm):
 
 def _mean(x: Any) -> Any:
     """(R, n) -> (R, 1), bare."""
-    return _dot(x, np.ones_like(x, shape=(1, x.shape[1]))) / (x.shape[1] or 1)
+    return (x @ np.ones_like(x, shape=x.shape[1]))[:, None] / (x.shape[1] or 1)
 
 
 def _dot(a: Any, b: Any) -> Any:
@@ -129,7 +130,7 @@ def _dot(a: Any, b: Any) -> Any:
 def _by_channel(a: Any, b: Any = None) -> Any:
     """(N, C) or (N, C, P) -> (C), bare: the sum of a, or of a · b."""
     if a.ndim == 2:
-        return (a if b is None else a * b).sum(0)
+        return np.ones_like(a, shape=len(a)) @ a if b is None else np.einsum("nc,nc->c", a, b)
     return (a @ np.ones_like(a, shape=a.shape[2]) if b is None else (a[..., None, :] @ b[..., None])[..., 0, 0]).sum(0)
 
 
@@ -186,10 +187,10 @@ def _by_rows(
                 f"{list(x.shape)} and normalized_shape = {list(sizes)}"
             )
     rows = math.prod(shape[: -len(sizes)])
-    return _apply(op, cls, input, weight, bias, rows=rows, view=(rows, math.prod(sizes)), affine=sizes, eps=eps)
+    return applied(op, cls, input, weight, bias, rows=rows, view=(rows, math.prod(sizes)), affine=sizes, eps=eps)
 
 
-def _apply(op: str, cls: type[Function], input: Tensor, *parameters: Tensor | None, **settings: Any) -> Tensor:
+def applied(op: str, cls: type[Function], input: Tensor, *parameters: Tensor | None, **settings: Any) -> Tensor:
     kind = input.array.dtype
     if kind.kind != "f":
         raise KindError(f"{op}: is not implemented for {input.dtype}: convert input to a floating-point dtype")
@@ -234,6 +235,6 @@ def group_norm(
     if shape[0] * shape[1] // num_groups * math.prod(shape[2:]) == 1:
         raise ShapeError(f"Expected more than 1 value per channel when training, got input size {list(shape)}")
     view = (*shape[:2], math.prod(shape[2:]))
-    return _apply(
+    return applied(
         "group_norm", GroupNorm, input, weight, bias, rows=shape[0] * num_groups, view=view, affine=shape[1:2], eps=eps
     )
