@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -235,15 +236,21 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
         raise refusal(op, f"size must be positive, got {size}")
     if len(theta.array) != size[0]:
         raise refusal(op, f"theta must have {size[0]} maps for size {size}, got {len(theta.array)}")
-    lines, align_corners = [], _aligned(align_corners)
-    for n in size[2:]:
-        line = linspace(-1, 1, n, dtype=theta.dtype, device="cpu").array if n > 1 else np.zeros(1, theta.array.dtype)
-        lines.append(line if align_corners else line * (n - 1) / n)  # rounded as PyTorch's are
-    places = np.meshgrid(*lines, indexing="ij")
-    base = np.stack([*places[::-1], np.ones_like(places[0])], -1).reshape(1, -1, dims + 1)
+    align, dtype = _aligned(align_corners), theta.array.dtype
+    base = np.ones((*size[2:], dims + 1), dtype)
+    for axis, n in enumerate(size[2:]):
+        base[..., dims - 1 - axis] = _middles(n, align, dtype).reshape(-1, *(1,) * (dims - 1 - axis))
+    base = base.reshape(1, -1, dims + 1)
     cells = finished(backend.like(base, theta.array))
     grid: Tensor = cells @ theta.transpose(1, 2)
     return grid.reshape(size[0], *size[2:], dims)
+
+
+@functools.lru_cache(maxsize=64)
+def _middles(n: int, align: bool, dtype: np.dtype[Any]) -> Any:
+    """Where between -1 and 1 the middles of n cells are, rounded as PyTorch's."""
+    line = linspace(-1, 1, n, dtype=dtype, device="cpu").array if n > 1 else np.zeros(1, dtype)
+    return line if align else line * (n - 1) / n
 
 
 def _aligned(align_corners: bool | None) -> bool:
