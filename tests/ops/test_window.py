@@ -311,6 +311,7 @@ def test_windows_of_many_taps_have_the_same_winners(kernel, nan, monkeypatch):
     x = torch.tensor(np.random.default_rng(0).integers(0, 5, (2, 3, 8, 16)).astype(np.float64))
     if nan:
         x[0, 0, 0, :3] = float("nan")
+    monkeypatch.setattr(largest, "FEW_CELLS", 0)
     found = max_pool2d(x, kernel, return_indices=True)
     monkeypatch.setattr(largest, "MANY_TAPS", 1000)
     for a, b in zip(found, max_pool2d(x, kernel, return_indices=True), strict=True):
@@ -401,7 +402,22 @@ def test_max_pool2d_of_integers():
     assert max_pool2d(x, 2).dtype == torch.int64
 
 
+@pytest.mark.parametrize("settings", [(3, 2, 1), (2,), (3, 1, 1, 2), (2, 3, 1, 1, True)], ids=str)
+@pytest.mark.parametrize("odd", [None, float("nan"), -float("inf")])
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_windows_of_few_cells_are_pooled_as_those_of_many(dims, odd, settings, monkeypatch):
+    x = np.random.default_rng(0).integers(0, 4, (2, 3, *(7, 6, 5)[:dims])).astype(np.float32)
+    if odd is not None:
+        x[0, 0, :3] = odd
+    pool, x = getattr(torch.nn.functional, f"max_pool{dims}d"), torch.tensor(x)
+    few = pool(x, *settings, return_indices=True)
+    monkeypatch.setattr(largest, "FEW_CELLS", 0)
+    for a, b in zip(few, pool(x, *settings, return_indices=True), strict=True):
+        np.testing.assert_array_equal(a.array, b.array)
+
+
 def test_blocks_of_a_pool_agree(monkeypatch):
+    monkeypatch.setattr(largest, "FEW_CELLS", 0)
     x = torch.tensor(random(5, 3, 9, 8))
     expected = max_pool2d(x, 3, 2, 1, return_indices=True)
     monkeypatch.setattr(largest, "blocks", lambda x, rows, numbers: blocks(x, rows, numbers * 2000))
