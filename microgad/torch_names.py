@@ -161,7 +161,7 @@ COMPOSITES: dict[str, Any] = {  # of functions that are one operation in PyTorch
     "linalg_vander": "Cat", "lstsq": "LinalgLstsq", "lu": "LinalgLu", "lu_solve": "LinalgLuSolve",
     "lu_unpack": "LuUnpack", "max_unpool1d": "SqueezeBackward1",
     "max_unpool2d": "MaxUnpool2D", "max_unpool3d": "MaxUnpool3D",
-    "multilabel_margin_loss": "MultilabelMarginLoss", "nanquantile": "SqueezeBackward4",
+    "nanquantile": "SqueezeBackward4",
     "pairwise_distance": "NormBackward1", "pixel_shuffle": "PixelShuffle", "pixel_unshuffle": "PixelUnshuffle",
     "quantile": "SqueezeBackward4", "rad2deg": "Rad2Deg", "repeat_interleave": "IndexSelect",
     "soft_margin_loss": "SoftMarginLoss", "solve": "LinalgSolveEx", "solve_ex": "LinalgSolveEx",

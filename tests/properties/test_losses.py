@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import microgad as torch
 import microgad.nn.functional as F
-from microgad.ops.loss import Ctc, Huber, MultiMarginLoss
+from microgad.ops.loss import Ctc, Huber, MultilabelMarginLoss, MultiMarginLoss
 from microgad.testing.strategies import broadcastable_tensors, numbers, tensors
 
 from .registry import checks
@@ -42,6 +42,17 @@ def test_multi_margin_loss(draw):
         "reduction": draw(reductions),
     }
     return lambda x, target, weight: F.multi_margin_loss(x, target, weight=weight, **options), x, target, weight
+
+
+@checks(MultilabelMarginLoss)
+def test_multilabel_margin_loss(draw):
+    """A label may come twice, and what follows the first -1 counts for nothing. Differences are never 1."""
+    shape = draw(st.integers(1, 3)), draw(st.integers(1, 4))
+    x = draw(tensors(shape, requires_grad=True))
+    x = (x.detach() * 0.3).requires_grad_()
+    target = draw(tensors(shape, dtype=torch.int64, elements=st.integers(-1, shape[1] - 1)))
+    reduction = draw(reductions)
+    return lambda x, target: F.multilabel_margin_loss(x, target, reduction=reduction), x, target
 
 
 @checks(Ctc)

@@ -14,7 +14,7 @@ from ...function import Function
 from ...state import composite
 from ..activation import logsigmoid
 from ..distance import pairwise_distance
-from ..elementwise import Relu, Select, clamp, minimum, ne, relu, sqrt, where
+from ..elementwise import Relu, Select, clamp, minimum, ne, sqrt, where
 from ..indexing import places
 from ..spelling import tensors_only
 from .reduced import chosen, plainly, reduced
@@ -126,7 +126,7 @@ class MultiMarginLoss(Function):
 
     def grad_input(self, grad, input, target, weight):
         hinge = self._hinge(input, target)
-        scale = self._of_rows(grad, len(input)) / input.shape[1]
+        scale = _of_rows(grad, len(input), self.reduction) / input.shape[1]
         if weight is not None:
             scale = scale * weight[target]
         slope = np.broadcast_to(scale[:, None], hinge.shape)
@@ -138,12 +138,8 @@ class MultiMarginLoss(Function):
         hinge = self._hinge(input, target)
         terms = (hinge * hinge if self.p == 2 else hinge).sum(1) / input.shape[1]
         out = np.zeros_like(weight)
-        places.add(out, target, self._of_rows(grad, len(input)) * terms)
+        places.add(out, target, _of_rows(grad, len(input), self.reduction) * terms)
         return out
-
-    def _of_rows(self, grad: Any, rows: int) -> Any:
-        """(N), bare: the gradient of each row's loss."""
-        return np.broadcast_to(grad / rows if self.reduction == "mean" else grad, (rows,))
 
     def decomposition(self, input, target, weight):
         target = getattr(target, "array", target)
@@ -155,6 +151,11 @@ class MultiMarginLoss(Function):
         if weight is not None:
             hinge = hinge * weight[target].reshape((-1, 1))
         return reduced(hinge.sum(1) / input.shape[1], None, len(target) or math.nan, self.reduction)
+
+
+def _of_rows(grad: Any, rows: int, reduction: str) -> Any:
+    """(N), bare: the gradient of each row's loss."""
+    return np.broadcast_to(grad / rows if reduction == "mean" else grad, (rows,))
 
 
 def _is_own(target: Any, count: int) -> Any:
@@ -194,7 +195,57 @@ def multi_margin_loss(
     return losses if target.ndim or reduction != "none" else losses.reshape(())
 
 
-@composite
+class MultilabelMarginLoss(Function):
+    """(N, C), int (N, C) -> (N), or their sum or mean: Σ of labels and other classes, max(0, 1 - own + x) / C.
+
+    A row of target has its labels before the first negative number. They are few, so each is looked at by itself.
+    """
+
+    symbol = "multilabel margin"
+
+    def forward(self, input, target):
+        hinge, rows, _ = self._hinges(input, target)
+        losses = np.zeros_like(input, shape=len(input))
+        places.add(losses, (rows,), hinge.sum(1))
+        return reduced(losses / input.shape[1], None, len(input) or math.nan, self.reduction)
+
+    def _hinges(self, x: Any, target: Any) -> tuple[Any, Any, Any]:
+        """(L, C), bare, for L labels: max(0, 1 - own + x), 0 at labels; (L) twice: their rows and their classes."""
+        rows, nth = np.nonzero(_precede_the_end(target))
+        own = rows, target[rows, nth]
+        is_label = np.zeros_like(target, dtype=bool)
+        is_label[own] = True
+        hinge = x[rows]
+        hinge += (1 - x[own])[:, None]
+        np.maximum(hinge, 0, out=hinge)
+        hinge[is_label[rows]] = 0
+        return hinge, *own
+
+    def grad_input(self, grad, input, target):
+        hinge, *own = self._hinges(input, target)
+        scale = _of_rows(grad, len(input), self.reduction) / input.shape[1]
+        slope = Select.apply(hinge != 0, np.broadcast_to(scale[own[0]][:, None], hinge.shape))
+        out = np.zeros_like(input)
+        places.add(out, (own[0],), slope)
+        places.add(out, tuple(own), -slope.sum(1))
+        return out
+
+    def decomposition(self, input, target):
+        target = getattr(target, "array", target)
+        counts, n = _precede_the_end(target)[:, :, None], target.shape[1]
+        labels = np.where(counts[:, :, 0], target, 0)
+        is_label = ((labels[:, :, None] == backend.like(np.arange(n), labels)) & counts).any(1)
+        own = np.take_along_axis(input, labels, 1).reshape((-1, n, 1))
+        hinge = Select.apply(counts & ~is_label[:, None, :], Relu.apply(1 - own + input.reshape((-1, 1, n))))
+        return reduced(hinge.sum((1, 2)) / n, None, len(target) or math.nan, self.reduction)
+
+
+def _precede_the_end(target: Any) -> Any:
+    """(N, C), bare: which numbers of a row are labels."""
+    return np.cumsum(target < 0, 1) == 0
+
+
+@tensors_only
 def multilabel_margin_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str | int = "mean",
@@ -214,15 +265,10 @@ def multilabel_margin_loss(
             f"{tuple(target.shape)}: inconsistent size"
         )
     rows = (-1, input.shape[-1] if input.ndim else 1)
-    x, given = input.reshape(rows), target.array.reshape(rows)
-    ended = np.cumsum(given < 0, 1) > 0
-    labels = _classes("multilabel_margin_loss", target._made(np.where(ended, 0, given)), rows[1])
-    same = labels.array[:, :, None] == backend.like(np.arange(rows[1]), x.array)
-    is_label = (same & ~ended[:, :, None]).any(1)
-    counts = ~ended[:, :, None] & ~is_label[:, None, :]  # label, other class
-    hinge = relu(1 - x.gather(1, labels).unsqueeze(2) + x.unsqueeze(1))
-    losses = Select.apply(counts, hinge).sum((1, 2)) / rows[1]
-    return plainly(losses if input.ndim > 1 or reduction != "none" else losses.reshape(()), reduction)
+    x, labels = input.reshape(rows), target.detach().reshape(rows)
+    _classes("multilabel_margin_loss", labels._made(np.where(_precede_the_end(labels.array), labels.array, 0)), rows[1])
+    losses = MultilabelMarginLoss.apply(x, labels, reduction=reduction)
+    return losses if input.ndim > 1 or reduction != "none" else losses.reshape(())
 
 
 def _classes(op: str, target: Tensor, count: int) -> Tensor:
