@@ -159,7 +159,7 @@ def unique(
     rows, shape = _rows(input, dim, "unique")
     if rows.ndim == 1 and not return_inverse and input.node is None:
         rows = np.sort(rows)
-        starts, _, counts = _runs(rows)
+        _, starts, counts = _runs(rows)
         return _answer(input, dim, shape, rows, starts, None, counts if return_counts else None)
     if rows.ndim == 1:
         order = np.argsort(rows, kind="stable")
@@ -167,11 +167,12 @@ def unique(
         order = np.lexsort(np.flip(rows.T, 0))
     else:
         order = backend.like(np.arange(len(rows)), rows)
-    starts, run, counts = _runs(rows[order])
-    inverse = np.empty_like(order)
-    inverse[order] = run
-    first, wanted = order[starts], inverse if return_inverse else None
-    return _answer(input, dim, shape, rows, first, wanted, counts if return_counts else None)
+    new, starts, counts = _runs(rows[order])
+    inverse = None
+    if return_inverse:
+        inverse = np.empty_like(order)
+        inverse[order] = np.cumsum(new) - 1
+    return _answer(input, dim, shape, rows, order[starts], inverse, counts if return_counts else None)
 
 
 @overload
@@ -193,8 +194,9 @@ def unique_consecutive(
     tensor([1, 2, 1])
     """
     rows, shape = _rows(input, dim, "unique_consecutive")
-    starts, run, counts = _runs(rows)
-    return _answer(input, dim, shape, rows, starts, run if return_inverse else None, counts if return_counts else None)
+    new, starts, counts = _runs(rows)
+    inverse = np.cumsum(new) - 1 if return_inverse else None
+    return _answer(input, dim, shape, rows, starts, inverse, counts if return_counts else None)
 
 
 def _rows(input: Tensor, dim: int | None, op: str) -> tuple[Any, Any]:
@@ -214,14 +216,16 @@ def _rows(input: Tensor, dim: int | None, op: str) -> tuple[Any, Any]:
 
 
 def _runs(rows: Any) -> tuple[Any, Any, Any]:
-    """Where each run of equal rows starts, which run each row belongs to, and the runs' lengths."""
+    """Whether a row differs from the one before it, where each run of equal ones starts, and the runs' lengths."""
+    new = np.ones_like(rows, dtype=bool, shape=len(rows))
     differ = rows[1:] != rows[:-1]
-    first = backend.like([True] * min(len(rows), 1), rows, bool)
-    new = np.concatenate([first, differ if rows.ndim == 1 else np.any(differ, 1)])
-    run = np.cumsum(new) - 1
-    starts = np.nonzero(new)[0]
-    ends = np.concatenate([starts[1:], starts[:1] * 0 + len(rows)])
-    return starts, run, ends - starts
+    new[1:] = differ if rows.ndim == 1 else np.any(differ, 1)
+    starts = np.flatnonzero(new)
+    counts = np.empty_like(starts)
+    counts[:-1] = starts[1:]
+    counts[-1:] = len(rows)
+    counts -= starts
+    return new, starts, counts
 
 
 def _answer(input: Tensor, dim: int | None, shape: Any, rows: Any, first: Any, inverse: Any, counts: Any) -> Any:
