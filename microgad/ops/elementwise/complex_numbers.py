@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from ...tensor import Tensor
 
 
+# Gradients pass from parts to the whole and back as PyTorch's, the imaginary one with its sign: `conjugates` is off.
+
+
 class Conj(Function):
     """The complex conjugate."""
 
-    symbol, numpy = "conj", np.conjugate
+    symbol, numpy, conjugates = "conj", np.conjugate, False
 
     def forward(self, x):
         return np.conjugate(x)
@@ -96,7 +99,7 @@ def is_neg(input: Tensor) -> bool:
 class Real(Function):
     """The real part."""
 
-    symbol, numpy, may_share = "real", np.real, True
+    symbol, numpy, may_share, conjugates = "real", np.real, True, False
 
     def forward(self, x):
         return np.real(x)
@@ -118,13 +121,13 @@ def real(input: Tensor) -> Tensor:
 class Imag(Function):
     """The imaginary part."""
 
-    symbol, numpy, may_share = "imag", np.imag, True
+    symbol, numpy, may_share, conjugates = "imag", np.imag, True, False
 
     def forward(self, x):
         return np.imag(x)
 
     def grad_x(self, grad):
-        return grad * -1j  # which the engine conjugates: uphill is along i
+        return grad * 1j
 
 
 @tensors_only
@@ -174,7 +177,7 @@ def angle(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 class Complex(Function):
     """a + b·i."""
 
-    symbol = "a + bi"
+    symbol, conjugates = "a + bi", False
 
     @staticmethod
     def promote(arrays):
@@ -187,7 +190,7 @@ class Complex(Function):
         return np.real(grad)
 
     def grad_b(self, grad):
-        return -np.imag(grad)  # of the conjugate, which the engine hands in
+        return np.imag(grad)
 
 
 def _joined(a: Any, b: Any) -> Any:
@@ -239,13 +242,13 @@ def polar(abs: Tensor, angle: Tensor, *, out: Tensor | None = None) -> Tensor:
 class ViewAsReal(Function):
     """The same memory as pairs of real numbers, along a new last dimension."""
 
-    symbol, may_share = "as real", True
+    symbol, may_share, conjugates = "as real", True, False
 
     def forward(self, x):
         return x[..., None].view(np.finfo(x.dtype).dtype)
 
     def grad_x(self, grad):
-        return grad[..., 0] - 1j * grad[..., 1]
+        return ViewAsComplex.apply(grad)
 
 
 @tensors_only
@@ -263,13 +266,14 @@ def view_as_real(input: Tensor) -> Tensor:
 class ViewAsComplex(Function):
     """Pairs of real numbers along the last dimension as complex ones, in the same memory."""
 
-    symbol, may_share = "as complex", True
+    symbol, may_share, conjugates = "as complex", True, False
 
     def forward(self, x):
-        return (x if x.size else x.copy()).view(np.result_type(x, np.complex64))[..., 0]
+        x = x if x.size and x.strides[-1] == x.itemsize else x.copy()  # gradients come in any layout
+        return x.view(np.result_type(x, np.complex64))[..., 0]
 
     def grad_x(self, grad):
-        return np.stack((np.real(grad), -np.imag(grad)), -1)
+        return ViewAsReal.apply(grad)
 
 
 @tensors_only
