@@ -157,6 +157,7 @@ from .ops.creation import tril_indices as tril_indices
 from .ops.creation import triu_indices as triu_indices
 from .ops.creation import zeros as zeros
 from .ops.creation import zeros_like as zeros_like
+from .ops.distance import cdist as cdist
 from .ops.distance import cosine_similarity as cosine_similarity
 from .ops.distance import pairwise_distance as pairwise_distance
 from .ops.distance import pdist as pdist
@@ -527,7 +528,6 @@ from .ops.reduction import argsort as argsort
 from .ops.reduction import argwhere as argwhere
 from .ops.reduction import bincount as bincount
 from .ops.reduction import bucketize as bucketize
-from .ops.reduction import cdist as cdist
 from .ops.reduction import corrcoef as corrcoef
 from .ops.reduction import count_nonzero as count_nonzero
 from .ops.reduction import cov as cov

@@ -114,9 +114,9 @@ NAMES: dict[str, Any] = {  # a name, or a function of the node
     "BatchNorm": "NativeBatchNorm", "Border": _border, "Cast": "ToCopy", "Cholesky": "LinalgCholeskyEx",
     "Clamp": "ClampBackward1", "Contract": "View", "CopySign": "Copysign", "Cross": "LinalgCross",
     "CrossEntropy": lambda node: "NllLoss" if len(_shape(node, 0) or ()) < 3 else "NllLoss2D", "Ctc": "CtcLoss",
-    "Det": "LinalgDet", "Dropout": "Mul", "Eig": "LinalgEig", "Eigh": "LinalgEigh", "Entr": "SpecialEntr",
-    "Erfcx": "SpecialErfcx", "Fft": "FftC2C", "FixedBatchNorm": "NativeBatchNorm", "FloorDiv": "DivBackward2",
-    "Fmod": _of_two("Fmod"), "Fold": "Col2Im", "GeluTanh": "Gelu", "GetItem": _get_item,
+    "Det": "LinalgDet", "Distances": "Cdist", "Dropout": "Mul", "Eig": "LinalgEig", "Eigh": "LinalgEigh",
+    "Entr": "SpecialEntr", "Erfcx": "SpecialErfcx", "Fft": "FftC2C", "FixedBatchNorm": "NativeBatchNorm",
+    "FloorDiv": "DivBackward2", "Fmod": _of_two("Fmod"), "Fold": "Col2Im", "GeluTanh": "Gelu", "GetItem": _get_item,
     "GroupNorm": "NativeGroupNorm", "Gru": "Stack", "HardtanhWritten": "Hardtanh", "I0e": "SpecialI0E",
     "I1": "SpecialI1", "I1e": "SpecialI1E", "Ifft": "FftC2C", "Imag": "Select", "Inv": "LinalgInvEx",
     "Irfft": "FftC2R", "LayerNorm": "NativeLayerNorm",
@@ -150,7 +150,7 @@ OPERATORS = {  # where PyTorch's name isn't that of the class with underscores
 }  # fmt: skip
 
 COMPOSITES: dict[str, Any] = {  # of functions that are one operation in PyTorch, by their names
-    "_differences": "Cdist", "adaptive_avg_pool1d": "SqueezeBackward1", "adaptive_avg_pool2d": _adaptive,
+    "adaptive_avg_pool1d": "SqueezeBackward1", "adaptive_avg_pool2d": _adaptive,
     "adaptive_avg_pool3d": _adaptive, "adaptive_max_pool1d": "SqueezeBackward1",
     "adaptive_max_pool2d": "AdaptiveMaxPool2D", "adaptive_max_pool3d": "AdaptiveMaxPool3D", "block_diag": "BlockDiag",
     "channel_shuffle": "ChannelShuffle", "cholesky": "LinalgCholeskyEx", "cholesky_ex": "LinalgCholeskyEx",

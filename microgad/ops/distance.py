@@ -12,7 +12,7 @@ from .. import backend
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..function import Function
 from ..state import composite
-from .elementwise import clamp
+from .elementwise import Select, clamp
 from .linalg.arguments import values
 from .movement import broadcast_shapes
 from .out import into
@@ -192,3 +192,101 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     if not p >= 0:
         raise ArgumentError(f"pdist: only supports non-negative p values, got {p}")
     return Pdist.apply(input, p=float(p))
+
+
+class Cdist(Function):
+    """(..., P, M), (..., R, M) -> (..., P, R): Euclidean distances of rows, by one product of matrices."""
+
+    symbol, broadcasts = "cdist", True
+
+    def forward(self, a, b):
+        squares = (a * a).sum(-1)[..., :, None] + (b * b).sum(-1)[..., None, :]
+        squares = squares - 2 * (a @ np.swapaxes(b, -1, -2))
+        return np.sqrt(np.maximum(squares, 0))
+
+    def grad_a(self, grad, a, b, out):
+        ratio = _ratio(grad, out)
+        return ratio.sum(-1)[..., None] * a - ratio @ b
+
+    def grad_b(self, grad, a, b, out):
+        ratio = np.swapaxes(_ratio(grad, out), -1, -2)
+        return ratio.sum(-1)[..., None] * b - ratio @ a
+
+
+def _ratio(grad: Any, out: Any) -> Any:
+    """grad / out; between equal rows it is 0."""
+    zero = out == 0
+    return Select.apply(np.logical_not(zero), grad / np.where(zero, 1, out))
+
+
+class Distances(Function):
+    """(..., P, M), (..., R, M) -> (..., P, R): the p-norms of the differences of rows, without keeping these."""
+
+    symbol, broadcasts = "cdist", True
+    p: float
+
+    def forward(self, a, b):
+        lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        out = np.empty_like(a, shape=(*lead, a.shape[-2], b.shape[-2]), order="C")
+        x, y = _columns_first(a, lead), _columns_first(b, lead)  # sums along the first axis are fast
+        for few in self._stretches(a, out):
+            out[..., few, :] = _lengths(x[..., few, None] - y[..., None, :], self.p)
+        return out
+
+    def backward(self, grad, a, b, out):
+        """Added up row by row, as PyTorch does."""
+        if self.p not in (0, 1, math.inf):
+            length = np.where(out == 0, 1, out)
+            grad = grad / (length if self.p == 2 else length ** (self.p - 1))
+        a, b = (np.broadcast_to(x, out.shape[:-2] + x.shape[-2:]) for x in (a, b))
+        from_a, from_b, total = np.zeros_like(a, order="C"), np.zeros_like(b, order="C"), 0
+        for few in self._stretches(a, out) if self.p and a.size else ():
+            ways = np.moveaxis(a[..., few, None, :] - b[..., None, :, :], -1, 0)
+            ways = np.moveaxis(_slopes(ways, self.p), 0, -1) * grad[..., few, :, None]
+            from_a[..., few, :] = ways.sum(-2)
+            ways[..., 0, :, :] += total
+            total = ways.sum(-3)
+        from_b -= total
+        return from_a, from_b
+
+    def _stretches(self, a: Any, out: Any) -> Iterator[slice]:
+        """A few rows of a at a time, whose differences from all in b are at hand quickly."""
+        step = max(1, ROOM * out.shape[-2] // max(a.shape[-1] * out.size, 1))
+        return (slice(start, start + step) for start in range(0, out.shape[-2], step))
+
+    def decomposition(self, a, b):
+        ways = a[..., :, None, :] - b[..., None, :, :]
+        return np.linalg.norm(ways, self.p if a.shape[-1] else 1, -1)  # there is no maximum of nothing
+
+
+def _columns_first(x: Any, lead: tuple[int, ...]) -> Any:
+    """(..., N, M) -> (M, *lead, N)."""
+    return np.copy(np.moveaxis(np.broadcast_to(x, lead + x.shape[-2:]), -1, 0), "C")
+
+
+@tensors_only
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Tensor:
+    """(..., P, M), (..., R, M) -> (..., P, R): the p-norms of differences of rows. Source: torch.cdist.
+
+    For p = 2 and more than 25 rows the distances come from one product of matrices, as in PyTorch: fast, less exact.
+
+    >>> torch.cdist(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0], [0.0, 1.0]]))
+    tensor([[5., 1.]])
+    """
+    modes = [f"use_mm_for_euclid_dist{suffix}" for suffix in ("_if_necessary", "")] + ["donot_use_mm_for_euclid_dist"]
+    if compute_mode not in modes:
+        raise ArgumentError(f"cdist: {compute_mode} is not a valid value for compute_mode; they are {', '.join(modes)}")
+    if x1.ndim < 2 or x2.ndim < 2 or x1.shape[-1] != x2.shape[-1]:
+        raise ShapeError(
+            "cdist: x1 and x2 need at least two dimensions and the same number of columns, got "
+            f"{tuple(x1.shape)} and {tuple(x2.shape)}"
+        )
+    for name, x in (("x1", x1), ("x2", x2)):
+        if x.array.dtype.kind != "f":
+            raise DtypeError(f"cdist: only supports floating-point dtypes, {name} got {x.dtype}")
+    if p < 0:
+        raise ArgumentError(f"cdist: only supports non-negative p values, got {p}")
+    large = x1.shape[-2] > 25 or x2.shape[-2] > 25
+    if p == 2 and x1.shape[-1] and (compute_mode == modes[1] or (large and compute_mode == modes[0])):
+        return Cdist.apply(x1, x2)
+    return Distances.apply(x1, x2, p=float(p))

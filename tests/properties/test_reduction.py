@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import microgad as torch
-from microgad.ops.distance import Pdist
+from microgad.ops.distance import Cdist, Distances, Pdist
 from microgad.ops.reduction import (
     All,
     Amax,
@@ -16,7 +16,6 @@ from microgad.ops.reduction import (
     Any_,
     Argmax,
     Argmin,
-    Cdist,
     CountNonzero,
     Deviation,
     Max,
@@ -111,6 +110,15 @@ def test_cdist(draw):
     a = draw(tensors((*draw(shapes(max_dims=1)), p, m), requires_grad=True))
     b = draw(tensors((r, m), elements=numbers(4, 6), requires_grad=True))
     return lambda a, b: torch.cdist(a, b, compute_mode="use_mm_for_euclid_dist"), a, b
+
+
+@checks(Distances)
+def test_cdist_by_differences(draw):
+    p, r, m = draw(st.sampled_from([2.0, 1.0, 3.0, math.inf, 0.0])), draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    leads = draw(st.sampled_from([((), ()), ((2,), ()), ((), (2,)), ((2, 1), (3,))]))
+    a = draw(tensors((*leads[0], 3, m), requires_grad=True, unique=True))
+    b = draw(tensors((*leads[1], r, m), elements=numbers(4, 6), requires_grad=True, unique=True))
+    return lambda a, b: torch.cdist(a, b, p, "donot_use_mm_for_euclid_dist"), a, b
 
 
 @checks(Pdist)

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from ...ops import reduction, softmax
+from ...ops.distance import Cdist, Distances
 from ...ops.linalg.einsum import Contract
 from ...ops.linalg.norms import VectorNorm
 from ...ops.linalg.products import Dot, Linear, MatMul
 from ...ops.reduction.counting import All, Any_, CountNonzero
-from ...ops.reduction.distances import Cdist
 from ...ops.reduction.extrema import Amax, Amin, Argmax, Argmin, Max, Min
 from ...ops.reduction.scans import Cumsum
 from ...ops.reduction.sums import Mean, Sum
@@ -150,7 +150,7 @@ def vector_norm(w: Writer, step: Step) -> Any:
     return w.op("Pow", total, w.constant(1 / p, x.dtype))
 
 
-@rule(Cdist)
+@rule(Cdist, Distances)
 def cdist(w: Writer, step: Step) -> Any:
     a, b = (w.of(x, step.kinds[0]) for x in step.inputs)
     p = step.settings.get("p", 2)
@@ -159,6 +159,8 @@ def cdist(w: Writer, step: Step) -> Any:
         return reduced(w, f"ReduceL{int(p)}", ways, [-1], False)
     if p == math.inf:
         return reduced(w, "ReduceMax", ways, [-1], False)
+    if p == 0:
+        return reduced(w, "ReduceSum", w.cast(ways > 0, a.dtype), [-1], False)
     total = reduced(w, "ReduceSum", w.op("Pow", ways, w.constant(p, a.dtype)), [-1], False)
     return w.op("Pow", total, w.constant(1 / p, a.dtype))
 

@@ -15,7 +15,7 @@ from .counting import (
     unique,
     unique_consecutive,
 )
-from .distances import Cdist, cdist, dist, renorm
+from .distances import dist, renorm
 from .extrema import Amax, Amin, Argmax, Argmin, Max, Median, Min, amax, amin, aminmax, argmax, argmin, max, min
 from .histograms import bincount, bucketize, histc, histogram, histogramdd, searchsorted
 from .order import argsort, kthvalue, median, mode, msort, nanmedian, sort, topk
@@ -34,7 +34,6 @@ __all__ = [
     "Any_",
     "Argmax",
     "Argmin",
-    "Cdist",
     "CountNonzero",
     "Cummax",
     "Cummin",
@@ -63,7 +62,6 @@ __all__ = [
     "axes",
     "bincount",
     "bucketize",
-    "cdist",
     "corrcoef",
     "count",
     "count_nonzero",
