@@ -63,8 +63,8 @@ RULES: dict[str, Callable[[list[Shape], list[Shape]], int]] = {
 MOVES = frozenset(
     (
         "Reshape", "Permute", "Expand", "Clone", "Cast", "Transfer", "Cat", "Stack", "Flip", "Roll", "Windows",
-        "AsStrided", "Diagonal", "DiagEmbed", "Tril", "Triu", "Split", "Unbind", "Pad", "Border", "GetItem", "SetItem",
-        "Clear", "BoxMax", "Gather", "Rows", "Embedding", "Pick", "Unfold", "Fold", "ViewAsReal", "ViewAsComplex",
-        "Detach", "Flat", "Identity", "RegionWrite", "RegionClear", "Region",
+        "RepeatInterleave", "AsStrided", "Diagonal", "DiagEmbed", "Tril", "Triu", "Split", "Unbind", "Pad", "Border",
+        "GetItem", "SetItem", "Clear", "BoxMax", "Gather", "Rows", "Embedding", "Pick", "Unfold", "Fold", "ViewAsReal",
+        "ViewAsComplex", "Detach", "Flat", "Identity", "RegionWrite", "RegionClear", "Region",
     )
 )  # fmt: skip

@@ -19,6 +19,7 @@ from microgad.ops.movement import (
     Flip,
     Pad,
     Permute,
+    RepeatInterleave,
     Reshape,
     Roll,
     Split,
@@ -288,7 +289,7 @@ def test_as_strided(draw):
     return lambda x: show(x.contiguous() * 1).as_strided((size, columns), (stride, 1), offset), x
 
 
-@checks(Expand, Reshape)
+@checks(Expand, Reshape, RepeatInterleave)
 def test_repeat(draw):
     x = draw(tensors(shapes(max_dims=2, min_side=0), requires_grad=True))
     times = draw(st.lists(st.integers(0, 2), min_size=x.ndim, max_size=x.ndim + 1))

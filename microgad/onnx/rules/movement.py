@@ -12,7 +12,7 @@ from ...ops.movement.diagonal import Diagonal, Trace, Tril, Triu
 from ...ops.movement.joining import Cat, Stack
 from ...ops.movement.order import Flip, Permute, Roll
 from ...ops.movement.padding import Border, Pad
-from ...ops.movement.repeating import Expand
+from ...ops.movement.repeating import Expand, RepeatInterleave
 from ...ops.movement.shape import Reshape
 from ...ops.movement.splitting import Split, Unbind
 from ...ops.movement.strided import Windows
@@ -77,6 +77,13 @@ def shuffle(w: Writer, step: Step) -> Any:
 @rule(Expand)
 def expand(w: Writer, step: Step) -> Any:
     return w.op("Expand", only(w, step), w.ints(step.settings["size"]))
+
+
+@rule(RepeatInterleave)
+def repeat_interleave(w: Writer, step: Step) -> Any:
+    sizes, at = w.shapes[step.outputs[0]], step.settings["axis"] + 1
+    times = [1] * at + [step.settings["repeats"]] + [1] * (len(sizes) - at)
+    return w.reshaped(w.op("Tile", unsqueezed(w, only(w, step), at), w.ints(times)), sizes)
 
 
 @rule(Cat)

@@ -37,7 +37,7 @@ def normalized(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
         if any(map(is_mask, spread)):
             _check_masks(spread, x.shape)
         return spread
-    if not any(item is ... for item in items):
+    if ... not in items:
         items.append(...)  # a view even where a single element is left
     return tuple(items)
 

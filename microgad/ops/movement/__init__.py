@@ -15,8 +15,8 @@ from .order import (
 )  # fmt: skip
 from .padding import Border, Pad, constant_pad_nd, pad, padded
 from .repeating import (
-    Expand, broadcast_shapes, broadcast_tensors, broadcast_to, expand, expand_as, kron, repeat, repeat_interleave,
-    sum_to_size, tile,
+    Expand, RepeatInterleave, broadcast_shapes, broadcast_tensors, broadcast_to, expand, expand_as, kron, repeat,
+    repeat_interleave, sum_to_size, tile,
 )  # fmt: skip
 from .shape import (
     Reshape, atleast_1d, atleast_2d, atleast_3d, flatten, ravel, reshape, reshape_as, squeeze, unflatten, unsqueeze,
@@ -36,6 +36,7 @@ from .views import (
 
 __all__ = [
     "AsStrided", "Border", "Cast", "Cat", "Clone", "DiagEmbed", "Diagonal", "Expand", "Flip", "Pad", "Permute",
+    "RepeatInterleave",
     "Reshape", "Roll", "Split", "Stack", "Trace", "Transfer", "Tril", "Triu", "Unbind", "Windows", "adjoint", "alias",
     "alias_copy", "as_strided", "as_strided_copy", "as_strided_scatter", "atleast_1d", "atleast_2d", "atleast_3d",
     "become", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "cat", "chunk", "clone", "column_stack",

@@ -146,10 +146,12 @@ class Flip(LinearMap):
     symbol, numpy = "flip", np.flip
 
     def forward(self, x):
-        return np.flip(x, self.axis).copy()
+        index = [slice(None)] * x.ndim  # np.flip, in a tenth of its overhead
+        for axis in self.axis:
+            index[axis] = slice(None, None, -1)
+        return x[(*index, ...)].copy()
 
-    def adjoint(self, grad):
-        return np.flip(grad, self.axis).copy()
+    adjoint = forward
 
 
 @tensors_only

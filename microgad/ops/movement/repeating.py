@@ -162,6 +162,19 @@ def tile(input: Tensor, dims: Sequence[int]) -> Tensor:
     return repeat(input, (*(1,) * (input.ndim - len(dims)), *dims))
 
 
+class RepeatInterleave(LinearMap):
+    """Each slice along an axis so many times."""
+
+    symbol = "repeat"
+
+    def forward(self, x):
+        return x.repeat(self.repeats, self.axis)
+
+    def adjoint(self, grad):
+        at = self.axis + 1
+        return grad.reshape((*self.x_shape[:at], self.repeats, *self.x_shape[at:])).sum(at)
+
+
 @numpy_spelling
 @composite
 def repeat_interleave(
@@ -199,9 +212,7 @@ def repeat_interleave(
     if output_size not in (None, total):
         raise ArgumentError(f"repeat_interleave: output_size is {output_size}, but repeats make {total}")
     if len(counts) == 1:
-        before, after = tuple(input.shape[:axis]), tuple(input.shape[axis + 1 :])
-        wide = expand(reshape(input, (*before, n, 1, *after)), (*before, n, counts[0], *after))
-        return _reshaped(wide, (*before, total, *after))
+        return RepeatInterleave.apply(input, repeats=counts[0], axis=axis)
     index = np.repeat(np.arange(n), counts)
     return input[(*(slice(None),) * axis, index)]
 

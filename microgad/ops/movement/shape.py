@@ -47,8 +47,12 @@ def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
 def _size(input: Tensor, shape: Sequence[int], op: str) -> tuple[int, ...]:
     """The shape with its -1 worked out."""
     size, n = tuple(map(int, shape)), input.array.size
-    if math.prod(size) == n and -1 not in size and min(size, default=0) >= 0:
+    product, least = math.prod(size), min(size, default=0)
+    if product == n and least >= 0:
         return size
+    if product < 0 and least == -1 and size.count(-1) == 1 and n % product == 0:
+        at = size.index(-1)
+        return (*size[:at], n // -product, *size[at + 1 :])
     known = math.prod(s for s in size if s != -1)
     if size.count(-1) > 1:
         raise ArgumentError(f"{op}: only one dimension can be inferred, got {size}")

@@ -27,7 +27,7 @@ class _Parts:
     indices: tuple[Any, ...]
 
     def forward(self, x: Any) -> tuple[Any, ...]:
-        return tuple(x[index] for index in self.indices)
+        return tuple([x[index] for index in self.indices])
 
     def parts(self, x: Any) -> list[tuple[type[Function], dict[str, Any]]]:
         """The operations that show each alone: what a write into x makes of them."""
@@ -57,7 +57,7 @@ class Unbind(_Parts, Function):
 def _stretches(input: Tensor, bounds: Sequence[int], axis: int) -> tuple[Tensor, ...]:
     """Views between each two of the bounds, which begin with 0 and end with the size."""
     lead = (builtins.slice(None),) * axis
-    indices = tuple((*lead, builtins.slice(a, b), ...) for a, b in pairwise(bounds))
+    indices = tuple([(*lead, builtins.slice(a, b), ...) for a, b in pairwise(bounds)])
     if list(bounds) == sorted(bounds):
         return Split.apply(input, indices=indices, axis=axis)
     return tuple(input[index] for index in indices)
@@ -78,7 +78,10 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
     if not is_one(split_size_or_sections):
         return split_with_sizes(tensor, listed(split_size_or_sections), dim)
     _check_ndim(tensor, 1, "split")
-    axis, step = dim_of(dim, tensor.array.ndim, "split"), operator.index(split_size_or_sections)
+    return _split(tensor, operator.index(split_size_or_sections), dim_of(dim, tensor.array.ndim, "split"))
+
+
+def _split(tensor: Tensor, step: int, axis: int) -> tuple[Tensor, ...]:
     n = tensor.array.shape[axis]
     if step < 0:
         raise ArgumentError(f"split: expects split_size be non-negative, but got split_size={step}")
@@ -117,8 +120,9 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     _check_ndim(input, 1, "chunk")
     if chunks <= 0:
         raise ArgumentError(f"chunk: expects `chunks` to be greater than 0, got: {chunks}")
-    n = input.array.shape[dim_of(dim, input.array.ndim, "chunk")]
-    return split(input, -(-n // chunks), dim) if n else split_with_sizes(input, [0] * chunks, dim)
+    axis = dim_of(dim, input.array.ndim, "chunk")
+    n = input.array.shape[axis]
+    return _split(input, -(-n // chunks), axis) if n else split_with_sizes(input, [0] * chunks, axis)
 
 
 unsafe_split = split
@@ -206,7 +210,8 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     if input.ndim == 0:
         raise DimError(f"unbind: Dimension specified as {dim} but tensor has no dimensions")
     axis = dim_of(dim, input.ndim, "unbind")
-    indices = tuple((*(builtins.slice(None),) * axis, i, ...) for i in range(input.shape[axis]))
+    lead = (builtins.slice(None),) * axis
+    indices = tuple([(*lead, i, ...) for i in range(input.array.shape[axis])])
     return Unbind.apply(input, indices=indices, axis=axis) if indices else ()
 
 
@@ -245,7 +250,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     if input.ndim == 0:
         raise DimError("select: cannot be applied to a 0-dim tensor")
     axis, index = dim_of(dim, input.ndim, "select"), int(index)
-    n = input.shape[axis]
+    n = input.array.shape[axis]
     if not -n <= index < n:
         raise DimError(f"select: index {index} out of range for tensor of size {list(input.shape)} at dimension {dim}")
     return input[(*(builtins.slice(None),) * axis, index)]
