@@ -117,12 +117,17 @@ class Pdist(Function):
         return np.copy(result.T, "C")
 
     def decomposition(self, x):
-        return _pair_by_pair(x, self.p if x.shape[1] else 1)  # there is no maximum of nothing
+        return _pair_by_pair(x, self.p)
 
 
 def _pair_by_pair(x: Any, p: float) -> Any:
     first, second = (backend.like(i, values(x)) for i in np.triu_indices(x.shape[0], 1))
-    return np.linalg.norm(x[first] - x[second], p, 1)
+    return _norms(x[first] - x[second], p)
+
+
+def _norms(x: Any, p: float) -> Any:
+    """The p-norms along the last axis."""
+    return np.linalg.norm(x, p if x.shape[-1] else 1, -1)  # there is no maximum of nothing
 
 
 def _centred(x: Any) -> tuple[Any, Any, Any]:
@@ -255,8 +260,7 @@ class Distances(Function):
         return (slice(start, start + step) for start in range(0, out.shape[-2], step))
 
     def decomposition(self, a, b):
-        ways = a[..., :, None, :] - b[..., None, :, :]
-        return np.linalg.norm(ways, self.p if a.shape[-1] else 1, -1)  # there is no maximum of nothing
+        return _norms(a[..., :, None, :] - b[..., None, :, :], self.p)
 
 
 def _columns_first(x: Any, lead: tuple[int, ...]) -> Any:

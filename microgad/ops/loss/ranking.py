@@ -159,8 +159,8 @@ def _of_rows(grad: Any, rows: int, reduction: str) -> Any:
 
 
 def _is_own(target: Any, count: int) -> Any:
-    """(N), bare -> (N, C): whether a class is the row's target."""
-    return target[:, None] == backend.like(np.arange(count), target)
+    """(N), bare -> (N, C), or (N, L) -> (N, L, C): whether a class is the target."""
+    return target[..., None] == backend.like(np.arange(count), target)
 
 
 @tensors_only
@@ -234,7 +234,7 @@ class MultilabelMarginLoss(Function):
         target = getattr(target, "array", target)
         counts, n = _precede_the_end(target)[:, :, None], target.shape[1]
         labels = np.where(counts[:, :, 0], target, 0)
-        is_label = ((labels[:, :, None] == backend.like(np.arange(n), labels)) & counts).any(1)
+        is_label = (_is_own(labels, n) & counts).any(1)
         own = np.take_along_axis(input, labels, 1).reshape((-1, n, 1))
         hinge = Select.apply(counts & ~is_label[:, None, :], Relu.apply(1 - own + input.reshape((-1, 1, n))))
         return reduced(hinge.sum((1, 2)) / n, None, len(target) or math.nan, self.reduction)
