@@ -84,8 +84,9 @@ def test_the_old_file_or_the_new_one(kind: str, kills: int, tmp_path: Path) -> N
     state = {"n": torch.tensor(0), "w": torch.full((SIZE,), 0.0)}
     exec(SAVES[kind], {"torch": torch, "state": state, "path": path})
     mapped = torch.load(path, mmap=True)
-    interrupted = n = 0
-    for _ in range(kills):
+    interrupted = n = done = 0
+    while done < kills or not interrupted:  # how many of them come amid a save is chance
+        done += 1
         lines = killed(started(program, path, n + 1), rng.uniform(0, 0.1))
         found = torch.load(path)
         n = found["n"].item()
@@ -95,7 +96,7 @@ def test_the_old_file_or_the_new_one(kind: str, kills: int, tmp_path: Path) -> N
         interrupted += len(unfinished(tmp_path))
         assert len(unfinished(tmp_path)) <= 1
         assert (mapped["w"] == 0).all()  # the old file, as long as somebody looks at it
-    assert interrupted
+        assert interrupted or done < 10 * kills
     exec(SAVES[kind], {"torch": torch, "state": state, "path": path})
     assert os.listdir(tmp_path) == [path.name]
 

@@ -433,7 +433,7 @@ OTHERS: list[Line] = [
     (Masked, "grad_x", "mask on the wrong side", lambda self, grad: grad * (1 - self.mask) * self.scale),
     # the engine
     (engine, "_fit", "a gradient for two", shared),
-    (engine, "_accumulate", "a gradient is the caller's", taken_over),
+    (engine, "accumulate", "a gradient is the caller's", taken_over),
     (engine, "_add", "the last gradient, not the sum", last_written),
     (
         Gate,
@@ -443,7 +443,7 @@ OTHERS: list[Line] = [
     ),
 ]
 
-OF_THE_ENGINE = {"sum_to": (Add, Mul, MatMul), "_fit": (Add,), "_accumulate": (Add,), "_add": (Mul, Cat)}
+OF_THE_ENGINE = {"sum_to": (Add, Mul, MatMul), "_fit": (Add,), "accumulate": (Add,), "_add": (Mul, Cat)}
 
 
 def by_hand() -> Iterator[Fault]:
