@@ -145,7 +145,8 @@ ELEMENTWISE = {
     "bitwise_and": ("ii", lambda t, i, j: i & j),
 }  # fmt: skip
 REDUCTIONS = {
-    **alone("u", "sum mean var std amax argmax prod median norm all any count_nonzero nansum nanmean std_mean aminmax"),
+    **alone("u", """
+        sum mean var std amax argmax prod median norm trace all any count_nonzero nansum nanmean std_mean aminmax"""),
     **{
         f"{name} of {dim}": along(name, dim)
         for name in (
@@ -303,7 +304,7 @@ ALGEBRA = {
     **alone("rr", "outer dot"),
     **alone("p", """
         linalg.inv linalg.det linalg.slogdet linalg.cholesky linalg.qr linalg.svdvals linalg.eigh linalg.pinv linalg.lu
-        linalg.lu_factor linalg.matrix_rank linalg.cond linalg.matrix_norm trace"""),
+        linalg.lu_factor linalg.matrix_rank linalg.cond linalg.matrix_norm"""),
     "linalg.solve": ("p", lambda t, p: t.linalg.solve(p, p[..., :2])),
     "linalg.lstsq": ("p", lambda t, p: t.linalg.lstsq(p, p[..., :2])[0]),
     "linalg.solve_triangular": ("p", lambda t, p: t.linalg.solve_triangular(p, p[..., :2], upper=True)),
