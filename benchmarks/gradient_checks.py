@@ -10,13 +10,13 @@ processor times. "Refused" counts the examples that PyTorch's checks say somethi
 from __future__ import annotations
 
 import importlib.util
-import os
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+import one_thread  # noqa: F401
 
+# isort: split
 import hypothesis
 from hypothesis import strategies as st
 

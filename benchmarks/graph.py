@@ -8,15 +8,15 @@ Forward and recording take turns; a ratio is that of the first quartiles of proc
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+import one_thread  # noqa: F401
 
+# isort: split
 import numpy as np
 from resnet import peak, resnet18
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -195,6 +196,15 @@ def test_what_a_worker_made_before_it_was_killed_counts() -> None:
     assert next(iterator)[0].flatten().tolist() == [0, 1]  # and the next batch is asked of nobody
     with pytest.raises(RuntimeError, match="exited unexpectedly"):
         list(iterator)
+
+
+def test_what_cannot_be_asked_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def send(*_: Any) -> None:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr("microgad.utils.data.processes.send", send)
+    with pytest.raises(OSError, match="too many open files"):
+        iter(DataLoader(Numbered(), 2, num_workers=2))
 
 
 def test_a_worker_that_leaves() -> None:

@@ -89,7 +89,7 @@ class Processes(Iterator[Any]):
         while not self.active[number]:
             number = next(self.order) % len(self.workers)
         self.of[self.asked] = number
-        with suppress(OSError):  # a worker that is gone is noticed where its answers are awaited: those before count
+        with suppress(ConnectionError):  # a worker that is gone is noticed where its answers are awaited
             send(self.pipes[number], (self.turn, self.asked, at))
         self.asked += 1
 
