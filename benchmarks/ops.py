@@ -1,8 +1,9 @@
 """Operations beside PyTorch's: processor time on one thread, forward and backward, with the ratio that was aimed at.
 
-The two take turns; a ratio is that of the first quartiles. "bare" is what NumPy's own calls take forward, where an
-operation is little more than they: less is not to be had from NumPy on this machine. OPENBLAS_CORETYPE and
-OPENBLAS_L2_SIZE, which some machines set and which slow NumPy's products, are unset.
+The two take turns; a ratio is that of the first quartiles. "bare" is what the same takes in NumPy's calls alone
+(bare.py): the aims were measured on one processor, and on another bare NumPy itself may be over them. An arrow points
+to what is over both by more than 15 %. OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE, which some machines set and which slow
+NumPy's products, are unset.
 
     python benchmarks/ops.py [names]    # the rest: sweep.py
 """
@@ -10,6 +11,7 @@ OPENBLAS_L2_SIZE, which some machines set and which slow NumPy's products, are u
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,6 +19,7 @@ from typing import Any, NamedTuple
 import one_thread  # noqa: F401
 
 # isort: split
+import bare
 import numpy as np
 import torch
 
@@ -35,56 +38,53 @@ class Workload(NamedTuple):
     backward: float | None = None
     whole: float | None = None  # forward and backward together, where that was measured
     data: Callable[[np.random.Generator], list[Any]] | None = None  # in place of random numbers of these shapes
-    bare: Callable[..., Any] | None = None  # the forward in NumPy's calls, of arrays
+    bare: Callable[..., bare.Result] | None = None  # the same of arrays, in NumPy's calls
 
 
 def conv(stride: int = 1, padding: int = 0, groups: int = 1) -> Callable[..., Any]:
     return lambda t, x, w: t.nn.functional.conv2d(x, w, stride=stride, padding=padding, groups=groups)
 
 
-def logistic(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    out = np.negative(x)
-    np.exp(out, out=out)
-    out += 1
-    return np.divide(1, out, out=out)
-
-
 IMAGES = (32, 64, 28, 28)
 MILLION = (1000, 1000)
 WORKLOADS = [
-    Workload("conv a", conv(padding=1), ((128, 1, 28, 28), (10, 1, 3, 3)), 0.6, 0.65),
+    Workload("conv a", conv(padding=1), ((128, 1, 28, 28), (10, 1, 3, 3)), 0.6, 0.65, bare=bare.conv(1, 1)),
     Workload("conv b", conv(padding=1), ((32, 16, 28, 28), (32, 16, 3, 3)), 2.0, 2.4),
-    Workload("conv c", conv(padding=1), ((8, 64, 56, 56), (64, 64, 3, 3)), 1.25, 1.45),
-    Workload("conv d", conv(2, 1), ((8, 128, 28, 28), (128, 128, 3, 3)), 1.55, 1.6),
+    Workload("conv c", conv(padding=1), ((8, 64, 56, 56), (64, 64, 3, 3)), 1.25, 1.45,
+             bare=bare.conv_by_lines),
+    Workload("conv d", conv(2, 1), ((8, 128, 28, 28), (128, 128, 3, 3)), 1.55, 1.6, bare=bare.conv(2, 1)),
     Workload("conv e", conv(), ((4, 256, 14, 14), (256, 256, 1, 1)), 0.55, 0.5,
-             bare=lambda x, w: w.reshape(256, 256) @ x.reshape(4, 256, 196)),
-    Workload("conv f", conv(2, 3), ((8, 3, 64, 64), (64, 3, 7, 7)), 1.1, 0.75),
+             bare=bare.pointwise_conv),
+    Workload("conv f", conv(2, 3), ((8, 3, 64, 64), (64, 3, 7, 7)), 1.1, 0.75, bare=bare.conv(2, 3)),
     Workload("depthwise", conv(1, 1, 64), ((8, 64, 32, 32), (64, 1, 3, 3)), 4.2, 3.4),
-    Workload("max pool 2", lambda t, x: t.nn.functional.max_pool2d(x, 2), ((128, 10, 28, 28),), whole=0.3),
-    Workload("avg pool 2", lambda t, x: t.nn.functional.avg_pool2d(x, 2), ((128, 10, 28, 28),), 0.25, 0.25),
+    Workload("max pool 2", lambda t, x: t.nn.functional.max_pool2d(x, 2), ((128, 10, 28, 28),), whole=0.3,
+             bare=bare.max_pool),
+    Workload("avg pool 2", lambda t, x: t.nn.functional.avg_pool2d(x, 2), ((128, 10, 28, 28),), 0.25, 0.25,
+             bare=bare.avg_pool),
     Workload("dropout", lambda t, x: t.nn.functional.dropout(x, 0.5), (MILLION,), 0.5, 0.95),
-    Workload("softmax 1000", lambda t, x: t.softmax(x, 1), ((32, 1000),), 2.2, 0.7),
+    Workload("softmax 1000", lambda t, x: t.softmax(x, 1), ((32, 1000),), 2.2, 0.7, bare=bare.softmax),
     Workload("softmax 50257", lambda t, x: t.softmax(x, 1), ((64, 50257),), 1.8, 1.3),
     Workload("cross entropy 1000", lambda t, x, y: t.nn.functional.cross_entropy(x, y), (), 2.1, 1.0,
-             data=lambda r: [r.normal(size=(32, 1000)).astype("f4"), r.integers(0, 1000, 32)]),
+             data=lambda r: [r.normal(size=(32, 1000)).astype("f4"), r.integers(0, 1000, 32)], bare=bare.cross_entropy),
     Workload("cross entropy 50257", lambda t, x, y: t.nn.functional.cross_entropy(x, y), (), 1.25, 1.1,
              data=lambda r: [r.normal(size=(64, 50257)).astype("f4"), r.integers(0, 50257, 64)]),
     Workload("batch norm", lambda t, x, w, b: t.nn.functional.batch_norm(x, None, None, w, b, True),
-             (IMAGES, (64,), (64,)), whole=1.0),
+             (IMAGES, (64,), (64,)), whole=1.0, bare=bare.batch_norm),
     Workload("layer norm", lambda t, x, w, b: t.nn.functional.layer_norm(x, (512,), w, b),
              ((64, 128, 512), (512,), (512,)), 3.3, 5.3),
-    Workload("tanh", lambda t, x: t.tanh(x), (MILLION,), 0.1, 2.2, bare=np.tanh),
-    Workload("sigmoid", lambda t, x: t.sigmoid(x), (MILLION,), 1.6, 1.9, bare=logistic),
-    Workload("silu", lambda t, x: t.nn.functional.silu(x), (MILLION,), 2.1, 2.8),
+    Workload("tanh", lambda t, x: t.tanh(x), (MILLION,), 0.1, 2.2, bare=bare.tanh),
+    Workload("sigmoid", lambda t, x: t.sigmoid(x), (MILLION,), 1.6, 1.9, bare=bare.sigmoid),
+    Workload("silu", lambda t, x: t.nn.functional.silu(x), (MILLION,), 2.1, 2.8, bare=bare.silu),
     Workload("relu", lambda t, x: t.relu(x), (MILLION,), 1.3, 1.8),
-    Workload("gelu tanh", lambda t, x: t.nn.functional.gelu(x, approximate="tanh"), (MILLION,), 0.6, 0.95),
+    Workload("gelu tanh", lambda t, x: t.nn.functional.gelu(x, approximate="tanh"), (MILLION,), 0.6, 0.95,
+             bare=bare.gelu_tanh),
     Workload("gelu", lambda t, x: t.nn.functional.gelu(x), (MILLION,), 6.6, 4.5),
     Workload("embedding", lambda t, i, w: t.nn.functional.embedding(i, w), (), None, 1.6,
              data=lambda r: [r.integers(0, 10000, 4096), r.normal(size=(10000, 256)).astype("f4")]),
     Workload("linear", lambda t, x, w: t.nn.functional.linear(x, w), ((4096, 512), (512, 512)), 0.5,
-             bare=lambda x, w: x @ w.T),
+             bare=bare.linear),
     Workload("QK^T", lambda t, q, k: q @ k.transpose(-1, -2), ((64, 8, 128, 64), (64, 8, 128, 64)), 0.4,
-             bare=lambda q, k: q @ k.swapaxes(2, 3)),
+             bare=bare.scores),
     Workload("sum of the last axis", lambda t, x: x.sum(-1), (MILLION,), 1.1),
 ]  # fmt: skip
 
@@ -130,18 +130,26 @@ class Contestant:
 
 
 class Bare:
-    """A forward in NumPy's calls alone."""
+    """The same in NumPy's calls alone."""
 
-    def __init__(self, call: Callable[..., Any], arrays: list[Any]) -> None:
+    def __init__(self, call: Callable[..., bare.Result], arrays: list[Any]) -> None:
         self.call, self.arrays = call, arrays
+        self.seed = np.ones_like(call(*arrays)[0])
 
     def time(self, rounds: int) -> tuple[float, float]:
-        y, start = None, time.process_time()
+        """Seconds of the processor, forward and backward; as a Contestant's, a result stays until the next is there."""
+        spent = [0.0, 0.0]
         for _ in range(rounds):
-            y = self.call(*self.arrays)  # as a Contestant's, it stays until the next one is there
-        spent = time.process_time() - start
-        del y
-        return spent / rounds, 0.0
+            start = time.process_time()
+            y, backward = self.call(*self.arrays)
+            middle = time.process_time()
+            if backward is not None:
+                backward(self.seed)
+            end = time.process_time()
+            spent[0] += middle - start
+            spent[1] += end - middle
+        del y, backward
+        return spent[0] / rounds, spent[1] / rounds
 
 
 def measure(workload: Workload, seconds: float, percentile: float = 25) -> list[np.ndarray[Any, Any]]:
@@ -168,17 +176,17 @@ def main() -> None:
     for workload in WORKLOADS:
         if not workload.name.startswith(names):
             continue
-        theirs, ours, *bare = measure(workload, 2.0)
-        ratio = ours / np.maximum(theirs, 1e-9)
-        aims = (workload.forward, workload.backward) if workload.whole is None else (workload.whole,)
-        found = ratio if workload.whole is None else [ours.sum() / theirs.sum()]
-        over = any(aim is not None and r > 1.15 * aim for r, aim in zip(found, aims, strict=True))
+        theirs, ours, *floors = measure(workload, 2.0)
+        whole = workload.whole is not None
+        aims = (workload.whole,) if whole else (workload.forward, workload.backward)
+        found, *least = [[x.sum() / theirs.sum()] if whole else x / np.maximum(theirs, 1e-9) for x in (ours, *floors)]
+        allowed = [max((aim or math.inf, *more)) for aim, *more in zip(aims, *least, strict=True)]
+        over = any(r > 1.15 * most for r, most in zip(found, allowed, strict=True))
         times = "  ".join(f"{1e3 * f:8.4f} {1e3 * b:8.4f}" for f, b in (theirs, ours))
         said = " / ".join("-" if aim is None else str(aim) for aim in aims)
-        print(
-            f"{workload.name:>28}  {times}  {' '.join(f'{r:6.2f}' for r in found):>13}  {said}{'  <-' if over else ''}"
-            + "".join(f"  bare {b[0] / theirs[0]:.2f}" for b in bare)
-        )
+        bares = "".join("  bare " + " / ".join(f"{r:.2f}" if r > 0.001 else "-" for r in ratios) for ratios in least)
+        ratios = " ".join(f"{r:6.2f}" for r in found)
+        print(f"{workload.name:>28}  {times}  {ratios:>13}  {said}{bares}{'  <-' if over else ''}")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from numpy import ndarray
 
 from . import backend, errors, function, leaves, state
 from .function import Function, Leaf, Output, Packed
+from .placement import alone
 from .state import Backward, State
 
 _PLAIN = frozenset((list, tuple, type(None)))  # what `kept` is where nothing is Packed
@@ -234,7 +235,7 @@ def _fit(node: Function, i: int, g: Any, grad: Any, gradients: list[Any], create
         g = backend.as_array(g)
     if g.dtype is not edge.dtype and g.dtype != edge.dtype:
         g = (g.real if g.dtype.kind == "c" and edge.dtype.kind != "c" else g).astype(edge.dtype)
-    if g is grad or g.base is not None or (type(grad) is tuple and any(g is part for part in grad)):
+    if g is grad or (g.base is not None and not alone(g)) or (type(grad) is tuple and any(g is p for p in grad)):
         return g, False
     for kept in node.kept:
         if g is kept:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,13 @@ def memory_of(x: Any) -> Any:
 def address(x: Any) -> int:
     """Where in memory the first element is."""
     return int(x.data.ptr if backend.is_gpu(x) else x.__array_interface__["data"][0])
+
+
+def alone(x: Any) -> bool:
+    """Whether x shows all of an array in another shape, and nothing else holds or shows that array."""
+    if type(x) is not np.ndarray or type(x.base) is not np.ndarray or getrefcount(x.base) > 2:  # x's, and the call's
+        return False
+    return x.flags.forc and x.flags.writeable and x.nbytes == x.base.nbytes and x.base.base is None
 
 
 def strides(x: Any) -> tuple[int, ...]:

@@ -53,6 +53,45 @@ def test_a_fresh_gradient_is_taken_over_without_a_copy() -> None:
     assert x.grad.array is made[0]
 
 
+@pytest.mark.host("CuPy's arrays don't say who else shows them")
+@pytest.mark.parametrize("held", [False, True], ids=["alone", "held"])
+def test_a_fresh_gradient_in_another_shape_is_taken_over_unless_it_is_held(held: bool) -> None:
+    made, addresses = [], []
+
+    class Reshape(Function):
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            return x.reshape(6) * 1
+
+        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+            fresh = grad * 2
+            addresses.append(fresh.ctypes.data)
+            made.extend([fresh] * held)
+            return fresh.reshape(2, 3)
+
+    x = torch.ones(2, 3, requires_grad=True)
+    Reshape.apply(x).sum().backward()
+    assert (x.grad.data_ptr() == addresses[0]) is not held
+    (g,) = torch.autograd.grad(Reshape.apply(x).sum(), x)
+    assert (g.data_ptr() == addresses[1]) is not held
+
+
+@pytest.mark.parametrize("view", [lambda g: np.broadcast_to(g * 1, (2, 3)), lambda g: np.repeat(g, 4, 0)[::4]])
+def test_a_fresh_gradient_that_shows_a_value_twice_or_part_of_an_array_is_copied(view) -> None:
+    class Spread(Function):
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            return x.sum(0) if x.shape[0] == 2 else x * 1
+
+        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+            return view(grad)
+
+    rows = view(np.ones(3)).shape
+    x = torch.ones(rows, requires_grad=True)
+    Spread.apply(x).backward(torch.tensor([1.0, 2.0, 3.0][: rows[-1]]))
+    x.grad[0] = 7.0
+    assert x.grad.array.base is None
+    assert x.grad.tolist()[1:] == ([[1.0, 2.0, 3.0]] if len(rows) == 2 else [2.0, 3.0])
+
+
 def test_a_kept_array_is_never_handed_out() -> None:
     class Keep(Function):
         def forward(self, x, y):  # type: ignore[no-untyped-def]
