@@ -85,7 +85,6 @@ REASONS = {
     """,
     "nothing is downloaded; torch.load a file that is there": "hub.*",
     "files are read without running code from them; load and save have what else can be said": "serialization.*",
-    "what was saved is not to change; clone it before the write": "autograd.graph.allow_mutation_on_saved_tensors",
 }
 
 

@@ -13,11 +13,12 @@ from ..function import Function as Node
 from ..hooks import RemovableHandle
 from ..lazy import absent as _absent
 from ..tensor import Tensor
-from .saved import innermost, refused, save_on_cpu, saved_tensors_hooks
+from .saved import allow_mutation_on_saved_tensors, innermost, refused, save_on_cpu, saved_tensors_hooks
 
 __all__ = [
     "GradientEdge",
     "Node",
+    "allow_mutation_on_saved_tensors",
     "disable_saved_tensors_hooks",
     "get_gradient_edge",
     "increment_version",
@@ -82,7 +83,7 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None
     >>> a, b = torch.tensor(1.0, requires_grad=True), torch.tensor(2.0, requires_grad=True)
     >>> handle = torch.autograd.graph.register_multi_grad_hook((a, b), print)
     >>> (a * b).backward()
-    (tensor(2.), tensor(1.))
+    [tensor(2.), tensor(1.)]
     """
     if mode not in ("all", "any"):
         raise errors.ArgumentError(f"register_multi_grad_hook: mode must be 'all' or 'any', got '{mode}'")
@@ -101,7 +102,7 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None
             if mode == "any" and len(grads) == 1:
                 fn(grad)
             if mode == "all" and len(grads) == sum(number in expected for number in numbers):
-                fn(tuple(grads.get(k) for k in range(len(tensors))))
+                fn([grads.get(k) for k in range(len(tensors))])
 
         return hook
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -18,7 +19,8 @@ class saved_tensors_hooks:
     """In a block, what is kept for backward goes through `pack_hook`, and comes back through `unpack_hook`.
 
     `pack_hook(tensor)` may give anything; `unpack_hook` gives a Tensor of the same shape and dtype of it. Of blocks
-    inside each other the innermost counts. Source: torch.autograd.graph.saved_tensors_hooks.
+    inside each other the innermost counts. A later write into what was kept is no error where `pack_hook` gave a copy.
+    Source: torch.autograd.graph.saved_tensors_hooks.
 
     >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> with torch.autograd.graph.saved_tensors_hooks(lambda t: t.tolist(), lambda values: torch.tensor(values)):
@@ -56,6 +58,25 @@ class save_on_cpu(saved_tensors_hooks):
         super().__init__(lambda t: (t.device, t.cpu()), lambda packed: packed[1].to(packed[0]))
 
 
+@contextmanager
+def allow_mutation_on_saved_tensors() -> Iterator[None]:
+    """In a block, what is kept for backward is copied, so that it may be written to afterwards.
+
+    PyTorch copies when that happens: here it takes the memory at once. Source:
+    torch.autograd.graph.allow_mutation_on_saved_tensors.
+
+    >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> with torch.autograd.graph.allow_mutation_on_saved_tensors():
+    ...     y = x * 1
+    ...     z = y * y
+    ...     _ = y.zero_()
+    >>> torch.autograd.grad(z.sum(), x)
+    (tensor([2., 4.]),)
+    """
+    with saved_tensors_hooks(lambda tensor: tensor.clone(), lambda copy: copy):
+        yield
+
+
 class Packing(state.Observer):
     """An observer that packs what each recorded operation keeps."""
 
@@ -71,6 +92,8 @@ class Packing(state.Observer):
                 node.kept = packed = PackedByHooks(kept)
                 for i in range(len(kept)):
                     packed.pack(i, self.pack, self.unpack)
+                if not packed.shows(kept):
+                    node.seen = ()  # the user's form stays as it is, whatever is written
 
 
 def innermost() -> Packing | None:

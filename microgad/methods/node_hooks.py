@@ -1,9 +1,10 @@
-"""Hooks of a node of the graph, which see the gradients of its results and of its inputs."""
+"""Hooks of a node of the graph, which see the gradients of its results and of its inputs; and what users say of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -93,6 +94,20 @@ def register_prehook(node: Function, fn: Callable[..., Any]) -> RemovableHandle:
     return RemovableHandle(_hooked(node).before, fn)
 
 
+_metadata: WeakKeyDictionary[Function, dict[Any, Any]] = WeakKeyDictionary()
+
+
+def metadata(node: Function) -> dict[Any, Any]:
+    """What its users say of a node, as long as it is there. Source: torch.autograd.graph.Node.metadata.
+
+    >>> y = torch.tensor(3.0, requires_grad=True).exp()
+    >>> y.grad_fn.metadata["from"] = "an example"
+    >>> y.grad_fn.metadata
+    {'from': 'an example'}
+    """
+    return _metadata.setdefault(node, {})
+
+
 def _hooked(node: Function) -> HookedPlan:
     node = node.edges[0] if isinstance(node, Output) else node
     if not isinstance(node.plan, HookedPlan):
@@ -127,7 +142,7 @@ def _replaced(changed: Any, grads: tuple[Any, ...], what: str) -> tuple[Any, ...
     return changed + rest
 
 
-Function.register_hook, Function.register_prehook = (
-    register_hook,
-    register_prehook,
-)  # of a floor below, without this one
+# Of a floor below, without this one
+Function.register_hook, Function.register_prehook = register_hook, register_prehook
+Function.metadata = property(metadata)  # type: ignore[attr-defined]
+Function._sequence_nr = lambda node: node.number  # type: ignore[attr-defined]

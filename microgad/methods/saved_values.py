@@ -10,7 +10,7 @@ tensor([2.7183, 7.3891], grad_fn=<ExpBackward0>)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -129,6 +129,11 @@ class PackedByHooks(Packed):
         facts = _of_each(self.values[i], lambda a: (a.shape, a.dtype))
         self.values[i], self.hooks[i] = _of_each(self.values[i], packed), (unpack_hook, facts)
 
+    def shows(self, kept: Sequence[Any]) -> bool:
+        """Whether a write into what was kept would be seen in the user's form of it."""
+        owners = {id(backend.owner(x)) for x in _flat(kept) if backend.is_array(x)}
+        return any(isinstance(x, core.Tensor) and id(backend.owner(x.array)) in owners for x in _flat(self.values))
+
     def one(self, i: int) -> Any:
         """One of what was kept, from the user's form. Raises RuntimeError where it has another shape or dtype."""
         value = self.values[i]
@@ -209,6 +214,19 @@ def _checked(unpack: Callable[[Any], Any], value: Any, fact: Any) -> Any:
             f"unpack_hook: expected shape {fact[0]} and dtype {fact[1]}, got {array.shape} and {array.dtype}"
         )
     return array
+
+
+def _flat(values: Any) -> Iterator[Any]:
+    """What is in lists, tuples and dictionaries, at any depth."""
+    stack = [values]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, (list, tuple)):
+            stack += value
+        elif isinstance(value, dict):
+            stack += value.values()
+        else:
+            yield value
 
 
 def _of_each(x: Any, change: Callable[[Any], Any]) -> Any:

@@ -7,7 +7,12 @@ import pytest
 
 import microgad as torch
 from microgad import errors
-from microgad.autograd.graph import disable_saved_tensors_hooks, save_on_cpu, saved_tensors_hooks
+from microgad.autograd.graph import (
+    allow_mutation_on_saved_tensors,
+    disable_saved_tensors_hooks,
+    save_on_cpu,
+    saved_tensors_hooks,
+)
 
 
 def test_every_kept_array_is_packed_once_and_unpacked_once():
@@ -19,6 +24,33 @@ def test_every_kept_array_is_packed_once_and_unpacked_once():
     y.backward()
     assert sorted(unpacked) == [0, 1, 2]
     assert x.grad.tolist() == pytest.approx([2 * np.e, 4 * np.e**4])
+
+
+@pytest.mark.parametrize(
+    "hooks", [lambda: saved_tensors_hooks(torch.clone, lambda t: t), allow_mutation_on_saved_tensors]
+)
+def test_a_write_after_a_copy_was_kept_is_no_error(hooks):
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    with hooks():
+        y = x * 1
+        z = y.exp()
+        total = (y * z).sum()
+        y.zero_()
+        z.zero_()
+    total.backward()
+    np.testing.assert_allclose(x.grad.cpu().numpy(), np.exp([1, 2]) * [2, 3], rtol=1e-6)
+
+
+@pytest.mark.parametrize("pack", [lambda t: t, lambda t: {"kept": [t.view(2)]}])
+def test_a_write_into_what_the_users_form_shows_is_one(pack):
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    unpack = lambda packed: packed if isinstance(packed, torch.Tensor) else packed["kept"][0]  # noqa: E731
+    with saved_tensors_hooks(pack, unpack):
+        y = x * 1
+        z = (y * y).sum()
+    y.zero_()
+    with pytest.raises(errors.GraphError, match="modified by an inplace"):
+        z.backward()
 
 
 def test_second_derivatives_and_several_passes():
