@@ -30,6 +30,8 @@ _ANY = frozenset(
      "size_average", "swap")
 )  # fmt: skip
 
+_WHOLE = frozenset(("int", "Size", "Sizes", "Sequence[int]", "int | Sequence[int]", "Dim", "Dims"))
+
 
 def kinds(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], dict[str, Any]], None] | None:
     """A check that a call's numbers, truth values and strings are of the types that the function's signature has.
@@ -87,21 +89,49 @@ def boolean(op: str, **given: Any) -> None:
             raise DtypeError(f"{op}(): argument '{name}' must be bool, not {type(value).__name__}")
 
 
-UNFIT = (AttributeError, MemoryError, OverflowError)
+UNFIT = (AttributeError, MemoryError, OverflowError, MicrogadError, ValueError)
 
 
 def unfit(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], error: Any) -> Exception:
     """The error to raise in place of one of `UNFIT` in a call: of the class that PyTorch raises there.
 
-    So calls that are right pay nothing for the check.
+    PyTorch looks at the types of all arguments first. Here that is done afterwards: calls that are right pay nothing.
     """
-    if isinstance(error, AttributeError):
-        return no_tensor(function, args, kwargs, error)
+    if isinstance(error, AttributeError) and (better := no_tensor(function, args, kwargs, error)) is not error:
+        return better
+    if not isinstance(error, TypeError) and (mistyped := _of_wrong_type(function, args, kwargs)) is not None:
+        return mistyped
     if isinstance(error, MicrogadError):
         return error
     if isinstance(error, MemoryError):
         return NoMemoryError(f"{function.__name__}(): {no_memory(error)}")
-    return ArgumentError(f"{function.__name__}(): {error}")
+    return ArgumentError(f"{function.__name__}(): {error}") if isinstance(error, OverflowError) else error
+
+
+def _of_wrong_type(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exception | None:
+    """The error for the first argument that can't be what the signature says of it: a Tensor, or whole numbers."""
+    said = inspect.unwrap(function).__annotations__
+    op = function.__name__.replace("_call", "_")
+    for name, place, value in _named(function, args, kwargs):
+        kind = said.get(name, "")
+        if value is None and kind.endswith("None"):
+            continue
+        if kind.removesuffix(" | None") == "Tensor" and not hasattr(value, "array"):
+            return NoTensorError(f"{op}(): argument '{name}'{place} must be Tensor, not {type(value).__name__}")
+        if kind.removesuffix(" | None") in _WHOLE and not _whole(value):
+            return DtypeError(f"{op}(): argument '{name}'{place} must be int or a tuple of ints, got {value!r:.60}")
+    return None
+
+
+def _whole(value: Any) -> bool:
+    """Whether it is an int, or several; None may stand for one that is as it was."""
+    try:
+        for item in value if isinstance(value, (list, tuple)) else (value,):
+            if item is not None:
+                operator.index(item)
+    except (TypeError, ValueError, RuntimeError):
+        return False
+    return True
 
 
 def no_tensor(

@@ -370,8 +370,9 @@ class Function:
     @classmethod
     def _computed(cls, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
         """On bare arrays, as in a derivative; a NumPy scalar there is what became of a 0-d array."""
-        if inputs[0] is None:
-            raise errors.DtypeError(f"{cls.__name__}: argument '{cls.inputs[0]}' must be Tensor, not NoneType")
+        if inputs[0] is None or _SCALARS.issuperset(map(type, inputs)):
+            name, kind = cls.inputs[0], type(inputs[0]).__name__
+            raise errors.DtypeError(f"{cls.__name__}: argument '{name}' must be Tensor, not {kind}")
         self = cls()
         self._set(settings)
         return self.forward(*[as_array(x) if isinstance(x, np.generic) else x for x in inputs])
@@ -420,14 +421,9 @@ class Function:
                 self.kept.append(value)
 
     def _several(
-        self,
-        inputs: Sequence[Any],
-        arrays: list[Any],
-        edges: list[Any],
-        wanting: int,
-        state: State,
+        self, inputs: Sequence[Any], arrays: list[Any], edges: list[Any], wanting: int, state: State,
         out: tuple[Any, ...],
-    ) -> tuple[Any, ...]:
+    ) -> tuple[Any, ...]:  # fmt: skip
         """Results of a forward that gives a tuple: each Tensor's node is an Output, which points at this one."""
         results = tuple(Tensor._made(x if type(x) is ndarray else as_array(x)) for x in out)
         plan = self._plan(wanting, len(inputs), results[0].array) if wanting and state.grad_enabled else None

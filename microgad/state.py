@@ -82,7 +82,7 @@ def composite(function: F) -> F:
         try:
             return function(*args, **kwargs) if now.observer is None else now.observer.call(function, args, kwargs)
         except UNFIT as error:
-            raise unfit(function, args, kwargs, error) from None
+            raise (better := unfit(function, args, kwargs, error)) from better.__cause__
         finally:
             variable.reset(token)
 

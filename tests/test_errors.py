@@ -63,6 +63,8 @@ def test_a_linear_layer_of_the_wrong_size_names_its_module() -> None:
         (lambda: torch.tensor("text"), TypeError, "<U4|expected numbers"),
         (lambda: torch.mul(torch.zeros(2), "2"), TypeError, "Mul: expected a Tensor, an array or a number, got str"),
         (lambda: torch.clamp(torch.zeros(2)), ValueError, "at least one of min and max"),
+        (lambda: torch.ones(2, 2, dtype=bool) @ torch.ones(2, 2, dtype=bool), NotImplementedError, "for bool"),
+        (lambda: torch.linalg.cholesky(torch.ones(2, 2, dtype=int)), NotImplementedError, "floating point or complex"),
         (lambda: torch.split(torch.zeros(4), [1, 1]), RuntimeError, r"split_sizes to sum exactly to 4 .* sum to 2"),
     ],
 )  # fmt: skip
@@ -88,6 +90,22 @@ def test_misuse(call: object, kind: type[Exception], said: str) -> None:
         (lambda x: torch.meshgrid([x, "a"]), r"meshgrid\(\): expected Tensor as element 1 in argument 'tensors'"),
         (lambda x: torch.sigmoid(None), "Sigmoid: argument 'x' must be Tensor, not NoneType"),
         (lambda x: torch.where(x > 0, x, None), r"where\(\): argument 'other' must be Tensor or Number, not NoneType"),
+        (lambda x: torch.exp(3.0), "Exp: argument 'x' must be Tensor, not float"),
+        (lambda x: torch.erf(True), "Erf: argument 'x' must be Tensor, not bool"),
+        (lambda x: torch.abs_(3), r"abs_\(\): argument 'input' \(position 1\) must be Tensor, not int"),
+        (lambda x: torch.is_complex(3), r"is_complex\(\): argument 'input' \(position 1\) must be Tensor, not int"),
+        (lambda x: torch.bmm(x, "a"), r"bmm\(\): argument 'batch2' must be Tensor, not str"),
+        (lambda x: torch.outer(torch.ones(2, 2), 1), r"outer\(\): argument 'vec2' must be Tensor, not int"),
+        (lambda x: torch.celu(x, "a"), r"celu\(\): argument 'alpha' \(position 2\) must be float, not str"),
+        (
+            lambda x: torch.reshape(x, [1.0]),
+            r"reshape\(\): argument 'shape' \(position 2\) must be int .*, got \[1.0\]",
+        ),
+        (
+            lambda x: torch.broadcast_to(x, "a"),
+            r"broadcast_to\(\): argument 'size' \(position 2\) must be int .*, got 'a'",
+        ),
+        (lambda x: torch.nn.functional.adaptive_avg_pool2d(x, "a"), r"pool2d\(\): argument 'output_size' .*, got 'a'"),
         (lambda x: torch.full((2,), None), r"full\(\): argument '.*' must be Number, not NoneType"),
     ],
 )

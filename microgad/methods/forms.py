@@ -158,6 +158,9 @@ def as_function(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def function(input: Tensor, *args: Any, **named: Any) -> Any:
+        if not isinstance(input, core.Tensor):
+            kind = type(input).__name__
+            raise errors.DtypeError(f"{method.__name__}(): argument 'input' (position 1) must be Tensor, not {kind}")
         return method(input, *args, **named)
 
     return function

@@ -93,6 +93,7 @@ from ..ops.softmax import gumbel_softmax as gumbel_softmax
 from ..ops.softmax import log_softmax as log_softmax
 from ..ops.softmax import softmax as softmax
 from ..ops.softmax import softmin as softmin
+from ..ops.spelling import tensors_only as _tensors_only
 from ..ops.window import adaptive_avg_pool1d as adaptive_avg_pool1d
 from ..ops.window import adaptive_avg_pool2d as adaptive_avg_pool2d
 from ..ops.window import adaptive_avg_pool3d as adaptive_avg_pool3d
@@ -151,6 +152,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     return relu_(input) if inplace else elementwise.relu(input)
 
 
+@_tensors_only
 def relu_(input: Tensor) -> Tensor:
     """`relu`, written into input. Source: torch.nn.functional.relu_."""
     return input.relu_()

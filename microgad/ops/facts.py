@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .. import dtypes, function
+from .spelling import tensors_only
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -19,6 +20,7 @@ def is_tensor(obj: Any) -> bool:
     return isinstance(obj, function.Tensor)
 
 
+@tensors_only
 def is_floating_point(input: Tensor) -> bool:
     """Whether the dtype is a real floating-point one. Source: torch.is_floating_point.
 
@@ -28,6 +30,7 @@ def is_floating_point(input: Tensor) -> bool:
     return input.is_floating_point()
 
 
+@tensors_only
 def is_complex(input: Tensor) -> bool:
     """Whether values are complex numbers. Source: torch.is_complex.
 
@@ -37,6 +40,7 @@ def is_complex(input: Tensor) -> bool:
     return input.is_complex()
 
 
+@tensors_only
 def is_signed(input: Tensor) -> bool:
     """Whether values can be negative. Source: torch.is_signed.
 
@@ -72,6 +76,7 @@ def is_nonzero(input: Tensor) -> bool:
     return bool(input)
 
 
+@tensors_only
 def is_same_size(input: Tensor, other: Tensor) -> bool:
     """Whether two Tensors have the same shape. Source: torch.is_same_size.
 
@@ -91,6 +96,7 @@ def is_distributed(input: Tensor) -> bool:
     return False
 
 
+@tensors_only
 def get_device(input: Tensor) -> int:
     """The number of its GPU, -1 on the CPU. Source: torch.get_device.
 
@@ -100,6 +106,7 @@ def get_device(input: Tensor) -> int:
     return input.get_device()
 
 
+@tensors_only
 def numel(input: Tensor) -> int:
     """The number of elements. Source: torch.numel.
 

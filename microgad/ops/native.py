@@ -18,7 +18,7 @@ from .creation import arange, ones_like
 from .elementwise import where
 from .out import into
 from .reduction import bucketize
-from .spelling import numpy_spelling
+from .spelling import numpy_spelling, tensors_only
 
 if TYPE_CHECKING:
     from ..stand_ins import Dtype
@@ -57,6 +57,7 @@ def group_norm(
     return norms.group_norm(input, num_groups, weight, bias, eps)
 
 
+@tensors_only
 def relu_(input: Tensor) -> Tensor:
     """max(input, 0), written into input. Source: torch.relu_."""
     return input.relu_()

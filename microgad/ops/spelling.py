@@ -50,7 +50,7 @@ def _checked(function: F, renamed: dict[str, str]) -> F:
         try:
             return function(*args, **kwargs)
         except UNFIT as error:
-            raise unfit(function, args, kwargs, error) from None
+            raise (better := unfit(function, args, kwargs, error)) from better.__cause__
 
     return checked  # type: ignore[return-value]
 

@@ -6,9 +6,11 @@ from typing import Any
 
 from ..lazy import absent as _absent
 from ..ops.creation import from_dlpack as from_dlpack
+from ..ops.spelling import tensors_only as _tensors_only
 from ..tensor import Tensor
 
 
+@_tensors_only
 def to_dlpack(tensor: Tensor) -> Any:
     """A capsule for the memory of a Tensor, to be taken over once. Source: torch.utils.dlpack.to_dlpack.
 

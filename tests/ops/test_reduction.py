@@ -182,7 +182,7 @@ def test_results_print_as_in_torch():
         (lambda x: torch.histc(x, max=-1), RuntimeError, "max must be larger than min"),
         (lambda x: torch.bincount(torch.tensor([-1])), RuntimeError, "non-negative"),
         (lambda x: torch.searchsorted(x, x[0]), RuntimeError, r"\(2, 3\) and \(3,\)"),
-        (lambda x: torch.segment_reduce(x, "median", lengths=[2]), RuntimeError, "got median"),
+        (lambda x: torch.segment_reduce(x, "median", lengths=torch.tensor([2])), RuntimeError, "got median"),
     ],
 )
 def test_refused(call, error, said):

@@ -53,6 +53,7 @@ def _plain(slope: Any) -> bool:
     return isinstance(slope, (int, float)) and 0 < slope <= 1
 
 
+@tensors_only
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """input where it is positive, negative_slope · input elsewhere. Source: torch.nn.functional.leaky_relu.
 
@@ -269,6 +270,7 @@ class Hardshrink(Function):
         return Select.apply(beyond, grad)
 
 
+@tensors_only
 def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Tensor:
     """input where it is beyond ±lambd, 0 elsewhere. Source: torch.nn.functional.hardshrink.
 
@@ -300,6 +302,7 @@ class Softshrink(Function):
         return Select.apply(np.logical_not(np.absolute(x) <= self.by), grad)
 
 
+@tensors_only
 def softshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Tensor:
     """input brought nearer to 0 by lambd, 0 between ±lambd. Source: torch.nn.functional.softshrink.
 
@@ -313,6 +316,7 @@ def softshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) 
     return into(out, Softshrink.apply(input, by=lambd))
 
 
+@tensors_only
 def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     """`leaky_relu`, written into input. Source: torch.nn.functional.leaky_relu_."""
     return leaky_relu(input, negative_slope, True)

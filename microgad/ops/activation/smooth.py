@@ -65,6 +65,7 @@ class Elu(Function):
         return np.multiply(slope, grad, out=out)
 
 
+@tensors_only
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """input where it is positive, alpha (e to the input - 1) elsewhere. Source: torch.nn.functional.elu.
 
@@ -74,6 +75,7 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     return applied(Elu, input, inplace=inplace, size=float(alpha))
 
 
+@tensors_only
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """1.0507 elu(input, 1.6733): it keeps mean 0 and variance 1. Source: torch.selu; Klambauer et al. (2017).
 
@@ -83,6 +85,7 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
     return applied(Elu, input, inplace=inplace, size=SELU_SCALE * SELU_ALPHA, scale=SELU_SCALE)
 
 
+@tensors_only
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """input where it is positive, alpha (e to the input/alpha - 1) elsewhere. Source: torch.celu; Barron (2017).
 
@@ -331,6 +334,7 @@ class Softplus(Function):
         return np.where(y > self.threshold, x, np.logaddexp(y, 0.0) / self.beta)
 
 
+@tensors_only
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0, *, out: Tensor | None = None) -> Tensor:
     """log(1 + exp(beta · input)) / beta; input where beta · input is over threshold. Source: torch.nn.functional.
 
@@ -431,16 +435,19 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     return Glu.apply(input, axis=axis)
 
 
+@tensors_only
 def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
     """`elu`, written into input. Source: torch.nn.functional.elu_."""
     return elu(input, alpha, True)
 
 
+@tensors_only
 def selu_(input: Tensor) -> Tensor:
     """`selu`, written into input. Source: torch.selu_."""
     return selu(input, True)
 
 
+@tensors_only
 def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
     """`celu`, written into input. Source: torch.celu_."""
     return celu(input, alpha, True)

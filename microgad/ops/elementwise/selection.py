@@ -160,6 +160,7 @@ def clamp(
     >>> torch.clamp(torch.tensor([-2.0, 0.5, 3.0]), min=0, max=1)
     tensor([0.0000, 0.5000, 1.0000])
     """
+    input = tensor("clamp", input)
     if min is None and max is None:
         raise ArgumentError("clamp: at least one of min and max must not be None")
     return into(out, Clamp.apply(input, min, max))
@@ -244,6 +245,7 @@ class NanToNum(Function):
         return Select.apply(np.isfinite(x), grad)
 
 
+@tensors_only
 def nan_to_num(
     input: Tensor,
     nan: float | None = 0.0,

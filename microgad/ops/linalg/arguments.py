@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import backend, function
-from ...errors import DtypeError, GraphError, ShapeError
+from ...errors import DtypeError, GraphError, KindError, ShapeError
 from ..elementwise import Select
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def floating(op: str, *tensors: Tensor) -> None:
     """Raise RuntimeError for what is neither floating-point nor complex, or of low precision, or of several dtypes."""
     for x in tensors:
         if x.array.dtype.kind not in "fc":
-            raise DtypeError(f"{op}: Expected a floating point or complex tensor as input. Got {x.dtype}")
+            raise KindError(f"{op}: Expected a floating point or complex tensor as input. Got {x.dtype}")
         if x.array.dtype == np.float16:
             raise DtypeError(f"{op}: Low precision dtypes not supported. Got {x.dtype}")
     same_dtype(op, *tensors)
@@ -104,8 +104,8 @@ def matrices(op: str, x: Tensor, square: bool = False, name: str = "A") -> None:
 
 def ndims(op: str, **wanted: tuple[Tensor, int]) -> None:
     """Raise RuntimeError where an argument hasn't the number of dimensions that it should have."""
+    if not all(isinstance(x, function.Tensor) for x, _ in wanted.values()):
+        raise no_tensor(op, **{name: x for name, (x, _) in wanted.items()})
     for name, (x, n) in wanted.items():
-        if not isinstance(x, function.Tensor):
-            raise no_tensor(op, **{name: x})
         if x.ndim != n:
             raise ShapeError(f"{op}: {name} must be a {n}-D tensor, got {x.ndim}-D {tuple(x.shape)}")

@@ -13,6 +13,7 @@ from ...state import composite
 from ..elementwise import Where
 from ..movement import squeeze, unsqueeze
 from ..out import into
+from ..spelling import tensors_only
 from .arguments import eye, floating, matrices, ndims, same_dtype
 from .products import matmul
 from .solving import inv
@@ -69,6 +70,7 @@ def _in_best_order(chain: list[Tensor]) -> Tensor:
     return multiplied(0, len(chain))
 
 
+@tensors_only
 def chain_matmul(*matrices: Tensor, out: Tensor | None = None) -> Tensor:
     """The product of one matrix or more in the order of fewest multiplications. Source: torch.chain_matmul.
 

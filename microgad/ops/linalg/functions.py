@@ -12,7 +12,7 @@ from ...function import Function
 from ...state import composite
 from ..elementwise import Pow
 from ..movement import flip, unsqueeze
-from ..spelling import numpy_spelling
+from ..spelling import numpy_spelling, tensors_only
 from .arguments import eye, floating, matrices, swap
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def linalg_vander(x: Tensor, N: int | None = None) -> Tensor:
     return _powers(x if x.ndim else unsqueeze(x, 0), count)
 
 
+@tensors_only
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     """(n) -> (n, N): the powers N - 1 to 0 of each number, or 0 to N - 1 if increasing. Source: torch.vander.
 

@@ -14,7 +14,7 @@ from ...state import composite
 from ..elementwise import abs as magnitude
 from ..movement import squeeze, unsqueeze
 from ..out import into
-from ..spelling import numpy_spelling
+from ..spelling import numpy_spelling, tensors_only
 from .arguments import adjoint, floating, matrices
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def pinv(
     return into(out, Pinv.apply(A, hermitian=hermitian, atol=_bare(atol), rtol=_bare(rtol)))
 
 
+@tensors_only
 def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
     """`linalg.pinv`, where singular values up to rcond · the largest count as zero. Source: torch.pinverse.
 

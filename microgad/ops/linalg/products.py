@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class MatMul(Function):
     """(..., n, k), (..., k, m) -> (..., n, m), leading axes broadcast."""
 
-    symbol, numpy, promote, broadcasts = "@", np.matmul, dtypes.promote, True
+    symbol, numpy, promote, broadcasts = "@", np.matmul, dtypes.only("iufc"), True
 
     def forward(self, a, b):
         if a.shape[-1] != b.shape[-2]:

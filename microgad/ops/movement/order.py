@@ -104,6 +104,7 @@ def matrix_transpose(input: Tensor, op: str) -> Tensor:
     return transpose(input, -2, -1)
 
 
+@tensors_only
 def adjoint(input: Tensor) -> Tensor:
     """The last two dimensions exchanged: a view, but of complex numbers a copy, conjugated. Source: torch.adjoint.
 

@@ -34,6 +34,7 @@ def alias(input: Tensor) -> Tensor:
     return reshape(input, input.shape)
 
 
+@tensors_only
 def detach(input: Tensor) -> Tensor:
     """The same memory, off the graph: see `Tensor.detach`. Source: torch.detach."""
     return input.detach()

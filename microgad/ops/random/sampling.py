@@ -73,6 +73,7 @@ def multinomial(
     return into(out, finished(drawn, input.device))
 
 
+@tensors_only
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """Counts drawn at the rates in input, in its shape and dtype; the gradient is zeros. Source: torch.poisson.
 
@@ -84,6 +85,7 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     return without_gradient(finished(drawn, input.device), input)
 
 
+@tensors_only
 def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
     """How many of `count` trials succeed, each with probability prob; the two broadcast. Source: torch.binomial.
 
