@@ -12,6 +12,8 @@ from ..tensor import Tensor
 from .batchnorm import _BatchNorm
 from .module import Module
 
+_NEW = object()  # what an attribute was that a module didn't have
+
 
 def functional_call(
     module: Module,
@@ -25,8 +27,10 @@ def functional_call(
     """`module(*args, **kwargs)` with the Tensors of a dict, by name, in place of its own parameters and buffers.
 
     The module is as it was afterwards, also when it raises; what it writes to a buffer goes into the dict. Parameters
-    that are one Tensor stay one, unless `tie_weights` is false. With `strict` every parameter and buffer must be given.
-    Raises RuntimeError for names that the module hasn't. Source: torch.func.functional_call.
+    that are one Tensor stay one, unless `tie_weights` is false. Other names are attributes, of modules that are there:
+    Tensors, or new ones. With `strict` every parameter and buffer must be given, and nothing else: RuntimeError. Raises
+    AttributeError for a module that isn't there, TypeError for an attribute that is no Tensor.
+    Source: torch.func.functional_call.
 
     >>> layer = nn.Linear(2, 1)
     >>> weights = {"weight": torch.tensor([[1.0, 2.0]]), "bias": torch.tensor([0.5])}
@@ -60,13 +64,19 @@ def _exchanged(module: Module, given: Mapping[str, Tensor], tie_weights: bool, s
             for name in registry:
                 places[f"{path}.{name}" if path else name] = registry, name
     unknown, missing = [name for name in given if name not in places], places.keys() - given.keys()
-    if unknown:
+    if unknown and strict:
         raise errors.GraphError(f"functional_call: unexpected key(s): {', '.join(unknown)}")
+    for name in unknown:
+        path, _, attribute = name.rpartition(".")
+        attributes = vars(module.get_submodule(path))
+        if not isinstance(attributes.get(attribute, given[name]), Tensor):
+            raise TypeError(f"functional_call: {name} is {attributes[attribute]}, which is no Tensor")
+        places[name] = attributes, attribute
     chosen = dict(given)
     if tie_weights:
         by_tensor: dict[int, Tensor] = {}
         for key, (registry, name) in places.items():
-            own = registry[name]
+            own = registry.get(name)
             if key in given and own is not None and by_tensor.setdefault(id(own), given[key]) is not given[key]:
                 raise errors.ArgumentError(
                     f"functional_call: {key} is tied to another key, for which another Tensor is given: give one, or"
@@ -78,7 +88,7 @@ def _exchanged(module: Module, given: Mapping[str, Tensor], tie_weights: bool, s
                 chosen[key] = by_tensor[id(registry[name])]
     if strict and (absent := [key for key in places if key not in chosen]):
         raise errors.GraphError(f"functional_call: missing key(s): {', '.join(absent)}")
-    saved = [(registry, name, registry[name]) for registry, name in (places[key] for key in chosen)]
+    saved = [(registry, name, registry.get(name, _NEW)) for registry, name in (places[key] for key in chosen)]
     try:
         for key, tensor in chosen.items():
             registry, name = places[key]
@@ -86,7 +96,10 @@ def _exchanged(module: Module, given: Mapping[str, Tensor], tie_weights: bool, s
         yield
     finally:
         for registry, name, tensor in saved:
-            registry[name] = tensor
+            if tensor is _NEW:
+                registry.pop(name, None)
+            else:
+                registry[name] = tensor
 
 
 def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

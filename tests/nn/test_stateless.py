@@ -34,9 +34,30 @@ def test_buffers_are_written_into_the_dict():
 
 def test_names_that_are_not_there():
     layer = torch.nn.Linear(2, 1)
+    given = {**dict(layer.named_parameters()), "weigth": torch.ones(1, 2)}
     with pytest.raises(errors.GraphError, match=r"unexpected key\(s\): weigth"):
-        functional_call(layer, {"weigth": torch.ones(1, 2)}, torch.ones(2))
+        functional_call(layer, given, torch.ones(2), strict=True)
+    with pytest.raises(AttributeError, match="absent"):
+        functional_call(layer, {"absent.weight": torch.ones(1, 2)}, torch.ones(2))
+    with pytest.raises(TypeError, match="in_features is 2"):
+        functional_call(layer, {"in_features": torch.ones(1)}, torch.ones(2))
     with pytest.raises(errors.GraphError, match=r"missing key\(s\): bias"):
         functional_call(layer, {"weight": torch.ones(1, 2)}, torch.ones(2), strict=True)
     with pytest.raises(errors.ArgumentError, match="more than one dictionary"):
         functional_call(layer, ({"weight": layer.weight}, {"weight": layer.weight}), torch.ones(2))
+
+
+def test_names_of_plain_tensors_and_new_ones_are_attributes_while_it_lasts():
+    class Scaled(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = torch.tensor(2.0)
+
+        def forward(self, x):
+            return x * self.scale + getattr(self, "shift", 0.0)
+
+    net = torch.nn.Sequential(Scaled())
+    given = {"0.scale": torch.tensor(3.0), "0.shift": torch.tensor(1.0)}
+    assert functional_call(net, given, torch.ones(1)).tolist() == [4]
+    assert net(torch.ones(1)).tolist() == [2]
+    assert not hasattr(net[0], "shift")
