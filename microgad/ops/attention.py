@@ -18,7 +18,7 @@ from .creation import zeros
 from .dropout import noise_like
 from .elementwise import where
 from .linalg import linear
-from .movement import cat, pad
+from .movement import broadcast_shapes, cat, pad
 from .softmax import Softmax, exponentials
 from .spelling import tensors_only
 
@@ -188,21 +188,27 @@ def scaled_dot_product_attention(
     (..., L, S): booleans say which keys count, numbers are added. With is_causal the first i keys count for query i. A
     query for which no key counts gives 0. dropout_p, of the weights, takes effect whatever the mode. With enable_gqa
     key and value may have fewer heads (the third last dimension) than query. Raises RuntimeError where shapes or dtypes
-    don't fit, and where there is a mask and is_causal.
+    don't fit, and where there is a mask as well as is_causal, but for what PyTorch's fused kernel takes: four
+    dimensions, no dropout, and a mask that wants no gradient.
 
     >>> x = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     >>> F.scaled_dot_product_attention(x, x, x, is_causal=True)
     tensor([[1.0000, 0.0000],
             [0.3302, 0.6698]])
     """
-    _check(query, key, value, attn_mask, is_causal)
+    _check(query, key, value, attn_mask)
+    if is_causal and attn_mask is not None and (query.ndim != 4 or dropout_p or attn_mask.node is not None):
+        raise ArgumentError(
+            "scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True; put both into one "
+            "mask"
+        )
     if enable_gqa:
         key, value = (_for_each_query_head(x, query) for x in (key, value))
     mask: Any = attn_mask
-    if is_causal:
-        mask = _causal(query, key)
-    elif attn_mask is not None and attn_mask.array.dtype == bool:
+    if attn_mask is not None and attn_mask.array.dtype == bool:
         mask = where(attn_mask, zeros(1, dtype=query.dtype, device=query.device), -math.inf)
+    if is_causal:
+        mask = _causal(query, key) if mask is None else _causal(query, key) + mask.array
     return _attended(
         query, key, value, mask, dropout_p, 1 / math.sqrt(query.shape[-1] or 1) if scale is None else scale
     )
@@ -212,7 +218,7 @@ def _attended(
     query: Tensor, key: Tensor, value: Tensor, mask: Any, dropout_p: float, scale: float, weighted: bool = False
 ) -> Any:
     """Attention with dropout, drawn as for a contiguous array of weights. With its weights it isn't safe."""
-    lead = np.broadcast_shapes(query.shape[:-2], key.shape[:-2])
+    lead = broadcast_shapes(query.shape[:-2], key.shape[:-2])
     shape = (*lead, query.shape[-2], key.shape[-2])
     noise = None
     if dropout_p and 0 not in shape:
@@ -230,7 +236,7 @@ def _causal(query: Tensor, key: Tensor) -> Any:
     return np.where(counts, np.zeros_like(query.array, shape=()), -math.inf)
 
 
-def _check(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None, is_causal: bool) -> None:
+def _check(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> None:
     if min(query.ndim, key.ndim, value.ndim) < 2:
         raise ShapeError(
             "scaled_dot_product_attention: Expected query, key, and value to all be at least 2 dimensional, but got "
@@ -240,11 +246,6 @@ def _check(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None, 
         raise DtypeError(
             "scaled_dot_product_attention: Expected query, key, and value to have the same floating-point dtype, but "
             f"got {query.dtype}, {key.dtype} and {value.dtype}"
-        )
-    if attn_mask is not None and is_causal:
-        raise ArgumentError(
-            "scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True; put both into one "
-            "mask"
         )
     if attn_mask is not None and attn_mask.dtype != query.dtype and attn_mask.array.dtype != bool:
         raise DtypeError(

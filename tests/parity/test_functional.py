@@ -334,6 +334,11 @@ def test_scaled_dot_product_attention():
     agree(lambda lib, F, q, k, v: F.scaled_dot_product_attention(q, k[:, :2], v[:, :2], enable_gqa=True), q, k, v)
     agree(lambda lib, F, q, k, v: F.scaled_dot_product_attention(q[0, 0], k[0, 0], v[0, 0]), q, k, v)
     refuse(RuntimeError, lambda lib, F, q, k, v, m: F.scaled_dot_product_attention(q, k, v, m), q, k, v, mask * 1)
+    refuse(RuntimeError, lambda lib, F, q, k, v: F.scaled_dot_product_attention(q, k[:, :2], v[:, :2]), q, k, v)
+    attend = lambda lib, F, q, k, m: F.scaled_dot_product_attention(q, k, k, m, is_causal=True)  # noqa: E731
+    for m in (mask, normal(5, 7)):
+        agree(lambda lib, F, q, k, m: attend(lib, F, q, k, m.detach()), q, k, m, second=False)
+    refuse(RuntimeError, attend, q, k, normal(5, 7))  # that wants a gradient
 
 
 @pytest.mark.parametrize("need_weights", [False, True])
