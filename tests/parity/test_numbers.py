@@ -44,6 +44,12 @@ OUT_OF_RANGE = """
     b ** 300
     300 ** b
     b.add(b, alpha=300)
+    m.add(3, alpha=2)
+    m.add(True, alpha=2)
+    m.add(3, alpha=True)
+    i.add(0.5, alpha=0.5)
+    i.sub(m, alpha=2)
+    i.rsub(True, alpha=2)
     b.add(b, alpha=-1)
     t.tensor([1]).add(s, alpha=300)
     b.sub_(b, alpha=300)

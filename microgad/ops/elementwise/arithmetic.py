@@ -53,29 +53,40 @@ def add(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tenso
 def times_alpha(op: str, input: Any, other: Any, alpha: Any) -> Any:
     """alpha · other, for `add` and `sub`."""
     alpha = plain(op, "alpha", alpha)
-    kinds = [np.dtype(x.dtype).kind for x in (input, other) if hasattr(x, "dtype")]
-    if isinstance(alpha, bool) and kinds != ["b"] * len(kinds):
+    operands = [getattr(x, "array", x) for x in (input, other)]
+    if not any(hasattr(x, "dtype") for x in operands):
+        return other * alpha
+    kind = dtypes.result_dtype(operands)
+    if isinstance(alpha, bool) and kind.kind != "b":
         raise ArgumentError(f"{op}: Boolean alpha only supported for Boolean results")
-    if not isinstance(alpha, (bool, int)) and kinds and all(kind in "biu" for kind in kinds):
+    if not isinstance(alpha, (bool, int)) and kind.kind in "biu":
         raise ArgumentError(
             f"{op}: for integral input tensors, argument alpha must not be a floating point number, got {alpha}"
         )
-    if isinstance(alpha, complex) and "c" not in kinds and not any(isinstance(x, complex) for x in (input, other)):
+    if isinstance(alpha, complex) and kind.kind != "c":
         raise ArgumentError(
             f"{op}: for non-complex input tensors, argument alpha must not be a complex number, got {alpha}"
         )
-    if set(kinds) == {"b"}:
-        return other * bool(alpha)
-    if kinds:
-        kind = dtypes.result_dtype([getattr(x, "array", x) for x in (input, other)])
-        alpha = number(op, alpha, kind) if kind.kind in "iu" else alpha
-        (other,) = in_dtype(kind, other)
+    if kind.kind == "b":
+        return other and bool(alpha) if isinstance(other, bool) else other * bool(alpha)
+    alpha = number(op, alpha, kind) if kind.kind in "iu" else alpha
+    (other,) = in_dtype(kind, other)
     return other * alpha
 
 
 def in_dtype(kind: Any, *operands: Any) -> list[Any]:
     """Operands of a composite in its result's dtype, in which PyTorch computes from the first step on."""
     return [x.to(dtypes.of(kind)) if hasattr(x, "array") and x.array.dtype != kind else x for x in operands]
+
+
+def refuse_booleans(operands: Any) -> None:
+    """Raise RuntimeError where a number or an array that is to be subtracted, or subtracted from, is boolean."""
+    for x in operands:
+        if type(x) is bool or (hasattr(x, "dtype") and x.dtype == bool):
+            raise DtypeError(
+                "subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert "
+                "a mask, use the `~` or `logical_not()` operator instead"
+            )
 
 
 class Sub(Function):
@@ -85,12 +96,7 @@ class Sub(Function):
 
     @staticmethod
     def promote(arrays):
-        for x in arrays:
-            if type(x) is bool or (hasattr(x, "dtype") and x.dtype == bool):
-                raise DtypeError(
-                    "subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert "
-                    "a mask, use the `~` or `logical_not()` operator instead"
-                )
+        refuse_booleans(arrays)
         return dtypes.promote(arrays)
 
     def forward(self, a, b):
@@ -111,7 +117,10 @@ def sub(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tenso
     """
     if rest:
         other, alpha = old_order("sub", other, rest)
-    scaled = other if alpha == 1 and alpha is not True else times_alpha("sub", input, other, alpha)
+    scaled = other
+    if alpha != 1 or alpha is True:
+        refuse_booleans((input, other))  # which the multiples are no more
+        scaled = times_alpha("sub", input, other, alpha)
     result: Tensor = Sub.apply(*of_numbers(input, scaled))
     return result if out is None else into(out, result)
 
