@@ -104,6 +104,10 @@ def _dimensional(name: str) -> Callable[[Any], str]:
     return lambda node: f"{name}{len(node.shape) - 2}D"
 
 
+def _nll_loss(node: Any) -> str:
+    return "NllLoss" if len(_shape(node, 0) or ()) < 3 else "NllLoss2D"
+
+
 def _adaptive(node: Any) -> str:
     return _dimensional("AdaptiveAvgPool")(node) if max(node.shape[2:]) > 1 else "MeanBackward1"
 
@@ -113,7 +117,7 @@ NAMES: dict[str, Any] = {  # a name, or a function of the node
     "AvgPool1d": "SqueezeBackward1", "AvgPool2d": "AvgPool2D", "AvgPool3d": "AvgPool3D",
     "BatchNorm": "NativeBatchNorm", "Border": _border, "Cast": "ToCopy", "Cholesky": "LinalgCholeskyEx",
     "Clamp": "ClampBackward1", "Contract": "View", "CopySign": "Copysign", "Cross": "LinalgCross",
-    "CrossEntropy": lambda node: "NllLoss" if len(_shape(node, 0) or ()) < 3 else "NllLoss2D", "Ctc": "CtcLoss",
+    "CrossEntropy": _nll_loss, "Ctc": "CtcLoss",
     "Det": "LinalgDet", "Distances": "Cdist", "Dropout": "Mul", "Eig": "LinalgEig", "Eigh": "LinalgEigh",
     "Entr": "SpecialEntr", "Erfcx": "SpecialErfcx", "Fft": "FftC2C", "FixedBatchNorm": "NativeBatchNorm",
     "FloorDiv": "DivBackward2", "Fmod": _of_two("Fmod"), "Fold": "Col2Im", "GeluTanh": "Gelu", "GetItem": _get_item,
@@ -126,6 +130,7 @@ NAMES: dict[str, Any] = {  # a name, or a function of the node
     "MatrixExp": "LinalgMatrixExp", "Max": "MaxBackward1", "MaxPool1d": "SqueezeBackward1",
     "MaxPool2d": "MaxPool2DWithIndices", "MaxPool3d": "MaxPool3DWithIndices",
     "Mean": _reduced("Mean"), "Min": "MinBackward1", "Ndtri": "SpecialNdtri", "NextAfter": "Nextafter",
+    "NllLoss": _nll_loss,
     "Pad": "ConstantPadNd", "Permute": _permute, "Pinv": "LinalgPinv",
     "Pow": lambda node: f"PowBackward{2 if _is_number(node, 0) else int(not _is_number(node, 1))}",
     "PRelu": lambda node: "LeakyRelu" if _is_number(node, 1) else "PreluKernel", "Prod": _reduced("Prod"),

@@ -11,6 +11,7 @@ import numpy as np
 from ... import dtypes
 from ...errors import ArgumentError, DimError, DtypeError
 from ...linear_map import LinearMap
+from ...naming import called
 from ...state import composite
 from ..elementwise import conj
 from ..movement import narrow, pad, roll
@@ -96,7 +97,8 @@ def fft(
     >>> torch.fft.fft(torch.tensor([1.0, 2.0]))
     tensor([ 3.+0.j, -1.+0.j])
     """
-    return into(out, _complex("fft", Fft, input, [n], [dim], norm))
+    found = _complex("fft", Fft, input, [n], [dim], norm)
+    return into(out, found if input.is_complex() else called("FftR2CBackward0", found))
 
 
 @numpy_spelling
@@ -109,7 +111,8 @@ def ifft(
     >>> torch.fft.ifft(torch.fft.fft(torch.tensor([1.0, 2.0]))).real
     tensor([1., 2.])
     """
-    return into(out, _complex("ifft", Ifft, input, [n], [dim], norm))
+    found = _complex("ifft", Ifft, input, [n], [dim], norm)
+    return into(out, found if input.is_complex() else called("ConjBackward0", found))
 
 
 @numpy_spelling

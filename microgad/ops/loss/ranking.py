@@ -14,7 +14,7 @@ from ...function import Function
 from ...state import composite
 from ..activation import logsigmoid
 from ..distance import pairwise_distance
-from ..elementwise import Relu, Select, clamp, minimum, ne, sqrt, where
+from ..elementwise import Relu, Select, clamp_min, minimum, ne, sqrt, where
 from ..indexing import places
 from ..spelling import tensors_only
 from .reduced import chosen, plainly, reduced
@@ -57,7 +57,7 @@ def margin_ranking_loss(
             "margin_ranking_loss: All input tensors should have same dimension but got sizes: input1: "
             f"{input1.shape}, input2: {input2.shape}, target: {target.shape}"
         )
-    return plainly(clamp(-target * (input1 - input2) + float(margin), min=0), reduction)
+    return plainly(clamp_min(-target * (input1 - input2) + float(margin), 0), reduction)
 
 
 @composite
@@ -71,7 +71,7 @@ def hinge_embedding_loss(
     tensor([2.0000, 0.7500])
     """
     reduction = chosen(size_average, reduce, reduction)
-    beyond = where(ne(target, 1), clamp(margin - input, min=0), 0.0)
+    beyond = where(ne(target, 1), clamp_min(margin - input, 0), 0.0)
     return plainly(beyond + where(ne(target, -1), input, 0.0), reduction)
 
 
@@ -97,7 +97,7 @@ def cosine_embedding_loss(
         )
     dot, square1, square2 = ((a * b).sum(-1) for a, b in ((input1, input2), (input1, input1), (input2, input2)))
     cosine = dot / sqrt((square1 + EPSILON) * (square2 + EPSILON))
-    losses = where(target == 1, 1 - cosine, 0.0) + where(target == -1, clamp(cosine - margin, min=0), 0.0)
+    losses = where(target == 1, 1 - cosine, 0.0) + where(target == -1, clamp_min(cosine - margin, 0), 0.0)
     return plainly(losses, reduction)
 
 
@@ -341,4 +341,4 @@ def triplet_margin_with_distance_loss(
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = minimum(far, distance(positive, negative))
-    return plainly(clamp(margin + near - far, min=0), reduction)
+    return plainly(clamp_min(margin + near - far, 0), reduction)

@@ -113,7 +113,9 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
 
 @tensors_only
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """Views of Tensors, stretched to the shape that they have together. Source: torch.broadcast_tensors.
+    """Tensors, stretched to the shape that they have together: views, but of that shape themselves.
+
+    Source: torch.broadcast_tensors.
 
     >>> a, b = torch.broadcast_tensors(torch.zeros(2, 1), torch.zeros(3))
     >>> a.shape == b.shape == (2, 3)
@@ -121,7 +123,7 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """
     several = tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], function.Tensor) else tensors
     shape = broadcast_shapes(*(t.shape for t in several))
-    return tuple(expand(t, shape) for t in several)
+    return tuple(t if t.shape == shape else expand(t, shape) for t in several)
 
 
 @composite

@@ -10,6 +10,7 @@ from ... import backend, function
 from ... import generator as draws
 from ...errors import DtypeError, ShapeError
 from ...generator import Generator
+from ...naming import called
 from ..creation import finished
 from ..elementwise import Where
 from ..out import into
@@ -49,7 +50,7 @@ def bernoulli(
     """
     drawn = for_draw(input.array.shape, input.array.dtype, out, input)
     bernoulli_(drawn, input if p is None else p, generator=generator)
-    return drawn if out is not None else without_gradient(drawn, input)
+    return drawn if out is not None else called("BernoulliBackward0", without_gradient(drawn, input))
 
 
 @tensors_only
