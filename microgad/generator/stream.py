@@ -108,13 +108,13 @@ class Generator:
             record["normal"], record["has_normal"] = self.waiting_normal, 1
         return record.view(np.uint8)
 
-    def set_state(self, state: ArrayLike) -> None:
-        """Go on from what `get_state()`, PyTorch's or ours, has returned: uint8 (5056,).
+    def set_state(self, state: ArrayLike) -> Generator:
+        """Go on from what `get_state()`, PyTorch's or ours, has returned: uint8 (5056,). Gives the generator.
 
         Another dtype raises TypeError, another size or impossible contents RuntimeError; either changes nothing.
 
-        >>> a, b = Generator().manual_seed(1), Generator()
-        >>> b.set_state(a.get_state())
+        >>> a = Generator().manual_seed(1)
+        >>> b = Generator().set_state(a.get_state())
         >>> b.initial_seed(), bool(a.random32(1) == b.random32(1))
         (1, True)
         """
@@ -135,6 +135,7 @@ class Generator:
         self._started()[0].state = {"bit_generator": "MT19937", "state": words}
         self._seed, self._fresh = int(record["seed"]), fresh
         self.waiting_normal = float(record["normal"]) if record["has_normal"] else None
+        return self
 
     def clone_state(self) -> Generator:
         """A new Generator that goes on from here by itself: `torch.Generator.clone_state`.
@@ -144,8 +145,7 @@ class Generator:
         True
         """
         clone = Generator(self.device)
-        clone.set_state(self.snapshot())
-        return clone
+        return clone.set_state(self.snapshot())
 
     def __getstate__(self) -> tuple[Any, NDArray[np.uint8]]:
         return self.device, self.snapshot()

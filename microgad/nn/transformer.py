@@ -50,12 +50,17 @@ class _Layer(Module):
             setattr(self, f"dropout{i}", Dropout(dropout))
         self.activation = _activation(activation) if isinstance(activation, str) else activation
 
-    def _added(self, x: Tensor, i: int, block: Callable[[Tensor], Tensor]) -> Tensor:
-        """x and what block i makes of it, normalized before or after."""
-        norm, dropout = getattr(self, f"norm{i}"), getattr(self, f"dropout{i}")
-        if self.norm_first:
-            return x + dropout(block(norm(x)))
-        return norm(x + dropout(block(x)))
+    # The blocks have PyTorch's names and arguments: subclasses override them, or call them from a forward of their own.
+
+    def _sa_block(
+        self, x: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None, is_causal: bool = False
+    ) -> Tensor:
+        """Self-attention."""
+        out: Tensor = self.self_attn(
+            x, x, x, attn_mask=attn_mask, key_padding_mask=key_padding_mask, is_causal=is_causal, need_weights=False
+        )[0]
+        out = self.dropout1(out)
+        return out
 
     def _network(self, x: Tensor) -> Tensor:
         out: Tensor = self.linear2(self.dropout(self.activation(self.linear1(x))))
@@ -104,13 +109,17 @@ class TransformerEncoderLayer(_Layer):
         src_key_padding_mask: Tensor | None = None,
         is_causal: bool = False,
     ) -> Tensor:
-        def attention(x: Tensor) -> Tensor:
-            out: Tensor = self.self_attn(
-                x, x, x, src_key_padding_mask, need_weights=False, attn_mask=src_mask, is_causal=is_causal
-            )[0]
-            return out
+        if self.norm_first:
+            x = src + self._sa_block(self.norm1(src), src_mask, src_key_padding_mask, is_causal=is_causal)
+            return x + self._ff_block(self.norm2(x))
+        x = self.norm1(src + self._sa_block(src, src_mask, src_key_padding_mask, is_causal=is_causal))
+        out: Tensor = self.norm2(x + self._ff_block(x))
+        return out
 
-        return self._added(self._added(src, 1, attention), 2, self._network)
+    def _ff_block(self, x: Tensor) -> Tensor:
+        """The network."""
+        out: Tensor = self.dropout2(self._network(x))
+        return out
 
 
 class TransformerDecoderLayer(_Layer):
@@ -155,21 +164,32 @@ class TransformerDecoderLayer(_Layer):
         tgt_is_causal: bool = False,
         memory_is_causal: bool = False,
     ) -> Tensor:
-        def to_itself(x: Tensor) -> Tensor:
-            out: Tensor = self.self_attn(
-                x, x, x, tgt_key_padding_mask, need_weights=False, attn_mask=tgt_mask, is_causal=tgt_is_causal
-            )[0]
-            return out
+        itself = tgt_mask, tgt_key_padding_mask, tgt_is_causal
+        other = memory, memory_mask, memory_key_padding_mask, memory_is_causal
+        x = tgt
+        if self.norm_first:
+            x = x + self._sa_block(self.norm1(x), *itself)
+            x = x + self._mha_block(self.norm2(x), *other)
+            return x + self._ff_block(self.norm3(x))
+        x = self.norm1(x + self._sa_block(x, *itself))
+        x = self.norm2(x + self._mha_block(x, *other))
+        out: Tensor = self.norm3(x + self._ff_block(x))
+        return out
 
-        def to_memory(x: Tensor) -> Tensor:
-            out: Tensor = self.multihead_attn(
-                x, memory, memory, memory_key_padding_mask, need_weights=False, attn_mask=memory_mask,
-                is_causal=memory_is_causal,
-            )[0]  # fmt: skip
-            return out
+    def _mha_block(
+        self, x: Tensor, mem: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None, is_causal: bool = False
+    ) -> Tensor:
+        """Attention to what the encoder made."""
+        out: Tensor = self.multihead_attn(
+            x, mem, mem, attn_mask=attn_mask, key_padding_mask=key_padding_mask, is_causal=is_causal, need_weights=False
+        )[0]
+        out = self.dropout2(out)
+        return out
 
-        x = self._added(self._added(tgt, 1, to_itself), 2, to_memory)
-        return self._added(x, 3, self._network)
+    def _ff_block(self, x: Tensor) -> Tensor:
+        """The network."""
+        out: Tensor = self.dropout3(self._network(x))
+        return out
 
 
 class TransformerEncoder(Module):

@@ -354,3 +354,20 @@ def test_averaged_models(options: Any) -> None:
     for ours, theirs in zip(runs[0][1], runs[1][1], strict=True):
         assert ours.dtype == theirs.dtype
         np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-6)
+
+
+def test_reducing_is_a_subclass_s():
+    """Programs override `_reduce_lr(epoch)`."""
+    found = []
+    for lib in (torch, microgad):
+
+        class Told(lib.optim.lr_scheduler.ReduceLROnPlateau):
+            def _reduce_lr(self, epoch):
+                super()._reduce_lr(epoch)
+                self.told = [*getattr(self, "told", []), (epoch, self.optimizer.param_groups[0]["lr"])]
+
+        scheduler = Told(lib.optim.SGD([lib.ones(1)], 1.0), patience=1)
+        for _ in range(6):
+            scheduler.step(1.0)
+        found.append(scheduler.told)
+    assert found[1] == found[0]

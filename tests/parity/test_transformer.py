@@ -155,6 +155,44 @@ def transformer_of_one_sequence(t, nn):
 
 
 @program
+def blocks_of_subclasses(t, nn):
+    """By PyTorch's names: overridden, and called from another forward."""
+
+    class Seen(nn.TransformerEncoderLayer):
+        def _sa_block(self, x, attn_mask, key_padding_mask, is_causal=False):
+            out, self.weights = self.self_attn(x, x, x, attn_mask=attn_mask, key_padding_mask=key_padding_mask)
+            return self.dropout1(out)
+
+        def _ff_block(self, x):
+            return 2 * super()._ff_block(x)
+
+    class Turned(nn.TransformerDecoderLayer):
+        def forward(self, tgt, memory):
+            x = tgt + self._mha_block(tgt, memory, None, None)
+            return self._sa_block(x, None, None) + self._ff_block(x)
+
+    seen = Seen(8, 2, 16)
+    out = seen(t.rand(5, 2, 8), src_key_padding_mask=padding(t, 2, 5))
+    return out, seen.weights, Turned(8, 2, 16)(out, t.rand(3, 2, 8))
+
+
+@program
+def what_attention_is_called_with(t, nn):
+    """Hooks ask it for weights by changing need_weights."""
+    given = []
+
+    def see(module, args, kwargs):
+        given.append((len(args), sorted(kwargs)))
+
+    m = nn.Transformer(8, 2, 1, 1, 16)
+    for module in m.modules():
+        if isinstance(module, nn.MultiheadAttention):
+            module.register_forward_pre_hook(see, with_kwargs=True)
+    m(t.rand(5, 2, 8), t.rand(3, 2, 8))
+    return str(given)
+
+
+@program
 def activations(t, nn):
     f = functional(t)
     found = []
