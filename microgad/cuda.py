@@ -11,15 +11,14 @@ from .errors import UnsupportedError
 from .lazy import absent as _absent
 from .ops.random import get_rng_state as _state_of
 from .ops.random import initial_seed as initial_seed
-from .ops.random import manual_seed as manual_seed
-from .ops.random import seed as seed
+from .ops.random import manual_seed as _manual_seed
+from .ops.random import seed as _seed
 from .ops.random import set_rng_state as _set_state
 
 if TYPE_CHECKING:
     from .stand_ins import Device
 
 empty_cache = backend.empty_cache
-manual_seed_all, seed_all = manual_seed, seed
 
 
 def is_available() -> bool:
@@ -33,6 +32,26 @@ def is_available() -> bool:
 
 
 is_initialized, _initialized = is_available, False
+
+
+def manual_seed(seed: int) -> None:
+    """Seed what is drawn on the GPU, which is what is drawn on the CPU, too; where there is no GPU, nothing.
+
+    Source: torch.cuda.manual_seed.
+
+    >>> torch.cuda.manual_seed(0)
+    """
+    if is_available():
+        _manual_seed(seed)
+
+
+def seed() -> None:
+    """Seed what is drawn on the GPU at random; where there is none, nothing. Source: torch.cuda.seed."""
+    if is_available():
+        _seed()
+
+
+manual_seed_all, seed_all = manual_seed, seed
 
 
 def device_count() -> int:

@@ -288,6 +288,16 @@ MAKERS: list[Callable[..., Any]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("seed", [lambda: torch.cuda.manual_seed(1), torch.cuda.seed_all])
+def test_seeding_gpus_that_are_not_there_changes_no_draw(
+    seed: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("microgad.backend.gpu_count", lambda: 0)
+    before = torch.get_rng_state()
+    seed()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 @pytest.mark.usefixtures("cuda")
 @pytest.mark.parametrize("make", MAKERS)
 def test_an_out_says_where_a_tensor_is_made(make: Callable[..., Any]) -> None:

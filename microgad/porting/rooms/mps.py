@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ...lazy import absent as _absent
-from ...ops.random import manual_seed as manual_seed
 
 
 def is_available() -> bool:
@@ -21,5 +20,10 @@ def synchronize() -> None:
 
 
 empty_cache = synchronize
+
+
+def manual_seed(seed: int) -> None:
+    """Nothing is drawn there. Source: torch.mps.manual_seed."""
+
 
 _absent(globals())
