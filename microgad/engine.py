@@ -11,6 +11,7 @@ from numpy import ndarray
 
 from . import backend, errors, function, leaves, state
 from .function import Function, Leaf, Output, Packed
+from .number_kinds import conjugate, conjugates, for_derivatives
 from .placement import alone
 from .state import Backward, State
 
@@ -154,9 +155,8 @@ def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_
             return _derive_by_decomposition(node, grad, onward)
         kept = _as_tensors(node)
     gradients: list[Any] = [None] * len(onward)
-    dtype = node.dtype
-    if dtype is not _FLOAT32 and _complex(dtype) and _conjugates(node):
-        grad = tuple(map(_conjugate, grad)) if type(grad) is tuple else _conjugate(grad)
+    if node.dtype is not _FLOAT32:
+        grad, kept = for_derivatives(node, grad, kept)
     if plan.joint is not None:
         derivative, positions = plan.joint
         node.needs = tuple(edge is not None for edge in onward)
@@ -178,8 +178,8 @@ def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_
         g = gradients[i]
         if edge is None or g is None:
             continue
-        if edge.dtype is not _FLOAT32 and edge.dtype.kind == "c" and _conjugates(node):
-            g = gradients[i] = _conjugate(g)
+        if edge.dtype is not _FLOAT32 and edge.dtype.kind == "c" and conjugates(node):
+            g = gradients[i] = conjugate(g)
         if create_graph:
             if not isinstance(g, function.Tensor):
                 raise errors.GraphError(
@@ -189,20 +189,6 @@ def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_
             if node.flat is not None:
                 gradients[i] = node.flat.apply(g, function.Tensor._made(g.array, node if plan.out else edge))
     return gradients
-
-
-def _complex(dtype: Any) -> bool:
-    return any(d.kind == "c" for d in dtype) if type(dtype) is list else dtype.kind == "c"
-
-
-def _conjugates(node: Function) -> bool:
-    """Whether gradients of complex numbers have to be made PyTorch's: not its users' own, nor in a complex step."""
-    return node.conjugates and not state.current().holomorphic
-
-
-def _conjugate(x: Any) -> Any:
-    conjugate = np.conjugate(x)
-    return backend.as_array(conjugate) if isinstance(conjugate, np.generic) else conjugate
 
 
 def free(node: Function) -> None:

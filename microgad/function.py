@@ -13,6 +13,7 @@ from numpy import ndarray
 
 from . import errors
 from .backend import as_array, device_of, is_array, is_gpu, owner, to_device
+from .number_kinds import HALF, casting, rounded_once, widened
 from .plan import Plan, parameters, read_signatures
 from .state import State, current
 
@@ -64,6 +65,7 @@ class Function:
     flat: ClassVar[type[Function] | None] = None  # joins a derivative to the input, by which it changes not at all
     conjugates: ClassVar[bool] = True  # whether the engine makes PyTorch's complex gradients of its derivatives
     has_settings: ClassVar[bool] = False  # whether a node of it has been given any
+    exact: ClassVar[bool] = False  # whether a number beside float16 is not rounded to it first
     constants: ClassVar[tuple[str, ...]] = ()  # intermediates that don't depend on the inputs' values: masks, indices
 
     # Worked out when the class is defined:
@@ -170,6 +172,9 @@ class Function:
             if type(out) is tuple:
                 return self._several(inputs, arrays, edges, wanting, state, out)
             out = as_array(out)
+        dtype = out.dtype
+        if dtype is HALF:
+            out = rounded_once(self, arrays, out)
 
         result = _new(Tensor)
         result.array = out
@@ -185,7 +190,7 @@ class Function:
             self.edges = edges
             self.number = next(numbers)
             self.shape = out.shape
-            self.dtype = out.dtype
+            self.dtype = dtype
             self.path = state.path
             self.hooks = None
             if pair and plan.whole:
@@ -283,10 +288,11 @@ class Function:
 
     def write(self, out: Any, *arrays: Any) -> None:
         """The operation on bare arrays, written into `out`, which is also the memory of the first input."""
+        given = widened(self, arrays) if out.dtype is HALF else arrays
         if isinstance(self.numpy, np.ufunc):
-            self.numpy(*arrays, out=out, casting=casting(out, *arrays))
+            self.numpy(*given, out=out, casting=casting(out, *given))
             return
-        result = self.forward(*arrays)
+        result = self.forward(*given)
         if np.shape(result) != out.shape:
             raise errors.ShapeError(
                 f"the result's shape {np.shape(result)} is not the shape {out.shape} that it is written to"
@@ -425,6 +431,7 @@ class Function:
         out: tuple[Any, ...],
     ) -> tuple[Any, ...]:  # fmt: skip
         """Results of a forward that gives a tuple: each Tensor's node is an Output, which points at this one."""
+        out = rounded_once(self, arrays, out) if HALF in [x.dtype for x in out] else out
         results = tuple(Tensor._made(x if type(x) is ndarray else as_array(x)) for x in out)
         plan = self._plan(wanting, len(inputs), results[0].array) if wanting and state.grad_enabled else None
         if self.may_share:
@@ -452,12 +459,6 @@ class Packed(list[Any]):
     def unpack(self) -> list[Any]:
         """What was kept."""
         raise NotImplementedError
-
-
-def casting(out: Any, *arrays: Any) -> Any:
-    """NumPy's rule that is PyTorch's here, to whom integers with and without a sign are of one kind."""
-    whole = out.dtype.kind == "u" and all(np.result_type(x).kind in "biu" for x in arrays)
-    return "unsafe" if whole else "same_kind"
 
 
 class Output(Function):

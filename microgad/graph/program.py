@@ -15,6 +15,7 @@ from ..autograd import custom
 from ..errors import GraphError
 from ..function import Function
 from ..nn.hooks import Gate
+from ..number_kinds import HALF, widened
 from ..tensor import Tensor
 from .passes import Pass
 from .replaying import Walking
@@ -32,6 +33,11 @@ HELPER = '''def fit(grad, shape, dtype):
     return (grad.real if grad.dtype.kind == "c" and np.dtype(dtype).kind != "c" else grad).astype(dtype)'''
 PARTS = """def parts(x):
     return x if isinstance(x, (tuple, list)) else (x,)"""
+WIDE = '''def wide(x):
+    """float16 as float32, in which it is computed."""
+    if isinstance(x, tuple):
+        return tuple(map(wide, x))
+    return x.astype(np.float32) if getattr(x, "dtype", None) == np.float16 else x'''
 MAIN = """if __name__ == "__main__":
     results, gradients = run(np.load(__file__.removesuffix(".py") + ".npz"))
     for name, value in {**results, **{f"gradient of {name}": grad for name, grad in gradients.items()}}.items():
@@ -83,7 +89,9 @@ class Writer(Walking):
         self.body: list[str] = []
         self.variables: dict[tuple[int, int], str] = {}
         self.names: dict[tuple[int, int], str] = {}  # what a source's gradient is called
-        self.taken = dict.fromkeys([*keyword.kwlist, "np", "values", "fit", "parts", "float", "complex", "slice"], 1)
+        self.taken = dict.fromkeys(
+            [*keyword.kwlist, "np", "values", "fit", "parts", "wide", "float", "complex", "slice"], 1
+        )
         self.derivatives = Derivatives(self)
 
     def program(self) -> Program:
@@ -95,7 +103,7 @@ class Writer(Walking):
         head = f'"""{len(self.tape):,} operations as they were recorded by microgad, in NumPy alone."""'
         future = "from __future__ import annotations"
         body = "\n".join(lines)
-        helper = [text for call, text in (("fit(", HELPER), ("parts(", PARTS)) if call in body]
+        helper = [text for call, text in (("fit(", HELPER), ("parts(", PARTS), ("wide(", WIDE)) if call in body]
         text = "\n\n\n".join([f"{head}\n\n{future}\n\n{self.sources.text()}", *helper, body, MAIN])
         return Program(text + "\n", self.values)
 
@@ -137,7 +145,7 @@ class Writer(Walking):
             raise GraphError(f"program: {op.name} is an autograd.Function, which has no forward on bare arrays")
         if cls is Gate:
             raise GraphError("program: backward hooks of modules can't be written out")
-        given, arguments = self.arguments(op, cls)
+        given, brought, arguments = self.arguments(op, cls)
         outs = [self.fresh(op.name.lower()) for _ in op.shapes]
         maker = self.maker(cls, outs[0], recipe.settings)
         seen = _Seen()
@@ -152,21 +160,40 @@ class Writer(Walking):
         if recipe.in_place:
             outs, target = given[:1], f"{given[0]}[...]"
         comment = ", ".join([*[op.path] * bool(op.path), *map(facts, (x.array for x in results))])
-        self.say(f"{target} = {maker}({', '.join(arguments)})", comment)
+        halves = [name for name, x in zip(outs, results, strict=True) if x.array.dtype == HALF]
+        taken = arguments
+        if halves and (op.in_place or not cls.may_share):
+            taken = self.widened(cls, brought, arguments)
+        self.say(f"{target} = {maker}({', '.join(taken)})", comment)
+        if taken is not arguments and not op.in_place:
+            for name in halves:
+                self.say(f"{name} = {name}.astype('float16')")
         self.variables.update(((op.number, i), name) for i, name in enumerate(outs))
         if node is not None:
             self.derivatives.steps[node.number] = Step(made, outs, arguments)
         return results
 
-    def arguments(self, op: Op, cls: type[Function]) -> tuple[list[str], list[str]]:
-        """What an operation's inputs are called, and the same in the dtypes in which it takes them."""
+    def widened(self, cls: type[Function], brought: list[Any], arguments: list[str]) -> list[str]:
+        """Arguments as float16 is computed: number_kinds.py."""
+        found = widened(cls, brought)
+        return (
+            [
+                name if x is y else f"wide({name})" if backend.is_array(y) else self.setting_text("", x)
+                for name, x, y in zip(arguments, found, brought, strict=True)
+            ]
+            if found is not brought
+            else arguments
+        )
+
+    def arguments(self, op: Op, cls: type[Function]) -> tuple[list[str], list[Any], list[str]]:
+        """What an operation's inputs are called; what they are in the dtypes in which it takes them, and how called."""
         given, operands = [], []
         for x in op.inputs:
             at = (x.source, x.index) if x.source is not None else None
             given.append(self.variables[at] if at else self.setting_text("", x.value))
             operands.append(self.made[at].array if at else x.value)
         brought = operands if cls.promote is None else cls.promote(list(operands))
-        return given, [_brought(*x) for x in zip(given, operands, brought, strict=True)]
+        return given, list(brought), [_brought(*x) for x in zip(given, operands, brought, strict=True)]
 
     def hold(self, op: Op, node: Function, given: list[str], arguments: list[str]) -> None:
         """Give names to arguments that derivatives read in another dtype, or as they were before a write."""

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .. import backend, engine
+from .. import backend
 from ..errors import GraphError
 from ..function import Function
+from ..number_kinds import HALF, conjugates, wide
 from ..observer import Observer
 from .passes import Point
 from .reading import folded
@@ -83,7 +84,7 @@ class Derivatives(Observer):
 
     def incoming(self, node: Function) -> str:
         """The gradient of a node's result, or those of its results, as an expression."""
-        conjugate = engine._conjugates(node)
+        conjugate = conjugates(node)
         if type(node.shape) is not list:
             name = self.take((node.number, 0), "")
             return f"np.conj({name})" if conjugate and node.dtype.kind == "c" else name
@@ -106,6 +107,9 @@ class Derivatives(Observer):
         kept += [f"({', '.join(step.out)})" if type(node.shape) is list else step.out[0]] * plan.out
         kept += [f"{step.op}.{name}" for name in plan.computed]
         incoming = self.incoming(node)
+        if HALF in (node.dtype if type(node.dtype) is list else [node.dtype]):
+            incoming = f"wide({incoming})"
+            kept = [f"wide({name})" if wide(x) is not x else name for name, x in zip(kept, node.kept, strict=True)]
         texts: dict[int, str] = {}
         if plan.joint is not None:
             texts = self.joint(node, step, [incoming, *(kept[j] for j in plan.joint[1])], gradients)
@@ -115,7 +119,7 @@ class Derivatives(Observer):
                 texts[i] = f"{step.op}.{derivative.__name__}({arguments})"
         for i, text in texts.items():
             edge, g = node.edges[i], gradients[i]
-            if edge.dtype.kind == "c" and engine._conjugates(node):
+            if edge.dtype.kind == "c" and conjugates(node):
                 text = f"np.conj({text})"
             if not backend.is_array(g) or g.shape != edge.shape or g.dtype != edge.dtype:
                 text = f"fit({text}, {edge.shape}, {edge.dtype.name!r})"

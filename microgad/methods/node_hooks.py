@@ -11,6 +11,7 @@ import numpy as np
 from .. import engine, errors, function, leaves
 from ..function import Function, Leaf, Output
 from ..hooks import RemovableHandle
+from ..number_kinds import conjugates
 from ..plan import Plan
 
 
@@ -117,7 +118,7 @@ def _hooked(node: Function) -> HookedPlan:
 
 def _turned(node: Function, grads: Sequence[Any], dtypes: Sequence[Any]) -> tuple[Any, ...]:
     """Gradients with those of complex numbers conjugated, where the engine does that."""
-    if not engine._conjugates(node):
+    if not conjugates(node):
         return tuple(grads)
     return tuple(np.conjugate(g) if g is not None and d.kind == "c" else g for g, d in zip(grads, dtypes, strict=True))
 

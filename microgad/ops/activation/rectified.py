@@ -30,6 +30,7 @@ class PRelu(Function):
     """x where it is positive, slope · x elsewhere; slope is a number or an array that broadcasts."""
 
     symbol, promote, flat = "prelu", staticmethod(floating), Flat
+    exact = True
 
     def forward(self, x, slope):
         if _plain(slope):

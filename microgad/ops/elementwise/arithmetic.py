@@ -138,6 +138,7 @@ class Mul(Function):
     """a · b, broadcast."""
 
     symbol, numpy, promote = "×", np.multiply, dtypes.promote
+    exact = True
 
     def forward(self, a, b):
         return a * b
@@ -244,6 +245,7 @@ class Lerp(Function):
     """a + weight · (b - a), from the nearer end, so that it is exactly b where weight is 1."""
 
     symbol = "lerp"
+    exact = True
 
     @staticmethod
     def promote(arrays):

@@ -20,6 +20,7 @@ class Div(Function):
     """a / b, broadcast; integers give the default floating dtype."""
 
     symbol, numpy, promote = "÷", np.true_divide, dtypes.promote_floating
+    exact = True
 
     def forward(self, a, b):
         return a / b
@@ -73,6 +74,7 @@ class RoundedDiv(Function):
     """a / b rounded to whole numbers, broadcast: constant but for its jumps."""
 
     promote = staticmethod(_divisible)
+    exact = True
 
     def grad_a(self, grad):
         return np.zeros_like(grad)

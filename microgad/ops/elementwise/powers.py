@@ -10,7 +10,8 @@ import numpy as np
 
 from ... import backend, dtypes, return_types
 from ...errors import ArgumentError, DtypeError, KindError
-from ...function import Function, casting
+from ...function import Function
+from ...number_kinds import casting
 from ...state import composite
 from ..blocks import in_double
 from ..creation.numbers import number

@@ -1,0 +1,87 @@
+"""What is special about float16 and complex numbers: how they are computed, written and differentiated.
+
+float16 on the CPU is computed in float32 and rounded once, as in PyTorch. NumPy rounds after every step and adds up in
+float16, where 2048 + 1 is 2048: means and gradients of biases came out far too small. CuPy adds up in float32 by
+itself, and its products of float16 are the fast ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from . import backend, state
+
+HALF = np.dtype("float16")
+
+
+def wide(x: Any) -> Any:
+    """An array of float16, or each of a tuple, as float32; anything else as it is.
+
+    >>> wide(np.ones(2, HALF)).dtype, wide(1.5)
+    (dtype('float32'), 1.5)
+    """
+    if type(x) is tuple:
+        return tuple(map(wide, x))
+    return x.astype(np.float32) if type(x) is ndarray and x.dtype is HALF else x
+
+
+def widened(node: Any, arrays: Sequence[Any]) -> Sequence[Any]:
+    """A node's inputs, those of float16 as float32; the same ones where there are none.
+
+    A number beside them is rounded to float16, as in PyTorch, unless the operation takes it `exact`.
+    """
+    found = [wide(x) for x in arrays]
+    if all(x is y for x, y in zip(found, arrays, strict=True)):
+        return arrays
+    if node.promote is not None and not node.exact:
+        found = [float(HALF.type(x)) if type(x) is float else x for x in found]
+    return found
+
+
+def rounded_once(node: Any, arrays: Sequence[Any], out: Any) -> Any:
+    """What a node makes of its inputs in float32, in the dtypes of `out`, which it made of them as they are.
+
+    >>> x = torch.ones(5000, 2, dtype=torch.half)
+    >>> x.sum(0), x.array.sum(0).tolist()
+    (tensor([5000., 5000.], dtype=torch.float16), [2048.0, 2048.0])
+    """
+    given = arrays if node.may_share else widened(node, arrays)
+    if given is arrays:
+        return out
+    found = node.forward(*given)
+    return tuple(map(_as, found, out)) if type(out) is tuple else _as(found, out)
+
+
+def _as(found: Any, like: Any) -> Any:
+    return found if found.dtype == like.dtype else found.astype(like.dtype)
+
+
+def casting(out: Any, *arrays: Any) -> Any:
+    """NumPy's rule that is PyTorch's here, to whom integers with and without a sign are of one kind."""
+    whole = out.dtype.kind == "u" and all(np.result_type(x).kind in "biu" for x in arrays)
+    return "unsafe" if whole else "same_kind"
+
+
+def for_derivatives(node: Any, grad: Any, kept: Any) -> tuple[Any, Any]:
+    """A gradient and what was kept, as derivatives take them: complex gradients conjugate, float16 as float32."""
+    kinds = node.dtype if type(node.dtype) is list else [node.dtype]
+    if any(d.kind == "c" for d in kinds) and conjugates(node):
+        grad = tuple(map(conjugate, grad)) if type(grad) is tuple else conjugate(grad)
+    if HALF in kinds:
+        grad, kept = wide(grad), [wide(x) for x in kept]
+    return grad, kept
+
+
+def conjugates(node: Any) -> bool:
+    """Whether gradients of complex numbers have to be made PyTorch's: not its users' own, nor in a complex step."""
+    return node.conjugates and not state.current().holomorphic
+
+
+def conjugate(x: Any) -> Any:
+    """The conjugate, of a 0-d array an array."""
+    found = np.conjugate(x)
+    return backend.as_array(found) if isinstance(found, np.generic) else found

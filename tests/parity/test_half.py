@@ -1,0 +1,57 @@
+"""float16 to the bit: computed in float32 and rounded once, by both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgad
+
+torch = pytest.importorskip("torch")
+
+CALLS = """
+    h * 1.1
+    h / 3.3
+    h + 0.3
+    h // 0.3
+    h % 0.3
+    h.fmod(0.3)
+    1.1 / h
+    p ** 1.7
+    h.clone().mul_(1.1)
+    h.sigmoid()
+    F.silu(h)
+    F.leaky_relu(h, 0.1)
+    F.softplus(h)
+    F.hardswish(h)
+    h.lerp(p, 0.3)
+    h.softmax(0)
+    h.view(10, 100).softmax(1)
+    h.view(10, 100).sum(0)
+    h.view(10, 100).mean(0)
+    h.view(10, 100).var(1)
+    h.view(10, 100).norm(p=1, dim=0)
+    h.sinc()
+    h.rad2deg()
+    F.layer_norm(h.view(10, 100), (100,))
+    F.normalize(h.view(10, 100))
+    F.avg_pool1d(h.view(10, 100), 3)
+    F.interpolate(h.view(1, 10, 100), scale_factor=2, mode="linear")
+    F.mse_loss(h, p)
+    F.cross_entropy(h.view(10, 100), t.arange(10))
+"""
+PROGRAMS = {line.strip(): compile(line.strip(), "<half>", "eval") for line in CALLS.strip().splitlines()}
+
+
+@pytest.mark.parametrize("call", PROGRAMS)
+def test_bit_for_bit(call: str) -> None:
+    values = np.random.default_rng(0).standard_normal(1000).astype(np.float16)
+    found = []
+    for lib in (torch, microgad):
+        h: Any = lib.tensor(values)
+        names = {"t": lib, "F": lib.nn.functional, "h": h, "p": h.abs()}
+        found.append(eval(PROGRAMS[call], names).numpy())
+    assert found[1].dtype == np.float16
+    np.testing.assert_array_equal(found[1], found[0])

@@ -1,0 +1,60 @@
+"""float16 is computed in float32 and rounded once: NumPy alone adds up in float16, where 2048 + 1 is 2048."""
+
+import pytest
+
+import microgad as torch
+from microgad import nn
+from microgad.nn import functional as F
+
+
+def ones(*shape, **options):
+    return torch.ones(*shape, dtype=torch.half, **options)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (lambda x: x.sum(0), 5000),
+        (lambda x: x.mean(0), 1),
+        (lambda x: x.var(0), 0),
+        (lambda x: x.cumsum(0)[-1], 5000),
+        (lambda x: torch.linalg.vector_norm(x, 1, dim=0), 5000),
+        (lambda x: (100 * x).mean(), 100),
+        (lambda x: F.l1_loss(100 * x, 0 * x), 100),
+        (lambda x: F.avg_pool2d(x.view(1, 1, 5000, 3), (5000, 1)), 1),
+        (lambda x: F.softmax(x, 0) * 5000, 1),
+        (lambda x: torch.std_mean(x, 0)[1], 1),
+    ],
+)
+def test_sums_go_beyond_2048(found, expected):
+    result = found(ones(5000, 3))
+    assert result.dtype == torch.half
+    assert result.float().flatten().tolist() == pytest.approx([expected] * result.numel(), rel=1e-3)
+
+
+def test_gradients_of_what_is_broadcast_do():
+    weight, bias = ones(3, requires_grad=True), ones(3, requires_grad=True)
+    (ones(5000, 3) * weight + bias).sum().backward()
+    assert weight.grad.tolist() == bias.grad.tolist() == [5000] * 3
+    layer = nn.Linear(3, 2).half()
+    layer(ones(5000, 3)).sum().backward()
+    assert layer.bias.grad.tolist() == [5000] * 2
+    assert layer.bias.grad.dtype == torch.half
+    first, _ = ones(2, 3, requires_grad=True).unbind()  # a node of several results
+    first.backward(ones(3))
+
+
+def test_numbers_beside_it_are_rounded_first_but_for_factors():
+    x = torch.tensor([0.5, 100.0], dtype=torch.half)
+    tenth = float(torch.tensor(0.1, dtype=torch.half))
+    assert torch.equal(x + 0.1, (x.double() + tenth).half())
+    assert torch.equal(x % 0.1, (x.double() % tenth).half())
+    assert torch.equal(x * 0.1, (x.double() * 0.1).half())
+    assert torch.equal(x.clone().mul_(0.1), x * 0.1)
+    assert torch.equal(x.clone().add_(0.1), x + 0.1)
+
+
+def test_views_stay_views():
+    x = ones(2, 3)
+    x[0].t().view(3).mul_(2)
+    assert x.tolist() == [[2] * 3, [1] * 3]
