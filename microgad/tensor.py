@@ -227,6 +227,7 @@ class Tensor(Methods):
             base = self
             region.stand_at(self, node)
         else:
+            region.read_the_base(self, node)
             order = region.order_of(base.array)
             write = region.RegionWrite.noted([base.node, node], base.array, chain=self.chain, order=order)
             region.stand_at(base, write)

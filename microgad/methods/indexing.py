@@ -89,10 +89,13 @@ class Indexing:
 
     def fill_(self: Tensor, value: Operand) -> Tensor:
         """Set every element to value, a number that the dtype can hold, or a Tensor without dimensions."""
-        self[...] = indexing.filler("fill_", value, self)
+        value, steps = indexing.filler("fill_", value, self), self.array.strides
+        if 0 in steps and not hasattr(value, "array"):  # what is expanded has one value anyway
+            self[tuple(slice(0, 1) if step == 0 else slice(None) for step in steps)] = value
+        else:
+            self[...] = value
         return self
 
     def zero_(self: Tensor) -> Tensor:
         """Set every element to 0."""
-        self[...] = 0
-        return self
+        return self.fill_(0)

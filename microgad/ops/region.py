@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import backend, errors, function, state
-from ..function import Function, Leaf
+from ..function import Function, Leaf, Output
 from ..linear_map import LinearMap
 from ..placement import overlaps, within
 
@@ -126,6 +126,17 @@ class Region(LinearMap):
         return out
 
 
+def read_the_base(view: Tensor, node: Function) -> None:
+    """Let a write through `as_strided` of a view read what the base has there, and not what that view shows of it."""
+    base, chain, writer = view.base, view.chain, node.edges[0] if type(node) is Output else node
+    if base is None or chain is None or "held" not in chain[0][1] or base.node is None or view.node not in writer.edges:
+        return
+    facts = {"x_shape": base.array.shape, "kind": base.array.dtype, "order": order_of(base.array)}
+    before = Region.noted([base.node], view.array, chain=chain, **facts)
+    before.number = view.node.number + 0.5  # the engine's order: behind the view, and before the write
+    writer.edges[writer.edges.index(view.node)] = before
+
+
 def order_of(base: Any) -> tuple[int, ...]:
     """A base's axes from the widest stride to the narrowest: in the same order, the same chain gives views."""
     return tuple(sorted(range(base.ndim), key=lambda axis: -abs(base.strides[axis])))
@@ -153,8 +164,8 @@ def check_writable(tensor: Tensor, op: str, recorded: bool) -> None:
     shape, strides = tensor.array.shape, tensor.array.strides
     if tensor.array.size and any(stride == 0 and n > 1 for stride, n in zip(strides, shape, strict=True)):
         raise errors.GraphError(
-            f"{errors.place(op, state.current().path)}: more than one element of the written-to tensor refers to a "
-            "single memory location; clone() it first"
+            f"{errors.place(op, state.current().path)}: unsupported operation: more than one element of the written-to "
+            "tensor refers to a single memory location. Please clone() the tensor before performing the operation."
         )
     check_history(tensor, op, recorded)
     if tensor.base is None or not (recorded or tensor.base.node is not None):

@@ -96,13 +96,20 @@ def test_a_write_into_overlapping_windows_is_refused_where_it_would_have_a_gradi
     torch.zeros(3).unfold(0, 2, 1).fill_(1)
 
 
-def test_a_write_to_memory_that_a_view_does_not_show_is_refused_where_it_would_have_a_gradient():
-    x = torch.zeros(6, requires_grad=True) * 1
-    with pytest.raises(RuntimeError, match="as_strided of a view"):
-        x[::2].as_strided((2,), (1,), 1).mul_(2)
+def test_a_write_to_memory_that_a_view_does_not_show_has_its_gradient():
+    leaf = torch.zeros(6, requires_grad=True)
+    x = leaf * 1
+    x[::2].as_strided((2,), (1,), 1).mul_(2)
     x.view(2, 3).as_strided((2,), (1,), 1).add_(1)
     assert x.tolist() == [0, 1, 1, 0, 0, 0]
-    torch.zeros(6)[::2].as_strided((2,), (1,), 1).add_(1)
+    x.sum().backward()
+    assert leaf.grad.tolist() == [1, 2, 2, 1, 1, 1]
+
+
+def test_a_write_to_memory_behind_parts_of_complex_numbers_is_refused_where_it_would_have_a_gradient():
+    x = torch.zeros(3, dtype=torch.complex64, requires_grad=True) * 1
+    with pytest.raises(RuntimeError, match="as_strided of a view"):
+        torch.view_as_real(x[:2]).as_strided((2,), (1,), 4).mul_(2)
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import operator
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 
 import microgad
 
@@ -97,3 +100,79 @@ def test_a_number_over_a_tensor_has_pytorchs_last_bits(number):
         return out.real.view(t.int32), (number / leaf(t, 3)).grad_fn.name(), (number / t.arange(1, 5)).dtype
 
     Programs({"program": program}).check("program")
+
+
+# Writes through views of x (3, 3) * 1 that show what the view before doesn't, or show one place several times.
+VIEWS: dict[str, Callable[[Any, Any], Any]] = {
+    "beyond a view": lambda t, y: y[:2].as_strided((2,), (1,), 7).mul_(2),
+    "beyond a part of a view": lambda t, y: y[:2].as_strided((2, 2), (2, 1), 5)[1].tanh_(),
+    "beyond a view, of the base": lambda t, y: y[0].as_strided((2,), (1,), 4).mul_(y.sum().exp()),
+    "beyond a view, twice": lambda t, y: (
+        y.t()[1].as_strided((2, 2), (3, 1), 1).mul_(2).as_strided((3,), (1,), 0).exp_()
+    ),
+    "beyond a view, a row": lambda t, y: operator.setitem(y[1].as_strided((3, 3), (3, 1), 0), 0, y[2].exp()),
+    "a row of what is expanded": lambda t, y: y[0].expand(4, 3)[1].mul_(3),
+    "a place of what is expanded": lambda t, y: operator.setitem(y[0].expand(4, 3), (1, 2), y[1, 1] * 2),
+    "one row alone of what is expanded": lambda t, y: y[:, :1].expand(3, 4)[:, 1:2].add_(1).exp_(),
+    "what is expanded": lambda t, y: y.detach()[0].expand(4, 3).fill_(7),
+    "what is expanded, with 0": lambda t, y: y.detach().expand(2, 3, 3).transpose(0, 1).zero_(),
+    "two rows of what is expanded": lambda t, y: y.detach()[0].expand(4, 3)[:2].fill_(7),
+    "what is expanded, by a sum": lambda t, y: y[0].expand(4, 3).add_(1),
+    "rows of what is expanded, by a sum": lambda t, y: y[0].expand(4, 3)[1:].add_(1),
+    "rows of what is expanded": lambda t, y: operator.setitem(y[0].expand(4, 3), slice(2), 1.0),
+    "what is expanded, by values": lambda t, y: y[0].expand(4, 3).copy_(t.ones(4, 3)),
+    "what is expanded, at random": lambda t, y: y[0].expand(4, 3).uniform_(),
+}
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_write_through_a_view_reaches_all_that_shows_the_memory(name, wanted):
+    def program(t, nn):
+        x = leaf(t, 3, 3)
+        y = x * 1 if wanted else x.detach() * 1
+        row, rows = y[2], y[0].expand(4, 3)
+        VIEWS[name](t, y)
+        shown = (y * 2).sum() + (row**3).sum() + (rows * t.arange(12.0, dtype=t.float64).reshape(4, 3)).sum()
+        return y, row, rows, t.autograd.grad(shown, x) if wanted else shown
+
+    Programs({"program": program}).check("program", in_words=False)
+
+
+def test_what_is_shown_once_too_often_is_refused_in_pytorchs_words():
+    def program(t, nn):
+        t.ones(3).expand(2, 3).add_(1)
+
+    with pytest.raises(RuntimeError) as theirs:
+        program(torch, None)
+    with pytest.raises(RuntimeError, match=re.escape(str(theirs.value))):
+        program(microgad, None)
+
+
+def test_a_custom_function_writes_what_a_view_does_not_show():
+    def program(t, nn):
+        class Twice(t.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.mark_dirty(x)
+                return x.mul_(2)
+
+            @staticmethod
+            def backward(ctx, grad):
+                return grad * 2
+
+        x = leaf(t, 3, 3)
+        y = x * 1
+        Twice.apply(y[:2].as_strided((2,), (1,), 7))
+        return y, t.autograd.grad((y * y).sum(), x)
+
+    Programs({"program": program}).check("program")
+
+
+def test_what_is_expanded_is_filled_with_a_gradient():
+    """PyTorch refuses it on the way back."""
+    x = leaf(microgad, 3)
+    y = x * 1
+    y.expand(2, 3)[:, 1:].fill_(7)
+    assert y[1:].tolist() == [7, 7]
+    assert microgad.autograd.grad(y.sum(), x)[0].tolist() == [1, 0, 0]

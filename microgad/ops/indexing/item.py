@@ -168,6 +168,8 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     steps = two_steps(index)
     if steps is not None:
         input, index = GetItem.apply(input, index=steps[0]), steps[1]
+    elif 0 in input.array.strides and is_basic(index):  # of what is expanded, a part may be single places
+        input, index = GetItem.apply(input, index=index), (Ellipsis,)
     SetItem.apply_(input, value, index=index)
 
 

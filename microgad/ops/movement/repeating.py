@@ -32,7 +32,12 @@ class Expand(LinearMap):
     def forward(self, x):
         if math.prod(self.size) == x.size:
             return x.reshape(self.size)  # nothing repeated: it can be written
-        return np.broadcast_to(x, self.size)
+        lead = len(self.size) - x.ndim
+        steps = (step if n == m else 0 for n, m, step in zip(x.shape, self.size[lead:], x.strides, strict=True))
+        strides = (*(0,) * lead, *steps)
+        if type(x) is np.ndarray and x.flags.c_contiguous:
+            return np.ndarray(self.size, x.dtype, x, 0, strides)  # `np.broadcast_to` takes longer; its can't be written
+        return backend.as_strided(x, self.size, strides)
 
     def adjoint(self, grad):
         lead = grad.ndim - len(self.x_shape)

@@ -48,6 +48,15 @@ class AsStrided(LinearMap):
 
     symbol, may_share = "as_strided", True
 
+    @classmethod
+    def apply(cls, x: Any, **settings: Any) -> Any:
+        """As of any operation. Of a view the chain begins anew at the base: a write may be to what x doesn't show."""
+        result = super().apply(x, **settings)
+        if getattr(result, "chain", None) is not None and x.base is not None and x.base.array.dtype == x.array.dtype:
+            of_base = {"held": geometry(x.base.array), "x_shape": x.base.array.shape}
+            result.chain = ((cls, settings | of_base),)
+        return result
+
     def forward(self, x):
         memory = memory_of(x) if geometry(x) == self.held else None
         if memory is None or memory.size != self.extent:
