@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from .. import state
@@ -12,6 +14,9 @@ from ..arguments import boolean
 from ..lazy import absent as _absent
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+_inferring: ContextVar[bool] = ContextVar("microgad.inference_mode", default=False)
 
 
 class _GradMode:
@@ -28,13 +33,17 @@ class _GradMode:
     def __exit__(self, *_: object) -> None:
         state.variable.reset(self._tokens.pop())
 
+    def _scope(self) -> AbstractContextManager[None]:
+        """The mode for a block, in which no token of this object is needed: for calls in any thread."""
+        return state.scope(grad_enabled=self.enabled)
+
     def __call__(self, function: F) -> F:
         if inspect.isgeneratorfunction(function):  # its body runs at each step, not at the call
             return self._stepwise(function)
 
         @functools.wraps(function)
         def within(*args: Any, **kwargs: Any) -> Any:
-            with state.scope(grad_enabled=self.enabled):
+            with self._scope():
                 return function(*args, **kwargs)
 
         return within  # type: ignore[return-value]
@@ -48,14 +57,14 @@ class _GradMode:
             resume, value = generator.send, None
             while True:
                 try:
-                    with state.scope(grad_enabled=self.enabled):
+                    with self._scope():
                         result = resume(value)
                 except StopIteration as stop:
                     return stop.value
                 try:
                     resume, value = generator.send, (yield result)
                 except GeneratorExit:
-                    with state.scope(grad_enabled=self.enabled):
+                    with self._scope():
                         generator.close()
                     raise
                 except BaseException as error:
@@ -120,6 +129,19 @@ class inference_mode(_GradMode):
         super().__init__()
         self.enabled = not mode
 
+    def __enter__(self) -> None:
+        super().__enter__()
+        self._tokens.append(_inferring.set(not self.enabled))
+
+    def __exit__(self, *raised: object) -> None:
+        _inferring.reset(self._tokens.pop())
+        super().__exit__(*raised)
+
+    @contextmanager
+    def _scope(self) -> Iterator[None]:
+        with inference_mode(not self.enabled):
+            yield
+
 
 class set_grad_enabled(_GradMode):
     """Record or not, from here on or for a block. Source: torch.set_grad_enabled.
@@ -153,13 +175,13 @@ def is_grad_enabled() -> bool:
 
 
 def is_inference_mode_enabled() -> bool:
-    """Whether operations are not recorded: `inference_mode` is as `no_grad`. Source: torch.is_inference_mode_enabled.
+    """Whether `inference_mode` is in force; `no_grad` alone is not enough. Source: torch.is_inference_mode_enabled.
 
     >>> with torch.inference_mode():
     ...     torch.is_inference_mode_enabled()
     True
     """
-    return not is_grad_enabled()
+    return _inferring.get()
 
 
 class set_multithreading_enabled:

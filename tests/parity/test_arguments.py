@@ -391,3 +391,22 @@ def test_inference_mode_takes_a_mode():
             assert (x * 2).requires_grad
     assert not microgad.inference_mode(lambda: x * 2)().requires_grad
     assert not microgad.inference_mode(True)(lambda: x * 2)().requires_grad
+
+
+def test_inference_mode_is_told_from_no_grad():
+    def told(t):
+        def both():
+            return t.is_inference_mode_enabled(), t.is_grad_enabled()
+
+        with t.no_grad():
+            yield both()
+            yield t.inference_mode(both)()
+        with t.inference_mode():
+            yield both()
+            with t.enable_grad():
+                yield both()
+            with t.inference_mode(False):
+                yield both()
+        yield both()
+
+    assert list(told(microgad)) == list(told(torch))
