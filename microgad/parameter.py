@@ -11,8 +11,18 @@ from .from_type import know
 from .tensor import Tensor
 
 
-class Parameter(Tensor):
+class _Kind(type):
+    """Of a Parameter made of a subclass of Tensor, which is of that class, `isinstance` says that it is one."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        marked = cls is Parameter and isinstance(instance, Tensor) and "_is_param" in vars(instance)
+        return marked or super().__instancecheck__(instance)
+
+
+class Parameter(Tensor, metaclass=_Kind):
     """A Tensor that a module learns: assigned to one, it is registered there. Source: torch.nn.Parameter.
+
+    Made of a Tensor of another class, it is of that class, as far as its `detach` is.
 
     >>> nn.Parameter(torch.zeros(2))
     Parameter containing:
@@ -22,6 +32,11 @@ class Parameter(Tensor):
     _keeps_class = False
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
+        if type(data) not in (Tensor, Parameter) and isinstance(data, Tensor):
+            detached = data.detach()
+            if type(detached) is not Tensor:
+                vars(detached)["_is_param"] = True
+                return detached.requires_grad_(requires_grad)
         self = cls._made(np.empty(0, dtypes.get_default_dtype()) if data is None else data.array)
         if data is not None:
             self.version = data._counter()

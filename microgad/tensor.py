@@ -222,15 +222,8 @@ class Tensor(Methods):
 
     def _rebind(self, node: Function) -> None:
         """After a write: the base and its live views, all of which it may have changed, get new nodes at once."""
-        base = self.base
-        if base is None:
-            base = self
-            region.stand_at(self, node)
-        else:
-            region.read_the_base(self, node)
-            order = region.order_of(base.array)
-            write = region.RegionWrite.noted([base.node, node], base.array, chain=self.chain, order=order)
-            region.stand_at(base, write)
+        base = self if self.base is None else self.base
+        region.stand_at(base, node if base is self else region.written(self, node))
         if base.views:
             region.show_again(base)
 
@@ -280,7 +273,7 @@ class Tensor(Methods):
             )
 
     def __repr__(self) -> str:
-        return printing.format_tensor(
+        text = printing.format_tensor(
             self.array,
             kind=type(self),
             default_dtype=repr(dtypes.get_default_dtype()),
@@ -288,6 +281,7 @@ class Tensor(Methods):
             requires_grad=self.requires_grad,
             grad_fn=None if self.is_leaf else Function.name(self.node).rpartition("::")[2],
         )
+        return f"Parameter({text})" if "_is_param" in vars(self) else text
 
     def __hash__(self) -> int:
         return id(self)

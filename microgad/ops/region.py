@@ -126,15 +126,19 @@ class Region(LinearMap):
         return out
 
 
-def read_the_base(view: Tensor, node: Function) -> None:
-    """Let a write through `as_strided` of a view read what the base has there, and not what that view shows of it."""
-    base, chain, writer = view.base, view.chain, node.edges[0] if type(node) is Output else node
-    if base is None or chain is None or "held" not in chain[0][1] or base.node is None or view.node not in writer.edges:
-        return
-    facts = {"x_shape": base.array.shape, "kind": base.array.dtype, "order": order_of(base.array)}
-    before = Region.noted([base.node], view.array, chain=chain, **facts)
-    before.number = view.node.number + 0.5  # the engine's order: behind the view, and before the write
-    writer.edges[writer.edges.index(view.node)] = before
+def written(view: Tensor, node: Function) -> Function:
+    """The node of the base of a view that a node has written to.
+
+    Through `as_strided` of a view a write reads what the base has there, and not what that view shows of it.
+    """
+    base: Any = view.base
+    order, writer = order_of(base.array), node.edges[0] if type(node) is Output else node
+    if base.node is not None and view.chain and "held" in view.chain[0][1] and view.node in writer.edges:
+        facts = {"x_shape": base.array.shape, "kind": base.array.dtype}
+        before = Region.noted([base.node], view.array, chain=view.chain, order=order, **facts)
+        before.number = view.node.number + 0.5  # the engine's order: older than the write
+        writer.edges[writer.edges.index(view.node)] = before
+    return RegionWrite.noted([base.node, node], base.array, chain=view.chain, order=order)
 
 
 def order_of(base: Any) -> tuple[int, ...]:

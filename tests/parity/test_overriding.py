@@ -38,3 +38,27 @@ def log_of(library: Any, program: Any) -> tuple[list[Any], list[str]]:
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_the_same_functions_are_overridden_and_the_same_classes_come_out(program: Any) -> None:
     assert log_of(microgad, program) == log_of(torch, program)
+
+
+def parameters_of_subclasses(t: Any) -> Any:
+    class Named(t.Tensor):  # type: ignore[misc, name-defined]
+        def twice(self) -> Any:
+            return self * 2
+
+    given = t.ones(3).as_subclass(Named)
+    p = t.nn.Parameter(given)
+    layer = t.nn.Linear(3, 3)
+    layer.scale = p
+    yield type(p).__name__, type(p + 1).__name__, type(p.twice()).__name__, type(t.nn.Parameter(p)).__name__
+    yield p.requires_grad, p.is_leaf, p.data_ptr() == given.data_ptr(), t.nn.Parameter(given, False).requires_grad
+    yield [isinstance(x, t.nn.Parameter) for x in (p, given, t.nn.Parameter(t.ones(1)), t.ones(1), 3)]
+    yield isinstance(t.nn.Parameter(t.ones(1)), Named), issubclass(Named, t.nn.Parameter)
+    yield [name for name, _ in layer.named_parameters()], type(layer.state_dict()["scale"]).__name__, repr(p)
+    optimizer = t.optim.SGD(layer.parameters(), lr=0.5)
+    (layer.scale * 2).sum().backward()
+    optimizer.step()
+    yield layer.scale.tolist(), type(layer.scale).__name__, type(layer.double().scale).__name__
+
+
+def test_a_parameter_of_a_subclass_is_of_that_class() -> None:
+    assert list(parameters_of_subclasses(microgad)) == list(parameters_of_subclasses(torch))
