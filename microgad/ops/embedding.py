@@ -11,6 +11,7 @@ from .. import backend
 from ..errors import ArgumentError, CallError, DimError, DtypeError, ShapeError
 from ..function import Function
 from ..linear_map import LinearMap
+from ..notices import warn
 from ..state import composite, observed
 from .elementwise import Select
 from .indexing import Gather, places
@@ -142,6 +143,9 @@ def embedding_bag(
     tensor([[1., 2.],
             [6., 8.]])
     """
+    if weight.array.dtype == np.int64 and input.array.dtype.kind == "f":
+        warn("embedding_bag(weight, input, ...) is deprecated: it is embedding_bag(input, weight, ...) now")
+        input, weight = weight, input
     if per_sample_weights is not None and input.shape != per_sample_weights.shape:
         raise ShapeError(
             f"embedding_bag: per_sample_weights {tuple(per_sample_weights.shape)} must have the same shape as the "

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 import microgad
@@ -31,6 +32,8 @@ CALLS: dict[str, Callable[[Any, Any], Any]] = {
     "where": lambda t, F: t.where(t.ones(1, dtype=t.uint8), 1.0, 2.0),
     "index": lambda t, F: t.ones(2, 2)[[slice(1), 0]],
     "scatter": lambda t, F: t.zeros(1).scatter(0, t.tensor([0]), t.ones(1), reduce="add"),
+    "from_numpy": lambda t, F: t.from_numpy(np.broadcast_to(1.0, 3)),
+    "embedding_bag": lambda t, F: F.embedding_bag(t.ones(2, 3), t.tensor([[0]])),
     "lu_solve": lambda t, F: t.lu_solve(t.ones(1, 1), *t.linalg.lu_factor(t.ones(1, 1))),
 }
 # Those of PyTorch's point to a line of its own.

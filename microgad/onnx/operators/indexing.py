@@ -67,7 +67,7 @@ def scatter_nd(node: Node, x: Tensor, index: Tensor, updates: Tensor) -> Any:
     k = index.shape[-1]
     sizes, rest = x.shape[:k], math.prod(x.shape[k:])
     flat = np.ravel_multi_index(tuple(p % n for p, n in zip(places, sizes, strict=True)), sizes).reshape(-1)
-    wide = creation.as_tensor(np.broadcast_to(flat[:, None], (flat.size, rest)))
+    wide = creation.as_tensor(flat[:, None]).expand(flat.size, rest)
     named = {"mul": "prod", "max": "amax", "min": "amin"}[how]
     lines = movement.reshape(x, (-1, rest)), movement.reshape(updates, (-1, rest))
     return movement.reshape(indexing.scatter_reduce(lines[0], 0, wide, lines[1], named), tuple(x.shape))

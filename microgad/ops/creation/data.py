@@ -24,6 +24,7 @@ COPIED = (
     "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor)."
 )
 _WITHOUT_EFFECT = frozenset(("layout", "pin_memory", "memory_format"))
+UNWRITABLE = "The given {} is not writable: what is written into the Tensor raises. You may want to copy it first."
 
 
 def finished(array: Any, device: Device = None, requires_grad: bool = False) -> Tensor:
@@ -191,6 +192,8 @@ def from_numpy(ndarray: Any) -> Tensor:
     """
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    if not ndarray.flags.writeable:
+        once(UNWRITABLE.format("NumPy array"))
     return as_tensor(ndarray, device="cpu")
 
 
@@ -270,7 +273,7 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
             f"frombuffer: count ({count}) must not be 0, and offset ({offset}) must be in the buffer's {length} bytes"
         )
     if memoryview(buffer).readonly:
-        once("The given buffer is not writable: what is written into the Tensor raises. You may want to copy it first.")
+        once(UNWRITABLE.format("buffer"))
     return finished(np.frombuffer(buffer, dtypes.of(dtype).dtype, count, offset), None, requires_grad)
 
 
