@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import backend
+from .. import backend, state
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..function import Function
 from ..state import composite
-from .elementwise import Select, clamp
+from .elementwise import Clamp, Select, clamp
 from .linalg.arguments import values
-from .movement import broadcast_shapes
+from .movement import broadcast_shapes, clone
 from .out import into
 from .spelling import numpy_spelling, tensors_only
 
@@ -49,7 +49,7 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """The cosine of the angle between x1 and x2 along dim; the two broadcast. Source: torch.cosine_similarity.
 
-    A norm less than eps counts as eps. Raises RuntimeError for integers.
+    A norm less than eps counts as eps, and has its derivative all the same. Raises RuntimeError for integers.
 
     >>> torch.cosine_similarity(torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 1.0]]))
     tensor([0.7071])
@@ -59,7 +59,11 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
             raise DtypeError(f"cosine_similarity: expected floating-point numbers, got {x1.dtype} and {x2.dtype}")
     size = broadcast_shapes(x1.shape, x2.shape)
     wide = [x if x.shape == size else x.expand(size) for x in (x1, x2)]
-    a, b = (x / clamp(x.norm(2, dim, True), min=eps) for x in wide)
+    norms = [clone(x.norm(2, dim, True)) for x in wide]
+    with state.scope(grad_enabled=False):
+        for norm in norms:
+            Clamp.apply_(norm, eps, None)
+    a, b = (x / norm for x, norm in zip(wide, norms, strict=True))
     return (a * b).sum(dim)
 
 

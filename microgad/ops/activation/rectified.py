@@ -35,13 +35,15 @@ class PRelu(Function):
     def forward(self, x, slope):
         if _plain(slope):
             return np.maximum(x, x * slope)
-        if x.size < 5000:
-            return np.maximum(x, 0) + np.minimum(x, 0) * slope
+        if _chosen(x, slope):
+            return np.where(x > 0, x, x * slope)
         out = np.clip(x, -math.inf, 0) * slope  # a third of the time of minimum, a tenth of that of np.where
         out += np.clip(x, 0, math.inf)
         return out
 
     def grad_x(self, grad, x, slope):
+        if not _plain(slope) and _chosen(x, slope):
+            return np.where(x > 0, grad, grad * slope)
         positive = np.astype(x > 0, x.dtype)
         return grad * (np.clip(positive, slope, 1) if _plain(slope) else positive + slope * (1 - positive))
 
@@ -52,6 +54,12 @@ class PRelu(Function):
 def _plain(slope: Any) -> bool:
     """Whether the line below zero is nowhere above the identity."""
     return isinstance(slope, (int, float)) and 0 < slope <= 1
+
+
+def _chosen(x: Any, slope: Any) -> bool:
+    """Whether elements are to be chosen: few, on a GPU, or beside a slope that isn't finite, 0 times which is NaN."""
+    x, slope = getattr(x, "array", x), getattr(slope, "array", slope)
+    return x.size < 5000 or backend.is_gpu(x) or not math.isfinite(np.sum(slope))
 
 
 @tensors_only

@@ -59,7 +59,7 @@ class Pow(Function):
             known_zero = (x == 0) & (np.real(p) >= 0)
             return grad * np.where(known_zero, 0.0, out * np.log(np.where(known_zero, 1.0, x)))
         if x == 0:
-            return -grad * np.where(np.real(p) >= 0, 0.0, out * math.inf)
+            return grad * np.where(np.real(p) >= 0, 0.0, out * -math.inf)
         if isinstance(x, complex) or dtypes.of(p.dtype).is_complex:
             return grad * (out * cmath.log(x))
         return grad * (out * (math.log(x) if x > 0 else math.nan))
@@ -87,6 +87,8 @@ def _power(x: Any, p: Any) -> Any:
             return x * x * x
         if p == 0.5:
             return np.sqrt(x)
+        if p == -0.5:
+            return 1 / np.sqrt(x)
         if p == -1:
             return 1 / x
     elif isinstance(p, np.ndarray) and p.dtype.kind == "i":

@@ -120,7 +120,7 @@ class MultiMarginLoss(Function):
         """(N, C), bare: max(0, margin - own + x), 0 at the target."""
         own = backend.like(np.arange(len(x)), x), target
         hinge = x + (self.margin - x[own])[:, None]
-        np.maximum(hinge, 0, out=hinge)
+        np.fmax(hinge, 0, out=hinge)  # 0 of NaN, as PyTorch's
         hinge[own] = 0
         return hinge
 
@@ -217,7 +217,7 @@ class MultilabelMarginLoss(Function):
         is_label[own] = True
         hinge = x[rows]
         hinge += (1 - x[own])[:, None]
-        np.maximum(hinge, 0, out=hinge)
+        np.fmax(hinge, 0, out=hinge)  # 0 of NaN, as PyTorch's
         hinge[is_label[rows]] = 0
         return hinge, *own
 

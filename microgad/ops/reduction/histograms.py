@@ -228,7 +228,14 @@ def searchsorted(
 
 def _searched(lines: Any, values: Any, right: bool) -> Any:
     if lines.ndim == 1:
-        return np.searchsorted(lines, values, "right" if right else "left")
+        if backend.is_gpu(lines) or not lines.size or lines[-1] == lines[-1]:
+            return np.searchsorted(lines, values, "right" if right else "left")
+        # NaN, which NumPy counts as the largest: PyTorch's steps pass it
+        return _stepwise(lines, values.reshape(-1), right).reshape(values.shape)
+    return _stepwise(lines, values, right)
+
+
+def _stepwise(lines: Any, values: Any, right: bool) -> Any:
     low = np.zeros_like(lines, shape=values.shape, dtype=np.int64)
     high = low + lines.shape[-1]
     for _ in range(lines.shape[-1].bit_length()):

@@ -1,0 +1,105 @@
+"""Results, down to the sign of 0, and gradients against PyTorch's at 0, infinities and NaN, and below an eps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgad
+
+torch = pytest.importorskip("torch")
+
+POINTS = [0.0, -0.0, 1, -1, 0.5, -0.5, 3, -3, 20.5, -100, math.inf, -math.inf, math.nan]
+PAIRS = [[1e-3, 2e-3], [0.0, 0.0], [1, 2], [-3, 4], [0.0, 1e-9]]
+
+
+def weight(t: Any, x: Any, value: float) -> Any:
+    return t.tensor([value], dtype=x.dtype)
+
+
+ALIKE: dict[str, Callable[..., Any]] = {  # functions of (library, x)
+    "hardtanh": lambda t, x: t.nn.functional.hardtanh(x, -1, 0.5),
+    "threshold": lambda t, x: t.nn.functional.threshold(x, 0.5, -2.0),
+    "softplus": lambda t, x: t.nn.functional.softplus(x, 2.0, 5.0),
+    "prelu of infinity": lambda t, x: t.nn.functional.prelu(x, weight(t, x, math.inf)),
+    "prelu of NaN": lambda t, x: t.nn.functional.prelu(x, weight(t, x, math.nan)),
+    "prelu of 0": lambda t, x: t.nn.functional.prelu(x, weight(t, x, 0)),
+    "prelu of -1": lambda t, x: t.nn.functional.prelu(x, weight(t, x, -1)),
+    "leaky_relu of -1": lambda t, x: t.nn.functional.leaky_relu(x, -1.0),
+    "many under prelu of infinity": lambda t, x: t.nn.functional.prelu(x.repeat(500), weight(t, x, math.inf)),
+    "clamp to NaN": lambda t, x: x.clamp(math.nan, 1),
+    "clamp to zeros": lambda t, x: x.clamp(min=-0.0),
+    "fmod 0": lambda t, x: x.fmod(0.0),
+    "fmod infinity": lambda t, x: x.fmod(math.inf),
+    "remainder 0": lambda t, x: x.remainder(0.0),
+    "remainder -infinity": lambda t, x: x.remainder(-math.inf),
+    "root": lambda t, x: x**0.5,
+    "one over the root": lambda t, x: x**-0.5,
+    "a power of 0": lambda t, x: 0.0**x,
+    "a power of -0": lambda t, x: (-0.0) ** x,
+    "a power of infinity": lambda t, x: math.inf**x,
+    "a power of -1": lambda t, x: (-1.0) ** x,
+    "to infinity": lambda t, x: x**math.inf,
+    "multi_margin_loss": lambda t, x: t.nn.functional.multi_margin_loss(
+        x[1:].reshape(4, 3), t.tensor([0, 1, 2, 1]), reduction="none"
+    ),
+    "multilabel_margin_loss": lambda t, x: t.nn.functional.multilabel_margin_loss(
+        x[1:].reshape(4, 3), t.tensor([[0, -1, 0], [1, 2, -1], [2, -1, 0], [1, -1, 0]]), reduction="none"
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ALIKE)
+def test_results_and_gradients(name: str, dtype: str) -> None:
+    theirs, ours = (results(t, ALIKE[name], np.array(POINTS, dtype)) for t in (torch, microgad))
+    for a, b in zip(theirs, ours, strict=True):
+        np.testing.assert_allclose(b, a, 1e-6 if dtype == "float32" else 1e-13)
+    assert (np.signbit(theirs[0]) == np.signbit(ours[0]))[~np.isnan(theirs[0])].all()
+
+
+def results(t: Any, function: Callable[..., Any], given: Any) -> list[Any]:
+    x = t.tensor(given, requires_grad=True)
+    y = function(t, x)
+    weights = t.arange(1, y.numel() + 1, dtype=y.dtype).reshape(y.shape) % 3
+    (grad,) = t.autograd.grad(y, x, weights)
+    return [y.numpy(force=True), grad.numpy(force=True)]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda t, x: t.nn.functional.cosine_similarity(x, t.ones_like(x)),
+        lambda t, x: t.nn.functional.cosine_similarity(x, x.flip(0), eps=2.0),
+        lambda t, x: t.nn.functional.cosine_embedding_loss(x, t.ones_like(x), t.ones(5)),
+        lambda t, x: t.nn.functional.normalize(x, eps=2.0),
+        lambda t, x: t.nn.functional.pairwise_distance(x, t.ones_like(x)),
+    ],
+)
+def test_gradients_of_vectors_shorter_than_eps(function: Any) -> None:
+    found = []
+    for t in (torch, microgad):
+        x = t.tensor(PAIRS, dtype=t.float64, requires_grad=True)
+        y = function(t, x)
+        (grad,) = t.autograd.grad((y * t.arange(1, y.numel() + 1).reshape(y.shape)).sum(), x)
+        found.append(grad.numpy(force=True))
+    np.testing.assert_allclose(found[1], found[0], 1e-7, 1e-7 * np.abs(found[0]).max())
+
+
+@pytest.mark.parametrize("right", [False, True])
+def test_places_among_numbers_and_nan(right: bool) -> None:
+    values = np.array([math.nan, math.inf, -math.inf, 0.0, -0.0, 1, 2, -1, 1.5])
+    for line in ([-1.0, 0, 1, math.inf, math.nan], [0.0, 1, math.nan, math.nan], [math.nan], [-1.0, 0, 1], []):
+        theirs, ours = (
+            [
+                t.searchsorted(t.tensor(line, dtype=t.float64), t.tensor(values), right=right).tolist(),
+                t.bucketize(t.tensor(values).reshape(3, 3), t.tensor(line, dtype=t.float64), right=right).tolist(),
+                t.bucketize(math.inf, t.tensor(line, dtype=t.float64), right=right).tolist(),
+            ]
+            for t in (torch, microgad)
+        )
+        assert ours == theirs
