@@ -17,6 +17,14 @@ def empty_like(x: Any) -> Any:
     return np.empty_like(x, order="C" if 0 in x.strides else "K")
 
 
+def empty_as(x: Any, shape: tuple[int, ...]) -> Any:
+    """An empty array of a shape, of the dtype of x, with its channels innermost where x has them so."""
+    if channels_last(x):
+        n, c, h, w = shape
+        return np.moveaxis(np.empty_like(x, shape=(n, h, w, c), order="C"), 3, 1)
+    return np.empty_like(x, shape=shape, order="C")
+
+
 def channels_last(x: Any) -> bool:
     """Whether x (N, C, H, W) has its channels innermost in memory, and isn't in the order of its axes as well."""
     if x.flags.c_contiguous or x.ndim != 4 or not np.moveaxis(x, 1, 3).flags.c_contiguous:
@@ -28,7 +36,7 @@ def channels_last(x: Any) -> bool:
 def laid_out_as(out: Any, *inputs: Any) -> Any:
     """out (N, C, ...) with its channels innermost where one of the inputs has them so, else in the order of its axes.
 
-    That is PyTorch's rule for convolution, pooling, normalization and resizing of planes.
+    That is PyTorch's rule for convolution, pooling, normalization, resizing and shuffling of planes.
     """
     if any(map(channels_last, inputs)):
         return np.moveaxis(contiguous(np.moveaxis(out, 1, 3)), 3, 1)

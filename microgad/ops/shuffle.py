@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..errors import ArgumentError, ShapeError
 from ..linear_map import LinearMap
 from ..state import composite
+from . import layouts
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -21,7 +22,7 @@ class Shuffle(LinearMap):
     size: tuple[int, ...]
 
     def forward(self, x):
-        return x.reshape(self.split).transpose(self.order).copy().reshape(self.size)
+        return layouts.laid_out_as(x.reshape(self.split).transpose(self.order).copy().reshape(self.size), x)
 
     def adjoint(self, grad):
         inverse = sorted(range(len(self.order)), key=self.order.__getitem__)

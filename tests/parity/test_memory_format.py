@@ -105,6 +105,20 @@ RESULTS = {
     "adaptive_avg_pool2d, channels_last": lambda t, F: F.adaptive_avg_pool2d(last(t, 2, 3, 4, 5), (2, 3)),
     "interpolate": lambda t, F: F.interpolate(turned(t, 2, 3, 4, 5), scale_factor=2, mode="bilinear"),
     "interpolate, channels_last": lambda t, F: F.interpolate(last(t, 2, 3, 4, 5), scale_factor=2),
+    **{
+        f"pad, {mode}, channels_last": lambda t, F, mode=mode: F.pad(last(t, 2, 3, 4, 5), (1, 1, 2, 0), mode)
+        for mode in ("constant", "reflect", "replicate", "circular")
+    },
+    "pad of channels, channels_last": lambda t, F: F.pad(last(t, 2, 3, 4, 5), (0, 0, 0, 0, 1, 1)),
+    "max_unpool2d, channels_last": lambda t, F: F.max_unpool2d(
+        *F.max_pool2d(last(t, 2, 3, 4, 4), 2, return_indices=True), 2
+    ),
+    "indices of max_pool2d, channels_last": lambda t, F: F.max_pool2d(last(t, 2, 3, 4, 4), 2, return_indices=True)[1],
+    "pixel_shuffle, channels_last": lambda t, F: F.pixel_shuffle(last(t, 2, 8, 3, 3), 2),
+    "pixel_unshuffle, channels_last": lambda t, F: F.pixel_unshuffle(last(t, 2, 3, 4, 4), 2),
+    "channel_shuffle, channels_last": lambda t, F: F.channel_shuffle(last(t, 2, 4, 3, 3), 2),
+    "flip, channels_last": lambda t, F: last(t, 2, 3, 4, 5).flip(1, 3),
+    "roll, channels_last": lambda t, F: last(t, 2, 3, 4, 5).roll((1, 2), (1, 3)),
     "conv2d, weight channels_last": lambda t, F: F.conv2d(t.randn(2, 3, 5, 5), last(t, 4, 3, 2, 2)),
     "conv_transpose2d, weight channels_last": lambda t, F: F.conv_transpose2d(t.randn(2, 3, 5, 5), last(t, 3, 4, 2, 2)),
     "batch_norm": lambda t, F: F.batch_norm(turned(t, 3, 2, 2, 3), t.zeros(2), t.ones(2)),

@@ -150,7 +150,7 @@ class Flip(LinearMap):
         index = [slice(None)] * x.ndim  # np.flip, in a tenth of its overhead
         for axis in self.axis:
             index[axis] = slice(None, None, -1)
-        return x[(*index, ...)].copy()
+        return x[(*index, ...)].copy("K" if layouts.channels_last(x) else "C")
 
     adjoint = forward
 
@@ -198,7 +198,7 @@ class Roll(LinearMap):
     symbol, numpy = "roll", np.roll
 
     def forward(self, x):
-        return layouts.contiguous(np.roll(x, self.shifts, self.axis))
+        return layouts.laid_out_as(np.roll(x, self.shifts, self.axis), x)
 
     def adjoint(self, grad):
         return np.roll(grad, tuple(-shift for shift in self.shifts), self.axis)

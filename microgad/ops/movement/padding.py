@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import ArgumentError, ShapeError
 from ...function import Function
 from ...linear_map import LinearMap
+from .. import layouts
 from ..creation.numbers import number
 from ..elementwise import Flat
 from ..spelling import tensors_only
@@ -44,7 +45,7 @@ class Border(LinearMap):
     symbol, flat = "pad", Flat
 
     def forward(self, x):
-        out = _amid(x, self.widths)
+        out = _amid(layouts.contiguous(x) if self.mode == "wrap" else x, self.widths)
         for axis, (low, high) in enumerate(self.widths):
             lead = (slice(None),) * axis
             for put, source in _edges(x.shape[axis], low, high, self.mode):
@@ -69,7 +70,7 @@ def _middle(shape: tuple[int, ...], widths: Sequence[tuple[int, int]]) -> tuple[
 def _amid(x: Any, widths: Sequence[tuple[int, int]]) -> Any:
     """A larger array with x in it, and around it whatever its memory holds."""
     shape = tuple(low + n + high for n, (low, high) in zip(x.shape, widths, strict=True))
-    out = np.empty_like(x, shape=shape, order="C")
+    out = layouts.empty_as(x, shape)
     out[_middle(shape, widths)] = x
     return out
 

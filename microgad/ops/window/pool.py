@@ -95,7 +95,7 @@ class MaxPool2dIndices(Function):
     def forward(self, input):
         check(input, self.window, "fiu")
         _, winner = largest(input, self.window)
-        return positions(winner, self.window)
+        return layouts.laid_out_as(positions(winner, self.window), input)
 
 
 class AvgPool2d(LinearMap):

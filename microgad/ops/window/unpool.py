@@ -12,9 +12,11 @@ import numpy as np
 from ...errors import DtypeError, ShapeError
 from ...function import Function
 from ...state import composite
+from .. import layouts
 from ..indexing import Gather
 from ..indexing.gather import positions
 from ..indexing.index import kept
+from ..movement.conversion import Clone
 from .geometry import Size, numbers, refusal, steps
 
 if TYPE_CHECKING:
@@ -130,4 +132,5 @@ def _max_unpool(
                       f"from {cells.min()} to {cells.max()}")  # fmt: skip
     cells = cells.copy() if kept(input) else cells  # what is written into indices later is none of backward's
     flat = input.reshape(cells.shape)
-    return MaxUnpool.apply(flat, cells=cells, size=area).reshape((*lead, *size))
+    out = MaxUnpool.apply(flat, cells=cells, size=area).reshape((*lead, *size))
+    return Clone.apply(out, order=(0, 2, 3, 1)) if layouts.channels_last(input.array) else out
