@@ -22,6 +22,9 @@ def of(n: int, *shape: int) -> torch.Tensor:
     return torch.randint(0, n, shape)
 
 
+LABELS = torch.tensor([[3, 0, -1, 1, 2], [-1, 2, 2, 2, 2], [4, 0, 1, 3, 2]])  # of a row those before -1
+
+
 class Call(nn.Module):
     """A function as a module."""
 
@@ -201,6 +204,13 @@ LOSSES: dict[str, Callable[[], tuple[Any, tuple[Any, ...]]]] = {
     "TripletMarginLoss": lambda: (nn.TripletMarginLoss(), (x(2, 3), x(2, 3), x(2, 3))),
     "PoissonNLLLoss": lambda: (nn.PoissonNLLLoss(), (x(2, 3), torch.rand(2, 3))),
     "GaussianNLLLoss": lambda: (nn.GaussianNLLLoss(), (x(2, 3), x(2, 3), torch.rand(2, 3) + 0.1)),
+    "MultiMarginLoss": lambda: (nn.MultiMarginLoss(), (x(2, 5), of(5, 2))),
+    "MultiMarginLoss weighted": lambda: (
+        nn.MultiMarginLoss(2, 0.5, torch.rand(5), reduction="sum"),
+        (x(2, 5), of(5, 2)),
+    ),
+    "MultiLabelMarginLoss": lambda: (nn.MultiLabelMarginLoss(), (x(3, 5), LABELS)),
+    "MultiLabelMarginLoss of each": lambda: (nn.MultiLabelMarginLoss(reduction="none"), (x(3, 5), LABELS)),
     "MultiLabelSoftMarginLoss": lambda: (nn.MultiLabelSoftMarginLoss(), (x(2, 3), of(2, 2, 3).float())),
 }
 

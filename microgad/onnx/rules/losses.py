@@ -8,6 +8,7 @@ from ...ops import loss
 from ..recording import Step
 from ..writer import INT64, Symbol, Writer, rule
 from .elementwise import clip
+from .movement import unsqueezed
 
 
 def gathered(w: Writer, x: Symbol, reduction: str) -> Any:
@@ -53,3 +54,39 @@ def binary_cross_entropy(w: Writer, step: Step) -> Any:
     least = w.constant(-100, x.dtype)
     own, other = (w.op("Max", w.op("Log", part), least) for part in (x, 1 - x))
     return -(t * own + (1 - t) * other)
+
+
+def one_hot(w: Writer, classes: Symbol, count: Any, dtype: Any) -> Any:
+    """(..., C): 1 at the class, 0 at the others."""
+    return w.op("OneHot", classes, w.ints([count]), w.constant([0, 1], dtype), dtype=dtype)
+
+
+def summed(w: Writer, x: Symbol, *axes: int) -> Any:
+    """The sums over axes."""
+    return w.op("ReduceSum", x, w.ints(axes), keepdims=0)
+
+
+@rule(loss.MultiMarginLoss)
+def multi_margin(w: Writer, step: Step) -> Any:
+    x, target = w.of(step.inputs[0]), w.of(step.inputs[1], INT64)
+    count = w.shape_of(step.inputs[0])[1]
+    own = w.op("GatherElements", x, unsqueezed(w, target, 1), axis=1)
+    hinge = w.op("Relu", step.settings["margin"] - own + x) * (1 - one_hot(w, target, count, x.dtype))
+    hinge = hinge * hinge if step.settings["p"] == 2 else hinge
+    if step.inputs[2] is not None:
+        hinge = hinge * unsqueezed(w, w.op("Gather", w.of(step.inputs[2]), target), 1)
+    return gathered(w, summed(w, hinge, 1) / w.number(count, x.dtype), step.settings["reduction"])
+
+
+@rule(loss.MultilabelMarginLoss)
+def multilabel_margin(w: Writer, step: Step) -> Any:
+    x, target = w.of(step.inputs[0]), w.of(step.inputs[1], INT64)
+    count = w.shape_of(step.inputs[0])[1]
+    ended = w.op("CumSum", w.cast(target < 0, x.dtype), w.constant(1, INT64))
+    counts = 1 - w.op("Min", ended, w.constant(1, x.dtype))  # (N, L): 1 at labels, 0 from the first negative number on
+    labels = target * w.cast(counts, INT64)
+    places = one_hot(w, labels, count, x.dtype) * unsqueezed(w, counts, 2)  # (N, L, C)
+    others = 1 - w.op("Min", summed(w, places, 1), w.constant(1, x.dtype))  # (N, C): 0 at labels
+    own = unsqueezed(w, w.op("GatherElements", x, labels, axis=1), 2)
+    hinge = w.op("Relu", 1 - own + unsqueezed(w, x, 1)) * unsqueezed(w, counts, 2) * unsqueezed(w, others, 1)
+    return gathered(w, summed(w, hinge, 1, 2) / w.number(count, x.dtype), step.settings["reduction"])
