@@ -170,7 +170,7 @@ COMPOSITES: dict[str, Any] = {  # of functions that are one operation in PyTorch
     "pairwise_distance": "NormBackward1", "pixel_shuffle": "PixelShuffle", "pixel_unshuffle": "PixelUnshuffle",
     "quantile": "SqueezeBackward4", "rad2deg": "Rad2Deg", "repeat_interleave": "IndexSelect",
     "soft_margin_loss": "SoftMarginLoss", "solve": "LinalgSolveEx", "solve_ex": "LinalgSolveEx",
-    "std_mean": "StdMean", "tile": "Repeat", "triangular_solve": "TriangularSolve",
+    "tile": "Repeat", "triangular_solve": "TriangularSolve",
 } | {name: name.capitalize() for name in (
     "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "baddbmm", "dist", "ldexp", "nansum", "ormqr",
     "polar", "renorm", "repeat", "rot90", "std",

@@ -210,6 +210,21 @@ def test_a_name_is_known_when_backward_is_done() -> None:
         assert leaky.grad_fn.name() == "LeakyReluBackward0"
 
 
+@pytest.mark.parametrize("name", ["var_mean", "std_mean"])
+def test_a_mean_has_the_node_of_what_was_made_with_it(name: str) -> None:
+    def told(library: Any) -> Any:
+        x = library.arange(6.0, requires_grad=True).reshape(2, 3) * 1
+        first, second = getattr(library, name)(x, 1)
+        ((before, _),) = first.grad_fn.next_functions
+        which = [(y * 1).grad_fn.next_functions[0] for y in (first, second)]
+        return (
+            first.grad_fn is second.grad_fn, first.grad_fn.name(), before.name(), [i for _, i in which],
+            all(node is first.grad_fn for node, _ in which), repr(second),
+        )  # fmt: skip
+
+    assert told(microgad) == told(torch)
+
+
 def test_results_that_were_made_together_have_one_node() -> None:
     def told(library: Any) -> Any:
         class Twice(library.autograd.Function):  # type: ignore[misc, name-defined]

@@ -23,8 +23,10 @@ from microgad.ops.reduction import (
     Min,
     Pick,
     Prod,
+    StdMean,
     Sum,
     Var,
+    VarMean,
 )
 from microgad.testing.strategies import axes, numbers, shapes, tensors
 
@@ -101,7 +103,16 @@ def test_var(draw):
 def test_std_and_mean(draw):
     x = draw(tensors(shapes(min_dims=1, min_side=2), requires_grad=True, unique=True))
     dim = draw(axes(x.ndim))
-    return lambda x: torch.std_mean(x, dim), x
+    return lambda x: (torch.std(x, dim), torch.mean(x, dim)), x
+
+
+@few
+@checks(VarMean, StdMean)
+def test_both_of_one_function(draw):
+    x = draw(tensors(shapes(min_dims=1, min_side=2), requires_grad=True, unique=True))
+    dim, correction, keepdim = draw(axes(x.ndim)), draw(st.sampled_from([0, 1, 0.5])), draw(st.booleans())
+    function = draw(st.sampled_from([torch.var_mean, torch.std_mean]))
+    return lambda x: function(x, dim, correction=correction, keepdim=keepdim), x
 
 
 @checks(Cdist)

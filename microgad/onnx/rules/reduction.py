@@ -16,7 +16,7 @@ from ...ops.reduction.counting import All, Any_, CountNonzero
 from ...ops.reduction.extrema import Amax, Amin, Argmax, Argmin, Max, Min
 from ...ops.reduction.scans import Cumsum
 from ...ops.reduction.sums import Mean, Sum
-from ...ops.reduction.variance import Deviation, Var
+from ...ops.reduction.variance import Deviation, StdMean, Var, VarMean
 from ..recording import Step
 from ..writer import BOOL, INT64, Symbol, Writer, rule
 from .elementwise import common, only
@@ -129,6 +129,13 @@ def var(w: Writer, step: Step) -> Any:
         return reduced(w, "ReduceMean", squares, axes, keep)
     count = w.op("ReduceProd", w.op("Gather", w.op("Shape", x, dtype=INT64), w.ints(axes)), keepdims=0)
     return reduced(w, "ReduceSum", squares, axes, keep) / (w.cast(count, x.dtype) - correction)
+
+
+@rule(VarMean, StdMean)
+def with_mean(w: Writer, step: Step) -> Any:
+    spread = var(w, step)
+    mean = reduced(w, "ReduceMean", only(w, step), axes_of(w, step), bool(step.settings["keepdims"]))
+    return [w.op("Sqrt", spread) if step.function is StdMean else spread, mean]
 
 
 @rule(Deviation)

@@ -25,7 +25,7 @@ from .quantiles import nanquantile, quantile
 from .scans import Cummax, Cummin, Cumsum, Diff, LogCumSumExp, cummax, cummin, cumsum, diff, logcumsumexp
 from .segments import segment_reduce
 from .sums import Mean, Sum, mean, nanmean, nansum, sum
-from .variance import Deviation, Var, corrcoef, cov, std, std_mean, var, var_mean
+from .variance import Deviation, StdMean, Var, VarMean, corrcoef, cov, std, std_mean, var, var_mean
 
 __all__ = [
     "All",
@@ -48,8 +48,10 @@ __all__ = [
     "Min",
     "Pick",
     "Prod",
+    "StdMean",
     "Sum",
     "Var",
+    "VarMean",
     "all",
     "amax",
     "amin",

@@ -9,7 +9,6 @@ import numpy as np
 
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
-from ...naming import called
 from ...notices import warn
 from ...state import composite
 from .. import layouts
@@ -30,24 +29,72 @@ class Var(Function):
     symbol, numpy = "var", np.var
 
     def forward(self, x):
-        n = count(x.shape, self.axis)
-        centred = x - total(x, self.axis, True) / (n or math.nan)
-        if x.dtype.kind == "c":
-            squares = centred.real * centred.real
-            squares += centred.imag * centred.imag
-        else:
-            squares = centred
-            squares *= centred
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return layouts.contiguous(total(squares, self.axis, self.keepdims)) / max(n - self.correction, 0)
+        return _variance_and_mean(self, x)[0]
 
     def grad_x(self, grad, x):
-        n = count(x.shape, self.axis) - self.correction
-        centred = x - Mean.apply(x, axis=self.axis, keepdims=True)
-        grad = grad.reshape(kept_shape(x.shape, self.axis))
-        if n <= 0:
-            return grad * np.where(centred == 0, math.nan, math.inf)
-        return grad * (np.conjugate(centred) if self.complex else centred) * (2 / n)
+        return _of_variance(self, grad, x, self.complex)
+
+
+class VarMean(Function):
+    """A variance, and the mean over the same axes."""
+
+    symbol, conjugates, materializes = "var, mean", False, False
+
+    def forward(self, x):
+        variance, mean = _variance_and_mean(self, x)
+        return variance, mean.reshape(np.shape(variance))
+
+    def grad_x(self, grad, x):
+        variance, mean = grad
+        return _of_both(self, variance, mean, x)
+
+
+class StdMean(Function):
+    """The root of a variance, and the mean over the same axes."""
+
+    symbol, conjugates, materializes = "√, mean", False, False
+
+    def forward(self, x):
+        variance, mean = _variance_and_mean(self, x)
+        return np.sqrt(variance), mean.reshape(np.shape(variance))
+
+    def grad_x(self, grad, x, out):
+        deviation, mean = grad
+        return _of_both(self, None if deviation is None else _of_root(deviation, out[0]), mean, x)
+
+
+def _variance_and_mean(at: Any, x: Any) -> tuple[Any, Any]:
+    n = count(x.shape, at.axis)
+    mean = total(x, at.axis, True) / (n or math.nan)
+    centred = x - mean
+    if x.dtype.kind == "c":
+        squares = centred.real * centred.real
+        squares += centred.imag * centred.imag
+    else:
+        squares = centred
+        squares *= centred
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = layouts.contiguous(total(squares, at.axis, at.keepdims)) / max(n - at.correction, 0)
+    return variance, mean
+
+
+def _of_variance(at: Any, grad: Any, x: Any, conjugated: bool = False) -> Any:
+    """x's gradient from that of the variance."""
+    n = count(x.shape, at.axis) - at.correction
+    centred = x - Mean.apply(x, axis=at.axis, keepdims=True)
+    grad = grad.reshape(kept_shape(x.shape, at.axis))
+    if n <= 0:
+        return grad * np.where(centred == 0, math.nan, math.inf)
+    return grad * (np.conjugate(centred) if conjugated else centred) * (2 / n)
+
+
+def _of_both(at: Any, variance: Any, mean: Any, x: Any) -> Any:
+    """x's gradient from those of the variance and the mean, None where nobody used it; as PyTorch's of complex x."""
+    found = None if variance is None else _of_variance(at, variance, x)
+    if mean is None:
+        return found
+    share = mean.reshape(kept_shape(x.shape, at.axis)) / (count(x.shape, at.axis) or math.nan)
+    return np.broadcast_to(share, x.shape) if found is None else found + share
 
 
 class Deviation(Function):
@@ -59,12 +106,20 @@ class Deviation(Function):
         return np.sqrt(variance)
 
     def grad_variance(self, grad, out):
-        constant = out == 0
-        return Select.apply(np.logical_not(constant), grad / (2 * (out + np.astype(constant, out.dtype))))
+        return _of_root(grad, out)
 
 
-def _var(op: str, input: Tensor, dim: Any, unbiased: bool | None, keepdim: bool, correction: float | None) -> Any:
-    """The variance, and the axes it is over."""
+def _of_root(grad: Any, out: Any) -> Any:
+    """The gradient of a variance from that of its root; 0 where that is 0."""
+    constant = out == 0
+    return Select.apply(np.logical_not(constant), grad / (2 * (out + np.astype(constant, out.dtype))))
+
+
+def _var(
+    op: str, input: Tensor, dim: Any, unbiased: bool | None, keepdim: bool, correction: float | None,
+    cls: type[Function] = Var,
+) -> Any:  # fmt: skip
+    """What a class gives of a dimension."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     if correction is None:
@@ -78,8 +133,8 @@ def _var(op: str, input: Tensor, dim: Any, unbiased: bool | None, keepdim: bool,
             f"{op}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input "
             "numel divided by output numel)."
         )
-    found = Var.apply(input, axis=axis, keepdims=keepdim, correction=correction, complex=kind == "c")
-    return found, axis
+    settings = {"complex": kind == "c"} if cls is Var else {}
+    return cls.apply(input, axis=axis, keepdims=keepdim, correction=correction, **settings)
 
 
 @numpy_spelling
@@ -97,7 +152,7 @@ def var(
     >>> torch.var(torch.tensor([1.0, 2.0, 4.0]))
     tensor(2.3333)
     """
-    return into(out, _var("var", input, dim, unbiased, keepdim, correction)[0])
+    return into(out, _var("var", input, dim, unbiased, keepdim, correction))
 
 
 @numpy_spelling
@@ -115,9 +170,7 @@ def var_mean(
     >>> torch.var_mean(torch.tensor([1.0, 3.0]))
     (tensor(2.), tensor(2.))
     """
-    found, axis = _var("var_mean", input, dim, unbiased, keepdim, correction)
-    mean = called("VarMean", Mean.apply(input, axis=axis, keepdims=keepdim))
-    return into(out, (called("VarMean", found), mean))
+    return into(out, _var("var_mean", input, dim, unbiased, keepdim, correction, VarMean))
 
 
 @numpy_spelling
@@ -136,11 +189,10 @@ def std(
     >>> torch.std(torch.tensor([1.0, 2.0, 4.0]))
     tensor(1.5275)
     """
-    return into(out, Deviation.apply(_var("std", input, dim, unbiased, keepdim, correction)[0]))
+    return into(out, Deviation.apply(_var("std", input, dim, unbiased, keepdim, correction)))
 
 
 @numpy_spelling
-@composite
 def std_mean(
     input: Tensor,
     dim: Dim = None,
@@ -155,8 +207,7 @@ def std_mean(
     >>> torch.std_mean(torch.tensor([1.0, 3.0]))
     (tensor(1.4142), tensor(2.))
     """
-    found, axis = _var("std_mean", input, dim, unbiased, keepdim, correction)
-    return into(out, (Deviation.apply(found), Mean.apply(input, axis=axis, keepdims=keepdim)))
+    return into(out, _var("std_mean", input, dim, unbiased, keepdim, correction, StdMean))
 
 
 @composite
