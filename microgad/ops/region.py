@@ -174,7 +174,7 @@ def check_writable(tensor: Tensor, op: str, recorded: bool) -> None:
     check_history(tensor, op, recorded)
     if tensor.base is None or not (recorded or tensor.base.node is not None):
         return
-    if overlaps(shape, strides):
+    if tensor.array.size and overlaps(shape, strides):
         raise errors.GraphError(
             f"{errors.place(op, state.current().path)}: elements of the written-to view overlap in memory, so a "
             "write through it has no gradient; clone() it first"

@@ -96,6 +96,15 @@ def test_a_write_into_overlapping_windows_is_refused_where_it_would_have_a_gradi
     torch.zeros(3).unfold(0, 2, 1).fill_(1)
 
 
+def test_a_write_into_a_view_of_nothing_has_a_gradient():
+    x = torch.zeros(1, 0, 3, requires_grad=True)
+    y = x * 1
+    y[...].square_()
+    y[0] = 2
+    y.fill_(3)
+    assert torch.autograd.grad(y.sum(), x)[0].shape == (1, 0, 3)
+
+
 def test_a_write_to_memory_that_a_view_does_not_show_has_its_gradient():
     leaf = torch.zeros(6, requires_grad=True)
     x = leaf * 1
