@@ -10,7 +10,7 @@ from microgad.ops.blocks import IN_PLACE as BLOCK
 PIECE = 4_000
 SPECIAL = np.array([0, -0.0, 1e-30, -1e-30, 1e30, -1e30, np.inf, -np.inf, np.nan, 1, -1, 2], np.float32)
 EXACT = {
-    "fmod": torch.fmod, "remainder": torch.remainder, "floor_divide": torch.floor_divide,
+    "nextafter": torch.nextafter, "fmod": torch.fmod, "remainder": torch.remainder, "floor_divide": torch.floor_divide,
     "where": lambda x, y: torch.where(x > y, x, y), "where of a number": lambda x, y: torch.where(x > y, x, 2.0),
     "lerp": lambda x, y: torch.lerp(x, 2 * y, x - y), "threshold": lambda x, y: F.threshold(x, 0.5, 2.0),
     "hardshrink": lambda x, y: F.hardshrink(x), "softshrink": lambda x, y: F.softshrink(x),
