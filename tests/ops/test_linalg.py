@@ -135,6 +135,42 @@ def test_the_first_minor_that_is_not_definite():
         torch.linalg.cholesky(A[0])
 
 
+@both
+@pytest.mark.parametrize("scale", [1, 1e-200, 1e200])
+@pytest.mark.parametrize("ranks", [(5, 5), (5, 4), (3, 2), (0, 0)])
+@pytest.mark.parametrize("columns", [5, 7])
+def test_ranks_and_pseudo_inverses_with_and_without_singular_values(dtype, scale, ranks, columns):
+    A = scale * torch.stack([of(5, r, dtype=dtype, seed=r) @ of(r, columns, dtype=dtype, seed=r + 9) for r in ranks])
+    expected = np.linalg.pinv(A.array, rtol=columns * np.finfo(np.float64).eps)
+    np.testing.assert_allclose(torch.linalg.pinv(A).array * scale, expected * scale, rtol=1e-9, atol=1e-11)
+    B = of(2, 5, 2, dtype=dtype)
+    for driver in ("gelsy", "gelsd"):
+        solution, _, found, _ = torch.linalg.lstsq(A, B, driver=driver)
+        assert tuple(found.tolist()) == ranks
+        np.testing.assert_allclose(solution.array * scale, expected * scale @ B.array, rtol=1e-9, atol=1e-10)
+
+
+def test_singular_values_between_what_counts_and_what_does_not():
+    of_values = lambda s: torch.diag(torch.tensor([1.0, s], dtype=torch.float64))  # noqa: E731
+    for rtol, s, rank in ((1e-3, 0.9e-3, 1), (1e-3, 1.1e-3, 2), (1e-3, 0.1, 2), (1e-20, 1e-18, 2), (1e-20, 0.0, 1)):
+        assert int(torch.linalg.lstsq(of_values(s), of(2, 1), rcond=rtol).rank) == rank
+        np.testing.assert_allclose(torch.linalg.pinv(of_values(s), rtol=rtol)[1, 1].item(), 1 / s if rank > 1 else 0)
+
+
+@both
+def test_the_gradient_of_a_determinants_sign(dtype):
+    A = of(2, 3, 3, 2 if dtype == "complex128" else 1).requires_grad_()
+
+    def found(A):
+        sign, log = torch.linalg.slogdet(torch.view_as_complex(A) if dtype == "complex128" else A[..., 0])
+        return torch.view_as_real(sign) if sign.is_complex() else sign, log
+
+    (grad,) = torch.autograd.grad(found(A)[0].sum(), A)
+    assert bool(grad.any()) == (dtype == "complex128")
+    for results in (lambda A: found(A)[0], lambda A: found(A)[1], found):
+        assert torch.autograd.gradcheck(results, A)
+
+
 @pytest.mark.parametrize("rank", [0, 1, 2, 3])
 def test_derivatives_of_the_determinant_of_singular_matrices(rank):
     """Against the cofactors, spelled out."""

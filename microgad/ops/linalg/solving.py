@@ -64,15 +64,18 @@ class Det(Function):
 class SLogDet(Function):
     """The sign of each matrix's determinant, and the logarithm of its magnitude."""
 
-    symbol, numpy, conjugates = "log|det|", np.linalg.slogdet, False
+    symbol, numpy, conjugates, materializes = "log|det|", np.linalg.slogdet, False, False
 
     def forward(self, x):
         return tuple(np.linalg.slogdet(x))
 
     def backward(self, grad, x, out):
         of_sign, of_log = grad
-        if is_complex(x):
+        if of_sign is not None and is_complex(x):
+            of_log = np.zeros_like(out[1]) if of_log is None else of_log
             of_log = of_log - 1j * np.imag(np.conjugate(of_sign) * out[0])
+        if of_log is None:  # a real sign is constant
+            return (np.zeros_like(x),)
         singular = values(out[1]) == -math.inf
         if singular.any():  # they have no inverse, and no gradient
             x = np.where(singular.reshape((*singular.shape, 1, 1)), math.nan, x)
