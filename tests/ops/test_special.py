@@ -137,3 +137,24 @@ def test_polynomials_of_high_degrees_follow_their_recurrence(alone):
     found = torch.special.laguerre_polynomial_l(torch.tensor(x), torch.tensor(n)).cpu().numpy()
     assert np.isnan(found[1])
     np.testing.assert_array_equal(found, expected)
+
+
+AROUND = np.array([1, 2, 1.4616321, 3], np.float32).view(np.int32)[:, None] + np.arange(-40, 40, dtype=np.int32)
+LINE = np.concatenate([
+    np.exp(np.linspace(-100, 88, 500)), np.linspace(0, 25, 500), np.linspace(-9.9, 0, 99), [0, -0.0, np.inf, np.nan],
+]).astype(np.float32)  # fmt: skip
+POSITIVE = np.concatenate([np.exp(np.linspace(-12, 7, 200)), np.linspace(0.02, 25, 100)]).astype(np.float32)
+
+
+@pytest.mark.parametrize("function", [torch.lgamma, torch.digamma, special.ndtri, torch.igamma, torch.igammac])
+def test_formulas_for_float32_lose_none_of_its_digits(function):
+    """Beside those for float64."""
+    inputs = [np.concatenate([LINE, AROUND.view(np.float32).reshape(-1), np.linspace(0, 1, 999, dtype=np.float32)])]
+    if function in (torch.igamma, torch.igammac):
+        ratios = np.exp(np.linspace(-3, 3, 25, dtype=np.float32))
+        inputs = [np.repeat(POSITIVE, 25), np.outer(POSITIVE, ratios).reshape(-1)]
+    single, double = (function(*[torch.tensor(x.astype(d)) for x in inputs]).cpu().array for d in ("f4", "f8"))
+    with np.errstate(over="ignore", invalid="ignore"):
+        assert single.dtype == np.float32
+        found = abs(single - double) <= 0.51 * np.spacing(abs(double).astype(np.float32))
+        assert (found | (single == double.astype(np.float32)) | (np.isnan(single) & np.isnan(double))).all()

@@ -13,7 +13,7 @@ from ..blocks import in_double
 from ..creation import arange
 from ..out import into
 from ..spelling import tensors_only
-from .gamma_above import upper_digamma, upper_lgamma, upper_trigamma
+from .gamma_above import upper_digamma, upper_digamma_single, upper_lgamma, upper_lgamma_single, upper_trigamma
 from .gamma_below import lower_digamma, lower_lgamma, lower_trigamma
 from .numeric import pieces, promote
 from .zeta import zeta_of
@@ -26,8 +26,16 @@ def _lgamma(x: Any) -> Any:
     return pieces((x,), (x >= -0.3, upper_lgamma), (x < -0.3, lower_lgamma))
 
 
+def _lgamma_single(x: Any) -> Any:
+    return pieces((x,), (x >= 0, upper_lgamma_single), (x < 0, _lgamma))
+
+
 def _digamma(x: Any) -> Any:
     return pieces((x,), (x >= -0.25, upper_digamma), (x < -0.25, lower_digamma))
+
+
+def _digamma_single(x: Any) -> Any:
+    return pieces((x,), (x >= 0, upper_digamma_single), (x < 0, _digamma))
 
 
 def _trigamma(x: Any) -> Any:
@@ -40,7 +48,7 @@ class Lgamma(Function):
     symbol, promote = "log Γ", promote
 
     def forward(self, x):
-        return in_double(_lgamma, x)
+        return in_double(_lgamma_single if x.dtype == np.float32 else _lgamma, x)
 
     def grad_x(self, grad, x):
         return grad * Digamma.apply(x)
@@ -61,7 +69,7 @@ class Digamma(Function):
     symbol, promote = "ψ", promote
 
     def forward(self, x):
-        return in_double(_digamma, x)
+        return in_double(_digamma_single if x.dtype == np.float32 else _digamma, x)
 
     def grad_x(self, grad, x):
         return grad * Polygamma.apply(x, n=1)

@@ -83,6 +83,23 @@ def upper_lgamma(x: Any) -> Any:
     )
 
 
+def upper_lgamma_single(x: Any) -> Any:
+    """The same of float32 numbers >= 0, in float64, where next to the zeros enough is left of what cancels."""
+    x = np.minimum(x, 1e40)
+    w = x + 3
+    out = (w - 0.5) * (np.log(w) - 1) + ((math.log(2 * math.pi) - 1) / 2 + binet(w))
+    out -= np.log(x * (x + 1) * (x + 2))
+    out[(x == 1) | (x == 2)] = 0
+    return out
+
+
+def upper_digamma_single(x: Any) -> Any:
+    """ψ(x) of float32 numbers >= 0, in float64."""
+    w = x + 3
+    z = 1 / (w * w)
+    return np.log(w) + (z * rational(z, *_DIGAMMA) - 0.5 / w) - (1 / x + 1 / (x + 1) + 1 / (x + 2))
+
+
 def upper_digamma(x: Any) -> Any:
     """ψ(x) of x >= -0.25."""
 

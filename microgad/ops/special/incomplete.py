@@ -172,10 +172,14 @@ def _fraction(count: Any, upper: Any) -> Any:
     """Q(a, x) of x > a - 0.9, or 1 less it: a continued fraction, of which so many terms count."""
 
     def formula(a: Any, x: Any) -> Any:
-        total = x + (2 * count + 1 - a)
+        gap, total = x - a, x + (2 * count + 1 - a)
         for k in range(count, 1, -1):
-            total = (x - a + (2 * k - 1)) - k * (k - a) / total
-        gap, last = x - a, (a - 1) / total
+            step = k - a
+            step *= k
+            step /= total
+            total = gap + (2 * k - 1)
+            total -= step
+        last = (a - 1) / total
         rest = sum_rest(x, -a) + sum_rest(gap, np.ones_like(a)) + sum_rest(gap + 1, last)
         total = gap + 1 + last
         value = _factor(a, x, False) / total
@@ -236,28 +240,32 @@ def _small_upper(a: Any, x: Any) -> Any:
     return -(loss + (grown + (grown * loss + (lost + (1 + grown) * rest))))
 
 
-def _incomplete(upper: bool) -> Any:
-    """P or Q: each region by the formula that has it, or by 1 less the other where that isn't small."""
+def _incomplete(upper: bool, counts: tuple[int, ...], reach: float = 0.8) -> Any:
+    """P or Q: each region by the formula that has it, or by 1 less the other where that isn't small.
+
+    Of three series and four fractions so many terms count; below `reach` it is the series whatever a is.
+    """
+    series_terms, fraction_terms = counts[:3], counts[3:]
 
     def formula(a: Any, x: Any) -> Any:
         proper = (a > 0) & (x > 0) & np.isfinite(a) & np.isfinite(x)
         finite = proper & (a < 1e37)
         near = (a >= 20) & (abs(x - a) <= 0.35 * a)
         rest = finite & ~near
-        low = x < np.maximum(a - 0.9 if upper else a, 0.8)  # where 1 - P has P's digits, and x - a + 1 is positive
+        low = x < np.maximum(a - 0.9 if upper else a, reach)  # where 1 - P has P's digits, and x - a + 1 is positive
         special = rest & (x <= 0.8) & (np.where(x <= 0.5, -0.4 / np.log(x), 1.1 * x) >= a) & upper
         series, fraction = rest & low & ~special, rest & ~low
         one, zero = (0.0, 1.0) if upper else (1.0, 0.0)
         return pieces(
             (a, x),
             (special, _small_upper),
-            (series & (x < 1), _series(22, upper)),
-            (series & (x >= 1) & (a < 20), _series(52, upper)),
-            (series & (x >= 1) & (a >= 20), _series(88, upper)),
-            (fraction & (x < 1.2), _fraction(142, upper)),
-            (fraction & (x >= 1.2) & (x < 2.2), _fraction(96, upper)),
-            (fraction & (x >= 2.2) & (x < 20), _fraction(56, upper)),
-            (fraction & (x >= 20), _fraction(24, upper)),
+            (series & (x < 1), _series(series_terms[0], upper)),
+            (series & (x >= 1) & (a < 20), _series(series_terms[1], upper)),
+            (series & (x >= 1) & (a >= 20), _series(series_terms[2], upper)),
+            (fraction & (x < 1.2), _fraction(fraction_terms[0], upper)),
+            (fraction & (x >= 1.2) & (x < 2.2), _fraction(fraction_terms[1], upper)),
+            (fraction & (x >= 2.2) & (x < 20), _fraction(fraction_terms[2], upper)),
+            (fraction & (x >= 20), _fraction(fraction_terms[3], upper)),
             (finite & near, _uniform(upper)),
             (proper & ~finite, lambda a, x: np.where(x == a, 0.5, np.where(x < a, zero, one))),
             ((x > 0) & ((a == 0) | (np.isinf(x) & ~(a < 0) & (a != np.inf))), lambda a, x: np.full_like(a, one)),
@@ -267,7 +275,15 @@ def _incomplete(upper: bool) -> Any:
     return formula
 
 
-_lower, _upper = _incomplete(False), _incomplete(True)
+_TERMS = 22, 52, 88, 142, 96, 56, 24
+_TERMS_SINGLE = 13, 38, 50, 54, 38, 24, 18  # for errors below 3e-10
+_lower, _upper = _incomplete(False, _TERMS), _incomplete(True, _TERMS)
+_lower_single, _upper_single = _incomplete(False, _TERMS_SINGLE, 2.2), _incomplete(True, _TERMS_SINGLE)
+
+
+def _is_single(*inputs: Any) -> bool:
+    """Whether the result is float32."""
+    return any(getattr(x, "dtype", None) == np.float32 for x in inputs)
 
 
 def _density(a: Any, x: Any) -> Any:
@@ -281,7 +297,7 @@ class Igamma(Function):
     symbol, promote = "P(a, x)", promote
 
     def forward(self, a, x):
-        return in_double(_lower, a, x)
+        return in_double(_lower_single if _is_single(a, x) else _lower, a, x)
 
     def grad_x(self, grad, a, x):
         return grad * _density(a, x)
@@ -306,7 +322,7 @@ class Igammac(Function):
     symbol, promote = "Q(a, x)", promote
 
     def forward(self, a, x):
-        return in_double(_upper, a, x)
+        return in_double(_upper_single if _is_single(a, x) else _upper, a, x)
 
     def grad_x(self, grad, a, x):
         return -grad * _density(a, x)
