@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import dtypes
 from ..errors import ArgumentError, DtypeError, ShapeError
+from ..function import Function
 from ..notices import once
 from ..state import composite
 from . import creation, movement
@@ -31,9 +34,9 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     if not vectors:
         raise ArgumentError("meshgrid: expects a non-empty list of tensors")
     for i, x in enumerate(vectors):
-        if x.ndim > 1:
+        if x.array.ndim > 1:
             raise ShapeError(f"meshgrid: expected 0D or 1D tensors, but tensor {i} has shape {tuple(x.shape)}")
-        if x.dtype != vectors[0].dtype:
+        if x.array.dtype != vectors[0].array.dtype:
             raise DtypeError(f"meshgrid: expects all tensors to have the same dtype, got {vectors[0].dtype}, {x.dtype}")
     if indexing not in (None, "ij", "xy"):
         raise ArgumentError(f'meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
@@ -99,6 +102,29 @@ def _vector(op: str, x: Tensor) -> None:
         raise ShapeError(f"{op}: expect a 1D vector, but got shape {tuple(x.shape)}")
 
 
+class BlockDiag(Function):
+    """Matrices along the diagonal of one, with zeros elsewhere."""
+
+    symbol, promote = "block diag", staticmethod(dtypes.promote)
+
+    def forward(self, *inputs):
+        out = np.zeros_like(inputs[0], shape=[sum(sizes) for sizes in zip(*self.shapes, strict=True)], order="C")
+        for x, place in zip(inputs, _corners(self.shapes), strict=True):
+            out[place] = x
+        return out
+
+    def grad_inputs(self, grad):
+        return tuple([grad[place] for place in _corners(self.shapes)])
+
+
+def _corners(shapes: Sequence[tuple[int, int]]) -> Iterator[tuple[slice, slice]]:
+    """Where matrices of these shapes lie along a diagonal."""
+    row = column = 0
+    for n, m in shapes:
+        yield slice(row, row + n), slice(column, column + m)
+        row, column = row + n, column + m
+
+
 @composite
 def block_diag(*tensors: Any) -> Tensor:
     """The matrices along the diagonal of one, with zeros elsewhere; vectors are rows. Source: torch.block_diag.
@@ -110,10 +136,5 @@ def block_diag(*tensors: Any) -> Tensor:
     for i, x in enumerate(tensors):
         if x.ndim > 2:
             raise ShapeError(f"block_diag: input tensors must have 2 or fewer dimensions. Input {i} has {x.ndim}")
-    blocks = [x.reshape((1, -1)) if x.ndim < 2 else x for x in tensors] or [creation.empty((1, 0))]
-    columns = [x.shape[1] for x in blocks]
-    rows = [
-        movement.pad(x, (sum(columns[:i]), sum(columns[i + 1 :]))) if len(blocks) > 1 else x
-        for i, x in enumerate(blocks)
-    ]
-    return movement.cat(rows, 0)
+    blocks = [x.reshape((1, -1)) if x.ndim < 2 else x for x in tensors]
+    return BlockDiag.apply(*blocks, shapes=tuple([x.array.shape for x in blocks])) if blocks else creation.empty((1, 0))

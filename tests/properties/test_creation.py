@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 
 import microgad as torch
 from microgad.ops.creation import Fill
+from microgad.ops.grids import BlockDiag
 from microgad.ops.indexing import GetItem
-from microgad.ops.movement import Cat, Expand, Pad
+from microgad.ops.movement import Expand
 from microgad.testing.strategies import numbers, shapes, tensors
 
 from .registry import checks
@@ -40,7 +41,7 @@ def test_combinations(draw):
     return lambda x: torch.combinations(x, r, again), draw(tensors((4,), elements=numbers(), requires_grad=True))
 
 
-@checks(Cat, Pad)
+@checks(BlockDiag)
 def test_block_diag(draw):
     blocks = tensors(shapes(max_dims=2), requires_grad=True)
     return torch.block_diag, *draw(st.lists(blocks, min_size=2, max_size=3))

@@ -50,7 +50,7 @@ class SetItem(Function):
     symbol, broadcasts = "[ ]=", True
 
     def forward(self, x, value):
-        out = x.copy()
+        out = x.copy("C" if 0 in x.strides else "K")
         places.put(out, self.index, value)
         return out
 

@@ -105,8 +105,14 @@ class Cross(Function):
     symbol, promote = "×", dtypes.promote
 
     def forward(self, a, b):
-        (a0, a1, a2), (b0, b1, b2) = (np.moveaxis(x, self.axis, 0) for x in (a, b))
-        return np.stack((a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0), self.axis)
+        lead = (slice(None),) * self.axis
+        (a0, a1, a2), (b0, b1, b2) = ([x[(*lead, i)] for i in range(3)] for x in (a, b))
+        first = a1 * b2 - a2 * b1
+        out = np.empty_like(first, shape=(*first.shape[: self.axis], 3, *first.shape[self.axis :]), order="C")
+        out[(*lead, 0)] = first
+        out[(*lead, 1)] = a2 * b0 - a0 * b2
+        out[(*lead, 2)] = a0 * b1 - a1 * b0
+        return out
 
     def grad_a(self, grad, b):
         return Cross.apply(b, grad, axis=self.axis)
@@ -414,17 +420,15 @@ def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Tensor | N
     >>> torch.linalg.cross(torch.tensor([[1, 0, 0]]), torch.tensor([[0, 1, 0]]))
     tensor([[0, 0, 1]])
     """
-    if input.ndim != other.ndim:
-        raise ShapeError(
-            f"linalg.cross: inputs must have the same number of dimensions, got {input.ndim} and {other.ndim}"
-        )
-    if not -input.ndim <= dim < input.ndim:
-        raise DimError(f"linalg.cross: Dimension out of range, dim is {dim} for inputs of {input.ndim} dimensions")
-    if input.shape[dim] != 3 or other.shape[dim] != 3:
-        raise ShapeError(
-            f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.shape[dim]} and {other.shape[dim]}"
-        )
+    a, b = input.array.shape, other.array.shape
+    ndim = len(a)
+    if ndim != len(b):
+        raise ShapeError(f"linalg.cross: inputs must have the same number of dimensions, got {ndim} and {len(b)}")
+    if not -ndim <= dim < ndim:
+        raise DimError(f"linalg.cross: Dimension out of range, dim is {dim} for inputs of {ndim} dimensions")
+    if a[dim] != 3 or b[dim] != 3:
+        raise ShapeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got {a[dim]} and {b[dim]}")
     if input.array.dtype == bool:
         raise KindError("linalg.cross: is not implemented for torch.bool")
     same_dtype("linalg.cross", input, other)
-    return into(out, Cross.apply(input, other, axis=dim % input.ndim))
+    return into(out, Cross.apply(input, other, axis=dim % ndim))

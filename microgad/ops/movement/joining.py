@@ -21,10 +21,14 @@ if TYPE_CHECKING:
     from ...tensor import Tensor
 
 
+def _promoted(arrays: list[Any]) -> list[Any]:
+    return arrays if len({x.dtype for x in arrays}) == 1 else dtypes.promote(arrays)
+
+
 class Cat(Function):
     """Arrays joined along an axis."""
 
-    symbol, numpy, promote = "cat", np.concatenate, staticmethod(dtypes.promote)
+    symbol, numpy, promote = "cat", np.concatenate, staticmethod(_promoted)
 
     def forward(self, *inputs):
         out = np.concatenate(inputs, self.axis)
@@ -41,7 +45,7 @@ class Cat(Function):
 class Stack(Function):
     """Arrays of one shape joined along a new axis."""
 
-    symbol, numpy, promote = "stack", np.stack, staticmethod(dtypes.promote)
+    symbol, numpy, promote = "stack", np.stack, staticmethod(_promoted)
 
     def forward(self, *inputs):
         shape = (*inputs[0].shape[: self.axis], len(inputs), *inputs[0].shape[self.axis :])

@@ -18,7 +18,7 @@ from ..out import into
 from ..spelling import numpy_spelling, tensors_only
 from .conversion import clone
 from .dims import dim_of
-from .shape import flatten, reshape
+from .shape import Reshape, flatten, reshape
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -245,7 +245,8 @@ def kron(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.kron(torch.tensor([1, 2]), torch.tensor([1, 10]))
     tensor([ 1, 10,  2, 20])
     """
-    ndim = max(input.ndim, other.ndim)
-    a, b = ((1,) * (ndim - x.ndim) + tuple(x.shape) for x in (input, other))
-    product = reshape(input, [m for n in a for m in (n, 1)]) * reshape(other, [m for n in b for m in (1, n)])
-    return into(out, reshape(product, [m * n for m, n in zip(a, b, strict=True)]))
+    a, b = input.array.shape, other.array.shape
+    a, b = (1,) * (len(b) - len(a)) + a, (1,) * (len(a) - len(b)) + b
+    wide = Reshape.apply(input, size=tuple([m for n in a for m in (n, 1)]))
+    product = wide * Reshape.apply(other, size=tuple([m for n in b for m in (1, n)]))
+    return into(out, Reshape.apply(product, size=tuple([m * n for m, n in zip(a, b, strict=True)])))

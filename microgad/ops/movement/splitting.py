@@ -247,13 +247,19 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     >>> torch.select(torch.tensor([[1, 2], [3, 4]]), 1, 0)
     tensor([1, 3])
     """
-    if input.ndim == 0:
+    return input[place_of_slice(input, dim, index)]
+
+
+def place_of_slice(input: Tensor, dim: int, index: int) -> tuple[Any, ...]:
+    """Where `select` looks."""
+    shape = input.array.shape
+    if not shape:
         raise DimError("select: cannot be applied to a 0-dim tensor")
-    axis, index = dim_of(dim, input.ndim, "select"), int(index)
-    n = input.array.shape[axis]
+    axis, index = dim_of(dim, len(shape), "select"), int(index)
+    n = shape[axis]
     if not -n <= index < n:
-        raise DimError(f"select: index {index} out of range for tensor of size {list(input.shape)} at dimension {dim}")
-    return input[(*(builtins.slice(None),) * axis, index)]
+        raise DimError(f"select: index {index} out of range for tensor of size {list(shape)} at dimension {dim}")
+    return (*(builtins.slice(None),) * axis, index)
 
 
 def slice(input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Tensor:
@@ -262,9 +268,14 @@ def slice(input: Tensor, dim: int = 0, start: int | None = None, end: int | None
     >>> torch.slice(torch.arange(5), 0, 1, None, 2)
     tensor([1, 3])
     """
+    return input[place_of_slices(input, dim, start, end, step)]
+
+
+def place_of_slices(input: Tensor, dim: int, start: int | None, end: int | None, step: int) -> tuple[Any, ...]:
+    """Where `slice` looks."""
     if input.ndim == 0:
         raise ShapeError("slice: cannot be applied to a 0-dim tensor")
     if step <= 0:
         raise ArgumentError(f"slice: step must be positive, got {step}")
     axis = dim_of(dim, input.ndim, "slice")
-    return input[(*(builtins.slice(None),) * axis, builtins.slice(start, end, step))]
+    return (*(builtins.slice(None),) * axis, builtins.slice(start, end, step))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from ... import errors, function, state
+from ...naming import called
 from ...placement import geometry, memory_of
 from .. import region
 from ..elementwise import view_as_complex, view_as_real
@@ -20,7 +21,7 @@ from .diagonal import diagonal
 from .order import permute, t, transpose
 from .repeating import expand
 from .shape import reshape, squeeze, unsqueeze, view
-from .splitting import narrow, select, slice, split, split_with_sizes, unbind
+from .splitting import narrow, place_of_slice, place_of_slices, select, slice, split, split_with_sizes, unbind
 from .strided import as_strided, unfold
 
 if TYPE_CHECKING:
@@ -81,13 +82,25 @@ def _overwritten(input: Tensor, src: Tensor, op: str, show: Callable[[Tensor], T
     """A copy of input in which src stands where `show` looks."""
     with state.scope(grad_enabled=True, observer=None):
         shown = show(function.Tensor._made(input.array))
-    if shown.array.shape != src.array.shape:
+    src = _fitting(op, input, src, shown.array.shape)
+    return region.RegionWrite.apply(input, src, chain=shown.chain or (), order=region.order_of(input.array))
+
+
+def _fitting(op: str, input: Tensor, src: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """What is written, of the shape of where it goes; without a gradient into integers, which carry none."""
+    if src.array.shape != shape:
         raise errors.ShapeError(
             f"{op}: expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = "
-            f"{list(shown.shape)}"
+            f"{list(shape)}"
         )
-    src = src if input.array.dtype.kind in "fc" else src.detach()  # integers carry no gradient
-    return region.RegionWrite.apply(input, src, chain=shown.chain or (), order=region.order_of(input.array))
+    return src if input.array.dtype.kind in "fc" else src.detach()
+
+
+def _put(op: str, input: Tensor, src: Tensor, index: tuple[Any, ...]) -> Tensor:
+    """A copy of input with src at a basic index."""
+    from ..indexing import SetItem  # here: indexing leans on movement
+
+    return SetItem.apply(input, _fitting(op, input, src, input.array[index].shape), index=index)
 
 
 @tensors_only
@@ -109,7 +122,7 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     tensor([[0., 0.],
             [1., 1.]])
     """
-    return _overwritten(input, src, "select_scatter", lambda x: select(x, dim, index))
+    return called("SelectScatter", _put("select_scatter", input, src, place_of_slice(input, dim, index)))
 
 
 @numpy_spelling
@@ -128,7 +141,8 @@ def slice_scatter(
     >>> torch.slice_scatter(torch.zeros(3), torch.ones(2), 0, 0, None, 2)
     tensor([1., 0., 1.])
     """
-    return into(out, _overwritten(input, src, "slice_scatter", lambda x: slice(x, dim, start, end, step)))
+    place = place_of_slices(input, dim, start, end, step)
+    return into(out, called("SliceScatter", _put("slice_scatter", input, src, place)))
 
 
 @tensors_only
