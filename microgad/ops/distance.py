@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -68,6 +69,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 
 
 ROOM = 1 << 15  # numbers that are at hand quickly
+FEW = 1 << 7  # rows
 
 
 class Pdist(Function):
@@ -81,10 +83,11 @@ class Pdist(Function):
         if self.p == 2 and n:
             later, centred, lengths = _centred(x)
             squares = lengths - 2 * np.matmul(centred, centred.T)
-            near = first, second = np.nonzero(np.logical_and(later, np.logical_not(squares > lengths / 4)))
+            near = first, second = np.nonzero(later & ~(squares > lengths / 4))
             if len(first) <= n:
-                ways = np.take(x, first, 0) - np.take(x, second, 0)
-                squares[near] = (ways * ways).sum(1)
+                if len(first):
+                    ways = np.take(x, first, 0) - np.take(x, second, 0)
+                    squares[near] = (ways * ways).sum(1)
                 return np.sqrt(squares[later])
         out = np.empty_like(x, shape=(n * (n - 1) // 2,))
         for ways, _, pairs, upper in _row_blocks(x):
@@ -102,7 +105,7 @@ class Pdist(Function):
             later, centred, lengths = _centred(x)
             weight, squares = np.zeros_like(x, shape=(2, n, n))
             weight[later], squares[later] = grad, out * out
-            near = first, second = np.nonzero(np.logical_and(later, np.logical_not(squares > lengths / 4)))
+            near = first, second = np.nonzero(later & ~(squares > lengths / 4))
             if len(first) <= n:
                 close = weight[near][:, None] * (np.take(x, first, 0) - np.take(x, second, 0))
                 weight[near] = 0
@@ -139,10 +142,16 @@ def _centred(x: Any) -> tuple[Any, Any, Any]:
 
     Rows whose distance is small beside that would lose digits in products, and are looked at one by one.
     """
-    later = backend.like(np.triu(np.ones((len(x), len(x)), bool), 1), x)
-    x = x - x.mean(0)
+    later = backend.like(_later(len(x)) if len(x) <= FEW else _later.__wrapped__(len(x)), x)
+    x = x - x.sum(0) / len(x)
     lengths = np.einsum("ij,ij->i", x, x)
     return later, x, lengths[:, None] + lengths
+
+
+@functools.lru_cache(maxsize=16)
+def _later(n: int) -> Any:
+    """(N, N): which rows come after which; of few rows made once, since that takes longer than the rest."""
+    return np.less.outer(np.arange(n), np.arange(n))
 
 
 def _row_blocks(x: Any) -> Iterator[tuple[Any, slice, slice, Any]]:

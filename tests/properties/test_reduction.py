@@ -28,6 +28,7 @@ from microgad.ops.reduction import (
     Var,
     VarMean,
 )
+from microgad.ops.reduction.distances import Shortening
 from microgad.testing.strategies import axes, numbers, shapes, tensors
 
 from .registry import checks, computes
@@ -138,6 +139,14 @@ def test_pdist(draw):
     shape = draw(st.integers(2, 5)), draw(st.integers(1, 4))
     x = draw(tensors(shape, requires_grad=True, unique=True))
     return lambda x: torch.pdist(x, p), x
+
+
+@checks(Shortening)
+def test_renorm(draw):
+    p = draw(st.sampled_from([2.0, 1.0, 3.0]))
+    x = draw(tensors(shapes(min_dims=2, max_dims=3), elements=numbers(away_from=[0]), requires_grad=True))
+    dim, most = draw(st.integers(-x.ndim, x.ndim - 1)), draw(st.sampled_from([0.3, 1.7, 30.1]))
+    return lambda x: torch.renorm(x, p, dim, most), x
 
 
 @given(tensors(elements=st.sampled_from([0.0, 1.0]), requires_grad=True), st.booleans())

@@ -190,14 +190,14 @@ def torch_qr(input: Tensor, some: bool = True, *, out: Any = None) -> return_typ
 
 
 class LUFactor(Function):
-    """P A = L U: both triangles in one matrix, the rows exchanged (from 1), and the first zero pivot (0 if none is)."""
+    """P A = L U: both triangles in one matrix, the rows exchanged (from 1), the first zero pivot or 0, P's order."""
 
     symbol, constants = "LU", ("places",)
 
     def forward(self, x):
         lu, pivots, order, info = factored(x)
         self.places = np.argsort(order, -1)
-        return lu, pivots, info
+        return lu, pivots, info, order
 
     def backward(self, grad, out, places):
         lu, of_lu = out[0], grad[0]
@@ -310,7 +310,7 @@ def exchanged(pivots: Any, rows: int) -> Any:
     return order.reshape(*lead, rows)
 
 
-def _factor(op: str, A: Tensor, pivot: bool) -> tuple[Tensor, Tensor, Tensor]:
+def _factor(op: str, A: Tensor, pivot: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     matrices(op, A)
     floating(op, A)
     if not pivot:
@@ -330,7 +330,7 @@ def lu_factor(A: Tensor, *, pivot: bool = True, out: Any = None) -> return_types
             [0.5000, 2.0000]]),
     pivots=tensor([2, 2], dtype=torch.int32))
     """
-    lu, pivots, info = _factor("linalg.lu_factor", A, pivot)
+    lu, pivots, info, _ = _factor("linalg.lu_factor", A, pivot)
     _all_regular("linalg.lu_factor", info)
     return into(out, return_types.linalg_lu_factor(lu, pivots))
 
@@ -356,7 +356,7 @@ def lu_factor_ex(
     factors = _factor("linalg.lu_factor_ex", A, pivot)
     if check_errors:
         _all_regular("linalg.lu_factor_ex", factors[2])
-    return into(out, return_types.linalg_lu_factor_ex(*factors))
+    return into(out, return_types.linalg_lu_factor_ex(*factors[:3]))
 
 
 def torch_lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = None) -> Any:
@@ -385,8 +385,21 @@ def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> return_types.linalg
     tensor([[1., 2.],
             [2., 0.]])
     """
-    factors, pivots, _ = _factor("linalg.lu", A, pivot)
-    return into(out, return_types.linalg_lu(*lu_unpack(factors, pivots)))
+    factors, _, _, order = _factor("linalg.lu", A, pivot)
+    P = core.Tensor._made(_permutation(order.array, factors.array))
+    return into(out, return_types.linalg_lu(P, *_triangles(factors)))
+
+
+def _permutation(order: Any, like: Any) -> Any:
+    """The matrix P of P A = L U."""
+    return swap((order[..., None] == backend.like(np.arange(order.shape[-1]), order)).astype(like.dtype))
+
+
+def _triangles(factors: Tensor) -> tuple[Tensor, Tensor]:
+    """L and U."""
+    rows, columns = factors.shape[-2:]
+    k = min(rows, columns)
+    return np.tril(factors[..., :k], -1) + eye(factors, rows, k), np.triu(factors[..., :k, :])
 
 
 @composite
@@ -399,18 +412,14 @@ def lu_unpack(
     tensor([[2.]])
     """
     made = core.Tensor._made
-    rows, columns = LU_data.shape[-2:]
-    k = min(rows, columns)
     nothing = made(np.zeros_like(LU_data.array, shape=(0,)))
     P = L = U = nothing
     if unpack_pivots:
         if LU_pivots.array.dtype != np.int32:
             raise ArgumentError(f"lu_unpack: LU_pivots is expected to be of torch.int32, got {LU_pivots.dtype}")
-        order = exchanged(LU_pivots.array, rows)
-        P = made(swap((order[..., None] == backend.like(np.arange(rows), order)).astype(LU_data.array.dtype)))
+        P = made(_permutation(exchanged(LU_pivots.array, LU_data.shape[-2]), LU_data.array))
     if unpack_data:
-        L = np.tril(LU_data[..., :k], -1) + eye(LU_data, rows, k)
-        U = np.triu(LU_data[..., :k, :])
+        L, U = _triangles(LU_data)
     return into(out, return_types.lu_unpack(P, L, U))
 
 

@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...errors import ArgumentError, ShapeError
+import numpy as np
+
+from ...errors import ArgumentError, DtypeError, ShapeError
+from ...function import Function
 from ...state import composite
-from ..elementwise import where
+from ..elementwise import Select
+from ..linalg.norms import VectorNorm
 from ..out import into
 from ..spelling import numpy_spelling
 from .axes import axes
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
+
+
+class Shortening(Function):
+    """What brings lengths down to `most`: a factor for each, 1 where it is no more than that."""
+
+    symbol = "most / ‖x‖"
+
+    def forward(self, x):
+        return np.where(x > self.most, self.most / (x + 1e-7), 1)
+
+    def grad_x(self, grad, x):
+        return Select.apply(x > self.most, grad * (-self.most / (x + 1e-7) ** 2))
 
 
 @numpy_spelling
@@ -29,8 +45,11 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | N
     if input.ndim < 2:
         raise ShapeError(f"renorm: input needs at least 2 dimensions, got {input.ndim}")
     axis = axes(dim, input.ndim, "renorm")
-    size = input.norm(p, tuple(i for i in range(input.ndim) if i != axis), True)
-    return into(out, input * where(size > maxnorm, maxnorm / (size + 1e-7), 1.0))
+    if input.array.dtype.kind not in "fc":
+        raise DtypeError(f"renorm: Expected a floating point or complex tensor as input. Got {input.dtype}")
+    others = tuple([i for i in range(input.ndim) if i != axis])
+    size = VectorNorm.apply(input, p=float(p), axis=others, keepdims=True)
+    return into(out, input * Shortening.apply(size, most=maxnorm))
 
 
 @composite
