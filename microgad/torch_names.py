@@ -135,7 +135,7 @@ NAMES: dict[str, Any] = {  # a name, or a function of the node
     "Pow": lambda node: f"PowBackward{2 if _is_number(node, 0) else int(not _is_number(node, 1))}",
     "PRelu": lambda node: "LeakyRelu" if _is_number(node, 1) else "PreluKernel", "Prod": _reduced("Prod"),
     "QR": "LinalgQr", "Real": "Select", "RegionWrite": "CopySlices", "Remainder": _of_two("Remainder"),
-    "Reshape": "View", "Rfft": "FftR2C", "RmsNorm": "Mul", "Rnn": "Stack",
+    "Reshape": "View", "RealFft": "FftR2C", "Rfft": "FftR2C", "RmsNorm": "Mul", "Rnn": "Stack",
     "Round": lambda node: f"RoundBackward{int(bool(node.decimals))}",
     "RRelu": "RreluWithNoise", "SetItem": lambda node: "IndexPut" if _get_item(node) == "Index" else "CopySlices",
     "SLogDet": "LinalgSlogdet", "Solve": "LinalgSolveEx",

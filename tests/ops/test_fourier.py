@@ -53,3 +53,17 @@ def test_a_signal_comes_back():
     assert torch.allclose(torch.istft(spectra, 4, 1, window=w, length=5), x)
     with pytest.raises(errors.ArgumentError, match="sum of the squared windows"):
         torch.istft(spectra, 4, 4, window=w, center=False)
+
+
+@pytest.mark.parametrize("norm", [None, "forward", "ortho"])
+@pytest.mark.parametrize("shape", [(1,), (2,), (5,), (6,), (1, 4), (4, 1), (3, 6), (6, 5), (2, 3, 4), (3, 2, 5)])
+def test_real_numbers_have_the_transform_of_complex_ones(rng, shape, norm):
+    """And a gradient which is that one's real part, from half of the frequencies."""
+    x, ways = rng.standard_normal(shape), rng.standard_normal((2, *shape))
+    leaf = torch.tensor(x, requires_grad=True)
+    y = torch.fft.fftn(leaf, norm=norm)
+    np.testing.assert_allclose(y.detach().array, np.fft.fftn(x, norm=norm), atol=1e-13)
+    (grad,) = torch.autograd.grad(y.real, leaf, torch.tensor(ways[0]), retain_graph=True)
+    np.testing.assert_allclose(grad.array, np.fft.fftn(ways[0], norm=norm).real, atol=1e-13)
+    (grad,) = torch.autograd.grad(y.imag, leaf, torch.tensor(ways[1]))
+    np.testing.assert_allclose(grad.array, np.fft.fftn(ways[1], norm=norm).imag, atol=1e-13)

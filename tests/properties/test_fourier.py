@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 import microgad as torch
 from microgad.ops.elementwise import view_as_real
-from microgad.ops.fourier import Fft, Ifft, Irfft, Rfft
+from microgad.ops.fourier import Fft, Ifft, Irfft, RealFft, Rfft
 from microgad.testing.strategies import shapes, tensors
 
 from .registry import checks
@@ -12,7 +12,7 @@ from .registry import checks
 norms = st.sampled_from([None, "forward", "backward", "ortho"])
 
 
-def example(draw, *names):
+def example(draw, *names, real=False):
     name, norm = draw(st.sampled_from(names)), draw(norms)
     x = draw(tensors(shapes(min_dims=1), requires_grad=True))
     if name.endswith("n"):
@@ -26,7 +26,7 @@ def example(draw, *names):
         sizes = [draw(st.integers(1, 5)) for _ in dims]
 
     def transform(x):
-        y = getattr(torch.fft, name)(x * (1 - 0.5j) if not name.startswith("r") else x, sizes, dims, norm)
+        y = getattr(torch.fft, name)(x if real else x * (1 - 0.5j), sizes, dims, norm)
         return view_as_real(y) if y.is_complex() else y
 
     return transform, x
@@ -38,8 +38,13 @@ def test_complex(draw):
 
 
 @checks(Rfft, Fft)
+def test_half_of_real_numbers(draw):
+    return example(draw, "rfft", "rfftn", real=True)
+
+
+@checks(RealFft)
 def test_of_real_numbers(draw):
-    return example(draw, "rfft", "rfftn")
+    return example(draw, "fft", "fftn", real=True)
 
 
 @checks(Irfft, Ifft)

@@ -1,4 +1,4 @@
-"""Discrete Fourier transforms. The matrix of one is symmetric, so each is its own transpose."""
+"""Discrete Fourier transforms."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ..movement import narrow, pad, roll
 from ..movement.dims import dim_of, listed
 from ..out import into
 from ..spelling import numpy_spelling
+from .maps import TURNED, Fft, Ifft, Irfft, RealFft, Rfft
 
 if TYPE_CHECKING:
     from ...stand_ins import Device, Dtype
@@ -26,62 +27,6 @@ if TYPE_CHECKING:
     Dims = int | Sequence[int] | None
 
 NORMS = (None, "backward", "forward", "ortho")
-# of the Hermitian transforms, which are the real ones the other way round
-TURNED = {None: "forward", "backward": "forward", "forward": "backward", "ortho": "ortho"}
-
-
-class Fft(LinearMap):
-    """Σⱼ xⱼ exp(-2πi jk/n) along each axis."""
-
-    symbol = "fft"
-
-    def forward(self, x):
-        return np.fft.fftn(x, axes=self.axes, norm=self.norm)
-
-    adjoint = forward
-
-
-class Ifft(LinearMap):
-    """1/n Σⱼ xⱼ exp(2πi jk/n) along each axis."""
-
-    symbol = "ifft"
-
-    def forward(self, x):
-        return np.fft.ifftn(x, axes=self.axes, norm=self.norm)
-
-    adjoint = forward
-
-
-class Rfft(LinearMap):
-    """The first n // 2 + 1 of fft's results along an axis of real numbers: the others are their conjugates."""
-
-    symbol = "rfft"
-
-    def forward(self, x):
-        return np.fft.rfft(x, axis=self.axis, norm=self.norm)
-
-    def adjoint(self, grad):
-        return np.real(np.fft.fft(grad, self.x_shape[self.axis], self.axis, self.norm))  # which puts zeros after it
-
-
-class Irfft(LinearMap):
-    """The n real numbers whose rfft is x: what its first and its middle element have of imaginary parts is left out."""
-
-    symbol = "irfft"
-
-    def forward(self, x):
-        return np.fft.irfft(x, self.n, self.axis, self.norm)
-
-    def adjoint(self, grad):
-        m = self.x_shape[self.axis]
-        front = (slice(None),) * self.axis
-        found = np.fft.ifft(grad, axis=self.axis, norm=self.norm)[(*front, slice(m))]
-        found[(*front, slice(1, (self.n + 1) // 2))] *= 2  # they stand for their conjugates as well
-        if found.shape[self.axis] < m:  # what lies beyond n // 2 + 1 isn't looked at
-            out = np.zeros_like(found, shape=self.x_shape)
-            out[(*front, slice(found.shape[self.axis]))] = found
-            return out
-        return found
 
 
 @numpy_spelling
@@ -395,7 +340,11 @@ def _frequencies(
 
 def _complex(op: str, cls: type[LinearMap], x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm: Any) -> Tensor:
     dims = _dims(op, x, dims)
-    x = _resized(op, _floating(x), sizes, dims).to(dtype=_complex_dtype(x))
+    x = _resized(op, _floating(x), sizes, dims)
+    if not dims or cls is not Fft or x.is_complex():
+        x = x.to(dtype=_complex_dtype(x))
+    else:
+        cls = RealFft
     found: Tensor = cls.apply(x, axes=tuple(dims), norm=_checked(op, norm)) if dims else x
     return found
 

@@ -395,7 +395,7 @@ def _permutation(order: Any, like: Any) -> Any:
     return swap((order[..., None] == backend.like(np.arange(order.shape[-1]), order)).astype(like.dtype))
 
 
-def _triangles(factors: Tensor) -> tuple[Tensor, Tensor]:
+def _triangles(factors: Tensor) -> tuple[Any, Any]:
     """L and U."""
     rows, columns = factors.shape[-2:]
     k = min(rows, columns)
