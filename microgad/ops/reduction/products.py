@@ -72,8 +72,8 @@ def product(x: Any, axis: Any, keepdims: bool) -> Any:
     rows = x.reshape(-1, x.size if axis is None else x.shape[-1])
     rest = np.ones_like(rows, shape=len(rows))
     while rows.shape[1] > 256:
-        groups = max(8, rows.shape[1] >> 12)  # of 4096 columns, or less: they stay in the cache
-        size = rows.shape[1] // groups
+        groups = 32 if rows.shape[1] > 1 << 14 else 8  # few, so that few elements are left where products get tiny:
+        size = rows.shape[1] // groups  # with subnormal numbers a processor takes many times as long
         rest = rest * np.prod(rows[:, groups * size :], 1)
         rows = np.multiply.reduce(rows[:, : groups * size].reshape(len(rows), groups, size), 1)
     out = np.prod(rows, 1) * rest
