@@ -173,5 +173,5 @@ COMPOSITES: dict[str, Any] = {  # of functions that are one operation in PyTorch
     "tile": "Repeat", "triangular_solve": "TriangularSolve",
 } | {name: name.capitalize() for name in (
     "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "baddbmm", "dist", "ldexp", "nansum", "ormqr",
-    "polar", "renorm", "repeat", "rot90", "std",
+    "polar", "renorm", "repeat", "std",
 )}  # fmt: skip

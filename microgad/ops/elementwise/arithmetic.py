@@ -89,6 +89,13 @@ def refuse_booleans(operands: Any) -> None:
             )
 
 
+def _common(*tensors: Tensor) -> Any:
+    """The dtype of their result."""
+    arrays = [x.array for x in tensors]
+    kinds = {x.dtype for x in arrays}
+    return kinds.pop() if len(kinds) == 1 else dtypes.result_dtype(arrays)
+
+
 class Sub(Function):
     """a - b, broadcast."""
 
@@ -213,9 +220,7 @@ def addcmul(
     >>> torch.addcmul(torch.tensor([1.0, 2.0]), torch.tensor([3.0]), torch.tensor([4.0]), value=0.5)
     tensor([7., 8.])
     """
-    arrays = [x.array for x in (input, tensor1, tensor2)]
-    kinds = {x.dtype for x in arrays}
-    kind = kinds.pop() if len(kinds) == 1 else dtypes.result_dtype(arrays)
+    kind = _common(input, tensor1, tensor2)
     tensor1, tensor2 = in_dtype(kind, tensor1, tensor2)
     product, value = tensor1 * tensor2, factor("addcmul", value, kind)
     return into(out, input + (product if value == 1 else product * value))
@@ -233,9 +238,9 @@ def addcdiv(
     >>> torch.addcdiv(torch.tensor([1.0, 2.0]), torch.tensor([3.0]), torch.tensor([4.0]), value=2)
     tensor([2.5000, 3.5000])
     """
-    if all(np.dtype(x.dtype).kind in "biu" for x in (tensor1, tensor2)):
+    if tensor1.array.dtype.kind in "biu" and tensor2.array.dtype.kind in "biu":
         raise DtypeError("addcdiv: integer division of tensor1 by tensor2 is not supported; convert one of the two")
-    kind = dtypes.result_dtype([x.array for x in (input, tensor1, tensor2)])
+    kind = _common(input, tensor1, tensor2)
     tensor1, tensor2 = in_dtype(kind, tensor1, tensor2)
     quotient, value = tensor1 / tensor2, factor("addcdiv", value, kind)
     return into(out, input + (quotient if value == 1 else quotient * value))

@@ -159,7 +159,7 @@ def matrix_norm(
         raise ShapeError(f"{op}: dim must be a 2-tuple, got {dim}")
     axis = _dims(op, dims, x)
     if ord == "fro":
-        return into(out, vector_norm(x, 2, axis, keepdim))
+        return into(out, VectorNorm.apply(x, p=2.0, axis=axis, keepdims=keepdim))
     if ord not in ("nuc", 2, -2, 1, -1, math.inf, -math.inf):
         raise ArgumentError(f"{op}: Order {ord} not supported.")
     if ord in ("nuc", 2, -2):

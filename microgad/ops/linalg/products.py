@@ -17,7 +17,7 @@ from .. import layouts
 from ..creation.numbers import factor
 from ..elementwise import Mul, Where, conj, mul
 from ..elementwise.arithmetic import in_dtype
-from ..movement import transpose, unsqueeze
+from ..movement import Reshape, transpose, unsqueeze
 from ..out import into
 from ..spelling import numbers_first, numpy_spelling, tensors_only
 from .arguments import floating, ndims, no_tensor, same_dtype
@@ -287,7 +287,7 @@ def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
             [6, 8]])
     """
     ndims("outer", input=(input, 1), vec2=(vec2, 1))
-    return into(out, Mul.apply(unsqueeze(input, 1), vec2))
+    return into(out, Mul.apply(called("Unsqueeze", Reshape.apply(input, size=(input.array.size, 1))), vec2))
 
 
 def ger(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:

@@ -10,8 +10,8 @@ from .diagonal import (
 )  # fmt: skip
 from .joining import Cat, Stack, cat, column_stack, concat, concatenate, dstack, hstack, row_stack, stack, vstack
 from .order import (
-    Flip, Permute, Roll, adjoint, flip, fliplr, flipud, matrix_transpose, moveaxis, movedim, permute, roll, rot90,
-    swapaxes, swapdims, t, transpose,
+    Flip, Permute, Roll, Rot90, adjoint, flip, fliplr, flipud, matrix_transpose, moveaxis, movedim, permute, roll,
+    rot90, swapaxes, swapdims, t, transpose,
 )  # fmt: skip
 from .padding import Border, Pad, constant_pad_nd, pad, padded
 from .repeating import (
@@ -36,8 +36,8 @@ from .views import (
 
 __all__ = [
     "AsStrided", "Border", "Cast", "Cat", "Clone", "DiagEmbed", "Diagonal", "Expand", "Flip", "Pad", "Permute",
-    "RepeatInterleave",
-    "Reshape", "Roll", "Split", "Stack", "Trace", "Transfer", "Tril", "Triu", "Unbind", "Windows", "adjoint", "alias",
+    "RepeatInterleave", "Reshape", "Roll", "Rot90",
+    "Split", "Stack", "Trace", "Transfer", "Tril", "Triu", "Unbind", "Windows", "adjoint", "alias",
     "alias_copy", "as_strided", "as_strided_copy", "as_strided_scatter", "atleast_1d", "atleast_2d", "atleast_3d",
     "become", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "cat", "chunk", "clone", "column_stack",
     "concat", "concatenate", "constant_pad_nd", "detach", "detach_copy", "diag", "diag_embed", "diagflat",

@@ -5,17 +5,15 @@ from __future__ import annotations
 import operator
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...errors import ArgumentError, DimError, ShapeError
 from ...linear_map import LinearMap
 from ...naming import called
-from ...state import composite
 from .. import layouts
 from ..spelling import tensors_only
-from .conversion import clone
 from .dims import dim_of, dims_of, is_one, listed
 
 if TYPE_CHECKING:
@@ -223,7 +221,27 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] |
     return Roll.apply(input, shifts=steps, axis=axes or None)
 
 
-@composite
+class Rot90(LinearMap):
+    """Turned by so many quarters from one axis towards another."""
+
+    symbol = "rot90"
+
+    def forward(self, x):
+        return _turned(x, self.turns, *self.axes)
+
+    def adjoint(self, grad):
+        return _turned(grad, -self.turns % 4, *self.axes)
+
+
+def _turned(x: Any, turns: int, a: int, b: int) -> Any:
+    index = [slice(None)] * x.ndim
+    for axis in ((), (b,), (a, b), (a,))[turns]:
+        index[axis] = slice(None, None, -1)
+    view = x[tuple(index)]
+    return (view.swapaxes(a, b) if turns % 2 else view).copy("C" if 0 in x.strides else "K")
+
+
+@tensors_only
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """Turned by k quarters, from the first of dims towards the second: a copy. Source: torch.rot90.
 
@@ -233,11 +251,10 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """
     if len(dims) != 2:
         raise ShapeError(f"rot90: expected total rotation dims == 2, but got dims = {len(dims)}")
-    if input.ndim < 2:
-        raise ShapeError(f"rot90: expected total dims >= 2, but got total dims = {input.ndim}")
-    a, b = (dim_of(d, input.ndim, "rot90") for d in dims)
+    ndim = input.array.ndim
+    if ndim < 2:
+        raise ShapeError(f"rot90: expected total dims >= 2, but got total dims = {ndim}")
+    a, b = dim_of(dims[0], ndim, "rot90"), dim_of(dims[1], ndim, "rot90")
     if a == b:
         raise ArgumentError(f"rot90: expected rotation dims to be different, but got {dims[0]} and {dims[1]}")
-    turns = k % 4
-    turned = flip(input, ((), (b,), (a, b), (a,))[turns]) if turns else clone(input)
-    return transpose(turned, a, b) if turns % 2 else turned
+    return Rot90.apply(input, turns=k % 4, axes=(a, b))
