@@ -62,8 +62,9 @@ RULES: dict[str, Callable[[list[Shape], list[Shape]], int]] = {
 }
 MOVES = frozenset(
     (
-        "Reshape", "Permute", "Expand", "Clone", "Cast", "Transfer", "Cat", "Stack", "Flip", "Roll", "Windows",
-        "RepeatInterleave", "AsStrided", "Diagonal", "DiagEmbed", "Tril", "Triu", "Split", "Unbind", "Pad", "Border",
+        "Reshape", "Permute", "Expand", "Clone", "Cast", "Transfer", "Cat", "Stack", "Flip", "Roll", "Rot90",
+        "Windows", "BlockDiag", "RepeatInterleave", "AsStrided", "Diagonal", "DiagEmbed", "Tril", "Triu", "Split",
+        "Unbind", "Pad", "Border",
         "GetItem", "SetItem", "Clear", "BoxMax", "Gather", "Rows", "Embedding", "Pick", "Unfold", "Fold", "ViewAsReal",
         "ViewAsComplex", "Detach", "Flat", "Identity", "RegionWrite", "RegionClear", "Region",
     )

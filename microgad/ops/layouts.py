@@ -12,9 +12,14 @@ def contiguous(x: Any) -> Any:
     return x if x.flags.c_contiguous else x.copy()
 
 
+def order_of(x: Any) -> Any:
+    """What NumPy is given as the order of a copy that lies as x does; an expanded x lies in the order of its axes."""
+    return "C" if 0 in x.strides else "K"
+
+
 def empty_like(x: Any) -> Any:
     """np.empty_like, but of an expanded x in the order of its axes, as of a ufunc, not with those axes innermost."""
-    return np.empty_like(x, order="C" if 0 in x.strides else "K")
+    return np.empty_like(x, order=order_of(x))
 
 
 def empty_as(x: Any, shape: tuple[int, ...]) -> Any:

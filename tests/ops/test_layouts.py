@@ -23,6 +23,8 @@ INDEX = torch.tensor([1, 0])
         lambda x: x.softmax(1),
         lambda x: x.log_softmax(-1),
         lambda x: x.cumsum(1),
+        lambda x: x.index_copy(0, INDEX, x[:2]),
+        lambda x: x.scatter(0, (x * 0).long(), x),
         lambda x: x.roll(1, 1),
         lambda x: x.tril(),
         lambda x: torch.cat([x, x], 1),
@@ -37,7 +39,21 @@ def test_in_the_order_of_its_axes(operation: Callable[[Tensor], Tensor]) -> None
     assert result.view(-1).tolist() == operation(PERMUTED.clone().contiguous()).flatten().tolist()
 
 
-@pytest.mark.parametrize("operation", [torch.sigmoid, torch.nn.functional.gelu, torch.nn.functional.silu, torch.exp])
+@pytest.mark.parametrize(
+    "operation",
+    [
+        torch.sigmoid,
+        torch.nn.functional.gelu,
+        torch.nn.functional.silu,
+        torch.exp,
+        lambda x: x.index_put((INDEX,), x[:2]),
+        lambda x: x.index_put((INDEX,), x[:2], accumulate=True),
+        lambda x: x.index_fill(1, INDEX, 2.0),
+        lambda x: x.select_scatter(x[0], 0, 1),
+        lambda x: x.slice_scatter(x[:1], 0, 1, 2),
+        lambda x: torch.rot90(x, 2),
+    ],
+)
 def test_in_the_order_of_its_input(operation: Callable[[Tensor], Tensor]) -> None:
     assert operation(PERMUTED).stride() == PERMUTED.stride()
 

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from ...ops.activation import Glu
+from ...ops.grids import BlockDiag
 from ...ops.movement.conversion import Cast, Clone, Transfer
 from ...ops.movement.diagonal import Diagonal, Trace, Tril, Triu
 from ...ops.movement.joining import Cat, Stack
-from ...ops.movement.order import Flip, Permute, Roll
+from ...ops.movement.order import Flip, Permute, Roll, Rot90
 from ...ops.movement.padding import Border, Pad
 from ...ops.movement.repeating import Expand, RepeatInterleave
 from ...ops.movement.shape import Reshape
@@ -91,6 +92,15 @@ def cat(w: Writer, step: Step) -> Any:
     return w.op("Concat", *(w.of(x, step.kinds[0]) for x in step.inputs), axis=step.settings["axis"])
 
 
+@rule(BlockDiag)
+def block_diag(w: Writer, step: Step) -> Any:
+    blocks = [w.of(x, step.kinds[0]) for x in step.inputs]
+    columns = w.static([m for _, m in step.settings["shapes"]])
+    edges = [w.ints([0, sum(columns[:i]), 0, sum(columns[i + 1 :])]) for i in range(len(blocks))]
+    rows = [w.op("Pad", x, edge, w.constant(0, x.dtype)) for x, edge in zip(blocks, edges, strict=True)]
+    return w.op("Concat", *rows, axis=0)
+
+
 @rule(Stack)
 def stack(w: Writer, step: Step) -> Any:
     axis = step.settings["axis"]
@@ -115,6 +125,16 @@ def flip(w: Writer, step: Step) -> Any:
     axis = step.settings["axis"]
     n = len(axis)
     return sliced(w, only(w, step), [-1] * n, [-LAST] * n, axis, [-1] * n) if n else only(w, step)
+
+
+@rule(Rot90)
+def rot90(w: Writer, step: Step) -> Any:
+    x, (a, b), turns = only(w, step), step.settings["axes"], step.settings["turns"]
+    flipped = [[], [b], [a, b], [a]][turns]
+    n, order = len(flipped), list(range(len(w.shape_of(step.inputs[0]))))
+    x = sliced(w, x, [-1] * n, [-LAST] * n, flipped, [-1] * n) if n else x
+    order[a], order[b] = b, a
+    return w.op("Transpose", x, perm=order) if turns % 2 else x
 
 
 @rule(Roll)

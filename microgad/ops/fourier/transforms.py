@@ -346,7 +346,7 @@ def _complex(op: str, cls: type[LinearMap], x: Tensor, sizes: Sequence[Any], dim
     else:
         cls = RealFft
     found: Tensor = cls.apply(x, axes=tuple(dims), norm=_checked(op, norm)) if dims else x
-    return found
+    return found if len(dims) < 2 else called("FftC2C", found)
 
 
 def _real(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm: Any) -> Tensor:

@@ -10,6 +10,7 @@ from ... import function as core
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...linear_map import LinearMap
 from ...naming import called
+from .. import layouts
 from ..creation.numbers import factor
 from ..movement.dims import dim_of
 from ..out import into
@@ -146,7 +147,7 @@ def index_fill_call(input: Tensor, dim: int, index: Tensor, value: Any) -> Call:
     if isinstance(index, core.Tensor) and index.array.dtype != INT64:
         raise DimError(f"index_fill_(): Expected dtype int64 for index, got {index.array.dtype}")
     where = _index("index_fill", input, dim, index, DimError, value, negative=True)
-    return one_step(SetItem, filler("index_fill", value, input), where)
+    return one_step(SetItem, filler("index_fill", value, input), where, order=layouts.order_of(input.array))
 
 
 @numpy_spelling

@@ -13,7 +13,7 @@ from ...errors import DtypeError, ShapeError
 from ...function import Function
 from ...linear_map import LinearMap
 from ...naming import called
-from .. import creation
+from .. import creation, layouts
 from ..creation.numbers import number
 from ..elementwise import Select
 from ..spelling import tensors_only
@@ -45,12 +45,13 @@ class GetItem(LinearMap):
 
 
 class SetItem(Function):
-    """x with value at index; where an index comes more than once, the last value stays."""
+    """x with value at index; where an index comes more than once, the last value stays. `order` is NumPy's."""
 
     symbol, broadcasts = "[ ]=", True
+    order = "C"
 
     def forward(self, x, value):
-        out = x.copy("C" if 0 in x.strides else "K")
+        out = x.copy(self.order)
         places.put(out, self.index, value)
         return out
 
@@ -85,9 +86,10 @@ class AddItem(Function):
     """x with values added at index, each time that it comes."""
 
     symbol, broadcasts = "[ ]+=", True
+    order = "C"
 
     def forward(self, x, value):
-        out = x.copy()
+        out = x.copy(self.order)
         places.add(out, self.index, value)
         return out
 
@@ -119,9 +121,9 @@ class Call(NamedTuple):
         return input
 
 
-def one_step(cls: type[Function], operand: Any, index: Any) -> Call:
+def one_step(cls: type[Function], operand: Any, index: Any, **settings: Any) -> Call:
     """One Function, at an index."""
-    return Call(((cls, operand, {"index": index}),))
+    return Call(((cls, operand, {"index": index, **settings}),))
 
 
 @tensors_only
@@ -228,7 +230,7 @@ def index_put_call(input: Tensor, indices: Sequence[Tensor | None], values: Tens
     index = normalized(given, input.array, kept(input, values))
     if not accumulate and values.array.size == 1:
         check_filled(given, index)
-    return one_step(AddItem if accumulate else SetItem, values, index)
+    return one_step(AddItem if accumulate else SetItem, values, index, order=layouts.order_of(input.array))
 
 
 @tensors_only

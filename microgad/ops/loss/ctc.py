@@ -81,8 +81,8 @@ class Ctc(Function):
         return log_probs[self._places(log_probs)]
 
     def _places(self, log_probs: Any) -> Any:
-        times, rows = np.ogrid[: log_probs.shape[0], : log_probs.shape[1]]
-        return backend.like(times[..., None], self.states), backend.like(rows, self.states), self.states[None]
+        times, rows = np.arange(log_probs.shape[0])[:, None, None], np.arange(log_probs.shape[1])
+        return backend.like(times, self.states), backend.like(rows, self.states), self.states[None]
 
     def _running(self, log_probs: Any) -> Any:
         """(T, N, 1): whether an input goes on at that time."""

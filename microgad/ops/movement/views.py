@@ -12,7 +12,7 @@ import numpy as np
 from ... import errors, function, state
 from ...naming import called
 from ...placement import geometry, memory_of
-from .. import region
+from .. import layouts, region
 from ..elementwise import view_as_complex, view_as_real
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
@@ -100,7 +100,8 @@ def _put(op: str, input: Tensor, src: Tensor, index: tuple[Any, ...]) -> Tensor:
     """A copy of input with src at a basic index."""
     from ..indexing import SetItem  # here: indexing leans on movement
 
-    return SetItem.apply(input, _fitting(op, input, src, input.array[index].shape), index=index)
+    src = _fitting(op, input, src, input.array[index].shape)
+    return SetItem.apply(input, src, index=index, order=layouts.order_of(input.array))
 
 
 @tensors_only
