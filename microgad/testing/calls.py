@@ -39,15 +39,17 @@ class SameDraws:
 
     def __enter__(self) -> SameDraws:
         self.before = self.after = default_generator.snapshot()
+        self.drew = False
         return self
 
     def made(self) -> None:
         """The first evaluation has been made."""
         self.after = default_generator.snapshot()
+        self.drew = bool((self.after != self.before).any())
 
     def again(self) -> None:
         """Another evaluation is to come."""
-        if (self.after != self.before).any():
+        if self.drew:
             default_generator.set_state(self.before)
 
     def __exit__(self, *_: object) -> None:
@@ -103,6 +105,17 @@ def gradients(outputs: list[Tensor], tensors: list[Tensor], seeds: Sequence[Any]
 def flat(tensors: list[Tensor]) -> Vector:
     """(m,): all values, one Tensor after the other."""
     return np.concatenate([np.zeros(0), *(backend.to_numpy(t.array).reshape(-1) for t in tensors)])
+
+
+def signed(rng: np.random.Generator, shape: Any) -> Any:
+    """Numbers of either sign that are neither small nor large: from -1 to -1/2, and from 1/2 to 1."""
+    x = rng.uniform(-1, 1, shape)
+    return np.copysign(np.abs(x) / 2 + 0.5, x)
+
+
+def identical(a: Any, b: Any) -> bool:
+    """Whether two arrays have the same values, of which none is NaN: far sooner than np.allclose says it."""
+    return a.shape == b.shape and bool((a == b).all())
 
 
 def slices(tensors: list[Tensor]) -> list[slice]:

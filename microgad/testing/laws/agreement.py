@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,15 +22,19 @@ def size(x: Any) -> float:
     return largest
 
 
-def agree(found: Any, expected: Any, tolerance: float, what: str) -> None:
+def agree(found: Any, expected: Any, tolerance: float | Callable[[], float], what: str) -> None:
     """Raise AssertionError, with the worst entry, unless the arrays agree. Infinity and NaN agree with each other:
 
-    where one way of computing adds 0 · inf, another does not.
+    where one way of computing adds 0 · inf, another does not. A tolerance that takes computing is computed for what
+    isn't the same to the last digit.
     """
     if found.shape != expected.shape:
         raise AssertionError(f"{what} has shape {found.shape}, expected {expected.shape}")
+    if (found == expected).all():
+        return
+    tolerance = tolerance() if callable(tolerance) else tolerance
     gap = np.abs(found - expected)
-    if not gap.size or float(gap.max()) <= tolerance:
+    if float(gap.max()) <= tolerance:
         return
     same = (gap <= tolerance) | (found == expected) | ~(np.isfinite(found) | np.isfinite(expected))
     if not same.all():

@@ -15,7 +15,7 @@ from ...function import Function, Leaf, Output
 from ...generator import default_generator
 from ...gradients import grad
 from ...tensor import Tensor
-from ..calls import floating, sequence
+from ..calls import floating, sequence, signed
 from .agreement import ROUNDINGS, agree, size
 
 NEARBY = 2.0**-20  # relative: how far the inputs are moved to see what a rounding error does to the results
@@ -52,12 +52,22 @@ class Case:
         self.order, self.kinks, self.settings = order, kinks, settings or {}
         self.before = [x.array.copy() if isinstance(x, Tensor) else x for x in inputs]
         self.seed = zlib.crc32(b"".join(backend.to_numpy(x).tobytes() for x in self.before if backend.is_array(x)))
-        self.rng = np.random.default_rng(self.seed)
+        self.stream: Any = self.seed
 
     def __repr__(self) -> str:
         layouts = [f"strides {x.array.strides}" for x in self.inputs if isinstance(x, Tensor)]
         settings = [f"{name} {value!r}" for name, value in self.settings.items()]
         return f"{self.name}{self.inputs!r} with {', '.join(settings + layouts)}"
+
+    @cached_property
+    def rng(self) -> np.random.Generator:
+        """Random numbers of this example and the law that is held against it, made when one first asks for some."""
+        return np.random.default_rng(self.stream)
+
+    def begin(self, law: str) -> None:
+        """Whatever laws were held before, this one has the same random numbers."""
+        self.stream = (self.seed, zlib.crc32(law.encode()))
+        vars(self).pop("rng", None)
 
     # Evaluations
 
@@ -166,7 +176,7 @@ class Case:
 
     def random_like(self, x: Any) -> Any:
         """Numbers of either sign, neither small nor large."""
-        return backend.like(self.rng.uniform(0.5, 1, x.shape) * self.rng.choice((-1.0, 1.0), x.shape), x, x.dtype)
+        return backend.like(signed(self.rng, x.shape), x, x.dtype)
 
     # Comparisons
 
@@ -205,25 +215,28 @@ class Case:
 
     def _nearby(self, a: Any, step: float) -> Any:
         """Each element moved by a share of itself. The axes keep their order in memory, which random draws follow."""
-        share = step * self.rng.uniform(0.5, 1, a.shape) * self.rng.choice((-1.0, 1.0), a.shape)
+        share = step * signed(self.rng, a.shape)
         moved = np.empty_like(a)
         np.multiply(a, backend.like(1 + share, a), out=moved, casting="same_kind")
         return moved
 
     def agrees(self, found: Evaluation, how: str, eps: float | None = None) -> None:
         """Raise AssertionError unless an evaluation is that of this case, up to rounding."""
-        outs, gradients = self.scales
         unit = ROUNDINGS * (self.eps if eps is None else eps)
         for k, (y, z) in enumerate(zip(self.outs, found.outs, strict=True)):
-            agree(z, y.array, unit * outs[k], f"{how}: output {k}")
+            agree(z, y.array, lambda k=k: unit * self.scales[0][k], f"{how}: output {k}")
         for i, (g, h) in enumerate(zip(self.gradients, found.gradients, strict=True)):
-            self.same_gradient(h, g, unit * gradients[i], f"{how}: the gradient of {self.input_name(i)}")
+            self.same_gradient(i, h, g, f"{how}: the gradient of", unit)
 
-    def same_gradient(self, found: Any, expected: Any, tolerance: float, what: str) -> None:
-        if (found is None) != (expected is None):
+    def same_gradient(self, i: int, found: Any, expected: Any, what: str, unit: float | None = None) -> None:
+        """Raise AssertionError unless two gradients of input i are the same, up to rounding; said after `what`."""
+        if found is None and expected is None:
+            return
+        what = f"{what} {self.input_name(i)}"
+        if found is None or expected is None:
             raise AssertionError(f"{what} is {'missing' if found is None else 'there, but was not before'}")
-        if found is not None:
-            agree(found, expected, tolerance, what)
+        unit = ROUNDINGS * self.eps if unit is None else unit
+        agree(found, expected, lambda: unit * self.scales[1][i], what)
 
     def gradient_tolerance(self, i: int) -> float:
         return ROUNDINGS * self.eps * self.scales[1][i]

@@ -61,8 +61,7 @@ def accumulation(case: Case) -> None:
         backward(outs, seeds, retain_graph=True)
     for i, (x, g) in enumerate(zip(inputs, once, strict=True)):
         if g is not None and x.grad is not None:
-            what = f"after a second backward the gradient of {case.input_name(i)}"
-            case.same_gradient(x.grad.array, g + g, case.gradient_tolerance(i), what)
+            case.same_gradient(i, x.grad.array, g + g, "after a second backward the gradient of")
 
 
 def each_alone(case: Case) -> None:
@@ -70,8 +69,7 @@ def each_alone(case: Case) -> None:
     for i in range(len(case.wanted)) if len(case.wanted) > 1 else ():
         inputs = [x.detach() if isinstance(x, Tensor) and x is not case.wanted[i] else x for x in case.inputs]
         (alone,) = pull(case.outputs(inputs), [case.wanted[i]], case.seeds)
-        what = f"where no other input requires grad, the gradient of {case.input_name(i)}"
-        case.same_gradient(alone, case.gradients[i], case.gradient_tolerance(i), what)
+        case.same_gradient(i, alone, case.gradients[i], "where no other input requires grad, the gradient of")
 
 
 def linear_in_grad(case: Case) -> None:
@@ -81,8 +79,8 @@ def linear_in_grad(case: Case) -> None:
     both = pull(case.outs, case.wanted, [A * g + B * h for g, h in zip(case.seeds, others, strict=True)])
     for i, (g, h, sum_) in enumerate(zip(case.gradients, second, both, strict=True)):
         if g is not None:
-            what = f"of a sum of incoming gradients, the gradient of {case.input_name(i)}"
-            case.same_gradient(sum_, A * g + B * h, 4 * case.gradient_tolerance(i), what)
+            what = "of a sum of incoming gradients, the gradient of"
+            case.same_gradient(i, sum_, A * g + B * h, what, 4 * ROUNDINGS * case.eps)
 
 
 def adjoint(case: Case) -> None:
@@ -113,6 +111,5 @@ def chain_rule(case: Case) -> None:
     losses = [(y * (3 * s) - (y + y) * s).sum() for y, s in zip(outs, weights, strict=True)]
     found = grad(losses, wanted(inputs), allow_unused=True)
     for i, (g, h) in enumerate(zip(case.gradients, found, strict=True)):
-        tolerance = 4 * case.gradient_tolerance(i)
-        what = f"in a composite the gradient of {case.input_name(i)}"
-        case.same_gradient(None if h is None else h.array, g, tolerance, what)
+        what = "in a composite the gradient of"
+        case.same_gradient(i, None if h is None else h.array, g, what, 4 * ROUNDINGS * case.eps)

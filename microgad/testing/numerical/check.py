@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import backend
 from ...tensor import Tensor
-from ..calls import floating, gradients, slices
+from ..calls import floating, gradients, signed, slices
 from .estimates import unit
 
 SCALES = (1.0, 0.3, 0.11)  # steps of another size for another try: a derivative is wrong if it is in all of them
@@ -40,8 +40,8 @@ class Check:
         return unit(x) * backend.like(self.weights(x.size).reshape(x.shape), x)
 
     def weights(self, size: int) -> Any:
-        """Numbers of either sign that are neither small nor large."""
-        return self.rng.uniform(0.5, 1, size) * self.rng.choice((-1.0, 1.0), size)
+        """Random factors that leave none out."""
+        return signed(self.rng, size)
 
     def pulled(self, outputs: list[Tensor], tensors: list[Tensor], u: Any) -> list[Any]:
         """The gradients of u · outputs."""

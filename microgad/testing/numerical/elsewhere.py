@@ -11,6 +11,7 @@ import numpy as np
 from ... import backend
 from ...function import Leaf
 from ...tensor import Tensor
+from ..calls import signed
 from .estimates import unit
 
 
@@ -21,7 +22,7 @@ def away(tensors: list[Tensor], rng: np.random.Generator, share: float = 0.1) ->
     try:
         for t in tensors:
             there = np.empty_like(t.array)
-            far = share * rng.uniform(0.5, 1, t.array.shape) * rng.choice((-1.0, 1.0), t.array.shape)
+            far = share * signed(rng, t.array.shape)
             np.add(t.array, unit(t.array) * backend.like(far, t.array), out=there)
             t.array = there
         yield

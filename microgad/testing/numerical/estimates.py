@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -186,6 +187,8 @@ def unit(x: Any) -> Any:
     At least 1e-300: of smaller ones a step would have no digits.
     """
     size = np.abs(x)
-    finite = size[np.isfinite(size)]
-    largest = float(finite.max()) if finite.size else 0.0
-    return np.maximum(np.where(np.isfinite(size), size, 0), max(1e-3 * (largest or 1.0), 1e-300))
+    largest = float(size.max()) if size.size else 0.0
+    if not math.isfinite(largest):
+        size = np.where(np.isfinite(size), size, 0)
+        largest = float(size.max())
+    return np.maximum(size, max(1e-3 * (largest or 1.0), 1e-300))

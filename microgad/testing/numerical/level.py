@@ -88,15 +88,16 @@ class Level:
             return [g for g in gradients(create_graph) if g is not None]
 
         self.draws.again()
+        pulled = gradients(False)
         incoming = max(map(_largest, seeds)) * max(
             float(np.max(self.natural, initial=0.0)), max(map(_largest, outputs))
         )
-        reached = [x for x, g in zip(inputs, gradients(False), strict=True) if g is not None]
+        reached = [x for x, g in zip(inputs, pulled, strict=True) if g is not None]
         natural = np.concatenate(
             [np.zeros(0), *(np.full(x.numel(), incoming / min(_largest(x) or 1.0, 1.0)) for x in reached)]
         )
         names = self.names + [f"grad_outputs[{i}]" for i in range(len(seeds))]
-        return Level(
+        above = Level(
             self.order + 1,
             lambda: results(True),
             lambda: results(False),
@@ -105,6 +106,8 @@ class Level:
             self.draws,
             np.where(np.isfinite(natural), natural, 0.0),
         )
+        above.here = flat([g for g in pulled if g is not None])
+        return above
 
 
 def ordinary(tensors: list[Tensor]) -> float:
