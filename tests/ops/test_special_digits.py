@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -26,6 +28,9 @@ def decades(low, high, count=40):
 
 
 def points(*parts):
+    """One array; where a part is to be found first, a function that finds it, when its test asks."""
+    if any(map(callable, parts)):
+        return lambda: points(*(part() if callable(part) else part for part in parts))
     return np.concatenate([np.atleast_1d(part) for part in parts])
 
 
@@ -47,10 +52,20 @@ def odd_zeta(s, q):
         return mp.zeta(s, q + whole + 1) - mp.zeta(s, -q - whole) + mp.zeta(s, 1 - q)
 
 
+class Zeros(NamedTuple):
+    """How many zeros there are, and what finds them, which takes long."""
+
+    count: int
+    find: Callable[[], list[float]]
+
+
 def zeta_zeros(s, *whole):
     """Between -n - 1 and -n."""
     starts = [-n - 0.5 + 1 / (2 * s * 3**s * (n + 1) ** (s - 1)) for n in whole]
-    return [float(mp.findroot(lambda q: odd_zeta(s, q), (start, start + 1e-9))) for start in starts]
+    return Zeros(
+        len(starts),
+        lambda: [float(mp.findroot(lambda q: odd_zeta(s, q), (start, start + 1e-9))) for start in starts],
+    )
 
 
 def tail(x):
@@ -73,35 +88,55 @@ def quantile(p):
 
 def around(zeros):
     """The numbers next to zeros of a function, and others near them by decades."""
-    zeros = np.asarray(zeros)
-    steps = np.arange(-3, 4)[:, None] * np.spacing(abs(zeros))
-    return points((zeros + steps).ravel(), *(zeros * (1 + sign * decades(1e-15, 1e-2, zeros.size)) for sign in (-1, 1)))
+    count = zeros.count if isinstance(zeros, Zeros) else len(zeros)
+    factors = [1 + sign * decades(1e-15, 1e-2, count) for sign in (-1, 1)]  # drawn now, whichever tests run
+
+    def found():
+        at = np.asarray(zeros.find() if isinstance(zeros, Zeros) else zeros)
+        steps = np.arange(-3, 4)[:, None] * np.spacing(abs(at))
+        return points((at + steps).ravel(), *(at * factor for factor in factors))
+
+    return found
 
 
-def but_whole(*parts):
+def but_whole(part):
     """Without whole numbers, which are poles, or zeros exactly."""
-    numbers = points(*parts)
-    return numbers[numbers != np.rint(numbers)]
+    if callable(part):
+        return lambda: but_whole(part())
+    return part[part != np.rint(part)]
 
 
-def waves_zeros(function, shift):
+def waves_zeros(function, shift, *known):
     """Of one that tends to a multiple of sin(x - shift π / 4), the first, further and far ones."""
     guesses = [(k + shift / 4) * math.pi for k in (*range(1 if shift == 1 else 0, 18), 40, 318, 3183, 10**6)]
-    with mp.workdps(25):
-        return np.array([float(mp.findroot(function, guess)) for guess in guesses])
+
+    def find():
+        with mp.workdps(25):
+            return [*known, *(float(mp.findroot(function, guess)) for guess in guesses)]
+
+    return Zeros(len(known) + len(guesses), find)
 
 
 def digamma_zeros(*whole):
     """Between -n and 1 - n, n large."""
     starts = [math.atan(math.pi / math.log(n)) / math.pi - n for n in whole]
-    return [float(mp.findroot(mp.digamma, (start, start + 1e-3))) for start in starts]
+    return Zeros(len(starts), lambda: [float(mp.findroot(mp.digamma, (start, start + 1e-3))) for start in starts])
+
+
+def near_digamma_zeros():
+    found = [float(mp.findroot(mp.digamma, (-n + 0.1, -n + 0.499), solver="anderson")) for n in range(1, 51)]
+    return [*found, -0.4992393555036735]  # as near to -1/2, and another pole
 
 
 def airys_zeros(*whole):
     """From two terms of their asymptotic series (DLMF 9.9.18)."""
-    with mp.workdps(40):
-        ts = [3 * mp.pi * (4 * k - 1) / 8 for k in whole]
-        return [float(mp.findroot(mp.airyai, -(t ** (mp.mpf(2) / 3)) * (1 + 5 / (48 * t**2)))) for t in ts]
+
+    def find():
+        with mp.workdps(40):
+            ts = [3 * mp.pi * (4 * k - 1) / 8 for k in whole]
+            return [float(mp.findroot(mp.airyai, -(t ** (mp.mpf(2) / 3)) * (1 + 5 / (48 * t**2)))) for t in ts]
+
+    return Zeros(len(whole), find)
 
 
 def log_gamma(x):
@@ -121,8 +156,6 @@ NEAR_ZEROS = points(1 + between(-1e-6, 1e-6, 20), 2 + between(-1e-6, 1e-6, 20), 
 WAVES = points(between(0, 5), between(5, 60), decades(1e-300, 1), decades(60, 1e6))
 LGAMMA_ZEROS = [-2.457024738220801, -2.7476826467274127, -3.14358088834998, -3.955294284858598, -4.039361839740537]
 LGAMMA_ZEROS += [n + e for n in range(-19, -4) for e in (-1 / math.factorial(-n), 1 / math.factorial(-n))]
-DIGAMMA_ZEROS = [float(mp.findroot(mp.digamma, (-n + 0.1, -n + 0.499), solver="anderson")) for n in range(1, 51)]
-DIGAMMA_ZEROS += [-0.4992393555036735]  # as near to -1/2, and another pole
 FAR_DIGAMMA_ZEROS = digamma_zeros(51, 52, 63, 64, 77, 100, 127, 128, 500, 1000, 10**4, 10**5, 10**7, 10**9, 10**12)
 AIRY_ZEROS = airys_zeros(*range(1, 21), 200, 10**4, 10**7, 10**10, 7 * 10**13)
 J0, J1 = (lambda x, n=n: mp.besselj(n, x) for n in (0, 1))
@@ -157,7 +190,7 @@ FUNCTIONS = {
         mp.digamma,
         -points(between(0, 4, 300), between(0, 50), decades(1e-9, 1), 1.73057328),
     ),
-    "digamma, its zeros": (torch.digamma, mp.digamma, around(DIGAMMA_ZEROS)),
+    "digamma, its zeros": (torch.digamma, mp.digamma, around(Zeros(51, near_digamma_zeros))),
     "digamma, its far zeros": (torch.digamma, mp.digamma, but_whole(around(FAR_DIGAMMA_ZEROS))),
     "digamma, far below 0": (torch.digamma, mp.digamma, -points(between(50, 100, 200), decades(50, 1e14))),
     "trigamma": (
@@ -204,7 +237,7 @@ FUNCTIONS = {
     "y1": (special.bessel_y1, lambda x: mp.bessely(1, x), WAVES),
     "j0, its zeros": (special.bessel_j0, J0, around(waves_zeros(J0, 3))),
     "j1, its zeros": (special.bessel_j1, J1, around(waves_zeros(J1, 1))),
-    "y0, its zeros": (special.bessel_y0, Y0, around([0.8935769662791675, *waves_zeros(Y0, 1)])),
+    "y0, its zeros": (special.bessel_y0, Y0, around(waves_zeros(Y0, 1, 0.8935769662791675))),
     "y1, its zeros": (special.bessel_y1, Y1, around(waves_zeros(Y1, 3))),
     "spherical j0": (special.spherical_bessel_j0, lambda x: mp.sin(x) / x, SIGNED),
     "airy": (
@@ -231,6 +264,7 @@ FUNCTIONS = {
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_to_four_units_in_the_last_place(name):
     function, exact, at = FUNCTIONS[name]
+    at = at() if callable(at) else at
     values = function(torch.tensor(at)).tolist()
     errors = [ulps(y, exact(mp.mpf(x))) for x, y in zip(at.tolist(), values, strict=True)]
     assert max(errors) <= 4, (max(errors), at[int(np.argmax(errors))])
