@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -87,6 +88,20 @@ def pytest_configure(config: pytest.Config) -> None:
             stand_in.__enter__()
             config.add_cleanup(lambda: stand_in.__exit__(None, None, None))
             askers.tests_look = True
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A process that is done takes half of what another has left.
+
+    By itself pytest-xdist hands out hundreds of tests at a time: all of tests/properties to one process, which then
+    takes as long as the others need for everything else, twice.
+    """
+    if config.getoption("dist") != "load":  # somebody wants it in another way
+        return None
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)
 
 
 def on_a_device(config: pytest.Config) -> bool:
