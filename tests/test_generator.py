@@ -255,6 +255,29 @@ def test_a_state_set_goes_on_equally(words, normals):
         np.testing.assert_array_equal(other.snapshot(), source.snapshot())
 
 
+def test_the_beginning_of_a_stream_is_that_of_its_seed_whatever_was_set_before():
+    source, other = Generator().manual_seed(3), Generator().manual_seed(4)
+    begun, fours = source.snapshot(), other.snapshot()
+    begun[24:] = fours[24:]  # the words of 4, said to be those of 3
+    source.set_state(begun)
+    assert source.initial_seed() == 3
+    assert np.array_equal(source.snapshot(), begun)
+    assert np.array_equal(source.random32(3), other.random32(3))
+    source.manual_seed(3)
+    assert np.array_equal(source.snapshot(), Generator().manual_seed(3).snapshot())
+    source.snapshot()[:] = 0  # a copy
+    assert np.array_equal(source.snapshot(), Generator().manual_seed(3).snapshot())
+    assert np.array_equal(source.random32(3), Generator().manual_seed(3).random32(3))
+    source.waiting_normal = 0.5
+    source.set_state(Generator().manual_seed(3).snapshot())
+    assert source.waiting_normal is None
+    assert np.array_equal(source.random32(3), Generator().manual_seed(3).random32(3))
+    other.manual_seed(3)
+    other.set_state(fours)
+    assert other.initial_seed() == 4
+    assert np.array_equal(other.random32(3), Generator().manual_seed(4).random32(3))
+
+
 def test_a_state_goes_through_a_checkpoint():
     source, file = seeded(), io.BytesIO()
     source.random32(700)
