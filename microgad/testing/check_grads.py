@@ -98,7 +98,9 @@ def _up_to(check: Check, order: int, draws: SameDraws) -> bool:
     before = [t.array.copy() for t in check.tensors]
     kinked = _here(check, order, draws)
     for t, old, name in zip(check.tensors, before, numbered(check.args, check.tensors), strict=True):
-        if not (identical(t.array, old) or np.array_equal(*map(backend.to_numpy, (t.array, old)), equal_nan=True)):
+        if identical(t.array, old):
+            continue
+        if not np.array_equal(backend.to_numpy(t.array), backend.to_numpy(old), equal_nan=True):
             raise GradcheckError(f"{check.name}: the call, or its backward, changed {name} in place")
     for _ in range(MOVES if kinked and check.kinks == "move" else 0):
         with away(check.tensors, check.rng):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -224,7 +224,7 @@ class Case:
         """Raise AssertionError unless an evaluation is that of this case, up to rounding."""
         unit = ROUNDINGS * (self.eps if eps is None else eps)
         for k, (y, z) in enumerate(zip(self.outs, found.outs, strict=True)):
-            agree(z, y.array, lambda k=k: unit * self.scales[0][k], f"{how}: output {k}")
+            agree(z, y.array, partial(self.output_tolerance, k, unit), f"{how}: output {k}")
         for i, (g, h) in enumerate(zip(self.gradients, found.gradients, strict=True)):
             self.same_gradient(i, h, g, f"{how}: the gradient of", unit)
 
@@ -235,11 +235,13 @@ class Case:
         what = f"{what} {self.input_name(i)}"
         if found is None or expected is None:
             raise AssertionError(f"{what} is {'missing' if found is None else 'there, but was not before'}")
-        unit = ROUNDINGS * self.eps if unit is None else unit
-        agree(found, expected, lambda: unit * self.scales[1][i], what)
+        agree(found, expected, partial(self.gradient_tolerance, i, unit), what)
 
-    def gradient_tolerance(self, i: int) -> float:
-        return ROUNDINGS * self.eps * self.scales[1][i]
+    def output_tolerance(self, k: int, unit: float | None = None) -> float:
+        return (ROUNDINGS * self.eps if unit is None else unit) * self.scales[0][k]
+
+    def gradient_tolerance(self, i: int, unit: float | None = None) -> float:
+        return (ROUNDINGS * self.eps if unit is None else unit) * self.scales[1][i]
 
     def input_name(self, i: int) -> str:
         """Of a wanted input: where it stands among the arguments, and its shape."""

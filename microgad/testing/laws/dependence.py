@@ -6,6 +6,7 @@ Each is held by gradients, which have to be zero where nothing depends, and by v
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from ... import backend
 from ...errors import ArgumentError
 from ...tensor import Tensor
-from .agreement import ROUNDINGS, agree, size
+from .agreement import agree, size
 from .case import pull
 from .module_case import ModuleCase
 
@@ -102,4 +103,4 @@ def _changed(case: ModuleCase, inputs: Sequence[Any], change: Any) -> list[Any]:
 
 
 def _same_output(case: ModuleCase, found: Any, expected: Any, how: str) -> None:
-    agree(found, expected, lambda: ROUNDINGS * case.eps * case.scales[0][0], f"{how}, output 0")
+    agree(found, expected, partial(case.output_tolerance, 0), f"{how}, output 0")
