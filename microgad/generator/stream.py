@@ -27,6 +27,7 @@ STATE = np.dtype(
         "itemsize": 5056,
     }
 )
+WORDS_END = 24 + 8 * 624  # in bytes; behind them is the waiting normal
 
 
 class Generator:
@@ -39,15 +40,17 @@ class Generator:
     array([0, 1, 6, 3, 7, 4, 2, 5])
     """
 
-    __slots__ = ("__weakref__", "_begun", "_engine", "_fresh", "_seed", "_seeded", "device", "waiting_normal")
+    __slots__ = ("__weakref__", "_begun", "_engine", "_fresh", "_known", "_seed", "_seeded", "device", "waiting_normal")
 
     def __init__(self, device: Any = "cpu") -> None:
         if str(device).partition(":")[0] != "cpu":
             raise RuntimeError(f"Generator: device is {device}, but these are PyTorch's CPU streams: use device='cpu'")
         self.device = CPU
         self._engine: Any = None  # made when first needed: importing numpy.random takes milliseconds
-        # The seed and the state at its beginning: from NumPy it takes 30 times as long as to seed anew.
-        self._begun: tuple[int, NDArray[np.uint8]] | None = None
+        # The state now, where it is known, and a seed with the state at its beginning, both without a waiting normal.
+        # To read a state of NumPy's engine takes 30 times as long as to seed anew, and so does setting one.
+        self._known: NDArray[np.uint8] | None
+        self._begun: tuple[int, NDArray[np.uint8]] = 0, np.empty(0, np.uint8)
         self.waiting_normal: float | None  # scalar normal draws come in pairs; the second one waits here
         self.manual_seed(DEFAULT_SEED)
 
@@ -67,6 +70,7 @@ class Generator:
             raise ValueError(f"manual_seed: seed must be in [-2**63, 2**64), but got {number}")
         self._seed, self._fresh, self.waiting_normal = number % 2**64, True, None
         self._seeded = True  # and not put into another state since
+        self._known = self._begun[1] if self._begun[1].size and self._begun[0] == self._seed else None
         if self._engine is not None:
             self._reseed()
         return self
@@ -103,17 +107,18 @@ class Generator:
         >>> Generator().snapshot().shape
         (5056,)
         """
-        if self._fresh and self._seeded and self._begun is not None and self._begun[0] == self._seed:
-            return self._begun[1].copy()
-        mt19937 = self._started()[0].state["state"]
-        record = np.zeros(1, STATE)
-        record["seed"], record["seeded"], record["words"] = self._seed, 1, mt19937["key"]
-        record["left"], record["next"] = 625 - mt19937["pos"], 0 if self._fresh else mt19937["pos"]
+        if self._known is None:
+            mt19937 = self._started()[0].state["state"]
+            record = np.zeros(1, STATE)
+            record["seed"], record["seeded"], record["words"] = self._seed, 1, mt19937["key"]
+            record["left"], record["next"] = 625 - mt19937["pos"], 0 if self._fresh else mt19937["pos"]
+            self._known = record.view(np.uint8)
+            if self._fresh and self._seeded:
+                self._begun = self._seed, self._known
+        state = self._known.copy()
         if self.waiting_normal is not None:
+            record = state.view(STATE)
             record["normal"], record["has_normal"] = self.waiting_normal, 1
-        state = record.view(np.uint8)
-        if self._fresh and self._seeded:
-            self._begun = self._seed, state.copy()
         return state
 
     def set_state(self, state: ArrayLike) -> Generator:
@@ -131,11 +136,19 @@ class Generator:
             raise TypeError(f"set_state: state must be uint8, but got {data.dtype}")
         if data.size != STATE.itemsize:
             raise RuntimeError(f"set_state: state must have {STATE.itemsize} bytes, but got {data.size}")
-        if self._begun is not None and np.array_equal(data.reshape(-1), self._begun[1]):
-            if not (self._fresh and self._seeded and self._seed == self._begun[0]):
+        data = np.ascontiguousarray(data.reshape(-1))
+        record = data.view(STATE)[0]
+        if not _same_words(data, self._known):
+            if _same_words(data, self._begun[1]):
                 self.manual_seed(self._begun[0])
-            return
-        record = np.ascontiguousarray(data.reshape(-1)).view(STATE)[0]
+            else:
+                self._set_words(record)
+                self._known = data.copy()
+                self._known[WORDS_END:] = 0
+        self.waiting_normal = float(record["normal"]) if record["has_normal"] else None
+        return self
+
+    def _set_words(self, record: Any) -> None:
         seeded, left, position = int(record["seeded"]), int(record["left"]), int(record["next"])
         fresh = (left, position) == (1, 0)
         if seeded != 1 or not 1 <= left <= 624 or not (fresh or position == 625 - left):
@@ -146,8 +159,6 @@ class Generator:
         words = {"key": record["words"].astype(np.uint32), "pos": 625 - left}
         self._started()[0].state = {"bit_generator": "MT19937", "state": words}
         self._seed, self._fresh, self._seeded = int(record["seed"]), fresh, False
-        self.waiting_normal = float(record["normal"]) if record["has_normal"] else None
-        return self
 
     def clone_state(self) -> Generator:
         """A new Generator that goes on from here by itself: `torch.Generator.clone_state`.
@@ -174,7 +185,8 @@ class Generator:
         array([2525503112, 3251949050], dtype=uint32)
         """
         bits, _, bulk = self._started()
-        self._fresh = self._fresh and count == 0
+        if count:
+            self._fresh, self._known = False, None
         if count < 2000:  # a call of random_raw is cheap, a call of integers costs microseconds
             return bits.random_raw(count).astype(np.uint32)
         return bulk.integers(0, 2**32, count, dtype=np.uint32)
@@ -186,7 +198,8 @@ class Generator:
         True
         """
         bits, _, bulk = self._started()
-        self._fresh = self._fresh and count == 0
+        if count:
+            self._fresh, self._known = False, None
         if count < 500:
             words = bits.random_raw(2 * count)
             return words[::2] << 32 | words[1::2]
@@ -220,6 +233,11 @@ class Generator:
 
     def _reseed(self) -> None:
         self._engine[1].seed(self._seed & 0xFFFFFFFF)  # as in PyTorch, only the low word counts
+
+
+def _same_words(state: NDArray[np.uint8], other: NDArray[np.uint8] | None) -> bool:
+    """Whether two states are the same but for a waiting normal."""
+    return other is not None and bool(np.array_equal(state[:WORDS_END], other[:WORDS_END]))
 
 
 default_generator = Generator()
