@@ -173,7 +173,7 @@ class Function:
                 return self._several(inputs, arrays, edges, wanting, state, out)
             out = as_array(out)
         dtype = out.dtype
-        if dtype is HALF:
+        if dtype is not _FLOAT32 and dtype == HALF:  # another object, of a copied array
             out = rounded_once(self, arrays, out)
 
         result = _new(Tensor)
@@ -288,7 +288,7 @@ class Function:
 
     def write(self, out: Any, *arrays: Any) -> None:
         """The operation on bare arrays, written into `out`, which is also the memory of the first input."""
-        given = widened(self, arrays) if out.dtype is HALF else arrays
+        given = widened(self, arrays) if out.dtype == HALF else arrays
         if isinstance(self.numpy, np.ufunc):
             self.numpy(*given, out=out, casting=casting(out, *given))
             return

@@ -26,7 +26,7 @@ def wide(x: Any) -> Any:
     """
     if type(x) is tuple:
         return tuple(map(wide, x))
-    return x.astype(np.float32) if type(x) is ndarray and x.dtype is HALF else x
+    return x.astype(np.float32) if type(x) is ndarray and x.dtype == HALF else x
 
 
 def widened(node: Any, arrays: Sequence[Any]) -> Sequence[Any]:

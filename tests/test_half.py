@@ -1,5 +1,8 @@
 """float16 is computed in float32 and rounded once: NumPy alone adds up in float16, where 2048 + 1 is 2048."""
 
+import copy
+
+import numpy as np
 import pytest
 
 import microgad as torch
@@ -58,3 +61,12 @@ def test_views_stay_views():
     x = ones(2, 3)
     x[0].t().view(3).mul_(2)
     assert x.tolist() == [[2] * 3, [1] * 3]
+
+
+def test_a_copied_dtype_is_float16_as_well():
+    x = torch.from_numpy(np.ones((5000, 3), copy.deepcopy(np.dtype(np.float16)))).requires_grad_()
+    assert x.array.dtype is not np.dtype(np.float16)
+    assert x.sum(0).tolist() == [5000] * 3
+    b = torch.from_numpy(np.zeros(3, x.array.dtype)).requires_grad_()
+    (x.detach() + b).sum().backward()
+    assert b.grad.tolist() == [5000] * 3

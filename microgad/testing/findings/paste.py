@@ -54,7 +54,7 @@ def as_code(finding: Finding) -> str:
         given, written = inputs.get(i, ""), _written(value)
         name = given if given.isidentifier() and given not in TAKEN | {op, *arguments} else f"x{i}"
         if backend.is_array(value) and written:
-            lines.append(f"{name} = torch.from_numpy({written}){'.requires_grad_()' if i in inputs else ''}")
+            lines.append(f"{name} = {_tensor(written, i in inputs)}")
         elif written is None:
             lines.append(f"{name} = ...  # PLACEHOLDER: {_in_a_line(repr(value))}")
         else:
@@ -71,6 +71,12 @@ def as_code(finding: Finding) -> str:
     return "\n".join([*imports, "", *lines])
 
 
+def _tensor(array: str, requires_grad: bool) -> str:
+    """A Tensor on an array; of what is broadcast, and so can't be written, from_numpy would warn."""
+    made = "as_tensor" if "np.broadcast_to" in array else "from_numpy"
+    return f"torch.{made}({array}){'.requires_grad_()' if requires_grad else ''}"
+
+
 def _in_a_line(text: str) -> str:
     """Fit for a comment."""
     line = " ".join(text.split())
@@ -85,7 +91,7 @@ def _written(value: Any) -> str | None:
     """An expression that gives an equal value; None where there is none."""
     if isinstance(value, Tensor):
         array = _written(value.array)
-        return array and f"torch.from_numpy({array}){'.requires_grad_()' if value.requires_grad else ''}"
+        return array and _tensor(array, value.requires_grad)
     if backend.is_array(value):
         array = backend.to_numpy(value)
         return None if array.dtype.hasobject else _laid_out(array)
