@@ -124,6 +124,7 @@ def by_phases(y: Any, weight: Any, bias: Any, window: Window) -> Any:
     axes = tuple(range(3, weight.ndim))
     turned = np.transpose(np.flip(weight, axes), (0, 2, 1, *axes)).reshape(g * c, o, *weight.shape[3:])
     if max(window.stride) == 1:
+        turned = turned if max(window.kernel) == 1 else turned.copy()  # BLAS reads one that is transposed alone
         return correlate(y, turned, bias, window.phases[0][2], g)
     x = np.zeros_like(y, shape=(len(y), g * c, *window.size), order="C")
     for cells, taps, phase in window.phases:
