@@ -24,6 +24,7 @@ MISSES: dict[str, str] = {
     "operation: _between: line 5, `x + 2` becomes `x - 2`": UNDEFINED,
     "call dropped: _lgamma_by_pole: line 7, `pieces((n, e, w), (size < 1e-06, lambda n, e, w: "
     "e * upper_digamma(n + 1 - e ...` becomes `(n, e, w)`": BY_DIGITS,
+    "dropped term: _lgamma_reflected: line 2, `n + 1 - e` becomes `e`": BY_DIGITS,
     "dropped term: _log_ratio: line 2, `n + 0.5` becomes `0.5`": BY_DIGITS,
     "dropped term: _from_pole: line 4, `x + n` becomes `n`": NEAR_ZEROS,
     "off by one: _power: line 5, `1` becomes `0`": NEAR_ZEROS,
