@@ -92,11 +92,16 @@ def boolean(op: str, **given: Any) -> None:
 UNFIT = (AttributeError, MemoryError, OverflowError, MicrogadError, ValueError)
 
 
-def unfit(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], error: Any) -> Exception:
-    """The error to raise in place of one of `UNFIT` in a call: of the class that PyTorch raises there.
+def refuse(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], error: Any) -> None:
+    """Raise what PyTorch raises in place of one of `UNFIT` in a call, if that is something else.
 
     PyTorch looks at the types of all arguments first. Here that is done afterwards: calls that are right pay nothing.
     """
+    if (better := _unfit(function, args, kwargs, error)) is not error:
+        raise better from None
+
+
+def _unfit(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], error: Any) -> Exception:
     if isinstance(error, AttributeError) and (better := no_tensor(function, args, kwargs, error)) is not error:
         return better
     if not isinstance(error, TypeError) and (mistyped := _of_wrong_type(function, args, kwargs)) is not None:

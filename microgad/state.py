@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from .arguments import UNFIT, kinds, unfit
+from .arguments import UNFIT, kinds, refuse
 from .observer import Observer as Observer
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -82,7 +82,8 @@ def composite(function: F) -> F:
         try:
             return function(*args, **kwargs) if now.observer is None else now.observer.call(function, args, kwargs)
         except UNFIT as error:
-            raise (better := unfit(function, args, kwargs, error)) from better.__cause__
+            refuse(function, args, kwargs, error)
+            raise
         finally:
             variable.reset(token)
 

@@ -124,6 +124,21 @@ def test_an_attribute_that_a_tensor_lacks_stays_missing() -> None:
     assert not isinstance(caught.value, TypeError)
 
 
+def test_an_error_of_the_program_s_own_passes_through_as_it_is() -> None:
+    """Raised inside a function that we call, with what led to it."""
+
+    def broken(x: torch.Tensor, y: torch.Tensor) -> Any:
+        try:
+            raise KeyError("first")
+        except KeyError:
+            raise ValueError("then")  # noqa: B904
+
+    with pytest.raises(ValueError, match="then") as caught:
+        torch.nn.functional.triplet_margin_with_distance_loss(*[torch.ones(2, 2)] * 3, distance_function=broken)
+    assert isinstance(caught.value.__context__, KeyError)
+    assert not caught.value.__suppress_context__
+
+
 def test_every_exception_is_pytorch_s_class_too() -> None:
     for cls in (errors.ShapeError, errors.DtypeError, errors.DeviceError, errors.GraphError, errors.ArgumentError):
         assert issubclass(cls, RuntimeError)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from .. import function as core
-from ..arguments import UNFIT, kinds, unfit
+from ..arguments import UNFIT, kinds, refuse
 from ..notices import once
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -50,7 +50,8 @@ def _checked(function: F, renamed: dict[str, str]) -> F:
         try:
             return function(*args, **kwargs)
         except UNFIT as error:
-            raise (better := unfit(function, args, kwargs, error)) from better.__cause__
+            refuse(function, args, kwargs, error)
+            raise
 
     return checked  # type: ignore[return-value]
 
