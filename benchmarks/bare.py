@@ -188,11 +188,15 @@ def batch_norm(x: Array, weight: Array, bias: Array) -> Result:
     return out.reshape(x.shape), backward
 
 
-def sigmoid(x: Array) -> Result:
+def logistic(x: Array) -> Array:
     out = np.negative(x)
     np.exp(out, out=out)
     out += 1
-    np.divide(1, out, out=out)
+    return np.divide(1, out, out=out)
+
+
+def sigmoid(x: Array) -> Result:
+    out = logistic(x)
 
     def backward(grad: Array) -> Any:
         product = 1 - out
@@ -204,10 +208,7 @@ def sigmoid(x: Array) -> Result:
 
 
 def silu(x: Array) -> Result:
-    share = np.negative(x)
-    np.exp(share, out=share)
-    share += 1
-    np.divide(1, share, out=share)
+    share = logistic(x)
 
     def backward(grad: Array) -> Any:
         slope = 1 - share

@@ -30,6 +30,7 @@ _ANY = frozenset(
      "size_average", "swap")
 )  # fmt: skip
 
+# What signatures call whole numbers, one or several.
 _WHOLE = frozenset(("int", "Size", "Sizes", "Sequence[int]", "int | Sequence[int]", "Dim", "Dims"))
 
 

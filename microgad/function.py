@@ -173,7 +173,7 @@ class Function:
                 return self._several(inputs, arrays, edges, wanting, state, out)
             out = as_array(out)
         dtype = out.dtype
-        if dtype is not _FLOAT32 and dtype == HALF:  # another object, of a copied array
+        if dtype is not _FLOAT32 and dtype == HALF:  # of a copied array it is another object
             out = rounded_once(self, arrays, out)
 
         result = _new(Tensor)

@@ -136,7 +136,8 @@ def written(view: Tensor, node: Function) -> Function:
     if base.node is not None and view.chain and "held" in view.chain[0][1] and view.node in writer.edges:
         facts = {"x_shape": base.array.shape, "kind": base.array.dtype}
         before = Region.noted([base.node], view.array, chain=view.chain, order=order, **facts)
-        before.number = view.node.number + 0.5  # the engine's order: older than the write
+        # In the engine's order between the view's node and the write; nearer to the first than any hooked leaf's place.
+        before.number = view.node.number + 2.0**-20
         writer.edges[writer.edges.index(view.node)] = before
     return RegionWrite.noted([base.node, node], base.array, chain=view.chain, order=order)
 

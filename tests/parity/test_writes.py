@@ -139,6 +139,21 @@ def test_a_write_through_a_view_reaches_all_that_shows_the_memory(name, wanted):
     Programs({"program": program}).check("program", in_words=False)
 
 
+def test_a_hooked_leaf_beside_a_write_to_what_a_view_does_not_show():
+    """Hooked leaves, and the node that such a write reads, stand between others in the walk: not at one place."""
+
+    def program(t, nn):
+        x, w, seen = leaf(t, 3, 3), leaf(t, 2), []
+        w.register_hook(seen.append)
+        y = x * 1
+        shown = y[:2].as_strided((2,), (1,), 7)
+        shown.mul_(w * 2)  # w is the first input of the node after the view's
+        (y * y).sum().backward()
+        return x.grad, w.grad, seen
+
+    Programs({"program": program}).check("program")
+
+
 def test_what_is_shown_once_too_often_is_refused_in_pytorchs_words():
     def program(t, nn):
         t.ones(3).expand(2, 3).add_(1)
