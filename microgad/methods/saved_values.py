@@ -11,6 +11,7 @@ tensor([2.7183, 7.3891], grad_fn=<ExpBackward0>)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ PLACES = {
     "Pow": {"exponent": 1}, "PRelu": {"weight": 1, "negative_slope": 1}, "Solve": {"A": 0},
     "SquaredError": {"target": 1},
 }  # fmt: skip
+
+_APART = (type(None), int, float, complex, str, bytes, np.generic, PathLike)  # what shows nobody's memory
 
 
 def has(node: Function, name: str) -> bool:
@@ -130,9 +133,13 @@ class PackedByHooks(Packed):
         self.values[i], self.hooks[i] = _of_each(self.values[i], packed), (unpack_hook, facts)
 
     def shows(self, kept: Sequence[Any]) -> bool:
-        """Whether a write into what was kept would be seen in the user's form of it."""
+        """Whether a write into what was kept may be seen in the user's form of it: of objects nobody knows."""
         owners = {id(backend.owner(x)) for x in _flat(kept) if backend.is_array(x)}
-        return any(isinstance(x, core.Tensor) and id(backend.owner(x.array)) in owners for x in _flat(self.values))
+        for value in _flat(self.values):
+            x = value.array if isinstance(value, core.Tensor) else value
+            if id(backend.owner(x)) in owners if backend.is_array(x) else not isinstance(x, _APART):
+                return True
+        return False
 
     def one(self, i: int) -> Any:
         """One of what was kept, from the user's form. Raises RuntimeError where it has another shape or dtype."""

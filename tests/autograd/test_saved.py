@@ -41,10 +41,23 @@ def test_a_write_after_a_copy_was_kept_is_no_error(hooks):
     np.testing.assert_allclose(x.grad.cpu().numpy(), np.exp([1, 2]) * [2, 3], rtol=1e-6)
 
 
-@pytest.mark.parametrize("pack", [lambda t: t, lambda t: {"kept": [t.view(2)]}])
-def test_a_write_into_what_the_users_form_shows_is_one(pack):
+class Held:
+    def __init__(self, tensor):
+        self.tensor = tensor
+
+
+@pytest.mark.parametrize(
+    ("pack", "unpack"),
+    [
+        (lambda t: t, lambda packed: packed),
+        (lambda t: {"kept": [t.view(2)]}, lambda packed: packed["kept"][0]),
+        (lambda t: (t.array, "an array"), lambda packed: torch.as_tensor(packed[0])),
+        (Held, lambda packed: packed.tensor),
+    ],
+    ids=["itself", "a view", "its array", "who knows"],
+)
+def test_a_write_into_what_the_users_form_shows_is_one(pack, unpack):
     x = torch.tensor([1.0, 2.0], requires_grad=True)
-    unpack = lambda packed: packed if isinstance(packed, torch.Tensor) else packed["kept"][0]  # noqa: E731
     with saved_tensors_hooks(pack, unpack):
         y = x * 1
         z = (y * y).sum()
