@@ -15,6 +15,18 @@ from .function import Function, Leaf
 hooked: WeakSet[Leaf] = WeakSet()  # that have, or had, a hook
 
 
+def renewed(tensor: Any) -> Leaf:
+    """The leaf of a Tensor whose array was replaced: its own, or where shape or dtype changed one with its hooks."""
+    leaf: Leaf = tensor.node
+    if (leaf.shape, leaf.dtype) == (tensor.array.shape, tensor.array.dtype):
+        return leaf
+    new = Leaf(tensor)
+    new.hooks = leaf.hooks
+    if leaf in hooked:
+        hooked.add(new)
+    return new
+
+
 class Finals:
     """What is to be called when the backward pass that begins here has ended."""
 

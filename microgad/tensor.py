@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from . import arguments, backend, dtypes, errors, function, gradients, printing, state
+from . import arguments, backend, dtypes, errors, function, gradients, leaves, printing, state
 from .function import Function, Leaf, Output
 from .lazy import Room
 from .methods import Methods
@@ -177,8 +177,7 @@ class Tensor(Methods):
         self.array = value.array
         self._bump()
         if type(self.node) is Leaf:
-            hooks, self.node = self.node.hooks, Leaf(self)
-            self.node.hooks = hooks
+            self.node = leaves.renewed(self)
 
     def graph(self, **options: Any) -> Graph:
         """How this Tensor was computed, to look at and to draw: see `microgad.graph.graph` for the options.

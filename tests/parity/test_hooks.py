@@ -45,6 +45,34 @@ def a_gradient_with_a_graph_keeps_it(t, nn):
 
 
 @programs
+def data_of_its_own_shape_leaves_a_leaf_where_it_is(t, nn):
+    seen: list[str] = []
+    x, y = leaf(t, 3, 3), leaf(t, 3, 3)
+    x.register_post_accumulate_grad_hook(lambda p: seen.append("x"))
+    before = (x * 3).sum()
+    x.data = t.zeros(3, 3).double()
+    with t.no_grad():
+        x.t_()
+    middle = y * 2
+    middle.register_hook(lambda g: seen.append("middle"))
+    (middle * x).sum().backward()
+    return seen, t.autograd.grad(before, x), x.grad, y.grad
+
+
+@programs
+def a_hooked_leaf_of_another_shape(t, nn):
+    seen: list[str] = []
+    x, y = leaf(t, 2, 3), leaf(t, 3, 2)
+    x.register_post_accumulate_grad_hook(lambda p: seen.append("x"))
+    with t.no_grad():
+        x.t_()
+    middle = y * 2
+    middle.register_hook(lambda g: seen.append("middle"))
+    (middle * x).sum().backward()
+    return seen, x.grad, y.grad
+
+
+@programs
 def data_of_another_shape(t, nn):
     y = leaf(t, 4, 4) * 2
     y.data = t.ones(3).double()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from ... import errors, function, state
+from ... import errors, function, leaves, state
 from ...naming import called
 from ...placement import geometry, memory_of
 from .. import layouts, region
@@ -178,8 +178,7 @@ def become(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options: Any
             tensor.node, tensor.chain = node, shown.chain
         else:
             if type(tensor.node) is function.Leaf:  # in no_grad: it stays one
-                node, hooks = function.Leaf(tensor), tensor.node.hooks
-                node.hooks = hooks
+                node = leaves.renewed(tensor)
             step, settings = (shown.chain or ())[-1]
             back: Any = step.transposed  # type: ignore[attr-defined]  # of what moves values, the way back
             del shown  # or it would be among the views
