@@ -124,22 +124,22 @@ class Function:
                 cls.setup_context(ctx, args, out)
             else:
                 out = cls.forward(ctx, *args, **kwargs)
-        for t in ctx.dirty:
-            t._bump()
+            for t in ctx.dirty:
+                t._bump()
+            several, dirty = isinstance(out, tuple), {id(t) for t in ctx.dirty}
+            every = list(out) if several else [out]
+            if not dirty <= {id(x) for x in every}:
+                raise errors.GraphError(f"{cls.__name__}: what forward marks as dirty has to be among its outputs")
+            constant = [id(x) in ctx.non_differentiable for x in every]
+            for i, x in enumerate(every):
+                if isinstance(x, Tensor) and id(x) not in dirty and any(x is given for given in inputs):
+                    every[i] = x.view_as(x)  # so that writes into either are noticed
+        out = tuple(every) if several else every[0]
         if not (any(ctx.needs_input_grad) and state.current().grad_enabled):
-            results = out if isinstance(out, tuple) else (out,)
-            if observer is not None and all(isinstance(x, Tensor) for x in results):
+            if observer is not None and all(isinstance(x, Tensor) for x in every):
                 observer.forward(unrecorded, inputs, out)
             return out
-        several = isinstance(out, tuple)
-        every = list(out) if several else [out]
-        dirty = {id(t) for t in ctx.dirty}
-        if not dirty <= {id(x) for x in every}:
-            raise errors.GraphError(f"{cls.__name__}: what forward marks as dirty has to be among its outputs")
         ctx._count, ctx._slots = len(every), [i for i, x in enumerate(every) if isinstance(x, Tensor)]
-        for i in ctx._slots:
-            if id(every[i]) not in dirty and any(every[i] is x for x in inputs):
-                every[i] = Tensor._made(every[i].array)
         outs = [every[i] for i in ctx._slots]
         if not outs:
             return out
@@ -156,7 +156,7 @@ class Function:
         if several:
             node.shape, node.dtype = [x.array.shape for x in outs], [x.array.dtype for x in outs]
         for i, x in enumerate(outs):
-            if id(x) not in ctx.non_differentiable and x.array.dtype.kind in "fc":
+            if not constant[ctx._slots[i]] and x.array.dtype.kind in "fc":
                 at = core.Output(node, i) if several else node
                 if id(x) in dirty:
                     x._check_writable(cls.__name__, True)

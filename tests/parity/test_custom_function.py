@@ -196,3 +196,41 @@ for case, gradients in {
 @programs
 def backward_into_nothing(t, nn):
     leaf(t, 3).sum().backward(inputs=[])
+
+
+def handing_on(t: Any, constant: bool = False) -> Any:
+    """A Function whose result is its argument."""
+
+    def forward(ctx, x):
+        if constant:
+            ctx.mark_non_differentiable(x)
+        return x
+
+    return function(t, forward=forward, backward=lambda ctx, grad: grad)
+
+
+@programs
+def an_argument_that_is_given_back_is_a_view_of_it(t, nn):
+    x = leaf(t, 3)
+    y = handing_on(t).apply(x)
+    (y * y).sum().backward()
+    return x.grad, y.is_leaf, y._base is x
+
+
+@programs
+def without_a_gradient_too(t, nn):
+    x = t.ones(3)
+    y = handing_on(t).apply(x)
+    y += 1
+    return x, x._version, y is x
+
+
+@programs
+def a_constant_that_is_given_back(t, nn):
+    y = handing_on(t, constant=True).apply(leaf(t, 3))
+    return y.requires_grad
+
+
+@programs
+def an_argument_that_is_given_back_is_written_to(t, nn):
+    handing_on(t).apply(leaf(t, 3) * 1).mul_(2)
