@@ -105,11 +105,11 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
     directions, _ = flatten(tangents)
     if [tuple(v.shape) for v in directions] != [tuple(x.shape) for x in place.wanted]:
         raise errors.ShapeError("jvp: tangents must have the structure and the shapes of primals")
-    if strict and not all(y.requires_grad for y in outputs):
+    if strict and not all(y.node is not None for y in outputs):
         raise errors.GraphError(
             "jvp: the output of f is independent of the inputs. This is not allowed with strict=True."
         )
-    graph = place.nested or any(v.requires_grad for v in directions)
+    graph = place.nested or any(v.node is not None for v in directions)
     pushed = rebuild(along(outputs, place.wanted, directions, graph))
     result = rebuild([place.released(y) for y in outputs])
     return (result, pushed, aux) if has_aux else (result, pushed)
@@ -132,7 +132,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
         directions, _ = flatten(tangents)
         if [(tuple(v.shape), v.dtype) for v in directions] != [(tuple(x.shape), x.dtype) for x in place.wanted]:
             raise errors.ShapeError("linearize: tangents must have the structure, the shapes and the dtypes of primals")
-        graph = place.nested or any(v.requires_grad for v in directions)
+        graph = place.nested or any(v.node is not None for v in directions)
         return rebuild(along(outputs, place.wanted, directions, graph))
 
     return rebuild([place.released(y) for y in outputs]), push
@@ -348,9 +348,9 @@ class _Place:
         leaves, self._rebuild = flatten(chosen)
         # whether somebody outside wants a gradient: then results stay on the graph
         self.recording = state.current().grad_enabled
-        self.nested = self.recording and any(x.requires_grad for x in flatten((args,))[0])
+        self.nested = self.recording and any(x.node is not None for x in flatten((args,))[0])
         with state.scope(grad_enabled=True):
-            self.wanted = [clone(x) if x.requires_grad else clone(x.detach()).requires_grad_() for x in leaves]
+            self.wanted = [clone(x) if x.node is not None else clone(x.detach()).requires_grad_() for x in leaves]
         own = self._rebuild(self.wanted)
         self.args = list(args)
         for n, x in zip(numbers, own, strict=True):
@@ -370,11 +370,11 @@ class _Place:
 
     def pulled(self, outputs: Sequence[Tensor], seeds: Sequence[Tensor]) -> list[Tensor]:
         """The gradients of the wanted arguments, zeros where there are none."""
-        pairs = [(y, s) for y, s in zip(outputs, seeds, strict=True) if y.requires_grad]
+        pairs = [(y, s) for y, s in zip(outputs, seeds, strict=True) if y.node is not None]
         found: Sequence[Any] = (None,) * len(self.wanted)
         if pairs:
             ys, given = zip(*pairs, strict=True)
-            graph = self.nested or any(s.requires_grad for s in given)
+            graph = self.nested or any(s.node is not None for s in given)
             with state.scope(grad_enabled=True):
                 found = gradients.grad(ys, self.wanted, given, True, graph, allow_unused=True)
         return [zeros_like(x).detach() if g is None else g for g, x in zip(found, self.wanted, strict=True)]

@@ -98,8 +98,10 @@ class Tensor(Methods):
 
     @property
     def requires_grad(self) -> bool:
-        """Whether gradients flow to it. Can be set on leaves."""
-        return self.node is not None
+        """Whether gradients flow to it; as in PyTorch also where they flow to its base. Can be set on leaves."""
+        if self.node is not None or self.base is None:
+            return self.node is not None
+        return self.base.node is not None and self.array.dtype.kind in "fc"  # a view made under no_grad
 
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
@@ -133,7 +135,7 @@ class Tensor(Methods):
         Raises RuntimeError for a Tensor that an operation made, and for integers, TypeError for anything but a bool.
         """
         arguments.boolean("requires_grad_", requires_grad=requires_grad)
-        if requires_grad == self.requires_grad:
+        if requires_grad == (self.node is not None):
             return self
         if not self.is_leaf:
             raise errors.GraphError("you can only change requires_grad flags of leaf variables; use detach()")

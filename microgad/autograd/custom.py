@@ -288,7 +288,7 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         with state.scope(grad_enabled=False):
             results = backward(ctx, *grads)
         saved = [t for t in ctx.saved_tensors if t is not None]
-        behind = [t for t in (*grads, *saved) if t is not None and t.requires_grad]
+        behind = [t for t in (*grads, *saved) if t is not None and t.node is not None]
         if not (state.current().grad_enabled and behind):
             return results
         several = isinstance(results, tuple)

@@ -84,7 +84,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
             f"make_dual: tensor has shape {tuple(tensor.shape)}, but tangent has {tuple(tangent.shape)}"
         )
     with state.scope(grad_enabled=True):
-        dual = clone(tensor) if tensor.requires_grad else clone(tensor.detach()).requires_grad_()
+        dual = clone(tensor) if tensor.node is not None else clone(tensor.detach()).requires_grad_()
     duals.append((dual, tangent))
     return dual
 
@@ -97,15 +97,16 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
     UnpackedDualTensor(primal=tensor(3.), tangent=None)
     """
     duals = _level.get()
-    if not duals or not tensor.requires_grad:
+    if not duals or tensor.node is None:
         return UnpackedDualTensor(tensor, None)
     for dual, tangent in duals:
         if dual is tensor:
             return UnpackedDualTensor(tensor.detach() if tensor.is_leaf else tensor, tangent)
     values, tangents = zip(*duals, strict=True)
-    wanted = any(t.requires_grad for t in tangents) or any(not x.is_leaf for x in values) or captures([tensor], values)
+    on_graph = any(t.node is not None for t in tangents) or any(not x.is_leaf for x in values)
+    wanted = on_graph or captures([tensor], values)
     (tangent,) = along([tensor], values, tangents, wanted)
-    if wanted and not tangent.requires_grad:
+    if wanted and tangent.node is None:
         tangent = Flat.apply(tangent, tensor)  # of what is linear: its derivative is 0, and not none
     return UnpackedDualTensor(tensor if wanted else tensor.detach(), tangent)
 

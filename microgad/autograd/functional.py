@@ -130,13 +130,13 @@ def along(
     """The derivatives of outputs along tangents of inputs: gradients are linear in what comes in, so their derivative
     by it, in the direction of the tangents, is J v. `refused` makes the error of an output that has none.
     """
-    recorded = [y for y in outputs if y.requires_grad]
+    recorded = [y for y in outputs if y.node is not None]
     with state.scope(grad_enabled=True):
         seeds = [zeros_like(y).requires_grad_() for y in recorded]
         found: Sequence[Any] = (None,) * len(inputs)
         if recorded:
             found = grad(recorded, inputs, seeds, create_graph=True, allow_unused=True)
-        pairs = [(g, v) for g, v in zip(found, tangents, strict=True) if g is not None and g.requires_grad]
+        pairs = [(g, v) for g, v in zip(found, tangents, strict=True) if g is not None and g.node is not None]
         pushed: Sequence[Any] = (None,) * len(recorded)
         if pairs:
             grads, vs = zip(*pairs, strict=True)
@@ -144,7 +144,7 @@ def along(
     by_output = {id(y): t for y, t in zip(recorded, pushed, strict=True) if t is not None}
     if refused is not None:
         for i, y in enumerate(outputs):
-            if id(y) not in by_output or (create_graph and not by_output[id(y)].requires_grad):
+            if id(y) not in by_output or (create_graph and by_output[id(y)].node is None):
                 raise refused(i)
         if any(g is None for g in found):
             raise refused(0)
@@ -241,7 +241,7 @@ class _Call:
         for i, y in enumerate(self.outputs):
             if not isinstance(y, Tensor):
                 raise errors.DtypeError(f"{name}: outputs must be Tensors, but outputs[{i}] is {type(y).__name__}")
-            if strict and not y.requires_grad:
+            if strict and y.node is None:
                 raise self.refused(i)
         if scalar and (self.several or self.outputs[0].numel() != 1):
             raise errors.ShapeError(f"{name}: the function must give a Tensor with a single element")
@@ -254,14 +254,14 @@ class _Call:
 
     def pulled(self, outputs: Sequence[Tensor], seeds: Sequence[Tensor | None], create_graph: bool) -> list[Tensor]:
         """The gradients of the inputs, zeros where there are none."""
-        pairs = [(y, s) for y, s in zip(outputs, seeds, strict=True) if y.requires_grad]
+        pairs = [(y, s) for y, s in zip(outputs, seeds, strict=True) if y.node is not None]
         found: Sequence[Any] = (None,) * len(self.inputs)
         if pairs:
             ys, given = zip(*pairs, strict=True)
             with state.scope(grad_enabled=True):
                 found = grad(ys, self.inputs, given, True, create_graph, allow_unused=True)
         for i, g in enumerate(found):
-            if self.strict and (g is None or (create_graph and not g.requires_grad)):
+            if self.strict and (g is None or (create_graph and g.node is None)):
                 raise errors.GraphError(
                     f"{self.name}: the output, or its derivative, is independent of input {i}, which strict=True "
                     "doesn't allow"
@@ -304,7 +304,7 @@ class _Call:
 
 def _own(x: Tensor, create_graph: bool) -> Tensor:
     """An input of the call's own: on the graph of the one that came, where derivatives are to have derivatives."""
-    return clone(x) if create_graph and x.requires_grad else clone(x.detach()).requires_grad_()
+    return clone(x) if create_graph and x.node is not None else clone(x.detach()).requires_grad_()
 
 
 _absent(globals())

@@ -87,7 +87,7 @@ def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 def _free(x: Any) -> bool:
     """Whether no gradient can be lost where arrays stand for the Tensors: none requires one, and all are NumPy's."""
     if isinstance(x, core.Tensor):
-        return not x.requires_grad and isinstance(x.array, np.ndarray)
+        return x.node is None and isinstance(x.array, np.ndarray)
     if isinstance(x, dict):
         return all(map(_free, x.values()))
     return not isinstance(x, (tuple, list)) or all(map(_free, x))

@@ -489,3 +489,29 @@ def test_a_gradient_is_given_away_before_the_next_layer_s_is_there():
         parameter.register_post_accumulate_grad_hook(step)
     net(microgad.ones(2, 4)).sum().backward()
     assert held == [1] * 10
+
+
+@programs
+def views_made_without_recording_say_what_their_base_says(t, nn):
+    x = leaf(t, 2, 3)
+    with t.no_grad():
+        views = [x[0], x.t(), x.view(-1), x.detach()[0], x.view(t.int64)]
+        printed = repr(views[0]), repr((views[0] * 2).sum())
+    older = t.ones(3)
+    shown = older[:2]
+    older.requires_grad_()
+    before = [y.requires_grad for y in (*views, shown)]
+    x.requires_grad_(False)
+    return printed, before, [y.requires_grad for y in views]
+
+
+@programs
+def a_base_turned_in_place_leaves_its_views_as_they_are(t, nn):
+    x = t.arange(4.0).reshape(2, 2).clone()
+    with t.no_grad():
+        row = x[0]
+    other = x[1]
+    other.requires_grad_()
+    x.t_()
+    (other * row).sum().backward()
+    return row.requires_grad, other.grad

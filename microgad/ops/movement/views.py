@@ -185,7 +185,8 @@ def become(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options: Any
             for seen in _views(tensor):
                 if seen.chain is not None:
                     seen.chain = ((back, settings), *seen.chain)
-            tensor._rebind(node)
+            if node is not None:
+                tensor._rebind(node)
     tensor._bump()
     return tensor
 
