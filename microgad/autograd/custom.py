@@ -133,7 +133,7 @@ class Function:
             constant = [id(x) in ctx.non_differentiable for x in every]
             for i, x in enumerate(every):
                 if isinstance(x, Tensor) and id(x) not in dirty and any(x is given for given in inputs):
-                    every[i] = x.view_as(x)  # so that writes into either are noticed
+                    every[i] = x.detach() if constant[i] else x.view_as(x)  # so that writes into either are noticed
         out = tuple(every) if several else every[0]
         if not (any(ctx.needs_input_grad) and state.current().grad_enabled):
             if observer is not None and all(isinstance(x, Tensor) for x in every):
