@@ -66,6 +66,7 @@ class Function:
     conjugates: ClassVar[bool] = True  # whether the engine makes PyTorch's complex gradients of its derivatives
     has_settings: ClassVar[bool] = False  # whether a node of it has been given any
     exact: ClassVar[bool] = False  # whether a number beside float16 is not rounded to it first
+    narrow: ClassVar[bool] = False  # whether float16 is computed as such, and not in float32
     constants: ClassVar[tuple[str, ...]] = ()  # intermediates that don't depend on the inputs' values: masks, indices
 
     # Worked out when the class is defined:

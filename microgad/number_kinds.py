@@ -34,11 +34,13 @@ def widened(node: Any, arrays: Sequence[Any]) -> Sequence[Any]:
 
     A number beside them is rounded to float16, as in PyTorch, unless the operation takes it `exact`.
     """
+    if node.narrow:
+        return arrays
     found = [wide(x) for x in arrays]
     if all(x is y for x, y in zip(found, arrays, strict=True)):
         return arrays
     if node.promote is not None and not node.exact:
-        found = [float(HALF.type(x)) if type(x) is float else x for x in found]
+        found = [float(HALF.type(x)) if type(x) in (float, int) else x for x in found]
     return found
 
 
@@ -54,6 +56,12 @@ def rounded_once(node: Any, arrays: Sequence[Any], out: Any) -> Any:
         return out
     found = node.forward(*given)
     return tuple(map(_as, found, out)) if type(out) is tuple else _as(found, out)
+
+
+def by_forward(node: Any, out: Any, *arrays: Any) -> None:
+    """The `write` of an operation some of whose values are not those of the NumPy function that it answers for."""
+    result = node.forward(*(widened(node, arrays) if out.dtype == HALF else arrays))
+    np.copyto(out, result, casting=casting(out, result))
 
 
 def _as(found: Any, like: Any) -> Any:

@@ -1,6 +1,7 @@
 """float16 is computed in float32 and rounded once: NumPy alone adds up in float16, where 2048 + 1 is 2048."""
 
 import copy
+import math
 
 import numpy as np
 import pytest
@@ -55,6 +56,29 @@ def test_numbers_beside_it_are_rounded_first_but_for_factors():
     assert torch.equal(x * 0.1, (x.double() * 0.1).half())
     assert torch.equal(x.clone().mul_(0.1), x * 0.1)
     assert torch.equal(x.clone().add_(0.1), x + 0.1)
+    y = torch.tensor([2048.0, -60000.0], dtype=torch.half)
+    assert (y - 2049).tolist() == (y.clone().sub_(2049)).tolist() == [0, -62048]
+    assert (y + 70000).tolist() == [math.inf, math.inf]
+
+
+def test_products_and_quotients_that_are_added_are_not_rounded_in_between():
+    x, a, b = (torch.tensor([value], dtype=torch.half) for value in (-60000, 300, 0.003))
+    assert torch.addcmul(x, a, a).tolist() == [30000]
+    assert torch.addcmul(x, a, a, value=100000).tolist() == [math.inf]
+    assert x.clone().addcdiv_(a, b).tolist() == [float(np.float16(-60000 + 300 / b.item()))]
+    assert torch.addcmul(x, a, a).dtype == torch.half
+
+
+def test_what_is_infinite_becomes_its_largest_number():
+    x = torch.tensor([math.inf, -math.inf, math.nan, 1], dtype=torch.half)
+    assert torch.nan_to_num(x).tolist() == x.clone().nan_to_num_().tolist() == [65504, -65504, 0, 1]
+    assert torch.nan_to_num(x, posinf=3).tolist() == [3, -65504, 0, 1]
+
+
+@pytest.mark.parametrize("n", [1, 10000])
+def test_the_next_number_is_its_own(n):
+    x, up = ones(n), ones(n) * 2
+    assert set(torch.nextafter(x, up).tolist()) == set(x.clone().nextafter_(up).tolist()) == {1 + 2**-10}
 
 
 def test_views_stay_views():

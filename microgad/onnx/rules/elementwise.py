@@ -294,10 +294,9 @@ def select(w: Writer, step: Step) -> Any:
 
 @rule(elementwise.NanToNum)
 def nan_to_num(w: Writer, step: Step) -> Any:
-    x, info = only(w, step), np.finfo(step.kinds[0])
+    x = only(w, step)
     nan, high, low = (step.settings[name] for name in ("nan", "posinf", "neginf"))
-    high, low = float(info.max) if high is None else high, float(info.min) if low is None else low
-    x = w.op("Where", w.op("IsNaN", x, dtype=BOOL), w.constant(nan or 0, x.dtype), x, dtype=x.dtype)
+    x = w.op("Where", w.op("IsNaN", x, dtype=BOOL), w.constant(nan, x.dtype), x, dtype=x.dtype)
     x = w.op("Where", x.same(math.inf), w.constant(high, x.dtype), x, dtype=x.dtype)
     return w.op("Where", x.same(-math.inf), w.constant(low, x.dtype), x, dtype=x.dtype)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from ... import dtypes
 from ...errors import ArgumentError, DtypeError, KindError
 from ...function import Function
 from ...naming import called
+from ...number_kinds import HALF
 from ...state import composite
 from ..blocks import by_blocks
 from ..creation.numbers import factor, number, plain
@@ -87,13 +89,6 @@ def refuse_booleans(operands: Any) -> None:
                 "subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert "
                 "a mask, use the `~` or `logical_not()` operator instead"
             )
-
-
-def _common(*tensors: Tensor) -> Any:
-    """The dtype of their result."""
-    arrays = [x.array for x in tensors]
-    kinds = {x.dtype for x in arrays}
-    return kinds.pop() if len(kinds) == 1 else dtypes.result_dtype(arrays)
 
 
 class Sub(Function):
@@ -220,10 +215,7 @@ def addcmul(
     >>> torch.addcmul(torch.tensor([1.0, 2.0]), torch.tensor([3.0]), torch.tensor([4.0]), value=0.5)
     tensor([7., 8.])
     """
-    kind = _common(input, tensor1, tensor2)
-    tensor1, tensor2 = in_dtype(kind, tensor1, tensor2)
-    product, value = tensor1 * tensor2, factor("addcmul", value, kind)
-    return into(out, input + (product if value == 1 else product * value))
+    return into(out, _plus_multiple("addcmul", input, operator.mul, tensor1, tensor2, value))
 
 
 @numbers_first
@@ -240,10 +232,17 @@ def addcdiv(
     """
     if tensor1.array.dtype.kind in "biu" and tensor2.array.dtype.kind in "biu":
         raise DtypeError("addcdiv: integer division of tensor1 by tensor2 is not supported; convert one of the two")
-    kind = _common(input, tensor1, tensor2)
-    tensor1, tensor2 = in_dtype(kind, tensor1, tensor2)
-    quotient, value = tensor1 / tensor2, factor("addcdiv", value, kind)
-    return into(out, input + (quotient if value == 1 else quotient * value))
+    return into(out, _plus_multiple("addcdiv", input, operator.truediv, tensor1, tensor2, value))
+
+
+def _plus_multiple(op: str, input: Tensor, combined: Any, tensor1: Tensor, tensor2: Tensor, value: complex) -> Tensor:
+    """input + value · combined(tensor1, tensor2), in float16 rounded once."""
+    kind = dtypes.result_dtype([x.array for x in (input, tensor1, tensor2)])
+    wide = np.dtype(np.float32) if kind == HALF else kind
+    input, tensor1, tensor2 = in_dtype(wide, input, tensor1, tensor2)
+    added, value = combined(tensor1, tensor2), factor(op, value, wide)
+    result: Tensor = input + (added if value == 1 else added * value)
+    return result if kind is wide else result.to(dtypes.of(kind))
 
 
 class Lerp(Function):

@@ -148,6 +148,7 @@ class NextAfter(Function):
     """The next floating-point number after a on the way to b."""
 
     symbol, numpy, promote = "nextafter", np.nextafter, dtypes.only("f")
+    narrow = True  # in float32 other numbers are next
 
     def forward(self, a, b):
         return in_blocks(_next, a, b) if max(np.size(a), np.size(b)) > MANY else np.nextafter(a, b)

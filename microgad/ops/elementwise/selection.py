@@ -124,10 +124,9 @@ def fmin(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 def _bounded(arrays: list[Any]) -> list[Any]:
-    """Operands of one dtype, which has to hold whole numbers among them: these don't wrap."""
+    """Operands of one dtype, which has to hold the numbers among them: these don't wrap, nor become infinite."""
     kind = dtypes.result_dtype(arrays)
-    whole = kind.kind in "iu"
-    return [number("bound", x, kind) if whole and type(x) is int else x for x in dtypes.cast(arrays, kind)]
+    return [number("bound", x, kind) if type(x) in (int, float) else x for x in dtypes.cast(arrays, kind)]
 
 
 class Clamp(Function):
@@ -259,6 +258,10 @@ def nan_to_num(
     >>> torch.nan_to_num(torch.tensor([float("nan"), float("inf"), 1.0]), posinf=9)
     tensor([0., 9., 1.])
     """
+    if input.array.dtype.kind in "fc":  # whose largest numbers these are: float16 is computed in float32
+        info = np.finfo(input.array.dtype)
+        posinf = float(info.max) if posinf is None else posinf
+        neginf = float(info.min) if neginf is None else neginf
     return into(out, NanToNum.apply(input, nan=0.0 if nan is None else nan, posinf=posinf, neginf=neginf))
 
 
