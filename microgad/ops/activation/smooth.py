@@ -10,6 +10,7 @@ import numpy as np
 from ...errors import ArgumentError, KindError, ShapeError
 from ...function import Function
 from ...naming import called
+from ...number_kinds import HALF
 from ...state import composite
 from ..blocks import by_blocks
 from ..elementwise import Sigmoid
@@ -59,9 +60,11 @@ class Elu(Function):
         slope = np.multiply(np.fmin(0, x, out=out), self.rate, out=out)
         slope = np.multiply(np.exp(slope, out=out), below, out=out)
         if below != self.scale:
-            above = np.astype(np.logical_not(x <= 0), x.dtype)  # of NaN too, as there
-            above *= self.scale - below
-            slope = np.add(slope, above, out=out)
+            lower = np.astype(x <= 0, x.dtype)  # not of NaN, as there
+            slope = np.multiply(slope, lower, out=out)
+            upper = 1 - lower
+            upper *= self.scale
+            slope = np.add(slope, upper, out=out)
         return np.multiply(slope, grad, out=out)
 
 
@@ -270,7 +273,7 @@ def gelu(input: Tensor, approximate: str = "none", *, out: Tensor | None = None)
     if approximate not in ("none", "tanh"):
         raise ArgumentError(f"gelu: approximate argument must be either none or tanh, got '{approximate}'")
     cls = Gelu if approximate == "none" else GeluTanh
-    if input.dtype.itemsize == 2:
+    if input.array.dtype == HALF:
         return into(out, cls.apply(input.float()).to(input.dtype))
     return into(out, cls.apply(input))
 

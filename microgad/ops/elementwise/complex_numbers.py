@@ -152,11 +152,8 @@ class Angle(Function):
     def forward(self, x):
         if x.dtype.kind == "c":
             return np.arctan2(np.imag(x), np.real(x))
-        out, nan = (x < 0).astype(x.dtype), x != x
-        out *= math.pi
-        if nan.any():
-            np.copyto(out, x, where=nan)
-        return out
+        out, nan = (x < 0).astype(x.dtype) * math.pi, x != x
+        return np.where(nan, x, out) if nan.any() else out
 
     def grad_x(self, grad, x):
         if not dtypes.of(x.dtype).is_complex:

@@ -9,6 +9,7 @@ import numpy as np
 from ... import backend, dtypes
 from ...errors import ArgumentError
 from ...function import Function
+from ...number_kinds import by_forward
 from ..out import into
 from .operands import of_numbers, one_tensor, tensor, tensors
 
@@ -140,7 +141,7 @@ def floor_divide(input: Operand, other: Operand, *, out: Tensor | None = None) -
 class Remainder(Function):
     """a - b · ⌊a / b⌋: what division leaves, with the sign of b."""
 
-    symbol, numpy, promote = "mod", np.remainder, staticmethod(_divisible)
+    symbol, numpy, promote, write = "mod", np.remainder, staticmethod(_divisible), by_forward
 
     def forward(self, a, b):
         exact = _in_double(a, b)

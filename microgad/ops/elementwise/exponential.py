@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import backend, dtypes
 from ...function import Function
+from ...number_kinds import by_forward
 from ..blocks import by_blocks
 from ..out import into
 from .operands import one_tensor, tensors
@@ -149,7 +150,7 @@ def log10(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 class Log1p(Function):
     """log(1 + x), exact to the last digits near 0."""
 
-    symbol, numpy, promote = "log1p", np.log1p, dtypes.promote_floating
+    symbol, numpy, promote, write = "log1p", np.log1p, dtypes.promote_floating, by_forward
 
     def forward(self, x):
         return np.log1p(x) if x.dtype.kind != "c" else _log1p(x)
@@ -340,7 +341,7 @@ def logit(input: Tensor, eps: float | None = None, *, out: Tensor | None = None)
     >>> torch.logit(torch.tensor([0.5, 0.8808]))
     tensor([0.0000, 2.0000])
     """
-    return into(out, Logit.apply(input, eps=eps))
+    return into(out, Logit.apply(input, eps=None if eps is None or eps < 0 else eps))
 
 
 expit = sigmoid

@@ -11,7 +11,7 @@ import numpy as np
 from ... import backend, dtypes, return_types
 from ...errors import ArgumentError, DtypeError, KindError
 from ...function import Function
-from ...number_kinds import casting
+from ...number_kinds import by_forward
 from ...state import composite
 from ..blocks import in_double
 from ..creation.numbers import number
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Pow(Function):
     """x to the power p, broadcast. Small constant powers are products, as in PyTorch: exact and fast."""
 
-    symbol, numpy = "xᵖ", np.power
+    symbol, numpy, write = "xᵖ", np.power, by_forward  # np.power knows no products
 
     @staticmethod
     def promote(arrays):
@@ -43,15 +43,11 @@ class Pow(Function):
     def forward(self, x, p):
         return _power(x, p)
 
-    def write(self, out, x, p):
-        result = _power(x, p)  # np.power knows no products
-        np.copyto(out, result, casting=casting(out, result))
-
     def grad_x(self, grad, x, p):
         if isinstance(p, (int, float, complex)):
             return grad * (p * _power(x, p - 1)) if p != 0 else np.zeros_like(grad)
-        # 0 · 0⁻¹ or 0 · NaN; elsewhere p = 0 gives 0 by itself, and the right second derivative
-        undefined = (p == 0) & np.logical_not(np.absolute(x) > 0)
+        # 0 · ∞ or 0 · NaN; elsewhere p = 0 gives 0 by itself, and the right second derivative
+        undefined = (p == 0) & np.logical_not(np.absolute(x) >= np.finfo(x.dtype).tiny)
         return grad * np.where(undefined, 0.0, p * x ** np.where(undefined, 1.0, p - 1))
 
     def grad_p(self, grad, x, p, out):
@@ -231,7 +227,8 @@ def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     tensor([2., 8.])
     """
     tensors("ldexp", input, other)
-    exponent = other.to(input.dtype) if input.is_floating_point() and not other.is_floating_point() else other
+    whole = other.array.dtype.kind in "biu"
+    exponent = other.to(input.dtype) if input.is_floating_point() and whole else other
     return into(out, input * Pow.apply(2.0, exponent))
 
 

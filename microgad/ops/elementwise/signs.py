@@ -9,6 +9,7 @@ import numpy as np
 from ... import dtypes
 from ...errors import DtypeError, KindError
 from ...function import Function
+from ...number_kinds import by_forward
 from ..out import into
 from ..spelling import tensors_only
 from .complex_numbers import conjugate
@@ -48,15 +49,12 @@ def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 class Sign(Function):
     """-1, 0 or 1, of real numbers; 0 of NaN, as PyTorch's. The derivative is 0, and reads nothing."""
 
-    symbol, numpy = "sign", np.sign
+    symbol, numpy, write = "sign", np.sign, by_forward
 
     def forward(self, x):
         if x.dtype.kind == "f":
             return np.subtract((x > 0).view(np.int8), (x < 0).view(np.int8)).astype(x.dtype)
         return np.sign(x) if x.dtype.kind != "b" else x.copy()
-
-    def write(self, out, x):
-        np.copyto(out, Sign.apply(x))
 
     def grad_x(self, grad):
         return np.zeros_like(grad)
@@ -150,7 +148,7 @@ def signbit(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 class Heaviside(Function):
     """0 where x < 0, 1 where x > 0, the value where x is 0."""
 
-    symbol, numpy = "heaviside", np.heaviside
+    symbol, numpy, write = "heaviside", np.heaviside, by_forward
 
     @staticmethod
     def promote(arrays):
@@ -161,9 +159,6 @@ class Heaviside(Function):
 
     def forward(self, x, values):
         return np.where(x == 0, values, x > 0).astype(x.dtype, copy=False)
-
-    def write(self, out, x, values):
-        np.copyto(out, Heaviside.apply(x, values))
 
     def grad_x(self, grad):
         return np.zeros_like(grad)

@@ -1,0 +1,78 @@
+"""Edges of elementwise operations: where NumPy's function is another one, or a formula needs a range."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import microgad as torch
+import microgad.nn.functional as F
+
+TINY = 1e-40  # of float32 a subnormal number, whose inverse overflows
+
+
+def gradients(result, *inputs):
+    return [g.tolist() for g in torch.autograd.grad(result.sum(), inputs)]
+
+
+@pytest.mark.parametrize(
+    ("write", "operation", "x", "others"),
+    [
+        (torch.Tensor.remainder_, torch.remainder, torch.tensor([-4.0, 4, 0, -0.0]), (torch.tensor([2.0, -2, 3, -3]),)),
+        (torch.Tensor.log1p_, torch.log1p, torch.tensor([1e-6 + 1e-7j]), ()),
+        (torch.Tensor.pow_, torch.pow, torch.arange(1, 99).half() / 10, (3,)),
+        (torch.Tensor.pow_, torch.pow, torch.arange(1, 99).half() / 10, (-0.5,)),
+        (torch.Tensor.sign_, torch.sign, torch.tensor([math.nan, -2.0]).half(), ()),
+    ],
+)  # fmt: skip
+def test_what_is_written_is_what_is_computed_to_the_last_bit(write, operation, x, others):
+    expected = operation(x, *others)
+    assert write(x.clone(), *others).array.tobytes() == expected.array.tobytes()
+
+
+def test_the_angle_of_one_nan():
+    assert math.isnan(torch.angle(torch.tensor(math.nan)).item())
+    assert torch.angle(torch.tensor(-1.0)).item() == pytest.approx(math.pi)
+    assert torch.angle(torch.tensor([math.nan, -2.0, -0.0]).half())[1:].tolist() == [float(np.float16(math.pi)), 0]
+
+
+def test_a_negative_eps_of_logit_holds_nothing():
+    x = torch.tensor([0.5, -1.0, 2.0], requires_grad=True)
+    np.testing.assert_array_equal(gradients(torch.logit(x, -1.0), x)[0], [4, math.nan, math.nan])
+
+
+def test_the_power_of_two_in_ldexp_may_be_complex():
+    found = torch.ldexp(torch.tensor([1.5]), torch.tensor([2j]))
+    assert found.dtype == torch.complex64
+    np.testing.assert_allclose(found.array, 1.5 * 2**2j, rtol=1e-6)
+
+
+def test_the_power_0_has_the_derivative_0_next_to_0_as_well():
+    x, p = torch.tensor([TINY, 0.0, math.nan, 2.0], requires_grad=True), torch.zeros(4)
+    assert gradients(x**p, x) == [[0, 0, 0, 0]]
+    p = torch.tensor([1.0, 1.0, 2.0, 2.0], requires_grad=True)
+    y = torch.tensor([TINY, 0.0, 0.0, 2.0], requires_grad=True)
+    assert gradients(y**p, y) == [[1, 1, 0, 4]]
+
+
+@pytest.mark.parametrize("bounds", [{"min": 70000}, {"max": 70000.0}, {"min": 0, "max": 1e300}])
+def test_bounds_that_the_dtype_cant_hold_are_refused(bounds):
+    with pytest.raises(RuntimeError, match="cannot be converted to type float16 without overflow"):
+        torch.tensor([1.0, math.inf]).half().clamp(**bounds)
+    assert torch.tensor([1.0, math.inf]).half().clamp(max=math.inf).tolist() == [1, math.inf]
+
+
+@pytest.mark.parametrize("alpha", [3.3e6, 1e9])
+def test_a_large_alpha_of_elu_leaves_the_line_its_slope(alpha):
+    x = torch.tensor([0.5, 3.0, -200.0], requires_grad=True)
+    assert gradients(F.elu(x, alpha), x) == [[1, 1, 0]]
+    (first,) = torch.autograd.grad(F.elu(x, alpha).sum(), x, create_graph=True)
+    assert first.tolist() == [1, 1, 0]
+
+
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+def test_gelu_takes_no_short_integers(approximate):
+    with pytest.raises(RuntimeError, match="not implemented for int16"):
+        F.gelu(torch.tensor([1, 2], dtype=torch.int16), approximate=approximate)
