@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ... import backend, state
+from numpy import ndarray
+
+from ... import backend, function, state
 from ... import generator as draws
 from ...errors import ArgumentError, KindError
 from ...generator import Generator
+from ..creation.numbers import plain
 from ..indexing import SetItem
 from ..spelling import tensors_only
 
@@ -16,20 +19,22 @@ if TYPE_CHECKING:
     from ...tensor import Tensor
 
 
-def _drawn(self: Tensor, name: str, draw: Callable[[Any], Any]) -> Tensor:
-    """Overwrite a Tensor by a draw, in the memory order of its values."""
+def _drawn(self: Tensor, draw: Callable[..., Any], generator: Generator | None, **parameters: Any) -> Tensor:
+    """Overwrite a Tensor by draw(array, *parameters), in the memory order of its values."""
+    name = draw.__name__
+    numbers = [x if x is None or isinstance(x, ndarray) else plain(name, said, x) for said, x in parameters.items()]
     self._check_writable(name, False)
     on_graph = self.node is not None or (self.base is not None and self.base.node is not None)
     on_graph = on_graph and state.current().grad_enabled
     if on_graph or backend.is_gpu(self.array):
         host = draws.fills.empty_like(self.array)  # the values there are not read
-        draw(host)
+        draw(host, *numbers, generator=generator)
         drawn = backend.to_device(host, self.device)
         if on_graph:
             return SetItem.apply_(self, drawn, index=(Ellipsis,))
         self.array[...] = drawn
     else:
-        draw(self.array)
+        draw(self.array, *numbers, generator=generator)
     self._bump()
     return self
 
@@ -53,7 +58,7 @@ def uniform_(
     tensor([1.7220])
     """
     low = _spelled("uniform_", from_, spelled)
-    return _drawn(self, "uniform_", lambda array: draws.uniform_(array, low, to, generator=generator))
+    return _drawn(self, draws.uniform_, generator, **{"from": low, "to": to})
 
 
 @tensors_only
@@ -66,7 +71,7 @@ def normal_(self: Tensor, mean: float = 0, std: float = 1, *, generator: Generat
     """
     if std < 0:
         raise ArgumentError(f"normal_ expects std >= 0.0, but found std {std}")
-    return _drawn(self, "normal_", lambda array: draws.normal_(array, mean, std, generator=generator))
+    return _drawn(self, draws.normal_, generator, mean=mean, std=std)
 
 
 @tensors_only
@@ -77,7 +82,7 @@ def log_normal_(self: Tensor, mean: float = 1, std: float = 2, *, generator: Gen
     >>> torch.empty(2).log_normal_(0, 0.25)
     tensor([0.9899, 1.5396])
     """
-    return _drawn(self, "log_normal_", lambda array: draws.log_normal_(array, mean, std, generator=generator))
+    return _drawn(self, draws.log_normal_, generator, mean=mean, std=std)
 
 
 @tensors_only
@@ -88,7 +93,7 @@ def exponential_(self: Tensor, lambd: float = 1, *, generator: Generator | None 
     >>> torch.empty(1).exponential_()
     tensor([0.2927])
     """
-    return _drawn(self, "exponential_", lambda array: draws.exponential_(array, lambd, generator=generator))
+    return _drawn(self, draws.exponential_, generator, lambd=lambd)
 
 
 @tensors_only
@@ -99,7 +104,7 @@ def cauchy_(self: Tensor, median: float = 0, sigma: float = 1, *, generator: Gen
     >>> torch.empty(1).cauchy_()
     tensor([-0.9769])
     """
-    return _drawn(self, "cauchy_", lambda array: draws.cauchy_(array, median, sigma, generator=generator))
+    return _drawn(self, draws.cauchy_, generator, median=median, sigma=sigma)
 
 
 @tensors_only
@@ -110,7 +115,7 @@ def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) ->
     >>> torch.empty(4).geometric_(0.3)
     tensor([4., 1., 4., 1.])
     """
-    return _drawn(self, "geometric_", lambda array: draws.geometric_(array, p, generator=generator))
+    return _drawn(self, draws.geometric_, generator, p=p)
 
 
 def random_(
@@ -124,7 +129,7 @@ def random_(
     """
     low = _spelled("random_", from_, spelled)
     low, high = (0, from_) if to is None and from_ is not None else (low, to)
-    return _drawn(self, "random_", lambda array: draws.random_(array, low, high, generator=generator))
+    return _drawn(self, draws.random_, generator, **{"from": low, "to": high})
 
 
 def bernoulli_(self: Tensor, p: float | Tensor = 0.5, *, generator: Generator | None = None) -> Tensor:
@@ -136,5 +141,5 @@ def bernoulli_(self: Tensor, p: float | Tensor = 0.5, *, generator: Generator | 
     """
     if self.is_complex():
         raise KindError(f"bernoulli_: is not implemented for {self.dtype}")
-    chance = p if isinstance(p, (int, float)) else backend.to_numpy(p.array)
-    return _drawn(self, "bernoulli_", lambda array: draws.bernoulli_(array, chance, generator=generator))
+    chance = backend.to_numpy(p.array) if isinstance(p, function.Tensor) else p
+    return _drawn(self, draws.bernoulli_, generator, p=chance)

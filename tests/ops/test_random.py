@@ -1,0 +1,34 @@
+"""Parameters of draws."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import microgad as torch
+
+
+@pytest.mark.parametrize(
+    ("fill", "parameters"),
+    [
+        ("uniform_", (1, 2)), ("normal_", (1, 2)), ("log_normal_", (0, 0.5)), ("exponential_", (2,)),
+        ("cauchy_", (1, 2)), ("geometric_", (0.25,)), ("bernoulli_", (0.25,)),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("number", [torch.tensor, np.float32])
+def test_parameters_may_be_tensors_without_dimensions_and_numpys_numbers(fill, parameters, number):
+    x = torch.empty(20)
+    torch.manual_seed(0)
+    expected = getattr(x, fill)(*parameters).tolist()
+    torch.manual_seed(0)
+    given = parameters if fill == "bernoulli_" and number is torch.tensor else map(number, parameters)
+    assert getattr(x, fill)(*given).tolist() == expected
+
+
+def test_a_parameter_that_wants_a_gradient_is_refused_and_draws_nothing():
+    torch.manual_seed(0)
+    with pytest.raises(TypeError, match="'mean' must be Number"):
+        torch.empty(3).normal_(torch.tensor(1.0, requires_grad=True))
+    drawn = torch.rand(2)
+    torch.manual_seed(0)
+    assert torch.equal(torch.rand(2), drawn)
