@@ -49,6 +49,22 @@ def test_the_power_of_two_in_ldexp_may_be_complex():
     np.testing.assert_allclose(found.array, 1.5 * 2**2j, rtol=1e-6)
 
 
+def test_ldexp_goes_as_far_as_its_result():
+    x, power = torch.tensor([1e-30, 1.0, 1e30], requires_grad=True), torch.tensor([130, -140, -200])
+    result = torch.ldexp(x, power)
+    assert result.tolist() == [float(np.float32(1e-30)) * 2.0**130, 2.0**-140, float(np.float32(1e30)) * 2.0**-200]
+    assert gradients(result[1:], x) == [[0, 2.0**-140, 0]]
+    assert torch.ldexp(torch.tensor([2.0**-14]).half(), torch.tensor([20])).tolist() == [64]
+
+
+def test_large_integers_are_close_only_where_they_may_differ():
+    a, b = torch.tensor([2**53]), torch.tensor([2**53 + 1])
+    assert not torch.allclose(a, b, rtol=0, atol=0)
+    assert torch.allclose(a, b, rtol=0, atol=1)
+    nan = torch.tensor([math.nan])
+    assert [torch.allclose(nan, nan, rtol=0, atol=0, equal_nan=equal) for equal in (False, True)] == [False, True]
+
+
 def test_the_power_0_has_the_derivative_0_next_to_0_as_well():
     x, p = torch.tensor([TINY, 0.0, math.nan, 2.0], requires_grad=True), torch.zeros(4)
     assert gradients(x**p, x) == [[0, 0, 0, 0]]

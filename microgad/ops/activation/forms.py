@@ -28,11 +28,3 @@ def applied(cls: type[Function], input: Tensor, *others: Any, inplace: bool = Fa
     """A Function's result, written into input's memory if inplace."""
     result: Tensor = (cls.apply_ if inplace else cls.apply)(input, *others, **settings)
     return result
-
-
-def put(input: Tensor, result: Tensor, inplace: bool) -> Tensor:
-    """A composite's result, copied into input's memory if inplace."""
-    if not inplace:
-        return result
-    input[...] = result
-    return input

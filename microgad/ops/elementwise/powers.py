@@ -17,6 +17,7 @@ from ..blocks import in_double
 from ..creation.numbers import number
 from ..out import into
 from .operands import one_tensor, tensors
+from .rounding import floor
 
 if TYPE_CHECKING:
     from ...tensor import Operand, Tensor
@@ -227,9 +228,11 @@ def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     tensor([2., 8.])
     """
     tensors("ldexp", input, other)
-    whole = other.array.dtype.kind in "biu"
-    exponent = other.to(input.dtype) if input.is_floating_point() and whole else other
-    return into(out, input * Pow.apply(2.0, exponent))
+    if not input.is_floating_point() or other.array.dtype.kind not in "biu":
+        return into(out, input * Pow.apply(2.0, other))
+    exponent = other.to(input.dtype)
+    half = floor(exponent / 2)  # the power itself may overflow where the product doesn't
+    return into(out, input * Pow.apply(2.0, half) * Pow.apply(2.0, exponent - half))
 
 
 class Frexp(Function):

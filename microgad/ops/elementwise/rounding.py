@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import dtypes
-from ...errors import DtypeError
+from ...errors import KindError
 from ...function import Function
 from .. import layouts
 from ..blocks import in_blocks
@@ -89,6 +89,8 @@ class Round(Steps):
     symbol, numpy, promote = "round", np.round, dtypes.only("iuf")
 
     def forward(self, x):
+        if self.decimals and x.dtype.kind != "f":
+            raise KindError(f"decimals={self.decimals} is not implemented for {x.dtype}")
         return np.round(x, self.decimals)
 
 
@@ -101,13 +103,7 @@ def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Ten
     >>> torch.round(torch.tensor([1.2345]), decimals=2)
     tensor([1.2300])
     """
-    return into(out, Round.apply(input, decimals=_decimals(input, decimals)))
-
-
-def _decimals(input: Any, decimals: int) -> int:
-    if decimals and not input.is_floating_point():
-        raise DtypeError(f"round: decimals={decimals} is not implemented for {input.dtype}")
-    return decimals
+    return into(out, Round.apply(input, decimals=decimals))
 
 
 class Frac(Function):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ... import backend
 from ...function import Function
+from ..elementwise import XLogY
 from ..elementwise.operands import one_tensor
 from ..out import into
 from .numeric import promote
@@ -41,13 +41,7 @@ def entr(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 class XLog1PY(Function):
     """x · log(1 + y), broadcast; 0 where x is 0, unless y is NaN."""
 
-    symbol = "x log(1 + y)"
-
-    @staticmethod
-    def promote(arrays: Any) -> Any:
-        arrays = promote(arrays)
-        array = next(x for x in arrays if hasattr(x, "dtype"))
-        return [x if hasattr(x, "dtype") else backend.like(x, array, array.dtype) for x in arrays]
+    symbol, promote = "x log(1 + y)", staticmethod(XLogY.promote)
 
     def forward(self, x, y):
         return (x + 0.0) * np.log1p(np.where((x == 0) & (y == y), 0, y))  # -0 counts as 0

@@ -14,19 +14,10 @@ import numpy as np
 
 from ... import dtypes
 from ...backend import is_gpu
-from ...errors import KindError
 from ...function import Function
 from ..blocks import in_blocks, in_double
 
-
-def promote(arrays: list[Any]) -> list[Any]:
-    """As `promote_floating`, but complex numbers are refused."""
-    if len(arrays) == 1 and arrays[0].dtype.kind == "f":
-        return arrays
-    arrays = dtypes.promote_floating(arrays)
-    if any(hasattr(x, "dtype") and x.dtype.kind == "c" for x in arrays):
-        raise KindError("not implemented for complex numbers")
-    return arrays
+promote = dtypes.only("f", dtypes.promote_floating).__func__  # complex numbers are refused
 
 
 def in_either(formula: Callable[..., Any], single: Callable[..., Any], x: Any) -> Any:
