@@ -65,12 +65,14 @@ def kinds(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], dict[str, 
 
 
 def _fits(value: Any, kind: str) -> bool:
-    """Whether PyTorch takes it for one of that kind: NumPy's numbers, and Tensors of one element."""
+    """Whether PyTorch takes it for one of that kind: NumPy's numbers, and Tensors without dimensions or gradient."""
     if kind == "str":
         return isinstance(value, str)
     if kind == "bool" or isinstance(value, (bool, np.bool_)):
         return False
-    if kind == "float" and (isinstance(value, (float, np.floating)) or getattr(value, "numel", int)() == 1):
+    if kind == "float" and hasattr(value, "array"):
+        return not value.array.ndim and value.node is None
+    if kind == "float" and isinstance(value, (float, np.floating)):
         return True
     try:
         operator.index(value)

@@ -298,3 +298,30 @@ def test_functions_without_numbers_and_truth_values_have_no_check_of_them() -> N
 def test_the_table_of_sobol_sequences_is_missed_with_its_reason() -> None:
     with pytest.raises(AttributeError, match=r"table of 21,201 polynomials.*scipy\.stats\.qmc\.Sobol"):
         torch.quasirandom  # type: ignore[attr-defined]  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("call", "argument"),
+    [
+        (lambda p: nn.functional.leaky_relu(torch.ones(2), p), "negative_slope"),
+        (lambda p: nn.functional.elu(torch.ones(2), alpha=p), "alpha"),
+        (lambda p: nn.functional.celu(torch.ones(2), p), "alpha"),
+        (lambda p: nn.functional.softplus(torch.ones(2), p), "beta"),
+        (lambda p: nn.functional.rrelu(torch.ones(2), p, 1.0), "lower"),
+        (lambda p: nn.functional.huber_loss(torch.ones(2), torch.zeros(2), delta=p), "delta"),
+        (lambda p: nn.functional.cross_entropy(torch.ones(1, 2), torch.tensor([0]), label_smoothing=p), "smoothing"),
+        (lambda p: nn.functional.pairwise_distance(torch.ones(1, 2), torch.zeros(1, 2), eps=p), "eps"),
+    ],
+)
+def test_a_number_that_wants_a_gradient_it_would_not_get_is_refused(call: Any, argument: str) -> None:
+    with pytest.raises(TypeError, match=f"{argument}.* must be float, not Tensor"):
+        call(torch.tensor(0.5, requires_grad=True))
+    with pytest.raises(TypeError, match=f"{argument}.* must be float, not Tensor"):
+        call(torch.tensor([0.5]))
+    assert torch.equal(call(torch.tensor(0.5)), call(0.5))
+
+
+def test_a_temperature_may_want_a_gradient() -> None:
+    tau = torch.tensor([0.5], requires_grad=True)
+    nn.functional.gumbel_softmax(torch.tensor([1.0, 2.0]), tau)[0].backward()
+    assert tau.grad is not None

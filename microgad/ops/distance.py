@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 @composite
 def normalize(
-    input: Tensor, p: float = 2.0, dim: int | tuple[int, ...] = 1, eps: float = 1e-12, out: Tensor | None = None
-) -> Tensor:
+    input: Tensor, p: float = 2.0, dim: int | tuple[int, ...] = 1, eps: float | Tensor = 1e-12,
+    out: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """input over its p-norm along dim, or over eps where the norm is less. Source: torch.nn.functional.normalize.
 
     >>> F.normalize(torch.tensor([[3.0, 4.0]]))

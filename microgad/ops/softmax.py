@@ -120,7 +120,9 @@ def _apply(cls: type[Function], name: str, input: Tensor, dim: int | None, stack
 
 
 @composite
-def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
+def gumbel_softmax(
+    logits: Tensor, tau: float | Tensor = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
+) -> Tensor:
     """The softmax of (logits + Gumbel noise) / tau along dim; the draws are PyTorch's. Source: torch.nn.functional.
 
     With hard, 1 at the largest and 0 elsewhere, with the gradient of the soft result. Jang et al. (2016).

@@ -27,8 +27,19 @@ def test_parameters_may_be_tensors_without_dimensions_and_numpys_numbers(fill, p
 
 def test_a_parameter_that_wants_a_gradient_is_refused_and_draws_nothing():
     torch.manual_seed(0)
-    with pytest.raises(TypeError, match="'mean' must be Number"):
+    with pytest.raises(TypeError, match="'mean'.* must be float"):
         torch.empty(3).normal_(torch.tensor(1.0, requires_grad=True))
     drawn = torch.rand(2)
     torch.manual_seed(0)
     assert torch.equal(torch.rand(2), drawn)
+
+
+def test_one_probability_for_all_is_drawn_as_a_number():
+    x = torch.empty(20)
+    torch.manual_seed(0)
+    expected = torch.bernoulli(x, 0.25).tolist()
+    for p in (torch.tensor(0.25), np.float32(0.25)):
+        torch.manual_seed(0)
+        assert torch.bernoulli(x, p).tolist() == expected
+    with pytest.raises(TypeError):
+        torch.bernoulli(x, torch.full((20,), 0.25))

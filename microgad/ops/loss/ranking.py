@@ -320,8 +320,8 @@ def triplet_margin_loss(
 @composite
 def triplet_margin_with_distance_loss(
     anchor: Tensor, positive: Tensor, negative: Tensor, *,
-    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None, margin: float = 1.0, swap: bool = False,
-    reduction: str | int = "mean",
+    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None, margin: float | Tensor = 1.0,
+    swap: bool = False, reduction: str | int = "mean",
 ) -> Tensor:  # fmt: skip
     """As triplet_margin_loss, with a distance of one's own. Source: torch.nn.functional.
 

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 @composite
-def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+def local_response_norm(
+    input: Tensor, size: int, alpha: float | Tensor = 1e-4, beta: float | Tensor = 0.75, k: float | Tensor = 1.0
+) -> Tensor:
     """input / (k + alpha · the mean of squares of `size` channels around)ᵝ. Source: torch.nn.functional.
 
     input is (N, C, L, ...), else ValueError is raised; channels that aren't there count as 0. Krizhevsky et al. (2012).

@@ -12,6 +12,7 @@ from ...errors import DtypeError, ShapeError
 from ...generator import Generator
 from ...naming import called
 from ..creation import finished
+from ..creation.numbers import plain
 from ..elementwise import Where
 from ..out import into
 from ..spelling import tensors_only
@@ -49,7 +50,7 @@ def bernoulli(
     tensor([0., 0., 0., 1., 1., 0., 1., 0., 0., 0.])
     """
     drawn = for_draw(input.array.shape, input.array.dtype, out, input)
-    bernoulli_(drawn, input if p is None else p, generator=generator)
+    bernoulli_(drawn, input if p is None else plain("bernoulli", "p", p), generator=generator)
     return drawn if out is not None else called("BernoulliBackward0", without_gradient(drawn, input))
 
 

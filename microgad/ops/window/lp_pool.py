@@ -21,7 +21,7 @@ _POOLS: dict[int, tuple[Any, Any]] = {
 
 @composite
 def lp_pool1d(
-    input: Tensor, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False
+    input: Tensor, norm_type: float | Tensor, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False
 ) -> Tensor:
     """The norm_type-norm of each window, (N, C, L) -> (N, C, OL). As lp_pool2d. Source: torch.nn.functional.lp_pool1d.
 
@@ -33,7 +33,7 @@ def lp_pool1d(
 
 @composite
 def lp_pool2d(
-    input: Tensor, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False
+    input: Tensor, norm_type: float | Tensor, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False
 ) -> Tensor:
     """(Σ x^p)^(1/p) over each window, (N, C, H, W) -> (N, C, OH, OW): of x as it is, where p is odd negative too.
 
@@ -47,7 +47,7 @@ def lp_pool2d(
 
 @composite
 def lp_pool3d(
-    input: Tensor, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False
+    input: Tensor, norm_type: float | Tensor, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False
 ) -> Tensor:
     """The same of volumes, (N, C, D, H, W) -> (N, C, OD, OH, OW). Source: torch.nn.functional.lp_pool3d.
 
@@ -57,7 +57,7 @@ def lp_pool3d(
     return _lp_pool(3, input, norm_type, kernel_size, stride, ceil_mode)
 
 
-def _lp_pool(dims: int, input: Any, norm_type: float, kernel_size: Size, stride: Any, ceil_mode: bool) -> Any:
+def _lp_pool(dims: int, input: Any, norm_type: float | Tensor, kernel_size: Size, stride: Any, ceil_mode: bool) -> Any:
     avg_pool, max_pool = _POOLS[dims]
     if norm_type == math.inf:
         return max_pool(input.abs(), kernel_size, stride, ceil_mode=ceil_mode)
