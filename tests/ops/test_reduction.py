@@ -239,3 +239,29 @@ def test_searchsorted_in_several_lines(rng, right):
     found = torch.searchsorted(torch.tensor(lines), torch.tensor(values), right=right).array
     for line, wanted, at in zip(*(a.reshape(6, -1) for a in (lines, values, found)), strict=True):
         np.testing.assert_array_equal(at, np.searchsorted(line, wanted, "right" if right else "left"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "max(0)",
+        "min(0)",
+        "sort()",
+        "topk(2)",
+        "kthvalue(2)",
+        "median(0)",
+        "nanmedian(0)",
+        "mode()",
+        "cummax(0)",
+        "cummin(0)",
+    ],
+)
+def test_what_is_written_to_indices_moves_no_gradient(name):
+    """They are the result's own: PyTorch refuses the backward pass."""
+    x, y = (torch.tensor([3.0, 1.0, 2.0], requires_grad=True) for _ in range(2))
+    name, _, dim = name.removesuffix(")").partition("(")
+    values, indices = getattr(x, name)(*map(int, dim))
+    indices.add_(1).remainder_(3)
+    values.square().sum().backward()
+    getattr(y, name)(*map(int, dim))[0].square().sum().backward()
+    assert x.grad.tolist() == y.grad.tolist()

@@ -494,3 +494,15 @@ def test_an_empty_batch(name):
     assert out.shape[1:] == OPS[name](torch.zeros(1, 3, 7, 6, dtype=torch.float64)).shape[1:]
     out.sum().backward()
     assert x.grad.shape == x.shape
+
+
+def test_what_is_written_to_indices_moves_no_gradient():
+    """They are the result's own: PyTorch refuses the backward pass."""
+    x, y = (leaf(random(1, 2, 7, 7)) for _ in range(2))
+    y.data.copy_(x.data)
+    pool = partial(torch.nn.functional.adaptive_max_pool2d, output_size=3, return_indices=True)
+    out, indices = pool(x)
+    indices.zero_()
+    (out * out).sum().backward()
+    (pool(y)[0] ** 2).sum().backward()
+    np.testing.assert_array_equal(x.grad.array, y.grad.array)

@@ -44,4 +44,7 @@ def picked(input: Tensor, axis: int, index: Any, keepdim: bool, result: Callable
     values = Pick.apply(input, places=places.reshape(shape))
     if values.node is not None:
         called(f"{result.__name__.capitalize()}Backward{int('median' in result.__name__)}", values)
-    return result(values, function.Tensor._made(layouts.contiguous(index.reshape(shape))))
+    found = index.reshape(shape)
+    if places is index:
+        found = found.copy()  # what is written to the result must not move the gradient
+    return result(values, function.Tensor._made(layouts.contiguous(found)))

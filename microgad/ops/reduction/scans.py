@@ -97,7 +97,7 @@ class Cummax(Function):
         else:
             place = backend.like(np.arange(n).reshape((n,) + (1,) * (x.ndim - 1 - self.axis)), x)
             self.index = accumulated(np.maximum, reached * place, self.axis)
-        return best, self.index
+        return best, self.index.copy()  # what is written to the result must not move the gradient
 
     def grad_x(self, grad, index):
         if 0 in index.shape:

@@ -144,6 +144,7 @@ def of_boxes(input: Tensor, tables: Sequence[Any], return_indices: bool) -> Any:
     place = Winners.apply(input, tables=tables)
     lead, area = tuple(input.shape[: -len(tables)]), math.prod(input.shape[-len(tables) :])
     flat = place.array.reshape(*lead, math.prod(place.shape[-len(tables) :]))
+    flat = flat.copy() if return_indices else flat  # what is written to the result must not move the gradient
     out = BoxMax.apply(input.reshape(*lead, area), index=flat, axis=len(lead)).reshape(place.shape)
     return (out, place) if return_indices else out
 
