@@ -265,3 +265,18 @@ def test_what_is_written_to_indices_moves_no_gradient(name):
     values.square().sum().backward()
     getattr(y, name)(*map(int, dim))[0].square().sum().backward()
     assert x.grad.tolist() == y.grad.tolist()
+
+
+def test_segments_start_from_a_number_that_takes_no_gradient():
+    x = torch.tensor([math.inf, 1.0, 1.0, 2.0, 2.0], requires_grad=True)
+    segments = {"lengths": torch.tensor([1, 2, 2]), "initial": 2.0}
+    assert torch.segment_reduce(x, "max", **segments).tolist() == [math.inf, 2.0, 2.0]
+    assert torch.segment_reduce(x, "prod", **segments).tolist() == [math.inf, 2.0, 8.0]
+    torch.segment_reduce(x, "min", **segments).sum().backward()  # of equals, those that are elements share it
+    assert x.grad.tolist() == [0.0, 0.5, 0.5, 0.5, 0.5]
+
+
+@pytest.mark.parametrize("lengths", [[2, 2], [4, -1], [2]])
+def test_lengths_of_segments_that_are_not_the_whole_are_refused(lengths):
+    with pytest.raises(RuntimeError, match="lengths"):
+        torch.segment_reduce(torch.ones(3), "sum", lengths=torch.tensor(lengths))

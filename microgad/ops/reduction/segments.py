@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import ArgumentError, ShapeError
 from ...state import composite
-from ..elementwise import maximum, minimum
+from ..elementwise import clamp
 from ..movement import stack
 from ..movement.dims import dim_of
 from .extrema import amax, amin
@@ -19,13 +19,13 @@ from .sums import sum
 if TYPE_CHECKING:
     from ...tensor import Tensor
 
-# Of a segment and the number to start with: reduced, where it has elements; the number where there are none.
+# How a segment is reduced, how it goes with the number to start from, and that number where there are no elements.
 _REDUCED: dict[str, tuple[Any, Any, float]] = {
-    "sum": (sum, lambda a, b: a + b, 0.0),
-    "mean": (sum, lambda a, b: a + b, 0.0),
-    "max": (amax, maximum, -np.inf),
-    "min": (amin, minimum, np.inf),
-    "prod": (prod, lambda a, b: a * b, 1.0),
+    "sum": (sum, lambda x, start: x + start, 0.0),
+    "mean": (sum, lambda x, start: x + start, 0.0),
+    "max": (amax, lambda x, start: clamp(x, min=start), -np.inf),
+    "min": (amin, lambda x, start: clamp(x, max=start), np.inf),
+    "prod": (prod, lambda x, start: x * start, 1.0),
 }
 
 
@@ -43,7 +43,7 @@ def segment_reduce(
 ) -> Tensor:
     """The sum, mean, max, min or prod of segments along axis, given by lengths or offsets.
 
-    Source: torch.segment_reduce.
+    Raises RuntimeError for lengths that don't add up to data's, unless `unsafe`. Source: torch.segment_reduce.
 
     >>> torch.segment_reduce(torch.tensor([1.0, 2.0, 3.0]), "sum", lengths=torch.tensor([1, 2]))
     tensor([1., 5.])
@@ -55,7 +55,12 @@ def segment_reduce(
         bounds = offsets.array
     elif lengths is not None:
         ends = np.cumsum(lengths.array, -1)
-        bounds = np.concatenate([np.zeros_like(ends[..., :1]), ends], -1)
+        bounds = np.concatenate([np.zeros_like(ends, shape=(*ends.shape[:-1], 1)), ends], -1)
+        if not unsafe and (np.any(lengths.array < 0) or np.any(bounds[..., -1] != data.shape[at])):
+            raise ShapeError(
+                f"segment_reduce: lengths must not be negative and add up to the {data.shape[at]} of data along axis "
+                f"{axis}, got {lengths.tolist()}"
+            )
     else:
         raise ArgumentError("segment_reduce: give lengths or offsets")
     if bounds.shape[:-1] != data.shape[:at]:
@@ -65,9 +70,9 @@ def segment_reduce(
         )
     lines = data.reshape(-1, *data.shape[at:]) if at else data.unsqueeze(0)
     parts = [
-        _segment(line[start:stop], reduce, initial)
-        for line, places in zip(lines, bounds.reshape(-1, bounds.shape[-1]).tolist(), strict=True)
-        for start, stop in pairwise(places)
+        _segment(part, reduce, initial)
+        for line, places in zip(lines.unbind(), bounds.reshape(-1, bounds.shape[-1]).tolist(), strict=True)
+        for part in line[places[0] : places[-1]].split([stop - start for start, stop in pairwise(places)])
     ]
     shape = (*data.shape[:at], bounds.shape[-1] - 1, *data.shape[at + 1 :])
     return stack(parts).reshape(shape) if parts else data.reshape(-1)[:0].reshape(shape)
@@ -81,5 +86,5 @@ def _segment(part: Tensor, reduce: str, initial: float | None) -> Tensor:
         return sum(part, 0) + (start if reduce != "mean" or initial is not None else np.nan)
     found: Tensor = reduced(part, 0)
     if initial is not None:
-        found = joined(found, found.detach() * 0 + start)
+        found = joined(found, start)
     return found / n if reduce == "mean" else found
