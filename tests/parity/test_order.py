@@ -1,4 +1,4 @@
-"""Which of equal elements topk takes, and in which order."""
+"""Which of equal elements topk, kthvalue and median take, and in which order."""
 
 import numpy as np
 import pytest
@@ -31,6 +31,17 @@ def test_equal_elements(line, largest):
     x, k = line
     theirs = torch.topk(torch.from_numpy(x), k, largest=largest).indices
     assert microgad.topk(microgad.from_numpy(x), k, largest=largest).indices.tolist() == theirs.tolist()
+
+
+@given(lines())
+def test_the_one_of_equal_elements(line):
+    x, k = line
+
+    def places(library):
+        given = library.from_numpy(x)
+        return [r.indices.item() for r in (given.kthvalue(max(k, 1)), given.median(0), given.nanmedian(0))]
+
+    assert places(microgad) == places(torch)
 
 
 def killer(n):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -118,15 +119,24 @@ def _as_torch(x: Any, index: Any, axis: int, largest: bool) -> Any:
     k = index.shape[axis]
     if not index.size or backend.is_gpu(x):
         return index
-    lines, places = (np.swapaxes(t, axis, -1).reshape(-1, t.shape[axis]) for t in (x, index))
+    lines, places = (_lines(t, axis) for t in (x, index))
     tied = selection.tied(lines, lines[np.arange(len(lines))[:, None], places], largest)
+    return _decided(x, index, axis, tied, lambda line: selection.best(line, k, largest))
+
+
+def _decided(x: Any, index: Any, axis: int, tied: Any, choose: Callable[[Any], Any]) -> Any:
+    """Indices along an axis, in those lines that are `tied` as chosen of the line."""
     if not tied.any():
         return index
-    places = places.copy()
+    lines, places = _lines(x, axis), _lines(index, axis).copy()
     for i in np.flatnonzero(tied):
-        places[i] = selection.best(lines[i], k, largest)
+        places[i] = choose(lines[i])
     shape = np.swapaxes(index, axis, -1).shape
     return np.swapaxes(places.reshape(shape), -1, axis)
+
+
+def _lines(x: Any, axis: int) -> Any:
+    return np.swapaxes(x, axis, -1).reshape(-1, x.shape[axis])
 
 
 def _one_by_one(x: Any, k: int, axis: int, largest: bool) -> Any:
@@ -167,13 +177,29 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out
         )
     if out is not None and np.may_share_memory(out[0].array, input.array):
         raise ArgumentError("kthvalue: input and out share memory; clone() the input first")
-    return into(out, picked(input, axis, _place(x.array, k - 1, axis), keepdim, return_types.kthvalue))
+    equal = _kth(x.array, k - 1, axis)[1]
+    index = np.argmax(equal, axis, keepdims=True)
+    if not backend.is_gpu(index):
+        tied = np.count_nonzero(_lines(equal, axis), 1) > 1
+        index = _decided(x.array, index, axis, tied, lambda line: selection.kth(line, k - 1))
+    return into(out, picked(input, axis, index, keepdim, return_types.kthvalue))
+
+
+def _kth(x: Any, k: int, axis: int) -> tuple[Any, Any]:
+    """The value at place k of the order, kept as an axis of length 1, and which elements equal it."""
+    value = _cut(np.partition(x, k, axis), axis, k, k + 1)
+    return value, (x == value) | ((x != x) & (value != value))
 
 
 def _place(x: Any, k: int, axis: int) -> Any:
-    """The index of the element at place k of the order, kept as an axis of length 1."""
-    order = ranking(x, axis) if x.shape[axis] < FEW else np.argpartition(x, k, axis)
-    return _cut(order, axis, k, k + 1)
+    """The index of the element at place k of the order, equal ones as they come, kept as an axis of length 1."""
+    if x.shape[axis] < FEW:
+        return _cut(ranking(x, axis), axis, k, k + 1)
+    value, equal = _kth(x, k, axis)
+    if not backend.is_gpu(x) and np.count_nonzero(equal) == value.size:
+        return np.argmax(equal, axis, keepdims=True)
+    before = k - np.count_nonzero(x < value, axis, keepdims=True)
+    return np.argmax(np.cumsum(equal, axis) > before, axis, keepdims=True)
 
 
 @overload

@@ -1,8 +1,9 @@
-"""Which of equal elements PyTorch's topk takes, and in which order: C++'s standard library decides.
+"""Which of equal elements PyTorch's topk and kthvalue take, and in which order.
 
-PyTorch asks `std::partial_sort` where few of many are wanted, and `std::nth_element` and `std::sort` else. None keeps
-equal elements in order, but each moves them in one way only, which is followed here on the elements' ranks. Source:
-libstdc++'s introselect, introsort and heaps, as topk on the CPU calls them.
+topk asks C++'s `std::partial_sort` where few of many are wanted, and `std::nth_element` and `std::sort` else; kthvalue
+has a quickselect of its own. None keeps equal elements in order, but each moves them in one way only, which is followed
+here on the elements' ranks. Source: libstdc++'s introselect, introsort and heaps, as topk on the CPU calls them;
+Hoare's quickselect about the median of three, as kthvalue does.
 """
 
 from __future__ import annotations
@@ -28,6 +29,39 @@ def best(line: Any, k: int, largest: bool) -> Any:
     _nth_element(pairs, k - 1)
     _sort(pairs, k - 1)
     return pairs[1, :k].copy()
+
+
+def kth(line: Any, k: int) -> int:
+    """The place of the element at k in the order of a line (n,), as PyTorch finds it. NaN is the greatest."""
+    items = list(zip(np.unique(line, return_inverse=True)[1].tolist(), range(len(line)), strict=True))
+    first, last = 0, len(items) - 1
+
+    def in_order(i: int, j: int) -> None:
+        if items[i][0] > items[j][0]:
+            items[i], items[j] = items[j], items[i]
+
+    while last > first + 1:
+        middle, i, j = (first + last) // 2, first + 1, last
+        items[middle], items[i] = items[i], items[middle]
+        in_order(i, last)
+        in_order(first, last)
+        in_order(i, first)
+        pivot = items[first][0]
+        while True:
+            i += 1
+            while items[i][0] < pivot:
+                i += 1
+            j -= 1
+            while items[j][0] > pivot:
+                j -= 1
+            if j < i:
+                break
+            items[i], items[j] = items[j], items[i]
+        items[first], items[j] = items[j], items[first]
+        first, last = (i if j <= k else first), (j - 1 if j >= k else last)
+    if last > first:
+        in_order(first, last)
+    return items[k][1]
 
 
 def tied(x: Any, found: Any, largest: bool) -> Any:
