@@ -198,7 +198,7 @@ def _place(x: Any, k: int, axis: int) -> Any:
     value, equal = _kth(x, k, axis)
     if not backend.is_gpu(x) and np.count_nonzero(equal) == value.size:
         return np.argmax(equal, axis, keepdims=True)
-    before = k - np.count_nonzero(x < value, axis, keepdims=True)
+    before = k - np.sum(x < value, axis, keepdims=True)
     return np.argmax(np.cumsum(equal, axis) > before, axis, keepdims=True)
 
 
