@@ -183,6 +183,13 @@ def test_results_print_as_in_torch():
         (lambda x: torch.bincount(torch.tensor([-1])), RuntimeError, "non-negative"),
         (lambda x: torch.searchsorted(x, x[0]), RuntimeError, r"\(2, 3\) and \(3,\)"),
         (lambda x: torch.segment_reduce(x, "median", lengths=torch.tensor([2])), RuntimeError, "got median"),
+        (lambda x: torch.max(x, keepdim=True), TypeError, "keepdim goes with a dim"),
+        (lambda x: torch.median(x, keepdim=True), TypeError, "keepdim goes with a dim"),
+        (lambda x: torch.sum(x, dtype=torch.float64, out=torch.empty(())), RuntimeError, "dtype torch.float64, but"),
+        (lambda x: torch.unique(x[:0], dim=1), RuntimeError, "have no elements"),
+        (lambda x: torch.unique(x[0, 0], dim=0), IndexError, "has no dimensions"),
+        (lambda x: torch.trapezoid(x, x, dx=1.0), TypeError, "not both"),
+        (lambda x: torch.searchsorted(x[0], x[0], sorter=torch.tensor([0, 1, -1])), RuntimeError, "out of range"),
     ],
 )
 def test_refused(call, error, said):
@@ -280,3 +287,30 @@ def test_segments_start_from_a_number_that_takes_no_gradient():
 def test_lengths_of_segments_that_are_not_the_whole_are_refused(lengths):
     with pytest.raises(RuntimeError, match="lengths"):
         torch.segment_reduce(torch.ones(3), "sum", lengths=torch.tensor(lengths))
+
+
+def test_where_there_is_nothing_to_divide_by():
+    """PyTorch's: an infinite covariance, and gradients of variances by the formula, whatever comes out."""
+    x = torch.tensor([[1.0, 2.0, 6.0], [6.0, 2.0, 1.0]], requires_grad=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert torch.cov(x, correction=4)[0].tolist() == [math.inf, -math.inf]
+        (grad,) = torch.autograd.grad(x.var(1, correction=4).sum(), x)
+        assert grad[0].tolist() == [4.0, 2.0, -6.0]
+        (grad,) = torch.autograd.grad(x.var(1, correction=3).sum(), x)
+        assert grad[0].tolist() == [-math.inf, -math.inf, math.inf]
+    assert torch.trapezoid(torch.ones(2, 0, dtype=torch.int32)).dtype == torch.int32
+    assert torch.histogram(torch.tensor([1e9, 1e9]), 3).hist.tolist() == [0, 2, 0]
+
+
+def test_the_midpoint_of_a_quantile_takes_no_gradient_from_q():
+    x, q = torch.tensor([1.0, 2.0, 4.0], requires_grad=True), torch.tensor(0.3, requires_grad=True)
+    found = torch.quantile(x, q, interpolation="midpoint")
+    assert [g if g is None else g.tolist() for g in torch.autograd.grad(found, (x, q), allow_unused=True)] == [
+        [0.5, 0.5, 0.0],
+        None,
+    ]
+
+
+def test_bins_as_a_number_of_numpy():
+    assert torch.histogram(torch.tensor([1.0, 2.0]), np.int64(3)).hist.tolist() == [1, 0, 1]

@@ -26,7 +26,7 @@ def _sides(op: str, y: Tensor, x: Tensor | None, dx: Any, dim: int) -> tuple[Ten
         raise DtypeError(f"{op}: received a bool input, but bool is not supported")
     axis = dim_of(dim, y.ndim, op)
     if x is not None and dx is not None:
-        raise ArgumentError(f"{op}: give x or dx, not both")
+        raise DtypeError(f"{op}: give x or dx, not both")
     if x is None:
         return _after(y, axis) + _before(y, axis), 1 if dx is None else dx, axis
     if x.ndim == 1:
@@ -58,10 +58,11 @@ def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, di
     >>> torch.trapezoid(torch.tensor([1.0, 5.0, 10.0]), torch.tensor([1.0, 3.0, 6.0]))
     tensor(28.5000)
     """
+    axis = dim_of(dim, y.ndim, "trapezoid")
+    if y.ndim and not y.shape[axis]:
+        return sum(y, axis, dtype=y.dtype)
     if x is None and y.ndim and y.array.dtype.kind != "b":
-        axis = dim_of(dim, y.ndim, "trapezoid")
-        n = y.shape[axis]
-        area = sum(y, axis) - (_part(y, axis, 0) + _part(y, axis, n - 1)) / 2 if n else sum(y, axis)
+        area = sum(y, axis) - (_part(y, axis, 0) + _part(y, axis, -1)) / 2
         return area if dx is None else area * dx
     heights, widths, axis = _sides("trapezoid", y, x, dx, dim)
     return sum(heights * widths, axis) / 2

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 from ... import backend, function
-from ...errors import ArgumentError, DtypeError, KindError, ShapeError
+from ...errors import ArgumentError, DimError, DtypeError, KindError, ShapeError
 from ...function import Function
 from .. import layouts
 from ..movement.dims import dim_of
@@ -206,12 +206,14 @@ def _rows(input: Tensor, dim: int | None, op: str) -> tuple[Any, Any]:
         raise KindError(f"{op}: is not implemented for complex numbers, got {input.dtype}")
     if dim is None:
         return x.reshape(-1), x.shape
+    if not x.ndim:
+        raise DimError(f"{op}: Dimension specified as {dim} but tensor has no dimensions")
     axis = dim_of(dim, x.ndim, op)
-    if x.ndim < 2:
-        return x.reshape(-1), (x.size,)
+    if x.ndim == 1:
+        return x, x.shape
     n = x.shape[axis]
-    if not n and x.size == 0 and 0 in (*x.shape[:axis], *x.shape[axis + 1 :]):
-        raise ShapeError(f"{op}: there are {x.shape.count(0)} zero sized dimensions, so {op} cannot be applied")
+    if 0 in (*x.shape[:axis], *x.shape[axis + 1 :]):
+        raise ShapeError(f"{op}: slices along dimension {axis} of shape {x.shape} have no elements to be compared")
     return np.moveaxis(x, axis, 0).reshape(n, x.size // n if n else 0), (n,)
 
 

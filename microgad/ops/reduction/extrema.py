@@ -237,7 +237,9 @@ def _extremum(
         ordered(input, op)
         return into(out, of_two(input, other))
     if dim is None:
-        return into(out, _over(whole, input, None, keepdim, op))
+        if keepdim:
+            raise DtypeError(f"{op}: keepdim goes with a dim")
+        return into(out, _over(whole, input, None, False, op))
     axis = dim_of(dim, input.array.ndim, op)
     x = line(input)
     not_empty(x, axis, op)

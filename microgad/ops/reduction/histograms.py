@@ -100,7 +100,7 @@ def histogram(
     tensor([0., 2., 1.])
     """
     hist, edges = _histogram("histogram", input.reshape(-1, 1), [bins], range, weight, density)
-    return into(out, return_types.histogram(hist, edges[0] if isinstance(bins, int) else edges[0].clone()))
+    return into(out, return_types.histogram(hist, edges[0].clone() if isinstance(bins, function.Tensor) else edges[0]))
 
 
 @tensors_only
@@ -141,7 +141,7 @@ def _histogram(op: str, points: Tensor, bins: list[Any], range: Any, weight: Any
     inside, cell = np.ones_like(x, shape=len(x), dtype=bool), np.zeros_like(x, shape=len(x), dtype=np.int64)
     for i, part in enumerate(bins):
         column, equal = x[:, i], False
-        if isinstance(part, int):
+        if not isinstance(part, function.Tensor):
             low, high = (0.0, 0.0) if range is None else (float(range[2 * i]), float(range[2 * i + 1]))
             low, high = _range(op, column, part, low, high, 0.5)
             part = linspace(low, high, part + 1, dtype=points.dtype, device=points.device)
@@ -177,7 +177,7 @@ def _any_bins(x: Any, edges: Any) -> Any:
 def _equal_bins(x: Any, edges: Any) -> Any:
     """The same of equal bins: calculated, and moved where rounding put it across an edge."""
     n = len(edges) - 1
-    scale = n / (edges[-1] - edges[0])
+    scale = n / (float(edges[-1] - edges[0]) or 1.0)
     place = np.minimum(((x - edges[0]) * scale).astype(np.int64), n - 1)
     place -= x < edges[place]
     place += x >= edges[place + 1]
@@ -221,6 +221,8 @@ def searchsorted(
                 f"searchsorted: sorter must be int64 and have the shape {lines.shape} of sorted_sequence, got "
                 f"{sorter.array.shape} {sorter.dtype}"
             )
+        if np.any((sorter.array < 0) | (sorter.array >= lines.shape[-1])):
+            raise ArgumentError("searchsorted: sorter index out of range")
         lines = np.take_along_axis(lines, sorter.array, -1)
     found = _searched(lines, values, right or side == "right")
     return into(out, function.Tensor._made(backend.as_array(found).astype(np.int32 if out_int32 else np.int64)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from ... import backend, return_types
-from ...errors import ArgumentError
+from ...errors import ArgumentError, DtypeError
 from ...limits import highest, lowest
 from ...state import observed
 from ..indexing.gather import positions
@@ -234,6 +234,8 @@ def _median(input: Tensor, dim: int | None, keepdim: bool, out: Any, skip: bool,
     op = result.__name__
     ordered(input, op, "iuf")
     if dim is None:
+        if keepdim:
+            raise DtypeError(f"{op}: keepdim goes with a dim")
         if not input.array.size:
             nothing = input.sum()
             return into(out, nothing * math.nan if input.array.dtype.kind == "f" else nothing.to(input.dtype))

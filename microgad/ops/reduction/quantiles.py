@@ -93,8 +93,7 @@ def _between(values: Tensor, rank: Tensor, interpolation: str) -> Tensor:
         return at(_ROUNDED[interpolation](rank.array))
     below = np.floor(rank.array)
     low, high = at(below), at(np.ceil(rank.array))
-    weight = rank - function.Tensor._made(below) if interpolation == "linear" else rank * 0 + 0.5
-    return lerp(low, high, weight)
+    return lerp(low, high, rank - function.Tensor._made(below) if interpolation == "linear" else 0.5)
 
 
 def _checked(op: str, input: Tensor, q: Any, interpolation: str) -> Tensor:

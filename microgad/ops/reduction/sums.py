@@ -87,6 +87,8 @@ def sum(
 
 def converted(input: Tensor, dtype: Any, out: Tensor | None = None) -> Tensor:
     """The input in the dtype that is asked for, or in out's, before anything is added up."""
+    if dtype is not None and out is not None and out.dtype != dtype:
+        raise DtypeError(f"Expected out tensor to have dtype {dtype}, but got {out.dtype} instead")
     if dtype is None:
         if out is None:
             return input

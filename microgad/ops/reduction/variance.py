@@ -83,9 +83,9 @@ def _of_variance(at: Any, grad: Any, x: Any, conjugated: bool = False) -> Any:
     n = count(x.shape, at.axis) - at.correction
     centred = x - Mean.apply(x, axis=at.axis, keepdims=True)
     grad = grad.reshape(kept_shape(x.shape, at.axis))
-    if n <= 0:
+    if n <= 0 and at.axis is None:  # PyTorch's, here and there
         return grad * np.where(centred == 0, math.nan, math.inf)
-    return grad * (np.conjugate(centred) if conjugated else centred) * (2 / n)
+    return grad * (np.conjugate(centred) if conjugated else centred) * (2 / n if n else math.inf)
 
 
 def _of_both(at: Any, variance: Any, mean: Any, x: Any) -> Any:
@@ -241,8 +241,7 @@ def cov(
     if norm <= 0:
         warn("cov(): degrees of freedom is <= 0")
         norm = 0
-    product = matmul(centred, conj(weighted.transpose(0, 1)))
-    found = product / norm if weights is not None or norm else product * math.nan
+    found = matmul(centred, conj(weighted.transpose(0, 1))) / norm
     return found.reshape(()) if x.shape[0] == 1 else found
 
 
