@@ -311,23 +311,24 @@ def flatten(tree: Any, tensors_only: bool = True) -> tuple[list[Any], Callable[[
     With `tensors_only`, whatever isn't a Tensor stays what it is.
     """
     leaves: list[Any] = []
+    return leaves, _take(tree, leaves, tensors_only)
 
-    def take(x: Any) -> Callable[[Sequence[Any]], Any]:
-        if isinstance(x, dict):
-            parts = {name: take(part) for name, part in x.items()}
-            return lambda found: type(x)((name, build(found)) for name, build in parts.items())
-        if isinstance(x, (tuple, list)):
-            builds = [take(part) for part in x]
-            if hasattr(x, "_fields"):
-                return lambda found: type(x)(*(build(found) for build in builds))
-            return lambda found: type(x)(build(found) for build in builds)
-        if tensors_only and not isinstance(x, Tensor):
-            return lambda found: x
-        place = len(leaves)
-        leaves.append(x)
-        return lambda found: found[place]
 
-    return leaves, take(tree)
+def _take(x: Any, leaves: list[Any], tensors_only: bool) -> Callable[[Sequence[Any]], Any]:
+    """What builds the same as x; its leaves go to a list. No closure: one that calls itself would hold the leaves."""
+    if isinstance(x, dict):
+        parts = {name: _take(part, leaves, tensors_only) for name, part in x.items()}
+        return lambda found: type(x)((name, build(found)) for name, build in parts.items())
+    if isinstance(x, (tuple, list)):
+        builds = [_take(part, leaves, tensors_only) for part in x]
+        if hasattr(x, "_fields"):
+            return lambda found: type(x)(*(build(found) for build in builds))
+        return lambda found: type(x)(build(found) for build in builds)
+    if tensors_only and not isinstance(x, Tensor):
+        return lambda found: x
+    place = len(leaves)
+    leaves.append(x)
+    return lambda found: found[place]
 
 
 class _Place:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from ..errors import ShapeError
@@ -21,15 +22,15 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     >>> torch.bilinear(torch.tensor([[2.0]]), torch.tensor([[3.0]]), torch.tensor([[[4.0]]]), torch.tensor([1.0]))
     tensor([[25.]])
     """
-    lead, sizes = input1.shape[:-1], (input1.shape[-1:], input2.shape[-1:])
-    if input2.shape[:-1] != lead or weight.ndim != 3 or (weight.shape[1:2], weight.shape[2:]) != sizes:
+    lead, sizes = tuple(input1.shape[:-1]), (input1.shape[-1:], input2.shape[-1:])
+    if tuple(input2.shape[:-1]) != lead or weight.ndim != 3 or (weight.shape[1:2], weight.shape[2:]) != sizes:
         raise ShapeError(
             "bilinear: needs input1 (..., in1), input2 (..., in2) and weight (out, in1, in2), but they are "
             f"{tuple(input1.shape)}, {tuple(input2.shape)} and {tuple(weight.shape)}"
         )
     if bias is not None and tuple(bias.shape) != tuple(weight.shape[:1]):
         raise ShapeError(f"bilinear: bias must be ({weight.shape[0]},), but is {tuple(bias.shape)}")
-    out, in1, in2 = weight.shape
-    half = matmul(input1.reshape(-1, in1), weight.transpose(0, 1).reshape(in1, out * in2)).reshape(-1, out, in2)
-    result = matmul(half, input2.reshape(-1, in2, 1)).reshape(*lead, out)
+    (out, in1, in2), rows = weight.shape, math.prod(lead)
+    half = matmul(input1.reshape(rows, in1), weight.transpose(0, 1).reshape(in1, out * in2)).reshape(rows, out, in2)
+    result = matmul(half, input2.reshape(rows, in2, 1)).reshape(*lead, out)
     return result if bias is None else result + bias

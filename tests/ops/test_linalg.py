@@ -1,5 +1,8 @@
 """Linear algebra: what holds of results that are defined up to signs and phases, blocks, singular matrices, errors."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -304,3 +307,49 @@ def test_residuals_of_zero_have_a_second_derivative(dtype):
     (grad,) = torch.autograd.grad(residuals.sum(), b, create_graph=True)
     (second,) = torch.autograd.grad(grad.sum().real, b)
     assert second.tolist() == [[2], [2]]
+
+
+@pytest.mark.parametrize(
+    "product",
+    [
+        torch.mv,
+        lambda A, x: torch.dot(x, x),
+        lambda A, x: torch.nn.functional.linear(x, A),
+        lambda A, x: torch.einsum("ij,j->i", A, x),
+        lambda A, x: torch.tensordot(A, A, 1),
+    ],
+)
+def test_products_of_booleans_are_refused(product):
+    """As those of two matrices are: NumPy's would be whether any pair holds."""
+    with pytest.raises(NotImplementedError, match="not implemented for bool"):
+        product(torch.ones(3, 3, dtype=torch.bool), torch.ones(3, dtype=torch.bool))
+
+
+def test_vectors_of_half_precision_have_a_vecdot():
+    x = torch.ones(3, dtype=torch.half)
+    assert torch.linalg.vecdot(x, x).tolist() == 3
+
+
+def test_a_bilinear_form_of_no_results():
+    assert torch.nn.functional.bilinear(torch.ones(2, 3), torch.ones(2, 4), torch.ones(0, 3, 4)).shape == (2, 0)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: torch.linalg.multi_dot([x, x, x]),
+        lambda x: torch.func.vmap(torch.trace)(x[None]),
+        lambda x: torch.func.grad(lambda tree: (tree["x"] * 2).sum())({"x": x}),
+    ],
+)
+def test_operands_are_freed_at_once(call):
+    x = torch.ones(2, 2)
+    gone = weakref.ref(x)
+    gc.collect()
+    gc.disable()
+    try:
+        call(x)
+        del x
+        assert gone() is None
+    finally:
+        gc.enable()

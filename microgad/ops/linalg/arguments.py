@@ -78,6 +78,12 @@ def floating(op: str, *tensors: Tensor) -> None:
     same_dtype(op, *tensors)
 
 
+def numbers(x: Any) -> None:
+    """Refuse booleans, of which NumPy's product of matrices is whether any pair holds."""
+    if x.dtype.kind == "b":
+        raise KindError(f"not implemented for {x.dtype}")
+
+
 def no_tensor(op: str, **operands: Any) -> TypeError:
     """The error to raise where an operand is no Tensor: it names the first of them."""
     name, given = next((name, x) for name, x in operands.items() if not isinstance(x, function.Tensor))

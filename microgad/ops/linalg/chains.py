@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, reduce
+from functools import reduce
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -52,22 +52,20 @@ def multi_dot(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor
 
 
 def _in_best_order(chain: list[Tensor]) -> Tensor:
-    sizes = [chain[0].shape[0], *(x.shape[1] for x in chain)]
+    sizes, n = [chain[0].shape[0], *(x.shape[1] for x in chain)], len(chain)
+    best = {(i, i + 1): (0, i) for i in range(n)}  # what the product of chain[i:j] costs, and where it is split last
+    for i, j in ((j - length, j) for length in range(2, n + 1) for j in range(length, n + 1)):
+        costs = ((best[i, k][0] + best[k, j][0] + sizes[i] * sizes[k] * sizes[j], k) for k in range(i + 1, j))
+        best[i, j] = min(costs)
+    return _multiplied(chain, best, 0, n)
 
-    @cache
-    def best(i: int, j: int) -> tuple[int, int]:
-        """The multiplications that the product of chain[i:j] costs, and where it is split last."""
-        if j - i == 1:
-            return 0, 0
-        return min((best(i, k)[0] + best(k, j)[0] + sizes[i] * sizes[k] * sizes[j], k) for k in range(i + 1, j))
 
-    def multiplied(i: int, j: int) -> Tensor:
-        if j - i == 1:
-            return chain[i]
-        k = best(i, j)[1]
-        return matmul(multiplied(i, k), multiplied(k, j))
-
-    return multiplied(0, len(chain))
+def _multiplied(chain: list[Tensor], best: dict[tuple[int, int], tuple[int, int]], i: int, j: int) -> Tensor:
+    """The product of chain[i:j]."""
+    if j - i == 1:
+        return chain[i]
+    k = best[i, j][1]
+    return matmul(_multiplied(chain, best, i, k), _multiplied(chain, best, k, j))
 
 
 @tensors_only

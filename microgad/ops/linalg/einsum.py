@@ -18,7 +18,7 @@ from .. import layouts
 from ..movement import diagonal, permute, reshape
 from ..movement.dims import is_one, listed
 from ..out import into
-from .arguments import same_dtype
+from .arguments import numbers, same_dtype
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -40,6 +40,7 @@ class Contract(Function):
         summed = [label for label in of_a if label not in of_out]
         if not summed:
             return _at(of_out, of_a, a) * _at(of_out, of_b, b)
+        numbers(a)
         batch = [label for label in of_out if label in of_a and label in of_b]
         left = [label for label in of_out if label not in of_b]
         right = [label for label in of_out if label not in of_a]

@@ -99,6 +99,8 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     """
     if x.ndim != 1:
         raise ShapeError(f"vander: x must be a one-dimensional tensor, got {x.ndim} dimensions")
+    if N is not None and N < 0:
+        raise ArgumentError(f"vander: N must be non-negative, got {N}")
     powers = _powers(x, x.shape[0] if N is None else N)
     return powers if increasing else flip(powers, (1,))
 

@@ -20,7 +20,7 @@ from ..elementwise.arithmetic import in_dtype
 from ..movement import Reshape, transpose, unsqueeze
 from ..out import into
 from ..spelling import numbers_first, numpy_spelling, tensors_only
-from .arguments import floating, ndims, no_tensor, same_dtype
+from .arguments import ndims, no_tensor, numbers, same_dtype
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -60,6 +60,7 @@ class Linear(Function):
             )
         if bias is not None and bias.shape != weight.shape[:-1]:
             raise ShapeError(f"bias has shape {bias.shape}, but weight has {weight.shape[0]} rows")
+        numbers(x)
         out = np.matmul(_rows(x), weight.T)
         if bias is not None:
             out += bias
@@ -87,7 +88,7 @@ def _rows(x: Any) -> Any:
 class Dot(Function):
     """(n), (n) -> (): Σ a·b."""
 
-    symbol, promote = "·", dtypes.promote
+    symbol, promote = "·", dtypes.only("iufc")
 
     def forward(self, a, b):
         return np.dot(a, b)
@@ -253,7 +254,9 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Tensor | None = None) ->
     >>> torch.linalg.vecdot(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1.0, 1.0]))
     tensor([3., 7.])
     """
-    floating("linalg.vecdot", x, y)
+    same_dtype("linalg.vecdot", x, y)
+    if x.array.dtype.kind not in "fc":
+        raise KindError(f"linalg.vecdot: Expected a floating point or complex tensor as input. Got {x.dtype}")
     return into(out, mul(conj(x), y).sum(dim))
 
 
