@@ -353,3 +353,35 @@ def test_operands_are_freed_at_once(call):
         assert gone() is None
     finally:
         gc.enable()
+
+
+def test_a_matrix_with_nan_is_not_positive_definite():
+    A = torch.eye(3)
+    A[2, 1] = torch.nan
+    with pytest.raises(torch.linalg.LinAlgError, match="minor of order 3 is not"):
+        torch.linalg.cholesky(A)
+    assert torch.linalg.cholesky_ex(torch.stack([A, torch.eye(3), -A])).info.tolist() == [3, 0, 1]
+
+
+def test_the_first_bad_minor_is_found_by_bisection(monkeypatch):
+    tried = []
+    definite = factorizations._is_definite
+    monkeypatch.setattr(factorizations, "_is_definite", lambda x: tried.append(len(x)) or definite(x))
+    A = torch.eye(100)
+    A[70, 70] = -1
+    assert torch.linalg.cholesky_ex(A).info.item() == 71
+    assert len(tried) < 10
+
+
+@pytest.mark.parametrize("pivots", [[0, 2], [3, 2]])
+def test_rows_that_are_not_there_are_not_exchanged(pivots):
+    pivots = torch.tensor(pivots, dtype=torch.int32)
+    with pytest.raises(RuntimeError, match="between 1 and the 2 rows"):
+        torch.lu_unpack(torch.eye(2), pivots)
+    with pytest.raises(RuntimeError, match="between 1 and the 2 rows"):
+        torch.linalg.lu_solve(torch.eye(2), pivots, torch.ones(2, 1))
+
+
+def test_a_dimension_that_is_not_there_is_not_moved():
+    with pytest.raises(IndexError, match="out of range"):
+        torch.linalg.tensorsolve(torch.eye(4).reshape(2, 2, 4), torch.ones(2, 2), dims=(5,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,7 +55,10 @@ def cholesky(A: Tensor, *, upper: bool = False, out: Tensor | None = None) -> Te
     tensor([[2., 0.],
             [1., 1.]])
     """
-    return into(out, _cholesky("linalg.cholesky", A, upper))
+    factor = _cholesky("linalg.cholesky", A, upper)
+    if factor is None:
+        raise _not_definite("linalg.cholesky", _first_bad_minor(A, upper))
+    return into(out, factor)
 
 
 def torch_cholesky(input: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
@@ -67,23 +71,30 @@ def torch_cholesky(input: Tensor, upper: bool = False, *, out: Tensor | None = N
     return cholesky(input, upper=upper, out=out)
 
 
-def _cholesky(op: str, x: Tensor, upper: bool) -> Tensor:
+def _cholesky(op: str, x: Tensor, upper: bool) -> Tensor | None:
+    """The factor; None where some matrix is not positive-definite."""
     matrices(op, x, square=True)
     floating(op, x)
     try:
         factor = Cholesky.apply(x, upper=upper)
-    except LinAlgError as error:
-        raise LinAlgError(f"{op}: {_not_definite(swap(x.array) if upper else x.array)}") from error
+    except LinAlgError:
+        return None
+    if _passed_nan(factor.array):
+        return None
     return adjoint(factor) if upper else factor
 
 
-def _not_definite(x: Any) -> str:
-    info = _first_bad_minor(x)
-    which = f"(Batch element {int(np.argmax(info.reshape(-1) > 0))}): " if info.ndim else ""
-    order = int(info.reshape(-1)[np.argmax(info.reshape(-1) > 0)])
-    return (
-        f"{which}The factorization could not be completed because the input is not positive-definite (the leading"
-        f" minor of order {order} is not positive-definite)."
+def _passed_nan(factor: Any) -> bool:
+    """Whether there was NaN in some matrix, which LAPACK may let pass: it gets to the end of the factor then."""
+    return bool(np.isnan(factor[..., -1:, -1:]).any())
+
+
+def _not_definite(op: str, info: Any) -> LinAlgError:
+    first = int(np.argmax(info.reshape(-1) > 0))
+    which = f"(Batch element {first}): " if info.ndim else ""
+    return LinAlgError(
+        f"{op}: {which}The factorization could not be completed because the input is not positive-definite (the "
+        f"leading minor of order {int(info.reshape(-1)[first])} is not positive-definite)."
     )
 
 
@@ -99,35 +110,38 @@ def cholesky_ex(
     >>> torch.linalg.cholesky_ex(-torch.eye(2)).info
     tensor(1, dtype=torch.int32)
     """
-    matrices("linalg.cholesky_ex", A, square=True)
-    floating("linalg.cholesky_ex", A)
+    factor = _cholesky("linalg.cholesky_ex", A, upper)
     info = np.zeros_like(A.array, shape=A.shape[:-2], dtype=np.int32)
-    try:
-        factor = _cholesky("linalg.cholesky_ex", A, upper)
-    except LinAlgError:
+    if factor is None:
+        info = _first_bad_minor(A, upper)
         if check_errors:
-            raise
-        info = _first_bad_minor(swap(A.array) if upper else A.array)
+            raise _not_definite("linalg.cholesky_ex", info)
         bad = info.reshape((*info.shape, 1, 1)) > 0
         factor = _cholesky("linalg.cholesky_ex", Where.apply(bad, eye(A, A.shape[-1]), A), upper)
         factor = Where.apply(bad, math.nan, factor)
     return into(out, return_types.linalg_cholesky_ex(factor, core.Tensor._made(info)))
 
 
-def _first_bad_minor(x: Any) -> Any:
+def _first_bad_minor(A: Tensor, upper: bool) -> Any:
     """The order of the first leading minor that isn't positive-definite, 0 where all are."""
-    flat = x.reshape(-1, *x.shape[-2:])
-    found = [next((k for k in range(1, m.shape[0] + 1) if not _is_definite(m[:k, :k])), 0) for m in flat]
+    x, n = swap(A.array) if upper else A.array, A.shape[-1]
+    found = [_first_bad(m) for m in x.reshape(math.prod(x.shape[:-2]), n, n)]
     return backend.like(np.reshape(found, x.shape[:-2]), x, np.int32)
+
+
+def _first_bad(x: Any) -> int:
+    """The same of one matrix, by bisection: all minors that contain one that isn't, aren't either."""
+    orders = range(1, len(x) + 1)
+    place = bisect_left(orders, True, key=lambda k: not _is_definite(x[:k, :k]))
+    return orders[place] if place < len(x) else 0
 
 
 def _is_definite(x: Any) -> bool:
     try:
         with backend.checked(x):
-            np.linalg.cholesky(x)
+            return not _passed_nan(np.linalg.cholesky(x))
     except np.linalg.LinAlgError:
         return False
-    return True
 
 
 class QR(Function):
@@ -297,6 +311,8 @@ def exchanged(pivots: Any, rows: int) -> Any:
     """The order of rows that the exchanges lead to: arrays only."""
     lead, k = pivots.shape[:-1], pivots.shape[-1]
     flat = pivots.reshape(math.prod(lead), k).astype(np.int64) - 1
+    if ((flat < 0) | (flat >= rows)).any():
+        raise ArgumentError(f"pivots must be between 1 and the {rows} rows of LU: are they those of lu_factor?")
     every = backend.like(np.arange(len(flat)), pivots)
     order = np.zeros_like(flat, shape=(len(flat), rows)) + backend.like(np.arange(rows), pivots)
     if len(flat) == 1:

@@ -13,6 +13,7 @@ from ...function import Function
 from ...state import composite
 from ..elementwise import log, where
 from ..movement import permute, reshape, squeeze, unsqueeze
+from ..movement.dims import dims_of
 from ..out import into
 from ..spelling import numpy_spelling
 from .arguments import adjoint, broadcast_solve, eye, floating, is_complex, matrices, swap, values
@@ -301,7 +302,7 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Any = None, *, out: Tensor | None = 
     tensor([0.5000, 0.5000, 0.5000, 0.5000])
     """
     if dims is not None:
-        last = [d % A.ndim for d in dims]
+        last = dims_of(dims, A.ndim, "linalg.tensorsolve")
         A = permute(A, [*(i for i in range(A.ndim) if i not in last), *last])
     shape = tuple(A.shape[B.ndim :])
     if math.prod(A.shape[: B.ndim]) != math.prod(shape):
