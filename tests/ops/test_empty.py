@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 import microgad as torch
@@ -22,6 +24,10 @@ def zeros(*shape):
         (F.conv2d, [(1, 0, 2, 3), (1, 0, 1, 1)], (1, 1, 2, 3)),
         (F.conv_transpose2d, [(0, 1, 2, 3), (1, 1, 3, 3)], (0, 1, 4, 5)),
         (lambda x, y: x.clone().mul_(y).mul_(y), [(0,), (0,)], (0,)),
+        (partial(F.grid_sample, align_corners=True), [(0, 1, 2, 3), (0, 4, 5, 2)], (0, 1, 4, 5)),
+        (partial(F.grid_sample, align_corners=True), [(1, 0, 2, 3), (1, 4, 5, 2)], (1, 0, 4, 5)),
+        (partial(F.grid_sample, align_corners=True), [(1, 1, 2, 3), (1, 0, 5, 2)], (1, 1, 0, 5)),
+        (partial(F.grid_sample, mode="bicubic", align_corners=True), [(1, 1, 2, 3), (1, 0, 5, 2)], (1, 1, 0, 5)),
     ],
 )
 def test_gradients_have_their_inputs_shapes(function, shapes, out):

@@ -124,7 +124,7 @@ class Cells(LinearMap):
 def _framed(input: Any) -> Iterator[Any]:
     """Each image of (N, C, ...) in a frame of zeros, a cell wide, with its planes flat: (C, S)."""
     frame = np.zeros_like(input, shape=(input.shape[1], *(n + 2 for n in input.shape[2:])), order="C")
-    inside, lines = (..., *(slice(1, -1),) * (input.ndim - 2)), frame.reshape(len(frame), -1)
+    inside, lines = (..., *(slice(1, -1),) * (input.ndim - 2)), frame.reshape(len(frame), math.prod(frame.shape[1:]))
     for image in input:
         frame[inside] = image
         yield lines
@@ -295,8 +295,8 @@ def _cells(at: Any, size: tuple[int, ...], taps: Any, mode: str, padding: str, a
     cells = np.fmax(np.fmin(places, last + 1), -1).astype(np.int64)  # what is no number is outside too
     found = cells[:, -1] + 1
     for axis in range(len(size) - 2, -1, -1):
-        width = size[-1 - axis] + 2
-        found = (found[:, :, None] * width + (cells[:, axis, None] + 1)).reshape(len(at), -1, at.shape[-1])
+        found = found[:, :, None] * (size[-1 - axis] + 2) + (cells[:, axis, None] + 1)
+        found = found.reshape(len(at), math.prod(found.shape[1:3]), at.shape[-1])
     return found
 
 
@@ -316,8 +316,8 @@ def _slopes(at: Any, mode: str, taps: Any) -> Any:
 
 def _product(weights: Any) -> Any:
     """Weights along each axis, (N, D, taps, P), x first -> those of all cells around, (N, K, P), x the fastest."""
-    n, dims, _, places = weights.shape
+    n, dims, taps, places = weights.shape
     out = weights[:, -1]
     for axis in range(dims - 2, -1, -1):
-        out = (out[:, :, None] * weights[:, axis][:, None]).reshape((n, -1, places))
+        out = (out[:, :, None] * weights[:, axis][:, None]).reshape((n, out.shape[1] * taps, places))
     return out
