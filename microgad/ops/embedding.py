@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 SMALL = 1 << 15  # elements that are best added up one by one
+TABLE = 1 << 18  # elements of several bags of which the largest are looked for at a time
 
 
 class Rows(LinearMap):
@@ -48,7 +49,7 @@ class Rows(LinearMap):
 
 
 class Embedding(Function):
-    """(V, D) -> (..., D): the rows at an index; the gradient of each is times its `share`, where there is one."""
+    """(V, D) -> (..., D): the rows at an index; of gradients only those that count, each times its `share`, if any."""
 
     symbol = "embedding"
 
@@ -56,8 +57,11 @@ class Embedding(Function):
         return weight[self.index]
 
     def grad_weight(self, grad):
-        scaled = grad if self.share is None else grad * self.share
-        return Rows.transposed.apply(scaled, index=self.index, x_shape=self.shape_of_weight)
+        if self.share is not None:
+            grad = grad * self.share
+        if self.counts is not None:
+            grad = Select.apply(self.counts, grad)
+        return Rows.transposed.apply(grad, index=self.index, x_shape=self.shape_of_weight)
 
 
 @tensors_only
@@ -86,15 +90,14 @@ def embedding(
     index = _checked("embedding", input, count)
     if max_norm is not None:
         embedding_renorm_(weight.detach(), input, max_norm, norm_type)
-    share = None
+    share = counts = None
     if scale_grad_by_freq:
         often = np.bincount(index.reshape(-1), minlength=count)[index]
         share = (1 / np.maximum(often, 1)).astype(weight.array.dtype)[..., None]
     if padding_idx is not None:
         counts = (index != padding_idx % max(count, 1))[..., None]
-        share = counts.astype(weight.array.dtype) if share is None else share * counts
     index = index.copy() if kept(weight) else index  # what is written into input later is none of backward's
-    return Embedding.apply(weight, index=index, share=share, shape_of_weight=tuple(weight.shape))
+    return Embedding.apply(weight, index=index, share=share, counts=counts, shape_of_weight=tuple(weight.shape))
 
 
 def _checked(op: str, input: Tensor, count: int, error: type[Exception] = DimError) -> Any:
@@ -220,18 +223,19 @@ def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> t
 
 def _largest(rows: Tensor, counts: Any) -> Tensor:
     """(n, D) -> (bags, D): of each bag's rows the largest values, the first of equal ones; 0 of none."""
-    width = int(counts.max()) if counts.size else 0
-    if not width:
-        return Rows.transposed.apply(
-            rows, index=backend.like([], rows.array, np.int64), x_shape=(len(counts), rows.shape[1])
-        )
-    inside = np.arange(width) < counts[:, None]
-    table = np.where(inside, (np.cumsum(counts) - counts)[:, None] + np.arange(width), 0)
-    table, inside, full = (backend.like(x, rows.array) for x in (table, inside, counts > 0))
-    values = np.where(inside[:, :, None], rows.array[table], -math.inf)
-    winners = np.argmax(values, 1)
-    index = table[backend.like(np.arange(len(counts))[:, None], rows.array), winners]
-    return Select.apply(full[:, None], Gather.apply(rows, index=index, axis=0))
+    x, shape = rows.array, (len(counts), rows.shape[1])
+    if not len(x):
+        return Rows.transposed.apply(rows, index=backend.like([], x, np.int64), x_shape=shape)
+    starts, index = np.cumsum(counts) - counts, np.zeros_like(x, shape=shape, dtype=np.int64)
+    order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
+    while order.size:  # bags of about one size at a time: a table of all would be as wide as the largest
+        width = int(counts[order[0]])
+        bags, order = np.split(order, [max(1, TABLE // (width * max(shape[1], 1)))])
+        inside = np.arange(width) < counts[bags, None]
+        table = backend.like(np.where(inside, starts[bags, None] + np.arange(width), 0), x)
+        values = np.where(backend.like(inside, x)[:, :, None], x[table], -math.inf)
+        index[backend.like(bags, x)] = np.take_along_axis(table, np.argmax(values, 1), 1)
+    return Select.apply(backend.like(counts[:, None] > 0, x), Gather.apply(rows, index=index, axis=0))
 
 
 @numpy_spelling
@@ -251,7 +255,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         raise ArgumentError("one_hot: can not infer total number of classes from empty tensor; give num_classes")
     x = tensor.array
     low, high = (int(x.min()), int(x.max())) if x.size else (0, -1)
-    count = high + 1 if num_classes < 0 else num_classes
+    count = high + 1 if num_classes == -1 else num_classes
     if low < 0 or high >= count:
         raise ArgumentError(f"one_hot: classes must be in [0, {count}), got {low} to {high}")
     out = np.zeros_like(x, shape=(x.size, count), order="C")

@@ -1,11 +1,15 @@
 """Rows looked up in a table, and what comes back to them."""
 
+import tracemalloc
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import microgad as torch
 import microgad.nn.functional as F
+from microgad.ops import embedding
 from microgad.ops.embedding import Embedding, Rows
 from microgad.testing.strategies import shapes, tensors
 
@@ -81,3 +85,41 @@ def test_rows_too_long_are_scaled_down_in_the_table():
     rows = F.embedding(torch.tensor([0, 1]), weight, max_norm=1.0)
     np.testing.assert_allclose(rows.detach().array, [[0.6, 0.8], [0.3, 0.4]], rtol=1e-6)
     np.testing.assert_allclose(weight.detach().array, [[0.6, 0.8], [0.3, 0.4], [6, 8]], rtol=1e-6)
+
+
+def test_of_padding_no_gradient_comes_back_not_even_one_that_is_no_number():
+    """The length of a row of zeros has none: a program that asks for it would lose its padding to NaN."""
+    weight = torch.tensor([[0.0, 0.0], [3.0, 4.0]], requires_grad=True)
+    for scaled in (False, True):
+        rows = F.embedding(torch.tensor([0, 1, 0]), weight, padding_idx=0, scale_grad_by_freq=scaled)
+        (g,) = torch.autograd.grad((rows * rows).sum(1).sqrt().sum(), weight)
+        np.testing.assert_allclose(g.array, [[0, 0], [0.6, 0.8]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("largest", [600, 3])
+def test_bags_of_many_sizes(largest, monkeypatch):
+    """A table as wide as the largest bag, for all of them, would be of 40 MB."""
+    monkeypatch.setattr(embedding, "TABLE", 1 << 12)
+    rng = np.random.default_rng(0)
+    sizes = np.concatenate([rng.integers(0, 3, 300), [largest], rng.integers(0, 3, 300)])
+    stops, table = np.cumsum(sizes), rng.integers(0, 9, (1300, 28)).astype(np.float32)
+    weight = torch.tensor(table, requires_grad=True)
+    tracemalloc.start()
+    out = F.embedding_bag(torch.arange(stops[-1]), weight, torch.tensor(stops - sizes), mode="max")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4e6
+    expected, grad = np.zeros((len(sizes), 28), np.float32), np.zeros((1300, 28), np.float32)
+    for i, (size, stop) in enumerate(zip(sizes, stops, strict=True)):
+        if size:
+            bag = table[stop - size : stop]
+            expected[i] = bag.max(0)
+            grad[stop - size + bag.argmax(0), np.arange(28)] += 1
+    np.testing.assert_array_equal(out.detach().array, expected)
+    out.sum().backward()
+    np.testing.assert_array_equal(weight.grad.array, grad)
+
+
+def test_one_hot_asks_for_the_number_of_classes_by_minus_one_alone():
+    with pytest.raises(RuntimeError, match="classes must be in"):
+        F.one_hot(torch.tensor([0, 2]), -5)
