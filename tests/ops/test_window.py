@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import microgad as torch
+import microgad.nn.functional as F
 from microgad.ops.blocks import blocks
 from microgad.ops.window import (
     avg_pool2d,
@@ -365,6 +366,24 @@ def test_an_infinite_gradient_stays_with_the_winner(dtype):
     (grad,) = torch.autograd.grad(out, x, torch.full(out.shape, np.inf, dtype=out.dtype))
     assert np.isinf(grad.array).sum() == out.numel()
     assert (grad.array == 0).sum() == 3 * out.numel()
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [
+        partial(F.max_pool2d, kernel_size=2),
+        partial(F.adaptive_max_pool2d, output_size=3),
+        partial(F.fractional_max_pool2d, kernel_size=2, output_size=3),
+    ],
+)
+def test_indices_that_are_written_over_are_still_the_forwards(pool):
+    x = leaf(random(1, 2, 5, 5))
+    out, indices = pool(x, return_indices=True)
+    expected = np.zeros((1, 2, 25))
+    np.add.at(expected, (0, np.array([[0], [1]]), indices.array.reshape(2, -1)), 1)
+    indices.zero_()
+    out.sum().backward()
+    np.testing.assert_array_equal(x.grad.array.reshape(1, 2, 25), expected)
 
 
 def test_second_derivative_of_max_pool2d():

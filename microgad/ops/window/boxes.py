@@ -14,6 +14,7 @@ from ...function import Function
 from ...state import composite
 from ..elementwise import Flat
 from ..indexing import Gather
+from ..indexing.index import kept
 from ..random.new import rand
 from .geometry import Size, numbers, refusal
 from .pool import with_indices
@@ -144,7 +145,7 @@ def of_boxes(input: Tensor, tables: Sequence[Any], return_indices: bool) -> Any:
     place = Winners.apply(input, tables=tables)
     lead, area = tuple(input.shape[: -len(tables)]), math.prod(input.shape[-len(tables) :])
     flat = place.array.reshape(*lead, math.prod(place.shape[-len(tables) :]))
-    flat = flat.copy() if return_indices else flat  # what is written to the result must not move the gradient
+    flat = flat.copy() if return_indices and kept(input) else flat  # what is written into them is none of backward's
     out = BoxMax.apply(input.reshape(*lead, area), index=flat, axis=len(lead)).reshape(place.shape)
     return (out, place) if return_indices else out
 
