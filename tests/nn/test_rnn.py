@@ -61,3 +61,9 @@ def test_the_same_layer_after_a_copy_and_a_pickle():
 def test_one_node_a_layer_and_direction():
     out, _ = nn.LSTM(2, 3, 2, bidirectional=True)(torch.ones(9, 1, 2))
     assert str(torch.graph.graph(out.sum())).count("Lstm") == 4
+
+
+@pytest.mark.parametrize("cell", [nn.RNNCell, nn.LSTMCell, nn.GRUCell])
+def test_a_cell_takes_one_dtype(cell):
+    with pytest.raises(RuntimeError, match=r"of one dtype, but got torch.float64 and torch.float32"):
+        cell(2, 3)(torch.ones(1, 2, dtype=torch.float64))

@@ -11,6 +11,7 @@ from ...naming import called
 from .gru import Gru
 from .lstm import Lstm
 from .rnn import Rnn
+from .steps import check_dtypes
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -91,4 +92,5 @@ def _step(
             raise ShapeError(
                 f"hidden{i} has inconsistent hidden_size: got {state.shape[1]}, expected {w_hh.shape[0] // gates}"
             )
+    check_dtypes(f"{cls.symbol}_cell", input, *hx, w_ih, w_hh, *rest)
     return cls.apply(input, *hx, w_ih, w_hh, *rest, batch_sizes=(input.shape[0],), reverse=False, **settings)

@@ -14,6 +14,7 @@ from ..movement import cat, stack, unbind
 from .gru import Gru
 from .lstm import Lstm
 from .rnn import Rnn
+from .steps import check_dtypes
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -127,9 +128,7 @@ def _run(
                 f"{op}: hx must be (layers · directions, batch, size), ({layers * directions}, {sizes[0]}, ...), but "
                 f"is {tuple(state.shape)}"
             )
-    for y in (*hx, *params):
-        if y.dtype != x.dtype:
-            raise DtypeError(f"{op}: expected input, states and weights of one dtype, but got {x.dtype} and {y.dtype}")
+    check_dtypes(op, x, *hx, *params)
     states = list(zip(*map(unbind, hx), strict=True))
     after = []
     for layer in range(layers):

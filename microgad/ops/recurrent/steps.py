@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ShapeError
+from ...errors import DtypeError, ShapeError
 from ...function import Function
 
 
@@ -66,6 +66,15 @@ class Recurrent(Function):
             **others,
         }
         return tuple(found[name]() if needed else None for name, needed in zip(self.inputs, self.needs, strict=True))
+
+
+def check_dtypes(op: str, input: Any, *others: Any) -> None:
+    """Raise DtypeError where a state or a weight has another dtype than the input."""
+    for x in others:
+        if x is not None and x.dtype != input.dtype:
+            raise DtypeError(
+                f"{op}: expected input, states and weights of one dtype, but got {input.dtype} and {x.dtype}"
+            )
 
 
 def flat(x: Any) -> Any:
