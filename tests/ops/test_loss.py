@@ -12,10 +12,12 @@ from microgad.ops.loss import (
     binary_cross_entropy_with_logits,
     classification,
     cross_entropy,
+    huber_loss,
     l1_loss,
     logsigmoid,
     mse_loss,
     nll_loss,
+    smooth_l1_loss,
 )
 
 LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.5, 0.5]])
@@ -219,3 +221,30 @@ def test_binary_cross_entropy_takes_probabilities(wrong):
 def test_bits_need_one_shape(loss):
     with pytest.raises(ValueError, match=rf"{loss.__name__}: target size .*\[2\].* must be .* input size .*\[1\]"):
         loss(torch.zeros(1), torch.zeros(2))
+
+
+@pytest.mark.parametrize(
+    "options", [{"weight": torch.ones(2, 3)}, {"pos_weight": torch.ones(2, 3)}, {"weight": torch.ones(1, 1, 1)}]
+)
+def test_weights_of_bits_stretch_no_loss(options):
+    losses = [binary_cross_entropy_with_logits] + [binary_cross_entropy] * ("weight" in options)
+    for loss in losses:
+        with pytest.raises(RuntimeError, match=r"weights must broadcast to \(1, 3\)"):
+            loss(torch.zeros(1, 3), torch.zeros(1, 3), **options)
+
+
+@pytest.mark.parametrize("option", ["weight", "pos_weight"])
+def test_losses_of_bits_are_of_the_dtype_of_the_target(option):
+    x, y = torch.zeros(3, dtype=torch.float64, requires_grad=True), torch.ones(3)
+    loss = binary_cross_entropy_with_logits(x, y, **{option: torch.ones(3, dtype=torch.float64)})
+    assert loss.dtype == torch.float32
+    loss.backward()
+    np.testing.assert_allclose(x.grad.array, -0.5 / 3)
+
+
+@pytest.mark.parametrize("loss", [mse_loss, huber_loss, smooth_l1_loss, binary_cross_entropy_with_logits])
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.int64])
+def test_losses_of_real_numbers(loss, dtype):
+    x = torch.ones(2, dtype=dtype)
+    with pytest.raises(NotImplementedError, match=f"{loss.__name__}: input .*{dtype}"):
+        loss(x, x)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ... import dtypes
-from ...errors import ArgumentError, DtypeError, ShapeError
+from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
 from ..activation import LogSigmoid
 from ..elementwise import Sigmoid
@@ -49,17 +49,20 @@ def binary_cross_entropy_with_logits(
     """Binary cross-entropy of sigmoid(input), without its loss of precision. Source: torch.nn.functional.
 
     -pos_weight · target · log σ(input) - (1 - target) · log σ(-input), times weight. weight and pos_weight broadcast to
-    the shape of input; target has it, or ValueError is raised, and is of numbers, or RuntimeError is.
+    the shape of input, else RuntimeError is raised; target has it, else ValueError is. Losses have the dtype of target,
+    which, as input's, is a floating-point one, else RuntimeError is raised.
 
     >>> binary_cross_entropy_with_logits(torch.tensor([0.0, 100.0]), torch.tensor([1.0, 1.0]))
     tensor(0.3466)
     """
     reduction = chosen(size_average, reduce, reduction)
     _check_same("binary_cross_entropy_with_logits", input, target)
-    if target.array.dtype.kind != "f":
-        raise DtypeError(f"binary_cross_entropy_with_logits: target must be floating-point, got {target.dtype}")
+    for name, x in (("input", input), ("target", target)):
+        if x.array.dtype.kind != "f":
+            raise KindError(f"binary_cross_entropy_with_logits: {name} must be floating-point, got {x.dtype}")
     losses = BinaryCrossEntropyWithLogits.apply(input, target, pos_weight)
-    return plainly(losses if weight is None else losses * weight, reduction, "BinaryCrossEntropyWithLogits")
+    losses = _weighted("binary_cross_entropy_with_logits", losses, weight, target)
+    return plainly(losses, reduction, "BinaryCrossEntropyWithLogits")
 
 
 class BinaryCrossEntropy(Function):
@@ -91,8 +94,8 @@ def binary_cross_entropy(
 ) -> Tensor:  # fmt: skip
     """-target · log input - (1 - target) · log(1 - input), times weight. Source: torch.nn.functional.
 
-    Raises ValueError where input and target have different shapes, RuntimeError where their dtypes differ, or one of
-    them is outside of [0, 1].
+    Raises ValueError where input and target have different shapes, RuntimeError where their dtypes differ, one of them
+    is outside of [0, 1], or weight doesn't broadcast to their shape.
 
     >>> binary_cross_entropy(torch.tensor([0.5, 1.0]), torch.tensor([1.0, 1.0]))
     tensor(0.3466)
@@ -104,10 +107,18 @@ def binary_cross_entropy(
             "binary_cross_entropy: input and target must have one floating-point dtype, got "
             f"{input.dtype} and {target.dtype}"
         )
-    losses = BinaryCrossEntropy.apply(input, target)
-    return plainly(losses if weight is None else losses * weight, reduction, "BinaryCrossEntropy")
+    losses = _weighted("binary_cross_entropy", BinaryCrossEntropy.apply(input, target), weight, target)
+    return plainly(losses, reduction, "BinaryCrossEntropy")
 
 
 def _check_same(op: str, input: Tensor, target: Tensor) -> None:
     if target.array.shape != input.array.shape:
         raise ShapeError(f"{op}: target size ({target.shape}) must be the same as input size ({input.shape})")
+
+
+def _weighted(op: str, losses: Tensor, weight: Tensor | None, target: Tensor) -> Tensor:
+    """Losses times weight, in target's shape and dtype: PyTorch computes them in a copy of target."""
+    losses = losses if weight is None else losses * weight
+    if losses.array.shape != target.array.shape:
+        raise ShapeError(f"{op}: weights must broadcast to {tuple(target.shape)}, but would make it {losses.shape}")
+    return losses if losses.array.dtype == target.array.dtype else losses.to(target.dtype)
