@@ -91,6 +91,21 @@ def test_ctc_sums_over_all_paths(data):
     assert found.item() == pytest.approx(by_all_paths(x.array[:length, 0], target, blank))
 
 
+@pytest.mark.parametrize(
+    ("shape", "target", "message"),
+    [
+        ((3, 0, 4), [], "log_probs must not be empty"),
+        ((0, 1, 4), [[1]], "log_probs must not be empty"),
+        ((3, 1, 4), [[1, -1]], r"targets must be labels from 0 to 3, got \[\[1, -1\]\]"),
+        ((3, 1, 4), [[4, 1]], "targets must be labels from 0 to 3"),
+    ],
+)
+def test_ctc_needs_numbers_and_labels_of_them(shape, target, message):
+    x, count, target = torch.zeros(shape), shape[1], torch.tensor(target, dtype=torch.int64)
+    with pytest.raises(RuntimeError, match=message):
+        F.ctc_loss(x, target, [min(shape[0], 3)] * count, [target.shape[-1]] * count)
+
+
 def test_an_impossible_ctc_target():
     x = F.log_softmax(torch.randn(2, 2, 3), 2).detach().requires_grad_()
     target = torch.tensor([[1, 1], [1, 2]])

@@ -135,12 +135,14 @@ def ctc_loss(
         )
     batch = log_probs if log_probs.ndim == 3 else log_probs.unsqueeze(1)
     longest, count, classes = batch.shape
+    if not batch.array.size:
+        raise ShapeError(f"ctc_loss: log_probs must not be empty, got {tuple(log_probs.shape)}")
     if not 0 <= blank < classes:
         raise ArgumentError(f"ctc_loss: blank must be in label range 0 to {classes - 1}, got {blank}")
     if targets.array.dtype not in (np.dtype(np.int64), np.dtype(np.int32)):
         raise DtypeError(f"ctc_loss: targets must be int64 or int32, but are {targets.dtype}")
     lengths, sizes = (_lengths(n, x, count) for n, x in (("input", input_lengths), ("target", target_lengths)))
-    if count and (lengths.max() > longest or lengths.min() < 0 or sizes.min() < 0):
+    if lengths.max() > longest or lengths.min() < 0 or sizes.min() < 0:
         raise ShapeError(
             f"ctc_loss: Expected input_lengths to have value at most {longest} and none to be negative, got {lengths} "
             f"and target_lengths {sizes}"
@@ -148,6 +150,8 @@ def ctc_loss(
     labels = _padded(backend.to_numpy(targets.array), sizes, blank)
     states = np.full((count, 2 * labels.shape[1] + 1), blank)
     states[:, 1::2] = labels
+    if states.min() < 0 or states.max() >= classes:
+        raise ArgumentError(f"ctc_loss: targets must be labels from 0 to {classes - 1}, got {labels.tolist()!s:.60}")
     place, end = np.arange(states.shape[1]), 2 * sizes[:, None]
     skips = np.zeros(states.shape, bool)
     skips[:, 2:] = states[:, 2:] != states[:, :-2]
@@ -167,18 +171,17 @@ def ctc_loss(
 
 
 def _lengths(name: str, given: Any, count: int) -> Any:
-    array = backend.to_numpy(given.array) if hasattr(given, "array") else np.asarray(given)
-    array = array.reshape(-1) if array.size else array.reshape(-1).astype(np.int64)
+    array = (backend.to_numpy(given.array) if hasattr(given, "array") else np.asarray(given)).reshape(-1)
+    if array.size != count:
+        raise ShapeError(f"ctc_loss: {name}_lengths must be of size batch_size: {count}, but there are {array.size}")
     if array.dtype.kind not in "iu":
         raise DtypeError(f"ctc_loss: {name}_lengths must be integral, but are {array.dtype}")
-    if array.shape != (count,):
-        raise ShapeError(f"ctc_loss: {name}_lengths must be of size batch_size: {count}, but there are {array.size}")
     return array.astype(np.int64)
 
 
 def _padded(targets: Any, sizes: Any, blank: int) -> Any:
     """(N, S) of labels, blank after each sequence's own; from that, or from (sum of sizes)."""
-    width = int(sizes.max()) if sizes.size else 0
+    width = int(sizes.max())
     inside = np.arange(width) < sizes[:, None]
     out = np.full(inside.shape, blank)
     if targets.ndim == 2 and targets.shape[0] == len(sizes) and targets.shape[1] >= width:
