@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import microgad as torch
+import microgad.nn.functional as F
 from microgad.ops.normalization import BatchNorm, batch_norm
 from microgad.ops.normalization.geometry import each
 
@@ -126,3 +127,37 @@ def test_refusals_change_nothing():
             call()
     assert (mean.tolist(), var.tolist()) == ([0] * 3, [1] * 3)
     assert mean._version == var._version == 0
+
+
+@pytest.mark.parametrize("norm", [
+    lambda x, mean, var, w, b: batch_norm(x, mean, var, w, b, True),
+    lambda x, mean, var, w, b: batch_norm(x, mean, var, w, b),
+    lambda x, mean, var, w, b: F.instance_norm(x, None, None, w, b),
+    lambda x, mean, var, w, b: F.instance_norm(x, mean, var, w, b),
+    lambda x, mean, var, w, b: F.group_norm(x, 2, w, b),
+    lambda x, mean, var, w, b: F.layer_norm(x, (4, 5), w[:, None].expand(4, 5), b[:, None].expand(4, 5)),
+    lambda x, mean, var, w, b: F.rms_norm(x, (4, 5), w[:, None].expand(4, 5)),
+])  # fmt: skip
+def test_float16_with_parameters_of_float32_is_computed_in_float32(norm):
+    def results(x):
+        x = x.detach().requires_grad_()
+        mean, var = running(4)
+        w, b = (torch.tensor([1.5, 2.0, 0.1, -1.0], requires_grad=True) for _ in range(2))
+        y = norm(x, mean, var, w, b)
+        y.float().sum().backward()
+        return y.half(), x.grad.half(), w.grad, mean, var
+
+    x = torch.randn(3, 4, 5).half()
+    for found, expected in zip(results(x), results(x.float()), strict=True):
+        assert found.dtype == expected.dtype
+        off = 1e-3 if found.dtype == torch.half else 1e-6  # sums are off by where they lie in memory
+        np.testing.assert_allclose(found.detach().array, expected.detach().array, off, off)
+    with pytest.raises(RuntimeError, match="convert one of them"):
+        norm(x, *running(4), torch.ones(4).double(), torch.ones(4).double())
+    with pytest.raises(RuntimeError, match="floating-point"):
+        norm(x.short(), *running(4), torch.ones(4), torch.ones(4))
+
+
+def test_what_rms_norm_adds_to_float16_is_what_it_adds_to_float32():
+    x = torch.full((1, 3), 0.01, dtype=torch.half)
+    np.testing.assert_array_equal(F.rms_norm(x, (3,)).array, F.rms_norm(x.float(), (3,)).half().array)

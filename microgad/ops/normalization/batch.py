@@ -14,7 +14,7 @@ from ...state import composite
 from .. import layouts
 from ..blocks import blocks
 from ..spelling import tensors_only
-from .geometry import channel_size, check, column, each, flat, over_batch, size_rule
+from .geometry import channel_size, check, column, each, flat, over_batch, size_rule, widens
 from .rows import GroupNorm, applied
 
 if TYPE_CHECKING:
@@ -122,8 +122,9 @@ def batch_norm(
     """(input - mean) / sqrt(var + eps) · weight + bias for each channel. Source: torch.nn.functional.batch_norm,
     Ioffe and Szegedy (2015).
 
-    input is (N, C, ...), the others (C), all of one floating-point dtype. In training, mean and variance are the
-    batch's, and the running ones move towards them (the variance unbiased) by momentum; else they are the running ones.
+    input is (N, C, ...), the others (C), all of one floating-point dtype, or the others float32 and input float16. In
+    training, mean and variance are the batch's, and the running ones move towards them (the variance unbiased) by
+    momentum; else they are the running ones.
 
     Raises RuntimeError where sizes or dtypes don't fit or where running statistics are missing, and ValueError in
     training with one value a channel.
@@ -143,6 +144,9 @@ def batch_norm(
         raise ArgumentError("batch_norm: running_mean and running_var must either both be None or neither be None")
     if input.array.ndim == 1 and not input.array.size:
         return input.clone()
+    if widens(input, running_mean, running_var, weight, bias):
+        settings = weight, bias, training, momentum, eps
+        return batch_norm(input.float(), running_mean, running_var, *settings).to(input.dtype)
     if not training:
         for name, running in (("running_mean", running_mean), ("running_var", running_var)):
             if running is None:

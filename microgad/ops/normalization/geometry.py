@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 
 from ...errors import DtypeError, KindError, ShapeError
+from ...number_kinds import HALF
+
+SINGLE = np.dtype(np.float32)
 
 
 def check(input: Any, **channelwise: Any) -> None:
@@ -20,6 +23,11 @@ def check(input: Any, **channelwise: Any) -> None:
             raise ShapeError(size_rule(input, name, x))
         if x is not None and x.dtype != input.dtype:
             raise DtypeError(f"input is {input.dtype}, but {name} is {x.dtype}; convert one of them")
+
+
+def widens(input: Any, *parameters: Any) -> bool:
+    """Whether an input of float16 comes with parameters of float32, as PyTorch takes it: it is computed as float32."""
+    return input.array.dtype == HALF and {x.array.dtype for x in parameters if x is not None} == {SINGLE}
 
 
 def size_rule(input: Any, name: str, x: Any) -> str:

@@ -14,7 +14,7 @@ from ...function import Function
 from .. import layouts
 from ..blocks import in_runs
 from ..spelling import tensors_only
-from .geometry import column, each
+from .geometry import column, each, widens
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -155,12 +155,14 @@ def rms_norm(
 ) -> Tensor:
     """The last dimensions divided by their root mean square, then times weight. Source: torch.rms_norm.
 
-    eps is the dtype's by default; shapes are as in layer_norm. Zhang and Sennrich (2019).
+    eps is the dtype's by default, of float16 float32's; shapes are as in layer_norm. Zhang and Sennrich (2019).
 
     >>> F.rms_norm(torch.tensor([[1.0, 7.0]]), (2,))
     tensor([[0.2000, 1.4000]])
     """
-    least: Any = float(np.finfo(input.array.dtype).eps) if eps is None and input.array.dtype.kind in "fc" else eps
+    least: Any = eps
+    if eps is None and input.array.dtype.kind in "fc":
+        least = float(np.finfo(np.promote_types(input.array.dtype, np.float32)).eps)
     if input.dtype.is_complex:
         last = tuple(range(-len(normalized_shape), 0))
         out = input / ((input * input).mean(last, True) + least).sqrt()
@@ -194,7 +196,7 @@ def applied(op: str, cls: type[Function], input: Tensor, *parameters: Tensor | N
     kind = input.array.dtype
     if kind.kind != "f":
         raise KindError(f"{op}: is not implemented for {input.dtype}: convert input to a floating-point dtype")
-    for x in parameters:
+    for x in () if widens(input, *parameters) else parameters:
         if x is not None and x.array.dtype != kind:
             said = f"{op}: mixed dtype: input is {input.dtype}, but a parameter is {x.dtype}; convert one of them"
             raise DtypeError(said)
