@@ -1,6 +1,7 @@
 """Windows, convolutions and pools against the plainest of loops; their errors; ties, borders and odd inputs."""
 
 import math
+import time
 from functools import partial
 
 import numpy as np
@@ -20,7 +21,7 @@ from microgad.ops.window import (
     max_pool2d,
     unfold,
 )
-from microgad.ops.window.geometry import Window
+from microgad.ops.window.geometry import Window, pooled
 from microgad.ops.window.unfold import im2col, padded, windows
 
 
@@ -403,6 +404,12 @@ def test_ceil_mode_lets_the_last_window_hang_over():
     assert avg_pool2d(x, 2, ceil_mode=True).array.tolist() == [[[[3, 5, 6.5], [13, 15, 16.5], [20.5, 22.5, 24]]]]
     assert max_pool2d(x, 1, 5, ceil_mode=True).shape == (1, 1, 1, 1)  # a second window would start beyond the input
     assert max_pool2d(x, 7, 7, ceil_mode=True).array.tolist() == [[[[24]]]]
+
+
+def test_looking_for_windows_in_the_padding_takes_no_longer_of_a_long_line():
+    start = time.perf_counter()
+    assert pooled("pool", (10**7,), (2,), (1,), (1,), (2,), False).out == (10**7,)
+    assert time.perf_counter() - start < 1  # to look at each of its windows takes ten
 
 
 def test_what_counts_in_a_mean():

@@ -178,7 +178,8 @@ def pooled(op: str, size: Sizes, kernel: Sizes, stride: Sizes, pads: Sizes, dila
         if last >= length + p:
             over, last = 0, last - s
         edges.append((p, p + over))
-        if d > 1 and any(all(not p <= i + t * d < p + length for t in range(k)) for i in range(0, last + 1, s)):
+        # Only of a window that begins in the padding may all taps miss the input.
+        if any(all(not p <= i + t * d < p + length for t in range(k)) for i in range(0, min(p, last + 1), s)):
             settings = f"kernel_size {kernel}, dilation {dilation} and padding {pads}"
             raise refusal(op, f"with {settings} a window has no cell of the input")
     return Window(size, kernel, stride, tuple(edges), dilation)
