@@ -6,14 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ShapeError
 from ..ops.creation import empty
 from ..parameter import Parameter
 from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module
-from .settings import named, shown
+from .settings import shown
 
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype
@@ -148,17 +147,7 @@ class Unflatten(Module):
         self.unflattened_size = unflattened_size
 
     def forward(self, input: Tensor) -> Tensor:
-        shape, sizes = tuple(input.shape), tuple(self.unflattened_size)
-        size, known = shape[self.dim], math.prod(n for n in sizes if n != -1)
-        if -1 in sizes and known > 0:
-            sizes = tuple(size // known if n == -1 else n for n in sizes)
-        if math.prod(sizes) != size:
-            provided = list(self.unflattened_size)
-            raise ShapeError(
-                f"{named(self)}: Provided sizes {provided} don't multiply up to the size of dim {self.dim} ({size})"
-            )
-        at = self.dim % len(shape)
-        return input.reshape(shape[:at] + sizes + shape[at + 1 :])
+        return input.unflatten(self.dim, self.unflattened_size)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

@@ -80,6 +80,8 @@ def test_flatten_and_unflatten():
         nn.Unflatten(1, (2, 3))(x)
     with pytest.raises(RuntimeError, match=r"Provided sizes \[2, -1\]"):
         nn.Unflatten(1, (2, -1))(x)
+    with pytest.raises(RuntimeError, match="only one dimension can be inferred"):
+        nn.Unflatten(1, (-1, -1))(x[:, :1])
     with pytest.raises(TypeError, match="must be a tuple of ints"):
         nn.Unflatten(1, (2.0, 3))
 
@@ -221,7 +223,7 @@ def test_functional_relu_in_place():
         (nn.Softmax2d(), (2, 2), "Softmax2d (1): expected input to be 3D or 4D, got 2D instead"),
         (nn.CircularPad2d(1), (2, 2), "CircularPad2d (1): expected 3D or 4D input (got 2D input)"),
         (nn.CrossMapLRN2d(3), (2, 2), "CrossMapLRN2d (1): expected input to be 4D, got 2D instead"),
-        (nn.Unflatten(1, (2, 2)), (2, 3), "Unflatten (1): Provided sizes [2, 2] don't multiply up"),
+        (nn.Unflatten(1, (2, 2)), (2, 3), "unflatten (1): Provided sizes [2, 2] don't multiply up"),
         (nn.LazyConv1d(2, 1), (2,), "LazyConv1d (1): expected 2D (unbatched) or 3D (batched) input"),
     ],
 )

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from ... import dtypes, function
-from ...errors import ArgumentError, DtypeError, ShapeError
+from ...errors import ArgumentError, DtypeError, ShapeError, place
 from ...linear_map import LinearMap
 from ...naming import called
+from ...state import current
 from ..spelling import numpy_spelling, tensors_only
 from .dims import dim_of, dims_of
 
@@ -176,7 +177,8 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
         raise ArgumentError(f"unflatten: only one dimension can be inferred, got {sizes}")
     if known * (n // known if -1 in sizes and known else 1) != n:
         raise ShapeError(
-            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({n}) in the input"
+            f"{place('unflatten', current().path)}: Provided sizes {list(sizes)} don't multiply up to the size of dim "
+            f"{dim} ({n}) in the input"
         )
     sizes = tuple(n // (known or 1) if s == -1 else s for s in sizes)
     return Reshape.apply(input, size=(*input.shape[:at], *sizes, *input.shape[at + 1 :]))
