@@ -159,6 +159,24 @@ def test_cells_a_stride_apart_are_a_correlation_each(stride, padding):
     assert abs((back * x).sum() - form) < 1e-11
 
 
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_windows_side_by_side_are_products_put_beside_one_another(groups, biased, monkeypatch):
+    """With a loop over the kernel's places a kernel of 32 x 32 would be a thousand products."""
+    monkeypatch.setattr(correlation, "by_phases", None)
+    monkeypatch.setattr(correlation, "add_columns", None)
+    monkeypatch.setattr(correlation, "blocks", lambda x, rows, numbers: blocks(x, rows, 1 << 15))
+    y, weight, bias = random(2, 4, 3, 2), random(4, 3, 8, 5), random(3 * groups)
+    parts = [
+        np.einsum("noij,ocab->nciajb", y[:, part], weight[part]).reshape(2, 3, 24, 10)
+        for part in np.split(np.arange(4), groups)
+    ]
+    expected = np.concatenate(parts, 1) + (bias[:, None, None] if biased else 0)
+    operands = torch.tensor(y), torch.tensor(weight), torch.tensor(bias) if biased else None
+    found = conv_transpose2d(*operands, stride=(8, 5), groups=groups)
+    np.testing.assert_allclose(found.array, expected, atol=1e-12)
+
+
 @pytest.mark.parametrize("turns", [True, False])
 def test_the_adjoint_of_a_deep_kernel_is_a_convolution_or_adds_columns(turns, monkeypatch):
     """A kernel of stride 1 is turned where it has fewer filters than there are places."""

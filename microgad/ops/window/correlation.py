@@ -16,6 +16,8 @@ from .columns import column_blocks, deep, joint, joint_blocks, line_blocks, line
 from .geometry import Window
 from .unfold import add_columns, padded
 
+TILE = 16  # cells of a window from which on tiles put side by side take less time than a product for each cell
+
 
 def correlate(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:
     """x, weight, bias -> y."""
@@ -94,6 +96,8 @@ def transpose(y: Any, weight: Any, bias: Any, window: Window, groups: int) -> An
     """y, weight, bias -> x."""
     n, o, c, kernel, y = len(y), len(weight) // groups, weight.shape[1], window.kernel, contiguous(y)
     weight, area = weight.reshape(groups, o, c, *kernel), math.prod(kernel)
+    if area >= TILE and window.stride == kernel == window.span and window.bare and window.tiled:
+        return by_tiles(y, weight, bias, window)
     few = o <= min(2 * c * kernel[0], n * math.prod(window.out))
     fewer = o <= 2 * c and max(window.dilation) == 1  # adding to cells a stride apart takes longer than copying
     if few if max(window.stride) == 1 else fewer:
@@ -116,6 +120,23 @@ def transpose(y: Any, weight: Any, bias: Any, window: Window, groups: int) -> An
     if bias is not None:
         x += bias.reshape(-1, *(1 for _ in kernel))
     return x
+
+
+def by_tiles(y: Any, weight: Any, bias: Any, window: Window) -> Any:
+    """y, weight (G, O/G, C/G, KH, KW), bias -> x, of windows side by side: each cell is in one, and nothing adds up."""
+    (g, o, c), (oh, *rest) = weight.shape[:3], window.out
+    dims, k, row = 1 + len(rest), c * math.prod(window.kernel), math.prod(rest)
+    matrix, flat = np.swapaxes(weight.reshape(g, o, k), 1, 2), y.reshape(len(y), g, o, oh * row)
+    sizes = [n for pair in zip(window.out, window.kernel, strict=True) for n in pair]
+    x = np.empty_like(y, shape=(len(y), g * c, *sizes), order="C")  # (N, C, OH, KH, OW, KW)
+    cells = np.transpose(x, (0, 1, *range(3, 2 + 2 * dims, 2), *range(2, 2 + 2 * dims, 2)))  # (N, C, KH, KW, OH, OW)
+    for images, rows in blocks(y, oh, g * k * row):
+        tiles = matrix @ flat[images, :, :, rows.start * row : rows.stop * row]
+        if bias is not None:
+            tiles += np.repeat(bias, k // c).reshape(g, k, 1)
+        part = cells[(images, slice(None), *(slice(None),) * dims, rows)]
+        part[...] = tiles.reshape(part.shape)
+    return x.reshape(len(y), g * c, *window.size)
 
 
 def by_phases(y: Any, weight: Any, bias: Any, window: Window) -> Any:
