@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
     from .reduction.axes import Dim
 
-TINY = 1e-4  # of a sum of exponentials: from there on those that count are normal numbers
+TINY, HUGE = 1e-4, 1e15  # between them a sum of exponentials is of normal numbers, and leaves them so as a divisor
 
 
 class Softmax(Function):
@@ -187,7 +187,7 @@ def exponentials(x: Any, axis: int, out: Any = None, safe: bool = False) -> tupl
         with np.errstate(over="ignore"):
             exps = np.exp(x, out=out)
             total = sum_along(exps, axis)
-        if total.min() > TINY and total.max() < math.inf:
+        if total.min() > TINY and total.max() < HUGE:
             return exps, total, 0
     top = maximum_along(x, axis)
     with in_runs(x, axis):

@@ -1,6 +1,7 @@
 """Attention, whole and in blocks, its scores kept for backward and made again."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -89,3 +90,19 @@ def test_places_are_each_there_once(batch, length, keys, block):
         assert part.size * keys <= max(block, block * keys)
         part += 1
     assert (seen == 1).all()
+
+
+@pytest.mark.parametrize("largest", [80, 88])
+def test_large_scores_cost_no_digits(largest):
+    """Their exponentials would overflow where values multiply them, and leave no digits of a small gradient."""
+    rng = np.random.default_rng(0)
+    q, k, v, grad = (rng.standard_normal((128, n)).astype(np.float32) for n in (16, 16, 8, 8))
+    q *= largest / (q @ k.T / 4).max()
+    results = []
+    for dtype in (torch.float32, torch.float64):
+        inputs = [torch.tensor(x, dtype=dtype, requires_grad=True) for x in (q, k, v * 10)]
+        out = F.scaled_dot_product_attention(*inputs)
+        gradients = torch.autograd.grad(out, inputs, torch.tensor(grad * 1e-6, dtype=dtype))
+        results.append([x.detach().array for x in (out, *gradients)])
+    for found, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(found, expected, 0, 1e-5 * np.abs(expected).max())
