@@ -61,6 +61,13 @@ def test_on_the_bounds_of_clamp_one_gradient_is_handed_on(values, expected):
     assert (x.grad.item(), low.grad.item(), high.grad.item()) == expected
 
 
+@pytest.mark.parametrize("n", [1 << 17, 3_000_001])
+def test_the_mean_of_many_squares_keeps_its_digits(n):
+    x = np.random.default_rng(0).random(n).astype(np.float32)
+    found = F.mse_loss(torch.tensor(x), torch.zeros(n)).item()
+    np.testing.assert_allclose(found, np.mean(x.astype(np.float64) ** 2), 3e-7)
+
+
 def test_binary_cross_entropy_with_a_large_pos_weight_keeps_its_digits():
     x = torch.tensor([50.0], dtype=torch.float64, requires_grad=True)
     target, pos_weight = (torch.tensor([value], dtype=torch.float64) for value in (3.0, 1e20))

@@ -20,6 +20,8 @@ from .reduced import chosen, plainly, reduced
 if TYPE_CHECKING:
     from ...tensor import Tensor
 
+MANY, PART = 1 << 17, 1 << 12  # numbers
+
 
 class SquaredError(Function):
     """(x - y)², broadcast, or the sum or mean of it."""
@@ -30,8 +32,7 @@ class SquaredError(Function):
         difference = x - y
         if self.reduction == "none":
             return difference * difference
-        flat = difference.reshape(-1)
-        return flat @ flat / self._count(difference)
+        return _sum_of_squares(difference.reshape(-1)) / self._count(difference)
 
     def grad_x(self, grad, x, y):
         difference = x - y
@@ -43,6 +44,15 @@ class SquaredError(Function):
 
     def _count(self, difference: Any) -> float:
         return (math.prod(difference.shape) or math.nan) if self.reduction == "mean" else 1
+
+
+def _sum_of_squares(x: Any) -> Any:
+    """(n), bare: a product of x with itself is the fastest sum, but of many numbers at once it loses digits."""
+    if x.size <= MANY:
+        return x @ x
+    rest = x.size % PART
+    parts = x[rest:].reshape(x.size // PART, PART)
+    return (parts[:, None] @ parts[..., None]).sum() + x[:rest] @ x[:rest]
 
 
 @tensors_only
