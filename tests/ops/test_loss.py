@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import microgad as torch
+import microgad.nn.functional as F
 from microgad.ops.loss import (
     CrossEntropy,
     binary_cross_entropy,
@@ -248,3 +249,10 @@ def test_losses_of_real_numbers(loss, dtype):
     x = torch.ones(2, dtype=dtype)
     with pytest.raises(NotImplementedError, match=f"{loss.__name__}: input .*{dtype}"):
         loss(x, x)
+
+
+def test_the_power_of_multi_margin_loss_is_any_number_that_is_1_or_2():
+    target = torch.tensor([0, 2])
+    for p in (1, 2):
+        found = F.multi_margin_loss(LOGITS, target, p=float(p), reduction="none")
+        np.testing.assert_array_equal(found.array, F.multi_margin_loss(LOGITS, target, p=p, reduction="none").array)

@@ -165,7 +165,7 @@ def _is_own(target: Any, count: int) -> Any:
 
 @tensors_only
 def multi_margin_loss(
-    input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
+    input: Tensor, target: Tensor, p: float = 1, margin: float = 1.0, weight: Tensor | None = None,
     size_average: bool | None = None, reduce: bool | None = None, reduction: str | int = "mean",
 ) -> Tensor:  # fmt: skip
     """The sum over other classes of weight · max(0, margin - input at target + input)ᵖ, divided by their number C.
