@@ -186,9 +186,8 @@ def _due(module: Hooked, registry: str) -> list[Hook]:
 
 
 def run(module: Module, *args: Any, **kwargs: Any) -> Any:
-    """A module's forward with its hooks around it."""
-    due = _due(module, "_forward_hooks")
-    result = None
+    """A module's forward with its hooks around it; which are called after it is seen only then."""
+    due = result = None
     try:
         for hook in _due(module, "_forward_pre_hooks"):
             args, kwargs = _changed_arguments(hook, module, args, kwargs)
@@ -196,11 +195,12 @@ def run(module: Module, *args: Any, **kwargs: Any) -> Any:
         if gates is not None:
             args = gates.enter(args)
         result = module.forward(*args, **kwargs)
+        due = _due(module, "_forward_hooks")
         while due:
             result = _changed_result(due.pop(0), module, args, kwargs, result)
         return result if gates is None else gates.leave(result)
     except Exception:
-        for hook in due:
+        for hook in _due(module, "_forward_hooks") if due is None else due:
             if hook.always_call:
                 try:
                     result = _changed_result(hook, module, args, kwargs, result)

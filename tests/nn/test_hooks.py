@@ -268,3 +268,21 @@ def test_a_module_that_is_gone_calls_no_hook():
     y.sum().backward()
     assert seen == []
     assert x.grad.tolist() == [2, 3]
+
+
+def test_which_hooks_are_called_after_forward_is_seen_after_forward():
+    layer, seen = Affine(), []
+
+    def add_another(module, args):
+        handles.append(module.register_forward_hook(lambda *_: seen.append("added"), always_call=True))
+
+    layer.register_forward_pre_hook(add_another)
+    gone = layer.register_forward_hook(lambda *_: seen.append("gone"))
+    layer.register_forward_pre_hook(lambda *_: gone.remove())
+    handles = []
+    layer(tensor(1.0))
+    assert seen == ["added"]
+    handles[0].remove()
+    with pytest.raises(RuntimeError):
+        layer(torch.ones(3))
+    assert seen == ["added", "added"]
