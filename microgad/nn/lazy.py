@@ -42,10 +42,3 @@ class LazyModuleMixin(Module):
     def has_uninitialized_params(self) -> bool:
         """Whether a parameter or buffer of its own has no shape yet."""
         return any(map(is_lazy, (*self._parameters.values(), *self._buffers.values())))
-
-    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
-        for name, own in (*self._parameters.items(), *self._buffers.items()):
-            value = state_dict.get(prefix + name)
-            if is_lazy(own) and value is not None and not is_lazy(value):
-                own.materialize(value.shape)  # type: ignore[union-attr]
-        super()._load_from_state_dict(state_dict, prefix, *rest)

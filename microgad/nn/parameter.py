@@ -95,7 +95,7 @@ class UninitializedParameter(_Uninitialized, Parameter):
         return Parameter.__new__(cls, empty(0, device=device, dtype=dtype), requires_grad)
 
 
-class UninitializedBuffer(_Uninitialized):
+class UninitializedBuffer(_Uninitialized, Buffer):
     """A buffer without a shape. Source: torch.nn.parameter.UninitializedBuffer.
 
     >>> b = nn.UninitializedBuffer()
@@ -109,7 +109,8 @@ class UninitializedBuffer(_Uninitialized):
     def __new__(
         cls, requires_grad: bool = False, device: Device = None, dtype: Dtype = None, persistent: bool = True
     ) -> Any:
-        return cls._made(empty(0, device=device, dtype=dtype).array).requires_grad_(requires_grad)
+        made = empty(0, device=device, dtype=dtype).requires_grad_(requires_grad)
+        return Buffer.__new__(cls, made, persistent=persistent)
 
 
 def is_lazy(param: Any) -> bool:

@@ -94,15 +94,19 @@ def load(module: Module, state_dict: Mapping[str, Any], strict: bool, assign: bo
     if errors or (strict and any(keys) and not hooks):
         raise _failed(module, keys if strict else None, errors)
     restore = _restorer(module) if strict and hooks else None
-    with state.scope(grad_enabled=False):
-        for write in writes:
-            write()
+    _write(writes)
     for call in hooks:
         call()
     if restore is not None and any(keys):
         restore()
         raise _failed(module, keys, errors)
     return keys
+
+
+def _write(writes: list[Callable[[], Any]]) -> None:
+    with state.scope(grad_enabled=False):
+        for write in writes:
+            write()
 
 
 def load_own(
@@ -113,21 +117,25 @@ def load_own(
     for i, hook in vars(module).get("_load_state_dict_pre_hooks", {}).items():
         whose = (module,) if i in vars(module).get("_load_state_dict_pre_hooks_with_module", ()) else ()
         hook(*whose, state_dict, prefix, metadata, strict, missing, unexpected, errors)
-    own, assign, writes = _persistent(module), metadata["assign_to_params_buffers"], metadata["writes"]
+    if not strict:
+        missing, unexpected = [], []
+    own, assign, writes = _persistent(module), metadata.get("assign_to_params_buffers"), metadata.get("writes", [])
     for name, target in own.items():
         key = prefix + name
         if key not in state_dict:
             missing.append(key)
             continue
-        value = state_dict[key]
-        if is_lazy(target) and is_lazy(value):
+        value, lazy = state_dict[key], is_lazy(target)
+        if lazy and is_lazy(value):
             continue
+        if not lazy and isinstance(value, Tensor) and (value.shape, target.shape) == ((1,), ()):
+            value = value[0]  # PyTorch 0.3 had no scalars
         if not isinstance(value, Tensor):
             errors.append(
                 f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from '
                 f"checkpoint but received {type(value)}"
             )
-        elif value.shape != target.shape:
+        elif not lazy and value.shape != target.shape:
             errors.append(
                 f"size mismatch for {key}: copying a param with shape {value.shape} from checkpoint, "
                 f"the shape in current model is {target.shape}."
@@ -135,6 +143,8 @@ def load_own(
         elif assign:
             writes.append(partial(_assign, module, name, target, value))
         else:
+            if lazy:
+                writes.append(partial(target.materialize, value.shape))  # type: ignore[attr-defined]
             writes.append(partial(target.copy_, value.detach().to(device=target.device, dtype=target.dtype)))
     extra = prefix + _EXTRA
     takes_extra = hasattr(type(module), "set_extra_state")
@@ -144,10 +154,12 @@ def load_own(
         missing.append(extra)
     for key in state_dict:
         if key.startswith(prefix):
-            name, _, below = key.removeprefix(prefix).partition(".")
-            known = name in module._modules if below else name in own or (takes_extra and key == extra)
+            name, dot, _ = key.removeprefix(prefix).partition(".")
+            known = name in module._modules if dot else name in own or (takes_extra and key == extra)
             if not known:
                 unexpected.append(key)
+    if "writes" not in metadata:  # a program's own loop over modules
+        _write(writes)
 
 
 def _assign(module: Module, name: str, target: Tensor, value: Tensor) -> None:
@@ -172,8 +184,8 @@ def _failed(module: Module, keys: _IncompatibleKeys | None, errors: list[str]) -
 def _restorer(module: Module) -> Callable[[], None]:
     """A function that puts parameters and buffers back, for hooks that leave keys which must fail the load."""
     held = [(m, dict(m._parameters), dict(m._buffers)) for m in module.modules()]
-    tensors = [t for _, parameters, buffers in held for t in (*parameters.values(), *buffers.values()) if t is not None]
-    values = [(t, t.array.copy()) for t in tensors]
+    tensors = [t for _, parameters, buffers in held for t in (*parameters.values(), *buffers.values())]
+    values = [(t, t.array.copy()) for t in tensors if not (t is None or is_lazy(t))]
 
     def restore() -> None:
         for m, parameters, buffers in held:

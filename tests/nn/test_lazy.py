@@ -109,3 +109,22 @@ def test_refuses():
         nn.LazyConv1d(2, 1, groups=2)(torch.ones(3, 4))
     with pytest.raises(NotImplementedError, match="initialize_parameters is not implemented"):
         nn.modules.lazy.LazyModuleMixin.initialize_parameters(nn.LazyLinear(1), torch.ones(1))
+
+
+def test_a_load_that_fails_gives_no_shapes():
+    net = nn.Sequential(nn.LazyLinear(2), nn.Linear(2, 2))
+    given = nn.Sequential(nn.Linear(3, 2), nn.Linear(3, 3)).state_dict()
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        net.load_state_dict(given)
+    assert uninitialized(net) == ["0.weight", "0.bias"]
+
+
+def test_a_buffer_without_a_shape_is_registered_where_it_is_assigned():
+    module = nn.Module()
+    module.kept = nn.UninitializedBuffer()
+    module.scratch = nn.UninitializedBuffer(persistent=False)
+    assert uninitialized(module) == ["kept", "scratch"]
+    assert list(module.state_dict()) == ["kept"]
+    module.kept.materialize((2,))
+    assert type(module.kept) is torch.Tensor
+    assert module.kept.shape == (2,)

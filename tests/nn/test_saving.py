@@ -288,3 +288,28 @@ def test_batch_norm_takes_state_from_before_it_counted():
         model.load_state_dict(state)
     model.load_state_dict(dict(state))  # no version with it
     assert model.num_batches_tracked.item() == 3
+
+
+def test_a_scalar_takes_the_one_number_that_it_was_before_there_were_scalars():
+    module = nn.Module()
+    module.scale = nn.Parameter(torch.tensor(1.0))
+    module.load_state_dict({"scale": torch.tensor([3.0])})
+    assert module.scale.shape == ()
+    assert module.scale.item() == 3
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        module.load_state_dict({"scale": torch.tensor([3.0, 4.0])})
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_programs_own_loop_over_modules_writes_at_once(strict):
+    layer, missing, unexpected, errors = nn.Linear(1, 1), [], [], []
+    bias = layer.bias.item()
+    given = {"p.weight": torch.tensor([[2.0]]), "p.other": torch.tensor(0.0)}
+    layer._load_from_state_dict(given, "p.", {}, strict, missing, unexpected, errors)
+    assert layer.weight.item() == 2
+    assert layer.bias.item() == bias
+    assert (missing, unexpected, errors) == ((["p.bias"], ["p.other"], []) if strict else ([], [], []))
+
+
+def test_a_key_that_ends_with_a_dot_is_unexpected_once():
+    assert nn.Sequential(nn.ReLU()).load_state_dict({"0.": 1}, strict=False).unexpected_keys == ["0."]
