@@ -26,10 +26,11 @@ def functional_call(
 ) -> Any:
     """`module(*args, **kwargs)` with the Tensors of a dict, by name, in place of its own parameters and buffers.
 
-    The module is as it was afterwards, also when it raises; what it writes to a buffer goes into the dict. Parameters
-    that are one Tensor stay one, unless `tie_weights` is false. Other names are attributes, of modules that are there:
-    Tensors, or new ones. With `strict` every parameter and buffer must be given, and nothing else: RuntimeError. Raises
-    AttributeError for a module that isn't there, TypeError for an attribute that is no Tensor.
+    The module is as it was afterwards, also when it raises; what it writes to a buffer, or puts in its place, goes into
+    the dict, if it is one alone. Parameters that are one Tensor stay one, unless `tie_weights` is false. Other names
+    are attributes, of modules that are there: Tensors, or new ones. With `strict` every parameter and buffer must be
+    given, and nothing else: RuntimeError. Raises AttributeError for a module that isn't there, TypeError for an
+    attribute that is no Tensor.
     Source: torch.func.functional_call.
 
     >>> layer = nn.Linear(2, 1)
@@ -37,26 +38,23 @@ def functional_call(
     >>> torch.func.functional_call(layer, weights, torch.ones(2))
     tensor([3.5000])
     """
-    dicts = (
-        [parameter_and_buffer_dicts]
-        if isinstance(parameter_and_buffer_dicts, Mapping)
-        else list(parameter_and_buffer_dicts)
-    )
-    given: dict[str, Tensor] = {}
-    for each in dicts:
-        if twice := given.keys() & each.keys():
-            raise errors.ArgumentError(
-                f"functional_call: {', '.join(sorted(twice))} appears in more than one dictionary"
-            )
-        given.update(each)
+    given: Any = parameter_and_buffer_dicts
+    if not isinstance(parameter_and_buffer_dicts, Mapping):
+        given = {}
+        for each in parameter_and_buffer_dicts:
+            if twice := given.keys() & each.keys():
+                raise errors.ArgumentError(
+                    f"functional_call: {', '.join(sorted(twice))} appears in more than one dictionary"
+                )
+            given.update(each)
     with _exchanged(module, given, tie_weights, strict):
         positional = args if isinstance(args, tuple) else () if args is None else (args,)
         return module(*positional, **(kwargs or {}))
 
 
 @contextmanager
-def _exchanged(module: Module, given: Mapping[str, Tensor], tie_weights: bool, strict: bool) -> Iterator[None]:
-    """The module with other Tensors, while it lasts."""
+def _exchanged(module: Module, given: Any, tie_weights: bool, strict: bool) -> Iterator[None]:
+    """The module with other Tensors, while it lasts; what it puts in their places is in `given` afterwards."""
     places: dict[str, tuple[dict[str, Any], str]] = {}
     for path, inner in module.named_modules(remove_duplicate=False):
         registries: tuple[dict[str, Any], ...] = (inner._parameters, inner._buffers)
@@ -95,6 +93,10 @@ def _exchanged(module: Module, given: Mapping[str, Tensor], tie_weights: bool, s
             registry[name] = tensor
         yield
     finally:
+        for key, tensor in list(given.items()):
+            registry, name = places[key]
+            if (new := registry.get(name, tensor)) is not tensor:
+                given[key] = new
         for registry, name, tensor in saved:
             if tensor is _NEW:
                 registry.pop(name, None)

@@ -61,3 +61,19 @@ def test_names_of_plain_tensors_and_new_ones_are_attributes_while_it_lasts():
     assert functional_call(net, given, torch.ones(1)).tolist() == [4]
     assert net(torch.ones(1)).tolist() == [2]
     assert not hasattr(net[0], "shift")
+
+
+def test_a_buffer_that_is_replaced_is_replaced_in_the_dict():
+    class Counts(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("n", torch.tensor(0))
+
+        def forward(self, x):
+            self.n = self.n + 1
+            return self.n * x
+
+    net, given = Counts(), {"n": torch.tensor(5)}
+    assert functional_call(net, given, 2).item() == 12
+    assert given["n"].item() == 6
+    assert net.n.item() == 0
