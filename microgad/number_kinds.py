@@ -29,6 +29,15 @@ def wide(x: Any) -> Any:
     return x.astype(np.float32) if type(x) is ndarray and x.dtype == HALF else x
 
 
+def norm(x: Any, order: float = 2.0) -> Any:
+    """The norm of all elements as of one vector, a scalar; of float16 as float32, whose squares have room.
+
+    >>> norm(np.full((2, 2), 300, HALF))
+    np.float32(600.0)
+    """
+    return np.linalg.norm((x.astype(np.float32) if x.dtype == HALF else x).reshape(-1), order)
+
+
 def widened(node: Any, arrays: Sequence[Any]) -> Sequence[Any]:
     """A node's inputs, those of float16 as float32; the same ones where there are none.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..number_kinds import norm
 from ..tensor import Tensor
 from .chunks import begun, counted, descent, mix, scalar
 from .optimizer import Group, Optimizer, Params, require_positive
@@ -106,4 +107,4 @@ def _square(state: dict[str, Any], grad: Any, weight: float, least: float) -> An
 
 
 def _rms(x: Any) -> float:
-    return float(np.linalg.norm(x)) / math.sqrt(x.size or 1)
+    return float(norm(x)) / math.sqrt(x.size or 1)

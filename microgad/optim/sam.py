@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import state as execution
+from ..number_kinds import norm
 from ..tensor import Tensor
 from .optimizer import Group, Optimizer, Params, require
 from .sgd import SGD
@@ -45,7 +46,7 @@ class SAM(Optimizer):
     ) -> None:  # fmt: skip
         super().__init__(params, {"rho": rho, "adaptive": adaptive, **options})
         self.base_optimizer = base_optimizer(self.param_groups, **options)
-        if "step" in vars(type(self.base_optimizer)):
+        if type(self.base_optimizer).step is not Optimizer.step:
             raise TypeError(f"SAM: {type(self.base_optimizer).__name__} has a step of its own; it can't be the base")
         self.defaults.update(self.base_optimizer.defaults)
         self.shaped = self.base_optimizer.shaped
@@ -68,7 +69,10 @@ class SAM(Optimizer):
         with execution.scope(grad_enabled=True):
             loss = closure()
             self.first_step()
-            closure()
+            try:
+                closure()
+            finally:
+                self._come_back()
         self.second_step(loss=loss)
         return loss
 
@@ -76,21 +80,18 @@ class SAM(Optimizer):
         """Go to the worst place nearby."""
         ready = [(p, group) for group in self.param_groups for p in self.ready(group, None)]
         slopes = [(p.array * p.grad.array if group["adaptive"] else p.grad.array) for p, group in ready]  # type: ignore[union-attr]
-        norm = math.sqrt(sum(float(np.vdot(slope, slope).real) for slope in slopes))
+        total = math.hypot(*(float(norm(slope)) for slope in slopes))
         self._before = {}
         for (p, group), slope in zip(ready, slopes, strict=True):
             self._before[p] = p.array.copy()
             p._bump()
-            p.array += (p.array * slope if group["adaptive"] else slope) * (group["rho"] / (norm + 1e-12))
+            p.array += (p.array * slope if group["adaptive"] else slope) * (group["rho"] / (total + 1e-12))
         if zero_grad:
             self.zero_grad()
 
     def second_step(self, zero_grad: bool = False, *, loss: Any = None) -> None:
         """Come back, and do the base optimizer's step."""
-        for p, array in self._before.items():
-            p._bump()
-            p.array[...] = array
-        self._before = {}
+        self._come_back()
         ready = [(group, self.base_optimizer.ready(group, loss)) for group in self.param_groups]
         with np.errstate(all="ignore"):
             for group, params in ready:
@@ -99,6 +100,12 @@ class SAM(Optimizer):
                 self.base_optimizer.update(group, params, loss)
         if zero_grad:
             self.zero_grad()
+
+    def _come_back(self) -> None:
+        for p, array in self._before.items():
+            p._bump()
+            p.array[...] = array
+        self._before = {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over a state: see `Optimizer.load_state_dict`."""

@@ -80,3 +80,42 @@ def test_a_vector_that_does_not_fit():
     with pytest.raises(TypeError, match=r"expected torch.Tensor, but got: list"):
         utils.vector_to_parameters([0.0] * 8, net.parameters())
     assert net.weight.tolist() == before
+
+
+def test_norms_of_float16_are_added_up_in_float32():
+    p = nn.Parameter(torch.zeros(4, dtype=torch.half))
+    p.grad = torch.full((4,), 300.0, dtype=torch.half)
+    total = utils.clip_grad_norm_(p, 1.0)
+    assert (total.dtype, total.item()) == (torch.half, 600)
+    assert p.grad.tolist() == [0.5] * 4
+
+
+class Times(nn.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return x * self.factor
+
+
+def test_what_is_cached_of_a_module_is_no_other_modules():
+    def weight(factor):
+        layer = nn.Linear(1, 1, bias=False)
+        layer.weight.data.fill_(1.0)
+        return utils.parametrize.register_parametrization(layer, "weight", Times(factor)).weight.item()
+
+    with utils.parametrize.cached():
+        assert [weight(float(i)) for i in range(20)] == [float(i) for i in range(20)]
+
+
+def test_a_pruning_that_is_refused_leaves_the_earlier_ones():
+    layer = nn.Linear(2, 2)
+    for _ in range(2):
+        utils.prune.l1_unstructured(layer, "weight", amount=1)
+        (before,) = layer._forward_pre_hooks.values()
+        with pytest.raises(ValueError, match="amount=100"):
+            utils.prune.l1_unstructured(layer, "weight", amount=100)
+        assert list(layer._forward_pre_hooks.values()) == [before]
+    assert len(before) == 2
+    assert int((layer.weight == 0).sum()) == 2

@@ -297,8 +297,33 @@ def test_sam_refuses():
         optim.SAM([p], rho=-1, lr=0.1)
     with pytest.raises(ValueError, match="learning rate"):
         optim.SAM([p], lr=-0.1)
-    with pytest.raises(TypeError, match="LBFGS has a step of its own"):
-        optim.SAM([p], optim.LBFGS)
+    for base in (optim.LBFGS, type("MyLBFGS", (optim.LBFGS,), {})):
+        with pytest.raises(TypeError, match="LBFGS has a step of its own"):
+            optim.SAM([p], base)
+
+
+def test_sam_comes_back_from_a_closure_that_fails():
+    p = torch.tensor([3.0, 4.0], requires_grad=True)
+    optimizer, calls = optim.SAM([p], rho=5.0, lr=0.1), []
+
+    def closure():
+        optimizer.zero_grad()
+        (p * p).sum().backward()
+        calls.append(p.tolist())
+        if len(calls) == 2:
+            raise KeyError("at the worst place")
+
+    with pytest.raises(KeyError):
+        optimizer.step(closure)
+    assert calls == [[3, 4], [6, 8]]
+    assert p.tolist() == [3, 4]
+
+
+def test_sams_norm_of_float16_has_room():
+    p = torch.zeros(4, dtype=torch.half, requires_grad=True)
+    p.grad = torch.full((4,), 300.0, dtype=torch.half)
+    optim.SAM([p], rho=2.0, lr=0.1).first_step()
+    assert p.tolist() == [1] * 4
 
 
 @pytest.mark.parametrize(

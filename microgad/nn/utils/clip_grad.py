@@ -5,11 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from types import GeneratorType
+from typing import Any
 
 import numpy as np
 
 from ... import backend, state
 from ...errors import ArgumentError
+from ...number_kinds import HALF, norm
 from ...ops.creation import finished, zeros
 from ...tensor import Tensor
 
@@ -32,9 +34,9 @@ def clip_grad_norm_(
     (tensor(5.), tensor([0.6000, 0.8000]))
     """
     grads = _gradients(parameters)
-    norm = get_total_norm(grads, norm_type, error_if_nonfinite)
-    _scale(grads, max_norm, norm)
-    return norm
+    total_norm = get_total_norm(grads, norm_type, error_if_nonfinite)
+    _scale(grads, max_norm, total_norm)
+    return total_norm
 
 
 def get_total_norm(
@@ -54,14 +56,19 @@ def get_total_norm(
     each, norm_type = [tensors] if isinstance(tensors, Tensor) else list(tensors), float(norm_type)
     if not each:
         return zeros(())
-    norms = [np.linalg.norm(x.array.reshape(-1), norm_type) for x in each]
-    norm = finished(backend.as_array(np.linalg.norm(np.stack(norms), norm_type)))
-    if error_if_nonfinite and not norm.isfinite():
+    norms = np.stack([_norm(x.array, norm_type) for x in each])
+    total = finished(backend.as_array(_norm(norms, norm_type)))
+    if error_if_nonfinite and not total.isfinite():
         raise ArgumentError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite: nothing was clipped. "
             "With error_if_nonfinite=False they are scaled by it all the same"
         )
-    return norm
+    return total
+
+
+def _norm(x: Any, order: float) -> Any:
+    found = norm(x, order)
+    return found.astype(x.dtype) if x.dtype == HALF else found
 
 
 def clip_grads_with_norm_(
@@ -80,9 +87,9 @@ def clip_grads_with_norm_(
     _scale(_gradients(parameters), max_norm, total_norm)
 
 
-def _scale(grads: list[Tensor], max_norm: float, norm: Tensor) -> None:
+def _scale(grads: list[Tensor], max_norm: float, total_norm: Tensor) -> None:
     with state.scope(grad_enabled=False):
-        scale = (float(max_norm) / (norm + 1e-6)).clamp(max=1.0)
+        scale = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
         for grad in grads:
             grad.mul_(scale)
 

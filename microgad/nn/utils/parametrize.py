@@ -17,7 +17,7 @@ from ..module import Module
 
 M = TypeVar("M", bound=Module)
 
-_caches: list[dict[tuple[int, str], Tensor]] = []  # one, while a block of `cached` lasts
+_caches: list[dict[tuple[Module, str], Tensor]] = []  # one, while a block of `cached` lasts
 
 
 @contextmanager
@@ -231,7 +231,7 @@ def _computed(name: str) -> property:
     def read(self: Any) -> Any:
         if not _caches:
             return self.parametrizations[name]()
-        key = id(self), name
+        key = self, name
         if key not in _caches[0]:
             _caches[0][key] = self.parametrizations[name]()
         return _caches[0][key]

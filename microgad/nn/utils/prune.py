@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -57,9 +58,8 @@ class BasePruningMethod(ABC):
                 f"Avoid adding multiple pruning hooks to the same tensor {name} of module {module}. Use a "
                 "PruningContainer."
             )
-        for i, hook in before:
-            del registered[i]
-            container = hook if isinstance(hook, PruningContainer) else PruningContainer(hook)
+        for _, hook in before:
+            container = copy.copy(hook) if isinstance(hook, PruningContainer) else PruningContainer(hook)
             container.add_pruning_method(method)
             method = container
         weight = getattr(module, name)
@@ -72,6 +72,8 @@ class BasePruningMethod(ABC):
         default = ones_like(weight) if first else getattr(module, f"{name}_mask").detach().clone()
         scores = weight if importance_scores is None else importance_scores
         mask = method.compute_mask(scores.detach(), default_mask=default)  # may refuse: the module is as it was
+        for i, _ in before:
+            del registered[i]
         if first:
             del module._parameters[name]
             module.register_parameter(f"{name}_orig", weight)
