@@ -53,4 +53,21 @@ class Parameter(Tensor, metaclass=_Kind):
         return f"Parameter containing:\n{super().__repr__()}"
 
 
+def zero_grad(p: Tensor, set_to_none: bool) -> None:
+    """Let a gradient go, or fill it with zeros, off the graph.
+
+    >>> p = nn.Parameter(torch.zeros(2))
+    >>> p.sum().backward()
+    >>> zero_grad(p, set_to_none=False)
+    >>> p.grad
+    tensor([0., 0.])
+    """
+    if set_to_none:
+        p.grad = None
+    elif p.grad is not None:
+        if p.grad.node is not None:
+            p.grad.detach_()
+        p.grad.zero_()
+
+
 know(Tensor, Parameter)

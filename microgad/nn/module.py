@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Self
 
 from .. import state
-from ..parameter import Parameter
+from ..parameter import Parameter, zero_grad
 from ..tensor import Tensor
 from . import hooks, saving
 from .conversion import Convertible
@@ -150,8 +150,7 @@ class Module(hooks.Hooked, Convertible):
 
     def _forget(self, name: str, keep: str = "") -> bool:
         """Take a name out of every registry but one; whether it was there."""
-        own = self.__dict__
-        found = [own[registry] for registry in _REGISTRIES if registry != keep and name in own[registry]]
+        found = [known for each in _REGISTRIES if each != keep and name in (known := getattr(self, each))]
         for registered in found:
             del registered[name]
         self._non_persistent_buffers_set.discard(name)
@@ -222,14 +221,14 @@ class Module(hooks.Hooked, Convertible):
     def _named_members(
         self, members: Callable[[Module], Iterable[tuple[str, Any]]], prefix: str, recurse: bool, remove_duplicate: bool
     ) -> Iterator[tuple[str, Any]]:
-        seen = set()
+        seen: set[Tensor] = set()
         modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
         for path, module in modules:
             for name, member in members(module):
-                if member is None or id(member) in seen:
+                if member is None or member in seen:
                     continue
                 if remove_duplicate:
-                    seen.add(id(member))
+                    seen.add(member)
                 yield f"{path}.{name}" if path else name, member
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
@@ -406,8 +405,7 @@ class Module(hooks.Hooked, Convertible):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Take the parameters' gradients away, or fill them with zeros."""
         for parameter in self.parameters():
-            if parameter.grad is not None:
-                parameter.grad = None if set_to_none else parameter.grad.detach().zero_()
+            zero_grad(parameter, set_to_none)
 
     def apply(self, fn: Callable[[Module], None]) -> Self:
         """Call fn with every module below, then with this one.

@@ -97,8 +97,8 @@ class ParameterDict(Module):
         return getattr(self, _string(key))
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self._keys[_string(key)] = None
-        setattr(self, key, _registered(value))
+        setattr(self, _string(key), _registered(value))  # which may refuse it
+        self._keys[key] = None
 
     def __delitem__(self, key: str) -> None:
         del self._keys[key]

@@ -14,6 +14,7 @@ import numpy as np
 from .. import backend, errors
 from .. import state as execution
 from ..hooks import RemovableHandle
+from ..parameter import zero_grad
 from ..tensor import Tensor
 from . import differentiable
 from .authors import _capturable_doc as _capturable_doc
@@ -190,12 +191,7 @@ class Optimizer:
         """
         for group in self.param_groups:
             for p in group["params"]:
-                if set_to_none:
-                    p.grad = None
-                elif p.grad is not None:
-                    if p.grad.node is not None:
-                        p.grad.detach_()
-                    p.grad.zero_()
+                zero_grad(p, set_to_none)
 
     def add_param_group(self, param_group: Group) -> None:
         """Add a group: {"params": [...], and options where they differ from the defaults}.

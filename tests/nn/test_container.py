@@ -163,6 +163,13 @@ def test_dictionaries_of_modules():
     assert len(net) == 0
 
 
+def test_a_parameter_that_is_refused_is_not_in_the_dictionary():
+    params = nn.ParameterDict()
+    with pytest.raises(KeyError, match="attribute 'items' already exists"):
+        params["items"] = torch.zeros(1)
+    assert list(params) == []
+
+
 def test_what_is_held_is_registered():
     net = nn.ModuleDict({"list": nn.ModuleList([nn.Linear(1, 1)])})
     assert [name for name, _ in net.named_parameters()] == ["list.0.weight", "list.0.bias"]

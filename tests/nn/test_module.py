@@ -345,3 +345,33 @@ def test_gradients_are_those_of_numpy():
     grad_hidden = np.ones((5, 2), np.float32) @ w1 * (hidden > 0)
     np.testing.assert_allclose(net.features[0].weight.grad.array, grad_hidden.T @ x.array, rtol=1e-5)
     np.testing.assert_allclose(net.head.weight.grad.array[0], np.maximum(hidden, 0).sum(0), rtol=1e-5)
+
+
+def test_names_of_parameters_that_are_replaced_on_the_way_are_all_there():
+    module, seen = nn.Module(), []
+    for i in range(20):
+        setattr(module, f"p{i}", nn.Parameter(torch.zeros(1)))
+    for name, p in module.named_parameters():
+        seen.append(name)
+        setattr(module, name, None)
+        del p
+        for later in [other for other, q in module._parameters.items() if q is not None][1:]:
+            setattr(module, later, nn.Parameter(torch.zeros(1)))
+    assert seen == [f"p{i}" for i in range(20)]
+
+
+def test_gradients_that_are_filled_with_zeros_are_the_same_objects():
+    layer = nn.Linear(1, 1)
+    layer(torch.ones(1, 1)).sum().backward()
+    grad = layer.weight.grad
+    layer.zero_grad(set_to_none=False)
+    assert layer.weight.grad is grad
+
+
+def test_nothing_can_be_deleted_before_init():
+    class Early(nn.Module):
+        def __init__(self):
+            del self.x
+
+    with pytest.raises(AttributeError, match="_parameters"):
+        Early()
