@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..ops.elementwise import maximum
+from ..ops.elementwise import maximum, view_as_complex, view_as_real
 from ..tensor import Tensor
 from .chunks import begun, counted
 
@@ -27,7 +27,7 @@ def rule_of(kind: type[Optimizer]) -> Callable[[Options, State, Tensor, Tensor],
 
 
 def move(optimizer: Optimizer, group: Options, p: Tensor) -> None:
-    """A step with one parameter, which is written to, and recorded."""
+    """A step with one parameter, which is written to, and recorded; of complex ones both parts by themselves."""
     rule, grad = rule_of(type(optimizer)), p.grad
     assert rule is not None
     assert grad is not None
@@ -38,7 +38,13 @@ def move(optimizer: Optimizer, group: Options, p: Tensor) -> None:
             p.mul_(1 - group["lr"] * decay)
         else:
             grad = grad + p * decay
-    p.sub_(rule(group, optimizer.state[p], p, grad))
+    state = optimizer.state[p]
+    if not p.is_complex():
+        p.sub_(rule(group, state, p, grad))
+        return
+    parts = {name: view_as_real(x) if name in optimizer.shaped else x for name, x in state.items()}
+    p.sub_(view_as_complex(rule(group, parts, view_as_real(p), view_as_real(grad))))
+    state.update({name: view_as_complex(x) if name in optimizer.shaped else x for name, x in parts.items()})
 
 
 def _average(state: State, name: str, x: Tensor, beta: float) -> Any:

@@ -60,12 +60,16 @@ class Rprop(Optimizer):
             counted(state)
             for values, grad, before, sizes, a in descents(p, group, state["prev"], state["step_size"], scratch=1):
                 np.multiply(grad, before, out=a)
-                turned = a < 0
-                a[a > 0] = grow
+                same, turned = a > 0, a < 0  # NaN is neither, as in PyTorch
+                a[...] = 1
+                a[same] = grow
                 a[turned] = shrink
-                a[a == 0] = 1
                 sizes *= a
                 np.clip(sizes, least, most, out=sizes)
                 before[...] = grad
                 before[turned] = 0
-                values -= np.multiply(np.sign(before, out=a), sizes, out=a)
+                a[...] = 0
+                a[before > 0] = 1
+                a[before < 0] = -1
+                a *= sizes
+                values -= a

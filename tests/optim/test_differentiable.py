@@ -85,3 +85,21 @@ def test_a_leaf_is_refused_as_by_torch():
     p.grad = microgad.ones(1)
     with pytest.raises(RuntimeError, match="leaf"):
         optimizer.step()
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_both_parts_of_complex_parameters_move(name):
+    start, second = [1.0 + 2.0j, -0.5j], [0.5 - 0.25j, 3.0 + 0.0j]
+    p, q = (microgad.tensor(start, requires_grad=True) for _ in range(2))
+    x = p * 1
+    options = {"lr": 0.1, "weight_decay": 0.1}
+    recorded = getattr(microgad.optim, name)([x], differentiable=True, **options)
+    plain = getattr(microgad.optim, name)([q], **options)
+    for grad in ([3.0 - 1.0j, 1.0 + 1.0j], second):
+        x.grad = q.grad = microgad.tensor(grad)
+        recorded.step()
+        plain.step()
+    np.testing.assert_allclose(x.detach().array, q.detach().array, 1e-5, 1e-5)
+    assert {key: getattr(value, "shape", None) for key, value in recorded.state[x].items()} == {
+        key: getattr(value, "shape", None) for key, value in plain.state[q].items()
+    }

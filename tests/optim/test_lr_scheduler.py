@@ -6,7 +6,7 @@ import pytest
 
 import microgad
 from microgad.optim import SGD
-from microgad.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, StepLR
+from microgad.optim.lr_scheduler import CosineAnnealingLR, CyclicLR, LambdaLR, LRScheduler, StepLR
 
 
 def optimizer() -> SGD:
@@ -42,6 +42,14 @@ def test_attributes_of_a_callable_are_saved() -> None:
     a.power = 2
     LambdaLR(optimizer(), b).load_state_dict(LambdaLR(optimizer(), a).state_dict())
     assert b.power == 2
+
+
+def test_a_function_that_has_no_attributes_stays() -> None:
+    rule = LambdaLR(optimizer(), abs)
+    rule.load_state_dict(rule.state_dict())
+    cycle = CyclicLR(optimizer(), 0.1, 1.0, scale_fn=abs, cycle_momentum=False)
+    cycle.load_state_dict(cycle.state_dict())
+    assert (rule.lr_lambdas, cycle.scale_fn(-2)) == ([abs], 2)
 
 
 @pytest.mark.parametrize(

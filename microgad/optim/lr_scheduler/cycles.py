@@ -111,7 +111,7 @@ class CyclicLR(_Cycle):
         """Take over what `state_dict()` gave; a function stays, a callable object's attributes are set."""
         fn = self._scale_fn_custom
         super().load_state_dict({**state_dict, "_scale_fn_custom": fn})
-        if state_dict["_scale_fn_custom"] is not None:
+        if state_dict["_scale_fn_custom"]:
             vars(fn).update(state_dict["_scale_fn_custom"])
 
 

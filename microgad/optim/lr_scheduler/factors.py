@@ -38,7 +38,8 @@ class _Rules(Schedule):
         rules = self.lr_lambdas
         super().load_state_dict({**state_dict, "lr_lambdas": rules})
         for rule, saved in zip(rules, state_dict["lr_lambdas"], strict=True):
-            vars(rule).update(saved or {})
+            if saved:
+                vars(rule).update(saved)
 
 
 def attributes(rule: Any) -> dict[str, Any] | None:
