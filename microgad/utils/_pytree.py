@@ -115,6 +115,7 @@ SUPPORTED_NODES: dict[Any, NodeDef] = {
     )
 }
 _register_pytree_node = register_pytree_node
+_DICTS = (dict, OrderedDict, defaultdict)
 
 
 def _is_namedtuple_instance(tree: Any) -> bool:
@@ -172,15 +173,34 @@ def tree_structure(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> T
 
 
 def tree_map(func: Callable[..., Any], tree: Any, *rests: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
-    """The tree of func(leaf, ...), the further trees' leaves beside.
+    """The tree of func(leaf, ...), beside it what the further trees have at the leaf's place.
+
+    Raises ValueError where one of them isn't of the same containers; dicts may be of other kinds and orders.
 
     >>> from microgad.utils._pytree import tree_map
     >>> tree_map(lambda x, y: x + y, [1, (2, 3)], [10, (20, 30)])
     [11, (22, 33)]
     """
     leaves, spec = tree_flatten(tree, is_leaf)
-    others = [tree_leaves(rest, is_leaf) for rest in rests]
+    others = [_at_leaves(spec, rest) for rest in rests]
     return tree_unflatten(list(map(func, leaves, *others)), spec)
+
+
+def _at_leaves(spec: TreeSpec, tree: Any) -> list[Any]:
+    """What a tree has where one of that spec has its leaves."""
+    if spec.type is None:
+        return [tree]
+    kind = _get_node_type(tree)
+    children: list[Any] | None = None
+    if kind in _DICTS and spec.type in _DICTS:
+        keys = spec.context[1] if spec.type is defaultdict else spec.context
+        children = [tree[key] for key in keys] if tree.keys() == set(keys) else None
+    elif kind == spec.type:
+        found, context = SUPPORTED_NODES[kind].flatten_fn(tree)
+        children = list(found) if kind is deque or context == spec.context else None
+    if children is None or len(children) != len(spec.children_specs):
+        raise ValueError(f"tree_map: expected a tree like the first, {spec}, but one has {tree!r:.100} there")
+    return [x for child, part in zip(spec.children_specs, children, strict=True) for x in _at_leaves(child, part)]
 
 
 def tree_map_(func: Callable[..., Any], tree: Any, *rests: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:

@@ -75,6 +75,28 @@ def test_trees_are_built_again() -> None:
         tree_unflatten([1], spec)
 
 
+def test_further_trees_are_gone_into_as_far_as_the_first() -> None:
+    def pairs(*trees: Any) -> Any:
+        return tree_map(lambda *parts: parts, *trees)
+
+    assert pairs([1, 2], [(10, 20), 30]) == [(1, (10, 20)), (2, 30)]
+    assert pairs({"a": 1, "b": [2]}, collections.OrderedDict(b=[20], a=10)) == {"a": (1, 10), "b": [(2, 20)]}
+    counts = collections.defaultdict(int, a=1)
+    assert pairs(counts, {"a": 10}) == {"a": (1, 10)}
+    deques = (collections.deque([1], size) for size in (2, 3))
+    assert list(pairs(*deques)) == [(1, 1)]
+    for tree, other in (
+        ([1, 2], [1, 2, 3]),
+        ([1, 2], (1, 2)),
+        ({"a": 1}, {"b": 1}),
+        ([[1]], [1]),
+        ([], ()),
+        ({"a": 1}, counts | {"b": 2}),
+    ):
+        with pytest.raises(ValueError, match="expected a tree like the first"):
+            pairs(tree, other)
+
+
 @pytest.mark.parametrize(
     ("name", "args", "expected"),
     [
