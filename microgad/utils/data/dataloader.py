@@ -36,8 +36,8 @@ class DataLoader:
 
     Each `iter()` draws one int64 from `generator`, or from the default one, shuffled or not, as PyTorch does.
 
-    Raises ValueError for arguments that exclude each other, and for a negative num_workers or timeout. The data set,
-    samplers, batch_size and drop_last can't be set later.
+    Raises ValueError for arguments that exclude each other, a negative num_workers or timeout, and a prefetch_factor
+    under 1. The data set, samplers, batch_size and drop_last can't be set later.
 
     >>> data = torch.utils.data.TensorDataset(torch.arange(5.0), torch.arange(5))
     >>> for x, y in torch.utils.data.DataLoader(data, batch_size=3):
@@ -66,8 +66,8 @@ class DataLoader:
                 "prefetch_factor option could only be specified in multiprocessing. let num_workers > 0 to enable "
                 f"multiprocessing, otherwise set prefetch_factor to None. It is {prefetch_factor}"
             )
-        if prefetch_factor is not None and prefetch_factor < 0:
-            raise ValueError(f"prefetch_factor option should be non-negative, but got {prefetch_factor}")
+        if prefetch_factor is not None and prefetch_factor < 1:
+            raise ValueError(f"prefetch_factor option should be at least 1, but got {prefetch_factor}")
         if persistent_workers and num_workers == 0:
             raise ValueError("persistent_workers option needs num_workers > 0")
         if multiprocessing_context is not None:
