@@ -45,7 +45,8 @@ def evaluate(model: Module, data: Any, loss: Loss, at_once: int = 1000) -> Score
     `data` is a DataLoader, a Dataset of (input, ..., target), or a tuple of Tensors (inputs, ..., targets). The model
     never sees more than `at_once` samples together, so that memory has a bound. Samples count alike, also those of a
     shorter last batch, as long as `loss(output, target)` is a mean. Right is an integer target at which the output is
-    highest among the classes, (N, C, ...). The modes of all modules, and the random streams, are afterwards as before.
+    highest among the classes, (N, C, ...), each place of which counts as a sample. The modes of all modules, and the
+    random streams, are afterwards as before.
 
     >>> data = torch.tensor([[2.0, 0.0], [0.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0, 1])
     >>> evaluate(nn.Identity(), data, F.cross_entropy, at_once=2).correct
@@ -55,9 +56,10 @@ def evaluate(model: Module, data: Any, loss: Loss, at_once: int = 1000) -> Score
     with at_rest(model, data):
         for inputs, target in _chunks(data, at_once, device_of(model)):
             output = model(*inputs)
-            total += loss(output, target).item() * len(target)
-            samples += len(target)
             classes = classes and _are_classes(output, target)
+            n = target.numel() if classes else len(target)
+            total += loss(output, target).item() * n
+            samples += n
             if classes:
                 correct += (output.argmax(1) == target).sum().item()
     return Score(total / samples if samples else math.nan, correct if classes and samples else None, samples)
@@ -69,9 +71,9 @@ def predict(model: Module, inputs: Tensor, at_once: int = 1000) -> Tensor:
     >>> predict(nn.Flatten(), torch.ones(5, 2, 3), at_once=2).shape
     torch.Size([5, 6])
     """
-    # the last Tensor of a batch is its target: here the inputs themselves, which nobody reads
+    device, starts = device_of(model), range(0, len(inputs), at_once) or [0]  # of no inputs once, for the shape
     with at_rest(model, ()):
-        return cat([model(*chunk) for chunk, _ in _chunks((inputs, inputs), at_once, device_of(model))])
+        return cat([model(inputs[start : start + at_once].to(device)) for start in starts])
 
 
 def split(batch: Any, device: Any) -> tuple[list[Any], Any]:
@@ -97,17 +99,25 @@ def streams_of(data: Any) -> list[generator.Generator]:
 
 
 @contextmanager
-def at_rest(model: Module, data: Any) -> Iterator[None]:
-    """A block in evaluation mode, unrecorded; each module's mode and the random streams are put back after it."""
+def modes_kept(model: Module) -> Iterator[None]:
+    """A block after which each module's mode is what it was."""
     modes = [(module, module.training) for module in model.modules()]
-    streams = [(stream, stream.snapshot()) for stream in streams_of(data)]
-    model.eval()
     try:
-        with state.scope(grad_enabled=False):
-            yield
+        yield
     finally:
         for module, training in modes:
             module.training = training
+
+
+@contextmanager
+def at_rest(model: Module, data: Any) -> Iterator[None]:
+    """A block in evaluation mode, unrecorded; each module's mode and the random streams are put back after it."""
+    streams = [(stream, stream.snapshot()) for stream in streams_of(data)]
+    try:
+        with modes_kept(model), state.scope(grad_enabled=False):
+            model.eval()
+            yield
+    finally:
         for stream, before in streams:
             stream.set_state(before)
 

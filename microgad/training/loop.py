@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from operator import length_hint
 from typing import Any
 
@@ -17,7 +16,7 @@ from ..optim.lr_scheduler import LRScheduler
 from ..utils.data import Dataset
 from .checkpoint import Checkpoint
 from .environment import with_threads
-from .evaluate import Loss, evaluate, streams_of
+from .evaluate import Loss, evaluate, modes_kept, streams_of
 from .history import SETS, History, Path, Row
 from .progress import Progress, Silent
 from .settings import settings
@@ -80,7 +79,7 @@ def fit(
     shown = progress if isinstance(progress, Progress) else Progress() if progress else Silent()
     if history:
         shown.say(f"{shown.label}   resumed after epoch {len(history)} of {epochs}".strip())
-    with with_threads(threads), _modes_kept(model):
+    with with_threads(threads), modes_kept(model):
         shown.start(epochs, length_hint(data), len(history))
         try:
             while len(history) < epochs:
@@ -166,16 +165,6 @@ class _Run:
         several = {"optimizer": self.optimizers, "scheduler": schedulers}
         numbered = {f"{kind} {i}": part for kind, parts in several.items() for i, part in enumerate(parts)}
         return {"model": self.model, **numbered}
-
-
-@contextmanager
-def _modes_kept(model: Module) -> Iterator[None]:
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def _several(one_or_more: Any) -> list[Any]:

@@ -91,9 +91,10 @@ def _scale(axes: Any) -> None:
 
 def _label(axes: Any, ends: list[End]) -> None:
     """Each line's name beside its end, moved as little as keeps them apart, and then tied to it."""
-    low, high = map(math.log, axes.get_ylim())
     axes.set_ylim(axes.get_ylim())
-    ends = sorted(ends)
+    least, _ = axes.get_ylim()
+    low, high = map(math.log, axes.get_ylim())
+    ends = sorted(end._replace(y=max(end.y, least)) for end in ends)  # 0 is below every scale
     heights = spread([(math.log(end.y) - low) / (high - low) for end in ends], least=0.055)
     for end, height in zip(ends, heights, strict=True):
         axes.annotate(

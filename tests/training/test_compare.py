@@ -157,6 +157,18 @@ def test_one_seed_has_no_band_and_runs_of_different_lengths_go_as_far_as_all_do(
     assert [len(line.get_xdata()) for line in figure.axes[0].lines] == [3, 2]
 
 
+def test_an_error_of_0_is_named_at_the_bottom():
+    pytest.importorskip("matplotlib")
+    rows = [
+        {"epoch": 1, "held_out_error": 0.5, "train_error": 0.1},
+        {"epoch": 2, "held_out_error": 0.2, "train_error": 0.0},
+    ]
+    figure = curves({"net": [History(rows)]})
+    figure.savefig(io.BytesIO())
+    ends = {name.get_text(): name.xy[1] for name in figure.axes[0].texts if name.get_text().startswith("net")}
+    assert ends == {"net, held-out": 0.2, "net, training": figure.axes[0].get_ylim()[0]}
+
+
 @pytest.mark.parametrize("heights", [[], [0.3], [0.1, 0.2, 0.9], [0.5, 0.5, 0.5], [0.0, 0.01, 0.5, 0.51, 0.52]])
 def test_spread(heights):
     moved = spread(heights, 0.1)

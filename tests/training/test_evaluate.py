@@ -81,3 +81,15 @@ def test_no_samples():
     score = evaluate(model, (torch.ones(0, 4), torch.zeros(0).long()), F.cross_entropy)
     assert score.error != score.error
     assert (score.correct, score.samples) == (None, 0)
+
+
+def test_places_of_a_sample_count_as_samples():
+    output = torch.tensor([[[3.0, 0.0], [0.0, 3.0]], [[3.0, 3.0], [0.0, 0.0]]])  # (N, C, places)
+    target = torch.tensor([[0, 1], [0, 1]])
+    score = evaluate(nn.Identity(), (output, target), F.cross_entropy, at_once=1)
+    assert (score.correct, score.samples, score.accuracy) == (3, 4, 0.75)
+    assert score.error == pytest.approx(F.cross_entropy(output, target).item())
+
+
+def test_predictions_of_nothing_have_a_shape():
+    assert predict(nn.Linear(4, 3), torch.ones(0, 4)).shape == (0, 3)
