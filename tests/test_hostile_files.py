@@ -256,3 +256,14 @@ def test_pickles_of_known_parts_in_any_order(data: st.DataObject) -> None:
         torch.load(io.BytesIO(with_pickle(code)))
     except (FileError, RuntimeError):
         return
+
+
+@pytest.mark.parametrize("keys", [[], ["1"], ["0", "1"], ("0",), [None], "0", {"0": 1}])
+def test_an_old_file_that_lists_other_storages_than_it_uses(keys: Any) -> None:
+    def old(keys: Any) -> bytes:
+        parts = [pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, {})]
+        parts += [RECORDS["data.pkl"], pickle.dumps(keys, 2), struct.pack("<q", 6), RECORDS["data/0"]]
+        return b"".join(parts)
+
+    assert torch.load(io.BytesIO(old(["0"])))["w"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    refused(old(keys), "holds other storages than those that its Tensors lie in")

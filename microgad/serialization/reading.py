@@ -170,10 +170,12 @@ def _read_stream(data: bytes, place: Location) -> Any:
         _, at = unpickled(at)
     obj, at = unpickled(at)
     keys, at = unpickled(at)
-    for key in keys if type(keys) is list and all(type(key) in (str, int) for key in keys) else ():
-        count = int.from_bytes(data[at : at + 8], "little")
-        memory = memories.get(str(key))
-        if memory is None or memory.size < count or at + 8 + memory.size > len(data):
+    keys = [str(key) for key in keys if type(key) in (str, int)] if type(keys) is list else []
+    if set(keys) != memories.keys():
+        raise FileError("holds other storages than those that its Tensors lie in")
+    for key in keys:
+        count, memory = int.from_bytes(data[at : at + 8], "little"), memories[key]
+        if memory.size < count or at + 8 + memory.size > len(data):
             raise FileError("ends within its storages")
         memory[...] = backend.like(np.frombuffer(data, np.uint8, memory.size, at + 8), memory)
         at += 8 + memory.size
