@@ -30,7 +30,7 @@ def functional_call(
     the dict, if it is one alone. Parameters that are one Tensor stay one, unless `tie_weights` is false. Other names
     are attributes, of modules that are there: Tensors, or new ones. With `strict` every parameter and buffer must be
     given, and nothing else: RuntimeError. Raises AttributeError for a module that isn't there, TypeError for an
-    attribute that is no Tensor.
+    attribute that is no Tensor, RuntimeError for one that is computed where it is read, as parametrized ones are.
     Source: torch.func.functional_call.
 
     >>> layer = nn.Linear(2, 1)
@@ -66,7 +66,13 @@ def _exchanged(module: Module, given: Any, tie_weights: bool, strict: bool) -> I
         raise errors.GraphError(f"functional_call: unexpected key(s): {', '.join(unknown)}")
     for name in unknown:
         path, _, attribute = name.rpartition(".")
-        attributes = vars(module.get_submodule(path))
+        inner = module.get_submodule(path)
+        if isinstance(getattr(type(inner), attribute, None), property):
+            raise errors.ArgumentError(
+                f"functional_call: {name} is computed where it is read: give what it is computed from, of a "
+                "parametrized one parametrizations.<name>.original"
+            )
+        attributes = vars(inner)
         if not isinstance(attributes.get(attribute, given[name]), Tensor):
             raise TypeError(f"functional_call: {name} is {attributes[attribute]}, which is no Tensor")
         places[name] = attributes, attribute

@@ -77,3 +77,9 @@ def test_a_buffer_that_is_replaced_is_replaced_in_the_dict():
     assert functional_call(net, given, 2).item() == 12
     assert given["n"].item() == 6
     assert net.n.item() == 0
+
+
+def test_what_is_computed_where_it_is_read_is_refused():
+    layer = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(2, 1))
+    with pytest.raises(errors.ArgumentError, match="weight is computed where it is read"):
+        functional_call(layer, {"weight": torch.ones(1, 2)}, torch.ones(2))

@@ -1,6 +1,7 @@
 """Clipping of gradients, and parameters as one vector."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -119,3 +120,29 @@ def test_a_pruning_that_is_refused_leaves_the_earlier_ones():
         assert list(layer._forward_pre_hooks.values()) == [before]
     assert len(before) == 2
     assert int((layer.weight == 0).sum()) == 2
+
+
+def test_what_a_thread_caches_is_no_other_threads():
+    layer = utils.parametrize.register_parametrization(nn.Linear(1, 1, bias=False), "weight", Times(2.0))
+    original = layer.parametrizations.weight.original
+    original.data.fill_(1.0)
+    with utils.parametrize.cached(), ThreadPoolExecutor(1) as other:
+        assert layer.weight.item() == 2
+        original.data.fill_(3.0)
+        assert layer.weight.item() == 2
+        assert other.submit(lambda: layer.weight.item()).result() == 6
+
+
+def test_a_parametrization_that_is_refused_leaves_the_weight():
+    class Longer(nn.Module):
+        def forward(self, x):
+            return torch.cat([x, x])
+
+        def right_inverse(self, x):
+            return x / 2
+
+    layer = nn.Linear(1, 1, bias=False)
+    layer.weight.data.fill_(1.0)
+    with pytest.raises(ValueError, match="may not change the shape"):
+        utils.parametrize.register_parametrization(layer, "weight", Longer())
+    assert layer.weight.tolist() == [[1]]

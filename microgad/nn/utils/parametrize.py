@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from ... import state
@@ -17,17 +18,19 @@ from ..module import Module
 
 M = TypeVar("M", bound=Module)
 
-_caches: list[dict[tuple[Module, str], Tensor]] = []  # one, while a block of `cached` lasts
+Cache = dict[tuple[Module, str], Tensor]
+_cache: ContextVar[Cache | None] = ContextVar("cache", default=None)
 
 
 @contextmanager
 def cached() -> Iterator[None]:
     """A block in which each parametrized Tensor is computed once. Source: torch.nn.utils.parametrize.cached."""
-    _caches.append(_caches[0] if _caches else {})
+    outer = _cache.get()
+    token = _cache.set({} if outer is None else outer)
     try:
         yield
     finally:
-        _caches.pop()
+        _cache.reset(token)
 
 
 class ParametrizationList(ModuleList):
@@ -76,7 +79,12 @@ class ParametrizationList(ModuleList):
                 x = Parameter(x.detach(), original.requires_grad) if isinstance(original, Parameter) else x
                 _register(self, f"original{i}", x.requires_grad_(original.requires_grad))
         if not unsafe:
-            _check("Registering a parametrization", self(), before, "unparametrized {}", "parametrized {}", "`unsafe`")
+            said = "unparametrized {}", "parametrized {}", "`unsafe`"
+            try:
+                _check("Registering a parametrization", self(), before, *said)
+            except Exception:
+                original.data = before
+                raise
 
     @property
     def originals(self) -> list[Tensor]:
@@ -229,12 +237,12 @@ def _parametrized(cls: type[Module]) -> type[Module]:
 
 def _computed(name: str) -> property:
     def read(self: Any) -> Any:
-        if not _caches:
+        cache = _cache.get()
+        if cache is None:
             return self.parametrizations[name]()
-        key = self, name
-        if key not in _caches[0]:
-            _caches[0][key] = self.parametrizations[name]()
-        return _caches[0][key]
+        if (self, name) not in cache:
+            cache[self, name] = self.parametrizations[name]()
+        return cache[self, name]
 
     def write(self: Any, value: Any) -> None:
         self.parametrizations[name].right_inverse(value)
