@@ -114,10 +114,12 @@ class LBFGS(Optimizer):
         def at(t: float) -> Point:
             before = [p.array.copy() for p in self._params]
             self._move(t, direction)
-            loss, grad = float(_with_grad(closure)), self._gradient()
-            for p, values in zip(self._params, before, strict=True):
-                p.array[...] = values
-                p._bump()
+            try:
+                loss, grad = float(_with_grad(closure)), self._gradient()
+            finally:
+                for p, values in zip(self._params, before, strict=True):
+                    p.array[...] = values
+                    p._bump()
             return Point(t, loss, grad, grad.dot(direction))
 
         return at

@@ -52,7 +52,7 @@ class SparseAdam(Optimizer):
             assert p.grad is not None
             arrays = p.array, p.grad.array, *(state[name].array for name in self.shaped)
             values, grad, m, v = (x.reshape(x.shape or (1,)) for x in arrays)
-            (rows,) = np.nonzero((grad != 0).reshape((grad.shape[0], -1)).any(1))
+            (rows,) = np.nonzero((grad != 0).reshape((len(grad), math.prod(grad.shape[1:]))).any(1))
             g = -grad[rows] if group["maximize"] else grad[rows]
             m[rows] += (1 - beta1) * (g - m[rows])
             v[rows] += (1 - beta2) * (g * g - v[rows])

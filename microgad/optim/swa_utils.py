@@ -199,12 +199,14 @@ def update_bn(loader: Iterable[Any], model: Module, device: Device = None) -> No
     for layer in layers:
         layer.reset_running_stats()
         layer.momentum = None  # an average over all batches, each counted alike
-    for batch in loader:
-        inputs = batch[0] if isinstance(batch, (list, tuple)) else batch
-        model(inputs if device is None else inputs.to(device))
-    for layer, momentum in layers.items():
-        layer.momentum = momentum
-    model.train(was_training)
+    try:
+        for batch in loader:
+            inputs = batch[0] if isinstance(batch, (list, tuple)) else batch
+            model(inputs if device is None else inputs.to(device))
+    finally:
+        for layer, momentum in layers.items():
+            layer.momentum = momentum
+        model.train(was_training)
 
 
 class SWALR(Schedule):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ..errors import ArgumentError
 from ..ops.random import manual_seed
 from .comparison import Comparison, Run
 from .history import Path
@@ -22,7 +23,8 @@ def compare(
 
     A variant is a function that makes `fit`'s arguments, at least "model" and "optimizer"; it is called after
     `manual_seed(seed)`. `shared` are arguments for all. Into `folder`, which is made, goes a checkpoint of each run;
-    with `resume`, runs that are in there are not done again, and an interrupted one goes on. Raises as `fit` does.
+    with `resume`, runs that are in there are not done again, and an interrupted one goes on. Raises ValueError where
+    two variants' files would have one name; else as `fit` does.
 
     >>> x = torch.linspace(-1, 1, 64).reshape(64, 1)
     >>> data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, x * x), batch_size=16, shuffle=True)
@@ -44,6 +46,8 @@ def compare(
     width = max(map(len, variants), default=0)
     runs = Comparison()
     if folder is not None:
+        if len({_file_name(name) for name in variants}) < len(variants):
+            raise ArgumentError("compare: two variants' names differ in nothing that a file's name can hold")
         os.makedirs(folder, exist_ok=True)
     for seed in seeds:
         for name, make in variants.items():

@@ -447,3 +447,37 @@ def test_rprop_takes_nan_for_a_sign_of_0_as_torch_does() -> None:
         optimizer.step()
     assert p.tolist() == pytest.approx([0.9, 0.9, 0.78])
     assert optimizer.state[p]["step_size"].tolist() == pytest.approx([0.1, 0.05, 0.12])
+
+
+def test_a_line_search_comes_back_from_a_closure_that_fails() -> None:
+    p = parameter(1, 2)
+    optimizer, places = LBFGS([p], line_search_fn="strong_wolfe"), []
+
+    def closure() -> Any:
+        places.append(p.tolist())
+        if len(places) == 2:
+            raise KeyError
+        optimizer.zero_grad()
+        loss = ((p - 3) ** 4).sum()
+        loss.backward()
+        return loss
+
+    with pytest.raises(KeyError):
+        optimizer.step(closure)
+    assert places[1] != [1, 2]
+    assert p.tolist() == [1, 2]
+
+
+def test_statistics_are_left_as_they_were_set_where_a_batch_fails() -> None:
+    net = microgad.nn.BatchNorm1d(2, momentum=0.3).eval()
+    with pytest.raises(RuntimeError):
+        microgad.optim.swa_utils.update_bn([microgad.ones(3, 5)], net)
+    assert net.momentum == 0.3
+    assert not net.training
+
+
+def test_a_matrix_without_rows_has_no_row_that_moves() -> None:
+    p = microgad.zeros(0, 3, requires_grad=True)
+    p.grad = microgad.zeros(0, 3)
+    microgad.optim.SparseAdam([p]).step()
+    assert p.shape == (0, 3)

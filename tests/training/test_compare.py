@@ -66,6 +66,11 @@ def test_an_interrupted_comparison_goes_on(compared, numbers, tmp_path):
         assert all(torch.equal(p, q) for p, q in zip(a.model.parameters(), b.model.parameters(), strict=True))
 
 
+def test_variants_whose_files_would_be_one_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="two variants' names differ in nothing"):
+        compare({"lr 1": dict, "lr:1": dict}, folder=tmp_path)
+
+
 def test_a_run_that_diverges_is_named(compared):
     compared["loss"] = lambda output, target: nn.functional.cross_entropy(output, target) * float("nan")
     with pytest.raises(TrainingDiverged, match=r"^dropout 0\.5, seed 0: epoch 1, batch 1: the loss is NaN. Mul: "):
