@@ -123,11 +123,9 @@ class Subset(Dataset[T_co]):
         return self.dataset[self.indices[index]]
 
     def __getitems__(self, indices: Sequence[int]) -> Sequence[T_co]:
-        at_once = getattr(self.dataset, "__getitems__", None)
-        if at_once is None or type(self).__getitem__ is not Subset.__getitem__:
+        if type(self).__getitem__ is not Subset.__getitem__:
             return [self[i] for i in indices]
-        found: Sequence[T_co] = at_once([self.indices[i] for i in indices])
-        return found
+        return fetch(self.dataset, [self.indices[i] for i in indices])
 
     def __len__(self) -> int:
         return len(self.indices)
