@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,10 +12,10 @@ import numpy as np
 
 from .. import backend
 from . import text
-from .tape import ANOTHER, Op, Source, Tape
+from .tape import ANOTHER, Input, Op, Source, Tape
 
 Kind = Literal["missing", "added", "inputs", "shapes", "dtypes", "settings", "values"]
-REALIGNED = 20_000  # operations after a difference in structure that are aligned anew
+REALIGNED = 10_000_000  # pairs alike, between the first difference in structure and the last, that are looked at
 
 
 @dataclass(frozen=True)
@@ -65,81 +66,86 @@ def diff(mine: Tape, theirs: Tape, rtol: float = 0.0, dtypes: bool = True, setti
     with those of another library, which hands in arguments in its own way.
     """
     pairs, found = _aligned(mine, theirs)
-    partner = {a.number: b.number for a, b in pairs}
-    started: dict[int, Difference | None] = {}
+    inputs = _Inputs(mine, theirs, pairs, rtol)
     for a, b in pairs:
-        told = _inputs(a, b, partner, mine, theirs, started, rtol) if settings else None
+        told = inputs.differ(a, b) if settings else None
         told = told or _facts(a, b, dtypes, settings) or _values(a, b, rtol)
         if told is not None:
             found.append(told)
-    places = {op.number: i for i, op in enumerate(mine.ops)}
-    beside = {b.number: places[a.number] for a, b in pairs}
-    ordered = sorted(found, key=lambda x: _place(x, places, beside, theirs))
-    return Diff([*ordered, *(x for x in started.values() if x is not None)], pairs)
-
-
-def _place(x: Difference, places: dict[int, int], beside: dict[int, int], theirs: Tape) -> float:
-    """Where an operation is, or the one before it, if it is in the other tape alone."""
-    if x.mine is not None:
-        return places[x.mine.number]
-    assert x.theirs is not None
-    before = -1
-    for op in theirs.ops:
-        if op.number == x.theirs.number:
-            break
-        before = beside.get(op.number, before)
-    return before + 0.5
+    places: dict[int, float] = {op.number: i for i, op in enumerate(mine.ops)}
+    partner = {b.number: a.number for a, b in pairs}
+    beside: dict[int, float] = {}  # what is in the other tape alone comes after the one before it
+    before = -0.5
+    for op in theirs:
+        before = places[partner[op.number]] + 0.5 if op.number in partner else before
+        beside[op.number] = before
+    found.sort(key=lambda x: places[x.mine.number] if x.mine is not None else beside[x.theirs.number])  # type: ignore[union-attr]
+    return Diff([*found, *(x for x in inputs.sources.values() if x is not None)], pairs)
 
 
 def _aligned(mine: Tape, theirs: Tape) -> tuple[list[tuple[Op, Op]], list[Difference]]:
     a, b = mine.ops, theirs.ops
-    n = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if _key(x) != _key(y)), min(len(a), len(b)))
-    pairs = list(zip(a[:n], b[:n], strict=True))
-    rest, other = a[n:], b[n:]
+    first = _alike(a, b)
+    last = _alike(a[first:][::-1], b[first:][::-1])
+    pairs = list(zip(a[:first], b[:first], strict=True))
+    rest, other = a[first : len(a) - last], b[first : len(b) - last]
     found = []
     steps: list[tuple[str, int, int, int, int]] = [("replace", 0, len(rest), 0, len(other))]
-    if max(len(rest), len(other)) <= REALIGNED:
-        keys = [[_key(op) for op in ops] for ops in (rest, other)]
-        steps = list(difflib.SequenceMatcher(None, keys[0], keys[1], autojunk=False).get_opcodes())
+    mine_keys, their_keys = [_key(op) for op in rest], [_key(op) for op in other]
+    often = Counter(their_keys)
+    if sum(often[key] for key in mine_keys) <= REALIGNED:
+        steps = list(difflib.SequenceMatcher(None, mine_keys, their_keys, autojunk=False).get_opcodes())
     for said, i, j, k, m in steps:
         if said == "equal":
             pairs += zip(rest[i:j], other[k:m], strict=True)
             continue
         found += [Difference("missing", op, None, "isn't in the other") for op in rest[i:j]]
         found += [Difference("added", None, op, "is in the other alone") for op in other[k:m]]
-    return pairs, found
+    return pairs + list(zip(a[len(a) - last :], b[len(b) - last :], strict=True)), found
+
+
+def _alike(a: list[Op], b: list[Op]) -> int:
+    """How many operations correspond, one after the other from the start."""
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if _key(x) != _key(y)), min(len(a), len(b)))
 
 
 def _key(op: Op) -> tuple[str, str]:
     return op.name, op.path
 
 
-def _inputs(
-    a: Op, b: Op, partner: dict[int, int], mine: Tape, theirs: Tape, started: dict[int, Difference | None], rtol: float
-) -> Difference | None:
+class _Inputs:
     """What comes in: from operations that correspond, from sources that do, or as the same number."""
-    if len(a.inputs) != len(b.inputs):
-        return Difference("inputs", a, b, f"{len(a.inputs)} inputs, in the other {len(b.inputs)}")
-    for x, y in zip(a.inputs, b.inputs, strict=True):
-        if x.source is None or y.source is None:
-            if (x.source, repr(x.value)) != (y.source, repr(y.value)):
-                return Difference("inputs", a, b, f"{x.name} is {_said(x.value)}, in the other {_said(y.value)}")
-            continue
-        from_mine, from_theirs = mine.find(x.source), theirs.find(y.source)
-        if _kind(from_mine) != _kind(from_theirs) or isinstance(from_mine, Op):
-            if partner.get(x.source) != y.source or x.index != y.index:
-                said = f"{x.name} comes from {_called(from_mine)}, in the other from {_called(from_theirs)}"
+
+    def __init__(self, mine: Tape, theirs: Tape, pairs: list[tuple[Op, Op]], rtol: float) -> None:
+        self.mine, self.theirs, self.rtol = mine, theirs, rtol
+        self.partner = {a.number: b.number for a, b in pairs}
+        self.back: dict[int, int] = {}  # the sources of the other tape -> of this one
+        self.sources: dict[int, Difference | None] = {}  # that have been compared
+
+    def differ(self, a: Op, b: Op) -> Difference | None:
+        """The first input that isn't the same."""
+        if len(a.inputs) != len(b.inputs):
+            return Difference("inputs", a, b, f"{len(a.inputs)} inputs, in the other {len(b.inputs)}")
+        for x, y in zip(a.inputs, b.inputs, strict=True):
+            start, other = self.mine.find(x.source), self.theirs.find(y.source)
+            if start is None or other is None:
+                if (x.source, repr(x.value)) != (y.source, repr(y.value)):
+                    said = f"{x.name} is {_given(x, start)}, in the other {_given(y, other)}"
+                    return Difference("inputs", a, b, said)
+            elif isinstance(start, Source) and isinstance(other, Source) and start.kind == other.kind:
+                same = self.partner.setdefault(start.number, other.number) == other.number
+                if not same or self.back.setdefault(other.number, start.number) != start.number:
+                    return Difference("inputs", a, b, f"{x.name} is another {start.kind} than before")
+                if start.number not in self.sources:
+                    self.sources[start.number] = _sources(start, other, self.rtol)
+            elif self.partner.get(start.number) != other.number or x.index != y.index:
+                said = f"{x.name} comes from {_called(start)}, in the other from {_called(other)}"
                 return Difference("inputs", a, b, said)
-        elif isinstance(from_mine, Source) and isinstance(from_theirs, Source):
-            if partner.setdefault(x.source, y.source) != y.source:
-                return Difference("inputs", a, b, f"{x.name} is another {from_mine.kind} than before")
-            if x.source not in started:
-                started[x.source] = _sources(from_mine, from_theirs, rtol)
-    return None
+        return None
 
 
-def _kind(x: Op | Source | None) -> str:
-    return x.kind if isinstance(x, Source) else type(x).__name__
+def _given(x: Input, source: Op | Source | None) -> str:
+    return _said(x.value) if source is None else _called(source)
 
 
 def _sources(a: Source, b: Source, rtol: float) -> Difference | None:
@@ -149,7 +155,7 @@ def _sources(a: Source, b: Source, rtol: float) -> Difference | None:
         return Difference("shapes", a, b, _other("shape", a, b))
     if a.array is not None and b.array is not None:
         return _apart(a, b, "the values", a.array, b.array, rtol)
-    if a.value != b.value and a.value == a.value:
+    if a.value is not None and b.value is not None and _apart(a, b, "the values", a.value, b.value, rtol):
         return Difference("values", a, b, _other("value", a, b))
     return None
 
@@ -168,10 +174,19 @@ def _facts(a: Op, b: Op, dtypes: bool, settings: bool) -> Difference | None:
             return Difference("settings", a, b, f"{name} is {_said(x)}, in the other {_said(y)}")
     if a.recipe is not None and b.recipe is not None:
         for name, x in a.recipe.settings.items():
-            y = b.recipe.settings.get(name)
-            if backend.is_array(x) and backend.is_array(y) and not np.array_equal(*map(backend.to_numpy, (x, y))):
-                return Difference("settings", a, b, f"{name}, an array {x.shape}, has other values in the other")
+            for mine, theirs in zip(_arrays(x), _arrays(b.recipe.settings.get(name)), strict=False):
+                if not np.array_equal(mine, theirs):
+                    return Difference("settings", a, b, f"{name}, an array {mine.shape}, has other values in the other")
     return None
+
+
+def _arrays(setting: Any) -> Iterator[Any]:
+    """The arrays in a setting, which may be a tuple of them, as an index."""
+    if backend.is_array(setting):
+        yield backend.to_numpy(setting)
+    elif isinstance(setting, tuple):
+        for part in setting:
+            yield from _arrays(part)
 
 
 def _values(a: Op, b: Op, rtol: float) -> Difference | None:
@@ -188,17 +203,18 @@ def _values(a: Op, b: Op, rtol: float) -> Difference | None:
 
 def _apart(a: Any, b: Any, what: str, x: Any, y: Any, rtol: float) -> Difference | None:
     """How far two arrays are from each other, if they are."""
-    x, y = backend.to_numpy(x), backend.to_numpy(y)
+    x, y = (backend.to_numpy(z) if backend.is_array(z) else np.asarray(z) for z in (x, y))
     if x.shape != y.shape or np.array_equal(x, y, equal_nan=x.dtype.kind in "fc"):
         return None
     wide = np.result_type(x, y, np.float64)
+    p, q = x.astype(wide), y.astype(wide)
     with np.errstate(all="ignore"):
-        far = np.abs(x.astype(wide) - y.astype(wide))
-        far = np.where((x == y) | (np.isnan(x.astype(wide)) & np.isnan(y.astype(wide))), 0, far)
-        at = np.unravel_index(int(np.argmax(np.where(np.isnan(far), np.inf, far))), far.shape)
-        largest = float(np.nanmax(np.maximum(np.abs(x.astype(wide)), np.abs(y.astype(wide)))))
-    relative = float(far[at]) / largest if largest else float(far[at])
-    if relative <= rtol:
+        far, largest = np.abs(p - q), np.maximum(np.abs(p), np.abs(q))
+    same = (x == y) | (np.isnan(p) & np.isnan(q))
+    at = np.unravel_index(int(np.argmax(np.where(same, -1, np.where(np.isnan(far), np.inf, far)))), far.shape)
+    most = float(np.max(largest, where=np.isfinite(largest), initial=0.0))  # beside a mask's -inf nothing counts
+    relative = float(far[at]) / most if most else float(far[at])
+    if rtol and relative <= rtol:
         return None
     ulps = _ulps(x, y) if x.dtype == y.dtype and x.dtype.kind == "f" else None
     where = f"{list(map(int, at))} " if at else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import time
 
 import numpy as np
 import pytest
@@ -140,6 +141,86 @@ def test_two_seeds_differ_at_the_first_draw():
     first = tapes[0].diff(tapes[1]).first
     assert (first.mine.name, first.kind) == ("Dropout", "settings")
     assert "noise" in str(first)
+
+
+def valued(array):
+    with torch.record(values=True) as tape:
+        torch.tensor(array).clone()
+    return tape
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        ([-np.inf, 1.0], [-np.inf, 2.0]),  # a mask's infinity isn't the largest value
+        ([2**60, 0], [2**60 + 1, 0]),  # the same as float64
+        (np.array([1e-320, 1e300]), np.array([2e-320, 1e300])),  # whose ratio is too small for a number
+        ([1.0, np.nan], [np.nan, np.nan]),
+    ],
+)
+def test_no_difference_of_values_is_too_small_or_too_special(mine, theirs):
+    assert valued(mine).diff(valued(theirs)).first.kind == "values"
+    assert valued(theirs).diff(valued(mine)).first.kind == "values"
+    assert not valued(mine).diff(valued(mine))
+
+
+def test_beside_an_infinity_rtol_is_of_the_largest_finite_value():
+    assert not valued([-np.inf, 1.0]).diff(valued([-np.inf, 1.0 + 1e-6]), rtol=1e-5)
+    assert valued([-np.inf, 1.0]).diff(valued([-np.inf, 1.1]), rtol=1e-5)
+
+
+def test_numbers_that_come_in_are_compared_as_values_are():
+    def read(number):
+        with torch.record() as tape:
+            torch.tensor(number).clone()
+        return tape
+
+    assert read(np.nan).diff(read(1.0))
+    assert read(1.0).diff(read(np.nan))
+    assert not read(np.nan).diff(read(np.nan))
+    assert not read(1.0).diff(read(1.0 + 1e-6), rtol=1e-5)
+
+
+def test_one_tensor_in_the_place_of_two_is_a_difference_in_both_directions():
+    x, y = torch.ones(2), torch.ones(2)
+    with torch.record() as two:
+        x * y
+    with torch.record() as one:
+        x * x
+    assert two.diff(one).first.said == one.diff(two).first.said == "b is another constant than before"
+
+
+def test_a_number_in_the_place_of_a_tensor_is_told():
+    x, y = torch.ones(2), torch.ones(2)
+    with torch.record() as number:
+        x * 2
+    with torch.record() as tensor:
+        x * y
+    assert number.diff(tensor).first.said == "b is 2, in the other constant"
+    assert tensor.diff(number).first.said == "b is constant, in the other 2"
+
+
+def test_indices_are_compared():
+    tapes = [torch.trace(lambda x, i=i: x[i], torch.zeros(3)) for i in ([0, 1], [1, 0])]
+    assert tapes[0].diff(tapes[1]).first.said == "index, an array (2,), has other values in the other"
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "count"), [(lambda x: x.cos().cos(), torch.tanh, 3), (torch.cos, torch.exp, 2 * 10_002)]
+)
+def test_long_tapes_are_compared_quickly(first, last, count):
+    def chain(first, last):
+        with torch.record() as tape:
+            x = first(torch.ones(1))
+            for _ in range(10_000):
+                x = x * 1
+            last(x)
+        return tape
+
+    mine, theirs = chain(torch.sin, torch.tanh), chain(first, last)
+    started = time.process_time()
+    assert sum(x.kind in ("missing", "added") for x in mine.diff(theirs).differences) == count
+    assert time.process_time() - started < 4  # of 0.2 s; aligning all of it anew took 15 s
 
 
 def test_float32_beside_float64():
