@@ -53,13 +53,13 @@ class Reader:
     """One reading. It holds nodes and arrays while it runs; the Tape that it gives holds none."""
 
     def __init__(self, names: dict[str, Tensor]) -> None:
+        self.known = names  # held, so that none of their ids is another Tensor's
         self.names = {id(tensor): name for name, tensor in names.items()}
-        self.known = frozenset(names)
         self.array_names = {id(tensor.array): name for name, tensor in names.items()}
         self.sources: dict[int, Source] = {}
         self.constants: dict[Any, Source] = {}  # by id of the array, or by op and input where it is gone
         self.memories: dict[int, int] = {}  # id of the owner of some memory -> its number
-        self.leaves: dict[int, int] = {}  # the same -> number of the leaf that holds it
+        self.leaves: dict[int, int] = {}  # that -> number of the leaf that holds the memory
         self.dtypes: dict[Any, str] = {}
 
     def tape(self, tensors: tuple[Tensor, ...]) -> Tape:
@@ -87,7 +87,7 @@ class Reader:
         tensor = node.tensor()
         if tensor is None:
             return Source(node.number, "leaf", "", node.shape, self.dtype(node.dtype))
-        self.leaves[id(backend.owner(tensor.array))] = node.number
+        self.leaves[self.memory(tensor.array)] = node.number
         kind: Any = "parameter" if isinstance(tensor, Parameter) else "leaf"
         return Source(node.number, kind, self.name(tensor), node.shape, self.dtype(node.dtype), _value(tensor.array))
 
@@ -182,14 +182,12 @@ class Reader:
             return
         if not backend.is_array(value):
             return
-        owner = backend.owner(value)
-        size = min(value.nbytes, owner.nbytes)
-        facts = self.memory(owner), self.leaves.get(id(owner))
-        found.append(Kept(name, role, value.shape, self.dtype(value.dtype), size, *facts))
+        size, memory = min(value.nbytes, backend.owner(value).nbytes), self.memory(value)
+        found.append(Kept(name, role, value.shape, self.dtype(value.dtype), size, memory, self.leaves.get(memory)))
 
-    def memory(self, owner: Any) -> int:
-        """The number of some memory: of an array that is alive as long as the reading takes."""
-        return self.memories.setdefault(id(owner), len(self.memories))
+    def memory(self, array: Any) -> int:
+        """The number of an array's memory, which is alive as long as the reading takes."""
+        return self.memories.setdefault(id(backend.owner(array)), len(self.memories))
 
 
 def argument(cls: type[Function], i: int) -> str:

@@ -133,7 +133,8 @@ class LiveReader(Reader):
         self.owners: dict[int, tuple[Any, int]] = {}
         self.count = 0
 
-    def memory(self, owner: Any) -> int:
+    def memory(self, array: Any) -> int:
+        owner = backend.owner(array)
         known, number = self.owners.get(id(owner), (None, 0))
         if known is None or known() is not owner:
             number, self.count = self.count, self.count + 1
@@ -267,7 +268,7 @@ class Recorder(state.Observer):
         source = self.source(kind, x.array, number, self.reader.name(x))
         source.made_by, source.computed = made_by, node is not None and type(node) is not Leaf
         if kind != "constant":
-            self.reader.leaves[id(backend.owner(x.array))] = source.number
+            self.reader.leaves[self.reader.memory(x.array)] = source.number
             self.wanting.append((weakref.ref(x), source))
         slot = self.slots[id(x)] = Slot(x, source.number, 0, unseen, self.writers.get(id(counter)))
         return slot

@@ -267,3 +267,29 @@ def test_a_copy_of_a_module_does_not_take_its_names():
     assert [source.name for source in tape.sources if source.kind == "parameter"] == [
         "weight", "bias", "weight (another)", "bias (another)"]  # fmt: skip
     assert tape.why_no_grad("weight").reason == "flows"
+
+
+def test_bytes_of_memory_that_a_dead_leaf_had_before_are_counted():
+    with torch.record() as tape:
+        for _ in range(4):
+            x = torch.ones(1000, requires_grad=True)
+            y = x.exp()
+            y.sum().backward()
+            del x, y
+    assert [op.bytes for op in tape if op.name == "Exp"] == [4000] * 4
+
+
+def test_a_name_is_not_that_of_a_dead_tensor_of_the_same_id():
+    class Decaying(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("average", torch.ones(8))
+
+        def forward(self, x):
+            self.average = self.average * 0.5
+            return [x + torch.zeros(8) for _ in range(3)]
+
+    model = Decaying()
+    with torch.record(params=model) as tape:
+        model(torch.ones(8))
+    assert [source.name for source in tape.sources].count("average") == 1
