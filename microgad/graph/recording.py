@@ -181,9 +181,10 @@ class Recorder(state.Observer):
         cls, level, dtype = type(node), self.level, self.reader.dtype
         results = out if type(out) is tuple else (out,)
         in_place = bool(inputs) and results[0] is inputs[0]
-        if in_place:
-            counter = results[0]._counter()
-            self.writes[id(counter)] = counter, counter[0] - self.slots[id(results[0])].unseen
+        written = [x for x in results if any(x is y for y in inputs)]  # of an autograd.Function any that is marked
+        for x in written:
+            counter = x._counter()
+            self.writes[id(counter)] = counter, counter[0] - self.slots[id(x)].unseen
         recorded = hasattr(node, "edges")
         number = node.number if recorded and self.tape.find(node.number) is None else next(numbers)
         now = state.current()
@@ -217,8 +218,8 @@ class Recorder(state.Observer):
             if self.random is not None and not np.array_equal(self.random, default_generator.snapshot()):
                 op.recipe.random = self.random
         self.tape.add(op)
-        if in_place:
-            self.writers[id(results[0]._counter())] = number
+        for x in written:
+            self.writers[id(x._counter())] = number
         for i, x in enumerate(results):
             counter = x._counter()
             unseen = counter[0] - self.writes.get(id(counter), (None, 0))[1]

@@ -442,3 +442,23 @@ def test_second_derivatives_through_writes_into_views():
         torch.autograd.grad(g.square().sum(), x)
     assert tape.verify()
     assert tape.verify().gradients > 10
+
+
+def test_a_write_of_an_autograd_function_to_its_second_input():
+    class Doubled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, a, b):
+            ctx.mark_dirty(b.mul_(2))
+            return a * b, b
+
+        @staticmethod
+        def backward(ctx, grad, other):
+            return grad, other
+
+    with torch.record(replay=True) as tape:
+        b = torch.ones(3) * 3
+        y, _ = Doubled.apply(torch.ones(3, requires_grad=True), b)
+        (y + b * b).sum().backward()
+    made = tape["Doubled"][0]
+    assert [x.source for x in tape["Mul"][-1].inputs] == [made.number] * 2
+    assert tape.verify()
