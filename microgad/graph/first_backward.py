@@ -75,11 +75,13 @@ def leading_to(tape: Tape, roots: Sequence[tuple[int, int]]) -> Tape:
         op = tape.find(stack.pop())
         if isinstance(op, Op) and op.recorded and op.number not in kept:
             kept.add(op.number)
-            stack += [x.source for x in op.inputs if x.wanted and x.source is not None]
+            stack += [n for x in op.inputs if x.wanted for n in (x.source, x.written) if n is not None]
     sources: dict[tuple[int, int], Source] = {}
     lowest = min((source.number for source in tape.sources), default=0)
 
     def input(x: Input) -> Input:
+        if x.written not in kept:
+            x = replace(x, written=None)
         if x.source is None or x.source in kept:
             return x
         source = sources.get((x.source, x.index))

@@ -8,7 +8,9 @@ import sys
 
 import pytest
 
+import microgad as torch
 from microgad.graph import Tape
+from microgad.graph.first_backward import leading_to
 
 PROGRAM = """
 import sys, torch
@@ -160,3 +162,17 @@ def test_debug_of_something_else_and_of_nothing():
     assert 'MICROGAD_DEBUG must be "1"' in python(MICROGAD_DEBUG="yes").stderr
     ran = python(MICROGAD_DEBUG="")
     assert (ran.stdout, ran.stderr) == ("end\n", "")
+
+
+@pytest.mark.parametrize("wants", [False, True])
+def test_writes_to_what_a_view_shows_are_of_the_pass_if_gradients_flow_through_them(wants):
+    w = torch.ones(3, requires_grad=True)
+    with torch.record() as tape:
+        base = torch.zeros(3)
+        view = base[:2]
+        base.add_(w if wants else 1.0)
+        (view * w[:2]).sum().backward()
+    led = leading_to(tape, [(tape.op(-1).number, 0)])
+    assert [op.name for op in led] == ["Add"] * wants + ["GetItem", "Mul", "Sum"]
+    assert led["Mul"][0].inputs[0].written == (led["Add"][0].number if wants else None)
+    assert len(Tape.from_json(led.to_json())) == len(led)
