@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from . import text
 from .dot import escaped
+from .page_data import carries
 from .sketch import Box, Sketch
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def backward(drawer: Drawer) -> None:
                 fillcolor=look.operation if operation else style.fill, color=look.line if operation else style.line,
             )  # fmt: skip
     for edge, times in drawer.edges.items():
-        if edge.tail in needed and not edge.again:
+        if edge.tail in needed and edge.head in needed and not edge.again:
             said = drawer.sketch.carried(edge.what) + (f" ×{times}" if times > 1 else "")
             drawer.graph.edge(f"back_{edge.tail.name}", f"back_{edge.head.name}", f" {said} ", dir="back")
     for box in needed:
@@ -45,10 +46,10 @@ def backward(drawer: Drawer) -> None:
 
 
 def needing(sketch: Sketch) -> list[Box]:
-    """The boxes that gradients pass through: what parameters and leaves lead to, and these."""
-    numbers = {source.number for source in sketch.tape.sources if source.kind != "constant"}
-    for op in sketch.tape:
-        if any(x.source in numbers for x in op.inputs):
-            numbers.add(op.number)
+    """The boxes that gradients pass through, and the parameters and leaves that they come to."""
+    ops = [sketch.tape.op(i) for i in carries(sketch.tape)]
+    read = {x.origin for op in ops for x in op.inputs}
+    numbers = {source.number for source in sketch.tape.sources if source.kind != "constant"} & read
+    numbers |= {op.number for op in ops}
     boxes = [box for box in sketch.boxes if any(x.number in numbers for x in box.ops or box.sources)]
     return boxes + [box for box in sketch.results if box.result and box.result.source in numbers]

@@ -75,7 +75,7 @@ def carries(tape: Tape) -> set[int]:
 
     It would where autograd recorded it, a parameter or leaf leads to it, and it leads to a result.
     """
-    seen = {i for i, op in enumerate(tape.ops) if op.backward_seconds is not None or op.gradients is not None}
+    seen = {i for i, op in enumerate(tape.ops) if op.passes}
     if seen:
         return seen
     wanting = {source.number for source in tape.sources if source.kind != "constant"}

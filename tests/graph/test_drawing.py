@@ -201,6 +201,15 @@ def test_the_backward_pass_beside_has_the_same_edges_the_other_way():
     assert "back_source1" not in drawn.source, "a constant gets no gradient"
 
 
+def test_the_backward_pass_beside_ends_where_gradients_do():
+    w = torch.ones(2, requires_grad=True)
+    with torch.record(params={"w": w}) as tape:
+        ((w * 3).detach() * 2).sum() + w.sum()
+    drawn = tape.draw(beside=True).source
+    assert re.findall(r"back_(\w+) -> back_(\w+) ", drawn) == [("source0", "op4"), ("op4", "op5"), ("op5", "result0")]
+    assert set(re.findall(r"back_(\w+) \[", drawn)) == {"source0", "op4", "op5", "result0"}
+
+
 def test_mermaid_has_the_boxes_frames_and_edges():
     y, model = nested()
     lines = graph(y, params=model, depth=2, roll=True).mermaid.splitlines()
