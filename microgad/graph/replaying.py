@@ -53,11 +53,13 @@ def replay(
 ) -> Replay:
     """Run a tape's operations again, with the same random draws, and record a new graph.
 
-    `inputs` are other values for leaves and constants by name, `params` for parameters (a module, or a dict). `dtype`
-    is what floating-point values and settings are brought to, `device` where. `edits` change results on the way: by a
-    place, name or path of the tape what a result becomes, a Tensor, an array, a number, or a function of the Tensor.
+    `inputs` are other values for leaves and constants by name, `params` for parameters (a module, or a dict); they are
+    copied, and what is no Tensor is brought to the dtype of what it stands for. `dtype` is what floating-point values
+    and settings are brought to, `device` where. `edits` change results on the way: by a place, name or path of the tape
+    what a result becomes, a Tensor, an array, a number, or a function of the Tensor.
 
-    Raises RuntimeError for a tape recorded without `replay=True`, and (a ValueError too) for a name that it hasn't.
+    Raises RuntimeError for a tape recorded without `replay=True`, (a ValueError too) for a name that it hasn't, and
+    TypeError for values that its dtype can't hold.
     """
     return Replaying(tape, dtype, device).run(_named(tape, inputs, params), _edits(tape, edits))
 
@@ -101,9 +103,9 @@ class Replaying:
 
     def start(self, source: Source, given: Any) -> Tensor:
         """A fresh leaf or constant."""
-        array = source.array if given is None else given.array if isinstance(given, Tensor) else given
-        array = self.brought(np.asarray(array) if not backend.is_array(array) else array)
-        array = replica(array) if array is source.array else array
+        held = source.array if given is None else _array(given, source.array)
+        array = self.brought(held)
+        array = replica(held) if array is held else array  # which the program may write to
         if source.kind == "parameter":
             return Parameter(Tensor._made(array))
         x: Tensor = Tensor._made(array).requires_grad_(source.kind != "constant")
@@ -213,21 +215,23 @@ def _hooked(given: list[tuple[Function, Any]]) -> Iterator[None]:
             node.hooks = None
 
 
-def gradient(tape: Tape, of: Any, wrt: Any, grad: Any = None, **given: Any) -> Any:
+def gradient(
+    tape: Tape, of: Any, wrt: Any, grad: Any = None, inputs: Mapping[str, Any] | None = None, params: Any = None,
+    dtype: Any = None, device: Any = None, edits: Mapping[Any, Any] | None = None,
+) -> Any:  # fmt: skip
     """The gradient of an operation's result with respect to another's, or to what came in, on a replay.
 
     `of` and `wrt` are as in `tape[...]`: of several operations the last is meant. `grad` is what `of`'s gradient is,
-    by default ones. `given` is as in `replay`. Raises RuntimeError where `of` doesn't depend on `wrt`.
+    by default ones; the rest is as in `replay`. Raises RuntimeError where `of` doesn't depend on `wrt`.
     """
     start, end = _one(tape, wrt), _one(tape, of)
-    replaying = _Wanting(tape, given.pop("dtype", None), given.pop("device", None), start.number)
-    edits = _edits(tape, given.pop("edits", None))
-    replaying.run(_named(tape, given.pop("inputs", None), given.pop("params", None)), edits)
+    replaying = _Wanting(tape, dtype, device, start.number)
+    replaying.run(_named(tape, inputs, params), _edits(tape, edits))
     y, x = replaying.made[end.number, 0], replaying.wanted
     found = None
     if y.node is not None and x is not None:
         seed = y.detach().new_ones(y.shape) if grad is None else grad
-        seed = seed if isinstance(seed, Tensor) else Tensor._made(np.asarray(seed, y.array.dtype))
+        seed = seed if isinstance(seed, Tensor) else Tensor._made(_array(seed, y.array))
         (found,) = gradients.grad(y, x, seed, allow_unused=True)
     if found is None:
         raise GraphError(f"gradient: {of!r} doesn't depend on {wrt!r} by anything that has a derivative")
@@ -302,7 +306,16 @@ def _edited(x: Tensor, change: Any) -> Tensor:
     if callable(change) and not isinstance(change, Tensor):
         changed: Tensor = change(x)
         return changed
-    y = change if isinstance(change, Tensor) else Tensor._made(np.asarray(change, x.array.dtype))
+    y = change if isinstance(change, Tensor) else Tensor._made(_array(change, x.array))
     if y.array.shape not in ((), x.array.shape):
         raise ArgumentError(f"replay: a result of shape {x.array.shape} can't become one of shape {y.array.shape}")
     return y if y.array.shape == x.array.shape else y.expand(x.shape)
+
+
+def _array(value: Any, like: Any) -> Any:
+    """A Tensor's array; anything else as an array in the dtype of what it stands for, and where that is."""
+    if isinstance(value, Tensor):
+        return value.array
+    if backend.is_gpu(value):
+        return value.astype(like.dtype)
+    return backend.to_device(np.asarray(value).astype(like.dtype, casting="same_kind"), backend.device_of(like))

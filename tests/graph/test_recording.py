@@ -293,3 +293,11 @@ def test_a_name_is_not_that_of_a_dead_tensor_of_the_same_id():
     with torch.record(params=model) as tape:
         model(torch.ones(8))
     assert [source.name for source in tape.sources].count("average") == 1
+
+
+def test_a_number_and_a_gradient_of_a_replay_are_where_its_results_are():
+    with torch.record(replay=True, params={"x": (x := torch.ones(2))}) as tape:
+        (x + 1) * torch.full((2,), 3.0)
+    assert tape.replay(edits={"Add": 5.0}).results[0].tolist() == [15.0, 15.0]
+    assert tape.replay(inputs={"x": [1.0, 2.0]}).results[0].tolist() == [6.0, 9.0]
+    assert tape.gradient("Mul", "Add", grad=[1, 2]).tolist() == [3.0, 6.0]

@@ -176,3 +176,38 @@ def test_a_tape_read_off_a_graph_holds_neither_nodes_nor_arrays():
     del x, y
     assert alive(refs) == 0
     assert len(tape) == 3
+
+
+def written():
+    x = torch.ones(2)
+    with torch.record(replay=True, params={"x": x}) as tape:
+        x.add_(1)
+        x * torch.full((2,), 3.0)
+    return tape
+
+
+def test_what_is_given_is_not_written_to():
+    tape, given = written(), torch.zeros(2)
+    assert tape.replay(inputs={"x": given}).results[0].tolist() == [3.0, 3.0]
+    assert given.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("given", [[1.0, 2.0], np.array([1.0, 2.0]), (1, 2), torch.tensor([1.0, 2.0])])
+def test_what_is_given_is_of_the_dtype_of_what_it_stands_for(given):
+    (found,) = written().replay(inputs={"x": given}).results
+    assert found.dtype == torch.float32
+    assert found.tolist() == [6.0, 9.0]
+
+
+def test_values_that_a_dtype_cannot_hold_are_refused():
+    with torch.record(replay=True, params={"n": (n := torch.tensor([0, 1]))}) as tape:
+        n * 2
+    with pytest.raises(TypeError, match="same_kind"):
+        tape.replay(inputs={"n": [0.5, 1.0]})
+
+
+def test_gradient_takes_no_other_names():
+    tape = torch.trace(lambda x: (x * 3).exp().sum(), torch.zeros(2))
+    with pytest.raises(TypeError, match="inptus"):
+        tape.gradient("Sum", "Mul", inptus={})
+    assert tape.gradient("Exp", "Mul", grad=[1, 2]).tolist() == [1.0, 2.0]
