@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import state
 from ..errors import GraphError
+from ..nn.mode import in_mode
 from ..nn.module import Module
 from ..tensor import Tensor
 
@@ -157,14 +158,12 @@ def _run(
         running.pop().ran(inputs, output, batch_dim)
 
     handles: list[Any] = []
-    modes = {module: module.training for module in model.modules()}
     for place in places.values():
         handles += [place.module.register_forward_pre_hook(before), place.module.register_forward_hook(after)]
     try:
-        model.train(training)
         if device is not None:
             model.to(device)
-        with state.scope(grad_enabled=False):
+        with in_mode(model, training), state.scope(grad_enabled=False):
             model(**args, **kwargs) if isinstance(args, Mapping) else model(*args, **kwargs)
     except Exception as error:
         done = [layer.title({"depth"}) for layer in called if layer not in running]
@@ -172,8 +171,6 @@ def _run(
     finally:
         for handle in handles:
             handle.remove()
-        for module, was in modes.items():
-            module.training = was
     return _marked(called)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError
 from ..function import Leaf
+from ..nn.mode import in_mode
 from ..tensor import Tensor
 from .drawing import Graph
 from .reading import _reached, folded, read
@@ -127,15 +128,8 @@ def draw_graph(
     if mode not in (None, "eval", "train"):
         raise ArgumentError(f"draw_graph: mode must be 'eval' or 'train', got {mode!r}")
     arguments, named = _inputs(input_data, input_size, device, dtypes)
-    before = getattr(model, "training", None)
-    if before is not None:
-        model.train(mode == "train")
-    try:
-        with record(params=model if hasattr(model, "named_parameters") else None) as tape:
-            model(*arguments, **named, **kwargs)
-    finally:
-        if before is not None:
-            model.train(before)
+    with in_mode(model, mode == "train"), record(params=model if hasattr(model, "named_parameters") else None) as tape:
+        model(*arguments, **named, **kwargs)
     level = None if depth == math.inf else int(depth)
     graph = Graph(
         tape, depth=level, leaves=hide_module_functions, roll=roll, fold=False, frames=expand_nested, show_saved=False,

@@ -13,6 +13,7 @@ from onnx import checker, helper
 
 from ..errors import ArgumentError, DeviceError, UnsupportedError
 from ..nn import Module
+from ..nn.mode import in_mode
 from ..tensor import Tensor
 from . import TrainingMode
 from . import rules as rules
@@ -73,7 +74,7 @@ def export(
     known = [*model.parameters(), *model.buffers()] if isinstance(model, Module) else []
     if any(x.is_cuda for x in (*tensors, *known)):
         raise DeviceError("onnx.export: the model and its arguments must be on the CPU: call .cpu() on them")
-    with _mode(model, training):
+    with _exporting(), in_mode(model, None if training == TrainingMode.PRESERVE else training == TrainingMode.TRAINING):
         steps, recording, result, points = _recorded(model, given, named, tensors, axes)
     proto = _Export(opset, steps, recording, names, axes, points).written(result, output_names, dynamic_axes or {})
     if f is None:
@@ -88,19 +89,12 @@ def export(
 
 
 @contextmanager
-def _mode(model: Any, training: int) -> Iterator[None]:
-    """All modules in evaluation mode, or in training, for a while."""
-    modules = list(model.modules()) if isinstance(model, Module) else []
-    before = [module.training for module in modules]
+def _exporting() -> Iterator[None]:
     token = exporting.set(True)
     try:
-        for module in modules if training != TrainingMode.PRESERVE else ():
-            module.training = training == TrainingMode.TRAINING
         yield
     finally:
         exporting.reset(token)
-        for module, was in zip(modules, before, strict=True):
-            module.training = was
 
 
 def _input_names(

@@ -86,3 +86,10 @@ print(type(torchview.draw_graph(model, input_size=(1, 2)).visual_graph).__name__
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "4\nDigraph\n"
+
+
+@pytest.mark.parametrize("mode", ["eval", "train"])
+def test_draw_graph_leaves_each_module_in_its_mode(mode):
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2).eval())
+    draw_graph(model, input_size=(3, 2), mode=mode)
+    assert [module.training for module in model.modules()] == [True, True, False]
