@@ -10,6 +10,7 @@ import numpy as np
 from .. import backend, engine, state
 from ..errors import DtypeError, place
 from ..function import Function, Leaf
+from ..methods.node_hooks import HookedPlan
 from ..tensor import Tensor
 from .formulas import formula
 from .gradient_path import Cut
@@ -143,7 +144,7 @@ def _of_a_leaf(tensor: Tensor) -> str:
 def _origin(tape: Tape, x: Any) -> str:
     """Where an input came from, in words."""
     if x.source is None:
-        return "no array" if x.shape is None else repr(x.value)
+        return "None, or what no derivative reads" if x.shape is None else repr(x.value)
     found = tape.find(x.source)
     shape = shape_of(x.shape, x.dtype)
     if isinstance(found, Op):
@@ -159,8 +160,10 @@ def _here(node: Function, tensor: Tensor) -> list[str]:
         return ["  backward has let go of what it kept: its derivatives can't be computed any more"]
     targets = {edge.number: edge for edge in node.edges if edge is not None}
     hooks = {x: x.hooks for x in (node, tensor.node, *targets.values())}
+    plan = node.plan
     for x in hooks:
         x.hooks = None  # nobody else is to see this
+    node.plan = plan.own if isinstance(plan, HookedPlan) else plan
     try:
         with state.scope(observer=None):
             ones = np.ones_like(tensor.array)
@@ -168,6 +171,7 @@ def _here(node: Function, tensor: Tensor) -> list[str]:
     except RuntimeError as error:
         return [f"  its derivatives can't be computed: {error}"]
     finally:
+        node.plan = plan
         for x, held in hooks.items():
             x.hooks = held
     lines = ["  where its gradient is 1 everywhere,"]

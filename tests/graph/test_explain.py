@@ -110,3 +110,18 @@ def test_of_many(f):
 def test_what_it_refuses():
     with pytest.raises(TypeError, match="expected a Tensor, got int"):
         explain(3)
+
+
+def test_hooks_of_the_node_see_nothing_of_it():
+    seen = []
+    y = torch.ones(2, requires_grad=True) * 3
+    y.grad_fn.register_hook(lambda inputs, outputs: seen.append("after"))
+    y.grad_fn.register_prehook(lambda outputs: seen.append("before"))
+    assert "a gets [3., 3.]" in explain(y)
+    assert not seen
+    y.sum().backward()
+    assert seen == ["before", "after"]
+
+
+def test_a_tensor_that_no_derivative_reads_is_not_said_to_be_none():
+    assert "b: None, or what no derivative reads" in lines(torch.ones(2, requires_grad=True) + torch.ones(2))
