@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,7 @@ class Server:
     """Serves the page at `/` and what is new at `/steps?after=3`, until it is closed."""
 
     def __init__(self, history: History, port: int) -> None:
-        self.http = ThreadingHTTPServer(("127.0.0.1", port), _handler(history))
-        self.http.daemon_threads = True
+        self.http = _Quiet(("127.0.0.1", port), _handler(history))
         self.port: int = self.http.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}/"
         self.thread = threading.Thread(target=self.http.serve_forever, args=(0.05,), name="microgad.watch", daemon=True)
@@ -30,6 +30,16 @@ class Server:
         self.http.shutdown()
         self.http.server_close()
         self.thread.join()
+
+
+class _Quiet(ThreadingHTTPServer):
+    """Says nothing of a browser that has gone away before it was answered: training's own output stays clean."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def _handler(history: History) -> type[BaseHTTPRequestHandler]:
@@ -43,7 +53,7 @@ def _handler(history: History) -> type[BaseHTTPRequestHandler]:
                 self.answer(200, "text/html", document(history.page(), live=True))
             elif asked.path == "/steps":
                 said = parse_qs(asked.query).get("after", ["-1"])[0]
-                number = int(said) if said.removeprefix("-").isdigit() else -1
+                number = int(said) if said.removeprefix("-").isdecimal() else -1
                 news = {"steps": history.after(number), "recorded": bool(history.graph["ops"]), "open": history.open}
                 self.answer(200, "application/json", json.dumps(news, separators=(",", ":"), allow_nan=False))
             else:
@@ -60,6 +70,6 @@ def _handler(history: History) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Training's own output stays clean."""
+            """Nothing."""
 
     return Handler

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend
+from ..number_kinds import HALF
 
 SAMPLE = 65_536  # elements that a histogram looks at, spread evenly
 BINS = 32
@@ -55,7 +56,7 @@ def stats_of(array: Any) -> Stats:
     x = backend.to_numpy(array).reshape(-1)
     if x.dtype.kind == "c":
         x = np.abs(x)
-    if x.dtype.kind not in "fiu":
+    if x.dtype.kind not in "fiu" or x.dtype == HALF:  # whose squares would be too large for float16
         x = x.astype(np.float32)
     nans = infs = 0
     size = x.size

@@ -12,6 +12,7 @@ import numpy as np
 from .. import backend, state
 from ..errors import ArgumentError
 from ..function import Function
+from ..number_kinds import HALF
 from ..tensor import Tensor
 from .reading import names_of
 from .tape import Tape
@@ -51,7 +52,7 @@ class Watch:
     def __init__(self, names: dict[str, Tensor], title: str, port: int, every: int, open: bool) -> None:
         from .serving import Server
 
-        self._history = History(title, list(names))
+        self._history = History(title)
         self._server: Server | None = Server(self._history, port)
         self.url = self._server.url
         self._watcher = Watcher(names, self._history, every)
@@ -64,10 +65,7 @@ class Watch:
     @property
     def steps(self) -> list[dict[str, Any]]:
         """What was seen of each step: "number", "loss", "norms" by parameter."""
-        return [
-            {name: step[name] for name in ("number", "loss")} | {"norms": self._history.named(step["norms"])}
-            for step in self._history.after(-1)
-        ]
+        return [{name: step[name] for name in ("number", "loss", "norms")} for step in self._history.seen(-1)]
 
     def save(self, path: str | Path) -> None:
         """Write what was seen so far as a page that needs no server."""
@@ -100,12 +98,10 @@ class Watch:
 class History:
     """What has been seen, for the thread that serves it."""
 
-    def __init__(self, title: str, watched: list[str]) -> None:
+    def __init__(self, title: str) -> None:
         self.title = title
-        self.watched = watched
         self.count = 0
         self.open = True
-        self.names: list[str] = []  # of the sources on the page, then of what is watched and isn't there
         self.graph = self.data_of(Tape([], [], []))
         self._steps: deque[dict[str, Any]] = deque(maxlen=LONGEST)
         self._lock = threading.Lock()
@@ -121,14 +117,11 @@ class History:
 
         if tape is not None and not self.graph["ops"]:
             self.graph = self.data_of(tape)
-            self.names = [source["name"] for source in self.graph["sources"]]
-            self.names += [name for name in self.watched if name not in self.names]
-        known = [norms.get(name) for name in self.names]
         step: dict[str, Any] = {
             "number": self.count,
             "label": f"step {self.count}",
             "loss": None if loss is None else short(float(loss)),
-            "norms": [None if norm is None else short(norm) for norm in known],
+            "norms": {name: short(norm) for name, norm in norms.items()},
         }
         if tape is not None and [op.name for op in tape.ops] == [op["name"] for op in self.graph["ops"]]:
             step = step_of(tape) | step
@@ -139,14 +132,15 @@ class History:
             for one in recorded[1:-RECORDED]:
                 del one["ops"], one["sources"]
 
-    def after(self, number: int) -> list[dict[str, Any]]:
+    def seen(self, number: int) -> list[dict[str, Any]]:
         """The steps after this one."""
         with self._lock:
             return [dict(step) for step in self._steps if step["number"] > number]
 
-    def named(self, norms: list[Any]) -> dict[str, Any]:
-        """Norms by the parameter that they are of."""
-        return {name: norm for name, norm in zip(self.names, norms, strict=True) if norm is not None}
+    def after(self, number: int) -> list[dict[str, Any]]:
+        """The same for the page: norms by its sources."""
+        names = [source["name"] for source in self.graph["sources"]]
+        return [step | {"norms": [step["norms"].get(name) for name in names]} for step in self.seen(number)]
 
     def page(self) -> dict[str, Any]:
         """All there is, as the page's data."""
@@ -173,7 +167,8 @@ class Watcher(state.Observer):
     def hook(self, name: str) -> Any:
         def note(x: Tensor) -> None:
             assert x.grad is not None
-            self.norms[name] = float(np.linalg.norm(x.grad.array.reshape(-1)))
+            grad = x.grad.array.reshape(-1)
+            self.norms[name] = float(np.linalg.norm(grad.astype(np.float32) if grad.dtype == HALF else grad))
 
         return note
 

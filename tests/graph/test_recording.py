@@ -301,3 +301,11 @@ def test_a_number_and_a_gradient_of_a_replay_are_where_its_results_are():
     assert tape.replay(edits={"Add": 5.0}).results[0].tolist() == [15.0, 15.0]
     assert tape.replay(inputs={"x": [1.0, 2.0]}).results[0].tolist() == [6.0, 9.0]
     assert tape.gradient("Mul", "Add", grad=[1, 2]).tolist() == [3.0, 6.0]
+
+
+def test_statistics_of_half_are_those_of_its_values():
+    with torch.record(stats=True) as tape:
+        torch.linspace(-300, 300, 1000).half().clone()
+    (found,) = tape.op(-1).stats
+    assert found.std == pytest.approx(173.4, rel=1e-3)
+    assert found.norm == pytest.approx(5483, rel=1e-3)

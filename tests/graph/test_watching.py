@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -190,3 +192,43 @@ def test_nothing_of_it_is_loaded_before_it_is_asked_for():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_it_may_begin_between_forward_and_backward():
+    model, x = model_and_data()
+    loss = model(x).mean()
+    with watch(model, every=2) as live:
+        loss.backward()
+        for _ in range(3):
+            model.zero_grad()
+            model(x).mean().backward()
+        data = json.loads(get(f"{live.url}steps"))
+    norms = {name: p.grad.norm().item() for name, p in model.named_parameters()}
+    assert [step["norms"] for step in live.steps] == [pytest.approx(norms, rel=1e-4)] * 4
+    sources = [source["name"] for source in live._history.graph["sources"]]
+    for step in data["steps"]:
+        assert step["norms"] == [pytest.approx(norms[name], rel=1e-4) if name in norms else None for name in sources]
+
+
+def test_norms_of_half_gradients_are_as_large_as_they_are():
+    model = torch.nn.Linear(300, 1).half()
+    with watch(model) as live:
+        model(torch.full((1, 300), 200.0).half()).sum().backward()
+    assert live.steps[0]["norms"] == {"weight": pytest.approx(200 * 300**0.5, rel=1e-3), "bias": 1.0}
+
+
+def test_browsers_that_go_away_and_strange_questions_leave_the_output_clean(capfd):
+    model, x = model_and_data()
+    with watch(model) as live:
+        model(x).sum().backward()
+        port = urlsplit(live.url).port
+        for _ in range(3):
+            asking = socket.create_connection(("127.0.0.1", port))
+            asking.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing resets
+            asking.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1:1\r\n\r\n")
+            asking.close()
+        assert json.loads(get(f"{live.url}steps?after=%C2%B3"))["open"]
+        for thread in threading.enumerate():
+            if "process_request_thread" in thread.name:
+                thread.join(10)
+    assert capfd.readouterr().err == ""
