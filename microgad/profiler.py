@@ -140,9 +140,11 @@ class profile:
 
     def stop(self) -> None:
         """Stop watching; what is recorded so far is ready."""
-        if self._recorder.active:
-            self._pause()
-        self._recorder.__exit__()
+        try:
+            if self._recorder.active:
+                self._pause()
+        finally:
+            self._recorder.__exit__()
 
     def step(self) -> None:
         """End a step of the schedule."""

@@ -7,7 +7,7 @@ import time
 import pytest
 
 import microgad as torch
-from microgad import nn
+from microgad import nn, state
 from microgad.profiler import (
     ProfilerAction,
     ProfilerActivity,
@@ -188,3 +188,12 @@ def test_modules_and_exceptions():
         model(torch.ones(2, 2))
     assert "aten::dropout" in [event.name for event in prof.events()]
     assert not prof._recorder._running.open
+
+
+def test_it_stops_watching_where_on_trace_ready_fails():
+    def ready(prof):
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="disk"), torch.profiler.profile(on_trace_ready=ready):
+        torch.ones(2) * 2
+    assert state.current().observer is None
