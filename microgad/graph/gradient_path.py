@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..errors import ArgumentError, place
-from .tape import Input, Op, Source, Tape
+from .tape import Input, Op, Source, Tape, differentiable
 
 Reason = Literal[
     "flows", "detached", "no_grad", "integer", "comparison", "taken off", "left", "unused", "frozen", "flat", "nothing",
@@ -156,7 +156,7 @@ class _Walk:
             return None  # a write under no_grad, into a Tensor that goes on requiring grad
         if op.name == "Detach":
             return "integer" if self._said_by(op) is not op else "detached"
-        if op.dtypes and not op.dtypes[0].startswith(("float", "bfloat", "complex")):
+        if op.dtypes and not differentiable(op.dtypes[0]):
             return "comparison" if op.dtypes[0] == "bool" else "integer"
         return "no_grad"
 

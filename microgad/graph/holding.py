@@ -7,11 +7,15 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from .modules import Call, Modules
+from .rolling import flat
 from .tables import count, flops, module_of
-from .tape import Op, Tape, total
+from .tape import Op, Tape, differentiable, total
 from .text import size, title
 
-_WIDTHS = {"float64": 8, "complex64": 8, "int64": 8, "complex128": 16, "float16": 2, "bfloat16": 2, "int16": 2}
+_WIDTHS = {
+    "bool": 1, "uint8": 1, "int8": 1, "float16": 2, "bfloat16": 2, "int16": 2, "float64": 8, "complex64": 8, "int64": 8,
+    "complex128": 16,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -164,10 +168,9 @@ class _Walk:
 
 
 def _gradient(op: Op) -> int:
-    """Bytes of the gradient of an operation's result."""
-    if not op.recorded:
-        return 0
-    return sum(math.prod(s) * _WIDTHS.get(d, 4) for s, d in zip(op.shapes, op.dtypes, strict=True))
+    """Bytes of the gradients of an operation's results, of those that have one."""
+    results = zip(op.shapes, op.dtypes, strict=True) if op.recorded else ()
+    return sum(math.prod(shape) * _WIDTHS.get(dtype, 4) for shape, dtype in results if differentiable(dtype))
 
 
 def _advice(tape: Tape, walk: _Walk, peak: int) -> list[Checkpoint]:
@@ -197,12 +200,4 @@ def _advice(tape: Tape, walk: _Walk, peak: int) -> list[Checkpoint]:
 
 
 def _places(call: Call, walk: _Walk) -> list[int]:
-    found: list[int] = []
-    stack: list[Op | Call] = list(call.members)
-    while stack:
-        x = stack.pop()
-        if isinstance(x, Op):
-            found.append(walk.places[x.number])
-        else:
-            stack += x.members
-    return found
+    return [walk.places[op.number] for op in flat([call])]

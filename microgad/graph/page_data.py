@@ -12,7 +12,7 @@ from . import text
 from .formulas import formula
 from .modules import Call, Modules
 from .statistics import Stats
-from .tape import Op, Source, Tape
+from .tape import Op, Source, Tape, differentiable
 
 MANY = 8  # operations that read a source, or sources in a group: the lines of more would hide the rest
 WIDEST = 32  # members of a group that are laid out at once; more are put in groups of their own
@@ -81,8 +81,7 @@ def carries(tape: Tape) -> set[int]:
     wanting = {source.number for source in tape.sources if source.kind != "constant"}
     forward = []
     for op in tape.ops:
-        real = any(dtype.startswith(("float", "bfloat", "complex")) for dtype in op.dtypes)
-        if real and op.recorded and any(x.origin in wanting for x in op.inputs):
+        if any(map(differentiable, op.dtypes)) and op.recorded and any(x.origin in wanting for x in op.inputs):
             wanting.add(op.number)
             forward.append(op)
     reached = {result.source for result in tape.results} & wanting

@@ -93,23 +93,22 @@ def _sum(of: Callable[[Op], float | None]) -> Callable[[Box], float | None]:
 
 
 class Scale(NamedTuple):
-    """What boxes are coloured by: its name, a box's number, its words, and what recording it takes."""
+    """What boxes are coloured by: its name, a box's number, and its words."""
 
     said: str
     value: Callable[[Box], float | None]
     shown: Callable[[float], str]
-    needs: str
 
 
 SCALES = {
-    "time": Scale("time", _sum(lambda op: op.seconds), _seconds, "microgad.record(time=True)"),
+    "time": Scale("time", _sum(lambda op: op.seconds), _seconds),
     "bytes": Scale(
-        "kept for backward", lambda box: float(total(box.ops)) if box.ops else None, lambda x: text.size(round(x)), ""
+        "kept for backward", lambda box: float(total(box.ops)) if box.ops else None, lambda x: text.size(round(x))
     ),
-    "flops": Scale("flops", _sum(lambda op: op.flops), lambda x: f"{x:,.3g}", "microgad.record()"),
-    "gradient": Scale("gradient norm", _most(lambda s: s.norm, True), _plain, "microgad.record(stats=True)"),
-    "zeros": Scale("zeros", _most(lambda s: s.zeros), lambda x: f"{100 * x:.3g} %", "microgad.record(stats=True)"),
-    "nan": Scale("NaN or infinite", _most(lambda s: s.nans + s.infs), _plain, "microgad.record(stats=True)"),
+    "flops": Scale("flops", _sum(lambda op: op.flops), lambda x: f"{x:,.3g}"),
+    "gradient": Scale("gradient norm", _most(lambda s: s.norm, True), _plain),
+    "zeros": Scale("zeros", _most(lambda s: s.zeros), lambda x: f"{100 * x:.3g} %"),
+    "nan": Scale("NaN or infinite", _most(lambda s: s.nans + s.infs), _plain),
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import ArgumentError, GraphError
 from .flops import flops_of
 from .modules import Call, Modules
+from .rolling import flat
 from .tape import Op, Tape, total
 from .text import shape_of, size, summary, title
 
@@ -117,7 +118,7 @@ def module_of(op: Op, depth: int | None = None) -> str:
 def count(n: int) -> str:
     """A number, short: "950", "1.2 k", "3.4 M"."""
     for unit, scale in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if n >= scale:
+        if n >= 0.99995 * scale:
             return f"{n / scale:.1f} {unit}"
     return str(n)
 
@@ -137,7 +138,7 @@ def tree(tape: Tape, depth: int | None = None, rows: int = 200, width: int | Non
     while stack:
         member, lead, under = stack.pop()
         seen += 1
-        inside = list(_ops(member))
+        inside = list(flat([member]))
         if len(lines) < rows:
             name = title(member) if isinstance(member, Op) else f"{member.parts[-1]}:"
             last = inside[-1]
@@ -158,15 +159,3 @@ def _below(call: Call, under: str) -> list[tuple[Op | Call, str, str]]:
     for i, member in enumerate(call.members):
         found.append((member, under + ("└─ " if i == last else "├─ "), under + ("   " if i == last else "│  ")))
     return found[::-1]
-
-
-def _ops(member: Op | Call) -> list[Op]:
-    found: list[Op] = []
-    stack: list[Op | Call] = [member]
-    while stack:
-        x = stack.pop()
-        if isinstance(x, Op):
-            found.append(x)
-        else:
-            stack += reversed(x.members)
-    return found

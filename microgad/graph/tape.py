@@ -477,6 +477,11 @@ class Tape:
         return total(self.ops)
 
 
+def differentiable(dtype: str) -> bool:
+    """Whether values of a dtype have gradients."""
+    return dtype.startswith(("float", "bfloat", "complex"))
+
+
 def total(ops: list[Op]) -> int:
     """Bytes that operations keep for backward, each memory once, without what parameters and leaves hold anyway."""
     sizes: dict[int, int] = {}

@@ -57,8 +57,10 @@ def summary(tape: Tape) -> str:
         parts.append(f"{numbers:,} {'parameter' if numbers == 1 else 'parameters'} in {arrays}")
     if count["leaf"]:
         parts.append("1 leaf" if count["leaf"] == 1 else f"{count['leaf']} leaves")
-    freed = any(op.freed for op in tape)
-    return ", ".join(parts) + ("; what was kept is freed" if freed else f"; {size(tape.bytes)} kept for backward")
+    held = f"{size(tape.bytes)} kept for backward"
+    if any(op.freed for op in tape):
+        held = f"{held}, the rest is freed" if tape.bytes else "what was kept is freed"
+    return f"{', '.join(parts)}; {held}"
 
 
 def elements(source: Source) -> int:

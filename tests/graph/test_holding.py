@@ -114,3 +114,13 @@ def test_of_an_empty_tape():
     with torch.record() as tape:
         pass
     assert str(tape.memory()) == "0 B held for backward; 0 B at most, with gradients\nby module: "
+
+
+def test_integers_have_no_gradients_that_are_held():
+    x = torch.ones(1000, requires_grad=True)
+    with torch.record() as tape:
+        mantissa, _ = x.frexp()
+        mantissa.sum().backward()
+    assert "int32" in tape["Frexp"][0].dtypes
+    whole, kept = tape.memory().peak, tape.bytes
+    assert whole - kept == 4000 + 4

@@ -94,3 +94,11 @@ def test_long_settings_are_cut():
 )  # fmt: skip
 def test_titles(name, symbol, said):
     assert text.title(Op(0, name, symbol, "", {}, [], [()], ["float32"], [], False)) == said
+
+
+def test_what_one_of_two_backward_passes_has_left():
+    x = torch.ones(4, requires_grad=True)
+    y = x.exp()
+    left, right = y.sin(), y.cos()
+    left.sum().backward()
+    assert str(graph(left, right)).endswith("3 operations, 1 leaf; 16 B kept for backward, the rest is freed")
