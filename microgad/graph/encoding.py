@@ -87,7 +87,9 @@ def _told(name: str) -> Iterator[None]:
         yield
     except ArgumentError:
         raise
-    except (KeyError, TypeError, IndexError, AttributeError, ValueError, StopIteration, zipfile.BadZipFile) as error:
+    except (
+        KeyError, TypeError, IndexError, AttributeError, ValueError, StopIteration, RecursionError, zipfile.BadZipFile
+    ) as error:  # fmt: skip
         raise ArgumentError(f"{name}: this is no tape: {type(error).__name__}: {error}") from None
 
 

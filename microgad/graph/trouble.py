@@ -114,7 +114,8 @@ class _Forward:
         found: list[Op] = []
         while stack:
             x = stack.pop()
-            op = self.tape.find(x.source)
+            at = self._at(x)
+            op = None if at is None else self.tape.find(at[0])
             if not isinstance(op, Op) or op.number in seen:
                 continue
             seen.add(op.number)
@@ -127,7 +128,13 @@ class _Forward:
     def _kind(self, x: Input) -> str:
         if x.source is None:
             return _kind_of_number(x.value)
-        return self.bad.get((x.source, x.index), "")
+        at = self._at(x)
+        return "" if at is None else self.bad[at]
+
+    def _at(self, x: Input) -> _Value | None:
+        """What was bad of what an input has been: its own values, or what was written to its memory since."""
+        places = ((number, i) for number, i in ((x.source, x.index), (x.written, 0)) if number is not None)
+        return next((at for at in places if at in self.bad), None)
 
     def _from_outside(self, reader: Op) -> Bad | None:
         """A NaN that came in from outside."""
@@ -195,14 +202,14 @@ def _range(tape: Tape, x: Input) -> str:
     """As "x (128, 10) from -0.3 to 2.1"."""
     if x.source is None:
         return f"{x.name} {x.value!r}" if x.value is not None else ""
-    found = tape.find(x.source)
+    found, index = (tape.find(x.source), x.index) if x.written is None else (tape.find(x.written), 0)
     stats: Stats | None = None
     if isinstance(found, Source):
         stats = found.stats or (None if found.array is None else stats_of(found.array))
     elif isinstance(found, Op):
-        stats = found.stats[x.index] if found.stats else None
+        stats = found.stats[index] if found.stats else None
         if stats is None and found.values:
-            stats = stats_of(found.values[x.index])
+            stats = stats_of(found.values[index])
     if stats is not None and stats.size and not stats.finite:
         return f"{x.name} {x.shape} with nothing finite"
     return span(x.name, x.shape or (), None if stats is None or not stats.size else (stats.minimum, stats.maximum))

@@ -151,7 +151,9 @@ def test_files_that_lie_are_refused(tape, lie):
     assert isinstance(error.value, ValueError)
 
 
-@pytest.mark.parametrize("text", ["{", "{}", '{"microgad tape": 1}', "{]"])
+@pytest.mark.parametrize(
+    "text", ["{", "{}", '{"microgad tape": 1}', "{]", '{"a":' * 100_000], ids=["{", "{}", "a number", "{]", "deep"]
+)
 def test_what_is_no_tape(text, tmp_path):
     with pytest.raises(MicrogadError, match="from_json: this is no tape"):
         Tape.from_json(text)

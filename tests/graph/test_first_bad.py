@@ -391,3 +391,23 @@ def test_in_random_programs_the_planted_fault_is_found(request):
         name, _, backward = plant.partition(" ")
         assert bad is not None, seed
         assert (bad.op.name, bad.during) == (name, backward or "forward"), (seed, bad.said)
+
+
+def test_an_infinity_that_came_into_a_view_by_a_write_to_its_memory():
+    with torch.record(stats=True) as tape:
+        buffer = torch.full((3,), 1000.0)
+        view = buffer[:2]
+        buffer.exp_()
+        view - view
+    bad = tape.first_bad()
+    assert (bad.op.name, bad.kind) == ("Exp", "inf")
+    assert str(bad) == "Exp: produced inf from finite inputs: x (3,) from 1000 to 1000. It became NaN in Sub"
+
+
+def test_ranges_are_those_of_the_last_write():
+    with torch.record(stats=True) as tape:
+        buffer = torch.full((3,), 1000.0)
+        view = buffer[:2]
+        buffer.mul_(-1)
+        view.log()
+    assert str(tape.first_bad()) == "Log: produced NaN from finite inputs: x (2,) from -1000 to -1000"
