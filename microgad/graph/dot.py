@@ -265,10 +265,10 @@ class Drawer:
             op = edge.head.ops[0] if edge.argument is not None else None
             ports = op and (len(op.inputs) > 1 or (self.show_saved and any(k.role == "input" for k in op.kept)))
             head = f"{edge.head.name}:{edge.argument}:{side}" if ports else edge.head.name
-            label = self.sketch.carried(edge.what)
+            label = self.sketch.carried(edge)
             said = f" {label} ×{times} " if times > 1 else f" {label} "
             more = {"weight": "4"} if edge.tail.ops else {}
-            if edge.tail.kind in ("constant", "buffer"):
+            if edge.wrote or edge.tail.kind in ("constant", "buffer"):
                 more["style"] = "dashed"
             if edge.again:
                 led.add(edge.tail)

@@ -31,8 +31,8 @@ def mermaid(sketch: Sketch, rankdir: str = "TB") -> str:
     past = sketch.past(edges)
     drawn = []
     for i, (edge, times) in enumerate(edges.items()):
-        label = sketch.carried(edge.what) + (f" ×{times}" if times > 1 else "")
-        arrow = "-.->" if edge.again or edge.tail.kind in ("constant", "buffer") else "-->"
+        label = sketch.carried(edge) + (f" ×{times}" if times > 1 else "")
+        arrow = "-.->" if edge.again or edge.wrote or edge.tail.kind in ("constant", "buffer") else "-->"
         said = f'|"{_words("next" if edge.again else label)}"|' if label or edge.again else ""
         lines.append(f"  {edge.tail.name} {arrow}{said} {edge.head.name}")
         if edge in past:

@@ -238,7 +238,7 @@ class Recorder(state.Observer):
             )  # fmt: skip
         if backend.is_array(x):
             source = self.source("constant", x)
-            self.reader.suggest(source, name, op.path)
+            self.reader.suggest(source, name, "")  # made in between: no module's input
             return Input(name, source.number, 0, x.shape, self.reader.dtype(x.dtype))
         value = x.item() if isinstance(x, np.generic) else x  # as `apply` takes it
         return Input(name, None, 0, None if x is None else (), None, value)

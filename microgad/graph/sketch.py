@@ -16,6 +16,7 @@ from .text import shape_of
 READABLE = 60  # boxes that fit on a page
 DEEPEST = 60  # levels of modules, of which the innermost has all that is below
 MANY = 24  # operations that a module may have for its insides to be left out
+BUSY = 4  # uses of a parameter; the lines of more would hide the rest
 HIGHEST = 22  # inches that can still be read when they are made to fit a page
 _JOINS = {"Add", "Sub", "Cat", "Stack"}  # where a way past other boxes comes back
 
@@ -54,6 +55,7 @@ class Edge:
     argument: int | None
     what: Input | Result
     again: bool  # to the next time of something that is drawn once
+    wrote: bool = False  # not the values themselves, but what has been written to their memory since
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,8 +283,11 @@ class Sketch:
 
     # Edges
 
-    def carried(self, x: Input | Result) -> str:
+    def carried(self, edge: Edge) -> str:
         """What an edge says: the shape, and which one it is of several results."""
+        x = edge.what
+        if edge.wrote:
+            return "has written"
         which = f"[{x.index}] " if len(self.read.get(x.origin, ())) > 1 or x.index else ""
         return which + shape_of(x.shape, x.dtype)
 
@@ -294,16 +299,19 @@ class Sketch:
         for op in self.tape:
             head = self.box(op.number)
             assert head is not None
-            for i, x in enumerate(op.inputs):
-                tail = self.box(x.origin)
-                if x.origin is None or tail is None or tail is head:
+            reads = [(i, x, number) for i, x in enumerate(op.inputs) for number in (x.source, x.written)]
+            for i, x, number in reads:
+                tail = self.box(number)
+                if number is None or tail is None:
                     continue
-                again, counts = self.between(x.origin, op.number)
-                argument = i if head.kind == "op" else None
-                source = None if x.origin in self.modules.at else self.drawn_as(x.origin)
-                key = tail, head, argument, source, x.shape, x.dtype, x.index if len(tail.ops) == 1 else 0, again
-                edge = seen.setdefault(key, Edge(tail, head, argument, x, again))
-                use = edge, x.origin, x.index, self.turns.get(op.number)
+                again, counts = self.between(number, op.number)
+                if tail is head and not (again and head.kind == "op"):  # a step that reads what it gave the time before
+                    continue
+                argument, wrote = i if head.kind == "op" else None, number == x.written
+                source = None if number in self.modules.at else self.drawn_as(number)
+                key = tail, head, argument, source, x.shape, x.dtype, x.index if len(tail.ops) == 1 else 0, again, wrote
+                edge = seen.setdefault(key, Edge(tail, head, argument, x, again, wrote))
+                use = edge, number, x.index, self.turns.get(op.number)
                 found[edge] += edge not in found or (counts and use not in counted)
                 counted.add(use)
         for box in self.results:
@@ -380,14 +388,19 @@ def _short(first: tuple[str, ...], last: tuple[str, ...]) -> str:
 def sketched(tape: Tape, options: Options, limit: int | None, free: Sequence[str]) -> Sketch:
     """A sketch of at most `limit` boxes, if the options that are `free` can do that: "roll", "fold" and "depth".
 
-    Opened as far as the limit allows; what repeats is drawn once only where it has to be.
+    Opened as far as the limit allows; what repeats is drawn once only where it has to be, or where parameters are read
+    so often that their lines would hide the rest.
     """
     modules = Modules(tape, DEEPEST)
     too_many = free and limit is not None and len(tape) > limit and options == Options(expand=options.expand)
     if not too_many:
         sketch = Sketch(tape, options, modules)
-        if limit is None or not free or (len(sketch.boxes) <= limit and sketch.height() <= HIGHEST):
+        if limit is None or not free:
             return sketch
+        if len(sketch.boxes) <= limit and sketch.height() <= HIGHEST:
+            busy = any(box.kind == "parameter" and box.uses > BUSY for box in sketch.boxes)
+            rolled = Sketch(tape, replace(options, roll=True), modules) if busy and "roll" in free else sketch
+            return rolled if rolled.rolls else sketch
     assert limit is not None
     options = replace(options, roll=options.roll or "roll" in free, fold=options.fold or "fold" in free)
     tries = [options]

@@ -100,8 +100,8 @@ def size(count: int) -> str:
 
 
 def settings(op: Op) -> list[str]:
-    """The settings of an operation that its shapes don't say: "kernel 3", "axis (0, 2)", "[0, :]"."""
-    words: list[str] = []
+    """The settings of an operation that its shapes don't say, and if it wrote in place: "kernel 3", "axis (0, 2)"."""
+    words: list[str] = ["in place"] if op.in_place else []
     kept = {kept.name for kept in op.kept}
     flat: dict[str, Any] = {}
     for name, value in op.settings.items():

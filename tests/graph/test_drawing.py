@@ -162,8 +162,9 @@ def test_what_is_written_through_a_view_leads_to_what_reads_it():
         y = x * 2
         y[1:].mul_(3)
         y.exp()
-    assert [line.strip() for line in tape.draw().mermaid.splitlines() if "-->" in line][1:] == [
-        'op0 -->|"(4,)"| op1', 'op1 -->|"(3,)"| op2', 'op2 -->|"(4,)"| op3', 'op3 -->|"(4,)"| result0',
+    assert [line.strip() for line in tape.draw().mermaid.splitlines() if "->" in line][1:] == [
+        'op0 -->|"(4,)"| op1', 'op1 -->|"(3,)"| op2', 'op0 -->|"(4,)"| op3', 'op2 -.->|"has written"| op3',
+        'op3 -->|"(4,)"| result0',
     ]  # fmt: skip
 
 
@@ -208,6 +209,30 @@ def test_the_backward_pass_beside_ends_where_gradients_do():
     drawn = tape.draw(beside=True).source
     assert re.findall(r"back_(\w+) -> back_(\w+) ", drawn) == [("source0", "op4"), ("op4", "op5"), ("op5", "result0")]
     assert set(re.findall(r"back_(\w+) \[", drawn)) == {"source0", "op4", "op5", "result0"}
+
+
+def test_a_view_that_is_read_after_a_write_to_its_memory_comes_from_both():
+    with torch.record() as tape:
+        base = torch.zeros(2, 3)
+        view = base[0]
+        base.add_(1)
+        view * 2
+    drawn = tape.draw()
+    edges = {(e.tail.name, e.head.name): drawn.sketch.carried(e) for e in drawn.sketch.edges()}
+    assert edges["op0", "op2"] == "(3,)"
+    assert edges["op1", "op2"] == "has written"
+    assert re.search(r"op1 \[.*in place.*\]", drawn.source)
+    assert 'op1 -.->|"has written"| op2' in drawn.mermaid
+
+
+def test_what_batch_norm_makes_in_between_is_no_input_of_the_model():
+    model, x = nn.Sequential(nn.BatchNorm1d(2), nn.ReLU()), torch.rand(3, 2)
+    with torch.record(params=model) as tape:
+        model(x)
+    assert [s.name for s in tape.sources if s.kind == "constant" and s.shape == (2,)] == [
+        "0.running_mean", "", "0.running_var", ""
+    ]  # fmt: skip
+    assert [box.title for box in tape.draw(depth=1).sketch.boxes] == ["0", "1", "input"]
 
 
 def test_mermaid_has_the_boxes_frames_and_edges():
@@ -263,3 +288,15 @@ def test_bad_options_say_what_is_allowed():
         graph(y, theme="blue")
     with pytest.raises(ValueError, match="color must be one of None, time, bytes, flops, gradient, zeros, nan, got 1"):
         graph(y, color=1)
+
+
+@pytest.mark.parametrize(("steps", "times"), [(3, [1, 1, 1]), (7, [7])])
+def test_steps_that_share_parameters_are_drawn_once_where_their_lines_would_hide_the_rest(steps, times):
+    cell, h = nn.RNNCell(3, 4), torch.zeros(2, 4)
+    for _ in range(steps):
+        h = cell(torch.rand(2, 3), h)
+    drawn = graph(h.sum(), params=cell)
+    assert [box.times for box in drawn.sketch.boxes if box.kind == "op"] == [*times, 1]
+    assert ('op0 -.->|"next"| op0' in drawn.mermaid) is (steps == 7), "each step reads what the one before gave"
+    whole = graph(h.sum(), params=cell, roll=False).sketch.boxes
+    assert sum(box.kind == "op" for box in whole) == steps + 1
