@@ -342,7 +342,7 @@ def _derive_by_decomposition(node: Function, grad: Any, onward: Sequence[Functio
     out = decomposition(node, *[kept[j] for j in positions])
     outs, grads = (out, grad) if type(out) is tuple else ((out,), (grad,))
     wanted = [i for i in starts if onward[i] is not None]
-    pairs = [(y, g) for y, g in zip(outs, grads, strict=True) if y.node is not None]
+    pairs = [(y, g) for y, g in zip(outs, grads, strict=True) if y.node is not None and g is not None]
     found = run(
         [y.node for y, _ in pairs],
         [g for _, g in pairs],

@@ -77,6 +77,11 @@ def only_together(self, grad, a, b):
     return [g if all(self.needs) else 2 * g for g in gradients]
 
 
+def wrong_of_one(self, grad, x):
+    used = [g for g in grad if g is not None]
+    return sum(used) * len(used) * x
+
+
 class Counted(Square):
     calls = [0]
 
@@ -114,6 +119,7 @@ PLANTED = {
     "layout": broken(forward=lambda self, x: x * x if x.flags.c_contiguous else x * x + 1),
     "float32": broken(forward=lambda self, x: x * x * np.ones((), np.float64)),
     "each_alone": type("Broken", (Function,), {"forward": Product.forward, "backward": only_together}),
+    "results_alone": broken(forward=lambda self, x: (x * x, x * x), grad_x=wrong_of_one, materializes=False),
     "linear_in_grad": broken(grad_x=lambda self, grad, x: 2 * np.abs(grad) * x),
     "adjoint": NotItsAdjoint,
     "chain_rule": lambda x: x * x if x.is_leaf else 2 * x * x,
@@ -145,7 +151,10 @@ def test_a_fault_is_found_without_naming_the_law(law):
 
 
 # What one law alone sees.
-@pytest.mark.parametrize("law", ["layout", "chain_rule", "each_alone", "kept", "graph_freed", "float32"])
+SEEN_BY_ONE = ["layout", "chain_rule", "each_alone", "results_alone", "kept", "graph_freed", "float32"]
+
+
+@pytest.mark.parametrize("law", SEEN_BY_ONE)
 def test_no_other_law_is_broken(law):
     check_op(PLANTED[law], examples=EXAMPLES, laws=[other.__name__ for other in LAWS if other.__name__ != law])
 

@@ -72,6 +72,22 @@ def each_alone(case: Case) -> None:
         case.same_gradient(i, alone, case.gradients[i], "where no other input requires grad, the gradient of")
 
 
+def results_alone(case: Case) -> None:
+    """A result has the same gradients where nobody used the others as where theirs are zeros; recorded ones as well."""
+    outs, seeds = that_require_grad(case.outs, case.seeds)
+    for k in range(len(outs)) if len(outs) > 1 else ():
+        expected = pull(outs, case.wanted, [s if j == k else np.zeros_like(s) for j, s in enumerate(seeds)])
+        found = [("of one result alone the gradient of", pull(outs[k : k + 1], case.wanted, seeds[k : k + 1]))]
+        if case.order > 1:
+            incoming = Tensor._made(seeds[k]).requires_grad_()
+            recorded = grad(outs[k], case.wanted, incoming, create_graph=True, allow_unused=True)
+            what = "of one result alone, under create_graph, the gradient of"
+            found.append((what, [None if g is None else g.array for g in recorded]))
+        for what, gradients in found:
+            for i, (g, h) in enumerate(zip(expected, gradients, strict=True)):
+                case.same_gradient(i, np.zeros_like(g) if h is None and g is not None else h, g, what)
+
+
 def linear_in_grad(case: Case) -> None:
     """Backward is linear: of a·g + b·h it gives a times what it gives of g, and b times what it gives of h."""
     others = [case.random_like(s) for s in case.seeds]

@@ -31,6 +31,7 @@ LAWS: tuple[Law[ModuleCase], ...] = (
     gradients.aliasing,
     gradients.accumulation,
     gradients.each_alone,
+    gradients.results_alone,
     gradients.linear_in_grad,
     second.create_graph,
     second.symmetry,

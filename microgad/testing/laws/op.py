@@ -37,6 +37,7 @@ LAWS = (
     gradients.aliasing,
     gradients.accumulation,
     gradients.each_alone,
+    gradients.results_alone,
     gradients.linear_in_grad,
     gradients.adjoint,
     gradients.chain_rule,
