@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from .. import backend
+from .. import backend, notices, state
+from ..dtypes import complex128, float64
 from ..errors import ArgumentError, MicrogadError
 from ..function import Leaf
 from ..generator import default_generator
 from ..gradients import grad
+from ..ops.elementwise import view_as_real
 from ..tensor import Tensor
+from .adapters.foreign import leaves
 from .findings.finding import Finding
 
 Vector = Any  # (m,): all results of a function, flat, one after the other
@@ -57,24 +59,33 @@ class SameDraws:
 
 
 def sequence(x: Any) -> list[Any]:
-    """What a function takes or gives: one thing stands for a list of it."""
+    """What a function takes: one thing stands for a list of it."""
     return list(x) if isinstance(x, (tuple, list)) else [x]
 
 
+def tensors_in(outputs: Any) -> list[Tensor]:
+    """What a function gives: a Tensor, or those in lists, tuples and dicts."""
+    return [y for y in leaves(outputs) if isinstance(y, Tensor)]
+
+
 def floating(outputs: Any) -> list[Tensor]:
-    """The outputs that can have a derivative."""
-    tensors = [y for y in sequence(outputs) if isinstance(y, Tensor)]
-    return [y for y in tensors if y.array.dtype.kind in "fc"]
+    """The outputs that can have a derivative; complex numbers as pairs of real ones, along a last axis.
+
+    But for those of a complex step, whose imaginary parts are derivatives.
+    """
+    tensors = [y for y in tensors_in(outputs) if y.array.dtype.kind in "fc"]
+    in_pairs = not state.current().holomorphic
+    return [view_as_real(y) if in_pairs and y.is_complex() else y for y in tensors]
 
 
-def wanted(check: str, inputs: list[Any]) -> list[Tensor]:
-    """The Tensors to differentiate for, each once."""
-    tensors: list[Tensor] = []
-    for i, x in enumerate(inputs):
-        if isinstance(x, Tensor) and x.requires_grad and not any(x is t for t in tensors):
-            if x.array.dtype.kind != "f":
-                raise ArgumentError(f"{check}: input {i} is {x.dtype}, but only real inputs can be checked")
-            tensors.append(x)
+def wanted(inputs: Sequence[Any]) -> list[Tensor]:
+    """The Tensors that require grad, each once."""
+    return list({id(x): x for x in inputs if isinstance(x, Tensor) and x.requires_grad}.values())
+
+
+def some_wanted(check: str, inputs: Sequence[Any]) -> list[Tensor]:
+    """The same. Raises ArgumentError where there is none."""
+    tensors = wanted(inputs)
     if not tensors:
         raise ArgumentError(f"{check}: at least one input Tensor must require grad, but none does")
     return tensors
@@ -83,11 +94,10 @@ def wanted(check: str, inputs: list[Any]) -> list[Tensor]:
 def warn_of_float32(check: str, inputs: list[Any]) -> None:
     """Differences of float32 values say little."""
     for i, x in enumerate(inputs):
-        if isinstance(x, Tensor) and x.requires_grad and x.array.dtype != np.float64:
-            warnings.warn(
+        if isinstance(x, Tensor) and x.requires_grad and x.dtype not in (float64, complex128):
+            notices.warn(
                 f"{check}: input {i} requires grad and is {x.dtype}: the check will likely fail unless all such "
-                "inputs are torch.float64",
-                stacklevel=4,
+                "inputs are torch.float64 or complex128"
             )
 
 

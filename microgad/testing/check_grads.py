@@ -12,7 +12,7 @@ from .. import backend
 from ..errors import ArgumentError
 from ..tensor import Tensor
 from .adapters import name_of, with_arguments
-from .calls import GradcheckError, SameDraws, flat, identical, numbered, sequence, wanted
+from .calls import GradcheckError, SameDraws, flat, identical, numbered, sequence, some_wanted, tensors_in
 from .numerical.check import SCALES, Check
 from .numerical.elsewhere import away, in_float64
 from .numerical.entries import entries
@@ -23,6 +23,7 @@ from .numerical.projection import project
 from .numerical.reach import are_waves
 from .numerical.single import float32_agrees
 from .numerical.ties import ties
+from .parts import InParts
 
 KINKS = ("move", "accept", "reject", "fail")
 MODES = ("rev", "fwd")
@@ -42,7 +43,8 @@ def check_grads(
     """Hold the derivatives of `f(*args)`, up to those of `order`, against numerical ones.
 
     `f` is a function on Tensors, a Function, a Module, or a NumPy function whose derivative is `vjp(grad, *args)`: see
-    `adapt`. Every Tensor that requires grad is checked. Numerical derivatives come with an estimate of their error, and
+    `adapt`. Every Tensor that requires grad is checked, a complex one in its real and imaginary parts, and so are complex
+    results: in messages they have a last axis of two. Numerical derivatives come with an estimate of their error, and
     so there is no tolerance to choose. With `full` every entry is compared, else a random projection for each input,
     which takes a pass or two whatever the sizes. Modes are "rev", the backward pass, and "fwd", the derivative along a
     direction by a backward pass through the backward pass. The default generator is put back before each evaluation,
@@ -55,7 +57,8 @@ def check_grads(
     that what is wrong only at ties is found.
 
     Raises GradcheckError, whose `finding` has the worst input's derivatives as data, and ValueError where no input
-    requires grad or an option isn't one of those named.
+    requires grad, where one is in a list or dict, where nothing comes out that has a derivative, or where an option isn't
+    one of those named.
 
     >>> x = torch.tensor([0.5, -1.0, 0.0], dtype=torch.float64, requires_grad=True)
     >>> check_grads(torch.relu, [x], order=2)
@@ -84,12 +87,15 @@ def sides_differ(
     if order < 1:
         raise ArgumentError(f"check_grads: order must be at least 1, got {order}")
     call, args = with_arguments(f, sequence(args), vjp)
-    tensors = wanted("check_grads", args)
-    check = Check(name_of(f), call, args, tensors, kinks, full, modes)
+    for i, x in enumerate(args):
+        if not isinstance(x, Tensor) and any(y.requires_grad for y in tensors_in(x)):
+            raise ArgumentError(f"check_grads: argument {i} holds Tensors that require grad: hand them in one by one")
+    call = InParts(call, args)
+    check = Check(name_of(f), call, some_wanted("check_grads", call.args), kinks, full, modes)
     with SameDraws() as draws, np.errstate(all="ignore"):
-        if any(t.array.dtype != np.float64 for t in tensors):
+        if any(t.array.dtype != np.float64 for t in check.tensors):
             float32_agrees(check, draws)
-        with in_float64(args):
+        with in_float64(check.args):
             return _up_to(check, order, draws)
 
 

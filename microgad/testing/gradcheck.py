@@ -10,6 +10,7 @@ import numpy as np
 from .. import backend
 from ..errors import ArgumentError
 from ..gradients import grad
+from ..ops.elementwise import view_as_real
 from ..tensor import Tensor
 from .calls import (
     GradcheckError,
@@ -20,11 +21,13 @@ from .calls import (
     numbered,
     sequence,
     slices,
-    wanted,
+    some_wanted,
+    tensors_in,
     warn_of_float32,
 )  # fmt: skip
 from .findings.report import Jacobians, explain
 from .numerical.differences import Differences
+from .parts import InParts
 
 
 def gradcheck(
@@ -53,13 +56,16 @@ def gradcheck(
     With `fast_mode` a random projection is compared in place of every entry. The default random generator is put back
     before each evaluation, so that dropout can be checked as it is.
 
+    Complex inputs are moved in their real and imaginary parts, and complex results compared in theirs: in messages they
+    have a last axis of two.
+
     Also checked: `func` gives the same values each time and leaves its inputs as they were; backward gives the same
     gradients again, up to `nondet_tol`; the gradient of one output is the same whether the others have a gradient of
     zero or none (`check_undefined_grad`); gradients have their input's dtype (`check_grad_dtypes`).
 
     Raises GradcheckError, a RuntimeError, which shows the worst entry (gives False if not `raise_exception`), and
-    ValueError where no input requires grad, where one is complex, and for forward mode, batched and masked gradients,
-    which microgad does not have. Warns of float32 inputs: they are too coarse.
+    ValueError where no input requires grad, where `func` returns no Tensor, and for forward mode, batched and masked
+    gradients, which are not checked. Warns of float32 inputs: they are too coarse.
 
     >>> x = torch.tensor([0.5, -1.0], dtype=torch.float64, requires_grad=True)
     >>> gradcheck(lambda x: torch.exp(x) * x, x)
@@ -74,14 +80,14 @@ def gradcheck(
     """  # noqa: E501
     _refuse(check_batched_grad=check_batched_grad, check_batched_forward_grad=check_batched_forward_grad)
     _refuse(check_forward_ad=check_forward_ad, check_backward_ad=not check_backward_ad, masked=bool(masked))
-    inputs = sequence(inputs)
-    tensors = wanted("gradcheck", inputs)
-    warn_of_float32("gradcheck", inputs)
+    call = InParts(func, sequence(inputs))
+    tensors = some_wanted("gradcheck", call.args)
+    warn_of_float32("gradcheck", call.whole(call.args))
 
     def outputs() -> list[Tensor]:
-        return floating(func(*inputs))
+        return _outputs(call)
 
-    check = _Check(outputs, outputs, tensors, numbered(inputs, tensors), "output", eps, atol, rtol)
+    check = _Check(outputs, outputs, tensors, numbered(call.args, tensors), "output", eps, atol, rtol)
     return check.passes(raise_exception, nondet_tol, check_undefined_grad, check_grad_dtypes, fast_mode)
 
 
@@ -116,12 +122,12 @@ def gradgradcheck(
     """
     _refuse(check_batched_grad=check_batched_grad, masked=masked)
     _refuse(check_fwd_over_rev=check_fwd_over_rev, check_rev_over_rev=not check_rev_over_rev)
-    inputs = sequence(inputs)
-    tensors = wanted("gradgradcheck", inputs)
-    warn_of_float32("gradcheck", inputs)
+    call = InParts(func, sequence(inputs))
+    tensors = some_wanted("gradgradcheck", call.args)
+    warn_of_float32("gradgradcheck", call.whole(call.args))
 
     def outputs() -> list[Tensor]:
-        return [y for y in floating(func(*inputs)) if y.requires_grad]
+        return [y for y in _outputs(call) if y.requires_grad]
 
     with SameDraws():
         results = outputs()
@@ -136,7 +142,7 @@ def gradgradcheck(
         lambda: of_inputs(True),
         lambda: of_inputs(False),
         tensors + [grads[i] for i in moved],
-        numbered(inputs, tensors) + [f"grad_outputs[{i}]" for i in moved],
+        numbered(call.args, tensors) + [f"grad_outputs[{i}]" for i in moved],
         "gradient",
         eps,
         atol,
@@ -224,7 +230,8 @@ class _Check:
 
     def _check_projections(self, outputs: list[Tensor], differences: Differences) -> None:
         """For random u and v, v · (J u) by differences against (Jᵀ v) · u by a backward pass."""
-        us, vs = _random_units(self.tensors), _random_units(outputs)
+        units = _random_units([*self.tensors, *outputs])  # no two alike: u · J u is the same of J and of its transpose
+        us, vs = units[: len(self.tensors)], units[len(self.tensors) :]
         alone = [[u if i == j else None for j in range(len(us))] for i, u in enumerate(us)]
         along = [differences.along(directions) for directions in alone]
         for k, (y, v, at) in enumerate(zip(outputs, vs, slices(outputs), strict=True)):
@@ -278,12 +285,21 @@ class _Check:
 def _refuse(**asked: bool) -> None:
     for name, value in asked.items():
         if value:
-            raise ArgumentError(f"gradcheck: {name} must stay as it is by default: microgad has reverse mode only")
+            raise ArgumentError(f"gradcheck: {name} must stay as it is by default: what is checked is backward alone")
+
+
+def _outputs(call: InParts) -> list[Tensor]:
+    returned = call(*call.args)
+    if not tensors_in(returned):
+        raise ArgumentError(f"gradcheck: func returned a {type(returned).__name__}, expected Tensors")
+    return floating(returned)
 
 
 def _grad_outputs(outputs: list[Tensor], given: Any, gaps: bool) -> list[Tensor]:
     if given is not None:
-        return sequence(given)
+        return [
+            view_as_real(g.detach()).requires_grad_(g.requires_grad) if g.is_complex() else g for g in sequence(given)
+        ]
     from .making import make_tensor  # seldom needed
 
     bounds: Any = {"low": -1, "high": 1, "requires_grad": True, "noncontiguous": gaps}

@@ -248,6 +248,63 @@ def test_something_has_to_be_differentiated():
         check_grads(torch.exp, [torch.ones(2)])
 
 
+def test_a_tensor_to_differentiate_is_not_in_a_list():
+    with pytest.raises(ArgumentError, match="argument 1 holds Tensors that require grad: hand them in one by one"):
+        check_grads(lambda x, ys: x * ys[0], [leaf(1.0), [leaf(2.0)]])
+
+
+@pytest.mark.parametrize(
+    ("f", "said"),
+    [
+        (lambda x: None, "returned NoneType, which has no derivative"),
+        (lambda x: float(x.detach()), "returned float"),
+        (lambda x: (x.detach() > 0, 3), "returned torch.bool"),
+    ],
+)
+def test_something_has_to_come_out(f, said):
+    with pytest.raises(ArgumentError, match=said):
+        check_grads(f, [leaf(1.0)])
+
+
+@both
+@pytest.mark.parametrize("wrap", [lambda y: {"a": y}, lambda y: (1, [y]), lambda y: ((y, None), y.detach().int())])
+def test_results_are_looked_for_in_lists_and_dicts(wrap, full):
+    check_grads(lambda x: wrap(x * x), [leaf(1.0, 2.0)], order=2, full=full)
+    with pytest.raises(GradcheckError, match="wrong in 2"):
+        check_grads(lambda x: wrap(x * x.detach()), [leaf(1.0, 2.0)], full=full)
+
+
+class Conjugated(torch.autograd.Function):
+    """z², of whose gradient the conjugate is missing."""
+
+    @staticmethod
+    def forward(ctx, z):
+        ctx.save_for_backward(z)
+        return z * z
+
+    @staticmethod
+    def backward(ctx, grad):
+        (z,) = ctx.saved_tensors
+        return grad * 2 * z
+
+
+@both
+def test_complex_numbers(full):
+    z = torch.tensor([1 + 2j, 0.3 - 0.5j], dtype=torch.complex128, requires_grad=True)
+    options = {"order": 2, "modes": ("rev", "fwd"), "full": full}
+    for f in (torch.exp, torch.abs, lambda z: z * z.conj(), lambda z: (z.real, torch.fft.fft(z))):
+        check_grads(f, [z], **options)
+    for f in (torch.fft.fft, lambda x: torch.complex(x, x * x)):
+        check_grads(f, [random(3)], **options)
+    with pytest.raises(GradcheckError, match=r"with respect to input 0 \(2, 2\)") as error:
+        check_grads(Conjugated, [z], full=full)
+    assert error.value.finding.arguments[0].tolist() == z.tolist()
+    with pytest.raises(GradcheckError, match=r"output 0 \(3, 2\)"):
+        check_grads(lambda x: torch.complex(x, x * x.detach()), [random(3)], full=full)
+    assert z.dtype == torch.complex128
+    check_grads(torch.exp, [torch.tensor([1 + 2j], requires_grad=True)])
+
+
 @both
 @pytest.mark.parametrize("shape", [(), (0,), (2, 0), (1, 1)])
 def test_any_shape(shape, full):

@@ -209,8 +209,69 @@ def test_gradients_have_the_dtype_of_their_inputs(monkeypatch):
 
 
 def test_float32_is_warned_of():
-    with pytest.warns(UserWarning, match="input 0 requires grad and is torch.float32"):
-        assert gradcheck(lambda x: x * 2, torch.ones(2, requires_grad=True), eps=0.25)
+    x, z = torch.ones(2, requires_grad=True), torch.tensor([1 + 2j], requires_grad=True)
+    with pytest.warns(UserWarning, match="input 0 requires grad and is torch.float32") as warned:
+        assert gradcheck(lambda x: x * 2, x, eps=0.25)
+    assert warned[0].filename == __file__
+    with pytest.warns(UserWarning, match="input 1 requires grad and is torch.complex64"):
+        assert gradgradcheck(lambda x, z: z * z, (leaf(2), z), eps=0.25, atol=0.1)
+
+
+class SquaredWithoutConj(torch.autograd.Function):
+    """z², of whose gradient the conjugate is missing."""
+
+    @staticmethod
+    def forward(ctx, z):
+        ctx.save_for_backward(z)
+        return z * z
+
+    @staticmethod
+    def backward(ctx, grad):
+        (z,) = ctx.saved_tensors
+        return grad * 2 * z
+
+
+@pytest.mark.parametrize("fast_mode", [False, True])
+def test_complex_numbers(fast_mode):
+    z = torch.tensor([1 + 2j, 0.3 - 0.5j], dtype=torch.complex128, requires_grad=True)
+    for f in (torch.exp, torch.abs, lambda z: z * z.conj(), lambda z: (z.real, torch.fft.fft(z))):
+        assert gradcheck(f, z, fast_mode=fast_mode)
+        assert gradgradcheck(f, z, fast_mode=fast_mode)
+    for f in (torch.fft.fft, lambda x: torch.complex(x, x * x)):
+        assert gradcheck(f, leaf(2), fast_mode=fast_mode)
+        assert gradgradcheck(f, leaf(2), fast_mode=fast_mode)
+    with pytest.raises(GradcheckError, match=r"output 0 \(2, 2\) with respect to input 0 \(2, 2\)"):
+        gradcheck(SquaredWithoutConj.apply, z, fast_mode=fast_mode)
+
+
+@pytest.mark.parametrize("fast_mode", [False, True])
+def test_a_transposed_matrix_is_found(fast_mode):
+    weight = np.arange(9.0).reshape(3, 3)
+
+    class Times(torch.Function):
+        def forward(self, x):
+            return x @ weight
+
+        def grad_x(self, grad):
+            return grad @ weight
+
+    with pytest.raises(GradcheckError, match="wrong in 6 of 9 entries"):
+        gradcheck(Times.apply, leaf(3), fast_mode=fast_mode)
+
+
+def test_complex_grad_outputs():
+    z = torch.tensor([1 + 2j, 0.3 - 0.5j], dtype=torch.complex128, requires_grad=True)
+    for given in (z.detach(), (z.detach().clone().requires_grad_(),)):
+        assert gradgradcheck(torch.exp, z, given)
+
+
+def test_results_are_looked_for_in_lists_and_dicts():
+    with pytest.raises(GradcheckError, match="output 1"):
+        gradcheck(lambda x: {"a": x * 2, "b": (3, [WrongCube.apply(x)])}, leaf(2))
+    for nothing in (None, 2.0):
+        with pytest.raises(ValueError, match=f"func returned a {type(nothing).__name__}, expected Tensors"):
+            gradcheck(lambda x, y=nothing: y, leaf(2))
+    assert gradcheck(lambda x: torch.argmax(x), leaf(2))
 
 
 def test_given_grad_outputs():
@@ -224,7 +285,6 @@ def test_given_grad_outputs():
     ("inputs", "options", "message"),
     [
         ((torch.ones(2),), {}, "at least one input Tensor must require grad"),
-        ((torch.tensor([1j], requires_grad=True),), {}, "input 0 is torch.complex64"),
         ((torch.ones(2, requires_grad=True),), {"check_forward_ad": True}, "check_forward_ad"),
         ((torch.ones(2, requires_grad=True),), {"check_batched_grad": True}, "check_batched_grad"),
         ((torch.ones(2, requires_grad=True),), {"check_backward_ad": False}, "check_backward_ad"),

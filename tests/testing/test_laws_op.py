@@ -390,6 +390,21 @@ def test_what_has_to_be_given_is_said(op, said):
     assert said in str(error.value)
 
 
+def test_results_may_be_nested_or_complex():
+    check_op(lambda x: {"a": x * x, "b": [torch.sin(x), (1, "c")]}, tensors(), examples=EXAMPLES)
+    check_op(torch.fft.fft, tensors((3,)), reference=np.fft.fft, examples=EXAMPLES)
+    for wrong in (lambda x: {"a": (x * x.detach(),)}, lambda x: torch.complex(x, x * x.detach())):
+        with pytest.raises((AssertionError, GradcheckError), match="breaks the law"):
+            check_op(wrong, tensors(), examples=EXAMPLES)
+
+
+def test_something_has_to_come_out():
+    with pytest.raises(AssertionError, match="it returned a NoneType, expected Tensors"):
+        check_op(lambda x: None, tensors(), examples=5)
+    with pytest.raises(AssertionError, match="it returned a dict, expected Tensors"):
+        check_op(lambda x: {}, examples=5)
+
+
 def test_a_law_that_there_is_not():
     with pytest.raises(ArgumentError, match="no law gravity"):
         check_op(Square, laws=["gravity"])

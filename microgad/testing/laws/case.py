@@ -15,7 +15,7 @@ from ...function import Function, Leaf, Output
 from ...generator import default_generator
 from ...gradients import grad
 from ...tensor import Tensor
-from ..calls import floating, sequence, signed
+from ..calls import floating, signed, tensors_in, wanted
 from .agreement import ROUNDINGS, agree, size
 
 NEARBY = 2.0**-20  # relative: how far the inputs are moved to see what a rounding error does to the results
@@ -78,7 +78,11 @@ class Case:
     def call(self, inputs: Sequence[Any]) -> list[Tensor]:
         """Every Tensor that the function gives."""
         self.start_draws()
-        return [y for y in sequence(self.function(*inputs)) if isinstance(y, Tensor)]
+        returned = self.function(*inputs)
+        found = tensors_in(returned)
+        if not found:
+            raise AssertionError(f"it returned a {type(returned).__name__}, expected Tensors")
+        return found
 
     def outputs(self, inputs: Sequence[Any]) -> list[Tensor]:
         """Those that can have a derivative."""
@@ -267,11 +271,6 @@ class Calls(state.Observer):
             for _, inputs, _ in self.seen
             for x in inputs
         )
-
-
-def wanted(inputs: Sequence[Any]) -> list[Tensor]:
-    """The Tensors that require grad, each once."""
-    return list({id(x): x for x in inputs if isinstance(x, Tensor) and x.requires_grad}.values())
 
 
 def pull(outs: Sequence[Tensor], inputs: Sequence[Tensor], seeds: Sequence[Any]) -> list[Any]:

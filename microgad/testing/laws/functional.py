@@ -11,11 +11,10 @@ import numpy as np
 from ... import backend
 from ...nn import Module
 from ...tensor import Tensor
-from ..adapters.foreign import leaves
 
 
 class Functional:
-    """Called with inputs and then parameters, it gives a flat tuple of the module's results for these.
+    """Called with inputs and then parameters, it gives the module's results for these.
 
     Each call is in the same mode and begins with the same buffers: copies, where the parameters are and of their dtype.
     """
@@ -25,11 +24,11 @@ class Functional:
         self.parameters = list(module.parameters())
         self.moved = False  # whether the last call changed a buffer
 
-    def __call__(self, *args: Any) -> tuple[Any, ...]:
+    def __call__(self, *args: Any) -> Any:
         n = len(args) - len(self.parameters)
         instead = {id(p): other for p, other in zip(self.parameters, args[n:], strict=True)}
         with self._standing_in(instead | self._buffers(args)):
-            return tuple(leaves(self.module.train(self.training)(*args[:n])))
+            return self.module.train(self.training)(*args[:n])
 
     def _buffers(self, args: Sequence[Any]) -> dict[int, Tensor]:
         """Copies of the buffers, by the id of the one that each stands in for."""

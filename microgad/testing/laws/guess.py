@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ...errors import FROM_FORWARD, ArgumentError
 from ...function import Function
 from ...tensor import Tensor
-from ..calls import floating, sequence
+from ..calls import floating, tensors_in
 from ..strategies import numbers, tensors
 from .case import pull
 from .kinds import Kind, Shapes, groups, together
@@ -151,7 +151,7 @@ class Guess:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             try:
-                results = [y for y in sequence(function(*inputs)) if isinstance(y, Tensor)]
+                results = tensors_in(function(*inputs))
             except AttributeError as error:
                 if isinstance(error.obj, Function):
                     raise ArgumentError(f"{self.name}: give settings={{{error.name!r}: ...}}") from error
@@ -190,7 +190,7 @@ def _is_a_number(function: Callable[..., Any], kind: Kind, domains: Sequence[Dom
     sizes = kind.some[-1]
     with np.errstate(all="ignore"):
         out = function(*[Tensor._made(_resized(d.values(), size)) for d, size in zip(domains, sizes, strict=True)])
-    return any(sizes) and not any(y.ndim for y in sequence(out) if isinstance(y, Tensor))
+    return any(sizes) and not any(y.ndim for y in tensors_in(out))
 
 
 def _fails(function: Callable[..., Any], inputs: Sequence[Tensor]) -> bool:

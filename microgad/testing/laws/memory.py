@@ -12,7 +12,8 @@ from ...autograd.custom import _Custom
 from ...function import Function, Leaf
 from ...gradients import grad
 from ...tensor import Tensor
-from .case import Case, nodes_behind, that_require_grad, wanted
+from ..calls import wanted
+from .case import Case, nodes_behind, that_require_grad
 
 
 def graph_freed(case: Case) -> None:

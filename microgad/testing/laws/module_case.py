@@ -8,7 +8,6 @@ from typing import Any
 
 from ...nn import Module
 from ...tensor import Tensor
-from ..adapters.foreign import leaves
 from ..calls import floating
 from .case import Case
 from .functional import Functional
@@ -50,4 +49,4 @@ class ModuleCase(Case):
     def run(self, module: Module) -> list[Tensor]:
         """A call of a module itself, which is as it is: floating-point outputs."""
         self.start_draws()
-        return floating(tuple(leaves(module(*self.given))))
+        return floating(module(*self.given))

@@ -11,10 +11,12 @@ import numpy as np
 from ... import backend, cuda, state
 from ...errors import DtypeError
 from ...tensor import Tensor
+from ..adapters.foreign import leaves
+from ..calls import wanted
 from ..numerical.elsewhere import away
 from ..strategies import LAYOUTS, laid_out
 from .agreement import ROUNDINGS, agree, agree_exactly
-from .case import Calls, Case, Evaluation, nodes_behind, pull, wanted
+from .case import Calls, Case, Evaluation, nodes_behind, pull
 
 REFERENCE = 1e-9  # relative: a reference may add up in another way
 FURTHER_ON = 2.0**-6  # relative: how far inputs are moved, so that they have many digits
@@ -49,8 +51,8 @@ def reference(case: Case) -> None:
     """The values are those of the reference."""
     if case.reference is None:
         return
-    expected = case.reference(*(backend.to_numpy(x) if backend.is_array(x) else x for x in case.before))
-    expected = expected if isinstance(expected, (tuple, list)) else (expected,)
+    returned = case.reference(*(backend.to_numpy(x) if backend.is_array(x) else x for x in case.before))
+    expected = list(leaves(returned))
     if len(expected) != len(case.results):
         raise AssertionError(f"there are {len(case.results)} outputs, but the reference gives {len(expected)}")
     place = 0  # among those that can have a derivative

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ... import backend
+from ...errors import ArgumentError
 from ...tensor import Tensor
-from ..calls import floating, gradients, signed, slices
+from ..calls import floating, gradients, signed, slices, tensors_in
+from ..parts import InParts
 from .estimates import unit
 
 SCALES = (1.0, 0.3, 0.11)  # steps of another size for another try: a derivative is wrong if it is in all of them
@@ -21,19 +23,29 @@ class Check:
     def __init__(
         self,
         name: str,
-        call: Callable[..., Any],
-        args: list[Any],
+        call: InParts,
         tensors: list[Tensor],
         kinks: str,
         full: bool,
         modes: Sequence[str],
     ) -> None:
-        self.name, self.call, self.args, self.tensors = name, call, args, tensors
+        self.name, self.call, self.args, self.tensors = name, call, call.args, tensors
         self.kinks, self.full, self.modes = kinks, full, modes
         self.rng = np.random.default_rng(0)
 
     def outputs(self) -> list[Tensor]:
-        return floating(self.call(*self.args))
+        returned = self.call(*self.args)
+        found = floating(returned)
+        if not found:
+            kinds = [str(y.dtype) for y in tensors_in(returned)] or [type(returned).__name__]
+            raise ArgumentError(
+                f"{self.name} returned {', '.join(kinds)}, which has no derivative: expected floating-point Tensors"
+            )
+        return found
+
+    def given(self) -> tuple[Any, ...]:
+        """What the function is called with, where the inputs are now: arrays for Tensors."""
+        return tuple(x.array if isinstance(x, Tensor) else x for x in self.call.whole(self.args))
 
     def direction(self, t: Tensor) -> Any:
         x = t.array

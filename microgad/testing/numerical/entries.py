@@ -115,8 +115,8 @@ def _finding(check: Check, level: Level, outputs: list[Tensor], output: int, i: 
         unknown |= ~np.isfinite(analytical) & (infinite | (not np.isfinite(y.array).all()))
     return Finding(
         check.name, level.order, output, i, tuple(level.names), tuple(x.shape), tuple(y.shape),
-        value, analytical, np.where(unknown, np.inf, error), tuple(map(_bare, check.args)), operations(y),
-        getattr(check.call, "form", ""),
+        value, analytical, np.where(unknown, np.inf, error), check.given(), operations(y),
+        getattr(check.call.function, "form", ""),
     )  # fmt: skip
 
 
@@ -134,7 +134,3 @@ def _jacobian(y: Tensor, x: Tensor) -> Any:
 
 def _part(rows: Estimate, at: slice) -> Estimate:
     return Estimate(*(column[:, at] for column in rows))
-
-
-def _bare(x: Any) -> Any:
-    return x.array if isinstance(x, Tensor) else x

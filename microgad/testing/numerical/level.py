@@ -53,6 +53,8 @@ class Level:
     def along(self, directions: Sequence[Any | None], scale: float = 1.0) -> Estimate:
         noise = 8 * EPS * self.natural
         exact = complex_step(self.values, self.tensors, directions) if self.takes_complex else None
+        if exact is not None and exact.shape != self.here.shape:  # of complex results, which count as two
+            exact = None
         self.takes_complex = exact is not None
         place = (self.values, self.here, self.tensors, directions, scale, noise)
         found = confirmed(exact, *place) if exact is not None else None
