@@ -21,7 +21,7 @@ from .numerical.forward import forward
 from .numerical.level import Level, ordinary
 from .numerical.projection import project
 from .numerical.reach import are_waves
-from .numerical.single import float32_agrees
+from .numerical.single import in_few_digits
 from .numerical.ties import ties
 from .parts import InParts
 
@@ -48,8 +48,8 @@ def check_grads(
     so there is no tolerance to choose. With `full` every entry is compared, else a random projection for each input,
     which takes a pass or two whatever the sizes. Modes are "rev", the backward pass, and "fwd", the derivative along a
     direction by a backward pass through the backward pass. The default generator is put back before each evaluation,
-    so that random operations can be checked as they are. Of float32 inputs the gradients are held against those of
-    the same call in float64, and these against numerical ones.
+    so that random operations can be checked as they are. Of float32 and float16 inputs the gradients are held against
+    those of the same call in float64, and these against numerical ones.
 
     `kinks` says what is done where the one-sided derivatives differ: "move" leaves those entries out and checks again
     a little further on; "accept" takes whatever lies between the two; "reject" gives the example up (hypothesis draws
@@ -82,6 +82,7 @@ def sides_differ(
     """check_grads, which says whether it came upon a kink."""
     if kinks not in KINKS:
         raise ArgumentError(f"check_grads: kinks must be one of {', '.join(KINKS)}, got {kinks!r}")
+    modes = sequence(modes)
     if not modes or any(mode not in MODES for mode in modes):
         raise ArgumentError(f"check_grads: modes must be of {', '.join(MODES)}, got {modes!r}")
     if order < 1:
@@ -94,7 +95,7 @@ def sides_differ(
     check = Check(name_of(f), call, some_wanted("check_grads", call.args), kinks, full, modes)
     with SameDraws() as draws, np.errstate(all="ignore"):
         if any(t.array.dtype != np.float64 for t in check.tensors):
-            float32_agrees(check, draws)
+            in_few_digits(check, draws)
         with in_float64(check.args):
             return _up_to(check, order, draws)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ import microgad as torch
 import microgad.nn.functional as F
 from microgad import Function
 from microgad.errors import ArgumentError
+from microgad.notices import once
 from microgad.testing import GradcheckError, check_grads
 
 both = pytest.mark.parametrize("full", [True, False])
@@ -164,6 +167,33 @@ def test_float32_is_held_against_float64():
 
     with pytest.raises(GradcheckError, match="between float32 and float64"):
         check_grads(Rough, [leaf(1.0, dtype=torch.float32)])
+
+
+def test_float16_is_held_against_float64():
+    class Rough(Function):
+        def forward(self, x):
+            return x * x
+
+        def grad_x(self, grad, x):
+            return grad * (2 * x if x.dtype == np.float64 else 2.2 * x)
+
+    for values in ((0.5, -1.0, 3.0), (0.3, 1.7, -1.2)):
+        x = leaf(*values, dtype=torch.float16)
+        check_grads(lambda x: torch.exp(x) * torch.sin(3 * x), [x], order=2)
+        with pytest.raises(GradcheckError, match="between float16 and float64"):
+            check_grads(Rough, [x])
+
+
+def test_the_complex_step_warns_of_nothing():
+    once.cache_clear()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        check_grads(lambda x: x * x.long(), [leaf(1.5, 0.5)])
+    assert not said
+
+
+def test_one_mode_needs_no_list():
+    check_grads(torch.exp, [leaf(1.0)], modes="fwd")
 
 
 def test_float32_goes_back_to_what_it_was():

@@ -97,6 +97,18 @@ def test_a_mask_twice_of_which_nothing_is_held_back():
     assert "a mask is applied twice" in alternative
 
 
+def test_what_fits_by_accident_is_not_said():
+    """Of ones 1/x is 1: elsewhere it isn't."""
+    assert said(lambda x: torch.sin(x).detach() + x, leaf(1, 1, 1)) == ""
+
+
+@pytest.mark.parametrize(
+    "other", [[torch.ones(3)], [np.ones((2, 3)), np.ones((2, 4))], {"a": np.ones(3)}, "text", None]
+)
+def test_other_arguments_may_be_anything(other):
+    assert said(lambda x, other: Scaled.apply(x, scale=1.0, wrong=2.0), leaf(1, 2), other).startswith("a factor: ")
+
+
 class FirstOnly(torch.Function):
     """x + bias, whose derivative for the bias is the first row's."""
 

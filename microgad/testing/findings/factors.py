@@ -125,9 +125,7 @@ def one_over_n(case: Case) -> str | None:
 def factor(case: Case) -> str | None:
     """Any other constant."""
     k = case.factor
-    if not k or (
-        case.there.sum() < 2 and case.again is None and float(small(k)) != k
-    ):  # one number is always a multiple
+    if not k or (case.there.sum() < 2 and case.alone and float(small(k)) != k):  # one number is always a multiple
         return None
     reading = _in_sizes(case, abs(k))
     if k == _scale_of_mask(case):

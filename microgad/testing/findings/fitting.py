@@ -23,8 +23,9 @@ class Case:
     A matrix seen as a grid has the axes of the input, then those of the output.
     """
 
-    def __init__(self, finding: Finding, again: Case | None = None) -> None:
+    def __init__(self, finding: Finding, again: Case | None = None, alone: bool = True) -> None:
         self.again = again  # the same at other values
+        self.alone = alone  # whether nothing is known of other values
         self.order = finding.order
         self.operations = " ".join((finding.op, *finding.operations)).lower()
         self.n, self.a = (np.asarray(j, np.float64) for j in (finding.numerical, finding.analytical))
@@ -50,8 +51,9 @@ class Case:
     def values(self) -> Iterator[tuple[int, str, Any]]:
         """(position, name, value) of each argument that is an array of numbers, or a number."""
         for i, (name, value) in enumerate(self.arguments):
-            array = np.asarray(backend.to_numpy(value) if backend.is_array(value) else value, _kind(value))
-            if array.dtype.kind in "fiu":
+            number = isinstance(value, (int, float, np.number))
+            array = np.asarray(value) if number else backend.to_numpy(value) if backend.is_array(value) else None
+            if array is not None and array.dtype.kind in "fiu":
                 yield i, name, array.astype(np.float64)
 
     def explains(self, prediction: Matrix, error: Matrix) -> bool:
@@ -193,8 +195,3 @@ def simple(k: float) -> float:
 def text(k: float) -> str:
     """Say `1/3` or `0.123457`."""
     return str(small(k)) if float(small(k)) == k else f"{k:.6g}"
-
-
-def _kind(value: Any) -> Any:
-    """What keeps NumPy from guessing at things that aren't numbers."""
-    return None if backend.is_array(value) or type(value) in (int, float) else object

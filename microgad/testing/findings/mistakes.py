@@ -32,14 +32,14 @@ def likely_mistake(finding: Finding) -> str | None:
         said = likely_mistake(there)
         if said:
             return f"{said}. At the values given it shows in the derivative of that alone"
-    again = Case(there) if there is not None and there.order == finding.order else None
-    case = Case(finding, again)
+    again = Case(there, alone=False) if there is not None and there.order == finding.order else None
+    case = Case(finding, again, again is None)
     if case.wrong.any():
         with np.errstate(all="ignore"):
-            fitting = [(name, recogniser, said) for name, recogniser in MISTAKES if (said := recogniser(case))]
-            fitting_twice = [one for one in fitting if again is None or one[1](again)]
-            for name, _, said in fitting_twice or fitting:
-                return f"{name}: {said}{_lower_order(case)}"
+            for name, recogniser in MISTAKES:
+                said = recogniser(case)
+                if said and (again is None or recogniser(again)):
+                    return f"{name}: {said}{_lower_order(case)}"
     return None
 
 

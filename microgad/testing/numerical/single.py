@@ -1,4 +1,4 @@
-"""float32: gradients against those of the same call in float64."""
+"""float32 and float16: gradients against those of the same call in float64."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from ..calls import GradcheckError, SameDraws, gradients, numbered
 from .check import Check
 from .elsewhere import away, in_float64
 
+RANGE = 0.65  # as a power: of float32 from 1e-25 to 1e25
 
-def float32_agrees(check: Check, draws: SameDraws) -> None:
-    """The gradients of float32 inputs against those of the same call in float64."""
+
+def in_few_digits(check: Check, draws: SameDraws) -> None:
+    """The gradients of float32 and float16 inputs against those of the same call in float64."""
     outputs = [y for y in check.outputs() if y.requires_grad]
     draws.made()
     if draws.drew or not outputs:
@@ -26,11 +28,13 @@ def float32_agrees(check: Check, draws: SameDraws) -> None:
         return [None if g is None else backend.to_numpy(g) for g in gradients(outputs, check.tensors, like)]
 
     single = pull(outputs)
+    coarsest = max((np.finfo(t.array.dtype) for t in check.tensors), key=lambda info: info.eps)
+    eps, least, most = float(coarsest.eps), float(coarsest.smallest_normal) ** RANGE, float(coarsest.max) ** RANGE
     with in_float64(check.args):
         double = pull([y for y in check.outputs() if y.requires_grad])
         spread = [0.0] * len(double)
         for _ in range(3):  # what the rounding of the inputs does to the gradients
-            with away(check.tensors, check.rng, 2.0**-23):
+            with away(check.tensors, check.rng, eps):
                 for i, g in enumerate(pull([y for y in check.outputs() if y.requires_grad])):
                     if g is not None and g.size:
                         spread[i] = max(spread[i], float(np.abs(g - double[i]).max()))
@@ -38,10 +42,10 @@ def float32_agrees(check: Check, draws: SameDraws) -> None:
         if a is None or b is None or not a.size:
             continue
         largest = float(np.abs(b).max())
-        if not 1e-25 < largest < 1e25:
-            continue  # float32 may overflow on the way
-        if not float(np.abs(a - b).max()) <= 16 * s + 1e-4 * largest:
+        if not least < largest < most:
+            continue  # it may overflow on the way
+        if not float(np.abs(a - b).max()) <= 16 * s + max(1e-4, 32 * eps) * largest:
             raise GradcheckError(
-                f"{check.name}: the gradient of {name} differs by {float(np.abs(a - b).max()):.3g} between float32 "
-                f"and float64, where the largest entry is {largest:.3g}"
+                f"{check.name}: the gradient of {name} differs by {float(np.abs(a - b).max()):.3g} between "
+                f"{coarsest.dtype} and float64, where the largest entry is {largest:.3g}"
             )
