@@ -273,6 +273,15 @@ def test_options_are_checked(options, message):
         check_grads(torch.exp, [leaf(1.0)], **options)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_module_in_single_precision_is_refused(dtype):
+    layer = torch.nn.Linear(3, 2)
+    for module in (layer, layer.forward):
+        with pytest.raises(ArgumentError, match=r"its parameter weight is torch.float32.* module.double\(\)"):
+            check_grads(module, [leaf(1.0, 2.0, 3.0, dtype=dtype)])
+    check_grads(layer.double(), [leaf(1.0, 2.0, 3.0)])
+
+
 def test_something_has_to_be_differentiated():
     with pytest.raises(ArgumentError, match="check_grads: at least one input Tensor must require grad"):
         check_grads(torch.exp, [torch.ones(2)])

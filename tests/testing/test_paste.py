@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import sys
 import types
 
@@ -15,6 +16,8 @@ from microgad.testing.check_grads import check_grads
 from microgad.testing.findings import paste
 from microgad.testing.findings.finding import Finding
 from microgad.testing.findings.paste import as_code
+from microgad.testing.laws import check_op
+from microgad.testing.strategies import tensors
 
 
 def finding(*arguments, op="<lambda>", names=None, order=1):
@@ -242,6 +245,60 @@ def test_a_derivative_that_was_given_is_asked_for():
     code = as_code(error.value.finding)
     assert "vjp = ...  # PLACEHOLDER" in code
     assert code.endswith("order=1, vjp=vjp)")
+
+
+class WrongPower(torch.Function):
+    """scale · x ** p, with half its gradient."""
+
+    p: int
+
+    def forward(self, x):
+        return self.scale * x**self.p
+
+    def grad_x(self, grad, x):
+        return grad * (self.scale / 2 * self.p * x ** (self.p - 1))
+
+
+def weighted(weight, x, *, scale):
+    return Wrong.apply(x, weight) * scale
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (functools.partial(WrongPower, p=3, scale=0.5), "from {home} import WrongPower"),
+        (functools.partial(weighted, torch.tensor([3.0, 4.0]), scale=2.0), "from {home} import weighted"),
+    ],
+)
+def test_what_is_bound_is_bound_again(call, expected):
+    with pytest.raises(GradcheckError) as first:
+        check_grads(call, [torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)])
+    code = as_code(first.value.finding)
+    assert expected.format(home=__name__) in code
+    f, args, order = run(code)
+    with pytest.raises(GradcheckError) as second:
+        check_grads(f, args, order)
+    np.testing.assert_array_equal(first.value.finding.analytical, second.value.finding.analytical)
+
+
+def test_settings_of_check_op_are_written_down():
+    class Number(float):
+        pass
+
+    with pytest.raises(GradcheckError) as error:
+        check_op(WrongPower, tensors((2,)), settings={"p": 3, "scale": Number(0.5)}, laws=["derivatives"], examples=1)
+    assert "bound1 = ...  # PLACEHOLDER: 0.5" in str(error.value)
+    assert "check_grads(partial(WrongPower, p=3, scale=bound1), (x0,), order=1)" in str(error.value)
+
+
+def test_settings_of_check_op_reach_the_derivative_that_was_given():
+    with pytest.raises(GradcheckError) as error:
+        check_op(power, tensors((2,)), settings={"k": 3}, vjp=power, laws=["derivatives"], examples=5)
+    assert "check_grads(partial(power, k=3), (x0,), order=1, vjp=partial(vjp, k=3))" in str(error.value)
+
+
+def power(*grads_and_x, k):
+    return grads_and_x[-1] ** k
 
 
 def test_a_function_that_calls_torch_is_wrapped():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ from ... import autograd
 from ...errors import ArgumentError, DtypeError
 from ...function import Function
 from ...nn import Module
-from .names import is_from, name_of
+from .names import core, is_from, name_of
 from .of_numpy import numpy_function
 from .of_torch import torch_function
 
@@ -24,14 +25,16 @@ def adapt(target: Any, vjp: Callable[..., Any] | None = None) -> Callable[..., A
       with the gradient of the result (a tuple of them where there are several) and with what the function was called
       with, settings included. It returns a gradient for each array among these, None where there is none; a tuple
       with one for every positional argument does as well.
+    - A functools.partial of one of these classes: a partial of its `apply`.
     - Any other callable, such as a Module or a function on Tensors: itself.
 
     A vjp in NumPy calls that Tensors answer, and that reads nothing but its arguments, is recorded under create_graph,
     and so has derivatives of its own. Of any other the second derivative raises RuntimeError.
 
-    Raises TypeError where `target` can't be called, ValueError where it is a class to make an instance of, or has a
-    derivative of its own beside `vjp`. When the callable is differentiated, it raises RuntimeError where `vjp` gives a
-    wrong number of gradients or one of another shape than its input's, and TypeError where one is no float.
+    Raises TypeError where `target` can't be called, ValueError where it is a class to make an instance of, a module
+    whose parameters aren't float64, or has a derivative of its own beside `vjp`. When the callable is differentiated,
+    it raises RuntimeError where `vjp` gives a wrong number of gradients or one of another shape than its input's, and
+    TypeError where one is no float.
 
     >>> def cube(x): return x**3
     >>> cubed = adapt(cube, vjp=lambda grad, x: grad * 3 * x**2)
@@ -41,10 +44,13 @@ def adapt(target: Any, vjp: Callable[..., Any] | None = None) -> Callable[..., A
     """
     if not callable(target):
         raise DtypeError(f"expected a function, a Function or a Module to check, got {type(target).__name__}")
+    _refuse_single_precision(target)
     if vjp is not None:
         if isinstance(target, (type, Module)) or is_from(target, "torch"):
             raise ArgumentError(f"{name_of(target)} has a derivative of its own: vjp is for NumPy functions")
         return numpy_function(target, vjp)
+    if isinstance(target, functools.partial) and isinstance(target.func, type):
+        return functools.partial(adapt(target.func), *target.args, **target.keywords)
     if is_from(target, "torch"):
         return torch_function(target)
     if isinstance(target, type):
@@ -52,3 +58,15 @@ def adapt(target: Any, vjp: Callable[..., Any] | None = None) -> Callable[..., A
             raise ArgumentError(f"{target.__name__} is a class whose instances can be checked: hand in one of them")
         return target.apply
     return target
+
+
+def _refuse_single_precision(target: Any) -> None:
+    """Of microgad's modules and torch's."""
+    module = getattr(core(target), "__self__", core(target))
+    if isinstance(module, Module) or (is_from(module, "torch") and hasattr(module, "named_parameters")):
+        for name, p in () if isinstance(module, type) else module.named_parameters():
+            if p.is_floating_point() and str(p.dtype) != "torch.float64":
+                raise ArgumentError(
+                    f"{name_of(target)}: its parameter {name} is {p.dtype}, but derivatives are checked in float64. "
+                    "Hand in the module as module.double()"
+                )

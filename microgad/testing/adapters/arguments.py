@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from ... import backend
-from ...errors import ArgumentError
 from ...tensor import Tensor
 from .adapt import adapt
-from .names import core, is_from, name_of
+from .names import is_from
 from .of_torch import torch_function
 
 
@@ -25,7 +24,7 @@ def with_arguments(
     function on torch's tensors, also one that just calls torch, unless it is microgad's or has a `vjp`. With `vjp`
     floating-point arrays become Tensors that require grad, if nothing else requires it.
 
-    Raises what `adapt` raises, and ValueError for a torch.nn.Module whose parameters aren't float64.
+    Raises what `adapt` raises.
 
     >>> call, args = with_arguments(np.square, [np.ones(2)], vjp=lambda grad, x: 2 * x * grad)
     >>> call(*args)
@@ -39,10 +38,10 @@ def with_arguments(
         arrays = {id(x): x for x in args if backend.is_array(x) and x.dtype.kind == "f"}
         fresh = {i: Tensor._made(x).requires_grad_() for i, x in arrays.items()}
         args = [fresh.get(id(x), x) for x in args]
-    if torch is not None:
-        _refuse_single_precision(target, torch)
-    on_torch = theirs and vjp is None and callable(target) and not is_from(target, "microgad")
-    return (torch_function(target) if on_torch else adapt(target, vjp)), args
+    call = adapt(target, vjp)
+    if theirs and call is target and not is_from(target, "microgad"):
+        call = torch_function(target)
+    return call, args
 
 
 def _imported_torch() -> Any:
@@ -54,14 +53,3 @@ def _imported_torch() -> Any:
 def _as_tensor(x: Any) -> Tensor:
     """Torch's tensor, wherever it lies, in memory of its own on the CPU."""
     return Tensor._made(np.array(x.numpy(force=True))).requires_grad_(x.requires_grad)
-
-
-def _refuse_single_precision(target: Any, torch: Any) -> None:
-    module = getattr(core(target), "__self__", core(target))
-    if isinstance(module, torch.nn.Module):
-        for name, p in module.named_parameters():
-            if p.is_floating_point() and p.dtype != torch.float64:
-                raise ArgumentError(
-                    f"{name_of(target)}: its parameter {name} is {p.dtype}, but derivatives are checked in float64. "
-                    "Hand in the module as module.double()"
-                )

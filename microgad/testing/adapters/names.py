@@ -1,9 +1,10 @@
-"""What is checked: its name, as messages and pictures show it, and where it comes from."""
+"""What is checked: its name, as messages and pictures show it, where it comes from, and what is bound to it."""
 
 from __future__ import annotations
 
 import functools
-from typing import Any
+import sys
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,10 +15,7 @@ def name_of(target: Any) -> str:
     >>> name_of(torch.nn.Linear(2, 3)), name_of(np.sin), name_of(torch.ops.elementwise.Exp.apply), name_of(lambda x: x)
     ('Linear(in_features=2, out_features=3, bias=True)', 'numpy.sin', 'Exp', '<lambda>')
     """
-    target = core(getattr(target, "__wrapped__", target))
-    owner = getattr(target, "__self__", None)
-    if isinstance(owner, type) and target.__name__ == "apply":
-        target = owner
+    target = apart(target).target
     if isinstance(target, type):
         return target.__name__
     name = getattr(target, "__name__", None)
@@ -28,6 +26,43 @@ def name_of(target: Any) -> str:
     if name == "<lambda>" or module in (None, "__main__", "builtins"):
         return str(name)
     return ".".join([*(part for part in module.split(".") if not part.startswith("_")), name])
+
+
+class Apart(NamedTuple):
+    """What was handed in, without what this kit and functools.partial have put around it."""
+
+    target: Any  # a class in place of its `apply`
+    form: str  # see Finding
+    args: tuple[Any, ...]
+    keywords: dict[str, Any]
+
+    @property
+    def home(self) -> str:
+        """The module that a class can be imported from, "" where there is none."""
+        module = getattr(self.target, "__module__", "")
+        name = self.target.__name__ if isinstance(self.target, type) else ""
+        found = getattr(sys.modules.get(module), name, None) is self.target
+        return module if found and module != "__main__" else ""
+
+
+def apart(target: Any) -> Apart:
+    """A callable, taken apart.
+
+    >>> apart(functools.partial(np.sum, axis=0))[1:]
+    ('', (), {'axis': 0})
+    """
+    form, args = "", ()
+    keywords: dict[str, Any] = {}
+    while True:
+        if isinstance(target, functools.partial):
+            args, keywords, target = target.args + args, target.keywords | keywords, target.func
+        elif hasattr(target, "form") and hasattr(target, "__wrapped__"):
+            form, target = target.form, target.__wrapped__
+        else:
+            break
+    owner = getattr(target, "__self__", None)
+    of_class = isinstance(owner, type) and target.__name__ == "apply"
+    return Apart(owner if of_class else target, form, args, keywords)
 
 
 def is_from(target: Any, package: str) -> bool:

@@ -29,6 +29,8 @@ class Finding:
     error: Any
     arguments: tuple[Any, ...]  # what it was called with: arrays for Tensors
     operations: tuple[str, ...] = ()  # names of the operations that lead to the output
+    home: str = ""  # the module to import it from, if its name doesn't say that
+    bound: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})  # arguments before those, and by keyword
     form: str = ""  # "vjp" where the derivative was given beside the function, "torch" where the function is torch's
     elsewhere: Finding | None = None  # the same at other values: what fits here by accident doesn't fit there
 

@@ -16,7 +16,7 @@ from .finding import Finding
 from .fitting import places
 
 SHORT = 50  # elements that are written out; of more there is a line of base64
-TAKEN = {"np", "torch", "base64", "check_grads", "torch_function", "vjp", *keyword.kwlist}
+TAKEN = {"np", "torch", "base64", "partial", "check_grads", "torch_function", "vjp", *keyword.kwlist}
 INFERRED = (np.float64, np.int64, np.bool_)  # what np.array makes of Python's numbers
 
 
@@ -42,7 +42,7 @@ def as_code(finding: Finding) -> str:
     kit = "check_grads, torch_function" if finding.form == "torch" else "check_grads"
     imports = ["import numpy as np", "import microgad as torch", f"from microgad.testing import {kit}"]
     lines: list[str] = []
-    module, _, op = finding.op.rpartition(".")
+    module, _, op = f"{finding.home}.{finding.op}".strip(".").rpartition(".")
     if callable(getattr(sys.modules.get(module), op, None)):
         imports.append(f"from {module} import {op}")
     else:
@@ -60,15 +60,29 @@ def as_code(finding: Finding) -> str:
         else:
             name = written
         arguments.append(name)
-    options = f"order={finding.order}"
+    bound: list[str] = []
+    for i, (name, value) in enumerate([*(("", x) for x in finding.bound[0]), *finding.bound[1].items()]):
+        written = _written(value)
+        if written is None:
+            written = f"bound{i}"
+            lines.append(f"{written} = ...  # PLACEHOLDER: {_in_a_line(repr(value))}")
+        bound.append(f"{name}={written}" if name else written)
+    called, options = _bound(op, bound), f"order={finding.order}"
     if finding.form == "vjp":
         lines.append("vjp = ...  # PLACEHOLDER: its derivative, as it was checked")
-        options += ", vjp=vjp"
-    called = f"torch_function({op})" if finding.form == "torch" else op
+        options += f", vjp={_bound('vjp', bound)}"
+    called = f"torch_function({called})" if finding.form == "torch" else called
     lines.append(f"check_grads({called}, {_tuple(arguments)}, {options})")
+    if bound:
+        imports.insert(0, "from functools import partial")
     if any("base64." in line for line in lines):
         imports.insert(0, "import base64")
     return "\n".join([*imports, "", *lines])
+
+
+def _bound(name: str, arguments: list[str]) -> str:
+    """A function with some of its arguments."""
+    return f"partial({', '.join([name, *arguments])})" if arguments else name
 
 
 def _tensor(array: str, requires_grad: bool) -> str:

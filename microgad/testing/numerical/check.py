@@ -10,6 +10,7 @@ import numpy as np
 from ... import backend
 from ...errors import ArgumentError
 from ...tensor import Tensor
+from ..adapters import apart
 from ..calls import floating, gradients, signed, slices, tensors_in
 from ..parts import InParts
 from .estimates import unit
@@ -31,6 +32,7 @@ class Check:
     ) -> None:
         self.name, self.call, self.args, self.tensors = name, call, call.args, tensors
         self.kinks, self.full, self.modes = kinks, full, modes
+        self.apart = apart(call.function)
         self.rng = np.random.default_rng(0)
 
     def outputs(self) -> list[Tensor]:

@@ -116,7 +116,7 @@ def _finding(check: Check, level: Level, outputs: list[Tensor], output: int, i: 
     return Finding(
         check.name, level.order, output, i, tuple(level.names), tuple(x.shape), tuple(y.shape),
         value, analytical, np.where(unknown, np.inf, error), check.given(), operations(y),
-        getattr(check.call.function, "form", ""),
+        check.apart.home, (check.apart.args, check.apart.keywords), check.apart.form,
     )  # fmt: skip
 
 
