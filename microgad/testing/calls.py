@@ -101,9 +101,11 @@ def warn_of_float32(check: str, inputs: list[Any]) -> None:
             )
 
 
-def numbered(inputs: list[Any], tensors: list[Tensor]) -> list[str]:
-    """Names of the Tensors: "input 0"."""
-    return [f"input {next(i for i, x in enumerate(inputs) if x is t)}" for t in tensors]
+def numbered(inputs: Sequence[Any], tensors: Sequence[Tensor], last: Sequence[str] = ()) -> list[str]:
+    """Names of the Tensors: "input 0", or "input 1, weight" where the last inputs have names."""
+    own = [""] * (len(inputs) - len(last)) + [f", {name}" for name in last]
+    places = [next(i for i, x in enumerate(inputs) if x is t) for t in tensors]
+    return [f"input {i}{own[i]}" for i in places]
 
 
 def gradients(outputs: list[Tensor], tensors: list[Tensor], seeds: Sequence[Any]) -> list[Any]:

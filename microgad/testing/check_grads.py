@@ -12,7 +12,7 @@ from .. import backend
 from ..errors import ArgumentError
 from ..tensor import Tensor
 from .adapters import name_of, with_arguments
-from .calls import GradcheckError, SameDraws, flat, identical, numbered, sequence, some_wanted, tensors_in
+from .calls import GradcheckError, SameDraws, flat, identical, sequence, some_wanted, tensors_in
 from .numerical.check import SCALES, Check
 from .numerical.elsewhere import away, in_float64
 from .numerical.entries import entries
@@ -104,7 +104,7 @@ def _up_to(check: Check, order: int, draws: SameDraws) -> bool:
     """Check each order, at the inputs, and where there were kinks a little away from them; gives whether there were."""
     before = [t.array.copy() for t in check.tensors]
     kinked = _here(check, order, draws)
-    for t, old, name in zip(check.tensors, before, numbered(check.args, check.tensors), strict=True):
+    for t, old, name in zip(check.tensors, before, check.names, strict=True):
         if identical(t.array, old):
             continue
         if not np.array_equal(backend.to_numpy(t.array), backend.to_numpy(old), equal_nan=True):
@@ -121,8 +121,7 @@ def _here(check: Check, order: int, draws: SameDraws) -> bool:
     draws.again()
     outputs = check.outputs()
     draws.made()
-    names, natural = numbered(check.args, check.tensors), ordinary(check.tensors)
-    level = Level(1, check.outputs, check.outputs, check.tensors, names, draws, natural)
+    level = Level(1, check.outputs, check.outputs, check.tensors, check.names, draws, ordinary(check.tensors))
     values = flat(outputs)
     if not (identical(level.here, values) or np.allclose(level.here, values, 1e-9, 0, equal_nan=True)):
         raise GradcheckError(

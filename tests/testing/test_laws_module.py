@@ -61,6 +61,15 @@ class InAPlainList(Scale):
         return super().forward(x) * self.hidden[0]
 
 
+class LayerInAPlainList(Scale):
+    def __init__(self):
+        super().__init__()
+        self.hidden = [nn.Linear(3, 3)]
+
+    def forward(self, x):
+        return super().forward(self.hidden[0](x))
+
+
 class AlwaysDrops(Scale):
     def forward(self, x):
         return nn.functional.dropout(super().forward(x), 0.5, training=True)
@@ -147,6 +156,18 @@ def test_deepcopy():
         check_module(module, ROWS, examples=EXAMPLES, laws=["deepcopy"])
 
 
+def test_where_a_wrong_derivative_is_has_the_parameters_name():
+    with pytest.raises(GradcheckError, match=r"with respect to input 1, weight \(3,\)") as error:
+        check_module(Detaches(), ROWS, examples=EXAMPLES, laws=["derivatives"])
+    assert "x1 = torch.from_numpy(np.array([1.5, -0.5, 2.0])).requires_grad_()" in str(error.value)
+    assert "put what was checked here: Detaches of its inputs and parameters\n" in str(error.value)
+
+
+def test_what_double_does_not_reach():
+    with pytest.raises(AssertionError, match=r"breaks the law `registered`: .*float32.* in a plain list"):
+        check_module(LayerInAPlainList(), ROWS, examples=EXAMPLES)
+
+
 @pytest.mark.parametrize("law", PLANTED)
 def test_a_fault_is_found_without_naming_the_law(law):
     module, inputs, declared = PLANTED[law]
@@ -167,6 +188,43 @@ class Attention(nn.Module):
         return torch.softmax(scores, -1) @ x
 
 
+class Masked(Scale):
+    """Buffers and a parameter that aren't floating-point."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mask", torch.tensor([True, False, True]))
+        self.register_buffer("places", torch.arange(3))
+        self.factors = nn.Parameter(torch.arange(1, 4), requires_grad=False)
+
+    def forward(self, x):
+        return torch.where(self.mask, super().forward(x)[:, self.places] * self.factors, 0)
+
+
+class Turned(nn.Module):
+    """A complex parameter."""
+
+    def __init__(self):
+        super().__init__()
+        self.turn = nn.Parameter(torch.tensor([1 + 2j, 0.5j, -1.0]))
+
+    def forward(self, x):
+        return x * self.turn
+
+
+class Counts(Scale):
+    """In training, the result depends on how often that was called."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("count", torch.tensor(1.0))
+
+    def forward(self, x):
+        if self.training:
+            self.count = self.count + 1
+        return super().forward(x) * self.count
+
+
 IMAGES = tensors((2, 1, 3, 3))
 RIGHT = {
     "mlp": (nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)), ROWS, {"independent": "samples"}),
@@ -178,6 +236,10 @@ RIGHT = {
         {"independent": "samples"},
     ),
     "attention": (Attention(), SEQUENCES, {"independent": "samples", "permutation_equivariant": 1}),
+    "buffers of all kinds": (Masked(), ROWS, {"independent": "samples"}),
+    "a complex parameter": (Turned(), ROWS, {"independent": "samples"}),
+    "a count": (Counts(), ROWS, {}),
+    "multi-head attention": (nn.MultiheadAttention(4, 2), tensors((2, 1, 4)).map(lambda x: (x, x, x)), {}),
     "causal attention": (Attention(causal=True), SEQUENCES, {"independent": "samples", "causal": 1}),
 }
 
@@ -189,7 +251,7 @@ def test_correct_modules_obey(name):
     check_module(module, inputs, examples=EXAMPLES, **declared)
     assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
     assert module.training
-    assert all(p.dtype == torch.float32 and p.grad is None for p in module.parameters())
+    assert all(p.dtype != torch.float64 and p.grad is None for p in module.parameters())
 
 
 def test_modules_that_are_made_or_drawn():
@@ -202,5 +264,13 @@ def test_declarations_have_to_fit():
         check_module(Scale(), ROWS, independent="rows")
     with pytest.raises((ArgumentError, AssertionError), match="one length along axis 2"):
         check_module(Scale(), ROWS, causal=2, examples=1)
-    with pytest.raises(ArgumentError, match="expected a microgad Module"):
+
+
+def test_what_is_no_module_or_none_yet():
+    with pytest.raises(ArgumentError, match=r"expected a microgad Module, got builtins.int"):
         check_module(lambda: 3, ROWS, examples=1)
+    with pytest.raises(ArgumentError, match="Sequential has parameters without a shape yet: call it once before"):
+        check_module(nn.Sequential(nn.LazyLinear(2)), ROWS, examples=1)
+    pytorch = pytest.importorskip("torch")
+    with pytest.raises(ArgumentError, match=r"expected a microgad Module, got torch.nn.modules.activation.ReLU"):
+        check_module(pytorch.nn.ReLU(), ROWS, examples=1)

@@ -155,13 +155,13 @@ def reduced(grid: Any, reduce: Callable[..., Any], axis: int) -> Any:
 
 
 def places(names: tuple[str, ...]) -> list[int]:
-    """Where each input is among the arguments: `input 2` is argument 2, others are in order.
+    """Where each input is among the arguments: `input 2` and `input 2, weight` are argument 2, others are in order.
 
     -1 stands for a gradient that comes in, which is none.
     """
     found = []
     for k, name in enumerate(names):
-        number = re.fullmatch(r"input (\d+)", name)
+        number = re.match(r"input (\d+)\b", name)
         found.append(int(number[1]) if number else -1 if name.startswith("grad_outputs[") else k)
     return found
 

@@ -21,8 +21,11 @@ class Functional:
 
     def __init__(self, module: Module, training: bool) -> None:
         self.module, self.training = module, training
-        self.parameters = list(module.parameters())
+        self.names, self.parameters = list(dict(module.named_parameters())), list(module.parameters())
         self.moved = False  # whether the last call changed a buffer
+
+    def __repr__(self) -> str:  # how messages show it
+        return f"{type(self.module).__name__} of its inputs and parameters"
 
     def __call__(self, *args: Any) -> Any:
         n = len(args) - len(self.parameters)

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from ...errors import ArgumentError
 from ...generator import default_generator
 from ...nn import Module
+from ...nn.parameter import is_lazy
 from ..adapters import name_of
+from ..adapters.names import is_from
 from . import dependence, gradients, memory, second, state, values
 from .derivatives import derivatives
 from .given import Inputs, in_float64
@@ -22,6 +24,7 @@ from .run import Law, chosen, hold_for_all
 
 # In this order: what one law takes for granted, another has held before.
 LAWS: tuple[Law[ModuleCase], ...] = (
+    state.registered,
     gradients.shapes,
     values.unchanged,
     values.deterministic,
@@ -40,7 +43,6 @@ LAWS: tuple[Law[ModuleCase], ...] = (
     dependence.samples,
     dependence.causal,
     dependence.permutation_equivariant,
-    state.registered,
     state.modes,
     state.state_dict,
     state.deepcopy,
@@ -110,11 +112,14 @@ def drawn(draw: st.DrawFn, module: Any, inputs: Inputs) -> tuple[Module, Inputs]
         made = draw(module)
         made, inputs = (made, inputs) if inputs else (made[0], tuple(made[1:]))
         module = copy.deepcopy(made)
-    elif isinstance(module, Module):
+    elif isinstance(module, Module) or is_from(module, "torch"):
         module = copy.deepcopy(module)
     else:
         default_generator.manual_seed(draw(st.integers(0, 2**32 - 1)))
         module = module()
     if not isinstance(module, Module):
-        raise ArgumentError(f"check_module: expected a microgad Module, got {type(module).__name__}")
+        kind = type(module)
+        raise ArgumentError(f"check_module: expected a microgad Module, got {kind.__module__}.{kind.__name__}")
+    if any(map(is_lazy, (*module.parameters(), *module.buffers()))):
+        raise ArgumentError(f"check_module: {name_of(module)} has parameters without a shape yet: call it once before")
     return module, draw(given_examples(inputs))

@@ -25,7 +25,6 @@ class ModuleCase(Case):
         self, name: str, module: Module, inputs: Sequence[Any], training: bool, order: int, kinks: str
     ) -> None:
         self.module, self.training, self.given = module, training, tuple(inputs)
-        self.names = [name for name, _ in module.named_parameters()]
         parameters = [Tensor._made(p.array).requires_grad_(p.requires_grad) for p in module.parameters()]
         mode = "training" if training else "evaluation"
         function = Functional(module, training)
@@ -38,7 +37,7 @@ class ModuleCase(Case):
         """Of what is wanted: the parameter's name, or where the input stands; and its shape."""
         x = self.wanted[i]
         place = next(j for j, y in enumerate(self.inputs) if y is x) - len(self.given)
-        return super().input_name(i) if place < 0 else f"{self.names[place]} {tuple(x.shape)}"
+        return super().input_name(i) if place < 0 else f"{self.function.names[place]} {tuple(x.shape)}"
 
     @cached_property
     def batch_statistics(self) -> bool:

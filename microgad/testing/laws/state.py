@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ... import backend
+from ...errors import DtypeError
 from ...function import Leaf
 from ...generator import default_generator
 from ...gradients import backward
@@ -22,14 +23,21 @@ STEP = 0.25  # the learning rate of a training step
 
 def registered(case: ModuleCase) -> None:
     """Whatever is learned is a parameter that the module knows."""
-    module = copy.deepcopy(case.module)
+    module = copy.deepcopy(case.module).train(case.training)
     known = [*case.given, *module.parameters()]
-    for node in nodes_behind(case.run(module)):
+    try:
+        outs = case.run(module)
+    except DtypeError as error:
+        raise AssertionError(
+            f"{error}. The module was converted by .double(), which reaches what is registered: is a parameter, or a "
+            "module, in a plain list, or is a Tensor made in forward?"
+        ) from error
+    for node in nodes_behind(outs):
         tensor = node.tensor() if isinstance(node, Leaf) else None
         if tensor is not None and not any(tensor is x for x in known):
             raise AssertionError(
                 f"a Tensor {tuple(tensor.shape)} that requires grad is neither an input nor one of the parameters "
-                f"({', '.join(case.names) or 'there are none'}): is it, or its module, in a plain list?"
+                f"({', '.join(case.function.names) or 'there are none'}): is it, or its module, in a plain list?"
             )
 
 
@@ -89,14 +97,17 @@ def pickles(case: ModuleCase) -> None:
 
 def zero_grad(case: ModuleCase) -> None:
     """After zero_grad() a backward pass gives the parameters the same gradients as the first one."""
-    module = copy.deepcopy(case.module)
+    module = copy.deepcopy(case.module).train(case.training)
     parameters = dict(module.named_parameters())
+    buffers = [b.array.copy() for b in module.buffers()]  # on which the result may depend
     _backward(case.run(module))
     first = {name: p.grad.array.copy() for name, p in parameters.items() if p.grad is not None}
     module.zero_grad()
     for name, p in parameters.items():
         if p.grad is not None and size(p.grad.array):
             raise AssertionError(f"after zero_grad() {name} has the gradient {p.grad.array}")
+    for b, before in zip(module.buffers(), buffers, strict=True):
+        b.array[...] = before
     _backward(case.run(module))
     for name, g in first.items():
         again = parameters[name].grad
@@ -109,12 +120,18 @@ def _train(case: ModuleCase, module: Module) -> None:
     """A training step in which every parameter and every saved buffer changes."""
     mode = module.training
     _backward(case.run(module.train(case.training)))
-    for p in module.parameters():
-        p.array -= STEP * (1 if p.grad is None else 1 + p.grad.array)
+    trained = list(module.parameters())
+    for p in trained:
+        _change(p, STEP * (1 if p.grad is None else 1 + p.grad.array))
     for b in module.state_dict().values():
-        if not any(b.array is p.array for p in module.parameters()):
-            b.array += 1
+        if not any(b.array is p.array for p in trained):
+            _change(b, 1)
     module.train(mode)
+
+
+def _change(x: Tensor, by: Any) -> None:
+    """Make every element another one: of integers the next, of truth values the other."""
+    x.array[...] = ~x.array if x.array.dtype.kind == "b" else x.array - (by if x.array.dtype.kind in "fc" else 1)
 
 
 def _backward(outs: Sequence[Tensor]) -> None:

@@ -11,7 +11,7 @@ from ... import backend
 from ...errors import ArgumentError
 from ...tensor import Tensor
 from ..adapters import apart
-from ..calls import floating, gradients, signed, slices, tensors_in
+from ..calls import floating, gradients, numbered, signed, slices, tensors_in
 from ..parts import InParts
 from .estimates import unit
 
@@ -33,6 +33,7 @@ class Check:
         self.name, self.call, self.args, self.tensors = name, call, call.args, tensors
         self.kinks, self.full, self.modes = kinks, full, modes
         self.apart = apart(call.function)
+        self.names = numbered(self.args, tensors, getattr(call.function, "names", ()))
         self.rng = np.random.default_rng(0)
 
     def outputs(self) -> list[Tensor]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import backend
 from ...tensor import Tensor
-from ..calls import GradcheckError, SameDraws, gradients, numbered
+from ..calls import GradcheckError, SameDraws, gradients
 from .check import Check
 from .elsewhere import away, in_float64
 
@@ -38,7 +38,7 @@ def in_few_digits(check: Check, draws: SameDraws) -> None:
                 for i, g in enumerate(pull([y for y in check.outputs() if y.requires_grad])):
                     if g is not None and g.size:
                         spread[i] = max(spread[i], float(np.abs(g - double[i]).max()))
-    for name, a, b, s in zip(numbered(check.args, check.tensors), single, double, spread, strict=True):
+    for name, a, b, s in zip(check.names, single, double, spread, strict=True):
         if a is None or b is None or not a.size:
             continue
         largest = float(np.abs(b).max())
