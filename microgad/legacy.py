@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from . import dtypes
 from .errors import DtypeError
 from .notices import once
-from .ops.creation import tensor
+from .ops.creation import of_old
 from .tensor import Tensor
 
 
@@ -28,10 +26,7 @@ class _Type(type):
 
 def _type(name: str, dtype: dtypes.dtype) -> Any:
     def make(cls: Any, *args: Any) -> Tensor:
-        if len(args) == 1 and not isinstance(args[0], (int, np.integer)):
-            return tensor(getattr(args[0], "array", args[0]), dtype=dtype)
-        result: Tensor = Tensor._made(np.empty(args or (0,), dtype.dtype))
-        return result
+        return of_old(*args, dtype=dtype, device="cpu")
 
     doc = f"Tensors of {dtype.name}: made of sizes, whatever their memory holds, or of data. Source: torch.{name}."
     return _Type(name, (), {"__new__": make, "__doc__": doc, "__module__": "torch", "dtype": dtype})

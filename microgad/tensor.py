@@ -51,7 +51,7 @@ class Tensor(Methods):
     name: str | None = None
 
     def __new__(cls, *sizes: Any) -> Any:
-        return creation.of_old(*sizes).as_subclass(cls)
+        return creation.of_old(*sizes)._of_class(cls)
 
     @classmethod
     def _made(cls, array: Any, node: Any = None) -> Any:

@@ -77,6 +77,33 @@ def test_results_are_of_the_subclass(compute: Any) -> None:
     assert type(compute(torch.tensor([[1.0, 2.0], [3.0, 5.0]]).as_subclass(Plain))) is Plain
 
 
+@pytest.mark.parametrize("written", [lambda x: x[:2].mul_(3), lambda x: x.as_subclass(torch.Tensor)[:2].mul_(3)])
+def test_a_write_through_a_view_of_a_subclass_has_its_gradient(written: Any) -> None:
+    leaf = torch.ones(3).as_subclass(Plain).requires_grad_()
+    x = leaf * 1
+    seen = x[1:]
+    written(x)
+    assert (seen.tolist(), seen._base is x._base) == ([3, 1], True)
+    x.sum().backward(retain_graph=True)
+    assert leaf.grad.tolist() == [3, 3, 1]
+    leaf.grad = None
+    seen.sum().backward()
+    assert leaf.grad.tolist() == [0, 3, 1]
+    made, given = torch.ones(2), torch.ones(2, requires_grad=True)
+    made.as_subclass(Plain).mul_(given * 2)
+    made.sum().backward()
+    assert given.grad.tolist() == [2, 2]
+
+
+def test_what_is_new_is_no_view() -> None:
+    x = torch.ones(2)
+    new = Plain([1.0]), Plain(2, 3), torch.Tensor(2), torch.Tensor._make_subclass(Plain, x)
+    assert [t._is_view() for t in new] == [False] * 4
+    assert x.as_subclass(Plain)._is_view()
+    with pytest.raises(RuntimeError, match="a view of a leaf"):
+        Plain(x.requires_grad_()).add_(1)
+
+
 def test_results_of_other_kinds_and_gradients_are_what_they_are() -> None:
     x = torch.ones(2, requires_grad=True)
     y = x.as_subclass(Plain) * 2

@@ -347,6 +347,16 @@ def test_types_of_before_dtypes() -> None:
     assert x.type(torch.LongTensor).dtype is torch.int64
     assert x.new(3).shape == (3,)
     assert x.new([3.0]).tolist() == [3]
+    assert x.new(torch.Size([2, 3])).shape == torch.FloatTensor(torch.Size([2, 3])).shape == (2, 3)
+    leaf = torch.ones(2, requires_grad=True)
+    for make in (torch.Tensor, torch.FloatTensor, x.new):
+        leaf.grad = None
+        made = make(leaf)
+        assert made.data_ptr() == leaf.data_ptr()
+        (made * 3).sum().backward()
+        assert leaf.grad.tolist() == [3, 3]
+    with pytest.raises(TypeError, match=r"expected a Tensor of torch\.float64, got one"):
+        torch.DoubleTensor(leaf)
     with pytest.raises(TypeError, match="invalid type object"):
         torch.set_default_tensor_type("torch.NoTensor")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import numbers
+import weakref
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -134,9 +135,16 @@ class Conversion:
     is_nonzero, is_same_size, is_signed = facts.is_nonzero, facts.is_same_size, facts.is_signed
 
     def as_subclass(self: Tensor, cls: Any) -> Any:
-        """The same memory, and place in the graph, as an instance of a subclass of Tensor."""
+        """The same memory as an instance of a subclass of Tensor: a view."""
+        return movement.alias(self)._of_class(cls)
+
+    def _of_class(self: Tensor, cls: Any) -> Any:
+        """This Tensor, which nobody else holds, as an instance of a subclass."""
         made = cls._made(self.array, self.node)
-        made.version = self._counter()
+        made.version = self.version
+        vars(made).update(vars(self))
+        if made.base is not None:
+            made.base.views.append(weakref.ref(made))
         return made
 
     _keeps_class: ClassVar[builtins.bool] = True  # whether results of operations on a subclass are of that subclass
@@ -158,7 +166,7 @@ class Conversion:
     @staticmethod
     def _make_subclass(cls: Any, data: Tensor, require_grad: Any = False) -> Any:
         """The same memory off the graph, as a leaf of a subclass: what `__new__` of PyTorch's subclasses returns."""
-        return data.detach().as_subclass(cls).requires_grad_(require_grad)
+        return data.detach()._of_class(cls).requires_grad_(require_grad)
 
     def set_(self: Tensor, source: Any = None, storage_offset: Any = 0, size: Any = None, stride: Any = None) -> Tensor:
         """Show the memory of source, a Tensor or a storage, from now on: all of it as it is, or what the rest says.

@@ -60,8 +60,7 @@ class Creation:
 
     def new(self: Tensor, *args: Any) -> Tensor:
         """Of sizes, whatever its memory holds, or of data: PyTorch's old spelling of `new_empty` and `new_tensor`."""
-        sizes = all(isinstance(arg, int) for arg in args)
-        return self.new_empty(args or (0,)) if sizes else self.new_tensor(*args)
+        return creation.of_old(*args, dtype=self.dtype, device=self.device)
 
     new_empty, new_zeros = _new(creation.empty, _of_size), _new(creation.zeros, _of_size)
     new_ones = _new(creation.ones, _of_size)

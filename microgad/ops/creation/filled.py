@@ -198,16 +198,23 @@ def empty_permuted(
     return empty_strided(shape, strides, dtype=dtype, device=device, **options)
 
 
-def of_old(*sizes: Any) -> Tensor:
-    """What `torch.Tensor(...)` gives: of sizes, uninitialised, or of data, on the memory of a Tensor or an array."""
+def of_old(*sizes: Any, dtype: Dtype = None, device: Device = None) -> Tensor:
+    """What `torch.Tensor(...)`, `torch.FloatTensor(...)` and `x.new(...)` give.
+
+    Of sizes it is uninitialised, of a Tensor a view, which has to be of the dtype if one is given, of an array it is on
+    the same memory.
+    """
     if len(sizes) != 1 or isinstance(sizes[0], (int, np.integer, Size)):
-        return empty(*sizes or (0,))
+        return empty(*sizes or (0,), dtype=dtype, device=device)
     (data,) = sizes
     if isinstance(data, function.Tensor):
-        return data.detach()
+        if dtype not in (None, data.dtype):
+            raise DtypeError(f"new(): expected a Tensor of {dtype}, got one of {data.dtype}")
+        shown: Tensor = data.as_subclass(function.Tensor)
+        return shown
     if isinstance(data, str) or not (isinstance(data, Sequence) or backend.is_array(data)):
         raise TypeError(f"new(): data must be a sequence (got {type(data).__name__})")
-    return as_tensor(data, dtypes.get_default_dtype())
+    return as_tensor(data, dtype or dtypes.get_default_dtype(), device)
 
 
 @tensors_only

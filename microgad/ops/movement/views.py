@@ -32,7 +32,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def alias(input: Tensor) -> Tensor:
     """The same values at the same place: a view. Source: torch.ops.aten.alias."""
-    return reshape(input, input.shape)
+    return called("Alias", reshape(input, input.shape))
 
 
 @tensors_only
