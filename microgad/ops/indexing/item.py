@@ -116,9 +116,24 @@ class Call(NamedTuple):
 
     def into(self, input: Tensor) -> Tensor:
         """The result in the Tensor's own memory."""
-        for cls, operand, settings in self.steps:
+        x = input.array
+        steps = [
+            (cls, apart(operand, x), {name: apart(value, x) for name, value in settings.items()})
+            for cls, operand, settings in self.steps
+        ]
+        for cls, operand, settings in steps:
             cls.apply_(input, operand, **settings)
         return input
+
+
+def apart(given: Any, target: Any) -> Any:
+    """An operand or an index, copied where it lies in memory that will be written to: it is read as it was before."""
+    if type(given) is tuple:
+        return tuple([apart(item, target) for item in given])
+    array = getattr(given, "array", given)
+    if type(array) is not type(target) or not np.may_share_memory(array, target):
+        return given
+    return array.copy() if given is array else given.clone()
 
 
 def one_step(cls: type[Function], operand: Any, index: Any, **settings: Any) -> Call:
@@ -172,6 +187,8 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         input, index = GetItem.apply(input, index=steps[0]), steps[1]
     elif 0 in input.array.strides and is_basic(index):  # of what is expanded, a part may be single places
         input, index = GetItem.apply(input, index=index), (Ellipsis,)
+    if not is_basic(index):
+        value, index = apart(value, input.array), apart(index, input.array)
     SetItem.apply_(input, value, index=index)
 
 
