@@ -162,7 +162,7 @@ class Tensor(Methods):
         """Take this Tensor itself off the graph. Views raise RuntimeError."""
         if self.base is not None:
             raise errors.GraphError("can't detach views in-place: use detach()")
-        self.node = None
+        self.node = self.retainer = None
         return self
 
     @property

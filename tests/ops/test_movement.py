@@ -148,11 +148,29 @@ def test_a_leaf_that_requires_grad_becomes_nothing_but_in_no_grad():
         x.t_()
     with pytest.raises(RuntimeError, match="view of a leaf"):
         x[0].unsqueeze_(0)
-    with torch.no_grad():
-        x.t_()
-    x.sum().backward()
-    assert x.is_leaf
-    assert x.grad.shape == (3, 2)
+    for leaf in (x, torch.zeros(6).view(2, 3).requires_grad_()):
+        with torch.no_grad():
+            leaf.t_()
+        leaf.sum().backward()
+        assert leaf.is_leaf
+        assert leaf.grad.shape == (3, 2)
+
+
+def test_a_view_that_becomes_another_retains_the_gradient_there():
+    x = torch.ones(6, requires_grad=True) * torch.arange(6.0)
+    view = x.view(2, 3)
+    view.retain_grad()
+    view.t_()
+    (view * view).sum().backward()
+    assert view.grad.tolist() == [[0, 6], [2, 8], [4, 10]]
+
+
+def test_what_was_taken_off_the_graph_retains_no_gradient():
+    x = torch.ones(2, requires_grad=True) * 1
+    x.retain_grad()
+    x.detach_()
+    assert not x.retains_grad
+    assert x.unsqueeze_(0).shape == (1, 2)
 
 
 def test_resize_keeps_the_memory_where_it_is_enough():

@@ -95,6 +95,18 @@ def retained_where_it_stands_after_a_write(t, nn):
     return [(kept.retains_grad, kept.grad) for kept in (y, z)], view.retains_grad, x.grad, seen
 
 
+@programs
+def a_hooked_leaf_with_other_data(t, nn):
+    x, y = leaf(t, 2), leaf(t, 2)
+    seen: list[str] = []
+    y.register_hook(lambda g: seen.append("y"))
+    y.data = t.ones(2).double()
+    made = x * 1
+    made.register_hook(lambda g: seen.append("made"))
+    (made * y).sum().backward()
+    return seen
+
+
 for case, hook in {
     "no tensor": lambda g: 3,
     "another shape": lambda g: g[:2],

@@ -174,11 +174,12 @@ def become(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options: Any
         shown = op(tensor, *args, **options)
     if shown is not tensor:
         tensor.array, node = shown.array, shown.node
+        if type(tensor.node) is function.Leaf:  # in no_grad: it stays one
+            node = leaves.renewed(tensor)
         if tensor.base is not None:
-            tensor.node, tensor.chain = node, shown.chain
+            region.stand_at(tensor, node)
+            tensor.chain = shown.chain
         else:
-            if type(tensor.node) is function.Leaf:  # in no_grad: it stays one
-                node = leaves.renewed(tensor)
             step, settings = (shown.chain or ())[-1]
             back: Any = step.transposed  # type: ignore[attr-defined]  # of what moves values, the way back
             del shown  # or it would be among the views
