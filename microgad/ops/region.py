@@ -173,7 +173,7 @@ def check_writable(tensor: Tensor, op: str, recorded: bool) -> None:
             "tensor refers to a single memory location. Please clone() the tensor before performing the operation."
         )
     check_history(tensor, op, recorded)
-    if tensor.base is None or not (recorded or tensor.base.node is not None):
+    if tensor.base is None or not recorded:
         return
     if tensor.array.size and overlaps(shape, strides):
         raise errors.GraphError(

@@ -156,6 +156,18 @@ def test_a_leaf_that_requires_grad_becomes_nothing_but_in_no_grad():
         assert leaf.grad.shape == (3, 2)
 
 
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_write_to_overlapping_windows_is_refused_where_it_would_have_a_gradient(recorded):
+    x = torch.arange(4.0, requires_grad=True)
+    windows = (x * 1).unfold(0, 2, 1) if recorded else x.unfold(0, 2, 1)
+    with torch.set_grad_enabled(recorded):
+        if recorded:
+            with pytest.raises(RuntimeError, match="overlap in memory"):
+                windows.mul_(2)
+        else:
+            assert windows.fill_(7).tolist() == [[7, 7]] * 3
+
+
 def test_a_view_that_becomes_another_retains_the_gradient_there():
     x = torch.ones(6, requires_grad=True) * torch.arange(6.0)
     view = x.view(2, 3)
@@ -216,6 +228,15 @@ X = torch.arange(12.0).reshape(3, 4)
         (lambda: torch.zeros(3).view(torch.float64), ShapeError, "divisible by 2"),
         (lambda: X.split(0), ArgumentError, "split_size can only be 0"),
         (lambda: X.split([1, 1]), ShapeError, "sum exactly to 3"),
+        (lambda: X.split([1.5, 2.5]), TypeError, "float"),
+        (lambda: X.reshape(2.5, 6), TypeError, "float"),
+        (lambda: X.view(torch.tensor(2.5), 6), TypeError, "only integer tensors"),
+        (lambda: X.unflatten(1, (2.0, 2)), TypeError, "float"),
+        (lambda: X.expand(1.5, 3, 4), TypeError, "float"),
+        (lambda: X.as_strided((1.5,), (1,)), TypeError, "float"),
+        (lambda: F.pad(X, (1.5, 1)), TypeError, "float"),
+        (lambda: F.pad(X, (-5, 6)), ShapeError, r"widths \(-5, 6\) cut off more than dimension 1"),
+        (lambda: X.squeeze(dim=0, axis=1), TypeError, "squeeze.. got one argument by two of its names: dim, axis"),
         (lambda: X.hsplit(3), ArgumentError, "not divisible by the split_size 3"),
         (lambda: X.tensor_split(0), ArgumentError, "larger than 0"),
         (lambda: X.chunk(0), ArgumentError, "greater than 0"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -110,8 +111,8 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: comple
             f"pad: Padding length should be less than or equal to two times the input dimension but got padding length "
             f"{len(pad)} and input of dimension {input.ndim}"
         )
-    pairs = [(int(pad[2 * i]), int(pad[2 * i + 1])) for i in range(count)]
-    widths = [(0, 0)] * (input.ndim - count) + pairs[::-1]
+    ends = [*map(operator.index, pad)]
+    widths = [(0, 0)] * (input.ndim - count) + [*zip(ends[::2], ends[1::2], strict=True)][::-1]
     if mode != "constant":
         if mode not in MODES:
             raise NotImplementedError(f"pad: mode is constant, {', '.join(MODES)}, got '{mode}'")
@@ -142,7 +143,7 @@ def padded(input: Tensor, widths: Sequence[tuple[int, int]], mode: str, value: A
     wide, cuts = tuple(widths), []
     if any(low < 0 or high < 0 for low, high in widths):
         for axis, (n, (low, high)) in enumerate(zip(shape, widths, strict=True)):
-            if n + low + high < 0:
+            if n + (min(low, 0) + min(high, 0) if mode == "constant" else low + high) < 0:
                 said = f"pad: widths ({low}, {high}) cut off more than dimension {axis} of input {shape} has"
                 raise ShapeError(said)
         wide = tuple((max(low, 0), max(high, 0)) for low, high in widths)

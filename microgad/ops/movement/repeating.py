@@ -52,7 +52,7 @@ def expand(input: Tensor, size: Sequence[int], *, implicit: bool = False) -> Ten
     tensor([[1, 1, 1],
             [2, 2, 2]])
     """
-    shape, sizes = input.array.shape, tuple(map(int, size))
+    shape, sizes = input.array.shape, tuple(map(operator.index, size))
     lead = len(sizes) - len(shape)
     if lead < 0 or (lead and min(sizes[:lead]) < 0):
         raise ShapeError(f"expand: sizes {tuple(size)} don't fit the {len(shape)} dimensions of input {shape}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
@@ -47,7 +48,7 @@ def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
 
 def _size(input: Tensor, shape: Sequence[int], op: str) -> tuple[int, ...]:
     """The shape with its -1 worked out."""
-    size, n = tuple(map(int, shape)), input.array.size
+    size, n = tuple(map(operator.index, shape)), input.array.size
     product, least = math.prod(size), min(size, default=0)
     if product == n and least >= 0:
         return size
@@ -167,7 +168,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     >>> torch.unflatten(torch.zeros(2, 12), 1, (3, -1)).shape
     torch.Size([2, 3, 4])
     """
-    at, sizes = dim_of(dim, input.ndim, "unflatten"), tuple(int(s) for s in sizes)
+    at, sizes = dim_of(dim, input.ndim, "unflatten"), tuple(map(operator.index, sizes))
     if not sizes:
         raise ShapeError("unflatten: sizes must be non-empty")
     if input.ndim == 0:

@@ -98,7 +98,7 @@ def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) ->
     (tensor([0]), tensor([1, 2]))
     """
     _check_ndim(input, 1, "split")
-    axis, sizes = dim_of(dim, input.ndim, "split"), [int(s) for s in split_sizes]
+    axis, sizes = dim_of(dim, input.ndim, "split"), [*map(operator.index, split_sizes)]
     n = input.shape[axis]
     if any(s < 0 for s in sizes):
         raise ArgumentError(f"split_with_sizes: expects split_sizes have only non-negative entries, but got {sizes}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +100,7 @@ def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storag
             [1, 2],
             [2, 3]])
     """
-    shape, strides = tuple(int(n) for n in size), tuple(int(s) for s in stride)
+    shape, strides = tuple(map(operator.index, size)), tuple(map(operator.index, stride))
     x = input.array
     held, extent = geometry(x), memory_of(x).size
     offset = held[2] if storage_offset is None else int(storage_offset)
