@@ -250,6 +250,16 @@ def test_deepcopy_and_pickle() -> None:
         copy.deepcopy(x * 2)
 
 
+def test_a_write_into_a_shallow_copy_is_noticed() -> None:
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    y = x * x
+    with torch.no_grad():
+        copy.copy(x).mul_(0)
+    assert x.tolist() == [0.0, 0.0]
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
 def test_copies_share_memory_as_what_they_are_copied_from() -> None:
     x = torch.arange(12.0).reshape(3, 4)
     alike = {"row": x[1], "turned": x.T, "bits": x.view(torch.int32), "none": x[:0], "wide": x[1, :1].expand(3), "x": x}

@@ -24,6 +24,11 @@ class Copies:
     def __reduce_ex__(self: Tensor, protocol: Any) -> tuple[Any, ...]:
         return rebuilt, (type(self), self.array, self.requires_grad, _own(self))
 
+    def __copy__(self: Tensor) -> Tensor:
+        copied: Tensor = rebuilt(type(self), self.array, self.requires_grad, _own(self))
+        copied.version = self._counter()  # the memory is the same
+        return copied
+
     def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
             raise errors.GraphError(
@@ -62,7 +67,7 @@ def _own(tensor: Tensor) -> dict[str, Any]:
 
 
 def rebuilt(cls: type[Tensor], array: Any, requires_grad: bool, own: dict[str, Any]) -> Any:
-    """A Tensor out of a pickle."""
+    """A Tensor out of what was copied of one."""
     tensor = cls._made(array)
     vars(tensor).update(own)
     return tensor.requires_grad_(requires_grad)
