@@ -137,6 +137,8 @@ def _replaced(changed: Any, grads: tuple[Any, ...], what: str) -> tuple[Any, ...
     if changed is None:
         return grads
     changed = changed if isinstance(changed, tuple) else (changed,)
+    if any(new is not None and old is None for new, old in zip(changed, grads, strict=False)):
+        raise errors.ArgumentError(f"{what}: can't replace a None gradient, of what wants none, with a non-None value")
     rest = grads[len(changed) :]  # numbers, for which PyTorch has no inputs
     if len(changed) > len(grads) or any(g is not None for g in rest):
         raise errors.ArgumentError(f"{what}: returned {len(changed)} gradients in place of {len(grads)}")

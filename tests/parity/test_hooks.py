@@ -349,6 +349,13 @@ def a_node_s_hook_returns_too_few(t, nn):
     y.sum().backward()
 
 
+@programs
+def a_node_s_hook_gives_what_nobody_wants(t, nn):
+    y = leaf(t, 3) * t.ones(3).double()
+    y.grad_fn.register_hook(lambda inputs, outputs: (inputs[0], outputs[0]))
+    y.sum().backward()
+
+
 def test_hooks_of_nodes_make_no_cycle():
     gc.collect()
     gc.disable()
