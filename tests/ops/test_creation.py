@@ -116,6 +116,23 @@ def test_memory_is_shared_or_not():
     assert buffer[1] == 7
 
 
+def test_what_a_shared_file_holds_stays_where_it_is_made_longer(tmp_path):
+    file = tmp_path / "numbers"
+    np.array([1.0, 2.0], np.float32).tofile(file)
+    assert torch.from_file(str(file), shared=True, size=4).tolist() == [1, 2, 0, 0]
+    assert file.stat().st_size == 16
+    with pytest.raises(ValueError, match="mmap length"):
+        torch.from_file(str(file), size=5)
+
+
+@pytest.mark.parametrize("op", [torch.conj_physical, torch.chain_matmul])
+def test_what_out_is_given_is_no_memory_of_an_input(op):
+    x, out = torch.ones(2, 2), torch.empty(0)
+    op(x, out=out)
+    out.zero_()
+    assert x.tolist() == [[1, 1], [1, 1]]
+
+
 def test_limits_of_dtypes():
     assert repr(torch.finfo(torch.float16)) == (
         "finfo(resolution=0.001, min=-65504, max=65504, eps=0.000976562, smallest_normal=6.10352e-05, "

@@ -203,7 +203,8 @@ def from_file(
 ) -> Tensor:  # fmt: skip
     """A Tensor on the memory of a file of `size` elements: with `shared` what is written goes into the file.
 
-    Where shared, the file is made if there is none. Raises ValueError where it is too short. Source: torch.from_file.
+    Where shared, the file is made if there is none, and made longer if it is too short; else that raises ValueError.
+    Source: torch.from_file.
 
     >>> import tempfile
     >>> with tempfile.NamedTemporaryFile() as file:
@@ -213,8 +214,7 @@ def from_file(
     """
     refuse("from_file", options)
     kind = dtypes.of(dtype or dtypes.get_default_dtype()).dtype
-    there = os.path.exists(filename) and os.path.getsize(filename) >= size * kind.itemsize
-    mode: Any = "c" if not shared else "r+" if there else "w+"
+    mode: Any = "c" if not shared else "r+" if os.path.exists(filename) else "w+"
     return finished(np.asarray(np.memmap(filename, kind, mode, shape=(size,))), None, requires_grad)
 
 

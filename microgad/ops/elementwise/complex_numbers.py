@@ -47,12 +47,12 @@ def conj(input: Tensor) -> Tensor:
 
 @tensors_only
 def conj_physical(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The complex conjugate, in memory of its own. Source: torch.conj_physical.
+    """The complex conjugate; real numbers as they are. Source: torch.conj_physical.
 
     >>> torch.conj_physical(torch.tensor([1 + 2j]))
     tensor([1.-2.j])
     """
-    return into(out, conj(input))
+    return into(out, conj(input) if out is None or input.is_complex() else input.clone())
 
 
 def conjugate(x: Any) -> Any:

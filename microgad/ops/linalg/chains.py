@@ -77,7 +77,9 @@ def chain_matmul(*matrices: Tensor, out: Tensor | None = None) -> Tensor:
     """
     once("torch.chain_matmul is deprecated. Use torch.linalg.multi_dot instead, which takes a list of matrices.")
     ndims("chain_matmul", **{f"matrices[{i}]": (x, 2) for i, x in enumerate(matrices)})
-    return into(out, matrices[0]) if len(matrices) == 1 else multi_dot(matrices, out=out)
+    if len(matrices) == 1:
+        return matrices[0] if out is None else into(out, matrices[0].clone())
+    return multi_dot(matrices, out=out)
 
 
 @composite
