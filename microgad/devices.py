@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Any
 
 from .errors import DeviceError
@@ -51,18 +52,17 @@ class device:
         return device, (self.type, self.index)
 
     def __enter__(self) -> device:
-        _left.append(_default)
+        _defaults.set((*_defaults.get(), None))
         set_default_device(self)
         return self
 
     def __exit__(self, *raised: Any) -> None:
-        global _default
-        _default = _left.pop()
+        _defaults.set(_defaults.get()[:-1])
 
 
 CPU = device("cpu")
-_default: device | None = None  # None: the CPU, with nothing to ask
-_left: list[device | None] = []  # the defaults before each `with device(...)`
+# A thread's default, after those outside of each `with device(...)` that it is in; None: the CPU, with nothing to ask.
+_defaults: ContextVar[tuple[device | None, ...]] = ContextVar("defaults", default=(None,))
 
 
 def set_default_device(device: Any) -> None:
@@ -74,8 +74,8 @@ def set_default_device(device: Any) -> None:
     >>> torch.get_default_device()
     device(type='cpu')
     """
-    global _default
-    _default = None if device is None or (where := type(CPU)(device)) == CPU else where
+    where = None if device is None or (given := type(CPU)(device)) == CPU else given
+    _defaults.set((*_defaults.get()[:-1], where))
 
 
 def get_default_device() -> device:
@@ -84,9 +84,10 @@ def get_default_device() -> device:
     >>> torch.get_default_device()
     device(type='cpu')
     """
-    return device("cuda", 0) if _default == device("cuda") else _default or CPU
+    default = chosen(None)
+    return device("cuda", 0) if default == device("cuda") else default or CPU
 
 
 def chosen(where: Any) -> Any:
     """Where a new Tensor is made: the device that it was given, else the default one; None for the CPU."""
-    return _default if where is None else where
+    return _defaults.get()[-1] if where is None else where

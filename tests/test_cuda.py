@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -140,6 +141,26 @@ def test_the_default_device() -> None:
     finally:
         torch.set_default_device(None)
     assert {str(make().device) for make in makers} == {"cpu"}
+
+
+def test_the_default_device_is_a_thread_s() -> None:
+    """Two blocks that end in the order in which they began, each in a thread of its own."""
+    entered, left = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with torch.device("cpu"):
+            entered.set()
+            left.wait(10)
+
+    thread = threading.Thread(target=work)
+    before = torch.get_default_device()
+    with torch.device("cuda", 1):
+        thread.start()
+        assert entered.wait(10)
+        assert torch.get_default_device() == torch.device("cuda", 1)
+    left.set()
+    thread.join()
+    assert torch.get_default_device() == before
 
 
 APART: list[Callable[[Any, Any], Any]] = [
