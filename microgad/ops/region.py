@@ -58,13 +58,15 @@ class LostView(Function):
         )
 
 
+def live_views(base: Tensor) -> list[Tensor]:
+    """The views of a base that somebody still holds."""
+    return [view for ref in base.views or () if (view := ref()) is not None]
+
+
 def show_again(base: Tensor) -> None:
     """Give the live views of a base the nodes that lead to them from its new one."""
     with state.scope(observer=None):  # nothing is computed
-        for ref in base.views or ():
-            view = ref()
-            if view is None:
-                continue
+        for view in live_views(base):
             if view.chain is None:
                 if view.array.dtype.kind in "fc":
                     stand_at(view, LostView.noted([base.node], view.array))

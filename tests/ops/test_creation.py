@@ -80,6 +80,7 @@ def test_dtypes(made, dtype):
         (lambda: torch.tensor(2**63), ValueError, "Overflow"),
         (lambda: torch.empty_permuted((2, 3), (1, 1)), RuntimeError, "no order"),
         (lambda: torch.empty_strided((2, 3), (1,)), RuntimeError, "strides"),
+        (lambda: torch.empty_strided((2, 3), (-1, 2)), RuntimeError, "strides can't be negative"),
         (lambda: torch.asarray([1], copy=False), ValueError, "needs a copy"),
         (lambda: torch.meshgrid(torch.ones(1), torch.tensor([1])), RuntimeError, "same dtype"),
         (lambda: torch.meshgrid(torch.ones(1), indexing="xx"), RuntimeError, "indexing"),

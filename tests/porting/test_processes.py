@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 import microgad as torch
 from microgad import nn
@@ -69,6 +68,19 @@ def test_processes_see_one_memory(tmp_path: Path) -> None:
     ]
 
 
+def test_a_base_and_its_views_move_to_shared_memory_together() -> None:
+    leaf = torch.ones(6, requires_grad=True)
+    base = leaf * torch.arange(6.0)
+    row, turned = base[2:4], base.view(2, 3).t()
+    assert row.share_memory_() is row
+    assert all(x.is_shared() for x in (base, row, turned))
+    assert (row.tolist(), turned.tolist(), turned.stride()) == ([2, 3], [[0, 3], [1, 4], [2, 5]], (1, 3))
+    base.mul_(2)
+    assert (row.tolist(), turned[0].tolist()) == ([4, 6], [0, 6])
+    (row.sum() + turned[0].sum()).backward()
+    assert leaf.grad.tolist() == [0, 0, 4, 12, 0, 0]
+
+
 def test_shared_memory_keeps_what_a_tensor_is() -> None:
     layer = nn.Linear(2, 3)
     weight, values = layer.weight, layer.weight.tolist()
@@ -89,11 +101,9 @@ def test_shared_memory_keeps_what_a_tensor_is() -> None:
         assert x.is_shared()
 
 
-def test_a_view_is_not_moved_and_what_backward_keeps_stays_right() -> None:
+def test_what_backward_keeps_stays_right() -> None:
     x = torch.tensor([1.0, 3.0], requires_grad=True)
     y = x * x
     x.share_memory_()
     y.sum().backward()
     assert x.grad.tolist() == [2.0, 6.0]
-    with pytest.raises(RuntimeError, match="share the Tensor that it is a view of"):
-        torch.ones(3)[1:].share_memory_()

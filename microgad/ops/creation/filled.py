@@ -175,6 +175,8 @@ def empty_strided(
     shape, kind = size_of((tuple(size),)), floating(dtype)
     if len(shape) != len(stride):
         raise ShapeError(f"empty_strided: dimensionality of sizes ({len(shape)}) must match strides ({len(stride)})")
+    if min(stride, default=0) < 0:
+        raise ArgumentError(f"empty_strided: strides can't be negative, got {list(stride)}")
     span = 0 if 0 in shape else 1 + sum((n - 1) * s for n, s in zip(shape, stride, strict=True))
     memory = finished(np.empty(span, kind), backend.chosen(device)).array
     strides = tuple(s * kind.itemsize for s in stride)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import backend
-from ...errors import DeviceError, GraphError
-from ...placement import address
+from ...errors import DeviceError
+from ...placement import address, memory_of
+from ..region import live_views
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -44,20 +45,20 @@ def share_memory_(input: Tensor) -> Tensor:
     """Move it to memory that processes share: those forked from now on, and those it is sent to as an argument or
     through a queue of torch.multiprocessing, read and write the same values.
 
-    Views that were made before stay where they are. Raises RuntimeError on a GPU, and of a view.
-    Source: torch.Tensor.share_memory_.
+    A base and its views are moved together; arrays, and what was detached before, stay where they are. Raises
+    RuntimeError on a GPU. Source: torch.Tensor.share_memory_.
     """
-    array = input.array
-    if backend.is_gpu(array):
+    if backend.is_gpu(input.array):
         raise DeviceError("share_memory_: arrays on a GPU can't be shared with other processes")
-    if _memory_of(array) is None:
-        if input.base is not None:
-            raise GraphError("share_memory_: a view can't be moved alone; share the Tensor that it is a view of")
-        memory = _Memory(Arena(max(array.nbytes, 1)))
-        moved = np.asarray(memory)[: array.nbytes].view(array.dtype).reshape(array.shape)
-        moved[...] = array
-        input.array = moved
-        ForkingPickler.register(type(input), _reduced)
+    if _memory_of(input.array) is None:
+        base = input if input.base is None else input.base
+        whole = memory_of(base.array)
+        row = np.asarray(_Memory(Arena(max(whole.nbytes, 1))))
+        row[: whole.nbytes].view(whole.dtype)[...] = whole
+        for tensor in (base, *live_views(base)):
+            x = tensor.array
+            tensor.array = np.ndarray(x.shape, x.dtype, row, address(x) - address(whole), x.strides)
+            ForkingPickler.register(type(tensor), _reduced)
     return input
 
 

@@ -183,18 +183,13 @@ def become(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options: Any
             step, settings = (shown.chain or ())[-1]
             back: Any = step.transposed  # type: ignore[attr-defined]  # of what moves values, the way back
             del shown  # or it would be among the views
-            for seen in _views(tensor):
+            for seen in region.live_views(tensor):
                 if seen.chain is not None:
                     seen.chain = ((back, settings), *seen.chain)
             if node is not None:
                 tensor._rebind(node)
     tensor._bump()
     return tensor
-
-
-def _views(tensor: Tensor) -> list[Tensor]:
-    """The live ones."""
-    return [seen for ref in tensor.views or () if (seen := ref()) is not None]
 
 
 def resize_(input: Tensor, size: Sequence[int], *, memory_format: Any = None) -> Tensor:
@@ -216,7 +211,7 @@ def resize_(input: Tensor, size: Sequence[int], *, memory_format: Any = None) ->
     strides, first, count = np.empty(shape, np.int8).strides, geometry(x)[2], math.prod(shape)
     if first + count <= memory.size:
         return become(input, as_strided, shape, strides)
-    if input.base is not None or _views(input):
+    if input.base is not None or region.live_views(input):
         raise errors.GraphError(f"resize_: {shape} needs more memory than there is, and the memory has other views")
     grown = np.empty_like(x, shape=(count,))
     grown[: memory.size - first] = memory[first:]
