@@ -30,7 +30,7 @@ OWN = """
     __rsub__ __rtruediv__ __pow__ __rpow__ __rmatmul__ __floordiv__ __rfloordiv__ __rmod__ __eq__ __ne__ __and__ __or__
     __xor__ __rand__ __ror__ __rxor__ __lshift__ __rshift__
 """
-SPECIAL = "__invert__ __getitem__ __setitem__ __len__ __contains__ __bool__ __float__ __int__ __repr__"
+SPECIAL = "__invert__ __getitem__ __setitem__ __len__ __reversed__ __contains__ __bool__ __float__ __int__ __repr__"
 PROPERTIES = "T mT H mH data real imag grad shape dtype device requires_grad grad_fn is_leaf"
 OUTSIDE = """
     get_* set_* is_grad* is_tensor is_storage is_warn* manual_seed seed initial_seed save load compile typename vmap
@@ -196,24 +196,26 @@ def install() -> None:
     layers = importlib.import_module("microgad.nn")
     for name in dir(layers):
         getattr(layers, name)  # loads those that wait to be used
-    for name, module in list(sys.modules.items()):
-        if name.startswith("microgad.nn."):
-            _install_layers(module, doors)
+    for module in list(sys.modules.values()):
+        room = str(getattr(module, "__name__", "microgad"))
+        if room.startswith("microgad.nn.") or room.partition(".")[0] != "microgad":
+            _install_where_used(module, doors)
 
 
 def _inside(name: str) -> bool:
     return not name.startswith("_") and not any(fnmatchcase(name, pattern) for pattern in OUTSIDE.split())
 
 
-def _install_layers(module: Any, doors: dict[int, Any]) -> None:
-    """What layers call, and have as defaults: activation=F.relu."""
+def _install_where_used(module: Any, doors: dict[int, Any]) -> None:
+    """What layers and programs have imported by name, and have as defaults of methods: activation=F.relu."""
     for key, value in list(vars(module).items()):
         if id(value) in doors:
             setattr(module, key, doors[id(value)])
-        elif isinstance(value, type) and value.__module__ == module.__name__:
+        elif issubclass(type(value), type) and value.__module__ == module.__name__:  # isinstance would ask the value
             for method in vars(value).values():
-                if isinstance(method, FunctionType) and method.__defaults__:
-                    method.__defaults__ = tuple(doors.get(id(x), x) for x in method.__defaults__)
+                defaults = method.__defaults__ if isinstance(method, FunctionType) else None
+                if defaults and not doors.keys().isdisjoint(map(id, defaults)):
+                    method.__defaults__ = tuple(doors.get(id(x), x) for x in defaults)
 
 
 def _install_methods(cls: Any) -> None:

@@ -125,6 +125,8 @@ def test_a_subclass_is_asked_for_each_public_function_and_not_for_what_it_consis
     assert names(lambda: F.cross_entropy(x, torch.tensor([0, 1]))) == ["torch.nn.functional.cross_entropy"]
     assert names(lambda: torch.nn.Linear(2, 2)(x)) == ["torch.nn.functional.linear"]
     assert names(lambda: torch.cat([x, x])) == ["torch.cat"]
+    assert names(lambda: [type(row) for row in x]) == ["torch.Tensor.unbind"]
+    assert [type(row) for row in x] + [type(row) for row in reversed(x)] == [Logged] * 4
     assert names(lambda: torch.ones(2)) == []
     with torch._C.DisableTorchFunctionSubclass():
         assert names(lambda: x + 1) == []
@@ -191,11 +193,15 @@ def test_a_users_function_asks_as_the_librarys_do() -> None:
 def test_a_program_without_subclasses_pays_nothing() -> None:
     program = """
         import microgad as torch
+        from microgad.nn.functional import relu
+        class Layer: act = lambda self, x, by=relu: by(x)
         class Scale(torch.nn.Parameter): pass
         assert type(Scale(torch.ones(1)) * 2) is torch.Tensor
         assert not hasattr(torch.exp, "torch_name")
         class Plain(torch.Tensor): pass
         assert hasattr(torch.exp, "torch_name")
+        x = torch.ones(1).as_subclass(Plain)
+        assert type(relu(x)) is type(Layer().act(x)) is Plain
         assert torch.overrides.resolve_name(torch.Tensor.add) == "torch.Tensor.add"
     """
     lines = "\n".join(line.strip() for line in program.splitlines())

@@ -14,14 +14,13 @@ from ..lazy import Room
 from .forms import beside, in_place, is_operand, operator, reflected, scaled, with_alpha
 
 if TYPE_CHECKING:
-    from ..ops import creation, indexing, linalg, movement
+    from ..ops import creation, indexing, linalg
     from ..ops import elementwise as ops
     from ..tensor import Tensor
 else:
     creation = Room("microgad.ops.creation")
     indexing = Room("microgad.ops.indexing")
     linalg = Room("microgad.ops.linalg")
-    movement = Room("microgad.ops.movement")
     ops = Room("microgad.ops.elementwise")
 
 
@@ -75,10 +74,10 @@ class Operators:
     def __iter__(self: Tensor) -> Iterator[Tensor]:
         if self.array.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
-        return iter(movement.unbind(self))
+        return iter(self.unbind())
 
     def __reversed__(self: Tensor) -> Tensor:
-        return movement.flip(self, (0,)) if self.array.ndim else self
+        return self.flip(0) if self.array.ndim else self
 
     def __contains__(self: Tensor, value: Any) -> bool:
         if not isinstance(value, (core.Tensor, int, float, complex, np.number)):
