@@ -168,6 +168,17 @@ def test_a_write_to_overlapping_windows_is_refused_where_it_would_have_a_gradien
             assert windows.fill_(7).tolist() == [[7, 7]] * 3
 
 
+@pytest.mark.parametrize("leaf", [False, True])
+def test_views_of_what_is_turned_in_no_grad_keep_their_gradient(leaf):
+    x = torch.arange(6.0).reshape(2, 3).clone().requires_grad_()
+    turned = x if leaf else x * 1
+    row = turned[0]
+    with torch.no_grad():
+        turned.t_()
+    (row * row).sum().backward()
+    assert x.grad.tolist() == ([[0, 0], [2, 0], [4, 0]] if leaf else [[0, 2, 4], [0, 0, 0]])
+
+
 def test_a_view_that_becomes_another_retains_the_gradient_there():
     x = torch.ones(6, requires_grad=True) * torch.arange(6.0)
     view = x.view(2, 3)

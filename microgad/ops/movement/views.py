@@ -187,7 +187,8 @@ def become(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options: Any
                 if seen.chain is not None:
                     seen.chain = ((back, settings), *seen.chain)
             if node is not None:
-                tensor._rebind(node)
+                with state.scope(grad_enabled=True):
+                    tensor._rebind(node)
     tensor._bump()
     return tensor
 
