@@ -59,7 +59,7 @@ class Modules:
     def _house(self, tape: Tape) -> None:
         """A source belongs to the innermost call around its uses in the module that its name says it is of.
 
-        A parameter or a constant without a name belongs around all its uses; what its name says nothing of, to the root.
+        A parameter or a constant without a name belongs around all its uses; what its name says nothing of: the root.
         """
         sources = {source.number: source for source in tape.sources}
         level: dict[int, int] = {}  # of the uses that count: those in the innermost module with the name

@@ -27,7 +27,7 @@ def test_parameters_may_be_tensors_without_dimensions_and_numpys_numbers(fill, p
 
 def test_a_parameter_that_wants_a_gradient_is_refused_and_draws_nothing():
     torch.manual_seed(0)
-    with pytest.raises(TypeError, match="'mean'.* must be float"):
+    with pytest.raises(TypeError, match=r"'mean'.* must be float"):
         torch.empty(3).normal_(torch.tensor(1.0, requires_grad=True))
     drawn = torch.rand(2)
     torch.manual_seed(0)
