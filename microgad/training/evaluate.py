@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from .. import generator, state
 from ..nn import Module
+from ..nn.mode import in_mode
 from ..ops.movement import cat
 from ..tensor import Tensor
 from ..utils.data import DataLoader, TensorDataset
@@ -99,23 +100,11 @@ def streams_of(data: Any) -> list[generator.Generator]:
 
 
 @contextmanager
-def modes_kept(model: Module) -> Iterator[None]:
-    """A block after which each module's mode is what it was."""
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
-@contextmanager
 def at_rest(model: Module, data: Any) -> Iterator[None]:
     """A block in evaluation mode, unrecorded; each module's mode and the random streams are put back after it."""
     streams = [(stream, stream.snapshot()) for stream in streams_of(data)]
     try:
-        with modes_kept(model), state.scope(grad_enabled=False):
-            model.eval()
+        with in_mode(model, False), state.scope(grad_enabled=False):
             yield
     finally:
         for stream, before in streams:

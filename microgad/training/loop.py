@@ -11,12 +11,13 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..nn import Module
+from ..nn.mode import in_mode
 from ..optim import Optimizer
 from ..optim.lr_scheduler import LRScheduler
 from ..utils.data import Dataset
 from .checkpoint import Checkpoint
 from .environment import with_threads
-from .evaluate import Loss, evaluate, modes_kept, streams_of
+from .evaluate import Loss, evaluate, streams_of
 from .history import SETS, History, Path, Row
 from .progress import Progress, Silent
 from .settings import settings
@@ -79,7 +80,7 @@ def fit(
     shown = progress if isinstance(progress, Progress) else Progress() if progress else Silent()
     if history:
         shown.say(f"{shown.label}   resumed after epoch {len(history)} of {epochs}".strip())
-    with with_threads(threads), modes_kept(model):
+    with with_threads(threads), in_mode(model, None):
         shown.start(epochs, length_hint(data), len(history))
         try:
             while len(history) < epochs:
