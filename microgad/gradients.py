@@ -24,8 +24,8 @@ def backward(
 ) -> None:
     """Add the gradients of `tensors` to `.grad` of the leaves that they depend on. Source: torch.autograd.backward.
 
-    Raises RuntimeError where a tensor isn't a scalar and no gradient is given for it, where nothing wants a gradient,
-    and where the graph's kept values are freed or overwritten.
+    With `inputs` to theirs alone, which needn't be leaves. Raises RuntimeError where a tensor isn't a scalar and no
+    gradient is given for it, where nothing wants one, and where the graph's kept values are freed or overwritten.
 
     >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> torch.autograd.backward((x * x).sum())
@@ -37,13 +37,20 @@ def backward(
     create_graph = index(create_graph) != 0
     roots, seeds = _seeds(tensors, given, create_graph)
     retain = create_graph if retain_graph is None else retain_graph
-    leaves = None if inputs is None else [_node_of(x, "backward", i) for i, x in enumerate(_sequence(inputs))]
-    if leaves == []:
+    if inputs is None:
+        engine.run(roots, seeds, None, index(retain) != 0, create_graph)
+        return
+    inputs = _sequence(inputs)
+    targets = dict.fromkeys(_node_of(x, "backward", i) for i, x in enumerate(inputs))
+    if not targets:
         raise errors.ArgumentError("`inputs` argument to `backward()` cannot be empty.")
-    found = engine.run(roots, seeds, leaves, index(retain) != 0, create_graph)
-    for leaf in leaves or ():
-        if leaf.number in found and isinstance(leaf, Leaf):
-            engine.accumulate(leaf, found[leaf.number], True, create_graph)
+    for x in inputs:
+        if isinstance(x, function.Tensor):
+            x.retain_grad()  # of what is no leaf
+    found = engine.run(roots, seeds, list(targets), index(retain) != 0, create_graph)
+    for target in targets:
+        if target.number in found and isinstance(target, Leaf):
+            engine.accumulate(target, found[target.number], True, create_graph)
 
 
 def grad(

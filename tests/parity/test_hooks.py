@@ -534,3 +534,13 @@ def a_base_turned_in_place_leaves_its_views_as_they_are(t, nn):
     x.t_()
     (other * row).sum().backward()
     return row.requires_grad, other.grad
+
+
+@programs
+def backward_into_what_is_no_leaf(t, nn):
+    x, w = leaf(t, 3), leaf(t, 3)
+    y = x * 2
+    z = (y * y).sum()
+    z.backward(inputs=[y, x, x, w], retain_graph=True)
+    z.backward(inputs=(tensor for tensor in [y]))
+    return x.grad, y.grad, w.grad, y.retains_grad

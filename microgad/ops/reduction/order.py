@@ -121,7 +121,7 @@ def _as_torch(x: Any, index: Any, axis: int, largest: bool) -> Any:
         return index
     lines, places = (_lines(t, axis) for t in (x, index))
     tied = selection.tied(lines, lines[np.arange(len(lines))[:, None], places], largest)
-    return _decided(x, index, axis, tied, lambda line: selection.best(line, k, largest))
+    return _decided(x, index, axis, tied, lambda lines: selection.best(lines, k, largest))
 
 
 def _decided(x: Any, index: Any, axis: int, tied: Any, choose: Callable[[Any], Any]) -> Any:
@@ -129,8 +129,7 @@ def _decided(x: Any, index: Any, axis: int, tied: Any, choose: Callable[[Any], A
     if not tied.any():
         return index
     lines, places = _lines(x, axis), _lines(index, axis).copy()
-    for i in np.flatnonzero(tied):
-        places[i] = choose(lines[i])
+    places[tied] = choose(lines[tied])
     shape = np.swapaxes(index, axis, -1).shape
     return np.swapaxes(places.reshape(shape), -1, axis)
 
@@ -181,7 +180,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out
     index = np.argmax(equal, axis, keepdims=True)
     if not backend.is_gpu(index):
         tied = np.count_nonzero(_lines(equal, axis), 1) > 1
-        index = _decided(x.array, index, axis, tied, lambda line: selection.kth(line, k - 1))
+        index = _decided(x.array, index, axis, tied, lambda lines: selection.kth(lines, k - 1)[:, None])
     return into(out, picked(input, axis, index, keepdim, return_types.kthvalue))
 
 

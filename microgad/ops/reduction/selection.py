@@ -2,8 +2,8 @@
 
 topk asks C++'s `std::partial_sort` where few of many are wanted, and `std::nth_element` and `std::sort` else; kthvalue
 has a quickselect of its own. None keeps equal elements in order, but each moves them in one way only, which is followed
-here on the elements' ranks. Source: libstdc++'s introselect, introsort and heaps, as topk on the CPU calls them;
-Hoare's quickselect about the median of three, as kthvalue does.
+here on the elements' ranks, in all lines at once. Source: libstdc++'s introselect, introsort and heaps, as topk on the
+CPU calls them; Hoare's quickselect about the median of three, as kthvalue does.
 """
 
 from __future__ import annotations
@@ -18,50 +18,41 @@ MANY = 64  # so many times k elements are put through a heap
 SHORT = 16  # lines that std::sort leaves to insertion
 
 
-def best(line: Any, k: int, largest: bool) -> Any:
-    """The places of the k best elements of a line (n,), as PyTorch orders them. NaN is the greatest."""
-    values, ranks = np.unique(line, return_inverse=True)
-    if largest:
-        ranks = len(values) - 1 - ranks
-    if MANY * k <= len(line):
-        return np.array([place for _, place in _by_heap(ranks, k)], np.int64)
-    pairs = np.stack([ranks, np.arange(len(ranks))])
+def best(lines: Any, k: int, largest: bool) -> Any:
+    """The places (m, k) of the k best elements of each line (m, n), as PyTorch orders them. NaN is the greatest."""
+    pairs = _ranked(lines, largest)
+    if MANY * k <= lines.shape[1]:
+        return np.array([[place for _, place in _by_heap(ranks, k)] for ranks in pairs[0]], np.int64)
     _nth_element(pairs, k - 1)
     _sort(pairs, k - 1)
-    return pairs[1, :k].copy()
+    return pairs[1, :, :k]
 
 
-def kth(line: Any, k: int) -> int:
-    """The place of the element at k in the order of a line (n,), as PyTorch finds it. NaN is the greatest."""
-    items = list(zip(np.unique(line, return_inverse=True)[1].tolist(), range(len(line)), strict=True))
-    first, last = 0, len(items) - 1
-
-    def in_order(i: int, j: int) -> None:
-        if items[i][0] > items[j][0]:
-            items[i], items[j] = items[j], items[i]
-
-    while last > first + 1:
-        middle, i, j = (first + last) // 2, first + 1, last
-        items[middle], items[i] = items[i], items[middle]
-        in_order(i, last)
-        in_order(first, last)
-        in_order(i, first)
-        pivot = items[first][0]
-        while True:
-            i += 1
-            while items[i][0] < pivot:
-                i += 1
-            j -= 1
-            while items[j][0] > pivot:
-                j -= 1
-            if j < i:
-                break
-            items[i], items[j] = items[j], items[i]
-        items[first], items[j] = items[j], items[first]
-        first, last = (i if j <= k else first), (j - 1 if j >= k else last)
-    if last > first:
-        in_order(first, last)
-    return items[k][1]
+def kth(lines: Any, k: int) -> Any:
+    """The place (m,) of the element at k in the order of each line (m, n), as PyTorch finds it. NaN is the greatest."""
+    pairs = _ranked(lines)
+    m, n = lines.shape
+    row, first, last = np.arange(m), np.zeros(m, np.int64), np.full(m, n - 1)
+    while len(row := row[last[row] > first[row] + 1]):
+        low, high = first[row], last[row]
+        _swap(pairs, row, (low + high) // 2, low + 1)
+        for i, j in ((low + 1, high), (low, high), (low + 1, low)):
+            _in_order(pairs, row, i, j)
+        at, ranks, width = _window(pairs, row, low, high + 1)
+        column, pivot = np.arange(at.shape[1]), ranks[:, :1]
+        left = (column > 1) & (column < width) & (ranks >= pivot)
+        right = (column > 0) & (column < width - 1) & (ranks <= pivot)
+        after = right.sum(1, keepdims=True) - right.cumsum(1)  # of the right ones, how many come behind each place
+        before = left.cumsum(1) - left
+        here, there = left & (after > before), right & (before > after)
+        _exchange(pairs, row, at, here, there)
+        low_end = low + np.argmax(left & (after + right <= before) | there, 1)
+        high_end = at[:, -1] - np.argmax((right & (before + left <= after) | here)[:, ::-1], 1)
+        _swap(pairs, row, low, high_end)
+        first[row], last[row] = np.where(high_end <= k, low_end, low), np.where(high_end >= k, high_end - 1, high)
+    row = np.flatnonzero(last > first)
+    _in_order(pairs, row, first[row], last[row])
+    return pairs[1, :, k]
 
 
 def tied(x: Any, found: Any, largest: bool) -> Any:
@@ -70,6 +61,107 @@ def tied(x: Any, found: Any, largest: bool) -> Any:
     as_good = np.count_nonzero(~(x < last if largest else x > last), 1)  # a NaN in doubt: `best` is right in any case
     equal = (before == after) | ((before != before) & (after != after))
     return (as_good > found.shape[1]) | equal.any(1)
+
+
+def _ranked(lines: Any, largest: bool = False) -> Any:
+    """(2, m, n): each element's rank in its line, where equal ones and NaN share one, and its place."""
+    places = np.broadcast_to(np.arange(lines.shape[1]), lines.shape)
+    order = np.argsort(lines, 1)
+    found = np.take_along_axis(lines, order, 1)
+    more = (found[:, 1:] != found[:, :-1]) & (found[:, :-1] == found[:, :-1])
+    ranks = np.zeros(lines.shape, np.int64)
+    np.put_along_axis(ranks, order[:, 1:], np.cumsum(more, 1), 1)
+    return np.stack([-ranks if largest else ranks, places])
+
+
+def _nth_element(pairs: Any, nth: int) -> None:
+    """std::nth_element: what comes before nth is no worse, what comes after no better."""
+    m, n = pairs.shape[1:]
+    row, first, last = np.arange(m), np.zeros(m, np.int64), np.full(m, n)
+    depth = 2 * (n.bit_length() - 1)
+    while len(row := row[last[row] - first[row] > 3]):
+        if not depth:
+            for i in row:
+                _select_by_heap(pairs[:, i], first[i], nth, last[i])
+            first[row] = last[row]
+            break
+        depth -= 1
+        cut = _partition(pairs, row, first[row], last[row])
+        first[row], last[row] = np.where(cut <= nth, cut, first[row]), np.where(cut <= nth, last[row], cut)
+    column = np.arange(n)
+    inside = (column >= first[:, None]) & (column < last[:, None])
+    _reorder(pairs, np.where(inside, pairs[0], 0) + n * ((column >= first[:, None]) + (column >= last[:, None]) * 2))
+
+
+def _sort(pairs: Any, n: int) -> None:
+    """std::sort of the first n."""
+    m = pairs.shape[1]
+    row, first, last, depth = np.arange(m), np.zeros(m, np.int64), np.full(m, n), 2 * (n.bit_length() - 1)
+    while (long := last - first > SHORT).any():
+        row, first, last = row[long], first[long], last[long]
+        if not depth:
+            for i, start, stop in zip(row, first, last, strict=True):
+                part = _listed(pairs[:, i], start, stop)
+                _make_heap(part)
+                _sort_heap(part)
+                pairs[:, i, start:stop] = np.transpose(part)
+            break
+        depth -= 1
+        cut = _partition(pairs, row, first, last)
+        row, first, last = np.tile(row, 2), np.concatenate([first, cut]), np.concatenate([cut, last])
+    part = pairs[:, :, :n]
+    _reorder(part, part[0])
+
+
+def _reorder(pairs: Any, keys: Any) -> None:
+    """In the order of keys, equal ones as they are, as insertion leaves them."""
+    pairs[...] = np.take_along_axis(pairs, np.argsort(keys, 1, kind="stable")[None], 2)
+
+
+def _partition(pairs: Any, row: Any, first: Any, last: Any) -> Any:
+    """Hoare's partition of first … last about the median of three, and where its second part begins.
+
+    From the left what isn't better than the pivot is swapped with what, from the right, isn't worse, until they meet.
+    The k-th of the one meets the k-th of the other, so all are swapped at once.
+    """
+    _median_to_first(pairs, row, first, (first + 1, (first + last) // 2, last - 1))
+    at, ranks, width = _window(pairs, row, first, last)
+    column = np.arange(at.shape[1])
+    inside, pivot = (column > 0) & (column < width), ranks[:, :1]
+    left, right = inside & (ranks >= pivot), inside & (ranks <= pivot)
+    before, after = left.cumsum(1) - left, right.sum(1, keepdims=True) - right.cumsum(1)
+    here, there = left & (after > before), right & (before > after)
+    _exchange(pairs, row, at, here, there)
+    return first + np.argmax((left & ~here) | there, 1)
+
+
+def _window(pairs: Any, row: Any, first: Any, last: Any) -> tuple[Any, Any, Any]:
+    """Places (s, width) from first on, in rows; the ranks there, and how many of them come before last, (s, 1)."""
+    at = first[:, None] + np.arange((last - first).max())
+    return at, pairs[0, row[:, None], np.minimum(at, pairs.shape[2] - 1)], (last - first)[:, None]
+
+
+def _exchange(pairs: Any, row: Any, at: Any, here: Any, there: Any) -> None:
+    """Swap what is here, from the left, with what is there, from the right: as many in each row."""
+    s, i = np.nonzero(here)
+    j = at.shape[1] - 1 - np.nonzero(there[:, ::-1])[1]
+    _swap(pairs, row[s], at[s, i], at[s, j])
+
+
+def _swap(pairs: Any, row: Any, i: Any, j: Any) -> None:
+    pairs[:, row, i], pairs[:, row, j] = pairs[:, row, j], pairs[:, row, i]
+
+
+def _in_order(pairs: Any, row: Any, i: Any, j: Any) -> None:
+    turned = pairs[0, row, i] > pairs[0, row, j]
+    _swap(pairs, row[turned], i[turned], j[turned])
+
+
+def _median_to_first(pairs: Any, row: Any, first: Any, three: tuple[Any, Any, Any]) -> None:
+    a, b, c = (pairs[0, row, i] for i in three)
+    rising = np.where(b < c, 1, np.where(a < c, 2, 0))  # which of the three it is, where a < b
+    falling = np.where(a < c, 0, np.where(b < c, 2, 1))
+    _swap(pairs, row, first, np.choose(np.where(a < b, rising, falling), three))
 
 
 def _by_heap(ranks: Any, k: int) -> list[Ranked]:
@@ -81,71 +173,6 @@ def _by_heap(ranks: Any, k: int) -> list[Ranked]:
             _sift(heap, 0, k, (int(ranks[place]), place))
     _sort_heap(heap)
     return heap
-
-
-def _nth_element(pairs: Any, nth: int) -> None:
-    """std::nth_element: what comes before nth is no worse, what comes after no better."""
-    first, last = 0, pairs.shape[1]
-    depth = 2 * (last.bit_length() - 1)
-    while last - first > 3:
-        if not depth:
-            return _select_by_heap(pairs, first, nth, last)
-        depth -= 1
-        cut = _partition(pairs, first, last)
-        first, last = (cut, last) if cut <= nth else (first, cut)
-    return _insert(pairs, first, last)
-
-
-def _sort(pairs: Any, n: int) -> None:
-    """std::sort of the first n."""
-    parts = [(0, n, 2 * (n.bit_length() - 1))]
-    while parts:
-        first, last, depth = parts.pop()
-        while last - first > SHORT:
-            if not depth:
-                part = _listed(pairs, first, last)
-                _make_heap(part)
-                _sort_heap(part)
-                pairs[:, first:last] = np.transpose(part)
-                break
-            depth -= 1
-            cut = _partition(pairs, first, last)
-            parts.append((cut, last, depth))
-            last = cut
-    _insert(pairs, 0, n)
-
-
-def _partition(pairs: Any, first: int, last: int) -> int:
-    """Hoare's partition of first … last about the median of three, and where its second part begins.
-
-    From the left what isn't better than the pivot is swapped with what, from the right, isn't worse, until they meet.
-    The k-th of the one meets the k-th of the other, so all are swapped at once.
-    """
-    ranks = pairs[0]
-    _median_to_first(pairs, first, (first + 1, (first + last) // 2, last - 1))
-    pivot, rest = ranks[first], ranks[first + 1 : last]
-    left = first + 1 + np.flatnonzero(rest >= pivot)
-    right = np.append(first + 1 + np.flatnonzero(rest <= pivot)[::-1], first)
-    n = min(len(left), len(right))
-    swaps = int(np.count_nonzero(left[:n] < right[:n]))
-    here, there = left[:swaps], right[:swaps]
-    pairs[:, here], pairs[:, there] = pairs[:, there], pairs[:, here]
-    return int(min([*left[swaps : swaps + 1], *right[:swaps][-1:]]))
-
-
-def _median_to_first(pairs: Any, first: int, three: tuple[int, int, int]) -> None:
-    a, b, c = (pairs[0, i] for i in three)
-    if a < b:
-        median = three[1] if b < c else three[2] if a < c else three[0]
-    else:
-        median = three[0] if a < c else three[2] if b < c else three[1]
-    pairs[:, [first, median]] = pairs[:, [median, first]]
-
-
-def _insert(pairs: Any, first: int, last: int) -> None:
-    """Sorted by insertion, which keeps equal ones in order."""
-    part = pairs[:, first:last]
-    pairs[:, first:last] = part[:, np.argsort(part[0], kind="stable")]
 
 
 def _select_by_heap(pairs: Any, first: int, nth: int, last: int) -> None:
