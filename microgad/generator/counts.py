@@ -67,8 +67,8 @@ def poisson(rates: Array, *, generator: Generator | None = None) -> Array:
 
 
 def _poisson(unit: Unit, rate: float) -> float:
-    if rate == 0:
-        return 0
+    if rate in (0, math.inf):
+        return rate
     if rate >= 10:
         return _poisson_by_rejection(unit, rate)
     least, product, count = math.exp(-rate), unit(), 0
@@ -120,6 +120,8 @@ def _binomial(unit: Unit, count: float, p: float) -> float:
         return count
     if not p <= 1:
         return math.nan
+    if not count < math.inf:
+        return count
     rare = min(p, 1 - p)
     found = _btrs(unit, count, rare) if count * rare >= 10 else _gaps(unit, count, rare)
     return found if p <= 0.5 else count - found

@@ -57,6 +57,10 @@ def test_ldexp_goes_as_far_as_its_result():
     assert torch.ldexp(torch.tensor([2.0**-14]).half(), torch.tensor([20])).tolist() == [64]
 
 
+def test_numpys_hypot_takes_a_number_first():
+    assert np.hypot(3.0, torch.tensor([4.0, 0.0])).tolist() == [5, 3]
+
+
 def test_large_integers_are_close_only_where_they_may_differ():
     a, b = torch.tensor([2**53]), torch.tensor([2**53 + 1])
     assert not torch.allclose(a, b, rtol=0, atol=0)

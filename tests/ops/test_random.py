@@ -43,3 +43,11 @@ def test_one_probability_for_all_is_drawn_as_a_number():
         assert torch.bernoulli(x, p).tolist() == expected
     with pytest.raises(TypeError):
         torch.bernoulli(x, torch.full((20,), 0.25))
+
+
+def test_draws_that_no_number_of_trials_would_end_do():
+    inf, nan = float("inf"), float("nan")
+    rates = torch.poisson(torch.tensor([inf, 0.0]))
+    assert rates.tolist() == [inf, 0]
+    found = torch.binomial(torch.tensor([inf, nan]), torch.tensor([0.5, 0.5])).tolist()
+    np.testing.assert_array_equal(found, [inf, nan])

@@ -199,7 +199,7 @@ class Hypot(Function):
     symbol, numpy, promote = "hypot", np.hypot, dtypes.only("f")
 
     def forward(self, a, b):
-        if a.dtype != np.float32 or a.size < 5000 or a.shape != b.shape:
+        if np.size(a) < 5000 or np.shape(a) != np.shape(b) or a.dtype != np.float32:
             return np.hypot(a, b)
         out = in_double(lambda a, b: np.sqrt(a * a + b * b), a, b)  # half the time of np.hypot
         return np.hypot(a, b) if (out != out).any() else out  # of ∞ beside NaN it is ∞
