@@ -92,7 +92,7 @@ def boolean(op: str, **given: Any) -> None:
             raise DtypeError(f"{op}(): argument '{name}' must be bool, not {type(value).__name__}")
 
 
-UNFIT = (AttributeError, MemoryError, OverflowError, MicrogadError, ValueError)
+UNFIT = (AttributeError, MemoryError, OverflowError, MicrogadError, TypeError, ValueError)
 
 
 def refuse(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], error: Any) -> None:
@@ -107,7 +107,8 @@ def refuse(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
 def _unfit(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], error: Any) -> Exception:
     if isinstance(error, AttributeError) and (better := no_tensor(function, args, kwargs, error)) is not error:
         return better
-    if not isinstance(error, TypeError) and (mistyped := _of_wrong_type(function, args, kwargs)) is not None:
+    named = isinstance(error, MicrogadError) and isinstance(error, TypeError)
+    if not named and (mistyped := _of_wrong_type(function, args, kwargs)) is not None:
         return mistyped
     if isinstance(error, MicrogadError):
         return error
