@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import backend, state
+from .. import backend, dtypes, state
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..function import Function
 from ..state import composite
 from .elementwise import Clamp, Select, clamp
-from .linalg.arguments import values
+from .linalg.arguments import same_dtype, values
 from .movement import broadcast_shapes, clone
 from .out import into
 from .spelling import numpy_spelling, tensors_only
@@ -51,16 +51,18 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """The cosine of the angle between x1 and x2 along dim; the two broadcast. Source: torch.cosine_similarity.
 
-    A norm less than eps counts as eps, and has its derivative all the same. Raises RuntimeError for integers.
+    A norm less than eps counts as eps, and has its derivative all the same. Raises RuntimeError where the common dtype
+    isn't a real floating-point one.
 
     >>> torch.cosine_similarity(torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 1.0]]))
     tensor([0.7071])
     """
-    for x in (x1, x2):
-        if x.array.dtype.kind not in "fc":
-            raise DtypeError(f"cosine_similarity: expected floating-point numbers, got {x1.dtype} and {x2.dtype}")
+    common = dtypes.result_dtype([x1.array, x2.array])
+    if common.kind != "f":
+        raise DtypeError(f"cosine_similarity: expected floating-point numbers, got {x1.dtype} and {x2.dtype}")
     size = broadcast_shapes(x1.shape, x2.shape)
-    wide = [x if x.shape == size else x.expand(size) for x in (x1, x2)]
+    wide = [x if x.array.dtype.kind == "f" else x.to(common) for x in (x1, x2)]
+    wide = [x if x.shape == size else x.expand(size) for x in wide]
     norms = [clone(x.norm(2, dim, True)) for x in wide]
     with state.scope(grad_enabled=False):
         for norm in norms:
@@ -302,7 +304,8 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
     for name, x in (("x1", x1), ("x2", x2)):
         if x.array.dtype.kind != "f":
             raise DtypeError(f"cdist: only supports floating-point dtypes, {name} got {x.dtype}")
-    if p < 0:
+    same_dtype("cdist", x1, x2)
+    if not p >= 0:
         raise ArgumentError(f"cdist: only supports non-negative p values, got {p}")
     large = x1.shape[-2] > 25 or x2.shape[-2] > 25
     if p == 2 and x1.shape[-1] and (compute_mode == modes[1] or (large and compute_mode == modes[0])):

@@ -67,3 +67,9 @@ def test_real_numbers_have_the_transform_of_complex_ones(rng, shape, norm):
     np.testing.assert_allclose(grad.array, np.fft.fftn(ways[0], norm=norm).real, atol=1e-13)
     (grad,) = torch.autograd.grad(y.imag, leaf, torch.tensor(ways[1]))
     np.testing.assert_allclose(grad.array, np.fft.fftn(ways[1], norm=norm).imag, atol=1e-13)
+
+
+def test_a_transform_along_no_dimension_is_a_copy():
+    x = torch.tensor([1j, 2])
+    torch.fft.fftn(x, dim=()).zero_()
+    assert x.tolist() == [1j, 2]

@@ -179,6 +179,8 @@ def test_results_print_as_in_torch():
         (lambda x: torch.topk(x, 4), RuntimeError, "k is 4, dimension -1 has size 3"),
         (lambda x: torch.quantile(x, 1.5), RuntimeError, r"\[0, 1\] but got 1.5"),
         (lambda x: torch.cdist(x, x[:, :2]), RuntimeError, r"\(2, 3\) and \(2, 2\)"),
+        (lambda x: torch.cdist(x, x.double()), RuntimeError, "same dtype"),
+        (lambda x: torch.cdist(x, x, math.nan), RuntimeError, "non-negative p"),
         (lambda x: torch.histc(x, max=-1), RuntimeError, "max must be larger than min"),
         (lambda x: torch.bincount(torch.tensor([-1])), RuntimeError, "non-negative"),
         (lambda x: torch.searchsorted(x, x[0]), RuntimeError, r"\(2, 3\) and \(3,\)"),
@@ -314,3 +316,11 @@ def test_the_midpoint_of_a_quantile_takes_no_gradient_from_q():
 
 def test_bins_as_a_number_of_numpy():
     assert torch.histogram(torch.tensor([1.0, 2.0]), np.int64(3)).hist.tolist() == [1, 0, 1]
+
+
+def test_the_cosine_of_integers_beside_floating_point_numbers():
+    x = torch.tensor([[3, 4]])
+    found = torch.cosine_similarity(x, torch.tensor([[3.0, 4.0]]))
+    assert (found.dtype, found.tolist()) == (torch.float32, [1.0])
+    with pytest.raises(RuntimeError, match="floating-point"):
+        torch.cosine_similarity(x, x)

@@ -342,10 +342,10 @@ def _complex(op: str, cls: type[LinearMap], x: Tensor, sizes: Sequence[Any], dim
     dims = _dims(op, x, dims)
     x = _resized(op, _floating(x), sizes, dims)
     if not dims or cls is not Fft or x.is_complex():
-        x = x.to(dtype=_complex_dtype(x))
+        x = x.to(dtype=x.dtype.to_complex())
     else:
         cls = RealFft
-    found: Tensor = cls.apply(x, axes=tuple(dims), norm=_checked(op, norm)) if dims else x
+    found: Tensor = cls.apply(x, axes=tuple(dims), norm=_checked(op, norm)) if dims else x.clone()
     return found if len(dims) < 2 else called("FftC2C", found)
 
 
@@ -370,7 +370,7 @@ def _to_real(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm
     n = 2 * (x.shape[last] - 1) if n is None else n
     if n < 1:
         raise ArgumentError(f"{op}: Invalid number of data points ({n}) specified")
-    x = _resized(op, x, [*sizes[:-1], n // 2 + 1], dims).to(dtype=_complex_dtype(x))
+    x = _resized(op, x, [*sizes[:-1], n // 2 + 1], dims).to(dtype=x.dtype.to_complex())
     if others:
         x = Ifft.apply(x, axes=tuple(others), norm=norm)
     found: Tensor = Irfft.apply(x, axis=last, n=n, norm=norm)
@@ -431,9 +431,3 @@ def _floating(x: Tensor) -> Tensor:
     if x.dtype == dtypes.float16:
         raise DtypeError("Unsupported dtype torch.float16: NumPy has no transform of it")
     return x if x.dtype.is_floating_point or x.dtype.is_complex else x.to(dtype=dtypes.get_default_dtype())
-
-
-def _complex_dtype(x: Tensor) -> Any:
-    if x.is_complex():
-        return x.dtype
-    return dtypes.complex128 if _floating(x).dtype == dtypes.float64 else dtypes.complex64

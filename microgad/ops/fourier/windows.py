@@ -32,8 +32,6 @@ def general_cosine(M: int, *, a: Iterable[float], sym: bool = True, **options: A
         raise ArgumentError("general_cosine: Coefficients cannot be empty")
 
     def values(n: Any, size: float) -> Any:
-        if not size:
-            return sum((-1) ** k * w for k, w in enumerate(weights))
         half = int(size) // 2 + 1
         angle = 2 * math.pi * n[:half] / size
         first = weights[0] + sum(((-1) ** k * w * np.cos(k * angle) for k, w in enumerate(weights[1:], 1)), 0 * angle)
@@ -93,9 +91,7 @@ def bartlett(M: int, *, sym: bool = True, **options: Any) -> Tensor:
     >>> torch.signal.windows.bartlett(5)
     tensor([0.0000, 0.5000, 1.0000, 0.5000, 0.0000])
     """
-    return _made(
-        "bartlett", lambda n, size: 1 - np.abs(2 * n / size - 1) if size else np.ones_like(n), M, sym, **options
-    )
+    return _made("bartlett", lambda n, size: 1 - np.abs(2 * n / size - 1), M, sym, **options)
 
 
 def cosine(M: int, *, sym: bool = True, **options: Any) -> Tensor:
@@ -144,7 +140,7 @@ def kaiser(M: int, *, beta: float = 12.0, sym: bool = True, **options: Any) -> T
         raise ArgumentError(f"kaiser: beta must be non-negative, got: {beta} instead.")
 
     def values(n: Any, size: float) -> Any:
-        place = 2 * n / size - 1 if size else 0 * n
+        place = 2 * n / size - 1
         return np.i0(beta * np.sqrt(np.maximum(1 - place * place, 0))) / np.i0(beta)
 
     return _made("kaiser", values, M, sym, **options)
@@ -160,7 +156,7 @@ def _made(
     kind = dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype)
     if kind not in (dtypes.float32, dtypes.float64):
         raise ArgumentError(f"{op}: expects float32 or float64 dtypes, got: {kind!r}")
-    found = np.ones(M) if M == 1 else values(np.arange(M, dtype=np.float64), M - 1 if sym else M) * np.ones(M)
+    found = values(np.arange(M, dtype=np.float64), M - 1 if sym else M) if M > 1 else np.ones(M)
     return tensor(found, dtype=kind, device=device, requires_grad=requires_grad)
 
 
@@ -200,7 +196,7 @@ def blackman_window(window_length: int, periodic: bool = True, **options: Any) -
 
     def values(n: Any, size: float) -> Any:
         # PyTorch rounds at each step: an end is -2.9802e-08, not 0.
-        angle = n.astype(kind) * kind(math.pi / (size or 1))
+        angle = n.astype(kind) * kind(math.pi / size)
         return np.cos(4 * angle) * kind(0.08) - np.cos(2 * angle) * kind(0.5) + kind(0.42)
 
     return _made("blackman_window", values, window_length, not periodic, **options)
