@@ -9,13 +9,10 @@ import numpy as np
 
 from .. import dtypes
 from .. import function as core
+from ..errors import ArgumentError
 from ..ops import creation, elementwise, movement, reduction
 from ..ops.grids import meshgrid
 from .reduction import sort
-
-
-def _axis(axis: Any) -> Any:
-    return tuple(axis) if isinstance(axis, (list, tuple)) else axis
 
 
 def _select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
@@ -32,23 +29,6 @@ def _unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * 
     return p + core.Tensor._made(turns)
 
 
-def _nanvar(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False
-) -> Any:
-    a = a if dtype is None else a.to(dtype=dtypes.of(dtype))
-    known = elementwise.logical_not(elementwise.isnan(a))
-    count = reduction.sum(known, _axis(axis), True)
-    x = elementwise.Where.apply(known, a, 0.0)
-    off = elementwise.Where.apply(known, x - reduction.sum(x, _axis(axis), True) / count, 0.0)
-    return reduction.sum(off * off, _axis(axis), keepdims) / (reduction.sum(known, _axis(axis), keepdims) - ddof)
-
-
-def _nanstd(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False
-) -> Any:
-    return elementwise.sqrt(_nanvar(a, axis, dtype, None, ddof, keepdims))
-
-
 def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     flat = movement.flatten(ary)
     ends = [None if x is None else movement.flatten(creation.as_tensor(x)) for x in (to_begin, to_end)]
@@ -56,15 +36,16 @@ def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     return movement.cat([part for part in parts if part is not None])
 
 
-def _cumulative(op: Callable[..., Any], first: float) -> Callable[..., Any]:
+def _cumulative(op: Callable[..., Any], first: int) -> Callable[..., Any]:
     def scan(x: Any, /, *, axis: Any = None, dtype: Any = None, out: None = None, include_initial: bool = False) -> Any:
+        if axis is None and x.ndim > 1:
+            raise ArgumentError("of more than one dimension the axis has to be given")
         axis = 0 if axis is None else axis
-        kind = None if dtype is None else dtypes.of(dtype)
-        found = op(x, axis, dtype=kind)
+        found = op(x, axis, dtype=None if dtype is None else dtypes.of(dtype))
         if not include_initial:
             return found
-        start = movement.narrow(found, axis, 0, 1).detach() * 0 + first
-        return movement.cat([start, found], axis)
+        shape = [1 if i == axis % x.ndim else n for i, n in enumerate(x.shape)]
+        return movement.cat([core.Tensor._made(np.full_like(found.array, first, shape=shape)), found], axis)
 
     return scan
 
@@ -92,11 +73,9 @@ def _polyval(p: Any, x: Any) -> Any:
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.select: _select,
     np.unwrap: _unwrap,
-    np.nanvar: _nanvar,
-    np.nanstd: _nanstd,
     np.ediff1d: _ediff1d,
-    np.cumulative_sum: _cumulative(reduction.cumsum, 0.0),
-    np.cumulative_prod: _cumulative(reduction.cumprod, 1.0),
+    np.cumulative_sum: _cumulative(reduction.cumsum, 0),
+    np.cumulative_prod: _cumulative(reduction.cumprod, 1),
     np.real_if_close: _real_if_close,
     np.meshgrid: _meshgrid,
     np.polyval: _polyval,

@@ -11,6 +11,7 @@ from .. import dtypes
 from ..function import Function
 from ..ops import elementwise
 from ..ops.creation import as_tensor
+from ..ops.movement import clone
 
 
 def promoted(*operands: Any) -> Any:
@@ -20,6 +21,11 @@ def promoted(*operands: Any) -> Any:
         common = dtypes.of(np.result_type(*(x.array.dtype for x in tensors)))
         tensors = [x.to(common) for x in tensors]
     return tensors
+
+
+def _fraction(x: Any) -> Any:
+    """What is behind the point; of infinite numbers nothing is, which PyTorch has as NaN."""
+    return elementwise.where(elementwise.isinf(x), 0.0, elementwise.frac(x))
 
 
 UFUNCS: dict[Any, Callable[..., Any]] = {
@@ -43,7 +49,7 @@ UFUNCS |= {
     np.rad2deg: elementwise.rad2deg,
     np.degrees: elementwise.rad2deg,
     np.divmod: lambda x1, x2: (elementwise.floor_divide(x1, x2), elementwise.remainder(x1, x2)),
-    np.modf: lambda x: (elementwise.frac(x), elementwise.trunc(x)),
+    np.modf: lambda x: (elementwise.copysign(_fraction(x), x), elementwise.trunc(x)),
 }
 
 
@@ -52,6 +58,8 @@ def _where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
 
 
 def _clip(a: Any, a_min: Any = None, a_max: Any = None, out: None = None, *, min: Any = None, max: Any = None) -> Any:
+    if a_min is a_max is min is max is None:
+        return clone(a)
     return elementwise.clamp(a, a_min if min is None else min, a_max if max is None else max)
 
 

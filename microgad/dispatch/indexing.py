@@ -116,6 +116,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
 
 _AT: dict[Any, tuple[type[Function], dict[str, Any]]] = {
     np.add: (indexing.AddItem, {}),
+    np.subtract: (indexing.AddItem, {}),
     np.multiply: (indexing.MulItem, {}),
     np.maximum: (indexing.ExtremeItem, {"largest": True}),
     np.minimum: (indexing.ExtremeItem, {"largest": False}),
@@ -124,13 +125,12 @@ _AT: dict[Any, tuple[type[Function], dict[str, Any]]] = {
 
 def at(ufunc: Any, a: Any, indices: Any, b: Any = None) -> bool:
     """Do what `ufunc.at(a, indices, b)` does, in place; False where it isn't known how."""
-    if ufunc is np.subtract:
-        ufunc, b = np.add, -b
     if ufunc not in _AT or not isinstance(a, core.Tensor):
         return False
     cls, settings = _AT[ufunc]
     if not isinstance(b, core.Tensor):
         b = number(ufunc.__name__, b, a.array.dtype) if isinstance(b, (int, float, complex)) else np.asarray(b)
         b = creation.as_tensor(b, device=a.device)
+    b = -b if ufunc is np.subtract else b
     cls.apply_(a, b.to(dtype=a.dtype), index=indexing.normalized(indices, a.array, True), **settings)
     return True

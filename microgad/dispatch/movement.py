@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from .. import backend
+from .. import function as core
 from ..errors import ArgumentError, DtypeError
 from ..ops import creation, movement
+from ..ops.movement.dims import dim_of, dims_of
 
 _tensor = creation.as_tensor
 
@@ -23,7 +26,7 @@ def _made(result: Any, dtype: Any = None) -> Any:
 
 
 def _shape(shape: Any) -> Any:
-    return (shape,) if isinstance(shape, int) else shape
+    return (shape,) if isinstance(shape, (int, np.integer)) else shape
 
 
 def _reversed(a: Any) -> Any:
@@ -43,7 +46,7 @@ def _transpose(a: Any, axes: Any = None) -> Any:
 
 
 def _rollaxis(a: Any, axis: int, start: int = 0) -> Any:
-    axis, start = axis % a.ndim, start + a.ndim if start < 0 else start
+    axis, start = dim_of(axis, a.ndim, "rollaxis"), start + a.ndim if start < 0 else start
     return movement.movedim(a, axis, start - 1 if start > axis else start)
 
 
@@ -55,7 +58,7 @@ def _squeeze(a: Any, axis: Any = None) -> Any:
 
 def _expand_dims(a: Any, axis: Any) -> Any:
     axes = _shape(axis)
-    for i in sorted(i % (a.ndim + len(axes)) for i in axes):
+    for i in sorted(dims_of(axes, a.ndim + len(axes), "expand_dims")):
         a = movement.unsqueeze(a, i)
     return a
 
@@ -124,7 +127,8 @@ def _insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     arr, values = _tensor(arr), _tensor(values)
     if axis is None:
         arr, axis = movement.ravel(arr), 0
-    places, axis = np.asarray(obj), axis % arr.ndim
+    obj = backend.to_numpy(obj.array) if isinstance(obj, core.Tensor) else obj
+    places, axis = np.asarray(obj), dim_of(axis, arr.ndim, "insert")
     n, values = arr.shape[axis], values.to(dtype=arr.dtype)
     values = movement.reshape(values, (*(1,) * (arr.ndim - values.ndim), *values.shape))
     if places.ndim == 0:
@@ -138,7 +142,7 @@ def _insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
 def _delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
     if axis is None:
         arr, axis = movement.ravel(arr), 0
-    axis = axis % arr.ndim
+    axis = dim_of(axis, arr.ndim, "delete")
     return arr[(*(slice(None),) * axis, np.delete(np.arange(arr.shape[axis]), obj))]
 
 

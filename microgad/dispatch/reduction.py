@@ -10,20 +10,24 @@ import numpy as np
 
 from ..errors import ArgumentError, DtypeError
 from ..ops import creation, reduction
-from ..ops.elementwise import where
-from ..ops.movement import cat
+from ..ops.elementwise import imag, real, sqrt, where
+from ..ops.movement import cat, expand, unsqueeze
+from ..ops.movement.dims import dims_of
 from ..ops.softmax import logsumexp
 
 
-def _axis(axis: Any) -> Any:
-    return tuple(axis) if isinstance(axis, (list, tuple)) else axis
+def _over(op: Callable[..., Any], a: Any, axis: Any, keepdims: bool) -> Any:
+    """An operation over axes. No axes mean none to NumPy, so each element is reduced by itself, and all to PyTorch."""
+    if isinstance(axis, (list, tuple)):
+        return op(a, tuple(axis), keepdims) if axis else op(unsqueeze(a, -1), -1, False)
+    return op(a, axis, keepdims)
 
 
 def _reduced(op: Callable[..., Any]) -> Callable[..., Any]:
     """A function (a, axis, out, keepdims)."""
 
     def function(a: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
-        return op(a, _axis(axis), keepdims)
+        return _over(op, a, axis, keepdims)
 
     return function
 
@@ -32,7 +36,7 @@ def _typed(op: Callable[..., Any]) -> Callable[..., Any]:
     """A function (a, axis, dtype, out, keepdims)."""
 
     def function(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False) -> Any:
-        return op(_kind(a, dtype), _axis(axis), keepdims)
+        return _over(op, _kind(a, dtype), axis, keepdims)
 
     return function
 
@@ -53,7 +57,7 @@ def _prod(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Over several axes one after the other."""
     if not isinstance(axis, tuple):
         return reduction.prod(a, axis, keepdims)
-    for i in sorted((i % a.ndim for i in axis), reverse=True):
+    for i in sorted(dims_of(axis, a.ndim, "prod"), reverse=True):
         a = reduction.prod(a, i, keepdims)
     return a
 
@@ -64,9 +68,25 @@ def _spread(op: Callable[..., Any]) -> Callable[..., Any]:
     def function(
         a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False
     ) -> Any:
-        return op(_floating(_kind(a, dtype)), _axis(axis), correction=ddof, keepdim=keepdims)
+        def spread(a: Any, axis: Any, keepdims: bool) -> Any:
+            return op(a, axis, correction=ddof, keepdim=keepdims)
+
+        return _over(spread, _floating(_kind(a, dtype)), axis, keepdims)
 
     return function
+
+
+def _nanvar(a: Any, axis: Any, *, correction: float, keepdim: bool) -> Any:
+    known = a == a
+    x = where(known, a, 0)
+    off = where(known, x - reduction.sum(x, axis, True) / reduction.sum(known, axis, True), 0)
+    squares = real(off) ** 2 + imag(off) ** 2 if off.is_complex() else off * off
+    n = reduction.sum(known, axis, keepdim) - correction
+    return reduction.sum(squares, axis, keepdim) / where(n > 0, n, math.nan)
+
+
+def _nanstd(a: Any, axis: Any, *, correction: float, keepdim: bool) -> Any:
+    return sqrt(_nanvar(a, axis, correction=correction, keepdim=keepdim))
 
 
 def _argmax(a: Any, axis: Any = None, out: None = None, *, keepdims: bool = False) -> Any:
@@ -94,14 +114,16 @@ def _of_numbers(op: Callable[..., Any], filling: float) -> Callable[..., Any]:
 
 def _nan_extremum(op: Callable[..., Any], filling: float) -> Callable[..., Any]:
     def function(a: Any, axis: Any, keepdims: bool) -> Any:
+        if not a.is_floating_point():
+            return op(a, axis, keepdims)
         result = op(where(a == a, a, filling), axis, keepdims)
         return where(reduction.any(a == a, axis, keepdims), result, math.nan)
 
     return function
 
 
-def _ptp(a: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
-    return reduction.amax(a, _axis(axis), keepdims) - reduction.amin(a, _axis(axis), keepdims)
+def _ptp(a: Any, axis: Any, keepdims: bool) -> Any:
+    return reduction.amax(a, axis, keepdims) - reduction.amin(a, axis, keepdims)
 
 
 def sort(a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
@@ -120,6 +142,9 @@ def _argsort(a: Any, axis: int | None = -1, kind: Any = None, order: Any = None,
     return reduction.argsort(a.reshape(-1) if axis is None else a, -1 if axis is None else axis)
 
 
+METHODS_OF_QUANTILES = ("linear", "lower", "higher", "midpoint", "nearest")
+
+
 def _quantile(op: Callable[..., Any], scale: float = 1) -> Callable[..., Any]:
     """NumPy's quantiles by five of its methods; the percentile's q is 100 times as large."""
 
@@ -133,8 +158,11 @@ def _quantile(op: Callable[..., Any], scale: float = 1) -> Callable[..., Any]:
         keepdims: bool = False,
         **others: Any,
     ) -> Any:
-        if isinstance(axis, (tuple, list)) or others.get("weights") is not None:
-            raise DtypeError("numpy.quantile over several axes or with weights is not recorded on Tensors")
+        if isinstance(axis, (tuple, list)) or others.get("weights") is not None or method not in METHODS_OF_QUANTILES:
+            raise DtypeError(
+                "numpy.quantile over several axes, with weights or by other methods than "
+                f"{', '.join(METHODS_OF_QUANTILES)} is not recorded on Tensors"
+            )
         a = _floating(a)
         q = creation.as_tensor(q, a.dtype, a.device) / scale
         flat = op(a, q.reshape(-1), axis, keepdims, interpolation=method)
@@ -147,10 +175,16 @@ def _median(op: Callable[..., Any]) -> Callable[..., Any]:
     def function(
         a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False
     ) -> Any:
-        """The mean of the two in the middle, which PyTorch's is not."""
-        return op(_floating(a), 0.5, axis, keepdims, interpolation="midpoint")
+        """The mean of the two in the middle, which PyTorch's is not, nor is its midpoint where they are infinite."""
+        low, high = (op(_floating(a), 0.5, axis, keepdims, interpolation=side) for side in ("lower", "higher"))
+        return low * 0.5 + high * 0.5
 
     return function
+
+
+def _precise(x: Any) -> Any:
+    """A Tensor; of numbers in lists one of NumPy's dtype, which has all of their digits."""
+    return creation.as_tensor(np.asarray(x) if isinstance(x, (list, tuple)) else x)
 
 
 def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
@@ -158,11 +192,11 @@ def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fal
         if returned:
             raise DtypeError("numpy.average with returned=True is not recorded on Tensors")
         return _mean(a, axis, keepdims=keepdims)
-    w = creation.as_tensor(weights)
+    w = _precise(weights)
     if w.ndim == 1 and a.ndim > 1:
         w = w.reshape([-1 if i == axis % a.ndim else 1 for i in range(a.ndim)])
-    total = reduction.sum(w * (a * 0 + 1), _axis(axis), keepdims)
-    return reduction.sum(a * w, _axis(axis), keepdims) / total
+    total = _over(reduction.sum, expand(w, a.shape), axis, keepdims)
+    return _over(reduction.sum, a * w, axis, keepdims) / total
 
 
 def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
@@ -207,13 +241,13 @@ def _corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) 
 
 
 def _trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
-    return reduction.trapezoid(y, dx=dx, dim=axis) if x is None else reduction.trapezoid(y, x, dim=axis)
+    return reduction.trapezoid(y, **({"dx": dx} if x is None else {"x": _precise(x)}), dim=axis)
 
 
 def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     steps = [creation.as_tensor(v) if np.ndim(v) else v for v in varargs]
     spacing = steps[0] if len(steps) == 1 and not np.ndim(varargs[0]) else steps or 1
-    found = reduction.gradient(f, spacing=spacing, dim=_axis(axis), edge_order=edge_order)
+    found = reduction.gradient(f, spacing=spacing, dim=axis, edge_order=edge_order)
     return found[0] if len(found) == 1 else found
 
 
@@ -243,7 +277,7 @@ def _unique(
 
 
 def _count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-    return reduction.sum(a != 0, _axis(axis), keepdims)
+    return _over(reduction.sum, a != 0, axis, keepdims)
 
 
 def _searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
@@ -265,11 +299,13 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.amin: _reduced(reduction.amin),
     np.nanmax: _reduced(_nan_extremum(reduction.amax, -math.inf)),
     np.nanmin: _reduced(_nan_extremum(reduction.amin, math.inf)),
-    np.ptp: _ptp,
+    np.ptp: _reduced(_ptp),
     np.argmax: _argmax,
     np.argmin: _argmin,
     np.var: _spread(reduction.var),
     np.std: _spread(reduction.std),
+    np.nanvar: _spread(_nanvar),
+    np.nanstd: _spread(_nanstd),
     np.any: _reduced(reduction.any),
     np.all: _reduced(reduction.all),
     np.cumsum: _scan(reduction.cumsum),

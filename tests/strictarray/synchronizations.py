@@ -15,6 +15,7 @@ ALLOWED = {
     "ops/embedding.py:embedding_bag": "the indices, of which those at padding_idx don't count",
     "ops/loss/ctc.py": "labels and lengths of sequences",
     "ops/movement/repeating.py:_counts": "how often each slice comes",
+    "dispatch/movement.py:_insert": "where values go",
     "ops/reduction/segments.py:segment_reduce": "where segments begin",
     # What decides on draws: one stream, PyTorch's of the CPU, serves all devices.
     "ops/random/sampling.py": "the probabilities to draw with",
