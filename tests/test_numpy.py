@@ -462,6 +462,12 @@ def test_dtypes_are_not_looked_over() -> None:
 INF, NAN = np.inf, np.nan
 
 
+def written(function: Any, a: Any, *args: Any) -> Any:
+    b = a * 1
+    function(b, *args)
+    return b
+
+
 @pytest.mark.parametrize("wanted", [True, False])
 @pytest.mark.parametrize(
     ("call", "given"),
@@ -484,6 +490,13 @@ INF, NAN = np.inf, np.nan
         (lambda a: np.clip(a, None, None), VECTOR),
         (lambda a: np.insert(a, torch.tensor([0, 2]) if isinstance(a, torch.Tensor) else [0, 2], 9.0), VECTOR),
         (lambda a: np.average(a, weights=[0.1, 0.2, 0.4]), VECTOR),
+        (lambda a: np.dot(a, 0.1), VECTOR),
+        (lambda a: np.append(a, [0.1]), VECTOR),
+        (lambda a: np.insert(a, 1, 0.1), VECTOR),
+        (lambda a: np.diff(a, prepend=0.1), VECTOR),
+        (lambda a: written(np.put, a, [0, 1], 0.1), VECTOR),
+        (lambda a: written(np.copyto, a, 0.1), VECTOR),
+        (lambda a: np.inner(a, [0.1, 0.2, 0.4]), VECTOR),
         (lambda a: np.trapezoid(a, np.array([0.0, 1.0, 3.0])), VECTOR),
         (lambda a: np.expand_dims(np.reshape(a, np.int64(9)), np.int64(0)), SQUARE),
     ],

@@ -14,9 +14,14 @@ from ..ops.creation import as_tensor
 from ..ops.movement import clone
 
 
+def precise(x: Any) -> Any:
+    """A Tensor; of numbers, in lists or alone, one of NumPy's dtype, which has all of their digits."""
+    return as_tensor(x if hasattr(x, "dtype") else np.asarray(x))
+
+
 def promoted(*operands: Any) -> Any:
     """Operands as Tensors of one dtype, as NumPy's products have them."""
-    tensors = [as_tensor(x) for x in operands]
+    tensors = [precise(x) for x in operands]
     if any(x.array.dtype != tensors[0].array.dtype for x in tensors):
         common = dtypes.of(np.result_type(*(x.array.dtype for x in tensors)))
         tensors = [x.to(common) for x in tensors]
@@ -80,7 +85,7 @@ def _isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: 
 
 
 def _array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> bool:
-    x, y = as_tensor(a1), as_tensor(a2)
+    x, y = precise(a1), precise(a2)
     if x.shape != y.shape:
         return False
     same = x == y

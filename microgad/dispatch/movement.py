@@ -10,14 +10,13 @@ import numpy as np
 from .. import backend
 from .. import function as core
 from ..errors import ArgumentError, DtypeError
-from ..ops import creation, movement
+from ..ops import movement
 from ..ops.movement.dims import dim_of, dims_of
-
-_tensor = creation.as_tensor
+from .elementwise import precise
 
 
 def _tensors(arrays: Any) -> list[Any]:
-    return [_tensor(a) for a in arrays]
+    return [precise(a) for a in arrays]
 
 
 def _made(result: Any, dtype: Any = None) -> Any:
@@ -115,16 +114,16 @@ def _block(arrays: Any) -> Any:
 
     def joined(part: Any, level: int) -> Any:
         if not isinstance(part, list):
-            return least(_tensor(part), depth)
+            return least(precise(part), depth)
         parts = [joined(p, level + 1) for p in part]
         ndim = max(p.ndim for p in parts)
         return movement.cat([least(p, ndim) for p in parts], level - depth)
 
-    return movement.clone(_tensor(arrays)) if depth == 0 else joined(arrays, 0)
+    return movement.clone(precise(arrays)) if depth == 0 else joined(arrays, 0)
 
 
 def _insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
-    arr, values = _tensor(arr), _tensor(values)
+    arr, values = precise(arr), precise(values)
     if axis is None:
         arr, axis = movement.ravel(arr), 0
     obj = backend.to_numpy(obj.array) if isinstance(obj, core.Tensor) else obj
@@ -181,11 +180,11 @@ def _roll(a: Any, shift: Any, axis: Any = None) -> Any:
 
 
 def _tile(A: Any, reps: Any) -> Any:
-    return movement.tile(_tensor(A), _shape(reps))
+    return movement.tile(precise(A), _shape(reps))
 
 
 def _repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
-    return movement.repeat_interleave(a, repeats if isinstance(repeats, int) else _tensor(repeats), axis)
+    return movement.repeat_interleave(a, repeats if isinstance(repeats, int) else precise(repeats), axis)
 
 
 def _trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:
@@ -193,7 +192,7 @@ def _trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any =
 
 
 def _atleast(op: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *arys: op(_tensor(arys[0])) if len(arys) == 1 else op(*_tensors(arys))
+    return lambda *arys: op(precise(arys[0])) if len(arys) == 1 else op(*_tensors(arys))
 
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
@@ -238,12 +237,12 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.tile: _tile,
     np.repeat: _repeat,
     np.diag: lambda v, k=0: movement.diag(v, k),
-    np.diagflat: lambda v, k=0: movement.diagflat(_tensor(v), k),
+    np.diagflat: lambda v, k=0: movement.diagflat(precise(v), k),
     np.diagonal: lambda a, offset=0, axis1=0, axis2=1: movement.diagonal(a, offset, axis1, axis2),
     np.trace: _trace,
     np.tril: lambda m, k=0: movement.tril(m, k),
     np.triu: lambda m, k=0: movement.triu(m, k),
-    np.kron: lambda a, b: movement.kron(_tensor(a), _tensor(b)),
+    np.kron: lambda a, b: movement.kron(precise(a), precise(b)),
     np.linalg.diagonal: lambda x, /, *, offset=0: movement.diagonal(x, offset, -2, -1),
     np.linalg.trace: lambda x, /, *, offset=0, dtype=None: _trace(x, offset, -2, -1, dtype),
     np.linalg.matrix_transpose: lambda x, /: movement.transpose(x, -2, -1),

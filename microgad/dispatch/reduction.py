@@ -14,6 +14,7 @@ from ..ops.elementwise import imag, real, sqrt, where
 from ..ops.movement import cat, expand, unsqueeze
 from ..ops.movement.dims import dims_of
 from ..ops.softmax import logsumexp
+from .elementwise import precise
 
 
 def _over(op: Callable[..., Any], a: Any, axis: Any, keepdims: bool) -> Any:
@@ -182,17 +183,12 @@ def _median(op: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def _precise(x: Any) -> Any:
-    """A Tensor; of numbers in lists one of NumPy's dtype, which has all of their digits."""
-    return creation.as_tensor(np.asarray(x) if isinstance(x, (list, tuple)) else x)
-
-
 def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
     if weights is None or returned:
         if returned:
             raise DtypeError("numpy.average with returned=True is not recorded on Tensors")
         return _mean(a, axis, keepdims=keepdims)
-    w = _precise(weights)
+    w = precise(weights)
     if w.ndim == 1 and a.ndim > 1:
         w = w.reshape([-1 if i == axis % a.ndim else 1 for i in range(a.ndim)])
     total = _over(reduction.sum, expand(w, a.shape), axis, keepdims)
@@ -207,7 +203,7 @@ def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any =
 def _as_slice(x: Any, a: Any, axis: int) -> Any:
     if x is None or isinstance(x, type(np._NoValue)):
         return None
-    t = creation.as_tensor(x)
+    t = precise(x)
     return t if t.ndim else t.to(a.dtype).expand([1 if i == axis % a.ndim else n for i, n in enumerate(a.shape)])
 
 
@@ -225,7 +221,7 @@ def _cov(
     if y is not None:
         raise DtypeError("numpy.cov of two arrays is not recorded on Tensors; stack them first")
     x = _kind(m, dtype)
-    weights = (None if w is None else creation.as_tensor(w) for w in (fweights, aweights))
+    weights = (None if w is None else precise(w) for w in (fweights, aweights))
     correction = ddof if ddof is not None else int(not bias)
     fweights, aweights = weights
     return reduction.cov(
@@ -241,11 +237,11 @@ def _corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) 
 
 
 def _trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
-    return reduction.trapezoid(y, **({"dx": dx} if x is None else {"x": _precise(x)}), dim=axis)
+    return reduction.trapezoid(y, **({"dx": dx} if x is None else {"x": precise(x)}), dim=axis)
 
 
 def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
-    steps = [creation.as_tensor(v) if np.ndim(v) else v for v in varargs]
+    steps = [precise(v) if np.ndim(v) else v for v in varargs]
     spacing = steps[0] if len(steps) == 1 and not np.ndim(varargs[0]) else steps or 1
     found = reduction.gradient(f, spacing=spacing, dim=axis, edge_order=edge_order)
     return found[0] if len(found) == 1 else found
