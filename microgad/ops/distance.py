@@ -13,8 +13,8 @@ from .. import backend, dtypes, state
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..function import Function
 from ..state import composite
-from .elementwise import Clamp, Select, clamp
-from .linalg.arguments import same_dtype, values
+from .elementwise import Clamp, clamp
+from .linalg.arguments import quotient, same_dtype, values
 from .movement import broadcast_shapes, clone
 from .out import into
 from .spelling import numpy_spelling, tensors_only
@@ -226,18 +226,12 @@ class Cdist(Function):
         return np.sqrt(np.maximum(squares, 0))
 
     def grad_a(self, grad, a, b, out):
-        ratio = _ratio(grad, out)
+        ratio = quotient(grad, out)
         return ratio.sum(-1)[..., None] * a - ratio @ b
 
     def grad_b(self, grad, a, b, out):
-        ratio = np.swapaxes(_ratio(grad, out), -1, -2)
+        ratio = np.swapaxes(quotient(grad, out), -1, -2)
         return ratio.sum(-1)[..., None] * b - ratio @ a
-
-
-def _ratio(grad: Any, out: Any) -> Any:
-    """grad / out; between equal rows it is 0."""
-    zero = out == 0
-    return Select.apply(np.logical_not(zero), grad / np.where(zero, 1, out))
 
 
 class Distances(Function):

@@ -53,6 +53,12 @@ def broadcast_solve(a: Any, b: Any) -> Any:
         return np.linalg.solve(a, b)
 
 
+def quotient(a: Any, b: Any) -> Any:
+    """a / b, 0 where b is."""
+    zero = b == 0
+    return Select.apply(np.logical_not(zero), a / np.where(zero, 1, b))
+
+
 def off_diagonal(x: Any, differences: Any) -> Any:
     """x / differences with a zero diagonal; 0 / 0 is 0: what no gradient reaches has no say where values coincide."""
     idle = np.logical_or(eye(x, x.shape[-1]) != 0, np.logical_and(differences == 0, x == 0))

@@ -17,7 +17,7 @@ from ..movement import permute, reshape
 from ..movement.dims import dim_of, listed
 from ..out import into
 from ..spelling import numpy_spelling
-from .arguments import floating, is_complex, matrices, values
+from .arguments import floating, is_complex, matrices, quotient, values
 from .solving import inv_ex
 from .spectra import svdvals
 
@@ -64,14 +64,14 @@ class VectorNorm(Function):
         if p == 1:
             return grad * _direction(x)
         if p == 2:
-            return x * _quotient(grad, out)
+            return x * quotient(grad, out)
         if math.isinf(p):
             ties = np.absolute(x) == out
             count = np.astype(np.sum(ties, self.axis, keepdims=True), grad.dtype)
             return Select.apply(ties, _direction(x) * (grad / count))
         zero = x == 0
         power = Select.apply(np.logical_not(zero), np.absolute(np.where(zero, 1, x)) ** (p - 1 if p < 2 else p - 2))
-        scale = grad * out ** (1 - p) if p < 1 else _quotient(grad, out ** (p - 1))
+        scale = grad * out ** (1 - p) if p < 1 else quotient(grad, out ** (p - 1))
         return (_direction(x) if p < 2 else x) * power * scale
 
 
@@ -79,13 +79,7 @@ def _direction(x: Any) -> Any:
     """x / |x|, 0 at 0 and at a real NaN."""
     if not is_complex(x):
         return Sign.apply(x)
-    return _quotient(x, np.absolute(x))
-
-
-def _quotient(a: Any, b: Any) -> Any:
-    """a / b, 0 where b is."""
-    zero = b == 0
-    return Select.apply(np.logical_not(zero), a / np.where(zero, 1, b))
+    return quotient(x, np.absolute(x))
 
 
 def _cast(op: str, x: Tensor, dtype: Any) -> Tensor:

@@ -12,7 +12,8 @@ from ...function import Function
 from ...notices import warn
 from ...state import composite
 from .. import layouts
-from ..elementwise import Select, clamp, complex, conj, imag, real
+from ..elementwise import clamp, complex, conj, imag, real
+from ..linalg.arguments import quotient
 from ..linalg.products import matmul
 from ..out import into
 from ..spelling import numpy_spelling
@@ -60,7 +61,7 @@ class StdMean(Function):
 
     def grad_x(self, grad, x, out):
         deviation, mean = grad
-        return _of_both(self, None if deviation is None else _of_root(deviation, out[0]), mean, x)
+        return _of_both(self, None if deviation is None else quotient(deviation, 2 * out[0]), mean, x)
 
 
 def _variance_and_mean(at: Any, x: Any) -> tuple[Any, Any]:
@@ -106,13 +107,7 @@ class Deviation(Function):
         return np.sqrt(variance)
 
     def grad_variance(self, grad, out):
-        return _of_root(grad, out)
-
-
-def _of_root(grad: Any, out: Any) -> Any:
-    """The gradient of a variance from that of its root; 0 where that is 0."""
-    constant = out == 0
-    return Select.apply(np.logical_not(constant), grad / (2 * (out + np.astype(constant, out.dtype))))
+        return quotient(grad, 2 * out)
 
 
 def _var(
