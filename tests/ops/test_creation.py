@@ -69,6 +69,9 @@ def test_dtypes(made, dtype):
         (lambda: torch.arange(float("inf")), RuntimeError, "unsupported range"),
         (lambda: torch.linspace(0, 1, -1), RuntimeError, "non-negative, got -1"),
         (lambda: torch.linspace(torch.zeros(1), 1, 3), RuntimeError, "0-dimensional"),
+        (lambda: torch.arange(2, dtype=torch.bool), NotImplementedError, "arange: not implemented for bool"),
+        (lambda: torch.linspace(0, 1, 2, dtype=torch.bool), NotImplementedError, "linspace: not implemented for bool"),
+        (lambda: torch.scalar_tensor([1.0]), TypeError, "'s' must be Number, not list"),
         (lambda: torch.zeros(), TypeError, "'size'"),
         (lambda: torch.zeros(2.5), TypeError, "float"),
         (lambda: torch.zeros(-1), RuntimeError, "negative dimension -1"),
@@ -105,6 +108,14 @@ def test_strides():
     assert torch.empty_strided((2, 3), (1, 4)).stride() == (1, 4)
     assert torch.zeros(1).new_empty_strided((2,), (3,)).stride() == (3,)
     assert torch.zeros(2, 3, 4, 5).to(memory_format=torch.channels_last).stride() == (60, 1, 15, 3)
+
+
+@pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
+def test_what_requires_grad_may_stand_among_numbers():
+    x = torch.tensor(2.0, requires_grad=True)
+    for data, expected in (([1, x], [1, 2]), ([[1.0, 2.0], [x, x]], [[1, 2], [2, 2]])):
+        made = torch.tensor(data)
+        assert (made.tolist(), made.dtype, made.requires_grad) == (expected, torch.float32, False)
 
 
 @pytest.mark.host("the memory is NumPy's")

@@ -10,9 +10,9 @@ import numpy as np
 
 from ... import backend, dtypes, function, state
 from ...arguments import boolean
-from ...errors import ArgumentError, DtypeError
+from ...errors import ArgumentError, DtypeError, GraphError
 from ...notices import TO_SCALAR, once, warn
-from .numbers import converted
+from .numbers import converted, plain
 
 if TYPE_CHECKING:
     from ...stand_ins import Device, Dtype
@@ -66,7 +66,7 @@ def tensor(
     first = _first(data)
     try:
         array = np.array(_plain(data, found) if isinstance(first, function.Tensor) else data)
-    except TypeError:  # further on there is a Tensor of a GPU
+    except (TypeError, GraphError):  # further on there is a Tensor of a GPU, or one that requires grad
         array = np.array(_plain(data, found))
     if array.dtype == object:
         array = _of_objects(data, array, dtype)
@@ -286,4 +286,5 @@ def scalar_tensor(
     tensor(2.)
     """
     refuse("scalar_tensor", options)
-    return tensor(s, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad)
+    dtype = dtype or dtypes.get_default_dtype()
+    return tensor(plain("scalar_tensor", "s", s), dtype=dtype, device=device, requires_grad=requires_grad)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import backend, dtypes
-from ...errors import ArgumentError, DtypeError
+from ...errors import ArgumentError, DtypeError, KindError
 from ..spelling import tensors_only
 from .data import finished, refuse
 from .filled import dtype_beside, floating, made_beside
@@ -84,6 +84,8 @@ def _stepped(
     dtype = dtype_beside(op, dtype, out)
     whole = all(isinstance(x, int) for x in (start, end, step))
     kind = dtypes.int64.dtype if dtype is None and whole else floating(dtype)
+    if kind.kind == "b":
+        raise KindError(f"{op}: not implemented for bool")
     if kind == np.int64 and int(step):
         start, end, step, whole = int(start), int(end), int(step), True
     if whole:
@@ -200,7 +202,7 @@ def _bounds(op: str, start: Any, end: Any, steps: int, dtype: Any) -> tuple[Any,
         return start, end, dtypes.default_for(3)
     kind = floating(dtype)
     if kind.kind == "b":
-        raise DtypeError(f"{op}: not implemented for bool")
+        raise KindError(f"{op}: not implemented for bool")
     return start, end, kind
 
 
