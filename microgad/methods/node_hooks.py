@@ -11,7 +11,7 @@ import numpy as np
 from .. import engine, errors, function, leaves
 from ..function import Function, Leaf, Output
 from ..hooks import RemovableHandle
-from ..number_kinds import conjugates
+from ..number_kinds import HALF, conjugates
 from ..plan import Plan
 
 
@@ -35,17 +35,21 @@ def between_hooks(node: Function, grad: Any) -> tuple[Any, ...]:
     several = type(grad) is tuple
     grads, dtypes = (grad, node.dtype) if several else ((grad,), [node.dtype])
     recorded = any(isinstance(g, function.Tensor) for g in grads)
-    grads = _tensors(_turned(node, grads, dtypes))
+    grads = _tensors(_turned(node, [_narrow(g, dtype) for g, dtype in zip(grads, dtypes, strict=True)], dtypes))
     for hook in list(plan.before.values()):
         grads = _replaced(hook(grads), grads, "prehook")
     given = grads if recorded else _arrays(grads)
+    given = given if several else given[0]
+    if given is None:
+        return (None,) * len(node.edges)
     node.plan = plan.own
     try:
         onward = [edge if need else None for edge, need in zip(node.edges, node.needs, strict=True)]
-        found = engine.derive(node, given if several else given[0], onward, recorded)
+        found = engine.derive(node, given, onward, recorded)
+        fitting = [g if g is None else engine._fit(node, i, g, given, found, recorded)[0] for i, g in enumerate(found)]
     finally:
         node.plan = plan
-    results = _tensors(found)
+    results = _tensors(fitting)
     for hook in list(plan.after.values()):
         results = _replaced(hook(results, grads), results, "hook")
     results = _turned(node, results, [edge and edge.dtype for edge in node.edges])
@@ -123,6 +127,11 @@ def _turned(node: Function, grads: Sequence[Any], dtypes: Sequence[Any]) -> tupl
     return tuple(np.conjugate(g) if g is not None and d.kind == "c" else g for g, d in zip(grads, dtypes, strict=True))
 
 
+def _narrow(grad: Any, dtype: Any) -> Any:
+    """A gradient that was widened for derivatives, in float16 again."""
+    return grad.astype(HALF) if dtype == HALF and grad.dtype != HALF else grad
+
+
 def _arrays(grads: Sequence[Any]) -> tuple[Any, ...]:
     """Gradients as the engine's own, which it may add to: hooks may have kept theirs."""
     return tuple(None if g is None else g.array.copy() for g in grads)
@@ -134,14 +143,22 @@ def _tensors(grads: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def _replaced(changed: Any, grads: tuple[Any, ...], what: str) -> tuple[Any, ...]:
+    """What takes the place of gradients: what a hook gives, if anything, in their shapes and dtypes."""
     if changed is None:
         return grads
-    changed = changed if isinstance(changed, tuple) else (changed,)
-    if any(new is not None and old is None for new, old in zip(changed, grads, strict=False)):
-        raise errors.ArgumentError(f"{what}: can't replace a None gradient, of what wants none, with a non-None value")
+    if not isinstance(changed, tuple):
+        raise TypeError(f"expected tuple, but {what} returned '{type(changed).__name__}'")
     rest = grads[len(changed) :]  # numbers, for which PyTorch has no inputs
     if len(changed) > len(grads) or any(g is not None for g in rest):
         raise errors.ArgumentError(f"{what}: returned {len(changed)} gradients in place of {len(grads)}")
+    for new, old in zip(changed, grads, strict=False):
+        if new is None:
+            continue
+        if not isinstance(new, function.Tensor):
+            raise TypeError(f"expected Tensors, but {what} returned '{type(new).__name__}'")
+        if old is None or (new.shape, new.dtype) != (old.shape, old.dtype):
+            was = "None, of what wants no gradient" if old is None else f"{old.dtype} of shape {tuple(old.shape)}"
+            raise errors.ArgumentError(f"{what}: can't replace a gradient, {was}, by {new!r:.60}")
     return changed + rest
 
 

@@ -350,10 +350,40 @@ def a_node_s_hook_returns_too_few(t, nn):
 
 
 @programs
-def a_node_s_hook_gives_what_nobody_wants(t, nn):
-    y = leaf(t, 3) * t.ones(3).double()
-    y.grad_fn.register_hook(lambda inputs, outputs: (inputs[0], outputs[0]))
-    y.sum().backward()
+def hooks_of_nodes_see_gradients_in_the_shapes_and_dtypes_of_what_they_are_of(t, nn):
+    seen: list[Any] = []
+    x, w, half = t.ones(3, 1, requires_grad=True), leaf(t, 4), t.ones(2, dtype=t.float16, requires_grad=True)
+    for y in (x * w, half.exp(), half * 2):
+        y.grad_fn.register_prehook(lambda outputs: seen.append(outputs[0].clone()))
+        y.grad_fn.register_hook(lambda inputs, outputs: seen.append([g.clone() for g in inputs if g is not None]))
+        y.sum().backward()
+    return seen, x.grad, w.grad, half.grad
+
+
+@programs
+def a_node_s_hook_ends_a_gradient(t, nn):
+    x = leaf(t, 3)
+    y = x * 2
+    y.grad_fn.register_prehook(lambda outputs: (None,))
+    (y + x).sum().backward()
+    return x.grad
+
+
+for case, hook in {
+    "what nobody wants": lambda inputs, outputs: (inputs[0], outputs[0]),
+    "another shape": lambda inputs, outputs: (inputs[0][:1], None),
+    "another dtype": lambda inputs, outputs: (inputs[0].float(), None),
+    "no tensor": lambda inputs, outputs: (3, None),
+    "no tuple": lambda inputs, outputs: inputs[0],
+}.items():
+
+    @programs
+    def node_changed(t, nn, hook=hook):
+        y = leaf(t, 3) * t.ones(3).double()
+        y.grad_fn.register_hook(hook)
+        y.sum().backward()
+
+    programs[f"a node's hook gives {case}"] = programs.pop("node_changed")
 
 
 def test_hooks_of_nodes_make_no_cycle():
