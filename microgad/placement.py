@@ -17,10 +17,23 @@ Geometry = tuple[tuple[int, ...], tuple[int, ...], int]
 def memory_of(x: Any) -> Any:
     """All the memory that `x` lies in, as a row of elements of its dtype."""
     whole = backend.owner(x)
-    flat = np.transpose(whole, sorted(range(whole.ndim), key=lambda axis: -whole.strides[axis])).reshape(-1)
+    flat = np.transpose(whole, axes_of(whole)).reshape(-1)
     if whole.size and backend.owner(flat) is not whole:
         raise ShapeError(f"the memory of an array of shape {whole.shape} and strides {whole.strides} has gaps")
     return flat.view(x.dtype)
+
+
+def axes_of(x: Any) -> tuple[int, ...]:
+    """The axes from the widest stride to the narrowest, those of equal strides in their order."""
+    steps = strides(x)
+    return tuple(sorted(range(x.ndim), key=lambda axis: -abs(steps[axis])))
+
+
+def elsewhere(x: Any, memory: Any, row: Any) -> Any:
+    """x as it lies in a copy of its memory, whose bytes are in a row."""
+    row = row[address(x) - address(memory) :]
+    row = row[: row.size // x.itemsize * x.itemsize].view(x.dtype)
+    return backend.as_strided(row, x.shape, x.strides)
 
 
 def address(x: Any) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import backend, errors
-from ..placement import address, memory_of
+from ..placement import elsewhere, memory_of
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -57,9 +57,7 @@ def _elsewhere(x: Any, memo: dict[Any, Any]) -> tuple[Any, list[int]]:
         return memory, version
     if memory.strides != whole.strides:  # another library's memory, with gaps
         return x.copy("K"), [0]
-    row = memory_of(memory).view(np.uint8)[address(x) - address(whole) :]
-    row = row[: row.size // x.itemsize * x.itemsize].view(x.dtype)
-    return backend.as_strided(row, x.shape, x.strides), version
+    return elsewhere(x, whole, memory_of(memory).view(np.uint8)), version
 
 
 def _own(tensor: Tensor) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 from .. import backend, errors, formats
 from .. import function as core
 from ..lazy import Room
-from ..placement import strides
+from ..placement import axes_of, strides
 
 if TYPE_CHECKING:
     from .. import dtypes, storage
@@ -98,8 +98,7 @@ class Facts:
 
     def dim_order(self: Tensor, *, ambiguity_check: Any = False) -> tuple[int, ...]:
         """The dimensions from the outermost in memory to the innermost; those of equal strides in their order."""
-        steps = self.stride()
-        return tuple(sorted(range(self.ndim), key=lambda i: -steps[i]))
+        return axes_of(self.array)
 
     def is_contiguous(self: Tensor, memory_format: Any = formats.contiguous_format) -> bool:
         """Whether the values lie in memory in row-major order, or in that of memory_format."""

@@ -9,7 +9,7 @@ import numpy as np
 from .. import backend, errors, function, state
 from ..function import Function, Leaf, Output
 from ..linear_map import LinearMap
-from ..placement import overlaps, within
+from ..placement import axes_of, overlaps, within
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -77,6 +77,7 @@ def show_again(base: Tensor) -> None:
             stand_at(view, shown.node)
 
 
+# A copy of a base has its axes in the same order in memory: there, the same chain gives views.
 # Real numbers may show parts of complex ones, and the other way around: gradients pass as PyTorch's, parts by parts, so
 # `conjugates` is off.
 
@@ -134,7 +135,7 @@ def written(view: Tensor, node: Function) -> Function:
     Through `as_strided` of a view a write reads what the base has there, and not what that view shows of it.
     """
     base: Any = view.base
-    order, writer = order_of(base.array), node.edges[0] if type(node) is Output else node
+    order, writer = axes_of(base.array), node.edges[0] if type(node) is Output else node
     if base.node is not None and view.chain and "held" in view.chain[0][1] and view.node in writer.edges:
         facts = {"x_shape": base.array.shape, "kind": base.array.dtype}
         before = Region.noted([base.node], view.array, chain=view.chain, order=order, **facts)
@@ -142,11 +143,6 @@ def written(view: Tensor, node: Function) -> Function:
         before.number = view.node.number + 2.0**-20
         writer.edges[writer.edges.index(view.node)] = before
     return RegionWrite.noted([base.node, node], base.array, chain=view.chain, order=order)
-
-
-def order_of(base: Any) -> tuple[int, ...]:
-    """A base's axes from the widest stride to the narrowest: in the same order, the same chain gives views."""
-    return tuple(sorted(range(base.ndim), key=lambda axis: -abs(base.strides[axis])))
 
 
 def _laid_out(x: Any, shape: tuple[int, ...], order: tuple[int, ...], kind: Any = None) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -26,7 +27,7 @@ def numpy_spelling(function: F) -> F:
 
     Of arguments of a type that they can't be it says so, as `tensors_only`.
     """
-    code = function.__wrapped__.__code__ if hasattr(function, "__wrapped__") else function.__code__
+    code = inspect.unwrap(function).__code__
     own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     renamed = {name: own[place] for name, place in _PLACES.items() if place < code.co_argcount and name not in own}
     renamed |= {theirs: ours for theirs, ours in _PYTORCH.items() if ours in own and theirs not in own}
@@ -64,7 +65,7 @@ def numbers_first(function: F) -> F:
 
     Programs of before 2020 call so: `addmm(beta, input, alpha, mat1, mat2)`, where alpha may be left out.
     """
-    code = function.__wrapped__.__code__ if hasattr(function, "__wrapped__") else function.__code__
+    code = inspect.unwrap(function).__code__
     names = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
 
     @functools.wraps(function)

@@ -9,6 +9,7 @@ import numpy as np
 from ... import backend, formats
 from ...linear_map import LinearMap
 from ...notices import once
+from .. import layouts
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -45,7 +46,7 @@ class Cast(LinearMap):
 def _cast(x: Any, to: Any) -> Any:
     """An array in another dtype; of complex numbers the real parts, where that isn't complex, nor bool: not 0."""
     x = x.real if x.dtype.kind == "c" and to.kind not in "cb" else x
-    return x.astype(to, order="C" if 0 in x.strides else "K")  # an expanded array as a ufunc has it
+    return x.astype(to, order=layouts.order_of(x))
 
 
 class Transfer(LinearMap):

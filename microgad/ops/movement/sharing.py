@@ -10,7 +10,7 @@ import numpy as np
 
 from ... import backend
 from ...errors import DeviceError
-from ...placement import address, memory_of
+from ...placement import address, elsewhere, memory_of
 from ..region import live_views
 
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ def share_memory_(input: Tensor) -> Tensor:
         row = np.asarray(_Memory(Arena(max(whole.nbytes, 1))))
         row[: whole.nbytes].view(whole.dtype)[...] = whole
         for tensor in (base, *live_views(base)):
-            x = tensor.array
-            tensor.array = np.ndarray(x.shape, x.dtype, row, address(x) - address(whole), x.strides)
+            tensor.array = elsewhere(tensor.array, whole, row)
             ForkingPickler.register(type(tensor), _reduced)
     return input
 

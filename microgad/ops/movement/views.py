@@ -11,7 +11,7 @@ import numpy as np
 
 from ... import errors, function, leaves, state
 from ...naming import called
-from ...placement import geometry, memory_of
+from ...placement import axes_of, geometry, memory_of
 from .. import layouts, region
 from ..elementwise import view_as_complex, view_as_real
 from ..out import into
@@ -83,7 +83,7 @@ def _overwritten(input: Tensor, src: Tensor, op: str, show: Callable[[Tensor], T
     with state.scope(grad_enabled=True, observer=None):
         shown = show(function.Tensor._made(input.array))
     src = _fitting(op, input, src, shown.array.shape)
-    return region.RegionWrite.apply(input, src, chain=shown.chain or (), order=region.order_of(input.array))
+    return region.RegionWrite.apply(input, src, chain=shown.chain or (), order=axes_of(input.array))
 
 
 def _fitting(op: str, input: Tensor, src: Tensor, shape: tuple[int, ...]) -> Tensor:
