@@ -19,7 +19,7 @@ from ...state import composite
 from .. import layouts
 from ..spelling import tensors_only
 from .correlation import correlate, correlate_taps, transpose
-from .geometry import Size, Window, numbers, refusal
+from .geometry import Size, Window, numbers, refusal, same
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -374,7 +374,7 @@ def _conv_transpose(
             )
         size.append((n - 1) * s - 2 * p + span + e)
         edges.append((p, p - e))  # no window reaches the cells of output_padding
-    window = window._replace(size=tuple(size), padding=tuple(edges))
+    window = same(tuple(size), window.kernel, window.stride, tuple(edges), window.dilation)
     return op.apply(input, weight, bias, window=window, groups=positive(name, groups))
 
 
