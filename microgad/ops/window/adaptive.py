@@ -13,7 +13,7 @@ from ..elementwise import Flat
 from .boxes import checked, of_boxes
 from .geometry import numbers, refusal
 from .pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d, with_indices
-from .resample import Resample, Taps
+from .resample import Resample, Taps, parts
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -108,13 +108,14 @@ def _adaptive_max(dims: int, input: Tensor, output_size: Sizes, return_indices: 
     kernel = whole_parts(size, out)
     if kernel:
         return (max_pool1d, max_pool2d, max_pool3d)[dims - 1](input, kernel, return_indices=return_indices)
-    return of_boxes(input, [parts(n, m) for n, m in zip(size, out, strict=True)], return_indices)
+    tables = [np.minimum(cells, stop - 1) for cells, stop in map(parts, size, out)]
+    return of_boxes(input, tables, return_indices)
 
 
 def _adaptive_avg(dims: int, input: Tensor, output_size: Sizes) -> Tensor:
     op = f"adaptive_avg_pool{dims}d"
     size, out = checked(op, input, dims), output_sizes(op, input, output_size, dims)
-    if max(out) == 1 == min(out):
+    if set(out) == {1}:
         return input.mean(tuple(range(-dims, 0)), keepdim=True)
     kernel = whole_parts(size, out)
     if kernel:
@@ -137,10 +138,3 @@ def whole_parts(size: tuple[int, ...], out: tuple[int, ...]) -> list[int]:
     """How large equal parts are, empty where some have to be larger than others."""
     whole = all(m and n % m == 0 for n, m in zip(size, out, strict=True))
     return [n // m for n, m in zip(size, out, strict=True)] if whole else []
-
-
-def parts(size: int, steps: int) -> Any:
-    """Along one dimension the cells of nearly equal parts, (taps, steps)."""
-    i = np.arange(steps)
-    start, stop = i * size // max(steps, 1), -((i + 1) * -size // max(steps, 1))
-    return np.minimum(start + np.arange((stop - start).max(initial=1))[:, None], stop - 1)

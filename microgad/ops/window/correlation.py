@@ -155,7 +155,7 @@ def by_phases(y: Any, weight: Any, bias: Any, window: Window) -> Any:
     return x
 
 
-def correlate_taps(y: Any, x: Any, window: Window, groups: int, affine: bool = False) -> Any:
+def correlate_taps(y: Any, x: Any, window: Window, groups: int, affine: bool) -> Any:
     """y, x -> weight; if affine -> weight, bias."""
     o, c, places = y.shape[1] // groups, x.shape[1] // groups, math.prod(window.out)
     flat, shape = contiguous(y).reshape(len(y), groups, o, places), (groups * o, c, *window.kernel)

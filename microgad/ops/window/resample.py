@@ -30,11 +30,9 @@ class Taps:
     @functools.lru_cache(maxsize=64)
     def parts(size: int, steps: int) -> Taps:
         """The mean of each of `steps` nearly equal parts, as adaptive pooling takes them."""
-        i = np.arange(steps)
-        start, stop = i * size // max(steps, 1), -((i + 1) * -size // max(steps, 1))
-        cells = start + np.arange((stop - start).max(initial=1))[:, None]
+        cells, stop = parts(size, steps)
         inside = cells < stop
-        return Taps(size, np.where(inside, cells, size), inside / (stop - start))
+        return Taps(size, np.where(inside, cells, size), inside / inside.sum(0))
 
     @staticmethod
     @functools.lru_cache(maxsize=64)
@@ -117,6 +115,13 @@ class Taps:
             part = np.take(lines, backend.like(cells, x), axis)
             rows.append(np.matmul(row, part) if part.shape[-1] != 1 else np.matmul(part[..., 0], row)[..., None])
         return np.stack(rows, axis).reshape(*x.shape[:axis], len(rows), *x.shape[axis + 1 :])
+
+
+def parts(size: int, steps: int) -> tuple[Any, Any]:
+    """Along one dimension, of nearly equal parts: cells from each one's first on, (taps, steps), and where it ends."""
+    i, count = np.arange(steps), max(steps, 1)
+    start, stop = i * size // count, -((i + 1) * -size // count)
+    return start + np.arange((stop - start).max(initial=1))[:, None], stop
 
 
 class Resample(LinearMap):
