@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import backend
-from ..errors import ArgumentError, CallError, DtypeError, ShapeError
+from ..errors import ArgumentError, CallError, DtypeError, KindError, ShapeError
 from ..function import Function
 from ..state import composite, current, observed
 from .creation import zeros
@@ -243,7 +243,7 @@ def _check(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) 
             f"{query.ndim}, {key.ndim} and {value.ndim}"
         )
     if not query.dtype == key.dtype == value.dtype or query.array.dtype.kind != "f":
-        raise DtypeError(
+        raise KindError(
             "scaled_dot_product_attention: Expected query, key, and value to have the same floating-point dtype, but "
             f"got {query.dtype}, {key.dtype} and {value.dtype}"
         )

@@ -256,3 +256,11 @@ def test_the_power_of_multi_margin_loss_is_any_number_that_is_1_or_2():
     for p in (1, 2):
         found = F.multi_margin_loss(LOGITS, target, p=float(p), reduction="none")
         np.testing.assert_array_equal(found.array, F.multi_margin_loss(LOGITS, target, p=p, reduction="none").array)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.complex64])
+def test_margins_are_of_real_numbers(dtype):
+    x = torch.ones(2, 3).to(dtype)
+    for loss, target in ((F.multilabel_margin_loss, torch.zeros(2, 3)), (F.multi_margin_loss, torch.zeros(2))):
+        with pytest.raises(NotImplementedError, match="input must be floating-point"):
+            loss(x, target.long())

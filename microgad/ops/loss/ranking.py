@@ -107,8 +107,7 @@ class MultiMarginLoss(Function):
     symbol = "multi margin"
 
     def forward(self, input, target, weight):
-        if input.dtype.kind != "f":
-            raise KindError(f"input must be floating-point, but is {input.dtype}")
+        _check_kind(input)
         hinge = self._hinge(input, target)
         if self.p == 2:
             hinge *= hinge
@@ -151,6 +150,11 @@ class MultiMarginLoss(Function):
         if weight is not None:
             hinge = hinge * weight[target].reshape((-1, 1))
         return reduced(hinge.sum(1) / input.shape[1], None, len(target) or math.nan, self.reduction)
+
+
+def _check_kind(input: Any) -> None:
+    if input.dtype.kind != "f":
+        raise KindError(f"input must be floating-point, but is {input.dtype}")
 
 
 def _of_rows(grad: Any, rows: int, reduction: str) -> Any:
@@ -204,6 +208,7 @@ class MultilabelMarginLoss(Function):
     symbol = "multilabel margin"
 
     def forward(self, input, target):
+        _check_kind(input)
         hinge, rows, _ = self._hinges(input, target)
         losses = np.zeros_like(input, shape=len(input))
         places.add(losses, (rows,), hinge.sum(1))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import DtypeError, ShapeError, plural
+from ...errors import DtypeError, KindError, ShapeError, plural
 from ...function import Function
 from ...linear_map import LinearMap
 from ...state import composite
@@ -392,7 +392,7 @@ def check(input: Any, weight: Any, bias: Any, window: Window, out_channels: int)
     if not len(weight):
         raise ShapeError(f"weight must have at least 1 filter, but has shape {weight.shape}")
     if input.dtype.kind not in "fiuc":
-        raise DtypeError(f"input must be of numbers, got {input.dtype}")
+        raise KindError(f"input must be of numbers, got {input.dtype}")
     for name, x in (("weight", weight), ("bias", bias)):
         if x is not None and x.dtype != input.dtype:
             raise DtypeError(f"input and {name} must have one dtype, got {input.dtype} and {x.dtype}")

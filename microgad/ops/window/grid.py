@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import backend
-from ...errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
+from ...errors import ArgumentError, KindError, ShapeError, UnsupportedError
 from ...function import Function
 from ...linear_map import LinearMap
 from ...notices import warn
@@ -269,7 +269,7 @@ def _checked(op: str, input: Tensor, grid: Tensor, mode: str) -> tuple[int, ...]
         found = "input and grid must both have 4 dimensions, or both 5"
     elif x.dtype.kind != "f" or places.dtype != x.dtype:
         said = f"input and grid must be of one floating-point dtype, got {input.dtype} and {grid.dtype}"
-        raise refusal(op, said, DtypeError)
+        raise refusal(op, said, KindError)
     elif len(places) != len(x):
         found = "input and grid must have the same batch size"
     elif places.shape[-1] != dims:
