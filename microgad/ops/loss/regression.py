@@ -72,7 +72,8 @@ def mse_loss(
     _check_operands("mse_loss", input, target)
     if weight is None:
         return SquaredError.apply(input, target, reduction=reduction)
-    return _weighted(SquaredError.apply(input, target, reduction="none"), input, weight, reduction)
+    losses = _weighted(SquaredError.apply(input, target, reduction="none"), input, weight)
+    return reduced(losses, None, weight.sum(), reduction)
 
 
 @tensors_only
@@ -90,7 +91,9 @@ def l1_loss(
     reduction = chosen(size_average, reduce, reduction)
     _check_sizes(input, target)
     losses = (input - target).abs()
-    return plainly(losses, reduction) if weight is None else _weighted(losses, input, weight, reduction)
+    if weight is None:
+        return plainly(losses, reduction)
+    return reduced(_weighted(losses, input, weight), None, weight.sum(), reduction)
 
 
 def _check_operands(op: str, input: Tensor, target: Tensor) -> None:
@@ -111,10 +114,10 @@ def _check_sizes(input: Tensor, target: Tensor) -> None:
         )
 
 
-def _weighted(losses: Tensor, input: Tensor, weight: Tensor, reduction: str) -> Tensor:
+def _weighted(losses: Tensor, input: Tensor, weight: Tensor) -> Tensor:
     if weight.shape != input.shape:
         raise ShapeError(f"Weights and input must have the same size, but have {weight.shape} and {input.shape}")
-    return reduced(losses * weight, None, weight.sum(), reduction)
+    return losses * weight
 
 
 class Huber(Function):
@@ -152,10 +155,8 @@ def huber_loss(
     _check_operands("huber_loss", input, target)
     if not delta > 0:
         raise ArgumentError(f"huber_loss: does not support non-positive values for delta, got {delta}")
-    if weight is not None and weight.shape != input.shape:
-        raise ShapeError(f"Weights and input must have the same size, but have {weight.shape} and {input.shape}")
     losses = Huber.apply(input, target, delta=float(delta))
-    return plainly(losses if weight is None else losses * weight, reduction, "HuberLoss")
+    return plainly(losses if weight is None else _weighted(losses, input, weight), reduction, "HuberLoss")
 
 
 @tensors_only

@@ -138,10 +138,9 @@ def _run(
             mine = params[place * each : (place + 1) * each]
             if not biases:
                 mine[2:2] = None, None
-            extra = [None] if len(cls.inputs) == 8 and len(mine) == 4 else []
-            out, *last = cls.apply(
-                x, *states[place], *mine, *extra, batch_sizes=sizes, reverse=direction == 1, **settings
-            )
+            operands = (x, *states[place], *mine)
+            operands += (None,) * (len(cls.inputs) - len(operands))  # w_hr, where there is none
+            out, *last = cls.apply(*operands, batch_sizes=sizes, reverse=direction == 1, **settings)
             results.append(out)
             after.append(last)
         x = results[0] if directions == 1 else cat(results, -1)
