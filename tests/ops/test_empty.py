@@ -47,6 +47,10 @@ def test_a_plane_of_nothing_is_refused(function, shape):
         function(zeros(*shape), zeros(1, 1, 1, 1), padding=1)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3)])
-def test_the_mean_of_no_losses_is_nan(shape):
-    assert F.cross_entropy(zeros(*shape), torch.zeros(0, dtype=torch.int64), label_smoothing=0.1).isnan()
+def test_the_mean_of_no_losses_is_nan(shape, smoothing):
+    x = zeros(*shape)
+    loss = F.cross_entropy(x, torch.zeros(0, dtype=torch.int64), label_smoothing=smoothing)
+    assert loss.isnan()
+    assert torch.autograd.grad(loss, x)[0].shape == shape

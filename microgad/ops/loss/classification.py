@@ -42,7 +42,7 @@ class CrossEntropy(Function):
         classes, self.row_weights = _rows(input, target, weight, self.ignore_index)
         self.divisor = _divisor(classes, self.row_weights)
         x = _classes_first(input)
-        self.peak = x.max(0)
+        self.peak = x.max(0) if x.size else x.sum(0)
         with in_runs(input, 1):
             shifted = x - self.peak
         own = shifted[_places(classes)]
