@@ -63,22 +63,22 @@ class _Numbered(Module):
             self.append(module)
         return self
 
-    def insert(self, i: int, module: Module) -> Self:
-        """Put a module before place i; the ones from there on move up and are numbered, names before it stay."""
+    def insert(self, index: int, module: Module) -> Self:
+        """Put a module before place index; the ones from there on move up and are numbered, names before it stay."""
         if not isinstance(module, Module):
             raise TypeError(f"insert: expected a Module, got {type(module).__name__}")
-        if not -len(self) <= i <= len(self):
-            raise IndexError(f"Index out of range: {i}")
-        modules, names, place = list(self), list(self._modules), i + len(self) if i < 0 else i
+        if not -len(self) <= index <= len(self):
+            raise IndexError(f"Index out of range: {index}")
+        modules, names, place = list(self), list(self._modules), index + len(self) if index < 0 else index
         modules.insert(place, module)
         names[place:] = map(str, range(place, len(modules)))
         self._renumber(modules, names if len(set(names)) == len(modules) else None)
         return self
 
-    def pop(self, i: int | slice) -> Any:
-        """Take the module at place i out, and give it."""
-        module = self[i]  # type: ignore[index]
-        del self[i]
+    def pop(self, key: int | slice) -> Any:
+        """Take the module at place key out, and give it."""
+        module = self[key]  # type: ignore[index]
+        del self[key]
         return module
 
 

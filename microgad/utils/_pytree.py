@@ -209,9 +209,13 @@ def tree_map_(func: Callable[..., Any], tree: Any, *rests: Any, is_leaf: Callabl
     return tree
 
 
-def tree_map_only(type_: Any, func: Any, tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
-    """The tree of func(leaf), of leaves of a type, or of types; other leaves stay."""
-    return tree_map(lambda x: func(x) if isinstance(x, type_) else x, tree, is_leaf=is_leaf)
+def tree_map_only(
+    type_or_types_or_pred: Any, func: Any, tree: Any, is_leaf: Callable[[Any], bool] | None = None
+) -> Any:
+    """The tree of func(leaf), of leaves of a type, or of types, or of which a function says so; other leaves stay."""
+    of = type_or_types_or_pred
+    fits = of if callable(of) and not isinstance(of, type) else lambda x: isinstance(x, of)
+    return tree_map(lambda x: func(x) if fits(x) else x, tree, is_leaf=is_leaf)
 
 
 def tree_all(pred: Callable[[Any], bool], tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> bool:

@@ -68,7 +68,7 @@ def test_lists_of_modules_change(cls):
     assert net.append(a) is net
     net.extend(modules[1:3])
     assert holds(net, [a, b, c])
-    net.insert(1, d)
+    net.insert(index=1, module=d)  # by PyTorch's names
     assert holds(net, [a, d, b, c])
     net.insert(-1, e)
     assert holds(net, [a, d, b, e, c])
@@ -80,7 +80,7 @@ def test_lists_of_modules_change(cls):
     assert holds(net, [g, b, e, c, f])
     del net[::2]
     assert holds(net, [b, c])
-    assert net.pop(0) is b
+    assert net.pop(key=0) is b
     assert holds(net, [c])
     with pytest.raises(IndexError, match="Index out of range: 3"):
         net.insert(3, a)

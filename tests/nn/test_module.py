@@ -178,6 +178,7 @@ def test_what_is_shared_comes_once():
         "0.weight", "0.bias", "2.weight", "2.bias", "4.weight", "4.bias"
     ]  # fmt: skip
     assert names(net.named_modules(memo={fc})) == ["", "1", "4"]
+    assert (len(list(net.modules())), len(list(net.modules(remove_duplicate=False)))) == (4, 6)
 
 
 def test_members_by_path():
