@@ -2,22 +2,56 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..errors import ShapeError, place
+from ..errors import GraphError, ShapeError, place
 from ..ops.creation import tensor
 from ..tensor import Tensor
 from . import batchnorm, conv, instancenorm
 from .lazy import LazyModuleMixin
 from .linear import Linear
-from .parameter import UninitializedBuffer, UninitializedParameter
+from .parameter import UninitializedBuffer, UninitializedParameter, is_lazy
 from .settings import Size
 
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype
 
 
-class LazyLinear(LazyModuleMixin, Linear):
+class _Sized(LazyModuleMixin):
+    """What these have in common: a size that the first input tells, and the shapes that follow from it."""
+
+    _size: ClassVar[str]  # the size's attribute, 0 until then
+
+    def _size_in(self, input: Tensor) -> int:
+        raise NotImplementedError
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        raise NotImplementedError
+
+    def reset_parameters(self) -> None:
+        """Draw new initial values, where there are shapes."""
+        if not self.has_uninitialized_params() and getattr(self, self._size) != 0:
+            super().reset_parameters()  # type: ignore[misc]
+
+    def initialize_parameters(self, input: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Shapes, and initial values. Raises RuntimeError where some were loaded and others not."""
+        if getattr(self, self._size) == 0:
+            setattr(self, self._size, self._size_in(input))
+        shapes = self._shapes()
+        own = {name: x for name in shapes if (x := getattr(self, name)) is not None}
+        lazy = [name for name in own if is_lazy(own[name])]
+        if lazy and len(lazy) < len(own):
+            where = place(self._get_name(), self._path)
+            raise GraphError(
+                f"{where}: no shape was loaded for {', '.join(lazy)}, but one for others: load all of them"
+            )
+        for name in lazy:
+            own[name].materialize(shapes[name])
+        if lazy:
+            self.reset_parameters()
+
+
+class LazyLinear(_Sized, Linear):
     """A Linear whose in_features is the last dimension of its first input. Source: torch.nn.LazyLinear.
 
     >>> layer = nn.LazyLinear(3)
@@ -26,6 +60,7 @@ class LazyLinear(LazyModuleMixin, Linear):
     """
 
     cls_to_become = Linear
+    _size = "in_features"
 
     def __init__(self, out_features: int, bias: bool = True, device: Device = None, dtype: Dtype = None) -> None:
         super().__init__(0, 0, False)
@@ -34,51 +69,35 @@ class LazyLinear(LazyModuleMixin, Linear):
         if bias:
             self.bias = UninitializedParameter(device=device, dtype=dtype)
 
-    def reset_parameters(self) -> None:
-        """Draw new initial values, where there are shapes."""
-        if not self.has_uninitialized_params() and self.in_features != 0:
-            super().reset_parameters()
+    def _size_in(self, input: Tensor) -> int:
+        return int(input.shape[-1])
 
-    def initialize_parameters(self, input: Tensor) -> None:
-        """Shapes, and initial values."""
-        if self.in_features == 0:
-            self.in_features = input.shape[-1]
-        if isinstance(self.weight, UninitializedParameter):
-            self.weight.materialize((self.out_features, self.in_features))
-            if isinstance(self.bias, UninitializedParameter):
-                self.bias.materialize((self.out_features,))
-            self.reset_parameters()
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"weight": (self.out_features, self.in_features), "bias": (self.out_features,)}
 
 
-class _LazyConv(LazyModuleMixin, conv._ConvNd):
+class _LazyConv(_Sized, conv._ConvNd):
+    _size = "in_channels"
+
     def _set_lazy(self, out_channels: int, bias: bool, device: Any, dtype: Any) -> None:
         self.weight = UninitializedParameter(device=device, dtype=dtype)
         self.out_channels = out_channels
         if bias:
             self.bias = UninitializedParameter(device=device, dtype=dtype)
 
-    def reset_parameters(self) -> None:
-        """Draw new initial values, where there are shapes."""
-        if not self.has_uninitialized_params() and self.in_channels != 0:
-            super().reset_parameters()
+    def _size_in(self, input: Tensor) -> int:
+        n = self._n
+        if input.ndim not in (n + 1, n + 2):
+            where = place(self._get_name(), self._path)
+            raise ShapeError(
+                f"{where}: expected {n + 1}D (unbatched) or {n + 2}D (batched) input, but got input of size "
+                f"{tuple(input.shape)}"
+            )
+        return int(input.shape[input.ndim - n - 1])
 
-    def initialize_parameters(self, input: Tensor, *args: Any, **kwargs: Any) -> None:
-        """Shapes, and initial values."""
-        if self.in_channels == 0:
-            n = self._n
-            if input.ndim not in (n + 1, n + 2):
-                where = place(self._get_name(), self._path)
-                raise ShapeError(
-                    f"{where}: expected {n + 1}D (unbatched) or {n + 2}D (batched) input, but got input of size "
-                    f"{tuple(input.shape)}"
-                )
-            self.in_channels = input.shape[input.ndim - n - 1]
-            self._check_settings()
-        if isinstance(self.weight, UninitializedParameter):
-            self.weight.materialize(self._weight_shape())
-            if isinstance(self.bias, UninitializedParameter):
-                self.bias.materialize((self.out_channels,))
-            self.reset_parameters()
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        self._check_settings()
+        return {"weight": self._weight_shape(), "bias": (self.out_channels,)}
 
 
 class _LazyConvNd(_LazyConv, conv._Conv):
@@ -179,7 +198,9 @@ class LazyConvTranspose3d(_LazyConvTransposeNd, conv.ConvTranspose3d):
     cls_to_become = conv.ConvTranspose3d
 
 
-class _LazyNorm(LazyModuleMixin, batchnorm._NormBase):
+class _LazyNorm(_Sized, batchnorm._NormBase):
+    _size = "num_features"
+
     def __init__(
         self,
         eps: float = 1e-5,
@@ -203,20 +224,11 @@ class _LazyNorm(LazyModuleMixin, batchnorm._NormBase):
             self.running_var = UninitializedBuffer(device=device, dtype=dtype)
             self.num_batches_tracked = tensor(0, device=device)
 
-    def reset_parameters(self) -> None:
-        """Weight 1, bias 0, no batches seen, where there are shapes."""
-        if not self.has_uninitialized_params() and self.num_features != 0:
-            super().reset_parameters()
+    def _size_in(self, input: Tensor) -> int:
+        return int(input.shape[1])
 
-    def initialize_parameters(self, input: Tensor) -> None:
-        """Shapes, and initial values."""
-        if self.num_features == 0:
-            self.num_features = input.shape[1]
-        if self.has_uninitialized_params():
-            for own in (self.weight, self.bias, self.running_mean, self.running_var):
-                if isinstance(own, UninitializedParameter | UninitializedBuffer):
-                    own.materialize((self.num_features,))
-            self.reset_parameters()
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (self.num_features,))
 
 
 class LazyBatchNorm1d(_LazyNorm, batchnorm.BatchNorm1d):

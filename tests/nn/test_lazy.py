@@ -128,3 +128,18 @@ def test_a_buffer_without_a_shape_is_registered_where_it_is_assigned():
     module.kept.materialize((2,))
     assert type(module.kept) is torch.Tensor
     assert module.kept.shape == (2,)
+
+
+@pytest.mark.parametrize(
+    ("make", "loaded", "missing"),
+    [
+        (nn.LazyBatchNorm1d, {"weight", "bias"}, "running_mean, running_var"),
+        (lambda: nn.LazyLinear(2), {"weight"}, "bias"),
+    ],
+)
+def test_what_was_loaded_in_part_is_not_drawn_anew(make, loaded, missing):
+    whole, layer = make(), make()
+    whole(torch.randn(4, 2))
+    layer.load_state_dict({name: x for name, x in whole.state_dict().items() if name in loaded}, strict=False)
+    with pytest.raises(RuntimeError, match=f"no shape was loaded for {missing}, but one for others"):
+        layer(torch.randn(4, 2))
