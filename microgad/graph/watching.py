@@ -7,12 +7,10 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .. import backend, state
 from ..errors import ArgumentError
 from ..function import Function
-from ..number_kinds import HALF
+from ..number_kinds import norm
 from ..tensor import Tensor
 from .reading import names_of
 from .tape import Tape
@@ -168,7 +166,7 @@ class Watcher(state.Observer):
         def note(x: Tensor) -> None:
             assert x.grad is not None
             grad = x.grad.array.reshape(-1)
-            self.norms[name] = float(np.linalg.norm(grad.astype(np.float32) if grad.dtype == HALF else grad))
+            self.norms[name] = float(norm(grad))
 
         return note
 
