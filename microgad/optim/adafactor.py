@@ -34,6 +34,7 @@ class Adafactor(Optimizer):
     """
 
     shaped = ("variance",)
+    real = True
 
     def __init__(
         self, params: Params, lr: float | Tensor = 1e-2, beta2_decay: float = -0.8, eps: tuple[float | None,
@@ -60,13 +61,6 @@ class Adafactor(Optimizer):
         ):
             if not ok:
                 raise ValueError(f"{what} should be {rule} but is: {value}")
-
-    def ready(self, group: Group, loss: Any) -> list[Tensor]:
-        """The parameters of a group that have a gradient. Raises before anything has moved."""
-        params = super().ready(group, loss)
-        if any(p.is_complex() for p in params):
-            raise RuntimeError("Adafactor does not support complex parameters")
-        return params
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         """Move `params` in place."""

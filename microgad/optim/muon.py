@@ -39,6 +39,7 @@ class Muon(Optimizer):
     """
 
     shaped = ("momentum_buffer",)
+    real = True
 
     def __init__(
         self, params: Params, lr: float | Tensor = 1e-3, weight_decay: float = 0.1, momentum: float = 0.95,
@@ -69,13 +70,6 @@ class Muon(Optimizer):
             raise ValueError("Number of steps must be less than 100 for computational efficiency")
         if len(options["ns_coefficients"]) != 3:
             raise ValueError("Coefficients must be a tuple of exactly 3 values")
-
-    def ready(self, group: Group, loss: Any) -> list[Tensor]:
-        """The parameters of a group that have a gradient. Raises before anything has moved."""
-        params = super().ready(group, loss)
-        if any(p.is_complex() for p in params):
-            raise RuntimeError("Muon does not support complex parameters")
-        return params
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         """Move `params` in place."""

@@ -106,6 +106,7 @@ class Optimizer:
     """
 
     shaped: tuple[str, ...] = ()  # the entries of a parameter's state that have its shape
+    real: bool = False  # whether parameters have to be
     _opt_called: bool  # whether a step was taken since a scheduler wants to know
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -171,6 +172,8 @@ class Optimizer:
         params = [p for p in group["params"] if p.grad is not None]
         for p in params:
             array, grad = p.array, p.grad.array
+            if self.real and p.is_complex():
+                raise errors.ArgumentError(f"{type(self).__name__} does not support complex parameters")
             if grad.shape != array.shape or grad.dtype != array.dtype or backend.is_gpu(grad) != backend.is_gpu(array):
                 raise errors.ShapeError(
                     f"{type(self).__name__}: the gradient is {_kind(grad)}, but its parameter is {_kind(array)}"

@@ -16,6 +16,7 @@ from .optimizer import Group, Optimizer, Params, require, require_positive
 
 class _Santa(Optimizer):
     shaped = ("momentum_buffer", "friction", "square_avg", "scale")
+    real = True
 
     def __init__(
         self, params: Params, lr: float | Tensor = 1e-2, sigma: float = 0.95, eps: float = 1e-8, annealing: float = 0.5,
@@ -70,7 +71,8 @@ class SantaE(_Santa):
     ζ drawn from N(0, 1) by the default generator; then (refinement) u = (1 − α) u − lr · s g. p = p + s u. At first
     u is √lr · ζ, α is √lr · c, and s' is s. `maximize` climbs.
 
-    Raises ValueError for a negative lr, eps, annealing, burnin, c or weight_decay, and for sigma outside of [0, 1).
+    Raises ValueError for a negative lr, eps, annealing, burnin, c or weight_decay, and for sigma outside of [0, 1);
+    `step` raises RuntimeError for complex parameters.
 
     >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> optimizer = torch.optim.SantaE([w], burnin=0)

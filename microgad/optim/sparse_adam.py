@@ -20,7 +20,8 @@ class SparseAdam(Optimizer):
     over is one that a sparse gradient would leave out, as those of an Embedding that no index names. eps is added
     before the bias correction, as in PyTorch. `maximize` climbs.
 
-    Raises ValueError for a negative lr or eps, and for betas outside of [0, 1).
+    Raises ValueError for a negative lr or eps, and for betas outside of [0, 1); `step` raises RuntimeError for complex
+    parameters.
 
     >>> w = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
     >>> optimizer = torch.optim.SparseAdam([w], lr=0.5)
@@ -32,6 +33,7 @@ class SparseAdam(Optimizer):
     """
 
     shaped = MOMENTS[:2]
+    real = True
 
     def __init__(
         self, params: Params, lr: float | Tensor = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,

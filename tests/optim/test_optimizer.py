@@ -481,3 +481,14 @@ def test_a_matrix_without_rows_has_no_row_that_moves() -> None:
     p.grad = microgad.zeros(0, 3)
     microgad.optim.SparseAdam([p]).step()
     assert p.shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    "kind", [Adafactor, Muon, *(getattr(microgad.optim, n) for n in ("SantaE", "SantaSSS", "SparseAdam"))]
+)
+def test_some_refuse_complex_parameters(kind: Any) -> None:
+    p = microgad.ones(2, 2, dtype=microgad.complex64, requires_grad=True)
+    p.grad = microgad.ones_like(p)
+    with pytest.raises(RuntimeError, match=f"{kind.__name__} does not support complex parameters"):
+        kind([p]).step()
+    assert p.tolist() == [[1, 1], [1, 1]]
