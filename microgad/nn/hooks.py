@@ -328,8 +328,8 @@ def _behind_gate(
         return values, None
     gated = list(values)
     for i, x in zip(at, Gate.apply(*[values[i] for i in at], watch=watch, **settings), strict=True):
-        # the same memory, so written in place through neither
-        x.base, x.version = (values[i] if values[i].base is None else values[i].base), values[i]._counter()
+        x._view_of(values[i], x.node, (Gate, {}))
+        x.chain = None  # written in place through neither: which hooks a gradient passes then, can't be said
         gated[i] = x
     return (type(values)(*gated) if hasattr(values, "_fields") else tuple(gated)), at
 

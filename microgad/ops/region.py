@@ -44,7 +44,7 @@ def stand_at(tensor: Tensor, node: Function) -> None:
 
 
 class LostView(Function):
-    """A view made under no_grad of what was then written to with a gradient: how it shows that is not known."""
+    """A view made under no_grad, or by hooks, of what was then written to with a gradient: how it shows isn't known."""
 
     may_share = True
 
@@ -53,8 +53,8 @@ class LostView(Function):
 
     def grad_x(self, grad):
         raise errors.GraphError(
-            "a view was created in no_grad mode, and its base or another view of it was modified inplace with grad "
-            "mode enabled: make the view and the write both under no_grad, or neither"
+            "a view was created in no_grad mode, or by a module's backward hooks, and its base or another view of it "
+            "was modified inplace with grad mode enabled: make the view and the write both under no_grad, or neither"
         )
 
 

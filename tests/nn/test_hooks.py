@@ -286,3 +286,17 @@ def test_which_hooks_are_called_after_forward_is_seen_after_forward():
     with pytest.raises(RuntimeError):
         layer(torch.ones(3))
     assert seen == ["added", "added"]
+
+
+@pytest.mark.parametrize("write", [lambda x: x.mul_(2), lambda x: x.__setitem__(0, 5.0)])
+def test_what_a_module_hands_on_has_no_gradient_once_it_is_written_to(write):
+    layer, a = nn.Flatten(0), tensor(1.0, 1.0)
+    layer.register_full_backward_hook(lambda m, gi, go: None)
+    x = a * 1
+    y = layer(x.reshape(1, 2))
+    before = y.sum()
+    write(x)
+    with pytest.raises(RuntimeError, match="by a module's backward hooks"):
+        y.sum().backward()
+    before.backward()
+    assert a.grad.tolist() == [1, 1]
