@@ -323,3 +323,16 @@ def test_fractions_that_leave_a_part_empty_warn() -> None:
     for lib in LIBRARIES:
         with pytest.warns(UserWarning, match="Length of split at index 1 is 0"):
             lib.utils.data.random_split([1], [0.5, 0.5])
+
+
+def test_a_collate_function_of_ones_own_gets_a_list() -> None:
+    def by_length(batch: Any) -> Any:
+        batch.sort(key=lambda sample: sample[0].item())
+        batch.append(batch[0])
+        return isinstance(batch, list), [int(y) for _, y in batch + batch]
+
+    def program(lib: Any, data: Any) -> Any:
+        rows = data.TensorDataset(lib.tensor([3.0, 1.0, 2.0]), lib.tensor([0, 1, 2]))
+        return [list(data.DataLoader(each, 2, collate_fn=by_length)) for each in (rows, data.Subset(rows, [2, 0, 1]))]
+
+    same(program)

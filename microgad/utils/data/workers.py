@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import generator
-from .dataset import IterableDataset, fetch
+from .collate import default_collate
+from .dataset import IterableDataset, Samples, fetch
 from .transfer import receive, send
 
 
@@ -52,7 +53,7 @@ class Recipe(NamedTuple):
     def fetcher(self) -> Any:
         """A function from indices to a batch; of a stream, to its next one, of as many."""
         if not isinstance(self.dataset, IterableDataset):
-            return lambda at: self.collate_fn(fetch(self.dataset, at) if self.batched else self.dataset[at])
+            return lambda at: self.collate_fn(self._samples(at) if self.batched else self.dataset[at])
         samples = iter(self.dataset)
 
         def following(at: Any) -> Any:
@@ -64,6 +65,11 @@ class Recipe(NamedTuple):
             return self.collate_fn(batch)
 
         return following
+
+    def _samples(self, at: Any) -> Any:
+        found = fetch(self.dataset, at)
+        own = self.collate_fn is not default_collate  # which may sort the list, or add to it
+        return list(found) if own and isinstance(found, Samples) else found
 
 
 class Ended(NamedTuple):
