@@ -269,7 +269,10 @@ def test_colours_by_what_was_recorded(tab, net_page):
         assert tab.evaluate(fills) > 2, measure
         assert measure == "module" or tab.locator("#legend .ramp").count() == 1
     tab.select_option("#colour", "kind")
-    assert "closed module" in tab.inner_text("#legend")
+    legend = tab.inner_text("#legend")
+    for kind in ("parameter", "constant: no gradient", "operation", "closed module", "result"):
+        assert kind in legend
+    assert "leaf" not in legend, "there is none"
 
 
 def test_forward_and_backward(tab, net_page):

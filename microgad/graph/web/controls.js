@@ -8,11 +8,17 @@ function drawLegend(scale) {
   const legend = $("legend");
   legend.replaceChildren();
   if (measure === "kind") {
-    const kinds = [["--param", "parameter"], ["--card", "operation"], ["--group-2", "closed module"]];
-    for (const [colour, words] of kinds) {
+    const kinds = [
+      ["parameter", "--param", "--param-line"], ["leaf", "--card", "--leaf-line"], ["constant", "--card", "--faint", "dashed"],
+      ["operation", "--card", "--edge"], ["closed module", "--group-2", "--edge"], ["result", "--card", "--result"],
+    ];
+    const there = new Set(["operation", "closed module", ...sources.map((source) => source.kind)]);
+    if (ops.some(isResult)) there.add("result");
+    for (const [kind, fill, line, dash] of kinds.filter(([kind]) => there.has(kind))) {
       const swatch = h("span", { class: "swatch" });
-      swatch.style.background = `var(${colour})`;
-      legend.append(swatch, words);
+      swatch.style.background = `var(${fill})`;
+      swatch.style.border = `1px ${dash ?? "solid"} var(${line})`;
+      legend.append(swatch, kind === "constant" ? "constant: no gradient" : kind);
     }
   } else if (scale) {
     const { said, shown: words, share } = MEASURES[measure];

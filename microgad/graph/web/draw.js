@@ -86,6 +86,8 @@ function drawOpen(box) {
   return make("g", {}, frame, drawInside(group, box.x, box.y, depth), head);
 }
 
+const isResult = (op, place) => op.results && op.carries && !users[place].length;
+
 function drawBox(box) {
   const { key, x, y, width, height } = box;
   const said = boxOf(key);
@@ -101,7 +103,7 @@ function drawBox(box) {
     name = `${sources[place].kind} ${sources[place].name}, ${sources[place].shape ?? ""}`;
   } else {
     const op = ops[place];
-    if (op.results && op.carries && !users[place].length) classes.push("result");
+    if (isResult(op, place)) classes.push("result");
     name = `${op.title}${op.path ? ` in ${op.path}` : ""}, result ${op.shapes.join(", ")}`;
   }
   const element = make("g", { class: classes.join(" "), "data-key": key, tabindex: -1, role: "button", "aria-label": name });
