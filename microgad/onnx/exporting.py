@@ -175,7 +175,7 @@ def _recorded(
     recording.results = merged([r.results for r in runs], points)
     for change in (_mixed, _negated):
         try:
-            other = run([change(x) for x in sized(first)])[0]
+            other = run([np.asarray(change(x)) for x in sized(first)])[0]  # not NumPy's scalars
         except Exception:  # such values may be none that the model takes
             continue
         _compare(steps, recording, other)

@@ -99,6 +99,34 @@ def test_opsets(opset: int) -> None:
         agree(Call(function), args, opset_version=opset)
 
 
+def special(*values: float) -> Any:
+    return torch.tensor(values)
+
+
+INF, NAN = float("inf"), float("nan")
+
+
+@pytest.mark.parametrize(
+    ("function", "args"),
+    [
+        (torch.logaddexp, (special(-INF, INF, -INF, 1, NAN), special(-INF, INF, INF, 1, 0))),
+        (torch.xlogy, (special(0, 0, 0, 2), special(NAN, 0, 3, 3))),
+        (torch.floor_divide, (special(1, -1, 7, 1, -1, 0, 5, -7.5), special(0.1, 0.1, -2, INF, INF, 3, 0, 2.5))),
+        (torch.remainder, (special(1, -1, 7, 1, -1, 1000.1, -7.5), special(0.1, 0.1, -2, INF, INF, 0.1, 2.5))),
+        (lambda n: (n.trunc(), n.round(), n.isnan(), n.isinf()), (torch.tensor([1, -2]),)),
+    ],
+    ids=["logaddexp", "xlogy", "floor_divide", "remainder", "integers"],
+)
+def test_special_values(function: Any, args: Any) -> None:
+    agree(function, args, axes={})
+
+
+@pytest.mark.parametrize("number", [2.5, 2, True])
+def test_inputs_without_dimensions(number: Any) -> None:
+    proto = agree(lambda a, n: a * n, (x(2, 3), torch.tensor(number)), axes={})
+    assert [list(i.type.tensor_type.shape.dim) for i in proto.graph.input][1] == []
+
+
 def test_names_files_and_arguments(tmp_path: Path) -> None:
     class Two(nn.Module):
         def __init__(self) -> None:
@@ -151,6 +179,7 @@ class Named(nn.Module):
         (lambda x: x * 2 if x.sum() > 0 else x.exp(), "the model takes other steps"),
         (lambda x: F.dropout(x), r"Dropout \(part\): it drops values at random"),
         (lambda x: torch.complex(x, x).abs(), r"Complex \(part\)"),
+        (lambda x: x[True] * 1, r"GetItem \(part\): ONNX has no index that is True or False"),
     ],
 )
 def test_what_can_not_be_written(function: Any, match: str) -> None:

@@ -139,12 +139,14 @@ def bitwise_not(w: Writer, step: Step) -> Any:
 
 @rule(elementwise.IsNaN)
 def isnan(w: Writer, step: Step) -> Any:
-    return w.op("IsNaN", only(w, step), dtype=BOOL)
+    x = only(w, step)
+    return w.op("IsNaN", x, dtype=BOOL) if x.dtype.kind == "f" else w.op("Not", x.same(x))
 
 
 @rule(elementwise.IsInf)
 def isinf(w: Writer, step: Step) -> Any:
-    return w.op("IsInf", only(w, step), dtype=BOOL)
+    x = only(w, step)
+    return w.op("IsInf", x, dtype=BOOL) if x.dtype.kind == "f" else w.op("Not", x.same(x))
 
 
 @rule(elementwise.IsFinite)
@@ -200,13 +202,15 @@ def logit(w: Writer, step: Step) -> Any:
 @rule(elementwise.LogAddExp)
 def logaddexp(w: Writer, step: Step) -> Any:
     a, b = pair(w, step)
-    return w.op("Max", a, b) + w.op("Softplus", -w.op("Abs", a - b))
+    apart = w.op("Max", a, b) + w.op("Softplus", -w.op("Abs", a - b))
+    return w.op("Where", a.same(b), a + math.log(2), apart, dtype=a.dtype)  # two infinities have no difference
 
 
 @rule(elementwise.XLogY)
 def xlogy(w: Writer, step: Step) -> Any:
     x, y = pair(w, step, step.kinds[0])
-    return w.op("Where", x.same(0), x * 0, x * w.op("Log", y), dtype=x.dtype)
+    nothing = w.op("And", x.same(0), y.same(y))  # of NaN it is NaN
+    return w.op("Where", nothing, w.constant(0, x.dtype), x * w.op("Log", y), dtype=x.dtype)
 
 
 @rule(elementwise.Lerp)
@@ -222,7 +226,8 @@ def whole(w: Writer, x: Symbol) -> Symbol:
 
 @rule(elementwise.Trunc)
 def trunc(w: Writer, step: Step) -> Any:
-    return whole(w, only(w, step))
+    x = only(w, step)
+    return whole(w, x) if x.dtype.kind == "f" else x
 
 
 @rule(elementwise.Frac)
@@ -234,18 +239,26 @@ def frac(w: Writer, step: Step) -> Any:
 @rule(elementwise.Round)
 def round_(w: Writer, step: Step) -> Any:
     x, decimals = only(w, step), step.settings["decimals"]
+    if x.dtype.kind != "f":
+        return x
     return w.op("Round", x) if not decimals else w.op("Round", x * 10.0**decimals) / 10.0**decimals
+
+
+def below(w: Writer, rest: Symbol, b: Symbol) -> Symbol:
+    """Where a remainder isn't of the divisor's sign: the quotient that goes with it is one too large."""
+    found: Symbol = w.op("And", w.op("Not", rest.same(0)), w.op("Xor", rest < 0, b < 0))
+    return found
 
 
 @rule(elementwise.FloorDiv)
 def floor_div(w: Writer, step: Step) -> Any:
     a, b = pair(w, step)
-    if a.dtype.kind == "f":
-        return w.op("Floor", a / b)
-    quotient = a / b
-    rest = a - quotient * b
-    wrong = w.op("And", w.op("Not", rest.same(0)), w.op("Xor", rest < 0, b < 0))
-    return quotient - w.cast(wrong, a.dtype)
+    if a.dtype.kind != "f":
+        quotient = a / b
+        return quotient - w.cast(below(w, a - quotient * b, b), a.dtype)
+    rest = w.op("Mod", a, b, fmod=1)  # exact, which a / b is not: 1 // 0.1 is 9
+    quotient = w.op("Round", (a - rest) / b - w.cast(below(w, rest, b), a.dtype))
+    return w.op("Where", b.same(0), a / b, quotient, dtype=a.dtype)
 
 
 @rule(elementwise.TruncDiv)
@@ -258,7 +271,10 @@ def trunc_div(w: Writer, step: Step) -> Any:
 @rule(elementwise.Remainder)
 def remainder(w: Writer, step: Step) -> Any:
     a, b = pair(w, step)
-    return w.op("Mod", a, b) if a.dtype.kind != "f" else a - w.op("Floor", a / b) * b
+    if a.dtype.kind != "f":
+        return w.op("Mod", a, b)
+    rest = w.op("Mod", a, b, fmod=1)
+    return w.op("Where", below(w, rest, b), rest + b, rest, dtype=a.dtype)
 
 
 @rule(elementwise.Fmod)

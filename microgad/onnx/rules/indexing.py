@@ -96,6 +96,8 @@ def _taken(w: Writer, x: Symbol, arrays: list[Any], ndim: int) -> Any:
 def _masked(w: Writer, x: Symbol, index: tuple[Any, ...], mask: Any) -> Any:
     if index[0] is not mask or any(item is not ... and item != ALL for item in index[1:]):
         raise w.refused("a mask must come first, and alone, in an index")
+    if not w.shape_of(mask):
+        raise w.refused("ONNX has no index that is True or False")
     where = w.op("Transpose", w.op("NonZero", w.of(mask), dtype=INT64), perm=[1, 0])
     return w.op("GatherND", x, where)
 
