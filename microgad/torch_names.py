@@ -77,10 +77,11 @@ def _get_item(node: Any) -> str:
     index = getattr(node, "index", None)  # gone after backward, where it was an array
     parts = index if type(index) is tuple else (index,)
     if all(part is None or part is Ellipsis or isinstance(part, (int, slice)) for part in parts) and index is not None:
-        last = [part for part in parts if part is not Ellipsis][-1:]
-        if last and last[0] is None:
-            return "Unsqueeze"
-        return "Select" if last and isinstance(last[0], int) else "Slice"
+        cuts = [part for part in parts if part is not Ellipsis]
+        last = [part for part in cuts if part != slice(None)][-1:]  # what takes all of an axis does nothing
+        if not last:
+            return "Slice" if len(cuts) == 1 else "Alias"
+        return "Unsqueeze" if last[0] is None else "Select" if isinstance(last[0], int) else "Slice"
     return "Index"
 
 
@@ -96,7 +97,8 @@ def _reduced(name: str) -> Callable[[Any], str]:
 
 def _border(node: Any) -> str:
     kind = {"reflect": "Reflection", "edge": "Replication"}.get(node.mode)
-    return f"{kind}Pad{len(node.shape) - 2 or 1}D" if kind else "CopySlices"
+    padded = len(node.widths) - next((i for i, width in enumerate(node.widths) if any(width)), 0)
+    return f"{kind}Pad{max(len(node.shape) - 2, padded)}D" if kind else "CopySlices"
 
 
 def _dimensional(name: str) -> Callable[[Any], str]:
@@ -104,19 +106,25 @@ def _dimensional(name: str) -> Callable[[Any], str]:
     return lambda node: f"{name}{len(node.shape) - 2}D"
 
 
+def _clamp(node: Any) -> str:
+    """Between Tensors, or between numbers, as far as gradients flow to them."""
+    return f"ClampBackward{int(_shape(node, 1) is _shape(node, 2) is None)}"
+
+
 def _nll_loss(node: Any) -> str:
     return "NllLoss" if len(_shape(node, 0) or ()) < 3 else "NllLoss2D"
 
 
-def _adaptive(node: Any) -> str:
-    return _dimensional("AdaptiveAvgPool")(node) if max(node.shape[2:]) > 1 else "MeanBackward1"
+def _adaptive(dims: int) -> Callable[[Any], str]:
+    """Of one plane or volume, or of several of them; where one mean is left of each, PyTorch takes that."""
+    return lambda node: f"AdaptiveAvgPool{dims}D" if max(node.shape[-dims:]) > 1 else "MeanBackward1"
 
 
 NAMES: dict[str, Any] = {  # a name, or a function of the node
     "AddItem": "IndexAdd", "AlphaDropout": "Add", "Attention": "ScaledDotProductFlashAttentionForCpu",
     "AvgPool1d": "SqueezeBackward1", "AvgPool2d": "AvgPool2D", "AvgPool3d": "AvgPool3D",
     "BatchNorm": "NativeBatchNorm", "Border": _border, "Cast": "ToCopy", "Cholesky": "LinalgCholeskyEx",
-    "Clamp": "ClampBackward1", "Contract": "View", "CopySign": "Copysign", "Cross": "LinalgCross",
+    "Clamp": _clamp, "Contract": "View", "CopySign": "Copysign", "Cross": "LinalgCross",
     "CrossEntropy": _nll_loss, "Ctc": "CtcLoss",
     "Det": "LinalgDet", "Distances": "Cdist", "Dropout": "Mul", "Eig": "LinalgEig", "Eigh": "LinalgEigh",
     "Entr": "SpecialEntr", "Erfcx": "SpecialErfcx", "Fft": "FftC2C", "FixedBatchNorm": "NativeBatchNorm",
@@ -155,8 +163,8 @@ OPERATORS = {  # where PyTorch's name isn't that of the class with underscores
 }  # fmt: skip
 
 COMPOSITES: dict[str, Any] = {  # of functions that are one operation in PyTorch, by their names
-    "adaptive_avg_pool1d": "SqueezeBackward1", "adaptive_avg_pool2d": _adaptive,
-    "adaptive_avg_pool3d": _adaptive, "adaptive_max_pool1d": "SqueezeBackward1",
+    "adaptive_avg_pool1d": "SqueezeBackward1", "adaptive_avg_pool2d": _adaptive(2),
+    "adaptive_avg_pool3d": _adaptive(3), "adaptive_max_pool1d": "SqueezeBackward1",
     "adaptive_max_pool2d": "AdaptiveMaxPool2D", "adaptive_max_pool3d": "AdaptiveMaxPool3D", "block_diag": "BlockDiag",
     "channel_shuffle": "ChannelShuffle", "cholesky": "LinalgCholeskyEx", "cholesky_ex": "LinalgCholeskyEx",
     "cholesky_inverse": "CholeskyInverse", "cholesky_solve": "CholeskySolve", "combinations": "Stack",

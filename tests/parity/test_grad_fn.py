@@ -54,6 +54,17 @@ CALLS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "broadcast": lambda t, x, y: t.broadcast_tensors(x, y)[0] * 2,
     "broadcast, of that shape": lambda t, x, y: t.broadcast_tensors(x.exp(), y[0])[0],
     "clamp": lambda t, x, y: x.clamp(0, 1),
+    "clamp between Tensors": lambda t, x, y: x.clamp(y),
+    "one row, all of it": lambda t, x, y: x[0, :],
+    "a new axis before all of another": lambda t, x, y: x[None, :],
+    "all of it": lambda t, x, y: x[...],
+    "all of each axis": lambda t, x, y: x[:, :],
+    "a plane, mirrored": lambda t, x, y: t.nn.functional.pad(x.exp()[None], (1, 1, 1, 0), mode="reflect"),
+    "a volume, continued": lambda t, x, y: t.nn.functional.pad(
+        x.exp()[None, None], (1, 1, 1, 0, 1, 0), mode="replicate"
+    ),
+    "adaptive means of a plane": lambda t, x, y: t.nn.functional.adaptive_avg_pool2d(x.exp()[None], (2, 1)),
+    "adaptive means of a volume": lambda t, x, y: t.nn.functional.adaptive_avg_pool3d(x.exp()[None, None], (1, 2, 1)),
     "leaky_relu": lambda t, x, y: t.nn.functional.leaky_relu(x),
     "prelu": lambda t, x, y: t.nn.functional.prelu(x, t.full((1,), 0.1, requires_grad=True)),
     "dot": lambda t, x, y: x[0] @ y[0],
