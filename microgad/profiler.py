@@ -218,7 +218,8 @@ def _flops(node: Any, inputs: tuple[Any, ...], out: Any) -> int:
     """Additions and multiplications of an operation."""
     outs = out if type(out) is tuple else (out,)
     shaped = [SimpleNamespace(shape=tuple(x.shape) if isinstance(x, Tensor) else None) for x in inputs]
-    op: Any = SimpleNamespace(name=type(node).__name__, inputs=shaped, shapes=[tuple(y.shape) for y in outs])
+    shapes, settings = [tuple(y.shape) for y in outs], vars(node)
+    op: Any = SimpleNamespace(name=type(node).__name__, inputs=shaped, shapes=shapes, settings=settings)
     return flops_of(op) or 0
 
 

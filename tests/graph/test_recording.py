@@ -136,6 +136,27 @@ def test_times_and_statistics():
     assert relu.backward_seconds > 0
 
 
+def test_flops_of_products_of_all_kinds():
+    def of(function, *shapes):
+        with torch.record() as tape:
+            function(*(torch.ones(*shape) for shape in shapes))
+        return sum(op.flops for op in tape)
+
+    F = nn.functional
+    for n in (1, 2, 3):
+        size = (2, 3, *[5] * n)
+        assert of(getattr(F, f"conv{n}d"), size, (4, 3, *[3] * n)) == 2 * (2 * 4 * 3**n) * (3 * 3**n)
+        assert of(getattr(F, f"conv_transpose{n}d"), size, (3, 4, *[3] * n)) == 2 * (2 * 3 * 5**n) * (4 * 3**n)
+    assert of(lambda a, b: torch.einsum("bij,bjk->bik", a, b), (2, 3, 4), (2, 4, 5)) == 2 * 2 * 3 * 4 * 5
+    assert of(lambda a, b: torch.tensordot(a, b, 1), (3, 4), (4, 5)) == 2 * 3 * 4 * 5
+    assert of(torch.dot, (5,), (5,)) == 10
+    for gates, layer in ((1, nn.RNN), (3, nn.GRU), (4, nn.LSTM)):
+        assert of(layer(3, 6), (5, 2, 3)) == 5 * 2 * gates * 6 * (2 * (3 + 6) + 2)
+    with torch.profiler.profile(with_flops=True) as seen:
+        torch.einsum("ij,kj->ik", torch.ones(3, 4), torch.ones(5, 4))
+    assert sum(event.flops for event in seen.events()) == 2 * 3 * 4 * 5
+
+
 def test_flops():
     with torch.record() as tape:
         nn.Conv2d(3, 8, 3)(torch.ones(2, 3, 6, 6))
