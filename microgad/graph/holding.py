@@ -56,7 +56,8 @@ class Memory:
             where = f" in {op.path}" if op.path else ""
             lines.append(f"  {size(op.bytes)}: {title(op)}{where} keeps {names}")
         groups = sorted(self.by_module.items(), key=lambda item: -item[1])[:5]
-        lines.append(f"by module: {', '.join(f'{name} {size(n)}' for name, n in groups)}")
+        if groups:
+            lines.append(f"by module: {', '.join(f'{name} {size(n)}' for name, n in groups)}")
         if self.checkpoints:
             lines.append("a checkpoint around each of")
             lines += [f"  {x}" for x in self.checkpoints[:5]]

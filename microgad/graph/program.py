@@ -88,7 +88,7 @@ class Writer(Walking):
         self.values: dict[str, Any] = {}
         self.body: list[str] = []
         self.variables: dict[tuple[int, int], str] = {}
-        self.names: dict[tuple[int, int], str] = {}  # what a source's gradient is called
+        self.names: dict[str, tuple[int, int]] = {}  # what a source's gradient is called, and which source that is
         self.taken = dict.fromkeys(
             [*keyword.kwlist, "np", "values", "fit", "parts", "wide", "float", "complex", "slice"], 1
         )
@@ -123,10 +123,12 @@ class Writer(Walking):
         x = super().start(source, given)
         name = self.fresh(source.name or {"constant": "x"}.get(source.kind, source.kind))
         self.variables[source.number, 0] = name
-        self.say(f"{name} = {self.array(name, source.array)}", facts(x.array))
+        text = self.array(name, source.array)
+        self.say(f"{name} = {text}" + ".copy()" * text.startswith("values"), facts(x.array))
         if x.node is not None:
-            known = not source.name or source.name in self.names.values()  # a parameter after a step is another
-            self.derivatives.leaves[x.node.number] = self.names[source.number, 0] = name if known else source.name
+            known = not source.name or source.name in self.names  # a parameter after a step is another
+            self.derivatives.leaves[x.node.number] = called = name if known else source.name
+            self.names[called] = source.number, 0
         return x
 
     def array(self, name: str, x: Any) -> str:
@@ -135,7 +137,7 @@ class Writer(Walking):
         if 0 < x.size <= SMALL and np.isfinite(x).all() and x.dtype.kind in "biuf":
             return f"np.array({x.tolist()!r}, {x.dtype.name!r})"
         self.values[name] = x
-        return f"values[{name!r}].copy()" if name in self.variables.values() else f"values[{name!r}]"
+        return f"values[{name!r}]"
 
     def step(self, op: Op) -> list[Tensor]:
         recipe = op.recipe

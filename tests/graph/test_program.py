@@ -38,7 +38,7 @@ def same(tape):
     replayed = writer.run({}, {})
     results, gradients = writer.program().run()
     assert [x.tobytes() for x in results.values()] == [x.array.tobytes() for x in replayed.results]
-    made = {name: x for (number, i), x in writer.made.items() if (name := writer.names.get((number, i))) is not None}
+    made = {name: writer.made[at] for name, at in writer.names.items()}
     for name, grad in gradients.items():
         if made[name].is_leaf:
             assert np.asarray(grad).tobytes() == made[name].grad.array.tobytes(), name
