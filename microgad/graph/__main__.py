@@ -59,11 +59,23 @@ def _main(arguments: list[str]) -> int:
     if Path(given.program).suffix in SAVED:
         found(_tape(Path(given.program)))
         return 0
-    recorder = FirstBackward(found, Level(source=True, stats=True, time=True))
+    failed: list[Exception] = []
+
+    def seen(tape: Tape) -> None:
+        """In the middle of the program, which goes on whatever becomes of the tape."""
+        try:
+            found(tape)
+        except (MicrogadError, OSError) as error:
+            failed.append(error)
+
+    recorder = FirstBackward(seen, Level(source=True, stats=True, time=True))
     try:
-        return run.main([given.program, *others])
+        code = run.main([given.program, *others])
     finally:
         recorder.end()
+    if failed:
+        raise failed[0]
+    return code
 
 
 def _tape(path: Path) -> Tape:

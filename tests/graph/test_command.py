@@ -119,6 +119,13 @@ def test_a_program_that_fails_is_told_of_as_python_does(folder):
     assert ran.stderr.endswith("ZeroDivisionError: division by zero\n")
 
 
+def test_a_file_that_cannot_be_written_is_told_of_when_the_program_has_ended(folder):
+    ran = run(folder, "program.py", "--out", "nowhere/net.json")
+    assert ran.stdout == "ended\n"
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("python -m microgad.graph: [Errno 2]")
+
+
 def test_what_it_refuses(folder):
     assert "the suffix must be one of .html" in run(folder, "--out", "net.doc", "program.py").stderr
     (folder / "x.json").write_text("{}")
