@@ -53,10 +53,11 @@ def replay(
 ) -> Replay:
     """Run a tape's operations again, with the same random draws, and record a new graph.
 
-    `inputs` are other values for leaves and constants by name, `params` for parameters (a module, or a dict); they are
-    copied, and what is no Tensor is brought to the dtype of what it stands for. `dtype` is what floating-point values
-    and settings are brought to, `device` where. `edits` change results on the way: by a place, name or path of the tape
-    what a result becomes, a Tensor, an array, a number, or a function of the Tensor.
+    `inputs` are other values for leaves and constants by name, `params` for parameters (a dict, or a module, of which
+    those that the tape doesn't read are passed over); they are copied, and what is no Tensor is brought to the dtype of
+    what it stands for. `dtype` is what floating-point values and settings are brought to, `device` where. `edits`
+    change results on the way: by a place, name or path of the tape what a result becomes, a Tensor, an array, a number,
+    or a function of the Tensor.
 
     Raises RuntimeError for a tape recorded without `replay=True`, (a ValueError too) for a name that it hasn't, and
     TypeError for values that its dtype can't hold.
@@ -276,12 +277,15 @@ class _Wanting(Replaying):
 
 
 def _named(tape: Tape, inputs: Mapping[str, Any] | None, params: Any) -> dict[int, Any]:
-    given: dict[str, Any] = dict(inputs or {})
-    if params is not None:
-        given |= dict(params.named_parameters()) if hasattr(params, "named_parameters") else dict(params)
     by_name: dict[str, list[int]] = {}
     for source in tape.sources:
         by_name.setdefault(source.name, []).append(source.number)
+    given: dict[str, Any] = dict(inputs or {})
+    if hasattr(params, "named_parameters"):
+        named = dict(params.named_parameters())
+        given |= {name: x for name, x in named.items() if name in by_name} or named
+    elif params is not None:
+        given |= params
     for name in given:
         if name not in by_name:
             raise ArgumentError(

@@ -211,3 +211,19 @@ def test_gradient_takes_no_other_names():
     with pytest.raises(TypeError, match="inptus"):
         tape.gradient("Sum", "Mul", inptus={})
     assert tape.gradient("Exp", "Mul", grad=[1, 2]).tolist() == [1.0, 2.0]
+
+
+def test_parameters_of_a_module_that_the_tape_does_not_read_are_passed_over():
+    class Branched(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.used, self.other = nn.Linear(2, 2), nn.Linear(2, 2)
+
+        def forward(self, x):
+            return self.used(x)
+
+    x, mine, theirs = torch.ones(1, 2), Branched(), Branched()
+    tape = torch.trace(mine, x)
+    assert tape.replay(params=theirs).results[0].tolist() == theirs(x).tolist()
+    with pytest.raises(MicrogadError, match="no source named 'weight'"):
+        tape.replay(params=nn.Linear(2, 2))
