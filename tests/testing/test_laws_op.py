@@ -112,6 +112,11 @@ class NotItsAdjoint(LinearMap):
         return grad + grad + grad
 
 
+def into_what_comes_in(self, grad, x):
+    grad *= 2
+    return grad * x
+
+
 PLANTED = {
     "shapes": broken(grad_x=lambda self, grad, x: np.zeros((7, 7))),
     "unchanged": broken(forward=turned),
@@ -157,6 +162,17 @@ SEEN_BY_ONE = ["layout", "chain_rule", "each_alone", "results_alone", "kept", "g
 @pytest.mark.parametrize("law", SEEN_BY_ONE)
 def test_no_other_law_is_broken(law):
     check_op(PLANTED[law], examples=EXAMPLES, laws=[other.__name__ for other in LAWS if other.__name__ != law])
+
+
+def test_a_backward_that_writes_into_what_comes_in():
+    wrong = broken(grad_x=into_what_comes_in)
+    with pytest.raises(AssertionError, match="`unchanged`: the incoming gradient of output 0 was changed in place"):
+        check_op(wrong, tensors((2,)), order=1, examples=EXAMPLES)
+
+
+def test_what_cancels_has_not_been_rounded_to_float32():
+    small = tensors((2,), elements=st.floats(1e-5, 3e-5))
+    check_op(lambda x: 1 - torch.cos(x), small, laws=["float32"], examples=EXAMPLES)
 
 
 def test_reference():

@@ -143,7 +143,9 @@ class Case:
     @cached_property
     def seeds(self) -> list[Any]:
         """A random incoming gradient for each output."""
-        return [self.random_like(y.array) for y in self.outs]
+        seeds = [self.random_like(y.array) for y in self.outs]
+        self.seeds_before = [s.copy() for s in seeds]
+        return seeds
 
     @cached_property
     def gradients(self) -> list[Any]:
