@@ -83,6 +83,27 @@ def wanted(inputs: Sequence[Any]) -> list[Tensor]:
     return list({id(x): x for x in inputs if isinstance(x, Tensor) and x.requires_grad}.values())
 
 
+def differentiated(inputs: Sequence[Any], can_be: Callable[[int], bool] = lambda place: True) -> list[Any]:
+    """Fresh Tensors for arrays and Tensors, so that the caller's stay as they are; one Tensor for one Tensor.
+
+    Those that require grad still do; where none does, all floating-point ones do for which `can_be(place)`.
+
+    >>> [x.requires_grad for x in differentiated([np.ones(2), torch.ones(2), torch.arange(2)])]
+    [True, True, False]
+    >>> [x.requires_grad for x in differentiated([np.ones(2), torch.ones(2, requires_grad=True)])]
+    [False, True]
+    """
+    some, made = bool(wanted(inputs)), dict[int, Tensor]()
+    for i, x in enumerate(inputs):
+        if isinstance(x, Tensor) or backend.is_array(x):
+            array = x.array if isinstance(x, Tensor) else x
+            wants = isinstance(x, Tensor) and x.requires_grad if some else can_be(i) and array.dtype.kind == "f"
+            fresh = made.setdefault(id(x), Tensor._made(array))
+            if wants:
+                fresh.requires_grad_()
+    return [made.get(id(x), x.item() if isinstance(x, np.generic) else x) for x in inputs]
+
+
 def some_wanted(check: str, inputs: Sequence[Any]) -> list[Tensor]:
     """The same. Raises ArgumentError where there is none."""
     tensors = wanted(inputs)
@@ -108,7 +129,7 @@ def numbered(inputs: Sequence[Any], tensors: Sequence[Tensor], last: Sequence[st
     return [f"input {i}{own[i]}" for i in places]
 
 
-def gradients(outputs: list[Tensor], tensors: list[Tensor], seeds: Sequence[Any]) -> list[Any]:
+def gradients(outputs: Sequence[Tensor], tensors: Sequence[Tensor], seeds: Sequence[Any]) -> list[Any]:
     """Bare gradients; None where the outputs don't depend on a Tensor."""
     grads = grad(outputs, tensors, [Tensor._made(s) for s in seeds], retain_graph=True, allow_unused=True)
     return [None if g is None else g.array for g in grads]
@@ -128,6 +149,18 @@ def signed(rng: np.random.Generator, shape: Any) -> Any:
 def identical(a: Any, b: Any) -> bool:
     """Whether two arrays have the same values, of which none is NaN: far sooner than np.allclose says it."""
     return a.shape == b.shape and bool((a == b).all())
+
+
+def jacobians(y: Tensor, tensors: Sequence[Tensor]) -> list[Any]:
+    """For each Tensor the derivative of an output, (x.size, y.size): a backward pass for each of its elements."""
+    found = [np.zeros((t.numel(), y.numel())) for t in tensors]
+    for j in range(y.numel() if y.requires_grad else 0):
+        seed = np.zeros_like(y.array, order="C")
+        seed.reshape(-1)[j] = 1
+        for jacobian, g in zip(found, gradients([y], tensors, [seed]), strict=True):
+            if g is not None:
+                jacobian[:, j] = backend.to_numpy(g).reshape(-1)
+    return found
 
 
 def slices(tensors: list[Tensor]) -> list[slice]:

@@ -18,6 +18,7 @@ from .calls import (
     flat,
     floating,
     gradients,
+    jacobians,
     numbered,
     sequence,
     slices,
@@ -204,7 +205,7 @@ class _Check:
         wrong = []
         for k, (y, at) in enumerate(zip(outputs, slices(outputs), strict=True)):
             if y.requires_grad or not some:
-                for i, analytical in enumerate(self._jacobians(y)):
+                for i, analytical in enumerate(jacobians(y, self.tensors)):
                     found = Jacobians(k, i, numerical[i][:, at], analytical, self.atol, self.rtol)
                     if found.excess().any():
                         wrong.append(found)
@@ -216,17 +217,6 @@ class _Check:
             below, above = (float(side[start + worst.at()[1]]) for side in sides)
             name, output = self.names[worst.input], f"{self.kind} {worst.output}"
             raise GradcheckError(explain(worst, output, y, name, x, below, above, self.eps))
-
-    def _jacobians(self, y: Tensor) -> list[Any]:
-        """For each input the derivative of one output, (x.size, y.size): a backward pass for each of its elements."""
-        found = [np.zeros((t.numel(), y.numel())) for t in self.tensors]
-        for j in range(y.numel() if y.requires_grad else 0):
-            seed = np.zeros_like(y.array, order="C")
-            seed.reshape(-1)[j] = 1
-            for jacobian, g in zip(found, gradients([y], self.tensors, [seed]), strict=True):
-                if g is not None:
-                    jacobian[:, j] = backend.to_numpy(g).reshape(-1)
-        return found
 
     def _check_projections(self, outputs: list[Tensor], differences: Differences) -> None:
         """For random u and v, v · (J u) by differences against (Jᵀ v) · u by a backward pass."""

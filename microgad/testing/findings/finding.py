@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,18 +37,34 @@ class Finding:
 
     def excess(self) -> Any:
         """By how much each entry is outside of its tolerance; by infinity where one of the two is not a number."""
-        a, n = self.analytical, self.numerical
-        with np.errstate(invalid="ignore"):
-            beyond = np.abs(a - n) - self.error
-        return np.where(
-            (a == n) | np.isinf(self.error), 0.0, np.where(np.isfinite(beyond), np.maximum(beyond, 0.0), np.inf)
-        )
+        return np.where(np.isinf(self.error), 0.0, beyond(self.analytical, self.numerical, self.error))
+
+    def worst_entry(self) -> tuple[int, int]:
+        """Its row and its column."""
+        return divmod(int(self.excess().argmax()), self.numerical.shape[1])
 
     def worst(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The worst entry: the index of the input's element and that of the output's."""
-        row, column = divmod(int(self.excess().argmax()), self.numerical.shape[1])
-        return _index(row, self.input_shape), _index(column, self.output_shape)
+        row, column = self.worst_entry()
+        return index(row, self.input_shape), index(column, self.output_shape)
 
 
-def _index(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(int(i) for i in np.unravel_index(flat, shape)) if shape else ()
+def beyond(a: Any, b: Any, tolerance: Any) -> Any:
+    """By how much more than a tolerance numbers differ; infinity where one of two that differ is not a number."""
+    with np.errstate(invalid="ignore"):
+        more = np.abs(a - b) - tolerance
+    return np.where(a == b, 0.0, np.where(np.isfinite(more), np.maximum(more, 0.0), np.inf))
+
+
+def index(flat: int, shape: Sequence[int]) -> tuple[int, ...]:
+    """Of an element in row-major order."""
+    return tuple(int(i) for i in np.unravel_index(flat, tuple(shape)))
+
+
+def brackets(flat: int, shape: Sequence[int]) -> str:
+    """The same as one writes it, nothing where there are no axes.
+
+    >>> brackets(4, (2, 3)), brackets(0, ())
+    ('[1, 1]', '')
+    """
+    return f"[{', '.join(map(str, index(flat, shape)))}]" if len(shape) else ""

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..calls import GradcheckError
 from .culprit import Suspects
-from .finding import Finding
+from .finding import Finding, brackets
 from .mistakes import likely_mistake
 from .paste import as_code
 
@@ -45,12 +45,13 @@ def page(examples: Iterable[str]) -> str:
 
 def facts(finding: Finding) -> dict[str, str]:
     """What a finding is about and its worst entry, in a few words each."""
-    i, j = divmod(int(finding.excess().argmax()), finding.numerical.shape[1])
+    i, j = finding.worst_entry()
+    output, name = f"output {finding.output}", finding.names[finding.input]
     return {
         "op": finding.op,
-        "input": finding.names[finding.input],
+        "input": name,
         "order": str(finding.order),
-        "worst": f"output {finding.output}{_at(j, finding.output_shape)} by {_at(i, finding.input_shape)}",
+        "worst": f"{output}{brackets(j, finding.output_shape)} by {brackets(i, finding.input_shape) or name}",
         "numerical": f"{finding.numerical[i, j]:.6g}",
         "analytical": f"{finding.analytical[i, j]:.6g}",
     }
@@ -99,7 +100,7 @@ def numbers(finding: Finding) -> str:
         if excess[flat] > 0:
             i, j = divmod(int(flat), finding.numerical.shape[1])
             n, a = finding.numerical[i, j], finding.analytical[i, j]
-            cells = [_at(j, finding.output_shape) or "·", _at(i, finding.input_shape) or "·"]
+            cells = [brackets(j, finding.output_shape) or "·", brackets(i, finding.input_shape) or "·"]
             cells += [f"{x:.10g}" for x in (n, a)] + [f"{x:.3g}" for x in (abs(a - n), finding.error[i, j])]
             rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     heads = (
@@ -140,7 +141,3 @@ def drawing(function: Callable[..., Any], inputs: Sequence[Any], order: int) -> 
     svg = picture._repr_mimebundle_().get("image/svg+xml")
     shown = svg[svg.index("<svg") :] if svg else f"<pre>{escape(picture.source)}</pre>"  # HTML takes no prolog
     return f"<figure>{shown}<figcaption>{said}</figcaption></figure>"
-
-
-def _at(flat: int, shape: tuple[int, ...]) -> str:
-    return f"[{', '.join(str(int(i)) for i in np.unravel_index(flat, shape))}]" if shape else ""

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...function import Leaf
 from ...tensor import Tensor
-from .finding import Finding
+from .finding import Finding, beyond, brackets
 
 
 class Jacobians(NamedTuple):
@@ -23,10 +23,7 @@ class Jacobians(NamedTuple):
 
     def excess(self) -> Any:
         """By how much each entry is outside of its tolerance; by infinity where one of the two is not a number."""
-        a, n = self.analytical, self.numerical
-        with np.errstate(invalid="ignore"):
-            beyond = np.abs(a - n) - self.atol - self.rtol * np.abs(n)
-        return np.where(a == n, 0.0, np.where(np.isfinite(beyond), np.maximum(beyond, 0.0), np.inf))
+        return beyond(self.analytical, self.numerical, self.atol + self.rtol * np.abs(self.numerical))
 
     def at(self) -> tuple[int, int]:
         """The worst entry: which element of the input, which of the output."""
@@ -47,7 +44,7 @@ def explain(
     tolerance = found.atol + found.rtol * abs(n)
     numbers = (
         f"the derivative of {output} {tuple(y.shape)} with respect to {name} {tuple(x.shape)} is wrong in {wrong} "
-        f"of {size} entries. The worst: {output}{_index(j, y)} by {name}{_index(i, x)}\n"
+        f"of {size} entries. The worst: {output}{brackets(j, y.shape)} by {name}{brackets(i, x.shape)}\n"
         f"    numerical  {n: .10g}\n"
         f"    analytical {a: .10g}\n"
         f"    difference {abs(a - n): .4g}, tolerance {tolerance:.4g} = atol + rtol · |numerical|"
@@ -68,9 +65,7 @@ def describe(finding: Finding) -> str:
     from .mistakes import likely_mistake
     from .paste import as_code
 
-    at, of = finding.worst()
-    row = int(np.ravel_multi_index(at, finding.input_shape)) if at else 0
-    column = int(np.ravel_multi_index(of, finding.output_shape)) if of else 0
+    row, column = finding.worst_entry()
     n, a = float(finding.numerical[row, column]), float(finding.analytical[row, column])
     wrong, size = int((finding.excess() > 0).sum()), finding.numerical.size
     output, name = ("output" if finding.order == 1 else "gradient"), finding.names[finding.input]
@@ -78,7 +73,7 @@ def describe(finding: Finding) -> str:
     what = (
         f"{finding.op}: the {which} of {output} {finding.output} {finding.output_shape} with respect to {name} "
         f"{finding.input_shape} is wrong in {wrong} of {size} entries. The worst: {output} {finding.output}"
-        f"{_brackets(of)} by {name}{_brackets(at)}"
+        f"{brackets(column, finding.output_shape)} by {name}{brackets(row, finding.input_shape)}"
     )
     error = float(finding.error[row, column])
     lines = [
@@ -94,14 +89,6 @@ def describe(finding: Finding) -> str:
         lines.append(f"Look at the derivatives of {', '.join(finding.operations)}")
     lines += ["To see it again:", *(f"    {line}" for line in as_code(finding).splitlines())]
     return "\n".join(lines)
-
-
-def _brackets(index: tuple[int, ...]) -> str:
-    return f"[{', '.join(map(str, index))}]" if index else ""
-
-
-def _index(flat: int, x: Tensor) -> str:
-    return f"[{', '.join(str(int(i)) for i in np.unravel_index(flat, tuple(x.shape)))}]" if x.ndim else ""
 
 
 def _ratio(found: Jacobians) -> str:

@@ -14,11 +14,12 @@ from ...errors import FROM_FORWARD, ArgumentError
 from ...function import Function
 from ...linear_map import LinearMap
 from ..adapters import adapt, name_of
+from ..calls import differentiated
 from . import gradients, memory, second, values
 from .case import Case
 from .derivatives import derivatives
-from .given import differentiated, keywords
 from .given import examples as given_examples
+from .given import keywords
 from .guess import Guess
 from .report import Report
 from .run import chosen, hold_for_all, quiet

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from ... import backend
 from ...tensor import Tensor
-from ..calls import GradcheckError, gradients, slices
+from ..calls import GradcheckError, jacobians, slices
 from ..findings.finding import Finding
 from ..findings.report import describe, operations
 from .check import SCALES, Check
@@ -99,7 +98,7 @@ def _rows(level: Level, i: int, scale: float) -> Estimate:
 def _finding(check: Check, level: Level, outputs: list[Tensor], output: int, i: int, rows: Estimate) -> Finding:
     value, error, _, below, above, kinked = rows
     y, x = outputs[output], level.tensors[i]
-    analytical = _jacobian(y, x)
+    (analytical,) = jacobians(y, [x])
     largest = float(np.abs(value[np.isfinite(value)]).max(initial=0.0))
     error = SAFETY * error + ROUNDING * (np.abs(value) + 1e-3 * largest)
     if check.kinks == "accept":  # whatever lies between the two sides
@@ -118,18 +117,6 @@ def _finding(check: Check, level: Level, outputs: list[Tensor], output: int, i: 
         value, analytical, np.where(unknown, np.inf, error), check.given(), operations(y),
         check.apart.home, (check.apart.args, check.apart.keywords), check.apart.form,
     )  # fmt: skip
-
-
-def _jacobian(y: Tensor, x: Tensor) -> Any:
-    """(x.size, y.size): a backward pass for each element of y."""
-    found = np.zeros((x.numel(), y.numel()))
-    for j in range(y.numel() if y.requires_grad else 0):
-        seed = np.zeros_like(y.array, order="C")
-        seed.reshape(-1)[j] = 1
-        (g,) = gradients([y], [x], [seed])
-        if g is not None:
-            found[:, j] = backend.to_numpy(g).reshape(-1)
-    return found
 
 
 def _part(rows: Estimate, at: slice) -> Estimate:

@@ -13,9 +13,7 @@ from typing import Any
 
 import pytest
 
-from ... import backend
-from ...tensor import Tensor
-from ..calls import GradcheckError
+from ..calls import GradcheckError, differentiated
 from ..check_grads import check_grads
 
 OPTIONS = [name for name in inspect.signature(check_grads).parameters if name not in ("f", "args")]
@@ -51,23 +49,6 @@ def checking(item: pytest.Function, mark: pytest.Mark) -> Iterator[None]:
 def _refuse(item: pytest.Function, why: str) -> None:
     __tracebackhide__ = True
     pytest.fail(f"{item.name} is marked gradcheck: {why}", pytrace=False)
-
-
-def differentiated(inputs: Sequence[Any]) -> list[Any]:
-    """Arrays as Tensors. If none requires grad, all floating-point ones do, of which the caller's own stay as they are.
-
-    >>> [x.requires_grad for x in differentiated([np.ones(2), torch.ones(2), torch.arange(2)])]
-    [True, True, False]
-    >>> [x.requires_grad for x in differentiated([np.ones(2), torch.ones(2, requires_grad=True)])]
-    [False, True]
-    """
-    some = any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
-    made: dict[int, Tensor] = {}
-    for x in inputs:
-        if backend.is_array(x) or (isinstance(x, Tensor) and not some):
-            array = x.array if isinstance(x, Tensor) else x
-            made[id(x)] = Tensor._made(array).requires_grad_(not some and array.dtype.kind == "f")
-    return [made.get(id(x), x) for x in inputs]
 
 
 def rows(test: str, error: BaseException, page: bool) -> list[dict[str, str]]:
