@@ -30,6 +30,10 @@ class _Different(Exception):
     """What differs, before it is said where."""
 
 
+class _Incomparable(Exception):
+    """The same of types that can't be compared."""
+
+
 def assert_close(
     actual: Any,
     expected: Any,
@@ -95,8 +99,11 @@ class _Rules:
             else:
                 self._leaf(actual, expected)
                 return None
-        except _Different as different:
-            return f"{different}\n\nThe failure occurred for item {place}" if place else str(different)
+        except (_Different, _Incomparable) as error:
+            said = f"{error}\n\nThe failure occurred for item {place}" if place else str(error)
+            if isinstance(error, _Incomparable):
+                raise TypeError(said) from None
+            return said
         found = (self.difference(a, b, place + name) for name, a, b in items)
         return next((said for said in found if said is not None), None)
 
@@ -130,14 +137,13 @@ class _Rules:
         nans = self.equal_nan and cmath.isnan(actual) and cmath.isnan(expected)
         if nans or actual == expected or (cmath.isfinite(off) and off <= atol + rtol * abs(expected)):
             return
-        relative = off / abs(expected) if expected != 0 else float("inf")
-        raise _Different(_numbers_said(actual, expected, off, relative, rtol, atol))
+        raise _Different(_numbers_said(actual, expected, rtol, atol))
 
     def _tensors(self, actual: Any, expected: Any) -> None:
         kinds = type(actual), type(expected)
         related = isinstance(actual, kinds[1]) or isinstance(expected, kinds[0])
         if not (related if self.subclasses else kinds[0] is kinds[1]) or not isinstance(actual, (Tensor, np.ndarray)):
-            raise TypeError(f"No comparison pair was able to handle inputs of type {kinds[0]} and {kinds[1]}.")
+            raise _Incomparable(f"No comparison pair was able to handle inputs of type {kinds[0]} and {kinds[1]}.")
         a, b = (as_tensor(x).detach() for x in (actual, expected))
         facts = [
             ("shape", True, a.shape, b.shape),
@@ -164,8 +170,10 @@ def _allowed(tolerance: float, exact: bool) -> str:
     return "" if exact else f" (up to {tolerance} allowed)"
 
 
-def _numbers_said(actual: Any, expected: Any, off: Any, relative: Any, rtol: float, atol: float) -> str:
+def _numbers_said(actual: Any, expected: Any, rtol: float, atol: float) -> str:
     exact = rtol == atol == 0
+    off = abs(actual - expected)
+    relative = off / abs(expected) if expected != 0 else float("inf")
     return (
         f"Scalars are not {'equal' if exact else 'close'}!\n\nExpected {expected} but got {actual}.\n"
         f"Absolute difference: {off}{_allowed(atol, exact)}\nRelative difference: {relative}{_allowed(rtol, exact)}"
@@ -174,6 +182,8 @@ def _numbers_said(actual: Any, expected: Any, off: Any, relative: Any, rtol: flo
 
 def _tensors_said(actual: Tensor, expected: Tensor, matches: Tensor, rtol: float, atol: float) -> str:
     a, b, same = (backend.to_numpy(x.array) for x in (actual, expected, matches))
+    if a.ndim == 0:
+        return _numbers_said(a.item(), b.item(), rtol, atol)
     exact = rtol == atol == 0
     floating = a.dtype.kind in "fc"
     with np.errstate(all="ignore"):
@@ -184,8 +194,6 @@ def _tensors_said(actual: Tensor, expected: Tensor, matches: Tensor, rtol: float
             a, b = a.astype(np.int64), b.astype(np.int64)
             off = np.abs(a - b)
             relative = off.astype(np.float32) / np.abs(b).astype(np.float32)
-    if a.ndim == 0:
-        return _numbers_said(a.item(), b.item(), off.item(), relative.item(), rtol, atol)
     off, relative = (np.where(same, 0, x) for x in (off, relative))
     missed = int((~same).sum())
     lines = [

@@ -238,6 +238,12 @@ RIGHT = {
     "attention": (Attention(), SEQUENCES, {"independent": "samples", "permutation_equivariant": 1}),
     "buffers of all kinds": (Masked(), ROWS, {"independent": "samples"}),
     "a complex parameter": (Turned(), ROWS, {"independent": "samples"}),
+    "complex numbers": (
+        nn.Linear(2, 2, dtype=torch.complex128),
+        torch.ones(3, 2).to(torch.complex128),
+        {"independent": "samples"},
+    ),
+    "no rows": (nn.Linear(2, 2), torch.ones(0, 2), {"independent": "samples", "causal": 0}),
     "a count": (Counts(), ROWS, {}),
     "multi-head attention": (nn.MultiheadAttention(4, 2), tensors((2, 1, 4)).map(lambda x: (x, x, x)), {}),
     "causal attention": (Attention(causal=True), SEQUENCES, {"independent": "samples", "causal": 1}),

@@ -414,6 +414,30 @@ def test_results_may_be_nested_or_complex():
             check_op(wrong, tensors(), examples=EXAMPLES)
 
 
+class WithoutConj(torch.autograd.Function):
+    """z², of whose gradient the conjugate is missing."""
+
+    @staticmethod
+    def forward(ctx, z):
+        ctx.save_for_backward(z)
+        return z * z
+
+    @staticmethod
+    def backward(ctx, grad):
+        (z,) = ctx.saved_tensors
+        return grad * 2 * z
+
+
+def test_complex_inputs():
+    z = torch.tensor([1 + 2j, 0.3 - 0.5j, 2.0], dtype=torch.complex128, requires_grad=True)
+    for f in (torch.exp, torch.abs, torch.fft.ifft, lambda z: z * z.conj() + z.real):
+        assert check_op(f, z, examples=1).laws
+    with pytest.raises(AssertionError, match="`float32`: of float32 inputs output 0 is float64"):
+        check_op(lambda z: z * torch.tensor(1j).to(torch.complex128).reshape(1), z, examples=1, laws=["float32"])
+    with pytest.raises(GradcheckError, match="`derivatives`"):
+        check_op(WithoutConj, z, examples=1)
+
+
 def test_something_has_to_come_out():
     with pytest.raises(AssertionError, match="it returned a NoneType, expected Tensors"):
         check_op(lambda x: None, tensors(), examples=5)

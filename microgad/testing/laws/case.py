@@ -201,7 +201,7 @@ class Case:
         1 + tanh(x) does, up to 1.
         """
         step = max(NEARBY, 16 * self.eps)
-        moved = self.evaluate(self.mapped(lambda a: self._nearby(a, step) if a.dtype.kind == "f" else a))
+        moved = self.evaluate(self.mapped(lambda a: self._nearby(a, step) if a.dtype.kind in "fc" else a))
         least = min(1.0, self.largest)
         outs = [least + size(y.array) + size(z - y.array) / step for y, z in zip(self.outs, moved.outs, strict=True)]
         incoming = max(map(size, self.seeds), default=0.0)
@@ -217,7 +217,7 @@ class Case:
     @cached_property
     def largest(self) -> float:
         """The largest magnitude in a floating-point input."""
-        return max((size(x) for x in self.before if backend.is_array(x) and x.dtype.kind == "f"), default=0.0)
+        return max((size(x) for x in self.before if backend.is_array(x) and x.dtype.kind in "fc"), default=0.0)
 
     def _nearby(self, a: Any, step: float) -> Any:
         """Each element moved by a share of itself. The axes keep their order in memory, which random draws follow."""

@@ -25,6 +25,8 @@ def samples(case: ModuleCase) -> None:
         return
     batch = [x for x in case.given if isinstance(x, Tensor)]
     n = _length(case, batch, 0)
+    if n == 0:
+        return
     row = int(case.rng.integers(n))
     _no_leak(case, batch, 0, np.arange(n) == row, f"row {row}", "other rows")
     if not case.draws:
@@ -34,8 +36,7 @@ def samples(case: ModuleCase) -> None:
 
 def causal(case: ModuleCase) -> None:
     """A position along the axis depends on none that comes later."""
-    if case.causal is not None:
-        n = _length(case, case.given[:1], case.causal)
+    if case.causal is not None and (n := _length(case, case.given[:1], case.causal)):
         last = int(case.rng.integers(n))
         _no_leak(case, case.given[:1], case.causal, np.arange(n) <= last, f"positions up to {last}", "later ones")
 

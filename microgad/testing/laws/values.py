@@ -22,6 +22,7 @@ REFERENCE = 1e-9  # relative: a reference may add up in another way
 FURTHER_ON = 2.0**-6  # relative: how far inputs are moved, so that they have many digits
 SHORT = 2.0**-12  # its multiples may be numbers that somebody wrote down
 LEFT_OVER = 2.0**-18  # less may be what numbers around 1 left of each other: a float64 with few digits
+NARROW = {np.dtype(np.float64): np.dtype(np.float32), np.dtype(np.complex128): np.dtype(np.complex64)}
 ORDINARY = (2.0**-10, 32.0)  # magnitudes at which nothing on the way is out of float32's range
 
 
@@ -94,10 +95,10 @@ def float32(case: Case) -> None:
     A function that has float64 constants, as a module has parameters, says nothing of it. Of float64 inputs, whose
     digits don't fit into float32, no result's do. Every second example is looked at.
     """
-    if not case.one_in(2, 1) or not all(x.array.dtype == np.float64 for x in case.inputs if _is_floating(x)):
+    if not case.one_in(2, 1) or not all(x.array.dtype in NARROW for x in case.inputs if _is_floating(x)):
         return
     _unrounded(case)
-    single = case.mapped(lambda a: a.astype(np.float32) if a.dtype == np.float64 else a)
+    single = case.mapped(lambda a: a.astype(NARROW.get(a.dtype, a.dtype)))
     calls = Calls()
     with state.scope(observer=calls):
         try:
@@ -106,21 +107,21 @@ def float32(case: Case) -> None:
             if "same dtype" in str(error):
                 return  # a product with a float64 constant, which mixes with nothing
             raise
-    if calls.constants(np.dtype(np.float64)):
+    if any(map(calls.constants, NARROW)):
         return
     for k, (y, z) in enumerate(zip(case.outs, outs, strict=True)):
-        if y.array.dtype == np.float64 and z.array.dtype != np.float32:
+        if z.array.dtype != NARROW.get(y.array.dtype, z.array.dtype):
             raise AssertionError(f"of float32 inputs output {k} is {z.array.dtype}")
     for node in nodes_behind(outs):
         for dtype in node.dtype if isinstance(node.dtype, list) else [node.dtype]:
-            if dtype == np.float64:
-                raise AssertionError(f"of float32 inputs {type(node).__name__}, on the way, gives float64")
+            if dtype in NARROW:
+                raise AssertionError(f"of float32 inputs {type(node).__name__}, on the way, gives {dtype}")
     if case.order > 1:
         _ = case.at(single).classes  # which takes second derivatives: there another dtype may be refused
     gradients = pull(outs, wanted(single), [s.astype(z.array.dtype) for s, z in zip(case.seeds, outs, strict=True)])
     if not case.draws and all(map(_is_ordinary, case.inputs)):  # another dtype, other draws
         eps = float(np.finfo(np.float32).eps)
-        rounded = case.mapped(lambda a: a.astype(np.float32).astype(np.float64) if a.dtype == np.float64 else a)
+        rounded = case.mapped(lambda a: a.astype(NARROW.get(a.dtype, a.dtype)).astype(a.dtype))
         same = case if all(map(_same_values, rounded, case.inputs)) else case.at(rounded)
         same.seeds = case.seeds
         same.agrees(Evaluation([z.array for z in outs], gradients), "in float32", eps)
@@ -136,7 +137,7 @@ def _unrounded(case: Case) -> None:
 
 
 def _is_floating(x: Any) -> bool:
-    return isinstance(x, Tensor) and x.array.dtype.kind == "f"
+    return isinstance(x, Tensor) and x.array.dtype.kind in "fc"
 
 
 def _is_ordinary(x: Any) -> bool:
