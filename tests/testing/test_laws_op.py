@@ -443,6 +443,8 @@ def test_something_has_to_come_out():
         check_op(lambda x: None, tensors(), examples=5)
     with pytest.raises(AssertionError, match="it returned a dict, expected Tensors"):
         check_op(lambda x: {}, examples=5)
+    check_op(lambda x: torch.unbind(x), tensors((3, 2)), examples=EXAMPLES)  # of no rows it returns none
+    check_op(lambda x: torch.gradient(x, dim=0), tensors((3,)), examples=EXAMPLES)
 
 
 def test_a_law_that_there_is_not():

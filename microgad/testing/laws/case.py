@@ -21,6 +21,10 @@ from .agreement import ROUNDINGS, agree, size
 NEARBY = 2.0**-20  # relative: how far the inputs are moved to see what a rounding error does to the results
 
 
+class NothingReturnedError(AssertionError):
+    """There is no Tensor among what a function returned."""
+
+
 class Evaluation(NamedTuple):
     """Bare arrays: floating-point outputs, and a gradient for each wanted input, None where there is none."""
 
@@ -81,7 +85,7 @@ class Case:
         returned = self.function(*inputs)
         found = tensors_in(returned)
         if not found:
-            raise AssertionError(f"it returned a {type(returned).__name__}, expected Tensors")
+            raise NothingReturnedError(f"it returned a {type(returned).__name__}, expected Tensors")
         return found
 
     def outputs(self, inputs: Sequence[Any]) -> list[Tensor]:

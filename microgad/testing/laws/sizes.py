@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import FROM_FORWARD
 from ...tensor import Tensor
-from .case import Case
+from .case import Case, NothingReturnedError
 from .derivatives import derivatives
 from .gradients import shapes
 from .second import create_graph
@@ -53,7 +53,7 @@ def _at(case: Case, inputs: list[Any]) -> Case | None:
     there.kinks = "move"  # these aren't the caller's values
     try:
         _ = there.outs
-    except FROM_FORWARD:
+    except (*FROM_FORWARD, NothingReturnedError):  # an empty list, of nothing
         return None
     except Exception as error:
         raise AssertionError(
