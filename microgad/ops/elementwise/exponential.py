@@ -262,7 +262,7 @@ class XLogY(Function):
         return (x + 0.0) * np.log(np.where((x == 0) & (y == y), 1.0, y))  # 0 · log(0) would be NaN; -0 counts as 0
 
     def grad_x(self, grad, x, y):
-        return grad * np.log(np.where((x == 0) & (y <= 0), 1.0, y))
+        return XLogY.apply(grad, np.where((x == 0) & (y <= 0), 1.0, y))  # 0 of a gradient of 0 where log(y) is infinite
 
     def grad_y(self, grad, x, y):
         return grad * (x / y)

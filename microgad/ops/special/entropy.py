@@ -47,7 +47,7 @@ class XLog1PY(Function):
         return (x + 0.0) * np.log1p(np.where((x == 0) & (y == y), 0, y))  # -0 counts as 0
 
     def grad_x(self, grad, x, y):
-        return grad * np.log1p(np.where((x == 0) & (y <= -1), 0, y))
+        return XLog1PY.apply(grad, np.where((x == 0) & (y <= -1), 0, y))  # as XLogY's
 
     def grad_y(self, grad, x, y):
         return grad * (x / (y + 1))
