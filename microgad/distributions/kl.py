@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from ..lazy import absent as _absent
 from ..linalg import solve_triangular
+from ..nn.functional import softplus
 from ..ops.elementwise import where
 from ..ops.special import mvlgamma
 from ..tensor import Tensor
@@ -36,7 +37,7 @@ from .pareto import Pareto
 from .poisson import Poisson
 from .transformed_distribution import TransformedDistribution
 from .uniform import Uniform
-from .utils import _sum_rightmost, euler_constant
+from .utils import _sum_rightmost, euler_constant, probs_to_logits
 from .wishart import Wishart
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -154,10 +155,11 @@ def _dirichlet(p: Dirichlet, q: Dirichlet) -> Tensor:
 
 @register_kl(Bernoulli, Bernoulli)
 def _bernoulli(p: Bernoulli, q: Bernoulli) -> Tensor:
-    def term(a: Tensor, b: Tensor) -> Tensor:
-        return where(a == 0, 0.0, where(b == 0, math.inf, a.xlogy(a) - a.xlogy(b)))
+    def term(a: Tensor, b: Tensor, sign: int) -> Tensor:
+        apart = softplus(sign * q.logits) - softplus(sign * p.logits)  # log a/b, with digits where 1 - probs has none
+        return (a * apart).masked_fill(b == 0, math.inf).masked_fill(a == 0, 0.0)
 
-    return term(p.probs, q.probs) + term(1 - p.probs, 1 - q.probs)
+    return term(p.probs, q.probs, -1) + term(1 - p.probs, 1 - q.probs, 1)
 
 
 @register_kl(Binomial, Binomial)
@@ -213,7 +215,8 @@ def _wishart(p: Wishart, q: Wishart) -> Tensor:
 
 @register_kl(ContinuousBernoulli, ContinuousBernoulli)
 def _continuous_bernoulli(p: Any, q: ContinuousBernoulli) -> Tensor:
-    return -p.entropy() - p.mean * q.logits - (-q.probs).log1p() - q._log_norm()
+    log_odds = probs_to_logits(q.probs, is_binary=True)  # of probs, which are kept inside of (0, 1), as in p's terms
+    return -p.entropy() - p.mean * log_odds - (-q.probs).log1p() - q._log_norm()
 
 
 @register_kl(Independent, Independent)

@@ -17,6 +17,29 @@ def close(a, b, rtol=1e-6):
     np.testing.assert_allclose(a.detach().cpu().numpy(), b, rtol)
 
 
+def test_a_divergence_of_odds_keeps_its_digits():
+    """1 - probs of logits of 15 has two."""
+    q = torch.tensor([15.0, -15.0])
+    divergence = d.kl_divergence(d.Bernoulli(logits=torch.zeros(2)), d.Bernoulli(logits=q))
+    close(divergence, 7.5 + np.log1p(np.exp(-15.0)) - np.log(2.0))
+
+
+def test_a_divergence_of_what_is_certain_has_gradients():
+    by_p, by_q = by(
+        lambda p, q: d.kl_divergence(d.Bernoulli(p), d.Bernoulli(q)),
+        [0.0, 1.0, 0.0, 1.0, 0.5],
+        [0.3, 0.3, 0.0, 1.0, 0.5],
+    )
+    close(by_q, [1 / 0.7, -1 / 0.3, 0, 0, 0])
+    assert by_p.isfinite().all()
+
+
+@pytest.mark.parametrize("logits", [-40.0, -15.0, 0.0, 10.4, 40.0])
+def test_nothing_diverges_from_itself(logits):
+    p = d.ContinuousBernoulli(logits=torch.tensor(logits))
+    assert abs(d.kl_divergence(p, p)) < 5e-6
+
+
 def test_an_impossible_value_spoils_no_gradient_but_its_own():
     (slope,) = by(lambda a: d.Gamma(a, 1.0).log_prob(torch.tensor([0.0, 1.0]))[1:], 2.0)
     assert slope == -torch.tensor(2.0).digamma()
