@@ -73,7 +73,8 @@ class _GammaCdf(Function):
     def backward(ctx: Any, grad: Tensor) -> Any:
         a, x = ctx.saved_tensors
         flow = grad * ((a - 1).xlogy(x) - x - a.lgamma()).exp()
-        return -flow * _on_arrays(_gamma_slope, a, x), flow
+        by_a = -flow * _on_arrays(_gamma_slope, a, x)
+        return by_a.masked_fill((x == 0) | x.isinf(), 0.0), flow  # at its ends the cdf is 0 or 1 for every a
 
 
 class _Dirichlet(_Draw):

@@ -40,6 +40,11 @@ def test_nothing_diverges_from_itself(logits):
     assert abs(d.kl_divergence(p, p)) < 5e-6
 
 
+def test_a_cdf_at_its_ends_is_the_same_for_all_concentrations():
+    (slope,) = by(lambda a: d.Gamma(a, 1.0).cdf(torch.tensor([[0.0], [float("inf")]])), [0.5, 1.0, 2.0])
+    assert slope.tolist() == [0, 0, 0]
+
+
 def test_an_impossible_value_spoils_no_gradient_but_its_own():
     (slope,) = by(lambda a: d.Gamma(a, 1.0).log_prob(torch.tensor([0.0, 1.0]))[1:], 2.0)
     assert slope == -torch.tensor(2.0).digamma()
