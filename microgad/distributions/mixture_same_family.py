@@ -83,10 +83,11 @@ class MixtureSameFamily(Distribution):
 
     @property
     def variance(self) -> Tensor:
-        away = self._component_distribution.mean - self.mean.unsqueeze(-1 - len(self._event_shape))
+        away = self._component_distribution.mean - self._each(self.mean)
         return self._averaged(self._component_distribution.variance) + self._averaged(away.pow(2.0))
 
     def _each(self, value: Tensor) -> Tensor:
+        """A value for every component."""
         return value.unsqueeze(-1 - len(self._event_shape))
 
     def cdf(self, x: Tensor) -> Tensor:
@@ -98,13 +99,12 @@ class MixtureSameFamily(Distribution):
         return (each + log_softmax(self._mixture_distribution.logits, -1)).logsumexp(-1)
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
-        dim = len(sample_shape) + len(self._batch_shape)
         with scope(grad_enabled=False):
-            which = self._mixture_distribution.sample(sample_shape)
+            which = self._mixture_distribution.expand(self._batch_shape).sample(sample_shape)
             drawn = self._component_distribution.sample(sample_shape)
+            dim = which.ndim
             which = which.reshape(*which.shape, 1, *(1,) * len(self._event_shape))
-            which = which.expand(*drawn.shape[:dim], 1, *self._event_shape)
-            return drawn.gather(dim, which).squeeze(dim)
+            return drawn.gather(dim, which.expand(*which.shape[: dim + 1], *self._event_shape)).squeeze(dim)
 
     def __repr__(self) -> str:
         return f"MixtureSameFamily(\n  {self._mixture_distribution},\n  {self._component_distribution})"

@@ -48,3 +48,11 @@ def test_a_cdf_at_its_ends_is_the_same_for_all_concentrations():
 def test_an_impossible_value_spoils_no_gradient_but_its_own():
     (slope,) = by(lambda a: d.Gamma(a, 1.0).log_prob(torch.tensor([0.0, 1.0]))[1:], 2.0)
     assert slope == -torch.tensor(2.0).digamma()
+
+
+def test_one_mixture_of_a_batch_draws_for_each_of_it():
+    torch.manual_seed(0)
+    components = d.Normal(torch.tensor([-100.0, 100.0]).expand(50, 2), 1.0)
+    above = d.MixtureSameFamily(d.Categorical(torch.ones(2)), components).sample((50,)) > 0
+    for dim in (0, 1):
+        assert (above.any(dim) & ~above.all(dim)).all()
