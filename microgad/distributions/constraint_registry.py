@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Number
 from typing import Any
 
 from ..lazy import absent as _absent
@@ -56,7 +57,7 @@ def _of(transform: Callable[[], Any]) -> Callable[[Any], Any]:
 
 
 def _interval(c: Any) -> Any:
-    if isinstance(c.lower_bound, (int, float)) and (c.lower_bound, c.upper_bound) == (0, 1):
+    if all(isinstance(x, Number) for x in (c.lower_bound, c.upper_bound)) and (c.lower_bound, c.upper_bound) == (0, 1):
         return transforms.SigmoidTransform()
     scaled = transforms.AffineTransform(c.lower_bound, c.upper_bound - c.lower_bound)
     return transforms.ComposeTransform([transforms.SigmoidTransform(), scaled])

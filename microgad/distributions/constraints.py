@@ -113,7 +113,7 @@ class _IndependentConstraint(Constraint):
 
 
 class MixtureSameFamilyConstraint(Constraint):
-    """Inside of any component's support, whose dimension is left of the event's."""
+    """Inside of every component's support, whose dimension is left of the event's."""
 
     def __init__(self, base_constraint: Any) -> None:
         self.base_constraint = base_constraint
@@ -245,8 +245,8 @@ class _LowerCholesky(_LowerTriangular):
 class _CorrCholesky(_LowerCholesky):
     def check(self, value: Tensor) -> Tensor:
         tolerance = finfo(value.dtype).eps * value.shape[-1] * 10
-        lengths = value.detach().square().sum(-1)
-        return ((lengths - 1).abs() < tolerance).all(-1) & super().check(value)
+        lengths = value.detach().norm(dim=-1)
+        return ((lengths - 1).abs() <= tolerance).all(-1) & super().check(value)
 
 
 class _Square(Constraint):

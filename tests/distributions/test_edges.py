@@ -56,3 +56,14 @@ def test_one_mixture_of_a_batch_draws_for_each_of_it():
     above = d.MixtureSameFamily(d.Categorical(torch.ones(2)), components).sample((50,)) > 0
     for dim in (0, 1):
         assert (above.any(dim) & ~above.all(dim)).all()
+
+
+def test_correlations_may_be_off_by_as_much_as_is_said():
+    factor = torch.eye(3) * (1 + 25 * torch.finfo(torch.float32).eps)
+    assert d.constraints.corr_cholesky.check(factor)
+
+
+def test_an_interval_may_end_where_a_tensor_says():
+    ends = torch.tensor([1.0, 2.0])
+    for registry in (d.biject_to, d.transform_to):
+        assert registry(d.constraints.interval(0, ends))(torch.zeros(2)).tolist() == [0.5, 1.0]
