@@ -108,7 +108,8 @@ class TransformedDistribution(Distribution):
     def cdf(self, value: Tensor) -> Tensor:
         for transform in reversed(self.transforms):
             value = transform.inv(value)
-        self.base_dist._checked(value)
+        if self._validate_args:
+            self.base_dist._validate_sample(value)
         return self._falling(self.base_dist.cdf(value))
 
     def icdf(self, value: Tensor) -> Tensor:

@@ -67,3 +67,11 @@ def test_an_interval_may_end_where_a_tensor_says():
     ends = torch.tensor([1.0, 2.0])
     for registry in (d.biject_to, d.transform_to):
         assert registry(d.constraints.interval(0, ends))(torch.zeros(2)).tolist() == [0.5, 1.0]
+
+
+def test_a_transformed_cdf_is_checked_as_its_distribution_says():
+    base = d.Normal(0.0, 1.0, validate_args=False)
+    with pytest.raises(ValueError, match="within the support"):
+        d.TransformedDistribution(base, d.ExpTransform()).cdf(torch.tensor(-1.0))
+    unchecked = d.TransformedDistribution(base, d.ExpTransform(), validate_args=False)
+    assert unchecked.cdf(torch.tensor(-1.0)).isnan()
