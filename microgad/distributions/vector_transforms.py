@@ -9,7 +9,6 @@ from ..errors import ArgumentError
 from ..lazy import absent as _absent
 from ..limits import finfo
 from ..nn.functional import logsigmoid, pad, softplus
-from ..ops.creation import ones_like
 from ..size import Size
 from ..tensor import Tensor
 from . import constraints
@@ -106,7 +105,7 @@ class StickBreakingTransform(Transform):
     @staticmethod
     def _left(x: Tensor) -> Tensor:
         """How many places are left at each."""
-        return x.shape[-1] + 1 - ones_like(x).cumsum(-1)
+        return x.shape[-1] + 1 - x.new_ones(x.shape[-1]).cumsum(-1)
 
     def _call(self, x: Tensor) -> Tensor:
         share = (x - self._left(x).log()).sigmoid()
