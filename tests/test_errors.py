@@ -95,7 +95,10 @@ def test_misuse(call: object, kind: type[Exception], said: str) -> None:
         (lambda x: torch.abs_(3), r"abs_\(\): argument 'input' \(position 1\) must be Tensor, not int"),
         (lambda x: torch.is_complex(3), r"is_complex\(\): argument 'input' \(position 1\) must be Tensor, not int"),
         (lambda x: torch.bmm(x, "a"), r"bmm\(\): argument 'batch2' must be Tensor, not str"),
-        (lambda x: torch.outer(torch.ones(2, 2), 1), r"outer\(\): argument 'vec2' \(position 2\) must be Tensor, not int"),
+        (
+            lambda x: torch.outer(torch.ones(2, 2), 1),
+            r"outer\(\): argument 'vec2' \(position 2\) must be Tensor, not int",
+        ),
         (lambda x: torch.celu(x, "a"), r"celu\(\): argument 'alpha' \(position 2\) must be float, not str"),
         (
             lambda x: torch.reshape(x, [1.0]),
