@@ -191,6 +191,7 @@ def test_results_print_as_in_torch():
         (lambda x: torch.unique(x[:0], dim=1), RuntimeError, "have no elements"),
         (lambda x: torch.unique(x[0, 0], dim=0), IndexError, "has no dimensions"),
         (lambda x: torch.trapezoid(x, x, dx=1.0), TypeError, "not both"),
+        (lambda x: torch.gradient(x[0, 0], dim=0), IndexError, "has no dimensions"),
         (lambda x: torch.searchsorted(x[0], x[0], sorter=torch.tensor([0, 1, -1])), RuntimeError, "out of range"),
     ],
 )

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ... import function
-from ...errors import ArgumentError, DtypeError, ShapeError
+from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...state import composite
 from ..indexing import GetItem
 from ..movement import cat
-from ..movement.dims import dim_of
+from ..movement.dims import dim_of, dims_of
 from ..spelling import numpy_spelling
-from .axes import Dim, axes
+from .axes import Dim
 from .scans import cumsum
 from .sums import sum
 
@@ -96,8 +96,9 @@ def gradient(input: Tensor, *, spacing: Any = 1, dim: Dim = None, edge_order: in
     """
     if input.array.dtype.kind == "u":
         raise DtypeError(f"gradient: does not support {input.dtype} input")
-    axis = axes(dim, input.ndim, "gradient")
-    over = tuple(range(input.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    over = tuple(range(input.ndim)) if dim is None else dims_of(dim, input.ndim, "gradient")
+    if over and not input.ndim:
+        raise DimError(f"gradient: Dimension specified as {dim} but tensor has no dimensions")
     several = isinstance(spacing, Sequence)
     if several and len(spacing) != len(over):
         raise ArgumentError(f"gradient: expected spacing for {len(over)} dims, got {len(spacing)}")
