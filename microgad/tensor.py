@@ -222,11 +222,11 @@ class Tensor(Methods):
     _check_writable, _check_history = region.check_writable, region.check_history
 
     def _rebind(self, node: Function) -> None:
-        """After a write: the base and its live views, all of which it may have changed, get new nodes at once."""
+        """After a write: the base, and its live views that it may have changed, get new nodes at once."""
         base = self if self.base is None else self.base
         region.stand_at(base, node if base is self else region.written(self, node))
         if base.views:
-            region.show_again(base)
+            region.show_again(base, self)
 
     # Values
 

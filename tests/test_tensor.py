@@ -72,6 +72,30 @@ def test_a_view_of_a_view_written_reaches_all() -> None:
     assert a.grad.tolist() == [0.0, 10.0, 2.0, 3.0, 40.0, 5.0]
 
 
+def test_a_write_leaves_views_of_other_elements_at_their_nodes() -> None:
+    x = torch.arange(1.0, 5, requires_grad=True)
+    base = x * 1
+    first, second = base[:2], base[2:]
+    node = second.node
+    first.mul_(3)
+    assert second.node is node
+    second.mul_(first)
+    (base * base).sum().backward()  # of 3a, 3b, 3ac, 3bd
+    assert x.grad is not None
+    assert x.grad.tolist() == [18 * (1 + 9), 36 * (1 + 16), 18 * 3, 18 * 4 * 4]
+
+
+def test_a_write_through_as_strided_of_a_view_after_one_elsewhere() -> None:
+    x = torch.arange(1.0, 5, requires_grad=True)
+    base = x * 1
+    beyond = base[:2].as_strided((2,), (1,), 2)  # what the base has behind that view
+    base[:1].mul_(5)
+    beyond.mul_(beyond.detach().clone())
+    (base * torch.tensor([1.0, 10, 100, 1000])).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [5, 10, 300, 4000]
+
+
 def test_writes_into_leaves_are_refused() -> None:
     x = torch.ones(2, requires_grad=True)
     with pytest.raises(RuntimeError, match="a leaf Variable that requires grad is being used in an in-place operation"):

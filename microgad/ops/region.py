@@ -58,15 +58,24 @@ class LostView(Function):
         )
 
 
+_ENDS = (type(None), Leaf)
+
+
 def live_views(base: Tensor) -> list[Tensor]:
     """The views of a base that somebody still holds."""
     return [view for ref in base.views or () if (view := ref()) is not None]
 
 
-def show_again(base: Tensor) -> None:
-    """Give the live views of a base the nodes that lead to them from its new one."""
+def show_again(base: Tensor, changed: Tensor) -> None:
+    """Give the live views of a base the nodes that lead to them from its new one.
+
+    Those that show nothing of what has changed keep theirs: it takes a hundredth of the time to see that, and there may
+    be as many views as writes.
+    """
     with state.scope(observer=None):  # nothing is computed
         for view in live_views(base):
+            if type(view.node) not in _ENDS and not np.may_share_memory(view.array, changed.array):
+                continue
             if view.chain is None:
                 if view.array.dtype.kind in "fc":
                     stand_at(view, LostView.noted([base.node], view.array))
@@ -139,8 +148,8 @@ def written(view: Tensor, node: Function) -> Function:
     if base.node is not None and view.chain and "held" in view.chain[0][1] and view.node in writer.edges:
         facts = {"x_shape": base.array.shape, "kind": base.array.dtype}
         before = Region.noted([base.node], view.array, chain=view.chain, order=order, **facts)
-        # In the engine's order between the view's node and the write; nearer to the first than any hooked leaf's place.
-        before.number = view.node.number + 2.0**-20
+        # In the engine's order between those two nodes and the write; nearer to them than any hooked leaf's place.
+        before.number = max(view.node.number, base.node.number) + 2.0**-20
         writer.edges[writer.edges.index(view.node)] = before
     return RegionWrite.noted([base.node, node], base.array, chain=view.chain, order=order)
 
