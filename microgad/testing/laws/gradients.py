@@ -11,7 +11,7 @@ from ...function import Leaf
 from ...gradients import backward, grad
 from ...tensor import Tensor
 from ..calls import wanted
-from .agreement import ROUNDINGS
+from .agreement import ROUNDINGS, inner
 from .case import Case, nodes_behind, pull, that_require_grad
 
 A, B = 0.75, -1.5  # any two numbers
@@ -106,8 +106,8 @@ def adjoint(case: Case) -> None:
         return
     pairs = [(y.array, s) for y, s in zip(case.outs, case.seeds, strict=True)]
     back = [(x.array, g) for x, g in zip(case.wanted, case.gradients, strict=True) if g is not None]
-    forward, backward = (sum(float((a * b).sum()) for a, b in part) for part in (pairs, back))
-    terms = sum(float(np.abs(a * b).sum()) for a, b in (*pairs, *back))
+    forward, backward = (sum(float(inner(a, b).sum()) for a, b in part) for part in (pairs, back))
+    terms = sum(float(np.abs(inner(a, b)).sum()) for a, b in (*pairs, *back))
     if not abs(forward - backward) <= ROUNDINGS * case.eps * terms:
         raise AssertionError(
             f"⟨A x, y⟩ = {forward:.10g}, but ⟨x, Aᵀ y⟩ = {backward:.10g}, with x of the inputs' shapes"

@@ -9,7 +9,7 @@ import numpy as np
 from ...gradients import grad
 from ...tensor import Tensor
 from ..numerical.elsewhere import away
-from .agreement import size
+from .agreement import inner, size
 from .case import Case
 
 SYMMETRIC = 1e-7  # relative to all that is added up
@@ -90,7 +90,7 @@ def _pushed(case: Case, directions: list[Any]) -> tuple[list[Any], list[Any]]:
 
 def _dot(a: list[Any], b: list[Any]) -> tuple[float, float]:
     """The sum of products, and of their magnitudes; None is zero."""
-    products = [x * y for x, y in zip(a, b, strict=True) if x is not None and y is not None]
+    products = [inner(x, y) for x, y in zip(a, b, strict=True) if x is not None and y is not None]
     return sum(float(p.sum()) for p in products), sum(float(np.abs(p).sum()) for p in products)
 
 
