@@ -131,9 +131,8 @@ def result_dtype(arrays: list[Any]) -> np.dtype[Any]:
     """
     if type(arrays[0]) is np.ndarray and arrays[0].dtype.kind == "f" and _REAL.issuperset(map(type, arrays[1:])):
         return arrays[0].dtype
-    kinds: set[Any] = {getattr(x, "dtype", None) for x in arrays}
-    if len(kinds) == 1 and None not in kinds:
-        return kinds.pop()
+    if len(kinds := {getattr(x, "dtype", None) for x in arrays}) == 1 and (kind := kinds.pop()) is not None:
+        return kind
     groups: tuple[list[Any], ...] = ([], [], [])
     for x in arrays:
         if x is not None:

@@ -92,10 +92,11 @@ def run(
                     state.variable.reset(inner)
             else:
                 gradients = derive(node, grad, onward, create_graph)
+            apart = node.plan.joint is None or _apart(gradients)
             for i, g in enumerate(gradients):
                 edge = onward[i]
                 if g is not None and edge is not None:
-                    g, owned = _fit(node, i, g, grad, gradients, create_graph)
+                    g, owned = _fit(node, i, g, grad, apart, create_graph)
                     if (place := places.get(edge.number, edge.number) if places else edge.number) in pending:
                         _add(pending[place], g, create_graph)
                     else:
@@ -203,8 +204,8 @@ def free(node: Function) -> None:
                 node.kept = None
 
 
-def _fit(node: Function, i: int, g: Any, grad: Any, gradients: list[Any], create_graph: bool) -> tuple[Any, bool]:
-    """A gradient in its input's shape and dtype, and whether the array is nobody else's."""
+def _fit(node: Function, i: int, g: Any, grad: Any, apart: bool, create_graph: bool) -> tuple[Any, bool]:
+    """A gradient in its input's shape and dtype, and whether the array is nobody else's, if no other input has it."""
     edge = node.edges[i]
     if g.shape != edge.shape:
         if not _stretches(edge.shape, g.shape) or (g.shape != node.shape and not node.broadcasts):
@@ -226,7 +227,13 @@ def _fit(node: Function, i: int, g: Any, grad: Any, gradients: list[Any], create
     for kept in node.kept:
         if g is kept:
             return g, False
-    return g, node.plan.joint is None or sum(g is other for other in gradients) == 1
+    return g, apart
+
+
+def _apart(gradients: list[Any]) -> bool:
+    """Whether no two of them are one array."""
+    places = [id(g) for g in gradients if g is not None]
+    return len(set(places)) == len(places)
 
 
 def _stretches(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:

@@ -237,8 +237,7 @@ class Function:
         except errors.FROM_FORWARD as error:
             if is_gpu(target.array) and (near := cls._together((target, *others))):
                 return cls.apply_(*near, **settings)
-            op, given = cls.__name__ + "_", (target, *others)
-            raise errors.in_forward(error, op, state.path, cls.inputs, given, settings) from error
+            raise errors.in_forward(error, f"{cls.__name__}_", state.path, cls.inputs, (target, *others), settings) from error
         target._bump()
         if plan is not None:
             self.shape = target.array.shape

@@ -37,17 +37,14 @@ def backward(
     create_graph = index(create_graph) != 0
     roots, seeds = _seeds(tensors, given, create_graph)
     retain = create_graph if retain_graph is None else retain_graph
-    if inputs is None:
-        engine.run(roots, seeds, None, index(retain) != 0, create_graph)
-        return
-    inputs = _sequence(inputs)
-    targets = dict.fromkeys(_node_of(x, "backward", i) for i, x in enumerate(inputs))
-    if not targets:
+    wanted = () if inputs is None else _sequence(inputs)
+    targets = dict.fromkeys(_node_of(x, "backward", i) for i, x in enumerate(wanted))
+    if inputs is not None and not targets:
         raise errors.ArgumentError("`inputs` argument to `backward()` cannot be empty.")
-    for x in inputs:
+    for x in wanted:
         if isinstance(x, function.Tensor):
             x.retain_grad()  # of what is no leaf
-    found = engine.run(roots, seeds, list(targets), index(retain) != 0, create_graph)
+    found = engine.run(roots, seeds, None if inputs is None else list(targets), index(retain) != 0, create_graph)
     for target in targets:
         if target.number in found and isinstance(target, Leaf):
             engine.accumulate(target, found[target.number], True, create_graph)

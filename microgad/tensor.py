@@ -99,9 +99,9 @@ class Tensor(Methods):
     @property
     def requires_grad(self) -> bool:
         """Whether gradients flow to it; as in PyTorch also where they flow to its base. Can be set on leaves."""
-        if self.node is not None or self.base is None:
-            return self.node is not None
-        return self.base.node is not None and self.array.dtype.kind in "fc"  # a view made under no_grad
+        if self.node is None and self.base is not None:  # a view made under no_grad
+            return self.base.node is not None and self.array.dtype.kind in "fc"
+        return self.node is not None
 
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
