@@ -237,7 +237,9 @@ class Function:
         except errors.FROM_FORWARD as error:
             if is_gpu(target.array) and (near := cls._together((target, *others))):
                 return cls.apply_(*near, **settings)
-            raise errors.in_forward(error, f"{cls.__name__}_", state.path, cls.inputs, (target, *others), settings) from error
+            raise errors.in_forward(
+                error, f"{cls.__name__}_", state.path, cls.inputs, (target, *others), settings
+            ) from error
         target._bump()
         if plan is not None:
             self.shape = target.array.shape
