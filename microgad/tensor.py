@@ -225,8 +225,7 @@ class Tensor(Methods):
         """After a write: the base, and its live views that it may have changed, get new nodes at once."""
         base = self if self.base is None else self.base
         region.stand_at(base, node if base is self else region.written(self, node))
-        if base.views:
-            region.show_again(base, self)
+        region.show_again(base, self)
 
     # Values
 

@@ -72,6 +72,8 @@ def show_again(base: Tensor, changed: Tensor) -> None:
     Those that show nothing of what has changed keep theirs: it takes a hundredth of the time to see that, and there may
     be as many views as writes.
     """
+    if not base.views:
+        return
     with state.scope(observer=None):  # nothing is computed
         for view in live_views(base):
             if type(view.node) not in _ENDS and not np.may_share_memory(view.array, changed.array):
