@@ -218,8 +218,9 @@ class Function:
     @classmethod
     def apply_(cls, target: Any, *others: Any, **settings: Any) -> Any:
         """The same operation, written into the memory of its first input; gives that Tensor."""
-        inputs: list[Any] = [target, *others]
-        arrays, edges, wanting, _ = cls._unwrap((target, *others))
+        given = (target, *others)
+        inputs = list(given)
+        arrays, edges, wanting, _ = cls._unwrap(given)
         state = current()
         recorded = wanting and state.grad_enabled and target.array.dtype.kind in "fc"  # integers carry no gradient
         plan = cls._plan(wanting, len(inputs), target.array) if recorded else None
@@ -231,15 +232,13 @@ class Function:
                 if arrays[i] is target.array or np.may_share_memory(arrays[i], target.array):
                     arrays[i] = inputs[i] = arrays[i].copy()  # what is kept for backward is the value before
         if state.observer is not None:
-            state.observer.begin(self, (target, *others), target)
+            state.observer.begin(self, given, target)
         try:
             self.write(target.array, *(arrays if cls.promote is None else cls.promote(arrays)))
         except errors.FROM_FORWARD as error:
-            if is_gpu(target.array) and (near := cls._together((target, *others))):
+            if is_gpu(target.array) and (near := cls._together(given)):
                 return cls.apply_(*near, **settings)
-            raise errors.in_forward(
-                error, f"{cls.__name__}_", state.path, cls.inputs, (target, *others), settings
-            ) from error
+            raise errors.in_forward(error, f"{cls.__name__}_", state.path, cls.inputs, given, settings) from error
         target._bump()
         if plan is not None:
             self.shape = target.array.shape
@@ -247,7 +246,7 @@ class Function:
             self._record(plan, inputs, arrays, edges, state.path, target)
             target._rebind(self)
         if state.observer is not None:
-            state.observer.forward(self, (target, *others), target)
+            state.observer.forward(self, given, target)
         return target
 
     @classmethod
