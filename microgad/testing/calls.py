@@ -74,6 +74,7 @@ def floating(outputs: Any) -> list[Tensor]:
     But for those of a complex step, whose imaginary parts are derivatives.
     """
     tensors = [y for y in tensors_in(outputs) if y.array.dtype.kind in "fc"]
+    tensors = [y if y.node is not None else y.detach() for y in tensors]  # a view made under no_grad says otherwise
     in_pairs = not state.current().holomorphic
     return [view_as_real(y) if in_pairs and y.is_complex() else y for y in tensors]
 

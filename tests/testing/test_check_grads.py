@@ -358,3 +358,13 @@ def test_one_tensor_twice_and_several_results():
 def test_the_same_draws_are_made_where_a_kink_is_left():
     torch.manual_seed(0)
     check_grads(lambda x: F.dropout(torch.relu(x), 0.5), [leaf(0.0, 1.0, -1.0)], order=2)
+
+
+@pytest.mark.parametrize("check", [check_grads, torch.autograd.gradcheck])
+def test_a_view_made_without_recording_is_off_the_graph(check):
+    def flat(x):
+        with torch.no_grad():
+            return x.view(-1)
+
+    with pytest.raises(GradcheckError, match="wrong in 2 of 4"):
+        check(flat, [leaf(1.0, 2.0)])
