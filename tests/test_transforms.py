@@ -205,6 +205,17 @@ def test_pythons_generator_orders_and_chooses():
     assert {tuple(x) for x in first} > {(1, 2, 3)}
 
 
+def test_masks_hold_wherever_a_part_of_a_pixel_did():
+    """As in torchvision: truth values aren't rounded."""
+    mask = microgad.tensor([[[True, False]]])
+    assert F.resize(mask, [1, 4]).tolist() == [[[True, True, True, False]]]
+
+
+def test_numbers_of_numpy_fill():
+    turned = transforms.RandomRotation((45, 45), fill=np.int64(7))(microgad.zeros(1, 4, 4))
+    assert turned[0, 0, 0] == 7
+
+
 def test_without_pillow_its_extra_is_named(monkeypatch):
     import sys
 

@@ -83,7 +83,7 @@ def fill_for(fill: Any, img: Any) -> Any:
     """`fill`, of a Tensor as a float for each channel."""
     if not isinstance(img, Tensor) or fill is None:
         return fill
-    if isinstance(fill, (int, float)):
+    if isinstance(fill, NUMBERS):
         return [float(fill)] * get_dimensions(img)[0]
     return [float(f) for f in fill]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import float32, float64, uint8
+from ..dtypes import bool_, float32, float64, uint8
 from ..errors import ArgumentError, DimError, DtypeError, ShapeError, UnsupportedError
 from ..nn import functional as nn
 from ..ops import creation
@@ -36,7 +36,7 @@ def batched(img: Tensor, *dtypes: Any) -> tuple[Tensor, Any]:
 
     def back(result: Tensor, rounded: bool = True) -> Tensor:
         result = result.squeeze(0) if single else result
-        if rounded and not dtype.is_floating_point and result.dtype != dtype:
+        if rounded and not (dtype.is_floating_point or dtype in (result.dtype, bool_)):
             result = result.round()
         return result.to(dtype)
 
