@@ -32,7 +32,7 @@ def builder(build: Callable[..., M]) -> Builder[M]:
         if not weights:
             return build(**options)
         known = of_model(build.__name__)
-        state = (known["DEFAULT"] if weights is True else known.verify(weights)).get_state_dict()
+        state = known.verify("IMAGENET1K_V1" if weights is True else weights).get_state_dict()
         model = build(**options)
         model.load_state_dict(state)
         return model

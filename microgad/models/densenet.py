@@ -30,6 +30,13 @@ class _DenseLayer(Module):
         self.drop_rate = float(drop_rate)
         self.memory_efficient = memory_efficient
 
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        for key in list(state_dict):  # torchvision's files are of when it was norm.1
+            name, _, own = key.removeprefix(prefix).partition(".")
+            if own[:2] in ("1.", "2."):
+                state_dict[f"{prefix}{name}{own}"] = state_dict.pop(key)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
     def _narrowed(self, *inputs: Tensor) -> Tensor:
         return self.conv1(self.relu1(self.norm1(cat(inputs, 1))))
 

@@ -1,6 +1,7 @@
 """torchvision's networks: the same names, shapes, initial values from one seed, and outputs."""
 
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -105,6 +106,9 @@ def test_nothing_is_downloaded(options):
     ):
         models.resnet18(**options)
     assert models.resnet18(weights=None, **SMALL).fc.out_features == 7
+    for options in ({"pretrained": True}, {"weights": True}):  # the first version, which "pretrained" has always meant
+        with pytest.raises(NotImplementedError, match="put resnet50-0676ba61"):
+            models.resnet50(**options)
 
 
 def test_weights_are_named_and_images_prepared_alike():
@@ -134,6 +138,17 @@ def test_weights_that_are_there_are_loaded(tmp_path, monkeypatch):
         models.squeezenet1_1(weights=models.ResNet18_Weights.DEFAULT)
     with pytest.raises(KeyError):
         models.squeezenet1_1(weights="NONE")
+
+
+def test_files_of_densenet_are_of_older_names(tmp_path, monkeypatch):
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    wanted = theirs.densenet121().state_dict()
+    older = {re.sub(r"(denselayer\d+\.(?:norm|conv))(\d)", r"\1.\2", name): x for name, x in wanted.items()}
+    assert set(older) != set(wanted)
+    torch.save(older, folder / "densenet121-a639ec97.pth")
+    same_values(models.densenet121(weights="DEFAULT"), type("", (), {"state_dict": lambda self: wanted})())
 
 
 def test_lists_of_models():
