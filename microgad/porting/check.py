@@ -55,9 +55,13 @@ def _of_imports(tree: ast.AST, known: dict[str, Any]) -> Iterator[tuple[int, str
             module = _module(node.module or "")
             for alias in node.names:
                 if alias.name == "*":
+                    yield from _if_absent(node, module)
                     known.update((name, getattr(module, name)) for name in getattr(module, "__all__", dir(module)))
                     continue
-                found = getattr(module, alias.name, None) or _module(f"{node.module}.{alias.name}")
+                try:
+                    found = getattr(module, alias.name)
+                except AttributeError:
+                    found = _module(f"{node.module}.{alias.name}")
                 known[alias.asname or alias.name] = found
                 yield from _if_absent(node, found)
 

@@ -77,7 +77,7 @@ def _check(files: Sequence[str]) -> int:
         return 2
     try:
         absences = [absence for file in files for absence in check(file)]
-    except OSError as error:
+    except (OSError, SyntaxError) as error:
         print(f"python -m microgad check: {error}", file=sys.stderr)
         return 2
     for absence in absences:

@@ -178,8 +178,14 @@ nn.Module.absent
     done = run("-m", "microgad", "check", str(file))
     assert done.returncode == 1
     assert done.stdout.splitlines()[0] == f"{file}:2: microgad has no distributed.rpc"
-    file.write_text("import torch\ntorch.ones(2)")
+    file.write_text("import torch\ntorch.ones(2)\nfrom torch.version import cuda, debug")
     assert run("-m", "microgad", "check", str(file)).returncode == 0
+    file.write_text("from torch.absent import *")
+    assert [absence.said for absence in check(file)] == ["microgad has no absent"]
+    file.write_text("x = (")
+    done = run("-m", "microgad", "check", str(file))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "python -m microgad check: '(' was never closed (program.py, line 1)" in done.stderr
 
 
 @pytest.mark.parametrize("command", [(), ("check",)])
