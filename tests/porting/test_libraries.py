@@ -128,6 +128,12 @@ def test_more_operations_over_lists() -> None:
     torch._foreach_zero_(xs)
     assert [x.tolist() for x in xs] == [[0], [0, 0]]
     assert not hasattr(torch, "_foreach_absent")
+    torch._foreach_add_([xs[0], xs[0]], 1)  # each reads what the one before has written
+    assert xs[0].tolist() == [2]
+    with pytest.raises(RuntimeError, match="lists must be of one length, but are of 2 and 1"):
+        torch._foreach_add_(xs, xs[:1])
+    assert xs[0].tolist() == [2]
+    xs[0].zero_()
     groups = _group_tensors_by_device_and_dtype([[xs[0], xs[1].double()], [None, None]], with_indices=True)
     assert [indices for _, indices in groups.values()] == [[0], [1]]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from ...errors import ShapeError
 from ...ops.linalg import vector_norm
 from ...tensor import Tensor
 
@@ -44,17 +45,22 @@ def of(name: str) -> Callable[..., Any] | None:
     if one is None:
         return None
 
-    def foreach(*args: Any, **options: Any) -> tuple[Any, ...]:
+    def each(*args: Any, **options: Any) -> Iterator[Any]:
         if plain == "pow" and not isinstance(args[0], (list, tuple)):  # a number to the power of each
-            return tuple(args[0] ** x for x in args[1])
+            return (args[0] ** x for x in args[1])
         if plain.startswith("addc") and len(args) == 4 and isinstance(args[3], Tensor):  # a value for each
             args = (*args[:3], args[3].tolist())
         count = len(args[0])
         columns = [x if isinstance(x, (list, tuple)) else [x] * count for x in args]
-        return tuple(one(*row, **options) for row in zip(*columns, strict=True))
+        if wrong := [len(x) for x in columns if len(x) != count]:
+            raise ShapeError(f"_foreach_{name}: lists must be of one length, but are of {count} and {wrong[0]}")
+        return (one(*row, **options) for row in zip(*columns, strict=True))
+
+    def foreach(*args: Any, **options: Any) -> tuple[Any, ...]:
+        return tuple(each(*args, **options))
 
     def foreach_(self: Sequence[Tensor], *args: Any, **options: Any) -> Sequence[Tensor]:
-        for x, value in zip(self, foreach(self, *args, **options), strict=True):
+        for x, value in zip(self, each(self, *args, **options), strict=True):  # which reads what was written before
             x.copy_(value)
         return self
 
