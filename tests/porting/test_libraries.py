@@ -53,6 +53,11 @@ def test_a_group_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     dist.broadcast(x, src=0)
     dist.all_gather(parts, x)
     assert x.tolist() == parts[0].tolist() == [1, 1]
+    dist.reduce(x, dst=0, op=dist.ReduceOp.MAX)
+    begun = [dist.all_reduce(x, async_op=True), dist.barrier(async_op=True), dist.gather(x, parts, async_op=True)]
+    begun += [dist.broadcast(x, 0, async_op=True), dist.reduce_scatter_tensor(x, 2 * x, async_op=True)]
+    assert [work.wait() and work.is_completed() for work in begun] == [True] * 5
+    assert (x.tolist(), dist.barrier()) == ([2, 2], None)
     dist.destroy_process_group()
     assert not dist.is_initialized()
     monkeypatch.setenv("WORLD_SIZE", "2")

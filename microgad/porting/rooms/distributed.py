@@ -25,6 +25,16 @@ class ProcessGroup:
         return 1
 
 
+class Work:
+    """What was begun with async_op=True: it is done already. Source: torch.distributed.Work."""
+
+    def wait(self, timeout: Any = None) -> bool:
+        """True."""
+        return True
+
+    is_completed = is_success = wait
+
+
 class group:
     """The groups that there are. Source: torch.distributed.group."""
 
@@ -128,9 +138,10 @@ def get_backend(group: Any = None) -> str:
     return str(_group["backend"])
 
 
-def _made() -> None:
+def _made(async_op: bool = False) -> Work | None:
     if not _group:
         raise ValueError("Default process group has not been initialized, please make sure to call init_process_group.")
+    return Work() if async_op else None
 
 
 def new_group(ranks: Any = None, **options: Any) -> ProcessGroup:
@@ -139,38 +150,59 @@ def new_group(ranks: Any = None, **options: Any) -> ProcessGroup:
     return group.WORLD
 
 
-def barrier(group: Any = None, async_op: bool = False, device_ids: Any = None) -> None:
+def barrier(group: Any = None, async_op: bool = False, device_ids: Any = None) -> Work | None:
     """Nobody to wait for. Source: torch.distributed.barrier."""
-    _made()
+    return _made(async_op)
 
 
-def all_reduce(tensor: Any, op: Any = ReduceOp.SUM, group: Any = None, async_op: bool = False) -> None:
+def all_reduce(tensor: Any, op: Any = ReduceOp.SUM, group: Any = None, async_op: bool = False) -> Work | None:
     """The Tensor stays: it is the sum, the mean, the largest over one process. Source: torch.distributed.all_reduce."""
-    _made()
+    return _made(async_op)
 
 
-def broadcast(tensor: Any, src: Any = None, group: Any = None, async_op: bool = False, group_src: Any = None) -> None:
+def broadcast(
+    tensor: Any, src: Any = None, group: Any = None, async_op: bool = False, group_src: Any = None
+) -> Work | None:
     """The Tensor, or the list, stays. Source: torch.distributed.broadcast."""
-    _made()
+    return _made(async_op)
 
 
-reduce = all_reduce
 broadcast_object_list = broadcast
 
 
-def all_gather(tensor_list: list[Any], tensor: Any, group: Any = None, async_op: bool = False) -> None:
+def reduce(
+    tensor: Any,
+    dst: Any = None,
+    op: Any = ReduceOp.SUM,
+    group: Any = None,
+    async_op: bool = False,
+    group_dst: Any = None,
+) -> Work | None:
+    """The Tensor stays. Source: torch.distributed.reduce."""
+    return _made(async_op)
+
+
+def all_gather(tensor_list: list[Any], tensor: Any, group: Any = None, async_op: bool = False) -> Work | None:
     """Write the Tensor into the one of the list. Source: torch.distributed.all_gather."""
-    _made()
+    work = _made(async_op)
     tensor_list[0].copy_(tensor)
+    return work
 
 
-def all_gather_into_tensor(output_tensor: Any, input_tensor: Any, group: Any = None, async_op: bool = False) -> None:
+def all_gather_into_tensor(
+    output_tensor: Any, input_tensor: Any, group: Any = None, async_op: bool = False
+) -> Work | None:
     """Write the Tensor into the other. Source: torch.distributed.all_gather_into_tensor."""
-    _made()
+    work = _made(async_op)
     output_tensor.copy_(input_tensor.reshape(output_tensor.shape))
+    return work
 
 
-reduce_scatter_tensor = all_gather_into_tensor
+def reduce_scatter_tensor(
+    output: Any, input: Any, op: Any = ReduceOp.SUM, group: Any = None, async_op: bool = False
+) -> Work | None:
+    """Write the Tensor into the other. Source: torch.distributed.reduce_scatter_tensor."""
+    return all_gather_into_tensor(output, input, group, async_op)
 
 
 def all_gather_object(object_list: list[Any], obj: Any, group: Any = None) -> None:
@@ -179,18 +211,24 @@ def all_gather_object(object_list: list[Any], obj: Any, group: Any = None) -> No
     object_list[0] = obj
 
 
-def gather(tensor: Any, gather_list: list[Any] | None = None, dst: Any = None, group: Any = None) -> None:
+def gather(
+    tensor: Any, gather_list: list[Any] | None = None, dst: Any = None, group: Any = None, async_op: bool = False
+) -> Work | None:
     """Write the Tensor into the one of the list. Source: torch.distributed.gather."""
-    _made()
+    work = _made(async_op)
     if gather_list:
         gather_list[0].copy_(tensor)
+    return work
 
 
-def scatter(tensor: Any, scatter_list: list[Any] | None = None, src: Any = None, group: Any = None) -> None:
+def scatter(
+    tensor: Any, scatter_list: list[Any] | None = None, src: Any = None, group: Any = None, async_op: bool = False
+) -> Work | None:
     """Write the one of the list into the Tensor. Source: torch.distributed.scatter."""
-    _made()
+    work = _made(async_op)
     if scatter_list:
         tensor.copy_(scatter_list[0])
+    return work
 
 
 _absent(globals())
