@@ -214,9 +214,24 @@ def test_operations_of_a_library_have_its_derivative() -> None:
     assert (y.item(), torch.autograd.grad(y, x)[0].item()) == (8, 200)
 
 
+def test_an_operation_with_a_derivative_is_called_as_its_function_is() -> None:
+    @torch.library.custom_op("tests_installed::scaled", mutates_args=())
+    def scaled(x: torch.Tensor, alpha: float = 2.0) -> torch.Tensor:
+        return x * alpha
+
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.alpha = inputs[1]
+
+    scaled.register_autograd(lambda ctx, grad: (grad * ctx.alpha, None), setup_context=setup_context)
+    x = torch.ones((), requires_grad=True)
+    for y, slope in ((scaled(x), 2), (scaled(x, 3.0), 3), (scaled(alpha=4.0, x=x), 4)):
+        assert torch.autograd.grad(y, x)[0].item() == slope
+
+
 def test_futures_in_one_process() -> None:
     first, second = torch.Future(), torch.futures.Future()
     both = torch.futures.collect_all([first, second])
+    assert torch.futures.collect_all([]).wait() == []
     failed = first.then(lambda it: 1 // it.wait())
     with pytest.raises(RuntimeError, match="no value yet"):
         first.value()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,7 @@ class CustomOpDef:
     """A function under a name, with a derivative of its own if one is registered. Source: torch.library.CustomOpDef."""
 
     def __init__(self, name: str, fn: Callable[..., Any]) -> None:
-        self._name, self._run = name, fn
+        self._name, self._fn, self._run = name, fn, fn
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._run(*args, **kwargs)
@@ -29,7 +30,7 @@ class CustomOpDef:
 
     def register_autograd(self, backward: Callable[..., Any], /, *, setup_context: Any = None) -> None:
         """Give the operation a derivative: backward(ctx, *grads), and what keeps values for it on ctx."""
-        fn, prepare = self._run, setup_context
+        fn, prepare, signature = self._fn, setup_context, inspect.signature(self._fn)
 
         class Made(Function):
             @staticmethod
@@ -43,7 +44,13 @@ class CustomOpDef:
 
         Made.backward = staticmethod(backward)  # type: ignore[method-assign]
         Made.__name__ = Made.node_class.__name__ = self._name.partition("::")[2]
-        self._run = Made.apply
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            given = signature.bind(*args, **kwargs)
+            given.apply_defaults()  # what keeps values, and the derivative, know of all arguments
+            return Made.apply(*given.args, **given.kwargs)
+
+        self._run = run
 
     def register_fake(self, fn: Callable[..., Any], /) -> Callable[..., Any]:
         """Give the function as it is: nothing is computed without values."""
