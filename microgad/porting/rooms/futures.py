@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from concurrent import futures
 from typing import Any, Generic, TypeVar
@@ -69,12 +70,10 @@ class Future(Generic[T]):
 def collect_all(futures: list[Future[Any]]) -> Future[list[Future[Any]]]:
     """A Future of all of them, done. Source: torch.futures.collect_all."""
     after: Future[list[Future[Any]]] = Future()
-    waiting = len(futures)
+    done = itertools.count(1)
 
     def count(_: Future[Any]) -> None:
-        nonlocal waiting
-        waiting -= 1
-        if waiting == 0:
+        if next(done) == len(futures):  # at once: they may come from several threads
             after.set_result(futures)
 
     for future in futures:
