@@ -28,6 +28,9 @@ def child(i, x):
 def fails(i):
     raise SystemExit(3)
 
+def waits_for_one_that_fails(i, event):
+    event.wait() if i == 0 else fails(i)
+
 class Numbers(torch.utils.data.Dataset):
     def __len__(self): return 4
     def __getitem__(self, i): return torch.tensor(float(i))
@@ -51,6 +54,10 @@ if __name__ == "__main__":
         mp.spawn(fails)
     except Exception as error:
         print(type(error).__name__)
+    try:
+        mp.spawn(waits_for_one_that_fails, (mp.get_context("spawn").Event(),), nprocs=2)
+    except Exception as error:
+        print(str(error).partition(" terminated ")[2])
 """
 
 
@@ -65,6 +72,7 @@ def test_processes_see_one_memory(tmp_path: Path) -> None:
         "[3.0, 3.0] True",
         "[[0.0, 1.0], [2.0, 3.0]]",
         "ProcessExitedException",
+        "with exit code 3",
     ]
 
 

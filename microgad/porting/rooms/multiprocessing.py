@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable
 from multiprocessing import *  # noqa: F403
+from multiprocessing.connection import wait
 from typing import Any
 
 from ...lazy import absent as _absent
@@ -25,12 +26,15 @@ class SpawnContext:
         return [process.pid for process in self.processes]
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait for them; whether all have ended. Where one failed the others are stopped, and it is said which."""
+        """Wait for one; whether all have ended. Where one failed the others are stopped, and it is said which."""
+        running = {process.sentinel: process for process in self.processes if process.exitcode is None}
+        for sentinel in wait(list(running), timeout):
+            running[sentinel].join()
         for process in self.processes:
-            process.join(timeout)
             if process.exitcode:
                 for other in self.processes:
                     other.terminate()
+                    other.join()
                 raise ProcessExitedException(f"process {process.name} terminated with exit code {process.exitcode}")
         return all(process.exitcode is not None for process in self.processes)
 
@@ -53,7 +57,8 @@ def spawn(
     started = SpawnContext(processes)
     if not join:
         return started
-    started.join()
+    while not started.join():  # any of them may fail while another waits for it
+        pass
     return None
 
 
