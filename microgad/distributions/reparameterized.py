@@ -26,6 +26,7 @@ from ..ops.special import igamma
 from ..tensor import Tensor
 
 _NODES, _WEIGHTS = (x[:, None] for x in np.polynomial.legendre.leggauss(48))
+_BLOCK = 4096  # so many draws at a time, of which each takes the memory of a hundred and more
 _DEPTH = 40.0  # below exp(-40) of its height, the integrand counts for nothing
 
 
@@ -98,9 +99,12 @@ def _on_arrays(function: Callable[..., Any], *tensors: Tensor) -> Tensor:
     """A function of float64 arrays, computed on the CPU, in the first Tensor's shape, dtype, and device."""
     first = tensors[0]
     arrays = [backend.to_numpy(x.array).astype(np.float64).reshape(-1) for x in tensors]
+    made = np.empty(first.array.shape, first.array.dtype)
     with np.errstate(all="ignore"):
-        made = function(*arrays)
-    return finished(made.reshape(first.array.shape).astype(first.array.dtype), first.device)
+        for start in range(0, made.size, _BLOCK):
+            block = slice(start, start + _BLOCK)
+            made.reshape(-1)[block] = function(*(x[block] for x in arrays))
+    return finished(made, first.device)
 
 
 def _digamma(x: Any) -> Any:
