@@ -6,6 +6,7 @@ import math
 
 from ..errors import ArgumentError
 from ..linalg import cholesky, inv, solve_triangular
+from ..size import Size
 from ..tensor import Tensor
 from . import constraints
 from .distribution import Distribution
@@ -37,6 +38,7 @@ def one_of(**matrices: Tensor | None) -> tuple[str, Tensor]:
 class Covariance:
     """One of the three is given, and set under its name; the others are computed from the factor when first read."""
 
+    _batch_shape: Size
     _unbroadcasted_scale_tril: Tensor  # PyTorch's name: libraries give it in subclasses
 
     @lazy_property
@@ -55,10 +57,13 @@ class Covariance:
         inverse = inv(self._unbroadcasted_scale_tril)
         return inverse.mT @ inverse
 
-    def _factorized(self, given: str) -> Tensor:
+    def _factorized(self, given: str, matrix: Tensor) -> Tensor:
+        """The factor for all of the batch, computed once of a matrix that they have in common."""
         if given == "precision_matrix":  # the factor of the reversed inverse, reversed
-            return inv(cholesky(self.precision_matrix.flip(-2, -1)).flip(-2, -1).mT).tril()
-        return self.scale_tril if given == "scale_tril" else cholesky(self.covariance_matrix)
+            matrix = inv(cholesky(matrix.flip(-2, -1)).flip(-2, -1).mT).tril()
+        elif given == "covariance_matrix":
+            matrix = cholesky(matrix)
+        return matrix.expand(*self._batch_shape, -1, -1)
 
 
 class NormalVectors(Distribution):

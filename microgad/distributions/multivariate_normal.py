@@ -49,7 +49,7 @@ class MultivariateNormal(Covariance, NormalVectors):
         self.loc = loc.expand(*batch, -1)
         self.__dict__[name] = matrix.expand(*batch, -1, -1)
         super().__init__(batch, self.loc.shape[-1:], validate_args=validate_args)
-        self._unbroadcasted_scale_tril = self._factorized(name)
+        self._unbroadcasted_scale_tril = self._factorized(name, matrix)
 
     @property
     def variance(self) -> Tensor:

@@ -70,7 +70,7 @@ class Wishart(Covariance, ExponentialFamily):
                 stacklevel=2,
             )
         super().__init__(batch, matrix.shape[-2:], validate_args=validate_args)
-        self._unbroadcasted_scale_tril = self._factorized(name)
+        self._unbroadcasted_scale_tril = self._factorized(name, matrix)
 
     @property
     def mean(self) -> Tensor:

@@ -75,3 +75,18 @@ def test_a_transformed_cdf_is_checked_as_its_distribution_says():
         d.TransformedDistribution(base, d.ExpTransform()).cdf(torch.tensor(-1.0))
     unchecked = d.TransformedDistribution(base, d.ExpTransform(), validate_args=False)
     assert unchecked.cdf(torch.tensor(-1.0)).isnan()
+
+
+@pytest.mark.parametrize("name", ["covariance_matrix", "precision_matrix"])
+def test_one_covariance_of_a_batch_is_factorized_once(name):
+    matrix = torch.tensor([[2.0, 0.5], [0.5, 1.0]], requires_grad=True)
+    many = d.MultivariateNormal(torch.zeros(3, 2), **{name: matrix})
+    assert many._unbroadcasted_scale_tril.shape == (3, 2, 2)
+    assert many._unbroadcasted_scale_tril.stride(0) == 0
+    x = torch.tensor([[0.5, -1.0], [2.0, 0.0], [0.0, 0.0]])
+    one = d.MultivariateNormal(torch.zeros(2), **{name: matrix})
+    slopes = [
+        torch.autograd.grad(p.log_prob(x).sum(), matrix, retain_graph=True)[0] for p in (many, one, many.expand((2, 3)))
+    ]
+    close(slopes[0], slopes[1].cpu().numpy(), 1e-5)
+    close(slopes[2], 2 * slopes[1].cpu().numpy(), 1e-5)
