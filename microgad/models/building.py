@@ -6,8 +6,8 @@ import fnmatch
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from ..nn import BatchNorm2d, Conv2d, GroupNorm, Module, init
-from .weights import of_model
+from ..nn import BatchNorm2d, Conv2d, GroupNorm, Linear, Module, init
+from .weights import WeightsEnum, of_model
 
 M = TypeVar("M", bound=Module)
 M_co = TypeVar("M_co", bound=Module, covariant=True)
@@ -24,15 +24,24 @@ class Builder(Protocol[M_co]):
 BUILDERS: dict[str, Callable[..., Any]] = {}
 
 
-def builder(build: Callable[..., M]) -> Builder[M]:
-    """A public function that builds a model, from one that takes the rest of the options."""
+def builder(build: Callable[..., M], settled: Callable[[WeightsEnum], dict[str, Any]] = lambda _: {}) -> Builder[M]:
+    """A public function that builds a model, from one that takes the rest of the options.
+
+    Weights are of 1000 classes, and may settle further options. True, as of `pretrained`, are the first ones.
+    """
 
     def built(weights: Any = None, progress: bool = True, **options: Any) -> M:
         weights = options.pop("pretrained", None) or weights
         if not weights:
             return build(**options)
         known = of_model(build.__name__)
-        state = known.verify("IMAGENET1K_V1" if weights is True else weights).get_state_dict()
+        if weights is True and "IMAGENET1K_V1" not in known.__members__:
+            raise ValueError(f"No weights available for model {build.__name__}")
+        found = known["IMAGENET1K_V1"] if weights is True else known.verify(weights)
+        for name, value in {"num_classes": 1000, **settled(found)}.items():
+            if options.setdefault(name, value) != value:
+                raise ValueError(f"The parameter '{name}' expected value {value} but got {options[name]} instead.")
+        state = found.get_state_dict()
         model = build(**options)
         model.load_state_dict(state)
         return model
@@ -43,8 +52,13 @@ def builder(build: Callable[..., M]) -> Builder[M]:
     return built
 
 
-def by_kaiming(model: Module, mode: str, nonlinearity: str = "leaky_relu") -> None:
-    """Draw weights of convolutions as He et al. (2015) do; normalization begins with weight 1, biases with 0."""
+def by_kaiming(
+    model: Module, mode: str, nonlinearity: str = "leaky_relu", linear: Callable[[Linear], Any] | None = None
+) -> None:
+    """Draw weights of convolutions as He et al. (2015) do; normalization begins with weight 1, biases with 0.
+
+    `linear` draws those of a linear layer; without it these stay as they are.
+    """
     for module in model.modules():
         if isinstance(module, Conv2d):
             init.kaiming_normal_(module.weight, mode=mode, nonlinearity=nonlinearity)
@@ -53,6 +67,15 @@ def by_kaiming(model: Module, mode: str, nonlinearity: str = "leaky_relu") -> No
         elif isinstance(module, (BatchNorm2d, GroupNorm)):
             init.ones_(module.get_parameter("weight"))
             init.zeros_(module.get_parameter("bias"))
+        elif linear is not None and isinstance(module, Linear):
+            linear(module)
+            if module.bias is not None:
+                init.zeros_(module.bias)
+
+
+def narrow(layer: Linear) -> None:
+    """Draw a linear layer's weights near 0."""
+    init.normal_(layer.weight, 0, 0.01)
 
 
 def get_model_builder(name: str) -> Callable[..., Any]:

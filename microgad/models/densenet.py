@@ -31,10 +31,9 @@ class _DenseLayer(Module):
         self.memory_efficient = memory_efficient
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
-        for key in list(state_dict):  # torchvision's files are of when it was norm.1
-            name, _, own = key.removeprefix(prefix).partition(".")
-            if own[:2] in ("1.", "2."):
-                state_dict[f"{prefix}{name}{own}"] = state_dict.pop(key)
+        for before in [name for name in state_dict if name.startswith((f"{prefix}norm.", f"{prefix}conv."))]:
+            kind, _, numbered = before.removeprefix(prefix).partition(".")  # "norm.1.weight" in torchvision's files
+            state_dict[f"{prefix}{kind}{numbered}"] = state_dict.pop(before)
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def _narrowed(self, *inputs: Tensor) -> Tensor:

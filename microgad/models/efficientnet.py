@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import math
@@ -32,7 +33,7 @@ class MBConvConfig:
     def __post_init__(self, width_mult: float, depth_mult: float) -> None:
         self.input_channels = self.adjust_channels(self.input_channels, width_mult)
         self.out_channels = self.adjust_channels(self.out_channels, width_mult)
-        self.num_layers = math.ceil(self.num_layers * depth_mult)
+        self.num_layers = self.adjust_depth(self.num_layers, depth_mult)
         self.block = self.block or MBConv
 
     @staticmethod
@@ -40,12 +41,28 @@ class MBConvConfig:
         """As many channels as a width comes to."""
         return make_divisible(channels * width_mult, 8, min_value)
 
+    @staticmethod
+    def adjust_depth(num_layers: int, depth_mult: float) -> int:
+        """As many layers as a depth comes to."""
+        return math.ceil(num_layers * depth_mult)
+
 
 class FusedMBConvConfig(MBConvConfig):
     """The settings of a stage of fused blocks. Source: torchvision.models.efficientnet.FusedMBConvConfig."""
 
-    def __post_init__(self, width_mult: float, depth_mult: float) -> None:
-        self.block = self.block or FusedMBConv
+    def __init__(
+        self,
+        expand_ratio: float,
+        kernel: int,
+        stride: int,
+        input_channels: int,
+        out_channels: int,
+        num_layers: int,
+        block: Layer | None = None,
+    ) -> None:
+        self.expand_ratio, self.kernel, self.stride = expand_ratio, kernel, stride
+        self.input_channels, self.out_channels, self.num_layers = input_channels, out_channels, num_layers
+        self.block = block or FusedMBConv
 
 
 class _Residual(Module):
@@ -98,6 +115,11 @@ class FusedMBConv(_Residual):
         super().__init__(cnf, stochastic_depth_prob, layers)
 
 
+def _by_outputs(layer: Linear) -> None:
+    bound = 1.0 / math.sqrt(layer.out_features)
+    init.uniform_(layer.weight, -bound, bound)
+
+
 class EfficientNet(Module):
     """(N, 3, H, W) -> (N, num_classes). Source: torchvision.models.EfficientNet.
 
@@ -130,9 +152,8 @@ class EfficientNet(Module):
                 make: Any = setting.block
                 blocks.append(make(setting, stochastic_depth_prob * count / total, how["norm_layer"]))
                 # Those after the first keep the channels and the plane.
-                setting = dataclasses.replace(
-                    setting, input_channels=setting.out_channels, stride=1, width_mult=1.0, depth_mult=1.0
-                )
+                setting = copy.copy(setting)
+                setting.input_channels, setting.stride = setting.out_channels, 1
                 count += 1
             layers.append(Sequential(*blocks))
         channels = settings[-1].out_channels
@@ -140,12 +161,8 @@ class EfficientNet(Module):
         layers.append(Conv2dNormActivation(channels, last, kernel_size=1, **how))
         self.features = Sequential(*layers)
         self.avgpool = AdaptiveAvgPool2d(1)
-        head = Linear(last, num_classes)
-        self.classifier = Sequential(Dropout(p=dropout, inplace=True), head)
-        by_kaiming(self, "fan_out")
-        bound = 1.0 / math.sqrt(num_classes)
-        init.uniform_(head.weight, -bound, bound)
-        init.zeros_(head.get_parameter("bias"))
+        self.classifier = Sequential(Dropout(p=dropout, inplace=True), Linear(last, num_classes))
+        by_kaiming(self, "fan_out", linear=_by_outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.avgpool(self.features(x)).flatten(1))

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ..lazy import absent as _absent
-from ..nn import BatchNorm2d, Conv2d, Dropout, Linear, Module, ReLU6, Sequential, init
+from ..nn import BatchNorm2d, Conv2d, Dropout, Linear, Module, ReLU6, Sequential
 from ..nn import functional as F
 from ..tensor import Tensor
 from .blocks import Conv2dNormActivation, make_divisible
-from .building import builder, by_kaiming
+from .building import builder, by_kaiming, narrow
 
 
 class InvertedResidual(Module):
@@ -71,8 +71,8 @@ class MobileNetV2(Module):
     ) -> None:
         super().__init__()
         make, norm = block or InvertedResidual, norm_layer or BatchNorm2d
-        stages = inverted_residual_setting or _STAGES
-        if len(stages[0]) != 4:
+        stages = _STAGES if inverted_residual_setting is None else inverted_residual_setting
+        if not stages or len(stages[0]) != 4:
             raise ValueError(
                 f"inverted_residual_setting should be non-empty or a 4-element list, got {inverted_residual_setting}"
             )
@@ -88,9 +88,7 @@ class MobileNetV2(Module):
         features.append(Conv2dNormActivation(channels, self.last_channel, kernel_size=1, **how))
         self.features = Sequential(*features)
         self.classifier = Sequential(Dropout(p=dropout), Linear(self.last_channel, num_classes))
-        by_kaiming(self, "fan_out")
-        init.normal_(self.classifier[1].weight, 0, 0.01)
-        init.zeros_(self.classifier[1].bias)
+        by_kaiming(self, "fan_out", linear=narrow)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(F.adaptive_avg_pool2d(self.features(x), (1, 1)).flatten(1))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import Any
 
 from ..lazy import absent as _absent
-from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Dropout, Hardsigmoid, Hardswish, Linear, Module, ReLU, Sequential, init
+from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Dropout, Hardsigmoid, Hardswish, Linear, Module, ReLU, Sequential
 from ..tensor import Tensor
 from .blocks import Conv2dNormActivation, Layer, SqueezeExcitation, make_divisible
-from .building import builder, by_kaiming
+from .building import builder, by_kaiming, narrow
 
 
 @dataclass
@@ -23,14 +23,15 @@ class InvertedResidualConfig:
     expanded_channels: int
     out_channels: int
     use_se: bool
-    activation: str
+    activation: InitVar[str]
     stride: int
     dilation: int
-    width_mult: float
+    width_mult: InitVar[float]
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, activation: str, width_mult: float) -> None:
         for name in ("input_channels", "expanded_channels", "out_channels"):
-            setattr(self, name, self.adjust_channels(getattr(self, name), self.width_mult))
+            setattr(self, name, self.adjust_channels(getattr(self, name), width_mult))
+        self.use_hs = activation == "HS"
 
     @staticmethod
     def adjust_channels(channels: int, width_mult: float) -> int:
@@ -50,7 +51,7 @@ class InvertedResidual(Module):
             raise ValueError("illegal stride value")
         self.use_res_connect = cnf.stride == 1 and cnf.input_channels == cnf.out_channels
         wide = cnf.expanded_channels
-        how: Any = {"norm_layer": norm_layer, "activation_layer": Hardswish if cnf.activation == "HS" else ReLU}
+        how: Any = {"norm_layer": norm_layer, "activation_layer": Hardswish if cnf.use_hs else ReLU}
         layers: list[Module] = []
         if wide != cnf.input_channels:
             layers.append(Conv2dNormActivation(cnf.input_channels, wide, kernel_size=1, **how))
@@ -109,10 +110,7 @@ class MobileNetV3(Module):
             Dropout(p=dropout, inplace=True),
             Linear(last_channel, num_classes),
         )
-        by_kaiming(self, "fan_out")
-        for layer in (self.classifier[0], self.classifier[3]):
-            init.normal_(layer.weight, 0, 0.01)
-            init.zeros_(layer.bias)
+        by_kaiming(self, "fan_out", linear=narrow)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.avgpool(self.features(x)).flatten(1))

@@ -5,20 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..lazy import absent as _absent
-from ..nn import (
-    AdaptiveAvgPool2d,
-    BatchNorm2d,
-    Conv2d,
-    Dropout,
-    Linear,
-    MaxPool2d,
-    Module,
-    ReLU,
-    Sequential,
-    init,
-)
+from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dropout, Linear, MaxPool2d, Module, ReLU, Sequential
 from ..tensor import Tensor
-from .building import Builder, builder, by_kaiming
+from .building import Builder, builder, by_kaiming, narrow
 
 
 class VGG(Module):
@@ -44,11 +33,7 @@ class VGG(Module):
             Linear(4096, num_classes),
         )
         if init_weights:
-            by_kaiming(self, "fan_out", "relu")
-            for module in self.modules():
-                if isinstance(module, Linear):
-                    init.normal_(module.weight, 0, 0.01)
-                    init.zeros_(module.get_parameter("bias"))
+            by_kaiming(self, "fan_out", "relu", narrow)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.avgpool(self.features(x)).flatten(1))
@@ -88,7 +73,7 @@ def _vgg(depth: int, batch_norm: bool) -> Builder[VGG]:
 
     build.__name__ = f"vgg{depth}_bn" if batch_norm else f"vgg{depth}"
     build.__doc__ = f"VGG with {depth} layers, drawn anew. Source: torchvision.models.{build.__name__}."
-    return builder(build)
+    return builder(build, lambda _: {"init_weights": False})
 
 
 vgg11, vgg13, vgg16, vgg19 = (_vgg(depth, False) for depth in _PLANS)

@@ -31,6 +31,13 @@ class MLPBlock(MLP):
                 init.xavier_uniform_(module.weight)
                 init.normal_(module.get_parameter("bias"), std=1e-6)
 
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        for before, now in (("linear_1", "0"), ("linear_2", "3")):  # as the layers are named in torchvision's files
+            for name in ("weight", "bias"):
+                if f"{prefix}{before}.{name}" in state_dict:
+                    state_dict[f"{prefix}{now}.{name}"] = state_dict.pop(f"{prefix}{before}.{name}")
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
 
 class EncoderBlock(Module):
     """Attention and a network of each position, each after normalization and beside the identity.
@@ -123,18 +130,17 @@ class VisionTransformer(Module):
         how = (num_layers, num_heads, hidden_dim, mlp_dim, dropout, attention_dropout, norm_layer)
         self.encoder = Encoder(self.seq_length, *how)
         heads: OrderedDict[str, Module] = OrderedDict()
-        before = [("pre_logits", hidden_dim)] if representation_size is not None else []
         if representation_size is not None:
             heads["pre_logits"], heads["act"] = nn.Linear(hidden_dim, representation_size), nn.Tanh()
         heads["head"] = nn.Linear(representation_size or hidden_dim, num_classes)
         self.heads = Sequential(heads)
-        drawn: list[tuple[Module, int]] = [(self.conv_proj, 3 * patch_size**2)]
-        drawn += [(heads[name], fan_in) for name, fan_in in before]
-        for layer, fan_in in drawn:
-            init.trunc_normal_(layer.get_parameter("weight"), std=math.sqrt(1 / fan_in))
-            init.zeros_(layer.get_parameter("bias"))
-        init.zeros_(heads["head"].get_parameter("weight"))
-        init.zeros_(heads["head"].get_parameter("bias"))
+        for layer in (self.conv_proj, heads.get("pre_logits")):
+            if layer is not None:
+                weight = layer.get_parameter("weight")
+                init.trunc_normal_(weight, std=math.sqrt(1 / weight[0].numel()))
+                init.zeros_(layer.get_parameter("bias"))
+        for parameter in heads["head"].parameters():
+            init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         n, _, height, width = x.shape
@@ -152,7 +158,7 @@ def _vit(
 
     build.__name__ = f"vit_{name}"
     build.__doc__ = f"A Vision Transformer, drawn anew. Source: torchvision.models.{build.__name__}."
-    return builder(build)
+    return builder(build, lambda weights: {"image_size": weights.transforms.keywords["crop_size"]})
 
 
 vit_b_16 = _vit("b_16", 16, 12, 12, 768, 3072)

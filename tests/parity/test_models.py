@@ -1,5 +1,6 @@
 """torchvision's networks: the same names, shapes, initial values from one seed, and outputs."""
 
+import functools
 import pickle
 import re
 
@@ -98,6 +99,52 @@ def test_small_ones_train_alike(name, side):
     np.testing.assert_allclose(losses[:2], losses[2:], rtol=1e-4)
 
 
+class Scaled(microgad.nn.Module):
+    """What scales channels by a linear layer, in place of a SqueezeExcitation."""
+
+    def __init__(self, channels, squeezed, **options):
+        super().__init__()
+        self.fc = microgad.nn.Linear(channels, channels)
+
+
+class ScaledOfTorch(torch.nn.Module):
+    def __init__(self, channels, squeezed, **options):
+        super().__init__()
+        self.fc = torch.nn.Linear(channels, channels)
+
+
+@pytest.mark.parametrize("name", ["mobilenetv3", "efficientnet"])
+def test_linear_layers_of_a_programs_own_blocks_are_drawn_alike(name):
+    made = []
+    seeded()
+    for networks, scaled in ((models, Scaled), (theirs, ScaledOfTorch)):
+        room = getattr(networks, name)
+        if name == "mobilenetv3":
+            settings = [room.InvertedResidualConfig(16, 3, 16, 16, True, "RE", 1, 1, 1.0)]
+            block = functools.partial(room.InvertedResidual, se_layer=scaled)
+            made.append(networks.MobileNetV3(settings, 8, 3, block))
+        else:
+            block = functools.partial(room.MBConv, se_layer=scaled)
+            settings = [room.MBConvConfig(1, 3, 1, 8, 8, 1, block=block)]
+            made.append(networks.EfficientNet(settings, 0.2, num_classes=3))
+    same_values(*made)
+
+
+@pytest.mark.parametrize("networks", [models, theirs])
+def test_settings_of_stages(networks):
+    room = networks.efficientnet
+    assert room.FusedMBConvConfig(1, 3, 1, 20, 24, 2, room.MBConv).block is room.MBConv
+    assert room.FusedMBConvConfig(1, 3, 1, 20, 24, 2).input_channels == 20
+    assert room.MBConvConfig(1, 3, 1, 20, 24, 2, 1.0, 1.2).num_layers == room.MBConvConfig.adjust_depth(2, 1.2) == 3
+    assert networks.mobilenetv3.InvertedResidualConfig(16, 3, 16, 16, True, "HS", 1, 1, 1.0).use_hs
+    stage = room.MBConvConfig(1, 3, 1, 24, 24, 2)
+    stage.input_channels = stage.out_channels = 20  # as the program says, also for the blocks after the first
+    last = networks.EfficientNet([stage], 0.2).features[1][1].block
+    assert last[-1].out_channels == last[0].out_channels - 4 == 20
+    with pytest.raises(ValueError, match="non-empty"):
+        networks.MobileNetV2(inverted_residual_setting=[])
+
+
 @pytest.mark.parametrize("options", [{"weights": "DEFAULT"}, {"pretrained": True}, {"weights": "IMAGENET1K_V1"}])
 def test_nothing_is_downloaded(options):
     with pytest.raises(
@@ -106,9 +153,20 @@ def test_nothing_is_downloaded(options):
     ):
         models.resnet18(**options)
     assert models.resnet18(weights=None, **SMALL).fc.out_features == 7
-    for options in ({"pretrained": True}, {"weights": True}):  # the first version, which "pretrained" has always meant
-        with pytest.raises(NotImplementedError, match="put resnet50-0676ba61"):
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated since 0.13")
+def test_pretrained_ones_are_the_first():
+    for options in ({"pretrained": True}, {"weights": True}):
+        with pytest.raises(NotImplementedError, match=r"ResNet50_Weights.IMAGENET1K_V1 would be downloaded"):
             models.resnet50(**options)
+    with pytest.raises(NotImplementedError, match=r"ResNet50_Weights.IMAGENET1K_V2 would be downloaded"):
+        models.resnet50(weights="DEFAULT")
+    for networks in (models, theirs):
+        with pytest.raises(ValueError, match="No weights available for model vit_h_14"):
+            networks.vit_h_14(pretrained=True)
+        with pytest.raises(ValueError, match="The parameter 'num_classes' expected value 1000 but got 7 instead"):
+            networks.resnet18(weights="DEFAULT", **SMALL)
 
 
 def test_weights_are_named_and_images_prepared_alike():
@@ -140,15 +198,42 @@ def test_weights_that_are_there_are_loaded(tmp_path, monkeypatch):
         models.squeezenet1_1(weights="NONE")
 
 
-def test_files_of_densenet_are_of_older_names(tmp_path, monkeypatch):
-    folder = tmp_path / "hub" / "checkpoints"
-    folder.mkdir(parents=True)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    wanted = theirs.densenet121().state_dict()
-    older = {re.sub(r"(denselayer\d+\.(?:norm|conv))(\d)", r"\1.\2", name): x for name, x in wanted.items()}
-    assert set(older) != set(wanted)
-    torch.save(older, folder / "densenet121-a639ec97.pth")
-    same_values(models.densenet121(weights="DEFAULT"), type("", (), {"state_dict": lambda self: wanted})())
+def test_files_whose_names_are_older_are_loaded():
+    net = theirs.DenseNet(4, (1, 2), num_init_features=8)
+    older = {
+        re.sub(r"(layer\d+\.)(norm|conv)(\d)", r"\1\2.\3", name): microgad.tensor(x.numpy())
+        for name, x in net.state_dict().items()
+        if "num_batches_tracked" not in name
+    }
+    assert "features.denseblock2.denselayer2.norm.1.running_mean" in older
+    mine = models.DenseNet(4, (1, 2), num_init_features=8)
+    mine.load_state_dict(older)
+    same_values(mine, net)
+    mine.classifier = microgad.nn.Sequential(microgad.nn.ReLU(), microgad.nn.Linear(16, 1))  # whose names end alike
+    mine.load_state_dict(mine.state_dict())
+    older = {"linear_1.weight": 1.0, "linear_1.bias": 2.0, "linear_2.weight": 3.0, "linear_2.bias": 4.0}
+    for library, networks in ((microgad, models), (torch, theirs)):
+        block = networks.vision_transformer.MLPBlock(1, 1, 0.0)
+        shapes = [x.shape for x in block.parameters()]
+        block.load_state_dict({k: library.full(s, v) for (k, v), s in zip(older.items(), shapes, strict=True)})
+        assert [x.item() for x in block.parameters()] == [1, 2, 3, 4]
+
+
+def test_weights_settle_options(monkeypatch):
+    """The size of images; and that nothing is drawn which they take the place of."""
+    asked = []
+    net = microgad.nn.Module()
+    monkeypatch.setattr(models.weights, "load", lambda path: {})
+    monkeypatch.setattr(models.weights.os.path, "isfile", lambda path: True)
+    vit = lambda image_size, *_, **how: asked.append(image_size) or net  # noqa: E731
+    monkeypatch.setattr(models.vision_transformer, "VisionTransformer", vit)
+    monkeypatch.setattr(models.vgg, "VGG", lambda _, **how: asked.append(how) or net)
+    for weights in ("IMAGENET1K_V1", "IMAGENET1K_SWAG_E2E_V1", "IMAGENET1K_SWAG_LINEAR_V1"):
+        models.vit_b_16(weights=weights)
+    models.vgg11(weights="DEFAULT")
+    assert asked == [224, 384, 224, {"num_classes": 1000, "init_weights": False}]
+    with pytest.raises(ValueError, match="The parameter 'image_size' expected value 384 but got 224"):
+        models.vit_b_16(weights="IMAGENET1K_SWAG_E2E_V1", image_size=224)
 
 
 def test_lists_of_models():
