@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 from . import backend
 from . import cuda_amp as amp  # noqa: F401
+from . import cuda_nvtx as nvtx  # noqa: F401
 from .errors import UnsupportedError
 from .lazy import absent as _absent
 from .ops.random import get_rng_state as _state_of
@@ -143,29 +143,6 @@ def _runtime() -> Any:
 def _index(device: Any) -> int:
     index = None if device is None else backend.device(device).index
     return current_device() if index is None else index
-
-
-class nvtx:
-    """Marks for NVIDIA's profiler, without effect. Source: torch.cuda.nvtx."""
-
-    @staticmethod
-    def range(msg: str, *args: Any, **kwargs: Any) -> Any:
-        """A block that is marked."""
-        return contextlib.nullcontext()
-
-    @staticmethod
-    def range_push(msg: str) -> int:
-        """-1: no block is open."""
-        return -1
-
-    @staticmethod
-    def range_pop() -> int:
-        """-1: no block is open."""
-        return -1
-
-    @staticmethod
-    def mark(msg: str) -> None:
-        """Nothing."""
 
 
 default_generators: tuple[Any, ...] = ()  # all draws are the default stream's, of the CPU

@@ -118,9 +118,10 @@ def refuse(room: str, name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
     module, frame = sys.modules[room], sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__") in (__name__, "microgad", "torch"):
+    while frame.f_back is not None and frame.f_globals.get("__name__") in (__name__, room, "torch"):
         frame = frame.f_back
     where = room.removeprefix("microgad").replace(".porting.rooms", "", 1).strip(".")
+    where = where.replace("porting.vision", "torchvision", 1)
     said = Missing(f"{where}.{name}".lstrip("."), name, functools.partial(_candidates, module))
     if when_imported is not None and is_import(frame):
         return when_imported(str(said))

@@ -34,7 +34,7 @@ FLOORS = [
     ["autograd"],
     ["grad_scaler"],
     ["amp"],
-    ["cuda_amp"],
+    ["cuda_amp", "cuda_nvtx"],
     ["cuda", "random", "utils"],
     ["fft", "legacy", "linalg", "nn", "signal", "special"],
     ["optim", "distributions", "transforms", "serialization"],

@@ -71,7 +71,7 @@ def _of_the_program(traceback: TracebackType | None) -> TracebackType | None:
 
 
 def _check(files: Sequence[str]) -> int:
-    """Print what each file misses; 1 if there is anything, 2 if a file can't be read."""
+    """Print what each file misses; 1 if there is anything, 2 if a file can't be read, or isn't Python."""
     if not files:
         print(f"python -m microgad check: which program?\n{USAGE}", file=sys.stderr, end="")
         return 2

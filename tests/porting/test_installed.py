@@ -245,6 +245,29 @@ def test_futures_in_one_process() -> None:
         failed.wait()
 
 
+def test_marks_for_a_profiler() -> None:
+    program = """
+import torch.cuda.nvtx as marks
+import torch
+@torch.cuda.nvtx.range("step")
+def step(): return torch.cuda.nvtx.range_pop()
+print(marks.range_push("epoch"), step(), torch.cuda.nvtx is marks)
+"""
+    assert run(program) == "-1 -1 True\n"
+
+
+def test_rooms_of_torchvision() -> None:
+    program = """
+from torchvision import *
+from torchvision import tv_tensors
+print(models.resnet18.__name__, transforms.__name__, tv_tensors)
+try: tv_tensors.Image
+except AttributeError as error: print(str(error).partition(": ")[2])
+"""
+    said = "microgad has no torchvision.tv_tensors; the nearest name is transforms"
+    assert run(program) == f"resnet18 microgad.transforms <{said}>\n{said}\n"
+
+
 def test_an_operand_that_knows_better_is_asked() -> None:
     class Scaled:
         """What stands on the right of a Tensor."""

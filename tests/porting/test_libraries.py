@@ -58,6 +58,7 @@ def test_a_group_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     begun += [dist.broadcast(x, 0, async_op=True), dist.reduce_scatter_tensor(x, 2 * x, async_op=True)]
     assert [work.wait() and work.is_completed() for work in begun] == [True] * 5
     assert (x.tolist(), dist.barrier()) == ([2, 2], None)
+    dist.broadcast_object_list([x], src=0, device=torch.device("cpu"))
     dist.destroy_process_group()
     assert not dist.is_initialized()
     monkeypatch.setenv("WORLD_SIZE", "2")
@@ -193,6 +194,10 @@ def test_sparse_tensors_are_dense() -> None:
     assert weighted.tolist() == [[0, 2]]
     weighted.sum().backward()
     assert values.grad is not None
+    nowhere = torch.sparse_coo_tensor(torch.zeros(2, 0, dtype=torch.int64), torch.zeros(0))
+    assert nowhere.shape == (0, 0)
+    with pytest.raises(IndexError, match="found the negative index -1"):
+        torch.sparse_coo_tensor([[0], [-1]], [1.0], (2, 2))
 
 
 def test_an_optimizer_that_never_called_init_steps() -> None:

@@ -100,6 +100,9 @@ def test_settings_are_remembered() -> None:
         torch.set_float32_matmul_precision("low")
     with pytest.raises(RuntimeError, match="positive"):
         torch.set_num_threads(0)
+    for unknown in ("bogus", 3):
+        with pytest.raises(RuntimeError, match=f"invalid value of debug_mode, .* but got {unknown!r}"):
+            torch.set_deterministic_debug_mode(unknown)
 
 
 def test_threads_are_those_of_the_blas() -> None:

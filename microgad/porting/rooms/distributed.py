@@ -163,11 +163,15 @@ def all_reduce(tensor: Any, op: Any = ReduceOp.SUM, group: Any = None, async_op:
 def broadcast(
     tensor: Any, src: Any = None, group: Any = None, async_op: bool = False, group_src: Any = None
 ) -> Work | None:
-    """The Tensor, or the list, stays. Source: torch.distributed.broadcast."""
+    """The Tensor stays. Source: torch.distributed.broadcast."""
     return _made(async_op)
 
 
-broadcast_object_list = broadcast
+def broadcast_object_list(
+    object_list: list[Any], src: Any = None, group: Any = None, device: Any = None, group_src: Any = None
+) -> None:
+    """The list stays. Source: torch.distributed.broadcast_object_list."""
+    _made()
 
 
 def reduce(

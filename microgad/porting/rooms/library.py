@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -30,12 +29,10 @@ class CustomOpDef:
 
     def register_autograd(self, backward: Callable[..., Any], /, *, setup_context: Any = None) -> None:
         """Give the operation a derivative: backward(ctx, *grads), and what keeps values for it on ctx."""
-        fn, prepare, signature = self._fn, setup_context, inspect.signature(self._fn)
+        prepare = setup_context
 
         class Made(Function):
-            @staticmethod
-            def forward(*args: Any) -> Any:
-                return fn(*args)
+            forward = staticmethod(self._fn)  # by whose signature it is called
 
             @staticmethod
             def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -44,13 +41,7 @@ class CustomOpDef:
 
         Made.backward = staticmethod(backward)  # type: ignore[method-assign]
         Made.__name__ = Made.node_class.__name__ = self._name.partition("::")[2]
-
-        def run(*args: Any, **kwargs: Any) -> Any:
-            given = signature.bind(*args, **kwargs)
-            given.apply_defaults()  # what keeps values, and the derivative, know of all arguments
-            return Made.apply(*given.args, **given.kwargs)
-
-        self._run = run
+        self._run = Made.apply
 
     def register_fake(self, fn: Callable[..., Any], /) -> Callable[..., Any]:
         """Give the function as it is: nothing is computed without values."""

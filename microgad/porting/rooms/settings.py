@@ -71,8 +71,14 @@ def get_deterministic_debug_mode() -> int:
 
 
 def set_deterministic_debug_mode(debug_mode: int | str) -> None:
-    """No effect: see `use_deterministic_algorithms`. Source: torch.set_deterministic_debug_mode."""
-    mode = ("default", "warn", "error").index(debug_mode) if isinstance(debug_mode, str) else debug_mode
+    """No effect: see `use_deterministic_algorithms`. Raises RuntimeError of another than 0, 1, 2 or their names.
+
+    Source: torch.set_deterministic_debug_mode.
+    """
+    names = ("default", "warn", "error")
+    if debug_mode not in (*names, 0, 1, 2):
+        raise ArgumentError(f"invalid value of debug_mode, expected one of {names}, or 0, 1, 2, but got {debug_mode!r}")
+    mode = names.index(debug_mode) if isinstance(debug_mode, str) else debug_mode
     use_deterministic_algorithms(mode != 0, warn_only=mode == 1)
 
 

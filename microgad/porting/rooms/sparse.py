@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ... import dtypes
+from ...errors import DimError
 from ...lazy import absent as _absent
 from ...notices import once as _once
 from ...ops.creation import as_tensor, zeros
@@ -35,7 +36,9 @@ def sparse_coo_tensor(
     _once("torch.sparse: microgad keeps sparse tensors as dense ones")
     places, values = as_tensor(indices), as_tensor(values, dtype, device)
     if size is None:
-        size = (*(int(row.max()) + 1 for row in places), *values.shape[1:])
+        size = (*(int(row.max()) + 1 if len(row) else 0 for row in places), *values.shape[1:])
+    if places.numel() and places.min() < 0:
+        raise DimError(f"sparse_coo_tensor: found the negative index {int(places.min())}")
     made = zeros(size, dtype=values.dtype, device=values.device).index_put(tuple(places), values, accumulate=True)
     return made.detach().requires_grad_() if requires_grad else made
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
+from ...lazy import refuse as _refuse
+from ..alias import room_of as _room_of
+
 __version__ = "0.28.0"
-_ROOMS = {
-    "datasets": "microgad.datasets",
-    "models": "microgad.models",
-    "transforms": "microgad.transforms",
-    **{name: f"microgad.porting.vision.{name}" for name in ("io", "ops", "utils")},
-}
+__all__ = ["datasets", "get_image_backend", "io", "models", "ops", "set_image_backend", "transforms", "utils"]
 
 
 def get_image_backend() -> str:
@@ -40,6 +37,4 @@ def disable_beta_transforms_warning() -> None:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
-        return importlib.import_module(_ROOMS[name])
-    raise AttributeError(f"microgad has no torchvision.{name}")
+    return _room_of(f"torchvision.{name}") or _refuse(__name__, name)

@@ -1,0 +1,37 @@
+"""torch.cuda.nvtx: marks for NVIDIA's profiler, without effect."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from .lazy import absent as _absent
+
+
+@contextlib.contextmanager
+def range(msg: str, *args: Any, **kwargs: Any) -> Iterator[None]:
+    """A block, or a function, that is marked. Source: torch.cuda.nvtx.range.
+
+    >>> with torch.cuda.nvtx.range("forward"):
+    ...     torch.ones(2).sum()
+    tensor(2.)
+    """
+    yield
+
+
+def range_push(msg: str) -> int:
+    """-1: no block is open. Source: torch.cuda.nvtx.range_push."""
+    return -1
+
+
+def range_pop() -> int:
+    """-1: no block is open. Source: torch.cuda.nvtx.range_pop."""
+    return -1
+
+
+def mark(msg: str) -> None:
+    """Nothing. Source: torch.cuda.nvtx.mark."""
+
+
+_absent(globals())
