@@ -142,6 +142,9 @@ def is_import(frame: FrameType) -> bool:
     )
 
 
+_OF_IMPORTS = frozenset(["ImportError", "Exception", "BaseException"])  # by which an ImportError is caught
+
+
 @functools.lru_cache
 def _guarded(file: str) -> list[tuple[int, int]]:
     """First and last line of what a program tries, and goes on without where it can't be imported."""
@@ -155,7 +158,7 @@ def _guarded(file: str) -> list[tuple[int, int]]:
         if isinstance(block, ast.Try)
         for handler in block.handlers
         if handler.type is None
-        or {"ImportError", "Exception"} & {name.id for name in ast.walk(handler.type) if isinstance(name, ast.Name)}
+        or _OF_IMPORTS & {name.id for name in ast.walk(handler.type) if isinstance(name, ast.Name)}
         if not any(isinstance(node, ast.Raise) for node in ast.walk(handler))
     ]
 

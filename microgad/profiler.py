@@ -166,6 +166,7 @@ class profile:
                 event = self._recorder.start(name, name)
                 assert event is not None
                 event.is_user_annotation = True
+                event.name = event.key = "ProfilerStep*"  # of all steps: they are one row
 
     def _pause(self) -> None:
         found, self._recorder.active = self._recorder.finish(), False

@@ -116,7 +116,8 @@ def test_steps_of_a_schedule(tmp_path):
     rounds = []
 
     def ready(prof):
-        rounds.append([event.name for event in prof.events() if event.is_user_annotation])
+        rounds.append([event.trace_name for event in prof.events() if event.is_user_annotation])
+        assert {e.key: e.count for e in prof.key_averages() if e.is_user_annotation} == {"ProfilerStep*": 2}
         tensorboard_trace_handler(str(tmp_path / "log"), use_gzip=len(rounds) == 2)(prof)
 
     with profile(schedule=schedule(wait=1, warmup=1, active=2, repeat=2), on_trace_ready=ready) as prof:

@@ -51,7 +51,7 @@ class FunctionEvent(Timed):
 
     def __init__(self, id: int, name: str, start: int, parent: FunctionEvent | None = None) -> None:
         self.id = id
-        self.name = self.key = name
+        self.name = self.key = self.trace_name = name
         self.start, self.end = start, start  # ns
         self.cpu_parent = parent
         self.cpu_children: list[FunctionEvent] = []
@@ -203,7 +203,7 @@ class EventList(list[Any]):
         process = os.getpid()
         events = [
             {
-                "ph": "X", "cat": "user_annotation" if event.is_user_annotation else "cpu_op", "name": event.name,
+                "ph": "X", "cat": "user_annotation" if event.is_user_annotation else "cpu_op", "name": event.trace_name,
                 "pid": process, "tid": event.thread, "ts": event.start / 1e3, "dur": event.cpu_time_total,
                 "args": {
                     "External id": event.id, "Input Dims": event.input_shapes, "Call stack": ";".join(event.stack),

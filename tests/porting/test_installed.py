@@ -104,10 +104,14 @@ try:
     from torch import Absentee
 except ValueError:
     pass
-print(Batcher, Absentee)
+try:
+    from torch import Absentee as other
+except BaseException:
+    other = "mine too"
+print(Batcher, Absentee, other)
 """)
     done = subprocess.run([sys.executable, "-m", "microgad", file], capture_output=True, text=True)
-    assert done.stdout == "my own <microgad has no Absentee>\n", done.stderr
+    assert done.stdout == "my own <microgad has no Absentee> mine too\n", done.stderr
 
 
 def test_operations_by_the_names_of_libraries() -> None:
