@@ -63,6 +63,7 @@ from .autograd.anomaly import set_anomaly_enabled as set_anomaly_enabled
 from .autograd.grad_mode import is_inference_mode_enabled as is_inference_mode_enabled
 from .backend import empty_cache as empty_cache
 from .cuda import Event as Event
+from .cuda import OutOfMemoryError as OutOfMemoryError
 from .cuda import Stream as Stream
 from .devices import device as device
 from .devices import get_default_device as get_default_device

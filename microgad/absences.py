@@ -74,7 +74,7 @@ REASONS = {
         *xpu *xpu.* *.ipu *mtia* *_ipu* *_xla* *_xpu* *hpu* mps.* backends.* *vulkan* AcceleratorError Tensor.xla
     """,
     "what is particular to a GPU is CuPy's own: cupy.cuda has streams, events, graphs and memory pools": """
-        cuda.* accelerator.* Stream Event OutOfMemoryError Tensor.record_stream
+        cuda.* accelerator.* Stream Event Tensor.record_stream
     """,
     "it is a prototype in PyTorch; masked_fill, masked_select, where, nansum and nanmean are here": "masked*",
     "subclasses of Tensor and modes are asked by __torch_function__; operations are subclasses of Function": """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from . import backend
 from . import cuda_amp as amp  # noqa: F401
 from . import cuda_nvtx as nvtx  # noqa: F401
-from .errors import UnsupportedError
+from .errors import NoMemoryError, UnsupportedError
 from .lazy import absent as _absent
 from .ops.random import get_rng_state as _state_of
 from .ops.random import initial_seed as initial_seed
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .stand_ins import Device
 
 empty_cache = backend.empty_cache
+OutOfMemoryError = NoMemoryError  # on a GPU or not
 
 
 def is_available() -> bool:
