@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from heapq import heappop, heappush
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy import ndarray
 from . import backend, errors, function, leaves, state
 from .function import Function, Leaf, Output, Packed
 from .number_kinds import conjugate, conjugates, for_derivatives
-from .placement import alone
+from .placement import SOLE, alone
 from .state import Backward, State
 
 _PLAIN = frozenset((list, tuple, type(None)))  # what `kept` is where nothing is Packed
@@ -92,11 +93,10 @@ def run(
                     state.variable.reset(inner)
             else:
                 gradients = derive(node, grad, onward, create_graph)
-            apart = node.plan.joint is None or _apart(gradients)
             for i, g in enumerate(gradients):
                 edge = onward[i]
                 if g is not None and edge is not None:
-                    g, owned = _fit(node, i, g, grad, apart, create_graph)
+                    g, owned = _fit(node, i, g, create_graph)
                     if (place := places.get(edge.number, edge.number) if places else edge.number) in pending:
                         _add(pending[place], g, create_graph)
                     else:
@@ -197,15 +197,14 @@ def free(node: Function) -> None:
     if node.kept or isinstance(node.kept, Packed):
         node.kept, node.seen = None, ()
     if node.has_settings:
-        settings = vars(node)
-        for name, value in list(settings.items()):
+        for name, value in list(vars(node).items()):
             if backend.is_array(value) or (type(value) is tuple and any(map(backend.is_array, value))):
-                del settings[name]
+                delattr(node, name)
                 node.kept = None
 
 
-def _fit(node: Function, i: int, g: Any, grad: Any, apart: bool, create_graph: bool) -> tuple[Any, bool]:
-    """A gradient in its input's shape and dtype, and whether the array is nobody else's, if no other input has it."""
+def _fit(node: Function, i: int, g: Any, create_graph: bool) -> tuple[Any, bool]:
+    """A gradient in its input's shape and dtype, and whether the array is nobody else's."""
     edge = node.edges[i]
     if g.shape != edge.shape:
         if not _stretches(edge.shape, g.shape) or (g.shape != node.shape and not node.broadcasts):
@@ -222,18 +221,9 @@ def _fit(node: Function, i: int, g: Any, grad: Any, apart: bool, create_graph: b
         g = backend.as_array(g)
     if g.dtype is not edge.dtype and g.dtype != edge.dtype:
         g = (g.real if g.dtype.kind == "c" and edge.dtype.kind != "c" else g).astype(edge.dtype)
-    if g is grad or (g.base is not None and not alone(g)) or (type(grad) is tuple and any(g is p for p in grad)):
-        return g, False
-    for kept in node.kept:
-        if g is kept:
-            return g, False
-    return g, apart
-
-
-def _apart(gradients: list[Any]) -> bool:
-    """Whether no two of them are one array."""
-    places = [id(g) for g in gradients if g is not None]
-    return len(set(places)) == len(places)
+    # The gradient that came in, what was kept, settings, a user's constant and a sibling's gradient have other holders.
+    owned = getrefcount(g) <= SOLE and (g.base is None or alone(g))
+    return g, owned
 
 
 def _stretches(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
@@ -255,7 +245,8 @@ def accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
         return
     held = tensor.__dict__.get("grad")  # `.grad` itself checks what is assigned
     if held is None:
-        made = grad if create_graph else function.Tensor._made(grad if owned else grad.copy())
+        # On a graph too it is the leaf's own: to clip one gradient must not clip those that are the same.
+        made = np.copy(grad) if create_graph else function.Tensor._made(grad if owned else grad.copy())
         tensor.__dict__["grad"] = made
     elif create_graph:
         tensor.__dict__["grad"] = held + grad
@@ -327,7 +318,7 @@ def _as_tensors(node: Function) -> list[Any]:
     if plan.out:
         out = kept[len(tensors)]
         tensors.append(
-            tuple(made(x, Output(node, i)) for i, x in enumerate(out)) if type(out) is tuple else made(out, node)
+            tuple(made(x, node.result(i)) for i, x in enumerate(out)) if type(out) is tuple else made(out, node)
         )
     return [*tensors, *kept[len(tensors) :]]
 
@@ -350,13 +341,8 @@ def _derive_by_decomposition(node: Function, grad: Any, onward: Sequence[Functio
     outs, grads = (out, grad) if type(out) is tuple else ((out,), (grad,))
     wanted = [i for i in starts if onward[i] is not None]
     pairs = [(y, g) for y, g in zip(outs, grads, strict=True) if y.node is not None and g is not None]
-    found = run(
-        [y.node for y, _ in pairs],
-        [g for _, g in pairs],
-        [starts[i].node for i in wanted],
-        retain_graph=True,
-        create_graph=True,
-    )
+    targets = [starts[i].node for i in wanted]
+    found = run([y.node for y, _ in pairs], [g for _, g in pairs], targets, retain_graph=True, create_graph=True)
     gradients: list[Any] = [None] * len(onward)
     for i in wanted:
         g = found.get(starts[i].node.number)

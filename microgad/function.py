@@ -24,11 +24,7 @@ numbers = count()  # nodes are numbered as the tape grows: the engine's order
 _new = object.__new__
 
 
-class _NoTensor:
-    """Stands for the Tensor class until tensor.py registers it."""
-
-
-Tensor: Any = _NoTensor
+Tensor: Any = ()  # the class of that name, once tensor.py has registered it; nothing is an instance of ()
 
 
 def register_tensor(cls: type) -> None:
@@ -91,6 +87,7 @@ class Function:
         "number",
         "path",
         "plan",
+        "results",
         "seen",
         "shape",
     )
@@ -104,6 +101,7 @@ class Function:
     path: str  # of the module that called it
     plan: Plan
     hooks: dict[int, Callable[[Any], Any]] | None  # called with the gradient of the result
+    results: dict[int, weakref.ref[Output]]  # of a node of several: those that somebody holds
     register_hook: ClassVar[Callable[..., Any]]  # these two stand on a floor above, in methods/node_hooks.py
     register_prehook: ClassVar[Callable[..., Any]]
     needs: tuple[bool, ...]  # for `backward`: which inputs want a gradient
@@ -261,6 +259,13 @@ class Function:
         self._record(plan, (None,) * len(edges), [], edges, current().path, None)
         return self
 
+    def result(self, index: int) -> Output:
+        """What stands for one of several results: always the same node, so that its hooks see all of its gradient."""
+        found = self.results[index]() if index in self.results else None
+        if found is None:
+            self.results[index] = weakref.ref(found := Output(self, index))
+        return found
+
     def name(self) -> str:
         """What PyTorch calls such a node: "MulBackward0". Source: torch.autograd.graph.Node.name."""
         from .torch_names import backward_name
@@ -395,6 +400,13 @@ class Function:
         self.hooks = None
         self._keep(plan, inputs, arrays, results)
 
+    def _stand(self, edges: list[Any], shape: Any, dtype: Any, path: str) -> None:
+        """Become a node that computes nothing, and keeps nothing."""
+        self.number = next(numbers)
+        self.edges, self.shape, self.dtype, self.path = edges, shape, dtype, path
+        self.kept = self.seen = ()
+        self.hooks = None
+
     def _keep(self, plan: Plan, inputs: Sequence[Any], arrays: list[Any], results: Any) -> None:
         """Keep what the derivatives will read, and at which versions."""
         kept: list[Any] = []
@@ -442,10 +454,11 @@ class Function:
         if plan is not None:
             self.shape = [x.array.shape for x in results]
             self.dtype = [x.array.dtype for x in results]
+            self.results = {}
             self._record(plan, inputs, arrays, edges, state.path, results)
             for i, result in enumerate(results):
                 if result.array.dtype.kind in "fc":
-                    result.node = Output(self, i)
+                    result.node = self.result(i)
         if state.observer is not None:
             state.observer.forward(self, tuple(inputs), results)
         return results
@@ -468,12 +481,8 @@ class Output(Function):
     __slots__ = ("index",)
 
     def __init__(self, node: Function, index: int) -> None:
-        self.number = next(numbers)
-        self.edges = [node]
+        self._stand([node], node.shape[index], node.dtype[index], node.path)
         self.index = index
-        self.shape, self.dtype, self.path = node.shape[index], node.dtype[index], node.path
-        self.kept = self.seen = ()
-        self.hooks = None
 
 
 class Leaf(Function):
@@ -482,12 +491,8 @@ class Leaf(Function):
     __slots__ = ("tensor",)
 
     def __init__(self, tensor: Any) -> None:
-        self.number = next(numbers)
-        self.edges = []
+        self._stand([], tensor.array.shape, tensor.array.dtype, "")
         self.tensor = weakref.ref(tensor)
-        self.shape, self.dtype, self.path = tensor.array.shape, tensor.array.dtype, ""
-        self.kept = self.seen = ()
-        self.hooks = None
 
     @property
     def variable(self) -> Any:

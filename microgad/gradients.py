@@ -46,8 +46,8 @@ def backward(
             x.retain_grad()  # of what is no leaf
     found = engine.run(roots, seeds, None if inputs is None else list(targets), index(retain) != 0, create_graph)
     for target in targets:
-        if target.number in found and isinstance(target, Leaf):
-            engine.accumulate(target, found[target.number], True, create_graph)
+        if isinstance(target, Leaf) and (g := found.get(target.number)) is not None:
+            engine.accumulate(target, g, not create_graph and 0 not in g.strides, create_graph)  # it may be one value
 
 
 def grad(
@@ -106,10 +106,15 @@ def _sequence(tensors: Any) -> tuple[Any, ...]:
     return (tensors,) if hasattr(tensors, "node") else tuple(tensors)  # a Tensor, or a GradientEdge
 
 
+def _place(x: Any) -> Any:
+    """The node of a Tensor, or of a GradientEdge, which names one of several results by its number."""
+    return x.node.result(x.output_nr) if x.node is not None and type(x.node.shape) is list else x.node
+
+
 def _node_of(tensor: Any, op: str, i: int) -> Any:
     if tensor.node is None:
         raise errors.GraphError(f"{op}: inputs[{i}] of shape {tuple(tensor.shape)} does not require grad")
-    return tensor.node
+    return _place(tensor)
 
 
 def _seeds(tensors: Sequence[Any], grads: Any, create_graph: bool) -> tuple[list[Function], list[Any]]:
@@ -120,7 +125,8 @@ def _seeds(tensors: Sequence[Any], grads: Any, create_graph: bool) -> tuple[list
     for i, (tensor, g) in enumerate(zip(tensors, grads, strict=True)):
         if tensor.node is None:
             raise errors.GraphError(f"element {i} of tensors does not require grad and does not have a grad_fn")
-        shape, dtype = tensor.node.shape, tensor.node.dtype
+        node = _place(tensor)
+        shape, dtype = node.shape, node.dtype
         if g is None:
             if math.prod(shape) != 1 or (dtype.kind == "c" and not state.current().holomorphic):
                 raise errors.GraphError(
@@ -134,6 +140,6 @@ def _seeds(tensors: Sequence[Any], grads: Any, create_graph: bool) -> tuple[list
             if "c" in (g.array.dtype.kind, dtype.kind) and not state.current().holomorphic:
                 raise arguments.unfit_gradient(i, g, shape, dtype)
             g = np.astype(g, dtype)
-        roots.append(tensor.node)
+        roots.append(node)
         seeds.append(g if create_graph else g.array)
     return roots, seeds

@@ -48,6 +48,16 @@ def alone(x: Any) -> bool:
     return x.flags.forc and x.flags.writeable and x.nbytes == x.base.nbytes and x.base.base is None
 
 
+def _holders(arrays: list[Any], count: Any) -> Any:
+    for _, x in enumerate(arrays):
+        count = count(x)
+    return count
+
+
+# How often an array is held that is nobody else's, in a function called with each of a list: `_fit`, by the engine.
+SOLE: int = _holders([np.empty(0)], lambda x: getrefcount(x))
+
+
 def strides(x: Any) -> tuple[int, ...]:
     """How many elements lie between neighbours; of an empty array, for which NumPy has none, as PyTorch has them."""
     if x.size:

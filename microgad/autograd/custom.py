@@ -155,9 +155,10 @@ class Function:
         ctx.to_save = ()
         if several:
             node.shape, node.dtype = [x.array.shape for x in outs], [x.array.dtype for x in outs]
+            node.results = {}
         for i, x in enumerate(outs):
             if not constant[ctx._slots[i]] and x.array.dtype.kind in "fc":
-                at = core.Output(node, i) if several else node
+                at = node.result(i) if several else node
                 if id(x) in dirty:
                     x._check_writable(cls.__name__, True)
                     x._rebind(at)
@@ -255,7 +256,7 @@ class _Custom(core.Function):
 
     def _unpacked(self, array: Any, place: Any) -> Tensor | None:
         if type(place) is int:
-            place = core.Output(self, place) if isinstance(self.shape, list) else self
+            place = self.result(place) if isinstance(self.shape, list) else self
         tensor: Tensor | None = None if array is None else Tensor._made(array, place)
         return tensor
 

@@ -58,8 +58,9 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
         raise errors.GraphError(
             "It is not possible to get the gradient edge for a Tensor that does not require gradients"
         )
-    # A Leaf knows its Tensor weakly: the edge holds it.
-    return GradientEdge(tensor.node, 0, tensor if tensor.is_leaf else None)
+    # A Leaf knows its Tensor weakly, and a node its results: the edge holds them.
+    node = tensor.node
+    return GradientEdge(tensor.grad_fn or node, tensor.output_nr, tensor if tensor.is_leaf else node)
 
 
 class _Handles:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .. import state
+from .. import leaves, state
 from ..autograd.function_hooks import leave
 from ..function import Function
 from .reading import folded
@@ -21,21 +21,20 @@ class FirstBackward(Recorder):
         super().__init__(Tape([], [], []), level, {}, state.current().observer)
         self.found = found
         self.roots: list[tuple[int, int]] = []
-        self.deriving = 0
         self.done = False
         state.variable.set(state.changed(observer=self))
 
     def start_backward(self, roots: Sequence[Function], seeds: Sequence[Any], ends: Any = None) -> None:
         """The first one starts, or the first one is over."""
-        if self.roots and not self.deriving:
+        if self.roots and leaves.finals() is None:
             self.end()
         elif not self.roots:
             self.roots = [(node.number, index) for node, index in map(folded, roots)]
         super().start_backward(roots, seeds, ends)
 
     def begin(self, node: Function, inputs: tuple[Any, ...], target: Any = None) -> None:
-        """An operation outside of derivatives: if there was a backward pass, it is over."""
-        if self.roots and not self.deriving:
+        """An operation outside of a backward pass: if there was one, it is over."""
+        if self.roots and leaves.finals() is None:
             self.end()
         super().begin(node, inputs, target)
 
@@ -45,16 +44,6 @@ class FirstBackward(Recorder):
             super(Recorder, self).forward(node, inputs, out)
         else:
             super().forward(node, inputs, out)
-
-    def begin_backward(self, node: Function, grad: Any) -> None:
-        """Derivatives begin."""
-        self.deriving += 1
-        super().begin_backward(node, grad)
-
-    def backward(self, node: Function, gradients: list[Any]) -> None:
-        """They have ended."""
-        self.deriving -= 1
-        super().backward(node, gradients)
 
     def end(self) -> None:
         """Hand over what there is, once; where there was no backward pass, all of it."""

@@ -7,7 +7,7 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import backend, state
+from .. import backend, leaves, state
 from ..errors import ArgumentError
 from ..function import Function
 from ..number_kinds import norm
@@ -194,8 +194,8 @@ class Watcher(state.Observer):
         super().begin_backward(node, grad)
 
     def training(self) -> bool:
-        now = state.current()
-        return now.grad_enabled and not now.deriving and not self.closed
+        """Whether what is computed now may be of the next step: it is no part of a backward pass, nor evaluation."""
+        return state.current().grad_enabled and leaves.finals() is None and not self.closed
 
     def seen(self) -> state.Observer:
         """Who sees an operation: evaluation between two steps isn't recorded."""

@@ -157,8 +157,8 @@ class Facts:
 
     @property
     def output_nr(self: Tensor) -> int:
-        """0: each of several results has a node of its own."""
-        return 0
+        """Which of the results of its `grad_fn` it is; 0 of leaves."""
+        return self.node.index if self.node is not self.grad_fn and not self.is_leaf else 0
 
     @property
     def grad_dtype(self: Tensor) -> dtypes.dtype:

@@ -46,7 +46,7 @@ def between_hooks(node: Function, grad: Any) -> tuple[Any, ...]:
     try:
         onward = [edge if need else None for edge, need in zip(node.edges, node.needs, strict=True)]
         found = engine.derive(node, given, onward, recorded)
-        fitting = [g if g is None else engine._fit(node, i, g, given, False, recorded)[0] for i, g in enumerate(found)]
+        fitting = [g if g is None else engine._fit(node, i, g, recorded)[0] for i, g in enumerate(found)]
     finally:
         node.plan = plan
     results = _tensors(fitting)
