@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import errors, state
-from ..function import Leaf
 from ..gradients import grad
 from ..lazy import absent as _absent
 from ..ops.creation import ones_like, zeros, zeros_like
@@ -154,7 +153,8 @@ def along(
 def captures(outputs: Sequence[Tensor], own: Sequence[Tensor]) -> bool:
     """Whether outputs depend on more that wants a gradient than a function's own inputs: on what it closes over.
 
-    What came into being since isn't that: arguments of a transform inside, which is over.
+    What came into being since isn't that: arguments of a transform inside, which is over. Whatever node is older than
+    the inputs leads to a leaf that is.
     """
     seen = {x.node.number for x in own}
     start = min(seen, default=math.inf)
@@ -162,7 +162,7 @@ def captures(outputs: Sequence[Tensor], own: Sequence[Tensor]) -> bool:
     while stack:
         node = stack.pop()
         if node is not None and node.number not in seen:
-            if type(node) is Leaf and node.number < start:
+            if node.number < start:
                 return True
             seen.add(node.number)
             stack.extend(node.edges)
