@@ -40,8 +40,9 @@ def run(
     pending: dict[float, Pending] = {}
     found: dict[int, Any] = {}
     ends = frozenset(node.number for node in targets or ())
-    ways = None if targets is None else _ways(roots, ends)
-    places = leaves.places(roots) if leaves.hooked else {}
+    oldest = min(ends, default=0)
+    ways = None if targets is None else _ways(roots, ends, oldest)
+    places = leaves.places(roots, oldest) if leaves.hooked else {}
     for node, seed in zip(roots, seeds, strict=True):
         if ways is None or node.number in ways:
             if (place := places.get(node.number, node.number)) in pending:
@@ -111,6 +112,7 @@ def run(
         raise errors.NoMemoryError(f"{_name(node)}, backward: {errors.no_memory(error)}") from error
     finally:
         state.variable.reset(token)
+        running.roots = ()  # hooks may hold this state, to know the pass by it
         finals.close()
     finals.call()
     return found
@@ -292,11 +294,10 @@ def _call_hooks(node: Function, grad: Any) -> Any:
     return grad.array if bare else grad
 
 
-def _ways(roots: Sequence[Function], ends: frozenset[int]) -> dict[int, Sequence[Function | None]]:
+def _ways(roots: Sequence[Function], ends: frozenset[int], oldest: float) -> dict[int, Sequence[Function | None]]:
     """For each node from which a path leads to an end, by number: its edges that are on one, None for the others."""
     reached: dict[int, Function] = {}
     stack: list[Function | None] = list(roots)
-    oldest = min(ends, default=0)
     while stack:
         node = stack.pop()
         if node is not None and node.number >= oldest and node.number not in reached:

@@ -50,11 +50,11 @@ _finals: ContextVar[Finals | None] = ContextVar("finals", default=None)
 finals = _finals.get  # those of the innermost pass that is going on
 
 
-def places(roots: Sequence[Function]) -> dict[int, float]:
+def places(roots: Sequence[Function], oldest: float) -> dict[int, float]:
     """For hooked leaves, by number, where in the walk from `roots` they come: right after the last node that uses them.
 
     Of one node's, in the order of its inputs, or from the last to the first; other leaves come when all nodes are done,
-    which nobody sees.
+    which nobody sees. Nodes before the `oldest` one that is asked for are nowhere in the walk.
     """
     found: dict[int, float] = {}
     seen: set[int] = set()
@@ -62,7 +62,7 @@ def places(roots: Sequence[Function]) -> dict[int, float]:
     while stack:
         node = stack.pop()
         number, edges = node.number, node.edges
-        if number in seen:
+        if number in seen or number < oldest:
             continue
         seen.add(number)
         for i, edge in enumerate(edges):

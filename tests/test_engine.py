@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import microgad as torch
-from microgad import Function, backend, errors, nn
+from microgad import Function, backend, errors, leaves, nn
 
 
 def test_two_leaves_never_share_a_gradient() -> None:
@@ -387,6 +387,44 @@ def test_double_backward_leaves_nothing_for_the_garbage_collector() -> None:
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+def test_where_hooked_leaves_come_is_asked_of_what_is_walked_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A decomposition is a walk of its own, not through all that was before it."""
+    asked = 0
+
+    class Counting(weakref.WeakSet):  # type: ignore[type-arg]
+        def __contains__(self, leaf: object) -> bool:
+            nonlocal asked
+            asked += 1
+            return super().__contains__(leaf)
+
+    x, weight = torch.ones(2, 3, requires_grad=True), torch.ones(3, requires_grad=True)
+    monkeypatch.setattr(leaves, "hooked", Counting([weight.node]))
+    h = x
+    for _ in range(20):
+        h = nn.functional.layer_norm(h, (3,), weight)
+    torch.autograd.grad(h.sum(), x, create_graph=True)
+    assert asked < 100
+
+
+def test_hooks_on_several_gradients_hold_neither_these_nor_the_graph() -> None:
+    for mode in ("all", "any"):
+        a, b, seen = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True), []
+        torch.autograd.graph.register_multi_grad_hook((a, b), lambda grads, seen=seen: seen.append(1), mode=mode)
+        gone = []
+        for x in (a, b):
+            x.register_hook(lambda grad, gone=gone: gone.append(weakref.ref(grad)))
+        for calls in (1, 2):
+            y = (a * b).sum()
+            gone.append(weakref.ref(y.node))
+            y.backward()
+            del y
+            assert len(seen) == calls
+            assert [ref() for ref in gone] == [None] * len(gone)
+        gone = [weakref.ref(a), weakref.ref(b)]
+        del a, b, x
+        assert [ref() for ref in gone] == [None, None]  # no cycle
 
 
 def test_hooks() -> None:

@@ -89,7 +89,8 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None
     if mode not in ("all", "any"):
         raise errors.ArgumentError(f"register_multi_grad_hook: mode must be 'all' or 'any', got '{mode}'")
     task: list[Any] = [None]  # the state of a backward pass, a state.Backward, is its own
-    grads: dict[int, Tensor] = {}
+    grads: dict[int, Tensor | None] = {}
+    count = len(tensors)  # which the hook doesn't refer to: they hold it
     numbers, expected = [tensor.node.number for tensor in tensors if tensor.node is not None], set[int]()
 
     def hook_of(i: int) -> Callable[[Tensor], None]:
@@ -99,11 +100,16 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None
                 grads.clear()
                 expected.clear()
                 expected.update(_reached(task[0].roots, numbers))
+            if mode == "any":
+                if not grads:
+                    grads[i] = None  # the gradient itself isn't held
+                    fn(grad)
+                return
             grads[i] = grad
-            if mode == "any" and len(grads) == 1:
-                fn(grad)
-            if mode == "all" and len(grads) == sum(number in expected for number in numbers):
-                fn([grads.get(k) for k in range(len(tensors))])
+            if len(grads) == sum(number in expected for number in numbers):
+                found = [grads.get(k) for k in range(count)]
+                grads.clear()
+                fn(found)
 
         return hook
 
