@@ -27,6 +27,16 @@ def renewed(tensor: Any) -> Leaf:
     return new
 
 
+def wanting(tensor: Any, wanted: bool) -> Leaf | None:
+    """The node of a leaf that is to want a gradient, or not to; one that has hooks comes back with them."""
+    if not wanted:
+        if tensor.node in hooked:
+            tensor.rested = tensor.node
+        return None
+    tensor.node = vars(tensor).pop("rested", None) or Leaf(tensor)
+    return renewed(tensor)
+
+
 class Finals:
     """What is to be called when the backward pass that begins here has ended."""
 

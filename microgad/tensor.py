@@ -143,7 +143,7 @@ class Tensor(Methods):
             raise errors.DtypeError(
                 f"only Tensors of floating point and complex dtype can require gradients, got {self.dtype}"
             )
-        self.node = Leaf(self) if requires_grad else None
+        self.node = leaves.wanting(self, requires_grad)
         return self
 
     def detach(self) -> Tensor:
@@ -162,7 +162,7 @@ class Tensor(Methods):
         """Take this Tensor itself off the graph. Views raise RuntimeError."""
         if self.base is not None:
             raise errors.GraphError("can't detach views in-place: use detach()")
-        self.node = self.retainer = None
+        self.node, self.retainer = leaves.wanting(self, False), None
         return self
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import weakref
 
@@ -455,6 +456,24 @@ def test_a_retained_gradient_is_what_hooks_made_and_adds_up() -> None:
     assert y.grad.tolist() == [4.0, 4.0]
     y.sum().backward(create_graph=True)
     assert y.grad.tolist() == [8.0, 8.0]
+
+
+def test_hooks_of_a_leaf_outlast_its_being_frozen() -> None:
+    x, seen = torch.ones(2, requires_grad=True), []
+    x.register_hook(lambda grad: seen.append("tensor"))
+    handle = x.register_hook(lambda grad: grad * 2)
+    for freeze in (lambda: x.requires_grad_(False), x.detach_):
+        freeze()
+        assert not (x * 3).requires_grad
+        assert copy.deepcopy(x).requires_grad_().exp().sum().backward() is None  # the copy has no hooks
+        x.requires_grad_()
+        (x * 3).sum().backward()
+    assert (seen, x.grad.tolist()) == (["tensor", "tensor"], [12, 12])
+    x.requires_grad_(False).requires_grad_()
+    handle.remove()
+    x.grad = None
+    x.sum().backward()
+    assert x.grad.tolist() == [1, 1]
 
 
 def test_a_hook_may_keep_the_gradient() -> None:

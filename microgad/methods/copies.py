@@ -13,7 +13,7 @@ from ..placement import elsewhere, memory_of
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
-_PLACE = ("grad", "base", "chain", "views", "accumulation_hooks", "retainer")
+_PLACE = ("grad", "base", "chain", "views", "accumulation_hooks", "rested", "retainer")
 
 
 class Copies:
