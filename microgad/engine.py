@@ -14,7 +14,7 @@ from . import backend, errors, function, leaves, state
 from .function import Function, Leaf, Output, Packed
 from .number_kinds import conjugate, conjugates, for_derivatives
 from .placement import SOLE, alone
-from .state import Backward, State
+from .state import State
 
 _PLAIN = frozenset((list, tuple, type(None)))  # what `kept` is where nothing is Packed
 _FLOAT32 = np.dtype("float32")  # the most common one, known without asking for its kind
@@ -55,9 +55,8 @@ def run(
     observer = outer.observer
     if observer is not None:
         observer.start_backward(roots, seeds, targets)
-    running = Backward(create_graph, outer.path, observer, False, outer.holomorphic)
-    running.roots = roots
-    token, finals = state.variable.set(running), leaves.Finals()
+    running = State(create_graph, outer.path, observer, False, outer.holomorphic)
+    token, finals = state.variable.set(running), leaves.Finals(roots)
     try:
         while heap:
             node, grad, owned = pending.pop(-heappop(heap))
@@ -112,7 +111,6 @@ def run(
         raise errors.NoMemoryError(f"{_name(node)}, backward: {errors.no_memory(error)}") from error
     finally:
         state.variable.reset(token)
-        running.roots = ()  # hooks may hold this state, to know the pass by it
         finals.close()
     finals.call()
     return found

@@ -38,17 +38,19 @@ def wanting(tensor: Any, wanted: bool) -> Leaf | None:
 
 
 class Finals:
-    """What is to be called when the backward pass that begins here has ended."""
+    """What is to be called when the backward pass from `roots`, which begins here, has ended."""
 
-    __slots__ = ("queue", "token")
+    __slots__ = ("queue", "roots", "token")
 
-    def __init__(self) -> None:
+    def __init__(self, roots: Sequence[Function]) -> None:
+        self.roots = roots
         self.queue: list[Callable[[], Any]] = []
         self.token = _finals.set(self)
 
     def close(self) -> None:
-        """Take no more."""
+        """Take no more, and hold no graph: hooks may hold this, to know the pass by it."""
         _finals.reset(self.token)
+        self.roots = ()
 
     def call(self) -> None:
         """Call all of it."""

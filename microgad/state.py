@@ -36,13 +36,6 @@ class State:
         self.fine = fine  # applies Functions that have a decomposition, see `graph.fine`
 
 
-class Backward(State):
-    """The state of a backward pass, which knows the nodes from which it began."""
-
-    __slots__ = ("roots",)
-    roots: Any
-
-
 variable: ContextVar[State] = ContextVar("microgad", default=State())  # noqa: B039 - immutable
 current = variable.get
 

@@ -428,6 +428,20 @@ def test_hooks_on_several_gradients_hold_neither_these_nor_the_graph() -> None:
         assert [ref() for ref in gone] == [None, None]  # no cycle
 
 
+def test_hooks_on_several_gradients_know_the_pass_whatever_other_hooks_do() -> None:
+    from microgad.autograd.function_hooks import CountHook
+
+    def count(grad: torch.Tensor) -> None:
+        with CountHook():
+            pass
+
+    a, b, seen = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True), []
+    a.register_hook(count)
+    torch.autograd.graph.register_multi_grad_hook((a, b), seen.append)
+    (a * b).sum().backward()
+    assert [[g.tolist() for g in grads] for grads in seen] == [[[1, 1], [1, 1]]]
+
+
 def test_hooks() -> None:
     x = torch.ones(2, requires_grad=True)
     y = x * 3

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import errors, state
+from .. import errors, leaves
 from ..function import Function as Node
 from ..hooks import RemovableHandle
 from ..lazy import absent as _absent
@@ -88,15 +88,15 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None
     """
     if mode not in ("all", "any"):
         raise errors.ArgumentError(f"register_multi_grad_hook: mode must be 'all' or 'any', got '{mode}'")
-    task: list[Any] = [None]  # the state of a backward pass, a state.Backward, is its own
+    task: list[Any] = [None]  # a backward pass's `finals` are its own
     grads: dict[int, Tensor | None] = {}
     count = len(tensors)  # which the hook doesn't refer to: they hold it
     numbers, expected = [tensor.node.number for tensor in tensors if tensor.node is not None], set[int]()
 
     def hook_of(i: int) -> Callable[[Tensor], None]:
         def hook(grad: Tensor) -> None:
-            if task[0] is not state.current():
-                task[0] = state.current()
+            if task[0] is not leaves.finals():
+                task[0] = leaves.finals()
                 grads.clear()
                 expected.clear()
                 expected.update(_reached(task[0].roots, numbers))
