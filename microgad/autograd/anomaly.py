@@ -173,10 +173,10 @@ class set_detect_anomaly:
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         boolean("set_detect_anomaly", mode=mode, check_nan=check_nan)
         self.mode = mode
-        observer = state.current().observer
+        self._before = observer = state.current().observer
         while isinstance(observer, Tracer) and observer.halt:
             observer = observer.outer
-        self._token = state.variable.set(state.changed(observer=observer))
+        state.variable.set(state.changed(observer=observer))
         if mode and check_nan:
             state.variable.set(state.changed(observer=Tracer(halt=True)))
 
@@ -184,7 +184,7 @@ class set_detect_anomaly:
         """Nothing: in force since it was made."""
 
     def __exit__(self, *_: object) -> None:
-        state.variable.reset(self._token)
+        state.variable.set(state.changed(observer=self._before))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.mode})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -19,23 +19,36 @@ F = TypeVar("F", bound=Callable[..., Any])
 _inferring: ContextVar[bool] = ContextVar("microgad.inference_mode", default=False)
 
 
+def _return_to(before: state.State) -> None:
+    """The mode is what it was; an observer that came or went in between stays as it is."""
+    same = state.current().observer is before.observer
+    state.variable.set(before if same else state.changed(grad_enabled=before.grad_enabled))
+
+
 class _GradMode:
     """Sets the mode for a block, or for every call of what it decorates."""
 
     enabled: bool
 
     def __init__(self) -> None:
-        self._tokens: list[Any] = []  # a stack, so that one object can be entered again inside itself
+        self._before: list[state.State] = []  # a stack, so that one object can be entered again inside itself
 
     def __enter__(self) -> None:
-        self._tokens.append(state.variable.set(state.changed(grad_enabled=self.enabled)))
+        self._before.append(state.current())
+        state.variable.set(state.changed(grad_enabled=self.enabled))
 
     def __exit__(self, *_: object) -> None:
-        state.variable.reset(self._tokens.pop())
+        _return_to(self._before.pop())
 
-    def _scope(self) -> AbstractContextManager[None]:
-        """The mode for a block, in which no token of this object is needed: for calls in any thread."""
-        return state.scope(grad_enabled=self.enabled)
+    @contextmanager
+    def _scope(self) -> Iterator[None]:
+        """The mode for a block, without this object's stack: for calls in any thread."""
+        before = state.current()
+        state.variable.set(state.changed(grad_enabled=self.enabled))
+        try:
+            yield
+        finally:
+            _return_to(before)
 
     def __call__(self, function: F) -> F:
         if inspect.isgeneratorfunction(function):  # its body runs at each step, not at the call
@@ -128,6 +141,7 @@ class inference_mode(_GradMode):
     def __init__(self, mode: Any = True) -> None:
         super().__init__()
         self.enabled = not mode
+        self._tokens: list[Any] = []
 
     def __enter__(self) -> None:
         super().__enter__()
@@ -155,13 +169,13 @@ class set_grad_enabled(_GradMode):
         super().__init__()
         boolean("set_grad_enabled", mode=mode)
         self.enabled = mode
-        self._tokens.append(state.variable.set(state.changed(grad_enabled=mode)))
+        super().__enter__()
 
     def __enter__(self) -> None:
         """Nothing: in force since it was made."""
 
     def __call__(self, function: F) -> F:
-        state.variable.reset(self._tokens.pop())  # a decorator is for the function's calls alone
+        self.__exit__()  # a decorator is for the function's calls alone
         return super().__call__(function)
 
 

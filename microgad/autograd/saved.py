@@ -11,6 +11,7 @@ from .. import state
 from ..function import Function
 from ..methods.saved_values import PackedByHooks
 from ..tensor import Tensor
+from .function_hooks import leave
 
 refused: ContextVar[str] = ContextVar("refused", default="")  # why there may be no hooks, where there may be none
 
@@ -32,16 +33,16 @@ class saved_tensors_hooks:
 
     def __init__(self, pack_hook: Callable[[Tensor], Any], unpack_hook: Callable[[Any], Tensor]) -> None:
         self.pack_hook, self.unpack_hook = pack_hook, unpack_hook
-        self._tokens: list[Any] = []  # a stack, so that one object can be entered again inside itself
+        self._active: list[Packing] = []  # a stack, so that one object can be entered again inside itself
 
     def __enter__(self) -> None:
         if message := refused.get():
             raise RuntimeError(message)
-        observer = Packing(state.current().observer, self.pack_hook, self.unpack_hook)
-        self._tokens.append(state.variable.set(state.changed(observer=observer)))
+        self._active.append(Packing(state.current().observer, self.pack_hook, self.unpack_hook))
+        state.variable.set(state.changed(observer=self._active[-1]))
 
     def __exit__(self, *_: object) -> None:
-        state.variable.reset(self._tokens.pop())
+        leave(self._active.pop())
 
 
 class save_on_cpu(saved_tensors_hooks):

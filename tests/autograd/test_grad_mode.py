@@ -15,6 +15,30 @@ def test_a_decorator_is_for_the_functions_calls_alone() -> None:
     assert torch.is_grad_enabled()
 
 
+def test_leaving_a_block_changes_what_it_changed_alone() -> None:
+    """Grad mode, anomaly detection, hooks on what is kept and profilers come and go apart from each other."""
+    with torch.no_grad():
+        torch.autograd.set_detect_anomaly(True)
+    assert torch.is_anomaly_enabled()
+    torch.no_grad(torch.autograd.set_detect_anomaly)(False)
+    assert not torch.is_anomaly_enabled()
+    profiler = torch.autograd.profiler.profile()
+    with torch.inference_mode():
+        profiler.__enter__()
+    torch.ones(2).exp()
+    profiler.__exit__(None, None, None)
+    assert "aten::exp" in [event.name for event in profiler.function_events]
+    for block in (
+        torch.autograd.graph.saved_tensors_hooks(lambda x: x, lambda x: x),
+        torch.autograd.set_detect_anomaly(True),
+    ):
+        with block:
+            torch.set_grad_enabled(False)
+        assert not torch.is_grad_enabled()
+        torch.set_grad_enabled(True)
+    assert not torch.is_anomaly_enabled()
+
+
 def test_modes_nest_and_come_back_after_an_error() -> None:
     try:
         with torch.no_grad(), torch.enable_grad():
