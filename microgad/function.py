@@ -201,7 +201,7 @@ class Function:
                 self.kept = self.seen = ()
             else:
                 self._keep(plan, inputs, arrays, result)
-        if out.base is not None and cls.may_share:
+        if cls.may_share and (out.base is not None or out is arrays[0]):
             result._view_of(inputs[0], self)
         if observer is not None:
             observer.forward(self, inputs, result)

@@ -35,6 +35,23 @@ def test_a_kept_value_overwritten_through_a_view_is_noticed() -> None:
         y.backward()
 
 
+def test_a_write_into_an_input_that_a_function_handed_on_is_noticed() -> None:
+    class Same(torch.Function):
+        may_share = True
+
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            return x
+
+        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+            return grad
+
+    h = torch.ones(2, requires_grad=True) * 2
+    z, y = (h * h).sum(), Same.apply(h)
+    y.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        z.backward()
+
+
 def test_assigned_data_is_noticed() -> None:
     p = torch.ones(2, requires_grad=True)
     y = (p * p).sum()
