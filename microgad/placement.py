@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from sys import getrefcount
 from typing import Any
 
@@ -48,14 +49,24 @@ def alone(x: Any) -> bool:
     return x.flags.forc and x.flags.writeable and x.nbytes == x.base.nbytes and x.base.base is None
 
 
-def _holders(arrays: list[Any], count: Any) -> Any:
-    for _, x in enumerate(arrays):
-        count = count(x)
+def _sole() -> int:
+    """How often an array is held that is nobody else's, in a function called with each of a list: the engine's `_fit`.
+
+    A debugger or a profiler holds what it looks at, too, and mustn't look now.
+    """
+    held, looking = getrefcount, (sys.gettrace(), sys.getprofile())
+    sys.settrace(None)
+    sys.setprofile(None)
+    try:
+        for _, x in enumerate([np.empty(0)]):
+            count = (lambda x: held(x))(x)
+    finally:
+        sys.settrace(looking[0])
+        sys.setprofile(looking[1])
     return count
 
 
-# How often an array is held that is nobody else's, in a function called with each of a list: `_fit`, by the engine.
-SOLE: int = _holders([np.empty(0)], lambda x: getrefcount(x))
+SOLE = _sole()
 
 
 def strides(x: Any) -> tuple[int, ...]:

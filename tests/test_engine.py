@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import gc
+import sys
 import weakref
+from typing import Any
 
 import numpy as np
 import pytest
 
 import microgad as torch
-from microgad import Function, backend, errors, leaves, nn
+from microgad import Function, backend, errors, leaves, nn, placement
 
 
 def test_two_leaves_never_share_a_gradient() -> None:
@@ -82,6 +84,19 @@ def test_a_constant_that_a_derivative_gives_is_never_written_to() -> None:
         (op.apply(h) + op.apply(h) + op.apply(h)).sum().backward()  # added up on the way
         assert x.grad.tolist() == [5, 5, 5]
         assert c.tolist() == [1, 1, 1]
+
+
+def test_who_looks_on_while_it_is_measured_who_holds_an_array_is_not_counted() -> None:
+    def look(frame: Any, event: str, argument: Any) -> Any:
+        assert frame.f_locals is not None  # which makes them held
+        return look
+
+    before = sys.gettrace()
+    sys.settrace(look)
+    try:
+        assert placement._sole() == placement.SOLE
+    finally:
+        sys.settrace(before)
 
 
 def test_gradients_on_a_graph_are_the_leaves_own_too() -> None:
