@@ -12,6 +12,8 @@ import microgad as torch
 from microgad import nn
 from microgad.testing import GradcheckError, gradcheck, gradgradcheck
 
+from .without_conj import WithoutConj
+
 F = nn.functional
 
 
@@ -217,20 +219,6 @@ def test_float32_is_warned_of():
         assert gradgradcheck(lambda x, z: z * z, (leaf(2), z), eps=0.25, atol=0.1)
 
 
-class SquaredWithoutConj(torch.autograd.Function):
-    """z², of whose gradient the conjugate is missing."""
-
-    @staticmethod
-    def forward(ctx, z):
-        ctx.save_for_backward(z)
-        return z * z
-
-    @staticmethod
-    def backward(ctx, grad):
-        (z,) = ctx.saved_tensors
-        return grad * 2 * z
-
-
 @pytest.mark.parametrize("fast_mode", [False, True])
 def test_complex_numbers(fast_mode):
     z = torch.tensor([1 + 2j, 0.3 - 0.5j], dtype=torch.complex128, requires_grad=True)
@@ -241,7 +229,7 @@ def test_complex_numbers(fast_mode):
         assert gradcheck(f, leaf(2), fast_mode=fast_mode)
         assert gradgradcheck(f, leaf(2), fast_mode=fast_mode)
     with pytest.raises(GradcheckError, match=r"output 0 \(2, 2\) with respect to input 0 \(2, 2\)"):
-        gradcheck(SquaredWithoutConj.apply, z, fast_mode=fast_mode)
+        gradcheck(WithoutConj.apply, z, fast_mode=fast_mode)
 
 
 @pytest.mark.parametrize("fast_mode", [False, True])

@@ -22,6 +22,8 @@ from microgad.testing.laws.op import LAWS
 from microgad.testing.laws.run import hold_for_all
 from microgad.testing.strategies import broadcastable_tensors, conv_problems, tensors
 
+from .without_conj import WithoutConj
+
 EXAMPLES = 40
 
 
@@ -412,20 +414,6 @@ def test_results_may_be_nested_or_complex():
     for wrong in (lambda x: {"a": (x * x.detach(),)}, lambda x: torch.complex(x, x * x.detach())):
         with pytest.raises((AssertionError, GradcheckError), match="breaks the law"):
             check_op(wrong, tensors(), examples=EXAMPLES)
-
-
-class WithoutConj(torch.autograd.Function):
-    """z², of whose gradient the conjugate is missing."""
-
-    @staticmethod
-    def forward(ctx, z):
-        ctx.save_for_backward(z)
-        return z * z
-
-    @staticmethod
-    def backward(ctx, grad):
-        (z,) = ctx.saved_tensors
-        return grad * 2 * z
 
 
 def test_complex_inputs():

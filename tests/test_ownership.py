@@ -1,0 +1,202 @@
+"""Whose array a gradient is: leaves never share one, and take over what nobody else holds."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import Function, placement
+
+
+def test_two_leaves_never_share_a_gradient() -> None:
+    p, q = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    seed = torch.tensor([1.0, 2.0])
+    (p + q).backward(seed)
+    assert p.grad is not None
+    assert q.grad is not None
+    arrays = [p.grad.array, q.grad.array, seed.array]
+    assert not any(np.shares_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i])
+
+
+def test_gradients_asked_for_don_t_share_either() -> None:
+    p, q = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    a, b = torch.autograd.grad((p + q).sum(), (p, q))
+    assert not np.shares_memory(a.array, b.array)
+
+
+def test_a_sum_s_gradient_is_writable() -> None:
+    x = torch.ones(3, requires_grad=True)
+    x.sum().backward()
+    assert x.grad is not None
+    x.grad.mul_(2)
+    assert x.grad.tolist() == [2.0, 2.0, 2.0]
+
+
+def test_a_fresh_gradient_is_taken_over_without_a_copy() -> None:
+    made = []
+
+    class Make(Function):
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            return x * 2
+
+        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+            fresh = grad * 2
+            made.append(id(fresh))
+            return fresh
+
+    x = torch.ones(3, requires_grad=True)
+    Make.apply(x).sum().backward()
+    assert x.grad is not None
+    assert id(x.grad.array) == made[0]
+
+
+def test_a_constant_that_a_derivative_gives_is_never_written_to() -> None:
+    c = torch.ones(3)
+
+    class Arrays(Function):
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            return x * 1
+
+        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+            return c.array
+
+    class Tensors(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):  # type: ignore[no-untyped-def]
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, grad):  # type: ignore[no-untyped-def]
+            return c
+
+    for op in (Arrays, Tensors):
+        x = torch.zeros(3, requires_grad=True)
+        for _ in range(2):
+            op.apply(x).sum().backward()  # added to the leaf's gradient
+        h = x * 1
+        (op.apply(h) + op.apply(h) + op.apply(h)).sum().backward()  # added up on the way
+        assert x.grad.tolist() == [5, 5, 5]
+        assert c.tolist() == [1, 1, 1]
+
+
+def test_who_looks_on_while_it_is_measured_who_holds_an_array_is_not_counted() -> None:
+    def look(frame: Any, event: str, argument: Any) -> Any:
+        assert frame.f_locals is not None  # which makes them held
+        return look
+
+    before = sys.gettrace()
+    sys.settrace(look)
+    try:
+        assert placement._sole() == placement.SOLE
+    finally:
+        sys.settrace(before)
+
+
+def test_gradients_on_a_graph_are_the_leaves_own_too() -> None:
+    p, q, seed = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True), torch.ones(2)
+    (p + q).backward(seed, create_graph=True)
+    with torch.no_grad():
+        p.grad.mul_(5)
+    assert (p.grad.tolist(), q.grad.tolist(), seed.tolist()) == ([5, 5], [1, 1], [1, 1])
+
+
+def test_a_gradient_of_one_value_put_into_chosen_inputs_can_be_written_to() -> None:
+    x = torch.ones(2, requires_grad=True)
+    x.sum().backward(inputs=[x])
+    x.sum().backward(inputs=[x])
+    x.grad.mul_(2)
+    assert x.grad.tolist() == [4, 4]
+
+
+def test_hooks_and_gradients_of_a_result_see_what_a_derivative_read_of_it() -> None:
+    """A derivative that reads one of several results gives that result a gradient, under create_graph."""
+
+    class Both(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):  # type: ignore[no-untyped-def]
+            a = x.exp()
+            ctx.save_for_backward(a)
+            return a, x * 3
+
+        @staticmethod
+        def backward(ctx, ga, gb):  # type: ignore[no-untyped-def]
+            return ga * ctx.saved_tensors[0] + gb * 3
+
+    x, seen = torch.tensor([0.0, 0.0], requires_grad=True), []
+    a, b = Both.apply(x)
+    (g,) = torch.autograd.grad((a + b).sum(), x, create_graph=True)
+    a.register_hook(lambda grad: seen.append(grad.tolist()))
+    by_a, by_b, by_x = torch.autograd.grad(g.sum(), [a, b, x], allow_unused=True)
+    assert (by_a.tolist(), by_b, by_x.tolist(), seen) == ([1, 1], None, [1, 1], [[1, 1]])
+
+    w = torch.tensor([[2.0, 0.5], [0.5, 1.0]], requires_grad=True)
+    values, vectors = torch.linalg.eigh(w)
+    (g,) = torch.autograd.grad((vectors**3).sum(), w, create_graph=True)
+    assert None not in torch.autograd.grad((g * g).sum(), [values, vectors])
+
+
+def test_an_edge_names_one_of_several_results() -> None:
+    x = torch.ones(4, requires_grad=True)
+    a, b = (x * 2).split(2)
+    edge = torch.autograd.graph.get_gradient_edge(b)
+    assert (edge.node, edge.output_nr, b.output_nr, edge.node.name()) == (b.grad_fn, 1, 1, "SplitBackward0")
+    for at in (edge, torch.autograd.graph.GradientEdge(b.grad_fn, b.output_nr)):
+        assert torch.autograd.grad((a * a * b).sum(), at)[0].tolist() == [4, 4]
+        assert torch.autograd.grad(at, x, torch.ones(2), retain_graph=True)[0].tolist() == [0, 0, 2, 2]
+
+
+@pytest.mark.host("CuPy's arrays don't say who else shows them")
+@pytest.mark.parametrize("held", [False, True], ids=["alone", "held"])
+def test_a_fresh_gradient_in_another_shape_is_taken_over_unless_it_is_held(held: bool) -> None:
+    made, addresses = [], []
+
+    class Reshape(Function):
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            return x.reshape(6) * 1
+
+        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+            fresh = grad * 2
+            addresses.append(fresh.ctypes.data)
+            made.extend([fresh] * held)
+            return fresh.reshape(2, 3)
+
+    x = torch.ones(2, 3, requires_grad=True)
+    Reshape.apply(x).sum().backward()
+    assert (x.grad.data_ptr() == addresses[0]) is not held
+    (g,) = torch.autograd.grad(Reshape.apply(x).sum(), x)
+    assert (g.data_ptr() == addresses[1]) is not held
+
+
+@pytest.mark.parametrize("view", [lambda g: np.broadcast_to(g * 1, (2, 3)), lambda g: np.repeat(g, 4, 0)[::4]])
+def test_a_fresh_gradient_that_shows_a_value_twice_or_part_of_an_array_is_copied(view) -> None:
+    class Spread(Function):
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            return x.sum(0) if x.shape[0] == 2 else x * 1
+
+        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+            return view(grad)
+
+    rows = view(np.ones(3)).shape
+    x = torch.ones(rows, requires_grad=True)
+    Spread.apply(x).backward(torch.tensor([1.0, 2.0, 3.0][: rows[-1]]))
+    x.grad[0] = 7.0
+    assert x.grad.array.base is None
+    assert x.grad.tolist()[1:] == ([[1.0, 2.0, 3.0]] if len(rows) == 2 else [2.0, 3.0])
+
+
+def test_a_kept_array_is_never_handed_out() -> None:
+    class Keep(Function):
+        def forward(self, x, y):  # type: ignore[no-untyped-def]
+            return x * y
+
+        def grad_x(self, grad, y):  # type: ignore[no-untyped-def]
+            return y
+
+    x, y = torch.ones(3, requires_grad=True), torch.full((3,), 2.0)
+    Keep.apply(x, y).sum().backward()
+    assert x.grad is not None
+    assert x.grad.array is not y.array
