@@ -13,6 +13,7 @@ AT_ONCE = [
     "test_module_calls.py",
     "test_module_state.py",
     "test_nn_utils.py",
+    "test_node_hooks.py",
     "test_refused_arguments.py",
     "test_rnn.py",
     "test_saved_values.py",

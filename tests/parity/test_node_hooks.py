@@ -1,0 +1,267 @@
+"""Hooks of nodes, and in which order hooks are called: the same on both libraries."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from typing import Any
+
+import pytest
+
+import microgad
+
+from .both import Programs, leaf, room
+
+programs = Programs()
+
+
+@pytest.mark.parametrize("name", programs)
+def test_it_gives_the_same_or_raises_the_same(name: str) -> None:
+    programs.check(name, in_words=False, warned_alike=False)
+
+
+@programs
+def hooks_of_nodes(t, nn):
+    seen: list[Any] = []
+    x, w = leaf(t, 3), leaf(t, 3, seed=2)
+    y = x * w
+    z = y.sum()
+    before = y.grad_fn.register_prehook(lambda outputs: seen.append(outputs) or (outputs[0] * 2,))
+    after = y.grad_fn.register_hook(lambda inputs, outputs: seen.append((inputs, outputs)))
+    z.grad_fn.register_hook(lambda inputs, outputs: (inputs[0] * 10,))
+    z.backward(retain_graph=True)
+    before.remove()
+    after.remove()
+    z.backward()
+    (t.ones(3).double() * w).grad_fn.register_hook(lambda inputs, outputs: seen.append(inputs))
+    return seen, x.grad, w.grad
+
+
+@programs
+def hooks_of_nodes_see_complex_and_higher_derivatives(t, nn):
+    seen: list[Any] = []
+    c = t.tensor([1 + 2j, 3 - 1j], requires_grad=True)
+    d = c * (2 - 1j)
+    d.grad_fn.register_hook(lambda inputs, outputs: seen.append((inputs[0], outputs)))
+    d.abs().sum().backward()
+    a = t.tensor(2.0, requires_grad=True)
+    b = a**3
+    b.grad_fn.register_hook(lambda inputs, outputs: (inputs[0] * 2,))
+    (first,) = t.autograd.grad(b, a, create_graph=True)
+    layer = nn.BatchNorm1d(2)
+    y = layer(t.arange(8.0).reshape(4, 2))
+    y.grad_fn.register_hook(lambda inputs, outputs: seen.append([g.clone() for g in inputs if g is not None]))
+    y.square().sum().backward()
+    return seen, c.grad, first.detach(), t.autograd.grad(first, a)
+
+
+@programs
+def hooks_of_leaves_nodes(t, nn):
+    seen: list[Any] = []
+    x = leaf(t, 3)
+    node = x.expand_as(x).grad_fn.next_functions[0][0]
+    node.register_prehook(lambda outputs: (outputs[0] * 2,))
+    handle = node.register_hook(lambda inputs, outputs: seen.append((inputs, outputs[0].clone(), x.grad.clone())))
+    for _ in range(2):
+        (x * 3).sum().backward()
+    handle.remove()
+    (x * 3).sum().backward()
+    return seen, x.grad
+
+
+@programs
+def a_node_s_hook_returns_too_few(t, nn):
+    y = leaf(t, 3) * leaf(t, 3)
+    y.grad_fn.register_hook(lambda inputs, outputs: (inputs[0],))
+    y.sum().backward()
+
+
+@programs
+def hooks_of_nodes_see_gradients_in_the_shapes_and_dtypes_of_what_they_are_of(t, nn):
+    seen: list[Any] = []
+    x, w, half = t.ones(3, 1, requires_grad=True), leaf(t, 4), t.ones(2, dtype=t.float16, requires_grad=True)
+    for y in (x * w, half.exp(), half * 2):
+        y.grad_fn.register_prehook(lambda outputs: seen.append(outputs[0].clone()))
+        y.grad_fn.register_hook(lambda inputs, outputs: seen.append([g.clone() for g in inputs if g is not None]))
+        y.sum().backward()
+    return seen, x.grad, w.grad, half.grad
+
+
+@programs
+def a_node_s_hook_ends_a_gradient(t, nn):
+    x = leaf(t, 3)
+    y = x * 2
+    y.grad_fn.register_prehook(lambda outputs: (None,))
+    (y + x).sum().backward()
+    return x.grad
+
+
+for case, hook in {
+    "what nobody wants": lambda inputs, outputs: (inputs[0], outputs[0]),
+    "another shape": lambda inputs, outputs: (inputs[0][:1], None),
+    "another dtype": lambda inputs, outputs: (inputs[0].float(), None),
+    "no tensor": lambda inputs, outputs: (3, None),
+    "no tuple": lambda inputs, outputs: inputs[0],
+}.items():
+
+    @programs
+    def node_changed(t, nn, hook=hook):
+        y = leaf(t, 3) * t.ones(3).double()
+        y.grad_fn.register_hook(hook)
+        y.sum().backward()
+
+    programs[f"a node's hook gives {case}"] = programs.pop("node_changed")
+
+
+def test_hooks_of_nodes_make_no_cycle():
+    gc.collect()
+    gc.disable()
+    try:
+        x = leaf(microgad, 3)
+        y = x * 2
+        y.grad_fn.register_hook(lambda inputs, outputs: None)
+        node = weakref.ref(y.grad_fn)
+        y.sum().backward()
+        del y
+        assert node() is None
+        del x
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+# Programs that note in `log` what is called, in the order in which it is.
+
+
+def parameters_noted(net, log):
+    for name, parameter in net.named_parameters():
+        parameter.register_hook(lambda grad, name=name: log.append(f"hook {name}"))
+        parameter.register_post_accumulate_grad_hook(lambda parameter, name=name: log.append(f"added {name}"))
+
+
+def modules_noted(net, log):
+    for name, module in net.named_modules():
+        module.register_full_backward_pre_hook(
+            lambda module, grads, name=name: log.append(("before", name, [g is None for g in grads]))
+        )
+        module.register_full_backward_hook(
+            lambda module, grads, _, name=name: log.append(("after", name, [g is None for g in grads]))
+        )
+
+
+@programs
+def the_order_of_leaves_and_modules(t, nn):
+    log: list[Any] = []
+    for net, given in (
+        (nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1)), t.ones(3, 2)),
+        (nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(8, 1)), t.ones(3, 1, 4, 4)),
+    ):
+        modules_noted(net, log)
+        parameters_noted(net, log)
+        net(given).sum().backward()
+        net(given.requires_grad_()).sum().backward()
+    return log
+
+
+@programs
+def the_order_of_a_layer_that_is_used_twice(t, nn):
+    log: list[Any] = []
+    layer = nn.Linear(2, 2)
+    modules_noted(layer, log)
+    parameters_noted(layer, log)
+    layer(t.tanh(layer(t.ones(1, 2, requires_grad=True)))).sum().backward()
+    return log
+
+
+@programs
+def the_order_of_leaves_in_a_formula(t, nn):
+    log: list[Any] = []
+    leaves = {name: leaf(t, 2) for name in "abcdef"}
+    for name, x in leaves.items():
+        x.register_post_accumulate_grad_hook(lambda x, name=name: log.append(f"added {name}"))
+        x.register_hook(lambda grad, name=name: log.append(name))
+    a, b, c, d, e, f = leaves.values()
+    total = ((a * b + c) * (d + e) * f).sum()
+    t.autograd.grad(total, [e, a], retain_graph=True)
+    log.append("|")
+    (total + (a * a).sum()).backward()
+    return log, [x.grad for x in leaves.values()]
+
+
+@programs
+def the_order_at_the_node_of_a_leaf(t, nn):
+    log: list[Any] = []
+    x = leaf(t, 2)
+    node = (x * 2).grad_fn.next_functions[0][0]
+    node.register_hook(lambda inputs, outputs: log.append(("hook", x.grad is None)))
+    node.register_prehook(lambda grads: log.append(("prehook", x.grad is None)) or (grads[0] * 3,))
+    x.register_hook(lambda grad: log.append(("of the Tensor", x.grad is None)) or grad * 5)
+    x.register_post_accumulate_grad_hook(lambda x: log.append(("added", x.grad)))
+    (x * 2).sum().backward()
+    return log
+
+
+@programs
+def the_order_of_hooks_on_several_gradients(t, nn):
+    log: list[Any] = []
+    tensors = {name: leaf(t, 2) for name in "abc"}
+    a, b, c = tensors.values()
+    graph = room(t, "autograd.graph")
+    graph.register_multi_grad_hook((a, b, c), lambda grads: log.append([g is not None for g in grads]))
+    graph.register_multi_grad_hook((a, b, c), lambda grad: log.append("any"), mode="any")
+    for name, x in tensors.items():
+        x.register_hook(lambda grad, name=name: log.append(name))
+        x.register_post_accumulate_grad_hook(lambda x, name=name: log.append(f"added {name}"))
+    (a * b).sum().backward()
+    (a * b * c).sum().backward()
+    return log
+
+
+@programs
+def what_is_called_at_the_end(t, nn):
+    log: list[Any] = []
+    x = leaf(t, 2)
+    queue = t.autograd.Variable._execution_engine.queue_callback
+
+    def hook(grad):
+        log.append("hook")
+        queue(lambda: log.append(("end", x.grad is None)))
+
+    y = x * 2
+    y.register_hook(hook)
+    layer = nn.Tanh()
+    layer.register_full_backward_hook(lambda *_: queue(lambda: log.append("end of the layer's")))
+    x.register_post_accumulate_grad_hook(lambda x: log.append("added"))
+    layer(y).sum().backward()
+    with pytest.raises(RuntimeError, match="during backward"):
+        queue(print)
+    return log
+
+
+@programs
+def a_module_s_result_that_nobody_uses(t, nn):
+    class Two(nn.Module):
+        def forward(self, x, y):
+            return x * 2, y * 3
+
+    log: list[Any] = []
+    net = Two()
+    modules_noted(net, log)
+    x, y = leaf(t, 2), leaf(t, 2)
+    net(x, y)[1].sum().backward()
+    return log, x.grad, y.grad
+
+
+def test_a_gradient_is_given_away_before_the_next_layer_s_is_there():
+    """What steps in a hook and lets the gradient go never holds them all: PyTorch's optimizer in backward."""
+    net = microgad.nn.Sequential(*[microgad.nn.Linear(4, 4) for _ in range(5)])
+    held = []
+
+    def step(parameter):
+        held.append(sum(p.grad is not None for p in net.parameters()))
+        parameter.grad = None
+
+    for parameter in net.parameters():
+        parameter.register_post_accumulate_grad_hook(step)
+    net(microgad.ones(2, 4)).sum().backward()
+    assert held == [1] * 10
