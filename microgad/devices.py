@@ -26,8 +26,8 @@ class device:
             return
         if not isinstance(type, (str, int)):
             raise TypeError(f"argument 'device' must be torch.device, not {type.__class__.__name__}")
-        kind, _, number = f"cuda:{type}".partition(":") if isinstance(type, int) else type.partition(":")
-        if number and (index is not None or not number.isdigit()):
+        kind, colon, number = f"cuda:{type}".partition(":") if isinstance(type, int) else type.partition(":")
+        if colon and (index is not None or not number.isdigit()):
             raise DeviceError(f"invalid device: '{type}'{'' if index is None else f' with index {index}'}")
         if index is not None and index < 0:
             raise DeviceError(f"device index must not be negative, got {index}")

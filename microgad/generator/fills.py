@@ -330,8 +330,8 @@ def _below(threshold: int, source: Generator, count: int) -> NDArray[np.bool_]:
 
 def fma(x: Array, scale: float, shift: float) -> Array:
     """x·scale + shift, rounded once (where nothing underflows); x is float32 or float64."""
-    if shift == 0:
-        return x if scale == 1 else x * scale
+    if shift == 0 or not math.isfinite(scale + shift):
+        return x if scale == 1 and not shift else x * scale + shift
     if x.dtype == np.float32:  # in float64 the product is exact
         return _add_to_odd(x.astype(np.float64) * scale, shift).astype(np.float32)
     # Dekker (1971): halves of at most 27 bits multiply exactly, so that the product's error is known

@@ -121,6 +121,8 @@ class Conversion:
             if dtype not in names:
                 raise ValueError(f"invalid type: {dtype!r}")
             dtype = names[dtype]
+        if dtype is core.Tensor:
+            dtype = dtypes.get_default_dtype()
         return self.to(dtype=getattr(dtype, "dtype", dtype))  # of torch.FloatTensor, which is a type
 
     def type_as(self: Tensor, other: Tensor) -> Tensor:
@@ -178,8 +180,10 @@ class Conversion:
         """
         if source is None:
             source = self.new_empty(0)
-        if isinstance(source, storage.UntypedStorage):
+        if isinstance(source, storage.UntypedStorage) and getattr(source, "dtype", self.dtype) == self.dtype:
             source = type(self)._made(source.row.view(self.array.dtype))
+        if source.dtype != self.dtype:
+            raise errors.DtypeError(f"set_: could not set {source.dtype} to a tensor of {self.dtype}")
         if self.requires_grad or source.requires_grad:
             raise errors.GraphError("set_: is not recorded, so neither Tensor may require grad: use detach() first")
         if size is not None:

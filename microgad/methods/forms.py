@@ -85,12 +85,22 @@ def with_alpha(cls: type[Function], like: F) -> F:
     def method(self: Tensor, other: Any, *rest: Any, alpha: float = 1) -> Tensor:
         if rest:
             other, alpha = spelling.old_order(f"{cls.__name__.lower()}_", other, rest)
-        if alpha != 1 or alpha is True:
+        if type(alpha) is not int or alpha != 1:
             other = elementwise.times_alpha(f"{cls.__name__}_", self, other, alpha)
         result: Tensor = cls.apply_(self, other)
         return result
 
     return _named(method, cls, like)
+
+
+@of_later
+def assigning(method: F) -> F:
+    """Python's operator for a method `op_`: `a += b`."""
+
+    def operator(self: Tensor, other: Any) -> Any:
+        return method(self, other) if is_operand(other) else NotImplemented
+
+    return operator  # type: ignore[return-value]
 
 
 @of_later

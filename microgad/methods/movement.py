@@ -63,6 +63,8 @@ def _of_sizes(op: Callable[..., Tensor], like: F) -> F:
     keyword = like.__name__.removeprefix("_")
 
     def method(self: Tensor, *numbers: Any, **options: Any) -> Tensor:
+        if not numbers and keyword not in options:
+            raise TypeError(f"{op.__name__}() missing 1 required positional arguments: '{keyword}'")
         given = options.pop(keyword) if keyword in options else shape_of(numbers)
         return op(self, given, **options)
 
@@ -130,7 +132,7 @@ class Movement:
     def view(self: Tensor, *shape: Any, **options: Any) -> Tensor:
         """The same memory in another shape, or read as another dtype: see `ops.movement.view`."""
         given = (*shape, *options.values())
-        if options.keys() - {"dtype", "size"} or (options and len(given) > 1):
+        if not given or options.keys() - {"dtype", "size"} or (options and len(given) > 1):
             raise TypeError(f"view: expected sizes or a dtype, got {given}")
         return ops.view(self, given[0] if given and isinstance(given[0], dtypes.dtype) else shape_of(given))
 
@@ -186,5 +188,5 @@ class Movement:
         return memory.address(a) == memory.address(b) and (a.shape, a.strides, a.dtype) == (b.shape, b.strides, b.dtype)
 
     def data_ptr(self: Tensor) -> int:
-        """The address of the first element."""
-        return memory.address(self.array)
+        """The address of the first element, 0 where there is none."""
+        return memory.address(self.array) if self.array.size else 0

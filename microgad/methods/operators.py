@@ -11,7 +11,7 @@ from .. import backend
 from .. import function as core
 from ..errors import ArgumentError
 from ..lazy import Room
-from .forms import beside, in_place, is_operand, operator, reflected, scaled, with_alpha
+from .forms import assigning, beside, in_place, is_operand, operator, reflected, scaled, with_alpha
 
 if TYPE_CHECKING:
     from ..ops import creation, indexing, linalg
@@ -87,13 +87,10 @@ class Operators:
     def __delitem__(self: Tensor, index: Any) -> None:
         raise TypeError("Tensor does not support deleting items")
 
-    __iadd__, __isub__, __imul__ = with_alpha(ops.Add, scaled), with_alpha(ops.Sub, scaled), in_place(ops.Mul, beside)
-    __itruediv__, __ifloordiv__ = in_place(ops.Div, beside), in_place(ops.FloorDiv, beside)
-    __imod__, __ipow__ = in_place(ops.Remainder, beside), in_place(ops.Pow, beside)
-    __iand__, __ior__, __ixor__ = (
-        in_place(ops.BitwiseAnd, beside),
-        in_place(ops.BitwiseOr, beside),
-        in_place(ops.BitwiseXor, beside),
-    )
-    __ilshift__, __irshift__ = in_place(ops.LeftShift, beside), in_place(ops.RightShift, beside)
+    __iadd__, __isub__ = assigning(with_alpha(ops.Add, scaled)), assigning(with_alpha(ops.Sub, scaled))
+    __imul__, __itruediv__ = assigning(in_place(ops.Mul, beside)), assigning(in_place(ops.Div, beside))
+    __ifloordiv__, __imod__ = assigning(in_place(ops.FloorDiv, beside)), assigning(in_place(ops.Remainder, beside))
+    __ipow__, __iand__ = assigning(in_place(ops.Pow, beside)), assigning(in_place(ops.BitwiseAnd, beside))
+    __ior__, __ixor__ = assigning(in_place(ops.BitwiseOr, beside)), assigning(in_place(ops.BitwiseXor, beside))
+    __ilshift__, __irshift__ = assigning(in_place(ops.LeftShift, beside)), assigning(in_place(ops.RightShift, beside))
     __idiv__ = __itruediv__

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-def into(out: Any, result: R) -> R:
+def into(out: Any, result: R, exact: bool = False) -> R:
     """The result, or, where `out` is given, `out` with the result's values; of several results each into its own.
 
     An `out` of another shape is given the result's, as PyTorch resizes it. Raises RuntimeError where the result's dtype
-    is of a higher kind than out's, and where something wants a gradient, which PyTorch refuses as well; TypeError for
-    one Tensor in the place of several, and for several in that of one.
+    is of a higher kind than out's, or, if `exact`, another, and where something wants a gradient, which PyTorch refuses
+    as well; TypeError for one Tensor in the place of several, and for several in that of one.
     """
     if out is None:
         return result
@@ -29,20 +29,20 @@ def into(out: Any, result: R) -> R:
         if len(out) != len(result):
             raise TypeError(f"out= takes {len(result)} Tensors, got {len(out)}")
         for target, value in zip(out, result, strict=True):
-            _check(target, value)  # all of them, before the first one is written to
+            _check(target, value, exact)  # all of them, before the first one is written to
         for target, value in zip(out, result, strict=True):
             _put(target, value)
         return type(result)(*out) if hasattr(result, "_fields") else tuple(out)  # type: ignore[return-value]
-    _check(out, result)
+    _check(out, result, exact)
     _put(out, result)
     same: R = out
     return same
 
 
-def _check(out: Tensor, result: Any) -> None:
+def _check(out: Tensor, result: Any, exact: bool) -> None:
     if current().grad_enabled and (out.requires_grad or result.requires_grad):
         raise errors.GraphError("functions with out=... arguments don't support automatic differentiation")
-    if not dtypes.can_cast(result.dtype, out.dtype):
+    if not dtypes.can_cast(result.dtype, out.dtype) or (exact and result.dtype != out.dtype):
         raise errors.DtypeError(
             f"out=: result type {result.dtype} can't be cast to the desired output type {out.dtype}"
         )

@@ -96,3 +96,19 @@ def test_a_large_alpha_of_elu_leaves_the_line_its_slope(alpha):
 def test_gelu_takes_no_short_integers(approximate):
     with pytest.raises(RuntimeError, match="not implemented for int16"):
         F.gelu(torch.tensor([1, 2], dtype=torch.int16), approximate=approximate)
+
+
+class Other:
+    """Something that knows how to be added to a Tensor, and nothing else."""
+
+    def __radd__(self, x):
+        return "added"
+
+
+def test_assignments_leave_what_they_do_not_know_to_the_other_operand():
+    x = torch.ones(2)
+    x += Other()
+    assert x == "added"
+    x = torch.ones(2)
+    with pytest.raises(TypeError, match=r"\*="):
+        x *= Other()

@@ -13,6 +13,23 @@ from .both import given  # noqa: E402
 
 # T is the library; v and i are vectors, A and P matrices, B a batch of them, v0 a number.
 CALLS = """
+    T.all(v.byte(),0,out=T.empty(0,dtype=T.bool))
+    T.ones(3).random_(5, None)
+    T.ones(3).random_(-5, None)
+    T.ones(3).random_(5)
+    T.ones(3).random_(to=5)
+    T.ones(3).random_(2, to=5)
+    T.ones(3).random_(**{"from": 2, "to": 5})
+    T.ones(3).cauchy_(T.inf, .5)
+    T.ones(3).normal_(T.inf, 1.)
+    T.arange(0, 4, out=T.zeros(2,3)[:,1:])
+    T.linspace(0, 3, 4, out=T.zeros(2,3)[:,1:])
+    T.linspace(-5, 20, 5, dtype=T.uint8)
+    T.cat([T.empty(0), T.empty(0)], dim=3)
+    T.logaddexp(T.tensor([-T.inf, T.inf, 1.]).cfloat(), T.tensor([-T.inf, -T.inf, T.inf]).cfloat())
+    T.ones(3, 2).t().resize_(2, 3).stride()
+    T.ones(3)[2:2].data_ptr()
+    i.type(T.Tensor)
     T.broadcast_to(v, size=(2,3))
     T.broadcast_to(input=v, size=(2,3))
     v.broadcast_to(size=(2,3))

@@ -49,7 +49,12 @@ def dtype_beside(op: str, dtype: Any, out: Tensor | None) -> Any:
 
 
 def made_beside(out: Tensor | None, array: Any, device: Any, requires_grad: bool) -> Tensor:
-    """An array as a new Tensor, or in `out`, which says on what device unless another is given."""
+    """An array as a new Tensor, or in `out`, which says on what device unless another is given.
+
+    A row of as many values as `out` has places takes its shape.
+    """
+    if out is not None and array.ndim == 1 and array.size == out.array.size:
+        array = array.reshape(out.array.shape)
     where = backend.chosen(device) if device is not None or out is None else out.device
     return into(out, finished(array, where, requires_grad))
 

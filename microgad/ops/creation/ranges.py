@@ -14,7 +14,7 @@ from ...errors import ArgumentError, DtypeError, KindError
 from ..spelling import tensors_only
 from .data import finished, refuse
 from .filled import dtype_beside, floating, made_beside
-from .numbers import plain
+from .numbers import factor, plain
 
 if TYPE_CHECKING:
     from ...stand_ins import Device, Dtype
@@ -179,8 +179,6 @@ def logspace(
     """
     refuse("logspace", options)
     start, end, kind = _bounds("logspace", start, end, steps, dtype_beside("logspace", dtype, out))
-    if kind.kind in "iu":
-        start, end = int(start), int(end)
     exact = np.result_type(kind, np.float64)
     exponents = linspace(start, end, steps, dtype=exact, device="cpu").array
     with np.errstate(invalid="ignore"):  # of a negative base
@@ -203,7 +201,7 @@ def _bounds(op: str, start: Any, end: Any, steps: int, dtype: Any) -> tuple[Any,
     kind = floating(dtype)
     if kind.kind == "b":
         raise KindError(f"{op}: not implemented for bool")
-    return start, end, kind
+    return (*(factor(op, x, kind) for x in (start, end)), kind)
 
 
 @tensors_only

@@ -47,7 +47,7 @@ def add(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tenso
     """
     if rest:
         other, alpha = old_order("add", other, rest)
-    scaled = other if alpha == 1 and alpha is not True else times_alpha("add", input, other, alpha)
+    scaled = other if type(alpha) is int and alpha == 1 else times_alpha("add", input, other, alpha)
     result: Tensor = Add.apply(*of_numbers(input, scaled))
     return result if out is None else into(out, result)
 
@@ -55,10 +55,7 @@ def add(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tenso
 def times_alpha(op: str, input: Any, other: Any, alpha: Any) -> Any:
     """alpha · other, for `add` and `sub`."""
     alpha = plain(op, "alpha", alpha)
-    operands = [getattr(x, "array", x) for x in (input, other)]
-    if not any(hasattr(x, "dtype") for x in operands):
-        return other * alpha
-    kind = dtypes.result_dtype(operands)
+    kind = dtypes.result_dtype([getattr(x, "array", x) for x in (input, other)])
     if isinstance(alpha, bool) and kind.kind != "b":
         raise ArgumentError(f"{op}: Boolean alpha only supported for Boolean results")
     if not isinstance(alpha, (bool, int)) and kind.kind in "biu":
@@ -71,6 +68,8 @@ def times_alpha(op: str, input: Any, other: Any, alpha: Any) -> Any:
         )
     if kind.kind == "b":
         return other and bool(alpha) if isinstance(other, bool) else other * bool(alpha)
+    if alpha == 1:
+        return other
     alpha = number(op, alpha, kind) if kind.kind in "iu" else alpha
     (other,) = in_dtype(kind, other)
     return other * alpha
@@ -120,7 +119,7 @@ def sub(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tenso
     if rest:
         other, alpha = old_order("sub", other, rest)
     scaled = other
-    if alpha != 1 or alpha is True:
+    if type(alpha) is not int or alpha != 1:
         refuse_booleans((input, other))  # which the multiples are no more
         scaled = times_alpha("sub", input, other, alpha)
     result: Tensor = Sub.apply(*of_numbers(input, scaled))

@@ -187,7 +187,8 @@ class LogAddExp(Function):
             return _log_add(np.logaddexp, np.exp, a, b, 1.0)
         first = np.real(a) > np.real(b)
         larger, smaller = np.where(first, a, b), np.where(first, b, a)
-        return larger + np.log1p(np.exp(smaller - larger))
+        # of two that are equally infinite the difference is nan
+        return larger + np.log1p(np.exp(np.where(larger == smaller, 0, smaller - larger)))
 
     def grad_a(self, grad, a, b):
         return grad * Sigmoid.apply(a - b)

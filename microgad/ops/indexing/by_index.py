@@ -67,7 +67,7 @@ def _as_slices(op: str, input: Tensor, dim: int, index: Tensor, source: Tensor, 
     expected, given = list(input.array.shape), source.array.shape
     if expected:
         expected[dim_of(dim, len(expected), op)] = index.array.size
-    if given != tuple(expected) and (expected or not source.array.size == index.array.size == 1):
+    if given != tuple(expected) and (expected or len(given) > 1 or not source.array.size == index.array.size == 1):
         raise error(
             f"{op}(): source tensor shape must match self tensor shape, excluding the specified dimension, where it "
             f"has {index.numel()} indices. Got self.shape = {tuple(input.shape)} source.shape = {tuple(source.shape)}"

@@ -74,10 +74,10 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
         raise ShapeError(f"cat: zero-dimensional tensor (at position {shapes.index(())}) cannot be concatenated")
     whole = max(shapes, key=len)
     ndim = len(whole)
-    axis = dim_of(dim, ndim, "cat")
+    axis = 0 if whole == (0,) else dim_of(dim, ndim, "cat")  # PyTorch's old empty tensor is so along any dim
     before, after = whole[:axis], whole[axis + 1 :]
     for i, shape in enumerate(shapes):
-        if shape == (0,) and ndim > 1:  # PyTorch's old empty tensor joins anything
+        if shape == (0,) and ndim > 1:  # and joins anything
             shapes[i] = (*before, 0, *after)
             tensors[i] = reshape(tensors[i], shapes[i])
         elif len(shape) != ndim:

@@ -107,7 +107,10 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
     >>> torch.broadcast_shapes((2, 1), (3,))
     torch.Size([2, 3])
     """
-    sizes = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
+    for s in shapes:
+        if not isinstance(s, (int, tuple, list)):
+            raise ArgumentError(f"broadcast_shapes: expected sizes, or tuples or lists of them, got {s!r}")
+    sizes = [(int(s),) if isinstance(s, int) else tuple(s) for s in shapes]
     if any(n < 0 for size in sizes for n in size):
         raise ArgumentError(f"broadcast_shapes: a dimension can't be of negative length, got {sizes}")
     try:

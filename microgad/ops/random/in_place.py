@@ -118,17 +118,20 @@ def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) ->
     return _drawn(self, draws.geometric_, generator, p=p)
 
 
-def random_(
-    self: Tensor, from_: int | None = None, to: int | None = None, *, generator: Generator | None = None, **spelled: int
-) -> Tensor:
-    """Fill with integers in [from, to), or all that the dtype holds exactly. Source: torch.Tensor.random_.
+def random_(self: Tensor, *bounds: int | None, generator: Generator | None = None, **spelled: int | None) -> Tensor:
+    """Fill with integers in [from, to), or up to all that the dtype holds exactly. Source: torch.Tensor.random_.
+
+    `random_(to)`, `random_(from, to)`, and `random_(from, None)`, which has no upper bound.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.empty(6, dtype=torch.int64).random_(0, 10)
     tensor([2, 0, 4, 0, 3, 0])
     """
-    low = _spelled("random_", from_, spelled)
-    low, high = (0, from_) if to is None and from_ is not None else (low, to)
+    names = ("to",) if len(bounds) == 1 and "to" not in spelled else ("from", "to")
+    given = dict(zip(names, bounds, strict=False))
+    if len(bounds) > 2 or spelled.keys() - {"from", "to"} or spelled.keys() & given.keys():
+        raise TypeError(f"random_() takes from and to, got {bounds} and {spelled}")
+    low, high = ({**given, **spelled}.get(name) for name in ("from", "to"))
     return _drawn(self, draws.random_, generator, **{"from": low, "to": high})
 
 

@@ -46,11 +46,13 @@ class CountNonzero(Function):
         return layouts.contiguous(backend.as_array(np.count_nonzero(x, self.axis)))
 
 
-def _truth(cls: type[Function], input: Tensor, dim: Dim, keepdim: bool, op: str) -> Tensor:
+def _truth(cls: type[Function], input: Tensor, dim: Dim, keepdim: bool, op: str, out: Tensor | None) -> Tensor:
     """Over no dims there is nothing to reduce; PyTorch answers uint8 with uint8."""
+    if out is not None and out.array.dtype not in (bool, np.uint8):
+        raise DtypeError(f"{op} only supports bool tensor for result, got: {out.dtype}")
     axis = () if isinstance(dim, (tuple, list)) and not dim else axes(dim, input.array.ndim, op)
     result: Tensor = cls.apply(input, axis=axis, keepdims=keepdim)
-    return result.to(input.dtype) if input.array.dtype == np.uint8 else result
+    return into(out, result) if out is not None or input.array.dtype != np.uint8 else result.to(input.dtype)
 
 
 @numpy_spelling
@@ -60,7 +62,7 @@ def any(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | 
     >>> torch.any(torch.tensor([[0, 1], [0, 0]]), dim=1)
     tensor([ True, False])
     """
-    return into(out, _truth(Any_, input, dim, keepdim, "any"))
+    return _truth(Any_, input, dim, keepdim, "any", out)
 
 
 @numpy_spelling
@@ -70,7 +72,7 @@ def all(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | 
     >>> torch.all(torch.tensor([[1, 1], [0, 1]]), dim=1)
     tensor([ True, False])
     """
-    return into(out, _truth(All, input, dim, keepdim, "all"))
+    return _truth(All, input, dim, keepdim, "all", out)
 
 
 @numpy_spelling
@@ -102,7 +104,7 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
             raise DtypeError("nonzero: as_tuple=True takes no out=")
         return tuple(function.Tensor._made(layouts.contiguous(place)) for place in places)
     found = np.stack(places).T
-    return into(out, function.Tensor._made(found if x.ndim else found[:, :0]))
+    return into(out, function.Tensor._made(found if x.ndim else found[:, :0]), exact=True)
 
 
 @tensors_only
@@ -127,7 +129,7 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Tenso
         raise ArgumentError(f"nonzero_static: size must be a non-negative integer, got {size}")
     found = nonzero(input).array[:size]
     filling = np.full_like(found, fill_value, shape=(size - len(found), found.shape[1]))
-    return into(out, function.Tensor._made(np.concatenate([found, filling])))
+    return into(out, function.Tensor._made(np.concatenate([found, filling])), exact=True)
 
 
 @overload

@@ -100,7 +100,8 @@ def histogram(
     tensor([0., 2., 1.])
     """
     hist, edges = _histogram("histogram", input.reshape(-1, 1), [bins], range, weight, density)
-    return into(out, return_types.histogram(hist, edges[0].clone() if isinstance(bins, function.Tensor) else edges[0]))
+    found = return_types.histogram(hist, edges[0].clone() if isinstance(bins, function.Tensor) else edges[0])
+    return into(out, found, exact=True)
 
 
 @tensors_only

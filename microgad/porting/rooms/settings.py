@@ -32,11 +32,15 @@ def set_num_threads(num_threads: int) -> None:
 
     >>> torch.set_num_threads(torch.get_num_threads())
     """
-    if type(num_threads) is not int:
-        raise RuntimeError(f"set_num_threads expects an int, but got {type(num_threads).__name__}")
-    if num_threads < 1:
-        raise RuntimeError("set_num_threads expects a positive integer")
-    set_threads(num_threads)
+    set_threads(_positive("set_num_threads", num_threads))
+
+
+def _positive(op: str, number: int) -> int:
+    if type(number) is not int:
+        raise RuntimeError(f"{op} expects an int, but got {type(number).__name__}")
+    if number < 1:
+        raise RuntimeError(f"{op} expects a positive integer")
+    return number
 
 
 def get_num_interop_threads() -> int:
@@ -46,6 +50,7 @@ def get_num_interop_threads() -> int:
 
 def set_num_interop_threads(num_threads: int) -> None:
     """No effect. Source: torch.set_num_interop_threads."""
+    _positive("set_num_interop_threads", num_threads)
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
