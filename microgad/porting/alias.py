@@ -212,6 +212,14 @@ def room_of(name: str) -> ModuleType | None:
     return None
 
 
+def _holds(name: str) -> bool:
+    """Whether it is what a room holds, and no room: mock.patch asks for each part of "torch.optim.SGD.step"."""
+    above, _, last = name.rpartition(".")
+    room = sys.modules.get(above)
+    known = room is not None and not isinstance(room, Nowhere)
+    return known and not isinstance(vars(room).get(last, room), ModuleType)
+
+
 def _is_from() -> bool:
     """Whether the name is looked for by `from torch import name`, which takes a name for a module last of all."""
     frame: FrameType | None = sys._getframe(2)
@@ -226,7 +234,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds torch.a.b as microgad.a.b, the same module under both names."""
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
-        if name.partition(".")[0] not in ROOTS or (_is_from() and room_of(name) is None):
+        if name.partition(".")[0] not in ROOTS or _holds(name) or (_is_from() and room_of(name) is None):
             return None
         return ModuleSpec(name, self, is_package=True)
 

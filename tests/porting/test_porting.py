@@ -92,6 +92,23 @@ class Net(Linar):
     ), done.stderr
 
 
+def test_a_patched_name_stays_what_it_was(tmp_path: Path) -> None:
+    program = """
+from unittest import mock
+import torch
+for name in "torch.optim.SGD.step", "torch.nn.utils.prune.L1Unstructured.compute_mask", "torch.cuda.is_available":
+    with mock.patch(name):
+        pass
+assert isinstance(torch.optim.SGD, type) and isinstance(torch.nn.utils.prune.L1Unstructured, type)
+try:
+    import torch.optim.SGD
+except ModuleNotFoundError:
+    print("no module")
+"""
+    done = ported(program, tmp_path)
+    assert (done.stdout, done.returncode) == ("no module\n", 0), done.stderr
+
+
 def test_a_traceback_is_that_of_the_program(tmp_path: Path) -> None:
     done = ported("import torch\ndef f():\n    return torch.ones(2) @ torch.ones(3)\nf()", tmp_path)
     assert done.returncode == 1
