@@ -79,9 +79,13 @@ def grad(
     if is_grads_batched:
         if grad_outputs is None or any(g is None for g in _sequence(grad_outputs)):
             raise errors.ArgumentError("grad: is_grads_batched needs a gradient for each of outputs")
-        one = functools.partial(grad, allow_unused=allow_unused, materialize_grads=materialize_grads)
-        batch = zip(*_sequence(grad_outputs), strict=True)
-        passes = [one(outputs, inputs, seeds, True, create_graph) for seeds in batch]
+        if not (batch := list(zip(*_sequence(grad_outputs), strict=True))):
+            raise errors.DimError("grad: is_grads_batched needs at least one gradient in the batch")
+        one = functools.partial(
+            grad, outputs, inputs,
+            create_graph=create_graph, allow_unused=allow_unused, materialize_grads=materialize_grads,
+        )  # fmt: skip
+        passes = [one(seeds, True) for seeds in batch[:-1]] + [one(batch[-1], retain_graph)]
         return tuple(None if parts[0] is None else np.stack(parts) for parts in zip(*passes, strict=True))
     roots, seeds = _seeds(outputs, grad_outputs, create_graph)
     targets = [_node_of(x, "grad", i) for i, x in enumerate(inputs)]
