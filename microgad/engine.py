@@ -13,10 +13,9 @@ from numpy import ndarray
 from . import backend, errors, function, leaves, state
 from .function import Function, Leaf, Output, Packed
 from .number_kinds import conjugate, conjugates, for_derivatives
-from .placement import SOLE, alone
+from .placement import SOLE, alone, copied_like
 from .state import State
 
-_PLAIN = frozenset((list, tuple, type(None)))  # what `kept` is where nothing is Packed
 _FLOAT32 = np.dtype("float32")  # the most common one, known without asking for its kind
 
 
@@ -76,13 +75,10 @@ def run(
                     _gather(heap, pending, parent, node.index, grad)
                 continue
             if type(grad) is list:  # a node of several results: those that nobody used have gradient zero
-                grad = _with_zeros(node, grad) if node.materializes else tuple(grad)
+                grad = with_zeros(node, grad) if node.materializes and node.plan.fills else tuple(grad)
             onward = edges if ways is None else ways[node.number]
             if not onward:
                 continue
-            packed = node.kept
-            if type(packed) not in _PLAIN:
-                node.kept = packed.unpack()
             if observer is not None:
                 observer.begin_backward(node, grad)
             if create_graph:
@@ -93,6 +89,8 @@ def run(
                     state.variable.reset(inner)
             else:
                 gradients = derive(node, grad, onward, create_graph)
+            if observer is not None:
+                observer.backward(node, list(gradients))  # what it keeps of them isn't written to
             for i, g in enumerate(gradients):
                 edge = onward[i]
                 if g is not None and edge is not None:
@@ -102,9 +100,6 @@ def run(
                     else:
                         heappush(heap, -place)
                         pending[place] = [edge, g, owned]
-            if observer is not None:
-                observer.backward(node, gradients)
-            node.kept = packed
             if not retain_graph:
                 free(node)
     except MemoryError as error:
@@ -151,10 +146,12 @@ def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_
         if seen[i][0] != seen[i + 1]:
             raise _overwritten(node, seen[i][0], seen[i + 1])
     plan = node.plan
+    if plan.keeps and type(kept) is not list:
+        kept = kept.unpack()
     if create_graph:
         if plan.decomposition is not None:
-            return _derive_by_decomposition(node, grad, onward)
-        kept = _as_tensors(node)
+            return _derive_by_decomposition(node, kept, grad, onward)
+        kept = _as_tensors(node, kept)
     gradients: list[Any] = [None] * len(onward)
     if node.dtype is not _FLOAT32:
         grad, kept = for_derivatives(node, grad, kept)
@@ -235,8 +232,7 @@ def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
     """Undo broadcasting: sum over the axes along which `shape` was stretched."""
     lead = g.ndim - len(shape)
     axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1 and g.shape[i + lead] != 1)
-    summed = g.sum(axes) if axes else g
-    return summed.reshape(shape)
+    return (g.sum(axes) if axes else g).reshape(shape)
 
 
 def accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
@@ -244,20 +240,23 @@ def accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
     if tensor is None or tensor.node is None:  # gone, or wanting no gradient any more
         return
     held = tensor.__dict__.get("grad")  # `.grad` itself checks what is assigned
-    if held is None:
-        # On a graph too it is the leaf's own: to clip one gradient must not clip those that are the same.
-        made = np.copy(grad) if create_graph else function.Tensor._made(grad if owned else grad.copy())
-        tensor.__dict__["grad"] = made
-    elif create_graph:
-        tensor.__dict__["grad"] = held + grad
+    made = function.Tensor._made
+    if create_graph:  # the leaf's own as well: to clip one gradient must not clip those that are the same
+        new = np.copy(grad) if held is None else held + grad
+    elif held is None:
+        fits = owned and grad.strides == tensor.array.strides
+        new = made(grad if fits else copied_like(tensor.array, grad))
     elif held.node is not None:  # a constant is added: its derivatives stay
-        tensor.__dict__["grad"] = function.Tensor._made(_sum(held.array, grad), held.node)
+        new = made(_sum(held.array, grad), held.node)
     else:
-        held.array += grad
-        held._bump()
-    for hook in tensor._after_accumulation():
-        if hook(tensor) is not None:
-            raise errors.GraphError("Tensor post accumulate grad hooks should return None.")
+        new = held
+        new.array += grad
+        new._bump()
+    tensor.__dict__["grad"] = new
+    if tensor.accumulation_hooks:
+        for _, hook in sorted(tensor.accumulation_hooks.items()):
+            if hook(tensor) is not None:
+                raise errors.GraphError("Tensor post accumulate grad hooks should return None.")
 
 
 def _gather(heap: list[float], pending: dict[float, Pending], parent: Function, index: int, grad: Any) -> None:
@@ -270,7 +269,8 @@ def _gather(heap: list[float], pending: dict[float, Pending], parent: Function, 
     waiting[1][index] = grad if held is None else _sum(held, grad)
 
 
-def _with_zeros(node: Function, grads: list[Any]) -> tuple[Any, ...]:
+def with_zeros(node: Function, grads: Sequence[Any]) -> tuple[Any, ...]:
+    """The gradients of several results, zeros for those that have none."""
     known = next(g for g in grads if g is not None)
     facts = zip(grads, node.shape, node.dtype, strict=True)
     return tuple(np.zeros_like(known, shape=shape, dtype=dtype) if g is None else g for g, shape, dtype in facts)
@@ -309,10 +309,9 @@ def _ways(roots: Sequence[Function], ends: frozenset[int], oldest: float) -> dic
     return ways
 
 
-def _as_tensors(node: Function) -> list[Any]:
+def _as_tensors(node: Function, kept: list[Any]) -> list[Any]:
     """What a node kept, each as a Tensor at its place in the graph; constants stay bare arrays."""
-    made = function.Tensor._made
-    plan, kept = node.plan, node.kept
+    made, plan = function.Tensor._made, node.plan
     tensors = [made(x, node.edges[i]) if backend.is_array(x) else x for i, x in zip(plan.inputs, kept, strict=False)]
     if plan.out:
         out = kept[len(tensors)]
@@ -322,14 +321,13 @@ def _as_tensors(node: Function) -> list[Any]:
     return [*tensors, *kept[len(tensors) :]]
 
 
-def _derive_by_decomposition(node: Function, grad: Any, onward: Sequence[Function | None]) -> list[Any]:
+def _derive_by_decomposition(node: Function, kept: list[Any], grad: Any, onward: Sequence[Any]) -> list[Any]:
     """Derivatives of every order: the same operation in plain calls, from fresh copies of the inputs to its result.
 
     Fresh, so that the derivatives are partial ones even where one Tensor comes in twice, or one depends on another.
     """
     decomposition, positions = node.plan.decomposition  # type: ignore[misc]
-    made = function.Tensor._made
-    kept = list(node.kept)
+    made, kept = function.Tensor._made, list(kept)
     starts: dict[int, Any] = {}
     for j, i in enumerate(node.plan.inputs):
         if backend.is_array(kept[j]):

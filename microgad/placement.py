@@ -83,6 +83,16 @@ def geometry(x: Any) -> Geometry:
     return x.shape, steps, (address(x) - address(backend.owner(x))) // x.itemsize
 
 
+def copied_like(x: Any, values: Any) -> Any:
+    """A copy of `values` whose axes lie in memory in the order of those of x; row by row where x has gaps."""
+    reach = sum((n - 1) * abs(stride) for n, stride in zip(x.shape, x.strides, strict=True))
+    if x.flags.c_contiguous or reach + x.itemsize != x.nbytes:
+        return values.copy()
+    out = np.empty_like(x, values.dtype, shape=values.shape)
+    out[...] = values
+    return out
+
+
 def overlaps(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
     """Whether two elements of an array may lie at one place."""
     reach = 0  # of the narrower axes together

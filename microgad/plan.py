@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dis  # NumPy has loaded it already
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .errors import DtypeError, GraphError
 
@@ -66,6 +66,7 @@ class Plan:
     """What a Function does for one set of inputs that want a gradient: worked out once, at its first call."""
 
     __slots__ = ("computed", "decomposition", "derivatives", "hides", "inputs", "joint", "keeps", "out", "whole")
+    fills: ClassVar[bool] = True  # whether derivatives are given zeros, not None, for results that nobody used
 
     inputs: tuple[int, ...]  # positions of the inputs that are kept
     out: bool  # whether the result is kept

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import weakref
+from typing import Any
 
 import numpy as np
 import pytest
@@ -430,3 +431,36 @@ def test_a_batch_of_gradients_needs_one_for_each_output() -> None:
     with pytest.raises(errors.ArgumentError, match="is_grads_batched needs a gradient for each"):
         torch.autograd.grad(x * 2, x, is_grads_batched=True)
     assert torch.autograd.grad(x * 2, x, torch.eye(2), is_grads_batched=True)[0].tolist() == [[2, 0], [0, 2]]
+
+
+def test_what_was_packed_stays_so_where_a_derivative_fails() -> None:
+    unpacked: list[Any] = []
+
+    class Failing(torch.Function):
+        def forward(self, x: Any) -> Any:
+            return x * 1
+
+        def grad_x(self, grad: Any, x: Any) -> Any:
+            if len(unpacked) == 1:
+                raise ZeroDivisionError
+            return grad * x
+
+    x = torch.tensor(3.0, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: unpacked.append(t) or t):
+        y = Failing.apply(x)
+    with pytest.raises(ZeroDivisionError):
+        y.backward(retain_graph=True)
+    y.backward()
+    assert len(unpacked) == 2
+    assert x.grad == 3
+
+
+def test_a_hook_on_a_leaf_s_node_holds_no_gradient_that_was_only_asked_for() -> None:
+    x = torch.ones(2, requires_grad=True)
+    handle = (x * 1).grad_fn.next_functions[0][0].register_hook(lambda inputs, outputs: None)
+    gone: list[Any] = []
+    x.register_hook(lambda grad: gone.append(weakref.ref(grad)))
+    for _ in range(2):
+        torch.autograd.grad((x * 2).sum(), x)
+    assert gone[0]() is None
+    handle.remove()

@@ -10,6 +10,7 @@ import pytest
 
 import microgad as torch
 from microgad import Function, placement
+from microgad.autograd.function_hooks import FunctionHook
 
 
 def test_two_leaves_never_share_a_gradient() -> None:
@@ -102,6 +103,29 @@ def test_gradients_on_a_graph_are_the_leaves_own_too() -> None:
     with torch.no_grad():
         p.grad.mul_(5)
     assert (p.grad.tolist(), q.grad.tolist(), seed.tolist()) == ([5, 5], [1, 1], [1, 1])
+
+
+def test_a_retained_gradient_on_a_graph_is_not_the_one_that_was_given() -> None:
+    y, seed = torch.ones(2, requires_grad=True) * 2, torch.ones(2, requires_grad=True)
+    y.retain_grad()
+    y.backward(seed, create_graph=True)
+    with torch.no_grad():
+        y.grad.mul_(5)
+    assert (y.grad.tolist(), seed.tolist()) == ([5, 5], [1, 1])
+
+
+def test_gradients_that_an_observer_keeps_are_not_written_to() -> None:
+    class Keeping(FunctionHook):
+        def backward(self, node: Any, gradients: Any) -> None:
+            super().backward(node, gradients)
+            kept.extend(gradients)
+
+    kept: list[Any] = []
+    x = torch.ones(2, requires_grad=True)
+    with Keeping():
+        (x * 2 + x * 3 + x * 4).sum().backward()
+    assert x.grad.tolist() == [9, 9]
+    assert sorted(g.tolist() for g in kept if g is not None)[-3:] == [[2, 2], [3, 3], [4, 4]]
 
 
 def test_a_gradient_of_one_value_put_into_chosen_inputs_can_be_written_to() -> None:

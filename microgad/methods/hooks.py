@@ -33,8 +33,7 @@ class Hooks:
 
         def keep(grad: Tensor) -> None:
             if (tensor := weak()) is not None:
-                new = grad if grad.node is not None else grad.clone()
-                tensor.grad = new if tensor.grad is None else tensor.grad + new
+                tensor.grad = grad.clone() if tensor.grad is None else tensor.grad + grad
 
         self.node.hooks = self.node.hooks or {}
         self.retainer = RemovableHandle(self.node.hooks, keep, last=True)
@@ -73,6 +72,3 @@ class Hooks:
         if self.accumulation_hooks is None:
             self.accumulation_hooks = {}
         return self.accumulation_hooks
-
-    def _after_accumulation(self: Tensor) -> list[Any]:
-        return [hook for _, hook in sorted(self.accumulation_hooks.items())] if self.accumulation_hooks else []

@@ -19,6 +19,7 @@ class HookedPlan(Plan):
     """A node's plan in which hooks stand before and after its derivatives; the engine knows nothing of them."""
 
     __slots__ = ("after", "before", "own")
+    fills = False  # hooks see None
 
     def __init__(self, own: Plan) -> None:
         for name in Plan.__slots__:
@@ -27,6 +28,7 @@ class HookedPlan(Plan):
         self.before: dict[int, Any] = {}
         self.after: dict[int, Any] = {}
         self.derivatives, self.decomposition, self.joint = (), None, (between_hooks, ())
+        self.keeps = False  # of what these read
 
 
 def between_hooks(node: Function, grad: Any) -> tuple[Any, ...]:
@@ -38,10 +40,13 @@ def between_hooks(node: Function, grad: Any) -> tuple[Any, ...]:
     grads = _tensors(_turned(node, [_narrow(g, dtype) for g, dtype in zip(grads, dtypes, strict=True)], dtypes))
     for hook in list(plan.before.values()):
         grads = _replaced(hook(grads), grads, "prehook")
-    given = grads if recorded else _arrays(grads)
-    given = given if several else given[0]
-    if given is None:
+    given: Any = grads if recorded else _arrays(grads)
+    if all(g is None for g in given):
         return (None,) * len(node.edges)
+    if not several:
+        (given,) = given
+    elif node.materializes:
+        given = engine.with_zeros(node, given)
     node.plan = plan.own
     try:
         onward = [edge if need else None for edge, need in zip(node.edges, node.needs, strict=True)]
@@ -61,11 +66,17 @@ class LeafHandle(RemovableHandle):
 
     def __init__(self, leaf: Leaf, fn: Callable[..., Any]) -> None:
         grads: list[Any] = []
+
+        def see(grad: Any) -> None:
+            grads[:] = [grad]  # one that a pass has not added up goes
+
+        def call(tensor: Any) -> None:
+            _replaced(fn((), (grads.pop(),)), (), "hook")
+
         leaves.hooked.add(leaf)
         leaf.hooks = leaf.hooks or {}
-        self.first = RemovableHandle(leaf.hooks, grads.append, last=2)
-        after = leaf.variable._accumulation_hooks()
-        super().__init__(after, lambda tensor: fn((), (grads.pop(),)) and None, last=1)
+        self.first = RemovableHandle(leaf.hooks, see, last=2)
+        super().__init__(leaf.variable._accumulation_hooks(), call, last=1)
 
     def remove(self) -> None:
         """Take the hook away; a second time does nothing."""
@@ -95,7 +106,12 @@ def register_prehook(node: Function, fn: Callable[..., Any]) -> RemovableHandle:
     if isinstance(node, Leaf):
         leaves.hooked.add(node)
         node.hooks = node.hooks or {}
-        return RemovableHandle(node.hooks, lambda grad: _replaced(fn((grad,)), (grad,), "prehook")[0], last=1)
+
+        def call(grad: Any) -> Any:
+            (changed,) = _replaced(fn((grad,)), (grad,), "prehook")
+            return np.zeros_like(grad) if changed is None else changed  # None would leave it as it is
+
+        return RemovableHandle(node.hooks, call, last=1)
     return RemovableHandle(_hooked(node).before, fn)
 
 
@@ -129,7 +145,7 @@ def _turned(node: Function, grads: Sequence[Any], dtypes: Sequence[Any]) -> tupl
 
 def _narrow(grad: Any, dtype: Any) -> Any:
     """A gradient that was widened for derivatives, in float16 again."""
-    return grad.astype(HALF) if dtype == HALF and grad.dtype != HALF else grad
+    return grad.astype(HALF) if grad is not None and dtype == HALF and grad.dtype != HALF else grad
 
 
 def _arrays(grads: Sequence[Any]) -> tuple[Any, ...]:

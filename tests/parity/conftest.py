@@ -8,6 +8,7 @@ AT_ONCE = [
     "test_arguments.py",
     "test_custom_function.py",
     "test_func.py",
+    "test_gradients.py",
     "test_hooks.py",
     "test_module.py",
     "test_module_calls.py",

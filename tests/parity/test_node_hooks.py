@@ -96,6 +96,68 @@ def a_node_s_hook_ends_a_gradient(t, nn):
     return x.grad
 
 
+@programs
+def hooks_of_nodes_see_none_for_results_that_nobody_used(t, nn):
+    class Twice(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.set_materialize_grads(False)
+            return x * 2, x * 3
+
+        @staticmethod
+        def backward(ctx, first, second):
+            return (first if second is None else second) * 2
+
+    seen: list[Any] = []
+    for results in (lambda x: x.split(1), lambda x: x.unbind(), Twice.apply, lambda x: x.reshape(1, 2).max(1)):
+        for x in (leaf(t, 2), t.ones(2, dtype=t.float16, requires_grad=True)):
+            first = results(x)[0]
+            first.grad_fn.register_prehook(lambda outputs: seen.append(outputs))
+            first.grad_fn.register_hook(lambda inputs, outputs: seen.append((inputs, outputs)))
+            first.sum().backward()
+            seen.append(x.grad)
+    return seen
+
+
+@programs
+def a_hook_before_a_node_of_several_results_ends_gradients(t, nn):
+    found = []
+    for ended in (lambda outputs: (None, outputs[1]), lambda outputs: (None, None)):
+        x = leaf(t, 4)
+        first, second = x.split(2)
+        first.grad_fn.register_prehook(ended)
+        (first * second).sum().backward()
+        found.append(x.grad)
+    return found
+
+
+for case, hook in {
+    "nothing": lambda inputs, outputs: (),
+    "a gradient": lambda inputs, outputs: (outputs[0],),
+    "no tuple": lambda inputs, outputs: False,
+}.items():
+
+    @programs
+    def leaf_answered(t, nn, hook=hook):
+        x = leaf(t, 3)
+        y = x * 2  # which holds PyTorch's node of the leaf
+        y.grad_fn.next_functions[0][0].register_hook(hook)
+        y.sum().backward()
+        return x.grad
+
+    programs[f"a leaf's node's hook gives {case}"] = programs.pop("leaf_answered")
+
+
+@programs
+def a_hook_before_the_node_of_a_leaf_ends_its_gradient(t, nn):
+    x = leaf(t, 3)
+    y = x * 2
+    y.sum().backward(retain_graph=True)
+    y.grad_fn.next_functions[0][0].register_prehook(lambda outputs: (None,))
+    y.sum().backward()
+    return x.grad
+
+
 for case, hook in {
     "what nobody wants": lambda inputs, outputs: (inputs[0], outputs[0]),
     "another shape": lambda inputs, outputs: (inputs[0][:1], None),

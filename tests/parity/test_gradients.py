@@ -1,0 +1,49 @@
+"""What backward and grad give, where it lies and whose it is: the same programs on both libraries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .both import Programs, leaf
+
+programs = Programs()
+
+
+@pytest.mark.parametrize("name", programs)
+def test_it_gives_the_same_or_raises_the_same(name: str) -> None:
+    programs.check(name, in_words=False, warned_alike=False)
+
+
+@programs
+def gradients_lie_in_memory_as_their_leaves_do(t, nn):
+    strides: list[Any] = []
+    for x in (
+        t.ones(3, 4).t(), t.ones(4, 6)[:, ::2].t(), t.ones(6, 4)[::2], t.ones(3, 4), t.ones(0, 4).t(), t.ones(()),
+        t.ones(2, 3, 4, 5).to(memory_format=t.channels_last),
+    ):  # fmt: skip
+        for f in (t.exp, t.sum, lambda x: x + 1, lambda x: (x.T if x.ndim == 2 else x) * 3):
+            x = x.detach().requires_grad_()
+            f(x).sum().backward()
+            strides.append([step for step, n in zip(x.grad.stride(), x.shape, strict=True) if n > 1 and x.numel()])
+    return strides
+
+
+@programs
+def a_batch_of_gradients_frees_the_graph(t, nn):
+    x = leaf(t, 3)
+    y = x * x
+    first = t.autograd.grad(y, x, t.eye(3).double(), retain_graph=True, is_grads_batched=True)
+    second = t.autograd.grad(y, x, t.eye(3).double(), is_grads_batched=True)
+    try:
+        t.autograd.grad(y, x, t.ones(3).double())
+    except RuntimeError:
+        return first, second
+    return "it is still there"
+
+
+@programs
+def a_batch_of_no_gradients(t, nn):
+    x = leaf(t, 3)
+    return t.autograd.grad(x * x, x, t.zeros(0, 3).double(), is_grads_batched=True)
