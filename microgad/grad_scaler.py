@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
-from . import backend, errors
+from . import backend, dtypes, errors
 from .tensor import Tensor
 
 
@@ -37,6 +37,7 @@ class GradScaler:
             raise AssertionError("The backoff factor must be < 1.0.")
         self._scale, self._growth_factor, self._backoff_factor = float(init_scale), growth_factor, backoff_factor
         self._growth_interval, self._growth_tracker = growth_interval, 0
+        self._scales = False  # whether it has scaled anything
         self._found: dict[int, bool] = {}  # by the id of an optimizer: whether a gradient of its wasn't finite
         self._stepped: set[int] = set()
 
@@ -45,7 +46,8 @@ class GradScaler:
         if not self._enabled:
             return outputs
         if isinstance(outputs, Tensor):
-            return outputs * self._scale
+            self._scales = True
+            return outputs * outputs.new_tensor(self._scale, dtype=dtypes.float32)  # a loss in float16 has no room
         if isinstance(outputs, Iterable):
             scaled = map(self.scale, outputs)
             return type(outputs)(scaled) if isinstance(outputs, (list, tuple)) else scaled
@@ -54,20 +56,23 @@ class GradScaler:
     def unscale_(self, optimizer: Any) -> None:
         """Divide the optimizer's gradients by the scale, as before they are clipped.
 
-        Raises RuntimeError where that was done since the last update.
+        Raises RuntimeError where that was done since the last update, ValueError for gradients in float16.
         """
         if not self._enabled:
             return
+        self._check("unscale_")
         key = id(optimizer)
         if key in self._stepped:
             raise errors.GraphError("unscale_() is being called after step().")
         if key in self._found:
             raise errors.GraphError("unscale_() has already been called on this optimizer since the last update().")
         grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        for grad in grads:
-            grad.detach().mul_(1 / self._scale)
+        if any(grad.dtype == dtypes.float16 for grad in grads):
+            raise errors.ArgumentError("Attempting to unscale FP16 gradients.")
         if grads:
             self._found[key] = not all(bool(grad.isfinite().all()) for grad in grads)
+        for grad in grads:
+            grad.detach().mul_(1 / self._scale)
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         """The optimizer's step, left out where a gradient isn't finite."""
@@ -89,6 +94,7 @@ class GradScaler:
         """The next scale, after the steps of all optimizers; or `new_scale`."""
         if not self._enabled:
             return
+        self._check("update")
         if new_scale is not None:
             self._scale = float(new_scale)
         elif not self._found:
@@ -102,6 +108,10 @@ class GradScaler:
             self._growth_tracker += 1
         self._found.clear()
         self._stepped.clear()
+
+    def _check(self, op: str) -> None:
+        if not self._scales:
+            raise AssertionError(f"Attempted {op} but _scale is None: call scaler.scale(loss) before")
 
     def get_scale(self) -> float:
         """The scale; 1 where it is off."""

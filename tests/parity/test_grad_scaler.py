@@ -102,3 +102,39 @@ def test_the_names_of_before():
         assert (scaler.is_enabled(), scaler.get_scale()) == (False, 1.0)
         with pytest.warns(FutureWarning, match="is deprecated"), t.cuda.amp.autocast(False):
             assert (t.ones(2) @ t.ones(2)).dtype == t.float32
+
+
+def test_a_loss_in_half_precision_has_room() -> None:
+    for t in LIBRARIES:
+        scaler = t.amp.GradScaler("cpu", init_scale=65536.0)
+        scaled = [scaler.scale(t.ones(shape, dtype=kind)) for shape in ((), (1,)) for kind in (t.float16, t.float64)]
+        assert [(x.item(), x.dtype) for x in scaled] == [
+            (65536, t.float32), (65536, t.float64), (float("inf"), t.float16), (65536, t.float64),
+        ]  # fmt: skip
+
+
+def test_what_is_finite_until_it_is_divided_by_a_tiny_scale_makes_a_step() -> None:
+    for t in LIBRARIES:
+        scaler, w = t.amp.GradScaler("cpu", init_scale=2.0**-120), t.nn.Parameter(t.ones(1))
+        optimizer = t.optim.SGD([w], 0.1)
+        scaler.scale(t.ones(1))
+        w.grad = t.tensor([1e10])
+        scaler.step(optimizer)
+        assert w.item() == float("-inf")
+
+
+@pytest.mark.parametrize("call", [lambda s, o: s.update(8), lambda s, o: s.unscale_(o), lambda s, o: s.step(o)])
+def test_nothing_is_done_before_something_was_scaled(call: Any) -> None:
+    for t in LIBRARIES:
+        w = t.nn.Parameter(t.ones(1))
+        w.grad = t.ones(1)
+        with pytest.raises(AssertionError, match="_scale is None"):
+            call(t.amp.GradScaler("cpu"), t.optim.SGD([w], 0.1))
+
+
+def test_gradients_in_half_precision_are_not_unscaled() -> None:
+    for t in LIBRARIES:
+        scaler, w = t.amp.GradScaler("cpu"), t.nn.Parameter(t.ones(1, dtype=t.float16))
+        scaler.scale(w.sum()).backward()
+        with pytest.raises(ValueError, match="Attempting to unscale FP16 gradients"):
+            scaler.unscale_(t.optim.SGD([w], 0.1))
