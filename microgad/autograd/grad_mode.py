@@ -166,13 +166,16 @@ class set_grad_enabled(_GradMode):
     """
 
     def __init__(self, mode: bool) -> None:
-        super().__init__()
         boolean("set_grad_enabled", mode=mode)
-        self.enabled = mode
-        super().__enter__()
+        self.enabled, self._outer = mode, state.current()
+        self.__enter__()
 
     def __enter__(self) -> None:
-        """Nothing: in force since it was made."""
+        """In force since it was made; the block of one that was left sets the mode again."""
+        state.variable.set(state.changed(grad_enabled=self.enabled))
+
+    def __exit__(self, *_: object) -> None:
+        _return_to(self._outer)
 
     def __call__(self, function: F) -> F:
         self.__exit__()  # a decorator is for the function's calls alone

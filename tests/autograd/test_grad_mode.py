@@ -50,3 +50,12 @@ def test_modes_nest_and_come_back_after_an_error() -> None:
     with torch.set_grad_enabled(False):
         assert not torch.is_grad_enabled()
     assert torch.is_grad_enabled()
+
+
+def test_a_mode_that_was_left_can_be_entered_again() -> None:
+    off, seen = torch.set_grad_enabled(False), []
+    for _ in range(2):
+        with off:
+            seen.append(torch.is_grad_enabled())
+        seen.append(torch.is_grad_enabled())
+    assert seen == [False, True, False, True]
