@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
+import weakref
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -173,8 +174,9 @@ _signature = functools.lru_cache(inspect.signature)
 
 
 def _place_of(tensor: Tensor | None, outs: list[Tensor]) -> Any:
-    """Where in the graph a saved Tensor is: its node, or the number of the output that it is, which makes no cycle."""
-    return next((i for i, x in enumerate(outs) if x is tensor), None if tensor is None else tensor.node)
+    """Where a saved Tensor is: the number of the output that it is, or its node and itself. So there is no cycle."""
+    known = None if tensor is None else (tensor.node, weakref.ref(tensor))
+    return next((i for i, x in enumerate(outs) if x is tensor), known)
 
 
 class _Custom(core.Function):
@@ -254,11 +256,15 @@ class _Custom(core.Function):
             found = iter(grad(roots, by, seeds, create_graph=create_graph, allow_unused=True))
         return tuple(x if x is None else next(found) for x in tangents)
 
-    def _unpacked(self, array: Any, place: Any) -> Tensor | None:
+    def _unpacked(self, array: Any, place: Any) -> Any:
+        """A saved Tensor: the very one, where it wasn't made here and is still as it was."""
+        if array is None:
+            return None
         if type(place) is int:
-            place = self.result(place) if isinstance(self.shape, list) else self
-        tensor: Tensor | None = None if array is None else Tensor._made(array, place)
-        return tensor
+            return Tensor._made(array, self.result(place) if isinstance(self.shape, list) else self)
+        node, tensor = place[0], place[1]()
+        same = tensor is not None and tensor.array is array and tensor.node is node
+        return tensor if same else Tensor._made(array, node)
 
     def forward(self, *inputs: Any) -> Any:
         raise NotImplementedError("an autograd.Function can't be replayed")

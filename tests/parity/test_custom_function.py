@@ -234,3 +234,28 @@ def a_constant_that_is_given_back(t, nn):
 @programs
 def an_argument_that_is_given_back_is_written_to(t, nn):
     handing_on(t).apply(leaf(t, 3) * 1).mul_(2)
+
+
+@programs
+def what_it_saved_is_the_very_tensor(t, nn):
+    """By which training loops know their weights, and what they have set on them."""
+    found = []
+
+    def forward(ctx, x, w):
+        between = x * 2
+        ctx.save_for_backward(x, w, between)
+        return between * w
+
+    def backward(ctx, grad):
+        x, w, between = ctx.saved_tensors
+        found.append((x is given, w is weight, type(w).__name__, w.name_of_mine, w.grad.clone(), between))
+        with t.no_grad():
+            w.grad += 1
+        return grad * w * 2, grad * between
+
+    given, weight = leaf(t, 3) * 2, nn.Parameter(numbers(t, 3, seed=2))
+    weight.name_of_mine, weight.grad = "mine", t.ones(3).double()
+    y = function(t, forward=forward, backward=backward).apply(given, weight)
+    y.sum().backward(retain_graph=True)
+    other = t.autograd.grad(y.sum(), weight, create_graph=True)
+    return found, weight.grad, other
