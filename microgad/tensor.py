@@ -251,7 +251,7 @@ class Tensor(Methods):
             arguments.boolean("numpy", force=force)
             return backend.to_numpy(self.array)
         self._stay_on_graph("numpy()")
-        if self.node is not None and state.current().grad_enabled:
+        if self.requires_grad and state.current().grad_enabled:
             raise errors.GraphError(
                 "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead"
             )

@@ -306,6 +306,15 @@ def views_made_without_recording_say_what_their_base_says(t, nn):
 
 
 @programs
+def a_view_made_without_recording_gives_no_array_of_what_wants_a_gradient(t, nn):
+    x = leaf(t, 2, 3)
+    with t.no_grad():
+        view = x[0]
+        view.numpy()
+    view.numpy()
+
+
+@programs
 def a_base_turned_in_place_leaves_its_views_as_they_are(t, nn):
     x = t.arange(4.0).reshape(2, 2).clone()
     with t.no_grad():
