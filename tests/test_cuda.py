@@ -120,6 +120,12 @@ def test_what_is_made_there() -> None:
     assert str(torch.zeros_like(there, device="cpu").device) == "cpu"
 
 
+@pytest.mark.parametrize("name", ["cuda:", "cuda:²", "cuda:-1", "cuda:x"])
+def test_a_device_has_a_number_after_a_colon(name: str) -> None:
+    with pytest.raises(RuntimeError, match="invalid device"):
+        torch.device(name)
+
+
 @pytest.mark.usefixtures("cuda")
 def test_the_default_device() -> None:
     makers = [
