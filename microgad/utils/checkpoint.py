@@ -42,6 +42,8 @@ def checkpoint(
     >>> torch.allclose(torch.autograd.grad(y.sum(), x)[0], torch.autograd.grad(x.exp().tanh().sum(), x)[0])
     True
     """
+    if determinism_check not in ("default", "none"):
+        raise ValueError(f"checkpoint: determinism_check must be 'default' or 'none', got {determinism_check!r}")
     if use_reentrant is None:
         _tell_to_choose("checkpoint")
     if not state.current().grad_enabled:
@@ -56,8 +58,9 @@ def checkpoint(
 
 
 def checkpoint_sequential(
-    functions: Sequence[Callable[..., Any]], segments: int, input: Any, use_reentrant: bool | None = None, **kwargs: Any
-) -> Any:
+    functions: Sequence[Callable[..., Any]], segments: int, input: Any, use_reentrant: bool | None = None,
+    *, preserve_rng_state: bool = True,
+) -> Any:  # fmt: skip
     """A sequence of functions, or of modules, in so many checkpointed segments; the last one keeps what it needs.
 
     Source: torch.utils.checkpoint.checkpoint_sequential.
@@ -82,7 +85,8 @@ def checkpoint_sequential(
     end = 0
     for start in range(0, size * (segments - 1), size):
         end = start + size
-        input = checkpoint(segment(start, end), input, use_reentrant=bool(use_reentrant), **kwargs)
+        part, reentrant = segment(start, end), bool(use_reentrant)
+        input = checkpoint(part, input, use_reentrant=reentrant, preserve_rng_state=preserve_rng_state)
     return segment(end, len(functions))(input)
 
 

@@ -101,3 +101,8 @@ def test_freed_without_the_collector():
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+def test_another_check_than_there_is_is_refused():
+    with pytest.raises(ValueError, match="determinism_check"):
+        checkpoint(f, torch.ones(2), determinism_check="strict")
