@@ -21,6 +21,12 @@ def parameters(method: Callable[..., Any]) -> tuple[str, ...]:
     return code.co_varnames[1 : code.co_argcount + bool(code.co_flags & VARARGS)]
 
 
+def argument(op: Any, i: int) -> str:
+    """What a Function, or a node of it, calls its input i: "weight", "inputs[1]"."""
+    name: str = f"{op.inputs[0]}[{i}]" if op.variadic else op.inputs[i]
+    return name
+
+
 def stored(method: Callable[..., Any]) -> list[str]:
     """Names of the attributes that a method assigns."""
     code, names = method.__code__.co_code, method.__code__.co_names

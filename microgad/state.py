@@ -56,6 +56,14 @@ def scope(**changes: Any) -> Iterator[None]:
         variable.reset(token)
 
 
+def observers() -> Iterator[Observer]:
+    """Those that see what happens here, the innermost first."""
+    observer = current().observer
+    while observer is not None:
+        yield observer
+        observer = observer.outer
+
+
 def inside(name: str) -> str:
     """The path of `name` called from here: `features` + `0` -> `features.0`."""
     return f"{path}.{name}" if (path := current().path) else name

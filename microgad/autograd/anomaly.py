@@ -12,7 +12,9 @@ import numpy as np
 from .. import errors, state
 from ..arguments import boolean
 from ..function import Output
+from ..plan import argument
 from ..tensor import Tensor
+from .function_hooks import leave
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -94,7 +96,7 @@ class Tracer(state.Observer):
                 continue
             source = self._backward.get(node.number) or Source(
                 len(self._sources) + len(self._backward), type(node).__name__, node.path,
-                f"the gradient of its input {_name(node, i)} {tuple(grad.shape)} is the first one with {kind}",
+                f"the gradient of its input {argument(node, i)} {tuple(grad.shape)} is the first one with {kind}",
             )  # fmt: skip
             for target in (edge, *(edge.edges if isinstance(edge, Output) else ())):
                 self._backward.setdefault(target.number, source)
@@ -112,7 +114,7 @@ class Tracer(state.Observer):
         for i, x in enumerate(inputs):
             if found := trouble(x):
                 name = self._names.get(id(x), "")
-                told = f"produced {kind}, but its input {_name(node, i)}{name and f' ({name})'} held {found} before"
+                told = f"produced {kind}, but its input {argument(node, i)}{name and f' ({name})'} held {found} before"
                 break
         return Source(len(self._sources) + len(self._backward), type(node).__name__, state.current().path, told)
 
@@ -141,10 +143,6 @@ def trouble(x: Any) -> str:
     return "-inf" if (values == -np.inf).any() else "inf"
 
 
-def _name(node: Any, i: int) -> str:
-    return f"{node.inputs[0]}[{i}]" if node.variadic else node.inputs[i]
-
-
 def _ranges(node: Any, inputs: tuple[Any, ...]) -> str:
     """As "x (128, 10) from -0.3 to 2.1, other 0.5"."""
     told = []
@@ -152,15 +150,30 @@ def _ranges(node: Any, inputs: tuple[Any, ...]) -> str:
         if isinstance(x, Tensor):
             real = x.array.dtype.kind in "fiu" and x.array.size
             ends = (float(x.array.min()), float(x.array.max())) if real else None
-            told.append(span(_name(node, i), tuple(x.array.shape), ends))
+            told.append(span(argument(node, i), tuple(x.array.shape), ends))
         elif x is not None:
-            told.append(f"{_name(node, i)} {x!r}")
+            told.append(f"{argument(node, i)} {x!r}")
     return ", ".join(told)
 
 
 def span(name: str, shape: tuple[int, ...], ends: tuple[float, float] | None) -> str:
     """As "x (128, 10) from -0.3 to 2.1"."""
     return f"{name} {shape}" + (f" from {ends[0]:.4g} to {ends[1]:.4g}" if ends is not None else "")
+
+
+def _watching() -> Tracer | None:
+    """The one that is in force."""
+    return next((seer for seer in state.observers() if isinstance(seer, Tracer) and seer.halt), None)
+
+
+def _watch(tracer: Tracer | None) -> Tracer | None:
+    """Put one in the place of the one in force, which this gives; other observers stay."""
+    if (before := _watching()) is not None:
+        leave(before)
+    if tracer is not None:
+        tracer.outer = state.current().observer
+        state.variable.set(state.changed(observer=tracer))
+    return before
 
 
 class set_detect_anomaly:
@@ -173,18 +186,13 @@ class set_detect_anomaly:
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         boolean("set_detect_anomaly", mode=mode, check_nan=check_nan)
         self.mode = mode
-        self._before = observer = state.current().observer
-        while isinstance(observer, Tracer) and observer.halt:
-            observer = observer.outer
-        state.variable.set(state.changed(observer=observer))
-        if mode and check_nan:
-            state.variable.set(state.changed(observer=Tracer(halt=True)))
+        self._before = _watch(Tracer(halt=True) if mode and check_nan else None)
 
     def __enter__(self) -> None:
         """Nothing: in force since it was made."""
 
     def __exit__(self, *_: object) -> None:
-        state.variable.set(state.changed(observer=self._before))
+        _watch(self._before)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.mode})"
@@ -239,8 +247,7 @@ def is_anomaly_enabled() -> bool:
     ...     torch.is_anomaly_enabled()
     True
     """
-    observer = state.current().observer
-    return isinstance(observer, Tracer) and observer.halt
+    return _watching() is not None
 
 
 is_anomaly_check_nan_enabled = is_anomaly_enabled  # to look at values is all that it does

@@ -50,14 +50,12 @@ class FunctionHook(state.Observer):
 
 def leave(observer: state.Observer) -> None:
     """Take an observer off, wherever in the chain it is: blocks needn't end in the order in which they began."""
-    first = inner = state.current().observer
-    if first is observer:
+    if state.current().observer is observer:
         state.variable.set(state.changed(observer=observer.outer))
         return
-    while inner is not None:
+    for inner in state.observers():
         if inner.outer is observer:
             inner.outer = observer.outer
-        inner = inner.outer
 
 
 class CountHook(FunctionHook):

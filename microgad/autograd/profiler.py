@@ -112,11 +112,7 @@ class Recorder(FunctionHook):
 
 def recorders() -> Iterator[Recorder]:
     """Those that see what happens here."""
-    observer = state.current().observer
-    while observer is not None:
-        if isinstance(observer, Recorder):
-            yield observer
-        observer = observer.outer
+    return (observer for observer in state.observers() if isinstance(observer, Recorder))
 
 
 class record_function(ContextDecorator):

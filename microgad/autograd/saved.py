@@ -99,7 +99,4 @@ class Packing(state.Observer):
 
 def innermost() -> Packing | None:
     """The hooks that are in force."""
-    observer = state.current().observer
-    while observer is not None and not isinstance(observer, Packing):
-        observer = observer.outer
-    return observer
+    return next((observer for observer in state.observers() if isinstance(observer, Packing)), None)

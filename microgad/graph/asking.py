@@ -11,10 +11,11 @@ from .. import backend, engine, state
 from ..errors import DtypeError, place
 from ..function import Function, Leaf
 from ..methods.node_hooks import HookedPlan
+from ..plan import argument
 from ..tensor import Tensor
 from .formulas import formula
 from .gradient_path import Cut
-from .reading import argument, folded, read
+from .reading import folded, read
 from .recording import record
 from .tape import Op, Tape
 from .text import settings, shape_of, size, title

@@ -10,6 +10,7 @@ from ..autograd import custom
 from ..errors import DtypeError, GraphError
 from ..function import Function, Leaf, Output
 from ..parameter import Parameter
+from ..plan import argument
 from ..tensor import Tensor
 from .patience import uncollected
 from .tape import ANOTHER, Input, Kept, Op, Result, Source, Tape
@@ -188,11 +189,6 @@ class Reader:
     def memory(self, array: Any) -> int:
         """The number of an array's memory, which is alive as long as the reading takes."""
         return self.memories.setdefault(id(backend.owner(array)), len(self.memories))
-
-
-def argument(cls: type[Function], i: int) -> str:
-    """What an operation calls its input i: "weight", "inputs[1]"."""
-    return f"{cls.inputs[0]}[{i}]" if cls.variadic else cls.inputs[i]
 
 
 def folded(node: Function) -> tuple[Function, int]:

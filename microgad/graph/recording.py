@@ -21,11 +21,12 @@ from ..generator import default_generator
 from ..methods.node_hooks import HookedPlan
 from ..nn.hooks import Gate
 from ..parameter import Parameter
+from ..plan import argument
 from ..tensor import Tensor
 from .copying import replica
 from .flops import flops_of
 from .passes import Pass, Point
-from .reading import Reader, argument, folded, names_of, plain
+from .reading import Reader, folded, names_of, plain
 from .recipe import Recipe
 from .statistics import quality, stats_of
 from .tape import Input, Op, Result, Source, Tape

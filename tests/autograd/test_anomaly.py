@@ -10,6 +10,7 @@ import pytest
 import microgad as torch
 from microgad import nn, state
 from microgad.autograd.anomaly import AnomalyError, Tracer, trouble
+from microgad.autograd.function_hooks import CountHook
 
 
 @pytest.fixture(autouse=True)
@@ -146,3 +147,25 @@ def test_a_nan_in_backward_names_the_line_that_recorded_its_operation():
         line = sys._getframe().f_lineno - 1
         with pytest.raises(RuntimeError, match=rf"backward: .*test_anomaly\.py, line {line}"):
             y.sum().backward()
+
+
+def test_it_is_in_force_and_can_be_switched_off_under_other_observers():
+    x = torch.tensor(-1.0)
+    with torch.autograd.detect_anomaly(), CountHook() as inner, np.errstate(all="ignore"):
+        assert torch.is_anomaly_enabled()
+        with torch.autograd.set_detect_anomaly(False):
+            assert x.log().isnan()
+        with pytest.raises(RuntimeError, match="Log: produced NaN"):
+            x.log()
+    assert inner.calls["Log"] >= 1
+    assert not torch.is_anomaly_enabled()
+
+
+def test_an_observer_that_came_while_it_was_in_force_stays():
+    counts = CountHook()
+    with torch.autograd.detect_anomaly():
+        counts.__enter__()
+    torch.ones(2).exp()
+    counts.__exit__()
+    torch.ones(2).exp()
+    assert counts.calls["Exp"] == 1
