@@ -14,6 +14,7 @@ from . import backend, errors, function, leaves, state
 from .function import Function, Leaf, Output, Packed
 from .number_kinds import conjugate, conjugates, for_derivatives
 from .placement import SOLE, alone, copied_like
+from .plan import argument
 from .state import State
 
 _FLOAT32 = np.dtype("float32")  # the most common one, known without asking for its kind
@@ -55,7 +56,7 @@ def run(
     if observer is not None:
         observer.start_backward(roots, seeds, targets)
     running = State(create_graph, outer.path, observer, False, outer.holomorphic)
-    token, finals = state.variable.set(running), leaves.Finals(roots)
+    token, finals = state.variable.set(running), leaves.Finals(roots, ways)
     try:
         while heap:
             node, grad, owned = pending.pop(-heappop(heap))
@@ -181,7 +182,7 @@ def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_
         if create_graph:
             if not isinstance(g, function.Tensor):
                 raise errors.GraphError(
-                    f"{_name(node)}: its derivative for {_input(node, i)} returned a bare {type(g).__name__} "
+                    f"{_name(node)}: its derivative for {argument(node, i)} returned a bare {type(g).__name__} "
                     "under create_graph: somewhere in it the gradient was taken off the graph"
                 )
             if node.flat is not None:
@@ -206,7 +207,7 @@ def _fit(node: Function, i: int, g: Any, create_graph: bool) -> tuple[Any, bool]
     if g.shape != edge.shape:
         if not _stretches(edge.shape, g.shape) or (g.shape != node.shape and not node.broadcasts):
             raise errors.ShapeError(
-                f"{_name(node)}: its derivative for {_input(node, i)} has shape {tuple(g.shape)}, but the "
+                f"{_name(node)}: its derivative for {argument(node, i)} has shape {tuple(g.shape)}, but the "
                 f"input's shape is {edge.shape}"
             )
         g = sum_to(g, edge.shape)
@@ -361,11 +362,6 @@ class Identity(Function):
 
 def _name(node: Function) -> str:
     return errors.place(type(node).__name__, node.path)
-
-
-def _input(node: Function, i: int) -> str:
-    names = node.inputs
-    return f"{names[0]}[{i}]" if node.variadic else names[i]
 
 
 def _overwritten(node: Function, now: int, then: int) -> errors.GraphError:

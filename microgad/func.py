@@ -59,6 +59,7 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
         if not isinstance(value, Tensor) or value.ndim:
             shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise errors.ShapeError(f"grad: expected the function to return a scalar tensor, got {shape}")
+        place.real("results", [value])
         found = place.rebuilt(place.pulled([value], [ones_like(value).detach()]))
         return found, ((place.released(value), aux) if has_aux else place.released(value))
 
@@ -68,7 +69,7 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
 def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """`func(*primals)`, and a function that gives for cotangents of its results those of the primals, one each.
 
-    Source: torch.func.vjp.
+    The graph is kept for further calls of that unless it is told retain_graph=False. Source: torch.func.vjp.
 
     >>> y, pull = torch.func.vjp(torch.sin, torch.tensor(0.0))
     >>> pull(torch.tensor(2.0))
@@ -78,14 +79,14 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     value, aux = place.call(func, {}, has_aux)
     outputs, rebuild = place.results(value)
 
-    def pull(*cotangents: Any) -> Any:
+    def pull(*cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
         given = cotangents[0] if len(cotangents) == 1 else cotangents
         seeds, _ = flatten(given)
         if len(seeds) != len(outputs):
             raise errors.ArgumentError(
                 f"vjp: expected {len(outputs)} cotangents, one for each result, got {len(seeds)}"
             )
-        return place.rebuilt(place.pulled(outputs, seeds))
+        return place.rebuilt(place.pulled(outputs, seeds, retain_graph))
 
     result = rebuild([place.released(y) for y in outputs])
     return (result, pull, aux) if has_aux else (result, pull)
@@ -369,7 +370,7 @@ class _Place:
         leaves, rebuild = flatten(result[1])
         return result[0], rebuild([self.released(x) for x in leaves])
 
-    def pulled(self, outputs: Sequence[Tensor], seeds: Sequence[Tensor]) -> list[Tensor]:
+    def pulled(self, outputs: Sequence[Tensor], seeds: Sequence[Tensor], retain_graph: bool = True) -> list[Tensor]:
         """The gradients of the wanted arguments, zeros where there are none."""
         pairs = [(y, s) for y, s in zip(outputs, seeds, strict=True) if y.node is not None]
         found: Sequence[Any] = (None,) * len(self.wanted)
@@ -377,7 +378,7 @@ class _Place:
             ys, given = zip(*pairs, strict=True)
             graph = self.nested or any(s.node is not None for s in given)
             with state.scope(grad_enabled=True):
-                found = gradients.grad(ys, self.wanted, given, True, graph, allow_unused=True)
+                found = gradients.grad(ys, self.wanted, given, retain_graph, graph, allow_unused=True)
         return [zeros_like(x).detach() if g is None else g for g, x in zip(found, self.wanted, strict=True)]
 
     def rebuilt(self, found: Sequence[Any]) -> Any:
@@ -396,11 +397,9 @@ class _Place:
         return outputs, rebuild
 
     def real(self, what: str, tensors: Sequence[Tensor]) -> None:
-        """Refuse what a matrix of derivatives isn't defined for."""
+        """Refuse what such a derivative isn't defined for."""
         if any(x.is_complex() for x in tensors):
-            raise errors.DtypeError(
-                f"{self.op}: a Jacobian is of real {what}, but one is complex: see torch.view_as_real"
-            )
+            raise errors.DtypeError(f"{self.op}: expected real {what}, but one is complex: see torch.view_as_real")
 
     def released(self, y: Tensor) -> Tensor:
         """A result, off the graph unless an outer derivative wants it."""

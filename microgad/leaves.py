@@ -5,7 +5,7 @@ And what is to be called when all are there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
 from weakref import WeakSet
@@ -37,20 +37,38 @@ def wanting(tensor: Any, wanted: bool) -> Leaf | None:
     return renewed(tensor)
 
 
+def reached(roots: Sequence[Function], numbers: Collection[int]) -> set[int]:
+    """Which of these nodes, by their numbers, gradients flow to from roots."""
+    seen, stack, oldest = set[int](), list(roots), min(numbers)
+    while stack:
+        node = stack.pop()
+        if node.number not in seen and node.number >= oldest:
+            seen.add(node.number)
+            stack.extend(edge for edge in node.edges if edge is not None)
+    return seen.intersection(numbers)
+
+
 class Finals:
-    """What is to be called when the backward pass from `roots`, which begins here, has ended."""
+    """What is to be called when the backward pass from `roots`, which begins here, has ended.
 
-    __slots__ = ("queue", "roots", "token")
+    It goes everywhere, or only to the nodes that `ways` has by their numbers.
+    """
 
-    def __init__(self, roots: Sequence[Function]) -> None:
-        self.roots = roots
+    __slots__ = ("queue", "roots", "token", "ways")
+
+    def __init__(self, roots: Sequence[Function], ways: Mapping[int, Any] | None) -> None:
+        self.roots, self.ways = roots, ways
         self.queue: list[Callable[[], Any]] = []
         self.token = _finals.set(self)
 
     def close(self) -> None:
         """Take no more, and hold no graph: hooks may hold this, to know the pass by it."""
         _finals.reset(self.token)
-        self.roots = ()
+        self.roots, self.ways = (), {}
+
+    def comes_to(self, numbers: Collection[int]) -> set[int]:
+        """Which of these nodes, by their numbers, the pass comes to."""
+        return reached(self.roots, numbers) if self.ways is None else set(self.ways).intersection(numbers)
 
     def call(self) -> None:
         """Call all of it."""

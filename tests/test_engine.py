@@ -464,3 +464,14 @@ def test_a_hook_on_a_leaf_s_node_holds_no_gradient_that_was_only_asked_for() -> 
         torch.autograd.grad((x * 2).sum(), x)
     assert gone[0]() is None
     handle.remove()
+
+
+def test_hooks_on_several_gradients_count_those_that_the_pass_comes_to() -> None:
+    a, b = torch.tensor(1.0, requires_grad=True), torch.tensor(2.0, requires_grad=True)
+    found: list[Any] = []
+    with torch.autograd.graph.register_multi_grad_hook((a, b), found.append):
+        torch.autograd.grad(a * b, a)
+        (a * b).backward(inputs=[b])
+        (a * b).backward()
+    (a * b).backward()
+    assert found == [[2, None], [None, 1], [2, 1]]

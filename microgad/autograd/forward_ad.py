@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from .. import errors, state
 from ..lazy import absent as _absent
+from ..leaves import reached
 from ..ops.elementwise import Flat
 from ..ops.movement import clone
 from ..tensor import Tensor
@@ -23,9 +24,6 @@ class UnpackedDualTensor(NamedTuple):
 
     primal: Tensor
     tangent: Tensor | None
-
-
-_level: ContextVar[list[tuple[Tensor, Tensor]] | None] = ContextVar("level", default=None)  # values with tangents
 
 
 class dual_level:
@@ -43,29 +41,30 @@ class dual_level:
     def __enter__(self) -> int:
         if _level.get() is not None:
             raise errors.GraphError("Nested forward mode AD is not supported at the moment")
-        self._token = _level.set([])
+        self.duals: list[tuple[Tensor, Tensor]] = []  # values with their tangents
         self._mode = enable_grad()
         self._mode.__enter__()
+        _level.set(self)
         return 0
 
     def __exit__(self, *_: object) -> None:
+        _level.set(None)
         self._mode.__exit__()
-        _level.reset(self._token)
+
+
+_level: ContextVar[dual_level | None] = ContextVar("level", default=None)
 
 
 def enter_dual_level() -> int:
     """Begin what `dual_level` does for a block."""
-    if _level.get() is not None:
-        raise errors.GraphError("Nested forward mode AD is not supported at the moment")
-    _level.set([])
-    return 0
+    return dual_level().__enter__()
 
 
 def exit_dual_level(*, level: int | None = None) -> None:
     """End it. Raises RuntimeError outside of a level."""
-    if _level.get() is None:
+    if (now := _level.get()) is None:
         raise errors.GraphError("Trying to exit a forward AD level that was not entered")
-    _level.set(None)
+    now.__exit__()
 
 
 def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> Tensor:
@@ -73,8 +72,8 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
 
     Raises RuntimeError outside of a level, ValueError where the two differ in shape or aren't floating-point.
     """
-    duals = _level.get()
-    if duals is None:
+    now = _level.get()
+    if now is None:
         raise errors.GraphError("Trying to create a dual Tensor for forward AD but no level exists: use dual_level()")
     for name, x in (("primal", tensor), ("tangent", tangent)):
         if not (x.is_floating_point() or x.is_complex()):
@@ -85,7 +84,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
         )
     with state.scope(grad_enabled=True):
         dual = clone(tensor) if tensor.node is not None else clone(tensor.detach()).requires_grad_()
-    duals.append((dual, tangent))
+    now.duals.append((dual, tangent))
     return dual
 
 
@@ -96,12 +95,13 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
     >>> forward_ad.unpack_dual(torch.tensor(3.0))
     UnpackedDualTensor(primal=tensor(3.), tangent=None)
     """
-    duals = _level.get()
-    if not duals or tensor.node is None:
-        return UnpackedDualTensor(tensor, None)
+    now = _level.get()
+    duals = now.duals if now is not None and tensor.node is not None else []
     for dual, tangent in duals:
         if dual is tensor:
             return UnpackedDualTensor(tensor.detach() if tensor.is_leaf else tensor, tangent)
+    if not duals or not reached([tensor.node], [dual.node.number for dual, _ in duals]):
+        return UnpackedDualTensor(tensor, None)
     values, tangents = zip(*duals, strict=True)
     on_graph = any(t.node is not None for t in tangents) or any(not x.is_leaf for x in values)
     wanted = on_graph or captures([tensor], values)

@@ -63,7 +63,7 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
     return GradientEdge(tensor.grad_fn or node, tensor.output_nr, tensor if tensor.is_leaf else node)
 
 
-class _Handles:
+class _Handles(RemovableHandle):
     """Several hooks that are removed together."""
 
     def __init__(self, handles: Sequence[RemovableHandle]) -> None:
@@ -99,7 +99,7 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None
                 task[0] = leaves.finals()
                 grads.clear()
                 expected.clear()
-                expected.update(_reached(task[0].roots, numbers))
+                expected.update(task[0].comes_to(numbers))
             if mode == "any":
                 if not grads:
                     grads[i] = None  # the gradient itself isn't held
@@ -114,17 +114,6 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None
         return hook
 
     return _Handles([tensor.register_hook(hook_of(i)) for i, tensor in enumerate(tensors)])
-
-
-def _reached(roots: Sequence[Node], numbers: Sequence[int]) -> set[int]:
-    """Which of these nodes, by their numbers, gradients flow to from roots."""
-    seen, stack, oldest = set[int](), list(roots), min(numbers)
-    while stack:
-        node = stack.pop()
-        if node.number not in seen and node.number >= oldest:
-            seen.add(node.number)
-            stack.extend(edge for edge in node.edges if edge is not None)
-    return seen.intersection(numbers)
 
 
 @contextmanager

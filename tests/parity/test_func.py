@@ -249,3 +249,38 @@ def an_ensemble_on_a_model_of_shapes_alone(t, nn):
 
     x = t.ones(5, 2)
     return shapes, t.func.vmap(call, (0, 0, None))(parameters, buffers, x), t.stack([net(x) for net in nets])
+
+
+@programs
+def tangents_of_what_depends_on_none(t, nn):
+    ad, w = room(t, "autograd.forward_ad"), leaf(t, 3)
+    with ad.dual_level():
+        x = ad.make_dual(numbers(t, 3), numbers(t, 3, seed=2))
+        return [ad.unpack_dual(y).tangent for y in (w, w * 2, w * x, t.sign(x), t.ones(3))]
+
+
+@programs
+def a_level_that_is_entered_by_hand_without_recording(t, nn):
+    ad = room(t, "autograd.forward_ad")
+    with t.no_grad():
+        ad.enter_dual_level()
+        found = ad.unpack_dual(ad.make_dual(numbers(t, 3), numbers(t, 3, seed=2)) ** 2).tangent
+        ad.exit_dual_level()
+        return found, t.is_grad_enabled()
+
+
+@programs
+def a_pull_that_frees_its_graph(t, nn):
+    _, pull = t.func.vjp(t.exp, numbers(t, 3))
+    first = pull(t.ones(3).double(), create_graph=True)
+    pull(t.ones(3).double(), retain_graph=False)
+    try:
+        pull(t.ones(3).double())
+    except RuntimeError:
+        return first
+    return "it is still there"
+
+
+@programs
+def the_gradient_of_a_complex_result(t, nn):
+    return t.func.grad(lambda x: x * 1j)(t.tensor(1 + 2j))
