@@ -99,6 +99,6 @@ def conjugates(node: Any) -> bool:
 
 
 def conjugate(x: Any) -> Any:
-    """The conjugate, of a 0-d array an array."""
-    found = np.conjugate(x)
+    """The conjugate, of a 0-d array an array; None is none."""
+    found = x if x is None else np.conjugate(x)
     return backend.as_array(found) if isinstance(found, np.generic) else found

@@ -11,7 +11,7 @@ import numpy as np
 from .. import engine, errors, function, leaves
 from ..function import Function, Leaf, Output
 from ..hooks import RemovableHandle
-from ..number_kinds import HALF, conjugates
+from ..number_kinds import HALF, conjugate, conjugates
 from ..plan import Plan
 
 
@@ -140,7 +140,7 @@ def _turned(node: Function, grads: Sequence[Any], dtypes: Sequence[Any]) -> tupl
     """Gradients with those of complex numbers conjugated, where the engine does that."""
     if not conjugates(node):
         return tuple(grads)
-    return tuple(np.conjugate(g) if g is not None and d.kind == "c" else g for g, d in zip(grads, dtypes, strict=True))
+    return tuple(conjugate(g) if d is not None and d.kind == "c" else g for g, d in zip(grads, dtypes, strict=True))
 
 
 def _narrow(grad: Any, dtype: Any) -> Any:

@@ -231,7 +231,8 @@ def _changed_result(hook: Hook, module: Module, args: Any, kwargs: Any, result: 
 class Gate(Function):
     """Its inputs at a new place in the graph; on the way back, `watch` sees their gradients and may change them."""
 
-    symbol = "hook"  # `materializes` is a setting: a module's hook sees None for a result that nobody used
+    # `materializes` is a setting: a module's hook sees None for a result that nobody used. It sees PyTorch's gradients.
+    symbol, conjugates = "hook", False
 
     def watch(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
         """A setting, in general; without it, as in a replay, nobody looks."""

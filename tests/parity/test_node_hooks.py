@@ -120,6 +120,22 @@ def hooks_of_nodes_see_none_for_results_that_nobody_used(t, nn):
 
 
 @programs
+def hooks_see_none_for_complex_results_that_nobody_used(t, nn):
+    class Both(nn.Module):
+        def forward(self, x):
+            return x * 2j, x * 3j
+
+    seen: list[Any] = []
+    layer = Both()
+    layer.register_full_backward_hook(lambda layer, inputs, outputs: seen.append((inputs, outputs)))
+    x = t.tensor([1 + 2j, 3 - 1j], requires_grad=True)
+    first = x.split(1)[0]
+    first.grad_fn.register_hook(lambda inputs, outputs: seen.append((inputs, outputs)))
+    (first.abs().sum() + layer(x)[0].abs().sum()).backward()
+    return seen, x.grad
+
+
+@programs
 def a_hook_before_a_node_of_several_results_ends_gradients(t, nn):
     found = []
     for ended in (lambda outputs: (None, outputs[1]), lambda outputs: (None, None)):
