@@ -10,14 +10,14 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from . import errors, gradients, state
-from .autograd.functional import along, captures, stacked_columns, stacked_rows, unit
+from . import errors, state
+from .autograd.functional import Pushing, along, by_columns, by_rows, captures, or_zeros, pulled
 from .generator import default_generator
 from .lazy import absent as _absent
 from .nn.stateless import functional_call as functional_call
 from .nn.stateless import replace_all_batch_norm_modules_ as replace_all_batch_norm_modules_
 from .nn.stateless import stack_module_state as stack_module_state
-from .ops.creation import ones_like, zeros_like
+from .ops.creation import ones_like
 from .ops.movement import clone, stack
 from .tensor import Tensor
 
@@ -128,13 +128,14 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     place = _Place("linearize", primals)
     value, _ = place.call(func, {}, False)
     outputs, rebuild = place.results(value)
+    pushing = Pushing(outputs, place.wanted)
 
     def push(*tangents: Any) -> Any:
         directions, _ = flatten(tangents)
         if [(tuple(v.shape), v.dtype) for v in directions] != [(tuple(x.shape), x.dtype) for x in place.wanted]:
             raise errors.ShapeError("linearize: tangents must have the structure, the shapes and the dtypes of primals")
         graph = place.nested or any(v.node is not None for v in directions)
-        return rebuild(along(outputs, place.wanted, directions, graph))
+        return rebuild(or_zeros(pushing.along(directions, graph), outputs))
 
     return rebuild([place.released(y) for y in outputs]), push
 
@@ -175,12 +176,7 @@ def jacrev(
         value, aux = place.call(func, kwargs, has_aux)
         outputs, rebuild = place.results(value)
         place.real("results", outputs)
-        found = []
-        for y in outputs:
-            rows = [place.pulled([y], [unit(y, i)]) for i in range(y.numel())]
-            found.append(
-                place.rebuilt([stacked_rows([row[k] for row in rows], y, x) for k, x in enumerate(place.wanted)])
-            )
+        found = [place.rebuilt(row) for row in by_rows(outputs, place.wanted, place.pulled)]
         return (rebuild(found), aux) if has_aux else rebuild(found)
 
     return jacobian
@@ -203,16 +199,7 @@ def jacfwd(
         value, aux = place.call(func, kwargs, has_aux)
         outputs, rebuild = place.results(value)
         place.real("results", outputs)
-        blocks: list[list[Tensor]] = [[] for _ in outputs]
-        for k, x in enumerate(place.wanted):
-            columns: list[list[Tensor]] = [[] for _ in outputs]
-            for i in range(x.numel()):
-                tangents = [unit(x, i) if j == k else zeros_like(o).detach() for j, o in enumerate(place.wanted)]
-                for column, t in zip(columns, along(outputs, place.wanted, tangents, place.nested), strict=True):
-                    column.append(t)
-            for y, column, row in zip(outputs, columns, blocks, strict=True):
-                row.append(stacked_columns(column, y, x))
-        found = rebuild([place.rebuilt(row) for row in blocks])
+        found = rebuild([place.rebuilt(row) for row in by_columns(outputs, place.wanted, place.nested)])
         return (found, aux) if has_aux else found
 
     return jacobian
@@ -372,14 +359,8 @@ class _Place:
 
     def pulled(self, outputs: Sequence[Tensor], seeds: Sequence[Tensor], retain_graph: bool = True) -> list[Tensor]:
         """The gradients of the wanted arguments, zeros where there are none."""
-        pairs = [(y, s) for y, s in zip(outputs, seeds, strict=True) if y.node is not None]
-        found: Sequence[Any] = (None,) * len(self.wanted)
-        if pairs:
-            ys, given = zip(*pairs, strict=True)
-            graph = self.nested or any(s.node is not None for s in given)
-            with state.scope(grad_enabled=True):
-                found = gradients.grad(ys, self.wanted, given, retain_graph, graph, allow_unused=True)
-        return [zeros_like(x).detach() if g is None else g for g, x in zip(found, self.wanted, strict=True)]
+        graph = self.nested or any(s.node is not None for s in seeds)
+        return or_zeros(pulled(outputs, self.wanted, seeds, graph, retain_graph), self.wanted)
 
     def rebuilt(self, found: Sequence[Any]) -> Any:
         """One thing for each wanted argument, in the form in which these came."""

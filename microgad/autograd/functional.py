@@ -38,8 +38,7 @@ def jvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
     (tensor([1., 4.]), tensor([ 2., 40.]))
     """
     call = _Call("jvp", func, inputs, create_graph, strict)
-    pushed = along(call.outputs, call.inputs, call.tangents(v), create_graph, call.refused if strict else None)
-    return call.given_outputs(), call.as_outputs(pushed)
+    return call.given_outputs(), call.as_outputs(call.pushed(call.outputs, call.tangents(v)))
 
 
 def vhp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
@@ -64,8 +63,7 @@ def hvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
     """
     call = _Call("hvp", func, inputs, create_graph, strict, scalar=True)
     first = call.pulled(call.outputs, (None,), True)
-    grads = along(first, call.inputs, call.tangents(v), create_graph, call.refused if strict else None)
-    return call.given_outputs(), call.like_inputs(grads)
+    return call.given_outputs(), call.like_inputs(call.pushed(first, call.tangents(v)))
 
 
 def jacobian(
@@ -89,7 +87,10 @@ def jacobian(
     if strategy not in ("reverse-mode", "forward-mode"):
         raise errors.ArgumentError(f"jacobian: strategy must be 'reverse-mode' or 'forward-mode', got '{strategy}'")
     call = _Call("jacobian", func, inputs, create_graph, strict)
-    rows = (_by_columns if strategy == "forward-mode" else _by_rows)(call, create_graph)
+    if strategy == "forward-mode":
+        rows = by_columns(call.outputs, call.inputs, create_graph)
+    else:
+        rows = by_rows(call.outputs, call.inputs, lambda ys, seeds: call.pulled(ys, seeds, create_graph))
     return call.as_outputs([call.like_inputs(row) for row in rows])
 
 
@@ -119,35 +120,50 @@ def hessian(
     return jacobian(gradient, inputs, create_graph, strict, vectorize, outer_jacobian_strategy)
 
 
-def along(
-    outputs: Sequence[Tensor],
-    inputs: Sequence[Tensor],
-    tangents: Sequence[Tensor],
-    create_graph: bool,
-    refused: Callable[[int], Exception] | None = None,
-) -> list[Tensor]:
-    """The derivatives of outputs along tangents of inputs: gradients are linear in what comes in, so their derivative
-    by it, in the direction of the tangents, is J v. `refused` makes the error of an output that has none.
+class Pushing:
+    """Derivatives of outputs along tangents of inputs, each in one backward pass.
+
+    Gradients are linear in what comes in, so their derivative by it, in the direction of the tangents, is J v.
     """
-    recorded = [y for y in outputs if y.node is not None]
+
+    def __init__(self, outputs: Sequence[Tensor], inputs: Sequence[Tensor]) -> None:
+        self.outputs = outputs
+        self.recorded = [y for y in outputs if y.node is not None]
+        with state.scope(grad_enabled=True):
+            self.seeds = [zeros_like(y).requires_grad_() for y in self.recorded]
+        self.grads = pulled(self.recorded, inputs, self.seeds, True)
+
+    def along(self, tangents: Sequence[Tensor], create_graph: bool) -> list[Tensor | None]:
+        """One for each output, None where there is none."""
+        pairs = [(g, v) for g, v in zip(self.grads, tangents, strict=True) if g is not None]
+        found = pulled([g for g, _ in pairs], self.seeds, [v for _, v in pairs], create_graph)
+        by_output = {id(y): t for y, t in zip(self.recorded, found, strict=True)}
+        return [by_output.get(id(y)) for y in self.outputs]
+
+
+def along(
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor], tangents: Sequence[Tensor], create_graph: bool
+) -> list[Tensor]:
+    """The derivatives of outputs along tangents of inputs."""
+    return or_zeros(Pushing(outputs, inputs).along(tangents, create_graph), outputs)
+
+
+def pulled(
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor], seeds: Sequence[Any], create_graph: bool,
+    retain_graph: bool = True,
+) -> Sequence[Tensor | None]:  # fmt: skip
+    """The gradients of inputs, None where there is none."""
+    pairs = [(y, s) for y, s in zip(outputs, seeds, strict=True) if y.node is not None]
+    if not pairs:
+        return (None,) * len(inputs)
+    ys, given = zip(*pairs, strict=True)
     with state.scope(grad_enabled=True):
-        seeds = [zeros_like(y).requires_grad_() for y in recorded]
-        found: Sequence[Any] = (None,) * len(inputs)
-        if recorded:
-            found = grad(recorded, inputs, seeds, create_graph=True, allow_unused=True)
-        pairs = [(g, v) for g, v in zip(found, tangents, strict=True) if g is not None and g.node is not None]
-        pushed: Sequence[Any] = (None,) * len(recorded)
-        if pairs:
-            grads, vs = zip(*pairs, strict=True)
-            pushed = grad(grads, seeds, vs, True, create_graph, allow_unused=True)
-    by_output = {id(y): t for y, t in zip(recorded, pushed, strict=True) if t is not None}
-    if refused is not None:
-        for i, y in enumerate(outputs):
-            if id(y) not in by_output or (create_graph and by_output[id(y)].node is None):
-                raise refused(i)
-        if any(g is None for g in found):
-            raise refused(0)
-    return [by_output[id(y)] if id(y) in by_output else zeros_like(y).detach() for y in outputs]
+        return grad(ys, inputs, given, retain_graph, create_graph, allow_unused=True)
+
+
+def or_zeros(found: Sequence[Tensor | None], likes: Sequence[Tensor]) -> list[Tensor]:
+    """Derivatives, zeros like others where there are none."""
+    return [zeros_like(x).detach() if g is None else g for g, x in zip(found, likes, strict=True)]
 
 
 def captures(outputs: Sequence[Tensor], own: Sequence[Tensor]) -> bool:
@@ -169,28 +185,27 @@ def captures(outputs: Sequence[Tensor], own: Sequence[Tensor]) -> bool:
     return False
 
 
-def _by_rows(call: _Call, create_graph: bool) -> list[list[Tensor]]:
-    """For each output its derivatives by each input, a backward pass an element of it."""
+def by_rows(
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor], pull: Callable[..., Sequence[Tensor]]
+) -> list[list[Tensor]]:
+    """For each output its derivatives by each input, as (*output, *input): a backward pass an element of it."""
     result = []
-    for y in call.outputs:
-        rows = [call.pulled([y], (unit(y, i),), create_graph) for i in range(y.numel())]
-        columns = zip(*rows, strict=True) if rows else [()] * len(call.inputs)
-        result.append([stacked_rows(c, y, x) for c, x in zip(columns, call.inputs, strict=True)])
+    for y in outputs:
+        rows = [pull([y], (unit(y, i),)) for i in range(y.numel())]
+        result.append([_stacked([row[k] for row in rows], 0, y, x) for k, x in enumerate(inputs)])
     return result
 
 
-def _by_columns(call: _Call, create_graph: bool) -> list[list[Tensor]]:
+def by_columns(outputs: Sequence[Tensor], inputs: Sequence[Tensor], create_graph: bool) -> list[list[Tensor]]:
     """The same, a derivative along each element of each input."""
-    columns: list[list[list[Tensor]]] = [[[] for _ in call.inputs] for _ in call.outputs]
-    for k, x in enumerate(call.inputs):
+    pushing, blocks = Pushing(outputs, inputs), list[list[Tensor]]()
+    for x in inputs:
+        columns = []
         for i in range(x.numel()):
-            tangents = [unit(x, i) if j == k else zeros_like(other).detach() for j, other in enumerate(call.inputs)]
-            for row, t in zip(columns, along(call.outputs, call.inputs, tangents, create_graph), strict=True):
-                row[k].append(t)
-    return [
-        [stacked_columns(parts, y, x) for parts, x in zip(row, call.inputs, strict=True)]
-        for row, y in zip(columns, call.outputs, strict=True)
-    ]
+            tangents = [unit(x, i) if other is x else zeros_like(other).detach() for other in inputs]
+            columns.append(or_zeros(pushing.along(tangents, create_graph), outputs))
+        blocks.append([_stacked([column[j] for column in columns], -1, y, x) for j, y in enumerate(outputs)])
+    return [list(row) for row in zip(*blocks, strict=True)]
 
 
 def unit(x: Tensor, i: int) -> Tensor:
@@ -200,16 +215,10 @@ def unit(x: Tensor, i: int) -> Tensor:
     return flat.reshape(x.shape)
 
 
-def stacked_rows(rows: Sequence[Tensor], y: Tensor, x: Tensor) -> Tensor:
-    """Derivatives by an input, one for each element of an output, as (*output, *input)."""
-    whole = stack(list(rows)) if rows else zeros(0, *x.shape, dtype=x.dtype, device=x.device)
-    return whole.reshape(*y.shape, *x.shape)
-
-
-def stacked_columns(columns: Sequence[Tensor], y: Tensor, x: Tensor) -> Tensor:
-    """Derivatives of an output, one along each element of an input, as (*output, *input)."""
-    whole = stack(list(columns), -1) if columns else zeros(*y.shape, 0, dtype=y.dtype, device=y.device)
-    return whole.reshape(*y.shape, *x.shape)
+def _stacked(parts: list[Tensor], axis: int, y: Tensor, x: Tensor) -> Tensor:
+    """Derivatives for each element of an output, or of an input, as (*output, *input)."""
+    shape, of = (*y.shape, *x.shape), y if axis else x
+    return stack(parts, axis).reshape(shape) if parts else zeros(shape, dtype=of.dtype, device=of.device)
 
 
 class _Call:
@@ -254,19 +263,26 @@ class _Call:
 
     def pulled(self, outputs: Sequence[Tensor], seeds: Sequence[Tensor | None], create_graph: bool) -> list[Tensor]:
         """The gradients of the inputs, zeros where there are none."""
-        pairs = [(y, s) for y, s in zip(outputs, seeds, strict=True) if y.node is not None]
-        found: Sequence[Any] = (None,) * len(self.inputs)
-        if pairs:
-            ys, given = zip(*pairs, strict=True)
-            with state.scope(grad_enabled=True):
-                found = grad(ys, self.inputs, given, True, create_graph, allow_unused=True)
+        found = pulled(outputs, self.inputs, seeds, create_graph)
         for i, g in enumerate(found):
             if self.strict and (g is None or (create_graph and g.node is None)):
                 raise errors.GraphError(
                     f"{self.name}: the output, or its derivative, is independent of input {i}, which strict=True "
                     "doesn't allow"
                 )
-        return [zeros_like(x).detach() if g is None else g for g, x in zip(found, self.inputs, strict=True)]
+        return or_zeros(found, self.inputs)
+
+    def pushed(self, outputs: Sequence[Tensor], tangents: Sequence[Tensor]) -> list[Tensor]:
+        """The derivatives of outputs along tangents of the inputs, zeros where there are none."""
+        pushing = Pushing(outputs, self.inputs)
+        found = pushing.along(tangents, self.create_graph)
+        if self.strict:
+            for i, t in enumerate(found):
+                if t is None or (self.create_graph and t.node is None):
+                    raise self.refused(i)
+            if any(g is None for g in pushing.grads):
+                raise self.refused(0)
+        return or_zeros(found, outputs)
 
     def like_outputs(self, v: Any) -> list[Tensor]:
         """The vector given for the outputs; ones for a scalar."""
