@@ -49,9 +49,10 @@ def _shape(node: Any, i: int) -> tuple[int, ...] | None:
 
 
 def _is_number(node: Any, i: int) -> bool:
-    """Whether input i was a number, as far as that is still known."""
+    """Whether input i was a number; where that isn't known any more, it was if no gradient flows to it, most likely."""
     places = node.plan.inputs
-    return i in places and bool(node.kept) and not hasattr(node.kept[places.index(i)], "dtype")
+    known = i in places and bool(node.kept)
+    return node.edges[i] is None and not (known and hasattr(node.kept[places.index(i)], "dtype"))
 
 
 def _matmul(node: Any) -> str:

@@ -182,6 +182,11 @@ def test_the_name_of_a_node(name: str) -> None:
         names.append(result.grad_fn.name())
     assert names[1] == names[0]
     assert f"grad_fn=<{names[0]}>" in repr(result)
+    (result.abs() if result.is_complex() else result).sum().backward()
+    assert result.grad_fn.name() == names[0]
+    with microgad.autograd.graph.save_on_cpu():
+        packed = CALLS[name](microgad, x + 0, y + 0)
+    assert packed.grad_fn.name() == names[0]
 
 
 def test_the_name_of_a_users_function() -> None:
