@@ -85,14 +85,16 @@ class Packing(state.Observer):
         self.outer, self.pack, self.unpack = outer, pack, unpack
 
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
-        """See an operation."""
+        """See an operation. Of its inputs `pack` gets the very Tensors, as in PyTorch: it may know a Parameter."""
         super().forward(node, inputs, out)
         kept = getattr(node, "kept", None)
         if kept and innermost() is self:
             with state.scope(observer=self.outer, grad_enabled=False):
                 node.kept = packed = PackedByHooks(kept)
+                results = out if type(out) is tuple else (out,)
+                given = [x for x in inputs if isinstance(x, Tensor) and not any(x is y for y in results)]
                 for i in range(len(kept)):
-                    packed.pack(i, self.pack, self.unpack)
+                    packed.pack(i, self.pack, self.unpack, given)
                 if not packed.shows(kept):
                     node.seen = ()  # the user's form stays as it is, whatever is written
 

@@ -117,13 +117,16 @@ class PackedByHooks(Packed):
         self.values = list(kept)
         self.hooks: dict[int, tuple[Callable[[Any], Any], Any]] = {}  # by position: unpack, shape and dtype
 
-    def pack(self, i: int, pack_hook: Callable[[Any], Any], unpack_hook: Callable[[Any], Any]) -> None:
-        """Put what `pack_hook` makes of a value in its place."""
+    def pack(
+        self, i: int, pack_hook: Callable[[Any], Any], unpack_hook: Callable[[Any], Any], given: Sequence[Any] = ()
+    ) -> None:
+        """Put what `pack_hook` makes of a value in its place: it sees the very Tensor, where that is one given."""
 
         def packed(array: Any) -> Any:
-            tensor = core.Tensor._made(array)
+            tensor = next((x for x in given if x.array is array), core.Tensor._made(array))
+            version = tensor._version
             value = pack_hook(tensor)
-            if tensor._version:
+            if tensor._version != version:
                 raise errors.GraphError(
                     "pack_hook: wrote into its Tensor, which backward needs as it is: clone it first"
                 )

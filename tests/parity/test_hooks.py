@@ -192,6 +192,34 @@ def what_an_autograd_function_saves_is_packed(t, nn):
 
 
 @programs
+def what_is_packed_of_arguments_is_the_very_tensor(t, nn):
+    seen: list[Any] = []
+
+    class Times(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, w):
+            ctx.save_for_backward(x, w, x * w)
+            return x * w
+
+        @staticmethod
+        def backward(ctx, grad):
+            x, w, _ = ctx.saved_tensors
+            return grad * w, grad * x
+
+    def pack(tensor):
+        seen.append(next((name for name, x in known.items() if x is tensor), "a result"))
+        return tensor.detach()
+
+    w = nn.Parameter(t.ones(3).double())
+    known = {"w": w, "x": leaf(t, 3) * 2, "c": t.ones(3).double()}
+    with room(t, "autograd.graph").saved_tensors_hooks(pack, lambda tensor: tensor):
+        y = Times.apply(known["x"], w) + known["x"] * w * known["c"]
+        y = y.exp() * 1
+        y.mul_(known["x"])
+    return sorted(seen), t.autograd.grad((y * known["c"]).sum(), w)
+
+
+@programs
 def the_innermost_hooks_pack(t, nn):
     log: list[str] = []
 
