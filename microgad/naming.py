@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -13,3 +13,9 @@ def called(name: str, result: T) -> T:
     if node is not None:
         node.called = name
     return result
+
+
+def called_in_place(name: str, tensor: T, before: Any) -> T:
+    """A Tensor that may just have been written to, whose node was `before`; a view goes by how it shows its base."""
+    node: Any = getattr(tensor, "node", None)
+    return tensor if node is before or getattr(tensor, "base", None) is not None else called(name, tensor)

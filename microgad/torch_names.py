@@ -69,11 +69,6 @@ def _linear(node: Any) -> str:
     return "View" if biased else "Mv"
 
 
-def _permute(node: Any) -> str:
-    moved = [i for i, axis in enumerate(node.order) if i != axis]
-    return "Transpose" if len(moved) == 2 else "Permute"
-
-
 def _get_item(node: Any) -> str:
     index = getattr(node, "index", None)  # gone after backward, where it was an array
     parts = index if type(index) is tuple else (index,)
@@ -140,7 +135,7 @@ NAMES: dict[str, Any] = {  # a name, or a function of the node
     "MaxPool2d": "MaxPool2DWithIndices", "MaxPool3d": "MaxPool3DWithIndices",
     "Mean": _reduced("Mean"), "Min": "MinBackward1", "Ndtri": "SpecialNdtri", "NextAfter": "Nextafter",
     "NllLoss": _nll_loss,
-    "Pad": "ConstantPadNd", "Permute": _permute, "Pinv": "LinalgPinv",
+    "Pad": "ConstantPadNd", "Pinv": "LinalgPinv",
     "Pow": lambda node: f"PowBackward{2 if _is_number(node, 0) else int(not _is_number(node, 1))}",
     "PRelu": lambda node: "LeakyRelu" if _is_number(node, 1) else "PreluKernel", "Prod": _reduced("Prod"),
     "QR": "LinalgQr", "Real": "Select", "RegionWrite": "CopySlices", "Remainder": _of_two("Remainder"),
@@ -169,7 +164,9 @@ COMPOSITES: dict[str, Any] = {  # of functions that are one operation in PyTorch
     "adaptive_max_pool2d": "AdaptiveMaxPool2D", "adaptive_max_pool3d": "AdaptiveMaxPool3D", "block_diag": "BlockDiag",
     "channel_shuffle": "ChannelShuffle", "cholesky": "LinalgCholeskyEx", "cholesky_ex": "LinalgCholeskyEx",
     "cholesky_inverse": "CholeskyInverse", "cholesky_solve": "CholeskySolve", "combinations": "Stack",
-    "deg2rad": "Deg2Rad", "diag": "DiagonalBackward0_copy", "embedding_bag": "EmbeddingBag",
+    "deg2rad": "Deg2Rad",
+    "diag": lambda node: "DiagEmbed" if type(node).__name__ == "DiagEmbed" else "DiagonalBackward0_copy",
+    "embedding_bag": "EmbeddingBag",
     "fractional_max_pool2d": "FractionalMaxPool2D", "fractional_max_pool3d": "FractionalMaxPool3D",
     "grid_sample": _dimensional("GridSampler"), "householder_product": "LinalgHouseholderProduct",
     "linalg_vander": "Cat", "lstsq": "LinalgLstsq", "lu": "LinalgLu", "lu_solve": "LinalgLuSolve",
@@ -177,7 +174,8 @@ COMPOSITES: dict[str, Any] = {  # of functions that are one operation in PyTorch
     "max_unpool2d": "MaxUnpool2D", "max_unpool3d": "MaxUnpool3D",
     "nanquantile": "SqueezeBackward4",
     "pairwise_distance": "NormBackward1", "pixel_shuffle": "PixelShuffle", "pixel_unshuffle": "PixelUnshuffle",
-    "quantile": "SqueezeBackward4", "rad2deg": "Rad2Deg", "repeat_interleave": "IndexSelect",
+    "quantile": "SqueezeBackward4", "rad2deg": "Rad2Deg",
+    "repeat_interleave": lambda node: "View" if type(node).__name__ == "RepeatInterleave" else "IndexSelect",
     "soft_margin_loss": "SoftMarginLoss", "solve": "LinalgSolveEx", "solve_ex": "LinalgSolveEx",
     "tile": "Repeat", "triangular_solve": "TriangularSolve",
 } | {name: name.capitalize() for name in (

@@ -12,7 +12,7 @@ from .. import backend, dtypes, errors
 from .. import function as core
 from ..function import Function
 from ..lazy import Room, of_later
-from ..naming import called
+from ..naming import called, called_in_place
 
 if TYPE_CHECKING:
     from ..ops import elementwise, spelling
@@ -156,8 +156,9 @@ def by_copy(function: F) -> F:
                 f"{function.__name__}_: output with shape {tuple(self.shape)} doesn't match the broadcast shape "
                 f"{tuple(result.shape)}"
             )
-        self[...] = result
-        return self
+        node, self[...] = self.node, result
+        name = "" if result.node is None else core.Function.name(result.node)
+        return called_in_place(name, self, node)
 
     return spelled(method, f"{function.__name__}_", f"In place: see `{function.__name__}`.", function)
 

@@ -9,6 +9,7 @@ from .. import errors
 from .. import function as core
 from ..arguments import boolean, no_tensor
 from ..lazy import Room, of_later
+from ..naming import called_in_place
 from .forms import spelled
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ class Indexing:
             raise errors.ShapeError(
                 f"copy_: output with shape {list(self.shape)} doesn't match the broadcast shape {list(other.shape)}"
             )
-        self[...] = other
-        return self
+        before, self[...] = self.node, other
+        return called_in_place("torch::autograd::CopyBackwards", self, before)
 
     def apply_(self: Tensor, callable: Callable[[Any], Any]) -> Tensor:
         """Call a Python function of each element, and put what it returns at its place. Slow, and on the CPU alone."""
@@ -89,13 +90,14 @@ class Indexing:
 
     def fill_(self: Tensor, value: Operand) -> Tensor:
         """Set every element to value, a number that the dtype can hold, or a Tensor without dimensions."""
-        value, steps = indexing.filler("fill_", value, self), self.array.strides
+        before, value, steps = self.node, indexing.filler("fill_", value, self), self.array.strides
         if 0 in steps and not hasattr(value, "array"):  # what is expanded has one value anyway
             self[tuple(slice(0, 1) if step == 0 else slice(None) for step in steps)] = value
         else:
             self[...] = value
-        return self
+        return called_in_place(f"FillBackward{2 + hasattr(value, 'array')}", self, before)
 
     def zero_(self: Tensor) -> Tensor:
         """Set every element to 0."""
-        return self.fill_(0)
+        before = self.node
+        return called_in_place("ZeroBackward0", self.fill_(0), before)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .. import dtypes, errors, formats
 from ..lazy import Room, of_later
-from ..naming import called
 from ..notices import once
 from .forms import shape_of, spelled
 
@@ -144,7 +143,7 @@ class Movement:
                 "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated: `x.mT` "
                 "transposes batches of matrices, `x.permute(*range(x.ndim)[::-1])` reverses the dimensions"
             )
-        return called("Permute", ops.t(self) if self.array.ndim == 2 else ops.permute(self, range(self.ndim)[::-1]))
+        return ops.permute(self, range(self.ndim)[::-1])
 
     @property
     def mT(self: Tensor) -> Tensor:

@@ -30,8 +30,8 @@ def _sizes(node: Any) -> tuple[int, ...]:
 
 
 def _where_differs(i: int) -> Callable[[Any], int]:
-    """The first, or the second, of two axes that changed places."""
-    return lambda node: [axis for axis, old in enumerate(node.order) if axis != old][i]
+    """The first, or the second, of two axes that changed places, if they aren't one."""
+    return lambda node: ([axis for axis, old in enumerate(node.order) if axis != old] or (0, 0))[i]
 
 
 def _pads(window: Any) -> tuple[int, ...]:
@@ -79,7 +79,7 @@ SETTINGS: dict[str, Settings] = {
 def settings_of(node: Function) -> Settings:
     """What can be asked of a node. Of what is one operation in PyTorch and several here, nothing."""
     node = node.edges[0] if type(node) is Output else node
-    if torch_names.of_composite(node.path) is not None:
+    if torch_names.of_composite(node.path) is not None or type(node).__name__ == "SetItem":
         return {}
     name = node.name()
     return SETTINGS.get(name) or SETTINGS.get(name.partition("Backward")[0], {})

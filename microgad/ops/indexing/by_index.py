@@ -113,7 +113,7 @@ def index_add_call(input: Tensor, dim: int, index: Tensor, source: Tensor, *, al
     source = _as_slices("index_add", input, dim, index, source, ShapeError)
     if alpha != 1:
         source = source * factor("index_add", alpha, input.array.dtype)
-    return one_step(AddItem, source, where)
+    return one_step("IndexAdd", AddItem, source, where)
 
 
 @numpy_spelling
@@ -130,7 +130,8 @@ def index_add(
 
 def index_copy_call(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Call:
     where = _index("index_copy", input, dim, index, DimError, source, dtypes=(INT64,))
-    return one_step(SetItem, _as_slices("index_copy", input, dim, index, source, DimError), where)
+    source = _as_slices("index_copy", input, dim, index, source, DimError)
+    return one_step("IndexCopy", SetItem, source, where)
 
 
 @numpy_spelling
@@ -140,14 +141,15 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: T
     >>> torch.index_copy(torch.zeros(3), 0, torch.tensor([2, 0]), torch.tensor([1.0, 2.0]))
     tensor([2., 0., 1.])
     """
-    return into(out, called("IndexCopy", index_copy_call(input, dim, index, source).on(input)))
+    return into(out, index_copy_call(input, dim, index, source).on(input))
 
 
 def index_fill_call(input: Tensor, dim: int, index: Tensor, value: Any) -> Call:
     if isinstance(index, core.Tensor) and index.array.dtype != INT64:
         raise DimError(f"index_fill_(): Expected dtype int64 for index, got {index.array.dtype}")
     where = _index("index_fill", input, dim, index, DimError, value, negative=True)
-    return one_step(SetItem, filler("index_fill", value, input), where, order=layouts.order_of(input.array))
+    name, value = f"IndexFillBackward{int(hasattr(value, 'array'))}", filler("index_fill", value, input)
+    return one_step(name, SetItem, value, where, order=layouts.order_of(input.array))
 
 
 @numpy_spelling
@@ -157,8 +159,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     >>> torch.index_fill(torch.zeros(3), 0, torch.tensor([0, -1]), 5)
     tensor([5., 0., 5.])
     """
-    filled = index_fill_call(input, dim, index, value).on(input)
-    return called(f"IndexFillBackward{int(hasattr(value, 'array'))}", filled)
+    return index_fill_call(input, dim, index, value).on(input)
 
 
 def index_reduce_call(
@@ -187,8 +188,7 @@ def index_reduce(
     >>> torch.index_reduce(torch.ones(2), 0, torch.tensor([1, 1]), torch.tensor([2.0, 3.0]), "prod")
     tensor([1., 6.])
     """
-    written = index_reduce_call(input, dim, index, source, reduce, include_self=include_self).on(input)
-    return into(out, called("IndexReduce", written))
+    return into(out, index_reduce_call(input, dim, index, source, reduce, include_self=include_self).on(input))
 
 
 def scatter_reduce_call(
@@ -217,5 +217,4 @@ def scatter_reduce(
     >>> torch.scatter_reduce(torch.ones(2), 0, torch.tensor([0, 0, 1]), torch.tensor([2.0, 6.0, 5.0]), "mean")
     tensor([3., 3.])
     """
-    written = scatter_reduce_call(input, dim, index, src, reduce, include_self=include_self).on(input)
-    return into(out, called("ScatterReduce", written))
+    return into(out, scatter_reduce_call(input, dim, index, src, reduce, include_self=include_self).on(input))

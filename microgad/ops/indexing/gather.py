@@ -14,7 +14,7 @@ from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...linear_map import LinearMap
 from ...naming import called
 from ...size import Size
-from .. import creation
+from .. import creation, layouts
 from ..movement.dims import dim_of
 from ..spelling import numpy_spelling, tensors_only
 from . import places
@@ -171,7 +171,8 @@ def put_call(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = Fa
             f"{source.numel()}, index.numel() = {index.numel()}"
         )
     array = _flat("put", input, index, source).reshape(-1)
-    return one_step(AddItem if accumulate else SetItem, source.reshape(-1), array)
+    cls = AddItem if accumulate else SetItem
+    return one_step("Put", cls, source.reshape(-1), array, order=layouts.order_of(input.array))
 
 
 @tensors_only

@@ -12,7 +12,7 @@ from ...arguments import boolean
 from ...errors import DtypeError, ShapeError
 from ...function import Function
 from ...linear_map import LinearMap
-from ...naming import called
+from ...naming import called, called_in_place
 from .. import creation, layouts
 from ..creation.numbers import number
 from ..elementwise import Select
@@ -106,24 +106,25 @@ class AddItem(Function):
 class Call(NamedTuple):
     """What an operation comes to: Functions, applied to a Tensor one after the other, out of place or in place."""
 
+    name: str  # PyTorch's, of its node
     steps: tuple[tuple[type[Function], Any, dict[str, Any]], ...]  # each with its second operand and its settings
 
     def on(self, input: Tensor) -> Tensor:
         """The result as a new Tensor."""
         for cls, operand, settings in self.steps:
             input = cls.apply(input, operand, **settings)
-        return input
+        return called(self.name, input)
 
     def into(self, input: Tensor) -> Tensor:
         """The result in the Tensor's own memory."""
-        x = input.array
+        x, before = input.array, input.node
         steps = [
             (cls, apart(operand, x), {name: apart(value, x) for name, value in settings.items()})
             for cls, operand, settings in self.steps
         ]
         for cls, operand, settings in steps:
             cls.apply_(input, operand, **settings)
-        return input
+        return called_in_place(self.name, input, before)
 
 
 def apart(given: Any, target: Any) -> Any:
@@ -136,9 +137,9 @@ def apart(given: Any, target: Any) -> Any:
     return array.copy() if given is array else given.clone()
 
 
-def one_step(cls: type[Function], operand: Any, index: Any, **settings: Any) -> Call:
+def one_step(name: str, cls: type[Function], operand: Any, index: Any, **settings: Any) -> Call:
     """One Function, at an index."""
-    return Call(((cls, operand, {"index": index, **settings}),))
+    return Call(name, ((cls, operand, {"index": index, **settings}),))
 
 
 @tensors_only
@@ -187,9 +188,10 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         input, index = GetItem.apply(input, index=steps[0]), steps[1]
     elif 0 in input.array.strides and is_basic(index):  # of what is expanded, a part may be single places
         input, index = GetItem.apply(input, index=index), (Ellipsis,)
-    if not is_basic(index):
-        value, index = apart(value, input.array), apart(index, input.array)
-    SetItem.apply_(input, value, index=index)
+    if is_basic(index):
+        SetItem.apply_(input, value, index=index)
+    else:
+        one_step("IndexPut", SetItem, value, index).into(input)
 
 
 def _settable(value: Any, input: Tensor, index: Any) -> Tensor:
@@ -247,7 +249,8 @@ def index_put_call(input: Tensor, indices: Sequence[Tensor | None], values: Tens
     index = normalized(given, input.array, kept(input, values))
     if not accumulate and values.array.size == 1:
         check_filled(given, index)
-    return one_step(AddItem if accumulate else SetItem, values, index, order=layouts.order_of(input.array))
+    cls = AddItem if accumulate else SetItem
+    return one_step("IndexPut", cls, values, index, order=layouts.order_of(input.array))
 
 
 @tensors_only
@@ -257,4 +260,4 @@ def index_put(input: Tensor, indices: Sequence[Tensor | None], values: Tensor, a
     >>> torch.index_put(torch.zeros(3), (torch.tensor([0, 0]),), torch.tensor([1.0, 2.0]), accumulate=True)
     tensor([3., 0., 0.])
     """
-    return called("IndexPut", index_put_call(input, indices, values, accumulate).on(input))
+    return index_put_call(input, indices, values, accumulate).on(input)

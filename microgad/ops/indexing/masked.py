@@ -47,7 +47,8 @@ def _broadcast(op: str, input: Tensor, mask: Any, in_place: bool = False) -> tup
 
 def masked_fill_call(input: Tensor, mask: Tensor, value: Any) -> Call:
     array = _mask("masked_fill_", mask, input, value)
-    return one_step(SetItem, filler("masked_fill_", value, input), _broadcast("masked_fill_", input, array, True)[1])
+    name, value = f"MaskedFillBackward{int(hasattr(value, 'array'))}", filler("masked_fill_", value, input)
+    return one_step(name, SetItem, value, _broadcast("masked_fill_", input, array, True)[1])
 
 
 @tensors_only
@@ -59,9 +60,8 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     >>> torch.masked_fill(torch.zeros(3), torch.tensor([True, False, True]), 5)
     tensor([5., 0., 5.])
     """
-    input, index = _broadcast("masked_fill", input, _mask("masked_fill", mask, input, value))
-    filled = SetItem.apply(input, filler("masked_fill", value, input), index=index)
-    return called(f"MaskedFillBackward{int(hasattr(value, 'array'))}", filled)
+    input, _ = _broadcast("masked_fill", input, _mask("masked_fill", mask))
+    return masked_fill_call(input, mask, value).on(input)
 
 
 @tensors_only
@@ -110,7 +110,7 @@ def masked_scatter_call(input: Tensor, mask: Tensor, source: Tensor) -> Call:
             f"masked_scatter: Number of elements of source < number of ones in mask ({source.numel()} < {count})"
         )
     settings = {"index": index, "count": count, "sizes": source.array.shape}
-    return Call(((MaskedScatter, source, settings),))
+    return Call("MaskedScatter", ((MaskedScatter, source, settings),))
 
 
 @tensors_only

@@ -96,7 +96,7 @@ def reduction(
         places.add(counts, where, 1)
         counts = np.maximum(counts.real, 1).astype(counts.dtype, copy=False)
         steps.append((FloorDiv if kind in "iu" else Div, creation.finished(counts), {}))
-    return Call(tuple(steps))
+    return Call(op.title().replace("_", ""), tuple(steps))
 
 
 def _neutral(how: str, dtype: np.dtype[Any]) -> Any:

@@ -8,7 +8,6 @@ import numpy as np
 
 from ... import function
 from ...errors import ArgumentError, DtypeError, ShapeError
-from ...naming import called
 from ...notices import once
 from ..creation.numbers import number
 from ..out import into
@@ -65,7 +64,8 @@ def scatter_call(
     source, where = operands("scatter", input, dim, index, value if src is None else src)
     if reduce == "multiply" and not isinstance(source, function.Tensor):
         source = function.Tensor._made(np.full_like(input.array, source, shape=where.shape))
-    return one_step(_REDUCE[reduce], source, where)
+    name = f"ScatterBackward{int(not hasattr(src, 'array'))}" if reduce is None else "ScatterReduce"
+    return one_step(name, _REDUCE[reduce], source, where)
 
 
 @numpy_spelling
@@ -88,14 +88,12 @@ def scatter(
     tensor([[0., 0., 1.],
             [2., 0., 0.]])
     """
-    written = scatter_call(input, dim, index, src, value=value, reduce=reduce).on(input)
-    name = "ScatterBackward" if reduce is None else "ScatterReduceBackward"
-    return into(out, called(f"{name}{int(reduce is None and not hasattr(src, 'array'))}", written))
+    return into(out, scatter_call(input, dim, index, src, value=value, reduce=reduce).on(input))
 
 
 def scatter_add_call(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Call:
     source, where = operands("scatter_add", input, dim, index, src)
-    return one_step(AddItem, source, where)
+    return one_step("ScatterAdd", AddItem, source, where)
 
 
 @numpy_spelling
@@ -105,4 +103,4 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Ten
     >>> torch.scatter_add(torch.zeros(3), 0, torch.tensor([0, 0, 2]), torch.ones(3))
     tensor([2., 0., 1.])
     """
-    return into(out, called("ScatterAdd", scatter_add_call(input, dim, index, src).on(input)))
+    return into(out, scatter_add_call(input, dim, index, src).on(input))

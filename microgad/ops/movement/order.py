@@ -63,7 +63,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     order, a, b = list(range(ndim)), dim_of(dim0, ndim, "transpose"), dim_of(dim1, ndim, "transpose")
     if order:
         order[a], order[b] = order[b], order[a]
-    return Permute.apply(input, order=tuple(order))
+    return called("Transpose", Permute.apply(input, order=tuple(order)))
 
 
 swapdims = transpose

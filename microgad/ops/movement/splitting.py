@@ -13,6 +13,7 @@ import numpy as np
 from ... import function
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...function import Function
+from ...naming import called
 from ..spelling import numpy_spelling
 from .dims import dim_of, is_one, listed
 
@@ -107,7 +108,10 @@ def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) ->
             f"split_with_sizes: expects split_sizes to sum exactly to {n} (input's size at dimension {dim}), but got "
             f"{sizes}, which sum to {sum(sizes)}"
         )
-    return _stretches(input, [0, *accumulate(sizes)], axis) if sizes else ()
+    parts = _stretches(input, [0, *accumulate(sizes)], axis) if sizes else ()
+    if parts and (node := parts[0].grad_fn) is not None:  # which all have together
+        node.called = "SplitWithSizes"
+    return parts
 
 
 @numpy_spelling
@@ -149,17 +153,14 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
         if cuts <= 0:
             raise ArgumentError(f"tensor_split: number of sections must be larger than 0, got {cuts}")
         least, more = divmod(n, cuts)
-        return _stretches(
-            input, [*(least * i + min(i, more) for i in range(min(cuts, n) + 1)), *[n] * (cuts - n)], axis
-        )
-    return _stretches(input, [0, *(builtins.slice(operator.index(i)).indices(n)[1] for i in cuts), n], axis)
+        bounds = [*(least * i + min(i, more) for i in range(min(cuts, n) + 1)), *[n] * (cuts - n)]
+    else:
+        bounds = [0, *(builtins.slice(operator.index(i)).indices(n)[1] for i in cuts), n]
+    return tuple([called("Slice", part) for part in _stretches(input, bounds, axis)])
 
 
 def _split_along(input: Tensor, parts: Any, least: int, axis: int, op: str) -> tuple[Tensor, ...]:
-    if input.ndim < least:
-        raise ShapeError(
-            f"{op}: requires a tensor with at least {least} dimension, but got a tensor with {input.ndim} dimensions!"
-        )
+    _check_ndim(input, least, op)
     if is_one(parts) and (parts <= 0 or input.shape[axis] % parts):
         raise ArgumentError(
             f"{op}: attempted to split along dimension {axis}, but the size of the dimension {input.shape[axis]} is "
@@ -247,11 +248,6 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     >>> torch.select(torch.tensor([[1, 2], [3, 4]]), 1, 0)
     tensor([1, 3])
     """
-    return input[place_of_slice(input, dim, index)]
-
-
-def place_of_slice(input: Tensor, dim: int, index: int) -> tuple[Any, ...]:
-    """Where `select` looks."""
     shape = input.array.shape
     if not shape:
         raise DimError("select: cannot be applied to a 0-dim tensor")
@@ -259,7 +255,7 @@ def place_of_slice(input: Tensor, dim: int, index: int) -> tuple[Any, ...]:
     n = shape[axis]
     if not -n <= index < n:
         raise DimError(f"select: index {index} out of range for tensor of size {list(shape)} at dimension {dim}")
-    return (*(builtins.slice(None),) * axis, index)
+    return input[(*(builtins.slice(None),) * axis, index)]
 
 
 def slice(input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Tensor:
@@ -268,14 +264,9 @@ def slice(input: Tensor, dim: int = 0, start: int | None = None, end: int | None
     >>> torch.slice(torch.arange(5), 0, 1, None, 2)
     tensor([1, 3])
     """
-    return input[place_of_slices(input, dim, start, end, step)]
-
-
-def place_of_slices(input: Tensor, dim: int, start: int | None, end: int | None, step: int) -> tuple[Any, ...]:
-    """Where `slice` looks."""
     if input.ndim == 0:
         raise ShapeError("slice: cannot be applied to a 0-dim tensor")
     if step <= 0:
         raise ArgumentError(f"slice: step must be positive, got {step}")
     axis = dim_of(dim, input.ndim, "slice")
-    return (*(builtins.slice(None),) * axis, builtins.slice(start, end, step))
+    return input[(*(builtins.slice(None),) * axis, builtins.slice(start, end, step))]

@@ -21,7 +21,7 @@ from .diagonal import diagonal
 from .order import permute, t, transpose
 from .repeating import expand
 from .shape import reshape, squeeze, unsqueeze, view
-from .splitting import narrow, place_of_slice, place_of_slices, select, slice, split, split_with_sizes, unbind
+from .splitting import narrow, select, slice, split, split_with_sizes, unbind
 from .strided import as_strided, unfold
 
 if TYPE_CHECKING:
@@ -78,30 +78,20 @@ view_as_real_copy = _copied("view_as_real_copy", view_as_real)
 view_copy = _copied("view_copy", view)
 
 
-def _overwritten(input: Tensor, src: Tensor, op: str, show: Callable[[Tensor], Tensor]) -> Tensor:
-    """A copy of input in which src stands where `show` looks."""
+def _overwritten(op: str, input: Tensor, src: Tensor, show: Callable[[Tensor], Tensor]) -> Tensor:
+    """A copy of input in which src stands where `show` looks; without a gradient in integers, which carry none."""
+    x = input.array
     with state.scope(grad_enabled=True, observer=None):
-        shown = show(function.Tensor._made(input.array))
-    src = _fitting(op, input, src, shown.array.shape)
-    return region.RegionWrite.apply(input, src, chain=shown.chain or (), order=axes_of(input.array))
-
-
-def _fitting(op: str, input: Tensor, src: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """What is written, of the shape of where it goes; without a gradient into integers, which carry none."""
-    if src.array.shape != shape:
+        shown = show(function.Tensor._made(x))
+    if src.array.shape != shown.array.shape:
         raise errors.ShapeError(
             f"{op}: expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = "
-            f"{list(shape)}"
+            f"{list(shown.shape)}"
         )
-    return src if input.array.dtype.kind in "fc" else src.detach()
-
-
-def _put(op: str, input: Tensor, src: Tensor, index: tuple[Any, ...]) -> Tensor:
-    """A copy of input with src at a basic index."""
-    from ..indexing import SetItem  # here: indexing leans on movement
-
-    src = _fitting(op, input, src, input.array[index].shape)
-    return SetItem.apply(input, src, index=index, order=layouts.order_of(input.array))
+    order = axes_of(x) if layouts.order_of(x) == "K" else tuple(range(x.ndim))
+    src = src if x.dtype.kind in "fc" else src.detach()
+    written = region.RegionWrite.apply(input, src, chain=shown.chain or (), order=order)
+    return called(op.title().replace("_", ""), written)
 
 
 @tensors_only
@@ -112,7 +102,7 @@ def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0,
     tensor([[1., 0.],
             [0., 1.]])
     """
-    return _overwritten(input, src, "diagonal_scatter", lambda x: diagonal(x, offset, dim1, dim2))
+    return _overwritten("diagonal_scatter", input, src, lambda x: diagonal(x, offset, dim1, dim2))
 
 
 @numpy_spelling
@@ -123,7 +113,7 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     tensor([[0., 0.],
             [1., 1.]])
     """
-    return called("SelectScatter", _put("select_scatter", input, src, place_of_slice(input, dim, index)))
+    return _overwritten("select_scatter", input, src, lambda x: select(x, dim, index))
 
 
 @numpy_spelling
@@ -142,8 +132,7 @@ def slice_scatter(
     >>> torch.slice_scatter(torch.zeros(3), torch.ones(2), 0, 0, None, 2)
     tensor([1., 0., 1.])
     """
-    place = place_of_slices(input, dim, start, end, step)
-    return into(out, called("SliceScatter", _put("slice_scatter", input, src, place)))
+    return into(out, _overwritten("slice_scatter", input, src, lambda x: slice(x, dim, start, end, step)))
 
 
 @tensors_only
@@ -156,14 +145,16 @@ def as_strided_scatter(
     tensor([[1., 0.],
             [0., 1.]])
     """
+    if 0 in input.array.strides:
+        input = Clone.apply(input, order="C")  # in which no two elements are one
     x = input.array
     shape, strides, offset = geometry(x)
     at = offset if storage_offset is None else storage_offset
     extent = memory_of(x).size
     if extent == x.size:
-        return _overwritten(input, src, "as_strided_scatter", lambda x: as_strided(x, size, stride, at))
+        return _overwritten("as_strided_scatter", input, src, lambda x: as_strided(x, size, stride, at))
     row = as_strided(input, (extent,), (1,), 0)  # what lies between input's elements stays between them
-    written = _overwritten(row, src, "as_strided_scatter", lambda x: as_strided(x, size, stride, at))
+    written = _overwritten("as_strided_scatter", row, src, lambda x: as_strided(x, size, stride, at))
     return as_strided(written, shape, strides, offset)
 
 
