@@ -1,5 +1,7 @@
 """Tensors made from data, from nothing, of numbers in order: dtypes, sizes, strides, what is refused."""
 
+import array
+
 import numpy as np
 import pytest
 
@@ -24,6 +26,7 @@ import microgad as torch
         (lambda: torch.full((1,), 1.5, dtype=torch.int64), [1]),
         (lambda: torch.scalar_tensor(True), 1),
         (lambda: torch.fill(torch.tensor([1, 2]), 3.7), [3, 3]),
+        (lambda: torch.fill(torch.tensor([1, 2], dtype=torch.uint8), -1), [255, 255]),
         (lambda: torch.tril_indices(2, 3, -1), [[1], [0]]),
         (lambda: torch.triu_indices(0, 3), [[], []]),
         (lambda: torch.tensor([torch.tensor(1.5), 2]), [1.5, 2]),
@@ -54,6 +57,9 @@ def test_values(made, expected):
         (lambda: torch.zeros(2, dtype=torch.uint8).new_ones(1), torch.uint8),
         (lambda: torch.zeros(2).new_zeros(3, dtype=torch.int16), torch.int16),
         (lambda: torch.asarray(3, dtype=torch.float64), torch.float64),
+        (lambda: torch.tensor(bytearray(b"ab")), torch.int64),
+        (lambda: torch.tensor(array.array("d", [1.0])), torch.float32),
+        (lambda: torch.asarray(bytearray(8)), torch.float32),
     ],
 )
 def test_dtypes(made, dtype):
@@ -70,6 +76,11 @@ def test_dtypes(made, dtype):
         (lambda: torch.linspace(0, 1, -1), RuntimeError, "non-negative, got -1"),
         (lambda: torch.linspace(torch.zeros(1), 1, 3), RuntimeError, "0-dimensional"),
         (lambda: torch.arange(2, dtype=torch.bool), NotImplementedError, "arange: not implemented for bool"),
+        (lambda: torch.arange(2, dtype=torch.complex64), NotImplementedError, "arange: not implemented for complex64"),
+        (lambda: torch.fill(torch.ones(1, dtype=torch.uint8), 300), RuntimeError, "300 cannot be converted"),
+        (lambda: torch.fill(torch.ones(1, dtype=torch.float16), 1e6), RuntimeError, "cannot be converted"),
+        (lambda: torch.fill([1.0], 2), TypeError, "'input' .* must be Tensor, not list"),
+        (lambda: torch.asarray([1.0], requires_grad=1), TypeError, "'requires_grad' must be bool, not int"),
         (lambda: torch.linspace(0, 1, 2, dtype=torch.bool), NotImplementedError, "linspace: not implemented for bool"),
         (lambda: torch.scalar_tensor([1.0]), TypeError, "'s' must be Number, not list"),
         (lambda: torch.zeros(), TypeError, "'size'"),
@@ -120,12 +131,23 @@ def test_what_requires_grad_may_stand_among_numbers():
 
 @pytest.mark.host("the memory is NumPy's")
 def test_memory_is_shared_or_not():
-    array = np.zeros(2)
-    assert torch.asarray(array).data_ptr() == array.ctypes.data
-    assert torch.asarray(array, copy=True).data_ptr() != array.ctypes.data
+    numbers = np.zeros(2)
+    assert torch.asarray(numbers).data_ptr() == numbers.ctypes.data
+    assert torch.asarray(numbers, copy=True).data_ptr() != numbers.ctypes.data
     buffer = bytearray(4)
+    torch.asarray(buffer, dtype=torch.int16)[1] = 5
+    assert buffer == b"\0\0\5\0"
+    assert torch.asarray(buffer, dtype=torch.uint8, copy=True).fill_(1).sum() == 4
     torch.frombuffer(buffer, dtype=torch.uint8)[1] = 7
     assert buffer[1] == 7
+
+
+def test_whether_what_exists_requires_grad():
+    x = torch.ones(2, requires_grad=True)
+    assert torch.asarray(x) is torch.asarray(x, requires_grad=True) is x
+    assert not torch.asarray(x * 2, requires_grad=False).requires_grad
+    assert torch.asarray(y := torch.ones(2), requires_grad=True) is y
+    assert y.requires_grad
 
 
 def test_what_a_shared_file_holds_stays_where_it_is_made_longer(tmp_path):

@@ -52,10 +52,19 @@ def test_in_the_order_of_its_axes(operation: Callable[[Tensor], Tensor]) -> None
         lambda x: x.select_scatter(x[0], 0, 1),
         lambda x: x.slice_scatter(x[:1], 0, 1, 2),
         lambda x: torch.rot90(x, 2),
+        lambda x: x.flip(1),
+        lambda x: x.put(INDEX, x[0, 0, 0, :2]),
     ],
 )
 def test_in_the_order_of_its_input(operation: Callable[[Tensor], Tensor]) -> None:
     assert operation(PERMUTED).stride() == PERMUTED.stride()
+
+
+@pytest.mark.parametrize(
+    "operation", [lambda x: torch.fill(x, 2), lambda x: x.diagonal_scatter(x[0]), lambda x: x.flip(1)]
+)
+def test_of_what_is_expanded_in_the_order_of_its_axes(operation: Callable[[Tensor], Tensor]) -> None:
+    assert operation(torch.arange(2.0).expand(3, 2)).stride() == (2, 1)
 
 
 def test_an_axis_of_one_operand_before_the_others() -> None:

@@ -209,6 +209,21 @@ def test_resize_keeps_the_memory_where_it_is_enough():
         torch.zeros(2, requires_grad=True).resize_(1)
 
 
+@pytest.mark.parametrize("n", [16, 3])
+def test_resize_in_a_memory_format(n):
+    x = torch.arange(n).resize_(2, 2, 1, 2, memory_format=torch.channels_last)
+    assert x.stride() == (4, 1, 4, 2)
+    assert x[0, :, 0, 0].tolist() == [0, 1]
+    assert torch.arange(n).resize_as_(x, memory_format=torch.channels_last).stride() == (4, 1, 4, 2)
+
+
+def test_what_is_expanded_is_copied_before_it_is_written_through_other_strides():
+    x = torch.tensor([[1.0], [2.0]], requires_grad=True)
+    written = x.expand(2, 3).as_strided_scatter(torch.zeros(2), (2,), (2,))
+    assert written.tolist() == [[0, 1, 0], [2, 2, 2]]
+    assert torch.autograd.grad(written.sum(), x)[0].tolist() == [[1], [3]]
+
+
 def test_the_T_of_other_than_matrices_warns():
     with pytest.warns(UserWarning, match="deprecated"):
         assert torch.zeros(2, 3, 4).T.shape == (4, 3, 2)
@@ -264,6 +279,9 @@ X = torch.arange(12.0).reshape(3, 4)
         (lambda: X.roll((1, 2), 0), ShapeError, "must align"),
         (lambda: X.rot90(1, (0, 0)), ArgumentError, "different"),
         (lambda: X[0].tril(), ShapeError, "at least 2 dimensions"),
+        (lambda: X.clone().tril_(0.5), TypeError, "'diagonal' .* must be int, not float"),
+        (lambda: X.clone().triu_(True), TypeError, "'diagonal' .* must be int, not bool"),
+        (lambda: X.clone().fill_diagonal_(1, 1), TypeError, "'wrap' .* must be bool, not int"),
         (lambda: X[0].trace(), ShapeError, "expected a matrix"),
         (lambda: torch.broadcast_shapes((2,), (3,)), ShapeError, "can't be stretched"),
         (lambda: F.pad(X, (1,)), ShapeError, "divisible by 2"),

@@ -82,8 +82,8 @@ def tensor(
     elif not hasattr(first, "dtype"):
         if array.dtype == np.uint64 or (type(first) is int and array.dtype.kind == "f" and _overflows(data)):
             raise ArgumentError("tensor: Overflow: a number is too large for int64; give dtype=torch.uint64")
-        if array.dtype.kind in "fc":
-            array = array.astype(dtypes.default_for(2 if array.dtype.kind == "f" else 3), copy=False)
+        if array.dtype.kind in "biufc":  # of what has a buffer, such as a bytearray, the numbers alone count
+            array = array.astype(dtypes.default_for("bifc".index(array.dtype.kind.replace("u", "i"))), copy=False)
     _check_kind(array)
     return finished(array, backend.chosen(device), requires_grad)
 
@@ -165,23 +165,38 @@ def as_tensor(data: Any, dtype: Dtype = None, device: Device = None) -> Tensor:
 
 
 def asarray(
-    obj: Any, *, dtype: Dtype = None, device: Device = None, copy: bool | None = None, requires_grad: bool = False
-) -> Tensor:
+    obj: Any, *, dtype: Dtype = None, device: Device = None, copy: bool | None = None,
+    requires_grad: bool | None = None,
+) -> Tensor:  # fmt: skip
     """obj as a Tensor; copy=True copies always, copy=False never, and raises where it has to. Source: torch.asarray.
+
+    The memory of what has a buffer, such as a bytearray, is read as numbers of the dtype, or of the default one.
 
     >>> torch.asarray([1, 2])
     tensor([1, 2])
     """
-    if copy is not None:
-        boolean("asarray", copy=copy)
+    given = {"copy": copy, "requires_grad": requires_grad}
+    boolean("asarray", **{name: value for name, value in given.items() if value is not None})
+    if not hasattr(obj, "dtype") and _has_buffer(obj):
+        obj = frombuffer(obj, dtype=dtype or dtypes.get_default_dtype())
     found = as_tensor(obj, dtype, device)
-    given = obj.array if isinstance(obj, function.Tensor) else obj
-    shares = backend.is_array(given) and np.may_share_memory(found.array, given)
+    array = getattr(obj, "array", obj)
+    shares = backend.is_array(array) and np.may_share_memory(found.array, array)
     if copy is False and not shares:
         raise ArgumentError("asarray: copy=False, but the conversion of obj needs a copy")
     if copy and shares:
         found = found.clone()
-    return found.detach().requires_grad_() if requires_grad and not found.requires_grad else found
+    if requires_grad in (None, found.requires_grad):
+        return found
+    return found.requires_grad_() if requires_grad else found.detach()
+
+
+def _has_buffer(obj: Any) -> bool:
+    try:
+        memoryview(obj)
+    except TypeError:
+        return False
+    return True
 
 
 def from_numpy(ndarray: Any) -> Tensor:

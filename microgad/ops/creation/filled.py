@@ -13,6 +13,7 @@ import numpy as np
 from ... import backend, dtypes, formats, function
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...size import Size
+from .. import layouts
 from ..out import into
 from ..spelling import tensors_only
 from .data import as_tensor, finished, refuse
@@ -304,7 +305,7 @@ class Fill(function.Function):
     symbol = "fill"
 
     def forward(self, x, value):
-        out = np.empty_like(x)
+        out = layouts.empty_like(x)
         out[...] = value
         return out
 
@@ -315,6 +316,7 @@ class Fill(function.Function):
         return grad.sum()
 
 
+@tensors_only
 def fill(input: Tensor, value: Any) -> Tensor:
     """The value everywhere in input's shape and dtype; a number or a Tensor without dimensions. Source: torch.fill.
 
@@ -323,4 +325,4 @@ def fill(input: Tensor, value: Any) -> Tensor:
     """
     if getattr(value, "ndim", 0):
         raise ShapeError(f"fill: only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions")
-    return Fill.apply(input, value)
+    return Fill.apply(input, value if hasattr(value, "array") else number("fill", value, input.array.dtype))

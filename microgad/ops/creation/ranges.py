@@ -84,8 +84,8 @@ def _stepped(
     dtype = dtype_beside(op, dtype, out)
     whole = all(isinstance(x, int) for x in (start, end, step))
     kind = dtypes.int64.dtype if dtype is None and whole else floating(dtype)
-    if kind.kind == "b":
-        raise KindError(f"{op}: not implemented for bool")
+    if kind.kind in "bc":
+        raise KindError(f"{op}: not implemented for {kind}")
     if kind == np.int64 and int(step):
         start, end, step, whole = int(start), int(end), int(step), True
     if whole:

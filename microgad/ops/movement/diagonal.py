@@ -216,11 +216,13 @@ def triu(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
     return into(out, Triu.apply(_matrix(input, "triu"), k=int(diagonal)))
 
 
+@tensors_only
 def tril_(input: Tensor, diagonal: int = 0) -> Tensor:
     """In place: see `tril`. Source: torch.Tensor.tril_."""
     return Tril.apply_(_matrix(input, "tril_"), k=int(diagonal), x_shape=input.array.shape)
 
 
+@tensors_only
 def triu_(input: Tensor, diagonal: int = 0) -> Tensor:
     """In place: see `triu`. Source: torch.Tensor.triu_."""
     return Triu.apply_(_matrix(input, "triu_"), k=int(diagonal), x_shape=input.array.shape)

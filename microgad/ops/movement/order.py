@@ -148,7 +148,7 @@ class Flip(LinearMap):
         index = [slice(None)] * x.ndim  # np.flip, in a tenth of its overhead
         for axis in self.axis:
             index[axis] = slice(None, None, -1)
-        return x[(*index, ...)].copy("K" if layouts.channels_last(x) else "C")
+        return x[(*index, ...)].copy(layouts.order_of(x))
 
     adjoint = forward
 

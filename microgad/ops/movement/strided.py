@@ -114,11 +114,12 @@ def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storag
             f"as_strided: sizes {list(shape)}, strides {list(strides)}, storage offset {offset} requiring a storage of "
             f"{needed} elements are out of bounds for storage of {extent}"
         )
-    shown = shape, tuple(0 if n == 1 else s for n, s in zip(shape, strides, strict=True)), offset if needed else 0
+    shown = shape, strides, offset if needed else 0
     return AsStrided.apply(input, shown=shown, held=held, extent=extent)
 
 
-def fill_diagonal_(input: Tensor, fill_value: float, wrap: bool = False) -> Tensor:
+@tensors_only
+def fill_diagonal_(input: Tensor, fill_value: complex, wrap: bool = False) -> Tensor:
     """Set the main diagonal, where all indices are equal; `wrap` begins again below a tall matrix's last row.
 
     Raises RuntimeError for fewer than two dimensions, and for more than two of different lengths.

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from ... import errors, function, leaves, state
+from ... import backend, errors, function, leaves, state
 from ...naming import called
 from ...placement import axes_of, geometry, memory_of
 from .. import layouts, region
+from ..creation import in_format
 from ..elementwise import view_as_complex, view_as_real
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
@@ -187,8 +187,8 @@ def become(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options: Any
 def resize_(input: Tensor, size: Sequence[int], *, memory_format: Any = None) -> Tensor:
     """Another shape, in place: the same memory row by row, or where it is too small another with what it held.
 
-    Raises RuntimeError where input requires grad, and where a memory that is too small has other views, which PyTorch
-    moves with it. Source: torch.Tensor.resize_.
+    A memory_format says in which order. Raises RuntimeError where input requires grad, and where a memory that is too
+    small has other views, which PyTorch moves with it. Source: torch.Tensor.resize_.
 
     >>> torch.arange(6).resize_(2, 2)
     tensor([[0, 1],
@@ -202,14 +202,15 @@ def resize_(input: Tensor, size: Sequence[int], *, memory_format: Any = None) ->
     if shape == input.array.shape:
         return input
     x, memory = input.array, memory_of(input.array)
-    strides, first, count = np.empty(shape, np.int8).strides, geometry(x)[2], math.prod(shape)
+    laid = in_format("resize_", lambda shape: np.empty(shape, np.int8), shape, memory_format)
+    first, count = geometry(x)[2], laid.size
     if first + count <= memory.size:
-        return become(input, as_strided, shape, strides)
+        return become(input, as_strided, shape, laid.strides)
     if input.base is not None or region.live_views(input):
         raise errors.GraphError(f"resize_: {shape} needs more memory than there is, and the memory has other views")
     grown = np.empty_like(x, shape=(count,))
     grown[: memory.size - first] = memory[first:]
-    input.array = grown.reshape(shape)
+    input.array = backend.as_strided(grown, shape, tuple(step * x.itemsize for step in laid.strides))
     input._bump()
     return input
 
@@ -217,4 +218,4 @@ def resize_(input: Tensor, size: Sequence[int], *, memory_format: Any = None) ->
 @tensors_only
 def resize_as_(input: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
     """`resize_` to the shape of another Tensor. Source: torch.resize_as_."""
-    return resize_(input, the_template.shape)
+    return resize_(input, the_template.shape, memory_format=memory_format)
