@@ -90,11 +90,8 @@ class Indexing:
 
     def fill_(self: Tensor, value: Operand) -> Tensor:
         """Set every element to value, a number that the dtype can hold, or a Tensor without dimensions."""
-        before, value, steps = self.node, indexing.filler("fill_", value, self), self.array.strides
-        if 0 in steps and not hasattr(value, "array"):  # what is expanded has one value anyway
-            self[tuple(slice(0, 1) if step == 0 else slice(None) for step in steps)] = value
-        else:
-            self[...] = value
+        before, value = self.node, indexing.filler("fill_", value, self)
+        self[... if hasattr(value, "array") else indexing.firsts(self.array)] = value
         return called_in_place(f"FillBackward{2 + hasattr(value, 'array')}", self, before)
 
     def zero_(self: Tensor) -> Tensor:

@@ -14,7 +14,14 @@ def contiguous(x: Any) -> Any:
 
 def order_of(x: Any) -> Any:
     """What NumPy is given as the order of a copy that lies as x does; an expanded x lies in the order of its axes."""
-    return "C" if 0 in x.strides else "K"
+    return "C" if stretched(x) else "K"
+
+
+def stretched(x: Any) -> tuple[int, ...]:
+    """The axes along which an expanded x has one element again and again."""
+    if 0 not in x.strides or not x.size:
+        return ()
+    return tuple([i for i, step in enumerate(x.strides) if step == 0 and x.shape[i] > 1])
 
 
 def empty_like(x: Any) -> Any:

@@ -10,6 +10,7 @@ from .. import backend, errors, function, state
 from ..function import Function, Leaf, Output
 from ..linear_map import LinearMap
 from ..placement import axes_of, overlaps, within
+from . import layouts
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -175,8 +176,8 @@ def _through(chain: tuple[tuple[type[Function], dict[str, Any]], ...], x: Any, m
 
 def check_writable(tensor: Tensor, op: str, recorded: bool) -> None:
     """Refuse an in-place operation that could not be right."""
-    shape, strides = tensor.array.shape, tensor.array.strides
-    if tensor.array.size and any(stride == 0 and n > 1 for stride, n in zip(strides, shape, strict=True)):
+    x = tensor.array
+    if layouts.stretched(x):
         raise errors.GraphError(
             f"{errors.place(op, state.current().path)}: unsupported operation: more than one element of the written-to "
             "tensor refers to a single memory location. Please clone() the tensor before performing the operation."
@@ -184,7 +185,7 @@ def check_writable(tensor: Tensor, op: str, recorded: bool) -> None:
     check_history(tensor, op, recorded)
     if tensor.base is None or not recorded:
         return
-    if tensor.array.size and overlaps(shape, strides):
+    if x.size and overlaps(x.shape, x.strides):
         raise errors.GraphError(
             f"{errors.place(op, state.current().path)}: elements of the written-to view overlap in memory, so a "
             "write through it has no gradient; clone() it first"

@@ -117,6 +117,14 @@ VIEWS: dict[str, Callable[[Any, Any], Any]] = {
     "what is expanded": lambda t, y: y.detach()[0].expand(4, 3).fill_(7),
     "what is expanded, with 0": lambda t, y: y.detach().expand(2, 3, 3).transpose(0, 1).zero_(),
     "two rows of what is expanded": lambda t, y: y.detach()[0].expand(4, 3)[:2].fill_(7),
+    "what is expanded, in brackets": lambda t, y: operator.setitem(y.detach()[0].expand(4, 3), t.tensor([1]), 7.0),
+    "what is expanded, by a mask": lambda t, y: (
+        y.detach()[:, :1].expand(3, 4).masked_fill_(t.tensor([[True], [False], [True]]), t.tensor(7.0))
+    ),
+    "what is expanded, by an index": lambda t, y: y.detach()[0].expand(4, 3).index_fill_(1, t.tensor([0, 2]), 7),
+    "what is expanded, by indices": lambda t, y: (
+        y.detach()[0].expand(4, 3).index_put_((t.tensor([1, 1]), t.tensor([0, 2])), t.tensor([7.0]).double())
+    ),
     "what is expanded, by a sum": lambda t, y: y[0].expand(4, 3).add_(1),
     "rows of what is expanded, by a sum": lambda t, y: y[0].expand(4, 3)[1:].add_(1),
     "rows of what is expanded": lambda t, y: operator.setitem(y[0].expand(4, 3), slice(2), 1.0),
@@ -191,3 +199,16 @@ def test_what_is_expanded_is_filled_with_a_gradient():
     y.expand(2, 3)[:, 1:].fill_(7)
     assert y[1:].tolist() == [7, 7]
     assert microgad.autograd.grad(y.sum(), x)[0].tolist() == [1, 0, 0]
+
+
+@pytest.mark.filterwarnings("ignore:Writes by index or mask")
+def test_what_is_expanded_is_filled_by_a_mask_with_a_gradient():
+    """There, too."""
+    x, value = leaf(microgad, 3), microgad.tensor(7.0, dtype=microgad.float64, requires_grad=True)
+    y = x * 1
+    rows = y.expand(2, 3)
+    rows.masked_fill_(microgad.tensor([[True, False, False], [False, False, True]]), value)
+    assert rows[:, ::2].tolist() == [[7, 7], [7, 7]]
+    of_x, of_value = microgad.autograd.grad((rows * rows).sum() + (y * y * y).sum(), (x, value))
+    assert of_value.item() == 4 * 2 * 7 + 2 * 3 * 7**2
+    assert of_x.tolist() == [0, 2 * 2 * x[1].item() + 3 * x[1].item() ** 2, 0]

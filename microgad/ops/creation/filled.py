@@ -295,8 +295,7 @@ def _like(op: str, make: Callable[..., Any], input: Tensor, dtype: Any, options:
     memory_format = options.get("memory_format")
     if memory_format not in (None, formats.preserve_format):
         return in_format(op, lambda shape: make(x, dtype=kind, order="C", shape=shape), x.shape, memory_format)
-    expanded = any(s == 0 and n > 1 for s, n in zip(x.strides, x.shape, strict=True))
-    return make(x, dtype=kind, order="C" if expanded else "K")
+    return make(x, dtype=kind, order=layouts.order_of(x))
 
 
 class Fill(function.Function):

@@ -38,7 +38,7 @@ from .masked import (
     masked_scatter_call,
     masked_select,
 )
-from .places import is_basic
+from .places import firsts, is_basic
 from .reduced import ExtremeItem, MulItem
 from .scatter import scatter, scatter_add, scatter_add_call, scatter_call
 
@@ -56,6 +56,7 @@ __all__ = [
     "_unsafe_masked_index",
     "_unsafe_masked_index_put_accumulate",
     "filler",
+    "firsts",
     "gather",
     "getitem",
     "index_add",

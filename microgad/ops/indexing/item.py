@@ -13,13 +13,14 @@ from ...errors import DtypeError, ShapeError
 from ...function import Function
 from ...linear_map import LinearMap
 from ...naming import called, called_in_place
+from ...notices import warn
 from .. import creation, layouts
 from ..creation.numbers import number
 from ..elementwise import Select
 from ..spelling import tensors_only
 from . import places
 from .index import check_filled, kept, normalized, two_steps
-from .places import is_basic, is_mask
+from .places import firsts, is_basic, is_mask
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -54,6 +55,20 @@ class SetItem(Function):
         out = x.copy(self.order)
         places.put(out, self.index, value)
         return out
+
+    @classmethod
+    def apply_(cls, target: Any, value: Any, **settings: Any) -> Any:
+        """As of any operation. One value is put through arrays also where what is expanded has several at one place."""
+        x, index = target.array, settings["index"]
+        axes = layouts.stretched(x)
+        if not axes or is_basic(index) or np.size(getattr(value, "array", value)) > 1:
+            return super().apply_(target, value, **settings)
+        warn("Writes by index or mask into what is expanded are deprecated; clone() the Tensor first")
+        there = np.zeros_like(x, bool, order="C")
+        places.put(there, index, True)
+        value = value.reshape(()) if hasattr(value, "array") else value
+        super().apply_(GetItem.apply(target, index=firsts(x)), value, index=(there.any(axes, keepdims=True),))
+        return target
 
     def write(self, out, x, value):
         places.put(out, self.index, value)
@@ -186,7 +201,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     steps = two_steps(index)
     if steps is not None:
         input, index = GetItem.apply(input, index=steps[0]), steps[1]
-    elif 0 in input.array.strides and is_basic(index):  # of what is expanded, a part may be single places
+    elif is_basic(index) and layouts.stretched(input.array):  # of what is expanded, a part may be single places
         input, index = GetItem.apply(input, index=index), (Ellipsis,)
     if is_basic(index):
         SetItem.apply_(input, value, index=index)

@@ -54,6 +54,11 @@ def is_basic(index: Any) -> bool:
     return type(index) is tuple and (BASIC.issuperset(map(type, index)) or not any(map(backend.is_array, index)))
 
 
+def firsts(x: Any) -> tuple[Any, ...]:
+    """An index of all of x, but of what is expanded once."""
+    return (*(slice(0, 1) if step == 0 else ALL for step in x.strides), ...)
+
+
 def is_mask(item: Any) -> bool:
     """Whether an item of an index is a boolean array."""
     return backend.is_array(item) and item.dtype.kind == "b"

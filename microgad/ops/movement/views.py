@@ -145,7 +145,7 @@ def as_strided_scatter(
     tensor([[1., 0.],
             [0., 1.]])
     """
-    if 0 in input.array.strides:
+    if layouts.stretched(input.array):
         input = Clone.apply(input, order="C")  # in which no two elements are one
     x = input.array
     shape, strides, offset = geometry(x)
