@@ -156,7 +156,10 @@ def _join(dtypes: list[np.dtype[Any]]) -> np.dtype[Any]:
     top = max(_CATEGORY[d.kind] for d in dtypes)
     if top >= _FLOATING:
         dtypes = [d for d in dtypes if _CATEGORY[d.kind] >= _FLOATING]
-    return np.result_type(*dtypes)
+    joined = np.result_type(*dtypes)
+    if top == _INTEGER and joined.kind == "f":  # of uint64 and what has a sign
+        raise DtypeError(f"there is no integer dtype to which {' and '.join(map(str, dtypes))} could be promoted")
+    return joined
 
 
 def promote(arrays: list[Any]) -> list[Any]:

@@ -186,6 +186,8 @@ class Conversion:
             raise errors.DtypeError(f"set_: could not set {source.dtype} to a tensor of {self.dtype}")
         if self.requires_grad or source.requires_grad:
             raise errors.GraphError("set_: is not recorded, so neither Tensor may require grad: use detach() first")
+        if source.dtype != self.dtype:
+            raise errors.DtypeError(f"set_: could not set a Tensor of {source.dtype} to one of {self.dtype}")
         if size is not None:
             whole = movement.as_strided(source, (source.untyped_storage().nbytes() // source.element_size(),), (1,), 0)
             strides = self.new_empty(size).stride() if stride is None else stride

@@ -143,7 +143,8 @@ class Movement:
                 "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated: `x.mT` "
                 "transposes batches of matrices, `x.permute(*range(x.ndim)[::-1])` reverses the dimensions"
             )
-        return ops.permute(self, range(self.ndim)[::-1])
+        turned: Tensor = ops.Permute.apply(self, order=tuple(range(self.array.ndim)[::-1]))
+        return turned
 
     @property
     def mT(self: Tensor) -> Tensor:

@@ -39,6 +39,14 @@ def test_an_index():
     assert x.scatter_reduce_(0, x, torch.arange(4), "prod", include_self=False).tolist() == [2, 0, 1, 1]
 
 
+def test_what_has_no_element_yet_shares_none():
+    x = torch.arange(6)
+    assert torch.take(x, torch.tensor([5, 4]), out=x[:0]).tolist() == [5, 4]
+    assert torch.masked_select(x, x > 3, out=x[:0]).tolist() == [4, 5]
+    with pytest.raises(RuntimeError, match="unsupported operation"):
+        torch.take(x, torch.tensor([5, 4]), out=x[4:])
+
+
 def test_a_gradient():
     leaf = torch.ones(4, requires_grad=True)
     x = leaf * torch.arange(4.0)

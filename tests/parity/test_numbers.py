@@ -178,6 +178,10 @@ REFUSED = """
     v.to("float32")
     t.nn.Linear(2, 2, dtype="float32")
     t.promote_types("float32", t.int32)
+    t.promote_types(t.uint64, t.int8)
+    t.tensor([1], dtype=t.uint64) / t.tensor([2])
+    v.set_(t.arange(3))
+    t.repeat_interleave(v, True)
     v + None
     t.zeros(0, dtype=t.int64) + None
     t.zeros(0) < None

@@ -77,7 +77,9 @@ def tensor(
             array = array.astype(kind, copy=False)
         else:
             array = converted("tensor", array, kind)
-    elif found or (first is not data and array.dtype.kind in "fc" and _among_numbers(data) and _plain(data, found)):
+    elif found or (
+        first is not data and array.dtype not in (np.int64, np.bool_) and _among_numbers(data) and _plain(data, found)
+    ):
         array = array.astype(functools.reduce(dtypes.promote_types, found).dtype)
     elif not hasattr(first, "dtype"):
         if array.dtype == np.uint64 or (type(first) is int and array.dtype.kind == "f" and _overflows(data)):

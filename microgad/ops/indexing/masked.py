@@ -46,9 +46,14 @@ def _broadcast(op: str, input: Tensor, mask: Any, in_place: bool = False) -> tup
 
 
 def masked_fill_call(input: Tensor, mask: Tensor, value: Any) -> Call:
-    array = _mask("masked_fill_", mask, input, value)
-    name, value = f"MaskedFillBackward{int(hasattr(value, 'array'))}", filler("masked_fill_", value, input)
-    return one_step(name, SetItem, value, _broadcast("masked_fill_", input, array, True)[1])
+    return _filled("masked_fill_", input, mask, value, True)[1]
+
+
+def _filled(op: str, input: Tensor, mask: Tensor, value: Any, in_place: bool = False) -> tuple[Tensor, Call]:
+    """The input, as wide as the mask, and what is done to it."""
+    wide, index = _broadcast(op, input, _mask(op, mask, input, value), in_place)
+    name = f"MaskedFillBackward{int(hasattr(value, 'array'))}"
+    return wide, one_step(name, SetItem, filler(op, value, input), index)
 
 
 @tensors_only
@@ -60,8 +65,8 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     >>> torch.masked_fill(torch.zeros(3), torch.tensor([True, False, True]), 5)
     tensor([5., 0., 5.])
     """
-    input, _ = _broadcast("masked_fill", input, _mask("masked_fill", mask))
-    return masked_fill_call(input, mask, value).on(input)
+    wide, call = _filled("masked_fill", input, mask, value)
+    return call.on(wide)
 
 
 @tensors_only

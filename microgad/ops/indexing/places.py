@@ -56,7 +56,7 @@ def is_basic(index: Any) -> bool:
 
 def firsts(x: Any) -> tuple[Any, ...]:
     """An index of all of x, but of what is expanded once."""
-    return (*(slice(0, 1) if step == 0 else ALL for step in x.strides), ...)
+    return (*[slice(0, 1) if step == 0 else ALL for step in x.strides], ...) if 0 in x.strides else (...,)
 
 
 def is_mask(item: Any) -> bool:

@@ -210,9 +210,7 @@ def repeat_interleave(
         raise DimError(f"repeat_interleave: dim {dim} was given, but input has no dimensions")
     axis = dim_of(dim, input.ndim, "repeat_interleave")
     n = input.shape[axis]
-    counts = [int(repeats)] if isinstance(repeats, (int, np.integer)) else _counts(repeats).tolist()
-    if min(counts, default=0) < 0:
-        raise ArgumentError("repeat_interleave: repeats can not be negative")
+    counts = _counts(repeats).tolist()
     if len(counts) not in (1, n):
         raise ShapeError(
             f"repeat_interleave: repeats must have the same size as input along dim, but got {len(counts)} repeats "
@@ -228,14 +226,14 @@ def repeat_interleave(
 
 
 def _counts(repeats: Any) -> Any:
-    if not isinstance(repeats, function.Tensor):
+    if not isinstance(repeats, (int, np.integer, function.Tensor)):
         raise TypeError(f"repeat_interleave: repeats must be an int or an integer Tensor, got {repeats!r}")
-    counts = repeats.array
+    counts = np.asarray(backend.to_numpy(getattr(repeats, "array", repeats)))
     if counts.dtype.kind not in "iu":
-        raise DtypeError(f"repeat_interleave: repeats must be an int or an integer Tensor, got {repeats.dtype}")
+        raise DtypeError(f"repeat_interleave: repeats must be an int or an integer Tensor, got {counts.dtype}")
     if counts.ndim > 1:
         raise ShapeError(f"repeat_interleave: only accepts 0-d or 1-d repeats, got {counts.ndim}-d")
-    counts = backend.to_numpy(counts).reshape(-1)
+    counts = counts.reshape(-1)
     if counts.size and counts.min() < 0:
         raise ArgumentError("repeat_interleave: repeats can not be negative")
     return counts
