@@ -22,28 +22,19 @@ RUN = 1 << 8  # and the least that makes up for the beginning of a run
 
 def by_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
     """What formula(out, *inputs), elementwise, writes into out. It is given arrays of one dimension or more."""
-    first = inputs[0]
-    out = layouts.empty_like(first)
-    if not first.ndim:
+    out = layouts.empty_like(inputs[0])
+    if out.ndim:
+        piecewise(formula, out, *inputs)
+    else:
         formula(*[x.reshape(1) for x in (out, *inputs)])
-        return out
-    if (
-        first.size <= IN_PLACE
-        or type(first) is not np.ndarray
-        or not all(x.shape == first.shape and x.flags.c_contiguous for x in inputs)
-    ):
-        formula(out, *inputs)
-        return out
-    parts = [x.reshape(-1) for x in (out, *inputs)]
-    for i in range(0, first.size, IN_PLACE):
-        formula(*[x[i : i + IN_PLACE] for x in parts])
     return out
 
 
 def piecewise(formula: Callable[..., Any], out: Any, *inputs: Any) -> None:
     """formula(out, *inputs), elementwise, of large arrays piece by piece; inputs have out's shape, or are single."""
     n = out.size
-    if n <= IN_PLACE or not all(x.flags.c_contiguous and x.size in (1, n) for x in (out, *inputs)):
+    whole = n <= IN_PLACE or type(out) is not np.ndarray
+    if whole or not all(x.flags.c_contiguous and x.size in (1, n) for x in (out, *inputs)):
         formula(out, *inputs)
         return
     parts = [x.reshape(-1) for x in (out, *inputs)]

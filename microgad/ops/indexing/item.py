@@ -186,6 +186,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     >>> x
     tensor([1., 0., 2.])
     """
+    given, index = index, normalized(index, input.array, kept(input, value))
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, (int, float, complex)):
@@ -195,7 +196,6 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         raise DtypeError(f"__setitem__: can't assign a {type(value).__name__} to a Tensor")
     else:
         value = _settable(value, input, index)
-    given, index = index, normalized(index, input.array, kept(input, value))
     if not is_basic(index) and (not isinstance(value, function.Tensor) or value.array.size == 1):
         check_filled(given, index)
     steps = two_steps(index)
@@ -209,23 +209,21 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         one_step("IndexPut", SetItem, value, index).into(input)
 
 
-def _settable(value: Any, input: Tensor, index: Any) -> Tensor:
+def _settable(value: Any, input: Tensor, index: tuple[Any, ...]) -> Tensor:
     """A value as a Tensor without leading axes of size 1."""
     if not isinstance(value, function.Tensor):
         made: Tensor = creation.as_tensor(value, device=input.device).to(dtype=input.dtype)
         value = made
     elif value.array.dtype != input.array.dtype:
-        arrays = [item for item in normalized(index, input.array) if backend.is_array(item)]
+        arrays = [item for item in index if backend.is_array(item)]
         if arrays and not (len(arrays) == 1 and is_mask(arrays[0]) and value.numel() == 1):
             raise _other_dtype("Index put", input, value)
         if value.array.dtype.kind == "c":
             value = filler("__setitem__", value.reshape(()), input) if arrays else value.to(dtype=input.dtype)
     while value.array.ndim and value.array.shape[0] == 1:
         value = value[0]
-    if type(value.array) is not type(input.array) and (
-        value.array.ndim == 0 or is_basic(normalized(index, input.array))
-    ):  # from another device, as PyTorch copies it
-        value = value.to(device=input.device)
+    if type(value.array) is not type(input.array) and (value.array.ndim == 0 or is_basic(index)):
+        value = value.to(device=input.device)  # from another device, as PyTorch copies it
     return value
 
 

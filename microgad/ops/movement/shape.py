@@ -43,12 +43,12 @@ def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
     tensor([[0, 1],
             [2, 3]])
     """
-    return Reshape.apply(input, size=_size(input, shape, "reshape"))
+    return Reshape.apply(input, size=_size(input.array.size, shape, "reshape"))
 
 
-def _size(input: Tensor, shape: Sequence[int], op: str) -> tuple[int, ...]:
-    """The shape with its -1 worked out."""
-    size, n = tuple(map(operator.index, shape)), input.array.size
+def _size(n: int, shape: Sequence[int], op: str) -> tuple[int, ...]:
+    """The shape of n elements with its -1 worked out."""
+    size = tuple(map(operator.index, shape))
     product, least = math.prod(size), min(size, default=0)
     if product == n and least >= 0:
         return size
@@ -82,7 +82,7 @@ def view(input: Tensor, size: Any) -> Tensor:
     """
     if isinstance(size, dtypes.dtype):
         return _view_as_dtype(input, size)
-    shape = _size(input, size, "view")
+    shape = _size(input.array.size, size, "view")
     result: Tensor = Reshape.apply(input, size=shape)
     if result.base is None and result.array.size:
         raise ShapeError(
@@ -168,21 +168,19 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     >>> torch.unflatten(torch.zeros(2, 12), 1, (3, -1)).shape
     torch.Size([2, 3, 4])
     """
-    at, sizes = dim_of(dim, input.ndim, "unflatten"), tuple(map(operator.index, sizes))
+    at, shape = dim_of(dim, input.ndim, "unflatten"), input.array.shape
     if not sizes:
         raise ShapeError("unflatten: sizes must be non-empty")
-    if input.ndim == 0:
+    if not shape:
         raise ShapeError("unflatten: input has no dimensions")
-    n, known = input.shape[at], math.prod(s for s in sizes if s != -1)
-    if sizes.count(-1) > 1:
-        raise ArgumentError(f"unflatten: only one dimension can be inferred, got {sizes}")
-    if known * (n // known if -1 in sizes and known else 1) != n:
+    try:
+        sizes = _size(shape[at], sizes, "unflatten")
+    except ShapeError:
         raise ShapeError(
             f"{place('unflatten', current().path)}: Provided sizes {list(sizes)} don't multiply up to the size of dim "
-            f"{dim} ({n}) in the input"
-        )
-    sizes = tuple(n // (known or 1) if s == -1 else s for s in sizes)
-    return Reshape.apply(input, size=(*input.shape[:at], *sizes, *input.shape[at + 1 :]))
+            f"{dim} ({shape[at]}) in the input"
+        ) from None
+    return Reshape.apply(input, size=(*shape[:at], *sizes, *shape[at + 1 :]))
 
 
 @tensors_only
