@@ -12,6 +12,8 @@ SPECIAL = np.array([0, -0.0, 1e-30, -1e-30, 1e30, -1e30, np.inf, -np.inf, np.nan
 EXACT = {
     "nextafter": torch.nextafter, "fmod": torch.fmod, "remainder": torch.remainder, "floor_divide": torch.floor_divide,
     "where": lambda x, y: torch.where(x > y, x, y), "where of a number": lambda x, y: torch.where(x > y, x, 2.0),
+    "fmod of a number": lambda x, y: torch.fmod(x, 0.1), "remainder of a number": lambda x, y: x % 0.1,
+    "floor_divide by a number": lambda x, y: x // 0.1,
     "lerp": lambda x, y: torch.lerp(x, 2 * y, x - y), "threshold": lambda x, y: F.threshold(x, 0.5, 2.0),
     "hardshrink": lambda x, y: F.hardshrink(x), "softshrink": lambda x, y: F.softshrink(x),
     "masked_fill": lambda x, y: x.masked_fill(x > y, 2.0), "masked_select": lambda x, y: x[x > y],

@@ -101,7 +101,7 @@ def _in_double(a: Any, b: Any) -> tuple[Any, Any, Any] | None:
     """
     if np.result_type(a, b) != np.float32 or np.size(a) < 5000 or backend.is_gpu(a):
         return None
-    a, b = (np.asarray(x, np.float64) for x in (a, b))
+    a, b = (np.asarray(x, np.float32).astype(np.float64) for x in (a, b))
     with np.errstate(all="ignore"):
         quotient = a / b
     largest = np.maximum(quotient.max(initial=0), -quotient.min(initial=0))
