@@ -67,6 +67,7 @@ def test_products_and_quotients_that_are_added_are_not_rounded_in_between():
     assert torch.addcmul(x, a, a, value=100000).tolist() == [math.inf]
     assert x.clone().addcdiv_(a, b).tolist() == [float(np.float16(-60000 + 300 / b.item()))]
     assert torch.addcmul(x, a, a).dtype == torch.half
+    assert torch.addcmul(0 * a, a, torch.tensor(10.0038)).tolist() == [3000]  # of no dimensions: float16, too
 
 
 def test_what_is_infinite_becomes_its_largest_number():

@@ -55,6 +55,13 @@ def test_ldexp_goes_as_far_as_its_result():
     assert result.tolist() == [float(np.float32(1e-30)) * 2.0**130, 2.0**-140, float(np.float32(1e30)) * 2.0**-200]
     assert gradients(result[1:], x) == [[0, 2.0**-140, 0]]
     assert torch.ldexp(torch.tensor([2.0**-14]).half(), torch.tensor([20])).tolist() == [64]
+    assert torch.ldexp(torch.tensor([2.0**-20]).half(), torch.tensor([32])).tolist() == [4096]
+    assert torch.ldexp(torch.tensor([1.0]), torch.tensor([3], dtype=torch.uint64)).tolist() == [8]
+
+
+def test_ldexp_rounds_once():
+    x = float.fromhex("0x1.b1bffcp-120")  # subnormal by half the power, and a tie then
+    assert torch.ldexp(torch.tensor([x]), torch.tensor([-20])).item() == np.float32(x * 2.0**-20)
 
 
 def test_numpys_hypot_takes_a_number_first():

@@ -19,6 +19,7 @@ from microgad.ops.elementwise import (
     Heaviside,
     Hypot,
     Lcm,
+    Ldexp,
     Lerp,
     LogAddExp,
     LogAddExp2,
@@ -191,6 +192,12 @@ def test_xlogy(draw):
 @checks(CopySign)
 def test_copysign(draw):
     return draw(st.sampled_from([torch.copysign, np.copysign])), *operands_as_tensors(draw, nonzero, nonzero)
+
+
+@checks(Ldexp)
+def test_ldexp(draw):
+    x, n = draw(broadcastable_tensors(2, min_side=0, requires_grad=True))
+    return torch.ldexp, x, (2 * n.detach()).to(torch.int32)
 
 
 @checks(Heaviside)

@@ -33,8 +33,7 @@ from .logic import (
     logical_not, logical_or, logical_xor,
 )  # fmt: skip
 from .powers import (
-    Cbrt, Frexp, Hypot, Pow, Reciprocal, Rsqrt, Sqrt, float_power, frexp, hypot, ldexp, pow, reciprocal,
-    rsqrt,
+    Cbrt, Frexp, Hypot, Ldexp, Pow, Reciprocal, Rsqrt, Sqrt, float_power, frexp, hypot, ldexp, pow, reciprocal, rsqrt,
     sqrt, square,
 )  # fmt: skip
 from .rounding import Ceil, Floor, Frac, NextAfter, Round, Steps, Trunc, ceil, fix, floor, frac, nextafter, round, trunc
@@ -99,6 +98,7 @@ __all__ = [
     "IsPosInf",
     "IsReal",
     "Lcm",
+    "Ldexp",
     "LeftShift",
     "Lerp",
     "Less",

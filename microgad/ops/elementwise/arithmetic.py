@@ -236,9 +236,10 @@ def addcdiv(
 
 def _plus_multiple(op: str, input: Tensor, combined: Any, tensor1: Tensor, tensor2: Tensor, value: complex) -> Tensor:
     """input + value · combined(tensor1, tensor2), in float16 rounded once."""
-    kind = dtypes.result_dtype([x.array for x in (input, tensor1, tensor2)])
+    operands = input, tensor1, tensor2
+    kind = dtypes.result_dtype([x.array for x in operands])
     wide = np.dtype(np.float32) if kind == HALF else kind
-    input, tensor1, tensor2 = in_dtype(wide, input, tensor1, tensor2)
+    input, tensor1, tensor2 = in_dtype(wide, *in_dtype(kind, *operands))
     added, value = combined(tensor1, tensor2), factor(op, value, wide)
     result: Tensor = input + (added if value == 1 else added * value)
     return result if kind is wide else result.to(dtypes.of(kind))

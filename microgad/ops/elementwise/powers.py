@@ -17,7 +17,6 @@ from ..blocks import in_double
 from ..creation.numbers import number
 from ..out import into
 from .operands import one_tensor, tensors
-from .rounding import floor
 
 if TYPE_CHECKING:
     from ...tensor import Operand, Tensor
@@ -220,6 +219,18 @@ def hypot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, Hypot.apply(*tensors("hypot", input, other)))
 
 
+class Ldexp(Function):
+    """x · 2ⁿ of whole n, rounded once: the power alone may overflow."""
+
+    symbol = "x 2ⁿ"
+
+    def forward(self, x, n):
+        return np.ldexp(x, n.astype(np.int64))
+
+    def grad_x(self, grad, n):
+        return Ldexp.apply(grad, n)
+
+
 @composite
 def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """input · 2 to the power other. Source: torch.ldexp.
@@ -228,11 +239,9 @@ def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     tensor([2., 8.])
     """
     tensors("ldexp", input, other)
-    if not input.is_floating_point() or other.array.dtype.kind not in "biu":
-        return into(out, input * Pow.apply(2.0, other))
-    exponent = other.to(input.dtype)
-    half = floor(exponent / 2)  # the power itself may overflow where the product doesn't
-    return into(out, input * Pow.apply(2.0, half) * Pow.apply(2.0, exponent - half))
+    if input.is_floating_point() and other.array.dtype.kind in "biu":
+        return into(out, Ldexp.apply(input, other))
+    return into(out, input * Pow.apply(2.0, other))
 
 
 class Frexp(Function):
