@@ -36,7 +36,7 @@ def ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, An
 def answer(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The same, of a call without `out`."""
     if method == "__call__" and not kwargs and ufunc in UFUNCS:
-        return UFUNCS[ufunc](*inputs)
+        return UFUNCS[ufunc](*[elementwise.precise(x) if isinstance(x, (list, tuple)) else x for x in inputs])
     whole = reduction.METHODS.get(method, {}).get(ufunc)
     if whole is not None and not kwargs.keys() - {"axis", "keepdims", "dtype"}:
         return whole(inputs[0], **{"axis": 0, **kwargs})

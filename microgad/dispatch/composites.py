@@ -32,7 +32,7 @@ def _unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * 
 
 def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     flat = movement.flatten(ary)
-    ends = [None if x is None else movement.flatten(precise(x)) for x in (to_begin, to_end)]
+    ends = [None if x is None else movement.flatten(precise(x)).to(ary.dtype) for x in (to_begin, to_end)]
     parts = [ends[0], flat[1:] - flat[:-1], ends[1]]
     return movement.cat([part for part in parts if part is not None])
 

@@ -33,6 +33,11 @@ def _fraction(x: Any) -> Any:
     return elementwise.where(elementwise.isinf(x), 0.0, elementwise.frac(x))
 
 
+def _heaviside(x1: Any, x2: Any) -> Any:
+    common = np.result_type(*(getattr(x, "array", x) for x in (x1, x2)))  # by NumPy's rules: Python's numbers are weak
+    return elementwise.Heaviside.apply(*(as_tensor(x, dtypes.of(common)) for x in (x1, x2)))
+
+
 UFUNCS: dict[Any, Callable[..., Any]] = {
     cls.numpy: cls.apply
     for module in (elementwise,)
@@ -48,7 +53,7 @@ UFUNCS |= {
     np.sign: elementwise.sgn,
     np.float_power: elementwise.float_power,
     np.ldexp: lambda x1, x2: elementwise.ldexp(as_tensor(x1), as_tensor(x2)),
-    np.heaviside: lambda x1, x2: elementwise.Heaviside.apply(*promoted(x1, x2)),
+    np.heaviside: _heaviside,
     np.deg2rad: elementwise.deg2rad,
     np.radians: elementwise.deg2rad,
     np.rad2deg: elementwise.rad2deg,
@@ -81,7 +86,7 @@ def _nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None,
 
 
 def _isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
-    return elementwise.IsClose.apply(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)
+    return elementwise.IsClose.apply(precise(a), precise(b), rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 
 def _array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> bool:
@@ -95,7 +100,7 @@ def _array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> bool:
 def _isin(
     element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *, kind: Any = None
 ) -> Any:
-    return elementwise.isin(element, test_elements, assume_unique=assume_unique, invert=invert)
+    return elementwise.isin(precise(element), precise(test_elements), assume_unique=assume_unique, invert=invert)
 
 
 def _angle(z: Any, deg: bool = False) -> Any:

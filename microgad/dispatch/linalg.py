@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..ops import elementwise, linalg, movement
-from ..ops.creation import as_tensor
 from .elementwise import promoted
 
 
@@ -46,11 +45,11 @@ def _dot(a: Any, b: Any, out: None = None) -> Any:
 
 
 def _vdot(a: Any, b: Any, /) -> Any:
-    return linalg.vdot(*(movement.flatten(x) for x in promoted(a, b)))
+    return linalg.vdot(*map(movement.flatten, promoted(a, b)))
 
 
 def _outer(a: Any, b: Any, out: None = None) -> Any:
-    return linalg.outer(movement.flatten(as_tensor(a)), movement.flatten(as_tensor(b)))
+    return linalg.outer(*map(movement.flatten, promoted(a, b)))
 
 
 def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:

@@ -33,11 +33,18 @@ def _reversed(a: Any) -> Any:
 
 
 def _reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
-    if order == "F" or (order == "A" and a.array.flags.fnc):  # in columns: the rows of the transpose
+    flags = a.array.flags
+    if order == "F" or (order == "A" and flags.f_contiguous and not flags.c_contiguous):  # the rows of the transpose
         result = _reversed(movement.reshape(_reversed(a), _shape(shape)[::-1]))
     else:
         result = movement.reshape(a, _shape(shape))
     return movement.clone(result) if copy else result
+
+
+def _ravel(a: Any, order: str = "C") -> Any:
+    if order == "K":  # as they lie in memory
+        a, order = movement.permute(a, sorted(range(a.ndim), key=lambda i: -abs(a.array.strides[i]))), "C"
+    return _reshape(a, (-1,), order) if a.numel() else movement.ravel(a)
 
 
 def _transpose(a: Any, axes: Any = None) -> Any:
@@ -197,7 +204,7 @@ def _atleast(op: Callable[..., Any]) -> Callable[..., Any]:
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.reshape: _reshape,
-    np.ravel: lambda a, order="C": _reshape(a, (-1,), order) if a.numel() else movement.ravel(a),
+    np.ravel: _ravel,
     np.transpose: _transpose,
     np.swapaxes: movement.transpose,
     np.matrix_transpose: lambda x, /: movement.transpose(x, -2, -1),

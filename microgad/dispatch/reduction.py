@@ -83,7 +83,7 @@ def _nanvar(a: Any, axis: Any, *, correction: float, keepdim: bool) -> Any:
     off = where(known, x - reduction.sum(x, axis, True) / reduction.sum(known, axis, True), 0)
     squares = real(off) ** 2 + imag(off) ** 2 if off.is_complex() else off * off
     n = reduction.sum(known, axis, keepdim) - correction
-    return reduction.sum(squares, axis, keepdim) / where(n > 0, n, math.nan)
+    return (reduction.sum(squares, axis, keepdim) / where(n > 0, n, math.nan)).to(squares.dtype)
 
 
 def _nanstd(a: Any, axis: Any, *, correction: float, keepdim: bool) -> Any:
