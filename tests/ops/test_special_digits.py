@@ -52,6 +52,13 @@ def odd_zeta(s, q):
         return mp.zeta(s, q + whole + 1) - mp.zeta(s, -q - whole) + mp.zeta(s, 1 - q)
 
 
+def even_zeta(s, q):
+    """The same of even s."""
+    with mp.workdps(70):
+        whole = mp.floor(-q)
+        return mp.zeta(s, q + whole + 1) + mp.zeta(s, -q - whole) - mp.zeta(s, 1 - q)
+
+
 class Zeros(NamedTuple):
     """How many zeros there are, and what finds them, which takes long."""
 
@@ -293,6 +300,9 @@ FAR = {
     "igamma": (lambda x: torch.igamma(x, x), 1e200, lambda x: mp.mpf(0.5)),
     "igammac": (lambda x: torch.igammac(x, 2 * x), 1e40, lambda x: 0),
     "zeta(3.5)": (lambda x: special.zeta(3.5, x), 1e89, lambda x: x**-2.5 / 2.5),
+    "zeta(1000), q < 0": (lambda x: special.zeta(1000, x), -0.4999999836024627, lambda x: even_zeta(1000, x)),
+    "zeta(51), q < 0": (lambda x: special.zeta(51, x), -0.49138385001675783, lambda x: odd_zeta(51, x)),
+    "polygamma(5), x < 0": (lambda x: torch.polygamma(5, x), -2.2218430631366726, lambda x: 120 * even_zeta(6, x)),
     "zeta(1+)": (lambda x: special.zeta(1.0000001, x), 1e305, lambda x: hurwitz(mp.mpf(1.0000001), x)),
     **{
         f"polygamma({n})": (lambda x, n=n: torch.polygamma(n, x), at, lambda x, n=n: derivative_of_digamma(n, x))

@@ -11,7 +11,7 @@ from ...function import Function
 from ..blocks import in_double
 from ..elementwise.operands import one_tensor
 from ..out import into
-from .numeric import mended, pieces, promote
+from .numeric import mended, pieces, promote, sum_rest
 from .twofold import WEIGHTS
 from .zeta_below import near_a_half
 
@@ -34,8 +34,13 @@ def _euler_maclaurin(s: Any, w: Any, unit: float, factor: float) -> Any:
         total += _WEIGHTS[j - 1]
     total *= s_small / w
     total += 0.5
-    half = np.power(w / unit, s / -2)  # the power itself may underflow where the result doesn't
-    return (total * half + w * half / (s - 1)) * factor * half
+    power = np.power(w / unit, -s)
+
+    def halved(s: Any, w: Any, total: Any) -> Any:
+        half = np.power(w / unit, s / -2)  # the power itself may underflow where the result doesn't
+        return (total * half + w * half / (s - 1)) * factor * half
+
+    return mended((total * power + w * power / (s - 1)) * factor, (s, w, total), (power < 1e-290, halved))
 
 
 def _term(s: Any, q: Any, k: Any, unit: float) -> Any:
@@ -49,9 +54,11 @@ def _summed(s: Any, q: Any, unit: float) -> Any:
     s_small = np.minimum(s, 1e4)
     parts = [np.power(q / unit, -s), *(_term(s_small, q, k, unit) for k in range(1, _TERMS))]
     parts.append(_euler_maclaurin(s, q + _TERMS, unit, 1.0))
-    while len(parts) > 1:  # neighbours first: few roundings
-        parts = [sum(parts[k + 1 : k + 2], parts[k]) for k in range(0, len(parts), 2)]
-    return parts[0]
+    total, lost = parts[0], np.zeros_like(q)
+    for part in parts[1:]:
+        lost += sum_rest(total, part)
+        total = total + part
+    return np.where(np.isfinite(total), total + lost, total)
 
 
 def hurwitz(s: Any, q: Any, unit: float = 1.0, factor: float = 1.0) -> Any:
@@ -69,6 +76,7 @@ def _negative(s: Any, q: Any) -> Any:
     whole = np.floor(-q)
     fraction = -q - whole
     below, beyond, above = hurwitz(s, fraction), hurwitz(s, 1 - q), hurwitz(s, 1 - fraction)
+    above *= 1 - s * sum_rest(np.ones_like(q), -fraction) / (1 - fraction)  # where s is large, that rounding counts
     even = s % 2 == 0
     out = above + np.where(even, below - beyond, beyond - below)
     cancels = ~even & (abs(out) < 0.8 * np.maximum(below, above))
