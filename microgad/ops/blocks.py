@@ -18,6 +18,7 @@ BATCH = 1 << 19  # bytes of images
 BATCH_ON_GPU = 1 << 28
 BUFFER = 1 << 13  # elements: NumPy's own
 RUN = 1 << 8  # and the least that makes up for the beginning of a run
+LONG, PART = 1 << 17, 1 << 12  # elements of a row whose products aren't added up in one go, and those that are
 
 
 def by_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
@@ -73,6 +74,21 @@ def blocks(x: Any, rows: int, numbers: int) -> Iterator[tuple[slice, slice]]:
     for i in range(0, len(x), take_images):
         for r in range(0, rows, take_rows):
             yield slice(i, min(i + take_images, len(x))), slice(r, min(r + take_rows, rows))
+
+
+def sum_of_squares(x: Any) -> Any:
+    """(n) -> ()"""
+    return x @ x if x.size <= LONG else dot_of_rows(x, x)[0]
+
+
+def dot_of_rows(a: Any, b: Any) -> Any:
+    """(..., n) twice -> (..., 1): sums of products. BLAS has the fastest, but of long rows they lose digits."""
+    n = a.shape[-1]
+    if n <= LONG:
+        return np.matmul(a[..., None, :], b[..., None])[..., 0]
+    rest = n % PART
+    parts = (x[..., rest:].reshape((*x.shape[:-1], n // PART, PART)) for x in (a, b))
+    return dot_of_rows(*parts).sum(-2) + dot_of_rows(a[..., :rest], b[..., :rest])
 
 
 class _Runs:

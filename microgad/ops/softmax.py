@@ -15,7 +15,7 @@ from ..function import Function
 from ..notices import warn
 from ..state import composite
 from . import layouts
-from .blocks import BUFFER, in_runs
+from .blocks import BUFFER, dot_of_rows, in_runs
 from .creation import zeros_like
 from .movement.dims import dim_of
 from .out import into
@@ -218,5 +218,5 @@ def sum_along(x: Any, axis: Any) -> Any:
 def _dot_along(a: Any, b: Any, axis: int) -> Any:
     """The sum of products along an axis, which keeps length 1."""
     if axis in (-1, a.ndim - 1):
-        return np.matmul(a[..., None, :], b[..., None])[..., 0]
+        return dot_of_rows(a, b)
     return np.sum(a * b, axis, keepdims=True)

@@ -68,6 +68,20 @@ def test_the_mean_of_many_squares_keeps_its_digits(n):
     np.testing.assert_allclose(found, np.mean(x.astype(np.float64) ** 2), 3e-7)
 
 
+@pytest.mark.parametrize("norm", [F.layer_norm, F.rms_norm])
+def test_a_row_of_millions_is_normalized_to_the_last_digits(norm):
+    x = np.random.default_rng(0).standard_normal(1 << 23).astype(np.float32)
+    wide = x.astype(np.float64)
+    centred = wide - wide.mean() if norm is F.layer_norm else wide
+    found = norm(torch.tensor(x), x.shape, eps=0).array
+    np.testing.assert_allclose(found, centred / np.sqrt((centred * centred).mean()), 1e-6, 1e-6)
+
+
+def test_a_small_pos_weight_is_no_weight_of_0():
+    loss = F.binary_cross_entropy_with_logits(torch.zeros(1), torch.ones(1), pos_weight=torch.tensor([1e-20]))
+    assert loss.item() == pytest.approx(1e-20 * math.log(2), rel=1e-6, abs=0)
+
+
 def test_binary_cross_entropy_with_a_large_pos_weight_keeps_its_digits():
     x = torch.tensor([50.0], dtype=torch.float64, requires_grad=True)
     target, pos_weight = (torch.tensor([value], dtype=torch.float64) for value in (3.0, 1e20))

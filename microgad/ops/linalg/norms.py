@@ -12,6 +12,7 @@ from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
 from ...state import composite
 from .. import layouts
+from ..blocks import sum_of_squares
 from ..elementwise import Select, Sign, where
 from ..movement import permute, reshape
 from ..movement.dims import dim_of, listed
@@ -41,8 +42,7 @@ class VectorNorm(Function):
         axis, keep = self.axis, self.keepdims
         if self.p == 2:
             if len(axis) == x.ndim and x.dtype.kind == "f" and x.itemsize > 2:
-                flat = x.reshape(x.size)
-                return np.sqrt(np.dot(flat, flat)).reshape((1,) * (x.ndim * keep))
+                return np.sqrt(sum_of_squares(x.reshape(x.size))).reshape((1,) * (x.ndim * keep))
             square = x * x if x.dtype.kind == "f" else x.real * x.real + x.imag * x.imag
             return np.sqrt(np.sum(square, axis, keepdims=keep))
         size = abs(x)
@@ -195,13 +195,13 @@ def linalg_norm(
     >>> torch.linalg.norm(torch.tensor([3.0, 4.0]))
     tensor(5.)
     """
-    if ord is None:
-        return vector_norm(A, 2, dim, keepdim, dtype=dtype, out=out)
     dims = dim if dim is None else listed(dim)
-    if dims is None and A.ndim not in (1, 2):
-        raise ShapeError(f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {A.ndim}D.")
     if dims is not None and len(dims) not in (1, 2):
         raise ShapeError(f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got {list(dims)}")
+    if ord is None:
+        return vector_norm(A, 2, dims, keepdim, dtype=dtype, out=out)
+    if dims is None and A.ndim not in (1, 2):
+        raise ShapeError(f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {A.ndim}D.")
     if (A.ndim if dims is None else len(dims)) == 1:
         if isinstance(ord, str):
             raise ShapeError(f"linalg.norm: Order {ord} is a matrix norm, and needs two dimensions")

@@ -12,6 +12,7 @@ from ...errors import ArgumentError, KindError, ShapeError
 from ...function import Function
 from ...notices import warn
 from ...state import composite
+from ..blocks import sum_of_squares
 from ..creation import full_like
 from ..elementwise import clamp, exp, log, where, xlogy
 from ..spelling import tensors_only
@@ -19,8 +20,6 @@ from .reduced import chosen, plainly, reduced
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
-
-MANY, PART = 1 << 17, 1 << 12  # numbers
 
 
 class SquaredError(Function):
@@ -32,7 +31,7 @@ class SquaredError(Function):
         difference = x - y
         if self.reduction == "none":
             return difference * difference
-        return _sum_of_squares(difference.reshape(-1)) / self._count(difference)
+        return sum_of_squares(difference.reshape(-1)) / self._count(difference)
 
     def grad_x(self, grad, x, y):
         difference = x - y
@@ -44,15 +43,6 @@ class SquaredError(Function):
 
     def _count(self, difference: Any) -> float:
         return (math.prod(difference.shape) or math.nan) if self.reduction == "mean" else 1
-
-
-def _sum_of_squares(x: Any) -> Any:
-    """(n), bare: a product of x with itself is the fastest sum, but of many numbers at once it loses digits."""
-    if x.size <= MANY:
-        return x @ x
-    rest = x.size % PART
-    parts = x[rest:].reshape(x.size // PART, PART)
-    return (parts[:, None] @ parts[..., None]).sum() + x[:rest] @ x[:rest]
 
 
 @tensors_only

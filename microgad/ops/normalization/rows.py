@@ -12,7 +12,7 @@ from ... import backend
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
 from .. import layouts
-from ..blocks import in_runs
+from ..blocks import dot_of_rows, in_runs
 from ..spelling import tensors_only
 from .geometry import column, each, widens
 
@@ -40,7 +40,7 @@ class GroupNorm(Function):
                 if self.centred:
                     mean += _mean(x[rows])
                 np.subtract(x[rows], mean, out=part)
-                var = _dot(part, part) / (x.shape[1] or 1)
+                var = dot_of_rows(part, part) / (x.shape[1] or 1)
                 if self.centred and (backend.is_gpu(x) or (mean * mean > 16 * var).any()):
                     rest = _mean(part)  # the mean's rounding, which counts from 4 standard deviations on: see BatchNorm
                     part -= rest
@@ -75,7 +75,7 @@ class GroupNorm(Function):
                     continue
                 if weight is not None:
                     scaled = (viewed[whole] * weight).reshape(part.shape)
-                part *= _dot(scaled, part) / -(x.shape[1] or 1)
+                part *= dot_of_rows(scaled, part) / -(x.shape[1] or 1)
                 part += scaled
                 if self.centred:
                     part -= _mean(scaled)
@@ -122,16 +122,11 @@ def _mean(x: Any) -> Any:
     return (x @ np.ones_like(x, shape=x.shape[1]))[:, None] / (x.shape[1] or 1)
 
 
-def _dot(a: Any, b: Any) -> Any:
-    """(R, n) twice -> (R, 1), bare: products of matrices are the fastest sums."""
-    return (a[:, None] @ b[..., None])[:, 0]
-
-
 def _by_channel(a: Any, b: Any = None) -> Any:
     """(N, C) or (N, C, P) -> (C), bare: the sum of a, or of a · b."""
     if a.ndim == 2:
         return np.ones_like(a, shape=len(a)) @ a if b is None else np.einsum("nc,nc->c", a, b)
-    return (a @ np.ones_like(a, shape=a.shape[2]) if b is None else (a[..., None, :] @ b[..., None])[..., 0, 0]).sum(0)
+    return (a @ np.ones_like(a, shape=a.shape[2]) if b is None else dot_of_rows(a, b)[..., 0]).sum(0)
 
 
 @tensors_only
