@@ -166,6 +166,20 @@ def test_bits(data, dtype, seed):
     check(loss.logsigmoid, theirs.logsigmoid, logits[:1])
 
 
+@pytest.mark.parametrize("pos_weight", [None, 2.0])
+def test_infinite_logits(pos_weight):
+    x, y = np.repeat([np.inf, -np.inf, np.nan], 3), np.tile([0.0, 0.5, 1.0], 3)
+    results = [
+        t.nn.functional.binary_cross_entropy_with_logits(
+            t.tensor(x), t.tensor(y), reduction="none", pos_weight=pos_weight and t.tensor(pos_weight)
+        ).numpy()
+        for t in (torch, microgad)
+    ]
+    known = ~np.isnan(results[0])  # with a weight there is less that is NaN here
+    np.testing.assert_array_equal(results[0][known], results[1][known])
+    assert np.isposinf(results[0]).sum() == 2
+
+
 def test_bits_at_the_ends():
     """Of the target's gradient PyTorch's is infinite there, although the loss stops at 100; ours is 100."""
     ends = np.array(list(itertools.product([0.0, 1.0], [0.0, 0.5, 1.0])))

@@ -25,10 +25,10 @@ class BinaryCrossEntropyWithLogits(Function):
     promote = staticmethod(lambda arrays: [*dtypes.promote(arrays[:2]), arrays[2]])
 
     def forward(self, x, t, p):
-        rest = np.log1p(np.exp(-np.abs(x)))  # log σ(x) is min(x, 0) - rest
+        low, rest = np.minimum(x, 0), np.log1p(np.exp(-np.abs(x)))  # log σ(x) is low - rest
         if p is None:
-            return (np.maximum(x, 0) - x * t) + rest  # if t is 0 or 1, the difference is exact
-        return (1 - t) * np.maximum(x, 0) - p * t * np.minimum(x, 0) + (1 + (p - 1) * t) * rest
+            return ((1 - t) * x - low) + rest  # if t is 0 or 1, the difference is exact
+        return (1 - t) * np.maximum(x, 0) - p * t * low + ((1 - t) + p * t) * rest
 
     def grad_x(self, grad, x, t, p):
         sigmoid = Sigmoid.apply(x)
