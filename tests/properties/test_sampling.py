@@ -70,6 +70,8 @@ def test_the_nearest_cell_does_not_move_with_its_place():
     assert out.tolist() == [[[[1, 0, 0]]]]
     (slope,) = torch.autograd.grad(out.sum(), grid)
     assert not slope.any()
+    curved = F.grid_sample(torch.ones(1, 1, 2, 2), grid, "bicubic", align_corners=True)
+    assert curved.isnan().tolist() == [[[[False, True, True]]]]
 
 
 def test_the_identity_map_samples_the_cells():

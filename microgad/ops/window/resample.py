@@ -146,14 +146,14 @@ def cubic(x: Any, a: float = -0.5) -> Any:
     """Keys' kernel: 1 at 0, 0 at all other integers, and 0 from 2 on."""
     far, square = np.abs(x), x * x  # of |x|² the second derivative at 0 would be lost
     inner, outer = ((a + 2) * far - (a + 3)) * square + 1, (((far - 5) * far + 8) * far - 4) * a
-    return np.where(far <= 1, inner, np.where(far <= 2, outer, 0))  # at 2 with outer's second derivative
+    return np.where(far <= 1, inner, np.where(far > 2, 0, outer))  # at 2 with outer's second derivative; NaN of NaN
 
 
 def cubic_slope(x: Any, a: float = -0.5) -> Any:
     """The derivative of `cubic`."""
     far = np.abs(x)
     inner, outer = (3 * (a + 2) * far - 2 * (a + 3)) * x, np.sign(x) * ((3 * far - 10) * far + 8) * a
-    return np.where(far <= 1, inner, np.where(far <= 2, outer, 0))
+    return np.where(far <= 1, inner, np.where(far > 2, 0, outer))
 
 
 def lanczos(x: Any) -> Any:
