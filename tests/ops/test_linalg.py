@@ -122,7 +122,12 @@ def test_singular_matrices_are_named():
     assert info.tolist() == [2, 0]
     assert info.dtype == torch.int32
     close(inverse[1], [[0.5, 0.0], [0.0, 1.0]])
-    assert torch.linalg.solve_ex(S, torch.ones(2, 2)).info.tolist() == [2, 0]
+    for B in (torch.ones(2, 2), torch.ones(2, 1), torch.ones(3, 2, 2, 1)):
+        X, info = torch.linalg.solve_ex(S, B)
+        assert info.tolist() == [2, 0]
+        infinite = torch.isinf(X)
+        assert infinite[..., 0, :, :].all() if B.ndim > 2 else infinite[0].all()
+        assert infinite.sum() == X.numel() / 2
     assert torch.linalg.cond(S, 1).tolist()[0] == float("inf")
 
 
@@ -202,6 +207,14 @@ def test_values_that_coincide_have_derivatives():
     for values in (torch.linalg.svd(A).S, torch.linalg.svdvals(A), torch.linalg.eigh(A).eigenvalues):
         (grad,) = torch.autograd.grad(values.sum(), A)
         close(grad, np.eye(3))
+
+
+def test_einsum_of_one_operand_is_a_view_of_it():
+    x = torch.ones(2, 3, requires_grad=True)
+    y = torch.einsum("ij->ij", x)
+    assert y._base is x
+    (y * 2).sum().backward()
+    assert (x.is_leaf, y.is_leaf, x.grad.tolist()) == (True, False, [[2, 2, 2]] * 2)
 
 
 def test_einsum_takes_the_cheapest_order():

@@ -114,6 +114,11 @@ def matrices(op: str, x: Tensor, square: bool = False, name: str = "A") -> None:
         )
 
 
+def are_vectors(a: Tensor, b: Tensor) -> bool:
+    """Whether the right side of A X = B is a vector, or one for each matrix."""
+    return b.ndim == 1 or (b.ndim == a.ndim - 1 and tuple(b.shape) == tuple(a.shape[:-1]))
+
+
 def ndims(op: str, **wanted: tuple[Tensor, int]) -> None:
     """Raise RuntimeError where an argument hasn't the number of dimensions that it should have."""
     if not all(isinstance(x, function.Tensor) for x, _ in wanted.values()):

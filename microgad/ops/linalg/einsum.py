@@ -16,7 +16,7 @@ from ...function import Function
 from ...state import composite
 from .. import layouts
 from ..movement import diagonal, permute, reshape
-from ..movement.dims import is_one, listed
+from ..movement.dims import dims_of, is_one, listed
 from ..out import into
 from .arguments import numbers, same_dtype
 
@@ -180,6 +180,8 @@ def _diagonals(x: Tensor, term: Labels, operand: int) -> tuple[Tensor, list[Any]
 
 
 def _contracted(parts: list[tuple[Tensor, list[Any]]], result: Labels) -> Tensor:
+    """The sum of products of Tensors, each with its axes' labels; of one that it leaves as it is, a view."""
+    whole = parts[0][0]
     size: dict[Any, int] = {}
     for i, (x, labels) in enumerate(parts):
         for label, n in zip(labels, x.shape, strict=True):
@@ -201,7 +203,7 @@ def _contracted(parts: list[tuple[Tensor, list[Any]]], result: Labels) -> Tensor
             chosen.insert(0, _pair(a, b, needed, result if last else None))
         parts.append(chosen[0])
     x, labels = _summed(*parts[0], set(result))
-    if tuple(labels) == result:
+    if tuple(labels) == result and x is not whole:
         return x
     return permute(x, [labels.index(label) for label in result])
 
@@ -272,8 +274,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     for x, over in ((a, of_a), (b, of_b)):
         if over and not x.ndim:
             raise DimError(f"tensordot: Dimension specified as {over[0]} but tensor has no dimensions")
-        if len({i % x.ndim for i in over}) < len(over):
-            raise ArgumentError(f"tensordot: a dim appears multiple times in the list of dims {over}")
+    of_a, of_b = dims_of(of_a, a.ndim, "tensordot"), dims_of(of_b, b.ndim, "tensordot")
     same_dtype("tensordot", a, b)
     labels, others = [f"a{i}" for i in range(a.ndim)], [f"b{i}" for i in range(b.ndim)]
     for i, j in zip(of_a, of_b, strict=True):
@@ -282,8 +283,8 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
                 f"contracted dimensions need to match, but first has size {a.shape[i]} in dim {i} and second has size "
                 f"{b.shape[j]} in dim {j}"
             )
-        others[j % b.ndim] = labels[i % a.ndim]
-    summed = {labels[i % a.ndim] for i in of_a}
+        others[j] = labels[i]
+    summed = {labels[i] for i in of_a}
     result = tuple(label for label in labels + others if label not in summed)
     found = _contracted([(a, labels), (b, others)], result)
     return into(out, found if found.dtype == a.dtype else found.to(a.dtype))  # a sum over size 1 alone made int64

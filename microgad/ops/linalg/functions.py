@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ... import backend, dtypes
-from ...errors import ArgumentError, ShapeError
+from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
 from ...state import composite
 from ..elementwise import Pow
@@ -83,6 +83,8 @@ def linalg_vander(x: Tensor, N: int | None = None) -> Tensor:
     tensor([[1., 2., 4.],
             [1., 3., 9.]])
     """
+    if x.array.dtype.kind == "b":
+        raise DtypeError("linalg.vander supports floating point, complex, and integer tensors, but got torch.bool")
     count = N if N is not None else x.shape[-1] if x.ndim else 1
     if count <= 1:
         raise ArgumentError(f"linalg.vander: N must be greater than 1, got {count}")

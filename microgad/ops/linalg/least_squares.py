@@ -15,7 +15,7 @@ from ..elementwise import abs as magnitude
 from ..movement import squeeze, unsqueeze
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
-from .arguments import adjoint, floating, matrices, swap
+from .arguments import adjoint, are_vectors, floating, matrices, swap
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -185,7 +185,7 @@ def lstsq(
     driver = "gelsy" if driver is None else driver
     if driver not in ("gels", "gelsy", "gelsd", "gelss"):
         raise ArgumentError(f"{op}: parameter `driver` should be one of (gels, gelsy, gelsd, gelss), got {driver}")
-    vectors = B.ndim == 1 or (A.ndim - 1 == B.ndim and tuple(B.shape) == tuple(A.shape[:-1]))
+    vectors = are_vectors(A, B)
     b = unsqueeze(B, -1) if vectors else B
     rows, columns = A.shape[-2:]
     if b.ndim < 2 or b.shape[-2] != rows:

@@ -16,7 +16,7 @@ from ..movement import permute, reshape, squeeze, unsqueeze
 from ..movement.dims import dims_of
 from ..out import into
 from ..spelling import numpy_spelling
-from .arguments import adjoint, broadcast_solve, eye, floating, is_complex, matrices, swap, values
+from .arguments import adjoint, are_vectors, broadcast_solve, eye, floating, is_complex, matrices, swap, values
 from .factorizations import factored
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> return_
     """
     _square("linalg.inv_ex", A)
     info, regular = _checked("linalg.inv_ex", A, check_errors)
-    return into(out, return_types.linalg_inv_ex(_infinite(Inv.apply(regular), info), info))
+    return into(out, return_types.linalg_inv_ex(_infinite(Inv.apply(regular), info, 2), info))
 
 
 def _square(op: str, *tensors: Tensor) -> None:
@@ -176,8 +176,9 @@ def _checked(op: str, a: Tensor, check_errors: bool) -> tuple[Tensor, Tensor]:
     return type(a)._made(info), a
 
 
-def _infinite(x: Tensor, info: Tensor) -> Tensor:
-    return where(reshape(info, (*info.shape, 1, 1)) > 0, math.inf, x) if info.array.any() else x
+def _infinite(x: Tensor, info: Tensor, dims: int) -> Tensor:
+    """x, whose last `dims` dimensions are what a matrix gave, with infinities where that one is singular."""
+    return where(reshape(info, (*info.shape, *(1,) * dims)) > 0, math.inf, x) if info.array.any() else x
 
 
 @composite
@@ -204,15 +205,12 @@ def solve_ex(
     _square("linalg.solve_ex", A, B)
     info, regular = _checked("linalg.solve_ex", A, check_errors)
     result = _solved("linalg.solve_ex", regular, B, left)
-    if info.array.any():
-        extra = (1,) * (result.ndim - info.ndim)
-        result = where(reshape(info, (*info.shape, *extra)) > 0, math.inf, result)
-    return into(out, return_types.linalg_solve_ex(result, info))
+    return into(out, return_types.linalg_solve_ex(_infinite(result, info, 1 if are_vectors(A, B) else 2), info))
 
 
 def _solved(op: str, a: Tensor, b: Tensor, left: bool) -> Tensor:
     _square(op, a, b)
-    vectors = b.ndim == 1 or (b.ndim == a.ndim - 1 and tuple(b.shape) == tuple(a.shape[:-1]))
+    vectors = are_vectors(a, b)
     if vectors and not left:
         raise ShapeError(f"{op}: Vector broadcasting of the left hand side is not supported for left=False")
     x = unsqueeze(b, -1) if vectors else b
