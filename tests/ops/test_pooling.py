@@ -1,0 +1,201 @@
+"""Pools against the plainest of loops: ties, borders, NaN, infinities, integers, blocks."""
+
+import math
+import time
+from functools import partial
+
+import numpy as np
+import pytest
+
+import microgad as torch
+import microgad.nn.functional as F
+from microgad.ops.blocks import blocks
+from microgad.ops.window import avg_pool2d, largest, max_pool2d, pool
+from microgad.ops.window.geometry import pooled
+
+from .patches import leaf, patches, random
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "dilation"),
+    [
+        (2, 2, 0, 1),
+        (3, 2, 1, 1),
+        ((2, 3), (1, 2), (1, 0), 1),
+        (2, 3, 0, 1),
+        (3, 1, 1, (2, 1)),
+        (1, 1, 0, 1),
+        (1, 2, 0, 1),
+        ((4, 7), (4, 7), 0, 1),
+    ],
+)
+def test_pools_are_the_maximum_and_the_mean_of_each_window(kernel, stride, padding, dilation):
+    x = random(2, 3, 8, 7)
+    out = max_pool2d(torch.tensor(x), kernel, stride, padding, dilation).array
+    np.testing.assert_array_equal(
+        out, patches(x, kernel, stride, padding, dilation, -np.inf).max((4, 5)).transpose(0, 3, 1, 2)
+    )
+    if dilation == 1:
+        out = avg_pool2d(torch.tensor(x), kernel, stride, padding).array
+        np.testing.assert_allclose(
+            out, patches(x, kernel, stride, padding).mean((4, 5)).transpose(0, 3, 1, 2), rtol=0, atol=1e-12
+        )
+
+
+@pytest.mark.parametrize("nan", [False, True])
+@pytest.mark.parametrize("kernel", [(4, 4), (8, 2), (8, 16)])
+def test_windows_of_many_taps_have_the_same_winners(kernel, nan, monkeypatch):
+    x = torch.tensor(np.random.default_rng(0).integers(0, 5, (2, 3, 8, 16)).astype(np.float64))
+    if nan:
+        x[0, 0, 0, :3] = float("nan")
+    monkeypatch.setattr(largest, "FEW_CELLS", 0)
+    found = max_pool2d(x, kernel, return_indices=True)
+    monkeypatch.setattr(largest, "MANY_TAPS", 1000)
+    for a, b in zip(found, max_pool2d(x, kernel, return_indices=True), strict=True):
+        np.testing.assert_array_equal(a.array, b.array)
+
+
+@pytest.mark.parametrize("nan", [False, True])
+@pytest.mark.parametrize(("size", "out"), [((80,), 5), ((64,), 3), ((3, 41), (2, 3)), ((41, 3), (3, 2))])
+def test_adaptive_pools_of_few_large_parts(size, out, nan):
+    x = np.random.default_rng(0).integers(0, 5, (2, 3, *size)).astype(np.float64)
+    if nan:
+        x[0, 0, ..., 1:3] = np.nan
+    F, d = torch.nn.functional, len(size)
+    largest = getattr(F, f"adaptive_max_pool{d}d")(torch.tensor(x), out, return_indices=True)
+    mean = getattr(F, f"adaptive_avg_pool{d}d")(torch.tensor(x), out)
+    for at in np.ndindex(mean.shape):
+        steps = zip(at[2:], size, mean.shape[2:], strict=True)
+        part = tuple(slice(i * n // m, -((i + 1) * -n // m)) for i, n, m in steps)
+        cells, places = x[at[:2]][part], np.arange(math.prod(size)).reshape(size)[part]
+        wins = places[cells != cells][-1:] if np.isnan(cells).any() else places[cells == cells.max()][:1]
+        np.testing.assert_allclose(mean.array[at], cells.mean(), 1e-12)
+        np.testing.assert_array_equal(largest[0].array[at], cells.max())
+        assert largest[1].array[at] == wins[0]
+
+
+def test_the_first_of_equals_has_the_gradient():
+    x = leaf(np.zeros((1, 1, 3, 4)))
+    max_pool2d(x, 2, 1).sum().backward()
+    np.testing.assert_array_equal(x.grad.array, [[[[1, 1, 1, 0], [1, 1, 1, 0], [0, 0, 0, 0]]]])
+    x = leaf(np.array([[[[0.0, 1.0], [1.0, 1.0]]]]))
+    max_pool2d(x, 2).sum().backward()
+    np.testing.assert_array_equal(x.grad.array, [[[[0, 1], [0, 0]]]])
+    x = leaf(np.full((1, 1, 2, 2), -np.inf))
+    max_pool2d(x, 3, 1, 1).sum().backward()  # not a cell of the padding, which is -inf too
+    assert x.grad.array.tolist() == [[[[4, 0], [0, 0]]]]
+
+
+def test_nan_wins_its_windows_and_no_other():
+    x = leaf(np.array([[[[np.nan, 1.0, 5.0, 2.0], [3.0, np.nan, 4.0, 5.0]]]]))
+    out, indices = max_pool2d(x, 2, return_indices=True)
+    np.testing.assert_array_equal(out.array, [[[[np.nan, 5]]]])
+    assert indices.array.tolist() == [[[[5, 2]]]]
+    out.sum().backward()
+    np.testing.assert_array_equal(x.grad.array, [[[[0, 0, 1, 0], [0, 1, 0, 0]]]])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_infinite_gradient_stays_with_the_winner(dtype):
+    x = leaf(np.arange(20000, dtype=dtype).reshape(2, 1, 100, 100))
+    out = max_pool2d(x, 2)
+    (grad,) = torch.autograd.grad(out, x, torch.full(out.shape, np.inf, dtype=out.dtype))
+    assert np.isinf(grad.array).sum() == out.numel()
+    assert (grad.array == 0).sum() == 3 * out.numel()
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [
+        partial(F.max_pool2d, kernel_size=2),
+        partial(F.adaptive_max_pool2d, output_size=3),
+        partial(F.fractional_max_pool2d, kernel_size=2, output_size=3),
+    ],
+)
+def test_indices_that_are_written_over_are_still_the_forwards(pool):
+    x = leaf(random(1, 2, 5, 5))
+    out, indices = pool(x, return_indices=True)
+    expected = np.zeros((1, 2, 25))
+    np.add.at(expected, (0, np.array([[0], [1]]), indices.array.reshape(2, -1)), 1)
+    indices.zero_()
+    out.sum().backward()
+    np.testing.assert_array_equal(x.grad.array.reshape(1, 2, 25), expected)
+
+
+def test_second_derivative_of_max_pool2d():
+    x, g = leaf(random(2, 2, 6, 6)), leaf(random(2, 2, 3, 3, seed=1))
+    (grad,) = torch.autograd.grad(max_pool2d(x, 2), x, g, create_graph=True)
+    v = random(2, 2, 6, 6, seed=2)
+    (back,) = torch.autograd.grad(grad, g, torch.tensor(v))
+    chosen = max_pool2d(x, 2, return_indices=True)[1].array.reshape(2, 2, 9)
+    expected = np.take_along_axis(v.reshape(2, 2, 36), chosen, 2).reshape(2, 2, 3, 3)
+    np.testing.assert_array_equal(back.array, expected)
+
+
+def test_ceil_mode_lets_the_last_window_hang_over():
+    x = torch.tensor(np.arange(25.0).reshape(1, 1, 5, 5))
+    assert max_pool2d(x, 2).shape == (1, 1, 2, 2)
+    assert max_pool2d(x, 2, ceil_mode=True).array.tolist() == [[[[6, 8, 9], [16, 18, 19], [21, 23, 24]]]]
+    assert avg_pool2d(x, 2, ceil_mode=True).array.tolist() == [[[[3, 5, 6.5], [13, 15, 16.5], [20.5, 22.5, 24]]]]
+    assert max_pool2d(x, 1, 5, ceil_mode=True).shape == (1, 1, 1, 1)  # a second window would start beyond the input
+    assert max_pool2d(x, 7, 7, ceil_mode=True).array.tolist() == [[[[24]]]]
+
+
+def test_looking_for_windows_in_the_padding_takes_no_longer_of_a_long_line():
+    start = time.perf_counter()
+    assert pooled("pool", (10**7,), (2,), (1,), (1,), (2,), False).out == (10**7,)
+    assert time.perf_counter() - start < 1  # to look at each of its windows takes ten
+
+
+def test_what_counts_in_a_mean():
+    x = torch.tensor(np.ones((1, 1, 3, 3)))
+    assert avg_pool2d(x, 3, 2, 1).array.tolist() == [[[[4 / 9, 4 / 9], [4 / 9, 4 / 9]]]]
+    assert avg_pool2d(x, 3, 2, 1, count_include_pad=False).array.tolist() == [[[[1, 1], [1, 1]]]]
+    assert avg_pool2d(x, 3, 2, 1, divisor_override=2).array.tolist() == [[[[2, 2], [2, 2]]]]
+    # what hangs over the padding counts neither way: the last window has 2 rows, one of them padding, and 2 columns
+    x = torch.tensor(np.ones((1, 1, 4, 4)))
+    assert avg_pool2d(x, 3, 2, 1, ceil_mode=True).array[0, 0, 2, 2] == 1 / 4
+
+
+def test_max_pool2d_of_integers():
+    x = torch.tensor(np.array([[[[-5, -7], [-6, -9]]]]))
+    assert max_pool2d(x, 2, padding=1).array.tolist() == [[[[-5, -7], [-6, -9]]]]
+    assert max_pool2d(x, 2).dtype == torch.int64
+
+
+@pytest.mark.parametrize("settings", [(3, 2, 1), (2,), (3, 1, 1, 2), (2, 3, 1, 1, True)], ids=str)
+@pytest.mark.parametrize("odd", [None, float("nan"), -float("inf")])
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_windows_of_few_cells_are_pooled_as_those_of_many(dims, odd, settings, monkeypatch):
+    x = np.random.default_rng(0).integers(0, 4, (2, 3, *(7, 6, 5)[:dims])).astype(np.float32)
+    if odd is not None:
+        x[0, 0, :3] = odd
+    pool, x = getattr(torch.nn.functional, f"max_pool{dims}d"), torch.tensor(x)
+    few = pool(x, *settings, return_indices=True)
+    monkeypatch.setattr(largest, "FEW_CELLS", 0)
+    for a, b in zip(few, pool(x, *settings, return_indices=True), strict=True):
+        np.testing.assert_array_equal(a.array, b.array)
+
+
+def test_blocks_of_a_pool_agree(monkeypatch):
+    monkeypatch.setattr(largest, "FEW_CELLS", 0)
+    x = torch.tensor(random(5, 3, 9, 8))
+    expected = max_pool2d(x, 3, 2, 1, return_indices=True)
+    monkeypatch.setattr(largest, "blocks", lambda x, rows, numbers: blocks(x, rows, numbers * 2000))
+    for a, b in zip(max_pool2d(x, 3, 2, 1, return_indices=True), expected, strict=True):
+        np.testing.assert_array_equal(a.array, b.array)
+
+
+@pytest.mark.parametrize("size", [3, 17, 300])
+def test_a_winner_farther_away_than_a_byte_counts(size):
+    x = leaf(random(1, 1, size, size))
+    max_pool2d(x, size).sum().backward()
+    assert x.grad.array.sum() == x.grad.array.flat[x.array.argmax()] == 1
+
+
+def test_winners_are_looked_for_once(monkeypatch):
+    calls = []
+    monkeypatch.setattr(pool, "largest", lambda *given: calls.append(given) or largest.largest(*given))
+    out, indices = max_pool2d(leaf(random(2, 3, 6, 6)), 2, return_indices=True)
+    assert len(calls) == 1
+    assert (out.requires_grad, indices.requires_grad, indices.dtype) == (True, False, torch.int64)
