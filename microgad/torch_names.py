@@ -159,6 +159,7 @@ OPERATORS = {  # where PyTorch's name isn't that of the class with underscores
 }  # fmt: skip
 
 COMPOSITES: dict[str, Any] = {  # of functions that are one operation in PyTorch, by their names
+    "affine_grid": "AffineGridGenerator",
     "adaptive_avg_pool1d": "SqueezeBackward1", "adaptive_avg_pool2d": _adaptive(2),
     "adaptive_avg_pool3d": _adaptive(3), "adaptive_max_pool1d": "SqueezeBackward1",
     "adaptive_max_pool2d": "AdaptiveMaxPool2D", "adaptive_max_pool3d": "AdaptiveMaxPool3D", "block_diag": "BlockDiag",

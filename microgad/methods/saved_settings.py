@@ -34,6 +34,13 @@ def _where_differs(i: int) -> Callable[[Any], int]:
     return lambda node: ([axis for axis, old in enumerate(node.order) if axis != old] or (0, 0))[i]
 
 
+def _pooling(node: Any) -> Any:
+    """The window of a pooling, which without a batch is what comes before the node."""
+    while "window" not in vars(node):
+        node = node.edges[0]
+    return node.window
+
+
 def _pads(window: Any) -> tuple[int, ...]:
     return tuple(before for before, _ in window.padding)
 
@@ -48,7 +55,7 @@ CONVOLUTION: Settings = {
     "dilation": lambda node: tuple(node.window.dilation), "groups": _attribute("groups"),
 }  # fmt: skip
 POOL: Settings = {
-    "kernel_size": lambda node: tuple(node.window.kernel), "padding": lambda node: _pads(node.window),
+    "kernel_size": lambda node: tuple(_pooling(node).kernel), "padding": lambda node: _pads(_pooling(node)),
 }  # fmt: skip
 # Of nodes by PyTorch's names, but for "Backward" and a number that tells variants apart only where it is given.
 SETTINGS: dict[str, Settings] = {
@@ -59,7 +66,7 @@ SETTINGS: dict[str, Settings] = {
     },
     "Gather": AXIS, "Hardtanh": {"min_val": _attribute("low"), "max_val": _attribute("high")}, "Index": SIZES,
     "LinalgVectorNorm": {"ord": _attribute("p"), **REDUCED}, "LogSoftmax": AXIS, "Logsumexp": REDUCED,
-    "MaxPool2DWithIndices": {"dilation": lambda node: tuple(node.window.dilation), **POOL}, "MeanBackward0": SIZES,
+    "MaxPool2DWithIndices": {"dilation": lambda node: tuple(_pooling(node).dilation), **POOL}, "MeanBackward0": SIZES,
     "MeanBackward1": {**REDUCED, **SIZES}, "MseLoss": REDUCTION,
     "NativeLayerNorm": {"normalized_shape": _attribute("affine")}, "NativeGroupNorm": EPS,
     "NllLoss": {"ignore_index": lambda node: node.ignore_index % 2**64, **REDUCTION},

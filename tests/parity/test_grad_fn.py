@@ -98,6 +98,16 @@ CALLS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "dropout": lambda t, x, y: t.nn.functional.dropout(x),
     "conv": lambda t, x, y: t.nn.Conv1d(2, 1, 2)(x),
     "max_pool": lambda t, x, y: t.nn.functional.max_pool2d(x[None, None], 2),
+    "max_pool without a batch": lambda t, x, y: t.nn.functional.max_pool2d(x[None], 2),
+    "max_pool of a volume": lambda t, x, y: t.nn.functional.max_pool3d(x[None, None], (1, 2, 2), return_indices=True)[
+        0
+    ],
+    "max_pool of a line": lambda t, x, y: t.nn.functional.max_pool1d(x, 2),
+    "avg_pool without a batch": lambda t, x, y: t.nn.functional.avg_pool2d(x[None], 2),
+    "avg_pool of a line": lambda t, x, y: t.nn.functional.avg_pool1d(x, 2),
+    "unfold without a batch": lambda t, x, y: t.nn.functional.unfold(x[None], 2),
+    "fold without a batch": lambda t, x, y: t.nn.functional.fold(x.reshape(6, 1), (2, 3), (2, 3)),
+    "affine_grid": lambda t, x, y: t.nn.functional.affine_grid(x[None], (1, 1, 2, 2), align_corners=False),
     "batch_norm": lambda t, x, y: t.nn.BatchNorm1d(3)(x),
     "layer_norm": lambda t, x, y: t.nn.LayerNorm(3)(x),
     "lstm": lambda t, x, y: t.nn.LSTM(3, 2)(x)[0],

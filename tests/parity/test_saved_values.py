@@ -113,6 +113,15 @@ TOLD: dict[str, tuple[Callable[..., Any], str]] = {
         "stride padding dilation groups",
     ),
     "max_pool2d": (lambda t, F, x, p: F.max_pool2d(p, 2, 1, 1), "kernel_size padding dilation"),
+    "max_pool2d with indices": (
+        lambda t, F, x, p: F.max_pool2d(p, 2, 1, 1, return_indices=True)[0],
+        "kernel_size padding dilation",
+    ),
+    "max_pool2d without a batch": (
+        lambda t, F, x, p: F.max_pool2d(p[0], 2, 1, return_indices=True)[0],
+        "kernel_size dilation",
+    ),
+    "avg_pool2d without a batch": (lambda t, F, x, p: F.avg_pool2d(p[0], (2, 3)), "kernel_size padding"),
     "avg_pool2d": (lambda t, F, x, p: F.avg_pool2d(p, (2, 3)), "kernel_size padding"),
     "layer_norm": (lambda t, F, x, p: F.layer_norm(x, (3, 4)), "normalized_shape"),
     "group_norm": (lambda t, F, x, p: F.group_norm(p, 2, eps=0.5), "eps"),

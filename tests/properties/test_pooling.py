@@ -1,4 +1,4 @@
-"""Pooling. What happens at ties is said in test_window.py."""
+"""Pooling. What happens at ties is said in tests/ops/test_pooling.py."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -13,7 +13,6 @@ from microgad.ops.window.pool import (
     AvgPool3d,
     MaxPool1d,
     MaxPool2d,
-    MaxPool2dIndices,
     MaxPool3d,
     Unpool,
     avg_pool2d,
@@ -65,7 +64,7 @@ def places(x):
 
 WITH_TIES = st.integers(2, 5).flatmap(lambda w: tensors((1, 1, 2, w), elements=st.sampled_from([0.0, 1.0, 2.0])))
 INDICES = computes(
-    MaxPool2dIndices,
+    MaxPool2d,
     lambda x: max_pool2d(x, 2, return_indices=True)[1],
     places,
     WITH_TIES.map(lambda x: (x,)),

@@ -11,7 +11,7 @@ from ...ops.window import pool
 from ...ops.window.adaptive import PartMeans
 from ...ops.window.boxes import Winners
 from ...ops.window.conv import Conv2d, ConvTranspose2d
-from ...ops.window.pool import AvgPool2d, MaxPool2d, MaxPool2dIndices
+from ...ops.window.pool import AvgPool2d, MaxPool2d
 from ...ops.window.resample import Resample
 from ...ops.window.unfold import Fold, Unfold
 from ..recording import Constant, Step
@@ -64,14 +64,12 @@ def transposed(w: Writer, step: Step) -> Any:
 
 @rule(MaxPool2d)
 def max_pool(w: Writer, step: Step) -> Any:
-    return w.op("MaxPool", only(w, step), **sliding(w, step))
-
-
-@rule(MaxPool2dIndices)
-def max_pool_indices(w: Writer, step: Step) -> Any:
-    x, area = only(w, step), math.prod(w.static(step.settings["window"].size))
-    _, where = w.op("MaxPool", x, dtype=[x.dtype, INT64], outputs=2, **sliding(w, step))
-    return w.op("Mod", where, w.constant(area, INT64))
+    x = only(w, step)
+    if not step.settings["indices"]:
+        return w.op("MaxPool", x, **sliding(w, step))
+    largest, where = w.op("MaxPool", x, dtype=[x.dtype, INT64], outputs=2, **sliding(w, step))
+    area = math.prod(w.static(step.settings["window"].size))
+    return largest, w.op("Mod", where, w.constant(area, INT64))
 
 
 @rule(AvgPool2d)

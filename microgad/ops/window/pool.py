@@ -14,6 +14,7 @@ from ... import backend
 from ...errors import KindError, ShapeError
 from ...function import Function
 from ...linear_map import LinearMap
+from ...naming import called
 from .. import layouts
 from ..elementwise import Flat
 from ..out import into
@@ -33,19 +34,21 @@ FEW_COPIES = 4
 class MaxPool2d(Function):
     """(N, C, H, W) -> (N, C, OH, OW): the largest value of each window. At a tie the first in row-major order wins.
 
-    Of lines and volumes as well, under other names.
+    If `indices`, also where on the flat plane the winners are, int64. Of lines and volumes as well, under other names.
     """
 
-    symbol, constants, flat = "max_pool2d", ("winner",), Flat
+    symbol, constants, flat, materializes = "max_pool2d", ("winner",), Flat, False
     window: Window
+    indices: bool
 
     def forward(self, input):
         check(input, self.window, "fiu")
         out, self.winner = largest(input, self.window)
-        return layouts.laid_out_as(out, input)
+        out = layouts.laid_out_as(out, input)
+        return (out, layouts.laid_out_as(positions(self.winner, self.window), input)) if self.indices else out
 
     def grad_input(self, grad, winner):
-        return Unpool.apply(grad, winner=winner, window=self.window)
+        return Unpool.apply(grad[0] if self.indices else grad, winner=winner, window=self.window)
 
 
 class MaxPool1d(MaxPool2d):
@@ -84,18 +87,6 @@ class Unpool(LinearMap):
         for images, cells in winning_cells(grad, self.winner, self.window):
             out[images] = np.take(grad[images], cells).reshape(out[images].shape)
         return out
-
-
-class MaxPool2dIndices(Function):
-    """(N, C, H, W) -> (N, C, OH, OW) int64: where on the flat plane, or line or volume, each window's winner is."""
-
-    symbol = "argmax_pool2d"
-    window: Window
-
-    def forward(self, input):
-        check(input, self.window, "fiu")
-        _, winner = largest(input, self.window)
-        return layouts.laid_out_as(positions(winner, self.window), input)
 
 
 class AvgPool2d(LinearMap):
@@ -242,10 +233,17 @@ def _max_pool(op: type[MaxPool2d], dims: int, input: Any, settings: Any, return_
     batched = input.ndim != dims + 1
     batch = input if batched else input.unsqueeze(0)
     window = Window.pooling(op.__name__, dims, batch.array.shape[2:], *settings)
-    out = op.apply(batch, window=window)
-    found = (out, MaxPool2dIndices.apply(batch, window=window)) if return_indices else (out,)
-    found = found if batched else tuple(x.squeeze(0) for x in found)
-    return found if return_indices else found[0]
+    found = op.apply(batch, window=window, indices=bool(return_indices))
+    if batched:
+        return found
+    name = f"MaxPool{dims}DWithIndices"
+    return tuple(of_one(name, x, dims) for x in found) if return_indices else of_one(name, found, dims)
+
+
+def of_one(name: str, x: Any, dims: int) -> Any:
+    """Of a batch of one, that one. PyTorch pools planes and volumes without a batch, and names the node after that."""
+    one = x.squeeze(0)
+    return called(name, one) if dims > 1 else one
 
 
 def with_indices(pool: Callable[P, Any]) -> Callable[P, tuple[Tensor, Tensor]]:
@@ -359,7 +357,7 @@ def _avg_pool(
             op.__name__, f"input of size {window.size} is smaller than kernel_size {window.kernel}", ShapeError
         )
     out = op.apply(batch, window=window, count_include_pad=count_include_pad, divisor_override=divisor_override)
-    return out if batched else out.squeeze(0)
+    return out if batched else of_one(f"AvgPool{dims}D", out, dims)
 
 
 def check(input: Any, window: Window, kinds: str, also: Any = None) -> None:

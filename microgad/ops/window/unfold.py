@@ -16,6 +16,7 @@ import numpy as np
 from ... import backend
 from ...errors import ShapeError
 from ...linear_map import LinearMap
+from ...naming import called
 from ..spelling import tensors_only
 from .geometry import Size, Window, numbers
 
@@ -80,7 +81,7 @@ def unfold(input: Tensor, kernel_size: Size, dilation: Size = 1, padding: Size =
              [4., 5.]]])
     """
     if input.ndim == 3:
-        return unfold(input.unsqueeze(0), kernel_size, dilation, padding, stride).squeeze(0)
+        return called("Im2Col", unfold(input.unsqueeze(0), kernel_size, dilation, padding, stride).squeeze(0))
     kernel = numbers("Unfold", "kernel_size", kernel_size, 2)
     return Unfold.apply(input, window=Window.sliding("Unfold", 2, input.shape[2:], kernel, stride, padding, dilation))
 
@@ -99,7 +100,8 @@ def fold(
               [1., 2., 1.]]]])
     """
     if input.ndim == 2:
-        return fold(input.unsqueeze(0), output_size, kernel_size, dilation, padding, stride).squeeze(0)
+        one = fold(input.unsqueeze(0), output_size, kernel_size, dilation, padding, stride).squeeze(0)
+        return called("Col2Im", one)
     size, kernel = (numbers("Fold", n, v, 2) for n, v in (("output_size", output_size), ("kernel_size", kernel_size)))
     return Fold.apply(input, window=Window.sliding("Fold", 2, size, kernel, stride, padding, dilation))
 
