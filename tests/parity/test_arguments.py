@@ -96,6 +96,8 @@ CALLS = """
     T.special.round(input=v,decimals=1)
     T.special.gammainc(input=v,other=v)
     T.fft.fftfreq(4, layout=T.strided)
+    T.hann_window(4, pin_memory=False)
+    T.kaiser_window(4, True, 3.0, layout=T.strided, device="cpu")
     T.fft.rfftfreq(4, layout=T.strided)
     T.autograd.backward(v0.requires_grad_()*1, None, None, False, None, None)
     T.autograd.backward(tensors=v0.requires_grad_()*1, grad_variables=T.tensor(1.))

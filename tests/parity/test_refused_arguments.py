@@ -46,6 +46,7 @@ REFUSED = """
     T.linalg.norm(A[None],dim=(0,1,2))
     T.linalg.norm(A,dim=())
     T.linalg.vander(A>0)
+    T.signal.windows.hann(4,nonsense=1)
     T.tensordot(A,A,([2],[0]))
     T.tensordot(A,A,([0,0],[0,1]))
     T.matmul([1.,2.],v)

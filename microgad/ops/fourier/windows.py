@@ -11,6 +11,7 @@ import numpy as np
 from ... import dtypes
 from ...errors import ArgumentError
 from ..creation import tensor
+from ..creation.data import refuse
 from ..spelling import tensors_only
 
 if TYPE_CHECKING:
@@ -147,9 +148,10 @@ def kaiser(M: int, *, beta: float = 12.0, sym: bool = True, **options: Any) -> T
 
 
 def _made(
-    op: str, values: Any, M: int, sym: bool, dtype: Dtype = None, layout: Any = None, device: Device = None,
-    requires_grad: bool = False,
+    op: str, values: Any, M: int, sym: bool, dtype: Dtype = None, device: Device = None, requires_grad: bool = False,
+    **without_effect: Any,
 ) -> Tensor:  # fmt: skip
+    refuse(op, without_effect)
     M = int(M)
     if M < 0:
         raise ArgumentError(f"{op}: requires non-negative window length, got M={M}")
