@@ -119,6 +119,14 @@ def are_vectors(a: Tensor, b: Tensor) -> bool:
     return b.ndim == 1 or (b.ndim == a.ndim - 1 and tuple(b.shape) == tuple(a.shape[:-1]))
 
 
+def fit(op: str, a: Tensor, b: Tensor, left: bool) -> None:
+    """Raise RuntimeError where the sizes of matrices leave no X with A X = B, or X A = B unless left."""
+    if b.ndim < 2 or a.shape[-1] != b.shape[-2 if left else -1]:
+        sizes = " and ".join("x".join(map(str, x.shape[-2:])) for x in (a, b))
+        equation = "AX = B" if left else "XA = B"
+        raise ShapeError(f"{op}: Incompatible shapes of A and B for the equation {equation} ({sizes})")
+
+
 def ndims(op: str, **wanted: tuple[Tensor, int]) -> None:
     """Raise RuntimeError where an argument hasn't the number of dimensions that it should have."""
     if not all(isinstance(x, function.Tensor) for x, _ in wanted.values()):

@@ -18,7 +18,7 @@ from ..elementwise import Where
 from ..indexing import Gather
 from ..out import into
 from ..spelling import numpy_spelling
-from .arguments import adjoint, eye, floating, matrices, swap
+from .arguments import adjoint, eye, fit, floating, matrices, swap
 from .arguments import adjoint as _adjoint
 from .triangular import triangle_solved
 
@@ -458,11 +458,7 @@ def lu_solve(
         raise ArgumentError(f"{op}: pivots should be a Tensor of scalar type torch.int32, got {pivots.dtype}")
     if tuple(pivots.shape) != tuple(LU.shape[:-1]):
         raise ShapeError(f"{op}: pivots has shape {tuple(pivots.shape)}, but LU needs {tuple(LU.shape[:-1])}")
-    if LU.shape[-1] != B.shape[-2 if left else -1]:
-        raise ShapeError(
-            f"{op}: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
-            f"({LU.shape[-2]}x{LU.shape[-1]} and {B.shape[-2]}x{B.shape[-1]})"
-        )
+    fit(op, LU, B, left)
     order = exchanged(pivots.array, LU.shape[-1])
     if left:
         return into(out, _lu_solved(LU, order, B, adjoint))

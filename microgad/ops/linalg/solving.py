@@ -16,7 +16,7 @@ from ..movement import permute, reshape, squeeze, unsqueeze
 from ..movement.dims import dims_of
 from ..out import into
 from ..spelling import numpy_spelling
-from .arguments import adjoint, are_vectors, broadcast_solve, eye, floating, is_complex, matrices, swap, values
+from .arguments import adjoint, are_vectors, broadcast_solve, eye, fit, floating, is_complex, matrices, swap, values
 from .factorizations import factored
 
 if TYPE_CHECKING:
@@ -214,12 +214,7 @@ def _solved(op: str, a: Tensor, b: Tensor, left: bool) -> Tensor:
     if vectors and not left:
         raise ShapeError(f"{op}: Vector broadcasting of the left hand side is not supported for left=False")
     x = unsqueeze(b, -1) if vectors else b
-    rows = x.shape[-2 if left else -1] if x.ndim > 1 else 0
-    if x.ndim < 2 or rows != a.shape[-1]:
-        raise ShapeError(
-            f"{op}: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
-            f"({a.shape[-2]}x{a.shape[-1]} and {'x'.join(map(str, x.shape[-2:]))})"
-        )
+    fit(op, a, x, left)
     result = Solve.apply(a, x) if left else swap(Solve.apply(swap(a), swap(x)))
     return squeeze(result, -1) if vectors else result
 

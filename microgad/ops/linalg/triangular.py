@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import backend, return_types
-from ...errors import ShapeError
 from ...function import Function
 from ...notices import once
 from ...state import composite
 from ..out import into
 from ..spelling import numpy_spelling
-from .arguments import adjoint, broadcast_solve, eye, floating, matrices, swap
+from .arguments import adjoint, broadcast_solve, eye, fit, floating, matrices, swap
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -120,11 +119,7 @@ def solve_triangular(
     matrices(op, A, square=True)
     matrices(op, B, name="B")
     floating(op, A, B)
-    if A.shape[-1] != B.shape[-2 if left else -1]:
-        raise ShapeError(
-            f"{op}: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
-            f"({A.shape[-2]}x{A.shape[-1]} and {B.shape[-2]}x{B.shape[-1]})"
-        )
+    fit(op, A, B, left)
     if left:
         return into(out, triangle_solved(A, B, upper, unitriangular))
     return into(out, swap(triangle_solved(swap(A), swap(B), not upper, unitriangular)))
@@ -154,8 +149,7 @@ def triangular_solve(
     matrices("triangular_solve", A, square=True)
     matrices("triangular_solve", b, name="b")
     floating("triangular_solve", b, A)
-    if A.shape[-1] != b.shape[-2]:
-        raise ShapeError(f"triangular_solve: Incompatible matrix sizes: A is {tuple(A.shape)}, b is {tuple(b.shape)}")
+    fit("triangular_solve", A, b, left=True)
     a = swap(A) if transpose else A
     solution = triangle_solved(a, b, upper != transpose, unitriangular)
     return into(out, return_types.triangular_solve(solution, A.expand(*solution.shape[:-2], *A.shape[-2:]).clone()))
@@ -172,8 +166,7 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | N
     matrices("cholesky_solve", L, square=True, name="L")
     matrices("cholesky_solve", B, name="B")
     floating("cholesky_solve", B, L)
-    if L.shape[-1] != B.shape[-2]:
-        raise ShapeError(f"cholesky_solve: Incompatible matrix sizes: L is {tuple(L.shape)}, B is {tuple(B.shape)}")
+    fit("cholesky_solve", L, B, left=True)
     first, second = (adjoint(L), L) if upper else (L, adjoint(L))
     half = triangle_solved(first, B, upper=False, whole=True)
     return into(out, triangle_solved(second, half, upper=True, whole=True))
