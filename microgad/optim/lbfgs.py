@@ -137,9 +137,11 @@ class LBFGS(Optimizer):
         """Move all parameters by t · direction."""
         first = 0
         for p in self._params:
-            last = first + p.numel() * (2 if p.is_complex() else 1)
-            part = direction[first:last]
-            p.array[...] += t * (part.view(p.array.dtype) if p.is_complex() else part).reshape(p.shape)
+            parts = (p.array.real, p.array.imag) if p.is_complex() else (p.array,)
+            last = first + p.numel() * len(parts)
+            change = direction[first:last].reshape(*p.shape, len(parts))
+            for i, values in enumerate(parts):
+                values += t * change[..., i]
             p._bump()
             first = last
 

@@ -401,3 +401,23 @@ def test_the_line_search_that_authors_of_optimizers_take(far: float) -> None:
         return [*map(float, (found[0], *found[1], found[2], *lowest)), found[3]]
 
     np.testing.assert_allclose(searched(microgad), searched(torch), rtol=1e-6)
+
+
+def test_lbfgs_moves_numbers_of_several_kinds() -> None:
+    def moved(lib: Any) -> list[Any]:
+        given = [([1 + 2j, 3 - 1j], lib.complex64), ([1.0, 2.0], lib.float64), (0.5, lib.float32), (2j, lib.complex128)]
+        params = [lib.tensor(x, dtype=dtype, requires_grad=True) for x, dtype in given]
+        optimizer = lib.optim.LBFGS(params, lr=0.5, max_iter=5)
+
+        def closure() -> Any:
+            optimizer.zero_grad()
+            loss = sum((p * p.conj()).real.sum().double() for p in params)
+            loss.backward()
+            return loss
+
+        optimizer.step(closure)
+        return [p.detach().numpy() for p in params]
+
+    for ours, theirs in zip(moved(microgad), moved(torch), strict=True):
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5)
