@@ -35,7 +35,7 @@ class _Sized(LazyModuleMixin):
 
     def initialize_parameters(self, input: Tensor, *args: Any, **kwargs: Any) -> None:
         """Shapes, and initial values. Raises RuntimeError where some were loaded and others not."""
-        if getattr(self, self._size) == 0:
+        if self.has_uninitialized_params() or getattr(self, self._size) == 0:
             setattr(self, self._size, self._size_in(input))
         shapes = self._shapes()
         own = {name: x for name in shapes if (x := getattr(self, name)) is not None}

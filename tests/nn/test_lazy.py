@@ -143,3 +143,12 @@ def test_what_was_loaded_in_part_is_not_drawn_anew(make, loaded, missing):
     layer.load_state_dict({name: x for name, x in whole.state_dict().items() if name in loaded}, strict=False)
     with pytest.raises(RuntimeError, match=f"no shape was loaded for {missing}, but one for others"):
         layer(torch.randn(4, 2))
+
+
+@pytest.mark.parametrize(("make", "bad", "good"), [(lambda: nn.LazyConv1d(4, 3, groups=2), (3, 8), (4, 8))])
+def test_an_input_that_is_refused_does_not_settle_the_size(make, bad, good):
+    layer = make()
+    with pytest.raises(ValueError, match="in_channels must be divisible by groups"):
+        layer(torch.zeros(bad))
+    assert layer(torch.zeros(good)).shape == (4, 6)
+    assert layer.in_channels == 4
