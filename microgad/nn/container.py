@@ -45,9 +45,12 @@ class _Numbered(Module):
         return part
 
     def _renumber(self, modules: Iterable[Module], names: Iterable[str] | None = None) -> None:
-        self._modules = {}
+        before, self._modules = self._modules, {}
         for name, module in zip(names or map(str, count()), modules, strict=False):
-            self._adopt(name, module)
+            if before.get(name) is module:
+                self._modules[name] = module  # and stands where it stood
+            else:
+                self._adopt(name, module)
 
     def append(self, module: Module) -> Self:
         """Add a module at the end."""

@@ -58,8 +58,8 @@ class ParameterList(Module):
 
     def append(self, value: Any) -> Self:
         """Add one at the end."""
+        setattr(self, str(self._size), _registered(value))  # which may refuse it
         self._size += 1
-        self[-1] = value
         return self
 
     def extend(self, values: Iterable[Any]) -> Self:
@@ -186,8 +186,8 @@ class ParameterDict(Module):
         joined.update(other)
         return joined
 
-    def __ror__(self, other: Any) -> ParameterDict:
-        joined = ParameterDict(other.copy())
+    def __ror__(self, other: Any) -> Any:
+        joined = other.copy()
         joined.update(self)
         return joined
 

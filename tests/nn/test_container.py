@@ -170,6 +170,35 @@ def test_a_parameter_that_is_refused_is_not_in_the_dictionary():
     assert list(params) == []
 
 
+def test_a_parameter_that_is_refused_is_not_in_the_list():
+    params = nn.ParameterList([torch.zeros(1)])
+    with pytest.raises(RuntimeError, match="floating point"):
+        params.append(torch.tensor([1]))
+    assert len(list(params)) == len(params) == 1
+
+
+def test_a_dictionary_of_parameters_joined_to_another_kind():
+    left, right = {"a": torch.zeros(1)}, nn.ParameterDict({"b": torch.zeros(2)})
+    assert type(left | right) is dict
+    assert list(left | right) == ["a", "b"]
+    assert list(left) == ["a"]
+    assert type(right | left) is nn.ParameterDict
+
+
+@pytest.mark.parametrize("cls", [nn.Sequential, nn.ModuleList])
+def test_only_what_moves_is_told_where_it_stands(cls, monkeypatch):
+    net, told, adopt = cls(), [], nn.Module._adopt
+    net.extend(relus(4))
+    monkeypatch.setattr(nn.Module, "_adopt", lambda self, name, module: told.append(name) or adopt(self, name, module))
+    net.pop(-1)
+    assert told == []
+    del net[1]
+    assert told == ["1"]
+    net.insert(1, nn.ReLU())
+    assert told == ["1", "1", "2"]
+    assert [module._path for module in net] == ["0", "1", "2"]
+
+
 def test_what_is_held_is_registered():
     net = nn.ModuleDict({"list": nn.ModuleList([nn.Linear(1, 1)])})
     assert [name for name, _ in net.named_parameters()] == ["list.0.weight", "list.0.bias"]
