@@ -14,7 +14,7 @@ from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module
-from .settings import named, shown
+from .settings import each, named, shown
 
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype
@@ -195,5 +195,4 @@ class CrossMapLRN2d(Module):
 
 
 def _shape(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
-    sizes = normalized_shape if isinstance(normalized_shape, Sequence) else (normalized_shape,)
-    return tuple(map(index, sizes))
+    return tuple(map(index, each(normalized_shape, 1)))

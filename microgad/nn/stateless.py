@@ -99,15 +99,15 @@ def _exchanged(module: Module, given: Any, tie_weights: bool, strict: bool) -> I
             registry[name] = tensor
         yield
     finally:
-        for key, tensor in list(given.items()):
-            registry, name = places[key]
-            if (new := registry.get(name, tensor)) is not tensor:
-                given[key] = new
+        held = {key: places[key][0].get(places[key][1], tensor) for key, tensor in given.items()}
         for registry, name, tensor in saved:
             if tensor is _NEW:
                 registry.pop(name, None)
             else:
                 registry[name] = tensor
+        for key, tensor in held.items():
+            if tensor is not given[key]:
+                given[key] = tensor
 
 
 def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

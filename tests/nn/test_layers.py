@@ -24,6 +24,13 @@ def test_linear():
     assert empty.bias.tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("shape", [np.array([2, 3]), (2, 3), [2, np.int64(3)], torch.Size([2, 3])])
+def test_norms_take_any_row_of_sizes(shape):
+    for layer in (nn.LayerNorm(shape), nn.RMSNorm(shape)):
+        assert layer.normalized_shape == (2, 3)
+        assert all(type(n) is int for n in layer.normalized_shape)
+
+
 def test_conv2d():
     x = torch.randn(2, 4, 7, 6)
     layer = nn.Conv2d(4, 6, (3, 2), stride=2, padding=(1, 0), dilation=(1, 2), groups=2)

@@ -313,3 +313,11 @@ def test_a_programs_own_loop_over_modules_writes_at_once(strict):
 
 def test_a_key_that_ends_with_a_dot_is_unexpected_once():
     assert nn.Sequential(nn.ReLU()).load_state_dict({"0.": 1}, strict=False).unexpected_keys == ["0."]
+
+
+def test_a_prefix_is_taken_off_what_begins_with_it():
+    state = OrderedDict({"module.weight": 1, "module": 2, "modules.weight": 3})
+    state._metadata = OrderedDict({"": 4, "module": 5, "module.fc": 6})
+    nn.modules.utils.consume_prefix_in_state_dict_if_present(state, "module.")
+    assert state == {"weight": 1, "module": 2, "modules.weight": 3}
+    assert state._metadata == {"": 5, "fc": 6}

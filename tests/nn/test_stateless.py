@@ -1,5 +1,7 @@
 """functional_call: other parameters while it lasts, and afterwards the module as it was."""
 
+from types import MappingProxyType
+
 import pytest
 
 import microgad as torch
@@ -76,6 +78,22 @@ def test_a_buffer_that_is_replaced_is_replaced_in_the_dict():
     net, given = Counts(), {"n": torch.tensor(5)}
     assert functional_call(net, given, 2).item() == 12
     assert given["n"].item() == 6
+    assert net.n.item() == 0
+
+
+def test_a_dict_that_cannot_be_written_to_leaves_the_module_as_it_was():
+    class Counts(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("n", torch.tensor(0))
+
+        def forward(self, x):
+            self.n = self.n + 1
+            return self.n * x
+
+    net = Counts()
+    with pytest.raises(TypeError, match="item assignment"):
+        functional_call(net, MappingProxyType({"n": torch.tensor(5)}), 2)
     assert net.n.item() == 0
 
 

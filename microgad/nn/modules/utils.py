@@ -23,7 +23,7 @@ def consume_prefix_in_state_dict_if_present(state_dict: dict[str, Any], prefix: 
     """
     for names in (state_dict, getattr(state_dict, "_metadata", {})):
         for name in list(names):
-            if name and (name.startswith(prefix) or f"{name}." == prefix):
+            if name.startswith(prefix) or (names is not state_dict and name and f"{name}." == prefix):
                 names[name[len(prefix) :]] = names.pop(name)
 
 
