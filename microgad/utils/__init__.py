@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from ..errors import GraphError as _GraphError
@@ -37,6 +38,8 @@ def swap_tensors(t1: _Tensor, t2: _Tensor) -> None:
     for t, own, requires_grad in ((t1, second, wanted[0]), (t2, first, wanted[1])):
         vars(t).clear()
         vars(t).update(own)
+        if "rested" in own:  # the leaf that has the hooks
+            own["rested"].tensor = weakref.ref(t)
         t._bump()
         t.requires_grad_(requires_grad)
 

@@ -166,6 +166,19 @@ def swapped(t, nn):
     return type(a) is nn.Parameter, type(b) is t.Tensor, a, b, a.requires_grad, b.requires_grad, a.grad
 
 
+@programs
+def swapped_with_hooks(t, nn):
+    a, b, c, seen = t.zeros(2, requires_grad=True), t.ones(3), t.ones(4, requires_grad=True), []
+    for x in (a, c):
+        x.register_hook(lambda grad: seen.append(grad))
+    c.requires_grad_(False)
+    t.utils.swap_tensors(a, b)
+    t.utils.swap_tensors(a, c)
+    (b * 2).sum().backward()
+    (a.requires_grad_() * 3).sum().backward()
+    return seen, a.grad, b.grad, c.grad
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", programs)
 def test_it_is_as_in_pytorch(name):
