@@ -2,7 +2,9 @@
 
 import itertools
 import random
-from collections import OrderedDict, defaultdict, namedtuple
+from collections import OrderedDict, UserList, defaultdict, deque, namedtuple
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,13 +20,17 @@ Point = namedtuple("Point", "x y")
 LIBRARIES = (microgad, torch)
 
 
+class Tagged(list[Any]):
+    """A list of one's own."""
+
+
 def plain(x: Any) -> Any:
     """Numbers, lists and dtypes of any batch, with the kinds of its containers."""
     if isinstance(x, LIBRARIES[0].Tensor | torch.Tensor):
         return str(x.dtype), tuple(x.shape), x.tolist()
-    if isinstance(x, dict):
+    if isinstance(x, Mapping):
         return type(x), {key: plain(value) for key, value in x.items()}
-    if isinstance(x, tuple | list):
+    if isinstance(x, Sequence) and not isinstance(x, str | bytes):
         return type(x), [plain(item) for item in x]
     return x
 
@@ -241,7 +247,8 @@ SAMPLES: list[Any] = [
     [Point(1, 2.0), Point(3, 4.0)],
     [defaultdict(int, a=1), defaultdict(int, a=2)], [np.arange(3), np.arange(3)], [np.float32(1), np.float32(2)],
     [np.int8(1), np.int8(2)], [np.bool_(True), np.bool_(False)], [np.array(1.5), np.array(2.5)], [(), ()],
-    [np.zeros((0, 2), np.float16)] * 2, [{}, {}], [((1, (2,)), "a")] * 3,
+    [MappingProxyType({"a": 1})] * 2, [UserList([1, "a"])] * 2, [deque([1, 2])] * 2, [range(2)] * 2,
+    [Tagged([1, 2])] * 2, [np.zeros((0, 2), np.float16)] * 2, [{}, {}], [((1, (2,)), "a")] * 3,
 ]  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, MutableSequence, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,8 @@ def default_collate(batch: Sequence[Any]) -> Any:
     """A list of samples as one batch. Source: torch.utils.data.default_collate.
 
     Tensors and arrays are stacked along a new first dimension; numbers become a Tensor (float: float64; int: int64);
-    strings stay a list. Mappings, named tuples and sequences are gone through: a tuple or list of fields becomes a
-    list of batches. Anything else raises TypeError; sequences of different lengths raise RuntimeError.
+    strings stay a list. Mappings and sequences are gone through, and stay of their kind; but a tuple of fields that
+    have no names becomes a list. Anything else raises TypeError; sequences of different lengths raise RuntimeError.
 
     >>> default_collate([(torch.tensor([1.0, 2.0]), 0, "a"), (torch.tensor([3.0, 4.0]), 1, "b")])
     [tensor([[1., 2.],
@@ -41,14 +41,13 @@ def default_collate(batch: Sequence[Any]) -> Any:
     if isinstance(first, (str, bytes)):
         return batch
     if isinstance(first, Mapping):
-        return _like_mapping(first, {key: default_collate([sample[key] for sample in batch]) for key in first})
+        return _like(first, {key: default_collate([sample[key] for sample in batch]) for key in first})
     if isinstance(first, Sequence):
         if len({len(sample) for sample in batch}) != 1:
             raise RuntimeError(
                 f"each element in list of batch should be of equal size, but the sizes are {[len(s) for s in batch]}"
             )
-        fields = [default_collate(field) for field in zip(*batch, strict=True)]
-        return type(first)(*fields) if isinstance(first, tuple) and hasattr(first, "_fields") else fields
+        return _like(first, [default_collate(field) for field in zip(*batch, strict=True)])
     found = first.dtype if isinstance(first, np.ndarray) else type(first)
     raise TypeError(
         f"default_collate: batch must contain tensors, numpy arrays, numbers, strings, dicts or lists; found {found}"
@@ -64,17 +63,25 @@ def default_convert(data: Any) -> Any:
     if isinstance(data, (np.ndarray, np.number, np.bool_)):
         return data if data.dtype.kind in "SUO" else as_tensor(data)
     if isinstance(data, Mapping):
-        return _like_mapping(data, {key: default_convert(value) for key, value in data.items()})
+        return _like(data, {key: default_convert(value) for key, value in data.items()})
     if isinstance(data, Sequence) and not isinstance(data, (str, bytes)):
-        items = [default_convert(item) for item in data]
-        return type(data)(*items) if isinstance(data, tuple) and hasattr(data, "_fields") else items
+        return _like(data, [default_convert(item) for item in data])
     return data
 
 
-def _like_mapping(original: Any, items: dict[Any, Any]) -> Any:
-    """`items` as a mapping of the original's kind, which may carry more than its items."""
-    if not isinstance(original, MutableMapping):
+def _like(original: Any, items: Any) -> Any:
+    """`items` in a container of the original's kind, which may carry more than they are; tuples become lists."""
+    if isinstance(original, tuple):
+        return type(original)(*items) if hasattr(original, "_fields") else items
+    try:
+        if not isinstance(original, (MutableMapping, MutableSequence)):
+            return type(original)(items)
+        copied: Any = copy.copy(original)
+        if isinstance(original, MutableMapping):
+            copied.update(items)
+        else:
+            for i, item in enumerate(items):
+                copied[i] = item
+        return copied
+    except TypeError:  # of kinds that take no such items, or are made otherwise
         return items
-    mapping = copy.copy(original)
-    mapping.update(items)
-    return mapping
