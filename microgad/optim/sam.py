@@ -68,8 +68,8 @@ class SAM(Optimizer):
             raise TypeError("SAM: step needs a closure that computes the gradients and returns the loss")
         with execution.scope(grad_enabled=True):
             loss = closure()
-            self.first_step()
             try:
+                self.first_step()
                 closure()
             finally:
                 self._come_back()

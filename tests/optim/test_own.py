@@ -302,6 +302,18 @@ def test_sam_refuses():
             optim.SAM([p], base)
 
 
+def test_sam_comes_back_where_it_cannot_go_on():
+    class Full(float):
+        def __truediv__(self, other):
+            raise MemoryError
+
+    p, q = torch.tensor([3.0], requires_grad=True), torch.tensor([4.0], requires_grad=True)
+    optimizer = optim.SAM([{"params": [p]}, {"params": [q], "rho": Full(5.0)}], rho=5.0, lr=0.1)
+    with pytest.raises(MemoryError):
+        optimizer.step(lambda: (p + q).sum().backward())
+    assert p.item() == 3
+
+
 def test_sam_comes_back_from_a_closure_that_fails():
     p = torch.tensor([3.0, 4.0], requires_grad=True)
     optimizer, calls = optim.SAM([p], rho=5.0, lr=0.1), []
