@@ -7,6 +7,7 @@ import functools
 import warnings
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -211,9 +212,10 @@ class Optimizer:
                 raise ValueError(f"can't optimize a non-leaf Tensor: {type(p.node).__name__} made it")
         if len(set(params)) != len(params):
             warnings.warn("optimizer contains a parameter group with duplicate parameters", stacklevel=3)
-        if not {p for group in self.param_groups for p in group["params"]}.isdisjoint(params):
+        others = chain.from_iterable(group["params"] for group in self.param_groups)
+        if not set(map(id, params)).isdisjoint(map(id, others)):
             raise ValueError("some parameters appear in more than one parameter group")
-        if any(("param_names" in group) != bool(names) for group in self.param_groups):
+        if any(("param_names" in group) != bool(names) for group in self.param_groups[:1]):
             raise ValueError(
                 "all optimizer param groups should be with/without names. "
                 f"cannot add param group {'with' if names else 'without'} names to the optimizer"
