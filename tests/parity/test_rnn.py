@@ -145,8 +145,8 @@ def packing(t, nn):
         repr(packed),
         u.pad_packed_sequence(mixed),
         u.unpack_sequence(mixed),
-        u.pad_sequence(rows),
-        u.pad_sequence(rows, True, -1, "left"),
+        u.pad_sequence(rows).view(-1),  # the rows of a step lie together
+        u.pad_sequence(rows, True, -1, "left").view(-1),
         u.unpad_sequence(u.pad_sequence(rows, True), t.tensor([3, 2, 1]), True),
         u.invert_permutation(t.tensor([2, 0, 1])),
         u.invert_permutation(None),

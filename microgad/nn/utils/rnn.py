@@ -233,10 +233,11 @@ def pad_sequence(
     there = np.arange(lengths.max()) < lengths[:, None]
     if padding_side == "left":
         there = there[:, ::-1]
-    padded = full((*there.shape, *first.shape[1:]), padding_value, dtype=first.dtype, device=first.device)
+    (batch, steps), (which, when) = there.shape, np.nonzero(there)
+    sizes, places = ((batch, steps), (which, when)) if batch_first else ((steps, batch), (when, which))
+    padded = full((*sizes, *first.shape[1:]), padding_value, dtype=first.dtype, device=first.device)
     rows = cat([x.to(first.dtype).expand(len(x), *first.shape[1:]) for x in each])
-    padded = padded.index_put((as_tensor(there, device=first.device),), rows)
-    return padded if batch_first else padded.transpose(0, 1)
+    return padded.index_put(tuple(as_tensor(i, device=first.device) for i in places), rows)
 
 
 def unpad_sequence(padded_sequences: Tensor, lengths: Tensor, batch_first: bool = False) -> list[Tensor]:
