@@ -146,3 +146,22 @@ def test_a_parametrization_that_is_refused_leaves_the_weight():
     with pytest.raises(ValueError, match="may not change the shape"):
         utils.parametrize.register_parametrization(layer, "weight", Longer())
     assert layer.weight.tolist() == [[1]]
+
+
+@pytest.mark.parametrize("wrong", [lambda x: x.double(), lambda x: 5])
+def test_an_assignment_that_is_refused_leaves_all_that_is_learned(wrong):
+    class Sum(nn.Module):
+        second = staticmethod(torch.clone)
+
+        def forward(self, a, b):
+            return a + b
+
+        def right_inverse(self, x):
+            return x / 2, self.second(x / 2)
+
+    layer = utils.parametrize.register_parametrization(nn.Linear(1, 1), "weight", Sum())
+    before = layer.weight.item()
+    layer.parametrizations.weight[0].second = wrong
+    with pytest.raises(ValueError, match="Tensor 1 returned by `right_inverse`"):
+        layer.weight = torch.ones(1, 1)
+    assert layer.weight.item() == before

@@ -101,15 +101,7 @@ class ParametrizationList(ModuleList):
                 if not hasattr(module, "right_inverse"):
                     raise GraphError(f"parametrization {type(module).__name__} does not implement right_inverse.")
                 value = module.right_inverse(value)
-        if self.is_tensor:
-            if not isinstance(value, Tensor):
-                raise ValueError(f"`right_inverse` should return a tensor. Got {type(value).__name__}")
-            if value.dtype != self.original.dtype:
-                raise ValueError(
-                    f"The tensor returned by `right_inverse` has dtype {value.dtype} while `original` has dtype "
-                    f"{self.original.dtype}"
-                )
-            value = [value]
+        value = [value] if self.is_tensor else value
         if not isinstance(value, Sequence):
             raise ValueError(f"'right_inverse' must return a sequence of tensors. Got {type(value).__name__}.")
         if len(value) != self.ntensors:
@@ -118,11 +110,15 @@ class ParametrizationList(ModuleList):
                 f"length {len(value)}."
             )
         for i, (original, new) in enumerate(zip(self.originals, value, strict=True)):
+            which, whose = ("The tensor", "original") if self.is_tensor else (f"Tensor {i}", f"original{i}")
+            if not isinstance(new, Tensor):
+                raise ValueError(f"{which} returned by `right_inverse` is none: got {type(new).__name__}")
             if new.dtype != original.dtype:
                 raise ValueError(
-                    f"Tensor {i} returned by `right_inverse` has dtype {new.dtype} while `original{i}` has dtype "
+                    f"{which} returned by `right_inverse` has dtype {new.dtype} while `{whose}` has dtype "
                     f"{original.dtype}"
                 )
+        for original, new in zip(self.originals, value, strict=True):
             _set(original, new)
 
     def forward(self) -> Any:
