@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
-from .adam import check_options
+from .adam import WithBetas
 from .chunks import begun, counted, descents, mix
-from .optimizer import Group, Optimizer, Params
+from .optimizer import Group, Params
 
 
-class AdaBelief(Optimizer):
+class AdaBelief(WithBetas):
     """Adam with the variance around its momentum for the square: Zhuang et al. (2020, arXiv:2010.07468).
 
     microgad's own.
@@ -43,10 +43,6 @@ class AdaBelief(Optimizer):
             "decoupled_weight_decay": decoupled_weight_decay, "maximize": maximize,
         }  # fmt: skip
         super().__init__(params, defaults)
-
-    def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError where an option is out of range."""
-        check_options(options)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         """Move `params` in place."""

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
-from .adam import MOMENTS, check_options
+from .adam import MOMENTS, WithBetas
 from .chunks import begun, counted, descents, mix, mix_square
-from .optimizer import Group, Optimizer, Params, require
+from .optimizer import Group, Params, require
 
 
-class AdaBound(Optimizer):
+class AdaBound(WithBetas):
     """Adam with bounds on each learning rate: Luo et al. (2019, arXiv:1902.09843). microgad's own.
 
     With m and v as Adam's, p = p − clip(lr · √(1 − β₂ᵗ) / (1 − β₁ᵗ) / (√v + eps), low, high) · m, where low and high
@@ -47,7 +47,7 @@ class AdaBound(Optimizer):
 
     def check(self, options: dict[str, Any]) -> None:
         """Raise ValueError where an option is out of range."""
-        check_options(options)
+        super().check(options)
         require(options["final_lr"] >= 0, "final learning rate", options["final_lr"], "must be >= 0")
         require(0 <= options["gamma"] < 1, "gamma parameter", options["gamma"], "must be in [0, 1)")
 

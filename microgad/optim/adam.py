@@ -15,7 +15,17 @@ from .optimizer import Group, Optimizer, Params, require, require_positive
 MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 
 
-class Adam(Optimizer):
+class WithBetas(Optimizer):
+    """What Adam and its kin have in common: lr, eps, weight_decay and betas."""
+
+    def check(self, options: dict[str, Any]) -> None:
+        """Raise ValueError where an option is out of range."""
+        require_positive(options, "lr", "eps", "weight_decay")
+        for i, beta in enumerate(options["betas"]):
+            require(0 <= beta < 1, f"beta parameter at index {i}", beta, "must be in [0, 1)")
+
+
+class Adam(WithBetas):
     """Adam, Kingma and Ba (2015); with `amsgrad`, Reddi et al. (2018). Source: torch.optim.Adam.
 
     m and v are running averages of the gradient g (+ weight_decay · p) and of g²; at step t
@@ -56,7 +66,7 @@ class Adam(Optimizer):
         """Raise ValueError where an option is out of range."""
         if isinstance(options["lr"], Tensor) and options["foreach"] and not options["capturable"]:
             raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
-        check_options(options)
+        super().check(options)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         """Move `params` in place."""
@@ -112,13 +122,6 @@ class AMSGrad(Adam):
         weight_decay: float = 0, *, maximize: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad=True, maximize=maximize)
-
-
-def check_options(options: Mapping[str, Any]) -> None:
-    """Raise ValueError where lr, eps, weight_decay or one of the betas is out of range."""
-    require_positive(options, "lr", "eps", "weight_decay")
-    for i, beta in enumerate(options["betas"]):
-        require(0 <= beta < 1, f"beta parameter at index {i}", beta, "must be in [0, 1)")
 
 
 def _numbers(betas: tuple[Any, Any], plain: bool) -> tuple[float, ...]:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
-from .adam import check_options
+from .adam import WithBetas
 from .chunks import begun, counted, descents, mix
-from .optimizer import Group, Optimizer, Params
+from .optimizer import Group, Params
 
 
-class Adamax(Optimizer):
+class Adamax(WithBetas):
     """Adamax, Kingma and Ba (2015), section 7.1. Source: torch.optim.Adamax.
 
     m is a running average of the gradient g (+ weight_decay · p), u its fading maximum, max(β₂ · u, |g| + eps); at
@@ -40,10 +40,6 @@ class Adamax(Optimizer):
             "maximize": maximize, "differentiable": differentiable, "capturable": capturable,
         }  # fmt: skip
         super().__init__(params, defaults)
-
-    def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError where an option is out of range."""
-        check_options(options)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         """Move `params` in place."""

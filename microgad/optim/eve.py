@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 from ..tensor import Tensor
-from .adam import MOMENTS, check_options, descend
-from .optimizer import Group, Optimizer, Params, require
+from .adam import MOMENTS, WithBetas, descend
+from .optimizer import Group, Params, require
 
 
-class Eve(Optimizer):
+class Eve(WithBetas):
     """Adam with lr / d for lr: the loss's changes feed back. Source: Koushik and Hayashi (2016), arXiv:1611.01505.
 
     d starts as 1. From the second step on, with f the loss and f' that of the step before,
@@ -49,7 +49,7 @@ class Eve(Optimizer):
 
     def check(self, options: dict[str, Any]) -> None:
         """Raise ValueError where an option is out of range."""
-        check_options(options)
+        super().check(options)
         require(len(options["betas"]) == 3, "betas", options["betas"], "must be three: β₁, β₂ and β₃")
         require(options["c"] >= 1, "c", options["c"], "must be >= 1: d's changes are clipped to [1/c, c]")
 

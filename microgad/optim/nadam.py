@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
-from .adam import check_options
+from .adam import WithBetas
 from .chunks import begun, counted, descents, mix, mix_square
-from .optimizer import Group, Optimizer, Params, require_positive
+from .optimizer import Group, Params, require_positive
 
 
-class NAdam(Optimizer):
+class NAdam(WithBetas):
     """NAdam, Dozat (2016). Source: torch.optim.NAdam.
 
     m and v are running averages of the gradient g (+ weight_decay · p) and of g², as in Adam. Its momentum grows:
@@ -47,7 +47,7 @@ class NAdam(Optimizer):
 
     def check(self, options: dict[str, Any]) -> None:
         """Raise ValueError where an option is out of range."""
-        check_options(options)
+        super().check(options)
         require_positive(options, "momentum_decay")
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:

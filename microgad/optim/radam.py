@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
-from .adam import check_options
+from .adam import WithBetas
 from .chunks import begun, counted, descents, mix, mix_square
-from .optimizer import Group, Optimizer, Params
+from .optimizer import Group, Params
 
 
-class RAdam(Optimizer):
+class RAdam(WithBetas):
     """Rectified Adam, Liu et al. (2020). Source: torch.optim.RAdam.
 
     m and v are running averages of the gradient g (+ weight_decay · p) and of g², as in Adam. At step t, with
@@ -45,10 +45,6 @@ class RAdam(Optimizer):
             "differentiable": differentiable,
         }  # fmt: skip
         super().__init__(params, defaults)
-
-    def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError where an option is out of range."""
-        check_options(options)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         """Move `params` in place."""

@@ -68,8 +68,6 @@ class Rprop(Optimizer):
                 np.clip(sizes, least, most, out=sizes)
                 before[...] = grad
                 before[turned] = 0
-                a[...] = 0
-                a[before > 0] = 1
-                a[before < 0] = -1
+                np.subtract(before > 0, before < 0, out=a, dtype=a.dtype)  # the sign, of NaN 0
                 a *= sizes
                 values -= a

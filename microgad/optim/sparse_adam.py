@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
-from .adam import MOMENTS, check_options
+from .adam import MOMENTS, WithBetas
 from .chunks import begun, counted
-from .optimizer import Group, Optimizer, Params
+from .optimizer import Group, Params
 
 
-class SparseAdam(Optimizer):
+class SparseAdam(WithBetas):
     """Adam for rows that have a gradient: others keep their values and their averages. Source: torch.optim.SparseAdam.
 
     PyTorch's takes sparse gradients, which microgad hasn't: here a row (of the first dimension) whose gradient is 0 all
@@ -43,7 +43,7 @@ class SparseAdam(Optimizer):
 
     def check(self, options: dict[str, Any]) -> None:
         """Raise ValueError where an option is out of range."""
-        check_options({**options, "weight_decay": 0})
+        super().check({**options, "weight_decay": 0})
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         """Move `params` in place."""

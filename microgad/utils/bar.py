@@ -50,12 +50,11 @@ def bar(total: int | None, file: TextIO, form: str, **options: Any) -> Any:
     >>> shown is None or (shown.update(2), shown.close()) is not None
     True
     """
-    try:
-        from tqdm import tqdm
-    except ImportError:
+    kind = tqdm()
+    if kind is _Unseen:
         return None
 
-    class Bar(tqdm):  # type: ignore[misc]
+    class Bar(kind):  # type: ignore[misc, valid-type]
         monitor_interval = 0  # no thread that watches over the bar: there are places without threads
 
     return Bar(total=total, file=file, bar_format=form, dynamic_ncols=True, **options)
