@@ -30,10 +30,9 @@ from hypothesis import strategies as st
 
 from microgad.function import Function
 from microgad.linear_map import LinearMap
-from microgad.testing.calls import GradcheckError
 from microgad.testing.laws import gradients, op, values
 from microgad.testing.laws.case import Case
-from microgad.testing.laws.run import Law, for_all, hold
+from microgad.testing.laws.run import Law, Turns, for_all, hold
 
 REGISTRY: dict[type[Function], list[Entry]] = {}
 WHOLLY = 25  # examples that every law is held against; what costs much is held against some of the rest
@@ -68,17 +67,11 @@ class Entry:
         Options are hypothesis's settings, where they aren't the profile's.
         """
         recorded: set[type[Function]] = set()
-        held, failed = 0, False
+        turns = Turns(WHOLLY)
 
         def every_example_obeys(case: Case) -> None:
-            nonlocal held, failed
-            case.thorough = failed or held < WHOLLY
-            try:
+            with turns.of(case):
                 recorded.update(self.law(case))
-            except (AssertionError, GradcheckError):
-                failed = True
-                raise
-            held += 1
 
         for_all(self.name, self.examples, every_example_obeys, **options)
         return recorded

@@ -47,8 +47,8 @@ LAWS = (
     second.forward_mode,
     memory.kept,
     memory.graph_freed,
-    sizes,
     derivatives,
+    sizes,
 )
 
 

@@ -70,6 +70,29 @@ def hold(case: C, laws: Sequence[Law[C]]) -> None:
                 raise AssertionError(said) from error
 
 
+class Turns:
+    """Which examples are looked at in every way: some at first, and after one has failed all others, to make it small.
+
+    The one that failed is looked at as it was, however often hypothesis comes back to it: a test in which it fails in
+    another way is taken for flaky.
+    """
+
+    def __init__(self, wholly: int) -> None:
+        self.wholly = wholly
+        self.failed: dict[int, bool] = {}  # by its seed the example that did, and whether it was looked at in every way
+
+    @contextmanager
+    def of(self, case: Case) -> Iterator[None]:
+        """While an example is looked at."""
+        case.thorough = self.failed.get(case.seed, bool(self.failed) or self.wholly > 0)
+        try:
+            yield
+        except (AssertionError, GradcheckError):
+            self.failed = self.failed or {case.seed: case.thorough}
+            raise
+        self.wholly -= 1
+
+
 def for_all(name: str, cases: st.SearchStrategy[C], check: Callable[[C], None], **options: Any) -> None:
     """Hold `check` against many cases, as hypothesis's settings and `options` say.
 
@@ -86,16 +109,18 @@ def for_all(name: str, cases: st.SearchStrategy[C], check: Callable[[C], None], 
 
 def hold_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]], examples: int | None) -> Report:
     """Hold each law against many examples. Draws that the default generator makes are not seen outside."""
-    count, failed, classes = 0, False, set[str]()
+    count, classes, laws_held = 0, set[str](), laws
+    turns = Turns(1)  # the first may be one that failed in another run
 
     def every_example_obeys(case: C) -> None:
-        nonlocal count, failed
-        case.thorough = failed or count == 0  # the first may be one that failed in another run
-        try:
-            hold(case, laws)
-        except (AssertionError, GradcheckError):
-            failed = True
-            raise
+        nonlocal count, laws_held
+        with turns.of(case):
+            for law in laws_held:
+                try:
+                    hold(case, [law])
+                except (AssertionError, GradcheckError):
+                    laws_held = [law]  # which the others are made small for
+                    raise
         with quiet():
             classes.update(cls.__name__ for cls in case.classes)
         count += 1
