@@ -265,6 +265,23 @@ def test_modules_that_are_made_or_drawn():
     check_module(modules(), examples=EXAMPLES)
 
 
+@pytest.mark.parametrize("module", [nn.ReLU, nn.ReLU(), nn.Linear(3, 2), Scale])
+def test_inputs_that_nobody_gave_are_found(module):
+    assert check_module(module, examples=EXAMPLES).examples == EXAMPLES
+
+
+def test_a_module_without_inputs():
+    class Table(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rows = nn.Parameter(torch.ones(2, 3))
+
+        def forward(self):
+            return torch.tanh(self.rows)
+
+    assert "Tanh" in check_module(Table, examples=EXAMPLES).classes
+
+
 def test_declarations_have_to_fit():
     with pytest.raises(ArgumentError, match="independent is None or 'samples'"):
         check_module(Scale(), ROWS, independent="rows")
@@ -275,6 +292,11 @@ def test_declarations_have_to_fit():
 def test_what_is_no_module_or_none_yet():
     with pytest.raises(ArgumentError, match=r"expected a microgad Module, got builtins.int"):
         check_module(lambda: 3, ROWS, examples=1)
+    for inputs in ((), (ROWS,)):
+        with pytest.raises(ArgumentError, match=r"Linear takes arguments: hand in a module, .*'in_features'"):
+            check_module(nn.Linear, *inputs, examples=1)
+    with pytest.raises(ArgumentError, match=r"ReLU\(\) doesn't take 2 inputs \(too many positional arguments\)"):
+        check_module(nn.ReLU(), ROWS, ROWS, examples=1)
     with pytest.raises(ArgumentError, match="Sequential has parameters without a shape yet: call it once before"):
         check_module(nn.Sequential(nn.LazyLinear(2)), ROWS, examples=1)
     pytorch = pytest.importorskip("torch")

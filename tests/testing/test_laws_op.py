@@ -261,6 +261,40 @@ def test_of_a_composite_at_kinks_each_part_may_choose_its_side():
 # What obeys the laws
 
 
+class Power(torch.autograd.Function):
+    """In PyTorch's form, with a number among its arguments."""
+
+    @staticmethod
+    def forward(ctx, x, n: int):
+        ctx.save_for_backward(x)
+        ctx.n = n
+        return x ** (n + 1)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return grad * (ctx.n + 1) * x**ctx.n, None
+
+
+class Swish(torch.autograd.Function):
+    """In its other form, with a factor by its name."""
+
+    @staticmethod
+    def forward(x, beta):
+        return x * torch.sigmoid(beta * x)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[0])
+        ctx.beta = inputs[1]
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        s = torch.sigmoid(ctx.beta * x)
+        return grad * (s + ctx.beta * x * s * (1 - s)), None
+
+
 class Both(Function):
     """Two results."""
 
@@ -318,7 +352,7 @@ class RowSum(Function):
         return np.expand_dims(grad, self.axis) * np.ones_like(x)
 
 
-RIGHT = [Square, Product, Both, PlainMatMul, SquaredError, Gelu, RowSum]
+RIGHT = [Square, Product, Power, Swish, Both, PlainMatMul, SquaredError, Gelu, RowSum]
 OF_THE_LIBRARY = [Exp, Log, Sqrt, Relu, Add, Mul, Div, Pow, Sum, Amax, Softmax, MatMul, Linear]
 
 
@@ -326,7 +360,7 @@ OF_THE_LIBRARY = [Exp, Log, Sqrt, Relu, Add, Mul, Div, Pow, Sum, Amax, Softmax, 
 def test_correct_operations_obey(op):
     report = check_op(op, examples=EXAMPLES)
     assert report.examples == EXAMPLES
-    assert op.__name__ in report.classes
+    assert op.__name__ in report.classes or issubclass(op, torch.autograd.Function)
 
 
 def test_correct_functions_obey():
@@ -399,7 +433,8 @@ def test_settings_are_values_or_strategies():
     [
         (torch.ops.movement.Reshape, "give settings={'size': ...}"),
         (torch.ops.elementwise.BitwiseNot, "give its inputs"),
-        (lambda *, x: x, "give its inputs"),
+        (lambda *, x: x, "takes no Tensors: give its inputs (TypeError: "),
+        (lambda x: x + "a", "give its inputs (TypeError: "),
     ],
 )
 def test_what_has_to_be_given_is_said(op, said):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from hypothesis import reject
 from hypothesis import strategies as st
 
 from ...errors import FROM_FORWARD, ArgumentError
@@ -15,12 +15,10 @@ from ...function import Function
 from ...tensor import Tensor
 from ..calls import floating, tensors_in
 from ..strategies import numbers, tensors
-from .case import pull
+from .case import Case, pull
 from .kinds import Kind, Shapes, groups, together
-from .settings import NAMED
-
-if TYPE_CHECKING:
-    from ... import autograd
+from .run import quiet
+from .settings import arguments_of, strategy_of
 
 SCALES = (1.0, 1.0, 3.0)  # beyond 6, where some functions are cut off
 
@@ -60,6 +58,7 @@ class Guess:
     def __init__(self, op: Any, name: str) -> None:
         self.op, self.name = op, name
         self.known: dict[str, st.SearchStrategy[Any]] = {}  # by settings
+        self.refused = ""  # what it said when it was last called with what it doesn't accept
 
     def inputs(self, function: Callable[..., Any], settings: Mapping[str, Any]) -> st.SearchStrategy[Any]:
         """A strategy of inputs that `function`, the operation with its settings, accepts.
@@ -97,9 +96,8 @@ class Guess:
                 losses.append(found)
         if losses:
             return losses[0]
-        raise ArgumentError(
-            f"{self.name} accepts no {n} float64 Tensors that broadcast, no matrices and no images: give its inputs"
-        )
+        takes = f"accepts no {n} float64 Tensors that broadcast, no matrices and no images" if n else "takes no Tensors"
+        raise ArgumentError(f"{self.name} {takes}: give its inputs{self.refused}")
 
     def of_any_shapes(self, function: Callable[..., Any]) -> list[Domain] | None:
         """What its inputs may be where they may have any shapes that broadcast; None where they may not."""
@@ -128,13 +126,11 @@ class Guess:
             return 2 if self.op.variadic else len(self.op.inputs)
         if isinstance(self.op, np.ufunc):  # NumPy's older ones have no signature
             return self.op.nin
-        if isinstance(self.op, type):  # an autograd.Function, of PyTorch too, whose forward has a context before them
-            arguments = arguments_of(self.op.forward, self.name)[1:]  # type: ignore[attr-defined]
-        else:
-            arguments = arguments_of(self.op, self.name)
+        arguments = arguments_of(self.op, self.name)
         if any(p.kind is p.VAR_POSITIONAL for p in arguments):
             return 2
-        return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in required(arguments))
+        positional = [p for p in arguments if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        return sum(p.default is p.empty and (i == 0 or strategy_of(p) is None) for i, p in enumerate(positional))
 
     def accepts(
         self, function: Callable[..., Any], sizes: Shapes, domains: Sequence[Domain], seed: int, backward: bool = False
@@ -156,24 +152,12 @@ class Guess:
                 if isinstance(error.obj, Function):
                     raise ArgumentError(f"{self.name}: give settings={{{error.name!r}: ...}}") from error
                 raise
-            except (*FROM_FORWARD, ZeroDivisionError):
+            except (*FROM_FORWARD, ZeroDivisionError) as error:
+                self.refused = f" ({type(error).__name__}: {str(error).partition(chr(10))[0]})"
                 return False
             if not any(sizes) and any(y.ndim for y in results):
                 return False
             return all(np.isfinite(y.array).all() for y in results) and not (backward and _fails(function, inputs))
-
-
-def arguments_of(op: Any, name: str) -> list[inspect.Parameter]:
-    """Of a callable. Raises ValueError where it has no signature."""
-    try:
-        return list(inspect.signature(op).parameters.values())
-    except (TypeError, ValueError):
-        raise ArgumentError(f"{name} doesn't say what it takes: give its inputs") from None
-
-
-def required(arguments: Sequence[inspect.Parameter]) -> list[inspect.Parameter]:
-    """Arguments without default that are Tensors: after the first one, those whose name isn't a setting's."""
-    return [p for i, p in enumerate(arguments) if p.default is p.empty and (i == 0 or p.name not in NAMED)]
 
 
 @st.composite
@@ -183,6 +167,15 @@ def _drawn(draw: st.DrawFn, sizes: st.SearchStrategy[Shapes], domains: Sequence[
         draw(tensors(size, elements=domain.elements(), scale=scale if domain.scaled else None))
         for size, domain in zip(draw(sizes), domains, strict=True)
     ]
+
+
+def refuse_to_guess(case: Case) -> None:
+    """Of inputs and settings that were guessed, have hypothesis draw others where the operation refuses them."""
+    try:
+        with quiet():
+            _ = case.results
+    except (*FROM_FORWARD, ZeroDivisionError):
+        reject()
 
 
 def _is_a_number(function: Callable[..., Any], kind: Kind, domains: Sequence[Domain]) -> bool:
@@ -205,14 +198,3 @@ def _fails(function: Callable[..., Any], inputs: Sequence[Tensor]) -> bool:
 
 def _resized(values: Any, size: tuple[int, ...]) -> Any:
     return np.resize(np.asarray(values, float), size)
-
-
-def with_signature(cls: type[autograd.Function]) -> Callable[..., Any]:
-    """`cls.apply`, with the arguments of its forward, so that it's known what it takes."""
-
-    def apply(*args: Any) -> Any:
-        return cls.apply(*args)
-
-    arguments = list(inspect.signature(cls.forward).parameters.values())[not hasattr(cls, "setup_context") :]
-    apply.__signature__ = inspect.Signature(arguments)  # type: ignore[attr-defined]
-    return apply

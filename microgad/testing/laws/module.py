@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -18,6 +19,7 @@ from . import dependence, gradients, memory, second, state, values
 from .derivatives import derivatives
 from .given import Inputs, in_float64
 from .given import examples as given_examples
+from .guess import Guess, refuse_to_guess
 from .module_case import ModuleCase
 from .report import Report
 from .run import Law, chosen, hold_for_all
@@ -68,7 +70,8 @@ def check_module(
 
     `module` is a Module, of which copies are checked, something that makes one, called anew for each example, or a
     hypothesis strategy: of modules, or without inputs of tuples (module, *inputs). `inputs` are one strategy of tuples,
-    or for each argument a strategy, an array, a Tensor or a value. Everything is converted to float64. All inputs that
+    or for each argument a strategy, an array, a Tensor or a value; without any they are what check_op would draw.
+    Everything is converted to float64. All inputs that
     are floating-point, and all parameters, are differentiated. Random layers are checked as they are: the default
     generator is put back before each evaluation.
 
@@ -94,32 +97,62 @@ def check_module(
         dependence.permutation_equivariant: permutation_equivariant,
     }
     held = [law for law in chosen(LAWS, laws) if declared.get(law, True) is not None]
+    given = inputs or guessed(module)
 
     @st.composite
     def cases(draw: st.DrawFn) -> ModuleCase:
-        made, given = drawn(draw, module, inputs)
-        case = ModuleCase(name or name_of(made), made.double(), in_float64(given), draw(st.booleans()), order, kinks)
+        made, its = drawn(draw, module, given)
+        case = ModuleCase(name or name_of(made), made.double(), in_float64(its), draw(st.booleans()), order, kinks)
         case.independent, case.causal, case.permutation_equivariant = independent, causal, permutation_equivariant
+        if given and not inputs:
+            refuse_to_guess(case)
         return case
 
     title = name or str(getattr(module, "__name__", type(module).__name__))
     return hold_for_all(title, cases(), held, examples)
 
 
+def guessed(module: Any) -> Inputs:
+    """What check_op would draw, for a module that came without inputs; nothing where it takes none."""
+    if isinstance(module, st.SearchStrategy):  # draws them
+        return ()
+    module = made(module).double()
+    guess = Guess(module.forward, name_of(module))
+    return (guess.inputs(module, {}),) if guess.count() else ()
+
+
 def drawn(draw: st.DrawFn, module: Any, inputs: Inputs) -> tuple[Module, Inputs]:
     """A module that belongs to this example alone, and its inputs."""
     if isinstance(module, st.SearchStrategy):
-        made = draw(module)
-        made, inputs = (made, inputs) if inputs else (made[0], tuple(made[1:]))
-        module = copy.deepcopy(made)
-    elif isinstance(module, Module) or is_from(module, "torch"):
-        module = copy.deepcopy(module)
-    else:
+        module = draw(module)
+        module, inputs = (module, inputs) if inputs else (module[0], tuple(module[1:]))
+    elif not isinstance(module, Module):
         default_generator.manual_seed(draw(st.integers(0, 2**32 - 1)))
+    module, given = made(module), draw(given_examples(inputs))
+    fits(module.forward, given, f"{name_of(module)} doesn't take {len(given)} inputs")
+    return module, given
+
+
+def made(module: Any) -> Module:
+    """A copy of a module, or what a class or a function makes."""
+    if isinstance(module, Module) or is_from(module, "torch"):
+        module = copy.deepcopy(module)
+    elif callable(module):
+        fits(module, (), f"{name_of(module)} takes arguments: hand in a module, or what makes one")
         module = module()
     if not isinstance(module, Module):
         kind = type(module)
         raise ArgumentError(f"check_module: expected a microgad Module, got {kind.__module__}.{kind.__name__}")
     if any(map(is_lazy, (*module.parameters(), *module.buffers()))):
         raise ArgumentError(f"check_module: {name_of(module)} has parameters without a shape yet: call it once before")
-    return module, draw(given_examples(inputs))
+    return module
+
+
+def fits(function: Callable[..., Any], given: Inputs, said: str) -> None:
+    """Raise ValueError where a function can't be called with so many arguments."""
+    try:
+        inspect.signature(function).bind(*given)
+    except TypeError as error:
+        raise ArgumentError(f"check_module: {said} ({error})") from None
+    except ValueError:  # it has no signature
+        return

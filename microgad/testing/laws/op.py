@@ -10,7 +10,7 @@ from hypothesis import reject
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 
-from ...errors import FROM_FORWARD, ArgumentError
+from ...errors import ArgumentError
 from ...function import Function
 from ...linear_map import LinearMap
 from ..adapters import adapt, name_of
@@ -20,9 +20,9 @@ from .case import Case
 from .derivatives import derivatives
 from .given import examples as given_examples
 from .given import keywords
-from .guess import Guess
+from .guess import Guess, refuse_to_guess
 from .report import Report
-from .run import chosen, hold_for_all, quiet
+from .run import chosen, hold_for_all
 from .settings import guessed_settings
 from .sizes import sizes
 
@@ -132,12 +132,3 @@ def check_op(
 def has_derivative(op: type[Function], i: int) -> bool:
     """Whether a Function has a derivative for its input i."""
     return op.joint is not None or op.derivatives[i] is not None
-
-
-def refuse_to_guess(case: Case) -> None:
-    """Of inputs and settings that were guessed, have hypothesis draw others where the operation refuses them."""
-    try:
-        with quiet():
-            _ = case.results
-    except (*FROM_FORWARD, ZeroDivisionError):
-        reject()

@@ -52,15 +52,36 @@ def guessed_settings(op: Any, name: str, given: Mapping[str, Any]) -> dict[str, 
                 found[setting] = _strategy(setting, kind, name)
         while (missing := _missing(op, found)) is not None:
             found[missing] = _strategy(missing, None, name)
-    elif not isinstance(op, type):
+    else:
         try:
-            arguments = list(inspect.signature(op).parameters.values())
-        except (TypeError, ValueError):
+            arguments = arguments_of(op, name)
+        except ArgumentError:
             return found
         for p in arguments[1:]:
-            if p.default is p.empty and p.name in NAMED and p.kind is not p.POSITIONAL_ONLY:
-                found.setdefault(p.name, NAMED[p.name])
+            if p.default is p.empty and p.kind is not p.POSITIONAL_ONLY and (drawn := strategy_of(p)) is not None:
+                found.setdefault(p.name, drawn)
     return found
+
+
+def arguments_of(op: Any, name: str) -> list[inspect.Parameter]:
+    """Of a callable; of an autograd.Function, PyTorch's too, those of its forward without the context.
+
+    Raises ValueError where it has no signature.
+    """
+    try:
+        if not isinstance(op, type):
+            return list(inspect.signature(op).parameters.values())
+        apart = any("setup_context" in vars(cls) for cls in op.__mro__ if not cls.__module__.startswith("torch."))
+        return list(inspect.signature(op.forward).parameters.values())[not apart :]  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name} doesn't say what it takes: give its inputs") from None
+
+
+def strategy_of(argument: inspect.Parameter) -> Strategy | None:
+    """What a function's argument can be if its name, or its type, is a setting's; None where it is a Tensor."""
+    kinds = {kind.__name__: kind for kind in TYPED}
+    kind = kinds.get(argument.annotation, argument.annotation)  # it may be written as text
+    return NAMED.get(argument.name, TYPED.get(kind)) if isinstance(kind, type) else NAMED.get(argument.name)
 
 
 def _annotated(op: type[Function]) -> Iterator[tuple[str, Any]]:

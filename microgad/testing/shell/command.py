@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import copy
 import difflib
 import importlib
 import itertools
@@ -130,15 +129,12 @@ def held(target: Target, examples: int, order: int) -> tuple[int, str]:
     from hypothesis.errors import Flaky, Unsatisfiable
 
     from ..laws import check_module, check_op
-    from ..laws.guess import with_signature
 
     name = target.name.partition(":")[2]
     try:
         if isinstance(target.value, Module) or _is_class(target.value, Module):
-            inputs = _inputs(target.value, name)
-            return RIGHT, str(check_module(target.value, inputs, examples=examples, order=order, name=name))
-        op = with_signature(target.value) if _is_class(target.value, autograd.Function) else target.value
-        return RIGHT, str(check_op(op, examples=examples, order=order, name=name))
+            return RIGHT, str(check_module(target.value, examples=examples, order=order, name=name))
+        return RIGHT, str(check_op(target.value, examples=examples, order=order, name=name))
     except (AssertionError, GradcheckError, Flaky) as error:
         notes = itertools.takewhile(lambda note: note != "Explanation:", getattr(error, "__notes__", ()))
         return WRONG, "\n".join([str(error), *notes])
@@ -146,19 +142,6 @@ def held(target: Target, examples: int, order: int) -> tuple[int, str]:
         return USAGE, f"{target.name} can't be checked from here: {error}. Write a test with check_op or check_module"
     except Exception as error:  # the target's own, on its first call
         return WRONG, f"{target.name} raised {type(error).__name__}: {error}"
-
-
-def _inputs(module: Any, name: str) -> Any:
-    """A strategy of inputs that a Module, or one that a class makes, accepts."""
-    from ..laws.guess import Guess
-
-    if isinstance(module, type):
-        try:
-            module = module()
-        except TypeError as error:
-            raise UsageError(f"it takes arguments ({error})") from None
-    module = copy.deepcopy(module).double()
-    return Guess(module.forward, name).inputs(module, {})
 
 
 def _is_class(value: Any, *bases: type) -> bool:

@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ... import autograd
 from ...errors import ArgumentError
-from ..laws.guess import DOMAINS, Domain, Guess, with_signature
+from ..laws.guess import DOMAINS, Domain, Guess
 from ..laws.settings import guessed_settings
 
 WIDTH = 88  # of lines: what formatters have by default
@@ -91,7 +90,7 @@ def _body(op: type[Any], module: str) -> str:
         settings = guessed_settings(op, op.__name__, {})
         if settings:
             return _commented(f"check_op draws {', '.join(settings)}, and inputs that go with that.") + _call(name)
-        guess = Guess(with_signature(op) if issubclass(op, autograd.Function) else op, op.__name__)
+        guess = Guess(op, op.__name__)
         domains = guess.of_any_shapes(op.apply)
         if domains is None:
             guess.inputs(op.apply, {})  # raises an error where nothing is accepted
