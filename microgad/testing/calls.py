@@ -10,7 +10,7 @@ import numpy as np
 from .. import backend, notices, state
 from ..dtypes import complex128, float64
 from ..errors import ArgumentError, MicrogadError
-from ..function import Leaf
+from ..function import Function, Leaf
 from ..generator import default_generator
 from ..gradients import grad
 from ..ops.elementwise import view_as_real
@@ -162,6 +162,18 @@ def jacobians(y: Tensor, tensors: Sequence[Tensor]) -> list[Any]:
             if g is not None:
                 jacobian[:, j] = backend.to_numpy(g).reshape(-1)
     return found
+
+
+def nodes_behind(tensors: Sequence[Tensor]) -> list[Function]:
+    """Every node in the graphs of some Tensors, leaves too."""
+    seen: dict[int, Function] = {}
+    stack = [t.node for t in tensors]
+    while stack:
+        node = stack.pop()
+        if node is not None and node.number not in seen:
+            seen[node.number] = node
+            stack.extend(node.edges)
+    return list(seen.values())
 
 
 def slices(tensors: list[Tensor]) -> list[slice]:

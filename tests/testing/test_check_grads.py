@@ -77,6 +77,27 @@ def test_a_second_derivative_is_found_wrong_by_the_second_order_only(full):
     with pytest.raises(GradcheckError, match="second derivative") as error:
         check_grads(Cubed, [leaf(1.0, 2.0)], order=2, full=full)
     assert error.value.finding.order == 2
+    assert "Look at the derivatives of Cubed, Mul" in str(error.value)
+
+
+def test_what_forward_kept_is_a_constant_of_its_second_derivative():
+    class Swish(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            s = torch.sigmoid(x)
+            ctx.save_for_backward(x, s)
+            return x * s
+
+        @staticmethod
+        def backward(ctx, grad):
+            x, s = ctx.saved_tensors
+            return grad * (s + x * s * (1 - s))
+
+    with pytest.raises(GradcheckError, match="the derivatives of Swish, Mul") as error:
+        check_grads(Swish, [leaf(1.0, 2.0)], order=2)
+    assert "What Swish computed in forward and kept is a constant in backward, unless it is a result" in str(
+        error.value
+    )
 
 
 def test_a_third_derivative():

@@ -172,6 +172,42 @@ def test_a_backward_that_writes_into_what_comes_in():
         check_op(wrong, tensors((2,)), order=1, examples=EXAMPLES)
 
 
+class Clamped(torch.autograd.Function):
+    """max(x, 0), which forward writes into x."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x.clamp_(min=0))
+        return x * 1
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * (ctx.saved_tensors[0] > 0)
+
+
+class OnCtx(torch.autograd.Function):
+    """exp, whose result is an attribute of ctx."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.out = torch.exp(x)
+        return ctx.out
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * ctx.out
+
+
+def test_a_forward_that_writes_into_its_argument_is_told_so_whatever_the_values():
+    with pytest.raises(AssertionError, match="`layout`: it fails where nothing can be written into"):
+        check_op(Clamped, tensors((2,), elements=st.just(1.0)), examples=EXAMPLES)
+
+
+def test_a_result_on_ctx_is_told_how_to_be_kept():
+    with pytest.raises(AssertionError, match=r"`graph_freed`: .* the node of OnCtx: .* ctx\.save_for_backward"):
+        check_op(OnCtx, examples=EXAMPLES)
+
+
 def test_what_cancels_has_not_been_rounded_to_float32():
     small = tensors((2,), elements=st.floats(1e-5, 3e-5))
     check_op(lambda x: 1 - torch.cos(x), small, laws=["float32"], examples=EXAMPLES)

@@ -10,7 +10,7 @@ from ...autograd.custom import _Custom
 from ...errors import MicrogadError
 from ...function import Function
 from ...tensor import Tensor
-from ..calls import GradcheckError, floating
+from ..calls import GradcheckError, floating, nodes_behind
 from ..check_grads import check_grads
 
 
@@ -44,14 +44,7 @@ class Suspects(state.Observer):
 
     def unseen(self) -> list[Function]:
         """Those in the outputs' graphs that can't be called alone: each autograd.Function is known by its node only."""
-        found: dict[int, Function] = {}
-        stack = [y.node for y in self.outputs]
-        while stack:
-            node = stack.pop()
-            if node is not None and node.number not in found:
-                found[node.number] = node
-                stack.extend(node.edges)
-        return [node for node in found.values() if isinstance(node, _Custom)]
+        return [node for node in nodes_behind(self.outputs) if isinstance(node, _Custom)]
 
 
 def _alone(x: Any) -> Any:

@@ -29,7 +29,8 @@ class Finding:
     analytical: Any
     error: Any
     arguments: tuple[Any, ...]  # what it was called with: arrays for Tensors
-    operations: tuple[str, ...] = ()  # names of the operations that lead to the output
+    operations: tuple[str, ...] = ()  # names of the operations of the function, and of those that lead to the output
+    contexts: tuple[str, ...] = ()  # those among them that are autograd.Functions
     home: str = ""  # the module to import it from, if its name doesn't say that
     bound: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})  # arguments before those, and by keyword
     form: str = ""  # "vjp" where the derivative was given beside the function, "torch" where the function is torch's

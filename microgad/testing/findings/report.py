@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...function import Leaf
 from ...tensor import Tensor
+from ..calls import nodes_behind
 from .finding import Finding, beyond, brackets
 
 
@@ -56,7 +58,7 @@ def explain(
     if not y.requires_grad:
         lines.append(f"{output} doesn't require grad: somewhere on the way the values were taken off the graph")
     else:
-        lines.append(f"{_ratio(found)}Look at the derivatives of {', '.join(operations(y))}")
+        lines.append(f"{_ratio(found)}Look at the derivatives of {', '.join(operations([y]))}")
     return "\n".join(lines)
 
 
@@ -87,6 +89,11 @@ def describe(finding: Finding) -> str:
         lines.append(f"It looks like {mistake}")
     if finding.operations:
         lines.append(f"Look at the derivatives of {', '.join(finding.operations)}")
+    if finding.contexts and finding.order > 1:
+        lines.append(
+            f"What {', '.join(finding.contexts)} computed in forward and kept is a constant in backward, unless it is "
+            "a result: compute it there again"
+        )
     lines += ["To see it again:", *(f"    {line}" for line in as_code(finding).splitlines())]
     return "\n".join(lines)
 
@@ -104,15 +111,7 @@ def _ratio(found: Jacobians) -> str:
     return f"Everywhere the analytical derivative is {ratio:.4g} × the numerical one{hint}. "
 
 
-def operations(y: Tensor) -> tuple[str, ...]:
-    """The names of the operations that lead to a Tensor, each once, at most ten."""
-    names: dict[str, None] = {}
-    seen, stack = set(), [y.node]
-    while stack and len(names) < 10:
-        node = stack.pop()
-        if node is not None and node.number not in seen:
-            seen.add(node.number)
-            if not isinstance(node, Leaf):
-                names[type(node).__name__] = None
-            stack.extend(node.edges)
-    return tuple(names)
+def operations(outputs: Sequence[Tensor]) -> tuple[str, ...]:
+    """The names of the operations that lead to some Tensors, each once, at most ten."""
+    names = (type(node).__name__ for node in nodes_behind(outputs) if not isinstance(node, Leaf))
+    return tuple(dict.fromkeys(names))[:10]

@@ -15,7 +15,7 @@ from ...function import Function, Leaf, Output
 from ...generator import default_generator
 from ...gradients import grad
 from ...tensor import Tensor
-from ..calls import floating, signed, tensors_in, wanted
+from ..calls import floating, nodes_behind, signed, tensors_in, wanted
 from .agreement import ROUNDINGS, agree, size
 
 NEARBY = 2.0**-20  # relative: how far the inputs are moved to see what a rounding error does to the results
@@ -293,18 +293,6 @@ def that_require_grad(outs: Sequence[Tensor], seeds: Sequence[Any]) -> tuple[lis
     """Outputs on the graph, with their incoming gradients."""
     chosen = [(y, s) for y, s in zip(outs, seeds, strict=True) if y.requires_grad]
     return [y for y, _ in chosen], [s for _, s in chosen]
-
-
-def nodes_behind(tensors: Sequence[Tensor]) -> list[Function]:
-    """Every node in the graphs of some Tensors, leaves too."""
-    seen: dict[int, Function] = {}
-    stack = [t.node for t in tensors]
-    while stack:
-        node = stack.pop()
-        if node is not None and node.number not in seen:
-            seen[node.number] = node
-            stack.extend(node.edges)
-    return list(seen.values())
 
 
 def classes_behind(tensors: Sequence[Tensor]) -> set[type[Function]]:

@@ -10,9 +10,9 @@ from ... import backend
 from ...function import Leaf
 from ...gradients import backward, grad
 from ...tensor import Tensor
-from ..calls import wanted
+from ..calls import nodes_behind, wanted
 from .agreement import ROUNDINGS, inner
-from .case import Case, nodes_behind, pull, that_require_grad
+from .case import Case, pull, that_require_grad
 
 A, B = 0.75, -1.5  # any two numbers
 

@@ -14,8 +14,8 @@ from ...generator import default_generator
 from ...gradients import backward
 from ...nn import Module
 from ...tensor import Tensor
+from ..calls import nodes_behind
 from .agreement import ROUNDINGS, agree, size
-from .case import nodes_behind
 from .module_case import ModuleCase
 
 STEP = 0.25  # the learning rate of a training step

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from ... import backend
+from ...autograd.custom import _Custom
 from ...tensor import Tensor
-from ..calls import GradcheckError, jacobians, slices
+from ..calls import GradcheckError, jacobians, nodes_behind, slices
 from ..findings.finding import Finding
 from ..findings.report import describe, operations
 from .check import SCALES, Check
@@ -28,7 +29,11 @@ def entries(check: Check, level: Level, outputs: list[Tensor], inputs: Sequence[
     wrong, unknown = _wrong(check, level, outputs, range(len(level.tensors)) if inputs is None else inputs)
     if wrong:
         worst = max(wrong, key=lambda finding: float(finding.excess().max()))
-        worst = replace(worst, elsewhere=_elsewhere(check, level, worst))
+        level.draws.again()
+        own = check.outputs()
+        names = dict.fromkeys((*operations(own), *worst.operations))
+        contexts = dict.fromkeys(type(node).__name__ for node in nodes_behind(own) if isinstance(node, _Custom))
+        worst = replace(worst, elsewhere=_elsewhere(check, level, worst), operations=(*names,), contexts=(*contexts,))
         error = GradcheckError(describe(worst))
         error.finding, error.call = worst, (check.call, tuple(check.args))
         raise error
@@ -114,7 +119,7 @@ def _finding(check: Check, level: Level, outputs: list[Tensor], output: int, i: 
         unknown |= ~np.isfinite(analytical) & (infinite | (not np.isfinite(y.array).all()))
     return Finding(
         check.name, level.order, output, i, tuple(level.names), tuple(x.shape), tuple(y.shape),
-        value, analytical, np.where(unknown, np.inf, error), check.given(), operations(y),
+        value, analytical, np.where(unknown, np.inf, error), check.given(), operations([y]), (),
         check.apart.home, (check.apart.args, check.apart.keywords), check.apart.form,
     )  # fmt: skip
 
