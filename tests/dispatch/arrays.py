@@ -1,0 +1,62 @@
+"""What NumPy's functions are called with, and how what they make of Tensors is held against NumPy's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import microgad as torch
+from microgad.testing import check_grads
+
+rng = np.random.default_rng(0)
+SQUARE = np.array([[2.0, 0.5, -0.25], [0.5, 3.0, 0.75], [-0.25, 0.75, 1.5]])  # positive definite, distinct eigenvalues
+OTHER = rng.permutation(9).reshape(3, 3) / 4 + 0.3
+VECTOR = np.array([0.3, -1.2, 2.1])
+MASK = OTHER > 1
+
+
+def tensors(x: Any, wanted: bool = True) -> Any:
+    """Arguments with Tensors, that require grad if `wanted`, in place of floating-point arrays."""
+    if isinstance(x, np.ndarray) and x.dtype == np.float64:
+        return torch.tensor(x, requires_grad=wanted)
+    if isinstance(x, np.ndarray) and x.dtype == bool and torch.get_default_device().type != "cpu":
+        return torch.tensor(x)  # where a mask of NumPy's isn't
+    return type(x)(tensors(part, wanted) for part in x) if isinstance(x, (tuple, list)) else x
+
+
+def leaves(x: Any) -> list[Any]:
+    if isinstance(x, (tuple, list)):
+        return [leaf for part in x for leaf in leaves(part)]
+    return [x]
+
+
+def compare(found: Any, expected: Any, *, up_to_a_phase: bool = False) -> None:
+    """Values and dtypes. Up to a phase, or a sign, dtypes are PyTorch's: eig's is complex, NumPy's if it has to be."""
+    ours, theirs = leaves(found), leaves(expected)
+    assert len(ours) == len(theirs)
+    for a, b in zip(ours, theirs, strict=True):
+        values = a.detach().cpu().numpy() if isinstance(a, torch.Tensor) else a
+        if up_to_a_phase:
+            values, b = np.abs(values), np.abs(b)
+        elif isinstance(a, torch.Tensor):
+            assert a.array.dtype == np.asarray(b).dtype
+        np.testing.assert_allclose(values, b, rtol=1e-10, atol=1e-10)
+
+
+def differentiate(function: Any, inputs: Any) -> None:
+    """Once and twice, against numerical derivatives, which are taken on the CPU."""
+    if not inputs[0].is_cuda:
+        check_grads(function, inputs, order=2, full=False)
+        return
+    wanted = [x for x in inputs if x.requires_grad]
+    once = pulled(leaves(function(*inputs)), wanted)
+    assert any(g is not None for g in once)
+    for g in (*once, *pulled([g for g in once if g is not None], wanted)):
+        assert g is None or g.is_cuda
+
+
+def pulled(outputs: Any, inputs: Any) -> Any:
+    outputs = [y for y in outputs if isinstance(y, torch.Tensor) and y.requires_grad]
+    ones = [torch.ones_like(y) for y in outputs]
+    return torch.autograd.grad(outputs, inputs, ones, create_graph=True, allow_unused=True) if outputs else ()

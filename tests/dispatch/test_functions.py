@@ -1,0 +1,209 @@
+"""Every public function of NumPy's, given Tensors: recorded and differentiable, or a TypeError that names it.
+
+Never detached in silence, never a wrong gradient: of what is recorded, values are NumPy's own and derivatives agree
+with numerical ones.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import dispatch
+
+from .arrays import MASK, OTHER, SQUARE, VECTOR, compare, differentiate, leaves, tensors
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of functions that NumPy gives up
+
+# How functions are called: what is an array here is a Tensor that requires grad there.
+PATTERNS: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+    ((SQUARE,), {}),
+    ((SQUARE, OTHER), {}),
+    ((VECTOR, VECTOR + 1.1), {}),
+    ((SQUARE, 1), {}),
+    ((SQUARE, 0, 1), {}),
+    ((SQUARE, (3, 3)), {}),
+    (([SQUARE, OTHER],), {}),
+    ((SQUARE, 1, 0), {"axis": 0}),
+]
+# What takes other arguments.
+CALLS: dict[Any, tuple[tuple[Any, ...], dict[str, Any]]] = {
+    np.clip: ((SQUARE, 0.1, 2.2), {}),
+    np.pad: ((VECTOR, (1, 2)), {}),
+    np.where: ((MASK, SQUARE, OTHER), {}),
+    np.einsum: (("ij,kj->ik", SQUARE, OTHER), {}),
+    np.einsum_path: (("ij,kj->ik", SQUARE, OTHER), {}),
+    np.take_along_axis: ((SQUARE, np.array([[0, 2], [1, 1], [2, 0]]), 1), {}),
+    np.compress: ((np.array([True, False, True]), SQUARE), {"axis": 0}),
+    np.extract: ((MASK, SQUARE), {}),
+    np.select: (([MASK, ~MASK], [SQUARE, OTHER]), {}),
+    np.choose: ((np.array([0, 1, 0]), [VECTOR, VECTOR * 2]), {}),
+    np.take: ((SQUARE, np.array([0, 2, 2])), {}),
+    np.delete: ((SQUARE, 1, 0), {}),
+    np.insert: ((VECTOR, 1, 5.0), {}),
+    np.quantile: ((SQUARE, 0.3), {}),
+    np.percentile: ((SQUARE, 30), {}),
+    np.nanquantile: ((SQUARE, 0.3), {}),
+    np.nanpercentile: ((SQUARE, 30), {}),
+    np.astype: ((SQUARE, np.float64), {}),
+    np.broadcast_to: ((VECTOR, (2, 3)), {}),
+    np.reshape: ((SQUARE, (9,)), {}),
+    np.moveaxis: ((SQUARE, 0, 1), {}),
+    np.tensordot: ((SQUARE, OTHER), {"axes": 1}),
+    np.cross: ((VECTOR, VECTOR[::-1].copy()), {}),
+    np.interp: ((VECTOR, VECTOR, VECTOR), {}),
+    np.linalg.tensorsolve: ((SQUARE, VECTOR), {}),
+    np.linalg.tensorinv: ((SQUARE,), {"ind": 1}),
+    np.linalg.solve: ((SQUARE, OTHER), {}),
+    np.linalg.matrix_power: ((SQUARE, 3), {}),
+    np.linalg.cross: ((VECTOR, VECTOR[::-1].copy()), {}),
+    np.fft.hfft: ((VECTOR,), {}),
+    np.histogram: ((SQUARE,), {}),
+    np.searchsorted: ((np.sort(VECTOR), VECTOR), {}),
+    np.apply_along_axis: ((np.sum, 0, SQUARE), {}),
+    np.apply_over_axes: ((np.sum, SQUARE, [0]), {}),
+    np.piecewise: ((VECTOR, [VECTOR > 0], [1.0]), {}),
+    np.putmask: ((SQUARE, MASK, 0.0), {}),
+    np.place: ((SQUARE, MASK, [0.0]), {}),
+    np.put: ((SQUARE, [0], 0.0), {}),
+    np.put_along_axis: ((SQUARE, np.array([[0], [1], [2]]), 0.0, 1), {}),
+    np.fill_diagonal: ((SQUARE, 0.0), {}),
+    np.copyto: ((SQUARE, OTHER), {}),
+    np.bincount: ((np.array([0, 2, 1]),), {}),
+    np.can_cast: ((np.float32, np.float64), {}),
+    np.cumulative_prod: ((VECTOR,), {}),
+    np.cumulative_sum: ((VECTOR,), {}),
+    np.dsplit: ((SQUARE.reshape(1, 3, 3), 3), {}),
+    np.gradient: ((SQUARE,), {}),
+    np.isneginf: ((SQUARE,), {}),
+    np.isposinf: ((SQUARE,), {}),
+    np.packbits: ((MASK,), {}),
+    np.unpackbits: ((MASK.astype(np.uint8),), {}),
+    np.polyder: ((VECTOR,), {}),
+    np.polyfit: ((VECTOR, VECTOR * 2, 1), {}),
+    np.ravel_multi_index: ((([0, 1], [1, 2]), (3, 3)), {}),
+    np.roots: ((VECTOR,), {}),
+    np.save: ((BytesIO(), SQUARE), {}),
+    np.savetxt: ((BytesIO(), SQUARE), {}),
+    np.savez: ((BytesIO(), SQUARE), {}),
+    np.savez_compressed: ((BytesIO(), SQUARE), {}),
+    np.unravel_index: ((np.array([3, 5]), (3, 3)), {}),
+    np.vander: ((VECTOR,), {}),
+    np.unique: ((VECTOR,), {}),
+    np.linalg.pinv: ((SQUARE,), {}),
+    np.partition: ((VECTOR, 1), {}),
+    np.trim_zeros: ((VECTOR,), {}),
+    np.polyval: ((VECTOR, OTHER), {}),
+    np.nanvar: ((np.array([[1.0, np.nan, 3.0], [0.5, 2.0, 4.0]]), 1), {}),
+    np.nanstd: ((np.array([[1.0, np.nan, 3.0], [0.5, 2.0, 4.0]]), 1), {}),
+    np.full_like: ((SQUARE, 2.5), {}),
+    np.unwrap: ((VECTOR * 5,), {}),
+    np.linalg.eig: ((SQUARE,), {}),
+    np.empty_like: ((SQUARE,), {}),
+}
+# They look at one triangle, and give a derivative to both: held against what they make of a symmetric matrix.
+SYMMETRIC = {np.linalg.cholesky, np.linalg.eigvalsh}
+# Whose derivative is not held against differences here: no function of the values alone, or only up to a phase.
+DATES = {np.busday_count, np.busday_offset, np.datetime_as_string, np.is_busday}
+UNDERIVED = {
+    np.linalg.eigvals,
+    np.linalg.eigh,
+    np.linalg.eig,
+    np.linalg.svd,
+    np.linalg.qr,
+    np.linalg.lstsq,
+    np.empty_like,
+}
+
+
+def public() -> Iterator[Any]:
+    """The functions that dispatch, each once, but for those of dates."""
+    seen = set(DATES)
+    for module in (np, np.linalg, np.fft):
+        for name in sorted(dir(module)):
+            function = getattr(module, name)
+            if not name.startswith("_") and hasattr(function, "_implementation") and function not in seen:
+                seen.add(function)
+                yield function
+
+
+def calls(function: Any) -> Iterator[tuple[tuple[Any, ...], dict[str, Any], Any]]:
+    """Arguments that NumPy takes, with what it makes of them."""
+    for args, kwargs in [CALLS[function]] if function in CALLS else PATTERNS:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                copies = [a.copy() if isinstance(a, np.ndarray) else a for a in args]
+                yield args, kwargs, function(*copies, **kwargs)
+            except Exception:  # not a way to call it
+                continue
+
+
+@pytest.mark.parametrize("function", list(public()), ids=lambda f: f"{f.__module__}.{f.__name__}")
+def test_recorded_or_refused(function: Callable[..., Any]) -> None:
+    ways = list(calls(function))
+    assert ways, "say in CALLS how it is called"
+    for args, kwargs, expected in ways:
+        given = tensors(args)
+        try:
+            found = function(*given, **kwargs)
+        except (TypeError, RuntimeError):  # of Tensors in a list, which NumPy doesn't look into, by `__array__`
+            continue
+        assert function in dispatch.FUNCTIONS or not any(isinstance(t, torch.Tensor) for t in leaves(given))
+        if function is not np.empty_like:
+            compare(found, expected, up_to_a_phase=function in UNDERIVED)
+        inputs = [t for t in leaves(given) if isinstance(t, torch.Tensor) and t.requires_grad]
+        results = [y for y in leaves(found) if isinstance(y, torch.Tensor) and y.dtype.is_floating_point]
+        if function not in UNDERIVED and any(y.requires_grad for y in results):
+            differentiate(recall(function, given, kwargs), inputs)
+
+
+def test_what_is_in_the_table_is_recorded_in_some_way() -> None:
+    for function in dispatch.FUNCTIONS:
+        if hasattr(function, "_implementation"):
+            ways = [(tensors(args, wanted), kwargs) for args, kwargs, _ in calls(function) for wanted in (True, False)]
+            assert any(succeeds(function, args, kwargs) for args, kwargs in ways), function.__name__
+
+
+def succeeds(function: Any, args: Any, kwargs: Any) -> bool:
+    try:
+        function(*args, **kwargs)
+    except (TypeError, RuntimeError):
+        return False
+    return True
+
+
+@pytest.mark.parametrize("function", [f for f in public() if f not in dispatch.FUNCTIONS], ids=lambda f: f.__name__)
+def test_what_is_not_names_itself(function: Any) -> None:
+    with pytest.raises(TypeError, match=function.__name__):
+        dispatch.function(function, (torch.ones(2, requires_grad=True),), {})
+
+
+def recall(function: Any, given: Any, kwargs: Any) -> Any:
+    """The function of the Tensors among its arguments, to its floating-point results."""
+
+    def call(*inputs: Any) -> Any:
+        if function in SYMMETRIC:
+            inputs = tuple((x + x.mT) / 2 for x in inputs)
+        found = leaves(function(*exchanged(given, iter(inputs)), **kwargs))
+        return tuple(y for y in found if isinstance(y, torch.Tensor) and y.dtype.is_floating_point)
+
+    return call
+
+
+def exchanged(x: Any, inputs: Iterator[Any]) -> Any:
+    if isinstance(x, torch.Tensor):
+        return next(inputs) if x.requires_grad else x
+    return type(x)(exchanged(part, inputs) for part in x) if isinstance(x, (tuple, list)) else x
+
+
+def test_a_function_that_does_not_dispatch_meets_array() -> None:
+    x = torch.ones(2, requires_grad=True)
+    with pytest.raises(RuntimeError, match="requires grad"):
+        np.asarray(x)

@@ -1,0 +1,235 @@
+"""NumPy's rules where Tensors go through its functions: dtypes, `out=`, orders, arrays beside them, and edges."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgad as torch
+
+from .arrays import MASK, SQUARE, VECTOR, compare, tensors
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of functions that NumPy gives up
+
+
+@pytest.mark.parametrize("given", ["float64", "f4", np.int32, torch.float16])
+def test_dtypes_by_the_names_that_numpy_takes(given):
+    x = torch.ones(2, 3)
+    made = [
+        np.zeros_like(x, given),
+        np.full_like(x, 1, dtype=given),
+        np.astype(x, given),
+        np.stack([x], dtype=given, casting="unsafe"),
+    ]
+    assert all(y.dtype == np.dtype(given) for y in made)
+
+
+OUTS: dict[str, Callable[..., Any]] = {
+    "add": lambda x, out: np.add(x, 1, out=out),
+    "add by place": lambda x, out: np.add(x, 1, out),
+    "clip": lambda x, out: np.clip(x, 0, 1, out=out),
+    "clip by place": lambda x, out: np.clip(x, 0, 1, out),
+    "round": lambda x, out: np.round(x, 1, out=out),
+    "fix": lambda x, out: np.fix(x, out=out),
+    "dot": lambda x, out: np.dot(x, x, out),
+    "einsum": lambda x, out: np.einsum("ij->ji", x, out=out),
+    "cumsum": lambda x, out: np.cumsum(x, 0, None, out),
+    "reduce": lambda x, out: np.add.reduce(x, 0, None, out[0]),
+    "median": lambda x, out: np.median(x, 0, out=out[0]),
+    "quantile": lambda x, out: np.quantile(x, 0.3, 0, out=out[0]),
+    "std": lambda x, out: np.std(x, 0, out=out[0]),
+    "multi_dot": lambda x, out: np.linalg.multi_dot([x, x], out=out),
+    "concatenate": lambda x, out: np.concatenate([x[:1], x[1:]], out=out),
+    "take": lambda x, out: np.take(x, [2, 0, 1], 0, out=out),
+}
+
+
+@pytest.mark.parametrize("name", OUTS)
+def test_out_is_written(name: str) -> None:
+    x, out, expected = torch.tensor(SQUARE), torch.zeros(3, 3, dtype=torch.float64), np.zeros((3, 3))
+    OUTS[name](SQUARE, expected)
+    OUTS[name](x, out)
+    compare(out, expected)
+    with pytest.raises(TypeError, match="with out= is not recorded in a ndarray"):
+        OUTS[name](x, np.zeros((3, 3)))
+    with pytest.raises(RuntimeError, match="don't support automatic differentiation"):
+        OUTS[name](tensors(SQUARE), out)
+    with pytest.raises(RuntimeError):
+        OUTS[name](x, torch.zeros(2, 2, dtype=torch.float64))
+
+
+def test_what_a_call_says_that_is_not_recorded() -> None:
+    with pytest.raises(TypeError, match=r"numpy\.sum: .*'where'"):
+        np.sum(torch.tensor(SQUARE, requires_grad=True), where=MASK)
+
+
+@pytest.mark.host("arrays of NumPy's, which such functions make")
+def test_what_is_in_no_table_computes_on_arrays_where_no_gradient_is_lost() -> None:
+    x, whole = torch.tensor(VECTOR), torch.tensor([3, 1, 3])
+    for function, *args in (
+        (np.convolve, x, x),
+        (np.digitize, x, [0.0]),
+        (np.interp, 0.5, np.arange(3), x),
+        (np.intersect1d, whole, [3, 4]),
+        (np.corrcoef, x, x),
+        (np.geomspace, 1, whole[0], 3),
+    ):
+        expected = function(*(a.array if isinstance(a, torch.Tensor) else a for a in args))
+        assert type(function(*args)) is type(expected)
+        np.testing.assert_array_equal(function(*args), expected)
+    values, places = np.unique(whole, return_index=True)
+    assert (values.tolist(), places.tolist()) == ([1, 3], [1, 0])
+    spaces = np.spacing(x)  # a ufunc gives Tensors
+    compare(spaces, np.spacing(VECTOR))
+    with pytest.raises(TypeError, match="nanargmax is not recorded"):  # what is written there, backward wouldn't notice
+        np.nanargmax(x, out=torch.tensor(0))
+    for function in (np.spacing, lambda x: np.convolve(x, x), lambda x: np.unique(x, return_index=True)):
+        with pytest.raises(TypeError, match="is not recorded on Tensors"):
+            function(x.requires_grad_())
+
+
+@pytest.mark.parametrize(
+    ("shape", "value", "wrap"), [((3, 3), 5.0, False), ((7, 2), 5.0, True), ((2, 4), [1, 2], False)]
+)
+def test_a_filled_diagonal_is_noticed_by_backward(shape, value, wrap) -> None:
+    x, expected = torch.ones(*shape), np.ones(shape)
+    y = torch.ones(*shape, requires_grad=True) * x
+    np.fill_diagonal(x, value, wrap)
+    np.fill_diagonal(expected, value, wrap)
+    assert x.tolist() == expected.tolist()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
+@pytest.mark.host("arrays of NumPy's beside Tensors")
+def test_arrays_and_numbers_beside_tensors() -> None:
+    x = torch.tensor(VECTOR)
+    compare(np.heaviside(x, 0.5), np.heaviside(VECTOR, 0.5))
+    compare(np.ldexp(x, np.array([1, 2, 0])), np.ldexp(VECTOR, np.array([1, 2, 0])))
+    y, out = torch.tensor([1.0, np.nan]), torch.zeros(3, dtype=torch.float64)
+    compare(np.add(VECTOR, 1, out=out), VECTOR + 1)
+    for a, b in ((x, VECTOR), (VECTOR, x), (x, [1, 2]), (x, x + 1)):
+        assert np.array_equal(a, b) is np.array_equal(np.asarray(a), np.asarray(b))
+    assert [np.array_equal(y, y), np.array_equal(y, y, equal_nan=True)] == [False, True]
+
+
+def test_the_sign_of_complex_numbers_has_a_slope() -> None:
+    z = torch.tensor([3.0 + 4.0j, 1.0 - 2.0j], requires_grad=True)
+    slopes = [torch.autograd.grad(f(z), z, torch.tensor([1.0, 1j]))[0] for f in (np.sign, torch.sgn)]
+    assert slopes[0].tolist() == slopes[1].tolist() != [0, 0]
+
+
+def test_casting_and_order_are_numpys() -> None:
+    x, y = torch.ones(2, 3), torch.ones(2, 3, dtype=torch.float64)
+    for join in (np.concatenate, np.stack, np.vstack, np.hstack):
+        assert join((x, y), casting="safe").dtype == torch.float64
+        with pytest.raises(TypeError, match=r"Cannot cast torch.float32 to torch.float64 according to the rule 'no'"):
+            join((x.requires_grad_(), y), casting="no")
+        with pytest.raises(TypeError, match=r"to torch.int64 according to the rule 'same_kind'"):
+            join((x, x), dtype=np.int64)
+        with pytest.raises(TypeError, match="according to the rule 'no'"):  # NumPy's own
+            join((x.detach_(), y), casting="no")
+        assert join((x, x), dtype=np.int64, casting="unsafe").dtype == torch.int64
+    for like in (np.zeros_like, np.ones_like, np.empty_like, lambda a, **options: np.full_like(a, 2.5, **options)):
+        assert [like(x, order=order).stride() for order in "CFKA"] == [(3, 1), (1, 2), (3, 1), (3, 1)]
+        assert [like(x.T, order=order).stride() for order in "CFKA"] == [(2, 1), (1, 3), (1, 3), (1, 3)]
+    assert np.full_like(x, 2, dtype=np.int64, order="F", shape=(2, 2)).tolist() == [[2, 2], [2, 2]]
+    assert [t.item() for t in np.unravel_index(torch.tensor(4), (2, 3), order="F")] == [0, 2]
+    for sort in (np.sort, np.argsort, lambda a, **options: np.partition(a, 1, **options)):
+        with pytest.raises(ValueError, match="order where the array has no fields"):
+            sort(x, order="name")
+
+
+def test_nan_to_num_in_place() -> None:
+    y = torch.tensor([1.0, np.nan])
+    np.nan_to_num(y, copy=False)
+    assert y.tolist() == [1.0, 0.0]
+
+
+def test_nans_are_one_value() -> None:
+    values = np.array([[np.nan, 2.0], [np.nan, 1.0], [2.0, np.nan]])
+    for options in ({}, {"return_inverse": True}, {"return_counts": True}, {"equal_nan": False, "return_counts": True}):
+        compare(np.unique(torch.tensor(values), **options), np.unique(values, **options))
+    compare(
+        np.unique(torch.tensor(values), return_inverse=True, return_counts=True)[1:],
+        np.unique(values, False, True, True)[1:],
+    )
+
+
+def test_dtypes_are_not_looked_over() -> None:
+    assert np.corrcoef(torch.tensor(SQUARE), dtype=np.float32).dtype == torch.float32
+    with pytest.raises(TypeError, match=r"numpy\.einsum: .*'dtype'"):
+        np.einsum("ij->i", torch.tensor(SQUARE, requires_grad=True), dtype=np.float32)
+
+
+INF, NAN = np.inf, np.nan
+
+
+def written(function: Any, a: Any, *args: Any) -> Any:
+    b = a * 1
+    function(b, *args)
+    return b
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+@pytest.mark.parametrize(
+    ("call", "given"),
+    [
+        *(
+            (lambda a, f=f: f(a, axis=()), SQUARE)
+            for f in (np.sum, np.mean, np.max, np.nanmax, np.var, np.ptp, np.count_nonzero, np.nanmean, np.add.reduce)
+        ),
+        (lambda a: np.sum(a, axis=(), keepdims=True), SQUARE),
+        (lambda a: np.nanvar(a, ddof=4), VECTOR),
+        (lambda a: np.nanvar(a), VECTOR + 1j * VECTOR[::-1]),
+        (lambda a: np.cumulative_sum(a, include_initial=True), np.array([INF, 1.0])),
+        (lambda a: np.cumulative_prod(a, include_initial=True), np.array([2, 3])),
+        (lambda a: np.cumulative_sum(a, include_initial=True), np.zeros(0)),
+        (np.median, np.array([1.0, INF])),
+        (np.nanmedian, np.array([INF, INF, NAN])),
+        (lambda a: np.average(a, weights=[1.0, 2.0]), np.array([INF, 1.0])),
+        (np.modf, np.array([INF, -INF, -0.5, -0.0, NAN])),
+        (np.nanmax, np.array([2**60 + 1, 3])),
+        (lambda a: np.clip(a, None, None), VECTOR),
+        (lambda a: np.insert(a, torch.tensor([0, 2]) if isinstance(a, torch.Tensor) else [0, 2], 9.0), VECTOR),
+        (lambda a: np.average(a, weights=[0.1, 0.2, 0.4]), VECTOR),
+        (lambda a: np.dot(a, 0.1), VECTOR),
+        (lambda a: np.append(a, [0.1]), VECTOR),
+        (lambda a: np.insert(a, 1, 0.1), VECTOR),
+        (lambda a: np.diff(a, prepend=0.1), VECTOR),
+        (lambda a: written(np.put, a, [0, 1], 0.1), VECTOR),
+        (lambda a: written(np.copyto, a, 0.1), VECTOR),
+        (lambda a: np.inner(a, [0.1, 0.2, 0.4]), VECTOR),
+        (lambda a: np.trapezoid(a, np.array([0.0, 1.0, 3.0])), VECTOR),
+        (lambda a: np.expand_dims(np.reshape(a, np.int64(9)), np.int64(0)), SQUARE),
+    ],
+)
+def test_numpys_rules_at_the_edges(call: Any, given: Any, wanted: bool) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = call(given)
+    compare(call(torch.tensor(given, requires_grad=wanted and given.dtype.kind in "fc")), expected)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda a: np.expand_dims(a, 7),
+        lambda a: np.expand_dims(a, (0, 0)),
+        lambda a: np.insert(a, 0, 1.0, axis=5),
+        lambda a: np.delete(a, 0, axis=5),
+        lambda a: np.rollaxis(a, 5),
+        lambda a: np.prod(a, axis=(0, 5)),
+        lambda a: np.prod(a, axis=(1, 1)),
+        lambda a: np.cumulative_sum(a),
+    ],
+)
+def test_axes_that_are_not_there_are_refused(call: Any) -> None:
+    with pytest.raises((ValueError, IndexError)):
+        call(SQUARE)
+    with pytest.raises((ValueError, IndexError)):
+        call(torch.tensor(SQUARE, requires_grad=True))

@@ -1,0 +1,82 @@
+"""NumPy's ufuncs of Tensors, and their methods."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import dispatch
+
+from .arrays import OTHER, SQUARE, VECTOR, compare, differentiate, leaves
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of functions that NumPy gives up
+
+
+def ufuncs() -> Iterator[np.ufunc]:
+    yield from sorted({f for f in vars(np).values() if isinstance(f, np.ufunc)}, key=lambda f: f.__name__)
+
+
+FLOATS, WHOLE = [np.array([0.3, 0.7, 0.45]), np.array([0.6, 0.2, 1.7])], [np.array([6, 4, 9]), np.array([3, 2, 6])]
+# The first that NumPy computes with is taken.
+ARGUMENTS = (FLOATS, [1 + FLOATS[0]], [SQUARE, OTHER], [FLOATS[0], WHOLE[1]], WHOLE)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("ufunc", list(ufuncs()), ids=lambda f: f.__name__)
+def test_ufuncs(ufunc: np.ufunc) -> None:
+    if ufunc not in dispatch.UFUNCS:
+        with pytest.raises(TypeError, match=ufunc.__name__):
+            ufunc(*[torch.tensor(a, requires_grad=True) for a in FLOATS[: ufunc.nin]])
+        return
+    arrays, expected = computed(ufunc)
+    given = [torch.tensor(a, requires_grad=a.dtype.kind == "f") for a in arrays]
+    found = ufunc(*given)
+    compare(found, expected)
+    if any(y.requires_grad for y in leaves(found)):
+        differentiate(ufunc, given)
+
+
+def computed(ufunc: np.ufunc) -> tuple[list[Any], Any]:
+    """Arrays that NumPy computes with, and what it makes of them."""
+    for arrays in ARGUMENTS:
+        with contextlib.suppress(TypeError, ValueError, RuntimeWarning):
+            return arrays[: ufunc.nin], ufunc(*arrays[: ufunc.nin])
+    raise AssertionError(f"say in ARGUMENTS how {ufunc.__name__} is called")
+
+
+# What is recorded of the others.
+METHODS = {
+    "reduce": {"add", "multiply", "maximum", "minimum", "logaddexp", "logical_and", "logical_or"},
+    "accumulate": {"add", "multiply", "maximum", "minimum", "logaddexp"},
+    "at": {"add", "subtract", "multiply", "maximum", "minimum"},
+}
+
+
+@pytest.mark.parametrize("method", ["reduce", "accumulate", "reduceat", "outer", "at"])
+@pytest.mark.parametrize(
+    "ufunc", [f for f in ufuncs() if f.nin == 2 and f.nout == 1 and not f.signature], ids=lambda f: f.__name__
+)
+def test_methods_of_ufuncs(ufunc: np.ufunc, method: str) -> None:
+    args: dict[str, tuple[Any, ...]] = {
+        "reduce": (SQUARE,), "accumulate": (VECTOR,), "reduceat": (VECTOR, [0, 2]), "outer": (VECTOR, VECTOR + 2),
+        "at": (VECTOR.copy(), np.array([0, 2]), 1.5),
+    }  # fmt: skip
+    given = [torch.tensor(a) if isinstance(a, np.ndarray) and a.dtype == np.float64 else a for a in args[method]]
+    if ufunc.__name__ not in METHODS.get(method, ()):
+        with pytest.raises(TypeError, match=ufunc.__name__):
+            getattr(ufunc, method)(*given)
+        return
+    expected, found = getattr(ufunc, method)(*args[method]), getattr(ufunc, method)(*given)
+    compare(given[0] if method == "at" else found, args[method][0] if method == "at" else expected)
+
+
+def test_lists_are_subtracted_at_indices() -> None:
+    x, y = torch.tensor(VECTOR), VECTOR.copy()
+    for target in (x, y):
+        np.subtract.at(target, [0, 0], [1.0, 2.0])
+    compare(x, y)
