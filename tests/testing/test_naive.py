@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from microgad.testing.programs.machine import ONLY_PYTORCH_REFUSES, ONLY_PYTORCH_REFUSES_BY_VIEW
 from microgad.testing.programs.naive import Naive, Refusal
-from microgad.testing.programs.program import Draft, execute
+from microgad.testing.programs.program import RESULTS, VIEWS, WRITES, Draft, execute, leads_to
 from microgad.testing.strategies import programs
+from microgad.testing.strategies.program import leaf_steps, steps, written
 
 
 @pytest.fixture
@@ -179,35 +181,46 @@ def test_more_columns_can_be_asked_for():
 
 
 def test_agrees_with_differences():
-    """In programs without hooks, `no_grad`, `detach` and what else makes gradients differ from the values' slopes."""
-    unlike = {"hook", "detach", "read", "zero", "forget", "descend", "grad", "add_in_no_grad_", "scale_row_in_no_grad_"}
+    """In programs of results, views and writes: `no_grad`, `detach` and hooks make gradients differ from slopes."""
+    unlike = {"mul_in_no_grad", "detach", "add_in_no_grad_", "scale_row_in_no_grad_"}
+    kinds = [kind for kind in RESULTS | VIEWS | WRITES if kind not in unlike]
+    wishes = st.permutations(kinds).flatmap(lambda kinds: st.tuples(*(steps([kind]) for kind in kinds[:10])))
+    compared = 0
 
-    @settings(max_examples=40)
-    @given(programs(max_length=10))
+    @settings(max_examples=100)
+    @given(st.tuples(leaf_steps(), leaf_steps(), wishes).map(lambda drawn: written([*drawn[:2], *drawn[2]])))
     def check(program):
-        if {kind for kind, *_ in program} & {*unlike, "mul_in_no_grad", "require", "drop"}:
-            return
+        nonlocal compared
         tensors = execute(program, Naive())
-        first, last = next(iter(tensors.values())), list(tensors.values())[-1]
-        if not (first.trace.leaf and last.requires_grad and first.trace.own.start in last.trace.reach):
-            return
-        found = last.gradients([first], last.engine.tensor(np.ones(last.shape)), retain_graph=True)[0]
-        for index in np.ndindex(first.shape):
+        for place, (kind, leaf, *words) in enumerate(program):
+            if (kind, words[-1:]) != ("leaf", ["True"]):
+                continue
+            outputs = [name for name, z in tensors.items() if name != leaf and leads_to(tensors[leaf], z)]
+            if outputs:
+                compare(program, place, leaf, outputs[-1], tensors)
+                compared += 1
+
+    def compare(program, place, leaf, output, tensors):
+        x, z = tensors[leaf], tensors[output]
+        (found,) = z.gradients([x], z.engine.tensor(np.ones(z.shape)), retain_graph=True)
+        for index in np.ndindex(x.shape):
             ends = []
             for step in (1e-6, -1e-6):
-                data = first.values
+                data = x.values
                 data[index] += step
-                moved = [("leaf", "t0", str(data.tolist()), "True"), *program[1:]]
-                ends.append(execute(type(program)(moved), Naive())[list(tensors)[-1]].values.sum())
-            scale = 1 + np.abs(last.values).max()
+                moved = [*program[:place], ("leaf", leaf, str(data.tolist()), "True"), *program[place + 1 :]]
+                ends.append(execute(type(program)(moved), Naive())[output].values.sum())
+            scale = 1 + np.abs(z.values).max()
             assert abs(found[index] - (ends[0] - ends[1]) / 2e-6) < 1e-5 * scale * (1 + abs(found[index])), program
 
     check()
+    assert compared > 50
 
 
 def test_agrees_with_pytorch():
     pytorch = pytest.importorskip("torch")
 
+    @settings(max_examples=100)
     @given(programs())
     def check(program):
         try:
