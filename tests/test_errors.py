@@ -222,7 +222,6 @@ def test_a_backward_hook_gives_tensors() -> None:
     net.register_full_backward_hook(lambda module, grad_input, grad_output: 5)
     with pytest.raises(TypeError, match="Backward hook: expected a Tensor or None for each gradient, got int"):
         net(torch.ones(1, 2, requires_grad=True)).sum().backward()
-    assert net.weight.grad is None or net.weight.grad.shape == (2, 2)
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def test_softplus(draw):
     )
 
 
-@given(st.sampled_from([F.silu, F.mish, F.gelu, functools.partial(F.gelu, approximate="tanh")]))
+@pytest.mark.parametrize("function", [F.silu, F.mish, F.gelu, functools.partial(F.gelu, approximate="tanh")])
 def test_far_from_zero_derivatives_are_those_of_relu(function):
     for dtype in (torch.float32, torch.float64):
         x = torch.tensor([-1e4, -200.0, 200.0, 1e4], dtype=dtype, requires_grad=True)

@@ -1,12 +1,10 @@
-"""Nodes that no operation makes: those of the engine, of autograd.Function, and of hooks on modules."""
+"""Nodes that no operation makes: those of the engine, and of autograd.Function."""
 
 import numpy as np
 
 import microgad as torch
-from microgad import nn
 from microgad.autograd.custom import _Custom
 from microgad.engine import Identity
-from microgad.nn.hooks import Gate
 from microgad.testing.strategies import tensors
 
 from .registry import checks
@@ -54,11 +52,3 @@ def test_autograd_function(draw):
 @checks(_Custom)
 def test_autograd_function_of_one_tensor_twice(draw):
     return lambda x: Product.apply(x, x), draw(tensors(requires_grad=True))
-
-
-@checks(Gate)
-def test_backward_hook_of_a_module(draw):
-    module = nn.Tanh()
-    module.register_full_backward_hook(lambda module, grad_input, grad_output: (grad_input[0] * 3,))
-    module.register_full_backward_pre_hook(lambda module, grad_output: (grad_output[0] / 3,))
-    return module, draw(tensors(requires_grad=True))

@@ -127,6 +127,8 @@ class ndarray:
         def method(*args: Any, **kwargs: Any) -> Any:
             if not_there := kwargs.keys() & {"where", "initial", "mean"}:
                 raise TypeError(f"{name}() got an unexpected keyword argument '{min(not_there)}'")
+            if not a_test_asks():
+                refuse_host_arrays((args, kwargs))
             return wrapped(found(*bare(args), **bare(kwargs)))
 
         return method

@@ -48,7 +48,7 @@ MIXTURES: list[Callable[[Any], Any]] = [
     lambda x: np.concatenate([x, HOST]), lambda x: np.take(x, np.array([0])), lambda x: x[np.array([0])],
     lambda x: x[HOST > 0], lambda x: x.__setitem__(0, np.array(1.0)), lambda x: x.__setitem__(slice(None), HOST),
     lambda x: np.add(x, np.array(1.0)), lambda x: x + [1.0],  # noqa: RUF005
-    lambda x: x > HOST,
+    lambda x: x > HOST, lambda x: x.dot(HOST), lambda x: x.take(np.array([0])), lambda x: x.searchsorted(HOST),
 ]  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import microgad as torch
 from microgad import nn
 from microgad.errors import ArgumentError
 from microgad.testing import GradcheckError, check_module
+from microgad.testing.laws import op
 from microgad.testing.laws.module import LAWS
 from microgad.testing.strategies import modules, tensors
 
@@ -128,6 +129,14 @@ PLANTED = {
     "zero_grad": (KeepsItsGradient, ROWS, {}),
     "derivatives": (Detaches, ROWS, {}),
 }
+
+
+OF_OTHERS = {"modes", "deepcopy"}  # planted in tests of their own, below
+
+
+def test_every_law_of_its_own_has_a_planted_fault():
+    of_operations = {law.__name__ for law in op.LAWS} - {"derivatives"}
+    assert {law.__name__ for law in LAWS} - of_operations == set(PLANTED) | OF_OTHERS
 
 
 @pytest.mark.parametrize("law", PLANTED)
