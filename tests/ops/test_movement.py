@@ -89,13 +89,6 @@ def test_parts_of_one_split_are_views_of_one_base():
     assert g.tolist() == [10 + 10 * (10 * 2 + 100 * 3), 10 * 10, 10 * 100]
 
 
-def test_a_write_into_overlapping_windows_is_refused_where_it_would_have_a_gradient():
-    x = torch.zeros(3, requires_grad=True) * 1
-    with pytest.raises(RuntimeError, match="overlap in memory"):
-        x.unfold(0, 2, 1).add_(1)
-    torch.zeros(3).unfold(0, 2, 1).fill_(1)
-
-
 def test_a_write_into_a_view_of_nothing_has_a_gradient():
     x = torch.zeros(1, 0, 3, requires_grad=True)
     y = x * 1
@@ -156,16 +149,13 @@ def test_a_leaf_that_requires_grad_becomes_nothing_but_in_no_grad():
         assert leaf.grad.shape == (3, 2)
 
 
-@pytest.mark.parametrize("recorded", [False, True])
-def test_a_write_to_overlapping_windows_is_refused_where_it_would_have_a_gradient(recorded):
+def test_a_write_to_overlapping_windows_is_refused_where_it_would_have_a_gradient():
     x = torch.arange(4.0, requires_grad=True)
-    windows = (x * 1).unfold(0, 2, 1) if recorded else x.unfold(0, 2, 1)
-    with torch.set_grad_enabled(recorded):
-        if recorded:
-            with pytest.raises(RuntimeError, match="overlap in memory"):
-                windows.mul_(2)
-        else:
-            assert windows.fill_(7).tolist() == [[7, 7]] * 3
+    with pytest.raises(RuntimeError, match="overlap in memory"):
+        (x * 1).unfold(0, 2, 1).mul_(2)
+    with torch.no_grad():
+        assert x.unfold(0, 2, 1).fill_(7).tolist() == [[7, 7]] * 3
+    assert torch.zeros(4).unfold(0, 2, 1).fill_(7).tolist() == [[7, 7]] * 3
 
 
 @pytest.mark.parametrize("leaf", [False, True])
