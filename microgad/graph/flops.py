@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from .tape import Op, Shape
 
-Rule = Callable[[list[Shape], list[Shape]], int]
+Rule = Callable[[list[Shape], list[Shape]], int | None]
 
 
 def flops_of(op: Op) -> int | None:
@@ -16,67 +16,69 @@ def flops_of(op: Op) -> int | None:
     A product of matrices is 2·M·N·K, as is customary; moving values costs nothing; of all else each element of the
     largest array that is read or made counts once.
     """
-    inputs = [x.shape or () for x in op.inputs]
+    inputs = [x.shape or () for x in op.inputs]  # () as well where a node knows no other: what it didn't keep
     rule = RULES.get(op.name)
     if rule is not None:
         return rule(inputs, op.shapes)
     if op.name == "Contract":
-        return _contraction(inputs, op.settings.get("labels", ()))
+        return _contraction([*inputs, *op.shapes], op.settings.get("labels", ()))
     if op.name.removesuffix("Adjoint") in MOVES:
         return 0
     return max(map(math.prod, (*op.shapes, *inputs)), default=0)
 
 
-def _matmul(inputs: list[Shape], outputs: list[Shape]) -> int:
-    return 2 * math.prod(outputs[0]) * (inputs[0][-1] if inputs[0] else 1)
+def _products(count: int, inner: Shape, bias: Sequence[Shape] = ()) -> int | None:
+    """So many sums of as many products, and of a bias."""
+    return 2 * count * math.prod(inner) + (count if any(bias) else 0) if inner else None
 
 
-def _dot(inputs: list[Shape], outputs: list[Shape]) -> int:
-    return 2 * math.prod(inputs[0])
+def _matmul(inputs: list[Shape], outputs: list[Shape]) -> int | None:
+    a, b = inputs
+    return _products(math.prod(outputs[0]), a[-1:] or b[-2:][:1])
 
 
-def _contraction(inputs: list[Shape], labels: Sequence[Sequence[object]]) -> int:
-    """Of two arrays, each of whose axes has a label: a product for all sizes of all of them."""
-    sizes = {
-        label: n for part, shape in zip(labels, inputs, strict=False) for label, n in zip(part, shape, strict=True)
-    }
-    return 2 * math.prod(sizes.values())
+def _dot(inputs: list[Shape], outputs: list[Shape]) -> int | None:
+    return _products(1, inputs[0] or inputs[1])
 
 
-def _linear(inputs: list[Shape], outputs: list[Shape]) -> int:
-    n = math.prod(outputs[0])
-    return 2 * n * inputs[0][-1] + (n if len(inputs) > 2 and inputs[2] else 0)
+def _contraction(shapes: list[Shape], labels: Sequence[Sequence[object]]) -> int | None:
+    """Of two arrays and the result, each of whose axes has a label: a product for all sizes of all of them."""
+    pairs = zip(labels, shapes, strict=False)
+    sizes = {label: n for part, shape in pairs for label, n in zip(part, shape, strict=False)}
+    return 2 * math.prod(sizes.values()) if all(label in sizes for part in labels for label in part) else None
 
 
-def _convolution(inputs: list[Shape], outputs: list[Shape]) -> int:
-    n = math.prod(outputs[0])  # each takes C/groups · KH · KW products
-    return 2 * n * math.prod(inputs[1][1:]) + (n if len(inputs) > 2 and inputs[2] else 0)
+def _linear(inputs: list[Shape], outputs: list[Shape]) -> int | None:
+    return _products(math.prod(outputs[0]), inputs[1][-1:] or inputs[0][-1:], inputs[2:])
 
 
-def _transposed(inputs: list[Shape], outputs: list[Shape]) -> int:
-    bias = math.prod(outputs[0]) if len(inputs) > 2 and inputs[2] else 0
-    return 2 * math.prod(inputs[0]) * math.prod(inputs[1][1:]) + bias
+def _convolution(inputs: list[Shape], outputs: list[Shape]) -> int | None:
+    return _products(math.prod(outputs[0]), inputs[1][1:], inputs[2:])  # C/groups · KH · KW
 
 
-def _convolution_weight(inputs: list[Shape], outputs: list[Shape]) -> int:
-    grad = math.prod(inputs[0])
-    return 2 * grad * math.prod(outputs[0][1:])
+def _transposed(inputs: list[Shape], outputs: list[Shape]) -> int | None:
+    found = _products(math.prod(inputs[0]), inputs[1][1:]) if inputs[0] else None
+    return None if found is None else found + (math.prod(outputs[0]) if any(inputs[2:]) else 0)
+
+
+def _convolution_weight(inputs: list[Shape], outputs: list[Shape]) -> int | None:
+    return _products(math.prod(inputs[0]), outputs[0][1:]) if inputs[0] else None
 
 
 def _recurrent(states: int) -> Rule:
     """Each step of each sequence is multiplied by all weights, after the input and the states; biases are added."""
 
-    def count(inputs: list[Shape], outputs: list[Shape]) -> int:
+    def count(inputs: list[Shape], outputs: list[Shape]) -> int | None:
         weights = inputs[1 + states :]
-        return math.prod(inputs[0][:-1]) * sum(math.prod(w) * (2 if len(w) == 2 else 1) for w in weights if w)
+        each = sum(math.prod(w) * (2 if len(w) == 2 else 1) for w in weights if w)
+        return math.prod(outputs[0][:-1]) * each if all(weights[:2]) else None
 
     return count
 
 
-def _attention(inputs: list[Shape], outputs: list[Shape]) -> int:
-    query, key = inputs[0], inputs[1]
-    scores = math.prod(query[:-1]) * key[-2]
-    return 2 * scores * (query[-1] + outputs[0][-1]) + 5 * scores
+def _attention(inputs: list[Shape], outputs: list[Shape]) -> int | None:
+    key, out = inputs[1], outputs[0]
+    return math.prod(out[:-1]) * key[-2] * (2 * (key[-1] + out[-1]) + 5) if key else None
 
 
 RULES: dict[str, Rule] = {

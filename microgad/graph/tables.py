@@ -138,8 +138,8 @@ def tree(tape: Tape, depth: int | None = None, rows: int = 200, width: int | Non
     while stack:
         member, lead, under = stack.pop()
         seen += 1
-        inside = list(flat([member]))
         if len(lines) < rows:
+            inside = list(flat([member]))
             name = title(member) if isinstance(member, Op) else f"{member.parts[-1]}:"
             last = inside[-1]
             result = ", ".join(shape_of(s, d) for s, d in zip(last.shapes, last.dtypes, strict=True))
