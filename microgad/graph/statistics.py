@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +41,7 @@ class Stats:
     @property
     def norm(self) -> float:
         """The Euclidean norm of the finite values."""
-        return float((self.finite * (self.std**2 + self.mean**2)) ** 0.5)
+        return math.sqrt(self.finite) * math.hypot(self.std, self.mean)
 
     def __repr__(self) -> str:
         words = [f"{self.minimum:.4g} … {self.maximum:.4g}, mean {self.mean:.4g} ± {self.std:.4g}"]
@@ -68,19 +69,21 @@ def stats_of(array: Any) -> Stats:
         low, high = (float(x.min()), float(x.max())) if x.size else (0.0, 0.0)
     if not x.size:
         return Stats(size, low, high, 0.0, 0.0, 0.0, nans, infs)
+    zeros = 1 - np.count_nonzero(x) / x.size if low <= 0 <= high else 0.0
+    unit, largest = 1.0, max(high, -low)
+    if largest > 1e15:  # whose square would be too large for float32
+        unit, x = largest, x / np.float64(largest)
     mean = float(x.mean(dtype=np.float64 if x.dtype.kind != "f" or x.size < SAMPLE else None))
     away = x - x.dtype.type(mean) if x.dtype.kind == "f" else x - mean
-    if high - low > 1e15:  # whose square would be too large for float32
-        away = away.astype(np.float64)
-    std = float(np.vdot(away, away) / x.size) ** 0.5 if high > low else 0.0
-    zeros = 1 - np.count_nonzero(x) / x.size if low <= 0 <= high else 0.0
-    sample = x[:: -(-x.size // SAMPLE)]
-    if sample.dtype != np.float32 or high - low > 1e15:
+    std = unit * float(np.vdot(away, away) / x.size) ** 0.5 if high > low else 0.0
+    mean *= unit
+    sample, least = x[:: -(-x.size // SAMPLE)], low / unit
+    if sample.dtype != np.float32:
         sample = sample.astype(np.float64)
-    scale = BINS / (high - low) if high > low else 0.0
+    scale = BINS / (high / unit - least) if high > low else 0.0
     if not 0 < scale < 1e30:
         return Stats(size, low, high, mean, std, float(zeros), nans, infs, (sample.size,))
-    counts = np.bincount(((sample - low) * scale).astype(np.uint8), minlength=BINS + 1)  # np.histogram is slower
+    counts = np.bincount(((sample - least) * scale).astype(np.uint8), minlength=BINS + 1)  # np.histogram is slower
     counts[BINS - 1] += counts[BINS]  # the largest belongs to the last
     counts = counts[:BINS]
     return Stats(size, low, high, mean, std, float(zeros), nans, infs, tuple(counts.tolist()))

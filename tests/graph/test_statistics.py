@@ -1,0 +1,38 @@
+"""What values are like: statistics of arrays of every size of number."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from microgad.graph.statistics import BINS, SAMPLE, stats_of
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("count", [2, 70_000])
+@pytest.mark.parametrize(
+    ("dtype", "scale"),
+    [
+        ("f4", 1.0), ("f4", 1e-30), ("f4", 1e20), ("f4", 3e38), ("f8", 1e-200), ("f8", 1e200), ("f8", 1.7e308),
+        ("i8", 2e18),
+    ],
+)  # fmt: skip
+def test_numbers_of_all_sizes(dtype, scale, count):
+    x = (RNG.uniform(-1, 1, count) * scale).astype(dtype)
+    x[0] = x.dtype.type(0.9 * scale)
+    found, wide = stats_of(x), x.astype(np.longdouble)
+    assert (found.minimum, found.maximum) == (x.min(), x.max())
+    assert found.mean == pytest.approx(float(wide.mean()), rel=1e-5, abs=1e-5 * scale)
+    assert found.std == pytest.approx(float(wide.std()), rel=1e-5)
+    assert found.norm == pytest.approx(float(np.sqrt((wide**2).sum())), rel=1e-5)
+    if scale > 1e-30:  # parts of such a range aren't counted
+        ends = wide.min() / scale, wide.max() / scale
+        expected = np.histogram(wide[:: -(-count // SAMPLE)] / scale, BINS, ends)[0]
+        assert np.abs(expected - found.counts).max() <= 2  # some lie on an end
+
+
+def test_one_large_number_again_and_again():
+    found = stats_of(np.full(70_000, 3e38, np.float32))
+    assert (found.mean, found.std) == (pytest.approx(3e38), 0.0)
+    assert found.norm == pytest.approx(3e38 * 70_000**0.5)
