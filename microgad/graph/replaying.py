@@ -255,10 +255,8 @@ class _Wanting(Replaying):
         self.wanted: Tensor | None = None
 
     def start(self, source: Source, given: Any) -> Tensor:
-        x = super().start(source, given)
-        if source.number == self.number:
-            x = self.want(x)
-        return x
+        x = super().start(source, given).detach()  # no leaf, which could not be written to
+        return self.want(x) if source.number == self.number else x
 
     def step(self, op: Op) -> list[Tensor]:
         results = super().step(op)

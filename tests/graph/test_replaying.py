@@ -227,3 +227,14 @@ def test_parameters_of_a_module_that_the_tape_does_not_read_are_passed_over():
     assert tape.replay(params=theirs).results[0].tolist() == theirs(x).tolist()
     with pytest.raises(MicrogadError, match="no source named 'weight'"):
         tape.replay(params=nn.Linear(2, 2))
+
+
+def test_gradients_of_a_program_that_writes_to_its_parameters():
+    w, x = torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor([3.0, 5.0])
+    with torch.record(replay=True, params={"w": w, "x": x}) as tape:
+        (w * w * x).sum().backward()
+        with torch.no_grad():
+            w -= 0.5 * w
+        (w * w).sum()
+    assert tape.gradient("Sum", "w").tolist() == [0.5, 1.0]  # of (w / 2)²
+    assert tape.gradient(("Sum", 0), "x").tolist() == [1.0, 4.0]
