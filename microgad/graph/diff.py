@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .. import backend
+from ..errors import DtypeError
 from . import text
 from .tape import ANOTHER, Input, Op, Source, Tape
 
@@ -63,8 +64,13 @@ def diff(mine: Tape, theirs: Tape, rtol: float = 0.0, dtypes: bool = True, setti
     Operations correspond by name and module, in order. Values are compared where both tapes have them (recorded with
     `values=True`), and by their digests where both can be replayed; up to `rtol` of the largest they are the same.
     Without `dtypes`, float32 may be beside float64. Without `settings` operations are compared by what they give alone:
-    with those of another library, which hands in arguments in its own way.
+    with those of another library, which hands in arguments in its own way. Raises TypeError for what is no Tape.
     """
+    if not isinstance(theirs, Tape):
+        raise DtypeError(
+            f"diff: expected a Tape, got {type(theirs).__name__}; of a replay, and of anything else that runs, "
+            "microgad.record() around it makes one"
+        )
     pairs, found = _aligned(mine, theirs)
     inputs = _Inputs(mine, theirs, pairs, rtol)
     for a, b in pairs:

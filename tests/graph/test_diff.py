@@ -268,3 +268,12 @@ def test_beside_pytorch():
         else:
             assert found.first.mine.path == "1"
             assert found.first.kind == "values"
+
+
+def test_a_replay_is_compared_by_the_tape_of_it():
+    tape = torch.trace(nn.Linear(3, 2), torch.ones(1, 3))
+    with pytest.raises(TypeError, match=r"expected a Tape, got Replay; of a replay.* microgad.record\(\) around it"):
+        tape.diff(tape.replay())
+    with torch.record(values=True) as again:
+        tape.replay()
+    assert not tape.diff(again)
