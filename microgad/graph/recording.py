@@ -15,6 +15,7 @@ import numpy as np
 from .. import backend, state
 from ..autograd.anomaly import callers_line
 from ..autograd.custom import _Custom
+from ..autograd.function_hooks import leave
 from ..errors import DtypeError
 from ..function import Function, Leaf, Output, numbers
 from ..generator import default_generator
@@ -70,16 +71,17 @@ class record:
     ) -> None:
         self._level = Level(values, stats, time, source, replay)
         self._params = params
-        self._entered: list[tuple[Recorder, Any]] = []  # a stack, so that one object can be entered again inside itself
+        self._entered: list[Recorder] = []  # a stack, so that one object can be entered again inside itself
 
     def __enter__(self) -> Tape:
         recorder = Recorder(Tape([], [], []), self._level, names_of(self._params), state.current().observer)
-        self._entered.append((recorder, state.variable.set(state.changed(observer=recorder))))
+        self._entered.append(recorder)
+        state.variable.set(state.changed(observer=recorder))
         return recorder.tape
 
     def __exit__(self, *_: object) -> None:
-        recorder, token = self._entered.pop()
-        state.variable.reset(token)
+        recorder = self._entered.pop()
+        leave(recorder)
         recorder.close()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import backend, leaves, state
+from ..autograd.function_hooks import leave
 from ..errors import ArgumentError
 from ..function import Function
 from ..number_kinds import norm
@@ -76,8 +77,7 @@ class Watch:
         if self._server is None:
             return
         self._watcher.close()
-        if state.current().observer is self._watcher:
-            state.variable.set(state.changed(observer=self._watcher.around))
+        leave(self._watcher)
         self._history.open = False
         self._server.close()
         self._server = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import math
 import weakref
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 import microgad as torch
 from microgad import nn
 from microgad.errors import MicrogadError
+from microgad.graph.flops import flops_of
 
 
 def names(tape):
@@ -35,6 +37,22 @@ def test_the_tape_grows_as_it_happens_and_ends_with_the_block():
         assert names(tape) == ["Mul"]
     x.exp()
     assert names(tape) == ["Mul"]
+
+
+def test_what_is_set_in_the_block_stays_set_and_blocks_end_in_any_order():
+    first, second = torch.record(), torch.record()
+    mine, other = first.__enter__(), second.__enter__()
+    torch.set_grad_enabled(False)
+    try:
+        torch.ones(2).exp()
+        first.__exit__()
+        assert not torch.is_grad_enabled()
+        torch.ones(2).sin()
+        second.__exit__()
+        torch.ones(2).cos()
+    finally:
+        torch.set_grad_enabled(True)
+    assert (names(mine), names(other)) == (["Exp"], ["Exp", "Sin"])
 
 
 def test_edges_follow_tensors():
@@ -166,6 +184,35 @@ def test_flops():
     assert [op.flops for op in tape] == [2 * n * 27 + n, 2 * 4 * 5 * 6, 7, 0]
 
 
+def test_flops_of_what_a_node_did_not_keep():
+    """Inputs that want no gradient are known to nodes as far as they keep them, and after backward not at all."""
+    F = nn.functional
+    y = F.linear(torch.ones(2, 3), torch.ones(4, 3), torch.ones(4, requires_grad=True))
+    assert y.graph().tape.table(width=200).rows == [["Linear", "", "(2, 4)", "0 B", "0"]]
+
+    def known(function, *shapes):
+        """How often the count is known, of gradients for each input alone, before backward and after."""
+        with torch.record() as tape:
+            function(*(torch.ones(*shape) for shape in shapes))
+        found = []
+        for wanted in range(len(shapes)):
+            y = function(*(torch.ones(*shape, requires_grad=i == wanted) for i, shape in enumerate(shapes)))
+            found.append(flops_of(y.graph().tape.op(0)))
+            y.sum().backward()
+            found.append(flops_of(y.graph().tape.op(0)))
+        whole, results = tape.op(0).flops, math.prod(tape.op(0).shapes[0])
+        assert set(found) <= {whole, whole - results, None}  # a bias that isn't known is none
+        return sum(x is not None for x in found)
+
+    assert known(F.linear, (2, 3), (4, 3), (4,)) == 4
+    assert known(torch.matmul, (2, 3), (3, 4)) == 4
+    assert known(torch.dot, (3,), (3,)) == 4
+    assert known(lambda a, b: torch.einsum("bij,bjk->bik", a, b), (2, 3, 4), (2, 4, 5)) == 4
+    assert known(F.conv2d, (2, 3, 5, 5), (4, 3, 3, 3), (4,)) == 4
+    assert known(F.conv_transpose2d, (2, 3, 5, 5), (3, 4, 3, 3), (4,)) == 2
+    assert known(F.scaled_dot_product_attention, *[(2, 3, 4)] * 3) >= 4
+
+
 def test_names_of_a_models_parameters():
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     with torch.record(params=model) as tape:
@@ -181,6 +228,8 @@ def test_asking_a_tape():
     assert tape["1"] == [tape.op(1)]
     assert tape["2.weight"].kind == "parameter"
     assert tape[tape.op(1).number] is tape.op(1)
+    with pytest.raises(KeyError, match="nothing on the tape has the number -99; what is at a place is"):
+        tape[-99]
     with pytest.raises(KeyError, match="no operation, module or source is named 'Linaer'; there is Linear"):
         tape["Linaer"]
 
