@@ -150,7 +150,7 @@ class Watcher(state.Observer):
 
     def __init__(self, names: dict[str, Tensor], history: History, every: int) -> None:
         self.names, self.history, self.every = names, history, every
-        self.around = self.outer = state.current().observer
+        self.outer = state.current().observer
         self.recorder: Recorder | None = None
         self.scalars: dict[int, Any] = {}  # by a node's number: what may turn out to be the loss
         self.lowest = 0  # number of the last node that this backward pass came to
@@ -161,6 +161,11 @@ class Watcher(state.Observer):
             x.register_post_accumulate_grad_hook(self.hook(name)) for name, x in names.items() if x.requires_grad
         ]
         self.record()
+
+    @property
+    def around(self) -> state.Observer | None:
+        """The observer around this one, and around its recorder."""
+        return self.outer if self.recorder is None else self.recorder.outer
 
     def hook(self, name: str) -> Any:
         def note(x: Tensor) -> None:
@@ -206,14 +211,14 @@ class Watcher(state.Observer):
         from .recording import Level, Recorder
 
         level = Level(stats=True, time=True, source=True)
-        self.outer = self.recorder = Recorder(Tape([], [], []), level, self.names, self.around)
+        self.outer = self.recorder = Recorder(Tape([], [], []), level, self.names, self.outer)
 
     def end(self) -> None:
         """The step has ended."""
         tape = None
         if self.recorder is not None:
             self.recorder.close()
-            tape, self.recorder, self.outer = self.recorder.tape, None, self.around
+            tape, self.outer, self.recorder = self.recorder.tape, self.around, None
         loss = None if self.loss is None else backend.to_numpy(self.loss).item()
         self.history.add(tape, loss, self.norms)
         self.norms, self.loss, self.scalars = {}, None, {}
@@ -227,7 +232,7 @@ class Watcher(state.Observer):
             handle.remove()
         if self.norms:
             self.end()
-        self.outer = self.around
+        self.outer, self.recorder = self.around, None
 
 
 NOBODY = state.Observer()

@@ -17,6 +17,7 @@ import pytest
 
 import microgad as torch
 from microgad import state
+from microgad.autograd.function_hooks import CountHook
 from microgad.graph import watch
 
 F = torch.nn.functional
@@ -232,3 +233,17 @@ def test_browsers_that_go_away_and_strange_questions_leave_the_output_clean(capf
             if "process_request_thread" in thread.name:
                 thread.join(10)
     assert capfd.readouterr().err == ""
+
+
+def test_what_was_around_it_may_end_before():
+    model, x = model_and_data()
+    counts = CountHook().__enter__()
+    live = watch(model)
+    model(x).sum().backward()
+    counts.__exit__()
+    before = counts.calls.total()
+    model(x).sum().backward()
+    live.close()
+    model(x).sum().backward()
+    assert (counts.calls.total(), before, len(live.steps)) == (4, 4, 2)
+    assert state.current().observer is None
