@@ -31,6 +31,14 @@ def fails(i):
 def waits_for_one_that_fails(i, event):
     event.wait() if i == 0 else fails(i)
 
+def raises(i, what):
+    if i == 1:
+        raise what
+
+def ends_itself(i):
+    import os, signal
+    os.kill(os.getpid(), signal.SIGKILL)
+
 class Numbers(torch.utils.data.Dataset):
     def __len__(self): return 4
     def __getitem__(self, i): return torch.tensor(float(i))
@@ -56,8 +64,18 @@ if __name__ == "__main__":
         print(type(error).__name__)
     try:
         mp.spawn(waits_for_one_that_fails, (mp.get_context("spawn").Event(),), nprocs=2)
-    except Exception as error:
-        print(str(error).partition(" terminated ")[2])
+    except mp.ProcessExitedException as error:
+        print(error, error.exit_code)
+    try:
+        mp.spawn(raises, (KeyError("what it was"),), 2)
+    except mp.ProcessRaisedException as error:
+        print(error.error_index, str(error).strip().splitlines()[0], str(error).splitlines()[-1])
+        print(str(type(error)(*error.__reduce__()[1])) == str(error))
+    started = mp.start_processes(ends_itself, start_method="fork", join=False)
+    try:
+        while not started.join(timeout=20, grace_period=1): pass
+    except mp.ProcessException as error:
+        print(error, error.error_pid == started.pids()[0], error.signal_name)
 """
 
 
@@ -72,7 +90,10 @@ def test_processes_see_one_memory(tmp_path: Path) -> None:
         "[3.0, 3.0] True",
         "[[0.0, 1.0], [2.0, 3.0]]",
         "ProcessExitedException",
-        "with exit code 3",
+        "process 1 terminated with exit code 3 3",
+        "1 -- Process 1 terminated with the following error: KeyError: 'what it was'",
+        "True",
+        "process 0 terminated with signal SIGKILL True SIGKILL",
     ]
 
 

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
+import sys
+import time
+import traceback
+import warnings
 from collections.abc import Callable
 from multiprocessing import *  # noqa: F403
 from multiprocessing.connection import wait
@@ -10,56 +15,134 @@ from typing import Any
 
 from ...lazy import absent as _absent
 
-
-class ProcessExitedException(Exception):
-    """A process that `spawn` started ended with another code than 0."""
+LONGEST = 8_000  # characters of a traceback, which a pipe holds until it is read
 
 
-class SpawnContext:
-    """The processes that `spawn` started."""
+class ProcessException(Exception):
+    """A process that was started here has failed: which one. Source: torch.multiprocessing.ProcessException."""
 
-    def __init__(self, processes: list[Any]) -> None:
-        self.processes = processes
+    def __init__(self, msg: str, error_index: int, error_pid: int) -> None:
+        super().__init__(msg)
+        self.msg, self.error_index, self.error_pid = msg, error_index, error_pid
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.msg, self.error_index, self.error_pid)
+
+
+class ProcessRaisedException(ProcessException):
+    """It raised, what the message tells. Source: torch.multiprocessing.ProcessRaisedException."""
+
+
+class ProcessExitedException(ProcessException):
+    """It ended with another code than 0, or by a signal. Source: torch.multiprocessing.ProcessExitedException."""
+
+    def __init__(
+        self, msg: str, error_index: int, error_pid: int, exit_code: int, signal_name: str | None = None
+    ) -> None:
+        super().__init__(msg, error_index, error_pid)
+        self.exit_code, self.signal_name = exit_code, signal_name
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.msg, self.error_index, self.error_pid, self.exit_code, self.signal_name)
+
+
+class ProcessContext:
+    """The processes that were started together, and where each says what it raised."""
+
+    def __init__(self, processes: list[Any], errors: list[Any]) -> None:
+        self.processes, self._errors = processes, errors
 
     def pids(self) -> list[int]:
         """Their numbers."""
         return [process.pid for process in self.processes]
 
-    def join(self, timeout: float | None = None) -> bool:
-        """Wait for one; whether all have ended. Where one failed the others are stopped, and it is said which."""
+    def join(self, timeout: float | None = None, grace_period: float | None = None) -> bool:
+        """Wait for one; whether all have ended. Where one failed the others are stopped, and it is said which.
+
+        They are given `grace_period` seconds to end by themselves, and again so long, or 30, to end when they are told.
+        Raises ProcessRaisedException or ProcessExitedException.
+        """
         running = {process.sentinel: process for process in self.processes if process.exitcode is None}
         for sentinel in wait(list(running), timeout):
             running[sentinel].join()
+        failed = next((i for i, process in enumerate(self.processes) if process.exitcode), None)
+        if failed is None:
+            return all(process.exitcode is not None for process in self.processes)
+        if grace_period is not None:
+            self._wait_for_all(grace_period)
         for process in self.processes:
-            if process.exitcode:
-                for other in self.processes:
-                    other.terminate()
-                    other.join()
-                raise ProcessExitedException(f"process {process.name} terminated with exit code {process.exitcode}")
-        return all(process.exitcode is not None for process in self.processes)
+            process.terminate()
+        self._wait_for_all(30 if grace_period is None else grace_period)
+        for process in self.processes:
+            process.kill()
+            process.join()
+        raise self._error(failed)
+
+    def _wait_for_all(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        for process in self.processes:
+            process.join(max(0.0, end - time.monotonic()))
+
+    def _error(self, i: int) -> ProcessException:
+        code, pid = self.processes[i].exitcode, self.processes[i].pid
+        if not self._errors[i].empty():
+            said = self._errors[i].get()
+            return ProcessRaisedException(f"\n\n-- Process {i} terminated with the following error:\n{said}", i, pid)
+        if code > 0:
+            return ProcessExitedException(f"process {i} terminated with exit code {code}", i, pid, code)
+        name = next((known.name for known in signal.Signals if known == -code), f"<Unknown signal {-code}>")
+        return ProcessExitedException(f"process {i} terminated with signal {name}", i, pid, code, name)
 
 
-ProcessContext = SpawnContext
+SpawnContext = ProcessContext
 
 
-def spawn(
+def _run(fn: Callable[..., Any], i: int, args: tuple[Any, ...], errors: Any) -> None:
+    """What a process does: call the function, and say what that raised."""
+    try:
+        fn(i, *args)
+    except KeyboardInterrupt:  # told to end
+        pass
+    except Exception:
+        errors.put(traceback.format_exc()[-LONGEST:])
+        sys.exit(1)
+
+
+def start_processes(
     fn: Callable[..., Any], args: tuple[Any, ...] = (), nprocs: int = 1, join: bool = True, daemon: bool = False,
     start_method: str = "spawn",
-) -> SpawnContext | None:  # fmt: skip
+) -> ProcessContext | None:  # fmt: skip
     """Run fn(i, *args) in `nprocs` processes, and wait for them; without join, give what can wait.
 
-    Raises ProcessExitedException where one fails. Source: torch.multiprocessing.spawn.
+    Raises ProcessRaisedException where the function raises in one, and ProcessExitedException where one ends otherwise.
+    Source: torch.multiprocessing.start_processes.
     """
     context: Any = multiprocessing.get_context(start_method)
-    processes = [context.Process(target=fn, args=(i, *args), daemon=daemon) for i in range(nprocs)]
+    errors = [context.SimpleQueue() for _ in range(nprocs)]
+    processes = [context.Process(target=_run, args=(fn, i, args, errors[i]), daemon=daemon) for i in range(nprocs)]
     for process in processes:
         process.start()
-    started = SpawnContext(processes)
+    started = ProcessContext(processes, errors)
     if not join:
         return started
     while not started.join():  # any of them may fail while another waits for it
         pass
     return None
+
+
+def spawn(
+    fn: Callable[..., Any], args: tuple[Any, ...] = (), nprocs: int = 1, join: bool = True, daemon: bool = False,
+    start_method: str = "spawn",
+) -> ProcessContext | None:  # fmt: skip
+    """`start_processes` whose start_method is "spawn"; warns of another. Source: torch.multiprocessing.spawn."""
+    if start_method != "spawn":
+        warnings.warn(
+            f"spawn: start_method is always 'spawn', got {start_method!r}; torch.multiprocessing.start_processes takes "
+            "others",
+            FutureWarning,
+            stacklevel=2,
+        )
+    return start_processes(fn, args, nprocs, join, daemon)
 
 
 def get_all_sharing_strategies() -> set[str]:
