@@ -140,6 +140,11 @@ def test_more_operations_over_lists() -> None:
         torch._foreach_add_(xs, xs[:1])
     assert xs[0].tolist() == [2]
     xs[0].zero_()
+    xs[1].fill_(5.0)
+    assert [x.tolist() for x in torch._foreach_add(self=xs, other=xs, alpha=2)] == [[0], [15, 15]]
+    torch._foreach_addcmul_(xs, tensor2=[torch.ones(1), torch.ones(2)], tensor1=xs, scalars=[1.0, -1.0])
+    assert [x.tolist() for x in torch._foreach_lerp(xs, tensors1=[x + 1 for x in xs], weights=xs)] == [[0], [0, 0]]
+    assert [x.tolist() for x in torch._foreach_pow(exponent=[2, 3], self=[torch.full((1,), 2.0)] * 2)] == [[4], [8]]
     groups = _group_tensors_by_device_and_dtype([[xs[0], xs[1].double()], [None, None]], with_indices=True)
     assert [indices for _, indices in groups.values()] == [[0], [1]]
 

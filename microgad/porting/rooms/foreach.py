@@ -25,12 +25,17 @@ _OTHERWISE: dict[str, Callable[..., Any]] = {
     "zero": lambda x: x.new_zeros(()),
 }
 _OTHERWISE["maximum"], _OTHERWISE["minimum"] = _OTHERWISE["clamp_min"], _OTHERWISE["clamp_max"]
+_NAMES = (  # of arguments that may be lists, in the order in which they come
+    "self", "tensors1", "tensor1", "tensor2", "tensor", "other", "scalar", "scalars", "weight", "weights", "exponent",
+    "src", "ord",
+)  # fmt: skip
 
 
 def of(name: str) -> Callable[..., Any] | None:
     """`torch._foreach_add` for "add", `torch._foreach_add_` for "add_"; None where there is none.
 
-    An argument that is a list goes along with the Tensors, any other one is the same for all of them.
+    An argument that is a list goes along with the Tensors, any other one is the same for all of them; they go by
+    PyTorch's names, too.
 
     >>> xs = [torch.ones(1), torch.ones(2)]
     >>> torch._foreach_add(xs, [1.0, 2.0])
@@ -46,6 +51,7 @@ def of(name: str) -> Callable[..., Any] | None:
         return None
 
     def each(*args: Any, **options: Any) -> Iterator[Any]:
+        args = (*args, *(options.pop(name) for name in _NAMES if name in options))
         if plain == "pow" and not isinstance(args[0], (list, tuple)):  # a number to the power of each
             return (args[0] ** x for x in args[1])
         if plain.startswith("addc") and len(args) == 4 and isinstance(args[3], Tensor):  # a value for each
