@@ -12,6 +12,7 @@ from ..errors import UnsupportedError
 from ..serialization import load
 from ..transforms.pictures import InterpolationMode
 from ..transforms.presets import ImageClassification
+from ..utils.cache import get_dir
 
 # A model, a version, its file, the sizes that images are cropped and resized to, and how, if not bilinear; the mean and
 # deviation of channels, if not ImageNet's.
@@ -140,8 +141,7 @@ class WeightsEnum(Enum):
 
     def get_state_dict(self, *args: Any, **options: Any) -> dict[str, Any]:
         """The weights, if PyTorch has put their file where it keeps them. NotImplementedError if it isn't there."""
-        cache = os.environ.get("TORCH_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "torch")
-        path = os.path.join(os.path.expanduser(cache), "hub", "checkpoints", self.value.file)
+        path = os.path.join(get_dir(), "checkpoints", self.value.file)
         if not os.path.isfile(path):
             raise UnsupportedError(
                 f"{self!r} would be downloaded, which microgad doesn't do: put {self.value.file} into "

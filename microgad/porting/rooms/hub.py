@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Any, NoReturn
 from urllib.parse import urlparse as urlparse
 
 from ...lazy import refuse as _refuse
 from ...utils import bar
+from ...utils.cache import _get_torch_home as _get_torch_home
+from ...utils.cache import get_dir as get_dir
+from ...utils.cache import set_dir as set_dir
 
 
 def load(*args: Any, **options: Any) -> NoReturn:
@@ -23,16 +25,6 @@ def load(*args: Any, **options: Any) -> NoReturn:
 
 list = help = load_state_dict_from_url = download_url_to_file = load_url = load
 HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")  # in the name of a file, the beginning of its SHA-256
-
-
-def get_dir() -> str:
-    """Where PyTorch keeps what it downloaded. Source: torch.hub.get_dir."""
-    return os.path.join(_get_torch_home(), "hub")
-
-
-def _get_torch_home() -> str:
-    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    return os.path.expanduser(os.environ.get("TORCH_HOME", os.path.join(cache, "torch")))
 
 
 def __getattr__(name: str) -> Any:
