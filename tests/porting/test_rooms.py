@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+import os
+import re
 import warnings
+from pathlib import Path
 
 import pytest
 
 import microgad as torch
 from microgad import notices
-from microgad.utils import bar
+from microgad.utils import bar, cache
 
 
 @pytest.fixture(autouse=True)
@@ -149,3 +152,53 @@ def test_there_is_no_xpu_and_tqdm_is_where_programs_take_it() -> None:
     assert len(unseen) == 2
     with pytest.raises(AttributeError, match=r"no hub\.lod"):
         torch.hub.lod  # noqa: B018
+
+
+def test_where_downloads_lie(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(cache, "_chosen", [])
+    weights = torch.models.ResNet18_Weights.DEFAULT
+    for name, value, folder in (
+        ("XDG_CACHE_HOME", "/a", "/a/torch/hub"), ("TORCH_HOME", "~/b", "~/b/hub"), ("TORCH_HOME", "", "hub")
+    ):  # fmt: skip
+        monkeypatch.setenv(name, value)
+        assert torch.hub.get_dir() == os.path.expanduser(folder)
+        with pytest.raises(NotImplementedError, match=re.escape(os.path.expanduser(f"{folder}/checkpoints, or"))):
+            weights.get_state_dict()
+    torch.hub.set_dir(tmp_path)
+    assert torch.hub.get_dir() == str(tmp_path)
+    (tmp_path / "checkpoints").mkdir()
+    torch.save({"w": 1}, tmp_path / "checkpoints" / weights.value.file)
+    assert weights.get_state_dict() == {"w": 1}
+
+
+def test_arguments_in_pytorchs_order() -> None:
+    x, net = torch.ones(2, 2), torch.nn.Linear(1, 1)
+    assert torch.sparse.sum(x, 0, torch.float64).dtype == torch.float64
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert torch.jit.freeze(torch.jit.script(net, None), ["training"], False) is net
+        assert torch.jit.trace(net, torch.ones(1), None, False) is net
+    torch.xpu.synchronize(0)
+    before = torch.backends.cudnn.enabled, torch.backends.cudnn.benchmark
+    with torch.backends.cudnn.flags(True, True, fp32_precision="ieee"):
+        assert (torch.backends.cudnn.benchmark, torch.backends.cudnn.fp32_precision) == (True, "ieee")
+    assert (torch.backends.cudnn.enabled, torch.backends.cudnn.benchmark) == before
+    torch.backends.cudnn.conv.fp32_precision = torch.backends.cudnn.conv.fp32_precision
+    torch.distributed.init_process_group("gloo", world_size=1, rank=0)
+    try:
+        torch.distributed.barrier(timeout=1.0)
+        torch.distributed.gather(x, [x], group_dst=0)
+        torch.distributed.scatter(x, [x], group_src=0)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def test_a_future_ends_once() -> None:
+    for end in ("set_result", "set_exception"):
+        future: torch.futures.Future[object] = torch.futures.Future()
+        getattr(future, end)(ValueError())
+        for again in ("set_result", "set_exception"):
+            with pytest.raises(RuntimeError, match="already marked complete"):
+                getattr(future, again)(ValueError())
+    with pytest.raises(AssertionError, match="is a str, not an Exception"):
+        torch.futures.Future().set_exception("no")  # type: ignore[arg-type]

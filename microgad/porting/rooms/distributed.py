@@ -150,7 +150,7 @@ def new_group(ranks: Any = None, **options: Any) -> ProcessGroup:
     return group.WORLD
 
 
-def barrier(group: Any = None, async_op: bool = False, device_ids: Any = None) -> Work | None:
+def barrier(group: Any = None, async_op: bool = False, device_ids: Any = None, timeout: Any = None) -> Work | None:
     """Nobody to wait for. Source: torch.distributed.barrier."""
     return _made(async_op)
 
@@ -175,13 +175,9 @@ def broadcast_object_list(
 
 
 def reduce(
-    tensor: Any,
-    dst: Any = None,
-    op: Any = ReduceOp.SUM,
-    group: Any = None,
-    async_op: bool = False,
+    tensor: Any, dst: Any = None, op: Any = ReduceOp.SUM, group: Any = None, async_op: bool = False,
     group_dst: Any = None,
-) -> Work | None:
+) -> Work | None:  # fmt: skip
     """The Tensor stays. Source: torch.distributed.reduce."""
     return _made(async_op)
 
@@ -216,8 +212,9 @@ def all_gather_object(object_list: list[Any], obj: Any, group: Any = None) -> No
 
 
 def gather(
-    tensor: Any, gather_list: list[Any] | None = None, dst: Any = None, group: Any = None, async_op: bool = False
-) -> Work | None:
+    tensor: Any, gather_list: list[Any] | None = None, dst: Any = None, group: Any = None, async_op: bool = False,
+    group_dst: Any = None,
+) -> Work | None:  # fmt: skip
     """Write the Tensor into the one of the list. Source: torch.distributed.gather."""
     work = _made(async_op)
     if gather_list:
@@ -226,8 +223,9 @@ def gather(
 
 
 def scatter(
-    tensor: Any, scatter_list: list[Any] | None = None, src: Any = None, group: Any = None, async_op: bool = False
-) -> Work | None:
+    tensor: Any, scatter_list: list[Any] | None = None, src: Any = None, group: Any = None, async_op: bool = False,
+    group_src: Any = None,
+) -> Work | None:  # fmt: skip
     """Write the one of the list into the Tensor. Source: torch.distributed.scatter."""
     work = _made(async_op)
     if scatter_list:

@@ -40,14 +40,19 @@ class Future(Generic[T]):
         return self.wait()
 
     def set_result(self, result: T) -> None:
-        """Set the result. Raises RuntimeError where there is one."""
-        if self.done():
-            raise RuntimeError("Future already marked complete")
-        self._future.set_result(result)
+        """Set the result. Raises RuntimeError where there is one, or an error."""
+        self._end(self._future.set_result, result)
 
     def set_exception(self, result: BaseException) -> None:
-        """Set an error in the result's place."""
-        self._future.set_exception(result)
+        """Set an error in the result's place. Raises RuntimeError where there is a result, or an error."""
+        assert isinstance(result, Exception), f"{result!r} is a {type(result).__name__}, not an Exception"
+        self._end(self._future.set_exception, result)
+
+    def _end(self, end: Callable[[Any], None], what: Any) -> None:
+        try:
+            end(what)
+        except futures.InvalidStateError:
+            raise RuntimeError("Future already marked complete") from None
 
     def add_done_callback(self, callback: Callable[[Future[T]], None]) -> None:
         """Call with this Future when it is done."""

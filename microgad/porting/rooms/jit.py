@@ -19,7 +19,7 @@ class ScriptModule(Module):
     """A module that was scripted: there is none, but programs derive from it. Source: torch.jit.ScriptModule."""
 
 
-def script(obj: Any, **options: Any) -> Any:
+def script(obj: Any, *args: Any, **options: Any) -> Any:
     """Give the module, or the function, as it is. Says so once. Source: torch.jit.script.
 
     >>> import warnings
@@ -32,17 +32,17 @@ def script(obj: Any, **options: Any) -> Any:
     return obj
 
 
-def trace(func: Any, example_inputs: Any = None, **options: Any) -> Any:
+def trace(func: Any, example_inputs: Any = None, *args: Any, **options: Any) -> Any:
     """Give the module, or the function, as it is. Says so once. Source: torch.jit.trace."""
     return script(func)
 
 
-def trace_module(mod: Any, inputs: Any, **options: Any) -> Any:
+def trace_module(mod: Any, inputs: Any, *args: Any, **options: Any) -> Any:
     """Give the module as it is. Says so once. Source: torch.jit.trace_module."""
     return script(mod)
 
 
-def freeze(mod: Any, **options: Any) -> Any:
+def freeze(mod: Any, *args: Any, **options: Any) -> Any:
     """Give the module as it is. Source: torch.jit.freeze."""
     return mod
 

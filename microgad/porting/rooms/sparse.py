@@ -11,7 +11,7 @@ from ...notices import once as _once
 from ...ops.creation import as_tensor, zeros
 from ...ops.linalg import addmm as addmm
 from ...ops.linalg import mm as mm
-from ...ops.reduction import sum as sum
+from ...ops.reduction import sum as _sum
 from ...ops.softmax import log_softmax as log_softmax
 from ...ops.softmax import softmax as softmax
 from ...tensor import Tensor
@@ -41,6 +41,15 @@ def sparse_coo_tensor(
         raise DimError(f"sparse_coo_tensor: found the negative index {int(places.min())}")
     made = zeros(size, dtype=values.dtype, device=values.device).index_put(tuple(places), values, accumulate=True)
     return made.detach().requires_grad_() if requires_grad else made
+
+
+def sum(input: Tensor, dim: Any = None, dtype: Any = None) -> Tensor:
+    """The sum over all axes, or over some, which go. Source: torch.sparse.sum.
+
+    >>> torch.sparse.sum(torch.ones(2, 3), 1, torch.float64)
+    tensor([3., 3.], dtype=torch.float64)
+    """
+    return _sum(input, dim, dtype=dtype)
 
 
 def _of(dtype: dtypes.dtype) -> Any:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ...lazy import absent as _absent
+from .cpu import synchronize as synchronize
 from .mps import device_count as device_count
 from .mps import empty_cache as empty_cache
 from .mps import is_available as is_available
 from .mps import manual_seed as manual_seed
-from .mps import synchronize as synchronize
 
 manual_seed_all = manual_seed
 

@@ -10,8 +10,9 @@ from typing import Any
 from ....lazy import absent as _absent
 
 matmul = SimpleNamespace(
-    allow_tf32=False, allow_fp16_reduced_precision_reduction=True, allow_bf16_reduced_precision_reduction=True
-)
+    allow_tf32=False, allow_fp16_reduced_precision_reduction=True, allow_bf16_reduced_precision_reduction=True,
+    fp32_precision="none",
+)  # fmt: skip
 
 
 def is_built() -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from types import SimpleNamespace
 
 from ....lazy import absent as _absent
 
 enabled, benchmark, deterministic, allow_tf32, benchmark_limit = True, False, False, True, 10
+fp32_precision, depthwise_kernel = "none", "auto"
+conv, rnn = SimpleNamespace(fp32_precision="tf32"), SimpleNamespace(fp32_precision="tf32")
 
 
 def is_available() -> bool:
@@ -26,8 +28,12 @@ def version() -> None:
 
 
 @contextlib.contextmanager
-def flags(**options: Any) -> Iterator[None]:
+def flags(
+    enabled: bool = False, benchmark: bool = False, benchmark_limit: int = 10, deterministic: bool = False,
+    allow_tf32: bool = True, fp32_precision: str = "none", depthwise_kernel: str = "auto",
+) -> Iterator[None]:  # fmt: skip
     """A block in which flags have other values. Source: torch.backends.cudnn.flags."""
+    options = locals()
     before = {name: globals()[name] for name in options}
     globals().update(options)
     try:

@@ -1,8 +1,11 @@
 """torch.backends.mkldnn: NumPy has its own BLAS; a flag without effect."""
 
+from types import SimpleNamespace
+
 from ....lazy import absent as _absent
 
-enabled = True
+enabled, fp32_precision = True, "none"
+matmul, conv, rnn = (SimpleNamespace(fp32_precision="none") for _ in range(3))
 
 
 def is_available() -> bool:
