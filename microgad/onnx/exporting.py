@@ -312,7 +312,9 @@ class _Export:
                 writer.values[number] = writer.constant(self.recording.arrays[number])
             return
         function: Any = step.function
-        keys = function.__mro__ if isinstance(function, type) else (function.__name__,)
+        keys = [function.__name__]
+        if isinstance(function, type):  # and what computes the same: an adjoint, say, does not
+            keys = [cls for cls in function.__mro__ if getattr(cls, "forward", None) is function.forward]
         write = next((RULES[key] for key in keys if key in RULES), None)
         if write is None:
             raise writer.refused("there is no rule for it in microgad/onnx/rules")

@@ -69,6 +69,16 @@ def permute(w: Writer, step: Step) -> Any:
     return w.op("Transpose", x, perm=list(step.settings["order"])) if step.settings["order"] else x
 
 
+@rule(Reshape.transposed)
+def reshaped_back(w: Writer, step: Step) -> Any:
+    return w.reshaped(only(w, step), step.shapes[0])
+
+
+@rule(Permute.transposed)
+def permuted_back(w: Writer, step: Step) -> Any:
+    return w.op("Transpose", only(w, step), perm=np.argsort(step.settings["order"]).tolist())
+
+
 @rule(Shuffle)
 def shuffle(w: Writer, step: Step) -> Any:
     split = w.reshaped(only(w, step), step.settings["split"])
@@ -225,11 +235,11 @@ def windows(w: Writer, step: Step) -> Any:
     return w.op("Transpose", taken, perm=[i for i in range(n) if i != axis + 1] + [axis + 1])
 
 
-@rule(Clone, Transfer)
+@rule(Clone, Transfer, Clone.transposed, Transfer.transposed)
 def same(w: Writer, step: Step) -> Any:
     return only(w, step)
 
 
-@rule(Cast)
+@rule(Cast, Cast.transposed)
 def cast(w: Writer, step: Step) -> Any:
     return w.cast(w.of(step.inputs[0]), step.kinds[0])
