@@ -113,9 +113,14 @@ INF, NAN = float("inf"), float("nan")
         (torch.xlogy, (special(0, 0, 0, 2), special(NAN, 0, 3, 3))),
         (torch.floor_divide, (special(1, -1, 7, 1, -1, 0, 5, -7.5), special(0.1, 0.1, -2, INF, INF, 3, 0, 2.5))),
         (torch.remainder, (special(1, -1, 7, 1, -1, 1000.1, -7.5), special(0.1, 0.1, -2, INF, INF, 0.1, 2.5))),
-        (lambda n: (n.trunc(), n.round(), n.isnan(), n.isinf()), (torch.tensor([1, -2]),)),
+        (torch.logaddexp2, (special(-INF, INF, -INF, 1, NAN, 3), special(-INF, INF, INF, 1, 0, -5))),
+        (lambda n: (n.isinf(), n.isposinf(), n.isneginf(), n.isfinite()), (special(-INF, INF, 1, NAN),)),
+        (
+            lambda n: (n.trunc(), n.round(), n.isnan(), n.isinf(), n.isposinf(), n.isfinite(), (n > 0).isfinite()),
+            (torch.tensor([1, -2]),),
+        ),
     ],
-    ids=["logaddexp", "xlogy", "floor_divide", "remainder", "integers"],
+    ids=["logaddexp", "xlogy", "floor_divide", "remainder", "logaddexp2", "infinities", "integers"],
 )
 def test_special_values(function: Any, args: Any) -> None:
     agree(function, args, axes={})
@@ -275,3 +280,27 @@ except ImportError as error:
 """
     said = subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, capture_output=True, text=True).stdout
     assert said == "microgad.onnx.export needs the onnx package: pip install microgad[onnx]\n"
+
+
+def gradient_of(function: Any) -> Any:
+    def gradient(a: Any) -> Any:
+        with torch.enable_grad():
+            a = a.detach().requires_grad_()
+            return torch.autograd.grad(function(a), a, create_graph=True)[0]
+
+    return gradient
+
+
+def test_gradients_in_a_model_are_written_or_refused() -> None:
+    """The transpose of an operation is another one: no rule of that is for it."""
+    for function in (
+        lambda a: (a.permute(1, 2, 0) ** 3 * torch.arange(27.0).reshape(3, 3, 3)).sum(),
+        lambda a: (a.reshape(27).double().clone() ** 3).sum(),
+        lambda a: (a.tanh() * a.flip(0).tril()).sum(),
+    ):
+        agree(gradient_of(function), (x(3, 3, 3),), axes={}, sizes=(3,))
+    for function in (lambda a: (a.cumsum(0) ** 3).sum(), lambda a: (a.roll(1) ** 3 * torch.arange(2.0)).sum()):
+        with pytest.raises(NotImplementedError, match="Adjoint: there is no rule for it"):
+            onnx.export(gradient_of(function), (x(2),))
+    with pytest.raises(NotImplementedError, match="Median: there is no rule for it"):
+        onnx.export(lambda a: a.nanmedian(), (x(2),))

@@ -65,6 +65,13 @@ BITS: dict[Any, tuple[str, str]] = {  # of integers, and of booleans
     elementwise.BitwiseXor: ("BitwiseXor", "Xor"),
 }
 
+SPECIAL: dict[Any, tuple[str, dict[str, int]]] = {  # of floats; of others none is
+    elementwise.IsNaN: ("IsNaN", {}),
+    elementwise.IsInf: ("IsInf", {}),
+    elementwise.IsPosInf: ("IsInf", {"detect_negative": 0}),
+    elementwise.IsNegInf: ("IsInf", {"detect_positive": 0}),
+}
+
 
 def common(step: Step) -> np.dtype[Any]:
     """The dtype in which an operation has computed."""
@@ -137,22 +144,16 @@ def bitwise_not(w: Writer, step: Step) -> Any:
     return w.op("Not" if x.dtype == BOOL else "BitwiseNot", x)
 
 
-@rule(elementwise.IsNaN)
-def isnan(w: Writer, step: Step) -> Any:
-    x = only(w, step)
-    return w.op("IsNaN", x, dtype=BOOL) if x.dtype.kind == "f" else w.op("Not", x.same(x))
-
-
-@rule(elementwise.IsInf)
-def isinf(w: Writer, step: Step) -> Any:
-    x = only(w, step)
-    return w.op("IsInf", x, dtype=BOOL) if x.dtype.kind == "f" else w.op("Not", x.same(x))
+@rule(*SPECIAL)
+def special_number(w: Writer, step: Step) -> Any:
+    x, (kind, which) = only(w, step), SPECIAL[step.function]
+    return w.op(kind, x, dtype=BOOL, **which) if x.dtype.kind == "f" else w.op("Not", x.same(x))
 
 
 @rule(elementwise.IsFinite)
 def isfinite(w: Writer, step: Step) -> Any:
     x = only(w, step)
-    return (x - x).same(0)
+    return (x - x).same(0) if x.dtype.kind == "f" else x.same(x)
 
 
 @rule(elementwise.Exp2)
@@ -199,11 +200,12 @@ def logit(w: Writer, step: Step) -> Any:
     return w.op("Log", x / (1 - x))
 
 
-@rule(elementwise.LogAddExp)
+@rule(elementwise.LogAddExp, elementwise.LogAddExp2)
 def logaddexp(w: Writer, step: Step) -> Any:
     a, b = pair(w, step)
-    apart = w.op("Max", a, b) + w.op("Softplus", -w.op("Abs", a - b))
-    return w.op("Where", a.same(b), a + math.log(2), apart, dtype=a.dtype)  # two infinities have no difference
+    unit = 1.0 if step.function is elementwise.LogAddExp else math.log(2)
+    apart = w.op("Max", a, b) + w.op("Softplus", w.op("Abs", a - b) * -unit) * (1 / unit)
+    return w.op("Where", a.same(b), a + math.log(2) / unit, apart, dtype=a.dtype)  # two infinities have no difference
 
 
 @rule(elementwise.XLogY)

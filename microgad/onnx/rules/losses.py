@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ...ops import loss
+from ...ops.loss.reduced import chosen
 from ..recording import Step
 from ..writer import INT64, Symbol, Writer, rule
 from .elementwise import clip
+from .layers import column
 from .movement import unsqueezed
 
 
@@ -16,12 +18,39 @@ def gathered(w: Writer, x: Symbol, reduction: str) -> Any:
     return x if reduction == "none" else w.op("ReduceSum" if reduction == "sum" else "ReduceMean", x, keepdims=0)
 
 
+def _smoothed(said: dict[str, Any]) -> bool:
+    return said["label_smoothing"] > 0 and said["input"].ndim > 1 and not said["target"].is_floating_point()
+
+
 @rule(loss.CrossEntropy, loss.NllLoss)
 def of_classes(w: Writer, step: Step) -> Any:
     input, target, weight = step.inputs
     kind = "SoftmaxCrossEntropyLoss" if step.function is loss.CrossEntropy else "NegativeLogLikelihoodLoss"
     given = w.of(input), w.of(target, INT64), None if weight is None else w.of(weight)
     return w.op(kind, *given, reduction=step.settings["reduction"], ignore_index=step.settings["ignore_index"])
+
+
+@rule("cross_entropy", when=_smoothed)
+def of_smoothed_classes(w: Writer, step: Step) -> Any:
+    """Of each class what is expected is a share, and of the target all but the others'."""
+    x, target, *weight = step.inputs
+    ndim, said = len(w.shape_of(x)), step.settings
+    share, ignored = said["label_smoothing"], said["ignore_index"]
+    reduction = chosen(said["size_average"], said["reduce"], said["reduction"])
+    logs, classes = w.op("LogSoftmax", w.of(x), axis=1), w.of(target, INT64)
+
+    def at_classes(values: Symbol, reduction: str) -> Symbol:
+        given = [values, classes, *(w.of(part) for part in weight)]
+        found: Symbol = w.op("NegativeLogLikelihoodLoss", *given, reduction=reduction, ignore_index=ignored)
+        return found
+
+    counted = w.cast(w.op("Not", classes.same(ignored)), logs.dtype)
+    others = summed(w, logs * column(w, weight[0], ndim, logs.dtype) if weight else logs, 1) * counted
+    total = at_classes(logs, "none") * (1 - share) - others * (share / w.static(w.shape_of(x)[1]))
+    if reduction != "mean":
+        return gathered(w, total, reduction)
+    ones = w.op("Expand", w.constant(-1, logs.dtype), w.op("Shape", logs, dtype=INT64))
+    return gathered(w, total, "sum") / at_classes(ones, "sum")
 
 
 @rule(loss.SquaredError)

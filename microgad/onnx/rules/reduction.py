@@ -21,7 +21,7 @@ from ...ops.reduction.variance import Deviation, StdMean, Var, VarMean
 from ..recording import Step
 from ..writer import BOOL, INT64, Symbol, Writer, rule
 from .elementwise import common, only
-from .movement import squeezed
+from .movement import sliced, squeezed
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -113,6 +113,19 @@ def ordered(w: Writer, step: Step) -> Any:
     else:
         count, largest = w.ints([w.shape_of(step.inputs[0])[dim]]), step.settings["descending"]
     return w.op("TopK", x, count, dtype=[x.dtype, INT64], outputs=2, axis=dim, largest=int(largest))
+
+
+@rule("median", "kthvalue")
+def at_place(w: Writer, step: Step) -> Any:
+    x, sizes, dim = w.of(step.inputs[0]), w.shape_of(step.inputs[0]), step.settings["dim"]
+    if dim is None:
+        x, sizes = w.op("Reshape", x, w.ints([-1])), (math.prod(w.static(sizes)),)
+    axis = dim or 0
+    place = step.settings.get("k") or (w.static(sizes[axis]) + 1) // 2  # the lower of two in the middle
+    found = w.op("TopK", x, w.ints([place]), dtype=[x.dtype, INT64], outputs=2, axis=axis, largest=0)
+    parts = [sliced(w, part, [place - 1], [place], [axis]) for part in found]
+    parts = parts if step.settings["keepdim"] else [squeezed(w, part, axis) for part in parts]
+    return parts[0] if dim is None else parts
 
 
 @rule(Cumsum)

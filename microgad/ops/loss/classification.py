@@ -12,7 +12,7 @@ from ... import backend, errors, state
 from ...errors import ArgumentError, DimError, DtypeError, KindError, ShapeError
 from ...function import Function
 from ...naming import called
-from ...state import composite
+from ...state import composite, observed
 from .. import layouts
 from ..blocks import in_runs
 from ..elementwise import Flat, Select
@@ -76,6 +76,7 @@ class CrossEntropy(Function):
 
 
 @tensors_only
+@observed
 def cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
     ignore_index: int = -100, reduce: bool | None = None, reduction: str | int = "mean", label_smoothing: float = 0.0,

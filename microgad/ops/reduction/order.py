@@ -160,6 +160,7 @@ def _cut(x: Any, axis: int, start: int, stop: int) -> Any:
 
 
 @numpy_spelling
+@observed
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out: Any = None) -> return_types.kthvalue:
     """(values, indices) of the k-th smallest element along dim, counted from 1. Source: torch.kthvalue.
 
@@ -206,6 +207,7 @@ def median(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 @overload
 def median(input: Tensor, dim: int, keepdim: bool = False, *, out: Any = None) -> return_types.median: ...
 @numpy_spelling
+@observed
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
     """The median of all values, the lower of two; with a dim, (values, indices). NaN wins. Source: torch.median.
 
