@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from onnx import AttributeProto
@@ -46,7 +46,7 @@ class Node:
     outputs: list[str]
     opset: int
     gone: list[str] = field(default_factory=list)  # values that no later node reads
-    scope: Any = None  # the values around, while it runs
+    scope: Any = None  # the values around, of a node with graphs that runs: each thread's are its own
 
     def get(self, name: str, default: Any = None) -> Any:
         """An attribute."""
@@ -70,15 +70,13 @@ class Graph:
         values = {**(scope or {}), **self.constants, **given}
         for node in self.nodes:
             inputs = [values[name] if name else None for name in node.inputs]
-            node.scope = values
+            inner = any(isinstance(x, Graph) for x in node.attributes.values())
             try:
-                made = node.run(node, *inputs)
+                made = node.run(replace(node, scope=values) if inner else node, *inputs)
             except (MicrogadError, TypeError, ValueError, IndexError, ArithmeticError) as error:
                 if isinstance(error, NodeError):
                     raise
                 raise NodeError(f"onnx: {node}: {error}") from error
-            finally:
-                node.scope = None
             results = made if isinstance(made, tuple) else (made,)
             values.update((name, x) for name, x in zip(node.outputs, results, strict=False) if name)
             for name in node.gone:
@@ -190,8 +188,7 @@ class Reader:
         def run(node: Node, *inputs: Any) -> Any:
             said = {**defaults, **node.attributes}
             padded = [*inputs, *[None] * (len(graph.inputs) - len(inputs))]
-            resolved = Graph(graph.inputs, graph.outputs, {}, [_resolved(inner, said) for inner in graph.nodes])
-            return tuple(resolved.run(dict(zip(graph.inputs, padded, strict=True))))
+            return tuple(_resolved(graph, said).run(dict(zip(graph.inputs, padded, strict=True))))
 
         self.ready[key] = run
         return run
@@ -204,15 +201,20 @@ class Reference:
     name: str
 
 
-def _resolved(node: Node, said: dict[str, Any]) -> Node:
-    attributes = {}
-    for name, value in node.attributes.items():
-        if isinstance(value, Reference):
-            if value.name in said:
+def _resolved(graph: Graph, said: dict[str, Any]) -> Graph:
+    """A function's graph with the attributes of one call of it, also in the graphs that its nodes have."""
+    nodes = []
+    for node in graph.nodes:
+        attributes = {}
+        for name, value in node.attributes.items():
+            if isinstance(value, Graph):
+                attributes[name] = _resolved(value, said)
+            elif not isinstance(value, Reference):
+                attributes[name] = value
+            elif value.name in said:
                 attributes[name] = said[value.name]
-        else:
-            attributes[name] = value
-    return Node(node.kind, node.name, node.run, attributes, node.inputs, node.outputs, node.opset)
+        nodes.append(replace(node, attributes=attributes))
+    return replace(graph, nodes=nodes)
 
 
 def _nothing(node: Node, *inputs: Any) -> Any:

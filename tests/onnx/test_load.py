@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -14,10 +16,10 @@ from microgad import nn
 
 package = pytest.importorskip("onnx")
 
-from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+from onnx import AttributeProto, TensorProto, helper, numpy_helper  # noqa: E402
 
 from microgad import onnx  # noqa: E402
-from microgad.onnx.graphs import NodeError  # noqa: E402
+from microgad.onnx.graphs import OPERATORS, NodeError  # noqa: E402
 from microgad.onnx.recording import leaves  # noqa: E402
 
 from . import nodes  # noqa: E402
@@ -159,6 +161,51 @@ def test_functions_of_a_model() -> None:
     opsets = [helper.make_opsetid("", 18), helper.make_opsetid("mine", 1)]
     model = helper.make_model(graph, functions=[inner], opset_imports=opsets)
     assert onnx.load(model)(torch.ones(1)).tolist() == [4]
+
+
+def test_attributes_of_a_function_reach_graphs_in_it() -> None:
+    leaky = helper.make_node("LeakyRelu", ["x"], ["y"])
+    leaky.attribute.append(AttributeProto(name="alpha", ref_attr_name="slope", type=AttributeProto.FLOAT))
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in "yz"]
+    branches = {
+        "then_branch": helper.make_graph([leaky], "then", [], ends[:1]),
+        "else_branch": helper.make_graph([helper.make_node("Neg", ["x"], ["z"])], "else", [], ends[1:]),
+    }
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("mine", 1)]
+    inner = helper.make_function(
+        "mine", "Either", ["x", "c"], ["o"], [helper.make_node("If", ["c"], ["o"], **branches)], opsets[:1], ["slope"]
+    )
+    given = [("x", TensorProto.FLOAT, [2]), ("c", TensorProto.BOOL, [])]
+    graph = helper.make_graph(
+        [helper.make_node("Either", ["x", "c"], [b], domain="mine", slope=s) for b, s in (("a", 0.5), ("b", 2.0))],
+        "g", [helper.make_tensor_value_info(*info) for info in given],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in "ab"],
+    )  # fmt: skip
+    model = onnx.load(helper.make_model(graph, functions=[inner], opset_imports=opsets))
+    x = torch.tensor([-1.0, 2.0])
+    assert [y.tolist() for y in model(x, torch.tensor(True))] == [[-0.5, 2.0], [-2.0, 2.0]]
+    assert [y.tolist() for y in model(x, torch.tensor(False))] == [[1.0, -2.0]] * 2
+
+
+def test_one_model_in_several_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A graph in a graph reads the values around of its own run."""
+    barrier = threading.Barrier(2, timeout=20)
+
+    def meet(node: Any, x: Any) -> Any:
+        barrier.wait()
+        return x
+
+    monkeypatch.setitem(OPERATORS, ("mine", "Meet"), meet)
+    info = [helper.make_tensor_value_info(name, TensorProto.FLOAT, []) for name in ("t", "s")]
+    body = helper.make_graph(
+        [helper.make_node("Meet", ["t"], ["m"], domain="mine"), helper.make_node("Mul", ["m", "y"], ["s"])],
+        "body", info[:1], info[1:],
+    )  # fmt: skip
+    made = [helper.make_node("Neg", ["x"], ["y"]), helper.make_node("Scan", ["z"], ["o"], body=body, num_scan_inputs=1)]
+    model = onnx.load(model_of(made, {"x": [], "z": [3]}, ["o"]))
+    with ThreadPoolExecutor(2) as pool:
+        found = [pool.submit(model, torch.tensor(x), torch.arange(3.0)) for x in (-1.0, -2.0)]
+        assert [x.result().tolist() for x in found] == [[0, 1, 2], [0, 2, 4]]
 
 
 def test_names_that_python_or_modules_have() -> None:
