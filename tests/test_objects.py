@@ -7,6 +7,7 @@ import io
 import pickle
 import sys
 import types
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -88,6 +89,23 @@ def test_it_has_to_be_asked_for() -> None:
     with torch.serialization.safe_globals([Net, nn.Sequential, nn.Linear]):
         assert type(through(nn.Sequential(nn.Linear(1, 1)))) is nn.Sequential
     assert torch.serialization.get_safe_globals() == []
+
+
+def test_what_is_safe_is_so_in_all_threads_and_under_the_name_that_a_file_has() -> None:
+    class Local:
+        pass
+
+    pickled = b"\x80\x02c" + f"{__name__}\n{Local.__qualname__}\n".encode() + b")\x81}X\x01\0\0\0aK\x01sb."
+    old = pickled.replace(Local.__qualname__.encode(), b"Before").replace(__name__.encode(), b"their.room")
+    with ThreadPoolExecutor(1) as pool, torch.serialization.safe_globals([Local, (Local, "their.room.Before")]):
+        with torch.serialization.safe_globals([Local]):
+            assert torch.serialization.get_safe_globals() == [Local, (Local, "their.room.Before")]
+        for bytes_ in (pickled, old):
+            found = pool.submit(torch.load, forged(bytes_)).result()
+            assert type(found) is Local
+            assert vars(found) == {"a": 1}
+    with pytest.raises(FileError, match="may not be loaded"):
+        torch.load(forged(old))
 
 
 def test_classes_of_elsewhere_have_to_be_named() -> None:

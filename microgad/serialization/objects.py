@@ -13,9 +13,9 @@ import copyreg
 import importlib
 import sys
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from types import TracebackType
 from typing import Any
 
 from ..errors import DtypeError
@@ -23,14 +23,15 @@ from .errors import FileError
 
 _PLAIN = (argparse.Namespace, types.SimpleNamespace)
 _OWN = ("microgad.nn.", "microgad.ops.")  # rooms that a file may have loaded: of layers, and of what they call
-_safe: ContextVar[tuple[Any, ...]] = ContextVar("safe", default=())
+_safe: list[Any] = []  # of all threads, as often as they were added
 _trusted: ContextVar[bool] = ContextVar("trusted", default=False)
 
 
 def add_safe_globals(safe_globals: Iterable[Any]) -> None:
     """Let `load` give objects of these classes, and these functions, also with weights_only=True.
 
-    A class has to be plain: one whose objects are a `__dict__` alone. Source: torch.serialization.add_safe_globals.
+    A class has to be plain: one whose objects are a `__dict__` alone. (kind, "module.name") is one that a file calls
+    so. Source: torch.serialization.add_safe_globals.
 
     >>> class Config:
     ...     pass
@@ -39,35 +40,20 @@ def add_safe_globals(safe_globals: Iterable[Any]) -> None:
     True
     >>> torch.serialization.clear_safe_globals()
     """
-    _safe.set((*_safe.get(), *safe_globals))
+    _safe.extend(safe_globals)
 
 
 def get_safe_globals() -> list[Any]:
     """What was added. Source: torch.serialization.get_safe_globals."""
-    return list(_safe.get())
+    return list(dict.fromkeys(_safe))
 
 
 def clear_safe_globals() -> None:
     """Forget what was added. Source: torch.serialization.clear_safe_globals."""
-    _safe.set(())
+    _safe.clear()
 
 
-class _Within:
-    """Sets a variable for a block."""
-
-    def __init__(self, variable: ContextVar[Any], value: Any) -> None:
-        self._variable, self._value = variable, value
-
-    def __enter__(self) -> None:
-        self._token = self._variable.set(self._value)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._variable.reset(self._token)
-
-
-class safe_globals(_Within):
+class safe_globals:
     """`add_safe_globals` for a block. Source: torch.serialization.safe_globals.
 
     >>> class Config:
@@ -78,12 +64,25 @@ class safe_globals(_Within):
     """
 
     def __init__(self, safe_globals: Iterable[Any]) -> None:
-        super().__init__(_safe, (*_safe.get(), *safe_globals))
+        self._added = list(safe_globals)
+
+    def __enter__(self) -> None:
+        add_safe_globals(self._added)
+
+    def __exit__(self, *raised: object) -> None:
+        for x in self._added:
+            with suppress(ValueError):  # cleared meanwhile
+                _safe.remove(x)
 
 
-def trusted(whole: bool) -> _Within:
+@contextmanager
+def trusted(whole: bool) -> Iterator[None]:
     """For a block, whether files may hold Modules, and objects of the program's own classes."""
-    return _Within(_trusted, whole)
+    token = _trusted.set(whole)
+    try:
+        yield
+    finally:
+        _trusted.reset(token)
 
 
 def _modules() -> tuple[Any, ...]:
@@ -119,12 +118,18 @@ def _loaded(module: str, name: str) -> Any:
     return found
 
 
+def _by_name(x: Any) -> tuple[str, Any]:
+    """What a file calls a class or function, which may have been added with it, and that itself."""
+    return (x[1], x[0]) if isinstance(x, tuple) else (f"{x.__module__}.{x.__qualname__}", x)
+
+
 def known(module: str, name: str) -> Any:
     """The class or function that a file names, where the load in progress allows it; None where it does not."""
-    found = _loaded(module, name)
+    safe = dict(map(_by_name, _safe))
+    found = safe.get(f"{module}.{name}") or _loaded(module, name)
     if found is None or not isinstance(found, types.FunctionType | type):
         return None
-    if found in _safe.get():
+    if found in safe.values():
         return found
     if not _trusted.get():
         return None
@@ -169,7 +174,8 @@ def named(x: Any, place: str) -> str | None:
 def attributes(x: Any, place: str) -> dict[str, Any] | None:
     """What an object is but for its class; None where it can't be saved as that."""
     kind = type(x)
-    plain = isinstance(x, _modules()) or kind in (*_PLAIN, *_safe.get()) or kind.__module__ == "__main__"
+    plain = kind in _PLAIN or kind in dict(map(_by_name, _safe)).values() or kind.__module__ == "__main__"
+    plain = plain or isinstance(x, _modules())
     if _unfit(kind) or not plain:
         return None
     made, *rest = x.__reduce_ex__(2)
