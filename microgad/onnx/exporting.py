@@ -311,11 +311,7 @@ class _Export:
             for number in step.outputs:
                 writer.values[number] = writer.constant(self.recording.arrays[number])
             return
-        function: Any = step.function
-        keys = [function.__name__]
-        if isinstance(function, type):  # and what computes the same: an adjoint, say, does not
-            keys = [cls for cls in function.__mro__ if getattr(cls, "forward", None) is function.forward]
-        write = next((RULES[key] for key in keys if key in RULES), None)
+        write = next((RULES[key] for key in _alike(step.function) if key in RULES), None)
         if write is None:
             raise writer.refused("there is no rule for it in microgad/onnx/rules")
         made = write(writer, step)
@@ -347,6 +343,14 @@ class _Export:
                 wanted.update(node.input)
                 kept.append(node)
         return kept[::-1]
+
+
+def _alike(function: Any) -> list[Any]:
+    """By what its rule is found: a Function, and the classes that it has its forward of; of others the name."""
+    if not isinstance(function, type):
+        return [function.__name__]
+    forward = getattr(function, "forward", None)
+    return [cls for cls in function.__mro__ if getattr(cls, "forward", None) is forward]
 
 
 def _label(n: Any) -> Any:

@@ -65,7 +65,7 @@ BITS: dict[Any, tuple[str, str]] = {  # of integers, and of booleans
     elementwise.BitwiseXor: ("BitwiseXor", "Xor"),
 }
 
-SPECIAL: dict[Any, tuple[str, dict[str, int]]] = {  # of floats; of others none is
+SPECIAL: dict[Any, tuple[str, dict[str, Any]]] = {  # of floats; of others none is
     elementwise.IsNaN: ("IsNaN", {}),
     elementwise.IsInf: ("IsInf", {}),
     elementwise.IsPosInf: ("IsInf", {"detect_negative": 0}),
