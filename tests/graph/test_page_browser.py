@@ -168,6 +168,8 @@ def test_search_finds_and_goes_there(tab, net_page, query, count):
     tab.keyboard.press("/")
     tab.keyboard.type(query)
     assert tab.inner_text("#found") == f"{count} found"
+    tab.keyboard.press("Shift+Enter")
+    assert tab.inner_text("#found") == f"{count} of {count}"
     tab.keyboard.press("Enter")
     assert tab.inner_text("#found").startswith("1 of ")
     assert tab.locator(".chosen").count() >= 1
@@ -429,4 +431,22 @@ def test_the_live_view_shows_steps_as_they_come(tab):
         tab.wrong.clear()
     until(tab, lambda: "ended" in tab.inner_text("#notice"))
     assert all("CONNECTION" in said for said in tab.wrong)
+    tab.wrong.clear()
+
+
+def test_a_long_training_leaves_the_page_as_many_steps_as_are_held(tab):
+    w = torch.ones(1, requires_grad=True)
+
+    def train(steps: int) -> None:
+        for _ in range(steps):
+            (w * w).sum().backward()
+
+    with watch({"w": w}, every=10_000) as live:
+        train(1501)
+        tab.goto(live.url)
+        until(tab, lambda: tab.input_value("#step") == "1499")
+        train(1000)
+        until(tab, lambda: tab.inner_text("#stepsaid").startswith("step 2499"))
+        assert tab.get_attribute("#step", "max") == "1999"
+    until(tab, lambda: "ended" in tab.inner_text("#notice"))
     tab.wrong.clear()

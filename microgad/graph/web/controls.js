@@ -50,7 +50,7 @@ function find(query) {
 
 function findNext(by) {
   if (!found.length) return;
-  foundAt = (foundAt + by + found.length) % found.length;
+  foundAt = (Math.max(foundAt, by < 0 ? 0 : -1) + by + found.length) % found.length;
   $("found").value = `${foundAt + 1} of ${found.length.toLocaleString("en")}`;
   choose(keyOf(found[foundAt]), true);
 }
@@ -237,6 +237,8 @@ function start() {
   if (data.live) listen();
 }
 
+const MOST_STEPS = 2000; // as many as the other side holds
+
 // The live view asks for what is new, and stays at the last step unless the reader has moved to another.
 async function listen() {
   let wait = 1000;
@@ -247,6 +249,7 @@ async function listen() {
     const last = step >= steps.length - 1;
     if (news.steps.length) {
       steps.push(...news.steps);
+      step -= steps.splice(0, steps.length - MOST_STEPS).length;
       if (last) step = steps.length - 1;
       toStep(step);
     }
