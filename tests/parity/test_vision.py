@@ -58,6 +58,12 @@ PROGRAMS = {
     "save": lambda lib, v: saved(lib, v, lib.tensor(BATCH), nrow=2, normalize=True),
     "save_one": lambda lib, v: saved(lib, v, lib.tensor(BATCH[0])),
     "boxes_drawn": lambda lib, v: v.utils.draw_bounding_boxes(lib.tensor(BYTES), lib.tensor(BOXES[:4])),
+    "labels_filled": lambda lib, v: v.utils.draw_bounding_boxes(
+        lib.tensor(BYTES), lib.tensor(BOXES[:2]), ["a", "b"], "red", fill_labels=True
+    ),
+    "labels_on_colours": lambda lib, v: v.utils.draw_bounding_boxes(
+        lib.tensor(BYTES), lib.tensor(BOXES[:2]), ["a", "b"], None, False, 2, None, None, "red", ["red", (9, 2, 3)], True
+    ),
     "boxes_filled": lambda lib, v: v.utils.draw_bounding_boxes(
         lib.tensor(BYTES[:1]), lib.tensor(BOXES[:2]), ["a", "b"], colors=["red", (1, 2, 3)], fill=True, width=2
     ),

@@ -101,17 +101,14 @@ def _colours(colours: Any, count: int) -> list[Any]:
 
 @no_grad()
 def draw_bounding_boxes(
-    image: Tensor,
-    boxes: Tensor,
-    labels: list[str] | None = None,
-    colors: Any = None,
-    fill: bool = False,
-    width: int = 1,
-    font: str | None = None,
-    font_size: int | None = None,
-    label_colors: Any = None,
-) -> Tensor:
+    image: Tensor, boxes: Tensor, labels: list[str] | None = None, colors: Any = None, fill: bool = False,
+    width: int = 1, font: str | None = None, font_size: int | None = None, label_colors: Any = None,
+    label_background_colors: Any = None, fill_labels: bool = False,
+) -> Tensor:  # fmt: skip
     """An image (C, H, W), of 1 or 3 channels, with boxes (N, 4), x and y of two corners, drawn on it, and labels.
+
+    Labels have the boxes' colours, or `label_colors`; with `fill_labels` they are black, or of these, on the boxes'
+    colours, or on `label_background_colors`.
 
     Raises TypeError and ValueError of anything else, ImportError without Pillow.
     Source: torchvision.utils.draw_bounding_boxes.
@@ -130,7 +127,10 @@ def draw_bounding_boxes(
     if labels is not None and len(labels) != count:
         raise ArgumentError(f"draw_bounding_boxes: {count} boxes, but {len(labels)} labels")
     outlines = _colours(colors, count)
-    texts = _colours(label_colors, count) if label_colors else outlines
+    texts = _colours(label_colors or "black", count) if label_colors or fill_labels else outlines
+    behind = _colours(label_background_colors, count) if label_background_colors else outlines
+    if font is None and font_size is not None:
+        warnings.warn("Argument 'font_size' will be ignored since 'font' is not set.", stacklevel=2)
     fonts = pillow("ImageFont")
     face = fonts.load_default() if font is None else fonts.truetype(font=font, size=font_size or 10)
     drawn = to_pil_image(convert_image_dtype(image.expand(3, *image.shape[1:]), uint8))
@@ -139,7 +139,11 @@ def draw_bounding_boxes(
         outline = outlines[i]
         draw.rectangle(box, width=width, outline=outline, fill=(*outline, 100) if fill else None)
         if labels is not None and labels[i] is not None:
-            draw.text((box[0] + width + 1, box[1] + width + 1), labels[i], fill=texts[i], font=face)
+            corner = box[0] + width + 1, box[1] + width + 1
+            if fill_labels:
+                left, top, right, bottom = draw.textbbox(corner, labels[i], font=face)
+                draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), fill=behind[i])
+            draw.text(corner, labels[i], fill=texts[i], font=face)
     return convert_image_dtype(pil_to_tensor(drawn), image.dtype)
 
 
