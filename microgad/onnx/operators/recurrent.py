@@ -7,13 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from ...ops import activation, creation, elementwise, linalg, movement
+from ...ops import creation, elementwise, linalg, movement
 from ...ops.indexing import getitem
 from ...ops.recurrent import Gru, Lstm, Rnn
 from ...tensor import Tensor
-from ..graphs import Node, operator
+from ..graphs import OPERATORS, Node, operator
 
 Function = Callable[[Tensor], Tensor]
+OPERATORS_TOO = {
+    "Relu", "Tanh", "Sigmoid", "Softsign", "Softplus", "LeakyRelu", "ThresholdedRelu", "HardSigmoid", "Elu",
+}  # fmt: skip
 
 
 def functions(node: Node, defaults: list[str], directions: int) -> list[Function]:
@@ -31,26 +34,16 @@ def functions(node: Node, defaults: list[str], directions: int) -> list[Function
 
 
 def _activation(name: str, alpha: float | None, beta: float | None) -> Function:
-    plain: dict[str, Function] = {
-        "Relu": elementwise.relu, "Tanh": elementwise.tanh, "Sigmoid": elementwise.sigmoid,
-        "Softsign": activation.softsign, "Softplus": activation.softplus,
-    }  # fmt: skip
-    if name in plain:
-        return plain[name]
-    a, b = alpha, beta
+    said = {key: value for key, value in (("alpha", alpha), ("beta", beta)) if value is not None}
     if name == "Affine":
-        return lambda x: x * (1.0 if a is None else a) + (0.0 if b is None else b)
-    if name == "LeakyRelu":
-        return lambda x: activation.leaky_relu(x, 0.01 if a is None else a)
-    if name == "ThresholdedRelu":
-        return lambda x: elementwise.where(x > (1.0 if a is None else a), x, 0 * x)
+        return lambda x: x * said.get("alpha", 1.0) + said.get("beta", 0.0)
     if name == "ScaledTanh":
-        return lambda x: elementwise.tanh(x * (1.0 if b is None else b)) * (1.0 if a is None else a)
-    if name == "HardSigmoid":
-        return lambda x: elementwise.clamp(x * (0.2 if a is None else a) + (0.5 if b is None else b), 0, 1)
-    if name == "Elu":
-        return lambda x: activation.elu(x, 1.0 if a is None else a)
-    raise ValueError(f"it has no activation {name!r}")
+        return lambda x: elementwise.tanh(x * said.get("beta", 1.0)) * said.get("alpha", 1.0)
+    if name not in OPERATORS_TOO:
+        raise ValueError(f"it has no activation {name!r}")
+    run = OPERATORS["", name]
+    node = Node(name, "", run, said, [], [], 1)
+    return lambda x: run(node, x)
 
 
 def both_ways(node: Node, x: Tensor, states: int, inputs: tuple[Any, ...], one: Callable[..., Any]) -> Any:

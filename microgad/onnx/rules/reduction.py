@@ -21,7 +21,7 @@ from ...ops.reduction.variance import Deviation, StdMean, Var, VarMean
 from ..recording import Step
 from ..writer import BOOL, INT64, Symbol, Writer, rule
 from .elementwise import common, only
-from .movement import sliced, squeezed
+from .movement import sliced, squeezed, unsqueezed
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -165,9 +165,8 @@ def shortening(w: Writer, step: Step) -> Any:
     return w.op("Where", w.op("Greater", x, most, dtype=BOOL), factor, one, dtype=x.dtype)
 
 
-@rule(VectorNorm)
-def vector_norm(w: Writer, step: Step) -> Any:
-    x, axes, keep, p = only(w, step), axes_of(w, step), bool(step.settings["keepdims"]), step.settings["p"]
+def length(w: Writer, x: Symbol, axes: list[int], keep: bool, p: float) -> Symbol:
+    """The p-norm over axes."""
     if p in (1, 2):
         return reduced(w, f"ReduceL{int(p)}", x, axes, keep)
     size = w.op("Abs", x)
@@ -176,22 +175,19 @@ def vector_norm(w: Writer, step: Step) -> Any:
     if p == 0:
         return reduced(w, "ReduceSum", w.cast(size > 0, x.dtype), axes, keep)
     total = reduced(w, "ReduceSum", w.op("Pow", size, w.constant(p, x.dtype)), axes, keep)
-    return w.op("Pow", total, w.constant(1 / p, x.dtype))
+    found: Symbol = w.op("Pow", total, w.constant(1 / p, x.dtype))
+    return found
+
+
+@rule(VectorNorm)
+def vector_norm(w: Writer, step: Step) -> Any:
+    return length(w, only(w, step), axes_of(w, step), bool(step.settings["keepdims"]), step.settings["p"])
 
 
 @rule(Cdist, Distances)
 def cdist(w: Writer, step: Step) -> Any:
     a, b = (w.of(x, step.kinds[0]) for x in step.inputs)
-    p = step.settings.get("p", 2)
-    ways = w.op("Abs", w.op("Unsqueeze", a, w.ints([-2])) - w.op("Unsqueeze", b, w.ints([-3])))
-    if p in (1, 2):
-        return reduced(w, f"ReduceL{int(p)}", ways, [-1], False)
-    if p == math.inf:
-        return reduced(w, "ReduceMax", ways, [-1], False)
-    if p == 0:
-        return reduced(w, "ReduceSum", w.cast(ways > 0, a.dtype), [-1], False)
-    total = reduced(w, "ReduceSum", w.op("Pow", ways, w.constant(p, a.dtype)), [-1], False)
-    return w.op("Pow", total, w.constant(1 / p, a.dtype))
+    return length(w, unsqueezed(w, a, -2) - unsqueezed(w, b, -3), [-1], False, step.settings.get("p", 2))
 
 
 @rule(softmax.Softmax)
