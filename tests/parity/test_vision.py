@@ -62,9 +62,14 @@ PROGRAMS = {
         lib.tensor(BYTES), lib.tensor(BOXES[:2]), ["a", "b"], "red", fill_labels=True
     ),
     "labels_on_colours": lambda lib, v: v.utils.draw_bounding_boxes(
-        lib.tensor(BYTES), lib.tensor(BOXES[:2]), ["a", "b"], width=2, label_colors="blue", fill_labels=True,
+        lib.tensor(BYTES),
+        lib.tensor(BOXES[:2]),
+        ["a", "b"],
+        width=2,
+        label_colors="blue",
+        fill_labels=True,
         label_background_colors=["red", (1, 2, 3)],
-    ),  # fmt: skip
+    ),
     "boxes_filled": lambda lib, v: v.utils.draw_bounding_boxes(
         lib.tensor(BYTES[:1]), lib.tensor(BOXES[:2]), ["a", "b"], colors=["red", (1, 2, 3)], fill=True, width=2
     ),
