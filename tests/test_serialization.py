@@ -273,6 +273,10 @@ def test_a_device_that_is_not_there() -> None:
     except ImportError:
         with pytest.raises(RuntimeError, match=r"needs CuPy: .*, or load with map_location='cpu'"):
             load(on_a_gpu())
+        with pytest.raises(RuntimeError, match="needs CuPy"):
+            load(on_a_gpu(), map_location=lambda storage, place: storage.cuda(0))
+    for where in (lambda storage, place: storage, lambda storage, place: storage.cuda(1).cpu()):
+        assert load(on_a_gpu(), map_location=where)[0].tolist() == [1, 1]
     assert load(on_a_gpu(), map_location={"cuda:0": "cpu"})[0].tolist() == [1, 1]
 
 

@@ -40,8 +40,9 @@ def load(
     No code in a file is ever run, whatever `weights_only` says: Tensors, arrays, dicts, lists, sets, numbers and text
     are loaded; with weights_only=False modules too, if the program has their classes: objects are made empty and given
     their attributes. Anything else is an error that names it. Tensors come back on the device they were saved from;
-    `map_location` names another, or is a dict from device to device, or a function of a storage and its device's name
-    that gives a name. With `mmap` their memory is the file's, read where it is looked at.
+    `map_location` names another, or is a dict from device to device, or a function of a storage, which is on the CPU,
+    and the name of the device that it was on: it gives the storage, `storage.cuda(1)`, a name, or None. With `mmap` their
+    memory is the file's, read where it is looked at.
 
     Raises RuntimeError, which names the file and what is wrong, where it is damaged or may not be loaded; OSError where
     it can't be read.
@@ -66,11 +67,27 @@ def _location(map_location: Any) -> Location:
     if callable(map_location):
 
         def asked(saved: str) -> str:
-            found = map_location(None, saved)
+            found = map_location(_Lying(), saved)
             return saved if found is None else str(found)
 
         return asked
     raise TypeError(f"load: map_location must be a device, a dict or a function, got {type(map_location).__name__}")
+
+
+class _Lying:
+    """A storage as a function of map_location sees it: where it lies, and may be moved to."""
+
+    def __init__(self, device: Any = "cpu") -> None:
+        self.device = backend.device(device)
+
+    def __str__(self) -> str:
+        return str(self.device)
+
+    def cpu(self) -> _Lying:
+        return _Lying()
+
+    def cuda(self, device: Any = None, non_blocking: bool = False) -> _Lying:
+        return _Lying("cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else device)
 
 
 def _read(file: Any, name: Any, place: Location, mapped: bool) -> Any:
