@@ -41,8 +41,8 @@ def load(
     are loaded; with weights_only=False modules too, if the program has their classes: objects are made empty and given
     their attributes. Anything else is an error that names it. Tensors come back on the device they were saved from;
     `map_location` names another, or is a dict from device to device, or a function of a storage, which is on the CPU,
-    and the name of the device that it was on: it gives the storage, `storage.cuda(1)`, a name, or None. With `mmap` their
-    memory is the file's, read where it is looked at.
+    and the name of the device that it was on: it gives the storage, `storage.cuda(1)`, a name, or None. With `mmap`
+    their memory is the file's, read where it is looked at.
 
     Raises RuntimeError, which names the file and what is wrong, where it is damaged or may not be loaded; OSError where
     it can't be read.
