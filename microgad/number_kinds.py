@@ -74,6 +74,7 @@ def by_forward(node: Any, out: Any, *arrays: Any) -> None:
 
 
 def _as(found: Any, like: Any) -> Any:
+    found = backend.as_array(found)
     return found if found.dtype == like.dtype else found.astype(like.dtype)
 
 

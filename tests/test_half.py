@@ -88,6 +88,12 @@ def test_views_stay_views():
     assert x.tolist() == [[2] * 3, [1] * 3]
 
 
+def test_a_result_without_dimensions_can_be_viewed_and_written_to():
+    total = torch.ones(3, dtype=torch.float16).sum()
+    assert total.view(1).tolist() == [3]
+    assert (total.add_(1), total.masked_fill(total > 3, 0)) == (4, 0)
+
+
 def test_a_copied_dtype_is_float16_as_well():
     x = torch.from_numpy(np.ones((5000, 3), copy.deepcopy(np.dtype(np.float16)))).requires_grad_()
     assert x.array.dtype is not np.dtype(np.float16)

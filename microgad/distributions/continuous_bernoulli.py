@@ -80,7 +80,7 @@ class ContinuousBernoulli(_Odds, ExponentialFamily):
         return where(regular, p * (p - 1) / (1 - 2 * p).square() + 1 / ((-p).log1p() - p.log()).square(), series)
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
-        return self.icdf(rand(self._extended_shape(sample_shape), dtype=self._param.dtype, device=self._param.device))
+        return self.icdf(rand(self._extended_shape(sample_shape), dtype=self.probs.dtype, device=self._param.device))
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._checked(value)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from ..lazy import absent as _absent
+from ..ops.creation import as_tensor
 from ..tensor import Tensor
 from .cauchy import Cauchy
 from .half import Half
@@ -26,6 +28,10 @@ class HalfCauchy(Half):
     @property
     def variance(self) -> Tensor:
         return self.base_dist.variance
+
+    def log_prob(self, value: Any) -> Tensor:
+        self._checked(value)
+        return super().log_prob(as_tensor(value, dtype=self.scale.dtype, device=self.scale.device))
 
 
 _absent(globals())

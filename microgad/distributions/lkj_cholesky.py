@@ -9,14 +9,13 @@ from ..errors import ArgumentError
 from ..lazy import absent as _absent
 from ..limits import finfo
 from ..ops.creation import arange
-from ..ops.random import randn
 from ..ops.special import mvlgamma
 from ..state import scope
 from ..tensor import Tensor
 from . import constraints
 from .beta import Beta
 from .distribution import Distribution
-from .utils import broadcast_all
+from .utils import _standard_normal, broadcast_all
 
 
 class LKJCholesky(Distribution):
@@ -49,7 +48,7 @@ class LKJCholesky(Distribution):
             earlier = arange(-1, self.dim - 1, **self._like()).clamp(min=0)  # places before the diagonal, but one
             rest = self.concentration.unsqueeze(-1) + 0.5 * (self.dim - 2) - 0.5 * earlier
             share = Beta(earlier + 0.5, rest).sample(sample_shape)
-            direction = randn(self._extended_shape(sample_shape), **self._like()).tril(-1)
+            direction = _standard_normal(self._extended_shape(sample_shape), share.dtype, share.device).tril(-1)
             length = direction.norm(dim=-1, keepdim=True)
             length[..., 0, :] = 1  # of the first row, which has no place before the diagonal
             rows = share.sqrt().unsqueeze(-1) * (direction / length)

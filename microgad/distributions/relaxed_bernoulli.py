@@ -40,7 +40,7 @@ class LogitRelaxedBernoulli(_Odds, Distribution):
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         shape = self._extended_shape(sample_shape)
-        unit = rand(shape, dtype=self._param.dtype, device=self._param.device)
+        unit = rand(shape, dtype=self.probs.dtype, device=self._param.device)
         return (probs_to_logits(unit, True) + probs_to_logits(self.probs.expand(shape), True)) / self.temperature
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ import numpy as np
 from .. import backend
 from ..autograd import Function
 from ..autograd.custom import once_differentiable
-from ..errors import DtypeError
+from ..errors import KindError
 from ..generator import Generator
 from ..generator.gammas import dirichlet, gamma
 from ..ops.creation import finished
@@ -91,7 +91,7 @@ class _Dirichlet(_Draw):
 def _drawn(draw: Callable[..., Any], parameter: Tensor, generator: Generator | None) -> Tensor:
     array = backend.to_numpy(parameter.array)
     if array.dtype.char not in "fd":
-        raise DtypeError(f"{draw.__name__}: concentration must be float32 or float64, but is {parameter.dtype}")
+        raise KindError(f"{draw.__name__}: concentration must be float32 or float64, but is {parameter.dtype}")
     return finished(draw(array, generator=generator), parameter.device)
 
 

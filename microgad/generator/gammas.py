@@ -30,7 +30,7 @@ def gamma(shapes: Array, *, generator: Generator | None = None) -> Array:
     source = stream_of(generator)
     kind = shapes.dtype.type
     values = [_gamma(source, a, kind) for a in shapes.reshape(-1)]
-    return np.maximum(np.array(values, shapes.dtype).reshape(shapes.shape), np.finfo(kind).tiny)
+    return np.maximum(np.array(values, shapes.dtype), np.finfo(kind).tiny).reshape(shapes.shape)
 
 
 def _gamma(source: Generator, a: Any, kind: Any) -> float:

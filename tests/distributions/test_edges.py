@@ -50,6 +50,33 @@ def test_an_impossible_value_spoils_no_gradient_but_its_own():
     assert slope == -torch.tensor(2.0).digamma()
 
 
+@pytest.mark.parametrize("p", [d.Gamma(2.0, 1.0), d.Chi2(3.0), d.StudentT(3.0), d.NegativeBinomial(4, 0.5)])
+def test_one_draw_has_no_dimensions(p):
+    assert p.sample().shape == ()
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda x: d.ContinuousBernoulli(logits=x),
+        lambda x: d.RelaxedBernoulli(torch.tensor(0.5), logits=x),
+        lambda x: d.LKJCholesky(3, x),
+    ],
+)
+def test_draws_of_whole_numbers_are_those_of_the_floats(made):
+    draws = []
+    for x in (torch.tensor([1, 2]), torch.tensor([1.0, 2.0])):
+        torch.manual_seed(0)
+        draws.append(made(x).sample((2,)))
+    assert torch.equal(*draws)
+
+
+def test_a_half_cauchy_scores_in_its_own_dtype():
+    p = d.HalfCauchy(1.0)
+    assert p.log_prob(torch.tensor(1.0, dtype=torch.float64)).dtype == torch.float32
+    assert d.HalfCauchy(1.0, validate_args=False).log_prob(1) == p.log_prob(torch.tensor(1.0))
+
+
 def test_one_mixture_of_a_batch_draws_for_each_of_it():
     torch.manual_seed(0)
     components = d.Normal(torch.tensor([-100.0, 100.0]).expand(50, 2), 1.0)
