@@ -97,13 +97,7 @@ def _space(bins: int, shear: float, across: float, down: float, turn: float, fac
 
 
 _IDENTITY: Space = {"Identity": (None, False)}
-_PLAIN: dict[str, Callable[..., Any]] = {
-    "AutoContrast": F.autocontrast,
-    "Equalize": F.equalize,
-    "Invert": F.invert,
-    "Identity": lambda img: img,
-}
-_FACTOR: dict[str, Callable[..., Any]] = {
+_FACTOR = {
     "Brightness": F.adjust_brightness,
     "Color": F.adjust_saturation,
     "Contrast": F.adjust_contrast,
@@ -111,18 +105,20 @@ _FACTOR: dict[str, Callable[..., Any]] = {
 }
 
 
-def _apply(img: Any, name: str, magnitude: float, mode: InterpolationMode, fill: Any) -> Any:
-    """An operation by its name."""
-    if name in _PLAIN:
-        return _PLAIN[name](img)
+def _apply(img: Any, name: str, magnitude: float, mode: InterpolationMode, fill: Any, version: Any = F) -> Any:
+    """An operation by its name, of the functions of a version."""
+    if name == "Identity":
+        return img
+    if name in ("AutoContrast", "Equalize", "Invert"):
+        return getattr(version, name.lower())(img)
     if name in _FACTOR:
         return _FACTOR[name](img, 1.0 + magnitude)
     if name == "Rotate":
         return F.rotate(img, magnitude, mode, fill=fill)
     if name == "Posterize":
-        return F.posterize(img, int(magnitude))
+        return version.posterize(img, int(magnitude))
     if name == "Solarize":
-        return F.solarize(img, magnitude)
+        return version.solarize(img, magnitude)
     across = name.endswith("X")
     if name.startswith("Shear"):
         # Around the upper left, as in the paper.

@@ -212,7 +212,16 @@ def posterize(img: Any, bits: int) -> Any:
         return pillow("ImageOps").posterize(img, bits)
     require_tensor(img, "posterize", 3, channels=True)
     _of_bytes(img, "posterize")
-    return img & (256 - 2 ** (8 - bits))
+    return posterized(img, bits)
+
+
+def posterized(img: Tensor, bits: int) -> Tensor:
+    """The highest of the bits that there are for a dtype's range; of floating point, as many levels."""
+    if img.is_floating_point():
+        levels = 1 << bits
+        return (img * levels).floor().clamp(0, levels - 1) * (1.0 / levels)
+    lower = max(max_value(img.dtype).bit_length() - bits, 0)
+    return img & (max_value(img.dtype) >> lower << lower)
 
 
 def _of_bytes(img: Tensor, op: str) -> None:
@@ -232,9 +241,14 @@ def solarize(img: Any, threshold: float) -> Any:
         require_pil(img, "solarize")
         return pillow("ImageOps").solarize(img, threshold)
     require_tensor(img, "solarize", 3, channels=True)
+    return solarized(img, threshold)
+
+
+def solarized(img: Tensor, threshold: float) -> Tensor:
+    """`solarize` of any channels."""
     if threshold > max_value(img.dtype):
         raise DtypeError(f"solarize: threshold is {threshold}, expected at most {max_value(img.dtype)} for {img.dtype}")
-    return where(img >= threshold, invert(img), img)
+    return where(img >= threshold, max_value(img.dtype) - img, img)
 
 
 def autocontrast(img: Any) -> Any:
@@ -272,9 +286,15 @@ def equalize(img: Any) -> Any:
         raise DtypeError(f"equalize: img has shape {tuple(img.shape)}, expected (C, H, W) or (N, C, H, W)")
     _of_bytes(img, "equalize")
     require_tensor(img, "equalize", channels=True)
-    if img.ndim == 4:
-        return movement.stack([equalize(x) for x in img])
-    return movement.stack([_equalized(channel) for channel in img])
+    return equalized(img)
+
+
+def equalized(img: Tensor) -> Tensor:
+    """`equalize` of bytes (..., H, W)."""
+    if not img.numel():
+        return img
+    planes = img.reshape(-1, *img.shape[-2:])
+    return movement.stack([_equalized(plane) for plane in planes]).reshape(img.shape)
 
 
 def _equalized(channel: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import ArgumentError, DtypeError
@@ -117,12 +117,19 @@ class GaussianBlur(Shown):
 
 
 class _Often(Sometimes):
-    """Its draw is compared as a Python number, not as a Tensor: what differs is the last bit of p."""
+    """A function of the image and of what is shown but p; version 2 has its own of some.
+
+    Its draw is compared as a Python number, not as a Tensor: what differs is the last bit of p.
+    """
 
     between = ","
+    function: Callable[..., Any]
 
     def forward(self, img: Any) -> Any:
         return self.change(img) if rand(1).item() < self.p else img
+
+    def change(self, img: Any) -> Any:
+        return self.function(img, *(getattr(self, name) for name in self.shown.split() if name != "p"))
 
 
 class RandomInvert(_Often):
@@ -132,8 +139,7 @@ class RandomInvert(_Often):
     0.0
     """
 
-    def change(self, img: Any) -> Any:
-        return F.invert(img)
+    function = staticmethod(F.invert)
 
 
 class RandomPosterize(_Often):
@@ -143,14 +149,11 @@ class RandomPosterize(_Often):
     RandomPosterize(bits=2,p=0.5)
     """
 
-    shown = "bits p"
+    shown, function = "bits p", staticmethod(F.posterize)
 
     def __init__(self, bits: int, p: float = 0.5) -> None:
         super().__init__(p)
         self.bits = bits
-
-    def change(self, img: Any) -> Any:
-        return F.posterize(img, self.bits)
 
 
 class RandomSolarize(_Often):
@@ -160,14 +163,11 @@ class RandomSolarize(_Often):
     RandomSolarize(threshold=128,p=0.5)
     """
 
-    shown = "threshold p"
+    shown, function = "threshold p", staticmethod(F.solarize)
 
     def __init__(self, threshold: float, p: float = 0.5) -> None:
         super().__init__(p)
         self.threshold = threshold
-
-    def change(self, img: Any) -> Any:
-        return F.solarize(img, self.threshold)
 
 
 class RandomAdjustSharpness(_Often):
@@ -177,14 +177,11 @@ class RandomAdjustSharpness(_Often):
     RandomAdjustSharpness(sharpness_factor=2,p=0.5)
     """
 
-    shown = "sharpness_factor p"
+    shown, function = "sharpness_factor p", staticmethod(F.adjust_sharpness)
 
     def __init__(self, sharpness_factor: float, p: float = 0.5) -> None:
         super().__init__(p)
         self.sharpness_factor = sharpness_factor
-
-    def change(self, img: Any) -> Any:
-        return F.adjust_sharpness(img, self.sharpness_factor)
 
 
 class RandomAutocontrast(_Often):
@@ -194,8 +191,7 @@ class RandomAutocontrast(_Often):
     [[[0.0, 1.0]]]
     """
 
-    def change(self, img: Any) -> Any:
-        return F.autocontrast(img)
+    function = staticmethod(F.autocontrast)
 
 
 class RandomEqualize(_Often):
@@ -205,5 +201,4 @@ class RandomEqualize(_Often):
     RandomEqualize(p=0.5)
     """
 
-    def change(self, img: Any) -> Any:
-        return F.equalize(img)
+    function = staticmethod(F.equalize)

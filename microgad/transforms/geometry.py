@@ -30,12 +30,12 @@ PADDING_MODES = ("constant", "edge", "reflect", "symmetric")
 
 
 def batched(img: Tensor, *dtypes: Any) -> tuple[Tensor, Any]:
-    """An image as a batch of one of some dtypes, and what makes of such a batch an image like it."""
-    single, dtype = img.ndim < 4, img.dtype
-    batch = img.unsqueeze(0) if single else img
+    """Images (..., C, H, W) as a batch (N, C, H, W) of one of some dtypes, and what makes of such a batch the like."""
+    dtype, batches = img.dtype, img.shape[:-3]
+    batch = img.unsqueeze(0) if img.ndim < 4 else img.flatten(0, -4)
 
     def back(result: Tensor, rounded: bool = True) -> Tensor:
-        result = result.squeeze(0) if single else result
+        result = result.squeeze(0) if img.ndim < 4 else result.reshape(*batches, *result.shape[1:])
         if rounded and not (dtype.is_floating_point or dtype in (result.dtype, bool_)):
             result = result.round()
         return result.to(dtype)
@@ -243,7 +243,7 @@ def resize(
 ) -> Any:
     """An image in another size: of one number for the shorter edge, the longer then at most max_size; or (h, w).
 
-    PIL images are always antialiased; Tensors if asked for, in the modes bilinear and bicubic.
+    PIL images are always antialiased; Tensors if asked for, in the modes bilinear, bicubic and lanczos.
     TypeError of what is no image or no mode, ValueError of sizes that make no sense.
     Source: torchvision.transforms.functional.resize.
 
@@ -270,11 +270,11 @@ def resized(img: Any, size: Any, interpolation: Any, max_size: int | None, antia
         if antialias is False:
             warnings.warn("resize: PIL images are always antialiased; antialias=False is ignored", stacklevel=2)
         return img.resize((new[1], new[0]), OF_PILLOW[mode])
-    smooth = mode in (InterpolationMode.BILINEAR, InterpolationMode.BICUBIC)
+    smooth = mode.value in ("bilinear", "bicubic", "lanczos")
     batch, back = batched(img, *dtypes)
     settings = {"align_corners": False, "antialias": bool(antialias)} if smooth else {}
     batch = nn.interpolate(batch, size=new, mode=mode.value, **settings)
-    if mode is InterpolationMode.BICUBIC and img.dtype == uint8 != batch.dtype:
+    if mode is not InterpolationMode.BILINEAR and img.dtype == uint8 != batch.dtype:
         batch = batch.clamp(0, 255)
     return back(batch)
 

@@ -23,7 +23,7 @@ Fill = Any
 def _sampled(img: Tensor, grid: Any, mode: InterpolationMode, fill: Fill, op: str) -> Tensor:
     """The values of an image at (x, y) of a grid (1, H, W, 2), whose edges are -1 and 1; `fill` outside of it."""
     require_tensor(img, op)
-    if mode not in (InterpolationMode.NEAREST, InterpolationMode.BILINEAR):
+    if mode.value not in ("nearest", "bilinear", *(["bicubic"] if op == "elastic_transform" else [])):
         raise ArgumentError(f"{op}: Interpolation mode '{mode.value}' is unsupported with Tensor input")
     if isinstance(fill, (tuple, list)) and len(fill) not in (1, get_dimensions(img)[0]):
         raise ArgumentError(f"{op}: fill has {len(fill)} numbers, but the image {get_dimensions(img)[0]} channels")

@@ -369,7 +369,21 @@ OTHERS = {
     "mix_up": lambda lib, t: t.MixUp(alpha=0.4, num_classes=5)(lib.rand(4, 3, 6, 6), lib.tensor([0, 1, 4, 2])),
     "cut_mix": lambda lib, t: t.CutMix(num_classes=5)(lib.rand(4, 3, 6, 6), lib.tensor([0, 1, 4, 2])),
     "lambda": lambda lib, t: t.Lambda(lambda x: x + 1, int)([1, lib.ones(1)])[0],
-}
+    "augmented_floats": lambda lib, t: t.RandAugment(4)(lib.rand(3, 9, 9)),
+    "augmented_channels": lambda lib, t: t.Compose([t.RandomEqualize(), t.RandomInvert(), t.RandomPosterize(2),
+                                                    t.RandomSolarize(99)])(lib.randint(256, (4, 9, 9)).to(lib.uint8)),
+    "posterized_int16": lambda lib, t: t.functional.posterize(lib.randint(32768, (1, 9, 9)).to(lib.int16), 4),
+    "autocontrast": lambda lib, t: t.functional.autocontrast(lib.randint(90, 120, (3, 19, 19)).to(lib.uint8)),
+    "gamma": lambda lib, t: t.functional.adjust_gamma(2 * lib.rand(2, 3, 3), 2.0),
+    "grey_in_three": lambda lib, t: t.Grayscale(3)(lib.rand(1, 3, 3)),
+    "to_grey": lambda lib, t: t.functional.to_grayscale(lib.rand(3, 3, 3)),
+    "pad_coloured": lambda lib, t: t.Pad((1, 0, 2, 1), fill=[1, 2, 3])(lib.rand(3, 3, 3)),
+    "unfilled": lambda lib, t: t.RandomRotation(40, "bilinear", fill=None)(lib.rand(3, 9, 9)),
+    "erasing_pillow": lambda lib, t: lib.tensor(np.array(t.RandomErasing(p=1.0, value=7)(Image.fromarray(PIXELS)))),
+    "videos": lambda lib, t: t.Compose([t.Resize(7), t.GaussianBlur(3), t.Pad(1)])(lib.rand(2, 2, 3, 9, 9)),
+    "lanczos": lambda lib, t: t.Resize(7, t.InterpolationMode.LANCZOS)(lib.rand(3, 9, 9)),
+    "bicubic_water": lambda lib, t: t.functional.elastic(lib.rand(1, 9, 9), lib.rand(1, 9, 9, 2), "bicubic"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -393,6 +407,7 @@ OTHER_SECOND_REPRS = {
     "more": lambda t: (t.ToPILImage("RGB"), t.Lambda(len), t.PILToTensor(), t.GaussianNoise()),
     "apply": lambda t: t.RandomApply([t.Pad(2)]),
     "convert": lambda t: t.ConvertImageDtype(),
+    "unfilled": lambda t: t.RandomPerspective(fill=None),
 }  # fmt: skip
 
 

@@ -35,7 +35,7 @@ class _Augmentation(Transform):
             most = max_value(image.dtype) if isinstance(image, Tensor) else 255.0
             magnitude = most * magnitude
         fill = fill_for(self.fill, image)
-        return first._apply(image, name, magnitude, mode_of(self.interpolation, type(self).__name__), fill)
+        return first._apply(image, name, magnitude, mode_of(self.interpolation, type(self).__name__), fill, F)
 
     def _any(self, image: Any, space: Any, number: Callable[[], int]) -> Any:
         name = list(space)[int(randint(len(space), ()).item())]

@@ -116,8 +116,8 @@ def second(first: Any, shown: str, lists: str = "", **defaults: Any) -> Any:
         given.apply_defaults()
         del given.arguments["self"]
         first.__init__(self, **given.arguments)
-        if "interpolation" in given.arguments:
-            self.interpolation = given.arguments["interpolation"]
+        for name in given.arguments.keys() & {"interpolation", "fill"}:
+            setattr(self, name, given.arguments[name])
         for name in lists.split():
             value = getattr(self, name)
             setattr(self, name, [value] if isinstance(value, int) else list(value))

@@ -22,6 +22,7 @@ CenterCrop = second(plain.CenterCrop, "size")
 FiveCrop = second(plain.FiveCrop, "size")
 TenCrop = second(plain.TenCrop, "size vertical_flip")
 Grayscale = second(plain.Grayscale, "num_output_channels")
+Grayscale.one = lambda self, image: F.rgb_to_grayscale(image, self.num_output_channels)
 Normalize = second(plain.Normalize, "mean std inplace", lists="mean std")
 LinearTransformation = second(plain.LinearTransformation, "")
 RandomResizedCrop = second(
@@ -46,6 +47,8 @@ RandomSolarize = second(coloured.RandomSolarize, "p threshold")
 RandomAdjustSharpness = second(coloured.RandomAdjustSharpness, "p sharpness_factor")
 RandomAutocontrast = second(coloured.RandomAutocontrast, "p")
 RandomEqualize = second(coloured.RandomEqualize, "p")
+for _name in ("invert", "posterize", "solarize", "autocontrast", "equalize"):
+    globals()[f"Random{_name.capitalize()}"].function = staticmethod(getattr(F, _name))
 
 
 class _Plain(Transform):
@@ -434,15 +437,13 @@ class ElasticTransform(Transform):
 
 
 class RandomErasing(Transform):
-    """With probability p, a part of a Tensor replaced, as by version 1.
+    """With probability p, a part of an image replaced, as by version 1.
 
     Source: torchvision.transforms.v2.RandomErasing.
 
     >>> torch.transforms.v2.RandomErasing(p=0.0)(torch.ones(1, 1, 2)).tolist()
     [[[1.0, 1.0]]]
     """
-
-    kinds = (is_tensor,)
 
     def __init__(
         self,
@@ -457,7 +458,9 @@ class RandomErasing(Transform):
         self.p, self.scale, self.ratio, self.inplace = p, scale, ratio, inplace
         self.value = None if isinstance(value, str) else [float(v) for v in np.ravel(value)]
 
-    def one(self, image: Tensor) -> Tensor:
+    def one(self, image: Any) -> Any:
+        if is_pil(image):
+            return F.to_pil_image(self._first(F.pil_to_tensor(image)), image.mode)
         return self._first(image)
 
     shown = "p scale ratio value inplace"

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from ...dtypes import bool_, float32, float64, int16, uint8
 from ...dtypes import dtype as Dtype
-from ...dtypes import float32, float64, int16, uint8
 from ...errors import ArgumentError, DtypeError
 from ...lazy import absent as _absent
 from ...ops import creation
+from ...ops.elementwise import where
 from ...ops.random import randn_like
 from ...tensor import Tensor
+from .. import colour, conversion, geometry
+from ..conversion import max_value
 from ..functional import *  # noqa: F403
 from ..functional import (
     InterpolationMode,
@@ -23,14 +27,79 @@ from ..functional import (
     get_dimensions,
     hflip,
     pil_to_tensor,
-    rgb_to_grayscale,
     to_pil_image,
     vflip,
 )
-from ..geometry import resized
-from ..pictures import is_pil
+from ..pictures import is_pil, require_tensor
 
 horizontal_flip, vertical_flip, elastic = hflip, vflip, elastic_transform
+
+
+def _second(first: Callable[..., Any], of_tensor: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of version 1 but of Tensors, for which it is another."""
+
+    @functools.wraps(first)
+    def function(inpt: Any, *args: Any, **options: Any) -> Any:
+        return (of_tensor if isinstance(inpt, Tensor) else first)(inpt, *args, **options)
+
+    return function
+
+
+def _grey(img: Tensor, num_output_channels: int = 1) -> Tensor:
+    grey = colour.rgb_to_grayscale(img, num_output_channels)
+    return grey.expand(*img.shape[:-3], num_output_channels, *img.shape[-2:])
+
+
+def _gamma(img: Tensor, gamma: float, gain: float = 1) -> Tensor:
+    if gamma < 0:
+        raise ArgumentError(f"adjust_gamma: gamma is {gamma}, expected at least 0")
+    powers = convert_image_dtype(img, img.dtype if img.is_floating_point() else float32).pow(gamma)
+    return convert_image_dtype(powers if gain == 1 else (gain * powers).clamp(0, 1), img.dtype)
+
+
+def _posterized(img: Tensor, bits: int) -> Tensor:
+    if not isinstance(bits, int) or not 0 <= bits <= 8:
+        raise DtypeError(f"posterize: bits is {bits}, expected an int of 0 to 8")
+    return colour.posterized(img, bits)
+
+
+def _spread(img: Tensor) -> Tensor:
+    require_tensor(img, "autocontrast", 3, channels=True)
+    if not img.numel():
+        return img
+    values, most = img if img.is_floating_point() else img.to(float32), max_value(img.dtype)
+    low, high = values.amin((-2, -1), keepdim=True), values.amax((-2, -1), keepdim=True)
+    flat, step = low == high, (high - low) * (1.0 / most)
+    return ((values - low.masked_fill(flat, 0)) / step.masked_fill(flat, 1)).clamp(0, most).to(img.dtype)
+
+
+def _equalized(img: Tensor) -> Tensor:
+    return convert_image_dtype(colour.equalized(convert_image_dtype(img, uint8)), img.dtype)
+
+
+def _padded(img: Tensor, padding: Any, fill: Any = None, padding_mode: str = "constant") -> Tensor:
+    if not isinstance(fill, (tuple, list)) or len(fill) == 1:
+        return geometry.pad(img, padding, fill[0] if isinstance(fill, (tuple, list)) else fill, padding_mode)
+    if padding_mode != "constant":
+        raise ArgumentError(f"pad: padding_mode is {padding_mode!r}, but fill {fill}: it fills by constants alone")
+    inside = geometry.pad(creation.ones_like(img[..., :1, :, :], dtype=bool_), padding)
+    colours = creation.tensor(fill, device=img.device).to(img.dtype).reshape(-1, 1, 1)
+    return where(inside, geometry.pad(img, padding), colours)
+
+
+def _erased(img: Any, *args: Any, **options: Any) -> Any:
+    return to_pil_image(conversion.erase(pil_to_tensor(img), *args, **options), img.mode)
+
+
+rgb_to_grayscale = to_grayscale = _second(colour.to_grayscale, _grey)
+adjust_gamma = _second(colour.adjust_gamma, _gamma)
+invert = _second(colour.invert, lambda img: max_value(img.dtype) - img)
+posterize = _second(colour.posterize, _posterized)
+solarize = _second(colour.solarize, colour.solarized)
+autocontrast = _second(colour.autocontrast, _spread)
+equalize = _second(colour.equalize, _equalized)
+pad = _second(geometry.pad, _padded)
+erase = _second(_erased, conversion.erase)
 
 
 def get_size(inpt: Any) -> list[int]:
@@ -89,7 +158,7 @@ def grayscale_to_rgb(inpt: Any) -> Any:
     torch.Size([3, 2, 2])
     """
     if isinstance(inpt, Tensor):
-        return inpt if inpt.shape[-3] >= 3 else rgb_to_grayscale(inpt).expand(*inpt.shape[:-3], 3, *inpt.shape[-2:])
+        return inpt if inpt.shape[-3] >= 3 else rgb_to_grayscale(inpt, 3)
     return inpt.convert("RGB")
 
 
@@ -107,7 +176,7 @@ def resize(  # type: ignore[no-redef]
     >>> torch.transforms.v2.functional.resize(torch.tensor([[[0, 255, 0, 0]]], dtype=torch.uint8), [1, 3]).tolist()
     [[[76, 128, 0]]]
     """
-    return resized(inpt, size, interpolation, max_size, antialias, float32, float64, uint8)
+    return geometry.resized(inpt, size, interpolation, max_size, antialias, float32, float64, uint8)
 
 
 def resized_crop(  # type: ignore[no-redef]
