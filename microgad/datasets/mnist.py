@@ -18,6 +18,16 @@ from .vision import Transform, VisionDataset, md5_of
 SHIPPED = os.path.join(os.path.dirname(__file__), "data")
 
 
+def _renamed(before: str, now: str) -> Any:
+    """An attribute under the name that it had."""
+
+    def get(self: Any) -> Any:
+        warnings.warn(f"{before} has been renamed {now}", stacklevel=2)
+        return getattr(self, now)
+
+    return property(get)
+
+
 class MNIST(VisionDataset):
     """The MNIST database of handwritten digits (LeCun, Cortes and Burges, 1998); `torchvision.datasets.MNIST`.
 
@@ -122,7 +132,8 @@ class MNIST(VisionDataset):
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         image = self._picture(self.data.numpy()[index], "L")
-        return self._transformed(image, int(self.targets.numpy()[index]))
+        targets: Any = self.targets  # which programs replace by lists
+        return self._transformed(image, int((targets.numpy() if isinstance(targets, Tensor) else targets)[index]))
 
     def __len__(self) -> int:
         return len(self.data)
@@ -130,6 +141,9 @@ class MNIST(VisionDataset):
     def extra_repr(self) -> str:
         """The repr's last lines: which split this is."""
         return f"Split: {'Train' if self.train else 'Test'}"
+
+    train_data, test_data = _renamed("train_data", "data"), _renamed("test_data", "data")
+    train_labels, test_labels = _renamed("train_labels", "targets"), _renamed("test_labels", "targets")
 
     @property
     def class_to_idx(self) -> dict[str, int]:

@@ -164,6 +164,19 @@ def test_what_a_program_assigns_is_what_it_gets():
     assert subset[1][1] == MNIST.subset(train=False)[11][1]
 
 
+def test_targets_may_become_a_list():
+    dataset = MNIST.subset(train=False)
+    dataset.targets = [9 - n for n in dataset.targets.tolist()]
+    assert dataset[0][1] == 2
+
+
+@pytest.mark.parametrize(("before", "now"), [("train_labels", "targets"), ("test_data", "data")])
+def test_attributes_have_their_old_names_too(before, now):
+    dataset = MNIST.subset(train=False)
+    with pytest.warns(UserWarning, match=f"{before} has been renamed {now}"):
+        assert getattr(dataset, before) is getattr(dataset, now)
+
+
 def test_a_dataset_can_be_pickled():
     subset = pickle.loads(pickle.dumps(MNIST.subset(train=False)))
     np.testing.assert_array_equal(subset.data.numpy(), MNIST.subset(train=False).data.numpy())
