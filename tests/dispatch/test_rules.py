@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -164,72 +163,3 @@ def test_dtypes_are_not_looked_over() -> None:
     assert np.corrcoef(torch.tensor(SQUARE), dtype=np.float32).dtype == torch.float32
     with pytest.raises(TypeError, match=r"numpy\.einsum: .*'dtype'"):
         np.einsum("ij->i", torch.tensor(SQUARE, requires_grad=True), dtype=np.float32)
-
-
-INF, NAN = np.inf, np.nan
-
-
-def written(function: Any, a: Any, *args: Any) -> Any:
-    b = a * 1
-    function(b, *args)
-    return b
-
-
-@pytest.mark.parametrize("wanted", [True, False])
-@pytest.mark.parametrize(
-    ("call", "given"),
-    [
-        *(
-            (lambda a, f=f: f(a, axis=()), SQUARE)
-            for f in (np.sum, np.mean, np.max, np.nanmax, np.var, np.ptp, np.count_nonzero, np.nanmean, np.add.reduce)
-        ),
-        (lambda a: np.sum(a, axis=(), keepdims=True), SQUARE),
-        (lambda a: np.nanvar(a, ddof=4), VECTOR),
-        (lambda a: np.nanvar(a), VECTOR + 1j * VECTOR[::-1]),
-        (lambda a: np.cumulative_sum(a, include_initial=True), np.array([INF, 1.0])),
-        (lambda a: np.cumulative_prod(a, include_initial=True), np.array([2, 3])),
-        (lambda a: np.cumulative_sum(a, include_initial=True), np.zeros(0)),
-        (np.median, np.array([1.0, INF])),
-        (np.nanmedian, np.array([INF, INF, NAN])),
-        (lambda a: np.average(a, weights=[1.0, 2.0]), np.array([INF, 1.0])),
-        (np.modf, np.array([INF, -INF, -0.5, -0.0, NAN])),
-        (np.nanmax, np.array([2**60 + 1, 3])),
-        (lambda a: np.clip(a, None, None), VECTOR),
-        (lambda a: np.insert(a, torch.tensor([0, 2]) if isinstance(a, torch.Tensor) else [0, 2], 9.0), VECTOR),
-        (lambda a: np.average(a, weights=[0.1, 0.2, 0.4]), VECTOR),
-        (lambda a: np.dot(a, 0.1), VECTOR),
-        (lambda a: np.append(a, [0.1]), VECTOR),
-        (lambda a: np.insert(a, 1, 0.1), VECTOR),
-        (lambda a: np.diff(a, prepend=0.1), VECTOR),
-        (lambda a: written(np.put, a, [0, 1], 0.1), VECTOR),
-        (lambda a: written(np.copyto, a, 0.1), VECTOR),
-        (lambda a: np.inner(a, [0.1, 0.2, 0.4]), VECTOR),
-        (lambda a: np.trapezoid(a, np.array([0.0, 1.0, 3.0])), VECTOR),
-        (lambda a: np.expand_dims(np.reshape(a, np.int64(9)), np.int64(0)), SQUARE),
-    ],
-)
-def test_numpys_rules_at_the_edges(call: Any, given: Any, wanted: bool) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        expected = call(given)
-    compare(call(torch.tensor(given, requires_grad=wanted and given.dtype.kind in "fc")), expected)
-
-
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda a: np.expand_dims(a, 7),
-        lambda a: np.expand_dims(a, (0, 0)),
-        lambda a: np.insert(a, 0, 1.0, axis=5),
-        lambda a: np.delete(a, 0, axis=5),
-        lambda a: np.rollaxis(a, 5),
-        lambda a: np.prod(a, axis=(0, 5)),
-        lambda a: np.prod(a, axis=(1, 1)),
-        lambda a: np.cumulative_sum(a),
-    ],
-)
-def test_axes_that_are_not_there_are_refused(call: Any) -> None:
-    with pytest.raises((ValueError, IndexError)):
-        call(SQUARE)
-    with pytest.raises((ValueError, IndexError)):
-        call(torch.tensor(SQUARE, requires_grad=True))

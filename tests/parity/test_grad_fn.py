@@ -155,7 +155,6 @@ CALLS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "prod of rows": lambda t, x, y: x.prod(1),
     "trace": lambda t, x, y: x.trace(),
     "permute of two": lambda t, x, y: x.permute(1, 0),
-    "movedim": lambda t, x, y: x.movedim(0, 1),
     "transpose of one": lambda t, x, y: x.transpose(1, 1),
     "split by sizes": lambda t, x, y: x.split([1, 2], 1)[1],
     "tensor_split": lambda t, x, y: x.tensor_split(2)[1],
