@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 from operator import index
@@ -81,11 +80,9 @@ def grad(
             raise errors.ArgumentError("grad: is_grads_batched needs a gradient for each of outputs")
         if not (batch := list(zip(*_sequence(grad_outputs), strict=True))):
             raise errors.DimError("grad: is_grads_batched needs at least one gradient in the batch")
-        one = functools.partial(
-            grad, outputs, inputs,
-            create_graph=create_graph, allow_unused=allow_unused, materialize_grads=materialize_grads,
-        )  # fmt: skip
-        passes = [one(seeds, True) for seeds in batch[:-1]] + [one(batch[-1], retain_graph)]
+        retained = [True] * (len(batch) - 1) + [retain_graph]
+        settings = create_graph, True, allow_unused, False, materialize_grads
+        passes = [grad(outputs, inputs, *each, *settings) for each in zip(batch, retained, strict=True)]
         return tuple(None if parts[0] is None else np.stack(parts) for parts in zip(*passes, strict=True))
     roots, seeds = _seeds(outputs, grad_outputs, create_graph)
     targets = [_node_of(x, "grad", i) for i, x in enumerate(inputs)]
