@@ -81,7 +81,7 @@ def grad(
         if not (batch := list(zip(*_sequence(grad_outputs), strict=True))):
             raise errors.DimError("grad: is_grads_batched needs at least one gradient in the batch")
         retained = [True] * (len(batch) - 1) + [retain_graph]
-        settings = create_graph, True, allow_unused, False, materialize_grads
+        settings: tuple[Any, ...] = create_graph, True, allow_unused, False, materialize_grads
         passes = [grad(outputs, inputs, *each, *settings) for each in zip(batch, retained, strict=True)]
         return tuple(None if parts[0] is None else np.stack(parts) for parts in zip(*passes, strict=True))
     roots, seeds = _seeds(outputs, grad_outputs, create_graph)
