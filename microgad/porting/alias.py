@@ -41,6 +41,7 @@ ROOMS = {
 ROOTS = ("torch", "torchvision", "safetensors", "torchinfo", "torchview", "torchviz")
 # Where libraries find whose array x is, by type(x).__module__, and what programs print of it.
 HOMES = {Tensor: "torch", Size: "torch", device: "torch", dtype: "torch", Parameter: "torch.nn.parameter"}
+HOMONYMS = ("torch.autograd.gradcheck",)  # modules that go by the name of a function of the room above, where it is
 LIKE = "2.13.0"  # the version of PyTorch that programs are told of
 
 
@@ -86,6 +87,8 @@ class as_torch:
         lazy.when_imported = Absent
         self._homes = {kind: kind.__module__ for kind in HOMES}
         _move(HOMES)
+        for name in HOMONYMS:
+            sys.modules.setdefault(name, Nowhere(name))
         vars(ops).update(aten=operators.aten, load_library=operators.load_library)
 
     def __enter__(self) -> ModuleType:
@@ -101,9 +104,10 @@ class as_torch:
             self._root.__name__ = "microgad"
         for name in sorted(set(sys.modules) - self._before, reverse=True):  # what is in a room before the room
             if name.partition(".")[0] in ROOTS:
-                gone, (room, _, name) = sys.modules.pop(name), name.rpartition(".")
-                if isinstance(gone, Nowhere):
-                    vars(sys.modules.get(room, gone)).pop(name, None)
+                gone, (above, _, name) = sys.modules.pop(name), name.rpartition(".")
+                held = vars(sys.modules.get(above, gone))
+                if isinstance(gone, Nowhere) and held.get(name) is gone:
+                    del held[name]
 
 
 def _move(homes: dict[type, str]) -> None:
@@ -212,12 +216,24 @@ def room_of(name: str) -> ModuleType | None:
     return None
 
 
-def _holds(name: str) -> bool:
-    """Whether it is what a room holds, and no room: mock.patch asks for each part of "torch.optim.SGD.step"."""
+class Room(ModuleType):
+    """A module in which a function stays when a module of its name is imported, as in PyTorch: nn.utils.weight_norm."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (isinstance(value, ModuleType) and self._holds(name)):
+            super().__setattr__(name, value)
+
+    def _holds(self, name: str) -> bool:
+        return not isinstance(vars(self).get(name, self), ModuleType)
+
+
+def _held(name: str) -> bool:
+    """Whether a room holds something else by the name: mock.patch asks for each part of "torch.optim.SGD.step"."""
     above, _, last = name.rpartition(".")
     room = sys.modules.get(above)
-    known = room is not None and not isinstance(room, Nowhere)
-    return known and not isinstance(vars(room).get(last, room), ModuleType)
+    if type(room) is ModuleType:
+        room.__class__ = Room
+    return isinstance(room, Room) and room._holds(last)
 
 
 def _is_from() -> bool:
@@ -234,7 +250,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds torch.a.b as microgad.a.b, the same module under both names."""
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
-        if name.partition(".")[0] not in ROOTS or _holds(name) or (_is_from() and room_of(name) is None):
+        if name.partition(".")[0] not in ROOTS or ((_held(name) or _is_from()) and room_of(name) is None):
             return None
         return ModuleSpec(name, self, is_package=True)
 

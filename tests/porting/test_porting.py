@@ -92,13 +92,16 @@ class Net(Linar):
     ), done.stderr
 
 
-def test_a_patched_name_stays_what_it_was(tmp_path: Path) -> None:
+def test_a_name_that_is_a_module_as_well_stays_what_it_was(tmp_path: Path) -> None:
     program = """
 from unittest import mock
 import torch
 for name in "torch.optim.SGD.step", "torch.nn.utils.prune.L1Unstructured.compute_mask", "torch.cuda.is_available":
     with mock.patch(name):
         pass
+from torch.autograd.gradcheck import gradcheck
+from torch.nn.utils.weight_norm import weight_norm
+assert gradcheck is torch.autograd.gradcheck and weight_norm is torch.nn.utils.weight_norm
 assert isinstance(torch.optim.SGD, type) and isinstance(torch.nn.utils.prune.L1Unstructured, type)
 try:
     import torch.optim.SGD
@@ -146,6 +149,7 @@ with microgad.as_torch() as given:
     with microgad.as_torch():
         assert torch.__version__ == f"2.13.0+microgad.{before}"
 assert microgad.__version__ == before and not hasattr(microgad, "absent")
+assert callable(microgad.autograd.gradcheck)
 assert not [name for name in sys.modules if name.partition(".")[0] == "torch"]
 try:
     from microgad import Absentee
