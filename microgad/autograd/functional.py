@@ -89,6 +89,8 @@ def jacobian(
     call = _Call("jacobian", func, inputs, create_graph, strict)
     if strategy == "forward-mode":
         rows = by_columns(call.outputs, call.inputs, create_graph)
+    elif any(y.is_complex() for y in call.outputs):
+        raise errors.GraphError("jacobian: expected real outputs, but one is complex: see torch.view_as_real")
     else:
         rows = by_rows(call.outputs, call.inputs, lambda ys, seeds: call.pulled(ys, seeds, create_graph))
     return call.as_outputs([call.like_inputs(row) for row in rows])

@@ -284,3 +284,9 @@ def a_pull_that_frees_its_graph(t, nn):
 @programs
 def the_gradient_of_a_complex_result(t, nn):
     return t.func.grad(lambda x: x * 1j)(t.tensor(1 + 2j))
+
+
+@programs
+def the_jacobian_of_complex_results(t, nn):
+    jacobian, x = room(t, "autograd.functional").jacobian, t.tensor([1 + 2j, 3 - 1j])
+    return jacobian(t.abs, x), jacobian(t.exp, x)
