@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from heapq import heappop, heappush
+from math import inf
 from sys import getrefcount
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy import ndarray
 
 from . import backend, errors, function, leaves, state
 from .function import Function, Leaf, Output, Packed
+from .hooks import LAST
 from .number_kinds import conjugate, conjugates, for_derivatives
 from .placement import SOLE, alone, copied_like
 from .plan import argument
@@ -60,11 +62,11 @@ def run(
     try:
         while heap:
             node, grad, owned = pending.pop(-heappop(heap))
+            kind = type(node)
             if node.hooks:
-                grad, owned = _call_hooks(node, grad), False
+                grad, owned = _call_hooks(node, grad, stop=LAST if kind is Leaf else inf), False
             if node.number in ends:
                 found[node.number] = grad if owned or create_graph else _copy(grad)
-            kind = type(node)
             if kind is Leaf:
                 if ways is None:
                     accumulate(node, grad, owned, create_graph)
@@ -240,6 +242,8 @@ def accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
     tensor = leaf.tensor()
     if tensor is None or tensor.node is None:  # gone, or wanting no gradient any more
         return
+    if leaf.hooks:
+        grad, owned = _call_hooks(leaf, grad, start=LAST), False
     held = tensor.__dict__.get("grad")  # `.grad` itself checks what is assigned
     made = function.Tensor._made
     if create_graph:  # the leaf's own as well: to clip one gradient must not clip those that are the same
@@ -277,12 +281,12 @@ def with_zeros(node: Function, grads: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(np.zeros_like(known, shape=shape, dtype=dtype) if g is None else g for g, shape, dtype in facts)
 
 
-def _call_hooks(node: Function, grad: Any) -> Any:
+def _call_hooks(node: Function, grad: Any, start: float = 0, stop: float = inf) -> Any:
     Tensor = function.Tensor
     bare = not isinstance(grad, Tensor)
     grad = Tensor._made(grad) if bare else grad
-    for _, hook in sorted(node.hooks.items()):  # type: ignore[union-attr]
-        changed = hook(grad)
+    for i, hook in sorted(node.hooks.items()):  # type: ignore[union-attr]
+        changed = hook(grad) if start <= i < stop else None
         if changed is not None:
             facts = grad.array.shape, grad.array.dtype
             if not isinstance(changed, Tensor) or (changed.array.shape, changed.array.dtype) != facts:
@@ -295,13 +299,7 @@ def _call_hooks(node: Function, grad: Any) -> Any:
 
 def _ways(roots: Sequence[Function], ends: frozenset[int], oldest: float) -> dict[int, Sequence[Function | None]]:
     """For each node from which a path leads to an end, by number: its edges that are on one, None for the others."""
-    reached: dict[int, Function] = {}
-    stack: list[Function | None] = list(roots)
-    while stack:
-        node = stack.pop()
-        if node is not None and node.number >= oldest and node.number not in reached:
-            reached[node.number] = node
-            stack += node.edges
+    reached = leaves.reached(roots, oldest)
     ways: dict[int, Sequence[Function | None]] = dict.fromkeys(ends, ())
     for number in sorted(reached):
         edges = [edge if edge is not None and edge.number in ways else None for edge in reached[number].edges]

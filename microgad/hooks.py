@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
+LAST = 1 << 62
 _ids = count()
 
 
@@ -13,7 +14,7 @@ class RemovableHandle:
 
     def __init__(self, hooks: dict[int, Any], hook: Any, last: int = 0) -> None:
         self.hooks = hooks
-        self.id = next(_ids) + (last << 62)  # a gradient's hooks are called in the order of these
+        self.id = next(_ids) + last * LAST  # a gradient's hooks are called in the order of these
         hooks[self.id] = hook
 
     def remove(self) -> None:

@@ -37,15 +37,16 @@ def wanting(tensor: Any, wanted: bool) -> Leaf | None:
     return renewed(tensor)
 
 
-def reached(roots: Sequence[Function], numbers: Collection[int]) -> set[int]:
-    """Which of these nodes, by their numbers, gradients flow to from roots."""
-    seen, stack, oldest = set[int](), list(roots), min(numbers)
+def reached(roots: Sequence[Function], oldest: float) -> dict[int, Function]:
+    """The nodes that gradients flow to from roots, by their numbers, but for those before the `oldest`."""
+    found: dict[int, Function] = {}
+    stack: list[Function | None] = list(roots)
     while stack:
         node = stack.pop()
-        if node.number not in seen and node.number >= oldest:
-            seen.add(node.number)
-            stack.extend(edge for edge in node.edges if edge is not None)
-    return seen.intersection(numbers)
+        if node is not None and node.number >= oldest and node.number not in found:
+            found[node.number] = node
+            stack += node.edges
+    return found
 
 
 class Finals:
@@ -68,7 +69,8 @@ class Finals:
 
     def comes_to(self, numbers: Collection[int]) -> set[int]:
         """Which of these nodes, by their numbers, the pass comes to."""
-        return reached(self.roots, numbers) if self.ways is None else set(self.ways).intersection(numbers)
+        ways = reached(self.roots, min(numbers)) if self.ways is None else self.ways
+        return ways.keys() & numbers
 
     def call(self) -> None:
         """Call all of it."""
@@ -87,21 +89,10 @@ def places(roots: Sequence[Function], oldest: float) -> dict[int, float]:
     which nobody sees. Nodes before the `oldest` one that is asked for are nowhere in the walk.
     """
     found: dict[int, float] = {}
-    seen: set[int] = set()
-    stack = list(roots)
-    while stack:
-        node = stack.pop()
-        number, edges = node.number, node.edges
-        if number in seen or number < oldest:
-            continue
-        seen.add(number)
-        for i, edge in enumerate(edges):
-            if edge is None:
-                continue
-            if type(edge) is not Leaf:
-                stack.append(edge)
-            elif edge in hooked:
+    for number, node in reached(roots, oldest).items():
+        for i, edge in enumerate(node.edges):
+            if type(edge) is Leaf and edge in hooked:
                 before = -i if node.last_first else i
-                place = number - 0.5 - before / (2 * len(edges) + 2)
+                place = number - 0.5 - before / (2 * len(node.edges) + 2)
                 found[edge.number] = min(found.get(edge.number, place), place)
     return found

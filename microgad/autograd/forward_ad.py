@@ -100,7 +100,8 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
     for dual, tangent in duals:
         if dual is tensor:
             return UnpackedDualTensor(tensor.detach() if tensor.is_leaf else tensor, tangent)
-    if not duals or not reached([tensor.node], [dual.node.number for dual, _ in duals]):
+    numbers = [dual.node.number for dual, _ in duals]
+    if not duals or reached([tensor.node], min(numbers)).keys().isdisjoint(numbers):
         return UnpackedDualTensor(tensor, None)
     values, tangents = zip(*duals, strict=True)
     on_graph = any(t.node is not None for t in tangents) or any(not x.is_leaf for x in values)

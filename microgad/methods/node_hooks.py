@@ -67,15 +67,12 @@ class LeafHandle(RemovableHandle):
     def __init__(self, leaf: Leaf, fn: Callable[..., Any]) -> None:
         grads: list[Any] = []
 
-        def see(grad: Any) -> None:
-            grads[:] = [grad]  # one that a pass has not added up goes
-
         def call(tensor: Any) -> None:
             _replaced(fn((), (grads.pop(),)), (), "hook")
 
         leaves.hooked.add(leaf)
         leaf.hooks = leaf.hooks or {}
-        self.first = RemovableHandle(leaf.hooks, see, last=2)
+        self.first = RemovableHandle(leaf.hooks, grads.append, last=2)
         super().__init__(leaf.variable._accumulation_hooks(), call, last=1)
 
     def remove(self) -> None:

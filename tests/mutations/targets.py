@@ -97,7 +97,7 @@ def methods() -> Iterator[tuple[Any, tuple[Entry, ...]]]:
 def helpers() -> Iterator[tuple[Any, tuple[Entry, ...]]]:
     """Functions and methods that a derivative goes through and the forward it belongs to does not."""
     found: dict[FunctionType, dict[type[Function], None]] = {engine.sum_to: dict.fromkeys((Add, Mul, Div, MatMul))}
-    found[engine._with_zeros] = {BatchNorm: None}
+    found[engine.with_zeros] = {BatchNorm: None}
     for cls in functions():
         if cls.decomposed is not None:
             found.setdefault(cls.decomposed, {})[cls] = None

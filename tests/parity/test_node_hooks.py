@@ -165,6 +165,21 @@ for case, hook in {
 
 
 @programs
+def hooks_of_the_node_of_a_leaf_are_for_what_is_added_up(t, nn):
+    seen: list[Any] = []
+    x = leaf(t, 3)
+    y = x * 2
+    node = y.grad_fn.next_functions[0][0]
+    node.register_hook(lambda inputs, outputs: seen.append(outputs[0].clone()))
+    node.register_prehook(lambda outputs: (outputs[0] * 5,))
+    x.register_hook(lambda grad: grad + 1)
+    asked = t.autograd.grad(y.sum(), x, retain_graph=True)
+    y.sum().backward(inputs=[x], retain_graph=True)
+    y.sum().backward()
+    return asked, seen, x.grad
+
+
+@programs
 def a_hook_before_the_node_of_a_leaf_ends_its_gradient(t, nn):
     x = leaf(t, 3)
     y = x * 2

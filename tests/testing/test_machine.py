@@ -68,15 +68,15 @@ def gradients_are_added_in_place_always(patch):
 
 
 def hooks_are_ignored(patch):
-    patch.setattr(engine, "_call_hooks", lambda node, grad: grad)
+    patch.setattr(engine, "_call_hooks", lambda node, grad, **between: grad)
 
 
 def only_the_last_hook_is_called(patch):
     right = engine._call_hooks
 
-    def call(node, grad):
+    def call(node, grad, **between):
         key, hook = list(node.hooks.items())[-1]
-        return right(types.SimpleNamespace(hooks={key: hook}), grad)
+        return right(types.SimpleNamespace(hooks={key: hook}), grad, **between)
 
     patch.setattr(engine, "_call_hooks", call)
 
@@ -111,9 +111,9 @@ def sum_to_takes_the_mean(patch):
 def grad_stops_at_the_first_target(patch):
     right = engine._ways
 
-    def ways(roots, ends):
+    def ways(roots, ends, oldest):
         beyond = {root.number for root in roots}
-        return {number: edges for number, edges in right(roots, ends).items() if number not in beyond}
+        return {number: edges for number, edges in right(roots, ends, oldest).items() if number not in beyond}
 
     patch.setattr(engine, "_ways", ways)
 
