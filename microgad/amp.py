@@ -24,14 +24,14 @@ class autocast(contextlib.ContextDecorator):
     """
 
     def __init__(
-        self, device_type: str = "cuda", dtype: Dtype = None, enabled: bool = True, cache_enabled: bool | None = None
+        self, device_type: str, dtype: Dtype = None, enabled: bool = True, cache_enabled: bool | None = None
     ) -> None:
-        self.device, self.fast_dtype = device_type, dtype
+        self.device, self.fast_dtype = device_type, dtype or get_autocast_dtype(device_type)
         if enabled:
             _once("torch.autocast: microgad computes in the dtype that the operands have; nothing is cast")
 
-    def __enter__(self) -> None:
-        pass
+    def __enter__(self) -> autocast:
+        return self
 
     def __exit__(self, *raised: Any) -> None:
         pass

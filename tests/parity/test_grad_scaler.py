@@ -138,3 +138,12 @@ def test_gradients_in_half_precision_are_not_unscaled() -> None:
         scaler.scale(w.sum()).backward()
         with pytest.raises(ValueError, match="Attempting to unscale FP16 gradients"):
             scaler.unscale_(t.optim.SGD([w], 0.1))
+
+
+def test_a_block_of_autocast_is_itself() -> None:
+    for t in LIBRARIES:
+        with t.autocast("cpu", enabled=False) as block:
+            assert isinstance(block, t.autocast)
+        assert (block.device, block.fast_dtype) == ("cpu", t.bfloat16)
+        with pytest.raises(TypeError, match="device_type"):
+            t.autocast()
