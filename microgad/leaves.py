@@ -11,8 +11,17 @@ from typing import Any
 from weakref import WeakSet
 
 from .function import Function, Leaf
+from .hooks import RemovableHandle
 
 hooked: WeakSet[Leaf] = WeakSet()  # that have, or had, a hook
+
+
+def hook(node: Function, fn: Callable[[Any], Any], last: int = 0) -> RemovableHandle:
+    """Call fn with the gradients that come to a node, after those that are less `last`."""
+    if type(node) is Leaf:
+        hooked.add(node)
+    node.hooks = node.hooks or {}
+    return RemovableHandle(node.hooks, fn, last)
 
 
 def renewed(tensor: Any) -> Leaf:

@@ -35,8 +35,7 @@ class Hooks:
             if (tensor := weak()) is not None:
                 tensor.grad = grad.clone() if tensor.grad is None else tensor.grad + grad
 
-        self.node.hooks = self.node.hooks or {}
-        self.retainer = RemovableHandle(self.node.hooks, keep, last=True)
+        self.retainer = leaves.hook(self.node, keep, last=1)
 
     @property
     def retains_grad(self: Tensor) -> bool:
@@ -54,10 +53,7 @@ class Hooks:
         """
         if self.node is None:
             raise errors.GraphError("cannot register a hook on a tensor that doesn't require gradient")
-        if type(self.node) is Leaf:
-            leaves.hooked.add(self.node)
-        self.node.hooks = self.node.hooks or {}
-        return RemovableHandle(self.node.hooks, hook)
+        return leaves.hook(self.node, hook)
 
     def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], None]) -> RemovableHandle:
         """Call `hook` with this leaf each time its gradient has been added to `.grad`."""

@@ -70,9 +70,7 @@ class LeafHandle(RemovableHandle):
         def call(tensor: Any) -> None:
             _replaced(fn((), (grads.pop(),)), (), "hook")
 
-        leaves.hooked.add(leaf)
-        leaf.hooks = leaf.hooks or {}
-        self.first = RemovableHandle(leaf.hooks, grads.append, last=2)
+        self.first = leaves.hook(leaf, grads.append, last=2)
         super().__init__(leaf.variable._accumulation_hooks(), call, last=1)
 
     def remove(self) -> None:
@@ -101,14 +99,12 @@ def register_prehook(node: Function, fn: Callable[..., Any]) -> RemovableHandle:
     Source: torch.autograd.graph.Node.register_prehook.
     """
     if isinstance(node, Leaf):
-        leaves.hooked.add(node)
-        node.hooks = node.hooks or {}
 
         def call(grad: Any) -> Any:
             (changed,) = _replaced(fn((grad,)), (grad,), "prehook")
             return np.zeros_like(grad) if changed is None else changed  # None would leave it as it is
 
-        return RemovableHandle(node.hooks, call, last=1)
+        return leaves.hook(node, call, last=1)
     return RemovableHandle(_hooked(node).before, fn)
 
 
