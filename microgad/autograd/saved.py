@@ -91,8 +91,8 @@ class Packing(state.Observer):
         if kept and innermost() is self:
             with state.scope(observer=self.outer, grad_enabled=False):
                 node.kept = packed = PackedByHooks(kept)
-                results = out if type(out) is tuple else (out,)
-                given = [x for x in inputs if isinstance(x, Tensor) and not any(x is y for y in results)]
+                results = {id(x) for x in (out if type(out) is tuple else (out,))}
+                given = {id(x.array): x for x in inputs if isinstance(x, Tensor) and id(x) not in results}
                 for i in range(len(kept)):
                     packed.pack(i, self.pack, self.unpack, given)
                 if not packed.shows(kept):

@@ -10,7 +10,7 @@ tensor([2.7183, 7.3891], grad_fn=<ExpBackward0>)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -105,7 +105,7 @@ class SavedTensor:
             raise errors.GraphError("register_hooks: what is saved is no Tensor")
         packed = kept if ours else PackedByHooks(kept)
         with state.scope(grad_enabled=False):
-            packed.pack(at, pack_hook, unpack_hook)
+            packed.pack(at, pack_hook, unpack_hook, {})
         node.kept = packed
 
 
@@ -118,12 +118,12 @@ class PackedByHooks(Packed):
         self.hooks: dict[int, tuple[Callable[[Any], Any], Any]] = {}  # by position: unpack, shape and dtype
 
     def pack(
-        self, i: int, pack_hook: Callable[[Any], Any], unpack_hook: Callable[[Any], Any], given: Sequence[Any] = ()
+        self, i: int, pack_hook: Callable[[Any], Any], unpack_hook: Callable[[Any], Any], given: Mapping[int, Any]
     ) -> None:
-        """Put what `pack_hook` makes of a value in its place: it sees the very Tensor, where that is one given."""
+        """Put what `pack_hook` makes of a value in its place: it sees the very Tensor that was given, by its array."""
 
         def packed(array: Any) -> Any:
-            tensor = next((x for x in given if x.array is array), core.Tensor._made(array))
+            tensor = given.get(id(array), core.Tensor._made(array))
             version = tensor._version
             value = pack_hook(tensor)
             if tensor._version != version:
