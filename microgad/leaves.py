@@ -37,9 +37,9 @@ def renewed(tensor: Any) -> Leaf:
 
 
 def wanting(tensor: Any, wanted: bool) -> Leaf | None:
-    """The node of a leaf that is to want a gradient, or not to; one that has hooks comes back with them."""
+    """The node of a leaf that is to want a gradient, or not to; it comes back as it was, to graphs that lead to it."""
     if not wanted:
-        if tensor.node in hooked:
+        if type(tensor.node) is Leaf:
             tensor.rested = tensor.node
         return None
     tensor.node = vars(tensor).pop("rested", None) or Leaf(tensor)

@@ -162,6 +162,7 @@ class Tensor(Methods):
         """Take this Tensor itself off the graph. Views raise RuntimeError."""
         if self.base is not None:
             raise errors.GraphError("can't detach views in-place: use detach()")
+        region.watch_views(self)
         self.node, self.retainer = leaves.wanting(self, False), None
         return self
 

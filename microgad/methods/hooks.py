@@ -21,7 +21,7 @@ class Hooks:
 
     accumulation_hooks: dict[int, Any] | None = None
     retainer: RemovableHandle | None = None  # of the hook that retain_grad made
-    rested: Leaf | None = None  # of a leaf that wants no gradient for now: its node, where that has hooks
+    rested: Leaf | None = None  # of a leaf that wants no gradient for now: its node
 
     def retain_grad(self: Tensor) -> None:
         """Store the gradient in `.grad` although this is no leaf."""

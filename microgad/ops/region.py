@@ -9,6 +9,7 @@ import numpy as np
 from .. import backend, errors, function, state
 from ..function import Function, Leaf, Output
 from ..linear_map import LinearMap
+from ..naming import called
 from ..placement import axes_of, overlaps, within
 from . import layouts
 
@@ -62,6 +63,26 @@ class LostView(Function):
 _ENDS = (type(None), Leaf)
 
 
+class Watched(Function):
+    """A view of what was taken off the graph: it leads to where its values came from while these are still there."""
+
+    may_share = True
+
+    def forward(self, x):
+        return x
+
+    def grad_x(self, grad, x):
+        return grad
+
+
+def watch_views(base: Tensor) -> None:
+    """Let the live views of a base that leaves the graph refuse a gradient once something is written to them."""
+    with state.scope(grad_enabled=True, observer=None):
+        for view in live_views(base):
+            if type(base.node) not in _ENDS and view.node is not None:
+                stand_at(view, Watched.apply(view).node)
+
+
 def live_views(base: Tensor) -> list[Tensor]:
     """The views of a base that somebody still holds."""
     return [view for ref in base.views or () if (view := ref()) is not None]
@@ -86,7 +107,7 @@ def show_again(base: Tensor, changed: Tensor) -> None:
             shown = function.Tensor._made(base.array, base.node)
             for cls, settings in view.chain:
                 shown = cls.apply(shown, **settings)
-            stand_at(view, shown.node)
+            stand_at(view, called("AsStrided", shown).node)  # by which PyTorch shows it from then on
 
 
 # A copy of a base has its axes in the same order in memory: there, the same chain gives views.

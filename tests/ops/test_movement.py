@@ -193,6 +193,7 @@ def test_resize_keeps_the_memory_where_it_is_enough():
     assert view.resize_(2).tolist() == [2, 3]
     with pytest.raises(RuntimeError, match="other views"):
         view.resize_(7)
+    assert torch.zeros(2, 3).t().resize_(3, 2).stride() == (1, 3)
     y = torch.arange(2)
     assert y.resize_as_(torch.zeros(2, 2))[0].tolist() == [0, 1]
     with pytest.raises(RuntimeError, match="require grad"):

@@ -180,6 +180,8 @@ CALLS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "scatter_add, in place": lambda t, x, y: x.scatter_add_(0, t.tensor([[0]]), y),
     "scatter_reduce, in place": lambda t, x, y: x.scatter_reduce_(0, t.tensor([[0]]), y, "mean"),
     "of a part, in place": lambda t, x, y: (x[0].masked_fill_(x[0] > 1, 0), x)[1],
+    "a view of what is written to": lambda t, x, y: (x.t(), x.mul_(2))[0],
+    "a view that is written to": lambda t, x, y: x[0].masked_fill_(x[0] > 1, 0),
     "of what is a part, in place": lambda t, x, y: x.select(0, 0).masked_fill_(x[0] > 1, 0).sum(),
     "copy": lambda t, x, y: x.copy_(y),
     "fill": lambda t, x, y: x.fill_(2),

@@ -212,3 +212,34 @@ def test_what_is_expanded_is_filled_by_a_mask_with_a_gradient():
     of_x, of_value = microgad.autograd.grad((rows * rows).sum() + (y * y * y).sum(), (x, value))
     assert of_value.item() == 4 * 2 * 7 + 2 * 3 * 7**2
     assert of_x.tolist() == [0, 2 * 2 * x[1].item() + 3 * x[1].item() ** 2, 0]
+
+
+def test_a_view_of_what_leaves_the_graph():
+    """Once something is written there PyTorch's has no gradient; it was that of the values before."""
+
+    def program(t, nn):
+        x = leaf(t, 4)
+        y = x * 2
+        view, whole = y[:2], y[:]
+        y.detach_()
+        return view, t.autograd.grad((view * view).sum(), x, retain_graph=True), y.requires_grad, whole.requires_grad
+
+    Programs({"program": program}).check("program")
+    x = leaf(microgad, 4)
+    y = x * 2
+    view = y[:2]
+    y.detach_().fill_(3)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        view.sum().backward()
+
+
+def test_a_leaf_that_wants_no_gradient_for_a_while_is_the_one_that_graphs_lead_to():
+    def program(t, nn):
+        x, y = leaf(t, 4), leaf(t, 4)
+        view, double = x[:2], y * 2
+        x.requires_grad_(False).fill_(3)
+        y.detach_()
+        x.requires_grad_(), y.requires_grad_()
+        return t.autograd.grad((view * view).sum() + double.sum(), (x, y))
+
+    Programs({"program": program}).check("program")
