@@ -80,7 +80,7 @@ def watch_views(base: Tensor) -> None:
     with state.scope(grad_enabled=True, observer=None):
         for view in live_views(base):
             if type(base.node) not in _ENDS and view.node is not None:
-                stand_at(view, Watched.apply(view).node)
+                stand_at(view, called(Function.name(view.node), Watched.apply(view)).node)
 
 
 def live_views(base: Tensor) -> list[Tensor]:

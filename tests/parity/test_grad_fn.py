@@ -154,7 +154,6 @@ CALLS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "var_mean": lambda t, x, y: t.var_mean(x)[1],
     "prod of rows": lambda t, x, y: x.prod(1),
     "trace": lambda t, x, y: x.trace(),
-    "permute of two": lambda t, x, y: x.permute(1, 0),
     "transpose of one": lambda t, x, y: x.transpose(1, 1),
     "split by sizes": lambda t, x, y: x.split([1, 2], 1)[1],
     "tensor_split": lambda t, x, y: x.tensor_split(2)[1],

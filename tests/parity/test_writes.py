@@ -222,7 +222,13 @@ def test_a_view_of_what_leaves_the_graph():
         y = x * 2
         view, whole = y[:2], y[:]
         y.detach_()
-        return view, t.autograd.grad((view * view).sum(), x, retain_graph=True), y.requires_grad, whole.requires_grad
+        return (
+            view,
+            repr(view),
+            t.autograd.grad((view * view).sum(), x, retain_graph=True),
+            y.requires_grad,
+            whole.requires_grad,
+        )
 
     Programs({"program": program}).check("program")
     x = leaf(microgad, 4)

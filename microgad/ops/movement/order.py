@@ -48,7 +48,7 @@ def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
         raise ShapeError(
             f"permute: dims {tuple(dims)} are no order of the {ndim} dimensions of input {tuple(input.shape)}"
         )
-    return called("Permute", Permute.apply(input, order=order))
+    return Permute.apply(input, order=order)
 
 
 @tensors_only
@@ -133,7 +133,7 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
     order = [d for d in range(input.ndim) if d not in origins]
     for place, origin in sorted(zip(places, origins, strict=True)):
         order.insert(place, origin)
-    return permute(input, order)
+    return Permute.apply(input, order=tuple(order))
 
 
 moveaxis = movedim

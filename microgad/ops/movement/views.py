@@ -199,8 +199,6 @@ def resize_(input: Tensor, size: Sequence[int], *, memory_format: Any = None) ->
         raise errors.GraphError("resize_: cannot resize variables that require grad")
     if any(n < 0 for n in shape):
         raise errors.ArgumentError(f"resize_: sizes must be non-negative, got {shape}")
-    if shape == input.array.shape:
-        return input
     x, memory = input.array, memory_of(input.array)
     if shape == x.shape and memory_format is None:
         return input
