@@ -38,7 +38,7 @@ def swap_tensors(t1: _Tensor, t2: _Tensor) -> None:
     for t, own, requires_grad in ((t1, second, wanted[0]), (t2, first, wanted[1])):
         vars(t).clear()
         vars(t).update(own)
-        if "rested" in own:  # the leaf that has the hooks
+        if "rested" in own:  # its leaf
             own["rested"].tensor = weakref.ref(t)
         t._bump()
         t.requires_grad_(requires_grad)
