@@ -127,6 +127,12 @@ def fit(op: str, a: Tensor, b: Tensor, left: bool) -> None:
         raise ShapeError(f"{op}: Incompatible shapes of A and B for the equation {equation} ({sizes})")
 
 
+def floating_matrices(op: str, x: Tensor, *others: Tensor, square: bool = False, name: str = "A") -> None:
+    """Raise RuntimeError where x isn't matrices, maybe square ones, of `floating` numbers, or others' dtypes differ."""
+    floating(op, x, *others)
+    matrices(op, x, square, name)
+
+
 def ndims(op: str, **wanted: tuple[Tensor, int]) -> None:
     """Raise RuntimeError where an argument hasn't the number of dimensions that it should have."""
     if not all(isinstance(x, function.Tensor) for x, _ in wanted.values()):

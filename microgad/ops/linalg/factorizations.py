@@ -18,7 +18,7 @@ from ..elementwise import Where
 from ..indexing import Gather
 from ..out import into
 from ..spelling import numpy_spelling
-from .arguments import adjoint, eye, fit, floating, matrices, swap
+from .arguments import adjoint, eye, fit, floating_matrices, swap
 from .arguments import adjoint as _adjoint
 from .triangular import triangle_solved
 
@@ -73,8 +73,7 @@ def torch_cholesky(input: Tensor, upper: bool = False, *, out: Tensor | None = N
 
 def _cholesky(op: str, x: Tensor, upper: bool) -> Tensor | None:
     """The factor; None where some matrix is not positive-definite."""
-    matrices(op, x, square=True)
-    floating(op, x)
+    floating_matrices(op, x, square=True)
     try:
         factor = Cholesky.apply(x, upper=upper)
     except LinAlgError:
@@ -184,8 +183,7 @@ def qr(A: Tensor, mode: str = "reduced", *, out: Any = None) -> return_types.lin
     >>> torch.allclose(Q @ R, A)
     True
     """
-    matrices("linalg.qr", A)
-    floating("linalg.qr", A)
+    floating_matrices("linalg.qr", A)
     if mode not in ("reduced", "complete", "r"):
         raise ArgumentError(
             f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"
@@ -327,8 +325,7 @@ def exchanged(pivots: Any, rows: int) -> Any:
 
 
 def _factor(op: str, A: Tensor, pivot: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    matrices(op, A)
-    floating(op, A)
+    floating_matrices(op, A)
     if not pivot:
         raise ArgumentError(f"{op}: LU without pivoting is not implemented; give pivot=True")
     return LUFactor.apply(A)
@@ -451,9 +448,7 @@ def lu_solve(
             [0.2500]])
     """
     op = "linalg.lu_solve"
-    floating(op, LU, B)
-    matrices(op, LU, square=True, name="LU")
-    matrices(op, B, name="B")
+    floating_matrices(op, LU, B, square=True, name="LU")
     if pivots.array.dtype != np.int32:
         raise ArgumentError(f"{op}: pivots should be a Tensor of scalar type torch.int32, got {pivots.dtype}")
     if tuple(pivots.shape) != tuple(LU.shape[:-1]):

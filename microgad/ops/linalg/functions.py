@@ -13,7 +13,7 @@ from ...state import composite
 from ..elementwise import Pow
 from ..movement import flip, unsqueeze
 from ..spelling import numpy_spelling, tensors_only
-from .arguments import eye, floating, matrices, swap
+from .arguments import eye, floating_matrices, swap
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -70,8 +70,7 @@ def matrix_exp(A: Tensor) -> Tensor:
     tensor([[1., 1.],
             [0., 1.]])
     """
-    floating("linalg.matrix_exp", A)
-    matrices("linalg.matrix_exp", A, square=True)
+    floating_matrices("linalg.matrix_exp", A, square=True)
     return MatrixExp.apply(A)
 
 

@@ -15,7 +15,7 @@ from ..elementwise import abs as magnitude
 from ..movement import squeeze, unsqueeze
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
-from .arguments import adjoint, are_vectors, floating, matrices, swap
+from .arguments import adjoint, are_vectors, floating_matrices, swap
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -115,8 +115,7 @@ def pinv(
     tensor([[0.5000, 0.0000],
             [0.0000, 0.0000]])
     """
-    floating("linalg.pinv", A)
-    matrices("linalg.pinv", A, square=hermitian)
+    floating_matrices("linalg.pinv", A, square=hermitian)
     rtol = rcond if rtol is None else rtol
     return into(out, Pinv.apply(A, hermitian=hermitian, atol=_bare(atol), rtol=_bare(rtol)))
 
@@ -159,8 +158,7 @@ def matrix_rank(
     >>> torch.linalg.matrix_rank(torch.ones(3, 3))
     tensor(1)
     """
-    floating("linalg.matrix_rank", A)
-    matrices("linalg.matrix_rank", A, square=hermitian)
+    floating_matrices("linalg.matrix_rank", A, square=hermitian)
     atol = tol if atol is None else atol
     return into(out, Rank.apply(A.detach(), hermitian=hermitian, atol=_bare(atol), rtol=_bare(rtol)))
 
@@ -180,8 +178,7 @@ def lstsq(
     tensor([[2.]])
     """
     op = "linalg.lstsq"
-    floating(op, A, B)
-    matrices(op, A)
+    floating_matrices(op, A, B)
     driver = "gelsy" if driver is None else driver
     if driver not in ("gels", "gelsy", "gelsd", "gelss"):
         raise ArgumentError(f"{op}: parameter `driver` should be one of (gels, gelsy, gelsd, gelss), got {driver}")

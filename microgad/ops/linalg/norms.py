@@ -18,7 +18,7 @@ from ..movement import permute, reshape
 from ..movement.dims import dim_of, listed
 from ..out import into
 from ..spelling import numpy_spelling
-from .arguments import floating, is_complex, matrices, quotient, values
+from .arguments import floating, floating_matrices, is_complex, matrices, quotient, values
 from .solving import inv_ex
 from .spectra import svdvals
 
@@ -290,8 +290,7 @@ def cond(A: Tensor, p: Any = None, *, out: Tensor | None = None) -> Tensor:
     >>> torch.linalg.cond(torch.tensor([[1.0, 0.0], [0.0, 4.0]]))
     tensor(4.)
     """
-    floating("linalg.cond", A)
-    matrices("linalg.cond", A, square=p not in (None, 2, -2))
+    floating_matrices("linalg.cond", A, square=p not in (None, 2, -2))
     if p is not None and p not in ("fro", "nuc", 2, -2, 1, -1, math.inf, -math.inf):
         raise ArgumentError(f"linalg.cond: got an invalid norm type {p}")
     if not A.numel():

@@ -14,7 +14,7 @@ from ...state import composite
 from ..movement import unsqueeze
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
-from .arguments import adjoint, conj, eye, floating, matrices, swap
+from .arguments import adjoint, conj, eye, floating_matrices, matrices, swap
 from .triangular import triangle_solved
 
 if TYPE_CHECKING:
@@ -44,15 +44,13 @@ def geqrf(input: Tensor, *, out: Any = None) -> return_types.geqrf:
     tensor([[-0.6000],
             [-0.8000]])
     """
-    matrices("geqrf", input, name="input")
-    floating("geqrf", input)
+    floating_matrices("geqrf", input, name="input")
     return into(out, return_types.geqrf(*Geqrf.apply(input)))
 
 
 def _compact(op: str, vectors: Tensor, tau: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """V, and A and D of which the product of the reflections is I - V A⁻¹ D Vᴴ."""
-    matrices(op, vectors, name="input")
-    floating(op, vectors, tau)
+    floating_matrices(op, vectors, tau, name="input")
     rows, columns = vectors.shape[-2:]
     k = tau.shape[-1] if tau.ndim else 0
     if k > min(rows, columns):

@@ -16,7 +16,7 @@ from ..movement import permute, reshape, squeeze, unsqueeze
 from ..movement.dims import dims_of
 from ..out import into
 from ..spelling import numpy_spelling
-from .arguments import adjoint, are_vectors, broadcast_solve, eye, fit, floating, is_complex, matrices, swap, values
+from .arguments import adjoint, are_vectors, broadcast_solve, eye, fit, floating_matrices, is_complex, swap, values
 from .factorizations import factored
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def inv(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     tensor([[0.5000, 0.0000],
             [0.0000, 0.2500]])
     """
-    _square("linalg.inv", A)
+    floating_matrices("linalg.inv", A, square=True)
     return into(out, Inv.apply(A))
 
 
@@ -153,14 +153,9 @@ def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> return_
     >>> torch.linalg.inv_ex(torch.zeros(1, 1)).info
     tensor(1, dtype=torch.int32)
     """
-    _square("linalg.inv_ex", A)
+    floating_matrices("linalg.inv_ex", A, square=True)
     info, regular = _checked("linalg.inv_ex", A, check_errors)
     return into(out, return_types.linalg_inv_ex(_infinite(Inv.apply(regular), info, 2), info))
-
-
-def _square(op: str, *tensors: Tensor) -> None:
-    floating(op, *tensors)
-    matrices(op, tensors[0], square=True)
 
 
 def _checked(op: str, a: Tensor, check_errors: bool) -> tuple[Tensor, Tensor]:
@@ -202,14 +197,14 @@ def solve_ex(
     >>> torch.linalg.solve_ex(torch.zeros(1, 1), torch.ones(1, 1)).info
     tensor(1, dtype=torch.int32)
     """
-    _square("linalg.solve_ex", A, B)
+    floating_matrices("linalg.solve_ex", A, B, square=True)
     info, regular = _checked("linalg.solve_ex", A, check_errors)
     result = _solved("linalg.solve_ex", regular, B, left)
     return into(out, return_types.linalg_solve_ex(_infinite(result, info, 1 if are_vectors(A, B) else 2), info))
 
 
 def _solved(op: str, a: Tensor, b: Tensor, left: bool) -> Tensor:
-    _square(op, a, b)
+    floating_matrices(op, a, b, square=True)
     vectors = are_vectors(a, b)
     if vectors and not left:
         raise ShapeError(f"{op}: Vector broadcasting of the left hand side is not supported for left=False")
@@ -227,7 +222,7 @@ def det(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.linalg.det(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
     tensor(8.)
     """
-    _square("linalg.det", A)
+    floating_matrices("linalg.det", A, square=True)
     return into(out, Det.apply(A))
 
 
@@ -240,7 +235,7 @@ def linalg_slogdet(A: Tensor, *, out: Any = None) -> return_types.linalg_slogdet
     sign=tensor(-1.),
     logabsdet=tensor(0.))
     """
-    _square("linalg.slogdet", A)
+    floating_matrices("linalg.slogdet", A, square=True)
     return into(out, return_types.linalg_slogdet(*SLogDet.apply(A)))
 
 
@@ -260,7 +255,7 @@ def logdet(input: Tensor) -> Tensor:
     >>> torch.logdet(torch.tensor([[1.0]]))
     tensor(0.)
     """
-    _square("logdet", input)
+    floating_matrices("logdet", input, square=True)
     sign, logabsdet = SLogDet.apply(input)
     return log(sign) + logabsdet if input.is_complex() else where(sign == -1, math.nan, logabsdet)
 

@@ -15,7 +15,7 @@ from ..movement import expand
 from ..out import into
 from ..random import randn
 from ..spelling import numpy_spelling, tensors_only
-from .arguments import adjoint, conj, eye, floating, is_complex, matrices, off_diagonal, phase_free
+from .arguments import adjoint, conj, eye, floating_matrices, is_complex, matrices, off_diagonal, phase_free
 from .factorizations import cholesky, qr
 from .solving import Solve
 from .triangular import solve_triangular
@@ -140,7 +140,7 @@ def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> return_types.linalg_
     >>> torch.linalg.eigh(torch.tensor([[1.0, 0.0], [0.0, -2.0]])).eigenvalues
     tensor([-2.,  1.])
     """
-    _check("linalg.eigh", A, square=True)
+    floating_matrices("linalg.eigh", A, square=True)
     return into(out, return_types.linalg_eigh(*Eigh.apply(A, triangle=_triangle("eigh", UPLO))))
 
 
@@ -151,7 +151,7 @@ def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor
     >>> torch.linalg.eigvalsh(torch.tensor([[1.0, 0.0], [0.0, -2.0]]))
     tensor([-2.,  1.])
     """
-    _check("linalg.eigvalsh", A, square=True)
+    floating_matrices("linalg.eigvalsh", A, square=True)
     setting = {"triangle": _triangle("eigvalsh", UPLO)}
     return into(out, Eigh.apply(A, **setting)[0] if kept(A) else EigenvaluesH.apply(A, **setting))
 
@@ -160,11 +160,6 @@ def _triangle(op: str, name: str) -> str:
     if name.upper() not in ("L", "U"):
         raise ArgumentError(f"linalg.{op}: Expected UPLO argument to be 'L' or 'U', but got {name}")
     return name.upper()
-
-
-def _check(op: str, x: Tensor, square: bool) -> None:
-    floating(op, x)
-    matrices(op, x, square)
 
 
 @numpy_spelling
@@ -176,7 +171,7 @@ def eig(A: Tensor, *, out: Any = None) -> return_types.linalg_eig:
     >>> torch.linalg.eig(torch.tensor([[0.0, 1.0], [-1.0, 0.0]])).eigenvalues
     tensor([0.+1.j, 0.-1.j])
     """
-    _check("linalg.eig", A, square=True)
+    floating_matrices("linalg.eig", A, square=True)
     return into(out, return_types.linalg_eig(*Eig.apply(A)))
 
 
@@ -187,7 +182,7 @@ def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.linalg.eigvals(torch.tensor([[0.0, 1.0], [-1.0, 0.0]]))
     tensor([0.+1.j, 0.-1.j])
     """
-    _check("linalg.eigvals", A, square=True)
+    floating_matrices("linalg.eigvals", A, square=True)
     return into(out, Eig.apply(A)[0] if kept(A) else Eigenvalues.apply(A))
 
 
@@ -203,7 +198,7 @@ def svd(
     >>> torch.linalg.svd(torch.tensor([[3.0, 0.0], [0.0, 4.0]])).S
     tensor([4., 3.])
     """
-    _check("linalg.svd", A, square=False)
+    floating_matrices("linalg.svd", A)
     return into(out, return_types.linalg_svd(*SVD.apply(A, full=full_matrices)))
 
 
@@ -214,7 +209,7 @@ def svdvals(A: Tensor, *, driver: str | None = None, out: Tensor | None = None) 
     >>> torch.linalg.svdvals(torch.tensor([[3.0, 0.0], [0.0, 4.0]]))
     tensor([4., 3.])
     """
-    _check("linalg.svdvals", A, square=False)
+    floating_matrices("linalg.svdvals", A)
     return into(out, SVD.apply(A, full=False)[1] if kept(A) else SingularValues.apply(A))
 
 

@@ -14,7 +14,7 @@ from ...notices import once
 from ...state import composite
 from ..out import into
 from ..spelling import numpy_spelling
-from .arguments import adjoint, broadcast_solve, eye, fit, floating, matrices, swap
+from .arguments import adjoint, broadcast_solve, eye, fit, floating_matrices, swap
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -116,9 +116,7 @@ def solve_triangular(
             [0.2500]])
     """
     op = "linalg.solve_triangular"
-    matrices(op, A, square=True)
-    matrices(op, B, name="B")
-    floating(op, A, B)
+    floating_matrices(op, A, B, square=True)
     fit(op, A, B, left)
     if left:
         return into(out, triangle_solved(A, B, upper, unitriangular))
@@ -146,9 +144,7 @@ def triangular_solve(
         "torch.triangular_solve is deprecated in favor of torch.linalg.solve_triangular, whose arguments are the other "
         "way round"
     )
-    matrices("triangular_solve", A, square=True)
-    matrices("triangular_solve", b, name="b")
-    floating("triangular_solve", b, A)
+    floating_matrices("triangular_solve", A, b, square=True)
     fit("triangular_solve", A, b, left=True)
     a = swap(A) if transpose else A
     solution = triangle_solved(a, b, upper != transpose, unitriangular)
@@ -163,9 +159,7 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | N
     >>> torch.cholesky_solve(torch.ones(1, 1), torch.tensor([[2.0]]))
     tensor([[0.2500]])
     """
-    matrices("cholesky_solve", L, square=True, name="L")
-    matrices("cholesky_solve", B, name="B")
-    floating("cholesky_solve", B, L)
+    floating_matrices("cholesky_solve", L, B, square=True, name="L")
     fit("cholesky_solve", L, B, left=True)
     first, second = (adjoint(L), L) if upper else (L, adjoint(L))
     half = triangle_solved(first, B, upper=False, whole=True)
@@ -180,8 +174,7 @@ def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = Non
     >>> torch.cholesky_inverse(torch.tensor([[2.0]]))
     tensor([[0.2500]])
     """
-    matrices("cholesky_inverse", L, square=True, name="L")
-    floating("cholesky_inverse", L)
+    floating_matrices("cholesky_inverse", L, square=True, name="L")
     one = type(L)._made(eye(L, L.shape[-1]))
     inverse = triangle_solved(L, one, upper, whole=True)
     return into(out, np.matmul(inverse, adjoint(inverse)) if upper else np.matmul(adjoint(inverse), inverse))
