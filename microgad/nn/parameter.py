@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from ..errors import ShapeError
 from ..lazy import absent as _absent
 from ..ops.creation import empty
@@ -36,10 +38,28 @@ class Buffer(Tensor):
         return self.requires_grad_(given.requires_grad)
 
 
+def _refused(*args: Any, **kwargs: Any) -> Any:
+    raise ShapeError(
+        "Attempted to use the values or the shape of an uninitialized parameter or buffer. Call `forward` to "
+        "initialize the parameters before accessing their attributes"
+    )
+
+
+class _NoValues(np.ndarray[Any, Any]):
+    """The array of a Tensor without a shape: it can be converted, but nothing can be computed with it."""
+
+    __array_ufunc__ = __array_function__ = __getitem__ = _refused
+
+
 class _Uninitialized(Tensor):
     """Nothing can be done with it but convert it, and `materialize` it."""
 
     cls_to_become: ClassVar[type[Tensor]]
+    _check_writable = _refused
+
+    @classmethod
+    def _made(cls, array: Any, node: Any = None) -> Any:
+        return super()._made(array.view(_NoValues) if isinstance(array, np.ndarray) else array, node)
 
     def materialize(self, shape: Any, device: Device = None, dtype: Dtype = None) -> None:
         """Make it what it is to become, with this shape and undefined values."""
@@ -49,15 +69,12 @@ class _Uninitialized(Tensor):
 
     @property
     def shape(self) -> Any:
-        raise ShapeError(
-            "Can't access the shape of an uninitialized parameter or buffer. Call `forward` to initialize the "
-            "parameters before accessing their attributes"
-        )
+        _refused()
 
     @property
     def data(self) -> Tensor:
-        """The empty array it stands on: what is written to it, as programs do to fill weights, has no effect."""
-        return Tensor.detach(self)
+        """An empty array: what is written to it, as programs do to fill weights, has no effect."""
+        return empty(0, device=self.device, dtype=self.dtype)
 
     @data.setter
     def data(self, value: Tensor) -> None:

@@ -3,6 +3,7 @@
 import copy
 import pickle
 
+import numpy as np
 import pytest
 
 import microgad as torch
@@ -152,3 +153,16 @@ def test_an_input_that_is_refused_does_not_settle_the_size(make, bad, good):
         layer(torch.zeros(bad))
     assert layer(torch.zeros(good)).shape == (4, 6)
     assert layer.in_channels == 4
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda p: p + 1, lambda p: p.sum(), nn.init.normal_, nn.init.zeros_, np.exp, lambda p: p == p, lambda p: p[...],
+        torch.zeros_like,
+    ],
+)  # fmt: skip
+def test_nothing_is_computed_with_what_has_no_values(use):
+    for p in (nn.UninitializedParameter(device="cpu"), nn.UninitializedBuffer(device="cpu")):
+        with pytest.raises(ValueError, match="uninitialized parameter"):
+            use(p)
