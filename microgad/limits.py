@@ -21,11 +21,8 @@ class finfo:
         found = dtypes.get_default_dtype() if type is None else dtypes.of(type)
         limits = getattr(found, "limits", None)
         if limits is not None:  # of what NumPy has no arrays of
-            self.dtype, self.bits, (self.max, self.eps, self.tiny, self.resolution) = (
-                found.name,
-                8 * found.itemsize,
-                limits,
-            )
+            self.dtype, self.bits = found.name, 8 * found.itemsize
+            self.max, self.eps, self.tiny, self.resolution = limits
             self.min, self.smallest_normal = -self.max, self.tiny
             return
         if found.dtype.kind not in "fc":

@@ -79,7 +79,7 @@ class MaxPool3d(_MaxPool):
 
 
 class _MaxUnpool(Module):
-    _pool: Pool
+    _pool: Callable[..., Tensor]
     _n: int
 
     def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> None:
@@ -89,8 +89,7 @@ class _MaxUnpool(Module):
         self.padding = each(padding, self._n)
 
     def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        out: Tensor = self._pool(input, indices, self.kernel_size, self.stride, self.padding, output_size)
-        return out
+        return self._pool(input, indices, self.kernel_size, self.stride, self.padding, output_size)
 
     def extra_repr(self) -> str:
         return shown(self, "kernel_size stride padding")
@@ -164,7 +163,7 @@ class AvgPool1d(Module):
 
 
 class _AvgPool(Module):
-    _pool: Pool
+    _pool: Callable[..., Tensor]
 
     def __init__(
         self,
@@ -184,16 +183,8 @@ class _AvgPool(Module):
         self.divisor_override = divisor_override
 
     def forward(self, input: Tensor) -> Tensor:
-        out: Tensor = self._pool(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.ceil_mode,
-            self.count_include_pad,
-            self.divisor_override,
-        )
-        return out
+        settings = self.padding, self.ceil_mode, self.count_include_pad, self.divisor_override
+        return self._pool(input, self.kernel_size, self.stride, *settings)
 
     def extra_repr(self) -> str:
         return shown(self, "kernel_size stride padding")
@@ -223,7 +214,7 @@ class AvgPool3d(_AvgPool):
 
 
 class _LPPool(Module):
-    _pool: Pool
+    _pool: Callable[..., Tensor]
 
     def __init__(
         self, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False
@@ -235,8 +226,7 @@ class _LPPool(Module):
         self.ceil_mode = ceil_mode
 
     def forward(self, input: Tensor) -> Tensor:
-        out: Tensor = self._pool(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
-        return out
+        return self._pool(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
 
     def extra_repr(self) -> str:
         return shown(self, "norm_type kernel_size stride ceil_mode")
@@ -326,15 +316,14 @@ class FractionalMaxPool3d(_FractionalMaxPool):
 
 
 class _AdaptiveAvgPool(Module):
-    _pool: Pool
+    _pool: Callable[..., Tensor]
 
     def __init__(self, output_size: Any) -> None:
         super().__init__()
         self.output_size = output_size
 
     def forward(self, input: Tensor) -> Tensor:
-        out: Tensor = self._pool(input, self.output_size)
-        return out
+        return self._pool(input, self.output_size)
 
     def extra_repr(self) -> str:
         return shown(self, "output_size")

@@ -35,9 +35,8 @@ class AdaBound(WithBetas):
 
     def __init__(
         self, params: Params, lr: float | Tensor = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
-        final_lr: float = 0.1,
-        gamma: float = 1e-3, eps: float = 1e-8, weight_decay: float = 0, amsbound: bool = False, *,
-        maximize: bool = False,
+        final_lr: float = 0.1, gamma: float = 1e-3, eps: float = 1e-8, weight_decay: float = 0, amsbound: bool = False,
+        *, maximize: bool = False,
     ) -> None:  # fmt: skip
         defaults = {
             "lr": lr, "betas": betas, "final_lr": final_lr, "gamma": gamma, "eps": eps, "weight_decay": weight_decay,
@@ -95,7 +94,7 @@ class AMSBound(AdaBound):
 
     def __init__(
         self, params: Params, lr: float | Tensor = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
-        final_lr: float = 0.1,
-        gamma: float = 1e-3, eps: float = 1e-8, weight_decay: float = 0, *, maximize: bool = False,
+        final_lr: float = 0.1, gamma: float = 1e-3, eps: float = 1e-8, weight_decay: float = 0, *,
+        maximize: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(params, lr, betas, final_lr, gamma, eps, weight_decay, True, maximize=maximize)

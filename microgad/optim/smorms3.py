@@ -31,14 +31,9 @@ class SMORMS3(Optimizer):
     shaped = ("mem", "grad_avg", "square_avg")
 
     def __init__(
-        self,
-        params: Params,
-        lr: float | Tensor = 1e-3,
-        eps: float = 1e-16,
-        weight_decay: float = 0,
-        *,
+        self, params: Params, lr: float | Tensor = 1e-3, eps: float = 1e-16, weight_decay: float = 0, *,
         maximize: bool = False,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(params, {"lr": lr, "eps": eps, "weight_decay": weight_decay, "maximize": maximize})
 
     def check(self, options: dict[str, Any]) -> None:
