@@ -13,7 +13,7 @@ from ..errors import ArgumentError
 from ..nn import Module
 from ..nn.mode import in_mode
 from ..optim import Optimizer
-from ..optim.lr_scheduler import LRScheduler
+from ..optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from ..utils.data import Dataset
 from .checkpoint import Checkpoint
 from .environment import with_threads
@@ -36,7 +36,8 @@ def fit(
 
     `data` is a DataLoader, or another iterable of batches that starts anew for each epoch; each batch goes to the
     device of the model's parameters. `loss(output, target)` is the mean over a batch. Optimizers get the loss by
-    `step(closure)`; each should have parameters of its own. `scheduler` steps after each epoch.
+    `step(closure)`; each should have parameters of its own. `scheduler` steps after each epoch, a ReduceLROnPlateau by
+    the error on `validation`.
 
     A row of the history has "epoch", "seconds" (of training alone) and "loss", the mean over the epoch's samples while
     they were trained on. To that come "held_out_error", and of classes "held_out_accuracy" and "held_out_samples", for
@@ -66,9 +67,8 @@ def fit(
     (True, 2.0)
     """
     sets = dict(zip(SETS, (data if train_error else None, validation, held_out), strict=True))
-    run = _Run(model, data, _several(optimizer), loss, at_once, sets)
-    run.check(epochs, stop)
-    schedulers = _several(scheduler)
+    run, schedulers = _Run(model, data, _several(optimizer), loss, at_once, sets), _several(scheduler)
+    run.check(epochs, stop, schedulers)
     history, threads, kept = History(), None, None
     if checkpoint is not None:
         said = settings(model, data, run.optimizers, loss, run.sets, stop, schedulers)
@@ -90,7 +90,7 @@ def fit(
                     break
                 row = run.epoch(history, shown)
                 for each in schedulers:
-                    each.step()
+                    each.step(*([row["validation_error"]] if isinstance(each, ReduceLROnPlateau) else []))
                 history.append(row)
                 if kept is not None:
                     kept.save(history)
@@ -113,17 +113,19 @@ class _Run:
         self.sets = {name: data for name, data in sets.items() if data is not None}
         self.step = Step(model, optimizers, loss)
 
-    def check(self, epochs: int, stop: EarlyStopping | None) -> None:
+    def check(self, epochs: int, stop: EarlyStopping | None, schedulers: Sequence[Any]) -> None:
         """Raise ArgumentError or TypeError where arguments don't fit together."""
         if epochs < 0 or self.at_once < 1:
             raise ArgumentError(f"fit: epochs must be >= 0 and at_once >= 1, got {epochs} and {self.at_once}")
         if isinstance(self.data, (Dataset, tuple)):
             given = type(self.data).__name__
             raise TypeError(f"fit: data is a {given}, but must give batches: DataLoader(data, batch_size=...)")
-        if stop is not None and "validation" not in self.sets:
+        watching = stop or next((each for each in schedulers if isinstance(each, ReduceLROnPlateau)), None)
+        if watching is not None and "validation" not in self.sets:
             raise ArgumentError(
-                "fit: stop needs validation=..., data whose error says when: not the test set, whose error would then "
-                "look better than it is. random_split can keep a part of the training data for it"
+                f"fit: {type(watching).__name__} needs validation=..., data whose error says when: not the test "
+                "set, whose error would then look better than it is. random_split can keep a part of the training data "
+                "for it"
             )
         own = set(self.model.parameters())
         for i, optimizer in enumerate(self.optimizers):

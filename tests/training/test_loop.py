@@ -143,6 +143,15 @@ def test_a_scheduler_steps_after_each_epoch(problem):
     assert given["optimizer"][0].param_groups[0]["lr"] == pytest.approx(0.01 * 0.1**2)
 
 
+def test_a_scheduler_of_plateaus_watches_the_validation_error(problem):
+    given = problem()
+    never = {"patience": 0, "threshold": 1e9, "threshold_mode": "abs"}
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(given["optimizer"][0], factor=0.5, **never)
+    history = fit(**given, validation=given["held_out"], scheduler=scheduler)
+    assert scheduler.best == history["validation_error"][0]
+    assert given["optimizer"][0].param_groups[0]["lr"] == 0.01 * 0.5 ** (len(history) - 1)
+
+
 def test_stops_when_the_validation_error_falls_no_more(problem):
     given = problem()
     given["optimizer"] = torch.optim.SGD(given["model"].parameters(), lr=0.0)
@@ -164,10 +173,12 @@ def test_stopping_watches_the_best_error():
 def test_arguments_that_do_not_fit(problem, state):
     given = problem()
     before = state(given)
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(given["optimizer"][0])
     stranger = torch.optim.SGD(nn.Linear(1, 1).parameters())
     torch.set_rng_state(torch.tensor(before[-1], dtype=torch.uint8))
     wrong = [
-        ({"stop": EarlyStopping()}, ValueError, "stop needs validation="),
+        ({"stop": EarlyStopping()}, ValueError, "EarlyStopping needs validation="),
+        ({"scheduler": plateau}, ValueError, "ReduceLROnPlateau needs validation="),
         ({"epochs": -1}, ValueError, "epochs must be >= 0"),
         ({"at_once": 0}, ValueError, "at_once >= 1"),
         ({"data": given["data"].dataset}, TypeError, r"must give batches: DataLoader\(data"),
