@@ -4,7 +4,6 @@ import copy
 
 import numpy as np
 import pytest
-from hypothesis import Phase, settings
 
 import microgad as torch
 from microgad import nn
@@ -14,17 +13,9 @@ from microgad.testing.laws import op
 from microgad.testing.laws.module import LAWS
 from microgad.testing.strategies import modules, tensors
 
+pytestmark = pytest.mark.usefixtures("unshrunk")
 EXAMPLES = 10
 ROWS, SEQUENCES = tensors((2, 3)), tensors((2, 4, 3))
-
-
-@pytest.fixture(autouse=True)
-def _unshrunk(pytestconfig):
-    """A fault is found, and not made small, which takes the longest."""
-    settings.register_profile("unshrunk", settings(), phases=[Phase.generate], database=None)
-    settings.load_profile("unshrunk")
-    yield
-    settings.load_profile("thorough" if pytestconfig.getoption("--thorough") else "gate")
 
 
 class Scale(nn.Module):

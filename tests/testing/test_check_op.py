@@ -1,0 +1,297 @@
+"""check_op: correct operations obey every law, inputs that nobody gave are found, and examples are made small."""
+
+import numpy as np
+import pytest
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.database import InMemoryExampleDatabase
+
+import microgad as torch
+from microgad.errors import ArgumentError
+from microgad.function import Function
+from microgad.ops.elementwise import Add, Div, Exp, Log, Mul, Pow, Relu, Sqrt
+from microgad.ops.linalg import Linear, MatMul
+from microgad.ops.reduction import Amax, Sum
+from microgad.ops.softmax import Softmax
+from microgad.testing import GradcheckError, check_op
+from microgad.testing.laws.case import Case
+from microgad.testing.laws.run import hold_for_all
+from microgad.testing.strategies import broadcastable_tensors, conv_problems, tensors
+
+from .operations import Product, Square, bare
+from .without_conj import WithoutConj
+
+pytestmark = pytest.mark.usefixtures("unshrunk")
+EXAMPLES = 40
+
+
+class Power(torch.autograd.Function):
+    """In PyTorch's form, with a number among its arguments."""
+
+    @staticmethod
+    def forward(ctx, x, n: int):
+        ctx.save_for_backward(x)
+        ctx.n = n
+        return x ** (n + 1)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return grad * (ctx.n + 1) * x**ctx.n, None
+
+
+class Swish(torch.autograd.Function):
+    """In its other form, with a factor by its name."""
+
+    @staticmethod
+    def forward(x, beta):
+        return x * torch.sigmoid(beta * x)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[0])
+        ctx.beta = inputs[1]
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        s = torch.sigmoid(ctx.beta * x)
+        return grad * (s + ctx.beta * x * s * (1 - s)), None
+
+
+class Both(Function):
+    """Two results."""
+
+    def forward(self, x):
+        return np.sin(x), np.cos(x)
+
+    def grad_x(self, grad, x):
+        return grad[0] * np.cos(x) - grad[1] * np.sin(x)
+
+
+class PlainMatMul(Function):
+    """Of matrices alone."""
+
+    def forward(self, a, b):
+        return a @ b
+
+    def grad_a(self, grad, b):
+        return grad @ b.T
+
+    def grad_b(self, grad, a):
+        return a.T @ grad
+
+
+class SquaredError(Function):
+    """Of inputs of one shape."""
+
+    def forward(self, x, y):
+        return np.mean((x - y) ** 2)
+
+    def grad_x(self, grad, x, y):
+        return grad * (x - y) * (2 / np.size(bare(x)))
+
+    def grad_y(self, grad, x, y):
+        return grad * (y - x) * (2 / np.size(bare(x)))
+
+
+class Gelu(Function):
+    """1 + tanh(x) cancels where x is negative."""
+
+    def forward(self, x):
+        return 0.5 * x * (1 + np.tanh(0.8 * (x + 0.045 * x * x * x)))
+
+    def grad_x(self, grad, x):
+        t = np.tanh(0.8 * (x + 0.045 * x * x * x))
+        return grad * (0.5 * (1 + t) + 0.4 * x * (1 - t * t) * (1 + 0.135 * x * x))
+
+
+class RowSum(Function):
+    axis: int
+
+    def forward(self, x):
+        return np.sum(x, self.axis)
+
+    def grad_x(self, grad, x):
+        return np.expand_dims(grad, self.axis) * np.ones_like(x)
+
+
+RIGHT = [Square, Product, Power, Swish, Both, PlainMatMul, SquaredError, Gelu, RowSum]
+OF_THE_LIBRARY = [Exp, Log, Sqrt, Relu, Add, Mul, Div, Pow, Sum, Amax, Softmax, MatMul, Linear]
+
+
+@pytest.mark.parametrize("op", RIGHT + OF_THE_LIBRARY, ids=lambda op: op.__name__)
+def test_correct_operations_obey(op):
+    report = check_op(op, examples=EXAMPLES)
+    assert report.examples == EXAMPLES
+    assert op.__name__ in report.classes or issubclass(op, torch.autograd.Function)
+
+
+def test_correct_functions_obey():
+    check_op(torch.softmax, examples=EXAMPLES)
+    check_op(torch.nn.functional.conv2d, examples=EXAMPLES)
+    check_op(torch.nn.functional.dropout, examples=EXAMPLES)
+    check_op(torch.nn.functional.max_pool2d, examples=EXAMPLES)
+    problems = conv_problems().map(lambda p: (*p.operands, p.stride, p.padding, p.dilation, p.groups))
+    check_op(torch.nn.functional.conv2d, problems, examples=EXAMPLES)
+
+
+def test_a_numpy_function_with_its_derivative():
+    check_op(np.sin, vjp=lambda grad, x: grad * np.cos(x), examples=EXAMPLES)
+    check_op(lambda a, b: a @ b, vjp=lambda grad, a, b: (grad @ b.T, a.T @ grad), examples=EXAMPLES)
+    with pytest.raises(AssertionError, match="broadcast"):
+        check_op(lambda a, b: a + b, vjp=lambda grad, a, b: (grad, grad), examples=EXAMPLES)
+    with pytest.raises((AssertionError, GradcheckError), match="breaks the law"):
+        check_op(np.sin, vjp=lambda grad, x: grad * np.sin(x), examples=EXAMPLES)
+
+
+def test_a_function_of_torch():
+    pytorch = pytest.importorskip("torch")
+
+    class Cube(pytorch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x**3
+
+        @staticmethod
+        def backward(ctx, grad):
+            (x,) = ctx.saved_tensors
+            return 3 * grad * x * x
+
+    class Wrong(Cube):
+        @staticmethod
+        def backward(ctx, grad):
+            (x,) = ctx.saved_tensors
+            return 2 * grad * x * x
+
+    check_op(Cube, examples=EXAMPLES)
+    check_op(Cube, tensors(), examples=EXAMPLES)
+    with pytest.raises((AssertionError, GradcheckError), match="breaks the law"):
+        check_op(Wrong, examples=EXAMPLES)
+
+
+def test_a_function_with_float64_constants():
+    weight = torch.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=torch.float64)
+    check_op(lambda x: x @ weight, tensors((3, 2)), examples=EXAMPLES)
+
+
+# Inputs and settings
+
+
+def test_inputs_are_strategies_arrays_or_values():
+    report = check_op(torch.pow, tensors((2,), elements=st.just(2.0)), np.array([0.5, 3.0]), examples=EXAMPLES)
+    assert "Pow" in report.classes
+    x = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    check_op(torch.mul, x, x, examples=1)
+    assert x.grad is None
+    check_op(torch.mul, broadcastable_tensors(2), examples=EXAMPLES)
+
+
+def test_settings_are_values_or_strategies():
+    check_op(Sum, tensors((2, 3)), settings={"axis": st.sampled_from([0, 1]), "keepdims": False}, examples=EXAMPLES)
+
+
+@pytest.mark.parametrize(
+    ("op", "said"),
+    [
+        (torch.ops.movement.Reshape, "give settings={'size': ...}"),
+        (torch.ops.elementwise.BitwiseNot, "give its inputs"),
+        (lambda *, x: x, "takes no Tensors: give its inputs (TypeError: "),
+        (lambda x: x + "a", "give its inputs (TypeError: "),
+    ],
+)
+def test_what_has_to_be_given_is_said(op, said):
+    with pytest.raises(ArgumentError) as error:
+        check_op(op, examples=5)
+    assert said in str(error.value)
+
+
+def test_results_may_be_nested_or_complex():
+    check_op(lambda x: {"a": x * x, "b": [torch.sin(x), (1, "c")]}, tensors(), examples=EXAMPLES)
+    check_op(torch.fft.fft, tensors((3,)), reference=np.fft.fft, examples=EXAMPLES)
+    for wrong in (lambda x: {"a": (x * x.detach(),)}, lambda x: torch.complex(x, x * x.detach())):
+        with pytest.raises((AssertionError, GradcheckError), match="breaks the law"):
+            check_op(wrong, tensors(), examples=EXAMPLES)
+
+
+def test_complex_inputs():
+    z = torch.tensor([1 + 2j, 0.3 - 0.5j, 2.0], dtype=torch.complex128, requires_grad=True)
+    for f in (torch.exp, torch.abs, torch.fft.ifft, lambda z: z * z.conj() + z.real):
+        assert check_op(f, z, examples=1).laws
+    check_op(torch.fft.ifft, z, linear=True, examples=1, laws=["adjoint"])
+    with pytest.raises(AssertionError, match="`float32`: of float32 inputs output 0 is float64"):
+        check_op(lambda z: z * torch.tensor(1j).to(torch.complex128).reshape(1), z, examples=1, laws=["float32"])
+    with pytest.raises(GradcheckError, match="`derivatives`"):
+        check_op(WithoutConj, z, examples=1)
+
+
+def test_something_has_to_come_out():
+    with pytest.raises(AssertionError, match="it returned a NoneType, expected Tensors"):
+        check_op(lambda x: None, tensors(), examples=5)
+    with pytest.raises(AssertionError, match="it returned a dict, expected Tensors"):
+        check_op(lambda x: {}, examples=5)
+    check_op(lambda x: torch.unbind(x), tensors((3, 2)), examples=EXAMPLES)  # of no rows it returns none
+    check_op(lambda x: torch.gradient(x, dim=0), tensors((3,)), examples=EXAMPLES)
+
+
+def test_a_law_that_there_is_not():
+    with pytest.raises(ArgumentError, match="no law gravity"):
+        check_op(Square, laws=["gravity"])
+
+
+def test_draws_are_not_seen_outside():
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    check_op(torch.nn.functional.dropout, tensors((3,)), examples=3)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+squares = st.builds(Case, st.just("Square"), st.just(Square.apply), st.tuples(tensors()))
+
+
+@pytest.mark.usefixtures("shrunk")
+def test_the_first_example_and_all_others_after_a_failure_are_looked_at_in_every_way():
+    seen = []
+
+    def noted(case):
+        seen.append((case.seed, case.thorough, case.one_in(10**9)))
+        assert len(seen) < 4
+
+    with pytest.raises(AssertionError, match="noted"):
+        hold_for_all("Square", squares, [noted], 9)
+    assert [ways for _, *ways in seen[:4]] == [[True, True], [False, False], [False, False], [False, False]]
+    failed = seen[3][0]
+    assert {(seed == failed, thorough) for seed, thorough, _ in seen[4:]} == {(True, False), (False, True)}
+
+
+class Affine(Function):
+    """x wᵀ + b, whose derivative for b is the mean over the rows, which of none is no number."""
+
+    def forward(self, x, w, b):
+        return x @ w.T + b
+
+    def backward(self, grad, x, w):
+        return grad @ w, grad.T @ x, np.mean(grad, 0)
+
+
+@pytest.mark.usefixtures("shrunk")
+def test_an_example_that_failed_fails_in_the_same_way_while_it_is_made_small():
+    """Hypothesis takes a test for flaky whose example breaks another law the second time."""
+    sizes = st.tuples(*[st.integers(1, 4)] * 3)
+    inputs = sizes.flatmap(lambda s: st.tuples(tensors((s[0], s[1])), tensors((s[2], s[1])), tensors((s[2],))))
+    with pytest.raises(GradcheckError, match="breaks the law `derivatives`") as error:
+        check_op(Affine, inputs)
+    assert [x.shape for x in error.value.finding.arguments] == [(2, 1), (1, 1), (1,)]
+
+
+def test_what_failed_at_one_of_many_examples_fails_again_when_hypothesis_replays_it():
+    def rare(case):
+        assert not case.one_in(10) or case.inputs[0].ndim < 3
+
+    settings.register_profile("replayed", settings(), phases=list(Phase), database=InMemoryExampleDatabase())
+    settings.load_profile("replayed")
+    with pytest.raises(AssertionError, match="rare"):
+        hold_for_all("Square", squares, [rare], 500)
+    with pytest.raises(AssertionError, match="rare"):
+        hold_for_all("Square", squares, [rare], 1)
