@@ -39,7 +39,15 @@ def test_any_cut_is_found(array, data):
         decode_idx(content[:cut])
 
 
-@given(st.binary(max_size=40))
+@st.composite
+def changed(draw):
+    """A file in which a byte is another one."""
+    content = bytearray(encode_idx(draw(idx_arrays())))
+    content[draw(st.integers(0, len(content) - 1))] ^= draw(st.integers(1, 255))
+    return bytes(content)
+
+
+@given(st.binary(max_size=40) | changed())
 def test_arbitrary_bytes_are_idx_or_refused(content):
     try:
         array = decode_idx(content)

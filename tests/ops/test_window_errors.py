@@ -1,21 +1,11 @@
 """What windows, convolutions and pools refuse, and in which words."""
 
-import numpy as np
 import pytest
 
 import microgad as torch
 import microgad.nn.functional as F
 from microgad.ops.window import avg_pool2d, conv2d, conv_transpose2d, fold, max_pool2d, unfold
 from microgad.state import scope
-
-
-def random(*shape, seed=0, dtype=np.float64):
-    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
-
-
-def leaf(array):
-    return torch.tensor(array, requires_grad=True)
-
 
 x, w = torch.zeros(8, 1, 28, 28), torch.zeros(10, 3, 3, 3)
 REFUSED = {
