@@ -265,9 +265,11 @@ def test_modules_that_are_made_or_drawn():
     check_module(modules(), examples=EXAMPLES)
 
 
-@pytest.mark.parametrize("module", [nn.ReLU, nn.ReLU(), nn.Linear(3, 2), Scale])
+@pytest.mark.parametrize("module", [nn.ReLU, nn.ReLU(), nn.Linear(3, 2), lambda: nn.Linear(3, 2), Scale])
 def test_inputs_that_nobody_gave_are_found(module):
+    before = torch.get_rng_state()
     assert check_module(module, examples=EXAMPLES).examples == EXAMPLES
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_module_without_inputs():

@@ -15,6 +15,7 @@ from ...nn import Module
 from ...nn.parameter import is_lazy
 from ..adapters import name_of
 from ..adapters.names import is_from
+from ..calls import SameDraws
 from . import dependence, gradients, memory, second, state, values
 from .derivatives import derivatives
 from .given import Inputs, in_float64
@@ -116,9 +117,10 @@ def guessed(module: Any) -> Inputs:
     """What check_op would draw, for a module that came without inputs; nothing where it takes none."""
     if isinstance(module, st.SearchStrategy):  # draws them
         return ()
-    module = made(module).double()
-    guess = Guess(module.forward, name_of(module))
-    return (guess.inputs(module, {}),) if guess.count() else ()
+    with SameDraws():  # what it draws is not seen outside
+        module = made(module).double()
+        guess = Guess(module.forward, name_of(module))
+        return (guess.inputs(module, {}),) if guess.count() else ()
 
 
 def drawn(draw: st.DrawFn, module: Any, inputs: Inputs) -> tuple[Module, Inputs]:
