@@ -109,7 +109,8 @@ def some_wanted(check: str, inputs: Sequence[Any]) -> list[Tensor]:
     """The same. Raises ArgumentError where there is none."""
     tensors = wanted(inputs)
     if not tensors:
-        raise ArgumentError(f"{check}: at least one input Tensor must require grad, but none does")
+        said = ": to a function on Tensors arrays are constants" if any(map(backend.is_array, inputs)) else ""
+        raise ArgumentError(f"{check}: at least one input Tensor must require grad, but none does{said}")
     return tensors
 
 
