@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -40,8 +40,10 @@ class Pickler:
             str: lambda x, place: self._text(x),
             bytes: lambda x, place: self._call("_codecs encode", (x.decode("latin-1"), "latin1"), place),
             list: self._list,
-            tuple: self._tuple,
-            set: lambda x, place: self._call("__builtin__ set", (list(x),), place),
+            bytearray: lambda x, place: self._call("__builtin__ bytearray", (bytes(x),), place, x),
+            tuple: self._whole_tuple,
+            set: lambda x, place: self._call("__builtin__ set", (list(x),), place, x),
+            Counter: lambda x, place: self._call("collections Counter", (dict(x),), place, x),
             dict: lambda x, place: self._pairs(x, place, b"}"),
             OrderedDict: self._ordered,
             Size: lambda x, place: self._call("torch Size", (tuple(x),), place),
@@ -126,6 +128,11 @@ class Pickler:
         self._write(b"R")
         if made is not None:
             self._put(made)
+
+    def _whole_tuple(self, x: tuple[Any, ...], place: str) -> None:
+        self._tuple(x, place)
+        if x:
+            self._put(x)
 
     def _tuple(self, x: tuple[Any, ...], place: str) -> None:
         if x:

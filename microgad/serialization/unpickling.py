@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -99,6 +99,12 @@ def _ordered(pairs: Any = ()) -> Any:
     return OrderedDict((_key(key), value) for key, value in _listed(pairs))
 
 
+def _counter(counts: Any = None) -> Any:
+    if type(counts) not in (dict, type(None)):
+        raise FileError(f"makes a Counter of a {type(counts).__name__}")
+    return Counter(counts)
+
+
 def _listed(items: Any) -> list[Any]:
     if type(items) not in (list, tuple):
         raise FileError(f"makes something of a {type(items).__name__} that is made of lists")
@@ -124,6 +130,7 @@ def _without_state(value: Callable[..., Any], kind: Any, arguments: Any, state: 
 
 CALLS: dict[str, Callable[..., Any]] = {
     "collections OrderedDict": _ordered,
+    "collections Counter": _counter,
     "torch._utils _rebuild_tensor": lambda storage, offset, size, stride: tensor(storage, offset, size, stride),
     "torch._utils _rebuild_tensor_v2": lambda storage, offset, size, stride, grad=False, hooks=None, metadata=None: (
         tensor(storage, offset, size, stride, grad)
@@ -145,7 +152,9 @@ CALLS: dict[str, Callable[..., Any]] = {
     "__builtin__ complex": lambda real, imag: complex(float(real), float(imag)),
     "__builtin__ set": lambda items: set(map(_key, _listed(items))),
     "__builtin__ bytes": lambda *args: _bytes(*args) if args else b"",
-    "__builtin__ bytearray": lambda *args: bytearray(_bytes(*args)) if args else bytearray(),
+    "__builtin__ bytearray": lambda data=b"", *encoding: bytearray(
+        data if type(data) is bytes else _bytes(data, *encoding)
+    ),
     "numpy dtype": _dtype,
     "numpy.core.multiarray scalar": _scalar,
     "numpy.core.multiarray _reconstruct": lambda kind, shape, data: _Array(),

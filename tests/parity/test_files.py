@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 import numpy as np
 import pytest
@@ -31,6 +31,9 @@ def state(lib):
         "number": lib.tensor(5),
         "facts": (lib.float32, lib.device("cpu"), lib.Size([2, 3]), None, True, -(2**70), 1e-300, 2j, "ü", b"\xff\0"),
         "nested": OrderedDict(a={1: [set(), {2}]}),
+        "counted": [Counter("aab"), Counter(), bytearray(b"\xff"), bytearray()],
+        "scheduler": lib.optim.lr_scheduler.MultiStepLR(lib.optim.SGD([w], 0.1), [2, 4, 4]).state_dict(),
+        "twice": [x for x in ((1, [2]), {3}, Counter("a"), bytearray(b"a")) for _ in range(2)],
     }
 
 
@@ -48,6 +51,7 @@ def same(ours, theirs):
         assert ours.dtype.name == str(theirs.dtype).removeprefix("torch.")
         np.testing.assert_array_equal(ours.detach().numpy(), theirs.detach().numpy())
     elif isinstance(theirs, dict):
+        assert type(ours) is type(theirs)
         assert list(ours) == list(theirs)
         for key in theirs:
             same(ours[key], theirs[key])
@@ -69,16 +73,19 @@ def test_their_files(zipped):
     assert rows[0, 0].item() == 50
     assert rows._version == whole._version == 1
     assert ours["tied"][0] is ours["tied"][1]
+    assert all(a is b for a, b in zip(ours["twice"][::2], ours["twice"][1::2], strict=True))
 
 
 def test_our_files():
     ours = state(microgad)
     theirs = torch.load(written(microgad, ours), weights_only=True)
     same(ours, theirs)
+    same(microgad.load(written(microgad, ours)), theirs)
     whole, rows, *_ = theirs["views"]
     whole[1, 0] = 50
     assert rows[0, 0].item() == 50
     assert theirs["tied"][0] is theirs["tied"][1]
+    assert all(a is b for a, b in zip(theirs["twice"][::2], theirs["twice"][1::2], strict=True))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
