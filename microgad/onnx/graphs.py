@@ -127,7 +127,8 @@ class Reader:
             for name in proto.output:
                 if name and name in made:
                     raise FileError(f"{where} makes {name!r}, which is there already")
-            found.append(self.node(proto, frozenset(made | known), depth))
+            within = any(x.type == AttributeProto.GRAPH for x in proto.attribute)
+            found.append(self.node(proto, frozenset(made | known) if within else known, depth))
             made.update(name for name in proto.output if name)
         return found
 

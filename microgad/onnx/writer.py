@@ -82,17 +82,17 @@ class Writer:
         self._constants: dict[Any, Symbol] = {}
         self._held: list[Any] = []  # arrays that are known by their id
         self._dims: dict[str, Symbol] = {}
-        self._names: set[str] = set()
+        self._names: dict[str, int] = {}  # and the last number that was put behind each
 
     # Names
 
     def named(self, wanted: str) -> str:
         """The name, with a number behind it where it is taken."""
-        name, i = wanted, 0
+        name = wanted
         while name in self._names:
-            i += 1
-            name = f"{wanted}_{i}"
-        self._names.add(name)
+            self._names[wanted] += 1
+            name = f"{wanted}_{self._names[wanted]}"
+        self._names[name] = 0
         return name
 
     @property

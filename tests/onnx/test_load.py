@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,6 +22,7 @@ from onnx import AttributeProto, TensorProto, helper, numpy_helper  # noqa: E402
 from microgad import onnx  # noqa: E402
 from microgad.onnx.graphs import OPERATORS, NodeError  # noqa: E402
 from microgad.onnx.recording import leaves  # noqa: E402
+from microgad.onnx.writer import Writer  # noqa: E402
 
 from . import nodes  # noqa: E402
 from .exported import FUNCTIONS, LAYERS, Call  # noqa: E402
@@ -241,3 +243,17 @@ def test_control_flow_has_gradients() -> None:
     model = onnx.load(model_of(made, {"x": [1]}, ["y"], n=np.array(3), w=np.array([2.0], np.float32)))
     model(torch.tensor([5.0])).backward()
     assert model.w.grad.tolist() == [60]
+
+
+def test_long_graphs_take_linear_time() -> None:
+    count = 10_000
+    made = [helper.make_node("Neg", [f"x{i}"], [f"x{i + 1}"]) for i in range(count)]
+    model = model_of(made, {"x0": [1]}, [f"x{count}"])
+    started = time.process_time()
+    loaded = onnx.load(model)
+    assert time.process_time() - started < 3  # of 0.4 s; it took 9 s
+    assert loaded(torch.ones(1)).tolist() == [1]
+    writer, started = Writer(18), time.process_time()
+    names = {writer.named(name) for name in ("/Add", "/Add_7") for _ in range(count)}
+    assert time.process_time() - started < 1  # of 0.02 s; it took 15 s
+    assert len(names) == 2 * count
