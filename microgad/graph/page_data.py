@@ -21,13 +21,13 @@ WIDEST = 32  # members of a group that are laid out at once; more are put in gro
 def data_of(tape: Tape, title: str = "", steps: Sequence[Tape] = ()) -> dict[str, Any]:
     """All of a tape that the page shows; `steps` are later tapes of the same operations."""
     places = {op.number: i for i, op in enumerate(tape.ops)}
-    sources = {source.number: -1 - i for i, source in enumerate(tape.sources)}
+    places |= {source.number: -1 - i for i, source in enumerate(tape.sources)}
     carrying = carries(tape)
     results = {(result.source, result.index): result.name or "result" for result in tape.results}
     tree = Tree(tape, carrying)
     ops = []
     for i, op in enumerate(tape.ops):
-        entry = _op(op, {**places, **sources})
+        entry = _op(op, places)
         entry["carries"] = i in carrying
         if label := tree.labels.get(i):
             entry["label"] = label

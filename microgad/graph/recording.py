@@ -159,6 +159,8 @@ class Recorder(state.Observer):
         self.random: Any = None  # the default generator's state before an autograd.Function, which may draw
         self.passed = 0  # how many backward passes have started
         self.wanting: list[tuple[Any, Source]] = []  # weakly, Tensors from outside that want a gradient
+        self.looked = 0, 0  # in which pass, and among how many of these, for
+        self.nodes: dict[int, list[tuple[Any, Source]]] = {}  # those that have a node, by its id
         self.hooked: dict[tuple[int, int], Function] = {}  # by an operation and which of its several results
 
     def inside(self, node: Function) -> state.Observer | None:
@@ -325,8 +327,8 @@ class Recorder(state.Observer):
         if self.op(node) is not None:
             points.append(Point(node.number, index, False, role, gradient))
             return
-        found = [source.number for tensor, source in self.wanting if (x := tensor()) is not None and x.node is edge]
-        points += [Point(number, 0, False, role, gradient) for number in found]  # a leaf, before and after each step
+        found = [source for tensor, source in self.at_node(edge) if (x := tensor()) is not None and x.node is edge]
+        points += [Point(x.number, 0, False, role, gradient) for x in found]  # a leaf, before and after each step
         if found:
             return
         for slot in self.slots.values():  # a node that a write in place gave the Tensor
@@ -334,6 +336,16 @@ class Recorder(state.Observer):
             if x is not None and x.node is edge:
                 points.append(Point(slot.number, slot.index, True, role, gradient))
                 break
+
+    def at_node(self, edge: Function) -> Sequence[tuple[Any, Source]]:
+        """Of Tensors from outside those that had this node when the pass began, and that may have it still."""
+        seen = self.passed, len(self.wanting)
+        if self.looked != seen:
+            self.looked, self.nodes = seen, {}
+            for tensor, source in self.wanting:
+                if (x := tensor()) is not None:
+                    self.nodes.setdefault(id(x.node), []).append((tensor, source))
+        return self.nodes.get(id(edge), ())
 
     def look_for_hooks(self, edge: Function) -> None:
         """Note which of several results has hooks: its node is not one of those whose derivatives are computed."""

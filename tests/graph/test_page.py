@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import time
 from html.parser import HTMLParser
 
 import pytest
@@ -280,3 +281,10 @@ def test_what_comes_in_at_every_step_is_drawn_within_the_steps():
     more = data_of(Tape(ops, [leaf(-2 - i) for i in range(MANY + 1)], [Result(MANY, 0, "", (2,), "float32")]))
     assert [source["home"] for source in few["sources"]] == [0] * MANY
     assert [source["home"] for source in more["sources"]] == [None] * (MANY + 1)
+
+
+def test_long_tapes_are_written_quickly():
+    tape = Tape([op(i, [i - 1]) for i in range(30_000)], [leaf(-1)], [])
+    started = time.process_time()
+    assert len(data_of(tape)["ops"]) == 30_000
+    assert time.process_time() - started < 5  # of 1 s; it took 30 s
