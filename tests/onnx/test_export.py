@@ -282,6 +282,16 @@ except ImportError as error:
     assert said == "microgad.onnx.export needs the onnx package: pip install microgad[onnx]\n"
 
 
+def test_regions_that_are_written_to() -> None:
+    for function in (
+        lambda a, b: a.diagonal_scatter(b[0, :3], 1),
+        lambda a, b: a.slice_scatter(b[:, :2], 1, 0, None, 2),
+        lambda a, b: a.as_strided_scatter(b[0], (4,), (4,)),
+    ):
+        agree(function, (x(4, 4), x(4, 4)), axes={}, sizes=(4,))
+    agree(lambda a, b: a.slice_scatter(b, 1, 1, 3), (x(3, 4), x(3, 2)))
+
+
 def gradient_of(function: Any) -> Any:
     def gradient(a: Any) -> Any:
         with torch.enable_grad():

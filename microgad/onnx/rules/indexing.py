@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...ops import embedding, indexing
+from ...ops import embedding, indexing, region
 from ...ops.window.boxes import BoxMax
 from ..recording import Constant, Step, Value
 from ..sizes import Grown, Varying
@@ -102,10 +102,36 @@ def _masked(w: Writer, x: Symbol, index: tuple[Any, ...], mask: Any) -> Any:
     return w.op("GatherND", x, where)
 
 
+def _put(w: Writer, x: Symbol, sizes: Any, value: Any, places: Any) -> Any:
+    """x with a value at places in its flat memory, broadcast to their shape."""
+    wide = w.op("Expand", w.of(value, x.dtype), w.ints(places.shape))
+    flat = w.op(
+        "ScatterElements", w.op("Reshape", x, w.ints([-1])), w.constant(places.reshape(-1), INT64),
+        w.op("Reshape", wide, w.ints([-1])), axis=0,
+    )  # fmt: skip
+    return w.op("Reshape", flat, w.ints(sizes))
+
+
 @rule(indexing.SetItem)
 def setitem(w: Writer, step: Step) -> Any:
+    return _written(w, step, step.settings["index"])
+
+
+@rule(region.RegionWrite)
+def region_write(w: Writer, step: Step) -> Any:
+    chain, (base, value) = step.settings["chain"], step.inputs
+    if len(chain) == 1 and chain[0][0] is indexing.GetItem:
+        return _written(w, step, chain[0][1]["index"])
+    sizes = w.static(w.shape_of(base))
+    places = np.arange(math.prod(sizes)).reshape(sizes)
+    for cls, settings in w.static(chain):
+        places = cls.apply(places, **settings)
+    return _put(w, w.of(base, step.kinds[0]), sizes, value, places)
+
+
+def _written(w: Writer, step: Step, index: Any) -> Any:
     base, value = step.inputs
-    x, index, sizes = w.of(base, step.kinds[0]), step.settings["index"], w.shape_of(base)
+    x, sizes = w.of(base, step.kinds[0]), w.shape_of(base)
     index = index if isinstance(index, tuple) else (index,)
     if len(index) >= 1 and isinstance(index[0], ARRAYS) and w.of(index[0]).dtype == BOOL:
         mask = w.of(index[0])
@@ -118,12 +144,7 @@ def setitem(w: Writer, step: Step) -> Any:
     plain = [item.array if isinstance(item, Constant) else item for item in index]
     if known and not any(isinstance(item, ARRAYS) for item in plain):
         places = np.arange(math.prod(sizes)).reshape(sizes)[tuple(w.static(tuple(plain)))]
-        wide = w.op("Expand", w.of(value, x.dtype), w.ints(places.shape))
-        flat = w.op(
-            "ScatterElements", w.op("Reshape", x, w.ints([-1])), w.constant(places.reshape(-1), INT64),
-            w.op("Reshape", wide, w.ints([-1])), axis=0,
-        )  # fmt: skip
-        return w.op("Reshape", flat, w.ints(sizes))
+        return _put(w, x, sizes, value, places)
     items = spread(tuple(plain), len(sizes))
     cut = [i for i, item in enumerate(items) if item != ALL]
     if len(cut) != 1 or None in items or isinstance(items[cut[0]], ARRAYS):
