@@ -242,7 +242,11 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
         base[..., dims - 1 - axis] = _middles(n, align, dtype).reshape(-1, *(1,) * (dims - 1 - axis))
     base = base.reshape(1, -1, dims + 1)
     cells = finished(backend.like(base, theta.array))
-    grid: Tensor = cells @ theta.transpose(1, 2)
+    grid: Tensor
+    if cells.numel() * dims < 400:  # where PyTorch leaves a product to no library: the same last bits
+        grid = (cells.unsqueeze(-1) * theta.transpose(1, 2).unsqueeze(1)).sum(2)
+    else:
+        grid = cells @ theta.transpose(1, 2)
     return grid.reshape(size[0], *size[2:], dims)
 
 
