@@ -82,9 +82,13 @@ class Finals:
         return ways.keys() & numbers
 
     def call(self) -> None:
-        """Call all of it."""
-        for final in self.queue:
-            final()
+        """Call all of it, and what that adds."""
+        token = _finals.set(self)
+        try:
+            for final in self.queue:
+                final()
+        finally:
+            _finals.reset(token)
 
 
 _finals: ContextVar[Finals | None] = ContextVar("finals", default=None)

@@ -6,7 +6,7 @@ import dis  # NumPy has loaded it already
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .errors import DtypeError, GraphError
+from .errors import DtypeError, UnsupportedError
 
 if TYPE_CHECKING:
     from .function import Function
@@ -90,7 +90,7 @@ class Plan:
         for i, derivative in enumerate(() if cls.joint else cls.derivatives):
             if wanted[i]:
                 if derivative is None:
-                    raise GraphError(f"{cls.__name__} has no derivative for its input {names[i]}; detach it")
+                    raise UnsupportedError(f"{cls.__name__} has no derivative for its input {names[i]}; detach it")
                 single.append((i, derivative))
         methods = [f for _, f in single] + [f for f in (cls.joint, cls.decomposed) if f]
         reads = {name for f in methods for name in cls.reads(f)}

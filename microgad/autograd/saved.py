@@ -42,7 +42,8 @@ class saved_tensors_hooks:
         state.variable.set(state.changed(observer=self._active[-1]))
 
     def __exit__(self, *_: object) -> None:
-        leave(self._active.pop())
+        if self._active:  # a backward pass may have left it
+            leave(self._active.pop())
 
 
 class save_on_cpu(saved_tensors_hooks):

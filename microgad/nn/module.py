@@ -18,6 +18,10 @@ from .hooks import register_module_forward_pre_hook as register_module_forward_p
 from .hooks import register_module_full_backward_hook as register_module_full_backward_hook
 from .hooks import register_module_full_backward_pre_hook as register_module_full_backward_pre_hook
 from .parameter import Buffer
+from .registration import offered
+from .registration import register_module_buffer_registration_hook as register_module_buffer_registration_hook
+from .registration import register_module_module_registration_hook as register_module_module_registration_hook
+from .registration import register_module_parameter_registration_hook as register_module_parameter_registration_hook
 
 _REGISTRIES = ("_parameters", "_buffers", "_modules")
 _new = object.__new__
@@ -133,7 +137,7 @@ class Module(hooks.Hooked, Convertible):
         elif name in self._buffers:
             if value is not None and not isinstance(value, Tensor):
                 raise _not_assignable(value, "buffer", name, "torch.nn.Buffer, torch.Tensor")
-            self._buffers[name] = value
+            self._buffers[name] = offered("buffer", self, name, value)
         else:
             object.__setattr__(self, name, value)
 
@@ -158,7 +162,7 @@ class Module(hooks.Hooked, Convertible):
 
     def _adopt(self, name: str, module: Module | None) -> None:
         """Make `module` the child `name`, and tell it and all that it holds where they now stand."""
-        self._modules[name] = module
+        self._modules[name] = module = offered("module", self, name, module)
         if module is not None:
             for path, inner in module.named_modules(prefix=f"{self._path}.{name}" if self._path else name):
                 inner.__dict__["_path"] = path
@@ -177,7 +181,7 @@ class Module(hooks.Hooked, Convertible):
             raise ValueError(
                 f"Cannot assign non-leaf Tensor to parameter '{name}'. Compute the value in forward(), or detach it"
             )
-        self._parameters[name] = param
+        self._parameters[name] = param if param is None else offered("parameter", self, name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Make tensor a part of the state that is not learned; one that isn't persistent stays out of `state_dict`.
@@ -192,7 +196,7 @@ class Module(hooks.Hooked, Convertible):
         self._check_name("buffer", name, "_buffers")
         if tensor is not None and not isinstance(tensor, Tensor):
             raise _not_registrable(tensor, "buffer", name, "torch Tensor")
-        self._buffers[name] = tensor
+        self._buffers[name] = offered("buffer", self, name, tensor)
         (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(name)
 
     def add_module(self, name: str, module: Module | None) -> None:

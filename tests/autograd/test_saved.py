@@ -127,3 +127,11 @@ def test_one_value_of_a_region_that_is_computed_again():
     assert y.grad_fn._saved_self.tolist() == x.exp().tolist()
     with pytest.raises(RuntimeError, match="has hooks already"):
         y.grad_fn._raw_saved_self.register_hooks(abs, abs)
+
+
+def test_hooks_may_be_left_by_a_backward_pass():
+    hooks = torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: (hooks.__exit__(), t)[1])
+    x = torch.ones(2, requires_grad=True)
+    with hooks:
+        (x * x).sum().backward()
+    assert x.grad.tolist() == [2, 2]

@@ -77,3 +77,11 @@ def test_a_gradient_is_written_under_its_other_name_and_steps_may_have_a_dimensi
     optimizer.step()
     assert p.tolist() == pytest.approx([0.9, 0.9])
     assert state["step"].tolist() == [1.0]
+
+
+def test_what_is_called_at_the_end_may_add_to_it():
+    queue, called = Variable._execution_engine.queue_callback, []
+    x = torch.ones(2, requires_grad=True)
+    x.register_hook(lambda grad: queue(lambda: queue(lambda: called.append(x.grad.tolist()))))
+    (x * 2).sum().backward()
+    assert called == [[2, 2]]

@@ -300,3 +300,26 @@ def test_what_a_module_hands_on_has_no_gradient_once_it_is_written_to(write):
         y.sum().backward()
     before.backward()
     assert a.grad.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("exchanged", [False, True])
+def test_hooks_see_what_modules_register(exchanged):
+    seen = []
+
+    def hook(module, name, value):
+        seen.append(name)
+        value.seen = True
+        return value if exchanged else None
+
+    room = torch.nn.modules.module
+    with (
+        room.register_module_parameter_registration_hook(hook),
+        room.register_module_buffer_registration_hook(hook),
+        room.register_module_module_registration_hook(hook),
+    ):
+        net = nn.Sequential(nn.BatchNorm1d(2))
+        net.extra = nn.Parameter(torch.zeros(1))
+    assert seen == ["weight", "bias", "running_mean", "running_var", "num_batches_tracked", "0", "extra"]
+    assert all(x.seen for x in (*net.parameters(), *net.buffers(), net[0]))
+    net.after = nn.Parameter(torch.zeros(1))
+    assert not hasattr(net.after, "seen")

@@ -398,3 +398,13 @@ def test_rows_that_are_not_there_are_not_exchanged(pivots):
 def test_a_dimension_that_is_not_there_is_not_moved():
     with pytest.raises(IndexError, match="out of range"):
         torch.linalg.tensorsolve(torch.eye(4).reshape(2, 2, 4), torch.ones(2, 2), dims=(5,))
+
+
+def test_a_triangle_with_a_zero_on_its_diagonal_has_no_inverse():
+    with pytest.raises(torch.linalg.LinAlgError, match="diagonal element 2 is zero"):
+        torch.cholesky_inverse(torch.diag(torch.tensor([1.0, 0.0, 2.0])))
+
+
+def test_lobpcg_takes_both_triangles_as_its_gradient_does():
+    x = torch.tensor([[2.0, 0.5, 0.1], [0.5, 1.0, 0.2], [0.1, 0.2, 3.0]], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: torch.lobpcg(x, k=1)[0], x)

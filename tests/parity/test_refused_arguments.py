@@ -12,6 +12,11 @@ from .both import given  # noqa: E402
 # The names are those of test_arguments.py.
 REFUSED = """
     T.all(v,0,out=T.empty(0))
+    T.addr(A,v,v,beta=True)
+    T.igamma(v.clone().requires_grad_(),v).sum().backward()
+    T.nn.InstanceNorm1d(2,eps=-1)(T.ones(1,2,1))
+    T.nn.functional.interpolate(T.ones(1,1,2,2),scale_factor=1e20,mode="bilinear")
+    T.nn.MultiheadAttention(4,4)(T.ones(4,4),T.ones(4,4),T.ones(4,4),attn_mask=T.ones(5,4,4)>0)
     T.any(i,0,out=T.empty(0,dtype=T.int64))
     T.nonzero(v,out=T.empty(0))
     T.nonzero_static(i,size=1,out=T.empty(1,1))

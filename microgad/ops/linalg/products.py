@@ -396,6 +396,8 @@ def addr(
             raise ArgumentError(
                 f"addr: for integral input tensors, argument {name} must not be a floating point number, got {value}"
             )
+        if isinstance(value, bool) and dtype.kind != "b":
+            raise ArgumentError(f"addr: Boolean {name} only supported for Boolean results")
     return _added("addr", input, outer(*in_dtype(dtype, vec1, vec2)), beta, alpha, out)
 
 

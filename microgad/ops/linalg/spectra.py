@@ -288,6 +288,7 @@ def lobpcg(
     """
     matrices("lobpcg", A, square=True)
     count = k or (1 if X is None else X.shape[-1])
+    A = (A + A.mH) / 2  # so that neither triangle is left out of it
     if B is None:
         values, vectors = eigh(A)
     else:

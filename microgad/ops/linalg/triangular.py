@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import backend, return_types
+from ...errors import LinAlgError
 from ...function import Function
 from ...notices import once
 from ...state import composite
@@ -175,6 +176,11 @@ def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = Non
     tensor([[0.2500]])
     """
     floating_matrices("cholesky_inverse", L, square=True, name="L")
+    diagonal = np.diagonal(L.array, axis1=-2, axis2=-1)
+    if not backend.is_gpu(L.array) and (zeros := np.argwhere(diagonal == 0)).size:
+        raise LinAlgError(
+            f"cholesky_inverse: The diagonal element {zeros[0, -1] + 1} is zero, the inverse could not be completed."
+        )
     one = type(L)._made(eye(L, L.shape[-1]))
     inverse = triangle_solved(L, one, upper, whole=True)
     return into(out, np.matmul(inverse, adjoint(inverse)) if upper else np.matmul(adjoint(inverse), inverse))

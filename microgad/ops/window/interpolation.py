@@ -142,7 +142,10 @@ def _sizes(op: str, input: Tensor, size: Any, scale_factor: Any, dims: int) -> t
             op, f"{name} must have one number for each of input's dimensions {sizes}, got {given}", ShapeError
         )
     if scale_factor is not None:
-        return [int(n * scale) for n, scale in zip(input.shape[2:], given, strict=True)], [*map(float, given)]
+        scaled = [int(n * scale) for n, scale in zip(input.shape[2:], given, strict=True)]
+        if max(scaled) >= 2**63:
+            raise refusal(op, f"scale_factor {scale_factor} gives more places than int64 counts")
+        return scaled, [*map(float, given)]
     try:
         return [*map(operator.index, given)], [None] * dims
     except TypeError:
