@@ -81,7 +81,7 @@ class Distribution:
         for name, value in vars(self).items():
             if isinstance(value, Tensor):  # a parameter: what the batch lacks of its dimensions is its own
                 own = value.shape[len(self._batch_shape) :]
-                value = value.expand(*shape, *own)
+                value = value.expand((*shape, *own))
             elif isinstance(value, Distribution) and value.batch_shape == self._batch_shape:
                 value = value.expand(shape)
             new.__dict__[name] = value

@@ -70,6 +70,10 @@ def test_means_of_draws_move_with_the_parameters():
     assert abs(draws.mean() - 1.5) < 0.05
 
 
+def test_one_expanded_to_no_batch():
+    assert Normal(0.0, 1.0).expand(()).loc.shape == ()
+
+
 def test_subclasses_of_programs():
     class Shifted(Normal):
         def __init__(self, by):

@@ -41,7 +41,7 @@ sizes = shapes(min_side=0)
 
 
 def turned(x):
-    return x.permute(*range(x.ndim)[::-1])
+    return x.permute(tuple(range(x.ndim)[::-1]))
 
 
 @checks(Reshape)

@@ -13,7 +13,7 @@ from .registry import checks
 # A step that a view takes of an array with so many dimensions -> (the step, the dimensions after it).
 STEPS = {
     "slice": lambda n: (lambda x: x[x.shape[0] // 2 :], n),
-    "transpose": lambda n: (lambda x: x.permute(*range(x.ndim)[::-1]), n),
+    "transpose": lambda n: (lambda x: x.permute(tuple(range(x.ndim)[::-1])), n),
     "movedim": lambda n: (lambda x: x.movedim(0, -1), n),
     "unsqueeze": lambda n: (lambda x: x.unsqueeze(-1), n + 1),
     "part": lambda n: (lambda x: x.split(1, -1)[-1], n),
