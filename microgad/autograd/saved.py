@@ -33,17 +33,17 @@ class saved_tensors_hooks:
 
     def __init__(self, pack_hook: Callable[[Tensor], Any], unpack_hook: Callable[[Any], Tensor]) -> None:
         self.pack_hook, self.unpack_hook = pack_hook, unpack_hook
-        self._active: list[Packing] = []  # a stack, so that one object can be entered again inside itself
 
     def __enter__(self) -> None:
         if message := refused.get():
             raise RuntimeError(message)
-        self._active.append(Packing(state.current().observer, self.pack_hook, self.unpack_hook))
-        state.variable.set(state.changed(observer=self._active[-1]))
+        state.variable.set(state.changed(observer=Packing(state.current().observer, self)))
 
     def __exit__(self, *_: object) -> None:
-        if self._active:  # a backward pass may have left it
-            leave(self._active.pop())
+        for observer in state.observers():  # in a backward pass those of the pass, which are gone with it
+            if isinstance(observer, Packing) and observer.hooks is self:
+                leave(observer)
+                break
 
 
 class save_on_cpu(saved_tensors_hooks):
@@ -82,8 +82,8 @@ def allow_mutation_on_saved_tensors() -> Iterator[None]:
 class Packing(state.Observer):
     """An observer that packs what each recorded operation keeps."""
 
-    def __init__(self, outer: Any, pack: Callable[[Tensor], Any], unpack: Callable[[Any], Tensor]) -> None:
-        self.outer, self.pack, self.unpack = outer, pack, unpack
+    def __init__(self, outer: Any, hooks: saved_tensors_hooks) -> None:
+        self.outer, self.hooks = outer, hooks
 
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
         """See an operation. Of its inputs `pack` gets the very Tensors, as in PyTorch: it may know a Parameter."""
@@ -95,7 +95,7 @@ class Packing(state.Observer):
                 results = {id(x) for x in (out if type(out) is tuple else (out,))}
                 given = {id(x.array): x for x in inputs if isinstance(x, Tensor) and id(x) not in results}
                 for i in range(len(kept)):
-                    packed.pack(i, self.pack, self.unpack, given)
+                    packed.pack(i, self.hooks.pack_hook, self.hooks.unpack_hook, given)
                 if not packed.shows(kept):
                     node.seen = ()  # the user's form stays as it is, whatever is written
 

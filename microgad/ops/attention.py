@@ -382,7 +382,7 @@ def _attention_mask(mask: Tensor | None, sizes: tuple[int, int], heads: int, que
         raise CallError(f"expected attn_mask to be None, 2-D or 3-D but found {mask.ndim}-D tensor instead")
     wanted = sizes if mask.ndim == 2 else (heads, *sizes)
     if tuple(mask.shape) != wanted:
-        raise ShapeError(f"The shape of the {mask.ndim}D attn_mask is {tuple(mask.shape)}, but should be {wanted}.")
+        raise CallError(f"The shape of the {mask.ndim}D attn_mask is {tuple(mask.shape)}, but should be {wanted}.")
     added = _added("attn_mask", mask, query)
     return added.unsqueeze(0) if mask.ndim == 2 else added
 

@@ -129,9 +129,19 @@ def test_one_value_of_a_region_that_is_computed_again():
         y.grad_fn._raw_saved_self.register_hooks(abs, abs)
 
 
-def test_hooks_may_be_left_by_a_backward_pass():
-    hooks = torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: (hooks.__exit__(), t)[1])
+def test_what_a_backward_pass_does_to_hooks_ends_with_it():
+    packed = []
+    other = torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t)
+    hooks = torch.autograd.graph.saved_tensors_hooks(
+        lambda t: (packed.append(t), t)[1], lambda t: (hooks.__exit__(), other.__enter__(), t)[2]
+    )
     x = torch.ones(2, requires_grad=True)
     with hooks:
         (x * x).sum().backward()
-    assert x.grad.tolist() == [2, 2]
+        assert x.grad.tolist() == [2, 2]
+        assert len(packed) == 2
+        y = x * x
+        assert len(packed) == 4
+    before, y = len(packed), x * x
+    assert len(packed) == before
+    assert type(y.grad_fn.kept) is list
