@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -21,6 +20,14 @@ class _Packed(NamedTuple):
     batch_sizes: Tensor
     sorted_indices: Tensor | None
     unsorted_indices: Tensor | None
+
+
+def _converted_to(dtype: Any) -> Callable[[Any], PackedSequence]:
+    def converted(self: PackedSequence) -> PackedSequence:
+        return self.to(dtype)
+
+    converted.__doc__ = f"The data to {np.dtype(dtype)}."
+    return converted
 
 
 class PackedSequence(_Packed):
@@ -71,37 +78,9 @@ class PackedSequence(_Packed):
         """As it is: memory is not pinned here."""
         return self
 
-    def double(self) -> PackedSequence:
-        """The data to float64."""
-        return self.to(np.float64)
-
-    def float(self) -> PackedSequence:
-        """The data to float32."""
-        return self.to(np.float32)
-
-    def half(self) -> PackedSequence:
-        """The data to float16."""
-        return self.to(np.float16)
-
-    def long(self) -> PackedSequence:
-        """The data to int64."""
-        return self.to(np.int64)
-
-    def int(self) -> PackedSequence:
-        """The data to int32."""
-        return self.to(np.int32)
-
-    def short(self) -> PackedSequence:
-        """The data to int16."""
-        return self.to(np.int16)
-
-    def char(self) -> PackedSequence:
-        """The data to int8."""
-        return self.to(np.int8)
-
-    def byte(self) -> PackedSequence:
-        """The data to uint8."""
-        return self.to(np.uint8)
+    double, float, half = _converted_to(np.float64), _converted_to(np.float32), _converted_to(np.float16)
+    long, int, short = _converted_to(np.int64), _converted_to(np.int32), _converted_to(np.int16)
+    char, byte = _converted_to(np.int8), _converted_to(np.uint8)
 
     @property
     def is_cuda(self) -> bool:
@@ -171,8 +150,8 @@ def _check(input: Tensor, lengths: Any) -> None:
 
 
 def pad_packed_sequence(
-    sequence: PackedSequence, batch_first: bool = False, padding_value: builtins.float = 0.0,
-    total_length: builtins.int | None = None,
+    sequence: PackedSequence, batch_first: bool = False, padding_value: float = 0.0,
+    total_length: int | None = None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Packed -> (T, B, ...), or with batch_first (B, T, ...), and the lengths: the inverse of `pack_padded_sequence`.
 
@@ -205,7 +184,7 @@ def pad_packed_sequence(
 
 
 def pad_sequence(
-    sequences: Iterable[Tensor], batch_first: bool = False, padding_value: builtins.float = 0.0,
+    sequences: Iterable[Tensor], batch_first: bool = False, padding_value: float = 0.0,
     padding_side: str = "right",
 ) -> Tensor:  # fmt: skip
     """Tensors (L, ...) of several lengths -> (T, B, ...), or with batch_first (B, T, ...), of the dtype of the first.
