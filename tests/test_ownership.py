@@ -87,6 +87,15 @@ def test_gradients_on_a_graph_are_the_leaves_own_too() -> None:
     assert (p.grad.tolist(), q.grad.tolist(), seed.tolist()) == ([5, 5], [1, 1], [1, 1])
 
 
+def test_a_gradient_lies_in_memory_as_its_leaf_or_row_by_row() -> None:
+    for x, stride in ((torch.ones(4, 3).t(), (1, 3)), (torch.ones(4, 6)[:, ::2].t(), (4, 1))):
+        for f in (torch.exp, torch.sum):
+            leaf = x.detach().requires_grad_()
+            f(leaf).sum().backward()
+            assert leaf.grad is not None
+            assert leaf.grad.stride() == stride
+
+
 def test_a_retained_gradient_on_a_graph_is_not_the_one_that_was_given() -> None:
     y, seed = torch.ones(2, requires_grad=True) * 2, torch.ones(2, requires_grad=True)
     y.retain_grad()
