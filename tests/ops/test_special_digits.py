@@ -177,6 +177,15 @@ WORST_INCOMPLETE = (  # a and x where roundings come together
         259.68344491584475, 209.96059533500025, 57.28150403836245, 926.7102595061681,
     ],
 )  # fmt: skip
+# Where roundings of earlier formulas came together to 4.1 to 5 units.
+WORST = {
+    "lgamma": (1.5670204757831776, 1.3701450731041633, 3.305381759293638, 2.4396710225408103),
+    "digamma": (2.11678377154958, 1.733190692878184, 1.4616326306903926, 0.7895229948361958),
+    "digamma, below 0": (-170.8883794930618, -170.88672286121286, -4148.938885575965, -4148.938044655248),
+    "airy": (-1.3792858993434887, -1.4011588564308164, -1.3880683337054813),
+    "j0": (2.510700079513228, 2.510111361608203, 49.46609682690887, 65.18018907181722, 46.32521673244681),
+    "j1": (729.900790948756, 729.9012095329001),
+}
 FUNCTIONS = {
     "erf": (torch.erf, mp.erf, LINE),
     "erfc": (torch.erfc, mp.erfc, LINE[LINE < 26]),
@@ -193,11 +202,19 @@ FUNCTIONS = {
         lambda x: mp.log1p(-tail(x)) if x > 0 else mp.log(tail(-x)),
         points(LINE, between(-37, 37), -decades(10, 1e4)),
     ),
-    "lgamma": (torch.lgamma, mp.loggamma, points(HALF_LINE, NEAR_ZEROS, decades(1e4, 1e300), 1.6037810971365285)),
+    "lgamma": (
+        torch.lgamma,
+        mp.loggamma,
+        points(HALF_LINE, NEAR_ZEROS, decades(1e4, 1e300), 1.6037810971365285, WORST["lgamma"]),
+    ),
     "lgamma, negative": (torch.lgamma, log_gamma, -points(between(0, 4), between(0, 40), between(40, 400))),
     "lgamma, its zeros": (torch.lgamma, log_gamma, but_whole(around(LGAMMA_ZEROS))),
     "lgamma, next to its poles": (torch.lgamma, log_gamma, but_whole(around(-np.arange(1.0, 41)))),
-    "digamma": (torch.digamma, mp.digamma, points(HALF_LINE, NEAR_ZEROS, decades(1e4, 1e300), 2.819155213102985)),
+    "digamma": (
+        torch.digamma,
+        mp.digamma,
+        points(HALF_LINE, NEAR_ZEROS, decades(1e4, 1e300), 2.819155213102985, WORST["digamma"]),
+    ),
     "digamma, negative": (
         torch.digamma,
         mp.digamma,
@@ -205,7 +222,11 @@ FUNCTIONS = {
     ),
     "digamma, its zeros": (torch.digamma, mp.digamma, around(Zeros(51, near_digamma_zeros))),
     "digamma, its far zeros": (torch.digamma, mp.digamma, but_whole(around(FAR_DIGAMMA_ZEROS))),
-    "digamma, far below 0": (torch.digamma, mp.digamma, -points(between(50, 100, 200), decades(50, 1e14))),
+    "digamma, far below 0": (
+        torch.digamma,
+        mp.digamma,
+        points(-between(50, 100, 200), -decades(50, 1e14), WORST["digamma, below 0"]),
+    ),
     "trigamma": (
         lambda x: torch.polygamma(1, x),
         lambda x: mp.polygamma(1, x),
@@ -244,8 +265,8 @@ FUNCTIONS = {
     "k1": (special.modified_bessel_k1, lambda x: bessel_k(1, x), HALF_LINE[HALF_LINE < 600]),
     "k0e": (special.scaled_modified_bessel_k0, lambda x: bessel_k(0, x) * mp.exp(x), HALF_LINE[HALF_LINE < 600]),
     "k1e": (special.scaled_modified_bessel_k1, lambda x: bessel_k(1, x) * mp.exp(x), HALF_LINE[HALF_LINE < 600]),
-    "j0": (special.bessel_j0, lambda x: mp.besselj(0, x), points(WAVES, -WAVES)),
-    "j1": (special.bessel_j1, lambda x: mp.besselj(1, x), points(WAVES, -WAVES)),
+    "j0": (special.bessel_j0, lambda x: mp.besselj(0, x), points(WAVES, -WAVES, WORST["j0"])),
+    "j1": (special.bessel_j1, lambda x: mp.besselj(1, x), points(WAVES, -WAVES, WORST["j1"])),
     "y0": (special.bessel_y0, lambda x: mp.bessely(0, x), WAVES),
     "y1": (special.bessel_y1, lambda x: mp.bessely(1, x), WAVES),
     "j0, its zeros": (special.bessel_j0, J0, around(waves_zeros(J0, 3))),
@@ -256,7 +277,7 @@ FUNCTIONS = {
     "airy": (
         special.airy_ai,
         mp.airyai,
-        points(between(-4, 4), between(-100, 100), decades(1e-300, 1), -decades(1e2, 5e9), -4, -1),
+        points(between(-4, 4), between(-100, 100), decades(1e-300, 1), -decades(1e2, 5e9), -4, -1, WORST["airy"]),
     ),
     "airy, its zeros": (special.airy_ai, mp.airyai, around(AIRY_ZEROS)),
     "logit": (

@@ -138,7 +138,7 @@ class Wave:
         self.shift, self.sign = shift, sign
         self.zeros = [(zero, rest, *_taylor(order, zero, slope)) for zero, rest, slope in zeros]
         self.hankel = (_HANKEL_0, _HANKEL_1)[order]
-        self.close = 4 * abs(self.hankel[1][-1])  # over x: four times the second term, below which the two cancel
+        self.close = 1.0 + 0.5 * order  # over x: below it the two terms cancel, and a Taylor series reaches as far
         phase = phase_series(order, 22)
         self.leading = [split(c) for c in phase[:5]]
         self.others = tuple(float(c) for c in reversed(phase[5:]))
@@ -150,13 +150,14 @@ class Wave:
     def _near(self, x: Any) -> Any:
         k, quarters = self._half_waves(x)
         r = x - quarters * _QUARTER_PI[0]
-        quarters *= _QUARTER_PI[1]
-        r -= quarters
+        quarters *= -_QUARTER_PI[1]
+        rest = sum_rest(r, quarters)
+        r += quarters
         t = np.tan(r)  # NumPy has it much faster than the sine and the cosine
         norm = t * t
         norm += 1
         norm *= math.pi / 2 * x
-        return self._of(x, t, 1.0, np.copysign(np.sqrt(norm), self._parity(k)), x)
+        return self._of(x, t, rest, 1.0, np.copysign(np.sqrt(norm), self._parity(k)), x)
 
     def _far(self, x: Any) -> Any:
         """√2 sin r and √2 cos r are s + c and s - c but for signs: their product, -cos 2x, gives the smaller one."""
@@ -165,17 +166,18 @@ class Wave:
         product = np.where(x < 8e307, -np.cos(2 * x), plus * minus)  # 2 x overflows
         plus, minus = np.where(s * c < 0, product / minus, plus), np.where(s * c < 0, minus, product / plus)
         sine, cosine = (minus, plus) if self.shift == 1 else (-plus, minus)
-        return self._of(x, sine, cosine, 2 * self.sign * np.sqrt(math.pi / 4 * x), np.where(x < 5e7, x, math.inf))
+        return self._of(x, sine, 0.0, cosine, 2 * self.sign * np.sqrt(math.pi / 4 * x), np.where(x < 5e7, x, math.inf))
 
-    def _of(self, x: Any, sine: Any, cosine: Any, norm: Any, reach: Any) -> Any:
-        """Of the sine and cosine of r, and what to divide by; `reach` is x as far as zeros call for more."""
+    def _of(self, x: Any, sine: Any, rest: Any, cosine: Any, norm: Any, reach: Any) -> Any:
+        """Of r's sine, in two parts, and cosine, and what to divide by; `reach` is x as far as zeros call for more."""
         wave, q, divisor = self._hankel(x)
         wave *= sine
         q *= cosine
         wave += q
         wave /= divisor
+        wave += rest
         wave += sine
-        close = abs(wave) * reach < self.close
+        close = abs(wave) * reach < self.close * np.where(x < _SERIES_FROM, 1, 8)  # Q has fewer digits
         wave /= norm
         return mended(wave, (x,), (close, self._nearby))
 

@@ -196,7 +196,7 @@ def _digamma_reflected(n: Any, e: Any) -> Any:
         (abs(e) >= 0.35, lambda above, e: above - np.copysign(math.pi * np.tan(math.pi * (0.5 - abs(e))), e)),
     )
     out = np.where(e == 0, math.nan, out)
-    return mended(out, (n, e), ((n > 50) & (abs(out) < 0.6 * above), _digamma_twofold))
+    return mended(out, (n, e), ((n > 50) & (abs(out) < above), _digamma_twofold))
 
 
 def _digamma_twofold(n: Any, e: Any) -> Any:
