@@ -43,6 +43,9 @@ PLAIN: dict[str, Callable[..., Any]] = {
     "Less": elementwise.lt,
     "LessOrEqual": elementwise.le,
     "Log": elementwise.log,
+    "Max": lambda *inputs: functools.reduce(elementwise.maximum, inputs),
+    "Mean": lambda *inputs: functools.reduce(elementwise.add, inputs) / len(inputs),
+    "Min": lambda *inputs: functools.reduce(elementwise.minimum, inputs),
     "Mish": activation.mish,
     "Mul": elementwise.mul,
     "Neg": elementwise.neg,
@@ -59,6 +62,7 @@ PLAIN: dict[str, Callable[..., Any]] = {
     "Softsign": activation.softsign,
     "Sqrt": elementwise.sqrt,
     "Sub": elementwise.sub,
+    "Sum": lambda *inputs: functools.reduce(elementwise.add, inputs),
     "Tan": elementwise.tan,
     "Tanh": elementwise.tanh,
     "Where": elementwise.where,
@@ -88,26 +92,6 @@ def mod(node: Node, a: Tensor, b: Tensor) -> Any:
 def pow_(node: Node, a: Tensor, b: Tensor) -> Any:
     made = elementwise.pow(a, b)
     return made.to(a.dtype)
-
-
-@operator("Max")
-def max_(node: Node, *inputs: Tensor) -> Any:
-    return functools.reduce(elementwise.maximum, inputs)
-
-
-@operator("Min")
-def min_(node: Node, *inputs: Tensor) -> Any:
-    return functools.reduce(elementwise.minimum, inputs)
-
-
-@operator("Sum")
-def sum_(node: Node, *inputs: Tensor) -> Any:
-    return functools.reduce(elementwise.add, inputs)
-
-
-@operator("Mean")
-def mean(node: Node, *inputs: Tensor) -> Any:
-    return functools.reduce(elementwise.add, inputs) / len(inputs)
 
 
 @operator("BitShift")
@@ -149,45 +133,22 @@ def bit_cast(node: Node, x: Tensor) -> Any:
 # Activations
 
 
-@operator("Elu")
-def elu(node: Node, x: Tensor) -> Any:
-    return activation.elu(x, node.get("alpha", 1.0))
-
-
-@operator("Celu")
-def celu(node: Node, x: Tensor) -> Any:
-    return activation.celu(x, node.get("alpha", 1.0))
+SHAPED: dict[str, Callable[..., Any]] = {
+    "Elu": lambda node, x: activation.elu(x, node.get("alpha", 1.0)),
+    "Celu": lambda node, x: activation.celu(x, node.get("alpha", 1.0)),
+    "LeakyRelu": lambda node, x: activation.leaky_relu(x, node.get("alpha", 0.01)),
+    "PRelu": lambda node, x, slope: elementwise.where(x < 0, x * slope, x),
+    "ThresholdedRelu": lambda node, x: elementwise.where(x > node.get("alpha", 1.0), x, 0 * x),
+    "HardSigmoid": lambda node, x: elementwise.clamp(x * node.get("alpha", 0.2) + node.get("beta", 0.5), 0, 1),
+    "Gelu": lambda node, x: activation.gelu(x, approximate=node.get("approximate", "none")),
+}
+OPERATORS.update({("", name): run for name, run in SHAPED.items()})
 
 
 @operator("Selu")
 def selu(node: Node, x: Tensor) -> Any:
     alpha, gamma = node.get("alpha", 1.6732631921768188), node.get("gamma", 1.0507010221481323)
     return activation.elu(x, alpha) * gamma
-
-
-@operator("LeakyRelu")
-def leaky_relu(node: Node, x: Tensor) -> Any:
-    return activation.leaky_relu(x, node.get("alpha", 0.01))
-
-
-@operator("PRelu")
-def prelu(node: Node, x: Tensor, slope: Tensor) -> Any:
-    return elementwise.where(x < 0, x * slope, x)
-
-
-@operator("ThresholdedRelu")
-def thresholded_relu(node: Node, x: Tensor) -> Any:
-    return elementwise.where(x > node.get("alpha", 1.0), x, 0 * x)
-
-
-@operator("HardSigmoid")
-def hard_sigmoid(node: Node, x: Tensor) -> Any:
-    return elementwise.clamp(x * node.get("alpha", 0.2) + node.get("beta", 0.5), 0, 1)
-
-
-@operator("Gelu")
-def gelu(node: Node, x: Tensor) -> Any:
-    return activation.gelu(x, approximate=node.get("approximate", "none"))
 
 
 @operator("Swish")

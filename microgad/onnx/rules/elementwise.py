@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -156,34 +157,37 @@ def isfinite(w: Writer, step: Step) -> Any:
     return (x - x).same(0) if x.dtype.kind == "f" else x.same(x)
 
 
-@rule(elementwise.Exp2)
-def exp2(w: Writer, step: Step) -> Any:
-    return w.op("Exp", only(w, step) * math.log(2))
+def gelu(w: Writer, x: Symbol) -> Any:
+    return w.op("Gelu", x) if w.opset >= 20 else x * (w.op("Erf", x * math.sqrt(0.5)) + 1) * 0.5
 
 
-@rule(elementwise.Expm1)
-def expm1(w: Writer, step: Step) -> Any:
-    return w.op("Exp", only(w, step)) - 1
+def gelu_tanh(w: Writer, x: Symbol) -> Any:
+    if w.opset >= 20:
+        return w.op("Gelu", x, approximate="tanh")
+    return x * (w.op("Tanh", (x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)) + 1) * 0.5
 
 
-@rule(elementwise.Log1p)
-def log1p(w: Writer, step: Step) -> Any:
-    return w.op("Log", only(w, step) + 1)
+FORMULAS: dict[Any, Callable[[Writer, Symbol], Any]] = {
+    elementwise.Exp2: lambda w, x: w.op("Exp", x * math.log(2)),
+    elementwise.Expm1: lambda w, x: w.op("Exp", x) - 1,
+    elementwise.Log1p: lambda w, x: w.op("Log", x + 1),
+    elementwise.Log2: lambda w, x: w.op("Log", x) * (1 / math.log(2)),
+    elementwise.Log10: lambda w, x: w.op("Log", x) * (1 / math.log(10)),
+    elementwise.Rsqrt: lambda w, x: w.op("Reciprocal", w.op("Sqrt", x)),
+    elementwise.Frac: lambda w, x: x - whole(w, x),
+    special.Erfc: lambda w, x: 1 - w.op("Erf", x),
+    activation.Hardsigmoid: lambda w, x: w.op("HardSigmoid", x, alpha=1 / 6, beta=0.5),
+    activation.Silu: lambda w, x: x * w.op("Sigmoid", x),
+    activation.Gelu: gelu,
+    activation.GeluTanh: gelu_tanh,
+    activation.Mish: lambda w, x: w.op("Mish", x) if w.opset >= 18 else x * w.op("Tanh", w.op("Softplus", x)),
+    activation.LogSigmoid: lambda w, x: -w.op("Softplus", -x),
+}
 
 
-@rule(elementwise.Log2)
-def log2(w: Writer, step: Step) -> Any:
-    return w.op("Log", only(w, step)) * (1 / math.log(2))
-
-
-@rule(elementwise.Log10)
-def log10(w: Writer, step: Step) -> Any:
-    return w.op("Log", only(w, step)) * (1 / math.log(10))
-
-
-@rule(elementwise.Rsqrt)
-def rsqrt(w: Writer, step: Step) -> Any:
-    return w.op("Reciprocal", w.op("Sqrt", only(w, step)))
+@rule(*FORMULAS)
+def by_formula(w: Writer, step: Step) -> Any:
+    return FORMULAS[step.function](w, only(w, step))
 
 
 @rule(elementwise.Hypot)
@@ -230,12 +234,6 @@ def whole(w: Writer, x: Symbol) -> Symbol:
 def trunc(w: Writer, step: Step) -> Any:
     x = only(w, step)
     return whole(w, x) if x.dtype.kind == "f" else x
-
-
-@rule(elementwise.Frac)
-def frac(w: Writer, step: Step) -> Any:
-    x = only(w, step)
-    return x - whole(w, x)
 
 
 @rule(elementwise.Round)
@@ -325,11 +323,6 @@ def fill(w: Writer, step: Step) -> Any:
     return w.op("Expand", w.of(value, step.kinds[0]), w.ints(w.shape_of(x)))
 
 
-@rule(special.Erfc)
-def erfc(w: Writer, step: Step) -> Any:
-    return 1 - w.op("Erf", only(w, step))
-
-
 # Activations
 
 
@@ -344,11 +337,6 @@ def prelu(w: Writer, step: Step) -> Any:
 @rule(activation.Hardtanh)
 def hardtanh(w: Writer, step: Step) -> Any:
     return clip(w, only(w, step), step.settings["low"], step.settings["high"])
-
-
-@rule(activation.Hardsigmoid)
-def hardsigmoid(w: Writer, step: Step) -> Any:
-    return w.op("HardSigmoid", only(w, step), alpha=1 / 6, beta=0.5)
 
 
 @rule(activation.Softshrink)
@@ -378,42 +366,9 @@ def elu(w: Writer, step: Step) -> Any:
     return w.op("Max", x, w.constant(0, x.dtype)) * scale + (w.op("Exp", clip(w, x, None, 0) * rate) - 1) * size
 
 
-@rule(activation.Silu)
-def silu(w: Writer, step: Step) -> Any:
-    x = only(w, step)
-    return x * w.op("Sigmoid", x)
-
-
-@rule(activation.Gelu)
-def gelu(w: Writer, step: Step) -> Any:
-    x = only(w, step)
-    if w.opset >= 20:
-        return w.op("Gelu", x)
-    return x * (w.op("Erf", x * math.sqrt(0.5)) + 1) * 0.5
-
-
-@rule(activation.GeluTanh)
-def gelu_tanh(w: Writer, step: Step) -> Any:
-    x = only(w, step)
-    if w.opset >= 20:
-        return w.op("Gelu", x, approximate="tanh")
-    return x * (w.op("Tanh", (x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)) + 1) * 0.5
-
-
-@rule(activation.Mish)
-def mish(w: Writer, step: Step) -> Any:
-    x = only(w, step)
-    return w.op("Mish", x) if w.opset >= 18 else x * w.op("Tanh", w.op("Softplus", x))
-
-
 @rule(activation.Softplus)
 def softplus(w: Writer, step: Step) -> Any:
     x, beta, threshold = only(w, step), step.settings["beta"], step.settings["threshold"]
     y = x if beta == 1 else x * beta
     out = w.op("Softplus", y) if beta == 1 else w.op("Softplus", y) / beta
     return w.op("Where", y > threshold, x, out, dtype=x.dtype)
-
-
-@rule(activation.LogSigmoid)
-def log_sigmoid(w: Writer, step: Step) -> Any:
-    return -w.op("Softplus", -only(w, step))
