@@ -190,6 +190,12 @@ def by_formula(w: Writer, step: Step) -> Any:
     return FORMULAS[step.function](w, only(w, step))
 
 
+@rule(elementwise.Ldexp)
+def ldexp(w: Writer, step: Step) -> Any:
+    x, n = (w.of(x, step.kinds[0]) for x in step.inputs)
+    return x * w.op("Pow", w.constant(2, x.dtype), n)
+
+
 @rule(elementwise.Hypot)
 def hypot(w: Writer, step: Step) -> Any:
     a, b = pair(w, step)
