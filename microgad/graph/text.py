@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from typing import Any
 
 from ..errors import plural
@@ -49,7 +51,7 @@ def table(tape: Tape, rows: int = 60) -> str:
 
 def summary(tape: Tape) -> str:
     """What a tape amounts to, in a line."""
-    count = {kind: sum(source.kind == kind for source in tape.sources) for kind in ("parameter", "leaf", "constant")}
+    count = Counter(source.kind for source in tape.sources)
     parts = [f"{len(tape):,} {'operation' if len(tape) == 1 else 'operations'}"]
     if count["parameter"]:
         numbers = sum(elements(source) for source in tape.sources if source.kind == "parameter")
@@ -65,10 +67,7 @@ def summary(tape: Tape) -> str:
 
 def elements(source: Source) -> int:
     """How many numbers a source holds."""
-    n = 1
-    for length in source.shape or ():
-        n *= length
-    return n
+    return math.prod(source.shape or ())
 
 
 def title(op: Op) -> str:
