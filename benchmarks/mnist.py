@@ -9,19 +9,13 @@ OPENBLAS_L2_SIZE, which some machines set and which slow NumPy's products, are u
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 import time
 from typing import Any
 
-SLOWING = [name for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE") if name in os.environ]
-if SLOWING:
-    print(f"unset for this run: {', '.join(SLOWING)}", flush=True)
-    for name in SLOWING:
-        del os.environ[name]
-    os.execv(sys.executable, [sys.executable, *sys.argv])
+import unslowed  # noqa: F401
 
-from experiment import images, network, step  # noqa: E402
+# isort: split
+from experiment import images, network, step
 
 
 def held_out(library: Any, net: Any, x: Any, y: Any) -> tuple[float, int]:
