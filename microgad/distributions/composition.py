@@ -26,6 +26,7 @@ class Transform:
     domain: Any
     codomain: Any
     _sign: Any = None
+    _settings: tuple[str, ...] = ()  # the arguments of __init__ before cache_size
 
     def __init__(self, cache_size: int = 0) -> None:
         if cache_size not in (0, 1):
@@ -64,9 +65,12 @@ class Transform:
         """The same transform with that cache."""
         if self._cache_size == cache_size:
             return self
-        if type(self).__init__ is not Transform.__init__:
+        made: Any = next(c for c in type(self).__mro__ if "_settings" in vars(c))
+        own = type(self).__init__ is made.__init__  # not that of a subclass, which may take other arguments
+        if made is Transform and not own:
             raise NotImplementedError(f"{type(self)}.with_cache is not implemented")
-        return type(self)(cache_size=cache_size)
+        kind: Any = type(self) if own else made
+        return kind(*(getattr(self, name) for name in made._settings), cache_size=cache_size)
 
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -111,6 +115,15 @@ class Transform:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
+
+
+class Plain(Transform):
+    """A transform without settings: it equals those of its class."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, type(self))
+
+    __hash__ = Transform.__hash__
 
 
 class _InverseTransform(Transform):
@@ -170,6 +183,8 @@ class ComposeTransform(Transform):
     tensor(3.)
     """
 
+    _settings = ("parts",)
+
     def __init__(self, parts: Sequence[Transform], cache_size: int = 0) -> None:
         self.parts = [part.with_cache(cache_size) for part in parts] if cache_size else list(parts)
         super().__init__(cache_size=cache_size)
@@ -213,9 +228,6 @@ class ComposeTransform(Transform):
     @property
     def sign(self) -> Any:
         return math.prod(part.sign for part in self.parts)
-
-    def with_cache(self, cache_size: int = 1) -> Any:
-        return self if self._cache_size == cache_size else ComposeTransform(self.parts, cache_size=cache_size)
 
     def _call(self, x: Any) -> Any:
         for part in self.parts:
@@ -264,15 +276,12 @@ identity_transform = ComposeTransform([])
 class IndependentTransform(Transform):
     """A transform whose last batch dimensions count as one value. Source: torch.distributions.IndependentTransform."""
 
+    _settings = ("base_transform", "reinterpreted_batch_ndims")
+
     def __init__(self, base_transform: Transform, reinterpreted_batch_ndims: int, cache_size: int = 0) -> None:
         super().__init__(cache_size=cache_size)
         self.base_transform = base_transform.with_cache(cache_size)
         self.reinterpreted_batch_ndims = reinterpreted_batch_ndims
-
-    def with_cache(self, cache_size: int = 1) -> Any:
-        if self._cache_size == cache_size:
-            return self
-        return IndependentTransform(self.base_transform, self.reinterpreted_batch_ndims, cache_size=cache_size)
 
     @property
     def domain(self) -> Any:
@@ -317,6 +326,7 @@ class CatTransform(Transform):
     """Transforms side by side along dim, each of so many values. Source: torch.distributions.CatTransform."""
 
     transforms: list[Transform]
+    _settings = ("transforms", "dim", "lengths")
 
     def __init__(
         self, tseq: Sequence[Transform], dim: int = 0, lengths: Sequence[int] | None = None, cache_size: int = 0
@@ -325,11 +335,6 @@ class CatTransform(Transform):
         self.transforms = [t.with_cache(cache_size) if cache_size else t for t in tseq]
         self.lengths = [1] * len(self.transforms) if lengths is None else list(lengths)
         self.dim = dim
-
-    def with_cache(self, cache_size: int = 1) -> Any:
-        if self._cache_size == cache_size:
-            return self
-        return CatTransform(self.transforms, self.dim, self.lengths, cache_size)
 
     @property
     def event_dim(self) -> int:
@@ -373,13 +378,12 @@ class CatTransform(Transform):
 class StackTransform(Transform):
     """A transform for each place along dim. Source: torch.distributions.StackTransform."""
 
+    _settings = ("transforms", "dim")
+
     def __init__(self, tseq: Sequence[Transform], dim: int = 0, cache_size: int = 0) -> None:
         super().__init__(cache_size=cache_size)
         self.transforms = [t.with_cache(cache_size) if cache_size else t for t in tseq]
         self.dim = dim
-
-    def with_cache(self, cache_size: int = 1) -> Any:
-        return self if self._cache_size == cache_size else StackTransform(self.transforms, self.dim, cache_size)
 
     @property
     def bijective(self) -> bool:  # type: ignore[override]

@@ -12,21 +12,16 @@ from ..ops.creation import full_like
 from ..ops.movement import broadcast_shapes
 from ..tensor import Tensor
 from . import constraints
-from .composition import Transform
+from .composition import Plain, Transform
 from .utils import _sum_rightmost, broadcast_all
 
 
-class _Elementwise(Transform):
+class _Elementwise(Plain):
     """y rises with x, value by value."""
 
     domain: Any = constraints.real
     codomain: Any = constraints.real
     bijective, _sign = True, 1
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other)
-
-    __hash__ = Transform.__hash__
 
 
 class ExpTransform(_Elementwise):
@@ -48,13 +43,11 @@ class PowerTransform(_Elementwise):
     """y = x to the power of exponent, x > 0. Source: torch.distributions.PowerTransform."""
 
     domain, codomain = constraints.positive, constraints.positive
+    _settings = ("exponent",)
 
     def __init__(self, exponent: Any, cache_size: int = 0) -> None:
         super().__init__(cache_size=cache_size)
         (self.exponent,) = broadcast_all(exponent)
-
-    def with_cache(self, cache_size: int = 1) -> Any:
-        return self if self._cache_size == cache_size else PowerTransform(self.exponent, cache_size=cache_size)
 
     @property
     def sign(self) -> Any:
@@ -128,15 +121,10 @@ class TanhTransform(_Elementwise):
         return 2.0 * (math.log(2.0) - x - softplus(-2.0 * x))
 
 
-class AbsTransform(Transform):
+class AbsTransform(Plain):
     """y = |x|, of which x = y is one origin. Source: torch.distributions.AbsTransform."""
 
     domain, codomain = constraints.real, constraints.positive
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, AbsTransform)
-
-    __hash__ = Transform.__hash__
 
     def _call(self, x: Tensor) -> Tensor:
         return x.abs()
@@ -149,6 +137,7 @@ class AffineTransform(Transform):
     """y = loc + scale · x; the last event_dim dimensions are one value. Source: torch.distributions.AffineTransform."""
 
     bijective = True
+    _settings = ("loc", "scale", "event_dim")
 
     def __init__(self, loc: Any, scale: Any, event_dim: int = 0, cache_size: int = 0) -> None:
         super().__init__(cache_size=cache_size)
@@ -163,11 +152,6 @@ class AffineTransform(Transform):
         return constraints.independent(constraints.real, self.event_dim) if self.event_dim else constraints.real
 
     codomain = domain
-
-    def with_cache(self, cache_size: int = 1) -> Any:
-        if self._cache_size == cache_size:
-            return self
-        return AffineTransform(self.loc, self.scale, self.event_dim, cache_size=cache_size)
 
     def __eq__(self, other: object) -> bool:
         def same(a: Any, b: Any) -> bool:
@@ -207,6 +191,7 @@ class CumulativeDistributionTransform(Transform):
     """y = P(X ≤ x) of a distribution. Source: torch.distributions.CumulativeDistributionTransform."""
 
     bijective, codomain, _sign = True, constraints.unit_interval, 1
+    _settings = ("distribution",)
 
     def __init__(self, distribution: Any, cache_size: int = 0) -> None:
         super().__init__(cache_size=cache_size)
@@ -224,11 +209,6 @@ class CumulativeDistributionTransform(Transform):
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         return self.distribution.log_prob(x)
-
-    def with_cache(self, cache_size: int = 1) -> Any:
-        if self._cache_size == cache_size:
-            return self
-        return CumulativeDistributionTransform(self.distribution, cache_size=cache_size)
 
 
 _absent(globals())

@@ -12,7 +12,7 @@ from ..nn.functional import logsigmoid, pad, softplus
 from ..size import Size
 from ..tensor import Tensor
 from . import constraints
-from .composition import Transform
+from .composition import Plain, Transform
 from .utils import tril_matrix_to_vec, vec_to_tril_matrix
 
 
@@ -20,6 +20,7 @@ class ReshapeTransform(Transform):
     """One event shape for another of as many values. Source: torch.distributions.ReshapeTransform."""
 
     bijective = True
+    _settings = ("in_shape", "out_shape")
 
     def __init__(self, in_shape: Any, out_shape: Any, cache_size: int = 0) -> None:
         self.in_shape, self.out_shape = Size(in_shape), Size(out_shape)
@@ -34,11 +35,6 @@ class ReshapeTransform(Transform):
     @property
     def codomain(self) -> Any:
         return constraints.independent(constraints.real, len(self.out_shape))
-
-    def with_cache(self, cache_size: int = 1) -> Any:
-        if self._cache_size == cache_size:
-            return self
-        return ReshapeTransform(self.in_shape, self.out_shape, cache_size=cache_size)
 
     def _call(self, x: Tensor) -> Tensor:
         return x.reshape(x.shape[: x.dim() - len(self.in_shape)] + self.out_shape)
@@ -63,15 +59,10 @@ class ReshapeTransform(Transform):
         return Size((*shape[:kept], *new))
 
 
-class SoftmaxTransform(Transform):
+class SoftmaxTransform(Plain):
     """y = softmax x along the last dimension; its inverse is log y. Source: torch.distributions.SoftmaxTransform."""
 
     domain, codomain = constraints.real_vector, constraints.simplex
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, SoftmaxTransform)
-
-    __hash__ = Transform.__hash__
 
     def _call(self, x: Tensor) -> Tensor:
         powers = (x - x.max(-1, True)[0]).exp()
@@ -88,7 +79,7 @@ class SoftmaxTransform(Transform):
     forward_shape = inverse_shape = _same
 
 
-class StickBreakingTransform(Transform):
+class StickBreakingTransform(Plain):
     """K-1 numbers -> K probabilities, each a share of what is left. Source: torch.distributions.StickBreakingTransform.
 
     >>> torch.distributions.transforms.StickBreakingTransform()(torch.zeros(2))
@@ -96,11 +87,6 @@ class StickBreakingTransform(Transform):
     """
 
     domain, codomain, bijective = constraints.real_vector, constraints.simplex, True
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, StickBreakingTransform)
-
-    __hash__ = Transform.__hash__
 
     @staticmethod
     def _left(x: Tensor) -> Tensor:
@@ -133,15 +119,10 @@ class StickBreakingTransform(Transform):
         return Size((*shape[:-1], shape[-1] - 1))
 
 
-class LowerCholeskyTransform(Transform):
+class LowerCholeskyTransform(Plain):
     """Any matrix -> a lower triangular one, diagonal exp. Source: torch.distributions.LowerCholeskyTransform."""
 
     domain, codomain = constraints.independent(constraints.real, 2), constraints.lower_cholesky
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, LowerCholeskyTransform)
-
-    __hash__ = Transform.__hash__
 
     def _call(self, x: Tensor) -> Tensor:
         return x.tril(-1) + x.diagonal(dim1=-2, dim2=-1).exp().diag_embed()
@@ -150,15 +131,10 @@ class LowerCholeskyTransform(Transform):
         return y.tril(-1) + y.diagonal(dim1=-2, dim2=-1).log().diag_embed()
 
 
-class PositiveDefiniteTransform(Transform):
+class PositiveDefiniteTransform(Plain):
     """Any matrix -> a positive definite one. Source: torch.distributions.PositiveDefiniteTransform."""
 
     domain, codomain = constraints.independent(constraints.real, 2), constraints.positive_definite
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, PositiveDefiniteTransform)
-
-    __hash__ = Transform.__hash__
 
     def _call(self, x: Tensor) -> Tensor:
         root = LowerCholeskyTransform()(x)

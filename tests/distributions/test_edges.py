@@ -117,3 +117,16 @@ def test_one_covariance_of_a_batch_is_factorized_once(name):
     ]
     close(slopes[0], slopes[1].cpu().numpy(), 1e-5)
     close(slopes[2], 2 * slopes[1].cpu().numpy(), 1e-5)
+
+
+def test_a_transform_with_a_cache_is_of_its_class():
+    class Shift(d.AffineTransform):
+        pass
+
+    class Double(d.AffineTransform):  # which takes other arguments
+        def __init__(self):
+            super().__init__(0.0, 2.0)
+
+    cached = [t.with_cache() for t in (Shift(1.0, 1.0), Double())]
+    assert [type(t) for t in cached] == [Shift, d.AffineTransform]
+    assert cached == [Shift(1.0, 1.0), Double()]
