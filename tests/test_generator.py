@@ -428,3 +428,10 @@ def test_bad_draws_leave_the_generator_as_it_was(draw, error, message):
     with pytest.raises(error, match=message):
         draw(source)
     np.testing.assert_array_equal(source.snapshot(), seeded().snapshot())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_shares_come_as_near_to_one_as_their_dtype_goes(dtype):
+    shares = generator.dirichlet(np.full((200, 2), 0.01, dtype), generator=Generator().manual_seed(0))
+    assert shares.dtype == dtype
+    assert shares.max() == np.nextafter(dtype(1), dtype(0))

@@ -64,5 +64,5 @@ def dirichlet(concentrations: Array, *, generator: Generator | None = None) -> A
     """
     parts = gamma(concentrations.astype(np.float64), generator=generator)
     shares = (parts / parts.sum(-1, keepdims=True)).astype(concentrations.dtype)
-    below_one = np.nextafter(np.float32(1), np.float32(0))
-    return np.clip(shares, np.finfo(shares.dtype).tiny, shares.dtype.type(below_one))
+    one = shares.dtype.type(1)
+    return np.clip(shares, np.finfo(shares.dtype).tiny, np.nextafter(one, 0 * one))
