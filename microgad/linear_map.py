@@ -34,6 +34,7 @@ class LinearMap(Function):
                 "adjoint": cls.forward,
                 "transposed": cls,
                 "may_share": True,
+                "narrow": False,  # what `forward` only moves is added up on the way back
                 "flat": None,
                 "__module__": cls.__module__,
                 "__doc__": f"The adjoint of {cls.__name__}.",

@@ -60,11 +60,17 @@ def rounded_once(node: Any, arrays: Sequence[Any], out: Any) -> Any:
     >>> x.sum(0), x.array.sum(0).tolist()
     (tensor([5000., 5000.], dtype=torch.float16), [2048.0, 2048.0])
     """
-    given = arrays if node.may_share else widened(node, arrays)
+    given = arrays if node.may_share and shares(out, arrays) else widened(node, arrays)
     if given is arrays:
         return out
     found = node.forward(*given)
     return tuple(map(_as, found, out)) if type(out) is tuple else _as(found, out)
+
+
+def shares(out: Any, arrays: Sequence[Any]) -> bool:
+    """Whether a result, or the first of several, is a view of an input: then there is nothing to round."""
+    memory = backend.owner(out[0] if type(out) is tuple else out)
+    return any(backend.is_array(x) and backend.owner(x) is memory for x in arrays)
 
 
 def by_forward(node: Any, out: Any, *arrays: Any) -> None:

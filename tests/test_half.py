@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import microgad as torch
-from microgad import nn
+from microgad import nn, number_kinds
 from microgad.nn import functional as F
 
 
@@ -28,6 +28,8 @@ def ones(*shape, **options):
         (lambda x: F.avg_pool2d(x.view(1, 1, 5000, 3), (5000, 1)), 1),
         (lambda x: F.softmax(x, 0) * 5000, 1),
         (lambda x: torch.std_mean(x, 0)[1], 1),
+        (lambda x: F.embedding_bag(torch.arange(5000), x, torch.tensor([0]), mode="sum"), 5000),
+        (lambda x: F.embedding_bag(torch.arange(5000), x, torch.tensor([0])), 1),
     ],
 )
 def test_sums_go_beyond_2048(found, expected):
@@ -46,6 +48,34 @@ def test_gradients_of_what_is_broadcast_do():
     assert layer.bias.grad.dtype == torch.half
     first, _ = ones(2, 3, requires_grad=True).unbind()  # a node of several results
     first.backward(ones(3))
+
+
+def test_what_is_read_many_times_has_its_gradient_under_create_graph_too():
+    x, index = ones(1, 3, requires_grad=True), torch.zeros(5000, 3, dtype=torch.int64)
+    for read in (x.gather(0, index), x[index[:, 0]], F.embedding(index[:, 0], x), x.index_select(0, index[:, 0])):
+        (grad,) = torch.autograd.grad(read.sum(), x, create_graph=True)
+        assert grad.tolist() == [[5000] * 3]
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        lambda x, i: F.embedding(i, x),
+        lambda x, i: x[i],
+        lambda x, i: x.index_select(0, i),
+        lambda x, i: x.gather(0, i[:, None]),
+        lambda x, i: F.unfold(x[None, None], 1),
+        lambda x, i: torch.cat([x, x]),
+        lambda x, i: torch.stack([x, x]),
+        lambda x, i: x.t().reshape(6),
+    ],
+)
+def test_what_is_only_moved_is_not_made_float32(move, monkeypatch):
+    """A table of embeddings would be, whole, at every step."""
+    x, index = torch.arange(6.0).reshape(2, 3), torch.tensor([1, 0])
+    half, expected = x.half(), move(x, index).tolist()
+    monkeypatch.setattr(number_kinds, "wide", None)
+    assert move(half, index).tolist() == expected
 
 
 def test_numbers_beside_it_are_rounded_first_but_for_factors():

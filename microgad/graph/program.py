@@ -15,7 +15,7 @@ from ..autograd import custom
 from ..errors import GraphError
 from ..function import Function
 from ..nn.hooks import Gate
-from ..number_kinds import HALF, widened
+from ..number_kinds import HALF, shares, widened
 from ..tensor import Tensor
 from .passes import Pass
 from .replaying import Walking
@@ -164,7 +164,7 @@ class Writer(Walking):
         comment = ", ".join([*[op.path] * bool(op.path), *map(facts, (x.array for x in results))])
         halves = [name for name, x in zip(outs, results, strict=True) if x.array.dtype == HALF]
         taken = arguments
-        if halves and (op.in_place or not cls.may_share):
+        if halves and (op.in_place or not cls.may_share or not shares(results[0].array, brought)):
             taken = self.widened(cls, brought, arguments)
         self.say(f"{target} = {maker}({', '.join(taken)})", comment)
         if taken is not arguments and not op.in_place:

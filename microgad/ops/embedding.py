@@ -29,7 +29,7 @@ TABLE = 1 << 18  # elements of several bags of which the largest are looked for 
 class Rows(LinearMap):
     """(V, D) -> (..., D): the rows at an index."""
 
-    symbol = "rows"
+    symbol, narrow = "rows", True
 
     def forward(self, x):
         return x[self.index]
@@ -51,7 +51,7 @@ class Rows(LinearMap):
 class Embedding(Function):
     """(V, D) -> (..., D): the rows at an index; of gradients only those that count, each times its `share`, if any."""
 
-    symbol = "embedding"
+    symbol, narrow = "embedding", True
 
     def forward(self, weight):
         return weight[self.index]

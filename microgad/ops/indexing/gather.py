@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Gather(LinearMap):
     """x taken at an array of indices along one axis: out[i][j] = x[i][index[i][j]] for axis 1."""
 
-    symbol, numpy = "gather", np.take_along_axis
+    symbol, numpy, narrow = "gather", np.take_along_axis, True
 
     def forward(self, x):
         return places.take(x, positions(self.axis, self.index, x.shape))

@@ -31,7 +31,7 @@ _last_writes = places.last_writes
 class GetItem(LinearMap):
     """x[index]: a view where the index is basic."""
 
-    symbol, may_share = "[ ]", True
+    symbol, may_share, narrow = "[ ]", True, True
 
     def forward(self, x):
         return places.take(x, self.index)

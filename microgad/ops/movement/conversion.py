@@ -52,7 +52,7 @@ def _cast(x: Any, to: Any) -> Any:
 class Transfer(LinearMap):
     """The same values on another device; the same memory, where they are there already."""
 
-    symbol, may_share = "transfer", True
+    symbol, may_share, narrow = "transfer", True, True
 
     def forward(self, x):
         return backend.to_device(x, self.to)

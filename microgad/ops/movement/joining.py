@@ -28,7 +28,7 @@ def _promoted(arrays: list[Any]) -> list[Any]:
 class Cat(Function):
     """Arrays joined along an axis."""
 
-    symbol, numpy, promote = "cat", np.concatenate, staticmethod(_promoted)
+    symbol, numpy, narrow, promote = "cat", np.concatenate, True, staticmethod(_promoted)
 
     def forward(self, *inputs):
         out = np.concatenate(inputs, self.axis)
@@ -45,7 +45,7 @@ class Cat(Function):
 class Stack(Function):
     """Arrays of one shape joined along a new axis."""
 
-    symbol, numpy, promote = "stack", np.stack, staticmethod(_promoted)
+    symbol, numpy, narrow, promote = "stack", np.stack, True, staticmethod(_promoted)
 
     def forward(self, *inputs):
         shape = (*inputs[0].shape[: self.axis], len(inputs), *inputs[0].shape[self.axis :])

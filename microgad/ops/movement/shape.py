@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Reshape(LinearMap):
     """The same values in another shape: a view where the layout allows."""
 
-    symbol, numpy, may_share = "reshape", np.reshape, True
+    symbol, numpy, may_share, narrow = "reshape", np.reshape, True, True
 
     def forward(self, x):
         return x.reshape(self.size)

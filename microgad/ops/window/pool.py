@@ -15,6 +15,7 @@ from ...errors import KindError, ShapeError
 from ...function import Function
 from ...linear_map import LinearMap
 from ...naming import called
+from ...number_kinds import wide
 from .. import layouts
 from ..elementwise import Flat
 from ..out import into
@@ -38,13 +39,14 @@ class MaxPool2d(Function):
     """
 
     symbol, constants, flat, materializes = "max_pool2d", ("winner",), Flat, False
+    narrow = True  # but found in float32: NumPy compares float16 so slowly
     window: Window
     indices: bool
 
     def forward(self, input):
         check(input, self.window, "fiu")
-        out, self.winner = largest(input, self.window)
-        out = layouts.laid_out_as(out, input)
+        out, self.winner = largest(wide(input), self.window)
+        out = layouts.laid_out_as(out.astype(input.dtype, copy=False), input)
         return (out, layouts.laid_out_as(positions(self.winner, self.window), input)) if self.indices else out
 
     def grad_input(self, grad, winner):

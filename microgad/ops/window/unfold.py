@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Unfold(LinearMap):
     """(N, C, H, W) -> (N, C·KH·KW, OH·OW): im2col, every window a column."""
 
-    symbol = "unfold"
+    symbol, narrow = "unfold", True
     window: Window
 
     def forward(self, input):
