@@ -87,11 +87,7 @@ def _padded(img: Tensor, padding: Any, fill: Any = None, padding_mode: str = "co
     return where(inside, geometry.pad(img, padding), colours)
 
 
-def _erased(img: Any, *args: Any, **options: Any) -> Any:
-    return to_pil_image(conversion.erase(pil_to_tensor(img), *args, **options), img.mode)
-
-
-rgb_to_grayscale = to_grayscale = _second(colour.to_grayscale, _grey)
+rgb_to_grayscale = to_grayscale = _second(colour.rgb_to_grayscale, _grey)
 adjust_gamma = _second(colour.adjust_gamma, _gamma)
 invert = _second(colour.invert, lambda img: max_value(img.dtype) - img)
 posterize = _second(colour.posterize, _posterized)
@@ -99,7 +95,16 @@ solarize = _second(colour.solarize, colour.solarized)
 autocontrast = _second(colour.autocontrast, _spread)
 equalize = _second(colour.equalize, _equalized)
 pad = _second(geometry.pad, _padded)
-erase = _second(_erased, conversion.erase)
+
+
+def erase(inpt: Any, i: int, j: int, h: int, w: int, v: Any, inplace: bool = False) -> Any:  # type: ignore[no-redef]
+    """`v` in place of h × w pixels from row i and column j on, of a PIL image in a new one.
+
+    Source: torchvision.transforms.v2.functional.erase.
+    """
+    if is_pil(inpt):
+        return to_pil_image(conversion.erase(pil_to_tensor(inpt), i, j, h, w, v, True), inpt.mode)
+    return conversion.erase(inpt, i, j, h, w, v, inplace)
 
 
 def get_size(inpt: Any) -> list[int]:
