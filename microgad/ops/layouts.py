@@ -38,11 +38,18 @@ def empty_as(x: Any, shape: tuple[int, ...]) -> Any:
 
 
 def channels_last(x: Any) -> bool:
-    """Whether x (N, C, H, W) has its channels innermost in memory, and isn't in the order of its axes as well."""
-    if x.flags.c_contiguous or x.ndim != 4 or not np.moveaxis(x, 1, 3).flags.c_contiguous:
+    """Whether x (N, C, H, W) has its channels innermost in memory, even with gaps, and isn't in the order of its axes.
+
+    PyTorch chooses the layout of results by that: each stride, from the innermost out, reaches over the axes within.
+    """
+    if x.ndim != 4 or x.flags.c_contiguous or not x.size:
         return False
-    whole: bool = x.strides[0] == x.nbytes // len(x)  # of one image any stride would do, but not for PyTorch
-    return whole
+    reach = 1
+    for axis in (1, 3, 2, 0):
+        if x.strides[axis] < reach:
+            return False
+        reach = x.strides[axis] * x.shape[axis]
+    return True
 
 
 def laid_out_as(out: Any, *inputs: Any) -> Any:

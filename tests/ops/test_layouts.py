@@ -26,6 +26,7 @@ INDEX = torch.tensor([1, 0])
         lambda x: x.index_copy(0, INDEX, x[:2]),
         lambda x: x.scatter(0, (x * 0).long(), x),
         lambda x: x.roll(1, 1),
+        lambda x: x.permute(2, 1, 3, 0).contiguous(memory_format=torch.channels_last).roll(1),
         lambda x: x.tril(),
         lambda x: torch.cat([x, x], 1),
         lambda x: x @ x.transpose(-1, -2),
@@ -80,12 +81,16 @@ def test_an_axis_of_one_operand_before_the_others() -> None:
         torch.nn.BatchNorm2d(4),
         torch.nn.GroupNorm(2, 4),
         torch.nn.MaxPool2d(2),
+        torch.nn.AdaptiveAvgPool2d(4),
         torch.nn.SiLU(),
         lambda x: torch.cat([x, x], 1),
+        lambda x: x.roll(1, 1),
     ],
 )
-def test_channels_last_is_kept(operation: Callable[[Tensor], Tensor]) -> None:
-    x = torch.arange(240.0).reshape(2, 6, 5, 4).permute(0, 3, 1, 2)
+@pytest.mark.parametrize("gaps", [False, True])
+def test_channels_last_is_kept(operation: Callable[[Tensor], Tensor], gaps: bool) -> None:
+    x = torch.arange(480.0).reshape(2, 6, 5, 8).permute(0, 3, 1, 2)
+    x = x[:, ::2] if gaps else x[:, :4].contiguous(memory_format=torch.channels_last)
     result, same = operation(x), operation(x.contiguous())
     assert result.is_contiguous(memory_format=torch.channels_last)
     assert same.is_contiguous()

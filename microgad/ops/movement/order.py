@@ -196,7 +196,8 @@ class Roll(LinearMap):
     symbol, numpy = "roll", np.roll
 
     def forward(self, x):
-        return layouts.laid_out_as(np.roll(x, self.shifts, self.axis), x)
+        out = np.roll(x, self.shifts, self.axis)
+        return layouts.laid_out_as(out, x) if self.axis else layouts.contiguous(out)
 
     def adjoint(self, grad):
         return np.roll(grad, tuple(-shift for shift in self.shifts), self.axis)
