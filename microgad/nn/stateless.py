@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import errors
 from ..ops.movement import stack
+from ..parameter import Parameter
 from ..tensor import Tensor
 from .batchnorm import _BatchNorm
 from .module import Module
@@ -56,7 +57,12 @@ def functional_call(
 def _exchanged(module: Module, given: Any, tie_weights: bool, strict: bool) -> Iterator[None]:
     """The module with other Tensors, while it lasts; what it puts in their places is in `given` afterwards."""
     places: dict[str, tuple[dict[str, Any], str]] = {}
-    for path, inner in module.named_modules(remove_duplicate=False):
+    if tie_weights or strict:
+        modules = module.named_modules(remove_duplicate=False)
+    else:  # only those that are named: a module that holds itself has no end of paths
+        paths = dict.fromkeys(name.rpartition(".")[0] for name in given)
+        modules = ((path, module.get_submodule(path)) for path in paths)
+    for path, inner in modules:
         registries: tuple[dict[str, Any], ...] = (inner._parameters, inner._buffers)
         for registry in registries:
             for name in registry:
@@ -73,6 +79,8 @@ def _exchanged(module: Module, given: Any, tie_weights: bool, strict: bool) -> I
                 "parametrized one parametrizations.<name>.original"
             )
         attributes = vars(inner)
+        if attribute not in attributes and isinstance(given[name], Parameter):
+            attributes = inner._parameters
         if not isinstance(attributes.get(attribute, given[name]), Tensor):
             raise TypeError(f"functional_call: {name} is {attributes[attribute]}, which is no Tensor")
         places[name] = attributes, attribute

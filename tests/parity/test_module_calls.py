@@ -271,6 +271,22 @@ def functional_call(t, nn):
 
 
 @program
+def functional_call_of_a_module_that_holds_itself(t, nn):
+    m = nn.Sequential(nn.Linear(1, 1))
+    m[0].outer = m
+    return t.func.functional_call(m, {"0.outer.0.weight": t.ones(1, 1)}, t.ones(1), tie_weights=False)
+
+
+@program
+def functional_call_with_one_parameter_more(t, nn):
+    class Counted(nn.Module):
+        def forward(self):
+            return len(list(self.parameters()))
+
+    return t.func.functional_call(Counted(), {"a": nn.Parameter(t.ones(1)), "b": t.ones(1)})
+
+
+@program
 def modules_put_between_named_ones(t, nn):
     named = nn.Sequential(OrderedDict(first=nn.Linear(1, 1)))
     named.append(nn.Tanh()).insert(1, nn.Linear(1, 1))
