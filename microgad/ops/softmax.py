@@ -113,10 +113,7 @@ def _apply(cls: type[Function], name: str, input: Tensor, dim: int | None, stack
     x = input if dtype is None else input.to(dtype)
     if x.array.dtype.kind != "f":
         raise KindError(f"{name}: input must be floating-point, got {x.dtype}; convert it or give dtype=")
-    axis = dim_of(dim, x.ndim, name)
-    if x.array.size == 0:
-        return x.clone()
-    return along(cls, x, axis)
+    return along(cls, x, dim_of(dim, x.ndim, name))
 
 
 @composite

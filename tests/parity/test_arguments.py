@@ -13,6 +13,8 @@ from .both import given  # noqa: E402
 
 # T is the library; v and i are vectors, A and P matrices, B a batch of them, v0 a number.
 CALLS = """
+    T.nn.InstanceNorm1d(2,eps=0)(T.tensor([[[1.,3.,2.],[4.,4.,4.]]]))
+    (lambda x: T.autograd.grad(x.softmax(0),x,x.detach(),create_graph=True)[0].sum().backward())(v[:0].requires_grad_())
     T.all(v.byte(),0,out=T.empty(0,dtype=T.bool))
     T.ones(3).random_(5, None)
     T.ones(3).random_(-5, None)

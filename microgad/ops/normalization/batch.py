@@ -39,7 +39,8 @@ class BatchNorm(Function):
         # By how much the mean was rounded (the corrected two-pass algorithm; Chan, Golub and LeVeque, 1983).
         rest = np.einsum("ncp->c", centred) / count
         var = np.einsum("ncp,ncp->c", centred, centred) / count - rest * rest
-        self.mean, self.inv_std = mean + rest, 1 / np.sqrt(var + self.eps)
+        std = np.sqrt(var + self.eps)
+        self.mean, self.inv_std = mean + rest, np.where(std == 0, 0, 1 / std)  # equal values give 0 without eps, too
         scale = self.inv_std if weight is None else self.inv_std * weight
         centred *= each(scale, x)
         centred += each(-rest * scale if bias is None else bias - rest * scale, x)
@@ -140,13 +141,21 @@ def batch_norm(
     if eps <= 0 if training else eps < 0:
         rule = "positive during training" if training else "non-negative"
         raise ArgumentError(f"batch_norm: eps must be {rule}, but got {eps}")
+    return _batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+
+
+def _batch_norm(
+    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None, bias: Tensor | None,
+    training: bool, momentum: float, eps: float,
+) -> Tensor:  # fmt: skip
+    """batch_norm with any eps."""
     if (running_mean is None) is not (running_var is None):
         raise ArgumentError("batch_norm: running_mean and running_var must either both be None or neither be None")
     if input.array.ndim == 1 and not input.array.size:
         return input.clone()
     if widens(input, running_mean, running_var, weight, bias):
         settings = weight, bias, training, momentum, eps
-        return batch_norm(input.float(), running_mean, running_var, *settings).to(input.dtype)
+        return _batch_norm(input.float(), running_mean, running_var, *settings).to(input.dtype)
     if not training:
         for name, running in (("running_mean", running_mean), ("running_var", running_var)):
             if running is None:
@@ -194,7 +203,7 @@ def instance_norm(
         return called("View", out)
     mean, var, scale, shift = (None if x is None else x.repeat(n) for x in (running_mean, running_var, weight, bias))
     x = input.contiguous().reshape(1, n * c, *input.shape[2:])
-    out = batch_norm(x, mean, var, scale, shift, use_input_stats, momentum, eps).reshape(input.shape)
+    out = _batch_norm(x, mean, var, scale, shift, use_input_stats, momentum, eps).reshape(input.shape)
     if use_input_stats:
         for running, moved in ((running_mean, mean), (running_var, var)):
             if running is not None and moved is not None:
