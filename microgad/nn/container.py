@@ -69,7 +69,7 @@ class _Numbered(Module):
     def insert(self, index: int, module: Module) -> Self:
         """Put a module before place index; the ones from there on move up and are numbered, names before it stay."""
         if not isinstance(module, Module):
-            raise TypeError(f"insert: expected a Module, got {type(module).__name__}")
+            raise AssertionError(f"module should be of type: {Module}")
         if not -len(self) <= index <= len(self):
             raise IndexError(f"Index out of range: {index}")
         modules, names, place = list(self), list(self._modules), index + len(self) if index < 0 else index

@@ -130,14 +130,11 @@ class Module(hooks.Hooked, Convertible):
             if value is not None:
                 raise _not_assignable(value, "child module", name, "torch.nn.Module")
             self._modules[name] = None
-        elif kind is Buffer:
-            own.pop(name, None)
-            self._forget(name, keep="_buffers")
-            self.register_buffer(name, value, value.persistent)
-        elif name in self._buffers:
+        elif kind is Buffer or name in self._buffers:
             if value is not None and not isinstance(value, Tensor):
                 raise _not_assignable(value, "buffer", name, "torch.nn.Buffer, torch.Tensor")
-            self._buffers[name] = offered("buffer", self, name, value)
+            persistent = value.persistent if kind is Buffer else name not in self._non_persistent_buffers_set
+            self.register_buffer(name, value, **({} if persistent else {"persistent": False}))  # older ones take none
         else:
             object.__setattr__(self, name, value)
 
@@ -367,7 +364,7 @@ class Module(hooks.Hooked, Convertible):
         """Copy values from a state_dict; with assign, take its Tensors themselves.
 
         Gives the keys that are missing there and those that are unexpected here. Raises RuntimeError for those, if
-        strict, and for sizes that differ; the module is then as it was before.
+        strict, and for sizes that differ; the module is then as it was before, unless it had extra state to set.
 
         >>> nn.Linear(2, 3).load_state_dict(nn.Linear(2, 3).state_dict())
         <All keys matched successfully>

@@ -64,7 +64,7 @@ class _Uninitialized(Tensor):
     def materialize(self, shape: Any, device: Device = None, dtype: Dtype = None) -> None:
         """Make it what it is to become, with this shape and undefined values."""
         held = self.array
-        self.data = empty(tuple(shape), device=self.device if device is None else device, dtype=dtype or held.dtype)
+        self.data = empty(shape, device=self.device if device is None else device, dtype=dtype or held.dtype)
         self.__class__ = self.cls_to_become  # type: ignore[assignment]
 
     @property
@@ -82,6 +82,12 @@ class _Uninitialized(Tensor):
 
     def numel(self) -> int:
         return math.prod(self.shape)
+
+    def share_memory_(self) -> Any:
+        raise ShapeError(
+            "Can't share memory on an uninitialized parameter or buffer. Call `forward` to initialize the parameters "
+            "before calling `module.share_memory()`."
+        )
 
     def detach(self) -> Any:
         return self

@@ -74,27 +74,13 @@ def load(module: Module, state_dict: Mapping[str, Any], strict: bool, assign: bo
     """What `Module.load_state_dict` does."""
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
-    metadata = getattr(state_dict, "_metadata", {})
-    keys = _IncompatibleKeys([], [])
-    errors: list[str] = []
-    writes: list[Callable[[], Any]] = []
-    hooks: list[Callable[[], Any]] = []
-
-    def visit(module: Module, found: dict[str, Any], prefix: str) -> None:
-        local = {**metadata.get(prefix[:-1], {}), "assign_to_params_buffers": assign, "writes": writes}
-        module._load_from_state_dict(found, prefix, local, True, keys.missing_keys, keys.unexpected_keys, errors)
-        for name, child in module._modules.items():
-            if child is not None:
-                below = f"{prefix}{name}."
-                visit(child, {key: value for key, value in found.items() if key.startswith(below)}, below)
-        after = vars(module).get("_load_state_dict_post_hooks", {}).values()
-        hooks.extend(partial(hook, module, keys) for hook in after)
-
-    visit(module, dict(state_dict), "")
+    found = _Load(getattr(state_dict, "_metadata", {}), assign, _IncompatibleKeys([], []), [], [], [])
+    found.visit(module, dict(state_dict), "")
+    keys, errors, hooks = found.keys, found.errors, found.hooks
     if errors or (strict and any(keys) and not hooks):
         raise _failed(module, keys if strict else None, errors)
     restore = _restorer(module) if strict and hooks else None
-    _write(writes)
+    _write(found.writes)
     for call in hooks:
         call()
     if restore is not None and any(keys):
@@ -103,10 +89,33 @@ def load(module: Module, state_dict: Mapping[str, Any], strict: bool, assign: bo
     return keys
 
 
+class _Load(NamedTuple):
+    """What was found to be wrong, to be written and to be called then, as the modules were gone through."""
+
+    metadata: Mapping[str, Any]
+    assign: bool
+    keys: _IncompatibleKeys
+    errors: list[str]
+    writes: list[Callable[[], Any]]
+    hooks: list[Callable[[], Any]]
+
+    def visit(self, module: Module, state_dict: dict[str, Any], prefix: str) -> None:
+        """A module and all below."""
+        local = {**self.metadata.get(prefix[:-1], {}), "assign_to_params_buffers": self.assign, "writes": self.writes}
+        module._load_from_state_dict(state_dict, prefix, local, True, *self.keys, self.errors)
+        for name, child in module._modules.items():
+            if child is not None:
+                below = f"{prefix}{name}."
+                self.visit(child, {key: value for key, value in state_dict.items() if key.startswith(below)}, below)
+        after = vars(module).get("_load_state_dict_post_hooks", {}).values()
+        self.hooks.extend(partial(hook, module, self.keys) for hook in after)
+
+
 def _write(writes: list[Callable[[], Any]]) -> None:
     with state.scope(grad_enabled=False):
         for write in writes:
             write()
+    writes.clear()
 
 
 def load_own(
@@ -149,7 +158,9 @@ def load_own(
     extra = prefix + _EXTRA
     takes_extra = hasattr(type(module), "set_extra_state")
     if takes_extra and extra in state_dict:
-        writes.append(partial(module.set_extra_state, state_dict[extra]))
+        if not errors:  # it may read what was loaded, and make the children that are looked at next
+            _write(writes)
+            module.set_extra_state(state_dict[extra])
     elif takes_extra:
         missing.append(extra)
     for key in state_dict:

@@ -1,6 +1,7 @@
 """state_dict and load_state_dict: what is in it, what fails, and that a failure changes nothing."""
 
 import copy
+import gc
 from collections import OrderedDict
 
 import numpy as np
@@ -260,6 +261,13 @@ def test_extra_state():
         model.load_state_dict(state)
     with pytest.raises(RuntimeError, match=r'Unexpected key.* "0._extra_state"'):
         nn.Sequential(nn.Linear(1, 1)).load_state_dict(model.state_dict())
+
+
+def test_loading_leaves_nothing_for_the_collector():
+    model = nn.Sequential(nn.Linear(1, 1), nn.ReLU())
+    gc.collect()
+    model.load_state_dict(model.state_dict())
+    assert gc.collect() == 0
 
 
 def test_a_subclass_with_an_older_layout():

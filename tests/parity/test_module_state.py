@@ -116,6 +116,60 @@ def extra_state(t, nn):
 
 
 @program
+def extra_state_that_makes_a_child(t, nn):
+    class Grown(nn.Module):
+        def __init__(self, size=0):
+            super().__init__()
+            self.scale = nn.Parameter(t.full((1,), float(size)))
+            if size:
+                self.set_extra_state(size)
+
+        def get_extra_state(self):
+            return self.fc.in_features
+
+        def set_extra_state(self, size):
+            self.fc, self.seen = nn.Linear(size, 1), self.scale.item()
+
+    m = nn.Sequential(Grown())
+    m.load_state_dict(nn.Sequential(Grown(3)).state_dict())
+    return m[0].fc.weight, m[0].seen
+
+
+@program
+def a_buffer_where_an_attribute_is(t, nn):
+    m = nn.Module()
+    m.steps = 5
+    m.steps = nn.Buffer(t.zeros(1))
+
+
+@program
+def own_register_buffer(t, nn):
+    class Told(nn.Module):
+        names = ()
+
+        def register_buffer(self, name, tensor):
+            self.names = (*self.names, name)
+            super().register_buffer(name, tensor)
+
+    m = Told()
+    m.a = nn.Buffer(t.zeros(1))
+    m.a = t.ones(1)
+    return m.names, m.state_dict()
+
+
+@program
+def materialized_by_one_number(t, nn):
+    p = nn.UninitializedParameter()
+    p.materialize(3)
+    return p.shape
+
+
+@program
+def shared_before_it_has_a_shape(t, nn):
+    nn.LazyLinear(2).share_memory()
+
+
+@program
 def extra_state_missing(t, nn):
     class Net(nn.Module):
         def get_extra_state(self):

@@ -182,6 +182,7 @@ REFUSED = """
     T.nn.functional.embedding_bag(i[None]-1,A,mode="max")
     T.nn.functional.multi_margin_loss(A,i+1)
     T.nn.functional.multilabel_margin_loss(A,i.expand(3,3)*2)
+    T.nn.Sequential().insert(0,[T.nn.ReLU()])
 """
 
 
