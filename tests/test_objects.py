@@ -173,6 +173,17 @@ def test_hooks_are_found_again() -> None:
     assert not through(nn.Linear(1, 1), weights_only=False)._hooked
 
 
+def test_a_pruned_module_comes_back_pruned() -> None:
+    layer = nn.utils.prune.l1_unstructured(nn.Linear(4, 2), "weight", 0.5)
+    layer = nn.utils.prune.random_structured(layer, "weight", 1, dim=1)
+    again = through(layer, weights_only=False)
+    with torch.no_grad():
+        again.weight_orig.fill_(1)
+    again(torch.ones(1, 4))
+    assert torch.equal(again.weight, layer.weight_mask)
+    assert not hasattr(nn.utils.prune.remove(again, "weight"), "weight_mask")
+
+
 def test_pytorch_s_modules_open() -> None:
     theirs = pytest.importorskip("torch")
     net = theirs.nn.Sequential(

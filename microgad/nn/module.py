@@ -133,7 +133,7 @@ class Module(hooks.Hooked, Convertible):
         elif kind is Buffer or name in self._buffers:
             if value is not None and not isinstance(value, Tensor):
                 raise _not_assignable(value, "buffer", name, "torch.nn.Buffer, torch.Tensor")
-            persistent = value.persistent if kind is Buffer else name not in self._non_persistent_buffers_set
+            persistent = value.persistent if isinstance(value, Buffer) else name not in self._non_persistent_buffers_set
             self.register_buffer(name, value, **({} if persistent else {"persistent": False}))  # older ones take none
         else:
             object.__setattr__(self, name, value)

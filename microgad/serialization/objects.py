@@ -8,6 +8,7 @@ whole story, and those whose objects do something when they go (`__del__`), are 
 
 from __future__ import annotations
 
+import abc
 import argparse
 import copyreg
 import importlib
@@ -93,7 +94,7 @@ def _modules() -> tuple[Any, ...]:
 
 def _unfit(kind: type) -> str | None:
     """Why no object of a class can be made from its attributes alone."""
-    if type(kind) is not type or kind.__new__ is not object.__new__:  # type: ignore[comparison-overlap]
+    if type(kind) not in (type, abc.ABCMeta) or kind.__new__ is not object.__new__:  # type: ignore[comparison-overlap]
         return "is made by code of its own"
     if hasattr(kind, "__del__") or any(vars(base).get("__slots__") for base in kind.__mro__):
         return "is more than its attributes"
@@ -133,9 +134,17 @@ def known(module: str, name: str) -> Any:
         return found
     if not _trusted.get():
         return None
-    if isinstance(found, type):
-        return found if issubclass(found, _modules()) or found in _PLAIN or found.__module__ == "__main__" else None
-    return found if f"{found.__module__}.".startswith(_OWN) else None
+    return found if _own(found) or (isinstance(found, type) and _whole(found)) else None
+
+
+def _own(x: Any) -> bool:
+    """Whether a class or function is of the library's layers, such as what prunes one before each call."""
+    return f"{x.__module__}.".startswith(_OWN)
+
+
+def _whole(kind: type) -> bool:
+    """Whether objects of a class of the program's may be saved, and made again, as they are."""
+    return issubclass(kind, _modules()) or kind in _PLAIN or kind.__module__ == "__main__"
 
 
 def empty(kind: Any) -> Any:
@@ -174,9 +183,7 @@ def named(x: Any, place: str) -> str | None:
 def attributes(x: Any, place: str) -> dict[str, Any] | None:
     """What an object is but for its class; None where it can't be saved as that."""
     kind = type(x)
-    plain = kind in _PLAIN or kind in dict(map(_by_name, _safe)).values() or kind.__module__ == "__main__"
-    plain = plain or isinstance(x, _modules())
-    if _unfit(kind) or not plain:
+    if _unfit(kind) or not (_own(kind) or _whole(kind) or kind in dict(map(_by_name, _safe)).values()):
         return None
     made, *rest = x.__reduce_ex__(2)
     state = rest[1] if len(rest) > 1 else None
