@@ -130,6 +130,17 @@ def test_what_requires_grad_may_stand_among_numbers():
 
 
 @pytest.mark.host("the memory is NumPy's")
+@pytest.mark.parametrize("made", [torch.from_numpy, torch.as_tensor, torch.asarray, torch.from_dlpack, torch.Tensor])
+def test_an_array_that_is_given_another_shape_leaves_the_tensor_on_its_memory_as_it_was(made) -> None:
+    numbers = np.zeros(6, np.float32)
+    x = made(numbers)
+    numbers.resize((2, 3), refcheck=False)
+    numbers[1] = 1
+    numbers.flags.writeable = False
+    assert x.add_(1).tolist() == [1, 1, 1, 2, 2, 2]
+
+
+@pytest.mark.host("the memory is NumPy's")
 def test_memory_is_shared_or_not():
     numbers = np.zeros(2)
     assert torch.asarray(numbers).data_ptr() == numbers.ctypes.data

@@ -162,6 +162,7 @@ def as_tensor(data: Any, dtype: Dtype = None, device: Device = None) -> Tensor:
         return found
     if backend.is_array(data) and (dtype is None or dtypes.of(dtype).dtype == data.dtype):
         _check_kind(data)
+        data = data.view()  # whoever has the array may give it another shape or dtype
         return finished(data, device if backend.is_gpu(data) else backend.chosen(device))
     return tensor(data, dtype=dtype, device=device)
 
@@ -261,11 +262,13 @@ def from_dlpack(ext_tensor: Any, *, device: Device = None, copy: bool | None = N
     array([1., 0.])
     """
     if isinstance(ext_tensor, function.Tensor):
-        ext_tensor = ext_tensor.detach().array
+        if ext_tensor.requires_grad:
+            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+        ext_tensor = ext_tensor.array
     source = ext_tensor if hasattr(ext_tensor, "__dlpack__") else _Capsule(ext_tensor)
     on_cpu = source.__dlpack_device__()[0] == 1
     try:
-        array = ext_tensor if backend.is_array(ext_tensor) else backend.from_dlpack(source, on_cpu)
+        array = ext_tensor.view() if backend.is_array(ext_tensor) else backend.from_dlpack(source, on_cpu)
         dtypes.of(array.dtype)
     except (RuntimeError, TypeError) as error:
         raise DtypeError(f"from_dlpack: {error}") from error
