@@ -18,7 +18,14 @@ def _shown(result: Any) -> str:
 
 
 def _printed(cls: type[T]) -> type[T]:
-    cls.__repr__ = _shown  # type: ignore[method-assign]
+    one_by_one = cls.__new__
+
+    def made(kind: type[T], *fields: Any, **named: Any) -> T:
+        if len(fields) == 1 and not named:  # all in one, as PyTorch's are made
+            fields = tuple(fields[0])
+        return one_by_one(kind, *fields, **named)
+
+    cls.__repr__, cls.__new__ = _shown, made  # type: ignore[method-assign, assignment]
     return cls
 
 

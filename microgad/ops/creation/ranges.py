@@ -236,4 +236,6 @@ def _triangle(op: str, places: Any, row: int, col: int, offset: int, dtype: Any,
         if size < 0:
             raise ArgumentError(f"{op}: {name} must be non-negative, got {size}")
     kind = dtypes.of(dtypes.int64 if dtype is None else dtype).dtype
+    if kind.kind != "i" or kind.itemsize < 4:
+        raise KindError(f"{op}: not implemented for {kind}; int64 and int32 are there")
     return finished(np.stack(places(row, offset, col)).astype(kind), backend.chosen(device))

@@ -109,7 +109,8 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None =
 
 
 def index_add_call(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Call:
-    where = _index("index_add", input, dim, index, ArgumentError, source)
+    error = ArgumentError if input.array.ndim > 1 else DimError  # PyTorch has two ways to add
+    where = _index("index_add", input, dim, index, error, source)
     source = _as_slices("index_add", input, dim, index, source, ShapeError)
     if alpha != 1:
         source = source * factor("index_add", alpha, input.array.dtype)

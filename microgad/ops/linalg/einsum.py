@@ -121,15 +121,14 @@ def _letters(axes: Sequence[Any]) -> str:
 @lru_cache(1000)
 def parsed(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[Labels, ...], Labels]:
     """The labels of the operands' axes and of the result's; the axes of an ellipsis are numbered from the last, -1."""
-    left, arrow, right = equation.replace(" ", "").partition("->")
+    left, arrow, right = equation.partition("->")
     texts = left.split(",")
     if len(texts) != len(ndims):
         few = "fewer" if len(ndims) < len(texts) else "more"
         raise ArgumentError(f"einsum(): {few} operands were provided than specified in the equation")
     terms, widest = [], 0
     for i, (text, ndim) in enumerate(zip(texts, ndims, strict=True)):
-        before, dots, after = text.partition("...")
-        _only_letters(before + after, f"operand {i}")
+        before, dots, after = _around_dots(text, f"operand {i}")
         width = ndim - len(before + after)
         if width < 0 or (width and not dots):
             raise ShapeError(
@@ -142,8 +141,7 @@ def parsed(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[Labels, ...], L
     if not arrow:
         once = sorted(label for label in set(letters) if letters.count(label) == 1)
         return tuple(terms), (*range(-widest, 0), *once)
-    before, dots, after = right.partition("...")
-    _only_letters(before + after, "the output")
+    before, dots, after = _around_dots(right, "the output")
     for label in before + after:
         if (before + after).count(label) > 1:
             raise ArgumentError(f"einsum(): output subscript {label} appears more than once in the output")
@@ -154,12 +152,16 @@ def parsed(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[Labels, ...], L
     return tuple(terms), (*before, *(range(-widest, 0) if dots else ()), *after)
 
 
-def _only_letters(text: str, where: str) -> None:
-    for letter in text:
+def _around_dots(text: str, where: str) -> tuple[str, str, str]:
+    """The letters before an ellipsis, the ellipsis and the letters after it; spaces may lie about its dots alone."""
+    before, dots, after = text.partition("...")
+    before, after = before.replace(" ", ""), after.replace(" ", "")
+    for letter in before + after:
         if letter == ".":
             raise ArgumentError(f"einsum(): found '.' for {where} that is not part of any ellipsis")
         if letter not in LETTERS:
             raise ArgumentError(f"einsum(): invalid subscript for {where}: {letter} is not in [a-zA-Z]")
+    return before, dots, after
 
 
 def _diagonals(x: Tensor, term: Labels, operand: int) -> tuple[Tensor, list[Any]]:

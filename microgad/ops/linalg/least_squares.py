@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import backend, return_types
 from ... import function as core
-from ...errors import ArgumentError, ShapeError
+from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
 from ...state import composite
 from ..elementwise import abs as magnitude
@@ -92,8 +92,16 @@ def _tolerance(x: Any, largest: Any, atol: Any, rtol: Any) -> Any:
     return np.maximum(0.0 if atol is None else atol, rtol * largest)
 
 
-def _bare(tolerance: Any) -> Any:
-    return tolerance.array if isinstance(tolerance, core.Tensor) else tolerance
+def _bare(op: str, **tolerances: Any) -> dict[str, Any]:
+    """Tolerances, which are real: arrays for Tensors."""
+    for name, given in tolerances.items():
+        if isinstance(given, complex):
+            raise TypeError(f"{op}(): argument '{name}' must be a real number or a Tensor, not complex")
+        if isinstance(given, core.Tensor):
+            if given.dtype.is_complex:
+                raise DtypeError(f"{op}: {name} tensor of complex type is not supported. Got {given.dtype}")
+            tolerances[name] = given.array
+    return tolerances
 
 
 @numpy_spelling
@@ -117,7 +125,7 @@ def pinv(
     """
     floating_matrices("linalg.pinv", A, square=hermitian)
     rtol = rcond if rtol is None else rtol
-    return into(out, Pinv.apply(A, hermitian=hermitian, atol=_bare(atol), rtol=_bare(rtol)))
+    return into(out, Pinv.apply(A, hermitian=hermitian, **_bare("linalg.pinv", atol=atol, rtol=rtol)))
 
 
 @tensors_only
@@ -160,7 +168,7 @@ def matrix_rank(
     """
     floating_matrices("linalg.matrix_rank", A, square=hermitian)
     atol = tol if atol is None else atol
-    return into(out, Rank.apply(A.detach(), hermitian=hermitian, atol=_bare(atol), rtol=_bare(rtol)))
+    return into(out, Rank.apply(A.detach(), hermitian=hermitian, **_bare("linalg.matrix_rank", atol=atol, rtol=rtol)))
 
 
 @numpy_spelling

@@ -108,6 +108,11 @@ def ormqr(
             f"ormqr: other.shape[{-2 if left else -1}] must be equal to input.shape[-2], got {tuple(other.shape)} and "
             f"{tuple(input.shape)}"
         )
+    if other.shape[:-2] != input.shape[:-2]:
+        raise ShapeError(
+            f"ormqr: Expected batch dimensions of other to be equal to input.shape[:-2] = {tuple(input.shape[:-2])}, "
+            f"but got {tuple(other.shape[:-2])}"
+        )
     x = other if left else adjoint(other)
     if left == transpose:  # Qᴴ = I - V D* A⁻ᴴ Vᴴ
         inner = conj(d) * triangle_solved(adjoint(a), np.matmul(adjoint(v), x), upper=False, unit=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import backend, function
+from ... import backend, formats, function
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...linear_map import LinearMap
 from ...size import Size
@@ -157,9 +157,11 @@ def repeat(input: Tensor, repeats: Sequence[int]) -> Tensor:
 
 
 def _reshaped(wide: Tensor, shape: Sequence[int]) -> Tensor:
-    """In another shape, and a copy even where it could be a view."""
+    """In another shape, and a copy in row-major order even where it could be a view."""
     result = reshape(wide, shape)
-    return clone(result) if backend.owner(result.array) is backend.owner(wide.array) else result
+    if backend.owner(result.array) is not backend.owner(wide.array):
+        return result
+    return clone(result, memory_format=formats.contiguous_format)
 
 
 @composite

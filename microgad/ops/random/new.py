@@ -12,6 +12,7 @@ from ... import generator as draws
 from ...errors import ArgumentError
 from ...generator import Generator, fills
 from ..creation import finished, in_format, made_beside, size_of
+from ..movement import broadcast_shapes
 from ..out import into
 from ..spelling import tensors_only
 from .in_place import normal_, random_, uniform_
@@ -189,7 +190,7 @@ def normal(
     a, b = (x.detach() if isinstance(x, function.Tensor) else x for x in (mean, std))
     if not (b >= 0 if b is std else (b >= 0).all()):
         raise ArgumentError("normal expects all elements of std >= 0.0")
-    drawn = for_draw(np.broadcast_shapes(*(x.array.shape for x in tensors)), tensors[0].array.dtype, out, tensors[0])
+    drawn = for_draw(broadcast_shapes(*(x.array.shape for x in tensors)), tensors[0].array.dtype, out, tensors[0])
     if isinstance(std, function.Tensor):
         normal_(drawn, generator=generator).mul_(b)
     else:
