@@ -6,15 +6,17 @@ backward pass: PyTorch's numbers, from no other derivatives than those of backwa
 
 from __future__ import annotations
 
+import math
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .. import errors, state
+from ..function import Function
 from ..lazy import absent as _absent
-from ..leaves import reached
 from ..ops.elementwise import Flat
 from ..ops.movement import clone
 from ..tensor import Tensor
+from .custom import Function as CustomFunction
 from .functional import along, captures
 from .grad_mode import enable_grad
 
@@ -24,6 +26,18 @@ class UnpackedDualTensor(NamedTuple):
 
     primal: Tensor
     tangent: Tensor | None
+
+
+class _Dual(NamedTuple):
+    """A place in the graph, as `grad` takes it in a Tensor's place, and its tangent.
+
+    The Tensor may be written to: it is elsewhere then.
+    """
+
+    node: Function
+    output_nr: int
+    tangent: Tensor
+    on_graph: bool  # whether it depends on what requires grad
 
 
 class dual_level:
@@ -41,7 +55,7 @@ class dual_level:
     def __enter__(self) -> int:
         if _level.get() is not None:
             raise errors.GraphError("Nested forward mode AD is not supported at the moment")
-        self.duals: list[tuple[Tensor, Tensor]] = []  # values with their tangents
+        self.duals: list[_Dual] = []
         self._mode = enable_grad()
         self._mode.__enter__()
         _level.set(self)
@@ -70,7 +84,8 @@ def exit_dual_level(*, level: int | None = None) -> None:
 def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> Tensor:
     """`tensor` with a tangent, of its shape and dtype.
 
-    Raises RuntimeError outside of a level, ValueError where the two differ in shape or aren't floating-point.
+    Raises RuntimeError outside of a level and where either has a tangent already, ValueError where the two differ in
+    shape or aren't floating-point.
     """
     now = _level.get()
     if now is None:
@@ -78,13 +93,15 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
     for name, x in (("primal", tensor), ("tangent", tangent)):
         if not (x.is_floating_point() or x.is_complex()):
             raise errors.ArgumentError(f"make_dual: expected {name} to be floating point or complex, got {x.dtype}")
+        if _duals_of(x):
+            raise errors.GraphError(f"make_dual: {name} has a tangent itself: at one level that isn't supported")
     if tuple(tensor.shape) != tuple(tangent.shape):
         raise errors.ShapeError(
             f"make_dual: tensor has shape {tuple(tensor.shape)}, but tangent has {tuple(tangent.shape)}"
         )
     with state.scope(grad_enabled=True):
-        dual = clone(tensor) if tensor.node is not None else clone(tensor.detach()).requires_grad_()
-    now.duals.append((dual, tangent))
+        dual = clone(tensor if tensor.node is not None else tensor.detach().requires_grad_())
+    now.duals.append(_Dual(dual.node, 0, tangent, tensor.node is not None))
     return dual
 
 
@@ -95,21 +112,57 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
     >>> forward_ad.unpack_dual(torch.tensor(3.0))
     UnpackedDualTensor(primal=tensor(3.), tangent=None)
     """
-    now = _level.get()
-    duals = now.duals if now is not None and tensor.node is not None else []
-    for dual, tangent in duals:
-        if dual is tensor:
-            return UnpackedDualTensor(tensor.detach() if tensor.is_leaf else tensor, tangent)
-    numbers = [dual.node.number for dual, _ in duals]
-    if not duals or reached([tensor.node], min(numbers)).keys().isdisjoint(numbers):
+    duals = _duals_of(tensor)
+    if not duals:
         return UnpackedDualTensor(tensor, None)
-    values, tangents = zip(*duals, strict=True)
-    on_graph = any(t.node is not None for t in tangents) or any(not x.is_leaf for x in values)
-    wanted = on_graph or captures([tensor], values)
-    (tangent,) = along([tensor], values, tangents, wanted)
-    if wanted and tangent.node is None:
+    for dual in duals:
+        if dual.node is tensor.node:
+            return UnpackedDualTensor(_Apart.apply(tensor) if dual.on_graph else tensor.detach(), dual.tangent)
+    tangents = [dual.tangent for dual in duals]
+    on_graph = any(dual.on_graph or dual.tangent.node is not None for dual in duals)
+    _pushing.set(True)
+    try:
+        wanted = on_graph or captures([tensor], duals)
+        (tangent,) = along([tensor], duals, tangents, wanted)
+    finally:
+        _pushing.set(False)
+    if not wanted:
+        return UnpackedDualTensor(tensor.detach(), tangent)
+    if tangent.node is None:
         tangent = Flat.apply(tangent, tensor)  # of what is linear: its derivative is 0, and not none
-    return UnpackedDualTensor(tensor if wanted else tensor.detach(), tangent)
+    return UnpackedDualTensor(_Apart.apply(tensor), _Apart.apply(tangent))
+
+
+class _Apart(CustomFunction):
+    """A value, or a tangent, on the graph that has no tangent itself."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor | None:
+        return None if _pushing.get() else grad
+
+
+_pushing: ContextVar[bool] = ContextVar("pushing", default=False)
+
+
+def _duals_of(tensor: Tensor) -> list[_Dual]:
+    """What has been given tangents at this level, if the Tensor depends on any of it."""
+    now = _level.get()
+    duals = now.duals if now is not None else []
+    numbers, seen, stack = {dual.node.number for dual in duals}, set(), [tensor.node]
+    oldest = min(numbers, default=math.inf)
+    while stack:
+        node = stack.pop()
+        if node is None or node.number < oldest or node.number in seen or isinstance(node, _Apart.node_class):
+            continue
+        if node.number in numbers:
+            return duals
+        seen.add(node.number)
+        stack += node.edges
+    return []
 
 
 _absent(globals())

@@ -122,13 +122,16 @@ def hessian(
     return jacobian(gradient, inputs, create_graph, strict, vectorize, outer_jacobian_strategy)
 
 
+Place = Any  # a Tensor, or where in the graph one was, as `grad` takes both
+
+
 class Pushing:
     """Derivatives of outputs along tangents of inputs, each in one backward pass.
 
     Gradients are linear in what comes in, so their derivative by it, in the direction of the tangents, is J v.
     """
 
-    def __init__(self, outputs: Sequence[Tensor], inputs: Sequence[Tensor]) -> None:
+    def __init__(self, outputs: Sequence[Tensor], inputs: Sequence[Place]) -> None:
         self.outputs = outputs
         self.recorded = [y for y in outputs if y.node is not None]
         with state.scope(grad_enabled=True):
@@ -144,14 +147,14 @@ class Pushing:
 
 
 def along(
-    outputs: Sequence[Tensor], inputs: Sequence[Tensor], tangents: Sequence[Tensor], create_graph: bool
+    outputs: Sequence[Tensor], inputs: Sequence[Place], tangents: Sequence[Tensor], create_graph: bool
 ) -> list[Tensor]:
     """The derivatives of outputs along tangents of inputs."""
     return or_zeros(Pushing(outputs, inputs).along(tangents, create_graph), outputs)
 
 
 def pulled(
-    outputs: Sequence[Tensor], inputs: Sequence[Tensor], seeds: Sequence[Any], create_graph: bool,
+    outputs: Sequence[Tensor], inputs: Sequence[Place], seeds: Sequence[Any], create_graph: bool,
     retain_graph: bool = True,
 ) -> Sequence[Tensor | None]:  # fmt: skip
     """The gradients of inputs, None where there is none."""
@@ -168,7 +171,7 @@ def or_zeros(found: Sequence[Tensor | None], likes: Sequence[Tensor]) -> list[Te
     return [zeros_like(x).detach() if g is None else g for g, x in zip(found, likes, strict=True)]
 
 
-def captures(outputs: Sequence[Tensor], own: Sequence[Tensor]) -> bool:
+def captures(outputs: Sequence[Tensor], own: Sequence[Place]) -> bool:
     """Whether outputs depend on more that wants a gradient than a function's own inputs: on what it closes over.
 
     What came into being since isn't that: arguments of a transform inside, which is over. Whatever node is older than
@@ -220,7 +223,10 @@ def unit(x: Tensor, i: int) -> Tensor:
 def _stacked(parts: list[Tensor], axis: int, y: Tensor, x: Tensor) -> Tensor:
     """Derivatives for each element of an output, or of an input, as (*output, *input)."""
     shape, of = (*y.shape, *x.shape), y if axis else x
-    return stack(parts, axis).reshape(shape) if parts else zeros(shape, dtype=of.dtype, device=of.device)
+    if not parts:
+        return zeros(shape, dtype=of.dtype, device=of.device)
+    with state.scope(grad_enabled=True):
+        return stack(parts, axis).reshape(shape)
 
 
 class _Call:
@@ -248,6 +254,8 @@ class _Call:
             self.inputs = [_own(x, create_graph) for x in given] if fresh else list(given)
             outputs = func(*self.inputs)
         self.several = not isinstance(outputs, Tensor)
+        if self.several and not isinstance(outputs, (tuple, list)):
+            raise errors.DtypeError(f"{name}: outputs must be Tensors, but they are {type(outputs).__name__}")
         self.outputs: list[Tensor] = list(outputs) if self.several else [outputs]
         for i, y in enumerate(self.outputs):
             if not isinstance(y, Tensor):
@@ -299,7 +307,10 @@ class _Call:
             if len(likes) != 1 or likes[0].numel() != 1:
                 raise errors.ArgumentError(f"{self.name}: v can be None only where the {whose} are a single element")
             return [ones_like(likes[0]).detach()]
-        found = [v] if isinstance(v, Tensor) else list(v)
+        found = list(v) if isinstance(v, (tuple, list)) else [v]
+        for x in found:
+            if not isinstance(x, Tensor):
+                raise errors.DtypeError(f"{self.name}: v must be a Tensor or a tuple of them, not {type(x).__name__}")
         shapes = [tuple(x.shape) for x in found], [tuple(x.shape) for x in likes]
         if shapes[0] != shapes[1]:
             raise errors.ShapeError(

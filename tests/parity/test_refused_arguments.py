@@ -195,6 +195,14 @@ REFUSED = """
     T.nn.functional.multi_margin_loss(A,i+1)
     T.nn.functional.multilabel_margin_loss(A,i.expand(3,3)*2)
     T.nn.Sequential().insert(0,[T.nn.ReLU()])
+    T.autograd.functional.vjp(T.exp,v,(v,2))
+    T.autograd.functional.vhp(lambda x:x.exp().sum(),v,"abc")
+    T.func.vmap(lambda x:x,out_dims=None)(v)
+    T.func.vmap(lambda x:x,out_dims="lol")(v)
+    T.func.grad(T.sum,0.)(v)
+    T.func.jacrev(T.exp,[0])(v)
+    T.func.functional_call(T.nn.ReLU(),3,v)
+    T.func.stack_module_state([T.nn.Linear(2,2),T.nn.Linear(2,2).requires_grad_(False)])
 """
 
 
