@@ -82,6 +82,8 @@ def test_an_axis_of_one_operand_before_the_others() -> None:
         torch.nn.GroupNorm(2, 4),
         torch.nn.MaxPool2d(2),
         torch.nn.AdaptiveAvgPool2d(4),
+        torch.nn.AdaptiveMaxPool2d(4),
+        lambda x: torch.nn.AdaptiveMaxPool2d(4, return_indices=True)(x)[1],
         torch.nn.SiLU(),
         lambda x: torch.cat([x, x], 1),
         lambda x: x.roll(1, 1),

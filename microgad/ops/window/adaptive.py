@@ -14,6 +14,7 @@ from .boxes import checked, of_boxes
 from .geometry import numbers, refusal
 from .pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d, with_indices
 from .resample import Resample, Taps, parts
+from .unpool import laid_out_as
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -109,7 +110,8 @@ def _adaptive_max(dims: int, input: Tensor, output_size: Sizes, return_indices: 
     if kernel:
         return (max_pool1d, max_pool2d, max_pool3d)[dims - 1](input, kernel, return_indices=return_indices)
     tables = [np.minimum(cells, stop - 1) for cells, stop in map(parts, size, out)]
-    return of_boxes(input, tables, return_indices)
+    found = of_boxes(input, tables, return_indices)
+    return tuple(laid_out_as(x, input) for x in found) if return_indices else laid_out_as(found, input)
 
 
 def _adaptive_avg(dims: int, input: Tensor, output_size: Sizes) -> Tensor:

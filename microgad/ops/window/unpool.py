@@ -133,4 +133,9 @@ def _max_unpool(
     cells = cells.copy() if kept(input) else cells  # what is written into indices later is none of backward's
     flat = input.reshape(cells.shape)
     out = MaxUnpool.apply(flat, cells=cells, size=area).reshape((*lead, *size))
+    return laid_out_as(out, input)
+
+
+def laid_out_as(out: Tensor, input: Tensor) -> Tensor:
+    """out (N, C, H, W) with its channels innermost where the input has them so."""
     return Clone.apply(out, order=(0, 2, 3, 1)) if layouts.channels_last(input.array) else out
