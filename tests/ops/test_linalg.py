@@ -400,9 +400,19 @@ def test_a_dimension_that_is_not_there_is_not_moved():
         torch.linalg.tensorsolve(torch.eye(4).reshape(2, 2, 4), torch.ones(2, 2), dims=(5,))
 
 
+@pytest.mark.host("a GPU is not waited for")
 def test_a_triangle_with_a_zero_on_its_diagonal_has_no_inverse():
     with pytest.raises(torch.linalg.LinAlgError, match="diagonal element 2 is zero"):
         torch.cholesky_inverse(torch.diag(torch.tensor([1.0, 0.0, 2.0])))
+
+
+@pytest.mark.parametrize("tall", [0, 1])
+def test_the_driver_of_full_rank_refuses_what_has_less(tall):
+    matrix = torch.diag(torch.tensor([1.0, 0.0]))
+    matrix = torch.cat([matrix, torch.zeros(tall, 2)])
+    with pytest.raises(torch.linalg.LinAlgError, match="does not have full rank"):
+        torch.linalg.lstsq(matrix, torch.ones(2 + tall, 1), driver="gels")
+    assert torch.linalg.lstsq(matrix, torch.ones(2 + tall, 1)).solution.flatten().tolist() == [1, 0]
 
 
 def test_lobpcg_takes_both_triangles_as_its_gradient_does():

@@ -31,6 +31,9 @@ CALLS = """
     T.logaddexp(T.tensor([-T.inf, T.inf, 1.]).cfloat(), T.tensor([-T.inf, -T.inf, T.inf]).cfloat())
     T.ones(3, 2).t().resize_(2, 3).stride()
     A.t().repeat(1, 1).stride()
+    T.linalg.lstsq(T.tensor([[2.,0.],[0.,1e-9]]), A[:2], driver="gels").solution
+    T.linalg.lstsq(T.tensor([[2.,0.],[0.,1e-9]]), A[:2], rcond=-1, driver="gelsd").solution
+    T.linalg.lstsq(T.tensor([[2.,0.],[0.,1e-9]]), A[:2], rcond=-1, driver="gelss").rank
     T.return_types.max((v, i))
     type(A.max(0))(x + 1 for x in A.max(0))
     T.ones(3)[2:2].data_ptr()

@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import backend, return_types
 from ... import function as core
-from ...errors import ArgumentError, DtypeError, ShapeError
+from ...errors import ArgumentError, DtypeError, LinAlgError, ShapeError
 from ...function import Function
 from ...state import composite
 from ..elementwise import abs as magnitude
@@ -180,7 +180,8 @@ def lstsq(
 
     Beside the solution: the squares of the residuals (by column, where m > n, all ranks are n, and the driver is not
     gelsy), the ranks (not for gels), the singular values (for gelsd and gelss); empty where not. The solution comes
-    from singular values whatever the driver. Source: torch.linalg.lstsq.
+    from singular values whatever the driver; those up to rcond · the largest count as zero, but for gels, which raises
+    LinAlgError where one is. Source: torch.linalg.lstsq.
 
     >>> torch.linalg.lstsq(torch.tensor([[1.0], [0.0]]), torch.tensor([[2.0], [3.0]])).solution
     tensor([[2.]])
@@ -195,7 +196,13 @@ def lstsq(
     rows, columns = A.shape[-2:]
     if b.ndim < 2 or b.shape[-2] != rows:
         raise ShapeError(f"{op}: input.size(-2) should match other.size(-2), got {tuple(A.shape)} and {tuple(B.shape)}")
-    tolerance = float(np.finfo(A.array.dtype).eps) * max(rows, columns) if rcond is None else rcond
+    eps = float(np.finfo(A.array.dtype).eps)
+    if driver == "gels":
+        tolerance = 0.0
+    elif rcond is not None and rcond < 0 and driver != "gelsy":  # LAPACK's own choice
+        tolerance = eps / 2
+    else:
+        tolerance = eps * max(rows, columns) if rcond is None else rcond
     inverse = pinv(A, tolerance)
     x = np.matmul(inverse, b)
     nothing, made = np.zeros_like(x.array, shape=(0,)).real, core.Tensor._made
@@ -205,6 +212,10 @@ def lstsq(
         rank = (s > _threshold(A.array, s, None, tolerance)).sum(-1)
     else:
         rank = np.zeros_like(A.array, shape=A.shape[:-2], dtype=np.int64) + min(rows, columns)
+    if driver == "gels" and (rank < min(rows, columns)).any():
+        raise LinAlgError(
+            f"{op}: The least squares solution could not be computed because the input matrix does not have full rank"
+        )
     residuals = magnitude(x).flatten()[:0]
     if rows > columns and driver != "gelsy" and (driver == "gels" or (rank == columns).all()):
         misses = np.matmul(A, x) - b
