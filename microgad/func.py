@@ -245,7 +245,7 @@ def vmap(
         leaves, rebuild = flatten(args, tensors_only=False)
         dims = _spread(in_dims, args, "in_dims")
         for x, d in zip(leaves, dims, strict=True):
-            if d is not None and not (isinstance(d, int) and isinstance(x, Tensor) and -x.ndim <= d < x.ndim):
+            if d is not None and not (isinstance(x, Tensor) and -x.ndim <= d < x.ndim):
                 what = f"a Tensor of {x.ndim} dimensions" if isinstance(x, Tensor) else type(x).__name__
                 raise errors.ArgumentError(f"vmap: in_dims has {d!r} for an argument that is {what}")
         sizes = {x.shape[d] for x, d in zip(leaves, dims, strict=True) if d is not None}
@@ -281,6 +281,8 @@ def _joined(results: list[Any], out_dims: Any, size: int) -> Any:
     joined = []
     for parts, at in zip(zip(*every, strict=True), _spread(out_dims, results[0], "out_dims"), strict=True):
         if at is None:
+            if any(part is not parts[0] and not _same(part, parts[0]) for part in parts):
+                raise errors.ArgumentError("vmap: out_dims has None for a result that isn't the same for each slice")
             joined.append(parts[0])
         elif isinstance(parts[0], Tensor):
             whole = stack(list(parts), at)
@@ -291,6 +293,14 @@ def _joined(results: list[Any], out_dims: Any, size: int) -> Any:
                 "out_dims to None for it?"
             )
     return flatten(results[0], tensors_only=False)[1](joined)
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two results are one value."""
+    if not (isinstance(a, Tensor) and isinstance(b, Tensor)):
+        return True
+    x, y = a.array, b.array
+    return x.shape == y.shape and bool(((x == y) | ((x != x) & (y != y))).all())
 
 
 def flatten(tree: Any, tensors_only: bool = True) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
@@ -324,9 +334,11 @@ class _Place:
 
     def __init__(self, op: str, args: tuple[Any, ...], argnums: Argnums | None = None) -> None:
         self.op, self.single = op, isinstance(argnums, int)
+        if not isinstance(argnums, (int, tuple, type(None))):
+            raise errors.DtypeError(f"{op}: argnums must be an int or a tuple of them, got {type(argnums).__name__}")
         if argnums is None:
             argnums = tuple(range(len(args)))
-        numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+        numbers = (argnums,) if isinstance(argnums, int) else argnums
         for n in numbers:
             if not -len(args) <= n < len(args):
                 there = errors.plural(len(args), "positional argument")
@@ -392,6 +404,8 @@ def _spread(dims: Any, tree: Any, name: str) -> list[Any]:
     if not isinstance(tree, (tuple, list, dict)):
         if isinstance(dims, (tuple, list, dict)):
             raise errors.ArgumentError(f"vmap: {name} has {dims} for one {type(tree).__name__}")
+        if not isinstance(dims, (int, type(None))):
+            raise errors.ArgumentError(f"vmap: {name} must be dimensions, or None, but has {dims!r} in it")
         return [dims]
     places = tree if isinstance(tree, dict) else range(len(tree))
     if not isinstance(dims, (tuple, list, dict)):

@@ -58,6 +58,13 @@ class Context:
         self.materialize_grads = value
 
 
+def _ambiguous(ctx: Context, *grads: Any) -> Any:
+    """The backward of a class that has two."""
+    raise errors.GraphError(
+        "Implementing both 'backward' and 'vjp' for a custom Function is not allowed: they are names of one"
+    )
+
+
 FunctionCtx: type[Context] = Context
 
 
@@ -83,8 +90,8 @@ class Function:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "vjp" in vars(cls) and "backward" not in vars(cls):  # its other name
-            cls.backward = cls.vjp  # type: ignore[method-assign, attr-defined]
+        if "vjp" in vars(cls):  # its other name
+            cls.backward = _ambiguous if "backward" in vars(cls) else cls.vjp  # type: ignore[method-assign, attr-defined]
         cls.node_class = type(
             cls.__name__, (_Custom,), {"function": cls, "__doc__": cls.__doc__, "__module__": cls.__module__}
         )

@@ -42,6 +42,9 @@ def functional_call(
     given: Any = parameter_and_buffer_dicts
     if not isinstance(parameter_and_buffer_dicts, Mapping):
         given = {}
+        if not isinstance(parameter_and_buffer_dicts, (tuple, list)):
+            kind = type(parameter_and_buffer_dicts).__name__
+            raise errors.ArgumentError(f"functional_call: expected a dict, or a list or tuple of them, got {kind}")
         for each in parameter_and_buffer_dicts:
             if twice := given.keys() & each.keys():
                 raise errors.ArgumentError(
@@ -122,7 +125,7 @@ def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Tensor], dic
     """The parameters and the buffers of modules of one class, each stacked under its name: new leaves.
 
     With `functional_call` and `vmap` they run as an ensemble. Raises RuntimeError where there are none, or where their
-    classes or modes differ. Source: torch.func.stack_module_state.
+    classes or modes differ, or whether one's parameters want gradients. Source: torch.func.stack_module_state.
 
     >>> models = [nn.Linear(2, 1), nn.Linear(2, 1), nn.Linear(2, 1)]
     >>> weights, buffers = torch.func.stack_module_state(models)
@@ -138,6 +141,11 @@ def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Tensor], dic
         raise errors.ArgumentError("stack_module_state: Expected all models to be of the same class.")
 
     def stacked(states: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        for name in states[0]:
+            if len({state[name].requires_grad for state in states}) > 1:
+                raise errors.ArgumentError(
+                    f"stack_module_state: Expected {name} from each model to have the same .requires_grad"
+                )
         return {
             name: stack([state[name].detach() for state in states]).requires_grad_(first.requires_grad)
             for name, first in states[0].items()

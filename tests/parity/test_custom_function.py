@@ -92,6 +92,12 @@ def vjp_is_another_name_of_backward(t, nn):
 
 
 @programs
+def backward_under_both_of_its_names(t, nn):
+    both = function(t, forward=twice, backward=lambda ctx, grad: grad * 2, vjp=lambda ctx, grad: grad * 2)
+    both.apply(leaf(t, 3)).sum().backward()
+
+
+@programs
 def a_jvp_alone_gives_tangents(t, nn):
     def forward(ctx, x):
         ctx.out = x.exp()
