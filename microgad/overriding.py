@@ -207,10 +207,14 @@ def _inside(name: str) -> bool:
 
 
 def _install_where_used(module: Any, doors: dict[int, Any]) -> None:
-    """What layers and programs have imported by name, and have as defaults of methods: activation=F.relu."""
+    """What layers and programs have by name, as keys of a dict, and as defaults of methods: activation=F.relu."""
     for key, value in list(vars(module).items()):
         if id(value) in doors:
             setattr(module, key, doors[id(value)])
+        elif type(value) is dict and not doors.keys().isdisjoint(map(id, value)):
+            replaced = {doors.get(id(f), f): its for f, its in value.items()}
+            value.clear()
+            value.update(replaced)
         elif issubclass(type(value), type) and value.__module__ == module.__name__:  # isinstance would ask the value
             for method in vars(value).values():
                 defaults = method.__defaults__ if isinstance(method, FunctionType) else None
