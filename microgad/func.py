@@ -95,12 +95,14 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False) -> Any:
     """`func(*primals)` and its derivative along tangents, like the primals. Source: torch.func.jvp.
 
+    `func` may write to its arguments, which are copies.
+
     >>> torch.func.jvp(torch.sin, (torch.tensor(0.0),), (torch.tensor(2.0),))
     (tensor(0.), tensor(2.))
     """
     if not isinstance(primals, tuple) or not isinstance(tangents, tuple):
         raise errors.DtypeError("jvp: expected primals and tangents to be tuples")
-    place = _Place("jvp", primals)
+    place = _Place("jvp", primals, written=True)
     value, aux = place.call(func, {}, has_aux)
     outputs, rebuild = place.results(value)
     directions, _ = flatten(tangents)
@@ -125,7 +127,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     >>> push(torch.tensor(2.0))
     tensor(2.)
     """
-    place = _Place("linearize", primals)
+    place = _Place("linearize", primals, written=True)
     value, _ = place.call(func, {}, False)
     outputs, rebuild = place.results(value)
     pushing = Pushing(outputs, place.wanted)
@@ -194,7 +196,7 @@ def jacfwd(
 
     @functools.wraps(func)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
-        place = _Place("jacfwd", args, argnums)
+        place = _Place("jacfwd", args, argnums, written=True)
         place.real("arguments", place.wanted)
         value, aux = place.call(func, kwargs, has_aux)
         outputs, rebuild = place.results(value)
@@ -330,16 +332,19 @@ def _take(x: Any, leaves: list[Any], tensors_only: bool) -> Callable[[Sequence[A
 
 
 class _Place:
-    """Arguments of a call of a transform, whose own are those named by `argnums`: all, unless given."""
+    """Arguments of a call of a transform, whose own are those named by `argnums`: all, unless given.
 
-    def __init__(self, op: str, args: tuple[Any, ...], argnums: Argnums | None = None) -> None:
+    Where they may be written to, as in PyTorch's forward mode, the function is given others, made of them.
+    """
+
+    def __init__(self, op: str, args: tuple[Any, ...], argnums: Argnums | None = None, written: bool = False) -> None:
         self.op, self.single = op, isinstance(argnums, int)
-        if not isinstance(argnums, (int, tuple, type(None))):
-            raise errors.DtypeError(f"{op}: argnums must be an int or a tuple of them, got {type(argnums).__name__}")
         if argnums is None:
             argnums = tuple(range(len(args)))
-        numbers = (argnums,) if isinstance(argnums, int) else argnums
+        numbers = argnums if isinstance(argnums, tuple) else (argnums,)
         for n in numbers:
+            if not isinstance(n, int):
+                raise errors.DtypeError(f"{op}: argnums must be an int or a tuple of them, got {argnums!r}")
             if not -len(args) <= n < len(args):
                 there = errors.plural(len(args), "positional argument")
                 raise errors.ArgumentError(f"{op}: argnums has {n}, but the call has {there}")
@@ -352,7 +357,7 @@ class _Place:
         self.nested = self.recording and any(x.node is not None for x in flatten((args,))[0])
         with state.scope(grad_enabled=True):
             self.wanted = [clone(x) if x.node is not None else clone(x.detach()).requires_grad_() for x in leaves]
-        own = self._rebuild(self.wanted)
+            own = self._rebuild([clone(x) for x in self.wanted] if written else self.wanted)
         self.args = list(args)
         for n, x in zip(numbers, own, strict=True):
             self.args[n] = x

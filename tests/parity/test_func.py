@@ -36,6 +36,19 @@ def vmap_gives_what_no_slice_has_a_part_in_once(t, nn):
 
 
 @programs
+def forward_mode_of_what_writes_to_its_arguments(t, nn):
+    def f(x):
+        x[0] = x[1] * 5
+        x[1:].mul_(x[0])
+        return x * x
+
+    def fresh():
+        return numbers(t, 3)
+
+    return t.func.jvp(f, (fresh(),), (t.ones(3).double(),)), t.func.jacfwd(f)(fresh())
+
+
+@programs
 def vmap_over_nothing(t, nn):
     return t.func.vmap(lambda x: (x.sum(), x * 2), out_dims=(0, 1))(t.zeros(0, 3))
 

@@ -201,6 +201,7 @@ REFUSED = """
     T.func.vmap(lambda x:x,out_dims="lol")(v)
     T.func.grad(T.sum,0.)(v)
     T.func.jacrev(T.exp,[0])(v)
+    T.func.jacrev(T.mul,(1,0.))(v,v)
     T.func.functional_call(T.nn.ReLU(),3,v)
     T.func.stack_module_state([T.nn.Linear(2,2),T.nn.Linear(2,2).requires_grad_(False)])
 """
