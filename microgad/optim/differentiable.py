@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..ops.elementwise import maximum, view_as_complex, view_as_real
+from ..ops.elementwise import maximum, view_as_complex, view_as_real, where
 from ..tensor import Tensor
-from .chunks import begun, counted
+from .chunks import begun, counted, scalar
 
 if TYPE_CHECKING:
     from .optimizer import Optimizer
@@ -115,8 +115,8 @@ def _nadam(group: Options, state: State, p: Tensor, grad: Tensor) -> Tensor:
     begun(state, p, ("exp_avg", "exp_avg_sq"), step=0, mu_product=1)
     step = counted(state)
     mu, later = (beta1 * (1 - 0.5 * 0.96 ** (t * group["momentum_decay"])) for t in (step, step + 1))
-    state["mu_product"].array *= mu
-    product = float(state["mu_product"].array)
+    state["mu_product"] = state["mu_product"] * mu
+    product = state["mu_product"].double()
     m, v = _average(state, "exp_avg", grad, beta1), _average(state, "exp_avg_sq", grad * grad, beta2)
     change = grad * ((1 - mu) / (1 - product)) + m * (later / (1 - product * later))
     return change * group["lr"] / ((v / (1 - beta2**step)).sqrt() + group["eps"])
@@ -133,7 +133,36 @@ def _radam(group: Options, state: State, p: Tensor, grad: Tensor) -> Tensor:
     return change if rectified is None else change * rectified / (v.sqrt() + group["eps"])
 
 
+def _asgd(group: Options, state: State, p: Tensor, grad: Tensor) -> Tensor:
+    lr, lambd = group["lr"], group["lambd"]
+    if not state:
+        begun(state, p, ("ax",), step=0, mu=1)["eta"] = _number(lr)
+    step, eta, mu = counted(state), state["eta"], float(state["mu"].array)
+    change = (p * lambd + grad) * eta
+    moved = p - change
+    state["ax"] = moved if mu == 1 else state["ax"] + (moved - state["ax"]) * mu
+    state["eta"] = _number(lr / (1 + lambd * lr * step) ** group["alpha"])
+    state["mu"] = scalar(1 / max(1, step - group["t0"]))
+    return change
+
+
+def _rprop(group: Options, state: State, p: Tensor, grad: Tensor) -> Tensor:
+    (shrink, grow), (least, most) = group["etas"], group["step_sizes"]
+    if not state:
+        begun(state, p, ("prev", "step_size"), step=0)["step_size"] += group["lr"]
+    counted(state)
+    sizes, product = state["step_size"], grad * state["prev"]
+    same, turned = product > 0, product < 0
+    sizes = where(same, sizes * grow, where(turned, sizes * shrink, sizes)).clamp(least, most)
+    state["step_size"], state["prev"] = sizes, grad.masked_fill(turned, 0)
+    return state["prev"].sign() * sizes
+
+
+def _number(x: float | Tensor) -> Tensor:
+    return x if isinstance(x, Tensor) else scalar(x)
+
+
 RULES: dict[str, Callable[[Options, State, Tensor, Tensor], Tensor]] = {
     "SGD": _sgd, "Adam": _adam, "RMSprop": _rmsprop, "Adagrad": _adagrad, "Adadelta": _adadelta, "Adamax": _adamax,
-    "NAdam": _nadam, "RAdam": _radam,
+    "NAdam": _nadam, "RAdam": _radam, "ASGD": _asgd, "Rprop": _rprop,
 }  # fmt: skip

@@ -15,6 +15,7 @@ OPTIONS = {
     "RMSprop": [{}, {"momentum": 0.5, "centered": True}],
     "Adagrad": [{"lr_decay": 0.1, "initial_accumulator_value": 0.1}],
     "Adadelta": [{"weight_decay": 0.1}], "Adamax": [{}], "NAdam": [{}], "RAdam": [{}, {"weight_decay": 0.1}],
+    "ASGD": [{}, {"lambd": 0.1, "t0": 2, "weight_decay": 0.1}], "Rprop": [{}, {"maximize": True}],
 }  # fmt: skip
 CASES = [(name, options) for name, several in OPTIONS.items() for options in several]
 OF_TORCH = [(name, options) for name, options in CASES if name != "SGD" or not options]
@@ -79,6 +80,37 @@ def test_a_learning_rate_can_be_learned():
     assert rate.grad.item() == -2
 
 
+@pytest.mark.parametrize("name", RULES)
+def test_a_learning_rate_is_learned_through_steps(name):
+    def moved(rate):
+        p = microgad.tensor([0.5, -1.2], dtype=microgad.float64, requires_grad=True) * 1
+        optimizer = getattr(microgad.optim, name)([p], lr=rate, differentiable=True)
+        for grad in ([0.5, -1.0], [1.0, 2.0], [0.3, 0.1]):
+            p.grad = microgad.tensor(grad, dtype=microgad.float64)
+            optimizer.step()
+        return p
+
+    assert gradcheck(moved, (microgad.tensor(0.1, dtype=microgad.float64, requires_grad=True),))
+
+
+def test_what_nadam_remembers_of_its_momenta_has_a_gradient():
+    def moved(product):
+        p = microgad.tensor([0.5, -1.2], dtype=microgad.float64, requires_grad=True) * 1
+        optimizer = microgad.optim.NAdam([p], lr=0.1, differentiable=True)
+        zeros = microgad.zeros(2, dtype=microgad.float64)
+        optimizer.state[p] = {
+            "step": microgad.tensor(3.0),
+            "mu_product": product,
+            "exp_avg": zeros + 0.1,
+            "exp_avg_sq": zeros + 0.2,
+        }
+        p.grad = zeros + 1
+        optimizer.step()
+        return p, optimizer.state[p]["mu_product"]
+
+    assert gradcheck(moved, (microgad.tensor(0.7, dtype=microgad.float64, requires_grad=True),))
+
+
 def test_a_leaf_is_refused_as_by_torch():
     p = microgad.ones(1, requires_grad=True)
     optimizer = microgad.optim.SGD([p], lr=0.1, differentiable=True)
@@ -92,7 +124,7 @@ def test_both_parts_of_complex_parameters_move(name):
     start, second = [1.0 + 2.0j, -0.5j], [0.5 - 0.25j, 3.0 + 0.0j]
     p, q = (microgad.tensor(start, requires_grad=True) for _ in range(2))
     x = p * 1
-    options = {"lr": 0.1, "weight_decay": 0.1}
+    options = {"lr": 0.1} | ({} if name == "Rprop" else {"weight_decay": 0.1})
     recorded = getattr(microgad.optim, name)([x], differentiable=True, **options)
     plain = getattr(microgad.optim, name)([q], **options)
     for grad in ([3.0 - 1.0j, 1.0 + 1.0j], second):
