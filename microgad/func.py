@@ -95,8 +95,8 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False) -> Any:
     """`func(*primals)` and its derivative along tangents, like the primals. Source: torch.func.jvp.
 
-    `func` may write to its arguments, which are copies. Unlike in PyTorch, what it computes under `no_grad` is a constant,
-    as operations are recorded to find the derivative: so for `linearize` and `jacfwd`.
+    `func` may write to its arguments, which are copies. Unlike in PyTorch, what it computes under `no_grad` is a
+    constant, as operations are recorded to find the derivative: so for `linearize` and `jacfwd`.
 
     >>> torch.func.jvp(torch.sin, (torch.tensor(0.0),), (torch.tensor(2.0),))
     (tensor(0.), tensor(2.))
