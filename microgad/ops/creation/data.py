@@ -68,6 +68,9 @@ def tensor(
         array = np.array(_plain(data, found) if isinstance(first, function.Tensor) else data)
     except (TypeError, GraphError):  # further on there is a Tensor of a GPU, or one that requires grad
         array = np.array(_plain(data, found))
+    except ValueError:
+        _depth(data)
+        raise
     if array.dtype == object:
         array = _of_objects(data, array, dtype)
     if dtype is not None:
@@ -118,6 +121,16 @@ def _among_numbers(data: Any) -> bool:
     if isinstance(data, (list, tuple)):
         return not _PYTHONS.issuperset(map(type, data)) and any(map(_among_numbers, data))
     return hasattr(data, "dtype")
+
+
+def _depth(data: Any) -> int:
+    """How many dimensions nested sequences have. Raises TypeError where numbers stand beside sequences."""
+    if not isinstance(data, (list, tuple)):
+        return int(getattr(data, "ndim", 0))
+    depths = set(map(_depth, data))
+    if len(depths) > 1:
+        raise DtypeError("tensor: expected numbers or nested sequences of equal lengths, got numbers beside sequences")
+    return 1 + max(depths, default=0)
 
 
 def _overflows(data: Any) -> bool:
