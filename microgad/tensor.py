@@ -250,7 +250,7 @@ class Tensor(Methods):
         """
         if force is not False:
             arguments.boolean("numpy", force=force)
-            return backend.to_numpy(self.array)
+            return backend.to_numpy(self.array).view()
         self._stay_on_graph("numpy()")
         if self.requires_grad and state.current().grad_enabled:
             raise errors.GraphError(
@@ -260,7 +260,7 @@ class Tensor(Methods):
             raise TypeError(
                 f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy it first"
             )
-        return self.array
+        return self.array.view()  # whose shape may be set
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         array = self.numpy()
