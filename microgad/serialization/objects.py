@@ -92,6 +92,12 @@ def _modules() -> tuple[Any, ...]:
     return (room.Module,) if room else ()
 
 
+def is_uninitialized(x: Any) -> bool:
+    """Whether it is a parameter, or a buffer, of a lazy module."""
+    room = sys.modules.get("microgad.nn.parameter")  # where it isn't loaded there is none
+    return bool(room and type(x) in (room.UninitializedParameter, room.UninitializedBuffer))
+
+
 def _unfit(kind: type) -> str | None:
     """Why no object of a class can be made from its attributes alone."""
     if type(kind) not in (type, abc.ABCMeta) or kind.__new__ is not object.__new__:  # type: ignore[comparison-overlap]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
+from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from ..size import Size
 from ..tensor import Tensor
 from . import objects
 from .kinds import CLASS_OF, UNTYPED
+
+PATHS = (PosixPath, WindowsPath, PurePosixPath, PureWindowsPath)
 
 
 class Pickler:
@@ -43,6 +46,9 @@ class Pickler:
             bytearray: lambda x, place: self._call("__builtin__ bytearray", (bytes(x),), place, x),
             tuple: self._whole_tuple,
             set: lambda x, place: self._call("__builtin__ set", (list(x),), place, x),
+            frozenset: lambda x, place: self._call("__builtin__ frozenset", (list(x),), place, x),
+            range: lambda x, place: self._call("__builtin__ xrange", (x.start, x.stop, x.step), place, x),
+            **dict.fromkeys(PATHS, lambda x, place: self._call(f"pathlib {type(x).__name__}", x.parts, place, x)),
             Counter: lambda x, place: self._call("collections Counter", (dict(x),), place, x),
             dict: lambda x, place: self._pairs(x, place, b"}"),
             OrderedDict: self._ordered,
@@ -66,6 +72,8 @@ class Pickler:
             self._get(self._memo[id(x)])
         elif type(x) in self._kinds:
             self._kinds[type(x)](x, place)
+        elif objects.is_uninitialized(x):
+            self._call(f"torch.nn.parameter {type(x).__name__}", (x.requires_grad, None, x.dtype), place, x)
         elif isinstance(x, Parameter):
             data = x.detach()
             self._call("torch._utils _rebuild_parameter", (data, x.requires_grad, OrderedDict()), place, x)

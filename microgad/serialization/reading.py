@@ -45,12 +45,14 @@ def load(
     their memory is the file's, read where it is looked at.
 
     Raises RuntimeError, which names the file and what is wrong, where it is damaged or may not be loaded; OSError where
-    it can't be read.
+    it can't be read; AttributeError where `f` is neither a path nor a file.
     """
     place = _location(map_location)
     with objects.trusted(not weights_only):
         if hasattr(f, "read"):
             return _read(f, getattr(f, "name", "the file"), place, False)
+        if not isinstance(f, str | os.PathLike):
+            raise AttributeError(f"load: f must be a path or a file that can read and seek, not a {type(f).__name__}")
         with open(f, "rb") as file:
             return _read(file, os.fspath(f), place, bool(mmap))
 

@@ -11,6 +11,7 @@ import re
 import struct
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -83,10 +84,9 @@ def _bytes(text: Any, encoding: Any = "latin1") -> bytes:
 
 
 def _scalar(dtype: Any, data: Any) -> Any:
-    kind = dtype.dtype
-    if type(data) is not bytes or len(data) != kind.itemsize:
+    if not isinstance(dtype, np.dtype) or type(data) is not bytes or len(data) != dtype.itemsize:
         raise FileError("holds a NumPy number of another size than its dtype's")
-    return np.frombuffer(data, kind)[0]
+    return np.frombuffer(data, dtype)[0]
 
 
 def _dtype(text: Any, *flags: Any) -> _Dtype:
@@ -103,6 +103,21 @@ def _counter(counts: Any = None) -> Any:
     if type(counts) not in (dict, type(None)):
         raise FileError(f"makes a Counter of a {type(counts).__name__}")
     return Counter(counts)
+
+
+def _path(kind: type[PurePath]) -> Callable[..., PurePath]:
+    return lambda *parts: kind(*map(_text, parts))
+
+
+def _uninitialized(kind: str) -> Callable[..., Any]:
+    """A parameter of a lazy module, or a buffer, which is called by what it requires and its dtype."""
+
+    def made(requires_grad: Any = False, device: Any = None, dtype: Any = None) -> Any:
+        from ..nn import parameter
+
+        return getattr(parameter, kind)(bool(requires_grad), device, dtype)
+
+    return made
 
 
 def _listed(items: Any) -> list[Any]:
@@ -155,6 +170,14 @@ CALLS: dict[str, Callable[..., Any]] = {
     "__builtin__ bytearray": lambda data=b"", *encoding: bytearray(
         data if type(data) is bytes else _bytes(data, *encoding)
     ),
+    "__builtin__ frozenset": lambda items: frozenset(map(_key, _listed(items))),
+    "__builtin__ xrange": lambda *bounds: range(*bounds),
+    "pathlib PosixPath": _path(Path),  # one of the system that reads it: the other's can't be made
+    "pathlib WindowsPath": _path(Path),
+    "pathlib PurePosixPath": _path(PurePosixPath),
+    "pathlib PureWindowsPath": _path(PureWindowsPath),
+    "torch.nn.parameter UninitializedParameter": _uninitialized("UninitializedParameter"),
+    "torch.nn.parameter UninitializedBuffer": _uninitialized("UninitializedBuffer"),
     "numpy dtype": _dtype,
     "numpy.core.multiarray scalar": _scalar,
     "numpy.core.multiarray _reconstruct": lambda kind, shape, data: _Array(),
@@ -164,7 +187,7 @@ _CLASSES = [f"{room} {name}" for room in ("torch", "torch.cuda") for name in (*S
 _KNOWN = {*CALLS, *_VALUES, *_CLASSES, UNTYPED, "numpy ndarray"} | {
     "torch Tensor", "torch._tensor Tensor", "torch.storage TypedStorage",
 }  # fmt: skip
-_MOVED = {"builtins": "__builtin__", "numpy._core.multiarray": "numpy.core.multiarray"}
+_MOVED = {"builtins": "__builtin__", "pathlib._local": "pathlib", "numpy._core.multiarray": "numpy.core.multiarray"}
 
 
 def of_storages(storage: Callable[..., Storage]) -> Callable[[Any], Storage]:
@@ -240,7 +263,7 @@ class Unpickler:
         self._push(tuple(map(_finished, items)))
 
     def _name(self, module: str, what: str) -> None:
-        name = f"{_MOVED.get(module, module)} {what}"
+        name = f"{_MOVED.get(module, module)} {what}".replace("__builtin__ range", "__builtin__ xrange")
         if name not in _KNOWN:
             found = objects.known(module, what)
             if found is None:
@@ -319,9 +342,9 @@ class Unpickler:
 def _array(shape: Any, dtype: Any, columns: Any, data: Any) -> Any:
     if type(data) is str:  # as the bytes of Python 2 come
         data = data.encode("latin-1")
-    if type(dtype) is not _Dtype or type(data) is not bytes:
+    if not isinstance(dtype, np.dtype) or type(data) is not bytes:
         raise FileError("holds an array of something else than numbers or text")
-    flat = np.frombuffer(data, dtype.dtype).copy()
+    flat = np.frombuffer(data, dtype).copy()
     return flat.reshape(tuple(int(n) for n in _listed(shape)), order="F" if columns else "C")
 
 
@@ -344,6 +367,8 @@ def _finished(x: Any) -> Any:
         if x.array is None:
             raise FileError("holds an array without values")
         return x.array
+    if type(x) is _Dtype:
+        return x.dtype
     if type(x) is _Known:
         return x.value
     if x is _MARK:

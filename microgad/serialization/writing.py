@@ -24,16 +24,16 @@ def save(
     obj: Any, f: Path | IO[bytes], pickle_module: Any = None, pickle_protocol: int = 2,
     _use_new_zipfile_serialization: bool = True, _disable_byteorder_record: bool = False,
 ) -> None:  # fmt: skip
-    """Write dicts, lists, tuples, sets, numbers, text, None, Tensors, arrays, modules to a file. Source: torch.save.
+    """Write dicts, lists, sets, numbers, text, paths, Tensors, arrays, modules and so on to a file. Source: torch.save.
 
-    `f` is a path or a binary file. PyTorch opens the file with `weights_only=True`, unless there are arrays in it.
+    `f` is a path or a binary file. PyTorch opens the file with `weights_only=True`, unless arrays or paths are in it.
     Dtypes, strides, `requires_grad` and Parameters are kept; Tensors on one memory share it when they are loaded, and
     what comes twice is one again. A module is its class's name and its attributes: `load` it with weights_only=False,
     where the class is. Gradients and graphs are not saved. The file is written under another name and takes its place
     at the end, so an interrupted `save`, or a full disk, leaves an older one whole. The other arguments have no effect.
 
-    Raises TypeError, which names the place, for anything else; RuntimeError where the folder doesn't exist; OSError
-    where the file can't be written.
+    Raises TypeError, which names the place, for anything else; AttributeError where `f` is neither path nor file;
+    RuntimeError where the folder doesn't exist; OSError where the file can't be written.
 
     >>> import io
     >>> file = io.BytesIO()
@@ -47,6 +47,8 @@ def save(
     if hasattr(f, "write"):
         _write(f, "archive", pickled, pickler.storages)
         return
+    if not isinstance(f, str | bytes | os.PathLike):
+        raise AttributeError(f"save: f must be a path or a file with a write method, not a {type(f).__name__}")
     path = os.path.realpath(f)  # through links: these stay
     with replacing(path) as file:
         _write(file, os.path.splitext(os.path.basename(path))[0] or "archive", pickled, pickler.storages)

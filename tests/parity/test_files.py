@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter, OrderedDict
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 import pytest
@@ -86,6 +87,16 @@ def test_our_files():
     assert rows[0, 0].item() == 50
     assert theirs["tied"][0] is theirs["tied"][1]
     assert all(a is b for a, b in zip(theirs["twice"][::2], theirs["twice"][1::2], strict=True))
+
+
+@pytest.mark.parametrize(("writer", "reader"), [(microgad, torch), (torch, microgad)])
+def test_settings(writer, reader):
+    given = [Path("/a/b"), PureWindowsPath("c:\\x"), range(1, 9, 2), frozenset({1, "a"}), np.dtype(">i2")]
+    found = reader.load(written(writer, given), weights_only=False)
+    assert found == given
+    assert list(map(type, found)) == list(map(type, given))
+    lazy = reader.load(written(writer, writer.nn.LazyLinear(2).state_dict()), weights_only=False)
+    assert isinstance(lazy["weight"], reader.nn.UninitializedParameter)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
