@@ -177,8 +177,11 @@ WORST_INCOMPLETE = (  # a and x where roundings come together
         259.68344491584475, 209.96059533500025, 57.28150403836245, 926.7102595061681,
     ],
 )  # fmt: skip
-# Where roundings of earlier formulas came together to 4.1 to 5 units.
+# Where roundings of earlier formulas came together to 4 to 5 units.
 WORST = {
+    "erfc": (0.8169798169972318, 0.816805450582254, 2.0430370989568503),
+    "ndtr": (-1.5401489094336664,),
+    "log_ndtr": (1.2287109126472346, 1.5679383650830356, 1.624326172314321),
     "lgamma": (1.5670204757831776, 1.3701450731041633, 3.305381759293638, 2.4396710225408103),
     "digamma": (2.11678377154958, 1.733190692878184, 1.4616326306903926, 0.7895229948361958),
     "digamma, below 0": (-170.8883794930618, -170.88672286121286, -4148.938885575965, -4148.938044655248),
@@ -189,19 +192,19 @@ WORST = {
 }
 FUNCTIONS = {
     "erf": (torch.erf, mp.erf, LINE),
-    "erfc": (torch.erfc, mp.erfc, LINE[LINE < 26]),
+    "erfc": (torch.erfc, mp.erfc, points(LINE[LINE < 26], WORST["erfc"])),
     "erfcx": (special.erfcx, lambda x: mp.exp(x * x) * mp.erfc(x), points(LINE[LINE > -26], decades(30, 1e3))),
     "erfinv": (
         torch.erfinv,
         lambda x: mp.erfinv(x) if abs(x) < mp.mpf("0.8") else quantile((1 + x) / 2) / mp.sqrt(2),
         points(between(-1, 1), 1 - decades(1e-16, 0.1), decades(1e-300, 1), -0.85, 0.5),
     ),
-    "ndtr": (special.ndtr, lambda x: tail(-x), points(LINE, between(-37, 8))),
+    "ndtr": (special.ndtr, lambda x: tail(-x), points(LINE, between(-37, 8), WORST["ndtr"])),
     "ndtri": (special.ndtri, quantile, points(between(0, 1), decades(1e-300, 1), 1 - decades(1e-16, 0.1))),
     "log_ndtr": (
         special.log_ndtr,
         lambda x: mp.log1p(-tail(x)) if x > 0 else mp.log(tail(-x)),
-        points(LINE, between(-37, 37), -decades(10, 1e4)),
+        points(LINE, between(-37, 37), -decades(10, 1e4), WORST["log_ndtr"]),
     ),
     "lgamma": (
         torch.lgamma,

@@ -28,12 +28,15 @@ _DECAY_SINGLE = (
     (0.0003503072864164775, 0.09342767540866566, 0.5232430874819619, 1.1857038389141763, 1.128379152101473),
     (0.09810655834478649, 0.4866119490605768, 1.0),
 )
-# (x + 2) erfcx(x) by t = (x - 2) / (x + 2), 0.75 <= x < 5: it varies little, so that little is lost to rounding
+# (x + c) erfcx(x) by t = (x - c) / (x + c), 0.5 <= x < 5: it varies little, so that little is lost to rounding; of
+# that c, also the value at t = 0, c √2 and that value times √2 are float64 numbers but for 2e-18
+_CENTRE = 1.62398
 _MIDDLE = (
-    1.523969813603719e-06, 3.538054264435964e-06, -9.557995991708175e-07, -1.607531902165999e-05,
-    -2.1729319946234086e-05, 3.4140076555813475e-05, 0.000144474582801031, 3.437235663089065e-05,
-    -0.0006630737716212695, -0.0008372961154864414, 0.0030906120697877367, 0.006479185069323594, -0.02151066188970045,
-    -0.03644223150689978, 0.27947209255605643, -0.6871606844138105, 1.021582705242023,
+    1.3312734650567674e-06, -1.1835871283163833e-08, -5.991427087700056e-06, -8.643106691432122e-06,
+    2.4947366629404224e-06, 3.138712511988984e-05, 5.368537317319101e-05, -5.661316484269497e-06,
+    -0.00020772191591961387, -0.0003560951566003488, 0.00022205662053080194, 0.0018851339771399401,
+    0.0017675015561586477, -0.007146502575178557, -0.017026547766985086, 0.035396198053043205, 0.1270616202026992,
+    -0.559691200359999, 0.9822163235504635,
 )  # fmt: skip
 # (x + 3) erfcx(x) by t = (x - 3) / (x + 3), x >= 0, as exact as float32 needs it
 _SINGLE = (
@@ -65,6 +68,16 @@ def _stretched(coefficients: tuple[float, ...], root: float, more: int) -> tuple
     )
 
 
+def _sum(constant: float, part: Any, *less: Any) -> Any:
+    """constant + part, less a small share of it, which is taken from the part: that is rounded less."""
+    for share in less:
+        whole = constant + part
+        whole *= share
+        part -= whole
+    part += constant
+    return part
+
+
 class Complement:
     """erfc(x / root) and e^(x²/root²) erfc(x / root), the root in the coefficients, where it costs no rounding."""
 
@@ -73,24 +86,23 @@ class Complement:
         self.end = math.sqrt(self.square / math.pi)
         above, below = _DECAY
         self.decay = _stretched(above, root, 1), _stretched(below, root, 0)
-        self.middle = tuple(c * root for c in _MIDDLE)
+        self.centre, self.middle = _CENTRE * root, tuple(c * root for c in _MIDDLE)
         self.short = tuple(c * root for c in _SINGLE)
         self.tail = tuple(c * self.end for c in _TAIL[0]), _TAIL[1]
 
     def above(self, x: Any) -> Any:
-        """erfc(x / root) of x >= 0.75 root."""
+        """erfc(x / root) of x >= root / 2."""
         x = np.minimum(x, 30 * self.root)
         square, rest = square_and_rest(x)
-        out = np.exp(square / -self.square) * self.scaled(x)
-        return out - out * (rest / self.square)
+        return np.exp(square / -self.square) * self.scaled(x, rest / self.square)
 
     def below(self, x: Any) -> Any:
-        """erfc(x / root) of x < 0.75 root."""
+        """erfc(x / root) of x < root / 2."""
         part = np.exp(-self.minus_log(abs(x)))
         return np.where(x < 0, 2 - part, part)
 
     def minus_log(self, x: Any) -> Any:
-        """-log(erfc(x / root)) of 0 <= x < 0.75 root, and of larger x to the digits that 2 less the function needs."""
+        """-log(erfc(x / root)) of 0 <= x < root / 2, and of larger x to the digits that 2 less the function needs."""
         y = np.minimum(x, 6 * self.root)
         return y * rational(y, *self.decay)
 
@@ -111,25 +123,37 @@ class Complement:
         part += twice  # 2 - part where x < 0: exactly, and without np.where, which branches
         return part
 
-    def scaled(self, x: Any) -> Any:
-        """e^(x²/root²) erfc(x / root) of x >= 0.75 root."""
+    def scaled(self, x: Any, *less: Any) -> Any:
+        """e^(x²/root²) erfc(x / root) of x >= root / 2, less this small share of it."""
 
-        def middle(x: Any) -> Any:
-            below = x + 2 * self.root
-            return polynomial((x - 2 * self.root) / below, self.middle) / below
+        def middle(x: Any, *less: Any) -> Any:
+            below = x + self.centre
+            t = x - self.centre
+            t /= below
+            part = polynomial(t, self.middle[:-1])
+            part *= t
+            if less:  # with what the rounding of `below` left out
+                lost = x - below
+                lost += self.centre
+                lost /= below
+                lost += less[0]
+                less = (lost,)
+            part = _sum(self.middle[-1], part, *less)
+            part /= below
+            return part
 
-        def far(x: Any) -> Any:
+        def far(x: Any, *less: Any) -> Any:
             z = self.square / (x * x)
-            return (self.end + z * rational(z, *self.tail)) / x
+            return _sum(self.end, z * rational(z, *self.tail), *less) / x
 
-        return pieces((x,), (x < 5 * self.root, middle), (x >= 5 * self.root, far))
+        return pieces((x, *less), (x < 5 * self.root, middle), (x >= 5 * self.root, far))
 
 
 _PLAIN = Complement(1)
 
 
 def _erfc(x: Any) -> Any:
-    return pieces((x,), (x >= 0.75, _PLAIN.above), (x < 0.75, _PLAIN.below))
+    return pieces((x,), (x >= 0.5, _PLAIN.above), (x < 0.5, _PLAIN.below))
 
 
 def erfcx_of(x: Any) -> Any:
@@ -139,7 +163,7 @@ def erfcx_of(x: Any) -> Any:
         square, rest = square_and_rest(np.maximum(x, -30.0))
         return np.exp(square) * (_PLAIN.below(x) * (1 + rest))
 
-    return pieces((x,), (x >= 0.75, _PLAIN.scaled), (x < 0.75, below))
+    return pieces((x,), (x >= 0.5, _PLAIN.scaled), (x < 0.5, below))
 
 
 def _erfcx_single(x: Any) -> Any:

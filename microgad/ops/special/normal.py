@@ -17,21 +17,22 @@ from .numeric import in_either, pieces, polynomial, promote
 if TYPE_CHECKING:
     from ...tensor import Tensor
 
-# log Φ(x) by x - 0.55, 0 <= x < 1.1
+# log Φ(x) by x - 0.614, 0 <= x < 1.3
 _MIDDLE = (
-    1.5435054126996073e-08, 2.4167752950941356e-08, -1.2336522649151953e-07, -6.210216118589193e-07,
-    -3.7925594222741407e-07, 6.37941932675109e-06, 2.4036729075337962e-05, -9.981403325770949e-06,
-    -0.0003686342891678281, -0.0010381454805779545, 0.003427891896657373, 0.04587563377106416, -0.2500836186628264,
-    0.48380975041551294, -0.3441250060099959,
+    -1.6337131432856181e-09, 6.079928715045687e-10, 1.8612989199319713e-08, 3.775489263888702e-08,
+    -9.954223299504092e-08, -7.066026184975538e-07, -8.471077446497683e-07, 5.990028255674128e-06,
+    2.761341805922517e-05, 3.2506102688969035e-06, -0.0003702104009840821, -0.0011801933840675182,
+    0.0030729739575373876, 0.04670871457318092, -0.24119406749128047, 0.4523662719548207, -0.3141734420928936,
 )  # fmt: skip
 _OF_ROOT_2 = Complement(math.sqrt(2))
+_BORDER = -0.72  # where its formulas meet
 
 
 def _ndtr(x: Any) -> Any:
     return pieces(
         (x,),
-        (x <= -1, lambda x: _OF_ROOT_2.above(-x) / 2),
-        (x > -1, lambda x: _OF_ROOT_2.below(-x) / 2),
+        (x <= _BORDER, lambda x: _OF_ROOT_2.above(-x) / 2),
+        (x > _BORDER, lambda x: _OF_ROOT_2.below(-x) / 2),
     )
 
 
@@ -45,10 +46,10 @@ def _log_ndtr(x: Any) -> Any:
 
     return pieces(
         (x,),
-        (x <= -1.1, far),
-        ((x > -1.1) & (x < 0), lambda x: -(_OF_ROOT_2.minus_log(-x) + math.log(2))),
-        ((x >= 0) & (x < 1.1), lambda x: polynomial(x - 0.55, _MIDDLE)),
-        (x >= 1.1, lambda x: np.log1p(_OF_ROOT_2.above(x) / -2)),
+        (x <= _BORDER, far),
+        ((x > _BORDER) & (x < 0), lambda x: -(_OF_ROOT_2.minus_log(-x) + math.log(2))),
+        ((x >= 0) & (x < 1.3), lambda x: polynomial(x - 0.614, _MIDDLE)),
+        (x >= 1.3, lambda x: np.log1p(_OF_ROOT_2.above(x) / -2)),
     )
 
 
