@@ -183,7 +183,9 @@ WORST = {
     "ndtr": (-1.5401489094336664,),
     "log_ndtr": (1.2287109126472346, 1.5679383650830356, 1.624326172314321),
     "lgamma": (1.5670204757831776, 1.3701450731041633, 3.305381759293638, 2.4396710225408103),
+    "lgamma, below 0": (-1.7403282465916476, -2.604533161242762, -2.592086521799957),
     "digamma": (2.11678377154958, 1.733190692878184, 1.4616326306903926, 0.7895229948361958),
+    "digamma, little below 0": (-0.605844055574546, -0.3968101794301814, -1.4736565253174503),
     "digamma, below 0": (-170.8883794930618, -170.88672286121286, -4148.938885575965, -4148.938044655248),
     "i0e": (2.860755219702213, -2.915015853405318),
     "i0": (-8.03091961970562, -8.049413775693269, 8.034636803600764),
@@ -212,7 +214,11 @@ FUNCTIONS = {
         mp.loggamma,
         points(HALF_LINE, NEAR_ZEROS, decades(1e4, 1e300), 1.6037810971365285, WORST["lgamma"]),
     ),
-    "lgamma, negative": (torch.lgamma, log_gamma, -points(between(0, 4), between(0, 40), between(40, 400))),
+    "lgamma, negative": (
+        torch.lgamma,
+        log_gamma,
+        points(-between(0, 4), -between(0, 40), -between(40, 400), WORST["lgamma, below 0"]),
+    ),
     "lgamma, its zeros": (torch.lgamma, log_gamma, but_whole(around(LGAMMA_ZEROS))),
     "lgamma, next to its poles": (torch.lgamma, log_gamma, but_whole(around(-np.arange(1.0, 41)))),
     "digamma": (
@@ -223,7 +229,7 @@ FUNCTIONS = {
     "digamma, negative": (
         torch.digamma,
         mp.digamma,
-        -points(between(0, 4, 300), between(0, 50), decades(1e-9, 1), 1.73057328),
+        points(-between(0, 4, 300), -between(0, 50), -decades(1e-9, 1), -1.73057328, WORST["digamma, little below 0"]),
     ),
     "digamma, its zeros": (torch.digamma, mp.digamma, around(Zeros(51, near_digamma_zeros))),
     "digamma, its far zeros": (torch.digamma, mp.digamma, but_whole(around(FAR_DIGAMMA_ZEROS))),

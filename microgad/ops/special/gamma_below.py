@@ -11,6 +11,7 @@ digit there too, the difference from the value at the zero, 0, is taken, term by
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,44 @@ _BETWEEN = (
     0.19305362831925138, 0.2110736514973211, 1.2845292022735288,
 )  # fmt: skip
 _BETWEEN_ZEROS = (-2.7476826467274127, 9.055340329338315e-17), (-2.4570247382208006, -3.7075610815513266e-17)
+# log|Γ(x)| and ψ(x), where the sums below would be rounded too often, over x less each of their zeros there: from
+# and to which x, the zeros, a centre, of which the value is a float64 number but for 1e-18, and coefficients by x
+# less it.
+_LGAMMA_PIECES = (
+    (-1.8, -1.4, (), -1.5565, (
+        33858296735.971256, 27695939081.08642, 4023784716.7787647, -3070543056.4852123, -1011165221.1066917,
+        86504371.86283687, 78968406.3322195, 1334178.0604745722, -2433426.9783144626, -550296.5747126646,
+        200890.4186217112, -47746.08295185764, 27523.312711011404, -12970.484102059298, 6543.540838795373,
+        -2835.821775194816, 1533.5124443717123, -638.9505021850067, 374.7823741895022, -145.6807118291047,
+        97.1137352782892, -33.69199976866704, 27.54444716736985, -7.922079544987671, 9.17889013137361,
+        -1.951053215378277, 4.85492401955607, 0.166927733232614, 0.8353795440090463,
+    )),
+    (-2.8, -2.4, _BETWEEN_ZEROS, -2.613, (
+        227271866901.2546, -174685831061.32596, 18343629484.383457, 13748472824.85424, -414089490.80346847,
+        -2214555089.245279, 606218640.8442178, -86166641.40931378, 44675248.924850196, -25023156.930588428,
+        9961399.355000257, -3846872.197818227, 1573310.3832343137, -648261.6299914571, 266663.6251974381,
+        -109747.10558049042, 45586.588328714075, -18902.49212603482, 7968.73257579759, -3324.9784288861865,
+        1437.0140417323003, -600.7994333015039, 272.1168796655892, -112.32612761810259, 56.11182723349532,
+        -21.916123815722422, 13.748840953790124, -4.5423396228793775, 5.6457778527460425,
+    )),
+)  # fmt: skip
+_DIGAMMA_PIECES = (
+    (-0.69, -0.32, ((-0.5040830082644554, -8.15428206243813e-18),), -0.5245, (
+        358762914.41009986, -213137435.2464096, 67051281.842860065, -14336340.683833446, 12405094.022544784,
+        -5297935.60091343, 3234190.501358946, -1078827.1692578197, 734113.6907027217, -234859.74806247707,
+        172147.9355236026, -50118.10305726621, 40467.32645949351, -10516.6262037128, 9577.363433174396,
+        -2153.5669071353027, 2283.084888934357, -425.25549926103463, 548.6043628918926, -79.23841781690213,
+        133.03188539980968, -13.386385205697765, 32.751113444339765, -2.134434926655806, 8.969815936628285,
+    )),
+    (-1.76, -1.4, ((-1.5734984731623904, -1.574185691077347e-17),), -1.6035, (
+        137517637858.5904, -140508507145.90454, 51222435391.78583, -7731835546.754898, 1862701922.89445,
+        -1532452864.1160214, 735659538.2948525, -263446260.98926598, 98439588.16621865, -39615584.39598804,
+        15894259.562242832, -6284651.724472751, 2494347.3877495965, -985669.7906200966, 392908.0072629309,
+        -154550.06977665532, 62025.83263298458, -24142.416701780014, 9844.585240339746, -3739.1952975212835,
+        1581.7637851432053, -567.3888793984736, 261.23551446346545, -81.82409418228949, 46.00135967841802,
+        -10.36800102137066, 10.213174696220154,
+    )),
+)  # fmt: skip
 # log(πe / sin πe) / e² by e², |e| <= 1/2
 _REFLECTED = (
     0.40832454181885286, -0.2254061661490444, 0.23762874930645952, 0.05726021366253758, 0.11930112166409186,
@@ -59,10 +98,8 @@ _LGAMMA_ZEROS = (
     (-2.755730136466002e-07, -2.4472526783403563e-23), (2.5052109918476226e-08, -6.807394864189793e-25),
     (-2.5052106852407546e-08, 1.2924868620853802e-24),
 )  # fmt: skip
-# e of the zeros of ψ between the poles: next to 0, for x > -1/2, and to -1, -2, ..., -50
+# e of the zeros of ψ between the poles, next to -3, -4, ..., -50
 _DIGAMMA_ZEROS = (
-    (-0.5040830082644554, -8.15428206243813e-18),
-    (0.4959169917355446, -8.15428206243813e-18), (0.42650152683760956, -1.574185691077347e-17),
     (0.38927913155585536, -1.2202694992732132e-17), (0.3647066335630989, -9.671895995274374e-19),
     (0.34676223825685754, 2.2628894141607193e-17), (0.33283755844311447, -3.2153051074948335e-18),
     (0.32158178692657324, 1.40129649619771e-17), (0.312211674968374, -2.4133947001851525e-17),
@@ -116,21 +153,39 @@ def _divided(x: Any, y: Any, coefficients: tuple[float, ...]) -> Any:
     return slope
 
 
+def _fitted(x: Any, table: Any) -> list[tuple[Any, Callable[..., Any]]]:
+    """The cases of a table of pieces, whose formulas read the first of what they are given, x."""
+
+    def formula(zeros: Any, centre: float, coefficients: tuple[float, ...]) -> Callable[..., Any]:
+        def product(x: Any, *_: Any) -> Any:
+            out = polynomial(x - centre, coefficients)
+            for zero, rest in zeros:
+                out *= (x - zero) - rest
+            return out
+
+        return product
+
+    return [((x >= low) & (x < high), formula(*piece)) for low, high, *piece in table]
+
+
 def lower_lgamma(x: Any) -> Any:
     """log|Γ(x)| of x < -0.3."""
     x = np.maximum(x, -1e300)
     n, e = _from_pole(x)
     zero = _entries(_LGAMMA_ZEROS, 2 * n - 6 - (e > 0))
     delta = (e - zero[:, 0]) - zero[:, 1]
-    between = (x >= -3) & (x <= -2)
+    fitted = _fitted(x, _LGAMMA_PIECES)
+    is_fitted = fitted[0][0] | fitted[1][0]
+    between = (x >= -3) & (x <= -2) & ~is_fitted
     at_zero = (x < -3) & (n <= 11) & (abs(delta) <= abs(e) / 3)
     by_pole = (x < -3) & (n <= 170) & ~at_zero
     return pieces(
         (x, n, e, zero[:, 0], delta),
+        *fitted,
         (between, lambda x, *_: _between(x)),
         (at_zero, lambda x, n, e, zero, delta: _lgamma_at_zero(n, e, zero, delta)),
         (by_pole, lambda x, n, e, *_: _lgamma_by_pole(n, e)),
-        (~(between | at_zero | by_pole), lambda x, n, e, *_: _lgamma_reflected(n, e)),
+        (~(is_fitted | between | at_zero | by_pole), lambda x, n, e, *_: _lgamma_reflected(n, e)),
     )
 
 
@@ -172,13 +227,15 @@ def _lgamma_at_zero(n: Any, e: Any, zero: Any, delta: Any) -> Any:
 def lower_digamma(x: Any) -> Any:
     """ψ(x) of x < -0.25."""
     n, e = _from_pole(x)
-    zero = _entries(_DIGAMMA_ZEROS, n)
+    zero = _entries(_DIGAMMA_ZEROS, n - 3)
     delta = (e - zero[:, 0]) - zero[:, 1]
-    at_zero = (n < len(_DIGAMMA_ZEROS)) & (abs(delta) < np.clip(0.06 * n, 0.06, 0.2))
+    at_zero = (n >= 3) & (n <= 50) & (abs(delta) < np.minimum(0.06 * n, 0.2))
+    fitted = _fitted(x, _DIGAMMA_PIECES)
     return pieces(
-        (n, e, zero[:, 0], delta),
-        (at_zero, lambda n, e, zero, delta: _digamma_at_zero(n + 1 - e, e, zero, delta)),
-        (~at_zero, lambda n, e, *_: _digamma_reflected(n, e)),
+        (x, n, e, zero[:, 0], delta),
+        *fitted,
+        (at_zero, lambda x, n, e, zero, delta: _digamma_at_zero(n + 1 - e, e, zero, delta)),
+        (~(fitted[0][0] | fitted[1][0] | at_zero), lambda x, n, e, *_: _digamma_reflected(n, e)),
     )
 
 
