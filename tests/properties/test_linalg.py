@@ -170,7 +170,7 @@ def test_householder_product(draw):
     if draw(st.booleans()):
         return torch.linalg.householder_product, x, tau
     left, transpose = draw(st.booleans()), draw(st.booleans())
-    c = draw(tensors((3, 2) if left else (2, 3), requires_grad=True))
+    c = draw(tensors((*x.shape[:-2], *((3, 2) if left else (2, 3))), requires_grad=True))
     return lambda x, tau, c: torch.ormqr(x, tau, c, left, transpose), x, tau, c
 
 

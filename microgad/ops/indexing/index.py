@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import backend, function, state
+from ... import backend, function, placement, state
 from ...errors import ArgumentError, DeviceError, DimError, DtypeError, GraphError
 from ...notices import once
 from ..out import into
@@ -201,12 +201,29 @@ def in_range(op: str, array: Any, size: int, error: type[Exception] = ArgumentEr
     return array % max(size, 1) if negative and backend.is_gpu(array) else array
 
 
+def _bounds(x: Any) -> tuple[int, int]:
+    """Where the memory of an array begins and ends."""
+    first = placement.address(x)
+    if not x.size:
+        return first, first
+    reach = [(n - 1) * stride for n, stride in zip(x.shape, x.strides, strict=True)]
+    return first + sum(r for r in reach if r < 0), first + sum(r for r in reach if r > 0) + x.itemsize
+
+
+def _overlap(out: Any, nbytes: int, x: Any) -> bool:
+    """Whether memory of `out`, which may have to grow to so many bytes, unless it has none, is x's as well."""
+    if not out.size:
+        return False
+    (start, stop), (first, last) = _bounds(out), _bounds(x)
+    return bool(start < last and first < max(stop, start + nbytes))
+
+
 def into_same(op: str, out: Tensor | None, result: Tensor, *inputs: Tensor) -> Tensor:
     """The result, or `out` with its values, which has to be of the same dtype and may share no memory with inputs."""
     if out is not None:
         if out.array.dtype != result.array.dtype:
             raise DtypeError(f"{op}: Expected out tensor to have dtype {result.dtype}, but got {out.dtype} instead")
-        if any(np.may_share_memory(out.array, x.array) for x in inputs):
+        if any(_overlap(out.array, result.array.nbytes, x.array) for x in inputs):
             raise GraphError(
                 f"{op}: unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
                 "single memory location. Please clone() the tensor before performing the operation."

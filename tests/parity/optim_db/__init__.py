@@ -6,6 +6,6 @@ step parameters, state, options and learning rates have to be the same (twins.py
 of each library may be loaded by the other. What optim_db says must be refused is refused by the same class in the same
 words.
 
-Left out: SparseAdam, which takes sparse gradients alone; `differentiable=True`, which tests/optim holds, and which ASGD
-and Rprop refuse; what optim_db has for GPUs.
+Left out: SparseAdam, which takes sparse gradients alone; `differentiable=True`, which tests/optim holds; what optim_db
+has for GPUs.
 """

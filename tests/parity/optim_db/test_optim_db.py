@@ -155,10 +155,3 @@ def test_errors(name: str) -> None:
         assert pytest.raises(case.error_type, match=case.error_regex), given.desc
         with pytest.raises(case.error_type, match=case.error_regex):
             raise ours
-
-
-@each
-def test_what_is_left_out_is_refused(name: str) -> None:
-    if "differentiable" in INFOS[name].supported_impls and name in ("ASGD", "Rprop", "Muon", "Adafactor"):
-        with pytest.raises(NotImplementedError, match="differentiable=True"):
-            getattr(microgad.optim, name)([microgad.ones(2, 2)], differentiable=True)
