@@ -46,7 +46,7 @@ def wanting(tensor: Any, wanted: bool) -> Leaf | None:
     return renewed(tensor)
 
 
-def reached(roots: Sequence[Function], oldest: float) -> dict[int, Function]:
+def reached(roots: Sequence[Function | None], oldest: float) -> dict[int, Function]:
     """The nodes that gradients flow to from roots, by their numbers, but for those before the `oldest`."""
     found: dict[int, Function] = {}
     stack: list[Function | None] = list(roots)

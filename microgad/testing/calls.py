@@ -13,6 +13,7 @@ from ..errors import ArgumentError, MicrogadError
 from ..function import Function, Leaf
 from ..generator import default_generator
 from ..gradients import grad
+from ..leaves import reached
 from ..ops.elementwise import view_as_real
 from ..tensor import Tensor
 from .adapters.foreign import leaves
@@ -167,14 +168,7 @@ def jacobians(y: Tensor, tensors: Sequence[Tensor]) -> list[Any]:
 
 def nodes_behind(tensors: Sequence[Tensor]) -> list[Function]:
     """Every node in the graphs of some Tensors, leaves too."""
-    seen: dict[int, Function] = {}
-    stack = [t.node for t in tensors]
-    while stack:
-        node = stack.pop()
-        if node is not None and node.number not in seen:
-            seen[node.number] = node
-            stack.extend(node.edges)
-    return list(seen.values())
+    return list(reached([t.node for t in tensors], 0).values())
 
 
 def slices(tensors: list[Tensor]) -> list[slice]:

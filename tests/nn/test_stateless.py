@@ -65,16 +65,17 @@ def test_names_of_plain_tensors_and_new_ones_are_attributes_while_it_lasts():
     assert not hasattr(net[0], "shift")
 
 
+class Counts(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("n", torch.tensor(0))
+
+    def forward(self, x):
+        self.n = self.n + 1
+        return self.n * x
+
+
 def test_a_buffer_that_is_replaced_is_replaced_in_the_dict():
-    class Counts(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.register_buffer("n", torch.tensor(0))
-
-        def forward(self, x):
-            self.n = self.n + 1
-            return self.n * x
-
     net, given = Counts(), {"n": torch.tensor(5)}
     assert functional_call(net, given, 2).item() == 12
     assert given["n"].item() == 6
@@ -82,15 +83,6 @@ def test_a_buffer_that_is_replaced_is_replaced_in_the_dict():
 
 
 def test_a_dict_that_cannot_be_written_to_leaves_the_module_as_it_was():
-    class Counts(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.register_buffer("n", torch.tensor(0))
-
-        def forward(self, x):
-            self.n = self.n + 1
-            return self.n * x
-
     net = Counts()
     with pytest.raises(TypeError, match="item assignment"):
         functional_call(net, MappingProxyType({"n": torch.tensor(5)}), 2)

@@ -7,6 +7,7 @@ AT_ONCE = [
     "derivatives.py",
     "test_arguments.py",
     "test_custom_function.py",
+    "test_forward_ad.py",
     "test_func.py",
     "test_gradients.py",
     "test_hooks.py",

@@ -1,4 +1,4 @@
-"""torch.autograd.functional, torch.func, forward mode, checkpoints and hooks: the same programs on both libraries."""
+"""torch.autograd.functional, torch.func, checkpoints and hooks: the same programs on both libraries."""
 
 from __future__ import annotations
 
@@ -131,61 +131,6 @@ def test_vmap(both):
     both(lambda t: ad(t, "func").vmap(lambda a, b: a @ b, in_dims=(1, None))(t.tensor(M), t.tensor(M[:, 0])))
     both(lambda t: ad(t, "func").vmap(lambda a: (a, a * 2), out_dims=(0, 1))(t.tensor(M)))
     both(lambda t: ad(t, "func").vmap(ad(t, "func").grad(lambda x: (x**3).sum()))(t.tensor(M)))
-
-
-def test_forward_mode(both):
-    def program(t):
-        fw = ad(t, "autograd.forward_ad")
-        with fw.dual_level():
-            a, b = fw.make_dual(t.tensor(X), t.tensor(X[::-1].copy())), fw.make_dual(t.tensor(M), t.ones(2, 3).double())
-            y = (b @ a).exp()
-            return fw.unpack_dual(y), fw.unpack_dual(a), fw.unpack_dual(t.tensor(X)).tangent is None
-
-    both(program)
-
-
-def test_a_dual_that_is_written_to(both):
-    def program(t):
-        fw = ad(t, "autograd.forward_ad")
-        found = []
-        for p in (t.tensor(X), t.tensor(X).requires_grad_()):
-            with fw.dual_level():
-                whole = fw.make_dual(p.clone(), t.tensor(X[::-1].copy()))
-                whole.mul_(2)
-                found += (x.clone() for x in fw.unpack_dual(whole))
-                part = whole[:1]
-                part *= whole[1:2]
-                found += (*fw.unpack_dual(whole), *fw.unpack_dual(part))
-        return found
-
-    both(program)
-
-
-@pytest.mark.parametrize("given", [True, False])
-def test_a_value_and_a_tangent_have_no_tangent(both, given):
-    def program(t):
-        fw, q = ad(t, "autograd.forward_ad"), t.tensor(X).requires_grad_()
-        with fw.dual_level():
-            x = fw.make_dual(q if given else t.tensor(X), t.tensor(X[::-1].copy()))
-            x = x if given else x * x * q
-            value, tangent = fw.unpack_dual(x)
-            bare = fw.unpack_dual(value).tangent is None, fw.unpack_dual(tangent * 2).tangent is None
-            again = fw.unpack_dual(fw.make_dual(value * 3, t.tensor(X)) * value)
-            y = fw.unpack_dual(x * value * tangent)
-            return bare, again, y, t.autograd.grad((y.primal + y.tangent).sum(), q)
-
-    both(program)
-
-
-@pytest.mark.parametrize("which", [0, 1])
-def test_what_has_a_tangent_is_given_none(raises, which):
-    def program(t):
-        fw = ad(t, "autograd.forward_ad")
-        with fw.dual_level():
-            x = fw.make_dual(t.tensor(X), t.tensor(X))
-            fw.make_dual(*((x * 2, t.tensor(X)) if which else (t.tensor(X), x * 2)))
-
-    raises(program)
 
 
 def test_derivatives_with_a_graph_where_none_is_recorded(both):

@@ -1,0 +1,83 @@
+"""torch.autograd.forward_ad: values that carry tangents."""
+
+from __future__ import annotations
+
+import pytest
+
+from .both import Programs, leaf, numbers, room
+
+programs = Programs()
+
+
+@pytest.mark.parametrize("name", programs)
+def test_it_gives_the_same_or_raises_the_same(name):
+    programs.check(name, in_words=False, warned_alike=False)
+
+
+def wanting(tensors):
+    """Tensors, and which of them want a gradient."""
+    return [*tensors], [x.requires_grad for x in tensors]
+
+
+@programs
+def forward_mode(t, nn):
+    fw = room(t, "autograd.forward_ad")
+    with fw.dual_level():
+        a, b = (fw.make_dual(numbers(t, *shape), numbers(t, *shape, seed=2)) for shape in ((3,), (2, 3)))
+        pairs = fw.unpack_dual((b @ a).exp()), fw.unpack_dual(a)
+        return [wanting(pair) for pair in pairs], fw.unpack_dual(numbers(t, 3)).tangent
+
+
+@programs
+def a_dual_that_is_written_to(t, nn):
+    fw, found = room(t, "autograd.forward_ad"), []
+    for p in numbers(t, 3), leaf(t, 3):
+        with fw.dual_level():
+            whole = fw.make_dual(p.clone(), numbers(t, 3, seed=2))
+            whole.mul_(2)
+            found += (x.clone() for x in fw.unpack_dual(whole))
+            part = whole[:1]
+            part *= whole[1:2]
+            found += (*fw.unpack_dual(whole), *fw.unpack_dual(part))
+    return wanting(found)
+
+
+def values_and_tangents(t, made):
+    fw, q = room(t, "autograd.forward_ad"), leaf(t, 3)
+    with fw.dual_level():
+        x = made(t, fw, q)
+        value, tangent = fw.unpack_dual(x)
+        bare = fw.unpack_dual(value).tangent is None, fw.unpack_dual(tangent * 2).tangent is None
+        again = fw.unpack_dual(fw.make_dual(value * 3, numbers(t, 3)) * value)
+        y = fw.unpack_dual(x * value * tangent)
+        return bare, wanting([*again, *y]), t.autograd.grad((y.primal + y.tangent).sum(), q)
+
+
+@programs
+def a_value_and_a_tangent_that_were_given_have_no_tangent(t, nn):
+    return values_and_tangents(t, lambda t, fw, q: fw.make_dual(q, numbers(t, 3, seed=2)))
+
+
+@programs
+def a_value_and_a_tangent_that_were_computed_have_no_tangent(t, nn):
+    def made(t, fw, q):
+        x = fw.make_dual(numbers(t, 3), numbers(t, 3, seed=2))
+        return x * x * q
+
+    return values_and_tangents(t, made)
+
+
+def given_once_more(t, made):
+    fw = room(t, "autograd.forward_ad")
+    with fw.dual_level():
+        fw.make_dual(*made(fw.make_dual(numbers(t, 3), numbers(t, 3)) * 2))
+
+
+@programs
+def a_primal_that_has_a_tangent(t, nn):
+    given_once_more(t, lambda x: (x, numbers(t, 3)))
+
+
+@programs
+def a_tangent_that_has_a_tangent(t, nn):
+    given_once_more(t, lambda x: (numbers(t, 3), x))
