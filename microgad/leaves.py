@@ -83,6 +83,8 @@ class Finals:
 
     def call(self) -> None:
         """Call all of it, and what that adds."""
+        if not self.queue:
+            return
         token = _finals.set(self)
         try:
             for final in self.queue:
