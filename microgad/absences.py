@@ -63,7 +63,7 @@ REASONS = {
         random.thread_safe_generator utils.checkpoint.GraphExecGroup utils.checkpoint.SAC* utils.checkpoint.Selective*
         utils.checkpoint.create_selective* utils.checkpoint.CheckpointFunction utils.checkpoint.CheckpointPolicy
         utils.checkpoint.DefaultDeviceType utils.checkpoint.check_backward_validity torch_version cpu.Event
-        utils.dlpack.DLDeviceType utils.hooks.* amp.amp_def* amp.*_mode amp.*scaler func.rearrange fft.Tensor
+        utils.dlpack.DLDeviceType utils.hooks.* amp.amp_def* func.rearrange fft.Tensor
         nn.attention.* autograd.variable nn.functional.TYPE_CHECKING cpu.get_capabilities
     """,
     "one process computes on one device; nn.DataParallel calls its module, DataLoader has workers": """

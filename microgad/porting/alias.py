@@ -24,8 +24,6 @@ from .rooms import operators
 ROOMS = {
     "torch": "microgad",
     "torch.autograd.function": "microgad.autograd.custom",
-    "torch.cuda.amp": "microgad.cuda_amp",
-    "torch.cuda.nvtx": "microgad.cuda_nvtx",
     "torch.utils.data._utils.collate": "microgad.utils.data.collate",
     "torch.utils.hooks": "microgad.hooks",
     "torch.utils.model_zoo": "microgad.porting.rooms.hub",

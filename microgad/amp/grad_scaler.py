@@ -7,8 +7,8 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
-from . import backend, dtypes, errors
-from .tensor import Tensor
+from .. import backend, dtypes, errors
+from ..tensor import Tensor
 
 
 class GradScaler:

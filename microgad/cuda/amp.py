@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import amp, backend
-from .amp import custom_bwd as custom_bwd
-from .amp import custom_fwd as custom_fwd
-from .lazy import absent as _absent
-from .notices import warn as _warn
+from .. import amp, backend
+from ..amp import custom_bwd as custom_bwd
+from ..amp import custom_fwd as custom_fwd
+from ..lazy import absent as _absent
+from ..notices import warn as _warn
 
 
 def _moved(name: str) -> None:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from .lazy import absent as _absent
+from ..lazy import absent as _absent
 
 
 @contextlib.contextmanager

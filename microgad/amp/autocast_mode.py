@@ -1,4 +1,4 @@
-"""torch.amp: everything stays in its own precision, so nothing is cast; GradScaler scales."""
+"""torch.autocast and its kin: everything stays in its own precision, so nothing is cast."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import dtypes, unheld
-from .grad_scaler import GradScaler as GradScaler
-from .lazy import absent as _absent
-from .notices import once as _once
+from .. import dtypes, unheld
+from ..notices import once as _once
 
 if TYPE_CHECKING:
-    from .stand_ins import Dtype
+    from ..stand_ins import Dtype
 
 
 class autocast(contextlib.ContextDecorator):
@@ -90,6 +88,3 @@ def is_autocast_available(device_type: str) -> bool:
 
 def clear_autocast_cache() -> None:
     """Nothing was cached. Source: torch.clear_autocast_cache."""
-
-
-_absent(globals())

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import backend
-from . import cuda_amp as amp  # noqa: F401
-from . import cuda_nvtx as nvtx  # noqa: F401
-from .errors import NoMemoryError, UnsupportedError
-from .lazy import absent as _absent
-from .ops.random import get_rng_state as _state_of
-from .ops.random import initial_seed as initial_seed
-from .ops.random import manual_seed as _manual_seed
-from .ops.random import seed as _seed
-from .ops.random import set_rng_state as _set_state
+from .. import backend
+from ..errors import NoMemoryError, UnsupportedError
+from ..lazy import absent as _absent
+from ..ops.random import get_rng_state as _state_of
+from ..ops.random import initial_seed as initial_seed
+from ..ops.random import manual_seed as _manual_seed
+from ..ops.random import seed as _seed
+from ..ops.random import set_rng_state as _set_state
+from . import amp as amp
+from . import nvtx as nvtx
 
 if TYPE_CHECKING:
-    from .stand_ins import Device
+    from ..stand_ins import Device
 
 empty_cache = backend.empty_cache
 OutOfMemoryError = NoMemoryError  # on a GPU or not

@@ -1,0 +1,12 @@
+"""torch.amp: nothing is cast; GradScaler scales."""
+
+from __future__ import annotations
+
+from ..lazy import absent as _absent
+from .autocast_mode import autocast as autocast
+from .autocast_mode import custom_bwd as custom_bwd
+from .autocast_mode import custom_fwd as custom_fwd
+from .autocast_mode import is_autocast_available as is_autocast_available
+from .grad_scaler import GradScaler as GradScaler
+
+_absent(globals())
