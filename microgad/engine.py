@@ -260,7 +260,7 @@ def accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
     tensor.__dict__["grad"] = new
     if tensor.accumulation_hooks:
         for _, hook in sorted(tensor.accumulation_hooks.items()):
-            if hook(tensor) is not None:
+            if (result := hook(tensor)) is not None and result is not tensor:
                 raise errors.GraphError("Tensor post accumulate grad hooks should return None.")
 
 

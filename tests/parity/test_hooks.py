@@ -128,6 +128,14 @@ def a_hook_after_accumulation_gives_nothing(t, nn):
 
 
 @programs
+def a_hook_after_accumulation_gives_what_it_was_given(t, nn):
+    x = leaf(t, 3)
+    x.register_post_accumulate_grad_hook(lambda x: x.add_(x.grad, alpha=-0.1))
+    (x * 2).sum().backward()
+    return x
+
+
+@programs
 def hooks_on_several_gradients_of_which_some_never_come(t, nn):
     seen: list[Any] = []
     a, b, c = (leaf(t, 2, seed=i) for i in range(3))

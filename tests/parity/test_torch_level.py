@@ -195,7 +195,10 @@ def test_memory_goes_by_dlpack_both_ways():
     back.zero_()
     assert not ours.any()
     assert not theirs.any()
-    assert microgad.from_dlpack(torch.utils.dlpack.to_dlpack(torch.arange(3))).tolist() == [0, 1, 2]
+    for memory in (torch.zeros(3), microgad.zeros(3)):
+        capsule = (torch if type(memory) is torch.Tensor else microgad).utils.dlpack.to_dlpack(memory)
+        microgad.from_dlpack(capsule)[0] = 1
+        assert memory.tolist() == [1, 0, 0]
     copied = microgad.from_dlpack(theirs, copy=True).add_(1)
     assert copied.all()
     assert not theirs.any()

@@ -262,6 +262,14 @@ class _Capsule:
         return 1, 0
 
 
+class _Writable:
+    """The memory of an array, to be written to: NumPy refuses that of a capsule, which says nothing of it."""
+
+    def __init__(self, array: np.ndarray[Any, Any]) -> None:
+        self.array, known = array, array.__array_interface__
+        self.__array_interface__ = {**known, "data": (known["data"][0], False)}
+
+
 def from_dlpack(ext_tensor: Any, *, device: Device = None, copy: bool | None = None) -> Tensor:
     """A Tensor on the memory of another library's array, by DLPack: of NumPy, CuPy, PyTorch, JAX, ...
 
@@ -282,6 +290,7 @@ def from_dlpack(ext_tensor: Any, *, device: Device = None, copy: bool | None = N
     on_cpu = source.__dlpack_device__()[0] == 1
     try:
         array = ext_tensor.view() if backend.is_array(ext_tensor) else backend.from_dlpack(source, on_cpu)
+        array = np.asarray(_Writable(array)) if type(source) is _Capsule else array
         dtypes.of(array.dtype)
     except (RuntimeError, TypeError) as error:
         raise DtypeError(f"from_dlpack: {error}") from error
