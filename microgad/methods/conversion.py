@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from .. import backend, dtypes, errors, formats
+from .. import backend, dtypes, errors, formats, state
 from .. import function as core
 from ..arguments import boolean
 from ..lazy import Room
@@ -184,10 +184,9 @@ class Conversion:
             source = type(self)._made(source.row.view(self.array.dtype))
         if source.dtype != self.dtype:
             raise errors.DtypeError(f"set_: could not set {source.dtype} to a tensor of {self.dtype}")
-        if self.requires_grad or source.requires_grad:
-            raise errors.GraphError("set_: is not recorded, so neither Tensor may require grad: use detach() first")
-        if source.dtype != self.dtype:
-            raise errors.DtypeError(f"set_: could not set a Tensor of {source.dtype} to one of {self.dtype}")
+        if state.current().grad_enabled and (self.requires_grad or source.requires_grad):
+            said = "set_: is not recorded, so neither Tensor may require grad: use detach() first, or no_grad()"
+            raise errors.GraphError(said)
         if size is not None:
             whole = movement.as_strided(source, (source.untyped_storage().nbytes() // source.element_size(),), (1,), 0)
             strides = self.new_empty(size).stride() if stride is None else stride

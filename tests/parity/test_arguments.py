@@ -172,6 +172,8 @@ CALLS = """
     T.zeros(0).set_(v.storage(),0,(3,))
     T.zeros(0).set_()
     v.set_(v)
+    T.no_grad()(T.nn.Parameter(v).set_)(T.ones(2))
+    T.no_grad()(T.ones(2).set_)(T.nn.Parameter(v))
     v.to_dense(dtype=T.float64)
     v.copy_(other=v)
     v.clamp_(min=0,max=1)
