@@ -32,20 +32,21 @@ def empty_like(x: Any) -> Any:
 def empty_as(x: Any, shape: tuple[int, ...]) -> Any:
     """An empty array of a shape, of the dtype of x, with its channels innermost where x has them so."""
     if channels_last(x):
-        n, c, h, w = shape
-        return np.moveaxis(np.empty_like(x, shape=(n, h, w, c), order="C"), 3, 1)
+        n, c, *sizes = shape
+        return np.moveaxis(np.empty_like(x, shape=(n, *sizes, c), order="C"), -1, 1)
     return np.empty_like(x, shape=shape, order="C")
 
 
 def channels_last(x: Any) -> bool:
-    """Whether x (N, C, H, W) has its channels innermost in memory, even with gaps, and isn't in the order of its axes.
+    """Whether x, planes (N, C, H, W) or volumes, has its channels innermost in memory, even with gaps, and not its axes'
+    own order.
 
     PyTorch chooses the layout of results by that: each stride, from the innermost out, reaches over the axes within.
     """
-    if x.ndim != 4 or x.flags.c_contiguous or not x.size:
+    if x.ndim not in (4, 5) or x.flags.c_contiguous or not x.size:
         return False
     reach = 1
-    for axis in (1, 3, 2, 0):
+    for axis in (1, *range(x.ndim - 1, 1, -1), 0):
         if x.strides[axis] < reach:
             return False
         reach = x.strides[axis] * x.shape[axis]
@@ -55,8 +56,8 @@ def channels_last(x: Any) -> bool:
 def laid_out_as(out: Any, *inputs: Any) -> Any:
     """out (N, C, ...) with its channels innermost where one of the inputs has them so, else in the order of its axes.
 
-    That is PyTorch's rule for convolution, pooling, normalization, resizing and shuffling of planes.
+    That is PyTorch's rule for convolution, pooling, normalization, resizing and shuffling of planes and volumes.
     """
     if any(map(channels_last, inputs)):
-        return np.moveaxis(contiguous(np.moveaxis(out, 1, 3)), 3, 1)
+        return np.moveaxis(contiguous(np.moveaxis(out, 1, -1)), -1, 1)
     return contiguous(out)

@@ -91,7 +91,30 @@ def turned(t, *shape):
 
 
 def last(t, *shape):
-    return t.randn(shape).to(memory_format=t.channels_last)
+    return t.randn(shape).to(memory_format=t.channels_last if len(shape) == 4 else t.channels_last_3d)
+
+
+VOLUMES = {
+    "conv3d": lambda x, t, F: F.conv3d(x, t.ones(5, 4, 1, 2, 1)),
+    "conv_transpose3d": lambda x, t, F: F.conv_transpose3d(x, t.ones(4, 5, 1, 2, 1)),
+    "max_pool3d": lambda x, t, F: F.max_pool3d(x, 2),
+    "avg_pool3d": lambda x, t, F: F.avg_pool3d(x, 2),
+    "adaptive_max_pool3d, equal parts": lambda x, t, F: F.adaptive_max_pool3d(x, 2),
+    "adaptive_max_pool3d": lambda x, t, F: F.adaptive_max_pool3d(x, 3),
+    "adaptive_avg_pool3d": lambda x, t, F: F.adaptive_avg_pool3d(x, 3),
+    "max_unpool3d": lambda x, t, F: F.max_unpool3d(*F.max_pool3d(x, 2, return_indices=True), 2),
+    "nearest": lambda x, t, F: F.interpolate(x, scale_factor=2),
+    "trilinear": lambda x, t, F: F.interpolate(x, size=(3, 4, 5), mode="trilinear"),
+    "batch_norm": lambda x, t, F: F.batch_norm(x, t.zeros(4), t.ones(4), training=True),
+    "batch_norm, fixed": lambda x, t, F: F.batch_norm(x, t.zeros(4), t.ones(4)),
+    "group_norm": lambda x, t, F: F.group_norm(x, 2),
+    "instance_norm": lambda x, t, F: F.instance_norm(x),
+    "pad, constant": lambda x, t, F: F.pad(x, (1, 0, 0, 2)),
+    "pad, reflect": lambda x, t, F: F.pad(x, (1, 0, 0, 2, 1, 1), "reflect"),
+    "cat": lambda x, t, F: t.cat([x, x], 1),
+    "roll": lambda x, t, F: x.roll(1, 2),
+    "channel_shuffle": lambda x, t, F: F.channel_shuffle(x, 2),
+}
 
 
 RESULTS = {
@@ -124,6 +147,7 @@ RESULTS = {
     "batch_norm": lambda t, F: F.batch_norm(turned(t, 3, 2, 2, 3), t.zeros(2), t.ones(2)),
     "batch_norm, channels_last": lambda t, F: F.batch_norm(last(t, 3, 2, 2, 3), t.zeros(2), t.ones(2)),
     "instance_norm": lambda t, F: F.instance_norm(last(t, 1, 2, 3, 2)),
+    **{f"{name}, channels_last_3d": lambda t, F, f=f: f(last(t, 2, 4, 4, 6, 4), t, F) for name, f in VOLUMES.items()},
     "channel_shuffle": lambda t, F: F.channel_shuffle(turned(t, 2, 4, 3), 2),
     "channel_shuffle of one group": lambda t, F: F.channel_shuffle(turned(t, 2, 4, 3), 1),
     "pixel_shuffle": lambda t, F: F.pixel_shuffle(turned(t, 2, 4, 3, 3), 1),

@@ -106,6 +106,7 @@ adaptive_max_pool3d_with_indices = with_indices(adaptive_max_pool3d)
 def _adaptive_max(dims: int, input: Tensor, output_size: Sizes, return_indices: bool) -> Any:
     op = f"adaptive_max_pool{dims}d"
     size, out = checked(op, input, dims), output_sizes(op, input, output_size, dims)
+    input = input.contiguous() if dims == 3 else input  # of volumes PyTorch's result lies in the order of its axes
     kernel = whole_parts(size, out)
     if kernel:
         return (max_pool1d, max_pool2d, max_pool3d)[dims - 1](input, kernel, return_indices=return_indices)
@@ -119,6 +120,7 @@ def _adaptive_avg(dims: int, input: Tensor, output_size: Sizes) -> Tensor:
     size, out = checked(op, input, dims), output_sizes(op, input, output_size, dims)
     if set(out) == {1}:
         return input.mean(tuple(range(-dims, 0)), keepdim=True)
+    input = input.contiguous() if dims == 3 else input
     kernel = whole_parts(size, out)
     if kernel:
         return (avg_pool1d, avg_pool2d, avg_pool3d)[dims - 1](input, kernel)

@@ -102,7 +102,8 @@ class AvgPool2d(LinearMap):
     def forward(self, input):
         check(input, self.window, "f", also=np.int64)
         out = divided(sums(padded(input, self.window), self.window), divisor(self, input))
-        return layouts.laid_out_as(out, input)
+        # Of volumes PyTorch's means lie in the order of their axes, always.
+        return layouts.laid_out_as(out, input) if input.ndim == 4 else layouts.contiguous(out)
 
     def adjoint(self, grad):
         window, grad = self.window, grad / divisor(self, grad)

@@ -137,5 +137,6 @@ def _max_unpool(
 
 
 def laid_out_as(out: Tensor, input: Tensor) -> Tensor:
-    """out (N, C, H, W) with its channels innermost where the input has them so."""
-    return Clone.apply(out, order=(0, 2, 3, 1)) if layouts.channels_last(input.array) else out
+    """Planes (N, C, H, W) with their channels innermost where the input has them so; volumes never."""
+    inner = input.ndim == 4 and layouts.channels_last(input.array)
+    return Clone.apply(out, order=(0, 2, 3, 1)) if inner else out
