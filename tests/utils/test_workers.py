@@ -172,6 +172,16 @@ def test_an_exception_is_raised_again_and_the_pass_goes_on(error: Any, kind: Any
     assert [x[0].item() for x, _ in iterator] == [6, 8, 10]
 
 
+class Unopened(IterableDataset[int]):
+    def __iter__(self) -> Iterator[int]:
+        raise ValueError("no file")
+
+
+def test_a_stream_that_cannot_begin_says_so() -> None:
+    with pytest.raises(ValueError, match="no file"):
+        next(iter(DataLoader(Unopened(), num_workers=1, timeout=20)))
+
+
 def test_what_cannot_be_sent() -> None:
     loader = DataLoader(Numbered(), 2, num_workers=1, collate_fn=lambda samples: lambda: samples)
     with pytest.raises(Exception, match=r"(?i)pickle"):

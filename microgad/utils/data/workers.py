@@ -132,14 +132,15 @@ def work(
             asked_turn, index, at = receive(connection)
             try:
                 if asked_turn != turn:
-                    turn, make = asked_turn, recipe.fetcher()
+                    make = recipe.fetcher()  # iter(dataset), which may raise: then it is tried again when asked again
+                    turn = asked_turn
                 batch = problem or make(at)  # type: ignore[misc]
             except StopIteration as end:
                 stream = isinstance(recipe.dataset, IterableDataset)
                 batch = Ended() if stream else failed(end, number)
             except Exception as error:
                 batch = failed(error, number)
-            _reply(connection, (turn, index, batch), number)
+            _reply(connection, (asked_turn, index, batch), number)
     except (EOFError, OSError):
         return
 
