@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 from . import backend, dtypes
 from .lazy import absent as _absent
 from .placement import address, memory_of
-
-S = TypeVar("S", bound="UntypedStorage")
 
 
 class UntypedStorage:
@@ -85,10 +83,14 @@ class TypedStorage(UntypedStorage):
         return UntypedStorage(self.row.view("uint8"))
 
 
-def of(array: Any, kind: type[S]) -> S:
-    """The storage of an array."""
-    row = memory_of(array)
-    return kind(row if kind is TypedStorage else row.view("uint8"))
+def untyped(array: Any) -> UntypedStorage:
+    """The storage of an array, as bytes."""
+    return UntypedStorage(memory_of(array).view("uint8"))
+
+
+def typed(array: Any) -> TypedStorage:
+    """The storage of an array, as elements of its dtype."""
+    return TypedStorage(memory_of(array))
 
 
 def is_storage(obj: Any) -> bool:

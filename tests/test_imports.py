@@ -145,6 +145,11 @@ assert "microgad.ops.special" in sys.modules and vars(microgad.methods.Special)[
     subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent)
 
 
+def test_the_first_storage_of_a_program_has_its_tensors_elements() -> None:
+    code = "import microgad; assert microgad.ones(2).storage().tolist() == [1, 1]"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent)
+
+
 def test_importing_microgad_imports_nothing_optional() -> None:
     code = """
 import sys, microgad, microgad.nn

@@ -136,11 +136,11 @@ class Facts:
 
     def untyped_storage(self: Tensor) -> storage.UntypedStorage:
         """The whole memory that it lies in, as bytes: see `UntypedStorage`."""
-        return storage.of(self.array, storage.UntypedStorage)
+        return storage.untyped(self.array)
 
     def storage(self: Tensor) -> storage.TypedStorage:
         """The same, as elements of its dtype: see `TypedStorage`."""
-        return storage.of(self.array, storage.TypedStorage)
+        return storage.typed(self.array)
 
     def const_data_ptr(self: Tensor) -> int:
         """The address of the first element: see `data_ptr`."""
