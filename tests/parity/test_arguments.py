@@ -382,6 +382,8 @@ CALLS = """
     T.fft.rfftfreq(i[1]+3,v0)
     T.blackman_window(0)
     T.histogram(v)
+    T.histogram(v, 2, range=(9., 9.))
+    T.histogramdd(A[:, :2], [1, 2], range=(9., 9., 0., 1.))
     i[:0]//0
     i[:0]%0
     i[:0].fmod(0)

@@ -62,19 +62,18 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out
         raise KindError(f"histc: is implemented for floating-point numbers only, got {input.dtype}")
     x = input.array.reshape(-1)
     bins = int(bins)
-    low, high = _range("histc", x, bins, float(min), float(max), 1)
+    low, high = _range("histc", x, bins, (float(min), float(max)) if min != max else None, 1)
     x = x[(x >= low) & (x <= high)]
     place = ((x - low) * bins / (high - low)).astype(np.int64)
     counts = np.bincount(np.minimum(place, bins - 1), minlength=bins)
     return into(out, function.Tensor._made(counts.astype(input.array.dtype)))
 
 
-def _range(op: str, x: Any, bins: int, low: float, high: float, margin: float) -> tuple[float, float]:
-    """The range that is to be parted: that of the elements where low = high, with a margin where there is none."""
+def _range(op: str, x: Any, bins: int, given: tuple[float, float] | None, margin: float) -> tuple[float, float]:
+    """The range that is to be parted: that of the elements where None is given, with a margin where it is one point."""
     if bins <= 0:
         raise ArgumentError(f"{op}: bins must be > 0, but got {bins}")
-    if low == high:
-        low, high = (float(x.min()), float(x.max())) if x.size else (0.0, 1.0)
+    low, high = given or ((float(x.min()), float(x.max())) if x.size else (0.0, 1.0))
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ArgumentError(f"{op}: range of [{low}, {high}] is not finite")
     if low > high:
@@ -143,8 +142,8 @@ def _histogram(op: str, points: Tensor, bins: list[Any], range: Any, weight: Any
     for i, part in enumerate(bins):
         column, equal = x[:, i], False
         if not isinstance(part, function.Tensor):
-            low, high = (0.0, 0.0) if range is None else (float(range[2 * i]), float(range[2 * i + 1]))
-            low, high = _range(op, column, part, low, high, 0.5)
+            given = None if range is None else (float(range[2 * i]), float(range[2 * i + 1]))
+            low, high = _range(op, column, part, given, 0.5)
             part = linspace(low, high, part + 1, dtype=points.dtype, device=points.device)
             equal = True
         elif part.ndim != 1 or part.dtype != points.dtype:
