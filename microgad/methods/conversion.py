@@ -208,10 +208,12 @@ class Conversion:
         where = backend.device("cuda" if device is None else device)
         return self.to(device=where, memory_format=memory_format)
 
-    def __dlpack__(self: Tensor, **kwargs: Any) -> Any:
+    def __dlpack__(self: Tensor, *, stream: Any = None, **kwargs: Any) -> Any:
+        if type(stream) not in (int, type(None)):
+            raise errors.DtypeError(f"__dlpack__: stream must be int or None, not {type(stream).__name__}")
         if self.node is not None:
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
-        return self.array.__dlpack__(**kwargs)
+        return self.array.__dlpack__(stream=stream, **kwargs)
 
     def __dlpack_device__(self: Tensor) -> Any:
         return self.array.__dlpack_device__()

@@ -195,14 +195,33 @@ def test_memory_goes_by_dlpack_both_ways():
     back.zero_()
     assert not ours.any()
     assert not theirs.any()
-    for memory in (torch.zeros(3), microgad.zeros(3)):
-        capsule = (torch if type(memory) is torch.Tensor else microgad).utils.dlpack.to_dlpack(memory)
-        microgad.from_dlpack(capsule)[0] = 1
-        assert memory.tolist() == [1, 0, 0]
+    numbers = torch.arange(3)
+    taken = microgad.from_dlpack(torch.utils.dlpack.to_dlpack(numbers))
+    taken += 1  # a capsule lends its memory to be written to
+    assert numbers.tolist() == taken.tolist() == [1, 2, 3]
     copied = microgad.from_dlpack(theirs, copy=True).add_(1)
     assert copied.all()
     assert not theirs.any()
     assert microgad.from_dlpack(np.arange(2), copy=False).tolist() == [0, 1]
+
+
+class Lender:
+    """What has DLPack's methods and nothing else."""
+
+    def __init__(self, tensor):
+        self.__dlpack_device__, self.tensor = tensor.__dlpack_device__, tensor
+
+    def __dlpack__(self, **said):
+        return self.tensor.__dlpack__(**said)
+
+
+@pytest.mark.parametrize("library", [torch, microgad])
+def test_what_lends_its_memory_is_data(library):
+    numbers = library.arange(3)
+    shared = library.as_tensor(Lender(numbers)), library.asarray(Lender(numbers))
+    copy = library.tensor(Lender(numbers), dtype=library.float64)
+    numbers[0] = 5
+    assert [x.tolist() for x in (*shared, copy)] == [[5, 1, 2], [5, 1, 2], [0, 1, 2]]
 
 
 @pytest.mark.parametrize("call", HELD)

@@ -59,6 +59,8 @@ def tensor(
     if isinstance(data, function.Tensor):
         warn(COPIED)
         data = data.array
+    elif hasattr(data, "__dlpack__") and not backend.is_array(data):
+        data = from_dlpack(data).array
     if backend.is_gpu(data):
         array = data.copy() if dtype is None else data.astype(dtypes.of(dtype).dtype)
         return finished(array, device, requires_grad)
@@ -173,6 +175,8 @@ def as_tensor(data: Any, dtype: Dtype = None, device: Device = None) -> Tensor:
     if isinstance(data, function.Tensor):
         found: Tensor = data.to(dtype=dtype, device=device)
         return found
+    if hasattr(data, "__dlpack__") and not backend.is_array(data):
+        data = from_dlpack(data).array
     if backend.is_array(data) and (dtype is None or dtypes.of(dtype).dtype == data.dtype):
         _check_kind(data)
         data = data.view()  # whoever has the array may give it another shape or dtype
@@ -261,13 +265,20 @@ class _Capsule:
     def __dlpack_device__(self) -> tuple[int, int]:
         return 1, 0
 
+    def taken(self) -> Any:
+        """The array, which may be written to: a capsule of before DLPack 1.0 doesn't say, so NumPy forbids it."""
+        old = '"dltensor"' in repr(self.capsule)
+        array = backend.from_dlpack(self, True)
+        return np.asarray(_Writable(array)) if old else array
+
 
 class _Writable:
-    """The memory of an array, to be written to: NumPy refuses that of a capsule, which says nothing of it."""
+    """The memory of an array that may only be read, as NumPy's array interface tells of it, but for that."""
 
-    def __init__(self, array: np.ndarray[Any, Any]) -> None:
-        self.array, known = array, array.__array_interface__
-        self.__array_interface__ = {**known, "data": (known["data"][0], False)}
+    def __init__(self, array: Any) -> None:
+        self.array = array  # which holds the memory
+        said = array.__array_interface__
+        self.__array_interface__ = {**said, "data": (said["data"][0], False)}
 
 
 def from_dlpack(ext_tensor: Any, *, device: Device = None, copy: bool | None = None) -> Tensor:
@@ -286,11 +297,13 @@ def from_dlpack(ext_tensor: Any, *, device: Device = None, copy: bool | None = N
         if ext_tensor.requires_grad:
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
         ext_tensor = ext_tensor.array
-    source = ext_tensor if hasattr(ext_tensor, "__dlpack__") else _Capsule(ext_tensor)
-    on_cpu = source.__dlpack_device__()[0] == 1
     try:
-        array = ext_tensor.view() if backend.is_array(ext_tensor) else backend.from_dlpack(source, on_cpu)
-        array = np.asarray(_Writable(array)) if type(source) is _Capsule else array
+        if backend.is_array(ext_tensor):
+            array = ext_tensor.view()
+        elif hasattr(ext_tensor, "__dlpack__"):
+            array = backend.from_dlpack(ext_tensor, ext_tensor.__dlpack_device__()[0] == 1)
+        else:
+            array = _Capsule(ext_tensor).taken()
         dtypes.of(array.dtype)
     except (RuntimeError, TypeError) as error:
         raise DtypeError(f"from_dlpack: {error}") from error

@@ -147,6 +147,8 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     if isinstance(cuts, function.Tensor):
         if cuts.array.dtype.kind not in "iu":
             raise DtypeError(f"tensor_split: indices_or_sections must be int64, but got {cuts.dtype}")
+        if cuts.ndim > 1:
+            raise ShapeError(f"tensor_split: indices_or_sections must have at most one dimension, but has {cuts.ndim}")
         cuts = cuts.tolist()
     if is_one(cuts):
         cuts = operator.index(cuts)

@@ -184,6 +184,7 @@ def become(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options: Any
     return tensor
 
 
+@tensors_only
 def resize_(input: Tensor, size: Sequence[int], *, memory_format: Any = None) -> Tensor:
     """Another shape, in place: the same memory row by row, or where it is too small another with what it held.
 
