@@ -1,106 +1,32 @@
 """Linear algebra: products, factorizations, systems, spectra, norms."""
 
+# isort: skip_file
 from .chains import chain_matmul, matrix_power, multi_dot
 from .einsum import Contract, einsum, tensordot
 from .factorizations import (
-    QR,
-    Cholesky,
-    LUFactor,
-    cholesky,
-    cholesky_ex,
-    lu,
-    lu_factor,
-    lu_factor_ex,
-    lu_solve,
-    lu_unpack,
-    qr,
-    torch_cholesky,
-    torch_lu,
-    torch_lu_solve,
-    torch_qr,
-)
+    QR, Cholesky, LUFactor, cholesky, cholesky_ex, lu, lu_factor, lu_factor_ex, lu_solve, lu_unpack, qr, torch_cholesky,
+    torch_lu, torch_lu_solve, torch_qr,
+)  # fmt: skip
 from .functions import MatrixExp, linalg_vander, matrix_exp, vander
 from .least_squares import Pinv, Rank, lstsq, matrix_rank, pinv, pinverse
 from .norms import (
-    VectorNorm,
-    cond,
-    frobenius_norm,
-    linalg_norm,
-    matrix_norm,
-    norm,
-    norm_except_dim,
-    nuclear_norm,
-    tensor_norm,
+    VectorNorm, cond, frobenius_norm, linalg_norm, matrix_norm, norm, norm_except_dim, nuclear_norm, tensor_norm,
     vector_norm,
-)
+)  # fmt: skip
 from .products import (
-    Cross,
-    Dot,
-    Linear,
-    MatMul,
-    addbmm,
-    addmm,
-    addmv,
-    addr,
-    baddbmm,
-    bmm,
-    cross,
-    dot,
-    ger,
-    inner,
-    linalg_cross,
-    linear,
-    matmul,
-    mm,
-    mv,
-    outer,
-    product,
-    vdot,
-    vecdot,
-)
+    Cross, Dot, Linear, MatMul, addbmm, addmm, addmv, addr, baddbmm, bmm, cross, dot, ger, inner, linalg_cross, linear,
+    matmul, mm, mv, outer, product, vdot, vecdot,
+)  # fmt: skip
 from .reflections import Geqrf, geqrf, householder_product, ormqr
 from .solving import (
-    Det,
-    Inv,
-    SLogDet,
-    Solve,
-    det,
-    inv,
-    inv_ex,
-    inverse,
-    linalg_slogdet,
-    logdet,
-    slogdet,
-    solve,
-    solve_ex,
-    tensorinv,
+    Det, Inv, SLogDet, Solve, det, inv, inv_ex, inverse, linalg_slogdet, logdet, slogdet, solve, solve_ex, tensorinv,
     tensorsolve,
-)
+)  # fmt: skip
 from .spectra import (
-    SVD,
-    Eig,
-    Eigenvalues,
-    EigenvaluesH,
-    Eigh,
-    SingularValues,
-    eig,
-    eigh,
-    eigvals,
-    eigvalsh,
-    lobpcg,
-    pca_lowrank,
-    svd,
-    svd_lowrank,
-    svdvals,
-    torch_svd,
-)
-from .triangular import (
-    SolveTriangular,
-    cholesky_inverse,
-    cholesky_solve,
-    solve_triangular,
-    triangular_solve,
-)
+    SVD, Eig, Eigenvalues, EigenvaluesH, Eigh, SingularValues, eig, eigh, eigvals, eigvalsh, lobpcg, pca_lowrank, svd,
+    svd_lowrank, svdvals, torch_svd,
+)  # fmt: skip
+from .triangular import SolveTriangular, cholesky_inverse, cholesky_solve, solve_triangular, triangular_solve
 
 __all__ = [
     "QR", "SVD", "Cholesky", "Contract", "Cross", "Det", "Dot", "Eig", "Eigenvalues", "EigenvaluesH", "Eigh", "Geqrf",

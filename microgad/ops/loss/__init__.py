@@ -11,8 +11,7 @@ from .classification import CrossEntropy, NllLoss, cross_entropy, linear_cross_e
 from .ctc import Ctc, ctc_loss
 from .ranking import (
     MultilabelMarginLoss, MultiMarginLoss, cosine_embedding_loss, hinge_embedding_loss, margin_ranking_loss,
-    multi_margin_loss,
-    multilabel_margin_loss, multilabel_soft_margin_loss, soft_margin_loss, triplet_margin_loss,
+    multi_margin_loss, multilabel_margin_loss, multilabel_soft_margin_loss, soft_margin_loss, triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )  # fmt: skip
 from .regression import (
@@ -22,10 +21,9 @@ from .regression import (
 __all__ = [
     "BinaryCrossEntropy", "BinaryCrossEntropyWithLogits", "CrossEntropy", "Ctc", "Huber", "LogSigmoid",
     "MultiMarginLoss", "MultilabelMarginLoss", "NllLoss", "SquaredError", "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "cosine_embedding_loss", "cross_entropy", "ctc_loss", "gaussian_nll_loss", "hinge_embedding_loss",
-    "huber_loss", "kl_div", "l1_loss", "linear_cross_entropy", "logsigmoid", "margin_ranking_loss", "mse_loss",
-    "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "nll_loss",
-    "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss", "triplet_margin_loss",
+    "binary_cross_entropy_with_logits", "cosine_embedding_loss", "cross_entropy", "ctc_loss", "gaussian_nll_loss",
+    "hinge_embedding_loss", "huber_loss", "kl_div", "l1_loss", "linear_cross_entropy", "logsigmoid",
+    "margin_ranking_loss", "mse_loss", "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss",
+    "nll_loss", "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss", "triplet_margin_loss",
     "triplet_margin_with_distance_loss",
 ]  # fmt: skip
