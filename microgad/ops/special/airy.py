@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import backend
 from ..out import into
 from .bessel_waves import FINE_QUARTER_PI, phase_series
 from .numeric import mended, pieces, polynomial, product_rest, rational, sum_rest, without_derivative
 from .twofold import Twofold, normal, series, split
+from .zeros import near_zero, over_zeros
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -144,12 +144,7 @@ def _sign(k: Any) -> Any:
 
 
 def _at_zero(y: Any, k: Any, *_: Any) -> Any:
-    row = backend.like(_TAYLOR, y, np.float64)[np.clip(k, 0, len(_TAYLOR) - 1).astype(np.int64)]
-    delta = (-y - row[:, 0]) - row[:, 1]
-    out = row[:, -1]
-    for n in range(row.shape[1] - 2, 1, -1):
-        out = out * delta + row[:, n]
-    return out * delta
+    return near_zero(-y, _TAYLOR, k)
 
 
 def _by_phase(y: Any, k: Any, zeta: Any, rest: Any) -> Any:
@@ -179,16 +174,12 @@ def _by_phase(y: Any, k: Any, zeta: Any, rest: Any) -> Any:
     return np.sin(angle) * size / (-_sign(k) * np.sqrt(math.pi * np.sqrt(y)))
 
 
-def _over(zero: tuple[float, float, float], centre: float, table: tuple[float, ...]) -> Any:
-    return lambda x: polynomial(x - centre, table) * ((x - zero[0]) - zero[1])
-
-
 def _airy(x: Any) -> Any:
     return pieces(
         (x,),
         ((x < -4) & (x > -math.inf), _oscillating),
-        ((x >= -4) & (x < -3), _over(_ZEROS[1], -3.25, _SECOND)),
-        ((x >= -3) & (x < -1), _over(_ZEROS[0], -2, _FIRST)),
+        ((x >= -4) & (x < -3), over_zeros([_ZEROS[1][:2]], -3.25, _SECOND)),
+        ((x >= -3) & (x < -1), over_zeros([_ZEROS[0][:2]], -2, _FIRST)),
         (abs(x) <= 1, lambda x: polynomial(x, _SMALL)),
         (x > 1, _decaying),
     )

@@ -10,6 +10,7 @@ import numpy as np
 from ..out import into
 from . import bessel_waves as waves
 from .numeric import pieces, polynomial, without_derivative
+from .zeros import over_zeros
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -67,7 +68,7 @@ _Y1_HIGH = (
 
 
 _J0_ZEROS = ((2.404825557695773, -1.176691651530894e-16), (5.520078110286311, 8.088597146146722e-17))
-_J1_ZERO = 3.8317059702075125, -1.5269184090088067e-16
+_J1_ZEROS = ((3.8317059702075125, -1.5269184090088067e-16),)
 _Y0_ZEROS = ((0.8935769662791675, 2.6596231539720385e-17), (3.957678419314858, -1.0764340697562706e-16))
 _Y1_ZEROS = ((2.197141326031017, -4.8259835876454966e-17), (5.429681040794135, 4.162514026670377e-16))
 
@@ -82,11 +83,10 @@ def _j0(x: Any) -> Any:
         return pieces((x,), (x < 1, lambda x: polynomial(x * x, _J0_NEAR)), (x >= 1, middle))
 
     def middle(x: Any) -> Any:
-        (zero, rest), (next_zero, next_rest) = _J0_ZEROS
         return pieces(
             (x,),
-            (x < 3.25, lambda x: polynomial(x - 2.125, _J0_FIRST) * ((x - zero) - rest)),
-            (x >= 3.25, lambda x: polynomial(x - 4, _J0_SECOND) * ((x - next_zero) - next_rest)),
+            (x < 3.25, over_zeros(_J0_ZEROS[:1], 2.125, _J0_FIRST)),
+            (x >= 3.25, over_zeros(_J0_ZEROS[1:], 4, _J0_SECOND)),
         )
 
     x = abs(x)
@@ -95,10 +95,8 @@ def _j0(x: Any) -> Any:
 
 def _j1(x: Any) -> Any:
     def low(x: Any) -> Any:
-        return pieces((x,), (x < 2, lambda x: x * polynomial(x * x, _J1_NEAR)), (x >= 2, middle))
-
-    def middle(x: Any) -> Any:
-        return polynomial(x - 3.5, _J1) * ((x - _J1_ZERO[0]) - _J1_ZERO[1])
+        near, middle = (x < 2, lambda x: x * polynomial(x * x, _J1_NEAR)), (x >= 2, over_zeros(_J1_ZEROS, 3.5, _J1))
+        return pieces((x,), near, middle)
 
     y = abs(x)
     size = pieces((y,), (y <= 5, low), (y > 5, waves.J1))

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from ... import backend
 from .numeric import mended, polynomial, sum_rest
 from .twofold import Twofold, normal, series, split
+from .zeros import near_zero
 
 # Hankel's (P - 1) x² and Q x, of order 0 and 1, by 1/x²: what to divide, and by what
 _HANKEL_0 = (
@@ -207,12 +207,7 @@ class Wave:
 
     def _at_zero(self, x: Any) -> Any:
         k, _ = self._half_waves(x)
-        row = backend.like(self.zeros, x, np.float64)[np.clip(k - 1, 0, len(self.zeros) - 1).astype(np.int64)]
-        delta = (x - row[:, 0]) - row[:, 1]
-        out = row[:, -1]
-        for n in range(row.shape[1] - 2, 1, -1):
-            out = out * delta + row[:, n]
-        return out * delta
+        return near_zero(x, self.zeros, k - 1)
 
     def _by_phase(self, x: Any) -> Any:
         k, quarters = self._half_waves(x)

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from ... import backend
 from . import twofold
 from .gamma_above import binet, upper_digamma, upper_lgamma, upper_trigamma
-from .numeric import mended, pieces, polynomial, product_rest
+from .numeric import mended, pieces, polynomial, product_rest, rows_of
+from .zeros import over_zeros
 
 # (|Γ(x)| - 1) |(x + 2) (x + 3)| by x + 5/2, -3 < x < -2, over x less each of the zeros of log|Γ| there
 _BETWEEN = (
@@ -135,10 +135,6 @@ def _from_pole(x: Any) -> tuple[Any, Any]:
     return n, x + n
 
 
-def _entries(table: Any, index: Any) -> Any:
-    return backend.like(table, index, np.float64)[np.clip(index, 0, len(table) - 1).astype(np.int64)]
-
-
 def _mean(f: Any, x: Any, width: Any) -> Any:
     """The mean of f from x to x + width, by Gauss and Legendre's rule of four points."""
     return sum(w * (f(x + t * width) + f(x + (1 - t) * width)) for t, w in _GAUSS)
@@ -154,25 +150,15 @@ def _divided(x: Any, y: Any, coefficients: tuple[float, ...]) -> Any:
 
 
 def _fitted(x: Any, table: Any) -> list[tuple[Any, Callable[..., Any]]]:
-    """The cases of a table of pieces, whose formulas read the first of what they are given, x."""
-
-    def formula(zeros: Any, centre: float, coefficients: tuple[float, ...]) -> Callable[..., Any]:
-        def product(x: Any, *_: Any) -> Any:
-            out = polynomial(x - centre, coefficients)
-            for zero, rest in zeros:
-                out *= (x - zero) - rest
-            return out
-
-        return product
-
-    return [((x >= low) & (x < high), formula(*piece)) for low, high, *piece in table]
+    """The cases of a table of pieces."""
+    return [((x >= low) & (x < high), over_zeros(*piece)) for low, high, *piece in table]
 
 
 def lower_lgamma(x: Any) -> Any:
     """log|Γ(x)| of x < -0.3."""
     x = np.maximum(x, -1e300)
     n, e = _from_pole(x)
-    zero = _entries(_LGAMMA_ZEROS, 2 * n - 6 - (e > 0))
+    zero = rows_of(_LGAMMA_ZEROS, 2 * n - 6 - (e > 0))
     delta = (e - zero[:, 0]) - zero[:, 1]
     fitted = _fitted(x, _LGAMMA_PIECES)
     is_fitted = fitted[0][0] | fitted[1][0]
@@ -194,15 +180,12 @@ def _lgamma_reflected(n: Any, e: Any) -> Any:
 
 
 def _between(x: Any) -> Any:
-    out = polynomial(x + 2.5, _BETWEEN)
-    for zero, rest in _BETWEEN_ZEROS:
-        out *= (x - zero) - rest
-    return np.log1p(out / abs((x + 2) * (x + 3)))
+    return np.log1p(over_zeros(_BETWEEN_ZEROS, -2.5, _BETWEEN)(x) / abs((x + 2) * (x + 3)))
 
 
 def _lgamma_by_pole(n: Any, e: Any) -> Any:
     """log(πe / sin πe) - log(n! |e|) + log Γ(n + 1) / Γ(n + 1 - e): n! is exact as far as there are zeros."""
-    factorial, size, w = _entries(_FACTORIALS, n), abs(e), n + 1 - e
+    factorial, size, w = rows_of(_FACTORIALS, n), abs(e), n + 1 - e
     product = factorial * size
     rest = np.where(n <= 22, product_rest(np.minimum(factorial, 1e22), size), 0)
     pole = np.where(product < 0.5, np.log(product), np.log1p((product - 1) + rest))
@@ -227,7 +210,7 @@ def _lgamma_at_zero(n: Any, e: Any, zero: Any, delta: Any) -> Any:
 def lower_digamma(x: Any) -> Any:
     """ψ(x) of x < -0.25."""
     n, e = _from_pole(x)
-    zero = _entries(_DIGAMMA_ZEROS, n - 3)
+    zero = rows_of(_DIGAMMA_ZEROS, n - 3)
     delta = (e - zero[:, 0]) - zero[:, 1]
     at_zero = (n >= 3) & (n <= 50) & (abs(delta) < np.minimum(0.06 * n, 0.2))
     fitted = _fitted(x, _DIGAMMA_PIECES)

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import dtypes
-from ...backend import is_gpu
+from ... import backend, dtypes
 from ...function import Function
 from ..blocks import in_blocks, in_double
 
@@ -41,7 +40,7 @@ def without_derivative(name: str, formula: Callable[..., Any]) -> type[Function]
 
 def pieces(inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -> Any:
     """formula(*inputs) of the one case (condition, formula) whose condition holds; NaN where none does."""
-    if is_gpu(inputs[0]):  # without a look at the conditions, which would have to wait for them
+    if backend.is_gpu(inputs[0]):  # without a look at the conditions, which would have to wait for them
         out = np.full_like(inputs[0], np.nan)
         for condition, formula in cases:
             out = np.where(condition, formula(*inputs), out)
@@ -64,7 +63,7 @@ def pieces(inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -> A
 def mended(out: Any, inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -> Any:
     """`out`, but formula(*inputs) where the condition of a case (condition, formula) holds, which is seldom."""
     for condition, formula in cases:
-        if is_gpu(out):
+        if backend.is_gpu(out):
             out = np.where(condition, formula(*inputs), out)
         elif len(where := np.flatnonzero(condition)):
             out[where] = formula(*[x[where] for x in inputs])
@@ -86,6 +85,11 @@ def rational(x: Any, above: tuple[float, ...], below: tuple[float, ...]) -> Any:
     out = polynomial(x, above)
     out /= polynomial(x, below)
     return out
+
+
+def rows_of(table: Any, index: Any) -> Any:
+    """The rows of a table, in float64, at the whole part of an index; where it lies outside, the nearest ones."""
+    return backend.like(table, index, np.float64)[np.clip(index, 0, len(table) - 1).astype(np.int64)]
 
 
 def square_and_rest(x: Any) -> tuple[Any, Any]:

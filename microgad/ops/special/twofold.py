@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import backend
-from .numeric import polynomial, product_rest, sum_rest
+from .numeric import polynomial, product_rest, rows_of, sum_rest
 
 _PI = Decimal("3.14159265358979323846264338327950288419716939937510582097")
 
@@ -92,7 +91,7 @@ def log(x: Twofold) -> Twofold:
     """log x of normal numbers: x = 2^k m, and log m is that of a centre c near it and 2 artanh((m - c) / (m + c))."""
     m, k = np.frexp(x.high)
     rest = np.ldexp(x.low, -k)
-    table = backend.like(_LOGS, m, np.float64)[np.clip(m * 64 - 32, 0, 31).astype(np.int64)]
+    table = rows_of(_LOGS, m * 64 - 32)
     centre = table[:, 0]
     s = Twofold(m - centre, rest) / normal(m + centre, sum_rest(m, centre) + rest)
     near = s * series(s * s, _ATANH, _ATANH_OTHERS)

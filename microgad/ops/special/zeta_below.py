@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import backend
-from .numeric import mended
+from .numeric import mended, rows_of
 from .twofold import DIGITS, EVEN_ZETAS, WEIGHTS, Twofold, normal, split
 
 _LOW = 13  # n below which A is a power series of t, with coefficients from a table
@@ -53,8 +52,7 @@ def _tails() -> Any:
 
 
 def _entries(table: Any, index: Any) -> Twofold:
-    rows = backend.like(table, index, np.float64)[np.clip(index, 0, len(table) - 1).astype(np.int64)]
-    return Twofold(rows[:, 0], rows[:, 1])
+    return Twofold(*rows_of(table, index).T)
 
 
 def near_a_half(s: Any, n: Any, t: Any, above: Any) -> Any:
