@@ -17,9 +17,9 @@ from .. import function as core
 from ..backend import as_array
 from ..errors import DtypeError, ShapeError
 from ..ops.out import into
-from . import composites, creation, elementwise, files, fourier, indexing, linalg, movement, reduction, special
+from . import composites, creation, elementwise, files, fourier, indexing, linalg, movement, reduction
 
-TABLES = (elementwise, reduction, linalg, fourier, movement, indexing, creation, composites, special, files)
+TABLES = (elementwise, reduction, linalg, fourier, movement, indexing, creation, composites, files)
 UFUNCS: dict[Any, Callable[..., Any]] = {**elementwise.UFUNCS, **linalg.UFUNCS}
 FUNCTIONS: dict[Any, Callable[..., Any]] = {name: op for table in TABLES for name, op in table.FUNCTIONS.items()}
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import dtypes
 from ..function import Function
-from ..ops import elementwise
+from ..ops import elementwise, special
 from ..ops.creation import as_tensor
 from ..ops.movement import clone
 
@@ -40,8 +40,7 @@ def _heaviside(x1: Any, x2: Any) -> Any:
 
 UFUNCS: dict[Any, Callable[..., Any]] = {
     cls.numpy: cls.apply
-    for module in (elementwise,)
-    for cls in vars(module).values()
+    for cls in vars(elementwise).values()
     if isinstance(cls, type) and issubclass(cls, Function) and isinstance(cls.numpy, np.ufunc)
 }
 UFUNCS |= {
@@ -63,22 +62,10 @@ UFUNCS |= {
 }
 
 
-def _where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
-    return elementwise.where(condition, x, y)
-
-
 def _clip(a: Any, a_min: Any = None, a_max: Any = None, out: None = None, *, min: Any = None, max: Any = None) -> Any:
     if a_min is a_max is min is max is None:
         return clone(a)
     return elementwise.clamp(a, a_min if min is None else min, a_max if max is None else max)
-
-
-def _astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:
-    return x.to(dtype=dtypes.of(np.dtype(dtype)), copy=copy)
-
-
-def _imag(val: Any) -> Any:
-    return elementwise.imag(val) if val.is_complex() else np.zeros_like(val)
 
 
 def _nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
@@ -103,18 +90,15 @@ def _isin(
     return elementwise.isin(precise(element), precise(test_elements), assume_unique=assume_unique, invert=invert)
 
 
-def _angle(z: Any, deg: bool = False) -> Any:
-    return elementwise.rad2deg(elementwise.angle(z)) if deg else elementwise.angle(z)
-
-
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
-    np.where: _where,
+    np.where: lambda condition, x=None, y=None, /: elementwise.where(condition, x, y),
     np.clip: _clip,
-    np.astype: _astype,
+    np.astype: lambda x, dtype, /, *, copy=True: x.to(dtype=dtypes.of(np.dtype(dtype)), copy=copy),
     np.real: elementwise.real,
-    np.imag: _imag,
-    np.angle: _angle,
+    np.imag: lambda val: elementwise.imag(val) if val.is_complex() else np.zeros_like(val),
+    np.angle: lambda z, deg=False: elementwise.rad2deg(elementwise.angle(z)) if deg else elementwise.angle(z),
     np.sinc: elementwise.sinc,
+    np.i0: lambda x: special.i0(x),
     np.round: lambda a, decimals=0, out=None: elementwise.round(a, decimals=decimals),
     np.fix: lambda x, out=None: elementwise.trunc(x),
     np.nan_to_num: _nan_to_num,

@@ -15,10 +15,6 @@ def _matmul(a: Any, b: Any, out: None = None) -> Any:
     return linalg.product(*promoted(a, b))
 
 
-def _vecdot(a: Any, b: Any) -> Any:
-    return linalg.vecdot(*promoted(a, b))
-
-
 def _matvec(a: Any, b: Any) -> Any:
     x, y = promoted(a, b)
     return linalg.product(x, movement.unsqueeze(y, -1)).squeeze(-1)
@@ -31,7 +27,7 @@ def _vecmat(a: Any, b: Any) -> Any:
 
 UFUNCS: dict[Any, Callable[..., Any]] = {
     np.matmul: _matmul,
-    np.vecdot: _vecdot,
+    np.vecdot: lambda a, b: linalg.vecdot(*promoted(a, b)),
 }
 if hasattr(np, "matvec"):  # since NumPy 2.2
     UFUNCS |= {np.matvec: _matvec, np.vecmat: _vecmat}
@@ -42,10 +38,6 @@ def _dot(a: Any, b: Any, out: None = None) -> Any:
     if x.ndim == 0 or y.ndim == 0:
         return elementwise.mul(x, y)
     return linalg.tensordot(x, y, ([-1], [max(y.ndim - 2, 0)])) if y.ndim > 2 else linalg.product(x, y)
-
-
-def _vdot(a: Any, b: Any, /) -> Any:
-    return linalg.vdot(*map(movement.flatten, promoted(a, b)))
 
 
 def _outer(a: Any, b: Any, out: None = None) -> Any:
@@ -66,27 +58,13 @@ def _einsum(*operands: Any, out: None = None, optimize: Any = False) -> Any:
     return linalg.einsum(*pairs, *(list(axes) for axes in operands[2 * count :]))
 
 
-def _cross(
-    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
-) -> Any:  # fmt: skip
+def _cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
     if axis is not None:
         axisa = axisb = axisc = axis
     x, y = (movement.moveaxis(t, i, -1) for t, i in zip(promoted(a, b), (axisa, axisb), strict=True))
     n = max(x.ndim, y.ndim)
     x, y = (t.reshape((1,) * (n - t.ndim) + tuple(t.shape)) for t in (x, y))
     return movement.moveaxis(linalg.linalg_cross(x, y), -1, axisc)
-
-
-def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    return linalg.linalg_norm(x, ord, axis, keepdims)
-
-
-def _vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
-    return linalg.vector_norm(x, ord, axis, keepdims)
-
-
-def _matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
-    return linalg.matrix_norm(x, ord, (-2, -1), keepdims)
 
 
 def _solve(a: Any, b: Any) -> Any:
@@ -110,7 +88,7 @@ def _tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.dot: _dot,
-    np.vdot: _vdot,
+    np.vdot: lambda a, b, /: linalg.vdot(*map(movement.flatten, promoted(a, b))),
     np.inner: lambda a, b, /: linalg.inner(*promoted(a, b)),
     np.outer: _outer,
     np.tensordot: _tensordot,
@@ -122,9 +100,9 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.linalg.tensordot: lambda x1, x2, /, *, axes=2: _tensordot(x1, x2, axes),
     np.linalg.vecdot: lambda x1, x2, /, *, axis=-1: linalg.vecdot(*promoted(x1, x2), dim=axis),
     np.linalg.cross: lambda x1, x2, /, *, axis=-1: _cross(x1, x2, axis=axis),
-    np.linalg.norm: _norm,
-    np.linalg.vector_norm: _vector_norm,
-    np.linalg.matrix_norm: _matrix_norm,
+    np.linalg.norm: lambda x, ord=None, axis=None, keepdims=False: linalg.linalg_norm(x, ord, axis, keepdims),
+    np.linalg.vector_norm: lambda x, /, *, axis=None, keepdims=False, ord=2: linalg.vector_norm(x, ord, axis, keepdims),
+    np.linalg.matrix_norm: lambda x, /, *, keepdims=False, ord="fro": linalg.matrix_norm(x, ord, (-2, -1), keepdims),
     np.linalg.cond: lambda x, p=None: linalg.cond(x, p),
     np.linalg.matrix_rank: lambda A, tol=None, hermitian=False, *, rtol=None: linalg.matrix_rank(
         A, tol, hermitian, rtol=rtol

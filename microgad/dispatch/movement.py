@@ -19,11 +19,6 @@ def _tensors(arrays: Any) -> list[Any]:
     return [precise(a) for a in arrays]
 
 
-def _made(result: Any, dtype: Any = None) -> Any:
-    """A result in another dtype, where one is given."""
-    return result if dtype is None else result.to(dtype=dtype)
-
-
 def _shape(shape: Any) -> Any:
     return (shape,) if isinstance(shape, (int, np.integer)) else shape
 
@@ -47,10 +42,6 @@ def _ravel(a: Any, order: str = "C") -> Any:
     return _reshape(a, (-1,), order) if a.numel() else movement.ravel(a)
 
 
-def _transpose(a: Any, axes: Any = None) -> Any:
-    return _reversed(a) if axes is None else movement.permute(a, axes)
-
-
 def _rollaxis(a: Any, axis: int, start: int = 0) -> Any:
     axis, start = dim_of(axis, a.ndim, "rollaxis"), start + a.ndim if start < 0 else start
     return movement.movedim(a, axis, start - 1 if start > axis else start)
@@ -69,14 +60,6 @@ def _expand_dims(a: Any, axis: Any) -> Any:
     return a
 
 
-def _broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
-    return movement.expand(array, _shape(shape))
-
-
-def _broadcast_arrays(*args: Any, subok: bool = False) -> Any:
-    return movement.broadcast_tensors(*_tensors(args))
-
-
 def _concatenate(
     arrays: Any, /, axis: int | None = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
 ) -> Any:
@@ -87,7 +70,7 @@ def _concatenate(
 
 def _joined_as(tensors: Any, joined: Any, dtype: Any, casting: str) -> Any:
     """The result of a joining in its dtype, to which each of the Tensors has to go by NumPy's rule of casting."""
-    result = _made(joined, dtype)
+    result = joined if dtype is None else joined.to(dtype=dtype)
     for t in tensors:
         if not np.can_cast(t.array.dtype, result.array.dtype, casting):  # type: ignore[arg-type]
             raise TypeError(f"Cannot cast {t.dtype} to {result.dtype} according to the rule {casting!r}")
@@ -105,10 +88,6 @@ def _joined(op: Callable[..., Any]) -> Callable[..., Any]:
         return _joined_as(tensors, op(tensors), dtype, casting)
 
     return join
-
-
-def _append(arr: Any, values: Any, axis: int | None = None) -> Any:
-    return _concatenate((arr, values), axis)
 
 
 def _block(arrays: Any) -> Any:
@@ -177,17 +156,9 @@ def _pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values:
     return movement.padded(array, widths, mode, constant_values)
 
 
-def _flip(m: Any, axis: Any = None) -> Any:
-    return movement.flip(m, tuple(range(m.ndim)) if axis is None else axis)
-
-
 def _roll(a: Any, shift: Any, axis: Any = None) -> Any:
     shifts, axes = np.broadcast_arrays(shift, 0 if axis is None else axis)
     return movement.roll(a, shifts.ravel().tolist(), None if axis is None else axes.ravel().tolist())
-
-
-def _tile(A: Any, reps: Any) -> Any:
-    return movement.tile(precise(A), _shape(reps))
 
 
 def _repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
@@ -205,7 +176,7 @@ def _atleast(op: Callable[..., Any]) -> Callable[..., Any]:
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.reshape: _reshape,
     np.ravel: _ravel,
-    np.transpose: _transpose,
+    np.transpose: lambda a, axes=None: _reversed(a) if axes is None else movement.permute(a, axes),
     np.swapaxes: movement.transpose,
     np.matrix_transpose: lambda x, /: movement.transpose(x, -2, -1),
     np.moveaxis: lambda a, source, destination: movement.movedim(a, source, destination),
@@ -215,8 +186,8 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.atleast_1d: _atleast(movement.atleast_1d),
     np.atleast_2d: _atleast(movement.atleast_2d),
     np.atleast_3d: _atleast(movement.atleast_3d),
-    np.broadcast_to: _broadcast_to,
-    np.broadcast_arrays: _broadcast_arrays,
+    np.broadcast_to: lambda array, shape, subok=False: movement.expand(array, _shape(shape)),
+    np.broadcast_arrays: lambda *args, subok=False: movement.broadcast_tensors(*_tensors(args)),
     np.concatenate: _concatenate,
     np.stack: _stack,
     np.hstack: _joined(movement.hstack),
@@ -224,24 +195,26 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.dstack: _joined(movement.dstack),
     np.column_stack: _joined(movement.column_stack),
     np.block: _block,
-    np.append: _append,
+    np.append: lambda arr, values, axis=None: _concatenate((arr, values), axis),
     np.insert: _insert,
     np.delete: _delete,
     np.resize: _resize,
     np.split: _split,
-    np.array_split: _array_split,
+    np.array_split: lambda ary, indices_or_sections, axis=0: list(
+        movement.tensor_split(ary, indices_or_sections, axis)
+    ),
     np.hsplit: lambda ary, indices_or_sections: list(movement.hsplit(ary, indices_or_sections)),
     np.vsplit: lambda ary, indices_or_sections: list(movement.vsplit(ary, indices_or_sections)),
     np.dsplit: lambda ary, indices_or_sections: list(movement.dsplit(ary, indices_or_sections)),
     np.unstack: lambda x, /, *, axis=0: movement.unbind(x, axis),
     np.pad: _pad,
     np.copy: lambda a, order="K", subok=False: movement.Clone.apply(a, order=order),
-    np.flip: _flip,
+    np.flip: lambda m, axis=None: movement.flip(m, tuple(range(m.ndim)) if axis is None else axis),
     np.fliplr: movement.fliplr,
     np.flipud: movement.flipud,
     np.rot90: lambda m, k=1, axes=(0, 1): movement.rot90(m, k, axes),
     np.roll: _roll,
-    np.tile: _tile,
+    np.tile: lambda A, reps: movement.tile(precise(A), _shape(reps)),
     np.repeat: _repeat,
     np.diag: lambda v, k=0: movement.diag(v, k),
     np.diagflat: lambda v, k=0: movement.diagflat(precise(v), k),

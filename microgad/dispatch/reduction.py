@@ -90,14 +90,6 @@ def _nanstd(a: Any, axis: Any, *, correction: float, keepdim: bool) -> Any:
     return sqrt(_nanvar(a, axis, correction=correction, keepdim=keepdim))
 
 
-def _argmax(a: Any, axis: Any = None, out: None = None, *, keepdims: bool = False) -> Any:
-    return reduction.argmax(a, axis, keepdims)
-
-
-def _argmin(a: Any, axis: Any = None, out: None = None, *, keepdims: bool = False) -> Any:
-    return reduction.argmin(a, axis, keepdims)
-
-
 def _scan(op: Callable[..., Any]) -> Callable[..., Any]:
     """A function (a, axis, dtype, out), over all elements where there is no axis."""
 
@@ -123,24 +115,18 @@ def _nan_extremum(op: Callable[..., Any], filling: float) -> Callable[..., Any]:
     return function
 
 
-def _ptp(a: Any, axis: Any, keepdims: bool) -> Any:
-    return reduction.amax(a, axis, keepdims) - reduction.amin(a, axis, keepdims)
+def _sorted(op: Callable[..., Any]) -> Callable[..., Any]:
+    """A function (a, axis, kind, order, stable), of all elements where there is no axis."""
+
+    def function(a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
+        if order is not None:
+            raise ArgumentError("cannot specify order where the array has no fields")
+        return op(a.reshape(-1), -1) if axis is None else op(a, axis)
+
+    return function
 
 
-def sort(a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
-    """`numpy.sort`."""
-    _no_fields(order)
-    return reduction.sort(a.reshape(-1) if axis is None else a, -1 if axis is None else axis).values
-
-
-def _no_fields(order: Any) -> None:
-    if order is not None:
-        raise ArgumentError("cannot specify order where the array has no fields")
-
-
-def _argsort(a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
-    _no_fields(order)
-    return reduction.argsort(a.reshape(-1) if axis is None else a, -1 if axis is None else axis)
+sort = _sorted(lambda a, axis: reduction.sort(a, axis).values)
 
 
 METHODS_OF_QUANTILES = ("linear", "lower", "higher", "midpoint", "nearest")
@@ -220,20 +206,21 @@ def _cov(
 ) -> Any:
     if y is not None:
         raise DtypeError("numpy.cov of two arrays is not recorded on Tensors; stack them first")
-    x = _kind(m, dtype)
-    weights = (None if w is None else precise(w) for w in (fweights, aweights))
+    fweights, aweights = (None if w is None else precise(w) for w in (fweights, aweights))
     correction = ddof if ddof is not None else int(not bias)
-    fweights, aweights = weights
-    return reduction.cov(
-        x if rowvar or x.ndim < 2 else x.transpose(0, 1), correction=correction, fweights=fweights, aweights=aweights
-    )
+    return reduction.cov(_by_row(m, rowvar, dtype), correction=correction, fweights=fweights, aweights=aweights)
 
 
 def _corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
     if y is not None:
         raise DtypeError("numpy.corrcoef of two arrays is not recorded on Tensors; stack them first")
+    return reduction.corrcoef(_by_row(x, rowvar, dtype))
+
+
+def _by_row(x: Any, rowvar: bool, dtype: Any) -> Any:
+    """Variables as rows."""
     x = _kind(x, dtype)
-    return reduction.corrcoef(x if rowvar or x.ndim < 2 else x.transpose(0, 1))
+    return x if rowvar or x.ndim < 2 else x.transpose(0, 1)
 
 
 def _trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
@@ -272,10 +259,6 @@ def _unique(
     return (values, *others) if others else values
 
 
-def _count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-    return _over(reduction.sum, a != 0, axis, keepdims)
-
-
 def _searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
     return reduction.searchsorted(
         creation.as_tensor(a), v, side=side, sorter=None if sorter is None else creation.as_tensor(sorter)
@@ -295,9 +278,9 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.amin: _reduced(reduction.amin),
     np.nanmax: _reduced(_nan_extremum(reduction.amax, -math.inf)),
     np.nanmin: _reduced(_nan_extremum(reduction.amin, math.inf)),
-    np.ptp: _reduced(_ptp),
-    np.argmax: _argmax,
-    np.argmin: _argmin,
+    np.ptp: _reduced(lambda a, axis, keep: reduction.amax(a, axis, keep) - reduction.amin(a, axis, keep)),
+    np.argmax: lambda a, axis=None, out=None, *, keepdims=False: reduction.argmax(a, axis, keepdims),
+    np.argmin: lambda a, axis=None, out=None, *, keepdims=False: reduction.argmin(a, axis, keepdims),
     np.var: _spread(reduction.var),
     np.std: _spread(reduction.std),
     np.nanvar: _spread(_nanvar),
@@ -309,7 +292,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.nancumsum: _scan(_of_numbers(reduction.cumsum, 0)),
     np.nancumprod: _scan(_of_numbers(reduction.cumprod, 1)),
     np.sort: sort,
-    np.argsort: _argsort,
+    np.argsort: _sorted(reduction.argsort),
     np.quantile: _quantile(reduction.quantile),
     np.nanquantile: _quantile(reduction.nanquantile),
     np.percentile: _quantile(reduction.quantile, 100),
@@ -323,7 +306,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.trapezoid: _trapezoid,
     np.gradient: _gradient,
     np.unique: _unique,
-    np.count_nonzero: _count_nonzero,
+    np.count_nonzero: lambda a, axis=None, *, keepdims=False: _over(reduction.sum, a != 0, axis, keepdims),
     np.nonzero: lambda a: reduction.nonzero(a, as_tuple=True),
     np.flatnonzero: lambda a: reduction.nonzero(a.reshape(-1))[:, 0],
     np.argwhere: reduction.argwhere,
