@@ -1,5 +1,6 @@
 """Special functions under torch.special's names."""
 
+# isort: skip_file
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -10,47 +11,13 @@ from .ops.elementwise import exp2, expm1, log1p, logit, round, sinc, xlogy
 from .ops.elementwise import sigmoid as expit
 from .ops.softmax import logsumexp
 from .ops.special import (
-    airy_ai,
-    bessel_j0,
-    bessel_j1,
-    bessel_y0,
-    bessel_y1,
-    chebyshev_polynomial_t,
-    chebyshev_polynomial_u,
-    chebyshev_polynomial_v,
-    chebyshev_polynomial_w,
-    digamma,
-    entr,
-    erf,
-    erfc,
-    erfcx,
-    erfinv,
-    hermite_polynomial_h,
-    hermite_polynomial_he,
-    i0,
-    i0e,
-    i1,
-    i1e,
-    laguerre_polynomial_l,
-    legendre_polynomial_p,
-    log_ndtr,
-    modified_bessel_i0,
-    modified_bessel_i1,
-    modified_bessel_k0,
-    modified_bessel_k1,
-    ndtr,
-    ndtri,
-    polygamma,
-    scaled_modified_bessel_k0,
-    scaled_modified_bessel_k1,
-    shifted_chebyshev_polynomial_t,
-    shifted_chebyshev_polynomial_u,
-    shifted_chebyshev_polynomial_v,
-    shifted_chebyshev_polynomial_w,
-    spherical_bessel_j0,
-    xlog1py,
-    zeta,
-)
+    airy_ai, bessel_j0, bessel_j1, bessel_y0, bessel_y1, chebyshev_polynomial_t, chebyshev_polynomial_u,
+    chebyshev_polynomial_v, chebyshev_polynomial_w, digamma, entr, erf, erfc, erfcx, erfinv, hermite_polynomial_h,
+    hermite_polynomial_he, i0, i0e, i1, i1e, laguerre_polynomial_l, legendre_polynomial_p, log_ndtr, modified_bessel_i0,
+    modified_bessel_i1, modified_bessel_k0, modified_bessel_k1, ndtr, ndtri, polygamma, scaled_modified_bessel_k0,
+    scaled_modified_bessel_k1, shifted_chebyshev_polynomial_t, shifted_chebyshev_polynomial_u,
+    shifted_chebyshev_polynomial_v, shifted_chebyshev_polynomial_w, spherical_bessel_j0, xlog1py, zeta,
+)  # fmt: skip
 from .ops.special import digamma as psi
 from .ops.special import igamma as gammainc
 from .ops.special import igammac as gammaincc
