@@ -14,7 +14,7 @@ from ..state import scope
 from ..tensor import Tensor
 from . import constraints
 from .distribution import ExponentialFamily
-from .utils import broadcast_all, lazy_property, logits_to_probs, probs_to_logits
+from .utils import alias, broadcast_all, lazy_property, logits_to_probs, probs_to_logits
 
 
 def given(probs: Any, logits: Any) -> str:
@@ -65,9 +65,7 @@ class Bernoulli(_Odds, ExponentialFamily):
         self._set(name, broadcast_all(logits if probs is None else probs)[0])
         super().__init__(self._param.shape, validate_args=validate_args)
 
-    @property
-    def mean(self) -> Tensor:
-        return self.probs
+    mean = alias("probs")
 
     @property
     def mode(self) -> Tensor:

@@ -17,7 +17,7 @@ from ..tensor import Tensor
 from . import constraints
 from .bernoulli import given
 from .distribution import Distribution
-from .utils import lazy_property, logits_to_probs, probs_to_logits
+from .utils import alias, lazy_property, logits_to_probs, probs_to_logits
 
 
 class Categorical(Distribution):
@@ -73,9 +73,7 @@ class Categorical(Distribution):
     def mode(self) -> Tensor:
         return self.probs.argmax(dim=-1)
 
-    @property
-    def variance(self) -> Tensor:
-        return self.mean
+    variance = alias("mean")
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         shape = Size(sample_shape)
@@ -108,20 +106,9 @@ class OfCategories(Distribution):
         self._categorical = Categorical(probs, logits)
         super().__init__(self._categorical.batch_shape, self._categorical.param_shape[-1:], validate_args=validate_args)
 
-    @property
-    def probs(self) -> Tensor:
-        """The probabilities."""
-        return self._categorical.probs
-
-    @property
-    def logits(self) -> Tensor:
-        """The logarithms of the probabilities."""
-        return self._categorical.logits
-
-    @property
-    def param_shape(self) -> Any:
-        """The shape of what was given."""
-        return self._categorical.param_shape
+    probs = alias("_categorical.probs", "The probabilities.")
+    logits = alias("_categorical.logits", "The logarithms of the probabilities.")
+    param_shape = alias("_categorical.param_shape", "The shape of what was given.")
 
 
 _absent(globals())

@@ -9,7 +9,7 @@ from ..lazy import absent as _absent
 from ..tensor import Tensor
 from . import constraints
 from .distribution import Distribution
-from .utils import broadcast_all
+from .utils import alias, broadcast_all
 
 
 class Cauchy(Distribution):
@@ -31,9 +31,7 @@ class Cauchy(Distribution):
     def mean(self) -> Tensor:
         return self.loc.new_full(self._extended_shape(), math.nan)
 
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
+    mode = alias("loc")
 
     @property
     def variance(self) -> Tensor:

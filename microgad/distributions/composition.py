@@ -12,7 +12,7 @@ from ..ops.creation import zeros_like
 from ..ops.movement import cat, stack
 from ..tensor import Tensor
 from . import constraints
-from .utils import _sum_rightmost
+from .utils import _sum_rightmost, alias
 
 
 class Transform:
@@ -131,25 +131,11 @@ class _InverseTransform(Transform):
         super().__init__(cache_size=transform._cache_size)
         self._back = transform
 
-    @property
-    def domain(self) -> Any:
-        return self._back.codomain
-
-    @property
-    def codomain(self) -> Any:
-        return self._back.domain
-
-    @property
-    def bijective(self) -> bool:  # type: ignore[override]
-        return self._back.bijective
-
-    @property
-    def sign(self) -> Any:
-        return self._back.sign
-
-    @property
-    def inv(self) -> Transform:
-        return self._back
+    domain = alias("_back.codomain")
+    codomain = alias("_back.domain")
+    bijective = alias("_back.bijective")
+    sign = alias("_back.sign")
+    inv = alias("_back")
 
     def with_cache(self, cache_size: int = 1) -> Any:
         return self._back.with_cache(cache_size).inv
@@ -291,13 +277,8 @@ class IndependentTransform(Transform):
     def codomain(self) -> Any:
         return constraints.independent(self.base_transform.codomain, self.reinterpreted_batch_ndims)
 
-    @property
-    def bijective(self) -> bool:  # type: ignore[override]
-        return self.base_transform.bijective
-
-    @property
-    def sign(self) -> Any:
-        return self.base_transform.sign
+    bijective = alias("base_transform.bijective")
+    sign = alias("base_transform.sign")
 
     def _call(self, x: Tensor) -> Tensor:
         if x.dim() < self.domain.event_dim:

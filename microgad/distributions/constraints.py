@@ -17,6 +17,7 @@ from ..ops.elementwise import isclose
 from ..ops.movement import cat as _cat
 from ..ops.movement import stack as _stack
 from ..tensor import Tensor
+from .utils import alias
 
 
 class Constraint:
@@ -92,9 +93,7 @@ class _IndependentConstraint(Constraint):
         self.base_constraint = base_constraint
         self.reinterpreted_batch_ndims = reinterpreted_batch_ndims
 
-    @property
-    def is_discrete(self) -> bool:
-        return self.base_constraint.is_discrete
+    is_discrete = alias("base_constraint.is_discrete")
 
     @property
     def event_dim(self) -> int:
@@ -118,13 +117,8 @@ class MixtureSameFamilyConstraint(Constraint):
     def __init__(self, base_constraint: Any) -> None:
         self.base_constraint = base_constraint
 
-    @property
-    def is_discrete(self) -> bool:
-        return self.base_constraint.is_discrete
-
-    @property
-    def event_dim(self) -> int:
-        return self.base_constraint.event_dim
+    is_discrete = alias("base_constraint.is_discrete")
+    event_dim = alias("base_constraint.event_dim")
 
     def check(self, value: Tensor) -> Tensor:
         result = self.base_constraint.check(value.unsqueeze(-1 - self.event_dim))

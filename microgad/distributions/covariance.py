@@ -10,7 +10,7 @@ from ..size import Size
 from ..tensor import Tensor
 from . import constraints
 from .distribution import Distribution
-from .utils import lazy_property
+from .utils import alias, lazy_property
 
 
 def mahalanobis(scale_tril: Tensor, difference: Tensor) -> Tensor:
@@ -72,6 +72,7 @@ class NormalVectors(Distribution):
     support = constraints.real_vector
     has_rsample = True
     loc: Tensor
+    mean = mode = alias("loc")
 
     def _half_log_det(self) -> Tensor:
         """Half the logarithm of the covariance's determinant."""
@@ -80,14 +81,6 @@ class NormalVectors(Distribution):
     def _mahalanobis(self, difference: Tensor) -> Tensor:
         """dᵀ Σ⁻¹ d of vectors d (*, K)."""
         raise NotImplementedError
-
-    @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._checked(value)

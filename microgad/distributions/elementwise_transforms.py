@@ -13,7 +13,7 @@ from ..ops.movement import broadcast_shapes
 from ..tensor import Tensor
 from . import constraints
 from .composition import Plain, Transform
-from .utils import _sum_rightmost, broadcast_all
+from .utils import _sum_rightmost, alias, broadcast_all
 
 
 class _Elementwise(Plain):
@@ -143,9 +143,7 @@ class AffineTransform(Transform):
         super().__init__(cache_size=cache_size)
         self.loc, self.scale, self._event_dim = loc, scale, event_dim
 
-    @property
-    def event_dim(self) -> int:
-        return self._event_dim
+    event_dim = alias("_event_dim")
 
     @property
     def domain(self) -> Any:
@@ -197,9 +195,7 @@ class CumulativeDistributionTransform(Transform):
         super().__init__(cache_size=cache_size)
         self.distribution = distribution
 
-    @property
-    def domain(self) -> Any:
-        return self.distribution.support
+    domain = alias("distribution.support")
 
     def _call(self, x: Tensor) -> Tensor:
         return self.distribution.cdf(x)

@@ -11,7 +11,7 @@ from ..ops.random import rand
 from ..tensor import Tensor
 from . import constraints
 from .distribution import Distribution
-from .utils import broadcast_all
+from .utils import alias, broadcast_all
 
 
 class GeneralizedPareto(Distribution):
@@ -47,9 +47,7 @@ class GeneralizedPareto(Distribution):
         c = self.concentration.masked_fill(self.concentration >= 1, 0.5)  # any that has a mean
         return (self.loc + self.scale / (1 - c)).masked_fill(~(self.concentration < 1), math.nan)
 
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
+    mode = alias("loc")
 
     @property
     def variance(self) -> Tensor:

@@ -12,6 +12,7 @@ from . import constraints
 from .distribution import Distribution
 from .transformed_distribution import TransformedDistribution
 from .transforms import AbsTransform
+from .utils import alias
 
 
 class Half(TransformedDistribution):
@@ -25,9 +26,7 @@ class Half(TransformedDistribution):
     def __init__(self, scale: Any, validate_args: bool | None = None) -> None:
         super().__init__(self.whole(0, scale, validate_args=False), AbsTransform(), validate_args=validate_args)
 
-    @property
-    def scale(self) -> Tensor:
-        return self.base_dist.scale
+    scale = alias("base_dist.scale")
 
     @property
     def mode(self) -> Tensor:

@@ -10,6 +10,7 @@ from ..ops.creation import as_tensor
 from ..tensor import Tensor
 from .cauchy import Cauchy
 from .half import Half
+from .utils import alias
 
 
 class HalfCauchy(Half):
@@ -25,9 +26,7 @@ class HalfCauchy(Half):
     def mean(self) -> Tensor:
         return self.scale.new_full(self._extended_shape(), math.inf)
 
-    @property
-    def variance(self) -> Tensor:
-        return self.base_dist.variance
+    variance = alias("base_dist.variance")
 
     def log_prob(self, value: Any) -> Tensor:
         self._checked(value)

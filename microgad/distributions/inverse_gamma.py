@@ -11,6 +11,7 @@ from . import constraints
 from .gamma import Gamma
 from .transformed_distribution import TransformedDistribution
 from .transforms import PowerTransform
+from .utils import alias
 
 
 class InverseGamma(TransformedDistribution):
@@ -28,13 +29,8 @@ class InverseGamma(TransformedDistribution):
         gamma = Gamma(concentration, rate, validate_args=validate_args)
         super().__init__(gamma, PowerTransform(gamma.rate.new_tensor(-1.0)), validate_args=validate_args)
 
-    @property
-    def concentration(self) -> Tensor:
-        return self.base_dist.concentration
-
-    @property
-    def rate(self) -> Tensor:
-        return self.base_dist.rate
+    concentration = alias("base_dist.concentration")
+    rate = alias("base_dist.rate")
 
     @property
     def mean(self) -> Tensor:

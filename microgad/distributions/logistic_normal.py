@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from ..lazy import absent as _absent
-from ..tensor import Tensor
 from . import constraints
 from .independent import Independent
 from .normal import Normal
 from .transformed_distribution import TransformedDistribution
 from .transforms import StickBreakingTransform
+from .utils import alias
 
 
 class LogisticNormal(TransformedDistribution):
@@ -29,13 +29,8 @@ class LogisticNormal(TransformedDistribution):
         base = base if base.batch_shape else base.expand([1])
         super().__init__(base, StickBreakingTransform(), validate_args=validate_args)
 
-    @property
-    def loc(self) -> Tensor:
-        return self._normal.loc
-
-    @property
-    def scale(self) -> Tensor:
-        return self._normal.scale
+    loc = alias("_normal.loc")
+    scale = alias("_normal.scale")
 
     @property
     def _normal(self) -> Any:

@@ -12,6 +12,7 @@ from ..tensor import Tensor
 from . import constraints
 from .categorical import Categorical
 from .distribution import Distribution
+from .utils import alias
 
 
 class MixtureSameFamily(Distribution):
@@ -60,15 +61,8 @@ class MixtureSameFamily(Distribution):
     def support(self) -> Any:
         return constraints.MixtureSameFamilyConstraint(self._component_distribution.support)
 
-    @property
-    def mixture_distribution(self) -> Categorical:
-        """Which component."""
-        return self._mixture_distribution
-
-    @property
-    def component_distribution(self) -> Distribution:
-        """The components."""
-        return self._component_distribution
+    mixture_distribution = alias("_mixture_distribution", "Which component.")
+    component_distribution = alias("_component_distribution", "The components.")
 
     def _shares(self) -> Tensor:
         probs = self._mixture_distribution.probs

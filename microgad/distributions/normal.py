@@ -11,7 +11,7 @@ from ..state import scope
 from ..tensor import Tensor
 from . import constraints
 from .distribution import ExponentialFamily
-from .utils import _standard_normal, broadcast_all
+from .utils import _standard_normal, alias, broadcast_all
 
 
 class Normal(ExponentialFamily):
@@ -30,17 +30,8 @@ class Normal(ExponentialFamily):
         self.loc, self.scale = broadcast_all(loc, scale)
         super().__init__(self.loc.shape, validate_args=validate_args)
 
-    @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
-
-    @property
-    def stddev(self) -> Tensor:
-        return self.scale
+    mean = mode = alias("loc")
+    stddev = alias("scale")
 
     @property
     def variance(self) -> Tensor:

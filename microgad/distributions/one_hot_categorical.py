@@ -10,6 +10,7 @@ from ..ops.creation import eye
 from ..tensor import Tensor
 from . import constraints
 from .categorical import OfCategories
+from .utils import alias
 
 
 class OneHotCategorical(OfCategories):
@@ -22,13 +23,8 @@ class OneHotCategorical(OfCategories):
     support = constraints.one_hot
     has_enumerate_support = True
 
-    @property
-    def _param(self) -> Tensor:
-        return self._categorical._param
-
-    @property
-    def mean(self) -> Tensor:
-        return self.probs
+    _param = alias("_categorical._param")
+    mean = alias("probs")
 
     @property
     def mode(self) -> Tensor:

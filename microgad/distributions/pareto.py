@@ -11,7 +11,7 @@ from . import constraints
 from .exponential import Exponential
 from .transformed_distribution import TransformedDistribution
 from .transforms import AffineTransform, ExpTransform
-from .utils import broadcast_all
+from .utils import alias, broadcast_all
 
 
 class Pareto(TransformedDistribution):
@@ -37,9 +37,7 @@ class Pareto(TransformedDistribution):
         a = self.alpha.masked_fill(self.alpha <= 1, 2.0)
         return (a * self.scale / (a - 1)).masked_fill(self.alpha <= 1, math.inf)
 
-    @property
-    def mode(self) -> Tensor:
-        return self.scale
+    mode = alias("scale")
 
     @property
     def variance(self) -> Tensor:

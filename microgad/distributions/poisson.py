@@ -10,7 +10,7 @@ from ..state import scope
 from ..tensor import Tensor
 from . import constraints
 from .distribution import ExponentialFamily
-from .utils import broadcast_all
+from .utils import alias, broadcast_all
 
 
 class Poisson(ExponentialFamily):
@@ -27,17 +27,11 @@ class Poisson(ExponentialFamily):
         (self.rate,) = broadcast_all(rate)
         super().__init__(self.rate.shape, validate_args=validate_args)
 
-    @property
-    def mean(self) -> Tensor:
-        return self.rate
+    mean = variance = alias("rate")
 
     @property
     def mode(self) -> Tensor:
         return self.rate.floor()
-
-    @property
-    def variance(self) -> Tensor:
-        return self.rate
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         with scope(grad_enabled=False):

@@ -12,7 +12,7 @@ from .bernoulli import _Odds, given
 from .distribution import Distribution
 from .transformed_distribution import TransformedDistribution
 from .transforms import SigmoidTransform
-from .utils import broadcast_all, probs_to_logits
+from .utils import alias, broadcast_all, probs_to_logits
 
 
 class LogitRelaxedBernoulli(_Odds, Distribution):
@@ -69,20 +69,9 @@ class RelaxedBernoulli(TransformedDistribution):
             LogitRelaxedBernoulli(temperature, probs, logits), SigmoidTransform(), validate_args=validate_args
         )
 
-    @property
-    def temperature(self) -> Any:
-        """How far draws are from 0 or 1."""
-        return self.base_dist.temperature
-
-    @property
-    def probs(self) -> Tensor:
-        """The probabilities."""
-        return self.base_dist.probs
-
-    @property
-    def logits(self) -> Tensor:
-        """The log odds."""
-        return self.base_dist.logits
+    temperature = alias("base_dist.temperature", "How far draws are from 0 or 1.")
+    probs = alias("base_dist.probs", "The probabilities.")
+    logits = alias("base_dist.logits", "The log odds.")
 
 
 _absent(globals())

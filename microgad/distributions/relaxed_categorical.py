@@ -12,7 +12,7 @@ from . import constraints
 from .categorical import OfCategories
 from .transformed_distribution import TransformedDistribution
 from .transforms import ExpTransform
-from .utils import broadcast_all, clamp_probs
+from .utils import alias, broadcast_all, clamp_probs
 
 
 class ExpRelaxedCategorical(OfCategories):
@@ -71,20 +71,9 @@ class RelaxedOneHotCategorical(TransformedDistribution):
         base = ExpRelaxedCategorical(temperature, probs, logits, validate_args=validate_args)
         super().__init__(base, ExpTransform(), validate_args=validate_args)
 
-    @property
-    def temperature(self) -> Any:
-        """How far draws are from a one-hot vector."""
-        return self.base_dist.temperature
-
-    @property
-    def probs(self) -> Tensor:
-        """The probabilities."""
-        return self.base_dist.probs
-
-    @property
-    def logits(self) -> Tensor:
-        """The logarithms of the probabilities."""
-        return self.base_dist.logits
+    temperature = alias("base_dist.temperature", "How far draws are from a one-hot vector.")
+    probs = alias("base_dist.probs", "The probabilities.")
+    logits = alias("base_dist.logits", "The logarithms of the probabilities.")
 
 
 _absent(globals())

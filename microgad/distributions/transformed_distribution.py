@@ -13,7 +13,7 @@ from . import constraints
 from .distribution import Distribution
 from .independent import Independent
 from .transforms import ComposeTransform, Transform
-from .utils import _sum_rightmost
+from .utils import _sum_rightmost, alias
 
 
 class TransformedDistribution(Distribution):
@@ -69,9 +69,7 @@ class TransformedDistribution(Distribution):
         more = len(self.event_shape) - support.event_dim
         return constraints.independent(support, more) if more > 0 else support
 
-    @property
-    def has_rsample(self) -> bool:  # type: ignore[override]
-        return self.base_dist.has_rsample
+    has_rsample = alias("base_dist.has_rsample")
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         with state.scope(grad_enabled=False):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from numbers import Number
+from operator import attrgetter
 from typing import Any
 
 from .. import state
@@ -73,6 +74,11 @@ def probs_to_logits(probs: Tensor, is_binary: bool = False) -> Tensor:
     """
     inside = clamp_probs(probs)
     return inside.log() - (-inside).log1p() if is_binary else inside.log()
+
+
+def alias(path: str, doc: str | None = None) -> Any:
+    """A property that is another attribute: of the object, "loc", or of one that it holds, "base_dist.loc"."""
+    return property(attrgetter(path), doc=doc)
 
 
 class lazy_property(cached_property):  # type: ignore[type-arg]
