@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -180,6 +181,21 @@ def slices(tensors: list[Tensor]) -> list[slice]:
     return found
 
 
+@contextmanager
+def with_arrays(tensors: Sequence[Tensor], arrays: Iterable[Any]) -> Iterator[None]:
+    """The Tensors with other arrays, while it lasts. Gradients for a leaf have the dtype that it has by then."""
+    saved = [(t.array, t.node) for t in tensors]
+    try:
+        for t, array in zip(tensors, arrays, strict=True):
+            before, t.array = t.array.dtype, array
+            if t.node is not None and array.dtype != before:
+                t.node = Leaf(t)
+        yield
+    finally:
+        for t, (array, node) in zip(tensors, saved, strict=True):
+            t.array, t.node = array, node
+
+
 def moved(
     values: Callable[[], Vector], tensors: Sequence[Tensor], directions: Sequence[Direction | None], step: complex
 ) -> Vector:
@@ -187,18 +203,16 @@ def moved(
 
     The axes keep their order in memory: random draws follow it.
     """
-    turned = isinstance(step, complex)
-    saved = [(t.array, t.node) for t in tensors]
-    try:
-        for t, d in zip(tensors, directions, strict=True):
-            if d is not None or turned:
-                there = np.empty_like(t.array, np.complex128 if turned else None)
-                np.add(t.array, 0 if d is None else step * d, out=there)
-                t.array = there
-            if turned and t.node is not None:
-                t.node = Leaf(t)  # gradients for it are complex as well
-        with np.errstate(all="ignore"):  # a step may leave the domain: the comparison sees the NaN
-            return values()
-    finally:
-        for t, (array, node) in zip(tensors, saved, strict=True):
-            t.array, t.node = array, node
+    kind = np.complex128 if isinstance(step, complex) else None
+
+    def there(x: Any, d: Direction | None) -> Any:
+        if d is None and kind is None:
+            return x
+        return np.add(x, 0 if d is None else step * d, out=np.empty_like(x, kind))
+
+    arrays = [there(t.array, d) for t, d in zip(tensors, directions, strict=True)]
+    with (
+        with_arrays(tensors, arrays),
+        np.errstate(all="ignore"),
+    ):  # a step may leave the domain: the comparison sees NaN
+        return values()

@@ -225,10 +225,8 @@ class Case:
 
     def _nearby(self, a: Any, step: float) -> Any:
         """Each element moved by a share of itself. The axes keep their order in memory, which random draws follow."""
-        share = step * signed(self.rng, a.shape)
-        moved = np.empty_like(a)
-        np.multiply(a, backend.like(1 + share, a), out=moved, casting="same_kind")
-        return moved
+        factors = backend.like(1 + step * signed(self.rng, a.shape), a)
+        return np.multiply(a, factors, out=np.empty_like(a), casting="same_kind")
 
     def agrees(self, found: Evaluation, how: str, eps: float | None = None) -> None:
         """Raise AssertionError unless an evaluation is that of this case, up to rounding."""
