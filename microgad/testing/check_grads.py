@@ -66,18 +66,11 @@ def check_grads(
     Traceback (most recent call last):
     microgad.testing.calls.GradcheckError: <lambda>: the derivative of output 0 (3,) with respect to input 0 (3,) is wrong in 2 of 9 entries. ...
     """  # noqa: E501
-    sides_differ(f, args, order, modes, kinks=kinks, full=full, vjp=vjp)
+    sides_differ(f, args, order, modes, kinks, full, vjp)
 
 
 def sides_differ(
-    f: Any,
-    args: Any,
-    order: int = 1,
-    modes: Sequence[str] = ("rev",),
-    *,
-    kinks: str = "move",
-    full: bool = True,
-    vjp: Callable[..., Any] | None = None,
+    f: Any, args: Any, order: int, modes: Sequence[str], kinks: str, full: bool, vjp: Callable[..., Any] | None = None
 ) -> bool:
     """check_grads, which says whether it came upon a kink."""
     if kinks not in KINKS:
