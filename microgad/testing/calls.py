@@ -135,7 +135,11 @@ def numbered(inputs: Sequence[Any], tensors: Sequence[Tensor], last: Sequence[st
 
 def gradients(outputs: Sequence[Tensor], tensors: Sequence[Tensor], seeds: Sequence[Any]) -> list[Any]:
     """Bare gradients; None where the outputs don't depend on a Tensor."""
-    grads = grad(outputs, tensors, [Tensor._made(s) for s in seeds], retain_graph=True, allow_unused=True)
+    return bare(grad(outputs, tensors, [Tensor._made(s) for s in seeds], retain_graph=True, allow_unused=True))
+
+
+def bare(grads: Iterable[Tensor | None]) -> list[Any]:
+    """Their arrays."""
     return [None if g is None else g.array for g in grads]
 
 

@@ -15,7 +15,7 @@ from ...function import Function, Leaf, Output
 from ...generator import default_generator
 from ...gradients import grad
 from ...tensor import Tensor
-from ..calls import floating, nodes_behind, signed, tensors_in, wanted
+from ..calls import floating, gradients, nodes_behind, signed, tensors_in, wanted
 from .agreement import ROUNDINGS, agree, size
 
 NEARBY = 2.0**-20  # relative: how far the inputs are moved to see what a rounding error does to the results
@@ -233,8 +233,14 @@ class Case:
         unit = ROUNDINGS * (self.eps if eps is None else eps)
         for k, (y, z) in enumerate(zip(self.outs, found.outs, strict=True)):
             agree(z, y.array, partial(self.output_tolerance, k, unit), f"{how}: output {k}")
-        for i, (g, h) in enumerate(zip(self.gradients, found.gradients, strict=True)):
-            self.same_gradient(i, h, g, f"{how}: the gradient of", unit)
+        self.same_gradients(found.gradients, self.gradients, f"{how}: the gradient of", unit)
+
+    def same_gradients(
+        self, found: Sequence[Any], expected: Sequence[Any], what: str, unit: float | None = None
+    ) -> None:
+        """The same of all inputs."""
+        for i, (g, h) in enumerate(zip(found, expected, strict=True)):
+            self.same_gradient(i, g, h, what, unit)
 
     def same_gradient(self, i: int, found: Any, expected: Any, what: str, unit: float | None = None) -> None:
         """Raise AssertionError unless two gradients of input i are the same, up to rounding; said after `what`."""
@@ -280,11 +286,7 @@ class Calls(state.Observer):
 def pull(outs: Sequence[Tensor], inputs: Sequence[Tensor], seeds: Sequence[Any]) -> list[Any]:
     """Bare gradients by a backward pass, after which the graph is still there."""
     outs, seeds = that_require_grad(outs, seeds)
-    if not outs or not inputs:
-        return [None] * len(inputs)
-    incoming = [Tensor._made(s) for s in seeds]
-    found = grad(outs, inputs, incoming, retain_graph=True, allow_unused=True)
-    return [None if g is None else g.array for g in found]
+    return gradients(outs, inputs, seeds) if outs and inputs else [None] * len(inputs)
 
 
 def that_require_grad(outs: Sequence[Tensor], seeds: Sequence[Any]) -> tuple[list[Tensor], list[Any]]:

@@ -10,7 +10,7 @@ from ... import backend
 from ...function import Leaf
 from ...gradients import backward, grad
 from ...tensor import Tensor
-from ..calls import nodes_behind, wanted
+from ..calls import bare, nodes_behind, wanted
 from .agreement import ROUNDINGS, inner
 from .case import Case, pull, that_require_grad
 
@@ -83,7 +83,7 @@ def results_alone(case: Case) -> None:
             incoming = Tensor._made(seeds[k]).requires_grad_()
             recorded = grad(outs[k], case.wanted, incoming, create_graph=True, allow_unused=True)
             what = "of one result alone, under create_graph, the gradient of"
-            found.append((what, [None if g is None else g.array for g in recorded]))
+            found.append((what, bare(recorded)))
         for what, gradients in found:
             for i, (g, h) in enumerate(zip(expected, gradients, strict=True)):
                 case.same_gradient(i, np.zeros_like(g) if h is None and g is not None else h, g, what)
@@ -127,6 +127,4 @@ def chain_rule(case: Case) -> None:
     weights = [Tensor._made(s) for s in seeds]
     losses = [(y * (3 * s) - (y + y) * s).sum() for y, s in zip(outs, weights, strict=True)]
     found = grad(losses, wanted(inputs), allow_unused=True)
-    for i, (g, h) in enumerate(zip(case.gradients, found, strict=True)):
-        what = "in a composite the gradient of"
-        case.same_gradient(i, None if h is None else h.array, g, what, 4 * ROUNDINGS * case.eps)
+    case.same_gradients(bare(found), case.gradients, "in a composite the gradient of", 4 * ROUNDINGS * case.eps)

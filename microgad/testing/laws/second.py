@@ -8,6 +8,7 @@ import numpy as np
 
 from ...gradients import grad
 from ...tensor import Tensor
+from ..calls import bare
 from ..numerical.elsewhere import away
 from .agreement import inner, size
 from .case import Case
@@ -17,12 +18,13 @@ SYMMETRIC = 1e-7  # relative to all that is added up
 
 def create_graph(case: Case) -> None:
     """Gradients are the same when they are recorded, which may go another way."""
-    if case.order > 1:
-        for i, (g, plain) in enumerate(zip(case.recorded[1], case.gradients, strict=True)):
-            what = "under create_graph the gradient of"
-            case.same_gradient(i, None if g is None else g.array, plain, what)
-            if g is not None and g.array.dtype != plain.dtype:
-                raise AssertionError(f"{what} {case.input_name(i)} is {g.dtype}")
+    if case.order < 2:
+        return
+    what, recorded = "under create_graph the gradient of", bare(case.recorded[1])
+    case.same_gradients(recorded, case.gradients, what)
+    for i, (g, plain) in enumerate(zip(recorded, case.gradients, strict=True)):
+        if g is not None and g.dtype != plain.dtype:
+            raise AssertionError(f"{what} {case.input_name(i)} is {g.dtype}")
 
 
 def symmetry(case: Case) -> None:
@@ -41,15 +43,8 @@ def symmetry(case: Case) -> None:
 def _asymmetry(case: Case) -> str:
     us, ws = _directions(case), _directions(case)
     through_u, through_w = (_pushed(case, directions)[0] for directions in (us, ws))
-    forth, size_forth = _dot(ws, through_u)
-    back, size_back = _dot(us, through_w)
-    tolerance = SYMMETRIC * (size_forth + size_back) + _rounding(case)
-    if not abs(forth - back) <= tolerance and np.isfinite(forth) and np.isfinite(back):
-        return (
-            f"the second derivative along u, then w, is {forth:.10g}, along w, then u, {back:.10g} (tolerance "
-            f"{tolerance:.3g})"
-        )
-    return ""
+    said = "the second derivative along u, then w, is {:.10g}, along w, then u, {:.10g} (tolerance {:.3g})"
+    return _apart(case, (ws, through_u), (us, through_w), said)
 
 
 def forward_mode(case: Case) -> None:
@@ -58,15 +53,10 @@ def forward_mode(case: Case) -> None:
         return
     us = _directions(case)
     along = _pushed(case, us)[1]
-    incoming = [s.array for s in case.recorded[0]]
-    forward, size_forward = _dot(incoming, along)
-    reverse, size_reverse = _dot(us, case.gradients)
-    tolerance = SYMMETRIC * (size_forward + size_reverse) + _rounding(case)
-    if not abs(forward - reverse) <= tolerance and np.isfinite(forward) and np.isfinite(reverse):
-        raise AssertionError(
-            f"forward mode gives {forward:.10g} along a random direction, reverse mode {reverse:.10g} (tolerance "
-            f"{tolerance:.3g})"
-        )
+    said = "forward mode gives {:.10g} along a random direction, reverse mode {:.10g} (tolerance {:.3g})"
+    said = _apart(case, (bare(case.recorded[0]), along), (us, case.gradients), said)
+    if said:
+        raise AssertionError(said)
 
 
 def _directions(case: Case) -> list[Any]:
@@ -83,9 +73,16 @@ def _pushed(case: Case, directions: list[Any]) -> tuple[list[Any], list[Any]]:
     if not pairs:
         return [None] * len(case.wanted), [None] * len(incoming)
     grads, along = zip(*pairs, strict=True)
-    found = grad(grads, [*case.wanted, *incoming], along, retain_graph=True, allow_unused=True)
-    bare = [None if g is None else g.array for g in found]
-    return bare[: len(case.wanted)], bare[len(case.wanted) :]
+    found = bare(grad(grads, [*case.wanted, *incoming], along, retain_graph=True, allow_unused=True))
+    return found[: len(case.wanted)], found[len(case.wanted) :]
+
+
+def _apart(case: Case, one: tuple[list[Any], list[Any]], other: tuple[list[Any], list[Any]], said: str) -> str:
+    """What to say of two inner products that should be the same; nothing where they are, or one isn't finite."""
+    (a, size_a), (b, size_b) = _dot(*one), _dot(*other)
+    tolerance = SYMMETRIC * (size_a + size_b) + _rounding(case)
+    same = abs(a - b) <= tolerance or not (np.isfinite(a) and np.isfinite(b))
+    return "" if same else said.format(a, b, tolerance)
 
 
 def _dot(a: list[Any], b: list[Any]) -> tuple[float, float]:
