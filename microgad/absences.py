@@ -29,9 +29,6 @@ REASONS = {
     "its directions are a table of 21,201 polynomials, too large to come along; scipy.stats.qmc.Sobol has one": """
         quasirandom* *SobolEngine _sobol_engine_*
     """,
-    "NumPy has nothing of LAPACK's pivoting by blocks of two; linalg.cholesky and linalg.lu are there": """
-        linalg.ldl_*
-    """,
     "PyTorch keeps it for programs of long ago": """
         Tensor.reinforce Tensor.volatile Tensor.resize Tensor.resize_as Tensor.storage_type nn.Container
         nn.modules.Container *DataPipe *DataChunk *datapipe* utils.data.*validation* utils.data.non_deterministic

@@ -6,9 +6,10 @@ from __future__ import annotations
 from .errors import LinAlgError
 from .lazy import absent as _absent
 from .ops.linalg import (
-    cholesky, cholesky_ex, cond, det, eig, eigh, eigvals, eigvalsh, householder_product, inv, inv_ex, lstsq, lu,
-    lu_factor, lu_factor_ex, lu_solve, matmul, matrix_exp, matrix_norm, matrix_power, matrix_rank, multi_dot, pinv,
-    qr, solve, solve_ex, solve_triangular, svd, svdvals, tensorinv, tensorsolve, vecdot, vector_norm,
+    cholesky, cholesky_ex, cond, det, eig, eigh, eigvals, eigvalsh, householder_product, inv, inv_ex, ldl_factor,
+    ldl_factor_ex, ldl_solve, lstsq, lu, lu_factor, lu_factor_ex, lu_solve, matmul, matrix_exp, matrix_norm,
+    matrix_power, matrix_rank, multi_dot, pinv, qr, solve, solve_ex, solve_triangular, svd, svdvals, tensorinv,
+    tensorsolve, vecdot, vector_norm,
 )  # fmt: skip
 from .ops.linalg import linalg_cross as cross
 from .ops.linalg import linalg_norm as norm
@@ -18,9 +19,10 @@ from .ops.movement import linalg_diagonal as diagonal
 
 __all__ = [
     "LinAlgError", "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh",
-    "householder_product", "inv", "inv_ex", "lstsq", "lu", "lu_factor", "lu_factor_ex", "lu_solve", "matmul",
-    "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve",
-    "solve_ex", "solve_triangular", "svd", "svdvals", "tensorinv", "tensorsolve", "vander", "vecdot", "vector_norm",
+    "householder_product", "inv", "inv_ex", "ldl_factor", "ldl_factor_ex", "ldl_solve", "lstsq", "lu", "lu_factor",
+    "lu_factor_ex", "lu_solve", "matmul", "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "multi_dot",
+    "norm", "pinv", "qr", "slogdet", "solve", "solve_ex", "solve_triangular", "svd", "svdvals", "tensorinv",
+    "tensorsolve", "vander", "vecdot", "vector_norm",
 ]  # fmt: skip
 
 _absent(globals())

@@ -38,8 +38,9 @@ def empty_as(x: Any, shape: tuple[int, ...]) -> Any:
 
 
 def channels_last(x: Any) -> bool:
-    """Whether x, planes (N, C, H, W) or volumes, has its channels innermost in memory, even with gaps, and not its axes'
-    own order.
+    """Whether x, planes (N, C, H, W) or volumes, has its channels innermost in memory, even with gaps.
+
+    Not so where that is its axes' own order, too.
 
     PyTorch chooses the layout of results by that: each stride, from the innermost out, reaches over the axes within.
     """

@@ -17,6 +17,7 @@ from microgad.ops.linalg import (
     Eigh,
     Geqrf,
     Inv,
+    LDLFactor,
     LUFactor,
     MatrixExp,
     Pinv,
@@ -292,6 +293,23 @@ def reflections(x):
 geqrf = computes(Geqrf, torch.geqrf, reflections, st.tuples(tensors((3, 2))))
 
 
+def solved_by_ldl(x):
+    """Of matrices whose pivots are of two rows and of one."""
+    a = (
+        x
+        + x.swapaxes(-1, -2)
+        + torch.tensor([[0.0, 20.0, 0.0], [20.0, 0.0, 0.0], [0.0, 0.0, -20.0]], dtype=x.dtype, device=x.device)
+    )
+    return torch.linalg.ldl_solve(*torch.linalg.ldl_factor(a), x)
+
+
+def solved(x):
+    return np.linalg.solve(x + x.swapaxes(-1, -2) + np.array([[0, 20, 0], [20, 0, 0], [0, 0, -20]]), x)
+
+
+ldl = computes(LDLFactor, solved_by_ldl, solved, st.tuples(tensors((2, 3, 3))))
+
+
 def test_what_has_no_derivative():
-    for entry in (eigenvalues, singular_values, symmetric_eigenvalues, rank, geqrf):
+    for entry in (eigenvalues, singular_values, symmetric_eigenvalues, rank, geqrf, ldl):
         entry.run()

@@ -17,6 +17,8 @@ ALLOWED = {
     "ops/movement/repeating.py:_counts": "how often each slice comes",
     "dispatch/movement.py:_insert": "where values go",
     "ops/reduction/segments.py:segment_reduce": "where segments begin",
+    # What decides on the next step.
+    "ops/linalg/indefinite.py": "which rows are exchanged",
     # What decides on draws: one stream, PyTorch's of the CPU, serves all devices.
     "ops/random/sampling.py": "the probabilities to draw with",
     "ops/random/in_place.py:bernoulli_": "the probabilities to draw with",

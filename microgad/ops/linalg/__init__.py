@@ -8,6 +8,7 @@ from .factorizations import (
     torch_lu, torch_lu_solve, torch_qr,
 )  # fmt: skip
 from .functions import MatrixExp, linalg_vander, matrix_exp, vander
+from .indefinite import LDLFactor, ldl_factor, ldl_factor_ex, ldl_solve
 from .least_squares import Pinv, Rank, lstsq, matrix_rank, pinv, pinverse
 from .norms import (
     VectorNorm, cond, frobenius_norm, linalg_norm, matrix_norm, norm, norm_except_dim, nuclear_norm, tensor_norm,
@@ -30,14 +31,15 @@ from .triangular import SolveTriangular, cholesky_inverse, cholesky_solve, solve
 
 __all__ = [
     "QR", "SVD", "Cholesky", "Contract", "Cross", "Det", "Dot", "Eig", "Eigenvalues", "EigenvaluesH", "Eigh", "Geqrf",
-    "Inv", "LUFactor", "Linear", "MatMul", "MatrixExp", "Pinv", "Rank", "SLogDet", "SingularValues", "Solve",
-    "SolveTriangular", "VectorNorm", "addbmm", "addmm", "addmv", "addr", "baddbmm", "bmm", "chain_matmul", "cholesky",
-    "cholesky_ex", "cholesky_inverse", "cholesky_solve", "cond", "cross", "det", "dot", "eig", "eigh", "eigvals",
-    "eigvalsh", "einsum", "frobenius_norm", "geqrf", "ger", "householder_product", "inner", "inv", "inv_ex", "inverse",
-    "linalg_cross", "linalg_norm", "linalg_slogdet", "linalg_vander", "linear", "lobpcg", "logdet", "lstsq", "lu",
-    "lu_factor", "lu_factor_ex", "lu_solve", "lu_unpack", "matmul", "matrix_exp", "matrix_norm", "matrix_power",
-    "matrix_rank", "mm", "multi_dot", "mv", "norm", "norm_except_dim", "nuclear_norm", "ormqr", "outer", "pca_lowrank",
-    "pinv", "pinverse", "product", "qr", "slogdet", "solve", "solve_ex", "solve_triangular", "svd", "svd_lowrank",
-    "svdvals", "tensor_norm", "tensordot", "tensorinv", "tensorsolve", "torch_cholesky", "torch_lu", "torch_lu_solve",
-    "torch_qr", "torch_svd", "triangular_solve", "vander", "vdot", "vecdot", "vector_norm",
+    "Inv", "LDLFactor", "LUFactor", "Linear", "MatMul", "MatrixExp", "Pinv", "Rank", "SLogDet", "SingularValues",
+    "Solve", "SolveTriangular", "VectorNorm", "addbmm", "addmm", "addmv", "addr", "baddbmm", "bmm", "chain_matmul",
+    "cholesky", "cholesky_ex", "cholesky_inverse", "cholesky_solve", "cond", "cross", "det", "dot", "eig", "eigh",
+    "eigvals", "eigvalsh", "einsum", "frobenius_norm", "geqrf", "ger", "householder_product", "inner", "inv", "inv_ex",
+    "inverse", "ldl_factor", "ldl_factor_ex", "ldl_solve", "linalg_cross", "linalg_norm", "linalg_slogdet",
+    "linalg_vander", "linear", "lobpcg", "logdet", "lstsq", "lu", "lu_factor", "lu_factor_ex", "lu_solve", "lu_unpack",
+    "matmul", "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "mm", "multi_dot", "mv", "norm",
+    "norm_except_dim", "nuclear_norm", "ormqr", "outer", "pca_lowrank", "pinv", "pinverse", "product", "qr", "slogdet",
+    "solve", "solve_ex", "solve_triangular", "svd", "svd_lowrank", "svdvals", "tensor_norm", "tensordot", "tensorinv",
+    "tensorsolve", "torch_cholesky", "torch_lu", "torch_lu_solve", "torch_qr", "torch_svd", "triangular_solve",
+    "vander", "vdot", "vecdot", "vector_norm",
 ]  # fmt: skip

@@ -231,7 +231,7 @@ class LUFactor(Function):
         left = np.concatenate((left, of_below), -2) if rows > k else left
         left = swap(triangle_solved(u, swap(left), upper=True))
         whole = np.concatenate((left, right), -1) if columns > k else left
-        return (_rows_taken(whole, places),)
+        return (rows_taken(whole, places),)
 
 
 def factored(x: Any) -> tuple[Any, Any, Any, Any]:
@@ -463,14 +463,14 @@ def lu_solve(
 
 def _lu_solved(factors: Tensor, order: Any, b: Tensor, adjoint: bool) -> Tensor:
     if not adjoint:
-        x = triangle_solved(factors, _rows_taken(b, order), upper=False, unit=True)
+        x = triangle_solved(factors, rows_taken(b, order), upper=False, unit=True)
         return triangle_solved(factors, x, upper=True)
     flipped = _adjoint(factors)
     x = triangle_solved(flipped, b, upper=False)
-    return _rows_taken(triangle_solved(flipped, x, upper=True, unit=True), np.argsort(order, -1))
+    return rows_taken(triangle_solved(flipped, x, upper=True, unit=True), np.argsort(order, -1))
 
 
-def _rows_taken(x: Any, order: Any) -> Any:
+def rows_taken(x: Any, order: Any) -> Any:
     """The rows of matrices in another order."""
     lead = np.broadcast_shapes(order.shape[:-1], tuple(x.shape[:-2]))
     shape = (*lead, *x.shape[-2:])

@@ -21,8 +21,5 @@ REASONS = {
         masked.logaddexp masked.logsumexp masked.mean masked.median masked.norm masked.normalize masked.prod
         masked.softmax masked.softmin masked.std masked.sum masked.var
     """,
-    "LAPACK's pivoting by blocks of two, which NumPy has not": """
-        linalg.ldl_factor linalg.ldl_factor_ex linalg.ldl_solve
-    """,
 }
 OUT = {name: reason for reason, names in REASONS.items() for name in names.split()}

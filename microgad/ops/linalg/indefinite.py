@@ -1,0 +1,182 @@
+"""Symmetric systems that needn't be definite: L D Lᵀ of Bunch and Kaufman (1977), laid out as LAPACK's sytrf does."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend, return_types
+from ... import function as core
+from ...errors import KindError, LinAlgError, ShapeError
+from ...function import Function
+from ...state import composite
+from ..elementwise import where
+from ..indexing import gather
+from ..movement import diag_embed, diagonal, tril
+from ..out import into
+from .arguments import adjoint, fit, floating_matrices, swap
+from .factorizations import rows_taken
+from .solving import Solve
+from .triangular import triangle_solved
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+GROWTH = (1 + math.sqrt(17)) / 8  # numbers grow as much by two pivots of one row as by one of two rows
+
+
+class LDLFactor(Function):
+    """Of symmetric matrices, or Hermitian ones, read below the diagonal: L and D in one matrix, pivots, and info.
+
+    D has blocks of one and of two rows. Pivots are the rows that were exchanged, from 1; of a block of two negative,
+    and its second row was. Info is 0, or the first row of D, from 1, that is zero.
+    """
+
+    symbol, hermitian = "LDLᵀ", False
+
+    def forward(self, x):
+        n, lead = x.shape[-1], x.shape[:-2]
+        factors = np.tril(backend.to_numpy(x)).reshape(math.prod(lead), n, n)
+        pivots = np.empty((len(factors), n), np.int32)
+        each = zip(factors, pivots, strict=True)
+        info = np.array([_factor_in_place(a, row, self.hermitian) for a, row in each], np.int32)
+        results = factors.reshape(x.shape), pivots.reshape(*lead, n), info.reshape(lead)
+        return tuple(backend.like(result, x) for result in results)
+
+
+def _factor_in_place(a: Any, pivots: Any, hermitian: bool) -> int:
+    """(n, n), (n) -> info: a matrix given by its lower triangle becomes L and D."""
+    star = adjoint if hermitian else swap
+    a += star(np.tril(a, -1))
+    k = info = 0
+    while k < len(a):
+        rest = a[k:, k:]
+        if hermitian:
+            np.fill_diagonal(rest, np.diagonal(rest).real)
+        rows, place = _pivot(rest)
+        pair = [rows - 1, place]
+        rest[pair] = rest[pair[::-1]]
+        rest[:, pair] = rest[:, pair[::-1]]
+        block, below = rest[:rows, :rows], rest[rows:, :rows]
+        if block.any():
+            factor = below @ np.linalg.inv(block)
+            rest[rows:, rows:] -= factor @ star(below)
+            below[...] = factor
+        else:
+            info = info or k + 1
+        pivots[k : k + rows] = k + place + 1 if rows == 1 else -(k + place + 1)
+        k += rows
+    a[...] = np.tril(a)
+    return info
+
+
+def _pivot(rest: Any) -> tuple[int, int]:
+    """How many rows the next block of D has, and which row is to be its last."""
+    first = _sizes(rest[:, 0])
+    if len(first) == 1:
+        return 1, 0
+    far = int(np.argmax(first[1:])) + 1
+    if first[0] >= GROWTH * first[far]:
+        return 1, 0
+    other = _sizes(rest[far])
+    own, other[far] = other[far], 0
+    if first[0] >= GROWTH * first[far] * (first[far] / other.max()):
+        return 1, 0
+    return (1, far) if own >= GROWTH * other.max() else (2, far)
+
+
+def _sizes(x: Any) -> Any:
+    return abs(x.real) + abs(x.imag) if x.dtype.kind == "c" else abs(x)
+
+
+@composite
+def ldl_factor(A: Tensor, *, hermitian: bool = False, out: Any = None) -> return_types.linalg_ldl_factor:
+    """L and D of A = L D Lᵀ in one matrix, and pivots, for `ldl_solve`: of symmetric matrices, or Hermitian ones.
+
+    (..., n, n) -> (..., n, n), (..., n). What is above the diagonal isn't read. Raises LinAlgError, a RuntimeError,
+    where D is singular. Has no derivative, as in PyTorch. Source: torch.linalg.ldl_factor.
+
+    >>> torch.linalg.ldl_factor(torch.tensor([[0.0, 2.0], [2.0, 1.0]]))
+    torch.return_types.linalg_ldl_factor(
+    LD=tensor([[0., 0.],
+            [2., 1.]]),
+    pivots=tensor([-2, -2], dtype=torch.int32))
+    """
+    factors, pivots, _ = _factored("linalg.ldl_factor", A, hermitian, check_errors=True)
+    return into(out, return_types.linalg_ldl_factor(factors, pivots))
+
+
+@composite
+def ldl_factor_ex(
+    A: Tensor, *, hermitian: bool = False, check_errors: bool = False, out: Any = None
+) -> return_types.linalg_ldl_factor_ex:
+    """`linalg.ldl_factor`, and 0 or which row of D is the first of zeros. Source: torch.linalg.ldl_factor_ex.
+
+    >>> torch.linalg.ldl_factor_ex(torch.zeros(1, 1)).info
+    tensor(1, dtype=torch.int32)
+    """
+    return into(out, return_types.linalg_ldl_factor_ex(*_factored("linalg.ldl_factor_ex", A, hermitian, check_errors)))
+
+
+def _factored(op: str, A: Tensor, hermitian: bool, check_errors: bool) -> Any:
+    floating_matrices(op, A, square=True)
+    factors = LDLFactor.apply(A, hermitian=hermitian)
+    if check_errors and (info := factors[2].array).any():
+        raise LinAlgError(f"{op}: The factorization could not be completed: row {info.max()} of D is zero")
+    return factors
+
+
+@composite
+def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False, out: Tensor | None = None) -> Tensor:
+    """X where A X = B, of what `ldl_factor` gives for A: (..., n, n), (..., n), (..., n, k) -> (..., n, k).
+
+    Source: torch.linalg.ldl_solve.
+
+    >>> A = torch.tensor([[0.0, 2.0], [2.0, 1.0]])
+    >>> torch.linalg.ldl_solve(*torch.linalg.ldl_factor(A), torch.tensor([[2.0], [3.0]]))
+    tensor([[1.],
+            [1.]])
+    """
+    op, star = "linalg.ldl_solve", adjoint if hermitian else swap
+    floating_matrices(op, LD, B, square=True)
+    if pivots.array.dtype.kind not in "iu":
+        raise KindError(f"{op}: Expected pivots to be integers. Got {pivots.dtype}")
+    if tuple(pivots.shape) != tuple(LD.shape[:-1]):
+        raise ShapeError(f"{op}: LD needs pivots of shape {tuple(LD.shape[:-1])}, got {tuple(pivots.shape)}")
+    fit(op, LD, B, left=True)
+    order, places, paired = _exchanges(pivots.array)
+    beside = diag_embed(where(paired, diagonal(LD, -1, -2, -1), 0), -1)  # of the blocks of two
+    D = diag_embed(diagonal(LD, 0, -2, -1)) + beside + star(beside)
+    L = gather(tril(LD, -1) - beside, -2, places)
+    x = Solve.apply(D, triangle_solved(L, rows_taken(B, order), upper=False, unit=True))
+    x = triangle_solved(star(L), x, upper=True, unit=True)
+    return into(out, rows_taken(x, np.argsort(order, -1)))
+
+
+def _exchanges(pivots: Any) -> tuple[Any, Tensor, Tensor]:
+    """(..., n) -> (..., n), (..., n, n), (..., n - 1): the order of rows, L's in each column, where D has pairs.
+
+    A column of L was made before the exchanges that follow, and LAPACK leaves it so.
+    """
+    *lead, n = pivots.shape
+    host = backend.to_numpy(pivots).reshape(math.prod(lead), n)
+    places = np.broadcast_to(np.arange(n)[:, None], (len(host), n, n + 1)).copy()  # the last column: of the matrix
+    paired = np.zeros((len(host), max(n - 1, 0)), bool)
+    for row, column, pairs in zip(host, places, paired, strict=True):
+        k = 0
+        while k < n:
+            rows = 1 if row[k] > 0 else 2
+            exchanged = [k + rows - 1, abs(int(row[k])) - 1]
+            for done in (slice(k), slice(n, None)):
+                column[exchanged, done] = column[exchanged[::-1], done]
+            pairs[k : k + rows - 1] = True
+            k += rows
+    made = core.Tensor._made
+    order, places = places[..., n].reshape(pivots.shape), places[..., :n].reshape(*lead, n, n)
+    return (
+        backend.like(order, pivots),
+        made(backend.like(places, pivots)),
+        made(backend.like(paired.reshape(*lead, max(n - 1, 0)), pivots)),
+    )

@@ -1,0 +1,65 @@
+"""L D Lᵀ: pivots of one row and of two, symmetric and Hermitian matrices, batches, singular ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgad as torch
+
+
+def symmetric(n: int, dtype: str, hermitian: bool, lead: tuple[int, ...] = ()) -> Any:
+    """Without a diagonal, so that there are pivots of two rows."""
+    rng = np.random.default_rng(n)
+    x = rng.normal(size=(*lead, n, n)) + 1j * rng.normal(size=(*lead, n, n))
+    x = x.astype(dtype) if dtype.startswith("c") else x.real.astype(dtype)
+    x = x + (x.conj() if hermitian else x).swapaxes(-1, -2)
+    return torch.tensor(x * (1 - np.eye(n, dtype=dtype)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize("hermitian", [False, True])
+@pytest.mark.parametrize("n", [2, 3, 8, 40])
+def test_it_solves(n: int, hermitian: bool, dtype: str) -> None:
+    a = symmetric(n, dtype, hermitian, (3,))
+    b = torch.ones(n, 2, dtype=a.dtype)
+    factors, pivots, info = torch.linalg.ldl_factor_ex(a, hermitian=hermitian)
+    assert factors.dtype == a.dtype
+    assert (pivots < 0).any()
+    assert not info.any()
+    x = torch.linalg.ldl_solve(factors, pivots, b, hermitian=hermitian)
+    torch.testing.assert_close(a @ x, b.expand_as(x), rtol=0, atol=1e4 * torch.finfo(a.dtype).eps)
+
+
+def test_only_what_is_below_the_diagonal_is_read() -> None:
+    a = symmetric(5, "complex128", hermitian=True)
+    spoilt = torch.tril(a) + 3j * torch.eye(5) + torch.triu(torch.ones(5, 5), 1)
+    for found, wanted in zip(*(torch.linalg.ldl_factor(x, hermitian=True) for x in (spoilt, a)), strict=True):
+        torch.testing.assert_close(found, wanted)
+
+
+def test_singular_matrices_are_named() -> None:
+    a = torch.stack([torch.eye(3), torch.diag(torch.tensor([1.0, 0.0, 0.0]))])
+    assert torch.linalg.ldl_factor_ex(a).info.tolist() == [0, 2]
+    with pytest.raises(torch.linalg.LinAlgError, match="row 2 of D is zero"):
+        torch.linalg.ldl_factor(a)
+
+
+def test_solving_has_derivatives_and_factoring_none() -> None:
+    a = symmetric(4, "float64", hermitian=False, lead=(2,))
+    factors, pivots = torch.linalg.ldl_factor(a)
+    b = torch.ones(4, 2, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(
+        lambda f, b: torch.linalg.ldl_solve(torch.tril(f), pivots, b), (factors.requires_grad_(), b)
+    )
+    with pytest.raises(RuntimeError, match="no derivative"):
+        torch.linalg.ldl_factor(a.requires_grad_())
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 3), (2, 0, 0)])
+def test_none(shape: tuple[int, ...]) -> None:
+    factors, pivots = torch.linalg.ldl_factor(torch.zeros(shape))
+    assert (factors.shape, pivots.shape) == (shape, shape[:-1])
+    assert torch.linalg.ldl_solve(factors, pivots, torch.zeros(shape)).shape == shape
