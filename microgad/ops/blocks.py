@@ -44,20 +44,23 @@ def piecewise(formula: Callable[..., Any], out: Any, *inputs: Any) -> None:
 
 
 def in_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
-    """formula(*inputs), broadcast, in the dtype of the inputs; Python scalars come as arrays of that dtype as well."""
+    """formula(*inputs), broadcast, in the dtype of the inputs; Python scalars come as arrays of that dtype as well.
+
+    The result lies in memory as the first input does that isn't expanded.
+    """
     like = next((x for x in inputs if hasattr(x, "dtype")), np.empty(0))
     if len(inputs) > 1:
         arrays = [x if hasattr(x, "dtype") else np.full_like(like, x, shape=()) for x in inputs]
         inputs = tuple(np.broadcast_arrays(*arrays))
-    out = np.empty_like(inputs[0], order="C")
-    flat, inputs = out.reshape(-1), tuple(x.reshape(-1) for x in inputs)
+    out = layouts.empty_like(next((x for x in inputs if not layouts.stretched(x)), inputs[0]))
+    flat, *parts = [x.reshape(-1) for x in layouts.as_stored(out, *inputs)]
     size = max(out.size, 1) if backend.is_gpu(out) else IN_DOUBLE
     with np.errstate(all="ignore"):
         if 0 < out.size <= size:
-            flat[...] = formula(*inputs)
+            flat[...] = formula(*parts)
             return out
         for i in range(0, out.size, size):
-            flat[i : i + size] = formula(*[x[i : i + size] for x in inputs])
+            flat[i : i + size] = formula(*[x[i : i + size] for x in parts])
     return out
 
 

@@ -37,6 +37,15 @@ def empty_as(x: Any, shape: tuple[int, ...]) -> Any:
     return np.empty_like(x, shape=shape, order="C")
 
 
+def as_stored(out: Any, *inputs: Any) -> list[Any]:
+    """out and inputs that broadcast to it, the axes of all in the order in which they lie in the memory of out."""
+    if out.flags.c_contiguous:
+        return [out, *inputs]
+    order = sorted(range(out.ndim), key=lambda axis: -out.strides[axis])
+    whole = [x if x.size == 1 or x.shape == out.shape else np.broadcast_to(x, out.shape) for x in inputs]
+    return [x.transpose(order) if x.ndim == out.ndim else x for x in (out, *whole)]
+
+
 def channels_last(x: Any) -> bool:
     """Whether x, planes (N, C, H, W) or volumes, has its channels innermost in memory, even with gaps.
 

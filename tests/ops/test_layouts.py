@@ -61,6 +61,27 @@ def test_in_the_order_of_its_input(operation: Callable[[Tensor], Tensor]) -> Non
     assert operation(PERMUTED).stride() == PERMUTED.stride()
 
 
+@pytest.mark.parametrize("width", [4, 200])  # of few numbers, and of as many as are computed in blocks
+@pytest.mark.parametrize(
+    "operation",
+    [
+        torch.erf,
+        torch.nan_to_num,
+        lambda x: torch.hypot(torch.tensor(2.0), x),
+        lambda x: torch.hypot(x, x[:, :1]),
+        lambda x: torch.where(x > 0.5, x, -1.0),
+        lambda x: torch.where(x > 0.5, x[:1], x[:, :1]),
+        lambda x: torch.where(x > 0.5, x[0, 0, 0], x[0, 0, 0].flip(0)),
+        lambda x: torch.nn.functional.threshold(x, 0.5, 0.0),
+    ],
+)
+def test_elementwise_in_the_order_of_its_input(operation: Callable[[Tensor], Tensor], width: int) -> None:
+    x = torch.linspace(0, 1, 30 * width).reshape(2, 5, 3, width).transpose(0, 2)
+    result = operation(x)
+    assert result.stride() == x.stride()
+    assert result.tolist() == operation(x.contiguous()).tolist()
+
+
 @pytest.mark.parametrize(
     "operation", [lambda x: torch.fill(x, 2), lambda x: x.diagonal_scatter(x[0]), lambda x: x.flip(1)]
 )

@@ -154,6 +154,22 @@ RESULTS = {
     "pixel_unshuffle": lambda t, F: F.pixel_unshuffle(t.randn(2, 2, 4, 6)[..., ::2][..., :2, :2], 2),
     "pad": lambda t, F: F.pad(t.randn(2, 3, 4), (3, -1), "replicate"),
     "nll_loss": lambda t, F: F.nll_loss(t.randn(3, 4, 2, 5), turned(t, 3, 2, 5).long() % 4, reduction="none"),
+    **{
+        f"{name}, {n} numbers, channels_last": lambda t, F, f=f, n=n: f(last(t, 2, 3, 4, n // 24), t)
+        for name, f in {
+            "where": lambda x, t: t.where(x > 0, x, 2.0),
+            "where of a number": lambda x, t: t.where(x > 0, 1.0, x),
+            "where of two lines": lambda x, t: t.where(x > 0, x[0, 0, 0], x[0, 0, 1]),
+            "erf": lambda x, t: x.erf(),
+            "hypot": lambda x, t: t.hypot(t.ones(()), x),
+            "hypot of a line": lambda x, t: t.hypot(x, x[0, 0, 0]),
+            "hypot of channels": lambda x, t: t.hypot(x[:, :1], x),
+            "nan_to_num": lambda x, t: x.nan_to_num(),
+            "threshold": lambda x, t: t.nn.functional.threshold(x, 0.5, 0.25),
+            "relu's gradient": lambda x, t: t.autograd.grad(x.requires_grad_().relu(), x, x.detach() * 2)[0],
+        }.items()
+        for n in (96, 9600)
+    },
     "cdist": lambda t, F: t.cdist(turned(t, 2, 3, 4), turned(t, 2, 3, 4)),
     "one_hot": lambda t, F: F.one_hot(t.arange(3).expand(2, 3)),
     "a dtype": lambda t, F: t.randn(3).expand(2, 3).double(),

@@ -237,7 +237,7 @@ class NanToNum(Function):
 
     def forward(self, x):
         if not backend.is_gpu(x) and np.isfinite(x).all():
-            return x.copy()
+            return x.copy(layouts.order_of(x))
         return np.nan_to_num(x, nan=self.nan, posinf=self.posinf, neginf=self.neginf)
 
     def grad_x(self, grad, x):
@@ -273,7 +273,8 @@ def chosen(condition: Any, a: Any, b: Any) -> Any:
     if kind.itemsize > 8:
         return np.where(condition, a, b)
     shape = np.broadcast_shapes(condition.shape, np.shape(a), np.shape(b))
-    out = np.empty(shape, kind)
+    whole = [x for x in (condition, a, b) if np.shape(x) == shape and not layouts.stretched(x)]
+    out = np.empty_like(whole[0], kind) if whole else np.empty(shape, kind)
     a, b = (np.asarray(x, kind).view(f"i{kind.itemsize}") for x in (a, b))
 
     def choose(bits: Any, condition: Any, a: Any, b: Any) -> None:
@@ -281,7 +282,7 @@ def chosen(condition: Any, a: Any, b: Any) -> Any:
         bits &= a ^ b
         bits ^= b
 
-    piecewise(choose, out.view(a.dtype), condition, a, b)
+    piecewise(choose, *layouts.as_stored(out.view(a.dtype), condition, a, b))
     return out
 
 
@@ -289,7 +290,7 @@ def selected(mask: Any, x: Any) -> Any:
     """x where the mask holds, else 0: bare. Of many numbers 0 or 1 times their bits: much faster than np.where."""
     if x.size < 5000 or x.dtype.itemsize > 8 or mask.shape != x.shape or backend.is_gpu(x):
         return np.where(mask, x, x.dtype.type(0))
-    out = np.empty_like(x, order="C")
+    out = layouts.empty_like(x)
     bits = out.view(f"i{x.dtype.itemsize}")
     bits[...] = mask.view(np.int8)
     bits *= x.view(bits.dtype)
