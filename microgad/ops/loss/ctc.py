@@ -120,8 +120,9 @@ def ctc_loss(
 ) -> Tensor:  # fmt: skip
     """The negative log-likelihood of targets under log_probs, over all alignments. Source: torch.nn.functional.
 
-    log_probs are (T, N, C), or (T, C) for one sequence; targets (N, S), or those of all sequences one after the other.
-    "mean" divides each loss by its target's length first. zero_infinity makes infinite losses, and their gradients, 0.
+    log_probs are (T, N, C), or (T, C) for one sequence; targets (N, S), or those of all sequences one after the other,
+    whole numbers of any dtype. "mean" divides each loss by its target's length first. zero_infinity makes infinite
+    losses, and their gradients, 0.
     Raises RuntimeError where sizes, lengths or dtypes don't fit. Graves et al. (2006).
 
     >>> x = torch.log(torch.tensor([[[0.5, 0.5]], [[0.5, 0.5]]]))
@@ -139,8 +140,8 @@ def ctc_loss(
         raise ShapeError(f"ctc_loss: log_probs must not be empty, got {tuple(log_probs.shape)}")
     if not 0 <= blank < classes:
         raise ArgumentError(f"ctc_loss: blank must be in label range 0 to {classes - 1}, got {blank}")
-    if targets.array.dtype not in (np.dtype(np.int64), np.dtype(np.int32)):
-        raise DtypeError(f"ctc_loss: targets must be int64 or int32, but are {targets.dtype}")
+    if targets.array.dtype.kind == "c":
+        raise DtypeError(f"ctc_loss: targets must be real, but are {targets.dtype}")
     lengths, sizes = (_lengths(n, x, count) for n, x in (("input", input_lengths), ("target", target_lengths)))
     if lengths.max() > longest or lengths.min() < 0 or sizes.min() < 0:
         raise ShapeError(
