@@ -200,9 +200,11 @@ def _place() -> str:
 
 def room_of(name: str) -> ModuleType | None:
     """microgad's module for one of PyTorch's, by name; None where there is none."""
-    inside, (above, _, last) = name.removeprefix("torch."), name.rpartition(".")
-    known = ROOMS.get(name) or (f"{ROOMS[above]}.{last}" if above in ROOMS else f"microgad.{inside}")
-    for found in (known, f"microgad.porting.rooms.{inside}"):
+    above, inside = name, ""
+    while above not in ROOMS:
+        above, _, last = above.rpartition(".")
+        inside = f".{last}{inside}"
+    for found in (ROOMS[above] + inside, f"microgad.porting.rooms.{name.removeprefix('torch.')}"):
         try:
             there = importlib.util.find_spec(found)
         except ModuleNotFoundError:  # nor what it would be in

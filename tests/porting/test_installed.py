@@ -272,6 +272,15 @@ except AttributeError as error: print(str(error).partition(": ")[2])
     assert run(program) == f"resnet18 microgad.transforms <{said}>\n{said}\n"
 
 
+def test_rooms_of_rooms_of_torchvision() -> None:
+    program = """
+import torchvision.transforms.v2.functional as F
+from torchvision.transforms.v2.functional import to_dtype
+print(F.__name__, to_dtype is F.to_dtype)
+"""
+    assert run(program) == "microgad.transforms.v2.functional True\n"
+
+
 def test_an_operand_that_knows_better_is_asked() -> None:
     class Scaled:
         """What stands on the right of a Tensor."""
