@@ -199,39 +199,41 @@ def check_writable(tensor: Tensor, op: str, recorded: bool) -> None:
     """Refuse an in-place operation that could not be right."""
     x = tensor.array
     if layouts.stretched(x):
-        raise errors.GraphError(
-            f"{errors.place(op, state.current().path)}: unsupported operation: more than one element of the written-to "
-            "tensor refers to a single memory location. Please clone() the tensor before performing the operation."
+        raise _refusal(
+            op,
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+            "Please clone() the tensor before performing the operation.",
         )
     check_history(tensor, op, recorded)
     if tensor.base is None or not recorded:
         return
     if x.size and overlaps(x.shape, x.strides):
-        raise errors.GraphError(
-            f"{errors.place(op, state.current().path)}: elements of the written-to view overlap in memory, so a "
-            "write through it has no gradient; clone() it first"
+        raise _refusal(
+            op,
+            "elements of the written-to view overlap in memory, so a write through it has no gradient; "
+            "clone() it first",
         )
     # A gradient goes back through the views, of which as_strided can show what those before it don't.
     if not all(within(step["shown"], step["held"]) for _, step in tensor.chain or () if "held" in step):
-        raise errors.GraphError(
-            f"{errors.place(op, state.current().path)}: the written-to view was made by as_strided of a view and "
-            "shows what that doesn't, so a write through it has no gradient; clone() it first, or use the view's base"
+        raise _refusal(
+            op,
+            "the written-to view was made by as_strided of a view and shows what that doesn't, so a write through it "
+            "has no gradient; clone() it first, or use the view's base",
         )
 
 
 def check_history(tensor: Tensor, op: str, recorded: bool) -> None:
     """Refuse to give this Tensor another node where PyTorch does."""
+    base = tensor.base
     if not state.current().grad_enabled:
         return
-    name = errors.place(op, state.current().path)
     if type(tensor.node) is Leaf:
-        raise errors.GraphError(f"{name}: a leaf Variable that requires grad is being used in an in-place operation")
-    if tensor.base is not None:
-        if type(tensor.base.node) is Leaf:
-            raise errors.GraphError(
-                f"{name}: a view of a leaf Variable that requires grad is being used in an in-place operation"
-            )
-        if tensor.chain is None and (recorded or tensor.base.node is not None):
-            raise errors.GraphError(
-                f"{name}: a view was created in no_grad mode and is being modified inplace with grad mode enabled"
-            )
+        raise _refusal(op, "a leaf Variable that requires grad is being used in an in-place operation")
+    if base is not None and type(base.node) is Leaf:
+        raise _refusal(op, "a view of a leaf Variable that requires grad is being used in an in-place operation")
+    if base is not None and tensor.chain is None and (recorded or base.node is not None):
+        raise _refusal(op, "a view was created in no_grad mode and is being modified inplace with grad mode enabled")
+
+
+def _refusal(op: str, why: str) -> errors.GraphError:
+    return errors.GraphError(f"{errors.place(op, state.current().path)}: {why}")
