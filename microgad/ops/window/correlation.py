@@ -12,6 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..blocks import blocks
+from ..layouts import contiguous
 from .columns import column_blocks, deep, joint, joint_blocks, line_blocks, lined, side_by_side
 from .geometry import Window
 from .unfold import add_columns, padded
@@ -195,8 +196,3 @@ def taps_together(y: Any, x: Any, window: Window) -> Any:
     for images, columns in joint_blocks(x, window, groups):
         weight += side_by_side(y[images]) @ np.swapaxes(columns, 1, 2)
     return weight
-
-
-def contiguous(x: Any) -> Any:
-    """x, copied where its strides would keep it from BLAS: the gradient of a sum has stride 0."""
-    return x if x.flags.c_contiguous else x.copy()
