@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Set
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,9 +38,9 @@ def finished(array: Any, device: Device = None, requires_grad: bool = False) -> 
     return made.requires_grad_()
 
 
-def refuse(op: str, options: dict[str, Any]) -> None:
-    """Raise TypeError for keyword arguments but layout, pin_memory and memory_format, which have no effect."""
-    unexpected = options.keys() - _WITHOUT_EFFECT
+def refuse(op: str, options: dict[str, Any], known: Set[str] = _WITHOUT_EFFECT) -> None:
+    """Raise TypeError for keyword arguments but the known ones; layout, pin_memory and memory_format have no effect."""
+    unexpected = options.keys() - known
     if unexpected:
         raise TypeError(f"{op}() got an unexpected keyword argument '{min(unexpected)}'")
 

@@ -11,6 +11,7 @@ from ... import backend, function, state
 from ... import generator as draws
 from ...errors import ArgumentError, KindError
 from ...generator import Generator
+from ..creation import refuse
 from ..creation.numbers import plain
 from ..indexing import SetItem
 from ..spelling import tensors_only
@@ -41,8 +42,7 @@ def _drawn(self: Tensor, draw: Callable[..., Any], generator: Generator | None, 
 
 def _spelled(name: str, from_: Any, options: dict[str, Any]) -> Any:
     """The lower bound, which PyTorch calls `from`."""
-    if options.keys() - {"from"}:
-        raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(options.keys() - {'from'}))}'")
+    refuse(name, options, {"from"})
     return options.get("from", from_)
 
 

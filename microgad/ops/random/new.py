@@ -11,7 +11,7 @@ from ... import backend, dtypes, formats, function
 from ... import generator as draws
 from ...errors import ArgumentError
 from ...generator import Generator, fills
-from ..creation import finished, in_format, made_beside, size_of
+from ..creation import finished, in_format, made_beside, refuse, size_of
 from ..movement import broadcast_shapes
 from ..out import into
 from ..spelling import tensors_only
@@ -38,8 +38,7 @@ def _empty_like(input: Tensor, dtype: Any, memory_format: Any) -> Tensor:
 
 def _sizes(size: tuple[Any, ...], options: dict[str, Any], op: str) -> tuple[Any, ...]:
     """Sizes given one by one, as a sequence, or as `size=`."""
-    if options.keys() - {"size"}:
-        raise TypeError(f"{op}() got an unexpected keyword argument '{next(iter(options.keys() - {'size'}))}'")
+    refuse(op, options, {"size"})
     return (options["size"],) if options else size
 
 
@@ -80,8 +79,7 @@ def randn(
 @tensors_only
 def rand_like(
     input: Tensor, *, generator: Generator | None = None, dtype: Dtype = None, layout: Any = None,
-    device: Device = None,
-    requires_grad: bool = False, memory_format: Any = None, pin_memory: bool = False,
+    device: Device = None, requires_grad: bool = False, memory_format: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Uniform numbers in [0, 1) in input's shape, dtype and device. Source: torch.rand_like.
 
@@ -95,8 +93,7 @@ def rand_like(
 @tensors_only
 def randn_like(
     input: Tensor, *, generator: Generator | None = None, dtype: Dtype = None, layout: Any = None,
-    device: Device = None,
-    requires_grad: bool = False, memory_format: Any = None, pin_memory: bool = False,
+    device: Device = None, requires_grad: bool = False, memory_format: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Standard normal numbers in input's shape, dtype and device. Source: torch.randn_like.
 
@@ -111,8 +108,7 @@ def randn_like(
 def randint(
     low: Any = None, high: Any = None, size: Any = None, *, generator: Generator | None = None,
     out: Tensor | None = None, dtype: Dtype = None, layout: Any = None, device: Device = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
+    requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Integers (int64) in [low, high); with one bound, from 0. Source: torch.randint.
 
