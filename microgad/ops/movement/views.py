@@ -41,8 +41,9 @@ def detach(input: Tensor) -> Tensor:
     return input.detach()
 
 
-def _copied(name: str, op: F) -> F:
-    """The name under which what a view shows is copied, row by row."""
+def _copied(op: F) -> F:
+    """The operation by whose name PyTorch copies what a view shows, row by row."""
+    name = f"{op.__name__}_copy"
 
     def copy(*args: Any, out: Any = None, **options: Any) -> Any:
         shown = op(*args, **options)
@@ -56,26 +57,26 @@ def _copied(name: str, op: F) -> F:
     return state.composite(copy)  # type: ignore[return-value]
 
 
-alias_copy = _copied("alias_copy", alias)
-as_strided_copy = _copied("as_strided_copy", as_strided)
-detach_copy = _copied("detach_copy", detach)
-diagonal_copy = _copied("diagonal_copy", diagonal)
-expand_copy = _copied("expand_copy", expand)
-narrow_copy = _copied("narrow_copy", narrow)
-permute_copy = _copied("permute_copy", permute)
-select_copy = _copied("select_copy", select)
-slice_copy = _copied("slice_copy", slice)
-split_copy = _copied("split_copy", split)
-split_with_sizes_copy = _copied("split_with_sizes_copy", split_with_sizes)
-squeeze_copy = _copied("squeeze_copy", squeeze)
-t_copy = _copied("t_copy", t)
-transpose_copy = _copied("transpose_copy", transpose)
-unbind_copy = _copied("unbind_copy", unbind)
-unfold_copy = _copied("unfold_copy", unfold)
-unsqueeze_copy = _copied("unsqueeze_copy", unsqueeze)
-view_as_complex_copy = _copied("view_as_complex_copy", view_as_complex)
-view_as_real_copy = _copied("view_as_real_copy", view_as_real)
-view_copy = _copied("view_copy", view)
+alias_copy = _copied(alias)
+as_strided_copy = _copied(as_strided)
+detach_copy = _copied(detach)
+diagonal_copy = _copied(diagonal)
+expand_copy = _copied(expand)
+narrow_copy = _copied(narrow)
+permute_copy = _copied(permute)
+select_copy = _copied(select)
+slice_copy = _copied(slice)
+split_copy = _copied(split)
+split_with_sizes_copy = _copied(split_with_sizes)
+squeeze_copy = _copied(squeeze)
+t_copy = _copied(t)
+transpose_copy = _copied(transpose)
+unbind_copy = _copied(unbind)
+unfold_copy = _copied(unfold)
+unsqueeze_copy = _copied(unsqueeze)
+view_as_complex_copy = _copied(view_as_complex)
+view_as_real_copy = _copied(view_as_real)
+view_copy = _copied(view)
 
 
 def _overwritten(op: str, input: Tensor, src: Tensor, show: Callable[[Tensor], Tensor]) -> Tensor:
