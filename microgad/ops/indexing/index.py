@@ -66,8 +66,10 @@ def _item(item: Any, x: Any, keep: bool) -> Any:
 
 def _array(item: Any, x: Any, keep: bool, integers: tuple[type, ...] = ()) -> Any:
     kind = item.dtype.kind
+    if kind in "UO":
+        raise DtypeError(f"index: expected numbers, got {item.tolist()!r}")
     if kind not in "iub":
-        (_refused_text if kind in "UO" else _refused_dtype)(item)
+        _refused_dtype(item)
     if item.dtype == np.uint8:
         once("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.")
         item = item.astype(bool)
@@ -87,10 +89,6 @@ def _refused(item: Any) -> Any:
         "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got "
         f"{type(item).__name__})"
     )
-
-
-def _refused_text(item: Any) -> Any:
-    raise DtypeError(f"index: expected numbers, got {item.tolist()!r}")
 
 
 def _refused_dtype(item: Any) -> Any:
