@@ -21,13 +21,17 @@ if TYPE_CHECKING:
 def without_derivative(
     name: str, symbol: str, ufunc: np.ufunc, kinds: str, module: str = __name__, promotion: Any = dtypes.promote
 ) -> type[Function]:
-    """An operation of two operands whose result has no derivative, and which takes arrays of these kinds of dtype."""
+    """An operation of one or two operands, of these kinds of dtype, whose result has no derivative."""
 
-    def forward(self: Function, a: Any, b: Any) -> Any:
+    def one(self: Function, x: Any) -> Any:
+        return ufunc(x)
+
+    def two(self: Function, a: Any, b: Any) -> Any:
         return ufunc(a, b)
 
+    forward, formula = (one, f"{symbol}x.") if ufunc.nin == 1 else (two, f"a {symbol} b, broadcast.")
     body = {"forward": forward, "symbol": symbol, "numpy": ufunc, "promote": dtypes.only(kinds, promotion)}
-    return type(name, (Function,), {**body, "__doc__": f"a {symbol} b, broadcast.", "__module__": module})
+    return type(name, (Function,), {**body, "__doc__": formula, "__module__": module})
 
 
 Equal: type[Function] = without_derivative("Equal", "=", np.equal, "biufc")

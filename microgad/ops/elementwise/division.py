@@ -11,6 +11,7 @@ from ...errors import ArgumentError
 from ...function import Function
 from ...number_kinds import by_forward
 from ..out import into
+from .comparison import without_derivative
 from .operands import of_numbers, one_tensor, tensor, tensors
 
 if TYPE_CHECKING:
@@ -189,13 +190,8 @@ def fmod(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
     return into(out, Fmod.apply(tensor("fmod", input), other))
 
 
-class Gcd(Function):
-    """The greatest common divisor."""
-
-    symbol, numpy, promote = "gcd", np.gcd, dtypes.only("iu")
-
-    def forward(self, a, b):
-        return np.gcd(a, b)
+Gcd: type[Function] = without_derivative("Gcd", "gcd", np.gcd, "iu", __name__)
+Lcm: type[Function] = without_derivative("Lcm", "lcm", np.lcm, "iu", __name__)
 
 
 def gcd(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -205,15 +201,6 @@ def gcd(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     tensor([6, 5])
     """
     return into(out, Gcd.apply(*tensors("gcd", input, other)))
-
-
-class Lcm(Function):
-    """The least common multiple."""
-
-    symbol, numpy, promote = "lcm", np.lcm, dtypes.only("iu")
-
-    def forward(self, a, b):
-        return np.lcm(a, b)
 
 
 def lcm(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:

@@ -29,6 +29,8 @@ BitwiseOr: type[Function] = without_derivative("BitwiseOr", "|", np.bitwise_or, 
 BitwiseXor: type[Function] = without_derivative("BitwiseXor", "^", np.bitwise_xor, "biu", __name__)
 LeftShift: type[Function] = without_derivative("LeftShift", "<<", np.left_shift, "iu", __name__)
 RightShift: type[Function] = without_derivative("RightShift", ">>", np.right_shift, "iu", __name__)
+LogicalNot: type[Function] = without_derivative("LogicalNot", "¬", np.logical_not, "biufc", __name__, _truths)
+BitwiseNot: type[Function] = without_derivative("BitwiseNot", "~", np.bitwise_not, "biu", __name__, list)
 
 
 def logical_and(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -56,15 +58,6 @@ def logical_xor(input: Tensor, other: Operand, *, out: Tensor | None = None) -> 
     tensor([ True, False])
     """
     return into(out, LogicalXor.apply(*tensors("logical_xor", input, other)))
-
-
-class LogicalNot(Function):
-    """Not x."""
-
-    symbol, numpy, promote = "¬", np.logical_not, staticmethod(_truths)
-
-    def forward(self, x):
-        return np.logical_not(x)
 
 
 def logical_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -101,15 +94,6 @@ def bitwise_xor(input: Operand, other: Operand, *, out: Tensor | None = None) ->
     tensor([5])
     """
     return into(out, BitwiseXor.apply(*one_tensor("bitwise_xor", input, other)))
-
-
-class BitwiseNot(Function):
-    """The bits of x inverted; of booleans, not x."""
-
-    symbol, numpy, promote = "~", np.bitwise_not, dtypes.only("biu", list)
-
-    def forward(self, x):
-        return np.bitwise_not(x)
 
 
 def bitwise_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
