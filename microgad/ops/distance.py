@@ -101,9 +101,7 @@ class Pdist(Function):
         n, p = len(x), self.p
         if p == 0 or not x.size:
             return np.zeros_like(x)
-        if p not in (1, math.inf):
-            length = np.where(out == 0, 1, out)
-            grad = grad / (length if p == 2 else length ** (p - 1))
+        grad = _over_powers(grad, out, p)
         if p == 2:
             later, centred, lengths = _centred(x)
             weight, squares = np.zeros_like(x, shape=(2, n, n))
@@ -184,6 +182,14 @@ def _lengths(x: Any, p: float) -> Any:
     return x.sum(0) if p == 1 else (x**p).sum(0) ** (1 / p)
 
 
+def _over_powers(grad: Any, length: Any, p: float) -> Any:
+    """grad / lengthᵖ⁻¹, by which `_slopes` are too large."""
+    if p in (0, 1, math.inf):
+        return grad
+    length = np.where(length == 0, 1, length)
+    return grad / (length if p == 2 else length ** (p - 1))
+
+
 def _slopes(x: Any, p: float) -> Any:
     """The derivatives of the p-norms along the first axis, times lengthᵖ⁻¹; the largest share that of the maximum."""
     if p == 2:
@@ -250,9 +256,7 @@ class Distances(Function):
 
     def backward(self, grad, a, b, out):
         """Added up row by row, as PyTorch does."""
-        if self.p not in (0, 1, math.inf):
-            length = np.where(out == 0, 1, out)
-            grad = grad / (length if self.p == 2 else length ** (self.p - 1))
+        grad = _over_powers(grad, out, self.p)
         a, b = (np.broadcast_to(x, out.shape[:-2] + x.shape[-2:]) for x in (a, b))
         from_a, from_b, total = np.zeros_like(a, order="C"), np.zeros_like(b, order="C"), 0
         for few in self._stretches(a, out) if self.p and a.size else ():
