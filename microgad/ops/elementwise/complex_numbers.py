@@ -55,9 +55,14 @@ def conj_physical(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, conj(input) if out is None or input.is_complex() else input.clone())
 
 
+def is_complex(x: Any) -> bool:
+    """Whether an array, or a Tensor in a derivative, holds complex numbers."""
+    return dtypes.of(x.dtype).is_complex
+
+
 def conjugate(x: Any) -> Any:
     """The complex conjugate of an array or a Tensor in a derivative; real ones as they are, at no cost."""
-    return np.conjugate(x) if dtypes.of(x.dtype).is_complex else x
+    return np.conjugate(x) if is_complex(x) else x
 
 
 def resolve_conj(input: Tensor) -> Tensor:
@@ -156,7 +161,7 @@ class Angle(Function):
         return np.where(nan, x, out) if nan.any() else out
 
     def grad_x(self, grad, x):
-        if not dtypes.of(x.dtype).is_complex:
+        if not is_complex(x):
             return np.zeros_like(grad)
         zero = x == 0
         return np.where(zero, 0.0, grad * -1j / np.where(zero, 1.0, x))

@@ -9,6 +9,7 @@ import numpy as np
 from ... import dtypes
 from ...function import Function
 from ..out import into
+from .complex_numbers import is_complex
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -107,7 +108,7 @@ class Acosh(Function):
         return np.arccosh(x)
 
     def grad_x(self, grad, x):
-        if not dtypes.of(x.dtype).is_complex:
+        if not is_complex(x):
             x = np.absolute(x)  # finite below -1 too, as PyTorch's: 0 times it, behind a mask, stays 0
         return grad / (np.sqrt(x - 1) * np.sqrt(x + 1))  # complex: not the root of the product
 

@@ -16,6 +16,7 @@ from ...state import composite
 from ..blocks import in_double
 from ..creation.numbers import number
 from ..out import into
+from .complex_numbers import is_complex
 from .operands import one_tensor, tensors
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Pow(Function):
             return grad * np.where(known_zero, 0.0, out * np.log(np.where(known_zero, 1.0, x)))
         if x == 0:
             return grad * np.where(np.real(p) >= 0, 0.0, out * -math.inf)
-        if isinstance(x, complex) or dtypes.of(p.dtype).is_complex:
+        if isinstance(x, complex) or is_complex(p):
             return grad * (out * cmath.log(x))
         return grad * (out * (math.log(x) if x > 0 else math.nan))
 

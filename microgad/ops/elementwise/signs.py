@@ -12,7 +12,7 @@ from ...function import Function
 from ...number_kinds import by_forward
 from ..out import into
 from ..spelling import tensors_only
-from .complex_numbers import conjugate
+from .complex_numbers import conjugate, is_complex
 from .operands import tensor, tensors
 from .selection import Select
 
@@ -76,7 +76,7 @@ class Sgn(Function):
 
 
 def _direction(x: Any) -> Any:
-    return (Sgn if dtypes.of(x.dtype).is_complex else Sign).apply(x)
+    return (Sgn if is_complex(x) else Sign).apply(x)
 
 
 @tensors_only

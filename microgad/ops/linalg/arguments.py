@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import backend, function
 from ...errors import DtypeError, GraphError, KindError, ShapeError
-from ..elementwise import Select
+from ..elementwise import Select, conjugate
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -19,19 +19,9 @@ def swap(x: Any) -> Any:
     return np.swapaxes(x, -1, -2)
 
 
-def is_complex(x: Any) -> bool:
-    """Whether an array or a Tensor holds complex numbers."""
-    return np.dtype(x.dtype).kind == "c"
-
-
-def conj(x: Any) -> Any:
-    """The conjugate; real numbers as they are."""
-    return np.conjugate(x) if is_complex(x) else x
-
-
 def adjoint(x: Any) -> Any:
     """The conjugate transpose of each matrix."""
-    return conj(np.swapaxes(x, -1, -2))
+    return conjugate(np.swapaxes(x, -1, -2))
 
 
 def values(x: Any) -> Any:

@@ -14,11 +14,12 @@ from ...state import composite
 from .. import layouts
 from ..blocks import sum_of_squares
 from ..elementwise import Select, Sign, where
+from ..elementwise.complex_numbers import is_complex
 from ..movement import permute, reshape
 from ..movement.dims import dim_of, listed
 from ..out import into
 from ..spelling import numpy_spelling
-from .arguments import floating, floating_matrices, is_complex, matrices, quotient, values
+from .arguments import floating, floating_matrices, matrices, quotient, values
 from .solving import inv_ex
 from .spectra import svdvals
 

@@ -11,10 +11,11 @@ from ... import return_types
 from ...errors import GraphError, ShapeError
 from ...function import Function
 from ...state import composite
+from ..elementwise import conjugate
 from ..movement import unsqueeze
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
-from .arguments import adjoint, conj, eye, floating_matrices, matrices, swap
+from .arguments import adjoint, eye, floating_matrices, matrices, swap
 from .triangular import triangle_solved
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def ormqr(
         )
     x = other if left else adjoint(other)
     if left == transpose:  # Qᴴ = I - V D* A⁻ᴴ Vᴴ
-        inner = conj(d) * triangle_solved(adjoint(a), np.matmul(adjoint(v), x), upper=False, unit=True)
+        inner = conjugate(d) * triangle_solved(adjoint(a), np.matmul(adjoint(v), x), upper=False, unit=True)
     else:
         inner = triangle_solved(a, d * np.matmul(adjoint(v), x), upper=True, unit=True)
     result = x - np.matmul(v, inner)

@@ -12,11 +12,12 @@ from ...errors import ArgumentError, LinAlgError, ShapeError
 from ...function import Function
 from ...state import composite
 from ..elementwise import log, where
+from ..elementwise.complex_numbers import is_complex
 from ..movement import permute, reshape, squeeze, unsqueeze
 from ..movement.dims import dims_of
 from ..out import into
 from ..spelling import numpy_spelling
-from .arguments import adjoint, are_vectors, broadcast_solve, eye, fit, floating_matrices, is_complex, swap, values
+from .arguments import adjoint, are_vectors, broadcast_solve, eye, fit, floating_matrices, swap, values
 from .factorizations import factored
 
 if TYPE_CHECKING:

@@ -10,12 +10,13 @@ from ... import return_types
 from ...errors import ArgumentError
 from ...function import Function
 from ...state import composite
+from ..elementwise.complex_numbers import conjugate, is_complex
 from ..indexing.index import kept
 from ..movement import expand
 from ..out import into
 from ..random import randn
 from ..spelling import numpy_spelling, tensors_only
-from .arguments import adjoint, conj, eye, floating_matrices, is_complex, matrices, off_diagonal, phase_free
+from .arguments import adjoint, eye, floating_matrices, matrices, off_diagonal, phase_free
 from .factorizations import cholesky, qr
 from .solving import Solve
 from .triangular import solve_triangular
@@ -41,7 +42,7 @@ class Eigh(Function):
         of_values = np.zeros_like(w) if of_values is None else of_values
         turned = np.matmul(adjoint(v), of_vectors)
         if is_complex(v):
-            phase_free(np.imag((conj(v) * of_vectors).sum(-2)), "linalg_eigh")
+            phase_free(np.imag((conjugate(v) * of_vectors).sum(-2)), "linalg_eigh")
         skew = 0.5 * (turned - adjoint(turned))
         inner = off_diagonal(skew, w[..., None, :] - w[..., None]) + eye(v, v.shape[-1]) * of_values[..., None, :]
         return (np.matmul(np.matmul(v, inner), adjoint(v)),)
@@ -68,12 +69,11 @@ class Eig(Function):
 
     def backward(self, grad, out):
         (of_values, of_vectors), (w, v) = grad, out
-        along = (conj(v) * of_vectors).sum(-2)
+        along = (conjugate(v) * of_vectors).sum(-2)
         phase_free(np.imag(along), "linalg_eig")
         turned = np.matmul(adjoint(v), of_vectors) - np.matmul(adjoint(v), v) * np.real(along)[..., None, :]
-        inner = (
-            off_diagonal(turned, conj(w[..., None, :] - w[..., None])) + eye(v, v.shape[-1]) * of_values[..., None, :]
-        )
+        inner = off_diagonal(turned, conjugate(w[..., None, :] - w[..., None]))
+        inner = inner + eye(v, v.shape[-1]) * of_values[..., None, :]
         return (Solve.apply(adjoint(v), np.matmul(inner, adjoint(v))),)
 
 
@@ -108,7 +108,7 @@ class SVD(Function):
         gap = (row - column) * (row + column)
         inner = off_diagonal(skew_u, gap) * row + column * off_diagonal(skew_v, gap) + one * of_s[..., None, :]
         if is_complex(u):
-            of_left, of_right = np.imag((conj(u) * of_u).sum(-2)), np.imag((vh * conj(of_vh)).sum(-1))
+            of_left, of_right = np.imag((conjugate(u) * of_u).sum(-2)), np.imag((vh * conjugate(of_vh)).sum(-1))
             phase_free(of_left + of_right, "svd", of_right)
             inner = inner + one * skew_u / (2 * row)
         whole = np.matmul(np.matmul(u, inner), vh)
