@@ -18,7 +18,7 @@ from ..movement.dims import dims_of
 from ..out import into
 from ..spelling import numpy_spelling
 from .arguments import adjoint, are_vectors, broadcast_solve, eye, fit, floating_matrices, swap, values
-from .factorizations import factored
+from .lu_factors import factored
 
 if TYPE_CHECKING:
     from ...tensor import Tensor

@@ -1,0 +1,313 @@
+"""LU, the factorization with rows exchanged for the largest pivots, and the systems that it solves."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import backend, return_types
+from ... import function as core
+from ...errors import ArgumentError, LinAlgError, ShapeError
+from ...function import Function
+from ...notices import once
+from ...state import composite
+from ..indexing import Gather
+from ..out import into
+from .arguments import adjoint as _adjoint
+from .arguments import eye, fit, floating_matrices, swap
+from .triangular import triangle_solved
+
+if TYPE_CHECKING:
+    from ...tensor import Tensor
+
+PANEL = 32  # columns
+
+
+class LUFactor(Function):
+    """P A = L U: both triangles in one matrix, the rows exchanged (from 1), the first zero pivot or 0, P's order."""
+
+    symbol, constants = "LU", ("places",)
+
+    def forward(self, x):
+        lu, pivots, order, info = factored(x)
+        self.places = np.argsort(order, -1)
+        return lu, pivots, info, order
+
+    def backward(self, grad, out, places):
+        lu, of_lu = out[0], grad[0]
+        rows, columns = lu.shape[-2:]
+        k = min(rows, columns)
+        l, u = np.tril(lu[..., :k, :k], -1) + eye(lu, k), np.triu(lu[..., :k, :k])
+        below, beside, of_below, of_beside = lu[..., k:, :], lu[..., :, k:], of_lu[..., k:, :], of_lu[..., :, k:]
+        of_square = of_lu[..., :k, :k]
+        inner = np.tril(np.matmul(swap(l), np.tril(of_square, -1)), -1) + np.triu(
+            np.matmul(np.triu(of_square), swap(u))
+        )
+        if columns > k:
+            inner = inner - np.tril(np.matmul(of_beside, swap(beside)), -1)
+            inner = np.concatenate((inner, of_beside), -1)
+        if rows > k:
+            inner = inner - np.triu(np.matmul(swap(below), of_below))
+        inner = triangle_solved(swap(l), inner, upper=True, unit=True)
+        left, right = inner[..., :k], inner[..., k:]
+        left = np.concatenate((left, of_below), -2) if rows > k else left
+        left = swap(triangle_solved(u, swap(left), upper=True))
+        whole = np.concatenate((left, right), -1) if columns > k else left
+        return (rows_taken(whole, places),)
+
+
+def factored(x: Any) -> tuple[Any, Any, Any, Any]:
+    """LU with rows exchanged for the largest pivots, by panels, the panels' rest by matrix products: arrays only.
+
+    Gives L and U in one matrix, the row exchanged for each (from 1), the order of rows, the first zero pivot (from 1).
+    """
+    rows, columns = x.shape[-2:]
+    k, lead = min(rows, columns), x.shape[:-2]
+    lu = x.reshape(math.prod(lead), rows, columns).copy()
+    every = backend.like(np.arange(len(lu)), x)
+    order = np.zeros_like(lu, shape=(len(lu), rows), dtype=np.int64) + backend.like(np.arange(rows), x)
+    pivots = np.zeros_like(lu, shape=(len(lu), k), dtype=np.int32)
+    if len(lu) == 1:
+        _factor_in_place(lu[0], pivots[0], order[0])
+    for start in range(0, 0 if len(lu) == 1 else k, PANEL):
+        stop = min(start + PANEL, k)
+        for j in range(start, stop):
+            column = lu[:, j:, j]
+            size = abs(column.real) + abs(column.imag) if column.dtype.kind == "c" else abs(column)
+            winner = np.argmax(size, -1) + j
+            pivots[:, j] = winner + 1
+            for moved in (lu, order):
+                held = moved[every, winner]
+                moved[every, winner] = moved[:, j]
+                moved[:, j] = held
+            pivot = lu[:, j, j, None]
+            lu[:, j + 1 :, j] /= pivot + (pivot == 0)
+            lu[:, j + 1 :, j + 1 : stop] -= lu[:, j + 1 :, j, None] * lu[:, None, j, j + 1 : stop]
+        if stop < columns:
+            panel = lu[:, start:stop, start:stop]
+            lu[:, start:stop, stop:] = triangle_solved(panel, lu[:, start:stop, stop:], upper=False, unit=True)
+            lu[:, stop:, stop:] -= np.matmul(lu[:, stop:, start:stop], lu[:, start:stop, stop:])
+    zero = np.diagonal(lu, 0, -2, -1) == 0
+    info = np.where(zero.any(-1), np.argmax(zero, -1) + 1, 0) if k else np.zeros_like(order, shape=len(lu))
+    return (
+        lu.reshape(x.shape),
+        pivots.reshape(*lead, k),
+        order.reshape(*lead, rows),
+        info.astype(np.int32).reshape(lead),
+    )
+
+
+def _factor_in_place(lu: Any, pivots: Any, order: Any) -> None:
+    """`factored` of one matrix: each panel is laid out by columns, and the other columns' rows follow afterwards."""
+    for start in range(0, len(pivots), PANEL):
+        stop = min(start + PANEL, len(pivots))
+        panel = np.copy(lu[start:, start:stop].T, "C")
+        for j in range(stop - start):
+            column = panel[j, j:]
+            size = abs(column.real) + abs(column.imag) if column.dtype.kind == "c" else abs(column)
+            winner = np.argmax(size) + j
+            _exchange(panel.T, j, winner)
+            pivot, below = panel[j, j], panel[j, j + 1 :]
+            below /= pivot + (pivot == 0)
+            panel[j + 1 :, j + 1 :] -= panel[j + 1 :, j, None] * below
+            if len(panel) < lu.shape[1]:
+                _exchange(lu, start + j, winner + start)
+            _exchange(order, start + j, winner + start)
+            pivots[start + j] = winner + (start + 1)
+        lu[start:, start:stop] = panel.T
+        right = lu[start:stop, stop:]
+        if right.size:
+            right[...] = triangle_solved(lu[start:stop, start:stop], right, upper=False, unit=True)
+            lu[stop:, stop:] -= np.matmul(lu[stop:, start:stop], right)
+
+
+def _exchange(x: Any, i: Any, j: Any) -> None:
+    held = x[j].copy()
+    x[j] = x[i]
+    x[i] = held
+
+
+def exchanged(pivots: Any, rows: int) -> Any:
+    """The order of rows that the exchanges lead to: arrays only."""
+    lead, k = pivots.shape[:-1], pivots.shape[-1]
+    flat = pivots.reshape(math.prod(lead), k).astype(np.int64) - 1
+    if ((flat < 0) | (flat >= rows)).any():
+        raise ArgumentError(f"pivots must be between 1 and the {rows} rows of LU: are they those of lu_factor?")
+    every = backend.like(np.arange(len(flat)), pivots)
+    order = np.zeros_like(flat, shape=(len(flat), rows)) + backend.like(np.arange(rows), pivots)
+    if len(flat) == 1:
+        for j in range(k):
+            _exchange(order[0], j, flat[0, j])
+        return order.reshape(*lead, rows)
+    for j in range(k):
+        held = order[every, flat[:, j]]
+        order[every, flat[:, j]] = order[:, j]
+        order[:, j] = held
+    return order.reshape(*lead, rows)
+
+
+def _factor(op: str, A: Tensor, pivot: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    floating_matrices(op, A)
+    if not pivot:
+        raise ArgumentError(f"{op}: LU without pivoting is not implemented; give pivot=True")
+    return LUFactor.apply(A)
+
+
+@composite
+def lu_factor(A: Tensor, *, pivot: bool = True, out: Any = None) -> return_types.linalg_lu_factor:
+    """L (below the diagonal, which is 1) and U of P A = L U in one matrix, and the rows exchanged. For `lu_solve`.
+
+    Raises LinAlgError, a RuntimeError, where a pivot is zero. Source: torch.linalg.lu_factor.
+
+    >>> torch.linalg.lu_factor(torch.tensor([[1.0, 2.0], [2.0, 0.0]]))
+    torch.return_types.linalg_lu_factor(
+    LU=tensor([[2.0000, 0.0000],
+            [0.5000, 2.0000]]),
+    pivots=tensor([2, 2], dtype=torch.int32))
+    """
+    lu, pivots, info, _ = _factor("linalg.lu_factor", A, pivot)
+    _all_regular("linalg.lu_factor", info)
+    return into(out, return_types.linalg_lu_factor(lu, pivots))
+
+
+def _all_regular(op: str, info: Tensor) -> None:
+    first = int(info.array.max()) if info.numel() else 0
+    if first:
+        raise LinAlgError(
+            f"{op}: U[{first},{first}] is zero and using it on lu_solve would result in a division by zero; "
+            "linalg.lu and linalg.lu_factor_ex give the factors all the same"
+        )
+
+
+@composite
+def lu_factor_ex(
+    A: Tensor, *, pivot: bool = True, check_errors: bool = False, out: Any = None
+) -> return_types.linalg_lu_factor_ex:
+    """`linalg.lu_factor`, and 0 or which pivot of each matrix is zero. Source: torch.linalg.lu_factor_ex.
+
+    >>> torch.linalg.lu_factor_ex(torch.zeros(1, 1)).info
+    tensor(1, dtype=torch.int32)
+    """
+    factors = _factor("linalg.lu_factor_ex", A, pivot)
+    if check_errors:
+        _all_regular("linalg.lu_factor_ex", factors[2])
+    return into(out, return_types.linalg_lu_factor_ex(*factors[:3]))
+
+
+def torch_lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = None) -> Any:
+    """`linalg.lu_factor`, or with get_infos `linalg.lu_factor_ex`, as a plain tuple. Source: torch.lu.
+
+    >>> torch.lu(torch.tensor([[2.0]]))[1]
+    tensor([1], dtype=torch.int32)
+    """
+    once("torch.lu is deprecated in favor of torch.linalg.lu_factor and torch.linalg.lu_factor_ex.")
+    factors = return_types._lu_with_info(*lu_factor_ex(A, pivot=pivot)) if get_infos else lu_factor(A, pivot=pivot)
+    if out is None:
+        return factors if get_infos else tuple(factors)
+    for target, value in zip(out, factors, strict=True):
+        into(target, value.to(target.dtype))
+    return out
+
+
+@composite
+def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> return_types.linalg_lu:
+    """A permutation matrix P, a lower triangle L with ones on its diagonal, an upper one U, of which A = P L U.
+
+    Source: torch.linalg.lu.
+
+    >>> P, L, U = torch.linalg.lu(torch.tensor([[1.0, 2.0], [2.0, 0.0]]))
+    >>> P @ L @ U
+    tensor([[1., 2.],
+            [2., 0.]])
+    """
+    factors, _, _, order = _factor("linalg.lu", A, pivot)
+    P = core.Tensor._made(_permutation(order.array, factors.array))
+    return into(out, return_types.linalg_lu(P, *_triangles(factors)))
+
+
+def _permutation(order: Any, like: Any) -> Any:
+    """The matrix P of P A = L U."""
+    return swap((order[..., None] == backend.like(np.arange(order.shape[-1]), order)).astype(like.dtype))
+
+
+def _triangles(factors: Tensor) -> tuple[Any, Any]:
+    """L and U."""
+    rows, columns = factors.shape[-2:]
+    k = min(rows, columns)
+    return np.tril(factors[..., :k], -1) + eye(factors, rows, k), np.triu(factors[..., :k, :])
+
+
+@composite
+def lu_unpack(
+    LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True, *, out: Any = None
+) -> return_types.lu_unpack:
+    """P, L and U out of what `linalg.lu_factor` gives; empty Tensors for what isn't wanted. Source: torch.lu_unpack.
+
+    >>> torch.lu_unpack(*torch.linalg.lu_factor(torch.tensor([[2.0]]))).U
+    tensor([[2.]])
+    """
+    made = core.Tensor._made
+    nothing = made(np.zeros_like(LU_data.array, shape=(0,)))
+    P = L = U = nothing
+    if unpack_pivots:
+        if LU_pivots.array.dtype != np.int32:
+            raise ArgumentError(f"lu_unpack: LU_pivots is expected to be of torch.int32, got {LU_pivots.dtype}")
+        P = made(_permutation(exchanged(LU_pivots.array, LU_data.shape[-2]), LU_data.array))
+    if unpack_data:
+        L, U = _triangles(LU_data)
+    return into(out, return_types.lu_unpack(P, L, U))
+
+
+@composite
+def lu_solve(
+    LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False, out: Tensor | None = None
+) -> Tensor:
+    """X where A X = B, X A = B unless left, Aᴴ for A if adjoint, of the factors of A. Source: torch.linalg.lu_solve.
+
+    >>> A = torch.tensor([[1.0, 2.0], [2.0, 0.0]])
+    >>> torch.linalg.lu_solve(*torch.linalg.lu_factor(A), torch.ones(2, 1))
+    tensor([[0.5000],
+            [0.2500]])
+    """
+    op = "linalg.lu_solve"
+    floating_matrices(op, LU, B, square=True, name="LU")
+    if pivots.array.dtype != np.int32:
+        raise ArgumentError(f"{op}: pivots should be a Tensor of scalar type torch.int32, got {pivots.dtype}")
+    if tuple(pivots.shape) != tuple(LU.shape[:-1]):
+        raise ShapeError(f"{op}: pivots has shape {tuple(pivots.shape)}, but LU needs {tuple(LU.shape[:-1])}")
+    fit(op, LU, B, left)
+    order = exchanged(pivots.array, LU.shape[-1])
+    if left:
+        return into(out, _lu_solved(LU, order, B, adjoint))
+    # X A = B  <=>  Aᴴ Xᴴ = Bᴴ
+    return into(out, _adjoint(_lu_solved(LU, order, _adjoint(B), not adjoint)))
+
+
+def _lu_solved(factors: Tensor, order: Any, b: Tensor, adjoint: bool) -> Tensor:
+    if not adjoint:
+        x = triangle_solved(factors, rows_taken(b, order), upper=False, unit=True)
+        return triangle_solved(factors, x, upper=True)
+    flipped = _adjoint(factors)
+    x = triangle_solved(flipped, b, upper=False)
+    return rows_taken(triangle_solved(flipped, x, upper=True, unit=True), np.argsort(order, -1))
+
+
+def rows_taken(x: Any, order: Any) -> Any:
+    """The rows of matrices in another order."""
+    lead = np.broadcast_shapes(order.shape[:-1], tuple(x.shape[:-2]))
+    shape = (*lead, *x.shape[-2:])
+    x = np.broadcast_to(x, shape)
+    index = np.broadcast_to(order[..., None], shape)
+    return x if 0 in shape else Gather.apply(x, index=index, axis=len(shape) - 2)
+
+
+def torch_lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """`linalg.lu_solve`, its arguments in another order. Source: torch.lu_solve.
+
+    >>> torch.lu_solve(torch.ones(1, 1), *torch.linalg.lu_factor(torch.tensor([[2.0]])))
+    tensor([[0.5000]])
+    """
+    once("torch.lu_solve is deprecated in favor of torch.linalg.lu_solve.")
+    return lu_solve(LU_data, LU_pivots, b, out=out)
