@@ -38,7 +38,6 @@ from ..ops.activation import tanhexp as tanhexp
 from ..ops.activation import tanhshrink as tanhshrink
 from ..ops.activation import threshold as threshold
 from ..ops.activation import threshold_ as threshold_
-from ..ops.attention import multi_head_attention_forward as multi_head_attention_forward
 from ..ops.attention import scaled_dot_product_attention as scaled_dot_product_attention
 from ..ops.bilinear import bilinear as bilinear
 from ..ops.distance import cosine_similarity as cosine_similarity
@@ -80,6 +79,7 @@ from ..ops.loss import soft_margin_loss as soft_margin_loss
 from ..ops.loss import triplet_margin_loss as triplet_margin_loss
 from ..ops.loss import triplet_margin_with_distance_loss as triplet_margin_with_distance_loss
 from ..ops.movement import pad as pad
+from ..ops.multi_head import multi_head_attention_forward as multi_head_attention_forward
 from ..ops.normalization import batch_norm as batch_norm
 from ..ops.normalization import group_norm as group_norm
 from ..ops.normalization import instance_norm as instance_norm

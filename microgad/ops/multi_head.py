@@ -1,0 +1,152 @@
+"""Attention of several heads, between projections."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ArgumentError, CallError
+from ..state import composite
+from .attention import attended, causal
+from .creation import zeros
+from .elementwise import where
+from .linalg import linear
+from .movement import cat, pad
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+@composite
+def multi_head_attention_forward(
+    query: Tensor, key: Tensor, value: Tensor, embed_dim_to_check: int, num_heads: int, in_proj_weight: Tensor | None,
+    in_proj_bias: Tensor | None, bias_k: Tensor | None, bias_v: Tensor | None, add_zero_attn: bool, dropout_p: float,
+    out_proj_weight: Tensor, out_proj_bias: Tensor | None, training: bool = True,
+    key_padding_mask: Tensor | None = None, need_weights: bool = True, attn_mask: Tensor | None = None,
+    use_separate_proj_weight: bool = False, q_proj_weight: Tensor | None = None, k_proj_weight: Tensor | None = None,
+    v_proj_weight: Tensor | None = None, static_k: Tensor | None = None, static_v: Tensor | None = None,
+    average_attn_weights: bool = True, is_causal: bool = False,
+) -> tuple[Tensor, Tensor | None]:  # fmt: skip
+    """Attention of num_heads heads between projections, projected back; and its weights. Source: torch.nn.functional.
+
+    query is (L, N, E), key and value (S, N, E), or all of them without N; the weights are (N, L, S), the mean over
+    heads, or (N, heads, L, S). in_proj_weight (3 E, E) is that of query, key and value, or each has its own. Masks
+    (key_padding_mask (N, S), attn_mask (L, S) or (N · heads, L, S)) are True where a key doesn't count, or are added.
+    bias_k, bias_v and zeros (add_zero_attn) are one more key and value. Vaswani et al. (2017).
+
+    Raises AssertionError and RuntimeError where shapes don't fit.
+
+    >>> x, eye = torch.ones(2, 1, 2), torch.eye(2)
+    >>> projections = torch.cat([eye] * 3), None, None, None, False, 0.0, eye, None
+    >>> out, weights = F.multi_head_attention_forward(x, x, x, 2, 1, *projections)
+    >>> out.shape, weights
+    (torch.Size([2, 1, 2]), tensor([[[0.5000, 0.5000],
+             [0.5000, 0.5000]]]))
+    """
+    batched = query.ndim == 3
+    _check_heads(query, key, value, embed_dim_to_check, num_heads, use_separate_proj_weight)
+    if not batched:
+        query, key, value = (x.unsqueeze(1) for x in (query, key, value))
+        key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
+    length, count, size = query.shape
+    heads = count * num_heads
+    if is_causal and attn_mask is None:
+        raise ArgumentError("multi_head_attention_forward: Need attn_mask if specifying the is_causal hint")
+    hint = is_causal and key_padding_mask is None and not need_weights
+    mask = None if hint else _attention_mask(attn_mask, (length, key.shape[0]), heads, query)
+    padding = _padding_mask(key_padding_mask, (count, key.shape[0]), attn_mask, query)
+    separate = q_proj_weight, k_proj_weight, v_proj_weight
+    q, k, v = _projected((query, key, value), in_proj_weight, separate, use_separate_proj_weight, in_proj_bias)
+
+    more = 0  # keys that the masks don't know
+    if (bias_k is None) != (bias_v is None):
+        raise CallError("of bias_k and bias_v, only one is set")
+    if bias_k is not None and bias_v is not None:
+        if static_k is not None or static_v is not None:
+            raise CallError("bias cannot be added to static key or value")
+        k, v = (cat([x, b.expand(1, count, b.shape[-1])]) for x, b in ((k, bias_k), (v, bias_v)))
+        more += 1
+    q, k, v = (x.reshape(x.shape[0], heads, size // num_heads).transpose(0, 1) for x in (q, k, v))
+    for name, static in (("static_k", static_k), ("static_v", static_v)):
+        if static is not None and (static.shape[0], static.shape[2]) != (heads, size // num_heads):
+            raise CallError(f"{name} must be ({heads}, S, {size // num_heads}), but is {tuple(static.shape)}")
+    k, v = k if static_k is None else static_k, v if static_v is None else static_v
+    if add_zero_attn:
+        nothing = zeros(heads, 1, size // num_heads, dtype=k.dtype, device=k.device)
+        k, v = cat([k, nothing], 1), cat([v, nothing], 1)
+        more += 1
+    mask, padding = (pad(x, (0, more)) if more and x is not None else x for x in (mask, padding))
+    if padding is not None:
+        each = padding.reshape(count, 1, 1, -1).expand(count, num_heads, 1, padding.shape[-1]).reshape(heads, 1, -1)
+        mask = each if mask is None else mask + each
+
+    added: Any = causal(q, k) if hint else mask
+    out = attended(q, k, v, added, dropout_p if training else 0.0, math.sqrt(num_heads / size), need_weights)
+    found = None
+    if need_weights:
+        out, found = out
+        found = found.reshape(count, num_heads, length, -1)
+        found = found.mean(1) if average_attn_weights else found
+    out = linear(out.transpose(0, 1).reshape(length, count, size), out_proj_weight, out_proj_bias)
+    if batched:
+        return out, found
+    return out.squeeze(1), None if found is None else found.squeeze(0)
+
+
+def _check_heads(query: Tensor, key: Tensor, value: Tensor, size: int, num_heads: int, separate: bool) -> None:
+    shapes = [tuple(x.shape) for x in (query, key, value)]
+    said = f"query {shapes[0]}, key {shapes[1]}, value {shapes[2]}"
+    if query.ndim not in (2, 3) or not query.ndim == key.ndim == value.ndim:
+        raise CallError(f"query should be unbatched 2D or batched 3D, key and value as it is, but they are {said}")
+    if query.shape[-1] != size:
+        raise CallError(f"was expecting embedding dimension of {size}, but got {query.shape[-1]}")
+    if size % num_heads:
+        raise CallError(f"embed_dim {size} not divisible by num_heads {num_heads}")
+    if (shapes[1][:-1] != shapes[2][:-1]) if separate else (shapes[1] != shapes[2]):
+        raise CallError(f"key and value must fit each other, but they are {said}")
+
+
+def _attention_mask(mask: Tensor | None, sizes: tuple[int, int], heads: int, query: Tensor) -> Tensor | None:
+    """(1 or N · heads, L, S), to be added."""
+    if mask is None:
+        return None
+    if mask.ndim not in (2, 3):
+        raise CallError(f"expected attn_mask to be None, 2-D or 3-D but found {mask.ndim}-D tensor instead")
+    wanted = sizes if mask.ndim == 2 else (heads, *sizes)
+    if tuple(mask.shape) != wanted:
+        raise CallError(f"The shape of the {mask.ndim}D attn_mask is {tuple(mask.shape)}, but should be {wanted}.")
+    added = _added("attn_mask", mask, query)
+    return added.unsqueeze(0) if mask.ndim == 2 else added
+
+
+def _padding_mask(
+    mask: Tensor | None, sizes: tuple[int, int], attn_mask: Tensor | None, query: Tensor
+) -> Tensor | None:
+    """(N, S), to be added."""
+    if mask is None:
+        return None
+    if tuple(mask.shape) != sizes:
+        raise CallError(f"key_padding_mask must be (N, S), {sizes}, but is {tuple(mask.shape)}")
+    if attn_mask is not None and attn_mask.dtype != mask.dtype:
+        said = "Support for mismatched key_padding_mask and attn_mask is deprecated. Use same type for both instead."
+        warnings.warn(said, stacklevel=4)
+    return _added("key_padding_mask", mask, query)
+
+
+def _projected(inputs: Any, packed: Tensor | None, separate: Any, is_separate: bool, bias: Tensor | None) -> Any:
+    """Query, key and value, each times its own weight, plus its part of the bias."""
+    weights = separate if is_separate else None if packed is None else packed.chunk(3)
+    biases: Any = [None] * 3 if bias is None else bias.chunk(3)
+    if weights is None or any(w is None for w in weights):
+        raise CallError(f"use_separate_proj_weight is {is_separate}, but a weight for that is None")
+    return [linear(x, w, b) for x, w, b in zip(inputs, weights, biases, strict=True)]
+
+
+def _added(name: str, mask: Tensor, query: Tensor) -> Any:
+    """A mask to be added: -∞ where a boolean one is True."""
+    if mask.dtype.is_floating_point:
+        return mask
+    if mask.array.dtype != bool:
+        raise CallError(f"only bool and floating types of {name} are supported, got {mask.dtype}")
+    return where(mask, -math.inf, zeros(1, dtype=query.dtype, device=query.device))
