@@ -149,23 +149,7 @@ def embedding_bag(
     if weight.array.dtype == np.int64 and input.array.dtype.kind == "f":
         warn("embedding_bag(weight, input, ...) is deprecated: it is embedding_bag(input, weight, ...) now")
         input, weight = weight, input
-    if per_sample_weights is not None and input.shape != per_sample_weights.shape:
-        raise ShapeError(
-            f"embedding_bag: per_sample_weights {tuple(per_sample_weights.shape)} must have the same shape as the "
-            f"input {tuple(input.shape)}"
-        )
-    if weight.ndim != 2:
-        raise ShapeError(f"weight has to be a 2D Tensor, but got Tensor of dimension {weight.ndim}")
-    if mode not in ("sum", "mean", "max"):
-        raise ArgumentError(f"mode has to be one of sum, mean or max, got {mode!r}")
-    if mode == "max" and (scale_grad_by_freq or sparse):
-        raise ArgumentError("max mode does not support scaling the gradient by the frequency, nor sparse weights")
-    if per_sample_weights is not None and mode != "sum":
-        raise _NotSupported(f"embedding_bag: per_sample_weights is only supported for mode='sum', got mode='{mode}'")
-    if per_sample_weights is not None and per_sample_weights.dtype != weight.dtype:
-        raise DtypeError(f"embedding_bag: weight is {weight.dtype}, per_sample_weights {per_sample_weights.dtype}")
-    if padding_idx is not None and not -weight.shape[0] <= padding_idx < weight.shape[0]:
-        raise ArgumentError(f"embedding_bag: padding_idx must be one of {weight.shape[0]} rows, but is {padding_idx}")
+    _check_bag(input, weight, mode, scale_grad_by_freq or sparse, per_sample_weights, padding_idx)
     starts, sizes = _bags(input, offsets, include_last_offset)
     flat = input.reshape(-1)
     index = backend.to_numpy(_checked("embedding_bag", flat, weight.shape[0], ArgumentError))
@@ -190,6 +174,29 @@ def embedding_bag(
     if mode == "mean":
         out = out / backend.like(np.maximum(counts, 1)[:, None], weight.array, weight.array.dtype)
     return out
+
+
+def _check_bag(
+    input: Tensor, weight: Tensor, mode: str, special: bool, per_sample_weights: Tensor | None, padding_idx: int | None
+) -> None:
+    """Refuse arguments of embedding_bag that don't go together; `special` gradients are sparse or scaled ones."""
+    if per_sample_weights is not None and input.shape != per_sample_weights.shape:
+        raise ShapeError(
+            f"embedding_bag: per_sample_weights {tuple(per_sample_weights.shape)} must have the same shape as the "
+            f"input {tuple(input.shape)}"
+        )
+    if weight.ndim != 2:
+        raise ShapeError(f"weight has to be a 2D Tensor, but got Tensor of dimension {weight.ndim}")
+    if mode not in ("sum", "mean", "max"):
+        raise ArgumentError(f"mode has to be one of sum, mean or max, got {mode!r}")
+    if mode == "max" and special:
+        raise ArgumentError("max mode does not support scaling the gradient by the frequency, nor sparse weights")
+    if per_sample_weights is not None and mode != "sum":
+        raise _NotSupported(f"embedding_bag: per_sample_weights is only supported for mode='sum', got mode='{mode}'")
+    if per_sample_weights is not None and per_sample_weights.dtype != weight.dtype:
+        raise DtypeError(f"embedding_bag: weight is {weight.dtype}, per_sample_weights {per_sample_weights.dtype}")
+    if padding_idx is not None and not -weight.shape[0] <= padding_idx < weight.shape[0]:
+        raise ArgumentError(f"embedding_bag: padding_idx must be one of {weight.shape[0]} rows, but is {padding_idx}")
 
 
 class _NotSupported(ArgumentError, NotImplementedError):
