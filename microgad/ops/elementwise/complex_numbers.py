@@ -57,7 +57,7 @@ def conj_physical(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def is_complex(x: Any) -> bool:
     """Whether an array, or a Tensor in a derivative, holds complex numbers."""
-    return dtypes.of(x.dtype).is_complex
+    return getattr(x, "array", x).dtype.kind == "c"
 
 
 def conjugate(x: Any) -> Any:
