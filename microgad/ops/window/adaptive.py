@@ -12,7 +12,7 @@ from ...state import composite
 from ..elementwise import Flat
 from .boxes import checked, of_boxes
 from .geometry import numbers, refusal
-from .pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d, with_indices
+from .pool import POOLS, with_indices
 from .resample import Resample, Taps, parts
 from .unpool import laid_out_as
 
@@ -109,7 +109,7 @@ def _adaptive_max(dims: int, input: Tensor, output_size: Sizes, return_indices: 
     input = input.contiguous() if dims == 3 else input  # of volumes PyTorch's result lies in the order of its axes
     kernel = whole_parts(size, out)
     if kernel:
-        return (max_pool1d, max_pool2d, max_pool3d)[dims - 1](input, kernel, return_indices=return_indices)
+        return POOLS[dims][1](input, kernel, return_indices=return_indices)
     tables = [np.minimum(cells, stop - 1) for cells, stop in map(parts, size, out)]
     found = of_boxes(input, tables, return_indices)
     return tuple(laid_out_as(x, input) for x in found) if return_indices else laid_out_as(found, input)
@@ -123,7 +123,7 @@ def _adaptive_avg(dims: int, input: Tensor, output_size: Sizes) -> Tensor:
     input = input.contiguous() if dims == 3 else input
     kernel = whole_parts(size, out)
     if kernel:
-        return (avg_pool1d, avg_pool2d, avg_pool3d)[dims - 1](input, kernel)
+        return POOLS[dims][0](input, kernel)
     for axis, (n, m) in enumerate(zip(size, out, strict=True), input.ndim - dims):
         input = PartMeans.apply(input, axis=axis, taps=Taps.parts(n, m))
     return input

@@ -7,16 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...state import composite
 from .geometry import Size, numbers
-from .pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
+from .pool import POOLS
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
-
-_POOLS: dict[int, tuple[Any, Any]] = {
-    1: (avg_pool1d, max_pool1d),
-    2: (avg_pool2d, max_pool2d),
-    3: (avg_pool3d, max_pool3d),
-}
 
 
 @composite
@@ -58,7 +52,7 @@ def lp_pool3d(
 
 
 def _lp_pool(dims: int, input: Any, norm_type: float | Tensor, kernel_size: Size, stride: Any, ceil_mode: bool) -> Any:
-    avg_pool, max_pool = _POOLS[dims]
+    avg_pool, max_pool = POOLS[dims]
     if norm_type == math.inf:
         return max_pool(input.abs(), kernel_size, stride, ceil_mode=ceil_mode)
     if norm_type == -math.inf:

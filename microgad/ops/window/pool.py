@@ -6,7 +6,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, overload
 
 import numpy as np
 
@@ -135,17 +135,28 @@ class AvgPool3d(AvgPool2d):
     symbol = "avg_pool3d"
 
 
-@overload
-def max_pool1d(
-    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
-    ceil_mode: bool = False, return_indices: Literal[False] = False,
-) -> Tensor: ...  # fmt: skip
-@overload
-def max_pool1d(
-    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
-    ceil_mode: bool = False, return_indices: bool = False,
-) -> Any: ...  # fmt: skip
-@tensors_only
+class _MaxPool(Protocol):
+    """The type of the max poolings: without return_indices they give a Tensor alone."""
+
+    __name__: str
+
+    @overload
+    def __call__(
+        self, input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
+        ceil_mode: bool = False, return_indices: Literal[False] = False,
+    ) -> Tensor: ...  # fmt: skip
+    @overload
+    def __call__(
+        self, input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
+        ceil_mode: bool = False, return_indices: bool = False,
+    ) -> Any: ...  # fmt: skip
+
+
+def _max_pooling(pool: Callable[..., Any]) -> _MaxPool:
+    return tensors_only(pool)
+
+
+@_max_pooling
 def max_pool1d(
     input: Tensor,
     kernel_size: Size,
@@ -166,17 +177,7 @@ def max_pool1d(
     return _max_pool(MaxPool1d, 1, input, settings, return_indices)
 
 
-@overload
-def max_pool2d(
-    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
-    ceil_mode: bool = False, return_indices: Literal[False] = False,
-) -> Tensor: ...  # fmt: skip
-@overload
-def max_pool2d(
-    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
-    ceil_mode: bool = False, return_indices: bool = False,
-) -> Any: ...  # fmt: skip
-@tensors_only
+@_max_pooling
 def max_pool2d(
     input: Tensor,
     kernel_size: Size,
@@ -201,17 +202,7 @@ def max_pool2d(
     return _max_pool(MaxPool2d, 2, input, settings, return_indices)
 
 
-@overload
-def max_pool3d(
-    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
-    ceil_mode: bool = False, return_indices: Literal[False] = False,
-) -> Tensor: ...  # fmt: skip
-@overload
-def max_pool3d(
-    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
-    ceil_mode: bool = False, return_indices: bool = False,
-) -> Any: ...  # fmt: skip
-@tensors_only
+@_max_pooling
 def max_pool3d(
     input: Tensor,
     kernel_size: Size,
@@ -282,7 +273,8 @@ def avg_pool1d(
     >>> F.avg_pool1d(torch.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
     tensor([[2., 1.]])
     """
-    return _avg_pool(AvgPool1d, 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
+    settings = kernel_size, stride, padding, 1, ceil_mode
+    return _avg_pool(AvgPool1d, 1, input, settings, count_include_pad, None)
 
 
 @tensors_only
@@ -308,10 +300,8 @@ def avg_pool2d(
     tensor([[[[ 2.5000,  4.5000],
               [10.5000, 12.5000]]]])
     """
-    return into(
-        out,
-        _avg_pool(AvgPool2d, 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override),
-    )
+    settings = kernel_size, stride, padding, 1, ceil_mode
+    return into(out, _avg_pool(AvgPool2d, 2, input, settings, count_include_pad, divisor_override))
 
 
 @tensors_only
@@ -333,33 +323,28 @@ def avg_pool3d(
     >>> F.avg_pool3d(torch.arange(8.0).reshape(1, 2, 2, 2), 2)
     tensor([[[[3.5000]]]])
     """
-    return into(
-        out,
-        _avg_pool(AvgPool3d, 3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override),
-    )
+    settings = kernel_size, stride, padding, 1, ceil_mode
+    return into(out, _avg_pool(AvgPool3d, 3, input, settings, count_include_pad, divisor_override))
 
 
-def _avg_pool(
-    op: type[AvgPool2d],
-    dims: int,
-    input: Any,
-    kernel_size: Any,
-    stride: Any,
-    padding: Any,
-    ceil_mode: bool,
-    count_include_pad: bool,
-    divisor_override: Any,
-) -> Any:
-    if divisor_override == 0:
+POOLS: dict[int, tuple[Any, Any]] = {
+    1: (avg_pool1d, max_pool1d),
+    2: (avg_pool2d, max_pool2d),
+    3: (avg_pool3d, max_pool3d),
+}
+
+
+def _avg_pool(op: type[AvgPool2d], dims: int, input: Any, settings: Any, count_include_pad: bool, divisor: Any) -> Any:
+    if divisor == 0:
         raise refusal(op.__name__, "divisor_override must not be 0")
     batched = input.ndim != dims + 1
     batch = input if batched else input.unsqueeze(0)
-    window = Window.pooling(op.__name__, dims, batch.shape[2:], kernel_size, stride, padding, 1, ceil_mode)
+    window = Window.pooling(op.__name__, dims, batch.shape[2:], *settings)
     if dims == 3 and any(n < k for n, k in zip(window.size, window.kernel, strict=False)):  # as PyTorch, of volumes
         raise refusal(
             op.__name__, f"input of size {window.size} is smaller than kernel_size {window.kernel}", ShapeError
         )
-    out = op.apply(batch, window=window, count_include_pad=count_include_pad, divisor_override=divisor_override)
+    out = op.apply(batch, window=window, count_include_pad=count_include_pad, divisor_override=divisor)
     return out if batched else of_one(f"AvgPool{dims}D", out, dims)
 
 
