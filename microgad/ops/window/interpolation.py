@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ...tensor import Tensor
 
 Scale = float | Sequence[float] | None
+PLAIN = ("nearest", "nearest-exact", "area")  # modes that don't interpolate
 
 
 @composite
@@ -43,7 +44,7 @@ def interpolate(
     tensor([[[1.0000, 1.5000, 2.5000, 3.0000]]])
     """
     op, dims = "interpolate", input.ndim - 2
-    plain = mode in ("nearest", "nearest-exact", "area")
+    plain = mode in PLAIN
     if plain and align_corners is not None:
         raise refusal(op, f"align_corners can be set for the modes that interpolate, not for {mode}")
     out, scales = _sizes(op, input, size, scale_factor, dims)
@@ -51,22 +52,8 @@ def interpolate(
         raise refusal(op, "recompute_scale_factor is not meaningful with an explicit size")
     if recompute_scale_factor:
         scales = [None] * dims
-    if antialias and (mode not in KERNELS or dims != 2):
-        raise refusal(op, f"antialias is for bilinear, bicubic and lanczos of 4-D input, got {mode} and {dims + 2}-D")
-    wanted = {"linear": 1, "bilinear": 2, "bicubic": 2, "lanczos": 2, "trilinear": 3}.get(mode)
-    if (wanted is None and not plain) or dims not in (1, 2, 3):
-        raise refusal(op, f"mode {mode!r} of {dims + 2}-D input is not supported", UnsupportedError)
-    if wanted not in (None, dims):
-        raise refusal(op, f"got {dims + 2}-D input, but mode {mode!r} needs {wanted + 2}-D input", UnsupportedError)
-    if mode == "lanczos" and (align_corners or not antialias):
-        raise refusal(op, "mode 'lanczos' needs antialias=True, and takes no align_corners")
-    if min(out) < (mode != "area") or 0 in input.shape[1:]:
-        raise refusal(op, f"input and output sizes should be greater than 0, got {tuple(input.shape)} and {out}")
+    _check(op, input, mode, align_corners, antialias, out)
     dtype = input.array.dtype
-    if dtype.kind != "f" and (dtype != np.uint8 or mode in ("linear", "trilinear", "area")):
-        raise refusal(
-            op, f"mode {mode!r} takes floating-point numbers, or bytes of planes; got {input.dtype}", KindError
-        )
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[dims - 1](input, out)
     changed = [i for i in range(dims) if not _stays(mode, antialias, input.shape[i + 2], out[i], scales[i])] or [0]
@@ -85,6 +72,27 @@ def interpolate(
         result = Resample.apply(result, axis=i + 2, taps=taps[i])
     kind = {"nearest": "Nearest", "nearest-exact": "NearestExact"}.get(mode, mode.capitalize())
     return called(f"Upsample{kind}{dims}D{'Aa' * antialias}", result)
+
+
+def _check(op: str, input: Tensor, mode: str, align_corners: bool | None, antialias: bool, out: list[int]) -> None:
+    """Refuse a mode for what it isn't, and sizes of 0."""
+    dims = input.ndim - 2
+    if antialias and (mode not in KERNELS or dims != 2):
+        raise refusal(op, f"antialias is for bilinear, bicubic and lanczos of 4-D input, got {mode} and {dims + 2}-D")
+    wanted = {"linear": 1, "bilinear": 2, "bicubic": 2, "lanczos": 2, "trilinear": 3}.get(mode)
+    if (wanted is None and mode not in PLAIN) or dims not in (1, 2, 3):
+        raise refusal(op, f"mode {mode!r} of {dims + 2}-D input is not supported", UnsupportedError)
+    if wanted not in (None, dims):
+        raise refusal(op, f"got {dims + 2}-D input, but mode {mode!r} needs {wanted + 2}-D input", UnsupportedError)
+    if mode == "lanczos" and (align_corners or not antialias):
+        raise refusal(op, "mode 'lanczos' needs antialias=True, and takes no align_corners")
+    if min(out) < (mode != "area") or 0 in input.shape[1:]:
+        raise refusal(op, f"input and output sizes should be greater than 0, got {tuple(input.shape)} and {out}")
+    dtype = input.array.dtype
+    if dtype.kind != "f" and (dtype != np.uint8 or mode in ("linear", "trilinear", "area")):
+        raise refusal(
+            op, f"mode {mode!r} takes floating-point numbers, or bytes of planes; got {input.dtype}", KindError
+        )
 
 
 def upsample(
