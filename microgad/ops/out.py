@@ -23,18 +23,18 @@ def into(out: Any, result: R, exact: bool = False) -> R:
     """
     if out is None:
         return result
-    if isinstance(out, (tuple, list)) is not isinstance(result, tuple):
-        raise TypeError(f"argument 'out' must be {'a tuple of Tensors' if isinstance(result, tuple) else 'Tensor'}")
-    if isinstance(result, tuple):
-        if len(out) != len(result):
-            raise TypeError(f"out= takes {len(result)} Tensors, got {len(out)}")
-        for target, value in zip(out, result, strict=True):
-            _check(target, value, exact)  # all of them, before the first one is written to
-        for target, value in zip(out, result, strict=True):
-            _put(target, value)
-        return type(result)(*out) if hasattr(result, "_fields") else tuple(out)  # type: ignore[return-value]
-    _check(out, result, exact)
-    _put(out, result)
+    several = isinstance(result, tuple)
+    if isinstance(out, (tuple, list)) is not several:
+        raise TypeError(f"argument 'out' must be {'a tuple of Tensors' if several else 'Tensor'}")
+    outs, results = (out, result) if isinstance(result, tuple) else ((out,), (result,))
+    if len(outs) != len(results):
+        raise TypeError(f"out= takes {len(results)} Tensors, got {len(outs)}")
+    for target, value in zip(outs, results, strict=True):
+        _check(target, value, exact)  # all of them, before the first one is written to
+    for target, value in zip(outs, results, strict=True):
+        _put(target, value)
+    if several:
+        out = type(result)(*out) if hasattr(result, "_fields") else tuple(out)
     same: R = out
     return same
 
