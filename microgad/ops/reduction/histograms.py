@@ -140,21 +140,14 @@ def _histogram(op: str, points: Tensor, bins: list[Any], range: Any, weight: Any
     edges: list[Tensor] = []
     inside, cell = np.ones_like(x, shape=len(x), dtype=bool), np.zeros_like(x, shape=len(x), dtype=np.int64)
     for i, part in enumerate(bins):
-        column, equal = x[:, i], False
-        if not isinstance(part, function.Tensor):
-            given = None if range is None else (float(range[2 * i]), float(range[2 * i + 1]))
-            low, high = _range(op, column, part, given, 0.5)
-            part = linspace(low, high, part + 1, dtype=points.dtype, device=points.device)
-            equal = True
-        elif part.ndim != 1 or part.dtype != points.dtype:
-            raise ShapeError(f"{op}: edges must be one-dimensional and {points.dtype}, got {part.shape} {part.dtype}")
-        elif len(part) < 2:
-            raise ShapeError(f"{op}: bins must be > 0, but {len(part)} edges make none")
-        within = (column >= part.array[0]) & (column <= part.array[-1])
+        column = x[:, i]
+        edge = _edges(op, part, points, column, None if range is None else range[2 * i : 2 * i + 2])
+        low, high = edge.array[0], edge.array[-1]
+        within = (column >= low) & (column <= high)
         inside = inside & within
-        place = _equal_bins if equal else _any_bins
-        cell = cell * (len(part) - 1) + place(np.where(within, column, part.array[0]), part.array)
-        edges.append(part)
+        place = _any_bins if edge is part else _equal_bins
+        cell = cell * (len(edge) - 1) + place(np.where(within, column, low), edge.array)
+        edges.append(edge)
     sizes = [len(e) - 1 for e in edges]
     count = math.prod(sizes)
     if weight is None:
@@ -167,6 +160,18 @@ def _histogram(op: str, points: Tensor, bins: list[Any], range: Any, weight: Any
         for i, e in enumerate(edges):
             hist = hist / np.diff(e.array).reshape([-1 if i == j else 1 for j, _ in enumerate(sizes)])
     return hist, tuple(edges)
+
+
+def _edges(op: str, bins: Any, points: Tensor, column: Any, ends: Sequence[float] | None) -> Tensor:
+    """The edges of the bins of a column of points: those given, or of so many equal ones between the ends."""
+    if not isinstance(bins, function.Tensor):
+        low, high = _range(op, column, bins, None if ends is None else (float(ends[0]), float(ends[1])), 0.5)
+        return linspace(low, high, bins + 1, dtype=points.dtype, device=points.device)
+    if bins.ndim != 1 or bins.dtype != points.dtype:
+        raise ShapeError(f"{op}: edges must be one-dimensional and {points.dtype}, got {bins.shape} {bins.dtype}")
+    if len(bins) < 2:
+        raise ShapeError(f"{op}: bins must be > 0, but {len(bins)} edges make none")
+    return bins
 
 
 def _any_bins(x: Any, edges: Any) -> Any:
