@@ -148,17 +148,7 @@ def ctc_loss(
             f"ctc_loss: Expected input_lengths to have value at most {longest} and none to be negative, got {lengths} "
             f"and target_lengths {sizes}"
         )
-    labels = _padded(backend.to_numpy(targets.array), sizes, blank)
-    states = np.full((count, 2 * labels.shape[1] + 1), blank)
-    states[:, 1::2] = labels
-    if states.min() < 0 or states.max() >= classes:
-        raise ArgumentError(f"ctc_loss: targets must be labels from 0 to {classes - 1}, got {labels.tolist()!s:.60}")
-    place, end = np.arange(states.shape[1]), 2 * sizes[:, None]
-    skips = np.zeros(states.shape, bool)
-    skips[:, 2:] = states[:, 2:] != states[:, :-2]
-    starts = (place <= 1) & (place <= end)
-    ends = ((place == end) | (place == end - 1)) & ((lengths > 0) | (sizes == 0))[:, None]
-    tables = {"states": states, "skips": skips, "starts": starts, "ends": ends, "lengths": lengths}
+    tables = _tables(backend.to_numpy(targets.array), sizes, lengths, blank, classes)
     losses = Ctc.apply(batch, **{name: backend.like(table.T, batch.array) for name, table in tables.items()})
     if (lengths == 0).any():
         losses = where(backend.like((lengths == 0) & (sizes == 0), batch.array), 0.0, losses)
@@ -178,6 +168,21 @@ def _lengths(name: str, given: Any, count: int) -> Any:
     if array.dtype.kind not in "iu":
         raise DtypeError(f"ctc_loss: {name}_lengths must be integral, but are {array.dtype}")
     return array.astype(np.int64)
+
+
+def _tables(targets: Any, sizes: Any, lengths: Any, blank: int, classes: int) -> dict[str, Any]:
+    """The settings of `Ctc`, each (N, S), and the lengths (N)."""
+    labels = _padded(targets, sizes, blank)
+    states = np.full((len(sizes), 2 * labels.shape[1] + 1), blank)
+    states[:, 1::2] = labels
+    if states.min() < 0 or states.max() >= classes:
+        raise ArgumentError(f"ctc_loss: targets must be labels from 0 to {classes - 1}, got {labels.tolist()!s:.60}")
+    place, end = np.arange(states.shape[1]), 2 * sizes[:, None]
+    skips = np.zeros(states.shape, bool)
+    skips[:, 2:] = states[:, 2:] != states[:, :-2]
+    starts = (place <= 1) & (place <= end)
+    ends = ((place == end) | (place == end - 1)) & ((lengths > 0) | (sizes == 0))[:, None]
+    return {"states": states, "skips": skips, "starts": starts, "ends": ends, "lengths": lengths}
 
 
 def _padded(targets: Any, sizes: Any, blank: int) -> Any:
