@@ -13,6 +13,7 @@ from ...errors import ArgumentError, DimError, DtypeError
 from ...linear_map import LinearMap
 from ...naming import called
 from ...state import composite
+from ..creation import made_beside
 from ..elementwise import conj
 from ..movement import narrow, pad, roll
 from ..movement.dims import dim_of, listed
@@ -294,8 +295,7 @@ def ifftshift(input: Tensor, dim: Dims = None) -> Tensor:
 @numpy_spelling
 def fftfreq(
     n: int, d: float = 1.0, *, out: Tensor | None = None, dtype: Dtype = None, layout: Any = None,
-    device: Device = None,
-    requires_grad: bool = False,
+    device: Device = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """The frequencies of fft's n results, for samples d apart. Source: torch.fft.fftfreq.
 
@@ -310,8 +310,7 @@ def fftfreq(
 @numpy_spelling
 def rfftfreq(
     n: int, d: float = 1.0, *, out: Tensor | None = None, dtype: Dtype = None, layout: Any = None,
-    device: Device = None,
-    requires_grad: bool = False,
+    device: Device = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """The frequencies of rfft's n // 2 + 1 results. Source: torch.fft.rfftfreq.
 
@@ -325,8 +324,6 @@ def rfftfreq(
 def _frequencies(
     op: str, cycles: Any, n: int, d: float, out: Any, dtype: Any, device: Any, requires_grad: bool
 ) -> Tensor:
-    from ..creation import made_beside
-
     if n < 0:
         raise ArgumentError(f"{op}: n must not be negative, got {n}")
     kind = dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype)
@@ -352,9 +349,7 @@ def _complex(op: str, cls: type[LinearMap], x: Tensor, sizes: Sequence[Any], dim
 def _real(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm: Any) -> Tensor:
     if x.is_complex():
         raise DtypeError(f"{op} expects a real input tensor, but got {x.dtype}")
-    dims = _dims(op, x, dims)
-    if not dims:
-        raise ArgumentError(f"{op} must transform at least one axis")
+    dims = _dims(op, x, dims, least=1)
     x = _resized(op, _floating(x), sizes, dims)
     norm = _checked(op, norm)
     found: Tensor = Rfft.apply(x, axis=dims[-1], norm=norm)
@@ -362,9 +357,7 @@ def _real(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm: A
 
 
 def _to_real(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm: Any) -> Tensor:
-    dims = _dims(op, x, dims)
-    if not dims:
-        raise ArgumentError(f"{op} must transform at least one axis")
+    dims = _dims(op, x, dims, least=1)
     *others, last = dims
     x, norm, n = _floating(x), _checked(op, norm), sizes[-1]
     n = 2 * (x.shape[last] - 1) if n is None else n
@@ -409,14 +402,16 @@ def _several(op: str, x: Tensor, s: Any, dim: Any) -> tuple[list[Any], list[int]
     return sizes, dims
 
 
-def _dims(op: str, x: Tensor, dim: Any) -> list[int]:
-    """Dimensions counted from the front, each once."""
+def _dims(op: str, x: Tensor, dim: Any, least: int = 0) -> list[int]:
+    """Dimensions counted from the front, each once, and so many at least."""
     given = range(x.ndim) if dim is None else listed(dim)
     dims = [dim_of(d, x.ndim, op) for d in given]
     if dims and not x.ndim:
         raise DimError(f"{op}: Dimension specified as {dims[0]} but tensor has no dimensions")
     if len(set(dims)) < len(dims):
         raise ArgumentError(f"{op}: FFT dims must be unique, got {tuple(given)}")
+    if len(dims) < least:
+        raise ArgumentError(f"{op} must transform at least one axis")
     return dims
 
 
