@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -110,11 +109,6 @@ def _put(out: Any, result: Any, op: str) -> Any:
     return into(out, result)
 
 
-def _over(cls: type[Function], input: Tensor, dim: Dim, keepdim: bool, op: str) -> Tensor:
-    """A Function over dims that have elements, which have an order."""
-    return cls.apply(input, axis=_axis(input, dim, op), keepdims=keepdim)
-
-
 def _axis(input: Tensor, dim: Dim, op: str) -> Axis:
     """The axes of dims that have elements, which have an order."""
     axis = axes(dim, input.array.ndim, op)
@@ -130,7 +124,7 @@ def amax(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor |
     >>> torch.amax(torch.tensor([[1.0, 5.0], [3.0, 4.0]]), dim=1)
     tensor([5., 4.])
     """
-    return _put(out, _over(Amax, input, dim, keepdim, "amax"), "amax")
+    return _put(out, Amax.apply(input, axis=_axis(input, dim, "amax"), keepdims=keepdim), "amax")
 
 
 @numpy_spelling
@@ -140,7 +134,7 @@ def amin(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor |
     >>> torch.amin(torch.tensor([[1.0, 5.0], [3.0, 4.0]]), dim=1)
     tensor([1., 3.])
     """
-    return _put(out, _over(Amin, input, dim, keepdim, "amin"), "amin")
+    return _put(out, Amin.apply(input, axis=_axis(input, dim, "amin"), keepdims=keepdim), "amin")
 
 
 @numpy_spelling
@@ -199,7 +193,7 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor 
     >>> torch.max(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1).values
     tensor([5., 3.])
     """
-    return _extremum(input, dim, keepdim, other, out, Max, "argmax", maximum, return_types.max)
+    return _extremum(input, dim, keepdim, other, out, (Max, "argmax", maximum, return_types.max))
 
 
 @overload
@@ -216,20 +210,12 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor 
     >>> torch.min(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1).indices
     tensor([0, 1])
     """
-    return _extremum(input, dim, keepdim, other, out, Min, "argmin", minimum, return_types.min)
+    return _extremum(input, dim, keepdim, other, out, (Min, "argmin", minimum, return_types.min))
 
 
-def _extremum(
-    input: Tensor,
-    dim: Any,
-    keepdim: bool,
-    other: Tensor | None,
-    out: Any,
-    whole: type[Function],
-    where: str,
-    of_two: Callable[..., Any],
-    result: type,
-) -> Any:
+def _extremum(input: Tensor, dim: Any, keepdim: bool, other: Tensor | None, out: Any, kind: tuple[Any, ...]) -> Any:
+    """By the kind: the Function of all values, the method for indices, the function of two, and the named tuple."""
+    whole, where, of_two, result = kind
     op = result.__name__
     if hasattr(dim, "array"):
         dim, other = None, dim
@@ -239,7 +225,7 @@ def _extremum(
     if dim is None:
         if keepdim:
             raise DtypeError(f"{op}: keepdim goes with a dim")
-        return into(out, _over(whole, input, None, False, op))
+        return into(out, whole.apply(input, axis=_axis(input, None, op), keepdims=False))
     axis = dim_of(dim, input.array.ndim, op)
     x = line(input)
     not_empty(x, axis, op)
