@@ -157,9 +157,8 @@ def _batch_norm(
         settings = weight, bias, training, momentum, eps
         return _batch_norm(input.float(), running_mean, running_var, *settings).to(input.dtype)
     if not training:
-        for name, running in (("running_mean", running_mean), ("running_var", running_var)):
-            if running is None:
-                raise ArgumentError(f"batch_norm: {name} must be defined in evaluation mode")
+        if running_mean is None:
+            raise ArgumentError("batch_norm: running_mean must be defined in evaluation mode")
         return FixedBatchNorm.apply(input, running_mean, running_var, weight, bias, eps=eps)
     for name, running in (("running_mean", running_mean), ("running_var", running_var)):
         if running is not None and running.array.shape != input.array.shape[1:2]:
