@@ -24,9 +24,8 @@ def _select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0
 
 
 def _unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * np.pi) -> Any:
-    turns = (
-        np.unwrap(p.array, discont, axis, period=period) - p.array
-    )  # multiples of the period: constant nearly everywhere
+    # multiples of the period: constant nearly everywhere
+    turns = np.unwrap(p.array, discont, axis, period=period) - p.array
     return p + core.Tensor._made(turns)
 
 

@@ -123,9 +123,8 @@ class Attention(Function):
             raise ShapeError(f"attn_mask {mask.shape} doesn't broadcast to (..., L, S) = {scores}")
         return scores[:-1]
 
-    def blocks(self, lead: tuple[int, ...], *operands: Any) -> Iterator[tuple[Any, ...]]:
+    def blocks(self, lead: Any, query: Any, key: Any, value: Any, mask: Any) -> Iterator[tuple[Any, ...]]:
         """Where a block is in the batch, where its queries are, and what is there of query, key, value, mask, noise."""
-        query, key, value, mask = operands
         batch, shape = lead[:-1], (*lead, key.shape[-2])
         q, k, v = (_broadcast(x, (*batch, *x.shape[-2:])) for x in (query, key, value))
         added, noise = (None if x is None else _broadcast(x, shape) for x in (mask, self.noise))
