@@ -7,31 +7,19 @@ from typing import Any
 
 from ..lazy import absent as _absent
 from ..tensor import Tensor
-from . import constraints
-from .distribution import Distribution
-from .utils import alias, broadcast_all
+from .loc_scale import LocScale
 
 
-class Cauchy(Distribution):
+class Cauchy(LocScale):
     """1/(1 + ((x - loc)/scale)²), scaled to 1; it has no mean. Source: torch.distributions.Cauchy.
 
     >>> torch.distributions.Cauchy(0.0, 1.0).log_prob(torch.tensor(0.0))
     tensor(-1.1447)
     """
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.real
-    has_rsample = True
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self.loc, self.scale = broadcast_all(loc, scale)
-        super().__init__(self.loc.shape, validate_args=validate_args)
-
     @property
     def mean(self) -> Tensor:
         return self.loc.new_full(self._extended_shape(), math.nan)
-
-    mode = alias("loc")
 
     @property
     def variance(self) -> Tensor:

@@ -8,27 +8,18 @@ from typing import Any
 from ..lazy import absent as _absent
 from ..limits import finfo
 from ..tensor import Tensor
-from . import constraints
-from .distribution import Distribution
-from .utils import alias, broadcast_all
+from .loc_scale import LocScale
+from .utils import alias
 
 
-class Laplace(Distribution):
+class Laplace(LocScale):
     """exp(-|x - loc|/scale), scaled to 1. Source: torch.distributions.Laplace.
 
     >>> torch.distributions.Laplace(0.0, 1.0).log_prob(torch.tensor(1.0))
     tensor(-1.6931)
     """
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.real
-    has_rsample = True
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self.loc, self.scale = broadcast_all(loc, scale)
-        super().__init__(self.loc.shape, validate_args=validate_args)
-
-    mean = mode = alias("loc")
+    mean = alias("loc")
 
     @property
     def variance(self) -> Tensor:

@@ -9,12 +9,12 @@ from ..lazy import absent as _absent
 from ..ops.random import normal
 from ..state import scope
 from ..tensor import Tensor
-from . import constraints
 from .distribution import ExponentialFamily
-from .utils import _standard_normal, alias, broadcast_all
+from .loc_scale import LocScale
+from .utils import _standard_normal, alias
 
 
-class Normal(ExponentialFamily):
+class Normal(LocScale, ExponentialFamily):
     """exp(-((x - loc)/scale)²/2), scaled to 1. Source: torch.distributions.Normal.
 
     >>> d = torch.distributions.Normal(0.0, 1.0)
@@ -22,15 +22,7 @@ class Normal(ExponentialFamily):
     (tensor(-0.9189), tensor(0.5000), tensor(1.4189))
     """
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.real
-    has_rsample = True
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self.loc, self.scale = broadcast_all(loc, scale)
-        super().__init__(self.loc.shape, validate_args=validate_args)
-
-    mean = mode = alias("loc")
+    mean = alias("loc")
     stddev = alias("scale")
 
     @property

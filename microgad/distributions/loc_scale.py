@@ -1,0 +1,22 @@
+"""What distributions share that lie around a place, as wide as a scale says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import constraints
+from .distribution import Distribution
+from .utils import alias, broadcast_all
+
+
+class LocScale(Distribution):
+    """Of all real numbers, those near loc the likeliest."""
+
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
+    support = constraints.real
+    has_rsample = True
+    mode = alias("loc")
+
+    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
+        self.loc, self.scale = broadcast_all(loc, scale)
+        super().__init__(self.loc.shape, validate_args=validate_args)
