@@ -44,8 +44,12 @@ class _Odds:
         """The shape of what was given."""
         return self._param.size()
 
-    def _set(self, name: str, value: Tensor) -> None:
-        self.__dict__[name] = self._param = value
+    def _take(self, probs: Any, logits: Any, *others: Any) -> list[Tensor]:
+        """Set the one that was given, broadcast with other parameters, which this gives."""
+        name = given(probs, logits)
+        *others_, self._param = broadcast_all(*others, logits if probs is None else probs)
+        self.__dict__[name] = self._param
+        return others_
 
 
 class Bernoulli(_Odds, ExponentialFamily):
@@ -61,8 +65,7 @@ class Bernoulli(_Odds, ExponentialFamily):
     has_enumerate_support = True
 
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
-        name = given(probs, logits)
-        self._set(name, broadcast_all(logits if probs is None else probs)[0])
+        self._take(probs, logits)
         super().__init__(self._param.shape, validate_args=validate_args)
 
     mean = alias("probs")

@@ -10,9 +10,8 @@ from ..ops.random import binomial
 from ..state import scope
 from ..tensor import Tensor
 from . import constraints
-from .bernoulli import _Odds, given
+from .bernoulli import _Odds
 from .distribution import Distribution
-from .utils import broadcast_all
 
 
 class Binomial(_Odds, Distribution):
@@ -32,11 +31,9 @@ class Binomial(_Odds, Distribution):
     def __init__(
         self, total_count: Any = 1, probs: Any = None, logits: Any = None, validate_args: bool | None = None
     ) -> None:
-        name = given(probs, logits)
-        count, parameter = broadcast_all(total_count, logits if probs is None else probs)
-        self.total_count = count.type_as(parameter)
-        self._set(name, parameter)
-        super().__init__(parameter.shape, validate_args=validate_args)
+        (count,) = self._take(probs, logits, total_count)
+        self.total_count = count.type_as(self._param)
+        super().__init__(self._param.shape, validate_args=validate_args)
 
     @constraints.dependent_property(is_discrete=True, event_dim=0)
     def support(self) -> Any:

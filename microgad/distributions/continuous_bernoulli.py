@@ -12,7 +12,7 @@ from ..ops.elementwise import where
 from ..ops.random import rand
 from ..tensor import Tensor
 from . import constraints
-from .bernoulli import _Odds, given
+from .bernoulli import _Odds
 from .distribution import ExponentialFamily
 from .utils import broadcast_all, clamp_probs, lazy_property, logits_to_probs
 
@@ -38,13 +38,11 @@ class ContinuousBernoulli(_Odds, ExponentialFamily):
         lims: tuple[float, float] = (0.499, 0.501),
         validate_args: bool | None = None,
     ) -> None:
-        name = given(probs, logits)
-        (parameter,) = broadcast_all(logits if probs is None else probs)
-        if name == "probs":
-            if validate_args and not constraints.unit_interval.check(parameter).all():
-                raise ArgumentError(f"ContinuousBernoulli: probs must lie in [0, 1], but are {parameter}")
-            parameter = clamp_probs(parameter)
-        self._set(name, parameter)
+        self._take(probs, logits)
+        if probs is not None:
+            if validate_args and not constraints.unit_interval.check(self.probs).all():
+                raise ArgumentError(f"ContinuousBernoulli: probs must lie in [0, 1], but are {self.probs}")
+            self.probs = self._param = clamp_probs(self.probs)
         self._lims = lims
         super().__init__(self._param.shape, validate_args=validate_args)
 

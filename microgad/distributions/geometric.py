@@ -13,7 +13,7 @@ from ..ops.elementwise import where
 from ..state import scope
 from ..tensor import Tensor
 from . import constraints
-from .bernoulli import _Odds, given
+from .bernoulli import _Odds
 from .distribution import Distribution
 from .utils import broadcast_all
 
@@ -29,8 +29,7 @@ class Geometric(_Odds, Distribution):
     support = constraints.nonnegative_integer
 
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
-        name = given(probs, logits)
-        self._set(name, broadcast_all(logits if probs is None else probs)[0])
+        self._take(probs, logits)
         super().__init__(self._param.shape, validate_args=validate_args)
         if self._validate_args and probs is not None and not (self.probs > 0).all():
             raise ArgumentError(

@@ -10,10 +10,9 @@ from ..ops.random import poisson
 from ..state import scope
 from ..tensor import Tensor
 from . import constraints
-from .bernoulli import _Odds, given
+from .bernoulli import _Odds
 from .distribution import Distribution
 from .gamma import Gamma
-from .utils import broadcast_all
 
 
 class NegativeBinomial(_Odds, Distribution):
@@ -35,11 +34,9 @@ class NegativeBinomial(_Odds, Distribution):
     def __init__(
         self, total_count: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
     ) -> None:
-        name = given(probs, logits)
-        count, parameter = broadcast_all(total_count, logits if probs is None else probs)
-        self.total_count = count.type_as(parameter)
-        self._set(name, parameter)
-        super().__init__(parameter.shape, validate_args=validate_args)
+        (count,) = self._take(probs, logits, total_count)
+        self.total_count = count.type_as(self._param)
+        super().__init__(self._param.shape, validate_args=validate_args)
 
     @property
     def mean(self) -> Tensor:

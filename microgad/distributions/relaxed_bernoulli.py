@@ -8,7 +8,7 @@ from ..lazy import absent as _absent
 from ..ops.random import rand
 from ..tensor import Tensor
 from . import constraints
-from .bernoulli import _Odds, given
+from .bernoulli import _Odds
 from .distribution import Distribution
 from .transformed_distribution import TransformedDistribution
 from .transforms import SigmoidTransform
@@ -29,8 +29,7 @@ class LogitRelaxedBernoulli(_Odds, Distribution):
         self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
     ) -> None:
         self._temperature = [temperature]  # which isn't expanded
-        name = given(probs, logits)
-        self._set(name, broadcast_all(logits if probs is None else probs)[0])
+        self._take(probs, logits)
         super().__init__(self._param.shape, validate_args=validate_args)
 
     @property
