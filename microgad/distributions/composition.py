@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import ReferenceType, ref
 
@@ -12,7 +12,7 @@ from ..ops.creation import zeros_like
 from ..ops.movement import cat, stack
 from ..tensor import Tensor
 from . import constraints
-from .utils import _sum_rightmost, alias
+from .utils import _at_least, _sum_rightmost, alias
 
 
 class Transform:
@@ -281,13 +281,11 @@ class IndependentTransform(Transform):
     sign = alias("base_transform.sign")
 
     def _call(self, x: Tensor) -> Tensor:
-        if x.dim() < self.domain.event_dim:
-            raise ValueError("Too few dimensions on input")
+        _at_least(self.domain.event_dim, x.shape)
         return self.base_transform(x)
 
     def _inverse(self, y: Tensor) -> Tensor:
-        if y.dim() < self.codomain.event_dim:
-            raise ValueError("Too few dimensions on input")
+        _at_least(self.codomain.event_dim, y.shape)
         return self.base_transform.inv(y)
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
@@ -303,19 +301,45 @@ class IndependentTransform(Transform):
         return f"{type(self).__name__}({self.base_transform!r}, {self.reinterpreted_batch_ndims})"
 
 
-class CatTransform(Transform):
-    """Transforms side by side along dim, each of so many values. Source: torch.distributions.CatTransform."""
+class _SideBySide(Transform):
+    """Transforms of parts of a value, which lie along dim."""
 
     transforms: list[Transform]
+    _joined: Callable[[list[Tensor], int], Tensor]  # of parts along dim
+
+    def __init__(self, tseq: Sequence[Transform], dim: int = 0, cache_size: int = 0) -> None:
+        super().__init__(cache_size=cache_size)
+        self.transforms = [t.with_cache(cache_size) if cache_size else t for t in tseq]
+        self.dim = dim
+
+    @property
+    def bijective(self) -> bool:  # type: ignore[override]
+        return all(t.bijective for t in self.transforms)
+
+    def _split(self, x: Tensor) -> Sequence[Tensor]:
+        raise NotImplementedError
+
+    def _parts(self, x: Tensor) -> Any:
+        return zip(self.transforms, self._split(x), strict=True)
+
+    def _call(self, x: Tensor) -> Tensor:
+        return self._joined([t(part) for t, part in self._parts(x)], self.dim)
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return self._joined([t.inv(part) for t, part in self._parts(y)], self.dim)
+
+
+class CatTransform(_SideBySide):
+    """Transforms side by side along dim, each of so many values. Source: torch.distributions.CatTransform."""
+
     _settings = ("transforms", "dim", "lengths")
+    _joined = staticmethod(cat)
 
     def __init__(
         self, tseq: Sequence[Transform], dim: int = 0, lengths: Sequence[int] | None = None, cache_size: int = 0
     ) -> None:
-        super().__init__(cache_size=cache_size)
-        self.transforms = [t.with_cache(cache_size) if cache_size else t for t in tseq]
+        super().__init__(tseq, dim, cache_size)
         self.lengths = [1] * len(self.transforms) if lengths is None else list(lengths)
-        self.dim = dim
 
     @property
     def event_dim(self) -> int:
@@ -327,10 +351,6 @@ class CatTransform(Transform):
         return sum(self.lengths)
 
     @property
-    def bijective(self) -> bool:  # type: ignore[override]
-        return all(t.bijective for t in self.transforms)
-
-    @property
     def domain(self) -> Any:
         return constraints.cat([t.domain for t in self.transforms], self.dim, self.lengths)
 
@@ -338,14 +358,8 @@ class CatTransform(Transform):
     def codomain(self) -> Any:
         return constraints.cat([t.codomain for t in self.transforms], self.dim, self.lengths)
 
-    def _parts(self, x: Tensor) -> Any:
-        return zip(self.transforms, x.split(self.lengths, self.dim), strict=True)
-
-    def _call(self, x: Tensor) -> Tensor:
-        return cat([t(part) for t, part in self._parts(x)], self.dim)
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        return cat([t.inv(part) for t, part in self._parts(y)], self.dim)
+    def _split(self, x: Tensor) -> Sequence[Tensor]:
+        return x.split(self.lengths, self.dim)
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         logs = []
@@ -356,19 +370,11 @@ class CatTransform(Transform):
         return cat(logs, dim) if dim < 0 else sum(logs[1:], logs[0])
 
 
-class StackTransform(Transform):
+class StackTransform(_SideBySide):
     """A transform for each place along dim. Source: torch.distributions.StackTransform."""
 
     _settings = ("transforms", "dim")
-
-    def __init__(self, tseq: Sequence[Transform], dim: int = 0, cache_size: int = 0) -> None:
-        super().__init__(cache_size=cache_size)
-        self.transforms = [t.with_cache(cache_size) if cache_size else t for t in tseq]
-        self.dim = dim
-
-    @property
-    def bijective(self) -> bool:  # type: ignore[override]
-        return all(t.bijective for t in self.transforms)
+    _joined = staticmethod(stack)
 
     @property
     def domain(self) -> Any:
@@ -378,14 +384,8 @@ class StackTransform(Transform):
     def codomain(self) -> Any:
         return constraints.stack([t.codomain for t in self.transforms], self.dim)
 
-    def _parts(self, x: Tensor) -> Any:
-        return zip(self.transforms, x.unbind(self.dim), strict=True)
-
-    def _call(self, x: Tensor) -> Tensor:
-        return stack([t(part) for t, part in self._parts(x)], self.dim)
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        return stack([t.inv(part) for t, part in self._parts(y)], self.dim)
+    def _split(self, x: Tensor) -> Sequence[Tensor]:
+        return x.unbind(self.dim)
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         pairs = zip(self._parts(x), self._parts(y), strict=True)

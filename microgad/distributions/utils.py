@@ -40,6 +40,12 @@ def _standard_normal(shape: Any, dtype: Any, device: Any) -> Tensor:
     return empty(shape, dtype=dtype, device=device).normal_()
 
 
+def _at_least(dim: int, shape: Any) -> None:
+    """Refuse a shape of fewer dimensions."""
+    if len(shape) < dim:
+        raise ValueError("Too few dimensions on input")
+
+
 def _sum_rightmost(value: Tensor, dim: int) -> Tensor:
     """The sum over the last `dim` dimensions."""
     return value.reshape(*value.shape[: value.ndim - dim], -1).sum(-1) if dim else value

@@ -13,7 +13,7 @@ from ..size import Size
 from ..tensor import Tensor
 from . import constraints
 from .composition import Plain, Transform
-from .utils import tril_matrix_to_vec, vec_to_tril_matrix
+from .utils import _at_least, tril_matrix_to_vec, vec_to_tril_matrix
 
 
 class ReshapeTransform(Transform):
@@ -72,8 +72,7 @@ class SoftmaxTransform(Plain):
         return y.log()
 
     def _same(self, shape: Any) -> Any:
-        if len(shape) < 1:
-            raise ValueError("Too few dimensions on input")
+        _at_least(1, shape)
         return shape
 
     forward_shape = inverse_shape = _same
@@ -109,13 +108,11 @@ class StickBreakingTransform(Plain):
         return (-x + logsigmoid(x) + y[..., :-1].log()).sum(-1)
 
     def forward_shape(self, shape: Any) -> Any:
-        if len(shape) < 1:
-            raise ValueError("Too few dimensions on input")
+        _at_least(1, shape)
         return Size((*shape[:-1], shape[-1] + 1))
 
     def inverse_shape(self, shape: Any) -> Any:
-        if len(shape) < 1:
-            raise ValueError("Too few dimensions on input")
+        _at_least(1, shape)
         return Size((*shape[:-1], shape[-1] - 1))
 
 
@@ -174,16 +171,14 @@ class CorrCholeskyTransform(Transform):
         return stick - 2 * (x + softplus(-2 * x) - math.log(2.0)).sum(-1)
 
     def forward_shape(self, shape: Any) -> Any:
-        if len(shape) < 1:
-            raise ValueError("Too few dimensions on input")
+        _at_least(1, shape)
         size = round((0.25 + 2 * shape[-1]) ** 0.5 + 0.5)
         if size * (size - 1) // 2 != shape[-1]:
             raise ValueError("Input is not a flattened lower-diagonal number")
         return Size((*shape[:-1], size, size))
 
     def inverse_shape(self, shape: Any) -> Any:
-        if len(shape) < 2:
-            raise ValueError("Too few dimensions on input")
+        _at_least(2, shape)
         if shape[-2] != shape[-1]:
             raise ValueError("Input is not square")
         return Size((*shape[:-2], shape[-1] * (shape[-1] - 1) // 2))
