@@ -12,7 +12,7 @@ from . import functional as F
 from . import init as initial
 from .attention import MultiheadAttention as MultiheadAttention
 from .module import Module
-from .settings import shown
+from .settings import showing
 from .softmax import LogSoftmax as LogSoftmax
 from .softmax import Softmax as Softmax
 from .softmax import Softmax2d as Softmax2d
@@ -29,8 +29,7 @@ class _InPlace(Module):
         super().__init__()
         self.inplace = inplace
 
-    def extra_repr(self) -> str:
-        return shown(self, "inplace")
+    extra_repr = showing("inplace")
 
 
 class ReLU(_InPlace):
@@ -109,8 +108,7 @@ class Hardsigmoid(_InPlace):
     def forward(self, input: Tensor) -> Tensor:
         return F.hardsigmoid(input, self.inplace)
 
-    def extra_repr(self) -> str:
-        return ""
+    extra_repr = Module.extra_repr
 
 
 class Hardswish(_InPlace):
@@ -123,8 +121,7 @@ class Hardswish(_InPlace):
     def forward(self, input: Tensor) -> Tensor:
         return F.hardswish(input, self.inplace)
 
-    def extra_repr(self) -> str:
-        return ""
+    extra_repr = Module.extra_repr
 
 
 class SiLU(_InPlace):
@@ -168,8 +165,7 @@ class _Alpha(Module):
         self.alpha = alpha
         self.inplace = inplace
 
-    def extra_repr(self) -> str:
-        return shown(self, "alpha inplace")
+    extra_repr = showing("alpha inplace")
 
 
 class ELU(_Alpha):
@@ -209,8 +205,7 @@ class LeakyReLU(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.leaky_relu(input, self.negative_slope, self.inplace)
 
-    def extra_repr(self) -> str:
-        return shown(self, "negative_slope inplace")
+    extra_repr = showing("negative_slope inplace")
 
 
 class RReLU(Module):
@@ -231,8 +226,7 @@ class RReLU(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
 
-    def extra_repr(self) -> str:
-        return shown(self, "lower upper inplace")
+    extra_repr = showing("lower upper inplace")
 
 
 class PReLU(Module):
@@ -258,8 +252,7 @@ class PReLU(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.prelu(input, self.weight)
 
-    def extra_repr(self) -> str:
-        return shown(self, "num_parameters")
+    extra_repr = showing("num_parameters")
 
 
 class Threshold(Module):
@@ -278,8 +271,7 @@ class Threshold(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.threshold(input, self.threshold, self.value, self.inplace)
 
-    def extra_repr(self) -> str:
-        return shown(self, "threshold value inplace")
+    extra_repr = showing("threshold value inplace")
 
 
 class Hardtanh(Module):
@@ -313,8 +305,7 @@ class Hardtanh(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
 
-    def extra_repr(self) -> str:
-        return shown(self, "min_val max_val inplace")
+    extra_repr = showing("min_val max_val inplace")
 
 
 class ReLU6(Hardtanh):
@@ -327,8 +318,7 @@ class ReLU6(Hardtanh):
     def __init__(self, inplace: bool = False) -> None:
         super().__init__(0.0, 6.0, inplace)
 
-    def extra_repr(self) -> str:
-        return shown(self, "inplace")
+    extra_repr = showing("inplace")
 
 
 class Softplus(Module):
@@ -346,8 +336,7 @@ class Softplus(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.softplus(input, self.beta, self.threshold)
 
-    def extra_repr(self) -> str:
-        return shown(self, "beta threshold")
+    extra_repr = showing("beta threshold")
 
 
 class _Shrink(Module):
@@ -415,5 +404,4 @@ class GLU(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.glu(input, self.dim)
 
-    def extra_repr(self) -> str:
-        return shown(self, "dim")
+    extra_repr = showing("dim")

@@ -11,7 +11,7 @@ from ..parameter import Parameter
 from ..tensor import Tensor
 from . import init as initial
 from .module import Module
-from .settings import shown
+from .settings import showing
 
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype
@@ -53,8 +53,7 @@ class Swish(Module):
     def forward(self, input: Tensor) -> Tensor:
         return swish(input, self.beta)
 
-    def extra_repr(self) -> str:
-        return shown(self, "beta")
+    extra_repr = showing("beta")
 
 
 class _Acon(Module):
@@ -78,8 +77,7 @@ class _Acon(Module):
         parameter: Tensor = getattr(self, name)
         return parameter.reshape(-1, *[1] * (input.ndim - 2)) if self.num_parameters > 1 else parameter
 
-    def extra_repr(self) -> str:
-        return shown(self, "num_parameters")
+    extra_repr = showing("num_parameters")
 
 
 class AconA(_Acon):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..tensor import Tensor
 from . import functional as F
 from .module import Module
-from .settings import Size, shown
+from .settings import Size, showing
 
 
 class Unfold(Module):
@@ -30,8 +30,7 @@ class Unfold(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
 
-    def extra_repr(self) -> str:
-        return shown(self, "kernel_size dilation padding stride")
+    extra_repr = showing("kernel_size dilation padding stride")
 
 
 class Fold(Module):
@@ -58,5 +57,4 @@ class Fold(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.fold(input, self.output_size, self.kernel_size, self.dilation, self.padding, self.stride)
 
-    def extra_repr(self) -> str:
-        return shown(self, "output_size kernel_size dilation padding stride")
+    extra_repr = showing("output_size kernel_size dilation padding stride")

@@ -12,7 +12,7 @@ from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module
-from .settings import shown
+from .settings import showing, shown
 
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype
@@ -128,8 +128,7 @@ class Flatten(Module):
     def forward(self, input: Tensor) -> Tensor:
         return input.flatten(self.start_dim, self.end_dim)
 
-    def extra_repr(self) -> str:
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+    extra_repr = showing("start_dim end_dim")
 
 
 class Unflatten(Module):
@@ -149,5 +148,4 @@ class Unflatten(Module):
     def forward(self, input: Tensor) -> Tensor:
         return input.unflatten(self.dim, self.unflattened_size)
 
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
+    extra_repr = showing("dim unflattened_size")

@@ -8,7 +8,7 @@ from ..errors import ShapeError
 from ..tensor import Tensor
 from . import functional as F
 from .module import Module
-from .settings import Size, each, named
+from .settings import Size, each, named, showing
 
 
 class _Pad(Module):
@@ -36,8 +36,7 @@ class _ConstantPad(_Pad):
     def forward(self, input: Tensor) -> Tensor:
         return F.pad(input, self.padding, "constant", self.value)
 
-    def extra_repr(self) -> str:
-        return f"padding={self.padding}, value={self.value}"
+    extra_repr = showing("padding value")
 
 
 class ConstantPad1d(_ConstantPad):
@@ -76,8 +75,7 @@ class _ZeroPad(_ConstantPad):
     def __init__(self, padding: Size) -> None:
         super().__init__(padding, 0.0)
 
-    def extra_repr(self) -> str:
-        return f"{self.padding}"
+    extra_repr = _Pad.extra_repr
 
 
 class ZeroPad1d(_ZeroPad, ConstantPad1d):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..tensor import Tensor
 from . import functional as F
 from .module import Module
-from .settings import shown
+from .settings import showing
 
 
 class PixelShuffle(Module):
@@ -23,8 +23,7 @@ class PixelShuffle(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.pixel_shuffle(input, self.upscale_factor)
 
-    def extra_repr(self) -> str:
-        return shown(self, "upscale_factor")
+    extra_repr = showing("upscale_factor")
 
 
 class PixelUnshuffle(Module):
@@ -41,8 +40,7 @@ class PixelUnshuffle(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.pixel_unshuffle(input, self.downscale_factor)
 
-    def extra_repr(self) -> str:
-        return shown(self, "downscale_factor")
+    extra_repr = showing("downscale_factor")
 
 
 class ChannelShuffle(Module):
@@ -59,5 +57,4 @@ class ChannelShuffle(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.channel_shuffle(input, self.groups)
 
-    def extra_repr(self) -> str:
-        return shown(self, "groups")
+    extra_repr = showing("groups")

@@ -9,7 +9,7 @@ from ..errors import ArgumentError
 from ..tensor import Tensor
 from . import functional as F
 from .module import Module
-from .settings import Size, each, shown
+from .settings import Size, each, showing
 
 Pool = Callable[..., Any]
 
@@ -41,8 +41,7 @@ class _MaxPool(Module):
             input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
         )
 
-    def extra_repr(self) -> str:
-        return shown(self, "kernel_size stride padding dilation ceil_mode")
+    extra_repr = showing("kernel_size stride padding dilation ceil_mode")
 
 
 class MaxPool1d(_MaxPool):
@@ -91,8 +90,7 @@ class _MaxUnpool(Module):
     def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
         return self._pool(input, indices, self.kernel_size, self.stride, self.padding, output_size)
 
-    def extra_repr(self) -> str:
-        return shown(self, "kernel_size stride padding")
+    extra_repr = showing("kernel_size stride padding")
 
 
 class MaxUnpool1d(_MaxUnpool):
@@ -158,8 +156,7 @@ class AvgPool1d(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
 
-    def extra_repr(self) -> str:
-        return shown(self, "kernel_size stride padding")
+    extra_repr = showing("kernel_size stride padding")
 
 
 class _AvgPool(Module):
@@ -186,8 +183,7 @@ class _AvgPool(Module):
         settings = self.padding, self.ceil_mode, self.count_include_pad, self.divisor_override
         return self._pool(input, self.kernel_size, self.stride, *settings)
 
-    def extra_repr(self) -> str:
-        return shown(self, "kernel_size stride padding")
+    extra_repr = showing("kernel_size stride padding")
 
 
 class AvgPool2d(_AvgPool):
@@ -228,8 +224,7 @@ class _LPPool(Module):
     def forward(self, input: Tensor) -> Tensor:
         return self._pool(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
 
-    def extra_repr(self) -> str:
-        return shown(self, "norm_type kernel_size stride ceil_mode")
+    extra_repr = showing("norm_type kernel_size stride ceil_mode")
 
 
 class LPPool1d(_LPPool):
@@ -325,8 +320,7 @@ class _AdaptiveAvgPool(Module):
     def forward(self, input: Tensor) -> Tensor:
         return self._pool(input, self.output_size)
 
-    def extra_repr(self) -> str:
-        return shown(self, "output_size")
+    extra_repr = showing("output_size")
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool):
@@ -372,8 +366,7 @@ class _AdaptiveMaxPool(Module):
     def forward(self, input: Tensor) -> Any:
         return self._pool(input, self.output_size, self.return_indices)
 
-    def extra_repr(self) -> str:
-        return shown(self, "output_size")
+    extra_repr = showing("output_size")
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPool):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .. import state
@@ -30,6 +30,23 @@ def shown(module: Any, names: str) -> str:
     """
     said = ((name, getattr(module, name)) for name in names.split())
     return ", ".join(f"{name}={value}" for name, value in said if value or name != "inplace")
+
+
+def showing(names: str) -> Callable[[Any], str]:
+    """The `extra_repr` of a layer that shows settings of these names.
+
+    >>> from microgad.nn.settings import showing
+    >>> class Scaled(nn.Module):
+    ...     by = 2
+    ...     extra_repr = showing("by")
+    >>> Scaled()
+    Scaled(by=2)
+    """
+
+    def extra_repr(self: Any) -> str:
+        return shown(self, names)
+
+    return extra_repr
 
 
 def named(module: Any) -> str:

@@ -6,7 +6,7 @@ from ..errors import ShapeError
 from ..tensor import Tensor
 from . import functional as F
 from .module import Module
-from .settings import named, shown
+from .settings import named, showing
 
 
 class _Along(Module):
@@ -14,8 +14,7 @@ class _Along(Module):
         super().__init__()
         self.dim = dim
 
-    def extra_repr(self) -> str:
-        return shown(self, "dim")
+    extra_repr = showing("dim")
 
 
 class Softmax(_Along):
