@@ -5,26 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import ShapeError
-from ..ops.creation import empty, ones, tensor, zeros
-from ..parameter import Parameter
+from ..ops.creation import ones, tensor, zeros
 from ..tensor import Tensor
 from . import functional as F
-from . import init
 from .module import Module
+from .normalization import _Scaled
 from .settings import named
 
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype
 
 
-class _NormBase(Module):
-    """What batch and instance normalization have in common: weight, bias, running statistics."""
+class _NormBase(_Scaled):
+    """What batch and instance normalization have in common: running statistics."""
 
     _version = 2  # since there is num_batches_tracked
     _dimensions: tuple[int, ...]
 
-    weight: Parameter  # or None, as the arguments say: PyTorch's too is a Parameter to type checkers
-    bias: Parameter  # or None, as the arguments say: PyTorch's too is a Parameter to type checkers
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
@@ -47,9 +44,7 @@ class _NormBase(Module):
         self.momentum = momentum
         self.affine = affine
         self.track_running_stats = track_running_stats
-        for name, there in (("weight", affine), ("bias", affine and bias)):
-            made = Parameter(empty(num_features, device=device, dtype=dtype)) if there else None
-            self.register_parameter(name, made)
+        self._register(("weight", "bias"), num_features, (affine, affine and bias), device, dtype)
         track = track_running_stats
         self.register_buffer("running_mean", zeros(num_features, device=device, dtype=dtype) if track else None)
         self.register_buffer("running_var", ones(num_features, device=device, dtype=dtype) if track else None)
@@ -66,10 +61,7 @@ class _NormBase(Module):
     def reset_parameters(self) -> None:
         """Weight 1, bias 0, no batches seen."""
         self.reset_running_stats()
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        super().reset_parameters()
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.ndim not in self._dimensions:

@@ -30,7 +30,6 @@ class _Scaled(Module):
         for name, needed in zip(names, there, strict=True):
             made = Parameter(empty(shape, device=device, dtype=dtype)) if needed else None
             self.register_parameter(name, made)
-        self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Weight 1, bias 0."""
@@ -64,6 +63,7 @@ class LayerNorm(_Scaled):
         self.elementwise_affine = elementwise_affine
         there = elementwise_affine, elementwise_affine and bias
         self._register(("weight", "bias"), self.normalized_shape, there, device, dtype)
+        self.reset_parameters()
 
     def forward(self, input: Tensor) -> Tensor:
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
@@ -95,6 +95,7 @@ class RMSNorm(_Scaled):
         self.eps = eps
         self.elementwise_affine = elementwise_affine
         self._register(("weight",), self.normalized_shape, (elementwise_affine,), device, dtype)
+        self.reset_parameters()
 
     def forward(self, x: Tensor) -> Tensor:
         return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
@@ -131,6 +132,7 @@ class GroupNorm(_Scaled):
         self.eps = eps
         self.affine = affine
         self._register(("weight", "bias"), num_channels, (affine, affine and bias), device, dtype)
+        self.reset_parameters()
 
     def forward(self, input: Tensor) -> Tensor:
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
