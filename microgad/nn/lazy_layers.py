@@ -28,6 +28,12 @@ class _Sized(LazyModuleMixin):
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         raise NotImplementedError
 
+    def _leave_open(self, weight: bool, bias: bool, device: Any, dtype: Any) -> None:
+        """Have parameters without shapes, where there are to be any."""
+        for name, there in (("weight", weight), ("bias", bias)):
+            if there:
+                setattr(self, name, UninitializedParameter(device=device, dtype=dtype))
+
     def reset_parameters(self) -> None:
         """Draw new initial values, where there are shapes."""
         if not self.has_uninitialized_params() and getattr(self, self._size) != 0:
@@ -64,10 +70,8 @@ class LazyLinear(_Sized, Linear):
 
     def __init__(self, out_features: int, bias: bool = True, device: Device = None, dtype: Dtype = None) -> None:
         super().__init__(0, 0, False)
-        self.weight = UninitializedParameter(device=device, dtype=dtype)
         self.out_features = out_features
-        if bias:
-            self.bias = UninitializedParameter(device=device, dtype=dtype)
+        self._leave_open(True, bias, device, dtype)
 
     def _size_in(self, input: Tensor) -> int:
         return int(input.shape[-1])
@@ -78,12 +82,6 @@ class LazyLinear(_Sized, Linear):
 
 class _LazyConv(_Sized, conv._ConvNd):
     _size = "in_channels"
-
-    def _set_lazy(self, out_channels: int, bias: bool, device: Any, dtype: Any) -> None:
-        self.weight = UninitializedParameter(device=device, dtype=dtype)
-        self.out_channels = out_channels
-        if bias:
-            self.bias = UninitializedParameter(device=device, dtype=dtype)
 
     def _size_in(self, input: Tensor) -> int:
         n = self._n
@@ -115,7 +113,8 @@ class _LazyConvNd(_LazyConv, conv._Conv):
         dtype: Dtype = None,
     ) -> None:
         super().__init__(0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode)
-        self._set_lazy(out_channels, bias, device, dtype)
+        self.out_channels = out_channels
+        self._leave_open(True, bias, device, dtype)
 
 
 class LazyConv1d(_LazyConvNd, conv.Conv1d):
@@ -165,7 +164,8 @@ class _LazyConvTransposeNd(_LazyConv, conv._ConvTransposeNd):
         dtype: Dtype = None,
     ) -> None:
         super().__init__(0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode)
-        self._set_lazy(out_channels, bias, device, dtype)
+        self.out_channels = out_channels
+        self._leave_open(True, bias, device, dtype)
 
 
 class LazyConvTranspose1d(_LazyConvTransposeNd, conv.ConvTranspose1d):
@@ -215,10 +215,7 @@ class _LazyNorm(_Sized, batchnorm._NormBase):
         super().__init__(0, eps, momentum, False, False, device, dtype)
         self.affine = affine
         self.track_running_stats = track_running_stats
-        if affine:
-            self.weight = UninitializedParameter(device=device, dtype=dtype)
-        if affine and bias:
-            self.bias = UninitializedParameter(device=device, dtype=dtype)
+        self._leave_open(affine, affine and bias, device, dtype)
         if track_running_stats:
             self.running_mean = UninitializedBuffer(device=device, dtype=dtype)
             self.running_var = UninitializedBuffer(device=device, dtype=dtype)
