@@ -29,12 +29,24 @@ Activation = str | Callable[[Tensor], Tensor]
 class _Layer(Module):
     """What layers of the encoder and of the decoder have in common: blocks, each of which is added to its input."""
 
-    def _make(
-        self, attentions: tuple[str, ...], d_model: int, nhead: int, dim_feedforward: int, dropout: float,
-        activation: Activation, layer_norm_eps: float, batch_first: bool, norm_first: bool, bias: bool, device: Any,
-        dtype: Any,
-    ) -> None:  # fmt: skip
-        for name in attentions:
+    _attentions: tuple[str, ...]
+
+    def __init__(
+        self,
+        d_model: int,
+        nhead: int,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: Activation = F.relu,
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
+        device: Device = None,
+        dtype: Dtype = None,
+    ) -> None:
+        super().__init__()
+        for name in self._attentions:
             attention = MultiheadAttention(
                 d_model, nhead, dropout, bias, batch_first=batch_first, device=device, dtype=dtype
             )
@@ -43,12 +55,16 @@ class _Layer(Module):
         self.dropout = Dropout(dropout)
         self.linear2 = Linear(dim_feedforward, d_model, bias, device, dtype)
         self.norm_first = norm_first
-        numbers = range(1, len(attentions) + 2)
+        numbers = range(1, len(self._attentions) + 2)
         for i in numbers:
             setattr(self, f"norm{i}", LayerNorm(d_model, layer_norm_eps, bias=bias, device=device, dtype=dtype))
         for i in numbers:
             setattr(self, f"dropout{i}", Dropout(dropout))
         self.activation = _activation(activation) if isinstance(activation, str) else activation
+        known = {1: (F.relu, ReLU), 2: (F.gelu, GELU)}
+        self.activation_relu_or_gelu = next(
+            (i for i, (f, cls) in known.items() if self.activation is f or isinstance(self.activation, cls)), 0
+        )
 
     # The blocks have PyTorch's names and arguments: subclasses override them, or call them from a forward of their own.
 
@@ -78,29 +94,7 @@ class TransformerEncoderLayer(_Layer):
     torch.Size([3, 1, 4])
     """
 
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: Activation = F.relu,
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = False,
-        norm_first: bool = False,
-        bias: bool = True,
-        device: Device = None,
-        dtype: Dtype = None,
-    ) -> None:
-        super().__init__()
-        self._make(
-            ("self_attn",), d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first,
-            norm_first, bias, device, dtype,
-        )  # fmt: skip
-        known = {1: (F.relu, ReLU), 2: (F.gelu, GELU)}
-        self.activation_relu_or_gelu = next(
-            (i for i, (f, cls) in known.items() if self.activation is f or isinstance(self.activation, cls)), 0
-        )
+    _attentions = ("self_attn",)
 
     def forward(
         self,
@@ -133,25 +127,7 @@ class TransformerDecoderLayer(_Layer):
     torch.Size([3, 1, 4])
     """
 
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: Activation = F.relu,
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = False,
-        norm_first: bool = False,
-        bias: bool = True,
-        device: Device = None,
-        dtype: Dtype = None,
-    ) -> None:
-        super().__init__()
-        self._make(
-            ("self_attn", "multihead_attn"), d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps,
-            batch_first, norm_first, bias, device, dtype,
-        )  # fmt: skip
+    _attentions = ("self_attn", "multihead_attn")
 
     def forward(
         self,
