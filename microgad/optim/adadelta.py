@@ -8,7 +8,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from .chunks import begun, counted, descents, mix_square
-from .optimizer import Group, Optimizer, Params, require, require_positive
+from .optimizer import Group, Optimizer, Params, require
 
 
 class Adadelta(Optimizer):
@@ -29,6 +29,7 @@ class Adadelta(Optimizer):
     """
 
     shaped = ("square_avg", "acc_delta")
+    nonnegative = ("lr", "eps", "weight_decay")
 
     def __init__(
         self, params: Params, lr: float | Tensor = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0,
@@ -42,7 +43,7 @@ class Adadelta(Optimizer):
 
     def check(self, options: dict[str, Any]) -> None:
         """Raise ValueError where an option is out of range."""
-        require_positive(options, "lr", "eps", "weight_decay")
+        super().check(options)
         require(0 <= options["rho"] <= 1, "rho value", options["rho"], "must be in [0, 1]")
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from .chunks import begun, counted, descents
-from .optimizer import Group, Optimizer, Params, require_positive
+from .optimizer import Group, Optimizer, Params
 
 
 class Adagrad(Optimizer):
@@ -28,6 +28,7 @@ class Adagrad(Optimizer):
     """
 
     shaped = ("sum",)
+    nonnegative = ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps")
 
     def __init__(
         self, params: Params, lr: float | Tensor = 1e-2, lr_decay: float = 0, weight_decay: float = 0,
@@ -50,10 +51,6 @@ class Adagrad(Optimizer):
             start = self.defaults["initial_accumulator_value"]
             begun(state, p, self.shaped, step=0)["sum"].array[...] = start * (1 + 1j if p.is_complex() else 1)
         return state
-
-    def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError where an option is out of range."""
-        require_positive(options, "lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps")
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         """Move `params` in place."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from .chunks import begun, counted, descents, mix, mix_square
-from .optimizer import Group, Optimizer, Params, require, require_positive
+from .optimizer import Group, Optimizer, Params, require
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 
@@ -18,9 +18,11 @@ MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 class WithBetas(Optimizer):
     """What Adam and its kin have in common: lr, eps, weight_decay and betas."""
 
+    nonnegative: tuple[str, ...] = ("lr", "eps", "weight_decay")
+
     def check(self, options: dict[str, Any]) -> None:
         """Raise ValueError where an option is out of range."""
-        require_positive(options, "lr", "eps", "weight_decay")
+        super().check(options)
         for i, beta in enumerate(options["betas"]):
             require(0 <= beta < 1, f"beta parameter at index {i}", beta, "must be in [0, 1)")
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import state as execution
 from ..tensor import Tensor
-from .optimizer import Optimizer, Params, require_positive
+from .optimizer import Optimizer, Params
 
 Closure = Callable[[], Any]
 
@@ -43,6 +43,8 @@ class LBFGS(Optimizer):
     True
     """
 
+    nonnegative = ("lr",)
+
     def __init__(
         self, params: Params, lr: float | Tensor = 1, max_iter: int = 20, max_eval: int | None = None,
         tolerance_grad: float = 1e-7, tolerance_change: float = 1e-9, history_size: int = 100,
@@ -59,7 +61,7 @@ class LBFGS(Optimizer):
 
     def check(self, options: dict[str, Any]) -> None:
         """Raise ValueError where an option is out of range."""
-        require_positive(options, "lr")
+        super().check(options)
         if options["line_search_fn"] not in (None, "strong_wolfe"):
             raise RuntimeError(f"only 'strong_wolfe' is supported, but line_search_fn is {options['line_search_fn']!r}")
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..tensor import Tensor
 from .adam import WithBetas
 from .chunks import begun, counted, descents, mix, mix_square
-from .optimizer import Group, Params, require_positive
+from .optimizer import Group, Params
 
 
 class NAdam(WithBetas):
@@ -32,6 +32,7 @@ class NAdam(WithBetas):
     """
 
     shaped = ("exp_avg", "exp_avg_sq")
+    nonnegative = (*WithBetas.nonnegative, "momentum_decay")
 
     def __init__(
         self, params: Params, lr: float | Tensor = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
@@ -44,11 +45,6 @@ class NAdam(WithBetas):
             "capturable": capturable, "differentiable": differentiable,
         }  # fmt: skip
         super().__init__(params, defaults)
-
-    def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError where an option is out of range."""
-        super().check(options)
-        require_positive(options, "momentum_decay")
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         """Move `params` in place."""

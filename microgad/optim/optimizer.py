@@ -88,8 +88,8 @@ class Optimizer:
 
     `params` are leaf Tensors, or pairs of a name and one, or groups: dicts with "params" and options of their own;
     `defaults` are the options of all others. `param_groups` is the list of groups, `state[p]` what is remembered of
-    a parameter. A subclass checks options in `check` and moves the parameters in `update` (or, as in PyTorch,
-    overrides `step`).
+    a parameter. A subclass names options that are to be >= 0 in `nonnegative`, checks others in `check`, and moves the
+    parameters in `update` (or, as in PyTorch, overrides `step`).
 
     Raises TypeError for what isn't a Tensor; ValueError where there is none, for one that an operation made, for one
     that is in two groups, and for options out of range.
@@ -107,6 +107,7 @@ class Optimizer:
     """
 
     shaped: tuple[str, ...] = ()  # the entries of a parameter's state that have its shape
+    nonnegative: tuple[str, ...] = ()  # the options that may not be negative, lr among them
     real: bool = False  # whether parameters have to be
     _opt_called: bool  # whether a step was taken since a scheduler wants to know
 
@@ -126,6 +127,8 @@ class Optimizer:
 
     def check(self, options: dict[str, Any]) -> None:
         """Raise ValueError where an option is out of range. Called with the defaults and with each group."""
+        if self.nonnegative:
+            require_positive(options, *self.nonnegative)
 
     def _check(self, options: dict[str, Any]) -> None:
         if options.get("fused"):
@@ -155,6 +158,11 @@ class Optimizer:
         if closure is not None:
             with execution.scope(grad_enabled=True):
                 loss = closure()
+        self._update_all(loss)
+        return loss
+
+    def _update_all(self, loss: Any) -> None:
+        """Move every parameter that has a gradient."""
         ready = [(group, self.ready(group, loss)) for group in self.param_groups]
         with np.errstate(all="ignore"):  # NaN and inf go their way, as in PyTorch
             for group, params in ready:
@@ -166,7 +174,6 @@ class Optimizer:
                 for p in params:
                     p._bump()
                 self.update(group, params, loss)
-        return loss
 
     def ready(self, group: Group, loss: Any) -> list[Tensor]:
         """The parameters of a group that have a gradient. Raises before anything has moved."""

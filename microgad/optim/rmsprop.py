@@ -8,7 +8,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from .chunks import begun, counted, descents, mix, mix_square
-from .optimizer import Group, Optimizer, Params, require_positive
+from .optimizer import Group, Optimizer, Params
 
 
 class RMSprop(Optimizer):
@@ -30,6 +30,7 @@ class RMSprop(Optimizer):
     """
 
     shaped = ("square_avg", "momentum_buffer", "grad_avg")
+    nonnegative = ("lr", "eps", "momentum", "weight_decay", "alpha")
 
     def __init__(
         self, params: Params, lr: float | Tensor = 1e-2, alpha: float = 0.99, eps: float = 1e-8,
@@ -42,10 +43,6 @@ class RMSprop(Optimizer):
             "differentiable": differentiable,
         }  # fmt: skip
         super().__init__(params, defaults)
-
-    def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError where an option is out of range."""
-        require_positive(options, "lr", "eps", "momentum", "weight_decay", "alpha")
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         """Move `params` in place."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from .chunks import begun, counted, descents, mix, mix_square
-from .optimizer import Group, Optimizer, Params, require_positive
+from .optimizer import Group, Optimizer, Params
 
 
 class RMSpropGraves(Optimizer):
@@ -29,6 +29,7 @@ class RMSpropGraves(Optimizer):
     """
 
     shaped = ("square_avg", "grad_avg", "momentum_buffer")
+    nonnegative = ("lr", "alpha", "momentum", "eps", "weight_decay")
 
     def __init__(
         self, params: Params, lr: float | Tensor = 1e-4, alpha: float = 0.95, momentum: float = 0.9, eps: float = 1e-4,
@@ -39,10 +40,6 @@ class RMSpropGraves(Optimizer):
             "maximize": maximize,
         }  # fmt: skip
         super().__init__(params, defaults)
-
-    def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError where an option is out of range."""
-        require_positive(options, "lr", "alpha", "momentum", "eps", "weight_decay")
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         """Move `params` in place."""

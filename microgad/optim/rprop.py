@@ -8,7 +8,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from .chunks import begun, counted, descents
-from .optimizer import Group, Optimizer, Params, require_positive
+from .optimizer import Group, Optimizer, Params
 
 
 class Rprop(Optimizer):
@@ -30,6 +30,7 @@ class Rprop(Optimizer):
     """
 
     shaped = ("prev", "step_size")
+    nonnegative = ("lr",)
 
     def __init__(
         self, params: Params, lr: float | Tensor = 1e-2, etas: tuple[float, float] = (0.5, 1.2),
@@ -44,7 +45,7 @@ class Rprop(Optimizer):
 
     def check(self, options: dict[str, Any]) -> None:
         """Raise ValueError where an option is out of range."""
-        require_positive(options, "lr")
+        super().check(options)
         low, high = options["etas"]
         if not 0 < low < 1 < high:
             raise ValueError(f"Invalid eta values: {low}, {high} (must be 0 < {low} < 1 < {high})")

@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from .. import state as execution
 from ..number_kinds import norm
 from ..tensor import Tensor
@@ -92,12 +90,7 @@ class SAM(Optimizer):
     def second_step(self, zero_grad: bool = False, *, loss: Any = None) -> None:
         """Come back, and do the base optimizer's step."""
         self._come_back()
-        ready = [(group, self.base_optimizer.ready(group, loss)) for group in self.param_groups]
-        with np.errstate(all="ignore"):
-            for group, params in ready:
-                for p in params:
-                    p._bump()
-                self.base_optimizer.update(group, params, loss)
+        self.base_optimizer._update_all(loss)
         if zero_grad:
             self.zero_grad()
 

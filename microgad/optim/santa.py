@@ -11,11 +11,12 @@ from .. import backend
 from .. import generator as draws
 from ..tensor import Tensor
 from .chunks import begun, counted, descent
-from .optimizer import Group, Optimizer, Params, require, require_positive
+from .optimizer import Group, Optimizer, Params, require
 
 
 class _Santa(Optimizer):
     shaped = ("momentum_buffer", "friction", "square_avg", "scale")
+    nonnegative = ("lr", "eps", "annealing", "burnin", "c", "weight_decay")
     real = True
 
     def __init__(
@@ -30,7 +31,7 @@ class _Santa(Optimizer):
 
     def check(self, options: dict[str, Any]) -> None:
         """Raise ValueError where an option is out of range."""
-        require_positive(options, "lr", "eps", "annealing", "burnin", "c", "weight_decay")
+        super().check(options)
         require(0 <= options["sigma"] < 1, "sigma value", options["sigma"], "must be in [0, 1)")
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:

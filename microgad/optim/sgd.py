@@ -8,7 +8,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from .chunks import descents
-from .optimizer import Group, Optimizer, Params, require_positive
+from .optimizer import Group, Optimizer, Params
 
 
 class SGD(Optimizer):
@@ -33,6 +33,7 @@ class SGD(Optimizer):
     """
 
     shaped = ("momentum_buffer",)
+    nonnegative = ("lr", "momentum", "weight_decay")
 
     def __init__(
         self, params: Params, lr: float | Tensor = 1e-3, momentum: float = 0, dampening: float = 0,
@@ -47,7 +48,7 @@ class SGD(Optimizer):
 
     def check(self, options: dict[str, Any]) -> None:
         """Raise ValueError where an option is out of range."""
-        require_positive(options, "lr", "momentum", "weight_decay")
+        super().check(options)
         if options["nesterov"] and (options["momentum"] <= 0 or options["dampening"] != 0):
             raise ValueError(
                 "Nesterov momentum requires a momentum and zero dampening, "

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from .chunks import begun, counted, descents
-from .optimizer import Group, Optimizer, Params, require_positive
+from .optimizer import Group, Optimizer, Params
 
 
 class SMORMS3(Optimizer):
@@ -29,16 +29,13 @@ class SMORMS3(Optimizer):
     """
 
     shaped = ("mem", "grad_avg", "square_avg")
+    nonnegative = ("lr", "eps", "weight_decay")
 
     def __init__(
         self, params: Params, lr: float | Tensor = 1e-3, eps: float = 1e-16, weight_decay: float = 0, *,
         maximize: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(params, {"lr": lr, "eps": eps, "weight_decay": weight_decay, "maximize": maximize})
-
-    def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError where an option is out of range."""
-        require_positive(options, "lr", "eps", "weight_decay")
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         """Move `params` in place."""

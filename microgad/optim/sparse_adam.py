@@ -33,6 +33,7 @@ class SparseAdam(WithBetas):
     """
 
     shaped = MOMENTS[:2]
+    nonnegative = ("lr", "eps")
     real = True
 
     def __init__(
@@ -40,10 +41,6 @@ class SparseAdam(WithBetas):
         maximize: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize})
-
-    def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError where an option is out of range."""
-        super().check({**options, "weight_decay": 0})
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         """Move `params` in place."""
