@@ -76,8 +76,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     (tensor(2.),)
     """
     place = _Place("vjp", primals)
-    value, aux = place.call(func, {}, has_aux)
-    outputs, rebuild = place.results(value)
+    outputs, rebuild, aux = place.results(func, {}, has_aux)
 
     def pull(*cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
         given = cotangents[0] if len(cotangents) == 1 else cotangents
@@ -104,8 +103,7 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
     if not isinstance(primals, tuple) or not isinstance(tangents, tuple):
         raise errors.DtypeError("jvp: expected primals and tangents to be tuples")
     place = _Place("jvp", primals, written=True)
-    value, aux = place.call(func, {}, has_aux)
-    outputs, rebuild = place.results(value)
+    outputs, rebuild, aux = place.results(func, {}, has_aux)
     directions, _ = flatten(tangents)
     if [tuple(v.shape) for v in directions] != [tuple(x.shape) for x in place.wanted]:
         raise errors.ShapeError("jvp: tangents must have the structure and the shapes of primals")
@@ -113,8 +111,7 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
         raise errors.GraphError(
             "jvp: the output of f is independent of the inputs. This is not allowed with strict=True."
         )
-    graph = place.nested or any(v.node is not None for v in directions)
-    pushed = rebuild(along(outputs, place.wanted, directions, graph))
+    pushed = rebuild(along(outputs, place.wanted, directions, place.recorded(directions)))
     result = rebuild([place.released(y) for y in outputs])
     return (result, pushed, aux) if has_aux else (result, pushed)
 
@@ -129,16 +126,14 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     tensor(2.)
     """
     place = _Place("linearize", primals, written=True)
-    value, _ = place.call(func, {}, False)
-    outputs, rebuild = place.results(value)
+    outputs, rebuild, _ = place.results(func, {}, False)
     pushing = Pushing(outputs, place.wanted)
 
     def push(*tangents: Any) -> Any:
         directions, _ = flatten(tangents)
         if [(tuple(v.shape), v.dtype) for v in directions] != [(tuple(x.shape), x.dtype) for x in place.wanted]:
             raise errors.ShapeError("linearize: tangents must have the structure, the shapes and the dtypes of primals")
-        graph = place.nested or any(v.node is not None for v in directions)
-        return rebuild(or_zeros(pushing.along(directions, graph), outputs))
+        return rebuild(or_zeros(pushing.along(directions, place.recorded(directions)), outputs))
 
     return rebuild([place.released(y) for y in outputs]), push
 
@@ -172,17 +167,7 @@ def jacrev(
     if chunk_size is not None and chunk_size < 1:
         raise errors.ArgumentError("jacrev: `chunk_size` should be greater than 0.")
 
-    @functools.wraps(func)
-    def jacobian(*args: Any, **kwargs: Any) -> Any:
-        place = _Place("jacrev", args, argnums)
-        place.real("arguments", place.wanted)
-        value, aux = place.call(func, kwargs, has_aux)
-        outputs, rebuild = place.results(value)
-        place.real("results", outputs)
-        found = [place.rebuilt(row) for row in by_rows(outputs, place.wanted, place.pulled)]
-        return (rebuild(found), aux) if has_aux else rebuild(found)
-
-    return jacobian
+    return _jacobian(func, lambda p, ys: by_rows(ys, p.wanted, p.pulled), "jacrev", argnums, has_aux)
 
 
 def jacfwd(
@@ -194,15 +179,22 @@ def jacfwd(
     tensor([[2., 0.],
             [0., 4.]])
     """
+    return _jacobian(func, lambda p, ys: by_columns(ys, p.wanted, p.nested), "jacfwd", argnums, has_aux, written=True)
+
+
+def _jacobian(
+    func: Callable[..., Any], rows: Callable[[_Place, list[Tensor]], list[list[Tensor]]], op: str, argnums: Argnums,
+    has_aux: bool, written: bool = False,
+) -> Callable[..., Any]:  # fmt: skip
+    """A function that gives the Jacobian, made of `rows`: the derivatives of each result by each argument."""
 
     @functools.wraps(func)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
-        place = _Place("jacfwd", args, argnums, written=True)
+        place = _Place(op, args, argnums, written)
         place.real("arguments", place.wanted)
-        value, aux = place.call(func, kwargs, has_aux)
-        outputs, rebuild = place.results(value)
+        outputs, rebuild, aux = place.results(func, kwargs, has_aux)
         place.real("results", outputs)
-        found = rebuild([place.rebuilt(row) for row in by_columns(outputs, place.wanted, place.nested)])
+        found = rebuild([place.rebuilt(row) for row in rows(place, outputs)])
         return (found, aux) if has_aux else found
 
     return jacobian
@@ -377,23 +369,30 @@ class _Place:
 
     def pulled(self, outputs: Sequence[Tensor], seeds: Sequence[Tensor], retain_graph: bool = True) -> list[Tensor]:
         """The gradients of the wanted arguments, zeros where there are none."""
-        graph = self.nested or any(s.node is not None for s in seeds)
-        return or_zeros(pulled(outputs, self.wanted, seeds, graph, retain_graph), self.wanted)
+        found = pulled(outputs, self.wanted, seeds, self.recorded(seeds), retain_graph)
+        return or_zeros(found, self.wanted)
+
+    def recorded(self, seeds: Sequence[Tensor]) -> bool:
+        """Whether derivatives by, or along, these are to have derivatives."""
+        return self.nested or any(s.node is not None for s in seeds)
 
     def rebuilt(self, found: Sequence[Any]) -> Any:
         """One thing for each wanted argument, in the form in which these came."""
         made = self._rebuild(list(found))
         return made[0] if self.single else tuple(made)
 
-    def results(self, value: Any) -> tuple[list[Tensor], Callable[[Sequence[Any]], Any]]:
-        """`flatten` of what the function gave. Raises where there is more than Tensors."""
+    def results(
+        self, func: Callable[..., Any], kwargs: dict[str, Any], has_aux: bool
+    ) -> tuple[list[Tensor], Callable[[Sequence[Any]], Any], Any]:
+        """`flatten` of what the function gives, and what it gives beside. Raises where there is more than Tensors."""
+        value, aux = self.call(func, kwargs, has_aux)
         outputs, rebuild = flatten(value, tensors_only=False)
         for y in outputs:
             if not isinstance(y, Tensor):
                 raise errors.DtypeError(
                     f"{self.op}: expected the function to return only tensors, got unsupported type {type(y)}"
                 )
-        return outputs, rebuild
+        return outputs, rebuild, aux
 
     def real(self, what: str, tensors: Sequence[Tensor]) -> None:
         """Refuse what such a derivative isn't defined for."""
