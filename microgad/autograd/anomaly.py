@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Mapping
+from contextlib import ContextDecorator
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,8 +16,6 @@ from ..function import Output
 from ..plan import argument
 from ..tensor import Tensor
 from .function_hooks import leave
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 class AnomalyError(errors.MicrogadError, RuntimeError):
@@ -198,7 +197,7 @@ class set_detect_anomaly:
         return f"{type(self).__name__}({self.mode})"
 
 
-class detect_anomaly:
+class detect_anomaly(ContextDecorator):
     """Raise RuntimeError where a NaN arises, forward or backward, in a block or in what this decorates.
 
     The error names the operation and the module that the NaN came from, where it grew out of an infinity, those that
@@ -228,16 +227,6 @@ class detect_anomaly:
 
     def __exit__(self, *_: object) -> None:
         self._active.pop().__exit__()
-
-    def __call__(self, function: F) -> F:
-        import functools
-
-        @functools.wraps(function)
-        def watched(*args: Any, **kwargs: Any) -> Any:
-            with self:
-                return function(*args, **kwargs)
-
-        return watched  # type: ignore[return-value]
 
 
 def is_anomaly_enabled() -> bool:
