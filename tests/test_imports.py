@@ -21,7 +21,7 @@ FLOORS = [
     ["state", "size", "hooks", "memory", "formats", "from_type", "lazy", "notices"],
     ["devices", "return_types"],
     ["backend", "dtypes", "printing"],
-    ["plan", "limits", "naming", "number_kinds", "placement", "stand_ins", "torch_names", "unheld"],
+    ["plan", "limits", "naming", "number_kinds", "placement", "stand_ins", "torch_names", "type_names", "unheld"],
     ["function"],
     ["generator", "leaves"],
     ["engine", "linear_map", "overriding"],

@@ -12,6 +12,7 @@ from .. import backend, dtypes, errors, formats, state
 from .. import function as core
 from ..arguments import boolean
 from ..lazy import Room
+from ..type_names import TYPE_NAMES
 from .forms import spelled
 
 if TYPE_CHECKING:
@@ -26,23 +27,6 @@ else:
 
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_TYPES = {
-    dtypes.float16: "Half",
-    dtypes.float32: "Float",
-    dtypes.float64: "Double",
-    dtypes.complex64: "ComplexFloat",
-    dtypes.complex128: "ComplexDouble",
-    dtypes.uint8: "Byte",
-    dtypes.int8: "Char",
-    dtypes.int16: "Short",
-    dtypes.int32: "Int",
-    dtypes.int64: "Long",
-    dtypes.bool_: "Bool",
-    dtypes.uint16: "UInt16",
-    dtypes.uint32: "UInt32",
-    dtypes.uint64: "UInt64",
-}
 
 
 def _converted(self: Tensor, memory_format: formats.memory_format | None = None) -> Tensor:
@@ -115,9 +99,9 @@ class Conversion:
         """In another dtype, also by PyTorch's name of its type; without an argument, this one's such name."""
         boolean("type", non_blocking=non_blocking)
         if dtype is None:
-            return f"torch.{'cuda.' if self.is_cuda else ''}{_TYPES[self.dtype]}Tensor"
+            return f"torch.{'cuda.' if self.is_cuda else ''}{TYPE_NAMES[self.dtype]}Tensor"
         if isinstance(dtype, str):
-            names = {f"torch.{name}Tensor": kind for kind, name in _TYPES.items()}
+            names = {f"torch.{name}Tensor": kind for kind, name in TYPE_NAMES.items()}
             if dtype not in names:
                 raise ValueError(f"invalid type: {dtype!r}")
             dtype = names[dtype]
