@@ -1,10 +1,13 @@
 """Attention and transformers against PyTorch's: states, masks, dropout's draws, gradients, errors."""
 
+import importlib
 import itertools
 
 import pytest
+import torch
 import torch.nn.functional as F
 
+import microgad
 import microgad.nn.functional as G
 
 from .both import Programs
@@ -235,7 +238,35 @@ def features_that_differ(t, nn):
     nn.Transformer(8, 2, 1, 1, 16)(t.rand(4, 5, 8), t.rand(4, 5, 7))
 
 
+def causal_masks(t, nn):
+    return importlib.import_module(f"{t.__name__}.nn.attention.bias")
+
+
+@program
+def causal_masks_by_their_corner(t, nn):
+    masks = causal_masks(t, nn)
+    query, key = t.rand(2, 3, 4, 8).requires_grad_(), t.rand(2, 3, 6, 8)
+    told = [[m.name for m in masks.CausalVariant], *map(int, masks.CausalVariant)]
+    for mask in (masks.causal_upper_left(4, 6), masks.causal_lower_right(4, 6)):
+        assert isinstance(mask, (t.Tensor, masks.CausalBias))
+        out = functional(t).scaled_dot_product_attention(query, key, key, attn_mask=mask)
+        (gradient,) = t.autograd.grad(out.sum(), query)
+        told += [repr(mask), int(mask.variant), mask.seq_len_q, mask.seq_len_kv, type(out).__name__, out, gradient]
+    return told
+
+
 @pytest.mark.parametrize("name", program)
 def test_transformer(name):
     # PyTorch warns of masks of two kinds and of nested tensors.
     program.check(name, slack=4, warned_alike="pad" not in name)
+
+
+def test_a_causal_mask_has_two_sizes_and_a_corner():
+    for t in (torch, microgad):
+        masks = causal_masks(t, t.nn)
+        with pytest.raises(AssertionError):
+            masks.causal_upper_left(4)
+        with pytest.raises(AssertionError):
+            masks.CausalBias(1, 4, 6)
+        with pytest.warns(UserWarning, match="ower right causal"):
+            masks.causal_lower_right(3, 2)

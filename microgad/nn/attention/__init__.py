@@ -7,17 +7,17 @@ import enum
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..lazy import absent as _absent
-from ..ops.creation import empty
-from ..parameter import Parameter
-from ..tensor import Tensor
-from . import functional as F
-from . import init
-from .linear import Linear
-from .module import Module
+from ...lazy import absent as _absent
+from ...ops.creation import empty
+from ...parameter import Parameter
+from ...tensor import Tensor
+from .. import functional as F
+from .. import init
+from ..linear import Linear
+from ..module import Module
 
 if TYPE_CHECKING:
-    from ..stand_ins import Device, Dtype
+    from ...stand_ins import Device, Dtype
 
 
 class SDPBackend(enum.IntEnum):
