@@ -13,6 +13,7 @@ from ..tensor import Tensor
 from .batchnorm import _BatchNorm
 from .module import Module
 
+Place = tuple[dict[str, Any], str]  # a module's parameters, buffers or attributes, and the name of one
 _NEW = object()  # what an attribute was that a module didn't have
 
 
@@ -59,48 +60,13 @@ def functional_call(
 @contextmanager
 def _exchanged(module: Module, given: Any, tie_weights: bool, strict: bool) -> Iterator[None]:
     """The module with other Tensors, while it lasts; what it puts in their places is in `given` afterwards."""
-    places: dict[str, tuple[dict[str, Any], str]] = {}
-    if tie_weights or strict:
-        modules = module.named_modules(remove_duplicate=False)
-    else:  # only those that are named: a module that holds itself has no end of paths
-        paths = dict.fromkeys(name.rpartition(".")[0] for name in given)
-        modules = ((path, module.get_submodule(path)) for path in paths)
-    for path, inner in modules:
-        registries: tuple[dict[str, Any], ...] = (inner._parameters, inner._buffers)
-        for registry in registries:
-            for name in registry:
-                places[f"{path}.{name}" if path else name] = registry, name
-    unknown, missing = [name for name in given if name not in places], places.keys() - given.keys()
+    places = _places(module, given, every=tie_weights or strict)
+    unknown = [name for name in given if name not in places]
     if unknown and strict:
         raise errors.GraphError(f"functional_call: unexpected key(s): {', '.join(unknown)}")
     for name in unknown:
-        path, _, attribute = name.rpartition(".")
-        inner = module.get_submodule(path)
-        if isinstance(getattr(type(inner), attribute, None), property):
-            raise errors.ArgumentError(
-                f"functional_call: {name} is computed where it is read: give what it is computed from, of a "
-                "parametrized one parametrizations.<name>.original"
-            )
-        attributes = vars(inner)
-        if attribute not in attributes and isinstance(given[name], Parameter):
-            attributes = inner._parameters
-        if not isinstance(attributes.get(attribute, given[name]), Tensor):
-            raise TypeError(f"functional_call: {name} is {attributes[attribute]}, which is no Tensor")
-        places[name] = attributes, attribute
-    chosen = dict(given)
-    if tie_weights:
-        by_tensor: dict[int, Tensor] = {}
-        for key, (registry, name) in places.items():
-            own = registry.get(name)
-            if key in given and own is not None and by_tensor.setdefault(id(own), given[key]) is not given[key]:
-                raise errors.ArgumentError(
-                    f"functional_call: {key} is tied to another key, for which another Tensor is given: give one, or"
-                    " set tie_weights=False"
-                )
-        for key in sorted(missing):
-            registry, name = places[key]
-            if id(registry[name]) in by_tensor:
-                chosen[key] = by_tensor[id(registry[name])]
+        places[name] = _attribute(module, name, given[name])
+    chosen = _with_tied(given, places) if tie_weights else dict(given)
     if strict and (absent := [key for key in places if key not in chosen]):
         raise errors.GraphError(f"functional_call: missing key(s): {', '.join(absent)}")
     saved = [(registry, name, registry.get(name, _NEW)) for registry, name in (places[key] for key in chosen)]
@@ -119,6 +85,57 @@ def _exchanged(module: Module, given: Any, tie_weights: bool, strict: bool) -> I
         for key, tensor in held.items():
             if tensor is not given[key]:
                 given[key] = tensor
+
+
+def _places(module: Module, given: Any, every: bool) -> dict[str, Place]:
+    """Where parameters and buffers are, by their names: of every module, or of those whose are given alone."""
+    if every:
+        modules = module.named_modules(remove_duplicate=False)
+    else:  # a module that holds itself has no end of paths
+        paths = dict.fromkeys(name.rpartition(".")[0] for name in given)
+        modules = ((path, module.get_submodule(path)) for path in paths)
+    places: dict[str, Place] = {}
+    for path, inner in modules:
+        registries: tuple[dict[str, Any], ...] = (inner._parameters, inner._buffers)
+        for registry in registries:
+            for name in registry:
+                places[f"{path}.{name}" if path else name] = registry, name
+    return places
+
+
+def _attribute(module: Module, name: str, value: Any) -> Place:
+    """Where a Tensor goes that is given for another attribute, or a new one."""
+    path, _, attribute = name.rpartition(".")
+    inner = module.get_submodule(path)
+    if isinstance(getattr(type(inner), attribute, None), property):
+        raise errors.ArgumentError(
+            f"functional_call: {name} is computed where it is read: give what it is computed from, of a "
+            "parametrized one parametrizations.<name>.original"
+        )
+    attributes = vars(inner)
+    if attribute not in attributes and isinstance(value, Parameter):
+        attributes = inner._parameters
+    if not isinstance(attributes.get(attribute, value), Tensor):
+        raise TypeError(f"functional_call: {name} is {attributes[attribute]}, which is no Tensor")
+    return attributes, attribute
+
+
+def _with_tied(given: Any, places: dict[str, Place]) -> dict[str, Any]:
+    """What is given, for all names of the Tensors whose place it takes. Raises where two differ."""
+    by_tensor: dict[int, Tensor] = {}
+    for key, (registry, name) in places.items():
+        own = registry.get(name)
+        if key in given and own is not None and by_tensor.setdefault(id(own), given[key]) is not given[key]:
+            raise errors.ArgumentError(
+                f"functional_call: {key} is tied to another key, for which another Tensor is given: give one, or"
+                " set tie_weights=False"
+            )
+    chosen = dict(given)
+    for key in sorted(places.keys() - given.keys()):
+        registry, name = places[key]
+        if id(registry[name]) in by_tensor:
+            chosen[key] = by_tensor[id(registry[name])]
+    return chosen
 
 
 def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
