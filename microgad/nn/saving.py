@@ -133,28 +133,16 @@ def load_own(
         key = prefix + name
         if key not in state_dict:
             missing.append(key)
-            continue
-        value, lazy = state_dict[key], is_lazy(target)
-        if lazy and is_lazy(value):
-            continue
-        if not lazy and isinstance(value, Tensor) and (value.shape, target.shape) == ((1,), ()):
-            value = value[0]  # PyTorch 0.3 had no scalars
-        if not isinstance(value, Tensor):
-            errors.append(
-                f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from '
-                f"checkpoint but received {type(value)}"
-            )
-        elif not lazy and value.shape != target.shape:
-            errors.append(
-                f"size mismatch for {key}: copying a param with shape {value.shape} from checkpoint, "
-                f"the shape in current model is {target.shape}."
-            )
-        elif assign:
-            writes.append(partial(_assign, module, name, target, value))
-        else:
-            if lazy:
-                writes.append(partial(target.materialize, value.shape))  # type: ignore[attr-defined]
-            writes.append(partial(target.copy_, value.detach().to(device=target.device, dtype=target.dtype)))
+        elif not (is_lazy(target) and is_lazy(state_dict[key])):
+            value, wrong = _fitting(key, state_dict[key], target)
+            if wrong:
+                errors.append(wrong)
+            elif assign:
+                writes.append(partial(_assign, module, name, target, value))
+            else:
+                if is_lazy(target):
+                    writes.append(partial(target.materialize, value.shape))  # type: ignore[attr-defined]
+                writes.append(partial(target.copy_, value.detach().to(device=target.device, dtype=target.dtype)))
     extra = prefix + _EXTRA
     takes_extra = hasattr(type(module), "set_extra_state")
     if takes_extra and extra in state_dict:
@@ -171,6 +159,25 @@ def load_own(
                 unexpected.append(key)
     if "writes" not in metadata:  # a program's own loop over modules
         _write(writes)
+
+
+def _fitting(key: str, value: Any, target: Tensor) -> tuple[Any, str]:
+    """A value for a parameter or buffer, in its shape; and what is wrong with it, if anything."""
+    if not isinstance(value, Tensor):
+        return value, (
+            f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from '
+            f"checkpoint but received {type(value)}"
+        )
+    if is_lazy(target):
+        return value, ""
+    if (value.shape, target.shape) == ((1,), ()):
+        value = value[0]  # PyTorch 0.3 had no scalars
+    if value.shape == target.shape:
+        return value, ""
+    return value, (
+        f"size mismatch for {key}: copying a param with shape {value.shape} from checkpoint, "
+        f"the shape in current model is {target.shape}."
+    )
 
 
 def _assign(module: Module, name: str, target: Tensor, value: Tensor) -> None:
