@@ -132,16 +132,9 @@ class Function:
                 cls.setup_context(ctx, args, out)
             else:
                 out = cls.forward(ctx, *args, **kwargs)
-            for t in ctx.dirty:
-                t._bump()
-            several, dirty = isinstance(out, tuple), {id(t) for t in ctx.dirty}
-            every = list(out) if several else [out]
-            if not dirty <= {id(x) for x in every}:
-                raise errors.GraphError(f"{cls.__name__}: what forward marks as dirty has to be among its outputs")
-            constant = [id(x) in ctx.non_differentiable for x in every]
-            for i, x in enumerate(every):
-                if isinstance(x, Tensor) and id(x) not in dirty and any(x is given for given in inputs):
-                    every[i] = x.detach() if constant[i] else x.view_as(x)  # so that writes into either are noticed
+            several = isinstance(out, tuple)
+            given = list(out) if several else [out]
+            every = _apart(cls, ctx, inputs, given)
         out = tuple(every) if several else every[0]
         if not (any(ctx.needs_input_grad) and state.current().grad_enabled):
             if observer is not None and all(isinstance(x, Tensor) for x in every):
@@ -152,29 +145,53 @@ class Function:
         if not outs:
             return out
         node = cls.node_class.noted(edges, outs[0].array, ctx=ctx)
-        ctx._given = [isinstance(x, Tensor) for x in inputs]
-        if cls.jvp is not Function.jvp and cls.backward is Function.backward:
-            ctx.to_save = ctx.saved_for_forward or ctx.to_save
-            floating = [isinstance(x, Tensor) and x.array.dtype.kind in "fc" for x in inputs]
-            ctx._likes = [x.detach() if found else None for x, found in zip(inputs, floating, strict=True)]
-        ctx._places = tuple(_place_of(t, outs) for t in ctx.to_save)
-        node.kept = [None if t is None else t.array for t in ctx.to_save]
-        node.seen = [x for t in ctx.to_save if t is not None for x in (t._counter(), t._counter()[0])]
-        ctx.to_save = ()
+        _keep(cls, ctx, node, inputs, outs)
         if several:
             node.shape, node.dtype = [x.array.shape for x in outs], [x.array.dtype for x in outs]
             node.results = {}
-        for i, x in enumerate(outs):
-            if not constant[ctx._slots[i]] and x.array.dtype.kind in "fc":
+        for i, (slot, x) in enumerate(zip(ctx._slots, outs, strict=True)):
+            if id(given[slot]) not in ctx.non_differentiable and x.array.dtype.kind in "fc":
                 at = node.result(i) if several else node
-                if id(x) in dirty:
+                if any(x is written for written in ctx.dirty):
                     x._check_writable(cls.__name__, True)
                     x._rebind(at)
                 else:
                     x.node = at
         if observer is not None:
             observer.forward(node, inputs, tuple(outs) if several else outs[0])
-        return tuple(every) if several else outs[0]
+        return out
+
+
+def _apart(cls: type[Function], ctx: Context, inputs: tuple[Any, ...], outs: list[Any]) -> list[Any]:
+    """What forward gives; in place of an input that it hasn't written to a view, so that writes into either are seen.
+
+    Raises RuntimeError where what it has written to isn't there.
+    """
+    dirty = {id(t) for t in ctx.dirty}
+    for t in ctx.dirty:
+        t._bump()
+    if not dirty <= {id(x) for x in outs}:
+        raise errors.GraphError(f"{cls.__name__}: what forward marks as dirty has to be among its outputs")
+
+    def seen(x: Any) -> Any:
+        if not isinstance(x, Tensor) or id(x) in dirty or not any(x is given for given in inputs):
+            return x
+        return x.detach() if id(x) in ctx.non_differentiable else x.view_as(x)
+
+    return [seen(x) for x in outs]
+
+
+def _keep(cls: type[Function], ctx: Context, node: core.Function, inputs: tuple[Any, ...], outs: list[Tensor]) -> None:
+    """Let a node keep what its derivatives need: by a jvp, where there is no backward."""
+    ctx._given = [isinstance(x, Tensor) for x in inputs]
+    if cls.jvp is not Function.jvp and cls.backward is Function.backward:
+        ctx.to_save = ctx.saved_for_forward or ctx.to_save
+        floating = [isinstance(x, Tensor) and x.array.dtype.kind in "fc" for x in inputs]
+        ctx._likes = [x.detach() if found else None for x, found in zip(inputs, floating, strict=True)]
+    ctx._places = tuple(_place_of(t, outs) for t in ctx.to_save)
+    node.kept = [None if t is None else t.array for t in ctx.to_save]
+    node.seen = [x for t in ctx.to_save if t is not None for x in (t._counter(), t._counter()[0])]
+    ctx.to_save = ()
 
 
 _signature = functools.lru_cache(inspect.signature)
