@@ -88,6 +88,19 @@ def absent(module: dict[str, Any], later: Iterable[str] = ()) -> None:
     module.setdefault("__dir__", __dir__)
 
 
+def absent_in(package: str) -> None:
+    """The same of a package that has loaded all its modules, and of each of them. Call with its __name__, at its end.
+
+    >>> import microgad.distributions.normal as room
+    >>> room.Norml
+    Traceback (most recent call last):
+    AttributeError: microgad has no distributions.normal.Norml; the nearest name is Normal
+    """
+    for name, module in list(sys.modules.items()):
+        if f"{name}.".startswith(f"{package}."):
+            absent(vars(module))
+
+
 def _borrowed(value: Any) -> bool:
     """Whether what a room has is there for its own use: another library's module, a name of typing and its kin."""
     if isinstance(value, ModuleType):

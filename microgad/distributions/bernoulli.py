@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import ArgumentError
-from ..lazy import absent as _absent
 from ..nn.functional import binary_cross_entropy_with_logits
 from ..ops.creation import arange
 from ..ops.elementwise import where
@@ -93,6 +92,3 @@ class Bernoulli(_Odds, ExponentialFamily):
 
     def enumerate_support(self, expand: bool = True) -> Tensor:
         return self._enumerated(arange(2, dtype=self._param.dtype, device=self._param.device), expand)
-
-
-_absent(globals())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..lazy import absent as _absent
 from ..ops.movement import stack
 from ..tensor import Tensor
 from . import constraints
@@ -58,6 +57,3 @@ class Beta(ExponentialFamily):
 
     def entropy(self) -> Tensor:
         return self._dirichlet.entropy()
-
-
-_absent(globals())

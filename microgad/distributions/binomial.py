@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..lazy import absent as _absent
 from ..ops.creation import arange
 from ..ops.random import binomial
 from ..state import scope
@@ -78,6 +77,3 @@ class Binomial(_Odds, Distribution):
     def enumerate_support(self, expand: bool = True) -> Tensor:
         count = self._count("enumerate_support")
         return self._enumerated(arange(1 + count, dtype=self._param.dtype, device=self._param.device), expand)
-
-
-_absent(globals())

@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 from ..errors import ArgumentError
-from ..lazy import absent as _absent
 from ..limits import finfo
 from ..ops.creation import arange
 from ..ops.movement import broadcast_tensors
@@ -109,6 +108,3 @@ class OfCategories(Distribution):
     probs = alias("_categorical.probs", "The probabilities.")
     logits = alias("_categorical.logits", "The logarithms of the probabilities.")
     param_shape = alias("_categorical.param_shape", "The shape of what was given.")
-
-
-_absent(globals())

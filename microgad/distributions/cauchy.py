@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..lazy import absent as _absent
 from ..tensor import Tensor
 from .loc_scale import LocScale
 
@@ -41,6 +40,3 @@ class Cauchy(LocScale):
 
     def entropy(self) -> Tensor:
         return math.log(4 * math.pi) + self.scale.log()
-
-
-_absent(globals())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..lazy import absent as _absent
 from ..tensor import Tensor
 from . import constraints
 from .gamma import Gamma
@@ -25,6 +24,3 @@ class Chi2(Gamma):
     @property
     def df(self) -> Tensor:
         return self.concentration * 2
-
-
-_absent(globals())

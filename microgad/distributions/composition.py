@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import ReferenceType, ref
 
-from ..lazy import absent as _absent
 from ..ops.creation import zeros_like
 from ..ops.movement import cat, stack
 from ..tensor import Tensor
@@ -390,6 +389,3 @@ class StackTransform(_SideBySide):
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         pairs = zip(self._parts(x), self._parts(y), strict=True)
         return stack([t.log_abs_det_jacobian(before, after) for (t, before), (_, after) in pairs], self.dim)
-
-
-_absent(globals())

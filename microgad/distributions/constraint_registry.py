@@ -6,7 +6,6 @@ from collections.abc import Callable
 from numbers import Number
 from typing import Any
 
-from ..lazy import absent as _absent
 from . import constraints, transforms
 
 
@@ -93,5 +92,3 @@ for _registry, _simplex in (
 transform_to.register(constraints.lower_cholesky, _of(transforms.LowerCholeskyTransform))
 transform_to.register(constraints.positive_definite, _of(transforms.PositiveDefiniteTransform))
 transform_to.register(constraints.positive_semidefinite, _of(transforms.PositiveDefiniteTransform))
-
-_absent(globals())

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..lazy import absent as _absent
 from ..limits import finfo
 from ..linalg import cholesky_ex
 from ..ops.elementwise import isclose
@@ -339,5 +338,3 @@ positive_semidefinite = _PositiveSemidefinite()
 positive_definite = _PositiveDefinite()
 cat = _Cat
 stack = _Stack
-
-_absent(globals())

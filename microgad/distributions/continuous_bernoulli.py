@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 from ..errors import ArgumentError
-from ..lazy import absent as _absent
 from ..nn.functional import binary_cross_entropy_with_logits
 from ..ops.elementwise import where
 from ..ops.random import rand
@@ -99,6 +98,3 @@ class ContinuousBernoulli(_Odds, ExponentialFamily):
     def entropy(self) -> Tensor:
         log_rest = (-self.probs).log1p()
         return self.mean * (log_rest - self.probs.log()) - self._log_norm() - log_rest
-
-
-_absent(globals())

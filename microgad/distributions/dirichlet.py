@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 from ..errors import ArgumentError
-from ..lazy import absent as _absent
 from ..ops.creation import tensor, zeros_like
 from ..ops.elementwise import where
 from ..tensor import Tensor
@@ -62,6 +61,3 @@ class Dirichlet(ExponentialFamily):
         total = a.sum(-1)
         spread = (k - total) * total.digamma() + ((a - 1.0) * a.digamma()).sum(-1)
         return a.lgamma().sum(-1) - total.lgamma() - spread
-
-
-_absent(globals())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..lazy import absent as _absent
 from ..ops.creation import zeros_like
 from ..tensor import Tensor
 from . import constraints
@@ -59,6 +58,3 @@ class Exponential(ExponentialFamily):
 
     def entropy(self) -> Tensor:
         return 1.0 - self.rate.log()
-
-
-_absent(globals())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..lazy import absent as _absent
 from ..limits import finfo
 from ..tensor import Tensor
 from . import constraints
@@ -56,6 +55,3 @@ class FisherSnedecor(Distribution):
         a, b, ratio = self.df1 * 0.5, self.df2 * 0.5, self.df1 / self.df2
         scale = (a + b).lgamma() - a.lgamma() - b.lgamma() + a * ratio.log()
         return scale + (a - 1) * value.log() - (a + b) * (ratio * value).log1p()
-
-
-_absent(globals())

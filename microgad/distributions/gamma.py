@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..lazy import absent as _absent
 from ..limits import finfo
 from ..ops.creation import as_tensor
 from ..tensor import Tensor
@@ -66,6 +65,3 @@ class Gamma(ExponentialFamily):
     def entropy(self) -> Tensor:
         a = self.concentration
         return a - self.rate.log() + a.lgamma() + (1.0 - a) * a.digamma()
-
-
-_absent(globals())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..lazy import absent as _absent
 from ..ops.elementwise import isclose, where
 from ..ops.random import rand
 from ..tensor import Tensor
@@ -92,6 +91,3 @@ class GeneralizedPareto(Distribution):
 
     def entropy(self) -> Tensor:
         return self.scale.log() + self.concentration + 1
-
-
-_absent(globals())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import ArgumentError
-from ..lazy import absent as _absent
 from ..limits import finfo
 from ..nn.functional import binary_cross_entropy_with_logits
 from ..ops.creation import zeros_like
@@ -62,6 +61,3 @@ class Geometric(_Odds, Distribution):
 
     def entropy(self) -> Tensor:
         return binary_cross_entropy_with_logits(self.logits, self.probs, reduction="none") / self.probs
-
-
-_absent(globals())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..lazy import absent as _absent
 from ..limits import finfo
 from ..ops.creation import full_like, ones_like
 from ..tensor import Tensor
@@ -61,6 +60,3 @@ class Gumbel(TransformedDistribution):
 
     def entropy(self) -> Tensor:
         return self.scale.log() + (1 + euler_constant)
-
-
-_absent(globals())

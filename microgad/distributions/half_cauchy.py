@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..lazy import absent as _absent
 from ..ops.creation import as_tensor
 from ..tensor import Tensor
 from .cauchy import Cauchy
@@ -31,6 +30,3 @@ class HalfCauchy(Half):
     def log_prob(self, value: Any) -> Tensor:
         self._checked(value)
         return super().log_prob(as_tensor(value, dtype=self.scale.dtype, device=self.scale.device))
-
-
-_absent(globals())

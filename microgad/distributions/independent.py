@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import ArgumentError
-from ..lazy import absent as _absent
 from ..tensor import Tensor
 from . import constraints
 from .distribution import Distribution
@@ -77,6 +76,3 @@ class Independent(Distribution):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.base_dist!r}, {self.reinterpreted_batch_ndims})"
-
-
-_absent(globals())

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from itertools import product
 from typing import Any, TypeVar
 
-from ..lazy import absent as _absent
 from ..linalg import solve_triangular
 from ..nn.functional import softplus
 from ..ops.elementwise import where
@@ -427,5 +426,3 @@ _OUTSIDE: list[tuple[type, list[type]]] = [
 for _type_p, _types_q in _OUTSIDE:
     for _type_q in _types_q:
         register_kl(_type_p, _type_q)(_infinite)
-
-_absent(globals())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..lazy import absent as _absent
 from ..ops.creation import ones_like, zeros_like
 from ..tensor import Tensor
 from . import constraints
@@ -57,6 +56,3 @@ class Kumaraswamy(TransformedDistribution):
         a, b = self.concentration1, self.concentration0
         mean_log = (b + 1).digamma() + euler_constant
         return (1 - b.reciprocal()) + (1 - a.reciprocal()) * mean_log - a.log() - b.log()
-
-
-_absent(globals())

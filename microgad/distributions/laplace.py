@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..lazy import absent as _absent
 from ..limits import finfo
 from ..tensor import Tensor
 from .loc_scale import LocScale
@@ -48,6 +47,3 @@ class Laplace(LocScale):
 
     def entropy(self) -> Tensor:
         return 1 + (2 * self.scale).log()
-
-
-_absent(globals())

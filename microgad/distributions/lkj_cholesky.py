@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 from ..errors import ArgumentError
-from ..lazy import absent as _absent
 from ..limits import finfo
 from ..ops.creation import arange
 from ..ops.special import mvlgamma
@@ -63,6 +62,3 @@ class LKJCholesky(Distribution):
         a = self.concentration + 0.5 * rows
         scale = 0.5 * rows * math.log(math.pi) + mvlgamma(a - 0.5, rows) - rows * a.lgamma()
         return (power * logs).sum(-1) - scale
-
-
-_absent(globals())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..lazy import absent as _absent
 from ..tensor import Tensor
 from . import constraints
 from .normal import Normal
@@ -45,6 +44,3 @@ class LogNormal(TransformedDistribution):
 
     def entropy(self) -> Tensor:
         return self.base_dist.entropy() + self.loc
-
-
-_absent(globals())

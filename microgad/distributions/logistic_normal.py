@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..lazy import absent as _absent
 from . import constraints
 from .independent import Independent
 from .normal import Normal
@@ -35,6 +34,3 @@ class LogisticNormal(TransformedDistribution):
     @property
     def _normal(self) -> Any:
         return self.base_dist.base_dist if isinstance(self.base_dist, Independent) else self.base_dist
-
-
-_absent(globals())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import ArgumentError
-from ..lazy import absent as _absent
 from ..linalg import cholesky, solve_triangular
 from ..ops.creation import eye
 from ..ops.movement import broadcast_tensors
@@ -104,6 +103,3 @@ class LowRankMultivariateNormal(NormalVectors):
     def _mixed(self, other: Any) -> Tensor:
         """tr Σ⁻¹ Σ' of another's Σ'."""
         return (other.variance / self.cov_diag).sum(-1) - other._spread(self._explained())
-
-
-_absent(globals())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import ArgumentError
-from ..lazy import absent as _absent
 from ..ops.softmax import log_softmax
 from ..state import scope
 from ..tensor import Tensor
@@ -102,6 +101,3 @@ class MixtureSameFamily(Distribution):
 
     def __repr__(self) -> str:
         return f"MixtureSameFamily(\n  {self._mixture_distribution},\n  {self._component_distribution})"
-
-
-_absent(globals())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..lazy import absent as _absent
 from ..ops.creation import ones_like, tensor
 from ..size import Size
 from ..state import scope
@@ -63,6 +62,3 @@ class Multinomial(OfCategories):
         values = counts.enumerate_support(expand=False)[1:]
         spread = (counts.log_prob(values).exp() * (values + 1).lgamma()).sum((0, -1))
         return n * self._categorical.entropy() - tensor(n + 1.0).lgamma() + spread
-
-
-_absent(globals())

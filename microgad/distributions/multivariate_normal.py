@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import ArgumentError
-from ..lazy import absent as _absent
 from ..linalg import solve_triangular
 from ..ops.creation import eye
 from ..ops.movement import broadcast_shapes
@@ -74,6 +73,3 @@ class MultivariateNormal(Covariance, NormalVectors):
         factor = self._unbroadcasted_scale_tril
         identity = eye(factor.shape[-1], dtype=factor.dtype, device=factor.device)
         return other._spread(solve_triangular(factor, identity, upper=False))
-
-
-_absent(globals())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..lazy import absent as _absent
 from ..nn.functional import logsigmoid
 from ..ops.random import poisson
 from ..state import scope
@@ -61,6 +60,3 @@ class NegativeBinomial(_Odds, Distribution):
         ways = (n + value).lgamma() - (1.0 + value).lgamma() - n.lgamma()
         likely = n * logsigmoid(-self.logits) + value * logsigmoid(self.logits)
         return likely + ways.masked_fill(n + value == 0.0, 0.0)
-
-
-_absent(globals())

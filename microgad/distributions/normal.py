@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..lazy import absent as _absent
 from ..ops.random import normal
 from ..state import scope
 from ..tensor import Tensor
@@ -52,6 +51,3 @@ class Normal(LocScale, ExponentialFamily):
 
     def entropy(self) -> Tensor:
         return 0.5 + 0.5 * math.log(2 * math.pi) + self.scale.log()
-
-
-_absent(globals())

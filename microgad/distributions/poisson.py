@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..lazy import absent as _absent
 from ..ops.random import poisson
 from ..state import scope
 from ..tensor import Tensor
@@ -41,6 +40,3 @@ class Poisson(ExponentialFamily):
         self._checked(value)
         rate, value = broadcast_all(self.rate, value)
         return value.xlogy(rate) - rate - (value + 1).lgamma()
-
-
-_absent(globals())

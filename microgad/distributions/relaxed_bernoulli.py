@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..lazy import absent as _absent
 from ..ops.random import rand
 from ..tensor import Tensor
 from . import constraints
@@ -71,6 +70,3 @@ class RelaxedBernoulli(TransformedDistribution):
     temperature = alias("base_dist.temperature", "How far draws are from 0 or 1.")
     probs = alias("base_dist.probs", "The probabilities.")
     logits = alias("base_dist.logits", "The log odds.")
-
-
-_absent(globals())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..lazy import absent as _absent
 from ..ops.creation import full_like
 from ..ops.random import rand
 from ..tensor import Tensor
@@ -74,6 +73,3 @@ class RelaxedOneHotCategorical(TransformedDistribution):
     temperature = alias("base_dist.temperature", "How far draws are from a one-hot vector.")
     probs = alias("base_dist.probs", "The probabilities.")
     logits = alias("base_dist.logits", "The logarithms of the probabilities.")
-
-
-_absent(globals())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..lazy import absent as _absent
 from ..tensor import Tensor
 from . import constraints
 from .chi2 import Chi2
@@ -58,6 +57,3 @@ class StudentT(Distribution):
         half = 0.5 * (self.df + 1)
         spread = half * (half.digamma() - (0.5 * self.df).digamma())
         return self.scale.log() + spread + 0.5 * self.df.log() + self._log_beta()
-
-
-_absent(globals())

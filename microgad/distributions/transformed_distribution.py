@@ -7,7 +7,6 @@ from typing import Any
 
 from .. import state
 from ..errors import ArgumentError
-from ..lazy import absent as _absent
 from ..tensor import Tensor
 from . import constraints
 from .distribution import Distribution
@@ -112,6 +111,3 @@ class TransformedDistribution(Distribution):
 
     def icdf(self, value: Tensor) -> Tensor:
         return self._transformed(self.base_dist.icdf(self._falling(value)))
-
-
-_absent(globals())

@@ -6,7 +6,6 @@
 (tensor(7.), tensor(3.), tensor(0.6931))
 """
 
-from ..lazy import absent as _absent
 from .composition import CatTransform as CatTransform
 from .composition import ComposeTransform as ComposeTransform
 from .composition import IndependentTransform as IndependentTransform
@@ -28,5 +27,3 @@ from .vector_transforms import PositiveDefiniteTransform as PositiveDefiniteTran
 from .vector_transforms import ReshapeTransform as ReshapeTransform
 from .vector_transforms import SoftmaxTransform as SoftmaxTransform
 from .vector_transforms import StickBreakingTransform as StickBreakingTransform
-
-_absent(globals())

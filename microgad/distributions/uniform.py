@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 from ..errors import ArgumentError
-from ..lazy import absent as _absent
 from ..ops.random import rand
 from ..tensor import Tensor
 from . import constraints
@@ -72,6 +71,3 @@ class Uniform(Distribution):
 
     def entropy(self) -> Tensor:
         return (self.high - self.low).log()
-
-
-_absent(globals())

@@ -10,7 +10,6 @@ from typing import Any
 from .. import state
 from ..dtypes import get_default_dtype
 from ..errors import ArgumentError
-from ..lazy import absent as _absent
 from ..limits import finfo
 from ..ops.creation import arange, empty, tensor
 from ..ops.movement import broadcast_tensors
@@ -129,6 +128,3 @@ def vec_to_tril_matrix(vec: Tensor, diag: int = 0) -> Tensor:
     mat = vec.new_zeros((*vec.shape[:-1], n, n))
     mat[..., _tril(n, diag, vec.device)] = vec
     return mat
-
-
-_absent(globals())

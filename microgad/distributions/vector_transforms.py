@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 from ..errors import ArgumentError
-from ..lazy import absent as _absent
 from ..limits import finfo
 from ..nn.functional import logsigmoid, pad, softplus
 from ..size import Size
@@ -182,6 +181,3 @@ class CorrCholeskyTransform(Transform):
         if shape[-2] != shape[-1]:
             raise ValueError("Input is not square")
         return Size((*shape[:-2], shape[-1] * (shape[-1] - 1) // 2))
-
-
-_absent(globals())

@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 from ..dtypes import float64
-from ..lazy import absent as _absent
 from ..ops.creation import zeros
 from ..ops.elementwise import where
 from ..ops.random import rand
@@ -70,6 +69,3 @@ def _proposal(kappa: Tensor) -> Tensor:
     tau = 1 + (1 + 4 * kappa.square()).sqrt()
     rho = (tau - (2 * tau).sqrt()) / (2 * kappa)
     return where(kappa < 1e-5, 1 / kappa + kappa, (1 + rho.square()) / (2 * rho))
-
-
-_absent(globals())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..lazy import absent as _absent
 from ..ops.creation import ones_like
 from ..tensor import Tensor
 from . import constraints
@@ -49,6 +48,3 @@ class Weibull(TransformedDistribution):
     def entropy(self) -> Tensor:
         share = self.concentration_reciprocal
         return euler_constant * (1 - share) + (self.scale * share).log() + 1
-
-
-_absent(globals())

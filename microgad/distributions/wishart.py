@@ -7,7 +7,6 @@ import warnings
 from typing import Any
 
 from ..errors import ArgumentError
-from ..lazy import absent as _absent
 from ..limits import finfo
 from ..linalg import slogdet
 from ..ops.creation import arange, as_tensor
@@ -134,6 +133,3 @@ class Wishart(Covariance, ExponentialFamily):
             half, size
         )
         return scale - (half - (size + 1) / 2) * self._mean_log() + half * size
-
-
-_absent(globals())
