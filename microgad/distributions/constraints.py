@@ -269,28 +269,8 @@ class _PositiveDefinite(_Symmetric):
         return cholesky_ex(value).info.eq(0) if symmetric.all() else symmetric
 
 
-class _Cat(Constraint):
-    """Constraints side by side along `dim`, each for so many values."""
-
-    def __init__(self, cseq: Sequence[Any], dim: int = 0, lengths: Sequence[int] | None = None) -> None:
-        self.cseq, self.dim = list(cseq), dim
-        self.lengths = [1] * len(self.cseq) if lengths is None else list(lengths)
-
-    @property
-    def is_discrete(self) -> bool:
-        return any(c.is_discrete for c in self.cseq)
-
-    @property
-    def event_dim(self) -> int:
-        return max(c.event_dim for c in self.cseq)
-
-    def check(self, value: Tensor) -> Tensor:
-        parts = value.split(self.lengths, self.dim)
-        return _cat([c.check(part) for c, part in zip(self.cseq, parts, strict=True)], self.dim)
-
-
-class _Stack(Constraint):
-    """A constraint for each place along `dim`."""
+class _SideBySide(Constraint):
+    """Constraints of parts of a value, which lie along `dim`."""
 
     def __init__(self, cseq: Sequence[Any], dim: int = 0) -> None:
         self.cseq, self.dim = list(cseq), dim
@@ -301,12 +281,33 @@ class _Stack(Constraint):
 
     @property
     def event_dim(self) -> int:
-        dim = max(c.event_dim for c in self.cseq)
+        return max(c.event_dim for c in self.cseq)
+
+    def _checks(self, parts: Sequence[Tensor]) -> list[Tensor]:
+        return [c.check(part) for c, part in zip(self.cseq, parts, strict=True)]
+
+
+class _Cat(_SideBySide):
+    """Each for so many values."""
+
+    def __init__(self, cseq: Sequence[Any], dim: int = 0, lengths: Sequence[int] | None = None) -> None:
+        super().__init__(cseq, dim)
+        self.lengths = [1] * len(self.cseq) if lengths is None else list(lengths)
+
+    def check(self, value: Tensor) -> Tensor:
+        return _cat(self._checks(value.split(self.lengths, self.dim)), self.dim)
+
+
+class _Stack(_SideBySide):
+    """One for each place along `dim`."""
+
+    @property
+    def event_dim(self) -> int:
+        dim = super().event_dim
         return dim + 1 if self.dim + dim < 0 else dim
 
     def check(self, value: Tensor) -> Tensor:
-        parts = value.unbind(self.dim)
-        return _stack([c.check(part) for c, part in zip(self.cseq, parts, strict=True)], self.dim)
+        return _stack(self._checks(value.unbind(self.dim)), self.dim)
 
 
 dependent = _Dependent()
