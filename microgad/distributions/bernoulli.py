@@ -9,7 +9,6 @@ from ..nn.functional import binary_cross_entropy_with_logits
 from ..ops.creation import arange
 from ..ops.elementwise import where
 from ..ops.random import bernoulli
-from ..state import scope
 from ..tensor import Tensor
 from . import constraints
 from .distribution import ExponentialFamily
@@ -78,9 +77,8 @@ class Bernoulli(_Odds, ExponentialFamily):
     def variance(self) -> Tensor:
         return self.probs * (1 - self.probs)
 
-    def sample(self, sample_shape: Any = ()) -> Tensor:
-        with scope(grad_enabled=False):
-            return bernoulli(self.probs.expand(self._extended_shape(sample_shape)))
+    def _sample(self, sample_shape: Any) -> Tensor:
+        return bernoulli(self.probs.expand(self._extended_shape(sample_shape)))
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._checked(value)

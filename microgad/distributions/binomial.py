@@ -6,7 +6,6 @@ from typing import Any
 
 from ..ops.creation import arange
 from ..ops.random import binomial
-from ..state import scope
 from ..tensor import Tensor
 from . import constraints
 from .bernoulli import _Odds
@@ -50,10 +49,9 @@ class Binomial(_Odds, Distribution):
     def variance(self) -> Tensor:
         return self.total_count * self.probs * (1 - self.probs)
 
-    def sample(self, sample_shape: Any = ()) -> Tensor:
+    def _sample(self, sample_shape: Any) -> Tensor:
         shape = self._extended_shape(sample_shape)
-        with scope(grad_enabled=False):
-            return binomial(self.total_count.expand(shape), self.probs.expand(shape))
+        return binomial(self.total_count.expand(shape), self.probs.expand(shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._checked(value)

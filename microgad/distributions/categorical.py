@@ -11,7 +11,6 @@ from ..ops.creation import arange
 from ..ops.movement import broadcast_tensors
 from ..ops.random import multinomial
 from ..size import Size
-from ..state import scope
 from ..tensor import Tensor
 from . import constraints
 from .bernoulli import given
@@ -74,11 +73,10 @@ class Categorical(Distribution):
 
     variance = alias("mean")
 
-    def sample(self, sample_shape: Any = ()) -> Tensor:
+    def _sample(self, sample_shape: Any) -> Tensor:
         shape = Size(sample_shape)
-        with scope(grad_enabled=False):
-            drawn = multinomial(self.probs.reshape(-1, self._num_events), shape.numel(), True)
-            return drawn.t().reshape(self._extended_shape(shape))
+        drawn = multinomial(self.probs.reshape(-1, self._num_events), shape.numel(), True)
+        return drawn.t().reshape(self._extended_shape(shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._checked(value)

@@ -124,7 +124,11 @@ class Distribution:
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Draws, sample_shape + batch_shape + event_shape, without gradient."""
         with state.scope(grad_enabled=False):
-            return self.rsample(sample_shape)
+            return self._sample(sample_shape)
+
+    def _sample(self, sample_shape: Any) -> Tensor:
+        """The same, while nothing is recorded."""
+        return self.rsample(sample_shape)
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Draws as a differentiable function of the parameters."""

@@ -9,7 +9,6 @@ from ..limits import finfo
 from ..nn.functional import binary_cross_entropy_with_logits
 from ..ops.creation import zeros_like
 from ..ops.elementwise import where
-from ..state import scope
 from ..tensor import Tensor
 from . import constraints
 from .bernoulli import _Odds
@@ -48,10 +47,9 @@ class Geometric(_Odds, Distribution):
     def variance(self) -> Tensor:
         return (1.0 / self.probs - 1.0) / self.probs
 
-    def sample(self, sample_shape: Any = ()) -> Tensor:
-        with scope(grad_enabled=False):
-            u = self.probs.new_empty(self._extended_shape(sample_shape)).uniform_(finfo(self.probs.dtype).tiny, 1)
-            return (u.log() / (-self.probs).log1p()).floor()
+    def _sample(self, sample_shape: Any) -> Tensor:
+        u = self.probs.new_empty(self._extended_shape(sample_shape)).uniform_(finfo(self.probs.dtype).tiny, 1)
+        return (u.log() / (-self.probs).log1p()).floor()
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._checked(value)

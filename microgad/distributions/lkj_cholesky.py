@@ -9,7 +9,6 @@ from ..errors import ArgumentError
 from ..limits import finfo
 from ..ops.creation import arange
 from ..ops.special import mvlgamma
-from ..state import scope
 from ..tensor import Tensor
 from . import constraints
 from .beta import Beta
@@ -41,18 +40,17 @@ class LKJCholesky(Distribution):
     def _like(self) -> dict[str, Any]:
         return {"dtype": self.concentration.dtype, "device": self.concentration.device}
 
-    def sample(self, sample_shape: Any = ()) -> Tensor:
+    def _sample(self, sample_shape: Any) -> Tensor:
         """The onion's method: each row is a direction, drawn evenly, as far from the diagonal as a beta draw says."""
-        with scope(grad_enabled=False):
-            earlier = arange(-1, self.dim - 1, **self._like()).clamp(min=0)  # places before the diagonal, but one
-            rest = self.concentration.unsqueeze(-1) + 0.5 * (self.dim - 2) - 0.5 * earlier
-            share = Beta(earlier + 0.5, rest).sample(sample_shape)
-            direction = _standard_normal(self._extended_shape(sample_shape), share.dtype, share.device).tril(-1)
-            length = direction.norm(dim=-1, keepdim=True)
-            length[..., 0, :] = 1  # of the first row, which has no place before the diagonal
-            rows = share.sqrt().unsqueeze(-1) * (direction / length)
-            diagonal = (1 - rows.square().sum(-1)).clamp(min=finfo(rows.dtype).tiny).sqrt()
-            return rows + diagonal.diag_embed()
+        earlier = arange(-1, self.dim - 1, **self._like()).clamp(min=0)  # places before the diagonal, but one
+        rest = self.concentration.unsqueeze(-1) + 0.5 * (self.dim - 2) - 0.5 * earlier
+        share = Beta(earlier + 0.5, rest).sample(sample_shape)
+        direction = _standard_normal(self._extended_shape(sample_shape), share.dtype, share.device).tril(-1)
+        length = direction.norm(dim=-1, keepdim=True)
+        length[..., 0, :] = 1  # of the first row, which has no place before the diagonal
+        rows = share.sqrt().unsqueeze(-1) * (direction / length)
+        diagonal = (1 - rows.square().sum(-1)).clamp(min=finfo(rows.dtype).tiny).sqrt()
+        return rows + diagonal.diag_embed()
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._checked(value)

@@ -6,7 +6,6 @@ from typing import Any
 
 from ..errors import ArgumentError
 from ..ops.softmax import log_softmax
-from ..state import scope
 from ..tensor import Tensor
 from . import constraints
 from .categorical import Categorical
@@ -91,13 +90,12 @@ class MixtureSameFamily(Distribution):
         each = self._component_distribution.log_prob(self._each(x))
         return (each + log_softmax(self._mixture_distribution.logits, -1)).logsumexp(-1)
 
-    def sample(self, sample_shape: Any = ()) -> Tensor:
-        with scope(grad_enabled=False):
-            which = self._mixture_distribution.expand(self._batch_shape).sample(sample_shape)
-            drawn = self._component_distribution.sample(sample_shape)
-            dim = which.ndim
-            which = which.reshape(*which.shape, 1, *(1,) * len(self._event_shape))
-            return drawn.gather(dim, which.expand(*which.shape[: dim + 1], *self._event_shape)).squeeze(dim)
+    def _sample(self, sample_shape: Any) -> Tensor:
+        which = self._mixture_distribution.expand(self._batch_shape).sample(sample_shape)
+        drawn = self._component_distribution.sample(sample_shape)
+        dim = which.ndim
+        which = which.reshape(*which.shape, 1, *(1,) * len(self._event_shape))
+        return drawn.gather(dim, which.expand(*which.shape[: dim + 1], *self._event_shape)).squeeze(dim)
 
     def __repr__(self) -> str:
         return f"MixtureSameFamily(\n  {self._mixture_distribution},\n  {self._component_distribution})"

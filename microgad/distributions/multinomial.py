@@ -6,7 +6,6 @@ from typing import Any
 
 from ..ops.creation import ones_like, tensor
 from ..size import Size
-from ..state import scope
 from ..tensor import Tensor
 from . import constraints
 from .binomial import Binomial
@@ -42,12 +41,11 @@ class Multinomial(OfCategories):
     def variance(self) -> Tensor:
         return self.total_count * self.probs * (1 - self.probs)
 
-    def sample(self, sample_shape: Any = ()) -> Tensor:
+    def _sample(self, sample_shape: Any) -> Tensor:
         shape = Size(sample_shape)
-        with scope(grad_enabled=False):
-            drawn = self._categorical.sample((self.total_count, *shape)).movedim(0, -1)
-            counts = drawn.new_zeros(self._extended_shape(shape))
-            return counts.scatter_add_(-1, drawn, ones_like(drawn)).type_as(self.probs)
+        drawn = self._categorical.sample((self.total_count, *shape)).movedim(0, -1)
+        counts = drawn.new_zeros(self._extended_shape(shape))
+        return counts.scatter_add_(-1, drawn, ones_like(drawn)).type_as(self.probs)
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._checked(value)

@@ -6,7 +6,6 @@ from typing import Any
 
 from ..nn.functional import logsigmoid
 from ..ops.random import poisson
-from ..state import scope
 from ..tensor import Tensor
 from . import constraints
 from .bernoulli import _Odds
@@ -49,10 +48,9 @@ class NegativeBinomial(_Odds, Distribution):
     def variance(self) -> Tensor:
         return self.mean / (-self.logits).sigmoid()
 
-    def sample(self, sample_shape: Any = ()) -> Tensor:
-        with scope(grad_enabled=False):
-            rates = Gamma(self.total_count, (-self.logits).exp(), validate_args=False)
-            return poisson(rates.sample(sample_shape))
+    def _sample(self, sample_shape: Any) -> Tensor:
+        rates = Gamma(self.total_count, (-self.logits).exp(), validate_args=False)
+        return poisson(rates.sample(sample_shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._checked(value)

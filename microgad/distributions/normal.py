@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 from ..ops.random import normal
-from ..state import scope
 from ..tensor import Tensor
 from .distribution import ExponentialFamily
 from .loc_scale import LocScale
@@ -28,10 +27,9 @@ class Normal(LocScale, ExponentialFamily):
     def variance(self) -> Tensor:
         return self.stddev.pow(2)
 
-    def sample(self, sample_shape: Any = ()) -> Tensor:
+    def _sample(self, sample_shape: Any) -> Tensor:
         shape = self._extended_shape(sample_shape)
-        with scope(grad_enabled=False):
-            return normal(self.loc.expand(shape), self.scale.expand(shape))
+        return normal(self.loc.expand(shape), self.scale.expand(shape))
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         shape = self._extended_shape(sample_shape)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..ops.random import poisson
-from ..state import scope
 from ..tensor import Tensor
 from . import constraints
 from .distribution import ExponentialFamily
@@ -32,9 +31,8 @@ class Poisson(ExponentialFamily):
     def mode(self) -> Tensor:
         return self.rate.floor()
 
-    def sample(self, sample_shape: Any = ()) -> Tensor:
-        with scope(grad_enabled=False):
-            return poisson(self.rate.expand(self._extended_shape(sample_shape)))
+    def _sample(self, sample_shape: Any) -> Tensor:
+        return poisson(self.rate.expand(self._extended_shape(sample_shape)))
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._checked(value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .. import state
 from ..errors import ArgumentError
 from ..tensor import Tensor
 from . import constraints
@@ -70,9 +69,8 @@ class TransformedDistribution(Distribution):
 
     has_rsample = alias("base_dist.has_rsample")
 
-    def sample(self, sample_shape: Any = ()) -> Tensor:
-        with state.scope(grad_enabled=False):
-            return self._transformed(self.base_dist.sample(sample_shape))
+    def _sample(self, sample_shape: Any) -> Tensor:
+        return self._transformed(self.base_dist.sample(sample_shape))
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         return self._transformed(self.base_dist.rsample(sample_shape))

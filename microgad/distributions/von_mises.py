@@ -10,7 +10,6 @@ from ..ops.creation import zeros
 from ..ops.elementwise import where
 from ..ops.random import rand
 from ..ops.special import i0e, i1e
-from ..state import scope
 from ..tensor import Tensor
 from . import constraints
 from .distribution import Distribution
@@ -41,22 +40,21 @@ class VonMises(Distribution):
         """1 - the mean of cos(x - loc)."""
         return 1 - i1e(self.concentration) / i0e(self.concentration)
 
-    def sample(self, sample_shape: Any = ()) -> Tensor:
+    def _sample(self, sample_shape: Any) -> Tensor:
         """By rejection from wrapped Cauchy draws (Best and Fisher 1979), in float64, as in PyTorch."""
-        with scope(grad_enabled=False):
-            loc, kappa = self.loc.to(float64), self.concentration.to(float64)
-            r = _proposal(kappa)
-            x = zeros(self._extended_shape(sample_shape), dtype=float64, device=loc.device)
-            accepted = x != 0
-            while not accepted.all():
-                place, height, side = rand((3, *x.shape), dtype=float64, device=loc.device).unbind()
-                z = (math.pi * place).cos()
-                cosine = (1 + r * z) / (r + z)
-                c = kappa * (r - cosine)
-                accept = (c * (2 - c) > height) | ((c / height).log() + 1 - c >= 0)
-                x = where(accept, (side - 0.5).sign() * cosine.acos(), x)  # anew, too, where one had been accepted
-                accepted = accepted | accept
-            return ((x + math.pi + loc) % (2 * math.pi) - math.pi).to(self.loc.dtype)
+        loc, kappa = self.loc.to(float64), self.concentration.to(float64)
+        r = _proposal(kappa)
+        x = zeros(self._extended_shape(sample_shape), dtype=float64, device=loc.device)
+        accepted = x != 0
+        while not accepted.all():
+            place, height, side = rand((3, *x.shape), dtype=float64, device=loc.device).unbind()
+            z = (math.pi * place).cos()
+            cosine = (1 + r * z) / (r + z)
+            c = kappa * (r - cosine)
+            accept = (c * (2 - c) > height) | ((c / height).log() + 1 - c >= 0)
+            x = where(accept, (side - 0.5).sign() * cosine.acos(), x)  # anew, too, where one had been accepted
+            accepted = accepted | accept
+        return ((x + math.pi + loc) % (2 * math.pi) - math.pi).to(self.loc.dtype)
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._checked(value)
