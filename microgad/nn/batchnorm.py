@@ -10,7 +10,7 @@ from ..tensor import Tensor
 from . import functional as F
 from .module import Module
 from .normalization import _Scaled
-from .settings import named
+from .settings import expect_dimensions, named
 
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype
@@ -64,9 +64,7 @@ class _NormBase(_Scaled):
         super().reset_parameters()
 
     def _check_input_dim(self, input: Tensor) -> None:
-        if input.ndim not in self._dimensions:
-            expected = " or ".join(f"{n}D" for n in self._dimensions)
-            raise ShapeError(f"{named(self)}: expected {expected} input (got {input.ndim}D input)")
+        expect_dimensions(self, input, self._dimensions)
 
     def extra_repr(self) -> str:
         return (

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import ShapeError
 from ..tensor import Tensor
 from . import functional as F
 from .module import Module
-from .settings import Size, each, named, showing
+from .settings import Size, each, expect_dimensions, showing
 
 
 class _Pad(Module):
@@ -175,10 +174,7 @@ class _Circular(_Pad):
     _mode = "circular"
 
     def forward(self, input: Tensor) -> Any:
-        allowed = self._sides // 2 + 1, self._sides // 2 + 2
-        if input.ndim not in allowed:
-            expected = " or ".join(f"{n}D" for n in allowed)
-            raise ShapeError(f"{named(self)}: expected {expected} input (got {input.ndim}D input)")
+        expect_dimensions(self, input, (self._sides // 2 + 1, self._sides // 2 + 2))
         return super().forward(input)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .. import state
-from ..errors import place
+from ..errors import ShapeError, place
 
 Size = int | Sequence[int]
 
@@ -47,6 +47,13 @@ def showing(names: str) -> Callable[[Any], str]:
         return shown(self, names)
 
     return extra_repr
+
+
+def expect_dimensions(module: Any, input: Any, allowed: Sequence[int]) -> None:
+    """Raise ShapeError for an input of another number of dimensions."""
+    if input.ndim not in allowed:
+        expected = " or ".join(f"{n}D" for n in allowed)
+        raise ShapeError(f"{named(module)}: expected {expected} input (got {input.ndim}D input)")
 
 
 def named(module: Any) -> str:
