@@ -10,14 +10,14 @@ import functools
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from fnmatch import fnmatchcase
 from types import FunctionType
 from typing import Any, NamedTuple
 
 from . import function
+from .contexts import holding
 
 ROOMS = ("microgad.nn.functional", "microgad", "microgad.linalg", "microgad.fft", "microgad.special")
 # Operators by what PyTorch calls their functions, those that have their own name, and what else Python calls.
@@ -46,23 +46,14 @@ class _State(NamedTuple):
 _state: ContextVar[_State] = ContextVar("overriding", default=_State())  # noqa: B039  # it is immutable
 
 
-@contextmanager
-def _as(state: _State) -> Iterator[None]:
-    token = _state.set(state)
-    try:
-        yield
-    finally:
-        _state.reset(token)
-
-
 def without_subclasses() -> Any:
     """A context in which no class is asked, only modes."""
-    return _as(_state.get()._replace(subclasses=False))
+    return holding(_state, _state.get()._replace(subclasses=False))
 
 
 def without_any() -> Any:
     """A context in which nobody is asked."""
-    return _as(_State((), False))
+    return holding(_state, _State((), False))
 
 
 def enter(mode: Any) -> Any:
@@ -117,7 +108,7 @@ def ask(func: Any, arguments: Iterable[Any], args: tuple[Any, ...], kwargs: dict
     state, asked = _state.get(), overloaded(arguments)
     types = tuple(type(x) for x in asked)
     if state.modes:
-        with _as(state._replace(modes=state.modes[:-1])):
+        with holding(_state, state._replace(modes=state.modes[:-1])):
             return state.modes[-1].__torch_function__(func, types, args, kwargs or None)
     for x in asked:
         result = x.__torch_function__(func, types, args, kwargs or None)

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from .. import errors, state
+from ..contexts import holding
 from ..function import Function
 from ..lazy import absent as _absent
 from ..ops.elementwise import Flat
@@ -120,12 +121,9 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
             return UnpackedDualTensor(_Apart.apply(tensor) if dual.on_graph else tensor.detach(), dual.tangent)
     tangents = [dual.tangent for dual in duals]
     on_graph = any(dual.on_graph or dual.tangent.node is not None for dual in duals)
-    _pushing.set(True)
-    try:
+    with holding(_pushing, True):
         wanted = on_graph or captures([tensor], duals)
         (tangent,) = along([tensor], duals, tangents, wanted)
-    finally:
-        _pushing.set(False)
     if not wanted:
         return UnpackedDualTensor(tensor.detach(), tangent)
     if tangent.node is None:

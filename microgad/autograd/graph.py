@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import errors, leaves
+from ..contexts import holding
 from ..function import Function as Node
 from ..hooks import RemovableHandle
 from ..lazy import absent as _absent
@@ -129,11 +130,8 @@ def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
     """
     if innermost() is not None:
         raise RuntimeError(error_message)
-    token = refused.set(error_message)
-    try:
+    with holding(refused, error_message):
         yield
-    finally:
-        refused.reset(token)
 
 
 def increment_version(tensor: Tensor | Sequence[Tensor]) -> None:

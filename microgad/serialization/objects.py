@@ -14,11 +14,12 @@ import copyreg
 import importlib
 import sys
 import types
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
 from typing import Any
 
+from ..contexts import holding
 from ..errors import DtypeError
 from .errors import FileError
 
@@ -76,14 +77,9 @@ class safe_globals:
                 _safe.remove(x)
 
 
-@contextmanager
-def trusted(whole: bool) -> Iterator[None]:
+def trusted(whole: bool) -> AbstractContextManager[None]:
     """For a block, whether files may hold Modules, and objects of the program's own classes."""
-    token = _trusted.set(whole)
-    try:
-        yield
-    finally:
-        _trusted.reset(token)
+    return holding(_trusted, whole)
 
 
 def _modules() -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from ... import state
+from ...contexts import holding
 from ...errors import GraphError
 from ...lazy import absent as _absent
 from ...parameter import Parameter
@@ -26,11 +27,8 @@ _cache: ContextVar[Cache | None] = ContextVar("cache", default=None)
 def cached() -> Iterator[None]:
     """A block in which each parametrized Tensor is computed once. Source: torch.nn.utils.parametrize.cached."""
     outer = _cache.get()
-    token = _cache.set({} if outer is None else outer)
-    try:
+    with holding(_cache, {} if outer is None else outer):
         yield
-    finally:
-        _cache.reset(token)
 
 
 class ParametrizationList(ModuleList):

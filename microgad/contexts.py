@@ -1,0 +1,29 @@
+"""Context variables that have a value for a block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@contextmanager
+def holding(variable: ContextVar[T], value: T) -> Iterator[None]:
+    """A block in which a context variable is `value`.
+
+    >>> from contextvars import ContextVar
+    >>> depth = ContextVar("depth", default=0)
+    >>> with holding(depth, 1):
+    ...     depth.get()
+    1
+    >>> depth.get()
+    0
+    """
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(token)
