@@ -252,7 +252,7 @@ def _said(value: Any) -> str:
 
 def _called(x: Op | Source | None) -> str:
     if isinstance(x, Op):
-        return f"{text.title(x)}{f' ({x.path})' if x.path else ''}{f' at {x.line}' if x.line else ''}"
+        return text.place(x, text.title(x))
     return "nothing" if x is None else f"{x.kind} {x.name}".strip()
 
 

@@ -7,8 +7,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..errors import ArgumentError, place
+from ..errors import ArgumentError
 from .tape import Input, Op, Source, Tape, differentiable
+from .text import place
 
 Reason = Literal[
     "flows", "detached", "no_grad", "integer", "comparison", "taken off", "left", "unused", "frozen", "flat", "nothing",
@@ -72,17 +73,17 @@ class _Walk:
         reached = self._reached(flat=False, follow_all=self.frozen)
         if self.frozen:
             op = next((op for op, _ in self.readers[self.starts[0].number]), None)
-            where = f". It was read first by {_place(op)}" if op is not None else ""
+            where = f". It was read first by {place(op)}" if op is not None else ""
             return Cut("frozen", self.starts[0], f"{self.called} gets no gradient: it doesn't require grad{where}")
         if self.end.number in reached:
             return self._weak()
         found = sorted((c for c in self.cuts.values() if self._leads(c[0])), key=lambda c: c[0].number)
         if found:
             op, reason, beside = found[0]
-            said = f"{self.called} gets no gradient: its path to the loss ends at {_place(op)}: {_told(reason, beside)}"
+            said = f"{self.called} gets no gradient: its path to the loss ends at {place(op)}: {_told(reason, beside)}"
             others = tuple(c[0] for c in found[1:])
             if others:
-                said += f". It ends at {', '.join(map(_place, others[:5]))} as well"
+                said += f". It ends at {', '.join(map(place, others[:5]))} as well"
             return Cut(reason, op, said, others)
         return self._lost()
 
@@ -90,7 +91,7 @@ class _Walk:
         """The path is there; what flows on it may still be nothing."""
         if self.end.number not in self._reached(flat=True):
             op = min((c[0] for c in self.cuts.values() if c[1] == "flat"), key=lambda op: op.number)
-            told = f"{self.called} gets a gradient of zeros only: the derivative of {_place(op)} is 0 everywhere"
+            told = f"{self.called} gets a gradient of zeros only: the derivative of {place(op)} is 0 everywhere"
             return Cut("flat", op, told)
         given = self._given()
         if given is not None:
@@ -115,9 +116,9 @@ class _Walk:
             return None
         op, x = nothing[0]
         if x.got == "nothing":
-            said = f"{self.called} gets no gradient: the derivative of {_place(op)} gave None for its input {x.name}"
+            said = f"{self.called} gets no gradient: the derivative of {place(op)} gave None for its input {x.name}"
             return Cut("nothing", op, said)
-        said = f"{self.called} gets a gradient of zeros only: the derivative of {_place(op)} is 0 at its inputs' values"
+        said = f"{self.called} gets a gradient of zeros only: the derivative of {place(op)} is 0 at its inputs' values"
         return Cut("zeros", op, said)
 
     def _reached(self, flat: bool, follow_all: bool = False) -> set[int]:
@@ -211,13 +212,13 @@ class _Walk:
             )
         _, reason, beside = self.cuts.get(last.number, (last, None, last))
         if reason in ("integer", "comparison"):  # indices and masks are settings, which the tape doesn't follow
-            told = f"{self.called} gets no gradient: its path ends at {_place(last)}: {_told(reason, beside)}"
+            told = f"{self.called} gets no gradient: its path ends at {place(last)}: {_told(reason, beside)}"
             return Cut(reason, last, told)
-        said = f"{self.called} gets no gradient: nothing that reads the result of {_place(last)} leads to the loss"
+        said = f"{self.called} gets no gradient: nothing that reads the result of {place(last)} leads to the loss"
         number = any(math.prod(shape) == 1 for shape in last.shapes)
         after = [x for x in unknown if self._read_at(x) > last.number and (number or x.shape in last.shapes)]
         if not after and reason == "detached":
-            told = f"{self.called} gets no gradient: its path ends at {_place(last)}: {_told(reason, beside)}"
+            told = f"{self.called} gets no gradient: its path ends at {place(last)}: {_told(reason, beside)}"
             return Cut(reason, last, told)
         if not after:
             return Cut("unused", last, said)
@@ -225,7 +226,7 @@ class _Walk:
         reader = self.readers[after[0].number][0][0]
         said += (
             ". If it was taken off as a number, an array or indices (item(), tolist(), numpy(), torch.tensor(...), "
-            f"argsort(), ...), it may have come back as {_called(after[0])}, of unknown origin, in {_place(reader)}"
+            f"argsort(), ...), it may have come back as {_called(after[0])}, of unknown origin, in {place(reader)}"
         )
         return Cut("left", last, said)
 
@@ -261,15 +262,8 @@ def _whole(op: Op) -> bool:
 
 def _called(x: Op | Source) -> str:
     if isinstance(x, Op):
-        return f"the result of {_place(x)}"
+        return f"the result of {place(x)}"
     return x.name or f"the {x.kind} of shape {x.shape}"
-
-
-def _place(op: Op | None) -> str:
-    """ "Conv2d (features.0) at train.py, line 12"."""
-    if op is None:
-        return "nothing"
-    return place(op.name, op.path) + (f" at {op.line}" if op.line else "")
 
 
 def _told(reason: Reason, beside: Op | Source) -> str:
@@ -282,5 +276,5 @@ def _told(reason: Reason, beside: Op | Source) -> str:
     if reason == "taken off":
         if isinstance(beside, Source):
             return "its result was made a leaf, by detach_() and requires_grad_()"
-        return f"its result was taken off the graph in place, by detach_() or so, before {_place(beside)} read it"
+        return f"its result was taken off the graph in place, by detach_() or so, before {place(beside)} read it"
     return words[reason]

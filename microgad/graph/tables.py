@@ -11,7 +11,7 @@ from .flops import flops_of
 from .modules import Call, Modules
 from .rolling import flat
 from .tape import Op, Tape, total
-from .text import shape_of, size, summary, title
+from .text import results, size, summary, title
 
 NARROWEST = 12  # characters of a column that is cut so that the line fits
 
@@ -126,8 +126,7 @@ def count(n: int) -> str:
 def _words(op: Op, key: Any, by: str | None) -> list[str]:
     if by is not None:
         return [key]
-    results = ", ".join(shape_of(shape, dtype) for shape, dtype in zip(op.shapes, op.dtypes, strict=True))
-    return [title(op), op.path, results]
+    return [title(op), op.path, results(op)]
 
 
 def tree(tape: Tape, depth: int | None = None, rows: int = 200, width: int | None = None) -> Table:
@@ -141,9 +140,7 @@ def tree(tape: Tape, depth: int | None = None, rows: int = 200, width: int | Non
         if len(lines) < rows:
             inside = list(flat([member]))
             name = title(member) if isinstance(member, Op) else f"{member.parts[-1]}:"
-            last = inside[-1]
-            result = ", ".join(shape_of(s, d) for s, d in zip(last.shapes, last.dtypes, strict=True))
-            lines.append([lead + name, result, size(total(inside)), count(flops(inside))])
+            lines.append([lead + name, results(inside[-1]), size(total(inside)), count(flops(inside))])
         if isinstance(member, Call) and (depth is None or len(member.parts) < depth):
             stack += _below(member, under)
     more = f"... {seen - rows:,} more ...\n" if seen > rows else ""

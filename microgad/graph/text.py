@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from typing import Any
 
-from ..errors import plural
+from .. import errors
 from .tape import Op, Shape, Source, Tape
 
 # Settings that say nothing where they have these values, and those that are one number for each direction.
@@ -35,9 +35,8 @@ def table(tape: Tape, rows: int = 60) -> str:
         ops = [*ops[: rows - rows // 2], *ops[len(ops) - rows // 2 :]]
     lines = [("#", "operation", "module", "result", "keeps", "bytes")]
     for i, op in ops:
-        results = ", ".join(shape_of(shape, dtype) for shape, dtype in zip(op.shapes, op.dtypes, strict=True))
         keeps = "freed" if op.freed else ", ".join(kept.name for kept in op.kept)
-        lines.append((str(i), title(op), op.path, results, keeps, size(op.bytes) if op.bytes else ""))
+        lines.append((str(i), title(op), op.path, results(op), keeps, size(op.bytes) if op.bytes else ""))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     aligned = [str.rjust, str.ljust, str.ljust, str.ljust, str.ljust, str.rjust]
     shown = [
@@ -55,7 +54,7 @@ def summary(tape: Tape) -> str:
     parts = [f"{len(tape):,} {'operation' if len(tape) == 1 else 'operations'}"]
     if count["parameter"]:
         numbers = sum(elements(source) for source in tape.sources if source.kind == "parameter")
-        arrays = plural(count["parameter"], "array")
+        arrays = errors.plural(count["parameter"], "array")
         parts.append(f"{numbers:,} {'parameter' if numbers == 1 else 'parameters'} in {arrays}")
     if count["leaf"]:
         parts.append("1 leaf" if count["leaf"] == 1 else f"{count['leaf']} leaves")
@@ -76,6 +75,16 @@ def title(op: Op) -> str:
         return op.name.removesuffix("Adjoint") + "ᵀ"
     said = op.symbol.replace("_", "").replace(" ", "").lower() in op.name.lower()
     return op.name if said else f"{op.symbol} {op.name}"
+
+
+def place(op: Op, called: str = "") -> str:
+    """Which operation it is: "Conv2d (features.0) at train.py, line 12"."""
+    return errors.place(called or op.name, op.path) + (f" at {op.line}" if op.line else "")
+
+
+def results(op: Op) -> str:
+    """The shapes of an operation's results."""
+    return ", ".join(shape_of(shape, dtype) for shape, dtype in zip(op.shapes, op.dtypes, strict=True))
 
 
 def shape_of(shape: Shape | None, dtype: str | None) -> str:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..autograd.anomaly import span
-from ..errors import GraphError, place
+from ..errors import GraphError
 from .statistics import Stats, stats_of
 from .tape import Input, Op, Source, Tape
+from .text import place
 
 _Value = tuple[int, int]  # number of an Op or Source, and which of its results
 
@@ -80,8 +81,8 @@ class _Forward:
         if not origins:
             return None
         first = min(origins, key=lambda op: op.number)
-        said = f"{_place(first)}: produced inf from finite inputs: {self._ranges(first)}. "
-        return Bad(first, "forward", "inf", said + f"The derivative of {_place(backward.op)} gave {backward.kind}")
+        said = f"{place(first)}: produced inf from finite inputs: {self._ranges(first)}. "
+        return Bad(first, "forward", "inf", said + f"The derivative of {place(backward.op)} gave {backward.kind}")
 
     def at(self, bad: Bad) -> int:
         """The number of the operation that made it, or read it first."""
@@ -95,17 +96,17 @@ class _Forward:
         if not sick:
             if wanted == "inf" and _given(op):
                 return None
-            return Bad(op, "forward", wanted, f"{_place(op)}: produced {wanted} from finite inputs: {self._ranges(op)}")  # type: ignore[arg-type]
+            return Bad(op, "forward", wanted, f"{place(op)}: produced {wanted} from finite inputs: {self._ranges(op)}")  # type: ignore[arg-type]
         if wanted == "inf":
             return None  # it goes on from where it was made
         origins = [origin for origin in map(self._origin, sick) if origin is not None]
         if origins:
             first = min(origins, key=lambda op: op.number)
-            said = f"{_place(first)}: produced inf from finite inputs: {self._ranges(first)}. "
-            return Bad(first, "forward", "inf", said + f"It became NaN in {_place(op)}")
+            said = f"{place(first)}: produced inf from finite inputs: {self._ranges(first)}. "
+            return Bad(first, "forward", "inf", said + f"It became NaN in {place(op)}")
         x = sick[0]
         held = f"its input {x.name} held {self._kind(x)} before"
-        return Bad(op, "forward", "NaN", f"{_place(op)}: produced NaN, but {held}: {self._ranges(op)}")
+        return Bad(op, "forward", "NaN", f"{place(op)}: produced NaN, but {held}: {self._ranges(op)}")
 
     def _origin(self, x: Input) -> Op | None:
         """The operation that made an input's infinity out of finite values; None where somebody has put it in."""
@@ -142,7 +143,7 @@ class _Forward:
             source = self.tape.find(x.source)
             if isinstance(source, Source) and self._kind(x) == "NaN":
                 called = source.name or f"a {source.kind} of shape {source.shape}"
-                said = f"{called}: held NaN before any operation; {_place(reader)} read it first"
+                said = f"{called}: held NaN before any operation; {place(reader)} read it first"
                 return Bad(source, "forward", "NaN", said)
         return None
 
@@ -170,14 +171,14 @@ def _in_pass(tape: Tape, ops: list[Op]) -> Bad | None:
                 gave = ", ".join(f"from {g.minimum:.4g} to {g.maximum:.4g}" for g in grads)
                 ranges = ", ".join(said for y in op.inputs if (said := _range(tape, y)))
                 said = (
-                    f"backward: {_place(op)}: the gradient of its input {x.name} {x.shape} is the first one with "
+                    f"backward: {place(op)}: the gradient of its input {x.name} {x.shape} is the first one with "
                     f"{x.got}; the gradient of its result was {gave or 'finite'}, its inputs {ranges}"
                 )
                 return Bad(op, "backward", x.got, said, x.name)  # type: ignore[arg-type]
     for op in ops:
         kind = next(filter(None, map(_kind_of, op.gradients or ())), "")
         if kind:
-            said = f"backward: {_place(op)}: the gradient that the pass started with held {kind}"
+            said = f"backward: {place(op)}: the gradient that the pass started with held {kind}"
             return Bad(op, "backward", kind, said)  # type: ignore[arg-type]
     return None
 
@@ -213,7 +214,3 @@ def _range(tape: Tape, x: Input) -> str:
     if stats is not None and stats.size and not stats.finite:
         return f"{x.name} {x.shape} with nothing finite"
     return span(x.name, x.shape or (), None if stats is None or not stats.size else (stats.minimum, stats.maximum))
-
-
-def _place(op: Op) -> str:
-    return place(op.name, op.path) + (f" at {op.line}" if op.line else "")
