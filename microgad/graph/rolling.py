@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .modules import Call
-from .tape import Op
+from .tape import Op, Source
 
 LONGEST, TRIES = 400, 50  # members of what is looked for, and places where it may come again
 _PLACES = {"index", "start", "x_shape"}  # settings that tell one step from the next
@@ -76,20 +76,19 @@ def runs(numbers: Sequence[int], calls: Sequence[bool]) -> Iterator[tuple[int, i
 
 def flat(members: Sequence[Op | Call]) -> Iterator[Op]:
     """The operations in members of a call, and in calls inside them, in order."""
-    stack = list(reversed(members))
-    while stack:
-        member = stack.pop()
-        if isinstance(member, Call):
-            stack += reversed(member.members)
-        else:
-            yield member
+    return (member for member in _all(members) if isinstance(member, Op))
 
 
-def sources_in(members: Sequence[Op | Call]) -> Iterator[Any]:
+def sources_in(members: Sequence[Op | Call]) -> Iterator[Source]:
     """The sources that calls among members are the home of, and calls inside them, in order."""
+    return (source for member in _all(members) if isinstance(member, Call) for source in member.sources)
+
+
+def _all(members: Sequence[Op | Call]) -> Iterator[Op | Call]:
+    """Members, and those of the calls among them, each call before what is in it."""
     stack = list(reversed(members))
     while stack:
         member = stack.pop()
+        yield member
         if isinstance(member, Call):
-            yield from member.sources
             stack += reversed(member.members)

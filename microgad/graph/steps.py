@@ -6,8 +6,9 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from .. import state
-from ..function import Function, Output
+from ..function import Function
 from ..tensor import Tensor
+from .reading import folded
 
 
 def fine() -> AbstractContextManager[None]:
@@ -35,7 +36,7 @@ def _in_steps(cls: type[Function], whole: Any, inputs: tuple[Any, ...], settings
     nodes = [x.node for x in (out if type(out) is tuple else (out,)) if isinstance(x, Tensor) and x.node]
     if not nodes:
         return out if state.current().observer is None else whole(cls, *inputs, **settings)
-    node = nodes[0].edges[0] if type(nodes[0]) is Output else nodes[0]
+    node: Any = folded(nodes[0])[0]
     decomposition, positions = node.plan.decomposition
     given = [inputs[i] for i in node.plan.inputs]
     kept = [x if isinstance(x, Tensor) else array for x, array in zip(given, node.kept, strict=False)]
