@@ -150,15 +150,13 @@ class Writer(Walking):
         given, brought, arguments = self.arguments(op, cls)
         outs = [self.fresh(op.name.lower()) for _ in op.shapes]
         maker = self.maker(cls, outs[0], recipe.settings)
-        seen = _Seen()
-        with state.scope(observer=seen):
-            results = super().step(op)
-        node = seen.node if hasattr(seen.node, "plan") else None
+        results = super().step(op)
+        node = self.last.node if hasattr(self.last.node, "plan") else None
         made = maker
         if node is not None:
             self.hold(op, node, given, arguments)
             made, maker = _named(f"{outs[0]}_op", maker, node)
-        target = f"{', '.join(outs)}{',' * (seen.several and len(outs) == 1)}"
+        target = f"{', '.join(outs)}{',' * (self.last.several and len(outs) == 1)}"
         if recipe.in_place:
             outs, target = given[:1], f"{given[0]}[...]"
         comment = ", ".join([*[op.path] * bool(op.path), *map(facts, (x.array for x in results))])
@@ -240,16 +238,6 @@ class Writer(Walking):
             super().walk(passed)
         self.derivatives.end()
         self.say("")
-
-
-class _Seen(state.Observer):
-    """Sees which node an operation has become."""
-
-    node: Any = None
-    several = False
-
-    def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
-        self.node, self.several = node, type(out) is tuple
 
 
 def _named(name: str, maker: str, node: Function) -> tuple[str, str]:

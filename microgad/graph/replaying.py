@@ -34,9 +34,7 @@ class Replay:
 
     def __getitem__(self, key: Any) -> Any:
         """The result of an operation (a tuple where there are several): by its place, name, or path, as `Tape`'s."""
-        found = self.tape[key]
-        if isinstance(found, list):
-            found = found[-1]
+        found = _one(self.tape, key)
         if isinstance(found, Source):
             return self._made[found.number, 0]
         several = tuple(self._made[found.number, i] for i in range(len(found.shapes)))
@@ -160,7 +158,10 @@ class Replaying:
 
 
 class Walking(Replaying):
-    """A replay that goes back as well, where backward passes began: later operations may write to what they read."""
+    """A replay that goes back as well, where backward passes began: later operations may write to what they read.
+
+    `last` is what the last operation has become: a view that is written to shows another node.
+    """
 
     def __init__(self, tape: Tape) -> None:
         super().__init__(tape, None, None)
@@ -176,6 +177,11 @@ class Walking(Replaying):
         if x.node is not None:
             self.nodes[source.number, 0] = x.node
         return x
+
+    def step(self, op: Op) -> list[Tensor]:
+        self.last = _Last()
+        with state.scope(observer=self.last):
+            return super().step(op)
 
     def reach(self, place: int) -> None:
         for passed in self.passes.get(place, ()):
@@ -202,6 +208,16 @@ class Walking(Replaying):
         for i, x in enumerate(results):
             if x.node is not None:
                 self.nodes[op.number, i] = x.node
+
+
+class _Last(state.Observer):
+    """Sees which node an operation has become, and whether that has several results."""
+
+    node: Any = None
+    several = False
+
+    def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
+        self.node, self.several = node, type(out) is tuple
 
 
 @contextmanager
@@ -240,6 +256,7 @@ def gradient(
 
 
 def _one(tape: Tape, key: Any) -> Op | Source:
+    """What is asked for, of several operations the last."""
     found: Any = tape[key]
     return found[-1] if isinstance(found, list) else found
 

@@ -66,26 +66,15 @@ class _Compared(Walking):
                 self.wrong.append((op, "the result"))
 
     def step(self, op: Op) -> list[Tensor]:
-        last = _Last()
-        with state.scope(observer=last):
-            results = super().step(op)
-        if hasattr(last.node, "number"):
-            self.ops[last.node.number] = op
+        results = super().step(op)
+        if hasattr(self.last.node, "number"):
+            self.ops[self.last.node.number] = op
         return results
 
     def missing(self) -> list[tuple[Op, str]]:
         """Operations through which fewer backward passes went than there were."""
         times = self.gradients.times
         return [(op, "a gradient") for op in self.tape if times[op.number] < len(op.recipe.gradients)]  # type: ignore[union-attr]
-
-
-class _Last(state.Observer):
-    """Sees which node was made: a view that is written to shows another."""
-
-    node: Any = None
-
-    def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
-        self.node = node
 
 
 class _Gradients(state.Observer):
