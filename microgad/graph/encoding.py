@@ -10,10 +10,10 @@ import pathlib
 import re
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -138,44 +138,39 @@ class _Writer:
 
     def value(self, x: Any) -> Any:
         """What is no number, text, list or None is an object that says what it is."""
-        if x is None or isinstance(x, (bool, int, str)):
-            return x
-        if isinstance(x, float):
-            return x if math.isfinite(x) else {"float": str(x)}
-        if type(x).__name__ in SINGLE and type(x) is SINGLE[type(x).__name__]:
-            return {type(x).__name__: [self.value(getattr(x, field.name)) for field in dataclasses.fields(x)]}
-        if isinstance(x, list):
-            return [self.value(y) for y in x]
-        if isinstance(x, tuple):
-            items = [self.value(y) for y in x]
-            return {"named": _place(type(x)), "of": items} if hasattr(x, "_fields") else {"tuple": items}
-        if dataclasses.is_dataclass(x) and not isinstance(x, type):
-            items = [self.value(getattr(x, field.name)) for field in dataclasses.fields(x)]
-            return {"named": _place(type(x)), "of": items}
-        if isinstance(x, dict):
-            return {"dict": [[self.value(k), self.value(v)] for k, v in x.items()]}
-        if isinstance(x, complex):
-            return {"complex": [self.value(x.real), self.value(x.imag)]}
         if isinstance(x, np.generic):
-            return self.value(x.item())
-        if isinstance(x, slice):
-            return {"slice": [self.value(y) for y in (x.start, x.stop, x.step)]}
-        if x is Ellipsis:
-            return {"ellipsis": None}
-        if isinstance(x, backend.device):
-            return {"device": str(x)}
-        if isinstance(x, np.dtype):
-            return {"numpy dtype": x.str}
-        if isinstance(x, dtypes.dtype):
-            return {"dtype": x.name}
-        if isinstance(x, type):
-            return {"class": _place(x)} if issubclass(x, Function) else {"scalar type": x.__name__}
-        if backend.is_array(x):
-            values = backend.to_numpy(x)
-            facts = [values.dtype.str, list(values.shape), list(values.strides)]
-            self.arrays.append((facts, np.ascontiguousarray(values)))
-            return {"array": len(self.arrays) - 1}
+            x = x.item()
+        if x is None or isinstance(x, (bool, int, str)) or (isinstance(x, float) and math.isfinite(x)):
+            return x
+        if isinstance(x, list):
+            return self.values(x)
+        if type(x) is SINGLE.get(type(x).__name__):
+            return {type(x).__name__: self.values(_fields(x))}
+        if _fields(x) is not None:
+            return {"named": _place(type(x)), "of": self.values(_fields(x))}
+        for kind, form in FORMS.items():
+            if form.holds(x):
+                return {kind: form.write(self, x)}
         raise ArgumentError(f"to_json: a {type(x).__name__} can't be written")
+
+    def values(self, items: Iterable[Any]) -> list[Any]:
+        return [self.value(x) for x in items]
+
+    def array(self, x: Any) -> int:
+        """Its place among the arrays."""
+        values = backend.to_numpy(x)
+        facts = [values.dtype.str, list(values.shape), list(values.strides)]
+        self.arrays.append((facts, np.ascontiguousarray(values)))
+        return len(self.arrays) - 1
+
+
+def _fields(x: Any) -> Any:
+    """The values in a named tuple or a dataclass; None of anything else."""
+    if isinstance(x, tuple) and hasattr(x, "_fields"):
+        return x
+    if dataclasses.is_dataclass(x) and not isinstance(x, type):
+        return [getattr(x, field.name) for field in dataclasses.fields(x)]
+    return None
 
 
 def _place(cls: type[Any]) -> list[str]:
@@ -206,58 +201,26 @@ class _Reader:
 
     def value(self, x: Any) -> Any:
         if isinstance(x, list):
-            return [self.value(y) for y in x]
+            return self.values(x)
         if not isinstance(x, dict):
             return x
         kind, held = next(iter(x.items()))
         if kind in SINGLE:
-            return _checked(SINGLE[kind](*map(self.value, held)))
-        return getattr(self, "as_" + kind.replace(" ", "_"))(held, **({"of": x["of"]} if kind == "named" else {}))
+            return _checked(SINGLE[kind](*self.values(held)))
+        return self.named(held, x["of"]) if kind == "named" else FORMS[kind].read(self, held)
 
-    def as_float(self, held: str) -> float:
-        return float(held)
+    def values(self, items: list[Any]) -> list[Any]:
+        return [self.value(x) for x in items]
 
-    def as_complex(self, held: list[Any]) -> complex:
-        return complex(*map(self.value, held))
-
-    def as_tuple(self, held: list[Any]) -> tuple[Any, ...]:
-        return tuple(map(self.value, held))
-
-    def as_dict(self, held: list[Any]) -> dict[Any, Any]:
-        return {self.value(k): self.value(v) for k, v in held}
-
-    def as_slice(self, held: list[Any]) -> slice:
-        return slice(*map(self.value, held))
-
-    def as_ellipsis(self, held: None) -> Any:
-        return ...
-
-    def as_device(self, held: str) -> Any:
-        return backend.device(held)
-
-    def as_numpy_dtype(self, held: str) -> Any:
-        if not DTYPES.fullmatch(held):
-            raise ArgumentError(f"from_json: no dtype {held!r}")
-        return np.dtype(held)
-
-    def as_dtype(self, held: str) -> Any:
-        return next(d for d in vars(dtypes).values() if isinstance(d, dtypes.dtype) and d.name == held)
-
-    def as_scalar_type(self, held: str) -> type[Any]:
-        return {"bool": bool, "int": int, "float": float, "complex": complex}[held]
-
-    def as_array(self, held: int) -> Any:
-        return self.arrays[held]
-
-    def as_named(self, held: list[str], of: list[Any]) -> Any:
+    def named(self, held: list[str], of: list[Any]) -> Any:
         """A named tuple, or a dataclass, of microgad's own."""
         module, name = held
         cls = getattr(_room(module), name, None)
         if not (isinstance(cls, type) and (hasattr(cls, "_fields") or dataclasses.is_dataclass(cls))):
             raise ArgumentError(f"from_json: {module}.{name} is no kind of setting")
-        return cls(*map(self.value, of))
+        return cls(*self.values(of))
 
-    def as_class(self, held: list[str]) -> type[Function]:
+    def function(self, held: list[str]) -> type[Function]:
         """A Function: microgad's, or one that this program has defined."""
         module, name = held
         if ROOMS.fullmatch(module):
@@ -267,6 +230,51 @@ class _Reader:
         if (module, name) not in self.functions:
             raise ArgumentError(f"from_json: there is no Function {module}.{name}: define or import it before")
         return self.functions[module, name]
+
+
+SCALARS: dict[str, type[Any]] = {"bool": bool, "int": int, "float": float, "complex": complex}
+
+
+class Form(NamedTuple):
+    """A kind of value: which they are, and what stands for one in JSON."""
+
+    holds: Callable[[Any], bool]
+    write: Callable[[_Writer, Any], Any]
+    read: Callable[[_Reader, Any], Any]
+
+
+def _is(cls: type[Any]) -> Callable[[Any], bool]:
+    return lambda x: isinstance(x, cls)
+
+
+FORMS: dict[str, Form] = {
+    "float": Form(_is(float), lambda w, x: str(x), lambda r, held: float(held)),
+    "complex": Form(_is(complex), lambda w, x: w.values((x.real, x.imag)), lambda r, held: complex(*r.values(held))),
+    "tuple": Form(_is(tuple), lambda w, x: w.values(x), lambda r, held: tuple(r.values(held))),
+    "dict": Form(_is(dict), lambda w, x: list(map(w.values, x.items())), lambda r, held: dict(map(r.values, held))),
+    "slice": Form(_is(slice), lambda w, x: w.values((x.start, x.stop, x.step)), lambda r, held: slice(*r.values(held))),
+    "ellipsis": Form(lambda x: x is ..., lambda w, x: None, lambda r, held: ...),
+    "device": Form(_is(backend.device), lambda w, x: str(x), lambda r, held: backend.device(held)),
+    "numpy dtype": Form(_is(np.dtype), lambda w, x: x.str, lambda r, held: _numpy_dtype(held)),
+    "dtype": Form(_is(dtypes.dtype), lambda w, x: x.name, lambda r, held: _dtype(held)),
+    "class": Form(
+        lambda x: isinstance(x, type) and issubclass(x, Function),
+        lambda w, x: _place(x),
+        lambda r, held: r.function(held),
+    ),
+    "scalar type": Form(_is(type), lambda w, x: x.__name__, lambda r, held: SCALARS[held]),
+    "array": Form(backend.is_array, lambda w, x: w.array(x), lambda r, held: r.arrays[held]),
+}
+
+
+def _numpy_dtype(said: Any) -> Any:
+    if not isinstance(said, str) or not DTYPES.fullmatch(said):
+        raise ArgumentError(f"from_json: no dtype {said!r}")
+    return np.dtype(said)
+
+
+def _dtype(said: str) -> Any:
+    return next(d for d in vars(dtypes).values() if isinstance(d, dtypes.dtype) and d.name == said)
 
 
 def _checked(x: Any) -> Any:
