@@ -26,7 +26,8 @@ from .calls import (
     tensors_in,
     warn_of_float32,
 )  # fmt: skip
-from .findings.report import Jacobians, explain
+from .findings.finding import Finding
+from .findings.report import explain
 from .numerical.differences import Differences
 from .parts import InParts
 
@@ -206,17 +207,22 @@ class _Check:
         for k, (y, at) in enumerate(zip(outputs, slices(outputs), strict=True)):
             if y.requires_grad or not some:
                 for i, analytical in enumerate(jacobians(y, self.tensors)):
-                    found = Jacobians(k, i, numerical[i][:, at], analytical, self.atol, self.rtol)
+                    found = self._finding(k, y, i, numerical[i][:, at], analytical)
                     if found.excess().any():
                         wrong.append(found)
         if wrong:
             worst = max(wrong, key=lambda found: float(found.excess().max()))
-            y, x = outputs[worst.output], self.tensors[worst.input]
+            row, column = worst.worst_entry()
             start = slices(outputs)[worst.output].start
-            sides = differences.one_sided(worst.input, worst.at()[0])
-            below, above = (float(side[start + worst.at()[1]]) for side in sides)
-            name, output = self.names[worst.input], f"{self.kind} {worst.output}"
-            raise GradcheckError(explain(worst, output, y, name, x, below, above, self.eps))
+            below, above = (float(side[start + column]) for side in differences.one_sided(worst.input, row))
+            y = outputs[worst.output]
+            raise GradcheckError(explain(worst, self.kind, y, below, above, self.eps, self.atol, self.rtol))
+
+    def _finding(self, k: int, y: Tensor, i: int, numerical: Any, analytical: Any) -> Finding:
+        shapes = tuple(self.tensors[i].shape), tuple(y.shape)
+        known = np.where(np.isfinite(numerical), np.abs(numerical), 0.0)  # of infinity only infinity is right
+        error = self.atol + self.rtol * known
+        return Finding("func", 1, k, i, tuple(self.names), *shapes, numerical, analytical, error, ())
 
     def _check_projections(self, outputs: list[Tensor], differences: Differences) -> None:
         """For random u and v, v · (J u) by differences against (Jᵀ v) · u by a backward pass."""

@@ -50,6 +50,11 @@ class Finding:
         return index(row, self.input_shape), index(column, self.output_shape)
 
 
+def derivative_name(order: int) -> str:
+    """Say "second derivative"."""
+    return {1: "derivative", 2: "second derivative"}.get(order, f"derivative of order {order}")
+
+
 def beyond(a: Any, b: Any, tolerance: Any) -> Any:
     """By how much more than a tolerance numbers differ; infinity where one of two that differ is not a number."""
     with np.errstate(invalid="ignore"):

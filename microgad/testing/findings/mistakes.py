@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from . import factors, formulas, gaps, moves, terms
-from .finding import Finding
+from .finding import Finding, derivative_name
 from .fitting import Case
 
 
@@ -46,7 +46,7 @@ def likely_mistake(finding: Finding) -> str | None:
 def _lower_order(case: Case) -> str:
     if case.order == 1:
         return ""
-    right = "first derivative" if case.order == 2 else f"derivative of order {case.order - 1}"
+    right = "first derivative" if case.order == 2 else derivative_name(case.order - 1)
     return f". It is right in the {right}: something may have been taken off the graph"
 
 

@@ -3,63 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...function import Leaf
 from ...tensor import Tensor
 from ..calls import nodes_behind
-from .finding import Finding, beyond, brackets
-
-
-class Jacobians(NamedTuple):
-    """The derivative of one output with respect to one input, found in two ways: each (x.size, y.size)."""
-
-    output: int
-    input: int
-    numerical: Any
-    analytical: Any
-    atol: float
-    rtol: float
-
-    def excess(self) -> Any:
-        """By how much each entry is outside of its tolerance; by infinity where one of the two is not a number."""
-        return beyond(self.analytical, self.numerical, self.atol + self.rtol * np.abs(self.numerical))
-
-    def at(self) -> tuple[int, int]:
-        """The worst entry: which element of the input, which of the output."""
-        i, j = np.unravel_index(int(self.excess().argmax()), self.numerical.shape)
-        return int(i), int(j)
+from .finding import Finding, brackets, derivative_name
 
 
 def explain(
-    found: Jacobians, output: str, y: Tensor, name: str, x: Tensor, below: float, above: float, eps: float
+    finding: Finding, kind: str, y: Tensor, below: float, above: float, eps: float, atol: float, rtol: float
 ) -> str:
     """The worst entry, both numbers, what they may mean, and where to look.
 
-    `below` and `above` are the one-sided derivatives there.
+    `y` is the output, of a kind, `below` and `above` are the one-sided derivatives there.
     """
-    i, j = found.at()
-    n, a = float(found.numerical[i, j]), float(found.analytical[i, j])
-    wrong, size = int((found.excess() > 0).sum()), found.numerical.size
-    tolerance = found.atol + found.rtol * abs(n)
-    numbers = (
-        f"the derivative of {output} {tuple(y.shape)} with respect to {name} {tuple(x.shape)} is wrong in {wrong} "
-        f"of {size} entries. The worst: {output}{brackets(j, y.shape)} by {name}{brackets(i, x.shape)}\n"
-        f"    numerical  {n: .10g}\n"
-        f"    analytical {a: .10g}\n"
-        f"    difference {abs(a - n): .4g}, tolerance {tolerance:.4g} = atol + rtol · |numerical|"
-    )
-    lines = [numbers]
-    if abs(above - below) > found.atol + max(found.rtol, 0.01) * abs(n):
+    lines, n, a, tolerance = _numbers(finding, kind)
+    lines.append(f"    difference {abs(a - n): .4g}, tolerance {tolerance:.4g} = atol + rtol · |numerical|")
+    if abs(above - below) > atol + max(rtol, 0.01) * abs(n):
         kink = f"From below the derivative is {below:.6g}, from above {above:.6g}: the input may sit on a kink. "
         lines.append(f"{kink}Move it away by more than eps = {eps:g}")
     if not y.requires_grad:
-        lines.append(f"{output} doesn't require grad: somewhere on the way the values were taken off the graph")
+        said = "doesn't require grad: somewhere on the way the values were taken off the graph"
+        lines.append(f"{kind} {finding.output} {said}")
     else:
-        lines.append(f"{_ratio(found)}Look at the derivatives of {', '.join(operations([y]))}")
+        lines.append(f"{_ratio(finding)}Look at the derivatives of {', '.join(operations([y]))}")
     return "\n".join(lines)
+
+
+def _numbers(finding: Finding, kind: str) -> tuple[list[str], float, float, float]:
+    """What is wrong in how many entries, and the worst one, in lines; its numbers and its tolerance."""
+    row, column = finding.worst_entry()
+    n, a, error = (float(x[row, column]) for x in (finding.numerical, finding.analytical, finding.error))
+    wrong, size = int((finding.excess() > 0).sum()), finding.numerical.size
+    output, name = f"{kind} {finding.output}", finding.names[finding.input]
+    what = (
+        f"the {derivative_name(finding.order)} of {output} {finding.output_shape} with respect to {name} "
+        f"{finding.input_shape} is wrong in {wrong} of {size} entries. The worst: {output}"
+        f"{brackets(column, finding.output_shape)} by {name}{brackets(row, finding.input_shape)}"
+    )
+    return [what, f"    numerical  {n: .10g}", f"    analytical {a: .10g}"], n, a, error
 
 
 def describe(finding: Finding) -> str:
@@ -67,23 +51,9 @@ def describe(finding: Finding) -> str:
     from .mistakes import likely_mistake
     from .paste import as_code
 
-    row, column = finding.worst_entry()
-    n, a = float(finding.numerical[row, column]), float(finding.analytical[row, column])
-    wrong, size = int((finding.excess() > 0).sum()), finding.numerical.size
-    output, name = ("output" if finding.order == 1 else "gradient"), finding.names[finding.input]
-    which = {1: "derivative", 2: "second derivative"}.get(finding.order, f"derivative of order {finding.order}")
-    what = (
-        f"{finding.op}: the {which} of {output} {finding.output} {finding.output_shape} with respect to {name} "
-        f"{finding.input_shape} is wrong in {wrong} of {size} entries. The worst: {output} {finding.output}"
-        f"{brackets(column, finding.output_shape)} by {name}{brackets(row, finding.input_shape)}"
-    )
-    error = float(finding.error[row, column])
-    lines = [
-        what,
-        f"    numerical  {n: .10g}",
-        f"    analytical {a: .10g}",
-        f"    difference {abs(a - n): .4g}, of which the estimate's error explains {error:.4g}",
-    ]
+    lines, n, a, error = _numbers(finding, "output" if finding.order == 1 else "gradient")
+    lines[0] = f"{finding.op}: {lines[0]}"
+    lines.append(f"    difference {abs(a - n): .4g}, of which the estimate's error explains {error:.4g}")
     mistake = likely_mistake(finding)
     if mistake:
         lines.append(f"It looks like {mistake}")
@@ -98,9 +68,9 @@ def describe(finding: Finding) -> str:
     return "\n".join(lines)
 
 
-def _ratio(found: Jacobians) -> str:
+def _ratio(finding: Finding) -> str:
     """What it says if the two differ by a constant factor."""
-    a, n = found.analytical, found.numerical
+    a, n = finding.analytical, finding.numerical
     clear = np.abs(n) > 1e-3 * np.abs(n).max()
     if not clear.any() or not np.isfinite(a).all():
         return ""

@@ -12,6 +12,7 @@ from ... import backend
 from ...gradients import grad
 from ...tensor import Tensor
 from ..calls import SameDraws, flat
+from ..findings.finding import derivative_name
 from .complex_step import complex_step
 from .estimates import EPS, Estimate, confirmed, estimate, largest, sharpened
 
@@ -71,7 +72,7 @@ class Level:
     @property
     def derivative_name(self) -> str:
         """Of the derivative that is checked."""
-        return {1: "derivative", 2: "second derivative"}.get(self.order, f"derivative of order {self.order}")
+        return derivative_name(self.order)
 
     def derivative(self, outputs: list[Tensor], inputs: list[Tensor], rng: np.random.Generator) -> Level | None:
         """The level above: from the inputs, and the gradients of `outputs`, to the gradients that go out."""
