@@ -30,6 +30,17 @@ def operator(*names: str, domain: str = "") -> Callable[[Kernel], Kernel]:
     return enter
 
 
+PLAIN: dict[int, Callable[[Any], Any]] = {  # attributes that are read by themselves
+    AttributeProto.FLOAT: lambda x: x.f,
+    AttributeProto.INT: lambda x: x.i,
+    AttributeProto.STRING: lambda x: x.s.decode("utf-8", "replace"),
+    AttributeProto.FLOATS: lambda x: list(x.floats),
+    AttributeProto.INTS: lambda x: list(x.ints),
+    AttributeProto.STRINGS: lambda x: [text.decode("utf-8", "replace") for text in x.strings],
+    AttributeProto.TYPE_PROTO: lambda x: x.tp,
+}
+
+
 class NodeError(MicrogadError, RuntimeError, ValueError):
     """A node of an ONNX graph that can't be run on what comes in."""
 
@@ -151,25 +162,12 @@ class Reader:
         """An attribute as Python's numbers, text, an array, or a Graph."""
         if proto.ref_attr_name:
             return Reference(proto.ref_attr_name)
-        kind = proto.type
-        if kind == AttributeProto.FLOAT:
-            return proto.f
-        if kind == AttributeProto.INT:
-            return proto.i
-        if kind == AttributeProto.STRING:
-            return proto.s.decode("utf-8", "replace")
-        if kind == AttributeProto.FLOATS:
-            return list(proto.floats)
-        if kind == AttributeProto.INTS:
-            return list(proto.ints)
-        if kind == AttributeProto.STRINGS:
-            return [x.decode("utf-8", "replace") for x in proto.strings]
-        if kind == AttributeProto.TENSOR:
+        if proto.type in PLAIN:
+            return PLAIN[proto.type](proto)
+        if proto.type == AttributeProto.TENSOR:
             return as_tensor(array_of(proto.t, self.folder))
-        if kind == AttributeProto.GRAPH:
+        if proto.type == AttributeProto.GRAPH:
             return self.graph(proto.g, known, depth + 1)
-        if kind == AttributeProto.TYPE_PROTO:
-            return proto.tp
         raise FileError(f"it has an attribute {proto.name!r} of a kind that isn't supported")
 
     def function(self, key: tuple[str, str], depth: int) -> Kernel:

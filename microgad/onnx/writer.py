@@ -18,6 +18,16 @@ INT64 = np.dtype(np.int64)
 BOOL = np.dtype(bool)
 
 
+def _operator(kind: str, *, swapped: bool = False, dtype: Any = None) -> Callable[[Symbol, Any], Symbol]:
+    """An operator of a Symbol and another, or a number; its result is of `dtype`, or the Symbol's."""
+
+    def apply(self: Symbol, other: Any) -> Symbol:
+        pair = self, self.writer.like(other, self)
+        return self.writer.op(kind, *(pair[::-1] if swapped else pair), dtype=dtype or self.dtype)
+
+    return apply
+
+
 class Symbol:
     """A value of the graph, by name, with the operators of numbers."""
 
@@ -26,46 +36,15 @@ class Symbol:
     def __init__(self, writer: Writer, name: str, dtype: np.dtype[Any]) -> None:
         self.writer, self.name, self.dtype = writer, name, dtype
 
-    def _with(self, op: str, other: Any, dtype: Any = None, swapped: bool = False) -> Symbol:
-        b = self.writer.like(other, self)
-        return self.writer.op(op, *((b, self) if swapped else (self, b)), dtype=dtype or self.dtype)
-
-    def __add__(self, other: Any) -> Symbol:
-        return self._with("Add", other)
-
-    def __radd__(self, other: Any) -> Symbol:
-        return self._with("Add", other, swapped=True)
-
-    def __sub__(self, other: Any) -> Symbol:
-        return self._with("Sub", other)
-
-    def __rsub__(self, other: Any) -> Symbol:
-        return self._with("Sub", other, swapped=True)
-
-    def __mul__(self, other: Any) -> Symbol:
-        return self._with("Mul", other)
-
-    def __rmul__(self, other: Any) -> Symbol:
-        return self._with("Mul", other, swapped=True)
-
-    def __truediv__(self, other: Any) -> Symbol:
-        return self._with("Div", other)
-
-    def __rtruediv__(self, other: Any) -> Symbol:
-        return self._with("Div", other, swapped=True)
+    __add__, __radd__ = _operator("Add"), _operator("Add", swapped=True)
+    __sub__, __rsub__ = _operator("Sub"), _operator("Sub", swapped=True)
+    __mul__, __rmul__ = _operator("Mul"), _operator("Mul", swapped=True)
+    __truediv__, __rtruediv__ = _operator("Div"), _operator("Div", swapped=True)
+    __gt__, __lt__ = _operator("Greater", dtype=BOOL), _operator("Less", dtype=BOOL)
+    same = _operator("Equal", dtype=BOOL)
 
     def __neg__(self) -> Symbol:
         return self.writer.op("Neg", self)
-
-    def __gt__(self, other: Any) -> Symbol:
-        return self._with("Greater", other, BOOL)
-
-    def __lt__(self, other: Any) -> Symbol:
-        return self._with("Less", other, BOOL)
-
-    def same(self, other: Any) -> Symbol:
-        """Where it equals another one."""
-        return self._with("Equal", other, BOOL)
 
 
 class Writer:
