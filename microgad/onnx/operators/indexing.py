@@ -10,6 +10,7 @@ import numpy as np
 from ...ops import creation, elementwise, indexing, movement, reduction
 from ...tensor import Tensor
 from ..graphs import Node, operator
+from .movement import column
 
 
 def inside(index: Tensor, size: int) -> Any:
@@ -42,10 +43,7 @@ def nd_index(index: Any, batch: int = 0) -> tuple[Any, ...]:
     """An array of places (..., k) as an index; the first `batch` axes are those of what is indexed, too."""
     parts = tuple(np.moveaxis(index.astype(np.int64), -1, 0))
     dims = index.ndim - 1
-    lead = tuple(
-        np.arange(n).reshape([-1 if i == k else 1 for i in range(dims)]) for k, n in enumerate(index.shape[:batch])
-    )
-    return (*lead, *parts)
+    return (*(column(np.arange(n), dims, k) for k, n in enumerate(index.shape[:batch])), *parts)
 
 
 @operator("Scatter", "ScatterElements")
@@ -92,11 +90,9 @@ def tensor_scatter(node: Node, cache: Tensor, update: Tensor, where: Tensor | No
 @operator("OneHot")
 def one_hot(node: Node, index: Tensor, depth: Tensor, values: Tensor) -> Any:
     size, axis = int(depth.array.reshape(-1)[0]), node.get("axis", -1)
-    classes = index.array.astype(np.int64)
-    classes = np.where(classes < 0, classes + size, classes)
-    axis %= classes.ndim + 1
-    line = np.arange(size).reshape([-1 if i == axis else 1 for i in range(classes.ndim + 1)])
-    hot = creation.as_tensor(np.expand_dims(classes, axis) == line)
+    axis %= index.ndim + 1
+    hot = np.expand_dims(inside(index, size), axis) == column(np.arange(size), index.ndim + 1, axis)
+    hot = creation.as_tensor(hot)
     return elementwise.where(hot, indexing.getitem(values, 1), indexing.getitem(values, 0))
 
 

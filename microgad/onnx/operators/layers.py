@@ -12,11 +12,7 @@ from ...ops import creation, elementwise, indexing, linalg, movement, random, re
 from ...tensor import Tensor
 from ..graphs import Node, operator
 from ..tensors import kind_of
-
-
-def column(x: Tensor, ndim: int, axis: int = 1) -> Tensor:
-    """(C) so that it goes along one axis."""
-    return movement.reshape(x, [-1 if i == axis else 1 for i in range(ndim)])
+from .movement import column
 
 
 @operator("BatchNormalization")

@@ -12,12 +12,15 @@ from ...ops.indexing import getitem
 from ...tensor import Tensor
 from ..graphs import Node, operator
 
-LAST = np.iinfo(np.int64).max
-
 
 def axes_of(node: Node, axes: Tensor | None, name: str = "axes") -> Any:
     """Axes: an input, or an attribute in older opsets; None where there are none."""
     return node.get(name) if axes is None else axes.array.reshape(-1).tolist()
+
+
+def column(x: Any, ndim: int, axis: int = 1) -> Any:
+    """(C), a Tensor or an array, so that it goes along one axis of so many."""
+    return x.reshape([-1 if i == axis else 1 for i in range(ndim)])
 
 
 @operator("Reshape")
@@ -122,8 +125,7 @@ def pad(
         wide[axis] = edges[i], edges[i + len(along)]
     mode = node.get("mode", "constant")
     if mode == "constant":
-        number = node.get("value", 0.0) if value is None else value.item()
-        return movement.pad(x, [n for pair in reversed(wide) for n in pair], value=number)
+        return padded(x, wide, node.get("value", 0.0) if value is None else value.item())
     if mode == "wrap":
         for axis, (low, high) in enumerate(wide):
             if low > 0 or high > 0:
@@ -140,6 +142,13 @@ def pad(
     return _cropped(x, wide)
 
 
+def padded(x: Tensor, edges: list[tuple[int, int]], value: float = 0.0) -> Tensor:
+    """The last axes with a value around them."""
+    if not any(map(any, edges)):
+        return x
+    return movement.pad(x, [n for pair in reversed(edges) for n in pair], value=value)
+
+
 def _cropped(x: Tensor, wide: list[tuple[int, int]]) -> Tensor:
     index = [slice(max(-low, 0), n - max(-high, 0)) for n, (low, high) in zip(x.shape, wide, strict=True)]
     return getitem(x, tuple(index))
@@ -154,7 +163,7 @@ def center_crop_pad(node: Node, x: Tensor, shape: Tensor) -> Any:
         wide = [(0, 0)] * x.ndim
         if more > 0:
             wide[axis] = more // 2, more - more // 2
-            x = movement.pad(x, [n for pair in reversed(wide) for n in pair])
+            x = padded(x, wide)
         elif more < 0:
             start = -more // 2
             x = movement.narrow(x, axis, start, size)

@@ -93,11 +93,10 @@ def by_steps(x: Tensor, backwards: bool, lengths: Any, start: list[Tensor], step
     return out, *states
 
 
-def usual(node: Node, lengths: Any, *names: str) -> bool:
-    """Whether a layer is as microgad's fused one is."""
+def usual(node: Node, lengths: Any) -> bool:
+    """Whether a layer is as microgad's fused one is, but for its activations."""
     others = ("clip", "input_forget", "activation_alpha", "activation_beta")
-    said = node.get("activations")
-    return lengths is None and not any(map(node.get, others)) and (said is None or set(said) <= set(names))
+    return lengths is None and not any(map(node.get, others))
 
 
 def _biases(b: Any, order: Callable[[Tensor], Tensor]) -> tuple[Any, Any]:
@@ -130,7 +129,7 @@ def lstm(node: Node, x: Tensor, *inputs: Any) -> Any:
     clip, change = _clipped(node), _reordered([0, 2, 3, 1])
 
     def one(d: int, backwards: bool, x: Any, w: Any, r: Any, b: Any, lengths: Any, start: Any, peep: Any = None) -> Any:
-        if plain and peep is None and usual(node, lengths, "Sigmoid", "Tanh"):
+        if plain and peep is None and usual(node, lengths):
             sizes = (x.shape[1],) * x.shape[0]
             weights = change(w), change(r), *_biases(b, change), None
             return Lstm.apply(x, *start, *weights, batch_sizes=sizes, reverse=backwards)
@@ -157,7 +156,7 @@ def gru(node: Node, x: Tensor, *inputs: Any) -> Any:
     clip, change, after = _clipped(node), _reordered([1, 0, 2]), node.get("linear_before_reset")
 
     def one(d: int, backwards: bool, x: Any, w: Any, r: Any, b: Any, lengths: Any, start: Any) -> Any:
-        if plain and after and usual(node, lengths, "Sigmoid", "Tanh"):
+        if plain and after and usual(node, lengths):
             sizes = (x.shape[1],) * x.shape[0]
             weights = change(w), change(r), *_biases(b, change)
             return Gru.apply(x, *start, *weights, batch_sizes=sizes, reverse=backwards)
@@ -187,7 +186,7 @@ def rnn(node: Node, x: Tensor, *inputs: Any) -> Any:
 
     def one(d: int, backwards: bool, x: Any, w: Any, r: Any, b: Any, lengths: Any, start: Any) -> Any:
         name = said[d] if d < len(said) else said[-1]
-        if usual(node, lengths, "Tanh", "Relu"):
+        if usual(node, lengths) and set(said) <= {"Tanh", "Relu"}:
             sizes = (x.shape[1],) * x.shape[0]
             biases = (None, None) if b is None else b
             return Rnn.apply(x, *start, w, r, *biases, batch_sizes=sizes, reverse=backwards, relu=name == "Relu")

@@ -12,7 +12,7 @@ from ... import fft
 from ...ops import creation, elementwise, linalg, movement, reduction, softmax
 from ...tensor import Tensor
 from ..graphs import Node, operator
-from .movement import axes_of
+from .movement import axes_of, column
 
 
 def _over(reduce: Callable[..., Any]) -> Callable[..., Any]:
@@ -130,8 +130,8 @@ def _normalizing(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _hardmax(x: Tensor, axis: int) -> Tensor:
     n, best = x.shape[axis], reduction.argmax(x, axis, True)
-    line = np.arange(n).reshape([-1 if i == axis % x.ndim else 1 for i in range(x.ndim)])
-    return elementwise.eq(best, creation.as_tensor(line)).to(x.dtype)
+    line = creation.as_tensor(column(np.arange(n), x.ndim, axis % x.ndim))
+    return elementwise.eq(best, line).to(x.dtype)
 
 
 operator("Softmax")(_normalizing(softmax.softmax))

@@ -11,7 +11,7 @@ from ...nn import functional as F
 from ...ops import creation, elementwise, indexing, linalg, movement, reduction
 from ...tensor import Tensor
 from ..graphs import Node, operator
-from .layers import column
+from .movement import column, padded
 
 CONV = (F.conv1d, F.conv2d, F.conv3d)
 TURNED = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
@@ -32,13 +32,6 @@ def kernel_of(node: Node, size: Any, kernel: list[int]) -> tuple[list[int], list
         small = total // 2
         edges.append((small, total - small) if auto == "SAME_UPPER" else (total - small, small))
     return strides, dilations, edges
-
-
-def padded(x: Tensor, edges: list[tuple[int, int]], value: float = 0.0) -> Tensor:
-    """The last axes with a value around them."""
-    if not any(map(any, edges)):
-        return x
-    return movement.pad(x, [n for pair in reversed(edges) for n in pair], value=value)
 
 
 @operator("Conv")
@@ -96,17 +89,17 @@ def conv_transpose(node: Node, x: Tensor, weight: Tensor, bias: Tensor | None = 
 
 
 def pooling(node: Node, x: Tensor) -> tuple[Any, ...]:
-    """Kernel, strides, dilations, edges, and how much a last window hangs over them."""
+    """Kernel, strides, dilations, edges, and the same with what a last window hangs over them."""
     kernel = node.get("kernel_shape")
     strides, dilations, edges = kernel_of(node, x.shape[2:], kernel)
-    over = [0] * len(kernel)
+    whole = list(edges)
     if node.get("ceil_mode") and node.get("auto_pad", "NOTSET") in ("NOTSET", ""):
         for i, (n, k, s, d, (low, high)) in enumerate(zip(x.shape[2:], kernel, strides, dilations, edges, strict=True)):
             span = (k - 1) * d + 1
             rest = (n + low + high - span) % s
             if rest and (n + low + high - span) // s * s + s < n + low:
-                over[i] = s - rest
-    return kernel, strides, dilations, edges, over
+                whole[i] = low, high + s - rest
+    return kernel, strides, dilations, edges, whole
 
 
 def _sums(x: Tensor, kernel: list[int], strides: list[int], dilations: list[int]) -> Tensor:
@@ -122,30 +115,28 @@ def _sums(x: Tensor, kernel: list[int], strides: list[int], dilations: list[int]
 
 @operator("AveragePool")
 def average_pool(node: Node, x: Tensor) -> Any:
-    kernel, strides, dilations, edges, over = pooling(node, x)
-    whole = [(low, high + more) for (low, high), more in zip(edges, over, strict=True)]
+    kernel, strides, dilations, edges, whole = pooling(node, x)
     sums = _sums(padded(x, whole), kernel, strides, dilations)
     if not any(map(any, whole)):
         return sums / math.prod(kernel)
     ones = creation.ones(1, 1, *x.shape[2:], dtype=x.dtype)
     counted = padded(ones, edges, 1.0 if node.get("count_include_pad") else 0.0)
-    return sums / _sums(padded(counted, [(0, more) for more in over]), kernel, strides, dilations)
+    over = [(0, far - high) for (_, high), (_, far) in zip(edges, whole, strict=True)]
+    return sums / _sums(padded(counted, over), kernel, strides, dilations)
 
 
 @operator("LpPool")
 def lp_pool(node: Node, x: Tensor) -> Any:
-    kernel, strides, dilations, edges, over = pooling(node, x)
+    kernel, strides, dilations, _, whole = pooling(node, x)
     p = node.get("p", 2)
-    whole = [(low, high + more) for (low, high), more in zip(edges, over, strict=True)]
     return _sums(padded(elementwise.abs(x) ** p, whole), kernel, strides, dilations) ** (1 / p)
 
 
 @operator("MaxPool")
 def max_pool(node: Node, x: Tensor) -> Any:
-    kernel, strides, dilations, edges, over = pooling(node, x)
+    kernel, strides, dilations, _, whole = pooling(node, x)
     dims, dtype = len(kernel), x.array.dtype
     worst = -math.inf if dtype.kind == "f" else int(np.iinfo(dtype).min)
-    whole = [(low, high + more) for (low, high), more in zip(edges, over, strict=True)]
     wide = padded(x, whole, worst)
     pool = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[dims - 1]
     if dtype.itemsize == 1:  # of bytes PyTorch has no pooling

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,12 @@ def unsqueezed(w: Writer, x: Symbol, *axes: int) -> Symbol:
     """x with new axes, of size 1."""
     found: Symbol = w.op("Unsqueeze", x, w.ints(axes))
     return found
+
+
+def flipped(w: Writer, x: Symbol, axes: Sequence[int]) -> Symbol:
+    """x backwards along some axes."""
+    n = len(axes)
+    return sliced(w, x, [-1] * n, [-LAST] * n, axes, [-1] * n) if n else x
 
 
 @rule(Reshape)
@@ -132,17 +139,14 @@ def unbind(w: Writer, step: Step) -> Any:
 
 @rule(Flip)
 def flip(w: Writer, step: Step) -> Any:
-    axis = step.settings["axis"]
-    n = len(axis)
-    return sliced(w, only(w, step), [-1] * n, [-LAST] * n, axis, [-1] * n) if n else only(w, step)
+    return flipped(w, only(w, step), step.settings["axis"])
 
 
 @rule(Rot90)
 def rot90(w: Writer, step: Step) -> Any:
     x, (a, b), turns = only(w, step), step.settings["axes"], step.settings["turns"]
-    flipped = [[], [b], [a, b], [a]][turns]
-    n, order = len(flipped), list(range(len(w.shape_of(step.inputs[0]))))
-    x = sliced(w, x, [-1] * n, [-LAST] * n, flipped, [-1] * n) if n else x
+    order = list(range(len(w.shape_of(step.inputs[0]))))
+    x = flipped(w, x, [[], [b], [a, b], [a]][turns])
     order[a], order[b] = b, a
     return w.op("Transpose", x, perm=order) if turns % 2 else x
 

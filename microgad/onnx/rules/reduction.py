@@ -190,14 +190,9 @@ def cdist(w: Writer, step: Step) -> Any:
     return length(w, unsqueezed(w, a, -2) - unsqueezed(w, b, -3), [-1], False, step.settings.get("p", 2))
 
 
-@rule(softmax.Softmax)
-def softmax_(w: Writer, step: Step) -> Any:
-    return w.op("Softmax", only(w, step), axis=step.settings["axis"])
-
-
-@rule(softmax.LogSoftmax)
-def log_softmax(w: Writer, step: Step) -> Any:
-    return w.op("LogSoftmax", only(w, step), axis=step.settings["axis"])
+@rule(softmax.Softmax, softmax.LogSoftmax)
+def shares(w: Writer, step: Step) -> Any:
+    return w.op(step.function.__name__, only(w, step), axis=step.settings["axis"])
 
 
 @rule(MatMul, Dot)
