@@ -5,17 +5,18 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from collections.abc import Collection
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from . import text
-from .sketch import Box, Frame, Sketch
+from .sketch import Box, Frame
 from .styles import SCALES, THEMES, between
 from .tape import Input, Kept, Op, Result, Source, total
 
 if TYPE_CHECKING:
     from graphviz import Digraph as Digraph
+
+    from .drawing import Graph
 
 FONT = "Helvetica,Arial,sans-serif"
 DIRECTIONS = ("TB", "BT", "LR", "RL")
@@ -24,57 +25,39 @@ _KEYWORDS = {"node", "edge", "graph", "digraph", "subgraph", "strict"}
 _VIEWS = {"Permute", "Expand", "Reshape", "Diagonal", "Windows", "AsStrided", "Split", "Unbind"}
 
 
-def drawing(
-    sketch: Sketch,
-    show_saved: bool = True,
-    rankdir: str = "TB",
-    color: str | None = None,
-    theme: str = "light",
-    frames: bool = True,
-    beside: bool = False,
-    mark: Collection[int] = (),
-) -> Digraph:
+def drawing(asked: Graph) -> Digraph:
     """A sketch as a graphviz.Digraph: operations with their arguments and what they keep, modules as clusters."""
-    drawer = Drawer(sketch, show_saved, rankdir, color, theme, frames, mark)
-    if beside:
+    drawer = Drawer(asked)
+    if asked.beside:
         from .beside import backward
 
         backward(drawer)
-    drawer.graph.graph_attr["label"] = drawer.caption(beside)
+    drawer.graph.graph_attr["label"] = drawer.caption(asked.beside)
     return drawer.graph
 
 
 class Drawer:
     """Writes one drawing."""
 
-    def __init__(
-        self,
-        sketch: Sketch,
-        show_saved: bool,
-        rankdir: str,
-        color: str | None,
-        theme: str,
-        frames: bool,
-        mark: Collection[int],
-    ) -> None:
+    def __init__(self, asked: Graph) -> None:
         from graphviz import Digraph
 
-        self.sketch, self.show_saved, self.rankdir = sketch, show_saved, rankdir
-        self.theme, self.frames = THEMES[theme], frames
-        look = self.theme
-        self.scale = SCALES[color] if color else None
+        self.sketch = sketch = asked.sketch
+        self.show_saved, self.rankdir, self.frames = asked.show_saved, asked.rankdir, asked.frames
+        self.theme = look = THEMES[asked.theme]
+        self.scale = SCALES[asked.color] if asked.color else None
         self.values = {
             box: value for box in sketch.boxes if self.scale and (value := self.scale.value(box)) is not None
         }
-        self.marked = {sketch.box(number) for number in mark}
+        self.marked = {sketch.box(number) for number in asked.mark}
         self.highest = max(self.values.values(), default=0.0) or 1.0
         self.edges = sketch.edges()
         self.past = sketch.past(self.edges) if len(sketch.boxes) <= 2000 else set()
         self.graph = Digraph(
             "microgad",
             graph_attr={
-                "rankdir": rankdir, "bgcolor": look.paper, "fontname": FONT, "fontsize": "11", "fontcolor": look.faint,
-                "nodesep": "0.25", "ranksep": "0.2", "pad": "0.2", "labelloc": "b",
+                "rankdir": self.rankdir, "bgcolor": look.paper, "fontname": FONT, "fontsize": "11",
+                "fontcolor": look.faint, "nodesep": "0.25", "ranksep": "0.2", "pad": "0.2", "labelloc": "b",
             },
             node_attr={
                 "fontname": FONT, "fontsize": "11", "fontcolor": look.ink, "shape": "box", "height": "0.3",

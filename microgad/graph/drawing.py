@@ -77,9 +77,7 @@ class Graph:
         """The drawing, a graphviz.Digraph: to change before it is saved, or to use with Graphviz's own tools."""
         from .dot import drawing
 
-        return drawing(
-            self.sketch, self.show_saved, self.rankdir, self.color, self.theme, self.frames, self.beside, self.mark
-        )
+        return drawing(self)
 
     @property
     def source(self) -> str:
