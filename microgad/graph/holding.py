@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .modules import Call, Modules
@@ -83,6 +84,24 @@ def _totals(groups: dict[str, list[Op]]) -> dict[str, int]:
     return {name: n for name, ops in groups.items() if (n := total(ops))}
 
 
+class _Held:
+    """Memories that operations hold, each as long as one of them does, and their bytes."""
+
+    def __init__(self, sizes: dict[int, int]) -> None:
+        self.sizes, self.bytes = sizes, 0
+        self.holders: Counter[int] = Counter()
+
+    def add(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            self.bytes += 0 if self.holders[number] else self.sizes[number]
+            self.holders[number] += 1
+
+    def drop(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            self.holders[number] -= 1
+            self.bytes -= 0 if self.holders[number] else self.sizes[number]
+
+
 class _Walk:
     """A backward pass in thought: what it holds at each operation."""
 
@@ -118,17 +137,14 @@ class _Walk:
         for i, at in enumerate(self.last):
             if self.gradients[i]:
                 begins[at].add(i)
-        holders: dict[int, int] = defaultdict(int)  # of each memory, how many operations hold it now
-        held = 0
+        held = _Held(self.sizes)
         members: dict[int, list[int]] = defaultdict(list)
         for i, segment in segments.items():
             members[segment].append(i)
         entered = self._entering(segments)
         for i in range(len(self.ops)):
-            for number in self.kept[i] if i not in segments else entered.get(i, ()):
-                held += 0 if holders[number] else self.sizes[number]
-                holders[number] += 1
-        gradients, best = 0, held
+            held.add(self.kept[i] if i not in segments else entered.get(i, ()))
+        gradients, best = 0, held.bytes
         where: Op | None = None
         opened: set[int] = set()
         for i in reversed(range(len(self.ops))):
@@ -136,16 +152,13 @@ class _Walk:
             if around is not None and around not in opened:
                 opened.add(around)
                 for j in members[around]:
-                    for number in self.kept[j]:
-                        held += 0 if holders[number] else self.sizes[number]
-                        holders[number] += 1
+                    held.add(self.kept[j])
             gradients += sum(self.gradients[j] for j in begins[i])
-            if held + gradients > best:
-                best, where = held + gradients, self.ops[i]
+            if held.bytes + gradients > best:
+                best, where = held.bytes + gradients, self.ops[i]
             gradients -= self.gradients[i]
-            for number in (*self.kept[i], *(entered.get(i, ()))):
-                holders[number] -= 1
-                held -= 0 if holders[number] else self.sizes[number]
+            held.drop(self.kept[i])
+            held.drop(entered.get(i, ()))
         return best, where
 
     def _entering(self, segments: dict[int, int]) -> dict[int, list[int]]:
