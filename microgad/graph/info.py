@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum, StrEnum
 from typing import Any
 
@@ -11,10 +11,11 @@ import numpy as np
 
 from .. import backend, dtypes
 from ..errors import ArgumentError, GraphError
+from ..nests import leaves, rebuilt
 from ..nn.module import Module
 from ..tensor import Tensor
 from .layers import LayerInfo as LayerInfo
-from .layers import called, numbers, trainable
+from .layers import called
 
 
 class Mode(StrEnum):
@@ -62,8 +63,8 @@ class ModelStatistics:
         self._columns, self._rows, self._width = columns, rows, col_width
         self._depth, self._verbose = depth, verbose
         once = [x for x in layers if not x.is_recursive]
-        self.total_params = sum(max(x.num(numbers), 0) for x in once)
-        self.trainable_params = sum(max(x.num(trainable), 0) for x in once)
+        self.total_params = sum(max(x.num("num_params"), 0) for x in once)
+        self.trainable_params = sum(max(x.num("trainable_params"), 0) for x in once)
         leaves = [x for x in layers if x.is_leaf_layer]
         self.total_mult_adds = sum(x.macs for x in leaves)
         self.total_param_bytes = sum(x.param_bytes for x in leaves if not x.is_recursive)
@@ -181,11 +182,16 @@ def summary(
     layers = called(
         model, args, {k: _moved(x, device) for k, x in kwargs.items()}, batch_dim, chosen is Mode.TRAIN, device
     )
-    shapes = _nested(args, lambda x: tuple(x.shape)) if runs else None
-    found = ModelStatistics(layers, shapes, _bytes(args), columns, rows, col_width, depth, verbose)
+    shapes = rebuilt(args, lambda x: tuple(x.shape) if _is_array(x) else x) if runs else None
+    total = sum(x.nbytes for x in leaves(args) if _is_array(x))
+    found = ModelStatistics(layers, shapes, total, columns, rows, col_width, depth, verbose)
     if verbose:
         print(found)
     return found
+
+
+def _is_array(x: Any) -> bool:
+    return isinstance(x, Tensor) or backend.is_array(x)
 
 
 def _sizes(input_size: Any) -> list[tuple[int, ...]]:
@@ -206,26 +212,8 @@ def _random(size: tuple[int, ...], dtype: Any, batch_dim: int | None) -> Tensor:
     return rand(*size).to(dtype or dtypes.float32)
 
 
-def _nested(x: Any, f: Callable[[Any], Any]) -> Any:
-    """`f` of every Tensor and array in a value."""
-    if isinstance(x, Tensor) or backend.is_array(x):
-        return f(x)
-    if isinstance(x, Mapping):
-        return {name: _nested(y, f) for name, y in x.items()}
-    if isinstance(x, (list, tuple)):
-        parts = [_nested(y, f) for y in x]
-        return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
-    return x
-
-
 def _moved(x: Any, device: Any) -> Any:
-    return x if device is None else _nested(x, lambda y: y.to(device) if isinstance(y, Tensor) else y)
-
-
-def _bytes(x: Any) -> int:
-    found: list[int] = []
-    _nested(x, lambda y: found.append(y.nbytes))
-    return sum(found)
+    return x if device is None else rebuilt(x, lambda y: y.to(device) if isinstance(y, Tensor) else y)
 
 
 def _readable(count: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .. import state
@@ -61,14 +61,14 @@ class LayerInfo:
         size = getattr(self.module, "kernel_size", None)
         return list(size) if isinstance(size, Iterable) else size
 
-    def leftover(self, count: Callable[[LayerInfo], int]) -> int:
-        """What it has itself: without that of the layers inside that are listed."""
+    def leftover(self, count: str) -> int:
+        """Of one of its counts what is its own: without that of the layers inside that are listed."""
         inside = (x.num(count) for x in self.children if not x.is_recursive)
-        return count(self) - sum(inside)
+        return int(getattr(self, count) - sum(inside))
 
-    def num(self, count: Callable[[LayerInfo], int]) -> int:
-        """What it has, where all that is inside is listed too."""
-        return count(self) if self.is_leaf_layer else self.leftover(count)
+    def num(self, count: str) -> int:
+        """A count of what it has, where all that is inside is listed too."""
+        return int(getattr(self, count)) if self.is_leaf_layer else self.leftover(count)
 
     def ran(self, inputs: Any, output: Any, batch_dim: int | None) -> None:
         """Its forward is done: note the sizes, and count multiplications as torchinfo does, by parameters."""
@@ -90,7 +90,7 @@ class LayerInfo:
 
     def cells(self, deepest: bool, total: int) -> dict[str, str]:
         """Its columns; `deepest`: what is inside isn't shown, and counts here."""
-        own = self.num_params if deepest or self.is_leaf_layer else self.leftover(numbers)
+        own = self.num_params if deepest or self.is_leaf_layer else self.leftover("num_params")
         inside = sum(x.macs for x in self.children if x.is_leaf_layer)
         macs = self.macs if self.is_leaf_layer else inside if deepest and self.macs else 0
         params = percent = "--"
@@ -205,14 +205,6 @@ def _with_containers(called: list[LayerInfo]) -> list[LayerInfo]:
         rows.append(layer)
         open_ = {d: m for d, m in open_.items() if d < layer.depth} | {layer.depth: layer.module}
     return rows
-
-
-def numbers(layer: LayerInfo) -> int:
-    return layer.num_params
-
-
-def trainable(layer: LayerInfo) -> int:
-    return layer.trainable_params
 
 
 def _size(x: Any, batch_dim: int | None) -> tuple[list[int], int]:

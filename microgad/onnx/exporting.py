@@ -12,12 +12,13 @@ import numpy as np
 from onnx import checker, helper
 
 from ..errors import ArgumentError, DeviceError, UnsupportedError
+from ..nests import rebuilt
 from ..nn import Module
 from ..nn.mode import in_mode
 from ..tensor import Tensor
 from . import TrainingMode
 from . import rules as rules
-from .recording import Constant, Recording, Step, Value, leaves, record, replaced
+from .recording import Constant, Recording, Step, Value, record, tensors_in
 from .sizes import Dim, Grown, Varying, merged, together
 from .state import exporting
 from .writer import RULES, WHOLE, Symbol, Writer
@@ -68,7 +69,7 @@ def export(
     named = dict(kwargs or {})
     if given and isinstance(given[-1], Mapping) and kwargs is None:
         given, named = given[:-1], dict(given[-1])
-    tensors = leaves((given, named))
+    tensors = tensors_in((given, named))
     names = _input_names(model, given, named, input_names, len(tensors))
     axes = _axes(dynamic_axes if dynamic_shapes is None else dynamic_shapes, names, tensors, output_names or ())
     known = [*model.parameters(), *model.buffers()] if isinstance(model, Module) else []
@@ -108,7 +109,7 @@ def _input_names(
     names: list[str] = []
     for name, value in bound.items():
         several = isinstance(value, (tuple, list, Mapping))
-        names += [f"{name}_{i}" if several else name for i in range(len(leaves(value)))]
+        names += [f"{name}_{i}" if several else name for i in range(len(tensors_in(value)))]
     if len(names) != count:
         names = [f"input_{i}" for i in range(count)]
     if wanted is not None and len(wanted) > count:
@@ -132,12 +133,16 @@ def _axes(said: Any, names: list[str], tensors: list[Tensor], outputs: Sequence[
                 f"{', '.join(outputs) or 'have no names'}"
             )
         i = names.index(name)
-        items = axes.items() if isinstance(axes, Mapping) else [(axis, f"{name}_dim_{axis}") for axis in axes or ()]
-        for axis, label in items:
+        for axis, label in _labels(name, axes).items():
             if not -tensors[i].ndim <= axis < tensors[i].ndim:
                 raise ArgumentError(f"onnx.export: {name!r} has {tensors[i].ndim} dimensions: it has no axis {axis}")
             found[i, axis % tensors[i].ndim] = str(getattr(label, "__name__", label))
     return found
+
+
+def _labels(name: str, axes: Any) -> Mapping[int, Any]:
+    """By axes of what has a name, what their sizes are called."""
+    return axes if isinstance(axes, Mapping) else {axis: f"{name}_dim_{axis}" for axis in axes or ()}
 
 
 def _recorded(
@@ -150,8 +155,9 @@ def _recorded(
             known[id(x.array)] = name
 
     def run(arrays: list[Any]) -> tuple[Recording, Any]:
-        again = replaced((args, kwargs), [Tensor._made(x) for x in arrays])
-        return record(model, again[0], again[1], known, WHOLE)
+        others = map(Tensor._made, arrays)
+        given, named = rebuilt((args, kwargs), lambda x: next(others) if isinstance(x, Tensor) else x)
+        return record(model, given, named, known, WHOLE)
 
     first: dict[str, int] = {}
     for (i, axis), name in axes.items():
@@ -257,12 +263,12 @@ class _Export:
                     writer.sizes.setdefault(axes[i, axis], (writer.values[i], axis))
 
     def written(self, result: Any, names: Sequence[str] | None, labels: Mapping[str, Any]) -> Any:
-        """The model."""
+        """All steps, and the model that gives the result."""
         for step in self.steps:
             self.write(step)
         writer, outputs = self.writer, []
         writer.step = None
-        tensors, symbols = leaves(result), []
+        tensors, symbols = tensors_in(result), []
         names = list(names or ())
         if not tensors:
             raise ArgumentError("onnx.export: the model gives no Tensor")
@@ -277,12 +283,15 @@ class _Export:
             made = writer.of(operand)
             symbols.append(made)
             shape = operand.shape if getattr(operand, "shape", None) is not None else writer.shape_of(operand)
-            given = labels.get(name, {})
-            given = given if isinstance(given, Mapping) else {axis: f"{name}_dim_{axis}" for axis in given}
+            given = _labels(name, labels.get(name))
             sizes = [given.get(axis, _label(n)) for axis, n in enumerate(shape)]
             kind = helper.np_dtype_to_tensor_dtype(x.array.dtype)
             outputs.append(helper.make_tensor_value_info(name, kind, sizes))
-        nodes = self.used(symbols)
+        return self.model(symbols, outputs)
+
+    def model(self, symbols: list[Symbol], outputs: list[Any]) -> Any:
+        """The model of all that leads to some values, which it gives as its outputs."""
+        writer, nodes = self.writer, self.used(symbols)
         nodes += [
             helper.make_node("Identity", [made.name], [info.name], writer.named(f"/{info.name}"))
             for made, info in zip(symbols, outputs, strict=True)

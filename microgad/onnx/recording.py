@@ -16,6 +16,7 @@ import numpy as np
 from .. import state
 from ..errors import UnsupportedError, place
 from ..function import Function
+from ..nests import leaves
 from ..ops import indexing
 from ..ops.movement.conversion import Clone
 from ..ops.movement.order import Permute
@@ -205,7 +206,7 @@ class Recording(Observer):
         operands, kinds = [self.operand(x.array) for x in inputs], [x.array.dtype for x in inputs]
         with state.scope(observer=None):
             out = function(*args, **kwargs)
-        self._add(function, settings, operands, kinds, [x.array for x in leaves(out)])
+        self._add(function, settings, operands, kinds, [x.array for x in tensors_in(out)])
         return out
 
     def _overwritten(self, array: Any, op: str) -> None:
@@ -226,35 +227,16 @@ def record(
     whole: Mapping[str, Callable[[dict[str, Any]], bool]] | None = None,
 ) -> tuple[Recording, Any]:  # fmt: skip
     """(recording, result) of call(*args, **kwargs), whose Tensors, in nested tuples, lists and dicts, are arguments."""
-    tensors = leaves((args, dict(kwargs)))
+    tensors = tensors_in((args, dict(kwargs)))
     recording = Recording([x.array for x in tensors], names, whole or {})
     for x in tensors:
         recording.new(x.array)
     with state.scope(observer=recording, grad_enabled=False):
         result = call(*args, **kwargs)
-    recording.results = [recording.operand(x.array) for x in leaves(result)]
+    recording.results = [recording.operand(x.array) for x in tensors_in(result)]
     return recording, result
 
 
-def leaves(tree: Any) -> list[Tensor]:
+def tensors_in(nest: Any) -> list[Tensor]:
     """The Tensors in nested tuples, lists, dicts and objects with `items`, in order."""
-    if isinstance(tree, Tensor):
-        return [tree]
-    if isinstance(tree, Mapping):
-        tree = list(tree.values())
-    if not isinstance(tree, (tuple, list)):
-        return []
-    return [x for part in tree for x in leaves(part)]
-
-
-def replaced(tree: Any, tensors: list[Tensor]) -> Any:
-    """The same tree with other Tensors, which are taken off the list."""
-    if isinstance(tree, Tensor):
-        return tensors.pop(0)
-    if isinstance(tree, Mapping):
-        return {name: replaced(x, tensors) for name, x in tree.items()}
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*(replaced(x, tensors) for x in tree))
-    if isinstance(tree, (tuple, list)):
-        return type(tree)(replaced(x, tensors) for x in tree)
-    return tree
+    return [x for x in leaves(nest) if isinstance(x, Tensor)]

@@ -15,9 +15,9 @@ from ..function import Function, Leaf
 from ..generator import default_generator
 from ..gradients import grad
 from ..leaves import reached
+from ..nests import leaves
 from ..ops.elementwise import view_as_real
 from ..tensor import Tensor
-from .adapters.foreign import leaves
 from .findings.finding import Finding
 
 Vector = Any  # (m,): all results of a function, flat, one after the other

@@ -21,7 +21,7 @@ from onnx import AttributeProto, TensorProto, helper, numpy_helper  # noqa: E402
 
 from microgad import onnx  # noqa: E402
 from microgad.onnx.graphs import OPERATORS, NodeError  # noqa: E402
-from microgad.onnx.recording import leaves  # noqa: E402
+from microgad.onnx.recording import tensors_in  # noqa: E402
 from microgad.onnx.writer import Writer  # noqa: E402
 
 from . import nodes  # noqa: E402
@@ -64,7 +64,7 @@ def test_there_and_back(name: str) -> None:
 
     def derived(module: Any, parameters: dict[str, Any]) -> Any:
         given = [x.clone().requires_grad_() if x.dtype.is_floating_point else x for x in args]
-        out = leaves(module(*(x.clone() for x in given)))  # which may be written to
+        out = tensors_in(module(*(x.clone() for x in given)))  # which may be written to
         torch.manual_seed(1)
         reals = [y for y in out if y.dtype.is_floating_point and y.requires_grad]
         total = sum((y * torch.rand(*y.shape)).sum() for y in reals)
@@ -87,8 +87,8 @@ def test_functions_come_back(name: str) -> None:
     torch.manual_seed(0)
     function, args = FUNCTIONS[name]
     again = onnx.load(onnx.export(Call(function), args))
-    wanted = leaves(function(*(x.clone() for x in args)))
-    for x, y in zip(wanted, leaves(again(*args)), strict=True):
+    wanted = tensors_in(function(*(x.clone() for x in args)))
+    for x, y in zip(wanted, tensors_in(again(*args)), strict=True):
         assert x.dtype == y.dtype
         np.testing.assert_allclose(x.numpy(), y.numpy(), rtol=1e-4, atol=1e-5)
 

@@ -20,7 +20,7 @@ pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
 
 from microgad import onnx  # noqa: E402
-from microgad.onnx.recording import leaves  # noqa: E402
+from microgad.onnx.recording import tensors_in  # noqa: E402
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "pytorch"
 
@@ -156,7 +156,7 @@ def compared(model: nn.Module, makers: list[Any], axes: list[dict[int, str]], fi
         given, called = args(sizes)
         found = session.run(None, {name: x.numpy() for name, x in zip(names, given, strict=True) if name in used})
         with torch.no_grad():
-            wanted = leaves(model(*called))
+            wanted = tensors_in(model(*called))
         assert len(found) == len(wanted)
         for a, b in zip(found, wanted, strict=True):
             assert a.shape == tuple(b.shape)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ... import backend
 from ...function import Function
+from ...nests import leaves, rebuilt
 from ...tensor import Tensor
 from .names import name_of
 
@@ -24,12 +25,12 @@ class Arguments:
     """The arguments of a call, with gaps in place of the arrays: a node must not keep what backward may not need."""
 
     def __init__(self, args: tuple[Any, ...], settings: dict[str, Any]) -> None:
-        self.around = _replaced((args, settings), lambda x: _GAP if is_array(x) else x)
+        self.around = rebuilt((args, settings), lambda x: _GAP if is_array(x) else x)
 
     def filled(self, arrays: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments again, with other arrays."""
         waiting = iter(arrays)
-        args, settings = _replaced(self.around, lambda x: next(waiting) if x is _GAP else x)
+        args, settings = rebuilt(self.around, lambda x: next(waiting) if x is _GAP else x)
         return args, settings
 
     def __str__(self) -> str:  # how pictures show it
@@ -45,32 +46,6 @@ def is_array(x: Any) -> bool:
 def arrays_of(args: tuple[Any, ...], settings: dict[str, Any]) -> list[Any]:
     """Tensors and arrays among the arguments, also those in lists, tuples and dicts."""
     return [x for x in leaves((args, settings)) if is_array(x)]
-
-
-def leaves(x: Any) -> Iterator[Any]:
-    """What lies in a nest of lists, tuples and dicts, from left to right.
-
-    >>> list(leaves([1, (2, {"a": 3}), 4]))
-    [1, 2, 3, 4]
-    """
-    if isinstance(x, (list, tuple)):
-        for y in x:
-            yield from leaves(y)
-    elif isinstance(x, dict):
-        yield from leaves(list(x.values()))
-    else:
-        yield x
-
-
-def _replaced(x: Any, change: Callable[[Any], Any]) -> Any:
-    """The same nest, with every leaf changed. Named tuples stay such; other subclasses become what they are of."""
-    if isinstance(x, tuple):
-        return getattr(type(x), "_make", tuple)(_replaced(y, change) for y in x)
-    if isinstance(x, list):
-        return [_replaced(y, change) for y in x]
-    if isinstance(x, dict):
-        return {name: _replaced(y, change) for name, y in x.items()}
-    return change(x)
 
 
 def packed(results: tuple[Any, ...]) -> Any:

@@ -9,8 +9,9 @@ import numpy as np
 
 from ... import backend
 from ...errors import DtypeError, GraphError, ShapeError, place, plural
+from ...nests import leaves
 from ...tensor import Tensor
-from .foreign import Arguments, arrays_of, is_array, leaves, named_after, node_class, packed, several, unpacked
+from .foreign import Arguments, arrays_of, is_array, named_after, node_class, packed, several, unpacked
 
 
 def numpy_function(f: Callable[..., Any], vjp: Callable[..., Any]) -> Callable[..., Any]:

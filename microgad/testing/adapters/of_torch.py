@@ -11,8 +11,9 @@ import numpy as np
 from ... import backend
 from ...errors import ArgumentError, DtypeError, GraphError
 from ...generator import default_generator
+from ...nests import leaves
 from ...tensor import Tensor
-from .foreign import Arguments, arrays_of, leaves, named_after, node_class, packed, several, unpacked
+from .foreign import Arguments, arrays_of, named_after, node_class, packed, several, unpacked
 
 
 def torch_function(f: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,8 +10,8 @@ import numpy as np
 
 from ... import backend, cuda, state
 from ...errors import FROM_FORWARD, DtypeError
+from ...nests import leaves
 from ...tensor import Tensor
-from ..adapters.foreign import leaves
 from ..calls import nodes_behind, wanted
 from ..numerical.elsewhere import away
 from ..strategies import LAYOUTS, laid_out
