@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
 
 from ...errors import ArgumentError
-from ...generator import default_generator
+from ...ops.random import fork_rng
 from ..calls import GradcheckError
 from .case import Case
 from .nearby import wrong_derivatives
@@ -127,13 +127,10 @@ def hold_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]],
         seen.get()()
 
     every_example_obeys.__qualname__ = f"{name}: every example obeys"  # hypothesis keeps failures under this name
-    saved = default_generator.snapshot()
     options: dict[str, Any] = {} if examples is None else {"max_examples": examples}
     options |= {"deadline": None, "report_multiple_bugs": False, "suppress_health_check": list(HealthCheck)}
     # A case is one value: to explain it, hypothesis would run it a hundred times to say that others fail as well.
     options["phases"] = [phase for phase in settings().phases if phase is not Phase.explain]
-    try:
+    with fork_rng():
         for_all(name, cases, every_example_obeys, **options)
-    finally:
-        default_generator.set_state(saved)
     return Report(name, count, tuple(law.__name__ for law in laws), tuple(sorted(classes)))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ... import nn
 from ...generator import default_generator
+from ...ops.random import fork_rng
 from ...tensor import Tensor
 from .shape import Shape
 from .tensor import tensors
@@ -54,12 +55,9 @@ def modules(draw: st.DrawFn, /, *, max_layers: int = 4, **options: Any) -> tuple
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Initial values as after manual_seed(seed); the generator is put back afterwards."""
-    state = default_generator.snapshot()
-    default_generator.manual_seed(seed)
-    try:
+    with fork_rng():
+        default_generator.manual_seed(seed)
         yield
-    finally:
-        default_generator.set_state(state)
 
 
 def _activation(draw: st.DrawFn, shape: Shape) -> Drawn:
