@@ -10,12 +10,10 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy and torch are loaded
 
 import argparse
-import itertools
 import sys
-import time
 import warnings
 
-from tests.parity.op_db.__main__ import grouped
+from tests.parity.op_db.__main__ import told
 
 
 def main() -> int:
@@ -30,16 +28,7 @@ def main() -> int:
 
     failed: dict[str, bool] = {}
     for name in walk.selected(args.names):
-        start = time.perf_counter()
-        failures = walk.Walk(name, thorough=args.thorough).failures()
-        found = list(failures if args.verbose else itertools.islice(failures, 1))
-        took = time.perf_counter() - start
-        failed[name] = bool(found)
-        print("FAIL" if found else "ok  ", name, f"({took:.1f} s)" * (took > 2), flush=True)
-        for failure, others in grouped(found):
-            print("    ", failure, *others)
-            if args.verbose and failure.trace:
-                print("       ", failure.trace.strip().replace("\n", "\n        "))
+        failed[name] = told(name, walk.Walk(name, thorough=args.thorough).failures(), args.verbose)
     bad = sum(failed.values())
     print(f"{len(failed) - bad} ok, {bad} failed")
     if args.update:

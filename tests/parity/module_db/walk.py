@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import random
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch.testing._internal.common_modules import ModuleErrorEnum, module_db
 
@@ -18,7 +15,7 @@ import microgad
 from tests.parity.op_db.compare import Different, same
 from tests.parity.op_db.programs import gradgrad, gradient
 from tests.parity.op_db.swap import Copies, Swapped
-from tests.parity.op_db.walk import Check, Failure, described, spread
+from tests.parity.op_db.walk import Check, Failure, described, first_failures, seed_all, seeded_choice, spread
 
 from .cases import CASES
 from .exceptions import LEFT_OUT, NORMAL, SLACK
@@ -73,21 +70,14 @@ class Walk:
 
     def failures(self) -> Iterator[Failure]:
         """The first failure of each check, as soon as it is found."""
-        slack, left_out, failed = SLACK.get(self.name, (1, ""))[0], LEFT_OUT.get(self.name, {}), set()
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            for check in self.checks():
-                name = check.check if isinstance(check, Failure) else check.name
-                if name in failed or any(name.startswith(prefix) for prefix in left_out):
-                    continue
-                exact = name.partition(" ")[0] in ("state", "factory")
-                used = (ULPS if self.name in NORMAL else 0) if exact else slack
-                failure = check if isinstance(check, Failure) else check.failure(used)
-                if failure:
-                    failed.add(name)
-                    yield failure
-                    if failure.missing:
-                        return
+        return first_failures(
+            self.checks(), LEFT_OUT.get(self.name, {}), lambda check: check.failure(self.slack(check))
+        )
+
+    def slack(self, check: Check) -> float:
+        if check.name.partition(" ")[0] in ("state", "factory"):
+            return ULPS if self.name in NORMAL else 0
+        return SLACK.get(self.name, (1, ""))[0]
 
     def checks(self) -> Iterator[Check | Failure]:
         yield from self.declared()
@@ -140,14 +130,9 @@ class Walk:
 
     def samples(self, info: Any, dtype: str, training: bool) -> list[Sample]:
         """All that there are; without --thorough the first and a seeded choice."""
-        for seed in (random.seed, np.random.seed, torch.default_generator.manual_seed):
-            seed(0)
+        seed_all()
         given = info.module_inputs_func(info, "cpu", getattr(torch, dtype), True, training)
-        samples = [Sample.of(self.cls, each, getattr(torch, dtype), training) for each in given]
-        if self.most is None or len(samples) <= self.most:
-            return samples
-        chosen = sorted(random.Random(0).sample(range(1, len(samples)), self.most - 1))
-        return [samples[0], *(samples[i] for i in chosen)]
+        return seeded_choice([Sample.of(self.cls, each, getattr(torch, dtype), training) for each in given], self.most)
 
 
 def check(name: str, program: Any, sample: Sample, **settings: Any) -> Check:

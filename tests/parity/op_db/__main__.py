@@ -15,6 +15,7 @@ import re
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -27,6 +28,19 @@ def grouped(failures: list[Any]) -> list[tuple[Any, list[str]]]:
         (first, [f"\n      and so: {', '.join(x.check for x in rest)}"] if rest else [])
         for first, *rest in groups.values()
     ]
+
+
+def told(name: str, failures: Iterator[Any], verbose: bool) -> bool:
+    """A line of what is walked, and what fails, of which by default the first is looked for; whether anything does."""
+    start = time.perf_counter()
+    found = list(failures if verbose else itertools.islice(failures, 1))
+    took = time.perf_counter() - start
+    print("FAIL" if found else "ok  ", name, f"({took:.1f} s)" * (took > 2), flush=True)
+    for failure, others in grouped(found):
+        print("    ", failure, *others)
+        if verbose and failure.trace:
+            print("       ", failure.trace.strip().replace("\n", "\n        "))
+    return bool(found)
 
 
 def main() -> int:
@@ -47,17 +61,10 @@ def main() -> int:
     for op in walk.infos(args.names):
         if op.name in coverage.OUT and op.name not in args.names:
             continue
-        start = time.perf_counter()
-        failures = walk.Walk(op, tuple(args.dtype or walk.DTYPES), args.thorough).failures()
-        found = list(failures if args.verbose else itertools.islice(failures, 1))
-        took = time.perf_counter() - start
-        failed[op.name] = failed.get(op.name, False) or bool(found)
-        counts[bool(found)] += 1
-        print("FAIL" if found else "ok  ", walk.title(op), f"({took:.1f} s)" * (took > 2), flush=True)
-        for failure, others in grouped(found):
-            print("    ", failure, *others)
-            if args.verbose and failure.trace:
-                print("       ", failure.trace.strip().replace("\n", "\n        "))
+        walked = walk.Walk(op, tuple(args.dtype or walk.DTYPES), args.thorough)
+        found = told(walk.title(op), walked.failures(), args.verbose)
+        failed[op.name] = failed.get(op.name, False) or found
+        counts[found] += 1
     print(f"{counts[0]} ok, {counts[1]} failed")
     if args.update:
         coverage.update(failed)

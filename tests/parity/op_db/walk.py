@@ -6,9 +6,9 @@ import contextlib
 import random
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ REFERENCE = ("float32", "float64", "int64")  # of the reference inputs: extreme 
 SAMPLES = 12  # of an op in a dtype
 FEWER = 4  # of them: for second derivatives, and for each other form of the call
 ALIKE = "an error of the class that torch's has"
+T = TypeVar("T")
 LARGE = 1000  # elements, which a sample of the reference inputs may have
 
 
@@ -104,20 +105,9 @@ class Walk:
 
     def failures(self) -> Iterator[Failure]:
         """The first failure of each check, as soon as it is found."""
-        op, failed = self.op, set()
-        slack, values, left_out = SLACK.get(op.name, (1, ""))[0], op.name not in UNDEFINED, LEFT_OUT.get(op.name, {})
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            for check in self.checks():
-                name = check.check if isinstance(check, Failure) else check.name
-                if name in failed or any(name.startswith(prefix) for prefix in left_out):
-                    continue
-                failure = check if isinstance(check, Failure) else check.failure(slack, values)
-                if failure:
-                    failed.add(name)
-                    yield failure
-                    if failure.missing:
-                        return
+        name = self.op.name
+        slack, values = SLACK.get(name, (1, ""))[0], name not in UNDEFINED
+        return first_failures(self.checks(), LEFT_OUT.get(name, {}), lambda check: check.failure(slack, values))
 
     def checks(self) -> Iterator[Check | Failure]:
         op = self.op
@@ -228,17 +218,46 @@ class Walk:
 
     def samples(self, source: Any, dtype: str) -> list[SampleInput]:
         """All that op_db has; without --thorough the first and a seeded choice."""
-        for seed in (random.seed, np.random.seed, torch.default_generator.manual_seed):
-            seed(0)
+        seed_all()
         samples = []
         with contextlib.suppress(Exception):  # torch fails to make some of its own samples
             samples.extend(source(self.op, "cpu", getattr(torch, dtype), dtype in self.differentiable))
         if self.op.name.startswith("__"):  # a method of no Tensor is Python's
             samples = [sample for sample in samples if isinstance(sample.input, torch.Tensor)]
-        if self.most is None or len(samples) <= self.most:
-            return samples
-        chosen = sorted(random.Random(0).sample(range(1, len(samples)), self.most - 1))
-        return [samples[0], *(samples[i] for i in chosen)]
+        return seeded_choice(samples, self.most)
+
+
+def first_failures(
+    checks: Iterable[Check | Failure], left_out: Iterable[str], judged: Callable[[Check], Failure | None]
+) -> Iterator[Failure]:
+    """The first failure of each check, but for those whose names begin as what is left out."""
+    failed, left_out = set(), tuple(left_out)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        for check in checks:
+            name = check.check if isinstance(check, Failure) else check.name
+            if name in failed or name.startswith(left_out):
+                continue
+            failure = check if isinstance(check, Failure) else judged(check)
+            if failure:
+                failed.add(name)
+                yield failure
+                if failure.missing:
+                    return
+
+
+def seed_all() -> None:
+    """Whatever samples are drawn with."""
+    for seed in (random.seed, np.random.seed, torch.default_generator.manual_seed):
+        seed(0)
+
+
+def seeded_choice(samples: list[T], most: int | None) -> list[T]:
+    """The first, and some others, at most so many in all."""
+    if most is None or len(samples) <= most:
+        return samples
+    chosen = sorted(random.Random(0).sample(range(1, len(samples)), most - 1))
+    return [samples[0], *(samples[i] for i in chosen)]
 
 
 def is_method(f: Any) -> bool:
@@ -251,7 +270,7 @@ def ordinary(sample: SampleInput) -> bool:
     return all(t.numel() <= LARGE and not (t.is_complex() and not t.isfinite().all()) for t in tensors)
 
 
-def spread(samples: list[SampleInput], most: int | None) -> list[SampleInput]:
+def spread(samples: list[T], most: int | None) -> list[T]:
     """The first, the last, and some between."""
     if most is None or len(samples) <= most:
         return samples
