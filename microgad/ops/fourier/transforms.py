@@ -43,8 +43,7 @@ def fft(
     >>> torch.fft.fft(torch.tensor([1.0, 2.0]))
     tensor([ 3.+0.j, -1.+0.j])
     """
-    found = _complex("fft", Fft, input, [n], [dim], norm)
-    return into(out, found if input.is_complex() else called("FftR2CBackward0", found))
+    return into(out, _complex("fft", Fft, input, [n], [dim], norm))
 
 
 @numpy_spelling
@@ -57,8 +56,9 @@ def ifft(
     >>> torch.fft.ifft(torch.fft.fft(torch.tensor([1.0, 2.0]))).real
     tensor([1., 2.])
     """
-    found = _complex("ifft", Ifft, input, [n], [dim], norm)
-    return into(out, found if input.is_complex() else called("ConjBackward0", found))
+    if input.is_complex():
+        return into(out, _complex("ifft", Ifft, input, [n], [dim], norm))
+    return into(out, conj(_complex("ifft", Fft, input, [n], [dim], TURNED[_checked("ifft", norm)])))
 
 
 @numpy_spelling
@@ -343,7 +343,9 @@ def _complex(op: str, cls: type[LinearMap], x: Tensor, sizes: Sequence[Any], dim
     else:
         cls = RealFft
     found: Tensor = cls.apply(x, axes=tuple(dims), norm=_checked(op, norm)) if dims else x.clone()
-    return found if len(dims) < 2 else called("FftC2C", found)
+    if len(dims) > 1:
+        return called("FftC2C", found)
+    return called("FftR2C", found) if cls is RealFft else found
 
 
 def _real(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm: Any) -> Tensor:
