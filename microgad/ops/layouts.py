@@ -57,9 +57,10 @@ def channels_last(x: Any) -> bool:
         return False
     reach = 1
     for axis in (1, *range(x.ndim - 1, 1, -1), 0):
-        if x.strides[axis] < reach:
-            return False
-        reach = x.strides[axis] * x.shape[axis]
+        if x.shape[axis] > 1:  # of one element a stride says nothing
+            if x.strides[axis] < reach:
+                return False
+            reach = x.strides[axis] * x.shape[axis]
     return True
 
 

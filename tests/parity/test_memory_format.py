@@ -146,6 +146,9 @@ RESULTS = {
     "conv_transpose2d, weight channels_last": lambda t, F: F.conv_transpose2d(t.randn(2, 3, 5, 5), last(t, 3, 4, 2, 2)),
     "batch_norm": lambda t, F: F.batch_norm(turned(t, 3, 2, 2, 3), t.zeros(2), t.ones(2)),
     "batch_norm, channels_last": lambda t, F: F.batch_norm(last(t, 3, 2, 2, 3), t.zeros(2), t.ones(2)),
+    "max_pool2d of one image, normalized, channels_last": lambda t, F: F.max_pool2d(
+        F.batch_norm(last(t, 1, 2, 4, 4), t.zeros(2), t.ones(2)), 2
+    ),
     "instance_norm": lambda t, F: F.instance_norm(last(t, 1, 2, 3, 2)),
     **{f"{name}, channels_last_3d": lambda t, F, f=f: f(last(t, 2, 4, 4, 6, 4), t, F) for name, f in VOLUMES.items()},
     "channel_shuffle": lambda t, F: F.channel_shuffle(turned(t, 2, 4, 3), 2),
