@@ -27,6 +27,8 @@ CALLS = """
     T.arange(0, 4, out=T.zeros(2,3)[:,1:])
     T.linspace(0, 3, 4, out=T.zeros(2,3)[:,1:])
     T.linspace(-5, 20, 5, dtype=T.uint8)
+    T.linspace(-100, 100, 401, dtype=T.int8)
+    T.linspace(0, 1, 5000, dtype=T.half)
     T.cat([T.empty(0), T.empty(0)], dim=3)
     T.logaddexp(T.tensor([-T.inf, T.inf, 1.]).cfloat(), T.tensor([-T.inf, -T.inf, T.inf]).cfloat())
     T.ones(3, 2).t().resize_(2, 3).stride()

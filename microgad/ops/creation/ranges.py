@@ -137,8 +137,9 @@ def linspace(
     if kind.kind in "iu":  # of which the difference may have no place in the dtype
         first, last = int(first), int(last)
     step = (last - first) / max(steps - 1, 1)
-    wide = np.float64 if kind == np.float32 else kind  # PyTorch multiplies and adds with one rounding
-    forth, back = np.arange(half, dtype=wide), np.arange(steps - half - 1, -1, -1, dtype=wide)
+    wide = np.float64 if kind == np.float32 or kind.kind in "iu" else kind  # PyTorch rounds the product and sum once
+    count = np.arange(max(half, steps - half))  # of which there may be more than the dtype counts
+    forth, back = count[:half].astype(wide), count[: steps - half][::-1].astype(wide)
     if kind == np.float64 and abs(step) < 2.0**960:  # whose parts don't overflow
         values = np.concatenate((_fused(float(step), forth, float(first)), _fused(float(-step), back, float(last))))
     else:
