@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import dtypes
-from .errors import DtypeError
+from . import backend, dtypes
+from .errors import DeviceError, DtypeError
 from .notices import once
 from .ops.creation import of_old
 from .tensor import Tensor
@@ -25,7 +25,11 @@ class _Type(type):
 
 
 def _type(name: str, dtype: dtypes.dtype) -> Any:
-    def make(cls: Any, *args: Any) -> Tensor:
+    def make(cls: Any, *args: Any, device: Any = "cpu") -> Tensor:
+        if backend.device(device).type != "cpu":
+            raise DeviceError(
+                f"{name} makes Tensors on the CPU, but got device {device}: see torch.empty, torch.tensor"
+            )
         return of_old(*args, dtype=dtype, device="cpu")
 
     doc = f"Tensors of {dtype.name}: made of sizes, whatever their memory holds, or of data. Source: torch.{name}."

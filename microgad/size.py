@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from operator import index
 from typing import Any, SupportsIndex, overload
 
 
 class Size(tuple[int, ...]):
-    """A shape. Source: torch.Size.
+    """A shape: whole numbers, as Python's. Source: torch.Size.
 
-    Parts of one and sums are such too.
+    Parts of one and sums are such too. Raises TypeError of what is no whole number.
 
     >>> torch.zeros(2, 3).shape.numel()
     6
@@ -19,13 +20,16 @@ class Size(tuple[int, ...]):
 
     __slots__ = ()
 
+    def __new__(cls, sizes: Any = ()) -> Size:
+        return tuple.__new__(cls, [int(index(n)) for n in sizes])
+
     @overload
     def __getitem__(self, index: SupportsIndex) -> int: ...
     @overload
     def __getitem__(self, index: slice) -> Size: ...
     def __getitem__(self, index: Any) -> Any:
-        part = tuple.__getitem__(self, index)
-        return Size(part) if isinstance(index, slice) else part
+        part: Any = tuple.__getitem__(self, index)
+        return tuple.__new__(Size, part) if isinstance(index, slice) else part
 
     def __add__(self, other: tuple[int, ...]) -> Size:  # type: ignore[override]
         return Size(tuple.__add__(self, other)) if isinstance(other, tuple) else NotImplemented
@@ -44,5 +48,3 @@ class Size(tuple[int, ...]):
 
     def __repr__(self) -> str:
         return f"torch.Size({list(self)})"
-
-    __str__ = __repr__

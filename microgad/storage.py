@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import backend, dtypes
+from .errors import DtypeError
 from .lazy import absent as _absent
 from .placement import address, memory_of
 
@@ -39,6 +40,10 @@ class UntypedStorage:
         """Bytes of an element."""
         n: int = self.row.itemsize
         return n
+
+    def row_of(self, dtype: Any) -> Any:
+        """The same memory as a row of elements of a dtype. Raises RuntimeError where they have another already."""
+        return self.row.view(dtype)
 
     def __getitem__(self, index: Any) -> Any:
         found = self.row[index]
@@ -77,6 +82,12 @@ class TypedStorage(UntypedStorage):
     def dtype(self) -> dtypes.dtype:
         """Of its elements."""
         return dtypes.of(self.row.dtype)
+
+    def row_of(self, dtype: Any) -> Any:
+        """The row itself, which has to be of that dtype."""
+        if self.row.dtype != dtype:
+            raise DtypeError(f"expected a storage of {dtypes.of(dtype)} or an UntypedStorage, but got {self.dtype}")
+        return self.row
 
     def untyped(self) -> UntypedStorage:
         """As bytes."""

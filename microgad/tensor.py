@@ -50,8 +50,8 @@ class Tensor(Methods):
     views: list[weakref.ref[Tensor]] | None = None  # of a base: its live views
     name: str | None = None
 
-    def __new__(cls, *sizes: Any) -> Any:
-        return creation.of_old(*sizes)._of_class(cls)
+    def __new__(cls, *sizes: Any, device: Any = None) -> Any:
+        return creation.of_old(*sizes, device=device)._of_class(cls)
 
     @classmethod
     def _made(cls, array: Any, node: Any = None) -> Any:
@@ -66,7 +66,7 @@ class Tensor(Methods):
     @property
     def shape(self) -> Size:
         """The sizes of the dimensions."""
-        return Size(self.array.shape)
+        return tuple.__new__(Size, self.array.shape)  # whose numbers are whole ones
 
     @property
     def dtype(self) -> dtypes.dtype:
@@ -114,12 +114,9 @@ class Tensor(Methods):
     # Gradients
 
     def backward(
-        self,
-        gradient: Tensor | None = None,
-        retain_graph: bool | None = None,
-        create_graph: bool = False,
+        self, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False,
         inputs: Any = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Add the gradient of this Tensor to `.grad` of the leaves that it depends on: see `autograd.backward`.
 
         >>> x = torch.tensor(3.0, requires_grad=True)

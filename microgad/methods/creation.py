@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..lazy import Room, of_later
+from ..size import Size
 from .forms import spelled
 
 if TYPE_CHECKING:
@@ -58,9 +59,10 @@ class Creation:
         options["device"] = options.get("device") or self.device
         return creation.empty_strided(size, stride, dtype=dtype or self.dtype, **options)
 
-    def new(self: Tensor, *args: Any) -> Tensor:
+    def new(self: Tensor, *args: Any, size: Any = None, device: Device = None) -> Tensor:
         """Of sizes, whatever its memory holds, or of data: PyTorch's old spelling of `new_empty` and `new_tensor`."""
-        return creation.of_old(*args, dtype=self.dtype, device=self.device)
+        args = args if size is None else (Size(size),)
+        return creation.of_old(*args, dtype=self.dtype, device=self.device if device is None else device)
 
     new_empty, new_zeros = _new(creation.empty, _of_size), _new(creation.zeros, _of_size)
     new_ones = _new(creation.ones, _of_size)

@@ -29,6 +29,16 @@ CALLS = """
     T.linspace(-5, 20, 5, dtype=T.uint8)
     T.linspace(-100, 100, 401, dtype=T.int8)
     T.linspace(0, 1, 5000, dtype=T.half)
+    list(map(repr, (T.Size(i), T.Size(np.array([1, 2])), T.Size([True, np.int8(2)]))))
+    T.tensor(v.storage())
+    T.tensor(v.untyped_storage(), dtype=T.int16)
+    (T.tensor(v.storage()).zero_(), v)
+    T.as_tensor(i.storage(), dtype=T.int64)
+    T.Tensor(v.storage())
+    v.new(size=(2, 3)).shape
+    v.new([1, 2], device="cpu")
+    T.Tensor(2, 3, device="cpu").shape
+    T.FloatTensor((2.,), device="cpu")
     T.cat([T.empty(0), T.empty(0)], dim=3)
     T.logaddexp(T.tensor([-T.inf, T.inf, 1.]).cfloat(), T.tensor([-T.inf, -T.inf, T.inf]).cfloat())
     T.ones(3, 2).t().resize_(2, 3).stride()

@@ -13,6 +13,7 @@ from ... import backend, dtypes, function, state
 from ...arguments import boolean
 from ...errors import ArgumentError, DtypeError, GraphError
 from ...notices import TO_SCALAR, once, warn
+from ...storage import is_storage
 from .numbers import converted, plain
 
 if TYPE_CHECKING:
@@ -48,10 +49,10 @@ def refuse(op: str, options: dict[str, Any], known: Set[str] = _WITHOUT_EFFECT) 
 def tensor(
     data: Any, *, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, pin_memory: bool = False
 ) -> Tensor:
-    """A new Tensor with a copy of data: numbers, nested sequences, arrays, Tensors. Source: torch.tensor.
+    """A new Tensor with a copy of data: numbers, nested sequences, arrays, Tensors; or on the memory of a storage.
 
     Python numbers give int64, the default floating dtype, complex64 or bool; arrays keep their dtype. Raises
-    RuntimeError where Python's numbers are none of an integer dtype; arrays and Tensors are cast.
+    RuntimeError where Python's numbers are none of an integer dtype; arrays and Tensors are cast. Source: torch.tensor.
 
     >>> torch.tensor([[1, 2], [3, 4]], dtype=torch.float64)
     tensor([[1., 2.],
@@ -60,8 +61,10 @@ def tensor(
     if isinstance(data, function.Tensor):
         warn(COPIED)
         data = data.array
-    elif hasattr(data, "__dlpack__") and not backend.is_array(data):
-        data = from_dlpack(data).array
+    else:
+        shared, data = is_storage(data), _lent(data, dtype)
+        if shared:  # as in PyTorch, although all else is copied
+            return finished(data, device, requires_grad)
     if backend.is_gpu(data):
         array = data.copy() if dtype is None else data.astype(dtypes.of(dtype).dtype)
         return finished(array, device, requires_grad)
@@ -94,6 +97,15 @@ def tensor(
             array = array.astype(dtypes.default_for("bifc".index(array.dtype.kind.replace("u", "i"))), copy=False)
     _check_kind(array)
     return finished(array, backend.chosen(device), requires_grad)
+
+
+def _lent(data: Any, dtype: Dtype) -> Any:
+    """The array of what lends its memory, by DLPack or as a storage, which is of dtype or of the default one."""
+    if is_storage(data):
+        return data.row_of(dtypes.of(dtype or dtypes.get_default_dtype()).dtype)
+    if hasattr(data, "__dlpack__") and not backend.is_array(data):
+        return from_dlpack(data).array
+    return data
 
 
 def _check_kind(array: Any) -> None:
@@ -176,8 +188,7 @@ def as_tensor(data: Any, dtype: Dtype = None, device: Device = None) -> Tensor:
     if isinstance(data, function.Tensor):
         found: Tensor = data.to(dtype=dtype, device=device)
         return found
-    if hasattr(data, "__dlpack__") and not backend.is_array(data):
-        data = from_dlpack(data).array
+    data = _lent(data, dtype)
     if backend.is_array(data) and (dtype is None or dtypes.of(dtype).dtype == data.dtype):
         _check_kind(data)
         data = data.view()  # whoever has the array may give it another shape or dtype

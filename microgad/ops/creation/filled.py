@@ -13,6 +13,7 @@ import numpy as np
 from ... import backend, dtypes, formats, function
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...size import Size
+from ...storage import is_storage
 from .. import layouts
 from ..out import into
 from ..spelling import tensors_only
@@ -184,6 +185,7 @@ def empty_strided(
     if min(stride, default=0) < 0:
         raise ArgumentError(f"empty_strided: strides can't be negative, got {list(stride)}")
     span = 0 if 0 in shape else 1 + sum((n - 1) * s for n, s in zip(shape, stride, strict=True))
+    size_of((span,))  # which refuses what no memory has
     memory = finished(np.empty(span, kind), backend.chosen(device)).array
     strides = tuple(s * kind.itemsize for s in stride)
     return finished(backend.as_strided(memory, shape, strides), None, requires_grad)
@@ -220,7 +222,7 @@ def of_old(*sizes: Any, dtype: Dtype = None, device: Device = None) -> Tensor:
             raise DtypeError(f"new(): expected a Tensor of {dtype}, got one of {data.dtype}")
         shown: Tensor = data.as_subclass(function.Tensor)
         return shown
-    if isinstance(data, str) or not (isinstance(data, Sequence) or backend.is_array(data)):
+    if isinstance(data, str) or not (isinstance(data, Sequence) or backend.is_array(data) or is_storage(data)):
         raise TypeError(f"new(): data must be a sequence (got {type(data).__name__})")
     return as_tensor(data, dtype or dtypes.get_default_dtype(), device)
 
