@@ -206,7 +206,8 @@ def random_(
     array([2, 0, 4, 0, 3, 0])
     """
     dtype = array.dtype
-    if dtype.kind not in "biuf" or (dtype in (np.uint16, np.uint32, np.uint64) and high is None):
+    bounded = (np.uint64,) if low is not None else (np.uint16, np.uint32, np.uint64)
+    if dtype.kind not in "biuf" or (high is None and dtype in bounded):
         raise NotImplementedError(f"random_: not implemented for {dtype}{' without high' if dtype.kind == 'u' else ''}")
     if low is None and high is None:
         start, count, wide = 0, largest_integer(dtype) + 1, dtype.itemsize == 8

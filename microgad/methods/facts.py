@@ -97,7 +97,12 @@ class Facts:
         return steps if dim is None else steps[dim]
 
     def dim_order(self: Tensor, *, ambiguity_check: Any = False) -> tuple[int, ...]:
-        """The dimensions from the outermost in memory to the innermost; those of equal strides in their order."""
+        """The dimensions from the outermost in memory to the innermost; those of equal strides in their order.
+
+        With ambiguity_check=True raises RuntimeError where strides are equal, and so another order would do as well.
+        """
+        if ambiguity_check is True and len(set(strides(self.array))) < self.array.ndim:
+            raise errors.ArgumentError(f"dim_order: of strides {self.stride()} there is no one order")
         return axes_of(self.array)
 
     def is_contiguous(self: Tensor, memory_format: Any = formats.contiguous_format) -> bool:

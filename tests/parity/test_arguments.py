@@ -29,6 +29,8 @@ CALLS = """
     T.linspace(-5, 20, 5, dtype=T.uint8)
     T.linspace(-100, 100, 401, dtype=T.int8)
     T.linspace(0, 1, 5000, dtype=T.half)
+    T.zeros(9, dtype=T.uint16).random_(3, None)
+    T.zeros(1).index_copy_(0, i[:1], v0)
     list(map(repr, (T.Size(i), T.Size(np.array([1, 2])), T.Size([True, np.int8(2)]))))
     T.tensor(v.storage())
     T.tensor(v.untyped_storage(), dtype=T.int16)

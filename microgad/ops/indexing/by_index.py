@@ -58,7 +58,7 @@ def _index(op: str, input: Tensor, dim: int, index: Tensor, error: type[Exceptio
 
 
 def _as_slices(op: str, input: Tensor, dim: int, index: Tensor, source: Tensor, error: type[Exception]) -> Tensor:
-    """The source, of input's dtype, and of its shape but for dim, which is as long as the index."""
+    """The source, of input's dtype, and of its shape but for dim, which is as long as the index: 1 for a number."""
     if source.array.dtype != input.array.dtype:
         raise DtypeError(
             f"{op}(): self and source expected to have the same dtype, but got (self) {input.dtype} and (source) "
@@ -67,12 +67,13 @@ def _as_slices(op: str, input: Tensor, dim: int, index: Tensor, source: Tensor, 
     expected, given = list(input.array.shape), source.array.shape
     if expected:
         expected[dim_of(dim, len(expected), op)] = index.array.size
-    if given != tuple(expected) and (expected or len(given) > 1 or not source.array.size == index.array.size == 1):
+    alike = len(given) <= 1 and (not expected or (op == "index_copy" and len(expected) == 1))  # one number for another
+    if given != tuple(expected) and not (alike and source.array.size == index.array.size == 1):
         raise error(
             f"{op}(): source tensor shape must match self tensor shape, excluding the specified dimension, where it "
             f"has {index.numel()} indices. Got self.shape = {tuple(input.shape)} source.shape = {tuple(source.shape)}"
         )
-    return source if expected else source.reshape(1)
+    return source if expected and given else source.reshape(1)
 
 
 class IndexSelect(LinearMap):

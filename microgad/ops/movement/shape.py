@@ -100,8 +100,11 @@ def _view_as_dtype(input: Tensor, dtype: dtypes.dtype) -> Tensor:
             raise ShapeError(f"{said}, self.dim() cannot be 0")
         if x.size and x.strides[-1] != x.itemsize:
             raise ShapeError(f"{said}, self.stride(-1) must be 1, but got {input.stride(-1)}")
-        if ratio > 1 and (x.shape[-1] * x.itemsize) % dtype.itemsize:
-            raise ShapeError(f"{said}, self.size(-1) must be divisible by {int(ratio)}, but got {x.shape[-1]}")
+        counts = {"size(-1)": x.shape[-1], "storage_offset()": input.storage_offset()}
+        counts |= {f"stride({i})": n for i, n in enumerate(input.stride()[:-1])}
+        for name, n in counts.items():
+            if ratio > 1 and n % ratio:
+                raise ShapeError(f"{said}, self.{name} must be divisible by {int(ratio)}, but got {n}")
     result = input.detach()  # the same memory and counter of writes; PyTorch lets no gradient through either
     result.array = x.view(dtype.dtype)
     return result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,7 +11,7 @@ from ... import backend, errors, function, leaves, state
 from ...naming import called
 from ...placement import axes_of, geometry, memory_of
 from .. import layouts, region
-from ..creation import in_format
+from ..creation import in_format, size_of
 from ..elementwise import view_as_complex, view_as_real
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
@@ -196,11 +195,9 @@ def resize_(input: Tensor, size: Sequence[int], *, memory_format: Any = None) ->
     tensor([[0, 1],
             [2, 3]])
     """
-    shape = tuple(map(operator.index, size))
     if input.node is not None:
         raise errors.GraphError("resize_: cannot resize variables that require grad")
-    if any(n < 0 for n in shape):
-        raise errors.ArgumentError(f"resize_: sizes must be non-negative, got {shape}")
+    shape = size_of((tuple(size),))
     x, memory = input.array, memory_of(input.array)
     if shape == x.shape and memory_format is None:
         return input
