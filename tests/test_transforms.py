@@ -196,6 +196,17 @@ def test_one_seed_gives_one_image_and_gradients_go_through(name):
     assert np.isfinite(found[0][1]).all()
 
 
+@pytest.mark.parametrize("room", [transforms, transforms.v2])
+def test_shares_of_a_mixture_are_those_of_each_image(room):
+    """Equalized or not, black stays black and what is added up stays a share of white: no two images have the same."""
+    batch = microgad.zeros(3, 1, 2, 2, dtype=microgad.uint8)
+    batch[..., 1] = 200
+    microgad.manual_seed(1)
+    mixed = room.AugMix(all_ops=False, chain_depth=1)(batch)
+    assert (mixed.dtype, mixed.shape, mixed.device) == (batch.dtype, batch.shape, batch.device)
+    assert len({tuple(image.flatten().tolist()) for image in mixed}) == 3
+
+
 def test_pythons_generator_orders_and_chooses():
     order = transforms.RandomOrder([lambda x: [*x, 1], lambda x: [*x, 2], lambda x: [*x, 3]])
     random.seed(1)

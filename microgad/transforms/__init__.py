@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..lazy import absent as _absent
 from ..lazy import refuse as _refuse
 from . import functional as functional
+from .autoaugment import AugMix as AugMix
 from .autoaugment import AutoAugment as AutoAugment
 from .autoaugment import AutoAugmentPolicy as AutoAugmentPolicy
 from .autoaugment import RandAugment as RandAugment

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
+import numpy as np
+
 from ..errors import ArgumentError
+from ..generator.gammas import dirichlet
 from ..ops import creation
 from ..ops.random import rand, randint
 from ..tensor import Tensor
@@ -249,3 +252,82 @@ class TrivialAugmentWide(_Augmentation):
     def forward(self, img: Any) -> Any:
         space = _IDENTITY | _space(self.num_magnitude_bins, 0.99, 32.0, 32.0, 135.0, 0.99, 6)
         return self._any(img, space, lambda magnitudes: _drawn(len(magnitudes)))
+
+
+def _mixture(img: Tensor, width: int, depth: int, alpha: float, changed: Callable[[Tensor], Tensor]) -> Tensor:
+    """An image (..., C, H, W) and what `width` chains of changes made of it, by shares that are drawn.
+
+    A chain is of `depth` changes, of 1 to 3 where that isn't positive. Images of a batch differ in their shares alone.
+    """
+    batch = img.reshape((1,) * (4 - img.ndim) + img.shape)
+
+    def shares(n: int) -> Tensor:
+        """(N, n) -> as many Tensors that broadcast over the batch."""
+        drawn = creation.as_tensor(dirichlet(np.full((len(batch), n), alpha, np.float32)), device=img.device)
+        return drawn.T.reshape(n, -1, *(1,) * (batch.ndim - 1))
+
+    own, others = shares(2)
+    parts = shares(width) * others
+    mixed = own * batch
+    for part in parts:
+        changing = batch
+        for _ in range(depth if depth > 0 else 1 + _drawn(3)):
+            changing = changed(changing)
+        mixed.add_(part * changing)
+    return mixed.reshape(img.shape).to(img.dtype)
+
+
+def _mixed_space(far: tuple[float, float], coloured: bool) -> Space:
+    """Ten magnitudes of each operation that AugMix draws from, those of colours last."""
+    space = _space(10, 0.3, *far, 30.0, 0.9, 4)
+    space["Posterize"] = [bits - 4.0 for bits in space["Posterize"][0]], False
+    coloured_ones = {name: space.pop(name) for name in _FACTOR}
+    return space | coloured_ones if coloured else space
+
+
+def _severe(severity: int) -> int:
+    if not 1 <= severity <= 10:
+        raise ArgumentError(f"AugMix: severity is {severity}, expected 1 to 10")
+    return severity
+
+
+class AugMix(_Augmentation):
+    """An image mixed with what chains of operations made of it: Hendrycks et al. (2019). For bytes.
+
+    severity: how many of the ten magnitudes are drawn from, from the least; mixture_width: the number of chains;
+    chain_depth: the length of each, drawn from 1 to 3 where it isn't positive; alpha: of the distributions of the
+    shares; all_ops: change colours, too. Raises ValueError of a severity that isn't 1 to 10.
+    Source: torchvision.transforms.AugMix.
+
+    >>> torch.transforms.AugMix()(torch.zeros(3, 8, 8, dtype=torch.uint8)).shape
+    torch.Size([3, 8, 8])
+    """
+
+    shown = "severity mixture_width chain_depth alpha all_ops interpolation fill"
+
+    def __init__(
+        self,
+        severity: int = 3,
+        mixture_width: int = 3,
+        chain_depth: int = -1,
+        alpha: float = 1.0,
+        all_ops: bool = True,
+        interpolation: InterpolationMode = InterpolationMode.BILINEAR,
+        fill: Any = None,
+    ) -> None:
+        super().__init__()
+        self.severity, self.mixture_width, self.chain_depth = _severe(severity), mixture_width, chain_depth
+        self.alpha, self.all_ops, self.interpolation, self.fill = alpha, all_ops, interpolation, fill
+
+    def forward(self, img: Any) -> Any:
+        _, height, width = F.get_dimensions(img)
+        space = _mixed_space((width / 3.0, height / 3.0), self.all_ops)
+
+        def changed(x: Tensor) -> Tensor:
+            found: Tensor = self._any(x, space, lambda magnitudes: _drawn(self.severity))
+            return found
+
+        settings = self.mixture_width, self.chain_depth, self.alpha
+        if isinstance(img, Tensor):
+            return _mixture(img, *settings, changed)
+        return F.to_pil_image(_mixture(F.pil_to_tensor(img), *settings, changed))

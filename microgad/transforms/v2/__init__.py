@@ -8,6 +8,7 @@ from ...lazy import absent as _absent
 from ..autoaugment import AutoAugmentPolicy as AutoAugmentPolicy
 from ..pictures import InterpolationMode as InterpolationMode
 from . import functional as functional
+from .autoaugment import AugMix as AugMix
 from .autoaugment import AutoAugment as AutoAugment
 from .autoaugment import RandAugment as RandAugment
 from .autoaugment import TrivialAugmentWide as TrivialAugmentWide
@@ -58,6 +59,7 @@ from .containers import Compose as Compose
 from .containers import RandomApply as RandomApply
 from .containers import RandomChoice as RandomChoice
 from .containers import RandomOrder as RandomOrder
+from .distorted import RandomPhotometricDistort as RandomPhotometricDistort
 from .mixing import CutMix as CutMix
 from .mixing import MixUp as MixUp
 

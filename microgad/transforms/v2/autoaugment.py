@@ -125,3 +125,43 @@ class TrivialAugmentWide(_Augmentation):
     def one(self, image: Any) -> Any:
         space = first._IDENTITY | _space(self.num_magnitude_bins, 0.99, 32.0, 32.0, 135.0, 0.99, 6)
         return self._any(image, space, lambda: int(randint(self.num_magnitude_bins, ()).item()))
+
+
+class AugMix(_Augmentation):
+    """An image mixed with what chains of operations made of it. Source: torchvision.transforms.v2.AugMix.
+
+    Arguments: those of `transforms.AugMix`. Raises ValueError of a severity that isn't 1 to 10.
+
+    >>> torch.transforms.v2.AugMix()(torch.zeros(3, 8, 8, dtype=torch.uint8)).shape
+    torch.Size([3, 8, 8])
+    """
+
+    shown = "interpolation fill severity mixture_width chain_depth alpha all_ops"
+
+    def __init__(
+        self,
+        severity: int = 3,
+        mixture_width: int = 3,
+        chain_depth: int = -1,
+        alpha: float = 1.0,
+        all_ops: bool = True,
+        interpolation: Any = "bilinear",
+        fill: Any = None,
+    ) -> None:
+        super().__init__()
+        self.severity, self.mixture_width, self.chain_depth = first._severe(severity), mixture_width, chain_depth
+        self.alpha, self.all_ops, self.interpolation, self.fill = alpha, all_ops, interpolation, fill
+
+    def one(self, image: Any) -> Any:
+        height, width = F.get_size(image)
+        space = first._mixed_space((width / 3.0, height / 3.0), self.all_ops)
+        space["Solarize"] = creation.linspace(1.0, 0.0, 10).tolist(), False
+
+        def changed(x: Tensor) -> Tensor:
+            found: Tensor = self._any(x, space, lambda: int(randint(self.severity, ()).item()))
+            return found
+
+        settings = self.mixture_width, self.chain_depth, self.alpha
+        if isinstance(image, Tensor):
+            return first._mixture(image, *settings, changed)
+        return F.to_pil_image(first._mixture(F.pil_to_tensor(image), *settings, changed))
