@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import os
 import re
 import warnings
@@ -202,3 +203,16 @@ def test_a_future_ends_once() -> None:
                 getattr(future, again)(ValueError())
     with pytest.raises(AssertionError, match="is a str, not an Exception"):
         torch.futures.Future().set_exception("no")  # type: ignore[arg-type]
+
+
+def test_what_is_shared_out_over_processes_has_names_to_ask_by() -> None:
+    with torch.as_torch():
+        mesh = importlib.import_module("torch.distributed.device_mesh")
+        with pytest.raises(NotImplementedError, match="in one process"):
+            mesh.init_device_mesh("cpu", (1,))
+    distributed = torch.distributed
+    assert mesh.DeviceMesh is distributed.DeviceMesh
+    assert not isinstance(torch.nn.Linear(1, 1), (distributed.fsdp.FSDPModule, distributed.tensor.DTensor))
+    for refused in (distributed.fsdp.FullyShardedDataParallel, distributed.tensor.DTensor):
+        with pytest.raises(NotImplementedError, match=refused.__name__):
+            refused(torch.nn.Linear(1, 1))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import enum
 import os
-from types import SimpleNamespace
 from typing import Any
 
-from ...errors import UnsupportedError
-from ...lazy import absent as _absent
+from ....errors import UnsupportedError
+from ....lazy import absent as _absent
+from . import device_mesh as device_mesh
+from . import fsdp as fsdp
+from . import tensor as tensor
+from .device_mesh import DeviceMesh as DeviceMesh
+from .device_mesh import init_device_mesh as init_device_mesh
 
 _group: dict[str, Any] = {}
 
@@ -39,21 +43,6 @@ class group:
     """The groups that there are. Source: torch.distributed.group."""
 
     WORLD = ProcessGroup()
-
-
-class DeviceMesh:
-    """Devices in rows and columns: a name in annotations, one device is none. Source: torch.distributed.DeviceMesh."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        raise UnsupportedError("DeviceMesh: microgad computes in one process, on one device")
-
-
-def init_device_mesh(device_type: str, mesh_shape: Any, **options: Any) -> DeviceMesh:
-    """Refuse, as DeviceMesh does. Source: torch.distributed.init_device_mesh."""
-    return DeviceMesh(device_type, mesh_shape, **options)
-
-
-device_mesh = SimpleNamespace(DeviceMesh=DeviceMesh, init_device_mesh=init_device_mesh)
 
 
 class ReduceOp(enum.Enum):
