@@ -185,7 +185,7 @@ def conv1d(
     >>> torch.nn.functional.conv1d(torch.tensor([[1.0, 2.0, 4.0]]), torch.tensor([[[-1.0, 1.0]]]))
     tensor([[1., 2.]])
     """
-    return _conv(1, input, weight, bias, stride, padding, dilation, groups)
+    return _conv(1, input, weight, bias, (stride, padding, dilation, groups))
 
 
 @tensors_only
@@ -209,7 +209,7 @@ def conv2d(
     tensor([[[[ 8., 12.],
               [20., 24.]]]])
     """
-    return _conv(2, input, weight, bias, stride, padding, dilation, groups)
+    return _conv(2, input, weight, bias, (stride, padding, dilation, groups))
 
 
 @tensors_only
@@ -230,7 +230,7 @@ def conv3d(
     tensor([[[[8., 8.],
               [8., 8.]]]])
     """
-    return _conv(3, input, weight, bias, stride, padding, dilation, groups)
+    return _conv(3, input, weight, bias, (stride, padding, dilation, groups))
 
 
 @tensors_only
@@ -251,7 +251,7 @@ def conv_transpose1d(
     >>> torch.nn.functional.conv_transpose1d(torch.tensor([[1.0, 2.0]]), torch.ones(1, 1, 2), stride=2)
     tensor([[1., 1., 2., 2.]])
     """
-    return _conv_transpose(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return _conv_transpose(1, input, weight, bias, (stride, padding, output_padding, groups, dilation))
 
 
 @tensors_only
@@ -274,7 +274,7 @@ def conv_transpose2d(
     >>> torch.nn.functional.conv_transpose2d(x, torch.ones(1, 1, 1, 2), stride=2)
     tensor([[[[1., 1., 2., 2.]]]])
     """
-    return _conv_transpose(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return _conv_transpose(2, input, weight, bias, (stride, padding, output_padding, groups, dilation))
 
 
 @tensors_only
@@ -295,7 +295,7 @@ def conv_transpose3d(
     >>> torch.nn.functional.conv_transpose3d(torch.ones(1, 1, 1, 2), torch.ones(1, 1, 1, 1, 2))
     tensor([[[[1., 2., 1.]]]])
     """
-    return _conv_transpose(3, input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return _conv_transpose(3, input, weight, bias, (stride, padding, output_padding, groups, dilation))
 
 
 def convolution(
@@ -318,8 +318,8 @@ def convolution(
     if dims not in FORMS:
         raise refusal("convolution", f"weight must have 3 to 5 dimensions, got {weight.ndim}")
     if transposed:
-        return _conv_transpose(dims, input, weight, bias, stride, padding, output_padding, groups, dilation)
-    return _conv(dims, input, weight, bias, stride, padding, dilation, groups)
+        return _conv_transpose(dims, input, weight, bias, (stride, padding, output_padding, groups, dilation))
+    return _conv(dims, input, weight, bias, (stride, padding, dilation, groups))
 
 
 @composite
@@ -334,29 +334,20 @@ def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tenso
     return conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad).permute(2, 0, 1)
 
 
-def _conv(dims: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
+def _conv(dims: int, input: Any, weight: Any, bias: Any, settings: tuple[Any, ...]) -> Any:
     if input.ndim == dims + 1:
-        return _conv(dims, input.unsqueeze(0), weight, bias, stride, padding, dilation, groups).squeeze(0)
+        return _conv(dims, input.unsqueeze(0), weight, bias, settings).squeeze(0)
+    stride, padding, dilation, groups = settings
     op = FORMS[dims][0]
     name = op.__name__
     window = Window.sliding(name, dims, input.shape[2:], weight.shape[2:], stride, padding, dilation)
     return op.apply(input, weight, bias, window=window, groups=positive(name, groups))
 
 
-def _conv_transpose(
-    dims: int,
-    input: Any,
-    weight: Any,
-    bias: Any,
-    stride: Any,
-    padding: Any,
-    output_padding: Any,
-    groups: int,
-    dilation: Any,
-) -> Any:
+def _conv_transpose(dims: int, input: Any, weight: Any, bias: Any, settings: tuple[Any, ...]) -> Any:
     if input.ndim == dims + 1:
-        batch = input.unsqueeze(0)
-        return _conv_transpose(dims, batch, weight, bias, stride, padding, output_padding, groups, dilation).squeeze(0)
+        return _conv_transpose(dims, input.unsqueeze(0), weight, bias, settings).squeeze(0)
+    stride, padding, output_padding, groups, dilation = settings
     op = FORMS[dims][1]
     name = op.__name__
     if isinstance(padding, str):
