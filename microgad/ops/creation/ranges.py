@@ -39,7 +39,6 @@ def arange(
     tensor([1.0000, 1.5000, 2.0000])
     """
     refuse("arange", options)
-    start, end = (0, start) if end is None else (start, end)
     return _stepped("arange", start, end, step, 0, out, dtype, device, requires_grad)
 
 
@@ -63,7 +62,6 @@ def range(
     refuse("range", options)
     said = "torch.range is deprecated, since its end belongs to it. Use torch.arange, whose values are in [start, end)."
     warnings.warn(said, stacklevel=2)
-    start, end = (0, start) if end is None else (start, end)
     kind = dtypes.get_default_dtype() if dtype is None and out is None else dtype
     return _stepped("range", start, end, step, 1, out, kind, device, requires_grad)
 
@@ -71,6 +69,7 @@ def range(
 def _stepped(
     op: str, start: Any, end: Any, step: Any, more: int, out: Any, dtype: Any, device: Any, requires_grad: bool
 ) -> Tensor:
+    start, end = (0, start) if end is None else (start, end)
     start, end, step = (_number(op, x) for x in (start, end, step))
     if step == 0:
         raise ArgumentError(f"{op}: step must be nonzero")
