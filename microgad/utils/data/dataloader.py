@@ -59,26 +59,12 @@ class DataLoader:
         if num_workers < 0:
             raise ValueError(f"num_workers option should be non-negative, but got {num_workers}")
         _tell_of_too_much(num_workers, pin_memory)
-        if timeout < 0:
-            raise ValueError(f"timeout option should be non-negative, but got {timeout}")
-        if num_workers == 0 and prefetch_factor is not None:
-            raise ValueError(
-                "prefetch_factor option could only be specified in multiprocessing. let num_workers > 0 to enable "
-                f"multiprocessing, otherwise set prefetch_factor to None. It is {prefetch_factor}"
-            )
-        if prefetch_factor is not None and prefetch_factor < 1:
-            raise ValueError(f"prefetch_factor option should be at least 1, but got {prefetch_factor}")
-        if persistent_workers and num_workers == 0:
-            raise ValueError("persistent_workers option needs num_workers > 0")
+        _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
         if multiprocessing_context is not None:
             _check_context(multiprocessing_context, num_workers)
         streams = isinstance(dataset, IterableDataset)
         if streams:
-            for name, value in (("shuffle", shuffle or None), ("sampler", sampler), ("batch_sampler", batch_sampler)):
-                if value is not None:
-                    raise ValueError(
-                        f"DataLoader with IterableDataset: expected unspecified {name} option, but got {name}={value}"
-                    )
+            _check_stream(shuffle=shuffle or None, sampler=sampler, batch_sampler=batch_sampler)
         if sampler is not None and shuffle:
             raise ValueError("sampler option is mutually exclusive with shuffle")
         if batch_sampler is not None:
@@ -170,6 +156,28 @@ def _tell_of_too_much(num_workers: int, pin_memory: bool) -> None:
         )
     if pin_memory and not backend.gpu_count():
         warn("'pin_memory' argument is set as true but there is no GPU, to which pinned memory would be copied faster")
+
+
+def _check_workers(num_workers: int, timeout: float, prefetch_factor: int | None, persistent: bool) -> None:
+    if timeout < 0:
+        raise ValueError(f"timeout option should be non-negative, but got {timeout}")
+    if num_workers == 0 and prefetch_factor is not None:
+        raise ValueError(
+            "prefetch_factor option could only be specified in multiprocessing. let num_workers > 0 to enable "
+            f"multiprocessing, otherwise set prefetch_factor to None. It is {prefetch_factor}"
+        )
+    if prefetch_factor is not None and prefetch_factor < 1:
+        raise ValueError(f"prefetch_factor option should be at least 1, but got {prefetch_factor}")
+    if persistent and num_workers == 0:
+        raise ValueError("persistent_workers option needs num_workers > 0")
+
+
+def _check_stream(**indices: Any) -> None:
+    for name, value in indices.items():
+        if value is not None:
+            raise ValueError(
+                f"DataLoader with IterableDataset: expected unspecified {name} option, but got {name}={value}"
+            )
 
 
 def _check_context(context: Any, num_workers: int) -> None:
