@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from . import errors, state
-from .autograd.functional import Pushing, along, by_columns, by_rows, captures, or_zeros, pulled
+from .autograd.functional import Pushing, along, by_columns, by_rows, captures, or_zeros, own, pulled
 from .generator import default_generator
 from .lazy import absent as _absent
 from .nn.stateless import functional_call as functional_call
@@ -349,10 +349,10 @@ class _Place:
         self.recording = state.current().grad_enabled
         self.nested = self.recording and any(x.node is not None for x in flatten((args,))[0])
         with state.scope(grad_enabled=True):
-            self.wanted = [clone(x) if x.node is not None else clone(x.detach()).requires_grad_() for x in leaves]
-            own = self._rebuild([clone(x) for x in self.wanted] if written else self.wanted)
+            self.wanted = [own(x) for x in leaves]
+            given = self._rebuild([clone(x) for x in self.wanted] if written else self.wanted)
         self.args = list(args)
-        for n, x in zip(numbers, own, strict=True):
+        for n, x in zip(numbers, given, strict=True):
             self.args[n] = x
 
     def call(self, func: Callable[..., Any], kwargs: dict[str, Any], has_aux: bool) -> tuple[Any, Any]:

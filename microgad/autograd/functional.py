@@ -251,7 +251,7 @@ class _Call:
             if not isinstance(x, Tensor):
                 raise errors.DtypeError(f"{name}: inputs must be Tensors, but inputs[{i}] is {type(x).__name__}")
         with state.scope(grad_enabled=True):
-            self.inputs = [_own(x, create_graph) for x in given] if fresh else list(given)
+            self.inputs = [own(x, create_graph) for x in given] if fresh else list(given)
             outputs = func(*self.inputs)
         self.several = not isinstance(outputs, Tensor)
         if self.several and not isinstance(outputs, (tuple, list)):
@@ -331,8 +331,8 @@ class _Call:
         return found[0] if self.single else tuple(found)
 
 
-def _own(x: Tensor, create_graph: bool) -> Tensor:
-    """An input of the call's own: on the graph of the one that came, where derivatives are to have derivatives."""
+def own(x: Tensor, create_graph: bool = True) -> Tensor:
+    """An input of a call's own: on the graph of the one that came, where derivatives are to have derivatives."""
     return clone(x) if create_graph and x.node is not None else clone(x.detach()).requires_grad_()
 
 
