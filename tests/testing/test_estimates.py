@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import microgad as torch
 from microgad.testing.numerical.complex_step import complex_step
-from microgad.testing.numerical.estimates import Estimate, confirmed, estimate, sharpened, unit
+from microgad.testing.numerical.estimates import Estimate, Line, confirmed, estimate, sharpened, unit
 
 
 def along(f, x, direction=None, scale=1.0):
@@ -19,7 +19,7 @@ def along(f, x, direction=None, scale=1.0):
     v = unit(t.array) if direction is None else direction
     with np.errstate(all="ignore"):
         here = f(t.array).reshape(-1)
-    return estimate(lambda: f(t.array).reshape(-1), here, [t], [v], scale), v
+    return estimate(Line(lambda: f(t.array).reshape(-1), here, [t], [v]), scale), v
 
 
 SMOOTH = {
@@ -98,7 +98,7 @@ def confirmed_along(f, x):
     t = torch.tensor(np.asarray(x, float))
     values = lambda: f(t.array).reshape(-1)  # noqa: E731
     exact = complex_step(values, [t], [unit(t.array)])
-    return confirmed(exact, values, f(t.array).reshape(-1), [t], [unit(t.array)])
+    return confirmed(exact, Line(values, f(t.array).reshape(-1), [t], [unit(t.array)]))
 
 
 @pytest.mark.parametrize("f", [np.exp, np.sin, np.tanh, lambda x: x**3, lambda x: 1 / x])
@@ -139,5 +139,5 @@ def test_what_a_complex_step_is_off_the_difference_counts_as_error():
     values = lambda: t.array * np.linalg.cholesky((2 + t.array * t.array).reshape(1, 1))[0]  # noqa: E731
     x, here = float(t.array[0]), values()
     exact = complex_step(values, [t], [t.array])
-    found = confirmed(exact, values, here, [t], [t.array])
+    found = confirmed(exact, Line(values, here, [t], [t.array]))
     assert abs(found.value - x * (2 + 2 * x * x) / math.sqrt(2 + x * x)) <= 2 * found.error <= 1e-5 * found.value

@@ -33,59 +33,72 @@ class Estimate(NamedTuple):
     kinked: Vector  # bool: whether those two differ
 
 
-def estimate(
-    values: Callable[[], Vector],
-    here: Vector,
-    tensors: Sequence[Tensor],
-    directions: Sequence[Direction | None],
-    scale: float = 1.0,
-    noise: Any = 0.0,
-) -> Estimate:
-    """How `values()`, which is `here` now, changes along `directions`.
+class Line(NamedTuple):
+    """`values()`, which is `here` now, along `directions` of the Tensors that it is computed from.
+
+    `noise` is the rounding error of the values, where it's larger than they show.
+    """
+
+    values: Callable[[], Vector]
+    here: Vector
+    tensors: Sequence[Tensor]
+    directions: Sequence[Direction | None]
+    noise: Any = 0.0
+
+    def at(self, step: float) -> Vector:
+        """The values so many directions further on."""
+        return moved(self.values, self.tensors, self.directions, step)
+
+    def furthest(self) -> float:
+        """How far an element is moved by one direction, at the most."""
+        return max((largest(d) for d in self.directions if d is not None), default=0.0)
+
+    def swallowed(self, found: Estimate, beside: Iterable[Any]) -> Any:
+        """Which results stay the same only because the step drowns in the rounding of what is larger."""
+        still = (found.value == 0) & (found.below == 0) & (found.above == 0)
+        size, moving = max(map(largest, beside), default=0.0), self.furthest()
+        if not still.any() or not 0 < 1e6 * moving < size < np.inf:
+            return np.zeros_like(still)
+        return still & (self.at(size / moving) != self.here)
+
+
+def estimate(line: Line, scale: float = 1.0) -> Estimate:
+    """How the values change along a line.
 
     Central differences at three steps are extrapolated twice (Richardson).
     The error is what the last extrapolation changed, what it wouldn't have seen, and what rounding does to a difference
     over so small a step.
     Where both sides were smooth, the difference of the two one-sided derivatives would halve with the step: where it
     stays, there is a kink. Where the steps do not agree, as near a kink, smaller ones have to agree twice. A jump, or a
-    wave shorter than any step, is steady at none: it counts as a kink too. All steps are times `scale`. `noise` is the
-    rounding error of the values, where it's larger than they show.
+    wave shorter than any step, is steady at none: it counts as a kink too. All steps are times `scale`.
     """
-    best = _at(values, tensors, directions, STEPS[0] * scale, here, noise)
-    if not _good(best, here):
-        second = _at(values, tensors, directions, STEPS[1] * scale, here, noise)
-        if _good(second, here) and not np.isinf(best.error).any():
+    best = _by_steps(line, STEPS[0] * scale)
+    if not _good(best, line.here):
+        second = _by_steps(line, STEPS[1] * scale)
+        if _good(second, line.here) and not np.isinf(best.error).any():
             best = _better(best, second)
         else:
-            third = _at(values, tensors, directions, STEPS[2] * scale, here, noise)
+            third = _by_steps(line, STEPS[2] * scale)
             agree = np.abs(second.value - third.value) <= 10 * (second.error + third.error)
             second = _better(second, third)
             second = second._replace(error=np.where(agree & np.isfinite(second.error), second.error, np.inf))
             best = _better(best, second)
     jumps = np.isfinite(best.value) & ~np.isfinite(best.error)
-    swallowed = _swallowed(values, tensors, directions, here, best, [t.array for t in tensors])
+    swallowed = line.swallowed(best, [t.array for t in line.tensors])
     return best._replace(kinked=best.kinked | jumps, error=np.where(swallowed, np.inf, best.error))
 
 
-def confirmed(
-    exact: Vector,
-    values: Callable[[], Vector],
-    here: Vector,
-    tensors: Sequence[Tensor],
-    directions: Sequence[Direction | None],
-    scale: float = 1.0,
-    noise: Any = 0.0,
-) -> Estimate | None:
+def confirmed(exact: Vector, line: Line, scale: float = 1.0) -> Estimate | None:
     """What the complex step gives, where one small step to either side agrees with it: there the function is analytic.
 
     None where a result doesn't, as at a kink: then it takes an estimate to say more. By how much they agree is part of
     the error: of a function that takes complex numbers and isn't analytic the complex step may be off by so much.
     """
-    h = ONCE * scale
-    after, before = moved(values, tensors, directions, h), moved(values, tensors, directions, -h)
+    h, here = ONCE * scale, line.here
+    after, before = line.at(h), line.at(-h)
     with np.errstate(all="ignore"):
         up, down = (after - here) / h, (here - before) / h
-        rounding = (8 * (EPS * np.maximum(np.abs(here), np.maximum(np.abs(after), np.abs(before))) + LEAST) + noise) / h
+        rounding = (8 * (EPS * _larger(here, after, before) + LEAST) + line.noise) / h
         size = np.abs(up) + np.abs(down)
         off = np.abs((up + down) / 2 - exact)
         agree = off <= ANALYTIC * size + np.minimum(10 * rounding, ALIKE * size)
@@ -94,8 +107,8 @@ def confirmed(
             return None
     error = off + h * rounding + 64 * EPS * np.abs(exact)
     found = Estimate(exact, error, rounding, down, up, np.zeros(exact.shape, bool))
-    swallowed = _swallowed(values, tensors, directions, here, found, [t.array for t in tensors])
-    unseen = _swallowed(values, tensors, directions, here, found, [here])  # to agree on 0 then says nothing
+    swallowed = line.swallowed(found, [t.array for t in line.tensors])
+    unseen = line.swallowed(found, [here])  # to agree on 0 then says nothing
     return found._replace(error=np.where(swallowed, np.inf, found.error + np.where(unseen, rounding, 0.0)))
 
 
@@ -114,19 +127,6 @@ def sharpened(found: Estimate, exact: Vector) -> Estimate:
     return found._replace(value=np.where(agree, exact, found.value), error=np.where(agree, error, found.error))
 
 
-def _swallowed(
-    values: Callable[[], Vector], tensors: Sequence[Tensor], directions: Sequence[Direction | None], here: Vector,
-    best: Estimate, beside: Iterable[Any],
-) -> Any:  # fmt: skip
-    """Which results stay the same only because the step drowns in the rounding of what is larger."""
-    still = (best.value == 0) & (best.below == 0) & (best.above == 0)
-    size = max(map(largest, beside), default=0.0)
-    moving = max((largest(d) for d in directions if d is not None), default=0.0)
-    if not still.any() or not 0 < 1e6 * moving < size < np.inf:
-        return np.zeros_like(still)
-    return still & (moved(values, tensors, directions, size / moving) != here)
-
-
 def largest(x: Any) -> float:
     """The largest magnitude in an array, 0 where it is empty."""
     return float(np.abs(x).max()) if x.size else 0.0
@@ -143,26 +143,23 @@ def _better(a: Estimate, b: Estimate) -> Estimate:
     return Estimate(*(np.where(first, x, y) for x, y in zip(a, b, strict=True)))
 
 
-def _at(
-    values: Callable[[], Vector],
-    tensors: Sequence[Tensor],
-    directions: Sequence[Direction | None],
-    step: float,
-    here: Vector,
-    noise: Any,
-) -> Estimate:
+def _larger(*of: Vector) -> Vector:
+    """The largest magnitude of each result among several of it."""
+    return np.abs(np.stack(of)).max(0)
+
+
+def _by_steps(line: Line, step: float) -> Estimate:
+    here = line.here
     h0, h1, h2 = (step * ratio for ratio in RATIOS)
     with np.errstate(all="ignore"):
-        after = [moved(values, tensors, directions, h) for h in (h0, h1, h2)]
-        before = [moved(values, tensors, directions, -h) for h in (h0, h1, h2)]
+        after, before = ([line.at(sign * h) for h in (h0, h1, h2)] for sign in (1, -1))
         up = [(there - here) / h for there, h in zip(after, (h0, h1, h2), strict=True)]
         down = [(here - there) / h for there, h in zip(before, (h0, h1, h2), strict=True)]
         central = [(a + b) / 2 for a, b in zip(up, down, strict=True)]
         coarse, fine = _to_zero(central[0], central[1], h0**2, h1**2), _to_zero(central[1], central[2], h1**2, h2**2)
         value = _to_zero(coarse, fine, h0**2, h2**2)
-        largest = np.maximum(np.abs(here), np.maximum(np.abs(after[0]), np.abs(before[0])))
         # of results, and of inputs: those that move by their own size are rounded to that size
-        rounding = (8 * (EPS * largest + LEAST) + 4 * EPS * np.abs(value) + noise) / h2
+        rounding = (8 * (EPS * _larger(here, after[0], before[0]) + LEAST) + 4 * EPS * np.abs(value) + line.noise) / h2
         # Where the second derivative jumps, the differences' error has odd powers of the step too.
         slope, steeper = (central[1] - central[2]) / (h1 - h2), (central[0] - central[1]) / (h0 - h1)
         odd = np.abs(slope - (steeper - slope) * (h1 + h2) / (h0 - h2))

@@ -14,7 +14,7 @@ from ...tensor import Tensor
 from ..calls import SameDraws, flat
 from ..findings.finding import derivative_name
 from .complex_step import complex_step
-from .estimates import EPS, Estimate, confirmed, estimate, largest, sharpened
+from .estimates import EPS, Estimate, Line, confirmed, estimate, largest, sharpened
 
 
 class Level:
@@ -57,14 +57,13 @@ class Level:
         if exact is not None and exact.shape != self.here.shape:  # of complex results, which count as two
             exact = None
         self.takes_complex = exact is not None
-        place = (self.values, self.here, self.tensors, directions, scale, noise)
-        found = confirmed(exact, *place) if exact is not None else None
+        line = Line(self.values, self.here, self.tensors, directions, noise)
+        found = confirmed(exact, line, scale) if exact is not None else None
         if found is None:
-            found = estimate(*place)
+            found = estimate(line, scale)
             if exact is not None:
                 found = sharpened(found, exact)
-        furthest = max((largest(d) for d in directions if d is not None), default=0.0)
-        return found._replace(error=found.error + noise * max(furthest, 1.0))
+        return found._replace(error=found.error + noise * max(line.furthest(), 1.0))
 
     def only(self, i: int, direction: Any) -> list[Any | None]:
         return [direction if k == i else None for k in range(len(self.tensors))]
