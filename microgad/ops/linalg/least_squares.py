@@ -196,18 +196,12 @@ def lstsq(
     rows, columns = A.shape[-2:]
     if b.ndim < 2 or b.shape[-2] != rows:
         raise ShapeError(f"{op}: input.size(-2) should match other.size(-2), got {tuple(A.shape)} and {tuple(B.shape)}")
-    eps = float(np.finfo(A.array.dtype).eps)
-    if driver == "gels":
-        tolerance = 0.0
-    elif rcond is not None and rcond < 0 and driver != "gelsy":  # LAPACK's own choice
-        tolerance = eps / 2
-    else:
-        tolerance = eps * max(rows, columns) if rcond is None else rcond
+    tolerance = _least_part(A.array, rcond, driver)
     inverse = pinv(A, tolerance)
     x = np.matmul(inverse, b)
     nothing, made = np.zeros_like(x.array, shape=(0,)).real, core.Tensor._made
-    s = nothing
-    if driver in ("gelsd", "gelss") or not _is_full(A.array, inverse.array, tolerance):
+    s, spectral = nothing, driver in ("gelsd", "gelss")
+    if spectral or not _is_full(A.array, inverse.array, tolerance):
         s = np.linalg.svd(A.array, compute_uv=False)
         rank = (s > _threshold(A.array, s, None, tolerance)).sum(-1)
     else:
@@ -224,6 +218,16 @@ def lstsq(
         squeeze(x, -1) if vectors else x,
         residuals,
         made(backend.as_array(rank) if driver != "gels" else np.zeros_like(nothing, dtype=np.int64)),
-        made(s if driver in ("gelsd", "gelss") else nothing),
+        made(s if spectral else nothing),
     )
     return into(out, result)
+
+
+def _least_part(x: Any, rcond: float | None, driver: str) -> float:
+    """Up to which part of the largest singular value others count as zero, for a driver of LAPACK's."""
+    if driver == "gels":
+        return 0.0
+    eps = float(np.finfo(x.dtype).eps)
+    if rcond is None:
+        return eps * max(x.shape[-2:])
+    return eps / 2 if rcond < 0 and driver != "gelsy" else rcond  # below 0: LAPACK's own choice

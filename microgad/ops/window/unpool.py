@@ -113,16 +113,7 @@ def _max_unpool(
     if 0 in input.shape[1:]:
         raise refusal(op, f"input may be empty in its first dimension alone, got {tuple(input.shape)}", ShapeError)
     size = [(n - 1) * s + k - 2 * p for n, k, s, p in zip(input.shape[-dims:], kernel, stride, padding, strict=True)]
-    if output_size is not None:
-        given = [*map(operator.index, output_size)]
-        given = given[2:] if len(given) == dims + 2 else given
-        if len(given) != dims:
-            raise refusal(op, f"output_size must have {dims} or {dims + 2} elements, got {len(output_size)}")
-        for i, (n, expected, s) in enumerate(zip(given, size, stride, strict=True)):
-            if not expected - s < n < expected + s:
-                limits = f"between {expected - s} and {expected + s}"
-                raise refusal(op, f"invalid output_size {tuple(given)}: dim {i} must be {limits}")
-        size = given
+    size = size if output_size is None else _chosen(op, output_size, size, stride)
     if min(size) < 0:
         raise refusal(op, f"output_size must not be negative, got {tuple(size)}")
     lead, area = tuple(input.shape[:-dims]), math.prod(size)
@@ -134,6 +125,19 @@ def _max_unpool(
     flat = input.reshape(cells.shape)
     out = MaxUnpool.apply(flat, cells=cells, size=area).reshape((*lead, *size))
     return laid_out_as(out, input)
+
+
+def _chosen(op: str, output_size: Any, size: list[int], stride: Sequence[int]) -> list[int]:
+    """An output_size, without N and C, that pools to the same as `size`: less than a step away from it."""
+    dims, given = len(size), [*map(operator.index, output_size)]
+    given = given[2:] if len(given) == dims + 2 else given
+    if len(given) != dims:
+        raise refusal(op, f"output_size must have {dims} or {dims + 2} elements, got {len(output_size)}")
+    for i, (n, expected, s) in enumerate(zip(given, size, stride, strict=True)):
+        if not expected - s < n < expected + s:
+            limits = f"between {expected - s} and {expected + s}"
+            raise refusal(op, f"invalid output_size {tuple(given)}: dim {i} must be {limits}")
+    return given
 
 
 def laid_out_as(out: Tensor, input: Tensor) -> Tensor:
