@@ -50,7 +50,7 @@ def multi_head_attention_forward(
         query, key, value = (x.unsqueeze(1) for x in (query, key, value))
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
     length, count, size = query.shape
-    heads = count * num_heads
+    heads, width = count * num_heads, size // num_heads
     if is_causal and attn_mask is None:
         raise ArgumentError("multi_head_attention_forward: Need attn_mask if specifying the is_causal hint")
     hint = is_causal and key_padding_mask is None and not need_weights
@@ -67,21 +67,16 @@ def multi_head_attention_forward(
             raise CallError("bias cannot be added to static key or value")
         k, v = (cat([x, b.expand(1, count, b.shape[-1])]) for x, b in ((k, bias_k), (v, bias_v)))
         more += 1
-    q, k, v = (x.reshape(x.shape[0], heads, size // num_heads).transpose(0, 1) for x in (q, k, v))
+    q, k, v = (x.reshape(x.shape[0], heads, width).transpose(0, 1) for x in (q, k, v))
     for name, static in (("static_k", static_k), ("static_v", static_v)):
-        if static is not None and (static.shape[0], static.shape[2]) != (heads, size // num_heads):
-            raise CallError(f"{name} must be ({heads}, S, {size // num_heads}), but is {tuple(static.shape)}")
+        if static is not None and (static.shape[0], static.shape[2]) != (heads, width):
+            raise CallError(f"{name} must be ({heads}, S, {width}), but is {tuple(static.shape)}")
     k, v = k if static_k is None else static_k, v if static_v is None else static_v
     if add_zero_attn:
-        nothing = zeros(heads, 1, size // num_heads, dtype=k.dtype, device=k.device)
+        nothing = zeros(heads, 1, width, dtype=k.dtype, device=k.device)
         k, v = cat([k, nothing], 1), cat([v, nothing], 1)
         more += 1
-    mask, padding = (pad(x, (0, more)) if more and x is not None else x for x in (mask, padding))
-    if padding is not None:
-        each = padding.reshape(count, 1, 1, -1).expand(count, num_heads, 1, padding.shape[-1]).reshape(heads, 1, -1)
-        mask = each if mask is None else mask + each
-
-    added: Any = causal(q, k) if hint else mask
+    added: Any = causal(q, k) if hint else _as_one(mask, padding, more, num_heads)
     out = attended(q, k, v, added, dropout_p if training else 0.0, math.sqrt(num_heads / size), need_weights)
     found = None
     if need_weights:
@@ -132,6 +127,16 @@ def _padding_mask(
         said = "Support for mismatched key_padding_mask and attn_mask is deprecated. Use same type for both instead."
         warnings.warn(said, stacklevel=4)
     return _added("key_padding_mask", mask, query)
+
+
+def _as_one(mask: Tensor | None, padding: Tensor | None, more: int, num_heads: int) -> Tensor | None:
+    """The sum of both masks, of no effect on `more` keys behind those that they know."""
+    mask, padding = (pad(x, (0, more)) if more and x is not None else x for x in (mask, padding))
+    if padding is None:
+        return mask
+    count, keys = padding.shape
+    each = padding.reshape(count, 1, 1, keys).expand(count, num_heads, 1, keys).reshape(count * num_heads, 1, keys)
+    return each if mask is None else mask + each
 
 
 def _projected(inputs: Any, packed: Tensor | None, separate: Any, is_separate: bool, bias: Tensor | None) -> Any:
