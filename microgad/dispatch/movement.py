@@ -136,15 +136,15 @@ def _resize(a: Any, new_shape: Any) -> Any:
     return movement.ravel(a)[index] if a.numel() else movement.reshape(a, index.shape)
 
 
+def _array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
+    return list(movement.tensor_split(ary, indices_or_sections, axis))
+
+
 def _split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     n, parts = ary.shape[axis], indices_or_sections
     if isinstance(parts, int) and (parts <= 0 or n % parts):
         raise ArgumentError(f"split: the size {n} of axis {axis} can't be divided equally by {parts}")
-    return list(movement.tensor_split(ary, parts, axis))
-
-
-def _array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
-    return list(movement.tensor_split(ary, indices_or_sections, axis))
+    return _array_split(ary, parts, axis)
 
 
 def _pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Any:
@@ -200,9 +200,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.delete: _delete,
     np.resize: _resize,
     np.split: _split,
-    np.array_split: lambda ary, indices_or_sections, axis=0: list(
-        movement.tensor_split(ary, indices_or_sections, axis)
-    ),
+    np.array_split: _array_split,
     np.hsplit: lambda ary, indices_or_sections: list(movement.hsplit(ary, indices_or_sections)),
     np.vsplit: lambda ary, indices_or_sections: list(movement.vsplit(ary, indices_or_sections)),
     np.dsplit: lambda ary, indices_or_sections: list(movement.dsplit(ary, indices_or_sections)),
