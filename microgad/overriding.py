@@ -104,12 +104,17 @@ def is_asked(arguments: Iterable[Any]) -> bool:
 
 
 def ask(func: Any, arguments: Iterable[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What the innermost mode, or else the first of the classes that has an answer, gives; NotImplemented if none."""
+    """What the innermost mode, or the first of the classes, that has an answer gives; NotImplemented if none has.
+
+    A class is asked with all modes in force: what it calls they are asked of again.
+    """
     state, asked = _state.get(), overloaded(arguments)
     types = tuple(type(x) for x in asked)
     if state.modes:
         with holding(_state, state._replace(modes=state.modes[:-1])):
-            return state.modes[-1].__torch_function__(func, types, args, kwargs or None)
+            result = state.modes[-1].__torch_function__(func, types, args, kwargs or None)
+        if result is not NotImplemented:
+            return result
     for x in asked:
         result = x.__torch_function__(func, types, args, kwargs or None)
         if result is not NotImplemented:
@@ -130,7 +135,8 @@ def default(cls: Any, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return NotImplemented
     with without_subclasses():
         result = func(*args, **(kwargs or {}))
-    return result if func in unwrapped() else _converted(result, cls)
+    with without_any():
+        return result if func in unwrapped() else _converted(result, cls)
 
 
 def unwrapped() -> set[Any]:

@@ -62,3 +62,32 @@ def parameters_of_subclasses(t: Any) -> Any:
 
 def test_a_parameter_of_a_subclass_is_of_that_class() -> None:
     assert list(parameters_of_subclasses(microgad)) == list(parameters_of_subclasses(torch))
+
+
+def modes_without_an_answer(t: Any) -> Any:
+    seen: list[Any] = []
+
+    class Waits(t.overrides.TorchFunctionMode):  # type: ignore[misc, name-defined]
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            seen.append((t.overrides.resolve_name(func), len(types)))
+            return NotImplemented if types else func(*args, **(kwargs or {}))
+
+    class Plain(t.Tensor):  # type: ignore[misc, name-defined]
+        pass
+
+    class Answers(t.Tensor):  # type: ignore[misc, name-defined]
+        @classmethod
+        def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            return "an answer"
+
+    plain, answers = t.ones(2).as_subclass(Plain), t.ones(2).as_subclass(Answers)
+    seen.clear()
+    with Waits():
+        yield type(t.neg(plain)).__name__, t.neg(answers)
+        with Waits():
+            yield t.mean(answers)
+    yield seen
+
+
+def test_where_a_mode_has_no_answer_the_classes_are_asked() -> None:
+    assert list(modes_without_an_answer(microgad)) == list(modes_without_an_answer(torch))
