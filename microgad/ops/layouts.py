@@ -37,6 +37,15 @@ def empty_as(x: Any, shape: tuple[int, ...]) -> Any:
     return np.empty_like(x, shape=shape, order="C")
 
 
+def lying_as(out: Any, x: Any) -> Any:
+    """out, of the shape of x, copied where it doesn't lie in memory as a copy of x does."""
+    like = out if x.flags.c_contiguous else empty_like(x)
+    if like.strides == out.strides:
+        return out
+    like[...] = out
+    return like
+
+
 def as_stored(out: Any, *inputs: Any) -> list[Any]:
     """out and inputs that broadcast to it, the axes of all in the order in which they lie in the memory of out."""
     if out.flags.c_contiguous:

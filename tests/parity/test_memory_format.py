@@ -168,6 +168,10 @@ RESULTS = {
             "hypot of a line": lambda x, t: t.hypot(x, x[0, 0, 0]),
             "hypot of channels": lambda x, t: t.hypot(x[:, :1], x),
             "nan_to_num": lambda x, t: x.nan_to_num(),
+            "rms_norm": lambda x, t: t.nn.functional.rms_norm(x, x.shape[-1:]),
+            "layer_norm": lambda x, t: t.nn.functional.layer_norm(x, x.shape[-1:]),
+            "logsigmoid": lambda x, t: t.nn.functional.logsigmoid(x),
+            "rrelu": lambda x, t: t.nn.functional.rrelu(x, training=True),
             "threshold": lambda x, t: t.nn.functional.threshold(x, 0.5, 0.25),
             "relu's gradient": lambda x, t: t.autograd.grad(x.requires_grad_().relu(), x, x.detach() * 2)[0],
         }.items()

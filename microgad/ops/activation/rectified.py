@@ -98,6 +98,9 @@ class RRelu(Dropout):
 
     symbol, flat = "rrelu", Flat
 
+    def forward(self, x):
+        return layouts.contiguous(x * self.noise)
+
 
 @tensors_only
 def rrelu(

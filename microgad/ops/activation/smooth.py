@@ -12,6 +12,7 @@ from ...function import Function
 from ...naming import called
 from ...number_kinds import HALF
 from ...state import composite
+from .. import layouts
 from ..blocks import by_blocks
 from ..elementwise import Sigmoid
 from ..movement.dims import dim_of
@@ -353,7 +354,7 @@ class LogSigmoid(Function):
     symbol, promote = "log σ", staticmethod(floating)
 
     def forward(self, x):
-        return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
+        return layouts.contiguous(np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x))))
 
     def grad_x(self, grad, out):
         return -grad * np.expm1(out)  # 1 - σ(x), with all digits

@@ -53,7 +53,7 @@ class GroupNorm(Function):
                     part *= weight
                 if bias is not None:
                     part += bias
-        return layouts.laid_out_as(result, input) if type(self) is GroupNorm else result
+        return self._laid_out(result, input)
 
     def backward(self, grad, input, weight, mean, inv_std):
         grad_input = np.empty_like(input, order="C")
@@ -101,6 +101,9 @@ class GroupNorm(Function):
             out = out + column(bias.reshape(-1), out)
         return out.reshape(input.shape)
 
+    def _laid_out(self, result: Any, input: Any) -> Any:
+        return layouts.laid_out_as(result, input)
+
     def _rows(self, x: Any) -> Any:
         return x.reshape((self.rows, math.prod(x.shape) // (self.rows or 1)))
 
@@ -110,11 +113,17 @@ class LayerNorm(GroupNorm):
 
     symbol = "layer norm"
 
+    def _laid_out(self, result: Any, input: Any) -> Any:
+        return result
+
 
 class RmsNorm(GroupNorm):
     """The last dimensions of x as rows, each divided by its root mean square, then times weight."""
 
     symbol, centred = "rms norm", False
+
+    def _laid_out(self, result: Any, input: Any) -> Any:
+        return layouts.lying_as(result, input)
 
 
 def _mean(x: Any) -> Any:
