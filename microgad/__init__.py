@@ -13,6 +13,7 @@ from os import environ as _environ
 
 from . import autograd as autograd
 from . import notices
+from . import overriding as _overriding
 from .lazy import names as _names
 from .lazy import refuse as _refuse
 from .tensor import Tensor
@@ -34,7 +35,15 @@ def _in_place(name):
 notices.quiet_numbers()
 __version__ = "0.1.0"
 del tensor  # noqa: F821 - the module, whose name a function has here
-__getattr__, __dir__ = _names(globals(), _in_place)
+_loaded, __dir__ = _names(globals(), _in_place)
+
+
+def __getattr__(name):
+    """A name that is asked for the first time; by then a program may have made a class with a __torch_function__."""
+    _overriding.look()
+    return globals()[name] if name in globals() else _loaded(name)
+
+
 if _environ.get("MICROGAD_DEBUG"):  # "1" or "print": see `microgad.graph.debugging`
     from .graph.debugging import start as _start
 

@@ -1,7 +1,7 @@
 """__torch_function__: what subclasses of Tensor, other classes and modes put in the place of the library's functions.
 
 Most programs have none, and pay for none: a door is put around the public functions and Tensor's methods when the first
-subclass of Tensor is made, or the first mode entered.
+subclass of Tensor is made, the first mode entered, or another class with a __torch_function__ met.
 """
 
 from __future__ import annotations
@@ -177,18 +177,49 @@ def _door(f: Any, name: str, called: str, to: Any = None) -> Any:
     return door
 
 
-@functools.cache
+_doors: dict[int, list[Any]] = {}  # by the id of what they were put around: torch.add and Tensor.add may be one
+_installed = False
+_looked: set[str] = set()  # modules that were whole when they were looked at
+
+
+def look() -> None:
+    """Put the doors in place if a program has a class, no Tensor's, with a __torch_function__.
+
+    Nothing tells when such a class is made, so this looks at the modules that have come since the last time.
+    """
+    if _installed:
+        return
+    for name in sys.modules.keys() - _looked:
+        module = sys.modules[name]
+        if name != "__main__" and not getattr(getattr(module, "__spec__", None), "_initializing", False):
+            _looked.add(name)
+        if name.partition(".")[0] not in ("microgad", "torch") and any(
+            issubclass(type(x), type) and "__torch_function__" in vars(x) and x.__module__ == name
+            for x in list(getattr(module, "__dict__", {}).values())
+        ):
+            install()
+            return
+
+
+def first_asked(f: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """What becomes of a call that failed before there were doors; NotImplemented where nobody wants to be asked."""
+    if _installed or not overloaded((*args, *kwargs.values())):
+        return NotImplemented
+    install()
+    return _doors[id(f)][0](*args, **kwargs) if id(f) in _doors else NotImplemented
+
+
 def install() -> None:
     """Put the doors in place; for good."""
-    doors: dict[int, Any] = {}
+    global _installed
+    if _installed:
+        return
+    _installed = True
     for room in ROOMS:
         module = importlib.import_module(room)
         for name in filter(_inside, dir(module)):
-            f = getattr(module, name)
-            if isinstance(f, FunctionType):
-                door = _door(f, name, f"torch{room.removeprefix('microgad')}.{name}")
-                doors.setdefault(id(f), door)
-                setattr(module, name, door)
+            if isinstance(f := getattr(module, name), FunctionType):
+                _put(module, name, _door(f, name, f"torch{room.removeprefix('microgad')}.{name}"))
     _install_methods(function.Tensor)
     layers = importlib.import_module("microgad.nn")
     for name in dir(layers):
@@ -196,38 +227,54 @@ def install() -> None:
     for module in list(sys.modules.values()):
         room = str(getattr(module, "__name__", "microgad"))
         if room.startswith("microgad.nn.") or room.partition(".")[0] != "microgad":
-            _install_where_used(module, doors)
+            _install_where_used(module)
+
+
+def _put(place: Any, name: str, door: Any) -> None:
+    _doors.setdefault(id(door.__wrapped__), []).append(door)
+    setattr(place, name, door)
 
 
 def _inside(name: str) -> bool:
     return not name.startswith("_") and not any(fnmatchcase(name, pattern) for pattern in OUTSIDE.split())
 
 
-def _install_where_used(module: Any, doors: dict[int, Any]) -> None:
-    """What layers and programs have by name, as keys of a dict, and as defaults of methods: activation=F.relu."""
+def _install_where_used(module: Any) -> None:
+    """What layers and programs have by name, in tables, and as defaults of methods: activation=F.relu."""
     for key, value in list(vars(module).items()):
-        if id(value) in doors:
-            setattr(module, key, doors[id(value)])
-        elif type(value) is dict and not doors.keys().isdisjoint(map(id, value)):
-            replaced = {doors.get(id(f), f): its for f, its in value.items()}
-            value.clear()
-            value.update(replaced)
+        if id(value) in _doors:
+            setattr(module, key, _doors[id(value)][0])
+        elif type(value) in (dict, set):
+            _install_in(value)
         elif issubclass(type(value), type) and value.__module__ == module.__name__:  # isinstance would ask the value
-            for method in vars(value).values():
-                defaults = method.__defaults__ if isinstance(method, FunctionType) else None
-                if defaults and not doors.keys().isdisjoint(map(id, defaults)):
-                    method.__defaults__ = tuple(doors.get(id(x), x) for x in defaults)
+            for member in list(vars(value).values()):
+                if type(member) in (dict, set):
+                    _install_in(member)
+                defaults = member.__defaults__ if isinstance(member, FunctionType) else None
+                if defaults and not _doors.keys().isdisjoint(map(id, defaults)):
+                    member.__defaults__ = tuple(_doors[id(x)][0] if id(x) in _doors else x for x in defaults)
+
+
+def _install_in(table: Any) -> None:
+    """A dict whose keys are functions, or a set of them: one that is torch.add and Tensor.add becomes two."""
+    if _doors.keys().isdisjoint(map(id, table)):
+        return
+    known = list(table.items() if type(table) is dict else table)
+    table.clear()
+    for item in known:
+        for f in _doors.get(id(key := item[0] if type(table) is dict else item), [key]):
+            table.update([(f, item[1])] if type(table) is dict else [f])
 
 
 def _install_methods(cls: Any) -> None:
     known = {name: getattr(cls, name, None) for name in dir(cls)}  # loads those that wait to be used
     for name in [*filter(_inside, known), *OWN.split(), *SPECIAL.split()]:
         if isinstance(inspect.getattr_static(cls, name, None), FunctionType):
-            setattr(cls, name, _door(known[name], name, f"torch.Tensor.{name}"))
+            _put(cls, name, _door(known[name], name, f"torch.Tensor.{name}"))
     for to, names in OPERATORS.items():
         for name in names.split():
             if name in known:
-                setattr(cls, name, _door(known[name], name, f"torch.Tensor.{to}", getattr(cls, to)))
+                _put(cls, name, _door(known[name], name, f"torch.Tensor.{to}", getattr(cls, to)))
     for name in PROPERTIES.split():
         own = inspect.getattr_static(cls, name)
         getter = _door(own.fget, name, f"torch.Tensor.{name}")

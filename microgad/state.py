@@ -83,8 +83,7 @@ def composite(function: F) -> F:
         try:
             return function(*args, **kwargs) if now.observer is None else now.observer.call(function, args, kwargs)
         except UNFIT as error:
-            refuse(function, args, kwargs, error)
-            raise
+            return refuse(named, args, kwargs, error)
         finally:
             variable.reset(token)
 

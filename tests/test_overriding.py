@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+import textwrap
 from typing import Any
 
 import pytest
@@ -203,11 +204,64 @@ def test_a_program_without_subclasses_pays_nothing() -> None:
         assert hasattr(torch.exp, "torch_name")
         x = torch.ones(1).as_subclass(Plain)
         assert type(relu(x)) is type(Layer().act(x)) is Plain
-        assert answers == {torch.exp: 1, relu: 2}
+        assert [answers[f] for f in (torch.exp, torch.Tensor.exp, relu)] == [1, 1, 2]
         assert torch.overrides.resolve_name(torch.Tensor.add) == "torch.Tensor.add"
     """
-    lines = "\n".join(line.strip() for line in program.splitlines())
-    subprocess.run([sys.executable, "-c", lines], check=True)
+    run(program)
+
+
+def run(program: str) -> None:
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True)
+
+
+DUCK = """
+    {library}
+    def make():
+        class Duck:
+            @classmethod
+            def __torch_function__(cls, func, types, args=(), kwargs=None):
+                return answers.get(func, torch.overrides.resolve_name(func))
+        return Duck
+"""
+
+
+@pytest.mark.parametrize("library", ["import microgad as torch", "import microgad; microgad.as_torch(); import torch"])
+def test_a_class_that_is_no_tensor_is_asked_from_its_first_call_on(library: str) -> None:
+    run(
+        DUCK.format(library=library)
+        + """
+    Duck = make()
+    Duck.__module__ = __name__
+    answers = {torch.exp: 1, torch.Tensor.add: 2}
+    class Table:
+        answers = {torch.log, torch.exp}
+    assert torch.sub(Duck(), 1) == "torch.sub"
+    assert (torch.exp(Duck()), torch.ones(2) + Duck()) == (1, 2)
+    assert {torch.log, torch.exp} <= Table.answers
+    """
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        ("torch.mean(duck)", "torch.mean"), ("torch.cat([x, duck])", "torch.cat"), ("x + duck", "torch.Tensor.add"),
+        ("duck + x", "torch.Tensor.add"), ("duck - x", "torch.Tensor.__rsub__"), ("x @ duck", "torch.Tensor.matmul"),
+        ("duck @ x", "torch.Tensor.__rmatmul__"), ("x == duck", "torch.Tensor.__eq__"),
+        ("x != duck", "torch.Tensor.__ne__"), ("duck / x", "torch.Tensor.__rtruediv__"),
+        ("x.__iadd__(duck)", "torch.Tensor.add_"),
+    ],
+)  # fmt: skip
+def test_so_is_one_that_a_function_has_made(call: str, name: str) -> None:
+    run(
+        DUCK.format(library="import microgad as torch")
+        + f"""
+    answers, x = {{}}, torch.ones(2)
+    torch.mean, torch.cat, torch.overrides
+    duck = make()()
+    assert [({call}), ({call})] == ["{name}"] * 2
+    """
+    )
 
 
 def test_layers_and_their_defaults_are_behind_the_same_doors() -> None:

@@ -16,9 +16,11 @@ from ..naming import called, called_in_place
 
 if TYPE_CHECKING:
     from ..ops import elementwise, spelling
+    from ..overriding import first_asked
     from ..tensor import Operand, Tensor
 else:
     elementwise, spelling = Room("microgad.ops.elementwise"), Room("microgad.ops.spelling")
+    first_asked = Room("microgad.overriding").first_asked
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -98,7 +100,7 @@ def assigning(method: F) -> F:
     """Python's operator for a method `op_`: `a += b`."""
 
     def operator(self: Tensor, other: Any) -> Any:
-        return method(self, other) if is_operand(other) else NotImplemented
+        return method(self, other) if is_operand(other) else first_asked(operator, self, other)
 
     return operator  # type: ignore[return-value]
 
@@ -113,7 +115,7 @@ def operator(cls: type[Function]) -> Callable[[Tensor, Operand | np.ndarray], Te
         except TypeError:
             if is_operand(other):
                 raise
-            return NotImplemented  # the other's own operator may know what to do
+            return first_asked(method, self, other)  # or else the other's own operator may know what to do
 
     return method
 
@@ -128,7 +130,7 @@ def reflected(cls: type[Function], name: str = "") -> Callable[[Tensor, Operand 
         except TypeError:
             if is_operand(other):
                 raise
-            return NotImplemented
+            return first_asked(method, self, other)
         return called(name, result) if name else result
 
     return method

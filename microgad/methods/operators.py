@@ -16,12 +16,14 @@ from .forms import assigning, beside, in_place, is_operand, operator, reflected,
 if TYPE_CHECKING:
     from ..ops import creation, indexing, linalg
     from ..ops import elementwise as ops
+    from ..overriding import first_asked
     from ..tensor import Tensor
 else:
     creation = Room("microgad.ops.creation")
     indexing = Room("microgad.ops.indexing")
     linalg = Room("microgad.ops.linalg")
     ops = Room("microgad.ops.elementwise")
+    first_asked = Room("microgad.overriding").first_asked
 
 
 class Operators:
@@ -47,22 +49,28 @@ class Operators:
     __rshift__, __rrshift__ = operator(ops.RightShift), reflected(ops.RightShift)
 
     def __eq__(self: Tensor, other: Any) -> Tensor:  # type: ignore[override]
-        return ops.Equal.apply(self, other) if is_operand(other) else NotImplemented
+        return ops.Equal.apply(self, other) if is_operand(other) else first_asked(Operators.__eq__, self, other)
 
     def __ne__(self: Tensor, other: Any) -> Tensor:  # type: ignore[override]
-        return ops.NotEqual.apply(self, other) if is_operand(other) else NotImplemented
+        return ops.NotEqual.apply(self, other) if is_operand(other) else first_asked(Operators.__ne__, self, other)
 
     def __rtruediv__(self: Tensor, other: Any) -> Tensor:
-        return ops.Mul.apply(ops.Reciprocal.apply(self), other) if is_operand(other) else NotImplemented
+        if not is_operand(other):
+            return first_asked(Operators.__rtruediv__, self, other)
+        return ops.Mul.apply(ops.Reciprocal.apply(self), other)
 
     __rdiv__ = __rtruediv__
 
     def __matmul__(self: Tensor, other: Tensor) -> Tensor:
-        return linalg.matmul(self, other) if isinstance(other, core.Tensor) else NotImplemented  # an array's turn
+        if not isinstance(other, core.Tensor):
+            return first_asked(Operators.__matmul__, self, other)  # or it is an array's turn
+        return linalg.matmul(self, other)
 
     def __rmatmul__(self: Tensor, other: Any) -> Tensor:
         known = isinstance(other, core.Tensor) or backend.is_array(other)
-        return linalg.matmul(creation.as_tensor(other), self) if known else NotImplemented
+        if not known:
+            return first_asked(Operators.__rmatmul__, self, other)
+        return linalg.matmul(creation.as_tensor(other), self)
 
     __getitem__, __setitem__ = indexing.getitem, indexing.setitem
 

@@ -54,8 +54,7 @@ def _checked(function: F, renamed: dict[str, str]) -> F:
         try:
             return function(*args, **kwargs)
         except UNFIT as error:
-            refuse(function, args, kwargs, error)
-            raise
+            return refuse(checked, args, kwargs, error)
 
     return checked  # type: ignore[return-value]
 

@@ -11,7 +11,7 @@ from importlib.machinery import ModuleSpec
 from types import FrameType, ModuleType, TracebackType
 from typing import Any, NoReturn
 
-from .. import lazy, ops
+from .. import lazy, ops, overriding
 from ..devices import device
 from ..dtypes import dtype
 from ..errors import MicrogadError
@@ -250,6 +250,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds torch.a.b as microgad.a.b, the same module under both names."""
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
+        overriding.look()
         if name.partition(".")[0] not in ROOTS or ((_held(name) or _is_from()) and room_of(name) is None):
             return None
         return ModuleSpec(name, self, is_package=True)
