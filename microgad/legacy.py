@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import backend, dtypes
+from .devices import set_default_device
 from .errors import DeviceError, DtypeError
 from .notices import once
 from .ops.creation import of_old
@@ -16,24 +17,29 @@ from .tensor import Tensor
 
 class _Type(type):
     dtype: dtypes.dtype
+    device: str
+    is_cuda = property(lambda cls: cls.device == "cuda")
 
     def __instancecheck__(cls, x: Any) -> bool:
-        return isinstance(x, Tensor) and x.dtype == cls.dtype and not x.is_cuda
+        return isinstance(x, Tensor) and x.dtype == cls.dtype and x.is_cuda == cls.is_cuda
 
     def __repr__(cls) -> str:
-        return f"<class 'torch.{cls.__name__}'>"
+        return f"<class '{cls.__module__}.{cls.__name__}'>"
 
 
-def _type(name: str, dtype: dtypes.dtype) -> Any:
-    def make(cls: Any, *args: Any, device: Any = "cpu") -> Tensor:
-        if backend.device(device).type != "cpu":
+def _type(name: str, dtype: dtypes.dtype, place: str = "cpu") -> Any:
+    """The type of Tensors of a dtype on a device."""
+
+    def make(cls: Any, *args: Any, device: Any = place) -> Tensor:
+        if backend.device(device).type != place:
             raise DeviceError(
-                f"{name} makes Tensors on the CPU, but got device {device}: see torch.empty, torch.tensor"
+                f"{name} makes Tensors on {place}, but got device {device}: see torch.empty, torch.tensor"
             )
-        return of_old(*args, dtype=dtype, device="cpu")
+        return of_old(*args, dtype=dtype, device=device)
 
-    doc = f"Tensors of {dtype.name}: made of sizes, whatever their memory holds, or of data. Source: torch.{name}."
-    return _Type(name, (), {"__new__": make, "__doc__": doc, "__module__": "torch", "dtype": dtype})
+    room = "torch" if place == "cpu" else f"torch.{place}"
+    doc = f"Tensors of {dtype.name}: made of sizes, whatever their memory holds, or of data. Source: {room}.{name}."
+    return _Type(name, (), {"__new__": make, "__doc__": doc, "__module__": room, "dtype": dtype, "device": place})
 
 
 HalfTensor, FloatTensor = _type("HalfTensor", dtypes.float16), _type("FloatTensor", dtypes.float32)
@@ -41,10 +47,11 @@ DoubleTensor, ByteTensor = _type("DoubleTensor", dtypes.float64), _type("ByteTen
 CharTensor, ShortTensor = _type("CharTensor", dtypes.int8), _type("ShortTensor", dtypes.int16)
 IntTensor, LongTensor = _type("IntTensor", dtypes.int32), _type("LongTensor", dtypes.int64)
 BoolTensor = _type("BoolTensor", dtypes.bool_)
+ON_GPU = {name: _type(name, kind.dtype, "cuda") for name, kind in list(globals().items()) if type(kind) is _Type}
 
 
 def set_default_tensor_type(t: Any) -> None:
-    """Make the dtype of a type, or of its name, the one of new floating-point Tensors.
+    """Make the dtype of a type, or of its name, the one of new floating-point Tensors, and its device that of all.
 
     Source: torch.set_default_tensor_type.
 
@@ -54,9 +61,13 @@ def set_default_tensor_type(t: Any) -> None:
     >>> torch.set_default_tensor_type("torch.FloatTensor")
     """
     once("torch.set_default_tensor_type() is deprecated: torch.set_default_dtype() and set_default_device() are there.")
-    found = globals().get(t.removeprefix("torch.")) if isinstance(t, str) else t
+    found = t
+    if isinstance(t, str):
+        room, _, name = t.removeprefix("torch.").rpartition(".")
+        found = (ON_GPU if room == "cuda" else globals()).get(name)
     if not isinstance(found, _Type):
         raise DtypeError(f"set_default_tensor_type: invalid type object {t!r}")
+    set_default_device(found.device)
     dtypes.set_default_dtype(found.dtype)
 
 

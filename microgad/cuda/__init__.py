@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .. import backend
 from ..errors import NoMemoryError, UnsupportedError
 from ..lazy import absent as _absent
+from ..legacy import ON_GPU as _TYPES
 from ..ops.random import get_rng_state as _state_of
 from ..ops.random import initial_seed as initial_seed
 from ..ops.random import manual_seed as _manual_seed
@@ -196,4 +197,7 @@ class Event(CUDAGraph):
     """A name in annotations: see CUDAGraph. Source: torch.cuda.Event."""
 
 
+BoolTensor, ByteTensor, CharTensor = _TYPES["BoolTensor"], _TYPES["ByteTensor"], _TYPES["CharTensor"]
+DoubleTensor, FloatTensor, HalfTensor = _TYPES["DoubleTensor"], _TYPES["FloatTensor"], _TYPES["HalfTensor"]
+IntTensor, LongTensor, ShortTensor = _TYPES["IntTensor"], _TYPES["LongTensor"], _TYPES["ShortTensor"]
 _absent(globals())

@@ -96,22 +96,24 @@ class Conversion:
         return result.clone() if copy and result is self else result
 
     def type(self: Tensor, dtype: Dtype = None, non_blocking: bool = False) -> Any:
-        """In another dtype, also by PyTorch's name of its type; without an argument, this one's such name."""
+        """In another dtype, also by a type of PyTorch's or its name, which say where, too; of nothing, its own name."""
         boolean("type", non_blocking=non_blocking)
         if dtype is None:
             return f"torch.{'cuda.' if self.is_cuda else ''}{TYPE_NAMES[self.dtype]}Tensor"
+        device = getattr(dtype, "device", None)  # of torch.FloatTensor, which is a type
         if isinstance(dtype, str):
-            names = {f"torch.{name}Tensor": kind for kind, name in TYPE_NAMES.items()}
-            if dtype not in names:
+            place, _, name = dtype.removeprefix("torch.").rpartition(".")
+            kind = {f"{name}Tensor": kind for kind, name in TYPE_NAMES.items()}.get(name)
+            if kind is None or dtype != f"torch.{place and 'cuda.'}{name}":
                 raise ValueError(f"invalid type: {dtype!r}")
-            dtype = names[dtype]
+            dtype, device = kind, place or "cpu"
         if dtype is core.Tensor:
             dtype = dtypes.get_default_dtype()
-        return self.to(dtype=getattr(dtype, "dtype", dtype))  # of torch.FloatTensor, which is a type
+        return self.to(device, getattr(dtype, "dtype", dtype))
 
     def type_as(self: Tensor, other: Tensor) -> Tensor:
-        """In the dtype of other."""
-        return self.to(dtype=other.dtype)
+        """In the dtype of other, and where that is."""
+        return self.to(other.device, other.dtype)
 
     half, float = _as(dtypes.float16, _converted), _as(dtypes.float32, _converted)
     double = _as(dtypes.float64, _converted)
