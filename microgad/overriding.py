@@ -231,6 +231,10 @@ def install() -> None:
 
 
 def _put(place: Any, name: str, door: Any) -> None:
+    """Put a door where its function was, by a name that pickle finds."""
+    own = isinstance(place, type)
+    door.__module__ = place.__module__ if own else place.__spec__.name
+    door.__qualname__ = f"{place.__qualname__}.{name}" if own else name
     _doors.setdefault(id(door.__wrapped__), []).append(door)
     setattr(place, name, door)
 

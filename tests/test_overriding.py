@@ -264,6 +264,25 @@ def test_so_is_one_that_a_function_has_made(call: str, name: str) -> None:
     )
 
 
+def test_functions_are_pickled_and_saved_with_doors_and_without() -> None:
+    program = """
+        import io, pickle
+        import microgad as torch
+        layers = torch.nn.ModuleList([torch.nn.TransformerEncoderLayer(4, 2)])
+        class Plain(torch.Tensor): pass
+        names = [torch.tanh, torch.linalg.norm, torch.softmax, torch.nn.functional.relu, torch.Tensor.add]
+        assert all(pickle.loads(pickle.dumps(f)) is f and hasattr(f, "torch_name") for f in names)
+        layers.append(torch.nn.TransformerEncoderLayer(4, 2, activation=torch.tanh))
+        file = io.BytesIO()
+        torch.save(layers, file)
+        first, second = torch.load(io.BytesIO(file.getvalue()), weights_only=False)
+        x = torch.ones(1, 1, 4)
+        assert first.eval()(x).tolist() == layers[0].eval()(x).tolist()
+        assert second.activation(x).tolist() == x.tanh().tolist()
+    """
+    run(program)
+
+
 def test_layers_and_their_defaults_are_behind_the_same_doors() -> None:
     layer = torch.nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0, batch_first=True)
     assert layer.activation is F.relu

@@ -13,7 +13,7 @@ from ..placement import elsewhere, memory_of
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
-_PLACE = ("grad", "base", "chain", "views", "accumulation_hooks", "rested", "retainer")
+PLACE = ("grad", "base", "chain", "views", "accumulation_hooks", "rested", "retainer")
 
 
 class Copies:
@@ -61,7 +61,7 @@ def _elsewhere(x: Any, memo: dict[Any, Any]) -> tuple[Any, list[int]]:
 
 
 def _own(tensor: Tensor) -> dict[str, Any]:
-    return {name: value for name, value in vars(tensor).items() if name not in _PLACE}
+    return {name: value for name, value in vars(tensor).items() if name not in PLACE}
 
 
 def rebuilt(cls: type[Tensor], array: Any, requires_grad: bool, own: dict[str, Any]) -> Any:

@@ -21,6 +21,8 @@ from typing import Any
 
 from ..contexts import holding
 from ..errors import DtypeError
+from ..methods.copies import PLACE
+from ..tensor import Tensor
 from .errors import FileError
 
 _PLAIN = (argparse.Namespace, types.SimpleNamespace)
@@ -173,11 +175,31 @@ def fill(x: Any, state: Any) -> None:
     vars(x).update(state)
 
 
+def set_on(x: Tensor) -> dict[str, Any]:
+    """What a program has set on a Tensor, as an attribute of its own."""
+    return {name: value for name, value in vars(x).items() if _settable(name)}
+
+
+def set_again(x: Any, state: Any) -> Any:
+    """A Tensor with the attributes that a file says were set on it: those of `__dict__`, and no other."""
+    own = state[0] if type(state) is tuple and state else state
+    if type(own) is dict and isinstance(x, Tensor):
+        vars(x).update({name: value for name, value in own.items() if type(name) is str and _settable(name)})
+    return x
+
+
+def _settable(name: str) -> bool:
+    return name not in (*PLACE, "_is_param") and not hasattr(Tensor, name)
+
+
 def named(x: Any, place: str) -> str | None:
     """A class's or function's "module name"; None of anything else. Raises TypeError where it can't be found again."""
     if not isinstance(x, types.FunctionType | type):
         return None
-    if _loaded(x.__module__ or "", x.__qualname__) is not x:
+    if hasattr(x, "torch_name"):  # the door that a subclass of Tensor has put before it
+        x = getattr(x, "__wrapped__", x)
+    found = _loaded(x.__module__ or "", x.__qualname__)
+    if x is not found and x is not getattr(found, "__wrapped__", None):
         raise DtypeError(f"save: {place} is {x.__module__}.{x.__qualname__}, which can't be found under that name")
     return f"{x.__module__} {x.__qualname__}"
 

@@ -75,8 +75,11 @@ class Pickler:
         elif objects.is_uninitialized(x):
             self._call(f"torch.nn.parameter {type(x).__name__}", (x.requires_grad, None, x.dtype), place, x)
         elif isinstance(x, Parameter):
-            data = x.detach()
-            self._call("torch._utils _rebuild_parameter", (data, x.requires_grad, OrderedDict()), place, x)
+            facts: tuple[Any, ...] = x.detach(), x.requires_grad, OrderedDict()
+            if state := objects.set_on(x):
+                self._call("torch._utils _rebuild_parameter_with_state", (*facts, state), place, x)
+            else:
+                self._call("torch._utils _rebuild_parameter", facts, place, x)
         elif isinstance(x, Tensor):
             self._tensor(x, place)
         elif isinstance(x, np.dtype):
@@ -185,14 +188,19 @@ class Pickler:
         self._write(b"b")
 
     def _tensor(self, x: Tensor, place: str) -> None:
-        """A piece of memory, and where in it the Tensor lies."""
+        """A piece of memory, where in it the Tensor lies, and what was set on it as attributes."""
         array = x.array
         odd = any(stride < 0 or stride % array.itemsize for stride in array.strides)
         if odd or not (backend.is_gpu(array) or array.flags.aligned):
             array = np.ascontiguousarray(backend.to_numpy(array))  # PyTorch has no such strides
         storage, (shape, _, offset) = memory_of(array), geometry(array)
-        typed = x.dtype in CLASS_OF
+        typed, own = x.dtype in CLASS_OF, objects.set_on(x)
+        if own:
+            self._global("torch._tensor _rebuild_from_type_v2")
+            self._write(b"(")
         self._global(f"torch._utils _rebuild_tensor_{'v2' if typed else 'v3'}")
+        if own:
+            self._global("torch Tensor")
         self._write(b"((")
         self._save("storage", place)
         self._global(f"torch {CLASS_OF[x.dtype]}" if typed else UNTYPED)
@@ -207,7 +215,11 @@ class Pickler:
         self._call("collections OrderedDict", (), place)
         if not typed:
             self._global(f"torch {x.dtype.name}")
-        self._write(b"tR")
+        self._write(b"t")
+        if own:
+            self._pairs(own, place, b"}")
+            self._write(b"t")
+        self._write(b"R")
         self._put(x)
 
     def _storage(self, owner: Any, memory: Any) -> str:

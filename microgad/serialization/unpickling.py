@@ -64,10 +64,10 @@ class _Dtype:
         return found
 
 
-def _parameter(data: Any, requires_grad: Any, hooks: Any, *state: Any) -> Any:
+def _parameter(data: Any, requires_grad: Any, hooks: Any, state: Any = None) -> Any:
     if type(data) is not Tensor:
         raise FileError(f"holds a Parameter of a {type(data).__name__}")
-    return Parameter(data, bool(requires_grad))
+    return objects.set_again(Parameter(data, bool(requires_grad)), state)
 
 
 def _variable(data: Any) -> Any:
@@ -138,9 +138,9 @@ def _layout(name: Any) -> Any:
     return formats.strided
 
 
-def _without_state(value: Callable[..., Any], kind: Any, arguments: Any, state: Any = None) -> Any:
-    """A subclass of Tensor: the Tensor itself."""
-    return CALLS[value.name](*arguments)  # type: ignore[attr-defined]
+def _of_type(value: Callable[..., Any], kind: Any, arguments: Any, state: Any = None) -> Any:
+    """A Tensor with attributes of its own; of a subclass, whose code is never loaded, as a Tensor."""
+    return objects.set_again(CALLS[value.name](*arguments), state)  # type: ignore[attr-defined]
 
 
 CALLS: dict[str, Callable[..., Any]] = {
@@ -159,7 +159,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "torch._utils _rebuild_parameter_with_state": _parameter,
     "torch.nn.parameter Parameter": lambda data, requires_grad=True: _parameter(data, requires_grad, None),
     "torch.autograd.variable Variable": _variable,
-    "torch._tensor _rebuild_from_type_v2": _without_state,
+    "torch._tensor _rebuild_from_type_v2": _of_type,
     "torch.serialization _get_layout": _layout,
     "torch Size": lambda sizes: Size(int(n) for n in _listed(sizes)),
     "torch device": _device,

@@ -108,6 +108,25 @@ def test_dtypes(dtype):
     same(ours, torch.load(written(microgad, ours), weights_only=True))
 
 
+@pytest.mark.parametrize(("writer", "reader"), [(torch, microgad), (microgad, torch), (microgad, microgad)])
+def test_what_was_set_on_a_tensor_comes_with_it(writer, reader):
+    x, half, p = writer.ones(3), writer.ones(2, dtype=writer.uint16), writer.nn.Parameter(writer.zeros(2))
+    x.kind, half.kind, p.kind = "data", [1, {"a": x}], (2.5, None)
+    x.requires_grad_().sum().backward()
+    again = reader.load(written(writer, [x, half, p, x]))
+    assert [list(vars(item)) for item in again] == [["kind"]] * 4
+    assert again[0] is again[3] is again[1].kind[1]["a"]
+    assert (again[0].kind, again[2].kind, again[1].kind[0]) == ("data", (2.5, None), 1)
+
+
+def test_a_file_sets_nothing_that_a_tensor_has_itself():
+    x = torch.ones(2)
+    x.__dict__.update(base=1, views=[2], accumulation_hooks=[3], array=4, add=5, _is_param=True, kept=6)
+    again = microgad.load(written(torch, x))
+    assert vars(again) == {"kept": 6}
+    assert (again + 1).tolist() == [2, 2]
+
+
 def test_memory_is_mapped(tmp_path):
     path = tmp_path / "large.pt"
     torch.save({"w": torch.arange(100_000.0)}, path)
