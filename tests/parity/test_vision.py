@@ -116,6 +116,16 @@ PROGRAMS = {
     "giou_loss": lambda lib, v: v.ops.generalized_box_iou_loss(
         lib.tensor(BOXES[:9]), lib.tensor(BOXES[9:18]), "sum"
     ),
+    "giou_loss_of_one": lambda lib, v: v.ops.generalized_box_iou_loss(lib.tensor(BOXES[0]), lib.tensor(BOXES[1])),
+    "giou_loss_half": lambda lib, v: v.ops.generalized_box_iou_loss(
+        lib.tensor(BOXES[:9]).half(), lib.tensor(BOXES[9:18]).half()
+    ),
+    "giou_loss_of_none": lambda lib, v: v.ops.generalized_box_iou_loss(lib.zeros(0, 4), lib.zeros(0, 4), "mean"),
+    "diou_loss": lambda lib, v: v.ops.distance_box_iou_loss(lib.tensor(BOXES[:9]), lib.tensor(BOXES[9:18]), "mean"),
+    "ciou_loss": lambda lib, v: v.ops.complete_box_iou_loss(lib.tensor(BOXES[:9]), lib.tensor(BOXES[9:18])),
+    "ciou_loss_half": lambda lib, v: v.ops.complete_box_iou_loss(
+        lib.tensor(BOXES[0]).half(), lib.tensor(BOXES[1]).half(), "sum", 0.1
+    ),
     "depth_row": lambda lib, v: v.ops.stochastic_depth(lib.tensor(BATCH), 0.4, "row"),
     "depth_batch": lambda lib, v: v.ops.StochasticDepth(0.4, "batch")(lib.tensor(BATCH)),
     "depth_all": lambda lib, v: v.ops.stochastic_depth(lib.tensor(BATCH), 1.0, "row"),

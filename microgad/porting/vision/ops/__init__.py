@@ -19,6 +19,8 @@ from .boxes import generalized_box_iou as generalized_box_iou
 from .boxes import masks_to_boxes as masks_to_boxes
 from .boxes import nms as nms
 from .boxes import remove_small_boxes as remove_small_boxes
+from .losses import complete_box_iou_loss as complete_box_iou_loss
+from .losses import distance_box_iou_loss as distance_box_iou_loss
 from .losses import generalized_box_iou_loss as generalized_box_iou_loss
 from .losses import sigmoid_focal_loss as sigmoid_focal_loss
 from .regions import RoIAlign as RoIAlign
