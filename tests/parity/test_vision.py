@@ -116,6 +116,11 @@ PROGRAMS = {
     "giou_loss": lambda lib, v: v.ops.generalized_box_iou_loss(
         lib.tensor(BOXES[:9]), lib.tensor(BOXES[9:18]), "sum"
     ),
+    "diou": lambda lib, v: v.ops.distance_box_iou(lib.tensor(BOXES[:9]), lib.tensor(BOXES[5:18])),
+    "ciou": lambda lib, v: v.ops.complete_box_iou(lib.tensor(BOXES[:9]).half(), lib.tensor(BOXES[5:18]).half(), 0.1),
+    "ciou_of_integers": lambda lib, v: v.ops.complete_box_iou(
+        lib.tensor([[0, 0, 100, 90], [5, 5, 99, 30]], dtype=lib.uint8), lib.tensor([[7, 9, 88, 77]], dtype=lib.uint8)
+    ),
     "giou_loss_of_one": lambda lib, v: v.ops.generalized_box_iou_loss(lib.tensor(BOXES[0]), lib.tensor(BOXES[1])),
     "giou_loss_half": lambda lib, v: v.ops.generalized_box_iou_loss(
         lib.tensor(BOXES[:9]).half(), lib.tensor(BOXES[9:18]).half()

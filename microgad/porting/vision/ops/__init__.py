@@ -15,6 +15,8 @@ from .boxes import box_area as box_area
 from .boxes import box_convert as box_convert
 from .boxes import box_iou as box_iou
 from .boxes import clip_boxes_to_image as clip_boxes_to_image
+from .boxes import complete_box_iou as complete_box_iou
+from .boxes import distance_box_iou as distance_box_iou
 from .boxes import generalized_box_iou as generalized_box_iou
 from .boxes import masks_to_boxes as masks_to_boxes
 from .boxes import nms as nms

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from ....autograd import no_grad
 from ....dtypes import float32, int64
 from ....errors import ArgumentError
 from ....ops import creation, movement
@@ -89,6 +91,43 @@ def generalized_box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     size = _wide(maximum(a[..., 2:], b[..., 2:]) - minimum(a[..., :2], b[..., :2])).clamp(min=0)
     around = size[..., 0] * size[..., 1]
     return common / either - (around - either) / around
+
+
+def distance_box_iou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-7) -> Tensor:
+    """box_iou, less how far apart the boxes' middles are: Zheng et al. (2020).
+
+    Source: torchvision.ops.distance_box_iou.
+
+    >>> torch.porting.vision.ops.distance_box_iou(torch.tensor([[0.0, 0, 1, 1]]), torch.tensor([[2.0, 0, 3, 1]]))
+    tensor([[-0.4000]])
+    """
+    return _distant(_wide(boxes1), _wide(boxes2), eps)[0]
+
+
+def complete_box_iou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-7) -> Tensor:
+    """distance_box_iou, less how much the boxes' proportions differ: Zheng et al. (2020).
+
+    Source: torchvision.ops.complete_box_iou.
+
+    >>> torch.porting.vision.ops.complete_box_iou(torch.tensor([[0.0, 0, 1, 1]]), torch.tensor([[2.0, 0, 3, 1]]))
+    tensor([[-0.4000]])
+    """
+    boxes1, boxes2 = _wide(boxes1), _wide(boxes2)
+    near, iou = _distant(boxes1, boxes2, eps)
+    a, b = (((x[..., 2] - x[..., 0]) / (x[..., 3] - x[..., 1])).atan() for x in (boxes1, boxes2))
+    unlike = 4 / math.pi**2 * (a[..., :, None] - b[..., None, :]) ** 2
+    with no_grad():
+        share = unlike / (1 - iou + unlike + eps)
+    return near - share * unlike
+
+
+def _distant(boxes1: Tensor, boxes2: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """box_iou (..., N, M) less the distance of the middles, by the diagonal of what holds both; and box_iou."""
+    a, b = boxes1[..., :, None, :], boxes2[..., None, :, :]
+    size = (maximum(a[..., 2:], b[..., 2:]) - minimum(a[..., :2], b[..., :2])).clamp(min=0)
+    apart = (a[..., 2:] + a[..., :2]) / 2 - (b[..., 2:] + b[..., :2]) / 2
+    iou = box_iou(boxes1, boxes2)
+    return iou - (apart**2).sum(-1) / ((size**2).sum(-1) + eps), iou
 
 
 def clip_boxes_to_image(boxes: Tensor, size: tuple[int, int]) -> Tensor:
