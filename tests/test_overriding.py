@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import pickle
 import subprocess
 import sys
@@ -281,6 +282,13 @@ def test_functions_are_pickled_and_saved_with_doors_and_without() -> None:
         assert second.activation(x).tolist() == x.tanh().tolist()
     """
     run(program)
+
+
+@pytest.mark.parametrize("f", ["sigmoid", "absolute", "linalg.inv", "nn.functional.softmax"])
+def test_functions_behind_doors_are_pickled_by_name(f: str) -> None:
+    found = operator.attrgetter(f)(torch)
+    assert hasattr(found, "torch_name")
+    assert pickle.loads(pickle.dumps(found)) is found
 
 
 def test_layers_and_their_defaults_are_behind_the_same_doors() -> None:
