@@ -625,6 +625,7 @@ from .porting.rooms import mps as mps
 from .porting.rooms import multiprocessing as multiprocessing
 from .porting.rooms import overrides as overrides
 from .porting.rooms import sparse as sparse
+from .porting.rooms import torch_version as torch_version
 from .porting.rooms import types as types
 from .porting.rooms import version as version
 from .porting.rooms import xpu as xpu

@@ -59,7 +59,7 @@ REASONS = {
         return_types.pytree* return_types.all_return_types optim.swap_in* thread_safe_generator
         random.thread_safe_generator utils.checkpoint.GraphExecGroup utils.checkpoint.SAC* utils.checkpoint.Selective*
         utils.checkpoint.create_selective* utils.checkpoint.CheckpointFunction utils.checkpoint.CheckpointPolicy
-        utils.checkpoint.DefaultDeviceType utils.checkpoint.check_backward_validity torch_version cpu.Event
+        utils.checkpoint.DefaultDeviceType utils.checkpoint.check_backward_validity cpu.Event
         utils.dlpack.DLDeviceType utils.hooks.* amp.amp_def* func.rearrange fft.Tensor
         nn.attention.* autograd.variable nn.functional.TYPE_CHECKING cpu.get_capabilities
     """,

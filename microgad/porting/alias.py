@@ -19,6 +19,7 @@ from ..parameter import Parameter
 from ..size import Size
 from ..tensor import Tensor
 from .rooms import operators
+from .rooms.torch_version import TorchVersion
 
 # Where a room of PyTorch's is another's of microgad; any other `torch.a.b` is `microgad.a.b`.
 ROOMS = {
@@ -81,7 +82,7 @@ class as_torch:
         self._placeholder = lazy.when_imported
         self._version = self._root.__version__
         self._root.__name__ = "torch"
-        self._root.__version__ = f"{LIKE}+microgad.{self._version.rpartition('+microgad.')[2]}"
+        self._root.__version__ = TorchVersion(f"{LIKE}+microgad.{self._version.rpartition('+microgad.')[2]}")
         lazy.when_imported = Absent
         self._homes = {kind: kind.__module__ for kind in HOMES}
         _move(HOMES)

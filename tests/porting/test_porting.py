@@ -145,7 +145,8 @@ before = microgad.__version__
 with microgad.as_torch() as given:
     import torch, torch.nn, torch.absent
     assert torch is given is microgad and torch.nn is microgad.nn
-    assert torch.__version__ == f"2.13.0+microgad.{before}"
+    assert torch.__version__ == f"2.13.0+microgad.{before}" and torch.__version__ >= (1, 13)
+    assert torch.__version__ > "2.9"  # by its numbers: as text it is before
     with microgad.as_torch():
         assert torch.__version__ == f"2.13.0+microgad.{before}"
 assert microgad.__version__ == before and not hasattr(microgad, "absent")
