@@ -170,6 +170,7 @@ def test_not_strict():
     assert keys == (["seen"], ["gone"])
     assert (keys.missing_keys, keys.unexpected_keys) == (["seen"], ["gone"])
     assert repr(keys) == "_IncompatibleKeys(missing_keys=['seen'], unexpected_keys=['gone'])"
+    assert type(keys) is torch.nn.modules.module._IncompatibleKeys  # where libraries import it from
     assert torch.equal(model.fc.weight, state["fc.weight"])
 
 
