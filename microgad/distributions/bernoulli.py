@@ -25,6 +25,7 @@ def given(probs: Any, logits: Any) -> str:
 class _Odds:
     """probs and logits of a success: one is given, the other computed when first read."""
 
+    arg_constraints: Any = {"probs": constraints.unit_interval, "logits": constraints.real}
     _param: Tensor
 
     @lazy_property
@@ -58,7 +59,6 @@ class Bernoulli(_Odds, ExponentialFamily):
     (tensor(-1.3863), tensor(0.2500), tensor([0., 1.]))
     """
 
-    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.boolean
     has_enumerate_support = True
 

@@ -26,7 +26,6 @@ class ContinuousBernoulli(_Odds, ExponentialFamily):
     tensor(0.4995)
     """
 
-    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.unit_interval
     has_rsample = True
 

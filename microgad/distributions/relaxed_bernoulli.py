@@ -21,7 +21,6 @@ class LogitRelaxedBernoulli(_Odds, Distribution):
     torch.Size([])
     """
 
-    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.real
 
     def __init__(
