@@ -58,24 +58,9 @@ class ParametrizationList(ModuleList):
         self.is_tensor = isinstance(made, Tensor)
         self.ntensors = 1 if self.is_tensor else len(made)
         if isinstance(made, Tensor):
-            for fact in ("dtype", "device"):
-                if getattr(made, fact) != getattr(original, fact):
-                    raise ValueError(
-                        f"When `right_inverse` outputs one tensor, it may not change the {fact}.\n"
-                        f"original.{fact}: {getattr(original, fact)}\n"
-                        f"right_inverse(original).{fact}: {getattr(made, fact)}"
-                    )
-            _set(original, made)
-            _register(self, "original", original)
+            self._learn_one(made, original)
         else:
-            for i, x in enumerate(made):
-                if not isinstance(x, Tensor):
-                    raise ValueError(
-                        "'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). "
-                        f"Got element {i} of the sequence with type {type(x).__name__}."
-                    )
-                x = Parameter(x.detach(), original.requires_grad) if isinstance(original, Parameter) else x
-                _register(self, f"original{i}", x.requires_grad_(original.requires_grad))
+            self._learn_several(made, original)
         if not unsafe:
             said = "unparametrized {}", "parametrized {}", "`unsafe`"
             try:
@@ -83,6 +68,29 @@ class ParametrizationList(ModuleList):
             except Exception:
                 original.data = before
                 raise
+
+    def _learn_one(self, made: Tensor, original: Tensor) -> None:
+        """Keep the original itself, with the values that the right_inverse made."""
+        for fact in ("dtype", "device"):
+            if getattr(made, fact) != getattr(original, fact):
+                raise ValueError(
+                    f"When `right_inverse` outputs one tensor, it may not change the {fact}.\n"
+                    f"original.{fact}: {getattr(original, fact)}\n"
+                    f"right_inverse(original).{fact}: {getattr(made, fact)}"
+                )
+        _set(original, made)
+        _register(self, "original", original)
+
+    def _learn_several(self, made: Sequence[Any], original: Tensor) -> None:
+        """Keep what the right_inverse made, Parameters where the original is one."""
+        for i, x in enumerate(made):
+            if not isinstance(x, Tensor):
+                raise ValueError(
+                    "'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). "
+                    f"Got element {i} of the sequence with type {type(x).__name__}."
+                )
+            x = Parameter(x.detach(), original.requires_grad) if isinstance(original, Parameter) else x
+            _register(self, f"original{i}", x.requires_grad_(original.requires_grad))
 
     @property
     def originals(self) -> list[Tensor]:
