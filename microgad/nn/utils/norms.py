@@ -1,7 +1,8 @@
-"""Norms of weights: of the part at each place along a dimension, and what power iteration starts from."""
+"""What weight and spectral normalization share: norms along a dimension, where power iteration starts, their hooks."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ...ops.linalg import norm_except_dim
@@ -20,6 +21,11 @@ def unit_vectors(matrix: Tensor, eps: float) -> tuple[Any, Any]:
     """Directions drawn at random, for each side of a matrix."""
     u, v = (matrix.new_empty(n).normal_(0, 1) for n in matrix.shape)
     return F.normalize(u, dim=0, eps=eps), F.normalize(v, dim=0, eps=eps)
+
+
+def hook_of(hooks: Mapping[int, Any], kind: Any, name: str) -> int | None:
+    """The id of the hook of a class that is for the parameter of this name, if there is one."""
+    return next((i for i, hook in hooks.items() if isinstance(hook, kind) and hook.name == name), None)
 
 
 def channel_dim(module: Module) -> int:

@@ -11,7 +11,7 @@ from ...tensor import Tensor
 from .. import functional as F
 from ..module import Module
 from ..parameter import is_lazy
-from .norms import channel_dim, unit_vectors
+from .norms import channel_dim, hook_of, unit_vectors
 
 M = TypeVar("M", bound=Module)
 
@@ -72,7 +72,7 @@ def spectral_norm(
     >>> list(layer.state_dict())
     ['bias', 'weight_orig', 'weight_u', 'weight_v']
     """
-    if any(isinstance(hook, SpectralNorm) and hook.name == name for hook in module._forward_pre_hooks.values()):
+    if hook_of(module._forward_pre_hooks, SpectralNorm, name) is not None:
         raise RuntimeError(f"Cannot register two spectral_norm hooks on the same parameter {name}")
     hook = SpectralNorm(name, n_power_iterations, channel_dim(module) if dim is None else dim, eps)
     weight = module._parameters[name]
@@ -109,15 +109,10 @@ def remove_spectral_norm(module: M, name: str = "weight") -> M:
 
     Source: torch.nn.utils.remove_spectral_norm.
     """
-    for i, hook in module._forward_pre_hooks.items():
-        if isinstance(hook, SpectralNorm) and hook.name == name:
-            hook.remove(module)
-            del module._forward_pre_hooks[i]
-            break
-    else:
+    if (i := hook_of(module._forward_pre_hooks, SpectralNorm, name)) is None:
         raise ValueError(f"spectral_norm of '{name}' not found in {module}")
-    for i, hook in module._state_dict_hooks.items():
-        if isinstance(hook, _Version) and hook.name == name:
-            del module._state_dict_hooks[i]
-            break
+    module._forward_pre_hooks[i].remove(module)
+    del module._forward_pre_hooks[i]
+    if (i := hook_of(module._state_dict_hooks, _Version, name)) is not None:
+        del module._state_dict_hooks[i]
     return module

@@ -10,7 +10,7 @@ from ...parameter import Parameter
 from ...tensor import Tensor
 from ..module import Module
 from ..parameter import is_lazy
-from .norms import scaled_to
+from .norms import hook_of, scaled_to
 
 M = TypeVar("M", bound=Module)
 
@@ -48,7 +48,7 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
         FutureWarning,
         stacklevel=2,
     )
-    if any(isinstance(hook, WeightNorm) and hook.name == name for hook in module._forward_pre_hooks.values()):
+    if hook_of(module._forward_pre_hooks, WeightNorm, name) is not None:
         raise RuntimeError(f"Cannot register two weight_norm hooks on the same parameter {name}")
     hook = WeightNorm(name, dim)
     weight = getattr(module, name)
@@ -71,9 +71,8 @@ def remove_weight_norm(module: M, name: str = "weight") -> M:
 
     Source: torch.nn.utils.remove_weight_norm.
     """
-    for i, hook in module._forward_pre_hooks.items():
-        if isinstance(hook, WeightNorm) and hook.name == name:
-            hook.remove(module)
-            del module._forward_pre_hooks[i]
-            return module
-    raise ValueError(f"weight_norm of '{name}' not found in {module}")
+    if (i := hook_of(module._forward_pre_hooks, WeightNorm, name)) is None:
+        raise ValueError(f"weight_norm of '{name}' not found in {module}")
+    module._forward_pre_hooks[i].remove(module)
+    del module._forward_pre_hooks[i]
+    return module
