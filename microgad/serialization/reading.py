@@ -192,13 +192,18 @@ def _read_stream(data: bytes, place: Location) -> Any:
     keys = [str(key) for key in keys if type(key) in (str, int)] if type(keys) is list else []
     if set(keys) != memories.keys():
         raise FileError("holds other storages than those that its Tensors lie in")
-    for key in keys:
-        count, memory = int.from_bytes(data[at : at + 8], "little"), memories[key]
+    _fill([memories[key] for key in keys], data, at)
+    return obj
+
+
+def _fill(memories: list[Any], data: bytes, at: int) -> None:
+    """Give pieces of memory their bytes, which lie one after the other, each after how many elements it has."""
+    for memory in memories:
+        count = int.from_bytes(data[at : at + 8], "little")
         if memory.size < count or at + 8 + memory.size > len(data):
             raise FileError("ends within its storages")
         memory[...] = backend.like(np.frombuffer(data, np.uint8, memory.size, at + 8), memory)
         at += 8 + memory.size
-    return obj
 
 
 def _one(name: str) -> str:
