@@ -66,7 +66,7 @@ class Bernoulli(_Odds, ExponentialFamily):
         self._take(probs, logits)
         super().__init__(self._param.shape, validate_args=validate_args)
 
-    mean = alias("probs")
+    mean: Tensor = alias("probs")
 
     @property
     def mode(self) -> Tensor:

@@ -71,7 +71,7 @@ class Categorical(Distribution):
     def mode(self) -> Tensor:
         return self.probs.argmax(dim=-1)
 
-    variance = alias("mean")
+    variance: Tensor = alias("mean")
 
     def _sample(self, sample_shape: Any) -> Tensor:
         shape = Size(sample_shape)
@@ -103,6 +103,6 @@ class OfCategories(Distribution):
         self._categorical = Categorical(probs, logits)
         super().__init__(self._categorical.batch_shape, self._categorical.param_shape[-1:], validate_args=validate_args)
 
-    probs = alias("_categorical.probs", "The probabilities.")
-    logits = alias("_categorical.logits", "The logarithms of the probabilities.")
+    probs: Tensor = alias("_categorical.probs", "The probabilities.")
+    logits: Tensor = alias("_categorical.logits", "The logarithms of the probabilities.")
     param_shape = alias("_categorical.param_shape", "The shape of what was given.")

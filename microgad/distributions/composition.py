@@ -132,9 +132,9 @@ class _InverseTransform(Transform):
 
     domain = alias("_back.codomain")
     codomain = alias("_back.domain")
-    bijective = alias("_back.bijective")
+    bijective: bool = alias("_back.bijective")
     sign = alias("_back.sign")
-    inv = alias("_back")
+    inv: Transform = alias("_back")
 
     def with_cache(self, cache_size: int = 1) -> Any:
         return self._back.with_cache(cache_size).inv
@@ -276,7 +276,7 @@ class IndependentTransform(Transform):
     def codomain(self) -> Any:
         return constraints.independent(self.base_transform.codomain, self.reinterpreted_batch_ndims)
 
-    bijective = alias("base_transform.bijective")
+    bijective: bool = alias("base_transform.bijective")
     sign = alias("base_transform.sign")
 
     def _call(self, x: Tensor) -> Tensor:

@@ -92,7 +92,7 @@ class _IndependentConstraint(Constraint):
         self.base_constraint = base_constraint
         self.reinterpreted_batch_ndims = reinterpreted_batch_ndims
 
-    is_discrete = alias("base_constraint.is_discrete")
+    is_discrete: bool = alias("base_constraint.is_discrete")
 
     @property
     def event_dim(self) -> int:
@@ -116,8 +116,8 @@ class MixtureSameFamilyConstraint(Constraint):
     def __init__(self, base_constraint: Any) -> None:
         self.base_constraint = base_constraint
 
-    is_discrete = alias("base_constraint.is_discrete")
-    event_dim = alias("base_constraint.event_dim")
+    is_discrete: bool = alias("base_constraint.is_discrete")
+    event_dim: int = alias("base_constraint.event_dim")
 
     def check(self, value: Tensor) -> Tensor:
         result = self.base_constraint.check(value.unsqueeze(-1 - self.event_dim))

@@ -72,7 +72,8 @@ class NormalVectors(Distribution):
     support = constraints.real_vector
     has_rsample = True
     loc: Tensor
-    mean = mode = alias("loc")
+    mean: Tensor = alias("loc")
+    mode: Tensor = alias("loc")
 
     def _half_log_det(self) -> Tensor:
         """Half the logarithm of the covariance's determinant."""

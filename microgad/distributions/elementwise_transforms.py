@@ -142,7 +142,7 @@ class AffineTransform(Transform):
         super().__init__(cache_size=cache_size)
         self.loc, self.scale, self._event_dim = loc, scale, event_dim
 
-    event_dim = alias("_event_dim")
+    event_dim: int = alias("_event_dim")
 
     @property
     def domain(self) -> Any:

@@ -46,7 +46,7 @@ class GeneralizedPareto(Distribution):
         c = self.concentration.masked_fill(self.concentration >= 1, 0.5)  # any that has a mean
         return (self.loc + self.scale / (1 - c)).masked_fill(~(self.concentration < 1), math.nan)
 
-    mode = alias("loc")
+    mode: Tensor = alias("loc")
 
     @property
     def variance(self) -> Tensor:

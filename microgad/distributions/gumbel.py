@@ -43,7 +43,7 @@ class Gumbel(TransformedDistribution):
     def mean(self) -> Tensor:
         return self.loc + self.scale * euler_constant
 
-    mode = alias("loc")
+    mode: Tensor = alias("loc")
 
     @property
     def stddev(self) -> Tensor:

@@ -26,7 +26,7 @@ class Half(TransformedDistribution):
     def __init__(self, scale: Any, validate_args: bool | None = None) -> None:
         super().__init__(self.whole(0, scale, validate_args=False), AbsTransform(), validate_args=validate_args)
 
-    scale = alias("base_dist.scale")
+    scale: Tensor = alias("base_dist.scale")
 
     @property
     def mode(self) -> Tensor:

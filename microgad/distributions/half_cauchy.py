@@ -25,7 +25,7 @@ class HalfCauchy(Half):
     def mean(self) -> Tensor:
         return self.scale.new_full(self._extended_shape(), math.inf)
 
-    variance = alias("base_dist.variance")
+    variance: Tensor = alias("base_dist.variance")
 
     def log_prob(self, value: Any) -> Tensor:
         self._checked(value)

@@ -42,7 +42,7 @@ class Independent(Distribution):
         new.base_dist = self.base_dist.expand((*batch_shape, *self.event_shape[: self.reinterpreted_batch_ndims]))
         return new
 
-    has_rsample = alias("base_dist.has_rsample")
+    has_rsample: bool = alias("base_dist.has_rsample")
 
     @property
     def has_enumerate_support(self) -> bool:  # type: ignore[override]
@@ -53,9 +53,9 @@ class Independent(Distribution):
         result, n = self.base_dist.support, self.reinterpreted_batch_ndims
         return constraints.independent(result, n) if n else result
 
-    mean = alias("base_dist.mean")
-    mode = alias("base_dist.mode")
-    variance = alias("base_dist.variance")
+    mean: Tensor = alias("base_dist.mean")
+    mode: Tensor = alias("base_dist.mode")
+    variance: Tensor = alias("base_dist.variance")
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         return self.base_dist.sample(sample_shape)

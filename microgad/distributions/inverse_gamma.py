@@ -28,8 +28,8 @@ class InverseGamma(TransformedDistribution):
         gamma = Gamma(concentration, rate, validate_args=validate_args)
         super().__init__(gamma, PowerTransform(gamma.rate.new_tensor(-1.0)), validate_args=validate_args)
 
-    concentration = alias("base_dist.concentration")
-    rate = alias("base_dist.rate")
+    concentration: Tensor = alias("base_dist.concentration")
+    rate: Tensor = alias("base_dist.rate")
 
     @property
     def mean(self) -> Tensor:

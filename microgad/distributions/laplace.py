@@ -18,7 +18,7 @@ class Laplace(LocScale):
     tensor(-1.6931)
     """
 
-    mean = alias("loc")
+    mean: Tensor = alias("loc")
 
     @property
     def variance(self) -> Tensor:

@@ -26,8 +26,8 @@ class LogNormal(TransformedDistribution):
     def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
         super().__init__(Normal(loc, scale, validate_args=validate_args), ExpTransform(), validate_args=validate_args)
 
-    loc = alias("base_dist.loc")
-    scale = alias("base_dist.scale")
+    loc: Tensor = alias("base_dist.loc")
+    scale: Tensor = alias("base_dist.scale")
 
     @property
     def mean(self) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..tensor import Tensor
 from . import constraints
 from .independent import Independent
 from .normal import Normal
@@ -28,8 +29,8 @@ class LogisticNormal(TransformedDistribution):
         base = base if base.batch_shape else base.expand([1])
         super().__init__(base, StickBreakingTransform(), validate_args=validate_args)
 
-    loc = alias("_normal.loc")
-    scale = alias("_normal.scale")
+    loc: Tensor = alias("_normal.loc")
+    scale: Tensor = alias("_normal.scale")
 
     @property
     def _normal(self) -> Any:

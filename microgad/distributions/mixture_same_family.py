@@ -59,8 +59,8 @@ class MixtureSameFamily(Distribution):
     def support(self) -> Any:
         return constraints.MixtureSameFamilyConstraint(self._component_distribution.support)
 
-    mixture_distribution = alias("_mixture_distribution", "Which component.")
-    component_distribution = alias("_component_distribution", "The components.")
+    mixture_distribution: Categorical = alias("_mixture_distribution", "Which component.")
+    component_distribution: Distribution = alias("_component_distribution", "The components.")
 
     def _shares(self) -> Tensor:
         probs = self._mixture_distribution.probs

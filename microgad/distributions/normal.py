@@ -20,8 +20,8 @@ class Normal(LocScale, ExponentialFamily):
     (tensor(-0.9189), tensor(0.5000), tensor(1.4189))
     """
 
-    mean = alias("loc")
-    stddev = alias("scale")
+    mean: Tensor = alias("loc")
+    stddev: Tensor = alias("scale")
 
     @property
     def variance(self) -> Tensor:

@@ -22,8 +22,8 @@ class OneHotCategorical(OfCategories):
     support = constraints.one_hot
     has_enumerate_support = True
 
-    _param = alias("_categorical._param")
-    mean = alias("probs")
+    _param: Tensor = alias("_categorical._param")
+    mean: Tensor = alias("probs")
 
     @property
     def mode(self) -> Tensor:

@@ -36,7 +36,7 @@ class Pareto(TransformedDistribution):
         a = self.alpha.masked_fill(self.alpha <= 1, 2.0)
         return (a * self.scale / (a - 1)).masked_fill(self.alpha <= 1, math.inf)
 
-    mode = alias("scale")
+    mode: Tensor = alias("scale")
 
     @property
     def variance(self) -> Tensor:

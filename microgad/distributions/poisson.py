@@ -25,7 +25,8 @@ class Poisson(ExponentialFamily):
         (self.rate,) = broadcast_all(rate)
         super().__init__(self.rate.shape, validate_args=validate_args)
 
-    mean = variance = alias("rate")
+    mean: Tensor = alias("rate")
+    variance: Tensor = alias("rate")
 
     @property
     def mode(self) -> Tensor:

@@ -67,5 +67,5 @@ class RelaxedBernoulli(TransformedDistribution):
         )
 
     temperature = alias("base_dist.temperature", "How far draws are from 0 or 1.")
-    probs = alias("base_dist.probs", "The probabilities.")
-    logits = alias("base_dist.logits", "The log odds.")
+    probs: Tensor = alias("base_dist.probs", "The probabilities.")
+    logits: Tensor = alias("base_dist.logits", "The log odds.")

@@ -71,5 +71,5 @@ class RelaxedOneHotCategorical(TransformedDistribution):
         super().__init__(base, ExpTransform(), validate_args=validate_args)
 
     temperature = alias("base_dist.temperature", "How far draws are from a one-hot vector.")
-    probs = alias("base_dist.probs", "The probabilities.")
-    logits = alias("base_dist.logits", "The logarithms of the probabilities.")
+    probs: Tensor = alias("base_dist.probs", "The probabilities.")
+    logits: Tensor = alias("base_dist.logits", "The logarithms of the probabilities.")

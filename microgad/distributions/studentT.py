@@ -32,7 +32,7 @@ class StudentT(Distribution):
     def mean(self) -> Tensor:
         return self.loc.masked_fill(self.df <= 1, math.nan)
 
-    mode = alias("loc")
+    mode: Tensor = alias("loc")
 
     @property
     def variance(self) -> Tensor:

@@ -67,7 +67,7 @@ class TransformedDistribution(Distribution):
         more = len(self.event_shape) - support.event_dim
         return constraints.independent(support, more) if more > 0 else support
 
-    has_rsample = alias("base_dist.has_rsample")
+    has_rsample: bool = alias("base_dist.has_rsample")
 
     def _sample(self, sample_shape: Any) -> Tensor:
         return self._transformed(self.base_dist.sample(sample_shape))

@@ -33,7 +33,8 @@ class VonMises(Distribution):
         self.loc, self.concentration = broadcast_all(loc, concentration)
         super().__init__(self.loc.shape, validate_args=validate_args)
 
-    mean = mode = alias("loc")
+    mean: Tensor = alias("loc")
+    mode: Tensor = alias("loc")
 
     @property
     def variance(self) -> Tensor:
