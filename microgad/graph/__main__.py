@@ -31,24 +31,7 @@ def _main(arguments: list[str]) -> int:
     if arguments[:1] == ["diff"]:
         return _diff(arguments[1:])
     command = arguments.pop(0) if arguments[:1] and arguments[0] in TELLING else None
-    parser = argparse.ArgumentParser(
-        prog="python -m microgad.graph",
-        allow_abbrev=False,
-        description="Run a program that was written for PyTorch (or microgad) on microgad, and draw what its first "
-        "backward pass saw; or read a tape that was saved as .json or .npz.",
-        epilog="Also: summary, table, tree or memory, then a program or a tape, tells of it as text; "
-        "diff a.json b.json tells what differs. The program is given all other arguments, and those after --.",
-    )
-    parser.add_argument("program", help="a .py file, or a tape as .json or .npz")
-    parser.add_argument("--out", help="the file to write: .html, .json, .npz, or .svg, .png, .pdf, .dot, .mmd")
-    parser.add_argument("--depth", type=int, help="of modules to open")
-    parser.add_argument("--sort", choices=("bytes", "flops", "time", "calls"), help="of the table")
-    parser.add_argument("--by", choices=("op", "module"), help="of the table")
-    own = arguments.index("--") if "--" in arguments else len(arguments)
-    given, others = parser.parse_known_args(arguments[:own])
-    others += arguments[own + 1 :]
-    if given.out and Path(given.out).suffix not in (".html", *SAVED, *DRAWN):
-        parser.error(f"--out {given.out}: the suffix must be one of .html, {', '.join((*SAVED, *DRAWN))}")
+    given, others = _given(arguments)
 
     def found(tape: Tape) -> None:
         if given.out:
@@ -76,6 +59,29 @@ def _main(arguments: list[str]) -> int:
     if failed:
         raise failed[0]
     return code
+
+
+def _given(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """What the command is asked, and what is the program's own: all other arguments, and those after --."""
+    parser = argparse.ArgumentParser(
+        prog="python -m microgad.graph",
+        allow_abbrev=False,
+        description="Run a program that was written for PyTorch (or microgad) on microgad, and draw what its first "
+        "backward pass saw; or read a tape that was saved as .json or .npz.",
+        epilog="Also: summary, table, tree or memory, then a program or a tape, tells of it as text; "
+        "diff a.json b.json tells what differs. The program is given all other arguments, and those after --.",
+    )
+    parser.add_argument("program", help="a .py file, or a tape as .json or .npz")
+    parser.add_argument("--out", help="the file to write: .html, .json, .npz, or .svg, .png, .pdf, .dot, .mmd")
+    parser.add_argument("--depth", type=int, help="of modules to open")
+    parser.add_argument("--sort", choices=("bytes", "flops", "time", "calls"), help="of the table")
+    parser.add_argument("--by", choices=("op", "module"), help="of the table")
+    own = arguments.index("--") if "--" in arguments else len(arguments)
+    given, others = parser.parse_known_args(arguments[:own])
+    others += arguments[own + 1 :]
+    if given.out and Path(given.out).suffix not in (".html", *SAVED, *DRAWN):
+        parser.error(f"--out {given.out}: the suffix must be one of .html, {', '.join((*SAVED, *DRAWN))}")
+    return given, others
 
 
 def _tape(path: Path) -> Tape:

@@ -183,31 +183,15 @@ class Recorder(state.Observer):
         """An operation has computed: put it on the tape."""
         seconds = time.perf_counter() - self.started
         super().forward(node, inputs, out)
-        cls, level, dtype = type(node), self.level, self.reader.dtype
+        cls, level = type(node), self.level
         results = out if type(out) is tuple else (out,)
-        in_place = bool(inputs) and results[0] is inputs[0]
         written = [x for x in results if any(x is y for y in inputs)]  # of an autograd.Function any that is marked
         for x in written:
             counter = x._counter()
             self.writes[id(counter)] = counter, counter[0] - self.slots[id(x)].unseen
-        recorded = hasattr(node, "edges")
-        number = node.number if recorded and self.tape.find(node.number) is None else next(numbers)
-        now = state.current()
-        path = now.path
-        op = Op(
-            number, cls.__name__, cls.symbol, path, {}, [], [x.array.shape for x in results],
-            [dtype(x.array.dtype) for x in results], [], False, self.turns.get(path, 0),
-        )  # fmt: skip
-        op.recorded, op.in_place = recorded, in_place
-        op.inputs = [self.input(op, argument(cls, i), x) for i, x in enumerate(inputs)]
-        for i, x in enumerate(inputs):
-            if isinstance(x, Tensor):
-                op.inputs[i].wanted = (node.edges[i] if recorded else x.node) is not None
+        op = self.entry(node, inputs, results)
         settings = {name: x for name, x in vars(node).items() if name not in cls.computed and name != "ctx"}
         op.settings = {name: plain(x) for name, x in settings.items()}
-        if recorded:
-            op.kept = self.reader.kept(node)
-        op.layouts = [_layout(x.array, inputs) for x in results]
         op.flops = flops_of(op)
         if level.time:
             op.seconds = seconds
@@ -219,16 +203,30 @@ class Recorder(state.Observer):
             op.values = [x.array.copy() for x in results]
         if level.replay:
             held = {name: _held(x) for name, x in settings.items() if not isinstance(x, MethodType)}
-            op.recipe = Recipe(cls, held, in_place, now.grad_enabled, [digest(x.array) for x in results], [])
+            digests = [digest(x.array) for x in results]
+            op.recipe = Recipe(cls, held, op.in_place, state.current().grad_enabled, digests, [])
             if self.random is not None and not np.array_equal(self.random, default_generator.snapshot()):
                 op.recipe.random = self.random
         self.tape.add(op)
         for x in written:
-            self.writers[id(x._counter())] = number
+            self.writers[id(x._counter())] = op.number
         for i, x in enumerate(results):
-            counter = x._counter()
-            unseen = counter[0] - self.writes.get(id(counter), (None, 0))[1]
-            self.slots[id(x)] = Slot(x, number, i, unseen, self.writers.get(id(counter)))
+            self.place(x, op.number, i)
+
+    def entry(self, node: Function, inputs: tuple[Any, ...], results: tuple[Any, ...]) -> Op:
+        """An operation as every tape has it, but for its settings."""
+        cls, path, recorded = type(node), state.current().path, hasattr(node, "edges")
+        number = node.number if recorded and self.tape.find(node.number) is None else next(numbers)
+        shapes, dtypes = [x.array.shape for x in results], [self.reader.dtype(x.array.dtype) for x in results]
+        op = Op(number, cls.__name__, cls.symbol, path, {}, [], shapes, dtypes, [], False, self.turns.get(path, 0))
+        op.recorded, op.in_place = recorded, bool(inputs) and results[0] is inputs[0]
+        op.inputs = [self.input(op, argument(cls, i), x) for i, x in enumerate(inputs)]
+        for i, x in enumerate(inputs):
+            if isinstance(x, Tensor):
+                op.inputs[i].wanted = (node.edges[i] if recorded else x.node) is not None
+        op.kept = self.reader.kept(node) if recorded else []
+        op.layouts = [_layout(x.array, inputs) for x in results]
+        return op
 
     def input(self, op: Op, name: str, x: Any) -> Input:
         if isinstance(x, Tensor):
@@ -253,20 +251,17 @@ class Recorder(state.Observer):
         leaf = x.node.tensor() if type(x.node) is Leaf else None
         if leaf is not None and leaf is not x and leaf.array is x.array:
             return self.slot(leaf)  # a derivative reads a leaf by a Tensor of its own
-        counter = x._counter()
-        unseen = counter[0] - self.writes.get(id(counter), (None, 0))[1]
         slot = self.slots.get(id(x))
         made_by = None
         if slot is not None and not slot.holds(x):
             made_by = slot.number if slot.tensor() is x and type(x.node) is Leaf else None
             slot = None
-        if slot is not None and slot.unseen == unseen:
+        if slot is not None and slot.unseen == self.unseen(x):
             return slot
         node, index = folded(x.node) if x.node is not None else (None, 0)
         if slot is None and node is not None and isinstance(self.tape.find(node.number), Op):
             # transpose_() and its kin: a Tensor that has taken the place of an operation's result
-            slot = self.slots[id(x)] = Slot(x, node.number, index, unseen, self.writers.get(id(counter)))
-            return slot
+            return self.place(x, node.number, index)
         if slot is None and node is not None and (shown := self.written(x)) is not None:
             return self.slot(shown)
         kind = "constant" if node is None else "parameter" if isinstance(x, Parameter) else "leaf"
@@ -276,8 +271,17 @@ class Recorder(state.Observer):
         if kind != "constant":
             self.reader.leaves[self.reader.memory(x.array)] = source.number
             self.wanting.append((weakref.ref(x), source))
-        slot = self.slots[id(x)] = Slot(x, source.number, 0, unseen, self.writers.get(id(counter)))
+        return self.place(x, source.number, 0)
+
+    def place(self, x: Tensor, number: int, index: int) -> Slot:
+        """A Tensor's values come from a result of an operation, or from a source."""
+        slot = self.slots[id(x)] = Slot(x, number, index, self.unseen(x), self.writers.get(id(x._counter())))
         return slot
+
+    def unseen(self, x: Tensor) -> int:
+        """How many writes to its memory nobody saw."""
+        counter = x._counter()
+        return int(counter[0] - self.writes.get(id(counter), (None, 0))[1])
 
     def written(self, x: Tensor) -> Tensor | None:
         """The Tensor that a derivative reads by x, one of its own: with a node that a write in place gave it."""
