@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from ..nn import BatchNorm2d, Conv2d, GroupNorm, Linear, Module, init
@@ -50,6 +50,22 @@ def builder(build: Callable[..., M], settled: Callable[[WeightsEnum], dict[str, 
     built.__doc__, built.__module__ = build.__doc__, build.__module__
     BUILDERS[build.__name__] = built
     return built
+
+
+def named(
+    name: str, says: str, build: Callable[..., M], settled: Callable[[WeightsEnum], dict[str, Any]] = lambda _: {}
+) -> Builder[M]:
+    """The builder of one of a family: `builder`, of what has no name and no words of its own."""
+    build.__name__, build.__doc__ = name, f"{says}, drawn anew. Source: torchvision.models.{name}."
+    return builder(build, settled)
+
+
+def require_stages(name: str, stages: Any, kind: type) -> None:
+    """Raise ValueError where there are none, TypeError where they are no sequence of a kind."""
+    if not stages:
+        raise ValueError(f"The {name} should not be empty")
+    if not isinstance(stages, Sequence) or not all(isinstance(stage, kind) for stage in stages):
+        raise TypeError(f"The {name} should be List[{kind.__name__}]")
 
 
 def by_kaiming(

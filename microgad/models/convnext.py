@@ -13,7 +13,7 @@ from ..ops import creation
 from ..parameter import Parameter
 from ..tensor import Tensor
 from .blocks import Conv2dNormActivation, Layer, Permute, StochasticDepth
-from .building import Builder, builder
+from .building import Builder, named, require_stages
 
 
 class LayerNorm2d(LayerNorm):
@@ -82,10 +82,7 @@ class ConvNeXt(Module):
         **kwargs: Any,
     ) -> None:
         super().__init__()
-        if not block_setting:
-            raise ValueError("The block_setting should not be empty")
-        if not isinstance(block_setting, Sequence) or not all(isinstance(s, CNBlockConfig) for s in block_setting):
-            raise TypeError("The block_setting should be List[CNBlockConfig]")
+        require_stages("block_setting", block_setting, CNBlockConfig)
         norm = norm_layer or functools.partial(LayerNorm2d, eps=1e-6)
         how: Any = {"padding": 0, "norm_layer": norm, "activation_layer": None, "bias": True}
         layers: list[Module] = [Conv2dNormActivation(3, block_setting[0].input_channels, 4, 4, **how)]
@@ -121,9 +118,7 @@ def _convnext(name: str, channels: list[int], deep: int, dropped: float) -> Buil
     def build(**options: Any) -> ConvNeXt:
         return ConvNeXt(settings, **({"stochastic_depth_prob": dropped} | options))
 
-    build.__name__ = f"convnext_{name}"
-    build.__doc__ = f"A ConvNeXt, drawn anew. Source: torchvision.models.{build.__name__}."
-    return builder(build)
+    return named(f"convnext_{name}", "A ConvNeXt", build)
 
 
 convnext_tiny = _convnext("tiny", [96, 192, 384, 768], 9, 0.1)

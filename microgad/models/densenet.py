@@ -10,7 +10,7 @@ from ..nn import functional as F
 from ..ops.movement import cat
 from ..tensor import Tensor
 from ..utils.checkpoint import checkpoint
-from .building import Builder, builder, by_kaiming
+from .building import Builder, by_kaiming, named
 
 
 class _DenseLayer(Module):
@@ -128,9 +128,7 @@ def _densenet(depth: int, growth_rate: int, block_config: tuple[int, ...], num_i
     def build(**options: Any) -> DenseNet:
         return DenseNet(growth_rate, block_config, num_init_features, **options)
 
-    build.__name__ = f"densenet{depth}"
-    build.__doc__ = f"DenseNet with {depth} layers, drawn anew. Source: torchvision.models.densenet{depth}."
-    return builder(build)
+    return named(f"densenet{depth}", f"DenseNet with {depth} layers", build)
 
 
 densenet121 = _densenet(121, 32, (6, 12, 24, 16), 64)

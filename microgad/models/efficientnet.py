@@ -13,7 +13,7 @@ from ..lazy import absent as _absent
 from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Dropout, Linear, Module, Sequential, SiLU, init
 from ..tensor import Tensor
 from .blocks import Conv2dNormActivation, Layer, SqueezeExcitation, StochasticDepth, make_divisible
-from .building import Builder, builder, by_kaiming
+from .building import Builder, by_kaiming, named, require_stages
 
 
 @dataclasses.dataclass
@@ -139,10 +139,7 @@ class EfficientNet(Module):
     ) -> None:
         super().__init__()
         settings = inverted_residual_setting
-        if not settings:
-            raise ValueError("The inverted_residual_setting should not be empty")
-        if not isinstance(settings, Sequence) or not all(isinstance(s, MBConvConfig) for s in settings):
-            raise TypeError("The inverted_residual_setting should be List[MBConvConfig]")
+        require_stages("inverted_residual_setting", settings, MBConvConfig)
         how: Any = {"norm_layer": norm_layer or BatchNorm2d, "activation_layer": SiLU}
         layers: list[Module] = [Conv2dNormActivation(3, settings[0].input_channels, kernel_size=3, stride=2, **how)]
         count, total = 0, sum(setting.num_layers for setting in settings)
@@ -188,9 +185,7 @@ def _efficientnet(name: str, stages: list[MBConvConfig], **usual: Any) -> Builde
     def build(**options: Any) -> EfficientNet:
         return EfficientNet(stages, **(usual | options))
 
-    build.__name__ = f"efficientnet_{name}"
-    build.__doc__ = f"An EfficientNet, drawn anew. Source: torchvision.models.{build.__name__}."
-    return builder(build)
+    return named(f"efficientnet_{name}", "An EfficientNet", build)
 
 
 def _first(name: str, width: float, depth: float, dropout: float, **usual: Any) -> Builder[EfficientNet]:

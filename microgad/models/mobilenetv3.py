@@ -11,7 +11,7 @@ from ..lazy import absent as _absent
 from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Dropout, Hardsigmoid, Hardswish, Linear, Module, ReLU, Sequential
 from ..tensor import Tensor
 from .blocks import Conv2dNormActivation, Layer, SqueezeExcitation, make_divisible
-from .building import builder, by_kaiming, narrow
+from .building import builder, by_kaiming, narrow, require_stages
 
 
 @dataclass
@@ -91,10 +91,7 @@ class MobileNetV3(Module):
     ) -> None:
         super().__init__()
         settings = inverted_residual_setting
-        if not settings:
-            raise ValueError("The inverted_residual_setting should not be empty")
-        if not isinstance(settings, Sequence) or not all(isinstance(s, InvertedResidualConfig) for s in settings):
-            raise TypeError("The inverted_residual_setting should be List[InvertedResidualConfig]")
+        require_stages("inverted_residual_setting", settings, InvertedResidualConfig)
         norm = norm_layer or functools.partial(BatchNorm2d, eps=0.001, momentum=0.01)
         how: Any = {"norm_layer": norm, "activation_layer": Hardswish}
         channels = settings[-1].out_channels

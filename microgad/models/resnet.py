@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from ..lazy import absent as _absent
 from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, ReLU, Sequential, init
 from ..tensor import Tensor
-from .building import Builder, builder, by_kaiming
+from .building import Builder, by_kaiming, named
 
 
 def conv3x3(in_planes: int, out_planes: int, stride: int = 1, groups: int = 1, dilation: int = 1) -> Conv2d:
@@ -176,12 +175,7 @@ class ResNet(Module):
 
 
 def _resnet(name: str, block: type[BasicBlock | Bottleneck], layers: list[int], **widths: int) -> Builder[ResNet]:
-    def build(**options: Any) -> ResNet:
-        return ResNet(block, layers, **{**widths, **options})
-
-    build.__name__ = name
-    build.__doc__ = f"A ResNet of {layers} blocks, drawn anew. Source: torchvision.models.{name}."
-    return builder(build)
+    return named(name, f"A ResNet of {layers} blocks", lambda **options: ResNet(block, layers, **{**widths, **options}))
 
 
 resnet18 = _resnet("resnet18", BasicBlock, [2, 2, 2, 2])

@@ -10,7 +10,7 @@ from ..nn import BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, ReLU, Sequentia
 from ..nn import functional as F
 from ..ops.movement import cat
 from ..tensor import Tensor
-from .building import Builder, builder
+from .building import Builder, named
 
 
 def _plain(inp: int, oup: int) -> list[Module]:
@@ -96,9 +96,7 @@ def _shufflenet(width: str, channels: list[int]) -> Builder[ShuffleNetV2]:
     def build(**options: Any) -> ShuffleNetV2:
         return ShuffleNetV2([4, 8, 4], channels, **options)
 
-    build.__name__ = f"shufflenet_v2_{width}"
-    build.__doc__ = f"ShuffleNetV2 of a width, drawn anew. Source: torchvision.models.{build.__name__}."
-    return builder(build)
+    return named(f"shufflenet_v2_{width}", "ShuffleNetV2 of a width", build)
 
 
 shufflenet_v2_x0_5 = _shufflenet("x0_5", [24, 48, 96, 192, 1024])

@@ -7,7 +7,7 @@ from typing import Any
 from ..lazy import absent as _absent
 from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dropout, Linear, MaxPool2d, Module, ReLU, Sequential
 from ..tensor import Tensor
-from .building import Builder, builder, by_kaiming, narrow
+from .building import Builder, by_kaiming, named, narrow
 
 
 class VGG(Module):
@@ -71,9 +71,8 @@ def _vgg(depth: int, batch_norm: bool) -> Builder[VGG]:
     def build(**options: Any) -> VGG:
         return VGG(make_layers(_PLANS[depth].split(), batch_norm), **options)
 
-    build.__name__ = f"vgg{depth}_bn" if batch_norm else f"vgg{depth}"
-    build.__doc__ = f"VGG with {depth} layers, drawn anew. Source: torchvision.models.{build.__name__}."
-    return builder(build, lambda _: {"init_weights": False})
+    name = f"vgg{depth}_bn" if batch_norm else f"vgg{depth}"
+    return named(name, f"VGG with {depth} layers", build, lambda _: {"init_weights": False})
 
 
 vgg11, vgg13, vgg16, vgg19 = (_vgg(depth, False) for depth in _PLANS)

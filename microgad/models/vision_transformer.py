@@ -16,7 +16,8 @@ from ..ops.movement import cat
 from ..parameter import Parameter
 from ..tensor import Tensor
 from .blocks import MLP, Layer
-from .building import Builder, builder
+from .building import Builder, named
+from .weights import WeightsEnum
 
 _NORM = functools.partial(nn.LayerNorm, eps=1e-6)
 
@@ -156,9 +157,10 @@ def _vit(
     def build(image_size: int = 224, **options: Any) -> VisionTransformer:
         return VisionTransformer(image_size, patch_size, num_layers, num_heads, hidden_dim, mlp_dim, **options)
 
-    build.__name__ = f"vit_{name}"
-    build.__doc__ = f"A Vision Transformer, drawn anew. Source: torchvision.models.{build.__name__}."
-    return builder(build, lambda weights: {"image_size": weights.transforms.keywords["crop_size"]})
+    def settled(weights: WeightsEnum) -> dict[str, Any]:
+        return {"image_size": weights.transforms.keywords["crop_size"]}
+
+    return named(f"vit_{name}", "A Vision Transformer", build, settled)
 
 
 vit_b_16 = _vit("b_16", 16, 12, 12, 768, 3072)
