@@ -12,33 +12,17 @@ from ...ops import activation, creation, elementwise, special
 from ..recording import Step
 from ..writer import BOOL, Symbol, Writer, rule
 
+# Of ONNX's own all but one are called as here.
 UNARY: dict[Any, str] = {
-    elementwise.Abs: "Abs",
-    elementwise.Acos: "Acos",
-    elementwise.Acosh: "Acosh",
-    elementwise.Asin: "Asin",
-    elementwise.Asinh: "Asinh",
-    elementwise.Atan: "Atan",
-    elementwise.Atanh: "Atanh",
-    elementwise.Ceil: "Ceil",
-    elementwise.Cos: "Cos",
-    elementwise.Cosh: "Cosh",
-    elementwise.Exp: "Exp",
-    elementwise.Floor: "Floor",
-    elementwise.Log: "Log",
-    elementwise.Neg: "Neg",
-    elementwise.Reciprocal: "Reciprocal",
-    elementwise.Relu: "Relu",
-    elementwise.Sigmoid: "Sigmoid",
-    elementwise.Sign: "Sign",
-    elementwise.Sin: "Sin",
-    elementwise.Sinh: "Sinh",
-    elementwise.Sqrt: "Sqrt",
-    elementwise.Tan: "Tan",
-    elementwise.Tanh: "Tanh",
-    special.Erf: "Erf",
-    activation.Hardswish: "HardSwish",
-}
+    cls: cls.__name__
+    for cls in (
+        elementwise.Abs, elementwise.Acos, elementwise.Acosh, elementwise.Asin, elementwise.Asinh, elementwise.Atan,
+        elementwise.Atanh, elementwise.Ceil, elementwise.Cos, elementwise.Cosh, elementwise.Exp, elementwise.Floor,
+        elementwise.Log, elementwise.Neg, elementwise.Reciprocal, elementwise.Relu, elementwise.Sigmoid,
+        elementwise.Sign, elementwise.Sin, elementwise.Sinh, elementwise.Sqrt, elementwise.Tan, elementwise.Tanh,
+        special.Erf,
+    )
+} | {activation.Hardswish: "HardSwish"}  # fmt: skip
 BINARY: dict[Any, str] = {
     elementwise.Add: "Add",
     elementwise.Sub: "Sub",
@@ -87,6 +71,11 @@ def only(w: Writer, step: Step) -> Symbol:
     return w.of(step.inputs[0], step.dtypes[0])
 
 
+def every(w: Writer, step: Step) -> list[Any]:
+    """All operands, in the result's dtype; None where one is left out."""
+    return [None if x is None else w.of(x, step.kinds[0]) for x in step.inputs]
+
+
 def pair(w: Writer, step: Step, dtype: Any = None) -> list[Symbol]:
     """Both operands, of one dtype."""
     return [w.of(x, dtype or common(step)) for x in step.inputs]
@@ -101,7 +90,7 @@ def unary(w: Writer, step: Step) -> Any:
 
 @rule(*BINARY)
 def binary(w: Writer, step: Step) -> Any:
-    return w.op(BINARY[step.function], *pair(w, step, step.kinds[0]), dtype=step.kinds[0])
+    return w.op(BINARY[step.function], *every(w, step), dtype=step.kinds[0])
 
 
 @rule(elementwise.Add, elementwise.Mul, elementwise.Maximum, elementwise.Minimum)
@@ -192,7 +181,7 @@ def by_formula(w: Writer, step: Step) -> Any:
 
 @rule(elementwise.Ldexp)
 def ldexp(w: Writer, step: Step) -> Any:
-    x, n = (w.of(x, step.kinds[0]) for x in step.inputs)
+    x, n = every(w, step)
     return x * w.op("Pow", w.constant(2, x.dtype), n)
 
 
@@ -220,14 +209,14 @@ def logaddexp(w: Writer, step: Step) -> Any:
 
 @rule(elementwise.XLogY)
 def xlogy(w: Writer, step: Step) -> Any:
-    x, y = pair(w, step, step.kinds[0])
+    x, y = every(w, step)
     nothing = w.op("And", x.same(0), y.same(y))  # of NaN it is NaN
     return w.op("Where", nothing, w.constant(0, x.dtype), x * w.op("Log", y), dtype=x.dtype)
 
 
 @rule(elementwise.Lerp)
 def lerp(w: Writer, step: Step) -> Any:
-    a, b, weight = (w.of(x, step.kinds[0]) for x in step.inputs)
+    a, b, weight = every(w, step)
     return a + weight * (b - a)
 
 
@@ -296,7 +285,7 @@ def clip(w: Writer, x: Symbol, low: Any, high: Any) -> Symbol:
 
 @rule(elementwise.Clamp)
 def clamp(w: Writer, step: Step) -> Any:
-    x, low, high = (None if x is None else w.of(x, step.kinds[0]) for x in step.inputs)
+    x, low, high = every(w, step)
     x = x if low is None else w.op("Max", x, low)
     return x if high is None else w.op("Min", x, high)
 

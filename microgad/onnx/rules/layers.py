@@ -11,7 +11,7 @@ from ...ops.normalization import batch, rows
 from ..recording import Step
 from ..sizes import Dim
 from ..writer import Symbol, Writer, rule
-from .elementwise import only
+from .elementwise import every, only
 from .reduction import reduced
 
 
@@ -22,7 +22,7 @@ def drawn(w: Writer, step: Step) -> Any:
 
 @rule(attention.Attention)
 def attended(w: Writer, step: Step) -> Any:
-    query, key, value, mask = (None if x is None else w.of(x, step.kinds[0]) for x in step.inputs)
+    query, key, value, mask = every(w, step)
     if step.settings["noise"] is not None:
         return drawn(w, step)
     n = len(w.shape_of(step.inputs[1]))
@@ -41,6 +41,13 @@ def column(w: Writer, x: Any, ndim: int, dtype: Any) -> Symbol:
     """(C) as (C, 1, ...), to go with (N, C, ...)."""
     found: Symbol = w.op("Reshape", w.of(x, dtype), w.ints([-1] + [1] * (ndim - 2)))
     return found
+
+
+def scaled(w: Writer, x: Symbol, weight: Any, bias: Any, ndim: int) -> Symbol:
+    """(N, C, ...) times a weight and plus a bias of each channel, where there are such."""
+    if weight is not None:
+        x = x * column(w, weight, ndim, x.dtype)
+    return x if bias is None else x + column(w, bias, ndim, x.dtype)
 
 
 @rule(batch.FixedBatchNorm)
@@ -64,11 +71,7 @@ def batch_norm(w: Writer, step: Step) -> Any:
     mean = reduced(w, "ReduceMean", x, axes)
     centred = x - mean
     var = reduced(w, "ReduceMean", centred * centred, axes)
-    out = centred / w.op("Sqrt", var + step.settings["eps"])
-    if weight is not None:
-        out = out * column(w, weight, ndim, x.dtype)
-    if bias is not None:
-        out = out + column(w, bias, ndim, x.dtype)
+    out = scaled(w, centred / w.op("Sqrt", var + step.settings["eps"]), weight, bias, ndim)
     return [out, *(w.op("Reshape", part, w.ints([-1])) for part in (mean, var))]
 
 
@@ -99,9 +102,7 @@ def group_norm(w: Writer, step: Step) -> Any:
     apart = w.op("Reshape", x, w.ints([0, groups, -1]))
     out = w.op("InstanceNormalization", apart, ones, zeros, epsilon=step.settings["eps"])
     out = w.op("Reshape", out, w.op("Shape", x, dtype=np.int64))
-    if weight is not None:
-        out = out * column(w, weight, len(sizes), x.dtype)
-    return out if bias is None else out + column(w, bias, len(sizes), x.dtype)
+    return scaled(w, out, weight, bias, len(sizes))
 
 
 def _of_one(n: Any) -> Any:

@@ -8,7 +8,7 @@ from ...ops import loss
 from ...ops.loss.reduced import chosen
 from ..recording import Step
 from ..writer import INT64, Symbol, Writer, rule
-from .elementwise import clip
+from .elementwise import clip, every
 from .layers import column
 from .movement import unsqueezed
 
@@ -55,14 +55,14 @@ def of_smoothed_classes(w: Writer, step: Step) -> Any:
 
 @rule(loss.SquaredError)
 def squared_error(w: Writer, step: Step) -> Any:
-    a, b = (w.of(x, step.kinds[0]) for x in step.inputs)
+    a, b = every(w, step)
     difference = a - b
     return gathered(w, difference * difference, step.settings["reduction"])
 
 
 @rule(loss.Huber)
 def huber(w: Writer, step: Step) -> Any:
-    a, b = (w.of(x, step.kinds[0]) for x in step.inputs)
+    a, b = every(w, step)
     difference, delta = a - b, step.settings["delta"]
     near = clip(w, difference, -delta, delta)
     return (difference - near * 0.5) * near
@@ -70,16 +70,14 @@ def huber(w: Writer, step: Step) -> Any:
 
 @rule(loss.BinaryCrossEntropyWithLogits)
 def with_logits(w: Writer, step: Step) -> Any:
-    x, t, p = (None if part is None else w.of(part, step.kinds[0]) for part in step.inputs)
-    assert x is not None
-    assert t is not None
+    x, t, p = every(w, step)
     below, above = w.op("Softplus", -x), w.op("Softplus", x)  # -log σ(x), -log σ(-x)
     return (1 - t) * above + (t * below if p is None else p * t * below)
 
 
 @rule(loss.BinaryCrossEntropy)
 def binary_cross_entropy(w: Writer, step: Step) -> Any:
-    x, t = (w.of(part, step.kinds[0]) for part in step.inputs)
+    x, t = every(w, step)
     least = w.constant(-100, x.dtype)
     own, other = (w.op("Max", w.op("Log", part), least) for part in (x, 1 - x))
     return -(t * own + (1 - t) * other)

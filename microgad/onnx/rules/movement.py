@@ -22,7 +22,7 @@ from ...ops.shuffle import Shuffle
 from ..recording import Step
 from ..sizes import Dim
 from ..writer import INT64, Symbol, Writer, rule
-from .elementwise import only
+from .elementwise import every, only
 
 LAST = np.iinfo(np.int64).max
 
@@ -106,12 +106,12 @@ def repeat_interleave(w: Writer, step: Step) -> Any:
 
 @rule(Cat)
 def cat(w: Writer, step: Step) -> Any:
-    return w.op("Concat", *(w.of(x, step.kinds[0]) for x in step.inputs), axis=step.settings["axis"])
+    return w.op("Concat", *every(w, step), axis=step.settings["axis"])
 
 
 @rule(BlockDiag)
 def block_diag(w: Writer, step: Step) -> Any:
-    blocks = [w.of(x, step.kinds[0]) for x in step.inputs]
+    blocks = every(w, step)
     columns = w.static([m for _, m in step.settings["shapes"]])
     edges = [w.ints([0, sum(columns[:i]), 0, sum(columns[i + 1 :])]) for i in range(len(blocks))]
     rows = [w.op("Pad", x, edge, w.constant(0, x.dtype)) for x, edge in zip(blocks, edges, strict=True)]

@@ -20,7 +20,7 @@ from ...ops.reduction.sums import Mean, Sum
 from ...ops.reduction.variance import Deviation, StdMean, Var, VarMean
 from ..recording import Step
 from ..writer import BOOL, INT64, Symbol, Writer, rule
-from .elementwise import common, only
+from .elementwise import common, every, only
 from .movement import sliced, squeezed, unsqueezed
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -94,7 +94,7 @@ def extremum(w: Writer, step: Step) -> Any:
     x, axis, keep = w.of(step.inputs[0]), step.settings.get("dim"), step.settings["keepdim"]
     largest = step.function.__name__ == "max"
     if len(step.inputs) > 1:
-        both = [w.of(part, step.kinds[0]) for part in step.inputs]
+        both = every(w, step)
         return w.op("Max" if largest else "Min", *both, dtype=step.kinds[0])
     if axis is None:
         return reduced(w, "ReduceMax" if largest else "ReduceMin", x, axes_of(w, step), False)
@@ -186,7 +186,7 @@ def vector_norm(w: Writer, step: Step) -> Any:
 
 @rule(Cdist, Distances)
 def cdist(w: Writer, step: Step) -> Any:
-    a, b = (w.of(x, step.kinds[0]) for x in step.inputs)
+    a, b = every(w, step)
     return length(w, unsqueezed(w, a, -2) - unsqueezed(w, b, -3), [-1], False, step.settings.get("p", 2))
 
 

@@ -17,7 +17,7 @@ from ...ops.window.unfold import Fold, Unfold
 from ..recording import Constant, Step
 from ..sizes import Dim
 from ..writer import INT64, Writer, rule
-from .elementwise import only
+from .elementwise import every, only
 from .layers import _of_one
 
 
@@ -39,7 +39,7 @@ def sliding(w: Writer, step: Step) -> dict[str, Any]:
 
 @rule(Conv2d)
 def convolution(w: Writer, step: Step) -> Any:
-    given = [None if x is None else w.of(x, step.kinds[0]) for x in step.inputs]
+    given = every(w, step)
     attributes = sliding(w, step)
     edges = attributes["pads"]
     if min(edges) < 0:
@@ -49,7 +49,7 @@ def convolution(w: Writer, step: Step) -> Any:
 
 @rule(ConvTranspose2d)
 def transposed(w: Writer, step: Step) -> Any:
-    given = [None if x is None else w.of(x, step.kinds[0]) for x in step.inputs]
+    given = every(w, step)
     window, before = step.settings["window"], w.shape_of(step.inputs[0])[2:]
     more = []
     for size, n, k, s, d, (low, high) in zip(
@@ -199,7 +199,7 @@ def grid_sample(w: Writer, step: Step) -> Any:
     if not flat and w.opset < 20:
         raise w.refused("of volumes ONNX has it from opset 20 on")
     names = {"bilinear": "linear", "bicubic": "cubic"} if w.opset >= 20 else {}
-    x, places = (w.of(part, step.kinds[0]) for part in step.inputs)
+    x, places = every(w, step)
     return w.op(
         "GridSample", x, places, mode=names.get(mode, mode), padding_mode=step.settings["padding_mode"],
         align_corners=int(bool(step.settings["align_corners"])),
