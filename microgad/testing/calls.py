@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -185,18 +184,21 @@ def slices(tensors: list[Tensor]) -> list[slice]:
     return found
 
 
-@contextmanager
-def with_arrays(tensors: Sequence[Tensor], arrays: Iterable[Any]) -> Iterator[None]:
+class with_arrays:
     """The Tensors with other arrays, while it lasts. Gradients for a leaf have the dtype that it has by then."""
-    saved = [(t.array, t.node) for t in tensors]
-    try:
-        for t, array in zip(tensors, arrays, strict=True):
+
+    def __init__(self, tensors: Sequence[Tensor], arrays: Sequence[Any]) -> None:
+        self.tensors, self.arrays = tensors, arrays
+
+    def __enter__(self) -> None:
+        self.saved = [(t, t.array, t.node) for t in self.tensors]
+        for t, array in zip(self.tensors, self.arrays, strict=True):
             before, t.array = t.array.dtype, array
             if t.node is not None and array.dtype != before:
                 t.node = Leaf(t)
-        yield
-    finally:
-        for t, (array, node) in zip(tensors, saved, strict=True):
+
+    def __exit__(self, *_: object) -> None:
+        for t, array, node in self.saved:
             t.array, t.node = array, node
 
 
@@ -215,8 +217,6 @@ def moved(
         return np.add(x, 0 if d is None else step * d, out=np.empty_like(x, kind))
 
     arrays = [there(t.array, d) for t, d in zip(tensors, directions, strict=True)]
-    with (
-        with_arrays(tensors, arrays),
-        np.errstate(all="ignore"),
-    ):  # a step may leave the domain: the comparison sees NaN
+    # A step may leave the domain: the comparison sees the NaN.
+    with with_arrays(tensors, arrays), np.errstate(all="ignore"):
         return values()

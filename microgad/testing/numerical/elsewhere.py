@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from ..calls import signed, with_arrays
 from .estimates import unit
 
 
-def away(tensors: Sequence[Tensor], rng: np.random.Generator, share: float = 0.1) -> AbstractContextManager[None]:
+def away(tensors: Sequence[Tensor], rng: np.random.Generator, share: float = 0.1) -> with_arrays:
     """The Tensors with other values nearby, while it lasts: moved by a share of `unit`."""
 
     def nearby(x: Any) -> Any:
@@ -24,7 +23,7 @@ def away(tensors: Sequence[Tensor], rng: np.random.Generator, share: float = 0.1
     return with_arrays(tensors, [nearby(t.array) for t in tensors])
 
 
-def in_float64(args: Sequence[Any]) -> AbstractContextManager[None]:
+def in_float64(args: Sequence[Any]) -> with_arrays:
     """Every floating-point Tensor among the arguments in float64, while it lasts."""
     tensors = [x for x in args if isinstance(x, Tensor) and x.array.dtype.kind == "f" and x.array.dtype != np.float64]
     return with_arrays(tensors, [t.array.astype(np.float64) for t in tensors])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -98,7 +99,7 @@ def confirmed(exact: Vector, line: Line, scale: float = 1.0) -> Estimate | None:
     after, before = line.at(h), line.at(-h)
     with np.errstate(all="ignore"):
         up, down = (after - here) / h, (here - before) / h
-        rounding = (8 * (EPS * _larger(here, after, before) + LEAST) + line.noise) / h
+        rounding = (8 * (EPS * _largest_of(here, after, before) + LEAST) + line.noise) / h
         size = np.abs(up) + np.abs(down)
         off = np.abs((up + down) / 2 - exact)
         agree = off <= ANALYTIC * size + np.minimum(10 * rounding, ALIKE * size)
@@ -143,9 +144,9 @@ def _better(a: Estimate, b: Estimate) -> Estimate:
     return Estimate(*(np.where(first, x, y) for x, y in zip(a, b, strict=True)))
 
 
-def _larger(*of: Vector) -> Vector:
-    """The largest magnitude of each result among several of it."""
-    return np.abs(np.stack(of)).max(0)
+def _largest_of(*values: Vector) -> Vector:
+    """The largest magnitude of each result among its values."""
+    return functools.reduce(np.maximum, map(np.abs, values))
 
 
 def _by_steps(line: Line, step: float) -> Estimate:
@@ -159,7 +160,9 @@ def _by_steps(line: Line, step: float) -> Estimate:
         coarse, fine = _to_zero(central[0], central[1], h0**2, h1**2), _to_zero(central[1], central[2], h1**2, h2**2)
         value = _to_zero(coarse, fine, h0**2, h2**2)
         # of results, and of inputs: those that move by their own size are rounded to that size
-        rounding = (8 * (EPS * _larger(here, after[0], before[0]) + LEAST) + 4 * EPS * np.abs(value) + line.noise) / h2
+        rounding = (
+            8 * (EPS * _largest_of(here, after[0], before[0]) + LEAST) + 4 * EPS * np.abs(value) + line.noise
+        ) / h2
         # Where the second derivative jumps, the differences' error has odd powers of the step too.
         slope, steeper = (central[1] - central[2]) / (h1 - h2), (central[0] - central[1]) / (h0 - h1)
         odd = np.abs(slope - (steeper - slope) * (h1 + h2) / (h0 - h2))
