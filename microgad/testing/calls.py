@@ -158,6 +158,14 @@ def identical(a: Any, b: Any) -> bool:
     return a.shape == b.shape and bool((a == b).all())
 
 
+def check_unchanged(tensors: Sequence[Tensor], before: Sequence[Any], names: Sequence[str], who: str) -> None:
+    """Raise GradcheckError where the arrays aren't what they were before `who` was called."""
+    for t, old, name in zip(tensors, before, names, strict=True):
+        now, then = backend.to_numpy(t.array), backend.to_numpy(old)
+        if not identical(now, then) and not np.array_equal(now, then, equal_nan=True):
+            raise GradcheckError(f"{who}, or its backward, changed {name} in place")
+
+
 def jacobians(y: Tensor, tensors: Sequence[Tensor]) -> list[Any]:
     """For each Tensor the derivative of an output, (x.size, y.size): a backward pass for each of its elements."""
     found = [np.zeros((t.numel(), y.numel())) for t in tensors]

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend
 from ..errors import ArgumentError
 from ..tensor import Tensor
 from .adapters import name_of, with_arguments
-from .calls import GradcheckError, SameDraws, flat, identical, sequence, some_wanted, tensors_in
+from .calls import GradcheckError, SameDraws, check_unchanged, flat, identical, sequence, some_wanted, tensors_in
 from .numerical.check import SCALES, Check
 from .numerical.elsewhere import away, in_float64
 from .numerical.entries import entries
@@ -97,11 +96,7 @@ def _up_to(check: Check, order: int, draws: SameDraws) -> bool:
     """Check each order, at the inputs, and where there were kinks a little away from them; gives whether there were."""
     before = [t.array.copy() for t in check.tensors]
     kinked = _here(check, order, draws)
-    for t, old, name in zip(check.tensors, before, check.names, strict=True):
-        if identical(t.array, old):
-            continue
-        if not np.array_equal(backend.to_numpy(t.array), backend.to_numpy(old), equal_nan=True):
-            raise GradcheckError(f"{check.name}: the call, or its backward, changed {name} in place")
+    check_unchanged(check.tensors, before, check.names, f"{check.name}: the call")
     for _ in range(MOVES if kinked and check.kinks == "move" else 0):
         with away(check.tensors, check.rng):
             if not _here(check, order, draws):
