@@ -1,0 +1,55 @@
+"""PyTorch's first spelling of dtypes, as types."""
+
+from __future__ import annotations
+
+import pytest
+
+import microgad as torch
+
+
+def test_types_of_before_dtypes_say_where_as_well() -> None:
+    x = torch.tensor([1.5, 2.0])
+    kind = torch.cuda.FloatTensor if x.is_cuda else torch.FloatTensor
+    assert isinstance(x, kind)
+    assert not isinstance(x, torch.FloatTensor if x.is_cuda else torch.cuda.FloatTensor)
+    assert (repr(torch.cuda.FloatTensor), torch.cuda.LongTensor.is_cuda) == ("<class 'torch.cuda.FloatTensor'>", True)
+    for there in (torch.LongTensor, "torch.LongTensor"):
+        moved = x.type(there)
+        assert (moved.device, moved.tolist()) == (torch.device("cpu"), [1, 2])
+    assert x.type(torch.float64).device == x.type("torch.cuda.FloatTensor" if x.is_cuda else kind).device == x.device
+    assert torch.ones(2, device="cpu").type_as(x).device == x.device
+    for wrong in ("torch.cpu.FloatTensor", "cuda.FloatTensor", "FloatTensor", "torch.cuda.Tensor"):
+        with pytest.raises(ValueError, match="invalid type"):
+            x.type(wrong)
+    if not torch.cuda.is_available():
+        for refused in (lambda: torch.cuda.FloatTensor(2), lambda: x.type("torch.cuda.FloatTensor")):
+            with pytest.raises(RuntimeError, match="needs CuPy"):
+                refused()
+    torch.set_default_tensor_type(torch.DoubleTensor)
+    assert (torch.ones(1).dtype, torch.ones(1).device) == (torch.float64, torch.device("cpu"))
+    torch.set_default_tensor_type("torch.cuda.FloatTensor" if x.is_cuda else "torch.FloatTensor")
+    assert (torch.ones(1).dtype, torch.ones(1).device) == (torch.float32, x.device)
+
+
+@pytest.mark.host("what Tensors on the CPU say of themselves")
+def test_types_of_before_dtypes() -> None:
+    assert torch.FloatTensor([1, 2]).dtype is torch.float32
+    assert torch.LongTensor(2, 3).shape == (2, 3)
+    x = torch.ones(2)
+    assert isinstance(x, torch.FloatTensor)
+    assert not isinstance(x, torch.LongTensor)
+    assert x.type(torch.LongTensor).dtype is torch.int64
+    assert x.new(3).shape == (3,)
+    assert x.new([3.0]).tolist() == [3]
+    assert x.new(torch.Size([2, 3])).shape == torch.FloatTensor(torch.Size([2, 3])).shape == (2, 3)
+    leaf = torch.ones(2, requires_grad=True)
+    for make in (torch.Tensor, torch.FloatTensor, x.new):
+        leaf.grad = None
+        made = make(leaf)
+        assert made.data_ptr() == leaf.data_ptr()
+        (made * 3).sum().backward()
+        assert leaf.grad.tolist() == [3, 3]
+    with pytest.raises(TypeError, match=r"expected a Tensor of torch\.float64, got one"):
+        torch.DoubleTensor(leaf)
+    with pytest.raises(TypeError, match="invalid type object"):
+        torch.set_default_tensor_type("torch.NoTensor")
