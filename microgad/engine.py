@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from . import backend, errors, function, leaves, state
+from . import backend, errors, function, leaves, state, versions
 from .function import Function, Leaf, Output, Packed
 from .hooks import LAST
 from .number_kinds import conjugate, conjugates, for_derivatives
@@ -147,7 +147,7 @@ def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_
     seen = node.seen
     for i in range(0, len(seen), 2):
         if seen[i][0] != seen[i + 1]:
-            raise _overwritten(node, seen[i][0], seen[i + 1])
+            versions.check(node, seen[i], seen[i + 1])
     plan = node.plan
     if plan.keeps and type(kept) is not list:
         kept = kept.unpack()
@@ -360,11 +360,3 @@ class Identity(Function):
 
 def _name(node: Function) -> str:
     return errors.place(type(node).__name__, node.path)
-
-
-def _overwritten(node: Function, now: int, then: int) -> errors.GraphError:
-    return errors.GraphError(
-        f"{_name(node)}: one of the values needed for gradient computation has been modified by an inplace "
-        f"operation: it is at version {now}, but version {then} was kept. Clone it before the write, or write out of "
-        "place"
-    )

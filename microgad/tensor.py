@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from . import arguments, backend, dtypes, errors, function, gradients, leaves, printing, state
+from . import arguments, backend, dtypes, errors, function, gradients, leaves, printing, state, versions
 from .function import Function, Leaf, Output
 from .lazy import Room
 from .methods import Methods
@@ -42,13 +42,14 @@ class Tensor(Methods):
     __slots__ = ("__dict__", "__weakref__", "array", "node", "version")
     array: Any
     node: Any
-    version: list[int] | None  # the counter of writes, shared by all views of one memory; None until someone looks
+    version: list[Any] | None  # the counter of writes, shared by all views of one memory; None until someone looks
 
     # Seldom set, so they cost a Tensor nothing until they are:
     base: Tensor | None = None  # the Tensor that this one is a view of
     chain: tuple[tuple[type[Function], dict[str, Any]], ...] | None = None  # the operations that lead from base to here
     views: list[weakref.ref[Tensor]] | None = None  # of a base: its live views
     name: str | None = None
+    aside: bool = False  # whether it is some Tensor's `.data`: where writes through it go is remembered
 
     def __new__(cls, *sizes: Any, device: Any = None) -> Any:
         return creation.of_old(*sizes, device=device)._of_class(cls)
@@ -165,8 +166,13 @@ class Tensor(Methods):
 
     @property
     def data(self) -> Tensor:
-        """The same memory, off the graph. What is assigned takes this Tensor's place, and backward notices."""
-        return self.detach()
+        """The same memory, off the graph. What is assigned takes this Tensor's place, and backward notices.
+
+        Writes through it are noticed where they overwrite what was kept for backward; PyTorch notices none of them.
+        """
+        result = self.detach()
+        result.aside = True
+        return result
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -191,13 +197,16 @@ class Tensor(Methods):
 
     # Views and versions
 
-    def _counter(self) -> list[int]:
+    def _counter(self) -> list[Any]:
         if self.version is None:
             self.version = [0]
         return self.version
 
     def _bump(self) -> None:
-        self._counter()[0] += 1
+        counter = self._counter()
+        counter[0] += 1
+        if (self if self.base is None else self.base).aside:
+            versions.note(counter, self.array)
 
     def _view_of(self, source: Tensor, node: Function, step: Any = None) -> None:
         """Remember what this is a view of, if the operation did give a view; `step` shows one of several alone."""

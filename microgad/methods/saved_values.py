@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend, engine, errors, state, torch_names
+from .. import backend, errors, state, torch_names, versions
 from .. import function as core
 from ..function import Function, Leaf, Output, Packed
 
@@ -208,7 +208,7 @@ def _check_version(node: Function, at: int) -> Any:
     all_tensors = len(seen) == 2 * (len(plan.inputs) + plan.out)  # of numbers nothing is counted
     for i in (2 * at,) if all_tensors else range(0, len(seen), 2):
         if seen[i][0] != seen[i + 1]:
-            raise engine._overwritten(node, seen[i][0], seen[i + 1])
+            versions.check(node, seen[i], seen[i + 1])
     return seen[2 * at] if all_tensors else None
 
 

@@ -60,6 +60,9 @@ class SetItem(Function):
     def apply_(cls, target: Any, value: Any, **settings: Any) -> Any:
         """As of any operation. One value is put through arrays also where what is expanded has several at one place."""
         x, index = target.array, settings["index"]
+        if (target if target.base is None else target.base).aside and is_basic(index):
+            super().apply_(GetItem.apply(target, index=index), value, index=(...,))  # it is remembered where to
+            return target
         axes = layouts.stretched(x)
         if not axes or is_basic(index) or np.size(getattr(value, "array", value)) > 1:
             return super().apply_(target, value, **settings)

@@ -1,0 +1,68 @@
+"""Writes through `.data` between forward and backward: let be where they miss what was kept, else refused."""
+
+from __future__ import annotations
+
+import pytest
+
+import microgad as torch
+
+
+def kept(rows: int = 2) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A scratch of four columns, a leaf, and their product, which keeps the first two columns."""
+    scratch, w = torch.ones(rows, 4), torch.ones(rows, 1, requires_grad=True)
+    return scratch, w, (scratch[:, :2] * w).sum()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda x: x.data.__setitem__((..., 2), 7.0),
+        lambda x: x.data[:, 2:].fill_(7.0),
+        lambda x: x.data[:, 2].add_(torch.ones(len(x))),
+        lambda x: x.data[0].__setitem__(slice(2, None), 7.0),
+        lambda x: x[0].data.__setitem__(3, 7.0),
+    ],
+)
+def test_past_what_was_kept(write) -> None:  # type: ignore[no-untyped-def]
+    scratch, w, y = kept()
+    write(scratch)
+    assert (scratch > 1).any()
+    y.backward()
+    assert w.grad.tolist() == [[2], [2]]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda x: x.data.__setitem__((..., 1), 7.0),
+        lambda x: x.data.fill_(7.0),
+        lambda x: x.data.__setitem__(x == 3, 7.0),  # of a mask it is not known where it goes
+        lambda x: x.data[:, 1:].mul_(2.0),
+        lambda x: x[:, 2:].fill_(7.0),  # PyTorch refuses it, too
+        lambda x: (x.data[:, 2].fill_(7.0), x[:, 3].fill_(7.0)),
+        lambda x: (x[:, 3].fill_(7.0), x.data[:, 2].fill_(7.0)),
+    ],
+)
+def test_where_it_may_be(write) -> None:  # type: ignore[no-untyped-def]
+    scratch, _, y = kept()
+    write(scratch)
+    with pytest.raises(RuntimeError, match=r"Mul: one of the values needed .* at version [12], but version 0 was kept"):
+        y.backward()
+
+
+def test_of_many_the_last_are_known() -> None:
+    scratch, _, y = kept()
+    for _ in range(1000):
+        scratch.data[:, 3].add_(1.0)
+    assert len(scratch.version) < 100
+    with pytest.raises(RuntimeError, match="at version 1000"):
+        y.backward()
+
+
+def test_of_what_a_hook_has_packed_nothing_is_known() -> None:
+    scratch, w = torch.ones(2, 4), torch.ones(2, 1, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: x, lambda x: x):
+        y = (scratch[:, :2] * w).sum()
+    scratch.data[:, 1] = 7.0
+    with pytest.raises(RuntimeError, match="modified by an inplace"):
+        y.backward()
