@@ -31,6 +31,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         linecache.clearcache()
 
 
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """Nor when doctests are looked for: a door says that it is where it is found, and would be one of that file's."""
+    if type(collector).__name__ == "DoctestModule":
+        _take_doors_away()
+
+
 @pytest.fixture(autouse=True)
 def _no_doors() -> Iterator[None]:
     """What asks for __torch_function__ is put in place for good by the first class that has one: not beyond a test."""

@@ -194,3 +194,8 @@ def test_promotion_by_name():
     assert torch.result_type(1, 2.0) == torch.float32
     assert torch.can_cast(torch.int64, torch.uint8)
     assert not torch.can_cast(torch.complex64, torch.float64)
+
+
+def test_a_storage_is_of_its_own_dtype():
+    with pytest.raises(RuntimeError, match=r"expected a storage of torch\.float32 or an UntypedStorage"):
+        torch.tensor(torch.ones(2, dtype=torch.int64).storage())

@@ -191,7 +191,6 @@ REFUSED = """
     T.ones(2, 2, 1, 2).dim_order(ambiguity_check=True)
     T.ones(2, 4, dtype=T.int8)[:, 1:3].view(T.int16)
     T.ones(2, 6, dtype=T.bool)[:, :4].view(T.float32)
-    T.tensor(i.storage())
     T.FloatTensor(device="cuda")
     v.__dlpack__(stream=object())
     T.tensor([type("Lender", (), {"__dlpack__": lambda self, **said: 0})()])
