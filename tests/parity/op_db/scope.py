@@ -10,11 +10,9 @@ REASONS = {
         jiterator_unary
     """,
     "a kernel inside PyTorch; programs call the op around it": """
-        _batch_norm_with_update _chunk_cat _native_batch_norm_legit _segment_reduce _softmax_backward_data
-        _unsafe_masked_index _unsafe_masked_index_put_accumulate _upsample_bilinear2d_aa grid_sampler_2d grid_sampler_3d
-        hash_tensor max_pool2d_with_indices_backward native_batch_norm native_dropout_backward native_group_norm
-        native_layer_norm slice torch.ops.aten._efficient_attention_forward torch.ops.aten._flash_attention_forward
-        torch.ops.aten._safe_softmax.default
+        _batch_norm_with_update _chunk_cat _native_batch_norm_legit _softmax_backward_data _upsample_bilinear2d_aa
+        hash_tensor max_pool2d_with_indices_backward native_dropout_backward torch.ops.aten._efficient_attention_forward
+        torch.ops.aten._flash_attention_forward torch.ops.aten._safe_softmax.default
     """,
     "torch.masked, a prototype": """
         masked.amax masked.amin masked.argmax masked.argmin masked.cumprod masked.cumsum masked.log_softmax
