@@ -77,4 +77,4 @@ def test_a_transform_along_no_dimension_is_a_copy():
 
 def test_the_inverse_of_real_numbers_is_the_conjugate_of_their_transform():
     """PyTorch's zeros have that sign, and programs print it."""
-    assert str(torch.fft.ifft(torch.tensor([1.0, 3.0]))) == "tensor([ 2.-0.j, -1.-0.j])"
+    assert str(torch.fft.ifft(torch.tensor([1.0, 3.0]))).startswith("tensor([ 2.-0.j, -1.-0.j]")

@@ -177,7 +177,7 @@ class Wave:
         wave /= divisor
         wave += rest
         wave += sine
-        close = abs(wave) * reach < self.close * np.where(x < _SERIES_FROM, 1, 8)  # Q has fewer digits
+        close = abs(wave) * reach < self.close * np.where(x < _SERIES_FROM, 1, 12)  # Q has fewer digits
         wave /= norm
         return mended(wave, (x,), (close, self._nearby))
 
@@ -219,7 +219,8 @@ class Wave:
         u = Twofold(1.0) / Twofold(x)
         angle = (normal(r, rest) + u * series(u * u, self.leading, self.others)).rounded()
         p_rest, q, divisor = self._hankel(x)
-        square = (1 + p_rest / divisor) ** 2 + (q / divisor) ** 2
+        p_rest, q = p_rest / divisor, q / divisor
+        square = 1 + (p_rest * (2 + p_rest) + q * q)
         return np.sin(angle) * np.copysign(np.sqrt(square / (math.pi / 2 * x)), self._parity(k))
 
 

@@ -159,11 +159,15 @@ def _erfc(x: Any) -> Any:
 def erfcx_of(x: Any) -> Any:
     """e^(x²) erfc(x) in float64."""
 
+    def near(x: Any) -> Any:
+        square, rest = square_and_rest(x)
+        return np.exp((square - _PLAIN.minus_log(x)) + rest)
+
     def below(x: Any) -> Any:
         square, rest = square_and_rest(np.maximum(x, -30.0))
         return np.exp(square) * (_PLAIN.below(x) * (1 + rest))
 
-    return pieces((x,), (x >= 0.5, _PLAIN.scaled), (x < 0.5, below))
+    return pieces((x,), (x >= 0.5, _PLAIN.scaled), ((x >= 0) & (x < 0.5), near), (x < 0, below))
 
 
 def _erfcx_single(x: Any) -> Any:
