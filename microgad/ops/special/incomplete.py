@@ -173,8 +173,8 @@ def _series(count: Any, upper: Any) -> Any:
             total *= x / (a + k)
             total += 1
         fine = Twofold(total)
-        for k in (4.0, 3.0, 2.0, 1.0):
-            fine = Twofold(1.0) + fine * (Twofold(x) / Twofold(a + k, sum_rest(a, k)))
+        for last in (4.0, 3.0, 2.0, 1.0):
+            fine = Twofold(1.0) + fine * (Twofold(x) / Twofold(a + last, sum_rest(a, last)))
         factor = _factor(a, x, True)
         lower = factor * fine.high + factor * fine.low
         return 1 - lower if upper else lower
