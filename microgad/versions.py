@@ -8,14 +8,23 @@ import numpy as np
 
 from . import errors
 from .backend import is_array
+from .placement import address
 
 NOTED = 64  # writes of which it is known where they went: the last ones
 WORK = 10_000  # steps that NumPy may take to find whether strided arrays share an element
 
 
+class _Place:
+    """Where an array lies, as NumPy's array interface tells of it: no memory is kept alive, and none is read."""
+
+    def __init__(self, x: Any) -> None:
+        facts = {"shape": x.shape, "strides": x.strides, "typestr": x.dtype.str, "data": (address(x), True)}
+        self.__array_interface__ = {**facts, "version": 3}
+
+
 def note(counter: list[Any], array: Any) -> None:
     """Remember where the last write went."""
-    counter.append((counter[0], array))
+    counter.append((counter[0], _Place(array)))
     del counter[1:-NOTED]
 
 
@@ -24,9 +33,9 @@ def check(node: Any, counter: list[Any], then: int) -> None:
 
     PyTorch counts no write through `.data`, which programs use where they know what they do.
     """
-    since = [array for version, array in counter[1:] if version > then]
+    since = [place for version, place in counter[1:] if version > then]
     known = type(node.kept) is list and len(since) == counter[0] - then  # nothing of what a hook has packed
-    if not known or any(_meet(array, x) for array in since for x in node.kept):
+    if not known or any(_meet(place, x) for place in since for x in node.kept):
         raise errors.GraphError(
             f"{errors.place(type(node).__name__, node.path)}: one of the values needed for gradient computation has "
             f"been modified by an inplace operation: it is at version {counter[0]}, but version {then} was kept. Clone "
@@ -34,11 +43,11 @@ def check(node: Any, counter: list[Any], then: int) -> None:
         )
 
 
-def _meet(a: Any, b: Any) -> bool:
-    """Whether an array and what a node keeps may share an element."""
-    if not is_array(b):
-        return isinstance(b, tuple)  # several results
+def _meet(place: _Place, kept: Any) -> bool:
+    """Whether what lies there and what a node keeps may share an element."""
+    if not is_array(kept):
+        return isinstance(kept, tuple)  # several results
     try:
-        return bool(np.shares_memory(a, b, WORK))  # type: ignore[arg-type]
+        return bool(np.shares_memory(np.asarray(place), np.asarray(_Place(kept)), WORK))  # type: ignore[arg-type]
     except RuntimeError:  # which takes too long to find
         return True

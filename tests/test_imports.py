@@ -33,7 +33,7 @@ FLOORS = [
         "unheld",
         "versions",
     ],
-    ["function", "storage"],
+    ["function", "storage", "versions"],
     ["generator", "leaves"],
     ["engine", "linear_map", "overriding"],
     ["gradients"],

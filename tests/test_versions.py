@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 
 import microgad as torch
@@ -66,3 +68,11 @@ def test_of_what_a_hook_has_packed_nothing_is_known() -> None:
     scratch.data[:, 1] = 7.0
     with pytest.raises(RuntimeError, match="modified by an inplace"):
         y.backward()
+
+
+def test_what_was_written_to_is_not_kept_alive() -> None:
+    p = torch.nn.Parameter(torch.ones(1000))
+    p.data.normal_()
+    memory = weakref.ref(p.array)
+    p.data = torch.ones(1000)
+    assert memory() is None
