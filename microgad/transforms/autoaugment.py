@@ -254,11 +254,13 @@ class TrivialAugmentWide(_Augmentation):
         return self._any(img, space, lambda magnitudes: _drawn(len(magnitudes)))
 
 
-def _mixture(img: Tensor, width: int, depth: int, alpha: float, changed: Callable[[Tensor], Tensor]) -> Tensor:
-    """An image (..., C, H, W) and what `width` chains of changes made of it, by shares that are drawn.
+def _mixture(img: Any, width: int, depth: int, alpha: float, changed: Callable[[Tensor], Tensor]) -> Any:
+    """An image, PIL's or (..., C, H, W), and what `width` chains of changes made of it, by shares that are drawn.
 
     A chain is of `depth` changes, of 1 to 3 where that isn't positive. Images of a batch differ in their shares alone.
     """
+    if not isinstance(img, Tensor):
+        return F.to_pil_image(_mixture(F.pil_to_tensor(img), width, depth, alpha, changed))
     batch = img.reshape((1,) * (4 - img.ndim) + img.shape)
 
     def shares(n: int) -> Tensor:
@@ -327,7 +329,4 @@ class AugMix(_Augmentation):
             found: Tensor = self._any(x, space, lambda magnitudes: _drawn(self.severity))
             return found
 
-        settings = self.mixture_width, self.chain_depth, self.alpha
-        if isinstance(img, Tensor):
-            return _mixture(img, *settings, changed)
-        return F.to_pil_image(_mixture(F.pil_to_tensor(img), *settings, changed))
+        return _mixture(img, self.mixture_width, self.chain_depth, self.alpha, changed)

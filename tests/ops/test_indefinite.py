@@ -63,3 +63,11 @@ def test_none(shape: tuple[int, ...]) -> None:
     factors, pivots = torch.linalg.ldl_factor(torch.zeros(shape))
     assert (factors.shape, pivots.shape) == (shape, shape[:-1])
     assert torch.linalg.ldl_solve(factors, pivots, torch.zeros(shape)).shape == shape
+
+
+@pytest.mark.parametrize(
+    ("pivots", "said"), [([0, 1], "must be 1 to 2"), ([1, 3], "must be 1 to 2"), ([1, -2], "last")]
+)
+def test_pivots_that_are_none(pivots: list[int], said: str) -> None:
+    with pytest.raises(ValueError, match=f"ldl_solve: .*{said}"):
+        torch.linalg.ldl_solve(torch.eye(2), torch.tensor(pivots), torch.ones(2, 1))

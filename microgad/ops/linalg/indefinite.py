@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import backend, return_types
 from ... import function as core
-from ...errors import KindError, LinAlgError, ShapeError
+from ...errors import ArgumentError, KindError, LinAlgError, ShapeError
 from ...function import Function
 from ...state import composite
 from ..elementwise import where
@@ -162,12 +162,16 @@ def _exchanges(pivots: Any) -> tuple[Any, Tensor, Tensor]:
     """
     *lead, n = pivots.shape
     host = backend.to_numpy(pivots).reshape(math.prod(lead), n)
+    if not ((host != 0) & (abs(host) <= n)).all():
+        raise ArgumentError(f"linalg.ldl_solve: pivots of {n} rows must be 1 to {n}, or -{n} to -1")
     places = np.broadcast_to(np.arange(n)[:, None], (len(host), n, n + 1)).copy()  # the last column: of the matrix
     paired = np.zeros((len(host), max(n - 1, 0)), bool)
     for row, column, pairs in zip(host, places, paired, strict=True):
         k = 0
         while k < n:
             rows = 1 if row[k] > 0 else 2
+            if k + rows > n:
+                raise ArgumentError("linalg.ldl_solve: the last of pivots begins a block of two rows")
             exchanged = [k + rows - 1, abs(int(row[k])) - 1]
             for done in (slice(k), slice(n, None)):
                 column[exchanged, done] = column[exchanged[::-1], done]

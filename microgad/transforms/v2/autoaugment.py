@@ -161,7 +161,4 @@ class AugMix(_Augmentation):
             found: Tensor = self._any(x, space, lambda: int(randint(self.severity, ()).item()))
             return found
 
-        settings = self.mixture_width, self.chain_depth, self.alpha
-        if isinstance(image, Tensor):
-            return first._mixture(image, *settings, changed)
-        return F.to_pil_image(first._mixture(F.pil_to_tensor(image), *settings, changed))
+        return first._mixture(image, self.mixture_width, self.chain_depth, self.alpha, changed)
