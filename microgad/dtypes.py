@@ -219,8 +219,9 @@ def only(kinds: str, promotion: Callable[[list[Any]], list[Any]] = promote) -> s
 
 
 def cast(arrays: list[Any], to: np.dtype[Any]) -> list[Any]:
-    """Arrays of another dtype than `to` converted; Python scalars and None stay what they are."""
-    return [x.astype(to) if hasattr(x, "dtype") and x.dtype != to else x for x in arrays]
+    """Arrays of another dtype than `to` converted, expanded ones in the order of their axes; others stay."""
+    others = [hasattr(x, "dtype") and x.dtype != to for x in arrays]
+    return [x.astype(to, "C" if 0 in x.strides else "K") if o else x for x, o in zip(arrays, others, strict=True)]
 
 
 def promote_types(type1: Any, type2: Any) -> dtype:

@@ -14,6 +14,7 @@ from numpy import ndarray
 from . import errors
 from .backend import as_array, device_of, is_array, is_gpu, owner, to_device
 from .number_kinds import HALF, casting, rounded_once, widened
+from .placement import as_operands
 from .plan import Plan, parameters, read_signatures
 from .state import State, current
 
@@ -62,6 +63,7 @@ class Function:
     conjugates: ClassVar[bool] = True  # whether the engine makes PyTorch's complex gradients of its derivatives
     has_settings: ClassVar[bool] = False  # whether a node of it has been given any
     exact: ClassVar[bool] = False  # whether a number beside float16 is not rounded to it first
+    elementwise: ClassVar[bool] = False  # whether the result lies in memory as PyTorch's of several operands does
     narrow: ClassVar[bool] = False  # whether float16 is computed as such, and not in float32
     constants: ClassVar[tuple[str, ...]] = ()  # intermediates that don't depend on the inputs' values: masks, indices
 
@@ -76,21 +78,9 @@ class Function:
     plans: ClassVar[dict[Any, Plan]] = {}  # by a bit for each input that wants a gradient
 
     __slots__ = (
-        "__dict__",
-        "__weakref__",
-        "called",
-        "dtype",
-        "edges",
-        "hooks",
-        "kept",
-        "needs",
-        "number",
-        "path",
-        "plan",
-        "results",
-        "seen",
-        "shape",
-    )
+        "__dict__", "__weakref__", "called", "dtype", "edges", "hooks", "kept", "needs", "number", "path", "plan",
+        "results", "seen", "shape",
+    )  # fmt: skip
     called: str  # PyTorch's name of it, where that follows from neither class nor settings: see naming.py
     number: int  # its place on the tape
     edges: list[Any]  # for each input the node that made it, None where no gradient is wanted
@@ -159,10 +149,12 @@ class Function:
                 if (dtype is not b.dtype or (dtype is not _FLOAT32 and dtype.kind != "f")) and cls.promote is not None:
                     a, b = arrays = cls.promote(arrays)
                 out = self.forward(a, b)
+                settled = a.flags.c_contiguous
             else:
                 if cls.promote is not None:
                     arrays = cls.promote(arrays)
                 out = self.forward(*arrays)
+                settled = len(arrays) < 3
         except errors.FROM_FORWARD as error:
             if near := cls._together(inputs):
                 return cls.apply(*near, **settings)
@@ -171,6 +163,8 @@ class Function:
             if type(out) is tuple:
                 return self._several(inputs, arrays, edges, wanting, state, out)
             out = as_array(out)
+        if not settled and cls.elementwise:
+            out = as_operands(out, arrays)
         dtype = out.dtype
         if dtype is not _FLOAT32 and dtype == HALF:  # of a copied array it is another object
             out = rounded_once(self, arrays, out)
@@ -425,19 +419,7 @@ class Function:
                 counter = x.version or x._counter()
                 seen += counter, counter[0]
         if plan.hides:
-            self._hide_computed(plan)
-
-    def _hide_computed(self, plan: Plan) -> None:
-        """Take intermediates off the node: a derivative reads them by its signature or not at all."""
-        for name in type(self).computed:
-            value = vars(self).pop(name)
-            if name in self.constants and value is not None and value.dtype.kind not in "biu":
-                raise errors.DtypeError(
-                    f"{type(self).__name__}: {name} is {value.dtype}, but constants are boolean or integer; what "
-                    "depends on the inputs' values needs a decomposition"
-                )
-            if name in plan.computed:
-                self.kept.append(value)
+            plan.hide(self)
 
     def _several(
         self, inputs: Sequence[Any], arrays: list[Any], edges: list[Any], wanting: int, state: State,

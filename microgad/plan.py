@@ -6,6 +6,8 @@ import dis  # NumPy has loaded it already
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from .errors import DtypeError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ def read_signatures(cls: type[Function]) -> None:
     )
     cls.derivatives = tuple(getattr(cls, f"grad_{name}", None) for name in cls.inputs)
     cls.decomposed = getattr(cls, "decomposition", None)
+    cls.elementwise = cls.elementwise or (isinstance(cls.numpy, np.ufunc) and cls.numpy.signature is None)
     cls.differentiable = cls.joint is not None or any(cls.derivatives)
     cls.plans = {}
     for name in vars(cls):
@@ -116,3 +119,15 @@ class Plan:
         self.derivatives = tuple((i, f, positions(f)) for i, f in single)
         self.joint = (cls.joint, positions(cls.joint)) if cls.joint else None
         self.decomposition = (cls.decomposed, positions(cls.decomposed)) if cls.decomposed else None
+
+    def hide(self, node: Function) -> None:
+        """Take intermediates off a node: a derivative reads them by its signature or not at all."""
+        for name in type(node).computed:
+            value = vars(node).pop(name)
+            if name in node.constants and value is not None and value.dtype.kind not in "biu":
+                raise DtypeError(
+                    f"{type(node).__name__}: {name} is {value.dtype}, but constants are boolean or integer; what "
+                    "depends on the inputs' values needs a decomposition"
+                )
+            if name in self.computed:
+                node.kept.append(value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -237,3 +239,42 @@ def test_what_is_reduced_lies_in_the_order_of_its_axes(name):
             told.append((y.stride(), y.view(-1).double()))
         assert told[0][0] == told[1][0]
         assert told[1][1].tolist() == pytest.approx(told[0][1].tolist(), rel=1e-5)
+
+
+BINARY = {
+    "add": lambda t, a, b: a + b,
+    "mul of another dtype": lambda t, a, b: a * b.double(),
+    "less": lambda t, a, b: a < b,
+    "maximum": lambda t, a, b: t.maximum(a, b),
+    "where": lambda t, a, b: t.where(a > 0.5, a, b),
+    "lerp": lambda t, a, b: t.lerp(a, b, 0.3),
+    "clamp": lambda t, a, b: a.clamp(b, b + 1),
+    "addcmul": lambda t, a, b: a.addcmul(b, b),
+    "in a row": lambda t, a, b: (a + b).exp() * b,
+}
+LAYOUTS = [(0, 1, 2), (0, 2, 1), (1, 2, 0), (2, 1, 0), "expanded", "a row", "a column"]
+
+
+def laid_out(t, layout):
+    x = t.rand(3, 3, 3)
+    special = {"expanded": x[:1].expand(3, 3, 3), "a row": x[0, 0], "a column": x[:, :1, :1]}
+    return special[layout] if layout in special else x.permute(layout)
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_operands_that_lie_otherwise(name):
+    for first, second in itertools.product(LAYOUTS, LAYOUTS):
+        strides = []
+        for t in (torch, microgad):
+            y = BINARY[name](t, laid_out(t, first), laid_out(t, second))
+            strides.append([s for s, n in zip(y.stride(), y.shape, strict=True) if n > 1])
+        assert strides[0] == strides[1], (first, second)
+
+
+def test_dropout_behind_them_draws_the_same():
+    found = []
+    for t in (torch, microgad):
+        t.manual_seed(0)
+        patches, place = t.ones(2, 6, 5).transpose(1, 2), t.zeros(1, 5, 6)
+        found.append(t.nn.functional.dropout(patches + place).tolist())
+    assert found[0] == found[1]

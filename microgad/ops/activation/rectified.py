@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class PRelu(Function):
     """x where it is positive, slope · x elsewhere; slope is a number or an array that broadcasts."""
 
-    symbol, promote, flat = "prelu", staticmethod(floating), Flat
+    symbol, promote, flat, elementwise = "prelu", staticmethod(floating), Flat, True
     exact = True
 
     def forward(self, x, slope):

@@ -248,7 +248,7 @@ def _plus_multiple(op: str, input: Tensor, combined: Any, tensor1: Tensor, tenso
 class Lerp(Function):
     """a + weight · (b - a), from the nearer end, so that it is exactly b where weight is 1."""
 
-    symbol = "lerp"
+    symbol, elementwise = "lerp", True
     exact = True
 
     @staticmethod

@@ -207,7 +207,7 @@ def isreal(input: Tensor) -> Tensor:
 class IsClose(Function):
     """Whether |a - b| ≤ atol + rtol · |b|, broadcast."""
 
-    symbol, promote = "≈", dtypes.promote
+    symbol, promote, elementwise = "≈", dtypes.promote, True
 
     def forward(self, a, b):
         close = a == b

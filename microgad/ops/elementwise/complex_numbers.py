@@ -179,7 +179,7 @@ def angle(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 class Complex(Function):
     """a + b·i."""
 
-    symbol, conjugates = "a + bi", False
+    symbol, conjugates, elementwise = "a + bi", False, True
 
     @staticmethod
     def promote(arrays):

@@ -122,7 +122,7 @@ def _rest(operands: tuple[Any, Any, Any], whole: Any, sign: Any) -> Any:
 class TruncDiv(RoundedDiv):
     """a / b rounded towards 0, broadcast."""
 
-    symbol = "trunc(÷)"
+    symbol, elementwise = "trunc(÷)", True
 
     def forward(self, a, b):
         if np.result_type(a, b).kind == "f":

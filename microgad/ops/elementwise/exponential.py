@@ -251,7 +251,7 @@ _REAL = dtypes.only("f", dtypes.promote_floating).__func__
 class XLogY(Function):
     """x · log(y), and 0 where x is 0, unless y is NaN."""
 
-    symbol = "xlogy"
+    symbol, elementwise = "xlogy", True
 
     @staticmethod
     def promote(arrays):

@@ -223,7 +223,7 @@ def hypot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
 class Ldexp(Function):
     """x · 2ⁿ of whole n, rounded once: the power alone may overflow."""
 
-    symbol = "x 2ⁿ"
+    symbol, elementwise = "x 2ⁿ", True
 
     def forward(self, x, n):
         return np.ldexp(x, n.astype(np.int64))

@@ -132,7 +132,7 @@ def _bounded(arrays: list[Any]) -> list[Any]:
 class Clamp(Function):
     """x held between low and high; each of the two may be None. On the bounds the gradient is x's."""
 
-    symbol, promote = "clamp", dtypes.only("biuf", _bounded)
+    symbol, promote, elementwise = "clamp", dtypes.only("biuf", _bounded), True
 
     def forward(self, x, low, high):
         if high is None:
@@ -300,7 +300,7 @@ def selected(mask: Any, x: Any) -> Any:
 class Where(Function):
     """a where the condition holds, b elsewhere; broadcast."""
 
-    symbol, numpy = "where", np.where
+    symbol, numpy, elementwise = "where", np.where, True
 
     @staticmethod
     def promote(arrays):

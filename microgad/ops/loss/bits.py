@@ -68,7 +68,7 @@ def binary_cross_entropy_with_logits(
 class BinaryCrossEntropy(Function):
     """-t log x - (1 - t) log(1 - x), elementwise. Logarithms are held above -100, as in PyTorch."""
 
-    symbol = "binary cross entropy"
+    symbol, elementwise = "binary cross entropy", True
 
     def forward(self, x, target):
         inside = (x >= 0) & (x <= 1)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class SquaredError(Function):
     """(x - y)², broadcast, or the sum or mean of it."""
 
-    symbol, promote, broadcasts = "(x - y)²", dtypes.promote, True
+    symbol, promote, broadcasts, elementwise = "(x - y)²", dtypes.promote, True, True
 
     def forward(self, x, y):
         difference = x - y
@@ -113,7 +113,7 @@ def _weighted(losses: Tensor, input: Tensor, weight: Tensor) -> Tensor:
 class Huber(Function):
     """½ d² where d = |x - y| is below δ, δ (d - ½ δ) elsewhere; broadcast."""
 
-    symbol, promote = "huber", dtypes.promote_floating
+    symbol, promote, elementwise = "huber", dtypes.promote_floating, True
 
     def forward(self, x, y):
         out = x - y

@@ -41,7 +41,7 @@ def entr(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 class XLog1PY(Function):
     """x · log(1 + y), broadcast; 0 where x is 0, unless y is NaN."""
 
-    symbol, promote = "x log(1 + y)", staticmethod(XLogY.promote)
+    symbol, promote, elementwise = "x log(1 + y)", staticmethod(XLogY.promote), True
 
     def forward(self, x, y):
         return (x + 0.0) * np.log1p(np.where((x == 0) & (y == y), 0, y))  # -0 counts as 0

@@ -308,7 +308,7 @@ def _density(a: Any, x: Any) -> Any:
 class Igamma(Function):
     """P(a, x), of which the derivative by x alone is known, as in PyTorch."""
 
-    symbol, promote = "P(a, x)", promote
+    symbol, promote, elementwise = "P(a, x)", promote, True
 
     def forward(self, a, x):
         return in_double(_lower_single if _is_single(a, x) else _lower, a, x)
@@ -333,7 +333,7 @@ def igamma(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
 class Igammac(Function):
     """Q(a, x) = 1 - P(a, x)."""
 
-    symbol, promote = "Q(a, x)", promote
+    symbol, promote, elementwise = "Q(a, x)", promote, True
 
     def forward(self, a, x):
         return in_double(_upper_single if _is_single(a, x) else _upper, a, x)

@@ -99,7 +99,7 @@ def zeta_of(s: Any, q: Any, unit: float = 1.0, factor: float = 1.0) -> Any:
 class Zeta(Function):
     """Σ (q + k)^-s over k >= 0."""
 
-    symbol, promote = "ζ", promote
+    symbol, promote, elementwise = "ζ", promote, True
 
     def forward(self, s, q):
         return in_double(zeta_of, s, q)
