@@ -22,6 +22,7 @@ BOXES = np.concatenate([np.minimum(CORNERS[:, :2], CORNERS[:, 2:]), np.maximum(C
 SCORES = RNG.random(30).astype(np.float32)
 CLASSES = RNG.integers(0, 3, 30)
 ROIS = np.concatenate([RNG.integers(0, 5, (8, 1)), BOXES[:8]], 1).astype(np.float32)
+SEEN = np.array([[1, 1, 0, 1, 1, 1], [1, 0, 1, 1, 1, 1]])[:, :, None]
 X = BATCH[:, :, :1, :1].reshape(5, 3)
 
 
@@ -77,6 +78,14 @@ PROGRAMS = {
         lib.tensor(BYTES), lib.tensor(BYTES > 128), 0.6, colors=["red", "blue", "#00FF00"]
     ),
     "masks_floats": lambda lib, v: v.utils.draw_segmentation_masks(lib.tensor(BATCH[0]), lib.tensor(BATCH[0] > 0)),
+    "keypoints_drawn": lambda lib, v: v.utils.draw_keypoints(
+        lib.tensor(BYTES), lib.tensor(BOXES[:6]).reshape(2, 6, 2), [(0, 1), (1, 4)], "red", visibility=lib.tensor(SEEN)
+    ),
+    "keypoints_floats": lambda lib, v: v.utils.draw_keypoints(
+        lib.tensor(np.abs(BATCH[0]).clip(0, 1)), lib.tensor(BOXES[:2]).reshape(1, 4, 2), radius=1
+    ),
+    "flow": lambda lib, v: v.utils.flow_to_image(lib.tensor(BATCH[:, :2])),
+    "flow_one": lambda lib, v: v.utils.flow_to_image(lib.tensor(BATCH[0, 1:])),
     "png": lambda lib, v: v.io.decode_image(v.io.encode_png(lib.tensor(BYTES))),
     "gray": lambda lib, v: v.io.decode_png(v.io.encode_png(lib.tensor(BYTES[:1])), v.io.ImageReadMode.RGB),
     "area": lambda lib, v: v.ops.box_area(lib.tensor(BOXES)),
@@ -188,6 +197,12 @@ REFUSED = [
     lambda lib, v: v.utils.draw_bounding_boxes(lib.tensor(BYTES), lib.tensor(BOXES), ["a"]),
     lambda lib, v: v.utils.draw_bounding_boxes(lib.tensor(BYTES), lib.tensor(BOXES), colors=["red"]),
     lambda lib, v: v.utils.draw_segmentation_masks(lib.tensor(BYTES), lib.tensor(BYTES)),
+    lambda lib, v: v.utils.draw_keypoints(lib.tensor(BYTES), lib.tensor(BOXES)),
+    lambda lib, v: v.utils.draw_keypoints(
+        lib.tensor(BYTES), lib.tensor(BOXES[None]), visibility=lib.tensor(SEEN, dtype=lib.bool)
+    ),
+    lambda lib, v: v.utils.flow_to_image(lib.tensor(BATCH)),
+    lambda lib, v: v.utils.flow_to_image(lib.tensor(BATCH[0, :2], dtype=lib.float64)),
     lambda lib, v: v.io.read_image("nowhere.png"),
     lambda lib, v: v.io.decode_image(lib.tensor([1, 2, 3], dtype=lib.uint8)),
     lambda lib, v: v.io.encode_png(lib.tensor(BATCH)),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from typing import IO, Any
 
 from ...autograd.grad_mode import no_grad
-from ...dtypes import bool_, int64, uint8
+from ...dtypes import bool_, float32, int64, uint8
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...lazy import absent as _absent
+from ...limits import finfo
 from ...ops import creation, movement
 from ...tensor import Tensor
 from ...transforms.functional import convert_image_dtype, pil_to_tensor, to_pil_image
@@ -173,6 +175,79 @@ def draw_segmentation_masks(image: Tensor, masks: Tensor, alpha: float = 0.8, co
         drawn[:, mask] = values[:, None]
     drawn[:, masks.sum(0) > 1] = 0
     return (image * (1 - alpha) + drawn * alpha).to(image.dtype)
+
+
+@no_grad()
+def draw_keypoints(
+    image: Tensor, keypoints: Tensor, connectivity: list[tuple[int, int]] | None = None, colors: Any = None,
+    radius: int = 2, width: int = 3, visibility: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """An image (3, H, W) with discs at keypoints (instances, K, 2), x and y, and lines between those connected.
+
+    `connectivity` has pairs of numbers from 0 to K - 1; `visibility` (instances, K) says which are drawn at all.
+    Raises TypeError and ValueError of anything else, ImportError without Pillow.
+    Source: torchvision.utils.draw_keypoints.
+
+    >>> image = torch.zeros(3, 1, 4, dtype=torch.uint8)
+    >>> torch.porting.vision.utils.draw_keypoints(image, torch.tensor([[[1, 0]]]), colors="red", radius=1)[0]
+    tensor([[255, 255, 255,   0]], dtype=torch.uint8)
+    """
+    _image(image, "draw_keypoints", (3,))
+    if keypoints.ndim != 3:
+        raise ShapeError(
+            f"draw_keypoints: keypoints has shape {tuple(keypoints.shape)}, expected (num_instances, K, 2)"
+        )
+    seen = creation.ones(keypoints.shape[:-1], dtype=bool_) if visibility is None else visibility
+    seen = seen.squeeze(-1) if seen.ndim == 3 else seen
+    if seen.shape != keypoints.shape[:-1]:
+        raise ShapeError(
+            f"draw_keypoints: visibility has shape {tuple(seen.shape)}, expected {tuple(keypoints.shape[:-1])}"
+        )
+    drawn = to_pil_image(convert_image_dtype(image, uint8))
+    draw = pillow("ImageDraw").Draw(drawn)
+    for points, visible in zip(keypoints.to(int64).tolist(), seen.to(bool_).tolist(), strict=True):
+        for (x, y), shown in zip(points, visible, strict=True):
+            if shown:
+                draw.ellipse([x - radius, y - radius, x + radius, y + radius], fill=colors, outline=None, width=0)
+        for start, end in connectivity or ():
+            if visible[start] and visible[end]:
+                draw.line((*points[start], *points[end]), width=width)
+    return convert_image_dtype(pil_to_tensor(drawn), image.dtype)
+
+
+def _wheel() -> list[list[int]]:
+    """Colours around a circle, unevenly, as eyes tell them apart: red, yellow, green, cyan, blue, magenta."""
+    colours, now = [], [255, 0, 0]
+    for count, channel in ((15, 1), (6, 0), (4, 2), (11, 1), (13, 0), (6, 2)):
+        start = now[channel]
+        for i in range(count):
+            now[channel] = abs(start - 255 * i // count)
+            colours.append(list(now))
+        now[channel] = 255 - start
+    return colours
+
+
+@no_grad()
+def flow_to_image(flow: Tensor) -> Tensor:
+    """Optical flow (N, 2, H, W), or (2, H, W), of float32 as pictures (N, 3, H, W), or (3, H, W), of bytes.
+
+    A direction has a hue, and a length a saturation, the longest the full one. Raises ValueError of anything else.
+    Source: torchvision.utils.flow_to_image; the colours are those of Baker et al., ICCV 2007.
+
+    >>> torch.porting.vision.utils.flow_to_image(torch.tensor([1.0, 0.0]).reshape(2, 1, 1)).flatten()
+    tensor([255,   0,   0], dtype=torch.uint8)
+    """
+    if flow.dtype != float32 or flow.ndim not in (3, 4) or flow.shape[-3] != 2:
+        said = f"{flow.dtype} {tuple(flow.shape)}"
+        raise ArgumentError(f"flow_to_image: flow is {said}, expected torch.float32 (N, 2, H, W) or (2, H, W)")
+    longest = (flow**2).sum(-3).sqrt().max()
+    flow = flow / (longest + finfo(float32).eps)
+    wheel = creation.tensor(_wheel(), dtype=float32, device=flow.device) / 255.0
+    at = ((-flow.select(-3, 1)).atan2(-flow.select(-3, 0)) / math.pi + 1) / 2 * (len(wheel) - 1)
+    before = at.floor().to(int64)
+    part, length = (at - before).unsqueeze(-1), (flow**2).sum(-3).sqrt().unsqueeze(-1)
+    hue = (1 - part) * wheel[before] + part * wheel[(before + 1) % len(wheel)]
+    return (255 * (1 - length * (1 - hue))).floor().to(uint8).movedim(-1, -3).contiguous()
 
 
 _absent(globals())
