@@ -391,6 +391,10 @@ CALLS = """
     A.T[:,None].stride()
     B[...,None,0].stride()
     v0[None,...,None].stride()
+    [T.fft.fft(x.transpose(0,1),dim=d).stride() for x in (B,B+0j) for d in (0,1,2)]
+    [f(B+0j,dim=d).stride() for f in (T.fft.fftn,T.fft.ifftn,T.fft.irfftn,T.fft.hfftn) for d in ((1,0),(0,1),(2,0))]
+    [f(B,dim=d).stride() for f in (T.fft.fftn,T.fft.rfftn,T.fft.ihfftn) for d in ((1,0),(0,1),(2,0))]
+    T.fft.rfftn(B.clone().requires_grad_()).grad_fn.name()
     T.addcmul(v*1j,v*1j,v,value=2j)
     (v*1j).addcdiv_(v*1j,v+1,value=2j)
     T.cumulative_trapezoid(T.tensor([100,100,3],dtype=T.int8),dx=2)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ...linear_map import LinearMap
+from ..layouts import contiguous
 
 # by which norm an inverse has the factor that the transform has by this one
 TURNED: dict[Any, Any] = {None: "forward", "backward": "forward", "forward": "backward", "ortho": "ortho"}
@@ -19,7 +20,7 @@ class Fft(LinearMap):
     symbol = "fft"
 
     def forward(self, x):
-        return np.fft.fftn(x, axes=self.axes, norm=self.norm)
+        return _along(lambda x, axes: np.fft.fftn(x, axes=axes, norm=self.norm), x, _by_strides(x, self.axes))
 
     adjoint = forward
 
@@ -30,7 +31,7 @@ class Ifft(LinearMap):
     symbol = "ifft"
 
     def forward(self, x):
-        return np.fft.ifftn(x, axes=self.axes, norm=self.norm)
+        return _along(lambda x, axes: np.fft.ifftn(x, axes=axes, norm=self.norm), x, _by_strides(x, self.axes))
 
     adjoint = forward
 
@@ -41,9 +42,11 @@ class RealFft(LinearMap):
     symbol = "fft"
 
     def forward(self, x):
-        *others, last = self.axes
-        half = np.fft.rfft(x, axis=last, norm=self.norm)
-        half = np.fft.fftn(half, axes=others, norm=self.norm) if others else half
+        return _along(self._whole, x, _by_strides(x, self.axes))
+
+    def _whole(self, x, axes):
+        *others, last = axes
+        half = _half(x, axes, self.norm)
         rest = half[(*(slice(None),) * last, slice(x.shape[last] - half.shape[last], 0, -1))]
         return np.concatenate((half, np.conj(_opposite(rest, others))), last)
 
@@ -56,6 +59,28 @@ class RealFft(LinearMap):
         return np.fft.irfft(np.fft.ifftn(half, axes=others, norm=norm) if others else half, n, last, norm)
 
 
+def _half(x: Any, axes: Sequence[int], norm: Any) -> Any:
+    """The transform of real numbers, up to the middle of the last axis."""
+    *others, last = axes
+    half = np.fft.rfft(x, axis=last, norm=norm)
+    return np.fft.fftn(half, axes=others, norm=norm) if others else half
+
+
+def _along(transform: Callable[[Any, Any], Any], x: Any, axes: Sequence[int]) -> Any:
+    """transform(x, axes), lying in memory with the axes innermost, in their order, and the others as they lie in x.
+
+    That is where PyTorch's results lie, and programs see it: noise for what follows is drawn in that order.
+    """
+    order = (*_by_strides(x, [axis for axis in range(x.ndim) if axis not in axes]), *axes)
+    out = transform(contiguous(x.transpose(order)), tuple(range(x.ndim - len(axes), x.ndim)))
+    return contiguous(out).transpose(sorted(range(x.ndim), key=order.__getitem__))
+
+
+def _by_strides(x: Any, axes: Sequence[int]) -> list[int]:
+    """Axes in the order in which they lie in memory, the innermost last."""
+    return sorted(axes, key=lambda axis: -x.strides[axis])
+
+
 def _opposite(x: Any, axes: Sequence[int]) -> Any:
     """What stands at -k, for each k along the axes."""
     for axis in axes:
@@ -64,17 +89,20 @@ def _opposite(x: Any, axes: Sequence[int]) -> Any:
 
 
 class Rfft(LinearMap):
-    """The first n // 2 + 1 of fft's results along an axis of real numbers: the others are their conjugates."""
+    """The first n // 2 + 1 of fft's results along the last axis of real numbers: the others are their conjugates."""
 
     symbol = "rfft"
 
     def forward(self, x):
-        return np.fft.rfft(x, axis=self.axis, norm=self.norm)
+        *others, last = self.axes
+        return _along(lambda x, axes: _half(x, axes, self.norm), x, [*_by_strides(x, others), last])
 
     def adjoint(self, grad):
-        n, half = self.x_shape[self.axis], np.conj(grad)
-        half[(*(slice(None),) * self.axis, slice(1, (n + 1) // 2))] /= 2  # the inverse puts their conjugates opposite
-        return np.fft.irfft(half, n, self.axis, TURNED[self.norm])
+        *others, last = self.axes
+        n, norm = self.x_shape[last], TURNED[self.norm]
+        half = np.conj(np.fft.fftn(grad, axes=others, norm=self.norm) if others else grad)
+        half[(*(slice(None),) * last, slice(1, (n + 1) // 2))] /= 2  # the inverse puts their conjugates opposite
+        return np.fft.irfft(half, n, last, norm)
 
 
 class Irfft(LinearMap):
@@ -83,7 +111,7 @@ class Irfft(LinearMap):
     symbol = "irfft"
 
     def forward(self, x):
-        return np.fft.irfft(x, self.n, self.axis, self.norm)
+        return _along(lambda x, axes: np.fft.irfft(x, self.n, axes[0], self.norm), x, [self.axis])
 
     def adjoint(self, grad):
         m = self.x_shape[self.axis]

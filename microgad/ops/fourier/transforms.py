@@ -255,7 +255,8 @@ def ihfftn(
     tensor([[1., 0.]])
     """
     sizes, dims = _several("ihfftn", input, s, dim)
-    return into(out, conj(_real("ihfftn", input, sizes, dims, TURNED[_checked("ihfftn", norm)])))
+    half = conj(_real("ihfftn", input, sizes[-1:], dims[-1:], TURNED[_checked("ihfftn", norm)]))
+    return into(out, _complex("ihfftn", Ifft, half, sizes[:-1], dims[:-1], norm) if dims[1:] else half)
 
 
 @numpy_spelling
@@ -353,9 +354,8 @@ def _real(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm: A
         raise DtypeError(f"{op} expects a real input tensor, but got {x.dtype}")
     dims = _dims(op, x, dims, least=1)
     x = _resized(op, _floating(x), sizes, dims)
-    norm = _checked(op, norm)
-    found: Tensor = Rfft.apply(x, axis=dims[-1], norm=norm)
-    return Fft.apply(found, axes=tuple(dims[:-1]), norm=norm) if len(dims) > 1 else found
+    found: Tensor = Rfft.apply(x, axes=tuple(dims), norm=_checked(op, norm))
+    return found
 
 
 def _to_real(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm: Any) -> Tensor:
