@@ -57,12 +57,12 @@ def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(step)
     def with_hooks(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        if type(self).step is not with_hooks or "_hooks" not in vars(self):  # some never call __init__
+        if type(self).step is not with_hooks or "_optimizer_step_pre_hooks" not in vars(self):  # without __init__
             return step(self, *args, **kwargs)
         if "_opt_called" in vars(self):
             self._opt_called = True
         args = (self, *args)
-        for before in (*_pre_hooks.values(), *self._hooks["step_pre"].values()):
+        for before in (*_pre_hooks.values(), *self._optimizer_step_pre_hooks.values()):
             replaced = before(self, args, kwargs)
             if replaced is not None:
                 if not isinstance(replaced, tuple) or len(replaced) != 2:
@@ -76,10 +76,11 @@ def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
             raise
         except MemoryError as error:
             raise errors.NoMemoryError(f"{type(self).__name__}.step: {errors.no_memory(error)}") from error
-        for after in (*self._hooks["step_post"].values(), *_post_hooks.values()):
+        for after in (*self._optimizer_step_post_hooks.values(), *_post_hooks.values()):
             after(self, args, kwargs)
         return loss
 
+    with_hooks.hooked = True  # type: ignore[attr-defined]
     return with_hooks
 
 
@@ -109,6 +110,12 @@ class Optimizer:
     shaped: tuple[str, ...] = ()  # the entries of a parameter's state that have its shape
     nonnegative: tuple[str, ...] = ()  # the options that may not be negative, lr among them
     real: bool = False  # whether parameters have to be
+    _optimizer_step_pre_hooks: Hooks
+    _optimizer_step_post_hooks: Hooks
+    _optimizer_state_dict_pre_hooks: Hooks
+    _optimizer_state_dict_post_hooks: Hooks
+    _optimizer_load_state_dict_pre_hooks: Hooks
+    _optimizer_load_state_dict_post_hooks: Hooks
     _opt_called: bool  # whether a step was taken since a scheduler wants to know
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -121,7 +128,7 @@ class Optimizer:
         self.defaults = defaults
         self.state: dict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[Group] = []
-        self._without_hooks()
+        self._with_hooks()
         for group in _groups(params):
             self.add_param_group(group)
 
@@ -269,14 +276,23 @@ class Optimizer:
         return self._add_hook("load_state_dict_post", hook, prepend)
 
     def _add_hook(self, kind: str, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
-        hooks = self._hooks[kind]
+        hooks = getattr(self, f"_optimizer_{kind}_hooks")
         handle = RemovableHandle(hooks, hook)
         if prepend:
             hooks.move_to_end(handle.id, last=False)
         return handle
 
-    def _without_hooks(self) -> None:
-        self._hooks = {kind: Hooks() for kind in HOOKS}
+    def _with_hooks(self) -> None:
+        """Have every kind of hooks, under PyTorch's names: optimizers around another one set these up by themselves."""
+        for kind in HOOKS:
+            vars(self).setdefault(f"_optimizer_{kind}_hooks", Hooks())
+        self._patch_step_function()
+
+    def _patch_step_function(self) -> None:
+        """See to it that the hooks are called, should the class have been given its `step` after it was made."""
+        kind = type(self)
+        if not getattr(kind.step, "hooked", False):
+            kind.step = hooked(kind.step)  # type: ignore[method-assign]
 
     # State
 
@@ -292,7 +308,7 @@ class Optimizer:
         >>> optimizer.state_dict()["state"]
         {0: {'momentum_buffer': tensor([1., 1.])}}
         """
-        for hook in self._hooks["state_dict_pre"].values():
+        for hook in self._optimizer_state_dict_pre_hooks.values():
             hook(self)
         numbers: dict[Any, int] = {}
         groups = []
@@ -304,7 +320,7 @@ class Optimizer:
             options = {option: value for option, value in group.items() if option != "params"}
             groups.append({**options, "params": [numbers[p] for p in group["params"]]})
         state = {"state": {numbers.get(p, p): entry for p, entry in self.state.items()}, "param_groups": groups}
-        for hook in self._hooks["state_dict_post"].values():
+        for hook in self._optimizer_state_dict_post_hooks.values():
             replaced = hook(self, state)
             state = state if replaced is None else replaced
         return state
@@ -316,7 +332,7 @@ class Optimizer:
         changed then.
         """
         state_dict = dict(state_dict)
-        for hook in self._hooks["load_state_dict_pre"].values():
+        for hook in self._optimizer_load_state_dict_pre_hooks.values():
             replaced = hook(self, state_dict)
             state_dict = state_dict if replaced is None else replaced
         saved = state_dict["param_groups"]
@@ -338,7 +354,7 @@ class Optimizer:
             else:
                 state[key] = copy.deepcopy(entry)
         self.__setstate__({"state": state, "param_groups": groups})
-        for hook in self._hooks["load_state_dict_post"].values():
+        for hook in self._optimizer_load_state_dict_post_hooks.values():
             hook(self)
 
     def _merged(self, i: int, ours: Group, theirs: Group) -> Group:
@@ -384,8 +400,7 @@ class Optimizer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        if "_hooks" not in vars(self):
-            self._without_hooks()
+        self._with_hooks()
 
     def __repr__(self) -> str:
         text = f"{type(self).__name__} ("
