@@ -8,6 +8,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from .chunks import begun, counted, descents, mix_square
+from .differentiable import averaged
 from .optimizer import Group, Optimizer, Params, require
 
 
@@ -60,3 +61,10 @@ class Adadelta(Optimizer):
                 mix_square(u, delta, rho, a)
                 delta *= lr
                 values -= delta
+
+    def _decrease(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
+        counted(begun(state, p, self.shaped, step=0))
+        v = averaged(state, "square_avg", grad * grad, group["rho"])
+        delta = (state["acc_delta"] + group["eps"]).sqrt() / (v + group["eps"]).sqrt() * grad
+        averaged(state, "acc_delta", delta * delta, group["rho"])
+        return delta * group["lr"]

@@ -64,3 +64,8 @@ class Adagrad(Optimizer):
                 np.multiply(grad, rate, out=b)
                 b /= a
                 values -= b
+
+    def _decrease(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
+        rate = group["lr"] / (1 + (counted(state) - 1) * group["lr_decay"])
+        state["sum"] = state["sum"] + grad * grad
+        return grad * rate / (state["sum"].sqrt() + group["eps"])

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..ops.elementwise import maximum
 from ..tensor import Tensor
 from .chunks import begun, counted, descents, mix, mix_square
+from .differentiable import averaged
 from .optimizer import Group, Optimizer, Params, require
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
@@ -75,6 +77,14 @@ class Adam(WithBetas):
         for p in params:
             descend(p, self.state[p], group)
 
+    def _decrease(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
+        beta1, beta2 = group["betas"]
+        step = counted(begun(state, p, _moments(group), step=0))
+        m, v = averaged(state, "exp_avg", grad, beta1), averaged(state, "exp_avg_sq", grad * grad, beta2)
+        if group["amsgrad"]:
+            v = state["max_exp_avg_sq"] = maximum(state["max_exp_avg_sq"], v)
+        return m * (group["lr"] / (1 - beta1**step)) / ((v / (1 - beta2**step)).sqrt() + group["eps"])
+
 
 class AdamW(Adam):
     """Adam whose weight decay shrinks p by lr · weight_decay · p and stays out of the averages.
@@ -138,12 +148,15 @@ def _numbers(betas: tuple[Any, Any], plain: bool) -> tuple[float, ...]:
     return tuple(float(beta) for beta in betas)
 
 
+def _moments(group: Mapping[str, Any]) -> tuple[str, ...]:
+    return MOMENTS if group.get("amsgrad") else MOMENTS[:2]
+
+
 def descend(p: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> None:
     """One step of Adam with one parameter, in place."""
     beta1, beta2 = map(float, group["betas"])
-    names = MOMENTS if group.get("amsgrad") else MOMENTS[:2]
-    begun(state, p, names, step=0)
-    step = counted(state)
+    names = _moments(group)
+    step = counted(begun(state, p, names, step=0))
     root = math.sqrt(1 - beta2**step)
     step_size = float(group["lr"]) * root / (1 - beta1**step)
     eps = group["eps"] * root  # the division of √v by root is in step_size: a pass less (Kingma and Ba, section 2)

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from ..ops.elementwise import maximum
 from ..tensor import Tensor
 from .adam import WithBetas
 from .chunks import begun, counted, descents, mix
+from .differentiable import averaged
 from .optimizer import Group, Params
 
 
@@ -56,3 +58,10 @@ class Adamax(WithBetas):
                 np.multiply(m, step_size, out=a)
                 a /= u
                 values -= a
+
+    def _decrease(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
+        beta1, beta2 = group["betas"]
+        step = counted(begun(state, p, self.shaped, step=0))
+        m = averaged(state, "exp_avg", grad, beta1)
+        u = state["exp_inf"] = maximum(state["exp_inf"] * beta2, grad.abs() + group["eps"])
+        return m * (group["lr"] / (1 - beta1**step)) / u

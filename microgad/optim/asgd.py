@@ -59,3 +59,19 @@ class ASGD(Optimizer):
                     mean += a
             state["eta"].array[...] = scalar(lr / (1 + lambd * lr * step) ** group["alpha"]).item()
             state["mu"].array[...] = scalar(1 / max(1, step - group["t0"])).item()
+
+    def _decrease(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
+        lr, lambd = group["lr"], group["lambd"]
+        if not state:
+            begun(state, p, self.shaped, step=0, mu=1)["eta"] = _number(lr)
+        step, eta, mu = counted(state), state["eta"], float(state["mu"].array)
+        change = (p * lambd + grad) * eta
+        moved = p - change
+        state["ax"] = moved if mu == 1 else state["ax"] + (moved - state["ax"]) * mu
+        state["eta"] = _number(lr / (1 + lambd * lr * step) ** group["alpha"])
+        state["mu"] = scalar(1 / max(1, step - group["t0"]))
+        return change
+
+
+def _number(x: float | Tensor) -> Tensor:
+    return x if isinstance(x, Tensor) else scalar(x)

@@ -9,6 +9,7 @@ import numpy as np
 from ..tensor import Tensor
 from .adam import WithBetas
 from .chunks import begun, counted, descents, mix, mix_square
+from .differentiable import averaged
 from .optimizer import Group, Params
 
 
@@ -52,7 +53,7 @@ class NAdam(WithBetas):
         for p in params:
             state = begun(self.state[p], p, self.shaped, step=0, mu_product=1)
             step = counted(state)
-            mu, later = (beta1 * (1 - 0.5 * 0.96 ** (t * group["momentum_decay"])) for t in (step, step + 1))
+            mu, later = (_momentum(beta1, group["momentum_decay"], t) for t in (step, step + 1))
             state["mu_product"].array *= mu
             product = float(state["mu_product"].array)
             of_grad = -lr * (1 - mu) / (1 - product)
@@ -66,3 +67,18 @@ class NAdam(WithBetas):
                 a += eps
                 b /= a
                 values += b
+
+    def _decrease(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
+        beta1, beta2 = group["betas"]
+        step = counted(begun(state, p, self.shaped, step=0, mu_product=1))
+        mu, later = (_momentum(beta1, group["momentum_decay"], t) for t in (step, step + 1))
+        state["mu_product"] = state["mu_product"] * mu
+        product = state["mu_product"].double()
+        m, v = averaged(state, "exp_avg", grad, beta1), averaged(state, "exp_avg_sq", grad * grad, beta2)
+        change = grad * ((1 - mu) / (1 - product)) + m * (later / (1 - product * later))
+        return change * group["lr"] / ((v / (1 - beta2**step)).sqrt() + group["eps"])
+
+
+def _momentum(beta1: float, decay: float, step: float) -> float:
+    """μ at a step."""
+    return beta1 * (1 - 0.5 * 0.96 ** (step * decay))

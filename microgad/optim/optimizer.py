@@ -8,7 +8,7 @@ import warnings
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -116,6 +116,7 @@ class Optimizer:
     _optimizer_state_dict_post_hooks: Hooks
     _optimizer_load_state_dict_pre_hooks: Hooks
     _optimizer_load_state_dict_post_hooks: Hooks
+    _decrease: ClassVar[Any] = None  # by how much to fall, recorded, where there is that: see `differentiable`
     _opt_called: bool  # whether a step was taken since a scheduler wants to know
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -143,7 +144,7 @@ class Optimizer:
                 raise RuntimeError("`fused` does not support `differentiable`")
             if options.get("foreach"):
                 raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
-        if options.get("differentiable") and not differentiable.rule_of(type(self)):
+        if options.get("differentiable") and self._decrease is None:
             raise NotImplementedError(
                 f"{type(self).__name__}: differentiable=True: updates run on bare arrays and aren't recorded"
             )
@@ -176,7 +177,7 @@ class Optimizer:
                 if group.get("differentiable"):
                     with execution.scope(grad_enabled=True):
                         for p in params:
-                            differentiable.move(self, group, p)
+                            differentiable.move(self._decrease, self.shaped, group, self.state[p], p)
                     continue
                 for p in params:
                     p._bump()

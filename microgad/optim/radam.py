@@ -10,6 +10,7 @@ import numpy as np
 from ..tensor import Tensor
 from .adam import WithBetas
 from .chunks import begun, counted, descents, mix, mix_square
+from .differentiable import averaged
 from .optimizer import Group, Params
 
 
@@ -63,6 +64,13 @@ class RAdam(WithBetas):
                     a += group["eps"]
                     b /= a
                 values -= b
+
+    def _decrease(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
+        beta1, beta2 = group["betas"]
+        step = counted(begun(state, p, self.shaped, step=0))
+        m, v = averaged(state, "exp_avg", grad, beta1), averaged(state, "exp_avg_sq", grad * grad, beta2)
+        change, rectified = m * (group["lr"] / (1 - beta1**step)), _rectified(beta2, step)
+        return change if rectified is None else change * rectified / (v.sqrt() + group["eps"])
 
 
 def _rectified(beta2: float, step: float) -> float | None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from .chunks import begun, counted, descents, mix, mix_square
+from .differentiable import averaged
 from .optimizer import Group, Optimizer, Params
 
 
@@ -47,8 +48,7 @@ class RMSprop(Optimizer):
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         """Move `params` in place."""
         lr, alpha, momentum = float(group["lr"]), group["alpha"], group["momentum"]
-        used = [True, momentum > 0, group["centered"]]
-        names = [name for name, needed in zip(self.shaped, used, strict=True) if needed]
+        names = _kept(group)
         for p in params:
             state = begun(self.state[p], p, names, step=0)
             counted(state)
@@ -69,3 +69,19 @@ class RMSprop(Optimizer):
                 else:
                     b *= lr
                 values -= b
+
+    def _decrease(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
+        momentum = group["momentum"]
+        counted(begun(state, p, _kept(group), step=0))
+        v = averaged(state, "square_avg", grad * grad, group["alpha"])
+        if group["centered"]:
+            v = v - averaged(state, "grad_avg", grad, group["alpha"]) ** 2
+        change = grad / (v.sqrt() + group["eps"])
+        if momentum > 0:
+            change = state["momentum_buffer"] = state["momentum_buffer"] * momentum + change
+        return change * group["lr"]
+
+
+def _kept(group: Group) -> list[str]:
+    """What is remembered of a parameter with these options."""
+    return ["square_avg"] + ["momentum_buffer"] * (group["momentum"] > 0) + ["grad_avg"] * group["centered"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..ops.elementwise import where
 from ..tensor import Tensor
 from .chunks import begun, counted, descents
 from .optimizer import Group, Optimizer, Params
@@ -72,3 +73,14 @@ class Rprop(Optimizer):
                 np.subtract(before > 0, before < 0, out=a, dtype=a.dtype)  # the sign, of NaN 0
                 a *= sizes
                 values -= a
+
+    def _decrease(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
+        (shrink, grow), (least, most) = group["etas"], group["step_sizes"]
+        if not state:
+            begun(state, p, self.shaped, step=0)["step_size"] += group["lr"]
+        counted(state)
+        sizes, product = state["step_size"], grad * state["prev"]
+        same, turned = product > 0, product < 0
+        sizes = where(same, sizes * grow, where(turned, sizes * shrink, sizes)).clamp(least, most)
+        state["step_size"], state["prev"] = sizes, grad.masked_fill(turned, 0)
+        return state["prev"].sign() * sizes

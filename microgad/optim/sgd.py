@@ -70,6 +70,15 @@ class SGD(Optimizer):
             if first:
                 self.state[p]["momentum_buffer"] = buffers[0]
 
+    def _decrease(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
+        momentum = group["momentum"]
+        if momentum:
+            before = state.get("momentum_buffer")
+            buffer = grad if before is None else before * momentum + grad * (1 - group["dampening"])
+            state["momentum_buffer"] = buffer
+            grad = grad + buffer * momentum if group["nesterov"] else buffer
+        return grad * group["lr"]
+
 
 def _averaged(grad: Any, buffer: Any, out: Any, momentum: float, dampening: float, nesterov: bool, first: bool) -> Any:
     if first:

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import microgad
-from microgad.optim.differentiable import RULES
 from microgad.testing import gradcheck
 
 torch = pytest.importorskip("torch")
@@ -57,7 +56,7 @@ def test_gradients_through_several_steps(name, options):
     assert gradcheck(lambda *given: trained(microgad, name, options, *given, 6), inputs(microgad))
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", OPTIONS)
 def test_values_are_those_of_a_step_that_is_not_recorded(name):
     p, q = (microgad.tensor([0.5, -1.2], dtype=microgad.float64, requires_grad=True) for _ in range(2))
     x = p * 1
@@ -80,7 +79,7 @@ def test_a_learning_rate_can_be_learned():
     assert rate.grad.item() == -2
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", OPTIONS)
 def test_a_learning_rate_is_learned_through_steps(name):
     def moved(rate):
         p = microgad.tensor([0.5, -1.2], dtype=microgad.float64, requires_grad=True) * 1
@@ -119,7 +118,7 @@ def test_a_leaf_is_refused_as_by_torch():
         optimizer.step()
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", OPTIONS)
 def test_both_parts_of_complex_parameters_move(name):
     start, second = [1.0 + 2.0j, -0.5j], [0.5 - 0.25j, 3.0 + 0.0j]
     p, q = (microgad.tensor(start, requires_grad=True) for _ in range(2))
