@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import microgad
-from microgad import overriding
+from microgad.overriding import doors
 
 # Without the package that they need.
 collect_ignore_glob = [] if importlib.util.find_spec("onnx") else ["microgad/onnx/*", "tests/fuzz/graphs.py"]
@@ -46,11 +46,11 @@ def _no_doors() -> Iterator[None]:
 
 
 def _take_doors_away() -> None:
-    overriding._looked.update(sys.modules)  # nor do the classes that tests' modules have
-    if not overriding._installed:
+    doors._looked.update(sys.modules)  # nor do the classes that tests' modules have
+    if not doors._installed:
         return
-    overriding._installed = False
-    overriding._doors.clear()
+    doors._installed = False
+    doors._doors.clear()
     modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "microgad"]
     for place in (microgad.Tensor, *modules):
         for name, value in list(vars(place).items()):

@@ -13,9 +13,9 @@ from os import environ as _environ
 
 from . import autograd as autograd
 from . import notices
-from . import overriding as _overriding
 from .lazy import names as _names
 from .lazy import refuse as _refuse
+from .overriding import doors as _doors
 from .tensor import Tensor
 
 
@@ -40,7 +40,7 @@ _loaded, __dir__ = _names(globals(), _in_place)
 
 def __getattr__(name):
     """A name that is asked for the first time; by then a program may have made a class with a __torch_function__."""
-    _overriding.look()
+    _doors.look()
     return globals()[name] if name in globals() else _loaded(name)
 
 

@@ -101,11 +101,11 @@ def refuse(public: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
     """Raise what PyTorch raises where a call met one of `UNFIT`: that, or something else.
 
     PyTorch looks at the types of all arguments first. Here that is done afterwards: calls that are right pay nothing.
-    So it gives the call's result after all where an argument's class has a __torch_function__: see `overriding`.
+    So it gives the call's result after all where an argument's class has a __torch_function__: see `overriding.doors`.
     """
     if not sys._getframe(2).f_globals.get("__name__", "").startswith("microgad."):
-        overriding = importlib.import_module("microgad.overriding")  # a room above, loaded here
-        if (answer := overriding.first_asked(public, *args, **kwargs)) is not NotImplemented:
+        doors = importlib.import_module("microgad.overriding.doors")  # a room above, loaded here
+        if (answer := doors.first_asked(public, *args, **kwargs)) is not NotImplemented:
             return answer
     function = inspect.unwrap(public)
     if (better := _unfit(function, args, kwargs, error)) is not error:

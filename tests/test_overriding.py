@@ -14,12 +14,13 @@ import pytest
 import microgad as torch
 from microgad import overriding
 from microgad.nn import functional as F
+from microgad.overriding import doors
 from microgad.porting.rooms import overrides
 
 
 @pytest.fixture(autouse=True)
 def _doors() -> None:
-    overriding.install()  # the classes below did so, but a test begins without doors
+    doors.install()  # the classes below did so, but a test begins without doors
 
 
 class Plain(torch.Tensor):

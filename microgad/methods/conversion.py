@@ -18,10 +18,12 @@ from .forms import spelled
 if TYPE_CHECKING:
     from .. import overriding, storage
     from ..ops import facts, movement
+    from ..overriding import doors
     from ..stand_ins import Device, Dtype
     from ..tensor import Tensor
 else:
-    overriding, storage = Room("microgad.overriding"), Room("microgad.storage")
+    overriding, doors = Room("microgad.overriding"), Room("microgad.overriding.doors")
+    storage = Room("microgad.storage")
     facts = Room("microgad.ops.facts")
     movement = Room("microgad.ops.movement")
 
@@ -140,7 +142,7 @@ class Conversion:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if cls.__module__.partition(".")[0] != "microgad" and overriding.asks(cls):  # type: ignore[arg-type]
-            overriding.install()
+            doors.install()
 
     @classmethod
     def __torch_function__(cls: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -16,11 +16,11 @@ from ..naming import called, called_in_place
 
 if TYPE_CHECKING:
     from ..ops import elementwise, spelling
-    from ..overriding import first_asked
+    from ..overriding.doors import first_asked
     from ..tensor import Operand, Tensor
 else:
     elementwise, spelling = Room("microgad.ops.elementwise"), Room("microgad.ops.spelling")
-    first_asked = Room("microgad.overriding").first_asked
+    first_asked = Room("microgad.overriding.doors").first_asked
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -16,14 +16,14 @@ from .forms import assigning, beside, in_place, is_operand, operator, reflected,
 if TYPE_CHECKING:
     from ..ops import creation, indexing, linalg
     from ..ops import elementwise as ops
-    from ..overriding import first_asked
+    from ..overriding.doors import first_asked
     from ..tensor import Tensor
 else:
     creation = Room("microgad.ops.creation")
     indexing = Room("microgad.ops.indexing")
     linalg = Room("microgad.ops.linalg")
     ops = Room("microgad.ops.elementwise")
-    first_asked = Room("microgad.overriding").first_asked
+    first_asked = Room("microgad.overriding.doors").first_asked
 
 
 class Operators:

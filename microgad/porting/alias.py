@@ -11,10 +11,11 @@ from importlib.machinery import ModuleSpec
 from types import FrameType, ModuleType, TracebackType
 from typing import Any, NoReturn
 
-from .. import lazy, ops, overriding
+from .. import lazy, ops
 from ..devices import device
 from ..dtypes import dtype
 from ..errors import MicrogadError
+from ..overriding import doors
 from ..parameter import Parameter
 from ..size import Size
 from ..tensor import Tensor
@@ -251,7 +252,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds torch.a.b as microgad.a.b, the same module under both names."""
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
-        overriding.look()
+        doors.look()
         if name.partition(".")[0] not in ROOTS or ((_held(name) or _is_from()) and room_of(name) is None):
             return None
         return ModuleSpec(name, self, is_package=True)

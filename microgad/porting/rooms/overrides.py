@@ -8,6 +8,7 @@ from typing import Any
 
 from ... import overriding as _overriding
 from ...lazy import absent as _absent
+from ...overriding import doors as _doors
 from ...tensor import Tensor
 
 
@@ -31,6 +32,7 @@ class TorchFunctionMode:
         raise NotImplementedError
 
     def __enter__(self) -> Any:
+        _doors.install()
         tokens = self.__dict__.setdefault("_tokens", [])
         tokens.append(_overriding.enter(self))
         return self
@@ -108,7 +110,7 @@ def is_tensor_like(inp: Any) -> bool:
 
 def resolve_name(f: Any) -> str | None:
     """PyTorch's name of a function that can be overridden. Source: torch.overrides.resolve_name."""
-    _overriding.install()
+    _doors.install()
     return _overriding.name_of(f)
 
 
@@ -119,7 +121,7 @@ def is_tensor_method_or_property(func: Any) -> bool:
 
 def get_overridable_functions() -> dict[Any, list[Callable[..., Any]]]:
     """Functions that can be overridden, by the module or class they are in. Source: torch.overrides."""
-    return _overriding.rooms()
+    return _doors.rooms()
 
 
 def get_default_nowrap_functions() -> set[Any]:

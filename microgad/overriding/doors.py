@@ -1,7 +1,7 @@
-"""__torch_function__: what subclasses of Tensor, other classes and modes put in the place of the library's functions.
+"""A door before each public function and each method of Tensor, behind which those are asked first who want to be.
 
-Most programs have none, and pay for none: a door is put around the public functions and Tensor's methods when the first
-subclass of Tensor is made, the first mode entered, or another class with a __torch_function__ met.
+Most programs have none, and pay for none: the doors are put in place when the first subclass of Tensor is made, the
+first mode entered, or another class with a __torch_function__ met.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ import functools
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Iterable
-from contextvars import ContextVar
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from types import FunctionType
-from typing import Any, NamedTuple
+from typing import Any
 
-from . import function
-from .contexts import holding
+from .. import function
+from . import ask, is_asked, overloaded, refused
 
 ROOMS = ("microgad.nn.functional", "microgad", "microgad.linalg", "microgad.fft", "microgad.special")
 # Operators by what PyTorch calls their functions, those that have their own name, and what else Python calls.
@@ -36,128 +35,6 @@ OUTSIDE = """
     get_* set_* is_grad* is_tensor is_storage is_warn* manual_seed seed initial_seed save load compile typename vmap
     graph as_subclass
 """
-
-
-class _State(NamedTuple):
-    modes: tuple[Any, ...] = ()  # the outermost first
-    subclasses: bool = True  # whether classes are asked
-
-
-_state: ContextVar[_State] = ContextVar("overriding", default=_State())  # noqa: B039  # it is immutable
-
-
-def without_subclasses() -> Any:
-    """A context in which no class is asked, only modes."""
-    return holding(_state, _state.get()._replace(subclasses=False))
-
-
-def without_any() -> Any:
-    """A context in which nobody is asked."""
-    return holding(_state, _State((), False))
-
-
-def enter(mode: Any) -> Any:
-    """Ask a mode before all others, until the token that this gives is left."""
-    install()
-    state = _state.get()
-    return _state.set(state._replace(modes=(*state.modes, mode)))
-
-
-def leave(token: Any) -> None:
-    """Undo `enter`."""
-    _state.reset(token)
-
-
-def disabled(func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-    """As a class's __torch_function__: it isn't asked. Source: torch._C._disabled_torch_function_impl."""
-    with without_subclasses():
-        return func(*args, **(kwargs or {}))
-
-
-@functools.cache
-def asks(kind: Any) -> bool:
-    """Whether a class is asked: it has a __torch_function__ of its own, or is a subclass of Tensor, not a Parameter."""
-    asked = getattr(kind, "__torch_function__", None)
-    if asked is None or asked is disabled or kind is function.Tensor or kind.__module__.startswith("microgad."):
-        return False
-    default = getattr(asked, "__func__", None) is function.Tensor.__torch_function__.__func__
-    return not default or kind._keeps_class
-
-
-def overloaded(arguments: Iterable[Any]) -> list[Any]:
-    """An argument of each class that is asked, those of subclasses before those of the classes that they inherit."""
-    found: list[Any] = []
-    if not _state.get().subclasses:
-        return found
-    for x in arguments:
-        for item in x if type(x) in (list, tuple) else (x,):
-            kind: Any = type(item)
-            if asks(kind) and kind not in map(type, found):
-                place = next((i for i, other in enumerate(found) if issubclass(kind, type(other))), len(found))
-                found.insert(place, item)
-    return found
-
-
-def is_asked(arguments: Iterable[Any]) -> bool:
-    """Whether anybody is asked before a function computes."""
-    return bool(_state.get().modes or overloaded(arguments))
-
-
-def ask(func: Any, arguments: Iterable[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What the innermost mode, or the first of the classes, that has an answer gives; NotImplemented if none has.
-
-    A class is asked with all modes in force: what it calls they are asked of again.
-    """
-    state, asked = _state.get(), overloaded(arguments)
-    types = tuple(type(x) for x in asked)
-    if state.modes:
-        with holding(_state, state._replace(modes=state.modes[:-1])):
-            result = state.modes[-1].__torch_function__(func, types, args, kwargs or None)
-        if result is not NotImplemented:
-            return result
-    for x in asked:
-        result = x.__torch_function__(func, types, args, kwargs or None)
-        if result is not NotImplemented:
-            return result
-    return NotImplemented
-
-
-def refused(func: Any, arguments: Iterable[Any]) -> TypeError:
-    """The error where nobody who was asked has an answer."""
-    kinds = [type(x) for x in overloaded(arguments)]
-    name = name_of(func) or getattr(func, "__name__", func)
-    return TypeError(f"no implementation found for '{name}' on types that implement __torch_function__: {kinds}")
-
-
-def default(cls: Any, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-    """Tensor's own __torch_function__: compute, and give Tensors as instances of the subclass."""
-    if not all(issubclass(cls, kind) for kind in types):
-        return NotImplemented
-    with without_subclasses():
-        result = func(*args, **(kwargs or {}))
-    with without_any():
-        return result if func in unwrapped() else _converted(result, cls)
-
-
-def unwrapped() -> set[Any]:
-    """Functions whose results stay as they are."""
-    return {function.Tensor.grad.__get__}
-
-
-def _converted(result: Any, cls: Any) -> Any:
-    if isinstance(result, function.Tensor):
-        return result if isinstance(result, cls) else result.as_subclass(cls)
-    if isinstance(result, (tuple, list)):
-        items = [_converted(x, cls) for x in result]
-        return getattr(result, "_make", type(result))(items)
-    return result
-
-
-def name_of(func: Any) -> str | None:
-    """PyTorch's name of a function that has a door: torch.Tensor.add; None of others."""
-    if isinstance(getattr(func, "__self__", None), property):
-        return f"{func.__self__.fget.torch_name}.__get__"
-    return getattr(func, "torch_name", None)
 
 
 def _door(f: Any, name: str, called: str, to: Any = None) -> Any:
@@ -227,7 +104,7 @@ def install() -> None:
     for module in list(sys.modules.values()):
         room = str(getattr(module, "__name__", "microgad"))
         if room.startswith("microgad.nn.") or room.partition(".")[0] != "microgad":
-            _install_where_used(module)
+            _behind_doors(module)
 
 
 def _put(place: Any, name: str, door: Any) -> None:
@@ -243,31 +120,32 @@ def _inside(name: str) -> bool:
     return not name.startswith("_") and not any(fnmatchcase(name, pattern) for pattern in OUTSIDE.split())
 
 
-def _install_where_used(module: Any) -> None:
-    """What layers and programs have by name, in tables, and as defaults of methods: activation=F.relu."""
+def _behind_doors(module: Any) -> None:
+    """Put doors where layers and programs have functions by name, in tables, or as defaults: activation=F.relu."""
     for key, value in list(vars(module).items()):
         if id(value) in _doors:
-            setattr(module, key, _doors[id(value)][0])
+            setattr(module, key, _door_of(value))
         elif type(value) in (dict, set):
-            _install_in(value)
+            _in_table(value)
         elif issubclass(type(value), type) and value.__module__ == module.__name__:  # isinstance would ask the value
             for member in list(vars(value).values()):
                 if type(member) in (dict, set):
-                    _install_in(member)
-                defaults = member.__defaults__ if isinstance(member, FunctionType) else None
-                if defaults and not _doors.keys().isdisjoint(map(id, defaults)):
-                    member.__defaults__ = tuple(_doors[id(x)][0] if id(x) in _doors else x for x in defaults)
+                    _in_table(member)
+                elif isinstance(member, FunctionType) and member.__defaults__:
+                    member.__defaults__ = tuple(map(_door_of, member.__defaults__))
 
 
-def _install_in(table: Any) -> None:
+def _door_of(value: Any) -> Any:
+    return _doors.get(id(value), [value])[0]
+
+
+def _in_table(table: Any) -> None:
     """A dict whose keys are functions, or a set of them: one that is torch.add and Tensor.add becomes two."""
-    if _doors.keys().isdisjoint(map(id, table)):
-        return
-    known = list(table.items() if type(table) is dict else table)
-    table.clear()
-    for item in known:
-        for f in _doors.get(id(key := item[0] if type(table) is dict else item), [key]):
-            table.update([(f, item[1])] if type(table) is dict else [f])
+    if not _doors.keys().isdisjoint(map(id, table)):
+        known = table if type(table) is dict else dict.fromkeys(table)
+        made = {door: value for key, value in known.items() for door in _doors.get(id(key), [key])}
+        table.clear()
+        table.update(made)
 
 
 def _install_methods(cls: Any) -> None:
