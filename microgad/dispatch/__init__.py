@@ -16,6 +16,7 @@ import numpy as np
 from .. import function as core
 from ..backend import as_array
 from ..errors import DtypeError, ShapeError
+from ..nests import leaves, rebuilt
 from ..ops.out import into
 from . import composites, creation, elementwise, files, fourier, indexing, linalg, movement, reduction
 
@@ -86,20 +87,13 @@ def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 def _free(x: Any) -> bool:
     """Whether no gradient can be lost where arrays stand for the Tensors: none requires one, and all are NumPy's."""
-    if isinstance(x, core.Tensor):
-        return x.node is None and isinstance(x.array, np.ndarray)
-    if isinstance(x, dict):
-        return all(map(_free, x.values()))
-    return not isinstance(x, (tuple, list)) or all(map(_free, x))
+    tensors = (leaf for leaf in leaves(x) if isinstance(leaf, core.Tensor))
+    return all(tensor.node is None and isinstance(tensor.array, np.ndarray) for tensor in tensors)
 
 
 def _bare(x: Any) -> Any:
     """The arrays of Tensors, in tuples, lists and dicts too."""
-    if isinstance(x, core.Tensor):
-        return x.array
-    if isinstance(x, dict):
-        return {name: _bare(value) for name, value in x.items()}
-    return type(x)(map(_bare, x)) if type(x) in (tuple, list) else x
+    return rebuilt(x, lambda leaf: leaf.array if isinstance(leaf, core.Tensor) else leaf)
 
 
 @functools.cache

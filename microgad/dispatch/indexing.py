@@ -48,8 +48,12 @@ def _extract(condition: Any, arr: Any) -> Any:
 
 
 def _put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
-    where = creation.finished(_indices(ind, a.numel(), mode)).reshape(-1)
-    a.put_(where, _repeated(v, where.numel(), a))
+    _put_repeated(a, _indices(ind, a.numel(), mode).reshape(-1), v)
+
+
+def _put_repeated(a: Any, places: Any, values: Any) -> None:
+    """Put the values, again and again, at places of what has been laid flat."""
+    a.put_(creation.finished(places, a.device), _repeated(values, places.size, a))
 
 
 def _repeated(values: Any, count: int, like: Any) -> Any:
@@ -68,8 +72,7 @@ def _put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
 
 
 def _place(arr: Any, mask: Any, vals: Any) -> None:
-    chosen = np.flatnonzero(creation.as_tensor(mask).array)
-    arr.put_(creation.finished(chosen), _repeated(vals, chosen.size, arr))
+    _put_repeated(arr, np.flatnonzero(creation.as_tensor(mask).array), vals)
 
 
 def _putmask(a: Any, mask: Any, values: Any) -> None:
@@ -80,8 +83,7 @@ def _putmask(a: Any, mask: Any, values: Any) -> None:
 def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     places = np.arange(a.numel()).reshape(a.shape)
     np.fill_diagonal(places, -1, wrap)  # with its errors
-    chosen = np.flatnonzero(places == -1)
-    a.put_(creation.finished(chosen, a.device), _repeated(val, chosen.size, a))
+    _put_repeated(a, np.flatnonzero(places == -1), val)
 
 
 def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:

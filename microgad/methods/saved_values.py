@@ -10,7 +10,7 @@ tensor([2.7183, 7.3891], grad_fn=<ExpBackward0>)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 from .. import backend, errors, state, torch_names, versions
 from .. import function as core
 from ..function import Function, Leaf, Output, Packed
+from ..nests import leaves
 
 RESULT = -1
 # Which input of an operation PyTorch calls so, where that is neither `self` nor `other` nor the input's own name.
@@ -137,8 +138,8 @@ class PackedByHooks(Packed):
 
     def shows(self, kept: Sequence[Any]) -> bool:
         """Whether a write into what was kept may be seen in the user's form of it: of objects nobody knows."""
-        owners = {id(backend.owner(x)) for x in _flat(kept) if backend.is_array(x)}
-        for value in _flat(self.values):
+        owners = {id(backend.owner(x)) for x in leaves(kept) if backend.is_array(x)}
+        for value in leaves(self.values):
             x = value.array if isinstance(value, core.Tensor) else value
             if id(backend.owner(x)) in owners if backend.is_array(x) else not isinstance(x, _APART):
                 return True
@@ -224,19 +225,6 @@ def _checked(unpack: Callable[[Any], Any], value: Any, fact: Any) -> Any:
             f"unpack_hook: expected shape {fact[0]} and dtype {fact[1]}, got {array.shape} and {array.dtype}"
         )
     return array
-
-
-def _flat(values: Any) -> Iterator[Any]:
-    """What is in lists, tuples and dictionaries, at any depth."""
-    stack = [values]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, (list, tuple)):
-            stack += value
-        elif isinstance(value, dict):
-            stack += value.values()
-        else:
-            yield value
 
 
 def _of_each(x: Any, change: Callable[[Any], Any]) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import state as execution
+from ..nests import rebuilt
 from ..tensor import Tensor
 from .optimizer import Optimizer, Params
 
@@ -69,10 +70,10 @@ class LBFGS(Optimizer):
         """Iterate from where the parameters are, and return the loss that was there."""
         group = self.param_groups[0]
         state = self.state[group["params"][0]]
-        memory = {"func_evals": 0, "n_iter": 0, **{name: _bare(value) for name, value in state.items()}}
+        memory = {"func_evals": 0, "n_iter": 0, **rebuilt(state, _bare)}
         with execution.scope(grad_enabled=False), np.errstate(all="ignore"):
             first = self._iterate(closure, group, memory)
-        state.update({name: _kept(memory[name]) for name in MEMORY if name in memory})
+        state.update({name: rebuilt(memory[name], _kept) for name in MEMORY if name in memory})
         return first
 
     def _iterate(self, closure: Closure, group: dict[str, Any], memory: dict[str, Any]) -> Any:
@@ -276,14 +277,10 @@ def _real(x: Any) -> Any:
 
 
 def _bare(x: Any) -> Any:
-    if isinstance(x, list):
-        return [_bare(item) for item in x]
     return x.array if isinstance(x, Tensor) else x
 
 
 def _kept(x: Any) -> Any:
-    if isinstance(x, list):
-        return [_kept(item) for item in x]
     if isinstance(x, np.generic):
         x = np.array(x)
     return Tensor._made(x) if hasattr(x, "dtype") else x

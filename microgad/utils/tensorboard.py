@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import MicrogadError
 from ..lazy import refuse as _refuse
+from ..nests import rebuilt
 from ..notices import once
 from ..tensor import Tensor
 
@@ -19,11 +20,7 @@ class BoardError(MicrogadError, ImportError):
 
 def _plain(x: Any) -> Any:
     """Arrays in the place of Tensors, in lists, tuples and dicts too."""
-    if isinstance(x, Tensor):
-        return x.detach().cpu().numpy()
-    if isinstance(x, dict):
-        return {key: _plain(value) for key, value in x.items()}
-    return type(x)(map(_plain, x)) if type(x) in (list, tuple) else x
+    return rebuilt(x, lambda leaf: leaf.detach().cpu().numpy() if isinstance(leaf, Tensor) else leaf)
 
 
 def _of_arrays(method: Callable[..., Any]) -> Callable[..., Any]:
