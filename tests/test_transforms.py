@@ -1,6 +1,7 @@
 """Transforms: torchvision's values, shapes, reprs and refusals."""
 
 import random
+from collections import defaultdict
 
 import numpy as np
 import pytest
@@ -205,6 +206,18 @@ def test_shares_of_a_mixture_are_those_of_each_image(room):
     mixed = room.AugMix(all_ops=False, chain_depth=1)(batch)
     assert (mixed.dtype, mixed.shape, mixed.device) == (batch.dtype, batch.shape, batch.device)
     assert len({tuple(image.flatten().tolist()) for image in mixed}) == 3
+
+
+def test_samples_are_pytorchs_trees():
+    """A subclass of dict that isn't registered as one is a leaf."""
+
+    class Own(dict):
+        pass
+
+    crop, image = transforms.v2.CenterCrop(2), microgad.ones(3, 4, 4)
+    cropped = crop(defaultdict(list, image=image))
+    assert (type(cropped), cropped["image"].shape) == (defaultdict, (3, 2, 2))
+    assert crop(Own(image=image))["image"] is image
 
 
 def test_pythons_generator_orders_and_chooses():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from ...nn import Module
 from ...ops.random import get_rng_state, set_rng_state
 from ...tensor import Tensor
+from ...utils._pytree import tree_flatten, tree_unflatten
 from ..pictures import is_pil
 
 _PRINTED = (bool, int, float, str, tuple, list, Enum)
@@ -25,28 +26,6 @@ def is_tensor(x: Any) -> bool:
 def is_array(x: Any) -> bool:
     """Whether it is an array of NumPy's."""
     return isinstance(x, np.ndarray)
-
-
-def leaves(sample: Any) -> Iterator[Any]:
-    """What is in the lists, tuples and dicts of a sample, in order."""
-    if isinstance(sample, (list, tuple)):
-        for item in sample:
-            yield from leaves(item)
-    elif isinstance(sample, dict):
-        for item in sample.values():
-            yield from leaves(item)
-    else:
-        yield sample
-
-
-def rebuilt(sample: Any, new: Iterator[Any]) -> Any:
-    """A sample of the same structure, of other leaves."""
-    if isinstance(sample, dict):
-        return type(sample)((key, rebuilt(item, new)) for key, item in sample.items())
-    if isinstance(sample, (list, tuple)):
-        items = [rebuilt(item, new) for item in sample]
-        return type(sample)(*items) if hasattr(sample, "_fields") else type(sample)(items)
-    return next(new)
 
 
 class Transform(Module):
@@ -78,8 +57,7 @@ class Transform(Module):
         return self.transform(image, self.make_params([image]))
 
     def forward(self, *inputs: Any) -> Any:
-        sample = inputs if len(inputs) > 1 else inputs[0]
-        flat = list(leaves(sample))
+        flat, spec = tree_flatten(inputs if len(inputs) > 1 else inputs[0])
         chosen = [i for i, x in enumerate(flat) if any(kind(x) for kind in self.kinds)]
         tensors = [i for i in chosen if isinstance(flat[i], Tensor)]
         others = set(tensors[0 if any(map(is_pil, flat)) else 1 :])
@@ -91,7 +69,7 @@ class Transform(Module):
                 elif len(chosen) - len(others) > 1:
                     state = get_rng_state()
                 flat[i] = self.one(flat[i])
-        return rebuilt(sample, iter(flat))
+        return tree_unflatten(flat, spec)
 
     def extra_repr(self) -> str:
         """The attributes that `shown` names, or all, that are numbers, text or lists of such."""

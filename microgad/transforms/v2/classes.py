@@ -12,11 +12,12 @@ from ...dtypes import float32
 from ...errors import ArgumentError, ShapeError
 from ...ops.random import rand, randperm
 from ...tensor import Tensor
+from ...utils._pytree import tree_map_only
 from .. import coloured, cropped, plain, turned
 from ..geometry import sides
 from ..pictures import is_pil, pair
 from . import functional as F
-from .base import Transform, is_array, is_tensor, leaves, rebuilt, second
+from .base import Transform, is_array, is_tensor, second
 
 CenterCrop = second(plain.CenterCrop, "size")
 FiveCrop = second(plain.FiveCrop, "size")
@@ -178,8 +179,7 @@ class Lambda(_Plain):
         self.lambd, self.types = lambd, types or (object,)
 
     def forward(self, *inputs: Any) -> Any:
-        sample = inputs if len(inputs) > 1 else inputs[0]
-        return rebuilt(sample, (self.lambd(x) if isinstance(x, self.types) else x for x in leaves(sample)))
+        return tree_map_only(self.types, self.lambd, inputs if len(inputs) > 1 else inputs[0])
 
     def extra_repr(self) -> str:
         """The function's name, and the types."""

@@ -11,7 +11,8 @@ from ...nn.functional import one_hot
 from ...ops import creation
 from ...ops.random import randint
 from ...tensor import Tensor
-from .base import Transform, leaves, rebuilt
+from ...utils._pytree import tree_flatten, tree_unflatten
+from .base import Transform
 
 
 def _labels(sample: Any) -> Any:
@@ -51,7 +52,7 @@ class _Mixed(Transform):
             raise ShapeError(
                 f"{name}: num_classes is {self.num_classes}, but the labels have {labels.shape[1]} columns"
             )
-        flat = list(leaves(sample))
+        flat, spec = tree_flatten(sample)
         at = next(i for i, x in enumerate(flat) if isinstance(x, Tensor) and x is not labels)
         if flat[at].ndim != 4 or len(flat[at]) != len(labels):
             raise ShapeError(
@@ -61,7 +62,7 @@ class _Mixed(Transform):
         wide = one_hot(labels, self.num_classes or -1) if labels.ndim == 1 else labels
         wide = wide if wide.is_floating_point() else wide.float()
         flat = [wide.roll(1, 0).mul_(1.0 - own).add_(wide.mul(own)) if x is labels else x for x in flat]
-        return rebuilt(sample, iter(flat))
+        return tree_unflatten(flat, spec)
 
 
 class MixUp(_Mixed):
