@@ -58,19 +58,23 @@ def as_stored(out: Any, *inputs: Any) -> list[Any]:
 def channels_last(x: Any) -> bool:
     """Whether x, planes (N, C, H, W) or volumes, has its channels innermost in memory, even with gaps.
 
-    Not so where that is its axes' own order, too.
-
-    PyTorch chooses the layout of results by that: each stride, from the innermost out, reaches over the axes within.
+    PyTorch chooses the layout of results by that: each stride, from the innermost out, reaches over the axes within,
+    also that of an axis of one element. So a picture (H, W, C), permuted and made a batch of one, has them not.
     """
-    if x.ndim not in (4, 5) or x.flags.c_contiguous or not x.size:
+    strides = x.strides
+    if x.ndim not in (4, 5) or not 0 < strides[1] <= strides[-1] or not x.size:
         return False
-    reach = 1
-    for axis in (1, *range(x.ndim - 1, 1, -1), 0):
-        if x.shape[axis] > 1:  # of one element a stride says nothing
-            if x.strides[axis] < reach:
-                return False
-            reach = x.strides[axis] * x.shape[axis]
-    return True
+    reach = strides[1] * x.shape[1]
+    for axis in range(x.ndim - 1, 1, -1):
+        if strides[axis] < reach:
+            return False
+        reach = strides[axis] * x.shape[axis]
+    return bool(strides[0] >= reach > strides[1])  # (N, 1, 1, 1) lies in the order of its axes, too
+
+
+def as_planes(x: Any) -> Any:
+    """Lines (N, C, L) as planes of one row, as which PyTorch pools them; planes and volumes as they are."""
+    return x.reshape((*x.shape[:2], 1, x.shape[2])) if x.ndim == 3 else x
 
 
 def laid_out_as(out: Any, *inputs: Any) -> Any:
@@ -79,5 +83,6 @@ def laid_out_as(out: Any, *inputs: Any) -> Any:
     That is PyTorch's rule for convolution, pooling, normalization, resizing and shuffling of planes and volumes.
     """
     if any(map(channels_last, inputs)):
-        return np.moveaxis(contiguous(np.moveaxis(out, 1, -1)), -1, 1)
+        inner = contiguous(np.moveaxis(out, 1, -1))
+        return np.moveaxis(inner.reshape(-1).reshape(inner.shape), -1, 1)  # of one element its own stride, not any
     return contiguous(out)

@@ -96,6 +96,44 @@ def last(t, *shape):
     return t.randn(shape).to(memory_format=t.channels_last if len(shape) == 4 else t.channels_last_3d)
 
 
+def picture(t):
+    """As a file gives it, (H, W, C), with its channels brought to the front."""
+    return t.randn(6, 8, 3).permute(2, 0, 1)
+
+
+PICTURES = {
+    "conv2d": lambda x, t, F: F.conv2d(x, t.ones(4, 3, 2, 2)),
+    "conv_transpose2d": lambda x, t, F: F.conv_transpose2d(x, t.ones(3, 4, 2, 2)),
+    "avg_pool2d": lambda x, t, F: F.avg_pool2d(x, 2),
+    "max_pool2d": lambda x, t, F: F.max_pool2d(x, 2),
+    "indices of max_pool2d": lambda x, t, F: F.max_pool2d(x, 2, return_indices=True)[1],
+    "adaptive_avg_pool2d": lambda x, t, F: F.adaptive_avg_pool2d(x, (4, 5)),
+    "adaptive_max_pool2d, equal parts": lambda x, t, F: F.adaptive_max_pool2d(x, 2),
+}
+BATCHES = {
+    "interpolate": lambda x, t, F: F.interpolate(x, scale_factor=2, mode="bilinear"),
+    "group_norm": lambda x, t, F: F.group_norm(x, 3),
+    "pad": lambda x, t, F: F.pad(x, (1, 1)),
+    "pixel_unshuffle": lambda x, t, F: F.pixel_unshuffle(x, 2),
+    "cat": lambda x, t, F: t.cat([x, x]),
+}
+LINES = {
+    "conv1d": lambda x, t, F: F.conv1d(x, t.ones(4, 3, 2)),
+    "conv1d, weight turned": lambda x, t, F: F.conv1d(x, t.ones(4, 2, 3).transpose(1, 2)),
+    "conv_transpose1d, weight turned": lambda x, t, F: F.conv_transpose1d(x, t.ones(3, 2, 4).transpose(1, 2)),
+    "avg_pool1d": lambda x, t, F: F.avg_pool1d(x, 2),
+    "lp_pool1d": lambda x, t, F: F.lp_pool1d(x, 2, 2),
+    "max_pool1d": lambda x, t, F: F.max_pool1d(x, 2),
+    "max_pool1d for a gradient": lambda x, t, F: F.max_pool1d(x.requires_grad_(), 2),
+    "indices of max_pool1d": lambda x, t, F: F.max_pool1d(x, 2, return_indices=True)[1],
+    "adaptive_avg_pool1d": lambda x, t, F: F.adaptive_avg_pool1d(x, 4),
+    "adaptive_avg_pool1d, equal parts": lambda x, t, F: F.adaptive_avg_pool1d(x, 3),
+    "adaptive_max_pool1d": lambda x, t, F: F.adaptive_max_pool1d(x, 4),
+    "adaptive_max_pool1d, equal parts": lambda x, t, F: F.adaptive_max_pool1d(x, 3),
+    "area": lambda x, t, F: F.interpolate(x, 4, mode="area"),
+    "linear": lambda x, t, F: F.interpolate(x, 4, mode="linear"),
+    "max_unpool1d": lambda x, t, F: F.max_unpool1d(*F.max_pool1d(x, 2, return_indices=True), 2),
+}
 VOLUMES = {
     "conv3d": lambda x, t, F: F.conv3d(x, t.ones(5, 4, 1, 2, 1)),
     "conv_transpose3d": lambda x, t, F: F.conv_transpose3d(x, t.ones(4, 5, 1, 2, 1)),
@@ -153,6 +191,13 @@ RESULTS = {
     ),
     "instance_norm": lambda t, F: F.instance_norm(last(t, 1, 2, 3, 2)),
     **{f"{name}, channels_last_3d": lambda t, F, f=f: f(last(t, 2, 4, 4, 6, 4), t, F) for name, f in VOLUMES.items()},
+    **{f"{name} of a picture": lambda t, F, f=f: f(picture(t), t, F) for name, f in PICTURES.items()},
+    **{
+        f"{name} of one picture": lambda t, F, f=f: f(picture(t)[None], t, F)
+        for name, f in {**PICTURES, **BATCHES}.items()
+    },
+    **{f"{name} of lines": lambda t, F, f=f: f(t.randn(4, 6, 3).transpose(1, 2), t, F) for name, f in LINES.items()},
+    "interpolated means, channels_last": lambda t, F: F.interpolate(F.adaptive_avg_pool2d(last(t, 2, 3, 4, 4), 1), 4),
     "channel_shuffle": lambda t, F: F.channel_shuffle(turned(t, 2, 4, 3), 2),
     "channel_shuffle of one group": lambda t, F: F.channel_shuffle(turned(t, 2, 4, 3), 1),
     "pixel_shuffle": lambda t, F: F.pixel_shuffle(turned(t, 2, 4, 3, 3), 1),

@@ -109,24 +109,25 @@ def _adaptive_max(dims: int, input: Tensor, output_size: Sizes, return_indices: 
     input = input.contiguous() if dims == 3 else input  # of volumes PyTorch's result lies in the order of its axes
     kernel = whole_parts(size, out)
     if kernel:
-        return POOLS[dims][1](input, kernel, return_indices=return_indices)
-    tables = [np.minimum(cells, stop - 1) for cells, stop in map(parts, size, out)]
-    found = of_boxes(input, tables, return_indices)
-    return tuple(laid_out_as(x, input) for x in found) if return_indices else laid_out_as(found, input)
+        found = POOLS[dims][1](input, kernel, return_indices=return_indices)
+    else:
+        tables = [np.minimum(cells, stop - 1) for cells, stop in map(parts, size, out)]
+        found = of_boxes(input, tables, return_indices)
+    return tuple(laid_out_as(x, input, dims) for x in found) if return_indices else laid_out_as(found, input, dims)
 
 
 def _adaptive_avg(dims: int, input: Tensor, output_size: Sizes) -> Tensor:
     op = f"adaptive_avg_pool{dims}d"
     size, out = checked(op, input, dims), output_sizes(op, input, output_size, dims)
     if set(out) == {1}:
-        return input.mean(tuple(range(-dims, 0)), keepdim=True)
-    input = input.contiguous() if dims == 3 else input
-    kernel = whole_parts(size, out)
+        return laid_out_as(input.mean(tuple(range(-dims, 0)), keepdim=True), input, dims)
+    found, kernel = input.contiguous() if dims == 3 else input, whole_parts(size, out)
     if kernel:
-        return POOLS[dims][0](input, kernel)
-    for axis, (n, m) in enumerate(zip(size, out, strict=True), input.ndim - dims):
-        input = PartMeans.apply(input, axis=axis, taps=Taps.parts(n, m))
-    return input
+        found = POOLS[dims][0](found, kernel)
+    else:
+        for axis, (n, m) in enumerate(zip(size, out, strict=True), input.ndim - dims):
+            found = PartMeans.apply(found, axis=axis, taps=Taps.parts(n, m))
+    return laid_out_as(found, input, dims)
 
 
 def output_sizes(op: str, input: Tensor, output_size: Sizes, dims: int) -> tuple[int, ...]:

@@ -44,7 +44,7 @@ class Conv2d(Function):
                 f"weight has {plural(len(weight), 'filter')}, which groups = {self.groups} does not divide"
             )
         self.window.check()
-        return layouts.laid_out_as(correlate(input, weight, bias, self.window, self.groups), input, weight)
+        return laid_out(correlate(input, weight, bias, self.window, self.groups), input, weight)
 
     def backward(self, grad, input, weight):
         to_input, to_weight, to_bias = self.needs
@@ -76,7 +76,7 @@ class ConvTranspose2d(Function):
             raise ShapeError(f"the kernel must be at least 1 in each dimension, got {self.window.kernel}")
         if min(self.window.size) < 1:
             raise ShapeError(f"the output's size would be {self.window.size}: the padding takes all of it away")
-        return layouts.laid_out_as(transpose(input, weight, bias, self.window, self.groups), input, weight)
+        return laid_out(transpose(input, weight, bias, self.window, self.groups), input, weight)
 
     def grad_input(self, grad, weight):
         return FORMS[len(self.window.kernel)][0].apply(grad, weight, None, window=self.window, groups=self.groups)
@@ -367,6 +367,11 @@ def _conv_transpose(dims: int, input: Any, weight: Any, bias: Any, settings: tup
         edges.append((p, p - e))  # no window reaches the cells of output_padding
     window = same(tuple(size), window.kernel, window.stride, tuple(edges), window.dilation)
     return op.apply(input, weight, bias, window=window, groups=positive(name, groups))
+
+
+def laid_out(out: Any, input: Any, weight: Any) -> Any:
+    """With channels innermost where input or weight has them so; of lines PyTorch looks at the weight alone."""
+    return layouts.laid_out_as(out, input, layouts.as_planes(weight))
 
 
 def check(input: Any, weight: Any, bias: Any, window: Window, out_channels: int) -> None:

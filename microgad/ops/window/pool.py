@@ -18,6 +18,7 @@ from ...naming import called
 from ...number_kinds import wide
 from .. import layouts
 from ..elementwise import Flat
+from ..indexing.index import kept
 from ..out import into
 from ..spelling import tensors_only
 from .geometry import Size, Window, refusal
@@ -46,8 +47,9 @@ class MaxPool2d(Function):
     def forward(self, input):
         check(input, self.window, "fiu")
         out, self.winner = largest(wide(input), self.window)
-        out = layouts.laid_out_as(out.astype(input.dtype, copy=False), input)
-        return (out, layouts.laid_out_as(positions(self.winner, self.window), input)) if self.indices else out
+        like = layouts.as_planes(input)
+        out = layouts.laid_out_as(out.astype(input.dtype, copy=False), like)
+        return (out, layouts.laid_out_as(positions(self.winner, self.window), like)) if self.indices else out
 
     def grad_input(self, grad, winner):
         return Unpool.apply(grad[0] if self.indices else grad, winner=winner, window=self.window)
@@ -103,7 +105,7 @@ class AvgPool2d(LinearMap):
         check(input, self.window, "f", also=np.int64)
         out = divided(sums(padded(input, self.window), self.window), divisor(self, input))
         # Of volumes PyTorch's means lie in the order of their axes, always.
-        return layouts.laid_out_as(out, input) if input.ndim == 4 else layouts.contiguous(out)
+        return layouts.contiguous(out) if input.ndim == 5 else layouts.laid_out_as(out, layouts.as_planes(input))
 
     def adjoint(self, grad):
         window, grad = self.window, grad / divisor(self, grad)
@@ -173,6 +175,8 @@ def max_pool1d(
     >>> F.max_pool1d(torch.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
     tensor([[3., 2.]])
     """
+    if not return_indices and not kept(input):  # PyTorch has a kernel for it that knows the order of the axes alone
+        input = input.contiguous()
     settings = kernel_size, stride, padding, dilation, ceil_mode
     return _max_pool(MaxPool1d, 1, input, settings, return_indices)
 

@@ -124,7 +124,7 @@ def _max_unpool(
     cells = cells.copy() if kept(input) else cells  # what is written into indices later is none of backward's
     flat = input.reshape(cells.shape)
     out = MaxUnpool.apply(flat, cells=cells, size=area).reshape((*lead, *size))
-    return laid_out_as(out, input)
+    return laid_out_as(out, input, dims) if dims == 2 else out
 
 
 def _chosen(op: str, output_size: Any, size: list[int], stride: Sequence[int]) -> list[int]:
@@ -140,7 +140,9 @@ def _chosen(op: str, output_size: Any, size: list[int], stride: Sequence[int]) -
     return given
 
 
-def laid_out_as(out: Tensor, input: Tensor) -> Tensor:
-    """Planes (N, C, H, W) with their channels innermost where the input has them so; volumes never."""
-    inner = input.ndim == 4 and layouts.channels_last(input.array)
-    return Clone.apply(out, order=(0, 2, 3, 1)) if inner else out
+def laid_out_as(out: Tensor, input: Tensor, dims: int) -> Tensor:
+    """A batch of lines or planes with its channels innermost where the input has them so; of volumes never."""
+    if input.ndim != dims + 2 or dims == 3:
+        return out
+    theirs, ours = [layouts.channels_last(layouts.as_planes(x.array)) for x in (input, out)]
+    return Clone.apply(out, order=(0, *range(2, dims + 2), 1)) if theirs and not ours else out
