@@ -95,26 +95,23 @@ def copied_like(x: Any, values: Any) -> Any:
 
 
 def as_operands(out: Any, operands: Sequence[Any]) -> Any:
-    """The result of an elementwise operation as PyTorch lays it out: copied, where NumPy laid it out in another way.
-
-    Of two axes that one lies outside that has the wider stride in the first operand that tells them apart, be they
-    expanded in those before. NumPy does the same, but for operands that disagree, where it takes the axes' own order.
-    """
+    """The result of an elementwise operation as PyTorch lays it out: copied, where NumPy laid it out in another way."""
     first = operands[0]
     if (first.shape, first.strides, first.itemsize) == (out.shape, out.strides, out.itemsize):
         return out
     if first.shape == out.shape and 0 not in first.strides:
-        order = sorted(range(out.ndim), key=first.strides.__getitem__, reverse=True)
-    else:
-        order = _order([np.broadcast_to(x, out.shape).strides for x in operands if getattr(x, "ndim", 0)], out.ndim)
-    rows = out.transpose(order)
-    return out if rows.flags.c_contiguous else rows.copy().transpose([order.index(i) for i in range(out.ndim)])
+        return lying(out, sorted(range(out.ndim), key=first.strides.__getitem__, reverse=True))
+    return lying(out, order_by(*[np.broadcast_to(x, out.shape).strides for x in operands if getattr(x, "ndim", 0)]))
 
 
-def _order(steps: list[tuple[int, ...]], ndim: int) -> list[int]:
-    """The axes from the outermost to the innermost, by the strides of several operands, 0 where one is expanded."""
-    order = list(range(ndim))[::-1]  # from the innermost out
-    for i in range(1, ndim):
+def order_by(*steps: tuple[int, ...]) -> list[int]:
+    """The axes from the outermost to the innermost, by the strides of one operand or more, 0 where one is expanded.
+
+    Of two axes that one lies outside that has the wider stride in the first operand that tells them apart, as in
+    PyTorch's iterator. NumPy does the same, but where operands disagree, for which it takes the axes' own order.
+    """
+    order = list(range(len(steps[0])))[::-1]  # from the innermost out
+    for i in range(1, len(order)):
         for j in reversed(range(i)):
             inner, outer = order[j], order[i]
             told = next((s[inner] - s[outer] for s in steps if s[inner] and s[outer] not in (0, s[inner])), 0)
@@ -124,6 +121,12 @@ def _order(steps: list[tuple[int, ...]], ndim: int) -> list[int]:
                 order[i], order[j] = inner, outer
                 i = j
     return order[::-1]
+
+
+def lying(out: Any, order: Sequence[int]) -> Any:
+    """out with its axes in this order, the outermost first, and no gaps; copied where it lies otherwise."""
+    rows = out.transpose(order)
+    return out if rows.flags.c_contiguous else rows.copy().transpose([order.index(i) for i in range(out.ndim)])
 
 
 def overlaps(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..placement import lying, order_by
+
 
 def contiguous(x: Any) -> Any:
     """x in the order of its axes, copied where it isn't: as PyTorch lays out what an operation has put together."""
@@ -39,11 +41,7 @@ def empty_as(x: Any, shape: tuple[int, ...]) -> Any:
 
 def lying_as(out: Any, x: Any) -> Any:
     """out, of the shape of x, copied where it doesn't lie in memory as a copy of x does."""
-    like = out if x.flags.c_contiguous else empty_like(x)
-    if like.strides == out.strides:
-        return out
-    like[...] = out
-    return like
+    return out if x.flags.c_contiguous and out.flags.c_contiguous else lying(out, order_by(x.strides))
 
 
 def as_stored(out: Any, *inputs: Any) -> list[Any]:

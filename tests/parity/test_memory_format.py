@@ -323,3 +323,38 @@ def test_dropout_behind_them_draws_the_same():
         patches, place = t.ones(2, 6, 5).transpose(1, 2), t.zeros(1, 5, 6)
         found.append(t.nn.functional.dropout(patches + place).tolist())
     assert found[0] == found[1]
+
+
+ROWS = {
+    "x[[1, 0]]": lambda t, x: x[[1, 0]],
+    "x[:, [2, 0, 0]]": lambda t, x: x[:, [2, 0, 0]],
+    "x[..., [1, 1]]": lambda t, x: x[..., [1, 1]],
+    "x[[1, 0], :, [0, 1]]": lambda t, x: x[[1, 0], :, [0, 1]],
+    "x[[0], [1, 2]]": lambda t, x: x[[0], [1, 2]],
+    "x[1:, 0, [2, 1]]": lambda t, x: x[1:, 0, [2, 1]],
+    "x[:, None, [2, 1]]": lambda t, x: x[:, None, [2, 1]],
+    "a mask": lambda t, x: x[:, t.tensor([True, False, True])],
+    "sort": lambda t, x: x.sort(1).values,
+    "argsort": lambda t, x: x.argsort(0, True),
+    "topk": lambda t, x: x.topk(3, 1).indices,
+    "kthvalue": lambda t, x: x.kthvalue(2, 1).indices,
+    "cumprod": lambda t, x: x.cumprod(1),
+    "cummax": lambda t, x: x.cummax(1).indices,
+    "logcumsumexp": lambda t, x: x.logcumsumexp(0),
+    "var_mean": lambda t, x: t.var_mean(x, 1)[1],
+    "rot90": lambda t, x: x.rot90(0),
+    "renorm": lambda t, x: x.renorm(2, 0, 1.0),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_and_order_lie_as_pytorch_has_them(name):
+    for order in itertools.permutations(range(3)):
+        told = []
+        for t in (torch, microgad):
+            y = ROWS[name](t, t.arange(27.0).reshape(3, 3, 3).permute(order))
+            told.append(
+                ([s for s, n in zip(y.stride(), y.shape, strict=True) if n > 1], y.double().reshape(-1).tolist())
+            )
+        assert told[0][0] == told[1][0], order
+        assert told[1][1] == pytest.approx(told[0][1], rel=1e-5), order

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import backend
+from ...placement import lying, order_by
 from .. import layouts
 from .rows import add_rows
 
@@ -138,12 +139,33 @@ def take(x: Any, index: Any) -> Any:
         return view if type(view) is np.ndarray else backend.as_array(view)
     if type(index) is not tuple:
         return x.take(index) if type(x) is np.ndarray else np.take(x, index)
-    if backend.is_gpu(x) or not x.flags.c_contiguous or _few(index):
+    if not x.flags.c_contiguous:
+        return _as_source(backend.as_array(x[index]), x, index)
+    if backend.is_gpu(x) or _few(index):
         return layouts.contiguous(backend.as_array(x[index]))
     run = run_of(index, x.shape)
     if run is None:
         return layouts.contiguous(x[index])
     return x.reshape(run.shape).take(run.where, 1).reshape(run.before + run.where.shape + run.after)
+
+
+def _as_source(out: Any, x: Any, index: tuple[Any, ...]) -> Any:
+    """What was taken from x by arrays: the axes that stay lie in memory as in x."""
+    steps: list[int] = []  # of those
+    axis, at = 0, []  # where the arrays stand among them
+    for item in index:
+        if backend.is_array(item):
+            at.append(len(steps))
+            axis += item.ndim if is_mask(item) else 1
+        elif item is None:
+            steps.append(0)
+        else:
+            steps += x.strides[axis : axis + 1] if type(item) is slice else ()
+            axis += 1
+    steps += x.strides[axis:]
+    start = at[0] if at[0] == at[-1] else 0
+    steps[start:start] = [0] * (out.ndim - len(steps))
+    return lying(out, order_by(tuple(steps)))
 
 
 def put(x: Any, index: Any, values: Any) -> None:

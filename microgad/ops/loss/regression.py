@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class SquaredError(Function):
     """(x - y)², broadcast, or the sum or mean of it."""
 
-    symbol, promote, broadcasts, elementwise = "(x - y)²", dtypes.promote, True, True
+    symbol, promote, broadcasts = "(x - y)²", dtypes.promote, True
 
     def forward(self, x, y):
         difference = x - y

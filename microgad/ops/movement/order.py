@@ -239,7 +239,7 @@ def _turned(x: Any, turns: int, a: int, b: int) -> Any:
     for axis in ((), (b,), (a, b), (a,))[turns]:
         index[axis] = slice(None, None, -1)
     view = x[tuple(index)]
-    return (view.swapaxes(a, b) if turns % 2 else view).copy(layouts.order_of(x))
+    return (view.swapaxes(a, b) if turns % 2 else view).copy(layouts.order_of(x) if turns else "C")
 
 
 @tensors_only

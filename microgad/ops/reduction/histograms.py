@@ -230,7 +230,7 @@ def searchsorted(
             raise ArgumentError("searchsorted: sorter index out of range")
         lines = np.take_along_axis(lines, sorter.array, -1)
     found = _searched(lines, values, right or side == "right")
-    return into(out, function.Tensor._made(backend.as_array(found).astype(np.int32 if out_int32 else np.int64)))
+    return into(out, function.Tensor._made(backend.as_array(found).astype(np.int32 if out_int32 else np.int64, "C")))
 
 
 def _searched(lines: Any, values: Any, right: bool) -> Any:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from ... import function
+from ... import function, return_types
 from ...linear_map import LinearMap
 from ...naming import called
 from .. import layouts
@@ -25,7 +26,7 @@ class Pick(LinearMap):
     symbol = "pick"
 
     def forward(self, x):
-        return x.take(self.places)
+        return layouts.lying_as(x.take(self.places), self.places)
 
     def adjoint(self, grad):
         out = np.zeros_like(grad, shape=self.x_shape, order="C")
@@ -41,10 +42,12 @@ def picked(input: Tensor, axis: int, index: Any, keepdim: bool, result: Callable
     elif not keepdim:
         shape = shape[:axis] + shape[axis + 1 :]
     places = positions(axis, index, input.array.shape or (1,)) if index.size else index
-    values = Pick.apply(input, places=places.reshape(shape))
+    whole = result is return_types.sort
+    laid_out = functools.partial(layouts.lying_as, x=input.array) if whole else layouts.contiguous
+    values = Pick.apply(input, places=laid_out(places.reshape(shape)))
     if values.node is not None:
         called(f"{result.__name__.capitalize()}Backward{int('median' in result.__name__)}", values)
     found = index.reshape(shape)
     if places is index:
         found = found.copy()  # what is written to the result must not move the gradient
-    return result(values, function.Tensor._made(layouts.contiguous(found)))
+    return result(values, function.Tensor._made(laid_out(found)))

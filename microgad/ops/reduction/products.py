@@ -101,6 +101,7 @@ class Cumprod(Function):
     symbol, numpy = "cumprod", np.cumprod
 
     def forward(self, x):
+        x = layouts.contiguous(x)
         if x.dtype.kind not in "fc":
             return np.cumprod(x, self.axis)
         return widened(functools.partial(accumulated, np.multiply), x, self.axis)

@@ -90,6 +90,7 @@ class Cummax(Function):
     better: ClassVar[Any] = np.maximum
 
     def forward(self, x):
+        x = layouts.contiguous(x)
         best = accumulated(self.better, x, self.axis)
         n, reached = x.shape[self.axis], (x == best) | (x != x)
         if self.axis == x.ndim - 1 and x.size > 5000 and not backend.is_gpu(x):
@@ -157,7 +158,7 @@ class LogCumSumExp(Function):
     symbol = "log Σ exp so far"
 
     def forward(self, x):
-        return widened(_running_log_sum, x, self.axis)
+        return widened(_running_log_sum, layouts.contiguous(x), self.axis)
 
     def grad_x(self, grad, x, out):
         """eˣ times Σ grad / e^out over what follows, added up so that no power of e is more than 1."""

@@ -43,7 +43,7 @@ class VarMean(Function):
 
     def forward(self, x):
         variance, mean = _variance_and_mean(self, x)
-        return variance, mean.reshape(np.shape(variance))
+        return variance, mean
 
     def grad_x(self, grad, x):
         variance, mean = grad
@@ -57,7 +57,7 @@ class StdMean(Function):
 
     def forward(self, x):
         variance, mean = _variance_and_mean(self, x)
-        return np.sqrt(variance), mean.reshape(np.shape(variance))
+        return np.sqrt(variance), mean
 
     def grad_x(self, grad, x, out):
         deviation, mean = grad
@@ -76,7 +76,7 @@ def _variance_and_mean(at: Any, x: Any) -> tuple[Any, Any]:
         squares *= centred
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = layouts.contiguous(total(squares, at.axis, at.keepdims)) / max(n - at.correction, 0)
-    return variance, mean
+    return variance, layouts.contiguous(mean.reshape(np.shape(variance)))
 
 
 def _of_variance(at: Any, grad: Any, x: Any, conjugated: bool = False) -> Any:
