@@ -11,7 +11,7 @@ from .errors import DtypeError, KindError
 
 # Categories order PyTorch's promotion: a tensor's dtype gives way only to a higher category of fewer dimensions.
 _BOOL, _INTEGER, _FLOATING, _COMPLEX = range(4)
-_CATEGORY = {"b": _BOOL, "i": _INTEGER, "u": _INTEGER, "f": _FLOATING, "c": _COMPLEX}
+_CATEGORY = {"b": _BOOL, "i": _INTEGER, "u": _INTEGER, "f": _FLOATING, "c": _COMPLEX, "V": _FLOATING}  # V: unheld.py
 
 
 class dtype:
@@ -99,6 +99,11 @@ def of(numpy_dtype: Any) -> dtype:
     if found is None:
         raise DtypeError(f"there is no tensor of dtype {numpy_dtype}; the dtypes are {', '.join(map(repr, _ALL))}")
     return found
+
+
+def learn(numpy_dtype: np.dtype[Any], called: dtype) -> None:
+    """Let arrays of a dtype of NumPy's that none here equals be of `called`."""
+    _BY_NUMPY[numpy_dtype] = called
 
 
 def get_default_dtype() -> dtype:

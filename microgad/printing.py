@@ -102,7 +102,7 @@ def format_tensor(
     >>> format_tensor(np.zeros((0, 3)))
     'tensor([], size=(0, 3), dtype=torch.float64)'
     """
-    dtype = f"torch.{array.dtype}"
+    dtype = f"torch.{array.dtype.names[0] if array.dtype.names else array.dtype}"  # of what unheld.py has: its field's
     understood = {default_dtype}
     if array.size:
         default_complex = "torch.complex128" if default_dtype == "torch.float64" else "torch.complex64"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from . import dtypes
 from .dtypes import dtype
 from .errors import DtypeError
 
@@ -11,20 +14,26 @@ from .errors import DtypeError
 class unheld(dtype):
     """A dtype of PyTorch's that programs name and NumPy has no arrays of: it is refused where one is to be made.
 
+    Only a Tensor without elements can be made of it, which libraries do to ask for its element's size.
+
     >>> torch.bfloat16, torch.bfloat16 == torch.float32, torch.bfloat16.is_floating_point
     (torch.bfloat16, False, True)
+    >>> torch.empty(0, dtype=torch.bfloat16).element_size()
+    2
     >>> torch.ones(2, dtype=torch.bfloat16)
     Traceback (most recent call last):
     microgad.errors.DtypeError: microgad has no tensors of bfloat16: NumPy can't hold it; float32 and float16 are there
     """
 
-    __slots__ = ("itemsize", "limits")
+    __slots__ = ("itemsize", "limits", "without_values")
 
     def __init__(
         self, name: str, itemsize: int, largest: float, digits: int, smallest: float, resolution: float
     ) -> None:
         self.name, self.itemsize = name, itemsize  # type: ignore[misc]
         self.limits = largest, 2.0**-digits, smallest, resolution  # for finfo
+        self.without_values = np.dtype([(name, f"V{itemsize}")])  # what an empty array is of: nothing computes on it
+        dtypes.learn(self.without_values, self)
 
     is_floating_point, is_complex, is_signed = True, False, True
 

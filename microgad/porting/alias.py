@@ -1,6 +1,7 @@
 """as_torch: while it lasts, `import torch`, `import torchvision` and `import safetensors` give microgad."""
 
 from __future__ import annotations
+import __future__
 
 import importlib
 import importlib.abc
@@ -85,6 +86,7 @@ class as_torch:
         self._root.__name__ = "torch"
         self._root.__version__ = TorchVersion(f"{LIKE}+microgad.{self._version.rpartition('+microgad.')[2]}")
         lazy.when_imported = Absent
+        self._root.torch = self._root  # kornia's annotations say torch.torch.Tensor
         self._homes = {kind: kind.__module__ for kind in HOMES}
         _move(HOMES)
         for name in HOMONYMS:
@@ -102,6 +104,7 @@ class as_torch:
         self._root.__version__, lazy.when_imported = self._version, self._placeholder
         if lazy.when_imported is None:
             self._root.__name__ = "microgad"
+            del self._root.torch
         for name in sorted(set(sys.modules) - self._before, reverse=True):  # what is in a room before the room
             if name.partition(".")[0] in ROOTS:
                 gone, (above, _, name) = sys.modules.pop(name), name.rpartition(".")
@@ -226,7 +229,8 @@ class Room(ModuleType):
             super().__setattr__(name, value)
 
     def _holds(self, name: str) -> bool:
-        return not isinstance(vars(self).get(name, self), ModuleType)
+        there = vars(self).get(name, self)
+        return not isinstance(there, (ModuleType, __future__._Feature))  # torch.jit.annotations is a module
 
 
 def _held(name: str) -> bool:

@@ -86,6 +86,19 @@ print(type(f.__annotations__["more"]))  # evaluated, as by Python: not a str
     assert run(program) == expected
 
 
+def test_names_that_torch_has_by_accident() -> None:
+    """timm takes List from torch.jit.annotations, and kornia writes torch.torch.Tensor."""
+    program = """
+import torch
+from torch.jit.annotations import List
+import torch.jit.annotations
+print(List, torch.jit.annotations.List is List, torch.torch.Tensor is torch.Tensor)
+"""
+    assert run(program) == "typing.List True True\n"
+    left = "import microgad as m\nwith m.as_torch(): pass\nprint(hasattr(m, 'torch'))"
+    assert subprocess.run([sys.executable, "-c", left], capture_output=True, text=True).stdout == "False\n"
+
+
 def test_who_has_an_answer_to_an_import_error_is_told(tmp_path: Path) -> None:
     """PyTorch Geometric goes on without the data pipes; who raises in its turn gets the name, to use or not."""
     file = tmp_path / "program.py"

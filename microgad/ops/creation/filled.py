@@ -14,6 +14,7 @@ from ... import backend, dtypes, formats, function
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...size import Size
 from ...storage import is_storage
+from ...unheld import unheld
 from .. import layouts
 from ..out import into
 from ..spelling import tensors_only
@@ -69,7 +70,8 @@ def _filled(
     elif not size:
         raise TypeError(f"{op}() missing 1 required positional arguments: 'size'")
     refuse(op, options)
-    shape, kind = size_of(size), floating(dtype_beside(op, dtype, out))
+    shape, dtype = size_of(size), dtype_beside(op, dtype, out)
+    kind = dtype.without_values if 0 in shape and isinstance(dtype, unheld) else floating(dtype)
     array = in_format(op, lambda shape: make(shape, kind), shape, options.get("memory_format"))
     return made_beside(out, array, device, requires_grad)
 
