@@ -43,7 +43,15 @@ def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
     tensor([[0, 1],
             [2, 3]])
     """
-    return Reshape.apply(input, size=_size(input.array.size, shape, "reshape"))
+    return _reshaped(input, _size(input.array.size, shape, "reshape"))
+
+
+def _reshaped(input: Tensor, size: tuple[int, ...]) -> Tensor:
+    """input in this shape: in PyTorch a view of what lies row by row, another node's of what doesn't, or of a copy."""
+    result: Tensor = Reshape.apply(input, size=size)
+    if input.array.flags.c_contiguous:
+        return result
+    return called("UnsafeView" if result.base is None else "ReshapeAlias", result)
 
 
 def _size(n: int, shape: Sequence[int], op: str) -> tuple[int, ...]:
@@ -161,7 +169,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
         raise ShapeError(f"flatten: start_dim {start_dim} cannot come after end_dim {end_dim}")
     if start == end and input.array.ndim:
         return input
-    return Reshape.apply(input, size=(*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
+    return _reshaped(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
 @numpy_spelling
