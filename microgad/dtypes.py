@@ -84,6 +84,7 @@ _ALL = (
     float16, float32, float64, complex64, complex128, int8, int16, int32, int64, uint8, uint16, uint32, uint64, bool_,
 )  # fmt: skip
 _BY_NUMPY = {d.dtype: d for d in _ALL}
+known = _BY_NUMPY.get  # the microgad dtype of a NumPy dtype, None where there is none
 _PYTHON = {bool: _BOOL, int: _INTEGER, float: _FLOATING, complex: _COMPLEX}
 # Python scalars that NumPy treats as PyTorch does.
 _REAL = frozenset((float, int, bool, type(None)))  # they leave the dtype of floating-point numbers as it is

@@ -19,19 +19,19 @@ from .plan import Plan, parameters, read_signatures
 from .state import State, current
 
 _SCALARS = frozenset((float, int, bool, complex))
-_PLAIN = _SCALARS | {tuple, str, type(None), ndarray}  # what most settings are
 _FLOAT32 = np.dtype("float32")  # the most common one, known without asking for its kind
 numbers = count()  # nodes are numbered as the tape grows: the engine's order
 _new = object.__new__
 
 
 Tensor: Any = ()  # the class of that name, once tensor.py has registered it; nothing is an instance of ()
+_OF_ONE: Any = np.generic  # what settings are numbers of: this or a Tensor
 
 
 def register_tensor(cls: type) -> None:
     """Name the class that `apply` unwraps and makes: the one link from here up to tensor.py."""
-    global Tensor
-    Tensor = cls
+    global Tensor, _OF_ONE
+    Tensor, _OF_ONE = cls, (np.generic, cls)
 
 
 class Function:
@@ -308,17 +308,16 @@ class Function:
         raise errors.DtypeError(f"{cls.__name__}: expected a Tensor, an array or a number, got {type(x).__name__}")
 
     def _set(self, settings: dict[str, Any]) -> None:
+        """Make settings the node's attributes: the dict itself, which nobody else may use from then on."""
         if not self.has_settings:
             type(self).has_settings = True
-        if _PLAIN.issuperset(map(type, settings.values())):
-            self.__dict__.update(settings)
-            return
-        for name, value in settings.items():
-            if isinstance(value, Tensor) and (value.array.ndim or value.node is not None or value.array.dtype == bool):
-                raise errors.DtypeError(
-                    f"{type(self).__name__}: the setting {name} is a Tensor; hand Tensors in as inputs"
-                )
-            setattr(self, name, value.item() if isinstance(value, (np.generic, Tensor)) else value)
+        self.__dict__ = settings
+        for name, x in settings.items():
+            if isinstance(x, _OF_ONE):
+                if isinstance(x, Tensor) and (x.array.ndim or x.node is not None or x.array.dtype == bool):
+                    said = f"{type(self).__name__}: the setting {name} is a Tensor; hand Tensors in as inputs"
+                    raise errors.DtypeError(said)
+                settings[name] = x.item()
 
     @classmethod
     def _plan(cls, wanting: int, count: int, out: Any, arrays: Sequence[Any] = ()) -> Plan | None:

@@ -72,7 +72,7 @@ class Tensor(Methods):
     @property
     def dtype(self) -> dtypes.dtype:
         """The dtype of the values."""
-        return dtypes.of(self.array.dtype)
+        return dtypes.known(self.array.dtype) or dtypes.of(self.array.dtype)
 
     @property
     def device(self) -> backend.device:

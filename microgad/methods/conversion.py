@@ -41,8 +41,9 @@ def _as(dtype: dtypes.dtype, like: F) -> F:
     own = dtype.dtype
 
     def method(self: Tensor, memory_format: formats.memory_format | None = None) -> Tensor:
-        same = memory_format is None and self.array.dtype is own
-        return self if same else self.to(dtype=dtype, memory_format=memory_format)
+        if memory_format is None:
+            return self if self.array.dtype is own else self.to(dtype=dtype)
+        return self.to(dtype=dtype, memory_format=memory_format)
 
     return spelled(method, dtype.name, f"As {dtype.name}.", like)
 
@@ -51,13 +52,15 @@ def destination(args: Iterable[Any], device: Any = None, dtype: Any = None) -> t
     """What the arguments of `to` say: device and dtype, which a Tensor has both, and the flags, non_blocking first."""
     flags = []
     for arg in args:
+        if arg is None:
+            continue
         if isinstance(arg, core.Tensor):
             device, dtype = arg.device, arg.dtype
         elif type(arg) is bool:
             flags.append(arg)
         elif isinstance(arg, (str, backend.device, numbers.Integral)):
             device = arg
-        elif arg is not None:
+        else:
             dtype = arg
     return device, dtype, flags
 
@@ -88,8 +91,7 @@ class Conversion:
             place = backend.device(device)
             if place.type != self.device.type or (place.index is not None and place != self.device):
                 result = movement.Transfer.apply(result, to=place, source=result.device)
-        if dtype is not None and dtypes.of(dtype) != result.dtype:
-            to = dtypes.of(dtype).dtype
+        if dtype is not None and (to := dtypes.of(dtype).dtype) != result.array.dtype:
             if to.kind not in "fc":
                 result = result.detach()  # integers carry no gradient
             result = movement.Cast.apply(result, to=to, source=result.array.dtype)

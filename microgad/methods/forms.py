@@ -193,4 +193,6 @@ def _named(method: Any, cls: type[Function], like: F) -> F:
 
 def shape_of(sizes: tuple[Any, ...]) -> tuple[Any, ...]:
     """Sizes given one by one or as one sequence."""
-    return tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) and np.ndim(sizes[0]) else sizes
+    if len(sizes) != 1 or isinstance(sizes[0], int):
+        return sizes
+    return tuple(sizes[0]) if isinstance(sizes[0], (list, tuple)) or np.ndim(sizes[0]) else sizes

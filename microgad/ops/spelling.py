@@ -44,7 +44,7 @@ def _checked(function: F, renamed: dict[str, str]) -> F:
 
     @functools.wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
-        if kwargs:
+        if kwargs and not renamed.keys().isdisjoint(kwargs):
             named = {renamed.get(name, name): value for name, value in kwargs.items()}
             if len(named) < len(kwargs):
                 raise TypeError(f"{function.__name__}() got one argument by two of its names: {', '.join(kwargs)}")
