@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import backend
 from ..placement import lying, order_by
 
 
@@ -51,6 +52,13 @@ def as_stored(out: Any, *inputs: Any) -> list[Any]:
     order = sorted(range(out.ndim), key=lambda axis: -out.strides[axis])
     whole = [x if x.size == 1 or x.shape == out.shape else np.broadcast_to(x, out.shape) for x in inputs]
     return [x.transpose(order) if x.ndim == out.ndim else x for x in (out, *whole)]
+
+
+def seen_as(x: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
+    """A view of x, from its first element on and not beyond it, in another shape with other strides, in bytes."""
+    if type(x) is np.ndarray and x.flags.c_contiguous:
+        return np.ndarray(shape, x.dtype, x, 0, strides)  # in a sixth of the time
+    return backend.as_strided(x, shape, strides)
 
 
 def channels_last(x: Any) -> bool:

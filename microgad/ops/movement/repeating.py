@@ -14,6 +14,7 @@ from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...linear_map import LinearMap
 from ...size import Size
 from ...state import composite
+from .. import layouts
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
 from .conversion import clone
@@ -35,9 +36,7 @@ class Expand(LinearMap):
         lead = len(self.size) - x.ndim
         steps = (step if n == m else 0 for n, m, step in zip(x.shape, self.size[lead:], x.strides, strict=True))
         strides = (*(0,) * lead, *steps)
-        if type(x) is np.ndarray and x.flags.c_contiguous:
-            return np.ndarray(self.size, x.dtype, x, 0, strides)  # `np.broadcast_to` takes longer; its can't be written
-        return backend.as_strided(x, self.size, strides)
+        return layouts.seen_as(x, self.size, strides)  # `np.broadcast_to` takes longer; its can't be written
 
     def adjoint(self, grad):
         lead = grad.ndim - len(self.x_shape)

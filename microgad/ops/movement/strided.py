@@ -13,6 +13,7 @@ from ... import backend
 from ...errors import ArgumentError, ShapeError
 from ...linear_map import LinearMap
 from ...placement import Geometry, geometry, memory_of, overlaps
+from .. import layouts
 from ..indexing import places
 from ..spelling import tensors_only
 from .dims import dim_of
@@ -30,7 +31,7 @@ class Windows(LinearMap):
     def forward(self, x):
         axis, width = self.axis, x.strides[self.axis]
         shape = (*x.shape[:axis], (x.shape[axis] - self.size) // self.step + 1, *x.shape[axis + 1 :], self.size)
-        return backend.as_strided(x, shape, (*x.strides[:axis], width * self.step, *x.strides[axis + 1 :], width))
+        return layouts.seen_as(x, shape, (*x.strides[:axis], width * self.step, *x.strides[axis + 1 :], width))
 
     def adjoint(self, grad):
         out = np.zeros_like(grad, shape=self.x_shape)

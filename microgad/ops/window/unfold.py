@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import backend
 from ...errors import ShapeError
 from ...linear_map import LinearMap
 from ...naming import called
+from .. import layouts
 from ..spelling import tensors_only
 from .geometry import Size, Window, numbers
 
@@ -158,7 +158,8 @@ def padded(x: Any, window: Window, value: float = 0) -> Any:
     """(N, C, H, W) -> (N, C, *window.padded): x itself where nothing is to be done."""
     if window.bare:
         return x
-    out = np.full_like(x, value, shape=(*x.shape[:2], *window.padded), order="C")
+    out = np.empty_like(x, shape=(*x.shape[:2], *window.padded), order="C")
+    out.fill(value)
     inside, kept = window.inside
     out[inside] = x[kept]
     return out
@@ -191,4 +192,4 @@ def _windows(first: Any, plane: Any, window: Window) -> Any:
     lead, steps = plane.strides[:2], plane.strides[2:]
     taps = [n * d for n, d in zip(steps, window.dilation, strict=True)]
     places = [n * s for n, s in zip(steps, window.stride, strict=True)]
-    return backend.as_strided(first, (*plane.shape[:2], *window.kernel, *window.out), (*lead, *taps, *places))
+    return layouts.seen_as(first, (*plane.shape[:2], *window.kernel, *window.out), (*lead, *taps, *places))
