@@ -93,8 +93,8 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
         raise ShapeError(f"channel_shuffle expects input with > 2 dims, but got input with sizes {tuple(input.shape)}")
     if groups <= 0:
         raise ArgumentError(f"channel_shuffle: number of groups to divide channels in must be positive, got {groups}")
-    if input.shape[1] % groups:
-        raise ShapeError(f"channel_shuffle: number of channels {input.shape[1]} must be divisible by groups {groups}")
     n, c, *rest = input.array.shape
+    if c % groups:
+        raise ShapeError(f"channel_shuffle: number of channels {c} must be divisible by groups {groups}")
     order = (0, 2, 1, *range(3, len(rest) + 3))
     return Shuffle.apply(input, split=(n, groups, c // groups, *rest), order=order, size=input.array.shape)

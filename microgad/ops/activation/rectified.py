@@ -37,8 +37,8 @@ class PRelu(Function):
             return np.maximum(x, x * slope)
         if _chosen(x, slope):
             return np.where(x > 0, x, x * slope)
-        out = np.clip(x, -math.inf, 0) * slope  # a third of the time of minimum, a tenth of that of np.where
-        out += np.clip(x, 0, math.inf)
+        out = x.clip(-math.inf, 0) * slope  # a third of the time of minimum, a tenth of that of np.where
+        out += x.clip(0, math.inf)
         return out
 
     def grad_x(self, grad, x, slope):
@@ -134,7 +134,7 @@ class Hardtanh(Function):
     symbol, flat = "hardtanh", Flat
 
     def forward(self, x):
-        return np.clip(x, self.low, self.high)
+        return x.clip(self.low, self.high)
 
     def grad_x(self, grad, x):
         return Select.apply(self.within(x), grad)
@@ -187,7 +187,7 @@ class Hardsigmoid(Function):
 
     def forward(self, x):
         out = np.add(x, 3, out=layouts.empty_like(x))
-        np.clip(out, 0, 6, out=out)
+        out.clip(0, 6, out)
         out /= 6
         return out
 
@@ -211,14 +211,14 @@ class Hardswish(Function):
 
     def forward(self, x):
         out = np.add(x, 3, out=layouts.empty_like(x))
-        np.clip(out, 0, 6, out=out)
+        out.clip(0, 6, out)
         out *= x
         out /= 6
         return out
 
     def grad_x(self, grad, x):
         def slope(out: Any, grad: Any, x: Any) -> None:
-            held = np.clip(x, -3, 3)
+            held = x.clip(-3, 3)
             np.absolute(held, out=out)
             out[...] = out < 3
             out += 1
@@ -299,7 +299,7 @@ class Softshrink(Function):
 
     def forward(self, x):
         def shrink(out: Any, x: Any) -> None:
-            np.clip(x, -self.by, self.by, out=out)
+            x.clip(-self.by, self.by, out)
             np.subtract(x, out, out=out)
             if x.size < 5000 or type(x) is not np.ndarray:
                 np.copysign(out, x, out=out)  # -0 of negative numbers, as in PyTorch

@@ -39,11 +39,11 @@ class Elu(Function):
 
     def forward(self, x):
         def elu(out: Any, x: Any) -> None:
-            np.clip(x, -math.inf, 0, out=out)
+            x.clip(-math.inf, 0, out)  # in half the time of np.clip, where the array is small
             out *= self.rate
             np.expm1(out, out=out)
             out *= self.size
-            above = np.clip(x, 0, math.inf)
+            above = x.clip(0, math.inf)
             above *= self.scale
             out += above
 

@@ -318,7 +318,7 @@ class Logit(Function):
 
     def forward(self, x):
         if self.eps is not None:
-            x = np.clip(x, self.eps, 1 - self.eps)
+            x = x.clip(self.eps, 1 - self.eps)
         out = np.log(x / (1 - x))
         if x.dtype == np.float64:  # near 1/2, the zero, without the rounding of the quotient
             out = np.where(abs(x - 0.5) < 0.25, np.log1p((2 * x - 1) / (1 - x)), out)

@@ -137,7 +137,7 @@ class Clamp(Function):
     def forward(self, x, low, high):
         if high is None:
             return np.maximum(low, x)  # of equal zeros NumPy gives the second: x's own, as PyTorch
-        return np.minimum(high, x) if low is None else np.clip(x, low, high)
+        return np.minimum(high, x) if low is None else x.clip(low, high)
 
     def grad_x(self, grad, x, low, high):
         return Select.apply(_inside(x, low, high), grad)

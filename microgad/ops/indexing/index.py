@@ -187,9 +187,11 @@ def kept(*operands: Any) -> bool:
 
 def in_range(op: str, array: Any, size: int, error: type[Exception] = ArgumentError, negative: bool = False) -> Any:
     """The indices themselves; `error` where one lies outside of a dimension (not looked at on a GPU)."""
-    if not array.size or (not negative and not backend.is_gpu(array) and _largest(array) < size):
+    if not array.size:
         return array
     if not backend.is_gpu(array):
+        if not negative and np.maximum.reduce(array.view(np.uint64), None) < size:  # negative ones are huge
+            return array
         low, high = int(array.min()), int(array.max())
         least = -size if negative else 0
         if low < least or high >= size:
@@ -218,18 +220,14 @@ def _overlap(out: Any, nbytes: int, x: Any) -> bool:
 
 def into_same(op: str, out: Tensor | None, result: Tensor, *inputs: Tensor) -> Tensor:
     """The result, or `out` with its values, which has to be of the same dtype and may share no memory with inputs."""
-    if out is not None:
-        if out.array.dtype != result.array.dtype:
-            raise DtypeError(f"{op}: Expected out tensor to have dtype {result.dtype}, but got {out.dtype} instead")
-        if any(_overlap(out.array, result.array.nbytes, x.array) for x in inputs):
-            raise GraphError(
-                f"{op}: unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
-                "single memory location. Please clone() the tensor before performing the operation."
-            )
-        out._check_writable(op, False)
+    if out is None:
+        return result
+    if out.array.dtype != result.array.dtype:
+        raise DtypeError(f"{op}: Expected out tensor to have dtype {result.dtype}, but got {out.dtype} instead")
+    if any(_overlap(out.array, result.array.nbytes, x.array) for x in inputs):
+        raise GraphError(
+            f"{op}: unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
+            "single memory location. Please clone() the tensor before performing the operation."
+        )
+    out._check_writable(op, False)
     return into(out, result)
-
-
-def _largest(array: Any) -> int:
-    """The largest of int64 indices, where a negative one counts as larger than all others."""
-    return int(np.maximum.reduce(array.view(np.uint64), axis=None))

@@ -132,13 +132,13 @@ def within(where: Any, size: int) -> Any:
 
 def take(x: Any, index: Any) -> Any:
     """x[index]: a view where the index is basic."""
+    if type(index) is not tuple:
+        return x.take(index)
     if is_basic(index):
         view = x[index]
         if None in index:  # NumPy's new axes have the stride 0, those of a reshape PyTorch's
-            view = x[tuple(i for i in index if i is not None)].reshape(view.shape)
+            view = x[tuple([i for i in index if i is not None])].reshape(view.shape)
         return view if type(view) is np.ndarray else backend.as_array(view)
-    if type(index) is not tuple:
-        return x.take(index) if type(x) is np.ndarray else np.take(x, index)
     if not x.flags.c_contiguous:
         return _as_source(backend.as_array(x[index]), x, index)
     if backend.is_gpu(x) or _few(index):

@@ -45,16 +45,16 @@ class VectorNorm(Function):
             if len(axis) == x.ndim and x.dtype.kind == "f" and x.itemsize > 2:
                 return np.sqrt(sum_of_squares(x.reshape(x.size))).reshape((1,) * (x.ndim * keep))
             square = x * x if x.dtype.kind == "f" else x.real * x.real + x.imag * x.imag
-            return np.sqrt(np.sum(square, axis, keepdims=keep))
+            return np.sqrt(square.sum(axis, keepdims=keep))
         size = abs(x)
         if self.p == 1:
-            return np.sum(size, axis, keepdims=keep)
+            return size.sum(axis, keepdims=keep)
         if self.p == 0:
-            return np.sum(x != 0, axis, keepdims=keep).astype(size.dtype)
+            return (x != 0).sum(axis, keepdims=keep).astype(size.dtype)
         if math.isinf(self.p):
             return (np.max if self.p > 0 else np.min)(size, axis, keepdims=keep)
         with np.errstate(divide="ignore"):
-            return np.sum(size**self.p, axis, keepdims=keep) ** (1 / self.p)
+            return (size**self.p).sum(axis, keepdims=keep) ** (1 / self.p)
 
     def grad_x(self, grad, x, out):
         p = self.p

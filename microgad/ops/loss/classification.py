@@ -280,7 +280,7 @@ def _places(classes: Any) -> tuple[Any, ...]:
     classes = getattr(classes, "array", classes)  # off the Tensor, if it is one: integers have no gradient
     classes = layouts.contiguous(classes.astype(np.int64, copy=False))  # bytes would be a mask
     grid = [np.arange(n).reshape((n,) + (1,) * (classes.ndim - 1 - i)) for i, n in enumerate(classes.shape)]
-    return (classes, *(backend.like(rows, classes) for rows in grid))
+    return (classes, *[backend.like(rows, classes) for rows in grid])
 
 
 def _divisor(classes: Any, row_weights: Any) -> Any:

@@ -117,7 +117,7 @@ class Huber(Function):
 
     def forward(self, x, y):
         out = x - y
-        near = np.clip(out, -self.delta, self.delta)
+        near = out.clip(-self.delta, self.delta)
         out -= 0.5 * near
         out *= near  # of the same sign
         return out

@@ -142,8 +142,8 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     if input.ndim == 0:
         raise DimError("diag_embed: input has no dimensions")
     a, b = _axes(dim1, dim2, input.ndim + 1, "diag_embed")
-    n = input.shape[-1] + abs(offset)
-    size = list(input.shape[:-1])
+    *size, n = input.shape
+    n += abs(offset)
     for axis in sorted((a, b)):
         size.insert(axis, n)
     return DiagEmbed.apply(input, size=tuple(size), offset=int(offset), axes=(a, b))

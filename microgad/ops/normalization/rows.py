@@ -33,7 +33,7 @@ class GroupNorm(Function):
         result = np.empty_like(input, order="C")
         x, out, viewed = self._rows(input), self._rows(result), result.reshape(self.view)
         weight, bias = (None if a is None else each(a.reshape(-1), viewed) for a in (weight, bias))
-        self.mean, self.inv_std = (np.zeros_like(x, shape=(self.rows, 1)) for _ in range(2))
+        self.mean, self.inv_std = np.zeros_like(x, shape=(self.rows, 1)), np.empty_like(x, shape=(self.rows, 1))
         with in_runs(x, 1):
             for rows, whole in self._parts(x):
                 part, mean = out[rows], self.mean[rows]

@@ -171,14 +171,14 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out
     ordered(input, "kthvalue", "iuf")
     x = line(input)
     not_empty(x, axis, "kthvalue")
-    if not 1 <= k <= x.shape[axis]:
+    if not 1 <= k <= x.array.shape[axis]:
         raise ArgumentError(
             f"kthvalue: selected number k out of range: k is {k}, dimension {dim} has size {x.shape[axis]}"
         )
     if out is not None and np.may_share_memory(out[0].array, input.array):
         raise ArgumentError("kthvalue: input and out share memory; clone() the input first")
     equal = _kth(x.array, k - 1, axis)[1]
-    index = np.argmax(equal, axis, keepdims=True)
+    index = equal.argmax(axis, keepdims=True)
     if not backend.is_gpu(index):
         tied = np.count_nonzero(_lines(equal, axis), 1) > 1
         index = _decided(x.array, index, axis, tied, lambda lines: selection.kth(lines, k - 1)[:, None])
@@ -197,9 +197,9 @@ def _place(x: Any, k: int, axis: int) -> Any:
         return _cut(ranking(x, axis), axis, k, k + 1)
     value, equal = _kth(x, k, axis)
     if not backend.is_gpu(x) and np.count_nonzero(equal) == value.size:
-        return np.argmax(equal, axis, keepdims=True)
-    before = k - np.sum(x < value, axis, keepdims=True)
-    return np.argmax(np.cumsum(equal, axis) > before, axis, keepdims=True)
+        return equal.argmax(axis, keepdims=True)
+    before = k - (x < value).sum(axis, keepdims=True)
+    return (equal.cumsum(axis) > before).argmax(axis, keepdims=True)
 
 
 @overload
@@ -251,12 +251,12 @@ def _middle(x: Any, axis: int, skip: bool) -> Any:
     """Where the lower median of each line is; where there is a NaN, unless it is skipped, the first NaN."""
     n = x.shape[axis]
     nan = x != x
-    if not backend.is_gpu(x) and not np.any(nan):
+    if not backend.is_gpu(x) and not nan.any():
         return _place(x, (n - 1) // 2, axis)
     if not skip:
-        first = np.argmax(nan, axis, keepdims=True)
-        return np.where(np.any(nan, axis, keepdims=True), first, _place(x, (n - 1) // 2, axis))
-    numbers = n - np.sum(nan, axis, keepdims=True)
+        first = nan.argmax(axis, keepdims=True)
+        return np.where(nan.any(axis, keepdims=True), first, _place(x, (n - 1) // 2, axis))
+    numbers = n - nan.sum(axis, keepdims=True)
     return np.take_along_axis(ranking(x, axis), np.maximum(numbers - 1, 0) // 2, axis)
 
 
@@ -277,7 +277,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False, *, out: Any = None
     place = backend.like(np.arange(n).reshape([n if i == axis else 1 for i in range(x.ndim)]), values)
     new = np.concatenate([_cut(values != values, axis, 0, 1), _differ(values, axis)], axis)
     run = place - accumulated(np.maximum, np.where(new, place, 0), axis)  # how many equal ones came before
-    end = np.argmax(run, axis, keepdims=True)
+    end = run.argmax(axis, keepdims=True)
     return into(out, picked(input, axis, np.take_along_axis(order, end, axis), keepdim, return_types.mode))
 
 

@@ -50,10 +50,10 @@ def running_sum(x: Any, axis: int) -> Any:
     if axis != x.ndim - 1 and x.dtype.kind in "fc" and not backend.is_gpu(x):
         return accumulated(np.add, x, axis)
     if axis != x.ndim - 1 or n < 256 or x[..., :whole].size < 16_000 or x.dtype.char not in "fd" or backend.is_gpu(x):
-        return np.cumsum(x, axis)
+        return x.cumsum(axis)
     size = next((size for size in range(24, 49) if n % size == 0), 0)
     if not size and x.dtype.char == "d":
-        return np.cumsum(x, axis)  # the copies below take longer than products win
+        return x.cumsum(axis)  # the copies below take longer than products win
     if not size:  # the remainder goes on from where whole blocks end
         sums = running_sum(x[..., :whole], axis)
         rest = np.concatenate([sums[..., -1:], x[..., whole:]], axis)

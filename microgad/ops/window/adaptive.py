@@ -135,7 +135,7 @@ def output_sizes(op: str, input: Tensor, output_size: Sizes, dims: int) -> tuple
     if isinstance(output_size, Sequence):
         if len(output_size) != dims:
             raise refusal(op, f"output_size must be an int or {plural(dims, 'int')}, got {output_size!r}")
-        output_size = [n if m is None else m for m, n in zip(output_size, input.shape[-dims:], strict=False)]
+        output_size = [n if m is None else m for m, n in zip(output_size, input.array.shape[-dims:], strict=False)]
     return numbers(op, "output_size", output_size, dims, least=0)
 
 

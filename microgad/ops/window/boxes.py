@@ -142,7 +142,7 @@ def of_boxes(input: Tensor, tables: Sequence[Any], return_indices: bool) -> Any:
     """The largest value of each box, and, if asked for, where it is."""
     tables = [backend.like(t, input.array) if isinstance(t, np.ndarray) else t for t in tables]
     place = Winners.apply(input, tables=tables)
-    lead, area = tuple(input.shape[: -len(tables)]), math.prod(input.shape[-len(tables) :])
+    lead, area = input.array.shape[: -len(tables)], math.prod(input.array.shape[-len(tables) :])
     flat = place.array.reshape(*lead, math.prod(place.shape[-len(tables) :]))
     flat = flat.copy() if return_indices and kept(input) else flat  # what is written into them is none of backward's
     out = BoxMax.apply(input.reshape(*lead, area), index=flat, axis=len(lead)).reshape(place.shape)
@@ -182,7 +182,7 @@ def largest_along(x: Any, place: Any, axis: int, table: Any, step: int) -> tuple
             value = taken(x, cells.reshape(aligned), axis)
             np.copyto(won, tap, where=value != value)
     window = backend.like(np.arange(table[0].size).reshape(aligned), x)
-    cells = np.take(table, won * np.int64(table[0].size) + window)
+    cells = table.take(won * np.int64(table[0].size) + window)
     return best, cells * step if place is None else cells * step + np.take_along_axis(place, cells, axis)
 
 
@@ -191,7 +191,7 @@ def largest_of_few(x: Any, place: Any, axis: int, table: Any, step: int) -> tupl
     cells = []
     for first, last in zip(table[0].tolist(), table[-1].tolist(), strict=True):
         part = x[(..., slice(first, last + 1), *(slice(None),) * (-axis - 1))]
-        cells.append(np.argmax(part, axis, keepdims=True) + first)
+        cells.append(part.argmax(axis, keepdims=True) + first)
     won = np.concatenate(cells, axis)
     best = np.take_along_axis(x, won, axis)
     if (best != best).any():
@@ -202,5 +202,5 @@ def largest_of_few(x: Any, place: Any, axis: int, table: Any, step: int) -> tupl
 def taken(x: Any, cells: Any, axis: int) -> Any:
     """x at cells along an axis, which are the same for all planes where `cells` says so."""
     if cells.size == cells.shape[axis]:
-        return np.take(x, cells.reshape(-1), axis)
+        return x.take(cells.reshape(-1), axis)
     return np.take_along_axis(x, cells, axis)

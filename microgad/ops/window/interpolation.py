@@ -53,22 +53,19 @@ def interpolate(
     if recompute_scale_factor:
         scales = [None] * dims
     _check(op, input, mode, align_corners, antialias, out)
-    dtype = input.array.dtype
+    dtype, sizes = input.array.dtype, input.array.shape[2:]
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[dims - 1](input, out)
-    changed = [i for i in range(dims) if not _stays(mode, antialias, input.shape[i + 2], out[i], scales[i])] or [0]
+    changed = [i for i in range(dims) if not _stays(mode, antialias, sizes[i], out[i], scales[i])] or [0]
     kind = "float64" if dtype in (np.float64, np.uint8) else "float32"
-    taps = [
-        Taps.resizing(mode, input.shape[i + 2], out[i], bool(align_corners), scales[i], antialias, kind)
-        for i in range(dims)
-    ]
+    taps = [Taps.resizing(mode, sizes[i], out[i], bool(align_corners), scales[i], antialias, kind) for i in range(dims)]
     if dtype == np.uint8 and not plain:
         result = input.double()
         for i in reversed(changed):  # the width first, and bytes between
             result = (Resample.apply(result, axis=i + 2, taps=taps[i].rounded) + 0.5).floor().clamp(0, 255)
         return result.to(input.dtype)
     result = input
-    for i in sorted(changed, key=lambda i: out[i] / input.shape[i + 2]):
+    for i in sorted(changed, key=lambda i: out[i] / sizes[i]):
         result = Resample.apply(result, axis=i + 2, taps=taps[i])
     kind = {"nearest": "Nearest", "nearest-exact": "NearestExact"}.get(mode, mode.capitalize())
     return called(f"Upsample{kind}{dims}D{'Aa' * antialias}", result)
@@ -86,7 +83,7 @@ def _check(op: str, input: Tensor, mode: str, align_corners: bool | None, antial
         raise refusal(op, f"got {dims + 2}-D input, but mode {mode!r} needs {wanted + 2}-D input", UnsupportedError)
     if mode == "lanczos" and (align_corners or not antialias):
         raise refusal(op, "mode 'lanczos' needs antialias=True, and takes no align_corners")
-    if min(out) < (mode != "area") or 0 in input.shape[1:]:
+    if min(out) < (mode != "area") or 0 in input.array.shape[1:]:
         raise refusal(op, f"input and output sizes should be greater than 0, got {tuple(input.shape)} and {out}")
     dtype = input.array.dtype
     if dtype.kind != "f" and (dtype != np.uint8 or mode in ("linear", "trilinear", "area")):
@@ -145,12 +142,12 @@ def _sizes(op: str, input: Tensor, size: Any, scale_factor: Any, dims: int) -> t
     if not isinstance(given, Sequence):
         given = [given] * dims
     elif len(given) != dims:
-        sizes = tuple(input.shape[2:])
+        sizes = input.array.shape[2:]
         raise refusal(
             op, f"{name} must have one number for each of input's dimensions {sizes}, got {given}", ShapeError
         )
     if scale_factor is not None:
-        scaled = [int(n * scale) for n, scale in zip(input.shape[2:], given, strict=True)]
+        scaled = [int(n * scale) for n, scale in zip(input.array.shape[2:], given, strict=True)]
         if max(scaled) >= 2**63:
             raise refusal(op, f"scale_factor {scale_factor} gives more places than int64 counts")
         return scaled, [*map(float, given)]

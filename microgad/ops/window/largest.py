@@ -97,16 +97,16 @@ def largest_of_rows(x: Any, window: Window) -> tuple[Any, Any]:
     """
     cells, taps, dims = windows(padded(x, window, lowest(x.dtype)), window), len(window.offsets), len(window.kernel)
     axes = (0, 1, *range(2 + dims, 2 + 2 * dims), *range(2, 2 + dims))
-    rows = np.transpose(cells, axes).reshape(x.shape[0] * x.shape[1] * math.prod(window.out), taps)
+    rows = cells.transpose(axes).reshape(x.shape[0] * x.shape[1] * math.prod(window.out), taps)
     tap = rows.argmax(-1)
     if backend.is_gpu(x):
         unknown = rows != rows
         last = taps - 1 - np.flip(unknown, -1).argmax(-1)
         tap = np.where(unknown.any(-1), last, tap)
     offsets = backend.like(window.offsets, x, np.min_scalar_type(window.offsets[-1]))
-    out = np.take(rows, tap + backend.like(np.arange(len(rows)) * taps, x))
+    out = rows.take(tap + backend.like(np.arange(0, rows.size, taps), x))
     shape = (*x.shape[:2], *window.out)
-    return out.reshape(shape), np.take(offsets, tap).reshape(shape)
+    return out.reshape(shape), offsets.take(tap).reshape(shape)
 
 
 def positions(winner: Any, window: Window) -> Any:

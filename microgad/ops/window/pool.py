@@ -89,7 +89,7 @@ class Unpool(LinearMap):
     def adjoint(self, grad):
         out = np.empty_like(grad, shape=self.winner.shape, order="C")
         for images, cells in winning_cells(grad, self.winner, self.window):
-            out[images] = np.take(grad[images], cells).reshape(out[images].shape)
+            out[images] = grad[images].take(cells).reshape(out[images].shape)
         return out
 
 

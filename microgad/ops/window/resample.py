@@ -100,7 +100,7 @@ class Taps:
         column = (-1, *(1,) * (x.ndim - axis - 1))
         weights = None if self.weights is None else backend.like(self.weights, x, x.dtype)
         for i, row in enumerate(cells):
-            part = np.take(x, row, axis)
+            part = x.take(row, axis)
             if weights is not None:
                 part *= weights[i].reshape(column)
             out = part if out is None else np.add(out, part, out=out)
@@ -112,7 +112,7 @@ class Taps:
         weights = np.ones_like(x, shape=self.cells.shape) if self.weights is None else self.weights
         rows = []
         for cells, row in zip(self.cells.T, backend.like(weights, x, x.dtype).T, strict=True):
-            part = np.take(lines, backend.like(cells, x), axis)
+            part = lines.take(backend.like(cells, x), axis)
             rows.append(np.matmul(row, part) if part.shape[-1] != 1 else np.matmul(part[..., 0], row)[..., None])
         return np.stack(rows, axis).reshape(*x.shape[:axis], len(rows), *x.shape[axis + 1 :])
 
