@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
@@ -84,21 +83,6 @@ _POLICIES = {
 Space = dict[str, tuple[Any, bool]]
 
 
-def _space(bins: int, shear: float, across: float, down: float, turn: float, factor: float, bits: int) -> Space:
-    """Each operation's magnitudes, as many as bins, and whether a sign is drawn."""
-
-    def even(low: float, high: float) -> list[float]:
-        return creation.linspace(low, high, bins).tolist()
-
-    steps = (creation.arange(bins) / ((bins - 1) / bits)).round().tolist()
-    ranges = {"ShearX": shear, "ShearY": shear, "TranslateX": across, "TranslateY": down, "Rotate": turn}
-    ranges |= dict.fromkeys(["Brightness", "Color", "Contrast", "Sharpness"], factor)
-    space: Space = {name: (even(0.0, most), True) for name, most in ranges.items()}
-    space["Posterize"] = [8.0 - step for step in steps], False
-    space["Solarize"] = even(255.0, 0.0), False
-    return space | {"AutoContrast": (None, False), "Equalize": (None, False)}
-
-
 _IDENTITY: Space = {"Identity": (None, False)}
 _FACTOR = {
     "Brightness": F.adjust_brightness,
@@ -131,12 +115,14 @@ def _apply(img: Any, name: str, magnitude: float, mode: InterpolationMode, fill:
     return F.affine(img, 0.0, [int(magnitude), 0] if across else [0, int(magnitude)], 1.0, [0.0, 0.0], mode, fill)
 
 
-def _drawn(n: int) -> int:
-    return int(randint(n, (1,)).item())
+def _far(img: Any) -> tuple[float, float]:
+    """How far AutoAugment and RandAugment shift an image, at the most: of the papers' 331 pixels 150."""
+    _, height, width = F.get_dimensions(img)
+    return 150.0 / 331.0 * width, 150.0 / 331.0 * height
 
 
 class _Augmentation(Shown):
-    """What the augmentations share: they print enumerations by their own name."""
+    """What the augmentations share: they print enumerations by their own name. Version 2 draws in its own way."""
 
     interpolation: InterpolationMode
     fill: Any
@@ -144,13 +130,43 @@ class _Augmentation(Shown):
     def _said(self, value: Any) -> Any:
         return value
 
-    def _any(self, img: Any, space: Space, which: Callable[[list[float]], int]) -> Any:
-        """One operation of a space, drawn; its magnitude is one that `which` says, its sign drawn."""
-        name = list(space)[_drawn(len(space))]
+    def _number(self, n: int) -> int:
+        """A number below n, drawn."""
+        return int(randint(n, (1,)).item())
+
+    def _turned(self) -> bool:
+        """Whether a magnitude gets the other sign, drawn."""
+        return self._number(2) == 1
+
+    def _space(
+        self, bins: int, shear: float, across: float, down: float, turn: float, factor: float, bits: int
+    ) -> Space:
+        """Each operation's magnitudes, as many as bins, and whether a sign is drawn."""
+
+        def even(low: float, high: float) -> list[float]:
+            return creation.linspace(low, high, bins).tolist()
+
+        steps = (creation.arange(bins) / ((bins - 1) / bits)).round().tolist()
+        ranges = {"ShearX": shear, "ShearY": shear, "TranslateX": across, "TranslateY": down, "Rotate": turn}
+        ranges |= dict.fromkeys(["Brightness", "Color", "Contrast", "Sharpness"], factor)
+        space: Space = {name: (even(0.0, most), True) for name, most in ranges.items()}
+        space["Posterize"] = [8.0 - step for step in steps], False
+        space["Solarize"] = even(255.0, 0.0), False
+        return space | {"AutoContrast": (None, False), "Equalize": (None, False)}
+
+    def _changed(self, img: Any, space: Space, name: str, which: Any, turned: bool | None = None) -> Any:
+        """One operation of a space. Which of its magnitudes is a number, or drawn by a function; its sign is drawn."""
         magnitudes, signed = space[name]
-        magnitude = 0.0 if magnitudes is None else magnitudes[which(magnitudes)]
-        if signed and _drawn(2):
-            magnitude *= -1.0
+        magnitude = 0.0 if magnitudes is None else magnitudes[which(magnitudes) if callable(which) else which]
+        if signed and (self._turned() if turned is None else turned):
+            magnitude = -magnitude
+        return self._applied(img, name, magnitude)
+
+    def _any(self, img: Any, space: Space, which: Any) -> Any:
+        """One operation of a space, drawn."""
+        return self._changed(img, space, list(space)[self._number(len(space))], which)
+
+    def _applied(self, img: Any, name: str, magnitude: float) -> Any:
         return _apply(img, name, magnitude, self.interpolation, fill_for(self.fill, img))
 
 
@@ -176,25 +192,26 @@ class AutoAugment(_Augmentation):
             raise ArgumentError(f"AutoAugment: policy is {policy!r}, expected an AutoAugmentPolicy")
         self.policy, self.interpolation, self.fill = policy, interpolation, fill
         words = [pair.split() for pair in _POLICIES[policy].split(";") if pair.strip()]
-        self.policies = [tuple((w[i], float(w[i + 1]), w[i + 2]) for i in (0, 3)) for w in words]
+        pairs = [(w[:3], w[3:]) for w in words]
+        self.policies = [
+            tuple((name, float(p), None if which == "-" else int(which)) for name, p, which in pair) for pair in pairs
+        ]
 
     @staticmethod
     def get_params(transform_num: int) -> tuple[int, Tensor, Tensor]:
         """The number of a pair of operations, two numbers to hold against their probabilities, two signs."""
-        return _drawn(transform_num), rand(2), randint(2, (2,))
+        return int(randint(transform_num, (1,)).item()), rand(2), randint(2, (2,))
 
     def forward(self, img: Any) -> Any:
-        _, height, width = F.get_dimensions(img)
         number, chances, signs = self.get_params(len(self.policies))
-        space = _space(10, 0.3, 150.0 / 331.0 * width, 150.0 / 331.0 * height, 30.0, 0.9, 4) | {"Invert": (None, False)}
-        for i, (name, p, magnitude_id) in enumerate(self.policies[number]):
-            if (chances[i] <= p).item():
-                magnitudes, signed = space[name]
-                magnitude = 0.0 if magnitude_id == "-" else magnitudes[int(magnitude_id)]
-                if signed and signs[i].item() == 0:
-                    magnitude *= -1.0
-                img = _apply(img, name, magnitude, self.interpolation, fill_for(self.fill, img))
+        space = self._policy_space(img)
+        for chance, sign, (name, p, which) in zip(chances, signs, self.policies[number], strict=True):
+            if (chance <= p).item():
+                img = self._changed(img, space, name, which, turned=sign.item() == 0)
         return img
+
+    def _policy_space(self, img: Any) -> Space:
+        return self._space(10, 0.3, *_far(img), 30.0, 0.9, 4) | {"Invert": (None, False)}
 
 
 class RandAugment(_Augmentation):
@@ -221,11 +238,9 @@ class RandAugment(_Augmentation):
         self.interpolation, self.fill = interpolation, fill
 
     def forward(self, img: Any) -> Any:
-        _, height, width = F.get_dimensions(img)
-        far = 150.0 / 331.0 * width, 150.0 / 331.0 * height
-        space = _IDENTITY | _space(self.num_magnitude_bins, 0.3, *far, 30.0, 0.9, 4)
+        space = _IDENTITY | self._space(self.num_magnitude_bins, 0.3, *_far(img), 30.0, 0.9, 4)
         for _ in range(self.num_ops):
-            img = self._any(img, space, lambda magnitudes: self.magnitude)
+            img = self._any(img, space, self.magnitude)
         return img
 
 
@@ -250,47 +265,8 @@ class TrivialAugmentWide(_Augmentation):
         self.num_magnitude_bins, self.interpolation, self.fill = num_magnitude_bins, interpolation, fill
 
     def forward(self, img: Any) -> Any:
-        space = _IDENTITY | _space(self.num_magnitude_bins, 0.99, 32.0, 32.0, 135.0, 0.99, 6)
-        return self._any(img, space, lambda magnitudes: _drawn(len(magnitudes)))
-
-
-def _mixture(img: Any, width: int, depth: int, alpha: float, changed: Callable[[Tensor], Tensor]) -> Any:
-    """An image, PIL's or (..., C, H, W), and what `width` chains of changes made of it, by shares that are drawn.
-
-    A chain is of `depth` changes, of 1 to 3 where that isn't positive. Images of a batch differ in their shares alone.
-    """
-    if not isinstance(img, Tensor):
-        return F.to_pil_image(_mixture(F.pil_to_tensor(img), width, depth, alpha, changed))
-    batch = img.reshape((1,) * (4 - img.ndim) + img.shape)
-
-    def shares(n: int) -> Tensor:
-        """(N, n) -> as many Tensors that broadcast over the batch."""
-        drawn = creation.as_tensor(dirichlet(np.full((len(batch), n), alpha, np.float32)), device=img.device)
-        return drawn.T.reshape(n, -1, *(1,) * (batch.ndim - 1))
-
-    own, others = shares(2)
-    parts = shares(width) * others
-    mixed = own * batch
-    for part in parts:
-        changing = batch
-        for _ in range(depth if depth > 0 else 1 + _drawn(3)):
-            changing = changed(changing)
-        mixed.add_(part * changing)
-    return mixed.reshape(img.shape).to(img.dtype)
-
-
-def _mixed_space(far: tuple[float, float], coloured: bool) -> Space:
-    """Ten magnitudes of each operation that AugMix draws from, those of colours last."""
-    space = _space(10, 0.3, *far, 30.0, 0.9, 4)
-    space["Posterize"] = [bits - 4.0 for bits in space["Posterize"][0]], False
-    coloured_ones = {name: space.pop(name) for name in _FACTOR}
-    return space | coloured_ones if coloured else space
-
-
-def _severe(severity: int) -> int:
-    if not 1 <= severity <= 10:
-        raise ArgumentError(f"AugMix: severity is {severity}, expected 1 to 10")
-    return severity
+        space = _IDENTITY | self._space(self.num_magnitude_bins, 0.99, 32.0, 32.0, 135.0, 0.99, 6)
+        return self._any(img, space, lambda magnitudes: self._number(len(magnitudes)))
 
 
 class AugMix(_Augmentation):
@@ -318,15 +294,34 @@ class AugMix(_Augmentation):
         fill: Any = None,
     ) -> None:
         super().__init__()
-        self.severity, self.mixture_width, self.chain_depth = _severe(severity), mixture_width, chain_depth
+        if not 1 <= severity <= 10:
+            raise ArgumentError(f"AugMix: severity is {severity}, expected 1 to 10")
+        self.severity, self.mixture_width, self.chain_depth = severity, mixture_width, chain_depth
         self.alpha, self.all_ops, self.interpolation, self.fill = alpha, all_ops, interpolation, fill
 
     def forward(self, img: Any) -> Any:
+        if not isinstance(img, Tensor):
+            return F.to_pil_image(AugMix.forward(self, F.pil_to_tensor(img)))
+        space = self._mixed_space(img)
+        batch = img.reshape((1,) * (4 - img.ndim) + img.shape)  # whose images differ in their shares alone
+        own, others = self._shares(2, batch)
+        mixed = own * batch
+        for part in self._shares(self.mixture_width, batch) * others:
+            changed = batch
+            for _ in range(self.chain_depth if self.chain_depth > 0 else 1 + self._number(3)):
+                changed = self._any(changed, space, lambda magnitudes: self._number(self.severity))
+            mixed.add_(part * changed)
+        return mixed.reshape(img.shape).to(img.dtype)
+
+    def _mixed_space(self, img: Tensor) -> Space:
+        """Ten magnitudes of each operation, those of colours last."""
         _, height, width = F.get_dimensions(img)
-        space = _mixed_space((width / 3.0, height / 3.0), self.all_ops)
+        space = self._space(10, 0.3, width / 3.0, height / 3.0, 30.0, 0.9, 4)
+        space["Posterize"] = [bits - 4.0 for bits in space["Posterize"][0]], False
+        coloured = {name: space.pop(name) for name in _FACTOR}
+        return space | coloured if self.all_ops else space
 
-        def changed(x: Tensor) -> Tensor:
-            found: Tensor = self._any(x, space, lambda magnitudes: _drawn(self.severity))
-            return found
-
-        return _mixture(img, self.mixture_width, self.chain_depth, self.alpha, changed)
+    def _shares(self, n: int, batch: Tensor) -> Tensor:
+        """As many that add up to 1, drawn for each image, as Tensors that broadcast over the batch."""
+        drawn = dirichlet(np.full((len(batch), n), self.alpha, np.float32))
+        return creation.as_tensor(drawn, device=batch.device).T.reshape(n, -1, *(1,) * (batch.ndim - 1))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from typing import Any
 
 from ...errors import ArgumentError
@@ -18,35 +16,29 @@ from . import functional as F
 from .base import Transform
 
 
-class _Augmentation(Transform):
-    """What the augmentations share: a magnitude's sign is drawn as a number."""
+class _Augmentation(Transform, first._Augmentation):
+    """What the augmentations share: a magnitude's sign is drawn as a number, and Solarize's is of what is white."""
 
+    shown = ""
     interpolation: Any
-    fill: Any
 
-    def _used(self, image: Any, name: str, space: Any, number: Callable[[], int]) -> Any:
-        magnitudes, signed = space.get(name, (None, False))
-        magnitude = 0.0
-        if magnitudes is not None:
-            magnitude = magnitudes[number()]
-            if signed and (rand(()) <= 0.5).item():
-                magnitude *= -1
+    def _number(self, n: int) -> int:
+        return int(randint(n, ()).item())
+
+    def _turned(self) -> bool:
+        return bool((rand(()) <= 0.5).item())
+
+    def _space(self, bins: int, *bounds: Any) -> Any:
+        return super()._space(bins, *bounds) | {"Solarize": (creation.linspace(1.0, 0.0, bins).tolist(), False)}
+
+    def _applied(self, img: Any, name: str, magnitude: float) -> Any:
         if name == "Solarize":
-            most = max_value(image.dtype) if isinstance(image, Tensor) else 255.0
-            magnitude = most * magnitude
-        fill = fill_for(self.fill, image)
-        return first._apply(image, name, magnitude, mode_of(self.interpolation, type(self).__name__), fill, F)
-
-    def _any(self, image: Any, space: Any, number: Callable[[], int]) -> Any:
-        name = list(space)[int(randint(len(space), ()).item())]
-        return self._used(image, name, space, number)
+            magnitude *= max_value(img.dtype) if isinstance(img, Tensor) else 255.0
+        mode = mode_of(self.interpolation, type(self).__name__)
+        return first._apply(img, name, magnitude, mode, fill_for(self.fill, img), F)
 
 
-def _space(bins: int, *bounds: Any) -> Any:
-    return first._space(bins, *bounds) | {"Solarize": (creation.linspace(1.0, 0.0, bins).tolist(), False)}
-
-
-class AutoAugment(_Augmentation):
+class AutoAugment(_Augmentation, first.AutoAugment):
     """Two operations of a policy found for a data set. Source: torchvision.transforms.v2.AutoAugment.
 
     >>> torch.transforms.v2.AutoAugment()(torch.zeros(3, 8, 8, dtype=torch.uint8)).shape
@@ -61,21 +53,17 @@ class AutoAugment(_Augmentation):
         interpolation: Any = "nearest",
         fill: Any = None,
     ) -> None:
-        super().__init__()
-        self._policies = first.AutoAugment(policy).policies
-        self.interpolation, self.fill, self.policy = interpolation, fill, policy
+        super().__init__(policy, interpolation, fill)
 
     def one(self, image: Any) -> Any:
-        height, width = F.get_size(image)
-        policy = self._policies[int(randint(len(self._policies), ()).item())]
-        space = _space(10, 0.3, 150.0 / 331.0 * width, 150.0 / 331.0 * height, 30.0, 0.9, 4)
-        for name, p, which in policy:
+        space = self._policy_space(image)
+        for name, p, which in self.policies[self._number(len(self.policies))]:
             if (rand(()) <= p).item():
-                image = self._used(image, name, space, functools.partial(int, which))
+                image = self._changed(image, space, name, which)
         return image
 
 
-class RandAugment(_Augmentation):
+class RandAugment(_Augmentation, first.RandAugment):
     """num_ops operations, drawn from all, of one magnitude. Source: torchvision.transforms.v2.RandAugment.
 
     >>> torch.transforms.v2.RandAugment()(torch.zeros(3, 8, 8, dtype=torch.uint8)).shape
@@ -92,22 +80,14 @@ class RandAugment(_Augmentation):
         interpolation: Any = "nearest",
         fill: Any = None,
     ) -> None:
-        super().__init__()
         if not isinstance(num_ops, int) or num_ops < 0:
             raise ArgumentError(f"RandAugment: num_ops is {num_ops}, expected an int of at least 0")
-        self.num_ops, self.magnitude, self.num_magnitude_bins = num_ops, magnitude, num_magnitude_bins
-        self.interpolation, self.fill = interpolation, fill
+        super().__init__(num_ops, magnitude, num_magnitude_bins, interpolation, fill)
 
-    def one(self, image: Any) -> Any:
-        height, width = F.get_size(image)
-        far = 150.0 / 331.0 * width, 150.0 / 331.0 * height
-        space = first._IDENTITY | _space(self.num_magnitude_bins, 0.3, *far, 30.0, 0.9, 4)
-        for _ in range(self.num_ops):
-            image = self._any(image, space, lambda: self.magnitude)
-        return image
+    one = first.RandAugment.forward
 
 
-class TrivialAugmentWide(_Augmentation):
+class TrivialAugmentWide(_Augmentation, first.TrivialAugmentWide):
     """One operation, drawn from all, of a magnitude that is drawn.
 
     Source: torchvision.transforms.v2.TrivialAugmentWide.
@@ -119,15 +99,12 @@ class TrivialAugmentWide(_Augmentation):
     shown = "interpolation fill num_magnitude_bins"
 
     def __init__(self, num_magnitude_bins: int = 31, interpolation: Any = "nearest", fill: Any = None) -> None:
-        super().__init__()
-        self.num_magnitude_bins, self.interpolation, self.fill = num_magnitude_bins, interpolation, fill
+        super().__init__(num_magnitude_bins, interpolation, fill)
 
-    def one(self, image: Any) -> Any:
-        space = first._IDENTITY | _space(self.num_magnitude_bins, 0.99, 32.0, 32.0, 135.0, 0.99, 6)
-        return self._any(image, space, lambda: int(randint(self.num_magnitude_bins, ()).item()))
+    one = first.TrivialAugmentWide.forward
 
 
-class AugMix(_Augmentation):
+class AugMix(_Augmentation, first.AugMix):
     """An image mixed with what chains of operations made of it. Source: torchvision.transforms.v2.AugMix.
 
     Arguments: those of `transforms.AugMix`. Raises ValueError of a severity that isn't 1 to 10.
@@ -148,17 +125,6 @@ class AugMix(_Augmentation):
         interpolation: Any = "bilinear",
         fill: Any = None,
     ) -> None:
-        super().__init__()
-        self.severity, self.mixture_width, self.chain_depth = first._severe(severity), mixture_width, chain_depth
-        self.alpha, self.all_ops, self.interpolation, self.fill = alpha, all_ops, interpolation, fill
+        super().__init__(severity, mixture_width, chain_depth, alpha, all_ops, interpolation, fill)
 
-    def one(self, image: Any) -> Any:
-        height, width = F.get_size(image)
-        space = first._mixed_space((width / 3.0, height / 3.0), self.all_ops)
-        space["Solarize"] = creation.linspace(1.0, 0.0, 10).tolist(), False
-
-        def changed(x: Tensor) -> Tensor:
-            found: Tensor = self._any(x, space, lambda: int(randint(self.severity, ()).item()))
-            return found
-
-        return first._mixture(image, self.mixture_width, self.chain_depth, self.alpha, changed)
+    one = first.AugMix.forward

@@ -52,7 +52,7 @@ class Transform(Module):
         """What becomes of an image."""
         raise NotImplementedError(f"{type(self).__name__} must define transform")
 
-    def one(self, image: Any) -> Any:
+    def one(self, image: Any, /) -> Any:
         """What becomes of an image, whatever that takes from the generator."""
         return self.transform(image, self.make_params([image]))
 
