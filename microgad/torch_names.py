@@ -163,6 +163,7 @@ COMPOSITES: dict[str, Any] = {  # of functions that are one operation in PyTorch
     "adaptive_avg_pool1d": "SqueezeBackward1", "adaptive_avg_pool2d": _adaptive(2),
     "adaptive_avg_pool3d": _adaptive(3), "adaptive_max_pool1d": "SqueezeBackward1",
     "adaptive_max_pool2d": "AdaptiveMaxPool2D", "adaptive_max_pool3d": "AdaptiveMaxPool3D", "block_diag": "BlockDiag",
+    "conv_tbc": "ConvTbc",
     "channel_shuffle": "ChannelShuffle", "cholesky": "LinalgCholeskyEx", "cholesky_ex": "LinalgCholeskyEx",
     "cholesky_inverse": "CholeskyInverse", "cholesky_solve": "CholeskySolve", "combinations": "Stack",
     "deg2rad": "Deg2Rad",

@@ -79,8 +79,11 @@ def channels_last(x: Any) -> bool:
 
 
 def as_planes(x: Any) -> Any:
-    """Lines (N, C, L) as planes of one row, as which PyTorch pools them; planes and volumes as they are."""
-    return x.reshape((*x.shape[:2], 1, x.shape[2])) if x.ndim == 3 else x
+    """Lines (N, C, L) as planes of one row, as which PyTorch pools them; what else there is, as it is."""
+    if x.ndim != 3 or x.flags.c_contiguous:
+        return x
+    n, c, step = x.strides
+    return backend.as_strided(x, (*x.shape[:2], 1, x.shape[2]), (n, c, step * x.shape[2], step))
 
 
 def laid_out_as(out: Any, *inputs: Any) -> Any:

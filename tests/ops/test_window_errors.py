@@ -138,7 +138,12 @@ REFUSED = {
     "pool, padding": (
         lambda: max_pool2d(x, 2, padding=2),
         RuntimeError,
-        "padding must be at most half of the kernel's span, but it is 2 of 2",
+        "padding must be at most half of kernel_size, but it is 2 of 2",
+    ),
+    "pool, padding of a dilated kernel": (
+        lambda: max_pool2d(x, 3, padding=2, dilation=2),
+        RuntimeError,
+        "padding must be at most half of kernel_size, but it is 2 of 3",
     ),
     "pool, nothing but padding": (
         lambda: max_pool2d(x[:, :, :2], 2, 1, (1, 0), (3, 1)),
@@ -231,6 +236,12 @@ REFUSED = {
         lambda: F.interpolate(x, scale_factor=(1.0,)),
         ValueError,
         "scale_factor must have one number for each of input's dimensions (28, 28), got (1.0,)",
+    ),
+    "resize, two dimensions": (lambda: F.interpolate(x[0, 0], scale_factor=2), NotImplementedError, "got 2"),
+    "resize, Tensors": (
+        lambda: F.interpolate(x, scale_factor=(torch.tensor(2.0), 2)),
+        TypeError,
+        "scale_factor must be of numbers, not Tensors",
     ),
     "resize, floats": (lambda: F.interpolate(x, 2.5), TypeError, "size must be an int or ints, got 2.5"),
     "resize, nothing": (lambda: F.interpolate(x, 0), RuntimeError, "input and output sizes should be greater than 0"),

@@ -122,6 +122,7 @@ LINES = {
     "conv1d, weight turned": lambda x, t, F: F.conv1d(x, t.ones(4, 2, 3).transpose(1, 2)),
     "conv_transpose1d, weight turned": lambda x, t, F: F.conv_transpose1d(x, t.ones(3, 2, 4).transpose(1, 2)),
     "avg_pool1d": lambda x, t, F: F.avg_pool1d(x, 2),
+    "avg_pool1d of one": lambda x, t, F: F.avg_pool1d(x[:1], 2),
     "lp_pool1d": lambda x, t, F: F.lp_pool1d(x, 2, 2),
     "max_pool1d": lambda x, t, F: F.max_pool1d(x, 2),
     "max_pool1d for a gradient": lambda x, t, F: F.max_pool1d(x.requires_grad_(), 2),
@@ -224,6 +225,7 @@ RESULTS = {
         }.items()
         for n in (96, 9600)
     },
+    "conv_tbc": lambda t, F: F.conv_tbc(t.randn(5, 2, 3), t.randn(2, 3, 4), t.ones(4)),
     "cdist": lambda t, F: t.cdist(turned(t, 2, 3, 4), turned(t, 2, 3, 4)),
     "one_hot": lambda t, F: F.one_hot(t.arange(3).expand(2, 3)),
     "a dtype": lambda t, F: t.randn(3).expand(2, 3).double(),

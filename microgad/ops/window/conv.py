@@ -331,7 +331,7 @@ def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tenso
     """
     if input.ndim != 3 or weight.ndim != 3:
         raise refusal("conv_tbc", f"input and weight must have 3 dimensions, got {input.ndim} and {weight.ndim}")
-    return conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad).permute(2, 0, 1)
+    return conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad).permute(2, 0, 1).contiguous()
 
 
 def _conv(dims: int, input: Any, weight: Any, bias: Any, settings: tuple[Any, ...]) -> Any:

@@ -171,8 +171,8 @@ def pooled(op: str, size: Sizes, kernel: Sizes, stride: Sizes, pads: Sizes, dila
     edges: list[tuple[int, int]] = []
     for length, k, s, p, d in zip(size, kernel, stride, pads, dilation, strict=False):
         span = (k - 1) * d + 1
-        if p > span // 2:
-            raise refusal(op, f"padding must be at most half of the kernel's span, but it is {p} of {span}")
+        if p > k // 2:
+            raise refusal(op, f"padding must be at most half of kernel_size, but it is {p} of {k}")
         over = (span - length - 2 * p) % s if ceil_mode else 0  # cells that the last window lacks
         last = length + 2 * p + over - span
         if last >= length + p:

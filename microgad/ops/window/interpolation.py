@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ... import function
 from ...errors import DtypeError, KindError, ShapeError, UnsupportedError
 from ...naming import called
 from ...state import composite
@@ -44,6 +45,8 @@ def interpolate(
     tensor([[[1.0000, 1.5000, 2.5000, 3.0000]]])
     """
     op, dims = "interpolate", input.ndim - 2
+    if dims not in (1, 2, 3):
+        raise refusal(op, f"input must have 3 to 5 dimensions, got {input.ndim}", UnsupportedError)
     plain = mode in PLAIN
     if plain and align_corners is not None:
         raise refusal(op, f"align_corners can be set for the modes that interpolate, not for {mode}")
@@ -77,7 +80,7 @@ def _check(op: str, input: Tensor, mode: str, align_corners: bool | None, antial
     if antialias and (mode not in KERNELS or dims != 2):
         raise refusal(op, f"antialias is for bilinear, bicubic and lanczos of 4-D input, got {mode} and {dims + 2}-D")
     wanted = {"linear": 1, "bilinear": 2, "bicubic": 2, "lanczos": 2, "trilinear": 3}.get(mode)
-    if (wanted is None and mode not in PLAIN) or dims not in (1, 2, 3):
+    if wanted is None and mode not in PLAIN:
         raise refusal(op, f"mode {mode!r} of {dims + 2}-D input is not supported", UnsupportedError)
     if wanted not in (None, dims):
         raise refusal(op, f"got {dims + 2}-D input, but mode {mode!r} needs {wanted + 2}-D input", UnsupportedError)
@@ -147,6 +150,8 @@ def _sizes(op: str, input: Tensor, size: Any, scale_factor: Any, dims: int) -> t
             op, f"{name} must have one number for each of input's dimensions {sizes}, got {given}", ShapeError
         )
     if scale_factor is not None:
+        if any(isinstance(scale, function.Tensor) for scale in given):
+            raise refusal(op, "scale_factor must be of numbers, not Tensors", DtypeError)
         scaled = [int(n * scale) for n, scale in zip(input.array.shape[2:], given, strict=True)]
         if max(scaled) >= 2**63:
             raise refusal(op, f"scale_factor {scale_factor} gives more places than int64 counts")
