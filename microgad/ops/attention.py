@@ -13,6 +13,7 @@ from .. import backend
 from ..errors import ArgumentError, DtypeError, KindError, ShapeError
 from ..function import Function
 from ..state import current, observed
+from . import layouts
 from .creation import zeros
 from .dropout import noise_like
 from .elementwise import where
@@ -31,19 +32,22 @@ KEPT = 1 << 22  # scores at most that are kept for backward: that is faster, but
 class Attention(Function):
     """softmax(query keyᵀ · scale + mask) value, batch axes broadcast. If `weighted`, the softmax is a result, too.
 
-    `noise`, if any, is a factor of the softmax: dropout. If `safe`, the softmax of a row that is all -∞ is 0. There is
-    a score for each query and key: they are made in blocks that stay in the cache, and unless `keep`, backward makes
-    them again, by each row's maximum and sum. Dao et al. (2022).
+    `noise`, if any, is a factor of the softmax: dropout. If `safe`, the softmax of a row that is all -∞ is 0. If
+    `fused`, the result lies in memory as query does, whose shape it has. There is a score for each query and key: they
+    are made in blocks that stay in the cache, and unless `keep`, backward makes them again, by each row's maximum and
+    sum. Dao et al. (2022).
     """
 
     symbol = "attention"
     broadcasts, materializes = True, False
     constants = ("empty",)
+    fused = False
 
     def forward(self, query, key, value, mask):
         lead = self.check(query, key, value, mask)
         new = functools.partial(np.empty_like, query, order="C")
-        out, shape = new(shape=(*lead, value.shape[-1])), (*lead, key.shape[-2])
+        out = layouts.empty_like(query) if self.fused else new(shape=(*lead, value.shape[-1]))
+        shape = (*lead, key.shape[-2])
         self.top, self.total = new(shape=(*lead, 1)), new(shape=(*lead, 1))
         self.exps = new(shape=shape) if self.keep else None
         weights = new(shape=shape) if self.weighted else None
@@ -206,12 +210,22 @@ def scaled_dot_product_attention(
         mask = where(attn_mask, zeros(1, dtype=query.dtype, device=query.device), -math.inf)
     if is_causal:
         mask = causal(query, key) if mask is None else causal(query, key) + mask.array
-    return attended(query, key, value, mask, dropout_p, 1 / math.sqrt(query.shape[-1] or 1) if scale is None else scale)
+    scale = 1 / math.sqrt(query.shape[-1] or 1) if scale is None else scale
+    fused = not dropout_p and (attn_mask is None or attn_mask.node is None) and _fit(query, key, value)
+    return attended(query, key, value, mask, dropout_p, scale, fused=fused)
+
+
+def _fit(query: Tensor, key: Tensor, value: Tensor) -> bool:
+    """Whether PyTorch's fused kernel takes these, which writes its result as query lies in memory."""
+    arrays = [x.array for x in (query, key, value)]
+    alike = {(x.ndim, *x.shape[:2], x.shape[-1], x.strides[-1]) for x in arrays}
+    return query.ndim == 4 and len(alike) == 1 and arrays[0].strides[-1] == arrays[0].itemsize
 
 
 def attended(
-    query: Tensor, key: Tensor, value: Tensor, mask: Any, dropout_p: float, scale: float, weighted: bool = False
-) -> Any:
+    query: Tensor, key: Tensor, value: Tensor, mask: Any, dropout_p: float, scale: float, weighted: bool = False,
+    fused: bool = False,
+) -> Any:  # fmt: skip
     """Attention with dropout, drawn as for a contiguous array of weights. With its weights it isn't safe."""
     lead = broadcast_shapes(query.shape[:-2], key.shape[:-2])
     shape = (*lead, query.shape[-2], key.shape[-2])
@@ -220,8 +234,8 @@ def attended(
         noise = noise_like(np.empty(shape, query.array.dtype), dropout_p, query.device)
     keep = math.prod(shape) <= KEPT and current().grad_enabled
     return Attention.apply(
-        query, key, value, mask, scale=float(scale), noise=noise, weighted=weighted, safe=not weighted, keep=keep,
-        block=BLOCK,
+        query, key, value, mask, scale=float(scale), noise=noise, weighted=weighted, safe=not weighted, fused=fused,
+        keep=keep, block=BLOCK,
     )  # fmt: skip
 
 

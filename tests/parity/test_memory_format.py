@@ -226,6 +226,25 @@ RESULTS = {
         for n in (96, 9600)
     },
     "conv_tbc": lambda t, F: F.conv_tbc(t.randn(5, 2, 3), t.randn(2, 3, 4), t.ones(4)),
+    **{
+        f"attention, {name}": lambda t, F, f=f: f(t.randn(2, 5, 3, 4).transpose(1, 2), t, F)
+        for name, f in {
+            "heads apart": lambda q, t, F: F.scaled_dot_product_attention(q, q, q),
+            "for a gradient": lambda q, t, F: F.scaled_dot_product_attention(q.requires_grad_(), q, q, is_causal=True),
+            "mask": lambda q, t, F: F.scaled_dot_product_attention(q, q, q, attn_mask=t.zeros(5, 5)),
+            "mask that wants a gradient": lambda q, t, F: F.scaled_dot_product_attention(
+                q, q, q, attn_mask=t.zeros(5, 5, requires_grad=True)
+            ),
+            "dropout": lambda q, t, F: F.scaled_dot_product_attention(q, q, q, dropout_p=0.5),
+            "a part of the queries": lambda q, t, F: F.scaled_dot_product_attention(q[:, :, :2], q, q),
+            "wider values": lambda q, t, F: F.scaled_dot_product_attention(q, q, t.ones(2, 3, 5, 6)),
+            "one sequence": lambda q, t, F: F.scaled_dot_product_attention(q[0], q[0], q[0]),
+            "keys for all": lambda q, t, F: F.scaled_dot_product_attention(q, q[:1], q[:1]),
+            "few heads of keys": lambda q, t, F: F.scaled_dot_product_attention(q, q[:, :1], q[:, :1], enable_gqa=True),
+        }.items()
+    },
+    "rms_norm of a turned one": lambda t, F: F.rms_norm(t.randn(4, 2, 3).transpose(0, 1), (3,)),
+    "rms_norm": lambda t, F: F.rms_norm(turned(t, 4, 2, 3), (2, 3), t.ones(2, 3)),
     "cdist": lambda t, F: t.cdist(turned(t, 2, 3, 4), turned(t, 2, 3, 4)),
     "one_hot": lambda t, F: F.one_hot(t.arange(3).expand(2, 3)),
     "a dtype": lambda t, F: t.randn(3).expand(2, 3).double(),

@@ -122,9 +122,6 @@ class RmsNorm(GroupNorm):
 
     symbol, centred = "rms norm", False
 
-    def _laid_out(self, result: Any, input: Any) -> Any:
-        return layouts.lying_as(result, input)
-
 
 def _mean(x: Any) -> Any:
     """(R, n) -> (R, 1), bare."""
