@@ -1,4 +1,4 @@
-"""What is said of arguments of a type that they can't be: of numbers before a call, of all where it has failed."""
+"""What is said of arguments that can't be right: those of another type, Tensors that are none, unfit gradients."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import importlib
 import inspect
 import operator
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError, DtypeError, MicrogadError, NoMemoryError, no_memory
+from .errors import ArgumentError, DtypeError, MicrogadError, NoMemoryError, ShapeError, no_memory
 
 
 class NoTensorError(MicrogadError, TypeError, AttributeError):
@@ -185,3 +186,37 @@ def _named(
         yield own[i] if i < count else rest, f" (position {i + 1})", value
     for name, value in kwargs.items():
         yield name, "", value
+
+
+def unfit_gradient(i: int, grad: Any, shape: tuple[int, ...], dtype: Any) -> Exception:
+    """The error for a gradient that can't be that of the i-th result, of this shape and dtype."""
+    if not hasattr(grad, "array"):
+        return DtypeError(f"gradients can be either Tensors or None, but got {type(grad).__name__}")
+    if grad.array.shape != shape:
+        return ShapeError(
+            f"Mismatch in shape: grad_output[{i}] has a shape of {grad.shape} and output[{i}] has a shape of {shape}"
+        )
+    return DtypeError(
+        "for complex Tensors, grad_output and output must have the same dtype: "
+        f"grad_output[{i}] has {grad.dtype} and output[{i}] has torch.{dtype}"
+    )
+
+
+def old_gradients(grad_tensors: Any, grad_variables: Any) -> Any:
+    """The gradients for `backward` under the name that they had before version 0.4."""
+    warnings.warn("`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=3)
+    if grad_tensors is not None:
+        raise ArgumentError("backward: both grad_tensors and grad_variables were given; use grad_tensors")
+    return grad_variables
+
+
+def check_grad(inputs: tuple[Any, ...], only_inputs: bool, materialize_grads: bool, allow_unused: bool | None) -> None:
+    """Refuse what `grad` can't be called with, and warn of what has no effect."""
+    operator.index(materialize_grads), operator.index(False if allow_unused is None else allow_unused)
+    if not only_inputs:
+        said = "only_inputs argument is deprecated and is ignored now (defaults to True); `backward` adds to .grad"
+        warnings.warn(said, FutureWarning, stacklevel=3)
+    if not inputs:
+        raise ArgumentError("`inputs` argument to `grad()` cannot be empty.")
+    if materialize_grads and allow_unused is not None and not allow_unused:
+        raise ArgumentError(f"grad: materialize_grads needs allow_unused to be True or None, got {allow_unused}")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from operator import index
 from typing import Any
 
 import numpy as np
 
-from . import engine, errors, function, state
+from . import arguments, engine, errors, function, state
 from .function import Function, Leaf
 
 
@@ -32,14 +31,10 @@ def backward(
     >>> x.grad
     tensor([2., 4.])
     """
-    if grad_variables is not None:  # its name before version 0.4
-        warnings.warn("`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2)
-        if grad_tensors is not None:
-            raise errors.ArgumentError("backward: both grad_tensors and grad_variables were given; use grad_tensors")
-        grad_tensors = grad_variables
     tensors = _sequence(tensors)
+    given = grad_tensors if grad_variables is None else arguments.old_gradients(grad_tensors, grad_variables)
     create_graph = index(create_graph) != 0
-    roots, seeds = _seeds(tensors, grad_tensors, create_graph)
+    roots, seeds = _seeds(tensors, given, create_graph)
     retain = create_graph if retain_graph is None else retain_graph
     wanted = () if inputs is None else _sequence(inputs)
     targets = dict.fromkeys(_node_of(x, "backward", i) for i, x in enumerate(wanted))
@@ -77,18 +72,18 @@ def grad(
     (tensor(18.),)
     """
     outputs, inputs = _sequence(outputs), _sequence(inputs)
-    create_graph, materialize_grads = index(create_graph) != 0, index(materialize_grads) != 0
-    allow_unused = materialize_grads if allow_unused is None else index(allow_unused) != 0
-    if not only_inputs:
-        said = "only_inputs argument is deprecated and is ignored now (defaults to True); `backward` adds to .grad"
-        warnings.warn(said, FutureWarning, stacklevel=2)
-    if not inputs:
-        raise errors.ArgumentError("`inputs` argument to `grad()` cannot be empty.")
-    if materialize_grads and not allow_unused:
-        raise errors.ArgumentError("grad: materialize_grads needs allow_unused to be True or None, got False")
+    create_graph = index(create_graph) != 0
+    if not only_inputs or not inputs or materialize_grads is not False or allow_unused is not None:
+        arguments.check_grad(inputs, only_inputs, materialize_grads, allow_unused)
     if is_grads_batched:
-        settings = create_graph, True, allow_unused, False, materialize_grads
-        return _of_each(outputs, inputs, grad_outputs, retain_graph, settings)
+        if grad_outputs is None or any(g is None for g in _sequence(grad_outputs)):
+            raise errors.ArgumentError("grad: is_grads_batched needs a gradient for each of outputs")
+        if not (batch := list(zip(*_sequence(grad_outputs), strict=True))):
+            raise errors.DimError("grad: is_grads_batched needs at least one gradient in the batch")
+        retained = [True] * (len(batch) - 1) + [retain_graph]
+        settings: tuple[Any, ...] = create_graph, True, allow_unused, False, materialize_grads
+        passes = [grad(outputs, inputs, *each, *settings) for each in zip(batch, retained, strict=True)]
+        return tuple(None if parts[0] is None else np.stack(parts) for parts in zip(*passes, strict=True))
     roots, seeds = _seeds(outputs, grad_outputs, create_graph)
     targets = [_node_of(x, "grad", i) for i, x in enumerate(inputs)]
     retain = create_graph if retain_graph is None else retain_graph
@@ -106,20 +101,6 @@ def grad(
             )
         results.append(g if g is None or isinstance(g, function.Tensor) else function.Tensor._made(g))
     return tuple(results)
-
-
-def _of_each(
-    outputs: tuple[Any, ...], inputs: tuple[Any, ...], grad_outputs: Any, retain_graph: bool | None,
-    settings: tuple[bool, ...],
-) -> tuple[Any, ...]:  # fmt: skip
-    """`grad` of each of a batch of gradients, stacked."""
-    if grad_outputs is None or any(g is None for g in _sequence(grad_outputs)):
-        raise errors.ArgumentError("grad: is_grads_batched needs a gradient for each of outputs")
-    if not (batch := list(zip(*_sequence(grad_outputs), strict=True))):
-        raise errors.DimError("grad: is_grads_batched needs at least one gradient in the batch")
-    retained = [True] * (len(batch) - 1) + [retain_graph]
-    passes = [grad(outputs, inputs, *each, *settings) for each in zip(batch, retained, strict=True)]
-    return tuple(None if parts[0] is None else np.stack(parts) for parts in zip(*passes, strict=True))
 
 
 def _sequence(tensors: Any) -> tuple[Any, ...]:
@@ -155,25 +136,11 @@ def _seeds(tensors: Sequence[Any], grads: Any, create_graph: bool) -> tuple[list
                 )
             g = function.Tensor._made(np.ones_like(tensor.array, shape=shape, dtype=dtype))
         elif not isinstance(g, function.Tensor) or g.array.shape != shape:
-            raise _unfit(i, g, shape, dtype)
+            raise arguments.unfit_gradient(i, g, shape, dtype)
         if g.array.dtype != dtype:
             if "c" in (g.array.dtype.kind, dtype.kind) and not state.current().holomorphic:
-                raise _unfit(i, g, shape, dtype)
+                raise arguments.unfit_gradient(i, g, shape, dtype)
             g = np.astype(g, dtype)
         roots.append(node)
         seeds.append(g if create_graph else g.array)
     return roots, seeds
-
-
-def _unfit(i: int, grad: Any, shape: tuple[int, ...], dtype: Any) -> Exception:
-    """The error for a gradient that can't be that of the i-th result, of this shape and dtype."""
-    if not isinstance(grad, function.Tensor):
-        return errors.DtypeError(f"gradients can be either Tensors or None, but got {type(grad).__name__}")
-    if grad.array.shape != shape:
-        return errors.ShapeError(
-            f"Mismatch in shape: grad_output[{i}] has a shape of {grad.shape} and output[{i}] has a shape of {shape}"
-        )
-    return errors.DtypeError(
-        "for complex Tensors, grad_output and output must have the same dtype: "
-        f"grad_output[{i}] has {grad.dtype} and output[{i}] has torch.{dtype}"
-    )
