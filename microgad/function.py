@@ -163,11 +163,11 @@ class Function:
             if type(out) is tuple:
                 return self._several(inputs, arrays, edges, wanting, state, out)
             out = as_array(out)
-        if not settled and cls.elementwise:
-            out = as_operands(out, arrays)
         dtype = out.dtype
         if dtype is not _FLOAT32 and dtype == HALF:  # of a copied array it is another object
             out = rounded_once(self, arrays, out)
+        if not settled and cls.elementwise:
+            out = as_operands(out, arrays)
 
         result = _new(Tensor)
         result.array = out

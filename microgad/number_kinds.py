@@ -26,7 +26,9 @@ def wide(x: Any) -> Any:
     """
     if type(x) is tuple:
         return tuple(map(wide, x))
-    return x.astype(np.float32) if type(x) is ndarray and x.dtype == HALF else x
+    if type(x) is not ndarray or x.dtype != HALF:
+        return x
+    return x.astype(np.float32, "C" if 0 in x.strides else "K")  # what is expanded in the order of its axes
 
 
 def norm(x: Any, order: float = 2.0) -> Any:

@@ -317,6 +317,9 @@ BINARY = {
     "clamp": lambda t, a, b: a.clamp(b, b + 1),
     "addcmul": lambda t, a, b: a.addcmul(b, b),
     "in a row": lambda t, a, b: (a + b).exp() * b,
+    "half": lambda t, a, b: a.half() * b.half(),
+    "clone": lambda t, a, b: a.clone() / 2,
+    "half, alone": lambda t, a, b: (a.half() * 2).exp(),
 }
 LAYOUTS = [(0, 1, 2), (0, 2, 1), (1, 2, 0), (2, 1, 0), "expanded", "a row", "a column"]
 

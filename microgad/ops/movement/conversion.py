@@ -9,6 +9,7 @@ import numpy as np
 from ... import backend, formats
 from ...linear_map import LinearMap
 from ...notices import once
+from ...placement import order_by
 from .. import layouts
 
 if TYPE_CHECKING:
@@ -21,9 +22,10 @@ class Clone(LinearMap):
     symbol, numpy = "clone", np.copy
 
     def forward(self, x):
-        if type(self.order) is tuple:
-            return x.transpose(self.order).copy("C").transpose(np.argsort(self.order).tolist())
-        return x.copy("C" if 0 in x.strides else self.order)  # what is stretched lies nowhere in an order
+        order = order_by(x.strides) if self.order == "K" and 0 in x.strides else self.order
+        if type(order) is str:
+            return x.copy(order)
+        return x.transpose(order).copy("C").transpose(np.argsort(order).tolist())
 
     def adjoint(self, grad):
         return grad
