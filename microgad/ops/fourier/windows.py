@@ -139,30 +139,40 @@ def kaiser(M: int, *, beta: float = 12.0, sym: bool = True, **options: Any) -> T
     """
     if beta < 0:
         raise ArgumentError(f"kaiser: beta must be non-negative, got: {beta} instead.")
+    return _made("kaiser", lambda n, size: _kaiser(n, size, beta), M, sym, **options)
 
-    def values(n: Any, size: float) -> Any:
-        place = 2 * n / size - 1
-        return np.i0(beta * np.sqrt(np.maximum(1 - place * place, 0))) / np.i0(beta)
 
-    return _made("kaiser", values, M, sym, **options)
+def _kaiser(n: Any, size: float, beta: float) -> Any:
+    place = 2 * n / size - 1
+    return np.i0(beta * np.sqrt(np.maximum(1 - place * place, 0))) / np.i0(beta)
 
 
 def _made(
     op: str, values: Any, M: int, sym: bool, dtype: Dtype = None, device: Device = None, requires_grad: bool = False,
-    **without_effect: Any,
+    kinds: tuple[Dtype, ...] = (dtypes.float32, dtypes.float64), **without_effect: Any,
 ) -> Tensor:  # fmt: skip
     refuse(op, without_effect)
     M = int(M)
     if M < 0:
         raise ArgumentError(f"{op}: requires non-negative window length, got M={M}")
     kind = dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype)
-    if kind not in (dtypes.float32, dtypes.float64):
-        raise ArgumentError(f"{op}: expects float32 or float64 dtypes, got: {kind!r}")
+    if kind not in kinds:
+        raise ArgumentError(f"{op}: expects {' or '.join(map(str, kinds))}, got: {kind!r}")
     found = values(np.arange(M, dtype=np.float64), M - 1 if sym else M) if M > 1 else np.ones(M)
     return tensor(found, dtype=kind, device=device, requires_grad=requires_grad)
 
 
-# PyTorch's older names: periodic unless told otherwise.
+# PyTorch's older names: periodic unless told otherwise, of float16 as well, and in the dtype's own arithmetic.
+
+
+def _older(op: str, values: Any, M: int, periodic: bool, dtype: Dtype = None, **options: Any) -> Tensor:
+    kind = np.dtype(dtype or dtypes.get_default_dtype())
+
+    def rounded(n: Any, size: float) -> Any:
+        return values(n.astype(kind), size)  # Python's numbers are rounded to it too, as in PyTorch
+
+    kinds = (dtypes.float16, dtypes.float32, dtypes.float64)
+    return _made(op, rounded, M, not periodic, dtype, kinds=kinds, **options)
 
 
 @tensors_only
@@ -172,7 +182,7 @@ def hann_window(window_length: int, periodic: bool = True, **options: Any) -> Te
     >>> torch.hann_window(4)
     tensor([0.0000, 0.5000, 1.0000, 0.5000])
     """
-    return hann(window_length, sym=not periodic, **options)
+    return hamming_window(window_length, periodic, 0.5, 0.5, **options)
 
 
 @tensors_only
@@ -184,24 +194,26 @@ def hamming_window(
     >>> torch.hamming_window(2)
     tensor([0.0800, 1.0000])
     """
-    return general_cosine(window_length, a=[alpha, beta], sym=not periodic, **options)
+
+    def values(n: Any, size: float) -> Any:
+        return np.cos(n * (2 * math.pi / size)) * -beta + alpha
+
+    return _older("hamming_window", values, window_length, periodic, **options)
 
 
 @tensors_only
 def blackman_window(window_length: int, periodic: bool = True, **options: Any) -> Tensor:
-    """`signal.windows.blackman` in dtype's own arithmetic, periodic by default. Source: torch.blackman_window.
+    """`signal.windows.blackman`, periodic by default: an end is -2.9802e-08, not 0. Source: torch.blackman_window.
 
     >>> torch.blackman_window(4)[1:]
     tensor([0.3400, 1.0000, 0.3400])
     """
-    kind = np.dtype(options.get("dtype") or dtypes.get_default_dtype()).type
 
     def values(n: Any, size: float) -> Any:
-        # PyTorch rounds at each step: an end is -2.9802e-08, not 0.
-        angle = n.astype(kind) * kind(math.pi / size)
-        return np.cos(4 * angle) * kind(0.08) - np.cos(2 * angle) * kind(0.5) + kind(0.42)
+        angle = n * (math.pi / size)
+        return np.cos(angle * 4) * 0.08 - np.cos(angle * 2) * 0.5 + 0.42
 
-    return _made("blackman_window", values, window_length, not periodic, **options)
+    return _older("blackman_window", values, window_length, periodic, **options)
 
 
 @tensors_only
@@ -211,7 +223,12 @@ def bartlett_window(window_length: int, periodic: bool = True, **options: Any) -
     >>> torch.bartlett_window(4)
     tensor([0.0000, 0.5000, 1.0000, 0.5000])
     """
-    return bartlett(window_length, sym=not periodic, **options)
+
+    def values(n: Any, size: float) -> Any:
+        up = n * (2 / size)
+        return np.where(np.arange(len(n)) <= size // 2, up, 2 - up)
+
+    return _older("bartlett_window", values, window_length, periodic, **options)
 
 
 @tensors_only
@@ -221,4 +238,8 @@ def kaiser_window(window_length: int, periodic: bool = True, beta: float = 12.0,
     >>> torch.kaiser_window(2, beta=1.0)
     tensor([0.7898, 1.0000])
     """
-    return kaiser(window_length, beta=beta, sym=not periodic, **options)
+
+    def values(n: Any, size: float) -> Any:
+        return _kaiser(n.astype(np.float64), size, beta)
+
+    return _older("kaiser_window", values, window_length, periodic, **options)
