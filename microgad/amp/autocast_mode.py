@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .. import dtypes, unheld
+from ..errors import ArgumentError
 from ..notices import once as _once
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 class autocast(contextlib.ContextDecorator):
     """A block, or a function, that changes nothing. Says so once, unless `enabled` is false. Source: torch.autocast.
 
+    Raises ValueError where device_type is no string: `torch.device("cpu").type` is one.
+
     >>> with torch.autocast("cpu", enabled=False):
     ...     (torch.ones(2) @ torch.ones(2)).dtype
     torch.float32
@@ -24,6 +27,8 @@ class autocast(contextlib.ContextDecorator):
     def __init__(
         self, device_type: str, dtype: Dtype = None, enabled: bool = True, cache_enabled: bool | None = None
     ) -> None:
+        if not isinstance(device_type, str):
+            raise ArgumentError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
         self.device, self.fast_dtype = device_type, dtype or get_autocast_dtype(device_type)
         if enabled:
             _once("torch.autocast: microgad computes in the dtype that the operands have; nothing is cast")

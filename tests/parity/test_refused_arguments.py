@@ -53,6 +53,8 @@ REFUSED = """
     T.set_num_interop_threads(0)
     T.ones(()).index_add(0,i[:1],T.ones(1,1,1))
     v.random_(1,2,3)
+    T.autocast(T.device("cpu"))
+    T.autocast(None)
     v.flip()
     v.reshape()
     v.view()
