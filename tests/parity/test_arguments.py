@@ -13,6 +13,9 @@ from .both import given  # noqa: E402
 
 # T is the library; v and i are vectors, A and P matrices, B a batch of them, v0 a number.
 CALLS = """
+    [T.jit.isinstance(x, k) for x in ([1], ["a"], [[1]]) for k in (list[int], list[list[int]], list[int|str], int)]
+    [T.jit.isinstance(x, k) for x in ((1, "a"), (1,), {"a": [1]}) for k in (tuple[int, str], dict[str, list[int]])]
+    [T.jit.isinstance(x, k) for x in (None, 1, "a", v) for k in (int|None, (int, str), T.Tensor)]
     T.nn.InstanceNorm1d(2,eps=0)(T.tensor([[[1.,3.,2.],[4.,4.,4.]]]))
     (lambda x: T.autograd.grad(x.softmax(0),x,x.detach(),create_graph=True)[0].sum().backward())(v[:0].requires_grad_())
     T.all(v.byte(),0,out=T.empty(0,dtype=T.bool))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args, get_origin
 from typing import Dict as Dict  # noqa: UP035 - torch.jit.annotations has them
 from typing import Final as Final
 from typing import List as List  # noqa: UP035
@@ -13,6 +14,8 @@ from typing import Tuple as Tuple  # noqa: UP035
 from ...lazy import absent as _absent
 from ...nn import Module
 from ...notices import once as _once
+
+_isinstance = builtins.isinstance
 
 
 class ScriptModule(Module):
@@ -69,6 +72,36 @@ def annotate(the_type: Any, the_value: Any) -> Any:
 def Attribute(value: Any, type: Any) -> Any:
     """Give the value as it is. Source: torch.jit.Attribute."""
     return value
+
+
+def _holds(obj: Any, kind: Any) -> bool:
+    """Whether obj is of the type, and what it holds of the types in brackets."""
+    kinds = get_args(kind)
+    if kind in (list, List, tuple, Tuple, dict, Dict, Optional):  # noqa: UP006 - they are compared with
+        raise RuntimeError(f"torch.jit.isinstance: {kind} says nothing of what it holds, expected brackets after it")
+    match get_origin(kind):
+        case None:
+            return _isinstance(obj, kind)
+        case builtins.list:
+            return _isinstance(obj, list) and all(_holds(x, kinds[0]) for x in obj)
+        case builtins.dict:
+            return _isinstance(obj, dict) and all(_holds(k, kinds[0]) and _holds(obj[k], kinds[1]) for k in obj)
+        case builtins.tuple:
+            return _isinstance(obj, tuple) and len(obj) == len(kinds) and all(map(_holds, obj, kinds))
+    return any(_holds(obj, one) for one in kinds)
+
+
+def isinstance(obj: Any, target_type: Any) -> bool:
+    """Whether obj is of the type, or of one of a tuple of types, each element of a container looked at.
+
+    None is of a Union that names it, and containers in one are looked into: PyTorch takes None of any Union, and no
+    containers in it. Raises RuntimeError of a container that doesn't say of what. Source: torch.jit.isinstance.
+
+    >>> from typing import Dict, List
+    >>> torch.jit.isinstance({"a": [1, 2]}, Dict[str, List[int]]), torch.jit.isinstance([1, "b"], List[int])
+    (True, False)
+    """
+    return any(_holds(obj, kind) for kind in (target_type if _isinstance(target_type, tuple) else (target_type,)))
 
 
 def is_scripting() -> bool:
