@@ -23,6 +23,8 @@ SCORES = RNG.random(30).astype(np.float32)
 CLASSES = RNG.integers(0, 3, 30)
 ROIS = np.concatenate([RNG.integers(0, 5, (8, 1)), BOXES[:8]], 1).astype(np.float32)
 SEEN = np.array([[1, 1, 0, 1, 1, 1], [1, 0, 1, 1, 1, 1]])[:, :, None]
+MOVED = RNG.standard_normal((5, 12, 5, 5)).astype(np.float32)
+KERNEL = RNG.standard_normal((4, 3, 2, 3)).astype(np.float32)
 X = BATCH[:, :, :1, :1].reshape(5, 3)
 
 
@@ -118,6 +120,19 @@ PROGRAMS = {
     ),
     "pool_none": lambda lib, v: v.ops.roi_pool(lib.tensor(BATCH), lib.zeros(0, 5), 2),
     "pool_layer": lambda lib, v: repr(v.ops.RoIPool(2, 1.0)),
+    "deformed": lambda lib, v: v.ops.deform_conv2d(lib.tensor(BATCH), lib.tensor(MOVED), lib.tensor(KERNEL)),
+    "deformed_outside": lambda lib, v: v.ops.deform_conv2d(
+        lib.tensor(BATCH), lib.tensor(MOVED * 4).round(), lib.tensor(KERNEL), lib.ones(4)
+    ),
+    "deformed_layer": lambda lib, v: v.ops.DeformConv2d(6, 4, (3, 1), (1, 2), (2, 1), (2, 1), 2)(
+        lib.tensor(BATCH).repeat(1, 2, 1, 1), lib.rand(5, 18, 6, 5), lib.rand(5, 9, 6, 5)
+    ),
+    "deformed_repr": lambda lib, v: repr(v.ops.DeformConv2d(6, 4, 3, dilation=2, groups=2, bias=False)),
+    "blocks": lambda lib, v: v.ops.drop_block2d(lib.tensor(BATCH), 0.3, 3),
+    "blocks_written": lambda lib, v: v.ops.DropBlock2d(0.3, 5, inplace=True)(lib.tensor(BATCH)),
+    "blocks_cubes": lambda lib, v: v.ops.DropBlock3d(0.2, 3)(lib.tensor(BATCH)[None]),
+    "blocks_kept": lambda lib, v: v.ops.DropBlock3d(0.2, 3).eval()(lib.tensor(BATCH)[None]),
+    "blocks_repr": lambda lib, v: repr(v.ops.DropBlock3d(0.2, 3)),
     "focal": lambda lib, v: v.ops.sigmoid_focal_loss(lib.tensor(X), lib.tensor((X > 0).astype(np.float32))),
     "focal_mean": lambda lib, v: v.ops.sigmoid_focal_loss(
         lib.tensor(X), lib.tensor((X > 0).astype(np.float32)), -1, 1.5, "mean"
@@ -187,7 +202,28 @@ def test_gradients_of_pooled_regions():
     both(program)
 
 
+def test_gradients_of_deformed_convolutions():
+    def program(lib, vision):
+        given = [lib.tensor(x, requires_grad=True) for x in (BATCH, MOVED, KERNEL, KERNEL[:, 0, 0, 0], MOVED[:, :6])]
+        *given, mask = given
+        (vision.ops.deform_conv2d(*given, mask=mask) ** 2).sum().backward()
+        return lib.cat([x.grad.flatten() for x in (*given, mask)])
+
+    both(program, 2e-4)
+
+
 REFUSED = [
+    lambda lib, v: v.ops.roi_align(lib.tensor(BATCH), lib.zeros(2, 4), 2),
+    lambda lib, v: v.ops.roi_align(lib.tensor(BATCH), [lib.zeros(2, 5)], 2),
+    lambda lib, v: v.ops.roi_pool(lib.tensor(BATCH), 3, 2),
+    lambda lib, v: v.ops.deform_conv2d(lib.tensor(BATCH), lib.tensor(MOVED[:, :4]), lib.tensor(KERNEL)),
+    lambda lib, v: v.ops.deform_conv2d(lib.tensor(BATCH), lib.tensor(MOVED[..., :4]), lib.tensor(KERNEL)),
+    lambda lib, v: v.ops.deform_conv2d(
+        lib.tensor(BATCH), lib.tensor(MOVED), lib.tensor(KERNEL), mask=lib.tensor(MOVED[:, :5])
+    ),
+    lambda lib, v: v.ops.DeformConv2d(3, 4, 3, groups=2),
+    lambda lib, v: v.ops.drop_block2d(lib.tensor(X), 0.1, 3),
+    lambda lib, v: v.ops.drop_block3d(lib.tensor(BATCH)[None], 1.1, 3),
     lambda lib, v: v.utils.make_grid(3),
     lambda lib, v: v.utils.make_grid([3]),
     lambda lib, v: v.utils.make_grid(lib.tensor(BATCH), normalize=True, value_range=[0, 1]),

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ....errors import CallError
 from ....nn import Module
 from ....ops import creation, movement
 from ....ops.linalg import einsum
@@ -33,6 +34,10 @@ def _weights(start: float, size: float, bins: int, samples: int, length: int) ->
 
 def _asked(output_size: Any, boxes: Any) -> tuple[tuple[int, int], Any]:
     """How many bins, and the boxes as (K, 5) on the CPU, each with its image's number first."""
+    listed = boxes if isinstance(boxes, (list, tuple)) else [boxes]
+    width = 5 if listed is not boxes else 4
+    if not all(isinstance(b, Tensor) and b.ndim == 2 and b.shape[1] == width for b in listed):
+        raise CallError("boxes are expected to be a Tensor (K, 5), or a list of Tensors (L, 4)")
     if isinstance(boxes, (list, tuple)):
         numbered = [movement.cat((b.new_full((len(b), 1), float(i)), b), 1) for i, b in enumerate(boxes)]
         boxes = movement.cat(numbered)
