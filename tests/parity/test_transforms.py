@@ -1,7 +1,9 @@
 """torchvision's transforms: the same draws, the same images, bit for bit of Pillow's, the same reprs and errors."""
 
+import pickle
 import random
 import warnings
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -324,6 +326,14 @@ def test_second_resizes_bytes(second, name):
     planes = np.random.default_rng(1).integers(0, 256, (3, 17, 23), np.uint8)
     program = {**ANY, **MORE}[name]
     alike(lambda lib: program(room(lib)), microgad.tensor(planes), torch.tensor(planes), 0)
+
+
+def test_transforms_are_pickled():
+    for lib in (ours, ours.v2, ours.functional, ours.v2.functional):
+        for name, x in vars(lib).items():
+            if isinstance(x, type) or (isinstance(x, FunctionType) and not name.startswith("__")):
+                assert pickle.loads(pickle.dumps(x)) is x
+    assert repr(pickle.loads(pickle.dumps(ours.v2.RandomCrop(3)))) == repr(ours.v2.RandomCrop(3))
 
 
 @pytest.mark.parametrize("name", [*SECOND, *MORE])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from enum import Enum
 from typing import Any
@@ -102,5 +103,5 @@ def second(first: Any, shown: str, lists: str = "", **defaults: Any) -> Any:
 
     __init__.__signature__ = signature  # type: ignore[attr-defined]
     body: dict[str, Any] = {"__init__": __init__, "one": first.forward, "shown": shown, "__doc__": first.__doc__}
-    body["__module__"] = Transform.__module__
+    body["__module__"] = sys._getframe(1).f_globals["__name__"]  # where it gets its name: pickle looks there
     return type(first.__name__, (Transform, first), body)

@@ -42,6 +42,7 @@ def _second(first: Callable[..., Any], of_tensor: Callable[..., Any]) -> Callabl
     def function(inpt: Any, *args: Any, **options: Any) -> Any:
         return (of_tensor if isinstance(inpt, Tensor) else first)(inpt, *args, **options)
 
+    function.__module__ = __name__  # of two functions of one name, this is the one that pickle finds here
     return function
 
 
