@@ -1,7 +1,6 @@
 """as_torch: while it lasts, `import torch`, `import torchvision` and `import safetensors` give microgad."""
 
 from __future__ import annotations
-import __future__
 
 import importlib
 import importlib.abc
@@ -229,8 +228,7 @@ class Room(ModuleType):
             super().__setattr__(name, value)
 
     def _holds(self, name: str) -> bool:
-        there = vars(self).get(name, self)
-        return not isinstance(there, (ModuleType, __future__._Feature))  # torch.jit.annotations is a module
+        return not isinstance(vars(self).get(name, self), ModuleType)
 
 
 def _held(name: str) -> bool:

@@ -40,6 +40,13 @@ def test_annotations_of_scripts() -> None:
     assert not isinstance(Net(), torch.jit.ScriptModule)
 
 
+def test_the_room_of_annotations_is_found() -> None:
+    """And isn't __future__'s feature of that name, which modules of Python's have."""
+    program = "import microgad; microgad.as_torch(); from torch.jit.annotations import List, Union; import torch; "
+    program += "from torch.jit import annotations; print(annotations.List is List is torch.jit.annotations.List)"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "True\n"
+
+
 def test_a_group_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     dist = torch.distributed
     assert not dist.is_available()  # so that libraries leave out what they share work with

@@ -1,19 +1,18 @@
 """torch.jit: what is scripted or traced is given as it is."""
 
-from __future__ import annotations
-
 import builtins
 from collections.abc import Callable
 from typing import Any, NoReturn, get_args, get_origin
-from typing import Dict as Dict  # noqa: UP035 - torch.jit.annotations has them
 from typing import Final as Final
-from typing import List as List  # noqa: UP035
-from typing import Optional as Optional
-from typing import Tuple as Tuple  # noqa: UP035
 
-from ...lazy import absent as _absent
-from ...nn import Module
-from ...notices import once as _once
+from ....lazy import absent as _absent
+from ....nn import Module
+from ....notices import once as _once
+from . import annotations as annotations  # not __future__'s, of which the name would be
+from .annotations import Dict as Dict
+from .annotations import List as List
+from .annotations import Optional as Optional
+from .annotations import Tuple as Tuple
 
 _isinstance = builtins.isinstance
 
@@ -77,7 +76,7 @@ def Attribute(value: Any, type: Any) -> Any:
 def _holds(obj: Any, kind: Any) -> bool:
     """Whether obj is of the type, and what it holds of the types in brackets."""
     kinds = get_args(kind)
-    if kind in (list, List, tuple, Tuple, dict, Dict, Optional):  # noqa: UP006 - they are compared with
+    if kind in (list, List, tuple, Tuple, dict, Dict, Optional):
         raise RuntimeError(f"torch.jit.isinstance: {kind} says nothing of what it holds, expected brackets after it")
     match get_origin(kind):
         case None:

@@ -1,0 +1,8 @@
+"""torch.jit.annotations: the types that programs import from there."""
+
+from typing import Any as Any
+from typing import Dict as Dict  # noqa: UP035 - by these names
+from typing import List as List  # noqa: UP035
+from typing import Optional as Optional
+from typing import Tuple as Tuple  # noqa: UP035
+from typing import Union as Union
