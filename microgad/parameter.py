@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes
+from . import dtypes, overriding
 from .from_type import know
 from .tensor import Tensor
 
@@ -40,7 +40,10 @@ class Parameter(Tensor, metaclass=_Kind):
         self = cls._made(np.empty(0, dtypes.get_default_dtype()) if data is None else data.array)
         if data is not None:
             self.version = data._counter()
-        return self.requires_grad_(requires_grad)
+        if cls is Parameter:
+            return self.requires_grad_(requires_grad)
+        with overriding.without_any():  # of what is being made nobody is asked
+            return self.requires_grad_(requires_grad)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
         """Without the gradient."""

@@ -135,6 +135,22 @@ def test_a_subclass_is_asked_for_each_public_function_and_not_for_what_it_consis
         assert names(lambda: x + 1) == []
 
 
+def test_a_parameter_of_a_class_that_answers_nothing_can_be_made() -> None:
+    """As libraries make one that stands for another Tensor, which it doesn't have yet."""
+
+    class Closed(torch.nn.Parameter):
+        def __getattr__(self, name: str) -> Any:
+            raise RuntimeError(name)
+
+        @classmethod
+        def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            raise TypeError("closed")
+
+    made = [Closed(), Closed(torch.ones(2)), Closed(torch.ones(2, dtype=torch.int64), requires_grad=False)]
+    with torch._C.DisableTorchFunctionSubclass():
+        assert [p.requires_grad for p in made] == [True, True, False]
+
+
 def test_classes_that_have_no_answer_together_raise() -> None:
     x, y = torch.ones(2).as_subclass(Plain), torch.ones(2).as_subclass(Logged)
     with pytest.raises(TypeError, match="unsupported operand"):
