@@ -222,7 +222,7 @@ class Tensor(Methods):
         views = base.views
         if views is None:
             views = base.views = []
-        elif len(views) & (len(views) - 1) == 0:  # at each power of two: the dead ones go, in linear time over all
+        elif len(views) > 7 and len(views) & (len(views) - 1) == 0:  # at 8, 16, ...: the dead ones go, in linear time
             views[:] = [ref for ref in views if ref() is not None]
         views.append(weakref.ref(self))
 
