@@ -121,17 +121,17 @@ class Attention(Function):
                 "query (..., L, E), key (..., S, E) and value (..., S, D) must have the same E and S, but are "
                 f"{query.shape}, {key.shape} and {value.shape}"
             )
-        lead = np.broadcast_shapes(*(x.shape[:-2] for x in (query, key, value)))
+        lead = layouts.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
         scores = (*lead, query.shape[-2], key.shape[-2])
-        if mask is not None and np.broadcast_shapes(mask.shape, scores) != scores:
+        if mask is not None and layouts.broadcast_shapes(mask.shape, scores) != scores:
             raise ShapeError(f"attn_mask {mask.shape} doesn't broadcast to (..., L, S) = {scores}")
         return scores[:-1]
 
     def blocks(self, lead: Any, query: Any, key: Any, value: Any, mask: Any) -> Iterator[tuple[Any, ...]]:
         """Where a block is in the batch, where its queries are, and what is there of query, key, value, mask, noise."""
         batch, shape = lead[:-1], (*lead, key.shape[-2])
-        q, k, v = (_broadcast(x, (*batch, *x.shape[-2:])) for x in (query, key, value))
-        added, noise = (None if x is None else _broadcast(x, shape) for x in (mask, self.noise))
+        q, k, v = [_broadcast(x, (*batch, *x.shape[-2:])) for x in (query, key, value)]
+        added, noise = [None if x is None else _broadcast(x, shape) for x in (mask, self.noise)]
         for every, rows in places(batch, lead[-1], key.shape[-2], math.inf if backend.is_gpu(query) else self.block):
             here = (*every, rows, slice(None))
             yield every, here, q[here], k[every], v[every], *(None if x is None else x[here] for x in (added, noise))

@@ -13,6 +13,7 @@ from .. import backend, dtypes, state
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..function import Function
 from ..state import composite
+from . import layouts
 from .elementwise import Clamp, clamp
 from .linalg.arguments import quotient, same_dtype, values
 from .movement import broadcast_shapes, clone
@@ -247,7 +248,7 @@ class Distances(Function):
     p: float
 
     def forward(self, a, b):
-        lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        lead = layouts.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         out = np.empty_like(a, shape=(*lead, a.shape[-2], b.shape[-2]), order="C")
         x, y = _columns_first(a, lead), _columns_first(b, lead)  # sums along the first axis are fast
         for few in self._stretches(a, out):

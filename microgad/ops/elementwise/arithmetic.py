@@ -13,6 +13,7 @@ from ...function import Function
 from ...naming import called
 from ...number_kinds import HALF
 from ...state import composite
+from .. import layouts
 from ..blocks import by_blocks
 from ..creation.numbers import factor, number, plain
 from ..out import into
@@ -265,7 +266,7 @@ class Lerp(Function):
             return a + weight * (b - a) if abs(weight) < 0.5 else b - (b - a) * (1 - weight)
         if a.shape == b.shape == weight.shape:
             return by_blocks(_between, a, b, weight)
-        shape = np.broadcast_shapes(a.shape, b.shape, weight.shape)
+        shape = layouts.broadcast_shapes(a.shape, b.shape, weight.shape)
         return _between(np.empty_like(a, shape=shape, order="C"), a, b, weight)
 
     def grad_a(self, grad, weight):

@@ -11,6 +11,7 @@ from ... import dtypes
 from ...errors import DtypeError, ShapeError
 from ...function import Function
 from ...state import composite
+from .. import layouts
 from ..out import into
 from ..spelling import tensors_only
 
@@ -197,7 +198,7 @@ class Complex(Function):
 
 def _joined(a: Any, b: Any) -> Any:
     """What a + 1j · b would be, were 1j · ∞ not NaN + ∞i."""
-    z = np.empty_like(a, shape=np.broadcast_shapes(a.shape, b.shape), dtype=np.result_type(a, np.complex64))
+    z = np.empty_like(a, shape=layouts.broadcast_shapes(a.shape, b.shape), dtype=np.result_type(a, np.complex64))
     z.real, z.imag = a, b
     return z
 

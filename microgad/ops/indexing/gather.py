@@ -128,7 +128,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
     if input.ndim:
         a[axis] = b[axis] = 1
     try:
-        shape = [*np.broadcast_shapes(a, b)]
+        shape = [*layouts.broadcast_shapes(tuple(a), tuple(b))]
     except ValueError:
         raise ShapeError(f"take_along_dim: sizes {tuple(a)} and {tuple(b)} must match at non-singleton dims") from None
     wide, narrow = shape.copy(), shape.copy()

@@ -12,6 +12,7 @@ from ... import function
 from ...errors import DtypeError, ShapeError
 from ...function import Function
 from ...naming import called
+from .. import layouts
 from ..spelling import tensors_only
 from . import places
 from .index import into_same, kept, normalized
@@ -34,7 +35,7 @@ def _broadcast(op: str, input: Tensor, mask: Any, in_place: bool = False) -> tup
     if mask.shape == input.array.shape:
         return input, (mask,)
     try:
-        shape = np.broadcast_shapes(mask.shape, input.array.shape)
+        shape = layouts.broadcast_shapes(mask.shape, input.array.shape)
     except ValueError:
         raise ShapeError(
             f"{op}: The size of tensor a {tuple(input.shape)} must match the size of tensor b {mask.shape} at "

@@ -13,6 +13,7 @@ from ...errors import LinAlgError
 from ...function import Function
 from ...notices import once
 from ...state import composite
+from .. import layouts
 from ..out import into
 from ..spelling import numpy_spelling
 from .arguments import adjoint, broadcast_solve, eye, fit, floating_matrices, swap
@@ -84,7 +85,7 @@ def _upper(n: int, k: int) -> Any:
 
 def _row_by_row(a: Any, b: Any) -> Any:
     """Of an upper block, all matrices at once. What is divided by zeros on the diagonal is infinite, or NaN."""
-    out = np.broadcast_to(b, np.broadcast_shapes(a.shape[:-2], b.shape[:-2]) + b.shape[-2:]).copy()
+    out = np.broadcast_to(b, layouts.broadcast_shapes(a.shape[:-2], b.shape[:-2]) + b.shape[-2:]).copy()
     with np.errstate(all="ignore"):
         for i in range(a.shape[-1])[::-1]:
             out[..., i, :] /= a[..., i, i, None]

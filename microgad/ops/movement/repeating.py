@@ -113,7 +113,7 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
     if any(n < 0 for size in sizes for n in size):
         raise ArgumentError(f"broadcast_shapes: a dimension can't be of negative length, got {sizes}")
     try:
-        return Size(np.broadcast_shapes(*sizes))
+        return Size(layouts.broadcast_shapes(*sizes))
     except ValueError:
         raise ShapeError(f"broadcast_shapes: shapes {sizes} can't be stretched to one") from None
 
