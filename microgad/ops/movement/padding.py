@@ -65,12 +65,12 @@ class Border(LinearMap):
 
 
 def _middle(shape: tuple[int, ...], widths: Sequence[tuple[int, int]]) -> tuple[slice, ...]:
-    return tuple(slice(low, n - high) for n, (low, high) in zip(shape, widths, strict=True))
+    return tuple([slice(low, n - high) for n, (low, high) in zip(shape, widths, strict=True)])
 
 
 def _amid(x: Any, widths: Sequence[tuple[int, int]]) -> Any:
     """A larger array with x in it, and around it whatever its memory holds."""
-    shape = tuple(low + n + high for n, (low, high) in zip(x.shape, widths, strict=True))
+    shape = tuple([low + n + high for n, (low, high) in zip(x.shape, widths, strict=True)])
     out = layouts.empty_as(x, shape)
     out[_middle(shape, widths)] = x
     return out
@@ -141,7 +141,7 @@ def padded(input: Tensor, widths: Sequence[tuple[int, int]], mode: str, value: A
     """input with (before, after) widths for each dimension put around, in one of NumPy's modes."""
     shape = input.array.shape
     wide, cuts = tuple(widths), []
-    if any(low < 0 or high < 0 for low, high in widths):
+    if min(map(min, widths), default=0) < 0:
         for axis, (n, (low, high)) in enumerate(zip(shape, widths, strict=True)):
             if n + (min(low, 0) + min(high, 0) if mode == "constant" else low + high) < 0:
                 said = f"pad: widths ({low}, {high}) cut off more than dimension {axis} of input {shape} has"

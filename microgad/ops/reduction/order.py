@@ -135,7 +135,7 @@ def _decided(x: Any, index: Any, axis: int, tied: Any, choose: Callable[[Any], A
 
 
 def _lines(x: Any, axis: int) -> Any:
-    return np.swapaxes(x, axis, -1).reshape(-1, x.shape[axis])
+    return x.swapaxes(axis, -1).reshape(-1, x.shape[axis])
 
 
 def _one_by_one(x: Any, k: int, axis: int, largest: bool) -> Any:
@@ -180,7 +180,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out
     equal = _kth(x.array, k - 1, axis)[1]
     index = equal.argmax(axis, keepdims=True)
     if not backend.is_gpu(index):
-        tied = np.count_nonzero(_lines(equal, axis), 1) > 1
+        tied = _lines(equal, axis).sum(1) > 1
         index = _decided(x.array, index, axis, tied, lambda lines: selection.kth(lines, k - 1)[:, None])
     return into(out, picked(input, axis, index, keepdim, return_types.kthvalue))
 
