@@ -11,6 +11,12 @@ from .. import state
 from ..ops.elementwise import view_as_real
 from ..tensor import Tensor
 
+__all__ = [
+    "_capturable_doc", "_default_to_fused_or_foreach", "_differentiable_doc", "_disable_dynamo_if_unsupported",
+    "_dispatch_sqrt", "_foreach_doc", "_fused_doc", "_get_capturable_supported_devices", "_get_value", "_maximize_doc",
+    "_params_doc", "_use_grad_for_differentiable", "_view_as_real",
+]  # fmt: skip
+
 _params_doc = _foreach_doc = _fused_doc = _maximize_doc = _capturable_doc = _differentiable_doc = ""
 
 

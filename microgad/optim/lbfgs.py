@@ -66,7 +66,7 @@ class LBFGS(Optimizer):
         if options["line_search_fn"] not in (None, "strong_wolfe"):
             raise RuntimeError(f"only 'strong_wolfe' is supported, but line_search_fn is {options['line_search_fn']!r}")
 
-    def step(self, closure: Closure) -> Any:
+    def step(self, closure: Closure) -> Any:  # type: ignore[override]
         """Iterate from where the parameters are, and return the loss that was there."""
         group = self.param_groups[0]
         state = self.state[group["params"][0]]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-import functools
 import warnings
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from typing import Any, ClassVar
@@ -14,32 +13,18 @@ import numpy as np
 
 from .. import backend, errors
 from .. import state as execution
-from ..hooks import RemovableHandle
 from ..parameter import zero_grad
 from ..tensor import Tensor
 from . import differentiable
-from .authors import _capturable_doc as _capturable_doc
-from .authors import _default_to_fused_or_foreach as _default_to_fused_or_foreach
-from .authors import _differentiable_doc as _differentiable_doc
-from .authors import _disable_dynamo_if_unsupported as _disable_dynamo_if_unsupported
-from .authors import _dispatch_sqrt as _dispatch_sqrt
-from .authors import _foreach_doc as _foreach_doc
-from .authors import _fused_doc as _fused_doc
-from .authors import _get_capturable_supported_devices as _get_capturable_supported_devices
-from .authors import _get_value as _get_value
-from .authors import _maximize_doc as _maximize_doc
-from .authors import _params_doc as _params_doc
-from .authors import _use_grad_for_differentiable as _use_grad_for_differentiable
-from .authors import _view_as_real as _view_as_real
+from .authors import *  # noqa: F403  # what authors of optimizers look for here
 from .chunks import scalar
+from .hooks import Hooked
+from .hooks import register_optimizer_step_post_hook as register_optimizer_step_post_hook
+from .hooks import register_optimizer_step_pre_hook as register_optimizer_step_pre_hook
 
 Group = dict[str, Any]
 Params = Iterable[Tensor] | Iterable[Group] | Iterable[tuple[str, Tensor]]
 ParamsT = params_t = _params_t = Params  # as PyTorch has called it, from version to version
-Hooks = OrderedDict[int, Callable[..., Any]]
-
-HOOKS = ("step_pre", "step_post", "state_dict_pre", "state_dict_post", "load_state_dict_pre", "load_state_dict_post")
-_pre_hooks, _post_hooks = Hooks(), Hooks()  # around the steps of all optimizers
 
 
 class _Required:
@@ -52,39 +37,7 @@ class _Required:
 required = _Required()
 
 
-def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
-    """A class's `step` with the hooks called around it; a step that a subclass's step calls is part of that one."""
-
-    @functools.wraps(step)
-    def with_hooks(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        if type(self).step is not with_hooks or "_optimizer_step_pre_hooks" not in vars(self):  # without __init__
-            return step(self, *args, **kwargs)
-        if "_opt_called" in vars(self):
-            self._opt_called = True
-        args = (self, *args)
-        for before in (*_pre_hooks.values(), *self._optimizer_step_pre_hooks.values()):
-            replaced = before(self, args, kwargs)
-            if replaced is not None:
-                if not isinstance(replaced, tuple) or len(replaced) != 2:
-                    raise RuntimeError(
-                        f"{before} must return None or a tuple of (new_args, new_kwargs), but got {replaced}."
-                    )
-                args, kwargs = replaced
-        try:
-            loss = step(*args, **kwargs)
-        except errors.NoMemoryError:  # which names an operation of the closure's
-            raise
-        except MemoryError as error:
-            raise errors.NoMemoryError(f"{type(self).__name__}.step: {errors.no_memory(error)}") from error
-        for after in (*self._optimizer_step_post_hooks.values(), *_post_hooks.values()):
-            after(self, args, kwargs)
-        return loss
-
-    with_hooks.hooked = True  # type: ignore[attr-defined]
-    return with_hooks
-
-
-class Optimizer:
+class Optimizer(Hooked):
     """Base class of optimizers. Source: torch.optim.Optimizer.
 
     `params` are leaf Tensors, or pairs of a name and one, or groups: dicts with "params" and options of their own;
@@ -110,19 +63,7 @@ class Optimizer:
     shaped: tuple[str, ...] = ()  # the entries of a parameter's state that have its shape
     nonnegative: tuple[str, ...] = ()  # the options that may not be negative, lr among them
     real: bool = False  # whether parameters have to be
-    _optimizer_step_pre_hooks: Hooks
-    _optimizer_step_post_hooks: Hooks
-    _optimizer_state_dict_pre_hooks: Hooks
-    _optimizer_state_dict_post_hooks: Hooks
-    _optimizer_load_state_dict_pre_hooks: Hooks
-    _optimizer_load_state_dict_post_hooks: Hooks
     _decrease: ClassVar[Any] = None  # by how much to fall, recorded, where there is that: see `differentiable`
-    _opt_called: bool  # whether a step was taken since a scheduler wants to know
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if "step" in vars(cls):
-            cls.step = hooked(vars(cls)["step"])  # type: ignore[method-assign]
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         self._check(defaults)
@@ -154,7 +95,6 @@ class Optimizer:
         """Move `params`, those of the group that have a gradient, in place. `loss` is the closure's, or None."""
         raise NotImplementedError(f"{type(self).__name__} must define update(group, params, loss), or step(closure)")
 
-    @hooked
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Move every parameter that has a gradient. With `closure`, call that first (it computes gradients) and return
         the loss that it returns.
@@ -244,59 +184,6 @@ class Optimizer:
         param_group.update(group)
         self.param_groups.append(param_group)
 
-    def register_step_pre_hook(self, hook: Callable[[Any, Any, Any], Any]) -> RemovableHandle:
-        """Call `hook(optimizer, args, kwargs)` before each step; a pair that it returns takes the arguments' place."""
-        return self._add_hook("step_pre", hook)
-
-    def register_step_post_hook(self, hook: Callable[[Any, Any, Any], None]) -> RemovableHandle:
-        """Call `hook(optimizer, args, kwargs)` after each step.
-
-        >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)])
-        >>> with optimizer.register_step_post_hook(lambda optimizer, args, kwargs: print("stepped")):
-        ...     optimizer.step()
-        stepped
-        """
-        return self._add_hook("step_post", hook)
-
-    def register_state_dict_pre_hook(self, hook: Callable[[Any], None], prepend: bool = False) -> RemovableHandle:
-        """Call `hook(optimizer)` before `state_dict` gathers anything."""
-        return self._add_hook("state_dict_pre", hook, prepend)
-
-    def register_state_dict_post_hook(self, hook: Callable[[Any, Any], Any], prepend: bool = False) -> RemovableHandle:
-        """Call `hook(optimizer, state_dict)`; what it returns, if anything, is given in the state dict's place."""
-        return self._add_hook("state_dict_post", hook, prepend)
-
-    def register_load_state_dict_pre_hook(
-        self, hook: Callable[[Any, Any], Any], prepend: bool = False
-    ) -> RemovableHandle:
-        """Call `hook(optimizer, state_dict)` before a load; what it returns, if anything, is loaded in its place."""
-        return self._add_hook("load_state_dict_pre", hook, prepend)
-
-    def register_load_state_dict_post_hook(self, hook: Callable[[Any], None], prepend: bool = False) -> RemovableHandle:
-        """Call `hook(optimizer)` after a load."""
-        return self._add_hook("load_state_dict_post", hook, prepend)
-
-    def _add_hook(self, kind: str, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
-        hooks = getattr(self, f"_optimizer_{kind}_hooks")
-        handle = RemovableHandle(hooks, hook)
-        if prepend:
-            hooks.move_to_end(handle.id, last=False)
-        return handle
-
-    def _with_hooks(self) -> None:
-        """Have every kind of hooks, under PyTorch's names: optimizers around another one set these up by themselves."""
-        for kind in HOOKS:
-            vars(self).setdefault(f"_optimizer_{kind}_hooks", Hooks())
-        self._patch_step_function()
-
-    def _patch_step_function(self) -> None:
-        """See to it that the hooks are called, should the class have been given its `step` after it was made."""
-        kind = type(self)
-        if not getattr(kind.step, "hooked", False):
-            kind.step = hooked(kind.step)  # type: ignore[method-assign]
-
-    # State
-
     def state_dict(self) -> dict[str, Any]:
         """{"state": what is remembered of each parameter, "param_groups": options}, parameters given by their numbers.
 
@@ -321,10 +208,7 @@ class Optimizer:
             options = {option: value for option, value in group.items() if option != "params"}
             groups.append({**options, "params": [numbers[p] for p in group["params"]]})
         state = {"state": {numbers.get(p, p): entry for p, entry in self.state.items()}, "param_groups": groups}
-        for hook in self._optimizer_state_dict_post_hooks.values():
-            replaced = hook(self, state)
-            state = state if replaced is None else replaced
-        return state
+        return self._through("state_dict_post", state)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over the state and the options that `state_dict()` gave, copied, in each parameter's dtype and device.
@@ -332,10 +216,7 @@ class Optimizer:
         Raises ValueError where groups, parameters' shapes or options are those of another optimizer; nothing has
         changed then.
         """
-        state_dict = dict(state_dict)
-        for hook in self._optimizer_load_state_dict_pre_hooks.values():
-            replaced = hook(self, state_dict)
-            state_dict = state_dict if replaced is None else replaced
+        state_dict = self._through("load_state_dict_pre", dict(state_dict))
         saved = state_dict["param_groups"]
         if len(saved) != len(self.param_groups):
             raise ValueError(
@@ -434,16 +315,6 @@ def require_positive(options: Mapping[str, Any], *names: str) -> None:
     for name in names:
         what = {"lr": "learning rate", "eps": "epsilon value"}.get(name, f"{name} value")
         require(options[name] >= 0, what, options[name], "must be >= 0")
-
-
-def register_optimizer_step_pre_hook(hook: Callable[[Any, Any, Any], Any]) -> RemovableHandle:
-    """Call `hook(optimizer, args, kwargs)` before each step of any optimizer."""
-    return RemovableHandle(_pre_hooks, hook)
-
-
-def register_optimizer_step_post_hook(hook: Callable[[Any, Any, Any], None]) -> RemovableHandle:
-    """Call `hook(optimizer, args, kwargs)` after each step of any optimizer."""
-    return RemovableHandle(_post_hooks, hook)
 
 
 def _groups(params: Params) -> list[Group]:

@@ -1,0 +1,134 @@
+"""Hooks of optimizers: what is called around steps, around `state_dict` and around its loading."""
+
+from __future__ import annotations
+
+import functools
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from .. import errors
+from ..hooks import RemovableHandle
+
+Hooks = OrderedDict[int, Callable[..., Any]]
+
+HOOKS = ("step_pre", "step_post", "state_dict_pre", "state_dict_post", "load_state_dict_pre", "load_state_dict_post")
+_pre_hooks, _post_hooks = Hooks(), Hooks()  # around the steps of all optimizers
+
+
+def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A class's `step` with the hooks called around it; a step that a subclass's step calls is part of that one."""
+
+    @functools.wraps(step)
+    def with_hooks(self: Hooked, *args: Any, **kwargs: Any) -> Any:
+        if type(self).step is not with_hooks or "_optimizer_step_pre_hooks" not in vars(self):  # without __init__
+            return step(self, *args, **kwargs)
+        if "_opt_called" in vars(self):
+            self._opt_called = True
+        args = (self, *args)
+        for before in (*_pre_hooks.values(), *self._optimizer_step_pre_hooks.values()):
+            replaced = before(self, args, kwargs)
+            if replaced is not None:
+                if not isinstance(replaced, tuple) or len(replaced) != 2:
+                    raise RuntimeError(
+                        f"{before} must return None or a tuple of (new_args, new_kwargs), but got {replaced}."
+                    )
+                args, kwargs = replaced
+        try:
+            loss = step(*args, **kwargs)
+        except errors.NoMemoryError:  # which names an operation of the closure's
+            raise
+        except MemoryError as error:
+            raise errors.NoMemoryError(f"{type(self).__name__}.step: {errors.no_memory(error)}") from error
+        for after in (*self._optimizer_step_post_hooks.values(), *_post_hooks.values()):
+            after(self, args, kwargs)
+        return loss
+
+    with_hooks.hooked = True  # type: ignore[attr-defined]
+    return with_hooks
+
+
+class Hooked:
+    """What lets hooks be called around what an optimizer does."""
+
+    step: Callable[..., Any]
+    _optimizer_step_pre_hooks: Hooks
+    _optimizer_step_post_hooks: Hooks
+    _optimizer_state_dict_pre_hooks: Hooks
+    _optimizer_state_dict_post_hooks: Hooks
+    _optimizer_load_state_dict_pre_hooks: Hooks
+    _optimizer_load_state_dict_post_hooks: Hooks
+    _opt_called: bool  # whether a step was taken since a scheduler wants to know
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in vars(cls):
+            cls.step = hooked(vars(cls)["step"])
+
+    def register_step_pre_hook(self, hook: Callable[[Any, Any, Any], Any]) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` before each step; a pair that it returns takes the arguments' place."""
+        return self._add_hook("step_pre", hook)
+
+    def register_step_post_hook(self, hook: Callable[[Any, Any, Any], None]) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` after each step.
+
+        >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)])
+        >>> with optimizer.register_step_post_hook(lambda optimizer, args, kwargs: print("stepped")):
+        ...     optimizer.step()
+        stepped
+        """
+        return self._add_hook("step_post", hook)
+
+    def register_state_dict_pre_hook(self, hook: Callable[[Any], None], prepend: bool = False) -> RemovableHandle:
+        """Call `hook(optimizer)` before `state_dict` gathers anything."""
+        return self._add_hook("state_dict_pre", hook, prepend)
+
+    def register_state_dict_post_hook(self, hook: Callable[[Any, Any], Any], prepend: bool = False) -> RemovableHandle:
+        """Call `hook(optimizer, state_dict)`; what it returns, if anything, is given in the state dict's place."""
+        return self._add_hook("state_dict_post", hook, prepend)
+
+    def register_load_state_dict_pre_hook(
+        self, hook: Callable[[Any, Any], Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(optimizer, state_dict)` before a load; what it returns, if anything, is loaded in its place."""
+        return self._add_hook("load_state_dict_pre", hook, prepend)
+
+    def register_load_state_dict_post_hook(self, hook: Callable[[Any], None], prepend: bool = False) -> RemovableHandle:
+        """Call `hook(optimizer)` after a load."""
+        return self._add_hook("load_state_dict_post", hook, prepend)
+
+    def _add_hook(self, kind: str, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        hooks = getattr(self, f"_optimizer_{kind}_hooks")
+        handle = RemovableHandle(hooks, hook)
+        if prepend:
+            hooks.move_to_end(handle.id, last=False)
+        return handle
+
+    def _through(self, kind: str, state_dict: dict[str, Any]) -> dict[str, Any]:
+        """A state dict, or what hooks have put in its place."""
+        for hook in getattr(self, f"_optimizer_{kind}_hooks").values():
+            replaced = hook(self, state_dict)
+            state_dict = state_dict if replaced is None else replaced
+        return state_dict
+
+    def _with_hooks(self) -> None:
+        """Have every kind of hooks, under PyTorch's names: optimizers around another one set these up by themselves."""
+        for kind in HOOKS:
+            vars(self).setdefault(f"_optimizer_{kind}_hooks", Hooks())
+        self._patch_step_function()
+
+    def _patch_step_function(self) -> None:
+        """See to it that the hooks are called, should the class have been given its `step` after it was made."""
+        kind = type(self)
+        if not getattr(kind.step, "hooked", False):
+            kind.step = hooked(kind.step)
+
+
+def register_optimizer_step_pre_hook(hook: Callable[[Any, Any, Any], Any]) -> RemovableHandle:
+    """Call `hook(optimizer, args, kwargs)` before each step of any optimizer."""
+    return RemovableHandle(_pre_hooks, hook)
+
+
+def register_optimizer_step_post_hook(hook: Callable[[Any, Any, Any], None]) -> RemovableHandle:
+    """Call `hook(optimizer, args, kwargs)` after each step of any optimizer."""
+    return RemovableHandle(_post_hooks, hook)
