@@ -123,43 +123,45 @@ class Function:
         edges = [x.node if isinstance(x, Tensor) else None for x in inputs]
         ctx.needs_input_grad = tuple(edge is not None for edge in edges)
         observer = state.current().observer
-        unrecorded = cls.node_class()
+        node: core.Function = cls.node_class()
         if observer is not None:
-            observer.begin(unrecorded, inputs)
-        with state.scope(grad_enabled=False, observer=observer and observer.inside(unrecorded)):
+            observer.begin(node, inputs)
+        with state.scope(grad_enabled=False, observer=observer and observer.inside(node)):
             if hasattr(cls, "setup_context"):
                 out = cls.forward(*args, **kwargs)
                 cls.setup_context(ctx, args, out)
             else:
                 out = cls.forward(ctx, *args, **kwargs)
             several = isinstance(out, tuple)
-            given = list(out) if several else [out]
-            every = _apart(cls, ctx, inputs, given)
-        out = tuple(every) if several else every[0]
-        if not (any(ctx.needs_input_grad) and state.current().grad_enabled):
-            if observer is not None and all(isinstance(x, Tensor) for x in every):
-                observer.forward(unrecorded, inputs, out)
-            return out
-        ctx._count, ctx._slots = len(every), [i for i, x in enumerate(every) if isinstance(x, Tensor)]
-        outs = [every[i] for i in ctx._slots]
-        if not outs:
-            return out
-        node = cls.node_class.noted(edges, outs[0].array, ctx=ctx)
-        _keep(cls, ctx, node, inputs, outs)
-        if several:
-            node.shape, node.dtype = [x.array.shape for x in outs], [x.array.dtype for x in outs]
-            node.results = {}
-        for i, (slot, x) in enumerate(zip(ctx._slots, outs, strict=True)):
-            if id(given[slot]) not in ctx.non_differentiable and x.array.dtype.kind in "fc":
-                at = node.result(i) if several else node
-                if any(x is written for written in ctx.dirty):
-                    x._check_writable(cls.__name__, True)
-                    x._rebind(at)
-                else:
-                    x.node = at
-        if observer is not None:
-            observer.forward(node, inputs, tuple(outs) if several else outs[0])
-        return out
+            every = _apart(cls, ctx, inputs, list(out) if several else [out])
+        results = [x for x in every if isinstance(x, Tensor)]
+        if results and any(ctx.needs_input_grad) and state.current().grad_enabled:
+            node = _recorded(cls, ctx, inputs, edges, every, several)
+        if observer is not None and results:
+            observer.forward(node, inputs, tuple(results) if several else results[0])
+        return tuple(every) if several else every[0]
+
+
+def _recorded(
+    cls: type[Function], ctx: Context, inputs: tuple[Any, ...], edges: list[Any], every: list[Any], several: bool
+) -> core.Function:
+    """The node of a call, at which its results stand from now on."""
+    ctx._count, ctx._slots = len(every), [i for i, x in enumerate(every) if isinstance(x, Tensor)]
+    outs = [every[i] for i in ctx._slots]
+    node = cls.node_class.noted(edges, outs[0].array, ctx=ctx)
+    _keep(cls, ctx, node, inputs, outs)
+    if several:
+        node.shape, node.dtype = [x.array.shape for x in outs], [x.array.dtype for x in outs]
+        node.results = {}
+    for i, x in enumerate(outs):
+        if id(x) not in ctx.non_differentiable and x.array.dtype.kind in "fc":
+            at = node.result(i) if several else node
+            if any(x is written for written in ctx.dirty):
+                x._check_writable(cls.__name__, True)
+                x._rebind(at)
+            else:
+                x.node = at
+    return node
 
 
 def _apart(cls: type[Function], ctx: Context, inputs: tuple[Any, ...], outs: list[Any]) -> list[Any]:
@@ -178,7 +180,9 @@ def _apart(cls: type[Function], ctx: Context, inputs: tuple[Any, ...], outs: lis
             return x
         return x.detach() if id(x) in ctx.non_differentiable else x.view_as(x)
 
-    return [seen(x) for x in outs]
+    every = [seen(x) for x in outs]
+    ctx.non_differentiable = {id(x) for x, out in zip(every, outs, strict=True) if id(out) in ctx.non_differentiable}
+    return every
 
 
 def _keep(cls: type[Function], ctx: Context, node: core.Function, inputs: tuple[Any, ...], outs: list[Tensor]) -> None:

@@ -95,6 +95,22 @@ def test_double_backward_and_the_users_functions():
     assert not times._running.open
 
 
+def test_what_ends_has_begun_where_not_all_of_a_users_results_are_tensors():
+    class Both(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2, 3
+
+        @staticmethod
+        def backward(ctx, grad, _):
+            return grad * 2
+
+    for x in (torch.ones(2), torch.ones(2, requires_grad=True)):
+        with CountHook() as counts:
+            Both.apply(x)
+        assert counts.calls["Both"] == 1
+
+
 def test_an_operation_that_raises_leaves_no_trace():
     with TimeHook() as times:
         for _ in range(3):
