@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from .. import state as execution
 from ..nests import rebuilt
 from ..tensor import Tensor
+from .line_search import Point, strong_wolfe
+from .line_search import _cubic_interpolate as _cubic_interpolate
+from .line_search import _strong_wolfe as _strong_wolfe
 from .optimizer import Optimizer, Params
 
 Closure = Callable[[], Any]
@@ -173,94 +176,6 @@ def _direction(memory: dict[str, Any], grad: Any, size: int) -> Any:
     return direction
 
 
-class Point(NamedTuple):
-    """How far along a direction, the loss and the gradient there, and the loss's slope along the direction."""
-
-    t: float
-    loss: float
-    grad: Any
-    slope: float
-
-
-def strong_wolfe(
-    evaluate: Callable[[float], Point], start: Point, t: float, reach: float, max_rounds: int, c1: float = 1e-4,
-    c2: float = 0.9, tolerance: float = 1e-9,
-) -> tuple[Point, int]:  # fmt: skip
-    """A point where the loss is low and flat enough, first tried at t, and how many were looked at.
-
-    Source: Nocedal and Wright (2006), algorithms 3.5 and 3.6. Low: at most loss + c1 · t · slope of the start; flat: of
-    a slope c2 times that of the start. A bracket of less than `tolerance`, in the parameter that moves the most
-    (`reach`), is given up.
-
-    >>> def parabola(t):
-    ...     return Point(t, (t - 3.0) ** 2, None, 2 * (t - 3.0))
-    >>> point, looks = strong_wolfe(parabola, parabola(0.0), 10.0, 1.0, 25)
-    >>> float(point.t), looks
-    (3.0, 2)
-    """
-
-    def high(point: Point) -> bool:
-        return point.loss > start.loss + c1 * point.t * start.slope
-
-    def flat(point: Point) -> bool:
-        return abs(point.slope) <= -c2 * start.slope
-
-    before, now = start, evaluate(t)
-    rounds = 0
-    while rounds < max_rounds:  # go further until the low and flat point is here or has been passed
-        if high(now) or (rounds > 1 and now.loss >= before.loss):
-            break
-        if flat(now):
-            return now, rounds + 1
-        if now.slope >= 0:
-            break
-        t = _lowest(before, now, now.t + 0.01 * (now.t - before.t), now.t * 10)
-        before, now = now, evaluate(t)
-        rounds += 1
-    bracket = [start if rounds == max_rounds else before, now]
-    low = 0 if bracket[0].loss <= bracket[1].loss else 1
-    near_end = False
-    while rounds < max_rounds:  # it's between the two: nearer and nearer
-        left, right = sorted(point.t for point in bracket)
-        if (right - left) * reach < tolerance:
-            break
-        t = _lowest(bracket[0], bracket[1], left, right)
-        margin = 0.1 * (right - left)
-        if min(right - t, t - left) < margin:
-            if near_end or t >= right or t <= left:  # a second time, or at the end: come away from it
-                t = right - margin if abs(t - right) < abs(t - left) else left + margin
-                near_end = False
-            else:
-                near_end = True
-        else:
-            near_end = False
-        now = evaluate(t)
-        rounds += 1
-        if high(now) or now.loss >= bracket[low].loss:
-            bracket[1 - low] = now
-            low = 0 if bracket[0].loss <= bracket[1].loss else 1
-            continue
-        if not flat(now) and now.slope * (bracket[1 - low].t - bracket[low].t) >= 0:
-            bracket[1 - low] = bracket[low]
-        bracket[low] = now
-        if flat(now):
-            break
-    return bracket[low], rounds + 1
-
-
-def _lowest(a: Point, b: Point, left: float, right: float) -> float:
-    """Where the cubic through both points, with their slopes, is lowest; the middle where it has no such place."""
-    if a.t > b.t:
-        a, b = b, a
-    d1 = a.slope + b.slope - 3 * (a.loss - b.loss) / (a.t - b.t)
-    square = d1**2 - a.slope * b.slope
-    if not square >= 0:
-        return (left + right) / 2.0
-    d2 = np.sqrt(square)
-    t = b.t - (b.t - a.t) * ((b.slope + d2 - d1) / (b.slope - a.slope + 2 * d2))
-    return min(max(t, left), right)
-
-
 def _with_grad(closure: Closure) -> Any:
     with execution.scope(grad_enabled=True):
         return closure()
@@ -284,24 +199,3 @@ def _kept(x: Any) -> Any:
     if isinstance(x, np.generic):
         x = np.array(x)
     return Tensor._made(x) if hasattr(x, "dtype") else x
-
-
-def _strong_wolfe(
-    obj_func: Any, x: Any, t: Any, d: Tensor, f: Any, g: Tensor, gtd: Any, c1: float = 1e-4, c2: float = 0.9,
-    tolerance_change: float = 1e-9, max_ls: int = 25,
-) -> tuple[Any, Tensor, Any, int]:  # fmt: skip
-    """The same of Tensors, as authors of optimizers call PyTorch's: loss, gradient, t, and how many were looked at."""
-
-    def at(t: Any) -> Point:
-        loss, grad = obj_func(x, t, d)
-        return Point(t, loss, grad.clone(), grad.dot(d))
-
-    best, looks = strong_wolfe(at, Point(0, f, g, gtd), t, float(d.abs().max()), max_ls, c1, c2, tolerance_change)
-    return best.loss, best.grad, best.t, looks
-
-
-def _cubic_interpolate(
-    x1: Any, f1: Any, g1: Any, x2: Any, f2: Any, g2: Any, bounds: tuple[Any, Any] | None = None
-) -> Any:
-    left, right = bounds or ((x1, x2) if x1 <= x2 else (x2, x1))
-    return _lowest(Point(x1, f1, None, g1), Point(x2, f2, None, g2), left, right)

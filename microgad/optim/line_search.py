@@ -1,0 +1,139 @@
+"""How far to go along a direction: to where the strong Wolfe conditions hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..tensor import Tensor
+
+
+class Point(NamedTuple):
+    """How far along a direction, the loss and the gradient there, and the loss's slope along the direction."""
+
+    t: float
+    loss: float
+    grad: Any
+    slope: float
+
+
+class _Conditions(NamedTuple):
+    """What a point is held to: it is low, where it isn't high, and flat."""
+
+    start: Point
+    c1: float
+    c2: float
+
+    def high(self, point: Point) -> bool:
+        return point.loss > self.start.loss + self.c1 * point.t * self.start.slope
+
+    def flat(self, point: Point) -> bool:
+        return abs(point.slope) <= -self.c2 * self.start.slope
+
+
+def strong_wolfe(
+    evaluate: Callable[[float], Point], start: Point, t: float, reach: float, max_rounds: int, c1: float = 1e-4,
+    c2: float = 0.9, tolerance: float = 1e-9,
+) -> tuple[Point, int]:  # fmt: skip
+    """A point where the loss is low and flat enough, first tried at t, and how many were looked at.
+
+    Source: Nocedal and Wright (2006), algorithms 3.5 and 3.6. Low: at most loss + c1 · t · slope of the start; flat: of
+    a slope c2 times that of the start. A bracket of less than `tolerance`, in the parameter that moves the most
+    (`reach`), is given up.
+
+    >>> def parabola(t):
+    ...     return Point(t, (t - 3.0) ** 2, None, 2 * (t - 3.0))
+    >>> point, looks = strong_wolfe(parabola, parabola(0.0), 10.0, 1.0, 25)
+    >>> float(point.t), looks
+    (3.0, 2)
+    """
+    conditions = _Conditions(start, c1, c2)
+    bracket, rounds = _bracket(evaluate, conditions, t, max_rounds)
+    best = bracket[0]
+    if len(bracket) == 2:
+        best, rounds = _narrowed(evaluate, conditions, bracket, reach, tolerance, rounds, max_rounds)
+    return best, rounds + 1
+
+
+def _bracket(
+    evaluate: Callable[[float], Point], conditions: _Conditions, t: float, max_rounds: int
+) -> tuple[list[Point], int]:
+    """Further and further: two points between which a low and flat one lies, or that one; after how many rounds."""
+    before, now = conditions.start, evaluate(t)
+    for rounds in range(max_rounds):
+        if conditions.high(now) or (rounds > 1 and now.loss >= before.loss):
+            return [before, now], rounds
+        if conditions.flat(now):
+            return [now], rounds
+        if now.slope >= 0:
+            return [before, now], rounds
+        before, now = now, evaluate(_lowest(before, now, now.t + 0.01 * (now.t - before.t), now.t * 10))
+    return [conditions.start, now], max(max_rounds, 0)
+
+
+def _narrowed(
+    evaluate: Callable[[float], Point], conditions: _Conditions, bracket: list[Point], reach: float, tolerance: float,
+    rounds: int, max_rounds: int,
+) -> tuple[Point, int]:  # fmt: skip
+    """Nearer and nearer: the best point between two."""
+    low = 0 if bracket[0].loss <= bracket[1].loss else 1
+    near_end = False
+    while rounds < max_rounds:
+        left, right = sorted(point.t for point in bracket)
+        if (right - left) * reach < tolerance:
+            break
+        t = _lowest(bracket[0], bracket[1], left, right)
+        margin = 0.1 * (right - left)
+        at_end = min(right - t, t - left) < margin
+        if at_end and (near_end or t >= right or t <= left):  # a second time, or at the very end: come away from it
+            t = right - margin if abs(t - right) < abs(t - left) else left + margin
+            at_end = False
+        near_end = at_end
+        now = evaluate(t)
+        rounds += 1
+        if conditions.high(now) or now.loss >= bracket[low].loss:
+            bracket[1 - low] = now
+            low = 0 if bracket[0].loss <= bracket[1].loss else 1
+            continue
+        if not conditions.flat(now) and now.slope * (bracket[1 - low].t - bracket[low].t) >= 0:
+            bracket[1 - low] = bracket[low]
+        bracket[low] = now
+        if conditions.flat(now):
+            break
+    return bracket[low], rounds
+
+
+def _lowest(a: Point, b: Point, left: float, right: float) -> float:
+    """Where the cubic through both points, with their slopes, is lowest; the middle where it has no such place."""
+    if a.t > b.t:
+        a, b = b, a
+    d1 = a.slope + b.slope - 3 * (a.loss - b.loss) / (a.t - b.t)
+    square = d1**2 - a.slope * b.slope
+    if not square >= 0:
+        return (left + right) / 2.0
+    d2 = np.sqrt(square)
+    t = b.t - (b.t - a.t) * ((b.slope + d2 - d1) / (b.slope - a.slope + 2 * d2))
+    return min(max(t, left), right)
+
+
+def _strong_wolfe(
+    obj_func: Any, x: Any, t: Any, d: Tensor, f: Any, g: Tensor, gtd: Any, c1: float = 1e-4, c2: float = 0.9,
+    tolerance_change: float = 1e-9, max_ls: int = 25,
+) -> tuple[Any, Tensor, Any, int]:  # fmt: skip
+    """The same of Tensors, as authors of optimizers call PyTorch's: loss, gradient, t, and how many were looked at."""
+
+    def at(t: Any) -> Point:
+        loss, grad = obj_func(x, t, d)
+        return Point(t, loss, grad.clone(), grad.dot(d))
+
+    best, looks = strong_wolfe(at, Point(0, f, g, gtd), t, float(d.abs().max()), max_ls, c1, c2, tolerance_change)
+    return best.loss, best.grad, best.t, looks
+
+
+def _cubic_interpolate(
+    x1: Any, f1: Any, g1: Any, x2: Any, f2: Any, g2: Any, bounds: tuple[Any, Any] | None = None
+) -> Any:
+    left, right = bounds or ((x1, x2) if x1 <= x2 else (x2, x1))
+    return _lowest(Point(x1, f1, None, g1), Point(x2, f2, None, g2), left, right)
