@@ -13,12 +13,8 @@ from typing import Any
 from .. import torch_names
 from ..function import Function, Output
 
-Settings = Mapping[str, Callable[[Any], Any]]
+Settings = Mapping[str, str | Callable[[Any], Any]]  # of each name an attribute of the node, or what gives it
 REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
-
-
-def _attribute(name: str) -> Callable[[Any], Any]:
-    return lambda node: getattr(node, name)
 
 
 def _several(value: Any) -> Any:
@@ -46,13 +42,12 @@ def _pads(window: Any) -> tuple[int, ...]:
 
 
 SIZES: Settings = {"self_sym_sizes": _sizes}
-AXIS: Settings = {"dim": _attribute("axis")}
-REDUCED: Settings = {"dim": lambda node: _several(node.axis), "keepdim": _attribute("keepdims")}
+AXIS: Settings = {"dim": "axis"}
+REDUCED: Settings = {"dim": lambda node: _several(node.axis), "keepdim": "keepdims"}
 REDUCTION: Settings = {"reduction": lambda node: REDUCTIONS[node.reduction]}
-EPS: Settings = {"eps": _attribute("eps")}
 CONVOLUTION: Settings = {
     "stride": lambda node: tuple(node.window.stride), "padding": lambda node: _pads(node.window),
-    "dilation": lambda node: tuple(node.window.dilation), "groups": _attribute("groups"),
+    "dilation": lambda node: tuple(node.window.dilation), "groups": "groups",
 }  # fmt: skip
 POOL: Settings = {
     "kernel_size": lambda node: tuple(_pooling(node).kernel), "padding": lambda node: _pads(_pooling(node)),
@@ -60,26 +55,22 @@ POOL: Settings = {
 # Of nodes by PyTorch's names, but for "Backward" and a number that tells variants apart only where it is given.
 SETTINGS: dict[str, Settings] = {
     "Amax": REDUCED, "Amin": REDUCED, "AvgPool2D": POOL, "Cat": AXIS, "Convolution": CONVOLUTION, "Cumprod": AXIS,
-    "Cumsum": AXIS, "Elu": {"alpha": _attribute("size")}, "Expand": SIZES, "Flip": {"dims": _attribute("axis")},
-    "Diagonal": {
-        "offset": _attribute("offset"), "dim1": lambda node: node.axes[0], "dim2": lambda node: node.axes[1], **SIZES,
-    },
-    "Gather": AXIS, "Hardtanh": {"min_val": _attribute("low"), "max_val": _attribute("high")}, "Index": SIZES,
-    "LinalgVectorNorm": {"ord": _attribute("p"), **REDUCED}, "LogSoftmax": AXIS, "Logsumexp": REDUCED,
+    "Cumsum": AXIS, "Elu": {"alpha": "size"}, "Expand": SIZES, "Flip": {"dims": "axis"},
+    "Diagonal": {"offset": "offset", "dim1": lambda node: node.axes[0], "dim2": lambda node: node.axes[1], **SIZES},
+    "Gather": AXIS, "Hardtanh": {"min_val": "low", "max_val": "high"}, "Index": SIZES,
+    "LinalgVectorNorm": {"ord": "p", **REDUCED}, "LogSoftmax": AXIS, "Logsumexp": REDUCED,
     "MaxPool2DWithIndices": {"dilation": lambda node: tuple(_pooling(node).dilation), **POOL}, "MeanBackward0": SIZES,
     "MeanBackward1": {**REDUCED, **SIZES}, "MseLoss": REDUCTION,
-    "NativeLayerNorm": {"normalized_shape": _attribute("affine")}, "NativeGroupNorm": EPS,
+    "NativeLayerNorm": {"normalized_shape": "affine"}, "NativeGroupNorm": {"eps": "eps"},
     "NllLoss": {"ignore_index": lambda node: node.ignore_index % 2**64, **REDUCTION},
-    "Permute": {"dims": _attribute("order")}, "ProdBackward1": {**AXIS, "keepdim": _attribute("keepdims")},
-    "Roll": {"shifts": _attribute("shifts"), "dims": _attribute("axis")}, "Select": SIZES, "Slice": SIZES,
-    "Softmax": AXIS, "Softplus": {"beta": _attribute("beta"), "threshold": _attribute("threshold")}, "Stack": AXIS,
-    "SumBackward0": SIZES, "SumBackward1": {**REDUCED, **SIZES}, "Threshold": {"threshold": _attribute("bound")},
-    "Transpose": {"dim0": _where_differs(0), "dim1": _where_differs(1)}, "Tril": {"diagonal": _attribute("k")},
-    "Triu": {"diagonal": _attribute("k")},
-    "UnfoldBackward0": {
-        "dimension": _attribute("axis"), "size": _attribute("size"), "step": _attribute("step"), **SIZES,
-    },
-    "Var": {"correction": _attribute("correction"), **REDUCED}, "View": SIZES,
+    "Permute": {"dims": "order"}, "ProdBackward1": {**AXIS, "keepdim": "keepdims"},
+    "Roll": {"shifts": "shifts", "dims": "axis"}, "Select": SIZES, "Slice": SIZES,
+    "Softmax": AXIS, "Softplus": {"beta": "beta", "threshold": "threshold"}, "Stack": AXIS,
+    "SumBackward0": SIZES, "SumBackward1": {**REDUCED, **SIZES}, "Threshold": {"threshold": "bound"},
+    "Transpose": {"dim0": _where_differs(0), "dim1": _where_differs(1)}, "Tril": {"diagonal": "k"},
+    "Triu": {"diagonal": "k"},
+    "UnfoldBackward0": {"dimension": "axis", "size": "size", "step": "step", **SIZES},
+    "Var": {"correction": "correction", **REDUCED}, "View": SIZES,
 }  # fmt: skip
 
 
@@ -97,4 +88,5 @@ def read(node: Function, name: str) -> Any:
     found = settings_of(node).get(name)
     if found is None:
         raise AttributeError(f"{node.name()!r} object has no attribute '_saved_{name}'")
-    return found(node.edges[0] if type(node) is Output else node)
+    node = node.edges[0] if type(node) is Output else node
+    return getattr(node, found) if isinstance(found, str) else found(node)
