@@ -245,6 +245,21 @@ RESULTS = {
     },
     "rms_norm of a turned one": lambda t, F: F.rms_norm(t.randn(4, 2, 3).transpose(0, 1), (3,)),
     "rms_norm": lambda t, F: F.rms_norm(turned(t, 4, 2, 3), (2, 3), t.ones(2, 3)),
+    **{
+        name: lambda t, F, f=f: f(turned(t, 2, 3, 4), t)
+        for name, f in {
+            "cumsum": lambda x, t: x.cumsum(1),
+            "cumprod": lambda x, t: x.cumprod(1),
+            "cumprod of integers": lambda x, t: x.int().cumprod(0),
+            "cummax": lambda x, t: x.cummax(0)[0],
+            "indices of cummin": lambda x, t: x.cummin(2)[1],
+            "logcumsumexp": lambda x, t: x.logcumsumexp(1),
+            "mean beside a variance": lambda x, t: t.var_mean(x, 0)[1],
+            "mean beside a deviation": lambda x, t: t.std_mean(x, 1, keepdim=True)[1],
+            "unique columns": lambda x, t: x[0].unique(dim=1),
+            "unique_consecutive columns": lambda x, t: x.unique_consecutive(dim=2),
+        }.items()
+    },
     "cdist": lambda t, F: t.cdist(turned(t, 2, 3, 4), turned(t, 2, 3, 4)),
     "one_hot": lambda t, F: F.one_hot(t.arange(3).expand(2, 3)),
     "a dtype": lambda t, F: t.randn(3).expand(2, 3).double(),

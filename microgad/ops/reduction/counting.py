@@ -238,7 +238,7 @@ def _answer(input: Tensor, dim: int | None, shape: Any, rows: Any, first: Any, i
     if dim is not None and input.array.ndim > 1:
         axis = dim % input.array.ndim
         rest = [n for i, n in enumerate(input.array.shape) if i != axis]
-        found = np.copy(np.moveaxis(found.reshape(len(found), *rest), 0, axis), "C")
+        found = np.moveaxis(found.reshape(len(found), *rest), 0, axis)
         results = [made(found) if input.node is None else input.index_select(axis, made(first))]
     else:
         results = [made(found) if input.node is None else input.reshape(-1).index_select(0, made(first))]

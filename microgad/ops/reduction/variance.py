@@ -66,7 +66,7 @@ class StdMean(Function):
 
 def _variance_and_mean(at: Any, x: Any) -> tuple[Any, Any]:
     n = count(x.shape, at.axis)
-    mean = total(x, at.axis, True) / (n or math.nan)
+    mean = layouts.contiguous(total(x, at.axis, True)) / (n or math.nan)
     centred = x - mean
     if x.dtype.kind == "c":
         squares = centred.real * centred.real
