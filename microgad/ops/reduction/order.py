@@ -80,9 +80,9 @@ def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def topk(
     input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, out: Any = None
 ) -> return_types.topk:
-    """(values, indices) of the k largest, or smallest, elements along dim, in order. Source: torch.topk.
+    """(values, indices) of the k largest, or smallest, elements along dim. Source: torch.topk.
 
-    Raises RuntimeError where there are fewer than k.
+    They are in order; if not `sorted`, as PyTorch leaves them on the CPU. Raises RuntimeError where there are fewer.
 
     >>> torch.topk(torch.tensor([1.0, 5.0, 3.0]), 2).values
     tensor([5., 3.])
@@ -93,6 +93,10 @@ def topk(
     n = x.shape[axis]
     if not 0 <= k <= n:
         raise ArgumentError(f"topk: selected index k out of range: k is {k}, dimension {dim} has size {n}")
+    if not sorted and selection.MANY * k > n and not backend.is_gpu(x):
+        nowhere, every = np.zeros((*x.shape[:axis], k, *x.shape[axis + 1 :]), np.int64), np.ones(x.size // n, bool)
+        found = _decided(x, nowhere, axis, every, lambda lines: selection.best(lines, k, largest, False))
+        return into(out, picked(input, axis, found, True, return_types.topk))
     index = _one_by_one(x, k, axis, largest) if k <= FEWEST and x.size > 5000 else None
     if index is None and (n <= FEW or 4 * k > n or not k):
         order = ranking(x, axis, largest)

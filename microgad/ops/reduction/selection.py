@@ -18,13 +18,16 @@ MANY = 64  # so many times k elements are put through a heap
 SHORT = 16  # lines that std::sort leaves to insertion
 
 
-def best(lines: Any, k: int, largest: bool) -> Any:
-    """The places (m, k) of the k best elements of each line (m, n), as PyTorch orders them. NaN is the greatest."""
+def best(lines: Any, k: int, largest: bool, sorted: bool = True) -> Any:
+    """The places (m, k) of the k best elements of each line (m, n), as PyTorch orders them, `sorted` or not. NaN is the
+    greatest.
+    """
     pairs = _ranked(lines, largest)
     if MANY * k <= lines.shape[1]:
         return np.array([[place for _, place in _by_heap(ranks, k)] for ranks in pairs[0]], np.int64)
     _nth_element(pairs, k - 1)
-    _sort(pairs, k - 1)
+    if sorted:
+        _sort(pairs, k - 1)
     return pairs[1, :, :k]
 
 
