@@ -203,6 +203,8 @@ RESULTS = {
     "channel_shuffle of one group": lambda t, F: F.channel_shuffle(turned(t, 2, 4, 3), 1),
     "pixel_shuffle": lambda t, F: F.pixel_shuffle(turned(t, 2, 4, 3, 3), 1),
     "pixel_unshuffle": lambda t, F: F.pixel_unshuffle(t.randn(2, 2, 4, 6)[..., ::2][..., :2, :2], 2),
+    "pad by nothing": lambda t, F: F.pad(turned(t, 2, 3, 4), (0, 0)),
+    "pad that cuts": lambda t, F: F.pad(turned(t, 2, 3, 4), (-1, 0, 0, -1)),
     "pad": lambda t, F: F.pad(t.randn(2, 3, 4), (3, -1), "replicate"),
     "nll_loss": lambda t, F: F.nll_loss(t.randn(3, 4, 2, 5), turned(t, 3, 2, 5).long() % 4, reduction="none"),
     **{
