@@ -211,15 +211,18 @@ def scaled_dot_product_attention(
     if is_causal:
         mask = causal(query, key) if mask is None else causal(query, key) + mask.array
     scale = 1 / math.sqrt(query.shape[-1] or 1) if scale is None else scale
-    fused = not dropout_p and (attn_mask is None or attn_mask.node is None) and _fit(query, key, value)
+    fused = not dropout_p and _fused(query, key, value, attn_mask)
     return attended(query, key, value, mask, dropout_p, scale, fused=fused)
 
 
-def _fit(query: Tensor, key: Tensor, value: Tensor) -> bool:
+def _fused(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> bool:
     """Whether PyTorch's fused kernel takes these, which writes its result as query lies in memory."""
+    if attn_mask is not None and (attn_mask.node is not None or attn_mask.ndim not in (2, 4)):
+        return False
     arrays = [x.array for x in (query, key, value)]
     alike = {(x.ndim, *x.shape[:2], x.shape[-1], x.strides[-1]) for x in arrays}
-    return query.ndim == 4 and len(alike) == 1 and arrays[0].strides[-1] == arrays[0].itemsize
+    x = arrays[0]
+    return x.ndim == 4 and len(alike) == 1 and x.strides[-1] == x.itemsize and key.shape[2] > 0
 
 
 def attended(

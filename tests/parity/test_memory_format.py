@@ -237,6 +237,8 @@ RESULTS = {
             "mask that wants a gradient": lambda q, t, F: F.scaled_dot_product_attention(
                 q, q, q, attn_mask=t.zeros(5, 5, requires_grad=True)
             ),
+            "mask of heads": lambda q, t, F: F.scaled_dot_product_attention(q, q, q, attn_mask=t.zeros(3, 5, 5)),
+            "no keys": lambda q, t, F: F.scaled_dot_product_attention(q, q[:, :, :0], q[:, :, :0]),
             "dropout": lambda q, t, F: F.scaled_dot_product_attention(q, q, q, dropout_p=0.5),
             "a part of the queries": lambda q, t, F: F.scaled_dot_product_attention(q[:, :, :2], q, q),
             "wider values": lambda q, t, F: F.scaled_dot_product_attention(q, q, t.ones(2, 3, 5, 6)),
