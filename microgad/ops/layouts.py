@@ -95,7 +95,20 @@ def laid_out_as(out: Any, *inputs: Any) -> Any:
 
     That is PyTorch's rule for convolution, pooling, normalization, resizing and shuffling of planes and volumes.
     """
-    if any(map(channels_last, inputs)):
-        inner = contiguous(np.moveaxis(out, 1, -1))
-        return np.moveaxis(inner.reshape(-1).reshape(inner.shape), -1, 1)  # of one element its own stride, not any
-    return contiguous(out)
+    return _innermost(contiguous(np.moveaxis(out, 1, -1))) if any(map(channels_last, inputs)) else contiguous(out)
+
+
+def settled(x: Any) -> Any:
+    """x with the strides of channels_last where without gaps it lies so, but for those of axes of one element.
+
+    Batch normalization takes such an x for channels_last, too.
+    """
+    if x.ndim not in (4, 5) or x.flags.c_contiguous:
+        return x
+    inner = np.moveaxis(x, 1, -1)
+    return _innermost(inner) if inner.flags.c_contiguous else x
+
+
+def _innermost(inner: Any) -> Any:
+    """(N, ..., C), in the order of its axes, as (N, C, ...), whose axes of one element have that order's strides."""
+    return np.moveaxis(inner.reshape(-1).reshape(inner.shape), -1, 1)

@@ -113,6 +113,8 @@ PICTURES = {
 BATCHES = {
     "interpolate": lambda x, t, F: F.interpolate(x, scale_factor=2, mode="bilinear"),
     "group_norm": lambda x, t, F: F.group_norm(x, 3),
+    "batch_norm": lambda x, t, F: F.batch_norm(x, t.zeros(3), t.ones(3), training=True),
+    "batch_norm, fixed": lambda x, t, F: F.batch_norm(x, t.zeros(3), t.ones(3)),
     "pad": lambda x, t, F: F.pad(x, (1, 1)),
     "pixel_unshuffle": lambda x, t, F: F.pixel_unshuffle(x, 2),
     "cat": lambda x, t, F: t.cat([x, x]),

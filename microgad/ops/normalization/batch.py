@@ -44,7 +44,7 @@ class BatchNorm(Function):
         scale = self.inv_std if weight is None else self.inv_std * weight
         centred *= each(scale, x)
         centred += each(-rest * scale if bias is None else bias - rest * scale, x)
-        return layouts.laid_out_as(out, input), self.mean, var
+        return layouts.laid_out_as(out, layouts.settled(input)), self.mean, var
 
     def backward(self, grad, input, weight, mean, inv_std):
         grad_out, grad_mean, grad_var = grad
@@ -93,7 +93,7 @@ class FixedBatchNorm(Function):
         x = flat(input)
         out = x * each(scale, x)
         out += each(-mean * scale if bias is None else bias - mean * scale, x)
-        return layouts.laid_out_as(out.reshape(input.shape), input)
+        return layouts.laid_out_as(out.reshape(input.shape), layouts.settled(input))
 
     def grad_input(self, grad, var, weight):
         return grad * column(self._scale(var, weight), grad)
