@@ -73,7 +73,7 @@ def Attribute(value: Any, type: Any) -> Any:
     return value
 
 
-def _holds(obj: Any, kind: Any) -> bool:
+def _fits(obj: Any, kind: Any) -> bool:
     """Whether obj is of the type, and what it holds of the types in brackets."""
     kinds = get_args(kind)
     if kind in (list, List, tuple, Tuple, dict, Dict, Optional):
@@ -82,12 +82,12 @@ def _holds(obj: Any, kind: Any) -> bool:
         case None:
             return _isinstance(obj, kind)
         case builtins.list:
-            return _isinstance(obj, list) and all(_holds(x, kinds[0]) for x in obj)
+            return _isinstance(obj, list) and all(_fits(x, kinds[0]) for x in obj)
         case builtins.dict:
-            return _isinstance(obj, dict) and all(_holds(k, kinds[0]) and _holds(obj[k], kinds[1]) for k in obj)
+            return _isinstance(obj, dict) and all(_fits(k, kinds[0]) and _fits(obj[k], kinds[1]) for k in obj)
         case builtins.tuple:
-            return _isinstance(obj, tuple) and len(obj) == len(kinds) and all(map(_holds, obj, kinds))
-    return any(_holds(obj, one) for one in kinds)
+            return _isinstance(obj, tuple) and len(obj) == len(kinds) and all(map(_fits, obj, kinds))
+    return any(_fits(obj, one) for one in kinds)
 
 
 def isinstance(obj: Any, target_type: Any) -> bool:
@@ -100,7 +100,7 @@ def isinstance(obj: Any, target_type: Any) -> bool:
     >>> torch.jit.isinstance({"a": [1, 2]}, Dict[str, List[int]]), torch.jit.isinstance([1, "b"], List[int])
     (True, False)
     """
-    return any(_holds(obj, kind) for kind in (target_type if _isinstance(target_type, tuple) else (target_type,)))
+    return any(_fits(obj, kind) for kind in (target_type if _isinstance(target_type, tuple) else (target_type,)))
 
 
 def is_scripting() -> bool:
