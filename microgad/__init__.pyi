@@ -606,6 +606,7 @@ from .parameter import Parameter as Parameter
 from .porting import as_torch as as_torch
 from .porting.rooms import _C as _C
 from .porting.rooms import __config__ as __config__
+from .porting.rooms import __future__ as __future__
 from .porting.rooms import _dynamo as _dynamo
 from .porting.rooms import _inductor as _inductor
 from .porting.rooms import _jit_internal as _jit_internal

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from .module import Module
 
 
+class OnConversion:
+    """What torch.__future__ sets: swapped parameters are the same objects, also where they were to be overwritten."""
+
+    overwrite = swap = False
+
+
 class Convertible:
     """The part of Module that converts its parameters and buffers and those of all modules below."""
 
@@ -30,10 +36,12 @@ class Convertible:
         def children(self) -> Iterator[Module]: ...
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Convert the parameters, which stay the same objects, their gradients, and the buffers."""
+        """Convert the parameters, which stay the same objects unless overwritten, their gradients, and the buffers."""
         for module in self.children() if recurse else ():
             module._apply(fn)
         with state.scope(grad_enabled=False):
+            if OnConversion.overwrite and not OnConversion.swap:
+                self._parameters.update({name: _copied(p) for name, p in self._parameters.items()})
             for tensor in (t for p in self._parameters.values() if p is not None for t in (p, p.grad) if t is not None):
                 converted = fn(tensor)
                 if converted is not tensor:
@@ -117,3 +125,13 @@ class Convertible:
     def half(self) -> Self:
         """Floating-point parameters and buffers to float16."""
         return self._apply(lambda t: t.half() if t.is_floating_point() else t)
+
+
+def _copied(parameter: Parameter | None) -> Parameter | None:
+    """Another on the same memory, with another gradient on its memory."""
+    if parameter is None or is_lazy(parameter):
+        return parameter
+    other = Parameter(parameter.detach(), parameter.requires_grad)
+    if parameter.grad is not None:
+        other.grad = parameter.grad.detach().requires_grad_(parameter.grad.requires_grad)
+    return other

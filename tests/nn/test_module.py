@@ -254,6 +254,31 @@ def test_conversions_keep_the_parameters_and_convert_gradients_and_buffers():
     assert net.type(torch.DoubleTensor).count.dtype == net.type("torch.DoubleTensor").count.dtype == torch.float64
 
 
+def test_a_conversion_overwrites_parameters_where_that_is_set():
+    future = torch.__future__
+    layer = nn.Linear(2, 1)
+    old, lazy = layer.weight, nn.LazyLinear(2)
+    old.grad = torch.ones(1, 2)
+    old.requires_grad_(False)
+    future.set_overwrite_module_params_on_conversion(True)
+    try:
+        assert future.get_overwrite_module_params_on_conversion()
+        layer.double()
+        new = layer.weight
+        assert new is not old
+        assert (old.dtype, old.grad.dtype, new.dtype, new.grad.dtype) == 2 * (torch.float32,) + 2 * (torch.float64,)
+        assert not new.requires_grad
+        assert layer.bias.requires_grad
+        assert lazy.double()(torch.ones(1, 3, dtype=torch.float64)).dtype == torch.float64
+        future.set_swap_module_params_on_conversion(True)
+        assert future.get_swap_module_params_on_conversion()
+        assert layer.float().weight is new
+    finally:
+        future.set_overwrite_module_params_on_conversion(False)
+        future.set_swap_module_params_on_conversion(False)
+    assert layer.double().weight is new
+
+
 def test_to():
     net = Net()
     assert net.to(torch.float64).head.weight.dtype == torch.float64

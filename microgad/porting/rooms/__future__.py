@@ -1,0 +1,50 @@
+"""torch.__future__: what a conversion of modules does with their parameters."""
+
+from __future__ import annotations
+
+from ...lazy import absent as _absent
+from ...nn.conversion import OnConversion as _OnConversion
+
+
+def set_overwrite_module_params_on_conversion(value: bool) -> None:
+    """Whether `module.to` and its kin put new parameters in the place of the old ones, which stay what they were.
+
+    Source: torch.__future__.set_overwrite_module_params_on_conversion.
+
+    >>> layer = nn.Linear(2, 1)
+    >>> weight = layer.weight
+    >>> torch.__future__.set_overwrite_module_params_on_conversion(True)
+    >>> layer.double().weight.dtype, weight.dtype
+    (torch.float64, torch.float32)
+    >>> torch.__future__.set_overwrite_module_params_on_conversion(False)
+    """
+    _OnConversion.overwrite = value
+
+
+def get_overwrite_module_params_on_conversion() -> bool:
+    """What was set, or False. Source: torch.__future__.get_overwrite_module_params_on_conversion.
+
+    >>> torch.__future__.get_overwrite_module_params_on_conversion()
+    False
+    """
+    return _OnConversion.overwrite
+
+
+def set_swap_module_params_on_conversion(value: bool) -> None:
+    """No effect beside an overwriting's end: parameters stay the same objects, as PyTorch's do that are swapped.
+
+    Source: torch.__future__.set_swap_module_params_on_conversion.
+    """
+    _OnConversion.swap = value
+
+
+def get_swap_module_params_on_conversion() -> bool:
+    """What was set, or False. Source: torch.__future__.get_swap_module_params_on_conversion.
+
+    >>> torch.__future__.get_swap_module_params_on_conversion()
+    False
+    """
+    return _OnConversion.swap
+
+
+_absent(globals())
