@@ -90,9 +90,12 @@ def test_what_has_no_derivative_says_so():
     for function in (special.bessel_j0, special.airy_ai, lambda x: special.legendre_polynomial_p(x, 2)):
         with pytest.raises(RuntimeError, match="derivative"):
             function(x)
-    for function in (torch.igamma, special.zeta):
-        with pytest.raises(RuntimeError, match="derivative for its input"):
-            function(x, torch.ones(1))
+    for function in (torch.igamma, torch.igammac, special.zeta):
+        other = torch.ones(1, requires_grad=True)
+        y = function(x, other)
+        assert torch.autograd.grad(y, other, retain_graph=True)[0].item() != 0  # which needs none by x
+        with pytest.raises(NotImplementedError, match=r"the derivative for .*: input"):
+            y.backward()
 
 
 @pytest.mark.parametrize(

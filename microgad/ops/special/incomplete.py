@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...errors import UnsupportedError
 from ...function import Function
 from ..blocks import in_double
 from ..elementwise.operands import tensors
@@ -313,6 +314,9 @@ class Igamma(Function):
     def forward(self, a, x):
         return in_double(_lower_single if _is_single(a, x) else _lower, a, x)
 
+    def grad_a(self, grad):
+        raise UnsupportedError("the derivative for 'igamma: input' is not implemented; detach it")
+
     def grad_x(self, grad, a, x):
         return grad * _density(a, x)
 
@@ -322,7 +326,7 @@ def igamma(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
 
     In float64 it is right to 4 units in the last place.
 
-    It has a derivative for other only, as in PyTorch.
+    It has a derivative for other only, as in PyTorch: backward raises where input wants one.
 
     >>> torch.igamma(torch.tensor([1.0, 4.0]), torch.tensor([1.0, 5.0]))
     tensor([0.6321, 0.7350])
@@ -338,6 +342,9 @@ class Igammac(Function):
     def forward(self, a, x):
         return in_double(_upper_single if _is_single(a, x) else _upper, a, x)
 
+    def grad_a(self, grad):
+        raise UnsupportedError("the derivative for 'igammac: input' is not implemented; detach it")
+
     def grad_x(self, grad, a, x):
         return -grad * _density(a, x)
 
@@ -347,7 +354,7 @@ def igammac(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tenso
 
     In float64 it is right to 4 units in the last place.
 
-    It has a derivative for other only, as in PyTorch.
+    It has a derivative for other only, as in PyTorch: backward raises where input wants one.
 
     >>> torch.igammac(torch.tensor([1.0, 4.0]), torch.tensor([1.0, 5.0]))
     tensor([0.3679, 0.2650])

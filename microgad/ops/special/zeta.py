@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...errors import UnsupportedError
 from ...function import Function
 from ..blocks import in_double
 from ..elementwise.operands import one_tensor
@@ -104,6 +105,9 @@ class Zeta(Function):
     def forward(self, s, q):
         return in_double(zeta_of, s, q)
 
+    def grad_s(self, grad):
+        raise UnsupportedError("the derivative for 'zeta: input' is not implemented; detach it")
+
     def grad_q(self, grad, s, q):
         return grad * (-s * Zeta.apply(s + 1, q))
 
@@ -111,7 +115,7 @@ class Zeta(Function):
 def zeta(input: Tensor | float, other: Tensor | float, *, out: Tensor | None = None) -> Tensor:
     """The Hurwitz zeta function Σ (other + k)^-input over k >= 0, broadcast. Source: torch.special.zeta.
 
-    It has a derivative for other only, as in PyTorch.
+    It has a derivative for other only, as in PyTorch: backward raises where input wants one.
 
     >>> torch.special.zeta(torch.tensor([2.0, 4.0]), 1)
     tensor([1.6449, 1.0823])
