@@ -432,6 +432,14 @@ def test_other_reprs_of_the_second(second, name):
 
 
 SECOND_REFUSED = [
+    lambda lib, t: t.RandomAffine(0, fill="fill"),
+    lambda lib, t: t.RandomPerspective(fill="fill"),
+    lambda lib, t: t.RandomCrop(3, padding=1, fill="fill"),
+    lambda lib, t: t.ElasticTransform(fill="fill"),
+    lambda lib, t: t.RandomZoomOut(fill="fill"),
+    lambda lib, t: t.RandomZoomOut(p=2),
+    lambda lib, t: t.RandomGrayscale(2),
+    lambda lib, t: t.RandomInvert(-0.1),
     lambda lib, t: t.Compose([]),
     lambda lib, t: t.Compose(3),
     lambda lib, t: t.RandomApply([abs], p=2),

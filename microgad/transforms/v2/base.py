@@ -6,10 +6,12 @@ import inspect
 import sys
 from collections.abc import Callable
 from enum import Enum
+from numbers import Number
 from typing import Any
 
 import numpy as np
 
+from ...errors import ArgumentError, DtypeError
 from ...nn import Module
 from ...ops.random import get_rng_state, set_rng_state
 from ...tensor import Tensor
@@ -81,6 +83,18 @@ class Transform(Module):
     __repr__ = Module.__repr__
 
 
+def require_fill(op: str, fill: Any) -> None:
+    """Raise TypeError of what is no colour."""
+    if fill is not None and not isinstance(fill, (Number, tuple, list)):
+        raise DtypeError(f"{op}: fill is {fill!r}, expected a number, or a number for each channel")
+
+
+def require_p(op: str, p: float) -> None:
+    """Raise ValueError of what is no probability."""
+    if not 0.0 <= p <= 1.0:
+        raise ArgumentError(f"{op}: p is {p}, expected a probability from 0 to 1")
+
+
 def second(first: Any, shown: str, lists: str = "", **defaults: Any) -> Any:
     """A transform of version 1 as one of version 2: the same draws and images, its attributes as they are given.
 
@@ -94,6 +108,8 @@ def second(first: Any, shown: str, lists: str = "", **defaults: Any) -> Any:
         given = signature.bind(self, *args, **options)
         given.apply_defaults()
         del given.arguments["self"]
+        require_fill(first.__name__, given.arguments.get("fill"))
+        require_p(first.__name__, given.arguments.get("p", 0.5))
         first.__init__(self, **given.arguments)
         for name in given.arguments.keys() & {"interpolation", "fill"}:
             setattr(self, name, given.arguments[name])

@@ -17,7 +17,7 @@ from .. import coloured, cropped, plain, turned
 from ..geometry import sides
 from ..pictures import is_pil, pair
 from . import functional as F
-from .base import Transform, is_array, is_tensor, second
+from .base import Transform, is_array, is_tensor, require_fill, require_p, second
 
 CenterCrop = second(plain.CenterCrop, "size")
 FiveCrop = second(plain.FiveCrop, "size")
@@ -358,6 +358,8 @@ class RandomZoomOut(Transform):
         super().__init__()
         if side_range[0] < 1.0 or side_range[0] > side_range[1]:
             raise ArgumentError(f"RandomZoomOut: side_range is {side_range}, expected 1 or more, and to increase")
+        require_fill("RandomZoomOut", fill)
+        require_p("RandomZoomOut", p)
         self.p, self.fill, self.side_range = p, fill, side_range
 
     def one(self, image: Any) -> Any:
@@ -396,6 +398,7 @@ class RandomCrop(Transform):
         if padding:
             left, top, right, bottom = sides(padding, "RandomCrop")
             self.padding = [left, right, top, bottom]
+        require_fill("RandomCrop", fill)
         self.pad_if_needed, self.fill, self.padding_mode = pad_if_needed, fill, padding_mode
 
     def one(self, image: Any) -> Any:
@@ -429,6 +432,7 @@ class ElasticTransform(Transform):
         self.alpha, self.sigma = (
             [float(x)] * 2 if isinstance(x, (int, float)) else [float(v) for v in x] for x in (alpha, sigma)
         )
+        require_fill("ElasticTransform", fill)
         self.interpolation, self.fill = interpolation, fill
 
     def one(self, image: Any) -> Any:
