@@ -166,6 +166,7 @@ PROGRAMS = {
     "squeeze_repr": lambda lib, v: repr(v.ops.SqueezeExcitation(3, 2)),
     "permute": lambda lib, v: v.ops.Permute([0, 2, 3, 1])(lib.tensor(BATCH)),
     "frozen": lambda lib, v: v.ops.FrozenBatchNorm2d(3)(lib.tensor(BATCH)),
+    "frozen_of_misc": lambda lib, v: repr(v.ops.misc.FrozenBatchNorm2d(3)),
     "fake": lambda lib, v: v.datasets.FakeData(3, (3, 5, 6), 7)[2][0].tobytes(),
     "fake_target": lambda lib, v: v.datasets.FakeData(3, (3, 5, 6), 7, random_offset=4)[2][1],
 }  # fmt: skip

@@ -10,6 +10,7 @@ from ....models.blocks import Permute as Permute
 from ....models.blocks import SqueezeExcitation as SqueezeExcitation
 from ....models.blocks import StochasticDepth as StochasticDepth
 from ....models.blocks import stochastic_depth as stochastic_depth
+from . import misc as misc
 from .boxes import batched_nms as batched_nms
 from .boxes import box_area as box_area
 from .boxes import box_convert as box_convert

@@ -1,0 +1,13 @@
+"""Layers where torchvision has them: `torchvision.ops.misc.FrozenBatchNorm2d`. Source: torchvision.ops.misc."""
+
+from ....lazy import absent as _absent
+from ....models.blocks import MLP as MLP
+from ....models.blocks import Conv2dNormActivation as Conv2dNormActivation
+from ....models.blocks import Conv3dNormActivation as Conv3dNormActivation
+from ....models.blocks import ConvNormActivation as ConvNormActivation
+from ....models.blocks import FrozenBatchNorm2d as FrozenBatchNorm2d
+from ....models.blocks import Permute as Permute
+from ....models.blocks import SqueezeExcitation as SqueezeExcitation
+from ....nn.functional import interpolate as interpolate
+
+_absent(globals())
