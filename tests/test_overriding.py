@@ -316,3 +316,11 @@ def test_layers_and_their_defaults_are_behind_the_same_doors() -> None:
     assert type(layer(x.as_subclass(Plain))) is Plain
     assert names(lambda: layer(torch.ones(1, 2, 4))) == []
     assert "torch.nn.functional.layer_norm" in names(lambda: layer(x.as_subclass(Logged)))
+
+
+def test_distributions_compute_behind_the_doors_too() -> None:
+    """By what they broadcast parameters with pyro follows what depends on what."""
+    made = torch.distributions.Normal(torch.zeros(3).as_subclass(Plain), torch.tensor(2.0))
+    assert type(made.loc) is type(made.scale) is type(made.log_prob(torch.ones(3))) is Plain
+    logged = torch.ones(3).as_subclass(Logged)
+    assert "torch.broadcast_tensors" in names(lambda: torch.distributions.Gamma(logged, 1.0))

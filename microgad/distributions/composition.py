@@ -33,6 +33,7 @@ class Transform:
         self._cache_size = cache_size
         self._cached_x_y: tuple[Any, Any] = (None, None)
         self._inv: ReferenceType[Transform] | None = None
+        super().__init__()  # of a module, where a subclass is one as well
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_inv": None}  # a weak reference can't be pickled

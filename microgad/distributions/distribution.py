@@ -37,6 +37,7 @@ class Distribution:
             self._validate_args = validate_args
         if self._validate_args:
             self._check_parameters()
+        super().__init__()  # of a module, where a subclass is one as well
 
     def _check_parameters(self) -> None:
         if self.arg_constraints is NotImplemented:

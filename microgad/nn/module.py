@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from types import FunctionType
 from typing import Any, Self
 
 from .. import state
@@ -61,6 +62,15 @@ class Module(hooks.Hooked, Convertible):
     _version: int = 1  # of the state_dict's layout; a subclass that changes its own raises it
 
     call_super_init: bool = False  # whether a class beside Module is initialized, with all arguments, as well
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Bind no function of the library's that a program's class holds, `act = torch.tanh`: PyTorch's are of C."""
+        super().__init_subclass__(**kwargs)
+        if cls.__module__.startswith("microgad."):
+            return
+        for name, f in list(vars(cls).items()):
+            if type(f) is FunctionType and f.__module__.partition(".")[0] == "microgad" and "." not in f.__qualname__:
+                setattr(cls, name, staticmethod(f))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if not self.call_super_init and (args or kwargs):
@@ -221,12 +231,16 @@ class Module(hooks.Hooked, Convertible):
     # What it holds
 
     def _named_members(
-        self, members: Callable[[Module], Iterable[tuple[str, Any]]], prefix: str, recurse: bool, remove_duplicate: bool
+        self,
+        get_members_fn: Callable[[Module], Iterable[tuple[str, Any]]],
+        prefix: str = "",
+        recurse: bool = True,
+        remove_duplicate: bool = True,
     ) -> Iterator[tuple[str, Any]]:
         seen: set[Tensor] = set()
         modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
         for path, module in modules:
-            for name, member in members(module):
+            for name, member in get_members_fn(module):
                 if member is None or member in seen:
                     continue
                 if remove_duplicate:

@@ -19,6 +19,7 @@ from .. import function
 from . import ask, is_asked, overloaded, refused
 
 ROOMS = ("microgad.nn.functional", "microgad", "microgad.linalg", "microgad.fft", "microgad.special")
+USERS = ("microgad.nn", "microgad.distributions")  # rooms that compute by the public functions, as PyTorch's do
 # Operators by what PyTorch calls their functions, those that have their own name, and what else Python calls.
 OPERATORS = {
     "add": "__add__ __radd__", "sub": "__sub__", "mul": "__mul__ __rmul__", "div": "__truediv__", "neg": "__neg__",
@@ -98,12 +99,13 @@ def install() -> None:
             if isinstance(f := getattr(module, name), FunctionType):
                 _put(module, name, _door(f, name, f"torch{room.removeprefix('microgad')}.{name}"))
     _install_methods(function.Tensor)
-    layers = importlib.import_module("microgad.nn")
-    for name in dir(layers):
-        getattr(layers, name)  # loads those that wait to be used
+    for user in USERS:
+        layers = importlib.import_module(user)
+        for name in dir(layers):
+            getattr(layers, name)  # loads those that wait to be used
     for module in list(sys.modules.values()):
         room = str(getattr(module, "__name__", "microgad"))
-        if room.startswith("microgad.nn.") or room.partition(".")[0] != "microgad":
+        if room.startswith(tuple(f"{user}." for user in USERS)) or room.partition(".")[0] != "microgad":
             _behind_doors(module)
 
 

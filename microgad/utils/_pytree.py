@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from ..lazy import absent as _absent
+from ..size import Size
 
 
 class TreeSpec(NamedTuple):
@@ -102,6 +103,7 @@ SUPPORTED_NODES: dict[Any, NodeDef] = {
     node.type: node
     for node in (
         NodeDef(tuple, lambda x: (list(x), None), lambda values, _: tuple(values)),
+        NodeDef(Size, lambda x: (list(x), None), lambda values, _: tuple(values)),
         NodeDef(list, lambda x: (x, None), lambda values, _: list(values)),
         NodeDef(dict, _dict_flatten, _dict_unflatten),
         NodeDef(namedtuple, lambda x: (list(x), type(x)), lambda values, cls: cls(*values)),

@@ -130,3 +130,17 @@ def test_a_transform_with_a_cache_is_of_its_class():
     cached = [t.with_cache() for t in (Shift(1.0, 1.0), Double())]
     assert [type(t) for t in cached] == [Shift, d.AffineTransform]
     assert cached == [Shift(1.0, 1.0), Double()]
+
+
+@pytest.mark.parametrize("kind", [d.Transform, d.Distribution])
+def test_one_that_is_a_module_as_well_is_one_from_its_first_line(kind):
+    """pyro's flows derive from both."""
+
+    class Learned(kind, torch.nn.Module):
+        arg_constraints = {}
+
+        def __init__(self):
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.ones(2))
+
+    assert [name for name, _ in Learned().named_parameters()] == ["scale"]

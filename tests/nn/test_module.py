@@ -401,3 +401,24 @@ def test_nothing_can_be_deleted_before_init():
 
     with pytest.raises(AttributeError, match="_parameters"):
         Early()
+
+
+def test_what_libraries_ask_of_members_by_private_names() -> None:
+    """pyro asks which Tensors are one, and lists what a module holds by its own rule."""
+    layer = nn.Linear(2, 1)
+    held = [member for _, member in layer._named_members(lambda module: module._parameters.items())]
+    assert [member._cdata for member in held] == [layer.weight._cdata, layer.bias._cdata]
+    assert len({layer.weight._cdata, layer.weight.detach()._cdata, layer.bias._cdata}) == 3
+
+
+def test_a_function_of_the_librarys_is_not_bound_by_a_class_that_holds_it() -> None:
+    class Net(nn.Module):
+        act, convolve = torch.tanh, nn.functional.conv2d
+        reset = nn.Linear.reset_parameters  # a method is
+
+        def forward(self, x):
+            return self.act(x), self.convolve(x, torch.ones(1, 1, 1, 1))
+
+    found = Net()(torch.ones(1, 1, 1, 1))
+    assert [round(x.item(), 4) for x in found] == [0.7616, 1.0]
+    assert Net().reset.__self__ is not None

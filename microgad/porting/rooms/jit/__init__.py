@@ -34,8 +34,28 @@ def script(obj: Any, *args: Any, **options: Any) -> Any:
     return obj
 
 
-def trace(func: Any, example_inputs: Any = None, *args: Any, **options: Any) -> Any:
-    """Give the module, or the function, as it is. Says so once. Source: torch.jit.trace."""
+class TracerWarning(Warning):
+    """What tracing would warn of: programs silence it. Source: torch.jit.TracerWarning."""
+
+
+def trace(func: Any, example_inputs: Any = None, *args: Any, example_kwarg_inputs: Any = None, **options: Any) -> Any:
+    """Give the module, or the function, as it is, after it has run on the inputs once. Says so once.
+
+    So what it draws and counts while it is traced is drawn and counted; PyTorch's check of a trace, which runs it
+    some more times, isn't made. Source: torch.jit.trace.
+
+    >>> import warnings
+    >>> seen = []
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     _ = torch.jit.trace(seen.append, torch.ones(2))
+    >>> seen
+    [tensor([1., 1.])]
+    """
+    if example_kwarg_inputs is not None:
+        func(**example_kwarg_inputs)
+    elif example_inputs is not None:
+        func(*example_inputs if isinstance(example_inputs, (tuple, list)) else (example_inputs,))
     return script(func)
 
 
