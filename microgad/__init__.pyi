@@ -643,7 +643,11 @@ from .porting.rooms.control import sym_sqrt as sym_sqrt
 from .porting.rooms.control import sym_sum as sym_sum
 from .porting.rooms.control import while_loop as while_loop
 from .porting.rooms.futures import Future as Future
+from .porting.rooms.fx import SymBool as SymBool
+from .porting.rooms.fx import SymFloat as SymFloat
+from .porting.rooms.fx import SymInt as SymInt
 from .porting.rooms.fx import _assert as _assert
+from .porting.rooms.fx import _assert_async as _assert_async
 from .porting.rooms.settings import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
 from .porting.rooms.settings import get_deterministic_debug_mode as get_deterministic_debug_mode
 from .porting.rooms.settings import get_device_module as get_device_module
@@ -677,6 +681,7 @@ from .storage import UntypedStorage as UntypedStorage
 from .storage import is_storage as is_storage
 from .tensor import Tensor as Tensor
 from .unheld import bfloat16 as bfloat16
+from .unheld import complex32 as complex32
 from .unheld import float8_e4m3fn as float8_e4m3fn
 from .unheld import float8_e5m2 as float8_e5m2
 from .utils.dlpack import to_dlpack as to_dlpack

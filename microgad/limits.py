@@ -19,6 +19,7 @@ class finfo:
 
     def __init__(self, type: Any = None) -> None:
         found = dtypes.get_default_dtype() if type is None else dtypes.of(type)
+        found = found.to_real()
         limits = getattr(found, "limits", None)
         if limits is not None:  # of what NumPy has no arrays of
             self.dtype, self.bits = found.name, 8 * found.itemsize

@@ -54,6 +54,30 @@ class unheld(dtype):
         return self.name
 
 
+class unheld_complex(unheld):
+    """Two float16 a number: named, and not held.
+
+    >>> torch.complex32.is_complex, torch.complex32.itemsize, torch.complex32.to_real()
+    (True, 4, torch.float16)
+    """
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("complex32", 4, 65504.0, 10, 2.0**-14, 0.001)
+
+    is_floating_point, is_complex = False, True
+
+    def to_real(self) -> dtype:
+        """The real dtype of the same precision."""
+        return dtypes.float16
+
+    def to_complex(self) -> dtype:
+        """Itself."""
+        return self
+
+
 bfloat16 = unheld("bfloat16", 2, (2 - 2**-7) * 2.0**127, 7, 2.0**-126, 0.01)
 float8_e4m3fn = unheld("float8_e4m3fn", 1, 448.0, 3, 2.0**-6, 1.0)
 float8_e5m2 = unheld("float8_e5m2", 1, 57344.0, 2, 2.0**-14, 1.0)
+complex32 = unheld_complex()

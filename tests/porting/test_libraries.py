@@ -47,6 +47,17 @@ def test_the_room_of_annotations_is_found() -> None:
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "True\n"
 
 
+@pytest.mark.filterwarnings("ignore:torch.jit")
+def test_what_is_traced_runs_once() -> None:
+    layer = torch.nn.BatchNorm1d(2)
+    assert torch.jit.trace(layer, torch.ones(3, 2)) is layer
+    assert torch.jit.trace(layer, (torch.ones(3, 2),)) is layer
+    assert torch.jit.trace(layer, example_kwarg_inputs={"input": torch.ones(3, 2)}) is layer
+    assert layer.num_batches_tracked == 3
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
+
+
 def test_a_group_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     dist = torch.distributed
     assert not dist.is_available()  # so that libraries leave out what they share work with
@@ -83,6 +94,7 @@ def test_trees_are_built_again() -> None:
     filled = collections.defaultdict(list, a=1)
     assert tree_map(lambda x: x + 1, filled)["a"] == 2
     assert tree_map(lambda x: x, filled)["new"] == []
+    assert tree_map(lambda x: x + 1, [torch.Size([2, 3])]) == [(3, 4)]
     for kind in (int, (int, bytes), int | bytes, lambda x: x == 1):
         assert tree_map_only(kind, str, [1, "a", 2.0]) == ["1", "a", 2.0]
     with pytest.raises(ValueError, match="has length 1 but the spec refers to a pytree that holds 6"):
@@ -326,3 +338,18 @@ def test_a_star_takes_no_name_of_the_program(room: str) -> None:
     names: dict[str, Any] = {}
     exec(f"from microgad.{room} import *", names)
     assert not {"F", "M", "T", "T_co", "TYPE_CHECKING", "annotations"} & {*names}
+
+
+def test_what_kornia_asks_of_the_compiler_and_of_dtypes() -> None:
+    assert torch.complex32.is_complex
+    assert not torch.complex32.is_floating_point
+    assert torch.complex32 not in (torch.float32, torch.complex64)
+    assert [torch.empty(0, dtype=torch.complex32).element_size(), torch.finfo(torch.complex32).bits] == [4, 16]
+    assert not any(isinstance(1, kind) for kind in (torch.SymInt, torch.SymFloat, torch.SymBool))
+    assert not torch._C._are_functorch_transforms_active()
+    assert torch.fx.get_proxy_mode() is None
+    torch._assert_async(torch.tensor(True), "no")
+    with pytest.raises(RuntimeError, match="no"):
+        torch._assert_async(torch.tensor(0.0), "no")
+    with pytest.raises(NotImplementedError, match="numbers for sizes"):
+        torch.SymBool()

@@ -28,6 +28,11 @@ def _get_tracing_state() -> None:
     """None: nothing is traced."""
 
 
+def _are_functorch_transforms_active() -> bool:
+    """False: `vmap` calls a function slice by slice, with Tensors whose values can be looked at."""
+    return False
+
+
 class _nn:
     """torch._C._nn: what modules call in PyTorch."""
 

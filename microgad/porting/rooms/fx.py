@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...errors import ArgumentError, UnsupportedError
 from ...lazy import absent as _absent
 from ...nn import Module
+from ...tensor import Tensor
 
 
 class Proxy:
@@ -29,12 +31,44 @@ def wrap(fn_or_name: Any) -> Any:
     return fn_or_name
 
 
+def get_proxy_mode() -> None:
+    """None: nothing is traced. Source: torch.fx.experimental.proxy_tensor.get_proxy_mode."""
+
+
 def _assert(condition: Any, message: str) -> None:
     """Raise AssertionError unless the condition holds. Source: torch._assert.
 
     >>> torch._assert(1 < 2, "one is less than two")
     """
     assert condition, message
+
+
+def _assert_async(input: Tensor, assert_msg: str = "Expected Tensor with single nonzero value, but got zero") -> None:
+    """Raise RuntimeError with the message where a Tensor of one element is zero. Source: torch._assert_async.
+
+    >>> torch._assert_async(torch.tensor(True))
+    """
+    if not input:
+        raise ArgumentError(assert_msg)
+
+
+class SymInt:
+    """A size that PyTorch's compiler doesn't know yet: there is none, but programs ask. Source: torch.SymInt.
+
+    >>> isinstance(torch.ones(2).shape[0], torch.SymInt)
+    False
+    """
+
+    def __init__(self, *args: Any) -> None:
+        raise UnsupportedError(f"torch.{type(self).__name__}: programs run as they are, with numbers for sizes")
+
+
+class SymFloat(SymInt):
+    """A number that PyTorch's compiler doesn't know yet: see SymInt. Source: torch.SymFloat."""
+
+
+class SymBool(SymInt):
+    """A truth value that PyTorch's compiler doesn't know yet: see SymInt. Source: torch.SymBool."""
 
 
 _absent(globals())
