@@ -610,6 +610,7 @@ from .porting.rooms import __future__ as __future__
 from .porting.rooms import _dynamo as _dynamo
 from .porting.rooms import _inductor as _inductor
 from .porting.rooms import _jit_internal as _jit_internal
+from .porting.rooms import _utils as _utils
 from .porting.rooms import _vmap_internals as _vmap_internals
 from .porting.rooms import accelerator as accelerator
 from .porting.rooms import backends as backends

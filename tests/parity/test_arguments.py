@@ -404,6 +404,10 @@ CALLS = """
     [f(B+0j,dim=d).stride() for f in (T.fft.fftn,T.fft.ifftn,T.fft.irfftn,T.fft.hfftn) for d in ((1,0),(0,1),(2,0))]
     [f(B,dim=d).stride() for f in (T.fft.fftn,T.fft.rfftn,T.fft.ihfftn) for d in ((1,0),(0,1),(2,0))]
     T.fft.rfftn(B.clone().requires_grad_()).grad_fn.name()
+    T._utils._flatten_dense_tensors([A, T.zeros(0), A.t()])
+    T._utils._unflatten_dense_tensors(T.arange(5), (T.zeros(2,1), T.zeros(0), T.zeros(3)))
+    (lambda x: [y.add_(1) for y in T._utils._unflatten_dense_tensors(x, [v[:1], v[:2]])] + [x])(T.zeros(3))
+    T._utils._flatten_dense_tensors([A.clone()])._is_view()
     T.addcmul(v*1j,v*1j,v,value=2j)
     (v*1j).addcdiv_(v*1j,v+1,value=2j)
     T.cumulative_trapezoid(T.tensor([100,100,3],dtype=T.int8),dx=2)

@@ -1,0 +1,41 @@
+"""torch._utils: many Tensors as one, as programs send gradients in one piece or keep them beside their parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...lazy import absent as _absent
+from ...ops.movement import cat
+from ...tensor import Tensor
+
+
+def _flatten_dense_tensors(tensors: Sequence[Tensor]) -> Tensor:
+    """The elements of all, one after another: (n,). Of a single Tensor a view, where its layout allows.
+
+    Raises ValueError for no Tensors. Source: torch._utils._flatten_dense_tensors.
+
+    >>> from microgad.porting.rooms._utils import _flatten_dense_tensors
+    >>> _flatten_dense_tensors([torch.zeros(1, 2), torch.ones(2)])
+    tensor([0., 0., 1., 1.])
+    """
+    pieces = [x.contiguous().view(-1) for x in tensors]
+    return pieces[0] if len(pieces) == 1 else cat(pieces)
+
+
+def _unflatten_dense_tensors(flat: Tensor, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """What lies in `flat`, (n,), in the shapes of `tensors`: views, which may be written to.
+
+    Raises RuntimeError where `flat` is too short. Source: torch._utils._unflatten_dense_tensors.
+
+    >>> from microgad.porting.rooms._utils import _unflatten_dense_tensors
+    >>> _unflatten_dense_tensors(torch.arange(3), [torch.zeros(1, 2), torch.zeros(1)])
+    (tensor([[0, 1]]), tensor([2]))
+    """
+    pieces, start = [], 0
+    for x in tensors:
+        pieces.append(flat.narrow(0, start, x.numel()).view(x.shape) if x.numel() else flat.new_empty(0))
+        start += x.numel()
+    return tuple(pieces)
+
+
+_absent(globals())
