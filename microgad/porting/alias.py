@@ -38,6 +38,13 @@ ROOMS = {
     "torchview": "microgad.graph.peers",
     "torchviz": "microgad.graph.peers",
 }
+# What PyTorch once had. Programs ask for it to learn how old their PyTorch is: `import torch._six` raises, as there.
+GONE = {
+    "torch._namedtensor_internals", "torch._six", "torch.distributed.deprecated", "torch.for_onnx", "torch.functorch",
+    "torch.nn._functions", "torch.nn.parallel.deprecated", "torch.onnx.symbolic", "torch.utils.ffi",
+    "torch.utils.trainer", "torchvision.models.utils", "torchvision.prototype",
+    "torchvision.transforms.functional_tensor",
+}  # fmt: skip
 ROOTS = ("torch", "torchvision", "safetensors", "torchinfo", "torchview", "torchviz")
 # Where libraries find whose array x is, by type(x).__module__, and what programs print of it.
 HOMES = {Tensor: "torch", Size: "torch", device: "torch", dtype: "torch", Parameter: "torch.nn.parameter"}
@@ -255,7 +262,9 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
         doors.look()
-        if name.partition(".")[0] not in ROOTS or ((_held(name) or _is_from()) and room_of(name) is None):
+        if name.partition(".")[0] not in ROOTS or name in GONE:
+            return None
+        if (_held(name) or _is_from()) and room_of(name) is None:
             return None
         return ModuleSpec(name, self, is_package=True)
 

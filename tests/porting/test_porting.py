@@ -92,6 +92,31 @@ class Net(Linar):
     ), done.stderr
 
 
+def test_what_pytorch_has_no_longer_is_not_there_to_import(tmp_path: Path) -> None:
+    program = """
+import importlib.util
+
+try:
+    import torch._six as old
+except ImportError:
+    import collections.abc as old
+try:
+    import torchvision.transforms.functional_tensor
+except ModuleNotFoundError as error:
+    print(error)
+try:
+    from torchvision.models.utils import load_state_dict_from_url
+except ImportError:
+    from torch.hub import load_state_dict_from_url
+print(old.__name__, importlib.util.find_spec("torch.utils.ffi"), importlib.util.find_spec("torch.nn") is None)
+print(load_state_dict_from_url.__module__.split(".")[-1])
+"""
+    done = ported(program, tmp_path)
+    assert done.stdout.splitlines() == [
+        "No module named 'torchvision.transforms.functional_tensor'", "collections.abc None False", "hub",
+    ], done.stderr  # fmt: skip
+
+
 def test_a_name_that_is_a_module_as_well_stays_what_it_was(tmp_path: Path) -> None:
     program = """
 from unittest import mock
