@@ -33,6 +33,7 @@ ROOMS = {
     "torchvision.datasets": "microgad.datasets",
     "torchvision.transforms": "microgad.transforms",
     "torchvision.models": "microgad.models",
+    "functorch": "microgad.porting.functorch",
     "safetensors": "microgad.porting.safetensors",
     "torchinfo": "microgad.graph.info",
     "torchview": "microgad.graph.peers",
@@ -45,7 +46,7 @@ GONE = {
     "torch.utils.trainer", "torchvision.models.utils", "torchvision.prototype",
     "torchvision.transforms.functional_tensor",
 }  # fmt: skip
-ROOTS = ("torch", "torchvision", "safetensors", "torchinfo", "torchview", "torchviz")
+ROOTS = ("torch", "torchvision", "functorch", "safetensors", "torchinfo", "torchview", "torchviz")
 # Where libraries find whose array x is, by type(x).__module__, and what programs print of it.
 HOMES = {Tensor: "torch", Size: "torch", device: "torch", dtype: "torch", Parameter: "torch.nn.parameter"}
 HOMONYMS = ("torch.autograd.gradcheck",)  # modules that go by the name of a function of the room above, where it is

@@ -1,0 +1,144 @@
+"""What the package functorch is to a program: torch.func under its old names, and modules as functions."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from .. import func as _func
+from ..lazy import absent as _absent
+from ..nn import Module
+from ..nn.stateless import functional_call as _functional_call
+from ..ops.movement import stack as _stack
+from ..tensor import Tensor
+
+Tensors = tuple[Tensor, ...]
+
+
+def _old(name: str, new: str, f: Callable[..., Any]) -> Any:
+    """f, which warns of its old name as PyTorch does."""
+
+    @functools.wraps(f)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        said = f"`functorch.{name}` is deprecated as of PyTorch 2.0. Please use `{new}` instead"
+        warnings.warn(said, FutureWarning, stacklevel=2)
+        return f(*args, **kwargs)
+
+    return called
+
+
+grad, grad_and_value, vjp, jvp, jacrev, jacfwd, hessian, functionalize = (
+    _old(f.__name__, f"torch.func.{f.__name__}", f)
+    for f in (
+        _func.grad, _func.grad_and_value, _func.vjp, _func.jvp, _func.jacrev, _func.jacfwd, _func.hessian,
+        _func.functionalize,
+    )
+)  # fmt: skip
+vmap = _old("vmap", "torch.vmap", _func.vmap)
+
+
+class FunctionalModuleWithBuffers(Module):
+    """A module as a function of its parameters and buffers. Source: functorch.FunctionalModuleWithBuffers."""
+
+    def __init__(self, stateless_model: Module) -> None:
+        super().__init__()
+        self.stateless_model = stateless_model
+        self.param_names = tuple(name for name, _ in stateless_model.named_parameters())
+        self.buffer_names = tuple(name for name, _ in stateless_model.named_buffers())
+
+    def forward(self, params: Iterable[Tensor], buffers: Iterable[Tensor], *args: Any, **kwargs: Any) -> Any:
+        state = dict(zip((*self.param_names, *self.buffer_names), (*params, *buffers), strict=False))
+        return _functional_call(self.stateless_model, state, args, kwargs)
+
+
+class FunctionalModule(FunctionalModuleWithBuffers):
+    """A module without buffers as a function of its parameters. Source: functorch.FunctionalModule."""
+
+    def forward(self, params: Iterable[Tensor], *args: Any, **kwargs: Any) -> Any:
+        return super().forward(params, (), *args, **kwargs)
+
+
+def _state(model: Module, disable_autograd_tracking: bool) -> tuple[Module, Tensors, Tensors]:
+    """A copy of the module, and its parameters and buffers."""
+    copied = copy.deepcopy(model)
+    params = tuple(copied.parameters())
+    if disable_autograd_tracking:
+        for p in params:
+            p.requires_grad_(False)
+    return copied, params, tuple(copied.buffers())
+
+
+def _make_functional_with_buffers(
+    model: Module, disable_autograd_tracking: bool = False
+) -> tuple[FunctionalModuleWithBuffers, Tensors, Tensors]:
+    """func(params, buffers, *inputs), with copies of the module's. Source: functorch.make_functional_with_buffers.
+
+    >>> import warnings
+    >>> from microgad.porting.functorch import make_functional_with_buffers
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     func, params, buffers = make_functional_with_buffers(nn.BatchNorm1d(2, affine=False).eval())
+    >>> func(params, [buffers[0] + 3, *buffers[1:]], torch.ones(1, 2)).round()
+    tensor([[-2., -2.]])
+    """
+    copied, params, buffers = _state(model, disable_autograd_tracking)
+    return FunctionalModuleWithBuffers(copied), params, buffers
+
+
+def _make_functional(model: Module, disable_autograd_tracking: bool = False) -> tuple[FunctionalModule, Tensors]:
+    """func(params, *inputs), with copies of the module's parameters. Source: functorch.make_functional.
+
+    Raises RuntimeError for a module that has buffers.
+
+    >>> import warnings
+    >>> from microgad.porting.functorch import make_functional
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     func, (weight,) = make_functional(nn.Linear(2, 1, bias=False))
+    >>> func([torch.ones_like(weight)], torch.tensor([3.0, 4.0]))
+    tensor([7.])
+    """
+    if next(model.buffers(), None) is not None:
+        raise RuntimeError(
+            "make_functional(model): `model` has buffers. Please use make_functional_with_buffers(model) instead."
+        )
+    copied, params, _ = _state(model, disable_autograd_tracking)
+    return FunctionalModule(copied), params
+
+
+def _combine_state_for_ensemble(models: Sequence[Module]) -> tuple[FunctionalModuleWithBuffers, Tensors, Tensors]:
+    """One function for all, and their states stacked, for vmap. Source: functorch.combine_state_for_ensemble.
+
+    Raises RuntimeError where there is none, or modules are of several classes, or some train and others don't.
+
+    >>> import warnings
+    >>> from microgad.porting.functorch import combine_state_for_ensemble
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     func, params, _ = combine_state_for_ensemble([nn.Linear(2, 3) for _ in range(5)])
+    >>> torch.vmap(func, (0, 0, None))(params, (), torch.ones(4, 2)).shape
+    torch.Size([5, 4, 3])
+    """
+    if len(models) == 0:
+        raise RuntimeError("combine_state_for_ensemble: Expected at least one model, got 0.")
+    if len({model.training for model in models}) > 1:
+        raise RuntimeError("combine_state_for_ensemble: Expected all models to have the same training/eval mode.")
+    if len(set(map(type, models))) > 1:
+        raise RuntimeError("combine_state_for_ensemble: Expected all models to be of the same class.")
+    functions, params, buffers = zip(*map(_make_functional_with_buffers, models), strict=True)
+    stacked = [tuple(_stack(same).detach() for same in zip(*states, strict=True)) for states in (params, buffers)]
+    return functions[0], stacked[0], stacked[1]
+
+
+make_functional = _old("make_functional", "torch.func.functional_call", _make_functional)
+make_functional_with_buffers = _old(
+    "make_functional_with_buffers", "torch.func.functional_call", _make_functional_with_buffers
+)
+combine_state_for_ensemble = _old(
+    "combine_state_for_ensemble", "torch.func.stack_module_state", _combine_state_for_ensemble
+)
+
+_absent(globals())

@@ -1,0 +1,90 @@
+"""functorch, the package that became torch.func: its names, and modules as functions of what they hold."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import microgad as torch
+from microgad import nn
+from microgad.porting import functorch
+
+pytestmark = pytest.mark.filterwarnings("ignore:`functorch")
+
+
+def test_programs_import_it(tmp_path: Path) -> None:
+    """A guard against its first-class dimensions, as tensordict has one, is heard."""
+    program = """
+import microgad; microgad.as_torch()
+import torch, warnings
+from functorch import grad, jacrev, make_functional, vmap
+try:
+    from functorch import dim
+except ImportError:
+    print("no dim")
+with warnings.catch_warnings(record=True) as warned:
+    warnings.simplefilter("always")
+    print(vmap(torch.sum)(torch.ones(2, 3)), grad(torch.sin)(torch.tensor(0.0)))
+print([(w.category.__name__, w.filename[-4:], "torch.vmap" in str(w.message)) for w in warned])
+"""
+    (tmp_path / "p.py").write_text(program)
+    ran = subprocess.run([sys.executable, "p.py"], cwd=tmp_path, capture_output=True, text=True)
+    warned = "[('FutureWarning', 'p.py', True), ('FutureWarning', 'p.py', False)]"
+    assert (ran.stdout, ran.stderr) == (f"no dim\ntensor([3., 3.]) tensor(1.)\n{warned}\n", "")
+
+
+def test_a_module_is_a_function_of_its_parameters() -> None:
+    net, x = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)), torch.randn(5, 3)
+    func, params = functorch.make_functional(net)
+    net(x).sum().backward()
+    grads = functorch.grad(lambda params: func(params, x).sum())(params)
+    rows = functorch.vmap(functorch.grad(lambda params, x: func(params, x).sum()), (None, 0))(params, x)
+    for p, mine, grad, row in zip(net.parameters(), params, grads, rows, strict=True):
+        assert torch.equal(p, mine)
+        assert p is not mine
+        assert mine.requires_grad
+        torch.testing.assert_close(grad, p.grad)
+        torch.testing.assert_close(row.sum(0), p.grad)
+
+
+def test_what_is_shared_is_one_parameter() -> None:
+    net = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
+    net[1].weight = net[0].weight
+    func, (weight,) = functorch.make_functional(net)
+    assert func([2 * torch.eye(2)], torch.ones(2)).tolist() == [4, 4]
+    assert torch.equal(weight, net[0].weight)
+
+
+def test_buffers_are_given_and_written_to() -> None:
+    net = nn.BatchNorm1d(2)
+    with pytest.raises(RuntimeError, match=r"has buffers\. Please use make_functional_with_buffers"):
+        functorch.make_functional(net)
+    func, params, buffers = functorch.make_functional_with_buffers(net, disable_autograd_tracking=True)
+    func(params, buffers, torch.tensor([[0.0, 2.0], [2.0, 4.0]]))
+    assert [p.requires_grad for p in params] == [False, False]
+    torch.testing.assert_close(buffers[0], torch.tensor([0.1, 0.3]))
+    assert (net.running_mean.tolist(), int(buffers[2])) == ([0, 0], 1)
+
+
+def test_an_ensemble_is_one_function() -> None:
+    nets, x = [nn.Linear(3, 2) for _ in range(4)], torch.randn(5, 3)
+    func, params, buffers = functorch.combine_state_for_ensemble(nets)
+    results = functorch.vmap(func, (0, 0, None))(params, buffers, x)
+    torch.testing.assert_close(results, torch.stack([net(x) for net in nets]).detach())
+    assert [p.requires_grad for p in params] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("nets", "said"),
+    [
+        ([], "at least one model, got 0"),
+        ([nn.Tanh(), nn.Tanh().eval()], "the same training/eval mode"),
+        ([nn.Tanh(), nn.ReLU()], "of the same class"),
+    ],
+)
+def test_what_is_no_ensemble(nets: list[nn.Module], said: str) -> None:
+    with pytest.raises(RuntimeError, match=said):
+        functorch.combine_state_for_ensemble(nets)
