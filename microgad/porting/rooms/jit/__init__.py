@@ -14,7 +14,7 @@ from .annotations import List as List
 from .annotations import Optional as Optional
 from .annotations import Tuple as Tuple
 
-_isinstance = builtins.isinstance
+_isinstance = builtins.isinstance  # PyTorch has its own under that name, below
 
 
 class ScriptModule(Module):
@@ -55,7 +55,7 @@ def trace(func: Any, example_inputs: Any = None, *args: Any, example_kwarg_input
     if example_kwarg_inputs is not None:
         func(**example_kwarg_inputs)
     elif example_inputs is not None:
-        func(*example_inputs if isinstance(example_inputs, (tuple, list)) else (example_inputs,))
+        func(*example_inputs if _isinstance(example_inputs, (tuple, list)) else (example_inputs,))
     return script(func)
 
 
