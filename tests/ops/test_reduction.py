@@ -40,7 +40,7 @@ def test_running_results_are_added_up_in_the_wider_dtype(rng, name, dtype):
     """To the last bit PyTorch's: noise schedules, distribution functions and what is drawn by them."""
     wider = {torch.float32: torch.float64, torch.complex64: torch.complex128}[dtype]
     f = getattr(torch, name)
-    for shape, dim in (((1000,), 0), ((700, 3), 0), ((5, 900), 1)):
+    for shape, dim in (((1000,), 0), ((700, 3), 0), ((5, 900), 1), ((40, 1030), 1), ((3, 300, 40), 1)):
         x = torch.tensor(rng.uniform(0.9, 1.1, shape)).to(dtype)
         assert f(x, dim).tolist() == f(x.to(wider), dim).to(dtype).tolist()
         if name == "cumsum":
@@ -57,16 +57,6 @@ def test_infinite_numbers_in_large_arrays(rng, value):
     with np.errstate(invalid="ignore"):
         np.testing.assert_array_equal(torch.tensor(x).cumsum(1).isfinite().array, np.isfinite(np.cumsum(x, 1)))
         np.testing.assert_array_equal(torch.tensor(x).sum(1).isfinite().array, [True, False, True])
-
-
-@pytest.mark.parametrize("n", [10_000, 10_007])
-def test_running_sums_of_long_rows_are_made_of_short_ones(rng, n):
-    """Also where no block divides them: with a quarter of the error of one number after the other."""
-    x = rng.random((3, n)).astype(np.float32)
-    found = torch.tensor(x).cpu().cumsum(1).array
-    np.testing.assert_allclose(found, np.cumsum(x.astype(float), 1), rtol=1.2e-6)
-    x[:, 9_000], x[:, 9_985:9_987] = -3e38, 3e38  # two that go over, were they not added to what came before
-    assert torch.tensor(x).cumsum(1).isfinite().all()
 
 
 @pytest.mark.parametrize("largest", [True, False])

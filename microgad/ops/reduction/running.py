@@ -24,17 +24,20 @@ def running(combine: Callable[[Any, Any], Any], x: Any, axis: int) -> Any:
 
 
 _WIDER = {"e": np.float32, "f": np.float64, "F": np.complex128}
+PIECE = 1 << 15  # elements of lines that are widened together: they stay in a core's cache
 
 
 def widened(scan: Callable[[Any, int], Any], x: Any, axis: int) -> Any:
-    """A running result in the next wider dtype, rounded in the end: to the last bit PyTorch's on the CPU.
-
-    A large array, which that would take several times as long, stays float32 throughout.
-    """
-    kind = x.dtype.char
-    if kind not in _WIDER or (x.size >= 20_000 and kind != "e"):
+    """A running result in the next wider dtype, rounded in the end: to the last bit PyTorch's on the CPU."""
+    wider = _WIDER.get(x.dtype.char)
+    if wider is None:
         return scan(x, axis)
-    return scan(x.astype(_WIDER[kind]), axis).astype(x.dtype)
+    if axis == 0 or x.size <= PIECE or backend.is_gpu(x):
+        return scan(x.astype(wider), axis).astype(x.dtype)
+    out, step = np.empty_like(x), max(1, PIECE * len(x) // x.size)
+    for i in range(0, len(x), step):
+        out[i : i + step] = scan(x[i : i + step].astype(wider), axis)
+    return out
 
 
 def accumulated(ufunc: Any, x: Any, axis: int) -> Any:
