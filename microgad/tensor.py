@@ -125,7 +125,8 @@ class Tensor(Methods):
         >>> x.grad
         tensor(6.)
         """
-        gradients.backward(self, None if gradient is None else (gradient,), retain_graph, create_graph, inputs=inputs)
+        given = gradient if isinstance(gradient, (list, tuple)) else (gradient,)
+        gradients.backward(self, given, retain_graph, create_graph, inputs=inputs)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Say whether gradients are to flow to this leaf.

@@ -132,6 +132,7 @@ CALLS = """
     T.fft.rfftfreq(4, layout=T.strided)
     T.autograd.backward(v0.requires_grad_()*1, None, None, False, None, None)
     T.autograd.backward(tensors=v0.requires_grad_()*1, grad_variables=T.tensor(1.))
+    (lambda x: ((x*2).backward([T.ones(2)]), (x*2).backward((T.ones(2),)), x.grad))(T.ones(2, requires_grad=True))
     T.func.functional_call(T.nn.Linear(3,1), parameter_and_buffer_dicts={}, args=(v,))
     T.inference_mode(mode=True).__enter__()
     T.inference_mode(False).__enter__()
