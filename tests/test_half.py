@@ -68,6 +68,17 @@ def test_what_is_read_many_times_has_its_gradient_under_create_graph_too():
         lambda x, i: torch.cat([x, x]),
         lambda x, i: torch.stack([x, x]),
         lambda x, i: x.t().reshape(6),
+        lambda x, i: x.t().clone(),
+        lambda x, i: x.flip(0),
+        lambda x, i: x.roll(1, 1),
+        lambda x, i: x.rot90(),
+        lambda x, i: torch.stack([x.tril(), x.triu(1)]),
+        lambda x, i: torch.diag_embed(x),
+        lambda x, i: x.repeat_interleave(2, 1),
+        lambda x, i: F.pad(x[None], (1, 1), "reflect"),
+        lambda x, i: F.channel_shuffle(x[None, :, None], 2),
+        lambda x, i: torch.where(x > 2, x, 0.5),
+        lambda x, i: x.masked_scatter(x > 2, -x.abs()),
     ],
 )
 def test_what_is_only_moved_is_not_made_float32(move, monkeypatch):

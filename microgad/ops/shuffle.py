@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Shuffle(LinearMap):
     """x in the shape `split`, its axes in another order, a copy, in the shape `size`."""
 
-    symbol = "shuffle"
+    symbol, narrow = "shuffle", True
     split: tuple[int, ...]
     order: tuple[int, ...]
     size: tuple[int, ...]

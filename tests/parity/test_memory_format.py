@@ -269,6 +269,7 @@ RESULTS = {
     "cdist": lambda t, F: t.cdist(turned(t, 2, 3, 4), turned(t, 2, 3, 4)),
     "one_hot": lambda t, F: F.one_hot(t.arange(3).expand(2, 3)),
     "a dtype": lambda t, F: t.randn(3).expand(2, 3).double(),
+    "rot90": lambda t, F: t.randn(2, 1, 3).expand(2, 4, 3).rot90(1, (1, 2)),
     **{
         name: lambda t, F, name=name: getattr(F, name)(t.randn(2, 1, 3).expand(2, 4, 3))
         for name in ("sigmoid", "silu", "gelu", "elu", "selu", "celu", "hardswish", "hardsigmoid", "softshrink", "mish")

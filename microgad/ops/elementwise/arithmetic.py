@@ -165,7 +165,7 @@ def mul(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
 class Neg(Function):
     """-x."""
 
-    symbol, numpy, promote = "−", np.negative, dtypes.only("iufc")
+    symbol, numpy, promote, narrow = "−", np.negative, dtypes.only("iufc"), True
 
     def forward(self, x):
         return -x

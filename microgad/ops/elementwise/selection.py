@@ -300,7 +300,7 @@ def selected(mask: Any, x: Any) -> Any:
 class Where(Function):
     """a where the condition holds, b elsewhere; broadcast."""
 
-    symbol, numpy, elementwise = "where", np.where, True
+    symbol, numpy, elementwise, narrow = "where", np.where, True, True
 
     @staticmethod
     def promote(arrays):
@@ -357,7 +357,7 @@ def where(
 class Select(Function):
     """x where the mask holds, exactly zero elsewhere, whatever x is there: inf · 0 would be NaN."""
 
-    symbol = "select"
+    symbol, narrow = "select", True
 
     def forward(self, mask, x):
         return selected(mask, x)

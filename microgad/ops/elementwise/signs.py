@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Abs(Function):
     """|x|."""
 
-    symbol, numpy, promote = "|x|", np.absolute, dtypes.only("iufc", list)
+    symbol, numpy, promote, narrow = "|x|", np.absolute, dtypes.only("iufc", list), True
 
     def forward(self, x):
         return np.absolute(x)

@@ -90,7 +90,7 @@ class SetItem(Function):
 class Clear(LinearMap):
     """x with zeros at index."""
 
-    symbol = "[ ]=0"
+    symbol, narrow = "[ ]=0", True
 
     def forward(self, x):
         out = backend.as_array(x).copy()

@@ -85,7 +85,7 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
 class MaskedScatter(Function):
     """x with the first values of source, in its order, at the places `index` of a mask."""
 
-    symbol = "masked scatter"
+    symbol, narrow = "masked scatter", True
 
     def forward(self, x, source):
         out = x.copy()

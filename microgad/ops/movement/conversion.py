@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Clone(LinearMap):
     """A copy; `order` is NumPy's, or the axes from the outermost in memory to the innermost."""
 
-    symbol, numpy = "clone", np.copy
+    symbol, numpy, narrow = "clone", np.copy, True
 
     def forward(self, x):
         order = order_by(x.strides) if self.order == "K" and 0 in x.strides else self.order
@@ -34,7 +34,7 @@ class Clone(LinearMap):
 class Cast(LinearMap):
     """The same values in another dtype."""
 
-    symbol, numpy = "cast", np.astype
+    symbol, numpy, narrow = "cast", np.astype, True
 
     def forward(self, x):
         if x.dtype.kind == "c" and self.to.kind not in "cb":

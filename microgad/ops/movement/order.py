@@ -142,7 +142,7 @@ moveaxis = movedim
 class Flip(LinearMap):
     """The order along axes reversed."""
 
-    symbol, numpy = "flip", np.flip
+    symbol, numpy, narrow = "flip", np.flip, True
 
     def forward(self, x):
         index = [slice(None)] * x.ndim  # np.flip, in a tenth of its overhead
@@ -193,7 +193,7 @@ def flipud(input: Tensor) -> Tensor:
 class Roll(LinearMap):
     """Values moved along axes, those that fall out at one end coming in at the other."""
 
-    symbol, numpy = "roll", np.roll
+    symbol, numpy, narrow = "roll", np.roll, True
 
     def forward(self, x):
         out = np.roll(x, self.shifts, self.axis)
@@ -225,7 +225,7 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] |
 class Rot90(LinearMap):
     """Turned by so many quarters from one axis towards another."""
 
-    symbol = "rot90"
+    symbol, narrow = "rot90", True
 
     def forward(self, x):
         return _turned(x, self.turns, *self.axes)
@@ -238,8 +238,8 @@ def _turned(x: Any, turns: int, a: int, b: int) -> Any:
     index = [slice(None)] * x.ndim
     for axis in ((), (b,), (a, b), (a,))[turns]:
         index[axis] = slice(None, None, -1)
-    view = x[tuple(index)]
-    return (view.swapaxes(a, b) if turns % 2 else view).copy(layouts.order_of(x) if turns else "C")
+    out = x[tuple(index)].copy(layouts.order_of(x) if turns else "C")
+    return out.swapaxes(a, b) if turns % 2 else out
 
 
 @tensors_only

@@ -45,7 +45,7 @@ class Pad(Function):
 class Border(LinearMap):
     """Widths of x's own values put around: `mode` is NumPy's reflect, symmetric, edge or wrap."""
 
-    symbol, flat = "pad", Flat
+    symbol, flat, narrow = "pad", Flat, True
 
     def forward(self, x):
         out = _amid(layouts.contiguous(x) if self.mode == "wrap" else x, self.widths)

@@ -176,7 +176,7 @@ def tile(input: Tensor, dims: Sequence[int]) -> Tensor:
 class RepeatInterleave(LinearMap):
     """Each slice along an axis so many times."""
 
-    symbol = "repeat"
+    symbol, narrow = "repeat", True
 
     def forward(self, x):
         return x.repeat(self.repeats, self.axis)
