@@ -21,6 +21,7 @@ from ..function import Function, Leaf, Output, numbers
 from ..generator import default_generator
 from ..methods.node_hooks import HookedPlan
 from ..nn.hooks import Gate
+from ..ops.movement import trace as trace_of_matrix
 from ..parameter import Parameter
 from ..plan import argument
 from ..tensor import Tensor
@@ -103,8 +104,6 @@ def trace(model: Any = None, *args: Any, **kwargs: Any) -> Any:
     tensor(3.)
     """
     if isinstance(model, Tensor) or (model is None and "input" in kwargs):
-        from ..ops.movement import trace as trace_of_matrix
-
         return trace_of_matrix(*[] if model is None else [model], *args, **kwargs)
     if not callable(model):
         raise DtypeError(f"trace: expected a module, a function or a matrix, got {type(model).__name__}")

@@ -211,7 +211,7 @@ def scaled_dot_product_attention(
     if is_causal:
         mask = causal(query, key) if mask is None else causal(query, key) + mask.array
     scale = 1 / math.sqrt(query.shape[-1] or 1) if scale is None else scale
-    fused = not dropout_p and _fused(query, key, value, attn_mask)
+    fused = not (dropout_p or query.array.flags.c_contiguous) and _fused(query, key, value, attn_mask)
     return attended(query, key, value, mask, dropout_p, scale, fused=fused)
 
 
@@ -230,8 +230,8 @@ def attended(
     fused: bool = False,
 ) -> Any:  # fmt: skip
     """Attention with dropout, drawn as for a contiguous array of weights. With its weights it isn't safe."""
-    lead = broadcast_shapes(query.shape[:-2], key.shape[:-2])
-    shape = (*lead, query.shape[-2], key.shape[-2])
+    q, k = query.array.shape, key.array.shape
+    shape = (*broadcast_shapes(q[:-2], k[:-2]), q[-2], k[-2])
     noise = None
     if dropout_p and 0 not in shape:
         noise = noise_like(np.empty(shape, query.array.dtype), dropout_p, query.device)

@@ -143,8 +143,8 @@ def by_tiles(y: Any, weight: Any, bias: Any, window: Window) -> Any:
 def by_phases(y: Any, weight: Any, bias: Any, window: Window) -> Any:
     """y, weight (G, O/G, C/G, KH, KW), bias -> x: cells a stride apart by a correlation of stride 1."""
     g, o, c = weight.shape[:3]
-    axes = tuple(range(3, weight.ndim))
-    turned = np.transpose(np.flip(weight, axes), (0, 2, 1, *axes)).reshape(g * c, o, *weight.shape[3:])
+    turned = np.swapaxes(weight, 1, 2)[(..., *(slice(None, None, -1),) * (weight.ndim - 3))]
+    turned = turned.reshape(g * c, o, *weight.shape[3:])
     if max(window.stride) == 1:
         turned = turned if max(window.kernel) == 1 else turned.copy()  # BLAS reads one that is transposed alone
         return correlate(y, turned, bias, window.phases[0][2], g)
@@ -152,7 +152,7 @@ def by_phases(y: Any, weight: Any, bias: Any, window: Window) -> Any:
     for cells, taps, phase in window.phases:
         x[(..., *cells)] = correlate(y, turned[(..., *taps)].copy(), None, phase, g)
     if bias is not None:
-        x += bias.reshape(-1, *(1 for _ in axes))
+        x += bias.reshape(-1, *(1 for _ in window.kernel))
     return x
 
 

@@ -96,13 +96,13 @@ class Taps:
             x = np.concatenate((x, zero), axis)
         if 0 < 2 * self.cells.shape[1] < len(self.cells):
             return self.row_by_row(x, axis)
-        cells, out = backend.like(self.cells, x), None
-        column = (-1, *(1,) * (x.ndim - axis - 1))
-        weights = None if self.weights is None else backend.like(self.weights, x, x.dtype)
+        cells, weights, out = backend.like(self.cells, x), None, None
+        if self.weights is not None:
+            weights = backend.like(self.weights, x, x.dtype).reshape(*cells.shape, *(1,) * (x.ndim - axis - 1))
         for i, row in enumerate(cells):
             part = x.take(row, axis)
             if weights is not None:
-                part *= weights[i].reshape(column)
+                part *= weights[i]
             out = part if out is None else np.add(out, part, out=out)
         return out
 
