@@ -185,6 +185,7 @@ RESULTS = {
     "channel_shuffle, channels_last": lambda t, F: F.channel_shuffle(last(t, 2, 4, 3, 3), 2),
     "flip, channels_last": lambda t, F: last(t, 2, 3, 4, 5).flip(1, 3),
     "roll, channels_last": lambda t, F: last(t, 2, 3, 4, 5).roll((1, 2), (1, 3)),
+    "roll by a whole turn, channels_last": lambda t, F: last(t, 2, 3, 4, 5).roll((1, 4), (0, 2)),
     "conv2d, weight channels_last": lambda t, F: F.conv2d(t.randn(2, 3, 5, 5), last(t, 4, 3, 2, 2)),
     "conv_transpose2d, weight channels_last": lambda t, F: F.conv_transpose2d(t.randn(2, 3, 5, 5), last(t, 3, 4, 2, 2)),
     "batch_norm": lambda t, F: F.batch_norm(turned(t, 3, 2, 2, 3), t.zeros(2), t.ones(2)),

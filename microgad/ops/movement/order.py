@@ -197,7 +197,9 @@ class Roll(LinearMap):
 
     def forward(self, x):
         out = np.roll(x, self.shifts, self.axis)
-        return layouts.laid_out_as(out, x) if self.axis else layouts.contiguous(out)
+        # PyTorch joins what comes first and what comes last: where that is none, its result lies in order.
+        whole = not self.axis or any(s % (x.shape[i] or 1) == 0 for s, i in zip(self.shifts, self.axis, strict=True))
+        return layouts.contiguous(out) if whole else layouts.laid_out_as(out, x)
 
     def adjoint(self, grad):
         return np.roll(grad, tuple(-shift for shift in self.shifts), self.axis)
