@@ -74,7 +74,7 @@ def load(module: Module, state_dict: Mapping[str, Any], strict: bool, assign: bo
     """What `Module.load_state_dict` does."""
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
-    found = _Load(getattr(state_dict, "_metadata", {}), assign, _IncompatibleKeys([], []), [], [], [])
+    found = _Load(getattr(state_dict, "_metadata", None) or {}, assign, _IncompatibleKeys([], []), [], [], [])
     found.visit(module, dict(state_dict), "")
     keys, errors, hooks = found.keys, found.errors, found.hooks
     if errors or (strict and any(keys) and not hooks):
@@ -82,7 +82,8 @@ def load(module: Module, state_dict: Mapping[str, Any], strict: bool, assign: bo
     restore = _restorer(module) if strict and hooks else None
     _write(found.writes)
     for call in hooks:
-        call()
+        if call() is not None:
+            raise AssertionError("a hook after loading must return None: it changes incompatible_keys in place")
     if restore is not None and any(keys):
         restore()
         raise _failed(module, keys, errors)
@@ -137,6 +138,8 @@ def load_own(
             value, wrong = _fitting(key, state_dict[key], target)
             if wrong:
                 errors.append(wrong)
+            elif assign and target.requires_grad and not (value.is_floating_point() or value.is_complex()):
+                errors.append(f"{key} is learned, but its value in the checkpoint is of {value.dtype}")
             elif assign:
                 writes.append(partial(_assign, module, name, target, value))
             else:

@@ -102,6 +102,13 @@ def test_assign():
     assert model.fc._parameters["weight"] is model.fc.weight
 
 
+def test_a_state_dict_whose_metadata_are_none():
+    layer, state = nn.Linear(2, 1), nn.Linear(2, 1).state_dict()
+    state._metadata = None
+    layer.load_state_dict(state)
+    assert torch.equal(layer.weight, state["weight"])
+
+
 # Failures
 
 
@@ -330,3 +337,22 @@ def test_a_prefix_is_taken_off_what_begins_with_it():
     nn.modules.utils.consume_prefix_in_state_dict_if_present(state, "module.")
     assert state == {"weight": 1, "module": 2, "modules.weight": 3}
     assert state._metadata == {"": 5, "fc": 6}
+
+
+def test_integers_cannot_take_the_place_of_what_is_learned():
+    model, state = net(), net().state_dict()
+    before = snapshot(model)
+    state["norm.weight"] = torch.ones(2, dtype=torch.int64)
+    with pytest.raises(RuntimeError, match=r"loading state_dict for Sequential:\n\t.*norm.weight.*torch.int64"):
+        model.load_state_dict(state, assign=True)
+    assert_unchanged(model, before)
+    model.requires_grad_(False)
+    model.load_state_dict(state, assign=True)
+    assert model.norm.weight.dtype == torch.int64
+
+
+def test_a_hook_after_loading_changes_its_keys_in_place():
+    layer = nn.Linear(2, 1)
+    layer.register_load_state_dict_post_hook(lambda module, keys: keys)
+    with pytest.raises(AssertionError, match="in place"):
+        layer.load_state_dict(layer.state_dict())
