@@ -67,7 +67,8 @@ def _exchanged(module: Module, given: Any, tie_weights: bool, strict: bool) -> I
     for name in unknown:
         places[name] = _attribute(module, name, given[name])
     chosen = _with_tied(given, places) if tie_weights else dict(given)
-    if strict and (absent := [key for key in places if key not in chosen]):
+    there = (key for key, (registry, name) in places.items() if registry.get(name) is not None)
+    if strict and (absent := [key for key in there if key not in chosen]):
         raise errors.GraphError(f"functional_call: missing key(s): {', '.join(absent)}")
     saved = [(registry, name, registry.get(name, _NEW)) for registry, name in (places[key] for key in chosen)]
     try:
@@ -112,12 +113,12 @@ def _attribute(module: Module, name: str, value: Any) -> Place:
             f"functional_call: {name} is computed where it is read: give what it is computed from, of a "
             "parametrized one parametrizations.<name>.original"
         )
+    own = getattr(inner, attribute, value)
+    if not isinstance(own, (Tensor, type(None))):
+        raise TypeError(f"functional_call: {name} is {own}, which is no Tensor")
     attributes = vars(inner)
-    if attribute not in attributes and isinstance(value, Parameter):
-        attributes = inner._parameters
-    if not isinstance(attributes.get(attribute, value), Tensor):
-        raise TypeError(f"functional_call: {name} is {attributes[attribute]}, which is no Tensor")
-    return attributes, attribute
+    new = attribute not in attributes
+    return inner._parameters if new and isinstance(value, Parameter) else attributes, attribute
 
 
 def _with_tied(given: Any, places: dict[str, Place]) -> dict[str, Any]:

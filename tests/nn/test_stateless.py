@@ -93,3 +93,32 @@ def test_what_is_computed_where_it_is_read_is_refused():
     layer = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(2, 1))
     with pytest.raises(errors.ArgumentError, match="weight is computed where it is read"):
         functional_call(layer, {"weight": torch.ones(1, 2)}, torch.ones(2))
+
+
+def test_a_bias_that_is_not_there_need_not_be_given():
+    layer = torch.nn.Linear(2, 1, bias=False)
+    weight = torch.tensor([[1.0, 2.0]])
+    assert functional_call(layer, {"weight": weight}, torch.ones(2), strict=True).tolist() == [3]
+
+
+def test_a_tensor_does_not_take_a_modules_place():
+    net = torch.nn.Sequential(torch.nn.Linear(2, 1))
+    with pytest.raises(TypeError, match="0 is Linear"):
+        functional_call(net, {"0": torch.ones(2)}, torch.ones(2))
+    assert "0" not in vars(net)
+
+
+def test_an_attribute_that_is_none_is_a_place():
+    class Scaled(torch.nn.Module):
+        scale = None
+
+        def __init__(self):
+            super().__init__()
+            self.shift = None
+
+        def forward(self, x):
+            return (x if self.scale is None else x * self.scale) + (0 if self.shift is None else self.shift)
+
+    net, given = Scaled(), {"scale": torch.tensor(2.0), "shift": torch.tensor(1.0)}
+    assert functional_call(net, given, torch.tensor(3.0)).item() == 7
+    assert net(torch.tensor(3.0)).item() == 3
