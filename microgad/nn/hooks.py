@@ -346,7 +346,7 @@ def _spread(at: Sequence[int] | None, grads: tuple[Any, ...], count: int) -> tup
 def _same_length(rule: str, changed: Any, shown: tuple[Any, ...]) -> tuple[Any, ...]:
     if changed is None:
         return shown
-    grads: tuple[Any, ...] = changed if isinstance(changed, tuple) else (changed,)
+    grads = tuple(changed) if isinstance(changed, (tuple, list)) else (changed,)
     for grad in grads:
         if grad is not None and not isinstance(grad, Tensor):
             raise TypeError(f"Backward hook: expected a Tensor or None for each gradient, got {type(grad).__name__}")

@@ -323,3 +323,12 @@ def test_hooks_see_what_modules_register(exchanged):
     assert all(x.seen for x in (*net.parameters(), *net.buffers(), net[0]))
     net.after = nn.Parameter(torch.zeros(1))
     assert not hasattr(net.after, "seen")
+
+
+def test_gradients_may_be_given_as_a_list():
+    layer, x = Affine(), tensor(1.0, 1.0)
+    layer.register_full_backward_pre_hook(lambda module, grad_output: [grad_output[0] * 2])
+    layer.register_full_backward_hook(lambda module, grad_input, grad_output: [grad * 3 for grad in grad_input])
+    layer(x).sum().backward()
+    assert x.grad.tolist() == [12, 18]
+    assert layer.weight.grad.tolist() == [2, 2]
