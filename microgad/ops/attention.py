@@ -54,8 +54,7 @@ class Attention(Function):
         for _, here, q, k, v, added, noise in self.blocks(lead, query, key, value, mask):
             kept = None if self.exps is None else self.exps[here]
             exps, total, self.top[here] = exponentials(self.scores(q, k, added), -1, kept, self.safe)
-            if self.safe:
-                total += total == 0
+            total += total == 0  # of no keys, or where safe
             self.total[here] = total
             dropped = exps if noise is None else exps * noise
             if weights is not None:

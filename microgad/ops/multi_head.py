@@ -81,7 +81,7 @@ def multi_head_attention_forward(
     found = None
     if need_weights:
         out, found = out
-        found = found.reshape(count, num_heads, length, -1)
+        found = found.reshape(count, num_heads, *found.shape[1:])
         found = found.mean(1) if average_attn_weights else found
     out = linear(out.transpose(0, 1).reshape(length, count, size), out_proj_weight, out_proj_bias)
     if batched:

@@ -54,3 +54,18 @@ def test_the_mean_of_no_losses_is_nan(shape, smoothing):
     loss = F.cross_entropy(x, torch.zeros(0, dtype=torch.int64), label_smoothing=smoothing)
     assert loss.isnan()
     assert torch.autograd.grad(loss, x)[0].shape == shape
+
+
+@pytest.mark.parametrize("sizes", [(0, 2, 3), (3, 0, 3), (3, 2, 0)], ids=["queries", "batch", "keys"])
+@pytest.mark.parametrize("average_attn_weights", [True, False])
+def test_attention_of_nothing_or_to_nothing(sizes, average_attn_weights):
+    length, count, keys = sizes
+    attention = torch.nn.MultiheadAttention(4, 2, dtype=torch.float64)
+    query, key = zeros(length, count, 4), zeros(keys, count, 4)
+    out, weights = attention(query, key, key, average_attn_weights=average_attn_weights)
+    assert tuple(out.shape) == (length, count, 4)
+    assert tuple(weights.shape) == ((count, length, keys) if average_attn_weights else (count, 2, length, keys))
+    assert not out.any()
+    (out.sum() + weights.sum()).backward()
+    assert not query.grad.any()
+    assert tuple(key.grad.shape) == (keys, count, 4)
