@@ -418,3 +418,17 @@ def test_the_driver_of_full_rank_refuses_what_has_less(tall):
 def test_lobpcg_takes_both_triangles_as_its_gradient_does():
     x = torch.tensor([[2.0, 0.5, 0.1], [0.5, 1.0, 0.2], [0.1, 0.2, 3.0]], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: torch.lobpcg(x, k=1)[0], x)
+
+
+@pytest.mark.parametrize(
+    ("x", "bias"), [((1, 2), (2, 3)), ((2,), (2, 3)), ((2,), (1, 3)), ((3, 1, 2), (4, 1)), ((4, 2), (3, 1))]
+)
+def test_a_bias_does_not_enlarge_a_layers_result(x, bias):
+    with pytest.raises(RuntimeError, match=r"linear: input of shape .* can't be expanded"):
+        torch.nn.functional.linear(torch.ones(x), torch.ones(3, 2), torch.ones(bias))
+
+
+def test_a_bias_may_be_repeated():
+    x, weight = torch.ones(4, 2), torch.ones(3, 2)
+    for bias in (torch.ones(()), torch.ones(1), torch.ones(1, 3), torch.ones(4, 1)):
+        assert torch.nn.functional.linear(x, weight, bias).tolist() == [[3.0] * 3] * 4

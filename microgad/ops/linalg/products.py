@@ -170,9 +170,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Te
     if mixed:
         same_dtype("linear", input, weight, *(() if bias is None else (bias,)))
     if bias is not None and bias.array.shape != weight.array.shape[:1] and (bias.ndim != 1 or bias.numel() == 1):
-        result = Linear.apply(input, weight, None) + bias  # a bias that broadcasts
-    else:
-        result = Linear.apply(input, weight, bias)
+        return _added("linear", bias, Linear.apply(input, weight, None), 1, 1, out)
+    result = Linear.apply(input, weight, bias)
     return result if out is None else into(out, result)
 
 
