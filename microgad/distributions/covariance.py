@@ -14,8 +14,8 @@ from .utils import alias, lazy_property
 
 
 def mahalanobis(scale_tril: Tensor, difference: Tensor) -> Tensor:
-    """|L⁻¹ d|² of triangular matrices (*, K, K) and vectors (*, K)."""
-    white = solve_triangular(scale_tril, difference.unsqueeze(-1), upper=False)
+    """|L⁻¹ d|² of triangular matrices (*, K, K), whose dtype it has, and vectors (*, K)."""
+    white = solve_triangular(scale_tril, difference.to(scale_tril.dtype).unsqueeze(-1), upper=False)
     return white.square().sum((-2, -1))
 
 

@@ -144,3 +144,12 @@ def test_one_that_is_a_module_as_well_is_one_from_its_first_line(kind):
             self.scale = torch.nn.Parameter(torch.ones(2))
 
     assert [name for name, _ in Learned().named_parameters()] == ["scale"]
+
+
+def test_normal_vectors_take_values_of_another_precision():
+    vectors = d.MultivariateNormal(torch.zeros(2), torch.eye(2))
+    value = torch.tensor([1.0, -1.0], dtype=torch.float64, requires_grad=True)
+    found = vectors.log_prob(value)
+    assert found.dtype == torch.float32  # the matrix's, as in PyTorch
+    close(found, -1 - np.log(2 * np.pi))
+    assert torch.autograd.grad(found, value)[0].tolist() == [-1, 1]
