@@ -178,10 +178,6 @@ class Identity(BasePruningMethod):
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
         return default_mask
 
-    @classmethod
-    def apply(cls, module: Module, name: str) -> Any:  # type: ignore[override]
-        return super().apply(module, name)
-
 
 class _ByAmount(BasePruningMethod):
     """Prunes a number of places, or a share of them."""
@@ -208,10 +204,6 @@ class RandomUnstructured(_ByAmount):
 
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
         return _without(default_mask, self._count(t.numel()), lambda: rand_like(t), largest=True)
-
-    @classmethod
-    def apply(cls, module: Module, name: str, amount: Any) -> Any:  # type: ignore[override]
-        return super().apply(module, name, amount=amount)
 
 
 class L1Unstructured(_ByAmount):
@@ -274,10 +266,6 @@ class RandomStructured(_Structured):
         drawn = rand(size)
         return drawn > kthvalue(drawn, count).values
 
-    @classmethod
-    def apply(cls, module: Module, name: str, amount: Any, dim: int = -1) -> Any:  # type: ignore[override]
-        return super().apply(module, name, amount=amount, dim=dim)
-
 
 class LnStructured(_Structured):
     """Prunes the channels along dim of the least norms, of order n."""
@@ -311,10 +299,6 @@ class CustomFromMask(BasePruningMethod):
                 f"default_mask shape {default_mask.shape} must match self.mask shape {self.mask.shape}"
             )
         return default_mask * self.mask.to(default_mask.dtype)
-
-    @classmethod
-    def apply(cls, module: Module, name: str, mask: Tensor) -> Any:  # type: ignore[override]
-        return super().apply(module, name, mask=mask)
 
 
 def identity(module: M, name: str) -> M:
