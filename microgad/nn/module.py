@@ -379,7 +379,8 @@ class Module(hooks.Hooked, Convertible):
         """Copy values from a state_dict; with assign, take its Tensors themselves.
 
         Gives the keys that are missing there and those that are unexpected here. Raises RuntimeError for those, if
-        strict, and for sizes that differ; the module is then as it was before, unless it had extra state to set.
+        strict, and for sizes that differ; the module is then as it was before, unless it had extra state to set, or a
+        part that loads in its own way.
 
         >>> nn.Linear(2, 3).load_state_dict(nn.Linear(2, 3).state_dict())
         <All keys matched successfully>

@@ -148,12 +148,13 @@ def load_own(
                 writes.append(partial(target.copy_, value.detach().to(device=target.device, dtype=target.dtype)))
     extra = prefix + _EXTRA
     takes_extra = hasattr(type(module), "set_extra_state")
-    if takes_extra and extra in state_dict:
-        if not errors:  # it may read what was loaded, and make the children that are looked at next
-            _write(writes)
-            module.set_extra_state(state_dict[extra])
-    elif takes_extra:
+    sets_extra = takes_extra and extra in state_dict
+    if takes_extra and not sets_extra:
         missing.append(extra)
+    if not errors and (sets_extra or _by_a_program(module)):  # which may read what was loaded
+        _write(writes)
+        if sets_extra:  # it may make the children that are looked at next
+            module.set_extra_state(state_dict[extra])
     for key in state_dict:
         if key.startswith(prefix):
             name, dot, _ = key.removeprefix(prefix).partition(".")
@@ -162,6 +163,11 @@ def load_own(
                 unexpected.append(key)
     if "writes" not in metadata:  # a program's own loop over modules
         _write(writes)
+
+
+def _by_a_program(module: Module) -> bool:
+    """Whether it loads in a way that a program's class has."""
+    return not type(module)._load_from_state_dict.__module__.startswith(f"{__name__.partition('.')[0]}.")
 
 
 def _fitting(key: str, value: Any, target: Tensor) -> tuple[Any, str]:

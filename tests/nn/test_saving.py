@@ -356,3 +356,14 @@ def test_a_hook_after_loading_changes_its_keys_in_place():
     layer.register_load_state_dict_post_hook(lambda module, keys: keys)
     with pytest.raises(AssertionError, match="in place"):
         layer.load_state_dict(layer.state_dict())
+
+
+def test_a_module_that_loads_in_its_own_way_sees_the_values_it_has_loaded():
+    class Counted(nn.Linear):
+        def _load_from_state_dict(self, *args):
+            super()._load_from_state_dict(*args)
+            self.largest = self.weight.max().item()
+
+    model = nn.Sequential(nn.Linear(2, 2), Counted(2, 1))
+    model.load_state_dict({name: torch.full_like(x, 7) for name, x in model.state_dict().items()})
+    assert model[1].largest == 7
