@@ -28,8 +28,6 @@ class Distribution:
     has_rsample = False
     has_enumerate_support = False
     _validate_args = __debug__
-    arg_constraints: Any = NotImplemented
-    support: Any = NotImplemented
 
     def __init__(self, batch_shape: Any = (), event_shape: Any = (), validate_args: bool | None = None) -> None:
         self._batch_shape, self._event_shape = Size(batch_shape), Size(event_shape)
@@ -40,14 +38,16 @@ class Distribution:
         super().__init__()  # of a module, where a subclass is one as well
 
     def _check_parameters(self) -> None:
-        if self.arg_constraints is NotImplemented:
+        try:
+            arg_constraints = self.arg_constraints
+        except NotImplementedError:
             warnings.warn(
                 f"{type(self)} does not define `arg_constraints`. Set `arg_constraints = {{}}`, or initialize the "
                 "distribution with `validate_args=False` to turn off validation.",
                 stacklevel=4,
             )
             return
-        for name, constraint in self.arg_constraints.items():
+        for name, constraint in arg_constraints.items():
             computed = name not in self.__dict__ and isinstance(getattr(type(self), name, None), lazy_property)
             if is_dependent(constraint) or computed:
                 continue
@@ -101,6 +101,16 @@ class Distribution:
 
     def _lacks(self, name: str) -> NotImplementedError:
         return NotImplementedError(f"{type(self).__name__} does not implement {name}")
+
+    @property
+    def arg_constraints(self) -> Any:
+        """What each parameter must satisfy, by its name; NotImplementedError where a subclass says nothing."""
+        raise self._lacks("arg_constraints")
+
+    @property
+    def support(self) -> Any:
+        """What values must satisfy; NotImplementedError where a subclass says nothing."""
+        raise self._lacks("support")
 
     @property
     def mean(self) -> Tensor:
@@ -182,14 +192,16 @@ class Distribution:
             raise ArgumentError(
                 f"Value is not broadcastable with batch_shape+event_shape: {shape} vs {Size(expected)}."
             )
-        support: Constraint = self.support
-        if support is NotImplemented:
+        try:
+            support: Constraint = self.support
+        except NotImplementedError:
             warnings.warn(
                 f"{type(self)} does not define `support` to enable sample validation. Initialize the distribution with "
                 "`validate_args=False` to turn off validation.",
                 stacklevel=3,
             )
-        elif not support.check(value).all():
+            return
+        if not support.check(value).all():
             raise ArgumentError(
                 f"Expected value argument ({type(value).__name__} of shape {tuple(shape)}) to be within the support "
                 f"({support!r}) of the distribution {self!r}, but found invalid values:\n{value}"

@@ -153,3 +153,18 @@ def test_normal_vectors_take_values_of_another_precision():
     assert found.dtype == torch.float32  # the matrix's, as in PyTorch
     close(found, -1 - np.log(2 * np.pi))
     assert torch.autograd.grad(found, value)[0].tolist() == [-1, 1]
+
+
+def test_a_distribution_that_has_no_support_says_so():
+    class Own(d.Distribution):
+        def log_prob(self, value):
+            self._validate_sample(value)
+            return torch.zeros_like(value)
+
+    with pytest.warns(UserWarning, match="does not define `arg_constraints`"):
+        own = Own(validate_args=True)
+    for name in ("support", "arg_constraints"):
+        with pytest.raises(NotImplementedError, match=f"Own does not implement {name}"):
+            getattr(own, name)
+    with pytest.warns(UserWarning, match="does not define `support`"):
+        assert own.log_prob(torch.ones(2)).tolist() == [0, 0]
