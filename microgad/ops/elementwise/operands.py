@@ -21,7 +21,7 @@ def of_numbers(a: Any, b: Any) -> tuple[Any, Any]:
 
 def tensor(op: str, a: Any) -> Any:
     """The first operand, which must not be a number."""
-    if type(a) in _NUMBERS:
+    if type(a) in _NUMBERS or a is None:
         raise DtypeError(f"{op}: argument 'input' (position 1) must be Tensor, not {type(a).__name__}")
     return a
 
