@@ -211,10 +211,10 @@ def test_sizes_of_what_is_named_only() -> None:
     """kornia asks for them by Tensors without elements, when it is imported."""
     kinds = (torch.bfloat16, torch.float8_e5m2, torch.float8_e4m3fn)
     assert [torch.empty(0, dtype=kind).element_size() for kind in kinds] == [2, 1, 1]
-    none = torch.zeros(0, 3, dtype=torch.bfloat16)
+    none = torch.zeros(0, 3, dtype=torch.bfloat16, device="cpu")
     assert none.dtype is torch.bfloat16
     assert repr(none) == "tensor([], size=(0, 3), dtype=torch.bfloat16)"
-    for refused in (lambda: none + 1, lambda: none * torch.ones(3), lambda: torch.zeros(1, dtype=torch.bfloat16)):
+    for refused in (lambda: none + 1, lambda: none * none, lambda: torch.zeros(1, dtype=torch.bfloat16)):
         with pytest.raises(TypeError, match="bfloat16"):
             refused()
 
