@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from . import errors
 from .backend import as_array, device_of, is_array, is_gpu, owner, to_device
-from .number_kinds import HALF, casting, rounded_once, widened
+from .number_kinds import HALF, casting, in_single, widened
 from .placement import as_operands
 from .plan import Plan, parameters, read_signatures
 from .state import State, current
@@ -148,12 +148,16 @@ class Function:
                 dtype = a.dtype
                 if (dtype is not b.dtype or (dtype is not _FLOAT32 and dtype.kind != "f")) and cls.promote is not None:
                     a, b = arrays = cls.promote(arrays)
-                out = self.forward(a, b)
+                half = a.dtype is not _FLOAT32 and a.dtype == HALF
+                out = in_single(self, arrays) if half else self.forward(a, b)
                 settled = a.flags.c_contiguous
             else:
                 if cls.promote is not None:
                     arrays = cls.promote(arrays)
-                out = self.forward(*arrays)
+                half = False
+                for each in arrays:
+                    half |= type(each) is ndarray and each.dtype is not _FLOAT32 and each.dtype == HALF
+                out = in_single(self, arrays) if half else self.forward(*arrays)
                 settled = len(arrays) < 3
         except errors.FROM_FORWARD as error:
             if near := cls._together(inputs):
@@ -163,9 +167,6 @@ class Function:
             if type(out) is tuple:
                 return self._several(inputs, arrays, edges, wanting, state, out)
             out = as_array(out)
-        dtype = out.dtype
-        if dtype is not _FLOAT32 and dtype == HALF:  # of a copied array it is another object
-            out = rounded_once(self, arrays, out)
         if not settled and cls.elementwise:
             out = as_operands(out, arrays)
 
@@ -183,7 +184,7 @@ class Function:
             self.edges = edges
             self.number = next(numbers)
             self.shape = out.shape
-            self.dtype = dtype
+            self.dtype = out.dtype
             self.path = state.path
             self.hooks = None
             if pair and plan.whole:
@@ -425,7 +426,6 @@ class Function:
         out: tuple[Any, ...],
     ) -> tuple[Any, ...]:  # fmt: skip
         """Results of a forward that gives a tuple: each Tensor's node is an Output, which points at this one."""
-        out = rounded_once(self, arrays, out) if HALF in [x.dtype for x in out] else out
         results = tuple(Tensor._made(x if type(x) is ndarray else as_array(x)) for x in out)
         plan = self._plan(wanting, len(inputs), results[0].array) if wanting and state.grad_enabled else None
         if self.may_share:

@@ -55,18 +55,22 @@ def widened(node: Any, arrays: Sequence[Any]) -> Sequence[Any]:
     return found
 
 
-def rounded_once(node: Any, arrays: Sequence[Any], out: Any) -> Any:
-    """What a node makes of its inputs in float32, in the dtypes of `out`, which it made of them as they are.
+def in_single(node: Any, arrays: Sequence[Any]) -> Any:
+    """What a node makes of inputs some of which are of float16: computed in float32 and rounded once.
 
     >>> x = torch.ones(5000, 2, dtype=torch.half)
     >>> x.sum(0), x.array.sum(0).tolist()
     (tensor([5000., 5000.], dtype=torch.float16), [2048.0, 2048.0])
     """
-    given = arrays if node.may_share and shares(out, arrays) else widened(node, arrays)
+    if node.may_share and not node.narrow:
+        out = node.forward(*arrays)
+        if shares(out, arrays):  # a view, of which nothing is to be rounded
+            return out
+    given = widened(node, arrays)
+    out = node.forward(*given)
     if given is arrays:
         return out
-    found = node.forward(*given)
-    return tuple(map(_as, found, out)) if type(out) is tuple else _as(found, out)
+    return tuple(map(_rounded, out)) if type(out) is tuple else _rounded(out)
 
 
 def shares(out: Any, arrays: Sequence[Any]) -> bool:
@@ -81,9 +85,8 @@ def by_forward(node: Any, out: Any, *arrays: Any) -> None:
     np.copyto(out, result, casting=casting(out, result))
 
 
-def _as(found: Any, like: Any) -> Any:
-    found = backend.as_array(found)
-    return found if found.dtype == like.dtype else found.astype(like.dtype)
+def _rounded(x: Any) -> Any:
+    return x.astype(HALF) if x.dtype == np.float32 else x
 
 
 def casting(out: Any, *arrays: Any) -> Any:

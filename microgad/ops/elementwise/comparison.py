@@ -30,7 +30,13 @@ def without_derivative(
         return ufunc(a, b)
 
     forward, formula = (one, f"{symbol}x.") if ufunc.nin == 1 else (two, f"a {symbol} b, broadcast.")
-    body = {"forward": forward, "symbol": symbol, "numpy": ufunc, "promote": dtypes.only(kinds, promotion)}
+    body = {
+        "forward": forward,
+        "symbol": symbol,
+        "numpy": ufunc,
+        "promote": dtypes.only(kinds, promotion),
+        "narrow": True,
+    }
     return type(name, (Function,), {**body, "__doc__": formula, "__module__": module})
 
 
