@@ -3,7 +3,7 @@
 Processor time on one thread, forward and backward, the two in turns; a ratio is that of the shortest turns.
 OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE are unset.
 
-    python benchmarks/sweep.py [names] [--all]
+    python benchmarks/sweep.py [names] [--all] [--page FILE]    # SWEEP.md; the reasons are in RESULTS.md
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import one_thread  # noqa: F401
@@ -350,23 +351,48 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", help="how the names of operations begin; all without any")
     parser.add_argument("--all", action="store_true", help="what isn't over 3 times too")
+    parser.add_argument("--page", type=Path, help="write what is over 3 times there")
     given = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    count = 0
+    ratios: dict[str, list[Any]] = {}
     print(f"{'':>34}  {'µs, PyTorch':>19}  {'µs, microgad':>19}  {'ratio':>13}")
     for workload in workloads(tuple(given.names) or ("",)):
-        count += 1
         try:
             theirs, ours = measure(workload, 0.2, percentile=0)
         except Exception as error:  # one operation that fails is no reason to keep the others
             print(f"{workload.name:>34}  {type(error).__name__}: {error}")
             continue
         ratio = ours / np.maximum(theirs, 1e-7)
+        ratios.setdefault(workload.name.rpartition(" ")[0], []).append(ratio)
         if given.all or (ratio > 3).any():
             times = "  ".join(f"{1e6 * f:9.1f} {1e6 * b:9.1f}" for f, b in (theirs, ours))
             print(f"{workload.name:>34}  {times}  {ratio[0]:6.2f} {ratio[1]:6.2f}", flush=True)
-    print(f"{count} workloads")
+    print(f"{sum(map(len, ratios.values()))} workloads")
+    if given.page:
+        given.page.write_text(page(ratios))
+
+
+def page(ratios: dict[str, list[Any]]) -> str:
+    """A table of what takes over 3 times PyTorch's time with one size or more."""
+    over = {name: found for name, found in ratios.items() if (np.array(found) > 3).any()}
+    head = f"""# What takes more than three times PyTorch's time
+
+{len(over)} of {len(ratios)} operations, by `python benchmarks/sweep.py --page benchmarks/SWEEP.md`: processor time on
+one thread, as a multiple of PyTorch's, forward / backward, of about 1e3, 3e4 and 1e6 elements. The reasons are in
+RESULTS.md.
+
+| operation | 1e3 | 3e4 | 1e6 |
+|---|---|---|---|
+"""
+    rows = [
+        f"| {name} | {' | '.join(' / '.join(map(_shown, ratio)) for ratio in found)} |" for name, found in over.items()
+    ]
+    return head + "\n".join(rows) + "\n"
+
+
+def _shown(ratio: float) -> str:
+    return f"**{ratio:.1f}**" if ratio > 3 else f"{ratio:.1f}"
 
 
 if __name__ == "__main__":
