@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from . import backend, state
+from . import backend, dtypes, state
 
-HALF = np.dtype("float16")
+HALF, _SINGLE = np.dtype("float16"), np.dtype("float32")
 
 
 def wide(x: Any) -> Any:
@@ -28,7 +28,7 @@ def wide(x: Any) -> Any:
         return tuple(map(wide, x))
     if type(x) is not ndarray or x.dtype != HALF:
         return x
-    return x.astype(np.float32, "C" if 0 in x.strides else "K")  # what is expanded in the order of its axes
+    return dtypes.cast([x], _SINGLE)[0]
 
 
 def norm(x: Any, order: float = 2.0) -> Any:

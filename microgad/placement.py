@@ -111,15 +111,16 @@ def order_by(*steps: tuple[int, ...]) -> list[int]:
     PyTorch's iterator. NumPy does the same, but where operands disagree, for which it takes the axes' own order.
     """
     order = list(range(len(steps[0])))[::-1]  # from the innermost out
-    for i in range(1, len(order)):
-        for j in reversed(range(i)):
-            inner, outer = order[j], order[i]
+    for start in range(1, len(order)):
+        at = start
+        for j in reversed(range(start)):
+            inner, outer = order[j], order[at]
             told = next((s[inner] - s[outer] for s in steps if s[inner] and s[outer] not in (0, s[inner])), 0)
             if told < 0:
                 break
             if told > 0:
-                order[i], order[j] = inner, outer
-                i = j
+                order[at], order[j] = inner, outer
+                at = j
     return order[::-1]
 
 
