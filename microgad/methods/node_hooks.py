@@ -1,4 +1,4 @@
-"""Hooks of a node of the graph, which see the gradients of its results and of its inputs; and what users say of it."""
+"""What users do with a node of the graph: call it, hang hooks on it, which see the gradients, and say things of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from .. import engine, errors, function, leaves
+from .. import arguments, engine, errors, function, leaves, state
 from ..function import Function, Leaf, Output
 from ..hooks import RemovableHandle
 from ..number_kinds import HALF, conjugate, conjugates
@@ -47,18 +47,62 @@ def between_hooks(node: Function, grad: Any) -> tuple[Any, ...]:
         (given,) = given
     elif node.materializes:
         given = engine.with_zeros(node, given)
-    node.plan = plan.own
-    try:
-        onward = [edge if need else None for edge, need in zip(node.edges, node.needs, strict=True)]
-        found = engine.derive(node, given, onward, recorded)
-        fitting = [g if g is None else engine._fit(node, i, g, recorded)[0] for i, g in enumerate(found)]
-    finally:
-        node.plan = plan
-    results = _tensors(fitting)
+    onward = [edge if need else None for edge, need in zip(node.edges, node.needs, strict=True)]
+    results = _derived(node, given, onward, recorded)
     for hook in list(plan.after.values()):
         results = _replaced(hook(results, grads), results, "hook")
     results = _turned(node, results, [edge and edge.dtype for edge in node.edges])
     return results if recorded else _arrays(results)
+
+
+def _derived(node: Function, given: Any, onward: Sequence[Function | None], recorded: bool) -> tuple[Any, ...]:
+    """The gradients of a node's inputs, without its hooks."""
+    plan: Any = node.plan
+    node.plan = getattr(plan, "own", plan)
+    try:
+        found = engine.derive(node, given, onward, recorded)
+        return _tensors([g if g is None else engine._fit(node, i, g, recorded)[0] for i, g in enumerate(found)])
+    finally:
+        node.plan = plan
+
+
+def call(node: Function, *grads: Any) -> Any:
+    """The gradients of a node's inputs by those of its results: this one step of backward, without hooks.
+
+    One Tensor, or a tuple where there are several inputs, with None for what has no gradient. A leaf's node adds to its
+    `.grad`. Raises TypeError where there is not one gradient, a Tensor or None, for each result. Source:
+    torch.autograd.graph.Node.
+
+    >>> x, y = torch.tensor(3.0, requires_grad=True), torch.tensor(5.0, requires_grad=True)
+    >>> (x * y).grad_fn(torch.tensor(2.0))
+    (tensor(10., grad_fn=<MulBackward0>), tensor(6., grad_fn=<MulBackward0>))
+    """
+    node = node.edges[0] if isinstance(node, Output) else node
+    several = type(node.shape) is list
+    shapes, dtypes = (node.shape, node.dtype) if several else ([node.shape], [node.dtype])
+    places = [i for i, dtype in enumerate(dtypes) if dtype.kind in "fc"]
+    if len(grads) != len(places):
+        raise TypeError(f"{node.name()}: expected {len(places)} arguments, got {len(grads)} instead")
+    given: list[Any] = [None] * len(dtypes)
+    for i, g in zip(places, grads, strict=True):
+        if g is not None and not isinstance(g, function.Tensor):
+            raise TypeError(f"{node.name()}: expected a Tensor, but got {type(g).__name__}")
+        if g is not None and (g.shape, g.array.dtype) != (shapes[i], dtypes[i]):
+            raise arguments.unfit_gradient(i, g, shapes[i], dtypes[i])
+        given[i] = g
+    recorded = state.current().grad_enabled
+    if not recorded:
+        given = [g if g is None else g.array for g in given]
+    if all(g is None for g in given):
+        results: tuple[Any, ...] = (None,) * len(node.edges)
+    elif isinstance(node, Leaf):
+        engine.accumulate(node, given[0], False, recorded)
+        results = ()
+    else:
+        whole = engine.with_zeros(node, given) if several and node.materializes else tuple(given)
+        with state.scope(deriving=recorded):
+            results = _derived(node, whole if several else given[0], node.edges, recorded)
+    return results[0] if len(results) == 1 else results
 
 
 class LeafHandle(RemovableHandle):
@@ -173,5 +217,6 @@ def _replaced(changed: Any, grads: tuple[Any, ...], what: str) -> tuple[Any, ...
 
 # Of a floor below, without this one
 Function.register_hook, Function.register_prehook = register_hook, register_prehook
+Function.__call__ = call  # type: ignore[method-assign]
 Function.metadata = property(metadata)  # type: ignore[attr-defined]
 Function._sequence_nr = lambda node: node.number  # type: ignore[attr-defined]

@@ -332,6 +332,30 @@ def what_is_called_at_the_end(t, nn):
 
 
 @programs
+def backward_by_hand_from_node_to_node(t, nn):
+    x, w = leaf(t, 3), leaf(t, 3, seed=2)
+    y, ones = (x * w).sin(), t.ones(3, dtype=t.float64)
+    product = y.grad_fn.next_functions[0][0]
+    handle = product.register_hook(lambda *_: pytest.fail("a node that is called calls no hooks"))
+    first = product(y.grad_fn(ones))
+    handle.remove()
+    second = t.autograd.grad(first[0].sum(), w)
+    for (leaf_of, _), g in zip(product.next_functions, first, strict=True):
+        assert [leaf_of(g), leaf_of(None), leaf_of(g)] == [(), (), ()]
+    with t.no_grad():
+        constant = product(ones)
+    z = t.complex(leaf(t, 3), leaf(t, 3, seed=2))
+    squared = (z * z).grad_fn(ones + 0j)
+    one = leaf(t, 4).split(2)[0].grad_fn(ones[:2], None)
+    for wrong in (lambda: product(), lambda: product(ones, ones), lambda: product(1)):
+        with pytest.raises(TypeError):
+            wrong()
+    with pytest.raises(RuntimeError):
+        product(ones[:2])
+    return first, second, x.grad, w.grad, constant, one, product(None), squared
+
+
+@programs
 def a_module_s_result_that_nobody_uses(t, nn):
     class Two(nn.Module):
         def forward(self, x, y):
