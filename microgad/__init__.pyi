@@ -22,6 +22,7 @@ from . import fft as fft
 from . import func as func
 from . import graph as graph
 from . import linalg as linalg
+from . import masked as masked
 from . import models as models
 from . import nn as nn
 from . import onnx as onnx
@@ -622,7 +623,6 @@ from .porting.rooms import fx as fx
 from .porting.rooms import hub as hub
 from .porting.rooms import jit as jit
 from .porting.rooms import library as library
-from .porting.rooms import masked as masked
 from .porting.rooms import mps as mps
 from .porting.rooms import multiprocessing as multiprocessing
 from .porting.rooms import overrides as overrides

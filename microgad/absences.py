@@ -73,7 +73,7 @@ REASONS = {
     "what is particular to a GPU is CuPy's own: cupy.cuda has streams, events, graphs and memory pools": """
         cuda.* accelerator.* Stream Event Tensor.record_stream
     """,
-    "it is a prototype in PyTorch; masked_fill, masked_select, where, nansum and nanmean are here": "masked*",
+    "MaskedTensor is a prototype in PyTorch; functions that take a Tensor and a mask are here": "masked*",
     "subclasses of Tensor and modes are asked by __torch_function__; operations are subclasses of Function": """
         overrides* *has_torch_function* *handle_torch_function
     """,

@@ -44,7 +44,7 @@ FLOORS = [
     ["autograd"],
     ["amp", "legacy"],
     ["cuda", "random", "utils"],
-    ["fft", "linalg", "nn", "signal", "special"],
+    ["fft", "linalg", "masked", "nn", "signal", "special"],
     ["optim", "distributions", "serialization"],
     ["func", "graph", "transforms"],
     ["datasets", "models", "onnx"],

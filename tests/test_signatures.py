@@ -34,9 +34,9 @@ def test_copies_of_views_say_what_they_take() -> None:
 
 
 ROOMS = """
-    nn nn.functional nn.init nn.utils nn.utils.rnn optim optim.lr_scheduler linalg fft special signal.windows autograd
-    autograd.functional utils.data distributions distributions.constraints func random serialization graph testing
-    training transforms onnx
+    nn nn.functional nn.init nn.utils nn.utils.rnn optim optim.lr_scheduler linalg fft special masked signal.windows
+    autograd autograd.functional utils.data distributions distributions.constraints func random serialization graph
+    testing training transforms onnx
 """
 
 

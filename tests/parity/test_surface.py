@@ -22,7 +22,7 @@ ROOMS = [
     "utils.data", "utils.checkpoint", "utils.dlpack", "utils.hooks", "optim.lr_scheduler", "optim.swa_utils",
     "random", "cuda", "cuda.amp", "backends", "backends.cudnn", "backends.cuda", "backends.mkl", "backends.mps",
     "backends.openmp", "amp", "jit", "hub", "testing", "return_types", "signal", "signal.windows", "mps",
-    "accelerator", "cpu", "compiler", "types", "version", "serialization",
+    "accelerator", "cpu", "compiler", "types", "version", "serialization", "masked",
 ]  # fmt: skip
 
 

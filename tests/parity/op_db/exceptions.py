@@ -82,6 +82,9 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         "gradgrad complex128": "torch's own move by as much (1e-8 of the largest) where the input moves by one ulp",
     },
     "linalg.norm": {"gradgrad": "where the norm is 0 torch has NaN, microgad 0 as in the first derivative"},
+    "masked.logaddexp": {"gradgrad": "where both are left out torch has NaN, microgad 0 as in the first derivative"},
+    "masked.logsumexp": {"gradgrad": "where all is left out torch has NaN, microgad 0 as in the first derivative"},
+    "masked.prod": {"memory": "a scalar's product is that scalar in torch, a copy of it here"},
     **{
         name: dict.fromkeys(EXTREMES, "torch has NaN at infinity, where microgad has the limit")
         for name in (

@@ -14,10 +14,5 @@ REASONS = {
         hash_tensor max_pool2d_with_indices_backward native_dropout_backward torch.ops.aten._efficient_attention_forward
         torch.ops.aten._flash_attention_forward torch.ops.aten._safe_softmax.default
     """,
-    "torch.masked, a prototype": """
-        masked.amax masked.amin masked.argmax masked.argmin masked.cumprod masked.cumsum masked.log_softmax
-        masked.logaddexp masked.logsumexp masked.mean masked.median masked.norm masked.normalize masked.prod
-        masked.softmax masked.softmin masked.std masked.sum masked.var
-    """,
 }
 OUT = {name: reason for reason, names in REASONS.items() for name in names.split()}
