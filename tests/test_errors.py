@@ -201,6 +201,16 @@ def test_of_several_outs_none_is_written_where_one_is_unfit() -> None:
     assert values._version == 0
 
 
+@pytest.mark.parametrize("name", ["amax", "aminmax", "signbit", "frexp", "nonzero", "isposinf"])
+def test_an_out_of_another_dtype_is_refused_by_name_where_pytorch_takes_none(name: str) -> None:
+    x = torch.tensor([1.0])
+    result = getattr(torch, name)(x)
+    several = isinstance(result, tuple)
+    out = [torch.empty(0, dtype=torch.float16) for _ in result] if several else torch.empty(0, dtype=torch.float16)
+    with pytest.raises(RuntimeError, match=f"{name}: Expected out tensor to have dtype"):
+        getattr(torch, name)(x, out=out)
+
+
 @pytest.mark.parametrize(
     ("call", "kind", "said"),
     [

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-def into(out: Any, result: R, exact: bool = False) -> R:
+def into(out: Any, result: R, exact: str = "") -> R:
     """The result, or, where `out` is given, `out` with the result's values; of several results each into its own.
 
     An `out` of another shape is given the result's, as PyTorch resizes it. Raises RuntimeError where the result's dtype
-    is of a higher kind than out's, or, if `exact`, another, and where something wants a gradient, which PyTorch refuses
-    as well; TypeError for one Tensor in the place of several, and for several in that of one.
+    is of a higher kind than out's, or, where `exact` names an operation that takes no other, isn't out's, and where
+    something wants a gradient, which PyTorch refuses as well; TypeError for one Tensor in the place of several, and for
+    several in that of one.
     """
     if out is None:
         return result
@@ -39,10 +40,12 @@ def into(out: Any, result: R, exact: bool = False) -> R:
     return same
 
 
-def _check(out: Tensor, result: Any, exact: bool) -> None:
+def _check(out: Tensor, result: Any, exact: str) -> None:
     if current().grad_enabled and (out.requires_grad or result.requires_grad):
         raise errors.GraphError("functions with out=... arguments don't support automatic differentiation")
-    if not dtypes.can_cast(result.dtype, out.dtype) or (exact and result.dtype != out.dtype):
+    if exact and result.dtype != out.dtype:
+        raise errors.DtypeError(f"{exact}: Expected out tensor to have dtype {result.dtype}, but got {out.dtype}")
+    if not dtypes.can_cast(result.dtype, out.dtype):
         raise errors.DtypeError(
             f"out=: result type {result.dtype} can't be cast to the desired output type {out.dtype}"
         )

@@ -165,7 +165,7 @@ def isposinf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.isposinf(torch.tensor([float('inf'), -float('inf'), 1.0]))
     tensor([ True, False, False])
     """
-    return into(out, IsPosInf.apply(input), exact=True)
+    return into(out, IsPosInf.apply(input), exact="isposinf")
 
 
 class IsNegInf(Function):
@@ -183,7 +183,7 @@ def isneginf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.isneginf(torch.tensor([float('inf'), -float('inf'), 1.0]))
     tensor([False,  True, False])
     """
-    return into(out, IsNegInf.apply(input), exact=True)
+    return into(out, IsNegInf.apply(input), exact="isneginf")
 
 
 class IsReal(Function):

@@ -212,14 +212,6 @@ def _same_floats(arrays: Any) -> Any:
     return arrays
 
 
-def _refuse_other_dtype(op: str, result: Tensor, out: Tensor | None) -> Tensor:
-    if out is not None and out.dtype != result.dtype:
-        raise DtypeError(
-            f"{op}: expected scalar type {result.dtype} but got scalar type {out.dtype} for argument 'out'"
-        )
-    return result
-
-
 @tensors_only
 def complex(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
     """real + imag·i, broadcast, of two Tensors of the same floating dtype. Source: torch.complex.
@@ -227,7 +219,7 @@ def complex(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.complex(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
     tensor([1.+3.j, 2.+4.j])
     """
-    return into(out, _refuse_other_dtype("complex", Complex.apply(real, imag), out))
+    return into(out, Complex.apply(real, imag), exact="complex")
 
 
 @composite
@@ -238,8 +230,7 @@ def polar(abs: Tensor, angle: Tensor, *, out: Tensor | None = None) -> Tensor:
     tensor([2.+0.j])
     """
     _same_floats((abs, angle))
-    result = Complex.apply(abs * np.cos(angle), abs * np.sin(angle))
-    return into(out, _refuse_other_dtype("polar", result, out))
+    return into(out, Complex.apply(abs * np.cos(angle), abs * np.sin(angle)), exact="polar")
 
 
 class ViewAsReal(Function):

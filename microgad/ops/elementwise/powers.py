@@ -106,7 +106,7 @@ def float_power(input: Operand, exponent: Operand, *, out: Tensor | None = None)
     kinds = [np.dtype(getattr(x, "dtype", type(x))).kind for x in operands]
     double: Any = dtypes.complex128 if "c" in kinds else dtypes.float64
     x, p = (x.to(double) if hasattr(x, "to") else number("float_power", x, double.dtype) for x in operands)
-    return into(out, Pow.apply(x, p), exact=True)
+    return into(out, Pow.apply(x, p), exact="float_power")
 
 
 def square(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -269,4 +269,4 @@ def frexp(input: Tensor, *, out: tuple[Tensor, Tensor] | None = None) -> return_
     >>> torch.frexp(torch.tensor([3.0])).mantissa
     tensor([0.7500])
     """
-    return into(out, return_types.frexp(*Frexp.apply(input)), exact=True)
+    return into(out, return_types.frexp(*Frexp.apply(input)), exact="frexp")

@@ -142,7 +142,7 @@ def signbit(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.signbit(torch.tensor([-0.0, 0.0, -1.0]))
     tensor([ True, False,  True])
     """
-    return into(out, SignBit.apply(input), exact=True)
+    return into(out, SignBit.apply(input), exact="signbit")
 
 
 class Heaviside(Function):
@@ -174,7 +174,7 @@ def heaviside(input: Tensor, values: Tensor, *, out: Tensor | None = None) -> Te
     >>> torch.heaviside(torch.tensor([-1.5, 0.0, 2.0]), torch.tensor([0.5]))
     tensor([0.0000, 0.5000, 1.0000])
     """
-    return into(out, Heaviside.apply(*tensors("heaviside", input, values)), exact=True)
+    return into(out, Heaviside.apply(*tensors("heaviside", input, values)), exact="heaviside")
 
 
 absolute = abs

@@ -104,7 +104,7 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
             raise DtypeError("nonzero: as_tuple=True takes no out=")
         return tuple(function.Tensor._made(layouts.contiguous(place)) for place in places)
     found = np.stack(places).T
-    return into(out, function.Tensor._made(found if x.ndim else found[:, :0]), exact=True)
+    return into(out, function.Tensor._made(found if x.ndim else found[:, :0]), exact="nonzero")
 
 
 @tensors_only
@@ -129,7 +129,7 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Tenso
         raise ArgumentError(f"nonzero_static: size must be a non-negative integer, got {size}")
     found = nonzero(input).array[:size]
     filling = np.full_like(found, fill_value, shape=(size - len(found), found.shape[1]))
-    return into(out, function.Tensor._made(np.concatenate([found, filling])), exact=True)
+    return into(out, function.Tensor._made(np.concatenate([found, filling])), exact="nonzero_static")
 
 
 @overload

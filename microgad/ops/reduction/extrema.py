@@ -99,16 +99,6 @@ class Argmin(Function):
         return x.argmin(self.axis, keepdims=self.keepdims)
 
 
-def _put(out: Any, result: Any, op: str) -> Any:
-    """The result, or `out`, whose dtypes have to be the result's."""
-    if out is not None:
-        parts = zip(out, result, strict=True) if isinstance(result, tuple) else [(out, result)]
-        for target, value in parts:
-            if target.dtype != value.dtype:
-                raise DtypeError(f"{op}: Expected out tensor to have dtype {value.dtype}, but got {target.dtype}")
-    return into(out, result)
-
-
 def _axis(input: Tensor, dim: Dim, op: str) -> Axis:
     """The axes of dims that have elements, which have an order."""
     axis = axes(dim, input.array.ndim, op)
@@ -124,7 +114,7 @@ def amax(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor |
     >>> torch.amax(torch.tensor([[1.0, 5.0], [3.0, 4.0]]), dim=1)
     tensor([5., 4.])
     """
-    return _put(out, Amax.apply(input, axis=_axis(input, dim, "amax"), keepdims=keepdim), "amax")
+    return into(out, Amax.apply(input, axis=_axis(input, dim, "amax"), keepdims=keepdim), exact="amax")
 
 
 @numpy_spelling
@@ -134,7 +124,7 @@ def amin(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor |
     >>> torch.amin(torch.tensor([[1.0, 5.0], [3.0, 4.0]]), dim=1)
     tensor([1., 3.])
     """
-    return _put(out, Amin.apply(input, axis=_axis(input, dim, "amin"), keepdims=keepdim), "amin")
+    return into(out, Amin.apply(input, axis=_axis(input, dim, "amin"), keepdims=keepdim), exact="amin")
 
 
 @numpy_spelling
@@ -146,7 +136,7 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False, out
     """
     axis = _axis(input, dim, "aminmax")
     found = (cls.apply(input, axis=axis, keepdims=keepdim) for cls in (Amin, Amax))
-    return _put(out, return_types.aminmax(*found), "aminmax")
+    return into(out, return_types.aminmax(*found), exact="aminmax")
 
 
 def _where(cls: type[Function], input: Tensor, dim: int | None, keepdim: bool, op: str) -> Tensor:
@@ -231,4 +221,4 @@ def _extremum(input: Tensor, dim: Any, keepdim: bool, other: Tensor | None, out:
     not_empty(x, axis, op)
     ordered(input, op)
     index = getattr(x.array, where)(axis, keepdims=True)
-    return _put(out, picked(input, axis, index, keepdim, result), op)
+    return into(out, picked(input, axis, index, keepdim, result), exact=op)

@@ -100,7 +100,7 @@ def histogram(
     """
     hist, edges = _histogram("histogram", input.reshape(-1, 1), [bins], range, weight, density)
     found = return_types.histogram(hist, edges[0].clone() if isinstance(bins, function.Tensor) else edges[0])
-    return into(out, found, exact=True)
+    return into(out, found, exact="histogram")
 
 
 @tensors_only
