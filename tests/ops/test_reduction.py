@@ -107,6 +107,12 @@ def test_sums_of_integers_are_int64(dtype):
     assert torch.sum(x, dtype=torch.int32).dtype == torch.int32
 
 
+def test_nan_is_left_out_before_it_becomes_an_integer():
+    x = torch.tensor([[1.5, torch.nan], [torch.nan, torch.nan]])
+    assert torch.nansum(x, 1, dtype=torch.int64).tolist() == [1, 0]
+    assert torch.nansum(x, 1, dtype=torch.bool).tolist() == [True, False]
+
+
 def test_bytes_are_answered_with_bytes():
     x = torch.tensor([[0, 3]], dtype=torch.uint8)
     assert torch.any(x).dtype == torch.uint8

@@ -10,6 +10,7 @@ from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
 from ...state import composite
 from ..elementwise import Select
+from ..elementwise.operands import tensors
 from ..linalg.norms import VectorNorm
 from ..out import into
 from ..spelling import numpy_spelling
@@ -59,4 +60,5 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     >>> torch.dist(torch.tensor([3.0, 4.0]), torch.tensor([0.0, 0.0]))
     tensor(5.)
     """
-    return (input - other).norm(p)
+    a, b = tensors("dist", input, other)
+    return (a - b).norm(p)

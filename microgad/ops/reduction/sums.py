@@ -115,18 +115,16 @@ def nansum(
     >>> torch.nansum(torch.tensor([1.0, torch.nan, 2.0]))
     tensor(3.)
     """
-    if input.array.dtype.kind == "c":
-        raise DtypeError(f"nansum: does not support complex input, got {input.dtype}")
     found = sum(input, dim, keepdim, dtype=dtype)
-    x = input.array
-    if x.dtype.kind == "f" and _may_be_nan(found.array):
+    ordered(found, "nansum")
+    if input.array.dtype.kind == "f" and _may_be_nan(found.array):
         found = sum(Select.apply(input == input, input), dim, keepdim, dtype=dtype)
     return into(out, found)
 
 
 def _may_be_nan(found: Any) -> bool:
-    """Whether some sum is NaN, so that there may be NaNs among what was added up; a GPU is not waited for."""
-    if backend.is_gpu(found):
+    """Whether some sum is NaN, or may hide it, so that there may be NaNs among what was added up."""
+    if found.dtype.kind != "f" or backend.is_gpu(found):  # a GPU is not waited for
         return True
     return math.isnan(found) if not found.ndim else bool(np.isnan(found).any())
 
@@ -157,11 +155,12 @@ def nanmean(
     >>> torch.nanmean(torch.tensor([1.0, torch.nan, 3.0]))
     tensor(2.)
     """
-    floating(input, "nanmean")
-    ordered(input, "nanmean")
-    found, n = sum(input, dim, keepdim, dtype=dtype), count(input.array.shape, axes(dim, input.array.ndim, "nanmean"))
+    x = converted(input, dtype)
+    for given in (input, x):
+        floating(given, "nanmean")
+        ordered(given, "nanmean")
+    found, n = sum(x, dim, keepdim), count(x.array.shape, axes(dim, x.array.ndim, "nanmean"))
     if n and not _may_be_nan(found.array):
         return into(out, found / n)
-    is_number = input == input
-    numbers = sum(is_number, dim, keepdim)
-    return into(out, sum(Select.apply(is_number, input), dim, keepdim, dtype=dtype) / numbers)
+    is_number = x == x
+    return into(out, sum(Select.apply(is_number, x), dim, keepdim) / sum(is_number, dim, keepdim))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ... import dtypes
 from ...errors import UnsupportedError
 from ...function import Function
 from ..blocks import in_double
@@ -15,7 +16,7 @@ from ..out import into
 from .error import erfcx_of
 from .gamma import Lgamma
 from .gamma_above import binet
-from .numeric import pieces, polynomial, product_rest, promote, rational, sum_rest
+from .numeric import pieces, polynomial, product_rest, rational, sum_rest
 from .twofold import Twofold, log
 
 if TYPE_CHECKING:
@@ -309,7 +310,7 @@ def _density(a: Any, x: Any) -> Any:
 class Igamma(Function):
     """P(a, x), of which the derivative by x alone is known, as in PyTorch."""
 
-    symbol, promote, elementwise = "P(a, x)", promote, True
+    symbol, promote, elementwise = "P(a, x)", dtypes.only("f"), True
 
     def forward(self, a, x):
         return in_double(_lower_single if _is_single(a, x) else _lower, a, x)
@@ -337,7 +338,7 @@ def igamma(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
 class Igammac(Function):
     """Q(a, x) = 1 - P(a, x)."""
 
-    symbol, promote, elementwise = "Q(a, x)", promote, True
+    symbol, promote, elementwise = "Q(a, x)", dtypes.only("f"), True
 
     def forward(self, a, x):
         return in_double(_upper_single if _is_single(a, x) else _upper, a, x)
