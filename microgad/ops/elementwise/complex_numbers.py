@@ -177,14 +177,19 @@ def angle(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, Angle.apply(input))
 
 
+def _same_floats(arrays: Any) -> Any:
+    a, b = (x.dtype for x in arrays)
+    if {a, b} - {dtypes.float32.dtype, dtypes.float64.dtype}:
+        raise DtypeError(f"expected both inputs to be float32 or float64 tensors but got {a} and {b}")
+    if a != b:
+        raise DtypeError(f"expected scalar type {a} but got scalar type {b} for the second argument")
+    return arrays
+
+
 class Complex(Function):
     """a + b·i."""
 
-    symbol, conjugates, elementwise = "a + bi", False, True
-
-    @staticmethod
-    def promote(arrays):
-        return _same_floats(arrays)
+    symbol, promote, conjugates, elementwise = "a + bi", staticmethod(_same_floats), False, True
 
     def forward(self, a, b):
         return _joined(a, b)
@@ -201,15 +206,6 @@ def _joined(a: Any, b: Any) -> Any:
     z = np.empty_like(a, shape=layouts.broadcast_shapes(a.shape, b.shape), dtype=np.result_type(a, np.complex64))
     z.real, z.imag = a, b
     return z
-
-
-def _same_floats(arrays: Any) -> Any:
-    a, b = (x.dtype for x in arrays)
-    if {a, b} - {dtypes.float32.dtype, dtypes.float64.dtype}:
-        raise DtypeError(f"expected both inputs to be float32 or float64 tensors but got {a} and {b}")
-    if a != b:
-        raise DtypeError(f"expected scalar type {a} but got scalar type {b} for the second argument")
-    return arrays
 
 
 @tensors_only

@@ -55,11 +55,7 @@ class Minimum(Function):
     def forward(self, a, b):
         return np.minimum(a, b)
 
-    def grad_a(self, grad, a, b):
-        return _winner(grad, a > b, a == b)
-
-    def grad_b(self, grad, a, b):
-        return _winner(grad, b > a, a == b)
+    grad_a, grad_b = Maximum.grad_b, Maximum.grad_a  # the one that isn't the larger is the smaller
 
 
 def minimum(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -140,7 +136,9 @@ class Clamp(Function):
         return np.minimum(high, x) if low is None else x.clip(low, high)
 
     def grad_x(self, grad, x, low, high):
-        return Select.apply(_inside(x, low, high), grad)
+        if low is None:
+            return Select.apply(x <= high, grad)
+        return Select.apply(x >= low if high is None else (x >= low) & (x <= high), grad)
 
     def grad_low(self, grad, x, low, high):
         return Select.apply((x < low) if high is None else (x < low) & (low < high), grad)
@@ -185,12 +183,6 @@ def clamp_max(input: Tensor, max: Operand, *, out: Tensor | None = None) -> Tens
     return into(
         out, called(f"ClampMaxBackward{int(hasattr(max, 'array'))}", Clamp.apply(tensor("clamp_max", input), None, max))
     )
-
-
-def _inside(x: Any, low: Any, high: Any) -> Any:
-    if low is None:
-        return x <= high
-    return x >= low if high is None else (x >= low) & (x <= high)
 
 
 class Flat(Function):

@@ -279,13 +279,8 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False, *, out: Any = None
     values = np.take_along_axis(x.array, order, axis)
     n = x.shape[axis]
     place = backend.like(np.arange(n).reshape([n if i == axis else 1 for i in range(x.ndim)]), values)
-    new = np.concatenate([_cut(values != values, axis, 0, 1), _differ(values, axis)], axis)
+    differ = _cut(values, axis, 1, n) != _cut(values, axis, 0, n - 1)
+    new = np.concatenate([_cut(values != values, axis, 0, 1), differ], axis)
     run = place - accumulated(np.maximum, np.where(new, place, 0), axis)  # how many equal ones came before
     end = run.argmax(axis, keepdims=True)
     return into(out, picked(input, axis, np.take_along_axis(order, end, axis), keepdim, return_types.mode))
-
-
-def _differ(x: Any, axis: int) -> Any:
-    """Whether an element differs from the one before it."""
-    n = x.shape[axis]
-    return _cut(x, axis, 1, n) != _cut(x, axis, 0, n - 1)

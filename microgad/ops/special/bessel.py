@@ -73,11 +73,6 @@ _Y0_ZEROS = ((0.8935769662791675, 2.6596231539720385e-17), (3.957678419314858, -
 _Y1_ZEROS = ((2.197141326031017, -4.8259835876454966e-17), (5.429681040794135, 4.162514026670377e-16))
 
 
-def _from_squares(x: Any, zero: tuple[float, float]) -> Any:
-    """x² less that of a zero, with all its digits."""
-    return ((x - zero[0]) - zero[1]) * (x + zero[0])
-
-
 def _j0(x: Any) -> Any:
     def low(x: Any) -> Any:
         return pieces((x,), (x < 1, lambda x: polynomial(x * x, _J0_NEAR)), (x >= 1, middle))
@@ -110,7 +105,7 @@ def _second_kind(first: Any, table: Any, centre: float, zero: tuple[float, float
         delta = (x - zero[0]) - zero[1]
         near = abs(delta) < zero[0] / 2
         log = np.where(near, np.log1p(np.where(near, delta, 0) / zero[0]), np.log(x) - math.log(zero[0]))
-        rest = polynomial(x * x - centre, table) * _from_squares(x, zero)
+        rest = polynomial(x * x - centre, table) * (delta * (x + zero[0]))
         return 2 / math.pi * log * first(x) + (rest / x if power else rest)
 
     return formula

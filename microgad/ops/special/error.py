@@ -50,14 +50,9 @@ _TAIL = (
 ), (313.3422446064801, 416.42688825173724, 160.93468310371213, 22.55189063173703, 1.0)  # fmt: skip
 
 
-def _erf(x: Any) -> Any:
-    y = np.minimum(abs(x), 6.0)
-    return np.copysign(np.expm1(-y * rational(y, *_DECAY)), x)
-
-
-def _erf_single(x: Any) -> Any:
-    y = np.minimum(abs(x), 4.0)
-    return np.copysign(np.expm1(-y * rational(y, *_DECAY_SINGLE)), x)
+def _erf(x: Any, end: float = 6.0, table: Any = _DECAY) -> Any:
+    y = np.minimum(abs(x), end)
+    return np.copysign(np.expm1(-y * rational(y, *table)), x)
 
 
 def _stretched(coefficients: tuple[float, ...], root: float, more: int) -> tuple[float, ...]:
@@ -189,7 +184,7 @@ class Erf(Function):
     symbol, promote = "erf", promote
 
     def forward(self, x):
-        return in_either(_erf, _erf_single, x)
+        return in_either(_erf, lambda x: _erf(x, 4.0, _DECAY_SINGLE), x)
 
     def grad_x(self, grad, x):
         return grad * (2 / ROOT_PI * np.exp(-x * x))

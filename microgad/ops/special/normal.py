@@ -36,10 +36,6 @@ def _ndtr(x: Any) -> Any:
     )
 
 
-def _ndtr_single(x: Any) -> Any:
-    return _OF_ROOT_2.single(-x) / 2
-
-
 def _log_ndtr(x: Any) -> Any:
     def far(x: Any) -> Any:
         return np.log(_OF_ROOT_2.scaled(-x) / 2) - x * (x / 2)
@@ -59,7 +55,7 @@ class Ndtr(Function):
     symbol, promote = "Φ", promote
 
     def forward(self, x):
-        return in_either(_ndtr, _ndtr_single, x)
+        return in_either(_ndtr, lambda x: _OF_ROOT_2.single(-x) / 2, x)
 
     def grad_x(self, grad, x):
         return grad * (1 / math.sqrt(2 * math.pi) * np.exp(x * x / -2))

@@ -27,7 +27,7 @@ def _family(name: str, first: Callable[..., Any], step: Callable[..., Any], high
         n = _degrees(n)
         return np.where(n > highest, math.nan, _by_recurrence(x, np.minimum(n, highest), first, step))
 
-    return _named(name, formula)
+    return without_derivative(name, formula)
 
 
 def _chebyshev(name: str, first: Callable[..., Any], wave: Any, one: Any, minus_one: Any, shifted: bool) -> Any:
@@ -48,7 +48,7 @@ def _chebyshev(name: str, first: Callable[..., Any], wave: Any, one: Any, minus_
             (~low, lambda x, y, n: high(y, n)),
         )
 
-    return _named(name, formula)
+    return without_derivative(name, formula)
 
 
 def _doubled(k: int, x: Any, p: Any, before: Any) -> Any:
@@ -95,11 +95,6 @@ def _alone(k: int, n: int, x: float, p: float, before: float, step: Callable[...
     while k < n and p == p:
         before, p, k = p, step(k, x, p, before), k + 1
     return p
-
-
-def _named(name: str, formula: Callable[..., Any]) -> Any:
-    formula.__module__ = __name__
-    return without_derivative(name, formula)
 
 
 # p₁, pₙ by the arccosine of x, pₙ(1), |pₙ(-1)|
