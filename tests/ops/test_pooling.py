@@ -43,7 +43,7 @@ def test_pools_are_the_maximum_and_the_mean_of_each_window(kernel, stride, paddi
 
 
 @pytest.mark.parametrize("nan", [False, True])
-@pytest.mark.parametrize("kernel", [(4, 4), (8, 2), (8, 16)])
+@pytest.mark.parametrize("kernel", [(8, 8), (4, 16), (8, 16)])
 def test_windows_of_many_taps_have_the_same_winners(kernel, nan, monkeypatch):
     x = torch.tensor(np.random.default_rng(0).integers(0, 5, (2, 3, 8, 16)).astype(np.float64))
     if nan:

@@ -163,10 +163,6 @@ def largest_along(x: Any, place: Any, axis: int, table: Any, step: int) -> tuple
     """The largest value of windows along one axis, counted from the end, and its place: `place` says x's own."""
     *planes, steps = table.shape[1:]
     gpu = backend.is_gpu(x)  # it isn't waited for, to see whether there is a NaN: all its values are compared
-    if not planes and 0 < 2 * steps < len(table) and not gpu:
-        found = largest_of_few(x, place, axis, table, step)
-        if found is not None:
-            return found
     aligned = (*planes, *(1,) * (x.ndim + axis - len(planes)), steps, *(1,) * (-axis - 1))
     best = taken(x, table[0].reshape(aligned), axis)
     won = np.zeros_like(best, dtype=np.min_scalar_type(len(table)))  # the tap that leads to it
@@ -184,19 +180,6 @@ def largest_along(x: Any, place: Any, axis: int, table: Any, step: int) -> tuple
     window = backend.like(np.arange(table[0].size).reshape(aligned), x)
     cells = table.take(won * np.int64(table[0].size) + window)
     return best, cells * step if place is None else cells * step + np.take_along_axis(place, cells, axis)
-
-
-def largest_of_few(x: Any, place: Any, axis: int, table: Any, step: int) -> tuple[Any, Any] | None:
-    """`largest_along`, a window after the other, each of neighbours; None where there is a NaN."""
-    cells = []
-    for first, last in zip(table[0].tolist(), table[-1].tolist(), strict=True):
-        part = x[(..., slice(first, last + 1), *(slice(None),) * (-axis - 1))]
-        cells.append(part.argmax(axis, keepdims=True) + first)
-    won = np.concatenate(cells, axis)
-    best = np.take_along_axis(x, won, axis)
-    if (best != best).any():
-        return None
-    return best, won * step if place is None else won * step + np.take_along_axis(place, won, axis)
 
 
 def taken(x: Any, cells: Any, axis: int) -> Any:

@@ -9,13 +9,12 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from ..blocks import blocks
 from ..layouts import contiguous
 from .columns import column_blocks, deep, joint, joint_blocks, line_blocks, lined, side_by_side
 from .geometry import Window
-from .unfold import add_columns, padded
+from .unfold import add_columns
 
 TILE = 16  # cells of a window from which on tiles put side by side take less time than a product for each cell
 
@@ -26,13 +25,7 @@ def correlate(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> An
     y = np.empty_like(x, shape=(n, groups, o, *window.out), order="C")
     weight = weight.reshape(groups, o, *weight.shape[1:])
     bias = None if bias is None else bias.reshape(groups, o, 1)
-    if deep(c, window):
-        strategy = together
-    elif lined(o, c, window, x.itemsize):
-        strategy = by_lines
-    else:
-        tall = len(window.kernel) == 2 and window.kernel[0] >= 5 and window.dilation[0] == 1
-        strategy = by_rows if tall and weight[0].nbytes <= 1 << 18 else by_columns
+    strategy = together if deep(c, window) else by_lines if lined(o, c, window, x.itemsize) else by_columns
     strategy(x, weight, bias, window, y)
     return y.reshape(n, groups * o, *window.out)
 
@@ -59,27 +52,6 @@ def by_lines(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
             out += matrix @ row
         if bias is not None:
             out += bias[part]
-
-
-def by_rows(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
-    """Columns over KW only, row by row of x: KH rows lie together, so they are one matrix without another copy.
-
-    KH times less to copy than im2col, but a product for each row of y, and BLAS packs the weight's matrix for each: it
-    pays where the kernel is tall and that matrix small.
-    """
-    g, o, c, kh, kw = weight.shape
-    (sh, sw), dw, (oh, ow), (height, _) = window.stride, window.dilation[1], window.out, window.padded
-    matrix = np.transpose(weight, (0, 1, 3, 2, 4)).reshape(g, 1, o, kh * c * kw)
-    plane = padded(x, window)
-    for images, _ in blocks(x, 1, x.shape[1] * kw * height * ow):
-        taps = sliding_window_view(plane[images], window.span[1], axis=3)[..., ::sw, ::dw]  # (n, C, H, OW, KW)
-        n = len(taps)
-        lines = np.transpose(taps.reshape(n, g, c, height, ow, kw), (0, 1, 3, 2, 5, 4)).copy()  # (n, G, H, C/G, KW, OW)
-        stacked = np.moveaxis(sliding_window_view(lines, kh, axis=2)[:, :, ::sh], -1, 3)  # (n, G, OH, KH, C/G, KW, OW)
-        out = np.transpose(y[images], (0, 1, 3, 2, 4))  # (n, G, OH, O/G, OW)
-        np.matmul(matrix, stacked.reshape(n, g, oh, kh * c * kw, ow), out=out)
-        if bias is not None:
-            out += bias[:, None]
 
 
 def together(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:

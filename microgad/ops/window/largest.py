@@ -14,7 +14,7 @@ from ..blocks import blocks
 from .geometry import Window
 from .unfold import padded, windows
 
-MANY_TAPS = 12  # of windows that do not overlap: then one call for all taps is faster than a step for each
+MANY_TAPS = 64  # of windows that do not overlap: then one call for all taps is faster than a step for each
 FEW_CELLS = 1 << 13  # of all windows together: then it is so too
 
 

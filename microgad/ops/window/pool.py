@@ -22,15 +22,13 @@ from ..indexing.index import kept
 from ..out import into
 from ..spelling import tensors_only
 from .geometry import Size, Window, refusal
-from .largest import MANY_TAPS, largest, positions, winning_cells
+from .largest import largest, positions, winning_cells
 from .unfold import padded, reach
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
 
 P = ParamSpec("P")
-
-FEW_COPIES = 4
 
 
 class MaxPool2d(Function):
@@ -110,9 +108,7 @@ class AvgPool2d(LinearMap):
     def adjoint(self, grad):
         window, grad = self.window, grad / divisor(self, grad)
         if window.stride == window.kernel and window.bare and window.tiled:
-            *heights, width = window.kernel
-            grad = repeated(grad, width)
-            for axis, k in reversed(list(enumerate(heights, 2))):
+            for axis, k in reversed(list(enumerate(window.kernel, 2))):
                 grad = np.repeat(grad, k, axis)
             return grad
         lines = enumerate(zip(window.size, window.kernel, window.stride, window.padding, window.out, strict=True), 2)
@@ -366,23 +362,11 @@ def sums(plane: Any, window: Window) -> Any:
     """The sum of each window's taps on a padded plane, down the rows, then across: in KH + KW steps, not KH · KW."""
     lines = zip(window.kernel, window.stride, window.dilation, window.out, strict=True)
     for axis, (k, s, d, steps) in enumerate(lines, 2):
-        if k >= MANY_TAPS and plane.dtype.kind == "f" and plane.shape[axis:] == (k * steps,) and (s, d) == (k, 1):
-            return np.matmul(plane.reshape(*plane.shape[:-1], steps, k), np.ones_like(plane, shape=(k,)))
         parts = [plane[(slice(None),) * axis + (slice(i * d, i * d + (steps - 1) * s + 1, s),)] for i in range(k)]
         plane = parts[0] + parts[1] if k > 1 else parts[0]
         for part in parts[2:]:
             plane += part
     return plane
-
-
-def repeated(x: Any, k: int) -> Any:
-    """np.repeat along the last axis; of few copies, one after the other for all of x, it takes half the time."""
-    if k > FEW_COPIES:
-        return np.repeat(x, k, -1)
-    out = np.empty_like(x, shape=(*x.shape, k), order="C")
-    for i in range(k):
-        out[..., i] = x
-    return out.reshape(*x.shape[:-1], x.shape[-1] * k)
 
 
 def divisor(node: Any, x: Any) -> Any:
