@@ -217,7 +217,7 @@ class AutoAugment(_Augmentation):
 class RandAugment(_Augmentation):
     """num_ops operations, drawn from all, of one magnitude: Cubuk et al. (2019). For bytes.
 
-    Source: torchvision.transforms.RandAugment.
+    Raises ValueError of a num_ops that is no int, or below 0. Source: torchvision.transforms.RandAugment.
 
     >>> torch.transforms.RandAugment()(torch.zeros(3, 8, 8, dtype=torch.uint8)).shape
     torch.Size([3, 8, 8])
@@ -234,6 +234,8 @@ class RandAugment(_Augmentation):
         fill: Any = None,
     ) -> None:
         super().__init__()
+        if not isinstance(num_ops, int) or num_ops < 0:
+            raise ArgumentError(f"RandAugment: num_ops is {num_ops}, expected an int of at least 0")
         self.num_ops, self.magnitude, self.num_magnitude_bins = num_ops, magnitude, num_magnitude_bins
         self.interpolation, self.fill = interpolation, fill
 

@@ -95,10 +95,11 @@ def require_p(op: str, p: float) -> None:
         raise ArgumentError(f"{op}: p is {p}, expected a probability from 0 to 1")
 
 
-def second(first: Any, shown: str, lists: str = "", **defaults: Any) -> Any:
-    """A transform of version 1 as one of version 2: the same draws and images, its attributes as they are given.
+def second(first: Any, shown: str, base: type[Transform] = Transform, lists: str = "", **defaults: Any) -> Any:
+    """A transform of version 1 as one of version 2: the same images, its attributes as they are given.
 
-    `lists` names those that become lists, `defaults` the arguments that have others.
+    The draws are the same, or as `base` says. `lists` names the attributes that become lists, `defaults` the arguments
+    that have others.
     """
     signature = inspect.signature(first.__init__)
     changed = [p.replace(default=defaults.get(p.name, p.default)) for p in signature.parameters.values()]
@@ -120,4 +121,4 @@ def second(first: Any, shown: str, lists: str = "", **defaults: Any) -> Any:
     __init__.__signature__ = signature  # type: ignore[attr-defined]
     body: dict[str, Any] = {"__init__": __init__, "one": first.forward, "shown": shown, "__doc__": first.__doc__}
     body["__module__"] = sys._getframe(1).f_globals["__name__"]  # where it gets its name: pickle looks there
-    return type(first.__name__, (Transform, first), body)
+    return type(first.__name__, (base, first), body)
