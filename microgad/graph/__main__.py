@@ -42,6 +42,8 @@ def _main(arguments: list[str]) -> int:
     if Path(given.program).suffix in SAVED:
         found(_tape(Path(given.program)))
         return 0
+    if not Path(given.program).exists():
+        return run.main([given.program])  # which says so; there is nothing to draw
     failed: list[Exception] = []
 
     def seen(tape: Tape) -> None:

@@ -22,10 +22,11 @@ Runs a program in which `import torch` gives microgad, or lists the names that i
 
 def main(arguments: Sequence[str]) -> int:
     """What `python -m microgad` does with its arguments; gives the exit code, and passes on the program's own."""
-    if not arguments or arguments[0] in ("-h", "--help"):
+    first, *rest = arguments or [""]
+    asked = {"-h", "--help"} & {first, *(rest[:1] if first == "check" else ())}
+    if asked or not arguments:
         print(USAGE, end="")
-        return 0 if arguments else 2
-    first, *rest = arguments
+        return 0 if asked else 2
     if first == "check":
         return _check(rest)
     if first in ("-m", "-c") and not rest:

@@ -133,6 +133,8 @@ def test_what_it_refuses(folder):
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr.startswith("python -m microgad.graph: from_json")
     assert run(folder, "table", "none.json").returncode == 2
+    ran = run(folder, "none.py", "--out", "none.dot")
+    assert (ran.returncode, ran.stderr.count("\n"), (folder / "none.dot").exists()) == (2, 1, False)
 
 
 CODE = """

@@ -242,3 +242,11 @@ def test_a_program_that_is_not_there(command: tuple[str, ...]) -> None:
     (line,) = done.stderr.splitlines()
     assert line.startswith("python -m microgad")
     assert "absent.py" in line
+
+
+@pytest.mark.parametrize("command", [(), ("check",)])
+@pytest.mark.parametrize("asked", ["-h", "--help"])
+def test_help(command: tuple[str, ...], asked: str) -> None:
+    done = run("-m", "microgad", *command, asked)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: python -m microgad program.py")
