@@ -60,12 +60,43 @@ def box_area(boxes: Tensor, fmt: str = "xyxy") -> Tensor:
     return (c - a) * (d - b) if fmt == "xyxy" else c * d
 
 
-def _common(boxes1: Tensor, boxes2: Tensor) -> tuple[Tensor, Tensor]:
-    """The areas of what is in both, and in either, of each of boxes1 and each of boxes2."""
-    a, b = boxes1[..., :, None, :], boxes2[..., None, :, :]
+def shared(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """The areas of what is in both, and in either, of boxes a (..., 4) and b, which are broadcast."""
     size = _wide(minimum(a[..., 2:], b[..., 2:]) - maximum(a[..., :2], b[..., :2])).clamp(min=0)
     common = size[..., 0] * size[..., 1]
-    return common, box_area(boxes1)[..., :, None] + box_area(boxes2)[..., None, :] - common
+    return common, box_area(a) + box_area(b) - common
+
+
+def around(a: Tensor, b: Tensor) -> Tensor:
+    """Width and height (..., 2) of what holds both."""
+    return _wide(maximum(a[..., 2:], b[..., 2:]) - minimum(a[..., :2], b[..., :2])).clamp(min=0)
+
+
+def generalized(a: Tensor, b: Tensor, eps: float) -> Tensor:
+    """The intersection over union, less the share of the box around both that neither covers."""
+    (common, either), size = shared(a, b), around(a, b)
+    whole = size[..., 0] * size[..., 1]
+    return common / (either + eps) - (whole - either) / (whole + eps)
+
+
+def apart(a: Tensor, b: Tensor, eps: float) -> Tensor:
+    """The squared distance of the middles, by that of opposite corners of what holds both."""
+    middles = [(x[..., 2:] + x[..., :2]) / 2 for x in (a, b)]
+    return ((middles[0] - middles[1]) ** 2).sum(-1) / ((around(a, b) ** 2).sum(-1) + eps)
+
+
+def unlike(a: Tensor, b: Tensor, iou: Tensor, eps: float) -> Tensor:
+    """How much the proportions differ, of what overlaps by `iou`: of what hardly does it counts less."""
+    tilts = [((x[..., 2] - x[..., 0]) / (x[..., 3] - x[..., 1])).atan() for x in (a, b)]
+    squared = 4 / math.pi**2 * (tilts[0] - tilts[1]) ** 2
+    with no_grad():
+        share = squared / (1 - iou + squared + eps)
+    return share * squared
+
+
+def _pairs(boxes1: Tensor, boxes2: Tensor) -> tuple[Tensor, Tensor]:
+    """(..., N, 1, 4) and (..., 1, M, 4), of which each meets each."""
+    return boxes1[..., :, None, :], boxes2[..., None, :, :]
 
 
 def box_iou(boxes1: Tensor, boxes2: Tensor, fmt: str = "xyxy") -> Tensor:
@@ -76,7 +107,7 @@ def box_iou(boxes1: Tensor, boxes2: Tensor, fmt: str = "xyxy") -> Tensor:
     >>> torch.porting.vision.ops.box_iou(torch.tensor([[0.0, 0, 2, 2]]), torch.tensor([[0.0, 0, 1, 2]]))
     tensor([[0.5000]])
     """
-    common, either = _common(box_convert(boxes1, fmt, "xyxy"), box_convert(boxes2, fmt, "xyxy"))
+    common, either = shared(*_pairs(box_convert(boxes1, fmt, "xyxy"), box_convert(boxes2, fmt, "xyxy")))
     return common / either
 
 
@@ -86,11 +117,7 @@ def generalized_box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     >>> torch.porting.vision.ops.generalized_box_iou(torch.tensor([[0.0, 0, 1, 1]]), torch.tensor([[2.0, 0, 3, 1]]))
     tensor([[-0.3333]])
     """
-    common, either = _common(boxes1, boxes2)
-    a, b = boxes1[..., :, None, :], boxes2[..., None, :, :]
-    size = _wide(maximum(a[..., 2:], b[..., 2:]) - minimum(a[..., :2], b[..., :2])).clamp(min=0)
-    around = size[..., 0] * size[..., 1]
-    return common / either - (around - either) / around
+    return generalized(*_pairs(boxes1, boxes2), 0.0)
 
 
 def distance_box_iou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-7) -> Tensor:
@@ -101,7 +128,8 @@ def distance_box_iou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-7) -> Tenso
     >>> torch.porting.vision.ops.distance_box_iou(torch.tensor([[0.0, 0, 1, 1]]), torch.tensor([[2.0, 0, 3, 1]]))
     tensor([[-0.4000]])
     """
-    return _distant(_wide(boxes1), _wide(boxes2), eps)[0]
+    boxes1, boxes2 = _wide(boxes1), _wide(boxes2)
+    return box_iou(boxes1, boxes2) - apart(*_pairs(boxes1, boxes2), eps)
 
 
 def complete_box_iou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-7) -> Tensor:
@@ -113,21 +141,8 @@ def complete_box_iou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-7) -> Tenso
     tensor([[-0.4000]])
     """
     boxes1, boxes2 = _wide(boxes1), _wide(boxes2)
-    near, iou = _distant(boxes1, boxes2, eps)
-    a, b = (((x[..., 2] - x[..., 0]) / (x[..., 3] - x[..., 1])).atan() for x in (boxes1, boxes2))
-    unlike = 4 / math.pi**2 * (a[..., :, None] - b[..., None, :]) ** 2
-    with no_grad():
-        share = unlike / (1 - iou + unlike + eps)
-    return near - share * unlike
-
-
-def _distant(boxes1: Tensor, boxes2: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-    """box_iou (..., N, M) less the distance of the middles, by the diagonal of what holds both; and box_iou."""
-    a, b = boxes1[..., :, None, :], boxes2[..., None, :, :]
-    size = (maximum(a[..., 2:], b[..., 2:]) - minimum(a[..., :2], b[..., :2])).clamp(min=0)
-    apart = (a[..., 2:] + a[..., :2]) / 2 - (b[..., 2:] + b[..., :2]) / 2
-    iou = box_iou(boxes1, boxes2)
-    return iou - (apart**2).sum(-1) / ((size**2).sum(-1) + eps), iou
+    pairs, iou = _pairs(boxes1, boxes2), box_iou(boxes1, boxes2)
+    return iou - apart(*pairs, eps) - unlike(*pairs, iou, eps)
 
 
 def clip_boxes_to_image(boxes: Tensor, size: tuple[int, int]) -> Tensor:

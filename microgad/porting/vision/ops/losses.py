@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
-from ....autograd import no_grad
 from ....dtypes import float32, float64
 from ....errors import ArgumentError
 from ....nn import functional as F
-from ....ops.elementwise import maximum, minimum
 from ....tensor import Tensor
-from .boxes import box_area
+from .boxes import apart, generalized, shared, unlike
 
 
 def _reduced(loss: Tensor, reduction: str) -> Tensor:
@@ -50,11 +46,7 @@ def generalized_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "n
     >>> torch.porting.vision.ops.generalized_box_iou_loss(box, box).round(decimals=4)
     tensor([0.])
     """
-    first, second = _floats(boxes1), _floats(boxes2)
-    common, either = _shared(first, second)
-    outer = _around(first, second)
-    around = outer[..., 0] * outer[..., 1]
-    return _reduced_or_0(1 - (common / (either + eps) - (around - either) / (around + eps)), reduction)
+    return _reduced_or_0(1 - generalized(_floats(boxes1), _floats(boxes2), eps), reduction)
 
 
 def distance_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7) -> Tensor:
@@ -78,13 +70,9 @@ def complete_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none
     >>> torch.porting.vision.ops.complete_box_iou_loss(a, b)
     tensor([1.4000])
     """
-    first, second = _floats(boxes1), _floats(boxes2)
-    loss, iou = _distant(first, second, 1e-7)  # whatever eps is, as in torchvision
-    tilts = [(b[..., 2] - b[..., 0]).div(b[..., 3] - b[..., 1]).atan() for b in (first, second)]
-    unlike = 4 / math.pi**2 * (tilts[1] - tilts[0]) ** 2
-    with no_grad():
-        share = unlike / (1 - iou + unlike + eps)
-    return _reduced_or_0(loss + share * unlike, reduction)
+    boxes = _floats(boxes1), _floats(boxes2)
+    loss, iou = _distant(*boxes, 1e-7)  # whatever eps is, as in torchvision
+    return _reduced_or_0(loss + unlike(*boxes, iou, eps), reduction)
 
 
 def _floats(boxes: Tensor) -> Tensor:
@@ -95,22 +83,8 @@ def _reduced_or_0(loss: Tensor, reduction: str) -> Tensor:
     return _reduced(loss, "sum" if reduction == "mean" and not loss.numel() else reduction)
 
 
-def _shared(boxes1: Tensor, boxes2: Tensor) -> tuple[Tensor, Tensor]:
-    """The areas of what is in both, and in either, of each box (..., 4) and its own."""
-    size = (minimum(boxes1[..., 2:], boxes2[..., 2:]) - maximum(boxes1[..., :2], boxes2[..., :2])).clamp(min=0)
-    common = size[..., 0] * size[..., 1]
-    return common, box_area(boxes1) + box_area(boxes2) - common
-
-
-def _around(boxes1: Tensor, boxes2: Tensor) -> Tensor:
-    """Width and height (..., 2) of what holds both."""
-    return maximum(boxes1[..., 2:], boxes2[..., 2:]) - minimum(boxes1[..., :2], boxes2[..., :2])
-
-
 def _distant(boxes1: Tensor, boxes2: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     """The loss, and the intersection over union, that it takes the place of."""
-    common, either = _shared(boxes1, boxes2)
+    common, either = shared(boxes1, boxes2)
     iou = common / (either + eps)
-    diagonal = (_around(boxes1, boxes2) ** 2).sum(-1) + eps
-    middles = [(b[..., 2:] + b[..., :2]) / 2 for b in (boxes1, boxes2)]
-    return 1 - iou + ((middles[0] - middles[1]) ** 2).sum(-1) / diagonal, iou
+    return 1 - iou + apart(boxes1, boxes2, eps), iou
