@@ -33,6 +33,8 @@ class Difference:
     def __str__(self) -> str:
         return f"{_called(self.mine or self.theirs)}: {self.said}"
 
+    __repr__ = __str__
+
 
 @dataclass(frozen=True)
 class Diff:
@@ -56,6 +58,8 @@ class Diff:
         if len(self.differences) > 20:
             shown.append(f"      ... {len(self.differences) - 20:,} more ...")
         return "\n".join(shown)
+
+    __repr__ = __str__
 
 
 def diff(mine: Tape, theirs: Tape, rtol: float = 0.0, dtypes: bool = True, settings: bool = True) -> Diff:

@@ -39,16 +39,18 @@ class Cut:
     def __str__(self) -> str:
         return self.said
 
+    __repr__ = __str__
+
 
 def why_no_grad(tape: Tape, of: str | int | Op | Source, loss: int | Op | None = None) -> Cut:
     """Where the path from `of` to the loss is cut: see `Tape.why_no_grad`."""
     starts = _starts(tape, of)
     called = _called(starts[0]) if starts else str(of)
     end = tape.find(loss) if isinstance(loss, int) else loss or _last(tape)
-    if not isinstance(end, Op):
+    if loss is not None and not isinstance(end, Op):
         raise ArgumentError(f"why_no_grad: loss must be an operation on the tape or its number, got {loss!r}")
-    if not starts:
-        return Cut("unused", None, f"{of} gets no gradient: no operation on the tape reads it")
+    if not starts or not isinstance(end, Op):
+        return Cut("unused", None, f"{called} gets no gradient: no operation on the tape reads it")
     first = starts[0]
     frozen = isinstance(first, Source) and first.kind == "constant"
     return _Walk(tape, starts, end, called, frozen).verdict()

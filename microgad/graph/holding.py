@@ -31,6 +31,8 @@ class Checkpoint:
         shown = ", ".join(self.paths[:6]) + (f" and {len(self.paths) - 6} more" if len(self.paths) > 6 else "")
         return f"{shown}: peak {size(self.peak)}, {count(self.again)} flops more"
 
+    __repr__ = __str__
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -63,6 +65,8 @@ class Memory:
             lines.append("a checkpoint around each of")
             lines += [f"  {x}" for x in self.checkpoints[:5]]
         return "\n".join(lines)
+
+    __repr__ = __str__
 
 
 def memory(tape: Tape) -> Memory:

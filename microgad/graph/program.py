@@ -68,6 +68,9 @@ class Program:
     def __str__(self) -> str:
         return self.text
 
+    def __repr__(self) -> str:
+        return f"<Program: {len(self.text.splitlines()):,} lines>"
+
 
 def program(tape: Tape) -> Program:
     """A tape recorded with `replay=True` as a Program.

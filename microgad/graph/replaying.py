@@ -40,6 +40,9 @@ class Replay:
         several = tuple(self._made[found.number, i] for i in range(len(found.shapes)))
         return several if len(several) > 1 else several[0]
 
+    def __repr__(self) -> str:
+        return f"<Replay of {self.tape!r}>"
+
 
 def replay(
     tape: Tape,
@@ -303,9 +306,8 @@ def _named(tape: Tape, inputs: Mapping[str, Any] | None, params: Any) -> dict[in
         given |= params
     for name in given:
         if name not in by_name:
-            raise ArgumentError(
-                f"replay: the tape has no source named {name!r}; it has {', '.join(filter(None, by_name))}"
-            )
+            names = ", ".join(filter(None, by_name)) or "none with a name"
+            raise ArgumentError(f"replay: the tape has no source named {name!r}; it has {names}")
     return {number: x for name, x in given.items() for number in by_name[name]}
 
 

@@ -28,6 +28,8 @@ class Bad:
     def __str__(self) -> str:
         return self.said
 
+    __repr__ = __str__
+
 
 def first_bad(tape: Tape) -> Bad | None:
     """The operation that first produced NaN or infinity; None where there is neither: see `Tape.first_bad`."""

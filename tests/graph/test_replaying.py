@@ -55,6 +55,10 @@ def test_edits(model):
         tape.replay(edits={"Tanh": torch.ones(3)})
     with pytest.raises(MicrogadError, match="no source named 'x'; it has"):
         tape.replay(inputs={"x": 1})
+    with torch.record(replay=True) as nameless:
+        pass
+    with pytest.raises(MicrogadError, match="it has none with a name"):
+        nameless.replay(inputs={"x": 1})
 
 
 def test_gradients_with_respect_to_anything(model):

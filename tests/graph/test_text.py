@@ -102,3 +102,23 @@ def test_what_one_of_two_backward_passes_has_left():
     left, right = y.sin(), y.cos()
     left.sum().backward()
     assert str(graph(left, right)).endswith("3 operations, 1 leaf; 16 B kept for backward, the rest is freed")
+
+
+def test_answers_show_themselves_in_words():
+    x = torch.tensor([0.0, 1.0], requires_grad=True)
+    with torch.record(replay=True, stats=True, params={"x": x}) as tape:
+        (x.log() * 0).sum().backward()
+    other = torch.trace(lambda x: x.exp().sum(), torch.ones(2))
+    memory, diff, bad = tape.memory(), tape.diff(other), tape.first_bad()
+    for answer in (memory, *memory.checkpoints, diff, *diff.differences, bad, tape.why_no_grad("x")):
+        assert repr(answer) == str(answer)
+    assert repr(tape.replay()) == f"<Replay of {tape!r}>"
+    program = tape.program()
+    assert repr(program) == f"<Program: {len(program.text.splitlines())} lines>"
+
+
+def test_an_empty_tape_answers_too():
+    tape = torch.trace(lambda: None)
+    assert str(tape.why_no_grad("w")) == "w gets no gradient: no operation on the tape reads it"
+    leaf = graph(torch.ones(2, requires_grad=True)).tape
+    assert str(leaf.why_no_grad(leaf.sources[0])).startswith("the leaf of shape (2,) gets no gradient: no operation")

@@ -26,3 +26,5 @@ class Report:
             f"    laws: {', '.join(self.laws)}\n"
             f"    recorded: {', '.join(self.classes) or 'nothing'}"
         )
+
+    __repr__ = __str__
