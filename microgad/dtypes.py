@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .errors import DtypeError, KindError
+from .halves import convert
 
 # Categories order PyTorch's promotion: a tensor's dtype gives way only to a higher category of fewer dimensions.
 _BOOL, _INTEGER, _FLOATING, _COMPLEX = range(4)
@@ -227,7 +228,7 @@ def only(kinds: str, promotion: Callable[[list[Any]], list[Any]] = promote) -> s
 def cast(arrays: list[Any], to: np.dtype[Any]) -> list[Any]:
     """Arrays of another dtype than `to` converted, expanded ones in the order of their axes; others stay."""
     others = [hasattr(x, "dtype") and x.dtype != to for x in arrays]
-    return [x.astype(to, "C" if 0 in x.strides else "K") if o else x for x, o in zip(arrays, others, strict=True)]
+    return [convert(x, to, "C" if 0 in x.strides else "K") if o else x for x, o in zip(arrays, others, strict=True)]
 
 
 def promote_types(type1: Any, type2: Any) -> dtype:

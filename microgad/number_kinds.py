@@ -14,6 +14,7 @@ import numpy as np
 from numpy import ndarray
 
 from . import backend, dtypes, state
+from .halves import convert
 
 HALF, _SINGLE = np.dtype("float16"), np.dtype("float32")
 
@@ -37,7 +38,7 @@ def norm(x: Any, order: float = 2.0) -> Any:
     >>> norm(np.full((2, 2), 300, HALF))
     np.float32(600.0)
     """
-    return np.linalg.norm((x.astype(np.float32) if x.dtype == HALF else x).reshape(-1), order)
+    return np.linalg.norm((convert(x, _SINGLE) if x.dtype == HALF else x).reshape(-1), order)
 
 
 def widened(node: Any, arrays: Sequence[Any]) -> Sequence[Any]:
@@ -86,7 +87,7 @@ def by_forward(node: Any, out: Any, *arrays: Any) -> None:
 
 
 def _rounded(x: Any) -> Any:
-    return x.astype(HALF) if x.dtype == np.float32 else x
+    return convert(x, HALF) if x.dtype == _SINGLE else x
 
 
 def casting(out: Any, *arrays: Any) -> Any:

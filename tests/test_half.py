@@ -8,6 +8,7 @@ import pytest
 
 import microgad as torch
 from microgad import nn, number_kinds
+from microgad.halves import convert
 from microgad.nn import functional as F
 
 
@@ -142,3 +143,47 @@ def test_a_copied_dtype_is_float16_as_well():
     b = torch.from_numpy(np.zeros(3, x.array.dtype)).requires_grad_()
     (x.detach() + b).sum().backward()
     assert b.grad.tolist() == [5000] * 3
+
+
+HALF, SINGLE = np.dtype("float16"), np.dtype("float32")
+
+
+def single_patterns(rng):
+    """float32's bits: any, those that float16 holds or makes 0, and those in the middle of two of its numbers."""
+    anything = rng.integers(0, 1 << 32, 300_000, dtype=np.uint32)
+    top = int(np.float32(65519).view(np.uint32))  # what lies above is left to NumPy
+    held = rng.integers(0, top, 300_000, dtype=np.uint32) | anything & 0x80000000
+    small = rng.integers(0x33000000 - 9, 0x38800000 + 9, 300_000, dtype=np.uint32)  # 2^-25 to 2^-14
+    return anything, held, held & 0xFFFFE000 | 0x1000, small, small & 0xFFFFF000
+
+
+def same_bits(x, to, order="K"):
+    with np.errstate(all="ignore"):
+        found, expected = convert(x, to, order), x.astype(to, order)
+    assert found.dtype == to
+    assert found.strides == expected.strides
+    np.testing.assert_array_equal(found.view(f"u{to.itemsize}"), expected.view(f"u{to.itemsize}"))
+
+
+def test_conversions_give_numpys_bits(rng):
+    for bits in single_patterns(rng):
+        same_bits(bits.view(SINGLE), HALF)
+    every = np.arange(1 << 16, dtype=np.uint16)
+    same_bits(every.view(HALF), SINGLE)
+    same_bits(every[np.isfinite(every.view(HALF))].view(HALF), SINGLE)
+    few = every[:9000].view(HALF).copy()
+    for special in (np.inf, -np.inf, np.nan, -65519, 65520, 69999, -1e30):
+        wider = few.astype(SINGLE)
+        wider[-1] = special
+        same_bits(wider, HALF)
+        with np.errstate(over="ignore"):
+            few[-1] = special
+        same_bits(few, SINGLE)
+
+
+def test_conversions_keep_the_order_in_memory(rng):
+    x = rng.normal(size=(100, 200)).astype(SINGLE)
+    for each in (x, x.T, x[:, ::-1], x[::2], x.reshape(10, 10, 200).swapaxes(0, 1)):
+        for order in "KC":
+            same_bits(each, HALF, order)
+            same_bits(each.astype(HALF), SINGLE, order)

@@ -18,7 +18,7 @@ PACKAGE = Path(microgad.__file__).parent
 FLOORS = [
     ["errors", "absences", "observer"],
     ["arguments"],
-    ["state", "size", "contexts", "hooks", "memory", "formats", "from_type", "lazy", "nests", "notices"],
+    ["state", "size", "contexts", "halves", "hooks", "memory", "formats", "from_type", "lazy", "nests", "notices"],
     ["devices", "return_types"],
     ["backend", "dtypes", "printing"],
     [

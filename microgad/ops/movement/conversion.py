@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import backend, formats
+from ...halves import convert
 from ...linear_map import LinearMap
 from ...notices import once
 from ...placement import order_by
@@ -48,7 +49,7 @@ class Cast(LinearMap):
 def _cast(x: Any, to: Any) -> Any:
     """An array in another dtype; of complex numbers the real parts, where that isn't complex, nor bool: not 0."""
     x = x.real if x.dtype.kind == "c" and to.kind not in "cb" else x
-    return x.astype(to, order=layouts.order_of(x))
+    return convert(x, to, layouts.order_of(x))
 
 
 class Transfer(LinearMap):
