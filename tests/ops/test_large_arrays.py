@@ -38,11 +38,13 @@ def in_pieces(f, *arrays):
 
 
 @pytest.mark.parametrize("name", [*EXACT, *CLOSE])
-@pytest.mark.parametrize("kind", ["usual", "whole", "far apart", "special"])
+@pytest.mark.parametrize("kind", ["usual", "whole", "large quotients", "far apart", "special"])
 def test_two_operands(rng, name, kind):
     x, y = rng.standard_normal((2, 3 * PIECE)).astype(np.float32)
     if kind == "whole":
         x, y = np.rint(9 * x), np.rint(y) + 0.5
+    elif kind == "large quotients":
+        x, y = 8e6 * x, np.full_like(y, -3)
     elif kind == "far apart":
         x *= 1e20
     elif kind == "special":

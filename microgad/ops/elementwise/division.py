@@ -10,6 +10,7 @@ from ... import backend, dtypes
 from ...errors import ArgumentError
 from ...function import Function
 from ...number_kinds import by_forward
+from ..blocks import in_blocks
 from ..out import into
 from .comparison import without_derivative
 from .operands import of_numbers, one_tensor, tensor, tensors
@@ -91,32 +92,35 @@ class FloorDiv(RoundedDiv):
     symbol, numpy = "⌊÷⌋", np.floor_divide
 
     def forward(self, a, b):
-        exact = _in_double(a, b)
-        return np.floor_divide(a, b) if exact is None else np.floor(exact[2]).astype(np.float32)
+        return _by_quotients(np.floor_divide, lambda a, b, quotients: np.floor(quotients, out=quotients), a, b)
 
 
-def _in_double(a: Any, b: Any) -> tuple[Any, Any, Any] | None:
-    """Of large arrays of float32 a, b and a / b in float64, if that is below 2²⁴, where its whole part is exact.
+def _by_quotients(plain: Any, formula: Any, a: Any, b: Any) -> Any:
+    """plain(a, b); of many numbers of float32 formula(a, b, a / b) in float64.
 
-    NumPy's own functions take 5 to 10 times as long: they find the rest first, number by number.
+    NumPy's own functions take 10 times as long: they find the rest first, number by number. Of that PyTorch makes the
+    quotient, in float32, so that from 2²² on it isn't always the whole part of a / b.
     """
-    if np.result_type(a, b) != np.float32 or np.size(a) < 5000 or backend.is_gpu(a):
-        return None
-    a, b = (np.asarray(x, np.float32).astype(np.float64) for x in (a, b))
-    with np.errstate(all="ignore"):
-        quotient = a / b
-    largest = np.maximum(quotient.max(initial=0), -quotient.min(initial=0))
-    return (a, b, quotient) if largest < 1 << 24 else None
+    if np.result_type(a, b) != np.float32 or max(np.size(a), np.size(b)) < 5000 or backend.is_gpu(a):
+        return plain(a, b)
+
+    def block(a: Any, b: Any) -> Any:
+        wide, by = a.astype(np.float64), b.astype(np.float64)
+        quotients = wide / by
+        largest = max(quotients.max(), -quotients.min())
+        return formula(wide, by, quotients) if largest < 1 << 22 else plain(a, b)
+
+    return in_blocks(block, a, b)
 
 
-def _rest(operands: tuple[Any, Any, Any], whole: Any, sign: Any) -> Any:
-    """a - b · whole(a / b), exact, with a sign, which its zeros need."""
-    a, b, quotient = operands
-    whole(quotient, out=quotient)
-    quotient *= b
-    np.subtract(a, quotient, out=quotient)
-    out = quotient.astype(np.float32)
-    return np.copysign(out, np.asarray(sign, np.float32), out=out)
+def _rest(a: Any, b: Any, whole: Any) -> Any:
+    """a - b · whole, exact; what is 0 has a's sign."""
+    whole *= b
+    rest = np.subtract(a, whole, out=whole)
+    zero = rest == 0
+    if zero.any():
+        rest[zero] = np.copysign(0, a[zero])
+    return rest
 
 
 class TruncDiv(RoundedDiv):
@@ -145,15 +149,18 @@ class Remainder(Function):
     symbol, numpy, promote, write = "mod", np.remainder, staticmethod(_divisible), by_forward
 
     def forward(self, a, b):
-        exact = _in_double(a, b)
-        out = np.remainder(a, b) if exact is None else _rest(exact, np.floor, b)
-        return np.where(out == 0, np.copysign(out, a), out) if out.dtype.kind == "f" else out  # a 0 has a's sign
+        return _by_quotients(_remainder, lambda a, b, quotients: _rest(a, b, np.floor(quotients, out=quotients)), a, b)
 
     def grad_a(self, grad):
         return grad
 
     def grad_b(self, grad, a, b):
         return -grad * FloorDiv.apply(a, b)
+
+
+def _remainder(a: Any, b: Any) -> Any:
+    out = np.remainder(a, b)
+    return np.where(out == 0, np.copysign(out, a), out) if out.dtype.kind == "f" else out  # as in `_rest`
 
 
 def remainder(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -171,8 +178,7 @@ class Fmod(Function):
     symbol, numpy, promote = "fmod", np.fmod, staticmethod(_divisible)
 
     def forward(self, a, b):
-        exact = _in_double(a, b)
-        return np.fmod(a, b) if exact is None else _rest(exact, np.trunc, a)
+        return _by_quotients(np.fmod, lambda a, b, quotients: _rest(a, b, np.trunc(quotients, out=quotients)), a, b)
 
     def grad_a(self, grad):
         return grad
