@@ -18,6 +18,8 @@ EXACT = {
     "hardshrink": lambda x, y: F.hardshrink(x), "softshrink": lambda x, y: F.softshrink(x),
     "masked_fill": lambda x, y: x.masked_fill(x > y, 2.0), "masked_select": lambda x, y: x[x > y],
     "selu's gradient": lambda x, y: gradient(F.selu, x),
+    "clamp from below": lambda x, y: torch.clamp(x, min=0), "clamp from above": lambda x, y: x.clamp(max=-0.0),
+    "clamp to NaN": lambda x, y: x.clamp(max=float("nan")), "relu": lambda x, y: torch.relu(x),
     "nan_to_num": lambda x, y: torch.nan_to_num(x), "clamp's gradient": lambda x, y: gradient(torch.clamp, x, -1, 1),
 }  # fmt: skip
 # And of what size their rounding errors are, beside that of the result.

@@ -15,6 +15,7 @@ from ...state import composite
 from .. import layouts
 from ..blocks import by_blocks
 from ..elementwise import Sigmoid
+from ..elementwise.selection import at_least, at_most
 from ..movement.dims import dim_of
 from ..out import into
 from ..special.error import Erfc
@@ -319,7 +320,7 @@ class Softplus(Function):
 
     def forward(self, x):
         y = x * self.beta
-        out = (np.maximum(y, 0) + np.log1p(np.exp(-np.abs(y)))) / self.beta
+        out = (at_least(0, y) + np.log1p(np.exp(-np.abs(y)))) / self.beta
         return np.where(y > self.threshold, x, out)
 
     def grad_x(self, grad, x):
@@ -354,7 +355,7 @@ class LogSigmoid(Function):
     symbol, promote = "log σ", staticmethod(floating)
 
     def forward(self, x):
-        return layouts.contiguous(np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x))))
+        return layouts.contiguous(at_most(0, x) - np.log1p(np.exp(-np.abs(x))))
 
     def grad_x(self, grad, out):
         return -grad * np.expm1(out)  # 1 - σ(x), with all digits

@@ -132,8 +132,8 @@ class Clamp(Function):
 
     def forward(self, x, low, high):
         if high is None:
-            return np.maximum(low, x)  # of equal zeros NumPy gives the second: x's own, as PyTorch
-        return np.minimum(high, x) if low is None else x.clip(low, high)
+            return at_least(low, x)
+        return at_most(high, x) if low is None else x.clip(low, high)
 
     def grad_x(self, grad, x, low, high):
         if low is None:
@@ -206,8 +206,7 @@ class Relu(Function):
     symbol, promote, flat = "relu", dtypes.only("iuf", list), Flat
 
     def forward(self, x):
-        # np.clip is the faster of the two from about 5,000 elements on
-        return np.clip(x, 0, math.inf) if x.size > 5000 and x.dtype.kind == "f" else np.maximum(0, x)
+        return at_least(0, x)
 
     def grad_x(self, grad, out):
         return Select.apply(out != 0, grad)  # of NaN the gradient passes, as PyTorch's
@@ -255,6 +254,20 @@ def nan_to_num(
         posinf = float(info.max) if posinf is None else posinf
         neginf = float(info.min) if neginf is None else neginf
     return into(out, NanToNum.apply(input, nan=0.0 if nan is None else nan, posinf=posinf, neginf=neginf))
+
+
+def at_least(low: Any, x: Any) -> Any:
+    """np.maximum(low, x), bare: of equal zeros x's own. Beside a number np.clip takes a third of the time."""
+    return x.clip(low, math.inf) if _many(x, low) else np.maximum(low, x)
+
+
+def at_most(high: Any, x: Any) -> Any:
+    """np.minimum(high, x) in the same way."""
+    return x.clip(-math.inf, high) if _many(x, high) else np.minimum(high, x)
+
+
+def _many(x: Any, bound: Any) -> bool:
+    return x.size > 5000 and x.dtype.kind == "f" and isinstance(bound, (int, float))
 
 
 def chosen(condition: Any, a: Any, b: Any) -> Any:
