@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ROOT_PI = math.sqrt(math.pi)
 
-# -log(erfc(x)) / x by x, 0 <= x <= 6, as exact as erf needs it: in float64, and in float32 up to 4
+# -log(erfc(x)) / x by x, 0 <= x <= 6, as exact as erf needs it
 _DECAY = (
     0.00011831967351880569, 0.003369129069749144, 0.03498247957832192, 0.1999430833505358, 0.7206029176599894,
     1.714802194607236, 2.67049405354323, 2.5234839524092907, 1.1283791670955126,
@@ -24,10 +24,10 @@ _DECAY = (
     0.00011834069789551262, 0.0033666883596548793, 0.03442334749830822, 0.18881754039259102, 0.6327670573633178,
     1.3321517962456202, 1.6721898410253027, 1.0,
 )  # fmt: skip
-_DECAY_SINGLE = (
-    (0.0003503072864164775, 0.09342767540866566, 0.5232430874819619, 1.1857038389141763, 1.128379152101473),
-    (0.09810655834478649, 0.4866119490605768, 1.0),
-)
+# artanh(erf(x)) / x by x², 0 <= x <= 4, as exact as float32 needs it
+_ARTANH = (
+    -0.0007788012389453147, 0.0710155730146168, 1.8082771395522077, 12.84208217990218, 57.7591190614258,
+), (1.0, 6.718849786659604, 51.18768596716177)  # fmt: skip
 # (x + c) erfcx(x) by t = (x - c) / (x + c), 0.5 <= x < 5: it varies little, so that little is lost to rounding; of
 # that c, also the value at t = 0, c √2 and that value times √2 are float64 numbers but for 2e-18
 _CENTRE = 1.62398
@@ -50,9 +50,16 @@ _TAIL = (
 ), (313.3422446064801, 416.42688825173724, 160.93468310371213, 22.55189063173703, 1.0)  # fmt: skip
 
 
-def _erf(x: Any, end: float = 6.0, table: Any = _DECAY) -> Any:
-    y = np.minimum(abs(x), end)
-    return np.copysign(np.expm1(-y * rational(y, *table)), x)
+def _erf(x: Any) -> Any:
+    y = np.minimum(abs(x), 6.0)
+    return np.copysign(np.expm1(-y * rational(y, *_DECAY)), x)
+
+
+def _erf_single(x: Any) -> Any:
+    y = np.clip(x, -5.0, 5.0)  # where tanh is 1, too
+    out = rational(y * y, *_ARTANH)
+    out *= y
+    return np.tanh(out)
 
 
 def _stretched(coefficients: tuple[float, ...], root: float, more: int) -> tuple[float, ...]:
@@ -184,7 +191,7 @@ class Erf(Function):
     symbol, promote = "erf", promote
 
     def forward(self, x):
-        return in_either(_erf, lambda x: _erf(x, 4.0, _DECAY_SINGLE), x)
+        return in_either(_erf, _erf_single, x)
 
     def grad_x(self, grad, x):
         return grad * (2 / ROOT_PI * np.exp(-x * x))

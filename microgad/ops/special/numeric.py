@@ -72,11 +72,15 @@ def mended(out: Any, inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., A
 
 def polynomial(x: Any, coefficients: tuple[float, ...]) -> Any:
     """The polynomial in x by Horner's rule."""
-    out = x * coefficients[0]
-    for c in coefficients[1:-1]:
-        out += c
+    first, second, *rest = coefficients
+    if first == 1:
+        out = x + second
+    else:
+        out = x * first
+        out += second
+    for c in rest:
         out *= x
-    out += coefficients[-1]
+        out += c
     return out
 
 
