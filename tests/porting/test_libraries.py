@@ -168,6 +168,20 @@ def test_more_operations_over_lists() -> None:
     assert [indices for _, indices in groups.values()] == [[0], [1]]
 
 
+def test_operations_over_lists_write_and_refuse_as_their_methods() -> None:
+    whole = [torch.tensor([1, 2])]
+    for name, args in (("add", (1.5,)), ("exp", ()), ("maximum", (1.5,)), ("addcdiv", (whole, whole, 0.5))):
+        with pytest.raises(RuntimeError, match=r"cast|integer"):
+            getattr(torch, f"_foreach_{name}_")(whole, *args)
+        assert whole[0].tolist() == [1, 2]
+    with pytest.raises(TypeError, match="'self' must be a list of Tensors"):
+        torch._foreach_abs(whole[0])
+    with pytest.raises(RuntimeError, match="at least one Tensor"):
+        torch._foreach_abs([])
+    with pytest.raises(RuntimeError, match="0 dimensions, but has 1"):
+        torch._foreach_add(whole, torch.ones(1))
+
+
 @pytest.mark.parametrize(
     ("call", "expected"),
     [
