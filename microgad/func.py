@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from . import errors, state
 from .autograd.functional import Pushing, along, by_columns, by_rows, captures, or_zeros, own, pulled
 from .generator import default_generator
+from .generator.lanes import Lanes, sharing
 from .lazy import absent as _absent
 from .nn.stateless import functional_call as functional_call
 from .nn.stateless import replace_all_batch_norm_modules_ as replace_all_batch_norm_modules_
@@ -223,7 +224,8 @@ def vmap(
     `in_dims` is a dimension, None for what isn't mapped over, or a structure of those like the arguments; `out_dims`
     says where the dimension goes, with None for what no slice has a part in; keyword arguments aren't mapped over. It
     calls `func` once for each slice: whatever `func` does is allowed, and takes the time of a loop. `randomness` "same"
-    gives every slice the same draws, "different" goes on drawing, "error" raises RuntimeError where one is made.
+    gives every slice the same draws, "different" its own, which are drawn for all slices where the first one draws, as
+    PyTorch does; "error" raises RuntimeError where one is made.
     Source: torch.func.vmap.
 
     >>> torch.func.vmap(torch.dot)(torch.ones(3, 2), torch.arange(6.0).reshape(3, 2))
@@ -252,12 +254,15 @@ def vmap(
         (size,) = sizes
         if not size:  # of no slice, one of zeros tells what it would be
             leaves = [x if d is None else x.sum(d, True).to(x.dtype) for x, d in zip(leaves, dims, strict=True)]
-        draws, results = default_generator.snapshot(), []
+        draws, results, width = default_generator.snapshot(), [], chunk_size or size or 1
         for i in range(size or 1):
             if i and randomness == "same":
                 default_generator.set_state(draws)
+            if i % width == 0:
+                every = Lanes(min(width, (size or 1) - i))
             slices = [x if d is None else x.select(d, i) for x, d in zip(leaves, dims, strict=True)]
-            results.append(func(*rebuild(slices), **kwargs))
+            with every.at(i % width) if randomness == "different" else sharing(None):
+                results.append(func(*rebuild(slices), **kwargs))
             if not i and randomness == "error" and (default_generator.snapshot() != draws).any():
                 default_generator.set_state(draws)
                 raise errors.GraphError(
@@ -374,7 +379,7 @@ class _Place:
 
     def recorded(self, seeds: Sequence[Tensor]) -> bool:
         """Whether derivatives by, or along, these are to have derivatives."""
-        return self.nested or any(s.node is not None for s in seeds)
+        return state.current().grad_enabled and (self.nested or any(s.node is not None for s in seeds))
 
     def rebuilt(self, found: Sequence[Any]) -> Any:
         """One thing for each wanted argument, in the form in which these came."""
@@ -387,6 +392,8 @@ class _Place:
         """`flatten` of what the function gives, and what it gives beside. Raises where there is more than Tensors."""
         value, aux = self.call(func, kwargs, has_aux)
         outputs, rebuild = flatten(value, tensors_only=False)
+        if not outputs:
+            raise errors.ArgumentError(f"{self.op}: expected the function to return a tensor, got {value!r}")
         for y in outputs:
             if not isinstance(y, Tensor):
                 raise errors.DtypeError(

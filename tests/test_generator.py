@@ -436,3 +436,16 @@ def test_shares_come_as_near_to_one_as_their_dtype_goes(dtype):
     shares = gammas.dirichlet(np.full((200, 2), 0.01, dtype), generator=Generator().manual_seed(0))
     assert shares.dtype == dtype
     assert shares.max() == np.nextafter(dtype(1), dtype(0))
+
+
+def test_slices_of_vmap_draw_together():
+    """The k-th draws of all slices are one draw, where each is of one shape; another shape is a draw of its own."""
+    _ = torch.manual_seed(2024)
+    together = torch.rand(4, 3), torch.randn(4, 20), torch.stack([torch.randperm(5) for _ in range(4)]), torch.rand(1)
+    _ = torch.manual_seed(2024)
+    slices = torch.func.vmap(lambda x: (torch.rand(3), torch.randn(20), torch.randperm(5)), randomness="different")
+    for one, other in zip((*slices(torch.zeros(4)), torch.rand(1)), together, strict=True):
+        assert one.equal(other)
+    widths = iter((2, 3, 2))
+    uneven = torch.func.vmap(lambda x: torch.rand(next(widths)).sum(), randomness="different")(torch.zeros(3))
+    assert len(set(uneven.tolist())) == 3

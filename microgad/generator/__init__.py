@@ -9,11 +9,17 @@ many words a draw takes, in which order, and what it makes of them. Fills run in
 destination. Bad arguments and empty arrays draw nothing.
 """
 
-from .choices import multinomial, randperm
+from . import choices, fills, transformed
+from .choices import multinomial
 from .counts import binomial, poisson
-from .fills import bernoulli_, dropout_noise, normal_, random_, uniform_
+from .lanes import by_lanes
 from .stream import Generator, default_generator, stream_of
-from .transformed import cauchy_, exponential_, geometric_, log_normal_
+
+bernoulli_, dropout_noise = by_lanes(fills.bernoulli_), by_lanes(fills.dropout_noise)
+normal_, random_, uniform_ = by_lanes(fills.normal_), by_lanes(fills.random_), by_lanes(fills.uniform_)
+cauchy_, exponential_ = by_lanes(transformed.cauchy_), by_lanes(transformed.exponential_)
+geometric_, log_normal_ = by_lanes(transformed.geometric_), by_lanes(transformed.log_normal_)
+randperm = by_lanes(choices.randperm)
 
 __all__ = [
     "Generator",

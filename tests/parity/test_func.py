@@ -8,6 +8,7 @@ from .both import Programs, leaf, numbers, room
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's own
 
+DIFFERENT = {"randomness": "different"}
 programs = Programs()
 
 
@@ -59,6 +60,18 @@ def vmap_draws_only_where_it_may(t, nn):
 
 
 @programs
+def vmap_draws_for_all_slices_at_once(t, nn):
+    """Each dropout of a net; in chunks; one transform in another; permutations."""
+    t.manual_seed(5)
+    net = nn.Sequential(nn.Dropout(0.5), nn.Linear(4, 9), nn.Dropout(0.3))
+    one = [t.func.vmap(net, randomness="different", chunk_size=n)(t.ones(5, 4)) for n in (None, 2)]
+    deep = t.func.vmap(t.func.vmap(lambda x: t.rand(2).sum() + t.randn(20), randomness="different"), randomness="same")
+    deeper = t.func.vmap(t.func.vmap(lambda x: x + t.rand(2) + t.randint(9, ()), **DIFFERENT), **DIFFERENT)
+    shuffled = t.func.vmap(lambda x: t.randperm(5) + t.rand(5) + t.empty_like(x).normal_(), **DIFFERENT)
+    return one, deep(t.ones(2, 3)), deeper(t.ones(2, 3, 1)), shuffled(t.ones(3, 5)), t.rand(1)
+
+
+@programs
 def vmap_of_dropout_raises(t, nn):
     return t.func.vmap(lambda x: nn.functional.dropout(x, 0.5))(numbers(t, 3, 2))
 
@@ -77,6 +90,8 @@ for case, call in {
     "argnums twice": lambda t: t.func.grad(lambda x, y: (x * y).sum(), (0, 0))(t.ones(2), t.ones(2)),
     "argnums by both names": lambda t: t.func.grad(lambda x, y: (x * y).sum(), (1, -1))(t.ones(2), t.ones(2)),
     "no argnums": lambda t: t.func.grad(lambda x: x.sum(), ())(t.ones(2)),
+    "no result": lambda t: t.func.vjp(lambda x: (), t.ones(2)),
+    "no rows": lambda t: t.func.jacrev(lambda x: [])(t.ones(2)),
     "a number for a result": lambda t: t.func.vjp(lambda x: 3.0, t.ones(2)),
     "numbers for rows": lambda t: t.func.jacrev(lambda x: 3.0)(t.ones(2)),
     "primals alone": lambda t: t.func.jvp(lambda x: x, t.ones(2), t.ones(2)),
@@ -124,6 +139,14 @@ def no_grad_outside_ends_what_comes_from_leaves(t, nn):
         found = [t.func.grad(lambda x: x**3)(x), t.func.grad(lambda y: x * y**3)(t.tensor(2.0))]
         found += t.func.vjp(lambda x: x**3, x)[1](t.tensor(1.0))
     return found, [g.requires_grad for g in found]
+
+
+@programs
+def no_grad_around_the_pull_alone_ends_it_too(t, nn):
+    y, pull = t.func.vjp(lambda x: x**3, t.tensor(3.0, requires_grad=True))
+    with t.no_grad():
+        (g,) = pull(t.tensor(1.0))
+    return y.requires_grad, g, g.requires_grad
 
 
 @programs
