@@ -96,6 +96,11 @@ def test_substitution_looks_at_one_triangle_only():
     close(torch.linalg.solve_triangular(A, torch.ones(2, 1), upper=False), [[0.5], [0.125]])
 
 
+def test_substitution_from_the_first_row_on_lies_forwards():
+    X = torch.linalg.solve_triangular(torch.eye(3), torch.ones(3, 2), upper=False)
+    assert X.stride() == (2, 1)  # elsewhere: PyTorch, and what takes memory by DLPack, know no strides below 0
+
+
 def test_substitution_divides_by_zeros():
     X = torch.linalg.solve_triangular(torch.zeros(2, 2), torch.ones(2, 1), upper=True)
     np.testing.assert_array_equal(X.array, [[np.nan], [np.inf]])

@@ -53,7 +53,7 @@ def _substituted(a: Any, b: Any, upper: bool, unit: bool) -> Any:
     if n <= BLOCK // 2 or (n <= BLOCK and b.shape[-1] < WIDE * n):
         if upper:
             return _last_substituted(a, b, unit)
-        return _last_substituted(a[..., ::-1, ::-1], b[..., ::-1, :], unit)[..., ::-1, :]
+        return _last_substituted(a[..., ::-1, ::-1], b[..., ::-1, :], unit)[..., ::-1, :].copy()  # no strides below 0
     halves = slice(n // 2), slice(n // 2, n)
     done, left = halves[::-1] if upper else halves
     known = _substituted(a[..., done, done], b[..., done, :], upper, unit)
