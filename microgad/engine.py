@@ -124,7 +124,7 @@ def _add(waiting: Pending, grad: Any, create_graph: bool) -> None:
 def _copy(grad: Any) -> Any:
     """A copy; of an array that shows one value at many places, of the values alone."""
     index = tuple(slice(0, 1) if stride == 0 else slice(None) for stride in grad.strides)
-    return np.broadcast_to(grad[index].copy(), grad.shape) if 0 in grad.strides else grad.copy()
+    return np.broadcast_to(grad[index].copy(), grad.shape) if 0 in grad.strides else grad.copy("K")
 
 
 def _sum(a: Any, b: Any) -> Any:

@@ -47,3 +47,23 @@ def a_batch_of_gradients_frees_the_graph(t, nn):
 def a_batch_of_no_gradients(t, nn):
     x = leaf(t, 3)
     return t.autograd.grad(x * x, x, t.zeros(0, 3).double(), is_grads_batched=True)
+
+
+@programs
+def gradients_of_means_may_be_written_to(t, nn):
+    x, found = leaf(t, 3, 4), []
+    for f in (t.mean, lambda x: x.mean(0), lambda x: x.mean(1, keepdim=True), t.nanmean, lambda x: x.t().mean()):
+        y = f(x)
+        (g,) = t.autograd.grad(y, x, t.ones_like(y))
+        found.append(g.mul_(2))
+    seen = x.exp()
+    seen.register_hook(lambda g: g.neg_())
+    seen.mean().backward()
+    return found, x.grad
+
+
+@programs
+def a_gradient_by_the_root_itself_lies_as_it_was_given(t, nn):
+    x = leaf(t, 3, 4).t()
+    (g,) = t.autograd.grad(x, x, t.ones_like(x))
+    return g.stride()

@@ -11,6 +11,7 @@ import numpy as np
 from ... import backend
 from ...errors import DtypeError
 from ...linear_map import LinearMap
+from ...naming import called
 from ...state import composite
 from .. import layouts
 from ..elementwise import Select
@@ -45,7 +46,9 @@ class Mean(LinearMap):
 
     def adjoint(self, grad):
         scaled = grad / (count(self.x_shape, self.axis) or math.nan)
-        return np.broadcast_to(scaled.reshape(kept_shape(self.x_shape, self.axis)), self.x_shape)
+        out = np.empty_like(grad, shape=self.x_shape, order="C")  # unlike a sum's, as programs write to it in place
+        out[...] = scaled.reshape(kept_shape(self.x_shape, self.axis))
+        return out
 
 
 _BLOCK = 1024  # elements that a product with ones adds up at once: more would cost digits
@@ -159,8 +162,8 @@ def nanmean(
     for given in (input, x):
         floating(given, "nanmean")
         ordered(given, "nanmean")
-    found, n = sum(x, dim, keepdim), count(x.array.shape, axes(dim, x.array.ndim, "nanmean"))
-    if n and not _may_be_nan(found.array):
-        return into(out, found / n)
+    found = mean(x, dim, keepdim)
+    if not _may_be_nan(found.array):
+        return into(out, called("DivBackward0", found))
     is_number = x == x
     return into(out, sum(Select.apply(is_number, x), dim, keepdim) / sum(is_number, dim, keepdim))
