@@ -11,7 +11,7 @@ from importlib.machinery import ModuleSpec
 from types import FrameType, ModuleType, TracebackType
 from typing import Any, NoReturn
 
-from .. import lazy, ops
+from .. import lazy, operators, ops
 from ..devices import device
 from ..dtypes import dtype
 from ..errors import MicrogadError
@@ -19,7 +19,6 @@ from ..overriding import doors
 from ..parameter import Parameter
 from ..size import Size
 from ..tensor import Tensor
-from .rooms import operators
 from .rooms.torch_version import TorchVersion
 
 # Where a room of PyTorch's is another's of microgad; any other `torch.a.b` is `microgad.a.b`.

@@ -337,6 +337,4 @@ def test_a_counter_of_operations_is_asked_without_being_entered() -> None:
     """As Lightning's summary of a model does."""
     counter = flop_counter.FlopCounterMode(display=False)
     assert counter.get_total_flops() == 0
-    assert counter.get_flop_counts() == {}
-    with pytest.raises(NotImplementedError, match="count operations"), counter:
-        pass
+    assert counter.get_flop_counts() == {"Global": {}}

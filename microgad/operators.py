@@ -11,7 +11,7 @@ class Operator:
 
     >>> relu = Operator("aten.relu")
     >>> relu, relu.default(torch.tensor([-1.0, 2.0]))
-    (<torch.ops.aten.relu>, tensor([0., 2.]))
+    (<OpOverloadPacket(op='aten.relu')>, tensor([0., 2.]))
     """
 
     def __init__(self, name: str) -> None:
@@ -26,8 +26,13 @@ class Operator:
         made = vars(self)[name] = Operator(f"{self._name}.{name}")
         return made
 
+    def __str__(self) -> str:
+        return self._name
+
     def __repr__(self) -> str:
-        return f"<torch.ops.{self._name}>"
+        op, _, overload = self._name.removeprefix("aten.").partition(".")
+        kind = f"OpOverload(op='aten.{op}', overload='{overload}')" if overload else f"OpOverloadPacket(op='aten.{op}')"
+        return f"<{kind}>"
 
 
 def load_library(path: Any) -> NoReturn:

@@ -1,0 +1,88 @@
+"""torch.utils.module_tracker: which modules are at work, in a forward pass and in a backward pass."""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from .. import leaves
+from ..autograd.graph import register_multi_grad_hook
+from ..autograd.variable import Variable
+from ..hooks import RemovableHandle
+from ..lazy import absent as _absent
+from ..nn.module import Module, register_module_forward_hook, register_module_forward_pre_hook
+from ..tensor import Tensor
+from ._pytree import tree_flatten
+
+
+class ModuleTracker:
+    """In a block, `parents` are the names of the modules that are being called, or whose derivatives are computed.
+
+    "Global" is always one of them. A module that is called by itself goes by its class's name, those inside of it by
+    "Net.features.0". In a backward pass a module is at work from the gradient of its result on until those of all its
+    inputs are there; where none of them wants one, until the pass ends. Source: torch.utils.module_tracker.
+
+    >>> from microgad.utils.module_tracker import ModuleTracker
+    >>> class Net(nn.Sequential):
+    ...     def forward(self, x):
+    ...         print(sorted(tracker.parents), tracker.is_bw)
+    ...         return super().forward(x)
+    >>> with ModuleTracker() as tracker:
+    ...     _ = nn.Sequential(Net(nn.ReLU()))(torch.ones(2))
+    ['Global', 'Sequential', 'Sequential.0'] False
+    """
+
+    def __init__(self) -> None:
+        self.parents = {"Global"}
+        self._names: WeakKeyDictionary[Module, str] = WeakKeyDictionary()
+        self._handles: list[RemovableHandle] = []
+        self._resets = False  # when the backward pass ends
+
+    @property
+    def is_bw(self) -> bool:
+        """Whether a backward pass is going on."""
+        return leaves.finals() is not None
+
+    def __enter__(self) -> ModuleTracker:
+        self._handles += register_module_forward_pre_hook(self._before), register_module_forward_hook(self._after)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+    def _name(self, module: Module) -> str:
+        if module not in self._names:
+            whole = type(module).__name__
+            for path, inner in module.named_modules():
+                self._names[inner] = f"{whole}.{path}" if path else whole
+        return self._names[module]
+
+    def _before(self, module: Module, args: Any) -> None:
+        name = self._name(module)
+        self.parents.add(name)
+        self._when_derived(args, lambda grads: self.parents.discard(name))
+
+    def _after(self, module: Module, args: Any, output: Any) -> None:
+        name = self._name(module)
+        self.parents.discard(name)
+        self._when_derived(output, lambda grads: self._begin(name))
+
+    def _when_derived(self, values: Any, hook: Any) -> None:
+        """Call it when the gradients of all Tensors among the values are known."""
+        wanting = [x for x in tree_flatten(values)[0] if isinstance(x, Tensor) and x.requires_grad]
+        if wanting:
+            self._handles.append(register_multi_grad_hook(wanting, hook))
+
+    def _begin(self, name: str) -> None:
+        if not self._resets:
+            Variable._execution_engine.queue_callback(self._reset)
+            self._resets = True
+        self.parents.add(name)
+
+    def _reset(self) -> None:
+        self.parents, self._resets = {"Global"}, False
+
+
+_absent(globals())
