@@ -241,6 +241,8 @@ KINDS = """
     reversed(i[:, None] + v)
     reversed(x)
     t.zeros(2, dtype=t.bool).fill_(1j)
+    t.tensor([1j, 0], dtype=t.bool)
+    t.scalar_tensor(1j, dtype=t.bool)
     t.zeros(2, dtype=t.bool).masked_fill(m, 1j)
     t.ones(2, 2).index_add(0, n[None] - 2, t.ones(1, 2), alpha=2 + 0j)
     power(t, -1)

@@ -60,9 +60,9 @@ def factor(op: str, value: Any, dtype: np.dtype[Any]) -> Any:
 def converted(op: str, numbers: Any, dtype: np.dtype[Any]) -> Any:
     """An array of Python's numbers in another dtype. Raises RuntimeError where integers can't hold one of them.
 
-    Raises TypeError for complex numbers where the dtype is real.
+    Raises TypeError for complex numbers where the dtype is of real ones.
     """
-    if numbers.dtype.kind == "c" and dtype.kind != "c":
+    if numbers.dtype.kind == "c" and dtype.kind not in "cb":
         raise TypeError(f"{op}: must be real numbers for {dtype}, not complex")
     if dtype.kind in "iu" and numbers.dtype.kind in "iuf" and numbers.size:
         for extreme in (numbers.min(), numbers.max()):
