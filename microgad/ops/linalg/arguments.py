@@ -34,6 +34,11 @@ def eye(x: Any, n: int, m: int | None = None) -> Any:
     return backend.like(np.eye(n, m), values(x), np.dtype(x.dtype))
 
 
+def sizes(x: Any) -> Any:
+    """|x|, of complex numbers |re| + |im|, by which LAPACK chooses pivots."""
+    return abs(x.real) + abs(x.imag) if x.dtype.kind == "c" else abs(x)
+
+
 def broadcast_solve(a: Any, b: Any) -> Any:
     """A⁻¹ B of bare arrays of matrices whose leading axes broadcast: CuPy's don't by themselves."""
     if a.shape[:-2] != b.shape[:-2]:

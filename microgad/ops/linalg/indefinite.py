@@ -16,7 +16,7 @@ from ..elementwise import where
 from ..indexing import gather
 from ..movement import diag_embed, diagonal, tril
 from ..out import into
-from .arguments import adjoint, fit, floating_matrices, swap
+from .arguments import adjoint, fit, floating_matrices, sizes, swap
 from .lu_factors import rows_taken
 from .solving import Solve
 from .triangular import triangle_solved
@@ -74,21 +74,17 @@ def _factor_in_place(a: Any, pivots: Any, hermitian: bool) -> int:
 
 def _pivot(rest: Any) -> tuple[int, int]:
     """How many rows the next block of D has, and which row is to be its last."""
-    first = _sizes(rest[:, 0])
+    first = sizes(rest[:, 0])
     if len(first) == 1:
         return 1, 0
     far = int(np.argmax(first[1:])) + 1
     if first[0] >= GROWTH * first[far]:
         return 1, 0
-    other = _sizes(rest[far])
+    other = sizes(rest[far])
     own, other[far] = other[far], 0
     if first[0] >= GROWTH * first[far] * (first[far] / other.max()):
         return 1, 0
     return (1, far) if own >= GROWTH * other.max() else (2, far)
-
-
-def _sizes(x: Any) -> Any:
-    return abs(x.real) + abs(x.imag) if x.dtype.kind == "c" else abs(x)
 
 
 @composite

@@ -16,7 +16,7 @@ from ...state import composite
 from ..indexing import Gather
 from ..out import into
 from .arguments import adjoint as _adjoint
-from .arguments import eye, fit, floating_matrices, swap
+from .arguments import eye, fit, floating_matrices, sizes, swap
 from .triangular import triangle_solved
 
 if TYPE_CHECKING:
@@ -74,14 +74,10 @@ def factored(x: Any) -> tuple[Any, Any, Any, Any]:
     for start in range(0, 0 if len(lu) == 1 else k, PANEL):
         stop = min(start + PANEL, k)
         for j in range(start, stop):
-            column = lu[:, j:, j]
-            size = abs(column.real) + abs(column.imag) if column.dtype.kind == "c" else abs(column)
-            winner = np.argmax(size, -1) + j
+            winner = np.argmax(sizes(lu[:, j:, j]), -1) + j
             pivots[:, j] = winner + 1
             for moved in (lu, order):
-                held = moved[every, winner]
-                moved[every, winner] = moved[:, j]
-                moved[:, j] = held
+                _exchange_each(moved, every, j, winner)
             pivot = lu[:, j, j, None]
             lu[:, j + 1 :, j] /= pivot + (pivot == 0)
             lu[:, j + 1 :, j + 1 : stop] -= lu[:, j + 1 :, j, None] * lu[:, None, j, j + 1 : stop]
@@ -105,9 +101,7 @@ def _factor_in_place(lu: Any, pivots: Any, order: Any) -> None:
         stop = min(start + PANEL, len(pivots))
         panel = np.copy(lu[start:, start:stop].T, "C")
         for j in range(stop - start):
-            column = panel[j, j:]
-            size = abs(column.real) + abs(column.imag) if column.dtype.kind == "c" else abs(column)
-            winner = np.argmax(size) + j
+            winner = np.argmax(sizes(panel[j, j:])) + j
             _exchange(panel.T, j, winner)
             pivot, below = panel[j, j], panel[j, j + 1 :]
             below /= pivot + (pivot == 0)
@@ -129,6 +123,13 @@ def _exchange(x: Any, i: Any, j: Any) -> None:
     x[i] = held
 
 
+def _exchange_each(x: Any, every: Any, i: int, places: Any) -> None:
+    """Row i of each matrix with the one that its place says; `every` counts the matrices."""
+    held = x[every, places]
+    x[every, places] = x[:, i]
+    x[:, i] = held
+
+
 def exchanged(pivots: Any, rows: int) -> Any:
     """The order of rows that the exchanges lead to: arrays only."""
     lead, k = pivots.shape[:-1], pivots.shape[-1]
@@ -137,14 +138,11 @@ def exchanged(pivots: Any, rows: int) -> Any:
         raise ArgumentError(f"pivots must be between 1 and the {rows} rows of LU: are they those of lu_factor?")
     every = backend.like(np.arange(len(flat)), pivots)
     order = np.zeros_like(flat, shape=(len(flat), rows)) + backend.like(np.arange(rows), pivots)
-    if len(flat) == 1:
-        for j in range(k):
-            _exchange(order[0], j, flat[0, j])
-        return order.reshape(*lead, rows)
     for j in range(k):
-        held = order[every, flat[:, j]]
-        order[every, flat[:, j]] = order[:, j]
-        order[:, j] = held
+        if len(flat) == 1:
+            _exchange(order[0], j, flat[0, j])
+        else:
+            _exchange_each(order, every, j, flat[:, j])
     return order.reshape(*lead, rows)
 
 

@@ -101,13 +101,7 @@ def triangle_solved(a: Any, b: Any, upper: bool, unit: bool = False, whole: bool
 @numpy_spelling
 @composite
 def solve_triangular(
-    A: Tensor,
-    B: Tensor,
-    *,
-    upper: bool,
-    left: bool = True,
-    unitriangular: bool = False,
-    out: Tensor | None = None,
+    A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False, out: Tensor | None = None
 ) -> Tensor:
     """X where A X = B, or X A = B unless left, of a triangular A, whose other half is not looked at.
 
@@ -128,13 +122,7 @@ def solve_triangular(
 @numpy_spelling
 @composite
 def triangular_solve(
-    b: Tensor,
-    A: Tensor,
-    upper: bool = True,
-    transpose: bool = False,
-    unitriangular: bool = False,
-    *,
-    out: Any = None,
+    b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False, *, out: Any = None
 ) -> return_types.triangular_solve:
     """X where A X = b, or Aᵀ X = b, of a triangular A, and a copy of A. Source: torch.triangular_solve.
 
