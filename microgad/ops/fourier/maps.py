@@ -106,7 +106,7 @@ class Rfft(LinearMap):
 
 
 class Irfft(LinearMap):
-    """The n real numbers whose rfft is x: what its first and its middle element have of imaginary parts is left out."""
+    """The n numbers whose rfft are these n // 2 + 1; imaginary parts of the first and the middle one are left out."""
 
     symbol = "irfft"
 
@@ -114,12 +114,8 @@ class Irfft(LinearMap):
         return _along(lambda x, axes: np.fft.irfft(x, self.n, axes[0], self.norm), x, [self.axis])
 
     def adjoint(self, grad):
-        m = self.x_shape[self.axis]
-        front = (slice(None),) * self.axis
-        found = np.conj(np.fft.rfft(grad, axis=self.axis, norm=TURNED[self.norm]))[(*front, slice(m))]
-        found[(*front, slice(1, (self.n + 1) // 2))] *= 2  # they stand for their conjugates as well
-        if found.shape[self.axis] < m:  # what lies beyond n // 2 + 1 isn't looked at
-            out = np.zeros_like(found, shape=self.x_shape)
-            out[(*front, slice(found.shape[self.axis]))] = found
-            return out
+        found = np.conj(np.fft.rfft(grad, axis=self.axis, norm=TURNED[self.norm]))
+        found[(*(slice(None),) * self.axis, slice(1, (self.n + 1) // 2))] *= (
+            2  # they stand for their conjugates as well
+        )
         return found

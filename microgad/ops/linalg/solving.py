@@ -102,8 +102,9 @@ def _bordered(x: Any) -> Any:
     det A = det M · det S. With A's last singular vectors for B and C, M is regular, and k = 2 says all up to the second
     derivative: further down in rank they are 0.
     """
-    n = x.shape[-1]
-    k = min(n, 2)
+    n, k = x.shape[-1], 2
+    if n == 1:
+        return np.ones_like(x)
     u, s, vh = np.linalg.svd(values(x))
     lower = (s <= n * np.finfo(s.dtype).eps * s[..., :1]).sum(-1)[..., None, None] > k
     x = np.where(lower, eye(x, n), x)
@@ -112,11 +113,8 @@ def _bordered(x: Any) -> Any:
     whole = np.concatenate((np.concatenate((x, vh[..., -k:, :]), -2), right), -1)
     w = swap(Inv.apply(whole))
     corner = w[..., n:, n:]
-    if k == 2:
-        cofactors = np.flip(corner, (-2, -1)) * backend.like([[1, -1], [-1, 1]], values(x), np.dtype(x.dtype))
-        minor = (corner * cofactors)[..., :1, :].sum(-1)[..., None]
-    else:
-        cofactors, minor = eye(x, k), corner
+    cofactors = np.flip(corner, (-2, -1)) * backend.like([[1, -1], [-1, 1]], values(x), np.dtype(x.dtype))
+    minor = (corner * cofactors)[..., :1, :].sum(-1)[..., None]
     found = minor * w - np.matmul(np.matmul(w[..., n:], swap(cofactors)), w[..., n:, :])
     d = Det.apply(whole)
     return np.where(lower, 0, d.reshape((*d.shape, 1, 1)) * found[..., :n, :n])

@@ -206,13 +206,11 @@ def _rows(input: Tensor, dim: int | None, op: str) -> tuple[Any, Any]:
     x = input.array
     if x.dtype.kind == "c":
         raise KindError(f"{op}: is not implemented for complex numbers, got {input.dtype}")
-    if dim is None:
-        return x.reshape(-1), x.shape
-    if not x.ndim:
+    if dim is not None and not x.ndim:
         raise DimError(f"{op}: Dimension specified as {dim} but tensor has no dimensions")
-    axis = dim_of(dim, x.ndim, op)
-    if x.ndim == 1:
-        return x, x.shape
+    axis = None if dim is None else dim_of(dim, x.ndim, op)
+    if axis is None or x.ndim == 1:
+        return x.reshape(-1), x.shape
     n = x.shape[axis]
     if 0 in (*x.shape[:axis], *x.shape[axis + 1 :]):
         raise ShapeError(f"{op}: slices along dimension {axis} of shape {x.shape} have no elements to be compared")
