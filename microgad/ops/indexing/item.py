@@ -45,16 +45,28 @@ class GetItem(LinearMap):
         return out
 
 
-class SetItem(Function):
-    """x with value at index; where an index comes more than once, the last value stays. `order` is NumPy's."""
+class Written:
+    """x with what is written into it at places; `order` is NumPy's, of the copy."""
 
-    symbol, broadcasts = "[ ]=", True
+    __slots__ = ()
     order = "C"
 
-    def forward(self, x, value):
+    def forward(self, x: Any, value: Any) -> Any:
         out = x.copy(self.order)
-        places.put(out, self.index, value)
+        self.store(out, value)
         return out
+
+    def write(self, out: Any, x: Any, value: Any) -> None:
+        self.store(out, value)
+
+    def store(self, out: Any, value: Any) -> None:
+        raise NotImplementedError
+
+
+class SetItem(Written, Function):
+    """x with value at index; where an index comes more than once, the last value stays."""
+
+    symbol, broadcasts = "[ ]=", True
 
     @classmethod
     def apply_(cls, target: Any, value: Any, **settings: Any) -> Any:
@@ -73,7 +85,7 @@ class SetItem(Function):
         super().apply_(GetItem.apply(target, index=firsts(x)), value, index=(there.any(axes, keepdims=True),))
         return target
 
-    def write(self, out, x, value):
+    def store(self, out, value):
         places.put(out, self.index, value)
 
     def grad_x(self, grad):
@@ -100,18 +112,12 @@ class Clear(LinearMap):
     adjoint = forward
 
 
-class AddItem(Function):
+class AddItem(Written, Function):
     """x with values added at index, each time that it comes."""
 
     symbol, broadcasts = "[ ]+=", True
-    order = "C"
 
-    def forward(self, x, value):
-        out = x.copy(self.order)
-        places.add(out, self.index, value)
-        return out
-
-    def write(self, out, x, value):
+    def store(self, out, value):
         places.add(out, self.index, value)
 
     def grad_x(self, grad):

@@ -16,7 +16,7 @@ from .. import layouts
 from ..spelling import tensors_only
 from . import places
 from .index import into_same, kept, normalized
-from .item import Call, Clear, GetItem, SetItem, filler, index_put, one_step
+from .item import Call, Clear, GetItem, SetItem, Written, filler, index_put, one_step
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -82,23 +82,18 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
     return into_same("masked_select", out, taken, input, mask)
 
 
-class MaskedScatter(Function):
-    """x with the first values of source, in its order, at the places `index` of a mask."""
+class MaskedScatter(Written, Function):
+    """x with the first of some values, in their order, at the places `index` of a mask."""
 
     symbol, narrow = "masked scatter", True
 
-    def forward(self, x, source):
-        out = x.copy()
-        places.put(out, self.index, source.reshape(-1)[: self.count])
-        return out
-
-    def write(self, out, x, source):
-        places.put(out, self.index, source.reshape(-1)[: self.count])
+    def store(self, out, value):
+        places.put(out, self.index, value.reshape(-1)[: self.count])
 
     def grad_x(self, grad):
         return Clear.apply(grad, index=self.index)
 
-    def grad_source(self, grad):
+    def grad_value(self, grad):
         rest = np.zeros_like(grad, shape=(math.prod(self.sizes) - self.count,))
         return np.concatenate([GetItem.apply(grad, index=self.index), rest]).reshape(self.sizes)
 

@@ -13,36 +13,31 @@ from ...limits import highest, lowest
 from .. import creation
 from ..elementwise import Div, FloorDiv, Select
 from . import places
-from .item import AddItem, Call, GetItem, SetItem
+from .item import AddItem, Call, GetItem, SetItem, Written
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
 
 
-class MulItem(Function):
-    """x with its values at index multiplied by those of source, each time that a place comes."""
+class MulItem(Written, Function):
+    """x with its values at index multiplied by others, each time that a place comes."""
 
     symbol = "[ ]×="
 
-    def forward(self, x, source):
-        out = x.copy()
-        places.at(np.multiply, out, self.index, source)
-        return out
+    def store(self, out, value):
+        places.at(np.multiply, out, self.index, value)
 
-    def write(self, out, x, source):
-        places.at(np.multiply, out, self.index, source)
+    def grad_x(self, grad, value):
+        return MulItem.apply(grad, value, index=self.index)
 
-    def grad_x(self, grad, source):
-        return MulItem.apply(grad, source, index=self.index)
-
-    def grad_source(self, grad, x, source, out):
-        zero = source == 0
+    def grad_value(self, grad, x, value, out):
+        zero = value == 0
         zeros = AddItem.apply(np.zeros_like(grad), np.astype(zero, grad.dtype), index=self.index)
         zeros = GetItem.apply(zeros, index=self.index)
         _refuse_several(grad, zeros)
         lone = zero & (zeros == 1)
-        others = MulItem.apply(grad * x, np.where(lone, 1, source), index=self.index)
-        quotients = GetItem.apply(grad * out, index=self.index) / np.where(zero, 1, source)
+        others = MulItem.apply(grad * x, np.where(lone, 1, value), index=self.index)
+        quotients = GetItem.apply(grad * out, index=self.index) / np.where(zero, 1, value)
         return np.where(lone, GetItem.apply(others, index=self.index), quotients)
 
 
@@ -54,22 +49,18 @@ def _refuse_several(grad: Any, zeros: Any) -> None:
         )
 
 
-class ExtremeItem(Function):
-    """x with its values at index, or a larger (or smaller) one of source that goes there; ties share the gradient."""
+class ExtremeItem(Written, Function):
+    """x with its values at index, or a larger (or smaller) one of those that go there; ties share the gradient."""
 
     symbol = "[ ]max="
 
-    def forward(self, x, source):
-        out = x.copy()
-        places.at(np.maximum if self.largest else np.minimum, out, self.index, source)
-        return out
+    def store(self, out, value):
+        with np.errstate(invalid="ignore"):  # NumPy warns of NaN that it compares
+            places.at(np.maximum if self.largest else np.minimum, out, self.index, value)
 
-    def write(self, out, x, source):
-        places.at(np.maximum if self.largest else np.minimum, out, self.index, source)
-
-    def backward(self, grad, x, source, out):
+    def backward(self, grad, x, value, out):
         kept = x == out
-        taken = source == GetItem.apply(out, index=self.index)
+        taken = value == GetItem.apply(out, index=self.index)
         winners = AddItem.apply(np.astype(kept, grad.dtype), np.astype(taken, grad.dtype), index=self.index)
         share = grad / np.maximum(winners, 1)
         return Select.apply(kept, share), Select.apply(taken, GetItem.apply(share, index=self.index))
