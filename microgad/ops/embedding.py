@@ -16,13 +16,12 @@ from ..state import composite, observed
 from .elementwise import Select
 from .indexing import Gather, places
 from .indexing.index import kept
-from .indexing.rows import add_rows
+from .indexing.rows import SMALL, at_rows, by_value
 from .spelling import numpy_spelling, tensors_only
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
-SMALL = 1 << 15  # elements that are best added up one by one
 TABLE = 1 << 18  # elements of several bags of which the largest are looked for at a time
 
 
@@ -41,10 +40,9 @@ class Rows(LinearMap):
         if backend.is_gpu(out):
             places.add(out, (index,), rows)
         elif rows.size < SMALL:
-            cells = index[:, None].astype(np.intp) * rows.shape[1] + np.arange(rows.shape[1])
-            np.add.at(out.reshape(-1), cells.reshape(-1), rows.reshape(-1))  # far faster on numbers than on rows
+            by_value(np.add, out[None], index.astype(np.intp, copy=False), rows[None])
         else:
-            add_rows(out, index, rows)
+            at_rows(np.add, out[None], index, rows[None], blank=True)
         return out
 
 

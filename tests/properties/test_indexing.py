@@ -268,6 +268,15 @@ def test_many_values_go_where_few_do(shape, count, ufunc, dtype):
             np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize("shape", [(5, 0), (0, 5), (0, 5, 3), (3, 5, 0)])
+def test_many_rows_of_no_values(shape):
+    dim = shape.index(5)
+    x, index = torch.zeros(shape, requires_grad=True), torch.arange(700) % 5
+    rows = torch.index_select(x, dim, index)
+    assert torch.index_add(x, dim, index, rows).shape == torch.index_reduce(x, dim, index, rows, "amax").shape == shape
+    assert torch.autograd.grad(x[(slice(None),) * dim + (index,)].sum(), x)[0].shape == shape
+
+
 @pytest.mark.parametrize("contiguous", [True, False])
 def test_many_values_taken_and_put(contiguous):
     rng = np.random.default_rng(0)

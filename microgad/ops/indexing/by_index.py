@@ -16,9 +16,9 @@ from ..movement.dims import dim_of
 from ..out import into
 from ..spelling import numpy_spelling
 from . import places
-from .index import INT64, INTEGERS, in_range, index_array, into_same
+from .index import INT64, INTEGERS, index_array, into_same
 from .item import AddItem, Call, GetItem, SetItem, filler, one_step
-from .places import ALL
+from .places import ALL, within
 from .reduced import reduction
 from .scatter import operands
 
@@ -46,7 +46,7 @@ def _vector(
         array = array.reshape(-1)
     if error is None:
         error = ArgumentError if axis == 1 else DimError  # PyTorch has two ways to select
-    return axis, in_range(op, array, shape[axis] if shape else 1, error, negative)
+    return axis, within(array, shape[axis] if shape else 1, op, error, negative)
 
 
 def _index(op: str, input: Tensor, dim: int, index: Tensor, error: type[Exception], *others: Any, **rules: Any) -> Any:

@@ -18,7 +18,7 @@ from .. import creation, layouts
 from ..movement.dims import dim_of
 from ..spelling import numpy_spelling, tensors_only
 from . import places
-from .index import INT64, in_range, index_array, into_same
+from .index import INT64, index_array, into_same
 from .item import AddItem, Call, GetItem, SetItem, one_step
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def along(op: str, input: Tensor, dim: int, index: Tensor, *others: Any) -> tupl
             f"{op}: Size does not match: expected index {array.shape} to be no larger than self {tuple(input.shape)} "
             f"apart from dimension {axis}"
         )
-    return axis, in_range(op, array, shape[axis] if shape else 1)
+    return axis, places.within(array, shape[axis] if shape else 1, op, ArgumentError, negative=False)
 
 
 @numpy_spelling
@@ -134,7 +134,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
     wide, narrow = shape.copy(), shape.copy()
     if input.ndim:
         wide[axis], narrow[axis] = length, indices.array.shape[axis]
-    array = in_range("take_along_dim", indices.array, length, DimError, negative=True)
+    array = places.within(indices.array, length, "take_along_dim", DimError)
     index: Tensor = creation.finished(np.broadcast_to(array, narrow))
     return gather(input.expand(wide) if input.array.shape != tuple(wide) else input, axis, index, out=out)
 
@@ -144,7 +144,7 @@ def _flat(op: str, input: Tensor, index: Tensor, *others: Any) -> Any:
     array = index_array(op, index, input, *others, dtypes=(INT64,))
     if array.size and not input.array.size:
         raise DimError(f"{op}(): tried to {op} from an empty tensor")
-    return in_range(op, array, input.array.size, DimError, negative=True)
+    return places.within(array, input.array.size, op, DimError)
 
 
 @tensors_only

@@ -185,22 +185,6 @@ def kept(*operands: Any) -> bool:
     return False
 
 
-def in_range(op: str, array: Any, size: int, error: type[Exception] = ArgumentError, negative: bool = False) -> Any:
-    """The indices themselves; `error` where one lies outside of a dimension (not looked at on a GPU)."""
-    if not array.size:
-        return array
-    if not backend.is_gpu(array):
-        if not negative and np.maximum.reduce(array.view(np.uint64), None) < size:  # negative ones are huge
-            return array
-        low, high = int(array.min()), int(array.max())
-        least = -size if negative else 0
-        if low < least or high >= size:
-            raise error(f"{op}: index {low if low < least else high} is out of bounds for a dimension of size {size}")
-        if low < 0:
-            return np.where(array < 0, array + size, array)
-    return array % max(size, 1) if negative and backend.is_gpu(array) else array
-
-
 def _bounds(x: Any) -> tuple[int, int]:
     """Where the memory of an array begins and ends."""
     first = placement.address(x)

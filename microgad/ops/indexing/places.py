@@ -13,13 +13,12 @@ import numpy as np
 from ... import backend
 from ...placement import lying, order_by
 from .. import layouts
-from .rows import add_rows
+from .rows import SMALL, at_rows, by_value
 
 FEW = 500  # values for which NumPy's own ways are as fast
 FEW_OF_MASK = 4096  # a mask's values for which they are
 WIDE = 32  # values that make a row worth moving as a whole
-OFTEN = 8  # rows for each place, from which on their sum is made first,
-LARGE = 1 << 18  # where they have as many values
+OFTEN = 8  # rows for each place, from which on they have to be four times as wide
 ATOMIC = {np.add: "ilqILQefd", np.maximum: "ilqILQfd", np.minimum: "ilqILQfd"}  # dtypes that CUDA's operations take
 ALL = slice(None)
 BASIC = frozenset((int, slice, type(None), type(...)))
@@ -114,20 +113,18 @@ def _joined(arrays: list[Any], sizes: tuple[int, ...]) -> Any:
     return where
 
 
-def within(where: Any, size: int) -> Any:
-    """Indices along an axis, negative ones counted from its end. Raises IndexError for those outside (not on a GPU)."""
-    if not where.size:
-        return where.astype(np.intp)
+def within(where: Any, size: int, op: str = "", error: type[Exception] = IndexError, negative: bool = True) -> Any:
+    """Indices along an axis, int64, negative ones counted from its end; `error` where one is outside (not on a GPU)."""
     if backend.is_gpu(where):
-        return where % max(size, 1)
-    if where.dtype != np.intp:
-        where = where.astype(np.intp)
-    if np.maximum.reduce(where.view(np.uintp), None) < size:  # negative ones are huge
+        return where % max(size, 1) if negative else where
+    where = where.astype(np.int64, copy=False)
+    if all_within(where, size):
         return where
-    low, high = int(where.min()), int(where.max())
-    if low < -size or high >= size:
-        raise IndexError(f"index {low if low < -size else high} is out of bounds for a dimension of size {size}")
-    return where if low >= 0 else np.where(where < 0, where + size, where)
+    low, high, least = int(where.min()), int(where.max()), -size if negative else 0
+    if low < least or high >= size:
+        wrong = f"{op}: index" if op else "index"
+        raise error(f"{wrong} {low if low < least else high} is out of bounds for a dimension of size {size}")
+    return np.where(where < 0, where + size, where)
 
 
 def take(x: Any, index: Any) -> Any:
@@ -191,11 +188,22 @@ def add(x: Any, index: Any, values: Any) -> None:
 
 def at(ufunc: Any, x: Any, index: Any, values: Any) -> None:
     """x[index] = ufunc(x[index], values), where a place that comes more than once counts each time."""
-    if ufunc is not np.add:
-        with np.errstate(invalid="ignore"):  # NumPy warns of NaN that it compares
-            _at(ufunc, x, index, values)
+    if is_basic(index):
+        ufunc(x[index], values, out=x[index])
+    elif type(index) is tuple and (backend.is_gpu(x) or max(_count(index), np.size(values)) < FEW):
+        if x.ndim == 1 == np.ndim(values):  # which NumPy 2.4 doesn't broadcast along an index of more axes: it reads on
+            values = np.broadcast_to(values, x[index].shape)
+        _scatter(ufunc, x, index, values)
+    elif not x.flags.c_contiguous:
+        whole = x.copy()
+        at(ufunc, whole, index, values)
+        x[...] = whole
+    elif type(index) is not tuple:
+        if not backend.is_array(values) or values.shape != index.shape:
+            values = np.broadcast_to(backend.like(values, x, x.dtype), index.shape)
+        _scatter(ufunc, x.reshape(-1), index.reshape(-1), values.reshape(-1))
     else:
-        _at(ufunc, x, index, values)
+        _at_run(ufunc, x, index, values)
 
 
 def _scatter(ufunc: Any, x: Any, index: Any, values: Any) -> None:
@@ -226,25 +234,6 @@ def _in_turns(x: Any, index: Any, values: Any) -> None:
     x[...] = flat.reshape(x.shape)
 
 
-def _at(ufunc: Any, x: Any, index: Any, values: Any) -> None:
-    if is_basic(index):
-        ufunc(x[index], values, out=x[index])
-    elif type(index) is tuple and (backend.is_gpu(x) or max(_count(index), np.size(values)) < FEW):
-        if x.ndim == 1 == np.ndim(values):  # which NumPy 2.4 doesn't broadcast along an index of more axes: it reads on
-            values = np.broadcast_to(values, x[index].shape)
-        _scatter(ufunc, x, index, values)
-    elif not x.flags.c_contiguous:
-        whole = x.copy()
-        at(ufunc, whole, index, values)
-        x[...] = whole
-    elif type(index) is not tuple:
-        if not backend.is_array(values) or values.shape != index.shape:
-            values = np.broadcast_to(backend.like(values, x, x.dtype), index.shape)
-        _scatter(ufunc, x.reshape(-1), index.reshape(-1), values.reshape(-1))
-    else:
-        _at_run(ufunc, x, index, values)
-
-
 def _at_run(ufunc: Any, x: Any, index: Any, values: Any) -> None:
     run = run_of(index, x.shape)
     if run is None:
@@ -260,57 +249,15 @@ def _at_run(ufunc: Any, x: Any, index: Any, values: Any) -> None:
         target[:, where] = ufunc(target[:, where], values)
     elif before * after >= FEW and where.size <= FEW // 10:
         _one_by_one(ufunc, target, where, values)
-    elif after < WIDE or values.size < 10 * FEW:
-        _value_by_value(ufunc, target, where, values)
-    elif ufunc is np.add and before == 1 and where.size >= OFTEN * run.length and values.size >= LARGE:
-        total = np.zeros(target.shape[1:], target.dtype)
-        add_rows(total, where, values[0])
-        target += total
+    elif after < WIDE or values.size < SMALL or (before * after < 4 * WIDE and where.size >= OFTEN * run.length):
+        by_value(ufunc, target, where, values)
     else:
-        _rows(ufunc, target, where, values)
+        at_rows(ufunc, target, where, values)
 
 
 def _one_by_one(ufunc: Any, target: Any, where: Any, values: Any) -> None:
     for i, place in enumerate(where.tolist()):
         ufunc(target[:, place], values[:, i], out=target[:, place])
-
-
-def _value_by_value(ufunc: Any, target: Any, where: Any, values: Any) -> None:
-    """On (A, N, B) at where (K,), with (A, K, B) values: flat, which NumPy does ten times as fast."""
-    before, length, after = target.shape
-    if after > 1:
-        where = (where * after)[:, None] + np.arange(after)
-    if before > 1:
-        where = (np.arange(before) * (length * after)).reshape((before,) + (1,) * where.ndim) + where
-    ufunc.at(target.reshape(-1), where.reshape(-1), values.reshape(-1))
-
-
-def _rows(ufunc: Any, target: Any, where: Any, values: Any) -> None:
-    """By rounds: in each, one row for every place that is still left, while that is many at a time."""
-    slots, rows = np.empty(target.shape[1], np.intp), np.arange(where.size)
-    while where.size:
-        order = np.arange(where.size)
-        slots[where] = order
-        lone = slots[where] == order
-        now = np.flatnonzero(lone)
-        if now.size * 8 < where.size:
-            break
-        chosen = where[now]
-        part = np.take(target, chosen, axis=1)
-        target[:, chosen] = ufunc(part, np.take(values, rows[now], axis=1), out=part)
-        where, rows = where[~lone], rows[~lone]
-    if where.size:
-        values = np.take(values, rows, axis=1)
-        (_one_by_one if target.shape[2] >= FEW else _sorted_rows)(ufunc, target, where, values)
-
-
-def _sorted_rows(ufunc: Any, target: Any, where: Any, values: Any) -> None:
-    """Where a place has many rows: sorted, and reduced by stretches."""
-    order = np.argsort(where, kind="stable")
-    places = where[order]
-    starts = np.flatnonzero(np.concatenate(([True], places[1:] != places[:-1])))
-    rest = ufunc.reduceat(np.take(values, order, axis=1), starts, axis=1)
-    target[:, places[starts]] = ufunc(target[:, places[starts]], rest)
 
 
 def last_writes(index: Any, x: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Rows added up where an index says, on bare NumPy arrays."""
+"""Rows added up, or multiplied, or compared, where an index says, on bare NumPy arrays."""
 
 from __future__ import annotations
 
@@ -6,30 +6,53 @@ from typing import Any
 
 import numpy as np
 
-FEW = 8  # rows of each place, for which there are rounds of additions over all places however few those are
-ROUND = 5  # places whose rows are added up one place after the other in the time of a round
+SMALL = 1 << 15  # elements that are best taken one by one
+FEW = 8  # rows of each place, for which there are rounds over all places however few those are
+ROUND = 5  # places whose rows are reduced one place after the other in the time of a round
 
 
-def add_rows(out: Any, index: Any, rows: Any) -> None:
-    """out[index] += rows, (K, D) at (K,), out being 0, in a tenth of the time of np.add.at.
+def by_value(ufunc: Any, target: Any, where: Any, values: Any) -> None:
+    """target[:, where] = ufunc(target[:, where], values), (A, N, B) at (K,): flat, which NumPy does ten times as fast.
 
-    Each place's last row is written; of the others one of each place is added, then a second, ... Where few places
-    have many rows more, these are added up place by place.
+    A place that comes more than once counts each time.
     """
-    turns = np.arange(len(index))
-    last = np.empty(len(out), turns.dtype)
-    last[index], out[index] = turns, rows
-    order = np.flatnonzero(last[index] != turns)
-    order = order[np.argsort(index[order], kind="stable")]
-    places = index[order]
-    starts = np.flatnonzero(np.diff(places, prepend=-1))
-    counts = np.diff(starts, append=len(places))
-    places = places[starts]
+    before, length, after = target.shape
+    if after != 1:
+        where = (where * after)[:, None] + np.arange(after)
+    if before != 1:
+        where = (np.arange(before) * (length * after)).reshape((before,) + (1,) * where.ndim) + where
+    ufunc.at(target.reshape(-1), where.reshape(-1), values.reshape(-1))
+
+
+def at_rows(ufunc: Any, target: Any, where: Any, values: Any, blank: bool = False) -> None:
+    """The same row by row, in a tenth of the time where there are many wide ones.
+
+    One row of each place first, then a second, ... Where few places have many rows more, these are reduced place by
+    place. A target that is `blank` has in it what changes nothing: its first rows are written.
+    """
+    turns = np.arange(len(where))
+    last = np.empty(target.shape[1], turns.dtype)
+    last[where] = turns
+    if blank:
+        target[:, where] = values
+    else:
+        _once(ufunc, target, where, values, np.flatnonzero(last[where] == turns))
+    order = np.flatnonzero(last[where] != turns)
+    order = order[np.argsort(where[order], kind="stable")]
+    starts = np.flatnonzero(np.diff(where[order], prepend=-1))
+    counts = np.diff(starts, append=len(order))
     turn = 0
-    while len(places) and (turn < FEW or (counts.max() - turn) * ROUND < len(places)):
-        out[places] += rows[order[starts + turn]]
+    while len(starts) and (turn < FEW or (counts.max() - turn) * ROUND < len(starts)):
+        _once(ufunc, target, where, values, order[starts + turn])
         turn += 1
-        more = counts > turn
-        places, starts, counts = places[more], starts[more], counts[more]
-    for place, start, count in zip(places, starts, counts, strict=True):
-        out[place] += np.ones(count - turn, rows.dtype) @ rows[order[start + turn : start + count]]
+        starts, counts = starts[counts > turn], counts[counts > turn]
+    for start, count in zip(starts, counts, strict=True):
+        rest = ufunc.reduce(values.take(order[start + turn : start + count], 1), 1, values.dtype)
+        place = where[order[start]]
+        target[:, place] = ufunc(target[:, place], rest)
+
+
+def _once(ufunc: Any, target: Any, where: Any, values: Any, rows: Any) -> None:
+    """The same with some of the rows, of which no two go to one place."""
+    places = where[rows]
+    target[:, places] = ufunc(target.take(places, 1), values.take(rows, 1))
