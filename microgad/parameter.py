@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes, overriding
+from .devices import device
 from .from_type import know
 from .tensor import Tensor
 
@@ -73,4 +74,4 @@ def zero_grad(p: Tensor, set_to_none: bool) -> None:
         p.grad.zero_()
 
 
-know(Tensor, Parameter)
+know(Tensor, Parameter, dtypes.dtype, device)

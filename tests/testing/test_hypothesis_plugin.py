@@ -89,14 +89,17 @@ def test_tensors_are_of_the_type_asked_for(cls):
 
 def test_a_subclass_is_built_by_its_own_arguments():
     class Net(nn.Module):
-        def __init__(self, layer: nn.Linear, x: torch.Tensor) -> None:
+        def __init__(self, layer: nn.Linear, x: torch.Tensor, dtype: torch.dtype, device: torch.device) -> None:
             super().__init__()
-            self.layer, self.x = layer, x
+            self.layer, self.x = layer, x.to(device, dtype)
 
     # Annotations of a local class: hypothesis asks for the types by their names.
-    Net.__init__.__annotations__.update(layer=nn.Linear, x=torch.Tensor)
+    types = {"layer": nn.Linear, "x": torch.Tensor, "dtype": torch.dtype, "device": torch.device}
+    Net.__init__.__annotations__.update(types)
     net = find(st.from_type(Net), lambda net: net.layer.in_features > 1 and net.x.ndim)
     assert tuple(net.layer.weight.shape) == (1, 2)
+    assert net.x.dtype is torch.float32
+    assert find(st.from_type(torch.dtype), lambda kind: not kind.is_floating_point) == torch.complex64
 
 
 def test_initial_values_are_drawn_and_the_generator_stays_as_it_is():

@@ -1,4 +1,4 @@
-"""What `st.from_type` draws for a Tensor and for each layer and loss. `_microgad_hypothesis.py` registers it."""
+"""What `st.from_type` draws for Tensors, dtypes, devices, layers and losses. `_microgad_hypothesis.py` registers it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ... import nn
+from ... import dtypes, nn
+from ...devices import device
 from ...parameter import Parameter
 from ...tensor import Tensor
-from ..strategies import modules, tensors
+from ..strategies import devices, modules, tensors
 from ..strategies.network import seeded
 
 Strategy = st.SearchStrategy[Any]
@@ -132,6 +133,8 @@ OTHERS = {
 STRATEGIES = {
     Tensor: tensors(),
     Parameter: tensors().map(Parameter),
+    dtypes.dtype: st.sampled_from(sorted(dtypes._ALL, key=lambda kind: kind != dtypes.float32)),  # the default first
+    device: devices(),
     nn.Module: st.one_of(*LAYERS.values()),
     **LAYERS,
     **OTHERS,
