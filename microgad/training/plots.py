@@ -13,7 +13,10 @@ from .history import History, Path
 # Okabe and Ito's colours (2008), which the colour-blind can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 SOLID, DASHED = "-", (0, (4, 2))
-KINDS = (("held_out_error", "held-out", SOLID, 2.0), ("train_error", "training", DASHED, 1.4))
+KINDS = (
+    ("held_out_error", "held-out", "solid: held-out data", SOLID, 2.0),
+    ("train_error", "training", "dashed: training data, dropout off", DASHED, 1.4),
+)
 STYLE: dict[Any, Any] = {
     "axes.edgecolor": "#999999", "axes.labelcolor": "#444444", "axes.spines.right": False, "axes.spines.top": False,
     "font.size": 10, "svg.hashsalt": "microgad", "xtick.color": "#444444", "ytick.color": "#444444",
@@ -49,9 +52,9 @@ def curves(histories: Mapping[str, Sequence[History]], title: str = "") -> Any:
     with rc_context(STYLE):
         figure = Figure(figsize=(8.6, 5.0), dpi=160, layout="constrained")
         axes = figure.add_subplot(xlabel="epoch", ylabel="error, log scale", yscale="log")
-        ends = []
+        ends, said = [], dict[str, None]()
         for (name, runs), colour in zip(histories.items(), cycle(COLOURS), strict=False):
-            for column, kind, dashes, width in KINDS:
+            for column, kind, words, dashes, width in KINDS:
                 if not runs or not all(run.has(column) for run in runs):
                     continue
                 values = list(zip(*(run[column] for run in runs), strict=False))  # for each epoch, one a seed
@@ -62,9 +65,13 @@ def curves(histories: Mapping[str, Sequence[History]], title: str = "") -> Any:
                 if len(runs) > 1:
                     axes.fill_between(epochs, [*map(min, values)], [*map(max, values)], color=colour, alpha=0.16, lw=0)
                 ends.append(End(mean[-1], epochs[-1], label, colour))
+                said[words] = None
         _scale(axes)
         _label(axes, ends)
-        _head(axes, title, max(map(len, histories.values()), default=0))
+        seeds = max(map(len, histories.values()), default=0)
+        band = [f"mean and range of {seeds} seeds"] if seeds > 1 else []
+        nothing = "no errors were measured: fit takes held_out, and train_error=True"
+        _head(axes, title, "; ".join([*said, *band]) if said else nothing)
     return figure
 
 
@@ -120,9 +127,7 @@ def spread(heights: Sequence[float], least: float) -> list[float]:
     return [first + i * least for i, first in enumerate(firsts)]
 
 
-def _head(axes: Any, title: str, seeds: int) -> None:
+def _head(axes: Any, title: str, said: str) -> None:
     """The title, and under it what lines and bands are."""
-    band = f"; mean and range of {seeds} seeds" if seeds > 1 else ""
-    said = f"solid: held-out data; dashed: training data, dropout off{band}"
     axes.set_title(title, loc="left", fontsize=13, pad=24)
     axes.text(0, 1.02, said, transform=axes.transAxes, color="#666666", fontsize=9, va="bottom")

@@ -188,3 +188,14 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match=r"pip install 'microgad\[train\]'"):
         runs().plot()
+
+
+def test_a_picture_tells_of_the_lines_that_it_has():
+    pytest.importorskip("matplotlib")
+
+    def said(**measured):
+        return curves({"net": [History([{"epoch": 1, **measured}])]}).axes[0].texts[-1].get_text()
+
+    assert said(held_out_error=0.5) == "solid: held-out data"
+    assert said(held_out_error=0.5, train_error=0.4) == "solid: held-out data; dashed: training data, dropout off"
+    assert said(loss=0.5) == "no errors were measured: fit takes held_out, and train_error=True"
