@@ -104,9 +104,9 @@ from .func import vmap as vmap
 from .function import Function as Function
 from .generator import Generator as Generator
 from .generator import default_generator as default_generator
-from .graph.info import summary as summary
-from .graph.recording import record as record
-from .graph.recording import trace as trace
+from .graph.making.recording import record as record
+from .graph.making.recording import trace as trace
+from .graph.peers.info import summary as summary
 from .legacy import BoolTensor as BoolTensor
 from .legacy import ByteTensor as ByteTensor
 from .legacy import CharTensor as CharTensor

@@ -2,8 +2,8 @@
 
     python scripts/vendor_dagre.py
 
-writes microgad/graph/web/dagre.min.js and its licence, as they are. To take a newer one, change VERSION and the digest,
-run the page's tests, and look at a page.
+writes microgad/graph/pages/web/dagre.min.js and its licence, as they are. To take a newer one, change VERSION and the
+digest, run the page's tests, and look at a page.
 """
 
 import base64
@@ -15,7 +15,7 @@ from pathlib import Path
 
 VERSION = "3.1.3"
 SHA512 = "X4aUTwOReZvthaZWOVHqlJ52/ZdhZFEM4+Lh/uR4XooUSLE6p71bcy7MPGzYnNUcNh+nj+i/qJQpCMIdQnSmrg=="
-WEB = Path(__file__).resolve().parents[1] / "microgad" / "graph" / "web"
+WEB = Path(__file__).resolve().parents[1] / "microgad" / "graph" / "pages" / "web"
 
 with tempfile.TemporaryDirectory() as folder:
     subprocess.run(["npm", "pack", f"@dagrejs/dagre@{VERSION}"], cwd=folder, check=True, capture_output=True)

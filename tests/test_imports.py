@@ -59,8 +59,8 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 HOMES = {
     "cupy": {"backend.py"},
     "cupyx": {"backend.py"},
-    "graphviz": {"graph/dot.py"},
-    "pygraphviz": {"graph/render.py"},
+    "graphviz": {"graph/pictures/dot.py"},
+    "pygraphviz": {"graph/pictures/render.py"},
     "hypothesis": {
         "from_type.py",
         "testing/strategies",
@@ -78,7 +78,7 @@ HOMES = {
     "scipy": set(),
     "onnx": {"onnx"},
     "google": {"onnx/loading.py"},
-    "rich": {"graph/tables.py"},
+    "rich": {"graph/answers/tables.py"},
     "pytest": {"testing/plugins/for_pytest.py"},
 }
 

@@ -15,22 +15,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..lazy import absent as _absent
-from .asking import explain as explain
-from .asking import why_no_grad as why_no_grad
-from .drawing import Graph as Graph
+from .answers.asking import explain as explain
+from .answers.asking import why_no_grad as why_no_grad
+from .answers.holding import memory as memory
+from .answers.trouble import first_bad as first_bad
 from .formulas import Formula as Formula
 from .formulas import formula as formula
-from .holding import memory as memory
-from .info import summary as summary
+from .making.reading import read
+from .pages.watching import watch as watch
 from .peers import draw_dot as draw_dot
 from .peers import draw_graph as draw_graph
 from .peers import make_dot as make_dot
-from .reading import read
-from .render import RendererMissing as RendererMissing
+from .peers.info import summary as summary
+from .pictures.drawing import Graph as Graph
+from .pictures.render import RendererMissing as RendererMissing
 from .steps import fine as fine
 from .tape import Tape as Tape
-from .trouble import first_bad as first_bad
-from .watching import watch as watch
 
 if TYPE_CHECKING:
     from ..tensor import Tensor

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ..errors import MicrogadError
 from ..porting import run
-from .first_backward import FirstBackward
-from .recording import Level
+from .making.first_backward import FirstBackward
+from .making.recording import Level
 from .tape import Tape
 
 TELLING = ("summary", "table", "tree", "memory")

@@ -10,7 +10,7 @@ from typing import Any
 from ..autograd.function_hooks import FunctionHook, PrintHook, TimeHook
 from ..errors import ArgumentError
 from ..function import Function
-from .tables import Table
+from .answers.tables import Table
 from .text import size
 
 

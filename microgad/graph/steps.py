@@ -8,7 +8,7 @@ from typing import Any
 from .. import state
 from ..function import Function
 from ..tensor import Tensor
-from .reading import folded
+from .making.reading import folded
 
 
 def fine() -> AbstractContextManager[None]:

@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..tensor import Tensor
-    from .diff import Diff
-    from .drawing import Graph
-    from .gradient_path import Cut
-    from .holding import Memory
+    from .answers.diff import Diff
+    from .answers.gradient_path import Cut
+    from .answers.holding import Memory
+    from .answers.tables import Table
+    from .answers.trouble import Bad
     from .passes import Pass
-    from .program import Program
+    from .pictures.drawing import Graph
     from .recipe import Recipe
-    from .replaying import Replay
+    from .replays.program import Program
+    from .replays.replaying import Replay
+    from .replays.verifying import Verification
     from .statistics import Stats
-    from .tables import Table
-    from .trouble import Bad
-    from .verifying import Verification
 
 Shape = tuple[int, ...]
 ANOTHER = " (another)"  # than the one that has this name: of a copied module, say
@@ -204,8 +204,8 @@ class Tape:
         )
 
     def replay(self, **given: Any) -> Replay:
-        """Run it again, with other `inputs`, `params`, `dtype`, `device` or `edits`: see `graph.replaying.replay`."""
-        from .replaying import replay
+        """Run it again, with other `inputs`, `params`, `dtype`, `device` or `edits`: see `graph.replays.replaying`."""
+        from .replays.replaying import replay
 
         return replay(self, **given)
 
@@ -219,7 +219,7 @@ class Tape:
         >>> tape.gradient("Sum", "Mul"), tape.gradient("Exp", tape.sources[0].number)
         (tensor([1., 1.]), tensor([3., 3.]))
         """
-        from .replaying import gradient
+        from .replays.replaying import gradient
 
         return gradient(self, of, wrt, **given)
 
@@ -232,7 +232,7 @@ class Tape:
         >>> [data["name"] for _, data in graph.nodes(data=True)], [data["shape"] for *_, data in graph.edges(data=True)]
         (['x', 'Exp'], [(2,)])
         """
-        from .exporting import to_networkx
+        from .files.exporting import to_networkx
 
         return to_networkx(self)
 
@@ -242,7 +242,7 @@ class Tape:
         >>> torch.trace(torch.exp, torch.ones(2)).to_pandas()["name"].tolist()
         ['Exp']
         """
-        from .exporting import to_pandas
+        from .files.exporting import to_pandas
 
         return to_pandas(self)
 
@@ -256,7 +256,7 @@ class Tape:
         >>> tape.verify()
         <verified: 2 operations and 2 gradients are the same, bit for bit>
         """
-        from .verifying import verify
+        from .replays.verifying import verify
 
         return verify(self)
 
@@ -279,7 +279,7 @@ class Tape:
           source0("leaf")
           op0["× Mul"]
         """
-        from .drawing import Graph
+        from .pictures.drawing import Graph
 
         return Graph(self, **options)
 
@@ -295,12 +295,12 @@ class Tape:
         >>> (x * 3).sum().graph().tape.page(title="Three times").splitlines()[6]
         '<title>Three times</title>'
         """
-        from .page import page
+        from .pages.page import page
 
         return page(self, path, title, steps)
 
     def diff(self, other: Tape, rtol: float = 0.0, dtypes: bool = True, settings: bool = True) -> Diff:
-        """What differs in another tape, and where first: see `graph.diff.diff`.
+        """What differs in another tape, and where first: see `graph.answers.diff.diff`.
 
         >>> with torch.record() as mine:
         ...     y = torch.ones(2).exp().sum()
@@ -311,7 +311,7 @@ class Tape:
               Σ Sum: x_shape is (2,), in the other (3,)
               constant: shape (2,), in the other (3,)
         """
-        from .diff import diff
+        from .answers.diff import diff
 
         return diff(self, other, rtol, dtypes, settings)
 
@@ -333,7 +333,7 @@ class Tape:
         Sum            1   0 B     12
         4 operations, 1 leaf; 96 B kept for backward, 48 flops
         """
-        from .tables import table
+        from .answers.tables import table
 
         return table(self, sort, by, rows, depth, width)
 
@@ -349,7 +349,7 @@ class Tape:
         └─ Relu    (1, 2)   8 B      2
         2 operations, 6 parameters in 2 arrays; 16 B kept for backward
         """
-        from .tables import tree
+        from .answers.tables import tree
 
         return tree(self, depth, rows, width)
 
@@ -366,7 +366,7 @@ class Tape:
           1.0 KiB: Exp keeps out
         by module: (outside) 2.0 KiB
         """
-        from .holding import memory
+        from .answers.holding import memory
 
         return memory(self)
 
@@ -385,10 +385,10 @@ class Tape:
         ('Detach', 'detached')
         """
         if hasattr(of, "node") or hasattr(loss, "node"):
-            from .asking import why_no_grad as of_tensors
+            from .answers.asking import why_no_grad as of_tensors
 
             return of_tensors(of, loss, self)
-        from .gradient_path import why_no_grad
+        from .answers.gradient_path import why_no_grad
 
         return why_no_grad(self, of, loss)
 
@@ -403,7 +403,7 @@ class Tape:
         >>> print(tape.first_bad())
         Log: produced NaN from finite inputs: x (2,) from -1 to 1
         """
-        from .trouble import first_bad
+        from .answers.trouble import first_bad
 
         return first_bad(self)
 
@@ -414,14 +414,14 @@ class Tape:
         >>> bool(torch.graph.Tape.from_json(tape.to_json()).verify())
         True
         """
-        from .encoding import to_json
+        from .files.encoding import to_json
 
         return to_json(self, path)
 
     @staticmethod
     def from_json(text: str | pathlib.Path) -> Tape:
         """The tape that `to_json` wrote, from its text or a file's path. Nothing in it is run. Raises ValueError."""
-        from .encoding import from_json
+        from .files.encoding import from_json
 
         return from_json(text)
 
@@ -446,20 +446,20 @@ class Tape:
         >>> results["result"], gradients["leaf"]
         (array(9., dtype=float32), np.float32(6.0))
         """
-        from .program import program
+        from .replays.program import program
 
         return program(self)
 
     def to_npz(self, path: str | pathlib.Path) -> None:
         """The whole tape as a bundle: JSON, and each array that it holds as NumPy's own, to be read one by one."""
-        from .encoding import to_npz
+        from .files.encoding import to_npz
 
         to_npz(self, path)
 
     @staticmethod
     def from_npz(path: str | pathlib.Path) -> Tape:
         """The tape that `to_npz` wrote. Nothing in it is run. Raises ValueError."""
-        from .encoding import from_npz
+        from .files.encoding import from_npz
 
         return from_npz(path)
 

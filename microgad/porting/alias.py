@@ -34,7 +34,7 @@ ROOMS = {
     "torchvision.models": "microgad.models",
     "functorch": "microgad.porting.functorch",
     "safetensors": "microgad.porting.safetensors",
-    "torchinfo": "microgad.graph.info",
+    "torchinfo": "microgad.graph.peers.info",
     "torchview": "microgad.graph.peers",
     "torchviz": "microgad.graph.peers",
 }

@@ -10,7 +10,7 @@ import pytest
 
 import microgad as torch
 from microgad.graph import Tape
-from microgad.graph.first_backward import leading_to
+from microgad.graph.making.first_backward import leading_to
 
 PROGRAM = """
 import sys, torch

@@ -10,10 +10,11 @@ import pytest
 
 import microgad as torch
 from microgad import nn, state
-from microgad.graph import Graph, graph, render
-from microgad.graph.sketch import READABLE, Frame
-from microgad.graph.styles import SCALES
-from microgad.graph.titles import moved
+from microgad.graph import Graph, graph
+from microgad.graph.pictures import render
+from microgad.graph.pictures.sketch import READABLE, Frame
+from microgad.graph.pictures.styles import SCALES
+from microgad.graph.pictures.titles import moved
 
 
 def nested() -> tuple[torch.Tensor, nn.Module]:

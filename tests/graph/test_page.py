@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import microgad as torch
 from microgad.graph import Tape, formula
-from microgad.graph.page import LARGEST, page
-from microgad.graph.page_data import MANY, WIDEST, carries, data_of, line_of
+from microgad.graph.pages.page import LARGEST, page
+from microgad.graph.pages.page_data import MANY, WIDEST, carries, data_of, line_of
 from microgad.graph.tape import Input, Op, Result, Source
 
 F = torch.nn.functional

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 import microgad as torch
 from microgad import models, nn
 from microgad.errors import MicrogadError
-from microgad.graph.program import Writer
+from microgad.graph.replays.program import Writer
 from microgad.testing.programs.program import execute
 from microgad.testing.strategies import programs
 

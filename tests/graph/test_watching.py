@@ -189,7 +189,8 @@ def test_what_can_not_be_watched_is_refused():
 def test_nothing_of_it_is_loaded_before_it_is_asked_for():
     program = (
         "import sys, microgad.graph as graph; graph.watch; "
-        "print([name for name in ('http.server', 'json', 'webbrowser', 'microgad.graph.page') if name in sys.modules])"
+        "print([name for name in ('http.server', 'json', 'webbrowser', 'microgad.graph.pages.page') "
+        "if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -1,0 +1,158 @@
+"""Tables of a tape's operations by what they cost, and the tree of its modules, as text that fits a terminal."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ...errors import ArgumentError, GraphError
+from ..flops import flops_of
+from ..modules import Call, Modules
+from ..rolling import flat
+from ..tape import Op, Tape, total
+from ..text import results, size, summary, title
+
+NARROWEST = 12  # characters of a column that is cut so that the line fits
+
+
+class Table:
+    """Columns of text: `print` shows them, and rich draws them where it is installed (`rich.print(table)`)."""
+
+    def __init__(
+        self, columns: Sequence[str], rows: list[list[str]], left: int, footer: str, width: int | None
+    ) -> None:
+        self.columns, self.rows, self.footer, self.width = list(columns), rows, footer, width
+        self.left = left  # how many columns are words, the others are numbers
+
+    def __str__(self) -> str:
+        lines = [self.columns, *self.rows]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        room = self.width or shutil.get_terminal_size((100, 0)).columns
+        while sum(widths) + 2 * (len(widths) - 1) > room:
+            widest = max(range(self.left), key=lambda i: widths[i])
+            if widths[widest] <= NARROWEST:
+                break
+            widths[widest] -= 1
+        shown = ["  ".join(self._cell(x, i, widths[i]) for i, x in enumerate(line)).rstrip() for line in lines]
+        return "\n".join([*shown, self.footer])
+
+    __repr__ = __str__
+
+    def _cell(self, text: str, i: int, width: int) -> str:
+        if len(text) > width:
+            half = (width - 1) // 2
+            text = f"{text[: width - 1 - half]}…{text[len(text) - half :]}"
+        return f"{text:<{width}}" if i < self.left else f"{text:>{width}}"
+
+    def __rich__(self) -> Any:
+        from rich.table import Table as Rich
+
+        made = Rich(caption=self.footer)
+        for i, column in enumerate(self.columns):
+            made.add_column(column, justify="left" if i < self.left else "right")
+        for row in self.rows:
+            made.add_row(*(cell.replace("[", r"\[") for cell in row))
+        return made
+
+
+def flops(ops: list[Op]) -> int:
+    """Additions and multiplications of operations, as far as they are known."""
+    return sum((flops_of(op) if op.flops is None else op.flops) or 0 for op in ops)
+
+
+_COSTS: dict[str, Callable[[list[Op]], float]] = {
+    "bytes": total,
+    "flops": flops,
+    "time": lambda ops: sum((op.seconds or 0) + (op.backward_seconds or 0) for op in ops),
+    "calls": len,
+}
+
+
+def table(
+    tape: Tape, sort: str | None = None, by: str | None = None, rows: int = 60, depth: int | None = None,
+    width: int | None = None,
+) -> Table:  # fmt: skip
+    """What operations cost: see `Tape.table`."""
+    if by not in (None, "module", "op"):
+        raise ArgumentError(f'table: by must be "module", "op" or None, got {by!r}')
+    if sort is not None and sort not in _COSTS:
+        raise ArgumentError(f"table: sort must be one of {', '.join(_COSTS)} or None, got {sort!r}")
+    timed = any(op.seconds is not None for op in tape)
+    if sort == "time" and not timed and tape.ops:
+        raise GraphError("table: the tape has no times: record it with time=True")
+    groups: dict[Any, list[Op]] = {}
+    for i, op in enumerate(tape):
+        key = i if by is None else op.name if by == "op" else module_of(op, depth)
+        groups.setdefault(key, []).append(op)
+    items = list(groups.items())
+    if sort is not None:
+        items.sort(key=lambda item: _COSTS[sort](item[1]), reverse=True)
+    heads = {None: ["operation", "module", "result"], "op": ["operation"], "module": ["module"]}[by]
+    columns = [*heads, *(["calls"] if by else []), "kept", "flops"]
+    columns += ["ms", "backward ms", "share"] if timed else []
+    whole = _COSTS["time"](tape.ops)
+    lines = []
+    for key, ops in items[:rows]:
+        line = _words(ops[0], key, by) + ([f"{len(ops):,}"] if by else [])
+        line += [size(total(ops)), count(flops(ops))]
+        if timed:
+            line += [
+                f"{1e3 * sum(getattr(op, name) or 0 for op in ops):.3f}" for name in ("seconds", "backward_seconds")
+            ]
+            line.append(f"{100 * _COSTS['time'](ops) / whole if whole else 0:.1f} %")
+        lines.append(line)
+    more = f"... {len(items) - rows:,} more ...\n" if len(items) > rows else ""
+    footer = f"{more}{summary(tape)}, {count(flops(tape.ops))} flops"
+    if timed:
+        footer += f", {1e3 * whole:.3f} ms"
+    return Table(columns, lines, len(heads), footer, width)
+
+
+def module_of(op: Op, depth: int | None = None) -> str:
+    """The module that an operation belongs to, no deeper than `depth`: "features.0"; what is in functions is theirs."""
+    parts = [part for part in op.path.split(".") if not part.endswith(")")]
+    return ".".join(parts[:depth]) or "(outside)"
+
+
+def count(n: int) -> str:
+    """A number, short: "950", "1.2 k", "3.4 M"."""
+    for unit, scale in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if n >= 0.99995 * scale:
+            return f"{n / scale:.1f} {unit}"
+    return str(n)
+
+
+def _words(op: Op, key: Any, by: str | None) -> list[str]:
+    if by is not None:
+        return [key]
+    return [title(op), op.path, results(op)]
+
+
+def tree(tape: Tape, depth: int | None = None, rows: int = 200, width: int | None = None) -> Table:
+    """Modules, and what is in them: see `Tape.tree`."""
+    lines: list[list[str]] = []
+    seen = 0
+    stack: list[tuple[Op | Call, str, str]] = _below(Modules(tape, depth).root, "")
+    while stack:
+        member, lead, under = stack.pop()
+        seen += 1
+        if len(lines) < rows:
+            inside = list(flat([member]))
+            name = title(member) if isinstance(member, Op) else f"{member.parts[-1]}:"
+            lines.append([lead + name, results(inside[-1]), size(total(inside)), count(flops(inside))])
+        if isinstance(member, Call) and (depth is None or len(member.parts) < depth):
+            stack += _below(member, under)
+    more = f"... {seen - rows:,} more ...\n" if seen > rows else ""
+    return Table(["operation", "result", "kept", "flops"], lines, 2, more + summary(tape), width)
+
+
+def _below(call: Call, under: str) -> list[tuple[Op | Call, str, str]]:
+    """What is in a call, the last first, each with the lines that lead to it and those that lead on below it."""
+    last = len(call.members) - 1
+    if not call.parts:
+        return [(member, "", "") for member in reversed(call.members)]
+    found: list[tuple[Op | Call, str, str]] = []
+    for i, member in enumerate(call.members):
+        found.append((member, under + ("└─ " if i == last else "├─ "), under + ("   " if i == last else "│  ")))
+    return found[::-1]

@@ -1,0 +1,218 @@
+"""Where NaN and infinity first came from, by the statistics of a tape."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ...autograd.anomaly import span
+from ...errors import GraphError
+from ..statistics import Stats, stats_of
+from ..tape import Input, Op, Source, Tape
+from ..text import place
+
+_Value = tuple[int, int]  # number of an Op or Source, and which of its results
+
+
+@dataclass(frozen=True)
+class Bad:
+    """The first operation that made a NaN or an infinity, or the Source that came in with one, and that in words."""
+
+    op: Op | Source
+    during: Literal["forward", "backward"]
+    kind: Literal["NaN", "inf"]
+    said: str
+    input: str = ""  # backward: whose gradient it is
+
+    def __str__(self) -> str:
+        return self.said
+
+    __repr__ = __str__
+
+
+def first_bad(tape: Tape) -> Bad | None:
+    """The operation that first produced NaN or infinity; None where there is neither: see `Tape.first_bad`."""
+    known = any(op.stats is not None or op.values is not None for op in tape) or not tape.ops
+    if not known:
+        raise GraphError("first_bad: the tape has no values to look at: record it with stats=True, or values=True")
+    forward, backward = _Forward(tape), _backward(tape)
+    first = forward.first()
+    if first is None or backward is None:
+        return first or backward
+    assert isinstance(backward.op, Op)
+    start = max(op.number for op in tape if op.passed == backward.op.passed)
+    if forward.brought(first) and forward.at(first) > start:  # a step before has spoiled it
+        return forward.behind(backward) or backward
+    return first
+
+
+class _Forward:
+    def __init__(self, tape: Tape) -> None:
+        self.tape = tape
+        self.bad: dict[_Value, str] = {}
+        for source in tape.sources:
+            self._note((source.number, 0), source.stats, source.array, source.value)
+        for op in tape:
+            for i in range(len(op.shapes)):
+                stats = op.stats[i] if op.stats is not None else None
+                self._note((op.number, i), stats, op.values[i] if op.values is not None else None)
+
+    def _note(self, at: _Value, stats: Stats | None, array: Any = None, value: Any = None) -> None:
+        kind = _kind_of(stats if stats is not None or array is None else stats_of(array)) or _kind_of_number(value)
+        if kind:
+            self.bad[at] = kind
+
+    def first(self) -> Bad | None:
+        """The first NaN's origin; where there is none, that of an infinity that nobody has put in."""
+        for wanted in ("NaN", "inf"):
+            for op in self.tape:
+                found = (self._from_outside(op) if wanted == "NaN" else None) or self._first_of(op, wanted)
+                if found is not None:
+                    return found
+        return None
+
+    def brought(self, bad: Bad) -> bool:
+        """Whether it came in from outside."""
+        return isinstance(bad.op, Source) or any(map(self._kind, bad.op.inputs))
+
+    def behind(self, backward: Bad) -> Bad | None:
+        """What had made the infinity that a derivative read."""
+        assert isinstance(backward.op, Op)
+        origins = [origin for x in backward.op.inputs if self._kind(x) and (origin := self._origin(x)) is not None]
+        if not origins:
+            return None
+        first = min(origins, key=lambda op: op.number)
+        said = f"{place(first)}: produced inf from finite inputs: {self._ranges(first)}. "
+        return Bad(first, "forward", "inf", said + f"The derivative of {place(backward.op)} gave {backward.kind}")
+
+    def at(self, bad: Bad) -> int:
+        """The number of the operation that made it, or read it first."""
+        return next(op.number for op in self.tape if op is bad.op or any(x.source == bad.op.number for x in op.inputs))
+
+    def _first_of(self, op: Op, wanted: str) -> Bad | None:
+        kinds = [self.bad.get((op.number, i), "") for i in range(len(op.shapes))]
+        if wanted not in kinds:
+            return None
+        sick = [x for x in op.inputs if self._kind(x)]
+        if not sick:
+            if wanted == "inf" and _given(op):
+                return None
+            return Bad(op, "forward", wanted, f"{place(op)}: produced {wanted} from finite inputs: {self._ranges(op)}")  # type: ignore[arg-type]
+        if wanted == "inf":
+            return None  # it goes on from where it was made
+        origins = [origin for origin in map(self._origin, sick) if origin is not None]
+        if origins:
+            first = min(origins, key=lambda op: op.number)
+            said = f"{place(first)}: produced inf from finite inputs: {self._ranges(first)}. "
+            return Bad(first, "forward", "inf", said + f"It became NaN in {place(op)}")
+        x = sick[0]
+        held = f"its input {x.name} held {self._kind(x)} before"
+        return Bad(op, "forward", "NaN", f"{place(op)}: produced NaN, but {held}: {self._ranges(op)}")
+
+    def _origin(self, x: Input) -> Op | None:
+        """The operation that made an input's infinity out of finite values; None where somebody has put it in."""
+        seen: set[int] = set()
+        stack = [x]
+        found: list[Op] = []
+        while stack:
+            x = stack.pop()
+            at = self._at(x)
+            op = None if at is None else self.tape.find(at[0])
+            if not isinstance(op, Op) or op.number in seen:
+                continue
+            seen.add(op.number)
+            sick = [y for y in op.inputs if self._kind(y)]
+            stack += sick
+            if not sick and not _given(op):
+                found.append(op)
+        return min(found, key=lambda op: op.number, default=None)
+
+    def _kind(self, x: Input) -> str:
+        if x.source is None:
+            return _kind_of_number(x.value)
+        at = self._at(x)
+        return "" if at is None else self.bad[at]
+
+    def _at(self, x: Input) -> _Value | None:
+        """What was bad of what an input has been: its own values, or what was written to its memory since."""
+        places = ((number, i) for number, i in ((x.source, x.index), (x.written, 0)) if number is not None)
+        return next((at for at in places if at in self.bad), None)
+
+    def _from_outside(self, reader: Op) -> Bad | None:
+        """A NaN that came in from outside."""
+        for x in reader.inputs:
+            source = self.tape.find(x.source)
+            if isinstance(source, Source) and self._kind(x) == "NaN":
+                called = source.name or f"a {source.kind} of shape {source.shape}"
+                said = f"{called}: held NaN before any operation; {place(reader)} read it first"
+                return Bad(source, "forward", "NaN", said)
+        return None
+
+    def _ranges(self, op: Op) -> str:
+        return ", ".join(said for x in op.inputs if (said := _range(self.tape, x)))
+
+
+def _backward(tape: Tape) -> Bad | None:
+    """What the first pass that went wrong began with."""
+    passes: dict[int, list[Op]] = {}
+    for op in reversed(tape.ops):
+        if op.passed and op.recorded:
+            passes.setdefault(op.passed, []).append(op)
+    return next(filter(None, (_in_pass(tape, passes[number]) for number in sorted(passes))), None)
+
+
+def _in_pass(tape: Tape, ops: list[Op]) -> Bad | None:
+    """Of a pass the newest operation that gave an input a bad gradient although its own was finite."""
+    for op in ops:
+        if any(_kind_of(stats) for stats in op.gradients or ()):
+            continue
+        for x in op.inputs:
+            if x.got in ("NaN", "inf"):
+                grads = [stats for stats in op.gradients or () if stats is not None]
+                gave = ", ".join(f"from {g.minimum:.4g} to {g.maximum:.4g}" for g in grads)
+                ranges = ", ".join(said for y in op.inputs if (said := _range(tape, y)))
+                said = (
+                    f"backward: {place(op)}: the gradient of its input {x.name} {x.shape} is the first one with "
+                    f"{x.got}; the gradient of its result was {gave or 'finite'}, its inputs {ranges}"
+                )
+                return Bad(op, "backward", x.got, said, x.name)  # type: ignore[arg-type]
+    for op in ops:
+        kind = next(filter(None, map(_kind_of, op.gradients or ())), "")
+        if kind:
+            said = f"backward: {place(op)}: the gradient that the pass started with held {kind}"
+            return Bad(op, "backward", kind, said)  # type: ignore[arg-type]
+    return None
+
+
+def _kind_of(stats: Stats | None) -> str:
+    return "" if stats is None else "NaN" if stats.nans else "inf" if stats.infs else ""
+
+
+def _kind_of_number(value: Any) -> str:
+    if not isinstance(value, (float, complex)):
+        return ""
+    parts = (value.real, value.imag)
+    return "NaN" if any(map(math.isnan, parts)) else "inf" if any(map(math.isinf, parts)) else ""
+
+
+def _given(op: Op) -> bool:
+    """Whether the program itself put infinity in: a mask's -inf, or a setting."""
+    return any(_kind_of_number(x) for x in op.settings.values())
+
+
+def _range(tape: Tape, x: Input) -> str:
+    """As "x (128, 10) from -0.3 to 2.1"."""
+    if x.source is None:
+        return f"{x.name} {x.value!r}" if x.value is not None else ""
+    found, index = (tape.find(x.source), x.index) if x.written is None else (tape.find(x.written), 0)
+    stats: Stats | None = None
+    if isinstance(found, Source):
+        stats = found.stats or (None if found.array is None else stats_of(found.array))
+    elif isinstance(found, Op):
+        stats = found.stats[index] if found.stats else None
+        if stats is None and found.values:
+            stats = stats_of(found.values[index])
+    if stats is not None and stats.size and not stats.finite:
+        return f"{x.name} {x.shape} with nothing finite"
+    return span(x.name, x.shape or (), None if stats is None or not stats.size else (stats.minimum, stats.maximum))

@@ -1,0 +1,1 @@
+"""A tape in files, and as what other libraries hold."""

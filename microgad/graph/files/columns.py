@@ -1,0 +1,127 @@
+"""Rows of a dataclass as columns, and back: what repeats is written once, and what is nothing is left out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from operator import attrgetter
+from typing import Any
+
+from ...errors import ArgumentError
+
+Parts = Mapping[str, type[Any]]
+PLAIN: dict[str, set[Any]] = {"int": {int}, "int | None": {int, type(None)}, "bool": {bool}}
+POOLED = {"str": str, "Shape": tuple}  # what is in them, also as a list, or None
+
+
+def written(cls: type[Any], rows: Sequence[Any], parts: Parts, encode: Callable[[Any], Any]) -> dict[str, Any]:
+    """The columns of `rows`, all of them `cls`, by the names of its fields; `encode` is for single values."""
+    columns: dict[str, Any] = {"rows": len(rows)}
+    for field in dataclasses.fields(cls):
+        values = list(map(attrgetter(field.name), rows))
+        kind, part = str(field.type), _part(field, parts)
+        column: Any = values
+        dull = False
+        if part is not None:
+            parted = list(chain.from_iterable(values))
+            column = {"counts": list(map(len, values)), "of": written(part, parted, parts, encode)}
+        elif kind in PLAIN:
+            dull = set(values) <= {field.default}
+        elif _pooled(kind):
+            listed = kind.startswith("list")
+            places: dict[Any, int] = {}
+            at = [places.setdefault(x, len(places)) for x in (map(tuple, values) if listed else values)]
+            column = {"pool": [encode(list(x) if listed else x) for x in places], "at": at}
+            dull = set(places) <= {() if listed else field.default}
+        else:
+            by_name = kind.startswith("dict")
+            at = [i for i, x in enumerate(values) if x is not None and (not by_name or x)]
+            column, dull = {"at": at, "of": [encode(values[i]) for i in at]}, not at
+        if not dull or _required(field):
+            columns[field.name] = column
+    return columns
+
+
+def read(cls: type[Any], columns: Any, parts: Parts, decode: Callable[[Any], Any]) -> list[Any]:
+    """The rows that were written. Raises ArgumentError, KeyError, TypeError or IndexError for what is no such thing."""
+    n = columns["rows"]
+    unknown = set(columns) - {"rows", *(field.name for field in dataclasses.fields(cls))}
+    if unknown:
+        raise ArgumentError(f"from_json: this {cls.__name__} has no {', '.join(sorted(unknown))}")
+    found: list[list[Any]] = []
+    for field in dataclasses.fields(cls):  # those that have to be there are first, so n is known when others are made
+        if field.name not in columns and not _required(field):
+            factory = field.default_factory
+            found.append([field.default] * n if factory is dataclasses.MISSING else [factory() for _ in range(n)])
+            continue
+        values = _column(field, columns[field.name], n, parts, decode)
+        if type(n) is not int or len(values) != n:
+            raise ArgumentError(f"from_json: {n} of {cls.__name__}, but {len(values)} of its {field.name}")
+        found.append(values)
+    return [cls(*row) for row in zip(*found, strict=True)]
+
+
+def _column(field: Any, held: Any, n: int, parts: Parts, decode: Callable[[Any], Any]) -> list[Any]:
+    kind, part = str(field.type), _part(field, parts)
+    values: list[Any]
+    if part is not None:
+        return list(_split(held["counts"], read(part, held["of"], parts, decode)))
+    if kind in PLAIN:
+        if not set(map(type, held)) <= PLAIN[kind]:
+            raise ArgumentError(f"from_json: {field.name} must be {kind}")
+        return list(held)
+    if _pooled(kind):
+        pool = [decode(x) for x in held["pool"]]
+        if not all(_fits(x, kind) for x in pool):
+            raise ArgumentError(f"from_json: {field.name} must be {kind}")
+        chosen = [pool[i] for i in _places(held["at"], len(pool))]
+        return list(map(list, chosen)) if kind.startswith("list") else chosen
+    values = [{} for _ in range(n)] if kind.startswith("dict") else [None] * n
+    for i, x in zip(_places(held["at"], n), held["of"], strict=True):
+        values[i] = decode(x)
+    return values
+
+
+def _part(field: Any, parts: Parts) -> type[Any] | None:
+    """What a list of further rows consists of: list[Input], list[Kept]."""
+    return parts.get(str(field.type).removeprefix("list[").removesuffix("]")) if "list[" in str(field.type) else None
+
+
+def _pooled(kind: str) -> bool:
+    return kind.startswith("Literal") or _bare(kind) in POOLED
+
+
+def _bare(kind: str) -> str:
+    return kind.removesuffix(" | None").removeprefix("list[").removesuffix("]")
+
+
+def _fits(x: Any, kind: str) -> bool:
+    """Whether a value is of an annotation."""
+    if kind.startswith("list"):
+        return type(x) is list and all(_fits(y, _bare(kind)) for y in x)
+    if x is None:
+        return kind.endswith("None")
+    if type(x) is tuple:
+        return _bare(kind) == "Shape" and all(type(n) is int and n >= 0 for n in x)
+    return type(x) is str and _bare(kind) != "Shape"
+
+
+def _required(field: Any) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _places(at: Any, n: int) -> list[int]:
+    if not set(map(type, at)) <= {int} or (at and not 0 <= min(at) <= max(at) < n):
+        raise ArgumentError(f"from_json: places that aren't below {n}")
+    return at
+
+
+def _split(counts: Any, rows: list[Any]) -> Iterator[list[Any]]:
+    """The rows of each."""
+    if not set(map(type, counts)) <= {int} or min(counts, default=0) < 0 or sum(counts) != len(rows):
+        raise ArgumentError(f"from_json: {len(rows)} rows aren't those that are counted")
+    start = 0
+    for count in counts:
+        yield rows[start : start + count]
+        start += count

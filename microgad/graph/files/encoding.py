@@ -1,0 +1,305 @@
+"""A tape as JSON, and back. Reading runs nothing: what a file names is looked up among what is there."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import math
+import pathlib
+import re
+import sys
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ... import backend, dtypes
+from ...errors import ArgumentError
+from ...function import Function
+from ..copying import laid_out
+from ..passes import Pass, Point
+from ..patience import uncollected
+from ..recipe import Recipe
+from ..statistics import Stats
+from ..tape import Input, Kept, Op, Result, Source, Tape
+from .columns import read, written
+
+FORMAT = 1
+ROWS: dict[str, type[Any]] = {"ops": Op, "sources": Source, "results": Result, "passes": Pass}
+PARTS: dict[str, type[Any]] = {"Input": Input, "Kept": Kept, "Point": Point}
+SINGLE: dict[str, type[Any]] = {"Stats": Stats, "Recipe": Recipe}
+ROOMS = re.compile(r"microgad\.(ops(\.\w+)*|function|engine)")
+DTYPES = re.compile(r"[<>|=]?[biufcV?]\d*|bool|u?int\d+|float\d+|complex\d+")
+Path = str | pathlib.Path
+
+
+def to_json(tape: Tape, path: Path | None = None) -> str:
+    """The tape as JSON; written to `path` too, if there is one. Arrays that it holds are in it."""
+    writer = _Writer()
+    plain = writer.tape(tape)
+    plain["arrays"] = [[*facts, base64.b64encode(x.tobytes()).decode()] for facts, x in writer.arrays]
+    text = json.dumps(plain, allow_nan=False, separators=(",", ":"))
+    if path is not None:
+        pathlib.Path(path).write_text(text, encoding="utf-8")
+    return text
+
+
+def from_json(text: Path) -> Tape:
+    """The tape that `to_json` wrote: from the text, or from a file's path.
+
+    Raises ArgumentError (a ValueError) for what is no such text, and for a Function that is neither microgad's nor
+    defined in this program.
+    """
+    if isinstance(text, pathlib.Path) or not text.lstrip().startswith("{"):
+        text = pathlib.Path(text).read_text(encoding="utf-8")
+    with _told("from_json"):
+        plain = json.loads(text)
+        return _tape(plain, [_array(facts, base64.b64decode(facts.pop(), validate=True)) for facts in plain["arrays"]])
+
+
+def to_npz(tape: Tape, path: Path) -> None:
+    """A bundle: the tape as in JSON, and each array that it holds as NumPy's own, to be read one by one."""
+    writer = _Writer()
+    plain = writer.tape(tape)
+    plain["arrays"] = [facts for facts, _ in writer.arrays]
+    text = json.dumps(plain, allow_nan=False, separators=(",", ":")).encode()
+    arrays = {f"array{i}": x for i, (_, x) in enumerate(writer.arrays)}
+    with open(path, "wb") as file:
+        np.savez(file, tape=np.frombuffer(text, np.uint8), **arrays)
+
+
+def from_npz(path: Path) -> Tape:
+    """The tape that `to_npz` wrote. Raises ArgumentError (a ValueError), as `from_json`."""
+    with _told("from_npz"), np.load(path, allow_pickle=False) as bundle:
+        plain = json.loads(bundle["tape"].tobytes())
+        raw = [bundle[f"array{i}"].tobytes() for i in range(len(plain["arrays"]))]
+        return _tape(plain, [_array(facts, x) for facts, x in zip(plain["arrays"], raw, strict=True)])
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Whatever else is wrong with a file is said to be no tape."""
+    try:
+        yield
+    except ArgumentError:
+        raise
+    except (
+        KeyError, TypeError, IndexError, AttributeError, ValueError, StopIteration, RecursionError, zipfile.BadZipFile
+    ) as error:  # fmt: skip
+        raise ArgumentError(f"{name}: this is no tape: {type(error).__name__}: {error}") from None
+
+
+def _tape(plain: Any, arrays: list[Any]) -> Tape:
+    if plain["microgad tape"] != FORMAT:
+        raise ArgumentError(f"from_json: a tape of format {plain['microgad tape']!r}, this is {FORMAT}")
+    reader = _Reader(arrays)
+    with uncollected():
+        ops, sources, results, passes = (read(cls, plain[name], PARTS, reader.value) for name, cls in ROWS.items())
+        tape = Tape(ops, sources, results)
+        tape.passes = passes
+        _check(tape)
+    return tape
+
+
+def _check(tape: Tape) -> None:
+    """Whether all that is referred to is there, and before what refers to it."""
+    results = {source.number: 1 for source in tape.sources}
+    if len(results) + len(tape.ops) != len({*results, *(op.number for op in tape.ops)}):
+        raise ArgumentError("from_json: two operations or sources have the same number")
+    for op in tape.ops:
+        for x in op.inputs:
+            if x.source is not None and not 0 <= x.index < results.get(x.source, 0):
+                raise ArgumentError(f"from_json: {op.name} ({op.number}) reads {x.source}, which isn't there before it")
+            if x.written is not None and x.written not in results:
+                raise ArgumentError(f"from_json: {op.name} ({op.number}) reads what {x.written} hasn't written yet")
+        results[op.number] = len(op.shapes)
+        if len(op.dtypes) != len(op.shapes):
+            raise ArgumentError(f"from_json: {op.name} ({op.number}) has {len(op.shapes)} shapes, {op.dtypes} dtypes")
+    places = [(x.source, x.index) for x in tape.results]
+    places += [(point.source, point.index) for passed in tape.passes for point in passed.points]
+    for number, index in places:
+        if not 0 <= index < results.get(number, 0):
+            raise ArgumentError(f"from_json: a result of {number}, which isn't there")
+
+
+class _Writer:
+    """Values as JSON can hold them, and the arrays among them: dtype, shape and strides of each, and a copy."""
+
+    def __init__(self) -> None:
+        self.arrays: list[tuple[list[Any], Any]] = []
+
+    def tape(self, tape: Tape) -> dict[str, Any]:
+        columns = {name: written(cls, getattr(tape, name), PARTS, self.value) for name, cls in ROWS.items()}
+        return {"microgad tape": FORMAT, **columns}
+
+    def value(self, x: Any) -> Any:
+        """What is no number, text, list or None is an object that says what it is."""
+        if isinstance(x, np.generic):
+            x = x.item()
+        if x is None or isinstance(x, (bool, int, str)) or (isinstance(x, float) and math.isfinite(x)):
+            return x
+        if isinstance(x, list):
+            return self.values(x)
+        if type(x) is SINGLE.get(type(x).__name__):
+            return {type(x).__name__: self.values(_fields(x))}
+        if _fields(x) is not None:
+            return {"named": _place(type(x)), "of": self.values(_fields(x))}
+        for kind, form in FORMS.items():
+            if form.holds(x):
+                return {kind: form.write(self, x)}
+        raise ArgumentError(f"to_json: a {type(x).__name__} can't be written")
+
+    def values(self, items: Iterable[Any]) -> list[Any]:
+        return [self.value(x) for x in items]
+
+    def array(self, x: Any) -> int:
+        """Its place among the arrays."""
+        values = backend.to_numpy(x)
+        facts = [values.dtype.str, list(values.shape), list(values.strides)]
+        self.arrays.append((facts, np.ascontiguousarray(values)))
+        return len(self.arrays) - 1
+
+
+def _fields(x: Any) -> Any:
+    """The values in a named tuple or a dataclass; None of anything else."""
+    if isinstance(x, tuple) and hasattr(x, "_fields"):
+        return x
+    if dataclasses.is_dataclass(x) and not isinstance(x, type):
+        return [getattr(x, field.name) for field in dataclasses.fields(x)]
+    return None
+
+
+def _place(cls: type[Any]) -> list[str]:
+    return [cls.__module__, cls.__qualname__]
+
+
+def _array(facts: Any, raw: bytes) -> Any:
+    kind, shape, strides = facts
+    if not isinstance(kind, str) or not DTYPES.fullmatch(kind):
+        raise ArgumentError(f"from_json: an array of dtype {kind!r}")
+    dtype = np.dtype(kind)
+    if any(type(n) is not int or n < 0 for n in shape) or math.prod(shape) * dtype.itemsize != len(raw):
+        raise ArgumentError(f"from_json: an array of shape {shape} and {dtype} in {len(raw)} bytes")
+    if len(strides) != len(shape) or any(type(n) is not int for n in strides):
+        raise ArgumentError(f"from_json: an array of {len(shape)} axes with strides {strides}")
+    values = np.frombuffer(bytearray(raw), dtype).reshape(shape)
+    array = laid_out(tuple(shape), tuple(strides), dtype)
+    if array is None:
+        return values
+    array[...] = values
+    return array
+
+
+class _Reader:
+    def __init__(self, arrays: list[Any]) -> None:
+        self.arrays = arrays
+        self.functions: dict[tuple[str, str], type[Function]] = {}
+
+    def value(self, x: Any) -> Any:
+        if isinstance(x, list):
+            return self.values(x)
+        if not isinstance(x, dict):
+            return x
+        kind, held = next(iter(x.items()))
+        if kind in SINGLE:
+            return _checked(SINGLE[kind](*self.values(held)))
+        return self.named(held, x["of"]) if kind == "named" else FORMS[kind].read(self, held)
+
+    def values(self, items: list[Any]) -> list[Any]:
+        return [self.value(x) for x in items]
+
+    def named(self, held: list[str], of: list[Any]) -> Any:
+        """A named tuple, or a dataclass, of microgad's own."""
+        module, name = held
+        cls = getattr(_room(module), name, None)
+        if not (isinstance(cls, type) and (hasattr(cls, "_fields") or dataclasses.is_dataclass(cls))):
+            raise ArgumentError(f"from_json: {module}.{name} is no kind of setting")
+        return cls(*self.values(of))
+
+    def function(self, held: list[str]) -> type[Function]:
+        """A Function: microgad's, or one that this program has defined."""
+        module, name = held
+        if ROOMS.fullmatch(module):
+            _room(module)
+        if (module, name) not in self.functions:
+            self.functions = {(cls.__module__, cls.__qualname__): cls for cls in _subclasses(Function)}
+        if (module, name) not in self.functions:
+            raise ArgumentError(f"from_json: there is no Function {module}.{name}: define or import it before")
+        return self.functions[module, name]
+
+
+SCALARS: dict[str, type[Any]] = {"bool": bool, "int": int, "float": float, "complex": complex}
+
+
+class Form(NamedTuple):
+    """A kind of value: which they are, and what stands for one in JSON."""
+
+    holds: Callable[[Any], bool]
+    write: Callable[[_Writer, Any], Any]
+    read: Callable[[_Reader, Any], Any]
+
+
+def _is(cls: type[Any]) -> Callable[[Any], bool]:
+    return lambda x: isinstance(x, cls)
+
+
+FORMS: dict[str, Form] = {
+    "float": Form(_is(float), lambda w, x: str(x), lambda r, held: float(held)),
+    "complex": Form(_is(complex), lambda w, x: w.values((x.real, x.imag)), lambda r, held: complex(*r.values(held))),
+    "tuple": Form(_is(tuple), lambda w, x: w.values(x), lambda r, held: tuple(r.values(held))),
+    "dict": Form(_is(dict), lambda w, x: list(map(w.values, x.items())), lambda r, held: dict(map(r.values, held))),
+    "slice": Form(_is(slice), lambda w, x: w.values((x.start, x.stop, x.step)), lambda r, held: slice(*r.values(held))),
+    "ellipsis": Form(lambda x: x is ..., lambda w, x: None, lambda r, held: ...),
+    "device": Form(_is(backend.device), lambda w, x: str(x), lambda r, held: backend.device(held)),
+    "numpy dtype": Form(_is(np.dtype), lambda w, x: x.str, lambda r, held: _numpy_dtype(held)),
+    "dtype": Form(_is(dtypes.dtype), lambda w, x: x.name, lambda r, held: _dtype(held)),
+    "class": Form(
+        lambda x: isinstance(x, type) and issubclass(x, Function),
+        lambda w, x: _place(x),
+        lambda r, held: r.function(held),
+    ),
+    "scalar type": Form(_is(type), lambda w, x: x.__name__, lambda r, held: SCALARS[held]),
+    "array": Form(backend.is_array, lambda w, x: w.array(x), lambda r, held: r.arrays[held]),
+}
+
+
+def _numpy_dtype(said: Any) -> Any:
+    if not isinstance(said, str) or not DTYPES.fullmatch(said):
+        raise ArgumentError(f"from_json: no dtype {said!r}")
+    return np.dtype(said)
+
+
+def _dtype(said: str) -> Any:
+    return next(d for d in vars(dtypes).values() if isinstance(d, dtypes.dtype) and d.name == said)
+
+
+def _checked(x: Any) -> Any:
+    """A recipe may say what a Function's settings are, and not what its methods are."""
+    if isinstance(x, Recipe) and not (
+        isinstance(x.function, type)
+        and type(x.settings) is dict
+        and not any(callable(getattr(x.function, str(name), None)) for name in x.settings)
+    ):
+        raise ArgumentError(f"from_json: no recipe of a Function: {x.function!r}")
+    return x
+
+
+def _room(name: str) -> Any:
+    if not ROOMS.fullmatch(name):
+        raise ArgumentError(f"from_json: {name} is no room of microgad's operations")
+    try:
+        return sys.modules.get(name) or import_module(name)
+    except ImportError:
+        raise ArgumentError(f"from_json: there is no {name}") from None
+
+
+def _subclasses(cls: type[Any]) -> Iterator[type[Any]]:
+    stack = [cls]
+    while stack:
+        for inner in stack.pop().__subclasses__():
+            yield inner
+            stack.append(inner)

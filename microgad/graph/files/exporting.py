@@ -1,0 +1,48 @@
+"""A tape for other libraries: a graph of networkx, a table of pandas."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from ..tape import Input, Op, Tape
+
+
+def to_networkx(tape: Tape) -> Any:
+    """A MultiDiGraph: operations and sources by number, and an edge for each input."""
+    import networkx
+
+    graph = networkx.MultiDiGraph()
+    for source in tape.sources:
+        graph.add_node(source.number, name=source.name or "x", kind=source.kind, shape=source.shape, dtype=source.dtype)
+    for op in tape:
+        graph.add_node(op.number, kind="operation", **row(op))
+        for x in op.inputs:
+            if x.origin is not None:
+                graph.add_edge(x.origin, op.number, name=x.name, index=x.index, shape=x.shape, dtype=x.dtype)
+    return graph
+
+
+def to_pandas(tape: Tape) -> Any:
+    """A DataFrame of operations, by number."""
+    import pandas
+
+    return pandas.DataFrame([row(op) for op in tape], index=pandas.Index([op.number for op in tape], name="number"))
+
+
+def row(op: Op) -> dict[str, Any]:
+    """What is known of an operation as a flat row: statistics of its first result are columns of their own."""
+    plain = ("name", "symbol", "path", "call", "line", "shapes", "dtypes", "layouts", "bytes", "flops", "seconds")
+    found = {name: getattr(op, name) for name in plain}
+    found |= {"backward_seconds": op.backward_seconds, "inputs": [_read(x) for x in op.inputs], "settings": op.settings}
+    for prefix, stats in (("", op.stats), ("gradient_", op.gradients)):
+        if stats and stats[0] is not None:
+            values = dataclasses.asdict(stats[0])
+            del values["counts"]
+            found |= {prefix + name: value for name, value in values.items()}
+            found[f"{prefix}norm"] = stats[0].norm
+    return found
+
+
+def _read(x: Input) -> Any:
+    return x.value if x.origin is None else x.origin

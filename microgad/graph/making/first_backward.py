@@ -1,0 +1,91 @@
+"""What the first backward pass of a program saw, as a Tape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ... import leaves, state
+from ...autograd.function_hooks import leave
+from ...function import Function
+from ..tape import Input, Op, Result, Source, Tape
+from .reading import folded
+from .recording import Level, Recorder
+
+
+class FirstBackward(Recorder):
+    """An observer that records until the first backward pass has ended, and hands its part of the tape to `found`."""
+
+    def __init__(self, found: Callable[[Tape], None], level: Level) -> None:
+        super().__init__(Tape([], [], []), level, {}, state.current().observer)
+        self.found = found
+        self.roots: list[tuple[int, int]] = []
+        self.done = False
+        state.variable.set(state.changed(observer=self))
+
+    def start_backward(self, roots: Sequence[Function], seeds: Sequence[Any], ends: Any = None) -> None:
+        """The first one starts, or the first one is over."""
+        if self.roots and leaves.finals() is None:
+            self.end()
+        elif not self.roots:
+            self.roots = [(node.number, index) for node, index in map(folded, roots)]
+        super().start_backward(roots, seeds, ends)
+
+    def begin(self, node: Function, inputs: tuple[Any, ...], target: Any = None) -> None:
+        """An operation outside of a backward pass: if there was one, it is over."""
+        if self.roots and leaves.finals() is None:
+            self.end()
+        super().begin(node, inputs, target)
+
+    def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
+        """An operation has computed."""
+        if self.done:
+            super(Recorder, self).forward(node, inputs, out)
+        else:
+            super().forward(node, inputs, out)
+
+    def end(self) -> None:
+        """Hand over what there is, once; where there was no backward pass, all of it."""
+        if self.done:
+            return
+        self.done = True
+        leave(self)
+        self.close()
+        with state.scope(observer=None):
+            self.found(leading_to(self.tape, self.roots) if self.roots else self.tape)
+
+
+def leading_to(tape: Tape, roots: Sequence[tuple[int, int]]) -> Tape:
+    """The operations from which gradients flow back from some results; what they read besides comes in as Sources."""
+    kept: set[int] = set()
+    stack = [number for number, _ in roots]
+    while stack:
+        op = tape.find(stack.pop())
+        if isinstance(op, Op) and op.recorded and op.number not in kept:
+            kept.add(op.number)
+            stack += [n for x in op.inputs if x.wanted for n in (x.source, x.written) if n is not None]
+    sources: dict[tuple[int, int], Source] = {}
+    lowest = min((source.number for source in tape.sources), default=0)
+
+    def input(x: Input) -> Input:
+        if x.written not in kept:
+            x = replace(x, written=None)
+        if x.source is None or x.source in kept:
+            return x
+        source = sources.get((x.source, x.index))
+        if source is None:
+            found = tape.find(x.source)
+            if not isinstance(found, Source):  # an operation that no gradient flows through has made it
+                number = min(lowest, 0) - 1 - len(sources)
+                found = Source(number, "leaf" if x.wanted else "constant", x.name, x.shape, x.dtype)
+            source = sources[x.source, x.index] = found
+        return replace(x, source=source.number)
+
+    ops = [replace(op, inputs=[input(x) for x in op.inputs]) for op in tape if op.number in kept]
+    results = []
+    for number, index in roots:
+        op = tape.find(number)
+        if isinstance(op, Op):
+            results.append(Result(number, index, "", op.shapes[index], op.dtypes[index]))
+    return Tape(ops, list(sources.values()), results)

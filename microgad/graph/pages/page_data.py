@@ -1,0 +1,316 @@
+"""What the HTML page shows, as plain data for JSON: operations, sources, groups of them, and the steps recorded."""
+
+from __future__ import annotations
+
+import linecache
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from .. import text
+from ..formulas import formula
+from ..modules import Call, Modules
+from ..statistics import Stats
+from ..tape import Op, Source, Tape, differentiable
+
+MANY = 8  # operations that read a source, or sources in a group: the lines of more would hide the rest
+WIDEST = 32  # members of a group that are laid out at once; more are put in groups of their own
+
+
+def data_of(tape: Tape, title: str = "", steps: Sequence[Tape] = ()) -> dict[str, Any]:
+    """All of a tape that the page shows; `steps` are later tapes of the same operations."""
+    places = {op.number: i for i, op in enumerate(tape.ops)}
+    places |= {source.number: -1 - i for i, source in enumerate(tape.sources)}
+    carrying = carries(tape)
+    results = {(result.source, result.index): result.name or "result" for result in tape.results}
+    tree = Tree(tape, carrying)
+    ops = []
+    for i, op in enumerate(tape.ops):
+        entry = _op(op, places)
+        entry["carries"] = i in carrying
+        if label := tree.labels.get(i):
+            entry["label"] = label
+        if names := [results[op.number, k] for k in range(len(op.shapes)) if (op.number, k) in results]:
+            entry["results"] = names
+        ops.append(entry)
+    return {
+        "title": title or "microgad graph",
+        "summary": text.summary(tape),
+        "ops": ops,
+        "sources": [_source(source) | {"home": home} for source, home in zip(tape.sources, tree.homes, strict=True)],
+        "groups": tree.groups,
+        "lines": {line: said for line in dict.fromkeys(op.line for op in tape.ops) if (said := line_of(line))},
+        "formulas": formulas(tape),
+        "steps": [step_of(one) | {"label": f"step {i}"} for i, one in enumerate((tape, *steps))] if steps else [],
+    }
+
+
+def step_of(tape: Tape) -> dict[str, Any]:
+    """What one recorded step adds: statistics and times of its operations and sources, in the order of the tape."""
+    return {
+        "ops": [_measured(op) for op in tape.ops],
+        "sources": [_measured_source(source) for source in tape.sources],
+    }
+
+
+def formulas(tape: Tape) -> dict[str, dict[str, Any]]:
+    """The mathematics of every kind of operation on a tape, as far as there is source text of it."""
+    found = {}
+    for name in dict.fromkeys(op.name for op in tape.ops):
+        known = formula(name)
+        if known is not None:
+            found[name] = {"says": known.says, "forward": known.forward, "derivatives": known.derivatives}
+    return found
+
+
+def line_of(line: str) -> str:
+    """The words of a line of a program, given as "train.py, line 12" or "train.py:12"; empty where it can't be read."""
+    file, _, number = line.replace(", line ", ":").rpartition(":")
+    return linecache.getline(file, int(number)).strip() if file and number.isdigit() else ""
+
+
+def carries(tape: Tape) -> set[int]:
+    """Places of the operations that gradient flows through: as backward was seen to, or else as it would.
+
+    It would where autograd recorded it, a parameter or leaf leads to it, and it leads to a result.
+    """
+    seen = {i for i, op in enumerate(tape.ops) if op.passes}
+    if seen:
+        return seen
+    wanting = {source.number for source in tape.sources if source.kind != "constant"}
+    forward = []
+    for op in tape.ops:
+        if any(map(differentiable, op.dtypes)) and op.recorded and any(x.origin in wanting for x in op.inputs):
+            wanting.add(op.number)
+            forward.append(op)
+    reached = {result.source for result in tape.results} & wanting
+    for op in reversed(forward):
+        if op.number in reached:
+            reached.update(x.origin for x in op.inputs if x.origin in wanting)
+    return {i for i, op in enumerate(tape.ops) if op.number in reached}
+
+
+class Tree:
+    """Operations in groups: the calls of modules, and of what is long the parts.
+
+    A group is a range of operations, `low` to `high`, and its `items`: an operation's place, or -1 - a group's. The
+    first group holds all. `homes` are of the sources: the group that each is drawn in, or None for one that is drawn
+    within the operations that read it: a parameter, what many read, one of many, and what gradient has no part in.
+    """
+
+    def __init__(self, tape: Tape, carrying: set[int]) -> None:
+        self.carrying = carrying
+        self.groups: list[dict[str, Any]] = []
+        self.labels: dict[int, str] = {}  # of operations that are all that their module did
+        self.place = {op.number: i for i, op in enumerate(tape.ops)}
+        self.ops = tape.ops
+        modules = Modules(tape)
+        self.known: dict[Call, int] = {}  # the group of each
+        self.calls: dict[str, int] = {}
+        self.group(modules.root, "")
+        users: dict[int, list[int]] = {}
+        for i, op in enumerate(tape.ops):
+            for x in op.inputs:
+                if x.origin is not None and (not users.get(x.origin) or users[x.origin][-1] != i):
+                    users.setdefault(x.origin, []).append(i)
+        self.homes = [self.home(source, users.get(source.number, []), modules) for source in tape.sources]
+        crowds = Counter(home for home in self.homes if home is not None)
+        for i, source in enumerate(tape.sources):
+            home = self.homes[i]
+            if home is not None and crowds[home] > MANY and len(users.get(source.number, [])) == 1:
+                self.homes[i] = None
+
+    def group(self, call: Call, label: str) -> int:
+        """Add a module's call and all in it; the group's place."""
+        place = len(self.groups)
+        call_number = self.calls.get(call.path, 0)
+        self.calls[call.path] = call_number + 1
+        made: dict[str, Any] = {"label": label, "path": call.path, "call": call_number, "items": []}
+        self.groups.append(made)
+        self.known[call] = place
+        for member in call.members:
+            if isinstance(member, Op):
+                made["items"].append(self.place[member.number])
+                continue
+            inner, name = _single(member, call)
+            if isinstance(inner, Op):
+                made["items"].append(self.place[inner.number])
+                self.labels[self.place[inner.number]] = name
+            else:
+                group = self.group(inner, name)
+                made["items"].append(-1 - group)
+                self.known.update(dict.fromkeys(_passed(member, inner), group))
+        self.close(made)
+        return place
+
+    def close(self, made: dict[str, Any]) -> None:
+        """Give a group its range, and parts where it has too many members."""
+        while len(made["items"]) > WIDEST:
+            items = made["items"]
+            size = math.ceil(len(items) / math.ceil(len(items) / WIDEST))  # parts of about the same size
+            made["items"] = [self.part(made, items[i : i + size]) for i in range(0, len(items), size)]
+        low, high = self.span(made["items"])
+        made["low"], made["high"] = low, high
+
+    def part(self, whole: dict[str, Any], items: list[int]) -> int:
+        if len(items) == 1:
+            return items[0]
+        low, high = self.span(items)
+        first, last = self.name(items[0], True), self.name(items[-1], False)
+        label = f"{first} … {last}"
+        if first == last:
+            same = all(item >= 0 and self.name(item, True) == first for item in items)
+            label = f"{first}, {len(items)} times" if same else f"{label} ({low + 1:,}–{high:,})"
+        part = {"label": label, "path": whole["path"], "call": whole["call"], "items": items, "part": True}
+        self.groups.append(part | {"low": low, "high": high})
+        return -len(self.groups)
+
+    def span(self, items: list[int]) -> tuple[int, int]:
+        """The range of operations that some items are."""
+        if not items:
+            return 0, 0
+        first, last = items[0], items[-1]
+        low = first if first >= 0 else self.groups[-1 - first]["low"]
+        return low, last + 1 if last >= 0 else self.groups[-1 - last]["high"]
+
+    def name(self, item: int, first: bool) -> str:
+        if item >= 0:
+            return self.labels.get(item) or self.ops[item].name
+        label: str = self.groups[-1 - item]["label"]
+        return label.split(" … ")[0 if first else -1]
+
+    def home(self, source: Source, users: list[int], modules: Modules) -> int | None:
+        call = modules.home[source.number]
+        if users and (source.kind == "parameter" or len(users) > MANY or self.carrying.isdisjoint(users)):
+            return None
+        if len(users) == 1 and call.path:
+            return None
+        while call not in self.known:  # of a module that is one operation
+            assert call.parent is not None
+            call = call.parent
+        home, inner = self.known[call], True
+        while users and inner:
+            inner = False
+            for item in self.groups[home]["items"]:
+                part = self.groups[-1 - item] if item < 0 else None
+                if part is not None and part.get("part") and part["low"] <= users[0] and users[-1] < part["high"]:
+                    home, inner = -1 - item, True
+                    break
+        return home
+
+
+def _single(call: Call, parent: Call) -> tuple[Call | Op, str]:
+    """What a call is alone: an operation, or a call in it, if it is nothing else; and the label for it."""
+    inner: Call | Op = call
+    while isinstance(inner, Call) and len(inner.members) == 1:
+        last, inner = inner, inner.members[0]
+        call = last
+    parts = (inner if isinstance(inner, Call) else call).parts
+    at = len(parent.parts)
+    while at and parts[at].isdigit():
+        at -= 1  # "layer1.0", for "0" says little
+    return inner, ".".join(parts[at:])
+
+
+def _passed(outer: Call, inner: Call) -> list[Call]:
+    passed = []
+    while outer is not inner:
+        passed.append(outer)
+        (only,) = outer.members
+        assert isinstance(only, Call)
+        outer = only
+    return passed
+
+
+def _op(op: Op, places: dict[int, int]) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "name": op.name,
+        "title": text.title(op),
+        "number": op.number,
+        "path": op.path,
+        "call": op.call,
+        "says": text.settings(op),
+        "settings": {name: _plain(x) for name, x in op.settings.items() if x is not None and name != "x_shape"},
+        "inputs": [
+            {"name": x.name, "from": places.get(x.origin) if x.origin is not None else None, "index": x.index,
+             "is": text.shape_of(x.shape, x.dtype), "value": _plain(x.value)}
+            for x in op.inputs
+        ],
+        "shapes": [_times(shape) for shape in op.shapes],
+        "dtypes": op.dtypes,
+        "layouts": op.layouts if any(layout != "contiguous" for layout in op.layouts) else [],
+        "kept": [
+            {"name": k.name, "role": k.role, "is": text.shape_of(k.shape, k.dtype), "bytes": k.bytes,
+             "leaf": k.leaf is not None}
+            for k in op.kept
+        ],
+        "freed": op.freed,
+        "bytes": op.bytes,
+        "flops": op.flops,
+        "line": op.line,
+    }  # fmt: skip
+    entry |= _measured(op)
+    return {name: value for name, value in entry.items() if value or (value == 0 and name in ("flops", "number"))}
+
+
+def _measured(op: Op) -> dict[str, Any]:
+    measured: dict[str, Any] = {}
+    if op.seconds is not None:
+        measured["seconds"] = op.seconds
+    if op.backward_seconds is not None:
+        measured["backward"] = op.backward_seconds
+    if op.stats:
+        measured["stats"] = [_stats(s) for s in op.stats]
+    if op.gradients:
+        measured["gradients"] = [_stats(s) for s in op.gradients]
+    return measured
+
+
+def _source(source: Source) -> dict[str, Any]:
+    entry = {
+        "kind": source.kind,
+        "name": source.name or source.kind,
+        "shape": None if source.shape is None else _times(source.shape),
+        "dtype": source.dtype,
+        "elements": text.elements(source),
+        "value": _plain(source.value),
+    }
+    return entry | _measured_source(source)
+
+
+def _measured_source(source: Source) -> dict[str, Any]:
+    found = {"stats": source.stats, "gradients": source.gradient}
+    return {name: [_stats(s)] for name, s in found.items() if s is not None}
+
+
+def _stats(s: Stats | None) -> dict[str, Any] | None:
+    if s is None:
+        return None
+    said = {
+        "size": s.size, "min": s.minimum, "max": s.maximum, "mean": s.mean, "std": s.std, "norm": s.norm,
+        "zeros": s.zeros, "nans": s.nans, "infs": s.infs,
+    }  # fmt: skip
+    return {name: short(value) for name, value in said.items()} | {"counts": s.counts}
+
+
+def short(value: float) -> Any:
+    """A number in as many digits as are shown; one that JSON has no word for as a string."""
+    if isinstance(value, int):
+        return value
+    return float(f"{value:.5g}") if math.isfinite(value) else str(value)
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape)) if shape else "scalar"
+
+
+def _plain(value: Any) -> Any:
+    """A setting or a number for the page: None, a number, or words."""
+    if isinstance(value, bool):
+        return str(value)
+    if value is None or isinstance(value, (int, str)):
+        return value
+    if isinstance(value, float):
+        return short(value)
+    return ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)

@@ -1,0 +1,160 @@
+"""Drawings by the names and arguments that others gave them: torchviz, torchview and micrograd.
+
+Programs made for those work after a change of the import; under `as_torch()` `torchviz` and `torchview` are this.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...errors import ArgumentError
+from ...function import Leaf
+from ...nn.mode import in_mode
+from ...tensor import Tensor
+from ..making.reading import _reached, folded, read
+from ..making.recording import record
+from ..pictures.drawing import Graph
+from ..statistics import stats_of
+from ..tape import Source
+
+if TYPE_CHECKING:
+    from ..pictures.dot import Digraph
+
+
+def make_dot(
+    var: Tensor | Sequence[Tensor],
+    params: Any = None,
+    show_attrs: bool = False,
+    show_saved: bool = False,
+    max_attr_chars: int = 50,
+) -> Digraph:
+    """The graph that led to a Tensor, or to several, as a graphviz.Digraph. Raises RuntimeError without a graph.
+
+    `params`, a module or a dict of names to Tensors, names what it has; `show_saved` shows what is kept for backward.
+    Settings are shown always and shortened, whatever `show_attrs` and `max_attr_chars` say.
+
+    Source: torchviz.make_dot.
+
+    >>> model = torch.nn.Linear(2, 1)
+    >>> drawn = torch.graph.make_dot(model(torch.ones(1, 2)), params=dict(model.named_parameters()))
+    >>> "weight" in drawn.source
+    True
+    """
+    results = (var,) if isinstance(var, Tensor) else tuple(var)
+    return Graph(read(results, params), show_saved=show_saved).dot
+
+
+def draw_dot(root: Tensor, format: str = "svg", rankdir: str = "LR") -> Digraph:
+    """The graph of a number, with the numbers and gradients of its leaves. `rankdir` is "LR" or "TB".
+
+    Raises RuntimeError for a Tensor without a graph.
+
+    Source: micrograd's trace_graph notebook.
+
+    >>> a = torch.tensor(2.0, requires_grad=True)
+    >>> y = a * 3
+    >>> y.backward()
+    >>> "grad 3" in torch.graph.draw_dot(y).source
+    True
+    """
+    tape = read((root,))
+    assert root.node is not None
+    for node in _reached([folded(root.node)[0]]).values():
+        tensor = node.tensor() if isinstance(node, Leaf) else None
+        source = tape.find(node.number)
+        if tensor is not None and tensor.grad is not None and isinstance(source, Source):
+            source.gradient = stats_of(tensor.grad.array)
+    drawn = Graph(tape, rankdir=rankdir, depth=None).dot
+    drawn.format = format
+    return drawn
+
+
+class ComputationGraph:
+    """What `draw_graph` gives: the drawing is `visual_graph`, a graphviz.Digraph."""
+
+    def __init__(self, graph: Graph, name: str) -> None:
+        self.graph = graph
+        self.visual_graph = graph.dot
+        self.visual_graph.name = name
+
+    def resize_graph(self, scale: float = 1.0, size_per_element: float = 0.3, min_size: float = 12) -> None:
+        """Let the drawing be at most as large as its boxes ask for: inches a box, and at least `min_size`."""
+        size = max(min_size, len(self.graph.sketch.boxes) * size_per_element) * scale
+        self.visual_graph.graph_attr["size"] = f"{size:g},{size:g}"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return self.graph._repr_mimebundle_(include, exclude)
+
+
+def draw_graph(
+    model: Any,
+    input_data: Any = None,
+    input_size: Any = None,
+    graph_name: str = "model",
+    depth: float = 3,
+    device: Any = None,
+    dtypes: Sequence[Any] | None = None,
+    mode: str | None = None,
+    strict: bool = True,
+    expand_nested: bool = False,
+    graph_dir: str | None = None,
+    hide_module_functions: bool = True,
+    hide_inner_tensors: bool = True,
+    roll: bool = False,
+    show_shapes: bool = True,
+    save_graph: bool = False,
+    filename: str | None = None,
+    directory: str = ".",
+    collect_attributes: bool = False,
+    **kwargs: Any,
+) -> ComputationGraph:
+    """A model's forward pass drawn: its modules to a depth, operations outside of them, and shapes.
+
+    It runs once, on `input_data` (a Tensor, a sequence of arguments or a dict of named ones) or on random numbers of
+    `input_size`, a shape or a sequence of them, in `mode` "eval" (the default) or "train". `expand_nested` draws frames
+    around modules, `hide_module_functions=False` opens the innermost ones, `roll` draws once what repeats, `graph_dir`
+    is where arrows go. `save_graph` writes `filename`.png into `directory`. Shapes are always shown, inner tensors
+    never. Raises ValueError without an input, and for another mode.
+
+    Source: torchview.draw_graph.
+
+    >>> model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.ReLU())
+    >>> drawn = torch.graph.draw_graph(model, input_size=(4, 3))
+    >>> "(4, 2)" in drawn.visual_graph.source
+    True
+    """
+    if mode not in (None, "eval", "train"):
+        raise ArgumentError(f"draw_graph: mode must be 'eval' or 'train', got {mode!r}")
+    arguments, named = _inputs(input_data, input_size, device, dtypes)
+    with in_mode(model, mode == "train"), record(params=model if hasattr(model, "named_parameters") else None) as tape:
+        model(*arguments, **named, **kwargs)
+    level = None if depth == math.inf else int(depth)
+    graph = Graph(
+        tape, depth=level, leaves=hide_module_functions, roll=roll, fold=False, frames=expand_nested, show_saved=False,
+        rankdir=graph_dir or "TB",
+    )  # fmt: skip
+    drawn = ComputationGraph(graph, graph_name)
+    if save_graph:
+        from pathlib import Path
+
+        graph.save(Path(directory) / f"{filename or graph_name}.png")
+    return drawn
+
+
+def _inputs(data: Any, size: Any, device: Any, dtypes: Sequence[Any] | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments that a model is called with, in order and by name."""
+    if data is not None:
+        if isinstance(data, Mapping):
+            return (), dict(data)
+        return (tuple(data), {}) if isinstance(data, (list, tuple)) else ((data,), {})
+    if size is None:
+        raise ArgumentError("draw_graph: give it input_data, or input_size to make up some")
+    from ...ops.random import rand
+
+    shapes = [size] if all(isinstance(n, int) for n in size) else size
+    kinds = dtypes or [None] * len(shapes)
+    device = None if str(device) == "meta" else device
+    made = [rand(*shape, device=device) for shape in shapes]
+    return tuple(x if kind is None else x.to(kind) for x, kind in zip(made, kinds, strict=True)), {}

@@ -1,0 +1,222 @@
+"""The calls of a model's layers: shapes, parameters, multiplications, as torchinfo counts them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ... import state
+from ...errors import GraphError
+from ...nn.mode import in_mode
+from ...nn.module import Module
+from ...tensor import Tensor
+
+
+class LayerInfo:
+    """One call of a layer, or a layer that nobody called but what is in it. Source: torchinfo.layer_info.LayerInfo."""
+
+    def __init__(self, module: Module, name: str, depth: int, parent: LayerInfo | None = None) -> None:
+        self.module, self.var_name, self.depth, self.parent_info = module, name, depth, parent
+        self.class_name = type(module).__name__
+        self.is_leaf_layer = not any(True for _ in module.children())
+        self.is_recursive = False
+        self.depth_index = 0
+        self.children: list[LayerInfo] = []
+        self.input_size: list[int] = []
+        self.output_size: list[int] = []
+        self.output_bytes = self.macs = 0
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Its parameters and those of all below, but for those whose shape isn't known yet."""
+        known = self.module.named_parameters()
+        return {name: p for name, p in known if not type(p).__name__.startswith("Uninitialized")}
+
+    @property
+    def num_params(self) -> int:
+        """Numbers in its parameters."""
+        return sum(p.numel() for p in self.parameters.values())
+
+    @property
+    def trainable_params(self) -> int:
+        """Numbers in those that require grad."""
+        return sum(p.numel() for p in self.parameters.values() if p.requires_grad)
+
+    @property
+    def param_bytes(self) -> int:
+        """Bytes of its parameters."""
+        return sum(p.numel() * p.element_size() for p in self.parameters.values())
+
+    @property
+    def trainable(self) -> str:
+        """ "True", "False", "Partial", or "--" where it has no parameters."""
+        if not self.num_params:
+            return "--"
+        return {0: "False", self.num_params: "True"}.get(self.trainable_params, "Partial")
+
+    @property
+    def kernel_size(self) -> Any:
+        """Its kernel_size, as a list where that has several numbers."""
+        size = getattr(self.module, "kernel_size", None)
+        return list(size) if isinstance(size, Iterable) else size
+
+    def leftover(self, count: str) -> int:
+        """Of one of its counts what is its own: without that of the layers inside that are listed."""
+        inside = (x.num(count) for x in self.children if not x.is_recursive)
+        return int(getattr(self, count) - sum(inside))
+
+    def num(self, count: str) -> int:
+        """A count of what it has, where all that is inside is listed too."""
+        return int(getattr(self, count)) if self.is_leaf_layer else self.leftover(count)
+
+    def ran(self, inputs: Any, output: Any, batch_dim: int | None) -> None:
+        """Its forward is done: note the sizes, and count multiplications as torchinfo does, by parameters."""
+        self.input_size, _ = _size(inputs, batch_dim)
+        self.output_size, width = _size(output, batch_dim)
+        self.output_bytes = width * math.prod(self.output_size)
+        for name, p in self.parameters.items():
+            if name not in ("weight", "bias"):
+                self.macs += math.prod(self.output_size[:2]) * p.numel() if "weight" in name or "bias" in name else 0
+            elif "Conv" in self.class_name:
+                self.macs += p.numel() * math.prod(self.output_size[:1] + self.output_size[2:])
+            elif self.output_size:
+                self.macs += self.output_size[0] * p.numel()
+
+    def title(self, rows: set[str]) -> str:
+        """ "Conv2d (0): 2-1"."""
+        words = self.class_name + (f" ({self.var_name})" if "var_names" in rows and self.var_name else "")
+        return words + (f": {self.depth}-{self.depth_index}" if "depth" in rows and self.depth else "")
+
+    def cells(self, deepest: bool, total: int) -> dict[str, str]:
+        """Its columns; `deepest`: what is inside isn't shown, and counts here."""
+        own = self.num_params if deepest or self.is_leaf_layer else self.leftover("num_params")
+        inside = sum(x.macs for x in self.children if x.is_leaf_layer)
+        macs = self.macs if self.is_leaf_layer else inside if deepest and self.macs else 0
+        params = percent = "--"
+        if self.num_params and self.is_recursive:
+            params = "(recursive)"
+        elif own > 0:
+            whole = deepest or self.is_leaf_layer
+            params = f"({own:,})" if whole and not self.trainable_params else f"{own:,}"
+        if self.is_recursive and total:
+            percent = "(recursive)"
+        elif own and total:
+            percent = f"{own / total:>7.2%}"
+        else:
+            percent = "     --"
+        return {
+            "kernel_size": str(self.kernel_size or "--"), "input_size": str(self.input_size or "--"),
+            "output_size": str(self.output_size or "--"), "num_params": params, "params_percent": percent,
+            "mult_adds": f"{macs:,}" if macs else "--", "trainable": self.trainable,
+        }  # fmt: skip
+
+
+def called(
+    model: Module, args: Any, kwargs: dict[str, Any], batch_dim: int | None, training: bool, device: Any
+) -> list[LayerInfo]:
+    """The layers in the order of their calls; all of them in the order of their registration, if nothing runs."""
+    places: dict[int, LayerInfo] = {}  # by a module's id, the last place where it is registered
+    order: list[LayerInfo] = []
+    stack = [LayerInfo(model, type(model).__name__, 0)]
+    while stack:
+        layer = stack.pop()
+        places[id(layer.module)] = layer
+        order.append(layer)
+        inside = reversed([(name, x) for name, x in layer.module._modules.items() if x is not None])
+        stack += [LayerInfo(x, name, layer.depth + 1, layer) for name, x in inside]
+    order = (
+        _with_containers(_run(model, args, kwargs, batch_dim, training, device, places))
+        if args is not None
+        else _marked(order)
+    )
+    counts: dict[int, int] = {}
+    around: list[LayerInfo] = []
+    for layer in order:
+        layer.depth_index = counts[layer.depth] = counts.get(layer.depth, 0) + 1
+        layer.children = []
+        around = [above for above in around if above.depth < layer.depth]
+        for above in around:
+            above.children.append(layer)
+        around.append(layer)
+    return order
+
+
+def _run(
+    model: Module, args: Any, kwargs: dict[str, Any], batch_dim: int | None, training: bool, device: Any,
+    places: dict[int, LayerInfo],
+) -> list[LayerInfo]:  # fmt: skip
+    called: list[LayerInfo] = []
+    running: list[LayerInfo] = []
+
+    def before(module: Module, inputs: Any) -> None:
+        place = places[id(module)]
+        running.append(LayerInfo(module, place.var_name, place.depth, place.parent_info))
+        called.append(running[-1])
+
+    def after(module: Module, inputs: Any, output: Any) -> None:
+        running.pop().ran(inputs, output, batch_dim)
+
+    handles: list[Any] = []
+    for place in places.values():
+        handles += [place.module.register_forward_pre_hook(before), place.module.register_forward_hook(after)]
+    try:
+        if device is not None:
+            model.to(device)
+        with in_mode(model, training), state.scope(grad_enabled=False):
+            model(**args, **kwargs) if isinstance(args, Mapping) else model(*args, **kwargs)
+    except Exception as error:
+        done = [layer.title({"depth"}) for layer in called if layer not in running]
+        raise GraphError(f"summary: the model failed, after {', '.join(done) or 'no layer'}: {error}") from error
+    finally:
+        for handle in handles:
+            handle.remove()
+    return _marked(called)
+
+
+def _marked(layers: list[LayerInfo]) -> list[LayerInfo]:
+    """With those that were there before marked so."""
+    seen: set[int] = set()
+    for layer in layers:
+        layer.is_recursive = id(layer.module) in seen
+        seen.add(id(layer.module))
+    return layers
+
+
+def _with_containers(called: list[LayerInfo]) -> list[LayerInfo]:
+    """With layers that hold others and aren't called themselves, as ModuleList, before what is in them.
+
+    As torchinfo has it, one that is shown several times is the same object, and counts nowhere.
+    """
+    rows: list[LayerInfo] = []
+    seen = {id(layer.module) for layer in called}
+    open_: dict[int, Module] = {}
+    for layer in called:
+        around, above = [], layer.parent_info
+        while above is not None and above.depth:
+            around.append(above)
+            above = above.parent_info
+        for above in reversed(around):
+            if open_.get(above.depth) is not above.module:
+                above.is_recursive = id(above.module) in seen
+                seen.add(id(above.module))
+                rows.append(above)
+                open_ = {d: m for d, m in open_.items() if d < above.depth} | {above.depth: above.module}
+        rows.append(layer)
+        open_ = {d: m for d, m in open_.items() if d < layer.depth} | {layer.depth: layer.module}
+    return rows
+
+
+def _size(x: Any, batch_dim: int | None) -> tuple[list[int], int]:
+    """The shape of the first Tensor in a value (the last of a dict), and the bytes of one element."""
+    while not hasattr(x, "shape"):
+        x = list(x.values())[-1:] if isinstance(x, Mapping) else getattr(x, "data", x)
+        if hasattr(x, "shape"):
+            break
+        if not isinstance(x, (list, tuple)) or not x:
+            return [], 0
+        x = x[0]
+    shape = list(x.shape)
+    if batch_dim is not None and batch_dim < len(shape):
+        shape[batch_dim] = 1
+    return shape, x.element_size() if isinstance(x, Tensor) else x.itemsize

@@ -1,0 +1,55 @@
+"""The backward pass, drawn beside the forward."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .. import text
+from ..pages.page_data import carries
+from .dot import escaped
+from .sketch import Box, Sketch
+
+if TYPE_CHECKING:
+    from .dot import Drawer
+
+
+def backward(drawer: Drawer) -> None:
+    """The backward pass beside: the same boxes, the arrows the other way, and what each reads of the forward."""
+    look, needed = drawer.theme, dict.fromkeys(needing(drawer.sketch))
+    drawer.graph.attr(newrank="true")
+    with drawer.graph.subgraph(name="cluster_backward") as beside:
+        beside.attr(
+            label="<<B>backward</B>>", labeljust="l", labelloc="t", fontsize="10", margin="10", fontcolor=look.ink,
+            style="rounded,dashed", color=look.border,
+        )  # fmt: skip
+        style = look.style("gradient")
+        for box in needed:
+            names = [text.title(op) for op in (box.ops if box.kind in ("op", "chain") else ())]
+            title = "∂ " + (" … ".join([names[0], *names[1:][-1:]]) if names else box.title)
+            often = f" ×{box.times}" if box.times > 1 else ""
+            operation = bool(box.ops)
+            beside.node(
+                f"back_{box.name}", f"<{escaped(title)}{often}>", style="filled" if operation else style.style,
+                fillcolor=look.operation if operation else style.fill, color=look.line if operation else style.line,
+            )  # fmt: skip
+    for edge, times in drawer.edges.items():
+        if edge.tail in needed and edge.head in needed and not edge.again:
+            said = drawer.sketch.carried(edge) + (f" ×{times}" if times > 1 else "")
+            drawer.graph.edge(f"back_{edge.tail.name}", f"back_{edge.head.name}", f" {said} ", dir="back")
+    for box in needed:
+        with drawer.graph.subgraph() as row:
+            row.attr(rank="same")
+            row.node(box.name)
+            row.node(f"back_{box.name}")
+        if any(op.kept for op in box.ops):
+            drawer.graph.edge(box.name, f"back_{box.name}", constraint="false", style="dotted", color=look.past)
+
+
+def needing(sketch: Sketch) -> list[Box]:
+    """The boxes that gradients pass through, and the parameters and leaves that they come to."""
+    ops = [sketch.tape.op(i) for i in carries(sketch.tape)]
+    read = {x.origin for op in ops for x in op.inputs}
+    numbers = {source.number for source in sketch.tape.sources if source.kind != "constant"} & read
+    numbers |= {op.number for op in ops}
+    boxes = [box for box in sketch.boxes if any(x.number in numbers for x in box.ops or box.sources)]
+    return boxes + [box for box in sketch.results if box.result and box.result.source in numbers]

@@ -1,0 +1,366 @@
+"""A sketch in Graphviz's language. The only import of graphviz."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections import Counter
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from .. import text
+from ..tape import Input, Kept, Op, Result, Source, total
+from .sketch import Box, Frame
+from .styles import SCALES, THEMES, between
+
+if TYPE_CHECKING:
+    from graphviz import Digraph as Digraph
+
+    from .drawing import Graph
+
+FONT = "Helvetica,Arial,sans-serif"
+DIRECTIONS = ("TB", "BT", "LR", "RL")
+_IDENTIFIER = re.compile(r"[a-zA-Z_]\w*|-?(\.[0-9]+|[0-9]+(\.[0-9]*)?)", re.ASCII)
+_KEYWORDS = {"node", "edge", "graph", "digraph", "subgraph", "strict"}
+_VIEWS = {"Permute", "Expand", "Reshape", "Diagonal", "Windows", "AsStrided", "Split", "Unbind"}
+
+
+def drawing(asked: Graph) -> Digraph:
+    """A sketch as a graphviz.Digraph: operations with their arguments and what they keep, modules as clusters."""
+    drawer = Drawer(asked)
+    if asked.beside:
+        from .beside import backward
+
+        backward(drawer)
+    drawer.graph.graph_attr["label"] = drawer.caption(asked.beside)
+    return drawer.graph
+
+
+class Drawer:
+    """Writes one drawing."""
+
+    def __init__(self, asked: Graph) -> None:
+        from graphviz import Digraph
+
+        self.sketch = sketch = asked.sketch
+        self.show_saved, self.rankdir, self.frames = asked.show_saved, asked.rankdir, asked.frames
+        self.theme = look = THEMES[asked.theme]
+        self.scale = SCALES[asked.color] if asked.color else None
+        self.values = {
+            box: value for box in sketch.boxes if self.scale and (value := self.scale.value(box)) is not None
+        }
+        self.marked = {sketch.box(number) for number in asked.mark}
+        self.highest = max(self.values.values(), default=0.0) or 1.0
+        self.edges = sketch.edges()
+        self.past = sketch.past(self.edges) if len(sketch.boxes) <= 2000 else set()
+        self.graph = Digraph(
+            "microgad",
+            graph_attr={
+                "rankdir": self.rankdir, "bgcolor": look.paper, "fontname": FONT, "fontsize": "11",
+                "fontcolor": look.faint, "nodesep": "0.25", "ranksep": "0.2", "pad": "0.2", "labelloc": "b",
+            },
+            node_attr={
+                "fontname": FONT, "fontsize": "11", "fontcolor": look.ink, "shape": "box", "height": "0.3",
+                "margin": "0.12,0.05",
+            },
+            edge_attr={
+                "fontname": FONT, "fontsize": "9", "fontcolor": look.faint, "color": look.line, "arrowsize": "0.6",
+            },
+        )  # fmt: skip
+        self.fill(self.graph, sketch.items)
+        for box in sketch.results:
+            assert box.result is not None
+            self.box(self.graph, box, self.value(box.result))
+        self.connect()
+
+    def fill(self, graph: Digraph, items: list[Box | Frame]) -> None:
+        """Draw what is in a frame, inner frames as clusters."""
+        for item in items:
+            if isinstance(item, Frame) and not self.frames and item.times == 1:
+                self.fill(graph, item.items)
+            elif isinstance(item, Frame):
+                graph.subgraph(self.cluster(item))
+            elif item.kind == "op":
+                self.op(graph, item)
+            elif item.ops:
+                self.several(graph, item)
+            else:
+                self.box(graph, item, self.value(item.sources[0]))
+
+    def cluster(self, frame: Frame) -> Digraph:
+        """A frame. One box alone has the module's path in itself, and no frame."""
+        from graphviz import Digraph
+
+        cluster = Digraph(frame.name if frame.title else f"cluster_{frame.name}")
+        first = frame.items[0]
+        if isinstance(first, Box) and first.kind == "op" and len(frame.items) == 1 and frame.title:
+            cluster.attr(label="", style="", peripheries="0", margin="2")
+            self.op(cluster, first, frame.title, frame.times)
+            return cluster
+        said = _bold(frame.title) if frame.title else ""
+        if frame.times > 1:
+            said += f'&#160;<FONT POINT-SIZE="12"><B>×{frame.times}</B></FONT>'
+        beside = "&#160;" * (3 * len(frame.title))  # so that an edge into a narrow cluster passes the words by
+        cluster.attr(
+            label=f"<{said}{beside}>", labeljust="l", labelloc="t", fontsize="10", margin="10",
+            fontcolor=self.theme.ink, style="rounded,filled" if frame.title else "rounded,filled,dashed",
+            fillcolor=self.theme.frames[frame.level % 2], color=self.theme.border,
+            penwidth="2" if frame.times > 1 else "1",
+        )  # fmt: skip
+        self.fill(cluster, frame.items)
+        return cluster
+
+    def value(self, x: Source | Result) -> list[str]:
+        lines = [] if x.value is None else [escaped(text.number(x.value))]
+        if isinstance(x, Source) and x.shape == () and x.gradient is not None:
+            lines.append(f"grad {text.number(x.gradient.mean)}")
+        return lines
+
+    def filled(self, box: Box, fill: str) -> str:
+        """A box's colour: that of its kind, or of its value on the scale."""
+        if self.scale is None:
+            return fill
+        return between(self.theme.operation, self.theme.hot, (self.values.get(box, 0.0) / self.highest) ** 0.5)
+
+    def outline(self, box: Box, line: str, width: str) -> dict[str, str]:
+        """A box's border; that of a marked one stands out."""
+        if box in self.marked:
+            return {"color": self.theme.past, "penwidth": "3"}
+        return {"color": line} | ({"penwidth": width} if width != "1" else {})
+
+    def measured(self, box: Box) -> list[str]:
+        if self.scale is None or box not in self.values or (self.show_saved and self.scale is SCALES["bytes"]):
+            return []
+        return [_small(f"{self.scale.said} {self.scale.shown(self.values[box])}")]
+
+    def box(self, graph: Digraph, box: Box, lines: list[str]) -> None:
+        """Where values come in, or a result."""
+        style = self.theme.style(box.kind)
+        title = _bold(box.title)
+        shared = box.kind == "parameter" and box.uses > 1
+        if shared:
+            lines = [*lines, _small(f"used {box.uses}×")]
+        put(
+            graph, box.name, f"<{'<BR/>'.join([title, *lines, *self.measured(box)])}>", style=style.style,
+            fillcolor=self.filled(box, style.fill), tooltip=escaped(f"{box.kind} {box.title}"),
+            **self.outline(box, style.line, style.width), **{"peripheries": "2"} if shared else {},
+        )  # fmt: skip
+
+    def several(self, graph: Digraph, box: Box) -> None:
+        """A module that is not opened, or operations in a row: one box with what is in it."""
+        ops, parameters = box.ops, [source for source in box.sources if source.kind == "parameter"]
+        counted = [f"{len(ops):,} operations"] if len(ops) > 1 and box.kind != "chain" else []
+        if parameters:
+            counted.append(f"{sum(map(text.elements, parameters)):,} parameters")
+        if self.show_saved and total(ops):
+            counted.append(f"keeps {text.size(total(ops))}")
+        if box.kind == "chain":
+            lines = _together([self.line(op) for op in ops])
+        else:
+            kinds = Counter(map(text.title, ops)).most_common()
+            names = [escaped(name) if n == 1 else f"{escaped(name)} ×{n}" for name, n in kinds]
+            what = ", ".join(names if len(names) <= 4 else [*names[:3], "…"])
+            settings = escaped(", ".join(text.settings(ops[0]))) if len(ops) == 1 else ""
+            lines = [_bold(box.title), *map(_small, filter(None, (what, settings)))]
+        if box.times > 1:
+            lines[0] += f'<FONT POINT-SIZE="13"><B>&#160;×{box.times}</B></FONT>'
+        together = " · ".join(counted)
+        lines += [_small(line) for line in ([together] if len(together) < 40 else counted) if line] + self.measured(box)
+        put(
+            graph, box.name, f"<{'<BR/>'.join(lines)}>", style="rounded,filled",
+            fillcolor=self.filled(box, self.theme.module),
+            tooltip=escaped(box.title), **self.outline(box, self.theme.line, "1.8" if len(ops) > 1 else "1"),
+        )  # fmt: skip
+
+    def line(self, op: Op) -> tuple[str, int]:
+        """An operation in a row of them: what it is, and the module that it is all of; and how long that is."""
+        settings, title = ", ".join(text.settings(op)), text.title(op)
+        call = self.sketch.modules.at[op.number]
+        own = call.parts[-1:] if len(call.members) == 1 else ()
+        name = ".".join(call.parts[-2:] if own and own[0].isdigit() else own)
+        shown = settings if len(settings) < 40 else ""
+        words = [_bold(name)] * bool(name) + [escaped(title)] + [_small(escaped(shown))] * bool(shown)
+        return "&#160;".join(words), len(name) + len(title) + len(shown)
+
+    def op(self, graph: Digraph, box: Box, module: str = "", times: int = 1) -> None:
+        """An operation as a table; with the module's path if it is all that happened there."""
+        op, times = box.ops[0], times * box.times
+        kept = {k.name for k in op.kept if k.role == "input"} if self.show_saved else set()
+        arguments = []
+        if len(op.inputs) > 1 or kept:
+            arguments = [self.argument(i, x, x.name in kept) for i, x in enumerate(op.inputs)]
+        words = text.settings(op)
+        joined = [", ".join(words)] if sum(map(len, words)) < 24 else words
+        settings = [_small(escaped(line)) for line in joined if line]
+        if module:
+            settings.append(f'<FONT COLOR="{self.theme.faint}">{_small("module&#160;" + _bold(module))}</FONT>')
+        title = escaped(text.title(op)) + (f"<B>&#160;×{times}</B>" if times > 1 else "")
+        body = "<BR/>".join([f'<FONT POINT-SIZE="12">{title}</FONT>', *settings, *self.measured(box)])
+        rows = self.card(arguments, body, self.keeps(op) if self.show_saved else "", box)
+        border, line = (2, self.theme.past) if box in self.marked else (1, self.theme.line)
+        label = f'<TABLE BORDER="0" CELLBORDER="{border}" CELLSPACING="0" CELLPADDING="4" COLOR="{line}">{rows}</TABLE>'
+        where = f" in {op.path}" if op.path else ""
+        put(graph, box.name, f"<{label}>", shape="plain", tooltip=escaped(f"{text.title(op)}{where}"))
+
+    def card(self, arguments: list[str], body: str, keeps: str, box: Box) -> str:
+        """The rows of an operation's table: its arguments face where their edges come from."""
+        across = self.rankdir in ("TB", "BT")
+        span = len(arguments) or 1
+        style = ' STYLE="dashed"' if is_view(box.ops[0]) else ""
+        fill = self.filled(box, self.theme.operation)
+        centre = f'<TD {"COLSPAN" if across else "ROWSPAN"}="{span}" BGCOLOR="{fill}"{style}>{body}</TD>'
+        if across:
+            rows = [f"<TR>{''.join(arguments)}</TR>"] if arguments else []
+            rows.append(f"<TR>{centre}</TR>")
+        else:
+            lines = arguments or [""]
+            first = [centre, lines[0]] if self.rankdir == "RL" else [lines[0], centre]
+            rows = [f"<TR>{''.join(first)}</TR>", *(f"<TR>{line}</TR>" for line in lines[1:])]
+            span = 2 if arguments else 1
+        if keeps:
+            rows.append(f'<TR><TD COLSPAN="{span}" BGCOLOR="{self.theme.kept}">{keeps}</TD></TR>')
+        return "".join(rows[::-1] if self.rankdir == "BT" else rows)
+
+    def argument(self, i: int, x: Input, kept: bool) -> str:
+        words = x.name if x.value is None else f"{x.name} = {text.number(x.value)}"
+        ink = self.theme.faint if x.source is None and x.value is None else self.theme.ink
+        fill = self.theme.kept if kept else self.theme.operation
+        return f'<TD PORT="{i}" BGCOLOR="{fill}"><FONT POINT-SIZE="9" COLOR="{ink}">{escaped(words)}</FONT></TD>'
+
+    def keeps(self, op: Op) -> str:
+        """What is kept besides inputs, and how much in all."""
+        lines = [_small(escaped(self.kept_line(kept))) for kept in op.kept if kept.role != "input"]
+        if op.bytes:
+            lines.append(_small(f"keeps {text.size(op.bytes)}"))
+        return "<BR/>".join(lines)
+
+    def kept_line(self, kept: Kept) -> str:
+        return kept.name if kept.role == "output" else f"{kept.name} {text.shape_of(kept.shape, kept.dtype)}"
+
+    def connect(self) -> None:
+        """An edge for each input, with its shape; those alike are one."""
+        beside = "e" if self.rankdir in ("TB", "BT") else "s"
+        side = {"TB": "n", "BT": "s", "LR": "w", "RL": "e"}[self.rankdir]
+        led: set[Box] = set()  # on to the next time: one arrow says it
+        for edge, times in self.edges.items():
+            if edge.again and edge.tail in led:
+                continue
+            op = edge.head.ops[0] if edge.argument is not None else None
+            ports = op and (len(op.inputs) > 1 or (self.show_saved and any(k.role == "input" for k in op.kept)))
+            head = f"{edge.head.name}:{edge.argument}:{side}" if ports else edge.head.name
+            label = self.sketch.carried(edge)
+            said = f" {label} ×{times} " if times > 1 else f" {label} "
+            more = {"weight": "4"} if edge.tail.ops else {}
+            if edge.wrote or edge.tail.kind in ("constant", "buffer"):
+                more["style"] = "dashed"
+            if edge.again:
+                led.add(edge.tail)
+                more = {"constraint": "false", "color": self.theme.parameter[1], "style": "bold,dashed"}
+                said, head = "", f"{edge.head.name}:{beside}"  # beside what it goes past
+            elif edge.tail.ops and isinstance(source := self.sketch.tape.find(edge.what.origin), Source):
+                more |= {"color": self.theme.parameter[1], "fontcolor": self.theme.parameter[1]}  # shared by modules
+                said = f" {escaped(source.name)}{said}"
+            elif edge in self.past:
+                more |= {"color": self.theme.past, "penwidth": "1.8"}
+            put(self.graph, f"{edge.tail.name} -> {head}", said, **more)
+
+    def caption(self, beside: bool) -> str:
+        """A legend of what there is, and the summary."""
+        look, boxes = self.theme, self.sketch.boxes
+        kinds = {box.kind for box in (*boxes, *self.sketch.results)}
+        open_ops = [box.ops[0] for box in boxes if box.kind == "op"]
+        outside = [kind for kind in ("parameter", "buffer", "leaf", "constant") if kind in kinds]
+        cells = [self.swatch(*look.style(kind)[:4]) for kind in outside]
+        if any(box.kind == "parameter" and box.uses > 1 for box in boxes):
+            cells.append(self.words("double border: used several times"))
+        if open_ops:
+            cells.append(self.swatch("operation", look.operation, look.line))
+        if any(map(is_view, open_ops)):
+            cells.append(self.swatch("view, of the same memory", look.operation, look.line, "dashed"))
+        if self.show_saved and any(op.kept for op in open_ops):
+            cells.append(self.swatch("kept for backward", look.kept, look.line))
+        if kinds & {"module", "part"}:
+            cells.append(self.swatch("module" if "module" in kinds else "part", look.module, look.line, "rounded"))
+        if "chain" in kinds:
+            cells.append(self.swatch("operations in a row", look.module, look.line, "rounded"))
+        if self.marked:
+            cells.append(self.swatch("marked", look.operation, look.past))
+        if self.past:
+            cells.append(self.words("residual →", look.past))
+        if any(edge.again for edge in self.edges):
+            cells.append(self.words("to the next time ⇢", look.parameter[1]))
+        if "result" in kinds:
+            cells.append(self.swatch(*look.style("result")[:4]))
+        if beside:
+            cells += [self.swatch(*look.style("gradient")[:4]), self.words("reads what was kept ⇢", look.past)]
+        if self.scale is not None:
+            low, high = f"{self.scale.said}: 0", self.scale.shown(self.highest) if self.values else "not recorded"
+            cells.append(self.swatch(low, look.operation, look.line))
+            cells.append(self.swatch(high, look.hot, look.line))
+        across = 4 if len(cells) > 5 else len(cells) or 1
+        lines = "".join(f"<TR>{''.join(cells[i : i + across])}</TR>" for i in range(0, len(cells), across))
+        legend = f'<TR><TD><TABLE BORDER="0" CELLBORDER="0" CELLSPACING="4" CELLPADDING="3">{lines}</TABLE></TD></TR>'
+        legend = legend if lines else ""  # of an empty tape: Graphviz takes no table without rows
+        said = f"<TR><TD>{escaped(text.summary(self.sketch.tape))}</TD></TR>"
+        return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="2">{legend}{said}</TABLE>>'
+
+    def swatch(self, words: str, fill: str, line: str, style: str = "") -> str:
+        style = ",".join(part for part in style.split(",") if part != "filled")
+        border = f' STYLE="{style}"' if style else ""
+        said = f'<FONT POINT-SIZE="9" COLOR="{self.theme.ink}">{words}</FONT>'
+        return f'<TD BORDER="1" COLOR="{line}" BGCOLOR="{fill}"{border}>{said}</TD>'
+
+    def words(self, words: str, color: str = "") -> str:
+        return f'<TD><FONT POINT-SIZE="9" COLOR="{color or self.theme.ink}">{words}</FONT></TD>'
+
+
+def put(graph: Digraph, what: str, label: str, **attributes: str) -> None:
+    """Add a node, or an edge, as Digraph's own methods do, which take five times as long."""
+    said = [f"label={_quoted(label)}"] if label else []
+    said += [f"{name}={_quoted(value)}" for name, value in sorted(attributes.items())]
+    graph.body.append(f"\t{what} [{' '.join(said)}]\n")
+
+
+def _quoted(words: str) -> str:
+    return words if words.startswith("<") and words.endswith(">") else _word(words)
+
+
+@lru_cache(maxsize=1024)  # most are said again and again
+def _word(words: str) -> str:
+    if _IDENTIFIER.fullmatch(words) and words.lower() not in _KEYWORDS:
+        return words
+    quoted = words.replace('"', '\\"')
+    return f'"{quoted}"'
+
+
+def is_view(op: Op) -> bool:
+    """Whether a result shares memory with an input: as it was recorded, or as operations of its kind do."""
+    return any(x in ("view", "expanded") for x in op.layouts) if op.layouts else op.name in _VIEWS
+
+
+def _together(words: list[tuple[str, int]]) -> list[str]:
+    """Words and their lengths in lines: short ones share one, and of many the middle is left out."""
+    lines: list[str] = []
+    room = 0
+    for said, length in words:
+        if length <= room:
+            lines[-1] += f"&#160;·&#160;{said}"
+            room -= length + 3
+        else:
+            lines.append(said)
+            room = 30 - length
+    return lines if len(lines) <= 6 else [*lines[:3], f"… {len(lines) - 5} more lines …", *lines[-2:]]
+
+
+def escaped(words: str) -> str:
+    """Text for an HTML-like label or a tooltip. A mark of no width keeps \\N from being the box's name."""
+    printable = words if words.isprintable() else "".join(c if c.isprintable() else "�" for c in words)
+    return html.escape(printable).replace("\\", "\\\u200b")
+
+
+def _bold(words: str) -> str:
+    return f"<B>{escaped(words)}</B>"
+
+
+def _small(words: str) -> str:
+    return f'<FONT POINT-SIZE="9">{words}</FONT>'

@@ -1,0 +1,163 @@
+"""A drawing of a tape: it shows itself in a notebook, and is saved as a picture or as its source."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from ...errors import ArgumentError
+from .. import text
+from ..tape import Tape
+from .render import RendererMissing, TooSlow, rendered
+from .sketch import READABLE, Options, Sketch, sketched
+
+if TYPE_CHECKING:
+    import pathlib
+
+    from .dot import Digraph
+
+LARGEST = 1000  # boxes that Graphviz is asked to lay out
+PICTURES = ("svg", "png", "pdf")
+
+
+class Graph:
+    """A tape, drawn as far as a page holds it: see `Tape.draw` for the options."""
+
+    def __init__(
+        self,
+        tape: Tape,
+        *,
+        depth: int | Literal["auto"] | None = "auto",
+        collapse: Sequence[str] = (),
+        expand: Sequence[str] = (),
+        roll: bool | None = None,
+        fold: bool | None = None,
+        leaves: bool = False,
+        frames: bool = True,
+        show_saved: bool = True,
+        rankdir: str = "TB",
+        color: str | None = None,
+        theme: str = "light",
+        limit: int = READABLE,
+        beside: bool = False,
+        mark: Collection[int] = (),
+    ) -> None:
+        from .dot import DIRECTIONS
+        from .styles import SCALES, THEMES
+
+        if depth not in ("auto", None) and (not isinstance(depth, int) or depth < 1):
+            raise ArgumentError(
+                "graph: depth must be 'auto', None or at least 1, the level of modules to draw as one box, "
+                f"got {depth!r}"
+            )
+        for name, given, known in (
+            ("rankdir", rankdir, DIRECTIONS), ("theme", theme, THEMES), ("color", color, (None, *SCALES))
+        ):  # fmt: skip
+            if given not in known:
+                raise ArgumentError(f"graph: {name} must be one of {', '.join(map(str, known))}, got {given!r}")
+        self.tape = tape
+        self.show_saved, self.rankdir, self.color, self.theme, self.beside = show_saved, rankdir, color, theme, beside
+        self.frames, self.mark = frames, mark
+        self.limit = None if depth is None else limit
+        self.free = [name for name, given in (("roll", roll), ("fold", fold)) if given is None]
+        if depth == "auto":
+            self.free.append("depth")
+        closed, opened = ((paths,) if isinstance(paths, str) else tuple(paths) for paths in (collapse, expand))
+        level = depth if isinstance(depth, int) else None
+        self.options = Options(level, closed, opened, roll=bool(roll), fold=bool(fold), leaves=leaves)
+
+    @cached_property
+    def sketch(self) -> Sketch:
+        """What is drawn, as plain data: boxes, frames and edges."""
+        return sketched(self.tape, self.options, self.limit, self.free)
+
+    @cached_property
+    def dot(self) -> Digraph:
+        """The drawing, a graphviz.Digraph: to change before it is saved, or to use with Graphviz's own tools."""
+        from .dot import drawing
+
+        return drawing(self)
+
+    @property
+    def source(self) -> str:
+        """The drawing in Graphviz's DOT language."""
+        source: str = self.dot.source
+        return source
+
+    @property
+    def mermaid(self) -> str:
+        """The drawing in Mermaid's language, which code hosts and notebooks render by themselves."""
+        from .mermaid import mermaid
+
+        return mermaid(self.sketch, self.rankdir)
+
+    def save(self, path: str | pathlib.Path) -> None:
+        """Draw into a file: .svg, .png or .pdf; .dot or .gv for Graphviz's source, .mmd for Mermaid's.
+
+        Raises RuntimeError for another suffix, for more boxes than can be laid out, and where there is no Graphviz:
+        then the source is written beside it.
+        """
+        from pathlib import Path
+
+        path = Path(path)
+        format = path.suffix.lower().removeprefix(".")
+        if format in ("dot", "gv", "mmd"):
+            path.write_text(self.mermaid if format == "mmd" else self.source, encoding="utf-8")
+            return
+        if format not in PICTURES:
+            raise ArgumentError(
+                f"graph: can't save {path.name!r}: the suffix must be .svg, .png, .pdf, .dot or .gv for Graphviz's "
+                "source, or .mmd for Mermaid's"
+            )
+        try:
+            path.write_bytes(self._picture(format))
+        except RendererMissing as error:
+            source = path.with_suffix(".dot")
+            source.write_text(self.source, encoding="utf-8")
+            told = f"graph: {path.name} is not drawn, but its source is written to {source}: {error}"
+            raise RendererMissing(told) from None
+
+    def view(self) -> None:
+        """Draw into a temporary file and open it in the browser."""
+        import tempfile
+        import webbrowser
+        from pathlib import Path
+
+        path = Path(tempfile.mkdtemp(prefix="microgad-")) / "graph.svg"
+        self.save(path)
+        webbrowser.open(path.as_uri())
+
+    def _picture(self, format: str) -> bytes:
+        boxes = len(self.sketch.boxes)
+        if boxes > LARGEST:
+            raise ArgumentError(
+                f"graph: {boxes:,} boxes are more than can be laid out (at most {LARGEST:,}). {self._advice()}"
+            )
+        try:
+            return rendered(self.dot, format)
+        except TooSlow as error:
+            raise TooSlow(f"graph: {boxes:,} boxes: {error}. {self._advice()}") from None
+
+    def _advice(self) -> str:
+        best = sketched(self.tape, Options(), READABLE, ("roll", "fold", "depth"))
+        level = f"depth={best.options.depth}" if best.options.depth else "depth='auto'"
+        return (
+            f"With {level} it is {len(best.boxes)}; save() to a .dot file takes any number, "
+            "and tape.page('graph.html') opens them one by one"
+        )
+
+    def __str__(self) -> str:
+        return text.table(self.tape)
+
+    def __repr__(self) -> str:
+        return f"<Graph: {text.summary(self.tape)}>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows: the picture, or the table where there can be none."""
+        shown = {"text/plain": str(self)}
+        try:
+            shown["image/svg+xml"] = self._picture("svg").decode()
+        except (ArgumentError, RendererMissing, TooSlow) as error:
+            shown["text/plain"] += f"\n({error})"
+        return shown

@@ -1,0 +1,417 @@
+"""What a drawing shows: boxes, frames around them and edges, as plain data. DOT and Mermaid are written from it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from ..modules import Call, Modules
+from ..rolling import Alike, flat, runs, sources_in
+from ..tape import Input, Op, Result, Source, Tape
+from ..text import shape_of
+
+READABLE = 60  # boxes that fit on a page
+DEEPEST = 60  # levels of modules, of which the innermost has all that is below
+MANY = 24  # operations that a module may have for its insides to be left out
+BUSY = 4  # uses of a parameter; the lines of more would hide the rest
+HIGHEST = 22  # inches that can still be read when they are made to fit a page
+_JOINS = {"Add", "Sub", "Cat", "Stack"}  # where a way past other boxes comes back
+
+
+@dataclass(slots=True, eq=False)
+class Box:
+    """One box: an operation, a row of them, a module that isn't opened, where values come in, or a result."""
+
+    name: str  # in the drawing's source: "op3"
+    kind: str  # "op", "chain", "module", "part", "parameter", "buffer", "leaf", "constant", "result"
+    title: str
+    ops: list[Op] = field(default_factory=list)
+    sources: list[Source] = field(default_factory=list)
+    result: Result | None = None
+    times: int = 1
+    uses: int = 1  # of a parameter: by how many operations
+
+
+@dataclass(slots=True, eq=False)
+class Frame:
+    """What stands around boxes: an opened module, or what is done several times in a row."""
+
+    name: str
+    title: str
+    level: int
+    items: list[Box | Frame] = field(default_factory=list)
+    times: int = 1
+
+
+@dataclass(slots=True, eq=False)
+class Edge:
+    """From box to box; edges alike are one. `argument` is the place of the input where the head shows its inputs."""
+
+    tail: Box
+    head: Box
+    argument: int | None
+    what: Input | Result
+    again: bool  # to the next time of something that is drawn once
+    wrote: bool = False  # not the values themselves, but what has been written to their memory since
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Which modules are opened, and what is drawn as one."""
+
+    depth: int | None = None  # modules at this level aren't opened
+    collapse: tuple[str, ...] = ()
+    expand: tuple[str, ...] = ()
+    roll: bool = False  # what repeats is drawn once
+    fold: bool = False  # rows of operations of one input are one box
+    leaves: bool = False  # modules that call none aren't opened
+    parts: int = 0  # operations that are one box, whatever they are
+
+    def opens(self, call: Call) -> bool:
+        """Whether what is in a call is shown."""
+        if self.expand and any(_leads_to(call.parts, pattern.split(".")) for pattern in self.expand):
+            return True
+        if any(fnmatchcase(call.path, pattern) for pattern in self.collapse):
+            return False
+        if self.depth is not None and len(call.parts) >= self.depth:
+            return False
+        return not self.leaves or len(call.members) > MANY or any(isinstance(member, Call) for member in call.members)
+
+
+def _leads_to(parts: tuple[str, ...], pattern: list[str]) -> bool:
+    return len(parts) <= len(pattern) and all(map(fnmatchcase, parts, pattern))
+
+
+class Sketch:
+    """A tape as boxes, frames and edges."""
+
+    def __init__(self, tape: Tape, options: Options, modules: Modules) -> None:
+        self.tape, self.options, self.modules = tape, options, modules
+        self.alike = Alike()
+        self.boxes: list[Box] = []
+        self.at: dict[int, Box] = {}  # number of an Op or Source -> its box
+        self.first: dict[int, int] = {}  # of what is drawn once -> the number that it is drawn as
+        self.turns: dict[int, tuple[tuple[int, int], ...]] = {}  # number of an Op -> (which repetition, which time)
+        self.rolls = 0
+        self.uses = Counter(x.origin for op in tape for x in op.inputs)
+        self.read: dict[int | None, set[int]] = {}  # which results of an operation are used
+        for op in tape:
+            for x in op.inputs:
+                self.read.setdefault(x.origin, set()).add(x.index)
+        self.place = {op.number: i for i, op in enumerate(tape.ops)}
+        self.place |= {source.number: i for i, source in enumerate(tape.sources)}
+        self.drawn = 0  # modules
+        self.inside = ""  # the path of the module that repeats around what is drawn: names go on from there
+        self.items = self.parted(options.parts) if options.parts else self.fill(self.modules.root)
+        self.results = [Box(f"result{i}", "result", x.name or "result", result=x) for i, x in enumerate(tape.results)]
+
+    # Boxes
+
+    def fill(self, call: Call) -> list[Box | Frame]:
+        """What is shown of an opened call."""
+        items = self.row(call.members, len(call.parts))
+        return [*self.inputs(call.sources), *items]
+
+    def inputs(self, sources: Sequence[Source]) -> list[Box | Frame]:
+        found: list[Box | Frame] = []
+        for source in sources:
+            if source.number in self.first:
+                continue
+            buffer = source.kind == "constant" and "." in source.name
+            box = Box(f"source{self.place[source.number]}", "buffer" if buffer else source.kind, "", sources=[source])
+            box.title, box.uses = self.said(source.name) or source.kind, self.uses[source.number]
+            self.add(box)
+            found.append(box)
+        return found
+
+    def row(self, members: Sequence[Op | Call], level: int) -> list[Box | Frame]:
+        """What is shown of members in a row."""
+        if not self.options.roll or len(members) < 2:
+            return self.singles(members, level)
+        items: list[Box | Frame] = []
+        numbers = [self.alike.number(member) for member in members]
+        alone: list[Op | Call] = []
+        for start, length, times, rest in runs(numbers, [isinstance(member, Call) for member in members]):
+            end = start + length * times + rest
+            turns = [members[i : min(i + length, end)] for i in range(start, end, length)]
+            if times == 1 or not _goes_on(turns):
+                alone += members[start:end]
+                continue
+            items += self.singles(alone, level)
+            alone = []
+            items.append(self.repeated(turns, level))
+        return items + self.singles(alone, level)
+
+    def repeated(self, turns: list[Sequence[Op | Call]], level: int) -> Box | Frame:
+        """What is done several times in a row, drawn once."""
+        self.rolls += 1
+        ops = [list(flat(turn)) for turn in turns]
+        homes = [list(sources_in(turn)) for turn in turns]
+        for k, (mine, at_home) in enumerate(zip(ops, homes, strict=True)):
+            for a, b in zip(ops[0], mine, strict=False):  # the last time may be cut short
+                self.turns[b.number] = (*self.turns.get(b.number, ()), (self.rolls, k))
+                if k:
+                    self.first[b.number] = a.number
+                    self.same_inputs(a, b)
+            if k:
+                self.first.update((b.number, a.number) for a, b in zip(homes[0], at_home, strict=False) if a is not b)
+        (first, last) = turns[0], turns[-1]
+        around = self.inside
+        if len(first) == 1 and isinstance(first[0], Call) and first[0] is not last[0]:
+            self.inside = f"{first[0].path}."
+        inside = self.singles(first, level) if len(first) == 1 else self.row(first, level)
+        self.inside = around
+        (item, *more) = inside
+        if more or (isinstance(item, Box) and item.kind != "op" and not isinstance(first[0], Call)):
+            item = Frame(f"roll{self.rolls}", "", level + 1, inside)
+        elif isinstance(first[0], Call) and isinstance(last[0], Call) and first[0].path != last[0].path:
+            item.title = f"{self.said(first[0].path)} … {_short(first[0].parts, last[0].parts)}"
+        item.times *= len(turns)
+        return item
+
+    def same_inputs(self, a: Op, b: Op) -> None:
+        """What comes in anew each time is one box too: the step's own input."""
+        for x, y in zip(a.inputs, b.inputs, strict=False):
+            mine, other = self.tape.find(x.origin), self.tape.find(y.origin)
+            if mine is not other and isinstance(mine, Source) and isinstance(other, Source):
+                alike = (mine.kind, mine.shape) == (other.kind, other.shape)
+                if alike and self.uses[other.number] == 1 and mine.number not in self.first:
+                    self.first[other.number] = mine.number
+
+    def singles(self, members: Sequence[Op | Call], level: int) -> list[Box | Frame]:
+        """What is shown of members that don't repeat."""
+        if not self.options.fold:
+            return [self.single(member) for member in members]
+        items: list[Box | Frame] = []
+        for chain in self.chains(members):
+            items += [self.several("chain", chain)] if len(chain) > 1 else map(self.single, chain)
+        return items
+
+    def single(self, member: Op | Call) -> Box | Frame:
+        """What is shown of one member."""
+        if isinstance(member, Call):
+            return self.call(member)
+        return self.add(Box(f"op{self.place[member.number]}", "op", "", [member]))
+
+    def call(self, call: Call) -> Box | Frame:
+        """A module: a frame where it is opened, else one box."""
+        name, self.drawn = self.drawn, self.drawn + 1
+        if self.options.opens(call):
+            items = self.fill(call)
+            if len(items) == 1 and isinstance(items[0], Box) and items[0].kind == "module" and items[0].times == 1:
+                items[0].title = self.said(call.path)
+                return items[0]
+            return Frame(f"cluster{name}", self.said(call.path), len(call.parts), items)
+        sources = [source for source in sources_in([call]) if source.number not in self.first]
+        return self.add(Box(f"module{name}", "module", self.said(call.path), list(flat([call])), sources))
+
+    def parted(self, size: int) -> list[Box | Frame]:
+        """Everything in boxes of as many operations, each with what comes in there first."""
+        items: list[Box | Frame] = []
+        waiting = {source.number: source for source in self.tape.sources}
+        for i in range(0, len(self.tape), size):
+            box = self.several("part", self.tape.ops[i : i + size])
+            read = dict.fromkeys(x.origin for op in box.ops for x in op.inputs)
+            box.sources = [waiting.pop(number) for number in read if number in waiting]
+            self.at.update((source.number, box) for source in box.sources)
+            items.append(box)
+        return items
+
+    def several(self, kind: str, members: Sequence[Op | Call]) -> Box:
+        """A box of operations in a row, some of them in modules of their own."""
+        ops = list(flat(members))
+        first, last = self.place[ops[0].number], self.place[ops[-1].number]
+        sources = [source for source in sources_in(members) if source.number not in self.first]
+        return self.add(Box(f"{kind}{first}", kind, f"operations {first} … {last}", ops, sources))
+
+    def chains(self, row: Sequence[Op | Call]) -> list[list[Op | Call]]:
+        """The row in parts that are a box each: what but changes the values of the one before goes with that.
+
+        A part is of one operation, of three or more, or of two of which one is a module's.
+        """
+        found: list[list[Op | Call]] = []
+        before: Op | None = None
+        for member in row:
+            op = self.alone(member)
+            read = [x for x in op.inputs if x.origin is not None and x.origin in self.modules.at] if op else []
+            goes_on = (
+                op is not None and before is not None and len(read) == 1 and read[0].origin == before.number
+                and self.uses[before.number] == 1 and read[0].shape == op.shapes[0]
+                and (isinstance(member, Call) or len([x for x in op.inputs if x.origin is not None]) == 1)
+            )  # fmt: skip
+            if goes_on:
+                found[-1].append(member)
+            else:
+                found.append([member])
+            before = op
+        cut: list[list[Op | Call]] = []
+        for chain in found:
+            whole = len(chain) > 2 or any(isinstance(member, Call) for member in chain)
+            cut += [chain] if whole else [[member] for member in chain]
+        return cut
+
+    def alone(self, member: Op | Call) -> Op | None:
+        """The operation that a member is all of: itself, or the only one of a module that isn't opened."""
+        if isinstance(member, Op):
+            return member
+        if self.options.opens(member) or len(member.members) != 1:
+            return None
+        (inner,) = member.members
+        return inner if isinstance(inner, Op) else None
+
+    def said(self, path: str) -> str:
+        """A path, from the module that repeats around it on."""
+        return path.removeprefix(self.inside)
+
+    def add(self, box: Box) -> Box:
+        self.boxes.append(box)
+        self.at |= {op.number: box for op in box.ops} | {source.number: box for source in box.sources}
+        return box
+
+    def box(self, number: int | None) -> Box | None:
+        """The box that an operation or a source is drawn in."""
+        return None if number is None else self.at.get(self.drawn_as(number))
+
+    def drawn_as(self, number: int) -> int:
+        """The number of what stands for an operation or a source."""
+        while number in self.first:
+            number = self.first[number]
+        return number
+
+    # Edges
+
+    def carried(self, edge: Edge) -> str:
+        """What an edge says: the shape, and which one it is of several results."""
+        x = edge.what
+        if edge.wrote:
+            return "has written"
+        which = f"[{x.index}] " if len(self.read.get(x.origin, ())) > 1 or x.index else ""
+        return which + shape_of(x.shape, x.dtype)
+
+    def edges(self) -> Counter[Edge]:
+        """The edges, and how many each of them stands for."""
+        found: Counter[Edge] = Counter()
+        seen: dict[Any, Edge] = {}
+        counted: set[Any] = set()
+        for op in self.tape:
+            head = self.box(op.number)
+            assert head is not None
+            reads = [(i, x, number) for i, x in enumerate(op.inputs) for number in (x.source, x.written)]
+            for i, x, number in reads:
+                tail = self.box(number)
+                if number is None or tail is None:
+                    continue
+                again, counts = self.between(number, op.number)
+                if tail is head and not (again and head.kind == "op"):  # a step that reads what it gave the time before
+                    continue
+                argument, wrote = i if head.kind == "op" else None, number == x.written
+                source = None if number in self.modules.at else self.drawn_as(number)
+                key = tail, head, argument, source, x.shape, x.dtype, x.index if len(tail.ops) == 1 else 0, again, wrote
+                edge = seen.setdefault(key, Edge(tail, head, argument, x, again, wrote))
+                use = edge, number, x.index, self.turns.get(op.number)
+                found[edge] += edge not in found or (counts and use not in counted)
+                counted.add(use)
+        for box in self.results:
+            assert box.result is not None
+            tail = self.box(box.result.source)
+            if tail is not None:
+                found[Edge(tail, box, None, box.result, False)] += 1
+        return found
+
+    def between(self, tail: int, head: int) -> tuple[bool, bool]:
+        """Whether an edge goes to a later time of a repetition, and whether it counts for one of its own."""
+        mine, other = self.turns.get(head, ()), self.turns.get(tail, ())
+        shared = 0
+        for (roll, k), (same, j) in zip(mine, other, strict=False):
+            if roll != same:
+                break
+            if k != j:
+                return True, k == 1
+            shared += 1
+            if k:
+                return False, False
+        return False, tail not in self.first or not mine[shared:]
+
+    def height(self) -> float:
+        """About how many inches the boxes are that come one after the other."""
+        levels: dict[Box, float] = {}
+        for op in self.tape:
+            head = self.box(op.number)
+            tails = (self.box(x.origin) for x in op.inputs if not self.between(x.origin or 0, op.number)[0])
+            before = max((levels.get(tail, 1.0) for tail in tails if tail is not None and tail is not head), default=0)
+            if head is not None:
+                levels[head] = max(levels.get(head, 0.0), before + 0.8 + 0.1 * min(len(head.ops), 6))
+        return max(levels.values(), default=0.0)
+
+    def past(self, edges: Counter[Edge]) -> set[Edge]:
+        """The edges that go past other boxes to where both ways meet: residual connections."""
+        before: dict[Box, list[Edge]] = {}
+        for edge in edges:
+            if edge.tail.ops and edge.head.ops and not edge.again and edge.what.origin in self.modules.at:
+                before.setdefault(edge.head, []).append(edge)
+        found: set[Edge] = set()
+        for head, into in before.items():
+            if len({edge.tail for edge in into}) < 2 or not (
+                head.kind in ("module", "part") or head.ops[0].name in _JOINS
+            ):
+                continue
+            tails = {edge.tail: edge for edge in into}
+            stack, reached = list(tails), set(tails)
+            while stack and len(reached) < 2000:
+                for edge in before.get(stack.pop(), ()):
+                    if edge.tail in tails:
+                        found.add(tails[edge.tail])
+                    if edge.tail not in reached:
+                        reached.add(edge.tail)
+                        stack.append(edge.tail)
+        return found
+
+
+def _goes_on(turns: Sequence[Sequence[Op | Call]]) -> bool:
+    """Whether modules repeat, or operations each time read what they gave the time before."""
+    if any(isinstance(member, Call) for member in turns[0]):
+        return True
+    before = {member.number for member in turns[0] if isinstance(member, Op)}
+    return any(
+        x.origin in before for member in turns[-1 if len(turns) == 1 else 1] for x in getattr(member, "inputs", ())
+    )
+
+
+def _short(first: tuple[str, ...], last: tuple[str, ...]) -> str:
+    """The last of several modules, by the part of its path that differs: "blocks.0 … 11"."""
+    return last[-1] if first[:-1] == last[:-1] else ".".join(last)
+
+
+def sketched(tape: Tape, options: Options, limit: int | None, free: Sequence[str]) -> Sketch:
+    """A sketch of at most `limit` boxes, if the options that are `free` can do that: "roll", "fold" and "depth".
+
+    Opened as far as the limit allows; what repeats is drawn once only where it has to be, or where parameters are read
+    so often that their lines would hide the rest.
+    """
+    modules = Modules(tape, DEEPEST)
+    too_many = free and limit is not None and len(tape) > limit and options == Options(expand=options.expand)
+    if not too_many:
+        sketch = Sketch(tape, options, modules)
+        if limit is None or not free:
+            return sketch
+        if len(sketch.boxes) <= limit and sketch.height() <= HIGHEST:
+            busy = any(box.kind == "parameter" and box.uses > BUSY for box in sketch.boxes)
+            rolled = Sketch(tape, replace(options, roll=True), modules) if busy and "roll" in free else sketch
+            return rolled if rolled.rolls else sketch
+    assert limit is not None
+    options = replace(options, roll=options.roll or "roll" in free, fold=options.fold or "fold" in free)
+    tries = [options]
+    if "depth" in free:
+        deepest = max((len(call.parts) for call in modules.calls), default=0)
+        tries = [replace(options, leaves=True)]
+        tries += [replace(options, leaves=True, depth=depth) for depth in range(deepest - 1, 0, -1)]
+    for chosen in tries:
+        sketch = Sketch(tape, chosen, modules)
+        if len(sketch.boxes) <= limit and (sketch.height() <= HIGHEST or chosen is tries[-1]):
+            return sketch
+    if "depth" not in free or options.collapse or options.expand:
+        return sketch
+    return Sketch(tape, replace(options, parts=max(2, -(-len(tape) // max(1, limit // 2)))), modules)

@@ -1,0 +1,123 @@
+"""How a drawing looks: tints of Okabe and Ito's palette, which colour-blind people tell apart; kinds differ in their
+borders too. And the scales that boxes are coloured by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from .. import text
+from ..statistics import Stats
+from ..tape import Op, total
+from .sketch import Box
+
+
+class Style(NamedTuple):
+    """How a kind of box looks, and what the legend calls it."""
+
+    said: str
+    fill: str
+    line: str
+    style: str
+    width: str = "1"
+
+
+@dataclass(frozen=True)
+class Theme:
+    """The colours of a drawing."""
+
+    paper: str
+    ink: str
+    faint: str
+    line: str
+    operation: str
+    kept: str
+    module: str
+    frames: tuple[str, str]
+    border: str
+    past: str  # residual edges
+    hot: str  # the end of the scale that boxes are coloured by
+    parameter: tuple[str, str]
+    result: tuple[str, str]
+    buffer: tuple[str, str]
+
+    def style(self, kind: str) -> Style:
+        """How a kind of box looks."""
+        return {
+            "parameter": Style("parameter", *self.parameter, "rounded,filled"),
+            "buffer": Style("buffer", *self.buffer, "rounded,filled,dashed"),
+            "leaf": Style("leaf (gets a gradient)", self.operation, self.parameter[1], "rounded,filled"),
+            "constant": Style("constant (no gradient)", self.operation, self.faint, "rounded,filled,dashed"),
+            "result": Style("result", *self.result, "rounded,filled", "2"),
+            "gradient": Style("gradient", *self.result, "rounded,filled,dashed"),
+        }[kind]
+
+
+LIGHT = Theme(
+    "white", "#222222", "#6B6B6B", "#555555", "#FFFFFF", "#FFE0B0", "#EAEAEA", ("#EAEAEA", "#F4F4F4"), "#BBBBBB",
+    "#C0392B", "#6BAED6", ("#CFE8F8", "#0072B2"), ("#CDEBDF", "#00805C"), ("#F3DCEA", "#9C4A7C"),
+)  # fmt: skip
+DARK = Theme(
+    "#1B1D21", "#EDEDED", "#A8A8A8", "#A0A0A0", "#2A2D33", "#6B4A12", "#3A3E46", ("#2F333A", "#24272D"), "#5A5F69",
+    "#FF8A70", "#1F6FB2", ("#123F5C", "#56B4E9"), ("#0E4A38", "#2CC295"), ("#4E2A41", "#E08CC0"),
+)  # fmt: skip
+THEMES = {"light": LIGHT, "dark": DARK}
+
+
+def _seconds(value: float) -> str:
+    return f"{value * 1e3:.3g} ms" if value >= 1e-3 else f"{value * 1e6:.3g} µs"
+
+
+def _plain(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def _most(of: Callable[[Stats], float], gradients: bool = False) -> Callable[[Box], float | None]:
+    """The largest of some statistic in a box; None where none was taken."""
+
+    def value(box: Box) -> float | None:
+        found = [s for op in box.ops for s in ((op.gradients if gradients else op.stats) or ()) if s is not None]
+        found += [s for x in box.sources if (s := x.gradient if gradients else x.stats) is not None]
+        return max(map(of, found), default=None)
+
+    return value
+
+
+def _sum(of: Callable[[Op], float | None]) -> Callable[[Box], float | None]:
+    def value(box: Box) -> float | None:
+        found = [x for op in box.ops if (x := of(op)) is not None]
+        return sum(found) if found else None
+
+    return value
+
+
+class Scale(NamedTuple):
+    """What boxes are coloured by: its name, a box's number, and its words."""
+
+    said: str
+    value: Callable[[Box], float | None]
+    shown: Callable[[float], str]
+
+
+SCALES = {
+    "time": Scale("time", _sum(lambda op: op.seconds), _seconds),
+    "bytes": Scale(
+        "kept for backward", lambda box: float(total(box.ops)) if box.ops else None, lambda x: text.size(round(x))
+    ),
+    "flops": Scale("flops", _sum(lambda op: op.flops), lambda x: f"{x:,.3g}"),
+    "gradient": Scale("gradient norm", _most(lambda s: s.norm, True), _plain),
+    "zeros": Scale("zeros", _most(lambda s: s.zeros), lambda x: f"{100 * x:.3g} %"),
+    "nan": Scale("NaN or infinite", _most(lambda s: s.nans + s.infs), _plain),
+}  # fmt: skip
+
+
+def between(low: str, high: str, share: float) -> str:
+    """The colour at a share of the way from one to another.
+
+    >>> from microgad.graph.pictures.styles import between
+    >>> between("#FFFFFF", "#000000", 0.5)
+    '#808080'
+    """
+    ends = [[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in (low, high)]
+    return "#" + "".join(f"{round(a + (b - a) * share):02X}" for a, b in zip(*ends, strict=True))

@@ -1,0 +1,1 @@
+"""A tape run again: as it was, with changes, and as a program of its own."""

@@ -1,0 +1,342 @@
+"""A recorded program run again: with other inputs, in another dtype, with a result replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ... import backend, engine, gradients, state
+from ...autograd import custom
+from ...errors import ArgumentError, GraphError
+from ...function import Function
+from ...generator import default_generator
+from ...ops.random.seeds import fork_rng
+from ...ops.region import Detach
+from ...parameter import Parameter
+from ...tensor import Tensor
+from ..copying import replica
+from ..passes import Pass, Point
+from ..tape import Input, Op, Source, Tape
+
+
+@dataclass
+class Replay:
+    """What came out: `results` in the order of the tape's, and every Tensor by its operation's place or name."""
+
+    tape: Tape
+    results: list[Tensor] = field(default_factory=list)
+    sources: dict[str, Tensor] = field(default_factory=dict)  # by name
+    _made: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+
+    def __getitem__(self, key: Any) -> Any:
+        """The result of an operation (a tuple where there are several): by its place, name, or path, as `Tape`'s."""
+        found = _one(self.tape, key)
+        if isinstance(found, Source):
+            return self._made[found.number, 0]
+        several = tuple(self._made[found.number, i] for i in range(len(found.shapes)))
+        return several if len(several) > 1 else several[0]
+
+    def __repr__(self) -> str:
+        return f"<Replay of {self.tape!r}>"
+
+
+def replay(
+    tape: Tape,
+    inputs: Mapping[str, Any] | None = None,
+    params: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    edits: Mapping[Any, Any] | None = None,
+) -> Replay:
+    """Run a tape's operations again, with the same random draws, and record a new graph.
+
+    `inputs` are other values for leaves and constants by name, `params` for parameters (a dict, or a module, of which
+    those that the tape doesn't read are passed over); they are copied, and what is no Tensor is brought to the dtype of
+    what it stands for. `dtype` is what floating-point values and settings are brought to, `device` where. `edits`
+    change results on the way: by a place, name or path of the tape what a result becomes, a Tensor, an array, a number,
+    or a function of the Tensor.
+
+    Raises RuntimeError for a tape recorded without `replay=True`, (a ValueError too) for a name that it hasn't, and
+    TypeError for values that its dtype can't hold.
+    """
+    return Replaying(tape, dtype, device).run(_named(tape, inputs, params), _edits(tape, edits))
+
+
+class Replaying:
+    """One replay: every Tensor that was made, by the number of its operation and which result it is."""
+
+    recording = False  # also where there was no_grad
+
+    def __init__(self, tape: Tape, dtype: Any, device: Any) -> None:
+        if any(op.recipe is None for op in tape):
+            raise GraphError("replay: the tape was recorded without replay=True, and holds no values to start from")
+        self.tape, self.device = tape, device
+        self.dtype = None if dtype is None else np.dtype(dtype)
+        self.made: dict[tuple[int, int], Tensor] = {}
+
+    def run(self, given: Mapping[int, Any], edits: Mapping[int, Any]) -> Replay:
+        replayed = Replay(self.tape, _made=self.made)
+        for source in self.tape.sources:
+            x = self.start(source, given.get(source.number))
+            self.made[source.number, 0] = x
+            if source.name:
+                replayed.sources.setdefault(source.name, x)
+        for place, op in enumerate(self.tape):
+            self.reach(place)
+            results = self.step(op)
+            self.see(op, results)
+            if op.number in edits:
+                results = [_edited(x, edits[op.number]) for x in results]
+            for i, x in enumerate(results):
+                self.made[op.number, i] = x
+        self.reach(len(self.tape))
+        replayed.results = [self.made[result.source, result.index] for result in self.tape.results]
+        return replayed
+
+    def reach(self, place: int) -> None:
+        """So many operations are done."""
+
+    def see(self, op: Op, results: list[Tensor]) -> None:
+        """What an operation gave, before anything writes to it."""
+
+    def start(self, source: Source, given: Any) -> Tensor:
+        """A fresh leaf or constant."""
+        held = source.array if given is None else _array(given, source.array)
+        array = self.brought(held)
+        array = replica(held) if array is held else array  # which the program may write to
+        if source.kind == "parameter":
+            return Parameter(Tensor._made(array))
+        x: Tensor = Tensor._made(array).requires_grad_(source.kind != "constant")
+        if source.computed:  # may be written to, as no leaf may
+            x = Tensor._made(array, engine.Identity.noted([x.node], array))
+        return x
+
+    def step(self, op: Op) -> list[Tensor]:
+        recipe = op.recipe
+        assert recipe is not None
+        cls = recipe.function
+        operands = [self.operand(x) for x in op.inputs]
+        with state.scope(path=op.path, grad_enabled=recipe.grad_enabled or self.recording):
+            if cls is Detach:
+                out = operands[0].detach()
+            elif issubclass(cls, custom._Custom):
+                with fork_rng(enabled=recipe.random is not None):
+                    if recipe.random is not None:
+                        default_generator.set_state(recipe.random)
+                    out = cls.function.apply(*operands)
+            else:
+                settings = {name: self.setting(value) for name, value in recipe.settings.items()}
+                out = (cls.apply_ if recipe.in_place else cls.apply)(*operands, **settings)
+        return list(out) if isinstance(out, tuple) else [out]
+
+    def operand(self, x: Input) -> Any:
+        """An input as the operation is given it: off the graph if the program had taken it off, by detach_() or so."""
+        if x.source is None:
+            return x.value
+        at, maker = (x.source, x.index), self.tape[x.source]
+        if not x.wanted and isinstance(maker, Op) and maker.recorded and self.made[at].node is not None:
+            self.made[at] = self.made[at].detach()
+        return self.made[at]
+
+    def setting(self, value: Any) -> Any:
+        if backend.is_array(value):
+            return self.brought(value)
+        if type(value) is tuple:
+            return tuple(map(self.setting, value))
+        if self.dtype is not None and isinstance(value, np.dtype) and value.kind == self.dtype.kind:
+            return self.dtype
+        return value
+
+    def brought(self, array: Any) -> Any:
+        """An array on the device and in the dtype asked for, if it is floating-point."""
+        if self.device is not None:
+            array = backend.to_device(array, self.device)
+        if self.dtype is not None and array.dtype.kind == self.dtype.kind and array.dtype != self.dtype:
+            array = array.astype(self.dtype)
+        return array
+
+
+class Walking(Replaying):
+    """A replay that goes back as well, where backward passes began: later operations may write to what they read.
+
+    `last` is what the last operation has become: a view that is written to shows another node.
+    """
+
+    def __init__(self, tape: Tape) -> None:
+        super().__init__(tape, None, None)
+        if any(op.recipe.hooked for op in tape if op.recipe is not None):
+            raise GraphError("replay: hooks of nodes, from grad_fn.register_hook, can't be called again")
+        self.nodes: dict[tuple[int, int], Function] = {}  # as they were made: a write in place gives another
+        self.passes: dict[int, list[Pass]] = {}  # by how many operations were done
+        for passed in tape.passes:
+            self.passes.setdefault(passed.place, []).append(passed)
+
+    def start(self, source: Source, given: Any) -> Tensor:
+        x = super().start(source, given)
+        if x.node is not None:
+            self.nodes[source.number, 0] = x.node
+        return x
+
+    def step(self, op: Op) -> list[Tensor]:
+        self.last = _Last()
+        with state.scope(observer=self.last):
+            return super().step(op)
+
+    def reach(self, place: int) -> None:
+        for passed in self.passes.get(place, ()):
+            self.walk(passed)
+
+    def walk(self, passed: Pass) -> None:
+        """Go through a backward pass again."""
+        found = [(point, node) for point in passed.points if (node := self.node(point)) is not None]
+        roots, seeds = [], []
+        for point, node in found:
+            if point.role == "start":
+                roots.append(node)
+                seeds.append(point.gradient)
+        ends = [node for point, node in found if point.role == "end"] if passed.bounded else None
+        with _hooked([(node, point.gradient) for point, node in found if point.role == "hook"]):
+            engine.run(roots, seeds, ends, retain_graph=True)
+
+    def node(self, point: Point) -> Function | None:
+        """Where the pass was."""
+        at = point.source, point.index
+        return self.made[at].node if point.written else self.nodes.get(at)
+
+    def see(self, op: Op, results: list[Tensor]) -> None:
+        for i, x in enumerate(results):
+            if x.node is not None:
+                self.nodes[op.number, i] = x.node
+
+
+class _Last(state.Observer):
+    """Sees which node an operation has become, and whether that has several results."""
+
+    node: Any = None
+    several = False
+
+    def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
+        self.node, self.several = node, type(out) is tuple
+
+
+@contextmanager
+def _hooked(given: list[tuple[Function, Any]]) -> Iterator[None]:
+    """Give nodes the gradients that hooks have made."""
+    for node, gradient in given:
+        node.hooks = {0: lambda _, gradient=gradient: Tensor._made(gradient)}  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        for node, _ in given:
+            node.hooks = None
+
+
+def gradient(
+    tape: Tape, of: Any, wrt: Any, grad: Any = None, inputs: Mapping[str, Any] | None = None, params: Any = None,
+    dtype: Any = None, device: Any = None, edits: Mapping[Any, Any] | None = None,
+) -> Any:  # fmt: skip
+    """The gradient of an operation's result with respect to another's, or to what came in, on a replay.
+
+    `of` and `wrt` are as in `tape[...]`: of several operations the last is meant. `grad` is what `of`'s gradient is,
+    by default ones; the rest is as in `replay`. Raises RuntimeError where `of` doesn't depend on `wrt`.
+    """
+    start, end = _one(tape, wrt), _one(tape, of)
+    replaying = _Wanting(tape, dtype, device, start.number)
+    replaying.run(_named(tape, inputs, params), _edits(tape, edits))
+    y, x = replaying.made[end.number, 0], replaying.wanted
+    found = None
+    if y.node is not None and x is not None:
+        seed = y.detach().new_ones(y.shape) if grad is None else grad
+        seed = seed if isinstance(seed, Tensor) else Tensor._made(_array(seed, y.array))
+        (found,) = gradients.grad(y, x, seed, allow_unused=True)
+    if found is None:
+        raise GraphError(f"gradient: {of!r} doesn't depend on {wrt!r} by anything that has a derivative")
+    return found
+
+
+def _one(tape: Tape, key: Any) -> Op | Source:
+    """What is asked for, of several operations the last."""
+    found: Any = tape[key]
+    return found[-1] if isinstance(found, list) else found
+
+
+class _Wanting(Replaying):
+    """A replay in which one Tensor's gradient is wanted, whatever it was before."""
+
+    recording = True
+
+    def __init__(self, tape: Tape, dtype: Any, device: Any, number: int) -> None:
+        super().__init__(tape, dtype, device)
+        self.number = number
+        self.wanted: Tensor | None = None
+
+    def start(self, source: Source, given: Any) -> Tensor:
+        x = super().start(source, given).detach()  # no leaf, which could not be written to
+        return self.want(x) if source.number == self.number else x
+
+    def step(self, op: Op) -> list[Tensor]:
+        results = super().step(op)
+        if op.number == self.number:
+            results[0] = self.want(results[0])
+        return results
+
+    def want(self, x: Tensor) -> Tensor:
+        """What stands for it from now on: later writes may give the Tensor another node."""
+        if x.node is not None:
+            self.wanted = Tensor._made(x.array, x.node)
+            return x
+        self.wanted = x.detach().requires_grad_()
+        with state.scope(grad_enabled=True):
+            return self.wanted.clone()
+
+
+def _named(tape: Tape, inputs: Mapping[str, Any] | None, params: Any) -> dict[int, Any]:
+    by_name: dict[str, list[int]] = {}
+    for source in tape.sources:
+        by_name.setdefault(source.name, []).append(source.number)
+    given: dict[str, Any] = dict(inputs or {})
+    if hasattr(params, "named_parameters"):
+        named = dict(params.named_parameters())
+        given |= {name: x for name, x in named.items() if name in by_name} or named
+    elif params is not None:
+        given |= params
+    for name in given:
+        if name not in by_name:
+            names = ", ".join(filter(None, by_name)) or "none with a name"
+            raise ArgumentError(f"replay: the tape has no source named {name!r}; it has {names}")
+    return {number: x for name, x in given.items() for number in by_name[name]}
+
+
+def _edits(tape: Tape, edits: Mapping[Any, Any] | None) -> dict[int, Any]:
+    chosen: dict[int, Any] = {}
+    for key, change in (edits or {}).items():
+        found = tape[key]
+        for op in found if isinstance(found, list) else [found]:
+            if not isinstance(op, Op):
+                raise ArgumentError(f"replay: {key!r} is no operation; give other values of it by inputs or params")
+            chosen[op.number] = change
+    return chosen
+
+
+def _edited(x: Tensor, change: Any) -> Tensor:
+    """What a result becomes: still on the graph where a function makes it of the Tensor."""
+    if callable(change) and not isinstance(change, Tensor):
+        changed: Tensor = change(x)
+        return changed
+    y = change if isinstance(change, Tensor) else Tensor._made(_array(change, x.array))
+    if y.array.shape not in ((), x.array.shape):
+        raise ArgumentError(f"replay: a result of shape {x.array.shape} can't become one of shape {y.array.shape}")
+    return y if y.array.shape == x.array.shape else y.expand(x.shape)
+
+
+def _array(value: Any, like: Any) -> Any:
+    """A Tensor's array; anything else as an array in the dtype of what it stands for, and where that is."""
+    if isinstance(value, Tensor):
+        return value.array
+    if backend.is_gpu(value):
+        return value.astype(like.dtype)
+    return backend.to_device(np.asarray(value).astype(like.dtype, casting="same_kind"), backend.device_of(like))

@@ -1,0 +1,348 @@
+"""The source of Functions, with all that it needs of helpers, as a text that runs with NumPy alone."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib
+import inspect
+import re
+import sys
+import textwrap
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from ...errors import GraphError
+from ...function import Function
+from ...linear_map import LinearMap
+
+# What stands in a program for what microgad has of its own: arrays are NumPy's, and nothing else is asked.
+OURS = {
+    "is_gpu": "def {}(x):\n    return False",
+    "is_array": "def {}(x):\n    return isinstance(x, np.ndarray)",
+    "as_array": "{} = np.asarray",
+    "as_strided": "{} = np.lib.stride_tricks.as_strided",
+    "like": "def {}(values, x, dtype=None):\n    return np.asarray(values, dtype)",
+    "to_numpy": "{} = np.asarray",
+    "at": "def {}(ufunc, target, index, values):\n    ufunc.at(target, index, values)",
+    "add_at": "{} = np.add.at",
+    "checked": "def {}(x):\n    return np.errstate()",
+    "current": 'class {}:\n    path = ""  # of the module that is at work: a program has none',
+    "Tensor": 'class {}:\n    """There are arrays alone."""',
+}
+BASE = '''class Function:
+    """An operation: its settings, how it is computed, and a derivative for each input."""
+
+    needs = ()  # which inputs want a gradient
+
+    def __init__(self, **settings):
+        vars(self).update(settings)
+
+    def __call__(self, *inputs):
+        out = self.forward(*inputs)
+        return tuple(map(np.asarray, out)) if type(out) is tuple else np.asarray(out)
+
+    @classmethod
+    def apply(cls, *inputs, **settings):
+        return cls(**settings)(*inputs)'''
+INPUTS = """
+
+    def __init_subclass__(cls):
+        if hasattr(cls, "forward"):
+            code = cls.forward.__code__
+            cls.inputs = code.co_varnames[1 : code.co_argcount]  # their names"""
+LINEAR = '''class LinearMap(Function):
+    """A linear operation: `forward`, and its transpose `adjoint`, which is its derivative."""
+
+    def __init_subclass__(cls):
+        super().__init_subclass__()
+        if "adjoint" in vars(cls) and "transposed" not in vars(cls):
+            body = {"forward": cls.adjoint, "adjoint": cls.forward, "transposed": cls}
+            cls.transposed = type(cls.__name__ + "Adjoint", (cls,), body)
+
+    @classmethod
+    def apply(cls, x, **settings):
+        return super().apply(x, **{"x_shape": np.shape(x), **settings})
+
+    def grad_x(self, grad):
+        return self.adjoint(grad)'''
+HOMES = ("microgad.backend", "microgad.tensor", "microgad.state")
+UFUNC = "class {}(Function):\n    def forward(self, *inputs):\n        return np.{}(*inputs)"
+LEFT_OUT = frozenset((
+    "symbol", "numpy", "promote", "write", "decomposition", "may_share", "constants", "broadcasts", "conjugates",
+    "materializes", "flat", "narrow", "elementwise",
+))  # fmt: skip
+FOREIGN = {"numpy", *sys.stdlib_module_names}
+GONE = "\0"  # marks lines that are left out
+
+
+class Sources:
+    """Definitions in an order in which they can run. `name(x)` is what something is called there, and brings it in."""
+
+    def __init__(self) -> None:
+        self.imports: dict[str, None] = {"import numpy as np": None}
+        self.chunks: list[str] = []
+        self.last: list[str] = []  # constants that are computed by what is defined here
+        self.names: dict[Any, str] = {Function: "Function", LinearMap: "LinearMap"}
+        self.taken = {"Function", "LinearMap", "np", *vars(builtins)}
+        self.late: set[str] = set()
+        self.begun: set[Any] = {Function, LinearMap}
+        self.later: list[tuple[Any, Any, str, dict[str, Any]]] = []  # what bodies call
+
+    def text(self) -> str:
+        """All definitions, each once, in an order in which they run."""
+        linear = [LINEAR] if any("LinearMap" in chunk for chunk in self.chunks) else []
+        names = INPUTS if any(".inputs" in chunk for chunk in self.chunks) else ""
+        return "\n\n\n".join(["\n".join(self.imports), BASE + names, *linear, *self.chunks, *self.last])
+
+    def bring(self, x: Any) -> str:
+        """What the program calls a class or function, which it has from now on with all that it needs."""
+        name = self.name(x, x.__name__, vars(sys.modules[x.__module__]), True)
+        while self.later:
+            self.define(*self.later.pop(0))
+        return name
+
+    def name(self, x: Any, called: str, scope: dict[str, Any], at_once: bool) -> str:
+        """What the program calls what a module of that `scope` calls so: defined `at_once`, or later."""
+        if isinstance(x, ModuleType):
+            return self.imported(f"import {x.__name__}" + f" as {called}" * (called != x.__name__), called)
+        x = inspect.unwrap(x) if hasattr(x, "__wrapped__") else x
+        known = isinstance(x, (type, FunctionType))
+        elsewhere = isinstance(x, BuiltinFunctionType) or type(x).__module__.startswith("numpy")
+        home = getattr(x, "__module__", None) if known or elsewhere else None
+        if not known and home is None:
+            scope = _origin(scope, called)
+        key = x if known else (called, scope["__name__"])
+        if key in self.names and (key in self.begun or not at_once):
+            return self.names[key]
+        if called in OURS and (home or scope["__name__"]) in HOMES:
+            return self.given(key, called, OURS[called])
+        if home is not None and home.split(".")[0] in FOREIGN:
+            return self.imported(f"from {home} import {x.__name__}" + f" as {called}" * (called != x.__name__), called)
+        if isinstance(x, type) and issubclass(x, BaseException):
+            return self.given(key, called, "class {}(Exception):\n    pass")
+        if isinstance(x, type) and issubclass(x, Function) and isinstance(x.numpy, np.ufunc) and not _has_source(x):
+            return self.given(key, called, UFUNC.format("{}", x.numpy.__name__))
+        if isinstance(x, type) and issubclass(x, LinearMap) and "forward" in vars(x) and not _has_source(x):
+            return (
+                self.name(x.transposed, x.transposed.__name__, vars(sys.modules[x.__module__]), at_once) + ".transposed"
+            )
+        if known:
+            called = x.__name__
+        if key not in self.names:
+            self.names[key] = self.free(called)
+        if at_once:
+            self.define(x, key, called, scope)
+        else:
+            self.later.append((x, key, called, scope))
+        return self.names[key]
+
+    def imported(self, line: str, called: str) -> str:
+        self.imports[line] = None
+        self.taken.add(called)
+        return called
+
+    def given(self, key: Any, called: str, text: str) -> str:
+        self.begun.add(key)
+        name = self.names[key] = self.free(called)
+        self.chunks.append(text.format(name))
+        return name
+
+    def free(self, called: str) -> str:
+        """A name that nothing else has."""
+        name, n = called, 2
+        while name in self.taken:
+            name, n = f"{called}{n}", n + 1
+        self.taken.add(name)
+        return name
+
+    def define(self, x: Any, key: Any, called: str, scope: dict[str, Any]) -> None:
+        """Bring in a definition: what it needs at once comes before it, what its body calls later."""
+        if key in self.begun:
+            return
+        self.begun.add(key)
+        try:
+            if isinstance(x, (type, FunctionType)):
+                text, scope = textwrap.dedent(inspect.getsource(x)), vars(sys.modules[x.__module__])
+            else:
+                text = _assignment(scope, called)
+            (tree,) = ast.parse(text).body
+        except (OSError, TypeError, SyntaxError, ValueError, KeyError):
+            raise GraphError(f"program: the source of {called} isn't there to be written out") from None
+        rewriting = Rewriting(self, text, dict(scope))
+        rewriting.left_out = LEFT_OUT if isinstance(x, type) and issubclass(x, Function) else frozenset()
+        chunk = rewriting.of(tree, self.names[key])
+        (self.last if rewriting.calls else self.chunks).append(chunk)
+        if rewriting.calls:
+            self.late.add(self.names[key])
+
+
+class Rewriting:
+    """One definition: names of other modules become the program's own, and what only microgad asks for goes."""
+
+    def __init__(self, sources: Sources, text: str, scope: dict[str, Any]) -> None:
+        self.sources, self.scope, self.calls = sources, scope, False
+        self.left_out: frozenset[str] = frozenset()
+        self.lines = [line.encode() for line in text.splitlines()]
+        self.changes: list[tuple[int, int, int, int, str]] = []  # from line and column to line and column
+
+    def of(self, tree: ast.stmt, name: str) -> str:
+        """Its text."""
+        if isinstance(tree, ast.ClassDef):
+            self.klass(tree, name)
+        elif isinstance(tree, ast.FunctionDef):
+            self.function(tree, set(), name)
+        else:
+            assert isinstance(tree, ast.Assign)
+            self.change(tree.targets[0], name)
+            self.walk(tree.value, set(), True)
+        for line, start, end_line, end, text in sorted(self.changes, reverse=True):
+            head, tail = self.lines[line][:start], self.lines[end_line][end:]
+            self.lines[line : end_line + 1] = [head + text.encode() + tail]
+        text = b"\n".join(self.lines).decode()
+        text = "\n".join(line for line in text.splitlines() if GONE not in line)
+        return re.sub(r"\n\s*\n(\s*\n)+", "\n\n", text).strip()
+
+    def klass(self, tree: ast.ClassDef, name: str) -> None:
+        self.renamed(tree, "class", name)
+        for node in [*tree.decorator_list, *tree.bases, *(word.value for word in tree.keywords)]:
+            self.walk(node, set(), True)
+        kept = 0
+        for part in tree.body:
+            if _said(part) <= self.left_out:
+                self.remove(part)
+                continue
+            kept += 1
+            if isinstance(part, ast.FunctionDef):
+                self.function(part, set())
+            elif isinstance(part, (ast.Assign, ast.AnnAssign)) and part.value is not None:
+                self.walk(part.value, set(), True)
+        if not kept:
+            self.lines[-1] += b"\n    pass"
+
+    def function(self, tree: ast.FunctionDef, outer: set[str], name: str = "") -> None:
+        if name:
+            self.renamed(tree, "def", name)
+        for decorator in tree.decorator_list:
+            found = self.scope.get(decorator.id) if isinstance(decorator, ast.Name) else None
+            if getattr(found, "__module__", "") == "microgad.state":
+                self.remove(decorator)
+            else:
+                self.walk(decorator, set(), True)
+        given = tree.args
+        for default in (*given.defaults, *(x for x in given.kw_defaults if x is not None)):
+            self.walk(default, outer, True)
+        arguments = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
+        local = outer | {x.arg for x in arguments if x is not None}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                local.add(node.id)
+            elif isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node is not tree:
+                local.add(node.name)
+        for node in tree.body:
+            self.walk(node, local, False)
+
+    def walk(self, node: ast.AST, local: set[str], at_once: bool) -> None:
+        """Names and attributes of modules in an expression or a body."""
+        if isinstance(node, ast.FunctionDef):
+            self.function(node, local)
+        elif isinstance(node, ast.Lambda):
+            inner = local | {x.arg for x in (*node.args.args, *node.args.kwonlyargs)}
+            self.walk(node.body, inner, False)
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            module = importlib.import_module("." * node.level + (node.module or ""), self.scope["__package__"])
+            self.scope |= {x.asname or x.name: getattr(module, x.name) for x in node.names}
+            self.change(node, "pass")
+        elif isinstance(node, (ast.Name, ast.Attribute)):
+            found = self.meant(node, local)
+            if found is not None:
+                name = self.sources.name(*found, at_once)
+                self.calls |= at_once and name in self.sources.late
+                self.change(node, name)
+            elif isinstance(node, ast.Attribute):
+                self.walk(node.value, local, at_once)
+        elif isinstance(node, ast.AnnAssign):
+            for expression in (node.target, node.value):
+                if expression is not None:
+                    self.walk(expression, local, at_once)
+        else:
+            if at_once and isinstance(node, ast.Call):
+                found = self.meant(node.func, local)
+                home = found and getattr(found[0], "__module__", None)
+                self.calls |= str(home).startswith("microgad")
+            for part in ast.iter_child_nodes(node):
+                self.walk(part, local, at_once)
+
+    def meant(self, node: ast.expr, local: set[str]) -> tuple[Any, str, dict[str, Any]] | None:
+        """What a name, or an attribute of one of microgad's modules, is of the world outside the definition."""
+        if isinstance(node, ast.Name):
+            if node.id in local or node.id not in self.scope:
+                return None
+            return self.scope[node.id], node.id, self.scope
+        if isinstance(node, ast.Attribute):
+            base = self.meant(node.value, local)
+            if base is not None and isinstance(base[0], ModuleType) and _is_of_microgad(base[0]):
+                return getattr(base[0], node.attr), node.attr, vars(base[0])
+        return None
+
+    def renamed(self, tree: ast.ClassDef | ast.FunctionDef, word: str, name: str) -> None:
+        line = tree.lineno - 1
+        start = tree.col_offset + len(word) + 1
+        self.changes.append((line, start, line, start + len(tree.name.encode()), name))
+
+    def change(self, node: ast.AST, text: str) -> None:
+        at: Any = node
+        self.changes.append((at.lineno - 1, at.col_offset, at.end_lineno - 1, at.end_col_offset, text))
+
+    def remove(self, node: ast.AST) -> None:
+        at: Any = node
+        first = min([at.lineno, *(x.lineno for x in getattr(at, "decorator_list", ()))]) - 1
+        for line in range(first, at.end_lineno):
+            self.lines[line] += GONE.encode()
+
+
+def _said(node: ast.stmt) -> set[str]:
+    """The names that a statement of a class defines; of others one that is never left out."""
+    if isinstance(node, ast.FunctionDef):
+        return {node.name}
+    if isinstance(node, ast.AnnAssign):
+        return {ast.unparse(node.target)}
+    if isinstance(node, ast.Assign):
+        names = {x.id for target in node.targets for x in ast.walk(target) if isinstance(x, ast.Name)}
+        return names or {""}
+    return {""}
+
+
+def _is_of_microgad(module: ModuleType) -> bool:
+    """Also where it goes by the name of torch."""
+    return module.__spec__ is not None and module.__spec__.name.partition(".")[0] == "microgad"
+
+
+def _has_source(cls: type[Any]) -> bool:
+    return f"class {cls.__name__}(" in inspect.getsource(sys.modules[cls.__module__])
+
+
+def _origin(scope: dict[str, Any], name: str) -> dict[str, Any]:
+    """The module that gives a constant its value."""
+    for node in ast.parse(inspect.getsource(sys.modules[scope["__name__"]])).body:
+        if isinstance(node, ast.ImportFrom) and any((x.asname or x.name) == name for x in node.names):
+            module = importlib.import_module("." * node.level + (node.module or ""), scope["__package__"])
+            return _origin(vars(module), name)
+    return scope
+
+
+def _assignment(scope: dict[str, Any], name: str) -> str:
+    text = inspect.getsource(sys.modules[scope["__name__"]])
+    for node in ast.parse(text).body:
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            pairs = [(target, node.value)]
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                pairs = list(zip(target.elts, node.value.elts, strict=True))
+            for one, value in pairs:
+                if isinstance(one, ast.Name) and one.id == name:
+                    said = ast.get_source_segment(text, value) or ""
+                    return f"{name} = ({said})" if "\n" in said else f"{name} = {said}"
+    raise KeyError(name)

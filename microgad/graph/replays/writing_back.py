@@ -1,0 +1,171 @@
+"""The backward passes of a program: a line a derivative, as they are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ... import backend
+from ...errors import GraphError
+from ...function import Function
+from ...number_kinds import HALF, conjugates, wide
+from ...observer import Observer
+from ..making.reading import folded
+from ..passes import Point
+
+if TYPE_CHECKING:
+    from .program import Writer
+
+_Key = tuple[int, int]  # number of a node, and which of its results
+
+
+@dataclass
+class Step:
+    """What the program calls an operation's parts."""
+
+    op: str  # "relu1_op", or "Relu()"
+    out: list[str]
+    inputs: list[str]
+
+
+class Derivatives(Observer):
+    """Sees derivatives being computed, and has the writer say them."""
+
+    def __init__(self, writer: Writer) -> None:
+        self.writer = writer
+        self.steps: dict[int, Step] = {}  # by the number of the node
+        self.leaves: dict[int, str] = {}  # what a leaf is called, by the number of its node
+        self.gradients: dict[str, str] = {}  # what leaves' gradients are called
+        self.grads: dict[_Key, str] = {}  # what gradients under way are called
+        self.hooked: dict[_Key, Any] = {}  # what hooks have made of some
+        self.ends: dict[_Key, str] = {}  # of a pass that `grad` started: what it asks for, besides leaves
+
+    def start(self, points: Sequence[tuple[Function | None, Point]]) -> None:
+        """A backward pass."""
+        writer = self.writer
+        for node, point in points:
+            assert node is not None
+            if point.role == "hook":
+                self.hooked[_key(node)] = point.gradient
+                continue
+            called = writer.variables[point.source, point.index]
+            if point.role == "end":
+                self.ends[_key(node)] = called
+                continue
+            name = writer.fresh(f"grad_{called}")
+            ones = bool((backend.to_numpy(point.gradient) == 1).all())
+            text = f"np.ones_like({called})" if ones else writer.array(name, point.gradient)
+            self.send(node, name, text, point.gradient)
+
+    def end(self) -> None:
+        """The leaves have their gradients."""
+        for key in [key for key in self.grads if key[0] in self.leaves]:
+            name = self.leaves[key[0]]
+            self.ends.pop(key, None)
+            grad, total = self.grads.pop(key), self.gradients.get(name)
+            if total:
+                self.writer.say(f"{total} = {total} + {grad}", "what this pass adds")
+            self.gradients[name] = total or grad
+        for key, name in self.ends.items():
+            if key in self.grads:
+                self.gradients[name] = self.grads.pop(key)
+        self.grads, self.hooked, self.ends = {}, {}, {}
+
+    def take(self, key: _Key, nothing: str) -> str:
+        """What the gradient of a result is called, once it is complete."""
+        name = self.grads.pop(key, nothing)
+        if key in self.hooked:
+            name = name if name.isidentifier() else self.writer.fresh("grad")
+            self.writer.say(f"{name} = {self.writer.array(name, self.hooked.pop(key))}", "as hooks have changed it")
+        if key in self.ends:
+            self.gradients[self.ends.pop(key)] = name
+        return name
+
+    def incoming(self, node: Function) -> str:
+        """The gradient of a node's result, or those of its results, as an expression."""
+        conjugate = conjugates(node)
+        if type(node.shape) is not list:
+            name = self.take((node.number, 0), "")
+            return f"np.conj({name})" if conjugate and node.dtype.kind == "c" else name
+        parts = []
+        for i, (shape, dtype) in enumerate(zip(node.shape, node.dtype, strict=True)):
+            zeros = f"np.zeros({shape}, {dtype.name!r})" if node.materializes else "None"
+            parts.append(self.take((node.number, i), zeros))
+        whole = f"({', '.join(parts)},)"
+        return f"tuple(map(np.conj, {whole}))" if conjugate and any(d.kind == "c" for d in node.dtype) else whole
+
+    def backward(self, node: Function, gradients: list[Any]) -> None:
+        """Write down what a node gives its inputs."""
+        if node.number in self.leaves:
+            return  # what stands for a leaf
+        step = self.steps.get(node.number)
+        if step is None:
+            raise GraphError(f"program: a {type(node).__name__} of views that are written to can't be written out")
+        plan = node.plan
+        kept = [step.inputs[i] for i in plan.inputs]
+        kept += [f"({', '.join(step.out)})" if type(node.shape) is list else step.out[0]] * plan.out
+        kept += [f"{step.op}.{name}" for name in plan.computed]
+        incoming = self.incoming(node)
+        if HALF in (node.dtype if type(node.dtype) is list else [node.dtype]):
+            incoming = f"wide({incoming})"
+            kept = [f"wide({name})" if wide(x) is not x else name for name, x in zip(kept, node.kept, strict=True)]
+        texts: dict[int, str] = {}
+        if plan.joint is not None:
+            texts = self.joint(node, step, [incoming, *(kept[j] for j in plan.joint[1])], gradients)
+        for i, derivative, positions in plan.derivatives:
+            if gradients[i] is not None:
+                arguments = ", ".join([incoming, *(kept[j] for j in positions)])
+                texts[i] = f"{step.op}.{derivative.__name__}({arguments})"
+        for i, text in texts.items():
+            edge, g = node.edges[i], gradients[i]
+            if edge.dtype.kind == "c" and conjugates(node):
+                text = f"np.conj({text})"
+            if not backend.is_array(g) or g.shape != edge.shape or g.dtype != edge.dtype:
+                text = f"fit({text}, {edge.shape}, {edge.dtype.name!r})"
+            self.pass_on(edge, step.inputs[i], text, g)
+
+    def joint(self, node: Function, step: Step, arguments: list[str], gradients: list[Any]) -> dict[int, str]:
+        """Derivatives that are computed together: what each is called."""
+        names = {
+            i: self.wish(step.inputs[i])
+            for i, edge in enumerate(node.edges)
+            if edge is not None and gradients[i] is not None
+        }
+        targets = [names.get(i, "_") for i in range(len(node.edges))]
+        call = f"{step.op}.{node.plan.joint[0].__name__}({', '.join(arguments)})"  # type: ignore[index]
+        self.writer.say(f"{', '.join(targets)} = {call}" if len(targets) > 1 else f"({targets[0]},) = parts({call})")
+        return names
+
+    def wish(self, name: str) -> str:
+        """What the gradient of a variable is called."""
+        return self.writer.fresh(f"grad_{name if name.isidentifier() else 'x'}")
+
+    def pass_on(self, edge: Function, name: str, text: str, grad: Any) -> None:
+        """A gradient, which may have a name already, goes on to a node."""
+        held = _key(edge) in self.grads
+        if not held and text.isidentifier():
+            self.grads[_key(edge)] = text
+        else:
+            self.send(edge, "" if held else self.wish(name), text, grad)
+
+    def send(self, edge: Function, wish: str, text: str, grad: Any) -> None:
+        """A gradient goes to a node, or to a leaf."""
+        key = _key(edge)
+        held = self.grads.get(key)
+        if held is not None:
+            self.writer.say(f"{held} = {held} + {text}", "its next part")
+            return
+        name = self.grads[key] = wish
+        self.writer.say(f"{name} = {text}", facts(grad))
+
+
+def facts(x: Any) -> str:
+    """Shape and dtype, as in a comment."""
+    x = backend.as_array(x)
+    return f"{tuple(x.shape)} {x.dtype}"
+
+
+def _key(edge: Function) -> _Key:
+    node, index = folded(edge)
+    return node.number, index
