@@ -184,6 +184,17 @@ RESULTS = {
     "pixel_unshuffle, channels_last": lambda t, F: F.pixel_unshuffle(last(t, 2, 3, 4, 4), 2),
     "channel_shuffle, channels_last": lambda t, F: F.channel_shuffle(last(t, 2, 4, 3, 3), 2),
     "flip, channels_last": lambda t, F: last(t, 2, 3, 4, 5).flip(1, 3),
+    **{
+        f"{name}, channels_last": lambda t, F, f=f: f(last(t, 2, 4, 1, 3), t)
+        for name, f in {
+            "cat of one row each": lambda x, t: t.cat([x, x], 2),
+            "cat of channels": lambda x, t: t.cat([x, x[:, 1:]], 1),
+            "stack": lambda x, t: t.stack([x, x]),
+            "stack of channels": lambda x, t: t.stack([x, x], 1),
+            "stack along a last dimension": lambda x, t: t.stack([x, x], 4),
+            "repeat_interleave": lambda x, t: x.repeat_interleave(t.tensor([1, 2]), 0),
+        }.items()
+    },
     "roll, channels_last": lambda t, F: last(t, 2, 3, 4, 5).roll((1, 2), (1, 3)),
     "roll by a whole turn, channels_last": lambda t, F: last(t, 2, 3, 4, 5).roll((1, 4), (0, 2)),
     "conv2d, weight channels_last": lambda t, F: F.conv2d(t.randn(2, 3, 5, 5), last(t, 4, 3, 2, 2)),

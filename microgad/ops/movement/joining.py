@@ -25,14 +25,24 @@ def _promoted(arrays: list[Any]) -> list[Any]:
     return arrays if len({x.dtype for x in arrays}) == 1 else dtypes.promote(arrays)
 
 
+def _last(arrays: tuple[Any, ...]) -> bool:
+    return all(map(layouts.channels_last, arrays))
+
+
+def _joined(arrays: tuple[Any, ...], axis: int) -> Any:
+    """Arrays joined with their channels innermost, also where the others have one element, whose stride NumPy reads."""
+    shape = list(arrays[0].shape)
+    shape[axis] = sum(x.shape[axis] for x in arrays)
+    return np.concatenate(arrays, axis, out=layouts.empty_as(arrays[0], tuple(shape)))
+
+
 class Cat(Function):
     """Arrays joined along an axis."""
 
     symbol, numpy, narrow, promote = "cat", np.concatenate, True, staticmethod(_promoted)
 
     def forward(self, *inputs):
-        out = np.concatenate(inputs, self.axis)
-        return out if all(map(layouts.channels_last, inputs)) else layouts.contiguous(out)
+        return _joined(inputs, self.axis) if _last(inputs) else layouts.contiguous(np.concatenate(inputs, self.axis))
 
     def grad_inputs(self, grad):
         lead, start, parts = (slice(None),) * self.axis, 0, []
@@ -49,7 +59,9 @@ class Stack(Function):
 
     def forward(self, *inputs):
         shape = (*inputs[0].shape[: self.axis], len(inputs), *inputs[0].shape[self.axis :])
-        out = np.empty_like(inputs[0], shape=shape, order="C")  # row-major whatever the inputs' layout
+        if self.axis < inputs[0].ndim and _last(inputs):
+            return _joined(inputs, self.axis).reshape(shape)  # as `cat` has it, with the axis split
+        out = np.empty_like(inputs[0], shape=shape, order="C")  # row-major whatever else the inputs' layout
         lead = (slice(None),) * self.axis
         return np.concatenate([x[(*lead, None)] for x in inputs], self.axis, out=out)
 

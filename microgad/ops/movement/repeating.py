@@ -223,7 +223,7 @@ def repeat_interleave(
     if len(counts) == 1:
         return RepeatInterleave.apply(input, repeats=counts[0], axis=axis)
     index = np.repeat(np.arange(n), counts)
-    return input[(*(slice(None),) * axis, index)]
+    return input.index_select(axis, function.Tensor._made(backend.like(index, input.array)))
 
 
 def _counts(repeats: Any) -> Any:
