@@ -43,11 +43,12 @@ PyTree = Context = Any
 
 
 class NodeDef(NamedTuple):
-    """A kind of container: what gives (children, context) of one, and what builds one of them."""
+    """A kind of container: what gives (children, context) of one, what builds one of them, and the children's keys."""
 
     type: Any
     flatten_fn: Callable[[Any], tuple[Iterable[Any], Any]]
     unflatten_fn: Callable[[Iterable[Any], Any], Any]
+    flatten_with_keys_fn: Callable[[Any], tuple[list[tuple[Any, Any]], Any]] | None
 
 
 class MappingKey(NamedTuple):
@@ -55,11 +56,17 @@ class MappingKey(NamedTuple):
 
     key: Any
 
+    def __str__(self) -> str:
+        return f"[{self.key!r}]"
+
 
 class SequenceKey(NamedTuple):
     """Where a leaf is in a list."""
 
     idx: int
+
+    def __str__(self) -> str:
+        return f"[{self.idx!r}]"
 
 
 class GetAttrKey(NamedTuple):
@@ -67,13 +74,22 @@ class GetAttrKey(NamedTuple):
 
     name: str
 
+    def __str__(self) -> str:
+        return f".{self.name}"
+
 
 def register_pytree_node(
-    cls: Any, flatten_fn: Callable[[Any], Any], unflatten_fn: Callable[[Any, Any], Any], **options: Any
+    cls: Any,
+    flatten_fn: Callable[[Any], Any],
+    unflatten_fn: Callable[[Any, Any], Any],
+    *,
+    flatten_with_keys_fn: Callable[[Any], Any] | None = None,
+    **options: Any,
 ) -> None:
     """Make a container of a class: what gives (children, context), and what builds it of (children, context).
 
-    Raises ValueError for a class that is registered already. Source: torch.utils._pytree.register_pytree_node.
+    What tells leaves' paths needs `flatten_with_keys_fn`, too, which gives ([(key, child), ...], context). Raises
+    ValueError for a class that is registered already. Source: torch.utils._pytree.register_pytree_node.
 
     >>> from microgad.utils._pytree import register_pytree_node, tree_map
     >>> class Pair:
@@ -84,7 +100,7 @@ def register_pytree_node(
     """
     if cls in SUPPORTED_NODES:
         raise ValueError(f"{cls} is already registered as pytree node.")
-    SUPPORTED_NODES[cls] = NodeDef(cls, flatten_fn, unflatten_fn)
+    SUPPORTED_NODES[cls] = NodeDef(cls, flatten_fn, unflatten_fn, flatten_with_keys_fn)
 
 
 def _dict_flatten(d: dict[Any, Any]) -> tuple[list[Any], Any]:
@@ -99,21 +115,37 @@ def _dict_flatten_with_keys(d: dict[Any, Any]) -> tuple[list[tuple[Any, Any]], A
     return [(MappingKey(key), value) for key, value in d.items()], list(d)
 
 
+def _list_flatten_with_keys(x: Any) -> tuple[list[tuple[Any, Any]], Any]:
+    return [(SequenceKey(i), value) for i, value in enumerate(x)], None
+
+
+def _namedtuple_flatten_with_keys(x: Any) -> tuple[list[tuple[Any, Any]], Any]:
+    return [(GetAttrKey(name), value) for name, value in zip(x._fields, x, strict=True)], type(x)
+
+
 SUPPORTED_NODES: dict[Any, NodeDef] = {
     node.type: node
     for node in (
-        NodeDef(tuple, lambda x: (list(x), None), lambda values, _: tuple(values)),
-        NodeDef(Size, lambda x: (list(x), None), lambda values, _: tuple(values)),
-        NodeDef(list, lambda x: (x, None), lambda values, _: list(values)),
-        NodeDef(dict, _dict_flatten, _dict_unflatten),
-        NodeDef(namedtuple, lambda x: (list(x), type(x)), lambda values, cls: cls(*values)),
-        NodeDef(OrderedDict, _dict_flatten, lambda values, keys: OrderedDict(_dict_unflatten(values, keys))),
+        NodeDef(tuple, lambda x: (list(x), None), lambda values, _: tuple(values), _list_flatten_with_keys),
+        NodeDef(Size, lambda x: (list(x), None), lambda values, _: tuple(values), _list_flatten_with_keys),
+        NodeDef(list, lambda x: (x, None), lambda values, _: list(values), _list_flatten_with_keys),
+        NodeDef(dict, _dict_flatten, _dict_unflatten, _dict_flatten_with_keys),
+        NodeDef(
+            namedtuple, lambda x: (list(x), type(x)), lambda values, cls: cls(*values), _namedtuple_flatten_with_keys
+        ),
+        NodeDef(
+            OrderedDict,
+            _dict_flatten,
+            lambda values, keys: OrderedDict(_dict_unflatten(values, keys)),
+            _dict_flatten_with_keys,
+        ),
         NodeDef(
             defaultdict,
             lambda x: (list(x.values()), [x.default_factory, list(x)]),
             lambda values, context: defaultdict(context[0], _dict_unflatten(values, context[1])),
+            _dict_flatten_with_keys,
         ),
-        NodeDef(deque, lambda x: (list(x), x.maxlen), deque),
+        NodeDef(deque, lambda x: (list(x), x.maxlen), deque, _list_flatten_with_keys),
     )
 }
 _register_pytree_node = register_pytree_node
@@ -169,6 +201,41 @@ def tree_leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list
     return tree_flatten(tree, is_leaf)[0]
 
 
+tree_iter = tree_leaves
+
+
+def tree_leaves_with_path(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[tuple[tuple[Any, ...], Any]]:
+    """The leaves of a tree, each with its path: the keys that lead to it.
+
+    Raises ValueError for a class that is registered without what gives keys.
+
+    >>> from microgad.utils._pytree import keystr, tree_leaves_with_path
+    >>> [(keystr(path), leaf) for path, leaf in tree_leaves_with_path({"a": 1, "b": (2, [3])})]
+    [("['a']", 1), ("['b'][0]", 2), ("['b'][1][0]", 3)]
+    """
+    kind = _get_node_type(tree)
+    if kind not in SUPPORTED_NODES or (is_leaf is not None and is_leaf(tree)):
+        return [((), tree)]
+    if (with_keys := SUPPORTED_NODES[kind].flatten_with_keys_fn) is None:
+        raise ValueError(
+            f"Did not find a flatten_with_keys_fn for type: {kind}. Please pass one to register_pytree_node."
+        )
+    parts = [(key, tree_leaves_with_path(child, is_leaf)) for key, child in with_keys(tree)[0]]
+    return [((key, *path), leaf) for key, leaves in parts for path, leaf in leaves]
+
+
+def tree_flatten_with_path(
+    tree: Any, is_leaf: Callable[[Any], bool] | None = None
+) -> tuple[list[tuple[tuple[Any, ...], Any]], TreeSpec]:
+    """The leaves of a tree with their paths, and what builds it of leaves."""
+    return tree_leaves_with_path(tree, is_leaf), tree_structure(tree, is_leaf)
+
+
+def keystr(kp: tuple[Any, ...]) -> str:
+    """A path as Python would have it: "['a'][0]"."""
+    return "".join(map(str, kp))
+
+
 def tree_structure(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> TreeSpec:
     """What a tree is without its leaves."""
     return tree_flatten(tree, is_leaf)[1]
@@ -186,6 +253,14 @@ def tree_map(func: Callable[..., Any], tree: Any, *rests: Any, is_leaf: Callable
     leaves, spec = tree_flatten(tree, is_leaf)
     others = [_at_leaves(spec, rest) for rest in rests]
     return tree_unflatten(list(map(func, leaves, *others)), spec)
+
+
+def tree_map_with_path(
+    func: Callable[..., Any], tree: Any, *rests: Any, is_leaf: Callable[[Any], bool] | None = None
+) -> Any:
+    """The same of func(path, leaf, ...)."""
+    paths = iter([path for path, _ in tree_leaves_with_path(tree, is_leaf)])
+    return tree_map(lambda *leaves: func(next(paths), *leaves), tree, *rests, is_leaf=is_leaf)
 
 
 def _at_leaves(spec: TreeSpec, tree: Any) -> list[Any]:

@@ -5,14 +5,25 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
+from collections import deque
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 import microgad as torch
 from microgad.utils import flop_counter
-from microgad.utils._pytree import LeafSpec, register_pytree_node, tree_flatten, tree_map
+from microgad.utils._pytree import (
+    LeafSpec,
+    keystr,
+    register_pytree_node,
+    tree_flatten,
+    tree_flatten_with_path,
+    tree_leaves_with_path,
+    tree_map,
+    tree_map_with_path,
+    tree_unflatten,
+)
 
 
 def run(program: str) -> str:
@@ -214,6 +225,21 @@ def test_what_is_registered_is_a_tree() -> None:
     assert type(mapped[0]) is Output
     with pytest.raises(ValueError, match="already registered"):
         register_pytree_node(Output, list, list)
+    with pytest.raises(ValueError, match="flatten_with_keys_fn"):
+        tree_leaves_with_path([Output(a=1)])
+
+
+def test_leaves_of_a_tree_have_paths() -> None:
+    class Pair(NamedTuple):
+        left: Any
+        right: Any
+
+    tree = {"a": [1, Pair(2, (3,))], "b": deque([4])}
+    paths, spec = tree_flatten_with_path(tree)
+    assert [keystr(path) for path, _ in paths] == ["['a'][0]", "['a'][1].left", "['a'][1].right[0]", "['b'][0]"]
+    assert tree_unflatten([leaf for _, leaf in paths], spec) == tree
+    named = tree_map_with_path(lambda path, x, y: keystr(path) * x + y, [1, (2,)], ["x", ("y",)])
+    assert named == ["[0]x", ("[1][0][1][0]y",)]
 
 
 def test_operations_of_a_library_have_its_derivative() -> None:
