@@ -1,4 +1,4 @@
-"""Which of equal elements topk, kthvalue and median take, and in which order."""
+"""In which order sort leaves equal elements, and which of them topk, kthvalue, median and mode take."""
 
 import numpy as np
 import pytest
@@ -32,6 +32,38 @@ def test_equal_elements(line, largest, in_order):
     theirs = torch.topk(torch.from_numpy(x), k, largest=largest, sorted=in_order).indices
     ours = microgad.topk(microgad.from_numpy(x), k, largest=largest, sorted=in_order).indices
     assert ours.tolist() == theirs.tolist()
+
+
+@given(lines(), st.booleans(), st.sampled_from(["one", "rows", "columns"]))
+def test_equal_elements_sorted(line, descending, layout):
+    x, k = line
+    x = {"one": x, "rows": np.stack([x, np.roll(x, k)]), "columns": np.stack([x, np.roll(x, k)], 1)}[layout]
+
+    def places(library):
+        given, dim = library.from_numpy(x), 0 if layout == "columns" else -1
+        found = [given.sort(dim, descending), given.sort(dim=dim, descending=descending, stable=True)]
+        if (x == x).all():  # mode's comparison of NaN has no order
+            found.append(given.mode(dim))
+        return [given.argsort(dim, descending).tolist(), *(r.indices.tolist() for r in found)]
+
+    assert places(microgad) == places(torch)
+
+
+@pytest.mark.parametrize("n", [20_000, 1 << 15, 100_000])
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "float32"])
+def test_many_equal_elements_sorted(n, dtype):
+    x = np.random.default_rng(0).integers(0, 10, n).astype(dtype)
+    assert np.array_equal(microgad.from_numpy(x).argsort(), torch.from_numpy(x).argsort())
+
+
+def test_sequences_of_equal_lengths_are_packed_in_the_same_order():
+    lengths = [3, 1, 2, 2, 3] * 8
+
+    def order(library):
+        packed = library.nn.utils.rnn.pack_padded_sequence(library.ones(3, 40), lengths, enforce_sorted=False)
+        return packed.sorted_indices.tolist()
+
+    assert order(microgad) == order(torch)
 
 
 @given(lines())

@@ -118,8 +118,8 @@ def pack_padded_sequence(
         raise ShapeError(f"'lengths' argument should be a 1D CPU int64 tensor, but got {count.ndim}D")
     order = None
     if not enforce_sorted:
-        by_length = np.argsort(-count, kind="stable")
-        count, order = count[by_length], as_tensor(by_length, device=input.device)
+        by_length = as_tensor(count, device="cpu").argsort(descending=True)
+        count, order = count[by_length.numpy()], by_length.to(input.device)
         input = input.index_select(0 if batch_first else 1, order)
     rows = input.transpose(0, 1) if batch_first else input
     _check(rows, count)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 FEW = 32  # elements that are sorted whole, equal ones as they come
 FEWEST = 10  # elements that are found faster one after the other
+MOST = 1 << 17  # elements among which PyTorch's order of equal ones is looked for
+RADIX = 1 << 15  # so many integers PyTorch sorts by their digits, which leaves equal ones as they are
 
 
 def ranking(x: Any, axis: int, descending: bool = False) -> Any:
@@ -38,19 +40,39 @@ def ranking(x: Any, axis: int, descending: bool = False) -> Any:
     return x.shape[axis] - 1 - np.argsort(x[turned], axis, kind="stable")[turned]
 
 
+def _as_sorted(x: Any, axis: int, descending: bool = False) -> Any:
+    """The same, but equal elements as PyTorch's sort leaves them on the CPU.
+
+    Of so many elements that float32 numbers are equal by chance, it takes more than a chance; of more than MOST, they
+    stay as they come.
+    """
+    index, n = ranking(x, axis, descending), x.shape[axis]
+    if n <= selection.SHORT or not x.size or backend.is_gpu(x):
+        return index
+    lines = _lines(np.take_along_axis(x, index, axis), axis)
+    tied = selection.equal_neighbours(lines).sum(1) > n * n >> 24
+    if np.count_nonzero(tied) * n > MOST:
+        return index
+    return _decided(x, index, axis, tied, lambda lines: selection.all_sorted(lines, descending))
+
+
 @numpy_spelling
 @observed
 def sort(
     input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool | None = False, out: Any = None
 ) -> return_types.sort:
-    """(values, indices) in order along dim; NaN is the greatest. Always stable. Source: torch.sort.
+    """(values, indices) in order along dim; NaN is the greatest. Source: torch.sort.
+
+    If not `stable`, the indices of equal elements are in the order in which PyTorch leaves them on the CPU.
 
     >>> torch.sort(torch.tensor([3.0, 1.0, 2.0])).indices
     tensor([1, 2, 0])
     """
     axis = dim_of(dim, input.array.ndim, "sort")
     ordered(input, "sort")
-    index = ranking(line(input).array, axis, descending)
+    x = line(input).array
+    kept = stable or (x.ndim == 1 and len(x) >= RADIX and x.dtype.kind in "iu" and not descending)
+    index = (ranking if kept else _as_sorted)(x, axis, descending)
     return into(out, picked(input, axis, index, True, return_types.sort))
 
 
@@ -58,12 +80,12 @@ def sort(
 def argsort(
     input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False, *, out: Tensor | None = None
 ) -> Tensor:
-    """The indices that put input in order along dim. Always stable. Source: torch.argsort.
+    """The indices that put input in order along dim, of equal elements as in `sort`. Source: torch.argsort.
 
     >>> torch.argsort(torch.tensor([3.0, 1.0, 2.0]), descending=True)
     tensor([0, 2, 1])
     """
-    return into(out, sort(input.detach(), dim, descending).indices)
+    return into(out, sort(input.detach(), dim, descending, stable=stable).indices)
 
 
 def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -275,7 +297,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False, *, out: Any = None
     ordered(input, "mode")
     x = line(input)
     not_empty(x, axis, "mode")
-    order = ranking(x.array, axis)
+    order = _as_sorted(x.array, axis)
     values = np.take_along_axis(x.array, order, axis)
     n = x.shape[axis]
     place = backend.like(np.arange(n).reshape([n if i == axis else 1 for i in range(x.ndim)]), values)

@@ -1,9 +1,9 @@
-"""Which of equal elements PyTorch's topk and kthvalue take, and in which order.
+"""Which of equal elements PyTorch's sort, topk and kthvalue take, and in which order.
 
-topk asks C++'s `std::partial_sort` where few of many are wanted, and `std::nth_element` and `std::sort` else; kthvalue
-has a quickselect of its own. None keeps equal elements in order, but each moves them in one way only, which is followed
-here on the elements' ranks, in all lines at once. Source: libstdc++'s introselect, introsort and heaps, as topk on the
-CPU calls them; Hoare's quickselect about the median of three, as kthvalue does.
+sort asks C++'s `std::sort`; topk `std::partial_sort` where few of many are wanted, and `std::nth_element` and
+`std::sort` else; kthvalue has a quickselect of its own. None keeps equal elements in order, but each moves them in one
+way only, which is followed here on the elements' ranks, in all lines at once. Source: libstdc++'s introselect,
+introsort and heaps, as they are called on the CPU; Hoare's quickselect about the median of three, as kthvalue does.
 """
 
 from __future__ import annotations
@@ -29,6 +29,13 @@ def best(lines: Any, k: int, largest: bool, sorted: bool = True) -> Any:
     if sorted:
         _sort(pairs, k - 1)
     return pairs[1, :, :k]
+
+
+def all_sorted(lines: Any, descending: bool) -> Any:
+    """The places (m, n) of all elements of each line (m, n), in the order in which PyTorch's sort leaves them."""
+    pairs = _ranked(lines, descending)
+    _sort(pairs, lines.shape[1])
+    return pairs[1]
 
 
 def kth(lines: Any, k: int) -> Any:
@@ -60,10 +67,15 @@ def kth(lines: Any, k: int) -> Any:
 
 def tied(x: Any, found: Any, largest: bool) -> Any:
     """Which lines of x (m, n) have equal elements among the k found (m, k), which are in order, or at their end."""
-    last, before, after = found[:, -1:], found[:, :-1], found[:, 1:]
+    last = found[:, -1:]
     as_good = np.count_nonzero(~(x < last if largest else x > last), 1)  # a NaN in doubt: `best` is right in any case
-    equal = (before == after) | ((before != before) & (after != after))
-    return (as_good > found.shape[1]) | equal.any(1)
+    return (as_good > found.shape[1]) | equal_neighbours(found).any(1)
+
+
+def equal_neighbours(lines: Any) -> Any:
+    """Which elements of lines (m, n) in order equal the one before, (m, n - 1)."""
+    before, after = lines[:, :-1], lines[:, 1:]
+    return (before == after) | ((before != before) & (after != after))
 
 
 def _ranked(lines: Any, largest: bool = False) -> Any:
