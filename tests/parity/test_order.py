@@ -88,3 +88,14 @@ def test_where_partitions_are_lopsided(k):
     x = np.repeat(killer(1000) // 2, 2)
     theirs = torch.topk(torch.from_numpy(x), k, largest=False).indices
     assert microgad.topk(microgad.from_numpy(x), k, largest=False).indices.tolist() == theirs.tolist()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int64", "int8", "uint8"])
+@pytest.mark.parametrize("largest", [True, False])
+def test_a_few_of_long_lines(dtype, largest):
+    rng = np.random.default_rng(0)
+    x = rng.integers(-60 if dtype == "int8" else 0, 60, (20, 1000)).astype(dtype)
+    if x.dtype.kind == "f":
+        x[:10][rng.random((10, 1000)) < 0.01] = np.nan
+    theirs = torch.topk(torch.from_numpy(x), 5, largest=largest).indices
+    assert microgad.topk(microgad.from_numpy(x), 5, largest=largest).indices.tolist() == theirs.tolist()

@@ -22,9 +22,9 @@ def best(lines: Any, k: int, largest: bool, sorted: bool = True) -> Any:
     """The places (m, k) of the k best elements of each line (m, n), as PyTorch orders them, `sorted` or not. NaN is the
     greatest.
     """
-    pairs = _ranked(lines, largest)
     if MANY * k <= lines.shape[1]:
-        return np.array([[place for _, place in _by_heap(ranks, k)] for ranks in pairs[0]], np.int64)
+        return np.array([[place for _, place in _by_heap(line, k)] for line in _ascending(lines, largest)], np.int64)
+    pairs = _ranked(lines, largest)
     _nth_element(pairs, k - 1)
     if sorted:
         _sort(pairs, k - 1)
@@ -76,6 +76,13 @@ def equal_neighbours(lines: Any) -> Any:
     """Which elements of lines (m, n) in order equal the one before, (m, n - 1)."""
     before, after = lines[:, :-1], lines[:, 1:]
     return (before == after) | ((before != before) & (after != after))
+
+
+def _ascending(lines: Any, largest: bool) -> Any:
+    """Numbers that compare as the ranks do: the lines themselves, turned round where the largest are the best."""
+    if lines.dtype.kind == "f" and (lines != lines).any():
+        return _ranked(lines, largest)[0]
+    return lines if not largest else -lines if lines.dtype.kind == "f" else ~lines
 
 
 def _ranked(lines: Any, largest: bool = False) -> Any:
@@ -183,9 +190,13 @@ def _by_heap(ranks: Any, k: int) -> list[Ranked]:
     """std::partial_sort."""
     heap = list(zip(ranks[:k].tolist(), range(k), strict=True))
     _make_heap(heap)
-    for place in (k + np.flatnonzero(ranks[k:] < heap[0][0])).tolist():
-        if ranks[place] < heap[0][0]:
-            _sift(heap, 0, k, (int(ranks[place]), place))
+    start = k
+    while start < len(ranks):  # the further, the fewer are better than the worst so far
+        places = start + np.flatnonzero(ranks[start : 4 * start] < heap[0][0])
+        for rank, place in zip(ranks[places].tolist(), places.tolist(), strict=True):
+            if rank < heap[0][0]:
+                _sift(heap, 0, k, (rank, place))
+        start *= 4
     _sort_heap(heap)
     return heap
 
