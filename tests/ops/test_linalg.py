@@ -269,6 +269,16 @@ def test_dtypes_are_not_mixed_nor_integer():
     assert (torch.ones(2, 2, dtype=torch.int64) @ torch.ones(2, 2, dtype=torch.int64)).tolist() == [[2, 2], [2, 2]]
 
 
+@pytest.mark.parametrize("dtype", ["int64", "int32", "int8", "uint8"])
+@pytest.mark.parametrize("size", [5, 10_000, 2**26, 2**62])
+def test_products_of_integers_are_exact_and_wrap(rng, dtype, size):
+    info = np.iinfo(dtype)
+    a, b = (rng.integers(max(-size, info.min), min(size, info.max), (3, 40, 40)).astype(dtype) for _ in range(2))
+    found = torch.tensor(a) @ torch.tensor(b)
+    assert found.array.dtype == dtype
+    np.testing.assert_array_equal(found.cpu().array, np.matmul(a, b))
+
+
 def test_beta_zero_ignores_nan():
     bad = torch.full((2, 2), float("nan"), requires_grad=True)
     result = torch.addmm(bad, torch.eye(2), torch.eye(2), beta=0)

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from ...tensor import Tensor
 
 
+WHOLE = 600  # elements of integer matrices that NumPy multiplies as fast by itself
+
+
 class MatMul(Function):
     """(..., n, k), (..., k, m) -> (..., n, m), leading axes broadcast."""
 
@@ -36,6 +39,8 @@ class MatMul(Function):
             raise ShapeError(
                 f"mat1 and mat2 shapes cannot be multiplied: a has {a.shape[-1]} columns, but b has {b.shape[-2]} rows"
             )
+        if a.dtype.kind in "iu" and a.size > WHOLE and b.size > WHOLE and not backend.is_gpu(a):
+            return _whole_product(a, b)
         return layouts.contiguous(np.matmul(a, b))
 
     def grad_a(self, grad, b):
@@ -43,6 +48,14 @@ class MatMul(Function):
 
     def grad_b(self, grad, a):
         return np.matmul(a.swapaxes(-1, -2), grad)
+
+
+def _whole_product(a: Any, b: Any) -> Any:
+    """Of matrices of integers, for which there is no BLAS: in float64 where all sums are exact there."""
+    largest = a.shape[-1] * math.prod(max(int(x.max()), -int(x.min())) for x in (a, b))
+    if largest >= 1 << 53:
+        return layouts.contiguous(np.matmul(a, b))
+    return np.matmul(a.astype(np.float64), b.astype(np.float64)).astype(np.int64).astype(a.dtype, copy=False)
 
 
 class Linear(Function):
