@@ -69,16 +69,45 @@ def _linear(node: Any) -> str:
     return "View" if biased else "Mv"
 
 
+def _cuts(index: Any, shape: tuple[int, ...]) -> list[Any]:
+    """Parts of an index that take less than all of an axis, or make one; arrays of indices aside."""
+    parts = index if type(index) is tuple else (index,)
+    axes = [0 if part is None or part is ... else part.ndim if _is_mask(part) else 1 for part in parts]
+    cuts, axis = [], 0
+    for part, n in zip(parts, axes, strict=True):
+        if isinstance(part, slice):
+            whole = part.indices(shape[axis]) == (0, shape[axis], 1)
+        else:
+            whole = part is ... or getattr(part, "ndim", 0) > 0
+        if not whole:
+            cuts.append(part)
+        axis += len(shape) - sum(axes) if part is ... else n
+    return cuts
+
+
+def _is_mask(part: Any) -> bool:
+    return hasattr(part, "dtype") and part.dtype.kind == "b"
+
+
 def _get_item(node: Any) -> str:
     index = getattr(node, "index", None)  # gone after backward, where it was an array
     parts = index if type(index) is tuple else (index,)
-    if all(part is None or part is Ellipsis or isinstance(part, (int, slice)) for part in parts) and index is not None:
-        cuts = [part for part in parts if part is not Ellipsis]
-        last = [part for part in cuts if part != slice(None)][-1:]  # what takes all of an axis does nothing
-        if not last:
-            return "Slice" if len(cuts) == 1 else "Alias"
-        return "Unsqueeze" if last[0] is None else "Select" if isinstance(last[0], int) else "Slice"
-    return "Index"
+    if index is None or any(hasattr(part, "dtype") for part in parts):
+        return "Index"
+    last = _cuts(index, node.x_shape)[-1:]
+    if not last:
+        return "Slice" if isinstance(parts[0], slice) and parts[1:] in ((), (...,)) else "Alias"
+    return "Unsqueeze" if last[0] is None else "Select" if isinstance(last[0], int) else "Slice"
+
+
+def _set_item(node: Any) -> str:
+    index = getattr(node, "index", None)
+    parts = index if type(index) is tuple else (index,)
+    if index is not None and _cuts(index, node.shape):
+        return "CopySlices"
+    if index is None or any(hasattr(part, "dtype") for part in parts):
+        return "IndexPut"
+    return "torch::autograd::CopyBackwards" if _shape(node, 1) else "FillBackward3"
 
 
 def _of_two(name: str) -> Callable[[Any], str]:
@@ -141,11 +170,10 @@ NAMES: dict[str, Any] = {  # a name, or a function of the node
     "QR": "LinalgQr", "Real": "Select", "RegionWrite": "CopySlices", "Remainder": _of_two("Remainder"),
     "Reshape": "View", "RealFft": "FftR2C", "Rfft": "FftR2C", "RmsNorm": "Mul", "Rnn": "Stack",
     "Round": lambda node: f"RoundBackward{int(bool(node.decimals))}",
-    "RRelu": "RreluWithNoise", "SetItem": lambda node: "IndexPut" if _get_item(node) == "Index" else "CopySlices",
-    "SLogDet": "LinalgSlogdet", "Solve": "LinalgSolveEx",
+    "RRelu": "RreluWithNoise", "SetItem": _set_item, "SLogDet": "LinalgSlogdet", "Solve": "LinalgSolveEx",
     "SolveTriangular": "LinalgSolveTriangular", "SquaredError": "MseLoss", "Sum": _reduced("Sum"), "SVD": "LinalgSvd",
     "TruncDiv": "DivBackward2", "Unfold": "Im2Col", "VectorNorm": "LinalgVectorNorm", "Windows": "Unfold",
-    "XLog1PY": "SpecialXlog1Py", "XLogY": "Xlogy",
+    "XLog1PY": "SpecialXlog1Py", "XLogY": "Xlogy", "Zeta": "SpecialZeta",
 } | {f"{name}{n}d": "Convolution" for name in ("Conv", "ConvTranspose") for n in (1, 2, 3)}  # fmt: skip
 
 OPERATORS = {  # where PyTorch's name isn't that of the class with underscores
@@ -171,6 +199,7 @@ COMPOSITES: dict[str, Any] = {  # of functions that are one operation in PyTorch
     "embedding_bag": "EmbeddingBag",
     "fractional_max_pool2d": "FractionalMaxPool2D", "fractional_max_pool3d": "FractionalMaxPool3D",
     "grid_sample": _dimensional("GridSampler"), "householder_product": "LinalgHouseholderProduct",
+    "kron": "UnsafeView",
     "linalg_vander": "Cat", "lstsq": "LinalgLstsq", "lu": "LinalgLu", "lu_solve": "LinalgLuSolve",
     "lu_unpack": "LuUnpack", "max_unpool1d": "SqueezeBackward1",
     "max_unpool2d": "MaxUnpool2D", "max_unpool3d": "MaxUnpool3D",

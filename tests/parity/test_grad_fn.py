@@ -195,6 +195,18 @@ CALLS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "cumsum, in place": lambda t, x, y: x.cumsum_(0),
     "clamp_min, in place": lambda t, x, y: x.clamp_min_(1),
     "addmm, in place": lambda t, x, y: x.addmm_(x.detach()[:, :2].clone(), y),
+    "all of it, written": lambda t, x, y: written(x, ...),
+    "all of each axis, written": lambda t, x, y: written(x, (slice(0, 2), slice(None))),
+    "all of it, written from another": lambda t, x, y: written(x, slice(None), y),
+    "all of it, added to": lambda t, x, y: written(x, slice(None), x[:] + 1),
+    "a part, written": lambda t, x, y: written(x, (slice(None), 0)),
+    "by index, written": lambda t, x, y: written(x, (slice(None), [0])),
+    "a slice of all": lambda t, x, y: x[..., :3],
+    "a slice of all rows": lambda t, x, y: x[:2],
+    "a row, by a slice of all": lambda t, x, y: x[1, 0:3],
+    "sgn": lambda t, x, y: x.sgn(),
+    "zeta": lambda t, x, y: t.special.zeta(t.tensor(2.0), x),
+    "kron": lambda t, x, y: t.kron(x, y),
     "without a gradient, in place": lambda t, x, y: written_quietly(t, x),
     "repeat": lambda t, x, y: x.repeat(2, 2),
     "addcmul": lambda t, x, y: t.addcmul(x, x, y, value=0.5),
@@ -229,8 +241,8 @@ def written_quietly(t: Any, x: Any) -> Any:
         return x.masked_fill_(x > 1, 0).zero_()
 
 
-def written(x: Any, index: Any) -> Any:
-    x[index] = 0
+def written(x: Any, index: Any, value: Any = 0) -> Any:
+    x[index] = value
     return x
 
 
@@ -273,6 +285,9 @@ def test_the_name_of_what_was_written_in_part() -> None:
         x = library.ones(2, 3, requires_grad=True)
         assert "grad_fn=<CopySlices>" in repr(written(x * 1, 0))
         assert "grad_fn=<CopySlices>" in repr(written(x * 1, (slice(None), slice(1))))
+        assert "grad_fn=<CopySlices>" in repr(written(x * 1, (0, [1, 2])))
+        assert "grad_fn=<CopySlices>" in repr(written(x * 1, (None, [0])))
+        assert "grad_fn=<CopySlices>" in repr(written(x * 1, True))
         y = x * 1
         y[0].mul_(2)
         assert "grad_fn=<CopySlices>" in repr(y)

@@ -9,6 +9,7 @@ import numpy as np
 from ... import dtypes
 from ...errors import DtypeError, KindError
 from ...function import Function
+from ...naming import called
 from ...number_kinds import by_forward
 from ..out import into
 from ..spelling import tensors_only
@@ -100,7 +101,7 @@ def sgn(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.sgn(torch.tensor([3 + 4j, 0]))
     tensor([0.6000+0.8000j, 0.0000+0.0000j])
     """
-    return into(out, _direction(input))
+    return into(out, called("SgnBackward0", _direction(input)))
 
 
 class CopySign(Function):

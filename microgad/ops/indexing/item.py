@@ -130,7 +130,7 @@ class AddItem(Written, Function):
 class Call(NamedTuple):
     """What an operation comes to: Functions, applied to a Tensor one after the other, out of place or in place."""
 
-    name: str  # PyTorch's, of its node
+    name: str  # PyTorch's, of its node; none where that tells by itself
     steps: tuple[tuple[type[Function], Any, dict[str, Any]], ...]  # each with its second operand and its settings
 
     def on(self, input: Tensor) -> Tensor:
@@ -215,7 +215,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     if is_basic(index):
         SetItem.apply_(input, value, index=index)
     else:
-        one_step("IndexPut", SetItem, value, index).into(input)
+        one_step("", SetItem, value, index).into(input)
 
 
 def _settable(value: Any, input: Tensor, index: tuple[Any, ...]) -> Tensor:
