@@ -302,7 +302,7 @@ class IndependentTransform(Transform):
 
 
 class _SideBySide(Transform):
-    """Transforms of parts of a value, which lie along dim."""
+    """Transforms of parts of a value, which lie along dim. Raises AssertionError for a value of more or fewer parts."""
 
     transforms: list[Transform]
     _joined: Callable[[list[Tensor], int], Tensor]  # of parts along dim
@@ -316,10 +316,19 @@ class _SideBySide(Transform):
     def bijective(self) -> bool:  # type: ignore[override]
         return all(t.bijective for t in self.transforms)
 
+    @property
+    def length(self) -> int:
+        """How many values there are along dim."""
+        return len(self.transforms)
+
     def _split(self, x: Tensor) -> Sequence[Tensor]:
         raise NotImplementedError
 
     def _parts(self, x: Tensor) -> Any:
+        if not -x.ndim <= self.dim < x.ndim or x.shape[self.dim] != self.length:
+            raise AssertionError(
+                f"{type(self).__name__}: expected {self.length} values along dim {self.dim}, got {tuple(x.shape)}"
+            )
         return zip(self.transforms, self._split(x), strict=True)
 
     def _call(self, x: Tensor) -> Tensor:
@@ -347,7 +356,6 @@ class CatTransform(_SideBySide):
 
     @property
     def length(self) -> int:
-        """How many values there are along dim."""
         return sum(self.lengths)
 
     @property

@@ -354,6 +354,16 @@ def test_transforms(name):
     assert (repr(mine), repr(mine.inv)) == (repr(other), repr(other.inv)) or "independent" in name
 
 
+@pytest.mark.parametrize("name", ["CatTransform", "StackTransform"])
+def test_more_values_than_transforms_are_refused(name):
+    for library in LIBRARIES:
+        transform = getattr(library.distributions, name)([library.distributions.ExpTransform()] * 2, 0)
+        for call in (transform, transform.inv):
+            for shape in ((3,), (1,), ()):
+                with pytest.raises(AssertionError):
+                    call(library.ones(shape))
+
+
 def test_transformed_distributions():
     def flow(library):
         d = library.distributions
