@@ -445,6 +445,7 @@ def test_gradients_are_added_to_what_was_assigned() -> None:
 
 
 @pytest.mark.host("numpy() gives the array on the CPU")
+@pytest.mark.filterwarnings("ignore:Setting the shape:DeprecationWarning")  # of NumPy 2.5
 def test_under_no_grad_a_tensor_that_requires_grad_gives_its_array() -> None:
     x = torch.ones(2, requires_grad=True)
     with torch.no_grad():

@@ -13,8 +13,8 @@ import pytest
 
 CONSUMER = Path(__file__).parents[1] / "consumer"
 FEW = """
-from hypothesis import settings
-settings.register_profile("few", max_examples=15)
+from hypothesis import HealthCheck, settings
+settings.register_profile("few", max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("few")
 """
 
