@@ -8,6 +8,7 @@ from math import pi as pi
 from numpy import newaxis as newaxis
 
 import microgad.dtypes
+import microgad.formats
 import microgad.ops.creation
 import microgad.ops.linalg
 import microgad.ops.shuffle
@@ -466,6 +467,8 @@ from .ops.movement import view_as_real_copy as view_as_real_copy
 from .ops.movement import view_copy as view_copy
 from .ops.movement import vsplit as vsplit
 from .ops.movement import vstack as vstack
+from .ops.native import _log_softmax_backward_data as _log_softmax_backward_data
+from .ops.native import _softmax_backward_data as _softmax_backward_data
 from .ops.native import alpha_dropout as alpha_dropout
 from .ops.native import alpha_dropout_ as alpha_dropout_
 from .ops.native import batch_norm as batch_norm
@@ -632,6 +635,15 @@ from .porting.rooms import types as types
 from .porting.rooms import version as version
 from .porting.rooms import xpu as xpu
 from .porting.rooms._C import PyTorchFileReader as PyTorchFileReader
+from .porting.rooms.checks import _check as _check
+from .porting.rooms.checks import _check_index as _check_index
+from .porting.rooms.checks import _check_is_size as _check_is_size
+from .porting.rooms.checks import _check_not_implemented as _check_not_implemented
+from .porting.rooms.checks import _check_tensor_all as _check_tensor_all
+from .porting.rooms.checks import _check_tensor_all_with as _check_tensor_all_with
+from .porting.rooms.checks import _check_type as _check_type
+from .porting.rooms.checks import _check_value as _check_value
+from .porting.rooms.checks import _check_with as _check_with
 from .porting.rooms.compiler import compile as compile
 from .porting.rooms.control import cond as cond
 from .porting.rooms.control import sym_float as sym_float
@@ -697,6 +709,7 @@ double = microgad.dtypes.float64
 short = microgad.dtypes.int16
 int = microgad.dtypes.int32
 long = microgad.dtypes.int64
+legacy_contiguous_format = microgad.formats.contiguous_format
 orgqr = microgad.ops.linalg.householder_product
 spmm = microgad.ops.linalg.mm
 cholesky = microgad.ops.linalg.torch_cholesky

@@ -33,7 +33,7 @@ REASONS = {
         Tensor.reinforce Tensor.volatile Tensor.resize Tensor.resize_as Tensor.storage_type nn.Container
         nn.modules.Container *DataPipe *DataChunk *datapipe* utils.data.*validation* utils.data.non_deterministic
         nn.utils.rnn.PackedSequence_ nn.utils.rnn.bind *NestedIOFunction *.InplaceFunction *.BackwardCFunction
-        *.FunctionMeta legacy_contiguous_format testing.assert_allclose *.enforce_grad_layout_policy
+        *.FunctionMeta testing.assert_allclose *.enforce_grad_layout_policy
         nn.parameter.UninitializedTensorMixin *Storage Storage* autocast_*crement_nesting Tensor.index *slice_inverse
         types.Storage nn.functional.Broadcasting* nn.functional.DType nn.functional.GRID_SAMPLE*
         nn.functional.assert_* nn.functional.boolean_dispatch *_notes serialization.SourceChangeWarning

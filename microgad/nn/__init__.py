@@ -38,7 +38,6 @@ from .activation import Tanhshrink as Tanhshrink
 from .activation import Threshold as Threshold
 from .adaptive import AdaptiveLogSoftmaxWithLoss as AdaptiveLogSoftmaxWithLoss
 from .attention import MultiheadAttention as MultiheadAttention
-from .attention import NonDynamicallyQuantizableLinear as NonDynamicallyQuantizableLinear
 from .batchnorm import BatchNorm1d as BatchNorm1d
 from .batchnorm import BatchNorm2d as BatchNorm2d
 from .batchnorm import BatchNorm3d as BatchNorm3d
@@ -88,6 +87,7 @@ from .linear import Bilinear as Bilinear
 from .linear import Flatten as Flatten
 from .linear import Identity as Identity
 from .linear import Linear as Linear
+from .linear import NonDynamicallyQuantizableLinear as NonDynamicallyQuantizableLinear
 from .linear import Unflatten as Unflatten
 from .loss import BCELoss as BCELoss
 from .loss import BCEWithLogitsLoss as BCEWithLogitsLoss

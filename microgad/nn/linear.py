@@ -53,6 +53,10 @@ class Linear(Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """A Linear, under the name that PyTorch prints for the projection of attention's results."""
+
+
 class Bilinear(Module):
     """(..., in1_features), (..., in2_features) -> (..., out_features): x1ᵀ W x2 + bias for each matrix W of weight.
 

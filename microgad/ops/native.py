@@ -251,3 +251,26 @@ def softmax(input: Tensor, dim: int, dtype: Dtype = None, *, out: Tensor | None 
 def log_softmax(input: Tensor, dim: int, dtype: Dtype = None, *, out: Tensor | None = None) -> Tensor:
     """`nn.functional.log_softmax`. Source: torch.log_softmax."""
     return into(out, exponentials.log_softmax(input, dim, dtype=dtype))
+
+
+@composite
+def _softmax_backward_data(grad_output: Tensor, output: Tensor, dim: int, input_dtype: Dtype) -> Tensor:
+    """The gradient of a softmax along dim by its result, for Functions with a backward of their own.
+
+    Source: torch._softmax_backward_data.
+
+    >>> torch._softmax_backward_data(torch.tensor([1.0, 0.0]), torch.tensor([0.5, 0.5]), 0, torch.float32)
+    tensor([ 0.2500, -0.2500])
+    """
+    product = grad_output * output
+    return (product - output * product.sum(dim, keepdim=True)).to(input_dtype)
+
+
+@composite
+def _log_softmax_backward_data(grad_output: Tensor, output: Tensor, dim: int, input_dtype: Dtype) -> Tensor:
+    """The gradient of a log_softmax along dim by its result. Source: torch._log_softmax_backward_data.
+
+    >>> torch._log_softmax_backward_data(torch.tensor([1.0, 0.0]), torch.tensor([0.5, 0.5]).log(), 0, torch.float32)
+    tensor([ 0.5000, -0.5000])
+    """
+    return (grad_output - output.exp() * grad_output.sum(dim, keepdim=True)).to(input_dtype)

@@ -5,12 +5,14 @@ from . import safetensors
 from .errors import FileError
 from .npz import save_npz
 from .objects import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
-from .reading import load
+from .reading import default_restore_location, load
 from .writing import save
 
 __all__ = [
-    "FileError", "add_safe_globals", "clear_safe_globals", "get_safe_globals", "load", "safe_globals", "safetensors",
-    "save", "save_npz",
+    "DEFAULT_PROTOCOL", "FileError", "add_safe_globals", "clear_safe_globals", "default_restore_location",
+    "get_safe_globals", "load", "safe_globals", "safetensors", "save", "save_npz",
 ]  # fmt: skip
+
+DEFAULT_PROTOCOL = 2  # of pickle, in which files are written
 
 _absent(globals())

@@ -76,6 +76,22 @@ def _location(map_location: Any) -> Location:
     raise TypeError(f"load: map_location must be a device, a dict or a function, got {type(map_location).__name__}")
 
 
+def default_restore_location(storage: Any, location: str) -> Any:
+    """The storage on the device of that name, "cpu" or "cuda:1", for a function that is map_location of `load`.
+
+    Raises RuntimeError where there is no such device. Source: torch.serialization.default_restore_location.
+
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> torch.save(torch.ones(2), file)
+    >>> _ = file.seek(0)
+    >>> torch.load(file, lambda storage, location: torch.serialization.default_restore_location(storage, "cpu"))
+    tensor([1., 1.])
+    """
+    place = backend.device(location)
+    return storage.cuda(place.index) if place.type == "cuda" else storage.cpu()
+
+
 class _Lying:
     """A storage as a function of map_location sees it: where it lies, and may be moved to."""
 

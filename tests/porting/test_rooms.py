@@ -9,6 +9,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,12 @@ def test_nothing_is_compiled_and_that_is_said_once() -> None:
         assert torch.jit.script(net) is torch.jit.trace(net, torch.ones(1)) is net
     assert not torch.jit.is_scripting()
     assert not torch.compiler.is_compiling()
+    assert torch.compiler.list_backends() == []
+    with torch.compiler.set_stance("force_eager"):
+        torch.compiler.cudagraph_mark_step_begin()
+    x = torch.ones(2)
+    assert torch._dynamo.mark_static_address(x) is torch._dynamo.mark_dynamic(x, 0) is None
+    assert torch.compiler.set_stance(stance="eager_on_recompile")(len)(x) == 2
     assert torch.jit.ignore(len) is torch.jit.ignore()(len) is torch.compiler.disable(len) is len
     with pytest.raises(NotImplementedError, match="no TorchScript files"):
         torch.jit.save(net, "file")
@@ -221,3 +228,47 @@ def test_what_is_shared_out_over_processes_has_names_to_ask_by() -> None:
     for refused in (distributed.fsdp.FullyShardedDataParallel, distributed.tensor.DTensor):
         with pytest.raises(NotImplementedError, match=refused.__name__):
             refused(torch.nn.Linear(1, 1))
+
+
+def test_names_that_libraries_take_from_inside_of_pytorch() -> None:
+    from microgad.nn.modules.linear import NonDynamicallyQuantizableLinear
+
+    assert type(torch.nn.MultiheadAttention(2, 1).out_proj) is NonDynamicallyQuantizableLinear
+    assert torch.legacy_contiguous_format is torch.contiguous_format
+    assert torch.serialization.DEFAULT_PROTOCOL == 2
+    assert not torch.backends.mps.is_macos_or_newer(14, 0)
+
+
+def test_a_place_to_restore_to(tmp_path: Path) -> None:
+    torch.save(torch.ones(2), tmp_path / "saved.pt")
+    restore = torch.serialization.default_restore_location
+    assert torch.load(tmp_path / "saved.pt", lambda s, _: restore(s, "cpu")).device.type == "cpu"
+    with pytest.raises(RuntimeError):
+        torch.load(tmp_path / "saved.pt", lambda s, _: restore(s, "nowhere"))
+    if not torch.cuda.is_available():
+        with pytest.raises(RuntimeError):
+            torch.load(tmp_path / "saved.pt", lambda s, location: restore(s, "cuda:1"))
+
+
+def test_a_softmax_of_a_programs_own_as_debertas() -> None:
+    class XSoftmax(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any, mask: Any, dim: int) -> Any:
+            ctx.dim = dim
+            out = torch.softmax(x.masked_fill(~mask, -torch.inf), dim)
+            ctx.save_for_backward(out)
+            return out
+
+        @staticmethod
+        def backward(ctx: Any, grad: Any) -> Any:
+            (out,) = ctx.saved_tensors
+            return torch._softmax_backward_data(grad, out, ctx.dim, out.dtype), None, None
+
+    x = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)
+    mask = torch.tensor([[True, True, False], [True, True, True]])
+    assert torch.autograd.gradcheck(lambda x: XSoftmax.apply(x, mask, 1), (x,))
+    assert torch.autograd.gradgradcheck(lambda x: XSoftmax.apply(x, mask, 1), (x,))
+    out = torch.log_softmax(x, 1)
+    grad = torch.randn(2, 3, dtype=torch.float64)
+    expected = torch.autograd.grad(out, x, grad)[0]
+    torch.testing.assert_close(torch._log_softmax_backward_data(grad, out.detach(), 1, out.dtype), expected)

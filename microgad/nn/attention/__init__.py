@@ -13,7 +13,7 @@ from ...parameter import Parameter
 from ...tensor import Tensor
 from .. import functional as F
 from .. import init
-from ..linear import Linear
+from ..linear import NonDynamicallyQuantizableLinear
 from ..module import Module
 
 if TYPE_CHECKING:
@@ -36,10 +36,6 @@ def sdpa_kernel(backends: Any, set_priority: bool = False) -> Iterator[None]:
     tensor(4.)
     """
     yield
-
-
-class NonDynamicallyQuantizableLinear(Linear):
-    """A Linear, under the name that PyTorch prints for the projection of attention's results."""
 
 
 class MultiheadAttention(Module):

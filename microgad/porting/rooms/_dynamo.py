@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from ...lazy import absent as _absent
 from .compiled import OptimizedModule as OptimizedModule
 from .compiler import allow_in_graph as allow_in_graph
-from .compiler import allow_in_graph as assume_constant_result  # noqa: F401
+from .compiler import assume_constant_result as assume_constant_result
 from .compiler import disable as disable
 from .compiler import is_compiling as is_compiling
 from .compiler import reset as reset
@@ -16,10 +16,10 @@ eval_frame = SimpleNamespace(OptimizedModule=OptimizedModule)
 config = SimpleNamespace(suppress_errors=False, cache_size_limit=8, recompile_limit=8)
 
 
-def mark_dynamic(t: object, index: object, **options: object) -> None:
+def mark_dynamic(t: object, index: object = None, **options: object) -> None:
     """No effect. Source: torch._dynamo.mark_dynamic."""
 
 
-mark_static = maybe_mark_dynamic = mark_dynamic
+mark_static = mark_static_address = maybe_mark_dynamic = mark_dynamic
 
 _absent(globals())

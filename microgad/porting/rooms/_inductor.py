@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 from ...lazy import absent as _absent
+from .compiler import cudagraph_mark_step_begin as cudagraph_mark_step_begin
 
 config = SimpleNamespace(triton=SimpleNamespace())
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ContextDecorator
 from typing import Any, TypeVar, overload
 
 from ...lazy import absent as _absent
@@ -56,6 +57,29 @@ def reset() -> None:
     """Nothing to forget. Source: torch.compiler.reset."""
 
 
+def cudagraph_mark_step_begin() -> None:
+    """Nothing to mark. Source: torch.compiler.cudagraph_mark_step_begin."""
+
+
+def list_backends(exclude_tags: Sequence[str] = ()) -> list[str]:
+    """None. Source: torch.compiler.list_backends."""
+    return []
+
+
+class set_stance(ContextDecorator):
+    """No effect, called, as a context and as a decorator. Source: torch.compiler.set_stance."""
+
+    def __init__(self, stance: str = "default", **options: Any) -> None:
+        self.stance = stance
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+assume_constant_result = allow_in_graph
 is_dynamo_compiling = is_exporting = is_compiling
 
 _absent(globals())

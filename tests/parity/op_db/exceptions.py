@@ -112,6 +112,9 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     **{name: {"no Tensor": "it gives what it gets: nothing is ever put off here"} for name in RESOLVED},
     **{name: {"no Tensor": "values may be a list, as NumPy's may"} for name in ("searchsorted", "bucketize")},
     "item": {"no Tensor": "a method of no Tensor is Python's"},
-    "slice": {"no Tensor": "no public function of torch: its dispatcher raises RuntimeError"},
+    **{
+        name: {"no Tensor": "no public function of torch: its dispatcher raises RuntimeError"}
+        for name in ("slice", "_softmax_backward_data")
+    },
     "addbmm": {"in place": "torch resizes an input that is too small, which it does in no other product"},
 }

@@ -8,6 +8,11 @@ def is_available() -> bool:
     return False
 
 
+def is_macos_or_newer(major: int, minor: int) -> bool:
+    """False. Source: torch.backends.mps.is_macos_or_newer."""
+    return False
+
+
 is_built = is_available
 
 
